@@ -1,0 +1,25 @@
+package bundles
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+)
+
+// Capabilities are those of this OPA without what would make a decision depend on anything but question, facts and
+// policy: no network, no clock, no randomness, no environment.
+func Capabilities() *ast.Capabilities {
+	caps := ast.CapabilitiesForThisVersion()
+	caps.AllowNet = []string{}
+	caps.Builtins = slices.DeleteFunc(caps.Builtins, func(b *ast.Builtin) bool {
+		return b.IsNondeterministic() || impure(b.Name)
+	})
+	return caps
+}
+
+// impure names what OPA does not mark, though it reads the clock, the network or the process.
+func impure(name string) bool {
+	return strings.HasPrefix(name, "net.lookup") || strings.HasPrefix(name, "io.jwt.decode_verify") ||
+		name == "http.send" || name == "opa.runtime" || name == "trace"
+}

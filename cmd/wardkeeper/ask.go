@@ -1,0 +1,148 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/wardkeeper/wardkeeper/pdp/httpapi"
+)
+
+// serverVariable says which server ask asks. It is no setting of serve.
+const serverVariable = envPrefix + "SERVER"
+
+const defaultServer = "http://127.0.0.1:8181"
+
+// askFlags are the flags of ask that are not about the question's wording.
+type askFlags struct {
+	server, tokenFile             string
+	directory, policies, decision string
+	timeout                       time.Duration
+	json                          bool
+}
+
+func newAskCommand(p process) *cobra.Command {
+	var f askFlags
+	var w wording
+	cmd := &cobra.Command{
+		Use:   "ask SUBJECT ACTION RESOURCE [flags]",
+		Short: "Ask whether somebody may do something",
+		Long: `Ask a running server whether SUBJECT may do ACTION on RESOURCE, or, with --directory or --policies, ask without one.
+
+RESOURCE is an id. Its type follows from the action where it is one of the built-in policies; --type says otherwise.
+KEY=VALUE pairs set properties: a value that is JSON counts as such ("true", "5", "[...]"; in double quotes it is a
+string whatever is inside), any other is a string, and a dot in KEY goes one object down (name.given=Ann).
+
+The server is --server, or else WARDKEEPER_SERVER; its token is in --token-file, or else WARDKEEPER_TOKEN_FILE.
+
+Exit status: 0 allowed (together with every obligation), 1 denied, 2 could not ask.`,
+		Example: `  wardkeeper ask alice assignment.remove jane --at ghi --from metro
+  wardkeeper ask alice assignment.add jane --at ghi --set role=ed_admin --context confirmed=true
+  wardkeeper ask carol admin.grant dave --from system --set role=entity_admin --set 'locations=["east","west"]'
+  wardkeeper ask bob patient.view 4711 --resource-set 'locations=["ghi"]' --json
+  wardkeeper ask alice location.switch ghi --directory directory.yaml
+  wardkeeper ask alice can_read 123 --type account --policies my/policies --decision app/decision`,
+		Args: arguments("SUBJECT", "ACTION", "RESOURCE"),
+	}
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.StringVar(&w.at, "at", "", "the place that the question is about: `LOCATION`")
+	flags.StringVar(&w.from, "from", "", "where the subject stands now: `LOCATION`")
+	flags.StringArrayVar(&w.actionSet, "set", nil, "set a property of the action: `KEY=VALUE` (any number of times)")
+	flags.StringArrayVar(&w.resourceSet, "resource-set", nil, "set a property of the resource: `KEY=VALUE`")
+	flags.StringArrayVar(&w.subjectSet, "subject-set", nil, "set a property of the subject: `KEY=VALUE`")
+	flags.StringArrayVar(&w.context, "context", nil, "set a member of the context: `KEY=VALUE`")
+	flags.StringVar(&w.resourceType, "type", "", "`TYPE` of the resource (default: what the action is asked on)")
+	flags.StringVar(&w.subjectType, "subject-type", "user", "`TYPE` of the subject")
+	flags.StringVar(&f.server, "server", "", "`URL` of the server to ask (default "+defaultServer+")")
+	flags.StringVar(&f.tokenFile, "token-file", "", "`FILE` with the server's token")
+	flags.StringVar(&f.directory, "directory", "", "ask without a server: `FILE` with locations and users")
+	flags.StringVar(&f.policies, "policies", "", "ask without a server: `DIR` of Rego instead of the built-in policies")
+	flags.StringVar(&f.decision, "decision", defaultDecision, "without a server: `PATH` of the rule that decides")
+	flags.DurationVar(&f.timeout, "timeout", 10*time.Second, "how long to wait for the answer")
+	flags.BoolVar(&f.json, "json", false, "print the AuthZEN answer as one line of JSON")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if f.decision != defaultDecision && f.directory == "" && f.policies == "" {
+			return errors.New("--decision is for asking without a server: name --policies or --directory too")
+		}
+		q, err := w.question(args[0], args[1], args[2])
+		if err != nil {
+			return err
+		}
+		ctx, cancel := context.WithTimeout(cmd.Context(), f.timeout)
+		defer cancel()
+		a, err := f.ask(ctx, p, q)
+		if err != nil {
+			return err
+		}
+		return printAnswer(p.stdout, a, q, f.json)
+	}
+	return cmd
+}
+
+func printAnswer(out io.Writer, a *answer, q *question, asJSON bool) error {
+	text := a.text(q)
+	if asJSON {
+		text = printable(string(a.raw)) + "\n"
+	}
+	if _, err := io.WriteString(out, text); err != nil {
+		return err
+	}
+	if !a.allow {
+		return &exitError{status: statusNo}
+	}
+	return nil
+}
+
+func (f askFlags) ask(ctx context.Context, p process, q *question) (*answer, error) {
+	if f.directory != "" || f.policies != "" {
+		if f.server != "" {
+			return nil, errors.New("--server asks a server, --directory and --policies ask without one: choose")
+		}
+		return f.askHere(ctx, p, q)
+	}
+	a := asker{baseURL: cmp.Or(f.server, p.variable(serverVariable), defaultServer)}
+	if _, err := parseBaseURL(a.baseURL); err != nil {
+		return nil, fmt.Errorf("the server is %q: %w", a.baseURL, err)
+	}
+	if file := cmp.Or(f.tokenFile, p.variable(variable("token-file"))); file != "" {
+		var err error
+		if a.token, _, err = readToken(file); err != nil {
+			return nil, err
+		}
+	}
+	return a.ask(ctx, q)
+}
+
+// askHere asks an engine in this process, through the front door of a server, so that both answer alike.
+func (f askFlags) askHere(ctx context.Context, p process, q *question) (*answer, error) {
+	logger := newLogger(p.stderr, &settings{LogLevel: "warn"})
+	d, err := open(ctx, sources{
+		policies: f.policies, decision: f.decision, directory: f.directory, timeout: f.timeout,
+	}, logger)
+	if err != nil {
+		return nil, err
+	}
+	defer d.close()
+	server, err := d.frontDoor(httpapi.Config{BaseURL: defaultServer, Logger: logger, Timeout: f.timeout})
+	if err != nil {
+		return nil, err
+	}
+	return asker{transport: inProcess{server.Handler()}, baseURL: defaultServer}.ask(ctx, q)
+}
+
+// variable is a variable of the environment.
+func (p process) variable(name string) string {
+	for _, e := range p.environ {
+		if value, ok := strings.CutPrefix(e, name+"="); ok {
+			return value
+		}
+	}
+	return ""
+}

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestHelp(t *testing.T) {
+	for _, args := range [][]string{
+		{}, {"--help"}, {"serve", "--help"}, {"help"}, {"help", "serve"}, {"help", "directory", "check"}, {"ask", "--help"}, {"directory"}, {"directory", "--help"},
+		{"directory", "check", "--help"}, {"version", "--help"},
+	} {
+		got := run(t, nil, args...)
+		require.Equal(t, statusOK, got.status, got)
+		require.Contains(t, got.out, "Usage:", "%v", args)
+		require.Contains(t, got.out, "Examples:", "%v", args)
+		require.Empty(t, got.err)
+	}
+}
+
+func TestVersion(t *testing.T) {
+	got := run(t, nil, "version")
+	require.Equal(t, statusOK, got.status)
+	require.Regexp(t, `^wardkeeper \S+.*, OPA v1\.\d+\.\d+, go1\S* \w+/\w+\n$`, got.out)
+}
+
+func TestMistypedCommandLines(t *testing.T) {
+	for line, want := range map[string]string{
+		"help srve":                             `there is no command "wardkeeper srve": did you mean serve? `,
+		"srve":                                  `there is no command "wardkeeper srve": did you mean serve? `,
+		"zzzzzz":                                `there is no command "wardkeeper zzzzzz": "wardkeeper --help" lists them`,
+		"directory chekc x":                     `there is no command "wardkeeper directory chekc": did you mean check? `,
+		"ask a b c --form x":                    "there is no flag --form: did you mean --from? ",
+		"ask a b c -z":                          "unknown shorthand flag: 'z' in -z",
+		"ask a b":                               "RESOURCE is missing: wardkeeper ask SUBJECT ACTION RESOURCE",
+		"ask a b c d":                           `"d" is one argument too many`,
+		"ask a b c --timeout soon":              "invalid argument",
+		"ask a b c --set role":                  `--set "role": write it as KEY=VALUE`,
+		"ask a b c --server nowhere":            `the server is "nowhere": say an http or https address`,
+		"ask a b c --decision x/y":              "--decision is for asking without a server",
+		"ask a b c --server http://127.0.0.1:1": "the server cannot be reached: ",
+		"ask a b c --server http://127.0.0.1:1 --token-file testdata/none": "the token file cannot be read",
+		"ask a b c --server http://x --directory " + testDirectory:         "choose",
+		"ask a b c --directory testdata/none.yaml":                         "testdata/none.yaml",
+		"ask a b c --policies testdata/none":                               "name a directory",
+		"directory check":                                                  "FILE is missing",
+		"directory check testdata/none.yaml":                               "testdata/none.yaml",
+		"version now":                                                      `"now" is one argument too many`,
+	} {
+		got := run(t, nil, strings.Fields(line)...)
+		require.Equal(t, statusFailed, got.status, "%s: %v", line, got)
+		require.Contains(t, got.err, want)
+		require.Empty(t, got.out, line)
+	}
+}
+
+func TestAskWithoutServer(t *testing.T) {
+	ask := func(args ...string) finished {
+		return run(t, nil, append([]string{"ask", "--directory", testDirectory}, args...)...)
+	}
+	require.Equal(t, finished{out: "ALLOWED  alice may location.switch on location ghi\n"}, ask("alice", "location.switch", "ghi"))
+
+	denied := []string{"alice", "assignment.remove", "jane", "--at", "ghi", "--from", "metro"}
+	got := ask(denied...)
+	require.Equal(t, statusNo, got.status, got)
+	require.Equal(t, strings.Join([]string{
+		"DENIED  alice may not assignment.remove on jane at ghi, from metro",
+		"  because  This is the user's default location.  (default_location, REG-I3)",
+		"  advice   Choose another default location first.  (change_default_first, REG-I3)", "",
+	}, "\n"), got.out)
+
+	got = ask(append(denied, "--json")...)
+	require.Equal(t, statusNo, got.status, got)
+	require.Equal(t, 1, strings.Count(got.out, "\n"))
+	require.JSONEq(t, `{"decision": false, "context": {
+		"reasons": [{"code": "default_location", "rule": "REG-I3", "message": "This is the user's default location."}],
+		"advice": [{"code": "change_default_first", "rule": "REG-I3", "message": "Choose another default location first."}]}}`, got.out)
+
+	got = ask("alice", "user.edit", "jane")
+	require.Equal(t, statusOK, got.status, got)
+	require.Contains(t, got.out, "\n  must     confirm: multiple_locations  (REG-W1/multiple_locations, custom)\n")
+	require.Equal(t, finished{out: "ALLOWED  alice may user.edit on jane\n"}, ask("alice", "user.edit", "jane", "--context", "confirmed=true"))
+
+	got = run(t, nil, "ask", "bob", "can_read", "123", "--policies", testPolicies, "--decision", "app/decision")
+	require.Equal(t, statusNo, got.status, got)
+	require.Contains(t, got.out, "Only readers may.")
+}
+
+func TestDirectoryCheck(t *testing.T) {
+	require.Equal(t, finished{out: testDirectory + " is good: 4 locations in 1 organization, 2 users\n"},
+		run(t, nil, "directory", "check", testDirectory))
+	got := run(t, nil, "directory", "check", "testdata/faulty.yaml")
+	require.Equal(t, statusNo, got.status, got)
+	require.Empty(t, got.err)
+	faults := strings.Split(strings.TrimSpace(got.out), "\n")
+	require.Len(t, faults, 2, got.out)
+	require.Contains(t, faults[0], "north")
+	require.Contains(t, faults[1], "emperor")
+}
+
+func TestVariable(t *testing.T) {
+	p := process{environ: []string{"A=1", "AB=2", "C"}}
+	require.Equal(t, "1", p.variable("A"))
+	require.Empty(t, p.variable("B"))
+	require.Empty(t, p.variable("C"))
+}

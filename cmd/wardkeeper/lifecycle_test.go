@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// running is a server with one request in flight, which finishes when release is closed.
+type running struct {
+	url      string
+	stop     chan os.Signal
+	cancel   context.CancelFunc
+	release  chan struct{}
+	result   chan error // of runServer
+	response chan error // of the request
+}
+
+func startServer(t *testing.T, patience time.Duration) *running {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	r := &running{
+		url: "http://" + listener.Addr().String(), stop: make(chan os.Signal), release: make(chan struct{}),
+		result: make(chan error, 1), response: make(chan error, 1),
+	}
+	entered := make(chan struct{})
+	server := &http.Server{Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		close(entered)
+		<-r.release
+	})}
+	var ctx context.Context
+	ctx, r.cancel = context.WithCancel(t.Context())
+	go func() { r.result <- runServer(ctx, server, listener, patience, slog.New(slog.DiscardHandler), r.stop) }()
+	go func() {
+		w, err := http.Get(r.url)
+		if err == nil {
+			_, err = io.Copy(io.Discard, w.Body)
+			_ = w.Body.Close()
+		}
+		r.response <- err
+	}()
+	<-entered
+	return r
+}
+
+// closed waits until nobody can connect any more.
+func (r *running) closed() {
+	for {
+		c, err := net.Dial("tcp", r.url[len("http://"):])
+		if err != nil {
+			return
+		}
+		_ = c.Close()
+	}
+}
+
+func TestRequestsInFlightFinish(t *testing.T) {
+	for name, stop := range map[string]func(*running){
+		"signal":  func(r *running) { r.stop <- syscall.SIGTERM },
+		"context": func(r *running) { r.cancel() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := startServer(t, time.Minute)
+			defer r.cancel()
+			stop(r)
+			r.closed()
+			close(r.release)
+			require.NoError(t, <-r.response)
+			require.NoError(t, <-r.result)
+		})
+	}
+}
+
+func TestSecondSignalStopsAtOnce(t *testing.T) {
+	r := startServer(t, time.Hour)
+	defer r.cancel()
+	r.stop <- syscall.SIGTERM
+	r.stop <- syscall.SIGINT
+	require.ErrorContains(t, <-r.result, "stopped before every request had finished")
+	require.Error(t, <-r.response)
+	close(r.release)
+}
+
+func TestPatienceEnds(t *testing.T) {
+	r := startServer(t, time.Nanosecond)
+	defer r.cancel()
+	r.stop <- syscall.SIGTERM
+	require.ErrorContains(t, <-r.result, "stopped before every request had finished")
+	close(r.release)
+}
+
+func TestServerFails(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	require.NoError(t, listener.Close())
+	err = runServer(t.Context(), &http.Server{}, listener, time.Second, slog.New(slog.DiscardHandler), nil)
+	require.ErrorContains(t, err, "the server failed")
+}

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"maps"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/pflag"
+	"github.com/stretchr/testify/require"
+)
+
+// lines are the faults of an error, one each.
+func lines(err error) []string {
+	if err == nil {
+		return nil
+	}
+	return strings.Split(err.Error(), "\n")
+}
+
+func writeFile(t *testing.T, name, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+	return path
+}
+
+// samples has for each flag a value that differs from its default.
+func samples() map[string]string {
+	return map[string]string{
+		"addr": "127.0.0.1:9000", "directory": "d.yaml", "policies": "p", "decision": "app/allow", "token-file": "t",
+		"base-url": "https://pdp.example.org", "insecure": "true", "check": "true", "log-format": "json",
+		"log-level": "debug", "evaluation-timeout": "2s", "read-header-timeout": "3s", "read-timeout": "4s",
+		"request-timeout": "5s", "idle-timeout": "6s", "shutdown-timeout": "7s",
+	}
+}
+
+func TestEverySettingHasFlagVariableAndKey(t *testing.T) {
+	var names []string
+	defaultSettings().table().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+	require.ElementsMatch(t, slices.Collect(maps.Keys(samples())), names)
+	exported := 0
+	for _, f := range reflect.VisibleFields(reflect.TypeFor[settings]()) {
+		if f.IsExported() {
+			exported++
+		}
+	}
+	require.Len(t, names, exported, "a field without a row in the table, or the other way round")
+
+	flags := pflag.NewFlagSet("serve", pflag.ContinueOnError)
+	registerSettings(flags)
+	for name, value := range samples() {
+		t.Run(name, func(t *testing.T) {
+			require.NotNil(t, flags.Lookup(name))
+			file := writeFile(t, "c.yaml", yamlKey(name)+": "+value+"\n")
+			byFile, err := loadSettings(nil, map[string]string{configFlag: file})
+			require.NoError(t, err)
+			byVariable, err := loadSettings([]string{variable(name) + "=" + value}, nil)
+			require.NoError(t, err)
+			byFlag, err := loadSettings(nil, map[string]string{name: value})
+			require.NoError(t, err)
+			for _, s := range []*settings{byFile, byVariable, byFlag} {
+				s.origins = nil
+			}
+			require.Equal(t, byFlag, byFile)
+			require.Equal(t, byFlag, byVariable)
+			require.Equal(t, value, byFlag.table().Lookup(name).Value.String())
+			require.NotEqual(t, value, defaultSettings().table().Lookup(name).Value.String())
+		})
+	}
+}
+
+func TestLayers(t *testing.T) {
+	file := writeFile(t, "c.yaml", "addr: 127.0.0.1:1\ndecision: file/d\nlog_level: error\nread_timeout:\n")
+	environ := []string{
+		"WARDKEEPER_CONFIG=" + file, "WARDKEEPER_ADDR=127.0.0.1:2", "WARDKEEPER_DECISION=env/d",
+		"WARDKEEPER_TOKEN_FILE=", "PATH=/bin",
+	}
+	s, err := loadSettings(environ, map[string]string{"addr": "127.0.0.1:3"})
+	require.NoError(t, err)
+	require.Equal(t, "127.0.0.1:3", s.Addr)
+	require.Equal(t, "env/d", s.Decision)
+	require.Equal(t, "error", s.LogLevel)
+	require.Equal(t, 10*time.Second, s.ReadTimeout, "a key without a value leaves the default")
+	require.Empty(t, s.TokenFile, "an empty variable counts as none")
+
+	s, err = loadSettings(environ, map[string]string{configFlag: ""})
+	require.NoError(t, err)
+	require.Equal(t, "info", s.LogLevel, "an empty flag takes the file away")
+}
+
+func TestEveryFaultAtOnce(t *testing.T) {
+	file := writeFile(t, "c.yaml", strings.Join([]string{
+		"adrr: x", "idle_timeout: 5", "log_format: text", "log_format: json", "config: other.yaml", "policies: [a, b]",
+	}, "\n"))
+	s, err := loadSettings(
+		[]string{"WARDKEEPER_DIRECTROY=x", "WARDKEEPER_INSECURE=maybe", "WARDKEEPER_BASE_URL=ftp://x"},
+		map[string]string{configFlag: file, "read-timeout": "soon", "addr": "nowhere", "log-level": "wran", "request-timeout": "0s"})
+	require.Equal(t, []string{
+		file + `:1: "adrr" is no setting: did you mean addr? remove it`,
+		file + `:2: idle_timeout is "5": say a number with its unit, such as 500ms, 10s or 2m`,
+		file + `:4: log_format was set in line 3 already: remove one of them`,
+		file + `:5: a configuration cannot name another: give --config or WARDKEEPER_CONFIG instead`,
+		file + `:6: policies must be a single value`,
+		`WARDKEEPER_DIRECTROY is no setting: did you mean WARDKEEPER_DIRECTORY? unset it`,
+		`WARDKEEPER_INSECURE is "maybe": say true or false`,
+		`--read-timeout is "soon": say a number with its unit, such as 500ms, 10s or 2m`,
+	}, lines(err))
+	require.Equal(t, []string{
+		`--addr is "nowhere": say HOST:PORT, such as 127.0.0.1:8181`,
+		`WARDKEEPER_BASE_URL is "ftp://x": ` + errBaseURL.Error(),
+		`--log-level is "wran": did you mean warn? choose from debug, info, warn, error`,
+		`--request-timeout is 0s: it must be longer than nothing`,
+	}, lines(s.validate()))
+}
+
+func TestFilesThatAreNoSettings(t *testing.T) {
+	for text, want := range map[string]string{
+		"- a\n":                   "must be one mapping",
+		"addr: a\n---\naddr: b\n": "must be one mapping",
+		"just words":              "must be one mapping",
+		"addr: [":                 "is no YAML",
+		"a: &x 1\naddr: *x\n":     "addr must be a single value",
+		"addr: {host: localhost}": "addr must be a single value",
+		"Addr: 127.0.0.1:1":       `"Addr" is no setting: did you mean addr?`,
+		"token-file: secret":      `"token-file" is no setting: did you mean token_file?`,
+		"addr: a\n\tb: c":         "is no YAML",
+	} {
+		_, err := loadSettings(nil, map[string]string{configFlag: writeFile(t, "c.yaml", text)})
+		require.ErrorContains(t, err, want, "%q", text)
+	}
+	for _, text := range []string{"", "# nothing yet\n", "---\n", "null\n", "{}\n"} {
+		_, err := loadSettings(nil, map[string]string{configFlag: writeFile(t, "c.yaml", text)})
+		require.NoError(t, err, "%q", text)
+	}
+	_, err := loadSettings(nil, map[string]string{configFlag: filepath.Join(t.TempDir(), "none.yaml")})
+	require.ErrorContains(t, err, "the configuration cannot be read")
+}
+
+func TestVariablesThatNobodyWrote(t *testing.T) {
+	_, err := loadSettings([]string{
+		"WARDKEEPER_SERVICE_HOST=10.0.0.1", "WARDKEEPER_SERVICE_PORT=8181", "WARDKEEPER_SERVICE_PORT_HTTP=8181",
+		"WARDKEEPER_PORT=tcp://10.0.0.1:8181", "WARDKEEPER_PORT_8181_TCP_ADDR=10.0.0.1", "WARDKEEPER_PORT_8181_TCP=tcp://x:1",
+		"WARDKEEPER_REDIS_SERVICE_HOST=10.0.0.2", "WARDKEEPER_REDIS_PORT=tcp://10.0.0.2:6379",
+		"WARDKEEPER_SERVER=http://127.0.0.1:8181", // for ask
+	}, nil)
+	require.NoError(t, err)
+	_, err = loadSettings([]string{"WARDKEEPER_PORT=8181"}, nil)
+	require.ErrorContains(t, err, "WARDKEEPER_PORT is no setting")
+}

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+func newRootCommand(p process) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "wardkeeper",
+		Short: "Answers who may do what, where: a policy-as-code authorization sidecar",
+		Long: `Wardkeeper answers who may do what, where. It judges each question by policies written in Rego and by the
+locations, users and assignments of a directory, and speaks the OpenID AuthZEN Authorization API 1.0.`,
+		Example: `  wardkeeper serve --directory directory.yaml
+  wardkeeper ask alice assignment.remove jane --at ghi --from metro
+  wardkeeper directory check directory.yaml`,
+		SilenceUsage:  true, // a fault is said in a line or two; the usage would bury it
+		SilenceErrors: true, // run prints them
+		Args:          noSuchCommand,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetOut(p.stdout)
+	root.SetErr(p.stderr)
+	root.SetFlagErrorFunc(explainFlagError)
+	root.SetHelpCommand(&cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Explain a command",
+		RunE: func(_ *cobra.Command, args []string) error {
+			cmd, rest, err := root.Find(args)
+			if err != nil || len(rest) > 0 {
+				return errors.Join(err, noSuchCommand(cmd, rest))
+			}
+			return cmd.Help()
+		},
+	})
+	root.AddCommand(newServeCommand(p), newAskCommand(p), newDirectoryCommand(p), newVersionCommand(p))
+	return root
+}
+
+// noSuchCommand refuses the arguments of a command that only has subcommands.
+func noSuchCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	var names []string
+	for _, c := range cmd.Commands() {
+		if c.IsAvailableCommand() {
+			names = append(names, c.Name())
+		}
+	}
+	return fmt.Errorf("there is no command %q: %s%q lists them",
+		cmd.CommandPath()+" "+args[0], didYouMean("", args[0], names), cmd.CommandPath()+" --help")
+}
+
+// explainFlagError says which flag was probably meant.
+func explainFlagError(cmd *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+	if !errors.As(err, &unknown) {
+		return err
+	}
+	var names []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+	if name := unknown.GetSpecifiedName(); len(name) > 1 {
+		return fmt.Errorf("there is no flag --%s: %s%q lists them",
+			name, didYouMean("--", name, names), cmd.CommandPath()+" --help")
+	}
+	return fmt.Errorf("%w: %q lists the flags", err, cmd.CommandPath()+" --help")
+}
+
+// arguments wants one argument for each of the named.
+func arguments(names ...string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		switch {
+		case len(args) < len(names):
+			return fmt.Errorf("%s is missing: %s", strings.Join(names[len(args):], " "), cmd.UseLine())
+		case len(args) > len(names):
+			return fmt.Errorf("%q is one argument too many: %s", args[len(names)], cmd.UseLine())
+		}
+		return nil
+	}
+}

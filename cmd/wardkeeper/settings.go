@@ -1,0 +1,104 @@
+package main
+
+import (
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+)
+
+// settings is the whole configuration of `wardkeeper serve`, and its comments are the reference. A setting has one
+// name in three spellings: the flag --token-file is WARDKEEPER_TOKEN_FILE in the environment and token_file in the
+// YAML file. The file goes over the defaults, the environment over the file, flags over the environment.
+type settings struct {
+	// Addr is HOST:PORT. Anywhere but on the loopback interface, a token file or Insecure is needed.
+	Addr string
+	// Directory is the file with locations, users and assignments. Only policies that judge without one may go without.
+	Directory string
+	// Policies is a directory of Rego and data files to serve instead of the built-in policies.
+	Policies string
+	// Decision is the path of the rule that decides.
+	Decision string
+	// TokenFile holds the bearer token that callers have to send: one line, at least 16 characters.
+	TokenFile string
+	// BaseURL is where callers reach the server, as its metadata tell them. Empty means http:// and the address.
+	BaseURL string
+	// Insecure lets the server listen for the network without a token.
+	Insecure bool
+	// Check makes serve check settings, policies and directory, and stop there.
+	Check bool
+	// LogFormat is text or json.
+	LogFormat string
+	// LogLevel is debug, info, warn or error.
+	LogLevel string
+	// EvaluationTimeout bounds each evaluation of the policy; what takes longer is no decision.
+	EvaluationTimeout time.Duration
+	// ReadHeaderTimeout bounds how long a caller may take to send the header of a request.
+	ReadHeaderTimeout time.Duration
+	// ReadTimeout bounds how long a caller may take to send a whole request.
+	ReadTimeout time.Duration
+	// RequestTimeout bounds how long answering may take once a request has been read, all questions of a batch together.
+	RequestTimeout time.Duration
+	// IdleTimeout is how long a connection without requests is kept.
+	IdleTimeout time.Duration
+	// ShutdownTimeout is how long requests in flight may take when the server is told to stop.
+	ShutdownTimeout time.Duration
+
+	// origins is the spelling by which a setting was given, by flag name, so that a fault names what to change.
+	origins map[string]string
+}
+
+func defaultSettings() *settings {
+	return &settings{
+		Addr:              "127.0.0.1:8181",
+		Decision:          defaultDecision,
+		LogFormat:         "text",
+		LogLevel:          "info",
+		EvaluationTimeout: time.Second,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		RequestTimeout:    10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		ShutdownTimeout:   20 * time.Second,
+		origins:           map[string]string{},
+	}
+}
+
+const defaultDecision = "authz/decision"
+
+// table is the one table of settings: flag, variable and key are spelt from its names, and every layer is set through it.
+func (s *settings) table() *pflag.FlagSet {
+	t := pflag.NewFlagSet("serve", pflag.ContinueOnError)
+	t.SortFlags = false
+	t.StringVar(&s.Addr, "addr", s.Addr, "where to listen, `HOST:PORT`")
+	t.StringVar(&s.Directory, "directory", s.Directory, "`FILE` with locations, users and assignments, YAML or JSON")
+	t.StringVar(&s.Policies, "policies", s.Policies, "serve the Rego of this `DIR` instead of the built-in policies")
+	t.StringVar(&s.Decision, "decision", s.Decision, "`PATH` of the rule that decides")
+	t.StringVar(&s.TokenFile, "token-file", s.TokenFile, "`FILE` with the bearer token that callers have to send")
+	t.StringVar(&s.BaseURL, "base-url", s.BaseURL, "`URL` where callers reach the server (default http://ADDR)")
+	t.BoolVar(&s.Insecure, "insecure", s.Insecure, "listen for the network without a token")
+	t.BoolVar(&s.Check, "check", s.Check, "check settings, policies and directory, and stop there")
+	t.StringVar(&s.LogFormat, "log-format", s.LogFormat, "`FORMAT` of log lines: text or json")
+	t.StringVar(&s.LogLevel, "log-level", s.LogLevel, "least `LEVEL` to log: debug, info, warn or error")
+	t.DurationVar(&s.EvaluationTimeout, "evaluation-timeout", s.EvaluationTimeout, "limit of each evaluation")
+	t.DurationVar(&s.ReadHeaderTimeout, "read-header-timeout", s.ReadHeaderTimeout, "limit for reading a request's header")
+	t.DurationVar(&s.ReadTimeout, "read-timeout", s.ReadTimeout, "limit for reading a whole request")
+	t.DurationVar(&s.RequestTimeout, "request-timeout", s.RequestTimeout, "limit for answering a request, once read")
+	t.DurationVar(&s.IdleTimeout, "idle-timeout", s.IdleTimeout, "how long to keep a connection without requests")
+	t.DurationVar(&s.ShutdownTimeout, "shutdown-timeout", s.ShutdownTimeout, "how long requests in flight may take at the end")
+	return t
+}
+
+const envPrefix = "WARDKEEPER_"
+
+func variable(flag string) string { return envPrefix + strings.ToUpper(yamlKey(flag)) }
+
+func yamlKey(flag string) string { return strings.ReplaceAll(flag, "-", "_") }
+
+// origin names a setting as the operator spelt it.
+func (s *settings) origin(flag string) string {
+	if o, ok := s.origins[flag]; ok {
+		return o
+	}
+	return "--" + flag
+}

@@ -1,0 +1,43 @@
+package main
+
+import "fmt"
+
+// didYouMean is `did you mean X? ` for the candidate that word is probably a misspelling of, else nothing.
+func didYouMean(prefix, word string, candidates []string) string {
+	if best := nearest(word, candidates); best != "" {
+		return fmt.Sprintf("did you mean %s%s? ", prefix, best)
+	}
+	return ""
+}
+
+// nearest is the candidate with the fewest edits from word, or "" where none is near.
+func nearest(word string, candidates []string) string {
+	best, fewest := "", min(len(word), max(2, len(word)/3)+1)
+	for _, c := range candidates {
+		if n := edits(word, c); n < fewest {
+			best, fewest = c, n
+		}
+	}
+	return best
+}
+
+// edits is the Levenshtein distance in bytes.
+func edits(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,43 @@
+package main
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+)
+
+func newVersionCommand(p process) *cobra.Command {
+	return &cobra.Command{
+		Use:     "version",
+		Short:   "Say which Wardkeeper this is, and which OPA is inside",
+		Example: "  wardkeeper version",
+		Args:    arguments(),
+		RunE: func(*cobra.Command, []string) error {
+			_, err := fmt.Fprintln(p.stdout, versionLine())
+			return err
+		},
+	}
+}
+
+func versionLine() string {
+	version, commit, opa := "(devel)", "", "unknown"
+	if info, ok := debug.ReadBuildInfo(); ok {
+		if info.Main.Version != "" {
+			version = info.Main.Version
+		}
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				commit = ", commit " + s.Value
+			}
+		}
+		for _, d := range info.Deps {
+			if d.Path == "github.com/open-policy-agent/opa" {
+				opa = d.Version
+			}
+		}
+	}
+	return fmt.Sprintf("wardkeeper %s%s, OPA %s, %s %s/%s",
+		version, commit, opa, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+}

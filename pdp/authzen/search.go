@@ -1,0 +1,120 @@
+package authzen
+
+import (
+	"encoding/json"
+	"strconv"
+)
+
+// DecodeSubjectSearch reads a subject search (section 8.4): the subject's id does not count and is dropped.
+// Every error is an [*Error].
+func DecodeSubjectSearch(body []byte) (Search, error) {
+	return decodeSearch(body, form{"subject", "type", false}, &actionForm, resourceForm)
+}
+
+// DecodeResourceSearch reads a resource search (section 8.5): the resource's id does not count and is dropped.
+// Every error is an [*Error].
+func DecodeResourceSearch(body []byte) (Search, error) {
+	return decodeSearch(body, subjectForm, &actionForm, form{"resource", "type", false})
+}
+
+// DecodeActionSearch reads an action search (section 8.6): an action does not count and is dropped.
+// Every error is an [*Error].
+func DecodeActionSearch(body []byte) (Search, error) {
+	return decodeSearch(body, subjectForm, nil, resourceForm)
+}
+
+// decodeSearch reads a search with these forms; action is nil where none counts.
+func decodeSearch(body []byte, subject form, action *form, resource form) (Search, error) {
+	p := open(body)
+	defer p.close()
+	var s, a, r part
+	var context map[string]any
+	var contextErr error
+	var page *Page
+	err := p.message(func(name string) (err error) {
+		switch {
+		case name == "subject":
+			s, err = p.part(subject, top)
+		case name == "resource":
+			r, err = p.part(resource, top)
+		case name == "action" && action != nil:
+			a, err = p.part(*action, top)
+		case name == "context":
+			context, err = p.free(top.pointer, name, &contextErr)
+		case name == "page":
+			page, err = p.page()
+		default:
+			err = p.skip()
+		}
+		return err
+	})
+	if err != nil {
+		return Search{}, err
+	}
+	if err := s.check(subject, top); err != nil {
+		return Search{}, err
+	}
+	if action != nil {
+		if err := a.check(*action, top); err != nil {
+			return Search{}, err
+		}
+	}
+	if err := r.check(resource, top); err != nil {
+		return Search{}, err
+	}
+	if contextErr != nil {
+		return Search{}, contextErr
+	}
+	return Search{Subject: s.entity(), Action: a.asAction(), Resource: r.entity(), Context: context, Page: page}, nil
+}
+
+// page reads what is asked of paging (section 8.2); null is nil.
+func (p *parser) page() (*Page, error) {
+	switch p.dec.PeekKind() {
+	case 'n':
+		return nil, p.skip()
+	case '{', 0:
+	default:
+		if err := p.skip(); err != nil {
+			return nil, err
+		}
+		return nil, fail("", quoted("page")+" is not an object", "send an object, or leave it out")
+	}
+	var page Page
+	err := p.object(func(name string) error {
+		if name != "token" && name != "limit" && name != "properties" {
+			return p.skip()
+		}
+		v, err := p.value()
+		if err != nil || v == nil {
+			return err
+		}
+		return page.set(name, v)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &page, nil
+}
+
+func (page *Page) set(name string, v any) error {
+	var ok bool
+	switch name {
+	case "token":
+		if page.Token, ok = v.(string); !ok {
+			return fail("/page", quoted(name)+" is not a string", "send the token of the page before, or leave it out")
+		}
+	case "properties":
+		if page.Properties, ok = v.(map[string]any); !ok {
+			return fail("/page", quoted(name)+" is not an object", "send an object, or leave it out")
+		}
+	case "limit":
+		n, _ := v.(json.Number)
+		limit, err := strconv.Atoi(string(n))
+		if err != nil || limit < 1 || limit > MaxLimit {
+			return fail("/page", quoted(name)+" is out of range", "send a whole number from 1 to "+strconv.Itoa(MaxLimit))
+		}
+		page.Limit = limit
+	}
+	return nil
+}

@@ -1,0 +1,85 @@
+package authzen
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// parts of searches, by what they say
+const (
+	who    = `"subject":{"type":"user","id":"alice"}`
+	whoAny = `"subject":{"type":"user","properties":{"p":1}}`
+	does   = `"action":{"name":"read"}`
+	what   = `"resource":{"type":"doc","id":"1"}`
+	whatOf = `"resource":{"type":"doc"}`
+)
+
+func TestDecodeSearch(t *testing.T) {
+	alice, read, one := Entity{Type: "user", ID: "alice"}, Action{Name: "read"}, Entity{Type: "doc", ID: "1"}
+	anyone := Entity{Type: "user", Properties: map[string]any{"p": json.Number("1")}}
+	for name, c := range map[string]struct {
+		decode func([]byte) (Search, error)
+		body   string
+		want   Search
+	}{
+		"subject":                {DecodeSubjectSearch, whoAny + `,` + does + `,` + what, Search{Subject: anyone, Action: read, Resource: one}},
+		"subject with an id":     {DecodeSubjectSearch, who + `,` + does + `,` + what, Search{Subject: Entity{Type: "user"}, Action: read, Resource: one}},
+		"subject with a bad id":  {DecodeSubjectSearch, `"subject":{"type":"user","id":[7]},` + does + `,` + what, Search{Subject: Entity{Type: "user"}, Action: read, Resource: one}},
+		"resource":               {DecodeResourceSearch, who + `,` + does + `,` + whatOf, Search{Subject: alice, Action: read, Resource: Entity{Type: "doc"}}},
+		"resource with an id":    {DecodeResourceSearch, who + `,` + does + `,` + what, Search{Subject: alice, Action: read, Resource: Entity{Type: "doc"}}},
+		"action":                 {DecodeActionSearch, who + `,` + what, Search{Subject: alice, Resource: one}},
+		"action with an action":  {DecodeActionSearch, who + `,` + does + `,` + what, Search{Subject: alice, Resource: one}},
+		"action with a bad one":  {DecodeActionSearch, who + `,"action":[{}],` + what, Search{Subject: alice, Resource: one}},
+		"context":                {DecodeActionSearch, who + `,` + what + `,"context":{"a":null}`, Search{Subject: alice, Resource: one, Context: map[string]any{"a": nil}}},
+		"nulls":                  {DecodeActionSearch, who + `,` + what + `,"context":null,"page":null`, Search{Subject: alice, Resource: one}},
+		"empty page":             {DecodeActionSearch, who + `,` + what + `,"page":{}`, Search{Subject: alice, Resource: one, Page: &Page{}}},
+		"page of nulls":          {DecodeActionSearch, who + `,` + what + `,"page":{"token":null,"limit":null,"properties":null}`, Search{Subject: alice, Resource: one, Page: &Page{}}},
+		"page":                   {DecodeActionSearch, who + `,` + what + `,"page":{"token":"t","limit":1000,"properties":{"sort":"name"},"x":1}`, Search{Subject: alice, Resource: one, Page: &Page{Token: "t", Limit: 1000, Properties: map[string]any{"sort": "name"}}}},
+		"evaluations is unknown": {DecodeActionSearch, who + `,` + what + `,"evaluations":7`, Search{Subject: alice, Resource: one}},
+	} {
+		s, err := c.decode([]byte(`{` + c.body + `}`))
+		require.NoError(t, err, name)
+		assert.Equal(t, c.want, s, name)
+	}
+}
+
+func TestRefusedSearches(t *testing.T) {
+	for name, c := range map[string]struct {
+		decode     func([]byte) (Search, error)
+		body, want string
+	}{
+		"subject, no type":        {DecodeSubjectSearch, `"subject":{"id":"alice"},` + does + `,` + what, `The member "type" is missing at /subject`},
+		"subject, no subject":     {DecodeSubjectSearch, does + `,` + what, `The member "subject" is missing`},
+		"subject, no action":      {DecodeSubjectSearch, whoAny + `,` + what, `The member "action" is missing`},
+		"subject, no resource id": {DecodeSubjectSearch, whoAny + `,` + does + `,` + whatOf, `The member "id" is missing at /resource`},
+		"resource, no subject id": {DecodeResourceSearch, whoAny + `,` + does + `,` + whatOf, `The member "id" is missing at /subject`},
+		"resource, no action":     {DecodeResourceSearch, who + `,` + whatOf, `The member "action" is missing`},
+		"resource, no resource":   {DecodeResourceSearch, who + `,` + does, `The member "resource" is missing`},
+		"resource, no type":       {DecodeResourceSearch, who + `,` + does + `,"resource":{"id":"1"}`, `The member "type" is missing at /resource`},
+		"action, no subject id":   {DecodeActionSearch, whoAny + `,` + what, `The member "id" is missing at /subject`},
+		"action, no resource id":  {DecodeActionSearch, who + `,` + whatOf, `The member "id" is missing at /resource`},
+		"context":                 {DecodeActionSearch, who + `,` + what + `,"context":1`, `The member "context" is not an object`},
+		"properties":              {DecodeSubjectSearch, `"subject":{"type":"user","properties":"x"},` + does + `,` + what, `The member "properties" is not an object at /subject`},
+		"page":                    {DecodeActionSearch, who + `,` + what + `,"page":[]`, `The member "page" is not an object`},
+		"token":                   {DecodeActionSearch, who + `,` + what + `,"page":{"token":1}`, `The member "token" is not a string at /page`},
+		"page properties":         {DecodeActionSearch, who + `,` + what + `,"page":{"properties":[]}`, `The member "properties" is not an object at /page`},
+		"limit 0":                 {DecodeActionSearch, who + `,` + what + `,"page":{"limit":0}`, `The member "limit" is out of range at /page: send a whole number from 1 to 1000.`},
+		"limit -1":                {DecodeActionSearch, who + `,` + what + `,"page":{"limit":-1}`, `The member "limit" is out of range`},
+		"limit 1001":              {DecodeActionSearch, who + `,` + what + `,"page":{"limit":1001}`, `The member "limit" is out of range`},
+		"limit 1.5":               {DecodeActionSearch, who + `,` + what + `,"page":{"limit":1.5}`, `The member "limit" is out of range`},
+		"limit a string":          {DecodeActionSearch, who + `,` + what + `,"page":{"limit":"10"}`, `The member "limit" is out of range`},
+		"duplicate in ignored id": {DecodeSubjectSearch, `"subject":{"type":"user","id":{"a":1,"a":1}},` + does + `,` + what, `A member is there twice at /subject/id/a`},
+		"duplicate limit":         {DecodeActionSearch, who + `,` + what + `,"page":{"limit":1,"limit":2}`, `A member is there twice at /page/limit`},
+		"not an object":           {DecodeActionSearch, who + `,` + what + `}]`, `The body goes on`},
+	} {
+		_, err := c.decode([]byte(`{` + c.body + `}`))
+		var e *Error
+		if assert.ErrorAs(t, err, &e, name) {
+			assert.Contains(t, e.Message, c.want, name)
+			assertSentence(t, e.Message)
+		}
+	}
+}

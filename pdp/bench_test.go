@@ -1,0 +1,91 @@
+package pdp_test
+
+import (
+	"context"
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/bundles"
+	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/authzen"
+	"github.com/wardkeeper/wardkeeper/pdp/membership"
+	"github.com/wardkeeper/wardkeeper/policies"
+)
+
+// builtIn is the built-in policy over a directory file below testdata/directories.
+func builtIn(tb testing.TB, file string) *pdp.Engine {
+	tb.Helper()
+	ctx := context.Background()
+	revision, err := bundles.Open(ctx, bundles.Config{Files: policies.Files(), Source: "built-in", Entrypoint: "authz/decision"})
+	require.NoError(tb, err)
+	vocabulary, err := pdp.ReadVocabulary(ctx, revision)
+	require.NoError(tb, err)
+	data, err := os.ReadFile("../testdata/directories/" + file)
+	require.NoError(tb, err)
+	directory, err := membership.Parse(data, *vocabulary)
+	require.NoError(tb, err)
+	engine, err := pdp.New(pdp.Config{Revision: revision, Source: fixed{directory}})
+	require.NoError(tb, err)
+	return engine
+}
+
+// fixed is a source whose directory never changes.
+type fixed struct{ view pdp.View }
+
+func (f fixed) View(context.Context) (pdp.View, error) { return f.view, nil }
+
+func ask(subject, action, resourceType, resource, location, current string, properties map[string]any) pdp.Request {
+	r := pdp.Request{
+		Subject:  authzen.Entity{Type: "user", ID: subject},
+		Action:   authzen.Action{Name: action, Properties: properties},
+		Resource: authzen.Entity{Type: resourceType, ID: resource},
+		Context:  map[string]any{"current_location": current},
+	}
+	if location != "" {
+		r.Resource.Properties = map[string]any{"location": location}
+	}
+	return r
+}
+
+// BenchmarkDecide is one decision on warm facts: an allow, a denial at stage 3 and one at stage 2 with ALL-11.
+func BenchmarkDecide(b *testing.B) {
+	engine := builtIn(b, "bench.yaml")
+	for _, question := range []struct {
+		name    string
+		request pdp.Request
+		allow   bool
+		code    string
+	}{
+		{"regional/allow", ask("regina", "user.edit", "user", "ed", "", "metro", nil), true, ""},
+		{"regional/allow-remove", ask("regina", "assignment.remove", "user", "ed", "ghi", "metro", nil), true, ""},
+		{"regional/stage3", ask("regina", "assignment.remove", "user", "ed", "abc", "metro", nil), false, "default_location"},
+		{"regional/stage2", ask("regina", "assignment.remove", "user", "ed", "ghi", "north", nil), false, "other_location"},
+		{"health_system/allow", ask("hanna", "user.edit", "user", "hugo", "", "mercy", nil), true, ""},
+		{"health_system/stage3", ask("hanna", "user.invite", "user", "hugo", "", "mercy", nil), false, "already_assigned"},
+		{"health_system/stage2", ask("hanna", "user.edit", "user", "hugo", "mercy", "grace", nil), false, "other_location"},
+		{"practice_group/allow", ask("olga", "user.edit", "user", "pia", "", "smile", nil), true, ""},
+		{"practice_group/stage3", ask("olga", "assignment.add", "user", "pia", "smile-a", "smile", map[string]any{"role": "owner"}), false, "already_assigned"},
+		{"practice_group/stage2", ask("pia", "user.edit", "user", "olga", "", "smile", nil), false, "area_required"},
+		{"vendor/allow", ask("vera", "entity.create", "location", "new-entity", "", "acme", nil), true, ""},
+		{"vendor/stage3", ask("vera", "entity.create", "location", "mercy", "", "acme", nil), false, "existing_location"},
+		{"vendor/stage2", ask("hanna", "entity.create", "location", "new-entity", "", "mercy", nil), false, "vendor_only"},
+	} {
+		b.Run(question.name, func(b *testing.B) {
+			ctx := context.Background()
+			d, err := engine.Decide(ctx, question.request)
+			require.NoError(b, err)
+			require.Equal(b, question.allow, d.Allow, "%v", d)
+			if question.code != "" {
+				require.Equal(b, question.code, d.Reasons[0].(map[string]any)["code"], "%v", d)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := engine.Decide(ctx, question.request); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

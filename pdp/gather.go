@@ -1,0 +1,211 @@
+package pdp
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+)
+
+// maxNamed bounds how many locations one question may name.
+const maxNamed = 1000
+
+// gathering collects the facts that one question needs, from one view of the directory. It joins records and applies
+// no policy: what is absent is unknown.
+type gathering struct {
+	view    View
+	request Request
+	action  actionEntry
+
+	subject *User
+	user    *User
+	current *Location
+	place   *Location
+	facts   ast.Object
+}
+
+// gather gives input.facts.
+func (p *policy) gather(ctx context.Context, view View, r Request) (*ast.Term, error) {
+	g := gathering{view: view, request: r, action: p.catalogue[r.Action.Name], facts: ast.NewObject()}
+	for _, step := range []func(context.Context) error{g.people, g.places, g.targets} {
+		if err := step(ctx); err != nil {
+			return nil, err
+		}
+	}
+	g.join()
+	return ast.NewTerm(g.facts), nil
+}
+
+// people looks up who asks and who is asked about.
+func (g *gathering) people(ctx context.Context) (err error) {
+	if g.request.Subject.Type == "user" {
+		if g.subject, err = g.view.User(ctx, g.request.Subject.ID); err != nil {
+			return err
+		}
+	}
+	if g.request.Resource.Type != "user" {
+		return nil
+	}
+	// An id comes before a username; only an invitation may name an account by the latter, which the policy sees by
+	// an id that is not the resource's.
+	if g.user, err = g.view.User(ctx, g.request.Resource.ID); err != nil || g.user != nil {
+		return err
+	}
+	if g.user, err = g.view.UserByUsername(ctx, g.request.Resource.ID); err != nil {
+		return err
+	}
+	if username := text(g.request.Action.Properties, "username"); username != "" {
+		namesake, err := g.view.UserByUsername(ctx, username)
+		if err != nil {
+			return err
+		}
+		if namesake != nil {
+			g.add("namesake", ast.ObjectTerm(item("id", ast.StringTerm(namesake.ID()))))
+		}
+	}
+	return nil
+}
+
+// places looks up where the subject stands and what place the question is about.
+func (g *gathering) places(ctx context.Context) (err error) {
+	if id, named := g.placeID(); named {
+		if g.place, err = g.location(ctx, "place", id); err != nil {
+			return err
+		}
+	}
+	if g.action.nowhere {
+		return nil
+	}
+	id := text(g.request.Context, "current_location")
+	switch {
+	case id != "":
+		if g.current, err = g.view.Location(ctx, id); err != nil {
+			return err
+		}
+		if g.current == nil {
+			g.add("current", ast.ObjectTerm(item("id", ast.StringTerm(id))))
+		}
+	case g.subject != nil:
+		g.current = g.subject.onlyStanding()
+	}
+	return nil
+}
+
+func (g *gathering) placeID() (id string, named bool) {
+	switch g.request.Resource.Type {
+	case "location":
+		return g.request.Resource.ID, true
+	case "user":
+		id = text(g.request.Resource.Properties, "location")
+		return id, id != ""
+	}
+	return "", false
+}
+
+// targets looks up the locations that properties name.
+func (g *gathering) targets(ctx context.Context) error {
+	action := g.request.Action.Properties
+	if id := text(action, "new_location"); id != "" {
+		if _, err := g.location(ctx, "target", id); err != nil {
+			return err
+		}
+	}
+	named := append(texts(action, "locations"), texts(g.request.Resource.Properties, "locations")...)
+	if id := text(action, "system"); id != "" {
+		named = append(named, id)
+	}
+	if len(named) == 0 {
+		return nil
+	}
+	if len(named) > maxNamed {
+		return &Error{Kind: Invalid, Message: fmt.Sprintf("a question may name at most %d locations", maxNamed)}
+	}
+	found := ast.NewObject()
+	for _, id := range named {
+		l, err := g.view.Location(ctx, id)
+		if err != nil {
+			return err
+		}
+		if l != nil {
+			found.Insert(ast.StringTerm(id), l.term)
+		}
+	}
+	g.add("locations", ast.NewTerm(found))
+	return nil
+}
+
+// location adds a location that the question names; one that is unknown has nothing but its id.
+func (g *gathering) location(ctx context.Context, fact, id string) (*Location, error) {
+	l, err := g.view.Location(ctx, id)
+	switch {
+	case err != nil:
+		return nil, err
+	case l == nil:
+		g.add(fact, ast.ObjectTerm(item("id", ast.StringTerm(id))))
+	default:
+		g.add(fact, l.term)
+	}
+	return l, nil
+}
+
+// join adds what is known of the people, as the organization that judges the question may see it.
+func (g *gathering) join() {
+	at := g.current
+	if g.action.nowhere {
+		at = g.place
+	}
+	organization := wholeAccount
+	switch {
+	case g.action.model != "":
+		g.add("model", ast.InternedTerm(g.action.model))
+	case at != nil:
+		organization = at.Organization()
+		g.add("model", ast.InternedTerm(at.Model()))
+		g.add("organization", at.root.organizationTerm)
+	}
+	if g.subject != nil {
+		view := g.subject.view(organization)
+		g.add("subject", view.fact)
+		if g.current != nil {
+			g.add("current", view.standing(g.current))
+		}
+		if !g.action.nowhere {
+			if g.action.anywhere {
+				view = g.subject.view(wholeAccount)
+			}
+			g.add("standings", view.standingsWith(g.place))
+		}
+	} else if g.current != nil {
+		g.add("current", g.current.term)
+	}
+	if _, named := g.placeID(); !named && g.current != nil {
+		g.add("place", g.current.term)
+	}
+	if g.user != nil && (at != nil || g.action.model != "") {
+		g.add("user", g.user.view(organization).fact)
+	}
+}
+
+func (g *gathering) add(key string, value *ast.Term) {
+	g.facts.Insert(ast.InternedTerm(key), value)
+}
+
+// text is a member that is a text, "" where there is none.
+func text(members map[string]any, name string) string {
+	s, _ := members[name].(string)
+	return s
+}
+
+// texts is a member that is a list of texts; anything else is absent.
+func texts(members map[string]any, name string) []string {
+	list, _ := members[name].([]any)
+	all := make([]string, 0, len(list))
+	for _, element := range list {
+		s, ok := element.(string)
+		if !ok {
+			return nil
+		}
+		all = append(all, s)
+	}
+	return all
+}

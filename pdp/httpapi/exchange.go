@@ -1,0 +1,140 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/authzen"
+)
+
+// handler answers a request: it puts a body into x.out, or fails and leaves the answer to fail.
+type handler func(x *exchange) error
+
+// exchange is one request and its answer. It is reused: nothing may keep it, or its buffers, after the answer.
+type exchange struct {
+	s *Server
+	w http.ResponseWriter
+	r *http.Request
+
+	id     string // the request's
+	in     []byte // the body
+	out    []byte // the answer
+	status int    // of the answer
+	sent   bool   // whether the answer is on its way
+	tally  tally
+}
+
+// maxPooled is the largest buffer that is kept for the next request.
+const maxPooled = 64 << 10
+
+// serve answers a request, whatever happens, and counts and logs it.
+func (s *Server) serve(c echo.Context, rt *route, h handler) {
+	start := time.Now()
+	x := s.exchanges.Get().(*exchange)
+	x.w, x.r = c.Response().Writer, c.Request()
+	x.status = http.StatusOK
+	intact := x.run(h)
+	elapsed := time.Since(start)
+	s.metrics.observe(x, rt, elapsed)
+	x.logAccess(rt, elapsed)
+	if !intact || cap(x.in) > maxPooled || cap(x.out) > maxPooled {
+		return // after a panic somebody may still hold on to it
+	}
+	*x = exchange{s: s, in: x.in[:0], out: x.out[:0]}
+	s.exchanges.Put(x)
+}
+
+// run answers a request. It says whether that went without a panic, which is answered with an error and never an allow.
+func (x *exchange) run(h handler) (intact bool) {
+	defer func() {
+		v := recover()
+		if v == nil {
+			return
+		}
+		if v == http.ErrAbortHandler {
+			panic(v) // the wish to drop the connection, not a fault
+		}
+		x.fail(&pdp.Error{Kind: pdp.Internal, Err: fmt.Errorf("panic: %v\n%s", v, debug.Stack())})
+	}()
+	err := x.identify()
+	if err == nil {
+		err = h(x)
+	}
+	switch {
+	case err != nil:
+		x.fail(err)
+	case !x.sent:
+		x.send()
+	}
+	return true
+}
+
+// send writes the answer.
+func (x *exchange) send() {
+	x.sent = true
+	h := x.w.Header()
+	h["Content-Type"] = x.s.jsonType
+	if len(x.out) > 2048 { // net/http measures shorter ones by itself
+		h.Set("Content-Length", strconv.Itoa(len(x.out)))
+	}
+	x.w.WriteHeader(x.status)
+	_, _ = x.w.Write(x.out) // where it fails, nobody is left to be told
+}
+
+// fail answers with an error. A caller who has gone away is counted, and answered all the same: an answer that is
+// never read does no harm, and an empty one with status 200 might.
+func (x *exchange) fail(err error) {
+	f := faultOf(err)
+	x.failed()
+	if x.sent {
+		return
+	}
+	x.status = f.status
+	x.out = append(authzen.AppendString(append(x.out[:0], `{"error":`...), f.message), '}')
+	x.send()
+	if x.gone() {
+		x.status = statusGone
+		if f.kind != pdp.Internal || errors.Is(err, context.Canceled) {
+			return // the failure is nothing but the caller's leaving
+		}
+	}
+	x.logCause(f)
+}
+
+// logCause logs what callers are not told.
+func (x *exchange) logCause(f fault) {
+	level := slog.LevelWarn // the way out is to try again
+	switch {
+	case f.status < http.StatusInternalServerError:
+		return // the caller's own fault, and told to the caller
+	case f.kind == pdp.Internal:
+		level = slog.LevelError
+	}
+	x.s.log.LogAttrs(context.Background(), level, "request failed", slog.String("kind", string(f.kind)),
+		slog.String("request_id", x.id), slog.Any("cause", f.cause))
+}
+
+// gone says whether the caller has gone away.
+func (x *exchange) gone() bool { return x.r.Context().Err() != nil }
+
+// deadline gives the context for answering.
+func (x *exchange) deadline() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(x.r.Context(), x.s.timeout)
+}
+
+// settle is for the answer of a Decider: one that was interrupted is none, even where it does not say so.
+func settle(ctx context.Context, err error) error {
+	if err == nil && ctx.Err() != nil {
+		return &pdp.Error{Kind: pdp.Timeout, Err: ctx.Err()}
+	}
+	return err
+}

@@ -1,0 +1,149 @@
+package httpapi
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// metrics are the server's own. Every label has few values: paths are routes, methods those of HTTP, actions those configured.
+type metrics struct {
+	requests *prometheus.CounterVec
+	seconds  *prometheus.HistogramVec
+	actions  map[string]*actionCounters
+	unknown  *actionCounters
+	show     http.Handler
+}
+
+// actionCounters count the decisions on an action.
+type actionCounters struct {
+	name                    string
+	allowed, denied, errors prometheus.Counter
+}
+
+// otherLabel stands for what has no label of its own.
+const otherLabel = "other"
+
+func newMetrics(cfg Config) (*metrics, error) {
+	reg := cfg.Registry
+	if reg == nil {
+		reg = prometheus.NewRegistry()
+	}
+	m := &metrics{
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "wardkeeper_http_requests_total",
+			Help: "Requests answered. Status 499: the caller went away before the answer.",
+		}, []string{"path", "method", "status"}),
+		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "wardkeeper_http_request_duration_seconds",
+			Help:    "Time from a request's head to its answer.",
+			Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
+		}, []string{"path"}),
+		actions: make(map[string]*actionCounters),
+	}
+	decisions := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "wardkeeper_decisions_total",
+		Help: "Questions of evaluations by action and outcome: allowed, denied, or error, which is a denial too.",
+	}, []string{"action", "outcome"})
+	m.unknown = newActionCounters(decisions, otherLabel)
+	for _, name := range cfg.Actions {
+		m.actions[name] = newActionCounters(decisions, strings.ToValidUTF8(name, "\ufffd"))
+	}
+	err := errors.Join(
+		reg.Register(m.requests), reg.Register(m.seconds), reg.Register(decisions),
+		reg.Register(newInfo("wardkeeper_policy_info", "The policy revision in force.", cfg.PolicyRevision)),
+		reg.Register(newInfo("wardkeeper_directory_info", "The directory revision in force.", cfg.DirectoryRevision)),
+		registerOnce(reg, collectors.NewGoCollector()),
+		registerOnce(reg, collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})),
+	)
+	logger := cfg.Logger
+	if logger == nil {
+		logger = slog.Default()
+	}
+	m.show = promhttp.HandlerFor(reg, promhttp.HandlerOpts{
+		ErrorLog:      slog.NewLogLogger(logger.Handler(), slog.LevelError),
+		ErrorHandling: promhttp.ContinueOnError,
+	})
+	return m, err
+}
+
+// registerOnce registers a collector that whoever made the registry may have registered already.
+func registerOnce(reg *prometheus.Registry, c prometheus.Collector) error {
+	err := reg.Register(c)
+	if _, ok := errors.AsType[prometheus.AlreadyRegisteredError](err); ok {
+		return nil
+	}
+	return err
+}
+
+func newActionCounters(v *prometheus.CounterVec, name string) *actionCounters {
+	return &actionCounters{
+		name:    name,
+		allowed: v.WithLabelValues(name, outcomeAllowed),
+		denied:  v.WithLabelValues(name, outcomeDenied),
+		errors:  v.WithLabelValues(name, outcomeError),
+	}
+}
+
+// action gives the counters of an action by the name that a caller sent.
+func (m *metrics) action(name string) *actionCounters {
+	if a, ok := m.actions[name]; ok {
+		return a
+	}
+	return m.unknown
+}
+
+func (m *metrics) route(method, path string, level slog.Level) *route {
+	rt := &route{path: path, method: method, level: level, seconds: m.seconds.WithLabelValues(path)}
+	if method != "" {
+		rt.answered = m.requests.WithLabelValues(path, method, "200")
+	}
+	return rt
+}
+
+func (m *metrics) observe(x *exchange, rt *route, elapsed time.Duration) {
+	rt.seconds.Observe(elapsed.Seconds())
+	if x.status == http.StatusOK && x.r.Method == rt.method {
+		rt.answered.Inc()
+		return
+	}
+	m.requests.WithLabelValues(rt.path, methodLabel(x.r.Method), strconv.Itoa(x.status)).Inc()
+}
+
+// methodLabel bounds what is otherwise any word of the caller's.
+func methodLabel(method string) string {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
+		http.MethodConnect, http.MethodOptions, http.MethodTrace:
+		return method
+	}
+	return otherLabel
+}
+
+// info is a gauge of 1 whose label is a revision, read when it is scraped.
+type info struct {
+	desc     *prometheus.Desc
+	revision func() string
+}
+
+func newInfo(name, help string, revision func() string) prometheus.Collector {
+	return &info{prometheus.NewDesc(name, help, []string{"revision"}, nil), revision}
+}
+
+func (i *info) Describe(ch chan<- *prometheus.Desc) { ch <- i.desc }
+
+func (i *info) Collect(ch chan<- prometheus.Metric) {
+	if i.revision == nil {
+		return
+	}
+	if r := i.revision(); r != "" {
+		ch <- prometheus.MustNewConstMetric(i.desc, prometheus.GaugeValue, 1, strings.ToValidUTF8(r, "\ufffd"))
+	}
+}

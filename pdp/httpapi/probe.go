@@ -1,0 +1,89 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"strings"
+
+	"github.com/wardkeeper/wardkeeper/pdp/authzen"
+)
+
+// metadataDocument describes the server to its callers (section 9.1). It is made once, from the configured base URL alone.
+func metadataDocument(base string) []byte {
+	doc := struct {
+		PDP            string   `json:"policy_decision_point"`
+		Evaluation     string   `json:"access_evaluation_endpoint"`
+		Evaluations    string   `json:"access_evaluations_endpoint"`
+		SearchSubject  string   `json:"search_subject_endpoint"`
+		SearchResource string   `json:"search_resource_endpoint"`
+		SearchAction   string   `json:"search_action_endpoint"`
+		Obligations    []string `json:"supported_obligations"`
+	}{
+		base, base + evaluationPath, base + evaluationsPath, base + searchSubjectPath, base + searchResourcePath,
+		base + searchActionPath, []string{"custom", "notification", "session_termination"},
+	}
+	out, err := json.Marshal(doc)
+	if err != nil {
+		panic(err) // strings only
+	}
+	return out
+}
+
+func (x *exchange) showMetadata() error {
+	x.out = append(x.out[:0], x.s.metadata...)
+	return nil
+}
+
+// health says that the process answers.
+func (x *exchange) health() error {
+	x.out = append(x.out[:0], `{"alive":true}`...)
+	return nil
+}
+
+// readiness says whether questions can be decided, and what is missing. It is open, so it tells names and no causes.
+func (x *exchange) readiness() error {
+	var missing []string
+	if x.s.ready != nil {
+		ctx, cancel := x.deadline()
+		defer cancel()
+		for _, check := range x.s.ready(ctx) {
+			if check.Err != nil {
+				missing = append(missing, publicName(check.Name))
+				x.s.log.LogAttrs(context.Background(), slog.LevelDebug, "not ready", slog.String("check", check.Name), slog.Any("cause", check.Err))
+			}
+		}
+	}
+	if len(missing) == 0 {
+		x.out = append(x.out[:0], `{"ready":true}`...)
+		return nil
+	}
+	x.status = http.StatusServiceUnavailable
+	out := authzen.AppendString(append(x.out[:0], `{"error":`...), "Not ready, for want of: "+strings.Join(missing, ", ")+".")
+	for i, name := range missing {
+		if i == 0 {
+			out = append(out, `,"missing":[`...)
+		} else {
+			out = append(out, ',')
+		}
+		out = authzen.AppendString(out, name)
+	}
+	x.out = append(out, "]}"...)
+	return nil
+}
+
+// publicName keeps anything but a plain name from being shown to everybody.
+func publicName(name string) string {
+	odd := func(r rune) bool { return r != '_' && (r < 'a' || r > 'z') && (r < '0' || r > '9') }
+	if name == "" || len(name) > 32 || strings.ContainsFunc(name, odd) {
+		return "other"
+	}
+	return name
+}
+
+func (x *exchange) showMetrics() error {
+	x.sent = true
+	x.s.metrics.show.ServeHTTP(x.w, x.r)
+	return nil
+}

@@ -1,0 +1,195 @@
+// Package httpapi is the sidecar's HTTP side: AuthZEN (sections 6 to 10 of the Authorization API 1.0), health, readiness
+// and metrics. It asks a [pdp.Decider] and knows nothing of policies or facts.
+//
+// Health, readiness and metadata are open: probes and discovery have no token. Everything else, metrics included, needs
+// the bearer token where one is configured.
+package httpapi
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/wardkeeper/wardkeeper/pdp"
+)
+
+// Config is what a server is made of. Decider and BaseURL are required.
+type Config struct {
+	Decider pdp.Decider
+	// BaseURL is where callers reach this server, such as https://pdp.example.org. The metadata document is made
+	// of it, never of a request's Host.
+	BaseURL string
+	// Token is the bearer token that callers must send; "" lets everybody in.
+	Token string
+	// Ready says what the server is waiting for; nil means that it is always ready. Safe for concurrent use.
+	Ready func(ctx context.Context) []Check
+	// PolicyRevision and DirectoryRevision name what is in force, for the metrics; nil or "" means not known.
+	PolicyRevision, DirectoryRevision func() string
+	// Actions are the names that metrics and log may tell apart; any other action is "other" there.
+	Actions []string
+	// Registry takes the server's metrics and is what /metrics shows; nil makes one.
+	Registry *prometheus.Registry
+	Logger   *slog.Logger // nil: slog.Default()
+
+	Timeout           time.Duration // for answering a request once it has been read; 0 means 10 s
+	ReadHeaderTimeout time.Duration // for a request's head; 0 means 5 s
+	ReadTimeout       time.Duration // for a request, head and body; 0 means 15 s
+	IdleTimeout       time.Duration // for a connection between requests; 0 means 2 min
+}
+
+// Check is a thing that must be there before the server can decide.
+type Check struct {
+	Name string // what callers are told is missing: lower-case letters, digits and "_", at most 32
+	Err  error  // why it is missing, for the log; nil where it is there
+}
+
+// Server answers AuthZEN requests. It is safe for concurrent use.
+type Server struct {
+	decider   pdp.Decider
+	ready     func(context.Context) []Check
+	log       *slog.Logger
+	token     *[sha256.Size]byte // its hash; nil where none is wanted
+	metrics   *metrics
+	echo      *echo.Echo
+	routes    map[string]*route
+	other     *route // requests that fit no route
+	metadata  []byte
+	jsonType  []string // the Content-Type of every answer; shared, never changed
+	exchanges sync.Pool
+
+	timeout, readHeaderTimeout, readTimeout, idleTimeout time.Duration
+}
+
+// route is a path with its one method, and the metrics that it feeds.
+type route struct {
+	path, method string
+	level        slog.Level // of its lines in the access log
+	seconds      prometheus.Observer
+	answered     prometheus.Counter // requests with its method and status 200
+}
+
+// New makes a server. Its error joins everything that is wrong with the configuration.
+func New(cfg Config) (*Server, error) {
+	base, err := checkBase(cfg.BaseURL)
+	faults := []error{err}
+	if cfg.Decider == nil {
+		faults = append(faults, errors.New("httpapi: a Decider is required"))
+	}
+	if strings.ContainsFunc(cfg.Token, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		faults = append(faults, errors.New("httpapi: the token may have printable ASCII characters only, and no space"))
+	}
+	if err := errors.Join(faults...); err != nil {
+		return nil, err
+	}
+	s := &Server{
+		decider:           cfg.Decider,
+		ready:             cfg.Ready,
+		log:               cfg.Logger,
+		echo:              echo.New(),
+		routes:            make(map[string]*route),
+		jsonType:          []string{"application/json"},
+		metadata:          metadataDocument(base),
+		timeout:           or(cfg.Timeout, 10*time.Second),
+		readHeaderTimeout: or(cfg.ReadHeaderTimeout, 5*time.Second),
+		readTimeout:       or(cfg.ReadTimeout, 15*time.Second),
+		idleTimeout:       or(cfg.IdleTimeout, 2*time.Minute),
+	}
+	if s.log == nil {
+		s.log = slog.Default()
+	}
+	if cfg.Token != "" {
+		hash := sha256.Sum256([]byte(cfg.Token))
+		s.token = &hash
+	}
+	s.exchanges.New = func() any { return &exchange{s: s} }
+	if s.metrics, err = newMetrics(cfg); err != nil {
+		return nil, err
+	}
+	s.addRoutes()
+	return s, nil
+}
+
+func (s *Server) addRoutes() {
+	const quiet = slog.LevelDebug // probes and scrapes come all the time
+	s.add(http.MethodPost, evaluationPath, slog.LevelInfo, guarded((*exchange).evaluation))
+	s.add(http.MethodPost, evaluationsPath, slog.LevelInfo, guarded((*exchange).evaluations))
+	s.add(http.MethodPost, searchSubjectPath, slog.LevelInfo, guarded((*exchange).searchSubjects))
+	s.add(http.MethodPost, searchResourcePath, slog.LevelInfo, guarded((*exchange).searchResources))
+	s.add(http.MethodPost, searchActionPath, slog.LevelInfo, guarded((*exchange).searchActions))
+	s.add(http.MethodGet, metadataPath, slog.LevelInfo, (*exchange).showMetadata)
+	s.add(http.MethodGet, "/health", quiet, (*exchange).health)
+	s.add(http.MethodGet, "/ready", quiet, (*exchange).readiness)
+	s.add(http.MethodGet, "/metrics", quiet, guarded((*exchange).showMetrics))
+
+	s.other = s.metrics.route("", "other", slog.LevelInfo)
+	s.echo.HTTPErrorHandler = func(err error, c echo.Context) {
+		s.serve(c, s.other, func(*exchange) error {
+			return &pdp.Error{Kind: notFound, Message: "There is nothing at this path: see " + metadataPath + "."}
+		})
+	}
+}
+
+// add registers a path with its one method. Its other methods are ours too: echo would answer OPTIONS with 204.
+func (s *Server) add(method, path string, level slog.Level, h handler) {
+	rt := s.metrics.route(method, path, level)
+	refuse := func(c echo.Context) error {
+		s.serve(c, rt, func(x *exchange) error {
+			x.w.Header().Set("Allow", method)
+			return &pdp.Error{Kind: methodNotAllowed, Message: "This path answers " + method + " only."}
+		})
+		return nil
+	}
+	s.routes[path] = rt
+	s.echo.RouteNotFound(path, refuse) // for a path that is found, it takes the methods that are not
+	s.echo.Add(method, path, func(c echo.Context) error {
+		s.serve(c, rt, h)
+		return nil
+	})
+}
+
+// Handler gives the server's handler, for tests and for serving beside something else. It bounds bodies and the time to
+// answer, not the time that a slow client takes: see [Server.HTTPServer].
+func (s *Server) Handler() http.Handler { return s.echo }
+
+// HTTPServer gives a server for an address that cuts off slow and excessive clients.
+func (s *Server) HTTPServer(addr string) *http.Server {
+	return &http.Server{
+		Addr:                         addr,
+		Handler:                      s.echo,
+		ReadHeaderTimeout:            s.readHeaderTimeout,
+		ReadTimeout:                  s.readTimeout,
+		WriteTimeout:                 s.readTimeout + s.timeout + 5*time.Second, // it runs from the end of the head
+		IdleTimeout:                  s.idleTimeout,
+		MaxHeaderBytes:               16 << 10,
+		DisableGeneralOptionsHandler: true,
+		// What net/http has to say is about clients, who must not be able to raise an alarm.
+		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+	}
+}
+
+// checkBase checks a base URL and gives it without a slash at its end.
+func checkBase(base string) (string, error) {
+	u, err := url.Parse(base)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil ||
+		u.RawQuery != "" || u.ForceQuery || strings.Contains(base, "#") {
+		return "", fmt.Errorf("httpapi: the base URL %q must be like https://pdp.example.org, with neither query nor fragment", base)
+	}
+	return strings.TrimRight(base, "/"), nil
+}
+
+func or(d, otherwise time.Duration) time.Duration {
+	if d > 0 {
+		return d
+	}
+	return otherwise
+}

@@ -1,0 +1,88 @@
+package httpapi
+
+import (
+	"context"
+	"log/slog"
+	"time"
+)
+
+// The outcomes of a question.
+const (
+	outcomeAllowed = "allowed"
+	outcomeDenied  = "denied"
+	outcomeError   = "error"
+)
+
+// tally is what metrics and log say of a request's questions. It names actions that are configured, and nothing else
+// that callers send: ids, usernames and properties are personal.
+type tally struct {
+	asks, searches, batch   bool
+	action                  *actionCounters // nil where it is not known
+	allowed, denied, errors int
+	hits                    int
+	revision                string
+}
+
+func (t *tally) decided(a *actionCounters, allow bool) {
+	if allow {
+		t.allowed++
+		a.allowed.Inc()
+	} else {
+		t.denied++
+		a.denied.Inc()
+	}
+}
+
+func (t *tally) undecided(a *actionCounters) {
+	t.errors++
+	a.errors.Inc()
+}
+
+// failed counts a request whose question, or questions, could not even be put: one error.
+func (x *exchange) failed() {
+	t := &x.tally
+	if !t.asks {
+		return
+	}
+	if t.action == nil {
+		t.action = x.s.metrics.unknown
+	}
+	t.undecided(t.action)
+}
+
+func (t *tally) outcome() string {
+	switch {
+	case t.allowed > 0:
+		return outcomeAllowed
+	case t.denied > 0:
+		return outcomeDenied
+	}
+	return outcomeError
+}
+
+// logAccess writes the request's line of the access log.
+func (x *exchange) logAccess(rt *route, elapsed time.Duration) {
+	if !x.s.log.Enabled(context.Background(), rt.level) {
+		return
+	}
+	attrs := make([]slog.Attr, 0, 12)
+	attrs = append(attrs,
+		slog.String("method", methodLabel(x.r.Method)), slog.String("route", rt.path), slog.Int("status", x.status),
+		slog.Duration("duration", elapsed), slog.String("request_id", x.id), slog.String("caller", x.r.RemoteAddr))
+	t := &x.tally
+	if t.action != nil {
+		attrs = append(attrs, slog.String("action", t.action.name))
+	}
+	switch {
+	case t.batch:
+		attrs = append(attrs, slog.Int("allowed", t.allowed), slog.Int("denied", t.denied), slog.Int("errors", t.errors))
+	case t.asks:
+		attrs = append(attrs, slog.String("outcome", t.outcome()))
+	case t.searches:
+		attrs = append(attrs, slog.Int("hits", t.hits))
+	}
+	if t.revision != "" {
+		attrs = append(attrs, slog.String("revision", t.revision))
+	}
+	x.s.log.LogAttrs(context.Background(), rt.level, "request", attrs...)
+}

@@ -1,0 +1,85 @@
+package pdp
+
+import "github.com/open-policy-agent/opa/v1/ast"
+
+// Location is one place of an organization's tree, immutable and safe for concurrent use. It knows its whole path, so
+// that no rule has to walk the tree.
+type Location struct {
+	rec     LocationRecord
+	version uint64
+	parent  *Location
+	root    *Location
+	term    *ast.Term // {id, kind, model, organization, path, plan?}: the fact
+
+	organizationTerm *ast.Term // of a root: {id, plan}
+}
+
+// NewLocation makes a location from its record, beneath parent (nil for a root). The record is not checked: that is
+// the source's task (DOMAIN.md section 1).
+func NewLocation(rec LocationRecord, parent *Location, version uint64) *Location {
+	l := &Location{rec: rec, version: version, parent: parent}
+	l.root = l
+	if parent != nil {
+		l.root = parent.root
+	}
+	path := ast.NewObject()
+	for at := l; at != nil; at = at.parent {
+		path.Insert(ast.StringTerm(at.rec.ID), ast.InternedTerm(true))
+	}
+	fact := ast.NewObject(
+		item("id", ast.StringTerm(rec.ID)),
+		item("kind", ast.StringTerm(rec.Kind)),
+		item("model", ast.StringTerm(l.Model())),
+		item("organization", ast.StringTerm(l.Organization())),
+		item("path", ast.NewTerm(path)),
+	)
+	if plan := l.Plan(); plan != "" {
+		fact.Insert(ast.InternedTerm("plan"), ast.StringTerm(plan))
+	}
+	l.term = ast.NewTerm(fact)
+	if parent == nil {
+		l.organizationTerm = ast.ObjectTerm(item("id", ast.StringTerm(rec.ID)), item("plan", ast.StringTerm(rec.Plan)))
+	}
+	return l
+}
+
+// ID is unique in the whole directory.
+func (l *Location) ID() string { return l.rec.ID }
+
+// Name is what people call the location; it may be empty.
+func (l *Location) Name() string { return l.rec.Name }
+
+// Kind is the level of the tree, such as "region" or "practice".
+func (l *Location) Kind() string { return l.rec.Kind }
+
+// Model says which rules judge questions of this location's organization.
+func (l *Location) Model() string { return l.root.rec.Model }
+
+// Plan is the organization's plan, empty where its model has none.
+func (l *Location) Plan() string { return l.root.rec.Plan }
+
+// Organization is the id of the root.
+func (l *Location) Organization() string { return l.root.rec.ID }
+
+// Parent is the location right above, nil for a root.
+func (l *Location) Parent() *Location { return l.parent }
+
+// Record is the location as its source delivered it.
+func (l *Location) Record() LocationRecord { return l.rec }
+
+// Version only grows while the location's record changes.
+func (l *Location) Version() uint64 { return l.version }
+
+// CoveredBy says whether the location is the one with this id or lies beneath it.
+func (l *Location) CoveredBy(id string) bool {
+	for at := l; at != nil; at = at.parent {
+		if at.rec.ID == id {
+			return true
+		}
+	}
+	return false
+}
+
+func item(key string, value *ast.Term) [2]*ast.Term {
+	return [2]*ast.Term{ast.InternedTerm(key), value}
+}

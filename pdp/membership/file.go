@@ -1,0 +1,224 @@
+package membership
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/wardkeeper/wardkeeper/pdp"
+)
+
+// FileConfig is what a file source is made of.
+type FileConfig struct {
+	Path       string         // .json, .yaml or .yml; any other name: by content
+	Vocabulary pdp.Vocabulary // of the active policy
+	Logger     *slog.Logger   // nil: slog.Default()
+	Interval   time.Duration  // of the looks that do not rely on file events; 0 means 5 s
+	Settle     time.Duration  // how long a changed file must be left alone before it is read; 0 means 100 ms
+	// OnReload is called with each new directory once it is in force, the first one excepted. It must not call the File's
+	// Reload, SetVocabulary or Close.
+	OnReload func(*Directory)
+}
+
+// Status is how a source is doing.
+type Status struct {
+	Revision         string
+	Locations, Users int
+	LoadedAt         time.Time // when the directory in force was read
+	AttemptedAt      time.Time // when the file was last read, or could not be
+	Err              error     // of that attempt; nil where the directory in force is what the file says
+	Reloads          uint64    // directories taken since the first
+	Failures         uint64    // attempts that left the last good directory in force
+}
+
+// File is a source that reads a directory file, and reads it again when it changes. A file that cannot be read, or that
+// breaks a rule, leaves the last good directory in force.
+type File struct {
+	cfg     FileConfig
+	current atomic.Pointer[Directory]
+
+	reading sync.Mutex // held by whoever reads the file
+	vocab   pdp.Vocabulary
+	changed bool // the vocabulary, since the directory in force was checked
+
+	mu     sync.Mutex // guards the rest
+	status Status
+
+	close  sync.Once
+	closed chan struct{}
+	done   chan struct{}
+}
+
+var _ pdp.Source = (*File)(nil)
+
+// OpenFile loads a directory file and watches it until Close. It fails where the file cannot be read, and with a
+// [*Faults] where it breaks a rule.
+func OpenFile(cfg FileConfig) (*File, error) {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.Default()
+	}
+	if cfg.Interval <= 0 {
+		cfg.Interval = 5 * time.Second
+	}
+	if cfg.Settle <= 0 {
+		cfg.Settle = 100 * time.Millisecond
+	}
+	f := &File{cfg: cfg, vocab: cfg.Vocabulary, closed: make(chan struct{}), done: make(chan struct{})}
+	w := newWatch(cfg) // before the first reading, so that no change is missed
+	if err := f.Reload(); err != nil {
+		w.close()
+		return nil, err
+	}
+	go func() {
+		defer close(f.done)
+		w.run(f.closed, f.Reload)
+	}()
+	return f, nil
+}
+
+// View implements [pdp.Source].
+func (f *File) View(context.Context) (pdp.View, error) { return f.current.Load(), nil }
+
+// Directory is the one in force.
+func (f *File) Directory() *Directory { return f.current.Load() }
+
+// Status says how the source is doing.
+func (f *File) Status() Status {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.status
+}
+
+// Close stops watching. The last directory can still be read.
+func (f *File) Close() error {
+	f.close.Do(func() { close(f.closed) })
+	<-f.done
+	return nil
+}
+
+// Reload reads the file now. An error leaves the directory as it was.
+func (f *File) Reload() error {
+	f.reading.Lock()
+	defer f.reading.Unlock()
+	return f.reload()
+}
+
+// SetVocabulary checks the file by the tables of another policy. Where it breaks a rule under them, the directory and
+// the vocabulary stay what they were.
+func (f *File) SetVocabulary(v pdp.Vocabulary) error {
+	f.reading.Lock()
+	defer f.reading.Unlock()
+	before := f.vocab
+	f.vocab, f.changed = v, true
+	err := f.reload()
+	if err != nil {
+		f.vocab = before
+	}
+	f.changed = false
+	return err
+}
+
+func (f *File) reload() error {
+	began := time.Now()
+	previous := f.current.Load()
+	d, err := f.read(previous)
+	if errors.Is(err, errUnsettled) {
+		return err
+	}
+	if err != nil {
+		f.failed(began, err)
+		return err
+	}
+	f.mu.Lock()
+	f.status.AttemptedAt, f.status.Err = began, nil
+	if d == previous {
+		f.mu.Unlock()
+		return nil
+	}
+	f.status.Revision, f.status.Locations, f.status.Users = d.Revision(), len(d.locations), len(d.users)
+	f.status.LoadedAt = began
+	if previous != nil {
+		f.status.Reloads++
+	}
+	f.mu.Unlock()
+	f.current.Store(d)
+	f.cfg.Logger.Info("directory loaded", "path", f.cfg.Path, "revision", d.Revision(),
+		"locations", len(d.locations), "users", len(d.users), "took", time.Since(began).Round(time.Millisecond))
+	if previous != nil && f.cfg.OnReload != nil {
+		f.cfg.OnReload(d)
+	}
+	return nil
+}
+
+func (f *File) failed(began time.Time, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.status.AttemptedAt, f.status.Err = began, err
+	if f.status.LoadedAt.IsZero() {
+		return // the caller of OpenFile is told
+	}
+	f.status.Failures++
+	f.cfg.Logger.Error("directory not loaded, the last good one stays in force",
+		"path", f.cfg.Path, "revision", f.status.Revision, "error", err)
+}
+
+// read gives the directory that the file says: the previous one where it says the same.
+func (f *File) read(previous *Directory) (*Directory, error) {
+	data, err := readFile(f.cfg.Path)
+	if err != nil {
+		return nil, fmt.Errorf("directory file: %w", err)
+	}
+	if previous != nil && !f.changed && sha256.Sum256(data) == previous.digest {
+		return previous, nil
+	}
+	return parse(data, formatOf(f.cfg.Path), f.vocab, previous)
+}
+
+var errUnsettled = errors.New("the file changed while it was read")
+
+func readFile(path string) ([]byte, error) {
+	before, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !before.Mode().IsRegular() { // to open a pipe would wait for its writer
+		return nil, fmt.Errorf("%s is not a regular file", filepath.Base(path))
+	}
+	if before.Size() > MaxSize {
+		return nil, fmt.Errorf("%s is larger than %d bytes", filepath.Base(path), MaxSize)
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	data := make([]byte, before.Size())
+	if _, err := io.ReadFull(file, data); err != nil {
+		return nil, errUnsettled
+	}
+	// A part of a file may well be a directory with fewer users. What is being written is read once it is finished.
+	after, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !sameState(before, after) {
+		return nil, errUnsettled
+	}
+	return data, nil
+}
+
+// sameState says whether a file was neither written nor replaced between two looks.
+func sameState(a, b os.FileInfo) bool {
+	if a == nil || b == nil {
+		return a == nil && b == nil
+	}
+	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
+}

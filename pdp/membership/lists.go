@@ -1,0 +1,208 @@
+package membership
+
+import (
+	"cmp"
+	"context"
+	"encoding/binary"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/wardkeeper/wardkeeper/pdp"
+)
+
+// sortKeys are the orders a list can have, each in two directions.
+var sortKeys = [...]pdp.SortKey{pdp.SortName, pdp.SortUsername, pdp.SortDefaultLocation, pdp.SortLastLogin}
+
+const rankings = 2 * len(sortKeys)
+
+// ranking puts all users of the directory in one order. Then the list of any location is a sorted list of numbers, and
+// the place of a user in it is found by the user's own.
+type ranking struct {
+	once  sync.Once
+	users []int32 // by rank
+	ranks []int32 // by user
+}
+
+func (r *ranking) build(all []*pdp.User, key pdp.SortKey, descending bool) {
+	type entry struct {
+		first, second string
+		user          int32
+	}
+	entries := make([]entry, len(all))
+	for i, u := range all {
+		entries[i].user = int32(i)
+		entries[i].first, entries[i].second = sortedBy(u, key)
+	}
+	slices.SortFunc(entries, func(a, b entry) int {
+		return cmp.Or(
+			absentLast(a.first, b.first, descending),
+			absentLast(a.second, b.second, descending),
+			cmp.Compare(a.user, b.user), // ordinals are in the order of ids
+		)
+	})
+	r.users = make([]int32, len(all))
+	r.ranks = make([]int32, len(all))
+	for rank, e := range entries {
+		r.users[rank] = e.user
+		r.ranks[e.user] = int32(rank)
+	}
+}
+
+func absentLast(a, b string, descending bool) int {
+	switch {
+	case a == "" || b == "":
+		return cmp.Compare(len(b), len(a))
+	case descending:
+		return strings.Compare(b, a)
+	}
+	return strings.Compare(a, b)
+}
+
+// sortedBy gives what a user is sorted by, and what then; empty where it is absent.
+func sortedBy(u *pdp.User, key pdp.SortKey) (first, second string) {
+	rec := u.Record()
+	switch key {
+	case pdp.SortUsername:
+		return fold(rec.Username), ""
+	case pdp.SortDefaultLocation:
+		return fold(rec.DefaultLocation), ""
+	case pdp.SortLastLogin:
+		return sortableTime(rec.LastLogin), ""
+	}
+	return fold(rec.Name.Family), fold(rec.Name.Given)
+}
+
+// sortableTime compares like the time.
+func sortableTime(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	b := binary.BigEndian.AppendUint64(nil, uint64(t.Unix())^1<<63) // negative before positive
+	return string(binary.BigEndian.AppendUint32(b, uint32(t.Nanosecond())))
+}
+
+type listKey struct {
+	location string
+	ranking  int
+}
+
+// ranks is the list of a location: the ranks of its users, ascending.
+type ranks struct {
+	once sync.Once
+	all  []int32
+}
+
+func (d *Directory) ranking(i int) *ranking {
+	r := &d.rankings[i]
+	r.once.Do(func() { r.build(d.users, sortKeys[i/2], i%2 == 1) })
+	return r
+}
+
+// list is built when first asked for, and kept.
+func (d *Directory) list(key listKey) []int32 {
+	r := d.ranking(key.ranking)
+	at, ok := d.locationAt[key.location]
+	if !ok && key.location != "" {
+		return nil // and nothing kept: what callers ask for is without bounds
+	}
+	kept, _ := d.stretch.LoadOrStore(key, &ranks{})
+	l := kept.(*ranks)
+	l.once.Do(func() {
+		if key.location == "" {
+			l.all = slices.Sorted(slices.Values(r.ranks))
+			return
+		}
+		for _, beneath := range d.covered(at) {
+			for _, user := range d.assigned[beneath] {
+				l.all = append(l.all, r.ranks[user])
+			}
+		}
+		slices.Sort(l.all)
+		l.all = slices.Clip(slices.Compact(l.all))
+	})
+	return l.all
+}
+
+// Users implements [pdp.View]. The whole directory includes the users without any assignment.
+func (d *Directory) Users(ctx context.Context, q pdp.UserQuery) (pdp.Users, error) {
+	sort := 0
+	if q.Sort != "" {
+		if sort = slices.Index(sortKeys[:], q.Sort); sort < 0 {
+			return pdp.Users{}, &pdp.Error{Kind: pdp.Invalid, Message: "unknown sort key"}
+		}
+	}
+	sort *= 2
+	if q.Descending {
+		sort++
+	}
+	in := d.list(listKey{location: q.Beneath, ranking: sort})
+	r := d.ranking(sort)
+	wanted := d.search.matching(q.Text)
+	size := limit(q.Limit)
+	var page pdp.Users
+	for i := d.place(in, r, q.After); i < len(in); i++ {
+		if i%4096 == 0 && ctx.Err() != nil {
+			return pdp.Users{}, &pdp.Error{Kind: pdp.Timeout, Message: "the search was interrupted", Err: ctx.Err()}
+		}
+		user := r.users[in[i]]
+		if wanted != nil && !wanted(user) {
+			continue
+		}
+		if len(page.Users) == size {
+			page.More = true
+			break
+		}
+		u := d.users[user]
+		page.Users = append(page.Users, u)
+		page.Cursors = append(page.Cursors, pdp.Cursor{ID: u.ID(), Offset: i + 1})
+	}
+	return page, nil
+}
+
+// place is the index in a list right behind a cursor.
+func (d *Directory) place(in []int32, r *ranking, after pdp.Cursor) int {
+	if user, ok := d.userAt[after.ID]; ok {
+		if i, ok := slices.BinarySearch(in, r.ranks[user]); ok {
+			return i + 1
+		}
+	}
+	return min(max(after.Offset, 0), len(in))
+}
+
+// searchTexts is what a text filter looks through, built when first asked for.
+type searchTexts struct {
+	users     []*pdp.User
+	once      sync.Once
+	names     []string // folded "given family", by user
+	usernames []string // folded, by user
+}
+
+// matching gives the filter for a text, nil for one that matches all.
+func (s *searchTexts) matching(text string) func(user int32) bool {
+	if text == "" {
+		return nil
+	}
+	s.once.Do(func() {
+		s.names = make([]string, len(s.users))
+		s.usernames = make([]string, len(s.users))
+		for i, u := range s.users {
+			rec := u.Record()
+			s.names[i] = fold(givenFamily(rec.Name))
+			s.usernames[i] = fold(rec.Username)
+		}
+	})
+	part := fold(text)
+	return func(user int32) bool {
+		return strings.Contains(s.names[user], part) || strings.Contains(s.usernames[user], part)
+	}
+}
+
+// givenFamily is "given family", or the one of them that is there.
+func givenFamily(n pdp.Name) string {
+	if n.Given == "" || n.Family == "" {
+		return n.Given + n.Family
+	}
+	return n.Given + " " + n.Family
+}

@@ -1,0 +1,240 @@
+package membership
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/text/cases"
+
+	"github.com/wardkeeper/wardkeeper/pdp"
+)
+
+// mixed is a directory of one practice group and one region whose users lack this and that, by a seed.
+func mixed(t testing.TB, seed uint64, users int) *Directory {
+	r := rand.New(rand.NewPCG(seed, 1))
+	pick := func(of ...string) string { return of[r.IntN(len(of))] }
+	var all []string
+	for i := range users {
+		members := []string{fmt.Sprintf(`"id": "%s%d"`, pick("u", "U", "é", "ü"), i)}
+		if r.IntN(4) > 0 {
+			members = append(members, fmt.Sprintf(`"username": "%s%d@Example.org"`, pick("anna", "Anna", "Émile", "ÉMILE", "straße", "STRASSE"), i))
+		}
+		family, given := pick("", "smith", "Smith", "SMITH", "Ångström", "ångström", "Zoë", "zz"), pick("", "Ann", "ann", "Bob", "Éa")
+		members = append(members, fmt.Sprintf(`"name": {"family": %q, "given": %q}`, family, given))
+		if r.IntN(3) > 0 {
+			at := time.Date(2024, 1, 1+r.IntN(5), 0, 0, 0, r.IntN(2), time.FixedZone("", 3600*r.IntN(3)))
+			members = append(members, fmt.Sprintf(`"last_login": %q`, at.Format(time.RFC3339Nano)))
+		}
+		switch r.IntN(4) {
+		case 0:
+			members = append(members, `"assignments": [{"location": "grp", "role": "owner", "status": "deactivated"}, {"location": "p1", "role": "owner"}]`)
+		case 1:
+			members = append(members, `"assignments": [{"location": "ghi", "role": "ed_admin"}, {"location": "jkl", "role": "ed_normal"}]`,
+				fmt.Sprintf(`"default_location": %q`, pick("ghi", "jkl")))
+		case 2:
+			members = append(members, `"assignments": [{"location": "north", "role": "public_health"}]`, `"default_location": "north"`)
+		}
+		all = append(all, "{"+strings.Join(members, ", ")+"}")
+	}
+	return parsed(t, withUsers(strings.Join(all, ",")))
+}
+
+// expected is the whole list by plain sorting and looking at each user.
+func expected(d *Directory, q pdp.UserQuery) []*pdp.User {
+	caser := cases.Fold()
+	keys := func(u *pdp.User) [2]string {
+		rec := u.Record()
+		switch q.Sort {
+		case pdp.SortUsername:
+			return [2]string{caser.String(rec.Username)}
+		case pdp.SortDefaultLocation:
+			return [2]string{caser.String(rec.DefaultLocation)}
+		case pdp.SortLastLogin:
+			if rec.LastLogin.IsZero() {
+				return [2]string{}
+			}
+			return [2]string{rec.LastLogin.Format("2006-01-02T15:04:05.000000000")}
+		}
+		return [2]string{caser.String(rec.Name.Family), caser.String(rec.Name.Given)}
+	}
+	all := slices.DeleteFunc(slices.Clone(d.users), func(u *pdp.User) bool {
+		rec := u.Record()
+		part := caser.String(q.Text)
+		name := caser.String(strings.TrimSpace(rec.Name.Given + " " + rec.Name.Family))
+		found := strings.Contains(name, part) || strings.Contains(caser.String(rec.Username), part)
+		return !found || q.Beneath != "" && !slices.ContainsFunc(rec.Assignments, func(a pdp.AssignmentRecord) bool {
+			return d.location(a.Location).CoveredBy(q.Beneath)
+		})
+	})
+	slices.SortFunc(all, func(a, b *pdp.User) int {
+		ka, kb := keys(a), keys(b)
+		for i := range ka {
+			switch {
+			case ka[i] == kb[i]:
+			case ka[i] == "":
+				return 1
+			case kb[i] == "":
+				return -1
+			case q.Descending:
+				return cmp.Compare(kb[i], ka[i])
+			default:
+				return cmp.Compare(ka[i], kb[i])
+			}
+		}
+		return cmp.Compare(a.ID(), b.ID())
+	})
+	return all
+}
+
+func ids(all []*pdp.User) []string {
+	out := make([]string, len(all))
+	for i, u := range all {
+		out[i] = u.ID()
+	}
+	return out
+}
+
+// The pages of a list are the list, however it is sorted, filtered and cut.
+func TestPages(t *testing.T) {
+	ctx := context.Background()
+	d := mixed(t, 7, 300)
+	for _, beneath := range []string{"", "metro", "north", "ghi", "grp", "p1", "p2", "nowhere"} {
+		for _, sort := range append(sortKeys[:], "") {
+			for _, descending := range []bool{false, true} {
+				for _, text := range []string{"", "SMITH", "ann", "straSSe1", "éa å", "@example.org", "no such"} {
+					q := pdp.UserQuery{Beneath: beneath, Sort: sort, Descending: descending, Text: text}
+					want := ids(expected(d, q))
+					for _, limit := range []int{0, 1, 7, 300} {
+						q.Limit, q.After = limit, pdp.Cursor{}
+						var got []string
+						for {
+							page, err := d.Users(ctx, q)
+							require.NoError(t, err)
+							require.Len(t, page.Cursors, len(page.Users))
+							got = append(got, ids(page.Users)...)
+							require.Equal(t, len(got) < len(want), page.More, "%+v", q)
+							if !page.More {
+								break
+							}
+							q.After = page.Cursors[len(page.Cursors)-1]
+						}
+						require.Equal(t, want, append([]string{}, got...), "%+v", q)
+					}
+				}
+			}
+		}
+	}
+}
+
+func TestCursorsFollowTheirUser(t *testing.T) {
+	ctx := context.Background()
+	d := mixed(t, 8, 100)
+	q := pdp.UserQuery{Beneath: "metro", Sort: pdp.SortUsername, Limit: 5, After: pdp.Cursor{}}
+	page, err := d.Users(ctx, q)
+	require.NoError(t, err)
+	whole := ids(expected(d, q))
+	for i, c := range page.Cursors {
+		assert.Equal(t, pdp.Cursor{ID: whole[i], Offset: i + 1}, c)
+	}
+	next := func(c pdp.Cursor) string {
+		q.After = c
+		page, err := d.Users(ctx, q)
+		require.NoError(t, err)
+		if len(page.Users) == 0 {
+			return ""
+		}
+		return page.Users[0].ID()
+	}
+	assert.Equal(t, whole[4], next(pdp.Cursor{ID: whole[3], Offset: 1}), "the user is there: the offset does not count")
+	assert.Equal(t, whole[4], next(pdp.Cursor{ID: "left", Offset: 4}), "the user is gone: the offset is the best guess")
+	elsewhere := userBeneath(t, d, "grp")
+	assert.Equal(t, whole[4], next(pdp.Cursor{ID: elsewhere, Offset: 4}), "the user is no longer in this list")
+	assert.Equal(t, whole[0], next(pdp.Cursor{ID: "left", Offset: -4}))
+	assert.Empty(t, next(pdp.Cursor{ID: "left", Offset: 1 << 40}))
+	filtered, err := d.Users(ctx, pdp.UserQuery{Beneath: "metro", Sort: pdp.SortUsername, Text: "@example"})
+	require.NoError(t, err)
+	for i, c := range filtered.Cursors {
+		assert.Equal(t, slices.Index(whole, filtered.Users[i].ID())+1, c.Offset, "offsets count the unfiltered list")
+	}
+}
+
+func userBeneath(t *testing.T, d *Directory, location string) string {
+	page, err := d.Users(context.Background(), pdp.UserQuery{Beneath: location, Limit: 1})
+	require.NoError(t, err)
+	return page.Users[0].ID()
+}
+
+func TestUsersRefuses(t *testing.T) {
+	d := mixed(t, 9, 10)
+	_, err := d.Users(context.Background(), pdp.UserQuery{Sort: "age"})
+	assert.Equal(t, pdp.Invalid, pdp.KindOf(err))
+	gone, cancel := context.WithCancel(context.Background())
+	cancel()
+	_, err = d.Users(gone, pdp.UserQuery{})
+	assert.Equal(t, pdp.Timeout, pdp.KindOf(err))
+	assert.ErrorIs(t, err, context.Canceled)
+}
+
+func TestLocations(t *testing.T) {
+	d := parsed(t, withUsers(""))
+	list := func(q pdp.LocationQuery) (out []string) {
+		page, err := d.Locations(context.Background(), q)
+		require.NoError(t, err)
+		for _, l := range page {
+			out = append(out, l.ID())
+		}
+		return out
+	}
+	assert.Equal(t, []string{"acme", "alone", "e1", "ghi", "grp", "hs", "jkl", "metro", "north", "p1", "p2"}, list(pdp.LocationQuery{}))
+	for range 2 { // the second time as kept
+		assert.Equal(t, []string{"ghi", "jkl", "metro", "north"}, list(pdp.LocationQuery{Beneath: "metro"}))
+	}
+	assert.Equal(t, []string{"jkl", "metro"}, list(pdp.LocationQuery{Beneath: "metro", After: "ghi", Limit: 2}))
+	assert.Equal(t, []string{"north"}, list(pdp.LocationQuery{Beneath: "metro", After: "n"}))
+	assert.Empty(t, list(pdp.LocationQuery{Beneath: "metro", After: "north"}))
+	assert.Empty(t, list(pdp.LocationQuery{Beneath: "nowhere"}))
+	page, err := d.Locations(context.Background(), pdp.LocationQuery{})
+	require.NoError(t, err)
+	page[0] = nil
+	assert.Equal(t, "acme", list(pdp.LocationQuery{})[0], "a caller may change what it was given")
+}
+
+func TestListsAreBuiltByManyAtOnce(t *testing.T) {
+	d := mixed(t, 10, 200)
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() {
+			for _, sort := range sortKeys {
+				q := pdp.UserQuery{Beneath: []string{"", "metro"}[i%2], Sort: sort, Text: "a"}
+				page, err := d.Users(context.Background(), q)
+				assert.NoError(t, err)
+				assert.Equal(t, ids(expected(d, q)), ids(page.Users))
+				_, err = d.Locations(context.Background(), pdp.LocationQuery{Beneath: "metro"})
+				assert.NoError(t, err)
+			}
+		})
+	}
+	all.Wait()
+}
+
+func TestFold(t *testing.T) {
+	for _, s := range []string{"", "abc", "ABC", "a-Z_09@[`{", "Straße", "ÅNGSTRÖM", "İı", "ǅ", "ς", "K"} {
+		assert.Equal(t, cases.Fold().String(s), fold(s))
+	}
+}
+
+func TestSortableTime(t *testing.T) {
+	base := time.Date(1969, 12, 31, 23, 59, 59, 999_999_999, time.UTC)
+	in := []time.Time{time.Time{}.Add(1), base.AddDate(-1, 0, 0), base, base.Add(1), base.Add(2), base.AddDate(8000, 0, 0)}
+	assert.True(t, slices.IsSortedFunc(in, func(a, b time.Time) int { return cmp.Compare(sortableTime(a), sortableTime(b)) }))
+	assert.Empty(t, sortableTime(time.Time{}))
+}

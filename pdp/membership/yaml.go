@@ -1,0 +1,136 @@
+package membership
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"strings"
+	"unicode/utf8"
+
+	"go.yaml.in/yaml/v3"
+)
+
+var (
+	errEmpty    = errors.New("the document is empty")
+	errTrailing = errors.New("more follows after the document")
+	errAliases  = errors.New("anchors and aliases are not accepted")
+)
+
+// yamlTokens reads one YAML 1.2 document of plain values: no anchors, aliases, merge keys or tags.
+type yamlTokens struct {
+	root  *yaml.Node
+	stack []yamlFrame
+}
+
+type yamlFrame struct {
+	node *yaml.Node
+	next int
+}
+
+func newYAMLTokens(data []byte) (*yamlTokens, error) {
+	root, err := wholeYAML(data)
+	if err != nil {
+		return nil, err
+	}
+	return &yamlTokens{root: root}, nil
+}
+
+// wholeYAML reads one document, and makes sure that it is the only one.
+func wholeYAML(data []byte) (*yaml.Node, error) {
+	if !utf8.Valid(data) { // the parser would take UTF-16 too
+		return nil, errors.New("the document is not UTF-8")
+	}
+	in := yaml.NewDecoder(bytes.NewReader(data))
+	doc, err := decodeYAML(in)
+	switch {
+	case err == io.EOF || err == nil && len(doc.Content) == 0:
+		return nil, errEmpty
+	case err != nil:
+		return nil, err
+	}
+	switch _, err := decodeYAML(in); {
+	case err == nil:
+		return nil, errTrailing
+	case err != io.EOF:
+		return nil, err
+	}
+	return doc.Content[0], nil
+}
+
+// decodeYAML turns a panic of the parser into an error: whatever the file says, the sidecar goes on with the last good one.
+func decodeYAML(in *yaml.Decoder) (doc yaml.Node, err error) {
+	defer func() {
+		if recover() != nil {
+			err = errors.New("the document cannot be read as YAML")
+		}
+	}()
+	if err := in.Decode(&doc); err == io.EOF {
+		return doc, io.EOF
+	} else if err != nil {
+		return doc, yamlError(err)
+	}
+	return doc, nil
+}
+
+// yamlError keeps what an alias names out of the log: it may be the beginning of somebody's name.
+func yamlError(err error) error {
+	if strings.Contains(err.Error(), "anchor") {
+		return errAliases
+	}
+	return err
+}
+
+func (y *yamlTokens) next() (token, error) {
+	if y.root != nil {
+		n := y.root
+		y.root = nil
+		return y.enter(n), nil
+	}
+	if len(y.stack) == 0 {
+		return token{}, io.EOF
+	}
+	top := &y.stack[len(y.stack)-1]
+	if top.next == len(top.node.Content) {
+		y.stack = y.stack[:len(y.stack)-1]
+		return token{kind: kindEnd}, nil
+	}
+	n := top.node.Content[top.next]
+	top.node.Content[top.next] = nil // a large tree goes while the records come
+	top.next++
+	return y.enter(n), nil
+}
+
+// done says whether only the end of the outermost list is left.
+func (y *yamlTokens) done() bool {
+	return len(y.stack) == 1 && y.stack[0].next == len(y.stack[0].node.Content)
+}
+
+func (y *yamlTokens) enter(n *yaml.Node) token {
+	switch {
+	case n.Anchor != "" || n.Kind == yaml.AliasNode:
+		return token{kind: kindRefused, text: "an anchor or alias"}
+	case n.Style&yaml.TaggedStyle != 0:
+		return token{kind: kindRefused, text: "a tag"}
+	case n.Kind == yaml.MappingNode:
+		y.stack = append(y.stack, yamlFrame{node: n})
+		return token{kind: kindObject}
+	case n.Kind == yaml.SequenceNode:
+		y.stack = append(y.stack, yamlFrame{node: n})
+		return token{kind: kindArray}
+	}
+	switch n.Tag {
+	case "!!str":
+		return token{kind: kindText, text: n.Value}
+	case "!!timestamp":
+		return token{kind: kindTimestamp, text: n.Value}
+	case "!!null":
+		return token{kind: kindNull}
+	case "!!bool":
+		return token{kind: kindBoolean, text: n.Value}
+	case "!!int", "!!float":
+		return token{kind: kindNumber, text: n.Value}
+	case "!!merge":
+		return token{kind: kindRefused, text: "a merge key"}
+	}
+	return token{kind: kindRefused, text: "a tag"}
+}

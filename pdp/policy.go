@@ -1,0 +1,132 @@
+package pdp
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"slices"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/rego"
+
+	"github.com/wardkeeper/wardkeeper/bundles"
+)
+
+// policy is a revision made ready to decide: its prepared queries and what the engine must know of its tables.
+type policy struct {
+	revision *bundles.Revision
+	decision rego.PreparedEvalQuery
+	// allow and possible are the boolean questions of lists; nil where the policy is not for administration, and then
+	// the decision itself is asked.
+	allow, possible *rego.PreparedEvalQuery
+	// candidates has the sets that a general policy offers to searches.
+	candidates *rego.PreparedEvalQuery
+	catalogue  map[string]actionEntry
+}
+
+// actionEntry is what the policy's catalogue says of an action.
+type actionEntry struct {
+	resource string   // the type of the resource
+	models   []string // which models know it
+	nowhere  bool     // judged at its place: the subject need not stand anywhere
+	anywhere bool     // standings in every organization count
+	model    string   // judges without a place; "" where the place or standing says
+}
+
+func newPolicy(ctx context.Context, r *bundles.Revision) (*policy, error) {
+	p := &policy{revision: r, catalogue: map[string]actionEntry{}}
+	var err error
+	if p.decision, err = r.Prepare(ctx, r.Entrypoint); err != nil {
+		return nil, err
+	}
+	for name, query := range map[string]**rego.PreparedEvalQuery{
+		"allow": &p.allow, "possible": &p.possible, "candidates": &p.candidates,
+	} {
+		if !r.Defines(beside(r, name)) {
+			continue
+		}
+		prepared, err := r.Prepare(ctx, beside(r, name))
+		if err != nil {
+			return nil, err
+		}
+		*query = &prepared
+	}
+	table, err := lookUp(ctx, r, beside(r, "catalogue"))
+	if err != nil || table == nil {
+		p.allow, p.possible = nil, nil
+		return p, err
+	}
+	return p, p.readCatalogue(table)
+}
+
+// administers says whether the policy judges by the membership models, whose facts give the candidates of searches.
+func (p *policy) administers() bool { return len(p.catalogue) > 0 }
+
+func (p *policy) readCatalogue(table any) error {
+	actions, ok := table.(map[string]any)
+	if !ok {
+		return fmt.Errorf("policy catalogue: not an object of actions")
+	}
+	for name, value := range actions {
+		fields, ok := value.(map[string]any)
+		if !ok {
+			return fmt.Errorf("policy catalogue: action %s is no object", name)
+		}
+		entry := actionEntry{resource: text(fields, "resource"), models: texts(fields, "models"), model: text(fields, "model")}
+		entry.nowhere, _ = fields["nowhere"].(bool)
+		entry.anywhere, _ = fields["anywhere"].(bool)
+		p.catalogue[name] = entry
+	}
+	return nil
+}
+
+// actions lists the actions on a type of resource, sorted.
+func (p *policy) actions(resource string) []string {
+	var names []string
+	for name, entry := range p.catalogue {
+		if entry.resource == resource {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// beside is the path of a rule next to the entrypoint.
+func beside(r *bundles.Revision, name string) string {
+	return path.Join(path.Dir(r.Entrypoint), name)
+}
+
+// lookUp evaluates a rule that reads no input, once, at load. An absent or undefined rule gives nil.
+func lookUp(ctx context.Context, r *bundles.Revision, at string) (any, error) {
+	if !r.Defines(at) {
+		return nil, nil
+	}
+	query, err := r.Prepare(ctx, at)
+	if err != nil {
+		return nil, err
+	}
+	term, err := evaluate(ctx, r, query, ast.NewObject())
+	if err != nil || term == nil {
+		return nil, err
+	}
+	return ast.JSON(term.Value)
+}
+
+// ReadVocabulary reads from a policy's tables what a directory may say. A policy without such tables gives nil.
+func ReadVocabulary(ctx context.Context, r *bundles.Revision) (*Vocabulary, error) {
+	value, err := lookUp(ctx, r, beside(r, "vocabulary"))
+	if err != nil || value == nil {
+		return nil, err
+	}
+	table, _ := value.(map[string]any)
+	v := &Vocabulary{Roles: map[string][]string{}, Levels: texts(table, "levels"), Areas: texts(table, "areas")}
+	roles, _ := table["roles"].(map[string]any)
+	for kind := range roles {
+		v.Roles[kind] = texts(roles, kind)
+	}
+	if len(v.Roles) == 0 {
+		return nil, fmt.Errorf("policy vocabulary: it names no roles")
+	}
+	return v, nil
+}

@@ -1,0 +1,93 @@
+package pdp
+
+import (
+	"context"
+	"runtime/debug"
+	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/rego"
+)
+
+// sitting is one policy and one state of the directory, which everything that belongs together is decided by.
+type sitting struct {
+	*policy
+	engine *Engine
+	view   View // nil: facts are absent
+}
+
+func (e *Engine) sit(ctx context.Context) (*sitting, error) {
+	s := &sitting{policy: e.policy, engine: e}
+	if e.source == nil {
+		return s, nil
+	}
+	view, err := e.source.View(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.view = view
+	return s, nil
+}
+
+// decide answers one question in full.
+func (s *sitting) decide(ctx context.Context, r Request) (d Decision, err error) {
+	term, err := s.ask(ctx, r, s.decision)
+	if err != nil {
+		return Decision{}, err
+	}
+	d, err = readDecision(term)
+	if err != nil {
+		s.engine.log.ErrorContext(ctx, "policy fault: the decision is ill-shaped and counts as a denial",
+			"action", r.Action.Name, "revision", s.revision.ID, "error", err)
+		d = Decision{}
+	}
+	d.Revision = s.revision.ID
+	return d, nil
+}
+
+// may answers one question with no reasons, as lists need it.
+func (s *sitting) may(ctx context.Context, r Request, query *rego.PreparedEvalQuery) (bool, error) {
+	if query == nil {
+		d, err := s.decide(ctx, r)
+		return d.Allow, err
+	}
+	term, err := s.ask(ctx, r, *query)
+	return err == nil && term != nil && ast.Boolean(true).Compare(term.Value) == 0, err
+}
+
+// ask gathers the facts and evaluates, within the engine's time. Whatever goes wrong, a panic included, is an error.
+func (s *sitting) ask(ctx context.Context, r Request, query rego.PreparedEvalQuery) (term *ast.Term, err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			s.engine.log.ErrorContext(ctx, "a decision panicked", "cause", cause, "stack", string(debug.Stack()))
+			term, err = nil, &Error{Kind: Internal, Message: "the question could not be decided"}
+		}
+	}()
+	ctx, cancel := context.WithTimeout(ctx, s.engine.timeout)
+	defer cancel()
+	var facts *ast.Term
+	if s.view != nil {
+		if facts, err = s.gather(ctx, s.view, r); err != nil {
+			return nil, asError(ctx, err)
+		}
+	}
+	in, err := input(r, facts)
+	if err != nil {
+		return nil, err
+	}
+	return evaluate(ctx, s.revision, query, in)
+}
+
+// asError gives a failure to learn a fact its kind: what is no [*Error] means that the source is unavailable.
+func asError(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return &Error{Kind: Timeout, Message: "the facts took too long", Err: err}
+	}
+	if _, ok := err.(*Error); ok {
+		return err
+	}
+	return &Error{Kind: Unavailable, Message: "membership facts are unavailable", Err: err}
+}
+
+// Timeout is the time that one evaluation may take.
+func (e *Engine) Timeout() time.Duration { return e.timeout }

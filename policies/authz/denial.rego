@@ -1,0 +1,120 @@
+package authz
+
+import data.authz.question
+
+# A denial comes from the first stage that fails, and tells nothing of the later ones.
+
+_denial := {"allow": false, "reasons": [_told(_unidentified)]} if {
+	not identified
+} else := {
+	"allow": false,
+	"reasons": [_told({"code": "delete_not_allowed", "rule": "PRA-7"})],
+	"advice": _told_advice([{"code": "deactivate_instead", "rule": "PRA-7"}]),
+} if {
+	input.action.name == "user.delete"
+} else := {
+	"allow": false,
+	"reasons": [_told(_refusal(input.facts.model, _standing, _place))],
+	"advice": _told_advice([{"code": "switch_location", "rule": "ALL-11", "locations": _elsewhere}]),
+} if {
+	not _empowered
+	count(_elsewhere) > 0
+} else := {"allow": false, "reasons": [_told(_refusal(input.facts.model, _standing, _place))]} if {
+	not _empowered
+} else := {"allow": false, "reasons": _told_reasons, "advice": _told_advice(_denial_advice)} if {
+	count(_denial_advice) > 0
+} else := {"allow": false, "reasons": _told_reasons} if {
+	count(_told_reasons) > 0
+} else := {"allow": false, "reasons": [_told({"code": "obligation_unsupported", "rule": "ALL-13"})]} if {
+	not _supported(_outcome)
+}
+
+_empowered if _power(input.facts.model, _standing, _place)
+
+_empowered if _using(input.facts.model)
+
+# Invitations are one's own to answer: that is for stage 3.
+_empowered if input.action.name in {"invitation.accept", "invitation.reject"}
+
+# Where the subject stands; the actions that need no standing are judged from nowhere.
+default _standing := {}
+
+_standing := input.facts.current
+
+default _place := {}
+
+_place := input.facts.place
+
+# ALL-11: the locations from which the very same question would be allowed.
+_elsewhere := [id |
+	some id in array.slice(_candidates, 0, 20)
+	at := input.facts.standings[id]
+	_judged_alike(at)
+	place := _place_from(at)
+	_allowed(at.model, at, place)
+	_supported(_outcome_from(at, place))
+]
+
+# An object is iterated in the order of its keys.
+_candidates := [id |
+	some id, at in input.facts.standings
+	_stands_at(at.model, at)
+]
+
+# A place that the question names is the same from everywhere; otherwise it is where the subject stands.
+_place_from(_) := input.facts.place if _place_is_named
+
+_place_from(at) := at if not _place_is_named
+
+_place_is_named if input.resource.type == "location"
+
+_place_is_named if question.named(input.resource.properties.location)
+
+default _outcome_from(_, _) := {}
+
+_outcome_from(at, place) := _outcome_of(at.model, at, place)
+
+_judged_alike(at) if at.organization == input.facts.organization.id
+
+# SYS-11 is judged at the vendor.
+_judged_alike(at) if {
+	input.action.name in {"entity.create", "entity.associate", "entity.dissociate"}
+	at.model == "vendor"
+}
+
+_found := _broken(input.facts.model, _standing, _place)
+
+# Stage 3: every broken rule, each pair of code and field once, the model's own rule before an ALL row.
+_told_reasons := [_told(reason) |
+	rules := {pair: named |
+		some broken in _found
+		pair := _pair(broken)
+		named := {_rule(other) | some other in _found; _pair(other) == pair}
+	}
+	some pair, named in rules
+	reason := _reason(pair, _most_specific(named))
+]
+
+_rule(broken) := split(broken, "/")[0]
+
+_pair(broken) := array.slice(split(broken, "/"), 1, 3)
+
+_reason([code], rule) := {"code": code, "rule": rule}
+
+_reason([code, field], rule) := {"code": code, "field": field, "rule": rule}
+
+_most_specific(rules) := max(rules) if count(rules) == 1
+
+_most_specific(rules) := max({rule | some rule in rules; not startswith(rule, "ALL-")}) if count(rules) > 1
+
+_denial_advice := [{"code": code, "rule": _rule(broken)} |
+	some broken in _found
+	code := _remedy(input.facts.model, broken)
+]
+
+_told(reason) := object.union(reason, {"message": data.authz.messages.reasons[reason.code]})
+
+_told_advice(all) := [object.union(advice, {"message": data.authz.messages.advice[advice.code]}) |
+	by_code := {advice.code: advice | some advice in all}
+	some advice in by_code
+]

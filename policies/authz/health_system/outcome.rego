@@ -1,0 +1,34 @@
+package authz.health_system
+
+import data.authz.account
+import data.authz.question
+
+# METADATA
+# title: What comes with an allow (SYS-2, SYS-4)
+outcome(_) := {"obligations": [account.notification("SYS-2", "welcome", "email", question.text("username"))]} if {
+	input.action.name == "user.invite"
+	question.said("new")
+}
+
+outcome(_) := {"obligations": [account.notification("SYS-2", "access_granted", "email", account.addressee)]} if {
+	input.action.name == "user.invite"
+	not question.said("new")
+}
+
+outcome(place) := {
+	"obligations": [account.ending_sessions("SYS-4")],
+	"advice": [{"code": "access_ended", "rule": "SYS-4"}],
+} if {
+	input.action.name == "assignment.remove"
+	count(_remaining(place)) == 0
+}
+
+outcome(place) := {"advice": [{"code": "access_retained", "rule": "SYS-4", "locations": _remaining(place)}]} if {
+	input.action.name == "assignment.remove"
+	count(_remaining(place)) > 0
+}
+
+_remaining(place) := [location |
+	some location, _ in input.facts.user.assignments
+	location != place.id
+]

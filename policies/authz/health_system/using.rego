@@ -1,0 +1,32 @@
+package authz.health_system
+
+# Using the system: no place to stand is needed.
+
+# METADATA
+# title: SYS-5, switching to an entity
+using if {
+	input.action.name == "location.switch"
+	input.resource.type == "location"
+	input.facts.place.kind == "entity"
+	input.facts.subject.held[input.facts.place.id]
+}
+
+using if {
+	input.action.name == "location.switch"
+	input.resource.type == "location"
+	input.facts.place.kind == "entity"
+	some above, _ in input.facts.place.path
+	role := input.facts.subject.held[above]
+	data.authz.health_system.roles[role].reaches_down
+}
+
+# METADATA
+# title: SYS-5 and SYS-10, switching to the system
+using if {
+	input.action.name == "location.switch"
+	input.resource.type == "location"
+	input.facts.place.kind == "system"
+	data.authz.health_system.plans[input.facts.place.plan].system_features
+	role := input.facts.subject.held[input.facts.place.id]
+	data.authz.health_system.roles[role].system_features
+}

@@ -1,0 +1,125 @@
+package authz.practice_group
+
+import data.authz.question
+
+# Invitations (PRA-3 to PRA-5). A property that is absent breaks nothing here; that it is missing is said beside.
+
+# METADATA
+# title: PRA-3, no account has the id or the username of the new one
+met("PRA-3/existing_user", _, _) if {
+	not input.facts.user
+	not input.facts.namesake
+}
+
+# METADATA
+# title: PRA-5, a member of any status is not invited again
+met("PRA-5/already_assigned", at, _) if not input.facts.user.assignments[at.organization]
+
+# METADATA
+# title: PRA-3 and PRA-5, the usernames agree
+met("PRA-3/username_mismatch", _, _) if _confirmed
+
+met("PRA-5/username_mismatch", _, _) if {
+	_confirmed
+	_names_account
+}
+
+# METADATA
+# title: PRA-5, an existing account keeps its password
+met("PRA-5/password_not_allowed", _, _) if not question.said("password_supplied")
+
+# METADATA
+# title: PRA-3 and PRA-5, the role is one of the group's
+met("PRA-3/role_not_available", _, _) if _role_known
+
+met("PRA-5/role_not_available", _, _) if _role_known
+
+# METADATA
+# title: PRA-3 and PRA-5, the level exists
+met("PRA-3/level_not_available", _, _) if _level_known
+
+met("PRA-5/level_not_available", _, _) if _level_known
+
+# METADATA
+# title: PRA-3 and PRA-5, the locations are practices
+met("PRA-3/unknown_location", _, _) if _practices
+
+met("PRA-5/unknown_location", _, _) if _practices
+
+# METADATA
+# title: PRA-3 and PRA-5, the practices are the group's
+met("PRA-3/other_organization", at, _) if _own_practices(at)
+
+met("PRA-5/other_organization", at, _) if _own_practices(at)
+
+# METADATA
+# title: PRA-4, the registration number of a health professional
+met("PRA-4/missing_field/registration_number", _, _) if question.text("registration_number")
+
+met("PRA-4/missing_field/registration_number", _, _) if not _registration == "required"
+
+met("PRA-4/field_not_allowed/registration_number", _, _) if not question.text("registration_number")
+
+met("PRA-4/field_not_allowed/registration_number", _, _) if not _registration == "refused"
+
+# METADATA
+# title: PRA-3, the members of the name
+met("PRA-3/missing_field/name.given", _, _) if _named("given")
+
+met("PRA-3/missing_field/name.family", _, _) if _named("family")
+
+met("PRA-3/missing_field/name.title", _, _) if _named("title")
+
+met("PRA-3/missing_field/name.title", _, _) if {
+	object.get(input.action, ["properties", "name", "title"], null) in {null, ""}
+}
+
+# METADATA
+# title: PRA-3 and PRA-5, a password is supplied for a new account alone
+met("PRA-3/missing_field/password_supplied", _, _) if question.said("password_supplied")
+
+met("PRA-5/missing_field/password_supplied", _, _) if question.formed("flag?", "password_supplied")
+
+_confirmed if lower(question.text("username")) == lower(question.text("username_confirmation"))
+
+_confirmed if not question.text("username")
+
+_confirmed if not question.text("username_confirmation")
+
+_names_account if lower(question.text("username")) == lower(input.facts.user.username)
+
+_names_account if not question.text("username")
+
+_role_known if _offers("group", question.text("role"))
+
+_role_known if not question.text("role")
+
+_registration := data.authz.practice_group.roles[question.text("role")].registration
+
+_practices if {
+	every id in question.texts("locations") {
+		input.facts.locations[id].kind == "practice"
+	}
+}
+
+_practices if not question.texts("locations")
+
+# What is no practice is unknown; it is not told where it belongs.
+_own_practices(at) if {
+	every id in question.texts("locations") {
+		not _foreign_practice(id, at)
+	}
+}
+
+_own_practices(_) if not question.texts("locations")
+
+_foreign_practice(id, at) if {
+	input.facts.locations[id].kind == "practice"
+	input.facts.locations[id].organization != at.organization
+}
+
+_named(member) if {
+	value := input.action.properties.name[member]
+	is_string(value)
+	value != ""
+}

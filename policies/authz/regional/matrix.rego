@@ -1,0 +1,102 @@
+package authz.regional
+
+import data.authz.question
+
+# METADATA
+# title: The subject has the power to do this here (stage 2; REG-1 to REG-11)
+# description: Some column of the subject's has a cell that allows it; several columns are so united.
+power(at, place) if {
+	_on_another
+	rule := row(at, place)
+	some location, role in at.held
+	grants(data.authz.regional.matrix[rule][column(at, location, role)], at, place)
+}
+
+# METADATA
+# title: The matrix row that judges the question
+row(_, place) := "REG-1" if {
+	input.action.name == "user.list"
+	place.kind == "region"
+}
+
+row(_, place) := "REG-2" if {
+	input.action.name == "user.list"
+	place.kind != "region"
+}
+
+row(_, _) := "REG-3" if input.action.name == "user.view_locations"
+
+row(_, _) := "REG-5" if input.action.name == "assignment.add"
+
+row(at, place) := "REG-6" if {
+	input.action.name == "assignment.edit"
+	place.id == at.id
+}
+
+row(at, place) := "REG-7" if {
+	input.action.name == "assignment.edit"
+	place.id != at.id
+}
+
+row(_, _) := "REG-8" if input.action.name == "default_location.change"
+
+row(at, place) := "REG-9" if {
+	input.action.name == "assignment.remove"
+	place.id == at.id
+}
+
+row(at, place) := "REG-10" if {
+	input.action.name == "assignment.remove"
+	place.id != at.id
+}
+
+row(_, _) := "REG-11" if {
+	input.action.name in {"user.view", "user.edit", "user.reset_password", "user.deactivate", "user.reactivate"}
+}
+
+# METADATA
+# title: The matrix column that a role gives at a standing (4.2)
+column(at, location, role) := data.authz.regional.roles[role].columns.here if location == at.id
+
+column(at, location, role) := data.authz.regional.roles[role].columns.beneath if location != at.id
+
+# METADATA
+# title: A cell allows the question
+grants("yes", _, _)
+
+grants("yes, any", _, _)
+
+grants("yes (REG-W2)", _, _)
+
+grants("both", _, _)
+
+grants("yes, here", at, place) if place.id == at.id
+
+grants("yes, covered", at, place) if place.path[at.id]
+
+grants("yes, covered users", at, _) if input.facts.user.within[at.id]
+
+grants("yes (REG-W2, REG-4)", at, _) if input.facts.user.within[at.id]
+
+grants("role", _, place) if destination(place) == ""
+
+# ALL-9, by the catalogue.
+_on_another if data.authz.regional.actions[input.action.name].oneself
+
+_on_another if input.facts.user.id != input.facts.subject.id
+
+# METADATA
+# title: Where an edit moves the assignment, "" where it stays
+# description: The place itself is no move where the user has that assignment (section 9).
+default destination(_) := ""
+
+destination(place) := location if {
+	input.action.name == "assignment.edit"
+	location := question.text("new_location")
+	not _is_there(location, place)
+}
+
+_is_there(location, place) if {
+	location == place.id
+	input.facts.user.assignments[location]
+}

@@ -1,0 +1,65 @@
+package authz.regional
+
+import data.authz.account
+
+# METADATA
+# title: What comes with an allow (REG-I6, REG-W1, REG-W2, ALL-12)
+outcome(_, _) := {"obligations": _confirm} if {
+	input.action.name in {
+		"assignment.add", "assignment.remove", "default_location.change",
+		"user.edit", "user.reset_password", "user.reactivate",
+	}
+	count(_confirm) > 0
+}
+
+outcome(_, _) := {"obligations": array.concat([account.ending_sessions("ALL-12")], _confirm)} if {
+	input.action.name == "user.deactivate"
+}
+
+outcome(_, place) := object.union(_confirmation, _moving(place)) if input.action.name == "assignment.edit"
+
+outcome(at, place) := {"obligations": [_custom("REG-W2", "warn", cause) | some cause in _causes(at)]} if {
+	input.action.name == "user.view_locations"
+	_warned(at, place)
+	count(_causes(at)) > 0
+}
+
+default _confirmation := {}
+
+_confirmation := {"obligations": _confirm} if count(_confirm) > 0
+
+default _confirm := []
+
+_confirm := [_custom("REG-W1", "confirm", "multiple_locations")] if {
+	count(input.facts.user.assignments) > 1
+	not input.context.confirmed == true
+}
+
+default _moving(_) := {}
+
+_moving(place) := {"advice": [{"code": "default_moves", "rule": "REG-I6"}]} if {
+	destination(place) != ""
+	input.facts.user.default_location == place.id
+}
+
+_warned(at, place) if {
+	rule := row(at, place)
+	some location, role in at.held
+	data.authz.regional.matrix[rule][column(at, location, role)] in {"yes (REG-W2)", "yes (REG-W2, REG-4)"}
+}
+
+# In the order of the obligations' ids.
+_causes(at) := [cause |
+	some cause in ["multiple_locations", "no_role_here"]
+	_holds(cause, at)
+]
+
+_holds("multiple_locations", _) if count(input.facts.user.assignments) > 1
+
+_holds("no_role_here", at) if not input.facts.user.assignments[at.id]
+
+_custom(rule, action, cause) := {
+	"id": concat("/", [rule, cause]),
+	"type": "custom",
+	"properties": {"action": action, "cause": cause},
+}

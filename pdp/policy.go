@@ -19,6 +19,8 @@ type policy struct {
 	// allow and possible are the boolean questions of lists; nil where the policy is not for administration, and then
 	// the decision itself is asked.
 	allow, possible *rego.PreparedEvalQuery
+	// scope is the location at or beneath which a list of users can have hits at all; undefined where there are none.
+	scope *rego.PreparedEvalQuery
 	// candidates has the sets that a general policy offers to searches.
 	candidates *rego.PreparedEvalQuery
 	catalogue  map[string]actionEntry
@@ -40,7 +42,7 @@ func newPolicy(ctx context.Context, r *bundles.Revision) (*policy, error) {
 		return nil, err
 	}
 	for name, query := range map[string]**rego.PreparedEvalQuery{
-		"allow": &p.allow, "possible": &p.possible, "candidates": &p.candidates,
+		"allow": &p.allow, "possible": &p.possible, "scope": &p.scope, "candidates": &p.candidates,
 	} {
 		if !r.Defines(beside(r, name)) {
 			continue
@@ -53,8 +55,12 @@ func newPolicy(ctx context.Context, r *bundles.Revision) (*policy, error) {
 	}
 	table, err := lookUp(ctx, r, beside(r, "catalogue"))
 	if err != nil || table == nil {
-		p.allow, p.possible = nil, nil
+		p.allow, p.possible, p.scope = nil, nil, nil
 		return p, err
+	}
+	if p.allow == nil || p.possible == nil || p.scope == nil {
+		return nil, fmt.Errorf("a policy with a catalogue needs the rules %s, %s and %s too",
+			beside(r, "allow"), beside(r, "possible"), beside(r, "scope"))
 	}
 	return p, p.readCatalogue(table)
 }

@@ -74,6 +74,18 @@ func TestEverySettingHasFlagVariableAndKey(t *testing.T) {
 	}
 }
 
+func TestExampleIsTheDefaults(t *testing.T) {
+	s, err := loadSettings(nil, map[string]string{configFlag: "wardkeeper.example.yaml"})
+	require.NoError(t, err)
+	s.origins = map[string]string{}
+	require.Equal(t, defaultSettings(), s)
+	example, err := os.ReadFile("wardkeeper.example.yaml")
+	require.NoError(t, err)
+	for name := range samples() {
+		require.Regexp(t, `(?m)^`+yamlKey(name)+`:`, string(example))
+	}
+}
+
 func TestLayers(t *testing.T) {
 	file := writeFile(t, "c.yaml", "addr: 127.0.0.1:1\ndecision: file/d\nlog_level: error\nread_timeout:\n")
 	environ := []string{

@@ -294,8 +294,8 @@ func TestBlocks(t *testing.T) {
 	assertBlocksAgree(t, whole)
 	// Here a cut falls into a quoted text: the whole is read, and each fault is told once.
 	quoted := "- id: u\n  name: {given: \"" + strings.Repeat("\n- id: x", blockSize/4) + "\"}\n"
-	got := faultsOf(t, "locations:\n- {id: a, kind: region, model: regional}\nusers:\n- beds: 5\n"+quoted, YAML)
-	assert.Equal(t, []string{`users[0]: unknown field "beds"`, `users[0]: id is missing`}, got)
+	got := faultsOf(t, "locations:\n- {id: a, kind: region, model: regional, beds: 5}\nusers:\n"+quoted, YAML)
+	assert.Equal(t, []string{`location "a": unknown field "beds"`}, got)
 }
 
 // assertBlocksAgree cuts before every dash; a document that cannot be cut is read as a whole, and has nothing to agree with.

@@ -140,6 +140,7 @@ func TestSymlinkIsSwapped(t *testing.T) {
 	require.NoError(t, os.Symlink("..data/directory.yaml", path))
 	f, _ := opened(t, path, nil)
 	assert.True(t, knows(t, f, "one"))
+	eventually(t, f, "settled", func(s Status) bool { return s.AttemptedAt.After(s.LoadedAt) })
 	version("..2026_02", "two")
 	eventually(t, f, "reloaded", func(s Status) bool { return s.Reloads == 1 })
 	assert.True(t, knows(t, f, "two"))
@@ -292,6 +293,7 @@ func TestSetVocabulary(t *testing.T) {
 	less.Levels = []string{"full"}
 	assert.ErrorContains(t, f.SetVocabulary(less), `user "anna": assignment at "grp": access.level "standard" does not exist`)
 	assert.Same(t, before, f.Directory())
+	write(t, path, withUsers(everyone)+" ")
 	require.NoError(t, f.Reload(), "by the vocabulary as it was")
 
 	more := words()

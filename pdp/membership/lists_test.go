@@ -160,8 +160,10 @@ func TestCursorsFollowTheirUser(t *testing.T) {
 	assert.Equal(t, whole[4], next(pdp.Cursor{ID: elsewhere, Offset: 4}), "the user is no longer in this list")
 	assert.Equal(t, whole[0], next(pdp.Cursor{ID: "left", Offset: -4}))
 	assert.Empty(t, next(pdp.Cursor{ID: "left", Offset: 1 << 40}))
-	filtered, err := d.Users(ctx, pdp.UserQuery{Beneath: "metro", Sort: pdp.SortUsername, Text: "@example"})
+	filtered, err := d.Users(ctx, pdp.UserQuery{Beneath: "metro", Text: "@example"})
 	require.NoError(t, err)
+	whole = ids(expected(d, pdp.UserQuery{Beneath: "metro"}))
+	require.NotEqual(t, whole[:len(filtered.Users)], ids(filtered.Users))
 	for i, c := range filtered.Cursors {
 		assert.Equal(t, slices.Index(whole, filtered.Users[i].ID())+1, c.Offset, "offsets count the unfiltered list")
 	}

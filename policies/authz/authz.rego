@@ -74,6 +74,11 @@ possible if {
 	_supported(_outcome)
 }
 
+# METADATA
+# title: Where the users can be on whom the action may be allowed, for lists (section 8)
+# description: A location; users elsewhere are not asked about. It may be wider than needed, never narrower.
+scope := _scope_of(input.facts.model, input.facts.current)
+
 default _outcome := {}
 
 _outcome := _outcome_of(input.facts.model, input.facts.current, input.facts.place)

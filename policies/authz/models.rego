@@ -70,3 +70,9 @@ _outcome_of("regional", at, place) := regional.outcome(at, place)
 _outcome_of("health_system", _, place) := health_system.outcome(place)
 
 _outcome_of("practice_group", _, _) := practice_group.outcome
+
+_scope_of("regional", at) := regional.scope(at)
+
+_scope_of("health_system", at) := health_system.scope(at)
+
+_scope_of("practice_group", at) := practice_group.scope(at)

@@ -1,0 +1,256 @@
+package pdp
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Bounds of lists (DOMAIN.md section 8).
+const (
+	defaultLimit = 100
+	maxLimit     = 1000
+	stretch      = 1000 // how many candidates are fetched at a time
+	maxPage      = 1_000_000
+)
+
+// listing is how a search wants its list: order, filter, fields and where to go on.
+type listing struct {
+	kind    string
+	request SearchRequest
+
+	sort       SortKey
+	descending bool
+	query      string
+	fields     []string
+	number     int // 1-based, where a page is asked for by number; else 0
+
+	limit int
+	after Cursor
+}
+
+var (
+	sortKeys  = []SortKey{SortName, SortUsername, SortDefaultLocation, SortLastLogin}
+	allFields = []string{"name", "username", "status", "default_location", "last_login"}
+)
+
+// readListing reads page, of which the decoder knows only the outer form.
+func readListing(kind string, r SearchRequest) (l listing, err error) {
+	l = listing{kind: kind, request: r, sort: SortName, limit: defaultLimit}
+	if r.Page == nil {
+		return l, nil
+	}
+	if r.Page.Limit < 0 || r.Page.Limit > maxLimit {
+		return l, invalid("page.limit must be from 1 to %d", maxLimit)
+	}
+	if r.Page.Limit > 0 {
+		l.limit = r.Page.Limit
+	}
+	for name, value := range r.Page.Properties {
+		if value == nil {
+			continue
+		}
+		if err := l.readProperty(name, value); err != nil {
+			return l, err
+		}
+	}
+	if r.Page.Token != "" {
+		return l, l.resume(r.Page.Token)
+	}
+	return l, nil
+}
+
+func (l *listing) readProperty(name string, value any) error {
+	s, isText := value.(string)
+	switch name {
+	case "sort":
+		if l.sort = SortKey(s); !isText || !slices.Contains(sortKeys, l.sort) {
+			return invalid("page.properties.sort must be one of %v", sortKeys)
+		}
+	case "order":
+		if !isText || s != "asc" && s != "desc" {
+			return invalid(`page.properties.order must be "asc" or "desc"`)
+		}
+		l.descending = s == "desc"
+	case "query":
+		if l.query = s; !isText {
+			return invalid("page.properties.query must be a text")
+		}
+	case "page":
+		number, ok := value.(json.Number)
+		n, err := number.Int64()
+		if !ok || err != nil || n < 1 || n > maxPage {
+			return invalid("page.properties.page must be a whole number from 1 on")
+		}
+		l.number = int(n)
+	case "fields":
+		list, ok := value.([]any)
+		if !ok {
+			return invalid("page.properties.fields must be a list of %v", allFields)
+		}
+		for _, element := range list {
+			field, _ := element.(string)
+			if !slices.Contains(allFields, field) {
+				return invalid("page.properties.fields must be a list of %v", allFields)
+			}
+			l.fields = append(l.fields, field)
+		}
+	}
+	return nil
+}
+
+func invalid(format string, args ...any) error {
+	return &Error{Kind: Invalid, Message: fmt.Sprintf(format, args...)}
+}
+
+// page asks of one candidate after another until the page is full, and then whether any more is to come.
+func (l *listing) page(ctx context.Context, all candidates) (SearchResult, error) {
+	result := SearchResult{Hits: []Hit{}}
+	skip := 0
+	if l.number > 1 && l.request.Page.Token == "" {
+		skip = (l.number - 1) * l.limit
+	}
+	skipped, more := 0, false
+	var last Cursor
+	for c, err := range all {
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err != nil {
+			return SearchResult{}, asError(ctx, err)
+		}
+		ok, err := c.asks(ctx)
+		if err != nil {
+			return SearchResult{}, err
+		}
+		switch {
+		case !ok:
+			continue
+		case skipped < skip:
+			skipped++
+			continue
+		case len(result.Hits) == l.limit:
+			more = true
+		default:
+			result.Hits = append(result.Hits, c.hit)
+			last = c.cursor
+			continue
+		}
+		break
+	}
+	if l.request.Page == nil && !more {
+		return result, nil
+	}
+	result.Page = &PageInfo{Count: len(result.Hits)}
+	switch {
+	case more:
+		result.Page.NextToken = l.token(last)
+	case l.request.Page == nil || l.request.Page.Token == "":
+		// The list ended on this page, so that its length is known.
+		total := skipped + len(result.Hits)
+		result.Page.Total = &total
+	}
+	return result, nil
+}
+
+// users yields the users of a location in the order of the list.
+func (l *listing) users(ctx context.Context, view View, beneath string, make func(*User) candidate) candidates {
+	q := UserQuery{Beneath: beneath, Sort: l.sort, Descending: l.descending, Text: l.query, After: l.after, Limit: stretch}
+	return func(yield func(candidate, error) bool) {
+		for {
+			found, err := view.Users(ctx, q)
+			if err != nil {
+				yield(candidate{}, err)
+				return
+			}
+			for i, u := range found.Users {
+				c := make(u)
+				c.cursor = found.Cursors[i]
+				if !yield(c, nil) {
+					return
+				}
+			}
+			if !found.More || len(found.Users) == 0 {
+				return
+			}
+			q.After = found.Cursors[len(found.Cursors)-1]
+		}
+	}
+}
+
+// inMemory goes through a list that is whole, from where the last page ended.
+func (l *listing) inMemory(all []candidate) candidates {
+	for i := range all {
+		all[i].cursor = Cursor{ID: all[i].hit.ID + all[i].hit.Name, Offset: i + 1}
+	}
+	return sequence(all[min(l.after.Offset, len(all)):])
+}
+
+func sequence(all []candidate) candidates {
+	return func(yield func(candidate, error) bool) {
+		for _, c := range all {
+			if !yield(c, nil) {
+				return
+			}
+		}
+	}
+}
+
+func none(func(candidate, error) bool) {}
+
+// userFields are the properties of a hit that were asked for. A default location elsewhere is not this
+// organization's to see.
+func (l *listing) userFields(u *User, organization string) map[string]any {
+	if len(l.fields) == 0 {
+		return nil
+	}
+	fields := map[string]any{}
+	for _, field := range l.fields {
+		switch field {
+		case "name":
+			if name := nameFields(u.rec.Name); len(name) > 0 {
+				fields[field] = name
+			}
+		case "username":
+			putText(fields, field, u.rec.Username)
+		case "status":
+			putText(fields, field, u.rec.Status)
+		case "default_location":
+			if a := u.assignmentAt(u.rec.DefaultLocation); a != nil && (organization == "" || a.at.Organization() == organization) {
+				putText(fields, field, u.rec.DefaultLocation)
+			}
+		case "last_login":
+			if !u.rec.LastLogin.IsZero() {
+				fields[field] = u.rec.LastLogin.Format(time.RFC3339)
+			}
+		}
+	}
+	return fields
+}
+
+func nameFields(n Name) map[string]any {
+	fields := map[string]any{}
+	putText(fields, "title", n.Title)
+	putText(fields, "given", n.Given)
+	putText(fields, "family", n.Family)
+	return fields
+}
+
+func (l *listing) locationFields(at *Location) map[string]any {
+	if len(l.fields) == 0 {
+		return nil
+	}
+	fields := map[string]any{}
+	if slices.Contains(l.fields, "name") {
+		putText(fields, "name", at.Name())
+	}
+	return fields
+}
+
+func putText(fields map[string]any, name, value string) {
+	if value != "" {
+		fields[name] = value
+	}
+}

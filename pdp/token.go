@@ -1,0 +1,62 @@
+package pdp
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+)
+
+const maxToken = 4096
+
+// pageToken is where a list goes on. Sum binds it to the request that began the list and to its own content, so that it
+// continues that list alone. It gives no right: each candidate is asked of the policy again.
+type pageToken struct {
+	ID     string `json:"i"`
+	Offset int    `json:"o"`
+	Limit  int    `json:"l"`
+	Sum    []byte `json:"s"`
+}
+
+// token says where the list goes on behind a hit.
+func (l *listing) token(last Cursor) string {
+	t := pageToken{ID: last.ID, Offset: last.Offset, Limit: l.limit}
+	t.Sum = l.sum(t)
+	data, err := json.Marshal(t)
+	if err != nil {
+		return "" // cannot be: texts and numbers always encode
+	}
+	return base64.RawURLEncoding.EncodeToString(data)
+}
+
+// resume goes on where a token says. The limit may be left out, and then is what it was.
+func (l *listing) resume(token string) error {
+	var t pageToken
+	data, err := base64.RawURLEncoding.DecodeString(token)
+	if err != nil || len(token) > maxToken || json.Unmarshal(data, &t) != nil ||
+		t.Offset < 0 || t.Limit < 1 || t.Limit > maxLimit || string(t.Sum) != string(l.sum(t)) ||
+		l.request.Page.Limit != 0 && l.request.Page.Limit != t.Limit {
+		return invalid("page.token does not continue this list: send the request that began it, or begin anew")
+	}
+	l.after, l.limit = Cursor{ID: t.ID, Offset: t.Offset}, t.Limit
+	return nil
+}
+
+// sum is over the whole request but for token and limit, in an encoding that does not depend on the order of members.
+func (l *listing) sum(t pageToken) []byte {
+	data, err := json.Marshal([]any{
+		l.kind, l.request.Subject, l.request.Action, l.request.Resource, l.request.Context, l.pageProperties(),
+		t.ID, t.Offset, t.Limit,
+	})
+	if err != nil {
+		return nil
+	}
+	sum := sha256.Sum256(data)
+	return sum[:16]
+}
+
+func (l *listing) pageProperties() map[string]any {
+	if l.request.Page == nil {
+		return nil
+	}
+	return l.request.Page.Properties
+}

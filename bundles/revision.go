@@ -10,8 +10,6 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/bundle"
-	"github.com/open-policy-agent/opa/v1/metrics"
-	"github.com/open-policy-agent/opa/v1/rego"
 	"github.com/open-policy-agent/opa/v1/storage"
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
 )
@@ -75,6 +73,7 @@ func (r *Revision) compile(ctx context.Context, content bundle.Bundle) error {
 	r.compiler = ast.NewCompiler().
 		WithCapabilities(Capabilities()).
 		WithStrict(true).
+		SetErrorLimit(0).
 		WithPathConflictsCheck(storage.NonEmpty(ctx, r.store, read))
 	r.compiler.Compile(modules)
 	if r.compiler.Failed() {
@@ -87,28 +86,6 @@ func (r *Revision) compile(ctx context.Context, content bundle.Bundle) error {
 func (r *Revision) Defines(path string) bool {
 	ref, err := ast.ParseRef(r.dataPath(path))
 	return err == nil && len(r.compiler.GetRulesExact(ref)) > 0
-}
-
-// Prepare makes a query of the value at a path below data. The query is safe for concurrent use; its results are the
-// terms themselves, not copies.
-func (r *Revision) Prepare(ctx context.Context, path string) (rego.PreparedEvalQuery, error) {
-	return rego.New(
-		rego.Query(r.dataPath(path)),
-		rego.Compiler(r.compiler),
-		rego.Store(r.store),
-		rego.Transaction(r.read),
-		rego.Capabilities(Capabilities()),
-		rego.GenerateJSON(func(t *ast.Term, _ *rego.EvalContext) (any, error) { return t, nil }),
-	).PrepareForEval(ctx)
-}
-
-// EvalOptions are what every evaluation of a prepared query needs: the revision's own data, and nothing measured.
-func (r *Revision) EvalOptions(input ast.Value) []rego.EvalOption {
-	return []rego.EvalOption{
-		rego.EvalTransaction(r.read),
-		rego.EvalMetrics(metrics.NoOp()),
-		rego.EvalParsedInput(input),
-	}
 }
 
 func (r *Revision) dataPath(path string) string {

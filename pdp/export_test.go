@@ -4,10 +4,12 @@ import (
 	"context"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/wardkeeper/wardkeeper/bundles"
 )
 
 // Input is what the policy sees of a question.
-func (e *Engine) Input(ctx context.Context, r Request) (ast.Value, error) {
+func (e *Engine) Input(ctx context.Context, r Request) (*ast.Term, error) {
 	view, err := e.source.View(ctx)
 	if err != nil {
 		return nil, err
@@ -18,3 +20,6 @@ func (e *Engine) Input(ctx context.Context, r Request) (ast.Value, error) {
 	}
 	return input(r, facts)
 }
+
+// Query is the active policy's decision.
+func (e *Engine) Query() *bundles.Query { return e.policy.decision }

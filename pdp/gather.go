@@ -21,19 +21,19 @@ type gathering struct {
 	user    *User
 	current *Location
 	place   *Location
-	facts   ast.Object
+	facts   [][2]*ast.Term
 }
 
 // gather gives input.facts.
 func (p *policy) gather(ctx context.Context, view View, r Request) (*ast.Term, error) {
-	g := gathering{view: view, request: r, action: p.catalogue[r.Action.Name], facts: ast.NewObject()}
+	g := gathering{view: view, request: r, action: p.catalogue[r.Action.Name], facts: make([][2]*ast.Term, 0, 12)}
 	for _, step := range []func(context.Context) error{g.people, g.places, g.targets} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}
 	}
 	g.join()
-	return ast.NewTerm(g.facts), nil
+	return ast.ObjectTerm(g.facts...), nil
 }
 
 // people looks up who asks and who is asked about.
@@ -60,7 +60,7 @@ func (g *gathering) people(ctx context.Context) (err error) {
 			return err
 		}
 		if namesake != nil {
-			g.add("namesake", ast.ObjectTerm(item("id", ast.StringTerm(namesake.ID()))))
+			g.add(keyNamesake, ast.ObjectTerm(item(keyID, ast.StringTerm(namesake.ID()))))
 		}
 	}
 	return nil
@@ -69,7 +69,7 @@ func (g *gathering) people(ctx context.Context) (err error) {
 // places looks up where the subject stands and what place the question is about.
 func (g *gathering) places(ctx context.Context) (err error) {
 	if id, named := g.placeID(); named {
-		if g.place, err = g.location(ctx, "place", id); err != nil {
+		if g.place, err = g.location(ctx, keyPlace, id); err != nil {
 			return err
 		}
 	}
@@ -83,7 +83,7 @@ func (g *gathering) places(ctx context.Context) (err error) {
 			return err
 		}
 		if g.current == nil {
-			g.add("current", ast.ObjectTerm(item("id", ast.StringTerm(id))))
+			g.add(keyCurrent, ast.ObjectTerm(item(keyID, ast.StringTerm(id))))
 		}
 	case g.subject != nil:
 		g.current = g.subject.onlyStanding()
@@ -106,7 +106,7 @@ func (g *gathering) placeID() (id string, named bool) {
 func (g *gathering) targets(ctx context.Context) error {
 	action := g.request.Action.Properties
 	if id := text(action, "new_location"); id != "" {
-		if _, err := g.location(ctx, "target", id); err != nil {
+		if _, err := g.location(ctx, keyTarget, id); err != nil {
 			return err
 		}
 	}
@@ -130,18 +130,18 @@ func (g *gathering) targets(ctx context.Context) error {
 			found.Insert(ast.StringTerm(id), l.term)
 		}
 	}
-	g.add("locations", ast.NewTerm(found))
+	g.add(keyLocations, ast.NewTerm(found))
 	return nil
 }
 
 // location adds a location that the question names; one that is unknown has nothing but its id.
-func (g *gathering) location(ctx context.Context, fact, id string) (*Location, error) {
+func (g *gathering) location(ctx context.Context, fact *ast.Term, id string) (*Location, error) {
 	l, err := g.view.Location(ctx, id)
 	switch {
 	case err != nil:
 		return nil, err
 	case l == nil:
-		g.add(fact, ast.ObjectTerm(item("id", ast.StringTerm(id))))
+		g.add(fact, ast.ObjectTerm(item(keyID, ast.StringTerm(id))))
 	default:
 		g.add(fact, l.term)
 	}
@@ -157,37 +157,37 @@ func (g *gathering) join() {
 	organization := wholeAccount
 	switch {
 	case g.action.model != "":
-		g.add("model", ast.InternedTerm(g.action.model))
+		g.add(keyModel, ast.StringTerm(g.action.model))
 	case at != nil:
 		organization = at.Organization()
-		g.add("model", ast.InternedTerm(at.Model()))
-		g.add("organization", at.root.organizationTerm)
+		g.add(keyModel, at.root.modelTerm)
+		g.add(keyOrganization, at.root.organizationTerm)
 	}
 	if g.subject != nil {
 		view := g.subject.view(organization)
-		g.add("subject", view.fact)
+		g.add(keySubject, view.fact)
 		if g.current != nil {
-			g.add("current", view.standing(g.current))
+			g.add(keyCurrent, view.standing(g.current))
 		}
 		if !g.action.nowhere {
 			if g.action.anywhere {
 				view = g.subject.view(wholeAccount)
 			}
-			g.add("standings", view.standingsWith(g.place))
+			g.add(keyStandings, view.standingsWith(g.place))
 		}
 	} else if g.current != nil {
-		g.add("current", g.current.term)
+		g.add(keyCurrent, g.current.term)
 	}
 	if _, named := g.placeID(); !named && g.current != nil {
-		g.add("place", g.current.term)
+		g.add(keyPlace, g.current.term)
 	}
 	if g.user != nil && (at != nil || g.action.model != "") {
-		g.add("user", g.user.view(organization).fact)
+		g.add(keyUser, g.user.view(organization).fact)
 	}
 }
 
-func (g *gathering) add(key string, value *ast.Term) {
-	g.facts.Insert(ast.InternedTerm(key), value)
+func (g *gathering) add(key, value *ast.Term) {
+	g.facts = append(g.facts, item(key, value))
 }
 
 // text is a member that is a text, "" where there is none.

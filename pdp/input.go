@@ -1,56 +1,52 @@
 package pdp
 
-import (
-	"github.com/open-policy-agent/opa/v1/ast"
-
-	"github.com/wardkeeper/wardkeeper/pdp/authzen"
-)
+import "github.com/open-policy-agent/opa/v1/ast"
 
 // input puts a question and its facts side by side. A caller's words are under subject, action, resource and context
 // alone, so that none can pass for a fact.
-func input(r Request, facts *ast.Term) (ast.Value, error) {
-	subject, err := entityTerm(r.Subject)
+func input(r Request, facts *ast.Term) (*ast.Term, error) {
+	subject, err := partTerm([][2]*ast.Term{item(keyType, typeTerm(r.Subject.Type)), item(keyID, ast.StringTerm(r.Subject.ID))}, r.Subject.Properties)
 	if err != nil {
 		return nil, err
 	}
-	resource, err := entityTerm(r.Resource)
+	action, err := partTerm([][2]*ast.Term{item(keyName, ast.StringTerm(r.Action.Name))}, r.Action.Properties)
 	if err != nil {
 		return nil, err
 	}
-	action := ast.NewObject(item("name", ast.StringTerm(r.Action.Name)))
-	if err := addMembers(action, "properties", r.Action.Properties); err != nil {
+	resource, err := partTerm([][2]*ast.Term{item(keyType, typeTerm(r.Resource.Type)), item(keyID, ast.StringTerm(r.Resource.ID))}, r.Resource.Properties)
+	if err != nil {
 		return nil, err
 	}
-	in := ast.NewObject(
-		item("subject", subject),
-		item("action", ast.NewTerm(action)),
-		item("resource", resource),
-	)
-	if err := addMembers(in, "context", r.Context); err != nil {
-		return nil, err
+	members := append(make([][2]*ast.Term, 0, 5), item(keySubject, subject), item(keyAction, action), item(keyResource, resource))
+	if r.Context != nil {
+		context, err := objectTerm(r.Context)
+		if err != nil {
+			return nil, err
+		}
+		members = append(members, item(keyContext, context))
 	}
 	if facts != nil {
-		in.Insert(ast.InternedTerm("facts"), facts)
+		members = append(members, item(keyFacts, facts))
 	}
-	return in, nil
+	return ast.ObjectTerm(members...), nil
 }
 
-func entityTerm(e authzen.Entity) (*ast.Term, error) {
-	object := ast.NewObject(item("type", ast.StringTerm(e.Type)), item("id", ast.StringTerm(e.ID)))
-	if err := addMembers(object, "properties", e.Properties); err != nil {
-		return nil, err
+// partTerm is a subject, action or resource: its own members, and its properties where it has any.
+func partTerm(members [][2]*ast.Term, properties map[string]any) (*ast.Term, error) {
+	if properties != nil {
+		object, err := objectTerm(properties)
+		if err != nil {
+			return nil, err
+		}
+		members = append(members, item(keyProperties, object))
 	}
-	return ast.NewTerm(object), nil
+	return ast.ObjectTerm(members...), nil
 }
 
-func addMembers(object ast.Object, key string, members map[string]any) error {
-	if members == nil {
-		return nil
-	}
+func objectTerm(members map[string]any) (*ast.Term, error) {
 	value, err := ast.InterfaceToValue(members)
 	if err != nil {
-		return &Error{Kind: Invalid, Message: key + " cannot be read", Err: err}
+		return nil, &Error{Kind: Invalid, Message: "the question cannot be read", Err: err}
 	}
-	object.Insert(ast.InternedTerm(key), ast.NewTerm(value))
-	return nil
+	return ast.NewTerm(value), nil
 }

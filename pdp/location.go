@@ -11,7 +11,8 @@ type Location struct {
 	root    *Location
 	term    *ast.Term // {id, kind, model, organization, path, plan?}: the fact
 
-	organizationTerm *ast.Term // of a root: {id, plan}
+	// Of a root: {id, plan}, and the model.
+	organizationTerm, modelTerm *ast.Term
 }
 
 // NewLocation makes a location from its record, beneath parent (nil for a root). The record is not checked: that is
@@ -24,21 +25,22 @@ func NewLocation(rec LocationRecord, parent *Location, version uint64) *Location
 	}
 	path := ast.NewObject()
 	for at := l; at != nil; at = at.parent {
-		path.Insert(ast.StringTerm(at.rec.ID), ast.InternedTerm(true))
+		path.Insert(ast.StringTerm(at.rec.ID), termTrue)
 	}
 	fact := ast.NewObject(
-		item("id", ast.StringTerm(rec.ID)),
-		item("kind", ast.StringTerm(rec.Kind)),
-		item("model", ast.StringTerm(l.Model())),
-		item("organization", ast.StringTerm(l.Organization())),
-		item("path", ast.NewTerm(path)),
+		item(keyID, ast.StringTerm(rec.ID)),
+		item(keyKind, ast.StringTerm(rec.Kind)),
+		item(keyModel, ast.StringTerm(l.Model())),
+		item(keyOrganization, ast.StringTerm(l.Organization())),
+		item(keyPath, ast.NewTerm(path)),
 	)
 	if plan := l.Plan(); plan != "" {
-		fact.Insert(ast.InternedTerm("plan"), ast.StringTerm(plan))
+		fact.Insert(keyPlan, ast.StringTerm(plan))
 	}
 	l.term = ast.NewTerm(fact)
 	if parent == nil {
-		l.organizationTerm = ast.ObjectTerm(item("id", ast.StringTerm(rec.ID)), item("plan", ast.StringTerm(rec.Plan)))
+		l.modelTerm = ast.StringTerm(rec.Model)
+		l.organizationTerm = ast.ObjectTerm(item(keyID, ast.StringTerm(rec.ID)), item(keyPlan, ast.StringTerm(rec.Plan)))
 	}
 	return l
 }
@@ -78,8 +80,4 @@ func (l *Location) CoveredBy(id string) bool {
 		}
 	}
 	return false
-}
-
-func item(key string, value *ast.Term) [2]*ast.Term {
-	return [2]*ast.Term{ast.InternedTerm(key), value}
 }

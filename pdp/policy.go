@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"github.com/open-policy-agent/opa/v1/ast"
-	"github.com/open-policy-agent/opa/v1/rego"
 
 	"github.com/wardkeeper/wardkeeper/bundles"
 )
@@ -15,14 +14,14 @@ import (
 // policy is a revision made ready to decide: its prepared queries and what the engine must know of its tables.
 type policy struct {
 	revision *bundles.Revision
-	decision rego.PreparedEvalQuery
+	decision *bundles.Query
 	// allow and possible are the boolean questions of lists; nil where the policy is not for administration, and then
 	// the decision itself is asked.
-	allow, possible *rego.PreparedEvalQuery
+	allow, possible *bundles.Query
 	// scope is the location at or beneath which a list of users can have hits at all; undefined where there are none.
-	scope *rego.PreparedEvalQuery
+	scope *bundles.Query
 	// candidates has the sets that a general policy offers to searches.
-	candidates *rego.PreparedEvalQuery
+	candidates *bundles.Query
 	catalogue  map[string]actionEntry
 }
 
@@ -38,20 +37,20 @@ type actionEntry struct {
 func newPolicy(ctx context.Context, r *bundles.Revision) (*policy, error) {
 	p := &policy{revision: r, catalogue: map[string]actionEntry{}}
 	var err error
-	if p.decision, err = r.Prepare(ctx, r.Entrypoint); err != nil {
+	if p.decision, err = r.Prepare(r.Entrypoint); err != nil {
 		return nil, err
 	}
-	for name, query := range map[string]**rego.PreparedEvalQuery{
+	for name, query := range map[string]**bundles.Query{
 		"allow": &p.allow, "possible": &p.possible, "scope": &p.scope, "candidates": &p.candidates,
 	} {
 		if !r.Defines(beside(r, name)) {
 			continue
 		}
-		prepared, err := r.Prepare(ctx, beside(r, name))
+		prepared, err := r.Prepare(beside(r, name))
 		if err != nil {
 			return nil, err
 		}
-		*query = &prepared
+		*query = prepared
 	}
 	table, err := lookUp(ctx, r, beside(r, "catalogue"))
 	if err != nil || table == nil {
@@ -108,11 +107,11 @@ func lookUp(ctx context.Context, r *bundles.Revision, at string) (any, error) {
 	if !r.Defines(at) {
 		return nil, nil
 	}
-	query, err := r.Prepare(ctx, at)
+	query, err := r.Prepare(at)
 	if err != nil {
 		return nil, err
 	}
-	term, err := evaluate(ctx, r, query, ast.NewObject())
+	term, err := evaluate(ctx, query, ast.ObjectTerm())
 	if err != nil || term == nil {
 		return nil, err
 	}

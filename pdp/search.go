@@ -134,7 +134,7 @@ func (s *sitting) standingOf(ctx context.Context, question Request) (*Location, 
 // inScope narrows a location to where the policy says that hits can be at all; nil where they cannot.
 func (s *sitting) inScope(ctx context.Context, question Request, within *Location) (*Location, error) {
 	question.Resource.ID = question.Subject.ID // anybody will do: a scope depends on no resource
-	term, err := s.ask(ctx, question, *s.scope)
+	term, err := s.ask(ctx, question, s.scope)
 	if err != nil || term == nil {
 		return nil, err
 	}

@@ -15,7 +15,7 @@ func (s *sitting) offered(ctx context.Context, r SearchRequest, list listing) (c
 	if s.policy.candidates == nil {
 		return none, nil
 	}
-	term, err := s.ask(ctx, r.evaluation(), *s.policy.candidates)
+	term, err := s.ask(ctx, r.evaluation(), s.policy.candidates)
 	if err != nil || term == nil {
 		return none, err
 	}

@@ -6,7 +6,8 @@ import (
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
-	"github.com/open-policy-agent/opa/v1/rego"
+
+	"github.com/wardkeeper/wardkeeper/bundles"
 )
 
 // sitting is one policy and one state of the directory, which everything that belongs together is decided by.
@@ -46,17 +47,17 @@ func (s *sitting) decide(ctx context.Context, r Request) (d Decision, err error)
 }
 
 // may answers one question with no reasons, as lists need it.
-func (s *sitting) may(ctx context.Context, r Request, query *rego.PreparedEvalQuery) (bool, error) {
+func (s *sitting) may(ctx context.Context, r Request, query *bundles.Query) (bool, error) {
 	if query == nil {
 		d, err := s.decide(ctx, r)
 		return d.Allow, err
 	}
-	term, err := s.ask(ctx, r, *query)
+	term, err := s.ask(ctx, r, query)
 	return err == nil && term != nil && ast.Boolean(true).Compare(term.Value) == 0, err
 }
 
 // ask gathers the facts and evaluates, within the engine's time. Whatever goes wrong, a panic included, is an error.
-func (s *sitting) ask(ctx context.Context, r Request, query rego.PreparedEvalQuery) (term *ast.Term, err error) {
+func (s *sitting) ask(ctx context.Context, r Request, query *bundles.Query) (term *ast.Term, err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			s.engine.log.ErrorContext(ctx, "a decision panicked", "cause", cause, "stack", string(debug.Stack()))
@@ -75,7 +76,7 @@ func (s *sitting) ask(ctx context.Context, r Request, query rego.PreparedEvalQue
 	if err != nil {
 		return nil, err
 	}
-	return evaluate(ctx, s.revision, query, in)
+	return evaluate(ctx, query, in)
 }
 
 // asError gives a failure to learn a fact its kind: what is no [*Error] means that the source is unavailable.

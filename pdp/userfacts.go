@@ -75,22 +75,22 @@ func (u *User) newView(organization string) *userView {
 			v.held = append(v.held, a.at)
 		}
 		for at := a.at; at != nil; at = at.parent {
-			within.Insert(ast.StringTerm(at.rec.ID), ast.InternedTerm(true))
+			within.Insert(ast.StringTerm(at.rec.ID), termTrue)
 		}
 	}
 	fact := ast.NewObject(
-		item("id", ast.StringTerm(u.rec.ID)),
-		item("status", ast.InternedTerm(u.rec.Status)),
-		item("assigned", ast.InternedTerm(len(u.assignments) > 0)),
-		item("assignments", ast.NewTerm(assignments)),
-		item("held", ast.NewTerm(held)),
-		item("within", ast.NewTerm(within)),
+		item(keyID, ast.StringTerm(u.rec.ID)),
+		item(keyStatus, ast.InternedTerm(u.rec.Status)),
+		item(keyAssigned, boolTerm(len(u.assignments) > 0)),
+		item(keyAssignments, ast.NewTerm(assignments)),
+		item(keyHeld, ast.NewTerm(held)),
+		item(keyWithin, ast.NewTerm(within)),
 	)
 	if u.rec.Username != "" {
-		fact.Insert(ast.InternedTerm("username"), ast.StringTerm(u.rec.Username))
+		fact.Insert(keyUsername, ast.StringTerm(u.rec.Username))
 	}
 	if u.rec.DefaultLocation != "" {
-		fact.Insert(ast.InternedTerm("default_location"), ast.StringTerm(u.rec.DefaultLocation))
+		fact.Insert(keyDefaultLocation, ast.StringTerm(u.rec.DefaultLocation))
 	}
 	v.fact = ast.NewTerm(fact)
 	return v
@@ -98,20 +98,20 @@ func (u *User) newView(organization string) *userView {
 
 func (a assignment) fact() *ast.Term {
 	fact := ast.NewObject(
-		item("role", ast.StringTerm(a.Role)),
-		item("status", ast.InternedTerm(a.Status)),
+		item(keyRole, ast.StringTerm(a.Role)),
+		item(keyStatus, ast.InternedTerm(a.Status)),
 	)
 	if a.Access != nil {
 		access := ast.NewObject()
 		if a.Access.Level != "" {
-			access.Insert(ast.InternedTerm("level"), ast.StringTerm(a.Access.Level))
+			access.Insert(keyLevel, ast.StringTerm(a.Access.Level))
 		}
 		areas := ast.NewObject()
 		for area, on := range a.Access.Areas {
-			areas.Insert(ast.StringTerm(area), ast.InternedTerm(on))
+			areas.Insert(ast.StringTerm(area), boolTerm(on))
 		}
-		access.Insert(ast.InternedTerm("areas"), ast.NewTerm(areas))
-		fact.Insert(ast.InternedTerm("access"), ast.NewTerm(access))
+		access.Insert(keyAreas, ast.NewTerm(areas))
+		fact.Insert(keyAccess, ast.NewTerm(access))
 	}
 	return ast.NewTerm(fact)
 }
@@ -145,7 +145,7 @@ func (u *User) newStanding(at *Location) *ast.Term {
 	}
 	fact := ast.NewObject()
 	at.term.Value.(ast.Object).Foreach(func(k, v *ast.Term) { fact.Insert(k, v) })
-	fact.Insert(ast.InternedTerm("held"), ast.NewTerm(held))
+	fact.Insert(keyHeld, ast.NewTerm(held))
 	return ast.NewTerm(fact)
 }
 

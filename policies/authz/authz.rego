@@ -14,17 +14,12 @@ default decision := {
 	"reasons": [{"code": "not_permitted", "rule": "ALL-1", "message": "Your role does not permit this."}],
 }
 
-decision := _permission if {
+decision := {"allow": true} if {
+	allow
+	not _outcome
+} else := object.union({"allow": true}, _outcome) if {
 	allow
 } else := _denial
-
-_permission := {"allow": true} if {
-	_outcome == {}
-} else := object.union({"allow": true}, _with_messages(_outcome))
-
-_with_messages(outcome) := outcome if {
-	not outcome.advice
-} else := object.union(outcome, {"advice": _told_advice(outcome.advice)})
 
 # METADATA
 # title: Whether the question is allowed, for lists that need no reasons
@@ -38,7 +33,7 @@ allow if {
 	input.facts.place.organization == input.facts.current.organization
 	_asked_of_known
 	_allowed(input.facts.model, input.facts.current, input.facts.place)
-	_supported(_outcome)
+	_supported
 }
 
 allow if {
@@ -47,7 +42,7 @@ allow if {
 	input.facts.subject.id == input.subject.id
 	input.facts.subject.status == "active"
 	_allowed(input.facts.model, input.facts.current, input.facts.place)
-	_supported(_outcome)
+	_supported
 }
 
 allow if {
@@ -58,7 +53,7 @@ allow if {
 	input.facts.subject.id == input.subject.id
 	input.facts.subject.status == "active"
 	_using(input.facts.model)
-	_supported(_outcome)
+	_supported
 }
 
 # METADATA
@@ -71,7 +66,7 @@ possible if allow
 possible if {
 	identified
 	_possible(input.facts.model, input.facts.current, input.facts.place)
-	_supported(_outcome)
+	_supported
 }
 
 # METADATA
@@ -79,16 +74,19 @@ possible if {
 # description: A location; users elsewhere are not asked about. It may be wider than needed, never narrower.
 scope := _scope_of(input.facts.model, input.facts.current)
 
-default _outcome := {}
-
+# What comes with an allow; undefined where nothing does.
 _outcome := _outcome_of(input.facts.model, input.facts.current, input.facts.place)
 
 # ALL-13: an allow whose obligations the caller cannot do is none. What a caller says of them in another form than a
 # list of types supports nothing.
-_supported(_) if object.get(input, ["context", "supported_obligations"], null) == null
+_supported if object.get(input, ["context", "supported_obligations"], null) == null
 
-_supported(outcome) if {
-	every obligation in object.get(outcome, "obligations", []) {
+_supported if not _outcome.obligations
+
+_supported if _supports(_outcome)
+
+_supports(outcome) if {
+	every obligation in outcome.obligations {
 		obligation.type in input.context.supported_obligations
 	}
 }

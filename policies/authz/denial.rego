@@ -26,7 +26,7 @@ _denial := {"allow": false, "reasons": [_told(_unidentified)]} if {
 } else := {"allow": false, "reasons": _told_reasons} if {
 	count(_told_reasons) > 0
 } else := {"allow": false, "reasons": [_told({"code": "obligation_unsupported", "rule": "ALL-13"})]} if {
-	not _supported(_outcome)
+	not _supported
 }
 
 _empowered if _power(input.facts.model, _standing, _place)
@@ -52,7 +52,7 @@ _elsewhere := [id |
 	_judged_alike(at)
 	place := _place_from(at)
 	_allowed(at.model, at, place)
-	_supported(_outcome_from(at, place))
+	_supported_from(at, place)
 ]
 
 # An object is iterated in the order of its keys.
@@ -70,9 +70,13 @@ _place_is_named if input.resource.type == "location"
 
 _place_is_named if question.named(input.resource.properties.location)
 
-default _outcome_from(_, _) := {}
+_supported_from(_, _) if object.get(input, ["context", "supported_obligations"], null) == null
 
-_outcome_from(at, place) := _outcome_of(at.model, at, place)
+_supported_from(at, place) if _supports(_outcome_of(at.model, at, place))
+
+_supported_from(at, place) if not _obliges(at, place)
+
+_obliges(at, place) if _outcome_of(at.model, at, place).obligations
 
 _judged_alike(at) if at.organization == input.facts.organization.id
 
@@ -82,33 +86,31 @@ _judged_alike(at) if {
 	at.model == "vendor"
 }
 
-_found := _broken(input.facts.model, _standing, _place)
+# Stage 3: what is broken, as the model says it.
+_broken_rules := _broken(input.facts.model, _standing, _place)
 
-# Stage 3: every broken rule, each pair of code and field once, the model's own rule before an ALL row.
-_told_reasons := [_told(reason) |
-	rules := {pair: named |
-		some broken in _found
-		pair := _pair(broken)
-		named := {_rule(other) | some other in _found; _pair(other) == pair}
+# A set is sorted: by code, then field.
+_found := {[code, field, rule] |
+	some broken in _broken_rules
+	[rule, code, field] = array.slice(array.concat(split(broken, "/"), [""]), 0, 3)
+}
+
+# Each pair of code and field once, with the model's own rule before an ALL row.
+_told_reasons := [reason |
+	some [code, field, rule] in _found
+	rule == _most_specific({other[2] | some other in _found; other[0] == code; other[1] == field})
+	reason := {name: value |
+		some name, value in {"code": code, "field": field, "rule": rule, "message": data.authz.messages.reasons[code]}
+		value != ""
 	}
-	some pair, named in rules
-	reason := _reason(pair, _most_specific(named))
 ]
-
-_rule(broken) := split(broken, "/")[0]
-
-_pair(broken) := array.slice(split(broken, "/"), 1, 3)
-
-_reason([code], rule) := {"code": code, "rule": rule}
-
-_reason([code, field], rule) := {"code": code, "field": field, "rule": rule}
 
 _most_specific(rules) := max(rules) if count(rules) == 1
 
-_most_specific(rules) := max({rule | some rule in rules; not startswith(rule, "ALL-")}) if count(rules) > 1
+_most_specific(rules) := max([rule | some rule in rules; not startswith(rule, "ALL-")]) if count(rules) > 1
 
-_denial_advice := [{"code": code, "rule": _rule(broken)} |
-	some broken in _found
+_denial_advice := [{"code": code, "rule": split(broken, "/")[0]} |
+	some broken in _broken_rules
 	code := _remedy(input.facts.model, broken)
 ]
 

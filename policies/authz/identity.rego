@@ -11,7 +11,14 @@ import data.authz.vendor
 # METADATA
 # title: Nothing of stage 1 is broken (ALL-1 to ALL-5)
 # scope: document
-identified if not _unidentified
+identified if {
+	_known_action
+	_known_subject
+	input.facts.subject.status == "active"
+	_stands
+	_place_in_organization
+	_known_user
+}
 
 # ALL-1
 _known_action if {

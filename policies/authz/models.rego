@@ -7,72 +7,129 @@ import data.authz.vendor
 
 # Each model answers the same questions; a new model adds a line to each.
 
-_stands_at("regional", at) if regional.stands(at)
+_stands_at(model, at) if {
+	model == "regional"
+	regional.stands(at)
+}
 
-_stands_at("health_system", at) if health_system.stands(at)
+_stands_at(model, at) if {
+	model == "health_system"
+	health_system.stands(at)
+}
 
-_stands_at("practice_group", at) if practice_group.stands(at)
+_stands_at(model, at) if {
+	model == "practice_group"
+	practice_group.stands(at)
+}
 
-_stands_at("vendor", at) if vendor.stands(at)
+_stands_at(model, at) if {
+	model == "vendor"
+	vendor.stands(at)
+}
 
-_allowed("regional", at, place) if regional.allowed(at, place)
+_allowed(model, at, place) if {
+	model == "regional"
+	regional.allowed(at, place)
+}
 
-_allowed("health_system", at, place) if health_system.allowed(at, place)
+_allowed(model, at, place) if {
+	model == "health_system"
+	health_system.allowed(at, place)
+}
 
-_allowed("practice_group", at, place) if practice_group.allowed(at, place)
+_allowed(model, at, place) if {
+	model == "practice_group"
+	practice_group.allowed(at, place)
+}
 
-_allowed("vendor", at, place) if vendor.allowed(at, place)
+_allowed(model, at, place) if {
+	model == "vendor"
+	vendor.allowed(at, place)
+}
 
-_possible("regional", at, place) if regional.possible(at, place)
+_possible(model, at, place) if {
+	model == "regional"
+	regional.possible(at, place)
+}
 
-_possible("health_system", at, place) if health_system.possible(at, place)
+_possible(model, at, place) if {
+	model == "health_system"
+	health_system.possible(at, place)
+}
 
-_possible("practice_group", at, place) if practice_group.possible(at, place)
+_possible(model, at, place) if {
+	model == "practice_group"
+	practice_group.possible(at, place)
+}
 
-_possible("vendor", at, place) if vendor.possible(at, place)
+_possible(model, at, place) if {
+	model == "vendor"
+	vendor.possible(at, place)
+}
 
-_power("regional", at, place) if regional.power(at, place)
+_power(model, at, place) if {
+	model == "regional"
+	regional.power(at, place)
+}
 
-_power("health_system", at, place) if health_system.power(at, place)
+_power(model, at, place) if {
+	model == "health_system"
+	health_system.power(at, place)
+}
 
-_power("practice_group", at, place) if practice_group.power(at, place)
+_power(model, at, place) if {
+	model == "practice_group"
+	practice_group.power(at, place)
+}
 
-_power("vendor", at, place) if vendor.power(at, place)
+_power(model, at, place) if {
+	model == "vendor"
+	vendor.power(at, place)
+}
 
-_using("regional") if regional.using
+_using(model) if {
+	model == "regional"
+	regional.using
+}
 
-_using("health_system") if health_system.using
+_using(model) if {
+	model == "health_system"
+	health_system.using
+}
 
-_using("practice_group") if practice_group.using
+_using(model) if {
+	model == "practice_group"
+	practice_group.using
+}
 
-_refusal("regional", at, place) := regional.refusal(at, place)
+_refusal(model, at, place) := regional.refusal(at, place) if model == "regional"
 
-_refusal("health_system", at, place) := health_system.refusal(at, place)
+_refusal(model, at, place) := health_system.refusal(at, place) if model == "health_system"
 
-_refusal("practice_group", at, place) := practice_group.refusal(at, place)
+_refusal(model, at, place) := practice_group.refusal(at, place) if model == "practice_group"
 
-_refusal("vendor", at, place) := vendor.refusal(at, place)
+_refusal(model, at, place) := vendor.refusal(at, place) if model == "vendor"
 
-_broken("regional", at, place) := regional.broken(at, place)
+_broken(model, at, place) := regional.broken(at, place) if model == "regional"
 
-_broken("health_system", at, place) := health_system.broken(at, place)
+_broken(model, at, place) := health_system.broken(at, place) if model == "health_system"
 
-_broken("practice_group", at, place) := practice_group.broken(at, place)
+_broken(model, at, place) := practice_group.broken(at, place) if model == "practice_group"
 
-_broken("vendor", at, place) := vendor.broken(at, place)
+_broken(model, at, place) := vendor.broken(at, place) if model == "vendor"
 
-_remedy("regional", rule) := regional.remedy(rule)
+_remedy(model, rule) := regional.remedy(rule) if model == "regional"
 
-_remedy("practice_group", rule) := practice_group.remedy(rule)
+_remedy(model, rule) := practice_group.remedy(rule) if model == "practice_group"
 
-_outcome_of("regional", at, place) := regional.outcome(at, place)
+_outcome_of(model, at, place) := regional.outcome(at, place) if model == "regional"
 
-_outcome_of("health_system", _, place) := health_system.outcome(place)
+_outcome_of(model, _, place) := health_system.outcome(place) if model == "health_system"
 
-_outcome_of("practice_group", _, _) := practice_group.outcome
+_outcome_of(model, _, _) := practice_group.outcome if model == "practice_group"
 
-_scope_of("regional", at) := regional.scope(at)
+_scope_of(model, at) := regional.scope(at) if model == "regional"
 
-_scope_of("health_system", at) := health_system.scope(at)
+_scope_of(model, at) := health_system.scope(at) if model == "health_system"
 
-_scope_of("practice_group", at) := practice_group.scope(at)
+_scope_of(model, at) := practice_group.scope(at) if model == "practice_group"

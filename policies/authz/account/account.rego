@@ -24,3 +24,7 @@ notification(rule, topic, channel, to) := {
 addressee := input.facts.user.username
 
 addressee := input.facts.user.id if not input.facts.user.username
+
+# METADATA
+# title: An advice with its sentence, by the rule that gives it
+advice(code, rule) := {"code": code, "rule": rule, "message": data.authz.messages.advice[code]}

@@ -5,47 +5,81 @@ import data.authz.question
 # METADATA
 # title: A rule of stage 3 is met
 # description: Each is stated positively, so that a fact that is missing leaves its rule broken.
-met("ALL-10/user_inactive", _, _) if input.facts.user.status == "active"
+met(rule, _, _) if {
+	rule == "ALL-10/user_inactive"
+	input.facts.user.status == "active"
+}
 
 # With `new` no rule but SYS-2's existing_user looks at an account that exists.
-met("ALL-10/user_inactive", _, _) if _invites_new
+met(rule, _, _) if {
+	rule == "ALL-10/user_inactive"
+	_invites_new
+}
 
-met("SYS-2/already_assigned", _, _) if question.said("new")
+met(rule, _, _) if {
+	rule == "SYS-2/already_assigned"
+	question.said("new")
+}
 
-met("SYS-2/already_assigned", _, place) if not input.facts.user.assignments[place.id]
+met(rule, _, place) if {
+	rule == "SYS-2/already_assigned"
+	not input.facts.user.assignments[place.id]
+}
 
-met("SYS-2/existing_user", _, _) if not question.said("new")
+met(rule, _, _) if {
+	rule == "SYS-2/existing_user"
+	not question.said("new")
+}
 
-met("SYS-2/existing_user", _, _) if {
+met(rule, _, _) if {
+	rule == "SYS-2/existing_user"
 	not input.facts.user
 	not input.facts.namesake
 }
 
-met("SYS-2/role_not_available", _, place) if _offers(place.kind, question.text("role"))
+met(rule, _, place) if {
+	rule == "SYS-2/role_not_available"
+	_offers(place.kind, question.text("role"))
+}
 
-met("SYS-2/role_not_available", _, _) if not question.text("role")
+met(rule, _, _) if {
+	rule == "SYS-2/role_not_available"
+	not question.text("role")
+}
 
-met("SYS-2/missing_field/username", _, _) if question.text("username")
+met(rule, _, _) if {
+	rule == "SYS-2/missing_field/username"
+	question.text("username")
+}
 
-met("SYS-2/missing_field/username", _, _) if not question.said("new")
+met(rule, _, _) if {
+	rule == "SYS-2/missing_field/username"
+	not question.said("new")
+}
 
-met("SYS-4/not_assigned", _, place) if input.facts.user.assignments[place.id]
+met(rule, _, place) if {
+	rule == "SYS-4/not_assigned"
+	input.facts.user.assignments[place.id]
+}
 
-met("SYS-7/not_assigned", _, place) if {
+met(rule, _, place) if {
+	rule == "SYS-7/not_assigned"
 	input.action.name == "admin.grant"
 	every location in _judged(place) {
 		input.facts.user.assignments[location].role
 	}
 }
 
-met("SYS-7/not_assigned", _, place) if {
+met(rule, _, place) if {
+	rule == "SYS-7/not_assigned"
 	input.action.name == "admin.revoke"
 	every location in _judged(place) {
 		input.facts.user.assignments[location].role == question.text("role")
 	}
 }
 
-met("SYS-7/not_assigned", _, place) if {
+met(rule, _, place) if {
+	rule == "SYS-7/not_assigned"
 	input.action.name == "admin.revoke"
 	not question.text("role")
 	every location in _judged(place) {
@@ -53,41 +87,58 @@ met("SYS-7/not_assigned", _, place) if {
 	}
 }
 
-met("SYS-7/already_assigned", _, place) if {
+met(rule, _, place) if {
+	rule == "SYS-7/already_assigned"
 	every location in _judged(place) {
 		_rises(location, question.text("role"))
 	}
 }
 
-met("SYS-7/already_assigned", _, _) if not question.text("role")
+met(rule, _, _) if {
+	rule == "SYS-7/already_assigned"
+	not question.text("role")
+}
 
-met("ALL-7/role_not_available", _, _) if data.authz.health_system.roles[question.text("role")].granted
+met(rule, _, _) if {
+	rule == "ALL-7/role_not_available"
+	data.authz.health_system.roles[question.text("role")].granted
+}
 
-met("ALL-7/role_not_available", _, _) if not question.text("role")
+met(rule, _, _) if {
+	rule == "ALL-7/role_not_available"
+	not question.text("role")
+}
 
-met("SYS-8/not_assigned", _, place) if {
+met(rule, _, place) if {
+	rule == "SYS-8/not_assigned"
 	question.text("role")
 	every location in _judged(place) {
 		input.facts.user.assignments[location].role == question.text("role")
 	}
 }
 
-met("SYS-8/not_assigned", _, place) if {
+met(rule, _, place) if {
+	rule == "SYS-8/not_assigned"
 	not question.text("role")
 	every location in _judged(place) {
 		input.facts.user.assignments[location].role
 	}
 }
 
-met("SYS-8/already_assigned", _, place) if {
+met(rule, _, place) if {
+	rule == "SYS-8/already_assigned"
 	every location in _judged(place) {
 		_rises(location, question.text("role"))
 	}
 }
 
-met("SYS-8/already_assigned", _, _) if not question.text("role")
+met(rule, _, _) if {
+	rule == "SYS-8/already_assigned"
+	not question.text("role")
+}
 
-met("SYS-8/role_not_available", _, place) if {
+met(rule, _, place) if {
+	rule == "SYS-8/role_not_available"
 	input.action.name == "admin.grant"
 	data.authz.health_system.roles[question.text("role")].granted
 	every location in _judged(place) {
@@ -96,12 +147,16 @@ met("SYS-8/role_not_available", _, place) if {
 }
 
 # Nothing is assigned by a revoke, so that no kind has to offer it.
-met("SYS-8/role_not_available", _, _) if {
+met(rule, _, _) if {
+	rule == "SYS-8/role_not_available"
 	input.action.name == "admin.revoke"
 	data.authz.health_system.roles[question.text("role")].granted
 }
 
-met("SYS-8/role_not_available", _, _) if not question.text("role")
+met(rule, _, _) if {
+	rule == "SYS-8/role_not_available"
+	not question.text("role")
+}
 
 # The locations that a grant or revoke is about; none where nobody can tell.
 _judged(_) := question.texts("locations")

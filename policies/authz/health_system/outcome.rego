@@ -17,13 +17,13 @@ outcome(_) := {"obligations": [account.notification("SYS-2", "access_granted", "
 
 outcome(place) := {
 	"obligations": [account.ending_sessions("SYS-4")],
-	"advice": [{"code": "access_ended", "rule": "SYS-4"}],
+	"advice": [account.advice("access_ended", "SYS-4")],
 } if {
 	input.action.name == "assignment.remove"
 	count(_remaining(place)) == 0
 }
 
-outcome(place) := {"advice": [{"code": "access_retained", "rule": "SYS-4", "locations": _remaining(place)}]} if {
+outcome(place) := {"advice": [object.union(account.advice("access_retained", "SYS-4"), {"locations": _remaining(place)})]} if {
 	input.action.name == "assignment.remove"
 	count(_remaining(place)) > 0
 }

@@ -46,21 +46,23 @@ _refusal_by_row(rule, at, place) := {"code": "not_permitted", "rule": rule} if {
 	not _administers_entity(at, place)
 } else := {"code": "not_assigned_here", "rule": rule} if {
 	rule == "SYS-1"
-}
-
-_refusal_by_row("SYS-5", _, _) := {"code": "system_admin_required", "rule": "SYS-5"} if {
+} else := {"code": "system_admin_required", "rule": rule} if {
+	rule == "SYS-5"
 	input.facts.place.kind == "system"
 	input.facts.subject.held[input.facts.place.id]
-} else := {"code": "not_assigned", "rule": "SYS-5"}
-
-_refusal_by_row("SYS-6", _, _) := {"code": "system_admin_required", "rule": "SYS-6"}
-
-_refusal_by_row("SYS-8", at, _) := {"code": "other_location", "rule": "SYS-8"} if {
+} else := {"code": "not_assigned", "rule": rule} if {
+	rule == "SYS-5"
+} else := {"code": "system_admin_required", "rule": rule} if {
+	rule == "SYS-6"
+} else := {"code": "other_location", "rule": rule} if {
+	rule == "SYS-8"
 	some role in at.held
 	data.authz.health_system.roles[role].system_features
-} else := {"code": "system_admin_required", "rule": "SYS-8"}
-
-_refusal_by_row("SYS-11", _, _) := {"code": "vendor_only", "rule": "SYS-11"}
+} else := {"code": "system_admin_required", "rule": rule} if {
+	rule == "SYS-8"
+} else := {"code": "vendor_only", "rule": rule} if {
+	rule == "SYS-11"
+}
 
 # One entity at a time is SYS-3's.
 _place_rule(rule) := "SYS-3" if rule in {"SYS-2", "SYS-4"}

@@ -6,79 +6,142 @@ import data.authz.question
 
 # METADATA
 # title: PRA-3, no account has the id or the username of the new one
-met("PRA-3/existing_user", _, _) if {
+met(rule, _, _) if {
+	rule == "PRA-3/existing_user"
 	not input.facts.user
 	not input.facts.namesake
 }
 
 # METADATA
 # title: PRA-5, a member of any status is not invited again
-met("PRA-5/already_assigned", at, _) if not input.facts.user.assignments[at.organization]
+met(rule, at, _) if {
+	rule == "PRA-5/already_assigned"
+	not input.facts.user.assignments[at.organization]
+}
 
 # METADATA
 # title: PRA-3 and PRA-5, the usernames agree
-met("PRA-3/username_mismatch", _, _) if _confirmed
+met(rule, _, _) if {
+	rule == "PRA-3/username_mismatch"
+	_confirmed
+}
 
-met("PRA-5/username_mismatch", _, _) if {
+met(rule, _, _) if {
+	rule == "PRA-5/username_mismatch"
 	_confirmed
 	_names_account
 }
 
 # METADATA
 # title: PRA-5, an existing account keeps its password
-met("PRA-5/password_not_allowed", _, _) if not question.said("password_supplied")
+met(rule, _, _) if {
+	rule == "PRA-5/password_not_allowed"
+	not question.said("password_supplied")
+}
 
 # METADATA
 # title: PRA-3 and PRA-5, the role is one of the group's
-met("PRA-3/role_not_available", _, _) if _role_known
+met(rule, _, _) if {
+	rule == "PRA-3/role_not_available"
+	_role_known
+}
 
-met("PRA-5/role_not_available", _, _) if _role_known
+met(rule, _, _) if {
+	rule == "PRA-5/role_not_available"
+	_role_known
+}
 
 # METADATA
 # title: PRA-3 and PRA-5, the level exists
-met("PRA-3/level_not_available", _, _) if _level_known
+met(rule, _, _) if {
+	rule == "PRA-3/level_not_available"
+	_level_known
+}
 
-met("PRA-5/level_not_available", _, _) if _level_known
+met(rule, _, _) if {
+	rule == "PRA-5/level_not_available"
+	_level_known
+}
 
 # METADATA
 # title: PRA-3 and PRA-5, the locations are practices
-met("PRA-3/unknown_location", _, _) if _practices
+met(rule, _, _) if {
+	rule == "PRA-3/unknown_location"
+	_practices
+}
 
-met("PRA-5/unknown_location", _, _) if _practices
+met(rule, _, _) if {
+	rule == "PRA-5/unknown_location"
+	_practices
+}
 
 # METADATA
 # title: PRA-3 and PRA-5, the practices are the group's
-met("PRA-3/other_organization", at, _) if _own_practices(at)
+met(rule, at, _) if {
+	rule == "PRA-3/other_organization"
+	_own_practices(at)
+}
 
-met("PRA-5/other_organization", at, _) if _own_practices(at)
+met(rule, at, _) if {
+	rule == "PRA-5/other_organization"
+	_own_practices(at)
+}
 
 # METADATA
 # title: PRA-4, the registration number of a health professional
-met("PRA-4/missing_field/registration_number", _, _) if question.text("registration_number")
+met(rule, _, _) if {
+	rule == "PRA-4/missing_field/registration_number"
+	question.text("registration_number")
+}
 
-met("PRA-4/missing_field/registration_number", _, _) if not _registration == "required"
+met(rule, _, _) if {
+	rule == "PRA-4/missing_field/registration_number"
+	not _registration == "required"
+}
 
-met("PRA-4/field_not_allowed/registration_number", _, _) if not question.text("registration_number")
+met(rule, _, _) if {
+	rule == "PRA-4/field_not_allowed/registration_number"
+	not question.text("registration_number")
+}
 
-met("PRA-4/field_not_allowed/registration_number", _, _) if not _registration == "refused"
+met(rule, _, _) if {
+	rule == "PRA-4/field_not_allowed/registration_number"
+	not _registration == "refused"
+}
 
 # METADATA
 # title: PRA-3, the members of the name
-met("PRA-3/missing_field/name.given", _, _) if _named("given")
+met(rule, _, _) if {
+	rule == "PRA-3/missing_field/name.given"
+	_named("given")
+}
 
-met("PRA-3/missing_field/name.family", _, _) if _named("family")
+met(rule, _, _) if {
+	rule == "PRA-3/missing_field/name.family"
+	_named("family")
+}
 
-met("PRA-3/missing_field/name.title", _, _) if _named("title")
+met(rule, _, _) if {
+	rule == "PRA-3/missing_field/name.title"
+	_named("title")
+}
 
-met("PRA-3/missing_field/name.title", _, _) if {
+met(rule, _, _) if {
+	rule == "PRA-3/missing_field/name.title"
 	object.get(input.action, ["properties", "name", "title"], null) in {null, ""}
 }
 
 # METADATA
 # title: PRA-3 and PRA-5, a password is supplied for a new account alone
-met("PRA-3/missing_field/password_supplied", _, _) if question.said("password_supplied")
+met(rule, _, _) if {
+	rule == "PRA-3/missing_field/password_supplied"
+	question.said("password_supplied")
+}
 
-met("PRA-5/missing_field/password_supplied", _, _) if question.formed("flag?", "password_supplied")
+met(rule, _, _) if {
+	rule == "PRA-5/missing_field/password_supplied"
+	question.formed("flag?", "password_supplied")
+}
 
 _confirmed if lower(question.text("username")) == lower(question.text("username_confirmation"))
 

@@ -5,80 +5,110 @@ import data.authz.question
 # METADATA
 # title: A rule of stage 3 is met
 # description: Each is stated positively, so that a fact that is missing leaves its rule broken.
-met("ALL-10/user_inactive", _, _) if _in_use(input.facts.organization.id)
+met(rule, _, _) if {
+	rule == "ALL-10/user_inactive"
+	_in_use(input.facts.organization.id)
+}
 
 # To this organization, nobody is there: PRA-6 alone says so.
-met("ALL-10/user_inactive", _, _) if {
+met(rule, _, _) if {
+	rule == "ALL-10/user_inactive"
 	input.action.name in {"invitation.accept", "invitation.reject"}
 	not input.facts.user.assignments[input.facts.organization.id]
 }
 
 # PRA-8: either status makes a user deactivated here.
-met("ALL-10/user_active", _, _) if input.facts.user.status == "deactivated"
+met(rule, _, _) if {
+	rule == "ALL-10/user_active"
+	input.facts.user.status == "deactivated"
+}
 
-met("ALL-10/user_active", at, _) if input.facts.user.assignments[at.organization].status == "deactivated"
+met(rule, at, _) if {
+	rule == "ALL-10/user_active"
+	input.facts.user.assignments[at.organization].status == "deactivated"
+}
 
-met("PRA-6/not_invited", _, _) if {
+met(rule, _, _) if {
+	rule == "PRA-6/not_invited"
 	input.resource.id == input.facts.subject.id
 	input.facts.place.kind == "group"
 	input.facts.subject.assignments[input.facts.place.id].status == "invited"
 }
 
-met("PRA-12/already_assigned", _, place) if {
+met(rule, _, place) if {
+	rule == "PRA-12/already_assigned"
 	place.kind == "practice"
 	not input.facts.user.assignments[place.id]
 }
 
-met("PRA-12/role_not_available", at, _) if {
+met(rule, at, _) if {
+	rule == "PRA-12/role_not_available"
 	input.action.name == "assignment.add"
 	question.text("role") == input.facts.user.assignments[at.organization].role
 }
 
-met("PRA-12/role_not_available", _, _) if {
+met(rule, _, _) if {
+	rule == "PRA-12/role_not_available"
 	input.action.name == "assignment.add"
 	not question.text("role")
 }
 
 # At the group the role is not judged: it is assigned already.
-met("PRA-12/role_not_available", _, place) if {
+met(rule, _, place) if {
+	rule == "PRA-12/role_not_available"
 	input.action.name == "assignment.add"
 	place.kind == "group"
 }
 
-met("PRA-12/role_not_available", _, _) if {
+met(rule, _, _) if {
+	rule == "PRA-12/role_not_available"
 	input.action.name == "assignment.edit"
 	_offers("group", question.text("new_role"))
 }
 
-met("PRA-12/role_not_available", _, _) if {
+met(rule, _, _) if {
+	rule == "PRA-12/role_not_available"
 	input.action.name == "assignment.edit"
 	not question.text("new_role")
 }
 
-met("PRA-12/not_assigned", _, place) if input.facts.user.assignments[place.id]
+met(rule, _, place) if {
+	rule == "PRA-12/not_assigned"
+	input.facts.user.assignments[place.id]
+}
 
-met("PRA-12/delete_not_allowed", _, place) if place.kind == "practice"
+met(rule, _, place) if {
+	rule == "PRA-12/delete_not_allowed"
+	place.kind == "practice"
+}
 
-met("PRA-12/level_not_available", _, _) if _level_known
+met(rule, _, _) if {
+	rule == "PRA-12/level_not_available"
+	_level_known
+}
 
-met("PRA-12/nothing_to_change", at, _) if {
+met(rule, at, _) if {
+	rule == "PRA-12/nothing_to_change"
 	input.action.name == "assignment.edit"
 	question.text("new_role") != input.facts.user.assignments[at.organization].role
 }
 
-met("PRA-12/nothing_to_change", at, _) if {
+met(rule, at, _) if {
+	rule == "PRA-12/nothing_to_change"
 	input.action.name == "access.change"
 	question.text("level") != recorded_level(input.facts.user, at.organization)
 }
 
-met("PRA-12/nothing_to_change", at, _) if {
+met(rule, at, _) if {
+	rule == "PRA-12/nothing_to_change"
 	input.action.name == "access.change"
 	question.switches("areas")
 	not _areas_stay(at.organization)
 }
 
 # A property of the wrong type is there, though nobody can tell what it would change.
-met("PRA-12/nothing_to_change", _, _) if {
+met(rule, _, _) if {
+	rule == "PRA-12/nothing_to_change"
 	some name, form in _action.properties
 	not question.formed(form, name)
 }

@@ -13,7 +13,7 @@ outcome := {
 		account.notification("PRA-3", "onboarding", "email", question.text("username")),
 		account.notification("PRA-3", "welcome", "email", question.text("username")),
 	],
-	"advice": [{"code": "temporary_password", "rule": "PRA-3"}],
+	"advice": [account.advice("temporary_password", "PRA-3")],
 } if {
 	input.action.name == "user.invite"
 	question.said("new")

@@ -8,15 +8,13 @@ refusal(at, place) := {"code": "self", "rule": "ALL-9"} if {
 	not _not_forbidden_on_oneself
 } else := _refusal_by_row(row, at, place)
 
-_refusal_by_row("PRA-9", _, _) := {"code": "not_assigned", "rule": "PRA-9"}
-
-_refusal_by_row("PRA-10", _, place) := {"code": "not_assigned", "rule": "PRA-10"} if {
+_refusal_by_row(rule, at, place) := {"code": "not_assigned", "rule": rule} if {
+	rule == "PRA-9"
+} else := {"code": "not_assigned", "rule": rule} if {
+	rule == "PRA-10"
 	not _at_practice(place)
-} else := {"code": "area_required", "rule": "PRA-10", "area": question.text("area")}
-
-_refusal_by_row(rule, at, _) := {"code": "area_required", "rule": "PRA-1", "area": "users"} if {
-	rule in {"PRA-1", "PRA-3", "PRA-5", "PRA-8", "PRA-12"}
+} else := {"code": "area_required", "rule": rule, "area": question.text("area")} if {
+	rule == "PRA-10"
+} else := {"code": "area_required", "rule": "PRA-1", "area": "users"} if {
 	not has_area(at.organization, "users")
-} else := {"code": "owner_required", "rule": "PRA-2"} if {
-	rule in {"PRA-1", "PRA-3", "PRA-5", "PRA-8", "PRA-12"}
-}
+} else := {"code": "owner_required", "rule": "PRA-2"}

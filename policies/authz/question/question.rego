@@ -43,25 +43,55 @@ said(name) if input.action.properties[name] == true
 # title: Whether an action property has the form that the catalogue asks for
 # description: |
 #   The forms are `text`, `texts`, `switches`, `flag` and `object`; with a question mark the property may be absent.
-formed("text", name) if text(name)
+formed(form, name) if {
+	form == "text"
+	text(name)
+}
 
-formed("text?", name) if text(name)
+formed(form, name) if {
+	form == "text?"
+	text(name)
+}
 
-formed("text?", name) if absent(name)
+formed(form, name) if {
+	form == "text?"
+	absent(name)
+}
 
-formed("texts", name) if texts(name)
+formed(form, name) if {
+	form == "texts"
+	texts(name)
+}
 
-formed("texts?", name) if texts(name)
+formed(form, name) if {
+	form == "texts?"
+	texts(name)
+}
 
-formed("texts?", name) if absent(name)
+formed(form, name) if {
+	form == "texts?"
+	absent(name)
+}
 
-formed("switches?", name) if switches(name)
+formed(form, name) if {
+	form == "switches?"
+	switches(name)
+}
 
-formed("switches?", name) if absent(name)
+formed(form, name) if {
+	form == "switches?"
+	absent(name)
+}
 
-formed("flag?", name) if is_boolean(input.action.properties[name])
+formed(form, name) if {
+	form == "flag?"
+	is_boolean(input.action.properties[name])
+}
 
-formed("flag?", name) if absent(name)
+formed(form, name) if {
+	form == "flag?"
+	absent(name)
+}
 
 # METADATA
 # title: Whether an action property is missing, null or empty

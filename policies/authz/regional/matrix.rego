@@ -7,9 +7,17 @@ import data.authz.question
 # description: Some column of the subject's has a cell that allows it; several columns are so united.
 power(at, place) if {
 	_on_another
-	rule := row(at, place)
-	some location, role in at.held
-	grants(data.authz.regional.matrix[rule][column(at, location, role)], at, place)
+	role := at.held[at.id]
+	cells := data.authz.regional.matrix[row(at, place)]
+	grants(cells[data.authz.regional.roles[role].columns.here], at, place)
+}
+
+power(at, place) if {
+	_on_another
+	some above, role in at.held
+	above != at.id
+	cells := data.authz.regional.matrix[row(at, place)]
+	grants(cells[data.authz.regional.roles[role].columns.beneath], at, place)
 }
 
 # METADATA
@@ -62,28 +70,43 @@ column(at, location, role) := data.authz.regional.roles[role].columns.beneath if
 
 # METADATA
 # title: A cell allows the question
-grants("yes", _, _)
+grants(cell, _, _) if cell == "yes"
 
-grants("yes, any", _, _)
+grants(cell, _, _) if cell == "yes, any"
 
-grants("yes (REG-W2)", _, _)
+grants(cell, _, _) if cell == "yes (REG-W2)"
 
-grants("both", _, _)
+grants(cell, _, _) if cell == "both"
 
-grants("yes, here", at, place) if place.id == at.id
+grants(cell, at, place) if {
+	cell == "yes, here"
+	place.id == at.id
+}
 
-grants("yes, covered", at, place) if place.path[at.id]
+grants(cell, at, place) if {
+	cell == "yes, covered"
+	place.path[at.id]
+}
 
-grants("yes, covered users", at, _) if input.facts.user.within[at.id]
+grants(cell, at, _) if {
+	cell == "yes, covered users"
+	input.facts.user.within[at.id]
+}
 
-grants("yes (REG-W2, REG-4)", at, _) if input.facts.user.within[at.id]
+grants(cell, at, _) if {
+	cell == "yes (REG-W2, REG-4)"
+	input.facts.user.within[at.id]
+}
 
-grants("role", _, place) if destination(place) == ""
+grants(cell, _, place) if {
+	cell == "role"
+	destination(place) == ""
+}
 
 # ALL-9, by the catalogue.
-_on_another if data.authz.regional.actions[input.action.name].oneself
-
 _on_another if input.facts.user.id != input.facts.subject.id
+
+_on_another if data.authz.regional.actions[input.action.name].oneself
 
 # METADATA
 # title: Where an edit moves the assignment, "" where it stays

@@ -37,7 +37,7 @@ _confirm := [_custom("REG-W1", "confirm", "multiple_locations")] if {
 
 default _moving(_) := {}
 
-_moving(place) := {"advice": [{"code": "default_moves", "rule": "REG-I6"}]} if {
+_moving(place) := {"advice": [account.advice("default_moves", "REG-I6")]} if {
 	destination(place) != ""
 	input.facts.user.default_location == place.id
 }

@@ -58,39 +58,61 @@ broken(_, _) := unmet | malformed if {
 
 # METADATA
 # title: A rule of stage 3 is met
-met("SYS-11/existing_location") if {
+met(rule) if {
+	rule == "SYS-11/existing_location"
 	input.facts.place.id == input.resource.id
 	not input.facts.place.kind
 }
 
-met("SYS-11/unknown_location") if {
+met(rule) if {
+	rule == "SYS-11/unknown_location"
 	input.action.name == "entity.associate"
 	input.facts.place.kind == "entity"
 	_system.kind == "system"
 }
 
-met("SYS-11/unknown_location") if {
+met(rule) if {
+	rule == "SYS-11/unknown_location"
 	input.action.name == "entity.associate"
 	input.facts.place.kind == "entity"
 	not question.text("system")
 }
 
-met("SYS-11/unknown_location") if {
+met(rule) if {
+	rule == "SYS-11/unknown_location"
 	input.action.name == "entity.dissociate"
 	input.facts.place.kind == "entity"
 }
 
-met("SYS-11/already_assigned") if input.facts.place.organization == input.facts.place.id
+met(rule) if {
+	rule == "SYS-11/already_assigned"
+	input.facts.place.organization == input.facts.place.id
+}
 
-met("SYS-11/already_assigned") if not _is_entity
+met(rule) if {
+	rule == "SYS-11/already_assigned"
+	not _is_entity
+}
 
-met("SYS-11/not_assigned") if input.facts.place.organization != input.facts.place.id
+met(rule) if {
+	rule == "SYS-11/not_assigned"
+	input.facts.place.organization != input.facts.place.id
+}
 
-met("SYS-11/not_assigned") if not _is_entity
+met(rule) if {
+	rule == "SYS-11/not_assigned"
+	not _is_entity
+}
 
-met("SYS-11/plan_required") if _system.plan == "paid"
+met(rule) if {
+	rule == "SYS-11/plan_required"
+	_system.plan == "paid"
+}
 
-met("SYS-11/plan_required") if not _system.kind == "system"
+met(rule) if {
+	rule == "SYS-11/plan_required"
+	not _system.kind == "system"
+}
 
 _is_entity if input.facts.place.kind == "entity"
 

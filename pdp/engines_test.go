@@ -1,0 +1,125 @@
+package pdp_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io/fs"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/bundles"
+	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/policies"
+)
+
+// builtInRevision is compiled once for all tests: a revision is immutable.
+var builtInRevision = sync.OnceValues(func() (*bundles.Revision, error) {
+	return bundles.Open(context.Background(), bundles.Config{Files: policies.Files(), Source: "built-in", Entrypoint: "authz/decision"})
+})
+
+var vocabulary = sync.OnceValue(func() pdp.Vocabulary {
+	revision, err := builtInRevision()
+	if err != nil {
+		panic(err)
+	}
+	v, err := pdp.ReadVocabulary(context.Background(), revision)
+	if err != nil {
+		panic(err)
+	}
+	return *v
+})
+
+// shifting is a source whose directory the test replaces.
+type shifting struct{ view atomic.Pointer[pdp.View] }
+
+func (s *shifting) View(context.Context) (pdp.View, error) { return *s.view.Load(), nil }
+
+func (s *shifting) set(view pdp.View) { s.view.Store(&view) }
+
+// administration is an engine with the built-in policy, over a source whose directory can be replaced.
+func administration(tb testing.TB) (*pdp.Engine, *shifting) {
+	tb.Helper()
+	source := &shifting{}
+	return withSource(tb, source), source
+}
+
+// over is an engine with the built-in policy over one world.
+func over(tb testing.TB, w *world) *pdp.Engine {
+	tb.Helper()
+	return withSource(tb, fixed{w.directory(tb)})
+}
+
+func withSource(tb testing.TB, source pdp.Source) *pdp.Engine {
+	tb.Helper()
+	revision, err := builtInRevision()
+	require.NoError(tb, err)
+	// No question may come near the timeout, not even under the race detector on a busy machine.
+	engine, err := pdp.New(pdp.Config{Revision: revision, Source: source, Timeout: time.Minute})
+	require.NoError(tb, err)
+	return engine
+}
+
+// general is an engine with a policy of its own, of package app, and no source.
+func general(tb testing.TB, rego string) *pdp.Engine {
+	tb.Helper()
+	engine, _ := generalLogged(tb, rego, time.Minute)
+	return engine
+}
+
+func generalLogged(tb testing.TB, rego string, timeout time.Duration) (*pdp.Engine, *bytes.Buffer) {
+	tb.Helper()
+	log := &bytes.Buffer{}
+	revision := open(tb, fstest.MapFS{"app.rego": {Data: []byte("package app\n\n" + rego)}}, "app/decision")
+	engine, err := pdp.New(pdp.Config{Revision: revision, Timeout: timeout, Logger: slog.New(slog.NewTextHandler(log, nil))})
+	require.NoError(tb, err)
+	return engine, log
+}
+
+func open(tb testing.TB, files fs.FS, entrypoint string) *bundles.Revision {
+	tb.Helper()
+	revision, err := bundles.Open(context.Background(), bundles.Config{Files: files, Source: "test", Entrypoint: entrypoint})
+	require.NoError(tb, err)
+	return revision
+}
+
+// overlay is the built-in policy with further files.
+func overlay(tb testing.TB, more map[string]string) fstest.MapFS {
+	tb.Helper()
+	files := fstest.MapFS{}
+	err := fs.WalkDir(policies.Files(), ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		data, err := fs.ReadFile(policies.Files(), name)
+		files[name] = &fstest.MapFile{Data: data}
+		return err
+	})
+	require.NoError(tb, err)
+	for name, content := range more {
+		files[name] = &fstest.MapFile{Data: []byte(content)}
+	}
+	return files
+}
+
+// decide answers, and fails the test on an error.
+func decide(tb require.TestingT, e *pdp.Engine, r pdp.Request) pdp.Decision {
+	d, err := e.Decide(context.Background(), r)
+	require.NoError(tb, err, "%s", show(r))
+	return d
+}
+
+// show writes a question or an answer as JSON, for messages.
+func show(v any) string {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return err.Error()
+	}
+	return string(data)
+}

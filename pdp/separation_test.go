@@ -1,0 +1,231 @@
+package pdp_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/pdp"
+)
+
+// TestDecidingAgainIsTheSame, and what a caller adds that the document does not name changes nothing.
+func TestDecidingAgainIsTheSame(t *testing.T) {
+	questioned(t, 20, 250, func(t require.TestingT, e *pdp.Engine, _ *world, r pdp.Request) {
+		first := decide(t, e, r)
+		require.Equal(t, first, decide(t, e, r))
+
+		more := map[string]any{
+			"facts": map[string]any{"subject": map[string]any{"status": "active"}}, "status": "active", "roles": []any{"owner"},
+			"organization": "vendor", "assignments": map[string]any{}, "model": "vendor", "held": map[string]any{"vendor": "vendor_staff"},
+		}
+		r.Subject.Properties = more
+		r.Action.Properties = with(r.Action.Properties, more)
+		r.Resource.Properties = with(r.Resource.Properties, more)
+		r.Context = with(r.Context, more)
+		require.Equal(t, first, decide(t, e, r), "properties that no rule names")
+	})
+}
+
+func with(members, more map[string]any) map[string]any {
+	all := maps.Clone(members)
+	if all == nil {
+		all = map[string]any{}
+	}
+	maps.Copy(all, more)
+	return all
+}
+
+// TestOtherOrganizationsDoNotMatter: without an organization that a question has nothing to do with, and without the
+// users that only it has, the answer is the same (ALL-4).
+func TestOtherOrganizationsDoNotMatter(t *testing.T) {
+	compared := 0
+	without, source := administration(t)
+	questioned(t, 20, 150, func(t require.TestingT, e *pdp.Engine, w *world, r pdp.Request) {
+		if text(r.Context["current_location"]) == "" {
+			return // what is taken instead depends on all that the person has
+		}
+		for _, root := range w.Locations {
+			if root.Parent != "" || !unrelated(w, root, r) {
+				continue
+			}
+			source.set(cut(w, root, r.Subject.ID, r.Resource.ID).directory(t))
+			compared++
+			require.Equal(t, decide(t, e, r), decide(t, without, r), "without %s", root.ID)
+		}
+	})
+	require.Greater(t, compared, 500)
+}
+
+func text(value any) string {
+	s, _ := value.(string)
+	return s
+}
+
+// unrelated says whether no part of a question can be about an organization.
+func unrelated(w *world, root *spot, r pdp.Request) bool {
+	var named []string
+	for _, member := range []any{r.Context["current_location"], r.Resource.Properties, r.Action.Properties} {
+		named = append(named, textsIn(member)...)
+	}
+	if r.Resource.Type == "location" {
+		named = append(named, r.Resource.ID)
+	}
+	for _, l := range w.inside(root) {
+		if slices.Contains(named, l.ID) {
+			return false
+		}
+	}
+	for _, u := range w.Users {
+		asked := u.ID == r.Resource.ID || u.Username != "" && slices.ContainsFunc(append(named, r.Resource.ID), func(s string) bool {
+			return sameName(u.Username, s)
+		})
+		switch {
+		case !w.belongs(u, root):
+		case u.Default != "" && w.root(w.spot(u.Default)).ID == root.ID && (asked || u.ID == r.Subject.ID):
+			return false // the default location cannot go alone
+		case asked && r.Action.Name == "user.invite":
+			return false // an invitation looks at accounts of others
+		}
+	}
+	// The vendor's staff found and join organizations from outside.
+	return root.Model != "vendor" || !slices.Contains(actions["vendor"], r.Action.Name)
+}
+
+// textsIn finds every text in a value.
+func textsIn(value any) []string {
+	switch v := value.(type) {
+	case string:
+		return []string{v}
+	case []any:
+		var all []string
+		for _, element := range v {
+			all = append(all, textsIn(element)...)
+		}
+		return all
+	case map[string]any:
+		var all []string
+		for _, member := range v {
+			all = append(all, textsIn(member)...)
+		}
+		return all
+	}
+	return nil
+}
+
+// cut removes an organization, its assignments and, but for those named, the users that have nothing else.
+func cut(w *world, root *spot, kept ...string) *world {
+	c := w.clone()
+	there := func(location string) bool { return w.root(w.spot(location)).ID == root.ID }
+	c.Locations = slices.DeleteFunc(c.Locations, func(l *spot) bool { return there(l.ID) })
+	c.Users = slices.DeleteFunc(c.Users, func(u *person) bool {
+		before := len(u.Assignments)
+		u.Assignments = slices.DeleteFunc(u.Assignments, func(a assignment) bool { return there(a.Location) })
+		if u.Default != "" && there(u.Default) {
+			u.Default = ""
+			for _, a := range u.Assignments { // somebody else's, whose default nobody asks about
+				u.Default = a.Location
+			}
+		}
+		return before > 0 && len(u.Assignments) == 0 && !slices.Contains(kept, u.ID)
+	})
+	return c
+}
+
+// TestSwitchLocation asks the very same question from every candidate of ALL-11: the advice names exactly those from
+// which it is allowed.
+func TestSwitchLocation(t *testing.T) {
+	advised := 0
+	questioned(t, 30, 300, func(t require.TestingT, e *pdp.Engine, w *world, r pdp.Request) {
+		d := decide(t, e, r)
+		subject := w.user(r.Subject.ID)
+		if d.Allow || subject == nil || !isActive(subject.Status) || !stage2(d) || slices.Contains(nowhere, r.Action.Name) {
+			return
+		}
+		var wanted []any
+		for _, candidate := range candidates(w, subject, r) {
+			there := r
+			there.Context = with(r.Context, map[string]any{"current_location": candidate})
+			if decide(t, e, there).Allow {
+				wanted = append(wanted, candidate)
+			}
+		}
+		var named []any
+		for _, advice := range d.Advice {
+			if members := advice.(map[string]any); members["code"] == "switch_location" {
+				named = members["locations"].([]any)
+				advised++
+			}
+		}
+		require.Equal(t, wanted, named)
+	})
+	if !racing {
+		require.Greater(t, advised, 100)
+	}
+}
+
+// stage2 says whether a denial is one of stage 2: one reason alone, of a code that is no other stage's.
+func stage2(d pdp.Decision) bool {
+	if len(d.Reasons) != 1 {
+		return false
+	}
+	reason := d.Reasons[0].(map[string]any)
+	switch reason["code"] {
+	case "plan_required":
+		return reason["rule"] == "SYS-10"
+	case "not_assigned":
+		return reason["rule"] == "PRA-10"
+	case "self", "not_permitted", "vendor_only", "system_admin_required", "area_required", "owner_required",
+		"other_location", "not_assigned_here", "location_edit_not_permitted":
+		return true
+	}
+	return false
+}
+
+// candidates are, sorted, the locations that ALL-11 tries, at most 20.
+func candidates(w *world, subject *person, r pdp.Request) []string {
+	current := text(r.Context["current_location"])
+	if current == "" {
+		current = w.active(subject)[0].Location
+	}
+	organization := w.root(w.spot(current))
+	founding := slices.Contains(actions["vendor"], r.Action.Name)
+	var all []string
+	for _, a := range w.active(subject) {
+		root := w.root(w.spot(a.Location))
+		if root == organization || founding {
+			all = append(all, a.Location)
+		}
+	}
+	place := text(r.Resource.Properties["location"])
+	if r.Resource.Type == "location" {
+		place = r.Resource.ID
+	}
+	if l := w.spot(place); l != nil && w.stands(subject, l) {
+		all = append(all, l.ID)
+	}
+	slices.Sort(all)
+	all = slices.Compact(all)
+	return all[:min(len(all), 20)]
+}
+
+// TestFactsAreNotTheCallers: whatever the names, a caller's words are never among the facts.
+func TestFactsAreNotTheCallers(t *testing.T) {
+	w := generate(3)
+	engine := over(t, w)
+	asker := &asker{Rand: rand.New(rand.NewPCG(3, 3)), w: w}
+	for i := range 200 {
+		r := asker.question()
+		r.Context = with(r.Context, map[string]any{"facts": map[string]any{"model": "forged"}})
+		in, err := engine.Input(context.Background(), r)
+		require.NoError(t, err)
+		var seen map[string]any
+		require.NoError(t, json.Unmarshal([]byte(in.String()), &seen))
+		require.NotContains(t, fmt.Sprint(seen["facts"]), "forged", "question %d: %s", i, show(r))
+	}
+}

@@ -1,0 +1,63 @@
+package pdp
+
+import "github.com/open-policy-agent/opa/v1/ast"
+
+// The keys of the input and its facts. They are terms made once, since each would otherwise be made for each question.
+var (
+	keyAccess          = ast.StringTerm("access")
+	keyAction          = ast.StringTerm("action")
+	keyAreas           = ast.StringTerm("areas")
+	keyAssigned        = ast.StringTerm("assigned")
+	keyAssignments     = ast.StringTerm("assignments")
+	keyContext         = ast.StringTerm("context")
+	keyCurrent         = ast.StringTerm("current")
+	keyDefaultLocation = ast.StringTerm("default_location")
+	keyFacts           = ast.StringTerm("facts")
+	keyHeld            = ast.StringTerm("held")
+	keyID              = ast.StringTerm("id")
+	keyKind            = ast.StringTerm("kind")
+	keyLevel           = ast.StringTerm("level")
+	keyLocations       = ast.StringTerm("locations")
+	keyModel           = ast.StringTerm("model")
+	keyName            = ast.StringTerm("name")
+	keyNamesake        = ast.StringTerm("namesake")
+	keyOrganization    = ast.StringTerm("organization")
+	keyPath            = ast.StringTerm("path")
+	keyPlace           = ast.StringTerm("place")
+	keyPlan            = ast.StringTerm("plan")
+	keyProperties      = ast.StringTerm("properties")
+	keyResource        = ast.StringTerm("resource")
+	keyRole            = ast.StringTerm("role")
+	keyStandings       = ast.StringTerm("standings")
+	keyStatus          = ast.StringTerm("status")
+	keySubject         = ast.StringTerm("subject")
+	keyTarget          = ast.StringTerm("target")
+	keyType            = ast.StringTerm("type")
+	keyUser            = ast.StringTerm("user")
+	keyUsername        = ast.StringTerm("username")
+	keyWithin          = ast.StringTerm("within")
+
+	termTrue  = ast.BooleanTerm(true)
+	termFalse = ast.BooleanTerm(false)
+
+	// The types of subjects and resources that most questions name.
+	commonTypes = map[string]*ast.Term{
+		"user": keyUser, "location": ast.StringTerm("location"), "patient": ast.StringTerm("patient"),
+	}
+)
+
+func item(key, value *ast.Term) [2]*ast.Term { return [2]*ast.Term{key, value} }
+
+func boolTerm(b bool) *ast.Term {
+	if b {
+		return termTrue
+	}
+	return termFalse
+}
+
+func typeTerm(name string) *ast.Term {
+	if term := commonTypes[name]; term != nil {
+		return term
+	}
+	return ast.StringTerm(name)
+}

@@ -1,0 +1,269 @@
+package pdp_test
+
+import (
+	"encoding/json"
+	"math/rand/v2"
+	"slices"
+	"strings"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/membership"
+)
+
+// world is a small directory in the words of DOMAIN.md section 1, as the tests generate and change it.
+type world struct {
+	Locations []*spot   `json:"locations"`
+	Users     []*person `json:"users"`
+}
+
+type spot struct {
+	ID     string `json:"id"`
+	Name   string `json:"name,omitempty"`
+	Kind   string `json:"kind"`
+	Parent string `json:"parent,omitempty"`
+	Model  string `json:"model,omitempty"`
+	Plan   string `json:"plan,omitempty"`
+}
+
+type person struct {
+	ID          string       `json:"id"`
+	Username    string       `json:"username,omitempty"`
+	Name        *fullName    `json:"name,omitempty"`
+	Status      string       `json:"status,omitempty"`
+	Default     string       `json:"default_location,omitempty"`
+	LastLogin   string       `json:"last_login,omitempty"`
+	Assignments []assignment `json:"assignments,omitempty"`
+}
+
+type fullName struct {
+	Given  string `json:"given,omitempty"`
+	Family string `json:"family,omitempty"`
+}
+
+type assignment struct {
+	Location     string  `json:"location"`
+	Role         string  `json:"role"`
+	Status       string  `json:"status,omitempty"`
+	Access       *access `json:"access,omitempty"`
+	Profession   string  `json:"profession,omitempty"`
+	Registration string  `json:"registration_number,omitempty"`
+}
+
+type access struct {
+	Level string          `json:"level,omitempty"`
+	Areas map[string]bool `json:"areas,omitempty"`
+}
+
+// The tables of DOMAIN.md 4.1, 5.1, 6.1 and of the actions, as the tests know them.
+var (
+	offered = map[string][]string{
+		"region":   {"regional_admin"},
+		"division": {"division_admin", "public_health_admin", "public_health"},
+		"facility": {"ed_admin", "ed_normal"},
+		"system":   {"entity_admin", "system_admin"},
+		"entity":   {"user", "entity_admin"},
+		"group":    {"owner", "practitioner", "administrator"},
+		"practice": {"owner", "practitioner", "administrator"},
+		"vendor":   {"vendor_staff"},
+	}
+	reachesDown = []string{"regional_admin", "division_admin", "public_health_admin", "entity_admin", "system_admin", "owner"}
+	areaNames   = []string{"patient_records", "calendars", "invoices", "locations", "credit_settings", "reminder_settings", "users"}
+	levelNames  = []string{"full", "standard", "limited"}
+
+	models  = []string{"regional", "health_system", "practice_group", "vendor"}
+	actions = map[string][]string{
+		"regional": {"user.list", "user.view_locations", "assignment.add", "assignment.edit", "default_location.change",
+			"assignment.remove", "user.view", "user.edit", "user.reset_password", "user.deactivate", "user.reactivate",
+			"location.switch", "patient.view", "incident.view", "summary.view"},
+		"health_system": {"user.list", "user.view", "user.edit", "user.reset_password", "user.invite", "assignment.remove",
+			"location.switch", "user.view_locations", "admin.grant", "admin.revoke",
+			"entity.create", "entity.associate", "entity.dissociate"},
+		"practice_group": {"user.list", "user.view", "user.edit", "user.invite", "user.deactivate", "user.reactivate",
+			"assignment.add", "assignment.edit", "assignment.remove", "access.change", "invitation.accept",
+			"invitation.reject", "user.delete", "location.switch", "area.access"},
+		"vendor": {"entity.create", "entity.associate", "entity.dissociate"},
+	}
+	nowhere = []string{"location.switch", "patient.view", "incident.view", "summary.view", "invitation.accept", "invitation.reject"}
+)
+
+// allActions are those of every model, once each.
+func allActions() []string {
+	var all []string
+	for _, model := range models {
+		all = append(all, actions[model]...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// typeOf is the type of resource that an action is asked on.
+func typeOf(action string) string {
+	switch action {
+	case "patient.view":
+		return "patient"
+	case "user.list", "location.switch", "incident.view", "summary.view", "area.access",
+		"entity.create", "entity.associate", "entity.dissociate":
+		return "location"
+	}
+	return "user"
+}
+
+func (w *world) json() []byte {
+	data, err := json.MarshalIndent(w, "", " ")
+	if err != nil {
+		panic(err)
+	}
+	return data
+}
+
+// directory parses the world as a source would. The generator makes valid ones only.
+func (w *world) directory(tb require.TestingT) *membership.Directory {
+	d, err := membership.Parse(w.json(), vocabulary())
+	require.NoError(tb, err)
+	return d
+}
+
+// clone is a deep copy.
+func (w *world) clone() *world {
+	c := &world{}
+	if err := json.Unmarshal(w.json(), c); err != nil {
+		panic(err)
+	}
+	return c
+}
+
+func (w *world) spot(id string) *spot {
+	for _, l := range w.Locations {
+		if l.ID == id {
+			return l
+		}
+	}
+	return nil
+}
+
+func (w *world) user(id string) *person {
+	for _, u := range w.Users {
+		if u.ID == id {
+			return u
+		}
+	}
+	return nil
+}
+
+func (w *world) root(l *spot) *spot {
+	for l.Parent != "" {
+		l = w.spot(l.Parent)
+	}
+	return l
+}
+
+// covers says whether b is a or lies beneath it.
+func (w *world) covers(a, b *spot) bool {
+	for ; b.ID != a.ID; b = w.spot(b.Parent) {
+		if b.Parent == "" {
+			return false
+		}
+	}
+	return true
+}
+
+// inside lists the locations of an organization.
+func (w *world) inside(organization *spot) []*spot {
+	var all []*spot
+	for _, l := range w.Locations {
+		if w.root(l).ID == organization.ID {
+			all = append(all, l)
+		}
+	}
+	return all
+}
+
+// belongs says whether a user has an assignment, of whatever status, in an organization.
+func (w *world) belongs(u *person, organization *spot) bool {
+	return slices.ContainsFunc(u.Assignments, func(a assignment) bool { return w.root(w.spot(a.Location)).ID == organization.ID })
+}
+
+func (u *person) at(location string) *assignment {
+	for i := range u.Assignments {
+		if u.Assignments[i].Location == location {
+			return &u.Assignments[i]
+		}
+	}
+	return nil
+}
+
+func isActive(status string) bool { return status == "" || status == "active" }
+
+// active are the assignments that give anything.
+func (w *world) active(u *person) []assignment {
+	var all []assignment
+	for _, a := range u.Assignments {
+		l := w.spot(a.Location)
+		group := u.at(l.Parent)
+		if isActive(a.Status) && (l.Kind != "practice" || group != nil && isActive(group.Status)) {
+			all = append(all, a)
+		}
+	}
+	return all
+}
+
+// stands says whether a user may stand at a location (ALL-3).
+func (w *world) stands(u *person, l *spot) bool {
+	return slices.ContainsFunc(w.active(u), func(a assignment) bool {
+		return a.Location == l.ID || slices.Contains(reachesDown, a.Role) && w.covers(w.spot(a.Location), l)
+	})
+}
+
+// standings lists where a user may stand.
+func (w *world) standings(u *person) []*spot {
+	var all []*spot
+	for _, l := range w.Locations {
+		if w.stands(u, l) {
+			all = append(all, l)
+		}
+	}
+	return all
+}
+
+// powerful says whether an active assignment of a user's gives power over others.
+func (w *world) powerful(u *person) bool {
+	return isActive(u.Status) && slices.ContainsFunc(w.active(u), func(a assignment) bool {
+		return slices.Contains(reachesDown, a.Role) || a.Role == "ed_admin" || a.Access != nil && a.Access.Areas["users"]
+	})
+}
+
+// subset keeps each with a chance in percent.
+func subset[T any](r *rand.Rand, percent int, all []T) []T {
+	var some []T
+	for _, x := range all {
+		if chance(r, percent) {
+			some = append(some, x)
+		}
+	}
+	return some
+}
+
+func chance(r *rand.Rand, percent int) bool { return r.IntN(100) < percent }
+
+func pick[T any](r *rand.Rand, from ...T) T { return from[r.IntN(len(from))] }
+
+// sortedIDs are the ids of hits, sorted.
+func sortedIDs(hits []pdp.Hit) []string {
+	ids := names(hits)
+	slices.Sort(ids)
+	return ids
+}
+
+// names are the ids, or the names, of hits in their order.
+func names(hits []pdp.Hit) []string {
+	all := make([]string, 0, len(hits))
+	for _, hit := range hits {
+		all = append(all, hit.ID+hit.Name)
+	}
+	return all
+}
+
+// sameName compares usernames as directories do.
+func sameName(a, b string) bool { return strings.EqualFold(a, b) }

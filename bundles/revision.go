@@ -96,7 +96,7 @@ func (r *Revision) dataPath(path string) string {
 func faults(errs ast.Errors) error {
 	all := make([]error, 0, len(errs))
 	for _, err := range errs {
-		all = append(all, err)
+		all = append(all, errors.New(strings.Join(strings.Fields(err.Error()), " ")))
 	}
 	return errors.Join(all...)
 }

@@ -146,7 +146,11 @@ func (l *listing) page(ctx context.Context, all candidates) (SearchResult, error
 	result.Page = &PageInfo{Count: len(result.Hits)}
 	switch {
 	case more:
-		result.Page.NextToken = l.token(last)
+		token, err := l.token(last)
+		if err != nil {
+			return SearchResult{}, err
+		}
+		result.Page.NextToken = token
 	case l.request.Page == nil || l.request.Page.Token == "":
 		// The list ended on this page, so that its length is known.
 		total := skipped + len(result.Hits)
@@ -156,7 +160,7 @@ func (l *listing) page(ctx context.Context, all candidates) (SearchResult, error
 }
 
 // users yields the users of a location in the order of the list.
-func (l *listing) users(ctx context.Context, view View, beneath string, make func(*User) candidate) candidates {
+func (l *listing) users(ctx context.Context, view View, beneath string, candidateOf func(*User) candidate) candidates {
 	q := UserQuery{Beneath: beneath, Sort: l.sort, Descending: l.descending, Text: l.query, After: l.after, Limit: stretch}
 	return func(yield func(candidate, error) bool) {
 		for {
@@ -166,7 +170,7 @@ func (l *listing) users(ctx context.Context, view View, beneath string, make fun
 				return
 			}
 			for i, u := range found.Users {
-				c := make(u)
+				c := candidateOf(u)
 				c.cursor = found.Cursors[i]
 				if !yield(c, nil) {
 					return

@@ -4,7 +4,9 @@ import (
 	"context"
 	"iter"
 	"maps"
+	"runtime/debug"
 	"slices"
+	"strings"
 
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
@@ -42,10 +44,25 @@ func (e *Engine) SearchActions(ctx context.Context, r SearchRequest) (SearchResu
 	return e.search(ctx, actionSearch, r, (*sitting).actionsOn)
 }
 
-// search pages through the candidates, under one revision and one state of the directory.
+// search pages through the candidates, under one revision and one state of the directory. What is searched for is no
+// part of the request. Whatever goes wrong, a panic included, is an error.
 func (e *Engine) search(ctx context.Context, kind string, r SearchRequest,
 	find func(*sitting, context.Context, SearchRequest, listing) (candidates, error),
-) (SearchResult, error) {
+) (result SearchResult, err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			e.log.ErrorContext(ctx, "a search panicked", "cause", cause, "stack", string(debug.Stack()))
+			result, err = SearchResult{}, &Error{Kind: Internal, Message: "the search could not be answered"}
+		}
+	}()
+	switch kind {
+	case subjectSearch:
+		r.Subject.ID = ""
+	case resourceSearch:
+		r.Resource.ID = ""
+	case actionSearch:
+		r.Action = authzen.Action{}
+	}
 	list, err := readListing(kind, r)
 	if err != nil {
 		return SearchResult{}, err
@@ -84,10 +101,11 @@ func (s *sitting) actionsOn(_ context.Context, r SearchRequest, list listing) (c
 
 // resources tries the users or locations that can be meant.
 func (s *sitting) resources(ctx context.Context, r SearchRequest, list listing) (candidates, error) {
-	switch r.Resource.Type {
-	case "user":
+	switch {
+	case s.view == nil: // without facts there is nobody and nothing
+	case r.Resource.Type == "user":
 		return s.usersAsResources(ctx, r, list)
-	case "location":
+	case r.Resource.Type == "location":
 		return s.locationsAsResources(ctx, r, list)
 	}
 	return none, nil
@@ -157,7 +175,6 @@ func (s *sitting) inScope(ctx context.Context, question Request, within *Locatio
 // locationsAsResources tries the locations of the organizations that can be meant, by ascending id.
 func (s *sitting) locationsAsResources(ctx context.Context, r SearchRequest, list listing) (candidates, error) {
 	question := r.evaluation()
-	question.Resource.Properties = r.Resource.Properties
 	var roots []string
 	switch entry := s.catalogue[r.Action.Name]; {
 	case entry.anywhere:
@@ -209,6 +226,6 @@ func (s *sitting) locationsBeneath(ctx context.Context, roots []string, after st
 			q.After = found[len(found)-1].ID()
 		}
 	}
-	slices.SortFunc(all, func(a, b *Location) int { return compare(a.ID(), b.ID()) })
+	slices.SortFunc(all, func(a, b *Location) int { return strings.Compare(a.ID(), b.ID()) })
 	return all, nil
 }

@@ -3,26 +3,21 @@ package pdp
 import (
 	"context"
 	"slices"
-	"strings"
 )
 
-// subjects tries the people of the organizations that the question can be about.
+// subjects tries the people of the organization that the question can be about.
 func (s *sitting) subjects(ctx context.Context, r SearchRequest, list listing) (candidates, error) {
-	if r.Subject.Type != "user" {
+	if r.Subject.Type != "user" || s.view == nil {
 		return none, nil
 	}
-	review, roots, err := s.review(ctx, r)
-	if err != nil || len(roots) == 0 {
+	q, err := s.review(ctx, r)
+	if err != nil || q == nil {
 		return none, err
 	}
-	beneath := ""
-	if len(roots) == 1 {
-		beneath = roots[0]
-	}
-	return list.users(ctx, s.view, beneath, func(u *User) candidate {
+	return list.users(ctx, s.view, q.root, func(u *User) candidate {
 		return candidate{
-			hit:  Hit{Type: "user", ID: u.ID(), Properties: list.userFields(u, beneath)},
-			asks: func(ctx context.Context) (bool, error) { return review.may(ctx, u) },
+			hit:  Hit{Type: "user", ID: u.ID(), Properties: list.userFields(u, q.root)},
+			asks: func(ctx context.Context) (bool, error) { return q.may(ctx, u) },
 		}
 	}), nil
 }
@@ -31,28 +26,37 @@ func (s *sitting) subjects(ctx context.Context, r SearchRequest, list listing) (
 type review struct {
 	*sitting
 	question Request
-	stands   bool // the question says where to stand, or needs no standing
-	roots    []string
+	root     string      // the organization that the question is about; "" where it can be any
+	stands   bool        // the question says where to stand, or needs no standing
 	near     []*Location // where a standing is likeliest to do: the place, and where the user asked about is assigned
 }
 
-// review finds out which organizations the question can be about.
-func (s *sitting) review(ctx context.Context, r SearchRequest) (*review, []string, error) {
-	q := &review{sitting: s, question: r.evaluation()}
-	g := gathering{view: s.view, request: q.question, action: s.catalogue[r.Action.Name]}
+// review finds out which organization the question can be about; nil where nobody can do what is asked.
+func (s *sitting) review(ctx context.Context, r SearchRequest) (*review, error) {
+	g := gathering{view: s.view, request: r.evaluation(), action: s.catalogue[r.Action.Name]}
 	if err := g.people(ctx); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if err := g.places(ctx); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	if err := g.targets(ctx); err != nil {
-		return nil, nil, err
+	standing := text(r.Context, "current_location") != ""
+	q := &review{sitting: s, question: r.evaluation(), stands: standing || g.action.nowhere}
+	_, placed := g.placeID()
+	switch {
+	case r.Resource.Type == "user" && g.user == nil && len(r.Action.Properties) == 0:
+		return nil, nil // only properties can say that somebody new is meant
+	case g.action.anywhere || g.action.model != "":
+		// Whoever belongs to any organization may be meant.
+	case g.current != nil:
+		q.root = g.current.Organization()
+	case standing && !g.action.nowhere:
+		return nil, nil // at an unknown location
+	case g.place != nil:
+		q.root = g.place.Organization()
+	case placed || g.action.nowhere:
+		return nil, nil // about an unknown location, or about none where one is needed
 	}
-	if r.Resource.Type == "user" && g.user == nil {
-		return nil, nil, nil
-	}
-	q.stands = g.action.nowhere || text(r.Context, "current_location") != ""
 	if g.place != nil {
 		q.near = append(q.near, g.place)
 	}
@@ -63,22 +67,7 @@ func (s *sitting) review(ctx context.Context, r SearchRequest) (*review, []strin
 			}
 		}
 	}
-	switch {
-	case g.action.anywhere || g.action.model != "":
-		q.roots = []string{""}
-	case g.current != nil:
-		q.roots = []string{g.current.Organization()}
-	case q.stands && !g.action.nowhere:
-		return nil, nil, nil // the location given is unknown
-	case g.place != nil:
-		q.roots = []string{g.place.Organization()}
-	case g.action.nowhere || g.user == nil:
-		return nil, nil, nil
-	default:
-		// An invitation may be made from anywhere that the person is not, too.
-		q.roots = []string{""}
-	}
-	return q, q.roots, nil
+	return q, nil
 }
 
 // may says whether a person may, from where the question says or from some location where the person can stand.
@@ -97,8 +86,8 @@ func (q *review) may(ctx context.Context, u *User) (bool, error) {
 		question.Context = withMember(q.question.Context, "current_location", at.ID())
 		return q.sitting.may(ctx, question, q.allow)
 	}
-	held := u.view(wholeAccount).held
-	for _, at := range slices.Concat(held, u.within(q.near, held)) {
+	held := u.view(q.root).held
+	for _, at := range slices.Concat(held, within(q.near, held)) {
 		if ok, err := from(at); ok || err != nil {
 			return ok, err
 		}
@@ -118,8 +107,8 @@ func (q *review) may(ctx context.Context, u *User) (bool, error) {
 	return false, nil
 }
 
-// within keeps the locations at or beneath one that the user holds: nobody stands elsewhere.
-func (u *User) within(all, held []*Location) []*Location {
+// within keeps the locations at or beneath one that is held: nobody stands elsewhere.
+func within(all, held []*Location) []*Location {
 	var kept []*Location
 	for _, at := range all {
 		if slices.ContainsFunc(held, func(above *Location) bool { return at.CoveredBy(above.ID()) }) {
@@ -148,5 +137,3 @@ func withMember(members map[string]any, name string, value any) map[string]any {
 	more[name] = value
 	return more
 }
-
-func compare(a, b string) int { return strings.Compare(a, b) }

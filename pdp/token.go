@@ -18,40 +18,51 @@ type pageToken struct {
 }
 
 // token says where the list goes on behind a hit.
-func (l *listing) token(last Cursor) string {
-	t := pageToken{ID: last.ID, Offset: last.Offset, Limit: l.limit}
-	t.Sum = l.sum(t)
-	data, err := json.Marshal(t)
-	if err != nil {
-		return "" // cannot be: texts and numbers always encode
-	}
-	return base64.RawURLEncoding.EncodeToString(data)
+func (l *listing) token(last Cursor) (string, error) {
+	return l.seal(pageToken{ID: last.ID, Offset: last.Offset, Limit: l.limit})
 }
 
 // resume goes on where a token says. The limit may be left out, and then is what it was.
 func (l *listing) resume(token string) error {
+	refused := invalid("page.token does not continue this list: send the request that began it, or begin anew")
 	var t pageToken
 	data, err := base64.RawURLEncoding.DecodeString(token)
-	if err != nil || len(token) > maxToken || json.Unmarshal(data, &t) != nil ||
-		t.Offset < 0 || t.Limit < 1 || t.Limit > maxLimit || string(t.Sum) != string(l.sum(t)) ||
-		l.request.Page.Limit != 0 && l.request.Page.Limit != t.Limit {
-		return invalid("page.token does not continue this list: send the request that began it, or begin anew")
+	if err != nil || len(token) > maxToken || json.Unmarshal(data, &t) != nil {
+		return refused
+	}
+	// A token is one that this list would give, to the letter.
+	if sealed, err := l.seal(t); err != nil || sealed != token {
+		return refused
+	}
+	if t.Offset < 0 || t.Limit < 1 || t.Limit > maxLimit || l.request.Page.Limit != 0 && l.request.Page.Limit != t.Limit {
+		return refused
 	}
 	l.after, l.limit = Cursor{ID: t.ID, Offset: t.Offset}, t.Limit
 	return nil
 }
 
+// seal writes a token with its sum.
+func (l *listing) seal(t pageToken) (string, error) {
+	sum, err := l.sum(t)
+	if err != nil {
+		return "", invalid("the request cannot be continued: %v", err)
+	}
+	t.Sum = sum
+	data, err := json.Marshal(t)
+	return base64.RawURLEncoding.EncodeToString(data), err
+}
+
 // sum is over the whole request but for token and limit, in an encoding that does not depend on the order of members.
-func (l *listing) sum(t pageToken) []byte {
+func (l *listing) sum(t pageToken) ([]byte, error) {
 	data, err := json.Marshal([]any{
 		l.kind, l.request.Subject, l.request.Action, l.request.Resource, l.request.Context, l.pageProperties(),
 		t.ID, t.Offset, t.Limit,
 	})
 	if err != nil {
-		return nil
+		return nil, err
 	}
 	sum := sha256.Sum256(data)
-	return sum[:16]
+	return sum[:16], nil
 }
 
 func (l *listing) pageProperties() map[string]any {

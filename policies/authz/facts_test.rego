@@ -219,11 +219,23 @@ place(directory, id) := object.union(
 	{"plan": plan | some plan in [root.plan]},
 ) if {
 	location := directory.locations[id]
-	parents := {at: [parent | some parent in [record.parent]] | some at, record in directory.locations}
-	path := {at: true | some at in graph.reachable(parents, {id})}
+	path := _path(directory.locations, id)
 	some organization, _ in path
 	root := directory.locations[organization]
 	not root.parent
+}
+
+# No tree is deeper.
+_path(locations, id) := {id: true} if not locations[id].parent
+
+_path(locations, id) := {id: true, parent: true} if {
+	parent := locations[id].parent
+	not locations[parent].parent
+}
+
+_path(locations, id) := {id: true, parent: true, above: true} if {
+	parent := locations[id].parent
+	above := locations[parent].parent
 }
 
 # METADATA

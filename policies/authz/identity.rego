@@ -69,7 +69,9 @@ _stands if {
 	_stands_at(input.facts.model, input.facts.current)
 }
 
-_needs_no_standing if input.action.name in {
+_needs_no_standing if input.action.name in _from_nowhere
+
+_from_nowhere := {
 	"location.switch", "patient.view", "incident.view", "summary.view", "invitation.accept", "invitation.reject",
 }
 

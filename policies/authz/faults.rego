@@ -1,0 +1,132 @@
+package authz
+
+import data.authz.health_system
+import data.authz.practice_group
+import data.authz.regional
+
+# METADATA
+# title: What is wrong with the tables, each a sentence that names the cell
+# description: A policy with faults is refused when it is loaded.
+# scope: document
+faults contains fault if some fault in regional.faults
+
+faults contains fault if some fault in health_system.faults
+
+faults contains fault if some fault in practice_group.faults
+
+faults contains sprintf("%s roles, %s, offered_at: %v is no kind of location in this model", [model, role, kind]) if {
+	some model, roles in _roles
+	some role, entry in roles
+	some kind in entry.offered_at
+	not kind in _kinds[model]
+}
+
+faults contains sprintf("%s roles, %s: offered_at lists no kind of location", [model, role]) if {
+	some model, roles in _roles
+	some role, entry in roles
+	not _is_list(object.get(entry, "offered_at", []))
+}
+
+faults contains sprintf("%s roles, %s, %s: %v is neither true nor false", [model, role, name, value]) if {
+	some model, roles in _roles
+	some role, entry in roles
+	some name in _switches[model]
+	value := object.get(entry, name, "nothing")
+	not is_boolean(value)
+}
+
+faults contains sprintf("%s actions, %s, resource: %v is none of location; patient; user", [model, name, resource]) if {
+	some model, actions in _actions
+	some name, entry in actions
+	resource := object.get(entry, "resource", "nothing")
+	not resource in {"location", "patient", "user"}
+}
+
+faults contains sprintf("%s actions, %s, resource: another model says %v", [model, name, other.resource]) if {
+	some model, actions in _actions
+	some name, entry in actions
+	some others in _actions
+	other := others[name]
+	other.resource != entry.resource
+}
+
+faults contains sprintf("%s actions, %s, oneself: say true or false", [model, name]) if {
+	some model, actions in _actions
+	some name, entry in actions
+	not is_boolean(object.get(entry, "oneself", null))
+}
+
+faults contains sprintf("%s actions, %s, properties, %s: %v is no form", [model, name, property, form]) if {
+	some model, actions in _actions
+	some name, entry in actions
+	some property, form in entry.properties
+	not form in {"text", "text?", "texts", "texts?", "switches?", "flag?"}
+}
+
+faults contains sprintf("%s actions, %s: there is no list of rules", [model, name]) if {
+	some model, actions in _actions
+	some name, entry in actions
+	not entry.rules
+}
+
+faults contains sprintf("%s actions, %s, %s: %v names no rule and code", [model, name, list, rule]) if {
+	some model, actions in _actions
+	some name, entry in actions
+	some list in ["rules", "complete"]
+	some rule in _flat(object.get(entry, list, []))
+	not _is_rule(rule)
+}
+
+faults contains sprintf("%s actions, %s, stands: identity.rego has it among those that need no standing", [model, name]) if {
+	some model, actions in _actions
+	some name, entry in actions
+	name in _from_nowhere
+	not entry.stands == "nowhere"
+}
+
+faults contains sprintf("%s actions, %s, stands: identity.rego has it among those that need a standing", [model, name]) if {
+	some model, actions in _actions
+	some name, entry in actions
+	entry.stands == "nowhere"
+	not name in _from_nowhere
+}
+
+faults contains sprintf("messages, %s, %s: there is no sentence", [list, code]) if {
+	some list, sentences in data.authz.messages
+	some code, sentence in sentences
+	not _is_sentence(sentence)
+}
+
+_kinds := {
+	"regional": {"region", "division", "facility"},
+	"health_system": {"system", "entity"},
+	"practice_group": {"group", "practice"},
+	"vendor": {"vendor"},
+}
+
+_switches := {
+	"regional": ["reaches_down", "sees_patients"],
+	"health_system": ["administers", "reaches_down", "system_features", "granted"],
+	"practice_group": ["reaches_down", "owns"],
+	"vendor": ["founds"],
+}
+
+_is_list(list) if {
+	is_array(list)
+	count(list) > 0
+}
+
+# Lists of rules are plain, or one for each row.
+_flat(rules) := rules if is_array(rules)
+
+_flat(rules) := [rule | some list in rules; some rule in list] if is_object(rules)
+
+_is_rule(rule) if {
+	[_, code] = array.slice(split(rule, "/"), 0, 2)
+	data.authz.messages.reasons[code]
+}
+
+_is_sentence(sentence) if {
+	is_string(sentence)
+	endswith(sentence, ".")
+}

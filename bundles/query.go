@@ -46,6 +46,8 @@ func (q *Query) Eval(ctx context.Context, input *ast.Term, tracers ...topdown.Qu
 	cancel := topdown.NewCancel()
 	stop := context.AfterFunc(ctx, cancel.Cancel)
 	defer stop()
+	cache := newEvalCache()
+	defer cache.release()
 	query := topdown.NewQuery(q.body).
 		WithQueryCompiler(q.compiler).
 		WithCompiler(q.revision.compiler).
@@ -53,6 +55,8 @@ func (q *Query) Eval(ctx context.Context, input *ast.Term, tracers ...topdown.Qu
 		WithTransaction(q.revision.read).
 		WithMetrics(metrics.NoOp()).
 		WithCancel(cancel).
+		WithVirtualCache(cache).
+		WithBaseCache(&cache.base).
 		WithInput(input)
 	for _, tracer := range tracers {
 		query = query.WithQueryTracer(tracer)

@@ -1,6 +1,11 @@
 package pdp
 
-import "context"
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/wardkeeper/wardkeeper/pdp/authzen"
+)
 
 // Allows is what the policy's rule `allow` says, by which searches go.
 func (e *Engine) Allows(ctx context.Context, r Request) (bool, error) {
@@ -18,4 +23,23 @@ func (e *Engine) Possible(ctx context.Context, r Request) (bool, error) {
 		return false, err
 	}
 	return s.may(ctx, r, s.possible)
+}
+
+// Forged are the hits of a resource search that goes on at a token with any content, sealed as if it had been given.
+func Forged(e *Engine, r SearchRequest, content string) []Hit {
+	var t pageToken
+	if json.Unmarshal([]byte(content), &t) != nil {
+		return nil
+	}
+	r.Resource.ID = ""
+	token, err := (&listing{kind: resourceSearch, request: r}).seal(t)
+	if err != nil {
+		return nil
+	}
+	r.Page = &authzen.Page{Token: token, Properties: r.Page.Properties}
+	result, err := e.SearchResources(context.Background(), r)
+	if err != nil {
+		return nil
+	}
+	return result.Hits
 }

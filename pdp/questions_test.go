@@ -156,7 +156,11 @@ func (a *asker) user(d *draft) *person {
 	u := pick(a.Rand, members...)
 	about := strings.HasPrefix(d.action, "assignment.") || strings.HasPrefix(d.action, "admin.") || d.action == "default_location.change"
 	for range 6 {
-		if !about || (u.at(d.place.ID) == nil) == (d.action == "assignment.add") {
+		fits := !about || (u.at(d.place.ID) == nil) == (d.action == "assignment.add")
+		if d.action == "user.reactivate" {
+			fits = !isActive(u.Status)
+		}
+		if fits {
 			break
 		}
 		u = pick(a.Rand, members...)

@@ -162,14 +162,12 @@ func (s *sitting) inScope(ctx context.Context, question Request, within *Locatio
 	}
 	scope, err := s.view.Location(ctx, id)
 	switch {
-	case err != nil || scope == nil:
+	case err != nil || scope == nil || scope.Organization() != within.Organization():
 		return nil, err
-	case within.CoveredBy(scope.ID()):
-		return within, nil
 	case scope.CoveredBy(within.ID()):
 		return scope, nil
 	}
-	return nil, nil
+	return within, nil // beneath the scope, or beside it: users can be assigned to both
 }
 
 // locationsAsResources tries the locations of the organizations that can be meant, by ascending id.

@@ -6,7 +6,8 @@ import (
 	"encoding/json"
 )
 
-const maxToken = 4096
+// maxToken is more than the longest id takes.
+const maxToken = 16 << 10
 
 // pageToken is where a list goes on. Sum binds it to the request that began the list and to its own content, so that it
 // continues that list alone. It gives no right: each candidate is asked of the policy again.

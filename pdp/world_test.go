@@ -152,6 +152,17 @@ func (w *world) user(id string) *person {
 	return nil
 }
 
+// account finds a user by id, or else by username.
+func (w *world) account(name string) *person {
+	found := w.user(name)
+	for _, u := range w.Users {
+		if found == nil && u.Username != "" && sameName(u.Username, name) {
+			found = u
+		}
+	}
+	return found
+}
+
 func (w *world) root(l *spot) *spot {
 	for l.Parent != "" {
 		l = w.spot(l.Parent)

@@ -42,7 +42,7 @@ func TestGoldenNames(t *testing.T) {
 		require.Equal(t, ".yaml", path.Ext(name), at)
 		rules, known := goldenRules[path.Clean(folder)]
 		require.True(t, known, "%s: there is no such model", at)
-		require.Contains(t, strings.Fields(rules), file.Rule, at)
+		require.Contains(t, strings.Fields(rules), file.Rule, "%s: goldenRules does not name its rule", at)
 		base := strings.TrimSuffix(name, ".yaml")
 		require.True(t, base == file.Rule || strings.HasPrefix(base, file.Rule+"-"), "%s is about %s", at, file.Rule)
 		names := map[string]bool{}
@@ -75,14 +75,14 @@ func TestGoldenCoversEveryCode(t *testing.T) {
 	for _, at := range goldenPaths(t) {
 		for _, c := range readGolden(t, at).Cases {
 			for _, reason := range c.Reasons {
-				reasons[text(reason, "code")] = true
+				reasons[memberText(reason, "code")] = true
 			}
 			for _, one := range c.Advice {
-				advice[text(one, "code")] = true
+				advice[memberText(one, "code")] = true
 			}
 			for _, obligation := range c.Obligations {
 				properties := obligation.(map[string]any)["properties"]
-				parts := []string{text(obligation, "type"), text(properties, "action"), text(properties, "topic")}
+				parts := []string{memberText(obligation, "type"), memberText(properties, "action"), memberText(properties, "topic")}
 				parts = slices.DeleteFunc(parts, func(part string) bool { return part == "" })
 				obligations[strings.Join(parts, "/")] = true
 			}
@@ -93,8 +93,8 @@ func TestGoldenCoversEveryCode(t *testing.T) {
 	require.Equal(t, strings.Fields(goldenObligations), slices.Sorted(maps.Keys(obligations)))
 }
 
-// text is a member of an object of the answer, "" where there is none.
-func text(object any, name string) string {
+// memberText is a member of an object of the answer, "" where there is none.
+func memberText(object any, name string) string {
 	members, _ := object.(map[string]any)
 	value, _ := members[name].(string)
 	return value

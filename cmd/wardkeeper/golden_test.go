@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"flag"
 	"io/fs"
 	"log/slog"
 	"net/http/httptest"
@@ -24,9 +23,6 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 	"github.com/wardkeeper/wardkeeper/policies"
 )
-
-// The diff that this leaves in testdata/decisions is the review of a change of policy.
-var updateGolden = flag.Bool("update", false, "rewrite the golden decisions with what the policy answers now")
 
 const (
 	goldenDecisions   = "../../testdata/decisions"
@@ -95,7 +91,7 @@ func httpDoor(t *testing.T, engine *pdp.Engine) door {
 	server := httptest.NewServer(api.Handler())
 	t.Cleanup(server.Close)
 	return func(t *testing.T, question []byte) []byte {
-		response, answer := post(t, server.URL+"/access/v1/evaluation", testToken, string(question))
+		response, answer := post(t, server.URL, testToken, string(question))
 		require.Equal(t, 200, response.StatusCode, answer)
 		require.Equal(t, "application/json", response.Header.Get("Content-Type"))
 		return []byte(answer)
@@ -104,12 +100,14 @@ func httpDoor(t *testing.T, engine *pdp.Engine) door {
 
 // TestGoldenDecisions asks every question through every front door. The answer has to be the one in the file and
 // nothing else: a list without elements is absent, and so is a context without lists.
+//
+// With -update the files are rewritten first: the diff of testdata/decisions is the review of a change of policy.
 func TestGoldenDecisions(t *testing.T) {
 	for _, path := range goldenPaths(t) {
 		t.Run(strings.TrimSuffix(path, ".yaml"), func(t *testing.T) {
 			file := readGolden(t, path)
 			engine := file.engine(t)
-			if *updateGolden {
+			if *update {
 				file.update(t, engineDoor(t, engine))
 				file = readGolden(t, path)
 			}

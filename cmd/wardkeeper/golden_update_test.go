@@ -25,34 +25,50 @@ var goldenOrder = []string{
 	"action", "cause", "subject", "organization", "channel", "to", "topic", "body",
 }
 
-// update rewrites the answers of the file. What is right already stays as it is, with its comments.
+// update rewrites the answers of the file.
 func (g *golden) update(t *testing.T, ask door) {
 	t.Helper()
 	path := filepath.Join(goldenDecisions, g.path)
 	data, err := os.ReadFile(path)
 	require.NoError(t, err)
+	text := g.rewritten(t, data, func(c goldenCase) []byte { return ask(t, c.question(t)) })
+	if text != string(data) {
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
+	}
+}
+
+// TestGoldenFilesAreWrittenAlike holds the files to what -update makes of them, so that it changes nothing else.
+func TestGoldenFilesAreWrittenAlike(t *testing.T) {
+	for _, at := range goldenPaths(t) {
+		data, err := os.ReadFile(filepath.Join(goldenDecisions, at))
+		require.NoError(t, err)
+		text := readGolden(t, at).rewritten(t, data, func(c goldenCase) []byte { return c.answer(t) })
+		require.Equal(t, string(data), text, at)
+	}
+}
+
+// rewritten is the text of the file with other answers. What is right already stays as it is, with its comments.
+func (g *golden) rewritten(t *testing.T, data []byte, answer func(goldenCase) []byte) string {
+	t.Helper()
 	var document yaml.Node
 	require.NoError(t, yaml.Unmarshal(data, &document))
 	cases := member(document.Content[0], "cases")
-	require.NotNil(t, cases)
+	require.NotNil(t, cases, g.path)
 	for i, node := range cases.Content {
-		var answer struct {
+		var said struct {
 			Decision bool
 			Context  map[string]any
 		}
-		require.NoError(t, json.Unmarshal(ask(t, g.Cases[i].question(t)), &answer))
-		wanted := map[string]any{"decision": answer.Decision}
-		maps.Copy(wanted, answer.Context)
+		require.NoError(t, json.Unmarshal(answer(g.Cases[i]), &said))
+		wanted := map[string]any{"decision": said.Decision}
+		maps.Copy(wanted, said.Context)
 		setAnswer(t, node, wanted)
 	}
 	var out bytes.Buffer
 	encoder := yaml.NewEncoder(&out)
 	encoder.SetIndent(2)
 	require.NoError(t, encoder.Encode(&document))
-	text := spaced(out.String())
-	if text != string(data) {
-		require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
-	}
+	return spaced(out.String())
 }
 
 // setAnswer puts the answer behind whatever else the case says.

@@ -56,6 +56,16 @@ power(at, _) if {
 	input.action.name in {"admin.grant", "admin.revoke"}
 	_administers_system(at)
 	input.facts.user.id != input.facts.subject.id
+	_named_are_own(at)
+}
+
+# ALL-4 holds for each location named.
+_named_are_own(_) if not question.texts("locations")
+
+_named_are_own(at) if {
+	every location in question.texts("locations") {
+		input.facts.locations[location].organization == at.organization
+	}
 }
 
 # The subject stands at an entity as its administrator, and the question is about that entity.

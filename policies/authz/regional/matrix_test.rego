@@ -124,126 +124,6 @@ _table := {
 	},
 }
 
-# Who stands where in which column, and which places and users are in which situation from there.
-_standings := {
-	"region": [{
-		"who": "regina", "from": "metro", "here": ["metro"], "beneath": ["north", "abc", "jkl"],
-		"covered": ["everywhere", "farther", "metro only"],
-	}],
-	"region_in_division": [_from_division("regina"), _from_facility("regina")],
-	"division": [
-		_from_division("dina"), _from_division("hal"),
-		_from_facility("dina"), _from_facility("hal"), _from_facility("edna"),
-	],
-	"none": [_from_division("pat"), _from_facility("norm")],
-	"both": [_from_division("una"), _from_facility("una")],
-}
-
-_from_division(who) := {
-	"who": who, "from": "north",
-	"here": ["north"], "beneath": ["abc", "ghi"], "elsewhere": ["south", "jkl"], "region": ["metro"],
-	"covered": ["everywhere", "nearby"], "uncovered": ["farther", "metro only"],
-}
-
-_from_facility(who) := {
-	"who": who, "from": "abc",
-	"here": ["abc"], "beneath": [], "elsewhere": ["north", "ghi", "jkl"], "region": ["metro"],
-	"covered": ["everywhere", "there"], "uncovered": ["farther", "nearby", "metro only"],
-}
-
-# Users of the right records, so that no membership rule stands in the way.
-_directory := object.union(authz_test.world, {
-	"locations": {"home": {"kind": "facility", "parent": "south"}, "annex": {"kind": "facility", "parent": "south"}},
-	"users": object.union(_people, {concat(" ", ["deactivated", name]): object.union(user, {"status": "deactivated"}) |
-		some name, user in _people
-	}),
-})
-
-_people := {
-	"everywhere": {"default_location": "home", "assignments": {
-		"metro": "regional_admin", "north": "public_health_admin", "south": "public_health_admin",
-		"abc": "ed_normal", "ghi": "ed_normal", "jkl": "ed_normal", "home": "ed_normal",
-	}},
-	"nearby": {"default_location": "ghi", "assignments": {"ghi": "ed_normal"}},
-	"there": {"default_location": "abc", "assignments": {"abc": "ed_normal"}},
-	"farther": {"default_location": "home", "assignments": {"home": "ed_normal"}},
-	"metro only": {"default_location": "metro", "assignments": {"metro": "regional_admin"}},
-}
-
-_others_role := {
-	"metro": "regional_admin", "north": "public_health", "south": "public_health",
-	"abc": "ed_admin", "ghi": "ed_admin", "jkl": "ed_admin",
-}
-
-# What is asked for a row, in a situation.
-_questions("REG-1", place, _) := [{"does": "user.list", "location": place}]
-
-_questions("REG-2", place, _) := [{"does": "user.list", "location": place}]
-
-_questions("REG-3", place, user) := [{"does": "user.view_locations", "user": user, "at": place}]
-
-_questions("REG-5", place, _) := [{
-	"does": "assignment.add", "user": "farther", "at": place,
-	"with": {"role": _others_role[place]},
-}]
-
-_questions(row, place, _) := [{
-	"does": "assignment.edit", "user": "everywhere", "at": place,
-	"with": {"new_role": _others_role[place]},
-}] if {
-	row in {"REG-6 role", "REG-7 role"}
-}
-
-_questions(row, place, _) := [{
-	"does": "assignment.edit", "user": "everywhere", "at": place,
-	"with": {"new_location": "annex", "new_role": "ed_normal"},
-}] if {
-	row in {"REG-6 location", "REG-7 location"}
-}
-
-_questions("REG-8", place, _) := [{"does": "default_location.change", "user": "everywhere", "at": place}]
-
-_questions(row, place, _) := [{"does": "assignment.remove", "user": "everywhere", "at": place}] if {
-	row in {"REG-9", "REG-10"}
-}
-
-_questions("REG-11", place, user) := array.concat(
-	[{"does": action, "user": user, "at": place} |
-		some action in ["user.view", "user.edit", "user.reset_password", "user.deactivate"]
-	],
-	[
-		{"does": "user.reactivate", "user": concat(" ", ["deactivated", user]), "at": place},
-		{"does": "user.view", "user": concat(" ", ["deactivated", user]), "at": place},
-	],
-)
-
-_about_users := {"REG-3", "REG-11"}
-
-_asked[row] := {note: {"want": want, "questions": questions} |
-	some column, situations in _table[row]
-	some standing in _standings[column]
-	some situation, want in situations
-	note := sprintf("%s: %s from %s, %s", [column, standing.who, standing.from, situation])
-	questions := [object.union(q, {"who": standing.who, "from": standing.from}) |
-		some [place, user] in _places_and_users(row, standing, situation)
-		some q in _questions(row, place, user)
-	]
-	count(questions) > 0
-} if {
-	some row, _ in _table
-}
-
-_places_and_users(row, standing, situation) := [[place, ""] | some place in standing[situation]] if {
-	not row in _about_users
-}
-
-_places_and_users(row, standing, situation) := [[place, user] |
-	some user in standing[situation]
-	some place in ["metro", "ghi"]
-] if {
-	row in _about_users
-}
-
 # Every question of a cell has the same answer, whatever comes with it.
 _holds(cell) if {
 	count(cell.questions) > 0
@@ -312,9 +192,25 @@ test_reg_10_delete_other_locations[note] if {
 	_holds(cell)
 }
 
-test_reg_11_look_at_edit_and_deactivate_users[note] if {
+test_reg_11_look_at_and_edit_users[note] if {
 	some note, cell in _asked["REG-11"]
-	_holds(cell)
+	_holds({"want": cell.want, "questions": [q | some q in cell.questions; q.does in {"user.view", "user.edit"}]})
+}
+
+test_reg_11_deactivate_reactivate_and_reset_the_password[note] if {
+	some note, cell in _asked["REG-11"]
+	_holds({"want": cell.want, "questions": [q | some q in cell.questions; not q.does in {"user.view", "user.edit"}]})
+}
+
+# For REG-3 and REG-11 the place is not judged beyond ALL-4.
+test_reg_11_place_is_not_judged[note] if {
+	some note, c in {
+		"a covered user": {"user": "norm", "want": {"allow": true}},
+		"another": {"user": "sue", "want": {"allow": false, "reasons": ["REG-11/not_assigned_here"]}},
+	}
+	every place in ["metro", "north", "ghi", "mno"] {
+		authz_test.answer({"who": "edna", "does": "user.view", "user": c.user, "at": place}) == c.want
+	}
 }
 
 # No cell is left out: so many standings and situations were asked about in each row.
@@ -323,4 +219,78 @@ test_matrix_is_whole if {
 		"REG-1": 12, "REG-2": 28, "REG-3": 23, "REG-5": 40, "REG-6 role": 11, "REG-6 location": 12,
 		"REG-7 role": 17, "REG-7 location": 28, "REG-8": 40, "REG-9": 12, "REG-10": 28, "REG-11": 23,
 	}
+}
+
+# REG-4 is a note to REG-3: who is no covered user is not told about.
+test_reg_4_other_locations_with_the_right_to_manage_the_user[note] if {
+	some note, c in {
+		"assigned here": {
+			"q": {"who": "edna", "does": "user.view_locations", "user": "norm"},
+			"want": {"allow": true},
+		},
+		"assigned beneath": {
+			"q": {"who": "dina", "does": "user.view_locations", "user": "norm", "from": "abc"},
+			"want": {"allow": true},
+		},
+		"assigned beside": {
+			"q": {"who": "edna", "does": "user.view_locations", "user": "roam"},
+			"want": {"allow": false, "reasons": ["REG-4/not_assigned_here"]},
+		},
+		"assigned above": {
+			"q": {"who": "edna", "does": "user.view_locations", "user": "dina"},
+			"want": {"allow": false, "reasons": ["REG-4/not_assigned_here"]},
+		},
+		"covered from another of one's locations": {
+			"q": {"who": "dina", "does": "user.view_locations", "user": "roam", "from": "abc"},
+			"want": {
+				"allow": false,
+				"reasons": ["REG-4/not_assigned_here"],
+				"advice": ["ALL-11/switch_location locations=[\"north\"]"],
+			},
+		},
+		"the place does not help": {
+			"q": {"who": "edna", "does": "user.view_locations", "user": "roam", "at": "ghi"},
+			"want": {"allow": false, "reasons": ["REG-4/not_assigned_here"]},
+		},
+	}
+	authz_test.answer(c.q) == c.want
+}
+
+# Two columns together allow what neither of them does: the cells are united before they are judged.
+test_matrix_columns_are_united[note] if {
+	q := {"who": "una", "does": "assignment.remove", "user": "ed", "from": "north", "context": {"confirmed": true}}
+	some note, c in {
+		"here by one column": {"at": "north", "want": {"allow": true}},
+		"elsewhere by the other": {"at": "ghi", "want": {"allow": true}},
+	}
+	directory := object.union(authz_test.world, {"users": {"ed": {"assignments": {"north": "public_health"}}}})
+	told := authz_test.answer_in(directory, object.union(q, {"at": c.at})) with data.authz.regional.matrix as object.union(
+		data.authz.regional.matrix,
+		{"REG-9": {"division": "no"}, "REG-10": {"division": "yes"}},
+	)
+	told == c.want
+}
+
+test_matrix_columns_are_united_before_the_extent[note] if {
+	some note, c in {
+		"the column with both": {"region_in_division": "both", "division": "role", "want": {"allow": true}},
+		"whichever it is": {"region_in_division": "role", "division": "both", "want": {"allow": true}},
+		"neither": {
+			"region_in_division": "no", "division": "role",
+			"want": {"allow": false, "reasons": ["REG-6/location_edit_not_permitted"]},
+		},
+		"none at all": {
+			"region_in_division": "no", "division": "no",
+			"want": {"allow": false, "reasons": ["REG-6/not_permitted"]},
+		},
+	}
+	q := {
+		"who": "una", "does": "assignment.edit", "user": "ed", "at": "ghi", "from": "ghi",
+		"with": {"new_location": "jkl"}, "context": {"confirmed": true},
+	}
+	told := authz_test.answer(q) with data.authz.regional.matrix as object.union(data.authz.regional.matrix, {
+		"REG-6": {"region_in_division": c.region_in_division, "division": c.division},
+		"REG-7": {"region": "no", "region_in_division": "no"},
+	})
+	object.remove(told, ["advice"]) == c.want
 }

@@ -1,0 +1,240 @@
+package pdp_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/authzen"
+)
+
+// failing passes calls on to a view until the one that is to fail, which then does what fail says.
+type failing struct {
+	pdp.View
+	left int
+	fail func(ctx context.Context) error
+}
+
+func (f *failing) call(ctx context.Context) error {
+	if f.left--; f.left == -1 {
+		return f.fail(ctx)
+	}
+	return nil
+}
+
+func (f *failing) Location(ctx context.Context, id string) (*pdp.Location, error) {
+	if err := f.call(ctx); err != nil {
+		return nil, err
+	}
+	return f.View.Location(ctx, id)
+}
+
+func (f *failing) User(ctx context.Context, id string) (*pdp.User, error) {
+	if err := f.call(ctx); err != nil {
+		return nil, err
+	}
+	return f.View.User(ctx, id)
+}
+
+func (f *failing) UserByUsername(ctx context.Context, username string) (*pdp.User, error) {
+	if err := f.call(ctx); err != nil {
+		return nil, err
+	}
+	return f.View.UserByUsername(ctx, username)
+}
+
+func (f *failing) Users(ctx context.Context, q pdp.UserQuery) (pdp.Users, error) {
+	if err := f.call(ctx); err != nil {
+		return pdp.Users{}, err
+	}
+	return f.View.Users(ctx, q)
+}
+
+func (f *failing) Locations(ctx context.Context, q pdp.LocationQuery) ([]*pdp.Location, error) {
+	if err := f.call(ctx); err != nil {
+		return nil, err
+	}
+	return f.View.Locations(ctx, q)
+}
+
+// failingSource asks for its view as the first of the calls.
+type failingSource struct{ *failing }
+
+func (f failingSource) View(ctx context.Context) (pdp.View, error) {
+	if err := f.call(ctx); err != nil {
+		return nil, err
+	}
+	return f.failing, nil
+}
+
+// TestFactsThatCannotBeHad at any call give an error of the right kind, and never an allow, a denial or a hit.
+func TestFactsThatCannotBeHad(t *testing.T) {
+	w := generate(12)
+	admin, directory := admin(w), w.directory(t)
+	for name, failure := range map[string]struct {
+		fail func(context.Context) error
+		kind pdp.Kind
+	}{
+		"any error":         {func(context.Context) error { return errors.New("secret cause") }, pdp.Unavailable},
+		"a context's error": {func(context.Context) error { return context.DeadlineExceeded }, pdp.Unavailable},
+		"unavailable":       {func(context.Context) error { return &pdp.Error{Kind: pdp.Unavailable, Message: "gone"} }, pdp.Unavailable},
+		"an error wrapped": {func(context.Context) error {
+			return fmt.Errorf("source: %w", &pdp.Error{Kind: pdp.Invalid, Message: "odd"})
+		}, ""},
+		"a panic": {func(context.Context) error { panic("secret cause") }, pdp.Internal},
+		"no end":  {func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }, pdp.Timeout},
+	} {
+		for what, asked := range requests(admin, w) {
+			view := &failing{View: directory, fail: failure.fail}
+			engine := quick(t, failingSource{view})
+			calls := 0
+			for call := 0; call < 1000; call += 1 + call/8 {
+				view.left = call
+				ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+				if name != "no end" {
+					cancel()
+					ctx, cancel = context.WithCancel(context.Background())
+				}
+				allowed, err := asked(ctx, engine)
+				cancel()
+				if view.left >= 0 {
+					require.NoError(t, err)
+					calls = call
+					break // the failure was never come to
+				}
+				where := fmt.Sprintf("%s at call %d of %s", name, call, what)
+				require.Error(t, err, where)
+				require.False(t, allowed, where)
+				var kind *pdp.Error
+				require.ErrorAs(t, err, &kind, where)
+				if failure.kind != "" {
+					require.Equal(t, failure.kind, pdp.KindOf(err), where)
+				}
+				require.NotContains(t, kind.Message, "secret", where)
+			}
+			require.Positive(t, calls, "%s makes no calls", what)
+		}
+	}
+}
+
+// requests are questions and searches, each of which is allowed or finds somebody once the facts are there.
+func requests(admin string, w *world) map[string]func(context.Context, *pdp.Engine) (bool, error) {
+	question := ask(admin, "user.view", "user", admin, "r0", "r0", nil)
+	named := ask(admin, "user.invite", "user", "nobody@example.org", "r0", "r0", map[string]any{
+		"username": "name01@example.org", "new_location": "r0", "locations": []any{"r0", "g0"}, "system": "s0"})
+	anywhere := ask("", "user.view", "user", admin, "", "", nil)
+	anywhere.Context = nil
+	found := func(result pdp.SearchResult, err error) (bool, error) {
+		return len(result.Hits) > 0 || result.Page != nil, err
+	}
+	return map[string]func(context.Context, *pdp.Engine) (bool, error){
+		"a question": func(ctx context.Context, e *pdp.Engine) (bool, error) {
+			d, err := e.Decide(ctx, question)
+			return d.Allow || len(d.Reasons) > 0, err
+		},
+		"a question that names much": func(ctx context.Context, e *pdp.Engine) (bool, error) {
+			d, err := e.Decide(ctx, named)
+			return d.Allow || len(d.Reasons) > 0, err
+		},
+		"a batch": func(ctx context.Context, e *pdp.Engine) (bool, error) {
+			outcomes, err := e.DecideAll(ctx, []pdp.Item{{Request: question}}, authzen.ExecuteAll)
+			if err != nil {
+				return len(outcomes) > 0, err
+			}
+			return outcomes[0].Decision.Allow, outcomes[0].Err
+		},
+		"a search for users": func(ctx context.Context, e *pdp.Engine) (bool, error) {
+			return found(e.SearchResources(ctx, searchOf(question, whole)))
+		},
+		"a search for locations": func(ctx context.Context, e *pdp.Engine) (bool, error) {
+			return found(e.SearchResources(ctx, searchOf(ask(admin, "user.list", "location", "", "", "r0", nil), whole)))
+		},
+		"a search for places to switch to": func(ctx context.Context, e *pdp.Engine) (bool, error) {
+			return found(e.SearchResources(ctx, searchOf(ask(admin, "location.switch", "location", "", "", "", nil), whole)))
+		},
+		"a search for subjects": func(ctx context.Context, e *pdp.Engine) (bool, error) {
+			return found(e.SearchSubjects(ctx, searchOf(question, &authzen.Page{Limit: 1})))
+		},
+		"an access review": func(ctx context.Context, e *pdp.Engine) (bool, error) {
+			return found(e.SearchSubjects(ctx, searchOf(anywhere, &authzen.Page{Limit: 1})))
+		},
+		"a search for actions": func(ctx context.Context, e *pdp.Engine) (bool, error) {
+			return found(e.SearchActions(ctx, searchOf(question, &authzen.Page{Limit: 1})))
+		},
+	}
+}
+
+// quick is an engine that says nothing and waits long.
+func quick(tb testing.TB, source pdp.Source) *pdp.Engine {
+	tb.Helper()
+	revision, err := builtInRevision()
+	require.NoError(tb, err)
+	engine, err := pdp.New(pdp.Config{Revision: revision, Source: source, Timeout: time.Minute, Logger: slog.New(slog.DiscardHandler)})
+	require.NoError(tb, err)
+	return engine
+}
+
+// TestACallerThatWentAway gets no answer.
+func TestACallerThatWentAway(t *testing.T) {
+	w := generate(12)
+	engine := over(t, w)
+	gone, cancel := context.WithCancel(context.Background())
+	cancel()
+	for what, asked := range requests(admin(w), w) {
+		allowed, err := asked(gone, engine)
+		require.Error(t, err, what)
+		require.Equal(t, pdp.Timeout, pdp.KindOf(err), what)
+		require.False(t, allowed, what)
+	}
+}
+
+// TestASlowSourceIsCutOff by the engine's own timeout, where the caller has all the time there is.
+func TestASlowSourceIsCutOff(t *testing.T) {
+	w := generate(12)
+	revision, err := builtInRevision()
+	require.NoError(t, err)
+	view := &failing{View: w.directory(t), fail: func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }}
+	engine, err := pdp.New(pdp.Config{Revision: revision, Source: fixed{view}, Timeout: 10 * time.Millisecond})
+	require.NoError(t, err)
+	d, err := engine.Decide(context.Background(), ask(admin(w), "user.view", "user", admin(w), "", "r0", nil))
+	require.Equal(t, pdp.Timeout, pdp.KindOf(err))
+	require.Empty(t, d)
+}
+
+// TestAPolicyWithoutEndIsCutOff by the timeout: an error, and no allow.
+func TestAPolicyWithoutEndIsCutOff(t *testing.T) {
+	engine, _ := generalLogged(t, `
+		decision if {
+			some i in numbers.range(1, 100000)
+			some j in numbers.range(1, 100000)
+			some k in numbers.range(1, 100000)
+			i + j + k < 0
+		}
+
+		decision if input.action.name == "go"`, 30*time.Millisecond)
+	d, err := engine.Decide(context.Background(), ask("a", "stop", "doc", "1", "", "", nil))
+	require.Error(t, err)
+	require.Equal(t, pdp.Timeout, pdp.KindOf(err))
+	require.Empty(t, d)
+}
+
+// TestAPolicyThatFails, as conflicting rules do, is an error and no decision.
+func TestAPolicyThatFails(t *testing.T) {
+	engine, _ := generalLogged(t, strings.TrimSpace(`
+decision := true if input.action.name == "x"
+
+decision := false if input.resource.id == "1"
+`), time.Minute)
+	d, err := engine.Decide(context.Background(), ask("a", "x", "doc", "1", "", "", nil))
+	require.Error(t, err)
+	require.Equal(t, pdp.Internal, pdp.KindOf(err))
+	require.Empty(t, d)
+	require.True(t, decide(t, engine, ask("a", "x", "doc", "2", "", "", nil)).Allow)
+}

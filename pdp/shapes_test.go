@@ -1,0 +1,155 @@
+package pdp_test
+
+import (
+	"context"
+	"encoding/json"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/bundles"
+	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/authzen"
+)
+
+// TestIllShapedDecisionsDeny, and are logged as the policy's fault.
+func TestIllShapedDecisionsDeny(t *testing.T) {
+	for _, decision := range []string{
+		`decision := 1`,
+		`decision := 0.5`,
+		`decision := "true"`,
+		`decision := "allow"`,
+		`decision := null`,
+		`decision := [true]`,
+		`decision := []`,
+		`decision := {true}`,
+		`decision contains "allow"`,
+		`decision := {}`,
+		`decision := {"Allow": true}`,
+		`decision := {"allowed": true}`,
+		`decision := {"result": true}`,
+		`decision := {"reasons": []}`,
+		`decision := {"allow": "true"}`,
+		`decision := {"allow": 1}`,
+		`decision := {"allow": null}`,
+		`decision := {"allow": [true]}`,
+		`decision := {"allow": {"allow": true}}`,
+		`decision := {"allow": true, "because": "I say so"}`,
+		`decision := {"allow": true, 1: 2}`,
+		`decision := {"allow": true, true: true}`,
+		`decision := {"allow": true, "reasons": "none"}`,
+		`decision := {"allow": true, "reasons": {"code": "x"}}`,
+		`decision := {"allow": true, "advice": 1}`,
+		`decision := {"allow": true, "context": []}`,
+		`decision := {"allow": true, "context": "x"}`,
+		`decision := {"allow": true, "obligations": {}}`,
+		`decision := {"allow": true, "obligations": null}`,
+		`decision := {"allow": true, "obligations": [{}]}`,
+		`decision := {"allow": true, "obligations": ["log"]}`,
+		`decision := {"allow": true, "obligations": [{"id": "a"}]}`,
+		`decision := {"allow": true, "obligations": [{"type": "custom"}]}`,
+		`decision := {"allow": true, "obligations": [{"id": "", "type": "custom"}]}`,
+		`decision := {"allow": true, "obligations": [{"id": 1, "type": "custom"}]}`,
+		`decision := {"allow": true, "obligations": [{"id": "a", "type": ["custom"]}]}`,
+		`decision := {"allow": true, "obligations": [{"id": "a", "type": "custom", "properties": "p"}]}`,
+		`decision := {"allow": true, "obligations": [{"id": "a", "type": "custom"}, 1]}`,
+		`decision if false`,
+		`decision := true if input.facts.subject`,
+	} {
+		engine, log := generalLogged(t, decision+"\n\ncandidates := {\"subject\": {\"user\": {\"a\"}}}\n", time.Minute)
+		d := decide(t, engine, ask("a", "read", "doc", "1", "", "", nil))
+		require.Equal(t, pdp.Decision{Revision: d.Revision}, d, decision)
+		require.NotEmpty(t, d.Revision)
+		require.Contains(t, log.String(), "policy fault", decision)
+		require.Contains(t, log.String(), "level=ERROR", decision)
+		found := search(t, engine.SearchSubjects, searchOf(ask("", "read", "doc", "1", "", "", nil), nil))
+		require.Empty(t, found.Hits, decision)
+	}
+}
+
+// TestWellShapedDecisions are read as they are, and no fault is logged.
+func TestWellShapedDecisions(t *testing.T) {
+	for decision, wanted := range map[string]pdp.Decision{
+		`decision := true`:            {Allow: true},
+		`decision := false`:           {},
+		"default decision := false":   {},
+		`decision := {"allow": true}`: {Allow: true},
+		`decision := {"allow": false, "reasons": ["closed", {"code": "x", "n": 1}]}`: {Reasons: []any{"closed", map[string]any{"code": "x", "n": json.Number("1")}}},
+		`decision := {"allow": true, "advice": {"b", "a"}}`:                          {Allow: true, Advice: []any{"a", "b"}},
+		`decision := {"allow": true, "context": {"a": {"b": [null]}}}`:               {Allow: true, Context: map[string]any{"a": map[string]any{"b": []any{nil}}}},
+		`decision := {"allow": true, "obligations": [{"id": "a", "type": "custom", "properties": {"p": 1.5}, "more": 1}]}`: {
+			Allow: true, Obligations: []pdp.Obligation{{ID: "a", Type: "custom", Properties: map[string]any{"p": json.Number("1.5")}}}},
+	} {
+		engine, log := generalLogged(t, decision, time.Minute)
+		d := decide(t, engine, ask("a", "read", "doc", "1", "", "", nil))
+		wanted.Revision = d.Revision
+		for _, o := range d.Obligations {
+			require.NotEmpty(t, o.ID)
+		}
+		assert.JSONEq(t, show(wanted), show(d), decision)
+		assert.Empty(t, log.String(), decision)
+	}
+}
+
+// TestFaultsOfThePolicysTables refuse the engine, each of them named.
+func TestFaultsOfThePolicysTables(t *testing.T) {
+	for name, c := range map[string]struct{ rego, wanted string }{
+		"a set":        {`faults contains "REG-1: odd cell" if true`, "REG-1: odd cell"},
+		"several":      {`faults := ["first", "second"]`, "second"},
+		"a conflict":   {"faults := x if some x in [[], [1]]", "cannot be checked"},
+		"no catalogue": {"catalogue := {}", "needs the rules"},
+		"odd entries":  {"catalogue := {\"a\": 1}\n\ndefault allow := false\n\ndefault possible := false\n\nscope := \"x\"", "action a is no object"},
+	} {
+		files := fstest.MapFS{"app.rego": {Data: []byte("package app\n\ndecision := true\n\n" + c.rego + "\n")}}
+		engine, err := pdp.New(pdp.Config{Revision: open(t, files, "app/decision")})
+		require.Error(t, err, name)
+		require.Nil(t, engine, name)
+		require.ErrorContains(t, err, c.wanted, name)
+		require.ErrorContains(t, err, "policies test", name)
+	}
+	_, err := pdp.New(pdp.Config{})
+	require.Error(t, err)
+}
+
+// TestBuiltInTablesHaveNoFaults, but each cell that is broken on purpose is one.
+func TestBuiltInTablesHaveNoFaults(t *testing.T) {
+	revision, err := builtInRevision()
+	require.NoError(t, err)
+	engine, err := pdp.New(pdp.Config{Revision: revision})
+	require.NoError(t, err)
+	require.ElementsMatch(t, allActions(), engine.Actions())
+}
+
+// TestABatchStopsAsItSays, and counts what could not be read as denied.
+func TestABatchStopsAsItSays(t *testing.T) {
+	engine := general(t, `decision := input.resource.id == "open"`)
+	item := func(id string) pdp.Item { return pdp.Item{Request: ask("a", "read", "doc", id, "", "", nil)} }
+	unreadable := pdp.Item{Err: &pdp.Error{Kind: pdp.Invalid, Message: "unreadable"}}
+	items := []pdp.Item{item("open"), unreadable, item("shut"), item("open")}
+	for semantic, wanted := range map[authzen.Semantic][]bool{
+		authzen.ExecuteAll: {true, false, false, true}, authzen.DenyOnFirstDeny: {true, false}, authzen.PermitOnFirstPermit: {true},
+	} {
+		outcomes, err := engine.DecideAll(context.Background(), items, semantic)
+		require.NoError(t, err)
+		var allowed []bool
+		for i, outcome := range outcomes {
+			allowed = append(allowed, outcome.Decision.Allow)
+			require.Equal(t, items[i].Err, outcome.Err)
+		}
+		require.Equal(t, wanted, allowed, semantic)
+	}
+}
+
+// TestARevisionDecidesAsOpened: the same files give the same id with each decision.
+func TestARevisionDecidesAsOpened(t *testing.T) {
+	var revision *bundles.Revision
+	for range 2 {
+		revision = open(t, fstest.MapFS{"app.rego": {Data: []byte("package app\n\ndecision := true\n")}}, "/app/decision/")
+		engine, err := pdp.New(pdp.Config{Revision: revision})
+		require.NoError(t, err)
+		require.Equal(t, revision.ID, decide(t, engine, ask("a", "read", "doc", "1", "", "", nil)).Revision)
+	}
+}

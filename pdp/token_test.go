@@ -1,0 +1,234 @@
+package pdp_test
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/authzen"
+)
+
+// begun is a list in several pages, with its first request and the token of the second page.
+func begun(tb require.TestingT, engine *pdp.Engine, admin string) (pdp.SearchRequest, string) {
+	r := searchOf(ask(admin, "user.view", "user", "", "r0", "r0", map[string]any{"note": "n"}),
+		&authzen.Page{Limit: 2, Properties: map[string]any{"sort": "username"}})
+	result := search(tb, engine.SearchResources, r)
+	require.NotEmpty(tb, result.Page.NextToken)
+	return r, result.Page.NextToken
+}
+
+func admin(w *world) string {
+	for _, u := range w.Users {
+		if held := u.at("r0"); held != nil && isActive(u.Status) {
+			return u.ID
+		}
+	}
+	return ""
+}
+
+// TestATokenIsForItsListAlone: any other request is refused, whatever differs.
+func TestATokenIsForItsListAlone(t *testing.T) {
+	w := generate(12)
+	engine := over(t, w)
+	r, token := begun(t, engine, admin(w))
+	sorted := map[string]any{"sort": "username"}
+	another := func(change func(r *pdp.SearchRequest)) pdp.SearchRequest {
+		c := r
+		c.Page = &authzen.Page{Token: token, Properties: sorted}
+		change(&c)
+		return c
+	}
+	require.Len(t, search(t, engine.SearchResources, another(func(*pdp.SearchRequest) {})).Hits, 2)
+	same := another(func(r *pdp.SearchRequest) { r.Page.Limit = 2; r.Resource.ID = "is ignored" })
+	require.Len(t, search(t, engine.SearchResources, same).Hits, 2)
+
+	for name, change := range map[string]func(r *pdp.SearchRequest){
+		"subject":             func(r *pdp.SearchRequest) { r.Subject.ID += "x" },
+		"subject type":        func(r *pdp.SearchRequest) { r.Subject.Type = "service" },
+		"subject properties":  func(r *pdp.SearchRequest) { r.Subject.Properties = map[string]any{} },
+		"action":              func(r *pdp.SearchRequest) { r.Action.Name = "user.edit" },
+		"action properties":   func(r *pdp.SearchRequest) { r.Action.Properties = map[string]any{"note": "m"} },
+		"no properties":       func(r *pdp.SearchRequest) { r.Action.Properties = nil },
+		"resource type":       func(r *pdp.SearchRequest) { r.Resource.Type = "location" },
+		"resource properties": func(r *pdp.SearchRequest) { r.Resource.Properties = map[string]any{"location": "r1"} },
+		"context":             func(r *pdp.SearchRequest) { r.Context = with(r.Context, map[string]any{"more": true}) },
+		"no context":          func(r *pdp.SearchRequest) { r.Context = nil },
+		"limit":               func(r *pdp.SearchRequest) { r.Page.Limit = 3 },
+		"page properties":     func(r *pdp.SearchRequest) { r.Page.Properties = map[string]any{"sort": "name"} },
+		"order":               func(r *pdp.SearchRequest) { r.Page.Properties = with(sorted, map[string]any{"order": "desc"}) },
+		"fields":              func(r *pdp.SearchRequest) { r.Page.Properties = with(sorted, map[string]any{"fields": []any{"name"}}) },
+		"query":               func(r *pdp.SearchRequest) { r.Page.Properties = with(sorted, map[string]any{"query": "a"}) },
+		"page number":         func(r *pdp.SearchRequest) { r.Page.Properties = with(sorted, map[string]any{"page": json.Number("2")}) },
+		"no page properties":  func(r *pdp.SearchRequest) { r.Page.Properties = nil },
+		"no token at all":     func(r *pdp.SearchRequest) { r.Page.Token = "nonsense" },
+		"a padded token":      func(r *pdp.SearchRequest) { r.Page.Token += "=" },
+		"a token in lines":    func(r *pdp.SearchRequest) { r.Page.Token = token[:8] + "\n" + token[8:] },
+		"two tokens":          func(r *pdp.SearchRequest) { r.Page.Token += token },
+	} {
+		refused(t, engine.SearchResources, another(change), name)
+	}
+	for name, other := range map[string]find{"subjects": engine.SearchSubjects, "actions": engine.SearchActions} {
+		refused(t, other, another(func(*pdp.SearchRequest) {}), name)
+	}
+	for i := range token {
+		for _, c := range []byte("A_9") {
+			tampered := []byte(token)
+			tampered[i] = c
+			if string(tampered) != token {
+				refused(t, engine.SearchResources, another(func(r *pdp.SearchRequest) { r.Page.Token = string(tampered) }), string(tampered))
+			}
+		}
+	}
+}
+
+func refused(t *testing.T, f find, r pdp.SearchRequest, why string) {
+	t.Helper()
+	result, err := f(context.Background(), r)
+	require.Error(t, err, why)
+	require.Equal(t, pdp.Invalid, pdp.KindOf(err), why)
+	require.Empty(t, result, why)
+}
+
+// TestATokenSaysNothingNew: what is in it is where the list goes on, and nothing about anybody else.
+func TestATokenSaysNothingNew(t *testing.T) {
+	w := generate(12)
+	engine := over(t, w)
+	r, token := begun(t, engine, admin(w))
+	hits := search(t, engine.SearchResources, r).Hits
+	data, err := base64.RawURLEncoding.DecodeString(token)
+	require.NoError(t, err)
+	var members map[string]any
+	require.NoError(t, json.Unmarshal(data, &members))
+	require.Equal(t, []string{"i", "l", "o", "s"}, sortedKeys(members))
+	require.Equal(t, hits[len(hits)-1].ID, members["i"])
+}
+
+// TestTheListGoesOnWhenTheDirectoryChanges: also where the user is gone with whom the last page ended.
+func TestTheListGoesOnWhenTheDirectoryChanges(t *testing.T) {
+	w := generate(12)
+	engine, source := administration(t)
+	source.set(w.directory(t))
+	r, _ := begun(t, engine, admin(w))
+	r.Page = &authzen.Page{Limit: 2}
+	first := search(t, engine.SearchResources, r)
+	r.Page = whole
+	all := names(search(t, engine.SearchResources, r).Hits)
+	last := all[1]
+	require.NotEqual(t, admin(w), last)
+	without := w.clone()
+	without.Users = nil
+	for _, u := range w.Users {
+		if u.ID != last {
+			without.Users = append(without.Users, u)
+		}
+	}
+	source.set(without.directory(t))
+	r.Page = &authzen.Page{Token: first.Page.NextToken}
+	rest := names(search(t, engine.SearchResources, r).Hits)
+	require.NotContains(t, rest, last)
+	require.Contains(t, append(all[3:5], all[2]), rest[0], "at most one is passed over where the place can only be guessed")
+}
+
+// TestWhatIsAskedOfPagingIsRead, and refused where it is out of bounds.
+func TestWhatIsAskedOfPagingIsRead(t *testing.T) {
+	w := generate(12)
+	of := lists(over(t, w), w)["users"]
+	for _, page := range []*authzen.Page{
+		{Limit: -1}, {Limit: 1001},
+		{Properties: map[string]any{"sort": "id"}}, {Properties: map[string]any{"sort": json.Number("1")}},
+		{Properties: map[string]any{"sort": ""}}, {Properties: map[string]any{"sort": "Name"}},
+		{Properties: map[string]any{"order": "up"}}, {Properties: map[string]any{"order": true}},
+		{Properties: map[string]any{"query": json.Number("1")}}, {Properties: map[string]any{"query": []any{}}},
+		{Properties: map[string]any{"page": json.Number("0")}}, {Properties: map[string]any{"page": json.Number("-1")}},
+		{Properties: map[string]any{"page": json.Number("1.5")}}, {Properties: map[string]any{"page": "1"}},
+		{Properties: map[string]any{"page": json.Number("99999999999999999999")}}, {Properties: map[string]any{"page": json.Number("1000001")}},
+		{Properties: map[string]any{"fields": "name"}}, {Properties: map[string]any{"fields": []any{"password"}}},
+		{Properties: map[string]any{"fields": []any{json.Number("1")}}}, {Properties: map[string]any{"fields": map[string]any{}}},
+	} {
+		f, r := of(page)
+		refused(t, f, r, show(page))
+	}
+	// What is null counts as absent, and what nobody knows is passed over.
+	f, r := of(&authzen.Page{Limit: 1000, Properties: map[string]any{"sort": nil, "order": nil, "query": nil, "page": nil, "fields": nil, "colour": "red"}})
+	found := search(t, f, r)
+	f, r = of(whole)
+	assert.Equal(t, search(t, f, r), found)
+}
+
+// TestFieldsAskedFor come back with each hit, and only where there is something to say.
+func TestFieldsAskedFor(t *testing.T) {
+	w := generate(12)
+	all := lists(over(t, w), w)
+	f, r := all["users"](&authzen.Page{Limit: 1000, Properties: map[string]any{
+		"fields": []any{"name", "username", "status", "default_location", "last_login"}}})
+	for _, hit := range search(t, f, r).Hits {
+		u := w.user(hit.ID)
+		wanted := map[string]any{"status": "active"}
+		if u.Status == "deactivated" {
+			wanted["status"] = u.Status
+		}
+		if u.Username != "" {
+			wanted["username"] = u.Username
+		}
+		if u.LastLogin != "" {
+			wanted["last_login"] = u.LastLogin
+		}
+		if u.Default != "" && w.root(w.spot(u.Default)).ID == "r0" { // one elsewhere is not this region's to see
+			wanted["default_location"] = u.Default
+		}
+		name := map[string]any{}
+		if u.Name != nil && u.Name.Given != "" {
+			name["given"] = u.Name.Given
+		}
+		if u.Name != nil && u.Name.Family != "" {
+			name["family"] = u.Name.Family
+		}
+		if len(name) > 0 {
+			wanted["name"] = name
+		}
+		require.Equal(t, wanted, hit.Properties, hit.ID)
+		require.Equal(t, "user", hit.Type)
+	}
+	for name, of := range all {
+		f, r := of(whole)
+		for _, hit := range search(t, f, r).Hits {
+			require.Nil(t, hit.Properties, name)
+		}
+	}
+}
+
+// FuzzPageToken: whatever token is sent, nothing panics, and no hit is one that does not evaluate to true.
+func FuzzPageToken(f *testing.F) {
+	w := generate(12)
+	engine := over(f, w)
+	r, token := begun(f, engine, admin(w))
+	data, err := base64.RawURLEncoding.DecodeString(token)
+	require.NoError(f, err)
+	f.Add(token, string(data), 2)
+	f.Add("", "{}", 0)
+	f.Add("e30", `{"i":"u00","o":-1,"l":1000,"s":""}`, 1)
+	f.Add("nonsense", `{"i":"","o":9223372036854775807,"l":1,"s":"AAAA"}`, -5)
+	f.Fuzz(func(t *testing.T, token, content string, limit int) {
+		for _, sent := range []string{token, base64.RawURLEncoding.EncodeToString([]byte(content))} {
+			for _, list := range []find{engine.SearchResources, engine.SearchSubjects, engine.SearchActions} {
+				asked := r
+				asked.Page = &authzen.Page{Token: sent, Limit: limit, Properties: r.Page.Properties}
+				result, err := list(context.Background(), asked)
+				if err != nil {
+					require.Equal(t, pdp.Invalid, pdp.KindOf(err))
+					require.Empty(t, result)
+				}
+			}
+			// The seal is no secret: forged with the right sum, a token still gives nobody a hit that is not theirs.
+			for _, hit := range pdp.Forged(engine, r, content) {
+				question := pdp.Request{Subject: r.Subject, Action: r.Action, Resource: authzen.Entity{Type: "user", ID: hit.ID}, Context: r.Context}
+				require.True(t, decide(t, engine, question).Allow, "%s", hit.ID)
+			}
+		}
+	})
+}

@@ -118,12 +118,12 @@ func (l *listing) page(ctx context.Context, all candidates) (SearchResult, error
 		if err == nil {
 			err = ctx.Err()
 		}
+		ok := false
+		if err == nil {
+			ok, err = c.asks(ctx)
+		}
 		if err != nil {
 			return SearchResult{}, asError(ctx, err)
-		}
-		ok, err := c.asks(ctx)
-		if err != nil {
-			return SearchResult{}, err
 		}
 		switch {
 		case !ok:

@@ -62,44 +62,46 @@ _known_subject if {
 }
 
 # ALL-3
-_stands if _needs_no_standing
-
-_stands if {
-	not _needs_no_standing
-	_stands_at(input.facts.model, input.facts.current)
-}
-
-_needs_no_standing if input.action.name in _from_nowhere
-
-_from_nowhere := {
+_stands if input.action.name in {
 	"location.switch", "patient.view", "incident.view", "summary.view", "invitation.accept", "invitation.reject",
 }
 
+_stands if _stands_at(input.facts.model, input.facts.current)
+
 # ALL-4
-_place_in_organization if input.action.name == "patient.view"
-
-# Waived by SYS-11.
-_place_in_organization if input.action.name in {"entity.create", "entity.associate", "entity.dissociate"}
-
 _place_in_organization if {
-	_needs_no_standing
-	input.facts.place.kind
+	input.facts.place.organization == input.facts.current.organization
+	not input.action.name in {"admin.grant", "admin.revoke"}
 }
 
+# SYS-8 has further places.
 _place_in_organization if {
-	not _needs_no_standing
+	input.action.name in {"admin.grant", "admin.revoke"}
 	input.facts.place.organization == input.facts.current.organization
 	every id in _locations {
 		input.facts.locations[id].organization == input.facts.current.organization
 	}
 }
 
-# SYS-8 has further places.
+# What needs no standing has a place of its own.
+_place_in_organization if {
+	input.action.name in {
+		"location.switch", "incident.view", "summary.view", "invitation.accept", "invitation.reject",
+	}
+	input.facts.place.kind
+}
+
+_place_in_organization if input.action.name == "patient.view"
+
+# Waived by SYS-11.
+_place_in_organization if input.action.name in {"entity.create", "entity.associate", "entity.dissociate"}
+
 default _locations := []
 
-_locations := question.texts("locations") if {
-	input.action.name in {"admin.grant", "admin.revoke"}
-	input.facts.model == "health_system"
+_locations := question.texts("locations") if input.action.name in {"admin.grant", "admin.revoke"}
+
+_from_nowhere := {
+	"location.switch", "patient.view", "incident.view", "summary.view", "invitation.accept", "invitation.reject",
 }
 
 # ALL-5
@@ -148,15 +150,7 @@ _unidentified := {"code": "unknown_action", "rule": "ALL-1"} if {
 	not _known_user
 }
 
-_names_unknown_location if {
-	_needs_no_standing
-	not input.facts.place.kind
-}
-
-_names_unknown_location if {
-	not _needs_no_standing
-	not input.facts.place.kind
-}
+_names_unknown_location if not input.facts.place.kind
 
 _names_unknown_location if {
 	some id in _locations

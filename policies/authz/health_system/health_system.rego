@@ -22,18 +22,8 @@ stands(at) if {
 # METADATA
 # title: Allowed from a standing (ALL-1)
 allowed(at, place) if {
-	not _action.properties
 	possible(at, place)
-}
-
-allowed(at, place) if {
-	possible(at, place)
-	every name, form in _action.properties {
-		question.formed(form, name)
-	}
-	every rule in object.get(_action, ["complete", row(at, place)], []) {
-		met(rule, at, place)
-	}
+	_complete(at, place)
 }
 
 # METADATA
@@ -42,6 +32,18 @@ possible(at, place) if {
 	_action.resource == input.resource.type
 	power(at, place)
 	every rule in _action.rules[row(at, place)] {
+		met(rule, at, place)
+	}
+}
+
+# Every property has its form, and the rules about properties that are not there are met.
+_complete(_, _) if not _action.properties
+
+_complete(at, place) if {
+	every name, form in _action.properties {
+		question.formed(form, name)
+	}
+	every rule in object.get(_action, ["complete", row(at, place)], []) {
 		met(rule, at, place)
 	}
 }

@@ -4,7 +4,11 @@ import (
 	"sync"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/topdown"
 )
+
+// maxListed is how much a list remembers; what comes on top is kept in OPA's own cache, or read again.
+const maxListed = 96
 
 // evalCache remembers, for one evaluation, the values of rules and of the tables that were read. A decision has some
 // dozens of them: a list that is used again beats maps that are made anew, which took a third of all allocations.
@@ -13,7 +17,8 @@ import (
 type evalCache struct {
 	terms   []*ast.Term // the terms of all refs, one behind another
 	entries []cacheEntry
-	frames  []int // where each frame's entries begin
+	frames  []int                // where each frame's entries begin
+	spill   topdown.VirtualCache // what the list has no room for; nil as long as it has
 	base    baseCache
 }
 
@@ -37,13 +42,18 @@ func (c *evalCache) release() {
 	clear(c.entries)
 	clear(c.base.terms)
 	clear(c.base.entries)
-	c.terms, c.entries, c.frames = c.terms[:0], c.entries[:0], c.frames[:0]
+	c.terms, c.entries, c.frames, c.spill = c.terms[:0], c.entries[:0], c.frames[:0], nil
 	c.base.terms, c.base.entries = c.base.terms[:0], c.base.entries[:0]
 	evalCaches.Put(c)
 }
 
 // Push begins a frame that hides what is remembered.
-func (c *evalCache) Push() { c.frames = append(c.frames, len(c.entries)) }
+func (c *evalCache) Push() {
+	c.frames = append(c.frames, len(c.entries))
+	if c.spill != nil {
+		c.spill.Push()
+	}
+}
 
 // Pop ends a frame and forgets it.
 func (c *evalCache) Pop() {
@@ -51,12 +61,18 @@ func (c *evalCache) Pop() {
 	c.frames = c.frames[:len(c.frames)-1]
 	clear(c.entries[from:])
 	c.entries = c.entries[:from]
+	if c.spill != nil {
+		c.spill.Pop()
+	}
 }
 
 // Get gives the value of a ref; true says that it is remembered as undefined.
 func (c *evalCache) Get(ref ast.Ref) (*ast.Term, bool) {
 	if e := c.find(ref); e != nil {
 		return e.value, e.value == nil
+	}
+	if c.spill != nil {
+		return c.spill.Get(ref)
 	}
 	return nil, false
 }
@@ -65,6 +81,10 @@ func (c *evalCache) Get(ref ast.Ref) (*ast.Term, bool) {
 func (c *evalCache) Put(ref ast.Ref, value *ast.Term) {
 	if e := c.find(ref); e != nil {
 		e.value = value
+		return
+	}
+	if len(c.entries) >= maxListed {
+		c.overflow().Put(ref, value)
 		return
 	}
 	from := len(c.terms)
@@ -80,7 +100,20 @@ func (c *evalCache) Keys() []ast.Ref {
 			keys = append(keys, ast.Ref(c.terms[e.from:e.to]))
 		}
 	}
+	if c.spill != nil {
+		keys = append(keys, c.spill.Keys()...)
+	}
 	return keys
+}
+
+func (c *evalCache) overflow() topdown.VirtualCache {
+	if c.spill == nil {
+		c.spill = topdown.NewVirtualCache()
+		for range len(c.frames) - 1 {
+			c.spill.Push()
+		}
+	}
+	return c.spill
 }
 
 func (c *evalCache) find(ref ast.Ref) *cacheEntry {
@@ -119,6 +152,9 @@ func (c *baseCache) Get(ref ast.Ref) ast.Value {
 
 // Put remembers what was read at a ref.
 func (c *baseCache) Put(ref ast.Ref, value ast.Value) {
+	if len(c.entries) >= maxListed {
+		return
+	}
 	from := len(c.terms)
 	c.terms = append(c.terms, ref...)
 	c.entries = append(c.entries, baseEntry{print: footprint(ref), from: from, to: len(c.terms), value: value})

@@ -7,28 +7,25 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/wardkeeper/wardkeeper/bundles"
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
-	"github.com/wardkeeper/wardkeeper/policies"
 )
 
 // builtIn is the built-in policy over a directory file below testdata/directories.
 func builtIn(tb testing.TB, file string) *pdp.Engine {
 	tb.Helper()
-	ctx := context.Background()
-	revision, err := bundles.Open(ctx, bundles.Config{Files: policies.Files(), Source: "built-in", Entrypoint: "authz/decision"})
-	require.NoError(tb, err)
-	vocabulary, err := pdp.ReadVocabulary(ctx, revision)
-	require.NoError(tb, err)
+	return withSource(tb, fixed{sample(tb, file)})
+}
+
+// sample is a directory file below testdata/directories.
+func sample(tb testing.TB, file string) pdp.View {
+	tb.Helper()
 	data, err := os.ReadFile("../testdata/directories/" + file)
 	require.NoError(tb, err)
-	directory, err := membership.Parse(data, *vocabulary)
+	directory, err := membership.Parse(data, vocabulary())
 	require.NoError(tb, err)
-	engine, err := pdp.New(pdp.Config{Revision: revision, Source: fixed{directory}})
-	require.NoError(tb, err)
-	return engine
+	return directory
 }
 
 // fixed is a source whose directory never changes.
@@ -49,15 +46,17 @@ func ask(subject, action, resourceType, resource, location, current string, prop
 	return r
 }
 
-// BenchmarkDecide is one decision on warm facts: an allow, a denial at stage 3 and one at stage 2 with ALL-11.
-func BenchmarkDecide(b *testing.B) {
-	engine := builtIn(b, "bench.yaml")
-	for _, question := range []struct {
-		name    string
-		request pdp.Request
-		allow   bool
-		code    string
-	}{
+// asked is a question about bench.yaml, and its answer.
+type asked struct {
+	name    string
+	request pdp.Request
+	allow   bool
+	code    string
+}
+
+// askedOfEach has, for each model, an allow, a denial at stage 3 and one at stage 2 with ALL-11.
+func askedOfEach() []asked {
+	return []asked{
 		{"regional/allow", ask("regina", "user.edit", "user", "ed", "", "metro", nil), true, ""},
 		{"regional/allow-remove", ask("regina", "assignment.remove", "user", "ed", "ghi", "metro", nil), true, ""},
 		{"regional/stage3", ask("regina", "assignment.remove", "user", "ed", "abc", "metro", nil), false, "default_location"},
@@ -71,7 +70,13 @@ func BenchmarkDecide(b *testing.B) {
 		{"vendor/allow", ask("vera", "entity.create", "location", "new-entity", "", "acme", nil), true, ""},
 		{"vendor/stage3", ask("vera", "entity.create", "location", "mercy", "", "acme", nil), false, "existing_location"},
 		{"vendor/stage2", ask("hanna", "entity.create", "location", "new-entity", "", "mercy", nil), false, "vendor_only"},
-	} {
+	}
+}
+
+// BenchmarkDecide is one decision on warm facts.
+func BenchmarkDecide(b *testing.B) {
+	engine := builtIn(b, "bench.yaml")
+	for _, question := range askedOfEach() {
 		b.Run(question.name, func(b *testing.B) {
 			ctx := context.Background()
 			d, err := engine.Decide(ctx, question.request)

@@ -29,9 +29,11 @@ var (
 	ruleIDs = regexp.MustCompile(`^(ALL|SYS|PRA)-\d+$|^REG-[IW]?\d+$`)
 )
 
-// questioned runs a check over so many questions about each of so many worlds; a failure names the seeds.
+// questioned runs a check over so many questions about each of so many worlds, beside other tests; a failure names the
+// seeds.
 func questioned(t *testing.T, worlds, questions int, check func(t require.TestingT, e *pdp.Engine, w *world, r pdp.Request)) {
 	t.Helper()
+	t.Parallel()
 	engine, source := administration(t)
 	if racing {
 		worlds = (worlds + 9) / 10

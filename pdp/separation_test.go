@@ -16,7 +16,7 @@ import (
 
 // TestDecidingAgainIsTheSame, and what a caller adds that the document does not name changes nothing.
 func TestDecidingAgainIsTheSame(t *testing.T) {
-	questioned(t, 20, 250, func(t require.TestingT, e *pdp.Engine, _ *world, r pdp.Request) {
+	questioned(t, 20, 150, func(t require.TestingT, e *pdp.Engine, _ *world, r pdp.Request) {
 		first := decide(t, e, r)
 		require.Equal(t, first, decide(t, e, r))
 

@@ -1,0 +1,134 @@
+package pdp_test
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/authzen"
+)
+
+// TestEachAnswerIsOfOneDirectory: while the source swaps directories under many goroutines, each decision, batch and page
+// is one that either directory gives, and never a mixture.
+func TestEachAnswerIsOfOneDirectory(t *testing.T) {
+	before := generate(12)
+	after := swapped(before)
+	engine, source := administration(t)
+	views := []pdp.View{before.directory(t), after.directory(t)}
+
+	var questions []func(*testing.T) string
+	for _, r := range mixed(before, 40) {
+		questions = append(questions,
+			func(t *testing.T) string { return show(decide(t, engine, r)) },
+			func(t *testing.T) string {
+				outcomes, err := engine.DecideAll(context.Background(), []pdp.Item{{Request: r}, {Request: r}}, authzen.ExecuteAll)
+				assert.NoError(t, err)
+				return show(outcomes)
+			})
+	}
+	for _, of := range lists(engine, before) {
+		questions = append(questions, func(t *testing.T) string {
+			f, r := of(&authzen.Page{Limit: 1000, Properties: map[string]any{"sort": "username", "fields": []any{"status"}}})
+			return show(search(t, f, r))
+		})
+	}
+
+	wanted := make([][]string, len(questions))
+	differ := 0
+	for i, question := range questions {
+		for _, view := range views {
+			source.set(view)
+			wanted[i] = append(wanted[i], question(t))
+		}
+		if wanted[i][0] != wanted[i][1] {
+			differ++
+		}
+	}
+	require.Greater(t, differ, 10, "the directories should differ in their answers")
+
+	rounds := 20
+	if racing {
+		rounds = 4
+	}
+	done := make(chan struct{})
+	var swapping, asking sync.WaitGroup
+	swapping.Go(func() {
+		for i := 0; ; i++ {
+			select {
+			case <-done:
+				return
+			default:
+				source.set(views[i%2])
+			}
+		}
+	})
+	for worker := range 8 {
+		asking.Go(func() {
+			for i := range rounds * len(questions) {
+				n := (i*7 + worker*13) % len(questions)
+				if got := questions[n](t); !slices.Contains(wanted[n], got) {
+					assert.Fail(t, "an answer of neither directory", "%s\nwanted one of %v", got, wanted[n])
+					return
+				}
+			}
+		})
+	}
+	asking.Wait()
+	close(done)
+	swapping.Wait()
+}
+
+// mixed are questions that are worth asking of both directories.
+func mixed(w *world, count int) []pdp.Request {
+	asker := askerOf(w, 12)
+	all := make([]pdp.Request, count)
+	for i := range all {
+		all[i] = asker.question()
+		all[i].Context = maps.Clone(all[i].Context)
+	}
+	return all
+}
+
+// swapped is the same world with other roles, and with accounts active that were not and the other way round.
+func swapped(w *world) *world {
+	c := w.clone()
+	for i, u := range c.Users {
+		if i%3 == 0 {
+			u.Status = map[bool]string{true: "deactivated", false: "active"}[isActive(u.Status)]
+		}
+		for j := range u.Assignments {
+			a := &u.Assignments[j]
+			if kind := c.spot(a.Location).Kind; kind == "facility" || kind == "entity" {
+				a.Role = offered[kind][(slices.Index(offered[kind], a.Role)+1)%2]
+			}
+		}
+	}
+	return c
+}
+
+// TestOneEngineManyGoroutines: records, views of them and lists are built when first asked for, by many at once.
+func TestOneEngineManyGoroutines(t *testing.T) {
+	w := generate(5)
+	questions := mixed(w, 100)
+	calm := over(t, w)
+	wanted := make([]string, len(questions))
+	for i, r := range questions {
+		wanted[i] = show(decide(t, calm, r))
+	}
+	fresh := over(t, w) // nothing is built yet
+	var asking sync.WaitGroup
+	for range 8 {
+		asking.Go(func() {
+			for i, r := range questions {
+				assert.Equal(t, wanted[i], show(decide(t, fresh, r)), "question %d: %s", i, show(r))
+			}
+		})
+	}
+	asking.Wait()
+}

@@ -1,0 +1,145 @@
+package pdp_test
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const module = "github.com/wardkeeper/wardkeeper"
+
+// mayImport says which packages of ours a package may import.
+func mayImport(from, to string) bool {
+	switch {
+	case from == "policies" || from == "bundles" || from == "pdp/authzen":
+		return false
+	case from == "pdp":
+		return to == "bundles" || to == "pdp/authzen"
+	case strings.HasPrefix(from, "pdp/"):
+		return to == "pdp" || to == "pdp/authzen"
+	case strings.HasPrefix(from, "adapters/"):
+		return to == "pdp/authzen"
+	case strings.HasPrefix(from, "cmd/"):
+		return !strings.HasPrefix(to, "cmd/")
+	}
+	return false
+}
+
+// outsiders are modules that few packages of ours may know.
+var outsiders = map[string][]string{
+	"github.com/labstack/echo":          {"pdp/httpapi", "adapters/echo"},
+	"github.com/redis/go-redis":         {"pdp/membership"},
+	"github.com/open-policy-agent/opa/": {"bundles", "pdp", "pdp/proof"},
+}
+
+// TestWhoMayImportWhom holds the packages to DESIGN.md section 1.
+func TestWhoMayImportWhom(t *testing.T) {
+	checked := 0
+	for from, imports := range importsByPackage(t, "..") {
+		for _, imported := range imports {
+			checked++
+			if to, ours := strings.CutPrefix(imported, module+"/"); ours {
+				assert.True(t, mayImport(from, to), "%s must not import %s", from, to)
+			}
+			for outsider, allowed := range outsiders {
+				if strings.HasPrefix(imported, outsider) {
+					assert.Contains(t, allowed, from, "%s must not import %s", from, imported)
+				}
+			}
+		}
+	}
+	assert.Greater(t, checked, 50)
+}
+
+// importsByPackage reads the imports of all files that are no tests, by the package's folder.
+func importsByPackage(t *testing.T, root string) map[string][]string {
+	t.Helper()
+	found := map[string][]string{}
+	err := filepath.WalkDir(root, func(name string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case entry.IsDir() && name != root && (strings.HasPrefix(entry.Name(), ".") || entry.Name() == "testdata" || entry.Name() == "node_modules"):
+			return filepath.SkipDir
+		case !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go"):
+			return nil
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		folder, err := filepath.Rel(root, filepath.Dir(name))
+		if err != nil {
+			return err
+		}
+		for _, spec := range file.Imports {
+			imported, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				return err
+			}
+			found[filepath.ToSlash(folder)] = append(found[filepath.ToSlash(folder)], imported)
+		}
+		return nil
+	})
+	require.NoError(t, err)
+	for _, folder := range []string{"policies", "bundles", "pdp", "pdp/authzen", "pdp/membership", "pdp/httpapi", "cmd/wardkeeper"} {
+		require.Contains(t, found, folder)
+	}
+	return found
+}
+
+// TestMayImport keeps the rule itself from allowing too much.
+func TestMayImport(t *testing.T) {
+	for _, allowed := range [][2]string{
+		{"pdp", "bundles"}, {"pdp", "pdp/authzen"}, {"pdp/httpapi", "pdp"}, {"pdp/membership", "pdp/authzen"},
+		{"adapters/echo", "pdp/authzen"}, {"cmd/wardkeeper", "policies"}, {"cmd/wardkeeper", "pdp/httpapi"},
+	} {
+		assert.True(t, mayImport(allowed[0], allowed[1]), "%v", allowed)
+	}
+	for _, refused := range [][2]string{
+		{"policies", "pdp"}, {"bundles", "policies"}, {"bundles", "pdp"}, {"pdp/authzen", "pdp"}, {"pdp", "policies"},
+		{"pdp", "pdp/membership"}, {"pdp/httpapi", "pdp/membership"}, {"pdp/httpapi", "bundles"}, {"adapters/echo", "pdp"},
+		{"adapters/echo", "adapters/client"}, {"pdp", "cmd/wardkeeper"}, {"tools", "pdp"},
+	} {
+		assert.False(t, mayImport(refused[0], refused[1]), "%v", refused)
+	}
+}
+
+// TestTopLevelEntries: whoever adds one thinks about where it belongs. What git ignores is not there.
+func TestTopLevelEntries(t *testing.T) {
+	agreed := []string{"cmd", "policies", "pdp", "adapters", "bundles", "testdata", "go.mod", "go.sum", "Makefile", "README.md",
+		".ci", ".gitignore", "LICENSE", ".git"}
+	entries, err := os.ReadDir("..")
+	require.NoError(t, err)
+	ignored := ignoredNames(t)
+	for _, entry := range entries {
+		if slices.ContainsFunc(ignored, func(pattern string) bool { ok, err := path.Match(pattern, entry.Name()); return ok && err == nil }) {
+			continue
+		}
+		assert.Contains(t, agreed, entry.Name())
+	}
+}
+
+// ignoredNames are the patterns of .gitignore that can match at the top.
+func ignoredNames(t *testing.T) []string {
+	t.Helper()
+	data, err := os.ReadFile("../.gitignore")
+	require.NoError(t, err)
+	var names []string
+	for line := range strings.Lines(string(data)) {
+		if line = strings.Trim(strings.TrimSpace(line), "/"); line != "" && !strings.HasPrefix(line, "#") {
+			names = append(names, line)
+		}
+	}
+	return names
+}

@@ -1,0 +1,105 @@
+package pdp_test
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/topdown"
+	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/policies"
+)
+
+// rulesEvaluated counts the rules and queries that an evaluation enters.
+type rulesEvaluated int
+
+func (n *rulesEvaluated) Enabled() bool { return true }
+
+func (n *rulesEvaluated) TraceEvent(event topdown.Event) {
+	if event.Op == topdown.EnterOp {
+		*n++
+	}
+}
+
+func (n *rulesEvaluated) Config() topdown.TraceConfig { return topdown.TraceConfig{} }
+
+// TestRulesOfOtherActionsCostNothing: with 300 more rules in each model, all about other actions, no question evaluates
+// one rule more. Each rule begins with the action by which OPA indexes it.
+func TestRulesOfOtherActionsCostNothing(t *testing.T) {
+	more := otherRules(t, 300)
+	view := sample(t, "bench.yaml")
+	counts := func(more map[string]string) map[string]rulesEvaluated {
+		engine, err := pdp.New(pdp.Config{Revision: open(t, overlay(t, more), "authz/decision"), Source: fixed{view}})
+		require.NoError(t, err)
+		counted := map[string]rulesEvaluated{}
+		for _, question := range askedOfEach() {
+			require.Equal(t, question.allow, decide(t, engine, question.request).Allow, question.name)
+			in, err := engine.Input(context.Background(), question.request)
+			require.NoError(t, err)
+			var n rulesEvaluated
+			_, err = engine.Query().Eval(context.Background(), in, &n)
+			require.NoError(t, err)
+			require.Greater(t, n, rulesEvaluated(5), question.name)
+			counted[question.name] = n
+		}
+		return counted
+	}
+	require.Equal(t, counts(nil), counts(more))
+}
+
+// otherRules are modules with so many rules for each model, shared among those that judge actions, as they are declared.
+func otherRules(t *testing.T, count int) map[string]string {
+	t.Helper()
+	modules := map[string]string{}
+	for _, model := range models {
+		heads := judgingRules(t, model)
+		require.NotEmpty(t, heads, model)
+		var b strings.Builder
+		fmt.Fprintf(&b, "package authz.%s\n", model)
+		for i := range count {
+			fmt.Fprintf(&b, "\n%s if {\n\tinput.action.name == \"other_%d\"\n\tinput.facts.subject.id == \"%d\"\n}\n", heads[i%len(heads)], i, i)
+		}
+		modules["authz/"+model+"/other.rego"] = b.String()
+	}
+	return modules
+}
+
+// judgingRules are the heads of a model's power, met, using and outcome, whichever it has.
+func judgingRules(t *testing.T, model string) []string {
+	t.Helper()
+	found := map[string]string{}
+	names, err := fs.Glob(policies.Files(), "authz/"+model+"/*.rego")
+	require.NoError(t, err)
+	for _, name := range names {
+		data, err := fs.ReadFile(policies.Files(), name)
+		require.NoError(t, err)
+		if strings.HasSuffix(name, "_test.rego") {
+			continue
+		}
+		for _, rule := range ast.MustParseModule(string(data)).Rules {
+			if !slices.Contains([]string{"power", "met", "using", "outcome"}, rule.Head.Name.String()) {
+				continue
+			}
+			head := rule.Head.Name.String()
+			if args := len(rule.Head.Args); args > 0 {
+				head += "(" + strings.Repeat("_, ", args-1) + "_)"
+			}
+			if !rule.Head.Value.Equal(ast.BooleanTerm(true)) {
+				head += " := {}"
+			}
+			found[rule.Head.Name.String()] = head
+		}
+	}
+	var heads []string
+	for _, head := range found {
+		heads = append(heads, head)
+	}
+	slices.Sort(heads)
+	return heads
+}

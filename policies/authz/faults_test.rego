@@ -1,0 +1,163 @@
+package authz_test
+
+# The tables are checked when a policy is loaded; a fault names the cell.
+
+test_tables_as_they_are_have_no_faults if count(data.authz.faults) == 0
+
+test_fault_in_a_matrix_is_named[note] if {
+	some note, c in {
+		"no such cell": {
+			"patch": {"op": "replace", "path": "REG-5/division", "value": "maybe"},
+			"told": "regional matrix, REG-5, column division: maybe is none of",
+		},
+		"a bare yes": {
+			"patch": {"op": "replace", "path": "REG-6/region", "value": true},
+			"told": "regional matrix, REG-6, column region: true is none of",
+		},
+		"no cell": {
+			"patch": {"op": "remove", "path": "REG-8/division"},
+			"told": "regional matrix, REG-8, column division: there is no cell",
+		},
+		"no such task": {
+			"patch": {"op": "add", "path": "REG-99", "value": {}},
+			"told": "regional matrix, REG-99: there is no such task",
+		},
+		"no such column": {
+			"patch": {"op": "add", "path": "REG-5/district", "value": "yes"},
+			"told": "regional matrix, REG-5: there is no column district",
+		},
+	}
+	changed := json.patch(data.authz.regional.matrix, [c.patch])
+	faults := data.authz.faults with data.authz.regional.matrix as changed
+	_only(faults, c.told)
+}
+
+_only(faults, told) if {
+	count(faults) == 1
+	some fault in faults
+	startswith(fault, told)
+}
+
+_roles_of(model) := data.authz[model].roles
+
+test_fault_in_the_roles_is_named[note] if {
+	some note, c in {
+		"no such kind": {
+			"patch": {"op": "replace", "path": "ed_admin/offered_at", "value": ["ward"]},
+			"told": {"regional roles, ed_admin, offered_at: ward is no kind of location in this model"},
+		},
+		"offered nowhere": {
+			"patch": {"op": "replace", "path": "ed_admin/offered_at", "value": []},
+			"told": {"regional roles, ed_admin: offered_at lists no kind of location"},
+		},
+		"a switch that is a text": {
+			"patch": {"op": "replace", "path": "ed_admin/sees_patients", "value": "yes"},
+			"told": {"regional roles, ed_admin, sees_patients: yes is neither true nor false"},
+		},
+		"a switch that is missing": {
+			"patch": {"op": "remove", "path": "ed_admin/sees_patients"},
+			"told": {"regional roles, ed_admin, sees_patients: nothing is neither true nor false"},
+		},
+		"no such column": {
+			"patch": {"op": "replace", "path": "ed_admin/columns/here", "value": "ward"},
+			"told": {"regional roles, ed_admin, columns, here: ward is no column"},
+		},
+		"a column that the role does not reach": {
+			"patch": {"op": "add", "path": "ed_admin/columns/beneath", "value": "division"},
+			"told": {"regional roles, ed_admin: a column beneath needs reaches_down"},
+		},
+	}
+	changed := json.patch(_roles_of("regional"), [c.patch])
+	faults := data.authz.faults with data.authz.regional.roles as changed
+	faults == c.told
+}
+
+test_fault_in_the_actions_is_named[note] if {
+	some note, c in {
+		"no such type": {
+			"patch": {"op": "replace", "path": "access.change/resource", "value": "thing"},
+			"told": {"practice_group actions, access.change, resource: thing is none of location; patient; user"},
+		},
+		"another type than elsewhere": {
+			"patch": {"op": "replace", "path": "user.edit/resource", "value": "location"},
+			"told": {
+				"practice_group actions, user.edit, resource: another model says user",
+				"health_system actions, user.edit, resource: another model says location",
+				"regional actions, user.edit, resource: another model says location",
+			},
+		},
+		"oneself left out": {
+			"patch": {"op": "remove", "path": "user.edit/oneself"},
+			"told": {"practice_group actions, user.edit, oneself: say true or false"},
+		},
+		"no such form": {
+			"patch": {"op": "replace", "path": "access.change/properties/level", "value": "number"},
+			"told": {"practice_group actions, access.change, properties, level: number is no form"},
+		},
+		"no rules": {
+			"patch": {"op": "remove", "path": "user.edit/rules"},
+			"told": {"practice_group actions, user.edit: there is no list of rules"},
+		},
+		"a rule without a code": {
+			"patch": {"op": "add", "path": "user.edit/rules/PRA-1", "value": ["ALL-10"]},
+			"told": {"practice_group actions, user.edit, rules: ALL-10 names no rule and code"},
+		},
+		"a code that there is not": {
+			"patch": {"op": "add", "path": "user.edit/rules/PRA-1", "value": ["ALL-10/user_gone"]},
+			"told": {"practice_group actions, user.edit, rules: ALL-10/user_gone names no rule and code"},
+		},
+		"a standing that it needs not": {
+			"patch": {"op": "remove", "path": "invitation.accept/stands"},
+			"told": {
+				"practice_group actions, invitation.accept, stands: identity.rego has it among those that need no standing",
+			},
+		},
+		"a standing that it needs": {
+			"patch": {"op": "add", "path": "user.edit/stands", "value": "nowhere"},
+			"told": {"practice_group actions, user.edit, stands: identity.rego has it among those that need a standing"},
+		},
+	}
+	changed := json.patch(data.authz.practice_group.actions, [c.patch])
+	faults := data.authz.faults with data.authz.practice_group.actions as changed
+	faults == c.told
+}
+
+test_fault_in_the_levels_is_named[note] if {
+	some note, c in {
+		"a text": {
+			"patch": {"op": "replace", "path": "full/invoices", "value": "yes"},
+			"told": {"practice_group levels, full, area invoices: yes is neither true nor false"},
+		},
+		"no cell": {
+			"patch": {"op": "remove", "path": "full/invoices"},
+			"told": {"practice_group levels, full, area invoices: there is no cell"},
+		},
+	}
+	changed := json.patch(data.authz.practice_group.levels, [c.patch])
+	faults := data.authz.faults with data.authz.practice_group.levels as changed
+	faults == c.told
+}
+
+test_fault_in_the_default_level_is_named if {
+	faults := data.authz.faults with data.authz.practice_group.default_level as "royal"
+	"practice_group default_level: royal is no level" in faults
+	without := {level: object.remove(areas, ["users"]) | some level, areas in data.authz.practice_group.levels}
+	lacking := data.authz.faults with data.authz.practice_group.levels as without
+	lacking == {"practice_group levels: there is no area users, which administering users needs"}
+}
+
+test_fault_in_the_other_tables_is_named if {
+	roles := json.patch(_roles_of("practice_group"), [{"op": "replace", "path": "owner/registration", "value": "maybe"}])
+	registration := data.authz.faults with data.authz.practice_group.roles as roles
+	registration == {"practice_group roles, owner, registration: maybe is none of optional; refused; required"}
+	ranks := json.patch(_roles_of("health_system"), [{"op": "remove", "path": "user/rank"}])
+	rank := data.authz.faults with data.authz.health_system.roles as ranks
+	rank == {"health_system roles, user, rank: nothing is no number"}
+	plans := data.authz.faults with data.authz.health_system.plans as {"paid": {"system_features": "yes"}}
+	plans == {
+		"health_system plans, paid, system_features: yes is neither true nor false",
+		"health_system plans: there is no plan free",
+	}
+	messages := data.authz.faults with data.authz.messages.reasons.self as ["no sentence"]
+	messages == {"messages, reasons, self: there is no sentence"}
+}

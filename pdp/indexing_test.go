@@ -63,7 +63,7 @@ func otherRules(t *testing.T, count int) map[string]string {
 		var b strings.Builder
 		fmt.Fprintf(&b, "package authz.%s\n", model)
 		for i := range count {
-			fmt.Fprintf(&b, "\n%s if {\n\tinput.action.name == \"other_%d\"\n\tinput.facts.subject.id == \"%d\"\n}\n", heads[i%len(heads)], i, i)
+			fmt.Fprintf(&b, "\n%s if {\n\tinput.action.name == \"other_%d\"\n\tcount(input.facts.subject.held) > %d\n}\n", heads[i%len(heads)], i, i)
 		}
 		modules["authz/"+model+"/other.rego"] = b.String()
 	}

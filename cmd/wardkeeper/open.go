@@ -100,6 +100,12 @@ func (d *decisions) close() {
 func (d *decisions) frontDoor(cfg httpapi.Config) (*httpapi.Server, error) {
 	cfg.Decider = d.engine
 	cfg.Actions = d.engine.Actions()
+	cfg.Ready = func(ctx context.Context) []httpapi.Check {
+		return []httpapi.Check{
+			{Name: "policy", Err: d.engine.CheckPolicy(ctx)},
+			{Name: "directory", Err: d.engine.CheckFacts(ctx)},
+		}
+	}
 	cfg.PolicyRevision = func() string { return d.revision.ID }
 	if d.directory != nil {
 		cfg.DirectoryRevision = func() string { return d.directory.Status().Revision }

@@ -3,7 +3,10 @@ package authz_test
 test_all_11_names_where_the_same_question_would_be_allowed[note] if {
 	some note, c in {
 		"the region": {
-			"q": {"who": "regina", "does": "assignment.add", "user": "ed", "at": "jkl", "from": "south", "with": {"role": "ed_normal"}},
+			"q": {
+				"who": "regina", "does": "assignment.add", "user": "ed", "at": "jkl", "from": "south",
+				"with": {"role": "ed_normal"},
+			},
 			"told": "REG-5/not_permitted",
 			"locations": ["metro"],
 		},
@@ -66,11 +69,16 @@ test_all_11_says_nothing_where_nothing_helps[note] if {
 			"told": "REG-4/not_assigned_here",
 		},
 		"a location that the place may not be": {
-			"q": {"who": "hanna", "does": "admin.grant", "user": "hugo", "at": "hope", "from": "mercy", "with": {"role": "entity_admin"}},
+			"q": {
+				"who": "hanna", "does": "admin.grant", "user": "hugo", "at": "hope", "from": "mercy",
+				"with": {"role": "entity_admin"},
+			},
 			"told": "SYS-7/other_location",
 		},
 		"oneself": {"q": {"who": "regina", "does": "user.deactivate", "user": "regina"}, "told": "ALL-9/self"},
-		"what needs no standing": {"q": {"who": "norm", "does": "location.switch", "location": "ghi"}, "told": "REG-20/not_assigned"},
+		"what needs no standing": {
+			"q": {"who": "norm", "does": "location.switch", "location": "ghi"}, "told": "REG-20/not_assigned",
+		},
 		"an area of the group": {
 			"q": {"who": "paul", "does": "area.access", "location": "smile-b", "from": "smile", "with": {"area": "users"}},
 			"told": "PRA-10/area_required area=users",

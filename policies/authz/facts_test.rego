@@ -148,7 +148,9 @@ _model_of(directory, q) := {
 
 default _named_locations(_, _) := {}
 
-_named_locations(directory, q) := {"locations": {id: place(directory, id) | some id in named; directory.locations[id]}} if {
+_named_locations(directory, q) := {
+	"locations": {id: place(directory, id) | some id in named; directory.locations[id]},
+} if {
 	named := array.flatten([
 		_texts(object.get(q, ["with", "locations"], [])),
 		_texts(object.get(q, "seen", [])),

@@ -35,8 +35,12 @@ _in_a_health_system := {
 	"SYS-5 system": {"who": "sam", "does": "location.switch", "location": "sisters"},
 	"SYS-6": {"who": "sam", "does": "user.view_locations", "user": "hugo"},
 	"SYS-7": {"who": "hanna", "does": "admin.grant", "user": "hugo", "from": "mercy", "with": {"role": "entity_admin"}},
-	"SYS-7 revoke": {"who": "erin", "does": "admin.revoke", "user": "hanna", "from": "mercy", "with": {"role": "entity_admin"}},
-	"SYS-8": {"who": "sam", "does": "admin.grant", "user": "hugo", "with": {"role": "entity_admin", "locations": ["mercy"]}},
+	"SYS-7 revoke": {
+		"who": "erin", "does": "admin.revoke", "user": "hanna", "from": "mercy", "with": {"role": "entity_admin"},
+	},
+	"SYS-8": {
+		"who": "sam", "does": "admin.grant", "user": "hugo", "with": {"role": "entity_admin", "locations": ["mercy"]},
+	},
 	"SYS-8 revoke": {"who": "sam", "does": "admin.revoke", "user": "erin", "with": {"role": "entity_admin"}},
 	"SYS-11 create": {"who": "vera", "does": "entity.create", "location": "newborn"},
 	"SYS-11 associate": {"who": "vera", "does": "entity.associate", "location": "solo", "with": {"system": "sisters"}},
@@ -60,10 +64,16 @@ _in_a_group := {
 	"PRA-8 reactivate": {"who": "olga", "does": "user.reactivate", "user": "dora"},
 	"PRA-9": {"who": "olga", "does": "location.switch", "location": "smile-a"},
 	"PRA-10": {"who": "pia", "does": "area.access", "location": "smile-a", "from": "smile", "with": {"area": "invoices"}},
-	"PRA-12 add": {"who": "olga", "does": "assignment.add", "user": "pia", "at": "smile-b", "with": {"role": "practitioner"}},
-	"PRA-12 edit": {"who": "ursula", "does": "assignment.edit", "user": "pia", "from": "smile", "with": {"new_role": "administrator"}},
+	"PRA-12 add": {
+		"who": "olga", "does": "assignment.add", "user": "pia", "at": "smile-b", "with": {"role": "practitioner"},
+	},
+	"PRA-12 edit": {
+		"who": "ursula", "does": "assignment.edit", "user": "pia", "from": "smile", "with": {"new_role": "administrator"},
+	},
 	"PRA-12 remove": {"who": "ursula", "does": "assignment.remove", "user": "pia", "at": "smile-a", "from": "smile"},
-	"PRA-12 access": {"who": "ursula", "does": "access.change", "user": "pia", "from": "smile", "with": {"level": "limited"}},
+	"PRA-12 access": {
+		"who": "ursula", "does": "access.change", "user": "pia", "from": "smile", "with": {"level": "limited"},
+	},
 }
 
 # What says no more than the fact beside it, serves ALL-11 or a message alone, or only some rules look at.

@@ -53,7 +53,9 @@ test_all_2_subject_is_of_type_user if {
 	answer_to(service) == {"allow": false, "reasons": ["ALL-2/unknown_subject"]}
 
 	# Even if facts came with it.
-	answer_to(object.union(doc, {"subject": {"type": "service"}})) == {"allow": false, "reasons": ["ALL-2/unknown_subject"]}
+	answer_to(object.union(doc, {"subject": {"type": "service"}})) == {
+		"allow": false, "reasons": ["ALL-2/unknown_subject"],
+	}
 }
 
 test_all_2_whole_account_counts_in_a_group_and_where_nobody_stands[note] if {
@@ -70,7 +72,9 @@ test_all_3_subject_stands_where_it_may[note] if {
 	some note, c in {
 		"nowhere said, several to choose from": {"who": "ed", "told": "ALL-3/current_location_required"},
 		"nowhere said, none to choose": {"who": "nora", "told": "ALL-3/current_location_required"},
-		"nothing said is nothing said": {"who": "ed", "context": {"current_location": ""}, "told": "ALL-3/current_location_required"},
+		"nothing said is nothing said": {
+			"who": "ed", "context": {"current_location": ""}, "told": "ALL-3/current_location_required",
+		},
 		"unknown": {"who": "regina", "from": "nowhere", "told": "ALL-3/unknown_location"},
 		"unknown to one with an only location": {"who": "norm", "from": "nowhere", "told": "ALL-3/unknown_location"},
 		"not one's own": {"who": "edna", "from": "ghi", "told": "ALL-3/not_at_current_location"},
@@ -127,7 +131,9 @@ test_all_4_place_is_known_and_in_this_organization[note] if {
 		"another region": {"who": "regina", "from": "metro", "at": "pier", "told": "ALL-4/other_organization"},
 		"another model": {"who": "regina", "from": "metro", "at": "mercy", "told": "ALL-4/other_organization"},
 		"of somebody who belongs to both": {"who": "mixed", "from": "abc", "at": "pier", "told": "ALL-4/other_organization"},
-		"before the user": {"who": "regina", "from": "metro", "user": "nobody", "at": "pier", "told": "ALL-4/other_organization"},
+		"before the user": {
+			"who": "regina", "from": "metro", "user": "nobody", "at": "pier", "told": "ALL-4/other_organization",
+		},
 		"in a health system": {"who": "sam", "from": "sisters", "at": "oak", "told": "ALL-4/other_organization"},
 	}
 	answer(object.union({"does": "user.view", "user": "ed"}, c)) == {"allow": false, "reasons": [c.told]}
@@ -141,9 +147,15 @@ test_all_4_location_that_is_the_resource[note] if {
 		"an incident": {"who": "regina", "does": "incident.view", "location": "nowhere", "told": "ALL-4/unknown_location"},
 		"a summary": {"who": "regina", "does": "summary.view", "location": "nowhere", "told": "ALL-4/unknown_location"},
 		"an area": {"who": "olga", "does": "area.access", "location": "nowhere", "told": "ALL-4/unknown_location"},
-		"an invitation to nowhere": {"who": "ivo", "does": "invitation.accept", "user": "ivo", "at": "nowhere", "told": "ALL-4/unknown_location"},
-		"an invitation without a place": {"who": "ivo", "does": "invitation.reject", "user": "ivo", "told": "ALL-4/unknown_location"},
-		"though one stands somewhere": {"who": "duo", "does": "invitation.reject", "user": "duo", "from": "derma", "told": "ALL-4/unknown_location"},
+		"an invitation to nowhere": {
+			"who": "ivo", "does": "invitation.accept", "user": "ivo", "at": "nowhere", "told": "ALL-4/unknown_location",
+		},
+		"an invitation without a place": {
+			"who": "ivo", "does": "invitation.reject", "user": "ivo", "told": "ALL-4/unknown_location",
+		},
+		"though one stands somewhere": {
+			"who": "duo", "does": "invitation.reject", "user": "duo", "from": "derma", "told": "ALL-4/unknown_location",
+		},
 	}
 	answer(c) == {"allow": false, "reasons": [c.told]}
 }

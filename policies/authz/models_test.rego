@@ -118,20 +118,32 @@ test_all_9_nobody_changes_their_own_standing[note] if {
 		"without any power": {"who": "norm", "does": "assignment.remove", "user": "norm"},
 		"inviting": {"who": "erin", "does": "user.invite", "user": "erin", "from": "mercy"},
 		"removing from an entity": {"who": "hanna", "does": "assignment.remove", "user": "hanna", "from": "mercy"},
-		"granting": {"who": "hanna", "does": "admin.grant", "user": "hanna", "from": "mercy", "with": {"role": "entity_admin"}},
-		"revoking": {"who": "hanna", "does": "admin.revoke", "user": "hanna", "from": "mercy", "with": {"role": "entity_admin"}},
+		"granting": {
+			"who": "hanna", "does": "admin.grant", "user": "hanna", "from": "mercy", "with": {"role": "entity_admin"},
+		},
+		"revoking": {
+			"who": "hanna", "does": "admin.revoke", "user": "hanna", "from": "mercy", "with": {"role": "entity_admin"},
+		},
 		"granting over the system": {"who": "sam", "does": "admin.grant", "user": "sam", "with": {"role": "system_admin"}},
 		"revoking over the system": {"who": "sam", "does": "admin.revoke", "user": "sam", "with": {"role": "system_admin"}},
 		"inviting, by username": {"who": "greta", "does": "user.invite", "user": "GRETA@example.org", "from": "hope"},
 		"inviting to a group": {"who": "olga", "does": "user.invite", "user": "olga"},
 		"inviting to it, by username": {"who": "oscar", "does": "user.invite", "user": "oscar@example.org", "from": "smile"},
-		"adding a practice": {"who": "olga", "does": "assignment.add", "user": "olga", "at": "smile-a", "with": {"role": "owner"}},
-		"editing in a group": {"who": "olga", "does": "assignment.edit", "user": "olga", "with": {"new_role": "practitioner"}},
-		"removing in a group": {"who": "oscar", "does": "assignment.remove", "user": "oscar", "at": "smile-a", "from": "smile"},
+		"adding a practice": {
+			"who": "olga", "does": "assignment.add", "user": "olga", "at": "smile-a", "with": {"role": "owner"},
+		},
+		"editing in a group": {
+			"who": "olga", "does": "assignment.edit", "user": "olga", "with": {"new_role": "practitioner"},
+		},
+		"removing in a group": {
+			"who": "oscar", "does": "assignment.remove", "user": "oscar", "at": "smile-a", "from": "smile",
+		},
 		"deactivating in a group": {"who": "olga", "does": "user.deactivate", "user": "olga"},
 		"reactivating in a group": {"who": "olga", "does": "user.reactivate", "user": "olga"},
 		"changing access": {"who": "olga", "does": "access.change", "user": "olga", "with": {"level": "full"}},
-		"before a missing area": {"who": "pia", "does": "access.change", "user": "pia", "from": "smile", "with": {"level": "limited"}},
+		"before a missing area": {
+			"who": "pia", "does": "access.change", "user": "pia", "from": "smile", "with": {"level": "limited"},
+		},
 	}
 	answer(q) == {"allow": false, "reasons": ["ALL-9/self"]}
 }
@@ -159,7 +171,9 @@ test_all_10_deactivated_user_is_left_alone[note] if {
 		"password": {"who": "regina", "does": "user.reset_password", "user": "off"},
 		"deactivate": {"who": "regina", "does": "user.deactivate", "user": "off"},
 		"add": {"who": "regina", "does": "assignment.add", "user": "off", "at": "jkl", "with": {"role": "ed_normal"}},
-		"change a role": {"who": "regina", "does": "assignment.edit", "user": "off", "at": "ghi", "with": {"new_role": "ed_admin"}},
+		"change a role": {
+			"who": "regina", "does": "assignment.edit", "user": "off", "at": "ghi", "with": {"new_role": "ed_admin"},
+		},
 		"remove": {"who": "regina", "does": "assignment.remove", "user": "off", "at": "ghi"},
 		"default": {"who": "regina", "does": "default_location.change", "user": "off", "at": "ghi"},
 		"edit at an entity": {"who": "hanna", "does": "user.edit", "user": "drew", "from": "mercy"},
@@ -170,8 +184,12 @@ test_all_10_deactivated_user_is_left_alone[note] if {
 		"grant over the system": {"who": "sam", "does": "admin.grant", "user": "drew", "with": {"role": "entity_admin"}},
 		"edit in a group": {"who": "olga", "does": "user.edit", "user": "dora"},
 		"deactivate in a group": {"who": "olga", "does": "user.deactivate", "user": "dora"},
-		"add a practice": {"who": "olga", "does": "assignment.add", "user": "dora", "at": "smile-b", "with": {"role": "administrator"}},
-		"change a role in a group": {"who": "olga", "does": "assignment.edit", "user": "dora", "with": {"new_role": "practitioner"}},
+		"add a practice": {
+			"who": "olga", "does": "assignment.add", "user": "dora", "at": "smile-b", "with": {"role": "administrator"},
+		},
+		"change a role in a group": {
+			"who": "olga", "does": "assignment.edit", "user": "dora", "with": {"new_role": "practitioner"},
+		},
 		"remove from a practice": {"who": "olga", "does": "assignment.remove", "user": "dora", "at": "smile-a"},
 		"change access": {"who": "olga", "does": "access.change", "user": "dora", "with": {"level": "limited"}},
 		"edit one deactivated as a whole": {"who": "olga", "does": "user.edit", "user": "desmond"},
@@ -206,15 +224,21 @@ test_all_10_deactivated_user_is_listed_viewed_and_reactivated[note] if {
 	some note, c in {
 		"view": {"q": {"who": "regina", "does": "user.view", "user": "off"}, "want": {"allow": true}},
 		"locations": {"q": {"who": "regina", "does": "user.view_locations", "user": "off"}, "want": {"allow": true}},
-		"view at an entity": {"q": {"who": "hanna", "does": "user.view", "user": "drew", "from": "mercy"}, "want": {"allow": true}},
-		"locations in a system": {"q": {"who": "sam", "does": "user.view_locations", "user": "drew"}, "want": {"allow": true}},
+		"view at an entity": {
+			"q": {"who": "hanna", "does": "user.view", "user": "drew", "from": "mercy"}, "want": {"allow": true},
+		},
+		"locations in a system": {
+			"q": {"who": "sam", "does": "user.view_locations", "user": "drew"}, "want": {"allow": true},
+		},
 		"view in a group": {"q": {"who": "olga", "does": "user.view", "user": "dora"}, "want": {"allow": true}},
 		"reactivate": {
 			"q": {"who": "regina", "does": "user.reactivate", "user": "off", "context": {"confirmed": true}},
 			"want": {"allow": true},
 		},
 		"reactivate in a group": {"q": {"who": "olga", "does": "user.reactivate", "user": "dora"}, "want": {"allow": true}},
-		"reactivate one deactivated as a whole": {"q": {"who": "olga", "does": "user.reactivate", "user": "desmond"}, "want": {"allow": true}},
+		"reactivate one deactivated as a whole": {
+			"q": {"who": "olga", "does": "user.reactivate", "user": "desmond"}, "want": {"allow": true},
+		},
 	}
 	answer(c.q) == c.want
 }

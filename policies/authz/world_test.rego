@@ -60,7 +60,9 @@ _health := {
 	"erin": {"assignments": {"sisters": "entity_admin"}},
 	"hanna": {"assignments": {"mercy": "entity_admin", "grace": "user"}},
 	"hugo": {"username": "Hugo@example.org", "assignments": {"mercy": "user"}},
-	"greta": {"username": "greta@example.org", "assignments": {"mercy": "user", "grace": "user", "sisters": "entity_admin"}},
+	"greta": {
+		"username": "greta@example.org", "assignments": {"mercy": "user", "grace": "user", "sisters": "entity_admin"},
+	},
 	"faye": {"username": "faye@example.org", "assignments": {"grace": "user"}},
 	"drew": {"status": "deactivated", "assignments": {"mercy": "user"}},
 	# On the free plan.

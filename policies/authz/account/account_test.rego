@@ -6,11 +6,15 @@ test_all_12_deactivation_ends_the_sessions[note] if {
 	some note, c in {
 		"in a region": {
 			"q": {"who": "regina", "does": "user.deactivate", "user": "sue"},
-			"want": {"allow": true, "obligations": ["ALL-12/session_termination session_termination organization=metro subject=sue"]},
+			"want": {
+				"allow": true, "obligations": ["ALL-12/session_termination session_termination organization=metro subject=sue"],
+			},
 		},
 		"in a region, from a division": {
 			"q": {"who": "hal", "does": "user.deactivate", "user": "norm", "from": "abc"},
-			"want": {"allow": true, "obligations": ["ALL-12/session_termination session_termination organization=metro subject=norm"]},
+			"want": {
+				"allow": true, "obligations": ["ALL-12/session_termination session_termination organization=metro subject=norm"],
+			},
 		},
 		"beside the warning": {
 			"q": {"who": "regina", "does": "user.deactivate", "user": "ed"},
@@ -21,11 +25,15 @@ test_all_12_deactivation_ends_the_sessions[note] if {
 		},
 		"confirmed": {
 			"q": {"who": "regina", "does": "user.deactivate", "user": "ed", "context": {"confirmed": true}},
-			"want": {"allow": true, "obligations": ["ALL-12/session_termination session_termination organization=metro subject=ed"]},
+			"want": {
+				"allow": true, "obligations": ["ALL-12/session_termination session_termination organization=metro subject=ed"],
+			},
 		},
 		"in a group": {
 			"q": {"who": "ursula", "does": "user.deactivate", "user": "pia", "from": "smile-a"},
-			"want": {"allow": true, "obligations": ["ALL-12/session_termination session_termination organization=smile subject=pia"]},
+			"want": {
+				"allow": true, "obligations": ["ALL-12/session_termination session_termination organization=smile subject=pia"],
+			},
 		},
 	}
 	authz_test.answer(c.q) == c.want

@@ -48,7 +48,9 @@ test_sys_2_somebody_new[note] if {
 		"without a username": {"with": {"username": null}, "want": _denied("SYS-2/missing_field field=username")},
 		"a username that is no text": {"with": {"username": 7}, "want": _denied("SYS-2/missing_field field=username")},
 		"whose username is taken": {"with": {"username": "FAYE@example.org"}, "want": _denied("SYS-2/existing_user")},
-		"whose username is taken elsewhere": {"with": {"username": "derek@example.org"}, "want": _denied("SYS-2/existing_user")},
+		"whose username is taken elsewhere": {
+			"with": {"username": "derek@example.org"}, "want": _denied("SYS-2/existing_user"),
+		},
 	}
 	q := object.union(
 		{"who": "hanna", "does": "user.invite", "user": "newcomer", "from": "mercy"},
@@ -129,8 +131,12 @@ test_sys_7_a_user_becomes_an_administrator_and_back[note] if {
 		"back": {"does": "admin.revoke", "user": "hanna", "told": []},
 		"back without being one": {"does": "admin.revoke", "user": "hugo", "told": ["SYS-7/not_assigned"]},
 		"back without being there": {"does": "admin.revoke", "user": "faye", "told": ["SYS-7/not_assigned"]},
-		"no role": {"does": "admin.grant", "user": "hugo", "with": {"role": null}, "told": ["SYS-7/missing_field field=role"]},
-		"no role to revoke": {"does": "admin.revoke", "user": "hanna", "with": {"role": 7}, "told": ["SYS-7/missing_field field=role"]},
+		"no role": {
+			"does": "admin.grant", "user": "hugo", "with": {"role": null}, "told": ["SYS-7/missing_field field=role"],
+		},
+		"no role to revoke": {
+			"does": "admin.revoke", "user": "hanna", "with": {"role": 7}, "told": ["SYS-7/missing_field field=role"],
+		},
 		"no role, and not there": {
 			"does": "admin.revoke", "user": "faye", "with": {"role": null},
 			"told": ["SYS-7/missing_field field=role", "SYS-7/not_assigned"],
@@ -199,7 +205,9 @@ test_sys_8_grants[note] if {
 test_sys_8_revokes[note] if {
 	some note, c in {
 		"of several": {"user": "aide", "with": {"locations": ["mercy", "hope"]}, "told": []},
-		"of one that is not held": {"user": "aide", "with": {"locations": ["mercy", "grace"]}, "told": ["SYS-8/not_assigned"]},
+		"of one that is not held": {
+			"user": "aide", "with": {"locations": ["mercy", "grace"]}, "told": ["SYS-8/not_assigned"],
+		},
 		"of a lower role held": {"user": "hugo", "with": {"locations": ["mercy"]}, "told": ["SYS-8/not_assigned"]},
 		"at the system": {"user": "erin", "with": {}, "told": []},
 		"of another role held": {"user": "erin", "with": {"role": "system_admin"}, "told": ["SYS-8/not_assigned"]},

@@ -17,7 +17,9 @@ test_sys_1_users_of_an_entity_by_its_administrator[note] if {
 		"on the free plan": {"who": "pete", "from": "oak", "user": "otto", "told": ""},
 		"a user": {"who": "hugo", "from": "mercy", "user": "greta", "told": "SYS-1/not_permitted"},
 		"a user, of another's": {"who": "hugo", "from": "mercy", "user": "faye", "told": "SYS-1/not_permitted"},
-		"a user there, an administrator elsewhere": {"who": "faye", "from": "grace", "user": "greta", "told": "SYS-1/not_permitted"},
+		"a user there, an administrator elsewhere": {
+			"who": "faye", "from": "grace", "user": "greta", "told": "SYS-1/not_permitted",
+		},
 		"a user of another entity": {"who": "hanna", "from": "mercy", "user": "faye", "told": "SYS-1/not_assigned_here"},
 		"assigned to the system alone": {"who": "hanna", "from": "mercy", "user": "erin", "told": "SYS-1/not_assigned_here"},
 		"another entity": {"who": "hanna", "from": "mercy", "user": "greta", "at": "grace", "told": "SYS-1/other_location"},
@@ -51,7 +53,9 @@ test_sys_2_invitation_is_power_over_the_entity[note] if {
 	granted := "SYS-2/access_granted notification channel=email to=faye@example.org topic=access_granted"
 	some note, c in {
 		"its administrator": {"who": "hanna", "from": "mercy", "want": {"allow": true, "obligations": [granted]}},
-		"the system's entity administrator": {"who": "erin", "from": "mercy", "want": {"allow": true, "obligations": [granted]}},
+		"the system's entity administrator": {
+			"who": "erin", "from": "mercy", "want": {"allow": true, "obligations": [granted]},
+		},
 		"a user": {"who": "hugo", "from": "mercy", "want": _denied("SYS-2/not_permitted")},
 	}
 	authz_test.answer(object.union(c, {"does": "user.invite", "user": "faye"})) == c.want
@@ -177,7 +181,10 @@ test_sys_8_power_over_the_system[note] if {
 }
 
 test_sys_8_sends_a_system_administrator_to_the_system if {
-	q := {"who": "sam", "does": "admin.grant", "user": "hugo", "from": "mercy", "with": {"role": "entity_admin", "locations": ["hope"]}}
+	q := {
+		"who": "sam", "does": "admin.grant", "user": "hugo", "from": "mercy",
+		"with": {"role": "entity_admin", "locations": ["hope"]},
+	}
 	authz_test.answer(q) == _sent("SYS-8/other_location", ["sisters"])
 }
 
@@ -214,7 +221,9 @@ test_sys_10_no_second_entity_on_the_free_plan[note] if {
 }
 
 test_sys_10_comes_before_a_missing_role if {
-	authz_test.answer({"who": "otto", "does": "user.invite", "user": "emil", "from": "oak"}) == _denied("SYS-10/plan_required")
+	authz_test.answer({
+		"who": "otto", "does": "user.invite", "user": "emil", "from": "oak",
+	}) == _denied("SYS-10/plan_required")
 }
 
 test_sys_10_somebody_new_on_the_free_plan if {

@@ -28,7 +28,9 @@ _members := {
 	"none recorded": {"assignments": {"smile": "administrator", "smile-a": "administrator"}},
 	"no level recorded": _member("administrator", {"areas": {}}),
 	"full, all switched off": _member("administrator", {"level": "full", "areas": {area: false | some area in _areas}}),
-	"limited, all switched on": _member("administrator", {"level": "limited", "areas": {area: true | some area in _areas}}),
+	"limited, all switched on": _member("administrator", {
+		"level": "limited", "areas": {area: true | some area in _areas},
+	}),
 	"no level, one switched on": _member("practitioner", {"areas": {"invoices": true}}),
 	"standard, one switched on and one off": _member("practitioner", {
 		"level": "standard",
@@ -60,7 +62,9 @@ test_pra_10_access_table[note] if {
 
 test_pra_10_area_that_the_table_does_not_know_is_nobodys[note] if {
 	some note, area in {"unknown": "laboratory", "a level": "full", "another case": "Invoices"}
-	directory := object.union(_directory, {"users": {"full": {"assignments": {"smile": {"access": {"areas": {area: true}}}}}}})
+	directory := object.union(_directory, {
+		"users": {"full": {"assignments": {"smile": {"access": {"areas": {area: true}}}}}},
+	})
 	every who in ["owner", "full", "limited, all switched on"] {
 		q := {"who": who, "does": "area.access", "location": "smile-a", "from": "smile", "with": {"area": area}}
 		authz_test.answer_in(directory, q) == _area_answer("no", area)
@@ -87,11 +91,15 @@ test_pra_10_practice_that_one_is_assigned_to_or_reaches[note] if {
 
 test_pra_10_before_the_area[note] if {
 	some note, c in {
-		"not assigned and without the area": {"location": "smile-b", "with": {"area": "users"}, "told": "PRA-10/not_assigned"},
+		"not assigned and without the area": {
+			"location": "smile-b", "with": {"area": "users"}, "told": "PRA-10/not_assigned",
+		},
 		"not assigned and no area": {"location": "smile-b", "told": "PRA-10/not_assigned"},
 		"no area": {"location": "smile-a", "told": "PRA-10/missing_field field=area"},
 		"an empty one": {"location": "smile-a", "with": {"area": ""}, "told": "PRA-10/missing_field field=area"},
-		"one that is no text": {"location": "smile-a", "with": {"area": ["calendars"]}, "told": "PRA-10/missing_field field=area"},
+		"one that is no text": {
+			"location": "smile-a", "with": {"area": ["calendars"]}, "told": "PRA-10/missing_field field=area",
+		},
 	}
 	q := object.union(c, {"who": "pia", "does": "area.access", "from": "smile"})
 	authz_test.answer(q) == {"allow": false, "reasons": [c.told]}

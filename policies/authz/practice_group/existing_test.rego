@@ -11,7 +11,9 @@ test_pra_5_what_the_records_allow[note] if {
 			"with": {"password_supplied": "no"},
 			"told": ["PRA-5/missing_field field=password_supplied"],
 		},
-		"usernames that do not agree": {"with": {"username_confirmation": "d@example.org"}, "told": ["PRA-5/username_mismatch"]},
+		"usernames that do not agree": {
+			"with": {"username_confirmation": "d@example.org"}, "told": ["PRA-5/username_mismatch"],
+		},
 		"another account's username": {
 			"with": {"username": "pia@example.org", "username_confirmation": "pia@example.org"},
 			"told": ["PRA-5/username_mismatch"],
@@ -45,7 +47,9 @@ test_pra_5_unknown_account[note] if {
 }
 
 test_pra_5_account_without_a_username if {
-	_answer_existing("hanna", {"username": "hanna", "username_confirmation": "hanna"}) == _denied("PRA-5/username_mismatch")
+	_answer_existing("hanna", {
+		"username": "hanna", "username_confirmation": "hanna",
+	}) == _denied("PRA-5/username_mismatch")
 }
 
 test_pra_5_member_is_not_invited_again[note] if {

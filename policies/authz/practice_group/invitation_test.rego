@@ -88,7 +88,9 @@ test_pra_3_each_missing_member_is_named[note] if {
 
 test_pra_3_what_the_records_allow[note] if {
 	some note, c in {
-		"usernames that do not agree": {"with": {"username_confirmation": "old@example.org"}, "told": ["PRA-3/username_mismatch"]},
+		"usernames that do not agree": {
+			"with": {"username_confirmation": "old@example.org"}, "told": ["PRA-3/username_mismatch"],
+		},
 		"no role of the group": {"with": {"role": "ed_admin"}, "told": ["PRA-3/role_not_available"]},
 		"no level that there is": {"with": {"level": "royal"}, "told": ["PRA-3/level_not_available"]},
 		"an unknown location": {"with": {"locations": ["smile-a", "nowhere"]}, "told": ["PRA-3/unknown_location"]},
@@ -177,7 +179,9 @@ test_pra_4_registration_number_that_does_not_matter[note] if {
 
 test_pra_4_wrong_form_where_none_is_required if {
 	_answer_new({"role": "owner", "registration_number": 7}) == _denied("PRA-3/missing_field field=registration_number")
-	_answer_existing("derek", {"role": "owner", "registration_number": 7}) == _denied("PRA-5/missing_field field=registration_number")
+	_answer_existing("derek", {
+		"role": "owner", "registration_number": 7,
+	}) == _denied("PRA-5/missing_field field=registration_number")
 }
 
 test_pra_5_existing_account[note] if {
@@ -193,7 +197,9 @@ test_pra_5_existing_account[note] if {
 }
 
 test_pra_5_deactivated_account_is_not_judged if {
-	_answer_existing("blocked", {"username": "b@example.org", "username_confirmation": "b@example.org"}) == _denied("PRA-5/unknown_user")
+	_answer_existing("blocked", {
+		"username": "b@example.org", "username_confirmation": "b@example.org",
+	}) == _denied("PRA-5/unknown_user")
 	directory := object.union(authz_test.world, {"users": {"blocked": {
 		"status": "deactivated", "username": "b@example.org",
 		"assignments": {"derma": "practitioner"},

@@ -17,7 +17,9 @@ test_pra_8_deactivation_and_reactivation_are_about_the_group[note] if {
 			"who": "derek", "does": "user.deactivate", "user": "duo",
 			"want": {"allow": true, "obligations": [sprintf(ended, ["derma", "duo"])]},
 		},
-		"one deactivated here": {"who": "olga", "does": "user.deactivate", "user": "dora", "want": _denied("ALL-10/user_inactive")},
+		"one deactivated here": {
+			"who": "olga", "does": "user.deactivate", "user": "dora", "want": _denied("ALL-10/user_inactive"),
+		},
 		"one deactivated as a whole": {
 			"who": "olga", "does": "user.deactivate", "user": "desmond",
 			"want": _denied("ALL-10/user_inactive"),
@@ -35,7 +37,9 @@ test_pra_8_status_in_another_group_does_not_count if {
 	}}}})
 	authz_test.answer_in(directory, {"who": "derek", "does": "user.edit", "user": "duo"}) == {"allow": true}
 	authz_test.answer_in(directory, {"who": "olga", "does": "user.edit", "user": "duo"}) == _denied("ALL-10/user_inactive")
-	authz_test.answer_in(directory, {"who": "derek", "does": "user.reactivate", "user": "duo"}) == _denied("ALL-10/user_active")
+	authz_test.answer_in(directory, {
+		"who": "derek", "does": "user.reactivate", "user": "duo",
+	}) == _denied("ALL-10/user_active")
 }
 
 test_pra_12_adding_a_practice[note] if {
@@ -47,7 +51,9 @@ test_pra_12_adding_a_practice[note] if {
 			"user": "paul", "at": "smile-a", "with": {"role": "administrator"},
 			"told": ["PRA-12/role_not_available"],
 		},
-		"with no role that there is": {"user": "paul", "at": "smile-a", "with": {"role": "king"}, "told": ["PRA-12/role_not_available"]},
+		"with no role that there is": {
+			"user": "paul", "at": "smile-a", "with": {"role": "king"}, "told": ["PRA-12/role_not_available"],
+		},
 		"without a role": {"user": "paul", "at": "smile-a", "told": ["PRA-12/missing_field field=role"]},
 		"where there is one": {
 			"user": "paul", "at": "smile-b", "with": {"role": "practitioner"},
@@ -58,7 +64,9 @@ test_pra_12_adding_a_practice[note] if {
 			"told": ["PRA-12/already_assigned", "PRA-12/role_not_available"],
 		},
 		"at the group": {"user": "paul", "with": {"role": "practitioner"}, "told": ["PRA-12/already_assigned"]},
-		"at the group the role is not judged": {"user": "paul", "with": {"role": "king"}, "told": ["PRA-12/already_assigned"]},
+		"at the group the role is not judged": {
+			"user": "paul", "with": {"role": "king"}, "told": ["PRA-12/already_assigned"],
+		},
 		"at the group without a role": {
 			"user": "paul",
 			"told": ["PRA-12/already_assigned", "PRA-12/missing_field field=role"],
@@ -72,7 +80,9 @@ _broken([]) := {"allow": true}
 _broken(told) := {"allow": false, "reasons": told} if count(told) > 0
 
 test_pra_12_adding_to_who_is_no_member if {
-	authz_test.answer({"who": "olga", "does": "assignment.add", "user": "derek", "at": "smile-a", "with": {"role": "owner"}}) == _denied("ALL-5/unknown_user")
+	authz_test.answer({
+		"who": "olga", "does": "assignment.add", "user": "derek", "at": "smile-a", "with": {"role": "owner"},
+	}) == _denied("ALL-5/unknown_user")
 }
 
 test_pra_12_changing_the_role_in_the_group[note] if {
@@ -115,7 +125,9 @@ test_pra_12_changing_access[note] if {
 	some note, c in {
 		"a level": {"user": "pia", "with": {"level": "limited"}, "told": []},
 		"the same level": {"user": "pia", "with": {"level": "full"}, "told": ["PRA-12/nothing_to_change"]},
-		"the level of whoever has none recorded": {"user": "paul", "with": {"level": "limited"}, "told": ["PRA-12/nothing_to_change"]},
+		"the level of whoever has none recorded": {
+			"user": "paul", "with": {"level": "limited"}, "told": ["PRA-12/nothing_to_change"],
+		},
 		"another than none recorded": {"user": "paul", "with": {"level": "standard"}, "told": []},
 		"no level that there is": {"user": "pia", "with": {"level": "royal"}, "told": ["PRA-12/level_not_available"]},
 		"areas": {"user": "pia", "with": {"areas": {"invoices": false}}, "told": []},

@@ -26,14 +26,12 @@ _administration := {
 test_pra_1_by_an_owner_or_a_member_with_the_area_users[note] if {
 	some note, q in _administration
 	every stand in [
-		{"who": "olga", "from": "smile"}, {"who": "olga", "from": "smile-b"},
-		{"who": "ursula", "from": "smile"}, {"who": "ursula", "from": "smile-a"},
+		{"who": "olga", "from": "smile-b"}, {"who": "ursula", "from": "smile"}, {"who": "ursula", "from": "smile-a"},
 	] {
 		authz_test.answer(object.union(q, stand)).allow
 	}
 	every stand in [
-		{"who": "pia", "from": "smile"}, {"who": "pia", "from": "smile-a"},
-		{"who": "switched", "from": "smile"}, {"who": "duo", "from": "smile"},
+		{"who": "pia", "from": "smile-a"}, {"who": "switched", "from": "smile"},
 	] {
 		authz_test.answer(object.union(q, stand)) == _required
 	}
@@ -44,7 +42,9 @@ test_pra_1_every_action_is_asked_about if count(_administration) == 10
 test_pra_1_place_is_the_group_or_any_of_its_practices[note] if {
 	some note, place in {"the group": "smile", "a practice": "smile-a", "another": "smile-b"}
 	every from in ["smile", "smile-a"] {
-		authz_test.answer({"who": "ursula", "does": "user.view", "user": "paul", "at": place, "from": from}) == {"allow": true}
+		authz_test.answer({
+			"who": "ursula", "does": "user.view", "user": "paul", "at": place, "from": from,
+		}) == {"allow": true}
 		authz_test.answer({"who": "ursula", "does": "user.list", "location": place, "from": from}) == {"allow": true}
 	}
 }

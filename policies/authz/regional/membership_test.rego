@@ -101,12 +101,22 @@ test_reg_i4_inactive_assignment_is_no_default if {
 test_reg_i5_role_is_one_of_the_location_after_the_edit[note] if {
 	some note, c in {
 		"adding at a facility": {"does": "assignment.add", "at": "jkl", "with": {"role": "division_admin"}, "offered": false},
-		"adding at a division": {"does": "assignment.add", "at": "south", "with": {"role": "division_admin"}, "offered": true},
-		"adding a role that nobody knows": {"does": "assignment.add", "at": "jkl", "with": {"role": "king"}, "offered": false},
+		"adding at a division": {
+			"does": "assignment.add", "at": "south", "with": {"role": "division_admin"}, "offered": true,
+		},
+		"adding a role that nobody knows": {
+			"does": "assignment.add", "at": "jkl", "with": {"role": "king"}, "offered": false,
+		},
 		"another role here": {"does": "assignment.edit", "at": "ghi", "with": {"new_role": "ed_normal"}, "offered": true},
-		"a role of another kind": {"does": "assignment.edit", "at": "ghi", "with": {"new_role": "public_health"}, "offered": false},
-		"moving with the role kept": {"does": "assignment.edit", "at": "ghi", "with": {"new_location": "mno"}, "offered": true},
-		"moving to another kind": {"does": "assignment.edit", "at": "ghi", "with": {"new_location": "south"}, "offered": false},
+		"a role of another kind": {
+			"does": "assignment.edit", "at": "ghi", "with": {"new_role": "public_health"}, "offered": false,
+		},
+		"moving with the role kept": {
+			"does": "assignment.edit", "at": "ghi", "with": {"new_location": "mno"}, "offered": true,
+		},
+		"moving to another kind": {
+			"does": "assignment.edit", "at": "ghi", "with": {"new_location": "south"}, "offered": false,
+		},
 		"moving to it with its role": {
 			"does": "assignment.edit", "at": "ghi", "with": {"new_location": "south", "new_role": "public_health"},
 			"offered": true,
@@ -169,7 +179,9 @@ test_reg_i6_moving_the_default_moves_it_along[note] if {
 }
 
 test_reg_i6_also_where_columns_are_united if {
-	authz_test.answer({"who": "una", "does": "assignment.edit", "user": "ed", "from": "abc", "with": {"new_location": "jkl"}}) == {
+	authz_test.answer({
+		"who": "una", "does": "assignment.edit", "user": "ed", "from": "abc", "with": {"new_location": "jkl"},
+	}) == {
 		"allow": false,
 		"reasons": ["REG-I6/default_location"],
 		"advice": ["REG-I6/change_default_first"],
@@ -201,7 +213,9 @@ test_reg_i7_assignment_moves_within_the_region[note] if {
 test_reg_i7_is_reported_beside_the_default[note] if {
 	some note, c in {
 		"unknown": {"with": {"new_location": "nowhere"}, "told": ["REG-I6/default_location", "REG-I7/unknown_location"]},
-		"another region": {"with": {"new_location": "pier"}, "told": ["REG-I6/default_location", "REG-I7/other_organization"]},
+		"another region": {
+			"with": {"new_location": "pier"}, "told": ["REG-I6/default_location", "REG-I7/other_organization"],
+		},
 	}
 	q := object.union(c, {"who": "regina", "does": "assignment.edit", "user": "ed", "from": "abc"})
 	authz_test.answer(q) == {"allow": false, "reasons": c.told, "advice": ["REG-I6/change_default_first"]}
@@ -232,7 +246,9 @@ test_reg_nothing_to_change[note] if {
 		"nothing at all": {"at": "ghi", "told": ["REG-7/nothing_to_change"]},
 		"the same role": {"at": "ghi", "with": {"new_role": "ed_admin"}, "told": ["REG-7/nothing_to_change"]},
 		"the same location": {"at": "ghi", "with": {"new_location": "ghi"}, "told": ["REG-7/nothing_to_change"]},
-		"the same of both": {"at": "ghi", "with": {"new_role": "ed_admin", "new_location": "ghi"}, "told": ["REG-7/nothing_to_change"]},
+		"the same of both": {
+			"at": "ghi", "with": {"new_role": "ed_admin", "new_location": "ghi"}, "told": ["REG-7/nothing_to_change"],
+		},
 		"null and empty": {"at": "ghi", "with": {"new_role": null, "new_location": ""}, "told": ["REG-7/nothing_to_change"]},
 		"here": {"from": "ghi", "with": {}, "told": ["REG-6/nothing_to_change"]},
 	}
@@ -243,8 +259,12 @@ test_reg_nothing_to_change[note] if {
 test_reg_missing_field[note] if {
 	some note, c in {
 		"no role": {"does": "assignment.add", "at": "jkl", "told": ["REG-5/missing_field field=role"]},
-		"an empty role": {"does": "assignment.add", "at": "jkl", "with": {"role": ""}, "told": ["REG-5/missing_field field=role"]},
-		"a role that is no text": {"does": "assignment.add", "at": "jkl", "with": {"role": ["ed_normal"]}, "told": ["REG-5/missing_field field=role"]},
+		"an empty role": {
+			"does": "assignment.add", "at": "jkl", "with": {"role": ""}, "told": ["REG-5/missing_field field=role"],
+		},
+		"a role that is no text": {
+			"does": "assignment.add", "at": "jkl", "with": {"role": ["ed_normal"]}, "told": ["REG-5/missing_field field=role"],
+		},
 		"beside another rule": {
 			"does": "assignment.add", "at": "ghi",
 			"told": ["REG-I1/already_assigned", "REG-5/missing_field field=role"],

@@ -25,7 +25,9 @@ test_reg_w1_warns_before_a_user_of_several_locations[note] if {
 }
 
 test_reg_w1_beside_an_advice if {
-	authz_test.answer({"who": "regina", "does": "assignment.edit", "user": "ed", "at": "abc", "with": {"new_location": "jkl"}}) == {
+	authz_test.answer({
+		"who": "regina", "does": "assignment.edit", "user": "ed", "at": "abc", "with": {"new_location": "jkl"},
+	}) == {
 		"allow": true,
 		"obligations": _confirm,
 		"advice": ["REG-I6/default_moves"],

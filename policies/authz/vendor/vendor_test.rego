@@ -82,7 +82,9 @@ test_sys_11_what_the_records_allow[note] if {
 		"dissociate": {"does": "entity.dissociate", "location": "mercy", "told": []},
 		"dissociate what stands alone": {"does": "entity.dissociate", "location": "solo", "told": ["SYS-11/not_assigned"]},
 		"dissociate a system": {"does": "entity.dissociate", "location": "sisters", "told": ["SYS-11/unknown_location"]},
-		"dissociate what is unknown": {"does": "entity.dissociate", "location": "nowhere", "told": ["SYS-11/unknown_location"]},
+		"dissociate what is unknown": {
+			"does": "entity.dissociate", "location": "nowhere", "told": ["SYS-11/unknown_location"],
+		},
 		"dissociate a practice": {"does": "entity.dissociate", "location": "smile-a", "told": ["SYS-11/unknown_location"]},
 	}
 	authz_test.answer(object.union(c, {"who": "vera"})) == _broken(c.told)

@@ -1,0 +1,204 @@
+package policies_test
+
+import (
+	"fmt"
+	"io/fs"
+	"maps"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/util"
+	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/bundles"
+	"github.com/wardkeeper/wardkeeper/policies"
+)
+
+// The conventions of the Rego tree (DESIGN.md section 3), as checks of its syntax tree.
+
+// parse reads every Rego file, by its path.
+func parse(t *testing.T) map[string]*ast.Module {
+	t.Helper()
+	modules := map[string]*ast.Module{}
+	err := fs.WalkDir(policies.Files(), "authz", func(name string, _ fs.DirEntry, err error) error {
+		if err != nil || path.Ext(name) != ".rego" {
+			return err
+		}
+		source, err := fs.ReadFile(policies.Files(), name)
+		if err != nil {
+			return err
+		}
+		modules[name], err = ast.ParseModuleWithOpts(name, string(source), ast.ParserOptions{
+			ProcessAnnotation: true,
+			RegoVersion:       ast.RegoV1,
+			Capabilities:      bundles.Capabilities(),
+		})
+		return err
+	})
+	require.NoError(t, err)
+	require.NotEmpty(t, modules)
+	return modules
+}
+
+// compile compiles the modules as a policy is opened, and with the schema of the input: references are resolved.
+func compile(modules map[string]*ast.Module, schema any) (*ast.Compiler, error) {
+	schemas := ast.NewSchemaSet()
+	schemas.Put(ast.SchemaRootRef, schema)
+	compiler := ast.NewCompiler().WithCapabilities(bundles.Capabilities()).WithStrict(true).WithSchemas(schemas)
+	compiler.Compile(modules)
+	if compiler.Failed() {
+		return nil, compiler.Errors
+	}
+	return compiler, nil
+}
+
+func compiled(t *testing.T) *ast.Compiler {
+	t.Helper()
+	compiler, err := compile(parse(t), inputSchema(t))
+	require.NoError(t, err)
+	return compiler
+}
+
+func inputSchema(t *testing.T) map[string]any {
+	t.Helper()
+	return document(t, "schemas/input.json")
+}
+
+// document reads a JSON or YAML file.
+func document(t *testing.T, name string) map[string]any {
+	t.Helper()
+	source, err := fs.ReadFile(policies.Files(), name)
+	require.NoError(t, err)
+	var value map[string]any
+	require.NoError(t, util.Unmarshal(source, &value), name)
+	return value
+}
+
+func isTest(name string) bool { return strings.HasSuffix(name, "_test.rego") }
+
+func isPrivate(name string) bool { return strings.HasPrefix(name, "_") }
+
+func ruleName(rule *ast.Rule) string {
+	return string(rule.Head.Ref()[0].Value.(ast.Var))
+}
+
+func TestPackageIsThePath(t *testing.T) {
+	for name, module := range parse(t) {
+		want := "data." + strings.ReplaceAll(path.Dir(name), "/", ".")
+		if isTest(name) {
+			want += "_test"
+		}
+		require.Equal(t, want, module.Package.Path.String(), name)
+	}
+}
+
+func TestTestsHaveUniqueNames(t *testing.T) {
+	seen := map[string]string{}
+	for name, module := range parse(t) {
+		for _, rule := range module.Rules {
+			test := ruleName(rule)
+			if !strings.HasPrefix(test, "test_") {
+				continue
+			}
+			require.True(t, isTest(name), "%s: %s is no rule of a policy", rule.Location, test)
+			require.Empty(t, seen[test], "%s: another test has the name %s: either may fail unseen", rule.Location, test)
+			seen[test] = rule.Location.String()
+		}
+	}
+	require.NotEmpty(t, seen)
+}
+
+func TestPublicRulesAndPackagesHaveTitles(t *testing.T) {
+	titled, public := map[string]bool{}, map[string]string{}
+	for name, module := range parse(t) {
+		if isTest(name) {
+			continue
+		}
+		public[module.Package.Path.String()] = name
+		for _, rule := range module.Rules {
+			if !isPrivate(ruleName(rule)) {
+				public[module.Package.Path.String()+"."+ruleName(rule)] = rule.Location.String()
+			}
+		}
+		for _, annotation := range module.Annotations {
+			if annotation.Title != "" {
+				titled[annotation.GetTargetPath().GroundPrefix().String()] = true
+			}
+		}
+	}
+	for target, where := range public {
+		require.True(t, titled[target], "%s: %s has no # METADATA title", where, target)
+	}
+}
+
+func TestOneEntrypoint(t *testing.T) {
+	var entrypoints []string
+	for _, module := range parse(t) {
+		for _, annotation := range module.Annotations {
+			if annotation.Entrypoint {
+				entrypoints = append(entrypoints, annotation.GetTargetPath().String())
+			}
+		}
+	}
+	require.Equal(t, []string{"data.authz.decision"}, entrypoints)
+}
+
+func TestLinesAreShort(t *testing.T) {
+	var long []string
+	for _, name := range slices.Sorted(maps.Keys(parse(t))) {
+		source, err := fs.ReadFile(policies.Files(), name)
+		require.NoError(t, err)
+		for i, line := range strings.Split(string(source), "\n") {
+			if utf8.RuneCountInString(line) > 120 {
+				long = append(long, fmt.Sprintf("%s:%d", name, i+1))
+			}
+		}
+	}
+	require.Empty(t, long, "longer than 120 characters")
+}
+
+// ruleIDs are the rules of DOMAIN.md; REG-4 is a note of 4.2.
+func ruleIDs() []string {
+	var ids []string
+	for _, family := range []struct {
+		prefix   string
+		from, to int
+	}{
+		{"ALL-", 1, 13}, {"REG-", 1, 11}, {"REG-", 20, 22}, {"REG-I", 1, 7}, {"REG-W", 1, 2},
+		{"SYS-", 1, 8}, {"SYS-", 10, 11}, {"PRA-", 1, 12},
+	} {
+		for n := family.from; n <= family.to; n++ {
+			ids = append(ids, family.prefix+strconv.Itoa(n))
+		}
+	}
+	return ids
+}
+
+func TestEveryRuleIsNamedByATest(t *testing.T) {
+	var tests []string
+	for _, module := range parse(t) {
+		for _, rule := range module.Rules {
+			tests = append(tests, ruleName(rule))
+		}
+	}
+	for _, id := range ruleIDs() {
+		prefix := "test_" + strings.ToLower(strings.ReplaceAll(id, "-", "_")) + "_"
+		require.True(t, slices.ContainsFunc(tests, func(test string) bool { return strings.HasPrefix(test, prefix) }),
+			"no Rego test is named %s…", prefix)
+	}
+}
+
+// Whatever compiles under these capabilities uses no clock, no network and no randomness.
+func TestOnlyPureBuiltins(t *testing.T) {
+	for _, impure := range []string{`http.send({})`, `time.now_ns()`, `rand.intn("x", 2)`, `opa.runtime()`, `net.lookup_ip_addr("x")`} {
+		module := ast.MustParseModuleWithOpts("package authz.impure\n\nx := "+impure, ast.ParserOptions{RegoVersion: ast.RegoV1})
+		_, err := compile(map[string]*ast.Module{"impure.rego": module}, inputSchema(t))
+		require.ErrorContains(t, err, "undefined function", impure)
+	}
+	compiled(t)
+}

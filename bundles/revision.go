@@ -52,7 +52,7 @@ func Open(ctx context.Context, cfg Config) (*Revision, error) {
 	if err := r.compile(ctx, tree.content); err != nil {
 		return nil, fmt.Errorf("policies %s: %w", cfg.Source, err)
 	}
-	if !r.Defines(r.Entrypoint) {
+	if !r.isRule(r.Entrypoint) {
 		return nil, fmt.Errorf("policies %s: there is no rule %s to decide by", cfg.Source, r.dataPath(r.Entrypoint))
 	}
 	return r, nil
@@ -82,8 +82,14 @@ func (r *Revision) compile(ctx context.Context, content bundle.Bundle) error {
 	return nil
 }
 
-// Defines says whether there is a rule at a path below data, such as "authz/allow".
+// Defines says whether there are rules at or beneath a path below data, such as "authz/allow".
 func (r *Revision) Defines(path string) bool {
+	ref, err := ast.ParseRef(r.dataPath(path))
+	return err == nil && len(r.compiler.GetRulesWithPrefix(ref)) > 0
+}
+
+// isRule says whether a path names a rule, and not a package of them.
+func (r *Revision) isRule(path string) bool {
 	ref, err := ast.ParseRef(r.dataPath(path))
 	return err == nil && len(r.compiler.GetRulesExact(ref)) > 0
 }

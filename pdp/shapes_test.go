@@ -3,6 +3,8 @@ package pdp_test
 import (
 	"context"
 	"encoding/json"
+	"io/fs"
+	"strings"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -13,6 +15,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/bundles"
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
+	"github.com/wardkeeper/wardkeeper/policies"
 )
 
 // TestIllShapedDecisionsDeny, and are logged as the policy's fault.
@@ -121,6 +124,19 @@ func TestBuiltInTablesHaveNoFaults(t *testing.T) {
 	engine, err := pdp.New(pdp.Config{Revision: revision})
 	require.NoError(t, err)
 	require.ElementsMatch(t, allActions(), engine.Actions())
+
+	const table = "authz/regional/data.yaml"
+	good, err := fs.ReadFile(policies.Files(), table)
+	require.NoError(t, err)
+	for from, to := range map[string]string{
+		`"yes, any"`: `"yes, anywhere"`, `region: "both"`: `region: true`, `"yes, covered users"`: `""`,
+		`[facility]`: `[hospital]`, `here: region`: `here: realm`,
+	} {
+		bad := strings.Replace(string(good), from, to, 1)
+		require.NotEqual(t, string(good), bad, from)
+		_, err := pdp.New(pdp.Config{Revision: open(t, overlay(t, map[string]string{table: bad}), "authz/decision")})
+		assert.ErrorContains(t, err, "policies test", "%s in the place of %s", to, from)
+	}
 }
 
 // TestABatchStopsAsItSays, and counts what could not be read as denied.

@@ -17,16 +17,26 @@ type sitting struct {
 	view   View // nil: facts are absent
 }
 
-func (e *Engine) sit(ctx context.Context) (*sitting, error) {
-	s := &sitting{policy: e.policy, engine: e}
+// sit takes the policy and the facts as they stand. Whatever goes wrong, a panic included, is an error.
+func (e *Engine) sit(ctx context.Context) (s *sitting, err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			e.log.ErrorContext(ctx, "a source panicked", "cause", cause, "stack", string(debug.Stack()))
+			s, err = nil, &Error{Kind: Internal, Message: "the question could not be decided"}
+		}
+	}()
+	s = &sitting{policy: e.policy, engine: e}
 	if e.source == nil {
 		return s, nil
 	}
-	view, err := e.source.View(ctx)
-	if err != nil {
-		return nil, err
+	ctx, cancel := context.WithTimeout(ctx, e.timeout)
+	defer cancel()
+	if s.view, err = e.source.View(ctx); err != nil {
+		return nil, asError(ctx, err)
 	}
-	s.view = view
+	if s.view == nil {
+		return nil, &Error{Kind: Unavailable, Message: "membership facts are unavailable"}
+	}
 	return s, nil
 }
 

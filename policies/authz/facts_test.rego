@@ -200,7 +200,7 @@ _standings(directory, q) := {id: standing(directory, q.who, id) | some id in (fi
 	here := [id | some id, _ in held(directory, q.who); _in_scope(place(directory, id), scope)]
 	first := {id | some id in array.slice(here, 0, 20)}
 	reached := {id |
-		id := _place(directory, q).id
+		id := _place_id(q)
 		some above in here
 		place(directory, id).path[above]
 	}

@@ -99,6 +99,7 @@ _asked_of_known if {
 	input.action.name != "user.invite"
 	input.facts.user.id == input.resource.id
 	input.facts.user.within[input.facts.organization.id]
+	input.facts.user.assignments
 }
 
 _asked_of_known if {

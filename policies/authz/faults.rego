@@ -77,14 +77,14 @@ faults contains sprintf("%s actions, %s, %s: %v names no rule and code", [model,
 	not _is_rule(rule)
 }
 
-faults contains sprintf("%s actions, %s, stands: identity.rego has it among those that need no standing", [model, name]) if {
+faults contains sprintf("%s actions, %s, stands: identity.rego lets it stand nowhere", [model, name]) if {
 	some model, actions in _actions
 	some name, entry in actions
 	name in _from_nowhere
 	not entry.stands == "nowhere"
 }
 
-faults contains sprintf("%s actions, %s, stands: identity.rego has it among those that need a standing", [model, name]) if {
+faults contains sprintf("%s actions, %s, stands: identity.rego wants a standing for it", [model, name]) if {
 	some model, actions in _actions
 	some name, entry in actions
 	entry.stands == "nowhere"

@@ -109,12 +109,12 @@ test_fault_in_the_actions_is_named[note] if {
 		"a standing that it needs not": {
 			"patch": {"op": "remove", "path": "invitation.accept/stands"},
 			"told": {
-				"practice_group actions, invitation.accept, stands: identity.rego has it among those that need no standing",
+				"practice_group actions, invitation.accept, stands: identity.rego lets it stand nowhere",
 			},
 		},
 		"a standing that it needs": {
 			"patch": {"op": "add", "path": "user.edit/stands", "value": "nowhere"},
-			"told": {"practice_group actions, user.edit, stands: identity.rego has it among those that need a standing"},
+			"told": {"practice_group actions, user.edit, stands: identity.rego wants a standing for it"},
 		},
 	}
 	changed := json.patch(data.authz.practice_group.actions, [c.patch])

@@ -118,13 +118,14 @@ _known_user if {
 	not input.action.name in {"user.invite", "invitation.accept", "invitation.reject"}
 	input.facts.user.id == input.resource.id
 	input.facts.user.within[input.facts.organization.id]
+	input.facts.user.assignments
 }
 
 _can_be_invited(_) if question.said("new")
 
 _can_be_invited("health_system") if health_system.invitable
 
-_can_be_invited("practice_group") if input.facts.user.id
+_can_be_invited("practice_group") if input.facts.user.assignments
 
 # The first broken rule of stage 1, asked for only when there is one.
 _unidentified := {"code": "unknown_action", "rule": "ALL-1"} if {

@@ -5,8 +5,8 @@ package authz
 # METADATA
 # title: The actions of all models, for whoever gathers the facts
 # description: |
-#   For each action its models and resource type; `nowhere` marks those that need no standing, `anywhere` those for which
-#   standings in every organization count, `model` the one that judges without a place.
+#   For each action its models and resource type; `nowhere` marks those that need no standing, `anywhere` those for
+#   which standings in every organization count, `model` the one that judges without a place.
 catalogue[name] := {
 	"resource": _first_entry[name].resource,
 	"models": {model | some model, actions in _actions; actions[name]},

@@ -173,7 +173,8 @@ _kind(location, _) := input.facts.locations[location].kind if question.texts("lo
 _rises(location, _) if not input.facts.user.assignments[location].role
 
 _rises(location, role) if {
-	data.authz.health_system.roles[input.facts.user.assignments[location].role].rank < data.authz.health_system.roles[role].rank
+	held := input.facts.user.assignments[location].role
+	data.authz.health_system.roles[held].rank < data.authz.health_system.roles[role].rank
 }
 
 # A role that there is not is higher and lower than none.

@@ -23,9 +23,10 @@ outcome(place) := {
 	count(_remaining(place)) == 0
 }
 
-outcome(place) := {"advice": [object.union(account.advice("access_retained", "SYS-4"), {"locations": _remaining(place)})]} if {
+outcome(place) := {"advice": [advice]} if {
 	input.action.name == "assignment.remove"
 	count(_remaining(place)) > 0
+	advice := object.union(account.advice("access_retained", "SYS-4"), {"locations": _remaining(place)})
 }
 
 _remaining(place) := [location |

@@ -24,7 +24,9 @@ faults contains sprintf("practice_group default_level: %v is no level", [data.au
 	not data.authz.practice_group.levels[data.authz.practice_group.default_level]
 }
 
-faults contains sprintf("practice_group roles, %s, registration: %v is none of optional; refused; required", [role, entry.registration]) if {
+faults contains sprintf("practice_group roles, %s, registration: %v is none of %s", [role, said, allowed]) if {
 	some role, entry in data.authz.practice_group.roles
-	not entry.registration in {"optional", "refused", "required"}
+	said := object.get(entry, "registration", "nothing")
+	not said in {"optional", "refused", "required"}
+	allowed := "optional; refused; required"
 }

@@ -170,16 +170,15 @@ _practices if not question.texts("locations")
 # What is no practice is unknown; it is not told where it belongs.
 _own_practices(at) if {
 	every id in question.texts("locations") {
-		not _foreign_practice(id, at)
+		_own_or_unknown(id, at)
 	}
 }
 
 _own_practices(_) if not question.texts("locations")
 
-_foreign_practice(id, at) if {
-	input.facts.locations[id].kind == "practice"
-	input.facts.locations[id].organization != at.organization
-}
+_own_or_unknown(id, at) if input.facts.locations[id].organization == at.organization
+
+_own_or_unknown(id, _) if not input.facts.locations[id].kind == "practice"
 
 _named(member) if {
 	value := input.action.properties.name[member]

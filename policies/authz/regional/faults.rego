@@ -11,11 +11,12 @@ faults contains sprintf("regional matrix, %s, column %s: there is no cell", [row
 	not data.authz.regional.matrix[row][column]
 }
 
-faults contains sprintf("regional matrix, %s, column %s: %v is none of %s", [row, column, cell, concat("; ", allowed)]) if {
+faults contains sprintf("regional matrix, %s, column %s: %v is none of %s", [row, column, cell, listed]) if {
 	some row, allowed in _cells_of_row
 	some column in _columns
 	cell := data.authz.regional.matrix[row][column]
 	not cell in allowed
+	listed := concat("; ", allowed)
 }
 
 faults contains sprintf("regional matrix, %s: there is no such task", [row]) if {

@@ -24,3 +24,13 @@ func impure(name string) bool {
 		strings.HasPrefix(name, "crypto.x509.parse_and_verify_certificates") ||
 		name == "http.send" || name == "opa.runtime" || name == "trace"
 }
+
+// impureIn finds the function that a compile error misses, if it was taken away for not being pure.
+func impureIn(text string) (name string, ok bool) {
+	_, name, ok = strings.Cut(text, "undefined function ")
+	if !ok {
+		return "", false
+	}
+	known := func(b *ast.Builtin) bool { return b.Name == name }
+	return name, slices.ContainsFunc(ast.CapabilitiesForThisVersion().Builtins, known)
+}

@@ -102,7 +102,11 @@ func (r *Revision) dataPath(path string) string {
 func faults(errs ast.Errors) error {
 	all := make([]error, 0, len(errs))
 	for _, err := range errs {
-		all = append(all, errors.New(strings.Join(strings.Fields(err.Error()), " ")))
+		text := strings.TrimPrefix(strings.Join(strings.Fields(err.Error()), " "), "/")
+		if name, ok := impureIn(text); ok {
+			text += ": policies are pure, and " + name + " is not"
+		}
+		all = append(all, errors.New(text))
 	}
 	return errors.Join(all...)
 }

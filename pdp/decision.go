@@ -17,6 +17,7 @@ type Decision struct {
 	Advice      []any          // what would help
 	Context     map[string]any // anything else a policy says
 	Revision    string         // the policy revision that decided
+	Fault       bool           // the policy's answer was undefined or ill-shaped, and counts as this denial
 }
 
 // Obligation is in the shape of the AuthZEN obligations profile.

@@ -28,22 +28,23 @@ type Engine struct {
 	source  Source
 	timeout time.Duration
 	log     *slog.Logger
+	keep    *keeper
 }
 
-// New makes an engine. It fails where the policy's own tables are malformed, naming each cell.
+// New makes an engine. It fails where [CheckTables] does.
 func New(cfg Config) (*Engine, error) {
 	if cfg.Revision == nil {
 		return nil, errors.New("an engine needs a policy revision")
 	}
 	ctx := context.Background()
-	if err := checkTables(ctx, cfg.Revision); err != nil {
+	if err := CheckTables(ctx, cfg.Revision); err != nil {
 		return nil, err
 	}
 	p, err := newPolicy(ctx, cfg.Revision)
 	if err != nil {
 		return nil, fmt.Errorf("policies %s: %w", cfg.Revision.Source, err)
 	}
-	e := &Engine{policy: p, source: cfg.Source, timeout: cfg.Timeout, log: cfg.Logger}
+	e := &Engine{policy: p, source: cfg.Source, timeout: cfg.Timeout, log: cfg.Logger, keep: newKeeper(keptAccounts)}
 	if e.timeout == 0 {
 		e.timeout = time.Second
 	}
@@ -53,8 +54,8 @@ func New(cfg Config) (*Engine, error) {
 	return e, nil
 }
 
-// checkTables asks the policy itself what is wrong with its tables; each fault is a sentence that names the cell.
-func checkTables(ctx context.Context, r *bundles.Revision) error {
+// CheckTables asks the policy itself what is wrong with its tables; each fault is a sentence that names the cell.
+func CheckTables(ctx context.Context, r *bundles.Revision) error {
 	value, err := lookUp(ctx, r, beside(r, "faults"))
 	if err != nil {
 		return fmt.Errorf("policies %s: the tables cannot be checked: %w", r.Source, err)
@@ -93,7 +94,9 @@ func (e *Engine) DecideAll(ctx context.Context, items []Item, semantic authzen.S
 	outcomes := make([]Outcome, 0, len(items))
 	for _, item := range items {
 		outcome := Outcome{Err: item.Err}
-		if item.Err == nil {
+		if err := ctx.Err(); err != nil && item.Err == nil {
+			outcome.Err = asError(ctx, err)
+		} else if item.Err == nil {
 			outcome.Decision, outcome.Err = s.decide(ctx, item.Request)
 		}
 		outcomes = append(outcomes, outcome)

@@ -14,9 +14,9 @@ func evaluate(ctx context.Context, query *bundles.Query, input *ast.Term) (*ast.
 	term, err := query.Eval(ctx, input)
 	switch {
 	case errors.Is(err, bundles.ErrCancelled):
-		return nil, &Error{Kind: Timeout, Message: "the decision took too long", Err: context.Cause(ctx)}
+		return nil, &Error{Kind: Timeout, Message: "It took too long to decide this.", Err: context.Cause(ctx)}
 	case err != nil:
-		return nil, &Error{Kind: Internal, Message: "the policy could not be evaluated", Err: err}
+		return nil, &Error{Kind: Internal, Message: "The policy could not be evaluated.", Err: err}
 	}
 	return term, nil
 }

@@ -14,7 +14,7 @@ func (e *Engine) Input(ctx context.Context, r Request) (*ast.Term, error) {
 	if err != nil {
 		return nil, err
 	}
-	facts, err := e.policy.gather(ctx, view, r)
+	facts, err := e.policy.gather(ctx, view, keeping{}, r)
 	if err != nil {
 		return nil, err
 	}

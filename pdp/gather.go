@@ -16,6 +16,7 @@ type gathering struct {
 	view    View
 	request Request
 	action  actionEntry
+	keep    keeping
 
 	subject *User
 	user    *User
@@ -25,8 +26,8 @@ type gathering struct {
 }
 
 // gather gives input.facts.
-func (p *policy) gather(ctx context.Context, view View, r Request) (*ast.Term, error) {
-	g := gathering{view: view, request: r, action: p.catalogue[r.Action.Name], facts: make([][2]*ast.Term, 0, 12)}
+func (p *policy) gather(ctx context.Context, view View, keep keeping, r Request) (*ast.Term, error) {
+	g := gathering{view: view, keep: keep, request: r, action: p.catalogue[r.Action.Name], facts: make([][2]*ast.Term, 0, 12)}
 	for _, step := range []func(context.Context) error{g.people, g.places, g.targets} {
 		if err := step(ctx); err != nil {
 			return nil, err
@@ -48,11 +49,13 @@ func (g *gathering) people(ctx context.Context) (err error) {
 	}
 	// An id comes before a username; only an invitation may name an account by the latter, which the policy sees by
 	// an id that is not the resource's.
-	if g.user, err = g.view.User(ctx, g.request.Resource.ID); err != nil || g.user != nil {
+	if g.user, err = g.view.User(ctx, g.request.Resource.ID); err != nil {
 		return err
 	}
-	if g.user, err = g.view.UserByUsername(ctx, g.request.Resource.ID); err != nil {
-		return err
+	if g.user == nil {
+		if g.user, err = g.view.UserByUsername(ctx, g.request.Resource.ID); err != nil {
+			return err
+		}
 	}
 	if username := text(g.request.Action.Properties, "username"); username != "" {
 		namesake, err := g.view.UserByUsername(ctx, username)
@@ -102,23 +105,38 @@ func (g *gathering) placeID() (id string, named bool) {
 	return "", false
 }
 
-// targets looks up the locations that properties name.
+// targets looks up the locations that properties name: those of the action that its catalogue knows, and those that a
+// patient is associated with. What else a caller says changes nothing.
 func (g *gathering) targets(ctx context.Context) error {
 	action := g.request.Action.Properties
-	if id := text(action, "new_location"); id != "" {
+	if id := text(action, "new_location"); id != "" && g.action.takes("new_location") {
 		if _, err := g.location(ctx, keyTarget, id); err != nil {
 			return err
 		}
 	}
-	named := append(texts(action, "locations"), texts(g.request.Resource.Properties, "locations")...)
-	if id := text(action, "system"); id != "" {
+	var named []string
+	if g.action.takes("locations") {
+		named = texts(action, "locations")
+	}
+	if id := text(action, "system"); id != "" && g.action.takes("system") {
 		named = append(named, id)
 	}
+	if err := g.locations(ctx, keyLocations, named); err != nil {
+		return err
+	}
+	if g.request.Resource.Type == "patient" {
+		return g.locations(ctx, keyFacilities, texts(g.request.Resource.Properties, "locations"))
+	}
+	return nil
+}
+
+// locations adds those of some locations that are known, by their ids.
+func (g *gathering) locations(ctx context.Context, fact *ast.Term, named []string) error {
 	if len(named) == 0 {
 		return nil
 	}
 	if len(named) > maxNamed {
-		return &Error{Kind: Invalid, Message: fmt.Sprintf("a question may name at most %d locations", maxNamed)}
+		return &Error{Kind: Invalid, Message: fmt.Sprintf("A question may name at most %d locations.", maxNamed)}
 	}
 	found := ast.NewObject()
 	for _, id := range named {
@@ -130,7 +148,7 @@ func (g *gathering) targets(ctx context.Context) error {
 			found.Insert(ast.StringTerm(id), l.term)
 		}
 	}
-	g.add(keyLocations, ast.NewTerm(found))
+	g.add(fact, ast.NewTerm(found))
 	return nil
 }
 
@@ -164,14 +182,14 @@ func (g *gathering) join() {
 		g.add(keyOrganization, at.root.organizationTerm)
 	}
 	if g.subject != nil {
-		view := g.subject.view(organization)
+		view := g.subject.view(organization, g.keep.subject)
 		g.add(keySubject, view.fact)
 		if g.current != nil {
 			g.add(keyCurrent, view.standing(g.current))
 		}
 		if !g.action.nowhere {
 			if g.action.anywhere {
-				view = g.subject.view(wholeAccount)
+				view = g.subject.view(wholeAccount, g.keep.subject)
 			}
 			g.add(keyStandings, view.standingsWith(g.place))
 		}
@@ -182,7 +200,7 @@ func (g *gathering) join() {
 		g.add(keyPlace, g.current.term)
 	}
 	if g.user != nil && (at != nil || g.action.model != "") {
-		g.add(keyUser, g.user.view(organization).fact)
+		g.add(keyUser, g.user.view(organization, g.keep.user).fact)
 	}
 }
 

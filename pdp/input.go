@@ -46,7 +46,7 @@ func partTerm(members [][2]*ast.Term, properties map[string]any) (*ast.Term, err
 func objectTerm(members map[string]any) (*ast.Term, error) {
 	value, err := ast.InterfaceToValue(members)
 	if err != nil {
-		return nil, &Error{Kind: Invalid, Message: "the question cannot be read", Err: err}
+		return nil, &Error{Kind: Invalid, Message: "The question cannot be read.", Err: err}
 	}
 	return ast.NewTerm(value), nil
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -43,7 +44,7 @@ func readListing(kind string, r SearchRequest) (l listing, err error) {
 		return l, nil
 	}
 	if r.Page.Limit < 0 || r.Page.Limit > maxLimit {
-		return l, invalid("page.limit must be from 1 to %d", maxLimit)
+		return l, invalid("The member \"limit\" is not a whole number from 1 to %d at /page.", maxLimit)
 	}
 	if r.Page.Limit > 0 {
 		l.limit = r.Page.Limit
@@ -67,38 +68,47 @@ func (l *listing) readProperty(name string, value any) error {
 	switch name {
 	case "sort":
 		if l.sort = SortKey(s); !isText || !slices.Contains(sortKeys, l.sort) {
-			return invalid("page.properties.sort must be one of %v", sortKeys)
+			return invalid("The member \"sort\" is none of %s at /page/properties.", listed(sortKeys))
 		}
 	case "order":
 		if !isText || s != "asc" && s != "desc" {
-			return invalid(`page.properties.order must be "asc" or "desc"`)
+			return invalid("The member \"order\" is neither asc nor desc at /page/properties.")
 		}
 		l.descending = s == "desc"
 	case "query":
 		if l.query = s; !isText {
-			return invalid("page.properties.query must be a text")
+			return invalid("The member \"query\" is not a string at /page/properties.")
 		}
 	case "page":
 		number, ok := value.(json.Number)
 		n, err := number.Int64()
 		if !ok || err != nil || n < 1 || n > maxPage {
-			return invalid("page.properties.page must be a whole number from 1 on")
+			return invalid("The member \"page\" is not a whole number from 1 to %d at /page/properties.", maxPage)
 		}
 		l.number = int(n)
 	case "fields":
 		list, ok := value.([]any)
 		if !ok {
-			return invalid("page.properties.fields must be a list of %v", allFields)
+			return invalid("The member \"fields\" is not a list of %s at /page/properties.", listed(allFields))
 		}
 		for _, element := range list {
 			field, _ := element.(string)
 			if !slices.Contains(allFields, field) {
-				return invalid("page.properties.fields must be a list of %v", allFields)
+				return invalid("The member \"fields\" is not a list of %s at /page/properties.", listed(allFields))
 			}
 			l.fields = append(l.fields, field)
 		}
 	}
 	return nil
+}
+
+// listed names what there is to choose from.
+func listed[T ~string](all []T) string {
+	names := make([]string, len(all))
+	for i, name := range all {
+		names[i] = string(name)
+	}
+	return strings.Join(names, ", ")
 }
 
 func invalid(format string, args ...any) error {
@@ -113,7 +123,8 @@ func (l *listing) page(ctx context.Context, all candidates) (SearchResult, error
 		skip = (l.number - 1) * l.limit
 	}
 	skipped, more := 0, false
-	var last Cursor
+	last := l.after
+	patience := halfOf(ctx)
 	for c, err := range all {
 		if err == nil {
 			err = ctx.Err()
@@ -126,6 +137,9 @@ func (l *listing) page(ctx context.Context, all candidates) (SearchResult, error
 			return SearchResult{}, asError(ctx, err)
 		}
 		switch {
+		case !ok && skip == 0 && time.Now().After(patience):
+			// Hits are rare: rather than fail, the page ends here and its token goes on behind what was tried.
+			last, more = c.cursor, true
 		case !ok:
 			continue
 		case skipped < skip:
@@ -157,6 +171,15 @@ func (l *listing) page(ctx context.Context, all candidates) (SearchResult, error
 		result.Page.Total = &total
 	}
 	return result, nil
+}
+
+// halfOf is when half of a context's time is over; without a deadline that is never.
+func halfOf(ctx context.Context) time.Time {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return time.Now().Add(time.Hour)
+	}
+	return time.Now().Add(time.Until(deadline) / 2)
 }
 
 // users yields the users of a location in the order of the list.

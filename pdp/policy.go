@@ -32,6 +32,8 @@ type actionEntry struct {
 	nowhere  bool     // judged at its place: the subject need not stand anywhere
 	anywhere bool     // standings in every organization count
 	model    string   // judges without a place; "" where the place or standing says
+	roles    []string // those that can give power at a standing at all
+	named    []string // the properties that it has
 }
 
 func newPolicy(ctx context.Context, r *bundles.Revision) (*policy, error) {
@@ -77,13 +79,17 @@ func (p *policy) readCatalogue(table any) error {
 		if !ok {
 			return fmt.Errorf("policy catalogue: action %s is no object", name)
 		}
-		entry := actionEntry{resource: text(fields, "resource"), models: texts(fields, "models"), model: text(fields, "model")}
+		entry := actionEntry{resource: text(fields, "resource"), models: texts(fields, "models"), model: text(fields, "model"),
+			roles: texts(fields, "roles"), named: texts(fields, "properties")}
 		entry.nowhere, _ = fields["nowhere"].(bool)
 		entry.anywhere, _ = fields["anywhere"].(bool)
 		p.catalogue[name] = entry
 	}
 	return nil
 }
+
+// takes says whether an action has a property.
+func (a actionEntry) takes(property string) bool { return slices.Contains(a.named, property) }
 
 // actions lists the actions on a type of resource, sorted.
 func (p *policy) actions(resource string) []string {

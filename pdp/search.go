@@ -52,7 +52,7 @@ func (e *Engine) search(ctx context.Context, kind string, r SearchRequest,
 	defer func() {
 		if cause := recover(); cause != nil {
 			e.log.ErrorContext(ctx, "a search panicked", "cause", cause, "stack", string(debug.Stack()))
-			result, err = SearchResult{}, &Error{Kind: Internal, Message: "the search could not be answered"}
+			result, err = SearchResult{}, &Error{Kind: Internal, Message: "The search could not be answered."}
 		}
 	}()
 	switch kind {
@@ -70,6 +70,12 @@ func (e *Engine) search(ctx context.Context, kind string, r SearchRequest,
 	s, err := e.sit(ctx)
 	if err != nil {
 		return SearchResult{}, err
+	}
+	switch kind {
+	case subjectSearch:
+		s.keep.subject = nil
+	case resourceSearch:
+		s.keep.user = nil
 	}
 	if !s.administers() {
 		find = (*sitting).offered

@@ -26,7 +26,7 @@ func (s *sitting) offered(ctx context.Context, r SearchRequest, list listing) (c
 	}
 	ids, err := readTexts(set)
 	if err != nil {
-		return none, &Error{Kind: Internal, Message: "the policy's candidates could not be read", Err: err}
+		return none, &Error{Kind: Internal, Message: "The policy's candidates could not be read.", Err: err}
 	}
 	all := make([]candidate, len(ids))
 	for i, id := range ids {
@@ -68,7 +68,7 @@ func readTexts(value ast.Value) ([]string, error) {
 func readText(term *ast.Term) (string, error) {
 	s, ok := term.Value.(ast.String)
 	if !ok {
-		return "", &Error{Kind: Internal, Message: "the policy's scope could not be read", Err: errors.New("it is no text")}
+		return "", &Error{Kind: Internal, Message: "The policy's scope could not be read.", Err: errors.New("it is no text")}
 	}
 	return string(s), nil
 }

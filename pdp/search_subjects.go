@@ -28,6 +28,8 @@ type review struct {
 	question Request
 	root     string      // the organization that the question is about; "" where it can be any
 	stands   bool        // the question says where to stand, or needs no standing
+	current  *Location   // where the question says to stand; nil where it does not, or needs none
+	roles    []string    // those that can give power at a standing at all; nil where none is needed
 	near     []*Location // where a standing is likeliest to do: the place, and where the user asked about is assigned
 }
 
@@ -41,7 +43,10 @@ func (s *sitting) review(ctx context.Context, r SearchRequest) (*review, error) 
 		return nil, err
 	}
 	standing := text(r.Context, "current_location") != ""
-	q := &review{sitting: s, question: r.evaluation(), stands: standing || g.action.nowhere}
+	q := &review{sitting: s, question: r.evaluation(), stands: standing || g.action.nowhere, current: g.current}
+	if !g.action.nowhere {
+		q.roles = g.action.roles
+	}
 	_, placed := g.placeID()
 	switch {
 	case r.Resource.Type == "user" && g.user == nil && len(r.Action.Properties) == 0:
@@ -72,6 +77,9 @@ func (s *sitting) review(ctx context.Context, r SearchRequest) (*review, error) 
 
 // may says whether a person may, from where the question says or from some location where the person can stand.
 func (q *review) may(ctx context.Context, u *User) (bool, error) {
+	if !q.canBeMeant(u) {
+		return false, nil
+	}
 	question := q.question
 	question.Subject.ID = u.ID()
 	if q.stands {
@@ -86,7 +94,7 @@ func (q *review) may(ctx context.Context, u *User) (bool, error) {
 		question.Context = withMember(q.question.Context, "current_location", at.ID())
 		return q.sitting.may(ctx, question, q.allow)
 	}
-	held := u.view(q.root).held
+	held := u.heldIn(q.root)
 	for _, at := range slices.Concat(held, within(q.near, held)) {
 		if ok, err := from(at); ok || err != nil {
 			return ok, err
@@ -105,6 +113,17 @@ func (q *review) may(ctx context.Context, u *User) (bool, error) {
 		}
 	}
 	return false, nil
+}
+
+// canBeMeant spares the policy the many who cannot stand there, or hold no role that could give any power.
+func (q *review) canBeMeant(u *User) bool {
+	for _, a := range u.assignments {
+		if a.active && (q.current == nil || q.current.CoveredBy(a.Location)) &&
+			(q.roles == nil || slices.Contains(q.roles, a.Role)) {
+			return true
+		}
+	}
+	return q.roles == nil
 }
 
 // within keeps the locations at or beneath one that is held: nobody stands elsewhere.

@@ -64,7 +64,7 @@ func TestIllShapedDecisionsDeny(t *testing.T) {
 	} {
 		engine, log := generalLogged(t, decision+"\n\ncandidates := {\"subject\": {\"user\": {\"a\"}}}\n", time.Minute)
 		d := decide(t, engine, ask("a", "read", "doc", "1", "", "", nil))
-		require.Equal(t, pdp.Decision{Revision: d.Revision}, d, decision)
+		require.Equal(t, pdp.Decision{Revision: d.Revision, Fault: true}, d, decision)
 		require.NotEmpty(t, d.Revision)
 		require.Contains(t, log.String(), "policy fault", decision)
 		require.Contains(t, log.String(), "level=ERROR", decision)

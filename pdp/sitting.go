@@ -15,6 +15,7 @@ type sitting struct {
 	*policy
 	engine *Engine
 	view   View // nil: facts are absent
+	keep   keeping
 }
 
 // sit takes the policy and the facts as they stand. Whatever goes wrong, a panic included, is an error.
@@ -22,10 +23,10 @@ func (e *Engine) sit(ctx context.Context) (s *sitting, err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			e.log.ErrorContext(ctx, "a source panicked", "cause", cause, "stack", string(debug.Stack()))
-			s, err = nil, &Error{Kind: Internal, Message: "the question could not be decided"}
+			s, err = nil, &Error{Kind: Internal, Message: "The question could not be decided."}
 		}
 	}()
-	s = &sitting{policy: e.policy, engine: e}
+	s = &sitting{policy: e.policy, engine: e, keep: keeping{subject: e.keep, user: e.keep}}
 	if e.source == nil {
 		return s, nil
 	}
@@ -35,7 +36,7 @@ func (e *Engine) sit(ctx context.Context) (s *sitting, err error) {
 		return nil, asError(ctx, err)
 	}
 	if s.view == nil {
-		return nil, &Error{Kind: Unavailable, Message: "membership facts are unavailable"}
+		return nil, &Error{Kind: Unavailable, Message: "Membership facts are unavailable."}
 	}
 	return s, nil
 }
@@ -50,7 +51,7 @@ func (s *sitting) decide(ctx context.Context, r Request) (d Decision, err error)
 	if err != nil {
 		s.engine.log.ErrorContext(ctx, "policy fault: the decision is ill-shaped and counts as a denial",
 			"action", r.Action.Name, "revision", s.revision.ID, "error", err)
-		d = Decision{}
+		d = Decision{Fault: true}
 	}
 	d.Revision = s.revision.ID
 	return d, nil
@@ -71,16 +72,19 @@ func (s *sitting) ask(ctx context.Context, r Request, query *bundles.Query) (ter
 	defer func() {
 		if cause := recover(); cause != nil {
 			s.engine.log.ErrorContext(ctx, "a decision panicked", "cause", cause, "stack", string(debug.Stack()))
-			term, err = nil, &Error{Kind: Internal, Message: "the question could not be decided"}
+			term, err = nil, &Error{Kind: Internal, Message: "The question could not be decided."}
 		}
 	}()
 	ctx, cancel := context.WithTimeout(ctx, s.engine.timeout)
 	defer cancel()
 	var facts *ast.Term
 	if s.view != nil {
-		if facts, err = s.gather(ctx, s.view, r); err != nil {
+		if facts, err = s.gather(ctx, s.view, s.keep, r); err != nil {
 			return nil, asError(ctx, err)
 		}
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, asError(ctx, err)
 	}
 	in, err := input(r, facts)
 	if err != nil {
@@ -92,12 +96,12 @@ func (s *sitting) ask(ctx context.Context, r Request, query *bundles.Query) (ter
 // asError gives a failure to learn a fact its kind: what is no [*Error] means that the source is unavailable.
 func asError(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
-		return &Error{Kind: Timeout, Message: "the facts took too long", Err: err}
+		return &Error{Kind: Timeout, Message: "It took too long to decide this.", Err: err}
 	}
 	if _, ok := err.(*Error); ok {
 		return err
 	}
-	return &Error{Kind: Unavailable, Message: "membership facts are unavailable", Err: err}
+	return &Error{Kind: Unavailable, Message: "Membership facts are unavailable.", Err: err}
 }
 
 // Timeout is the time that one evaluation may take.

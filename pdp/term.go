@@ -12,6 +12,7 @@ var (
 	keyContext         = ast.StringTerm("context")
 	keyCurrent         = ast.StringTerm("current")
 	keyDefaultLocation = ast.StringTerm("default_location")
+	keyFacilities      = ast.StringTerm("facilities")
 	keyFacts           = ast.StringTerm("facts")
 	keyHeld            = ast.StringTerm("held")
 	keyID              = ast.StringTerm("id")

@@ -25,7 +25,7 @@ func (l *listing) token(last Cursor) (string, error) {
 
 // resume goes on where a token says. The limit may be left out, and then is what it was.
 func (l *listing) resume(token string) error {
-	refused := invalid("page.token does not continue this list: send the request that began it, or begin anew")
+	refused := invalid("The member \"token\" does not continue this list at /page: send the request that began it, or begin anew.")
 	var t pageToken
 	data, err := base64.RawURLEncoding.DecodeString(token)
 	if err != nil || len(token) > maxToken || json.Unmarshal(data, &t) != nil {
@@ -55,8 +55,10 @@ func (l *listing) seal(t pageToken) (string, error) {
 
 // sum is over the whole request but for token and limit, in an encoding that does not depend on the order of members.
 func (l *listing) sum(t pageToken) ([]byte, error) {
+	r := l.request
 	data, err := json.Marshal([]any{
-		l.kind, l.request.Subject, l.request.Action, l.request.Resource, l.request.Context, l.pageProperties(),
+		l.kind, r.Subject.Type, r.Subject.ID, said(r.Subject.Properties), r.Action.Name, said(r.Action.Properties),
+		r.Resource.Type, r.Resource.ID, said(r.Resource.Properties), said(r.Context), l.pageProperties(),
 		t.ID, t.Offset, t.Limit,
 	})
 	if err != nil {
@@ -70,5 +72,20 @@ func (l *listing) pageProperties() map[string]any {
 	if l.request.Page == nil {
 		return nil
 	}
-	return l.request.Page.Properties
+	return said(l.request.Page.Properties)
+}
+
+// said is what an object says: a null counts as absent, and so does an object that says nothing.
+func said(members map[string]any) map[string]any {
+	var all map[string]any
+	for name, value := range members {
+		if value == nil {
+			continue
+		}
+		if all == nil {
+			all = make(map[string]any, len(members))
+		}
+		all[name] = value
+	}
+	return all
 }

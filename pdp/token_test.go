@@ -50,7 +50,7 @@ func TestATokenIsForItsListAlone(t *testing.T) {
 	for name, change := range map[string]func(r *pdp.SearchRequest){
 		"subject":             func(r *pdp.SearchRequest) { r.Subject.ID += "x" },
 		"subject type":        func(r *pdp.SearchRequest) { r.Subject.Type = "service" },
-		"subject properties":  func(r *pdp.SearchRequest) { r.Subject.Properties = map[string]any{} },
+		"subject properties":  func(r *pdp.SearchRequest) { r.Subject.Properties = map[string]any{"note": "m"} },
 		"action":              func(r *pdp.SearchRequest) { r.Action.Name = "user.edit" },
 		"action properties":   func(r *pdp.SearchRequest) { r.Action.Properties = map[string]any{"note": "m"} },
 		"no properties":       func(r *pdp.SearchRequest) { r.Action.Properties = nil },

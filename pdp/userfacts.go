@@ -12,6 +12,9 @@ const wholeAccount = ""
 // maxStandings is how many standings a question carries besides the place itself (ALL-11).
 const maxStandings = 20
 
+// keptAccounts is how many accounts keep their facts: some 10 KB each at most.
+const keptAccounts = 8192
+
 // maxKept bounds how many standings a view keeps; more are built anew each time.
 const maxKept = 64
 
@@ -28,8 +31,8 @@ type userView struct {
 	kept map[*Location]*ast.Term
 }
 
-// view gives the account as one organization knows it.
-func (u *User) view(organization string) *userView {
+// view gives the account as one organization knows it. It is kept if there is a keeper for it.
+func (u *User) view(organization string, keep *keeper) *userView {
 	u.mu.RLock()
 	v := u.views[organization]
 	u.mu.RUnlock()
@@ -37,19 +40,56 @@ func (u *User) view(organization string) *userView {
 		return v
 	}
 	v = u.newView(organization)
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if kept := u.views[organization]; kept != nil {
-		return kept
-	}
 	// Only organizations that the account belongs to are kept, so that questions cannot grow a record.
-	if organization == wholeAccount || u.belongsTo(organization) {
-		if u.views == nil {
+	if keep == nil || organization != wholeAccount && !u.belongsTo(organization) {
+		return v
+	}
+	u.mu.Lock()
+	kept, first := u.views[organization], u.views == nil
+	if kept == nil {
+		if first {
 			u.views = make(map[string]*userView, 1)
 		}
 		u.views[organization] = v
 	}
+	u.mu.Unlock()
+	if first {
+		keep.add(u)
+	}
+	if kept != nil {
+		return kept
+	}
 	return v
+}
+
+// forget drops what was built of the account.
+func (u *User) forget() {
+	u.mu.Lock()
+	u.views = nil
+	u.mu.Unlock()
+}
+
+// keeper bounds how many accounts keep their facts: the one that came first goes first. It is safe for concurrent use.
+type keeper struct {
+	mu    sync.Mutex
+	users []*User
+	next  int
+}
+
+// keeping says whose facts are kept: a list goes through many accounts on one side, whose facts are not worth it.
+type keeping struct{ subject, user *keeper }
+
+func newKeeper(size int) *keeper { return &keeper{users: make([]*User, size)} }
+
+func (k *keeper) add(u *User) {
+	k.mu.Lock()
+	gone := k.users[k.next]
+	k.users[k.next] = u
+	k.next = (k.next + 1) % len(k.users)
+	k.mu.Unlock()
+	if gone != nil {
+		gone.forget()
+	}
 }
 
 func (u *User) belongsTo(organization string) bool {
@@ -190,6 +230,17 @@ func (v *userView) holdsAbove(place *Location) bool {
 		}
 	}
 	return false
+}
+
+// heldIn are the locations of an organization where the account has an active assignment, by ascending id.
+func (u *User) heldIn(organization string) []*Location {
+	var held []*Location
+	for _, a := range u.assignments {
+		if a.active && (organization == wholeAccount || a.at.Organization() == organization) {
+			held = append(held, a.at)
+		}
+	}
+	return held
 }
 
 // onlyStanding is the location of the one active assignment of an account, nil where there is none or another.

@@ -70,6 +70,10 @@ func openPolicy(ctx context.Context, dir, decision string) (*bundles.Revision, *
 	if err != nil {
 		return nil, nil, err
 	}
+	// Tables that are at fault are no measure for a directory.
+	if err := pdp.CheckTables(ctx, revision); err != nil {
+		return nil, nil, err
+	}
 	vocabulary, err := pdp.ReadVocabulary(ctx, revision)
 	return revision, vocabulary, err
 }
@@ -108,6 +112,7 @@ func (d *decisions) frontDoor(cfg httpapi.Config) (*httpapi.Server, error) {
 	}
 	cfg.PolicyRevision = func() string { return d.revision.ID }
 	if d.directory != nil {
+		cfg.Registry = directoryMetrics(d.directory)
 		cfg.DirectoryRevision = func() string { return d.directory.Status().Revision }
 	}
 	return httpapi.New(cfg)

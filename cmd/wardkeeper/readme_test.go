@@ -55,7 +55,7 @@ func TestReadmeLinks(t *testing.T) {
 	require.NoError(t, err)
 	for _, part := range strings.Split(string(readme), "](")[1:] {
 		target, _, _ := strings.Cut(part, ")")
-		if strings.HasPrefix(target, "https://") {
+		if strings.HasPrefix(target, "https://") || strings.HasPrefix(target, "#") {
 			continue
 		}
 		_, err := os.Stat(filepath.Join("../..", target))

@@ -44,7 +44,7 @@ func (x *exchange) decide(e authzen.Evaluation) error {
 		return unwritable(err)
 	}
 	x.tally.revision = d.Revision
-	x.tally.decided(x.tally.action, d.Allow)
+	x.tally.answered(x.tally.action, &d)
 	return nil
 }
 
@@ -118,7 +118,7 @@ func (x *exchange) answerAll(items []pdp.Item, outcomes []pdp.Outcome) (err erro
 			continue
 		}
 		x.tally.revision = outcomes[i].Decision.Revision
-		x.tally.decided(action, outcomes[i].Decision.Allow)
+		x.tally.answered(action, &outcomes[i].Decision)
 	}
 	return nil
 }

@@ -94,7 +94,9 @@ func (x *exchange) send() {
 // never read does no harm, and an empty one with status 200 might.
 func (x *exchange) fail(err error) {
 	f := faultOf(err)
-	x.failed()
+	if !x.gone() {
+		x.failed()
+	}
 	if x.sent {
 		return
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"log/slog"
 	"time"
+
+	"github.com/wardkeeper/wardkeeper/pdp"
 )
 
 // The outcomes of a question.
@@ -23,11 +25,15 @@ type tally struct {
 	revision                string
 }
 
-func (t *tally) decided(a *actionCounters, allow bool) {
-	if allow {
+// answered counts a decision. A denial for want of a well-formed answer is the policy's error.
+func (t *tally) answered(a *actionCounters, d *pdp.Decision) {
+	switch {
+	case d.Fault:
+		t.undecided(a)
+	case d.Allow:
 		t.allowed++
 		a.allowed.Inc()
-	} else {
+	default:
 		t.denied++
 		a.denied.Inc()
 	}

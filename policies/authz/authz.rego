@@ -86,6 +86,7 @@ _supported if not _outcome.obligations
 _supported if _supports(_outcome)
 
 _supports(outcome) if {
+	is_array(input.context.supported_obligations)
 	every obligation in outcome.obligations {
 		obligation.type in input.context.supported_obligations
 	}

@@ -73,7 +73,7 @@ test_possible_actions[note] if {
 		},
 		"at an entity": {
 			"stand": {"who": "hanna", "from": "mercy"}, "on": {"user": "hugo"},
-			"want": {"admin.grant", "admin.revoke", "assignment.remove", "user.edit", "user.reset_password", "user.view"},
+			"want": {"admin.grant", "assignment.remove", "user.edit", "user.reset_password", "user.view"},
 		},
 		"on who is not there": {
 			"stand": {"who": "hanna", "from": "mercy"}, "on": {"user": "faye"},

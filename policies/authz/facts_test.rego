@@ -72,6 +72,7 @@ facts(directory, q) := object.union_n([
 	{"place": fact | some fact in [_place(directory, q)]},
 	{"target": fact | some fact in [_known(directory, q["with"].new_location)]},
 	_named_locations(directory, q),
+	_facilities(directory, q),
 	{"user": fact | some fact in [_user(directory, q)]},
 	_namesake(directory, q),
 	{"standings": fact | some fact in [_standings(directory, q)]},
@@ -153,10 +154,16 @@ _named_locations(directory, q) := {
 } if {
 	named := array.flatten([
 		_texts(object.get(q, ["with", "locations"], [])),
-		_texts(object.get(q, "seen", [])),
 		[system | some system in [q["with"].system]],
 	])
 	count(named) > 0
+}
+
+default _facilities(_, _) := {}
+
+_facilities(directory, q) := {"facilities": {id: place(directory, id) | some id in seen; directory.locations[id]}} if {
+	seen := _texts(object.get(q, "seen", []))
+	count(seen) > 0
 }
 
 default _texts(_) := []
@@ -188,7 +195,6 @@ _user(directory, q) := account(directory, _account_id(directory, q), _organizati
 default _namesake(_, _) := {}
 
 _namesake(directory, q) := {"namesake": {"id": id}} if {
-	not _account_id(directory, q)
 	some id in _named_alike(directory, q["with"].username)
 }
 

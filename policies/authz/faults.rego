@@ -69,7 +69,7 @@ faults contains sprintf("%s actions, %s: there is no list of rules", [model, nam
 	not entry.rules
 }
 
-faults contains sprintf("%s actions, %s, %s: %v names no rule and code", [model, name, list, rule]) if {
+faults contains sprintf("%s actions, %s, %s: %v is no RULE/code with a sentence", [model, name, list, rule]) if {
 	some model, actions in _actions
 	some name, entry in actions
 	some list in ["rules", "complete"]
@@ -91,10 +91,21 @@ faults contains sprintf("%s actions, %s, stands: identity.rego wants a standing 
 	not name in _from_nowhere
 }
 
+faults contains sprintf("%s remedies, %s: there is no sentence for the advice %v", [model, rule, code]) if {
+	some model, remedies in _remedies
+	some rule, code in remedies
+	not data.authz.messages.advice[code]
+}
+
 faults contains sprintf("messages, %s, %s: there is no sentence", [list, code]) if {
 	some list, sentences in data.authz.messages
 	some code, sentence in sentences
 	not _is_sentence(sentence)
+}
+
+_remedies := {
+	"regional": data.authz.regional.remedies,
+	"practice_group": data.authz.practice_group.remedies,
 }
 
 _kinds := {

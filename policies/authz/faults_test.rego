@@ -100,11 +100,11 @@ test_fault_in_the_actions_is_named[note] if {
 		},
 		"a rule without a code": {
 			"patch": {"op": "add", "path": "user.edit/rules/PRA-1", "value": ["ALL-10"]},
-			"told": {"practice_group actions, user.edit, rules: ALL-10 names no rule and code"},
+			"told": {"practice_group actions, user.edit, rules: ALL-10 is no RULE/code with a sentence"},
 		},
 		"a code that there is not": {
 			"patch": {"op": "add", "path": "user.edit/rules/PRA-1", "value": ["ALL-10/user_gone"]},
-			"told": {"practice_group actions, user.edit, rules: ALL-10/user_gone names no rule and code"},
+			"told": {"practice_group actions, user.edit, rules: ALL-10/user_gone is no RULE/code with a sentence"},
 		},
 		"a standing that it needs not": {
 			"patch": {"op": "remove", "path": "invitation.accept/stands"},

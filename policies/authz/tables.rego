@@ -6,13 +6,24 @@ package authz
 # title: The actions of all models, for whoever gathers the facts
 # description: |
 #   For each action its models and resource type; `nowhere` marks those that need no standing, `anywhere` those for
-#   which standings in every organization count, `model` the one that judges without a place.
+#   which standings in every organization count, `model` the one that judges without a place. `roles` are those that
+#   can give power at a standing at all; nobody without one has to be asked about. `properties` are the action's.
 catalogue[name] := {
 	"resource": _first_entry[name].resource,
 	"models": {model | some model, actions in _actions; actions[name]},
 	"nowhere": object.get(_first_entry[name], "stands", "somewhere") == "nowhere",
 	"anywhere": object.get(_first_entry[name], "anywhere", false),
 	"model": object.get(_first_entry[name], "model", ""),
+	"properties": {property |
+		some actions in _actions
+		some property, _ in actions[name].properties
+	},
+	"roles": {role |
+		some model, actions in _actions
+		actions[name]
+		some role, entry in _roles[model]
+		_empowers(model, entry)
+	},
 } if {
 	some actions in _actions
 	some name, _ in actions
@@ -48,4 +59,22 @@ _actions := {
 _first_entry[name] := [entry | some actions in _actions; entry := actions[name]][0] if {
 	some actions in _actions
 	some name, _ in actions
+}
+
+_empowers(model, entry) if {
+	model == "regional"
+	entry.columns
+}
+
+_empowers(model, entry) if {
+	model == "health_system"
+	entry.administers
+}
+
+# Any member may have the area users, or another.
+_empowers(model, _) if model == "practice_group"
+
+_empowers(model, entry) if {
+	model == "vendor"
+	entry.founds
 }

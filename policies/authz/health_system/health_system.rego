@@ -31,10 +31,44 @@ allowed(at, place) if {
 possible(at, place) if {
 	_action.resource == input.resource.type
 	power(at, place)
+	_suitable(at, place)
 	every rule in _action.rules[row(at, place)] {
 		met(rule, at, place)
 	}
 }
+
+# A grant or revoke that names no role yet needs one that would do.
+_suitable(_, _) if not input.action.name in {"admin.grant", "admin.revoke"}
+
+_suitable(_, _) if question.text("role")
+
+_suitable(_, place) if {
+	input.action.name == "admin.grant"
+	some role, entry in data.authz.health_system.roles
+	entry.granted
+	_offers(place.kind, role)
+	_rises(place.id, role)
+}
+
+# From the system, a grant may name any entity.
+_suitable(at, _) if {
+	input.action.name == "admin.grant"
+	at.kind == "system"
+}
+
+_suitable(at, place) if {
+	input.action.name == "admin.revoke"
+	some location, assignment in input.facts.user.assignments
+	data.authz.health_system.roles[assignment.role].granted
+	_revocable(location, at, place)
+}
+
+_revocable(location, at, place) if {
+	at.kind != "system"
+	location == place.id
+}
+
+_revocable(_, at, _) if at.kind == "system"
 
 # Every property has its form, and the rules about properties that are not there are met.
 _complete(_, _) if not _action.properties

@@ -121,7 +121,7 @@ met(rule, _, place) if {
 	rule == "SYS-8/not_assigned"
 	not question.text("role")
 	every location in _judged(place) {
-		input.facts.user.assignments[location].role
+		input.facts.user.assignments[location]
 	}
 }
 

@@ -143,13 +143,16 @@ met(rule, _, _) if {
 	question.formed("flag?", "password_supplied")
 }
 
-_confirmed if lower(question.text("username")) == lower(question.text("username_confirmation"))
+# Case does not count, in any script: both turns, since some letters have two small forms.
+_confirmed if {
+	upper(lower(question.text("username"))) == upper(lower(question.text("username_confirmation")))
+}
 
 _confirmed if not question.text("username")
 
 _confirmed if not question.text("username_confirmation")
 
-_names_account if lower(question.text("username")) == lower(input.facts.user.username)
+_names_account if input.facts.namesake.id == input.facts.user.id
 
 _names_account if not question.text("username")
 

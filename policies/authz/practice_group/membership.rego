@@ -10,6 +10,13 @@ met(rule, _, _) if {
 	_in_use(input.facts.organization.id)
 }
 
+# To an invitation nobody goes by a username.
+met(rule, _, _) if {
+	rule == "ALL-10/user_inactive"
+	input.action.name in {"invitation.accept", "invitation.reject"}
+	input.facts.user.id != input.resource.id
+}
+
 # To this organization, nobody is there: PRA-6 alone says so.
 met(rule, _, _) if {
 	rule == "ALL-10/user_inactive"

@@ -25,7 +25,7 @@ using if {
 	input.resource.type == "patient"
 	is_array(input.resource.properties.locations)
 	some id in input.resource.properties.locations
-	some above, _ in input.facts.locations[id].path
+	some above, _ in input.facts.facilities[id].path
 	role := input.facts.subject.held[above]
 	data.authz.regional.roles[role].sees_patients
 }

@@ -1,0 +1,208 @@
+package pdp_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/authzen"
+	"github.com/wardkeeper/wardkeeper/pdp/membership"
+)
+
+// Each of these was found by somebody who tried to break the engine.
+
+func regressions(t *testing.T) *pdp.Engine {
+	t.Helper()
+	data, err := os.ReadFile("../testdata/directories/regressions.yaml")
+	require.NoError(t, err)
+	directory, err := membership.Parse(data, vocabulary())
+	require.NoError(t, err)
+	return withSource(t, fixed{directory})
+}
+
+func codes(d pdp.Decision) []string {
+	var all []string
+	for _, reason := range d.Reasons {
+		r := reason.(map[string]any)
+		all = append(all, fmt.Sprint(r["rule"], "/", r["code"]))
+	}
+	return all
+}
+
+// TestAGrantElsewhereIsDenied: the locations of a grant once escaped ALL-4.
+func TestAGrantElsewhereIsDenied(t *testing.T) {
+	e := regressions(t)
+	for _, elsewhere := range []any{"oak", "valley", "smile-a"} {
+		d := decide(t, e, ask("helen", "admin.grant", "user", "lucy", "", "sisters",
+			map[string]any{"role": "entity_admin", "locations": []any{"mercy", elsewhere}}))
+		require.False(t, d.Allow)
+		require.Equal(t, []string{"ALL-4/other_organization"}, codes(d))
+	}
+}
+
+// TestAnUnnamedPropertyAddsNoFacts: locations among the action's properties once made facts for a patient's list.
+func TestAnUnnamedPropertyAddsNoFacts(t *testing.T) {
+	e := regressions(t)
+	r := ask("regina", "patient.view", "patient", "p1", "", "metro", map[string]any{"locations": []any{"abc"}, "system": "abc"})
+	r.Resource.Properties = map[string]any{"locations": []any{"abc", 5.0}}
+	require.Equal(t, []string{"REG-21/no_patient_access"}, codes(decide(t, e, r)))
+	many := make([]any, 1001)
+	for i := range many {
+		many[i] = "abc"
+	}
+	require.True(t, decide(t, e, ask("regina", "user.view", "user", "ed", "", "metro", map[string]any{"locations": many})).Allow)
+}
+
+// TestSupportedObligationsAreAList: an object with the right values once passed for one.
+func TestSupportedObligationsAreAList(t *testing.T) {
+	e := regressions(t)
+	for _, supported := range []any{map[string]any{"a": "custom"}, "custom", 1.0, true, []any{}, []any{"notification"}} {
+		r := ask("regina", "user.edit", "user", "ed", "", "metro", nil)
+		r.Context["supported_obligations"] = supported
+		require.Equal(t, []string{"ALL-13/obligation_unsupported"}, codes(decide(t, e, r)), "%v", supported)
+	}
+}
+
+// TestAnInvitationFindsNobodyByUsername: the status of an account once showed to whoever knew its e-mail address.
+func TestAnInvitationFindsNobodyByUsername(t *testing.T) {
+	e := regressions(t)
+	for _, action := range []string{"invitation.accept", "invitation.reject"} {
+		d := decide(t, e, ask("stranger", action, "user", "peter@example.org", "smile", "", nil))
+		require.Equal(t, []string{"PRA-6/not_invited"}, codes(d))
+	}
+}
+
+// TestUsernamesInAnyScript: an account that was found by a username once did not have it.
+func TestUsernamesInAnyScript(t *testing.T) {
+	e := regressions(t)
+	for _, confirmation := range []string{"οδυσσευς@example.org", "ΟΔΥΣΣΕΥΣ@EXAMPLE.ORG", "οδυσσευσ@example.org"} {
+		d := decide(t, e, ask("olga", "user.invite", "user", "οδυσσευς@example.org", "", "smile", map[string]any{
+			"role": "administrator", "profession": "clerk", "level": "full", "locations": []any{"smile-a"},
+			"username": "οδυσσευς@example.org", "username_confirmation": confirmation,
+		}))
+		require.True(t, d.Allow, "%v", codes(d))
+	}
+}
+
+// TestActionSearchOffersWhatCanBeDone: a grant with no role left to give, and a revoke that names its places.
+func TestActionSearchOffersWhatCanBeDone(t *testing.T) {
+	e := regressions(t)
+	offers := func(subject, user, from string) []string {
+		found, err := e.SearchActions(context.Background(), pdp.SearchRequest{
+			Subject: authzen.Entity{Type: "user", ID: subject}, Resource: authzen.Entity{Type: "user", ID: user},
+			Context: map[string]any{"current_location": from},
+		})
+		require.NoError(t, err)
+		var names []string
+		for _, hit := range found.Hits {
+			names = append(names, hit.Name)
+		}
+		return names
+	}
+	require.Contains(t, offers("helen", "nora", "sisters"), "admin.revoke")
+	require.NotContains(t, offers("helen", "stranger", "sisters"), "admin.revoke")
+	require.Contains(t, offers("nora", "lucy", "mercy"), "admin.grant")
+	require.NotContains(t, offers("nora", "lucy", "mercy"), "admin.revoke")
+}
+
+// TestABatchEndsWithItsContext: a batch once went on long after its caller had left.
+func TestABatchEndsWithItsContext(t *testing.T) {
+	e := regressions(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	items := make([]pdp.Item, 1000)
+	for i := range items {
+		items[i].Request = ask("regina", "user.edit", "user", "ed", "", "metro", nil)
+	}
+	outcomes, err := e.DecideAll(ctx, items, authzen.ExecuteAll)
+	if err != nil {
+		require.Equal(t, pdp.Timeout, pdp.KindOf(err))
+		return
+	}
+	require.Len(t, outcomes, len(items))
+	for _, outcome := range outcomes {
+		require.Error(t, outcome.Err)
+		require.False(t, outcome.Decision.Allow)
+	}
+}
+
+// crowd is a directory with many users and few hits.
+func crowd(t *testing.T, users int) *membership.Directory {
+	t.Helper()
+	data := []byte(`{"locations":[{"id":"metro","kind":"region","model":"regional"},{"id":"north","kind":"division","parent":"metro"},
+{"id":"abc","kind":"facility","parent":"north"}],"users":[{"id":"regina","default_location":"metro","assignments":[{"location":"metro","role":"regional_admin"}]}`)
+	for i := range users {
+		data = fmt.Appendf(data, `,{"id":"u%06d","default_location":"abc","assignments":[{"location":"abc","role":"ed_normal"}]}`, i)
+	}
+	directory, err := membership.Parse(append(data, "]}"...), vocabulary())
+	require.NoError(t, err)
+	return directory
+}
+
+// nearlyOver is a context that says that its time is as good as over, and never ends.
+type nearlyOver struct{ context.Context }
+
+func (nearlyOver) Deadline() (time.Time, bool) { return time.Now(), true }
+
+// TestAPageEndsInTime: a list with rare hits once was given up when the time was over, and could not be had at all. A
+// page that ends early goes on with its token, and the pages are the list.
+func TestAPageEndsInTime(t *testing.T) {
+	e := withSource(t, fixed{crowd(t, 20)})
+	r := pdp.SearchRequest{
+		Subject: authzen.Entity{Type: "user", ID: "regina"}, Action: authzen.Action{Name: "user.deactivate"},
+		Resource: authzen.Entity{Type: "user"}, Context: map[string]any{"current_location": "metro"}, Page: &authzen.Page{Limit: 3},
+	}
+	all, err := e.SearchResources(context.Background(), pdp.SearchRequest{
+		Subject: r.Subject, Action: r.Action, Resource: r.Resource, Context: r.Context,
+	})
+	require.NoError(t, err)
+	require.Len(t, all.Hits, 20)
+	var hits []pdp.Hit
+	early := 0
+	for {
+		found, err := e.SearchResources(nearlyOver{context.Background()}, r)
+		require.NoError(t, err)
+		hits = append(hits, found.Hits...)
+		if found.Page.NextToken == "" {
+			break
+		}
+		if found.Page.Count < 3 {
+			early++ // at regina, on whom she may not do this
+		}
+		r.Page = &authzen.Page{Token: found.Page.NextToken}
+	}
+	require.Equal(t, all.Hits, hits)
+	require.Equal(t, 1, early)
+}
+
+// TestListsKeepNoFacts: whoever searched once made the process keep the facts of everybody.
+func TestListsKeepNoFacts(t *testing.T) {
+	directory := crowd(t, 20_000)
+	e := withSource(t, fixed{directory})
+	heap := func() uint64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	find := func() {
+		_, err := e.SearchResources(context.Background(), pdp.SearchRequest{
+			Subject: authzen.Entity{Type: "user", ID: "regina"}, Action: authzen.Action{Name: "user.reactivate"},
+			Resource: authzen.Entity{Type: "user"}, Context: map[string]any{"current_location": "metro"},
+		})
+		require.NoError(t, err)
+	}
+	_, err := directory.Users(context.Background(), pdp.UserQuery{Limit: 1}) // the sorted list is kept on purpose
+	require.NoError(t, err)
+	before := heap()
+	find()
+	after := heap()
+	require.Less(t, int64(after)-int64(before), int64(20_000*500), "bytes kept by a search of 20,000 users")
+	runtime.KeepAlive(directory)
+}

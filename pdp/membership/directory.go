@@ -27,10 +27,11 @@ type Directory struct {
 	children   [][]int32        // for each location, into locations
 	assigned   [][]int32        // for each location, into users
 
-	rankings [rankings]ranking // each built when first asked for
-	stretch  sync.Map          // listKey -> *ranks
-	beneath  sync.Map          // location id -> []*pdp.Location
-	search   searchTexts
+	rankings       [rankings]ranking // each built when first asked for
+	byOrganization sync.Map          // rankingKey -> *ranking, of its users alone
+	stretch        sync.Map          // listKey -> *ranks
+	beneath        sync.Map          // location id -> []*pdp.Location
+	search         searchTexts
 }
 
 var _ pdp.View = (*Directory)(nil)

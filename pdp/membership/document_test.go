@@ -211,7 +211,7 @@ func TestUnreadable(t *testing.T) {
 		"comment":            {"# nothing\n", "the document is empty"},
 		"two documents":      {"locations: []\nusers: []\n---\nlocations: []\nusers: []\n", "more follows after the document"},
 		"two JSON documents": {`{"locations": [], "users": []} {}`, "more follows after the document"},
-		"trailing comma":     {"{\"locations\": [],\n\"users\": [],}", "line 2, column 12: invalid character ','"},
+		"trailing comma":     {"{\"locations\": [],\n\"users\": [],}", "line 2, column 12: invalid character"},
 		"cut off":            {`{"locations": [`, "line 1, column 16: unexpected EOF"},
 		"invalid UTF-8":      {"{\"locations\": [{\"id\": \"a\xff\"}], \"users\": []}", "line 1, column 25: invalid UTF-8"},
 		"half a character":   {`{"locations": [{"id": "\ud800"}], "users": []}`, ""},
@@ -254,6 +254,46 @@ func TestFaultsNameNobody(t *testing.T) {
 		assert.NotContains(t, strings.ToLower(text), "jane")
 		assert.NotContains(t, strings.ToLower(text), "doe")
 	}
+}
+
+// A parser quotes what it cannot read, but no message of ours does.
+func TestSyntaxErrorsQuoteNothing(t *testing.T) {
+	for document, fault := range map[string]string{
+		`{"users": [{"name": {"family": "\ud800Johnson"}}]}`:     "line 1, column 33: invalid surrogate pair",
+		`{"users": [{"name": {"family": "\Johnson"}}]}`:          "line 1, column 33: invalid escape sequence",
+		`{"users": [{"name": {"family": "\uJohnson"}}]}`:         "line 1, column 33: invalid escape sequence",
+		`{"users": [{"name": {"family": Johnson}}]}`:             "line 1, column 32: invalid character",
+		`{"users": [{"name": {"family": nohnson}}]}`:             "line 1, column 33: invalid character",
+		`{"users": [{"name": {"family": "a" Johnson}}]}`:         "line 1, column 36: invalid character",
+		"{\"users\": [{\"name\": {\"family\": \"Johnson\n\"}}]}": "line 1, column 40: invalid character",
+		"users:\n- name: {family: *Johnson}\n":                   "anchors and aliases are not accepted",
+		"users:\n- name: &Johnson {family: *Johnson}\n":          "locations is missing",
+		"users:\n- name: {family: !Johnson!x Johnson}\n":         "yaml: line 1: found undefined tag handle",
+		"users:\n- name: {family: \"\\Johnson\"}\n":              "yaml: line 2: found unknown escape character",
+		"users:\n- name: {family: \"Johnson}\n":                  "yaml: line 2: found unexpected end of stream",
+		"users:\n- name: {family: Johnson\n":                     "yaml: line 1: did not find expected ',' or '}'",
+		"users:\n- name: Johnson: Johnson\n":                     "yaml: line 2: mapping values are not allowed in this context",
+		"%Johnson\n---\nusers: []\n":                             "yaml: found unknown directive name",
+	} {
+		got := faultsOf(t, document, Auto)
+		require.NotEmpty(t, got)
+		assert.Equal(t, fault, got[0], document)
+		assert.NotContains(t, strings.ToLower(strings.Join(got, "\n")), "ohnson")
+	}
+	assert.Equal(t, "not well-formed", phrase("`Johnson`", jsonPhrases, "not well-formed"))
+}
+
+func TestFaultsAreShort(t *testing.T) {
+	long := strings.Repeat("x", 500)
+	cut := `"` + long[:64] + `"...`
+	odd := withUsers(`{"id": "jane", "status": "` + long + `", "` + long + `": 1, "` + long + `": 1, "a\nb": 1, "a\nb": 1}`)
+	assert.Equal(t, []string{
+		`user "jane": status ` + cut + ` is not one of active, deactivated`,
+		`user "jane": unknown field ` + cut,
+		`user "jane": ` + cut + ` is there twice`,
+		`user "jane": unknown field "a\nb"`,
+		`user "jane": "a\nb" is there twice`,
+	}, faultsOf(t, odd, JSON))
 }
 
 func TestManyFaults(t *testing.T) {

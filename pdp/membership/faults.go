@@ -11,7 +11,7 @@ import (
 const (
 	keptFaults    = 10_000 // more are counted alone, so that a garbage file cannot fill the memory
 	printedFaults = 100
-	quotedBytes   = 80 // of an id or value, in a fault
+	quotedBytes   = 64 // of an id or value, in a fault
 )
 
 // Faults is everything that is wrong with a directory. No text holds a name or a username: records are named by id, or
@@ -121,4 +121,23 @@ func quote(s string) string {
 		return strconv.Quote(strings.ToValidUTF8(s[:quotedBytes], "")) + "..."
 	}
 	return strconv.Quote(s)
+}
+
+// label names a member. A name that the file made up is quoted.
+func label(name string) string {
+	plain := func(c rune) bool { return c == '_' || c == '.' || 'a' <= c && c <= 'z' }
+	if len(name) <= quotedBytes && strings.IndexFunc(name, func(c rune) bool { return !plain(c) }) < 0 {
+		return name
+	}
+	return quote(name)
+}
+
+// phrase gives those of a parser's words that hold for any document. The rest of its message may be somebody's name.
+func phrase(message string, known []string, otherwise string) string {
+	for _, p := range known {
+		if strings.HasPrefix(message, p) {
+			return p
+		}
+	}
+	return otherwise
 }

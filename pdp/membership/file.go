@@ -8,7 +8,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,7 +21,7 @@ type FileConfig struct {
 	Vocabulary pdp.Vocabulary // of the active policy
 	Logger     *slog.Logger   // nil: slog.Default()
 	Interval   time.Duration  // of the looks that do not rely on file events; 0 means 5 s
-	Settle     time.Duration  // how long a changed file must be left alone before it is read; 0 means 100 ms
+	Settle     time.Duration  // how long a changed file must be left alone before it is read; 0 means 250 ms
 	// OnReload is called with each new directory once it is in force, the first one excepted. It must not call the File's
 	// Reload, SetVocabulary or Close.
 	OnReload func(*Directory)
@@ -48,6 +47,7 @@ type File struct {
 	reading sync.Mutex // held by whoever reads the file
 	vocab   pdp.Vocabulary
 	changed bool // the vocabulary, since the directory in force was checked
+	waiting bool // for whoever is writing the file
 
 	mu     sync.Mutex // guards the rest
 	status Status
@@ -59,9 +59,14 @@ type File struct {
 
 var _ pdp.Source = (*File)(nil)
 
+// patience is how long the first reading waits for a file that is being written.
+const patience = 5 * time.Second
+
 // OpenFile loads a directory file and watches it until Close. It fails where the file cannot be read, and with a
 // [*Faults] where it breaks a rule.
-func OpenFile(cfg FileConfig) (*File, error) {
+func OpenFile(cfg FileConfig) (*File, error) { return openFile(cfg, patience) }
+
+func openFile(cfg FileConfig, patience time.Duration) (*File, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
@@ -69,11 +74,15 @@ func OpenFile(cfg FileConfig) (*File, error) {
 		cfg.Interval = 5 * time.Second
 	}
 	if cfg.Settle <= 0 {
-		cfg.Settle = 100 * time.Millisecond
+		cfg.Settle = 250 * time.Millisecond
 	}
 	f := &File{cfg: cfg, vocab: cfg.Vocabulary, closed: make(chan struct{}), done: make(chan struct{})}
 	w := newWatch(cfg) // before the first reading, so that no change is missed
-	if err := f.Reload(); err != nil {
+	err := f.Reload()
+	for began := time.Now(); unsettled(err) && time.Since(began) < patience; err = f.Reload() {
+		time.Sleep(min(cfg.Settle, patience))
+	}
+	if err != nil {
 		w.close()
 		return nil, err
 	}
@@ -104,7 +113,8 @@ func (f *File) Close() error {
 	return nil
 }
 
-// Reload reads the file now. An error leaves the directory as it was.
+// Reload reads the file now. An error leaves the directory as it was; one that says that the file is being written does
+// not count as a failure, for the file is read once it is closed.
 func (f *File) Reload() error {
 	f.reading.Lock()
 	defer f.reading.Unlock()
@@ -130,17 +140,27 @@ func (f *File) reload() error {
 	began := time.Now()
 	previous := f.current.Load()
 	d, err := f.read(previous)
-	if errors.Is(err, errUnsettled) {
+	if unsettled(err) {
+		if previous != nil && !f.waiting && errors.Is(err, errWritten) { // told once, not at each attempt
+			f.waiting = true
+			f.cfg.Logger.Warn("directory file is being written, it is read once it is closed",
+				"path", f.cfg.Path, "revision", previous.Revision())
+		}
 		return err
 	}
+	f.waiting = false
 	if err != nil {
 		f.failed(began, err)
 		return err
 	}
 	f.mu.Lock()
+	failed := f.status.Err != nil
 	f.status.AttemptedAt, f.status.Err = began, nil
 	if d == previous {
 		f.mu.Unlock()
+		if failed {
+			f.cfg.Logger.Info("directory is good again", "path", f.cfg.Path, "revision", d.Revision())
+		}
 		return nil
 	}
 	f.status.Revision, f.status.Locations, f.status.Users = d.Revision(), len(d.locations), len(d.users)
@@ -182,7 +202,17 @@ func (f *File) read(previous *Directory) (*Directory, error) {
 	return parse(data, formatOf(f.cfg.Path), f.vocab, previous)
 }
 
-var errUnsettled = errors.New("the file changed while it was read")
+// A part of a file may well be a directory, with fewer users, or with somebody active whose status follows. What is being
+// written is read once it is finished.
+var (
+	errUnsettled = errors.New("changed while it was read")
+	errWritten   = errors.New("is being written")
+)
+
+// unsettled says whether to try again soon.
+func unsettled(err error) bool {
+	return errors.Is(err, errUnsettled) || errors.Is(err, errWritten)
+}
 
 func readFile(path string) ([]byte, error) {
 	before, err := os.Stat(path)
@@ -190,35 +220,40 @@ func readFile(path string) ([]byte, error) {
 		return nil, err
 	}
 	if !before.Mode().IsRegular() { // to open a pipe would wait for its writer
-		return nil, fmt.Errorf("%s is not a regular file", filepath.Base(path))
+		return nil, fmt.Errorf("%s is not a regular file", path)
 	}
 	if before.Size() > MaxSize {
-		return nil, fmt.Errorf("%s is larger than %d bytes", filepath.Base(path), MaxSize)
+		return nil, fmt.Errorf("%s is larger than %d bytes", path, MaxSize)
 	}
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
+	if beingWritten(file) {
+		return nil, fmt.Errorf("%s %w", path, errWritten)
+	}
 	data := make([]byte, before.Size())
 	if _, err := io.ReadFull(file, data); err != nil {
-		return nil, errUnsettled
+		return nil, fmt.Errorf("%s %w", path, errUnsettled)
 	}
-	// A part of a file may well be a directory with fewer users. What is being written is read once it is finished.
-	after, err := file.Stat()
+	if beingWritten(file) { // who began meanwhile
+		return nil, fmt.Errorf("%s %w", path, errWritten)
+	}
+	after, err := file.Stat() // who also finished meanwhile
 	if err != nil {
 		return nil, err
 	}
 	if !sameState(before, after) {
-		return nil, errUnsettled
+		return nil, fmt.Errorf("%s %w", path, errUnsettled)
 	}
 	return data, nil
 }
 
-// sameState says whether a file was neither written nor replaced between two looks.
+// sameState says whether a file was neither written nor replaced between two looks, nor made readable.
 func sameState(a, b os.FileInfo) bool {
 	if a == nil || b == nil {
 		return a == nil && b == nil
 	}
-	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
+	return os.SameFile(a, b) && a.Mode() == b.Mode() && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
 }

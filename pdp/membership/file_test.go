@@ -7,11 +7,13 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/fsnotify/fsnotify"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -179,6 +181,13 @@ func TestBadFileLeavesTheLastGoodOne(t *testing.T) {
 	write(t, path, everyoneYAML)
 	eventually(t, f, "good again", func(s Status) bool { return s.Err == nil })
 	assert.Same(t, good, f.Directory(), "the same document is the same directory")
+	again := func() bool { return strings.Contains(log.String(), "directory is good again") }
+	require.Eventually(t, again, 20*time.Second, time.Millisecond)
+	lines := strings.Split(strings.TrimSpace(log.String()), "\n")
+	assert.Contains(t, lines[len(lines)-1], "level=INFO")
+	assert.Contains(t, lines[len(lines)-1], "revision="+good.Revision())
+	require.NoError(t, f.Reload())
+	assert.Equal(t, 1, strings.Count(log.String(), "good again"), "only after a failure")
 	write(t, path, everyoneYAML+"  - id: more\n")
 	eventually(t, f, "reloaded", func(s Status) bool { return s.Reloads == 1 && s.Users == 7 })
 	require.NoError(t, f.Close())
@@ -204,13 +213,13 @@ func TestOpenFileRefuses(t *testing.T) {
 	_, err := OpenFile(FileConfig{Path: filepath.Join(folder, "none.json")})
 	assert.ErrorIs(t, err, os.ErrNotExist)
 	_, err = OpenFile(FileConfig{Path: folder})
-	assert.ErrorContains(t, err, "is not a regular file")
+	assert.EqualError(t, err, "directory file: "+folder+" is not a regular file")
 
 	large := filepath.Join(folder, "large.json")
 	write(t, large, "")
 	require.NoError(t, os.Truncate(large, MaxSize+1))
 	_, err = OpenFile(FileConfig{Path: large})
-	assert.ErrorContains(t, err, "is larger than 268435456 bytes")
+	assert.EqualError(t, err, "directory file: "+large+" is larger than 268435456 bytes")
 
 	bad := filepath.Join(folder, "bad.json")
 	write(t, bad, `{"locations": [{"id": "x"}], "users": [{"id": "y", "status": "z"}]}`)
@@ -361,4 +370,20 @@ func TestReadersDuringReloads(t *testing.T) {
 	require.NoError(t, f.Reload())
 	assert.NotZero(t, f.Status().Reloads)
 	assert.Zero(t, f.Status().Failures)
+}
+
+// A file that becomes readable is read, though nothing was written.
+func TestModeIsChanged(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "directory.json")
+	write(t, path, withUsers(""))
+	before, err := os.Stat(path)
+	require.NoError(t, err)
+	w := newWatch(FileConfig{Path: path, Logger: slog.New(slog.DiscardHandler)})
+	t.Cleanup(w.close)
+	assert.False(t, w.concerns(fsnotify.Event{Name: path, Op: fsnotify.Chmod}))
+	require.NoError(t, os.Chmod(path, 0o400))
+	assert.True(t, w.concerns(fsnotify.Event{Name: path, Op: fsnotify.Chmod}))
+	after, err := os.Stat(path)
+	require.NoError(t, err)
+	assert.False(t, sameState(before, after))
 }

@@ -84,7 +84,13 @@ func (j *jsonTokens) unquote(raw []byte) string {
 	return string(plain)
 }
 
-// locate says where a document cannot be read, by line and column, and nothing of what stands there but a character.
+var jsonPhrases = []string{
+	"unexpected EOF", "invalid character", "invalid UTF-8", "invalid surrogate pair", "invalid escape sequence",
+	"object member name must be a string", "missing value after object name", "mismatching structural token",
+	"exceeded max depth",
+}
+
+// locate says where a document cannot be read, by line and column, and nothing of what stands there.
 func (j *jsonTokens) locate(err error) error {
 	at := int(j.in.InputOffset())
 	var syntax *jsontext.SyntacticError
@@ -94,7 +100,7 @@ func (j *jsonTokens) locate(err error) error {
 	before := j.data[:min(at, len(j.data))]
 	line := 1 + bytes.Count(before, []byte("\n"))
 	column := len(before) - bytes.LastIndexByte(before, '\n')
-	return fmt.Errorf("line %d, column %d: %w", line, column, err)
+	return fmt.Errorf("line %d, column %d: %s", line, column, phrase(err.Error(), jsonPhrases, "not well-formed JSON"))
 }
 
 // interned keeps one copy of the words that every record repeats.

@@ -17,23 +17,46 @@ var sortKeys = [...]pdp.SortKey{pdp.SortName, pdp.SortUsername, pdp.SortDefaultL
 
 const rankings = 2 * len(sortKeys)
 
-// ranking puts all users of the directory in one order. Then the list of any location is a sorted list of numbers, and
-// the place of a user in it is found by the user's own.
+// ranking puts users in one order. Then the list of any location is a sorted list of numbers, and the place of a user in
+// it is found by the user's own.
+//
+// Mostly it is one of all users of the directory. Where organizations differ in what they see of a user, each has its own.
 type ranking struct {
-	once  sync.Once
-	users []int32 // by rank
-	ranks []int32 // by user
+	once   sync.Once
+	all    bool    // users of the directory
+	ranked []int32 // else those, ascending
+	users  []int32 // by rank
+	ranks  []int32 // by user, or by index in ranked
 }
 
-func (r *ranking) build(all []*pdp.User, key pdp.SortKey, descending bool) {
+// rankingKey names the ranking of one organization.
+type rankingKey struct {
+	organization string
+	ranking      int
+}
+
+// rank is false for a user of another organization.
+func (r *ranking) rank(user int32) (int32, bool) {
+	if r.all {
+		return r.ranks[user], true
+	}
+	at, ok := slices.BinarySearch(r.ranked, user)
+	if !ok {
+		return 0, false
+	}
+	return r.ranks[at], true
+}
+
+// build ranks users by what sortedBy gives for each.
+func (r *ranking) build(users []int32, sortedBy func(user int32) (first, second string), descending bool) {
 	type entry struct {
 		first, second string
-		user          int32
+		user, at      int32
 	}
-	entries := make([]entry, len(all))
-	for i, u := range all {
-		entries[i].user = int32(i)
-		entries[i].first, entries[i].second = sortedBy(u, key)
+	entries := make([]entry, len(users))
+	for i, user := range users {
+		entries[i].user, entries[i].at = user, int32(i)
+		entries[i].first, entries[i].second = sortedBy(user)
 	}
 	slices.SortFunc(entries, func(a, b entry) int {
 		return cmp.Or(
@@ -42,11 +65,11 @@ func (r *ranking) build(all []*pdp.User, key pdp.SortKey, descending bool) {
 			cmp.Compare(a.user, b.user), // ordinals are in the order of ids
 		)
 	})
-	r.users = make([]int32, len(all))
-	r.ranks = make([]int32, len(all))
+	r.users = make([]int32, len(users))
+	r.ranks = make([]int32, len(users))
 	for rank, e := range entries {
 		r.users[rank] = e.user
-		r.ranks[e.user] = int32(rank)
+		r.ranks[e.at] = int32(rank)
 	}
 }
 
@@ -94,19 +117,45 @@ type ranks struct {
 	all  []int32
 }
 
-func (d *Directory) ranking(i int) *ranking {
-	r := &d.rankings[i]
-	r.once.Do(func() { r.build(d.users, sortKeys[i/2], i%2 == 1) })
-	return r
+// ranking is the one that the list of a location goes by. It is false for an unknown location, of which nothing is kept:
+// what callers ask for is without bounds.
+func (d *Directory) ranking(key listKey) (*ranking, bool) {
+	at, ok := d.locationAt[key.location]
+	if !ok && key.location != "" {
+		return nil, false
+	}
+	by, descending := sortKeys[key.ranking/2], key.ranking%2 == 1
+	if by != pdp.SortDefaultLocation || key.location == "" {
+		r := &d.rankings[key.ranking]
+		r.once.Do(func() {
+			everyone := make([]int32, len(d.users))
+			for i := range everyone {
+				everyone[i] = int32(i)
+			}
+			r.all = true
+			r.build(everyone, func(user int32) (string, string) { return sortedBy(d.users[user], by) }, descending)
+		})
+		return r, true
+	}
+	// An organization does not see a default location in another one, so that it must not show in the order either.
+	organization := d.locations[at].Organization()
+	kept, _ := d.byOrganization.LoadOrStore(rankingKey{organization, key.ranking}, &ranking{})
+	r := kept.(*ranking)
+	r.once.Do(func() {
+		r.ranked = d.usersBeneath(d.locationAt[organization])
+		r.build(r.ranked, func(user int32) (first, second string) {
+			u := d.users[user]
+			if l := d.location(u.Record().DefaultLocation); l == nil || l.Organization() != organization {
+				return "", ""
+			}
+			return sortedBy(u, by)
+		}, descending)
+	})
+	return r, true
 }
 
 // list is built when first asked for, and kept.
-func (d *Directory) list(key listKey) []int32 {
-	r := d.ranking(key.ranking)
-	at, ok := d.locationAt[key.location]
-	if !ok && key.location != "" {
-		return nil // and nothing kept: what callers ask for is without bounds
-	}
+func (d *Directory) list(key listKey, r *ranking) []int32 {
 	kept, _ := d.stretch.LoadOrStore(key, &ranks{})
 	l := kept.(*ranks)
 	l.once.Do(func() {
@@ -114,15 +163,23 @@ func (d *Directory) list(key listKey) []int32 {
 			l.all = slices.Sorted(slices.Values(r.ranks))
 			return
 		}
-		for _, beneath := range d.covered(at) {
-			for _, user := range d.assigned[beneath] {
-				l.all = append(l.all, r.ranks[user])
-			}
+		l.all = d.usersBeneath(d.locationAt[key.location])
+		for i, user := range l.all {
+			l.all[i], _ = r.rank(user) // all are of the organization
 		}
 		slices.Sort(l.all)
-		l.all = slices.Clip(slices.Compact(l.all))
 	})
 	return l.all
+}
+
+// usersBeneath gives the users with an assignment at a location or beneath it, ascending.
+func (d *Directory) usersBeneath(at int32) []int32 {
+	var all []int32
+	for _, beneath := range d.covered(at) {
+		all = append(all, d.assigned[beneath]...)
+	}
+	slices.Sort(all)
+	return slices.Clip(slices.Compact(all))
 }
 
 // Users implements [pdp.View]. The whole directory includes the users without any assignment.
@@ -137,8 +194,12 @@ func (d *Directory) Users(ctx context.Context, q pdp.UserQuery) (pdp.Users, erro
 	if q.Descending {
 		sort++
 	}
-	in := d.list(listKey{location: q.Beneath, ranking: sort})
-	r := d.ranking(sort)
+	key := listKey{location: q.Beneath, ranking: sort}
+	r, ok := d.ranking(key)
+	if !ok {
+		return pdp.Users{}, nil
+	}
+	in := d.list(key, r)
 	wanted := d.search.matching(q.Text)
 	size := limit(q.Limit)
 	var page pdp.Users
@@ -164,8 +225,10 @@ func (d *Directory) Users(ctx context.Context, q pdp.UserQuery) (pdp.Users, erro
 // place is the index in a list right behind a cursor.
 func (d *Directory) place(in []int32, r *ranking, after pdp.Cursor) int {
 	if user, ok := d.userAt[after.ID]; ok {
-		if i, ok := slices.BinarySearch(in, r.ranks[user]); ok {
-			return i + 1
+		if rank, ok := r.rank(user); ok {
+			if i, ok := slices.BinarySearch(in, rank); ok {
+				return i + 1
+			}
 		}
 	}
 	return min(max(after.Offset, 0), len(in))

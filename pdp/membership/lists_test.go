@@ -34,7 +34,7 @@ func mixed(t testing.TB, seed uint64, users int) *Directory {
 			at := time.Date(2024, 1, 1+r.IntN(5), 0, 0, 0, r.IntN(2), time.FixedZone("", 3600*r.IntN(3)))
 			members = append(members, fmt.Sprintf(`"last_login": %q`, at.Format(time.RFC3339Nano)))
 		}
-		switch r.IntN(4) {
+		switch r.IntN(5) {
 		case 0:
 			members = append(members, `"assignments": [{"location": "grp", "role": "owner", "status": "deactivated"}, {"location": "p1", "role": "owner"}]`)
 		case 1:
@@ -42,6 +42,9 @@ func mixed(t testing.TB, seed uint64, users int) *Directory {
 				fmt.Sprintf(`"default_location": %q`, pick("ghi", "jkl")))
 		case 2:
 			members = append(members, `"assignments": [{"location": "north", "role": "public_health"}]`, `"default_location": "north"`)
+		case 3:
+			members = append(members, `"assignments": [{"location": "ghi", "role": "ed_admin"}, {"location": "grp", "role": "owner"}, {"location": "alone", "role": "entity_admin"}]`,
+				fmt.Sprintf(`"default_location": %q`, pick("ghi", "grp", "alone")))
 		}
 		all = append(all, "{"+strings.Join(members, ", ")+"}")
 	}
@@ -57,6 +60,10 @@ func expected(d *Directory, q pdp.UserQuery) []*pdp.User {
 		case pdp.SortUsername:
 			return [2]string{caser.String(rec.Username)}
 		case pdp.SortDefaultLocation:
+			if q.Beneath != "" && rec.DefaultLocation != "" &&
+				d.location(rec.DefaultLocation).Organization() != d.location(q.Beneath).Organization() {
+				return [2]string{}
+			}
 			return [2]string{caser.String(rec.DefaultLocation)}
 		case pdp.SortLastLogin:
 			if rec.LastLogin.IsZero() {
@@ -107,7 +114,7 @@ func ids(all []*pdp.User) []string {
 func TestPages(t *testing.T) {
 	ctx := context.Background()
 	d := mixed(t, 7, 300)
-	for _, beneath := range []string{"", "metro", "north", "ghi", "grp", "p1", "p2", "nowhere"} {
+	for _, beneath := range []string{"", "metro", "north", "ghi", "grp", "p1", "p2", "hs", "alone", "nowhere"} {
 		for _, sort := range append(sortKeys[:], "") {
 			for _, descending := range []bool{false, true} {
 				for _, text := range []string{"", "SMITH", "ann", "straSSe1", "éa å", "@example.org", "no such"} {
@@ -133,6 +140,43 @@ func TestPages(t *testing.T) {
 			}
 		}
 	}
+}
+
+// ALL-4: what somebody has in another organization is invisible, in the order too.
+func TestDefaultLocationElsewhereIsNotSortedBy(t *testing.T) {
+	user := func(id, defaultLocation string) string {
+		return fmt.Sprintf(`{"id": %q, "default_location": %q, "assignments": [{"location": "ghi", "role": "ed_admin"},
+			{"location": "jkl", "role": "ed_admin"}, {"location": "e1", "role": "user"}, {"location": "alone", "role": "user"}]}`, id, defaultLocation)
+	}
+	d := parsed(t, withUsers(strings.Join([]string{user("a", "jkl"), user("b", "e1"), user("c", "ghi"), user("d", "alone")}, ",")))
+	list := func(beneath string, descending bool, after pdp.Cursor) string {
+		page, err := d.Users(context.Background(), pdp.UserQuery{Beneath: beneath, Sort: pdp.SortDefaultLocation, Descending: descending, After: after})
+		require.NoError(t, err)
+		return strings.Join(ids(page.Users), "")
+	}
+	for _, c := range []struct{ beneath, ascending, descending string }{
+		{"", "dbca", "acbd"},
+		{"metro", "cabd", "acbd"},
+		{"ghi", "cabd", "acbd"}, // all of the organization counts, not only what lies beneath
+		{"hs", "bacd", "bacd"},
+		{"alone", "dabc", "dabc"},
+	} {
+		assert.Equal(t, c.ascending, list(c.beneath, false, pdp.Cursor{}), c.beneath)
+		assert.Equal(t, c.descending, list(c.beneath, true, pdp.Cursor{}), c.beneath)
+		assert.Equal(t, c.ascending[2:], list(c.beneath, false, pdp.Cursor{ID: c.ascending[1:2]}), c.beneath)
+	}
+	assert.Empty(t, list("grp", false, pdp.Cursor{ID: "a"}), "nobody is there, nor is who the cursor names")
+	kept := func() (n int) {
+		for _, of := range []*sync.Map{&d.byOrganization, &d.stretch} {
+			of.Range(func(any, any) bool { n++; return true })
+		}
+		return n
+	}
+	before := kept()
+	for i := range 100 {
+		assert.Empty(t, list(fmt.Sprintf("nowhere%d", i), false, pdp.Cursor{ID: "a"}))
+	}
+	assert.Equal(t, before, kept(), "nothing is kept of unknown locations")
 }
 
 func TestCursorsFollowTheirUser(t *testing.T) {

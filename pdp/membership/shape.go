@@ -286,9 +286,9 @@ func (r *reader) areas(s subject, v value, into map[string]bool) {
 		case !r.vocab.area(m.name):
 			r.faults.add(s, "access area %s does not exist", quote(m.name))
 		case m.kind != kindBoolean:
-			r.faults.add(s, "%s must be true or false, not %s", join(at, m.name), describe(m))
+			r.faults.add(s, "%s must be true or false, not %s", label(join(at, m.name)), describe(m))
 		case m.text != "true" && m.text != "false": // YAML has True and TRUE
-			r.faults.add(s, "%s must be written true or false", join(at, m.name))
+			r.faults.add(s, "%s must be written true or false", label(join(at, m.name)))
 		default:
 			into[m.name] = m.text == "true"
 		}

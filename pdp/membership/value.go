@@ -85,7 +85,7 @@ func (r *reader) members(s subject, at string, v value, take func(m value) bool)
 			r.faults.add(s, "%sa member's name must be text", path(at))
 			continue
 		case more[m.name] || more == nil && slices.Contains(seen, m.name):
-			r.faults.add(s, "%s is there twice", join(at, m.name))
+			r.faults.add(s, "%s is there twice", label(join(at, m.name)))
 			continue
 		}
 		if more == nil && len(seen) < cap(seen) {
@@ -157,11 +157,14 @@ func (r *reader) instant(s subject, m value) time.Time {
 		m.kind = kindText
 	}
 	t := r.text(s, "", m)
-	var at time.Time
-	if t != unreadable && at.UnmarshalText([]byte(t)) != nil {
+	if t == unreadable {
+		return time.Time{}
+	}
+	at, ok := parseTime(t)
+	if !ok {
 		r.faults.add(s, "%s must be an RFC 3339 time", m.name)
 	}
-	return at.UTC()
+	return at
 }
 
 // list gives each item of a list to take.

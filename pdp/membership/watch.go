@@ -1,7 +1,6 @@
 package membership
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
 	"time"
@@ -90,7 +89,7 @@ func (w *watch) run(stop <-chan struct{}, reload func() error) {
 		case <-settled.C:
 			if w.moved() { // a slow writer, or one whose events cannot be seen
 				settled.Reset(w.cfg.Settle)
-			} else if err := reload(); errors.Is(err, errUnsettled) {
+			} else if err := reload(); unsettled(err) {
 				settled.Reset(w.cfg.Settle)
 			} // any other error is told by the log and the status
 		}
@@ -99,8 +98,8 @@ func (w *watch) run(stop <-chan struct{}, reload func() error) {
 
 // concerns says whether an event can have changed what the path leads to. Other files of the folder do not count.
 func (w *watch) concerns(e fsnotify.Event) bool {
-	if e.Op == fsnotify.Chmod {
-		return false
+	if e.Op == fsnotify.Chmod { // also for each link, and for times that say nothing
+		return w.moved()
 	}
 	return filepath.Clean(e.Name) == w.path || w.moved()
 }

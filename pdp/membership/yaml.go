@@ -2,8 +2,10 @@ package membership
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"io"
+	"regexp"
 	"strings"
 	"unicode/utf8"
 
@@ -72,12 +74,33 @@ func decodeYAML(in *yaml.Decoder) (doc yaml.Node, err error) {
 	return doc, nil
 }
 
-// yamlError keeps what an alias names out of the log: it may be the beginning of somebody's name.
+var yamlPhrases = []string{
+	"did not find expected '-' indicator", "did not find expected ',' or ']'", "did not find expected ',' or '}'",
+	"could not find expected ':'", "could not find expected directive name",
+	"did not find expected alphabetic or numeric character", "did not find expected comment or line break",
+	"did not find expected <document start>", "did not find expected hexdecimal number",
+	"did not find expected key", "did not find expected node content",
+	"did not find expected whitespace or line break", "did not find expected whitespace", "did not find expected tag URI",
+	"did not find expected", "found character that cannot start any token",
+	"found a tab character that violates indentation", "found a tab character where an indentation space is expected",
+	"found an indentation indicator equal to 0", "found invalid Unicode character escape code",
+	"found undefined tag handle", "found unexpected document indicator", "found unexpected end of stream",
+	"found unknown escape character", "found unknown directive name", "found incompatible YAML document",
+	"found duplicate", "block sequence entries are not allowed in this context",
+	"mapping keys are not allowed in this context", "mapping values are not allowed in this context",
+	"control characters are not allowed", "exceeded max depth",
+}
+
+var yamlLine = regexp.MustCompile(`^yaml: (line [0-9]+: )?`)
+
+// yamlError says where a document cannot be read, and nothing of what stands there.
 func yamlError(err error) error {
-	if strings.Contains(err.Error(), "anchor") {
+	where := yamlLine.FindString(err.Error())
+	message := err.Error()[len(where):]
+	if strings.Contains(message, "unknown anchor") || strings.HasPrefix(message, "anchor") {
 		return errAliases
 	}
-	return err
+	return errors.New(cmp.Or(where, "yaml: ") + phrase(message, yamlPhrases, "not well-formed YAML"))
 }
 
 func (y *yamlTokens) next() (token, error) {

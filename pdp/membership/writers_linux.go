@@ -1,0 +1,29 @@
+//go:build linux
+
+package membership
+
+import (
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// beingWritten says whether anybody has the file open for writing. The kernel grants a read lease on exactly the files
+// that nobody has; it is given back at once. Any other answer means that it cannot be known: file systems differ, and
+// only the file's owner, or who has CAP_LEASE, may ask.
+func beingWritten(file *os.File) bool {
+	raw, err := file.SyscallConn()
+	if err != nil {
+		return false
+	}
+	written := false
+	_ = raw.Control(func(fd uintptr) {
+		switch _, err := unix.FcntlInt(fd, unix.F_SETLEASE, unix.F_RDLCK); err {
+		case nil:
+			_, _ = unix.FcntlInt(fd, unix.F_SETLEASE, unix.F_UNLCK) // or else closing does it
+		case unix.EAGAIN:
+			written = true
+		}
+	})
+	return written
+}

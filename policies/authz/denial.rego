@@ -98,16 +98,38 @@ _found := {[code, field, rule] |
 # Each pair of code and field once, with the model's own rule before an ALL row.
 _told_reasons := [reason |
 	some [code, field, rule] in _found
-	rule == _most_specific({other[2] | some other in _found; other[0] == code; other[1] == field})
-	reason := {name: value |
-		some name, value in {"code": code, "field": field, "rule": rule, "message": data.authz.messages.reasons[code]}
-		value != ""
-	}
+	not _outranked(code, field, rule)
+	reason := _reason(code, field, rule)
 ]
 
-_most_specific(rules) := max(rules) if count(rules) == 1
+_reason(code, field, rule) := {"code": code, "rule": rule, "message": data.authz.messages.reasons[code]} if {
+	field == ""
+}
 
-_most_specific(rules) := max([rule | some rule in rules; not startswith(rule, "ALL-")]) if count(rules) > 1
+_reason(code, field, rule) := {
+	"code": code, "field": field, "rule": rule,
+	"message": data.authz.messages.reasons[code],
+} if {
+	field != ""
+}
+
+# The model's own rule comes before an ALL row, and else the later of two.
+_outranked(code, field, rule) if {
+	some other in _found
+	other[0] == code
+	other[1] == field
+	_before(other[2], rule)
+}
+
+_before(other, rule) if {
+	not startswith(other, "ALL-")
+	startswith(rule, "ALL-")
+}
+
+_before(other, rule) if {
+	other > rule
+	startswith(other, "ALL-") == startswith(rule, "ALL-")
+}
 
 _denial_advice := [{"code": code, "rule": split(broken, "/")[0]} |
 	some broken in _broken_rules

@@ -12,8 +12,9 @@ import data.authz.vendor
 # title: Nothing of stage 1 is broken (ALL-1 to ALL-5)
 # scope: document
 identified if {
+	input.subject.type == "user"
+	input.facts.subject.id == input.subject.id
 	_known_action
-	_known_subject
 	input.facts.subject.status == "active"
 	_stands
 	_place_in_organization
@@ -105,21 +106,11 @@ _from_nowhere := {
 }
 
 # ALL-5
+_known_user if _asked_of_known
+
 _known_user if input.resource.type != "user"
 
 _known_user if input.action.name in {"invitation.accept", "invitation.reject"}
-
-_known_user if {
-	input.action.name == "user.invite"
-	_can_be_invited(input.facts.model)
-}
-
-_known_user if {
-	not input.action.name in {"user.invite", "invitation.accept", "invitation.reject"}
-	input.facts.user.id == input.resource.id
-	input.facts.user.within[input.facts.organization.id]
-	input.facts.user.assignments
-}
 
 _can_be_invited(_) if question.said("new")
 

@@ -30,6 +30,7 @@ allowed(at, place) if {
 # title: Allowed from a standing, whatever properties are still to come (section 8, action search)
 possible(at, place) if {
 	_action.resource == input.resource.type
+	stands(at)
 	power(at, place)
 	_suitable(at, place)
 	every rule in _action.rules[row(at, place)] {

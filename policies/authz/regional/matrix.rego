@@ -4,7 +4,10 @@ import data.authz.question
 
 # METADATA
 # title: The subject has the power to do this here (stage 2; REG-1 to REG-11)
-# description: Some column of the subject's has a cell that allows it; several columns are so united.
+# description: |
+#   Some column of the subject has a cell that allows it; several columns are so united. A role has a column only
+#   where its subject may stand (ALL-3): at its location, or beneath if it reaches down, which the table is checked
+#   for.
 power(at, place) if {
 	_on_another
 	role := at.held[at.id]

@@ -18,7 +18,8 @@ func Capabilities() *ast.Capabilities {
 	return caps
 }
 
-// impure names what OPA does not mark, though it reads the clock, the network or the process.
+// impure names what reads the clock, the network or the process: some of it OPA does not mark, and the rest stays out
+// even if it should no longer be marked.
 func impure(name string) bool {
 	return strings.HasPrefix(name, "net.lookup") || strings.HasPrefix(name, "io.jwt.decode_verify") ||
 		strings.HasPrefix(name, "crypto.x509.parse_and_verify_certificates") ||

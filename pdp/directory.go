@@ -53,7 +53,7 @@ type Cursor struct {
 	Offset int
 }
 
-// Users is a stretch of a list. Next is behind its last user and More says whether any follow.
+// Users is a stretch of a list. More says whether any follow the last of Cursors.
 type Users struct {
 	Users []*User
 	// Cursors has, for each of Users, the place right behind it.

@@ -1,6 +1,8 @@
 // Package pdp decides: it gathers the facts of a question, asks the active policy and reads its answer strictly.
 //
-// It knows no rule of any model; those are in policies. It knows no HTTP and no cache; those are around it.
+// It knows no rule of any model; those are in policies. What it does know of the domain is how records join: which
+// locations lie beneath which, and that in a practice group nothing counts while the assignment at the group does not.
+// It knows no HTTP and no source; those are around it.
 package pdp
 
 import (
@@ -8,6 +10,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/wardkeeper/wardkeeper/bundles"
@@ -70,8 +74,7 @@ func CheckTables(ctx context.Context, r *bundles.Revision) error {
 
 // Actions lists the actions that the policy's tables name, sorted; none for a policy without such tables.
 func (e *Engine) Actions() []string {
-	names := append(e.policy.actions("user"), e.policy.actions("location")...)
-	return append(names, e.policy.actions("patient")...)
+	return slices.Sorted(maps.Keys(e.policy.catalogue))
 }
 
 // Decide answers one question. A denial is no error; an error is never an allow, and is an [*Error] whose kind says

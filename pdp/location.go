@@ -11,7 +11,7 @@ type Location struct {
 	root    *Location
 	term    *ast.Term // {id, kind, model, organization, path, plan?}: the fact
 
-	// Of a root: {id, plan}, and the model.
+	// Of a root: {id}, and the model.
 	organizationTerm, modelTerm *ast.Term
 }
 
@@ -40,7 +40,7 @@ func NewLocation(rec LocationRecord, parent *Location, version uint64) *Location
 	l.term = ast.NewTerm(fact)
 	if parent == nil {
 		l.modelTerm = ast.StringTerm(rec.Model)
-		l.organizationTerm = ast.ObjectTerm(item(keyID, ast.StringTerm(rec.ID)), item(keyPlan, ast.StringTerm(rec.Plan)))
+		l.organizationTerm = ast.ObjectTerm(item(keyID, ast.StringTerm(rec.ID)))
 	}
 	return l
 }

@@ -28,7 +28,6 @@ type policy struct {
 // actionEntry is what the policy's catalogue says of an action.
 type actionEntry struct {
 	resource string   // the type of the resource
-	models   []string // which models know it
 	nowhere  bool     // judged at its place: the subject need not stand anywhere
 	anywhere bool     // standings in every organization count
 	model    string   // judges without a place; "" where the place or standing says
@@ -79,7 +78,7 @@ func (p *policy) readCatalogue(table any) error {
 		if !ok {
 			return fmt.Errorf("policy catalogue: action %s is no object", name)
 		}
-		entry := actionEntry{resource: text(fields, "resource"), models: texts(fields, "models"), model: text(fields, "model"),
+		entry := actionEntry{resource: text(fields, "resource"), model: text(fields, "model"),
 			roles: texts(fields, "roles"), named: texts(fields, "properties")}
 		entry.nowhere, _ = fields["nowhere"].(bool)
 		entry.anywhere, _ = fields["anywhere"].(bool)

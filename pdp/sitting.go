@@ -2,8 +2,8 @@ package pdp
 
 import (
 	"context"
+	"errors"
 	"runtime/debug"
-	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
@@ -98,11 +98,8 @@ func asError(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return &Error{Kind: Timeout, Message: "It took too long to decide this.", Err: err}
 	}
-	if _, ok := err.(*Error); ok {
+	if _, ok := errors.AsType[*Error](err); ok {
 		return err
 	}
 	return &Error{Kind: Unavailable, Message: "Membership facts are unavailable.", Err: err}
 }
-
-// Timeout is the time that one evaluation may take.
-func (e *Engine) Timeout() time.Duration { return e.timeout }

@@ -148,9 +148,9 @@ test_scope_of_a_standing[note] if {
 	some note, c in {
 		"a region": {"who": "regina", "from": "metro", "scope": "metro"},
 		"a region from a division": {"who": "regina", "from": "north", "scope": "metro"},
-		"a division": {"who": "dina", "from": "north", "scope": "north"},
-		"beneath it": {"who": "dina", "from": "abc", "scope": "abc"},
-		"a facility": {"who": "edna", "from": "abc", "scope": "abc"},
+		"a division": {"who": "dina", "from": "north", "scope": "metro"},
+		"beneath it": {"who": "dina", "from": "abc", "scope": "metro"},
+		"a facility": {"who": "edna", "from": "abc", "scope": "metro"},
 		"an entity": {"who": "hanna", "from": "mercy", "scope": "sisters"},
 		"a group": {"who": "ursula", "from": "smile-a", "scope": "smile"},
 	}

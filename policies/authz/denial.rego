@@ -8,12 +8,6 @@ _denial := {"allow": false, "reasons": [_told(_unidentified)]} if {
 	not identified
 } else := {
 	"allow": false,
-	"reasons": [_told({"code": "delete_not_allowed", "rule": "PRA-7"})],
-	"advice": _told_advice([{"code": "deactivate_instead", "rule": "PRA-7"}]),
-} if {
-	input.action.name == "user.delete"
-} else := {
-	"allow": false,
 	"reasons": [_told(_refusal(input.facts.model, _standing, _place))],
 	"advice": _told_advice([{"code": "switch_location", "rule": "ALL-11", "locations": _elsewhere}]),
 } if {
@@ -33,8 +27,8 @@ _empowered if _power(input.facts.model, _standing, _place)
 
 _empowered if _using(input.facts.model)
 
-# Invitations are one's own to answer: that is for stage 3.
-_empowered if input.action.name in {"invitation.accept", "invitation.reject"}
+# Whose invitation it is, and that nobody deletes, are for stage 3.
+_empowered if input.action.name in {"invitation.accept", "invitation.reject", "user.delete"}
 
 # Where the subject stands; the actions that need no standing are judged from nowhere.
 default _standing := {}

@@ -141,7 +141,7 @@ _model_of(_, q) := {"model": "regional"} if q.does == "patient.view"
 
 _model_of(directory, q) := {
 	"model": judged.model,
-	"organization": {"id": judged.organization, "plan": object.get(judged, "plan", "")},
+	"organization": {"id": judged.organization},
 } if {
 	q.does != "patient.view"
 	judged := place(directory, _judged_at(directory, q))

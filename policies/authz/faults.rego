@@ -56,14 +56,14 @@ faults contains sprintf("%s actions, %s, oneself: say true or false", [model, na
 	not is_boolean(object.get(entry, "oneself", null))
 }
 
-faults contains sprintf("%s actions, %s, properties, %s: %v is no form", [model, name, property, form]) if {
+faults contains sprintf("%s actions, %s, properties, %s: %v is none of %s", [model, name, property, form, _forms]) if {
 	some model, actions in _actions
 	some name, entry in actions
 	some property, form in entry.properties
-	not form in {"text", "text?", "texts", "texts?", "switches?", "flag?"}
+	not form in split(_forms, "; ")
 }
 
-faults contains sprintf("%s actions, %s: there is no list of rules", [model, name]) if {
+faults contains sprintf("%s actions, %s: say which rules judge it, or rules: [] for none", [model, name]) if {
 	some model, actions in _actions
 	some name, entry in actions
 	not entry.rules
@@ -77,20 +77,6 @@ faults contains sprintf("%s actions, %s, %s: %v is no RULE/code with a sentence"
 	not _is_rule(rule)
 }
 
-faults contains sprintf("%s actions, %s, stands: identity.rego lets it stand nowhere", [model, name]) if {
-	some model, actions in _actions
-	some name, entry in actions
-	name in _from_nowhere
-	not entry.stands == "nowhere"
-}
-
-faults contains sprintf("%s actions, %s, stands: identity.rego wants a standing for it", [model, name]) if {
-	some model, actions in _actions
-	some name, entry in actions
-	entry.stands == "nowhere"
-	not name in _from_nowhere
-}
-
 faults contains sprintf("%s remedies, %s: there is no sentence for the advice %v", [model, rule, code]) if {
 	some model, remedies in _remedies
 	some rule, code in remedies
@@ -102,6 +88,8 @@ faults contains sprintf("messages, %s, %s: there is no sentence", [list, code]) 
 	some code, sentence in sentences
 	not _is_sentence(sentence)
 }
+
+_forms := "flag?; switches?; text; text?; texts; texts?"
 
 _remedies := {
 	"regional": data.authz.regional.remedies,

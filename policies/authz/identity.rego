@@ -101,10 +101,6 @@ default _locations := []
 
 _locations := question.texts("locations") if input.action.name in {"admin.grant", "admin.revoke"}
 
-_from_nowhere := {
-	"location.switch", "patient.view", "incident.view", "summary.view", "invitation.accept", "invitation.reject",
-}
-
 # ALL-5
 _known_user if _asked_of_known
 

@@ -16,7 +16,7 @@ faults contains sprintf("practice_group levels, %s, area %s: there is no cell", 
 	not area in object.keys(areas)
 }
 
-faults contains sprintf("practice_group levels: there is no area %s, which administering users needs", ["users"]) if {
+faults contains "practice_group levels: there is no area users, which administering users needs" if {
 	not "users" in object.keys(data.authz.practice_group.levels[data.authz.practice_group.default_level])
 }
 

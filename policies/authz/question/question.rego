@@ -42,7 +42,8 @@ said(name) if input.action.properties[name] == true
 # METADATA
 # title: Whether an action property has the form that the catalogue asks for
 # description: |
-#   The forms are `text`, `texts`, `switches`, `flag` and `object`; with a question mark the property may be absent.
+#   The forms are `text` and `texts`, and with a question mark, where the property may be absent, `text?`, `texts?`,
+#   `switches?` and `flag?`.
 formed(form, name) if {
 	form == "text"
 	text(name)

@@ -1,0 +1,77 @@
+package policies_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/stretchr/testify/require"
+)
+
+// TestInlineActionsAreThoseOfTheTables holds the sets of action names that rules carry inline, for OPA's index, against
+// the tables: those that need no standing, and those of SYS-11.
+func TestInlineActionsAreThoseOfTheTables(t *testing.T) {
+	marked := map[string][]string{"nowhere": {}, "anywhere": {}}
+	for _, model := range []string{"regional", "health_system", "practice_group", "vendor"} {
+		actions := document(t, "authz/"+model+"/data.yaml")["actions"].(map[string]any)
+		for name, value := range actions {
+			entry := value.(map[string]any)
+			if entry["stands"] == "nowhere" {
+				marked["nowhere"] = append(marked["nowhere"], name)
+			}
+			if entry["anywhere"] == true {
+				marked["anywhere"] = append(marked["anywhere"], name)
+			}
+		}
+	}
+	for key, names := range marked {
+		slices.Sort(names)
+		marked[key] = slices.Compact(names)
+		require.NotEmpty(t, names, key)
+	}
+	// A place of its own has everything that needs no standing, but a patient.
+	placed := slices.DeleteFunc(slices.Clone(marked["nowhere"]), func(name string) bool { return name == "patient.view" })
+	found := 0
+	for file, module := range parse(t) {
+		if isTest(file) || module.Package.Path.String() != "data.authz" {
+			continue
+		}
+		for _, set := range inlineActions(module) {
+			switch {
+			case slices.Contains(set, "location.switch"):
+				require.Contains(t, [][]string{marked["nowhere"], placed}, set, file)
+			case slices.Contains(set, "entity.create"):
+				require.Equal(t, marked["anywhere"], set, file)
+			default:
+				continue
+			}
+			found++
+		}
+	}
+	require.GreaterOrEqual(t, found, 5)
+}
+
+// inlineActions finds the sets in `input.action.name in {…}`, sorted.
+func inlineActions(module *ast.Module) [][]string {
+	var sets [][]string
+	ast.WalkExprs(module, func(expr *ast.Expr) bool {
+		operands := expr.Operands()
+		if !expr.IsCall() || len(operands) < 2 || operands[0].String() != "input.action.name" {
+			return false
+		}
+		set, ok := operands[1].Value.(ast.Set)
+		if !ok {
+			return false
+		}
+		var names []string
+		set.Foreach(func(term *ast.Term) {
+			if name, ok := term.Value.(ast.String); ok {
+				names = append(names, string(name))
+			}
+		})
+		slices.Sort(names)
+		sets = append(sets, names)
+		return false
+	})
+	return sets
+}

@@ -17,10 +17,13 @@ const maxListed = 96
 type evalCache struct {
 	terms   []*ast.Term // the terms of all refs, one behind another
 	entries []cacheEntry
-	frames  []int                // where each frame's entries begin
+	frames  []frame
 	spill   topdown.VirtualCache // what the list has no room for; nil as long as it has
 	base    baseCache
 }
+
+// frame is where the entries and terms of a frame begin.
+type frame struct{ entries, terms int }
 
 type cacheEntry struct {
 	print    uint32
@@ -49,7 +52,7 @@ func (c *evalCache) release() {
 
 // Push begins a frame that hides what is remembered.
 func (c *evalCache) Push() {
-	c.frames = append(c.frames, len(c.entries))
+	c.frames = append(c.frames, frame{len(c.entries), len(c.terms)})
 	if c.spill != nil {
 		c.spill.Push()
 	}
@@ -59,8 +62,9 @@ func (c *evalCache) Push() {
 func (c *evalCache) Pop() {
 	from := c.frames[len(c.frames)-1]
 	c.frames = c.frames[:len(c.frames)-1]
-	clear(c.entries[from:])
-	c.entries = c.entries[:from]
+	clear(c.entries[from.entries:])
+	clear(c.terms[from.terms:])
+	c.entries, c.terms = c.entries[:from.entries], c.terms[:from.terms]
 	if c.spill != nil {
 		c.spill.Pop()
 	}
@@ -95,7 +99,7 @@ func (c *evalCache) Put(ref ast.Ref, value *ast.Term) {
 // Keys lists the refs of the frame that have a value.
 func (c *evalCache) Keys() []ast.Ref {
 	var keys []ast.Ref
-	for _, e := range c.entries[c.frames[len(c.frames)-1]:] {
+	for _, e := range c.entries[c.frames[len(c.frames)-1].entries:] {
 		if e.value != nil {
 			keys = append(keys, ast.Ref(c.terms[e.from:e.to]))
 		}
@@ -118,9 +122,9 @@ func (c *evalCache) overflow() topdown.VirtualCache {
 
 func (c *evalCache) find(ref ast.Ref) *cacheEntry {
 	print := footprint(ref)
-	frame := c.entries[c.frames[len(c.frames)-1]:]
-	for i := range frame {
-		if e := &frame[i]; e.print == print && sameTerms(c.terms[e.from:e.to], ref) {
+	entries := c.entries[c.frames[len(c.frames)-1].entries:]
+	for i := range entries {
+		if e := &entries[i]; e.print == print && sameTerms(c.terms[e.from:e.to], ref) {
 			return e
 		}
 	}

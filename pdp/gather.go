@@ -57,6 +57,7 @@ func (g *gathering) people(ctx context.Context) (err error) {
 			return err
 		}
 	}
+	g.foldUsernames()
 	if username := text(g.request.Action.Properties, "username"); username != "" {
 		namesake, err := g.view.UserByUsername(ctx, username)
 		if err != nil {
@@ -67,6 +68,18 @@ func (g *gathering) people(ctx context.Context) (err error) {
 		}
 	}
 	return nil
+}
+
+// foldUsernames gives the usernames of an invitation as the directory compares them.
+func (g *gathering) foldUsernames() {
+	properties := g.request.Action.Properties
+	if !g.action.takes("username_confirmation") || text(properties, "username_confirmation") == "" {
+		return
+	}
+	g.add(keyFolded, ast.ObjectTerm(
+		item(keyUsername, ast.StringTerm(Fold(text(properties, "username")))),
+		item(keyUsernameConfirmation, ast.StringTerm(Fold(text(properties, "username_confirmation")))),
+	))
 }
 
 // places looks up where the subject stands and what place the question is about.

@@ -124,6 +124,8 @@ func (l *listing) page(ctx context.Context, all candidates) (SearchResult, error
 	}
 	skipped, more := 0, false
 	last := l.after
+	// A page by number is the hits of that number, or nothing.
+	mayEndEarly := l.number == 0 || l.request.Page.Token != ""
 	patience := halfOf(ctx)
 	for c, err := range all {
 		if err == nil {
@@ -137,7 +139,7 @@ func (l *listing) page(ctx context.Context, all candidates) (SearchResult, error
 			return SearchResult{}, asError(ctx, err)
 		}
 		switch {
-		case !ok && skip == 0 && time.Now().After(patience):
+		case !ok && mayEndEarly && time.Now().After(patience):
 			// Hits are rare: rather than fail, the page ends here and its token goes on behind what was tried.
 			last, more = c.cursor, true
 		case !ok:

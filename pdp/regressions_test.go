@@ -2,9 +2,11 @@ package pdp_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"runtime"
+	"strconv"
 	"testing"
 	"time"
 
@@ -87,6 +89,30 @@ func TestUsernamesInAnyScript(t *testing.T) {
 			"username": "οδυσσευς@example.org", "username_confirmation": confirmation,
 		}))
 		require.True(t, d.Allow, "%v", codes(d))
+	}
+}
+
+// TestUsernamesThatDiffer: two that the directory tells apart once passed for a confirmation, and two that it does not
+// once did not.
+func TestUsernamesThatDiffer(t *testing.T) {
+	e := regressions(t)
+	for _, c := range []struct {
+		username, confirmation string
+		agree                  bool
+	}{
+		{"ı@example.org", "i@example.org", false}, {"İ@example.org", "i@example.org", false},
+		{"straße@example.org", "STRASSE@example.org", true}, {"ﬁ@example.org", "FI@example.org", true},
+		{"new@example.org", "NEW@Example.org", true}, {"new@example.org", "now@example.org", false},
+	} {
+		d := decide(t, e, ask("olga", "user.invite", "user", "new", "", "smile", map[string]any{
+			"new": true, "password_supplied": true, "name": map[string]any{"given": "A", "family": "B"},
+			"role": "administrator", "profession": "clerk", "level": "full", "locations": []any{"smile-a"},
+			"username": c.username, "username_confirmation": c.confirmation,
+		}))
+		require.Equal(t, c.agree, d.Allow, "%v %v", c, codes(d))
+		if !c.agree {
+			require.Equal(t, []string{"PRA-3/username_mismatch"}, codes(d))
+		}
 	}
 }
 
@@ -179,6 +205,16 @@ func TestAPageEndsInTime(t *testing.T) {
 	}
 	require.Equal(t, all.Hits, hits)
 	require.Equal(t, 1, early)
+
+	// A page by number never ends early: the next one could not know where it did.
+	hits = nil
+	for n := 1; n <= 7; n++ {
+		r.Page = &authzen.Page{Limit: 3, Properties: map[string]any{"page": json.Number(strconv.Itoa(n))}}
+		found, err := e.SearchResources(nearlyOver{context.Background()}, r)
+		require.NoError(t, err)
+		hits = append(hits, found.Hits...)
+	}
+	require.Equal(t, all.Hits, hits)
 }
 
 // TestListsKeepNoFacts: whoever searched once made the process keep the facts of everybody.

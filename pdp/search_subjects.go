@@ -44,7 +44,7 @@ func (s *sitting) review(ctx context.Context, r SearchRequest) (*review, error) 
 	}
 	standing := text(r.Context, "current_location") != ""
 	q := &review{sitting: s, question: r.evaluation(), stands: standing || g.action.nowhere, current: g.current}
-	if !g.action.nowhere {
+	if !g.action.nowhere && len(g.action.roles) > 0 {
 		q.roles = g.action.roles
 	}
 	_, placed := g.placeID()

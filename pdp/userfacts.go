@@ -15,7 +15,7 @@ const maxStandings = 20
 // keptAccounts is how many accounts keep their facts: some 10 KB each at most.
 const keptAccounts = 8192
 
-// maxKept bounds how many standings a view keeps; more are built anew each time.
+// maxKept bounds how many standings a view keeps.
 const maxKept = 64
 
 // userView is what rules see of an account in one organization. Its facts are built once: they depend on nothing but
@@ -167,12 +167,10 @@ func (v *userView) standing(at *Location) *ast.Term {
 	fact := v.user.newStanding(at)
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if len(v.kept) < maxKept {
-		if v.kept == nil {
-			v.kept = make(map[*Location]*ast.Term, 1)
-		}
-		v.kept[at] = fact
+	if v.kept == nil || len(v.kept) >= maxKept {
+		v.kept = make(map[*Location]*ast.Term, 1) // what was kept of a directory that is gone goes too
 	}
+	v.kept[at] = fact
 	return fact
 }
 

@@ -80,7 +80,7 @@ func (d *Directory) joinUser(in *userDraft, i int32, previous *Directory) {
 	}
 	d.userAt[d.users[i].ID()] = i
 	if rec.Username != "" {
-		d.signIn[fold(rec.Username)] = i
+		d.signIn[pdp.Fold(rec.Username)] = i
 	}
 }
 

@@ -100,7 +100,7 @@ func (d *Directory) User(_ context.Context, id string) (*pdp.User, error) {
 
 // UserByUsername implements [pdp.View].
 func (d *Directory) UserByUsername(_ context.Context, username string) (*pdp.User, error) {
-	if i, ok := d.signIn[fold(username)]; ok {
+	if i, ok := d.signIn[pdp.Fold(username)]; ok {
 		return d.users[i], nil
 	}
 	return nil, nil

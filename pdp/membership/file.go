@@ -214,6 +214,20 @@ func unsettled(err error) bool {
 	return errors.Is(err, errUnsettled) || errors.Is(err, errWritten)
 }
 
+// rest is how long a file must have been left alone where its writers cannot be known.
+const rest = 2 * time.Second
+
+// inHand says whether somebody is, or may well be, in the middle of writing a file: half a YAML file can be a whole one
+// that says something else.
+func inHand(file *os.File, info os.FileInfo) bool {
+	writing, known := beingWritten(file)
+	return unfinished(writing, known, time.Since(info.ModTime()))
+}
+
+func unfinished(writing, known bool, age time.Duration) bool {
+	return writing || !known && age < rest
+}
+
 func readFile(path string) ([]byte, error) {
 	before, err := os.Stat(path)
 	if err != nil {
@@ -230,14 +244,14 @@ func readFile(path string) ([]byte, error) {
 		return nil, err
 	}
 	defer file.Close()
-	if beingWritten(file) {
+	if inHand(file, before) {
 		return nil, fmt.Errorf("%s %w", path, errWritten)
 	}
 	data := make([]byte, before.Size())
 	if _, err := io.ReadFull(file, data); err != nil {
 		return nil, fmt.Errorf("%s %w", path, errUnsettled)
 	}
-	if beingWritten(file) { // who began meanwhile
+	if inHand(file, before) { // who began meanwhile
 		return nil, fmt.Errorf("%s %w", path, errWritten)
 	}
 	after, err := file.Stat() // who also finished meanwhile

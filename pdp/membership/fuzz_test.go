@@ -79,7 +79,7 @@ func assertInvariants(t *testing.T, d *Directory) {
 		if u.Username() != "" {
 			found, err := d.UserByUsername(ctx, strings.ToUpper(u.Username()))
 			require.NoError(t, err)
-			require.True(t, found == u || fold(strings.ToUpper(u.Username())) != fold(u.Username()))
+			require.True(t, found == u || pdp.Fold(strings.ToUpper(u.Username())) != pdp.Fold(u.Username()))
 		}
 		assertUser(t, d, u.Record())
 	}

@@ -88,13 +88,13 @@ func sortedBy(u *pdp.User, key pdp.SortKey) (first, second string) {
 	rec := u.Record()
 	switch key {
 	case pdp.SortUsername:
-		return fold(rec.Username), ""
+		return pdp.Fold(rec.Username), ""
 	case pdp.SortDefaultLocation:
-		return fold(rec.DefaultLocation), ""
+		return pdp.Fold(rec.DefaultLocation), ""
 	case pdp.SortLastLogin:
 		return sortableTime(rec.LastLogin), ""
 	}
-	return fold(rec.Name.Family), fold(rec.Name.Given)
+	return pdp.Fold(rec.Name.Family), pdp.Fold(rec.Name.Given)
 }
 
 // sortableTime compares like the time.
@@ -252,11 +252,11 @@ func (s *searchTexts) matching(text string) func(user int32) bool {
 		s.usernames = make([]string, len(s.users))
 		for i, u := range s.users {
 			rec := u.Record()
-			s.names[i] = fold(givenFamily(rec.Name))
-			s.usernames[i] = fold(rec.Username)
+			s.names[i] = pdp.Fold(givenFamily(rec.Name))
+			s.usernames[i] = pdp.Fold(rec.Username)
 		}
 	})
-	part := fold(text)
+	part := pdp.Fold(text)
 	return func(user int32) bool {
 		return strings.Contains(s.names[user], part) || strings.Contains(s.usernames[user], part)
 	}

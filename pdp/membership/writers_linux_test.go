@@ -98,19 +98,32 @@ func TestBeingWritten(t *testing.T) {
 		t.Cleanup(func() { _ = file.Close() })
 		return file
 	}
+	says := func(file *os.File) [2]bool {
+		writing, known := beingWritten(file)
+		return [2]bool{writing, known}
+	}
+	nobody, somebody, unknown := [2]bool{false, true}, [2]bool{true, true}, [2]bool{}
 	reader := open(os.O_RDONLY)
 	open(os.O_RDONLY)
-	assert.False(t, beingWritten(reader), "others read it")
+	assert.Equal(t, nobody, says(reader), "others read it")
 	for _, flag := range []int{os.O_WRONLY, os.O_RDWR, os.O_WRONLY | os.O_APPEND} {
 		writer := open(flag)
-		assert.True(t, beingWritten(reader))
+		assert.Equal(t, somebody, says(reader))
 		require.NoError(t, writer.Close())
-		assert.False(t, beingWritten(reader))
+		assert.Equal(t, nobody, says(reader))
 	}
 	null, err := os.Open(os.DevNull)
 	require.NoError(t, err)
 	defer null.Close()
-	assert.False(t, beingWritten(null), "no lease on a device: not known")
+	assert.Equal(t, unknown, says(null), "no lease on a device")
 	require.NoError(t, reader.Close())
-	assert.False(t, beingWritten(reader), "closed: not known")
+	assert.Equal(t, unknown, says(reader), "closed")
+}
+
+// TestWhoMayNotKnowWaits: to a sidecar that does not own the file, a file that was just written may be half of one.
+func TestWhoMayNotKnowWaits(t *testing.T) {
+	assert.True(t, unfinished(true, true, time.Hour))
+	assert.False(t, unfinished(false, true, 0))
+	assert.True(t, unfinished(false, false, rest/2))
+	assert.False(t, unfinished(false, false, rest))
 }

@@ -5,4 +5,4 @@ package membership
 import "os"
 
 // beingWritten cannot be known here.
-func beingWritten(*os.File) bool { return false }
+func beingWritten(*os.File) (writing, known bool) { return false, false }

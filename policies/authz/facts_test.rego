@@ -75,6 +75,7 @@ facts(directory, q) := object.union_n([
 	_facilities(directory, q),
 	{"user": fact | some fact in [_user(directory, q)]},
 	_namesake(directory, q),
+	_folded(q),
 	{"standings": fact | some fact in [_standings(directory, q)]},
 ])
 
@@ -191,6 +192,20 @@ _named_alike(directory, username) := {id |
 _user(directory, q) := account(directory, _account_id(directory, q), _organization(directory, q)) if {
 	_model_of(directory, q) != {}
 }
+
+default _folded(_) := {}
+
+_folded(q) := {"folded": {
+	"username": _fold(object.get(q, ["with", "username"], "")),
+	"username_confirmation": _fold(object.get(q, ["with", "username_confirmation"], "")),
+}} if {
+	q.does == "user.invite"
+	_fold(q["with"].username_confirmation) != ""
+}
+
+default _fold(_) := ""
+
+_fold(text) := lower(text) if is_string(text)
 
 default _namesake(_, _) := {}
 

@@ -143,10 +143,7 @@ met(rule, _, _) if {
 	question.formed("flag?", "password_supplied")
 }
 
-# Case does not count, in any script: both turns, since some letters have two small forms.
-_confirmed if {
-	upper(lower(question.text("username"))) == upper(lower(question.text("username_confirmation")))
-}
+_confirmed if input.facts.folded.username == input.facts.folded.username_confirmation
 
 _confirmed if not question.text("username")
 

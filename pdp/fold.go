@@ -1,11 +1,11 @@
-package membership
+package pdp
 
 import (
 	"golang.org/x/text/cases"
 )
 
-// fold maps texts that differ in case alone to the same one. Most texts are ASCII, where lower case is all that it takes.
-func fold(s string) string {
+// Fold maps texts that differ in case alone to the same one. Most texts are ASCII, where lower case is all that it takes.
+func Fold(s string) string {
 	upper := false
 	for i := range len(s) {
 		c := s[i]

@@ -70,7 +70,8 @@ met(rule, _, place) if {
 met(rule, _, _) if {
 	rule == "REG-I5/role_not_available"
 	input.action.name == "assignment.edit"
-	not question.formed("text?", "new_role")
+	some name in ["new_role", "new_location"]
+	not question.formed("text?", name)
 }
 
 met(rule, _, place) if {

@@ -6,7 +6,7 @@ import "context"
 type Source interface {
 	// View returns the facts as they stand now. One decision, one batch and one page of a search each read one view
 	// and so never mix two states of the directory. It fails with an [*Error] of kind [Unavailable] when no
-	// trustworthy facts can be had.
+	// trustworthy facts can be had. The context ends when View has returned: each call on the view brings its own.
 	View(ctx context.Context) (View, error)
 }
 

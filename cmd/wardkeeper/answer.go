@@ -8,6 +8,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
 // answer is an AuthZEN decision, read without regard for what a server might add.
@@ -22,27 +24,14 @@ type answer struct {
 
 var errNoDecision = errors.New("the answer is no decision")
 
-// readAnswer takes only what is clearly a decision: anything else must not pass for one.
+// readAnswer takes only what is clearly a decision: anything else must not pass for one. Obligations that cannot be read
+// cannot be met.
 func readAnswer(body []byte) (*answer, error) {
-	var members map[string]json.RawMessage // exact names, which a struct would not insist on
-	if err := json.Unmarshal(body, &members); err != nil {
+	response, err := authzen.DecodeResponse(body)
+	if err != nil {
 		return nil, errNoDecision
 	}
-	a := &answer{}
-	switch string(members["decision"]) {
-	case "true":
-		a.allow = true
-	case "false":
-	default:
-		return nil, errNoDecision
-	}
-	if context := members["context"]; len(context) > 0 {
-		d := json.NewDecoder(bytes.NewReader(context))
-		d.UseNumber()
-		if err := d.Decode(&a.other); err != nil {
-			return nil, fmt.Errorf("%w: its context is no object", errNoDecision)
-		}
-	}
+	a := &answer{allow: response.Decision, other: response.Context}
 	for name, list := range map[string]*[]any{
 		"reasons": &a.reasons, "obligations": &a.obligations, "advice": &a.advice,
 	} {
@@ -50,6 +39,9 @@ func readAnswer(body []byte) (*answer, error) {
 			*list = l
 			delete(a.other, name)
 		}
+	}
+	if a.other["obligations"] != nil {
+		return nil, fmt.Errorf("%w: its obligations are no list", errNoDecision)
 	}
 	var line bytes.Buffer
 	if err := json.Compact(&line, body); err != nil {

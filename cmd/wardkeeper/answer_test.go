@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files of testdata")
@@ -45,6 +47,7 @@ func TestOnlyADecisionIsOne(t *testing.T) {
 	for _, body := range []string{
 		``, `null`, `true`, `[]`, `{}`, `{"decision":"true"}`, `{"decision":1}`, `{"decision":null}`, `{"Decision":true}`,
 		`{"result":true}`, `{"decision":true} {"decision":true}`, `{"decision":true`, `{"decision":true,"context":[]}`,
+		`{"decision":false,"decision":true}`, `{"decision":true,"context":{"obligations":{"id":"a"}}}`,
 	} {
 		_, err := readAnswer([]byte(body))
 		require.ErrorIs(t, err, errNoDecision, body)
@@ -56,7 +59,9 @@ func TestOnlyADecisionIsOne(t *testing.T) {
 }
 
 func TestAnswerExits(t *testing.T) {
-	q := &question{Subject: entity{ID: "a"}, Action: action{Name: "b"}, Resource: entity{Type: "user", ID: "c"}}
+	q := &question{authzen.Evaluation{
+		Subject: authzen.Entity{ID: "a"}, Action: authzen.Action{Name: "b"}, Resource: authzen.Entity{Type: "user", ID: "c"},
+	}}
 	var out strings.Builder
 	require.NoError(t, printAnswer(&out, &answer{allow: true, raw: []byte("{\"decision\":true,\"x\":\"\u202e\"}")}, q, true))
 	require.Equal(t, `{"decision":true,"x":"\u202e"}`+"\n", out.String())

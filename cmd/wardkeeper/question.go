@@ -6,27 +6,13 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
 // question is an AuthZEN evaluation as the command line words it. Values written as JSON go out as they were written,
 // so that the server judges them, and no number is rounded on the way.
-type question struct {
-	Subject  entity         `json:"subject"`
-	Action   action         `json:"action"`
-	Resource entity         `json:"resource"`
-	Context  map[string]any `json:"context,omitempty"`
-}
-
-type entity struct {
-	Type       string         `json:"type"`
-	ID         string         `json:"id"`
-	Properties map[string]any `json:"properties,omitempty"`
-}
-
-type action struct {
-	Name       string         `json:"name"`
-	Properties map[string]any `json:"properties,omitempty"`
-}
+type question struct{ authzen.Evaluation }
 
 // wording is what the flags of ask say about the question.
 type wording struct {
@@ -39,11 +25,11 @@ func (w wording) question(subject, name, resource string) (*question, error) {
 	if subject == "" || name == "" || resource == "" {
 		return nil, fmt.Errorf("SUBJECT, ACTION and RESOURCE must not be empty")
 	}
-	q := &question{
-		Subject:  entity{Type: w.subjectType, ID: subject},
-		Action:   action{Name: name},
-		Resource: entity{Type: w.resourceType, ID: resource},
-	}
+	q := &question{authzen.Evaluation{
+		Subject:  authzen.Entity{Type: w.subjectType, ID: subject},
+		Action:   authzen.Action{Name: name},
+		Resource: authzen.Entity{Type: w.resourceType, ID: resource},
+	}}
 	if q.Resource.Type == "" {
 		q.Resource.Type = resourceType(name)
 	}

@@ -17,6 +17,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
 const (
@@ -238,9 +240,9 @@ func TestServeInProcess(t *testing.T) {
 	for range 4 {
 		asking.Go(func() {
 			for range 10 {
-				a, err := asker{baseURL: url}.ask(ctx, &question{
-					Subject: entity{Type: "user", ID: "alice"}, Action: action{Name: "user.view"}, Resource: entity{Type: "user", ID: "jane"},
-				})
+				a, err := asker{baseURL: url}.ask(ctx, &question{authzen.Evaluation{
+					Subject: authzen.Entity{Type: "user", ID: "alice"}, Action: authzen.Action{Name: "user.view"}, Resource: authzen.Entity{Type: "user", ID: "jane"},
+				}})
 				assert.NoError(t, err)
 				assert.True(t, err == nil && a.allow)
 			}

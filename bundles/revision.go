@@ -53,7 +53,7 @@ func Open(ctx context.Context, cfg Config) (*Revision, error) {
 		return nil, fmt.Errorf("policies %s: %w", cfg.Source, err)
 	}
 	if !r.isRule(r.Entrypoint) {
-		return nil, fmt.Errorf("policies %s: there is no rule %s to decide by", cfg.Source, r.dataPath(r.Entrypoint))
+		return nil, fmt.Errorf("policies %s: there is no rule %s to decide by: name the one that is (--decision)", cfg.Source, r.dataPath(r.Entrypoint))
 	}
 	return r, nil
 }

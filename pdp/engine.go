@@ -7,74 +7,67 @@ package pdp
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
-	"maps"
-	"slices"
+	"sync/atomic"
 	"time"
 
-	"github.com/wardkeeper/wardkeeper/bundles"
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
 // Config is what an engine is made of.
 type Config struct {
-	Revision *bundles.Revision // the active policy
-	Source   Source            // nil: facts are absent
-	Timeout  time.Duration     // for each evaluation; 0 means 1 s
-	Logger   *slog.Logger      // nil: slog.Default()
+	Policy  *Policy       // the active policy; nil: nothing is decided until [Engine.Activate]
+	Source  Source        // nil: facts are absent
+	Timeout time.Duration // for each evaluation; 0 means 1 s
+	Logger  *slog.Logger  // nil: slog.Default()
+	// Stale says that the active policy has not been confirmed for so long that it must not decide any more; nil: it never
+	// is. It is asked for each request, so it has to be quick. Safe for concurrent use.
+	Stale func() bool
 }
 
 // Engine decides. It is safe for concurrent use.
 type Engine struct {
-	policy  *policy
+	policy  atomic.Pointer[Policy] // nil until the first one
 	source  Source
 	timeout time.Duration
 	log     *slog.Logger
+	stale   func() bool
 	keep    *keeper
 }
 
-// New makes an engine. It fails where [CheckTables] does.
-func New(cfg Config) (*Engine, error) {
-	if cfg.Revision == nil {
-		return nil, errors.New("an engine needs a policy revision")
-	}
-	ctx := context.Background()
-	if err := CheckTables(ctx, cfg.Revision); err != nil {
-		return nil, err
-	}
-	p, err := newPolicy(ctx, cfg.Revision)
-	if err != nil {
-		return nil, fmt.Errorf("policies %s: %w", cfg.Revision.Source, err)
-	}
-	e := &Engine{policy: p, source: cfg.Source, timeout: cfg.Timeout, log: cfg.Logger, keep: newKeeper(keptAccounts)}
+// New makes an engine.
+func New(cfg Config) *Engine {
+	e := &Engine{source: cfg.Source, timeout: cfg.Timeout, log: cfg.Logger, stale: cfg.Stale, keep: newKeeper(keptAccounts)}
+	e.policy.Store(cfg.Policy)
 	if e.timeout == 0 {
 		e.timeout = time.Second
 	}
 	if e.log == nil {
 		e.log = slog.Default()
 	}
-	return e, nil
+	if e.stale == nil {
+		e.stale = func() bool { return false }
+	}
+	return e
 }
 
-// CheckTables asks the policy itself what is wrong with its tables; each fault is a sentence that names the cell.
-func CheckTables(ctx context.Context, r *bundles.Revision) error {
-	value, err := lookUp(ctx, r, beside(r, "faults"))
-	if err != nil {
-		return fmt.Errorf("policies %s: the tables cannot be checked: %w", r.Source, err)
-	}
-	found, _ := value.([]any)
-	errs := make([]error, 0, len(found))
-	for _, fault := range found {
-		errs = append(errs, fmt.Errorf("policies %s: %v", r.Source, fault))
-	}
-	return errors.Join(errs...)
-}
+// Activate makes a policy the one that decides. What has begun goes on under the policy that it began with: no decision,
+// batch or page of a search mixes two.
+func (e *Engine) Activate(p *Policy) { e.policy.Store(p) }
 
-// Actions lists the actions that the policy's tables name, sorted; none for a policy without such tables.
-func (e *Engine) Actions() []string {
-	return slices.Sorted(maps.Keys(e.policy.catalogue))
+// Policy is the active one, nil where there is none yet.
+func (e *Engine) Policy() *Policy { return e.policy.Load() }
+
+// inForce is the policy that may decide now.
+func (e *Engine) inForce() (*Policy, error) {
+	p := e.policy.Load()
+	switch {
+	case p == nil:
+		return nil, &Error{Kind: Unavailable, Message: "There is no policy to decide by yet: try again later."}
+	case e.stale():
+		return nil, &Error{Kind: Unavailable, Message: "The policy has not been confirmed for too long: nothing is decided by it."}
+	}
+	return p, nil
 }
 
 // Decide answers one question. A denial is no error; an error is never an allow, and is an [*Error] whose kind says

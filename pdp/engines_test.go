@@ -24,17 +24,28 @@ var builtInRevision = sync.OnceValues(func() (*bundles.Revision, error) {
 	return bundles.Open(context.Background(), bundles.Config{Files: policies.Files(), Source: "built-in", Entrypoint: "authz/decision"})
 })
 
-var vocabulary = sync.OnceValue(func() pdp.Vocabulary {
+// builtInPolicy is made ready once, too.
+var builtInPolicy = sync.OnceValue(func() *pdp.Policy {
 	revision, err := builtInRevision()
 	if err != nil {
 		panic(err)
 	}
-	v, err := pdp.ReadVocabulary(context.Background(), revision)
+	p, err := pdp.Prepare(context.Background(), revision)
 	if err != nil {
 		panic(err)
 	}
-	return *v
+	return p
 })
+
+func vocabulary() pdp.Vocabulary { return *builtInPolicy().Vocabulary() }
+
+// prepared is a policy that is ready to decide.
+func prepared(tb testing.TB, revision *bundles.Revision) *pdp.Policy {
+	tb.Helper()
+	p, err := pdp.Prepare(context.Background(), revision)
+	require.NoError(tb, err)
+	return p
+}
 
 // shifting is a source whose directory the test replaces.
 type shifting struct{ view atomic.Pointer[pdp.View] }
@@ -58,12 +69,8 @@ func over(tb testing.TB, w *world) *pdp.Engine {
 
 func withSource(tb testing.TB, source pdp.Source) *pdp.Engine {
 	tb.Helper()
-	revision, err := builtInRevision()
-	require.NoError(tb, err)
 	// No question may come near the timeout, not even under the race detector on a busy machine.
-	engine, err := pdp.New(pdp.Config{Revision: revision, Source: source, Timeout: time.Minute})
-	require.NoError(tb, err)
-	return engine
+	return pdp.New(pdp.Config{Policy: builtInPolicy(), Source: source, Timeout: time.Minute})
 }
 
 // general is an engine with a policy of its own, of package app, and no source.
@@ -77,9 +84,9 @@ func generalLogged(tb testing.TB, rego string, timeout time.Duration) (*pdp.Engi
 	tb.Helper()
 	log := &bytes.Buffer{}
 	revision := open(tb, fstest.MapFS{"app.rego": {Data: []byte("package app\n\n" + rego)}}, "app/decision")
-	engine, err := pdp.New(pdp.Config{Revision: revision, Timeout: timeout, Logger: slog.New(slog.NewTextHandler(log, nil))})
+	policy, err := pdp.Unprobed(context.Background(), revision)
 	require.NoError(tb, err)
-	return engine, log
+	return pdp.New(pdp.Config{Policy: policy, Timeout: timeout, Logger: slog.New(slog.NewTextHandler(log, nil))}), log
 }
 
 func open(tb testing.TB, files fs.FS, entrypoint string) *bundles.Revision {

@@ -14,7 +14,7 @@ func (e *Engine) Input(ctx context.Context, r Request) (*ast.Term, error) {
 	if err != nil {
 		return nil, err
 	}
-	facts, err := e.policy.gather(ctx, view, keeping{}, r)
+	facts, err := e.Policy().gather(ctx, view, keeping{}, r)
 	if err != nil {
 		return nil, err
 	}
@@ -22,4 +22,9 @@ func (e *Engine) Input(ctx context.Context, r Request) (*ast.Term, error) {
 }
 
 // Query is the active policy's decision.
-func (e *Engine) Query() *bundles.Query { return e.policy.decision }
+func (e *Engine) Query() *bundles.Query { return e.Policy().decision }
+
+// Unprobed is a policy that has not been asked anything yet, so that tests can ask ill-made ones.
+func Unprobed(ctx context.Context, r *bundles.Revision) (*Policy, error) {
+	return prepare(ctx, r, (*Policy).checkTables, (*Policy).prepare, (*Policy).readTables)
+}

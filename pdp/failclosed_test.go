@@ -174,11 +174,7 @@ func requests(admin string, w *world) map[string]func(context.Context, *pdp.Engi
 // quick is an engine that says nothing and waits long.
 func quick(tb testing.TB, source pdp.Source) *pdp.Engine {
 	tb.Helper()
-	revision, err := builtInRevision()
-	require.NoError(tb, err)
-	engine, err := pdp.New(pdp.Config{Revision: revision, Source: source, Timeout: time.Minute, Logger: slog.New(slog.DiscardHandler)})
-	require.NoError(tb, err)
-	return engine
+	return pdp.New(pdp.Config{Policy: builtInPolicy(), Source: source, Timeout: time.Minute, Logger: slog.New(slog.DiscardHandler)})
 }
 
 // TestACallerThatWentAway gets no answer.
@@ -198,11 +194,8 @@ func TestACallerThatWentAway(t *testing.T) {
 // TestASlowSourceIsCutOff by the engine's own timeout, where the caller has all the time there is.
 func TestASlowSourceIsCutOff(t *testing.T) {
 	w := generate(12)
-	revision, err := builtInRevision()
-	require.NoError(t, err)
 	view := &failing{View: w.directory(t), fail: func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }}
-	engine, err := pdp.New(pdp.Config{Revision: revision, Source: fixed{view}, Timeout: 10 * time.Millisecond})
-	require.NoError(t, err)
+	engine := pdp.New(pdp.Config{Policy: builtInPolicy(), Source: fixed{view}, Timeout: 10 * time.Millisecond})
 	d, err := engine.Decide(context.Background(), ask(admin(w), "user.view", "user", admin(w), "", "r0", nil))
 	require.Equal(t, pdp.Timeout, pdp.KindOf(err))
 	require.Empty(t, d)

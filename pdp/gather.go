@@ -26,7 +26,7 @@ type gathering struct {
 }
 
 // gather gives input.facts.
-func (p *policy) gather(ctx context.Context, view View, keep keeping, r Request) (*ast.Term, error) {
+func (p *Policy) gather(ctx context.Context, view View, keep keeping, r Request) (*ast.Term, error) {
 	g := gathering{view: view, keep: keep, request: r, action: p.catalogue[r.Action.Name], facts: make([][2]*ast.Term, 0, 12)}
 	for _, step := range []func(context.Context) error{g.people, g.places, g.targets} {
 		if err := step(ctx); err != nil {

@@ -30,9 +30,8 @@ func TestAGeneralPolicySeesTheRequestAsSent(t *testing.T) {
 // TestAGeneralPolicyHasFactsWhereThereIsASource, under facts alone.
 func TestAGeneralPolicyHasFactsWhereThereIsASource(t *testing.T) {
 	w := generate(12)
-	files := fstest.MapFS{"app.rego": {Data: []byte("package app\n\ndecision := input.facts.subject.id == input.subject.id\n")}}
-	engine, err := pdp.New(pdp.Config{Revision: open(t, files, "app/decision"), Source: fixed{w.directory(t)}})
-	require.NoError(t, err)
+	files := fstest.MapFS{"app.rego": {Data: []byte("package app\n\ndefault decision := false\n\ndecision := input.facts.subject.id == input.subject.id\n")}}
+	engine := pdp.New(pdp.Config{Policy: prepared(t, open(t, files, "app/decision")), Source: fixed{w.directory(t)}})
 	require.True(t, decide(t, engine, ask(admin(w), "read", "doc", "1", "", "", nil)).Allow)
 }
 

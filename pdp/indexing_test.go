@@ -35,8 +35,7 @@ func TestRulesOfOtherActionsCostNothing(t *testing.T) {
 	more := otherRules(t, 300)
 	view := sample(t, "bench.yaml")
 	counts := func(more map[string]string) map[string]rulesEvaluated {
-		engine, err := pdp.New(pdp.Config{Revision: open(t, overlay(t, more), "authz/decision"), Source: fixed{view}})
-		require.NoError(t, err)
+		engine := pdp.New(pdp.Config{Policy: prepared(t, open(t, overlay(t, more), "authz/decision")), Source: fixed{view}})
 		counted := map[string]rulesEvaluated{}
 		for _, question := range askedOfEach() {
 			require.Equal(t, question.allow, decide(t, engine, question.request).Allow, question.name)

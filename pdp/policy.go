@@ -2,19 +2,24 @@ package pdp
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
 	"github.com/wardkeeper/wardkeeper/bundles"
+	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
-// policy is a revision made ready to decide: its prepared queries and what the engine must know of its tables.
-type policy struct {
-	revision *bundles.Revision
-	decision *bundles.Query
+// Policy is a revision made ready to decide: its prepared queries and what the engine must know of its tables. It is
+// immutable and safe for concurrent use.
+type Policy struct {
+	revision   *bundles.Revision
+	vocabulary *Vocabulary
+	decision   *bundles.Query
 	// allow and possible are the boolean questions of lists; nil where the policy is not for administration, and then
 	// the decision itself is asked.
 	allow, possible *bundles.Query
@@ -35,48 +40,100 @@ type actionEntry struct {
 	named    []string // the properties that it has
 }
 
-func newPolicy(ctx context.Context, r *bundles.Revision) (*policy, error) {
-	p := &policy{revision: r, catalogue: map[string]actionEntry{}}
+// Prepare makes a revision ready to decide, and refuses one that must not: with faults in its tables, each of them a
+// sentence that names the cell, without the rules that a catalogue needs, or without a well-formed decision on a question
+// that nobody asks.
+func Prepare(ctx context.Context, r *bundles.Revision) (*Policy, error) {
+	return prepare(ctx, r, (*Policy).checkTables, (*Policy).prepare, (*Policy).readTables, (*Policy).probe)
+}
+
+func prepare(ctx context.Context, r *bundles.Revision, steps ...func(*Policy, context.Context) error) (*Policy, error) {
+	p := &Policy{revision: r, catalogue: map[string]actionEntry{}}
+	for _, step := range steps {
+		if err := step(p, ctx); err != nil {
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+// Revision is what the policy was made of.
+func (p *Policy) Revision() *bundles.Revision { return p.revision }
+
+// Vocabulary is what the policy's tables let a directory say; nil where the policy has no such tables.
+func (p *Policy) Vocabulary() *Vocabulary { return p.vocabulary }
+
+// Actions lists the actions that the policy's tables name, sorted; none for a policy without such tables.
+func (p *Policy) Actions() []string { return slices.Sorted(maps.Keys(p.catalogue)) }
+
+func (p *Policy) fault(format string, args ...any) error {
+	return fmt.Errorf("policies %s: %w", p.revision.Source, fmt.Errorf(format, args...))
+}
+
+// checkTables asks the policy itself what is wrong with its tables.
+func (p *Policy) checkTables(ctx context.Context) error {
+	value, err := p.lookUp(ctx, "faults")
+	if err != nil {
+		return p.fault("the tables cannot be checked: %w", err)
+	}
+	found, _ := value.([]any)
+	errs := make([]error, 0, len(found))
+	for _, fault := range found {
+		errs = append(errs, p.fault("%v", fault))
+	}
+	return errors.Join(errs...)
+}
+
+func (p *Policy) prepare(context.Context) error {
+	r := p.revision
 	var err error
 	if p.decision, err = r.Prepare(r.Entrypoint); err != nil {
-		return nil, err
+		return p.fault("%w", err)
 	}
 	for name, query := range map[string]**bundles.Query{
 		"allow": &p.allow, "possible": &p.possible, "scope": &p.scope, "candidates": &p.candidates,
 	} {
-		if !r.Defines(beside(r, name)) {
+		if !r.Defines(p.beside(name)) {
 			continue
 		}
-		prepared, err := r.Prepare(beside(r, name))
-		if err != nil {
-			return nil, err
+		if *query, err = r.Prepare(p.beside(name)); err != nil {
+			return p.fault("%w", err)
 		}
-		*query = prepared
 	}
-	table, err := lookUp(ctx, r, beside(r, "catalogue"))
-	if err != nil || table == nil {
+	return nil
+}
+
+// readTables reads the catalogue of actions and the vocabulary. Only a policy with a catalogue is asked with lists in mind.
+func (p *Policy) readTables(ctx context.Context) error {
+	table, err := p.lookUp(ctx, "catalogue")
+	switch {
+	case err != nil:
+		return p.fault("the catalogue cannot be read: %w", err)
+	case table == nil:
 		p.allow, p.possible, p.scope = nil, nil, nil
-		return p, err
+	case p.allow == nil || p.possible == nil || p.scope == nil:
+		return p.fault("a policy with a catalogue needs the rules %s, %s and %s too",
+			p.beside("allow"), p.beside("possible"), p.beside("scope"))
+	default:
+		if err := p.readCatalogue(table); err != nil {
+			return p.fault("%w", err)
+		}
 	}
-	if p.allow == nil || p.possible == nil || p.scope == nil {
-		return nil, fmt.Errorf("a policy with a catalogue needs the rules %s, %s and %s too",
-			beside(r, "allow"), beside(r, "possible"), beside(r, "scope"))
-	}
-	return p, p.readCatalogue(table)
+	return p.readVocabulary(ctx)
 }
 
 // administers says whether the policy judges by the membership models, whose facts give the candidates of searches.
-func (p *policy) administers() bool { return len(p.catalogue) > 0 }
+func (p *Policy) administers() bool { return len(p.catalogue) > 0 }
 
-func (p *policy) readCatalogue(table any) error {
+func (p *Policy) readCatalogue(table any) error {
 	actions, ok := table.(map[string]any)
 	if !ok {
-		return fmt.Errorf("policy catalogue: not an object of actions")
+		return fmt.Errorf("catalogue: not an object of actions")
 	}
 	for name, value := range actions {
 		fields, ok := value.(map[string]any)
 		if !ok {
-			return fmt.Errorf("policy catalogue: action %s is no object", name)
+			return fmt.Errorf("catalogue: action %s is no object", name)
 		}
 		entry := actionEntry{resource: text(fields, "resource"), model: text(fields, "model"),
 			roles: texts(fields, "roles"), named: texts(fields, "properties")}
@@ -91,7 +148,7 @@ func (p *policy) readCatalogue(table any) error {
 func (a actionEntry) takes(property string) bool { return slices.Contains(a.named, property) }
 
 // actions lists the actions on a type of resource, sorted.
-func (p *policy) actions(resource string) []string {
+func (p *Policy) actions(resource string) []string {
 	var names []string
 	for name, entry := range p.catalogue {
 		if entry.resource == resource {
@@ -103,16 +160,17 @@ func (p *policy) actions(resource string) []string {
 }
 
 // beside is the path of a rule next to the entrypoint.
-func beside(r *bundles.Revision, name string) string {
-	return path.Join(path.Dir(r.Entrypoint), name)
+func (p *Policy) beside(name string) string {
+	return path.Join(path.Dir(p.revision.Entrypoint), name)
 }
 
-// lookUp evaluates a rule that reads no input, once, at load. An absent or undefined rule gives nil.
-func lookUp(ctx context.Context, r *bundles.Revision, at string) (any, error) {
-	if !r.Defines(at) {
+// lookUp evaluates a rule beside the entrypoint that reads no input, once, at load. An absent or undefined one gives nil.
+func (p *Policy) lookUp(ctx context.Context, name string) (any, error) {
+	at := p.beside(name)
+	if !p.revision.Defines(at) {
 		return nil, nil
 	}
-	query, err := r.Prepare(at)
+	query, err := p.revision.Prepare(at)
 	if err != nil {
 		return nil, err
 	}
@@ -123,11 +181,14 @@ func lookUp(ctx context.Context, r *bundles.Revision, at string) (any, error) {
 	return ast.JSON(term.Value)
 }
 
-// ReadVocabulary reads from a policy's tables what a directory may say. A policy without such tables gives nil.
-func ReadVocabulary(ctx context.Context, r *bundles.Revision) (*Vocabulary, error) {
-	value, err := lookUp(ctx, r, beside(r, "vocabulary"))
-	if err != nil || value == nil {
-		return nil, err
+// readVocabulary reads what a directory may say.
+func (p *Policy) readVocabulary(ctx context.Context) error {
+	value, err := p.lookUp(ctx, "vocabulary")
+	if err != nil {
+		return p.fault("the vocabulary cannot be read: %w", err)
+	}
+	if value == nil {
+		return nil
 	}
 	table, _ := value.(map[string]any)
 	v := &Vocabulary{Roles: map[string][]string{}, Levels: texts(table, "levels"), Areas: texts(table, "areas")}
@@ -136,7 +197,33 @@ func ReadVocabulary(ctx context.Context, r *bundles.Revision) (*Vocabulary, erro
 		v.Roles[kind] = texts(roles, kind)
 	}
 	if len(v.Roles) == 0 {
-		return nil, fmt.Errorf("policy vocabulary: it names no roles")
+		return p.fault("vocabulary: it names no roles")
 	}
-	return v, nil
+	p.vocabulary = v
+	return nil
+}
+
+// probe asks a question about nobody and nothing. A policy must have a decision on it; one that judges by membership
+// facts must deny it.
+func (p *Policy) probe(ctx context.Context) error {
+	in, err := input(Request{
+		Subject:  authzen.Entity{Type: "user", ID: "nobody"},
+		Action:   authzen.Action{Name: "nothing"},
+		Resource: authzen.Entity{Type: "user", ID: "nobody"},
+	}, nil)
+	if err != nil {
+		return err
+	}
+	term, err := evaluate(ctx, p.decision, in)
+	if err != nil {
+		return p.fault("a question that nobody asks cannot be decided: %w", err)
+	}
+	d, err := readDecision(term)
+	switch {
+	case err != nil:
+		return p.fault("a question that nobody asks has no well-formed answer: %w (write a default for %s)", err, p.revision.Entrypoint)
+	case d.Allow && p.administers():
+		return p.fault("nobody is allowed to do nothing")
+	}
+	return nil
 }

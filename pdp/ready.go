@@ -3,30 +3,17 @@ package pdp
 import (
 	"context"
 	"errors"
-
-	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
-// CheckPolicy fails where the active policy gives no well-formed decision. A policy that judges by membership facts
-// has one for every question; of any other nothing can be asked without knowing it.
+// CheckPolicy fails where there is no policy that may decide, or where it does not decide well any more.
 func (e *Engine) CheckPolicy(ctx context.Context) error {
-	if !e.policy.administers() {
-		return nil
-	}
-	s := &sitting{policy: e.policy, engine: e}
-	term, err := s.ask(ctx, Request{
-		Subject:  authzen.Entity{Type: "user", ID: "nobody"},
-		Action:   authzen.Action{Name: "nothing"},
-		Resource: authzen.Entity{Type: "user", ID: "nobody"},
-	}, e.policy.decision)
+	p, err := e.inForce()
 	if err != nil {
 		return err
 	}
-	d, err := readDecision(term)
-	if err == nil && d.Allow {
-		err = errors.New("the policy allows nobody to do nothing")
-	}
-	return err
+	ctx, cancel := context.WithTimeout(ctx, e.timeout)
+	defer cancel()
+	return p.probe(ctx)
 }
 
 // CheckFacts fails where no facts can be had, or where there are none. Without a source there is nothing to check.

@@ -95,7 +95,7 @@ func (r SearchRequest) evaluation() Request {
 // actionsOn tries every action of the catalogue on the type of resource.
 func (s *sitting) actionsOn(_ context.Context, r SearchRequest, list listing) (candidates, error) {
 	var all []candidate
-	for _, name := range s.policy.actions(r.Resource.Type) {
+	for _, name := range s.actions(r.Resource.Type) {
 		question := r.evaluation()
 		question.Action = authzen.Action{Name: name}
 		all = append(all, candidate{hit: Hit{Name: name}, asks: func(ctx context.Context) (bool, error) {

@@ -12,10 +12,10 @@ import (
 // offered tries what a general policy offers in the sets beside its entrypoint: candidates.subject[type],
 // candidates.resource[type] and candidates.action[resource type] (AUTHZEN.md, policies that are not ours).
 func (s *sitting) offered(ctx context.Context, r SearchRequest, list listing) (candidates, error) {
-	if s.policy.candidates == nil {
+	if s.candidates == nil {
 		return none, nil
 	}
-	term, err := s.ask(ctx, r.evaluation(), s.policy.candidates)
+	term, err := s.ask(ctx, r.evaluation(), s.candidates)
 	if err != nil || term == nil {
 		return none, err
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io/fs"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -97,7 +98,7 @@ func TestWellShapedDecisions(t *testing.T) {
 	}
 }
 
-// TestFaultsOfThePolicysTables refuse the engine, each of them named.
+// TestFaultsOfThePolicysTables refuse the policy, each of them named.
 func TestFaultsOfThePolicysTables(t *testing.T) {
 	for name, c := range map[string]struct{ rego, wanted string }{
 		"a set":        {`faults contains "REG-1: odd cell" if true`, "REG-1: odd cell"},
@@ -107,23 +108,62 @@ func TestFaultsOfThePolicysTables(t *testing.T) {
 		"odd entries":  {"catalogue := {\"a\": 1}\n\ndefault allow := false\n\ndefault possible := false\n\nscope := \"x\"", "action a is no object"},
 	} {
 		files := fstest.MapFS{"app.rego": {Data: []byte("package app\n\ndecision := true\n\n" + c.rego + "\n")}}
-		engine, err := pdp.New(pdp.Config{Revision: open(t, files, "app/decision")})
+		policy, err := pdp.Prepare(t.Context(), open(t, files, "app/decision"))
 		require.Error(t, err, name)
-		require.Nil(t, engine, name)
+		require.Nil(t, policy, name)
 		require.ErrorContains(t, err, c.wanted, name)
 		require.ErrorContains(t, err, "policies test", name)
 	}
-	_, err := pdp.New(pdp.Config{})
-	require.Error(t, err)
+}
+
+// TestAPolicyIsProbed before it may decide: it has a decision on a question that nobody asks, and of the right shape.
+func TestAPolicyIsProbed(t *testing.T) {
+	for rego, wanted := range map[string]string{
+		"decision := false if input.never":                     "the decision is undefined (write a default for app/decision)",
+		"decision if input.action.name == \"read\"":            "the decision is undefined",
+		`decision := "yes"`:                                    "the decision is a string",
+		`decision := {"allow": "yes"}`:                         "allow is no boolean",
+		"decision := x if some x in [true, false]":             "cannot be decided",
+		"decision if input.action.name == \"nothing\"":         "",
+		"default decision := false\n\ndecision if input.never": "",
+	} {
+		files := fstest.MapFS{"app.rego": {Data: []byte("package app\n\n" + rego + "\n")}}
+		_, err := pdp.Prepare(t.Context(), open(t, files, "app/decision"))
+		if wanted == "" {
+			require.NoError(t, err, rego)
+			continue
+		}
+		require.ErrorContains(t, err, wanted, rego)
+	}
+	_, err := pdp.Prepare(t.Context(), open(t, overlay(t, map[string]string{
+		"authz/more.rego": "package authz\n\nallow if input.action.name == \"nothing\"\n",
+	}), "authz/decision"))
+	require.ErrorContains(t, err, "nobody is allowed to do nothing")
+}
+
+// TestAnEngineWithoutAPolicyDecidesNothing, nor does one whose policy is stale; with one it does.
+func TestAnEngineWithoutAPolicyDecidesNothing(t *testing.T) {
+	var stale atomic.Bool
+	engine := pdp.New(pdp.Config{Stale: stale.Load})
+	refuses := func() {
+		t.Helper()
+		_, err := engine.Decide(t.Context(), ask("a", "read", "doc", "1", "", "", nil))
+		require.Equal(t, pdp.Unavailable, pdp.KindOf(err))
+		_, err = engine.SearchActions(t.Context(), pdp.SearchRequest{})
+		require.Equal(t, pdp.Unavailable, pdp.KindOf(err))
+		require.Error(t, engine.CheckPolicy(t.Context()))
+	}
+	refuses()
+	engine.Activate(prepared(t, open(t, fstest.MapFS{"app.rego": {Data: []byte("package app\n\ndecision := true\n")}}, "app/decision")))
+	require.True(t, decide(t, engine, ask("a", "read", "doc", "1", "", "", nil)).Allow)
+	require.NoError(t, engine.CheckPolicy(t.Context()))
+	stale.Store(true)
+	refuses()
 }
 
 // TestBuiltInTablesHaveNoFaults, but each cell that is broken on purpose is one.
 func TestBuiltInTablesHaveNoFaults(t *testing.T) {
-	revision, err := builtInRevision()
-	require.NoError(t, err)
-	engine, err := pdp.New(pdp.Config{Revision: revision})
-	require.NoError(t, err)
-	require.ElementsMatch(t, allActions(), engine.Actions())
+	require.ElementsMatch(t, allActions(), builtInPolicy().Actions())
 
 	const table = "authz/regional/data.yaml"
 	good, err := fs.ReadFile(policies.Files(), table)
@@ -134,7 +174,7 @@ func TestBuiltInTablesHaveNoFaults(t *testing.T) {
 	} {
 		bad := strings.Replace(string(good), from, to, 1)
 		require.NotEqual(t, string(good), bad, from)
-		_, err := pdp.New(pdp.Config{Revision: open(t, overlay(t, map[string]string{table: bad}), "authz/decision")})
+		_, err := pdp.Prepare(t.Context(), open(t, overlay(t, map[string]string{table: bad}), "authz/decision"))
 		assert.ErrorContains(t, err, "policies test", "%s in the place of %s", to, from)
 	}
 }
@@ -164,8 +204,7 @@ func TestARevisionDecidesAsOpened(t *testing.T) {
 	var revision *bundles.Revision
 	for range 2 {
 		revision = open(t, fstest.MapFS{"app.rego": {Data: []byte("package app\n\ndecision := true\n")}}, "/app/decision/")
-		engine, err := pdp.New(pdp.Config{Revision: revision})
-		require.NoError(t, err)
+		engine := pdp.New(pdp.Config{Policy: prepared(t, revision)})
 		require.Equal(t, revision.ID, decide(t, engine, ask("a", "read", "doc", "1", "", "", nil)).Revision)
 	}
 }

@@ -12,7 +12,7 @@ import (
 
 // sitting is one policy and one state of the directory, which everything that belongs together is decided by.
 type sitting struct {
-	*policy
+	*Policy
 	engine *Engine
 	view   View // nil: facts are absent
 	keep   keeping
@@ -26,7 +26,11 @@ func (e *Engine) sit(ctx context.Context) (s *sitting, err error) {
 			s, err = nil, &Error{Kind: Internal, Message: "The question could not be decided."}
 		}
 	}()
-	s = &sitting{policy: e.policy, engine: e, keep: keeping{subject: e.keep, user: e.keep}}
+	p, err := e.inForce()
+	if err != nil {
+		return nil, err
+	}
+	s = &sitting{Policy: p, engine: e, keep: keeping{subject: e.keep, user: e.keep}}
 	if e.source == nil {
 		return s, nil
 	}

@@ -42,11 +42,11 @@ Exit status: 0 good, 1 at fault, 2 could not be checked.`,
 	cmd.Flags().StringVar(&dir, "policies", "", "take the tables of the policies in `DIR` instead of the built-in ones")
 	cmd.Flags().StringVar(&decision, "decision", defaultDecision, "`PATH` of the rule that decides in those")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		_, vocabulary, err := openPolicy(cmd.Context(), dir, decision)
+		policy, err := openPolicy(cmd.Context(), dir, decision)
 		if err != nil {
 			return err
 		}
-		file, err := openDirectory(args[0], vocabulary, slog.New(slog.DiscardHandler))
+		file, err := openDirectory(args[0], policy.Vocabulary(), slog.New(slog.DiscardHandler))
 		var faults *membership.Faults
 		switch {
 		case errors.As(err, &faults):

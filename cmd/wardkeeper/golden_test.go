@@ -148,8 +148,13 @@ func (c goldenCase) lists() map[string][]any {
 }
 
 // builtInPolicy is compiled once, whatever the number of directories.
-var builtInPolicy = sync.OnceValues(func() (*bundles.Revision, error) {
-	return bundles.Open(context.Background(), bundles.Config{Files: policies.Files(), Source: "built-in", Entrypoint: "authz/decision"})
+var builtInPolicy = sync.OnceValues(func() (*pdp.Policy, error) {
+	ctx := context.Background()
+	revision, err := bundles.Open(ctx, bundles.Config{Files: policies.Files(), Source: "built-in", Entrypoint: "authz/decision"})
+	if err != nil {
+		return nil, err
+	}
+	return pdp.Prepare(ctx, revision)
 })
 
 // sharedEngines has an engine for each file of testdata/directories.
@@ -175,15 +180,11 @@ func (g *golden) engine(t *testing.T) *pdp.Engine {
 
 func newEngine(t *testing.T, data []byte) *pdp.Engine {
 	t.Helper()
-	revision, err := builtInPolicy()
+	policy, err := builtInPolicy()
 	require.NoError(t, err)
-	vocabulary, err := pdp.ReadVocabulary(t.Context(), revision)
+	directory, err := membership.Parse(data, *policy.Vocabulary())
 	require.NoError(t, err)
-	directory, err := membership.Parse(data, *vocabulary)
-	require.NoError(t, err)
-	engine, err := pdp.New(pdp.Config{Revision: revision, Source: unchanging{directory}})
-	require.NoError(t, err)
-	return engine
+	return pdp.New(pdp.Config{Policy: policy, Source: unchanging{directory}})
 }
 
 // unchanging is a source whose directory stays as it is.

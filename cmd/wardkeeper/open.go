@@ -26,7 +26,6 @@ type sources struct {
 
 // decisions is an engine together with what it decides by.
 type decisions struct {
-	revision  *bundles.Revision
 	engine    *pdp.Engine
 	directory *membership.File // nil where facts are absent
 	path      string           // of the directory
@@ -36,46 +35,43 @@ var errNoDirectory = errors.New("--directory is missing: name the file with loca
 
 // open reads policies and directory and makes an engine of them. Its error has every fault of both.
 func open(ctx context.Context, s sources, logger *slog.Logger) (*decisions, error) {
-	revision, vocabulary, err := openPolicy(ctx, s.policies, s.decision)
+	policy, err := openPolicy(ctx, s.policies, s.decision)
+	var vocabulary *pdp.Vocabulary
+	if policy != nil {
+		vocabulary = policy.Vocabulary()
+	}
 	if s.directory == "" && (s.policies == "" || vocabulary != nil) {
 		err = errors.Join(err, errNoDirectory)
 	}
-	d := &decisions{revision: revision, path: s.directory}
-	cfg := pdp.Config{Revision: revision, Timeout: s.timeout, Logger: logger}
+	d := &decisions{path: s.directory}
+	cfg := pdp.Config{Policy: policy, Timeout: s.timeout, Logger: logger}
 	if s.directory != "" {
 		file, fault := openDirectory(s.directory, vocabulary, logger)
 		err = errors.Join(err, fault)
 		d.directory, cfg.Source = file, file
 	}
-	if err == nil {
-		d.engine, err = pdp.New(cfg)
-	}
 	if err != nil {
 		d.close()
 		return nil, err
 	}
+	d.engine = pdp.New(cfg)
 	return d, nil
 }
 
-// openPolicy compiles a policy and reads what a directory may say under it: nil where the policy knows no directory.
-func openPolicy(ctx context.Context, dir, decision string) (*bundles.Revision, *pdp.Vocabulary, error) {
+// openPolicy compiles a policy and makes it ready to decide.
+func openPolicy(ctx context.Context, dir, decision string) (*pdp.Policy, error) {
 	cfg := bundles.Config{Files: policies.Files(), Source: "built-in", Entrypoint: decision}
 	if dir != "" {
 		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-			return nil, nil, errors.Join(fmt.Errorf("--policies is %q: name a directory", dir), withoutNotExist(err))
+			return nil, errors.Join(fmt.Errorf("--policies is %q: name a directory", dir), withoutNotExist(err))
 		}
 		cfg.Files, cfg.Source = os.DirFS(dir), dir
 	}
 	revision, err := bundles.Open(ctx, cfg)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	// Tables that are at fault are no measure for a directory.
-	if err := pdp.CheckTables(ctx, revision); err != nil {
-		return nil, nil, err
-	}
-	vocabulary, err := pdp.ReadVocabulary(ctx, revision)
-	return revision, vocabulary, err
+	return pdp.Prepare(ctx, revision)
 }
 
 // openDirectory reads a directory file and checks it by a vocabulary, if there is one.
@@ -103,14 +99,14 @@ func (d *decisions) close() {
 // frontDoor is the HTTP side of the decisions. What it is to serve is named by cfg; the rest is filled in here.
 func (d *decisions) frontDoor(cfg httpapi.Config) (*httpapi.Server, error) {
 	cfg.Decider = d.engine
-	cfg.Actions = d.engine.Actions()
+	cfg.Actions = d.engine.Policy().Actions()
 	cfg.Ready = func(ctx context.Context) []httpapi.Check {
 		return []httpapi.Check{
 			{Name: "policy", Err: d.engine.CheckPolicy(ctx)},
 			{Name: "directory", Err: d.engine.CheckFacts(ctx)},
 		}
 	}
-	cfg.PolicyRevision = func() string { return d.revision.ID }
+	cfg.PolicyRevision = func() string { return d.engine.Policy().Revision().ID }
 	if d.directory != nil {
 		cfg.Registry = directoryMetrics(d.directory)
 		cfg.DirectoryRevision = func() string { return d.directory.Status().Revision }
@@ -120,7 +116,7 @@ func (d *decisions) frontDoor(cfg httpapi.Config) (*httpapi.Server, error) {
 
 // String says what decisions are made from, for people.
 func (d *decisions) String() string {
-	s := fmt.Sprintf("policy %.12s (%s)", d.revision.ID, d.revision.Source)
+	s := fmt.Sprintf("policy %.12s (%s)", d.engine.Policy().Revision().ID, d.engine.Policy().Revision().Source)
 	if d.directory == nil {
 		return s + ", no directory"
 	}
@@ -138,7 +134,7 @@ func counted(n int, noun string) string {
 
 // attributes says the same to machines, after more attributes.
 func (d *decisions) attributes(more ...any) []any {
-	more = append(more, "revision", d.revision.ID, "policies", d.revision.Source)
+	more = append(more, "revision", d.engine.Policy().Revision().ID, "policies", d.engine.Policy().Revision().Source)
 	if d.directory != nil {
 		status := d.directory.Status()
 		more = append(more, "directory", d.path, "locations", status.Locations, "users", status.Users)

@@ -6,59 +6,112 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path"
 	"strings"
+	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/bundle"
 	"github.com/open-policy-agent/opa/v1/storage"
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
-)
-
-// Bounds of what is opened.
-const (
-	maxFiles     = 10_000
-	maxFileBytes = 64 << 20
+	"github.com/open-policy-agent/opa/v1/util"
 )
 
 // Config says where policy is and what of it is asked.
 type Config struct {
-	// Files is the tree of policy: *.rego, data.yaml and data.json. Tests (*_test.rego) are left out.
-	Files fs.FS
-	// Source names the tree in messages, such as "built-in" or the path of a directory.
+	// Archive is the bundle, or else Files the tree of policy: *.rego, data.yaml and data.json. Tests (*_test.rego) are
+	// left out of either.
+	Archive *Archive
+	Files   fs.FS
+	// Source names the bundle in messages, such as "built-in", a path or an address.
 	Source string
 	// Entrypoint is the path of the decision below data, such as "authz/decision".
 	Entrypoint string
+	// Schema is the JSON Schema of the input, as bytes; nil leaves references into the input unchecked. It is for policies
+	// that judge by membership facts, which have a catalogue beside their entrypoint.
+	Schema []byte
+	// Verification is by which keys the signature has to hold; nil leaves it unread.
+	Verification *Verification
+	// admits is asked once the manifest has been read, before anything is compiled; nil admits every release.
+	admits func(*Revision) error
+	// Limits bound the tree; an archive was bounded when it was read.
+	Limits Limits
 }
 
 // Revision is one compiled policy: immutable and safe for concurrent use.
 type Revision struct {
-	ID         string // a hash of the content: the same files give the same id
+	ID         string // a hash of the content: the same content gives the same id, however it is packed, signed or spaced
+	Label      string // what its author calls it: the manifest's revision; "" where there is none
+	Sequence   int64  // its place in the order of releases, from the manifest's metadata; 0 where there is none
+	SignedBy   string // the id of the key that it was verified by; "" where it was not, or the key has no id
+	Verified   bool   // whether a signature was verified
 	Source     string
 	Entrypoint string
+	Golden     []byte    // the golden decisions that it brings, as JSON; nil where there are none
+	Opened     time.Time // when it was compiled
 
 	compiler *ast.Compiler
 	store    storage.Store
 	read     storage.Transaction // open for good: nothing ever writes
 }
 
-// Open reads and compiles policy under capabilities that offer no I/O, no clock and no randomness. It fails where a
-// file cannot be read or compiled, and where the entrypoint names no rule; the error names file and line.
-func Open(ctx context.Context, cfg Config) (*Revision, error) {
-	tree, err := readTree(cfg.Files)
-	if err != nil {
-		return nil, fmt.Errorf("policies %s: %w", cfg.Source, err)
-	}
-	r := &Revision{ID: tree.id, Source: cfg.Source, Entrypoint: strings.Trim(cfg.Entrypoint, "/")}
-	if err := r.compile(ctx, tree.content); err != nil {
-		return nil, fmt.Errorf("policies %s: %w", cfg.Source, err)
-	}
-	if !r.isRule(r.Entrypoint) {
-		return nil, fmt.Errorf("policies %s: there is no rule %s to decide by: name the one that is (--decision)", cfg.Source, r.dataPath(r.Entrypoint))
+// Open verifies, reads and compiles policy under capabilities that offer no I/O, no clock and no randomness. Its error is
+// a [*Refusal] that says in a word what is wrong, and in a sentence where: compile errors name file and line.
+func Open(ctx context.Context, cfg Config) (r *Revision, err error) {
+	defer func() {
+		if cause := recover(); cause != nil { // a parser or compiler that a bundle brings down is no reason to stop deciding
+			r, err = nil, refuse(Malformed, "policies %s: it cannot be compiled: %v", cfg.Source, cause)
+		}
+	}()
+	if r, err = open(ctx, cfg); err != nil {
+		refusal := refusalOf(err, Malformed)
+		refusal.Err = fmt.Errorf("policies %s: %w", cfg.Source, err)
+		return nil, refusal
 	}
 	return r, nil
 }
 
-func (r *Revision) compile(ctx context.Context, content bundle.Bundle) error {
+func open(ctx context.Context, cfg Config) (*Revision, error) {
+	a := cfg.Archive
+	if a == nil {
+		var err error
+		if a, err = ReadTree(cfg.Files, cfg.Limits); err != nil {
+			return nil, err
+		}
+	}
+	r := &Revision{Source: cfg.Source, Entrypoint: strings.Trim(cfg.Entrypoint, "/"), Opened: time.Now()}
+	if err := checkContent(a); err != nil {
+		return nil, err
+	}
+	if v := cfg.Verification; v != nil {
+		var err error
+		if r.SignedBy, err = v.verify(a); err != nil {
+			return nil, err
+		}
+		r.Verified = !v.empty() && a.Find(signaturesFile) != nil
+	}
+	content, err := r.parse(a)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.admits != nil {
+		if err := cfg.admits(r); err != nil {
+			return nil, err
+		}
+	}
+	if r.Golden, err = takeGolden(content.Data); err != nil {
+		return nil, err
+	}
+	if err := r.compile(ctx, content, cfg.Schema); err != nil {
+		return nil, refuse(Compile, "%w", err)
+	}
+	if !r.isRule(r.Entrypoint) {
+		return nil, refuse(Entrypoint, "there is no rule %s to decide by: name the one that is (--decision)", r.dataPath(r.Entrypoint))
+	}
+	return r, nil
+}
+
+func (r *Revision) compile(ctx context.Context, content bundle.Bundle, schema []byte) error {
 	r.store = inmem.NewFromObjectWithOpts(content.Data,
 		inmem.OptRoundTripOnWrite(false), inmem.OptReturnASTValuesOnRead(true))
 	read, err := r.store.NewTransaction(ctx)
@@ -75,11 +128,44 @@ func (r *Revision) compile(ctx context.Context, content bundle.Bundle) error {
 		WithStrict(true).
 		SetErrorLimit(0).
 		WithPathConflictsCheck(storage.NonEmpty(ctx, r.store, read))
+	if schema != nil && r.hasCatalogue(modules) {
+		set, err := schemaSet(schema)
+		if err != nil {
+			return err
+		}
+		r.compiler = r.compiler.WithSchemas(set)
+	}
 	r.compiler.Compile(modules)
 	if r.compiler.Failed() {
 		return faults(r.compiler.Errors)
 	}
 	return nil
+}
+
+// hasCatalogue says whether the policy judges by membership facts, whose shape the schema describes.
+func (r *Revision) hasCatalogue(modules map[string]*ast.Module) bool {
+	home := r.dataPath(path.Dir(r.Entrypoint))
+	for _, m := range modules {
+		if m.Package.Path.String() != home {
+			continue
+		}
+		for _, rule := range m.Rules {
+			if rule.Head.Ref().String() == "catalogue" {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func schemaSet(schema []byte) (*ast.SchemaSet, error) {
+	var value any
+	if err := util.UnmarshalJSON(schema, &value); err != nil {
+		return nil, fmt.Errorf("the schema of the input: %w", err)
+	}
+	set := ast.NewSchemaSet()
+	set.Put(ast.SchemaRootRef, value)
+	return set, nil
 }
 
 // Defines says whether there are rules at or beneath a path below data, such as "authz/allow".

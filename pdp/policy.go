@@ -42,7 +42,7 @@ type actionEntry struct {
 
 // Prepare makes a revision ready to decide, and refuses one that must not: with faults in its tables, each of them a
 // sentence that names the cell, without the rules that a catalogue needs, or without a well-formed decision on a question
-// that nobody asks.
+// that nobody asks. The error is a [*bundles.Refusal].
 func Prepare(ctx context.Context, r *bundles.Revision) (*Policy, error) {
 	return prepare(ctx, r, (*Policy).checkTables, (*Policy).prepare, (*Policy).readTables, (*Policy).probe)
 }
@@ -66,29 +66,33 @@ func (p *Policy) Vocabulary() *Vocabulary { return p.vocabulary }
 // Actions lists the actions that the policy's tables name, sorted; none for a policy without such tables.
 func (p *Policy) Actions() []string { return slices.Sorted(maps.Keys(p.catalogue)) }
 
-func (p *Policy) fault(format string, args ...any) error {
-	return fmt.Errorf("policies %s: %w", p.revision.Source, fmt.Errorf(format, args...))
+// fault is a refusal of the policy.
+func (p *Policy) fault(reason bundles.Reason, format string, args ...any) error {
+	return bundles.Refuse(reason, fmt.Errorf("policies %s: %w", p.revision.Source, fmt.Errorf(format, args...)))
 }
 
 // checkTables asks the policy itself what is wrong with its tables.
 func (p *Policy) checkTables(ctx context.Context) error {
 	value, err := p.lookUp(ctx, "faults")
 	if err != nil {
-		return p.fault("the tables cannot be checked: %w", err)
+		return p.fault(bundles.Tables, "the tables cannot be checked: %w", err)
 	}
 	found, _ := value.([]any)
 	errs := make([]error, 0, len(found))
 	for _, fault := range found {
-		errs = append(errs, p.fault("%v", fault))
+		errs = append(errs, p.fault(bundles.Tables, "%v", fault))
 	}
-	return errors.Join(errs...)
+	if len(errs) == 0 {
+		return nil
+	}
+	return bundles.Refuse(bundles.Tables, errors.Join(errs...))
 }
 
 func (p *Policy) prepare(context.Context) error {
 	r := p.revision
 	var err error
 	if p.decision, err = r.Prepare(r.Entrypoint); err != nil {
-		return p.fault("%w", err)
+		return p.fault(bundles.Tables, "%w", err)
 	}
 	for name, query := range map[string]**bundles.Query{
 		"allow": &p.allow, "possible": &p.possible, "scope": &p.scope, "candidates": &p.candidates,
@@ -97,7 +101,7 @@ func (p *Policy) prepare(context.Context) error {
 			continue
 		}
 		if *query, err = r.Prepare(p.beside(name)); err != nil {
-			return p.fault("%w", err)
+			return p.fault(bundles.Tables, "%w", err)
 		}
 	}
 	return nil
@@ -108,15 +112,15 @@ func (p *Policy) readTables(ctx context.Context) error {
 	table, err := p.lookUp(ctx, "catalogue")
 	switch {
 	case err != nil:
-		return p.fault("the catalogue cannot be read: %w", err)
+		return p.fault(bundles.Tables, "the catalogue cannot be read: %w", err)
 	case table == nil:
 		p.allow, p.possible, p.scope = nil, nil, nil
 	case p.allow == nil || p.possible == nil || p.scope == nil:
-		return p.fault("a policy with a catalogue needs the rules %s, %s and %s too",
+		return p.fault(bundles.Tables, "a policy with a catalogue needs the rules %s, %s and %s too",
 			p.beside("allow"), p.beside("possible"), p.beside("scope"))
 	default:
 		if err := p.readCatalogue(table); err != nil {
-			return p.fault("%w", err)
+			return p.fault(bundles.Tables, "%w", err)
 		}
 	}
 	return p.readVocabulary(ctx)
@@ -185,7 +189,7 @@ func (p *Policy) lookUp(ctx context.Context, name string) (any, error) {
 func (p *Policy) readVocabulary(ctx context.Context) error {
 	value, err := p.lookUp(ctx, "vocabulary")
 	if err != nil {
-		return p.fault("the vocabulary cannot be read: %w", err)
+		return p.fault(bundles.Tables, "the vocabulary cannot be read: %w", err)
 	}
 	if value == nil {
 		return nil
@@ -197,7 +201,7 @@ func (p *Policy) readVocabulary(ctx context.Context) error {
 		v.Roles[kind] = texts(roles, kind)
 	}
 	if len(v.Roles) == 0 {
-		return p.fault("vocabulary: it names no roles")
+		return p.fault(bundles.Tables, "vocabulary: it names no roles")
 	}
 	p.vocabulary = v
 	return nil
@@ -216,14 +220,14 @@ func (p *Policy) probe(ctx context.Context) error {
 	}
 	term, err := evaluate(ctx, p.decision, in)
 	if err != nil {
-		return p.fault("a question that nobody asks cannot be decided: %w", err)
+		return p.fault(bundles.Decision, "a question that nobody asks cannot be decided: %w", err)
 	}
 	d, err := readDecision(term)
 	switch {
 	case err != nil:
-		return p.fault("a question that nobody asks has no well-formed answer: %w (write a default for %s)", err, p.revision.Entrypoint)
+		return p.fault(bundles.Decision, "a question that nobody asks has no well-formed answer: %w (write a default for %s)", err, p.revision.Entrypoint)
 	case d.Allow && p.administers():
-		return p.fault("nobody is allowed to do nothing")
+		return p.fault(bundles.Decision, "nobody is allowed to do nothing")
 	}
 	return nil
 }

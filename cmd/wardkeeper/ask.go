@@ -21,10 +21,10 @@ const defaultServer = "http://127.0.0.1:8181"
 
 // askFlags are the flags of ask that are not about the question's wording.
 type askFlags struct {
-	server, tokenFile             string
-	directory, policies, decision string
-	timeout                       time.Duration
-	json                          bool
+	server, tokenFile           string
+	directory, bundle, decision string
+	timeout                     time.Duration
+	json                        bool
 }
 
 func newAskCommand(p process) *cobra.Command {
@@ -33,7 +33,7 @@ func newAskCommand(p process) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "ask SUBJECT ACTION RESOURCE [flags]",
 		Short: "Ask whether somebody may do something",
-		Long: `Ask a running server whether SUBJECT may do ACTION on RESOURCE, or, with --directory or --policies, ask without one.
+		Long: `Ask a running server whether SUBJECT may do ACTION on RESOURCE, or, with --directory or --bundle, ask without one.
 
 RESOURCE is an id. Its type follows from the action where it is one of the built-in policies; --type says otherwise.
 KEY=VALUE pairs set properties: a value that is JSON counts as such ("true", "5", "[...]"; in double quotes it is a
@@ -47,7 +47,7 @@ Exit status: 0 allowed (together with every obligation), 1 denied, 2 could not a
   wardkeeper ask carol admin.grant dave --from system --set role=entity_admin --set 'locations=["east","west"]'
   wardkeeper ask bob patient.view 4711 --resource-set 'locations=["ghi"]' --json
   wardkeeper ask alice location.switch ghi --directory directory.yaml
-  wardkeeper ask alice can_read 123 --type account --policies my/policies --decision app/decision`,
+  wardkeeper ask alice can_read 123 --type account --bundle my/policies --decision app/decision`,
 		Args: arguments("SUBJECT", "ACTION", "RESOURCE"),
 	}
 	flags := cmd.Flags()
@@ -63,13 +63,13 @@ Exit status: 0 allowed (together with every obligation), 1 denied, 2 could not a
 	flags.StringVar(&f.server, "server", "", "`URL` of the server to ask (default "+defaultServer+")")
 	flags.StringVar(&f.tokenFile, "token-file", "", "`FILE` with the server's token")
 	flags.StringVar(&f.directory, "directory", "", "ask without a server: `FILE` with locations and users")
-	flags.StringVar(&f.policies, "policies", "", "ask without a server: `DIR` of Rego instead of the built-in policies")
+	flags.StringVar(&f.bundle, "bundle", "", "ask without a server: policy at `PATH`, a directory or a .tar.gz, instead of the built-in one")
 	flags.StringVar(&f.decision, "decision", defaultDecision, "without a server: `PATH` of the rule that decides")
 	flags.DurationVar(&f.timeout, "timeout", 10*time.Second, "how long to wait for the answer")
 	flags.BoolVar(&f.json, "json", false, "print the AuthZEN answer as one line of JSON")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if f.decision != defaultDecision && f.directory == "" && f.policies == "" {
-			return errors.New("--decision is for asking without a server: name --policies or --directory too")
+		if f.decision != defaultDecision && f.directory == "" && f.bundle == "" {
+			return errors.New("--decision is for asking without a server: name --bundle or --directory too")
 		}
 		q, err := w.question(args[0], args[1], args[2])
 		if err != nil {
@@ -101,9 +101,9 @@ func printAnswer(out io.Writer, a *answer, q *question, asJSON bool) error {
 }
 
 func (f askFlags) ask(ctx context.Context, p process, q *question) (*answer, error) {
-	if f.directory != "" || f.policies != "" {
+	if f.directory != "" || f.bundle != "" {
 		if f.server != "" {
-			return nil, errors.New("--server asks a server, --directory and --policies ask without one: choose")
+			return nil, errors.New("--server asks a server, --directory and --bundle ask without one: choose")
 		}
 		return f.askHere(ctx, p, q)
 	}
@@ -123,8 +123,12 @@ func (f askFlags) ask(ctx context.Context, p process, q *question) (*answer, err
 // askHere asks an engine in this process, through the front door of a server, so that both answer alike.
 func (f askFlags) askHere(ctx context.Context, p process, q *question) (*answer, error) {
 	logger := newLogger(p.stderr, &settings{LogLevel: "warn"})
+	bundle, err := localBundle(f.bundle)
+	if err != nil {
+		return nil, err
+	}
 	d, err := open(ctx, sources{
-		policies: f.policies, decision: f.decision, directory: f.directory, timeout: f.timeout,
+		bundle: bundle, decision: f.decision, directory: f.directory, timeout: f.timeout,
 	}, logger)
 	if err != nil {
 		return nil, err

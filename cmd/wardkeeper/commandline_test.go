@@ -44,7 +44,7 @@ func TestMistypedCommandLines(t *testing.T) {
 		"ask a b c --server http://127.0.0.1:1 --token-file testdata/none": "the token file cannot be read",
 		"ask a b c --server http://x --directory " + testDirectory:         "choose",
 		"ask a b c --directory testdata/none.yaml":                         "testdata/none.yaml",
-		"ask a b c --policies testdata/none":                               "name a directory",
+		"ask a b c --bundle testdata/none":                               "name a directory",
 		"directory check":                                                  "FILE is missing",
 		"directory check testdata/none.yaml":                               "testdata/none.yaml",
 		"version now":                                                      `"now" is one argument too many`,
@@ -83,7 +83,7 @@ func TestAskWithoutServer(t *testing.T) {
 	require.Contains(t, got.out, "\n  must     confirm: multiple_locations  (REG-W1/multiple_locations, custom)\n")
 	require.Equal(t, finished{out: "ALLOWED  alice may user.edit on jane\n"}, ask("alice", "user.edit", "jane", "--context", "confirmed=true"))
 
-	got = run(t, nil, "ask", "bob", "can_read", "123", "--policies", testPolicies, "--decision", "app/decision")
+	got = run(t, nil, "ask", "bob", "can_read", "123", "--bundle", testPolicies, "--decision", "app/decision")
 	require.Equal(t, statusNo, got.status, got)
 	require.Contains(t, got.out, "Only readers may.")
 }

@@ -26,7 +26,7 @@ func newDirectoryCommand(p process) *cobra.Command {
 }
 
 func newDirectoryCheckCommand(p process) *cobra.Command {
-	var dir, decision string
+	var bundle, decision string
 	cmd := &cobra.Command{
 		Use:   "check FILE [flags]",
 		Short: "Check a directory file and print every fault",
@@ -36,13 +36,13 @@ Which roles, levels and areas there are follows from the policy's tables.
 
 Exit status: 0 good, 1 at fault, 2 could not be checked.`,
 		Example: `  wardkeeper directory check directory.yaml
-  wardkeeper directory check directory.json --policies my/policies`,
+  wardkeeper directory check directory.json --bundle my/policies`,
 		Args: arguments("FILE"),
 	}
-	cmd.Flags().StringVar(&dir, "policies", "", "take the tables of the policies in `DIR` instead of the built-in ones")
+	cmd.Flags().StringVar(&bundle, "bundle", "", "take the tables of the policy at `PATH` instead of the built-in ones")
 	cmd.Flags().StringVar(&decision, "decision", defaultDecision, "`PATH` of the rule that decides in those")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		policy, err := openPolicy(cmd.Context(), dir, decision)
+		policy, err := openLocal(cmd.Context(), bundle, decision)
 		if err != nil {
 			return err
 		}

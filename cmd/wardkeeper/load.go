@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +14,8 @@ import (
 
 	"github.com/spf13/pflag"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/wardkeeper/wardkeeper/bundles"
 )
 
 // configFlag names the YAML file. It is a flag and a variable, and no key: a file cannot name itself.
@@ -139,7 +142,7 @@ func (l *loader) fileEntry(path string, key, value *yaml.Node, seen map[string]i
 	var known []string
 	flag := ""
 	l.table.VisitAll(func(f *pflag.Flag) {
-		known = append(known, yamlKey(f.Name))
+		known = append(known, yamlKey(f.Name), policyKey)
 		if yamlKey(f.Name) == key.Value {
 			flag = f.Name
 		}
@@ -147,14 +150,45 @@ func (l *loader) fileEntry(path string, key, value *yaml.Node, seen map[string]i
 	switch {
 	case key.Value == configFlag:
 		l.fault("%s: a configuration cannot name another: give --config or %s instead", where, variable(configFlag))
-	case flag == "":
+	case flag == "" && key.Value != policyKey:
 		l.fault("%s: %q is no setting: %sremove it", where, key.Value, didYouMean("", key.Value, known))
 	case seen[key.Value] > 0:
 		l.fault("%s: %s was set in line %d already: remove one of them", where, key.Value, seen[key.Value])
+	case key.Value == policyKey:
+		l.policy(path, value)
 	case value.Kind != yaml.ScalarNode:
 		l.fault("%s: %s must be a single value", where, key.Value)
 	case value.Tag != "!!null": // a key without a value leaves the default
 		l.set(flag, where+": "+key.Value, value.Value)
 	}
 	seen[key.Value] = key.Line
+}
+
+// policyKey is the one key whose value is more than a single one: policy.bundle says where bundles come from.
+const policyKey = "policy"
+
+func (l *loader) policy(path string, value *yaml.Node) {
+	if value.Tag == "!!null" {
+		return
+	}
+	where := path + ":" + strconv.Itoa(value.Line)
+	if value.Kind != yaml.MappingNode || len(value.Content) != 2 || value.Content[0].Value != "bundle" || value.Content[1].Kind != yaml.MappingNode {
+		l.fault("%s: %s must have the one member bundle, with members such as service and resource", where, policyKey)
+		return
+	}
+	var bundle map[string]any
+	if err := value.Content[1].Decode(&bundle); err != nil {
+		l.fault("%s: policy.bundle: %s", where, strings.TrimPrefix(err.Error(), "yaml: "))
+		return
+	}
+	data, err := json.Marshal(bundle)
+	if err != nil {
+		l.fault("%s: policy.bundle: %w", where, err)
+		return
+	}
+	if _, err := bundles.DecodeOrigin(data); err != nil {
+		l.fault("%s: policy.bundle: %w", where, err)
+		return
+	}
+	l.settings.policyBundle = data
 }

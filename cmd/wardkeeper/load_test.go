@@ -32,7 +32,7 @@ func writeFile(t *testing.T, name, text string) string {
 // samples has for each flag a value that differs from its default.
 func samples() map[string]string {
 	return map[string]string{
-		"addr": "127.0.0.1:9000", "directory": "d.yaml", "policies": "p", "decision": "app/allow", "token-file": "t",
+		"addr": "127.0.0.1:9000", "directory": "d.yaml", "bundle": "p", "verification-key": "k.pem", "state-dir": "s", "decision": "app/allow", "token-file": "t",
 		"base-url": "https://pdp.example.org", "insecure": "true", "check": "true", "log-format": "json",
 		"log-level": "debug", "evaluation-timeout": "2s", "read-header-timeout": "3s", "read-timeout": "4s",
 		"request-timeout": "5s", "idle-timeout": "6s", "shutdown-timeout": "7s",
@@ -107,7 +107,7 @@ func TestLayers(t *testing.T) {
 
 func TestEveryFaultAtOnce(t *testing.T) {
 	file := writeFile(t, "c.yaml", strings.Join([]string{
-		"adrr: x", "idle_timeout: 5", "log_format: text", "log_format: json", "config: other.yaml", "policies: [a, b]",
+		"adrr: x", "idle_timeout: 5", "log_format: text", "log_format: json", "config: other.yaml", "bundle: [a, b]",
 	}, "\n"))
 	s, err := loadSettings(
 		[]string{"WARDKEEPER_DIRECTROY=x", "WARDKEEPER_INSECURE=maybe", "WARDKEEPER_BASE_URL=ftp://x"},
@@ -117,7 +117,7 @@ func TestEveryFaultAtOnce(t *testing.T) {
 		file + `:2: idle_timeout is "5": say a number with its unit, such as 500ms, 10s or 2m`,
 		file + `:4: log_format was set in line 3 already: remove one of them`,
 		file + `:5: a configuration cannot name another: give --config or WARDKEEPER_CONFIG instead`,
-		file + `:6: policies must be a single value`,
+		file + `:6: bundle must be a single value`,
 		`WARDKEEPER_DIRECTROY is no setting: did you mean WARDKEEPER_DIRECTORY? unset it`,
 		`WARDKEEPER_INSECURE is "maybe": say true or false`,
 		`--read-timeout is "soon": say a number with its unit, such as 500ms, 10s or 2m`,

@@ -1,32 +1,93 @@
 package main
 
 import (
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/wardkeeper/wardkeeper/pdp/membership"
+	"github.com/wardkeeper/wardkeeper/bundles"
 )
 
-// directoryMetrics says how the reloading of the directory goes: a file that is refused again and again leaves the last
-// good one in force, which nothing else would show.
-func directoryMetrics(file *membership.File) *prometheus.Registry {
+// newRegistry has what only the wiring knows: how the reloading of directory and policy goes. What is refused again and
+// again leaves the last good one in force, which nothing else would show.
+func newRegistry(d *decisions) *prometheus.Registry {
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(
+	if d.directory != nil {
+		registry.MustRegister(directoryMetrics(d.directory)...)
+	}
+	if d.follower != nil {
+		registry.MustRegister(bundleMetrics(d.follower)...)
+	}
+	return registry
+}
+
+func directoryMetrics(d *directory) []prometheus.Collector {
+	return []prometheus.Collector{
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
 			Name: "wardkeeper_directory_reloads_total",
 			Help: "Times that a changed directory came into force.",
-		}, func() float64 { return float64(file.Status().Reloads) }),
+		}, func() float64 { return float64(d.status().Reloads) }),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
 			Name: "wardkeeper_directory_reload_failures_total",
 			Help: "Times that a directory was refused, and the last good one stayed in force.",
-		}, func() float64 { return float64(file.Status().Failures) }),
+		}, func() float64 { return float64(d.status().Failures) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "wardkeeper_directory_loaded_timestamp_seconds",
 			Help: "When the directory in force was loaded.",
-		}, func() float64 { return float64(file.Status().LoadedAt.Unix()) }),
+		}, func() float64 { return float64(d.status().LoadedAt.Unix()) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "wardkeeper_directory_users",
 			Help: "Users in the directory in force.",
-		}, func() float64 { return float64(file.Status().Users) }),
-	)
-	return registry
+		}, func() float64 { return float64(d.status().Users) }),
+	}
+}
+
+func bundleMetrics(f *bundles.Follower) []prometheus.Collector {
+	return []prometheus.Collector{
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "wardkeeper_bundle_activations_total",
+			Help: "Times that a policy bundle became active.",
+		}, func() float64 { return float64(f.Status().Activations) }),
+		refusals{f, prometheus.NewDesc("wardkeeper_bundle_refusals_total",
+			"Times that a policy bundle was not taken, and the active one went on, by reason; unavailable: the source could not be read.",
+			[]string{"reason"}, nil)},
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "wardkeeper_bundle_sequence",
+			Help: "The release that is active, 0 where it has no number.",
+		}, func() float64 {
+			if r := f.Status().Active; r != nil {
+				return float64(r.Sequence)
+			}
+			return 0
+		}),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "wardkeeper_bundle_activated_timestamp_seconds",
+			Help: "When the active policy bundle became active; 0 where there is none yet.",
+		}, func() float64 { return unix(f.Status().Activated) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "wardkeeper_bundle_confirmed_timestamp_seconds",
+			Help: "When the source last had the active policy bundle; 0 where there is none yet.",
+		}, func() float64 { return unix(f.Status().Confirmed) }),
+	}
+}
+
+func unix(t time.Time) float64 {
+	if t.IsZero() {
+		return 0
+	}
+	return float64(t.UnixMilli()) / 1000
+}
+
+// refusals counts by reason, as the follower does.
+type refusals struct {
+	follower *bundles.Follower
+	desc     *prometheus.Desc
+}
+
+func (r refusals) Describe(ch chan<- *prometheus.Desc) { ch <- r.desc }
+
+func (r refusals) Collect(ch chan<- prometheus.Metric) {
+	for reason, n := range r.follower.Status().Refused {
+		ch <- prometheus.MustNewConstMetric(r.desc, prometheus.CounterValue, float64(n), string(reason))
+	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/httpapi"
 )
 
@@ -39,7 +40,9 @@ Exit status: 0 stopped as told, or checked and good; 1 not able to serve, or sto
 2 settings, policies or directory at fault.`,
 		Example: `  wardkeeper serve --directory directory.yaml
   wardkeeper serve --addr 0.0.0.0:8181 --directory directory.yaml --token-file /run/secrets/wardkeeper
-  wardkeeper serve --policies my/policies --decision app/allow
+  wardkeeper serve --bundle my/policies --decision app/allow
+  wardkeeper serve --bundle https://bundles.example.org/authz.tar.gz --verification-key public.pem \\
+    --state-dir /var/lib/wardkeeper --directory directory.yaml
   WARDKEEPER_DIRECTORY=directory.yaml wardkeeper serve --config wardkeeper.yaml --check`,
 		Args: arguments(),
 	}
@@ -57,9 +60,13 @@ Exit status: 0 stopped as told, or checked and good; 1 not able to serve, or sto
 			faults = errors.Join(faults, err)
 		}
 		logger := newLogger(p.stderr, s)
-		d, err := open(cmd.Context(), sources{
-			policies: s.Policies, decision: s.Decision, directory: s.Directory, timeout: s.EvaluationTimeout,
-		}, logger)
+		bundle, err := s.following()
+		var d *decisions
+		if err == nil {
+			d, err = open(cmd.Context(), sources{
+				bundle: bundle, decision: s.Decision, directory: s.Directory, timeout: s.EvaluationTimeout,
+			}, logger)
+		}
 		if faults = errors.Join(faults, err); faults != nil {
 			if d != nil {
 				d.close()
@@ -71,6 +78,9 @@ Exit status: 0 stopped as told, or checked and good; 1 not able to serve, or sto
 			logger.Warn("Everybody on this machine can read the token file: take that right away (chmod o-r).", "file", s.TokenFile)
 		}
 		if s.Check {
+			if err := d.unready(); err != nil {
+				return &exitError{statusFailed, err}
+			}
 			fmt.Fprintf(p.stdout, "All good: %s.\n", printable(d.String()))
 			return nil
 		}
@@ -138,6 +148,7 @@ func serve(ctx context.Context, s *settings, d *decisions, token string, logger 
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
+	d.onActivate(func(p *pdp.Policy) { api.SetActions(p.Actions()) })
 	logger.Info(fmt.Sprintf("wardkeeper serves http://%s, %s", at, d), d.attributes("url", "http://"+at)...)
 	return runServer(ctx, api.HTTPServer(at), listener, s.ShutdownTimeout, logger, stop)
 }

@@ -163,8 +163,8 @@ func TestServeRefusesToStart(t *testing.T) {
 		{[]string{}, statusFailed, []string{"--directory is missing"}},
 		{[]string{"--directory", "testdata/none.yaml"}, statusFailed, []string{"testdata/none.yaml"}},
 		{[]string{"--directory", "testdata/faulty.yaml"}, statusFailed, []string{`"north"`, `"nowhere"`, `"jane"`}},
-		{[]string{"--policies", "testdata/none"}, statusFailed, []string{`--policies is "testdata/none": name a directory`}},
-		{[]string{"--policies", testPolicies, "--decision", "app/other"}, statusFailed, []string{"there is no rule data.app.other"}},
+		{[]string{"--bundle", "testdata/none"}, statusFailed, []string{`the bundle is "testdata/none": name a directory`}},
+		{[]string{"--bundle", testPolicies, "--decision", "app/other"}, statusFailed, []string{"there is no rule data.app.other"}},
 		{ // every fault at once, of settings, token and directory
 			[]string{"--config", config, "--read-timeout", "x", "--directory", "testdata/faulty.yaml", "--token-file", "testdata/none"},
 			statusFailed, []string{"did you mean addr?", "--read-timeout is", "the token file cannot be read", `"nowhere"`},
@@ -201,7 +201,7 @@ func TestServeRefusesToStart(t *testing.T) {
 }
 
 func TestServeAnyPolicy(t *testing.T) {
-	d := serving(t, "--policies", testPolicies, "--decision", "app/decision")
+	d := serving(t, "--bundle", testPolicies, "--decision", "app/decision")
 	require.NotContains(t, d.start, "users")
 	require.Contains(t, d.start["msg"], "no directory")
 	ask := []string{"ask", "bob", "can_read", "123", "--type", "account", "--server", d.url}

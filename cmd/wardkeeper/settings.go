@@ -15,8 +15,13 @@ type settings struct {
 	Addr string
 	// Directory is the file with locations, users and assignments. Only policies that judge without one may go without.
 	Directory string
-	// Policies is a directory of Rego and data files to serve instead of the built-in policies.
-	Policies string
+	// Bundle is a policy to serve instead of the built-in one: a directory of Rego and data files, a .tar.gz, or the
+	// address of one on a server (https://) or in a registry (oci://). It is followed while serving.
+	Bundle string
+	// VerificationKey is a file of public keys (PEM): a bundle has to be signed by one of them.
+	VerificationKey string
+	// StateDir keeps the last good bundle and the highest release, across restarts. A bundle from the network needs it.
+	StateDir string
 	// Decision is the path of the rule that decides.
 	Decision string
 	// TokenFile holds the bearer token that callers have to send: one line, at least 16 characters.
@@ -43,6 +48,9 @@ type settings struct {
 	IdleTimeout time.Duration
 	// ShutdownTimeout is how long requests in flight may take when the server is told to stop.
 	ShutdownTimeout time.Duration
+
+	// policyBundle is policy.bundle of the YAML file, as JSON: what of a bundle is too much for a flag. nil where absent.
+	policyBundle []byte
 
 	// origins is the spelling by which a setting was given, by flag name, so that a fault names what to change.
 	origins map[string]string
@@ -72,7 +80,9 @@ func (s *settings) table() *pflag.FlagSet {
 	t.SortFlags = false
 	t.StringVar(&s.Addr, "addr", s.Addr, "where to listen, `HOST:PORT`")
 	t.StringVar(&s.Directory, "directory", s.Directory, "`FILE` with locations, users and assignments, YAML or JSON")
-	t.StringVar(&s.Policies, "policies", s.Policies, "serve the Rego of this `DIR` instead of the built-in policies")
+	t.StringVar(&s.Bundle, "bundle", s.Bundle, "serve the policy at `PATH|URL` instead of the built-in one")
+	t.StringVar(&s.VerificationKey, "verification-key", s.VerificationKey, "`FILE` of public keys, one of which must have signed the bundle")
+	t.StringVar(&s.StateDir, "state-dir", s.StateDir, "`DIR` for the last good bundle and the highest release")
 	t.StringVar(&s.Decision, "decision", s.Decision, "`PATH` of the rule that decides")
 	t.StringVar(&s.TokenFile, "token-file", s.TokenFile, "`FILE` with the bearer token that callers have to send")
 	t.StringVar(&s.BaseURL, "base-url", s.BaseURL, "`URL` where callers reach the server (default http://ADDR)")

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -15,11 +16,12 @@ import (
 
 // metrics are the server's own. Every label has few values: paths are routes, methods those of HTTP, actions those configured.
 type metrics struct {
-	requests *prometheus.CounterVec
-	seconds  *prometheus.HistogramVec
-	actions  map[string]*actionCounters
-	unknown  *actionCounters
-	show     http.Handler
+	requests  *prometheus.CounterVec
+	seconds   *prometheus.HistogramVec
+	decisions *prometheus.CounterVec
+	actions   atomic.Pointer[map[string]*actionCounters] // replaced as a whole
+	unknown   *actionCounters
+	show      http.Handler
 }
 
 // actionCounters count the decisions on an action.
@@ -46,19 +48,20 @@ func newMetrics(cfg Config) (*metrics, error) {
 			Help:    "Time from a request's head to its answer.",
 			Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}, []string{"path"}),
-		actions: make(map[string]*actionCounters),
+		decisions: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "wardkeeper_decisions_total",
+			Help: "Questions of evaluations by action and outcome: allowed, denied, or error, which is a denial too.",
+		}, []string{"action", "outcome"}),
 	}
-	decisions := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "wardkeeper_decisions_total",
-		Help: "Questions of evaluations by action and outcome: allowed, denied, or error, which is a denial too.",
-	}, []string{"action", "outcome"})
-	m.unknown = newActionCounters(decisions, otherLabel)
-	for _, name := range cfg.Actions {
-		m.actions[name] = newActionCounters(decisions, strings.ToValidUTF8(name, "\ufffd"))
+	m.unknown = newActionCounters(m.decisions, otherLabel)
+	m.setActions(cfg.Actions)
+	var policyRevision func() string
+	if cfg.Policy != nil {
+		policyRevision = func() string { return cfg.Policy().ID }
 	}
 	err := errors.Join(
-		reg.Register(m.requests), reg.Register(m.seconds), reg.Register(decisions),
-		reg.Register(newInfo("wardkeeper_policy_info", "The policy revision in force.", cfg.PolicyRevision)),
+		reg.Register(m.requests), reg.Register(m.seconds), reg.Register(m.decisions),
+		reg.Register(newInfo("wardkeeper_policy_info", "The policy revision in force.", policyRevision)),
 		reg.Register(newInfo("wardkeeper_directory_info", "The directory revision in force.", cfg.DirectoryRevision)),
 		registerOnce(reg, collectors.NewGoCollector()),
 		registerOnce(reg, collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})),
@@ -92,9 +95,18 @@ func newActionCounters(v *prometheus.CounterVec, name string) *actionCounters {
 	}
 }
 
+// setActions replaces the actions that have counters of their own.
+func (m *metrics) setActions(names []string) {
+	actions := make(map[string]*actionCounters, len(names))
+	for _, name := range names {
+		actions[name] = newActionCounters(m.decisions, strings.ToValidUTF8(name, "\ufffd"))
+	}
+	m.actions.Store(&actions)
+}
+
 // action gives the counters of an action by the name that a caller sent.
 func (m *metrics) action(name string) *actionCounters {
-	if a, ok := m.actions[name]; ok {
+	if a, ok := (*m.actions.Load())[name]; ok {
 		return a
 	}
 	return m.unknown

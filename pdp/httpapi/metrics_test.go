@@ -21,7 +21,7 @@ func TestMetrics(t *testing.T) {
 	f := batching()
 	f.decide = answers(pdp.Decision{Allow: true}, nil).decide
 	policy := "r1"
-	h := start(t, Config{Decider: f, Actions: []string{"user.view", "deny"}, PolicyRevision: func() string { return policy }, DirectoryRevision: func() string { return "" }})
+	h := start(t, Config{Decider: f, Actions: []string{"user.view", "deny"}, Policy: func() PolicyStatus { return PolicyStatus{ID: policy} }, DirectoryRevision: func() string { return "" }})
 	h.post("/access/v1/evaluation", question)
 	h.post("/access/v1/evaluation", question)
 	h.post("/access/v1/evaluation", strings.Replace(question, "user.view", "jane@example.org", 1))

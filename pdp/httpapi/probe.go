@@ -55,8 +55,12 @@ func (x *exchange) readiness() error {
 			}
 		}
 	}
+	var policy PolicyStatus
+	if x.s.policy != nil {
+		policy = x.s.policy()
+	}
 	if len(missing) == 0 {
-		x.out = append(x.out[:0], `{"ready":true}`...)
+		x.out = append(appendPolicyNotes(append(x.out[:0], `{"ready":true`...), policy), '}')
 		return nil
 	}
 	x.status = http.StatusServiceUnavailable
@@ -69,7 +73,7 @@ func (x *exchange) readiness() error {
 		}
 		out = authzen.AppendString(out, name)
 	}
-	x.out = append(out, "]}"...)
+	x.out = append(appendPolicyNotes(append(out, ']'), policy), '}')
 	return nil
 }
 

@@ -33,9 +33,11 @@ type Config struct {
 	Token string
 	// Ready says what the server is waiting for; nil means that it is always ready. Safe for concurrent use.
 	Ready func(ctx context.Context) []Check
-	// PolicyRevision and DirectoryRevision name what is in force, for the metrics; nil or "" means not known.
-	PolicyRevision, DirectoryRevision func() string
-	// Actions are the names that metrics and log may tell apart; any other action is "other" there.
+	// Policy says which policy is in force; nil means not known. Safe for concurrent use.
+	Policy func() PolicyStatus
+	// DirectoryRevision names the directory in force, for the metrics; nil or "" means not known.
+	DirectoryRevision func() string
+	// Actions are the names that metrics and log may tell apart, until SetActions; any other action is "other" there.
 	Actions []string
 	// Registry takes the server's metrics and is what /metrics shows; nil makes one.
 	Registry *prometheus.Registry
@@ -57,6 +59,7 @@ type Check struct {
 type Server struct {
 	decider   pdp.Decider
 	ready     func(context.Context) []Check
+	policy    func() PolicyStatus
 	log       *slog.Logger
 	token     *[sha256.Size]byte // its hash; nil where none is wanted
 	metrics   *metrics
@@ -94,6 +97,7 @@ func New(cfg Config) (*Server, error) {
 	s := &Server{
 		decider:           cfg.Decider,
 		ready:             cfg.Ready,
+		policy:            cfg.Policy,
 		log:               cfg.Logger,
 		echo:              echo.New(),
 		routes:            make(map[string]*route),
@@ -126,6 +130,7 @@ func (s *Server) addRoutes() {
 	s.add(http.MethodPost, searchSubjectPath, slog.LevelInfo, guarded((*exchange).searchSubjects))
 	s.add(http.MethodPost, searchResourcePath, slog.LevelInfo, guarded((*exchange).searchResources))
 	s.add(http.MethodPost, searchActionPath, slog.LevelInfo, guarded((*exchange).searchActions))
+	s.add(http.MethodGet, revisionPath, quiet, guarded((*exchange).showRevision))
 	s.add(http.MethodGet, metadataPath, slog.LevelInfo, (*exchange).showMetadata)
 	s.add(http.MethodGet, "/health", quiet, (*exchange).health)
 	s.add(http.MethodGet, "/ready", quiet, (*exchange).readiness)
@@ -156,6 +161,9 @@ func (s *Server) add(method, path string, level slog.Level, h handler) {
 		return nil
 	})
 }
+
+// SetActions says which actions metrics and log may tell apart from now on. Those of before keep their counters.
+func (s *Server) SetActions(names []string) { s.metrics.setActions(names) }
 
 // Handler gives the server's handler, for tests and for serving beside something else. It bounds bodies and the time to
 // answer, not the time that a slow client takes: see [Server.HTTPServer].

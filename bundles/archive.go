@@ -1,0 +1,237 @@
+package bundles
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+)
+
+// Limits bound what is read of a bundle, before anything of it is believed.
+type Limits struct {
+	Compressed int64 // bytes of an archive as it comes; 0 means 32 MiB
+	Inflated   int64 // bytes of all files together; 0 means 256 MiB
+	Files      int   // 0 means 10,000
+}
+
+func (l Limits) orDefaults() Limits {
+	if l.Compressed <= 0 {
+		l.Compressed = 32 << 20
+	}
+	if l.Inflated <= 0 {
+		l.Inflated = 256 << 20
+	}
+	if l.Files <= 0 {
+		l.Files = 10_000
+	}
+	return l
+}
+
+// Archive is what a bundle holds, in memory: its files by name, sorted. Names are clean, relative and without "..".
+type Archive struct{ Files []File }
+
+// File is one file of a bundle.
+type File struct {
+	Name string
+	Data []byte
+}
+
+// maxName is the most bytes that a file's name may have.
+const maxName = 1024
+
+// ReadArchive reads a .tar.gz. What OPA passes over in silence is refused: links and devices, names that lead out of the
+// bundle or come twice, a stream that is cut off or goes on behind the archive's end. Errors are a [*Refusal].
+func ReadArchive(r io.Reader, limits Limits) (*Archive, error) {
+	limits = limits.orDefaults()
+	compressed := &io.LimitedReader{R: r, N: limits.Compressed + 1}
+	unpacked, err := gzip.NewReader(compressed)
+	if err != nil {
+		return nil, refuse(Malformed, "it is no gzip archive: %w", err)
+	}
+	rest := limits.Inflated
+	b := builder{limits: limits}
+	for archive := tar.NewReader(&io.LimitedReader{R: unpacked, N: limits.Inflated + maxOverhead(limits.Files)}); ; {
+		header, err := archive.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return nil, unreadable(compressed, err)
+		}
+		switch header.Typeflag {
+		case tar.TypeDir, tar.TypeXGlobalHeader:
+			if b.entries++; b.entries > limits.Files {
+				return nil, refuse(TooLarge, "it has more than %d entries", limits.Files)
+			}
+			continue
+		case tar.TypeReg:
+		default:
+			return nil, refuse(Malformed, "%q is no file: a bundle has neither links nor devices", short(header.Name))
+		}
+		if rest -= header.Size; rest < 0 {
+			return nil, refuse(TooLarge, "its files are larger than %d bytes together", limits.Inflated)
+		}
+		var data bytes.Buffer
+		if _, err := io.Copy(&data, archive); err != nil {
+			return nil, unreadable(compressed, err)
+		}
+		if err := b.add(header.Name, data.Bytes()); err != nil {
+			return nil, err
+		}
+	}
+	if err := nothingFollows(unpacked); err != nil {
+		if _, ok := errors.AsType[*Refusal](err); ok {
+			return nil, err
+		}
+		return nil, unreadable(compressed, err)
+	}
+	if compressed.N <= 0 {
+		return nil, refuse(TooLarge, "it is larger than %d bytes", limits.Compressed)
+	}
+	return b.archive()
+}
+
+// maxOverhead is what headers and padding of so many files may take.
+func maxOverhead(files int) int64 { return int64(files)*4*1024 + 1<<20 }
+
+// nothingFollows reads a stream to its end, where gzip keeps its checksum. Behind the archive there may be padding.
+func nothingFollows(r io.Reader) error {
+	var chunk [4096]byte
+	for padding := 0; ; {
+		n, err := r.Read(chunk[:])
+		if padding += n; padding > 1<<20 || slices.ContainsFunc(chunk[:n], func(b byte) bool { return b != 0 }) {
+			return refuse(Malformed, "it goes on behind its end")
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func unreadable(compressed *io.LimitedReader, err error) error {
+	switch {
+	case compressed.N <= 0:
+		return refuse(TooLarge, "it is larger than its limit")
+	case errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF):
+		return refuse(Malformed, "it is cut off: %w", err)
+	}
+	return refuse(Malformed, "it cannot be read: %w", err)
+}
+
+// ReadTree reads a directory of policy: what OPA's own tools read of it, and no tests.
+func ReadTree(files fs.FS, limits Limits) (*Archive, error) {
+	limits = limits.orDefaults()
+	b := builder{limits: limits}
+	rest := limits.Inflated
+	err := fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || !isPolicy(name) {
+			return err
+		}
+		data, err := fs.ReadFile(files, name)
+		if err != nil {
+			return err
+		}
+		if rest -= int64(len(data)); rest < 0 {
+			return refuse(TooLarge, "its files are larger than %d bytes together", limits.Inflated)
+		}
+		return b.add(name, data)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return b.archive()
+}
+
+// builder collects the files of an archive.
+type builder struct {
+	limits  Limits
+	files   []File
+	entries int // files and whatever else the archive has
+}
+
+func (b *builder) add(name string, data []byte) error {
+	clean, err := cleanName(name)
+	if err != nil {
+		return err
+	}
+	if b.entries++; b.entries > b.limits.Files {
+		return refuse(TooLarge, "it has more than %d files", b.limits.Files)
+	}
+	b.files = append(b.files, File{clean, data})
+	return nil
+}
+
+func (b *builder) archive() (*Archive, error) {
+	slices.SortFunc(b.files, func(x, y File) int { return strings.Compare(x.Name, y.Name) })
+	for i := 1; i < len(b.files); i++ {
+		if b.files[i].Name == b.files[i-1].Name {
+			return nil, refuse(Malformed, "%q is in it twice", short(b.files[i].Name))
+		}
+	}
+	return &Archive{b.files}, nil
+}
+
+// cleanName is the name of a file within the bundle. OPA's own tools write names with a slash before them.
+func cleanName(name string) (string, error) {
+	clean := strings.TrimPrefix(strings.TrimPrefix(name, "."), "/")
+	if strings.HasPrefix(name, ".") && !strings.HasPrefix(name, "./") {
+		clean = name // a file such as .manifest
+	}
+	odd := func(r rune) bool { return r < ' ' || r == '\\' || r == 0x7f }
+	if !fs.ValidPath(clean) || clean == "." || len(clean) > maxName || strings.ContainsFunc(clean, odd) {
+		return "", refuse(Malformed, "%q is no name for a file of a bundle", short(name))
+	}
+	return clean, nil
+}
+
+// short keeps names of any length and content fit for a message.
+func short(name string) string {
+	if len(name) > 80 {
+		name = name[:80] + "..."
+	}
+	return strings.ToValidUTF8(name, "\ufffd")
+}
+
+// Find gives a file's content, nil where there is none of this name.
+func (a *Archive) Find(name string) []byte {
+	i, ok := slices.BinarySearchFunc(a.Files, name, func(f File, name string) int { return strings.Compare(f.Name, name) })
+	if !ok {
+		return nil
+	}
+	return a.Files[i].Data
+}
+
+// Write writes the archive as a .tar.gz. The same files give the same bytes: nothing of the clock or the machine is in them.
+func (a *Archive) Write(w io.Writer) error {
+	packed := gzip.NewWriter(w)
+	archive := tar.NewWriter(packed)
+	for _, f := range a.Files {
+		header := &tar.Header{Typeflag: tar.TypeReg, Name: "/" + f.Name, Mode: 0o600, Size: int64(len(f.Data)), Format: tar.FormatPAX}
+		if err := archive.WriteHeader(header); err != nil {
+			return fmt.Errorf("%s: %w", f.Name, err)
+		}
+		if _, err := archive.Write(f.Data); err != nil {
+			return fmt.Errorf("%s: %w", f.Name, err)
+		}
+	}
+	return errors.Join(archive.Close(), packed.Close())
+}
+
+// isPolicy names what counts in a bundle. Tests do not, nor does what OPA passes over.
+func isPolicy(name string) bool {
+	switch base := path.Base(name); base {
+	case "data.yaml", "data.yml", "data.json":
+		return true
+	default:
+		return name == manifestFile || strings.HasSuffix(base, ".rego") && !strings.HasSuffix(base, "_test.rego")
+	}
+}

@@ -1,0 +1,185 @@
+package bundles
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// The files of a state directory.
+const (
+	keptArchive = "bundle.tar.gz" // the last good one
+	keptState   = "state.json"
+	keptLock    = "lock"
+)
+
+// keeper keeps on disk what must outlive the process: the last good bundle, and the highest sequence that was ever
+// active. Without a directory it remembers the sequence alone, for as long as the process lives.
+type keeper struct {
+	dir   string // "" keeps nothing on disk
+	state keptRecord
+	lock  *os.File
+	// saved is when the record was last written, so that confirmations do not wear the disk.
+	saved time.Time
+}
+
+// keptRecord is the content of state.json.
+type keptRecord struct {
+	Sequence  int64     `json:"sequence"` // the highest that was ever active; 0 where none was
+	ID        string    `json:"id"`       // the content that has it
+	Tag       string    `json:"tag"`      // the state of the source that it came from
+	Source    string    `json:"source"`   // where that was
+	Confirmed time.Time `json:"confirmed"`
+}
+
+// openKeeper opens a state directory, makes it where it is missing, and keeps other processes out of it.
+func openKeeper(dir string) (*keeper, error) {
+	k := &keeper{dir: dir}
+	if dir == "" {
+		return k, nil
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("the state directory cannot be made: %w", err)
+	}
+	lock, err := os.OpenFile(filepath.Join(dir, keptLock), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("the state directory cannot be written: %w", err)
+	}
+	if err := lockFile(lock); err != nil {
+		_ = lock.Close()
+		return nil, fmt.Errorf("the state directory %s is in use by another process: give each its own: %w", dir, err)
+	}
+	k.lock = lock
+	if left, err := filepath.Glob(filepath.Join(dir, ".*.json.*")); err == nil { // by a process that died while it wrote
+		archives, _ := filepath.Glob(filepath.Join(dir, ".*.tar.gz.*"))
+		for _, name := range append(left, archives...) {
+			_ = os.Remove(name)
+		}
+	}
+	data, err := os.ReadFile(filepath.Join(dir, keptState))
+	if err == nil {
+		err = json.Unmarshal(data, &k.state)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		// To go on without would let any old release in. It is written whole, so this is no torn write of ours.
+		_ = lock.Close()
+		return nil, fmt.Errorf("%s cannot be read, and says which releases are too old: mend it, or remove it to accept any: %w",
+			filepath.Join(dir, keptState), err)
+	}
+	return k, nil
+}
+
+func (k *keeper) close() {
+	if k.lock != nil {
+		_ = k.lock.Close()
+	}
+}
+
+// archive reads the last good bundle; nil where there is none.
+func (k *keeper) archive(limits Limits) (raw []byte, a *Archive, err error) {
+	if k.dir == "" {
+		return nil, nil, nil
+	}
+	raw, err = ReadFile(filepath.Join(k.dir, keptArchive), limits)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil, nil
+	case err != nil:
+		return nil, nil, err
+	}
+	a, err = ReadArchive(bytes.NewReader(raw), limits)
+	return raw, a, err
+}
+
+// admits refuses a release that is older than one that was active, and another one under the same number.
+func (k *keeper) admits(r *Revision) error {
+	highest := k.state.Sequence
+	switch {
+	case highest == 0 || r.Sequence > highest || r.Sequence == highest && r.ID == k.state.ID:
+		return nil
+	case r.Sequence == 0:
+		return refuse(Replayed, "it has no sequence, and release %d has been active here: build it with one", highest)
+	case r.Sequence == highest:
+		return refuse(Replayed, "it is another release %d than the one that has been active here (%s): give it a higher sequence",
+			highest, k.state.ID)
+	}
+	return refuse(Replayed, "it is release %d, and %d has been active here: to go back, release the old content anew "+
+		"(wardkeeper bundle release --from)", r.Sequence, highest)
+}
+
+// keep makes a release the last good one. The bundle is written before the record: whenever the process dies, the bundle
+// on disk is a good one, and not older than what the record says.
+func (k *keeper) keep(r *Revision, f fetched, source string) error {
+	if k.dir != "" && f.raw != nil {
+		if err := writeWhole(filepath.Join(k.dir, keptArchive), f.raw); err != nil {
+			return err
+		}
+	}
+	record := keptRecord{Sequence: max(r.Sequence, k.state.Sequence), ID: r.ID, Tag: f.tag, Source: source, Confirmed: time.Now()}
+	return k.save(record)
+}
+
+// confirm remembers that the source still has the active release.
+func (k *keeper) confirm(at time.Time) error {
+	record := k.state
+	record.Confirmed = at
+	if at.Sub(k.saved) < 10*time.Second {
+		k.state = record
+		return nil
+	}
+	return k.save(record)
+}
+
+func (k *keeper) save(record keptRecord) error {
+	if k.dir != "" {
+		data, err := json.Marshal(record)
+		if err != nil {
+			return err
+		}
+		if err := writeWhole(filepath.Join(k.dir, keptState), append(data, '\n')); err != nil {
+			return err
+		}
+	}
+	k.state, k.saved = record, time.Now()
+	return nil
+}
+
+// writeWhole replaces a file: whoever reads it, whenever the machine stops, finds the old content or the new one.
+func writeWhole(path string, data []byte) (err error) {
+	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = file.Close()
+			_ = os.Remove(file.Name())
+		}
+	}()
+	if _, err = file.Write(data); err != nil {
+		return err
+	}
+	if err = file.Sync(); err != nil {
+		return err
+	}
+	if err = file.Close(); err != nil {
+		return err
+	}
+	if err = os.Rename(file.Name(), path); err != nil {
+		return err
+	}
+	return syncFolder(filepath.Dir(path))
+}
+
+func syncFolder(path string) error {
+	folder, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(folder.Sync(), folder.Close())
+}

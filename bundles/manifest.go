@@ -1,0 +1,93 @@
+package bundles
+
+import (
+	"bytes"
+	"encoding/json"
+	"math"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/open-policy-agent/opa/v1/bundle"
+)
+
+const (
+	manifestFile   = ".manifest"
+	signaturesFile = ".signatures.json"
+)
+
+// sequenceKey is the member of the manifest's metadata that orders releases.
+const sequenceKey = "sequence"
+
+// checkContent refuses the kinds of bundle that OPA takes and we do not, and a manifest that can be read in two ways.
+func checkContent(a *Archive) error {
+	for _, f := range a.Files {
+		switch base := path.Base(f.Name); {
+		case base == "patch.json":
+			return refuse(Malformed, "it is a delta (%s), which cannot be signed: release the whole bundle", f.Name)
+		case base == "policy.wasm" || base == "plan.json" || base == "plan.pb":
+			return refuse(Malformed, "it has compiled rules (%s), which nobody can read: build it with the target rego", f.Name)
+		case strings.HasSuffix(base, ".manifest.pb"):
+			return refuse(Malformed, "its manifest is in protobuf (%s): build it with one in JSON", f.Name)
+		case strings.HasSuffix(base, manifestFile) && f.Name != manifestFile:
+			return refuse(Malformed, "its manifest is not at its top (%s)", f.Name)
+		case base == signaturesFile && f.Name != signaturesFile:
+			return refuse(Malformed, "its signatures are not at its top (%s)", f.Name)
+		}
+	}
+	for _, name := range []string{manifestFile, signaturesFile} {
+		// A name that comes twice would be one value to the signature and could be another to the reader.
+		if data := a.Find(name); data != nil && !jsontext.Value(data).IsValid() {
+			return refuse(Malformed, "its %s is no JSON, or has a name twice", name)
+		}
+	}
+	return nil
+}
+
+// sequence reads the place of a release in the order of all; 0 where the manifest names none.
+func sequence(m bundle.Manifest) (int64, error) {
+	value, ok := m.Metadata[sequenceKey]
+	if !ok || value == nil {
+		return 0, nil
+	}
+	number, _ := value.(json.Number)
+	n, err := number.Int64()
+	if f, isFloat := value.(float64); isFloat && f == math.Trunc(f) && math.Abs(f) < 1<<53 {
+		n, err = int64(f), nil
+	}
+	if err != nil || n < 1 {
+		return 0, refuse(Malformed, "the sequence in its manifest is no whole number above 0")
+	}
+	return n, nil
+}
+
+// checkRoots refuses an entrypoint that the manifest does not own.
+func checkRoots(m bundle.Manifest, entrypoint string) error {
+	if m.Roots != nil && !bundle.RootPathsContain(*m.Roots, entrypoint) {
+		return refuse(Roots, "its roots (%s) do not have %s, the rule that decides", strings.Join(*m.Roots, ", "), entrypoint)
+	}
+	return nil
+}
+
+// goldenRoot is where a bundle keeps the decisions that have to come out the same; it is no part of the policy's data.
+const goldenRoot = "golden"
+
+// takeGolden takes the golden decisions out of the data and gives them as JSON, nil where there are none.
+func takeGolden(data map[string]any) ([]byte, error) {
+	golden, ok := data[goldenRoot]
+	if !ok {
+		return nil, nil
+	}
+	delete(data, goldenRoot)
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)
+	err := encoder.Encode(golden)
+	return out.Bytes(), err
+}
+
+// policyFiles are the files of an archive that make the policy.
+func policyFiles(a *Archive) []File {
+	return slices.DeleteFunc(slices.Clone(a.Files), func(f File) bool { return !isPolicy(f.Name) })
+}

@@ -1,0 +1,43 @@
+package bundles
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"time"
+)
+
+// source is where bundles come from. One goroutine at a time calls it.
+type source interface {
+	// fetch gives what is there now, unless that is what seen names: then archive is nil. It fails with a [*Refusal]:
+	// [Unreached] where nothing can be had, another reason where what is there cannot be a bundle.
+	fetch(ctx context.Context, seen string) (fetched, error)
+	// pause is how long to wait before the next fetch. failures counts those that failed in a row.
+	pause(failures int) time.Duration
+	// network says whether bundles cross a network, so that a signature is required.
+	network() bool
+	// String names the source in messages: no credentials are in it.
+	String() string
+}
+
+// fetched is what a source has.
+type fetched struct {
+	tag     string // names this state of the source
+	archive *Archive
+	raw     []byte // the archive as it came; nil where it is a directory
+}
+
+// digest is a tag for what has none.
+func digest(data []byte) string {
+	sum := sha256.Sum256(data)
+	return "sha256:" + hex.EncodeToString(sum[:])
+}
+
+// backoff doubles from a tenth of a second up to a longest pause.
+func backoff(failures int, longest time.Duration) time.Duration {
+	pause := 100 * time.Millisecond
+	for range min(failures-1, 20) {
+		pause *= 2
+	}
+	return min(pause, longest)
+}

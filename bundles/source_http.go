@@ -1,0 +1,118 @@
+package bundles
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/open-policy-agent/opa/v1/plugins/rest"
+)
+
+// longPollType is how a server says that it holds a request until there is something new.
+const longPollType = "application/vnd.openpolicyagent.bundles"
+
+// httpSource is a bundle server, asked as OPA asks it: with ETags, and with long polling where both sides want it.
+type httpSource struct {
+	client   rest.Client
+	long     rest.Client // waits for the head of an answer as long as the server may hold it
+	resource string
+	name     string
+	polling  Polling
+	limits   Limits
+	held     bool // whether the server holds requests, as it says and does
+}
+
+func newHTTPSource(s *Service, p Polling, limits Limits) (*httpSource, error) {
+	client, err := s.client()
+	if err != nil {
+		return nil, err
+	}
+	noLimit := int64(0)
+	return &httpSource{
+		client: client, long: client.SetResponseHeaderTimeout(&noLimit), resource: s.Resource, name: s.String(),
+		polling: p, limits: limits.orDefaults(),
+	}, nil
+}
+
+func (s *httpSource) network() bool  { return true }
+func (s *httpSource) String() string { return s.name }
+
+func (s *httpSource) pause(failures int) time.Duration {
+	switch {
+	case failures > 0:
+		return backoff(failures, s.polling.Max)
+	case s.held && s.polling.Long > 0:
+		return 0
+	}
+	return s.polling.pause()
+}
+
+func (s *httpSource) fetch(ctx context.Context, seen string) (f fetched, err error) {
+	client, prefer, limit := s.client, "modes=snapshot", s.polling.Timeout
+	if s.polling.Long > 0 {
+		client = s.long
+		prefer += ";wait=" + strconv.FormatInt(int64(s.polling.Long/time.Second), 10)
+		limit += s.polling.Long
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	etag, _ := tagged(seen)
+	began := time.Now()
+	response, err := client.WithHeader("Prefer", prefer).WithHeader("If-None-Match", etag).Do(ctx, http.MethodGet, s.resource)
+	if err != nil {
+		return f, unreached(withoutURL(err))
+	}
+	defer func() {
+		_, _ = io.CopyN(io.Discard, response.Body, 4096) // so that the connection can be used again
+		_ = response.Body.Close()
+	}()
+	switch response.StatusCode {
+	case http.StatusNotModified:
+		s.held = s.held && time.Since(began) > time.Second // else it would be asked without end
+		return fetched{tag: seen}, nil
+	case http.StatusOK:
+	default:
+		return f, unreached(fmt.Errorf("the server answered %d %s", response.StatusCode, http.StatusText(response.StatusCode)))
+	}
+	s.held = response.Header.Get("Content-Type") == longPollType
+	data, err := readBounded(response.Body, s.limits.Compressed)
+	if err != nil {
+		return f, err
+	}
+	f.tag = tag(response.Header.Get("ETag"), digest(data))
+	if _, sum := tagged(seen); sum == digest(data) {
+		return fetched{tag: f.tag}, nil // the same again, from a server that does not compare
+	}
+	f.raw = data
+	f.archive, err = ReadArchive(bytes.NewReader(data), s.limits)
+	return f, err
+}
+
+// tag joins what a server and what we call a state of the source.
+func tag(etag, sum string) string { return sum + " " + etag }
+
+func tagged(tag string) (etag, sum string) {
+	for i := range len(tag) {
+		if tag[i] == ' ' {
+			return tag[i+1:], tag[:i]
+		}
+	}
+	return "", tag
+}
+
+// withoutURL takes the address out of an error: it may carry a secret, and the source is named beside it anyway.
+func withoutURL(err error) error {
+	if e, ok := errors.AsType[*url.Error](err); ok {
+		if errors.Is(e.Err, context.DeadlineExceeded) {
+			return errors.New("the server did not answer in time")
+		}
+		return e.Err
+	}
+	return err
+}

@@ -1,0 +1,142 @@
+package bundles
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"time"
+)
+
+// localSource is a directory of policy or a .tar.gz file. It is looked at once a second, which sees every way of changing
+// it: by writing, by rename, by another target of a link, on any file system.
+type localSource struct {
+	path   string
+	limits Limits
+	every  time.Duration
+	settle time.Duration // how long a changed source must look the same before it is read
+}
+
+func newLocalSource(path string, limits Limits) *localSource {
+	return &localSource{path: path, limits: limits.orDefaults(), every: time.Second, settle: 200 * time.Millisecond}
+}
+
+func (s *localSource) network() bool  { return false }
+func (s *localSource) String() string { return s.path }
+
+func (s *localSource) pause(failures int) time.Duration {
+	if failures > 0 {
+		return max(s.every, backoff(failures, time.Minute))
+	}
+	return s.every
+}
+
+func (s *localSource) fetch(ctx context.Context, seen string) (fetched, error) {
+	for {
+		look, err := s.look()
+		if err != nil {
+			return fetched{}, unreached(err)
+		}
+		if look == seen {
+			return fetched{tag: look}, nil
+		}
+		f, err := s.read()
+		// What changed meanwhile is read again once it rests: half of a release is none.
+		if again, lookErr := s.look(); lookErr == nil && again == look {
+			f.tag = look
+			return f, err
+		}
+		select {
+		case <-ctx.Done():
+			return fetched{}, unreached(ctx.Err())
+		case <-time.After(s.settle):
+		}
+	}
+}
+
+func unreached(err error) error {
+	return &Refusal{Reason: Unreached, Passing: true, Err: err}
+}
+
+// look describes the state of the source without reading it.
+func (s *localSource) look() (string, error) {
+	info, err := os.Stat(s.path)
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.New()
+	describe := func(name string, info fs.FileInfo) {
+		fmt.Fprintf(sum, "%q %v %d %d %d\n", name, info.Mode(), info.Size(), info.ModTime().UnixNano(), inode(info))
+	}
+	if !info.IsDir() {
+		describe("", info)
+		return hex.EncodeToString(sum.Sum(nil)), nil
+	}
+	entries := 0
+	err = fs.WalkDir(os.DirFS(s.path), ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || !isPolicy(name) {
+			return err
+		}
+		if entries++; entries > s.limits.Files {
+			return fmt.Errorf("%s has more than %d files", s.path, s.limits.Files)
+		}
+		info, err := fs.Stat(os.DirFS(s.path), name) // where a link leads to
+		if err == nil {
+			describe(name, info)
+		}
+		return err
+	})
+	return hex.EncodeToString(sum.Sum(nil)), err
+}
+
+func (s *localSource) read() (f fetched, err error) {
+	info, err := os.Stat(s.path)
+	switch {
+	case err != nil:
+		return f, unreached(err)
+	case info.IsDir():
+		f.archive, err = ReadTree(os.DirFS(s.path), s.limits)
+		return f, err
+	}
+	if f.raw, err = ReadFile(s.path, s.limits); err != nil {
+		return f, err
+	}
+	f.archive, err = ReadArchive(bytes.NewReader(f.raw), s.limits)
+	return f, err
+}
+
+// ReadFile reads an archive's bytes, within their limit. Errors are a [*Refusal].
+func ReadFile(path string, limits Limits) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s is no regular file", path) // to open a pipe would wait for its writer
+	}
+	if err != nil {
+		return nil, unreached(err)
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, unreached(err)
+	}
+	defer func() { _ = file.Close() }()
+	return readBounded(file, limits.orDefaults().Compressed)
+}
+
+// readBounded reads to the end, and refuses what is longer than a limit.
+func readBounded(r io.Reader, limit int64) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(r, limit+1))
+	switch {
+	case err != nil:
+		return nil, unreached(fmt.Errorf("it could not be read to its end: %w", err))
+	case int64(len(data)) > limit:
+		return nil, refuse(TooLarge, "it is larger than %d bytes", limit)
+	case len(data) == 0:
+		return nil, &Refusal{Reason: Malformed, Err: errors.New("it is empty")}
+	}
+	return data, nil
+}

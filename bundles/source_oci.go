@@ -1,0 +1,143 @@
+package bundles
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/open-policy-agent/opa/v1/plugins/rest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"oras.land/oras-go/v2/content"
+	"oras.land/oras-go/v2/registry/remote"
+	"oras.land/oras-go/v2/registry/remote/auth"
+)
+
+// maxManifest is more than a manifest of an image with one layer takes.
+const maxManifest = 4 << 20
+
+// ociSource is an image in a registry whose layer is the bundle, as `oras` and `policy` push it for OPA.
+type ociSource struct {
+	repository *remote.Repository
+	reference  string
+	name       string
+	polling    Polling
+	limits     Limits
+}
+
+func newOCISource(s *Service, p Polling, limits Limits) (*ociSource, error) {
+	client, err := s.client()
+	if err != nil {
+		return nil, err
+	}
+	repository, err := remote.NewRepository(s.Resource)
+	if err != nil {
+		return nil, fmt.Errorf("the resource %q is no image of a registry, such as registry.example.org/policies/authz:prod: %w", s.Resource, err)
+	}
+	plugin, err := client.Config().AuthPlugin(client.AuthPluginLookup())
+	if err != nil {
+		return nil, err
+	}
+	credentials, err := plugin.NewClient(*client.Config())
+	if err != nil {
+		return nil, err
+	}
+	repository.PlainHTTP = strings.HasPrefix(client.Config().URL, "http://")
+	repository.Client = &auth.Client{
+		Client: &http.Client{Transport: &authorized{next: credentials.Transport, plugin: plugin}},
+		Cache:  auth.NewCache(),
+	}
+	reference := repository.Reference.Reference
+	if reference == "" {
+		reference = "latest"
+	}
+	return &ociSource{repository: repository, reference: reference, name: s.String(), polling: p, limits: limits.orDefaults()}, nil
+}
+
+func (s *ociSource) network() bool  { return true }
+func (s *ociSource) String() string { return s.name }
+
+func (s *ociSource) pause(failures int) time.Duration {
+	if failures > 0 {
+		return backoff(failures, s.polling.Max)
+	}
+	return s.polling.pause()
+}
+
+func (s *ociSource) fetch(ctx context.Context, seen string) (f fetched, err error) {
+	ctx, cancel := context.WithTimeout(ctx, s.polling.Timeout)
+	defer cancel()
+	found, err := s.repository.Resolve(ctx, s.reference)
+	if err != nil {
+		return f, unreached(withoutURL(err))
+	}
+	if f.tag = found.Digest.String(); f.tag == seen {
+		return f, nil
+	}
+	layer, err := s.layer(ctx, found)
+	if err != nil {
+		return f, err
+	}
+	if layer.Size > s.limits.Compressed {
+		return f, refuse(TooLarge, "it is larger than %d bytes", s.limits.Compressed)
+	}
+	if f.raw, err = content.FetchAll(ctx, s.repository.Blobs(), layer); err != nil { // the digest is checked
+		return f, unreached(withoutURL(err))
+	}
+	f.archive, err = ReadArchive(bytes.NewReader(f.raw), s.limits)
+	return f, err
+}
+
+// layer finds the bundle in an image, or in the first image of an index.
+func (s *ociSource) layer(ctx context.Context, at ocispec.Descriptor) (ocispec.Descriptor, error) {
+	for range 2 {
+		if at.Size > maxManifest {
+			return at, refuse(TooLarge, "its manifest is larger than %d bytes", maxManifest)
+		}
+		data, err := content.FetchAll(ctx, s.repository.Manifests(), at)
+		if err != nil {
+			return at, unreached(withoutURL(err))
+		}
+		var image struct {
+			Layers    []ocispec.Descriptor `json:"layers"`
+			Manifests []ocispec.Descriptor `json:"manifests"`
+		}
+		if err := json.Unmarshal(data, &image); err != nil {
+			return at, refuse(Malformed, "the image's manifest cannot be read: %w", err)
+		}
+		for _, layer := range image.Layers {
+			if layer.MediaType == ocispec.MediaTypeImageLayerGzip {
+				return layer, nil
+			}
+		}
+		if len(image.Manifests) == 0 {
+			break
+		}
+		at = image.Manifests[0]
+	}
+	return at, refuse(Malformed, "the image has no layer of the type %s, which a bundle is", ocispec.MediaTypeImageLayerGzip)
+}
+
+// authorized adds the configured credentials to requests for the registry and its token service, and to nothing that
+// they are redirected to.
+type authorized struct {
+	next   http.RoundTripper
+	plugin rest.HTTPAuthPlugin
+}
+
+func (a *authorized) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Header.Get("Authorization") == "" && r.Response == nil {
+		r = r.Clone(r.Context())
+		if err := a.plugin.Prepare(r); err != nil {
+			return nil, err
+		}
+	}
+	next := a.next
+	if next == nil {
+		next = http.DefaultTransport
+	}
+	return next.RoundTrip(r)
+}

@@ -1,0 +1,146 @@
+package bundles
+
+import (
+	"maps"
+	"time"
+)
+
+// Outcome is how an attempt to get a bundle ended.
+type Outcome string
+
+// The outcomes.
+const (
+	Activated   Outcome = "activated"   // there was another bundle, and it is active now
+	Unchanged   Outcome = "unchanged"   // there was none
+	Refused     Outcome = "refused"     // there was one that must not be active
+	Unavailable Outcome = "unavailable" // the source could not be read
+)
+
+// Status is how following goes.
+type Status struct {
+	Active    *Revision // nil where there is none yet
+	Activated time.Time // when it became active
+	Confirmed time.Time // when the source last had it
+	Kept      bool      // it came from disk, and the source has not confirmed it since
+	Attempt   Attempt   // the last one; its time is zero where there was none yet
+
+	Activations uint64            // since the start
+	Refused     map[Reason]uint64 // attempts that came to nothing, since the start
+}
+
+// Attempt is one look at the source.
+type Attempt struct {
+	At      time.Time
+	Outcome Outcome
+	Reason  Reason // why it came to nothing
+	Err     error  // the same in a sentence, for those who run the server
+}
+
+// Status says how following goes.
+func (f *Follower) Status() Status {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	s := f.status
+	s.Refused = maps.Clone(s.Refused)
+	if at := f.confirmed.Load(); at != nil {
+		s.Confirmed = *at
+	}
+	return s
+}
+
+// Stale says that the source has not confirmed the active revision for longer than max_age. It is quick.
+func (f *Follower) Stale() bool {
+	at := f.confirmed.Load()
+	return f.cfg.Origin.maxAge > 0 && at != nil && time.Since(*at) > f.cfg.Origin.maxAge
+}
+
+func (f *Follower) activated(r *Revision, confirmed time.Time, kept bool) {
+	now := time.Now()
+	f.mu.Lock()
+	before := f.status.Active
+	f.status.Active, f.status.Activated, f.status.Kept = r, now, kept
+	f.status.Activations++
+	if !kept {
+		f.status.Attempt = Attempt{At: confirmed, Outcome: Activated}
+	}
+	f.mu.Unlock()
+	f.confirmed.Store(&confirmed)
+	attributes := []any{"revision", r.ID, "label", r.Label, "sequence", r.Sequence, "source", r.Source, "verified", r.Verified}
+	switch {
+	case kept:
+		f.log.Warn("policy activated from disk, until its source answers", attributes...)
+	case before == nil:
+		f.log.Info("policy activated", attributes...)
+	default:
+		f.log.Info("policy activated", append(attributes, "before", before.ID)...)
+	}
+}
+
+// unchanged is for an attempt that found what was judged before.
+func (f *Follower) unchanged(at time.Time) {
+	f.failures = 0
+	if !f.good {
+		f.mu.Lock()
+		before := f.status.Attempt.Outcome
+		f.status.Attempt = f.verdict
+		f.status.Attempt.At = at
+		f.mu.Unlock()
+		if before == Unavailable {
+			f.log.Info("the source of the policy answers again, with the bundle that was refused", "source", f.source.String())
+		}
+		return // refused before, and still there: that is the last word on it
+	}
+	f.confirm(at)
+}
+
+// confirm is for an attempt that found the active revision.
+func (f *Follower) confirm(at time.Time) {
+	f.mu.Lock()
+	before := f.status.Attempt.Outcome
+	f.status.Kept = false
+	f.status.Attempt = Attempt{At: at, Outcome: Unchanged}
+	f.mu.Unlock()
+	f.confirmed.Store(&at)
+	if f.cfg.Origin.maxAge > 0 {
+		if err := f.keep.confirm(at); err != nil {
+			f.log.Warn("that the policy was confirmed cannot be written to disk", "error", err)
+		}
+	}
+	if before == Refused || before == Unavailable {
+		f.log.Info("the source of the policy is good again", "source", f.source.String())
+	}
+}
+
+// refused is for an attempt that came to nothing. The same failure again is logged for those who look closely alone.
+func (f *Follower) refused(found fetched, r *Refusal, at time.Time) {
+	outcome := Refused
+	if r.Reason == Unreached {
+		outcome = Unavailable
+	}
+	attempt := Attempt{At: at, Outcome: outcome, Reason: r.Reason, Err: r.Err}
+	if r.Passing || found.tag == "" {
+		f.failures++ // it is fetched and judged again
+	} else {
+		f.seen, f.good, f.verdict, f.failures = found.tag, false, attempt, 0
+	}
+	f.mu.Lock()
+	last := f.status.Attempt
+	f.status.Attempt = attempt
+	f.status.Refused[r.Reason]++
+	active := f.status.Active
+	f.mu.Unlock()
+	attributes := []any{"reason", string(r.Reason), "source", f.source.String(), "error", r.Err}
+	if active != nil {
+		attributes = append(attributes, "active", active.ID)
+	}
+	switch {
+	case last.Outcome == outcome && last.Err != nil && last.Err.Error() == r.Err.Error():
+		f.log.Debug("policy still not taken", attributes...)
+	case active == nil:
+		f.log.Error("there is no policy to decide by", attributes...)
+	case outcome == Unavailable:
+		f.log.Warn("the source of the policy cannot be read, the active one goes on", attributes...)
+	default:
+		f.log.Error("policy refused, the active one goes on", attributes...)
+	}
+}

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"io/fs"
+
+	"github.com/wardkeeper/wardkeeper/bundles"
+	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/membership"
+	"github.com/wardkeeper/wardkeeper/pdp/proof"
+	"github.com/wardkeeper/wardkeeper/policies"
+)
+
+// builtIn is the source of the built-in policy.
+const builtIn = "built-in"
+
+func openBuiltIn(ctx context.Context, decision string) (*bundles.Revision, error) {
+	return bundles.Open(ctx, bundles.Config{Files: policies.Files(), Source: builtIn, Entrypoint: decision})
+}
+
+// inputSchema describes what policies that judge by membership facts see.
+func inputSchema() []byte {
+	schema, err := fs.ReadFile(policies.Files(), "schemas/input.json")
+	if err != nil {
+		panic(err) // it is embedded
+	}
+	return schema
+}
+
+// gate judges a policy before it becomes active: its tables, a question that nobody asks, the golden decisions that it
+// brings, and the directory in force.
+func (d *decisions) gate(ctx context.Context, r *bundles.Revision) (activate, abandon func(), err error) {
+	p, err := tried(ctx, r)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := d.judged(p); err != nil {
+		return nil, nil, err
+	}
+	before := d.engine.Policy()
+	activate = func() {
+		d.engine.Activate(p)
+		if tell := d.activated.Load(); tell != nil {
+			(*tell)(p)
+		}
+	}
+	abandon = func() {
+		if before != nil {
+			_ = d.judged(before) // it was good before
+		}
+	}
+	return activate, abandon, nil
+}
+
+// tried is a revision made ready to decide, and held against the golden decisions that it brings.
+func tried(ctx context.Context, r *bundles.Revision) (*pdp.Policy, error) {
+	p, err := pdp.Prepare(ctx, r)
+	if err != nil || r.Golden == nil {
+		return p, err
+	}
+	golden, err := proof.DecodeGolden(r.Golden)
+	if err == nil {
+		err = golden.Check(ctx, p, openGolden)
+	}
+	if err != nil {
+		return nil, bundles.Refuse(bundles.Golden, err)
+	}
+	return p, nil
+}
+
+func openGolden(data []byte, v pdp.Vocabulary) (pdp.View, error) { return membership.Parse(data, v) }
+
+// judged holds the directory against a policy's tables, and opens it for the first.
+func (d *decisions) judged(p *pdp.Policy) error {
+	v := p.Vocabulary()
+	switch {
+	case d.directory == nil && v == nil:
+		return nil
+	case d.directory == nil:
+		return bundles.Refuse(bundles.Directory, errNoDirectory)
+	}
+	if err := d.directory.judgedBy(v); err != nil {
+		return &bundles.Refusal{Reason: bundles.Directory, Passing: true, Err: err} // the directory may be mended
+	}
+	return nil
+}
+
+// openLocal makes the policy at a path ready to decide, or else the built-in one.
+func openLocal(ctx context.Context, path, decision string) (*pdp.Policy, error) {
+	if path == "" {
+		r, err := openBuiltIn(ctx, decision)
+		if err != nil {
+			return nil, err
+		}
+		return pdp.Prepare(ctx, r)
+	}
+	origin, err := localBundle(path)
+	if err != nil {
+		return nil, err
+	}
+	r, err := origin.Open(ctx, decision, inputSchema())
+	if err != nil {
+		return nil, err
+	}
+	return tried(ctx, r)
+}
+
+// localBundle is a bundle at a path; nil for "".
+func localBundle(path string) (*bundles.Following, error) {
+	if path == "" {
+		return nil, nil
+	}
+	return bundles.Origin{Path: path}.Resolve()
+}

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/wardkeeper/wardkeeper/bundles"
+	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/httpapi"
+)
+
+// onActivate has f told of the active policy, and of each that follows.
+func (d *decisions) onActivate(f func(*pdp.Policy)) {
+	d.activated.Store(&f)
+	if p := d.engine.Policy(); p != nil {
+		f(p)
+	}
+}
+
+// unready says why nothing can be decided yet; nil where it can.
+func (d *decisions) unready() error {
+	if d.engine.Policy() != nil {
+		return nil
+	}
+	attempt := d.follower.Status().Attempt
+	return errors.Join(errors.New("there is no policy to decide by"), attempt.Err)
+}
+
+// policyStatus is what the front door tells of the policy.
+func (d *decisions) policyStatus() httpapi.PolicyStatus {
+	var s httpapi.PolicyStatus
+	if p := d.engine.Policy(); p != nil {
+		r := p.Revision()
+		s = httpapi.PolicyStatus{
+			ID: r.ID, Label: r.Label, Sequence: r.Sequence, Source: r.Source, Entrypoint: r.Entrypoint,
+			SignedBy: r.SignedBy, Verified: r.Verified, Activated: r.Opened,
+		}
+	}
+	if d.follower == nil {
+		return s
+	}
+	followed := d.follower.Status()
+	s.Activated, s.Confirmed, s.Kept, s.Stale = followed.Activated, followed.Confirmed, followed.Kept, d.follower.Stale()
+	if a := followed.Attempt; !a.At.IsZero() {
+		s.Attempt = &httpapi.PolicyAttempt{At: a.At, Outcome: string(a.Outcome), Reason: string(a.Reason)}
+		if a.Err != nil {
+			s.Attempt.Message = a.Err.Error()
+		}
+	}
+	return s
+}
+
+func policyName(r *bundles.Revision) string {
+	name := r.ID
+	if r.Label != "" {
+		name += " " + r.Label
+	}
+	if r.Sequence > 0 {
+		name += fmt.Sprintf(", release %d", r.Sequence)
+	}
+	return fmt.Sprintf("%s (%s)", name, r.Source)
+}

@@ -44,7 +44,7 @@ func TestMistypedCommandLines(t *testing.T) {
 		"ask a b c --server http://127.0.0.1:1 --token-file testdata/none": "the token file cannot be read",
 		"ask a b c --server http://x --directory " + testDirectory:         "choose",
 		"ask a b c --directory testdata/none.yaml":                         "testdata/none.yaml",
-		"ask a b c --bundle testdata/none":                               "name a directory",
+		"ask a b c --bundle testdata/none":                                 "name a directory",
 		"directory check":                                                  "FILE is missing",
 		"directory check testdata/none.yaml":                               "testdata/none.yaml",
 		"version now":                                                      `"now" is one argument too many`,

@@ -115,8 +115,16 @@ func (k *keeper) admits(r *Revision) error {
 // keep makes a release the last good one. The bundle is written before the record: whenever the process dies, the bundle
 // on disk is a good one, and not older than what the record says.
 func (k *keeper) keep(r *Revision, f fetched, source string) error {
-	if k.dir != "" && f.raw != nil {
-		if err := writeWhole(filepath.Join(k.dir, keptArchive), f.raw); err != nil {
+	if k.dir != "" {
+		raw := f.raw
+		if raw == nil { // a directory
+			var packed bytes.Buffer
+			if err := f.archive.Write(&packed); err != nil {
+				return err
+			}
+			raw = packed.Bytes()
+		}
+		if err := writeWhole(filepath.Join(k.dir, keptArchive), raw); err != nil {
 			return err
 		}
 	}

@@ -55,7 +55,7 @@ func ReadArchive(r io.Reader, limits Limits) (*Archive, error) {
 		return nil, refuse(Malformed, "it is no gzip archive: %w", err)
 	}
 	inflated := &io.LimitedReader{R: unpacked, N: limits.Inflated + maxOverhead(limits.Files)}
-	unreadable := func(err error) error {
+	broken := func(err error) error {
 		if compressed.N <= 0 || inflated.N <= 0 {
 			return refuse(TooLarge, "it is larger than %d bytes, or %d unpacked", limits.Compressed, limits.Inflated)
 		}
@@ -69,7 +69,7 @@ func ReadArchive(r io.Reader, limits Limits) (*Archive, error) {
 			break
 		}
 		if err != nil {
-			return nil, unreadable(err)
+			return nil, broken(err)
 		}
 		switch header.Typeflag {
 		case tar.TypeDir, tar.TypeXGlobalHeader:
@@ -86,14 +86,14 @@ func ReadArchive(r io.Reader, limits Limits) (*Archive, error) {
 		}
 		var data bytes.Buffer
 		if _, err := io.Copy(&data, archive); err != nil {
-			return nil, unreadable(err)
+			return nil, broken(err)
 		}
 		if err := b.add(header.Name, data.Bytes()); err != nil {
 			return nil, err
 		}
 	}
 	if err := nothingFollows(unpacked); err != nil {
-		return nil, unreadable(err)
+		return nil, broken(err)
 	}
 	if compressed.N <= 0 {
 		return nil, refuse(TooLarge, "it is larger than %d bytes", limits.Compressed)

@@ -99,6 +99,7 @@ func (d *decisions) close() {
 // frontDoor is the HTTP side of the decisions. What it is to serve is named by cfg; the rest is filled in here.
 func (d *decisions) frontDoor(cfg httpapi.Config) (*httpapi.Server, error) {
 	cfg.Decider = d.engine
+	cfg.Data = d.engine
 	cfg.Actions = d.engine.Policy().Actions()
 	cfg.Ready = func(ctx context.Context) []httpapi.Check {
 		return []httpapi.Check{

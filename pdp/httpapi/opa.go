@@ -7,8 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
-
-	"github.com/labstack/echo/v4"
+	"strings"
 
 	"github.com/wardkeeper/wardkeeper/pdp"
 )
@@ -37,16 +36,10 @@ func (s *Server) addOPA() {
 		s.register(batchDataPath+suffix, slog.LevelInfo, opaError, guarded((*exchange).documents), http.MethodPost)
 	}
 	s.register(defaultPath, slog.LevelInfo, opaError, guarded((*exchange).defaultDecision), http.MethodPost)
-
-	other := s.metrics.route("", otherLabel, slog.LevelInfo)
-	other.form = opaError
-	s.echo.RouteNotFound("/v1/*", func(c echo.Context) error {
-		s.serve(c, other, func(*exchange) error {
-			return &pdp.Error{Kind: notFound, Message: "There is nothing at this path: documents are below " + dataPath + "."}
-		})
-		return nil
-	})
 }
+
+// foreign says whether a path that nothing is at belongs to OPA's API: whoever asks for it reads OPA's errors.
+func (s *Server) foreign(path string) bool { return s.data != nil && strings.HasPrefix(path, "/v1/") }
 
 // document answers with the document at a path.
 func (x *exchange) document() error {

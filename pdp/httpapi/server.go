@@ -66,6 +66,7 @@ type Server struct {
 	echo      *echo.Echo
 	routes    map[string]*route
 	other     *route // requests that fit no route
+	otherOPA  *route // those of them that are meant for OPA's API
 	metadata  []byte
 	jsonType  []string // the Content-Type of every answer; shared, never changed
 	exchanges sync.Pool
@@ -140,10 +141,14 @@ func (s *Server) addRoutes() {
 		s.addOPA()
 	}
 
-	s.other = s.metrics.route("", "other", slog.LevelInfo)
-	s.other.form = plainError
+	s.other, s.otherOPA = s.metrics.route("", otherLabel, slog.LevelInfo), s.metrics.route("", otherLabel, slog.LevelInfo)
+	s.other.form, s.otherOPA.form = plainError, opaError
 	s.echo.HTTPErrorHandler = func(err error, c echo.Context) {
-		s.serve(c, s.other, func(*exchange) error {
+		rt := s.other
+		if s.foreign(c.Request().URL.Path) {
+			rt = s.otherOPA
+		}
+		s.serve(c, rt, func(*exchange) error {
 			return &pdp.Error{Kind: notFound, Message: "There is nothing at this path: see " + metadataPath + "."}
 		})
 	}

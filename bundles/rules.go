@@ -48,29 +48,24 @@ func (d *Document) Eval(ctx context.Context, input *ast.Term, tracers ...topdown
 	return prune(value, d.rules), nil
 }
 
-// rulesAt says whether a path meets a rule that has a value. What it gives is the tree of the rules beneath, nil where
-// the path is at or beneath a rule. No data can be there: compiling refuses data and a rule at one path.
+// rulesAt says whether a path meets a rule. What it gives is the tree of the rules beneath, nil where the path is at or
+// beneath a rule. No data can be there: compiling refuses data and a rule at one path.
 func (r *Revision) rulesAt(ref ast.Ref) (beneath *ast.TreeNode, meets bool) {
 	node := r.compiler.RuleTree
 	for _, name := range ref {
 		if node = node.Child(name.Value); node == nil {
 			return nil, false
 		}
-		if hasValue(node) {
+		if len(node.Values) > 0 {
 			return nil, true
 		}
 	}
-	return node, len(node.Children) > 0
-}
-
-// hasValue says whether a node has a rule that is no function.
-func hasValue(node *ast.TreeNode) bool {
-	return slices.ContainsFunc(node.Values, func(rule *ast.Rule) bool { return len(rule.Head.Args) == 0 })
+	return node, true
 }
 
 // prune keeps the results of rules. What is no object where there is no rule is data, and nil is given for it.
 func prune(value *ast.Term, node *ast.TreeNode) *ast.Term {
-	if hasValue(node) {
+	if len(node.Values) > 0 {
 		return value
 	}
 	object, ok := value.Value.(ast.Object)

@@ -38,7 +38,7 @@ func TestEvaluationOf(t *testing.T) {
 		with(`"context":[]`): false, `{}`: false, `null`: false, `"subject"`: false, `[` + aliceReads + `]`: false,
 		strings.Replace(aliceReads, `"alice"`, `7`, 1): false, strings.Replace(aliceReads, `"alice"`, `"a\u0000"`, 1): false,
 		strings.Replace(aliceReads, `"can_read"`, `""`, 1): false, strings.Replace(aliceReads, `{"name":"can_read"}`, `null`, 1): false,
-		strings.Replace(aliceReads, `"alice"`, `"`+strings.Repeat("x", MaxName+1)+`"`, 1): false,
+		strings.Replace(aliceReads, `"alice"`, `"`+strings.Repeat("x", MaxName+1)+`"`, 1):                      false,
 		strings.Replace(aliceReads, `"alice"`, `"al\u0069ce","properties":{"a/b":"\ud83d\ude00<&>\u2028"}`, 1): true,
 	} {
 		v, err := ParseValue([]byte(body))

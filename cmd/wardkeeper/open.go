@@ -83,7 +83,7 @@ func (d *decisions) close() {
 
 // frontDoor is the HTTP side of the decisions. What it is to serve is named by cfg; the rest is filled in here.
 func (d *decisions) frontDoor(cfg httpapi.Config) (*httpapi.Server, error) {
-	cfg.Decider = d.engine
+	cfg.Decider, cfg.Data = d.engine, d.engine
 	cfg.Ready = func(ctx context.Context) []httpapi.Check {
 		return []httpapi.Check{
 			{Name: "policy", Err: d.engine.CheckPolicy(ctx)},

@@ -46,13 +46,17 @@ type Provenance struct {
 	Revision string
 }
 
-// Decides says whether a path is that of the decision.
+// Decides says whether a path is that of the decision, or of a part of it.
 func (e *Engine) Decides(path []string) bool {
 	p := e.policy.Load()
-	return p != nil && p.documents.decides(path)
+	if p == nil {
+		return false
+	}
+	_, decides := p.documents.decides(path)
+	return decides
 }
 
-// Data answers what a document is. At the entrypoint, an input that is an AuthZEN request gets its facts like any other
+// Data answers what a document is. At the entrypoint, and for a part of the decision, an input that is an AuthZEN request gets its facts like any other
 // question, where there is a source of them; any other input is evaluated as sent, and so is every input at any other
 // path. An input that brings facts of its own is refused, and the request with it.
 func (e *Engine) Data(ctx context.Context, r DataRequest) (DataResult, error) {
@@ -69,9 +73,14 @@ func (e *Engine) Data(ctx context.Context, r DataRequest) (DataResult, error) {
 	}
 	answers := make([]DataAnswer, len(r.Inputs))
 	result := DataResult{Answers: answers, Provenance: s.provenance()}
-	if r.Decision || s.documents.decides(r.Path) {
+	part, decides := s.documents.decides(r.Path)
+	if decides || r.Decision {
 		for i, in := range r.Inputs {
-			answers[i] = s.decideData(ctx, in)
+			a := s.decideData(ctx, in)
+			if a.Defined {
+				a.Value, a.Defined = partOf(a.Value, part)
+			}
+			answers[i] = a
 		}
 		return result, nil
 	}

@@ -123,6 +123,37 @@ func TestDataDecidesAsDecideDoes(t *testing.T) {
 	require.Greater(t, allowed, 30)
 }
 
+// TestAPartOfTheDecision is decided with the facts, too: what is asked of the decision does not change it.
+func TestAPartOfTheDecision(t *testing.T) {
+	w := generate(12)
+	engine := over(t, w)
+	may := show(ask(admin(w), "user.view", "user", admin(w), "", "r0", nil))
+	mayNot := show(ask("nobody", "user.view", "user", admin(w), "", "r0", nil))
+	for _, c := range []struct {
+		path     []string
+		question string
+		want     any
+		defined  bool
+	}{
+		{[]string{"allow"}, may, true, true},
+		{[]string{"allow"}, mayNot, false, true},
+		{[]string{"reasons", "0", "code"}, mayNot, "unknown_subject", true},
+		{[]string{"reasons", "1"}, mayNot, nil, false},
+		{[]string{"reasons", "00"}, mayNot, nil, false},
+		{[]string{"reasons", "code"}, mayNot, nil, false},
+		{[]string{"reasons"}, may, nil, false},
+		{[]string{"allow", "x"}, may, nil, false},
+	} {
+		a := documents(t, engine, append([]string{"authz", "decision"}, c.path...), c.question)[0]
+		require.NoError(t, a.Err)
+		require.Equal(t, c.defined, a.Defined, c.path)
+		require.Equal(t, c.want, a.Value, c.path)
+		require.NotNil(t, a.Decision)
+	}
+	shapeless := general(t, `decision := {"allow": "yes"}`)
+	require.Equal(t, pdp.Internal, pdp.KindOf(documents(t, shapeless, []string{"app", "decision", "allow"}, may)[0].Err))
+}
+
 // TestADecisionIsReadStrictly: what is none is never given as one.
 func TestADecisionIsReadStrictly(t *testing.T) {
 	engine, log := generalLogged(t, `
@@ -241,7 +272,7 @@ func TestDataThatCannotBeHad(t *testing.T) {
 
 // TestDocumentsAreKeptInBounds: compiled once, at most so many, and none for a path that meets no rule.
 func TestDocumentsAreKeptInBounds(t *testing.T) {
-	engine := general(t, `decision := input`)
+	engine := general(t, "decision := true\n\necho := input")
 	for i := range 1000 {
 		name := fmt.Sprint("n", i)
 		require.Empty(t, document(t, engine, []string{"no", "such", name}, `{}`))
@@ -253,7 +284,7 @@ func TestDocumentsAreKeptInBounds(t *testing.T) {
 		group.Go(func() {
 			for i := range 600 {
 				name := fmt.Sprint("n", i)
-				result, err := engine.Data(context.Background(), pdp.DataRequest{Path: []string{"app", "decision", name},
+				result, err := engine.Data(context.Background(), pdp.DataRequest{Path: []string{"app", "echo", name},
 					Inputs: []pdp.DataInput{{Value: map[string]any{name: name}, Sent: true}}})
 				if err != nil || result.Answers[0].Value != name {
 					t.Errorf("%s: %v %v", name, result, err)

@@ -3,6 +3,7 @@ package pdp
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -40,6 +41,9 @@ func (d *documents) at(path []string, withData bool) (*bundles.Document, error) 
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if already := d.compiled[key]; already != nil { // by somebody else meanwhile
+		return already, nil
+	}
 	for other := range d.compiled { // whichever comes first has to go
 		if len(d.compiled) < maxDocuments {
 			break
@@ -50,5 +54,31 @@ func (d *documents) at(path []string, withData bool) (*bundles.Document, error) 
 	return document, nil
 }
 
-// decides says whether a path is that of the decision.
-func (d *documents) decides(path []string) bool { return slices.Equal(path, d.path) }
+// decides says whether a path is that of the decision, or leads into it; rest is what is asked of the decision then.
+func (d *documents) decides(path []string) (rest []string, decides bool) {
+	if len(path) < len(d.path) || !slices.Equal(path[:len(d.path)], d.path) {
+		return nil, false
+	}
+	return path[len(d.path):], true
+}
+
+// partOf finds a part of a value: members of objects by name, elements of lists by number.
+func partOf(value any, path []string) (part any, found bool) {
+	for _, name := range path {
+		switch v := value.(type) {
+		case map[string]any:
+			if value, found = v[name]; !found {
+				return nil, false
+			}
+		case []any:
+			n, err := strconv.Atoi(name)
+			if err != nil || strconv.Itoa(n) != name || n < 0 || n >= len(v) {
+				return nil, false
+			}
+			value = v[n]
+		default:
+			return nil, false
+		}
+	}
+	return value, true
+}

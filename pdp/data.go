@@ -44,6 +44,7 @@ type Provenance struct {
 	OPA      string // the version of OPA inside
 	Bundle   string // what the policy is called
 	Revision string
+	Label    string // what its author calls the revision, "" where there is none
 }
 
 // Decides says whether a path is that of the decision, or of a part of it.
@@ -98,7 +99,7 @@ func (e *Engine) Data(ctx context.Context, r DataRequest) (DataResult, error) {
 }
 
 func (p *Policy) provenance() Provenance {
-	return Provenance{OPA: version.Version, Bundle: p.documents.path[0], Revision: p.revision.ID}
+	return Provenance{OPA: version.Version, Bundle: p.documents.path[0], Revision: p.revision.ID, Label: p.revision.Label}
 }
 
 // decideData answers with the decision as the policy words it, having read it as strictly as any decision: one that is

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"net/url"
@@ -41,7 +42,7 @@ func (r *response) append(out []byte) ([]byte, error) {
 	if p := r.provenance; p != nil {
 		m.value("provenance", map[string]any{
 			"version": p.OPA,
-			"bundles": map[string]any{p.Bundle: map[string]any{"revision": p.Revision}},
+			"bundles": map[string]any{p.Bundle: map[string]any{"revision": cmp.Or(p.Label, p.Revision)}},
 		})
 	}
 	if r.answer.Defined {

@@ -82,6 +82,15 @@ func failure(result *tester.Result) string {
 	if result.Error != nil {
 		return text + " cannot be evaluated: " + strings.Join(strings.Fields(result.Error.Error()), " ")
 	}
+	var cases []string
+	for name, sub := range result.SubResults.Iter {
+		if sub.Fail && len(sub.SubResults) == 0 {
+			cases = append(cases, strings.Join(name, "/"))
+		}
+	}
+	if len(cases) > 0 {
+		return text + " fails: " + strings.Join(cases, ", ")
+	}
 	return text + " fails"
 }
 

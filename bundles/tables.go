@@ -40,7 +40,7 @@ type tabulator struct {
 
 func (t *tabulator) visit(at string, object map[string]any) {
 	names := t.names(at, object)
-	if columns := t.columns(at, names, object); columns != nil {
+	if columns := t.columns(at, names, object); columns != nil && at != "" { // data itself holds packages, not rows
 		table := Table{Path: at, Columns: columns}
 		for _, name := range names {
 			row := Row{Name: name}

@@ -97,7 +97,7 @@ func (b *build) run(ctx context.Context, p process, sequenceGiven bool) error {
 	if err != nil {
 		return atFault(err)
 	}
-	p.say("a server takes it: tables, decisions and %s are good", counted(goldenHeld(r), "golden decision"))
+	p.say("a server would take it, with %s", counted(goldenHeld(r), "golden decision"))
 	return publish(p, archive, b.release, key, b.output)
 }
 

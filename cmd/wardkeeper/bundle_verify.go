@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -34,6 +35,9 @@ Exit status: 0 good, 1 at fault, 2 could not be checked.`,
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if keyFile == "" && config == "" {
 			return errors.New("by which keys? Name them with --verification-key, or a server's settings with --config")
+		}
+		if err := noFolder(args[0]); err != nil {
+			return err
 		}
 		origin, configured, err := verifying(config, keyFile)
 		if err != nil {
@@ -91,11 +95,15 @@ func printVerified(p process, r *bundles.Revision) error {
 	case r.Verified:
 		signature = "holds, by a key without id"
 	}
+	golden := "none"
+	if n := goldenHeld(r); n > 0 {
+		golden = fmt.Sprintf("%d, as they have to be", n)
+	}
 	lines := []string{
-		fmt.Sprintf("%s is good: policy %s", r.Source, policyName(r)),
+		fmt.Sprintf("%s is good: policy %s", r.Source, strings.TrimSuffix(policyName(r), " ("+r.Source+")")),
 		"  signature         " + signature,
 		"  entrypoint        " + r.Entrypoint,
-		fmt.Sprintf("  golden decisions  %d, as they have to be", goldenHeld(r)),
+		"  golden decisions  " + golden,
 	}
 	for _, line := range lines {
 		if err := printLine(p.stdout, line); err != nil {

@@ -53,8 +53,13 @@ func ReadDraft(cfg DraftConfig) (*Draft, error) {
 func readTests(files fs.FS, limits Limits) (tests []File, err error) {
 	rest := limits.Inflated
 	err = fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || !isTest(name) {
+		switch {
+		case err != nil:
 			return err
+		case entry.IsDir() && strings.HasPrefix(entry.Name(), ".."): // where mounted volumes keep files a second time
+			return fs.SkipDir
+		case entry.IsDir() || !isTest(name):
+			return nil
 		}
 		data, err := fs.ReadFile(files, name)
 		if err != nil {

@@ -58,7 +58,7 @@ func contentID(files []File) (string, error) {
 	}
 	sum := sha256.New()
 	for _, f := range files {
-		hash, err := hashOf(hasher, f)
+		hash, err := signedHash(hasher, f)
 		if err != nil {
 			return "", fmt.Errorf("%s: %w", f.Name, err)
 		}

@@ -120,7 +120,7 @@ func (k *SigningKey) Sign(a *Archive) (*Archive, error) {
 	}
 	infos := make([]bundle.FileInfo, 0, len(files))
 	for _, f := range files {
-		hash, err := hashOf(hasher, f)
+		hash, err := signedHash(hasher, f)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", f.Name, err)
 		}
@@ -145,8 +145,8 @@ func (k *SigningKey) Sign(a *Archive) (*Archive, error) {
 	return signed, nil
 }
 
-// hashOf hashes a file as OPA's signatures do: tables and manifest by what they say, anything else by its bytes.
-func hashOf(hasher bundle.SignatureHasher, f File) ([]byte, error) {
+// signedHash hashes a file as OPA's signatures do: tables and manifest by what they say, anything else by its bytes.
+func signedHash(hasher bundle.SignatureHasher, f File) ([]byte, error) {
 	var value any = f.Data
 	if bundle.IsStructuredDoc(f.Name) {
 		value = nil

@@ -55,7 +55,7 @@ Exit status: 0 good, 1 at fault, 2 could not be checked.`,
 		if err != nil {
 			return atFault(err)
 		}
-		return printVerified(p, r)
+		return printVerified(p, origin, r)
 	}
 	return cmd
 }
@@ -87,13 +87,12 @@ func verifying(config, keyFile string) (o bundles.Origin, decision string, err e
 	return o, s.Decision, nil
 }
 
-func printVerified(p process, r *bundles.Revision) error {
+func printVerified(p process, o bundles.Origin, r *bundles.Revision) error {
 	signature := "none, which is allowed by the settings"
-	switch {
-	case r.Verified && r.SignedBy != "":
+	if _, named := o.Keys[r.SignedBy]; r.Verified && named {
 		signature = "holds, by key " + r.SignedBy
-	case r.Verified:
-		signature = "holds, by a key without id"
+	} else if r.Verified {
+		signature = "holds, by a key of " + o.KeyFile
 	}
 	golden := "none"
 	if n := goldenHeld(r); n > 0 {

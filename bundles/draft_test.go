@@ -70,7 +70,7 @@ func TestBundleOfADraft(t *testing.T) {
 
 			again, err := draftOf(t, c.files).Bundle(bundles.Release{Revision: "r1", Sequence: 7}, c.roots, c.golden)
 			require.NoError(t, err)
-			require.Equal(t, packedAs(t, archive), packedAs(t, again))
+			require.True(t, packedAs(t, archive) == packedAs(t, again), "made twice")
 		})
 	}
 	for name, release := range map[string]bundles.Release{"no revision": {Sequence: 1}, "no sequence": {Revision: "r1"}} {

@@ -192,7 +192,7 @@ func TestBundleBuildIsNamedByTheCommit(t *testing.T) {
 		}, "policy/app/app_test.rego is not committed"},
 		"a file that was moved": {func(dir string) {
 			gitIn(t, dir, "mv", "policy/app/app_test.rego", "policy/app/moved_test.rego")
-		}, "policy/app/moved_test.rego is not committed"},
+		}, "policy/app/app_test.rego is not committed"},
 		"a changed golden decision": {func(dir string) {
 			putFile(t, filepath.Join(dir, "golden/decisions/reading.yaml"), readersFiles["golden/decisions/reading.yaml"]+"\n")
 		}, "golden/decisions/reading.yaml is not committed"},

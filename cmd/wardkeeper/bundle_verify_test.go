@@ -48,6 +48,11 @@ func TestBundleVerifyRefuses(t *testing.T) {
 			return data
 		})
 	}
+	resigned := func(name string, change func([]byte) []byte) string {
+		path := changing(name, change)
+		require.Equal(t, statusOK, run(t, nil, "bundle", "sign", path, "--signing-key", private).status)
+		return path
+	}
 	config := func(text string) string { return writeFile(t, "wardkeeper.yaml", text) }
 	byKey := []string{"--verification-key", public}
 	for name, c := range map[string]struct {
@@ -60,6 +65,10 @@ func TestBundleVerifyRefuses(t *testing.T) {
 		"a changed table":  {changing("app/data.yaml", func([]byte) []byte { return []byte("{}") }), byKey, statusNo, "does not hold for what is in it: app/data.yaml"},
 		"a missing file":   {changing("app/data.yaml", func([]byte) []byte { return nil }), byKey, statusNo, "files that were signed are missing: app/data.yaml"},
 		"another sequence": {changing(".manifest", func(d []byte) []byte { return bytes.Replace(d, []byte("7"), []byte("9"), 1) }), byKey, statusNo, "does not hold for what is in it: .manifest"},
+		"a faulty table": {resigned("app/data.yaml", func(d []byte) []byte { return bytes.Replace(d, []byte("bob"), []byte(`""`), 1) }), byKey,
+			statusNo, "table: write has nobody"},
+		"a golden decision that is another": {resigned("app/data.yaml", func(d []byte) []byte { return bytes.Replace(d, []byte("ann"), []byte("eve"), 1) }), byKey,
+			statusNo, "reading: Ann reads: has to be"},
 		"another key":      {signed, []string{"--verification-key", otherPublic}, statusNo, "signed by a key that is not known here"},
 		"unsigned":         {unsigned, byKey, statusNo, "it is not signed"},
 		"cut off":          {writeFile(t, "short.tar.gz", readFile(t, signed)[:200]), byKey, statusNo, "cut off"},

@@ -158,7 +158,10 @@ func (k *keeper) save(record keptRecord) error {
 }
 
 // writeWhole replaces a file: whoever reads it, whenever the machine stops, finds the old content or the new one.
-func writeWhole(path string, data []byte) (err error) {
+func writeWhole(path string, data []byte) error { return writeWholeAs(path, data, 0o600) }
+
+// writeWholeAs does so with the rights that the file shall have.
+func writeWholeAs(path string, data []byte, rights fs.FileMode) (err error) {
 	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
 		return err
@@ -170,6 +173,9 @@ func writeWhole(path string, data []byte) (err error) {
 		}
 	}()
 	if _, err = file.Write(data); err != nil {
+		return err
+	}
+	if err = file.Chmod(rights); err != nil {
 		return err
 	}
 	if err = file.Sync(); err != nil {

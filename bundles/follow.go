@@ -3,6 +3,7 @@ package bundles
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -31,6 +32,8 @@ type Follower struct {
 	cfg    FollowConfig
 	source source
 	log    *slog.Logger
+	// judging is how long the gate may take: a policy that never comes to an end must not keep the next ones out.
+	judging time.Duration
 
 	// What follows belongs to the one goroutine that attempts.
 	keep     *keeper
@@ -47,6 +50,9 @@ type Follower struct {
 	done chan struct{}
 }
 
+// maxJudging is more than a gate takes with all the golden decisions that a bundle may bring.
+const maxJudging = 2 * time.Minute
+
 // Follow begins to follow an origin. A path must have a good policy at once, or else one must have been kept on disk. A
 // server may be down: then the last good bundle serves, and where there is none either, nothing is decided until one comes.
 func Follow(ctx context.Context, cfg FollowConfig) (*Follower, error) {
@@ -60,7 +66,7 @@ func Follow(ctx context.Context, cfg FollowConfig) (*Follower, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &Follower{cfg: cfg, source: cfg.Origin.source, log: cfg.Logger, keep: keep, done: make(chan struct{})}
+	f := &Follower{cfg: cfg, source: cfg.Origin.source, log: cfg.Logger, judging: maxJudging, keep: keep, done: make(chan struct{})}
 	f.status.Refused = map[Reason]uint64{}
 	if err := f.begin(ctx); err != nil {
 		keep.close()
@@ -129,8 +135,12 @@ func (f *Follower) attempt(ctx context.Context) error {
 	if err == nil {
 		err = f.take(ctx, found, began)
 	}
-	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+	switch {
+	case err == nil:
+	case errors.Is(ctx.Err(), context.Canceled):
 		return err // told to stop, not failed
+	case ctx.Err() != nil && found.archive != nil: // no word on the bundle
+		err = unreached(errors.New("it could not be judged in the time that the start waits"))
 	}
 	if err != nil {
 		f.refused(found, refusalOf(err, Unreached), began)
@@ -174,8 +184,14 @@ func (f *Follower) gate(ctx context.Context, r *Revision) (activate, abandon fun
 			err = refuse(Vetoed, "policies %s: it cannot be tried: %v", r.Source, cause)
 		}
 	}()
-	if activate, abandon, err = f.cfg.Gate(ctx, r); err != nil {
-		return nil, nil, refusalOf(err, Vetoed)
+	judging, cancel := context.WithTimeout(ctx, f.judging)
+	defer cancel()
+	if activate, abandon, err = f.cfg.Gate(judging, r); err != nil {
+		refusal := refusalOf(err, Vetoed)
+		if judging.Err() != nil { // a machine under load may need longer than this time
+			refusal.Passing, refusal.Err = true, fmt.Errorf("policies %s: it cannot be tried within %s: %w", r.Source, f.judging, err)
+		}
+		return nil, nil, refusal
 	}
 	return activate, abandon, nil
 }

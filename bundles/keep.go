@@ -113,14 +113,33 @@ func (k *keeper) admits(r *Revision) error {
 }
 
 // keep makes a release the last good one. The bundle is written before the record: whenever the process dies, the bundle
-// on disk is a good one, and not older than what the record says.
+// on disk is a good one, not older than what the record says, and of the source that it names.
 func (k *keeper) keep(r *Revision, f fetched, source string) error {
+	if err := k.moveTo(source, f); err != nil {
+		return err
+	}
 	if k.dir != "" && f.raw != nil {
 		if err := writeWhole(filepath.Join(k.dir, keptArchive), f.raw); err != nil {
 			return err
 		}
 	}
 	record := keptRecord{Sequence: max(r.Sequence, k.state.Sequence), ID: r.ID, Tag: f.tag, Source: source, Confirmed: time.Now()}
+	return k.save(record)
+}
+
+// moveTo forgets the bundle of another source, and the one of an archive whose place a directory took.
+func (k *keeper) moveTo(source string, f fetched) error {
+	if k.dir == "" || k.state.Source == source && f.raw != nil {
+		return nil
+	}
+	if err := os.Remove(filepath.Join(k.dir, keptArchive)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := syncFolder(k.dir); err != nil {
+		return err
+	}
+	record := k.state
+	record.Source, record.Tag = source, ""
 	return k.save(record)
 }
 

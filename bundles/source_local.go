@@ -13,6 +13,9 @@ import (
 	"time"
 )
 
+// maxLooks is how often a source is read that changes meanwhile, before it is told that it does not rest.
+const maxLooks = 25
+
 // localSource is a directory of policy or a .tar.gz file. It is looked at once a second, which sees every way of changing
 // it: by writing, by rename, by another target of a link, on any file system.
 type localSource struct {
@@ -37,7 +40,7 @@ func (s *localSource) pause(failures int) time.Duration {
 }
 
 func (s *localSource) fetch(ctx context.Context, seen string) (fetched, error) {
-	for {
+	for range maxLooks {
 		look, err := s.look()
 		if err != nil {
 			return fetched{}, unreached(err)
@@ -57,6 +60,7 @@ func (s *localSource) fetch(ctx context.Context, seen string) (fetched, error) {
 		case <-time.After(s.settle):
 		}
 	}
+	return fetched{}, unreached(errors.New("it does not come to rest: replace it by a rename"))
 }
 
 func unreached(err error) error {
@@ -78,10 +82,7 @@ func (s *localSource) look() (string, error) {
 		return hex.EncodeToString(sum.Sum(nil)), nil
 	}
 	entries := 0
-	err = fs.WalkDir(os.DirFS(s.path), ".", func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || !isPolicy(name) {
-			return err
-		}
+	err = walkTree(os.DirFS(s.path), func(name string) error {
 		if entries++; entries > s.limits.Files {
 			return fmt.Errorf("%s has more than %d files", s.path, s.limits.Files)
 		}

@@ -153,7 +153,11 @@ type Following struct {
 	stateDir     string
 	maxAge       time.Duration
 	limits       Limits
+	judging      time.Duration // how long a gate may take: a policy without end must not keep the next ones out
 }
+
+// maxJudging is more than a gate takes with all the golden decisions that a bundle may bring.
+const maxJudging = 2 * time.Minute
 
 // Remote says whether bundles cross a network.
 func (f *Following) Remote() bool { return f.source.network() }
@@ -173,7 +177,7 @@ func (f *Following) Open(ctx context.Context, entrypoint string, schema []byte) 
 
 // Resolve checks an origin and reads its keys. Its error joins every fault.
 func (o Origin) Resolve() (*Following, error) {
-	f := &Following{stateDir: o.StateDir}
+	f := &Following{stateDir: o.StateDir, judging: maxJudging}
 	var faults []error
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
 	if o.SizeLimitBytes < 0 || o.SizeLimitBytes > 1<<36 {

@@ -32,8 +32,6 @@ type Follower struct {
 	cfg    FollowConfig
 	source source
 	log    *slog.Logger
-	// judging is how long the gate may take: a policy that never comes to an end must not keep the next ones out.
-	judging time.Duration
 
 	// What follows belongs to the one goroutine that attempts.
 	keep     *keeper
@@ -50,9 +48,6 @@ type Follower struct {
 	done chan struct{}
 }
 
-// maxJudging is more than a gate takes with all the golden decisions that a bundle may bring.
-const maxJudging = 2 * time.Minute
-
 // Follow begins to follow an origin. A path must have a good policy at once, or else one must have been kept on disk. A
 // server may be down: then the last good bundle serves, and where there is none either, nothing is decided until one comes.
 func Follow(ctx context.Context, cfg FollowConfig) (*Follower, error) {
@@ -66,7 +61,7 @@ func Follow(ctx context.Context, cfg FollowConfig) (*Follower, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &Follower{cfg: cfg, source: cfg.Origin.source, log: cfg.Logger, judging: maxJudging, keep: keep, done: make(chan struct{})}
+	f := &Follower{cfg: cfg, source: cfg.Origin.source, log: cfg.Logger, keep: keep, done: make(chan struct{})}
 	f.status.Refused = map[Reason]uint64{}
 	if err := f.begin(ctx); err != nil {
 		keep.close()
@@ -184,12 +179,12 @@ func (f *Follower) gate(ctx context.Context, r *Revision) (activate, abandon fun
 			err = refuse(Vetoed, "policies %s: it cannot be tried: %v", r.Source, cause)
 		}
 	}()
-	judging, cancel := context.WithTimeout(ctx, f.judging)
+	judging, cancel := context.WithTimeout(ctx, f.cfg.Origin.judging)
 	defer cancel()
 	if activate, abandon, err = f.cfg.Gate(judging, r); err != nil {
 		refusal := refusalOf(err, Vetoed)
 		if judging.Err() != nil { // a machine under load may need longer than this time
-			refusal.Passing, refusal.Err = true, fmt.Errorf("policies %s: it cannot be tried within %s: %w", r.Source, f.judging, err)
+			refusal.Passing, refusal.Err = true, fmt.Errorf("policies %s: it cannot be tried within %s: %w", r.Source, f.cfg.Origin.judging, err)
 		}
 		return nil, nil, refusal
 	}

@@ -94,12 +94,13 @@ func (s *httpSource) fetch(ctx context.Context, seen string) (f fetched, err err
 		return f, unreached(fmt.Errorf("the server answered %d %s", response.StatusCode, http.StatusText(response.StatusCode)))
 	}
 	s.held = response.Header.Get("Content-Type") == longPollType
-	data, err := readBounded(response.Body, s.limits.Compressed)
-	if err != nil {
-		return f, err
-	}
 	if etag = response.Header.Get("ETag"); len(etag) > maxTag {
 		etag = ""
+	}
+	data, err := readBounded(response.Body, s.limits.Compressed)
+	if err != nil {
+		f.tag = tag(etag, "unread") // what is too large is not sent again just to be refused again
+		return f, err
 	}
 	f.tag = tag(etag, digest(data))
 	if _, sum := tagged(seen); sum == digest(data) {

@@ -257,9 +257,23 @@ func written(t *testing.T, name string, data []byte) string {
 // opened opens an archive once, as the settings and the path say.
 func opened(t *testing.T, raw []byte, settings map[string]any) (*bundles.Revision, error) {
 	t.Helper()
-	all := map[string]any{"path": written(t, "bundle.tar.gz", raw)}
+	return opener(t, settings)(raw)
+}
+
+// opener opens one archive after another at the same path.
+func opener(t *testing.T, settings map[string]any) func(raw []byte) (*bundles.Revision, error) {
+	t.Helper()
+	path := written(t, "bundle.tar.gz", nil)
+	all := map[string]any{"path": path}
 	maps.Copy(all, settings)
-	return origin(t, all).Open(context.Background(), entrypoint, inputSchema())
+	o := origin(t, all)
+	return func(raw []byte) (*bundles.Revision, error) {
+		t.Helper()
+		if err := os.WriteFile(path, raw, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return o.Open(context.Background(), entrypoint, inputSchema())
+	}
 }
 
 func inputSchema() []byte {

@@ -65,6 +65,9 @@ func openKeeper(dir string) (*keeper, error) {
 	if err == nil {
 		err = json.Unmarshal(data, &k.state)
 	}
+	if err == nil && k.state.Sequence < 0 {
+		err = errors.New("its sequence is below 0")
+	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		// To go on without would let any old release in. It is written whole, so this is no torn write of ours.
 		_ = lock.Close()
@@ -169,7 +172,19 @@ func (k *keeper) save(record keptRecord) error {
 }
 
 // writeWhole replaces a file: whoever reads it, whenever the machine stops, finds the old content or the new one.
-func writeWhole(path string, data []byte) (err error) {
+func writeWhole(path string, data []byte) error {
+	if err := write(path, data); err != nil {
+		if e, ok := errors.AsType[*fs.PathError](err); ok {
+			err = e.Err // the name of a file in between is another one each time
+		} else if e, ok := errors.AsType[*os.LinkError](err); ok {
+			err = e.Err
+		}
+		return fmt.Errorf("%s cannot be written: %w", path, err)
+	}
+	return nil
+}
+
+func write(path string, data []byte) (err error) {
 	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
 		return err

@@ -293,3 +293,5 @@ func noise(n int) string {
 	_, _ = rand.Read(data)
 	return string(data)
 }
+
+func header(name string) tar.Header { return tar.Header{Name: name} }

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/open-policy-agent/opa/v1/keys"
 
@@ -66,8 +67,8 @@ func FuzzBundle(f *testing.F) {
 			raw = good.with(parts{names[int(data[0])%len(names)]: string(data[1:])}).packed()
 		case asMore:
 			name, content, _ := bytes.Cut(data, []byte{0})
-			if len(name) == 0 || len(name) > 90 {
-				return
+			if len(name) == 0 || len(name) > 90 || name[len(name)-1] == '/' || !utf8.Valid(name) {
+				return // no writer of archives makes one of these
 			}
 			raw = packed(append(good.entries(), entry{Header: header(string(name)), content: string(content)})...)
 		}

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -186,6 +187,36 @@ func TestTablesAreBounded(t *testing.T) {
 		_, err = bundles.Open(context.Background(), bundles.Config{
 			Archive: a, Entrypoint: entrypoint, Limits: bundles.Limits{Table: 3000}, Verification: &bundles.Verification{Required: true},
 		})
+		require.Equal(t, bundles.TooLarge, refusal(t, err, name).Reason, name)
+	}
+}
+
+// TestArchivesAreBounded in whatever can be large.
+func TestArchivesAreBounded(t *testing.T) {
+	t.Parallel()
+	raw := signed(release(5)).packed()
+	folders := make([]entry, 20)
+	for i := range folders {
+		folders[i] = entry{tar.Header{Name: "f/", Typeflag: tar.TypeDir}, ""}
+	}
+	for name, c := range map[string]struct {
+		raw    []byte
+		limits bundles.Limits
+	}{
+		"files":   {raw, bundles.Limits{Files: 6}},
+		"folders": {packed(folders...), bundles.Limits{Files: 19}},
+		"as sent": {raw, bundles.Limits{Compressed: int64(len(raw)) - 1}},
+		"in all":  {raw, bundles.Limits{Inflated: 1000}},
+	} {
+		_, err := bundles.ReadArchive(bytes.NewReader(c.raw), c.limits)
+		require.Equal(t, bundles.TooLarge, refusal(t, err, name).Reason, name)
+	}
+	_, err := bundles.ReadArchive(bytes.NewReader(raw), bundles.Limits{Files: 7, Compressed: int64(len(raw))})
+	require.NoError(t, err)
+	dir := t.TempDir()
+	unpack(t, dir, release(5))
+	for name, limits := range map[string]bundles.Limits{"files": {Files: 4}, "in all": {Inflated: 100}} {
+		_, err := bundles.ReadTree(os.DirFS(dir), limits)
 		require.Equal(t, bundles.TooLarge, refusal(t, err, name).Reason, name)
 	}
 }

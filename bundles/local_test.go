@@ -62,6 +62,26 @@ func TestAFileIsFollowed(t *testing.T) {
 	require.True(t, f.decides("read7"))
 }
 
+// TestAChangeThatLooksTheSame: of the same size, in the same tick of the file system's clock.
+func TestAChangeThatLooksTheSame(t *testing.T) {
+	t.Parallel()
+	at := time.Now()
+	write := func(path, word string) {
+		require.NoError(t, os.WriteFile(path, []byte("package app\n\ndefault decision := "+word+"\n"), 0o600))
+		require.NoError(t, os.Chtimes(path, at, at))
+	}
+	path := filepath.Join(t.TempDir(), "app.rego")
+	write(path, "true ")
+	f := follow(t, origin(t, map[string]any{"path": filepath.Dir(path)}))
+	require.True(t, f.decides("read"))
+	write(path, "false")
+	require.Eventually(t, func() bool { return !f.decides("read") }, soon, time.Millisecond)
+	f.untilOutcome(bundles.Unchanged)
+	write(path, "maybe")
+	require.Equal(t, bundles.Compile, f.untilOutcome(bundles.Refused).Attempt.Reason)
+	require.EqualValues(t, 1, f.Status().Refused[bundles.Compile])
+}
+
 // TestADirectoryIsFollowed file by file, and as Kubernetes mounts one: links to files behind a link that is replaced.
 func TestADirectoryIsFollowed(t *testing.T) {
 	t.Parallel()
@@ -123,11 +143,11 @@ func TestAPathMustBeGoodAtOnce(t *testing.T) {
 // TestHalfOfAReleaseIsNone: what is written while it is read is read again once it rests; what never rests is told.
 func TestHalfOfAReleaseIsNone(t *testing.T) {
 	t.Parallel()
-	long := signed(release(1).with(parts{"notes.md": noise(1 << 20)})).packed() // so that it takes some time to read
+	long := signed(release(1).with(parts{"notes.md": noise(2 << 20)})).packed() // so that it takes some time to read
 	path := written(t, "bundle.tar.gz", long)
 	f := follow(t, origin(t, map[string]any{"path": path, "key_file": keyFile(t, ours)}))
 	stop, stopped := make(chan struct{}), make(chan struct{})
-	go func() {
+	go func() { // as fast as it can
 		defer close(stopped)
 		for i := 0; ; i++ {
 			select {
@@ -145,6 +165,7 @@ func TestHalfOfAReleaseIsNone(t *testing.T) {
 	close(stop)
 	<-stopped
 	require.EqualValues(t, 1, f.untilOutcome(bundles.Unchanged).Activations)
+	require.EqualValues(t, 1, f.judged.Load())
 
 	half := signed(release(2)).packed()
 	next, err := os.Create(path)

@@ -31,6 +31,10 @@ func TestAServerConfirms(t *testing.T) {
 		s.set(signed(release(2)).packed())
 		require.Equal(t, bundles.Activated, f.untilSequence(2).Attempt.Outcome, name)
 		require.True(t, f.decides("read2"))
+		s.set(release(3).packed())
+		f.untilOutcome(bundles.Refused)
+		s.again(t, 3)
+		require.EqualValues(t, 1, f.Status().Refused[bundles.Unsigned], name)
 	}
 }
 

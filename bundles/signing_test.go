@@ -46,6 +46,7 @@ func TestWhoMaySign(t *testing.T) {
 		"a scope where none must be":      {signer{key: ours, id: "k1", scope: "write"}, map[string]any{"keys": byKeys(ourKey)}, "-"},
 		"the scope of the settings":       {signer{key: ours, scope: "a"}, map[string]any{"key_file": keyFile(t, ours), "signing": map[string]any{"scope": "a"}}, ""},
 		"not the scope of the settings":   {signer{key: ours, scope: "b"}, map[string]any{"key_file": keyFile(t, ours), "signing": map[string]any{"scope": "a"}}, "-"},
+		"the file's key as a secret":      {signer{secret: publicPEM(ours), token: map[string]any{"alg": "HS256"}}, map[string]any{"key_file": keyFile(t, ours)}, "-"},
 		"a shared secret":                 {signer{id: "k1", secret: "a secret of both", token: map[string]any{"alg": "HS256"}}, map[string]any{"keys": secret}, "k1"},
 		"another secret":                  {signer{id: "k1", secret: "a guess", token: map[string]any{"alg": "HS256"}}, map[string]any{"keys": secret}, "-"},
 	} {

@@ -65,21 +65,27 @@ func TestAFileIsFollowed(t *testing.T) {
 // TestAChangeThatLooksTheSame: of the same size, in the same tick of the file system's clock.
 func TestAChangeThatLooksTheSame(t *testing.T) {
 	t.Parallel()
-	at := time.Now()
-	write := func(path, word string) {
-		require.NoError(t, os.WriteFile(path, []byte("package app\n\ndefault decision := "+word+"\n"), 0o600))
+	at := time.Now().Add(time.Second)
+	path := written(t, "app.rego", nil)
+	write := func(word string) {
+		file, err := os.OpenFile(path, os.O_WRONLY, 0)
+		require.NoError(t, err)
+		_, err = file.WriteString("package app\n\ndefault decision := " + word + "\n") // over what is there, at a stroke
+		require.NoError(t, err)
+		require.NoError(t, file.Close())
 		require.NoError(t, os.Chtimes(path, at, at))
 	}
-	path := filepath.Join(t.TempDir(), "app.rego")
-	write(path, "true ")
+	write("true ")
 	f := follow(t, origin(t, map[string]any{"path": filepath.Dir(path)}))
 	require.True(t, f.decides("read"))
-	write(path, "false")
+	write("false")
 	require.Eventually(t, func() bool { return !f.decides("read") }, soon, time.Millisecond)
 	f.untilOutcome(bundles.Unchanged)
-	write(path, "maybe")
-	require.Equal(t, bundles.Compile, f.untilOutcome(bundles.Refused).Attempt.Reason)
-	require.EqualValues(t, 1, f.Status().Refused[bundles.Compile])
+	write("maybe")
+	now := f.untilOutcome(bundles.Refused)
+	require.Equal(t, bundles.Compile, now.Attempt.Reason)
+	f.until("another look", func(s bundles.Status) bool { return s.Attempt.At.After(now.Attempt.At.Add(50 * time.Millisecond)) })
+	require.EqualValues(t, 1, f.Status().Refused[bundles.Compile], "the same is not judged again")
 }
 
 // TestADirectoryIsFollowed file by file, and as Kubernetes mounts one: links to files behind a link that is replaced.

@@ -18,6 +18,7 @@ type Limits struct {
 	Compressed int64 // bytes of an archive as it comes; 0 means 32 MiB
 	Inflated   int64 // bytes of all files together; 0 means 256 MiB
 	Files      int   // 0 means 10,000
+	Table      int64 // bytes of one table or of the signatures; 0 means 16 MiB. Read, they take many times as much
 }
 
 func (l Limits) orDefaults() Limits {
@@ -29,6 +30,9 @@ func (l Limits) orDefaults() Limits {
 	}
 	if l.Files <= 0 {
 		l.Files = 10_000
+	}
+	if l.Table <= 0 {
+		l.Table = 16 << 20
 	}
 	return l
 }
@@ -129,30 +133,6 @@ func unreadable(err error) error {
 		return refuse(Malformed, "it is cut off: %w", err)
 	}
 	return refuse(Malformed, "it cannot be read: %w", err)
-}
-
-// ReadTree reads a directory of policy: what OPA's own tools read of it, and no tests.
-func ReadTree(files fs.FS, limits Limits) (*Archive, error) {
-	limits = limits.orDefaults()
-	b := builder{limits: limits}
-	rest := limits.Inflated
-	err := fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || !isPolicy(name) {
-			return err
-		}
-		data, err := fs.ReadFile(files, name)
-		if err != nil {
-			return err
-		}
-		if rest -= int64(len(data)); rest < 0 {
-			return refuse(TooLarge, "its files are larger than %d bytes together", limits.Inflated)
-		}
-		return b.add(name, data)
-	})
-	if err != nil {
-		return nil, err
-	}
-	return b.archive()
 }
 
 // builder collects the files of an archive.

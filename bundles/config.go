@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"net/url"
 	"os"
@@ -152,7 +153,11 @@ type Following struct {
 	stateDir     string
 	maxAge       time.Duration
 	limits       Limits
+	judging      time.Duration // how long a gate may take: a policy without end must not keep the next ones out
 }
+
+// maxJudging is more than a gate takes with all the golden decisions that a bundle may bring.
+const maxJudging = 2 * time.Minute
 
 // Remote says whether bundles cross a network.
 func (f *Following) Remote() bool { return f.source.network() }
@@ -172,11 +177,11 @@ func (f *Following) Open(ctx context.Context, entrypoint string, schema []byte) 
 
 // Resolve checks an origin and reads its keys. Its error joins every fault.
 func (o Origin) Resolve() (*Following, error) {
-	f := &Following{stateDir: o.StateDir}
+	f := &Following{stateDir: o.StateDir, judging: maxJudging}
 	var faults []error
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
-	if o.SizeLimitBytes < 0 {
-		fault("size_limit_bytes is below 0")
+	if o.SizeLimitBytes < 0 || o.SizeLimitBytes > 1<<36 {
+		fault("size_limit_bytes is %d: say a number of bytes from 1 to 64 GiB", o.SizeLimitBytes)
 	} else if o.SizeLimitBytes > 0 {
 		f.limits = Limits{Compressed: o.SizeLimitBytes, Inflated: 8 * o.SizeLimitBytes}
 	}
@@ -227,8 +232,11 @@ func (o Origin) source(limits Limits) (source, error) {
 	if err := json.Unmarshal(o.Service, &parsed); err != nil {
 		return nil, err
 	}
-	if u, err := url.Parse(parsed.URL); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return nil, fmt.Errorf("service: the url is %q: say an http or https address", parsed.URL)
+	switch u, err := url.Parse(parsed.URL); {
+	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
+		return nil, errors.New("service: the url is no http or https address")
+	case u.User != nil || u.RawQuery != "" || u.Fragment != "": // the url names the source in logs
+		return nil, errors.New("service: the url has a user, a query or a fragment: credentials are for service.credentials or service.headers")
 	}
 	polling, err := o.polling()
 	if err != nil {
@@ -309,7 +317,10 @@ func keyContent(key, algorithm string) (string, error) {
 	}
 	data, err := os.ReadFile(key)
 	if err != nil {
-		return "", fmt.Errorf("it is neither PEM nor a file that can be read: %w", err)
+		if e, ok := errors.AsType[*fs.PathError](err); ok {
+			err = e.Err // what was taken for a path may be a secret
+		}
+		return "", fmt.Errorf("the key is neither PEM nor a file that can be read: %w", err)
 	}
 	return string(data), nil
 }

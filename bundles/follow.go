@@ -3,6 +3,7 @@ package bundles
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -129,8 +130,12 @@ func (f *Follower) attempt(ctx context.Context) error {
 	if err == nil {
 		err = f.take(ctx, found, began)
 	}
-	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+	switch {
+	case err == nil:
+	case errors.Is(ctx.Err(), context.Canceled):
 		return err // told to stop, not failed
+	case ctx.Err() != nil && found.archive != nil: // no word on the bundle
+		err = unreached(errors.New("it could not be judged in the time that the start waits"))
 	}
 	if err != nil {
 		f.refused(found, refusalOf(err, Unreached), began)
@@ -174,8 +179,14 @@ func (f *Follower) gate(ctx context.Context, r *Revision) (activate, abandon fun
 			err = refuse(Vetoed, "policies %s: it cannot be tried: %v", r.Source, cause)
 		}
 	}()
-	if activate, abandon, err = f.cfg.Gate(ctx, r); err != nil {
-		return nil, nil, refusalOf(err, Vetoed)
+	judging, cancel := context.WithTimeout(ctx, f.cfg.Origin.judging)
+	defer cancel()
+	if activate, abandon, err = f.cfg.Gate(judging, r); err != nil {
+		refusal := refusalOf(err, Vetoed)
+		if judging.Err() != nil { // a machine under load may need longer than this time
+			refusal.Passing, refusal.Err = true, fmt.Errorf("policies %s: it cannot be tried within %s: %w", r.Source, f.cfg.Origin.judging, err)
+		}
+		return nil, nil, refusal
 	}
 	return activate, abandon, nil
 }

@@ -43,7 +43,7 @@ type FileEntry struct {
 func (f *Following) Archive(ctx context.Context) (*Archive, error) {
 	found, err := f.source.fetch(ctx, "")
 	if err == nil {
-		err = checkContent(found.archive)
+		err = checkContent(found.archive, f.limits)
 	}
 	if err == nil {
 		_, err = f.verification.verify(found.archive)

@@ -65,6 +65,9 @@ func openKeeper(dir string) (*keeper, error) {
 	if err == nil {
 		err = json.Unmarshal(data, &k.state)
 	}
+	if err == nil && k.state.Sequence < 0 {
+		err = errors.New("its sequence is below 0")
+	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		// To go on without would let any old release in. It is written whole, so this is no torn write of ours.
 		_ = lock.Close()
@@ -113,8 +116,11 @@ func (k *keeper) admits(r *Revision) error {
 }
 
 // keep makes a release the last good one. The bundle is written before the record: whenever the process dies, the bundle
-// on disk is a good one, and not older than what the record says.
+// on disk is a good one, not older than what the record says, and of the source that it names.
 func (k *keeper) keep(r *Revision, f fetched, source string) error {
+	if err := k.moveTo(source); err != nil {
+		return err
+	}
 	if k.dir != "" {
 		raw := f.raw
 		if raw == nil { // a directory
@@ -129,6 +135,22 @@ func (k *keeper) keep(r *Revision, f fetched, source string) error {
 		}
 	}
 	record := keptRecord{Sequence: max(r.Sequence, k.state.Sequence), ID: r.ID, Tag: f.tag, Source: source, Confirmed: time.Now()}
+	return k.save(record)
+}
+
+// moveTo forgets the bundle of another source.
+func (k *keeper) moveTo(source string) error {
+	if k.dir == "" || k.state.Source == source {
+		return nil
+	}
+	if err := os.Remove(filepath.Join(k.dir, keptArchive)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := syncFolder(k.dir); err != nil {
+		return err
+	}
+	record := k.state
+	record.Source, record.Tag = source, ""
 	return k.save(record)
 }
 
@@ -161,7 +183,20 @@ func (k *keeper) save(record keptRecord) error {
 func writeWhole(path string, data []byte) error { return writeWholeAs(path, data, 0o600) }
 
 // writeWholeAs does so with the rights that the file shall have.
-func writeWholeAs(path string, data []byte, rights fs.FileMode) (err error) {
+func writeWholeAs(path string, data []byte, rights fs.FileMode) error {
+	err := write(path, data, rights)
+	if err == nil {
+		return nil
+	}
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		err = e.Err // the name of a file in between is another one each time
+	} else if e, ok := errors.AsType[*os.LinkError](err); ok {
+		err = e.Err
+	}
+	return fmt.Errorf("%s cannot be written: %w", path, err)
+}
+
+func write(path string, data []byte, rights fs.FileMode) (err error) {
 	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
 		return err

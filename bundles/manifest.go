@@ -21,8 +21,12 @@ const (
 const sequenceKey = "sequence"
 
 // checkContent refuses the kinds of bundle that OPA takes and we do not, and a manifest that can be read in two ways.
-func checkContent(a *Archive) error {
+func checkContent(a *Archive, limits Limits) error {
+	limits = limits.orDefaults()
 	for _, f := range a.Files {
+		if structured(f.Name) && int64(len(f.Data)) > limits.Table {
+			return refuse(TooLarge, "%s is larger than %d bytes: divide it among several folders", f.Name, limits.Table)
+		}
 		switch base := path.Base(f.Name); {
 		case base == "patch.json":
 			return refuse(Malformed, "it is a delta (%s), which cannot be signed: release the whole bundle", f.Name)
@@ -43,6 +47,11 @@ func checkContent(a *Archive) error {
 		}
 	}
 	return nil
+}
+
+// structured says whether a file is read into values, which is done before it is known by whom it was signed.
+func structured(name string) bool {
+	return bundle.IsStructuredDoc(name) || bundle.IsSignaturesFile(name)
 }
 
 // sequence reads the place of a release in the order of all; 0 where the manifest names none.

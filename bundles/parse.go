@@ -44,7 +44,7 @@ func reasonOf(err error) Reason {
 	if _, ok := errors.AsType[ast.Errors](err); ok {
 		return Compile
 	}
-	if strings.Contains(err.Error(), "manifest roots") {
+	if strings.Contains(err.Error(), "manifest roots") || strings.Contains(err.Error(), "overlapped roots") {
 		return Roots
 	}
 	return Malformed

@@ -34,7 +34,7 @@ type Config struct {
 	Verification *Verification
 	// admits is asked once the manifest has been read, before anything is compiled; nil admits every release.
 	admits func(*Revision) error
-	// Limits bound the tree; an archive was bounded when it was read.
+	// Limits bound the tree and its tables; an archive was bounded when it was read, and its tables are now.
 	Limits Limits
 }
 
@@ -80,7 +80,7 @@ func open(ctx context.Context, cfg Config) (*Revision, error) {
 		}
 	}
 	r := &Revision{Source: cfg.Source, Entrypoint: strings.Trim(cfg.Entrypoint, "/"), Opened: time.Now()}
-	if err := checkContent(a); err != nil {
+	if err := checkContent(a, cfg.Limits); err != nil {
 		return nil, err
 	}
 	if v := cfg.Verification; v != nil {
@@ -187,10 +187,17 @@ func (r *Revision) dataPath(path string) string {
 	return "data." + strings.ReplaceAll(strings.Trim(path, "/"), "/", ".")
 }
 
-// faults lists every compile error, a line each.
+// maxFaults is how many compile errors are told.
+const maxFaults = 50
+
+// faults lists the compile errors, a line each.
 func faults(errs ast.Errors) error {
-	all := make([]error, 0, len(errs))
-	for _, err := range errs {
+	all := make([]error, 0, min(len(errs), maxFaults)+1)
+	for i, err := range errs {
+		if i == maxFaults {
+			all = append(all, fmt.Errorf("and %d more", len(errs)-i))
+			break
+		}
 		text := strings.TrimPrefix(strings.Join(strings.Fields(err.Error()), " "), "/")
 		if name, ok := impureIn(text); ok {
 			text += ": policies are pure, and " + name + " is not"

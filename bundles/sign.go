@@ -110,7 +110,7 @@ func parsePrivate(block *pem.Block) (any, error) {
 // Sign gives the archive with a signature over every file of it; an earlier one is replaced. By RSA (RS256, RS384, RS512)
 // the same archive gives the same signature; the others draw random numbers.
 func (k *SigningKey) Sign(a *Archive) (*Archive, error) {
-	if err := checkContent(a); err != nil {
+	if err := checkContent(a, Limits{}); err != nil {
 		return nil, err
 	}
 	files := slices.DeleteFunc(slices.Clone(a.Files), func(f File) bool { return f.Name == signaturesFile })

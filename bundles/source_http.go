@@ -12,10 +12,19 @@ import (
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/plugins/rest"
+	"oras.land/oras-go/v2/registry/remote/errcode"
 )
 
 // longPollType is how a server says that it holds a request until there is something new.
 const longPollType = "application/vnd.openpolicyagent.bundles"
+
+const (
+	// maxEager is how many answers in a row are believed to be news. A server that says that it holds requests, and does
+	// not, would be asked without end.
+	maxEager = 3
+	// maxTag is the longest ETag that is sent back.
+	maxTag = 1024
+)
 
 // httpSource is a bundle server, asked as OPA asks it: with ETags, and with long polling where both sides want it.
 type httpSource struct {
@@ -25,7 +34,8 @@ type httpSource struct {
 	name     string
 	polling  Polling
 	limits   Limits
-	held     bool // whether the server holds requests, as it says and does
+	held     bool // whether the server says that it holds requests
+	eager    int  // answers since it last held one for nothing
 }
 
 func newHTTPSource(s *Service, p Polling, limits Limits) (*httpSource, error) {
@@ -47,7 +57,7 @@ func (s *httpSource) pause(failures int) time.Duration {
 	switch {
 	case failures > 0:
 		return backoff(failures, s.polling.Max)
-	case s.held && s.polling.Long > 0:
+	case s.held && s.polling.Long > 0 && s.eager < maxEager:
 		return 0
 	}
 	return s.polling.pause()
@@ -72,20 +82,27 @@ func (s *httpSource) fetch(ctx context.Context, seen string) (f fetched, err err
 		_, _ = io.CopyN(io.Discard, response.Body, 4096) // so that the connection can be used again
 		_ = response.Body.Close()
 	}()
+	s.eager++
 	switch response.StatusCode {
 	case http.StatusNotModified:
-		s.held = s.held && time.Since(began) > time.Second // else it would be asked without end
+		if time.Since(began) >= min(time.Second, s.polling.Long/2) {
+			s.eager = 0
+		}
 		return fetched{tag: seen}, nil
 	case http.StatusOK:
 	default:
 		return f, unreached(fmt.Errorf("the server answered %d %s", response.StatusCode, http.StatusText(response.StatusCode)))
 	}
 	s.held = response.Header.Get("Content-Type") == longPollType
+	if etag = response.Header.Get("ETag"); len(etag) > maxTag {
+		etag = ""
+	}
 	data, err := readBounded(response.Body, s.limits.Compressed)
 	if err != nil {
+		f.tag = tag(etag, "unread") // what is too large is not sent again just to be refused again
 		return f, err
 	}
-	f.tag = tag(response.Header.Get("ETag"), digest(data))
+	f.tag = tag(etag, digest(data))
 	if _, sum := tagged(seen); sum == digest(data) {
 		return fetched{tag: f.tag}, nil // the same again, from a server that does not compare
 	}
@@ -108,11 +125,17 @@ func tagged(tag string) (etag, sum string) {
 
 // withoutURL takes the address out of an error: it may carry a secret, and the source is named beside it anyway.
 func withoutURL(err error) error {
-	if e, ok := errors.AsType[*url.Error](err); ok {
-		if errors.Is(e.Err, context.DeadlineExceeded) {
+	for {
+		if errors.Is(err, context.DeadlineExceeded) {
 			return errors.New("the server did not answer in time")
 		}
-		return e.Err
+		if e, ok := errors.AsType[*errcode.ErrorResponse](err); ok {
+			return fmt.Errorf("the registry answered %d %s", e.StatusCode, http.StatusText(e.StatusCode))
+		}
+		e, ok := errors.AsType[*url.Error](err)
+		if !ok {
+			return err
+		}
+		err = e.Err
 	}
-	return err
 }

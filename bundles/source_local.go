@@ -10,8 +10,12 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strings"
 	"time"
 )
+
+// maxLooks is how often a source is read that changes meanwhile, before it is told that it does not rest.
+const maxLooks = 10
 
 // localSource is a directory of policy or a .tar.gz file. It is looked at once a second, which sees every way of changing
 // it: by writing, by rename, by another target of a link, on any file system.
@@ -37,8 +41,8 @@ func (s *localSource) pause(failures int) time.Duration {
 }
 
 func (s *localSource) fetch(ctx context.Context, seen string) (fetched, error) {
-	for {
-		look, err := s.look()
+	for range maxLooks {
+		look, fresh, err := s.look()
 		if err != nil {
 			return fetched{}, unreached(err)
 		}
@@ -47,8 +51,16 @@ func (s *localSource) fetch(ctx context.Context, seen string) (fetched, error) {
 		}
 		f, err := s.read()
 		// What changed meanwhile is read again once it rests: half of a release is none.
-		if again, lookErr := s.look(); lookErr == nil && again == look {
+		if again, _, lookErr := s.look(); lookErr == nil && again == look {
 			f.tag = look
+			if sum := f.digest(); sum != "" {
+				if _, before, _ := strings.Cut(seen, freshly); before == sum {
+					f, err = fetched{}, nil // the same again
+				}
+				if f.tag = look; fresh {
+					f.tag += freshly + sum
+				}
+			}
 			return f, err
 		}
 		select {
@@ -57,31 +69,52 @@ func (s *localSource) fetch(ctx context.Context, seen string) (fetched, error) {
 		case <-time.After(s.settle):
 		}
 	}
+	return fetched{}, unreached(errors.New("it does not come to rest: replace it by a rename"))
+}
+
+// freshly joins a look and the content behind it in the tag of what has just been written. It could be written once more
+// within the same tick of the file system's clock, and look the same.
+const freshly = " freshly "
+
+// tick is longer than one of any file system's clock.
+const tick = 2 * time.Second
+
+// digest tells contents apart; "" where nothing could be read.
+func (f fetched) digest() string {
+	switch {
+	case f.raw != nil:
+		return digest(f.raw)
+	case f.archive == nil:
+		return ""
+	}
+	sum := sha256.New()
+	for _, file := range f.archive.Files {
+		fmt.Fprintf(sum, "%q %d\n%s", file.Name, len(file.Data), file.Data)
+	}
+	return hex.EncodeToString(sum.Sum(nil))
 }
 
 func unreached(err error) error {
 	return &Refusal{Reason: Unreached, Passing: true, Err: err}
 }
 
-// look describes the state of the source without reading it.
-func (s *localSource) look() (string, error) {
+// look describes the state of the source without reading it, and says whether that is a state of just now.
+func (s *localSource) look() (state string, fresh bool, err error) {
 	info, err := os.Stat(s.path)
 	if err != nil {
-		return "", err
+		return "", false, err
 	}
-	sum := sha256.New()
+	sum, now := sha256.New(), time.Now()
 	describe := func(name string, info fs.FileInfo) {
+		fresh = fresh || now.Sub(info.ModTime()).Abs() < tick
 		fmt.Fprintf(sum, "%q %v %d %d %d\n", name, info.Mode(), info.Size(), info.ModTime().UnixNano(), inode(info))
 	}
 	if !info.IsDir() {
 		describe("", info)
-		return hex.EncodeToString(sum.Sum(nil)), nil
+		return hex.EncodeToString(sum.Sum(nil)), fresh, nil
 	}
 	entries := 0
-	err = fs.WalkDir(os.DirFS(s.path), ".", func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || !isPolicy(name) {
-			return err
-		}
+	err = walkTree(os.DirFS(s.path), func(name string) error {
 		if entries++; entries > s.limits.Files {
 			return fmt.Errorf("%s has more than %d files", s.path, s.limits.Files)
 		}
@@ -91,7 +124,7 @@ func (s *localSource) look() (string, error) {
 		}
 		return err
 	})
-	return hex.EncodeToString(sum.Sum(nil)), err
+	return hex.EncodeToString(sum.Sum(nil)), fresh, err
 }
 
 func (s *localSource) read() (f fetched, err error) {

@@ -116,7 +116,7 @@ func (v *Verification) verify(a *Archive) (keyID string, err error) {
 		return "", refuse(Signature, "its signatures cannot be read: %w", err)
 	}
 	header := headerOf(signatures)
-	signed, err := v.signature(signatures, header)
+	signed, keyID, err := v.signature(signatures, header)
 	if err != nil {
 		return "", err
 	}
@@ -134,22 +134,27 @@ func (v *Verification) verify(a *Archive) (keyID string, err error) {
 	if len(signed) > 0 { // what holds is taken out
 		return "", refuse(Signature, "files that were signed are missing: %s", strings.Join(slices.Sorted(maps.Keys(signed)), ", "))
 	}
-	return header.KeyID, nil
+	return keyID, nil
 }
 
-// signature gives the files that a valid signature names.
-func (v *Verification) signature(s bundle.SignaturesConfig, header tokenHeader) (map[string]bundle.FileInfo, error) {
+// signature gives the files that a valid signature names, and the id of the key that it was verified by; "" where that has
+// none, whatever the signature says.
+func (v *Verification) signature(s bundle.SignaturesConfig, header tokenHeader) (files map[string]bundle.FileInfo, keyID string, err error) {
 	if s.Plugin != "" && s.Plugin != "_default" {
-		return nil, refuse(Signature, "it is signed in a way that is not known (%s)", short(s.Plugin))
+		return nil, "", refuse(Signature, "it is signed in a way that is not known (%s)", short(s.Plugin))
 	}
 	id := v.KeyID
 	if id == "" {
 		id = header.KeyID
 	}
+	_, known := v.Keys[id]
 	configured := bundle.NewVerificationConfig(v.Keys, v.KeyID, v.Scope, nil)
 	signed, err := bundle.VerifyBundleSignature(s, configured)
 	if err == nil {
-		return signed, nil
+		if !known {
+			id = "" // named in a way that OPA has given up
+		}
+		return signed, id, nil
 	}
 	for _, key := range v.Public {
 		if v.KeyID != "" || !slices.Contains(key.algorithms, header.Algorithm) {
@@ -157,13 +162,13 @@ func (v *Verification) signature(s bundle.SignaturesConfig, header tokenHeader) 
 		}
 		one := map[string]*keys.Config{"key": {Key: key.pem, Algorithm: header.Algorithm}}
 		if signed, err := bundle.VerifyBundleSignature(s, bundle.NewVerificationConfig(one, "key", v.Scope, nil)); err == nil {
-			return signed, nil
+			return signed, "", nil
 		}
 	}
-	if _, known := v.Keys[id]; !known {
-		return nil, refuse(Signature, "it is signed by a key that is not known here (key id %q): %w", short(id), err)
+	if !known {
+		return nil, "", refuse(Signature, "it is signed by a key that is not known here (key id %q)", short(id))
 	}
-	return nil, refuse(Signature, "its signature does not hold: %w", err)
+	return nil, "", refuse(Signature, "its signature does not hold: %w", err)
 }
 
 // tokenHeader is what a signature says of itself before it is verified.

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"maps"
 	"slices"
@@ -47,6 +48,12 @@ func DecodeGolden(data []byte) (*Golden, error) {
 	var g Golden
 	if err := decoder.Decode(&g); err != nil {
 		return nil, fmt.Errorf("the golden decisions cannot be read: %w", err)
+	}
+	if _, err := decoder.Token(); err != io.EOF {
+		return nil, errors.New("the golden decisions cannot be read: something follows them")
+	}
+	if g.Decisions == nil { // nothing would be proven by what is misspelt or empty
+		return nil, errors.New("there are no golden decisions: write a list of decisions")
 	}
 	if len(g.Decisions) > maxDecisions {
 		return nil, fmt.Errorf("there are more than %d golden decisions", maxDecisions)

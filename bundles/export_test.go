@@ -1,0 +1,31 @@
+package bundles
+
+import "time"
+
+// Hurry makes the times of a source and of a judgement fit for tests.
+func (f *Following) Hurry(p Polling) *Following {
+	switch s := f.source.(type) {
+	case *httpSource:
+		s.polling = p
+	case *ociSource:
+		s.polling = p
+	case *localSource:
+		s.every, s.settle = p.Min, p.Min
+	}
+	return f
+}
+
+// Aged sets how long a policy may decide without being confirmed.
+func (f *Following) Aged(age time.Duration) *Following {
+	f.maxAge = age
+	return f
+}
+
+// Name is what the source is called in messages.
+func (f *Following) Name() string { return f.source.String() }
+
+// Judged sets how long a gate may take.
+func (f *Following) Judged(limit time.Duration) *Following {
+	f.judging = limit
+	return f
+}

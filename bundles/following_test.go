@@ -1,0 +1,209 @@
+package bundles_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/bundles"
+	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/authzen"
+	"github.com/wardkeeper/wardkeeper/pdp/proof"
+)
+
+// hurried are times for tests.
+var hurried = bundles.Polling{Min: 5 * time.Millisecond, Max: 10 * time.Millisecond, Timeout: 30 * time.Second}
+
+// soon is how long a test waits for what has to come.
+const soon = 20 * time.Second
+
+// lines is a log.
+type lines struct {
+	mu  sync.Mutex
+	out bytes.Buffer
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.out.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.out.String()
+}
+
+// count says how many lines have a text.
+func (l *lines) count(text string) int {
+	n := 0
+	for line := range strings.Lines(l.String()) {
+		if strings.Contains(line, text) {
+			n++
+		}
+	}
+	return n
+}
+
+// followed is a follower with the gate of the server, and the engine that decides.
+type followed struct {
+	*bundles.Follower
+	t         *testing.T
+	log       *lines
+	engine    *pdp.Engine
+	abandoned *atomic.Int32
+	judged    *atomic.Int32
+}
+
+// following is how to follow in a test; a test may change it before it begins.
+func following(t *testing.T, o *bundles.Following) (followed, bundles.FollowConfig) {
+	f := followed{t: t, log: &lines{}, abandoned: &atomic.Int32{}, judged: &atomic.Int32{}}
+	logger := slog.New(slog.NewTextHandler(f.log, nil))
+	f.engine = pdp.New(pdp.Config{Logger: logger})
+	gate := func(ctx context.Context, r *bundles.Revision) (activate, abandon func(), err error) {
+		f.judged.Add(1)
+		p, err := pdp.Prepare(ctx, r)
+		if err != nil {
+			return nil, nil, err
+		}
+		if r.Golden != nil {
+			golden, err := proof.DecodeGolden(r.Golden)
+			if err == nil {
+				err = golden.Check(ctx, p, nil)
+			}
+			if err != nil {
+				return nil, nil, bundles.Refuse(bundles.Golden, err)
+			}
+		}
+		return func() { f.engine.Activate(p) }, func() { f.abandoned.Add(1) }, nil
+	}
+	return f, bundles.FollowConfig{Origin: o, Entrypoint: entrypoint, Schema: inputSchema(), Gate: gate, Logger: logger}
+}
+
+func (f followed) begin(cfg bundles.FollowConfig) followed {
+	f.t.Helper()
+	var err error
+	f.Follower, err = bundles.Follow(context.Background(), cfg)
+	require.NoError(f.t, err)
+	f.t.Cleanup(f.Close)
+	return f
+}
+
+func follow(t *testing.T, o *bundles.Following) followed {
+	t.Helper()
+	f, cfg := following(t, o)
+	return f.begin(cfg)
+}
+
+// until waits for a status.
+func (f followed) until(what string, ok func(bundles.Status) bool) bundles.Status {
+	f.t.Helper()
+	require.Eventually(f.t, func() bool { return ok(f.Status()) }, soon, time.Millisecond, "%s; the log: %s", what, f.log)
+	return f.Status()
+}
+
+func (f followed) untilOutcome(outcome bundles.Outcome) bundles.Status {
+	f.t.Helper()
+	return f.until(string(outcome), func(s bundles.Status) bool { return s.Attempt.Outcome == outcome })
+}
+
+func (f followed) untilSequence(sequence int64) bundles.Status {
+	f.t.Helper()
+	return f.until(fmt.Sprintf("release %d", sequence), func(s bundles.Status) bool {
+		return s.Active != nil && s.Active.Sequence == sequence
+	})
+}
+
+// decides asks whether an action is allowed.
+func (f followed) decides(action string) bool {
+	f.t.Helper()
+	d, err := f.engine.Decide(context.Background(), pdp.Request{
+		Subject: authzen.Entity{Type: "user", ID: "a"}, Action: authzen.Action{Name: action}, Resource: authzen.Entity{Type: "doc", ID: "1"},
+	})
+	require.NoError(f.t, err)
+	return d.Allow
+}
+
+// server serves a bundle, with an ETag unless it is told otherwise.
+type server struct {
+	*httptest.Server
+	mu       sync.Mutex
+	body     []byte
+	answer   http.HandlerFunc // instead, where there is one
+	plain    bool             // without ETag
+	requests atomic.Int32
+	sent     atomic.Int32 // bundles
+}
+
+func serve(t *testing.T, body []byte) *server {
+	s := &server{body: body}
+	s.Server = httptest.NewServer(http.HandlerFunc(s.serve))
+	t.Cleanup(s.Close)
+	return s
+}
+
+func (s *server) serve(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	body, answer, plain := s.body, s.answer, s.plain
+	s.mu.Unlock()
+	s.requests.Add(1)
+	if answer != nil {
+		answer(w, r)
+		return
+	}
+	etag := fmt.Sprintf(`"%x"`, len(body))
+	if len(body) > 64 {
+		etag = fmt.Sprintf(`"%x"`, body[len(body)-24:])
+	}
+	if !plain {
+		w.Header().Set("ETag", etag)
+		if r.Header.Get("If-None-Match") == etag {
+			w.WriteHeader(http.StatusNotModified)
+			return
+		}
+	}
+	s.sent.Add(1)
+	_, _ = w.Write(body)
+}
+
+func (s *server) set(body []byte) { s.change(func() { s.body, s.answer = body, nil }) }
+
+func (s *server) change(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f()
+}
+
+// again waits until it has been asked some more times.
+func (s *server) again(t *testing.T, times int32) {
+	t.Helper()
+	from := s.requests.Load()
+	require.Eventually(t, func() bool { return s.requests.Load() >= from+times }, soon, time.Millisecond)
+}
+
+// origin is the server as settings name it, with our key; more settings go over that.
+func (s *server) origin(t *testing.T, more map[string]any) *bundles.Following {
+	t.Helper()
+	return origin(t, s.settings(t, more))
+}
+
+func (s *server) settings(t *testing.T, more map[string]any) map[string]any {
+	all := map[string]any{
+		"service": map[string]any{"url": s.URL}, "resource": "app.tar.gz", "state_dir": t.TempDir(), "key_file": keyFile(t, ours),
+	}
+	maps.Copy(all, more)
+	maps.DeleteFunc(all, func(_ string, value any) bool { return value == nil })
+	return all
+}

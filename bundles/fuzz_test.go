@@ -1,0 +1,86 @@
+package bundles_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/open-policy-agent/opa/v1/keys"
+
+	"github.com/wardkeeper/wardkeeper/bundles"
+)
+
+// How FuzzBundle takes its bytes.
+const (
+	asArchive = iota // the .tar.gz
+	asTar            // what is in it, zipped here
+	asFile           // one file of a good bundle, by the first byte
+	asMore           // a file more in a good bundle, by a name that ends at a zero
+	asWays
+)
+
+// FuzzBundle: whatever is made of a good bundle without the key that signed it is refused for a reason, or has its content.
+func FuzzBundle(f *testing.F) {
+	const secret = "the same in every process"
+	good := signer{id: "k1", secret: secret, token: map[string]any{"alg": "HS256"}}.sign(release(5))
+	names := slices.Sorted(maps.Keys(good))
+	verification := &bundles.Verification{
+		Keys: map[string]*keys.Config{"k1": {Key: secret, Algorithm: "HS256"}}, Required: true,
+	}
+	open := func(raw []byte) (*bundles.Revision, error) {
+		a, err := bundles.ReadArchive(bytes.NewReader(raw), bundles.Limits{Compressed: 1 << 16, Inflated: 1 << 18, Files: 50, Table: 1 << 14})
+		if err != nil {
+			return nil, err
+		}
+		return bundles.Open(context.Background(), bundles.Config{
+			Archive: a, Source: "fuzzed", Entrypoint: entrypoint, Schema: inputSchema(), Verification: verification,
+		})
+	}
+	first, err := open(good.packed())
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(byte(asArchive), good.packed())
+	f.Add(byte(asTar), tarred(good.entries()...))
+	for i, name := range names {
+		f.Add(byte(asFile), append([]byte{byte(i)}, good[name]...))
+		f.Add(byte(asMore), append([]byte("x"+name+"\x00"), good[name]...))
+	}
+	for _, bad := range slices.Concat(unsignedOnes(), foreignOnes(), illPackedOnes()) {
+		if len(bad.raw) < 1<<12 {
+			f.Add(byte(asArchive), bad.raw)
+		}
+	}
+	f.Fuzz(func(t *testing.T, way byte, data []byte) {
+		raw := data
+		switch way % asWays {
+		case asTar:
+			raw = zipped(data, 1)
+		case asFile:
+			if len(data) == 0 {
+				return
+			}
+			raw = good.with(parts{names[int(data[0])%len(names)]: string(data[1:])}).packed()
+		case asMore:
+			name, content, _ := bytes.Cut(data, []byte{0})
+			if len(name) == 0 || len(name) > 90 || name[len(name)-1] == '/' || !utf8.Valid(name) {
+				return // no writer of archives makes one of these
+			}
+			raw = packed(append(good.entries(), entry{Header: header(string(name)), content: string(content)})...)
+		}
+		r, err := open(raw)
+		if err != nil {
+			if refusal, ok := errors.AsType[*bundles.Refusal](err); !ok || refusal.Reason == "" || refusal.Error() == "" {
+				t.Fatalf("an error that is no refusal: %#v", err)
+			}
+			return
+		}
+		if r.ID != first.ID || r.Sequence != first.Sequence || !r.Verified || r.SignedBy != "k1" || !bytes.Equal(r.Golden, first.Golden) {
+			t.Fatalf("another policy was opened: %+v", r)
+		}
+	})
+}

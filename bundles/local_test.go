@@ -1,0 +1,186 @@
+package bundles_test
+
+import (
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/bundles"
+)
+
+// unpack writes the files of a bundle into a folder.
+func unpack(t *testing.T, dir string, p parts) {
+	t.Helper()
+	for name, content := range p {
+		path := filepath.Join(dir, filepath.FromSlash(name))
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o700))
+		require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
+	}
+}
+
+// TestAFileIsFollowed however it is replaced, and a faulty one keeps the last good one.
+func TestAFileIsFollowed(t *testing.T) {
+	t.Parallel()
+	path := written(t, "bundle.tar.gz", signed(release(1)).packed())
+	f := follow(t, origin(t, map[string]any{"path": path, "key_file": keyFile(t, ours)}))
+	require.EqualValues(t, 1, f.Status().Active.Sequence, "at once")
+	require.True(t, f.Status().Active.Verified)
+
+	require.NoError(t, os.WriteFile(path, signed(release(2)).packed(), 0o600))
+	f.untilSequence(2)
+	require.NoError(t, os.Rename(written(t, "next", signed(release(3)).packed()), path))
+	f.untilSequence(3)
+	fourth, fifth := written(t, "fourth", signed(release(4)).packed()), written(t, "fifth", signed(release(5)).packed())
+	link := filepath.Join(t.TempDir(), "link")
+	require.NoError(t, os.Symlink(fourth, link))
+	require.NoError(t, os.Rename(link, path))
+	f.untilSequence(4)
+	require.NoError(t, os.Symlink(fifth, link))
+	require.NoError(t, os.Rename(link, path))
+	f.untilSequence(5)
+
+	require.NoError(t, os.WriteFile(fifth, signed(release(6)).packed()[:500], 0o600))
+	require.Equal(t, bundles.Malformed, f.untilOutcome(bundles.Refused).Attempt.Reason)
+	require.True(t, f.decides("read5"))
+	require.NoError(t, os.WriteFile(fifth, signed(release(6)).packed(), 0o600))
+	f.untilSequence(6)
+	require.NoError(t, os.Remove(path))
+	require.Equal(t, bundles.Unreached, f.untilOutcome(bundles.Unavailable).Attempt.Reason)
+	require.True(t, f.decides("read6"))
+	require.NoError(t, syscall.Mkfifo(path, 0o600))
+	f.until("a pipe", func(s bundles.Status) bool {
+		return s.Attempt.Err != nil && s.Attempt.Outcome == bundles.Unavailable
+	})
+	require.NoError(t, os.Rename(written(t, "next", signed(release(7)).packed()), path))
+	f.untilSequence(7)
+	require.NoError(t, os.WriteFile(path, signed(release(6)).packed(), 0o600))
+	require.Equal(t, bundles.Replayed, f.untilOutcome(bundles.Refused).Attempt.Reason)
+	require.True(t, f.decides("read7"))
+}
+
+// TestAChangeThatLooksTheSame: of the same size, in the same tick of the file system's clock.
+func TestAChangeThatLooksTheSame(t *testing.T) {
+	t.Parallel()
+	at := time.Now().Add(time.Second)
+	path := written(t, "app.rego", nil)
+	write := func(word string) {
+		file, err := os.OpenFile(path, os.O_WRONLY, 0)
+		require.NoError(t, err)
+		_, err = file.WriteString("package app\n\ndefault decision := " + word + "\n") // over what is there, at a stroke
+		require.NoError(t, err)
+		require.NoError(t, file.Close())
+		require.NoError(t, os.Chtimes(path, at, at))
+	}
+	write("true ")
+	f := follow(t, origin(t, map[string]any{"path": filepath.Dir(path)}))
+	require.True(t, f.decides("read"))
+	write("false")
+	require.Eventually(t, func() bool { return !f.decides("read") }, soon, time.Millisecond)
+	f.untilOutcome(bundles.Unchanged)
+	write("maybe")
+	now := f.untilOutcome(bundles.Refused)
+	require.Equal(t, bundles.Compile, now.Attempt.Reason)
+	f.until("another look", func(s bundles.Status) bool { return s.Attempt.At.After(now.Attempt.At.Add(50 * time.Millisecond)) })
+	require.EqualValues(t, 1, f.Status().Refused[bundles.Compile], "the same is not judged again")
+}
+
+// TestADirectoryIsFollowed file by file, and as Kubernetes mounts one: links to files behind a link that is replaced.
+func TestADirectoryIsFollowed(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	unpack(t, dir, release(1))
+	f := follow(t, origin(t, map[string]any{"path": dir}))
+	require.True(t, f.decides("read1"))
+	unpack(t, dir, parts{"app/app.rego": "package app\n\ndecision := {\n"})
+	require.Equal(t, bundles.Compile, f.untilOutcome(bundles.Refused).Attempt.Reason)
+	require.True(t, f.decides("read1"))
+	unpack(t, dir, release(2))
+	f.untilSequence(2)
+	unpack(t, dir, parts{"app/app_test.rego": "package", "notes.txt": "x", "app/notes.json": "{"})
+	require.NoError(t, os.Remove(filepath.Join(dir, "notes.md")))
+	require.NoError(t, syscall.Mkfifo(filepath.Join(dir, "app", "pipe.rego"), 0o600))
+	require.Equal(t, bundles.Malformed, f.until("a pipe", func(s bundles.Status) bool {
+		return s.Attempt.Outcome == bundles.Refused
+	}).Attempt.Reason)
+	require.NoError(t, os.Remove(filepath.Join(dir, "app", "pipe.rego")))
+	require.EqualValues(t, 2, f.untilOutcome(bundles.Unchanged).Activations)
+
+	mounted := t.TempDir()
+	mount := func(name string, p parts) {
+		flat := parts{"app.rego": p["app/app.rego"], "data.yaml": `{"app": {"table": ` + p["app/table/data.json"] + `, "words": {"hello": "good day"}}}`}
+		unpack(t, filepath.Join(mounted, name), flat)
+		require.NoError(t, os.Symlink(name, filepath.Join(mounted, "..tmp")))
+		require.NoError(t, os.Rename(filepath.Join(mounted, "..tmp"), filepath.Join(mounted, "..data")))
+	}
+	mount("..2026_01", release(1))
+	for _, name := range []string{"app.rego", "data.yaml"} {
+		require.NoError(t, os.Symlink(filepath.Join("..data", name), filepath.Join(mounted, name)))
+	}
+	volume := follow(t, origin(t, map[string]any{"path": mounted}))
+	require.True(t, volume.decides("read1"))
+	mount("..2026_02", release(2))
+	volume.until("the next", func(s bundles.Status) bool { return s.Activations == 2 })
+	require.True(t, volume.decides("read2"))
+}
+
+// TestAPathMustBeGoodAtOnce, unless a good one was kept.
+func TestAPathMustBeGoodAtOnce(t *testing.T) {
+	t.Parallel()
+	path := written(t, "bundle.tar.gz", []byte("nothing"))
+	settings := map[string]any{"path": path, "state_dir": t.TempDir(), "key_file": keyFile(t, ours)}
+	_, cfg := following(t, origin(t, settings))
+	_, err := bundles.Follow(t.Context(), cfg)
+	require.Equal(t, bundles.Malformed, refusal(t, err, "nothing").Reason)
+	require.NoError(t, os.WriteFile(path, signed(release(1)).packed(), 0o600))
+	follow(t, origin(t, settings)).Close()
+	require.NoError(t, os.WriteFile(path, release(2).packed(), 0o600))
+	f := follow(t, origin(t, settings))
+	require.True(t, f.Status().Kept)
+	require.Equal(t, bundles.Unsigned, f.Status().Attempt.Reason)
+	require.True(t, f.decides("read1"))
+	require.NoError(t, os.WriteFile(path, signed(release(2)).packed(), 0o600))
+	require.False(t, f.untilSequence(2).Kept)
+}
+
+// TestHalfOfAReleaseIsNone: what is written while it is read is read again once it rests; what never rests is told.
+func TestHalfOfAReleaseIsNone(t *testing.T) {
+	t.Parallel()
+	long := signed(release(1).with(parts{"notes.md": noise(2 << 20)})).packed() // so that it takes some time to read
+	path := written(t, "bundle.tar.gz", long)
+	f := follow(t, origin(t, map[string]any{"path": path, "key_file": keyFile(t, ours)}))
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() { // as fast as it can
+		defer close(stopped)
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			default:
+				at := time.Unix(int64(i), 0)
+				_ = os.Chtimes(path, at, at)
+			}
+		}
+	}()
+	f.until("restless", func(s bundles.Status) bool { return s.Refused[bundles.Unreached] > 0 })
+	require.ErrorContains(t, f.Status().Attempt.Err, "come to rest")
+	require.True(t, f.decides("read1"))
+	close(stop)
+	<-stopped
+	require.EqualValues(t, 1, f.untilOutcome(bundles.Unchanged).Activations)
+	require.EqualValues(t, 1, f.judged.Load())
+
+	half := signed(release(2)).packed()
+	next, err := os.Create(path)
+	require.NoError(t, err)
+	for _, b := range half {
+		_, err := next.Write([]byte{b})
+		require.NoError(t, err)
+	}
+	require.NoError(t, next.Close())
+	f.untilSequence(2)
+	require.Zero(t, f.Status().Refused[bundles.Signature])
+}

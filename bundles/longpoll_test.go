@@ -1,0 +1,93 @@
+package bundles_test
+
+import (
+	"net/http"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/bundles"
+)
+
+// holding is a server that holds a request until there is something new, or the client has waited long enough.
+type holding struct {
+	*server
+	bundles chan []byte // what is published
+	held    atomic.Int32
+	eager   atomic.Bool // answers at once that there is nothing new
+	again   atomic.Bool // answers at once with the same
+	prefers atomic.Value
+	last    []byte
+}
+
+func hold(t *testing.T, first []byte) *holding {
+	h := &holding{bundles: make(chan []byte, 1), last: first}
+	h.server = serve(t, nil)
+	h.server.answer = h.serve
+	return h
+}
+
+// serve is called by one client that sends one request after another.
+func (h *holding) serve(w http.ResponseWriter, r *http.Request) {
+	h.prefers.Store(r.Header.Get("Prefer"))
+	w.Header().Set("Content-Type", "application/vnd.openpolicyagent.bundles")
+	switch {
+	case h.again.Load() || r.Header.Get("If-None-Match") == "":
+	case h.eager.Load():
+		w.WriteHeader(http.StatusNotModified)
+		return
+	default:
+		h.held.Add(1)
+		select {
+		case h.last = <-h.bundles:
+		case <-r.Context().Done():
+			return
+		case <-time.After(time.Second):
+			w.WriteHeader(http.StatusNotModified)
+			return
+		}
+	}
+	w.Header().Set("ETag", `"`+string(rune('a'+h.sent.Add(1)))+`"`)
+	_, _ = w.Write(h.last)
+}
+
+// slowly are times of which a test sees only the pause at the end of a long poll: none.
+var slowly = bundles.Polling{Min: time.Hour, Max: time.Hour, Long: time.Second, Timeout: soon}
+
+// TestLongPolling: a release is there as soon as it is published, and nothing is asked meanwhile.
+func TestLongPolling(t *testing.T) {
+	t.Parallel()
+	h := hold(t, signed(release(1)).packed())
+	f := follow(t, h.origin(t, nil).Hurry(slowly))
+	f.untilSequence(1)
+	require.Equal(t, "modes=snapshot;wait=1", h.prefers.Load())
+	require.Eventually(t, func() bool { return h.held.Load() == 1 }, soon, time.Millisecond)
+	h.bundles <- signed(release(2)).packed()
+	f.untilSequence(2)
+	require.EqualValues(t, 2, f.judged.Load())
+	f.untilOutcome(bundles.Unchanged) // after a wait for nothing
+	h.bundles <- release(3).packed()
+	f.untilOutcome(bundles.Refused)
+	h.bundles <- signed(release(3)).packed()
+	f.untilSequence(3)
+	require.LessOrEqual(t, h.requests.Load(), int32(7))
+}
+
+// TestAServerThatHoldsNothing although it says so is asked a few times, and then like any other.
+func TestAServerThatHoldsNothing(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(h *holding){
+		"nothing new at once":  func(h *holding) { h.eager.Store(true) },
+		"the same at once":     func(h *holding) { h.again.Store(true) },
+		"a bad bundle at once": func(h *holding) { h.again.Store(true); h.last = release(1).packed() },
+	} {
+		h := hold(t, signed(release(1)).packed())
+		change(h)
+		f := follow(t, h.origin(t, nil).Hurry(slowly))
+		require.Eventually(t, func() bool { return h.requests.Load() >= 3 }, soon, time.Millisecond, name)
+		require.Never(t, func() bool { return h.requests.Load() > 3 }, 100*time.Millisecond, 10*time.Millisecond, name)
+		f.Close()
+	}
+}

@@ -1,0 +1,66 @@
+package bundles
+
+import (
+	"fmt"
+	"io"
+	"io/fs"
+	"strings"
+)
+
+// ReadTree reads a directory of policy: what OPA's own tools read of it, and no tests.
+func ReadTree(files fs.FS, limits Limits) (*Archive, error) {
+	limits = limits.orDefaults()
+	b := builder{limits: limits}
+	rest := limits.Inflated
+	err := walkTree(files, func(name string) error {
+		data, err := readTreeFile(files, name, rest)
+		if err != nil {
+			return err
+		}
+		if rest -= int64(len(data)); rest < 0 {
+			return refuse(TooLarge, "its files are larger than %d bytes together", limits.Inflated)
+		}
+		return b.add(name, data)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return b.archive()
+}
+
+// walkTree visits the files of a tree that count. It stays out of folders such as ..data, where Kubernetes has the files
+// of a mounted volume a second time, behind the links to them.
+func walkTree(files fs.FS, visit func(name string) error) error {
+	return fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case entry.IsDir() && strings.HasPrefix(entry.Name(), ".."):
+			return fs.SkipDir
+		case entry.IsDir() || !isPolicy(name):
+			return nil
+		}
+		return visit(name)
+	})
+}
+
+// readTreeFile reads a file, or a byte more than may be read of it.
+func readTreeFile(files fs.FS, name string, limit int64) ([]byte, error) {
+	info, err := fs.Stat(files, name) // where a link leads to
+	if err == nil && !info.Mode().IsRegular() {
+		err = refuse(Malformed, "%q is no regular file", short(name)) // to open a pipe would wait for its writer
+	}
+	if err != nil {
+		return nil, err
+	}
+	file, err := files.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = file.Close() }()
+	data, err := io.ReadAll(io.LimitReader(file, limit+1))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", short(name), err)
+	}
+	return data, nil
+}

@@ -1,0 +1,187 @@
+package proof_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/bundles"
+	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/membership"
+	"github.com/wardkeeper/wardkeeper/pdp/proof"
+	"github.com/wardkeeper/wardkeeper/policies"
+)
+
+// saying is a policy that judges by the name of the action, with whatever an answer can say.
+const saying = `package app
+
+default decision := {"allow": false, "reasons": ["no such action", {"code": 7}]}
+
+decision := {"allow": true} if input.action.name == "read"
+
+decision := {
+	"allow": true,
+	"obligations": [{"id": "o1", "type": "log", "properties": {"n": 1}}],
+	"advice": ["call back"],
+	"context": {"until": 12, "deep": {"b": 1, "a": [2]}},
+} if input.action.name == "write"
+`
+
+func policy(t *testing.T, files fs.FS, decision string) *pdp.Policy {
+	t.Helper()
+	r, err := bundles.Open(t.Context(), bundles.Config{Files: files, Source: "test", Entrypoint: decision})
+	require.NoError(t, err)
+	p, err := pdp.Prepare(t.Context(), r)
+	require.NoError(t, err)
+	return p
+}
+
+func general(t *testing.T) *pdp.Policy {
+	return policy(t, fstest.MapFS{"app.rego": {Data: []byte(saying)}}, "app/decision")
+}
+
+func members(data []byte, v pdp.Vocabulary) (pdp.View, error) { return membership.Parse(data, v) }
+
+// asked is a golden decision on an action, with the rest of it as JSON.
+func asked(name, action, rest string) string {
+	return fmt.Sprintf(`{"name": %q, "question": {"subject": {"type": "user", "id": "a"}, "action": {"name": %q},
+		"resource": {"type": "doc", "id": "1"}}, %s}`, name, action, rest)
+}
+
+func golden(t *testing.T, decisions ...string) *proof.Golden {
+	t.Helper()
+	g, err := proof.DecodeGolden([]byte(`{"decisions": [` + strings.Join(decisions, ",") + `]}`))
+	require.NoError(t, err)
+	return g
+}
+
+const (
+	denied  = `"decision": false, "reasons": ["no such action", {"code": 7}]`
+	written = `"decision": true, "obligations": [{"type": "log", "id": "o1", "properties": {"n": 1}}], "advice": ["call back"],
+		"context": {"deep": {"a": [2], "b": 1}, "until": 12}`
+)
+
+// TestGoldenDecisionsHold where every part of the answer is what it has to be.
+func TestGoldenDecisionsHold(t *testing.T) {
+	g := golden(t, asked("read", "read", `"decision": true`), asked("else", "else", denied), asked("write", "write", written))
+	require.NoError(t, g.Check(t.Context(), general(t), members))
+	require.NoError(t, golden(t).Check(t.Context(), general(t), nil), "none at all")
+}
+
+// TestGoldenDecisionsThatFail are named, with what has to be and what is.
+func TestGoldenDecisionsThatFail(t *testing.T) {
+	const whole = `"question": {"subject": {"type": "user", "id": "a"}, "action": {"name": "read"}, "resource": {"type": "doc", "id": "1"}}`
+	for name, c := range map[string]struct {
+		decision string
+		says     []string
+	}{
+		"allowed, and has to be denied": {asked("d", "read", `"decision": false`), []string{`has to be {"decision":false}`, `is {"decision":true}`}},
+		"denied, and has to be allowed": {asked("d", "else", `"decision": true`), []string{`has to be {"decision":true}`, "no such action"}},
+		"reasons that are not told":     {asked("d", "else", `"decision": false`), []string{"no such action"}},
+		"one reason of two":             {asked("d", "else", `"decision": false, "reasons": ["no such action"]`), []string{"code"}},
+		"reasons in another order":      {asked("d", "else", `"decision": false, "reasons": [{"code": 7}, "no such action"]`), []string{"code"}},
+		"another number in a reason":    {asked("d", "else", `"decision": false, "reasons": ["no such action", {"code": 8}]`), []string{`"code":8`, `"code":7`}},
+		"reasons that are not given":    {asked("d", "read", `"decision": true, "reasons": ["x"]`), []string{`"reasons":["x"]`}},
+		"another obligation":            {asked("d", "write", strings.Replace(written, "o1", "o2", 1)), []string{"o2", "o1"}},
+		"no obligation":                 {asked("d", "write", strings.Replace(written, `"obligations"`, `"reasons"`, 1)), []string{"o1"}},
+		"another property of one":       {asked("d", "write", strings.Replace(written, `"n": 1`, `"n": 2`, 1)), []string{`"n":2`}},
+		"other advice":                  {asked("d", "write", strings.Replace(written, "call back", "wait", 1)), []string{"wait", "call back"}},
+		"another context":               {asked("d", "write", strings.Replace(written, "12", "13", 1)), []string{"13", "12"}},
+		"a context in part":             {asked("d", "write", strings.Replace(written, `, "until": 12`, "", 1)), []string{"until"}},
+		"a context that is not given":   {asked("d", "read", `"decision": true, "context": {"x": 1}`), []string{`"x":1`}},
+		"it does not say the decision":  {asked("d", "read", `"reasons": []`), []string{"does not say the decision"}},
+		"null for the decision":         {asked("d", "read", `"decision": null`), []string{"does not say the decision"}},
+		"no question":                   {`{"name": "d", "decision": true}`, nil},
+		"a question that asks nothing":  {`{"name": "d", "decision": true, "question": {}}`, nil},
+		"a question with a part more":   {strings.Replace(asked("d", "read", `"decision": true`), `"subject"`, `"subject": {"type": "user", "id": "b"}, "subject"`, 1), nil},
+		"an unknown directory":          {`{"name": "d", "decision": true, "directory": "metro", ` + whole + `}`, []string{`no directory "metro"`}},
+	} {
+		err := golden(t, c.decision).Check(t.Context(), general(t), members)
+		for _, says := range append(c.says, "d: ") {
+			require.ErrorContains(t, err, says, name)
+		}
+	}
+}
+
+// TestManyGoldenDecisionsThatFail: the first few in full, the others by number.
+func TestManyGoldenDecisionsThatFail(t *testing.T) {
+	var all []string
+	for i := range 12 {
+		all = append(all, asked(fmt.Sprintf("number %d", i), "read", fmt.Sprintf(`"decision": %t`, i%4 == 0)))
+	}
+	err := golden(t, all...).Check(t.Context(), general(t), members)
+	require.ErrorContains(t, err, "number 1: ")
+	require.ErrorContains(t, err, "number 6: ")
+	require.NotContains(t, err.Error(), "number 7: ")
+	require.NotContains(t, err.Error(), "number 4: ", "which holds")
+	require.ErrorContains(t, err, "and 4 more of 12 golden decisions")
+
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	require.ErrorIs(t, golden(t, all...).Check(stopped, general(t), members), context.Canceled)
+}
+
+// small is a directory with an administrator of a region and somebody in it.
+const small = `{"locations": [{"id": "metro", "name": "Metro", "kind": "region", "model": "regional"},
+	{"id": "north", "name": "North", "kind": "division", "parent": "metro"}],
+	"users": [{"id": "alice", "username": "alice@example.org", "name": {"given": "Alice", "family": "Morgan"},
+	"default_location": "metro", "assignments": [{"location": "metro", "role": "regional_admin"}]}]}`
+
+// TestGoldenDecisionsOverADirectory: it is read as the policy's tables let it be, and each decision is made over its own.
+func TestGoldenDecisionsOverADirectory(t *testing.T) {
+	builtIn := policy(t, policies.Files(), "authz/decision")
+	over := func(directories map[string]string, directory string, decision bool) error {
+		raw := map[string]json.RawMessage{}
+		for name, text := range directories {
+			raw[name] = json.RawMessage(text)
+		}
+		g := proof.Golden{Directories: raw, Decisions: []proof.GoldenDecision{{
+			Name: "d", Directory: directory, Decision: &decision,
+			Question: json.RawMessage(`{"subject": {"type": "user", "id": "nobody"}, "action": {"name": "nothing"}, "resource": {"type": "user", "id": "alice"}}`),
+		}}}
+		return g.Check(t.Context(), builtIn, func(data []byte, v pdp.Vocabulary) (pdp.View, error) {
+			if strings.Contains(string(data), "fails") {
+				return nil, errors.New("it fails")
+			}
+			require.NotEmpty(t, v.Roles)
+			return membership.Parse(data, v)
+		})
+	}
+	require.ErrorContains(t, over(map[string]string{"metro": small}, "metro", true), `has to be {"decision":true}, and is {`)
+	require.ErrorContains(t, over(map[string]string{"metro": small}, "else", false), `there is no directory "else"`)
+	require.ErrorContains(t, over(map[string]string{"metro": `"fails"`}, "metro", false), "the directory metro of the golden decisions: it fails")
+	require.ErrorContains(t, over(map[string]string{"a": small, "b": `{"locations": [{"id": "x", "kind": "galaxy"}]}`}, "a", false), "the directory b of the golden decisions")
+	require.ErrorContains(t, over(map[string]string{"metro": `{`}, "metro", false), "the directory metro")
+
+	g := golden(t)
+	g.Directories = map[string]json.RawMessage{"metro": json.RawMessage(small)}
+	require.ErrorContains(t, g.Check(t.Context(), general(t), members), "over the directory metro, and the policy knows none")
+}
+
+// TestGoldenDecisionsAreReadStrictly: what is misspelt would prove nothing.
+func TestGoldenDecisionsAreReadStrictly(t *testing.T) {
+	for name, text := range map[string]string{
+		"nothing":                     ``,
+		"no object":                   `[]`,
+		"a member more":               `{"decisions": [], "golden": 1}`,
+		"a member of one more":        `{"decisions": [{"name": "d", "decison": true}]}`,
+		"a decision of text":          `{"decisions": [{"name": "d", "decision": "true"}]}`,
+		"reasons that are no list":    `{"decisions": [{"name": "d", "decision": true, "reasons": "x"}]}`,
+		"something behind it":         `{"decisions": []} {"decisions": []}`,
+		"no decisions":                `{}`,
+		"null for decisions":          `{"decisions": null}`,
+		"null":                        `null`,
+		"too many":                    `{"decisions": [` + strings.Repeat(`{},`, 20_000) + `{}]}`,
+		"an object instead of a list": `{"decisions": {}}`,
+	} {
+		_, err := proof.DecodeGolden([]byte(text))
+		require.ErrorContains(t, err, "golden decisions", name)
+	}
+}

@@ -115,12 +115,31 @@ func (k *keeper) admits(r *Revision) error {
 // keep makes a release the last good one. The bundle is written before the record: whenever the process dies, the bundle
 // on disk is a good one, and not older than what the record says.
 func (k *keeper) keep(r *Revision, f fetched, source string) error {
-	if k.dir != "" && f.raw != nil {
-		if err := writeWhole(filepath.Join(k.dir, keptArchive), f.raw); err != nil {
+	if k.dir != "" {
+		if err := k.replace(f.raw); err != nil {
 			return err
 		}
 	}
 	record := keptRecord{Sequence: max(r.Sequence, k.state.Sequence), ID: r.ID, Tag: f.tag, Source: source, Confirmed: time.Now()}
+	return k.save(record)
+}
+
+// replace writes the archive; of a directory there is none, and one of another source must not pass for it.
+func (k *keeper) replace(raw []byte) error {
+	path := filepath.Join(k.dir, keptArchive)
+	if raw != nil {
+		return writeWhole(path, raw)
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// catchUp makes the record say what the bundle on disk is, where the process died between the two.
+func (k *keeper) catchUp(r *Revision) error {
+	record := k.state
+	record.Sequence, record.ID, record.Tag = max(r.Sequence, record.Sequence), r.ID, ""
 	return k.save(record)
 }
 

@@ -81,6 +81,15 @@ func (s *sitting) ask(ctx context.Context, r Request, query *bundles.Query) (ter
 	}()
 	ctx, cancel := context.WithTimeout(ctx, s.engine.timeout)
 	defer cancel()
+	in, err := s.enriched(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	return evaluate(ctx, query, in)
+}
+
+// enriched is what the policy sees of a question: with the facts beside it.
+func (s *sitting) enriched(ctx context.Context, r Request) (_ *ast.Term, err error) {
 	var facts *ast.Term
 	if s.view != nil {
 		if facts, err = s.gather(ctx, s.view, s.keep, r); err != nil {
@@ -90,11 +99,7 @@ func (s *sitting) ask(ctx context.Context, r Request, query *bundles.Query) (ter
 	if err := ctx.Err(); err != nil {
 		return nil, asError(ctx, err)
 	}
-	in, err := input(r, facts)
-	if err != nil {
-		return nil, err
-	}
-	return evaluate(ctx, query, in)
+	return input(r, facts)
 }
 
 // asError gives a failure to learn a fact its kind: what is no [*Error] means that the source is unavailable.

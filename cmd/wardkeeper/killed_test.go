@@ -20,6 +20,7 @@ import (
 type treadmill struct {
 	t      *testing.T
 	signer signer
+	bulk   string // of data, so that writing takes its time
 	last   atomic.Int64
 	gone   atomic.Bool
 }
@@ -31,7 +32,9 @@ func (m *treadmill) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	n := m.last.Add(1)
 	w.Header().Set("Content-Type", "application/vnd.openpolicyagent.bundles")
 	w.Header().Set("ETag", fmt.Sprintf(`"%d"`, n))
-	_, _ = w.Write(numbered(n).signed(m.t, m.signer))
+	next := numbered(n)
+	next.files["app/bulk/data.json"] = m.bulk
+	_, _ = w.Write(next.signed(m.t, m.signer))
 }
 
 // life is the log of a wardkeeper from its start to its end by SIGKILL.
@@ -62,10 +65,11 @@ func (l life) entries(t *testing.T) (all []entry) {
 // TestKilledAtAnyMoment kills wardkeeper a hundred times while it fetches, verifies, compiles, writes and activates one
 // release after another. It always starts again, with a release that is whole and no older than any that was active.
 func TestKilledAtAnyMoment(t *testing.T) {
-	m := &treadmill{t: t, signer: newSigner(t, "ES256")}
+	m := &treadmill{t: t, signer: newSigner(t, "ES256"), bulk: bulky(t, 0, 50_000).files["app/bulk/data.json"]}
 	server := httptest.NewServer(m)
 	defer server.Close()
 	dir := t.TempDir()
+	state := filepath.Join(dir, "state")
 	config := writeFile(t, "wardkeeper.yaml", fmt.Sprintf(`
 addr: 127.0.0.1:0
 log_format: json
@@ -74,7 +78,7 @@ state_dir: %s
 verification_key: %s
 policy:
   bundle: {service: {url: %q}, resource: authz.tar.gz, polling: {long_polling_timeout_seconds: 10}}
-`, filepath.Join(dir, "state"), writeFile(t, "public.pem", m.signer.public), server.URL))
+`, state, writeFile(t, "public.pem", m.signer.public), server.URL))
 	highest, between, fromDisk := int64(0), 0, 0
 	for round := range 100 {
 		m.gone.Store(round%4 == 3 && highest > 0)
@@ -90,6 +94,9 @@ policy:
 			fromDisk++
 		} else {
 			time.Sleep(time.Duration(mathrand.Int64N(int64(400 * time.Millisecond))))
+			if round%4 == 1 {
+				untilItWrites(state)
+			}
 		}
 		require.NoError(t, cmd.Process.Kill(), "it ended by itself")
 		require.ErrorContains(t, cmd.Wait(), "killed")
@@ -102,6 +109,15 @@ policy:
 	require.Greater(t, between, 20, "most were killed while releases came")
 	require.Greater(t, fromDisk, 20)
 	t.Logf("%d releases, %d activated at least; %d lives from disk alone", m.last.Load(), highest, fromDisk)
+}
+
+// untilItWrites waits for a moment in which something is being written to disk.
+func untilItWrites(state string) {
+	for limit := time.Now().Add(time.Second); time.Now().Before(limit); {
+		if unfinished, _ := filepath.Glob(filepath.Join(state, ".*")); len(unfinished) > 0 {
+			return
+		}
+	}
 }
 
 // check sees that all went well in a life that began when a release had been active, and gives the highest since.

@@ -14,12 +14,14 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
+	"maps"
 	mathrand "math/rand/v2"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -101,8 +103,13 @@ func (r release) signed(tb testing.TB, by signer) []byte {
 
 func (r release) archive(tb testing.TB) *bundles.Archive {
 	tb.Helper()
+	roots := map[string]bool{}
+	for name := range r.files {
+		root, _, _ := strings.Cut(name, "/")
+		roots[root] = true
+	}
 	manifest, err := json.Marshal(map[string]any{
-		"revision": fmt.Sprintf("r%d", r.sequence), "roots": []string{"app"}, "metadata": map[string]any{"sequence": r.sequence},
+		"revision": fmt.Sprintf("r%d", r.sequence), "roots": slices.Collect(maps.Keys(roots)), "metadata": map[string]any{"sequence": r.sequence},
 	})
 	require.NoError(tb, err)
 	a := &bundles.Archive{Files: []bundles.File{{Name: ".manifest", Data: manifest}}}

@@ -127,19 +127,14 @@ func (s *ociSource) layer(ctx context.Context, at ocispec.Descriptor) (ocispec.D
 }
 
 // authorized adds the configured credentials to requests for the registry and its token service, and to nothing that
-// they are redirected to. Another port is another server: what a token service gave does not go there either.
+// they are redirected to. What a token service gave is kept from there by oras.
 type authorized struct {
 	next   http.RoundTripper
 	plugin rest.HTTPAuthPlugin
 }
 
 func (a *authorized) RoundTrip(r *http.Request) (*http.Response, error) {
-	redirected := r.Response != nil
-	switch {
-	case redirected && r.Response.Request.URL.Host != r.URL.Host:
-		r = r.Clone(r.Context())
-		r.Header.Del("Authorization")
-	case !redirected && r.Header.Get("Authorization") == "":
+	if r.Header.Get("Authorization") == "" && r.Response == nil {
 		r = r.Clone(r.Context())
 		if err := a.plugin.Prepare(r); err != nil {
 			return nil, err

@@ -196,7 +196,7 @@ func TestRegistryWantsCredentials(t *testing.T) {
 			r = newImageRegistry(t, func(next http.Handler) http.Handler {
 				return lock(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 					if isBlob(q) {
-						http.Redirect(w, q, storage.URL+q.URL.Path, http.StatusTemporaryRedirect)
+						http.Redirect(w, q, storage.URL+q.URL.Path, http.StatusFound)
 						return
 					}
 					next.ServeHTTP(w, q)

@@ -79,8 +79,13 @@ func (n *nginx) start(t *testing.T) {
 	n.cmd.Stderr = out
 	require.NoError(t, n.cmd.Start())
 	started := n.cmd
-	t.Cleanup(func() { endNginx(started) })
-	until(t, "nginx listens: "+n.read("out.log")+n.read("error.log"), func() bool {
+	t.Cleanup(func() {
+		endNginx(started)
+		if t.Failed() {
+			t.Log(n.read("out.log"), n.read("error.log"), n.read("access.log"))
+		}
+	})
+	until(t, "nginx listens", func() bool {
 		c, err := net.Dial("tcp", n.addr())
 		if err == nil {
 			_ = c.Close()

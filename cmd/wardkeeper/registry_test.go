@@ -31,10 +31,10 @@ const (
 type imageRegistry struct {
 	store http.Handler
 	front *httptest.Server
-	pulls atomic.Int64                    // blobs that were asked for at the front
-	via   func(http.Handler) http.Handler // nil: straight to the store
+	pulls atomic.Int64 // blobs that were asked for at the front
 }
 
+// newImageRegistry opens a registry; via stands before it, nil for nothing.
 func newImageRegistry(t *testing.T, via func(http.Handler) http.Handler) *imageRegistry {
 	t.Helper()
 	r := &imageRegistry{store: registry.New(registry.Logger(log.New(io.Discard, "", 0)))}

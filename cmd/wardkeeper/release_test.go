@@ -67,7 +67,7 @@ decision := {"allow": true, "context": {"release": data.app.release}}
 
 // release is one of a policy: its files, and what its manifest says of it.
 type release struct {
-	sequence int64
+	sequence int64 // 0: none
 	files    map[string]string
 }
 
@@ -108,9 +108,11 @@ func (r release) archive(tb testing.TB) *bundles.Archive {
 		root, _, _ := strings.Cut(name, "/")
 		roots[root] = true
 	}
-	manifest, err := json.Marshal(map[string]any{
-		"revision": fmt.Sprintf("r%d", r.sequence), "roots": slices.Collect(maps.Keys(roots)), "metadata": map[string]any{"sequence": r.sequence},
-	})
+	said := map[string]any{"revision": fmt.Sprintf("r%d", r.sequence), "roots": slices.Collect(maps.Keys(roots))}
+	if r.sequence > 0 {
+		said["metadata"] = map[string]any{"sequence": r.sequence}
+	}
+	manifest, err := json.Marshal(said)
 	require.NoError(tb, err)
 	a := &bundles.Archive{Files: []bundles.File{{Name: ".manifest", Data: manifest}}}
 	for name, content := range r.files {

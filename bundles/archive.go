@@ -54,15 +54,22 @@ func ReadArchive(r io.Reader, limits Limits) (*Archive, error) {
 	if err != nil {
 		return nil, refuse(Malformed, "it is no gzip archive: %w", err)
 	}
+	inflated := &io.LimitedReader{R: unpacked, N: limits.Inflated + maxOverhead(limits.Files)}
+	broken := func(err error) error {
+		if compressed.N <= 0 || inflated.N <= 0 {
+			return refuse(TooLarge, "it is larger than %d bytes, or %d unpacked", limits.Compressed, limits.Inflated)
+		}
+		return unreadable(err)
+	}
 	rest := limits.Inflated
 	b := builder{limits: limits}
-	for archive := tar.NewReader(&io.LimitedReader{R: unpacked, N: limits.Inflated + maxOverhead(limits.Files)}); ; {
+	for archive := tar.NewReader(inflated); ; {
 		header, err := archive.Next()
 		if err == io.EOF {
 			break
 		}
 		if err != nil {
-			return nil, unreadable(compressed, err)
+			return nil, broken(err)
 		}
 		switch header.Typeflag {
 		case tar.TypeDir, tar.TypeXGlobalHeader:
@@ -79,17 +86,14 @@ func ReadArchive(r io.Reader, limits Limits) (*Archive, error) {
 		}
 		var data bytes.Buffer
 		if _, err := io.Copy(&data, archive); err != nil {
-			return nil, unreadable(compressed, err)
+			return nil, broken(err)
 		}
 		if err := b.add(header.Name, data.Bytes()); err != nil {
 			return nil, err
 		}
 	}
 	if err := nothingFollows(unpacked); err != nil {
-		if _, ok := errors.AsType[*Refusal](err); ok {
-			return nil, err
-		}
-		return nil, unreadable(compressed, err)
+		return nil, broken(err)
 	}
 	if compressed.N <= 0 {
 		return nil, refuse(TooLarge, "it is larger than %d bytes", limits.Compressed)
@@ -117,11 +121,11 @@ func nothingFollows(r io.Reader) error {
 	}
 }
 
-func unreadable(compressed *io.LimitedReader, err error) error {
-	switch {
-	case compressed.N <= 0:
-		return refuse(TooLarge, "it is larger than its limit")
-	case errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF):
+func unreadable(err error) error {
+	if refusal, ok := errors.AsType[*Refusal](err); ok {
+		return refusal
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
 		return refuse(Malformed, "it is cut off: %w", err)
 	}
 	return refuse(Malformed, "it cannot be read: %w", err)

@@ -116,24 +116,20 @@ func (k *keeper) admits(r *Revision) error {
 // on disk is a good one, and not older than what the record says.
 func (k *keeper) keep(r *Revision, f fetched, source string) error {
 	if k.dir != "" {
-		if err := k.replace(f.raw); err != nil {
+		raw := f.raw
+		if raw == nil { // a directory
+			var packed bytes.Buffer
+			if err := f.archive.Write(&packed); err != nil {
+				return err
+			}
+			raw = packed.Bytes()
+		}
+		if err := writeWhole(filepath.Join(k.dir, keptArchive), raw); err != nil {
 			return err
 		}
 	}
 	record := keptRecord{Sequence: max(r.Sequence, k.state.Sequence), ID: r.ID, Tag: f.tag, Source: source, Confirmed: time.Now()}
 	return k.save(record)
-}
-
-// replace writes the archive; of a directory there is none, and one of another source must not pass for it.
-func (k *keeper) replace(raw []byte) error {
-	path := filepath.Join(k.dir, keptArchive)
-	if raw != nil {
-		return writeWhole(path, raw)
-	}
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
 }
 
 // catchUp makes the record say what the bundle on disk is, where the process died between the two.
@@ -169,7 +165,10 @@ func (k *keeper) save(record keptRecord) error {
 }
 
 // writeWhole replaces a file: whoever reads it, whenever the machine stops, finds the old content or the new one.
-func writeWhole(path string, data []byte) (err error) {
+func writeWhole(path string, data []byte) error { return writeWholeAs(path, data, 0o600) }
+
+// writeWholeAs does so with the rights that the file shall have.
+func writeWholeAs(path string, data []byte, rights fs.FileMode) (err error) {
 	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
 		return err
@@ -181,6 +180,9 @@ func writeWhole(path string, data []byte) (err error) {
 		}
 	}()
 	if _, err = file.Write(data); err != nil {
+		return err
+	}
+	if err = file.Chmod(rights); err != nil {
 		return err
 	}
 	if err = file.Sync(); err != nil {

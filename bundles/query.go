@@ -22,18 +22,25 @@ var ErrCancelled = errors.New("the evaluation was stopped")
 
 // Prepare compiles the query of the value at a path below data, such as "authz/decision".
 func (r *Revision) Prepare(path string) (*Query, error) {
-	body, err := ast.ParseBody("value = " + r.dataPath(path))
+	ref, err := ast.ParseRef(r.dataPath(path))
 	if err != nil {
 		return nil, err
 	}
-	q := &Query{revision: r, compiler: r.compiler.QueryCompiler()}
+	return r.prepare(ref)
+}
+
+// prepare compiles the query of one reference, whatever its names are.
+func (r *Revision) prepare(ref ast.Ref) (*Query, error) {
+	q := &Query{revision: r, compiler: r.compiler.QueryCompiler(), value: ast.Var("value")}
+	body := ast.NewBody(ast.Equality.Expr(ast.NewTerm(q.value), ast.NewTerm(ref)))
+	var err error
 	if q.body, err = q.compiler.Compile(body); err != nil {
 		return nil, err
 	}
-	q.value = ast.Var("value")
 	for rewritten, written := range q.compiler.RewrittenVars() {
 		if written == q.value {
 			q.value = rewritten
+			break
 		}
 	}
 	return q, nil

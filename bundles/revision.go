@@ -94,6 +94,9 @@ func open(ctx context.Context, cfg Config) (*Revision, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := checkRoots(content.Manifest, r.Entrypoint); err != nil {
+		return nil, err
+	}
 	if cfg.admits != nil {
 		if err := cfg.admits(r); err != nil {
 			return nil, err

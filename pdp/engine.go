@@ -23,21 +23,25 @@ type Config struct {
 	// Stale says that the active policy has not been confirmed for so long that it must not decide any more; nil: it never
 	// is. It is asked for each request, so it has to be quick. Safe for concurrent use.
 	Stale func() bool
+	// ServeData lets [Engine.Data] give data of the policy that is not the result of a rule.
+	ServeData bool
 }
 
 // Engine decides. It is safe for concurrent use.
 type Engine struct {
-	policy  atomic.Pointer[Policy] // nil until the first one
-	source  Source
-	timeout time.Duration
-	log     *slog.Logger
-	stale   func() bool
-	keep    *keeper
+	policy    atomic.Pointer[Policy] // nil until the first one
+	source    Source
+	timeout   time.Duration
+	log       *slog.Logger
+	stale     func() bool
+	keep      *keeper
+	serveData bool
 }
 
 // New makes an engine.
 func New(cfg Config) *Engine {
-	e := &Engine{source: cfg.Source, timeout: cfg.Timeout, log: cfg.Logger, stale: cfg.Stale, keep: newKeeper(keptAccounts)}
+	e := &Engine{source: cfg.Source, timeout: cfg.Timeout, log: cfg.Logger, stale: cfg.Stale, keep: newKeeper(keptAccounts),
+		serveData: cfg.ServeData}
 	e.policy.Store(cfg.Policy)
 	if e.timeout == 0 {
 		e.timeout = time.Second

@@ -5,12 +5,18 @@ import (
 	"errors"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/topdown"
 
 	"github.com/wardkeeper/wardkeeper/bundles"
 )
 
-// evaluate asks a prepared query; an undefined value is nil. A context that ends stops the evaluation.
-func evaluate(ctx context.Context, query *bundles.Query, input *ast.Term) (*ast.Term, error) {
+// evaluator is what has been prepared: a [*bundles.Query] or a [*bundles.Document].
+type evaluator interface {
+	Eval(ctx context.Context, input *ast.Term, tracers ...topdown.QueryTracer) (*ast.Term, error)
+}
+
+// evaluate asks what has been prepared; an undefined value is nil. A context that ends stops the evaluation.
+func evaluate(ctx context.Context, query evaluator, input *ast.Term) (*ast.Term, error) {
 	term, err := query.Eval(ctx, input)
 	switch {
 	case errors.Is(err, bundles.ErrCancelled):

@@ -43,3 +43,11 @@ func Forged(e *Engine, r SearchRequest, content string) []Hit {
 	}
 	return result.Hits
 }
+
+// Documents counts what is compiled of the active policy for callers' paths.
+func Documents(e *Engine) int {
+	d := e.Policy().documents
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.compiled)
+}

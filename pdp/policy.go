@@ -28,6 +28,7 @@ type Policy struct {
 	// candidates has the sets that a general policy offers to searches.
 	candidates *bundles.Query
 	catalogue  map[string]actionEntry
+	documents  *documents // compiled as they are asked for
 }
 
 // actionEntry is what the policy's catalogue says of an action.
@@ -48,7 +49,7 @@ func Prepare(ctx context.Context, r *bundles.Revision) (*Policy, error) {
 }
 
 func prepare(ctx context.Context, r *bundles.Revision, steps ...func(*Policy, context.Context) error) (*Policy, error) {
-	p := &Policy{revision: r, catalogue: map[string]actionEntry{}}
+	p := &Policy{revision: r, catalogue: map[string]actionEntry{}, documents: newDocuments(r)}
 	for _, step := range steps {
 		if err := step(p, ctx); err != nil {
 			return nil, err

@@ -73,12 +73,7 @@ func (s *sitting) may(ctx context.Context, r Request, query *bundles.Query) (boo
 
 // ask gathers the facts and evaluates, within the engine's time. Whatever goes wrong, a panic included, is an error.
 func (s *sitting) ask(ctx context.Context, r Request, query *bundles.Query) (term *ast.Term, err error) {
-	defer func() {
-		if cause := recover(); cause != nil {
-			s.engine.log.ErrorContext(ctx, "a decision panicked", "cause", cause, "stack", string(debug.Stack()))
-			term, err = nil, &Error{Kind: Internal, Message: "The question could not be decided."}
-		}
-	}()
+	defer s.recovered(ctx, &term, &err)
 	ctx, cancel := context.WithTimeout(ctx, s.engine.timeout)
 	defer cancel()
 	in, err := s.enriched(ctx, r)
@@ -100,6 +95,26 @@ func (s *sitting) enriched(ctx context.Context, r Request) (_ *ast.Term, err err
 		return nil, asError(ctx, err)
 	}
 	return input(r, facts)
+}
+
+// askAsSent evaluates with an input as it was sent and no facts, and is bounded like ask.
+func (s *sitting) askAsSent(ctx context.Context, sent DataInput, query evaluator) (term *ast.Term, err error) {
+	defer s.recovered(ctx, &term, &err)
+	ctx, cancel := context.WithTimeout(ctx, s.engine.timeout)
+	defer cancel()
+	in, err := sent.term()
+	if err != nil {
+		return nil, err
+	}
+	return evaluate(ctx, query, in)
+}
+
+// recovered makes an error of a panic; it has to be deferred itself.
+func (s *sitting) recovered(ctx context.Context, term **ast.Term, err *error) {
+	if cause := recover(); cause != nil {
+		s.engine.log.ErrorContext(ctx, "a decision panicked", "cause", cause, "stack", string(debug.Stack()))
+		*term, *err = nil, &Error{Kind: Internal, Message: "The question could not be decided."}
+	}
 }
 
 // asError gives a failure to learn a fact its kind: what is no [*Error] means that the source is unavailable.

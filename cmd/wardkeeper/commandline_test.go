@@ -11,6 +11,8 @@ func TestHelp(t *testing.T) {
 	for _, args := range [][]string{
 		{}, {"--help"}, {"serve", "--help"}, {"help"}, {"help", "serve"}, {"help", "directory", "check"}, {"ask", "--help"}, {"directory"}, {"directory", "--help"},
 		{"directory", "check", "--help"}, {"version", "--help"},
+		{"bundle"}, {"bundle", "--help"}, {"bundle", "build", "--help"}, {"bundle", "sign", "--help"}, {"bundle", "verify", "--help"},
+		{"bundle", "inspect", "--help"}, {"bundle", "release", "--help"}, {"help", "bundle", "build"},
 	} {
 		got := run(t, nil, args...)
 		require.Equal(t, statusOK, got.status, got)
@@ -47,6 +49,22 @@ func TestMistypedCommandLines(t *testing.T) {
 		"ask a b c --bundle testdata/none":                                 "name a directory",
 		"directory check":                                                  "FILE is missing",
 		"directory check testdata/none.yaml":                               "testdata/none.yaml",
+		"bundel":                                                           `there is no command "wardkeeper bundel": did you mean bundle? `,
+		"bundle biuld x":                                                   `there is no command "wardkeeper bundle biuld": did you mean build? `,
+		"bundle build":                                                     "DIR is missing: wardkeeper bundle build DIR [flags]",
+		"bundle build testdata/none":                                       "testdata/none is no folder of policy",
+		"bundle build testdata/policies --revison x":                       "there is no flag --revison: did you mean --revision? ",
+		"bundle build testdata/policies --sequence soon":                   "invalid argument",
+		"bundle build testdata/policies --signing-key testdata/none":       "the signing key cannot be read",
+		"bundle sign":                                                      "FILE is missing",
+		"bundle sign x.tar.gz":                                             "--signing-key is missing: name the private key to sign by",
+		"bundle sign x.tar.gz --signing-kye k":                             "there is no flag --signing-kye: did you mean --signing-key? ",
+		"bundle verify x.tar.gz":                                           "by which keys? Name them with --verification-key",
+		"bundle verify x.tar.gz --verification-kee k":                      "did you mean --verification-key? ",
+		"bundle inspect":                                                   "FILE|DIR is missing",
+		"bundle inspect testdata/none":                                     "testdata/none",
+		"bundle release":                                                   "--from is missing: name the old bundle",
+		"bundle release x.tar.gz":                                          `"x.tar.gz" is one argument too many`,
 		"version now":                                                      `"now" is one argument too many`,
 	} {
 		got := run(t, nil, strings.Fields(line)...)

@@ -1,20 +1,16 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"io/fs"
 	"log/slog"
 	"net/http/httptest"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"go.yaml.in/yaml/v3"
 
 	"github.com/wardkeeper/wardkeeper/bundles"
 	"github.com/wardkeeper/wardkeeper/pdp"
@@ -24,30 +20,12 @@ import (
 	"github.com/wardkeeper/wardkeeper/policies"
 )
 
+// goldenTree has the folders of decisions and directories.
 const (
-	goldenDecisions   = "../../testdata/decisions"
-	goldenDirectories = "../../testdata/directories"
+	goldenTree        = "../../testdata"
+	goldenDecisions   = goldenTree + "/" + decisionsFolder
+	goldenDirectories = goldenTree + "/" + directoriesFolder
 )
-
-// golden is a file of testdata/decisions: what the policy answers about one rule, over one directory.
-type golden struct {
-	path string // below testdata/decisions
-
-	Rule      string       `yaml:"rule"`
-	Directory string       `yaml:"directory"` // a file of testdata/directories, or else
-	Facts     yaml.Node    `yaml:"facts"`     // the directory itself
-	Cases     []goldenCase `yaml:"cases"`
-}
-
-// goldenCase is one question and the whole answer to it.
-type goldenCase struct {
-	Name        string         `yaml:"name"`
-	Question    map[string]any `yaml:"question"`
-	Decision    *bool          `yaml:"decision"`
-	Reasons     []any          `yaml:"reasons"`
-	Obligations []any          `yaml:"obligations"`
-	Advice      []any          `yaml:"advice"`
-}
 
 // frontDoors are the ways to a decision. Each is opened over an engine once for a file; it takes and gives JSON.
 var frontDoors = []struct {
@@ -157,25 +135,19 @@ var builtInPolicy = sync.OnceValues(func() (*pdp.Policy, error) {
 	return pdp.Prepare(ctx, revision)
 })
 
-// sharedEngines has an engine for each file of testdata/directories.
+// sharedEngines has an engine for each directory, by its name.
 var sharedEngines = map[string]*pdp.Engine{}
 
 // engine is the built-in policy over the directory of the file.
 func (g *golden) engine(t *testing.T) *pdp.Engine {
 	t.Helper()
-	if g.Directory == "" {
-		require.NotZero(t, g.Facts.Kind, "there is neither a directory nor facts")
-		facts, err := yaml.Marshal(&g.Facts)
-		require.NoError(t, err)
-		return newEngine(t, facts)
+	name, facts, err := g.facts(os.DirFS(goldenTree))
+	require.NoError(t, err)
+	require.NotEmpty(t, name, "there is neither a directory nor facts")
+	if sharedEngines[name] == nil {
+		sharedEngines[name] = newEngine(t, facts)
 	}
-	require.Zero(t, g.Facts.Kind, "there are both a directory and facts")
-	if sharedEngines[g.Directory] == nil {
-		data, err := os.ReadFile(filepath.Join(goldenDirectories, g.Directory+".yaml"))
-		require.NoError(t, err)
-		sharedEngines[g.Directory] = newEngine(t, data)
-	}
-	return sharedEngines[g.Directory]
+	return sharedEngines[name]
 }
 
 func newEngine(t *testing.T, data []byte) *pdp.Engine {
@@ -193,25 +165,17 @@ type unchanging struct{ view pdp.View }
 func (u unchanging) View(context.Context) (pdp.View, error) { return u.view, nil }
 
 // goldenPaths gives every file below testdata/decisions, sorted.
-func goldenPaths(t *testing.T) (paths []string) {
+func goldenPaths(t *testing.T) []string {
 	t.Helper()
-	err := fs.WalkDir(os.DirFS(goldenDecisions), ".", func(path string, entry fs.DirEntry, err error) error {
-		if err == nil && !entry.IsDir() {
-			paths = append(paths, path)
-		}
-		return err
-	})
+	paths, err := goldenFiles(os.DirFS(goldenTree))
 	require.NoError(t, err)
+	require.NotEmpty(t, paths)
 	return paths
 }
 
 func readGolden(t *testing.T, path string) *golden {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join(goldenDecisions, path))
+	file, err := readGoldenFile(os.DirFS(goldenTree), path)
 	require.NoError(t, err)
-	file := &golden{path: path}
-	decoder := yaml.NewDecoder(bytes.NewReader(data))
-	decoder.KnownFields(true)
-	require.NoError(t, decoder.Decode(file), path)
 	return file
 }

@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -21,15 +20,6 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 	"github.com/wardkeeper/wardkeeper/policies"
 )
-
-// stockOPA builds OPA as it comes, of the version that go.mod names, beside the binary of the tests.
-var stockOPA = sync.OnceValues(func() (string, error) {
-	path := filepath.Join(filepath.Dir(os.Getenv("TEST_WARDKEEPER")), "opa")
-	if out, err := exec.Command("go", "build", "-o", path, "github.com/open-policy-agent/opa").CombinedOutput(); err != nil {
-		return "", fmt.Errorf("%w\n%s", err, out)
-	}
-	return path, nil
-})
 
 func opa(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()

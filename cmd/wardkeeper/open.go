@@ -19,6 +19,7 @@ type sources struct {
 	decision  string
 	directory string // a file; may be empty where the policy needs none
 	timeout   time.Duration
+	serveData bool // to clients of OPA's API
 }
 
 // decisions is an engine together with what it decides by.
@@ -34,7 +35,7 @@ var errNoDirectory = errors.New("--directory is missing: name the file with loca
 // open makes an engine of policy and directory. Its error has every fault of both.
 func open(ctx context.Context, s sources, logger *slog.Logger) (*decisions, error) {
 	d := &decisions{}
-	cfg := pdp.Config{Timeout: s.timeout, Logger: logger, Stale: d.stale}
+	cfg := pdp.Config{Timeout: s.timeout, ServeData: s.serveData, Logger: logger, Stale: d.stale}
 	if s.directory != "" {
 		d.directory = &directory{path: s.directory, logger: logger}
 		cfg.Source = d.directory
@@ -83,7 +84,7 @@ func (d *decisions) close() {
 
 // frontDoor is the HTTP side of the decisions. What it is to serve is named by cfg; the rest is filled in here.
 func (d *decisions) frontDoor(cfg httpapi.Config) (*httpapi.Server, error) {
-	cfg.Decider = d.engine
+	cfg.Decider, cfg.Data = d.engine, d.engine
 	cfg.Ready = func(ctx context.Context) []httpapi.Check {
 		return []httpapi.Check{
 			{Name: "policy", Err: d.engine.CheckPolicy(ctx)},

@@ -17,7 +17,8 @@ func newRootCommand(p process) *cobra.Command {
 locations, users and assignments of a directory, and speaks the OpenID AuthZEN Authorization API 1.0.`,
 		Example: `  wardkeeper serve --directory directory.yaml
   wardkeeper ask alice assignment.remove jane --at ghi --from metro
-  wardkeeper directory check directory.yaml`,
+  wardkeeper directory check directory.yaml
+  wardkeeper bundle build policies --signing-key private.pem`,
 		SilenceUsage:  true, // a fault is said in a line or two; the usage would bury it
 		SilenceErrors: true, // run prints them
 		Args:          noSuchCommand,
@@ -37,7 +38,7 @@ locations, users and assignments of a directory, and speaks the OpenID AuthZEN A
 			return cmd.Help()
 		},
 	})
-	root.AddCommand(newServeCommand(p), newAskCommand(p), newDirectoryCommand(p), newVersionCommand(p))
+	root.AddCommand(newServeCommand(p), newAskCommand(p), newDirectoryCommand(p), newBundleCommand(p), newVersionCommand(p))
 	return root
 }
 

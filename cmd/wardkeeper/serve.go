@@ -64,7 +64,7 @@ Exit status: 0 stopped as told, or checked and good; 1 not able to serve, or sto
 		var d *decisions
 		if err == nil {
 			d, err = open(cmd.Context(), sources{
-				bundle: bundle, decision: s.Decision, directory: s.Directory, timeout: s.EvaluationTimeout,
+				bundle: bundle, decision: s.Decision, directory: s.Directory, timeout: s.EvaluationTimeout, serveData: s.ServeData,
 			}, logger)
 		}
 		if faults = errors.Join(faults, err); faults != nil {

@@ -24,6 +24,8 @@ type settings struct {
 	StateDir string
 	// Decision is the path of the rule that decides.
 	Decision string
+	// ServeData lets clients of OPA's API read the policy's data, and not only the results of its rules.
+	ServeData bool
 	// TokenFile holds the bearer token that callers have to send: one line, at least 16 characters.
 	TokenFile string
 	// BaseURL is where callers reach the server, as its metadata tell them. Empty means http:// and the address.
@@ -84,6 +86,7 @@ func (s *settings) table() *pflag.FlagSet {
 	t.StringVar(&s.VerificationKey, "verification-key", s.VerificationKey, "`FILE` of public keys, one of which must have signed the bundle")
 	t.StringVar(&s.StateDir, "state-dir", s.StateDir, "`DIR` for the last good bundle and the highest release")
 	t.StringVar(&s.Decision, "decision", s.Decision, "`PATH` of the rule that decides")
+	t.BoolVar(&s.ServeData, "serve-data", s.ServeData, "let clients of OPA's API read the policy's data too")
 	t.StringVar(&s.TokenFile, "token-file", s.TokenFile, "`FILE` with the bearer token that callers have to send")
 	t.StringVar(&s.BaseURL, "base-url", s.BaseURL, "`URL` where callers reach the server (default http://ADDR)")
 	t.BoolVar(&s.Insecure, "insecure", s.Insecure, "listen for the network without a token")

@@ -13,6 +13,20 @@ func DecodeEvaluation(body []byte) (Evaluation, error) {
 	return q.evaluation()
 }
 
+// EvaluationOf reads a value that [ParseValue] or [ParseObject] gave as one evaluation, by the rules of
+// [DecodeEvaluation]. Every error is an [*Error]: the value is no evaluation.
+func EvaluationOf(value any) (Evaluation, error) {
+	members, ok := value.(map[string]any)
+	if !ok || members["subject"] == nil {
+		return Evaluation{}, fail("", quoted("subject")+" is missing", "send an object")
+	}
+	body, err := AppendValue(nil, value)
+	if err != nil {
+		return Evaluation{}, &Error{Message: "The value cannot be written as JSON: send what has been parsed."}
+	}
+	return DecodeEvaluation(body)
+}
+
 // evaluation checks a question and gives it.
 func (q *question) evaluation() (Evaluation, error) {
 	if err := q.subject.check(subjectForm, q.at); err != nil {

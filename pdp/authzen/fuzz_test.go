@@ -27,6 +27,8 @@ func FuzzDecode(f *testing.F) {
 		again(t, body, DecodeResourceSearch)
 		again(t, body, DecodeActionSearch)
 		again(t, body, ParseObject)
+		again(t, body, ParseValue)
+		parsedFirst(t, body)
 		again(t, body, func(b []byte) (Batch, error) {
 			batch, err := DecodeEvaluations(b)
 			for _, item := range batch.Items {
@@ -44,6 +46,20 @@ func FuzzDecode(f *testing.F) {
 			t.Fatal("an error, and yet answers")
 		}
 	})
+}
+
+// parsedFirst says that a value is the same evaluation as its text.
+func parsedFirst(t *testing.T, body []byte) {
+	t.Helper()
+	value, err := ParseValue(body)
+	if err != nil {
+		return
+	}
+	direct, directErr := DecodeEvaluation(body)
+	parsed, err := EvaluationOf(value)
+	if (err == nil) != (directErr == nil) || !reflect.DeepEqual(direct, parsed) {
+		t.Fatalf("%s: %#v, %v became %#v, %v", body, direct, directErr, parsed, err)
+	}
 }
 
 // again decodes, writes and decodes.

@@ -31,6 +31,17 @@ func ParseObject(body []byte) (map[string]any, error) {
 	return m, nil
 }
 
+// ParseValue reads any one JSON value, as strictly as [ParseObject]. Every error is an [*Error].
+func ParseValue(body []byte) (any, error) {
+	p := open(body)
+	defer p.close()
+	v, err := p.value()
+	if err != nil {
+		return nil, err
+	}
+	return v, p.nothingMore("value")
+}
+
 // parser reads one message. jsontext rejects duplicate names, invalid UTF-8 and unpaired surrogates; the depth and the
 // size of numbers are ours.
 type parser struct {
@@ -71,8 +82,13 @@ func (p *parser) message(member func(name string) error) error {
 	if err := p.object(member); err != nil {
 		return err
 	}
+	return p.nothingMore("object")
+}
+
+// nothingMore refuses what stands behind the value that the body is.
+func (p *parser) nothingMore(kind string) error {
 	if _, err := p.dec.ReadToken(); err != io.EOF {
-		return &Error{Message: "The body goes on after its JSON object: send one JSON object and nothing else."}
+		return &Error{Message: "The body goes on after its JSON " + kind + ": send one JSON " + kind + " and nothing else."}
 	}
 	return nil
 }

@@ -58,6 +58,14 @@ func (m *members) value(name string, v any) {
 	}
 }
 
+// end closes the object.
+func (m *members) end() ([]byte, error) {
+	if m.n == 0 {
+		m.out = append(m.out, '{')
+	}
+	return append(m.out, '}'), m.err
+}
+
 func (m *members) list(name string, l []any) {
 	if len(l) > 0 {
 		m.value(name, l)

@@ -13,7 +13,6 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/wardkeeper/wardkeeper/pdp"
-	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
 // handler answers a request: it puts a body into x.out, or fails and leaves the answer to fail.
@@ -25,11 +24,12 @@ type exchange struct {
 	w http.ResponseWriter
 	r *http.Request
 
-	id     string // the request's
-	in     []byte // the body
-	out    []byte // the answer
-	status int    // of the answer
-	sent   bool   // whether the answer is on its way
+	form   errorForm // the route's
+	id     string    // the request's
+	in     []byte    // the body
+	out    []byte    // the answer
+	status int       // of the answer
+	sent   bool      // whether the answer is on its way
 	tally  tally
 }
 
@@ -40,7 +40,7 @@ const maxPooled = 64 << 10
 func (s *Server) serve(c echo.Context, rt *route, h handler) {
 	start := time.Now()
 	x := s.exchanges.Get().(*exchange)
-	x.w, x.r = c.Response().Writer, c.Request()
+	x.w, x.r, x.form = c.Response().Writer, c.Request(), rt.form
 	x.status = http.StatusOK
 	intact := x.run(h)
 	elapsed := time.Since(start)
@@ -101,7 +101,7 @@ func (x *exchange) fail(err error) {
 		return
 	}
 	x.status = f.status
-	x.out = append(authzen.AppendString(append(x.out[:0], `{"error":`...), f.message), '}')
+	x.out = x.form(x.out[:0], f)
 	x.send()
 	if x.gone() {
 		x.status = statusGone

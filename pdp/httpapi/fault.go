@@ -14,28 +14,32 @@ const (
 	unauthorized     pdp.Kind = "unauthorized"
 	notFound         pdp.Kind = "not_found"
 	methodNotAllowed pdp.Kind = "method_not_allowed"
+	undefined        pdp.Kind = "undefined"
 )
 
 // statusGone stands in metrics and log for a caller who went away before the answer. It is never sent.
 const statusGone = 499
 
-// statusOf is the one table from kinds to statuses, with what is said where an error has no message of its own.
-func statusOf(k pdp.Kind) (status int, message string) {
+// statusOf is the one table from kinds to statuses, with the code that OPA's API has for it and what is said where an
+// error has no message of its own.
+func statusOf(k pdp.Kind) (status int, code, message string) {
 	switch k {
 	case pdp.Invalid:
-		return http.StatusBadRequest, "The request is not valid."
+		return http.StatusBadRequest, "invalid_parameter", "The request is not valid."
 	case unauthorized:
-		return http.StatusUnauthorized, "Send the bearer token of this server in the Authorization header."
+		return http.StatusUnauthorized, "unauthorized", "Send the bearer token of this server in the Authorization header."
 	case notFound:
-		return http.StatusNotFound, "There is nothing at this path."
+		return http.StatusNotFound, "resource_not_found", "There is nothing at this path."
+	case undefined:
+		return http.StatusNotFound, "undefined_document", "The policy does not define this for this input."
 	case methodNotAllowed:
-		return http.StatusMethodNotAllowed, "This path does not answer this method."
+		return http.StatusMethodNotAllowed, "invalid_operation", "This path does not answer this method."
 	case pdp.Unavailable:
-		return http.StatusServiceUnavailable, "The question cannot be decided now: try again later."
+		return http.StatusServiceUnavailable, "internal_error", "The question cannot be decided now: try again later."
 	case pdp.Timeout:
-		return http.StatusServiceUnavailable, "The question could not be decided in time: try again later."
+		return http.StatusServiceUnavailable, "internal_error", "The question could not be decided in time: try again later."
 	default: // pdp.Internal, and whatever else comes
-		return http.StatusInternalServerError, "The question could not be decided."
+		return http.StatusInternalServerError, "internal_error", "The question could not be decided."
 	}
 }
 
@@ -43,8 +47,17 @@ func statusOf(k pdp.Kind) (status int, message string) {
 type fault struct {
 	kind    pdp.Kind
 	status  int
+	code    string // in OPA's API alone
 	message string
 	cause   error
+}
+
+// errorForm writes the body of an error. Every route has one.
+type errorForm func(out []byte, f fault) []byte
+
+// plainError is the form of everything that is ours.
+func plainError(out []byte, f fault) []byte {
+	return append(authzen.AppendString(append(out, `{"error":`...), f.message), '}')
 }
 
 func faultOf(err error) fault {
@@ -60,7 +73,7 @@ func faultOf(err error) fault {
 	} else if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
 		f.kind = pdp.Timeout
 	}
-	f.status, f.message = statusOf(f.kind)
+	f.status, f.code, f.message = statusOf(f.kind)
 	if own != "" {
 		f.message = own
 	}

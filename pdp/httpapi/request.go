@@ -77,11 +77,18 @@ func (s *Server) admits(authorization []string) bool {
 	return subtle.ConstantTimeCompare(hash[:], s.token[:]) == 1
 }
 
+const notJSON = "The Content-Type is not application/json: send JSON, and say so."
+
 // body checks the transport's side of a request (section 10.1.1) and reads its body.
 func (x *exchange) body() ([]byte, error) {
 	if !isJSON(x.r.Header["Content-Type"]) {
-		return nil, invalid("The Content-Type is not application/json: send JSON, and say so.")
+		return nil, invalid(notJSON)
 	}
+	return x.read()
+}
+
+// read reads the body, whatever it is.
+func (x *exchange) read() ([]byte, error) {
 	if x.r.ContentLength > authzen.MaxBody {
 		return nil, x.hangUp(tooLarge)
 	}

@@ -1,5 +1,5 @@
-// Package httpapi is the sidecar's HTTP side: AuthZEN (sections 6 to 10 of the Authorization API 1.0), health, readiness
-// and metrics. It asks a [pdp.Decider] and knows nothing of policies or facts.
+// Package httpapi is the sidecar's HTTP side: AuthZEN (sections 6 to 10 of the Authorization API 1.0), what clients of OPA
+// ask of its API, health, readiness and metrics. It asks a [pdp.Decider] and knows nothing of policies or facts.
 //
 // Health, readiness and metadata are open: probes and discovery have no token. Everything else, metrics included, needs
 // the bearer token where one is configured.
@@ -26,6 +26,8 @@ import (
 // Config is what a server is made of. Decider and BaseURL are required.
 type Config struct {
 	Decider pdp.Decider
+	// Data answers clients of OPA's API; nil leaves the paths of that API out.
+	Data Data
 	// BaseURL is where callers reach this server, such as https://pdp.example.org. The metadata document is made
 	// of it, never of a request's Host.
 	BaseURL string
@@ -58,6 +60,7 @@ type Check struct {
 // Server answers AuthZEN requests. It is safe for concurrent use.
 type Server struct {
 	decider   pdp.Decider
+	data      Data // nil: OPA's API is left out
 	ready     func(context.Context) []Check
 	policy    func() PolicyStatus
 	log       *slog.Logger
@@ -66,6 +69,7 @@ type Server struct {
 	echo      *echo.Echo
 	routes    map[string]*route
 	other     *route // requests that fit no route
+	otherOPA  *route // those of them that are meant for OPA's API
 	metadata  []byte
 	jsonType  []string // the Content-Type of every answer; shared, never changed
 	exchanges sync.Pool
@@ -73,10 +77,11 @@ type Server struct {
 	timeout, readHeaderTimeout, readTimeout, idleTimeout time.Duration
 }
 
-// route is a path with its one method, and the metrics that it feeds.
+// route is a path with its method, or the first of them, and the metrics that it feeds.
 type route struct {
 	path, method string
 	level        slog.Level // of its lines in the access log
+	form         errorForm
 	seconds      prometheus.Observer
 	answered     prometheus.Counter // requests with its method and status 200
 }
@@ -96,6 +101,7 @@ func New(cfg Config) (*Server, error) {
 	}
 	s := &Server{
 		decider:           cfg.Decider,
+		data:              cfg.Data,
 		ready:             cfg.Ready,
 		policy:            cfg.Policy,
 		log:               cfg.Logger,
@@ -136,30 +142,47 @@ func (s *Server) addRoutes() {
 	s.add(http.MethodGet, "/ready", quiet, (*exchange).readiness)
 	s.add(http.MethodGet, "/metrics", quiet, guarded((*exchange).showMetrics))
 
-	s.other = s.metrics.route("", "other", slog.LevelInfo)
+	if s.data != nil {
+		s.addOPA()
+	}
+
+	s.other, s.otherOPA = s.metrics.route("", otherLabel, slog.LevelInfo), s.metrics.route("", otherLabel, slog.LevelInfo)
+	s.other.form, s.otherOPA.form = plainError, opaError
 	s.echo.HTTPErrorHandler = func(err error, c echo.Context) {
-		s.serve(c, s.other, func(*exchange) error {
+		rt := s.other
+		if s.foreign(c.Request().URL.Path) {
+			rt = s.otherOPA
+		}
+		s.serve(c, rt, func(*exchange) error {
 			return &pdp.Error{Kind: notFound, Message: "There is nothing at this path: see " + metadataPath + "."}
 		})
 	}
 }
 
-// add registers a path with its one method. Its other methods are ours too: echo would answer OPTIONS with 204.
+// add registers a path of ours with its one method.
 func (s *Server) add(method, path string, level slog.Level, h handler) {
-	rt := s.metrics.route(method, path, level)
+	s.register(path, level, plainError, h, method)
+}
+
+// register registers a path with its methods. Its other methods are ours too: echo would answer OPTIONS with 204.
+func (s *Server) register(path string, level slog.Level, form errorForm, h handler, methods ...string) {
+	rt := s.metrics.route(methods[0], path, level)
+	rt.form = form
 	refuse := func(c echo.Context) error {
 		s.serve(c, rt, func(x *exchange) error {
-			x.w.Header().Set("Allow", method)
-			return &pdp.Error{Kind: methodNotAllowed, Message: "This path answers " + method + " only."}
+			x.w.Header().Set("Allow", strings.Join(methods, ", "))
+			return &pdp.Error{Kind: methodNotAllowed, Message: "This path answers " + strings.Join(methods, " and ") + " only."}
 		})
 		return nil
 	}
 	s.routes[path] = rt
 	s.echo.RouteNotFound(path, refuse) // for a path that is found, it takes the methods that are not
-	s.echo.Add(method, path, func(c echo.Context) error {
-		s.serve(c, rt, h)
-		return nil
-	})
+	for _, method := range methods {
+		s.echo.Add(method, path, func(c echo.Context) error {
+			s.serve(c, rt, h)
+			return nil
+		})
+	}
 }
 
 // SetActions says which actions metrics and log may tell apart from now on. Those of before keep their counters.

@@ -1,0 +1,99 @@
+package bundles
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/topdown"
+)
+
+// Document is the value at a path below data, compiled: of one rule, of what is in a rule's value, or of all the rules
+// beneath. It is safe for concurrent use.
+type Document struct {
+	query *Query
+	rules *ast.TreeNode // what is kept of the value; nil where all of it is
+}
+
+// Document compiles what is at a path below data, such as {"authz", "allow"}. Names that are whole numbers name array
+// elements, as in OPA's API. Data that is not the result of a rule is left out unless withData says otherwise. Where
+// nothing can be, whatever the input is, the document is nil: nothing is compiled for a path that meets no rule.
+func (r *Revision) Document(path []string, withData bool) (*Document, error) {
+	ref := ast.Ref{ast.DefaultRootDocument}
+	for _, name := range path {
+		ref = append(ref, pathTerm(name))
+	}
+	d := &Document{}
+	if !withData {
+		meets := false
+		if d.rules, meets = r.rulesAt(ref); !meets {
+			return nil, nil
+		}
+	}
+	var err error
+	if d.query, err = r.prepare(ref); isTypeError(err) {
+		return nil, nil // such as a name that a rule's value never has, or a function
+	}
+	return d, err
+}
+
+// Eval gives the value for an input, like [Query.Eval].
+func (d *Document) Eval(ctx context.Context, input *ast.Term, tracers ...topdown.QueryTracer) (*ast.Term, error) {
+	value, err := d.query.Eval(ctx, input, tracers...)
+	if err != nil || d.rules == nil || value == nil {
+		return value, err
+	}
+	return prune(value, d.rules), nil
+}
+
+// rulesAt says whether a path meets a rule. What it gives is the tree of the rules beneath, nil where the path is at or
+// beneath a rule. No data can be there: compiling refuses data and a rule at one path.
+func (r *Revision) rulesAt(ref ast.Ref) (beneath *ast.TreeNode, meets bool) {
+	node := r.compiler.RuleTree
+	for _, name := range ref {
+		if node = node.Child(name.Value); node == nil {
+			return nil, false
+		}
+		if len(node.Values) > 0 {
+			return nil, true
+		}
+	}
+	return node, true
+}
+
+// prune keeps the results of rules. What is no object where there is no rule is data, and nil is given for it.
+func prune(value *ast.Term, node *ast.TreeNode) *ast.Term {
+	if len(node.Values) > 0 {
+		return value
+	}
+	object, ok := value.Value.(ast.Object)
+	if !ok {
+		return nil
+	}
+	kept := ast.NewObject()
+	object.Foreach(func(name, member *ast.Term) {
+		child := node.Child(name.Value)
+		if child == nil {
+			return
+		}
+		if member = prune(member, child); member != nil {
+			kept.Insert(name, member)
+		}
+	})
+	return ast.NewTerm(kept)
+}
+
+func pathTerm(name string) *ast.Term {
+	if n, err := strconv.Atoi(name); err == nil && strconv.Itoa(n) == name {
+		return ast.IntNumberTerm(n)
+	}
+	return ast.StringTerm(name)
+}
+
+// isTypeError says whether all that is wrong with a query is that it can have no value.
+func isTypeError(err error) bool {
+	var errs ast.Errors
+	return errors.As(err, &errs) && !slices.ContainsFunc(errs, func(e *ast.Error) bool { return e.Code != ast.TypeErr })
+}

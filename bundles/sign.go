@@ -1,0 +1,158 @@
+package bundles
+
+import (
+	"crypto/ecdsa"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/open-policy-agent/opa/v1/bundle"
+	"github.com/open-policy-agent/opa/v1/util"
+)
+
+// smallestRSA is the fewest bits of an RSA key that count as safe.
+const smallestRSA = 2048
+
+// SigningKey signs bundles.
+type SigningKey struct {
+	ID        string // names the key to those who verify
+	Algorithm string // such as ES256
+
+	pem    string
+	public PublicKey
+}
+
+// ParseSigningKey reads a private key, RSA or ECDSA, from PEM. Without an algorithm it is the usual one of the key: RS256,
+// or ES256, ES384, ES512 by its curve. The errors never show what the file holds.
+func ParseSigningKey(data []byte, algorithm, id string) (*SigningKey, error) {
+	block, err := privateBlock(data)
+	if err != nil {
+		return nil, err
+	}
+	var public any
+	switch private, err := parsePrivate(block); key := private.(type) {
+	case nil:
+		return nil, fmt.Errorf("the private key cannot be read: %w", err)
+	case *rsa.PrivateKey:
+		if bits := key.N.BitLen(); bits < smallestRSA {
+			return nil, fmt.Errorf("the private key has %d bits: RSA needs at least %d", bits, smallestRSA)
+		}
+		public = &key.PublicKey
+	case *ecdsa.PrivateKey:
+		public = &key.PublicKey
+	default:
+		return nil, errors.New("the private key is neither RSA nor ECDSA, which is what bundles are signed by: " +
+			"make one, such as by `openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256`")
+	}
+	der, err := x509.MarshalPKIXPublicKey(public)
+	if err != nil {
+		return nil, fmt.Errorf("the private key is not usable: %w", err)
+	}
+	k := &SigningKey{ID: id, Algorithm: algorithm, pem: string(pem.EncodeToMemory(&pem.Block{Type: block.Type, Bytes: block.Bytes}))}
+	if k.public, err = publicKey(&pem.Block{Type: "PUBLIC KEY", Bytes: der}); err != nil {
+		return nil, errors.New("the private key is ECDSA on a curve that bundles are not signed by: use P-256, P-384 or P-521")
+	}
+	if k.Algorithm == "" {
+		k.Algorithm = k.public.algorithms[0]
+	}
+	if !slices.Contains(k.public.algorithms, k.Algorithm) {
+		return nil, fmt.Errorf("the private key cannot sign by %q: choose from %s", k.Algorithm, strings.Join(k.public.algorithms, ", "))
+	}
+	return k, nil
+}
+
+// privateBlock finds the private key among what the file holds.
+func privateBlock(data []byte) (*pem.Block, error) {
+	for rest := data; ; {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			return nil, errors.New("there is no private key in it: write one as PEM, such as `openssl genpkey` prints it")
+		}
+		switch {
+		case block.Type == "ENCRYPTED PRIVATE KEY" || strings.Contains(block.Headers["Proc-Type"], "ENCRYPTED"):
+			return nil, errors.New("the private key is encrypted: decrypt it first, such as by `openssl pkey`, where nobody else can read it")
+		case block.Type == "RSA PRIVATE KEY" || block.Type == "EC PRIVATE KEY" || block.Type == "PRIVATE KEY":
+			return block, nil
+		case block.Type == "EC PARAMETERS": // what some tools write before the key
+		case block.Type == "PUBLIC KEY" || block.Type == "RSA PUBLIC KEY" || block.Type == "CERTIFICATE":
+			return nil, fmt.Errorf("%q is the public half: signing needs the private key", block.Type)
+		default:
+			return nil, fmt.Errorf("%q is no key that bundles are signed by: write it as PEM, such as `openssl genpkey` prints it", block.Type)
+		}
+	}
+}
+
+// parsePrivate gives nil with an error, never a typed nil.
+func parsePrivate(block *pem.Block) (any, error) {
+	switch block.Type {
+	case "RSA PRIVATE KEY":
+		if key, err := x509.ParsePKCS1PrivateKey(block.Bytes); err != nil {
+			return nil, err
+		} else {
+			return key, nil
+		}
+	case "EC PRIVATE KEY":
+		if key, err := x509.ParseECPrivateKey(block.Bytes); err != nil {
+			return nil, err
+		} else {
+			return key, nil
+		}
+	}
+	return x509.ParsePKCS8PrivateKey(block.Bytes)
+}
+
+// Sign gives the archive with a signature over every file of it; an earlier one is replaced. By RSA (RS256, RS384, RS512)
+// the same archive gives the same signature; the others draw random numbers.
+func (k *SigningKey) Sign(a *Archive) (*Archive, error) {
+	if err := checkContent(a); err != nil {
+		return nil, err
+	}
+	files := slices.DeleteFunc(slices.Clone(a.Files), func(f File) bool { return f.Name == signaturesFile })
+	hasher, err := bundle.NewSignatureHasher(bundle.SHA256)
+	if err != nil {
+		return nil, err
+	}
+	infos := make([]bundle.FileInfo, 0, len(files))
+	for _, f := range files {
+		hash, err := signedHash(hasher, f)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", f.Name, err)
+		}
+		infos = append(infos, bundle.NewFile(f.Name, hex.EncodeToString(hash), bundle.SHA256.String()))
+	}
+	token, err := bundle.GenerateSignedToken(infos, bundle.NewSigningConfig(k.pem, k.Algorithm, ""), k.ID)
+	if err != nil {
+		return nil, fmt.Errorf("the bundle cannot be signed: %w", err)
+	}
+	signatures, err := json.Marshal(bundle.SignaturesConfig{Signatures: []string{token}})
+	if err != nil {
+		return nil, err
+	}
+	signed, err := archiveOf(append(files, File{signaturesFile, signatures}))
+	if err != nil {
+		return nil, err
+	}
+	itself := Verification{Public: []PublicKey{k.public}, Required: true}
+	if _, err := itself.verify(signed); err != nil {
+		return nil, fmt.Errorf("the signature was made and does not hold: %w", err)
+	}
+	return signed, nil
+}
+
+// signedHash hashes a file as OPA's signatures do: tables and manifest by what they say, anything else by its bytes.
+func signedHash(hasher bundle.SignatureHasher, f File) ([]byte, error) {
+	var value any = f.Data
+	if bundle.IsStructuredDoc(f.Name) {
+		value = nil
+		if err := util.Unmarshal(f.Data, &value); err != nil {
+			return nil, err
+		}
+	}
+	return hasher.HashFile(value)
+}

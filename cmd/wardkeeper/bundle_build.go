@@ -1,0 +1,190 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/wardkeeper/wardkeeper/bundles"
+)
+
+// build is what `wardkeeper bundle build` was told.
+type build struct {
+	dir, output, golden, decision string
+	release                       bundles.Release
+	roots                         []string
+	coverage                      float64
+	signing                       signing
+}
+
+func newBundleBuildCommand(p process) *cobra.Command {
+	var b build
+	cmd := &cobra.Command{
+		Use:   "build DIR [flags]",
+		Short: "Check a tree of policy and make a bundle of it",
+		Long: `Check a tree of policy and make a bundle of it. In this order, and no further than the first that finds a fault: the
+policy compiles strictly, together with its tests; every Rego file is formatted; the Rego tests pass, and reach enough
+of the policy's lines; and a server would take the bundle: its tables, a decision on a question that nobody asks, and
+every golden decision.
+
+The bundle has the policy's Rego and data files as they are, without tests (*_test.rego). With --golden it brings the
+decisions of DIR/decisions/**.yaml, over the directories DIR/directories/*.yaml that they name, and no server takes it
+that decides one of them otherwise.
+
+Revision and sequence come from git: the commit of HEAD, and its time in seconds since 1970. What is not committed is
+refused unless both are given. After a rollback, release from a commit made later than it.
+
+The same tree gives the same bytes, signed by RS256, RS384 or RS512 too; ECDSA draws random numbers for each signature.
+
+Exit status: 0 built, 1 at fault, 2 could not be built.`,
+		Example: `  wardkeeper bundle build policies
+  wardkeeper bundle build policies --golden testdata --signing-key private.pem -o policy.tar.gz
+  wardkeeper bundle build my/policies --decision app/decision --revision 1.4.0 --sequence 14 --coverage 0`,
+		Args: arguments("DIR"),
+	}
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.StringVarP(&b.output, "output", "o", defaultBundle, "write the bundle to `FILE`")
+	flags.StringVar(&b.release.Revision, "revision", "", "`NAME` of the release (default: the commit)")
+	flags.Int64Var(&b.release.Sequence, "sequence", 0, "`NUMBER` that orders it among all releases (default: the time of the commit)")
+	flags.StringArrayVar(&b.roots, "root", nil, "`PATH` below data that the bundle owns (any number of times; default: what it defines)")
+	flags.StringVar(&b.golden, "golden", "", "bring the golden decisions of `DIR`")
+	flags.StringVar(&b.decision, "decision", defaultDecision, "`PATH` of the rule that decides")
+	flags.Float64Var(&b.coverage, "coverage", 90, "how many `PERCENT` of the policy's lines the tests have to reach; 0 lets it go without tests")
+	b.signing.register(flags)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		b.dir = args[0]
+		return b.run(cmd.Context(), p, cmd.Flags().Changed("sequence"))
+	}
+	return cmd
+}
+
+func (b *build) run(ctx context.Context, p process, sequenceGiven bool) error {
+	switch {
+	case b.coverage < 0 || b.coverage > 100:
+		return fmt.Errorf("--coverage is %v: say a percentage from 0 to 100", b.coverage)
+	case sequenceGiven && b.release.Sequence < 1:
+		return fmt.Errorf("--sequence is %d: say a whole number above 0", b.release.Sequence)
+	}
+	if info, err := os.Stat(b.dir); err != nil || !info.IsDir() {
+		return errors.Join(fmt.Errorf("%s is no folder of policy", b.dir), err)
+	}
+	key, err := b.signing.key(p)
+	if err != nil {
+		return err
+	}
+	if err := b.named(ctx); err != nil {
+		return err
+	}
+	draft, err := bundles.ReadDraft(bundles.DraftConfig{
+		Files: os.DirFS(b.dir), Entrypoint: b.decision, Schema: inputSchema(),
+	})
+	if err != nil {
+		return atFault(err)
+	}
+	if err := b.check(ctx, p, draft); err != nil {
+		return err
+	}
+	archive, err := b.bundle(draft)
+	if err != nil {
+		return &exitError{statusNo, err}
+	}
+	r, err := judge(ctx, archive, b.dir, b.decision)
+	if err != nil {
+		return atFault(err)
+	}
+	p.say("a server would take it, with %s", counted(goldenHeld(r), "golden decision"))
+	return publish(p, archive, b.release, key, b.output)
+}
+
+// named takes revision and sequence from git, as far as they are not given.
+func (b *build) named(ctx context.Context) error {
+	if b.release.Revision != "" && b.release.Sequence > 0 {
+		return nil
+	}
+	trees := []tree{{b.dir, bundles.Counts}}
+	if b.golden != "" {
+		trees = append(trees, tree{b.golden, isGolden})
+	}
+	commit, err := committed(ctx, trees)
+	if err != nil {
+		return err
+	}
+	if b.release.Revision == "" {
+		b.release.Revision = commit.Revision
+	}
+	if b.release.Sequence == 0 {
+		b.release.Sequence = commit.Sequence
+	}
+	return nil
+}
+
+func (b *build) check(ctx context.Context, p process, draft *bundles.Draft) error {
+	if err := draft.Compile(ctx); err != nil {
+		return &exitError{statusNo, err}
+	}
+	p.say("%s compile", counted(draft.Files(), "file"))
+	if err := draft.CheckFormat(); err != nil {
+		return &exitError{statusNo, errors.Join(err, fmt.Errorf("run `opa fmt --write %s` to mend that", b.dir))}
+	}
+	p.say("every Rego file is formatted")
+	report, err := draft.Test(ctx)
+	if err != nil {
+		return &exitError{statusNo, fmt.Errorf("the tests cannot run: %w", err)}
+	}
+	if err := b.tested(report); err != nil {
+		return &exitError{statusNo, err}
+	}
+	skipped := ""
+	if report.Skipped > 0 {
+		skipped = fmt.Sprintf(", %d skipped", report.Skipped)
+	}
+	p.say("%s pass%s, and reach %.1f %% of the policy's lines", counted(report.Ran, "test"), skipped, roundedDown(report.Coverage))
+	return nil
+}
+
+// tested judges what the tests say.
+func (b *build) tested(report *bundles.TestReport) error {
+	var faults []error
+	for _, failed := range report.Failed {
+		faults = append(faults, errors.New(failed))
+	}
+	switch {
+	case len(faults) > 0:
+		return errors.Join(append(faults, fmt.Errorf("%d of %s", len(faults), counted(report.Ran, "test")+" fail"))...)
+	case b.coverage == 0:
+		return nil
+	case report.Ran == 0:
+		return fmt.Errorf("there are no tests: write some into *_test.rego below %s, or say --coverage 0 to do without", b.dir)
+	case report.Coverage < b.coverage:
+		for _, file := range report.Uncovered {
+			faults = append(faults, errors.New(file))
+		}
+		return errors.Join(append(faults, fmt.Errorf("the tests reach %.1f %% of the policy's lines, and have to reach %v %% (--coverage)",
+			roundedDown(report.Coverage), b.coverage))...)
+	}
+	return nil
+}
+
+// roundedDown keeps a tenth of a percent: what is below a threshold must not look as if it were at it.
+func roundedDown(percent float64) float64 { return math.Floor(10*percent) / 10 }
+
+func (b *build) bundle(draft *bundles.Draft) (*bundles.Archive, error) {
+	var data []byte
+	if b.golden != "" {
+		golden, err := readGoldenTree(os.DirFS(b.golden))
+		if err != nil {
+			return nil, fmt.Errorf("the golden decisions of %s: %w", b.golden, err)
+		}
+		if data, err = json.Marshal(golden); err != nil {
+			return nil, err
+		}
+		data = append(data, '\n')
+	}
+	return draft.Bundle(b.release, b.roots, data)
+}

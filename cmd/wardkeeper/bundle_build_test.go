@@ -1,0 +1,252 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestBundleBuild(t *testing.T) {
+	output := filepath.Join(t.TempDir(), "policy.tar.gz")
+	got := run(t, nil, buildReaders(readers(t, nil), output)...)
+	require.Equal(t, statusOK, got.status, got)
+	require.Equal(t, output+": revision r1, release 7, not signed\n", got.out)
+	require.Equal(t, []string{
+		"wardkeeper: 2 files compile",
+		"wardkeeper: every Rego file is formatted",
+		"wardkeeper: 3 tests pass, and reach 100.0 % of the policy's lines",
+		"wardkeeper: a server would take it, with 2 golden decisions",
+	}, strings.Split(strings.TrimSpace(got.err), "\n"))
+}
+
+// TestBundleBuildIsReproducible: the same tree, wherever it is, gives the same bytes, signed by RSA too.
+func TestBundleBuildIsReproducible(t *testing.T) {
+	private, _ := keyFiles(t, rsaKey(t, 2048))
+	first, again, copied := readers(t, nil), filepath.Join(t.TempDir(), "b.tar.gz"), filepath.Join(t.TempDir(), "c.tar.gz")
+	output := filepath.Join(t.TempDir(), "a.tar.gz")
+	for path, dir := range map[string]string{output: first, again: first, copied: readers(t, nil)} {
+		got := run(t, nil, buildReaders(dir, path, "--signing-key", private)...)
+		require.Equal(t, statusOK, got.status, got)
+	}
+	require.True(t, readFile(t, output) == readFile(t, again), "built twice")
+	require.True(t, readFile(t, output) == readFile(t, copied), "built elsewhere")
+	other := filepath.Join(t.TempDir(), "d.tar.gz")
+	got := run(t, nil, buildReaders(first, other, "--signing-key", private, "--sequence", "8")...)
+	require.Equal(t, statusOK, got.status, got)
+	require.False(t, readFile(t, output) == readFile(t, other), "another release")
+}
+
+// TestBundleBuildFinds the faults of each step, all of them, and writes nothing.
+func TestBundleBuildFinds(t *testing.T) {
+	rego := readersFiles["policy/app/app.rego"]
+	tests := readersFiles["policy/app/app_test.rego"]
+	decisions := readersFiles["golden/decisions/reading.yaml"]
+	for name, c := range map[string]struct {
+		changes map[string]string
+		more    []string
+		wanted  []string
+		status  int
+	}{
+		"what does not compile": {
+			changes: map[string]string{
+				"policy/app/app.rego":   rego + "\nlater if time.now_ns() > 0\n",
+				"policy/app/other.rego": "package app\n\nother := http.send({})\n",
+			},
+			wanted: []string{"app/app.rego:19: ", "time.now_ns is not", "app/other.rego:3: ", "http.send is not"},
+		},
+		"what does not parse":        {changes: map[string]string{"policy/app/app.rego": rego + "{"}, wanted: []string{"app/app.rego:18"}},
+		"a test that does not parse": {changes: map[string]string{"policy/app/app_test.rego": tests + "{"}, wanted: []string{"app/app_test.rego:8"}},
+		"a test that does not compile": {
+			changes: map[string]string{"policy/app/app_test.rego": tests + "\ntest_it if {\n\tx := 1\n}\n"},
+			wanted:  []string{"app/app_test.rego:10: ", "unused"},
+		},
+		"no policy":         {changes: map[string]string{"policy/app/app.rego": "", "policy/app/data.yaml": ""}, wanted: []string{"no *.rego files"}},
+		"no entrypoint":     {more: []string{"--decision", "app/nothing"}, wanted: []string{"no rule data.app.nothing"}},
+		"roots too narrow":  {more: []string{"--root", "other"}, wanted: []string{"roots"}},
+		"a faulty manifest": {changes: map[string]string{"policy/.manifest": "{"}, wanted: []string{".manifest"}},
+		"what is not formatted": {
+			changes: map[string]string{
+				"policy/app/app.rego":      strings.Replace(rego, "\tsome", "  some", 1),
+				"policy/app/app_test.rego": tests + "\n\n",
+			},
+			wanted: []string{"app/app.rego is not formatted", "app/app_test.rego is not formatted", "opa fmt --write "},
+		},
+		"tests that fail": {
+			changes: map[string]string{"policy/app/app_test.rego": tests + "\ntest_one if data.app.decision.allow\n\ntest_two if 1 == 2\n\n" +
+				"test_three[name] if {\n\tsome name, n in {\"good\": 1, \"bad\": 2}\n\tn == 1\n}\n"},
+			wanted: []string{"app/app_test.rego:9: app_test.test_one fails", "app/app_test.rego:11: app_test.test_two fails",
+				"app/app_test.rego:13: app_test.test_three fails: bad", "3 of 6 tests fail"},
+		},
+		"no tests": {changes: map[string]string{"policy/app/app_test.rego": ""}, wanted: []string{"there are no tests", "--coverage 0"}},
+		"tests to be written": {
+			changes: map[string]string{"policy/app/app_test.rego": "package app_test\n\ntodo_test_it if false\n"}, wanted: []string{"there are no tests"},
+		},
+		"tests that reach little": {
+			changes: map[string]string{"policy/app/app_test.rego": "package app_test\n\ntest_it if not data.app.decision.allow\n"},
+			wanted:  []string{"app/app.rego: no test reaches lines 10, 14, 16", "the tests reach 25.0 % of the policy's lines, and have to reach 90 % (--coverage)"},
+		},
+		"a faulty table": {
+			changes: map[string]string{"policy/app/data.yaml": "table:\n  read: {who: ann}\n  write: {who: \"\"}\n"},
+			wanted:  []string{"table: write has nobody"},
+		},
+		"another decision": {
+			changes: map[string]string{"golden/decisions/reading.yaml": strings.Replace(decisions, "decision: true", "decision: false", 1)},
+			wanted:  []string{`reading: Ann reads: has to be {"decision":false}, and is {"decision":true}`},
+		},
+		"golden decisions that cannot be read": {
+			changes: map[string]string{
+				"golden/decisions/a.yaml": "rule: X\ncase: []\n", "golden/decisions/b.yml": "rule: X\n",
+				"golden/decisions/c.yaml": "rule: X\ndirectory: nowhere\n", "golden/decisions/d.yaml": "rule: X\ndirectory: a\nfacts: {users: []}\n",
+			},
+			wanted: []string{"decisions/a.yaml: ", "decisions/b.yml is no *.yaml", `decisions/c.yaml: the directory "nowhere"`, "decisions/d.yaml: there are both"},
+		},
+		"no golden decisions": {
+			changes: map[string]string{"golden/decisions/reading.yaml": "rule: READ-1\ncases: []\n"}, wanted: []string{"there are no golden decisions"},
+		},
+		"golden decisions of the tree too": {
+			changes: map[string]string{"policy/golden/data.yaml": "decisions: []\n"}, wanted: []string{"golden decisions of its own"},
+		},
+		"a sequence below 1":  {more: []string{"--sequence", "0"}, wanted: []string{"--sequence is 0"}, status: statusFailed},
+		"too much coverage":   {more: []string{"--coverage", "101"}, wanted: []string{"--coverage is 101"}, status: statusFailed},
+		"a key that is none":  {more: []string{"--signing-key", "testdata/directory.yaml"}, wanted: []string{"no private key"}, status: statusFailed},
+		"an algorithm, alone": {more: []string{"--signing-alg", "ES256"}, wanted: []string{"name the --signing-key"}, status: statusFailed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			output := filepath.Join(t.TempDir(), "policy.tar.gz")
+			got := run(t, nil, buildReaders(readers(t, c.changes), output, c.more...)...)
+			status := c.status
+			if status == 0 {
+				status = statusNo
+			}
+			require.Equal(t, status, got.status, got)
+			require.Empty(t, got.out)
+			for _, wanted := range c.wanted {
+				require.Contains(t, got.err, wanted)
+			}
+			require.NoFileExists(t, output)
+		})
+	}
+}
+
+func TestBundleBuildWithoutTests(t *testing.T) {
+	got := run(t, nil, buildReaders(readers(t, map[string]string{"policy/app/app_test.rego": ""}),
+		filepath.Join(t.TempDir(), "policy.tar.gz"), "--coverage", "0")...)
+	require.Equal(t, statusOK, got.status, got)
+}
+
+// repository commits the small policy, and gives the folder and what its commit is called.
+func repository(t *testing.T) (dir, revision string) {
+	t.Helper()
+	dir = readers(t, map[string]string{".gitignore": "extra\n*.tar.gz\n"})
+	gitIn(t, dir, "init", "-q")
+	gitIn(t, dir, "add", "-A")
+	gitIn(t, dir, "commit", "-qm", "policy")
+	return dir, gitIn(t, dir, "rev-parse", "HEAD")[:12]
+}
+
+func gitIn(t *testing.T, dir string, args ...string) string {
+	t.Helper()
+	cmd := exec.Command("git", append([]string{"-C", dir, "-c", "user.name=Ann", "-c", "user.email=ann@example.org", "-c", "commit.gpgsign=false"}, args...)...)
+	cmd.Env = append(os.Environ(), "GIT_AUTHOR_DATE=1795691474 +0100", "GIT_COMMITTER_DATE=1795691474 +0100")
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, string(out))
+	return string(out)
+}
+
+// TestBundleBuildIsNamedByTheCommit, and only by it: what matters and is not in the commit is refused.
+func TestBundleBuildIsNamedByTheCommit(t *testing.T) {
+	build := func(dir string, more ...string) finished {
+		return run(t, []string{"GIT_CEILING_DIRECTORIES=" + filepath.Dir(dir)}, append([]string{"bundle", "build", filepath.Join(dir, "policy"),
+			"--golden", filepath.Join(dir, "golden"), "--decision", "app/decision", "-o", filepath.Join(dir, "policy", "policy.tar.gz")}, more...)...)
+	}
+	dir, revision := repository(t)
+	for range 2 { // the bundle that is there then is no change
+		got := build(dir)
+		require.Equal(t, statusOK, got.status, got)
+		require.Contains(t, got.out, "revision "+revision+", release 1795691474,")
+	}
+	got := build(dir, "--revision", "1.0")
+	require.Contains(t, got.out, "revision 1.0, release 1795691474,")
+	got = build(dir, "--sequence", "9")
+	require.Contains(t, got.out, "revision "+revision+", release 9,")
+
+	for name, c := range map[string]struct {
+		change func(dir string)
+		wanted string
+	}{
+		"a changed file": {func(dir string) {
+			putFile(t, filepath.Join(dir, "policy/app/data.yaml"), "table: {read: {who: ann}}\n")
+		}, "policy/app/data.yaml is not committed"},
+		"a new file": {func(dir string) {
+			putFile(t, filepath.Join(dir, "policy/app/new.rego"), "package app\n")
+		}, "policy/app/new.rego is not committed"},
+		"an ignored file": {func(dir string) {
+			putFile(t, filepath.Join(dir, "policy/extra/data.json"), "{}\n")
+		}, "policy/extra/data.json is not committed"},
+		"a file that is gone": {func(dir string) {
+			require.NoError(t, os.Remove(filepath.Join(dir, "policy/app/app_test.rego")))
+		}, "policy/app/app_test.rego is not committed"},
+		"a file that was moved": {func(dir string) {
+			gitIn(t, dir, "mv", "policy/app/app_test.rego", "policy/app/moved_test.rego")
+		}, "policy/app/app_test.rego is not committed"},
+		"a changed golden decision": {func(dir string) {
+			putFile(t, filepath.Join(dir, "golden/decisions/reading.yaml"), readersFiles["golden/decisions/reading.yaml"]+"\n")
+		}, "golden/decisions/reading.yaml is not committed"},
+		"a repository within": {func(dir string) {
+			gitIn(t, dir, "init", "-q", filepath.Join(dir, "policy/sub"))
+			putFile(t, filepath.Join(dir, "policy/sub/sub.rego"), "package sub\n")
+			gitIn(t, filepath.Join(dir, "policy/sub"), "add", "-A")
+			gitIn(t, filepath.Join(dir, "policy/sub"), "commit", "-qm", "sub")
+		}, "policy/sub is not committed"},
+		"no repository": {func(dir string) { require.NoError(t, os.RemoveAll(filepath.Join(dir, ".git"))) }, "not a git repository"},
+		"no commit": {func(dir string) {
+			require.NoError(t, os.RemoveAll(filepath.Join(dir, ".git")))
+			gitIn(t, dir, "init", "-q")
+		}, "git does not know at which commit"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir, _ := repository(t)
+			c.change(dir)
+			got := build(dir, "--revision", "1.0")
+			require.Equal(t, statusFailed, got.status, got)
+			require.Contains(t, got.err, c.wanted)
+			require.Contains(t, got.err, "both --revision and --sequence")
+			require.NoFileExists(t, filepath.Join(dir, "policy", "policy.tar.gz"))
+		})
+	}
+	putFile(t, filepath.Join(dir, "policy/notes.txt"), "a change that does not matter")
+	require.Equal(t, statusOK, build(dir).status)
+
+	dir, _ = repository(t)
+	putFile(t, filepath.Join(dir, "policy/app/new.rego"), "package app\n")
+	got = build(dir, "--revision", "1.0", "--sequence", "9")
+	require.Equal(t, statusOK, got.status, got)
+	got = run(t, []string{"PATH="}, "bundle", "build", filepath.Join(dir, "policy"))
+	require.Equal(t, statusFailed, got.status, got)
+	require.Contains(t, got.err, "executable file not found")
+}
+
+// TestBundleBuildOfTheBuiltInPolicy: the repository's own policy makes a bundle with all of its golden decisions, which a
+// server takes.
+func TestBundleBuildOfTheBuiltInPolicy(t *testing.T) {
+	private, public := keyFiles(t, rsaKey(t, 2048))
+	output := filepath.Join(t.TempDir(), "policy.tar.gz")
+	got := run(t, nil, "bundle", "build", "../../policies", "--golden", goldenTree, "--revision", "r1", "--sequence", "1",
+		"--signing-key", private, "-o", output)
+	require.Equal(t, statusOK, got.status, got)
+	cases := 0
+	for _, at := range goldenPaths(t) {
+		cases += len(readGolden(t, at).Cases)
+	}
+	require.Contains(t, got.err, "a server would take it, with "+counted(cases, "golden decision"))
+
+	got = run(t, nil, "bundle", "verify", output, "--verification-key", public)
+	require.Equal(t, statusOK, got.status, got)
+	got = run(t, nil, "serve", "--check", "--bundle", output, "--verification-key", public, "--directory", goldenDirectories+"/sample.yaml")
+	require.Equal(t, statusOK, got.status, got)
+	require.Contains(t, got.out, "r1, release 1 (")
+}

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/wardkeeper/wardkeeper/bundles"
+)
+
+func newBundleInspectCommand(p process) *cobra.Command {
+	var keyFile string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "inspect FILE|DIR [flags]",
+		Short: "Show what is in a bundle, its tables as tables",
+		Long: `Show what is in a bundle or a tree of policy: which release it is, by whom it is signed, the rule that decides, its
+files with their sizes in bytes, and every table. Nothing of it is judged, save for the signature with
+--verification-key.
+
+Exit status: 0 shown, 1 at fault, 2 could not be shown.`,
+		Example: `  wardkeeper bundle inspect policy.tar.gz
+  wardkeeper bundle inspect policy.tar.gz --verification-key public.pem --json
+  wardkeeper bundle inspect policies`,
+		Args: arguments("FILE|DIR"),
+	}
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.StringVar(&keyFile, "verification-key", "", "`FILE` of public keys, one of which must have signed the bundle")
+	flags.BoolVar(&asJSON, "json", false, "print all of it as one line of JSON")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		origin, err := bundles.Origin{Path: args[0], KeyFile: keyFile}.Resolve()
+		if err != nil {
+			return err
+		}
+		contents, err := origin.Inspect(cmd.Context())
+		if err != nil {
+			return atFault(err)
+		}
+		if asJSON {
+			data, err := json.Marshal(contents)
+			if err != nil {
+				return err
+			}
+			return printLine(p.stdout, string(data))
+		}
+		return printContents(p.stdout, contents)
+	}
+	return cmd
+}
+
+func printContents(out io.Writer, c *bundles.Contents) error {
+	sequence := "none"
+	if c.Sequence > 0 {
+		sequence = fmt.Sprint(c.Sequence)
+	}
+	signature := "none"
+	if s := c.Signature; s != nil {
+		verified := "not verified"
+		if s.Verified {
+			verified = "verified"
+		}
+		signature = signatureName(s.KeyID, s.Algorithm) + ", " + verified
+	}
+	roots := strings.Join(c.Roots, ", ")
+	if slices.Contains(c.Roots, "") {
+		roots = "all of data"
+	}
+	facts := [][]string{
+		{"revision", orNone(c.Revision)}, {"sequence", sequence}, {"content", c.ID}, {"signature", signature},
+		{"roots", orNone(roots)}, {"rego version", fmt.Sprint(c.RegoVersion)},
+		{"entrypoint", orNone(strings.Join(c.Entrypoints, ", "))}, {"golden decisions", fmt.Sprint(c.Golden)},
+	}
+	files := make([][]string, 0, len(c.Files))
+	bytes := 0
+	for _, f := range c.Files {
+		bytes += f.Size
+		files = append(files, []string{fmt.Sprintf("%8d", f.Size), f.Name})
+	}
+	text := aligned(nil, facts) + fmt.Sprintf("\n%s, %s\n", counted(len(files), "file"), counted(bytes, "byte")) + aligned(nil, files)
+	for _, t := range c.Tables {
+		text += "\n" + printable(strings.TrimSuffix("data."+t.Path, ".")) + "\n" + tableText(t)
+	}
+	_, err := io.WriteString(out, text)
+	return err
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "none"
+	}
+	return s
+}

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"crypto/elliptic"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/bundles"
+)
+
+// TestBundleInspect compares what is shown with testdata/inspect/tree.txt; -update rewrites that.
+func TestBundleInspect(t *testing.T) {
+	const wanted = "testdata/inspect/tree.txt"
+	got := run(t, nil, "bundle", "inspect", "testdata/inspect/tree")
+	require.Equal(t, statusOK, got.status, got)
+	require.Empty(t, got.err)
+	if *update {
+		require.NoError(t, os.WriteFile(wanted, []byte(got.out), 0o644))
+	}
+	require.Equal(t, readFile(t, wanted), got.out)
+}
+
+// TestBundleInspectOfTheBuiltInPolicy: what a security team reads are tables.
+func TestBundleInspectOfTheBuiltInPolicy(t *testing.T) {
+	got := run(t, nil, "bundle", "inspect", "../../policies", "--json")
+	require.Equal(t, statusOK, got.status, got)
+	var contents bundles.Contents
+	require.NoError(t, json.Unmarshal([]byte(got.out), &contents))
+	require.Equal(t, []string{"authz/decision"}, contents.Entrypoints)
+	columns := map[string][]string{}
+	for _, table := range contents.Tables {
+		require.NotEmpty(t, table.Rows, table.Path)
+		columns[table.Path] = table.Columns
+	}
+	require.Equal(t, []string{"region", "region_in_division", "division", "task"}, columns["authz.regional.matrix"])
+	for _, path := range []string{
+		"authz.regional.roles", "authz.health_system.roles", "authz.practice_group.roles", "authz.vendor.roles",
+		"authz.health_system.plans", "authz.practice_group.levels",
+	} {
+		require.Contains(t, columns, path)
+		require.NotEqual(t, []string{"value"}, columns[path], path)
+	}
+}
+
+func TestBundleInspectShows(t *testing.T) {
+	private, public := keyFiles(t, ecdsaKey(t, elliptic.P256()))
+	signed := builtReaders(t, "--signing-key", private)
+	got := run(t, nil, "bundle", "inspect", signed)
+	require.Equal(t, statusOK, got.status, got)
+	for _, wanted := range []string{
+		"  revision          r1\n", "  sequence          7\n", "  roots             app, golden\n", "  rego version      1\n",
+		"  signature         signed by key default (ES256), not verified\n",
+		"  entrypoint        app/decision\n", "  golden decisions  2\n",
+		"  app/app.rego\n",
+		"\ndata.app.table\n         who  why\n         ---  ---\n  read   ann  she asked\n  write  bob  he is the author\n",
+	} {
+		require.Contains(t, got.out, wanted)
+	}
+
+	got = run(t, nil, "bundle", "inspect", signed, "--json", "--verification-key", public)
+	require.Equal(t, statusOK, got.status, got)
+	var contents bundles.Contents
+	require.NoError(t, json.Unmarshal([]byte(got.out), &contents))
+	require.Equal(t, &bundles.SignedBy{KeyID: "default", Algorithm: "ES256", Verified: true}, contents.Signature)
+	require.Equal(t, []bundles.Table{{Path: "app.table", Columns: []string{"who", "why"}, Rows: []bundles.Row{
+		{Name: "read", Cells: []any{"ann", "she asked"}}, {Name: "write", Cells: []any{"bob", "he is the author"}},
+	}}}, contents.Tables)
+	require.Equal(t, []string{"app/decision"}, contents.Entrypoints)
+
+	got = run(t, nil, "bundle", "inspect", filepath.Join(readers(t, nil), "policy"))
+	require.Equal(t, statusOK, got.status, got)
+	for _, wanted := range []string{
+		"  revision          none\n", "  sequence          none\n", "  signature         none\n", "  roots             all of data\n",
+		"  golden decisions  0\n", "\n2 files, ",
+	} {
+		require.Contains(t, got.out, wanted)
+	}
+
+	_, otherPublic := keyFiles(t, ecdsaKey(t, elliptic.P256()))
+	got = run(t, nil, "bundle", "inspect", signed, "--verification-key", otherPublic)
+	require.Equal(t, statusNo, got.status, got)
+	require.Empty(t, got.out)
+	got = run(t, nil, "bundle", "inspect", builtReaders(t), "--verification-key", public)
+	require.Equal(t, statusNo, got.status, got)
+	require.Contains(t, got.err, "it is not signed")
+	got = run(t, nil, "bundle", "inspect", testDirectory)
+	require.Equal(t, statusNo, got.status, got)
+	got = run(t, nil, "bundle", "inspect", "testdata/none")
+	require.Equal(t, statusFailed, got.status, got)
+}
+
+// TestBundleInspectSteersNoTerminal: what is in a bundle is other people's.
+func TestBundleInspectSteersNoTerminal(t *testing.T) {
+	dir := readers(t, map[string]string{"policy/app/data.yaml": "table:\n  read: {who: \"ann\\e[31m\", \"wh\\u202ey\": \"x\\ny\"}\n\"\\e]0;\\a\": 1\n"})
+	for _, more := range [][]string{nil, {"--json"}} {
+		got := run(t, nil, append([]string{"bundle", "inspect", filepath.Join(dir, "policy")}, more...)...)
+		require.Equal(t, statusOK, got.status, got)
+		require.NotContains(t, got.out, "\x1b")
+		require.NotContains(t, got.out, "\a")
+		require.NotContains(t, got.out, "\u202e")
+		require.Contains(t, got.out, `ann\u001b[31m`)
+	}
+}
+
+func TestTextTables(t *testing.T) {
+	text := tableText(bundles.Table{Columns: []string{"one", "zwölf"}, Rows: []bundles.Row{
+		{Name: "é", Cells: []any{nil, []any{"a", []any{"b", nil}, map[string]any{"c": true}}}},
+		{Name: "long", Cells: []any{map[string]any{"y": 1.5, "x": []any{}}, strings.Repeat("word ", 15) + strings.Repeat("x", 70)}},
+	}})
+	require.Equal(t, strings.Join([]string{
+		"        one            zwölf",
+		"        ---            -----",
+		"  é                    a, [b, null], {c: true}",
+		"  long  x: [], y: 1.5  " + strings.TrimSpace(strings.Repeat("word ", 12)),
+	}, "\n"), strings.Join(strings.Split(text, "\n")[:4], "\n"))
+	for line := range strings.Lines(text) {
+		require.Less(t, len(line), 100)
+	}
+	require.Equal(t, 15, strings.Count(text, "word"))
+	require.Equal(t, 70, strings.Count(text, "x")-1)
+}

@@ -1,0 +1,222 @@
+package main
+
+import (
+	"archive/tar"
+	"compress/gzip"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestBundleSign: by each kind of key, as OPA names the algorithms; what comes out verifies, and serves.
+func TestBundleSign(t *testing.T) {
+	unsigned := builtReaders(t)
+	for name, c := range map[string]struct {
+		key       crypto.Signer
+		more      []string
+		algorithm string
+		keyID     string
+	}{
+		"P-256":         {ecdsaKey(t, elliptic.P256()), nil, "ES256", "default"},
+		"P-384":         {ecdsaKey(t, elliptic.P384()), nil, "ES384", "default"},
+		"P-521":         {ecdsaKey(t, elliptic.P521()), []string{"--key-id", "2026-11"}, "ES512", "2026-11"},
+		"RSA":           {rsaKey(t, 2048), nil, "RS256", "default"},
+		"RSA and PS512": {rsaKey(t, 2048), []string{"--signing-alg", "PS512"}, "PS512", "default"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			private, public := keyFiles(t, c.key)
+			signed := filepath.Join(t.TempDir(), "signed.tar.gz")
+			got := run(t, nil, append([]string{"bundle", "sign", unsigned, "--signing-key", private, "-o", signed}, c.more...)...)
+			require.Equal(t, finished{out: signed + ": signed by key " + c.keyID + " (" + c.algorithm + ")\n"}, got)
+
+			got = run(t, nil, "bundle", "verify", signed, "--verification-key", public, "--decision", "app/decision")
+			require.Equal(t, statusOK, got.status, got)
+			require.Contains(t, got.out, signed+" is good: policy ")
+			require.Contains(t, got.out, " r1, release 7\n")
+			require.Contains(t, got.out, "signature         holds, by a key of "+public+"\n")
+			require.Contains(t, got.out, "golden decisions  2, as they have to be\n")
+
+			got = run(t, nil, "serve", "--check", "--bundle", signed, "--verification-key", public, "--decision", "app/decision")
+			require.Equal(t, statusOK, got.status, got)
+			got = run(t, nil, "bundle", "inspect", signed, "--verification-key", public)
+			require.Contains(t, got.out, "signed by key "+c.keyID+" ("+c.algorithm+"), verified\n")
+		})
+	}
+}
+
+// TestBundleSignReplaces an earlier signature, in place.
+func TestBundleSignReplaces(t *testing.T) {
+	private, public := keyFiles(t, ecdsaKey(t, elliptic.P256()))
+	path := builtReaders(t, "--signing-key", private)
+	verify := []string{"bundle", "verify", path, "--decision", "app/decision", "--verification-key"}
+	require.Equal(t, statusOK, run(t, nil, append(verify, public)...).status)
+
+	otherPrivate, otherPublic := keyFiles(t, ecdsaKey(t, elliptic.P256()))
+	require.Equal(t, statusOK, run(t, nil, "bundle", "sign", path, "--signing-key", otherPrivate).status)
+	require.Equal(t, statusOK, run(t, nil, append(verify, otherPublic)...).status)
+	got := run(t, nil, append(verify, public)...)
+	require.Equal(t, statusNo, got.status, got)
+	require.Contains(t, got.err, "signed by a key that is not known here")
+}
+
+// TestKeysThatCannotSign says why, and never what the file holds.
+func TestKeysThatCannotSign(t *testing.T) {
+	path := builtReaders(t)
+	before := readFile(t, path)
+	block := func(kind string, data []byte) string {
+		return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: data}))
+	}
+	pkcs8 := func(key any) string {
+		der, err := x509.MarshalPKCS8PrivateKey(key)
+		require.NoError(t, err)
+		return block("PRIVATE KEY", der)
+	}
+	_, edwards, err := ed25519.GenerateKey(rand.Reader)
+	require.NoError(t, err)
+	p224, err := ecdsa.GenerateKey(elliptic.P224(), rand.Reader)
+	require.NoError(t, err)
+	good := pkcs8(ecdsaKey(t, elliptic.P256()))
+	for name, c := range map[string]struct{ key, algorithm, wanted string }{
+		"encrypted":        {block("ENCRYPTED PRIVATE KEY", []byte("confidential")), "", "is encrypted: decrypt it first"},
+		"encrypted of old": {"-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\nY29uZmlkZW50aWFs\n-----END RSA PRIVATE KEY-----\n", "", "is encrypted: decrypt it first"},
+		"a public key":     {block("PUBLIC KEY", []byte("confidential")), "", "is the public half"},
+		"of SSH":           {block("OPENSSH PRIVATE KEY", []byte("confidential")), "", "is no key that bundles are signed by"},
+		"not PEM":          {"confidential", "", "there is no private key in it"},
+		"broken":           {block("PRIVATE KEY", []byte("confidential")), "", "cannot be read"},
+		"Ed25519":          {pkcs8(edwards), "", "neither RSA nor ECDSA"},
+		"P-224":            {pkcs8(p224), "", "use P-256, P-384 or P-521"},
+		"a short RSA key":  {pkcs8(rsaKey(t, 1024)), "", "RSA needs at least 2048"},
+		"another curve":    {good, "ES384", `cannot sign by "ES384": choose from ES256`},
+		"a shared secret":  {good, "HS256", `cannot sign by "HS256": choose from ES256`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "private.pem")
+			putFile(t, file, c.key)
+			args := []string{"bundle", "sign", path, "--signing-key", file}
+			if c.algorithm != "" {
+				args = append(args, "--signing-alg", c.algorithm)
+			}
+			got := run(t, nil, args...)
+			require.Equal(t, statusFailed, got.status, got)
+			require.Contains(t, got.err, c.wanted)
+			require.NotContains(t, got.err, "confidential")
+			require.True(t, before == readFile(t, path), "it was changed")
+		})
+	}
+}
+
+func TestSigningKeyThatOthersCanRead(t *testing.T) {
+	path := builtReaders(t)
+	private, _ := keyFiles(t, ecdsaKey(t, elliptic.P256()))
+	require.NoError(t, os.Chmod(private, 0o644))
+	got := run(t, nil, "bundle", "sign", path, "--signing-key", private)
+	require.Equal(t, statusOK, got.status, got)
+	require.Contains(t, got.err, "take that right away (chmod o-r "+private+")")
+}
+
+// TestKeyAfterItsParameters is how older tools write ECDSA keys.
+func TestKeyAfterItsParameters(t *testing.T) {
+	path := builtReaders(t)
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	der, err := x509.MarshalECPrivateKey(key)
+	require.NoError(t, err)
+	file := filepath.Join(t.TempDir(), "private.pem")
+	putFile(t, file, string(pem.EncodeToMemory(&pem.Block{Type: "EC PARAMETERS", Bytes: []byte{6, 8}}))+
+		string(pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der})))
+	got := run(t, nil, "bundle", "sign", path, "--signing-key", file)
+	require.Equal(t, statusOK, got.status, got)
+}
+
+// TestBundleRelease: old content, later than whatever came between, by the signature of today.
+func TestBundleRelease(t *testing.T) {
+	private, public := keyFiles(t, rsaKey(t, 2048))
+	old, output := builtReaders(t, "--signing-key", private), filepath.Join(t.TempDir(), "new.tar.gz")
+	got := run(t, nil, "bundle", "release", "--from", old, "--verification-key", public, "--decision", "app/decision",
+		"--signing-key", private, "-o", output)
+	require.Equal(t, statusOK, got.status, got)
+	require.Regexp(t, `: revision r1\+(\d{10}), release \d{10}, signed by key default \(RS256\)\n$`, got.out)
+	got = run(t, nil, "bundle", "verify", output, "--verification-key", public, "--decision", "app/decision")
+	require.Equal(t, statusOK, got.status, got)
+	require.Regexp(t, ` r1\+(\d{10}), release \d{10}\n`, got.out)
+
+	again := func(more ...string) finished {
+		return run(t, nil, append([]string{"bundle", "release", "--from", old, "--decision", "app/decision", "-o", output}, more...)...)
+	}
+	got = again("--sequence", "8")
+	require.Equal(t, finished{out: output + ": revision r1+8, release 8, not signed\n"}, got)
+	onceMore := filepath.Join(t.TempDir(), "more.tar.gz")
+	got = run(t, nil, "bundle", "release", "--from", output, "--decision", "app/decision", "-o", onceMore, "--sequence", "9")
+	require.Equal(t, finished{out: onceMore + ": revision r1+9, release 9, not signed\n"}, got)
+	got = again("--sequence", "9", "--revision", "rollback")
+	require.Equal(t, finished{out: output + ": revision rollback, release 9, not signed\n"}, got)
+	require.NotContains(t, run(t, nil, "bundle", "inspect", output).out, ".signatures.json")
+
+	for _, c := range []struct {
+		args   []string
+		status int
+		wanted string
+	}{
+		{[]string{"--sequence", "7"}, statusFailed, "--sequence is 7, and the old bundle has 7"},
+		{[]string{"--sequence", "-1"}, statusFailed, "--sequence is -1"},
+		{[]string{"--from", "testdata/policies"}, statusFailed, "is a folder"},
+		{[]string{"--from", "testdata/none.tar.gz"}, statusFailed, "testdata/none.tar.gz"},
+		{[]string{"--from", "testdata/directory.yaml"}, statusNo, "no gzip archive"},
+		{[]string{"--verification-key", private}, statusFailed, "is no public key"},
+		{[]string{"--decision", "app/other"}, statusNo, "no rule data.app.other"},
+	} {
+		require.NoError(t, os.RemoveAll(output))
+		got := again(c.args...)
+		require.Equal(t, c.status, got.status, got)
+		require.Contains(t, got.err, c.wanted)
+		require.NoFileExists(t, output)
+	}
+	_, otherPublic := keyFiles(t, ecdsaKey(t, elliptic.P256()))
+	got = again("--verification-key", otherPublic)
+	require.Equal(t, statusNo, got.status, got)
+	require.Contains(t, got.err, "signed by a key that is not known here")
+}
+
+// TestBundleIsWrittenWhole: where it cannot be written, what was there stays, and nothing is left behind.
+func TestBundleIsWrittenWhole(t *testing.T) {
+	dir := t.TempDir()
+	target := filepath.Join(dir, "policy.tar.gz")
+	require.NoError(t, os.MkdirAll(filepath.Join(target, "not-a-file"), 0o700))
+	got := run(t, nil, buildReaders(readers(t, nil), target)...)
+	require.Equal(t, statusFailed, got.status, got)
+	require.Contains(t, got.err, "the bundle cannot be written")
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Len(t, entries, 1)
+
+	path := builtReaders(t)
+	info, err := os.Stat(path)
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o644), info.Mode().Perm())
+	file, err := os.Open(path)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, file.Close()) }()
+	unpacked, err := gzip.NewReader(file)
+	require.NoError(t, err)
+	var names []string
+	for archive := tar.NewReader(unpacked); ; {
+		header, err := archive.Next()
+		if err == io.EOF {
+			break
+		}
+		require.NoError(t, err)
+		names = append(names, header.Name)
+	}
+	require.Equal(t, "/.manifest /app/app.rego /app/data.yaml /golden/data.json", strings.Join(names, " "))
+}

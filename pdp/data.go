@@ -1,0 +1,157 @@
+package pdp
+
+import (
+	"context"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/version"
+
+	"github.com/wardkeeper/wardkeeper/pdp/authzen"
+)
+
+// DataRequest asks for the document at one path, once for each input, as clients of OPA's API do.
+type DataRequest struct {
+	Path []string // below data
+	// Decision asks for the document at the entrypoint, wherever that is; Path does not count then.
+	Decision bool
+	Inputs   []DataInput
+}
+
+// DataInput is what a policy is to see as its input: a value as package authzen parses it.
+type DataInput struct {
+	Value any
+	Sent  bool // false: the input is undefined
+}
+
+// DataResult has an answer for each input, in their order and all by one policy.
+type DataResult struct {
+	Answers    []DataAnswer
+	Provenance Provenance
+}
+
+// DataAnswer is what a document is for one input. Where Err is set, it is not known.
+type DataAnswer struct {
+	Value   any
+	Defined bool
+	// Decision is what the value says where it is the decision's, and nil otherwise.
+	Decision *Decision
+	Action   string // that the decision was asked about, as far as that is known
+	Err      error
+}
+
+// Provenance says by what an answer was made.
+type Provenance struct {
+	OPA      string // the version of OPA inside
+	Bundle   string // what the policy is called
+	Revision string
+	Label    string // what its author calls the revision, "" where there is none
+}
+
+// Decides says whether a path is that of the decision, or of a part of it.
+func (e *Engine) Decides(path []string) bool {
+	p := e.policy.Load()
+	if p == nil {
+		return false
+	}
+	_, decides := p.documents.decides(path)
+	return decides
+}
+
+// Data answers what a document is. At the entrypoint, and for a part of the decision, an input that is an AuthZEN request gets its facts like any other
+// question, where there is a source of them; any other input is evaluated as sent, and so is every input at any other
+// path. An input that brings facts of its own is refused, and the request with it.
+func (e *Engine) Data(ctx context.Context, r DataRequest) (DataResult, error) {
+	for _, in := range r.Inputs {
+		if members, ok := in.Value.(map[string]any); ok {
+			if _, forged := members["facts"]; forged {
+				return DataResult{}, &Error{Kind: Invalid, Message: `The input has a member "facts": leave it out, for facts come from the directory alone.`}
+			}
+		}
+	}
+	s, err := e.sit(ctx)
+	if err != nil {
+		return DataResult{}, err
+	}
+	answers := make([]DataAnswer, len(r.Inputs))
+	result := DataResult{Answers: answers, Provenance: s.provenance()}
+	part, decides := s.documents.decides(r.Path)
+	if decides || r.Decision {
+		for i, in := range r.Inputs {
+			a := s.decideData(ctx, in)
+			if a.Defined {
+				a.Value, a.Defined = partOf(a.Value, part)
+			}
+			answers[i] = a
+		}
+		return result, nil
+	}
+	document, err := s.documents.at(r.Path, e.serveData)
+	if err != nil {
+		return DataResult{}, &Error{Kind: Internal, Message: "The path cannot be asked for.", Err: err}
+	}
+	if document == nil {
+		return result, nil // undefined, each of them
+	}
+	for i, in := range r.Inputs {
+		answers[i] = documentOf(s.askAsSent(ctx, in, document))
+	}
+	return result, nil
+}
+
+func (p *Policy) provenance() Provenance {
+	return Provenance{OPA: version.Version, Bundle: p.documents.path[0], Revision: p.revision.ID, Label: p.revision.Label}
+}
+
+// decideData answers with the decision as the policy words it, having read it as strictly as any decision: one that is
+// undefined is given as undefined, and one that is ill-shaped is an error.
+func (s *sitting) decideData(ctx context.Context, in DataInput) DataAnswer {
+	question, notOne := authzen.EvaluationOf(in.Value)
+	var term *ast.Term
+	var err error
+	if notOne == nil && s.view != nil {
+		term, err = s.ask(ctx, question, s.decision)
+	} else {
+		term, err = s.askAsSent(ctx, in, s.decision)
+	}
+	a := documentOf(term, err)
+	a.Action = question.Action.Name
+	if a.Err != nil {
+		return a
+	}
+	d, err := readDecision(term)
+	if err != nil {
+		s.engine.log.ErrorContext(ctx, "policy fault: the decision is undefined or ill-shaped",
+			"action", a.Action, "revision", s.revision.ID, "error", err)
+		if term != nil { // a client might take it for an allow
+			return DataAnswer{Action: a.Action, Err: &Error{Kind: Internal, Message: "The policy's decision is ill-shaped.", Err: err}}
+		}
+		d = Decision{Fault: true}
+	}
+	d.Revision = s.revision.ID
+	a.Decision = &d
+	return a
+}
+
+// documentOf makes an answer of a value.
+func documentOf(term *ast.Term, err error) DataAnswer {
+	if err != nil || term == nil {
+		return DataAnswer{Err: err}
+	}
+	value, err := ast.JSON(term.Value)
+	if err != nil {
+		return DataAnswer{Err: &Error{Kind: Internal, Message: "The document cannot be written.", Err: err}}
+	}
+	return DataAnswer{Value: value, Defined: true}
+}
+
+// term is the input as a policy sees it, nil where none was sent.
+func (in DataInput) term() (*ast.Term, error) {
+	if !in.Sent {
+		return nil, nil
+	}
+	value, err := ast.InterfaceToValue(in.Value)
+	if err != nil {
+		return nil, &Error{Kind: Invalid, Message: "The input cannot be read.", Err: err}
+	}
+	return ast.NewTerm(value), nil
+}

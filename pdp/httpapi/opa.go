@@ -1,0 +1,175 @@
+package httpapi
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/wardkeeper/wardkeeper/pdp"
+)
+
+// The paths of OPA's API that decide. Nothing here writes: policy and data come from elsewhere.
+const (
+	dataPath      = "/v1/data"
+	batchDataPath = "/v1/batch/data"
+	defaultPath   = "/"
+)
+
+// Data says what documents of the policy are, for clients of OPA's API. [*pdp.Engine] is one. Safe for concurrent use.
+type Data interface {
+	// Data answers for each input, all by one policy. It refuses an input that has facts, and never takes an ill-shaped
+	// decision for one.
+	Data(ctx context.Context, r pdp.DataRequest) (pdp.DataResult, error)
+	// Decides says whether a path is that of the decision, for the metrics.
+	Decides(path []string) bool
+	// CheckPolicy fails where no policy can decide.
+	CheckPolicy(ctx context.Context) error
+}
+
+func (s *Server) addOPA() {
+	for _, suffix := range []string{"", "/*"} {
+		s.register(dataPath+suffix, slog.LevelInfo, opaError, guarded((*exchange).document), http.MethodPost, http.MethodGet)
+		s.register(batchDataPath+suffix, slog.LevelInfo, opaError, guarded((*exchange).documents), http.MethodPost)
+	}
+	s.register(defaultPath, slog.LevelInfo, opaError, guarded((*exchange).defaultDecision), http.MethodPost)
+}
+
+// foreign says whether a path that nothing is at belongs to OPA's API: whoever asks for it reads OPA's errors.
+func (s *Server) foreign(path string) bool { return s.data != nil && strings.HasPrefix(path, "/v1/") }
+
+// document answers with the document at a path.
+func (x *exchange) document() error {
+	path, err := documentPath(x.r, dataPath)
+	if err != nil {
+		return err
+	}
+	x.tally.asks = x.s.data.Decides(path)
+	query, err := x.query()
+	if err != nil {
+		return err
+	}
+	in, err := x.input(query)
+	if err != nil {
+		return err
+	}
+	result, err := x.ask(pdp.DataRequest{Path: path, Inputs: []pdp.DataInput{in}})
+	if err != nil {
+		return err
+	}
+	a := &result.Answers[0]
+	if a.Err != nil {
+		return a.Err
+	}
+	r := response{answer: a, missingInput: !in.Sent && x.r.Method == http.MethodPost}
+	if asked(query, "provenance") {
+		r.provenance = &result.Provenance
+	}
+	if x.out, err = r.append(x.out[:0]); err != nil {
+		return unwritable(err)
+	}
+	x.count(a)
+	return x.indent(query)
+}
+
+// defaultDecision answers with the decision, bare.
+func (x *exchange) defaultDecision() error {
+	x.tally.asks = true
+	query, err := x.query()
+	if err != nil {
+		return err
+	}
+	in, err := x.bareInput()
+	if err != nil {
+		return err
+	}
+	result, err := x.ask(pdp.DataRequest{Decision: true, Inputs: []pdp.DataInput{in}})
+	if err != nil {
+		return err
+	}
+	a := &result.Answers[0]
+	switch {
+	case a.Err != nil:
+		return a.Err
+	case !a.Defined:
+		return &pdp.Error{Kind: undefined}
+	}
+	if x.out, err = appendResult(x.out[:0], a); err != nil {
+		return unwritable(err)
+	}
+	x.count(a)
+	return x.indent(query)
+}
+
+// documents answers with the document at a path for several inputs. Some failures among answers make it a 207, nothing
+// but failures a 500.
+func (x *exchange) documents() error {
+	path, err := documentPath(x.r, batchDataPath)
+	if err != nil {
+		return err
+	}
+	x.tally.asks = x.s.data.Decides(path)
+	query, err := x.query()
+	if err != nil {
+		return err
+	}
+	inputs, err := x.inputs()
+	if err != nil {
+		return err
+	}
+	names := slices.Sorted(maps.Keys(inputs))
+	r := pdp.DataRequest{Path: path, Inputs: make([]pdp.DataInput, len(names))}
+	for i, name := range names {
+		r.Inputs[i] = inputOf(inputs[name])
+	}
+	result, err := x.ask(r)
+	if err != nil {
+		return err
+	}
+	x.tally.batch = x.tally.asks
+	batch := batchResponse{names: names, answers: result.Answers}
+	if asked(query, "provenance") {
+		batch.provenance = &result.Provenance
+	}
+	if x.out, err = batch.append(x.out[:0]); err != nil {
+		return unwritable(err)
+	}
+	x.status = batch.status()
+	x.logCause(batch.firstFault())
+	for i := range result.Answers {
+		x.count(&result.Answers[i])
+	}
+	return x.indent(query)
+}
+
+// ask asks for documents. A caller pairs answers with inputs, so they must be as many.
+func (x *exchange) ask(r pdp.DataRequest) (pdp.DataResult, error) {
+	ctx, cancel := x.deadline()
+	defer cancel()
+	result, err := x.s.data.Data(ctx, r)
+	if err = settle(ctx, err); err != nil {
+		return pdp.DataResult{}, err
+	}
+	if len(result.Answers) != len(r.Inputs) {
+		return pdp.DataResult{}, &pdp.Error{Kind: pdp.Internal, Err: fmt.Errorf("%d answers for %d inputs", len(result.Answers), len(r.Inputs))}
+	}
+	x.tally.revision = result.Provenance.Revision
+	if x.tally.asks && len(result.Answers) == 1 {
+		x.tally.action = x.s.metrics.action(result.Answers[0].Action)
+	}
+	return result, nil
+}
+
+// count counts an answer, if it is a decision or should have been.
+func (x *exchange) count(a *pdp.DataAnswer) {
+	switch {
+	case !x.tally.asks:
+	case a.Decision == nil: // a failure of a batch
+		x.tally.undecided(x.s.metrics.action(a.Action))
+	default:
+		x.tally.answered(x.s.metrics.action(a.Action), a.Decision)
+	}
+}

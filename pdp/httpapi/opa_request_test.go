@@ -1,0 +1,97 @@
+package httpapi
+
+import (
+	"bytes"
+	"compress/gzip"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/authzen"
+)
+
+// untouched is a Data that fails the request that reaches it.
+func untouched(t *testing.T) *fakeData {
+	return documentsOf(func(pdp.DataInput) pdp.DataAnswer {
+		t.Error("the policy was asked")
+		return pdp.DataAnswer{}
+	})
+}
+
+// TestBodiesAreStrictForOPAToo: what two readers could take for two things is refused, and everything has a bound.
+func TestBodiesAreStrictForOPAToo(t *testing.T) {
+	h := start(t, Config{Decider: &fake{}, Data: untouched(t)})
+	for input, want := range map[string]string{
+		`{"a":1,"a":2}`: "twice", `{"facts":1,"\u0066acts":2}`: "twice", `[{"a":{"b":1,"b":2}}]`: "twice", `1e999`: "out of range",
+		`"\ud800"`: "escape", "\"\xff\"": "UTF-8", `{'a':1}`: "JSON", strings.Repeat("[", 65) + strings.Repeat("]", 65): "too deep", `1,`: "",
+	} {
+		for path, body := range map[string]string{"/v1/data/x": `{"input":` + input + `}`, "/": input, "/v1/batch/data/x": `{"inputs":{"k":` + input + `}}`} {
+			assert.Contains(t, h.post(path, body).opaError(t, 400, "invalid_parameter"), want, body)
+		}
+		h.do("GET", "/v1/data/x?input="+url.QueryEscape(input), "").opaError(t, 400, "invalid_parameter")
+	}
+	for path, bodies := range map[string][]string{
+		"/v1/data/x":       {`[]`, `"input"`, `null`, `{"input":1}{"input":2}`, `{"input":1,"input":2}`},
+		"/":                {`{}{}`, `1 2`},
+		"/v1/batch/data/x": {`[]`, `{"inputs":{}}x`},
+	} {
+		for _, body := range bodies {
+			h.post(path, body).opaError(t, 400, "invalid_parameter")
+		}
+	}
+	for _, query := range []string{"?input=", "?input", "?input={", "?input=1&input=1", "?input=%zz", "?%zz", "?input=1;x", "?input=yes"} {
+		h.do("GET", "/v1/data/x"+query, "").opaError(t, 400, "invalid_parameter")
+	}
+	for _, path := range opaPaths {
+		text := h.post(path, strings.Repeat(" ", authzen.MaxBody+1)).opaError(t, 400, "invalid_parameter")
+		assert.Equal(t, "The body is too large: send at most 1 MiB.", text)
+	}
+	text := h.do("GET", "/v1/data/"+strings.Repeat("x/", maxDocumentPath/2), "").opaError(t, 400, "invalid_parameter")
+	assert.Contains(t, text, "path")
+}
+
+func TestContentTypesOfOPA(t *testing.T) {
+	h := start(t, Config{Decider: &fake{}, Data: documentsOf(echoed)})
+	bodies := map[string]string{"/v1/data/x": `{"input":1}`, "/": `1`, "/v1/batch/data/x": `{"inputs":{"a":1}}`}
+	for path, body := range bodies {
+		for _, ok := range []string{"", "application/json", "application/json; charset=utf-8"} {
+			assert.Equal(t, 200, h.post(path, body, "Content-Type", ok).status, ok)
+		}
+		for _, bad := range []string{"application/yaml", "application/x-yaml", "text/plain", "application/x-www-form-urlencoded", "application/json; charset=utf-16"} {
+			assert.Contains(t, h.post(path, body, "Content-Type", bad).opaError(t, 400, "invalid_parameter"), "application/json", bad)
+		}
+	}
+}
+
+func TestCompressedBodies(t *testing.T) {
+	packed := func(body string) string {
+		var out bytes.Buffer
+		w := gzip.NewWriter(&out)
+		_, err := w.Write([]byte(body))
+		require.NoError(t, err)
+		require.NoError(t, w.Close())
+		return out.String()
+	}
+	h := start(t, Config{Decider: &fake{}, Data: documentsOf(echoed)})
+	assert.Equal(t, `{"result":{"a":1}}`, h.post("/v1/data/x", packed(`{"input":{"a":1}}`), "Content-Encoding", "gzip").body)
+	assert.Equal(t, `[1]`, h.post("/", packed(`[1]`), "Content-Encoding", "gzip").body)
+	assert.Equal(t, `[1]`, h.post("/", `[1]`, "Content-Encoding", "identity").body)
+	fits := `"` + strings.Repeat("x", authzen.MaxBody-2) + `"`
+	assert.Equal(t, 200, h.post("/", packed(fits), "Content-Encoding", "gzip").status)
+	for _, c := range []struct{ body, encoding, want string }{
+		{packed(fits + " "), "gzip", "too large"},
+		{packed(strings.Repeat(" ", 16<<20)), "gzip", "too large"},
+		{packed(`{}`)[:15], "gzip", "gzip"},
+		{`{}`, "gzip", "gzip"},
+		{``, "gzip", "gzip"},
+		{`{}`, "br", "Content-Encoding"},
+		{packed(packed(`{}`)), "gzip, gzip", "Content-Encoding"},
+		{packed(`{"a":1,"a":1}`), "gzip", "twice"},
+	} {
+		assert.Contains(t, h.post("/", c.body, "Content-Encoding", c.encoding).opaError(t, 400, "invalid_parameter"), c.want)
+	}
+}

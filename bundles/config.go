@@ -221,7 +221,7 @@ func (o Origin) source(limits Limits) (source, error) {
 	case o.Path != "" && remote:
 		return nil, errors.New("a path and a service are both given: choose one")
 	case o.Path != "":
-		if _, err := os.Stat(o.Path); err != nil {
+		if _, err := os.Stat(o.Path); err != nil && o.StateDir == "" { // else the last good one may be on disk
 			return nil, fmt.Errorf("the bundle is %q: name a directory of policy or a .tar.gz: %w", o.Path, err)
 		}
 		return newLocalSource(o.Path, limits), nil

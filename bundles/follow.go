@@ -212,19 +212,24 @@ func (f *Follower) loadKept(ctx context.Context) {
 	if err == nil {
 		r, err = f.open(ctx, archive, f.source.String())
 	}
-	var activate func()
+	var activate, abandon func()
 	if err == nil {
-		activate, _, err = f.gate(ctx, r)
+		activate, abandon, err = f.gate(ctx, r)
 	}
 	if err != nil {
 		f.log.Error("the policy kept on disk is not used", "reason", refusalOf(err, Vetoed).Reason, "error", err)
 		return
 	}
-	activate()
 	confirmed := record.Confirmed
 	if r.ID == record.ID {
 		f.seen, f.good = record.Tag, true
+	} else if err := f.keep.catchUp(r); err != nil {
+		// The process died between bundle and record: as long as the record is behind, an older release would be let in.
+		abandon()
+		f.log.Error("the policy kept on disk is not used", "reason", NotKept, "error", err)
+		return
 	}
+	activate()
 	if now := time.Now(); confirmed.After(now) {
 		confirmed = now // the clock was set back
 	}

@@ -154,6 +154,13 @@ func (k *keeper) moveTo(source string) error {
 	return k.save(record)
 }
 
+// catchUp makes the record say what the bundle on disk is, where the process died between the two.
+func (k *keeper) catchUp(r *Revision) error {
+	record := k.state
+	record.Sequence, record.ID, record.Tag = max(r.Sequence, record.Sequence), r.ID, ""
+	return k.save(record)
+}
+
 // confirm remembers that the source still has the active release.
 func (k *keeper) confirm(at time.Time) error {
 	record := k.state

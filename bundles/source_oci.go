@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -84,7 +85,11 @@ func (s *ociSource) fetch(ctx context.Context, seen string) (f fetched, err erro
 	if layer.Size > s.limits.Compressed {
 		return f, refuse(TooLarge, "it is larger than %d bytes", s.limits.Compressed)
 	}
-	if f.raw, err = content.FetchAll(ctx, s.repository.Blobs(), layer); err != nil { // the digest is checked
+	f.raw, err = content.FetchAll(ctx, s.repository.Blobs(), layer)
+	switch {
+	case errors.Is(err, content.ErrMismatchedDigest):
+		return f, &Refusal{Reason: Malformed, Passing: true, Err: fmt.Errorf("the registry gave other bytes than the image names: %w", err)}
+	case err != nil:
 		return f, unreached(withoutURL(err))
 	}
 	f.archive, err = ReadArchive(bytes.NewReader(f.raw), s.limits)
@@ -122,7 +127,7 @@ func (s *ociSource) layer(ctx context.Context, at ocispec.Descriptor) (ocispec.D
 }
 
 // authorized adds the configured credentials to requests for the registry and its token service, and to nothing that
-// they are redirected to.
+// they are redirected to. What a token service gave is kept from there by oras.
 type authorized struct {
 	next   http.RoundTripper
 	plugin rest.HTTPAuthPlugin

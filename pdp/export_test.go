@@ -8,8 +8,8 @@ import (
 	"github.com/wardkeeper/wardkeeper/bundles"
 )
 
-// Input is what the policy sees of a question.
-func (e *Engine) Input(ctx context.Context, r Request) (*ast.Term, error) {
+// InputTerm is what the policy sees of a question.
+func (e *Engine) InputTerm(ctx context.Context, r Request) (*ast.Term, error) {
 	view, err := e.source.View(ctx)
 	if err != nil {
 		return nil, err

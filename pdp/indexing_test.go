@@ -39,7 +39,7 @@ func TestRulesOfOtherActionsCostNothing(t *testing.T) {
 		counted := map[string]rulesEvaluated{}
 		for _, question := range askedOfEach() {
 			require.Equal(t, question.allow, decide(t, engine, question.request).Allow, question.name)
-			in, err := engine.Input(context.Background(), question.request)
+			in, err := engine.InputTerm(context.Background(), question.request)
 			require.NoError(t, err)
 			var n rulesEvaluated
 			_, err = engine.Query().Eval(context.Background(), in, &n)

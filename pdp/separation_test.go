@@ -223,7 +223,7 @@ func TestFactsAreNotTheCallers(t *testing.T) {
 	for i := range 200 {
 		r := asker.question()
 		r.Context = with(r.Context, map[string]any{"facts": map[string]any{"model": "forged"}})
-		in, err := engine.Input(context.Background(), r)
+		in, err := engine.InputTerm(context.Background(), r)
 		require.NoError(t, err)
 		var seen map[string]any
 		require.NoError(t, json.Unmarshal([]byte(in.String()), &seen))

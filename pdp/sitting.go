@@ -76,6 +76,15 @@ func (s *sitting) ask(ctx context.Context, r Request, query *bundles.Query) (ter
 	defer s.recovered(ctx, &term, &err)
 	ctx, cancel := context.WithTimeout(ctx, s.engine.timeout)
 	defer cancel()
+	in, err := s.enriched(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	return evaluate(ctx, query, in)
+}
+
+// enriched is what the policy sees of a question: with the facts beside it.
+func (s *sitting) enriched(ctx context.Context, r Request) (_ *ast.Term, err error) {
 	var facts *ast.Term
 	if s.view != nil {
 		if facts, err = s.gather(ctx, s.view, s.keep, r); err != nil {
@@ -85,11 +94,7 @@ func (s *sitting) ask(ctx context.Context, r Request, query *bundles.Query) (ter
 	if err := ctx.Err(); err != nil {
 		return nil, asError(ctx, err)
 	}
-	in, err := input(r, facts)
-	if err != nil {
-		return nil, err
-	}
-	return evaluate(ctx, query, in)
+	return input(r, facts)
 }
 
 // askAsSent evaluates with an input as it was sent and no facts, and is bounded like ask.

@@ -92,7 +92,10 @@ func serving(t *testing.T, args ...string) *daemon {
 	stderr, err := d.cmd.StderrPipe()
 	require.NoError(t, err)
 	require.NoError(t, d.cmd.Start())
-	t.Cleanup(func() { _ = d.cmd.Process.Kill() })
+	t.Cleanup(func() {
+		_ = d.cmd.Process.Kill()
+		_ = d.cmd.Wait() // or else it could still write what is removed next
+	})
 	in := bufio.NewReader(stderr)
 	var logs strings.Builder
 	for d.url == "" {

@@ -1,0 +1,329 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+const nginxToken = "of-the-bundle-server"
+
+// nginxConf serves what is published to those who hold the token. The files down and slow beside it spoil that.
+const nginxConf = `
+daemon off;
+pid nginx.pid;
+worker_processes 1;
+%[1]s
+events {}
+http {
+	log_format attempts '$status $request_time';
+	access_log access.log attempts;
+	client_body_temp_path tmp; proxy_temp_path tmp; fastcgi_temp_path tmp; uwsgi_temp_path tmp; scgi_temp_path tmp;
+	types { application/gzip gz; }
+	map $http_authorization $known { default 0; "Bearer ` + nginxToken + `" 1; }
+	server {
+		listen 127.0.0.1:%[2]d %[3]s;
+		root published;
+		if ($known = 0) { return 401; }
+		if (-f %[4]s/down) { return 500; }
+		if (-f %[4]s/slow) { set $limit_rate 1k; }
+		location = /state { stub_status; access_log off; }
+	}
+}
+`
+
+// nginx is a bundle server as people run them.
+type nginx struct {
+	dir string
+	url string
+	cmd *exec.Cmd
+	tls bool
+}
+
+// newNginx starts nginx; where it has a certificate (its PEM and its key's), it speaks TLS.
+func newNginx(t *testing.T, certificate string) *nginx {
+	t.Helper()
+	n := &nginx{dir: t.TempDir(), tls: certificate != ""}
+	port := freePort(t)
+	user, tls, scheme := "", "", "http"
+	if os.Getuid() == 0 {
+		user = "user root;" // the folder is ours alone
+	}
+	if n.tls {
+		n.write(t, "tls.pem", certificate)
+		tls, scheme = "ssl; ssl_certificate tls.pem; ssl_certificate_key tls.pem", "https"
+	}
+	n.write(t, "nginx.conf", fmt.Sprintf(nginxConf, user, port, tls, n.dir))
+	require.NoError(t, os.Mkdir(filepath.Join(n.dir, "published"), 0o755))
+	n.url = fmt.Sprintf("%s://127.0.0.1:%d", scheme, port)
+	n.start(t)
+	return n
+}
+
+func (n *nginx) start(t *testing.T) {
+	t.Helper()
+	n.cmd = exec.Command(tool(t, "nginx"), "-p", n.dir, "-c", filepath.Join(n.dir, "nginx.conf"), "-e", filepath.Join(n.dir, "error.log"))
+	out, err := os.Create(filepath.Join(n.dir, "out.log"))
+	require.NoError(t, err)
+	defer func() { require.NoError(t, out.Close()) }()
+	n.cmd.Stderr = out
+	require.NoError(t, n.cmd.Start())
+	started := n.cmd
+	t.Cleanup(func() {
+		endNginx(started)
+		if t.Failed() {
+			t.Log(n.read("out.log"), n.read("error.log"), n.read("access.log"))
+		}
+	})
+	until(t, "nginx listens", func() bool {
+		c, err := net.Dial("tcp", n.addr())
+		if err == nil {
+			_ = c.Close()
+		}
+		return err == nil
+	})
+}
+
+func (n *nginx) addr() string { return n.url[strings.LastIndex(n.url, "/")+1:] }
+
+// stop ends nginx at once, whatever it is sending.
+func (n *nginx) stop(*testing.T) { endNginx(n.cmd) }
+
+func endNginx(cmd *exec.Cmd) {
+	_ = cmd.Process.Signal(syscall.SIGTERM) // it may have been stopped before
+	_ = cmd.Wait()
+}
+
+func (n *nginx) write(t *testing.T, name, text string) {
+	t.Helper()
+	require.NoError(t, os.WriteFile(filepath.Join(n.dir, name), []byte(text), 0o644))
+}
+
+func (n *nginx) read(name string) string {
+	data, _ := os.ReadFile(filepath.Join(n.dir, name)) // absent is empty
+	return string(data)
+}
+
+func (n *nginx) remove(t *testing.T, name string) {
+	t.Helper()
+	require.NoError(t, os.Remove(filepath.Join(n.dir, name)))
+}
+
+// publish replaces the bundle. nginx makes an ETag of length and time, in seconds: each is given its own second.
+func (n *nginx) publish(t *testing.T, data []byte) {
+	t.Helper()
+	path := filepath.Join(n.dir, "published", "authz.tar.gz")
+	at := time.Now().Add(-time.Hour).Truncate(time.Second)
+	if before, err := os.Stat(path); err == nil {
+		at = before.ModTime().Add(time.Second)
+	}
+	next := filepath.Join(n.dir, "published", "next")
+	require.NoError(t, os.WriteFile(next, data, 0o644))
+	require.NoError(t, os.Chtimes(next, at, at))
+	require.NoError(t, os.Rename(next, path))
+}
+
+// sending says whether nginx is answering somebody else than us.
+func (n *nginx) sending(t *testing.T) bool {
+	t.Helper()
+	r, err := http.NewRequest(http.MethodGet, n.url+"/state", nil)
+	require.NoError(t, err)
+	r.Header.Set("Authorization", "Bearer "+nginxToken)
+	w, err := http.DefaultClient.Do(r)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, w.Body.Close()) }()
+	var a [3]int
+	var reading, writing int
+	_, err = fmt.Fscanf(w.Body, "Active connections: %d \nserver accepts handled requests\n %d %d %d \nReading: %d Writing: %d",
+		&a[0], &a[1], &a[2], new(int), &reading, &writing)
+	require.NoError(t, err)
+	return writing > 1
+}
+
+// subscriber is a wardkeeper that follows a bundle of nginx, as its YAML file says.
+type subscriber struct {
+	config string
+	signer signer
+}
+
+func newSubscriber(t *testing.T, n *nginx, ca string) subscriber {
+	t.Helper()
+	s := subscriber{signer: newSigner(t, "ES256")}
+	service := map[string]any{"url": n.url, "credentials": map[string]any{"bearer": map[string]any{"token": nginxToken}}}
+	if ca != "" {
+		service["tls"] = map[string]any{"ca_cert": writeFile(t, "ca.pem", ca)}
+	}
+	bundle, err := json.Marshal(map[string]any{
+		"service": service, "resource": "authz.tar.gz", "polling": map[string]any{"min_delay_seconds": 1, "max_delay_seconds": 1},
+		"keys":      map[string]any{"tests": map[string]any{"algorithm": "ES256", "key": s.signer.public}},
+		"state_dir": filepath.Join(t.TempDir(), "state"),
+	})
+	require.NoError(t, err)
+	s.config = writeFile(t, "wardkeeper.yaml", fmt.Sprintf("decision: app/decision\npolicy: {\"bundle\": %s}\n", bundle))
+	return s
+}
+
+func (s subscriber) serving(t *testing.T) *daemon {
+	t.Helper()
+	return serving(t, "--config", s.config)
+}
+
+func TestNginxPublishesAndUpdates(t *testing.T) {
+	n := newNginx(t, "")
+	s := newSubscriber(t, n, "")
+	n.publish(t, numbered(1).signed(t, s.signer))
+	d := s.serving(t)
+	first := d.untilRelease(t, 1)
+	require.Equal(t, "r1", first.Label)
+	require.Equal(t, n.url+"/authz.tar.gz", first.Source)
+	require.Equal(t, "tests", first.SignedBy)
+	require.True(t, first.Verified)
+	require.False(t, first.Kept)
+	until(t, "nginx answers 304", func() bool { return strings.Contains(n.read("access.log"), "304 ") })
+	require.Equal(t, first.Activated, d.revision(t).Activated)
+
+	n.publish(t, numbered(2).signed(t, s.signer))
+	second := d.untilRelease(t, 2)
+	require.NotEqual(t, first.ID, second.ID)
+	require.Equal(t, 2., d.metric(t, "wardkeeper_bundle_activations_total"))
+	ready, notes := d.notes(t)
+	require.True(t, ready)
+	require.Empty(t, notes, "there is nothing to say where all is well")
+	require.Equal(t, 2, strings.Count(n.read("access.log"), "200 "), "an unchanged bundle is not sent again: %s", n.read("access.log"))
+	require.NotContains(t, n.read("access.log"), "401 ")
+	d.signal(t, syscall.SIGTERM)
+	status, logs := d.end()
+	require.Equal(t, statusOK, status, logs)
+	require.NotContains(t, logs, nginxToken)
+}
+
+// TestNginxFails in every way that a bundle server can: the active policy goes on, it is known why, and it mends itself.
+func TestNginxFails(t *testing.T) {
+	for name, c := range map[string]struct {
+		spoil           func(*testing.T, *nginx, signer)
+		mend            func(*testing.T, *nginx)
+		outcome, reason string
+		message         string
+	}{
+		"500": {
+			func(t *testing.T, n *nginx, _ signer) { n.write(t, "down", "") },
+			func(t *testing.T, n *nginx) { n.remove(t, "down") }, "unavailable", "unavailable", "the server answered 500",
+		},
+		"absent": {
+			func(t *testing.T, n *nginx, _ signer) { n.remove(t, "published/authz.tar.gz") },
+			nil, "unavailable", "unavailable", "the server answered 404",
+		},
+		"gone": {
+			func(t *testing.T, n *nginx, _ signer) { n.stop(t) },
+			func(t *testing.T, n *nginx) { n.start(t) }, "unavailable", "unavailable", "connection refused",
+		},
+		"gone while it sends": {
+			func(t *testing.T, n *nginx, by signer) {
+				n.write(t, "slow", "")
+				n.publish(t, bulky(t, 2, 200_000).signed(t, by))
+				until(t, "nginx sends the bundle", func() bool { return n.sending(t) })
+				n.stop(t)
+			},
+			func(t *testing.T, n *nginx) { n.remove(t, "slow"); n.start(t) }, "unavailable", "unavailable", "",
+		},
+		"truncated": {
+			func(t *testing.T, n *nginx, by signer) {
+				whole := numbered(2).signed(t, by)
+				n.publish(t, whole[:len(whole)/2])
+			}, nil, "refused", "malformed", "it is cut off",
+		},
+		"unsigned": {
+			func(t *testing.T, n *nginx, _ signer) { n.publish(t, packed(t, numbered(2).archive(t))) },
+			nil, "refused", "unsigned", "it is not signed",
+		},
+		"empty": {
+			func(t *testing.T, n *nginx, _ signer) { n.publish(t, nil) }, nil, "refused", "malformed", "it is empty",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			n := newNginx(t, "")
+			s := newSubscriber(t, n, "")
+			n.publish(t, numbered(1).signed(t, s.signer))
+			d := s.serving(t)
+			first := d.untilRelease(t, 1)
+			c.spoil(t, n, s.signer)
+			until(t, "the attempt fails", func() bool { return d.revision(t).Attempt.Reason == c.reason })
+			now := d.revision(t)
+			require.Equal(t, c.outcome, now.Attempt.Outcome)
+			require.Contains(t, now.Attempt.Message, c.message)
+			require.Equal(t, first.ID, now.ID)
+			require.Equal(t, first.Activated, now.Activated)
+			require.EqualValues(t, 1, d.decidedBy(t))
+			ready, notes := d.notes(t)
+			require.True(t, ready)
+			require.Equal(t, first.ID, notes.ID)
+			require.Equal(t, c.outcome, notes.Attempt.Outcome)
+			require.Equal(t, c.reason, notes.Attempt.Reason)
+			require.Empty(t, notes.Attempt.Message, "causes are for those who hold the token")
+			require.Positive(t, d.metric(t, fmt.Sprintf("wardkeeper_bundle_refusals_total{reason=%q}", c.reason)))
+
+			n.publish(t, numbered(3).signed(t, s.signer))
+			if c.mend != nil {
+				c.mend(t, n)
+			}
+			d.untilRelease(t, 3)
+			_, notes = d.notes(t)
+			require.Empty(t, notes)
+		})
+	}
+}
+
+// TestNginxIsSlow: as long as a bundle trickles in, the active one decides.
+func TestNginxIsSlow(t *testing.T) {
+	n := newNginx(t, "")
+	s := newSubscriber(t, n, "")
+	n.publish(t, numbered(1).signed(t, s.signer))
+	d := s.serving(t)
+	d.untilRelease(t, 1)
+	n.write(t, "slow", "")
+	n.publish(t, bulky(t, 2, 2_000).signed(t, s.signer))
+	until(t, "nginx sends the bundle", func() bool { return n.sending(t) })
+	require.EqualValues(t, 1, d.decidedBy(t))
+	d.untilRelease(t, 2)
+	require.Regexp(t, `(?m)^200 [1-9]\d*\.\d+$`, n.read("access.log"), "the transfer took its time")
+}
+
+// TestNginxIsGoneAtTheStart: what was kept on disk serves, and it is said.
+func TestNginxIsGoneAtTheStart(t *testing.T) {
+	n := newNginx(t, "")
+	s := newSubscriber(t, n, "")
+	n.publish(t, numbered(1).signed(t, s.signer))
+	d := s.serving(t)
+	first := d.untilRelease(t, 1)
+	d.signal(t, syscall.SIGTERM)
+	_, _ = d.end()
+	n.stop(t)
+
+	d = s.serving(t)
+	require.EqualValues(t, 1, d.decidedBy(t))
+	until(t, "the server is found to be gone", func() bool { return d.revision(t).Attempt != nil })
+	now := d.revision(t)
+	require.Equal(t, first.ID, now.ID)
+	require.True(t, now.Verified)
+	require.True(t, now.Kept)
+	ready, notes := d.notes(t)
+	require.True(t, ready)
+	require.True(t, notes.Kept)
+	require.Equal(t, "unavailable", notes.Attempt.Reason)
+
+	n.start(t)
+	until(t, "the source has it still", func() bool { return !d.revision(t).Kept })
+	n.publish(t, numbered(2).signed(t, s.signer))
+	d.untilRelease(t, 2)
+}

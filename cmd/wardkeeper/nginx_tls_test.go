@@ -1,0 +1,76 @@
+package main
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/hex"
+	"encoding/pem"
+	"math/big"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// privateCA makes an authority that nobody knows, and a certificate of it for this machine, together with its key.
+func privateCA(t *testing.T) (ca, certificate string) {
+	t.Helper()
+	authority := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "tests"}, IsCA: true, BasicConstraintsValid: true,
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageCertSign,
+	}
+	authorityKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	signed, err := x509.CreateCertificate(rand.Reader, authority, authority, authorityKey.Public(), authorityKey)
+	require.NoError(t, err)
+	server := &x509.Certificate{
+		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "nginx"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		NotBefore: authority.NotBefore, NotAfter: authority.NotAfter, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}
+	serverKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	issued, err := x509.CreateCertificate(rand.Reader, server, authority, serverKey.Public(), authorityKey)
+	require.NoError(t, err)
+	key, err := x509.MarshalPKCS8PrivateKey(serverKey)
+	require.NoError(t, err)
+	block := func(kind string, data []byte) string {
+		return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: data}))
+	}
+	return block("CERTIFICATE", signed), block("CERTIFICATE", issued) + block("PRIVATE KEY", key)
+}
+
+// TestNginxWithACertificateOfItsOwnAuthority is believed where the settings name the authority, and nowhere else.
+func TestNginxWithACertificateOfItsOwnAuthority(t *testing.T) {
+	ca, certificate := privateCA(t)
+	n := newNginx(t, certificate)
+	s := newSubscriber(t, n, ca)
+	n.publish(t, numbered(1).signed(t, s.signer))
+	s.serving(t).untilRelease(t, 1)
+
+	stranger := newSubscriber(t, n, "")
+	d := stranger.serving(t)
+	until(t, "the server is asked", func() bool { return d.revision(t).Attempt != nil })
+	now := d.revision(t)
+	require.Empty(t, now.ID)
+	require.Equal(t, "unavailable", now.Attempt.Reason)
+	require.Contains(t, now.Attempt.Message, "certificate signed by unknown authority")
+	ready, _ := d.notes(t)
+	require.False(t, ready)
+	w, _ := post(t, d.url, "", viewJane)
+	require.Equal(t, 503, w.StatusCode)
+}
+
+// bulky is a release with so many bytes of data that do not compress well.
+func bulky(t *testing.T, n int64, size int) release {
+	t.Helper()
+	bulk := make([]byte, size)
+	_, err := rand.Read(bulk)
+	require.NoError(t, err)
+	r := numbered(n)
+	r.files["app/bulk/data.json"] = `{"bulk": "` + hex.EncodeToString(bulk) + `"}`
+	return r
+}

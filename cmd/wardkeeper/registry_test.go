@@ -1,0 +1,218 @@
+package main
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/google/go-containerregistry/pkg/registry"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"github.com/stretchr/testify/require"
+	"oras.land/oras-go/v2"
+	"oras.land/oras-go/v2/content"
+	"oras.land/oras-go/v2/registry/remote"
+)
+
+const (
+	image         = "policies/authz"
+	registryLogin = "robot:of-the-registry"
+)
+
+// imageRegistry is a registry with a front that tests can put in the way of those who pull. Pushing goes past the front.
+type imageRegistry struct {
+	store http.Handler
+	front *httptest.Server
+	pulls atomic.Int64 // blobs that were asked for at the front
+}
+
+// newImageRegistry opens a registry; via stands before it, nil for nothing.
+func newImageRegistry(t *testing.T, via func(http.Handler) http.Handler) *imageRegistry {
+	t.Helper()
+	r := &imageRegistry{store: registry.New(registry.Logger(log.New(io.Discard, "", 0)))}
+	var pulled http.Handler = http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		if q.Method == http.MethodGet && isBlob(q) {
+			r.pulls.Add(1)
+		}
+		r.store.ServeHTTP(w, q)
+	})
+	if via != nil {
+		pulled = via(pulled)
+	}
+	r.front = httptest.NewServer(pulled)
+	t.Cleanup(r.front.Close)
+	return r
+}
+
+func isBlob(r *http.Request) bool { return strings.Contains(r.URL.Path, "/blobs/") }
+
+func (r *imageRegistry) host() string { return strings.TrimPrefix(r.front.URL, "http://") }
+
+// push makes the tag prod an image whose layer is the bundle, as `oras push` does.
+func (r *imageRegistry) push(t *testing.T, data []byte) {
+	t.Helper()
+	door := httptest.NewServer(r.store)
+	defer door.Close()
+	repository, err := remote.NewRepository(strings.TrimPrefix(door.URL, "http://") + "/" + image)
+	require.NoError(t, err)
+	repository.PlainHTTP = true
+	layer := content.NewDescriptorFromBytes(ocispec.MediaTypeImageLayerGzip, data)
+	require.NoError(t, repository.Push(t.Context(), layer, bytes.NewReader(data)))
+	manifest, err := oras.PackManifest(t.Context(), repository, oras.PackManifestVersion1_1, "application/vnd.wardkeeper.tests",
+		oras.PackManifestOptions{Layers: []ocispec.Descriptor{layer}})
+	require.NoError(t, err)
+	require.NoError(t, repository.Tag(t.Context(), manifest, "prod"))
+}
+
+// subscriber follows the tag prod once a second. Without credentials nothing is sent but the question.
+func (r *imageRegistry) subscriber(t *testing.T, credentials map[string]any) subscriber {
+	t.Helper()
+	s := subscriber{signer: newSigner(t, "RS256")}
+	service := map[string]any{"url": r.front.URL, "type": "oci"}
+	if credentials != nil {
+		service["credentials"] = credentials
+	}
+	bundle, err := json.Marshal(map[string]any{
+		"service": service, "resource": r.host() + "/" + image + ":prod",
+		"polling":   map[string]any{"min_delay_seconds": 1, "max_delay_seconds": 1},
+		"key_file":  writeFile(t, "public.pem", s.signer.public),
+		"state_dir": filepath.Join(t.TempDir(), "state"),
+	})
+	require.NoError(t, err)
+	s.config = writeFile(t, "wardkeeper.yaml", fmt.Sprintf("decision: app/decision\npolicy: {\"bundle\": %s}\n", bundle))
+	return s
+}
+
+// TestRegistryByAddress is how it begins: an address, a key and a directory on the command line.
+func TestRegistryByAddress(t *testing.T) {
+	r := newImageRegistry(t, nil)
+	signer := newSigner(t, "ES256")
+	r.push(t, numbered(1).signed(t, signer))
+	d := serving(t, "--bundle", "oci+http://"+r.host()+"/"+image+":prod", "--decision", "app/decision",
+		"--verification-key", writeFile(t, "public.pem", signer.public), "--state-dir", t.TempDir())
+	now := d.untilRelease(t, 1)
+	require.Equal(t, "oci://"+r.host()+"/"+image+":prod", now.Source)
+	require.True(t, now.Verified)
+}
+
+// TestRegistryTagMoves: what the tag names is pulled, once.
+func TestRegistryTagMoves(t *testing.T) {
+	r := newImageRegistry(t, nil)
+	s := r.subscriber(t, nil)
+	r.push(t, numbered(1).signed(t, s.signer))
+	d := s.serving(t)
+	first := d.untilRelease(t, 1)
+	until(t, "the tag is looked at again", func() bool { return d.revision(t).Attempt.Outcome == "unchanged" })
+	require.Equal(t, first.Activated, d.revision(t).Activated)
+	require.EqualValues(t, 1, r.pulls.Load(), "an image that is known is not pulled again")
+	r.push(t, numbered(2).signed(t, s.signer))
+	d.untilRelease(t, 2)
+	r.push(t, numbered(1).signed(t, s.signer))
+	until(t, "the old release is refused", func() bool { return d.revision(t).Attempt.Reason == "replayed" })
+	require.EqualValues(t, 2, d.decidedBy(t))
+	require.EqualValues(t, 3, r.pulls.Load())
+}
+
+// TestRegistryGivesOtherBytes than the image names: they are not even read.
+func TestRegistryGivesOtherBytes(t *testing.T) {
+	var forge atomic.Bool
+	r := newImageRegistry(t, func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+			if !forge.Load() || !isBlob(q) {
+				next.ServeHTTP(w, q)
+				return
+			}
+			whole := httptest.NewRecorder()
+			next.ServeHTTP(whole, q)
+			body := whole.Body.Bytes()
+			body[len(body)/2] ^= 1
+			w.Header().Set("Content-Type", "application/octet-stream")
+			_, _ = w.Write(body)
+		})
+	})
+	s := r.subscriber(t, nil)
+	r.push(t, numbered(1).signed(t, s.signer))
+	d := s.serving(t)
+	d.untilRelease(t, 1)
+	forge.Store(true)
+	r.push(t, numbered(2).signed(t, s.signer))
+	until(t, "the forgery is refused", func() bool { return d.revision(t).Attempt.Reason == "malformed" })
+	require.Contains(t, d.revision(t).Attempt.Message, "the registry gave other bytes than the image names")
+	require.EqualValues(t, 1, d.decidedBy(t))
+	forge.Store(false)
+	d.untilRelease(t, 2)
+}
+
+// gatekept lets nobody in without the token of its token service, which wants the configured credentials.
+func gatekept(next http.Handler) http.Handler {
+	const granted = "granted-for-a-while"
+	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		switch given := q.Header.Get("Authorization"); {
+		case q.URL.Path == "/token" && given == "Basic "+base64.StdEncoding.EncodeToString([]byte(registryLogin)):
+			_ = json.NewEncoder(w).Encode(map[string]string{"token": granted})
+		case given == "Bearer "+granted:
+			next.ServeHTTP(w, q)
+		default:
+			w.Header().Set("WWW-Authenticate", fmt.Sprintf(`Bearer realm="http://%s/token",service="tests",scope="repository:%s:pull"`, q.Host, image))
+			w.WriteHeader(http.StatusUnauthorized)
+		}
+	})
+}
+
+// locked lets in whoever has the configured credentials.
+func locked(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		if user, password, _ := q.BasicAuth(); user+":"+password != registryLogin {
+			w.Header().Set("WWW-Authenticate", `Basic realm="tests"`)
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		next.ServeHTTP(w, q)
+	})
+}
+
+// TestRegistryWantsCredentials: those of the settings open it, whether it takes them itself or has a token service. To
+// the storage that a registry sends its callers on to, nothing of them goes.
+func TestRegistryWantsCredentials(t *testing.T) {
+	login := map[string]any{"bearer": map[string]any{"scheme": "Basic", "token": registryLogin}}
+	for name, lock := range map[string]func(http.Handler) http.Handler{"basic": locked, "token service": gatekept} {
+		t.Run(name, func(t *testing.T) {
+			var atStorage atomic.Pointer[http.Header]
+			var r *imageRegistry
+			storage := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+				header := q.Header.Clone()
+				atStorage.Store(&header)
+				r.store.ServeHTTP(w, q)
+			}))
+			defer storage.Close()
+			r = newImageRegistry(t, func(next http.Handler) http.Handler {
+				return lock(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+					if isBlob(q) {
+						http.Redirect(w, q, storage.URL+q.URL.Path, http.StatusFound)
+						return
+					}
+					next.ServeHTTP(w, q)
+				}))
+			})
+			s := r.subscriber(t, login)
+			r.push(t, numbered(1).signed(t, s.signer))
+			d := s.serving(t)
+			d.untilRelease(t, 1)
+			require.NotNil(t, atStorage.Load())
+			require.Empty(t, atStorage.Load().Values("Authorization"))
+
+			d = r.subscriber(t, nil).serving(t)
+			until(t, "the registry is asked", func() bool { return d.revision(t).Attempt != nil })
+			require.Equal(t, "unavailable", d.revision(t).Attempt.Reason)
+			require.Empty(t, d.revision(t).ID)
+		})
+	}
+}

@@ -1,0 +1,224 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/bundles"
+	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/httpapi"
+)
+
+// reloads is how often the policy is replaced under load.
+const reloads = 50
+
+// reloading is a front door over a policy that is followed, inside the process of the test.
+type reloading struct {
+	shelf     *shelf
+	decisions *decisions
+	url       string
+}
+
+func newReloading(tb testing.TB, first []byte, by signer, s sources) *reloading {
+	tb.Helper()
+	r := &reloading{shelf: newShelf(first)}
+	publisher := httptest.NewServer(r.shelf)
+	tb.Cleanup(publisher.Close)
+	described, err := json.Marshal(map[string]any{
+		"service": map[string]any{"url": publisher.URL}, "resource": "authz.tar.gz", "polling": map[string]any{"long_polling_timeout_seconds": 30},
+		"keys":      map[string]any{"tests": map[string]any{"key": by.public, "algorithm": by.algorithm}},
+		"state_dir": filepath.Join(tb.TempDir(), "state"),
+	})
+	require.NoError(tb, err)
+	origin, err := bundles.DecodeOrigin(described)
+	require.NoError(tb, err)
+	s.bundle, err = origin.Resolve()
+	require.NoError(tb, err)
+	s.timeout = 10 * time.Second
+	r.decisions, err = open(tb.Context(), s, slog.New(slog.DiscardHandler))
+	require.NoError(tb, err)
+	tb.Cleanup(r.decisions.close)
+	api, err := r.decisions.frontDoor(httpapi.Config{
+		BaseURL: "https://pdp.example.org", Logger: slog.New(slog.DiscardHandler), Timeout: time.Minute,
+	})
+	require.NoError(tb, err)
+	r.decisions.onActivate(func(p *pdp.Policy) { api.SetActions(p.Actions()) })
+	server := httptest.NewServer(api.Handler())
+	tb.Cleanup(server.Close)
+	r.url = server.URL
+	require.NotNil(tb, r.decisions.engine.Policy())
+	return r
+}
+
+// reload publishes a bundle and waits until it is active.
+func (r *reloading) reload(tb testing.TB, data []byte) {
+	tb.Helper()
+	before := r.decisions.follower.Status()
+	r.shelf.changes <- data
+	until(tb, "the release is active", func() bool {
+		s := r.decisions.follower.Status()
+		require.NoError(tb, s.Attempt.Err)
+		return s.Activations > before.Activations
+	})
+}
+
+// telling is a policy whose every answer tells the release that gave it, and that takes its time. What a search finds
+// are documents of one release, which no other allows.
+const telling = `package app
+
+decision := {"allow": _here, "context": {"release": data.app.release, "work": sum(numbers.range(1, 300))}}
+
+default _here := false
+
+_here if input.resource.type != "doc"
+
+_here if startswith(input.resource.id, sprintf("%d-", [data.app.release]))
+
+candidates := {"resource": {"doc": {sprintf("%d-%d", [data.app.release, i]) | some i in numbers.range(1, 20)}}}
+`
+
+// heavy is a release of the telling policy with so many rows of data that one too many in memory is noticed.
+func heavy(n int64) release {
+	var rows strings.Builder
+	for i := range 600 {
+		fmt.Fprintf(&rows, `, "row-%d": {"number": %d, "names": ["a-%d", "b-%d"]}`, i, i, i, i)
+	}
+	return release{n, map[string]string{"app/app.rego": telling, "app/data.json": fmt.Sprintf(`{"release": %d%s}`, n, &rows)}}
+}
+
+// TestReloadUnderLoad: no request is lost, each answer is of one release and none of an older one than was seen before, a
+// batch or page never mixes two, and in the end the memory is that of one.
+func TestReloadUnderLoad(t *testing.T) {
+	signer := newSigner(t, "ES256")
+	r := newReloading(t, heavy(1).signed(t, signer), signer, sources{decision: "app/decision"})
+	first := liveHeap()
+	done := make(chan struct{})
+	var asking sync.WaitGroup
+	for worker := range 3 {
+		asking.Go(func() {
+			last := int64(1)
+			for i := worker; ; i++ {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				now, err := r.ask(i % 3)
+				if !assert.NoError(t, err) || !assert.GreaterOrEqual(t, now, last) {
+					return
+				}
+				last = now
+			}
+		})
+	}
+	for n := range int64(reloads) {
+		r.reload(t, heavy(n+2).signed(t, signer))
+	}
+	close(done)
+	asking.Wait()
+	now, err := r.ask(0)
+	require.NoError(t, err)
+	require.EqualValues(t, reloads+1, now)
+	http.DefaultClient.CloseIdleConnections()
+	after := liveHeap()
+	t.Logf("live heap: %d KiB with the first release, %d KiB after %d more", first>>10, after>>10, reloads)
+	require.Less(t, after, first+first/2, "memory does not return")
+}
+
+// liveHeap is what is left on the heap once nothing more can be collected.
+func liveHeap() uint64 {
+	runtime.GC()
+	runtime.GC() // pools give up what they hold at the second
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// ask asks in one of three ways, and gives the one release that all of the answer is of.
+func (r *reloading) ask(way int) (release int64, err error) {
+	const parts = `{"subject":{"type":"user","id":"alice"},"action":{"name":"read"}`
+	switch way {
+	case 0:
+		var one item
+		err = r.post("/access/v1/evaluation", parts+`,"resource":{"type":"page","id":"p"}}`, &one)
+		if err == nil && !one.Decision {
+			err = fmt.Errorf("it was denied")
+		}
+		return one.Context.Release, err
+	case 1:
+		var batch struct{ Evaluations []item }
+		questions := strings.TrimSuffix(strings.Repeat(`{"resource":{"type":"page","id":"p"}},`, 30), ",")
+		if err = r.post("/access/v1/evaluations", parts+`,"evaluations":[`+questions+`]}`, &batch); err != nil {
+			return 0, err
+		}
+		if len(batch.Evaluations) != 30 {
+			return 0, fmt.Errorf("%d answers in a batch of 30", len(batch.Evaluations))
+		}
+		for _, one := range batch.Evaluations {
+			if one.Context.Release != batch.Evaluations[0].Context.Release {
+				return 0, fmt.Errorf("a batch is mixed: %v", batch.Evaluations)
+			}
+		}
+		return batch.Evaluations[0].Context.Release, nil
+	}
+	var page struct{ Results []struct{ ID string } }
+	if err = r.post("/access/v1/search/resource", parts+`,"resource":{"type":"doc"}}`, &page); err != nil {
+		return 0, err
+	}
+	if len(page.Results) != 20 {
+		return 0, fmt.Errorf("a page is mixed: it has %d of 20 results", len(page.Results))
+	}
+	_, err = fmt.Sscanf(page.Results[0].ID, "%d-", &release)
+	return release, err
+}
+
+type item struct {
+	Decision bool
+	Context  struct{ Release int64 }
+}
+
+func (r *reloading) post(path, question string, answer any) error {
+	w, err := http.Post(r.url+path, "application/json", strings.NewReader(question))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = w.Body.Close() }()
+	body, err := io.ReadAll(w.Body)
+	if err == nil && w.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%d: %s", w.StatusCode, body)
+	}
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(body, answer)
+}
+
+// TestLongPolling: a server that holds requests is heard at once, however seldom it would be asked otherwise.
+func TestLongPolling(t *testing.T) {
+	signer := newSigner(t, "ES256")
+	s := newShelf(numbered(1).signed(t, signer))
+	server := httptest.NewServer(s)
+	defer server.Close()
+	d := serving(t, "--verification-key", writeFile(t, "public.pem", signer.public), "--state-dir", t.TempDir(), "--decision", "app/decision",
+		"--config", writeFile(t, "wardkeeper.yaml", fmt.Sprintf(`policy: {bundle: {service: {url: %q}, resource: authz.tar.gz,
+  polling: {min_delay_seconds: 3600, max_delay_seconds: 3600, long_polling_timeout_seconds: 60}}}`, server.URL)))
+	d.untilRelease(t, 1)
+	for n := int64(2); n < 5; n++ {
+		s.changes <- numbered(n).signed(t, signer)
+		d.untilRelease(t, n)
+	}
+	d.kill(t)
+}

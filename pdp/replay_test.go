@@ -1,0 +1,52 @@
+package pdp_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/pdp"
+)
+
+// TestInputIsWhatThePolicySees: evaluated again, it gives the same decision.
+func TestInputIsWhatThePolicySees(t *testing.T) {
+	engine := builtIn(t, "bench.yaml")
+	for _, question := range askedOfEach() {
+		in, err := engine.Input(t.Context(), question.request)
+		require.NoError(t, err)
+		seen, err := engine.InputTerm(t.Context(), question.request)
+		require.NoError(t, err)
+		term := ast.NewTerm(ast.MustInterfaceToValue(in))
+		require.True(t, seen.Equal(term), "%s: %s is not %s", question.name, term, seen)
+		decision, err := engine.Query().Eval(t.Context(), term)
+		require.NoError(t, err)
+		allow, err := decision.Value.Find(ast.Ref{ast.StringTerm("allow")})
+		require.NoError(t, err)
+		require.Equal(t, ast.Boolean(question.allow), allow, question.name)
+	}
+}
+
+// silent is a source that has no facts to give.
+type silent struct{}
+
+func (silent) View(context.Context) (pdp.View, error) { return nil, errors.New("down") }
+
+// TestNoInputWithoutPolicyOrFacts: its errors are of the kinds of a decision.
+func TestNoInputWithoutPolicyOrFacts(t *testing.T) {
+	policy := builtIn(t, "bench.yaml").Policy()
+	for name, c := range map[string]struct {
+		cfg  pdp.Config
+		kind pdp.Kind
+	}{
+		"no policy": {pdp.Config{}, pdp.Unavailable},
+		"no facts":  {pdp.Config{Policy: policy, Source: silent{}}, pdp.Unavailable},
+		"a panic":   {pdp.Config{Policy: policy, Source: fixed{struct{ pdp.View }{}}}, pdp.Internal},
+	} {
+		in, err := pdp.New(c.cfg).Input(t.Context(), askedOfEach()[0].request)
+		require.Equal(t, c.kind, pdp.KindOf(err), name)
+		require.Nil(t, in, name)
+	}
+}

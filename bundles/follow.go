@@ -102,7 +102,7 @@ func (f *Follower) run(ctx context.Context) {
 			select {
 			case <-ctx.Done():
 				return
-			case <-time.After(f.source.pause(f.failures)):
+			case <-time.After(f.source.pause(f.failures, f.status.Attempt.Outcome == Activated)):
 			}
 		}
 		_ = f.attempt(ctx)

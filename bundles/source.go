@@ -12,8 +12,9 @@ type source interface {
 	// fetch gives what is there now, unless that is what seen names: then archive is nil. It fails with a [*Refusal]:
 	// [Unreached] where nothing can be had, another reason where what is there cannot be a bundle.
 	fetch(ctx context.Context, seen string) (fetched, error)
-	// pause is how long to wait before the next fetch. failures counts those that failed in a row.
-	pause(failures int) time.Duration
+	// pause is how long to wait before the next fetch. failures counts those that failed in a row; news says that the last
+	// one brought what is active now.
+	pause(failures int, news bool) time.Duration
 	// network says whether bundles cross a network, so that a signature is required.
 	network() bool
 	// String names the source in messages: no credentials are in it.

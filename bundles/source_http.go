@@ -19,8 +19,8 @@ import (
 const longPollType = "application/vnd.openpolicyagent.bundles"
 
 const (
-	// maxEager is how many answers in a row are believed to be news. A server that says that it holds requests, and does
-	// not, would be asked without end.
+	// maxEager is how many answers in a row may be neither news nor held back. A server that says that it holds requests,
+	// and does not, would be asked without end.
 	maxEager = 3
 	// maxTag is the longest ETag that is sent back.
 	maxTag = 1024
@@ -35,7 +35,7 @@ type httpSource struct {
 	polling  Polling
 	limits   Limits
 	held     bool // whether the server says that it holds requests
-	eager    int  // answers since it last held one for nothing
+	eager    int  // answers since it last held one, or had news
 }
 
 func newHTTPSource(s *Service, p Polling, limits Limits) (*httpSource, error) {
@@ -53,7 +53,10 @@ func newHTTPSource(s *Service, p Polling, limits Limits) (*httpSource, error) {
 func (s *httpSource) network() bool  { return true }
 func (s *httpSource) String() string { return s.name }
 
-func (s *httpSource) pause(failures int) time.Duration {
+func (s *httpSource) pause(failures int, news bool) time.Duration {
+	if news {
+		s.eager = 0
+	}
 	switch {
 	case failures > 0:
 		return backoff(failures, s.polling.Max)

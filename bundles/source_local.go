@@ -33,7 +33,7 @@ func newLocalSource(path string, limits Limits) *localSource {
 func (s *localSource) network() bool  { return false }
 func (s *localSource) String() string { return s.path }
 
-func (s *localSource) pause(failures int) time.Duration {
+func (s *localSource) pause(failures int, _ bool) time.Duration {
 	if failures > 0 {
 		return max(s.every, backoff(failures, time.Minute))
 	}

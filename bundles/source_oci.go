@@ -61,7 +61,7 @@ func newOCISource(s *Service, p Polling, limits Limits) (*ociSource, error) {
 func (s *ociSource) network() bool  { return true }
 func (s *ociSource) String() string { return s.name }
 
-func (s *ociSource) pause(failures int) time.Duration {
+func (s *ociSource) pause(failures int, _ bool) time.Duration {
 	if failures > 0 {
 		return backoff(failures, s.polling.Max)
 	}

@@ -42,36 +42,11 @@ func ReadDraft(cfg DraftConfig) (*Draft, error) {
 	if err != nil {
 		return nil, err
 	}
-	tests, err := readTests(cfg.Files, cfg.Limits.orDefaults())
+	tests, err := readTree(cfg.Files, isTest, cfg.Limits)
 	if err != nil {
 		return nil, err
 	}
-	return &Draft{policy: policy, tests: tests, entrypoint: strings.Trim(cfg.Entrypoint, "/"), schema: cfg.Schema}, nil
-}
-
-// readTests reads what [ReadTree] leaves out, in the order of the names.
-func readTests(files fs.FS, limits Limits) (tests []File, err error) {
-	rest := limits.Inflated
-	err = fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case entry.IsDir() && strings.HasPrefix(entry.Name(), ".."): // where mounted volumes keep files a second time
-			return fs.SkipDir
-		case entry.IsDir() || !isTest(name):
-			return nil
-		}
-		data, err := fs.ReadFile(files, name)
-		if err != nil {
-			return err
-		}
-		if rest -= int64(len(data)); rest < 0 || len(tests) == limits.Files {
-			return refuse(TooLarge, "its tests are more than %d files, or larger than %d bytes together", limits.Files, limits.Inflated)
-		}
-		tests = append(tests, File{name, data})
-		return nil
-	})
-	return tests, err
+	return &Draft{policy: policy, tests: tests.Files, entrypoint: strings.Trim(cfg.Entrypoint, "/"), schema: cfg.Schema}, nil
 }
 
 func isTest(name string) bool { return strings.HasSuffix(name, "_test.rego") }

@@ -8,11 +8,14 @@ import (
 )
 
 // ReadTree reads a directory of policy: what OPA's own tools read of it, and no tests.
-func ReadTree(files fs.FS, limits Limits) (*Archive, error) {
+func ReadTree(files fs.FS, limits Limits) (*Archive, error) { return readTree(files, isPolicy, limits) }
+
+// readTree reads the files of a directory that count.
+func readTree(files fs.FS, counts func(name string) bool, limits Limits) (*Archive, error) {
 	limits = limits.orDefaults()
 	b := builder{limits: limits}
 	rest := limits.Inflated
-	err := walkTree(files, func(name string) error {
+	err := walkTree(files, counts, func(name string) error {
 		data, err := readTreeFile(files, name, rest)
 		if err != nil {
 			return err
@@ -30,14 +33,14 @@ func ReadTree(files fs.FS, limits Limits) (*Archive, error) {
 
 // walkTree visits the files of a tree that count. It stays out of folders such as ..data, where Kubernetes has the files
 // of a mounted volume a second time, behind the links to them.
-func walkTree(files fs.FS, visit func(name string) error) error {
+func walkTree(files fs.FS, counts func(name string) bool, visit func(name string) error) error {
 	return fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
 		case entry.IsDir() && strings.HasPrefix(entry.Name(), ".."):
 			return fs.SkipDir
-		case entry.IsDir() || !isPolicy(name):
+		case entry.IsDir() || !counts(name):
 			return nil
 		}
 		return visit(name)

@@ -1,0 +1,70 @@
+package bundles
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"github.com/open-policy-agent/opa/v1/keys"
+	"github.com/open-policy-agent/opa/v1/logging"
+	"github.com/open-policy-agent/opa/v1/plugins/rest"
+)
+
+// Service is a server of bundles, or a registry.
+type Service struct {
+	Config   json.RawMessage
+	Resource string
+	oci      bool
+	url      string
+}
+
+func (s *Service) client() (rest.Client, error) {
+	return rest.New(s.Config, map[string]*keys.Config{}, rest.Logger(logging.NewNoOpLogger()), rest.Name("bundle"))
+}
+
+// String names the bundle without whatever may be secret.
+func (s *Service) String() string {
+	if s.oci {
+		return "oci://" + s.Resource
+	}
+	resource, _, _ := strings.Cut(s.Resource, "?")
+	return strings.TrimRight(s.url, "/") + "/" + strings.Trim(resource, "/")
+}
+
+// Polling is how often a server is asked.
+type Polling struct {
+	Min, Max time.Duration // between two requests; after failures less at first, and at most Max
+	Long     time.Duration // how long a server may hold a request; 0 means that it shall not
+	Timeout  time.Duration // of a whole request, beyond that
+}
+
+func (p Polling) pause() time.Duration {
+	return p.Min + time.Duration(rand.Int64N(int64(p.Max-p.Min)+1))
+}
+
+func (o Origin) polling() (Polling, error) {
+	p := Polling{Min: time.Minute, Max: 2 * time.Minute, Timeout: time.Minute}
+	set := func(d *time.Duration, seconds *int64) error {
+		switch {
+		case seconds == nil:
+			return nil
+		case *seconds < 1 || *seconds > 7*24*3600:
+			return fmt.Errorf("polling: %d seconds are not between 1 and a week", *seconds)
+		}
+		*d = time.Duration(*seconds) * time.Second
+		return nil
+	}
+	err := errors.Join(set(&p.Min, o.Polling.MinDelaySeconds), set(&p.Max, o.Polling.MaxDelaySeconds), set(&p.Long, o.Polling.LongPollingTimeoutSeconds))
+	if o.Polling.MaxDelaySeconds == nil {
+		p.Max = max(p.Max, p.Min)
+	} else if o.Polling.MinDelaySeconds == nil {
+		p.Min = min(p.Min, p.Max)
+	}
+	if err == nil && p.Max < p.Min {
+		err = errors.New("polling: max_delay_seconds is below min_delay_seconds")
+	}
+	return p, err
+}

@@ -27,9 +27,6 @@ type Following struct {
 // maxJudging is more than a gate takes with all the golden decisions that a bundle may bring.
 const maxJudging = 2 * time.Minute
 
-// Remote says whether bundles cross a network.
-func (f *Following) Remote() bool { return f.source.network() }
-
 // Open gets and opens the bundle once, without following it. Its error is a [*Refusal].
 func (f *Following) Open(ctx context.Context, entrypoint string, schema []byte) (*Revision, error) {
 	found, err := f.source.fetch(ctx, "")

@@ -48,4 +48,5 @@ bench: ## benchmark decisions, the HTTP server, loading, and reloading under loa
 	go test -run '^$$' -bench . -benchmem ./pdp ./pdp/httpapi ./pdp/membership ./cmd/wardkeeper
 
 golden: ## rewrite the golden decisions; the diff is the review of a policy change
-	go test ./cmd/wardkeeper -run Golden -update
+	@go test ./cmd/wardkeeper -run '^TestGoldenDecisions$$' -update
+	@git --no-pager diff --stat -- testdata/decisions 2>/dev/null || true

@@ -194,6 +194,9 @@ func (a *Archive) Find(name string) []byte {
 	return a.Files[i].Data
 }
 
+// Signed says whether there is a signature, be it good or not.
+func (a *Archive) Signed() bool { return a.Find(signaturesFile) != nil }
+
 // Write writes the archive as a .tar.gz. The same files give the same bytes: nothing of the clock or the machine is in them.
 func (a *Archive) Write(w io.Writer) error {
 	packed := gzip.NewWriter(w)

@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path"
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/bundle"
 	"github.com/open-policy-agent/opa/v1/format"
+	"go.yaml.in/yaml/v3"
 )
 
 // DraftConfig says where a policy is written, and what is asked of it.
@@ -64,6 +66,9 @@ func (d *Draft) Compile(ctx context.Context) error {
 	if _, err := open(ctx, Config{Archive: d.policy, Entrypoint: d.entrypoint, Schema: d.schema}); err != nil {
 		return err
 	}
+	if err := checkNames(d.policy.Files); err != nil {
+		return err
+	}
 	r := &Revision{Entrypoint: d.entrypoint}
 	content, err := r.parse(d.policy)
 	if err != nil {
@@ -80,6 +85,21 @@ func (d *Draft) Compile(ctx context.Context) error {
 	}
 	d.content, d.modules = content, whole.Modules
 	return nil
+}
+
+// checkNames refuses tables that have a name twice: OPA takes the last one, and people read the first.
+func checkNames(files []File) error {
+	var wrong []error
+	for _, f := range files {
+		if !bundle.IsYAMLDataFile(f.Name) && path.Base(f.Name) != "data.json" {
+			continue
+		}
+		var value any
+		if err := yaml.Unmarshal(f.Data, &value); err != nil { // JSON is YAML, too
+			wrong = append(wrong, fmt.Errorf("%s: %s", f.Name, strings.TrimPrefix(err.Error(), "yaml: ")))
+		}
+	}
+	return errors.Join(wrong...)
 }
 
 // parseModules parses what the bundle's reader leaves out, the way that it reads the rest.

@@ -39,6 +39,7 @@ type Follower struct {
 	good     bool    // whether that is the active revision
 	verdict  Attempt // on that, where it is not
 	failures int     // in a row
+	stale    bool    // as it was last told
 
 	mu        sync.Mutex // guards the rest
 	status    Status
@@ -102,11 +103,21 @@ func (f *Follower) run(ctx context.Context) {
 			select {
 			case <-ctx.Done():
 				return
-			case <-time.After(f.source.pause(f.failures, f.status.Attempt.Outcome == Activated)):
+			case <-time.After(f.pause()):
 			}
 		}
 		_ = f.attempt(ctx)
+		f.tellStale()
 	}
+}
+
+// pause is how long to wait before the next attempt: not beyond the time at which the policy gets stale, which is told.
+func (f *Follower) pause() time.Duration {
+	pause := f.source.pause(f.failures, f.status.Attempt.Outcome == Activated)
+	if at := f.confirmed.Load(); at != nil && f.cfg.Origin.maxAge > 0 && !f.stale {
+		pause = min(pause, max(time.Until(at.Add(f.cfg.Origin.maxAge)), 0)+time.Millisecond)
+	}
+	return pause
 }
 
 // Close stops following. The active revision can still be used.
@@ -194,7 +205,7 @@ func (f *Follower) gate(ctx context.Context, r *Revision) (activate, abandon fun
 func (f *Follower) open(ctx context.Context, a *Archive, source string) (*Revision, error) {
 	return Open(ctx, Config{
 		Archive: a, Source: source, Entrypoint: f.cfg.Entrypoint, Schema: f.cfg.Schema,
-		Verification: f.cfg.Origin.verification, admits: f.keep.admits,
+		Verification: f.cfg.Origin.verification, Limits: f.cfg.Origin.limits, admits: f.keep.admits,
 	})
 }
 

@@ -61,20 +61,28 @@ func openKeeper(dir string) (*keeper, error) {
 			_ = os.Remove(name)
 		}
 	}
-	data, err := os.ReadFile(filepath.Join(dir, keptState))
-	if err == nil {
-		err = json.Unmarshal(data, &k.state)
+	if k.state, err = readRecord(dir); err != nil {
+		_ = lock.Close()
+		return nil, err
 	}
-	if err == nil && k.state.Sequence < 0 {
+	return k, nil
+}
+
+// readRecord reads the record of a state directory; where there is none, nothing was active.
+func readRecord(dir string) (record keptRecord, err error) {
+	name := filepath.Join(dir, keptState)
+	data, err := os.ReadFile(name)
+	if err == nil {
+		err = json.Unmarshal(data, &record)
+	}
+	if err == nil && record.Sequence < 0 {
 		err = errors.New("its sequence is below 0")
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		// To go on without would let any old release in. It is written whole, so this is no torn write of ours.
-		_ = lock.Close()
-		return nil, fmt.Errorf("%s cannot be read, and says which releases are too old: mend it, or remove it to accept any: %w",
-			filepath.Join(dir, keptState), err)
+		return keptRecord{}, fmt.Errorf("%s cannot be read, and says which releases are too old: mend it, or remove it to accept any: %w", name, err)
 	}
-	return k, nil
+	return record, nil
 }
 
 func (k *keeper) close() {
@@ -112,7 +120,7 @@ func (k *keeper) admits(r *Revision) error {
 			highest, k.state.ID)
 	}
 	return refuse(Replayed, "it is release %d, and %d has been active here: to go back, release the old content anew "+
-		"(wardkeeper bundle release --from)", r.Sequence, highest)
+		"(wardkeeper bundle release --from); if this is newer, build it from a later commit, or with a higher --sequence", r.Sequence, highest)
 }
 
 // keep makes a release the last good one. The bundle is written before the record: whenever the process dies, the bundle

@@ -2,10 +2,12 @@ package bundles
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
+	"reflect"
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/plugins/rest"
@@ -65,10 +67,29 @@ func DecodeOrigin(data []byte) (Origin, error) {
 func strictly(data []byte, into any) error {
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(into); err != nil {
+	err := decoder.Decode(into)
+	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		return fmt.Errorf("%s is a %s: it must be %s", cmp.Or(strings.TrimPrefix(e.Field, "."), "this"), e.Value, wanted(e.Type.Kind()))
+	}
+	if err != nil {
 		return errors.New(strings.TrimPrefix(strings.ReplaceAll(err.Error(), "unknown field", "there is no setting"), "json: "))
 	}
 	return nil
+}
+
+// wanted is a kind of value as people call it.
+func wanted(k reflect.Kind) string {
+	switch k {
+	case reflect.String:
+		return "a text, in quotes where it looks like a number"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Struct, reflect.Map:
+		return "a mapping of names to values"
+	case reflect.Slice:
+		return "a list"
+	}
+	return "a whole number"
 }
 
 // SetAddress takes a path, an http(s) address, or oci://REGISTRY/NAME:TAG (a registry on this machine may speak plain

@@ -27,8 +27,16 @@ type Following struct {
 // maxJudging is more than a gate takes with all the golden decisions that a bundle may bring.
 const maxJudging = 2 * time.Minute
 
-// Open gets and opens the bundle once, without following it. Its error is a [*Refusal].
+// Open gets and opens the bundle once, without following it, and judges it as a follower would. Nothing is written, also
+// not to the state directory. Its error is a [*Refusal].
 func (f *Following) Open(ctx context.Context, entrypoint string, schema []byte) (*Revision, error) {
+	var seen keeper
+	if f.stateDir != "" {
+		var err error
+		if seen.state, err = readRecord(f.stateDir); err != nil {
+			return nil, unreached(err)
+		}
+	}
 	found, err := f.source.fetch(ctx, "")
 	if err != nil {
 		refusal := refusalOf(err, Unreached)
@@ -37,6 +45,7 @@ func (f *Following) Open(ctx context.Context, entrypoint string, schema []byte) 
 	}
 	return Open(ctx, Config{
 		Archive: found.archive, Source: f.source.String(), Entrypoint: entrypoint, Schema: schema, Verification: f.verification,
+		Limits: f.limits, admits: seen.admits,
 	})
 }
 
@@ -67,7 +76,7 @@ func (o Origin) Resolve() (*Following, error) {
 	}
 	if f.source.network() && f.verification != nil {
 		f.verification.Required = !o.AllowUnsigned
-		if f.verification.Required && f.verification.empty() {
+		if f.verification.Required && f.verification.empty() && len(o.Keys) == 0 && o.KeyFile == "" {
 			fault("bundles of %s cross a network: name the keys that sign them (keys, key_file or --verification-key), "+
 				"or write allow_unsigned: true", f.source)
 		}
@@ -91,7 +100,7 @@ func (o Origin) source(limits Limits) (source, error) {
 		}
 		return newLocalSource(o.Path, limits), nil
 	case len(o.Service) == 0 || o.Resource == "":
-		return nil, errors.New("a bundle needs a path, or a service and a resource")
+		return nil, fmt.Errorf("the bundle has no %s: it needs a path, or a service and a resource", missing(o))
 	}
 	var parsed struct{ URL, Type string }
 	if err := json.Unmarshal(o.Service, &parsed); err != nil {
@@ -164,4 +173,14 @@ func keyContent(key, algorithm string) (string, error) {
 		return "", fmt.Errorf("the key is neither PEM nor a file that can be read: %w", err)
 	}
 	return string(data), nil
+}
+
+func missing(o Origin) string {
+	switch {
+	case len(o.Service) > 0:
+		return "resource"
+	case o.Resource != "":
+		return "service"
+	}
+	return "path"
 }

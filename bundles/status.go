@@ -54,6 +54,19 @@ func (f *Follower) Stale() bool {
 	return f.cfg.Origin.maxAge > 0 && at != nil && time.Since(*at) > f.cfg.Origin.maxAge
 }
 
+// tellStale logs that nothing is decided any more, and that it is again.
+func (f *Follower) tellStale() {
+	stale := f.Stale()
+	switch {
+	case stale && !f.stale:
+		f.log.Error("policy stale: its source has not confirmed it for max_age, and nothing is decided by it until it does",
+			"max_age", f.cfg.Origin.maxAge, "source", f.source.String())
+	case !stale && f.stale:
+		f.log.Info("policy confirmed again: it decides", "source", f.source.String())
+	}
+	f.stale = stale
+}
+
 func (f *Follower) activated(r *Revision, confirmed time.Time, kept bool) {
 	now := time.Now()
 	f.mu.Lock()
@@ -137,7 +150,7 @@ func (f *Follower) refused(found fetched, r *Refusal, at time.Time) {
 	case last.Outcome == outcome && last.Err != nil && last.Err.Error() == r.Err.Error():
 		f.log.Debug("policy still not taken", attributes...)
 	case active == nil:
-		f.log.Error("there is no policy to decide by", attributes...)
+		f.log.Error("policy not taken, and there is none to decide by yet: it is tried again", attributes...)
 	case outcome == Unavailable:
 		f.log.Warn("the source of the policy cannot be read, the active one goes on", attributes...)
 	default:

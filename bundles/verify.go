@@ -166,9 +166,17 @@ func (v *Verification) signature(s bundle.SignaturesConfig, header tokenHeader) 
 		}
 	}
 	if !known {
-		return nil, "", refuse(Signature, "it is signed by a key that is not known here (key id %q)", short(id))
+		return nil, "", refuse(Signature, "it is signed by a key that is not known here (key id %q%s)", short(id), v.known())
 	}
-	return nil, "", refuse(Signature, "its signature does not hold: %w", err)
+	return nil, "", refuse(Signature, "its signature does not hold by the key %q: %w", short(id), err)
+}
+
+// known lists the key ids for a message.
+func (v *Verification) known() string {
+	if len(v.Keys) == 0 {
+		return ""
+	}
+	return "; known are " + strings.Join(slices.Sorted(maps.Keys(v.Keys)), ", ")
 }
 
 // tokenHeader is what a signature says of itself before it is verified.

@@ -36,7 +36,9 @@ type DataAnswer struct {
 	// Decision is what the value says where it is the decision's, and nil otherwise.
 	Decision *Decision
 	Action   string // that the decision was asked about, as far as that is known
-	Err      error
+	// Unasked is why the input got no facts where a question would have: it is none. nil elsewhere.
+	Unasked error
+	Err     error
 }
 
 // Provenance says by what an answer was made.
@@ -115,6 +117,9 @@ func (s *sitting) decideData(ctx context.Context, in DataInput) DataAnswer {
 	}
 	a := documentOf(term, err)
 	a.Action = question.Action.Name
+	if s.view != nil && in.Sent {
+		a.Unasked = notOne
+	}
 	if a.Err != nil {
 		return a
 	}

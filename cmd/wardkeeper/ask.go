@@ -128,7 +128,7 @@ func (f askFlags) askHere(ctx context.Context, p process, q *question) (*answer,
 		return nil, err
 	}
 	d, err := open(ctx, sources{
-		bundle: bundle, decision: f.decision, directory: f.directory, timeout: f.timeout,
+		bundle: bundle, once: true, decision: f.decision, directory: f.directory, timeout: f.timeout,
 	}, logger)
 	if err != nil {
 		return nil, err

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -28,7 +29,7 @@ refuses one that is older than what it had. Going back is a new release of old c
 		Example: `  wardkeeper bundle build policies --golden testdata --signing-key private.pem
   wardkeeper bundle verify policy.tar.gz --verification-key public.pem
   wardkeeper bundle inspect policy.tar.gz
-  wardkeeper bundle release --from old.tar.gz --signing-key private.pem`,
+  wardkeeper bundle release --from old.tar.gz --verification-key public.pem --signing-key private.pem`,
 		Args: noSuchCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -115,7 +116,10 @@ func publish(p process, a *bundles.Archive, release bundles.Release, key *bundle
 		signature = signatureName(key.ID, key.Algorithm)
 	}
 	if err := a.WriteFile(output); err != nil {
-		return fmt.Errorf("the bundle cannot be written: %w", err)
+		return err
+	}
+	if ahead := time.Unix(release.Sequence, 0); ahead.After(time.Now().Add(24 * time.Hour)) {
+		p.say("release %d lies ahead of the time: sidecars that have had it refuse whatever a commit of today is built into", release.Sequence)
 	}
 	return printLine(p.stdout, fmt.Sprintf("%s: revision %s, release %d, %s", output, release.Revision, release.Sequence, signature))
 }

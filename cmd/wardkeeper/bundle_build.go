@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
 	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -74,6 +76,11 @@ func (b *build) run(ctx context.Context, p process, sequenceGiven bool) error {
 	if info, err := os.Stat(b.dir); err != nil || !info.IsDir() {
 		return errors.Join(fmt.Errorf("%s is no folder of policy", b.dir), err)
 	}
+	for _, folder := range []string{b.golden, filepath.Dir(b.output)} {
+		if info, err := os.Stat(cmp.Or(folder, ".")); err != nil || !info.IsDir() {
+			return errors.Join(fmt.Errorf("%s is no folder", folder), err)
+		}
+	}
 	key, err := b.signing.key(p)
 	if err != nil {
 		return err
@@ -98,7 +105,11 @@ func (b *build) run(ctx context.Context, p process, sequenceGiven bool) error {
 	if err != nil {
 		return atFault(err)
 	}
-	p.say("a server would take it, with %s", counted(goldenHeld(r), "golden decision"))
+	if n := goldenHeld(r); n > 0 {
+		p.say("a server would take it, with %s", counted(n, "golden decision"))
+	} else {
+		p.say("a server would take it, without golden decisions to hold it to (--golden)")
+	}
 	return publish(p, archive, b.release, key, b.output)
 }
 
@@ -128,7 +139,7 @@ func (b *build) check(ctx context.Context, p process, draft *bundles.Draft) erro
 	if err := draft.Compile(ctx); err != nil {
 		return &exitError{statusNo, err}
 	}
-	p.say("%s compile", counted(draft.Files(), "file"))
+	p.say("compiled: %s", counted(draft.Files(), "file"))
 	if err := draft.CheckFormat(); err != nil {
 		return &exitError{statusNo, errors.Join(err, fmt.Errorf("run `opa fmt --write %s` to mend that", b.dir))}
 	}

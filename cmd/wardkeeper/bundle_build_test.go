@@ -16,7 +16,7 @@ func TestBundleBuild(t *testing.T) {
 	require.Equal(t, statusOK, got.status, got)
 	require.Equal(t, output+": revision r1, release 7, not signed\n", got.out)
 	require.Equal(t, []string{
-		"wardkeeper: 2 files compile",
+		"wardkeeper: compiled: 2 files",
 		"wardkeeper: every Rego file is formatted",
 		"wardkeeper: 3 tests pass, and reach 100.0 % of the policy's lines",
 		"wardkeeper: a server would take it, with 2 golden decisions",
@@ -93,6 +93,10 @@ func TestBundleBuildFinds(t *testing.T) {
 			changes: map[string]string{"policy/app/data.yaml": "table:\n  read: {who: ann}\n  write: {who: \"\"}\n"},
 			wanted:  []string{"table: write has nobody"},
 		},
+		"a table with a name twice": {
+			changes: map[string]string{"policy/app/data.yaml": "table:\n  read: {who: ann}\n  read: {who: bob}\n"},
+			wanted:  []string{"app/data.yaml: ", `"read" already defined`},
+		},
 		"another decision": {
 			changes: map[string]string{"golden/decisions/reading.yaml": strings.Replace(decisions, "decision: true", "decision: false", 1)},
 			wanted:  []string{`reading: Ann reads: has to be {"decision":false}, and is {"decision":true}`},
@@ -110,10 +114,12 @@ func TestBundleBuildFinds(t *testing.T) {
 		"golden decisions of the tree too": {
 			changes: map[string]string{"policy/golden/data.yaml": "decisions: []\n"}, wanted: []string{"golden decisions of its own"},
 		},
-		"a sequence below 1":  {more: []string{"--sequence", "0"}, wanted: []string{"--sequence is 0"}, status: statusFailed},
-		"too much coverage":   {more: []string{"--coverage", "101"}, wanted: []string{"--coverage is 101"}, status: statusFailed},
-		"a key that is none":  {more: []string{"--signing-key", "testdata/directory.yaml"}, wanted: []string{"no private key"}, status: statusFailed},
-		"an algorithm, alone": {more: []string{"--signing-alg", "ES256"}, wanted: []string{"name the --signing-key"}, status: statusFailed},
+		"no folder to write to": {more: []string{"-o", "testdata/none/policy.tar.gz"}, wanted: []string{"testdata/none is no folder"}, status: statusFailed},
+		"no golden folder":      {more: []string{"--golden", "testdata/none"}, wanted: []string{"testdata/none is no folder"}, status: statusFailed},
+		"a sequence below 1":    {more: []string{"--sequence", "0"}, wanted: []string{"--sequence is 0"}, status: statusFailed},
+		"too much coverage":     {more: []string{"--coverage", "101"}, wanted: []string{"--coverage is 101"}, status: statusFailed},
+		"a key that is none":    {more: []string{"--signing-key", "testdata/directory.yaml"}, wanted: []string{"no private key"}, status: statusFailed},
+		"an algorithm, alone":   {more: []string{"--signing-alg", "ES256"}, wanted: []string{"name the --signing-key"}, status: statusFailed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			output := filepath.Join(t.TempDir(), "policy.tar.gz")

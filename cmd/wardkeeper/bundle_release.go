@@ -72,6 +72,9 @@ func (a *again) run(cmd *cobra.Command, p process) error {
 	if err != nil {
 		return atFault(err)
 	}
+	if key != nil && a.keyFile == "" && old.Signed() {
+		p.say("the signature of %s is not verified: name the key that it was signed by (--verification-key)", a.from)
+	}
 	next, before, err := old.NextRelease(time.Now(), a.release.Sequence)
 	if err != nil {
 		return atFault(bundles.Refuse(bundles.Malformed, fmt.Errorf("%s: %w", a.from, err)))

@@ -147,6 +147,14 @@ func TestBundleRelease(t *testing.T) {
 		"--signing-key", private, "-o", output)
 	require.Equal(t, statusOK, got.status, got)
 	require.Regexp(t, `: revision r1\+(\d{10}), release \d{10}, signed by key default \(RS256\)\n$`, got.out)
+	require.Empty(t, got.err)
+	require.Contains(t, run(t, nil, "bundle", "release", "--from", old, "--decision", "app/decision", "--signing-key", private, "-o", output).err,
+		"is not verified: name the key")
+	got = run(t, nil, "bundle", "release", "--from", old, "--decision", "app/decision", "-o", output, "--sequence", "99999999999")
+	require.Contains(t, got.err, "release 99999999999 lies ahead of the time")
+	got = run(t, nil, "bundle", "release", "--from", old, "--verification-key", public, "--decision", "app/decision",
+		"--signing-key", private, "-o", output)
+	require.Equal(t, statusOK, got.status, got)
 	got = run(t, nil, "bundle", "verify", output, "--verification-key", public, "--decision", "app/decision")
 	require.Equal(t, statusOK, got.status, got)
 	require.Regexp(t, ` r1\+(\d{10}), release \d{10}\n`, got.out)
@@ -195,7 +203,7 @@ func TestBundleIsWrittenWhole(t *testing.T) {
 	require.NoError(t, os.MkdirAll(filepath.Join(target, "not-a-file"), 0o700))
 	got := run(t, nil, buildReaders(readers(t, nil), target)...)
 	require.Equal(t, statusFailed, got.status, got)
-	require.Contains(t, got.err, "the bundle cannot be written")
+	require.Contains(t, got.err, "policy.tar.gz cannot be written")
 	entries, err := os.ReadDir(dir)
 	require.NoError(t, err)
 	require.Len(t, entries, 1)

@@ -11,7 +11,7 @@ import (
 // the file's policy.bundle.
 func (s *settings) following() (*bundles.Following, error) {
 	if s.Bundle == "" && s.policyBundle == nil {
-		if s.VerificationKey != "" || s.StateDir != "" {
+		if !s.policyFaulty && (s.VerificationKey != "" || s.StateDir != "") {
 			return nil, errors.New("--verification-key and --state-dir are for a bundle: name it (--bundle)")
 		}
 		return nil, nil

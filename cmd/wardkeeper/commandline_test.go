@@ -23,6 +23,7 @@ func TestHelp(t *testing.T) {
 }
 
 func TestVersion(t *testing.T) {
+	require.Equal(t, run(t, nil, "version"), run(t, nil, "--version"))
 	got := run(t, nil, "version")
 	require.Equal(t, statusOK, got.status)
 	require.Regexp(t, `^wardkeeper \S+.*, OPA v1\.\d+\.\d+, go1\S* \w+/\w+\n$`, got.out)

@@ -168,6 +168,8 @@ func (l *loader) fileEntry(path string, key, value *yaml.Node, seen map[string]i
 const policyKey = "policy"
 
 func (l *loader) policy(path string, value *yaml.Node) {
+	faults := len(l.faults)
+	defer func() { l.settings.policyFaulty = len(l.faults) > faults }()
 	if value.Tag == "!!null" {
 		return
 	}

@@ -132,15 +132,24 @@ func TestEveryFaultAtOnce(t *testing.T) {
 
 func TestFilesThatAreNoSettings(t *testing.T) {
 	for text, want := range map[string]string{
-		"- a\n":                   "must be one mapping",
-		"addr: a\n---\naddr: b\n": "must be one mapping",
-		"just words":              "must be one mapping",
-		"addr: [":                 "is no YAML",
-		"a: &x 1\naddr: *x\n":     "addr must be a single value",
-		"addr: {host: localhost}": "addr must be a single value",
-		"Addr: 127.0.0.1:1":       `"Addr" is no setting: did you mean addr?`,
-		"token-file: secret":      `"token-file" is no setting: did you mean token_file?`,
-		"addr: a\n\tb: c":         "is no YAML",
+		"- a\n":                                "must be one mapping",
+		"addr: a\n---\naddr: b\n":              "must be one mapping",
+		"just words":                           "must be one mapping",
+		"addr: [":                              "is no YAML",
+		"a: &x 1\naddr: *x\n":                  "addr must be a single value",
+		"addr: {host: localhost}":              "addr must be a single value",
+		"Addr: 127.0.0.1:1":                    `"Addr" is no setting: did you mean addr?`,
+		"token-file: secret":                   `"token-file" is no setting: did you mean token_file?`,
+		"addr: a\n\tb: c":                      "is no YAML",
+		"policy: p":                            "policy must have the one member bundle",
+		"policy: {bundles: {}}":                "policy must have the one member bundle",
+		"policy: {bundle: {poling: {}}}":       `policy.bundle: there is no setting "poling"`,
+		"policy: {bundle: {path: p, path: q}}": "policy.bundle: ",
+		"policy: {bundle: {polling: {min_delay_seconds: 1s}}}":     "policy.bundle: polling.min_delay_seconds is a string: it must be a whole number",
+		"policy: {bundle: {max_age: 24}}":                          "policy.bundle: max_age is a number: it must be a text, in quotes",
+		"policy: {bundle: {keys: public.pem}}":                     "policy.bundle: keys is a string: it must be a mapping of names to values",
+		"policy: {bundle: {service: \"http://x\"}}":                "policy.bundle: service: this is a string: it must be a mapping",
+		"policy: {bundle: {service: {credentials: {bearre: {}}}}}": `policy.bundle: service: there is no setting "bearre"`,
 	} {
 		_, err := loadSettings(nil, map[string]string{configFlag: writeFile(t, "c.yaml", text)})
 		require.ErrorContains(t, err, want, "%q", text)

@@ -20,6 +20,7 @@ type sources struct {
 	directory string // a file; may be empty where the policy needs none
 	timeout   time.Duration
 	serveData bool // to clients of OPA's API
+	once      bool // takes the bundle as it is now: it is not followed, and nothing is written
 }
 
 // decisions is an engine together with what it decides by.
@@ -54,13 +55,13 @@ func open(ctx context.Context, s sources, logger *slog.Logger) (*decisions, erro
 
 // openPolicy activates the first policy, together with the directory that it judges by.
 func (d *decisions) openPolicy(ctx context.Context, s sources, logger *slog.Logger) (err error) {
-	if s.bundle != nil {
+	if s.bundle != nil && !s.once {
 		d.follower, err = bundles.Follow(ctx, bundles.FollowConfig{
 			Origin: s.bundle, Entrypoint: s.decision, Schema: inputSchema(), Gate: d.gate, Logger: logger,
 		})
 		return err
 	}
-	r, err := openBuiltIn(ctx, s.decision)
+	r, err := openNow(ctx, s.bundle, s.decision)
 	if err != nil {
 		return err
 	}

@@ -14,7 +14,11 @@ import (
 // builtIn is the source of the built-in policy.
 const builtIn = "built-in"
 
-func openBuiltIn(ctx context.Context, decision string) (*bundles.Revision, error) {
+// openNow opens a bundle as it is now, or else the built-in policy.
+func openNow(ctx context.Context, bundle *bundles.Following, decision string) (*bundles.Revision, error) {
+	if bundle != nil {
+		return bundle.Open(ctx, decision, inputSchema())
+	}
 	return bundles.Open(ctx, bundles.Config{Files: policies.Files(), Source: builtIn, Entrypoint: decision})
 }
 
@@ -87,18 +91,11 @@ func (d *decisions) judged(p *pdp.Policy) error {
 
 // openLocal makes the policy at a path ready to decide, or else the built-in one.
 func openLocal(ctx context.Context, path, decision string) (*pdp.Policy, error) {
-	if path == "" {
-		r, err := openBuiltIn(ctx, decision)
-		if err != nil {
-			return nil, err
-		}
-		return pdp.Prepare(ctx, r)
-	}
-	origin, err := localBundle(path)
+	bundle, err := localBundle(path)
 	if err != nil {
 		return nil, err
 	}
-	r, err := origin.Open(ctx, decision, inputSchema())
+	r, err := openNow(ctx, bundle, decision)
 	if err != nil {
 		return nil, err
 	}

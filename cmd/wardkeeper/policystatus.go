@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/wardkeeper/wardkeeper/bundles"
@@ -15,15 +14,6 @@ func (d *decisions) onActivate(f func(*pdp.Policy)) {
 	if p := d.engine.Policy(); p != nil {
 		f(p)
 	}
-}
-
-// unready says why nothing can be decided yet; nil where it can.
-func (d *decisions) unready() error {
-	if d.engine.Policy() != nil {
-		return nil
-	}
-	attempt := d.follower.Status().Attempt
-	return errors.Join(errors.New("there is no policy to decide by"), attempt.Err)
 }
 
 // policyStatus is what the front door tells of the policy.

@@ -69,7 +69,7 @@ Exit status: 0 stopped as told, or checked and good; 1 not able to serve, or sto
 		var d *decisions
 		if err == nil {
 			d, err = open(cmd.Context(), sources{
-				bundle: bundle, decision: s.Decision, directory: s.Directory, timeout: s.EvaluationTimeout, serveData: s.ServeData,
+				bundle: bundle, decision: s.Decision, directory: s.Directory, timeout: s.EvaluationTimeout, serveData: s.ServeData, once: s.Check,
 			}, logger)
 		}
 		if faults = errors.Join(faults, err); faults != nil {
@@ -83,9 +83,6 @@ Exit status: 0 stopped as told, or checked and good; 1 not able to serve, or sto
 			logger.Warn("Everybody on this machine can read the token file: take that right away (chmod o-r).", "file", s.TokenFile)
 		}
 		if s.Check {
-			if err := d.unready(); err != nil {
-				return &exitError{statusFailed, err}
-			}
 			fmt.Fprintf(p.stdout, "All good: %s.\n", printable(d.String()))
 			return nil
 		}
@@ -125,7 +122,7 @@ func (w *writtenFlag) String() string         { return w.fallback }
 func serve(ctx context.Context, s *settings, d *decisions, token string, logger *slog.Logger, stop <-chan os.Signal) error {
 	listener, err := net.Listen("tcp", s.Addr)
 	if err != nil {
-		return fmt.Errorf("cannot listen: %w", err)
+		return fmt.Errorf("cannot listen (choose another --addr): %w", err)
 	}
 	at := listener.Addr().String()
 	// A name may turn out to be an address that others can reach.

@@ -53,6 +53,7 @@ type settings struct {
 
 	// policyBundle is policy.bundle of the YAML file, as JSON: what of a bundle is too much for a flag. nil where absent.
 	policyBundle []byte
+	policyFaulty bool // it was there, and could not be read
 
 	// origins is the spelling by which a setting was given, by flag name, so that a fault names what to change.
 	origins map[string]string

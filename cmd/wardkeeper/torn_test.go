@@ -104,7 +104,7 @@ func TestTheKeptBundleIsSpoilt(t *testing.T) {
 			require.False(t, d.revision(t).Kept)
 			logs := d.kill(t)
 			require.Contains(t, logs, `"msg":"the policy kept on disk is not used","reason":"`+c.reason+`"`)
-			require.Contains(t, logs, "there is no policy to decide by")
+			require.Contains(t, logs, "there is none to decide by yet")
 
 			k.goes()
 			d = serving(t, k.args...)
@@ -179,4 +179,42 @@ func TestADirectoryIsKept(t *testing.T) {
 		d.kill(t)
 		require.NoError(t, os.RemoveAll(tree))
 	}
+}
+
+// TestCheckOfABundle asks the source itself, and leaves everything as it is: also beside a running server.
+func TestCheckOfABundle(t *testing.T) {
+	k := newKeeping(t)
+	check := func() finished { return run(t, nil, append([]string{"serve", "--check"}, k.args...)...) }
+	k.release(t, 5)
+	require.Equal(t, statusOK, check().status)
+	require.NoFileExists(t, k.kept("lock"))
+	require.NoFileExists(t, k.kept("bundle.tar.gz"))
+	require.NoFileExists(t, k.kept("state.json"))
+
+	d := serving(t, k.args...)
+	d.untilRelease(t, 5)
+	before, err := os.ReadFile(k.kept("state.json"))
+	require.NoError(t, err)
+	got := check()
+	require.Equal(t, statusOK, got.status, got)
+	require.Contains(t, got.out, "release 5")
+	d.kill(t)
+	for name, c := range map[string]struct {
+		change func()
+		wanted string
+	}{
+		"replayed": {func() { k.release(t, 4) }, "it is release 4, and 5 has been active here"},
+		"unsigned": {func() { k.has(packed(t, numbered(6).archive(t))) }, "it is not signed"},
+		"gone":     {func() { k.goes() }, k.url},
+	} {
+		c.change()
+		got := check()
+		require.Equal(t, statusFailed, got.status, "%s: %v", name, got)
+		require.Contains(t, got.err, c.wanted)
+	}
+	k.release(t, 6)
+	require.Equal(t, statusOK, check().status)
+	after, err := os.ReadFile(k.kept("state.json"))
+	require.NoError(t, err)
+	require.Equal(t, string(before), string(after))
 }

@@ -27,6 +27,10 @@ func (s *settings) validate() error {
 		faults = append(faults, fmt.Errorf(
 			"%s is empty: name the rule that decides, such as %s", s.origin("decision"), defaultDecision))
 	}
+	if rest, ok := strings.CutPrefix(s.Decision, "data."); ok {
+		faults = append(faults, fmt.Errorf("%s is %q: name the path below data, with slashes (%s)",
+			s.origin("decision"), s.Decision, strings.ReplaceAll(rest, ".", "/")))
+	}
 	s.table().VisitAll(func(f *pflag.Flag) {
 		if f.Value.Type() != "duration" {
 			return

@@ -48,10 +48,21 @@ func (r *response) append(out []byte) ([]byte, error) {
 	if r.answer.Defined {
 		m.value("result", r.answer.Value)
 	}
-	if r.missingInput {
-		m.value("warning", map[string]any{"code": "api_usage_warning", "message": "'input' key missing from the request"})
+	if text := r.warning(); text != "" {
+		m.value("warning", map[string]any{"code": "api_usage_warning", "message": text})
 	}
 	return m.end()
+}
+
+// warning says what a client may have meant otherwise, "" where there is nothing.
+func (r *response) warning() string {
+	switch {
+	case r.missingInput:
+		return "'input' key missing from the request"
+	case r.answer.Unasked != nil:
+		return "The input is no AuthZEN question, and was evaluated as sent, without facts. " + r.answer.Unasked.Error()
+	}
+	return ""
 }
 
 // batchResponse is the answer with a document for each name.

@@ -131,6 +131,17 @@ func TestUndefinedDocuments(t *testing.T) {
 	h.post("/", `{}`).opaError(t, 404, "undefined_document")
 }
 
+// TestAnInputThatIsNoQuestion is warned of where a question would have had facts.
+func TestAnInputThatIsNoQuestion(t *testing.T) {
+	h := start(t, Config{Decider: &fake{}, Data: documentsOf(func(pdp.DataInput) pdp.DataAnswer {
+		return pdp.DataAnswer{Value: false, Defined: true, Unasked: errors.New("The member is missing.")}
+	})})
+	const answer = `{"result":false,"warning":{"code":"api_usage_warning","message":"The input is no AuthZEN question, and was evaluated as sent, without facts. The member is missing."}}`
+	assert.Equal(t, answer, h.post("/v1/data/x", `{"input":1}`).body)
+	assert.Equal(t, `{"responses":{"a":`+answer+`}}`, h.post("/v1/batch/data/x", `{"inputs":{"a":1}}`).body)
+	assert.Equal(t, `false`, h.post("/", `{}`).body)
+}
+
 // TestBatchesOfDocuments in the shapes that clients know: all good, some failed, all failed.
 func TestBatchesOfDocuments(t *testing.T) {
 	secret := errors.New("secret cause")

@@ -15,18 +15,18 @@ import (
 
 // Limits bound what is read of a bundle, before anything of it is believed.
 type Limits struct {
-	Compressed int64 // bytes of an archive as it comes; 0 means 32 MiB
-	Inflated   int64 // bytes of all files together; 0 means 256 MiB
+	Compressed int64 // bytes of an archive as it comes; 0 means 8 MiB
+	Inflated   int64 // bytes of all files together; 0 means 64 MiB
 	Files      int   // 0 means 10,000
 	Table      int64 // bytes of one table or of the signatures; 0 means 16 MiB. Read, they take many times as much
 }
 
 func (l Limits) orDefaults() Limits {
 	if l.Compressed <= 0 {
-		l.Compressed = 32 << 20
+		l.Compressed = 8 << 20
 	}
 	if l.Inflated <= 0 {
-		l.Inflated = 256 << 20
+		l.Inflated = 64 << 20
 	}
 	if l.Files <= 0 {
 		l.Files = 10_000

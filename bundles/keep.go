@@ -75,8 +75,8 @@ func readRecord(dir string) (record keptRecord, err error) {
 	if err == nil {
 		err = json.Unmarshal(data, &record)
 	}
-	if err == nil && record.Sequence < 0 {
-		err = errors.New("its sequence is below 0")
+	if err == nil && (record.Sequence < 0 || record.Source == "") {
+		err = errors.New("it does not say of which source and release")
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		// To go on without would let any old release in. It is written whole, so this is no torn write of ours.

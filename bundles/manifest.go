@@ -17,6 +17,9 @@ const (
 	signaturesFile = ".signatures.json"
 )
 
+// maxSequence is the highest that every reader of JSON takes as it is; far beyond, there is always another one.
+const maxSequence = 1<<53 - 1
+
 // sequenceKey is the member of the manifest's metadata that orders releases.
 const sequenceKey = "sequence"
 
@@ -65,8 +68,8 @@ func sequence(m bundle.Manifest) (int64, error) {
 	if f, isFloat := value.(float64); isFloat && f == math.Trunc(f) && math.Abs(f) < 1<<53 {
 		n, err = int64(f), nil
 	}
-	if err != nil || n < 1 {
-		return 0, refuse(Malformed, "the sequence in its manifest is no whole number above 0")
+	if err != nil || n < 1 || n > maxSequence {
+		return 0, refuse(Malformed, "the sequence in its manifest is no whole number from 1 to %d", int64(maxSequence))
 	}
 	return n, nil
 }

@@ -105,7 +105,7 @@ func (o *Origin) SetAddress(address string) error {
 	case "http", "https":
 		u, err := url.Parse(address)
 		if err != nil || u.Host == "" || strings.Trim(u.Path, "/") == "" {
-			return fmt.Errorf("%q is no address of a bundle: say one such as https://bundles.example.org/authz.tar.gz", address)
+			return errors.New("it is no address of a bundle: say one such as https://bundles.example.org/authz.tar.gz")
 		}
 		if u.User != nil || u.Fragment != "" {
 			return errors.New("an address has neither user nor fragment: credentials are for the settings' policy.bundle.service")

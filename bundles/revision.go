@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"regexp"
 	"strings"
 	"time"
 
@@ -71,6 +72,9 @@ func Open(ctx context.Context, cfg Config) (r *Revision, err error) {
 	return r, nil
 }
 
+// entrypointForm keeps to one spelling of a path, since rules beside the entrypoint are found by it.
+var entrypointForm = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*$`)
+
 func open(ctx context.Context, cfg Config) (*Revision, error) {
 	a := cfg.Archive
 	if a == nil {
@@ -80,6 +84,9 @@ func open(ctx context.Context, cfg Config) (*Revision, error) {
 		}
 	}
 	r := &Revision{Source: cfg.Source, Entrypoint: strings.Trim(cfg.Entrypoint, "/"), Opened: time.Now()}
+	if !entrypointForm.MatchString(r.Entrypoint) {
+		return nil, refuse(Entrypoint, "%q is no path of a rule: name it below data, with slashes, such as authz/decision", short(r.Entrypoint))
+	}
 	if err := checkContent(a, cfg.Limits); err != nil {
 		return nil, err
 	}
@@ -187,8 +194,11 @@ func (r *Revision) dataPath(path string) string {
 	return "data." + strings.ReplaceAll(strings.Trim(path, "/"), "/", ".")
 }
 
-// maxFaults is how many compile errors are told.
-const maxFaults = 50
+// What is told of compile errors: how many, and how many bytes of each.
+const (
+	maxFaults = 50
+	maxFault  = 500
+)
 
 // faults lists the compile errors, a line each.
 func faults(errs ast.Errors) error {
@@ -199,6 +209,9 @@ func faults(errs ast.Errors) error {
 			break
 		}
 		text := strings.TrimPrefix(strings.Join(strings.Fields(err.Error()), " "), "/")
+		if len(text) > maxFault {
+			text = strings.ToValidUTF8(text[:maxFault], "") + "..."
+		}
 		if name, ok := impureIn(text); ok {
 			text += ": policies are pure, and " + name + " is not"
 		}

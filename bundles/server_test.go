@@ -60,7 +60,7 @@ func TestWhatAServerCanDo(t *testing.T) {
 		"forbidden":    {status(403), "403"},
 		"a part":       {status(206), "206"},
 		"nothing":      {status(204), "204"},
-		"elsewhere":    {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path, http.StatusFound) }, "redirects"},
+		"elsewhere":    {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path, http.StatusFound) }, "sends its callers on without end"},
 		"hangs up":     {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "EOF"},
 		"never begins": {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, "in time"},
 		"never ends": {func(w http.ResponseWriter, r *http.Request) {

@@ -7,10 +7,6 @@ import (
 	"math/rand/v2"
 	"strings"
 	"time"
-
-	"github.com/open-policy-agent/opa/v1/keys"
-	"github.com/open-policy-agent/opa/v1/logging"
-	"github.com/open-policy-agent/opa/v1/plugins/rest"
 )
 
 // Service is a server of bundles, or a registry.
@@ -21,17 +17,17 @@ type Service struct {
 	url      string
 }
 
-func (s *Service) client() (rest.Client, error) {
-	return rest.New(s.Config, map[string]*keys.Config{}, rest.Logger(logging.NewNoOpLogger()), rest.Name("bundle"))
-}
-
 // String names the bundle without whatever may be secret.
 func (s *Service) String() string {
 	if s.oci {
 		return "oci://" + s.Resource
 	}
-	resource, _, _ := strings.Cut(s.Resource, "?")
-	return strings.TrimRight(s.url, "/") + "/" + strings.Trim(resource, "/")
+	resource, query, _ := strings.Cut(s.Resource, "?")
+	name := strings.TrimRight(s.url, "/") + "/" + strings.Trim(resource, "/")
+	if query != "" { // tells two bundles of one path apart
+		name += "?" + strings.TrimPrefix(digest([]byte(query)), "sha256:")[:8]
+	}
+	return name
 }
 
 // Polling is how often a server is asked.

@@ -6,12 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
-	"github.com/open-policy-agent/opa/v1/plugins/rest"
 	"oras.land/oras-go/v2/registry/remote/errcode"
 )
 
@@ -28,8 +29,7 @@ const (
 
 // httpSource is a bundle server, asked as OPA asks it: with ETags, and with long polling where both sides want it.
 type httpSource struct {
-	client   rest.Client
-	long     rest.Client // waits for the head of an answer as long as the server may hold it
+	server   *caller
 	resource string
 	name     string
 	polling  Polling
@@ -39,14 +39,12 @@ type httpSource struct {
 }
 
 func newHTTPSource(s *Service, p Polling, limits Limits) (*httpSource, error) {
-	client, err := s.client()
+	server, err := s.caller(p.Long > 0) // the server may hold the head of its answer
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("service: %w", err)
 	}
-	noLimit := int64(0)
 	return &httpSource{
-		client: client, long: client.SetResponseHeaderTimeout(&noLimit), resource: s.Resource, name: s.String(),
-		polling: p, limits: limits.orDefaults(),
+		server: server, resource: strings.TrimLeft(s.Resource, "/"), name: s.String(), polling: p, limits: limits.orDefaults(),
 	}, nil
 }
 
@@ -60,6 +58,8 @@ func (s *httpSource) pause(failures int, news bool) time.Duration {
 	switch {
 	case failures > 0:
 		return backoff(failures, s.polling.Max)
+	case s.held && s.polling.Long > 0 && s.eager < maxEager && news:
+		return 100 * time.Millisecond // two bundles in turn, without end, have to take their time
 	case s.held && s.polling.Long > 0 && s.eager < maxEager:
 		return 0
 	}
@@ -67,9 +67,8 @@ func (s *httpSource) pause(failures int, news bool) time.Duration {
 }
 
 func (s *httpSource) fetch(ctx context.Context, seen string) (f fetched, err error) {
-	client, prefer, limit := s.client, "modes=snapshot", s.polling.Timeout
+	prefer, limit := "modes=snapshot", s.polling.Timeout
 	if s.polling.Long > 0 {
-		client = s.long
 		prefer += ";wait=" + strconv.FormatInt(int64(s.polling.Long/time.Second), 10)
 		limit += s.polling.Long
 	}
@@ -77,7 +76,7 @@ func (s *httpSource) fetch(ctx context.Context, seen string) (f fetched, err err
 	defer cancel()
 	etag, _ := tagged(seen)
 	began := time.Now()
-	response, err := client.WithHeader("Prefer", prefer).WithHeader("If-None-Match", etag).Do(ctx, http.MethodGet, s.resource)
+	response, err := s.server.get(ctx, s.resource, map[string]string{"Prefer": prefer, "If-None-Match": etag})
 	if err != nil {
 		return f, unreached(withoutURL(err))
 	}
@@ -88,6 +87,9 @@ func (s *httpSource) fetch(ctx context.Context, seen string) (f fetched, err err
 	s.eager++
 	switch response.StatusCode {
 	case http.StatusNotModified:
+		if etag == "" {
+			return f, unreached(errors.New("the server answered 304 Not Modified, and nobody had asked whether it is"))
+		}
 		if time.Since(began) >= min(time.Second, s.polling.Long/2) {
 			s.eager = 0
 		}
@@ -126,7 +128,7 @@ func tagged(tag string) (etag, sum string) {
 	return "", tag
 }
 
-// withoutURL takes the address out of an error: it may carry a secret, and the source is named beside it anyway.
+// withoutURL takes addresses and paths out of an error: they may be secrets, and the source is named beside it anyway.
 func withoutURL(err error) error {
 	for {
 		if errors.Is(err, context.DeadlineExceeded) {
@@ -135,9 +137,17 @@ func withoutURL(err error) error {
 		if e, ok := errors.AsType[*errcode.ErrorResponse](err); ok {
 			return fmt.Errorf("the registry answered %d %s", e.StatusCode, http.StatusText(e.StatusCode))
 		}
+		if e, ok := errors.AsType[*fs.PathError](err); ok {
+			return fmt.Errorf("a file of the credentials or of TLS cannot be read: %w", e.Err)
+		}
 		e, ok := errors.AsType[*url.Error](err)
-		if !ok {
+		switch {
+		case !ok && strings.Contains(err.Error(), "Location header"):
+			return errors.New("the server sends its callers on to what is no address")
+		case !ok:
 			return err
+		case e.Op == "parse":
+			return errors.New("an address cannot be parsed")
 		}
 		err = e.Err
 	}

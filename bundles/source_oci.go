@@ -30,25 +30,17 @@ type ociSource struct {
 }
 
 func newOCISource(s *Service, p Polling, limits Limits) (*ociSource, error) {
-	client, err := s.client()
+	registry, err := s.caller(false)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("service: %w", err)
 	}
 	repository, err := remote.NewRepository(s.Resource)
 	if err != nil {
 		return nil, fmt.Errorf("the resource %q is no image of a registry, such as registry.example.org/policies/authz:prod: %w", s.Resource, err)
 	}
-	plugin, err := client.Config().AuthPlugin(client.AuthPluginLookup())
-	if err != nil {
-		return nil, err
-	}
-	credentials, err := plugin.NewClient(*client.Config())
-	if err != nil {
-		return nil, err
-	}
-	repository.PlainHTTP = strings.HasPrefix(client.Config().URL, "http://")
+	repository.PlainHTTP = strings.HasPrefix(registry.url, "http://")
 	repository.Client = &auth.Client{
-		Client: &http.Client{Transport: &authorized{next: credentials.Transport, plugin: plugin}},
+		Client: &http.Client{Transport: &authorized{next: registry.client.Transport, plugin: registry.plugin}},
 		Cache:  auth.NewCache(),
 	}
 	reference := repository.Reference.Reference

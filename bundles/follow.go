@@ -10,10 +10,10 @@ import (
 	"time"
 )
 
-// Gate is the last word on a revision before it becomes active: it may ask it whatever it likes. An error refuses it;
-// one with a reason of its own is a [*Refusal]. Otherwise one of the functions is called, once: activate where the
-// revision is kept and from now on decides, abandon where it could not be kept.
-type Gate func(ctx context.Context, r *Revision) (activate, abandon func(), err error)
+// Gate is the last word on a revision before it becomes active: it may ask it whatever it likes, and changes nothing. An
+// error refuses it; one with a reason of its own is a [*Refusal]. Otherwise activate is called once the revision is kept,
+// and from then on it decides; where it cannot be kept, nothing is called.
+type Gate func(ctx context.Context, r *Revision) (activate func(), err error)
 
 // FollowConfig is what a follower is made of.
 type FollowConfig struct {
@@ -39,6 +39,7 @@ type Follower struct {
 	good     bool    // whether that is the active revision
 	verdict  Attempt // on that, where it is not
 	failures int     // in a row
+	keptTold string  // why the bundle on disk is not used, as it was last told
 	stale    bool    // as it was last told
 
 	mu        sync.Mutex // guards the rest
@@ -106,7 +107,9 @@ func (f *Follower) run(ctx context.Context) {
 			case <-time.After(f.pause()):
 			}
 		}
-		_ = f.attempt(ctx)
+		if err := f.attempt(ctx); err != nil && f.active() == nil && ctx.Err() == nil {
+			f.loadKept(ctx) // what spoke against it may have been mended
+		}
 		f.tellStale()
 	}
 }
@@ -158,7 +161,7 @@ func (f *Follower) attempt(ctx context.Context) error {
 
 // take makes what was found active, or says why not.
 func (f *Follower) take(ctx context.Context, found fetched, began time.Time) error {
-	r, err := f.open(ctx, found.archive, f.source.String())
+	r, err := f.open(ctx, found.archive)
 	if err != nil {
 		return err
 	}
@@ -170,12 +173,11 @@ func (f *Follower) take(ctx context.Context, found fetched, began time.Time) err
 		f.confirm(began)
 		return nil
 	}
-	activate, abandon, err := f.gate(ctx, r)
+	activate, err := f.gate(ctx, r)
 	if err != nil {
 		return err
 	}
 	if err := f.keep.keep(r, found, r.Source); err != nil {
-		abandon()
 		return &Refusal{Reason: NotKept, Passing: true, Err: err}
 	}
 	activate()
@@ -184,7 +186,7 @@ func (f *Follower) take(ctx context.Context, found fetched, began time.Time) err
 }
 
 // gate asks the gate. One that panics has not let anything through.
-func (f *Follower) gate(ctx context.Context, r *Revision) (activate, abandon func(), err error) {
+func (f *Follower) gate(ctx context.Context, r *Revision) (activate func(), err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			err = refuse(Vetoed, "policies %s: it cannot be tried: %v", r.Source, cause)
@@ -192,21 +194,38 @@ func (f *Follower) gate(ctx context.Context, r *Revision) (activate, abandon fun
 	}()
 	judging, cancel := context.WithTimeout(ctx, f.cfg.Origin.judging)
 	defer cancel()
-	if activate, abandon, err = f.cfg.Gate(judging, r); err != nil {
+	if activate, err = f.cfg.Gate(judging, r); err != nil {
 		refusal := refusalOf(err, Vetoed)
 		if judging.Err() != nil { // a machine under load may need longer than this time
 			refusal.Passing, refusal.Err = true, fmt.Errorf("policies %s: it cannot be tried within %s: %w", r.Source, f.cfg.Origin.judging, err)
 		}
-		return nil, nil, refusal
+		return nil, refusal
 	}
-	return activate, abandon, nil
+	return activate, nil
 }
 
-func (f *Follower) open(ctx context.Context, a *Archive, source string) (*Revision, error) {
-	return Open(ctx, Config{
-		Archive: a, Source: source, Entrypoint: f.cfg.Entrypoint, Schema: f.cfg.Schema,
-		Verification: f.cfg.Origin.verification, Limits: f.cfg.Origin.limits, admits: f.keep.admits,
-	})
+// open verifies and compiles a bundle, for as long as judging may take. A compiler cannot be told to stop: one that is
+// given up ends by itself, and what it gives is thrown away.
+func (f *Follower) open(ctx context.Context, a *Archive) (r *Revision, err error) {
+	seen := keeper{state: f.keep.state}
+	cfg := Config{
+		Archive: a, Source: f.source.String(), Entrypoint: f.cfg.Entrypoint, Schema: f.cfg.Schema,
+		Verification: f.cfg.Origin.verification, Limits: f.cfg.Origin.limits, admits: seen.admits,
+	}
+	done := make(chan func(), 1)
+	go func() {
+		opened, fault := Open(ctx, cfg)
+		done <- func() { r, err = opened, fault }
+	}()
+	select {
+	case take := <-done:
+		take()
+		return r, err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-time.After(f.cfg.Origin.judging):
+		return nil, refuse(Compile, "policies %s: it does not compile within %s", cfg.Source, f.cfg.Origin.judging)
+	}
 }
 
 // loadKept activates the last good bundle of this origin, judged anew as if it had just come.
@@ -221,30 +240,39 @@ func (f *Follower) loadKept(ctx context.Context) {
 	}
 	var r *Revision
 	if err == nil {
-		r, err = f.open(ctx, archive, f.source.String())
+		r, err = f.open(ctx, archive)
 	}
-	var activate, abandon func()
+	var activate func()
 	if err == nil {
-		activate, abandon, err = f.gate(ctx, r)
+		activate, err = f.gate(ctx, r)
+	}
+	if err == nil && r.ID != record.ID {
+		// The process died between bundle and record: as long as the record is behind, an older release would be let in.
+		if err = f.keep.catchUp(r); err != nil {
+			err = Refuse(NotKept, err)
+		}
 	}
 	if err != nil {
-		f.log.Error("the policy kept on disk is not used", "reason", refusalOf(err, Vetoed).Reason, "error", err)
+		f.keptFault(refusalOf(err, Vetoed))
 		return
 	}
 	confirmed := record.Confirmed
 	if r.ID == record.ID {
 		f.seen, f.good = record.Tag, true
-	} else if err := f.keep.catchUp(r); err != nil {
-		// The process died between bundle and record: as long as the record is behind, an older release would be let in.
-		abandon()
-		f.log.Error("the policy kept on disk is not used", "reason", NotKept, "error", err)
-		return
 	}
 	activate()
 	if now := time.Now(); confirmed.After(now) {
 		confirmed = now // the clock was set back
 	}
 	f.activated(r, confirmed, true)
+}
+
+// keptFault tells why the bundle on disk is not used: once, as long as it stays the same.
+func (f *Follower) keptFault(r *Refusal) {
+	if text := r.Error(); text != f.keptTold {
+		f.keptTold = text
+		f.log.Error("the policy kept on disk is not used", "reason", r.Reason, "error", r.Err)
+	}
 }
 
 func (f *Follower) active() *Revision {

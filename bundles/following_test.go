@@ -60,23 +60,22 @@ func (l *lines) count(text string) int {
 // followed is a follower with the gate of the server, and the engine that decides.
 type followed struct {
 	*bundles.Follower
-	t         *testing.T
-	log       *lines
-	engine    *pdp.Engine
-	abandoned *atomic.Int32
-	judged    *atomic.Int32
+	t      *testing.T
+	log    *lines
+	engine *pdp.Engine
+	judged *atomic.Int32
 }
 
 // following is how to follow in a test; a test may change it before it begins.
 func following(t *testing.T, o *bundles.Following) (followed, bundles.FollowConfig) {
-	f := followed{t: t, log: &lines{}, abandoned: &atomic.Int32{}, judged: &atomic.Int32{}}
+	f := followed{t: t, log: &lines{}, judged: &atomic.Int32{}}
 	logger := slog.New(slog.NewTextHandler(f.log, nil))
 	f.engine = pdp.New(pdp.Config{Logger: logger})
-	gate := func(ctx context.Context, r *bundles.Revision) (activate, abandon func(), err error) {
+	gate := func(ctx context.Context, r *bundles.Revision) (activate func(), err error) {
 		f.judged.Add(1)
 		p, err := pdp.Prepare(ctx, r)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		if r.Golden != nil {
 			golden, err := proof.DecodeGolden(r.Golden)
@@ -84,10 +83,10 @@ func following(t *testing.T, o *bundles.Following) (followed, bundles.FollowConf
 				err = golden.Check(ctx, p, nil)
 			}
 			if err != nil {
-				return nil, nil, bundles.Refuse(bundles.Golden, err)
+				return nil, bundles.Refuse(bundles.Golden, err)
 			}
 		}
-		return func() { f.engine.Activate(p) }, func() { f.abandoned.Add(1) }, nil
+		return func() { f.engine.Activate(p) }, nil
 	}
 	return f, bundles.FollowConfig{Origin: o, Entrypoint: entrypoint, Schema: inputSchema(), Gate: gate, Logger: logger}
 }

@@ -187,7 +187,6 @@ func TestWhatCannotBeKeptIsNotActivated(t *testing.T) {
 	require.EqualValues(t, 1, now.Active.Sequence)
 	require.False(t, f.decides("read2"))
 	f.until("retried", func(now bundles.Status) bool { return now.Refused[bundles.NotKept] > 1 })
-	require.GreaterOrEqual(t, f.abandoned.Load(), int32(1))
 	require.NoError(t, os.Rename(aside, dir))
 	f.untilSequence(2)
 	require.True(t, f.decides("read2"))

@@ -15,7 +15,11 @@ import (
 type Document struct {
 	query *Query
 	rules *ast.TreeNode // what is kept of the value; nil where all of it is
+	whole bool
 }
+
+// Whole says whether it is all the rules beneath a path that are evaluated, and not one.
+func (d *Document) Whole() bool { return d.whole }
 
 // Document compiles what is at a path below data, such as {"authz", "allow"}. Names that are whole numbers name array
 // elements, as in OPA's API. Data that is not the result of a rule is left out unless withData says otherwise. Where
@@ -25,12 +29,13 @@ func (r *Revision) Document(path []string, withData bool) (*Document, error) {
 	for _, name := range path {
 		ref = append(ref, pathTerm(name))
 	}
-	d := &Document{}
+	beneath, meets := r.rulesAt(ref)
+	if !meets && !withData {
+		return nil, nil
+	}
+	d := &Document{whole: beneath != nil}
 	if !withData {
-		meets := false
-		if d.rules, meets = r.rulesAt(ref); !meets {
-			return nil, nil
-		}
+		d.rules = beneath
 	}
 	var err error
 	if d.query, err = r.prepare(ref); isTypeError(err) {

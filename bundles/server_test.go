@@ -149,10 +149,10 @@ decision if {
 	slow, cfg := following(t, s.origin(t, nil))
 	cfg.Patience = 100 * time.Millisecond
 	asked, gate := atomic.Int32{}, cfg.Gate
-	cfg.Gate = func(ctx context.Context, r *bundles.Revision) (activate, abandon func(), err error) {
+	cfg.Gate = func(ctx context.Context, r *bundles.Revision) (activate func(), err error) {
 		if asked.Add(1) == 1 {
 			<-ctx.Done()
-			return nil, nil, bundles.Refuse(bundles.Golden, ctx.Err())
+			return nil, bundles.Refuse(bundles.Golden, ctx.Err())
 		}
 		return gate(ctx, r)
 	}
@@ -165,7 +165,7 @@ func TestAGateThatPanics(t *testing.T) {
 	s := serve(t, signed(release(1)).packed())
 	f, cfg := following(t, s.origin(t, nil))
 	gate := cfg.Gate
-	cfg.Gate = func(ctx context.Context, r *bundles.Revision) (activate, abandon func(), err error) {
+	cfg.Gate = func(ctx context.Context, r *bundles.Revision) (activate func(), err error) {
 		if r.Sequence == 2 {
 			panic("a policy too many")
 		}

@@ -81,7 +81,7 @@ func (f *Follower) activated(r *Revision, confirmed time.Time, kept bool) {
 	attributes := []any{"revision", r.ID, "label", r.Label, "sequence", r.Sequence, "source", r.Source, "verified", r.Verified}
 	switch {
 	case kept:
-		f.log.Warn("policy activated from disk, until its source answers", attributes...)
+		f.log.Warn("policy activated from disk, until its source has a good one", attributes...)
 	case before == nil:
 		f.log.Info("policy activated", attributes...)
 	default:

@@ -9,6 +9,9 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
+// maxWhole is how many inputs a request may have for all the rules beneath a path, which is much to compute and to say.
+const maxWhole = 10
+
 // DataRequest asks for the document at one path, once for each input, as clients of OPA's API do.
 type DataRequest struct {
 	Path []string // below data
@@ -93,6 +96,9 @@ func (e *Engine) Data(ctx context.Context, r DataRequest) (DataResult, error) {
 	}
 	if document == nil {
 		return result, nil // undefined, each of them
+	}
+	if document.Whole() && len(r.Inputs) > maxWhole {
+		return DataResult{}, invalid("All the rules beneath a path are evaluated for at most %d inputs at a time: ask for one of them, or send fewer inputs.", maxWhole)
 	}
 	for i, in := range r.Inputs {
 		answers[i] = documentOf(s.askAsSent(ctx, in, document))

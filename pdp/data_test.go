@@ -205,7 +205,7 @@ func TestEachAnswerIsOfOnePolicy(t *testing.T) {
 		r := pdp.DataRequest{Path: []string{"app", []string{"decision", "other"}[i%2]}, Inputs: make([]pdp.DataInput, 50)}
 		result, err := source.engine.Data(context.Background(), r)
 		require.NoError(t, err)
-		says, revision := i%2 == 0, policies[i%2].Revision().ID
+		says, revision := i%2 == 1, policies[(i+1)%2].Revision().ID // the one that came with the facts
 		require.Equal(t, revision, result.Provenance.Revision)
 		for _, a := range result.Answers {
 			require.Equal(t, says, a.Value)

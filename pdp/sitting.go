@@ -26,13 +26,9 @@ func (e *Engine) sit(ctx context.Context) (s *sitting, err error) {
 			s, err = nil, &Error{Kind: Internal, Message: "The question could not be decided."}
 		}
 	}()
-	p, err := e.inForce()
-	if err != nil {
-		return nil, err
-	}
-	s = &sitting{Policy: p, engine: e, keep: keeping{subject: e.keep, user: e.keep}}
-	if e.source == nil {
-		return s, nil
+	s = &sitting{engine: e, keep: keeping{subject: e.keep, user: e.keep}}
+	if s.Policy, err = e.inForce(); err != nil || e.source == nil {
+		return s, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, e.timeout)
 	defer cancel()
@@ -42,7 +38,9 @@ func (e *Engine) sit(ctx context.Context) (s *sitting, err error) {
 	if s.view == nil {
 		return nil, &Error{Kind: Unavailable, Message: "Membership facts are unavailable."}
 	}
-	return s, nil
+	// The policy is taken last: where another one came meanwhile, with facts that it alone admits, it is the one to judge them.
+	s.Policy, err = e.inForce()
+	return s, err
 }
 
 // decide answers one question in full.

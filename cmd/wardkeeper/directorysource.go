@@ -31,21 +31,28 @@ func (d *directory) View(ctx context.Context) (pdp.View, error) {
 	return file.View(ctx)
 }
 
-// judgedBy opens the file, or judges it anew where a policy lets a directory say something else.
-func (d *directory) judgedBy(v *pdp.Vocabulary) error {
-	var err error
-	switch file := d.file.Load(); {
+// judgedBy holds the file against what a policy lets a directory say, and opens it for the first. What is in force stays
+// as it is until adopt is called.
+func (d *directory) judgedBy(v *pdp.Vocabulary) (adopt func(), err error) {
+	file := d.file.Load()
+	switch {
 	case file == nil:
-		if file, err = openDirectory(d.path, v, d.logger); err == nil {
-			d.file.Store(file)
+		if file, err = openDirectory(d.path, v, d.logger); err != nil {
+			return nil, err
 		}
-	case v != nil && !reflect.DeepEqual(v, d.vocabulary):
-		err = file.SetVocabulary(*v)
-	}
-	if err == nil {
+		d.file.Store(file) // no policy decides by it yet
 		d.vocabulary = v
+	case v != nil && !reflect.DeepEqual(v, d.vocabulary):
+		checked, err := file.Check(*v)
+		if err != nil {
+			return nil, err
+		}
+		return func() {
+			file.Adopt(checked)
+			d.vocabulary = v
+		}, nil
 	}
-	return err
+	return func() {}, nil
 }
 
 // exists fails where there is no file, which no policy could mend.

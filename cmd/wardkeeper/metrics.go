@@ -33,8 +33,8 @@ func directoryMetrics(d *directory) []prometheus.Collector {
 		}, func() float64 { return float64(d.status().Failures) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "wardkeeper_directory_loaded_timestamp_seconds",
-			Help: "When the directory in force was loaded.",
-		}, func() float64 { return float64(d.status().LoadedAt.Unix()) }),
+			Help: "When the directory in force was loaded; 0 where there is none yet.",
+		}, func() float64 { return unix(d.status().LoadedAt) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "wardkeeper_directory_users",
 			Help: "Users in the directory in force.",

@@ -65,7 +65,7 @@ func (d *decisions) openPolicy(ctx context.Context, s sources, logger *slog.Logg
 	if err != nil {
 		return err
 	}
-	activate, _, err := d.gate(ctx, r)
+	activate, err := d.gate(ctx, r)
 	if err == nil {
 		activate()
 	}
@@ -87,10 +87,11 @@ func (d *decisions) close() {
 func (d *decisions) frontDoor(cfg httpapi.Config) (*httpapi.Server, error) {
 	cfg.Decider, cfg.Data = d.engine, d.engine
 	cfg.Ready = func(ctx context.Context) []httpapi.Check {
-		return []httpapi.Check{
-			{Name: "policy", Err: d.engine.CheckPolicy(ctx)},
-			{Name: "directory", Err: d.engine.CheckFacts(ctx)},
+		checks := []httpapi.Check{{Name: "policy", Err: d.engine.CheckPolicy(ctx)}}
+		if d.engine.Policy() != nil { // the directory is opened by the tables of the first one
+			checks = append(checks, httpapi.Check{Name: "directory", Err: d.engine.CheckFacts(ctx)})
 		}
+		return checks
 	}
 	cfg.Policy = d.policyStatus
 	cfg.Registry = newRegistry(d)

@@ -33,27 +33,23 @@ func inputSchema() []byte {
 
 // gate judges a policy before it becomes active: its tables, a question that nobody asks, the golden decisions that it
 // brings, and the directory in force.
-func (d *decisions) gate(ctx context.Context, r *bundles.Revision) (activate, abandon func(), err error) {
+func (d *decisions) gate(ctx context.Context, r *bundles.Revision) (activate func(), err error) {
 	p, err := tried(ctx, r)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	if err := d.judged(p); err != nil {
-		return nil, nil, err
+	adopt, err := d.judged(p)
+	if err != nil {
+		return nil, err
 	}
-	before := d.engine.Policy()
-	activate = func() {
+	return func() {
+		// In this order: the policy of before never sees a directory that only the new one admits.
 		d.engine.Activate(p)
+		adopt()
 		if tell := d.activated.Load(); tell != nil {
 			(*tell)(p)
 		}
-	}
-	abandon = func() {
-		if before != nil {
-			_ = d.judged(before) // it was good before
-		}
-	}
-	return activate, abandon, nil
+	}, nil
 }
 
 // tried is a revision made ready to decide, and held against the golden decisions that it brings.
@@ -74,19 +70,19 @@ func tried(ctx context.Context, r *bundles.Revision) (*pdp.Policy, error) {
 
 func openGolden(data []byte, v pdp.Vocabulary) (pdp.View, error) { return membership.Parse(data, v) }
 
-// judged holds the directory against a policy's tables, and opens it for the first.
-func (d *decisions) judged(p *pdp.Policy) error {
+// judged holds the directory against a policy's tables. adopt brings it into force as they let it be.
+func (d *decisions) judged(p *pdp.Policy) (adopt func(), err error) {
 	v := p.Vocabulary()
 	switch {
 	case d.directory == nil && v == nil:
-		return nil
+		return func() {}, nil
 	case d.directory == nil:
-		return bundles.Refuse(bundles.Directory, errNoDirectory)
+		return nil, bundles.Refuse(bundles.Directory, errNoDirectory)
 	}
-	if err := d.directory.judgedBy(v); err != nil {
-		return &bundles.Refusal{Reason: bundles.Directory, Passing: true, Err: err} // the directory may be mended
+	if adopt, err = d.directory.judgedBy(v); err != nil {
+		return nil, &bundles.Refusal{Reason: bundles.Directory, Passing: true, Err: err} // the directory may be mended
 	}
-	return nil
+	return adopt, nil
 }
 
 // openLocal makes the policy at a path ready to decide, or else the built-in one.

@@ -135,7 +135,7 @@ func (x *exchange) documents() error {
 		batch.provenance = &result.Provenance
 	}
 	if x.out, err = batch.append(x.out[:0]); err != nil {
-		return unwritable(err)
+		return err
 	}
 	x.status = batch.status()
 	x.logCause(batch.firstFault())

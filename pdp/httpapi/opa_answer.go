@@ -65,6 +65,12 @@ func (r *response) warning() string {
 	return ""
 }
 
+// maxAnswer is the most bytes that a batch may be answered with.
+const maxAnswer = 8 << 20
+
+// maxIndented is the most bytes that are made readable for people.
+const maxIndented = 1 << 20
+
 // batchResponse is the answer with a document for each name.
 type batchResponse struct {
 	names      []string
@@ -76,6 +82,9 @@ func (b *batchResponse) append(out []byte) (_ []byte, err error) {
 	mixed := b.status() == http.StatusMultiStatus
 	out = append(out, `{"responses":{`...)
 	for i, name := range b.names {
+		if len(out) > maxAnswer {
+			return out, invalid("The answers are too long together: send fewer inputs in a request.")
+		}
 		if i > 0 {
 			out = append(out, ',')
 		}
@@ -92,7 +101,7 @@ func (b *batchResponse) append(out []byte) (_ []byte, err error) {
 			r.status = "200"
 		}
 		if out, err = r.append(out); err != nil {
-			return out, err
+			return out, unwritable(err)
 		}
 	}
 	return append(out, "}}"...), nil
@@ -128,7 +137,7 @@ func (b *batchResponse) firstFault() fault {
 
 // indent makes the answer readable for people, where they ask for that.
 func (x *exchange) indent(query url.Values) error {
-	if !asked(query, "pretty") {
+	if !asked(query, "pretty") || len(x.out) > maxIndented {
 		return nil
 	}
 	var out bytes.Buffer

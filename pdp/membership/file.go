@@ -23,7 +23,7 @@ type FileConfig struct {
 	Interval   time.Duration  // of the looks that do not rely on file events; 0 means 5 s
 	Settle     time.Duration  // how long a changed file must be left alone before it is read; 0 means 250 ms
 	// OnReload is called with each new directory once it is in force, the first one excepted. It must not call the File's
-	// Reload, SetVocabulary or Close.
+	// Reload, Check, Adopt or Close.
 	OnReload func(*Directory)
 }
 
@@ -121,19 +121,41 @@ func (f *File) Reload() error {
 	return f.reload()
 }
 
-// SetVocabulary checks the file by the tables of another policy. Where it breaks a rule under them, the directory and
-// the vocabulary stay what they were.
-func (f *File) SetVocabulary(v pdp.Vocabulary) error {
+// Checked is a directory that has been read by the tables of another policy, and is not in force yet.
+type Checked struct {
+	directory, previous *Directory
+	vocabulary          pdp.Vocabulary
+}
+
+// Check reads the file by the tables of another policy. It changes nothing: no status, no log, no directory. The error is
+// a [*Faults] where the file breaks a rule under them.
+func (f *File) Check(v pdp.Vocabulary) (*Checked, error) {
 	f.reading.Lock()
 	defer f.reading.Unlock()
-	before := f.vocab
-	f.vocab, f.changed = v, true
-	err := f.reload()
+	previous := f.current.Load()
+	data, err := readFile(f.cfg.Path)
 	if err != nil {
-		f.vocab = before
+		return nil, fmt.Errorf("directory file: %w", err)
 	}
+	d, err := parse(data, formatOf(f.cfg.Path), v, previous)
+	if err != nil {
+		return nil, err
+	}
+	return &Checked{directory: d, previous: previous, vocabulary: v}, nil
+}
+
+// Adopt brings what has been checked into force, and judges the file by those tables from now on. Where another directory
+// came into force meanwhile, that one stays until the file has been read anew.
+func (f *File) Adopt(c *Checked) {
+	f.reading.Lock()
+	defer f.reading.Unlock()
+	f.vocab = c.vocabulary
+	if f.current.Load() == c.previous {
+		f.loaded(c.directory, c.previous, time.Now())
+	}
+	f.changed = f.current.Load() != c.directory
+	_ = f.reload() // what was written since; it is told by log and status
 	f.changed = false
-	return err
 }
 
 func (f *File) reload() error {
@@ -153,6 +175,12 @@ func (f *File) reload() error {
 		f.failed(began, err)
 		return err
 	}
+	f.loaded(d, previous, began)
+	return nil
+}
+
+// loaded brings a directory into force; one that is in force already is confirmed.
+func (f *File) loaded(d, previous *Directory, began time.Time) {
 	f.mu.Lock()
 	failed := f.status.Err != nil
 	f.status.AttemptedAt, f.status.Err = began, nil
@@ -161,7 +189,7 @@ func (f *File) reload() error {
 		if failed {
 			f.cfg.Logger.Info("directory is good again", "path", f.cfg.Path, "revision", d.Revision())
 		}
-		return nil
+		return
 	}
 	f.status.Revision, f.status.Locations, f.status.Users = d.Revision(), len(d.locations), len(d.users)
 	f.status.LoadedAt = began
@@ -175,7 +203,6 @@ func (f *File) reload() error {
 	if previous != nil && f.cfg.OnReload != nil {
 		f.cfg.OnReload(d)
 	}
-	return nil
 }
 
 func (f *File) failed(began time.Time, err error) {

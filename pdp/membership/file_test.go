@@ -293,23 +293,38 @@ func TestReloadKeepsWhatDidNotChange(t *testing.T) {
 	assert.Greater(t, userOf(t, back, "vera").Version(), userOf(t, before, "vera").Version())
 }
 
-func TestSetVocabulary(t *testing.T) {
+// TestTheTablesOfAnotherPolicy: the file is checked by them, which changes nothing, and adopted.
+func TestTheTablesOfAnotherPolicy(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "directory.json")
 	write(t, path, withUsers(everyone))
 	f, _ := opened(t, path, nil)
 	before := f.Directory()
 	less := words()
 	less.Levels = []string{"full"}
-	assert.ErrorContains(t, f.SetVocabulary(less), `user "anna": assignment at "grp": access.level "standard" does not exist`)
+	_, err := f.Check(less)
+	assert.ErrorContains(t, err, `user "anna": assignment at "grp": access.level "standard" does not exist`)
 	assert.Same(t, before, f.Directory())
+	assert.Zero(t, f.Status().Failures, "it is not the file that is at fault")
 	write(t, path, withUsers(everyone)+" ")
 	require.NoError(t, f.Reload(), "by the vocabulary as it was")
 
 	more := words()
 	more.Roles["vendor"] = append(more.Roles["vendor"], "vendor_chief")
-	require.NoError(t, f.SetVocabulary(more))
+	chief := string(bytes.ReplaceAll([]byte(withUsers(everyone)), []byte("vendor_staff"), []byte("vendor_chief")))
+	write(t, path, chief)
+	before = f.Directory()
+	checked, err := f.Check(more)
+	require.NoError(t, err)
+	assert.Same(t, before, f.Directory(), "what was checked is not in force")
+	write(t, path, withUsers(everyone)+"  ")
+	require.NoError(t, f.Reload())
+	f.Adopt(checked)
+	assert.Equal(t, "vendor_staff", userOf(t, f.Directory(), "vera").Record().Assignments[0].Role, "what came meanwhile is newer")
+	checked, err = f.Check(more)
+	require.NoError(t, err)
+	f.Adopt(checked)
 	assert.Same(t, userOf(t, before, "vera"), userOf(t, f.Directory(), "vera"))
-	write(t, path, string(bytes.ReplaceAll([]byte(withUsers(everyone)), []byte("vendor_staff"), []byte("vendor_chief"))))
+	write(t, path, chief)
 	require.NoError(t, f.Reload())
 	assert.Equal(t, "vendor_chief", userOf(t, f.Directory(), "vera").Record().Assignments[0].Role)
 }

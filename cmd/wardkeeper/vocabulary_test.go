@@ -1,0 +1,124 @@
+package main
+
+import (
+	"fmt"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/policies"
+)
+
+// offering is the built-in policy as a release, which offers ed_admin at divisions too, or as it is.
+func offering(t *testing.T, sequence int64, atDivisions bool) release {
+	t.Helper()
+	r := release{sequence, map[string]string{}}
+	err := fs.WalkDir(policies.Files(), "authz", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || strings.HasSuffix(name, "_test.rego") {
+			return err
+		}
+		data, err := fs.ReadFile(policies.Files(), name)
+		r.files[name] = string(data)
+		return err
+	})
+	require.NoError(t, err)
+	if atDivisions {
+		const row = "ed_admin:            {offered_at: [facility]"
+		table := r.files["authz/regional/data.yaml"]
+		require.Contains(t, table, row)
+		r.files["authz/regional/data.yaml"] = strings.Replace(table, row, "ed_admin: {offered_at: [facility, division]", 1)
+	}
+	return r
+}
+
+const (
+	withoutEve = `locations:
+  - {id: metro, name: Metro, kind: region, model: regional}
+  - {id: north, name: North, kind: division, parent: metro}
+users:
+  - {id: alice, default_location: metro, assignments: [{location: metro, role: regional_admin}]}
+`
+	withEve = withoutEve + `  - {id: eve, default_location: north, assignments: [{location: north, role: ed_admin}]}
+`
+	byEve = `{"subject":{"type":"user","id":"eve"},"action":{"name":"user.view"},"resource":{"type":"user","id":"eve"}}`
+)
+
+// TestADirectoryThatOnlyARefusedPolicyAdmits is never judged by the one before: not while the release cannot be kept, and
+// not for a moment. Once the release is active, so is the directory.
+func TestADirectoryThatOnlyARefusedPolicyAdmits(t *testing.T) {
+	k := newKeeping(t)
+	directory := writeFile(t, "directory.yaml", withoutEve)
+	args := k.quickly(t, "--directory", directory)
+	k.has(offering(t, 1, false).signed(t, k.signer))
+	d := serving(t, args...)
+	until(t, "the first release is active", func() bool { return d.revision(t).Sequence == 1 })
+	unknown := func() bool {
+		w, body := post(t, d.url, "", byEve)
+		require.Equal(t, http.StatusOK, w.StatusCode, body)
+		require.NotContains(t, body, `"decision":true`, "by release %d", d.revision(t).Sequence)
+		return strings.Contains(body, "unknown_subject")
+	}
+	replaceFile(t, directory, []byte(withEve))
+	until(t, "the directory is refused", func() bool { return d.metric(t, "wardkeeper_directory_reload_failures_total") == 1 })
+	require.True(t, unknown())
+
+	// A release that cannot be kept changes nothing, however often it is tried.
+	require.NoError(t, os.Rename(k.state, k.state+"-aside"))
+	k.has(offering(t, 2, true).signed(t, k.signer))
+	refusals := `wardkeeper_bundle_refusals_total{reason="not_kept"}`
+	until(t, "the follower has tried", func() bool { return d.metric(t, refusals) >= 1 })
+	require.True(t, unknown())
+	require.EqualValues(t, 1, d.revision(t).Sequence)
+	require.EqualValues(t, 1, d.metric(t, "wardkeeper_directory_reload_failures_total"), "the file is not at fault once more")
+
+	require.NoError(t, os.Rename(k.state+"-aside", k.state))
+	until(t, "the release is active", func() bool { return d.revision(t).Sequence == 2 })
+	until(t, "the account is known", func() bool {
+		_, body := post(t, d.url, "", byEve)
+		return strings.Contains(body, `"decision":true`)
+	})
+}
+
+// TestAReleaseThatTheDirectoryDoesNotFit is refused, and taken once the directory has been mended.
+func TestAReleaseThatTheDirectoryDoesNotFit(t *testing.T) {
+	k := newKeeping(t)
+	directory := writeFile(t, "directory.yaml", withEve)
+	args := k.quickly(t, "--directory", directory)
+	k.has(offering(t, 1, true).signed(t, k.signer))
+	d := serving(t, args...)
+	until(t, "the first release is active", func() bool { return d.revision(t).Sequence == 1 })
+	k.has(offering(t, 2, false).signed(t, k.signer))
+	until(t, "the follower has tried", func() bool { return d.metric(t, `wardkeeper_bundle_refusals_total{reason="directory"}`) >= 2 })
+	require.Zero(t, d.metric(t, "wardkeeper_directory_reload_failures_total"), "the directory is good by the active policy")
+	w, body := post(t, d.url, "", byEve)
+	require.Equal(t, http.StatusOK, w.StatusCode)
+	require.Contains(t, body, `"decision":true`)
+	replaceFile(t, directory, []byte(withoutEve))
+	until(t, "the release is active", func() bool { return d.revision(t).Sequence == 2 })
+	d.kill(t)
+
+	// The same at a start from disk: what speaks against the kept policy can be mended.
+	replaceFile(t, directory, []byte(withEve))
+	k.goes()
+	d = serving(t, args...)
+	ready, _ := d.notes(t)
+	require.False(t, ready)
+	replaceFile(t, directory, []byte(withoutEve))
+	until(t, "the policy on disk decides", func() bool { return d.revision(t).Sequence == 2 })
+	require.True(t, d.revision(t).Kept)
+	require.FileExists(t, filepath.Join(k.state, "bundle.tar.gz"))
+}
+
+// quickly are arguments by which the source is asked every second.
+func (k *keeping) quickly(t *testing.T, more ...string) []string {
+	t.Helper()
+	config := fmt.Sprintf("policy:\n  bundle:\n    service: {url: %q}\n    resource: authz.tar.gz\n    key_file: %q\n    state_dir: %q\n"+
+		"    polling: {min_delay_seconds: 1, max_delay_seconds: 1}\n",
+		strings.TrimSuffix(k.url, "/authz.tar.gz"), writeFile(t, "public.pem", k.signer.public), k.state)
+	return append([]string{"--config", writeFile(t, "wardkeeper.yaml", config)}, more...)
+}

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -73,6 +74,9 @@ func (o Origin) Resolve() (*Following, error) {
 	}
 	if f.source, err = o.source(f.limits); err != nil {
 		return nil, errors.Join(append(faults, err)...)
+	}
+	if least := f.source.confirms(); f.maxAge > 0 && f.maxAge < least {
+		fault("max_age is %s, and it can take %s until a policy is confirmed: say more, or ask more often (polling)", f.maxAge, least)
 	}
 	if f.source.network() && f.verification != nil {
 		f.verification.Required = !o.AllowUnsigned
@@ -144,6 +148,10 @@ func (o Origin) verification() (*Verification, error) {
 			faults = append(faults, fmt.Errorf("keys: %s: %w", id, err))
 			continue
 		}
+		if err := suits(content, algorithm); err != nil {
+			faults = append(faults, fmt.Errorf("keys: %s: %w", id, err))
+			continue
+		}
 		v.Keys[id] = &keys.Config{Key: content, Algorithm: algorithm, Scope: k.Scope}
 	}
 	if v.KeyID != "" && v.Keys[v.KeyID] == nil {
@@ -183,4 +191,21 @@ func missing(o Origin) string {
 		return "service"
 	}
 	return "path"
+}
+
+// suits refuses a key that could never verify anything by its algorithm.
+func suits(content, algorithm string) error {
+	if strings.HasPrefix(algorithm, "HS") {
+		return nil
+	}
+	public, err := ParsePublicKeys([]byte(content))
+	switch {
+	case err != nil:
+		return err
+	case len(public) > 1:
+		return errors.New("there are several keys in it: give each its own id")
+	case !slices.Contains(public[0].algorithms, algorithm):
+		return fmt.Errorf("the key cannot verify by %s: choose from %s", algorithm, strings.Join(public[0].algorithms, ", "))
+	}
+	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -157,6 +158,27 @@ decision if {
 		return gate(ctx, r)
 	}
 	slow.begin(cfg).untilSequence(3)
+}
+
+// TestAPolicyThatTakesLongToCompile neither keeps the next ones out nor the process from ending: nobody can tell a compiler
+// to stop.
+func TestAPolicyThatTakesLongToCompile(t *testing.T) {
+	t.Parallel()
+	long := release(2).with(parts{"app/app.rego": "package app\n\ndecision := 1" + strings.Repeat("+1", 6000) + "\n"})
+	s := serve(t, signed(release(1)).packed())
+	f := follow(t, s.origin(t, nil).Judged(300*time.Millisecond))
+	f.untilSequence(1)
+	s.set(signed(long).packed())
+	now := f.untilOutcome(bundles.Refused)
+	require.Equal(t, bundles.Compile, now.Attempt.Reason)
+	require.ErrorContains(t, now.Attempt.Err, "does not compile within 300ms")
+	s.set(signed(release(3)).packed())
+	f.untilSequence(3)
+
+	s = serve(t, signed(long).packed())
+	waiting, cfg := following(t, s.origin(t, nil).Judged(time.Hour))
+	cfg.Patience = 100 * time.Millisecond // the start does not wait, the next attempt does
+	waiting.begin(cfg).Close()
 }
 
 // TestAGateThatPanics lets nothing through, and is asked again about the next release.

@@ -41,6 +41,9 @@ func (p Polling) pause() time.Duration {
 	return p.Min + time.Duration(rand.Int64N(int64(p.Max-p.Min)+1))
 }
 
+// confirms is how long it may take from one answer of a server that has nothing new to the next.
+func (p Polling) confirms() time.Duration { return p.Max + p.Long + p.Timeout }
+
 func (o Origin) polling() (Polling, error) {
 	p := Polling{Min: time.Minute, Max: 2 * time.Minute, Timeout: time.Minute}
 	set := func(d *time.Duration, seconds *int64) error {

@@ -1,13 +1,15 @@
 package bundles_test
 
 import (
+	"crypto/ecdsa"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"maps"
 	"net/http"
+	"strings"
 	"testing"
-
-	"crypto/ecdsa"
 
 	"github.com/stretchr/testify/require"
 
@@ -19,7 +21,6 @@ func TestWhoMaySign(t *testing.T) {
 	t.Parallel()
 	two := byKeys(map[string]*ecdsa.PrivateKey{"k1": ours, "k2": theirs})
 	scoped := map[string]any{"k1": map[string]any{"key": publicPEM(ours), "algorithm": "ES256", "scope": "write"}}
-	rsa := map[string]any{"k1": map[string]any{"key": publicPEM(ours), "algorithm": "RS256"}}
 	secret := map[string]any{"k1": map[string]any{"key": "a secret of both", "algorithm": "HS256"}}
 	for name, c := range map[string]struct {
 		by       signer
@@ -40,7 +41,6 @@ func TestWhoMaySign(t *testing.T) {
 		"the file, whatever id it claims": {signer{key: ours, id: "prod"}, map[string]any{"key_file": keyFile(t, ours)}, ""},
 		"the second of the file":          {signer{key: theirs}, map[string]any{"key_file": keyFile(t, ours, theirs)}, ""},
 		"withdrawn from the file":         {signer{key: theirs}, map[string]any{"key_file": keyFile(t, ours)}, "-"},
-		"another algorithm than the key":  {signer{key: ours, id: "k1"}, map[string]any{"keys": rsa}, "-"},
 		"the scope":                       {signer{key: ours, id: "k1", scope: "write"}, map[string]any{"keys": scoped}, "k1"},
 		"no scope where one must be":      {signer{key: ours, id: "k1"}, map[string]any{"keys": scoped}, "-"},
 		"a scope where none must be":      {signer{key: ours, id: "k1", scope: "write"}, map[string]any{"keys": byKeys(ourKey)}, "-"},
@@ -89,6 +89,27 @@ func TestSignaturesAreRequired(t *testing.T) {
 	strict := follow(t, s.origin(t, nil))
 	require.Equal(t, bundles.Unsigned, strict.untilOutcome(bundles.Refused).Attempt.Reason)
 	require.Nil(t, strict.Status().Active)
+}
+
+// TestSettingsThatCannotWork are told at the start, and not as a fault of the first good bundle.
+func TestSettingsThatCannotWork(t *testing.T) {
+	t.Parallel()
+	key := func(content, algorithm string) map[string]any {
+		return map[string]any{"keys": map[string]any{"k1": map[string]any{"key": content, "algorithm": algorithm}}}
+	}
+	private, err := x509.MarshalECPrivateKey(ours)
+	require.NoError(t, err)
+	for wanted, more := range map[string]map[string]any{
+		"keys: k1: the key cannot verify by RS256: choose from ES256": key(publicPEM(ours), "RS256"),
+		"keys: k1: there are several keys in it":                      key(publicPEM(ours)+publicPEM(theirs), "ES256"),
+		"is no public key: verifying needs the public half alone":     key(string(pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: private})), "ES256"),
+		"keys: k1: a public key cannot be read":                       key(strings.Replace(publicPEM(ours), "M", "N", 3), "ES256"),
+		"max_age is 2m0s, and it can take 3m0s":                       {"max_age": "2m", "polling": nil},
+		"max_age is 2s, and it can take 1m11s":                        {"max_age": "2s", "polling": map[string]any{"min_delay_seconds": 1, "max_delay_seconds": 1, "long_polling_timeout_seconds": 10}},
+	} {
+		_, err := resolved(t, serve(t, nil).settings(t, more))
+		require.ErrorContains(t, err, wanted)
+	}
 }
 
 func resolved(t *testing.T, settings map[string]any) (*bundles.Following, error) {

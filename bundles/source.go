@@ -15,6 +15,8 @@ type source interface {
 	// pause is how long to wait before the next fetch. failures counts those that failed in a row; news says that the last
 	// one brought what is active now.
 	pause(failures int, news bool) time.Duration
+	// confirms is how long it may take, when all is well, until a source confirms what is active.
+	confirms() time.Duration
 	// network says whether bundles cross a network, so that a signature is required.
 	network() bool
 	// String names the source in messages: no credentials are in it.

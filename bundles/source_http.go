@@ -48,6 +48,8 @@ func newHTTPSource(s *Service, p Polling, limits Limits) (*httpSource, error) {
 	}, nil
 }
 
+func (s *httpSource) confirms() time.Duration { return s.polling.confirms() }
+
 func (s *httpSource) network() bool  { return true }
 func (s *httpSource) String() string { return s.name }
 

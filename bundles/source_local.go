@@ -30,6 +30,8 @@ func newLocalSource(path string, limits Limits) *localSource {
 	return &localSource{path: path, limits: limits.orDefaults(), every: time.Second, settle: 200 * time.Millisecond}
 }
 
+func (s *localSource) confirms() time.Duration { return s.every + time.Second }
+
 func (s *localSource) network() bool  { return false }
 func (s *localSource) String() string { return s.path }
 

@@ -50,6 +50,8 @@ func newOCISource(s *Service, p Polling, limits Limits) (*ociSource, error) {
 	return &ociSource{repository: repository, reference: reference, name: s.String(), polling: p, limits: limits.orDefaults()}, nil
 }
 
+func (s *ociSource) confirms() time.Duration { return s.polling.confirms() }
+
 func (s *ociSource) network() bool  { return true }
 func (s *ociSource) String() string { return s.name }
 

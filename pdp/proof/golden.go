@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
@@ -168,7 +169,8 @@ func plain(r authzen.Response) (string, error) {
 }
 
 func engine(p *pdp.Policy, source pdp.Source) *pdp.Engine {
-	return pdp.New(pdp.Config{Policy: p, Source: source, Logger: slog.New(slog.DiscardHandler)})
+	// More time than a server gives: a machine that stands still for a moment is no fault of the policy.
+	return pdp.New(pdp.Config{Policy: p, Source: source, Timeout: 10 * time.Second, Logger: slog.New(slog.DiscardHandler)})
 }
 
 // still is a source whose directory stays as it is.

@@ -51,7 +51,13 @@ func (f *Follower) Status() Status {
 // Stale says that the source has not confirmed the active revision for longer than max_age. It is quick.
 func (f *Follower) Stale() bool {
 	at := f.confirmed.Load()
-	return f.cfg.Origin.maxAge > 0 && at != nil && time.Since(*at) > f.cfg.Origin.maxAge
+	return f.cfg.Origin.maxAge > 0 && at != nil && age(*at) > f.cfg.Origin.maxAge
+}
+
+// age is how long ago something was, by the clock on the wall or by the one that cannot be set: the latter stands still
+// while a machine is suspended.
+func age(at time.Time) time.Duration {
+	return max(time.Since(at), time.Now().Round(0).Sub(at.Round(0)))
 }
 
 // tellStale logs that nothing is decided any more, and that it is again.
@@ -78,6 +84,9 @@ func (f *Follower) activated(r *Revision, confirmed time.Time, kept bool) {
 	}
 	f.mu.Unlock()
 	f.confirmed.Store(&confirmed)
+	if r.Sequence == 0 && f.source.network() {
+		f.log.Warn("policy has no sequence: an older one would be taken as well, so build releases with one", "source", r.Source)
+	}
 	attributes := []any{"revision", r.ID, "label", r.Label, "sequence", r.Sequence, "source", r.Source, "verified", r.Verified}
 	switch {
 	case kept:

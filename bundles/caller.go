@@ -19,28 +19,29 @@ type caller struct {
 	plugin  rest.HTTPAuthPlugin
 	url     string
 	headers map[string]string
+	secrets []string // the values of the credentials
 }
 
 // caller makes one. Credentials that cannot be read are told now. patient waits for the head of an answer without limit.
 func (s *Service) caller(patient bool) (*caller, error) {
+	c := &caller{secrets: secretsOf(s.Config)}
 	service, err := rest.New(s.Config, map[string]*keys.Config{}, rest.Logger(logging.NewNoOpLogger()), rest.Name("bundle"))
 	if err != nil {
-		return nil, withoutURL(err)
+		return nil, c.hush(err)
 	}
 	if patient {
 		service = service.SetResponseHeaderTimeout(new(int64))
 	}
 	cfg := service.Config()
-	plugin, err := cfg.AuthPlugin(service.AuthPluginLookup())
-	if err != nil {
-		return nil, withoutURL(err)
+	if c.plugin, err = cfg.AuthPlugin(service.AuthPluginLookup()); err != nil {
+		return nil, c.hush(err)
 	}
-	client, err := plugin.NewClient(*cfg)
-	if err != nil {
-		return nil, withoutURL(err)
+	if c.client, err = c.plugin.NewClient(*cfg); err != nil {
+		return nil, c.hush(err)
 	}
-	client.CheckRedirect = redirected
-	return &caller{client: client, plugin: plugin, url: cfg.URL, headers: cfg.Headers}, nil
+	c.client.CheckRedirect = redirected
+	c.url, c.headers = cfg.URL, cfg.Headers
+	return c, nil
 }
 
 // get asks for a path below the service's url.
@@ -58,18 +59,28 @@ func (c *caller) get(ctx context.Context, path string, headers map[string]string
 		}
 	}
 	if err := c.plugin.Prepare(r); err != nil {
-		return nil, err
+		return nil, c.hush(err)
 	}
 	return c.client.Do(r)
 }
 
-// redirected keeps credentials and whatever else is configured from other servers.
-func redirected(r *http.Request, via []*http.Request) error {
+// bounded follows a server that sends its callers on, but not without end.
+func bounded(via []*http.Request) error {
 	if len(via) >= maxRedirects {
 		return errors.New("the server sends its callers on without end")
 	}
-	if r.URL.Host == via[0].URL.Host && r.URL.Scheme == via[0].URL.Scheme {
-		return nil
+	return nil
+}
+
+// elsewhere says whether a request has come to another server than the one that was asked.
+func elsewhere(r *http.Request, via []*http.Request) bool {
+	return r.URL.Host != via[0].URL.Host || r.URL.Scheme != via[0].URL.Scheme
+}
+
+// redirected keeps credentials and whatever else is configured from other servers.
+func redirected(r *http.Request, via []*http.Request) error {
+	if !elsewhere(r, via) {
+		return bounded(via)
 	}
 	kept := http.Header{}
 	for _, name := range []string{"User-Agent", "Prefer", "If-None-Match"} {
@@ -78,5 +89,5 @@ func redirected(r *http.Request, via []*http.Request) error {
 		}
 	}
 	r.Header = kept
-	return nil
+	return bounded(via)
 }

@@ -93,7 +93,7 @@ func wanted(k reflect.Kind) string {
 }
 
 // SetAddress takes a path, an http(s) address, or oci://REGISTRY/NAME:TAG (a registry on this machine may speak plain
-// HTTP: oci+http://).
+// HTTP: oci+http://). Its errors do not tell the address: there may be a secret in it.
 func (o *Origin) SetAddress(address string) error {
 	scheme, rest, isURL := strings.Cut(address, "://")
 	if !isURL {
@@ -121,7 +121,7 @@ func (o *Origin) SetAddress(address string) error {
 		}
 		o.Resource = rest
 	default:
-		return fmt.Errorf("%q is neither a path nor an address that begins with http, https or oci", address)
+		return errors.New("it is neither a path nor an address that begins with http://, https://, oci:// or oci+http://")
 	}
 	var err error
 	o.Service, err = json.Marshal(service)

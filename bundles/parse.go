@@ -27,6 +27,9 @@ func (r *Revision) parse(a *Archive) (content bundle.Bundle, err error) {
 		WithRegoVersion(ast.RegoV1).
 		WithLazyLoadingMode(false).
 		Read()
+	if errs, ok := errors.AsType[ast.Errors](err); ok { // they quote the line, however long it is
+		return content, refuse(Compile, "%w", faults(errs))
+	}
 	if err != nil {
 		return content, refuse(reasonOf(err), "%w", err)
 	}
@@ -39,11 +42,8 @@ func (r *Revision) parse(a *Archive) (content bundle.Bundle, err error) {
 	return content, nil
 }
 
-// reasonOf tells what OPA's reader found wrong: a module that does not parse, content outside of the roots, or the rest.
+// reasonOf tells what OPA's reader found wrong: content outside of the roots, or the rest.
 func reasonOf(err error) Reason {
-	if _, ok := errors.AsType[ast.Errors](err); ok {
-		return Compile
-	}
 	if strings.Contains(err.Error(), "manifest roots") || strings.Contains(err.Error(), "overlapped roots") {
 		return Roots
 	}

@@ -6,14 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
-
-	"oras.land/oras-go/v2/registry/remote/errcode"
 )
 
 // longPollType is how a server says that it holds a request until there is something new.
@@ -128,29 +124,4 @@ func tagged(tag string) (etag, sum string) {
 		}
 	}
 	return "", tag
-}
-
-// withoutURL takes addresses and paths out of an error: they may be secrets, and the source is named beside it anyway.
-func withoutURL(err error) error {
-	for {
-		if errors.Is(err, context.DeadlineExceeded) {
-			return errors.New("the server did not answer in time")
-		}
-		if e, ok := errors.AsType[*errcode.ErrorResponse](err); ok {
-			return fmt.Errorf("the registry answered %d %s", e.StatusCode, http.StatusText(e.StatusCode))
-		}
-		if e, ok := errors.AsType[*fs.PathError](err); ok {
-			return fmt.Errorf("a file of the credentials or of TLS cannot be read: %w", e.Err)
-		}
-		e, ok := errors.AsType[*url.Error](err)
-		switch {
-		case !ok && strings.Contains(err.Error(), "Location header"):
-			return errors.New("the server sends its callers on to what is no address")
-		case !ok:
-			return err
-		case e.Op == "parse":
-			return errors.New("an address cannot be parsed")
-		}
-		err = e.Err
-	}
 }

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/open-policy-agent/opa/v1/plugins/rest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"oras.land/oras-go/v2/content"
 	"oras.land/oras-go/v2/registry/remote"
@@ -36,11 +35,11 @@ func newOCISource(s *Service, p Polling, limits Limits) (*ociSource, error) {
 	}
 	repository, err := remote.NewRepository(s.Resource)
 	if err != nil {
-		return nil, fmt.Errorf("the resource %q is no image of a registry, such as registry.example.org/policies/authz:prod: %w", s.Resource, err)
+		return nil, errors.New("the resource is no image of a registry: say one such as registry.example.org/policies/authz:prod")
 	}
 	repository.PlainHTTP = strings.HasPrefix(registry.url, "http://")
 	repository.Client = &auth.Client{
-		Client: &http.Client{Transport: &authorized{next: registry.client.Transport, plugin: registry.plugin}},
+		Client: &http.Client{Transport: &authorized{registry}, CheckRedirect: withoutToken},
 		Cache:  auth.NewCache(),
 	}
 	reference := repository.Reference.Reference
@@ -120,21 +119,26 @@ func (s *ociSource) layer(ctx context.Context, at ocispec.Descriptor) (ocispec.D
 	return at, refuse(Malformed, "the image has no layer of the type %s, which a bundle is", ocispec.MediaTypeImageLayerGzip)
 }
 
-// authorized adds the configured credentials to requests for the registry and its token service, and to nothing that
-// they are redirected to. What a token service gave is kept from there by oras.
-type authorized struct {
-	next   http.RoundTripper
-	plugin rest.HTTPAuthPlugin
+// withoutToken keeps what a token service gave from other servers: oras does so at the first step alone.
+func withoutToken(r *http.Request, via []*http.Request) error {
+	if elsewhere(r, via) {
+		r.Header.Del("Authorization")
+	}
+	return bounded(via)
 }
+
+// authorized adds the configured credentials to requests for the registry and its token service, and to nothing that
+// they are redirected to.
+type authorized struct{ registry *caller }
 
 func (a *authorized) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.Header.Get("Authorization") == "" && r.Response == nil {
 		r = r.Clone(r.Context())
-		if err := a.plugin.Prepare(r); err != nil {
-			return nil, err
+		if err := a.registry.plugin.Prepare(r); err != nil {
+			return nil, a.registry.hush(err)
 		}
 	}
-	next := a.next
+	next := a.registry.client.Transport
 	if next == nil {
 		next = http.DefaultTransport
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -10,23 +9,12 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/wardkeeper/wardkeeper/policies"
 )
 
-// offering is the built-in policy as a release, which offers ed_admin at divisions too, or as it is.
-func offering(t *testing.T, sequence int64, atDivisions bool) release {
+// offering is a release of the built-in policy that offers ed_admin at divisions too, or not.
+func offering(t *testing.T, n int64, atDivisions bool) release {
 	t.Helper()
-	r := release{sequence, map[string]string{}}
-	err := fs.WalkDir(policies.Files(), "authz", func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || strings.HasSuffix(name, "_test.rego") {
-			return err
-		}
-		data, err := fs.ReadFile(policies.Files(), name)
-		r.files[name] = string(data)
-		return err
-	})
-	require.NoError(t, err)
+	r := builtInRelease(t, n)
 	if atDivisions {
 		const row = "ed_admin:            {offered_at: [facility]"
 		table := r.files["authz/regional/data.yaml"]

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -41,14 +42,20 @@ func (s *Server) addOPA() {
 // foreign says whether a path that nothing is at belongs to OPA's API: whoever asks for it reads OPA's errors.
 func (s *Server) foreign(path string) bool { return s.data != nil && strings.HasPrefix(path, "/v1/") }
 
-// document answers with the document at a path.
-func (x *exchange) document() error {
-	path, err := documentPath(x.r, dataPath)
-	if err != nil {
-		return err
+// asksFor reads the path of a document, behind a prefix, and the parameters. What fails on the way to a decision counts
+// as one.
+func (x *exchange) asksFor(prefix string) (path []string, query url.Values, err error) {
+	if path, err = documentPath(x.r, prefix); err != nil {
+		return nil, nil, err
 	}
 	x.tally.asks = x.s.data.Decides(path)
-	query, err := x.query()
+	query, err = x.query()
+	return path, query, err
+}
+
+// document answers with the document at a path.
+func (x *exchange) document() error {
+	path, query, err := x.asksFor(dataPath)
 	if err != nil {
 		return err
 	}
@@ -107,12 +114,7 @@ func (x *exchange) defaultDecision() error {
 // documents answers with the document at a path for several inputs. Some failures among answers make it a 207, nothing
 // but failures a 500.
 func (x *exchange) documents() error {
-	path, err := documentPath(x.r, batchDataPath)
-	if err != nil {
-		return err
-	}
-	x.tally.asks = x.s.data.Decides(path)
-	query, err := x.query()
+	path, query, err := x.asksFor(batchDataPath)
 	if err != nil {
 		return err
 	}

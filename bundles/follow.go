@@ -35,12 +35,11 @@ type Follower struct {
 
 	// What follows belongs to the one goroutine that attempts.
 	keep     *keeper
-	seen     string  // the state of the source that was judged last
-	good     bool    // whether that is the active revision
-	verdict  Attempt // on that, where it is not
-	failures int     // in a row
-	keptTold string  // why the bundle on disk is not used, as it was last told
-	stale    bool    // as it was last told
+	seen     string // the state of the source that was judged last
+	good     bool   // whether that is the active revision
+	failures int    // in a row
+	keptTold string // why the bundle on disk is not used, as it was last told
+	stale    bool   // as it was last told
 
 	mu        sync.Mutex // guards the rest
 	status    Status

@@ -23,6 +23,7 @@ type Status struct {
 	Confirmed time.Time // when the source last had it
 	Kept      bool      // it came from disk, and the source has not confirmed it since
 	Attempt   Attempt   // the last one; its time is zero where there was none yet
+	Verdict   Attempt   // why the newest bundle of the source is not active; zero where it is, or is not known
 
 	Activations uint64            // since the start
 	Refused     map[Reason]uint64 // attempts that came to nothing, since the start
@@ -80,7 +81,7 @@ func (f *Follower) activated(r *Revision, confirmed time.Time, kept bool) {
 	f.status.Active, f.status.Activated, f.status.Kept = r, now, kept
 	f.status.Activations++
 	if !kept {
-		f.status.Attempt = Attempt{At: confirmed, Outcome: Activated}
+		f.status.Attempt, f.status.Verdict = Attempt{At: confirmed, Outcome: Activated}, Attempt{}
 	}
 	f.mu.Unlock()
 	f.confirmed.Store(&confirmed)
@@ -104,7 +105,7 @@ func (f *Follower) unchanged(at time.Time) {
 	if !f.good {
 		f.mu.Lock()
 		before := f.status.Attempt.Outcome
-		f.status.Attempt = f.verdict
+		f.status.Attempt = f.status.Verdict
 		f.status.Attempt.At = at
 		f.mu.Unlock()
 		if before == Unavailable {
@@ -120,7 +121,7 @@ func (f *Follower) confirm(at time.Time) {
 	f.mu.Lock()
 	before := f.status.Attempt.Outcome
 	f.status.Kept = false
-	f.status.Attempt = Attempt{At: at, Outcome: Unchanged}
+	f.status.Attempt, f.status.Verdict = Attempt{At: at, Outcome: Unchanged}, Attempt{}
 	f.mu.Unlock()
 	f.confirmed.Store(&at)
 	if f.cfg.Origin.maxAge > 0 {
@@ -143,11 +144,14 @@ func (f *Follower) refused(found fetched, r *Refusal, at time.Time) {
 	if r.Passing || found.tag == "" {
 		f.failures++ // it is fetched and judged again
 	} else {
-		f.seen, f.good, f.verdict, f.failures = found.tag, false, attempt, 0
+		f.seen, f.good, f.failures = found.tag, false, 0
 	}
 	f.mu.Lock()
 	last := f.status.Attempt
 	f.status.Attempt = attempt
+	if outcome == Refused {
+		f.status.Verdict = attempt
+	}
 	f.status.Refused[r.Reason]++
 	active := f.status.Active
 	f.mu.Unlock()

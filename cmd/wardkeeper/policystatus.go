@@ -31,13 +31,20 @@ func (d *decisions) policyStatus() httpapi.PolicyStatus {
 	}
 	followed := d.follower.Status()
 	s.Activated, s.Confirmed, s.Kept, s.Stale = followed.Activated, followed.Confirmed, followed.Kept, d.follower.Stale()
-	if a := followed.Attempt; !a.At.IsZero() {
-		s.Attempt = &httpapi.PolicyAttempt{At: a.At, Outcome: string(a.Outcome), Reason: string(a.Reason)}
-		if a.Err != nil {
-			s.Attempt.Message = a.Err.Error()
-		}
-	}
+	s.Attempt, s.Refused = attempted(followed.Attempt), attempted(followed.Verdict)
 	return s
+}
+
+// attempted is what is told of an attempt; nil where there was none.
+func attempted(a bundles.Attempt) *httpapi.PolicyAttempt {
+	if a.At.IsZero() {
+		return nil
+	}
+	told := &httpapi.PolicyAttempt{At: a.At, Outcome: string(a.Outcome), Reason: string(a.Reason)}
+	if a.Err != nil {
+		told.Message = a.Err.Error()
+	}
+	return told
 }
 
 func policyName(r *bundles.Revision) string {

@@ -22,6 +22,9 @@ type PolicyStatus struct {
 	Stale      bool      `json:"stale,omitempty"`       // not confirmed for so long that nothing is decided by it
 	// Attempt is the last one to get another; nil where policies are not followed, or have not been yet.
 	Attempt *PolicyAttempt `json:"last_attempt,omitempty"`
+	// Refused says why the newest bundle of the source is not in force, also while the source cannot be reached; nil where
+	// it is, or is not known.
+	Refused *PolicyAttempt `json:"refused,omitempty"`
 }
 
 // PolicyAttempt is one look at the source of policy. Message is for those who hold the token.
@@ -30,6 +33,14 @@ type PolicyAttempt struct {
 	Outcome string    `json:"outcome"`
 	Reason  string    `json:"reason,omitempty"`
 	Message string    `json:"message,omitempty"`
+}
+
+// inPublic is what everybody may know of an attempt that came to nothing; nil of any other.
+func (a *PolicyAttempt) inPublic() *PolicyAttempt {
+	if a == nil || a.Reason == "" {
+		return nil
+	}
+	return &PolicyAttempt{At: a.At, Outcome: a.Outcome, Reason: a.Reason}
 }
 
 // showRevision tells which policy is in force.
@@ -50,11 +61,10 @@ func appendPolicyNotes(out []byte, s PolicyStatus) []byte {
 		Kept     bool           `json:"from_disk,omitempty"`
 		Stale    bool           `json:"stale,omitempty"`
 		Attempt  *PolicyAttempt `json:"last_attempt,omitempty"`
+		Refused  *PolicyAttempt `json:"refused,omitempty"`
 	}
-	if a := s.Attempt; a != nil && a.Reason != "" {
-		notes.Attempt = &PolicyAttempt{At: a.At, Outcome: a.Outcome, Reason: a.Reason}
-	}
-	if notes.Attempt == nil && !s.Kept && !s.Stale {
+	notes.Attempt, notes.Refused = s.Attempt.inPublic(), s.Refused.inPublic()
+	if notes.Attempt == nil && notes.Refused == nil && !s.Kept && !s.Stale {
 		return out
 	}
 	notes.Revision, notes.Kept, notes.Stale = s.ID, s.Kept, s.Stale

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -139,6 +140,10 @@ func (f *Follower) attempt(ctx context.Context) error {
 		}
 		f.unchanged(began)
 		return nil
+	}
+	if found.archive != nil || found.raw != nil {
+		// A bundle takes many times its size to judge, and the next one may be days away.
+		defer debug.FreeOSMemory()
 	}
 	if err == nil {
 		err = f.take(ctx, found, began)

@@ -1,6 +1,9 @@
 package bundles
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // Hurry makes the times of a source and of a judgement fit for tests.
 func (f *Following) Hurry(p Polling) *Following {
@@ -23,6 +26,11 @@ func (f *Following) Aged(age time.Duration) *Following {
 
 // Name is what the source is called in messages.
 func (f *Following) Name() string { return f.source.String() }
+
+// Compiles has bundles compiled by a function of the test's.
+func (cfg *FollowConfig) Compiles(compile func(context.Context, Config) (*Revision, error)) {
+	cfg.open = compile
+}
 
 // Judged sets how long a gate may take.
 func (f *Following) Judged(limit time.Duration) *Following {

@@ -25,6 +25,8 @@ type FollowConfig struct {
 	Logger     *slog.Logger // nil: slog.Default()
 	// Patience is how long the start waits for a first bundle from the network; 0 means 10 s.
 	Patience time.Duration
+
+	open func(context.Context, Config) (*Revision, error) // [Open]; tests take their time
 }
 
 // Follower keeps a policy up to date with its origin. What it finds is verified, compiled, put to the gate and kept on
@@ -36,11 +38,12 @@ type Follower struct {
 
 	// What follows belongs to the one goroutine that attempts.
 	keep     *keeper
-	seen     string // the state of the source that was judged last
-	good     bool   // whether that is the active revision
-	failures int    // in a row
-	keptTold string // why the bundle on disk is not used, as it was last told
-	stale    bool   // as it was last told
+	seen     string    // the state of the source that was judged last
+	good     bool      // whether that is the active revision
+	failures int       // in a row
+	keptTold string    // why the bundle on disk is not used, as it was last told
+	gaveBack time.Time // when memory was last given back
+	stale    bool      // as it was last told
 
 	mu        sync.Mutex // guards the rest
 	status    Status
@@ -55,6 +58,9 @@ type Follower struct {
 func Follow(ctx context.Context, cfg FollowConfig) (*Follower, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
+	}
+	if cfg.open == nil {
+		cfg.open = Open
 	}
 	if cfg.Patience <= 0 {
 		cfg.Patience = 10 * time.Second
@@ -142,8 +148,7 @@ func (f *Follower) attempt(ctx context.Context) error {
 		return nil
 	}
 	if found.archive != nil || found.raw != nil {
-		// A bundle takes many times its size to judge, and the next one may be days away.
-		defer debug.FreeOSMemory()
+		defer f.giveBack()
 	}
 	if err == nil {
 		err = f.take(ctx, found, began)
@@ -161,6 +166,15 @@ func (f *Follower) attempt(ctx context.Context) error {
 	}
 	f.seen, f.good, f.failures = found.tag, true, 0
 	return nil
+}
+
+// giveBack gives memory back to the system: a bundle takes many times its size to judge, and the next one may be days
+// away. Where one comes upon the other, the collector's own pace will do.
+func (f *Follower) giveBack() {
+	if time.Since(f.gaveBack) > 10*time.Second {
+		debug.FreeOSMemory()
+		f.gaveBack = time.Now()
+	}
 }
 
 // take makes what was found active, or says why not.
@@ -218,7 +232,7 @@ func (f *Follower) open(ctx context.Context, a *Archive) (r *Revision, err error
 	}
 	done := make(chan func(), 1)
 	go func() {
-		opened, fault := Open(ctx, cfg)
+		opened, fault := f.cfg.open(ctx, cfg)
 		done <- func() { r, err = opened, fault }
 	}()
 	select {

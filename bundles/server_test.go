@@ -140,11 +140,11 @@ decision if {
 }
 `, "golden/data.json": `{"decisions": []}`})
 	s := serve(t, signed(release(1)).packed())
-	f := follow(t, s.origin(t, nil).Judged(300*time.Millisecond))
+	f := follow(t, s.origin(t, nil).Judged(2*time.Second))
 	f.untilSequence(1)
 	s.set(signed(endless).packed())
 	now := f.untilOutcome(bundles.Refused)
-	require.ErrorContains(t, now.Attempt.Err, "cannot be tried within 300ms")
+	require.ErrorContains(t, now.Attempt.Err, "cannot be tried within 2s")
 	require.True(t, f.decides("read1"))
 	s.set(signed(release(3)).packed())
 	f.untilSequence(3)
@@ -166,21 +166,37 @@ decision if {
 // to stop.
 func TestAPolicyThatTakesLongToCompile(t *testing.T) {
 	t.Parallel()
-	long := release(2).with(parts{"app/app.rego": "package app\n\ndecision := 1" + strings.Repeat("+1", 6000) + "\n"})
+	stop, compiling := make(chan struct{}), make(chan struct{}, 10)
+	t.Cleanup(func() { close(stop) })
+	compile := func(ctx context.Context, cfg bundles.Config) (*bundles.Revision, error) {
+		r, err := bundles.Open(ctx, cfg)
+		if err == nil && r.Sequence == 2 {
+			compiling <- struct{}{}
+			<-stop
+		}
+		return r, err
+	}
 	s := serve(t, signed(release(1)).packed())
-	f := follow(t, s.origin(t, nil).Judged(300*time.Millisecond))
+	f, cfg := following(t, s.origin(t, nil).Judged(2*time.Second))
+	cfg.Compiles(compile)
+	f = f.begin(cfg)
 	f.untilSequence(1)
-	s.set(signed(long).packed())
+	s.set(signed(release(2)).packed())
 	now := f.untilOutcome(bundles.Refused)
 	require.Equal(t, bundles.Compile, now.Attempt.Reason)
-	require.ErrorContains(t, now.Attempt.Err, "does not compile within 300ms")
+	require.ErrorContains(t, now.Attempt.Err, "does not compile within 2s")
+	require.True(t, f.decides("read1"))
 	s.set(signed(release(3)).packed())
 	f.untilSequence(3)
 
-	s = serve(t, signed(long).packed())
+	s = serve(t, signed(release(2)).packed())
 	waiting, cfg := following(t, s.origin(t, nil).Judged(time.Hour))
-	cfg.Patience = 100 * time.Millisecond // the start does not wait, the next attempt does
-	waiting.begin(cfg).Close()
+	cfg.Compiles(compile)
+	cfg.Patience = time.Millisecond // the start does not wait
+	<-compiling
+	waiting = waiting.begin(cfg)
+	<-compiling
+	waiting.Close()
 }
 
 // TestAGateThatPanics lets nothing through, and is asked again about the next release.

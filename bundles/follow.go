@@ -252,7 +252,7 @@ func (f *Follower) loadKept(ctx context.Context) {
 	if record.Source != f.source.String() {
 		return
 	}
-	_, archive, err := f.keep.archive(f.cfg.Origin.limits)
+	archive, err := f.keep.archive(f.cfg.Origin.limits)
 	if archive == nil && err == nil {
 		return
 	}

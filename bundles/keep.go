@@ -92,19 +92,18 @@ func (k *keeper) close() {
 }
 
 // archive reads the last good bundle; nil where there is none.
-func (k *keeper) archive(limits Limits) (raw []byte, a *Archive, err error) {
+func (k *keeper) archive(limits Limits) (*Archive, error) {
 	if k.dir == "" {
-		return nil, nil, nil
+		return nil, nil
 	}
-	raw, err = ReadFile(filepath.Join(k.dir, keptArchive), limits)
+	raw, err := ReadFile(filepath.Join(k.dir, keptArchive), limits)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, nil, nil
+		return nil, nil
 	case err != nil:
-		return nil, nil, err
+		return nil, err
 	}
-	a, err = ReadArchive(bytes.NewReader(raw), limits)
-	return raw, a, err
+	return ReadArchive(bytes.NewReader(raw), limits)
 }
 
 // admits refuses a release that is older than one that was active, and another one under the same number.

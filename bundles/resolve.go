@@ -78,7 +78,7 @@ func (o Origin) Resolve() (*Following, error) {
 	if least := f.source.confirms(); f.maxAge > 0 && f.maxAge < least {
 		fault("max_age is %s, and it can take %s until a policy is confirmed: say more, or ask more often (polling)", f.maxAge, least)
 	}
-	if f.source.network() && f.verification != nil {
+	if f.source.network() {
 		f.verification.Required = !o.AllowUnsigned
 		if f.verification.Required && f.verification.empty() && len(o.Keys) == 0 && o.KeyFile == "" {
 			fault("bundles of %s cross a network: name the keys that sign them (keys, key_file or --verification-key), "+
@@ -87,7 +87,7 @@ func (o Origin) Resolve() (*Following, error) {
 		if f.stateDir == "" {
 			fault("bundles of %s need a directory for the last good one and for the highest sequence: name it (state_dir or --state-dir)", f.source)
 		}
-	} else if f.verification != nil {
+	} else {
 		f.verification.Required = !f.verification.empty() && !o.AllowUnsigned
 	}
 	return f, errors.Join(faults...)

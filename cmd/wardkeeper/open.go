@@ -26,9 +26,9 @@ type sources struct {
 // decisions is an engine together with what it decides by.
 type decisions struct {
 	engine    *pdp.Engine
-	follower  *bundles.Follower                 // nil where the policy is the built-in one
-	directory *directory                        // nil where facts are absent
-	activated atomic.Pointer[func(*pdp.Policy)] // is told of each policy; nil until there is a front door
+	follower  *bundles.Follower      // nil where the policy is the built-in one
+	directory *directory             // nil where facts are absent
+	activated atomic.Pointer[func()] // is called after each policy; nil until there is a front door
 }
 
 var errNoDirectory = errors.New("--directory is missing: name the file with locations and users, which the policy judges by")
@@ -98,7 +98,11 @@ func (d *decisions) frontDoor(cfg httpapi.Config) (*httpapi.Server, error) {
 	if d.directory != nil {
 		cfg.DirectoryRevision = func() string { return d.directory.status().Revision }
 	}
-	return httpapi.New(cfg)
+	api, err := httpapi.New(cfg)
+	if err == nil {
+		d.onActivate(func() { api.SetActions(d.actions()) })
+	}
+	return api, err
 }
 
 // String says what decisions are made from, for people.

@@ -47,7 +47,7 @@ func (d *decisions) gate(ctx context.Context, r *bundles.Revision) (activate fun
 		d.engine.Activate(p)
 		adopt()
 		if tell := d.activated.Load(); tell != nil {
-			(*tell)(p)
+			(*tell)()
 		}
 	}, nil
 }

@@ -4,16 +4,21 @@ import (
 	"fmt"
 
 	"github.com/wardkeeper/wardkeeper/bundles"
-	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/httpapi"
 )
 
-// onActivate has f told of the active policy, and of each that follows.
-func (d *decisions) onActivate(f func(*pdp.Policy)) {
+// onActivate has f called now and whenever another policy has become active.
+func (d *decisions) onActivate(f func()) {
 	d.activated.Store(&f)
+	f()
+}
+
+// actions are those that the active policy names; none where there is no policy yet.
+func (d *decisions) actions() []string {
 	if p := d.engine.Policy(); p != nil {
-		f(p)
+		return p.Actions()
 	}
+	return nil
 }
 
 // policyStatus is what the front door tells of the policy.

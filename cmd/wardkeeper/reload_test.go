@@ -18,7 +18,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/wardkeeper/wardkeeper/bundles"
-	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/httpapi"
 )
 
@@ -55,7 +54,6 @@ func newReloading(tb testing.TB, first []byte, by signer, s sources) *reloading 
 		BaseURL: "https://pdp.example.org", Logger: slog.New(slog.DiscardHandler), Timeout: time.Minute,
 	})
 	require.NoError(tb, err)
-	r.decisions.onActivate(func(p *pdp.Policy) { api.SetActions(p.Actions()) })
 	server := httptest.NewServer(api.Handler())
 	tb.Cleanup(server.Close)
 	r.url = server.URL

@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/httpapi"
 )
 
@@ -150,7 +149,6 @@ func serve(ctx context.Context, s *settings, d *decisions, token string, logger 
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	d.onActivate(func(p *pdp.Policy) { api.SetActions(p.Actions()) })
 	logger.Info(fmt.Sprintf("wardkeeper serves http://%s, %s", at, d), d.attributes("url", "http://"+at)...)
 	return runServer(ctx, api.HTTPServer(at), listener, s.ShutdownTimeout, logger, stop)
 }

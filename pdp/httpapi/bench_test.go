@@ -26,12 +26,13 @@ func BenchmarkEvaluation(b *testing.B) {
 		for log, level := range map[string]slog.Level{"log": slog.LevelInfo, "quiet": slog.LevelWarn} {
 			b.Run(name+"/"+log, func(b *testing.B) {
 				s, err := New(Config{
-					Decider: answers(d, nil), BaseURL: "https://x", Token: "t", Actions: []string{"user.view"},
+					Decider: answers(d, nil), BaseURL: "https://x", Token: "t",
 					Logger: slog.New(slog.NewJSONHandler(io.Discard, &slog.HandlerOptions{Level: level})),
 				})
 				if err != nil {
 					b.Fatal(err)
 				}
+				s.SetActions([]string{"user.view"})
 				handler := s.Handler()
 				body := bytes.NewReader([]byte(question))
 				r, _ := http.NewRequest("POST", "/access/v1/evaluation", io.NopCloser(body))

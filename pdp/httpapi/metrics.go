@@ -54,7 +54,7 @@ func newMetrics(cfg Config) (*metrics, error) {
 		}, []string{"action", "outcome"}),
 	}
 	m.unknown = newActionCounters(m.decisions, otherLabel)
-	m.setActions(cfg.Actions)
+	m.setActions(nil)
 	var policyRevision func() string
 	if cfg.Policy != nil {
 		policyRevision = func() string { return cfg.Policy().ID }

@@ -21,7 +21,8 @@ func TestMetrics(t *testing.T) {
 	f := batching()
 	f.decide = answers(pdp.Decision{Allow: true}, nil).decide
 	policy := "r1"
-	h := start(t, Config{Decider: f, Actions: []string{"user.view", "deny"}, Policy: func() PolicyStatus { return PolicyStatus{ID: policy} }, DirectoryRevision: func() string { return "" }})
+	h := start(t, Config{Decider: f, Policy: func() PolicyStatus { return PolicyStatus{ID: policy} }, DirectoryRevision: func() string { return "" }})
+	h.server.SetActions([]string{"user.view", "deny"})
 	h.post("/access/v1/evaluation", question)
 	h.post("/access/v1/evaluation", question)
 	h.post("/access/v1/evaluation", strings.Replace(question, "user.view", "jane@example.org", 1))
@@ -58,6 +59,12 @@ func TestMetrics(t *testing.T) {
 	assert.NotContains(t, a.body, "wardkeeper_directory_info{")
 	policy = "r2"
 	assert.Contains(t, h.do("GET", "/metrics", "").body, `wardkeeper_policy_info{revision="r2"} 1`, "read when scraped")
+
+	h.server.SetActions([]string{"deny"}) // as another policy names them
+	h.post("/access/v1/evaluation", question)
+	a = h.do("GET", "/metrics", "")
+	assert.Contains(t, a.body, `wardkeeper_decisions_total{action="user.view",outcome="allowed"} 4`+"\n", "what was counted stays")
+	assert.Contains(t, a.body, `wardkeeper_decisions_total{action="other",outcome="allowed"} 2`+"\n")
 }
 
 func TestRegistry(t *testing.T) {
@@ -76,7 +83,8 @@ func TestRegistry(t *testing.T) {
 func TestLogHasNoNames(t *testing.T) {
 	f := batching()
 	f.decide = answers(pdp.Decision{Revision: "r1", Reasons: []any{"Jane Secret may not"}}, nil).decide
-	h := start(t, Config{Decider: f, Actions: []string{"user.view"}})
+	h := start(t, Config{Decider: f})
+	h.server.SetActions([]string{"user.view"})
 	body := `{"subject":{"type":"user","id":"secret1@example.org","properties":{"secret2":"x"}},"action":{"name":"user.view"},` +
 		`"resource":{"type":"user","id":"secret3@example.org"},"context":{"secret4":"secret5"}}`
 	h.post("/access/v1/evaluation?secret6", body, "X-Request-ID", "req-1", "User-Agent", "secret7")

@@ -39,8 +39,6 @@ type Config struct {
 	Policy func() PolicyStatus
 	// DirectoryRevision names the directory in force, for the metrics; nil or "" means not known.
 	DirectoryRevision func() string
-	// Actions are the names that metrics and log may tell apart, until SetActions; any other action is "other" there.
-	Actions []string
 	// Registry takes the server's metrics and is what /metrics shows; nil makes one.
 	Registry *prometheus.Registry
 	Logger   *slog.Logger // nil: slog.Default()
@@ -185,7 +183,8 @@ func (s *Server) register(path string, level slog.Level, form errorForm, h handl
 	}
 }
 
-// SetActions says which actions metrics and log may tell apart from now on. Those of before keep their counters.
+// SetActions says which actions metrics and log may tell apart from now on; any other is "other" there, and before it is
+// called all are. Those of before keep their counters.
 func (s *Server) SetActions(names []string) { s.metrics.setActions(names) }
 
 // Handler gives the server's handler, for tests and for serving beside something else. It bounds bodies and the time to

@@ -82,6 +82,8 @@ type harness struct {
 	t   *testing.T
 	url string
 	log *safeBuffer
+
+	server *Server
 }
 
 func start(t *testing.T, cfg Config) *harness {
@@ -97,7 +99,7 @@ func start(t *testing.T, cfg Config) *harness {
 	ts.Config = s.HTTPServer("")
 	ts.Start()
 	t.Cleanup(ts.Close)
-	return &harness{t: t, url: ts.URL, log: log}
+	return &harness{t: t, url: ts.URL, log: log, server: s}
 }
 
 // answer is what a caller gets.

@@ -31,7 +31,7 @@ func sample(tb testing.TB, file string) pdp.View {
 // fixed is a source whose directory never changes.
 type fixed struct{ view pdp.View }
 
-func (f fixed) View(context.Context) (pdp.View, error) { return f.view, nil }
+func (f fixed) View(context.Context, pdp.Need) (pdp.View, error) { return f.view, nil }
 
 func ask(subject, action, resourceType, resource, location, current string, properties map[string]any) pdp.Request {
 	r := pdp.Request{

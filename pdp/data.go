@@ -73,7 +73,7 @@ func (e *Engine) Data(ctx context.Context, r DataRequest) (DataResult, error) {
 			}
 		}
 	}
-	s, err := e.sit(ctx)
+	s, err := e.sit(ctx, questions(r.Inputs)...)
 	if err != nil {
 		return DataResult{}, err
 	}
@@ -104,6 +104,17 @@ func (e *Engine) Data(ctx context.Context, r DataRequest) (DataResult, error) {
 		answers[i] = documentOf(s.askAsSent(ctx, in, document))
 	}
 	return result, nil
+}
+
+// questions are those of the inputs that are AuthZEN questions.
+func questions(inputs []DataInput) []Request {
+	var all []Request
+	for _, in := range inputs {
+		if question, err := authzen.EvaluationOf(in.Value); err == nil {
+			all = append(all, question)
+		}
+	}
+	return all
 }
 
 func (p *Policy) provenance() Provenance {

@@ -221,7 +221,7 @@ type activating struct {
 	policies []*pdp.Policy
 }
 
-func (a *activating) View(context.Context) (pdp.View, error) {
+func (a *activating) View(context.Context, pdp.Need) (pdp.View, error) {
 	other := a.policies[0]
 	if a.engine.Policy() == other {
 		other = a.policies[1]

@@ -4,10 +4,11 @@ import "context"
 
 // Source is where membership facts come from: the policy information point. Implementations are safe for concurrent use.
 type Source interface {
-	// View returns the facts as they stand now. One decision, one batch and one page of a search each read one view
-	// and so never mix two states of the directory. It fails with an [*Error] of kind [Unavailable] when no
-	// trustworthy facts can be had. The context ends when View has returned: each call on the view brings its own.
-	View(ctx context.Context) (View, error)
+	// View returns the facts as they stand now, as new as need says. One decision, one batch and one page of a search each
+	// read one view, and so never see a record in two states. It fails with an [*Error] of kind [Unavailable] when no
+	// trustworthy facts can be had, and of kind [Invalid] where need has a token that is none. The context ends when View
+	// has returned: each call on the view brings its own.
+	View(ctx context.Context, need Need) (View, error)
 }
 
 // View reads one state of the directory. An unknown id is (nil, nil), never an error; an error means that the fact
@@ -23,6 +24,9 @@ type View interface {
 	Users(ctx context.Context, q UserQuery) (Users, error)
 	// Locations pages through locations by ascending id.
 	Locations(ctx context.Context, q LocationQuery) ([]*Location, error)
+	// UserFact says how new a user is that this view has given, and OrganizationFact the location tree of a root.
+	UserFact(u *User) Fact
+	OrganizationFact(root *Location) Fact
 }
 
 // SortKey names an order of users (DOMAIN.md section 8).

@@ -77,7 +77,7 @@ func (e *Engine) inForce() (*Policy, error) {
 // Decide answers one question. A denial is no error; an error is never an allow, and is an [*Error] whose kind says
 // whether the question, the facts or the policy is at fault.
 func (e *Engine) Decide(ctx context.Context, r Request) (Decision, error) {
-	s, err := e.sit(ctx)
+	s, err := e.sit(ctx, r)
 	if err != nil {
 		return Decision{}, err
 	}
@@ -85,9 +85,15 @@ func (e *Engine) Decide(ctx context.Context, r Request) (Decision, error) {
 }
 
 // DecideAll answers a batch of questions, all under one revision and one state of the directory. It stops as the
-// semantic says; the last outcome is then the one that stopped it.
+// semantic says; the last outcome is then the one that stopped it. The facts of all are as new as the strictest needs.
 func (e *Engine) DecideAll(ctx context.Context, items []Item, semantic authzen.Semantic) ([]Outcome, error) {
-	s, err := e.sit(ctx)
+	asked := make([]Request, 0, len(items))
+	for _, item := range items {
+		if item.Err == nil {
+			asked = append(asked, item.Request)
+		}
+	}
+	s, err := e.sit(ctx, asked...)
 	if err != nil {
 		return nil, err
 	}

@@ -50,7 +50,7 @@ func prepared(tb testing.TB, revision *bundles.Revision) *pdp.Policy {
 // shifting is a source whose directory the test replaces.
 type shifting struct{ view atomic.Pointer[pdp.View] }
 
-func (s *shifting) View(context.Context) (pdp.View, error) { return *s.view.Load(), nil }
+func (s *shifting) View(context.Context, pdp.Need) (pdp.View, error) { return *s.view.Load(), nil }
 
 func (s *shifting) set(view pdp.View) { s.view.Store(&view) }
 

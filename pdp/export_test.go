@@ -10,11 +10,11 @@ import (
 
 // InputTerm is what the policy sees of a question.
 func (e *Engine) InputTerm(ctx context.Context, r Request) (*ast.Term, error) {
-	view, err := e.source.View(ctx)
+	view, err := e.source.View(ctx, Need{})
 	if err != nil {
 		return nil, err
 	}
-	facts, err := e.Policy().gather(ctx, view, keeping{}, r)
+	facts, _, err := e.Policy().gather(ctx, view, keeping{}, r)
 	if err != nil {
 		return nil, err
 	}

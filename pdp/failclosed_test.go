@@ -67,7 +67,7 @@ func (f *failing) Locations(ctx context.Context, q pdp.LocationQuery) ([]*pdp.Lo
 // failingSource asks for its view as the first of the calls.
 type failingSource struct{ *failing }
 
-func (f failingSource) View(ctx context.Context) (pdp.View, error) {
+func (f failingSource) View(ctx context.Context, need pdp.Need) (pdp.View, error) {
 	if err := f.call(ctx); err != nil {
 		return nil, err
 	}

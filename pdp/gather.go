@@ -25,16 +25,24 @@ type gathering struct {
 	facts   [][2]*ast.Term
 }
 
-// gather gives input.facts.
-func (p *Policy) gather(ctx context.Context, view View, keep keeping, r Request) (*ast.Term, error) {
-	g := gathering{view: view, keep: keep, request: r, action: p.catalogue[r.Action.Name], facts: make([][2]*ast.Term, 0, 12)}
+// gather gives input.facts, and the records that they are of.
+func (p *Policy) gather(ctx context.Context, view View, keep keeping, r Request) (*ast.Term, *gathering, error) {
+	g := &gathering{view: view, keep: keep, request: r, action: p.catalogue[r.Action.Name], facts: make([][2]*ast.Term, 0, 12)}
 	for _, step := range []func(context.Context) error{g.people, g.places, g.targets} {
 		if err := step(ctx); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	g.join()
-	return ast.ObjectTerm(g.facts...), nil
+	return ast.ObjectTerm(g.facts...), g, nil
+}
+
+// judge is a location of the organization whose rules judge; nil where none is known.
+func (g *gathering) judge() *Location {
+	if g.action.nowhere {
+		return g.place
+	}
+	return g.current
 }
 
 // people looks up who asks and who is asked about.
@@ -181,10 +189,7 @@ func (g *gathering) location(ctx context.Context, fact *ast.Term, id string) (*L
 
 // join adds what is known of the people, as the organization that judges the question may see it.
 func (g *gathering) join() {
-	at := g.current
-	if g.action.nowhere {
-		at = g.place
-	}
+	at := g.judge()
 	organization := wholeAccount
 	switch {
 	case g.action.model != "":

@@ -37,6 +37,7 @@ type actionEntry struct {
 	nowhere  bool     // judged at its place: the subject need not stand anywhere
 	anywhere bool     // standings in every organization count
 	model    string   // judges without a place; "" where the place or standing says
+	uses     bool     // only uses something; what does not changes something
 	roles    []string // those that can give power at a standing at all
 	named    []string // the properties that it has
 }

@@ -21,7 +21,7 @@ func (e *Engine) CheckFacts(ctx context.Context) error {
 	if e.source == nil {
 		return nil
 	}
-	view, err := e.source.View(ctx)
+	view, err := e.source.View(ctx, Need{Using: true})
 	if err != nil {
 		return err
 	}

@@ -10,7 +10,7 @@ import (
 // plain Go values with numbers as [encoding/json.Number]. It is for replay and explanation, elsewhere or later: the same
 // policy gives the same decision for it. Its error is an [*Error]. It is safe for concurrent use.
 func (e *Engine) Input(ctx context.Context, r Request) (any, error) {
-	s, err := e.sit(ctx)
+	s, err := e.sit(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -30,5 +30,6 @@ func (s *sitting) seen(ctx context.Context, r Request) (in *ast.Term, err error)
 	defer s.recovered(ctx, &in, &err)
 	ctx, cancel := context.WithTimeout(ctx, s.engine.timeout)
 	defer cancel()
-	return s.enriched(ctx, r)
+	in, _, err = s.enriched(ctx, r)
+	return in, err
 }

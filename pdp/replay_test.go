@@ -32,7 +32,7 @@ func TestInputIsWhatThePolicySees(t *testing.T) {
 // silent is a source that has no facts to give.
 type silent struct{}
 
-func (silent) View(context.Context) (pdp.View, error) { return nil, errors.New("down") }
+func (silent) View(context.Context, pdp.Need) (pdp.View, error) { return nil, errors.New("down") }
 
 // TestNoInputWithoutPolicyOrFacts: its errors are of the kinds of a decision.
 func TestNoInputWithoutPolicyOrFacts(t *testing.T) {

@@ -67,8 +67,11 @@ func (e *Engine) search(ctx context.Context, kind string, r SearchRequest,
 	if err != nil {
 		return SearchResult{}, err
 	}
-	s, err := e.sit(ctx)
+	s, err := e.sit(ctx, r.evaluation())
 	if err != nil {
+		return SearchResult{}, err
+	}
+	if _, err := s.need(r.evaluation()); err != nil {
 		return SearchResult{}, err
 	}
 	switch kind {

@@ -3,7 +3,9 @@ package pdp
 import (
 	"context"
 	"errors"
+	"maps"
 	"runtime/debug"
+	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
@@ -18,8 +20,9 @@ type sitting struct {
 	keep   keeping
 }
 
-// sit takes the policy and the facts as they stand. Whatever goes wrong, a panic included, is an error.
-func (e *Engine) sit(ctx context.Context) (s *sitting, err error) {
+// sit takes the policy and the facts as they stand, as new as all the questions need. Whatever goes wrong, a panic
+// included, is an error.
+func (e *Engine) sit(ctx context.Context, asked ...Request) (s *sitting, err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			e.log.ErrorContext(ctx, "a source panicked", "cause", cause, "stack", string(debug.Stack()))
@@ -30,9 +33,16 @@ func (e *Engine) sit(ctx context.Context) (s *sitting, err error) {
 	if s.Policy, err = e.inForce(); err != nil || e.source == nil {
 		return s, err
 	}
+	need := Need{Using: len(asked) > 0}
+	for _, r := range asked {
+		// What is no token makes its own question fail, where its facts are gathered.
+		if one, err := s.need(r); err == nil {
+			need = need.and(one)
+		}
+	}
 	ctx, cancel := context.WithTimeout(ctx, e.timeout)
 	defer cancel()
-	if s.view, err = e.source.View(ctx); err != nil {
+	if s.view, err = e.source.View(ctx, need); err != nil {
 		return nil, asError(ctx, err)
 	}
 	if s.view == nil {
@@ -45,7 +55,7 @@ func (e *Engine) sit(ctx context.Context) (s *sitting, err error) {
 
 // decide answers one question in full.
 func (s *sitting) decide(ctx context.Context, r Request) (d Decision, err error) {
-	term, err := s.ask(ctx, r, s.decision)
+	term, seen, err := s.askSeen(ctx, r, s.decision)
 	if err != nil {
 		return Decision{}, err
 	}
@@ -56,6 +66,13 @@ func (s *sitting) decide(ctx context.Context, r Request) (d Decision, err error)
 		d = Decision{Fault: true}
 	}
 	d.Revision = s.revision.ID
+	if seen != nil && wantsFreshness(r) {
+		d.Context = maps.Clone(d.Context)
+		if d.Context == nil {
+			d.Context = map[string]any{}
+		}
+		d.Context[freshness] = seen.told(d.Revision, time.Now())
+	}
 	return d, nil
 }
 
@@ -70,29 +87,40 @@ func (s *sitting) may(ctx context.Context, r Request, query *bundles.Query) (boo
 }
 
 // ask gathers the facts and evaluates, within the engine's time. Whatever goes wrong, a panic included, is an error.
-func (s *sitting) ask(ctx context.Context, r Request, query *bundles.Query) (term *ast.Term, err error) {
+func (s *sitting) ask(ctx context.Context, r Request, query *bundles.Query) (*ast.Term, error) {
+	term, _, err := s.askSeen(ctx, r, query)
+	return term, err
+}
+
+// askSeen does, and gives the gathered records as well; nil where facts are absent.
+func (s *sitting) askSeen(ctx context.Context, r Request, query *bundles.Query) (term *ast.Term, seen *gathering, err error) {
 	defer s.recovered(ctx, &term, &err)
 	ctx, cancel := context.WithTimeout(ctx, s.engine.timeout)
 	defer cancel()
-	in, err := s.enriched(ctx, r)
+	in, seen, err := s.enriched(ctx, r)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return evaluate(ctx, query, in)
+	term, err = evaluate(ctx, query, in)
+	return term, seen, err
 }
 
 // enriched is what the policy sees of a question: with the facts beside it.
-func (s *sitting) enriched(ctx context.Context, r Request) (_ *ast.Term, err error) {
+func (s *sitting) enriched(ctx context.Context, r Request) (in *ast.Term, seen *gathering, err error) {
+	if _, err := s.need(r); err != nil {
+		return nil, nil, err
+	}
 	var facts *ast.Term
 	if s.view != nil {
-		if facts, err = s.gather(ctx, s.view, s.keep, r); err != nil {
-			return nil, asError(ctx, err)
+		if facts, seen, err = s.gather(ctx, s.view, s.keep, r); err != nil {
+			return nil, nil, asError(ctx, err)
 		}
 	}
 	if err := ctx.Err(); err != nil {
-		return nil, asError(ctx, err)
+		return nil, nil, asError(ctx, err)
 	}
-	return input(r, facts)
+	in, err = input(r, facts)
+	return in, seen, err
 }
 
 // askAsSent evaluates with an input as it was sent and no facts, and is bounded like ask.

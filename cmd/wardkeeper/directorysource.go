@@ -23,12 +23,12 @@ type directory struct {
 var _ pdp.Source = (*directory)(nil)
 
 // View implements [pdp.Source].
-func (d *directory) View(ctx context.Context) (pdp.View, error) {
+func (d *directory) View(ctx context.Context, need pdp.Need) (pdp.View, error) {
 	file := d.file.Load()
 	if file == nil {
 		return nil, &pdp.Error{Kind: pdp.Unavailable, Message: "Membership facts are unavailable."}
 	}
-	return file.View(ctx)
+	return file.View(ctx, need)
 }
 
 // judgedBy holds the file against what a policy lets a directory say, and opens it for the first. What is in force stays

@@ -162,7 +162,7 @@ func newEngine(t *testing.T, data []byte) *pdp.Engine {
 // unchanging is a source whose directory stays as it is.
 type unchanging struct{ view pdp.View }
 
-func (u unchanging) View(context.Context) (pdp.View, error) { return u.view, nil }
+func (u unchanging) View(context.Context, pdp.Need) (pdp.View, error) { return u.view, nil }
 
 // goldenPaths gives every file below testdata/decisions, sorted.
 func goldenPaths(t *testing.T) []string {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/wardkeeper/wardkeeper/pdp"
 )
@@ -21,6 +22,7 @@ func build(in *draft, digest [32]byte, previous *Directory) *Directory {
 		children:   make([][]int32, len(in.locations)),
 		assigned:   make([][]int32, len(in.locations)),
 	}
+	d.confirmed.Store(time.Now().UnixNano())
 	if previous == nil {
 		previous = &Directory{}
 	}

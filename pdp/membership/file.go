@@ -93,8 +93,13 @@ func openFile(cfg FileConfig, patience time.Duration) (*File, error) {
 	return f, nil
 }
 
-// View implements [pdp.Source].
-func (f *File) View(context.Context) (pdp.View, error) { return f.current.Load(), nil }
+// View implements [pdp.Source]. No announcement is known to a file: what has to know of one is refused.
+func (f *File) View(_ context.Context, need pdp.Need) (pdp.View, error) {
+	if len(need.AtLeast) > 0 {
+		return nil, &pdp.Error{Kind: pdp.Unavailable, Message: "A directory file knows of no announced changes."}
+	}
+	return f.current.Load(), nil
+}
 
 // Directory is the one in force.
 func (f *File) Directory() *Directory { return f.current.Load() }
@@ -181,6 +186,7 @@ func (f *File) reload() error {
 
 // loaded brings a directory into force; one that is in force already is confirmed.
 func (f *File) loaded(d, previous *Directory, began time.Time) {
+	d.confirmed.Store(began.UnixNano())
 	f.mu.Lock()
 	failed := f.status.Err != nil
 	f.status.AttemptedAt, f.status.Err = began, nil

@@ -66,7 +66,7 @@ func eventually(t *testing.T, f *File, what string, is func(Status) bool) {
 
 func knows(t *testing.T, f *File, user string) bool {
 	t.Helper()
-	v, err := f.View(context.Background())
+	v, err := f.View(context.Background(), pdp.Need{})
 	require.NoError(t, err)
 	return userOf(t, v, user) != nil
 }
@@ -351,7 +351,7 @@ func TestReadersDuringReloads(t *testing.T) {
 					return
 				default:
 				}
-				v, err := f.View(context.Background())
+				v, err := f.View(context.Background(), pdp.Need{})
 				assert.NoError(t, err)
 				page, err := v.Users(context.Background(), pdp.UserQuery{Beneath: "hs", Sort: pdp.SortUsername})
 				assert.NoError(t, err)

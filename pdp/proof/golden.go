@@ -176,4 +176,4 @@ func engine(p *pdp.Policy, source pdp.Source) *pdp.Engine {
 // still is a source whose directory stays as it is.
 type still struct{ view pdp.View }
 
-func (s still) View(context.Context) (pdp.View, error) { return s.view, nil }
+func (s still) View(context.Context, pdp.Need) (pdp.View, error) { return s.view, nil }

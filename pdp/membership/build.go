@@ -10,10 +10,11 @@ import (
 )
 
 // build joins the records of a checked draft. Ordinals, not pointers, connect them: they are ids in order, and small.
-func build(in *draft, digest [32]byte, previous *Directory) *Directory {
+// The version is that of what has changed since the previous one.
+func build(in *draft, digest [32]byte, version uint64, previous *Directory) *Directory {
 	d := &Directory{
 		digest:     digest,
-		version:    1,
+		version:    version,
 		locations:  make([]*pdp.Location, len(in.locations)),
 		users:      make([]*pdp.User, len(in.users)),
 		locationAt: make(map[string]int32, len(in.locations)),
@@ -26,7 +27,6 @@ func build(in *draft, digest [32]byte, previous *Directory) *Directory {
 	if previous == nil {
 		previous = &Directory{}
 	}
-	d.version = previous.version + 1
 	slices.SortFunc(in.locations, func(a, b locationDraft) int { return cmp.Compare(a.ID, b.ID) })
 	slices.SortFunc(in.users, func(a, b userDraft) int { return cmp.Compare(a.ID, b.ID) })
 	for i, l := range in.locations {

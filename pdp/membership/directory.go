@@ -53,7 +53,11 @@ func parse(data []byte, f Format, v pdp.Vocabulary, previous *Directory) (*Direc
 	if err := faults.err(); err != nil {
 		return nil, err
 	}
-	return build(d, sha256.Sum256(data), previous), nil
+	version := uint64(1)
+	if previous != nil {
+		version = previous.version + 1
+	}
+	return build(d, sha256.Sum256(data), version, previous), nil
 }
 
 func readDraft(data []byte, f Format, v pdp.Vocabulary, faults *Faults) *draft {

@@ -1,0 +1,267 @@
+package membership
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+
+	"github.com/wardkeeper/wardkeeper/pdp"
+)
+
+// CachedConfig is what a cached source is made of. Origin is required; a duration or size of 0 means the default.
+type CachedConfig struct {
+	Origin     Origin
+	Redis      *RedisConfig   // the tier that sidecars share; nil: this process alone
+	Vocabulary pdp.Vocabulary // of the active policy
+	// Announced says that every change of the origin is announced ([Cached.Announce], here or at another sidecar with the
+	// same Redis), so that a live stream vouches for facts. Without it facts live by their age alone, unless the origin is a
+	// [Listener].
+	Announced bool
+
+	MaxAgeChange time.Duration // of facts that are not vouched for, in a question about changing something; 0 means 5 s
+	MaxAgeUse    time.Duration // and about using something; 0 means 60 s
+	Lease        time.Duration // how long nothing may be heard before nothing is vouched for; 0 means 1 s
+	TTL          time.Duration // the longest life of a fact, however well vouched for; 0 means 10 min
+	NegativeTTL  time.Duration // and of the fact that there is no such record; 0 means 30 s
+	FetchTimeout time.Duration // of everything that one fact takes; 0 means 2 s
+	Memory       int           // bytes of the in-process tier; 0 means 256 MiB
+	Logger       *slog.Logger  // nil: slog.Default()
+
+	shared sharedTier // instead of Redis, in tests
+}
+
+// Cached is a source over an origin: an in-process tier, over one that sidecars share, over the origin itself. What it
+// gives is as new as the question needs, or an error (README, "Freshness").
+type Cached struct {
+	cfg    CachedConfig
+	origin Origin
+	shared sharedTier // nil: this process alone
+	log    *slog.Logger
+
+	judge      atomic.Pointer[judge]
+	feed       *feed
+	memory     *memory
+	roots      roots
+	quarantine *quarantine
+	flights    singleflight.Group
+	counters   counters
+	instance   string // names this process in tokens, where nothing is shared
+
+	puts   chan put
+	ctx    context.Context
+	cancel context.CancelFunc
+	work   sync.WaitGroup
+}
+
+var _ pdp.Source = (*Cached)(nil)
+
+// OpenCached makes a cached source, which closes its origin. It does not fail where origin or Redis cannot be reached now.
+func OpenCached(cfg CachedConfig) (*Cached, error) {
+	cfg.MaxAgeChange = orDuration(cfg.MaxAgeChange, 5*time.Second)
+	cfg.MaxAgeUse = orDuration(cfg.MaxAgeUse, time.Minute)
+	cfg.Lease = orDuration(cfg.Lease, time.Second)
+	cfg.TTL = orDuration(cfg.TTL, 10*time.Minute)
+	cfg.NegativeTTL = orDuration(cfg.NegativeTTL, 30*time.Second)
+	cfg.FetchTimeout = orDuration(cfg.FetchTimeout, 2*time.Second)
+	if cfg.Memory == 0 {
+		cfg.Memory = 256 << 20
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.Default()
+	}
+	c := &Cached{cfg: cfg, origin: cfg.Origin, shared: cfg.shared, log: cfg.Logger, quarantine: newQuarantine(cfg.Logger),
+		instance: newInstance(), puts: make(chan put, 1024)}
+	if cfg.Redis != nil {
+		redis := *cfg.Redis
+		redis.Lease, redis.Logger = cfg.Lease, cfg.Logger
+		tier, err := openRedis(redis)
+		if err != nil {
+			return nil, err
+		}
+		c.shared = tier
+	}
+	listener, listens := cfg.Origin.(Listener)
+	vouchers := nobody
+	switch {
+	case listens:
+		vouchers = byListening
+	case cfg.Announced && c.shared != nil:
+		vouchers = byStreaming
+	}
+	c.roots.of = map[string]string{}
+	c.feed = newFeed(vouchers, cfg.Lease, 2*cfg.TTL, c.roots.find)
+	if c.shared == nil {
+		c.feed.alone, c.feed.at.epoch = true, c.instance
+	}
+	c.memory = newMemory(cfg.Memory, c.forget)
+	c.judge.Store(newJudge(cfg.Vocabulary))
+	c.ctx, c.cancel = context.WithCancel(context.Background())
+	if listens {
+		c.work.Go(func() { listener.Listen(c.ctx, listened{c.feed}) })
+	}
+	if c.shared != nil {
+		c.work.Go(func() { c.shared.follow(c.ctx, streaming{c.feed}) })
+		for range putters {
+			c.work.Go(c.putAll)
+		}
+	}
+	return c, nil
+}
+
+func orDuration(d, otherwise time.Duration) time.Duration {
+	if d > 0 {
+		return d
+	}
+	return otherwise
+}
+
+// Close ends what goes on in the background, and closes origin and Redis.
+func (c *Cached) Close() error {
+	c.cancel()
+	c.work.Wait()
+	err := c.origin.Close()
+	if c.shared != nil {
+		err = errors.Join(err, c.shared.close())
+	}
+	return err
+}
+
+// Adopt judges records by the tables of another policy from now on. What is kept in this process is fetched and judged anew.
+func (c *Cached) Adopt(v pdp.Vocabulary) { c.judge.Store(newJudge(v)) }
+
+// forget is told of an entry that the in-process tier keeps no more.
+func (c *Cached) forget(e *entry) {
+	if e.tree != nil {
+		c.roots.remove(e.tree)
+	}
+}
+
+// needed is how new the facts of one view have to be.
+type needed struct {
+	budget time.Duration
+	since  time.Time // when the view was asked for
+	fresh  bool      // nothing fetched before will do
+}
+
+// usable says what an entry may be used for.
+func (c *Cached) usable(e *entry, n needed) verdict {
+	if e == nil || e.judge != c.judge.Load() {
+		return stale
+	}
+	now := time.Now()
+	v, vouched := c.feed.judge(e.key, &e.fact, e.absent, n.budget, now)
+	switch {
+	case e.event > 0 && !e.started.Before(n.since) && !vouched:
+		// It was fetched for this very question, or since: that is as new as anything can be.
+		return c.unlessOutdated(e, now)
+	case n.fresh && (e.event == 0 || e.started.Before(n.since)):
+		return stale
+	}
+	return v
+}
+
+func (c *Cached) unlessOutdated(e *entry, now time.Time) verdict {
+	if v, _ := c.feed.judge(e.key, &e.fact, e.absent, time.Hour, now); v == stale {
+		return stale
+	}
+	return good
+}
+
+// tries bounds how often a fact is fetched for one question, where it changes all the time.
+const tries = 4
+
+// errNotSettled is for a record that changes faster than it can be read.
+var errNotSettled = errors.New("it changes faster than it can be read")
+
+// lookup gives what is known of a record, as new as it is needed. known finds it in the in-process tier, load elsewhere.
+func (c *Cached) lookup(ctx context.Context, n needed, known func() *entry, flight recordKey,
+	load func(context.Context, needed) (*entry, error),
+) (*entry, error) {
+	e := known()
+	v := c.usable(e, n)
+	if v == good {
+		c.counters.memory.Add(1)
+		return e, nil
+	}
+	for range tries {
+		got, err := c.fly(ctx, n, flight, load)
+		switch c.usable(got, n) {
+		case good:
+			return got, nil
+		case suspect:
+			if err != nil {
+				return got, nil
+			}
+		}
+		if err != nil {
+			if c.usable(e, n) == suspect { // the origin cannot be reached: within its budget it will do
+				c.counters.fallbacks.Add(1)
+				return e, nil
+			}
+			return nil, unavailable(ctx, err)
+		}
+	}
+	return nil, unavailable(ctx, fmt.Errorf("%s: %w", flight, errNotSettled))
+}
+
+func unavailable(ctx context.Context, err error) error {
+	var e *pdp.Error
+	if errors.As(err, &e) || ctx.Err() != nil {
+		return err
+	}
+	return &pdp.Error{Kind: pdp.Unavailable, Message: "Membership facts are unavailable.", Err: err}
+}
+
+// landed is what a flight brings: an entry, an error, or both where the entry is only a fallback.
+type landed struct {
+	entry *entry
+	err   error
+}
+
+// fly loads a record once for all who ask for it at the same time. It does not end with who asked first.
+func (c *Cached) fly(ctx context.Context, n needed, key recordKey, load func(context.Context, needed) (*entry, error)) (*entry, error) {
+	name := string(key.kind) + key.id
+	if n.fresh {
+		name = "!" + name
+	}
+	done := c.flights.DoChan(name, func() (any, error) {
+		ctx, cancel := context.WithTimeout(c.ctx, c.cfg.FetchTimeout)
+		defer cancel()
+		e, err := c.loaded(ctx, n, load)
+		return landed{e, err}, nil
+	})
+	select {
+	case r := <-done:
+		l := r.Val.(landed)
+		return l.entry, l.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// loaded makes an error of a panic: it would end the process.
+func (c *Cached) loaded(ctx context.Context, n needed, load func(context.Context, needed) (*entry, error)) (e *entry, err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			c.log.Error("loading a record panicked", "cause", cause)
+			e, err = nil, &pdp.Error{Kind: pdp.Internal, Message: "The question could not be decided.", Err: fmt.Errorf("panic: %v", cause)}
+		}
+	}()
+	return load(ctx, n)
+}
+
+// expiry is when a fact ends: a little earlier or later than others, so that not all are fetched again at once.
+func (c *Cached) expiry(asOf time.Time, absent bool) time.Time {
+	ttl := c.cfg.TTL
+	if absent {
+		ttl = c.cfg.NegativeTTL
+	}
+	return asOf.Add(time.Duration(float64(ttl) * (0.9 + 0.2*rand.Float64())))
+}

@@ -1,0 +1,220 @@
+package membership
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/pdp"
+)
+
+// history is what happened to some users of an origin, and what sidecars then said of them. By it a run is checked: nothing
+// older was given than the contract allows.
+type history struct {
+	mu        sync.Mutex
+	announces []announcing
+	cuts      []cut
+	reads     []reading
+}
+
+// cut is a time without a way from a sidecar to the stream.
+type cut struct {
+	sidecar  int
+	from, to time.Time
+}
+
+type announcing struct {
+	user    string
+	version uint64
+	at      time.Time // returned
+}
+
+type reading struct {
+	sidecar int
+	user    string
+	version uint64
+	budget  time.Duration
+	at      time.Time // when it was asked
+	token   uint64    // the version that the question had to know of; 0 for none
+}
+
+func (h *history) add(f func()) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	f()
+}
+
+// faults lists the readings that nothing explains: older than their budget, or than what the sidecar must have heard of.
+func (h *history) faults(lease time.Duration) []string {
+	var all []string
+	for _, r := range h.reads {
+		for _, a := range h.announces {
+			late := r.at.Sub(a.at)
+			if a.user == r.user && a.version > r.version && late > lease &&
+				(late > r.budget || !h.cutBetween(r.sidecar, a.at.Add(-lease), r.at)) {
+				all = append(all, fmt.Sprintf("sidecar %d gave version %d of %s %v after %d was announced", r.sidecar, r.version, r.user, late, a.version))
+			}
+		}
+		if r.version < r.token {
+			all = append(all, fmt.Sprintf("sidecar %d gave version %d of %s for a question that had to know of %d", r.sidecar, r.version, r.user, r.token))
+		}
+	}
+	return all
+}
+
+func (h *history) cutBetween(sidecar int, from, to time.Time) bool {
+	return slices.ContainsFunc(h.cuts, func(c cut) bool {
+		return c.sidecar == sidecar && c.from.Before(to) && c.to.Add(2*fakeBeat).After(from)
+	})
+}
+
+// cut keeps a way to the stream broken for a while.
+func (h *history) cut(down time.Duration, apart, together func(), sidecars ...int) {
+	from := time.Now()
+	apart()
+	time.Sleep(down)
+	together()
+	h.add(func() {
+		for _, s := range sidecars {
+			h.cuts = append(h.cuts, cut{s, from, time.Now()})
+		}
+	})
+}
+
+// TestHistory: whatever breaks, nothing is given that is older than its budget allows, nor older than what a sidecar in
+// touch with the stream must have heard of, nor than a question has to know of.
+func TestHistory(t *testing.T) {
+	for seed := range uint64(24) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := playHistory(t, seed, false)
+				require.Greater(t, len(h.reads), 1000)
+				faults := h.faults(time.Second)
+				assert.Empty(t, faults[:min(len(faults), 5)])
+			})
+		})
+	}
+}
+
+// TestHistoryCatches keeps the checker from approving of anything: without what is told by the stream it finds faults.
+func TestHistoryCatches(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		assert.NotEmpty(t, playHistory(t, 1, true).faults(time.Second))
+	})
+}
+
+const historyUsers = 4
+
+// playHistory lets three sidecars answer for a few minutes while users change and everything breaks now and then.
+func playHistory(t *testing.T, seed uint64, muted bool) *history {
+	h := &history{}
+	o, shared := newFakeOrigin(), newHub()
+	shared.muted = muted
+	random := func(n uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, n)) }
+	ports := make([]*port, 3)
+	sidecars := make([]*Cached, len(ports))
+	for i := range ports {
+		ports[i] = shared.port()
+		sidecars[i] = openFake(t, o, ports[i], func(cfg *CachedConfig) { cfg.Logger = slog.New(slog.DiscardHandler) })
+	}
+	var latest sync.Map // user -> token and version
+	writeUser := func(r *rand.Rand, i int) {
+		id := fmt.Sprintf("u%d", i)
+		version := o.setUser(id, nurse(id, []string{"ed_normal", "ed_admin"}[r.IntN(2)], "ghi"))
+		change := pdp.Change{Kind: pdp.UserChanged, ID: id}
+		switch r.IntN(3) {
+		case 0:
+			change.Version = version
+		case 1:
+			change.Version = version
+			o.set(func() { change.Record = json.RawMessage(o.users[id]) })
+			if o.current(id) != version {
+				change.Record = nil
+			}
+		}
+		token, err := sidecars[r.IntN(len(sidecars))].Announce(t.Context(), []pdp.Change{change})
+		for ; err != nil; token, err = sidecars[r.IntN(len(sidecars))].Announce(t.Context(), []pdp.Change{change}) {
+			time.Sleep(50 * time.Millisecond)
+		}
+		h.add(func() { h.announces = append(h.announces, announcing{id, version, time.Now()}) })
+		latest.Store(id, reading{user: token, token: version})
+	}
+	for i := range historyUsers {
+		writeUser(random(100), i)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	var actors sync.WaitGroup
+	act := func(n uint64, pause time.Duration, f func(*rand.Rand)) {
+		actors.Go(func() {
+			r := random(n)
+			for ctx.Err() == nil {
+				time.Sleep(time.Duration(r.Float64() * 2 * float64(pause)))
+				f(r)
+			}
+		})
+	}
+	act(1, 2*time.Second, func(r *rand.Rand) { writeUser(r, r.IntN(historyUsers)) })
+	act(2, 15*time.Second, func(r *rand.Rand) { // the origin is slow, or away
+		o.set(func() { o.delay, o.down = time.Duration(r.IntN(1500))*time.Millisecond, r.IntN(2) == 0 })
+		time.Sleep(time.Duration(r.IntN(8000)) * time.Millisecond)
+		o.set(func() { o.delay, o.down = time.Duration(r.IntN(3))*time.Millisecond, false })
+	})
+	act(3, 20*time.Second, func(r *rand.Rand) { // so is the shared tier
+		if r.IntN(2) == 0 {
+			h.cut(0, shared.lose, func() {}, 0, 1, 2)
+			return
+		}
+		h.cut(time.Duration(r.IntN(4000))*time.Millisecond, func() { shared.set(func() { shared.down = true }) },
+			func() { shared.set(func() { shared.down = false }) }, 0, 1, 2)
+	})
+	for i := range ports {
+		act(uint64(10+i), 20*time.Second, func(r *rand.Rand) { // or one sidecar's way to it
+			h.cut(time.Duration(r.IntN(4000))*time.Millisecond, func() { shared.set(func() { ports[i].cut = true }) },
+				func() { shared.set(func() { ports[i].cut = false }) }, i)
+		})
+		act(uint64(20+i), 50*time.Millisecond, func(r *rand.Rand) {
+			readUser(t, h, sidecars[i], i, fmt.Sprintf("u%d", r.IntN(historyUsers)), r.IntN(3) == 0, r.IntN(10) == 0, &latest)
+		})
+	}
+	actors.Wait()
+	return h
+}
+
+func readUser(t *testing.T, h *history, c *Cached, sidecar int, id string, using, knowing bool, latest *sync.Map) {
+	r := reading{sidecar: sidecar, user: id, budget: 5 * time.Second, at: time.Now()}
+	need := pdp.Need{Using: using}
+	if using {
+		r.budget = time.Minute
+	}
+	if known, ok := latest.Load(id); ok && knowing {
+		need.AtLeast, r.token = []string{known.(reading).user}, known.(reading).token
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	v, err := c.View(ctx, need)
+	require.NoError(t, err)
+	u, err := v.User(ctx, id)
+	if err != nil {
+		return // no answer is no allow
+	}
+	require.NotNil(t, u)
+	r.version = u.Version()
+	h.add(func() { h.reads = append(h.reads, r) })
+}
+
+func (o *fakeOrigin) current(id string) uint64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.versions[recordKey{userRecord, id}]
+}

@@ -1,0 +1,294 @@
+package membership
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/wardkeeper/wardkeeper/pdp"
+)
+
+// user gives what is known of an account.
+func (c *Cached) user(ctx context.Context, n needed, id string) (*entry, error) {
+	key := recordKey{userRecord, id}
+	return c.lookup(ctx, n, func() *entry { return c.memory.get(key) }, key,
+		func(ctx context.Context, n needed) (*entry, error) {
+			shared, usable := c.fromShared(ctx, n, key)
+			if usable {
+				return shared, nil
+			}
+			e, err := c.fetch(ctx, key, func(ctx context.Context, began fact) (*entry, error) {
+				sent, err := c.origin.User(ctx, id)
+				if err != nil || sent == nil {
+					return c.nothing(key, began), err
+				}
+				return c.userEntry(key, *sent, began, shared)
+			})
+			if err != nil {
+				return shared, err
+			}
+			return c.keep(e, true), nil
+		})
+}
+
+// username asks the origin whose a username is, where that is not known to be nobody's.
+func (c *Cached) username(ctx context.Context, n needed, folded string) (*entry, error) {
+	key := recordKey{usernamePointer, folded}
+	known := func() *entry { return c.memory.get(key) }
+	return c.lookup(ctx, n, known, key, func(ctx context.Context, n needed) (*entry, error) {
+		return c.fetch(ctx, key, func(ctx context.Context, began fact) (*entry, error) {
+			sent, err := c.origin.UserByUsername(ctx, folded)
+			if err != nil {
+				return nil, err
+			}
+			return c.namesake(key, sent, began)
+		})
+	})
+}
+
+// namesake gives the pointer to the one account that a username is of, and keeps both.
+func (c *Cached) namesake(key recordKey, sent []Sent, began fact) (*entry, error) {
+	var found *entry
+	for _, one := range sent {
+		e, err := c.userEntry(recordKey{kind: userRecord}, one, began, nil)
+		if err != nil {
+			return nil, err
+		}
+		if pdp.Fold(e.user.draft.Username) != key.id {
+			continue
+		}
+		if found != nil && found.key != e.key {
+			err := fmt.Errorf("users %s and %s have the same username", quote(found.key.id), quote(e.key.id))
+			c.quarantine.add(found.key, err)
+			return nil, quarantined(key, err)
+		}
+		found = e
+	}
+	if found == nil {
+		return c.keep(c.nothing(key, began), false), nil
+	}
+	c.keep(found, true)
+	pointer := &entry{fact: began, key: key, judge: found.judge, bytes: entryBytes, pointer: found.key.id}
+	pointer.version, pointer.made = 1, true
+	pointer.expires = c.expiry(began.asOf, false)
+	return c.keep(pointer, true), nil
+}
+
+// tree gives the organization that a location belongs to, or that the location is absent.
+func (c *Cached) tree(ctx context.Context, n needed, location string) (*entry, error) {
+	absent := recordKey{locationPointer, location}
+	flight := absent
+	if root := c.roots.find(location); root != "" {
+		flight = recordKey{organizationRecord, root}
+	}
+	known := func() *entry {
+		if root := c.roots.find(location); root != "" {
+			if e := c.memory.get(recordKey{organizationRecord, root}); e != nil && e.tree.has(location) {
+				return e
+			}
+		}
+		return c.memory.get(absent)
+	}
+	at := location
+	if flight.kind == organizationRecord {
+		at = flight.id // whoever else asks for a location of it waits for the same
+	}
+	e, err := c.lookup(ctx, n, known, flight, func(ctx context.Context, n needed) (*entry, error) { return c.loadTree(ctx, n, at) })
+	if err != nil || at == location || e.tree != nil && e.tree.has(location) {
+		return e, err
+	}
+	// The tree is not any more what it was: the location has moved, or is gone.
+	return c.lookup(ctx, n, func() *entry { return c.memory.get(absent) }, absent,
+		func(ctx context.Context, n needed) (*entry, error) { return c.loadTree(ctx, n, location) })
+}
+
+// has says whether a tree has a location. One that must not be used has all that its records name.
+func (t *locationTree) has(location string) bool { return t.drafts[location] != nil }
+
+func (c *Cached) loadTree(ctx context.Context, n needed, location string) (*entry, error) {
+	shared, usable := c.sharedTree(ctx, n, location)
+	if usable {
+		return shared, nil
+	}
+	key := recordKey{locationPointer, location}
+	e, err := c.fetch(ctx, key, func(ctx context.Context, began fact) (*entry, error) {
+		sent, err := c.origin.Organization(ctx, location)
+		if err != nil || sent == nil {
+			return c.nothing(key, began), err
+		}
+		e, err := c.treeEntry(*sent, began, shared)
+		switch {
+		case err != nil:
+			c.quarantine.add(key, err)
+			return nil, quarantined(key, err)
+		case !e.tree.has(location):
+			return nil, fmt.Errorf("the origin gave an organization without %s for it", key)
+		}
+		return e, nil
+	})
+	if err != nil {
+		return shared, err
+	}
+	return c.keep(e, true), nil
+}
+
+// sharedTree finds the organization of a location in the shared tier.
+func (c *Cached) sharedTree(ctx context.Context, n needed, location string) (e *entry, usable bool) {
+	root := c.roots.find(location)
+	if root == "" {
+		if root = c.sharedPointer(ctx, recordKey{locationPointer, location}); root == "" {
+			return nil, false
+		}
+	}
+	if e, usable = c.fromShared(ctx, n, recordKey{organizationRecord, root}); e != nil && !e.tree.has(location) {
+		return nil, false
+	}
+	return e, usable
+}
+
+// attempts bounds how often an origin is asked that gives what is older than is known.
+const attempts = 4
+
+// errLagging is for an origin, such as a replica, that gives what is older than is known.
+var errLagging = errors.New("the origin is behind what has been announced or seen of it")
+
+// fetch asks the origin. What is older than known is asked for again.
+func (c *Cached) fetch(ctx context.Context, key recordKey, ask func(context.Context, fact) (*entry, error)) (*entry, error) {
+	for attempt := 1; ; attempt++ {
+		began := c.feed.start()
+		c.counters.origin.Add(1)
+		e, err := ask(ctx, began)
+		switch {
+		case err != nil:
+			c.counters.failures.Add(1)
+			return nil, err
+		case !c.behind(e):
+			return e, nil
+		case attempt == attempts:
+			return nil, fmt.Errorf("%s: %w", key, errLagging)
+		}
+		c.counters.lagging.Add(1)
+		select {
+		case <-time.After(20 * time.Millisecond << attempt):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// behind says whether a fetched record is older than is known of it.
+func (c *Cached) behind(e *entry) bool {
+	if e.absent || e.made || e.err != nil {
+		return false
+	}
+	if e.version < c.feed.least(e.key) {
+		return true
+	}
+	kept := c.memory.get(e.key)
+	return kept != nil && !kept.absent && !kept.made && kept.version > e.version && time.Now().Before(kept.expires)
+}
+
+// nothing is the entry of a record that is not there.
+func (c *Cached) nothing(key recordKey, began fact) *entry {
+	e := &entry{fact: began, key: key, judge: c.judge.Load(), bytes: entryBytes, absent: true}
+	e.expires = c.expiry(began.asOf, true)
+	return e
+}
+
+// userEntry reads a user that an origin delivered. A key without an id takes the record's.
+func (c *Cached) userEntry(key recordKey, sent Sent, began fact, known *entry) (*entry, error) {
+	e := &entry{fact: began, key: key, judge: c.judge.Load()}
+	draft, shape, err := e.judge.user(e.judge.json(sent.Record))
+	if err == nil && key.id != "" && draft.ID != key.id {
+		err = errors.New("the record has another id than was asked for")
+	}
+	if err != nil {
+		c.quarantine.add(key, err)
+		return nil, quarantined(key, err)
+	}
+	e.key.id = draft.ID
+	e.user = &account{draft: draft, shape: shape}
+	e.bytes = entryBytes + assignmentBytes*len(draft.Assignments)
+	e.hash = sha256.Sum256(encodeUser(nil, draft))
+	c.setVersion(e, sent.Version, known)
+	e.expires = c.expiry(began.asOf, false)
+	return e, nil
+}
+
+// treeEntry reads the locations that an origin delivered.
+func (c *Cached) treeEntry(sent Sent, began fact, known *entry) (*entry, error) {
+	e := &entry{fact: began, judge: c.judge.Load()}
+	drafts, faults, err := e.judge.locations(e.judge.json(sent.Record))
+	if err != nil {
+		return nil, err
+	}
+	e.hash = sha256.Sum256(encodeLocations(nil, drafts))
+	return e, c.grow(e, drafts, faults, sent.Version, known)
+}
+
+// grow makes the tree of an entry; it is the one that is known where that says the same.
+func (c *Cached) grow(e *entry, drafts []locationDraft, faults *Faults, version uint64, known *entry) error {
+	root := rootOf(drafts)
+	e.key = recordKey{organizationRecord, root}
+	e.bytes = entryBytes + locationBytes*len(drafts)
+	e.expires = c.expiry(e.asOf, false)
+	kept := c.memory.get(e.key)
+	if kept == nil {
+		kept = known
+	}
+	c.setVersion(e, version, kept)
+	if kept != nil && kept.tree != nil && kept.judge == e.judge && kept.hash == e.hash {
+		e.tree = kept.tree
+		return nil
+	}
+	var previous *locationTree
+	if kept != nil && kept.judge == e.judge {
+		previous = kept.tree
+	}
+	var err error
+	e.tree, err = e.judge.tree(drafts, faults, e.version, previous)
+	return err
+}
+
+// setVersion takes the origin's version, or else counts: the same content keeps its number, other content gets a greater
+// one, the microseconds of its fetch where these are.
+func (c *Cached) setVersion(e *entry, version uint64, known *entry) {
+	if version != 0 {
+		e.version = version
+		return
+	}
+	e.made = true
+	if kept := c.memory.get(e.key); kept != nil && !kept.absent {
+		known = kept
+	}
+	switch {
+	case known == nil || known.absent:
+		e.version = uint64(e.asOf.UnixMicro())
+	case known.hash == e.hash:
+		e.version = known.version
+	default:
+		e.version = max(known.version+1, uint64(e.asOf.UnixMicro()))
+	}
+}
+
+// keep puts an entry into the in-process tier and, where it is worth it, into the shared one.
+func (c *Cached) keep(e *entry, share bool) *entry {
+	if e.key.kind == organizationRecord && e.tree.faults != nil {
+		c.quarantine.add(e.key, e.tree.faults)
+	} else if e.key.kind == organizationRecord {
+		c.quarantine.remove(e.key)
+	}
+	if e.absent && e.key.kind == userRecord {
+		c.quarantine.remove(e.key)
+	}
+	kept := c.memory.put(e)
+	if kept == e && e.tree != nil {
+		c.roots.add(e.tree)
+	}
+	if share && kept == e && e.sound() {
+		c.share(e)
+	}
+	return e
+}

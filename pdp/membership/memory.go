@@ -1,0 +1,124 @@
+package membership
+
+import (
+	"hash/maphash"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+)
+
+// entry is what the process keeps of one record; immutable but for what was joined of it.
+type entry struct {
+	fact
+	key   recordKey
+	judge *judge // that read it
+	bytes int
+
+	absent  bool          // there is no such record
+	user    *account      // of a user
+	hash    [32]byte      // of the content, as it is kept in the shared tier
+	tree    *locationTree // of an organization
+	pointer string        // of a pointer: the id of a user or root
+	err     error         // the record cannot be read: nothing may be decided by it
+}
+
+// Rough sizes of entries, by what they hold; measured on generated directories.
+const (
+	entryBytes      = 600
+	assignmentBytes = 700
+	locationBytes   = 2200
+)
+
+const memoryParts = 16
+
+// memory is the in-process tier: what was used last is kept, within a bound of bytes. It is safe for concurrent use.
+type memory struct {
+	seed  maphash.Seed
+	parts [memoryParts]memoryPart
+}
+
+type memoryPart struct {
+	mu      sync.Mutex
+	limit   int
+	bytes   int
+	entries *simplelru.LRU[recordKey, *entry]
+}
+
+// newMemory makes a tier of so many bytes. dropped is told of each entry that is not kept any more; it must be quick, and
+// must not use the memory.
+func newMemory(bytes int, dropped func(*entry)) *memory {
+	m := &memory{seed: maphash.MakeSeed()}
+	for i := range m.parts {
+		p := &m.parts[i]
+		p.limit = bytes / memoryParts
+		p.entries, _ = simplelru.NewLRU(1<<31-1, func(_ recordKey, e *entry) {
+			p.bytes -= e.bytes
+			dropped(e)
+		})
+	}
+	return m
+}
+
+func (m *memory) part(key recordKey) *memoryPart {
+	return &m.parts[maphash.Comparable(m.seed, key)%memoryParts]
+}
+
+// get gives what is kept of a record, nil where nothing is.
+func (m *memory) get(key recordKey) *entry {
+	p := m.part(key)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	e, _ := p.entries.Get(key)
+	return e
+}
+
+// put keeps an entry, unless what is kept is newer. It gives what is kept then.
+func (m *memory) put(e *entry) *entry {
+	p := m.part(e.key)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if kept, ok := p.entries.Peek(e.key); ok {
+		if kept.judge == e.judge && time.Now().Before(kept.expires) && kept.newer(e) {
+			return kept
+		}
+		p.entries.Remove(e.key)
+	}
+	p.bytes += e.bytes
+	p.entries.Add(e.key, e)
+	for p.bytes > p.limit && p.entries.Len() > 1 {
+		p.entries.RemoveOldest()
+	}
+	return e
+}
+
+// drop forgets a record.
+func (m *memory) drop(key recordKey) {
+	p := m.part(key)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.entries.Remove(key)
+}
+
+// size is how many bytes and entries are kept.
+func (m *memory) size() (bytes, entries int) {
+	for i := range m.parts {
+		p := &m.parts[i]
+		p.mu.Lock()
+		bytes += p.bytes
+		entries += p.entries.Len()
+		p.mu.Unlock()
+	}
+	return bytes, entries
+}
+
+// newer says whether an entry must not give way to another one of the same record.
+func (e *entry) newer(other *entry) bool {
+	switch {
+	case !e.absent && !other.absent && e.err == nil && other.err == nil && e.made == other.made && e.version != other.version:
+		return e.version > other.version
+	case e.event > 0 && other.event > 0 && e.event != other.event:
+		return e.event > other.event
+	}
+	return e.asOf.After(other.asOf)
+}

@@ -1,0 +1,319 @@
+package membership
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/wardkeeper/wardkeeper/pdp"
+)
+
+// view reads facts for one decision, batch or page of a search: what it has given once it gives again.
+type view struct {
+	c    *Cached
+	need needed
+
+	mu     sync.Mutex
+	users  map[string]*seenUser
+	listed map[string]*seenUser // of the last stretch of a list
+	trees  map[string]*entry    // by location; absent ones too
+	roots  map[string]*entry    // by root
+}
+
+// seenUser is an account as the view gave it; user is nil where there is none.
+type seenUser struct {
+	user  *pdp.User
+	entry *entry
+}
+
+var _ pdp.View = (*view)(nil)
+
+// View implements [pdp.Source].
+func (c *Cached) View(_ context.Context, need pdp.Need) (pdp.View, error) {
+	n := needed{budget: c.cfg.MaxAgeChange, since: time.Now()}
+	if need.Using {
+		n.budget = c.cfg.MaxAgeUse
+	}
+	for _, token := range need.AtLeast {
+		at, err := parseToken(token)
+		if err != nil {
+			return nil, err
+		}
+		// What is not known to have been heard here, the origin knows.
+		n.fresh = n.fresh || !c.feed.knows(at)
+	}
+	return &view{c: c, need: n}, nil
+}
+
+// User implements [pdp.View].
+func (v *view) User(ctx context.Context, id string) (*pdp.User, error) {
+	s, err := v.user(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return s.user, nil
+}
+
+func (v *view) user(ctx context.Context, id string) (*seenUser, error) {
+	if len(id) > longest || id == "" {
+		return &seenUser{}, nil // no record has such an id
+	}
+	v.mu.Lock()
+	s := v.users[id]
+	if s == nil {
+		s = v.listed[id]
+	}
+	v.mu.Unlock()
+	if s != nil {
+		return s, nil
+	}
+	e, err := v.c.user(ctx, v.need, id)
+	if err != nil {
+		return nil, err
+	}
+	if s, err = v.join(ctx, e); err != nil {
+		return nil, err
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if before := v.users[id]; before != nil {
+		return before, nil // somebody else asked at the same time
+	}
+	if v.users == nil {
+		v.users = make(map[string]*seenUser, 2)
+	}
+	v.users[id] = s
+	return s, nil
+}
+
+// join gives the user of an entry with the trees as this view knows them.
+func (v *view) join(ctx context.Context, e *entry) (*seenUser, error) {
+	if e.absent {
+		return &seenUser{entry: e}, nil
+	}
+	trees := make([]*locationTree, len(e.user.draft.Assignments))
+	for i := range trees {
+		at := e.user.draft.Assignments[i].Location
+		t, err := v.tree(ctx, at)
+		if err != nil {
+			return nil, err
+		}
+		if t.tree != nil {
+			trees[i] = t.tree
+		}
+	}
+	u, err := e.join(trees)
+	if err != nil {
+		v.c.quarantine.add(e.key, err)
+		return nil, quarantined(e.key, err)
+	}
+	v.c.quarantine.remove(e.key)
+	return &seenUser{user: u, entry: e}, nil
+}
+
+// tree gives the organization of a location, or that it is absent. All locations of an organization are of one state of it.
+func (v *view) tree(ctx context.Context, location string) (*entry, error) {
+	v.mu.Lock()
+	e := v.trees[location]
+	if e == nil {
+		if root := v.roots[v.c.roots.find(location)]; root != nil && root.tree.has(location) {
+			e = root
+		}
+	}
+	v.mu.Unlock()
+	if e == nil {
+		var err error
+		if e, err = v.c.tree(ctx, v.need, location); err != nil {
+			return nil, err
+		}
+		e = v.remember(location, e)
+	}
+	if e.tree != nil && e.tree.faults != nil {
+		return nil, quarantined(e.key, e.tree.faults)
+	}
+	return e, nil
+}
+
+func (v *view) remember(location string, e *entry) *entry {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.trees == nil {
+		v.trees, v.roots = make(map[string]*entry, 4), make(map[string]*entry, 1)
+	}
+	if before := v.trees[location]; before != nil {
+		return before
+	}
+	if e.tree != nil {
+		root := e.tree.root.ID()
+		if before := v.roots[root]; before != nil && before.tree.has(location) {
+			e = before
+		} else {
+			v.roots[root] = e
+		}
+	}
+	v.trees[location] = e
+	return e
+}
+
+// UserByUsername implements [pdp.View].
+func (v *view) UserByUsername(ctx context.Context, username string) (*pdp.User, error) {
+	folded := pdp.Fold(username)
+	if len(folded) > 4*longest || folded == "" {
+		return nil, nil // nobody has such a username
+	}
+	key := recordKey{usernamePointer, folded}
+	pointer, n := "", v.need
+	if e := v.c.memory.get(key); e != nil && !e.absent {
+		pointer = e.pointer
+	} else if e == nil && !n.fresh {
+		pointer = v.c.sharedPointer(ctx, key)
+	}
+	for range tries {
+		if pointer != "" {
+			u, err := v.User(ctx, pointer)
+			if err != nil || u != nil && pdp.Fold(u.Username()) == folded {
+				return u, err
+			}
+			// The account has another username by now, and this one may be somebody else's.
+			n.fresh, n.since = true, time.Now()
+		}
+		e, err := v.c.username(ctx, n, folded)
+		switch {
+		case err != nil:
+			return nil, err
+		case e.absent:
+			return nil, nil
+		}
+		pointer = e.pointer
+	}
+	return nil, unavailable(ctx, fmt.Errorf("%s: %w", key, errNotSettled))
+}
+
+// Location implements [pdp.View].
+func (v *view) Location(ctx context.Context, id string) (*pdp.Location, error) {
+	if len(id) > longest || id == "" {
+		return nil, nil // no record has such an id
+	}
+	e, err := v.tree(ctx, id)
+	if err != nil || e.absent {
+		return nil, err
+	}
+	return e.tree.Directory.location(id), nil
+}
+
+// Locations implements [pdp.View].
+func (v *view) Locations(ctx context.Context, q pdp.LocationQuery) ([]*pdp.Location, error) {
+	if q.Beneath != "" {
+		if len(q.Beneath) > longest {
+			return nil, nil
+		}
+		e, err := v.tree(ctx, q.Beneath)
+		if err != nil || e.absent {
+			return nil, err
+		}
+		return e.tree.Directory.Locations(ctx, q)
+	}
+	ids, err := v.c.origin.Locations(ctx, q.After, limit(q.Limit))
+	if err != nil {
+		return nil, unavailable(ctx, err)
+	}
+	all := make([]*pdp.Location, 0, len(ids))
+	for _, id := range ids {
+		l, err := v.Location(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		if l == nil {
+			return nil, unavailable(ctx, errNotSettled) // it was there, and is gone
+		}
+		all = append(all, l)
+	}
+	return all, nil
+}
+
+// errOffsets is for an origin that does not say where each user of a list is.
+var errOffsets = errors.New("the origin gave a list whose places do not fit its users")
+
+// Users implements [pdp.View]. Lists are not kept: each is read from the origin, as it is now.
+func (v *view) Users(ctx context.Context, q pdp.UserQuery) (pdp.Users, error) {
+	if len(q.Beneath) > longest {
+		return pdp.Users{}, nil
+	}
+	q.Limit = limit(q.Limit)
+	began := v.c.feed.start()
+	sent, err := v.c.origin.Users(ctx, q)
+	if err == nil && (len(sent.Users) != len(sent.Offsets) || len(sent.Users) > q.Limit) {
+		err = errOffsets
+	}
+	if err != nil {
+		return pdp.Users{}, unavailable(ctx, err)
+	}
+	page := pdp.Users{Users: make([]*pdp.User, len(sent.Users)), Cursors: make([]pdp.Cursor, len(sent.Users)), More: sent.More}
+	listed := make(map[string]*seenUser, len(sent.Users))
+	for i := range sent.Users {
+		s, err := v.listedUser(ctx, sent.Users[i], began)
+		if err != nil {
+			return pdp.Users{}, err
+		}
+		if s.user == nil {
+			return pdp.Users{}, unavailable(ctx, errNotSettled) // it was there, and is gone: read the list again
+		}
+		listed[s.user.ID()] = s
+		page.Users[i], page.Cursors[i] = s.user, pdp.Cursor{ID: s.user.ID(), Offset: sent.Offsets[i]}
+	}
+	v.mu.Lock()
+	v.listed = listed
+	v.mu.Unlock()
+	return page, nil
+}
+
+// listedUser is one user of a list. What the view has given before stays what it was.
+func (v *view) listedUser(ctx context.Context, sent Sent, began fact) (*seenUser, error) {
+	e, err := v.c.userEntry(recordKey{kind: userRecord}, sent, began, nil)
+	if err != nil {
+		return nil, err
+	}
+	v.mu.Lock()
+	before := v.users[e.key.id]
+	v.mu.Unlock()
+	if before != nil && before.user != nil {
+		return before, nil
+	}
+	if v.c.behind(e) || v.c.usable(e, v.need) != good {
+		return v.user(ctx, e.key.id)
+	}
+	v.c.keep(e, !e.made)
+	return v.join(ctx, e)
+}
+
+// UserFact implements [pdp.View].
+func (v *view) UserFact(u *pdp.User) pdp.Fact {
+	v.mu.Lock()
+	s := v.users[u.ID()]
+	if s == nil {
+		s = v.listed[u.ID()]
+	}
+	v.mu.Unlock()
+	if s == nil || s.entry == nil {
+		return pdp.Fact{Version: u.Version()}
+	}
+	return v.fact(s.entry)
+}
+
+// OrganizationFact implements [pdp.View].
+func (v *view) OrganizationFact(root *pdp.Location) pdp.Fact {
+	v.mu.Lock()
+	e := v.roots[root.ID()]
+	v.mu.Unlock()
+	if e == nil {
+		return pdp.Fact{Version: root.Version()}
+	}
+	return v.fact(e)
+}
+
+func (v *view) fact(e *entry) pdp.Fact {
+	_, vouched := v.c.feed.judge(e.key, &e.fact, e.absent, v.need.budget, time.Now())
+	return pdp.Fact{Version: e.version, AsOf: e.asOf, Vouched: vouched}
+}

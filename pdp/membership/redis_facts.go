@@ -1,0 +1,104 @@
+package membership
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+func (t *redisTier) get(caller context.Context, key recordKey) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(caller, t.cfg.Timeout)
+	defer cancel()
+	name := t.keys.of(key)
+	done, err := t.breakers.allow(t.breakers.of(name))
+	if err != nil {
+		return nil, err
+	}
+	// One byte more than a fact can have: Redis does not send what nobody would read.
+	most := key.kind.maxFact()
+	value, err := t.facts.GetRange(ctx, name, 0, int64(most)).Bytes()
+	done(outcome(caller, err))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("redis: %w", err)
+	case len(value) > most:
+		return nil, errFact
+	case len(value) == 0:
+		return nil, nil
+	}
+	return value, nil
+}
+
+func (t *redisTier) put(caller context.Context, key recordKey, value []byte, version uint64, ttl time.Duration) error {
+	if len(value) > key.kind.maxFact() || ttl < time.Millisecond {
+		return errFact
+	}
+	ctx, cancel := context.WithTimeout(caller, t.cfg.Timeout)
+	defer cancel()
+	name := t.keys.of(key)
+	done, err := t.breakers.allow(t.breakers.of(name))
+	if err != nil {
+		return err
+	}
+	err = putScript.Run(ctx, t.facts, []string{name}, value, version, ttl.Milliseconds()).Err()
+	done(outcome(caller, err))
+	if err != nil {
+		return fmt.Errorf("redis: %w", err)
+	}
+	return nil
+}
+
+// drop tries each key: where one cannot be dropped, the others are all the same.
+func (t *redisTier) drop(caller context.Context, keys ...recordKey) error {
+	ctx, cancel := context.WithTimeout(caller, t.cfg.Timeout)
+	defer cancel()
+	groups := make(map[int][]string)
+	for _, key := range keys {
+		name := t.keys.of(key)
+		groups[t.breakers.of(name)] = append(groups[t.breakers.of(name)], name)
+	}
+	var faults []error
+	pipe := t.facts.Pipeline()
+	sent := make(map[int][]*redis.IntCmd, len(groups))
+	told := make(map[int]func(error), len(groups))
+	for at, names := range groups {
+		done, err := t.breakers.allow(at)
+		if err != nil {
+			faults = append(faults, err)
+			continue
+		}
+		told[at] = done
+		for _, name := range names {
+			sent[at] = append(sent[at], pipe.Unlink(ctx, name))
+		}
+	}
+	if len(sent) > 0 {
+		_, _ = pipe.Exec(ctx) // each command has its own error
+	}
+	for at, commands := range sent {
+		var err error
+		for _, c := range commands {
+			err = errors.Join(err, c.Err())
+		}
+		told[at](outcome(caller, err))
+		faults = append(faults, err)
+	}
+	if err := errors.Join(faults...); err != nil {
+		return fmt.Errorf("redis: %w", err)
+	}
+	return nil
+}
+
+// outcome is what a breaker is told: neither what only this key is to blame for, nor what the caller is.
+func outcome(caller context.Context, err error) error {
+	switch {
+	case redis.HasErrorPrefix(err, "WRONGTYPE"):
+		return nil
+	case err != nil && caller.Err() != nil:
+		return context.Canceled
+	}
+	return err
+}

@@ -1,0 +1,216 @@
+package membership
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+const (
+	followPiece   = 256      // entries that are read at once
+	followSlack   = 1_000    // entries that are retained above the length asked for, as Redis trims by whole nodes
+	mostTailBytes = 16 << 20 // of changes, on connecting
+	firstPause    = 50 * time.Millisecond
+)
+
+// follow reads the stream. Each break is told by lost once, the first connection's failing too, and ends with began.
+func (t *redisTier) follow(ctx context.Context, hear followed) {
+	pause, told := firstPause, false
+	for ctx.Err() == nil {
+		f := &follower{tier: t, hear: hear}
+		err := f.run(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if f.begun {
+			pause, told = firstPause, false
+		}
+		if !told {
+			told = true
+			t.cfg.Logger.Warn("the stream of changes is lost", "error", err)
+			hear.lost(err)
+		}
+		t.streamMoved(ctx)
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause/2 + rand.N(pause)):
+		}
+		pause = min(2*pause, max(t.cfg.Lease, firstPause))
+	}
+}
+
+// follower is one uninterrupted following.
+type follower struct {
+	tier   *redisTier
+	hear   followed
+	node   *redis.Client
+	stored string   // epoch
+	at     position // of the last entry that was told
+	last   string   // its id in the stream
+	beatAt time.Time
+	begun  bool
+}
+
+// run gives why it ended. After any error it is not known what was missed.
+func (f *follower) run(ctx context.Context) error {
+	var err error
+	opening, cancel := context.WithTimeout(ctx, max(f.tier.cfg.Lease, time.Second))
+	f.node, err = f.tier.streamNode(opening)
+	cancel()
+	if err != nil {
+		return err
+	}
+	if err := f.begin(ctx); err != nil {
+		return err
+	}
+	for {
+		if err := f.listen(ctx, f.interval()); err != nil {
+			return err
+		}
+		if time.Since(f.beatAt) < f.interval() {
+			continue
+		}
+		if err := f.beat(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// interval is how often the server is asked.
+func (f *follower) interval() time.Duration { return f.tier.cfg.Lease / 5 }
+
+// begin learns where the stream is, and what of it is still there.
+func (f *follower) begin(ctx context.Context) error {
+	p, asOf, err := f.tier.askPlace(ctx, f.node)
+	if err != nil {
+		return err
+	}
+	f.stored, f.at, f.beatAt, f.last = p.stored, p.at, asOf, "0-0"
+	tail, err := f.tail(ctx)
+	if err != nil {
+		return err
+	}
+	floor := f.at
+	if len(tail) > 0 {
+		floor.sequence = tail[0].at.sequence - 1
+	}
+	f.begun = true
+	f.tier.cfg.Logger.Info("the stream of changes is followed", "known", len(tail))
+	f.hear.began(f.at, floor, tail, asOf)
+	return nil
+}
+
+// tail reads back from the newest entry, as far as each follows on the one before it. It sets where to go on.
+func (f *follower) tail(ctx context.Context) ([]announced, error) {
+	var tail []announced // newest first
+	sequence, before, size := f.at.sequence, "+", 0
+	for len(tail) < f.tier.cfg.StreamLength+followSlack && size < mostTailBytes {
+		piece, err := f.back(ctx, before)
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range piece {
+			e, err := decodeEntry(m)
+			if before == "+" && len(tail) == 0 && f.last == "0-0" {
+				f.last = m.ID
+				if err == nil && e.epoch == f.stored && e.sequence > sequence {
+					sequence = e.sequence // announced since the place was asked for
+					f.at.sequence = sequence
+				}
+			}
+			if err != nil || e.epoch != f.stored || e.sequence != sequence {
+				return oldestFirst(tail), nil
+			}
+			tail = append(tail, announced{at: position{epoch: f.at.epoch, sequence: sequence}, changes: e.changes})
+			size += len(m.Values["c"].(string))
+			sequence--
+			before = "(" + m.ID
+		}
+		if len(piece) < followPiece {
+			break
+		}
+	}
+	return oldestFirst(tail), nil
+}
+
+func oldestFirst(tail []announced) []announced {
+	slices.Reverse(tail)
+	return tail
+}
+
+func (f *follower) back(ctx context.Context, before string) ([]redis.XMessage, error) {
+	ctx, cancel := context.WithTimeout(ctx, f.tier.cfg.Lease)
+	defer cancel()
+	return f.node.XRevRangeN(ctx, f.tier.keys.log, before, "-", followPiece).Result()
+}
+
+// listen waits for entries, where wait is positive, and tells them.
+func (f *follower) listen(ctx context.Context, wait time.Duration) error {
+	block := wait
+	if wait <= 0 {
+		block = -1 // go-redis' way to say that it must not wait
+	}
+	ctx, cancel := context.WithTimeout(ctx, max(wait, 0)+f.tier.cfg.Lease/2)
+	defer cancel()
+	streams, err := f.node.XRead(ctx, &redis.XReadArgs{
+		Streams: []string{f.tier.keys.log, f.last}, Count: followPiece, Block: block,
+	}).Result()
+	if errors.Is(err, redis.Nil) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, s := range streams {
+		for _, m := range s.Messages {
+			if err := f.tell(m); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (f *follower) tell(m redis.XMessage) error {
+	e, err := decodeEntry(m)
+	if err != nil {
+		return err
+	}
+	if err := e.follows(f.at.sequence, f.stored); err != nil {
+		return err
+	}
+	f.at.sequence, f.last = e.sequence, m.ID
+	f.hear.changed(announced{at: f.at, changes: e.changes})
+	return nil
+}
+
+// beat asks where the stream is, and reads up to there: what was announced before the question is told then.
+func (f *follower) beat(ctx context.Context) error {
+	p, asOf, err := f.tier.askPlace(ctx, f.node)
+	switch {
+	case err != nil:
+		return err
+	case p.at.epoch != f.at.epoch:
+		return errors.New("the stream of changes has another epoch")
+	case p.at.sequence < f.at.sequence:
+		err := fmt.Errorf("the stream of changes went back from %d to %d", f.at.sequence, p.at.sequence)
+		return errors.Join(err, f.tier.rotate(ctx, f.node, f.stored))
+	}
+	for f.at.sequence < p.at.sequence {
+		before := f.at.sequence
+		if err := f.listen(ctx, 0); err != nil {
+			return err
+		}
+		if f.at.sequence == before {
+			return fmt.Errorf("the stream of changes lacks what follows %d", before)
+		}
+	}
+	f.beatAt = asOf
+	f.hear.beat(asOf)
+	return nil
+}

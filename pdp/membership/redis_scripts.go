@@ -1,0 +1,62 @@
+package membership
+
+import "github.com/redis/go-redis/v9"
+
+// putScript keeps a value unless there is a newer one: of a higher version, or of the same and fetched later. Where a
+// version is not known, the time of the fetch decides. It reads both from their places in the header.
+var putScript = redis.NewScript(`
+local function number(s, at)
+  local n = 0
+  for i = at, at + 7 do n = n * 256 + string.byte(s, i) end
+  return n
+end
+local old = redis.call('GETRANGE', KEYS[1], 0, 19)
+local new = ARGV[1]
+if #old == 20 and #new >= 20 and string.sub(old, 1, 4) == string.sub(new, 1, 4) then
+  local was, is = number(old, 5), tonumber(ARGV[2])
+  if was == 0 or is == 0 or was == is then
+    was, is = number(old, 13), number(new, 13)
+  end
+  if was > is then return 0 end
+end
+redis.call('SET', KEYS[1], new, 'PX', ARGV[3])
+return 1
+`)
+
+// What the scripts of the stream begin and end with. The process that holds the stream is told by its run_id, and its
+// line of replication, for a process can be demoted and promoted again; replicas are those that answered lately.
+const (
+	scriptEpoch = `
+local epoch = redis.call('HGET', KEYS[1], 'epoch')
+if not epoch then
+  epoch = ARGV[1]
+  redis.call('HSET', KEYS[1], 'epoch', epoch, 'sequence', '0')
+end
+`
+	scriptPlace = `
+local server, replication = redis.call('INFO', 'server'), redis.call('INFO', 'replication')
+local replicas = 0
+for lag in string.gmatch(replication, 'state=online[^\r\n]*lag=(%d+)') do
+  if tonumber(lag) <= 2 then replicas = replicas + 1 end
+end
+local time = redis.call('TIME')
+return {
+  epoch, redis.call('HGET', KEYS[1], 'sequence') or '', string.match(server, 'run_id:(%w+)') or '',
+  string.match(replication, 'master_replid:(%w+)') or '', time[1], time[2], tostring(replicas)
+}
+`
+	// announceScript takes the state and the log; an epoch for when there is none, the changes, the log's length.
+	announceScript = scriptEpoch + `
+local n = redis.call('HINCRBY', KEYS[1], 'sequence', 1)
+redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[3], '*', 'n', n, 'e', epoch, 'c', ARGV[2])
+` + scriptPlace
+	// beatScript takes the state, and an epoch. It writes, so that a server that cannot is not taken for a live one.
+	beatScript = scriptEpoch + `
+redis.call('HSET', KEYS[1], 'beat', redis.call('TIME')[1])
+` + scriptPlace
+	// rotateScript takes the state; the epoch that is over, and the next.
+	rotateScript = `
+if redis.call('HGET', KEYS[1], 'epoch') == ARGV[1] then redis.call('HSET', KEYS[1], 'epoch', ARGV[2]) end
+return 1
+`
+)

@@ -1,0 +1,83 @@
+package membership
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
+)
+
+// redisTier is the tier that several sidecars share. Facts and the stream each have a client of their own: a burst of
+// facts does not keep an announcement waiting.
+type redisTier struct {
+	cfg      RedisConfig
+	keys     redisKeys
+	facts    redis.UniversalClient
+	stream   redis.UniversalClient
+	breakers breakers
+	offset   atomic.Int64 // nanoseconds that the tier's clock is ahead of the local one
+}
+
+var _ sharedTier = (*redisTier)(nil)
+
+const (
+	factConnections   = 32 // to each server
+	streamConnections = 8
+)
+
+// openRedis fails where the config has a fault, not where Redis is down. It silences the log of go-redis, which is one
+// for the whole process and goes to stderr as plain text: what it tells comes as errors too.
+func openRedis(cfg RedisConfig) (*redisTier, error) {
+	cfg = cfg.withDefaults()
+	o, err := cfg.options()
+	if err != nil {
+		return nil, err
+	}
+	redis.SetLogger(&logging.VoidLogger{})
+	facts, stream := *o, *o
+	facts.DialTimeout, facts.ReadTimeout, facts.WriteTimeout = cfg.Timeout, cfg.Timeout, cfg.Timeout
+	facts.PoolTimeout, facts.PoolSize, facts.MaxActiveConns = cfg.Timeout, factConnections, factConnections
+	stream.DialTimeout, stream.ReadTimeout, stream.WriteTimeout = cfg.Lease/2, cfg.Lease, cfg.Lease
+	stream.PoolTimeout, stream.PoolSize, stream.MaxActiveConns = cfg.Lease/2, streamConnections, streamConnections
+	return &redisTier{
+		cfg:      cfg,
+		keys:     newRedisKeys(cfg.Prefix),
+		facts:    redis.NewUniversalClient(&facts),
+		stream:   redis.NewUniversalClient(&stream),
+		breakers: newBreakers(o.IsClusterMode),
+	}, nil
+}
+
+func (t *redisTier) now() time.Time {
+	return time.Now().Add(time.Duration(t.offset.Load())).Round(0)
+}
+
+func (t *redisTier) close() error {
+	return errors.Join(t.facts.Close(), t.stream.Close())
+}
+
+// streamNode is the server that has the stream. Asking it by itself, and not the Cluster, keeps commands without a key
+// on the same server, and go-redis from asking others meanwhile.
+func (t *redisTier) streamNode(ctx context.Context) (*redis.Client, error) {
+	switch c := t.stream.(type) {
+	case *redis.ClusterClient:
+		return c.MasterForKey(ctx, t.keys.log)
+	case *redis.Client:
+		return c, nil
+	}
+	return nil, errors.New("redis: a client of an unknown kind")
+}
+
+// streamMoved makes the next streamNode look again where the stream is. Sentinel's client does so for each connection.
+func (t *redisTier) streamMoved(ctx context.Context) {
+	if c, ok := t.stream.(*redis.ClusterClient); ok {
+		c.ReloadState(ctx)
+	}
+}
+
+// newEpoch is what a stream's life is told by.
+func newEpoch() string { return rand.Text() }

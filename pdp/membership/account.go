@@ -23,7 +23,7 @@ type joinedUser struct {
 }
 
 // join gives the user of an entry, joined with the tree of each assignment.
-func (e *entry) join(trees []*locationTree) (*pdp.User, error) {
+func (e *record) join(trees []*locationTree) (*pdp.User, error) {
 	a := e.user
 	if j := a.joined.Load(); j != nil && slices.Equal(j.trees, trees) {
 		return j.user, j.err

@@ -161,7 +161,7 @@ func (c *Cached) update(ctx context.Context, changes []pdp.Change, records []*us
 				gone = append(gone, recordKey{organizationRecord, change.Organization})
 			}
 		case i < len(records) && records[i] != nil:
-			e := &entry{fact: fact{stamp: stamp{version: change.Version, at: at, asOf: began}, made: change.Version == 0},
+			e := &record{fact: fact{stamp: stamp{version: change.Version, at: at, asOf: began}, made: change.Version == 0},
 				key: recordKey{userRecord, change.ID}, user: &account{draft: records[i], shape: &Faults{}}}
 			if e.made {
 				e.version = uint64(began.UnixMicro())

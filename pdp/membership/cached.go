@@ -137,7 +137,7 @@ func (c *Cached) Close() error {
 func (c *Cached) Adopt(v pdp.Vocabulary) { c.judge.Store(newJudge(v)) }
 
 // forget is told of an entry that the in-process tier keeps no more.
-func (c *Cached) forget(e *entry) {
+func (c *Cached) forget(e *record) {
 	if e.tree != nil {
 		c.roots.remove(e.tree)
 	}
@@ -151,7 +151,7 @@ type needed struct {
 }
 
 // usable says what an entry may be used for.
-func (c *Cached) usable(e *entry, n needed) verdict {
+func (c *Cached) usable(e *record, n needed) verdict {
 	if e == nil || e.judge != c.judge.Load() {
 		return stale
 	}
@@ -167,7 +167,7 @@ func (c *Cached) usable(e *entry, n needed) verdict {
 	return v
 }
 
-func (c *Cached) unlessOutdated(e *entry, now time.Time) verdict {
+func (c *Cached) unlessOutdated(e *record, now time.Time) verdict {
 	if v, _ := c.feed.judge(e.key, &e.fact, e.absent, time.Hour, now); v == stale {
 		return stale
 	}
@@ -181,9 +181,9 @@ const tries = 4
 var errNotSettled = errors.New("it changes faster than it can be read")
 
 // lookup gives what is known of a record, as new as it is needed. known finds it in the in-process tier, load elsewhere.
-func (c *Cached) lookup(ctx context.Context, n needed, known func() *entry, flight recordKey,
-	load func(context.Context, needed) (*entry, error),
-) (*entry, error) {
+func (c *Cached) lookup(ctx context.Context, n needed, known func() *record, flight recordKey,
+	load func(context.Context, needed) (*record, error),
+) (*record, error) {
 	e := known()
 	v := c.usable(e, n)
 	if v == good {
@@ -221,12 +221,12 @@ func unavailable(ctx context.Context, err error) error {
 
 // landed is what a flight brings: an entry, an error, or both where the entry is only a fallback.
 type landed struct {
-	entry *entry
+	entry *record
 	err   error
 }
 
 // fly loads a record once for all who ask for it at the same time. It does not end with who asked first.
-func (c *Cached) fly(ctx context.Context, n needed, key recordKey, load func(context.Context, needed) (*entry, error)) (*entry, error) {
+func (c *Cached) fly(ctx context.Context, n needed, key recordKey, load func(context.Context, needed) (*record, error)) (*record, error) {
 	name := string(key.kind) + key.id
 	if n.fresh {
 		name = "!" + name
@@ -247,7 +247,7 @@ func (c *Cached) fly(ctx context.Context, n needed, key recordKey, load func(con
 }
 
 // loaded makes an error of a panic: it would end the process.
-func (c *Cached) loaded(ctx context.Context, n needed, load func(context.Context, needed) (*entry, error)) (e *entry, err error) {
+func (c *Cached) loaded(ctx context.Context, n needed, load func(context.Context, needed) (*record, error)) (e *record, err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			c.log.Error("loading a record panicked", "cause", cause)

@@ -11,15 +11,15 @@ import (
 )
 
 // user gives what is known of an account.
-func (c *Cached) user(ctx context.Context, n needed, id string) (*entry, error) {
+func (c *Cached) user(ctx context.Context, n needed, id string) (*record, error) {
 	key := recordKey{userRecord, id}
-	return c.lookup(ctx, n, func() *entry { return c.memory.get(key) }, key,
-		func(ctx context.Context, n needed) (*entry, error) {
+	return c.lookup(ctx, n, func() *record { return c.memory.get(key) }, key,
+		func(ctx context.Context, n needed) (*record, error) {
 			shared, usable := c.fromShared(ctx, n, key)
 			if usable {
 				return shared, nil
 			}
-			e, err := c.fetch(ctx, key, func(ctx context.Context, began fact) (*entry, error) {
+			e, err := c.fetch(ctx, key, func(ctx context.Context, began fact) (*record, error) {
 				sent, err := c.origin.User(ctx, id)
 				if err != nil || sent == nil {
 					return c.nothing(key, began), err
@@ -34,11 +34,11 @@ func (c *Cached) user(ctx context.Context, n needed, id string) (*entry, error) 
 }
 
 // username asks the origin whose a username is, where that is not known to be nobody's.
-func (c *Cached) username(ctx context.Context, n needed, folded string) (*entry, error) {
+func (c *Cached) username(ctx context.Context, n needed, folded string) (*record, error) {
 	key := recordKey{usernamePointer, folded}
-	known := func() *entry { return c.memory.get(key) }
-	return c.lookup(ctx, n, known, key, func(ctx context.Context, n needed) (*entry, error) {
-		return c.fetch(ctx, key, func(ctx context.Context, began fact) (*entry, error) {
+	known := func() *record { return c.memory.get(key) }
+	return c.lookup(ctx, n, known, key, func(ctx context.Context, n needed) (*record, error) {
+		return c.fetch(ctx, key, func(ctx context.Context, began fact) (*record, error) {
 			sent, err := c.origin.UserByUsername(ctx, folded)
 			if err != nil {
 				return nil, err
@@ -49,8 +49,8 @@ func (c *Cached) username(ctx context.Context, n needed, folded string) (*entry,
 }
 
 // namesake gives the pointer to the one account that a username is of, and keeps both.
-func (c *Cached) namesake(key recordKey, sent []Sent, began fact) (*entry, error) {
-	var found *entry
+func (c *Cached) namesake(key recordKey, sent []Sent, began fact) (*record, error) {
+	var found *record
 	for _, one := range sent {
 		e, err := c.userEntry(recordKey{kind: userRecord}, one, began, nil)
 		if err != nil {
@@ -70,20 +70,20 @@ func (c *Cached) namesake(key recordKey, sent []Sent, began fact) (*entry, error
 		return c.keep(c.nothing(key, began), false), nil
 	}
 	c.keep(found, true)
-	pointer := &entry{fact: began, key: key, judge: found.judge, bytes: entryBytes, pointer: found.key.id}
+	pointer := &record{fact: began, key: key, judge: found.judge, bytes: entryBytes, pointer: found.key.id}
 	pointer.version, pointer.made = 1, true
 	pointer.expires = c.expiry(began.asOf, false)
 	return c.keep(pointer, true), nil
 }
 
 // tree gives the organization that a location belongs to, or that the location is absent.
-func (c *Cached) tree(ctx context.Context, n needed, location string) (*entry, error) {
+func (c *Cached) tree(ctx context.Context, n needed, location string) (*record, error) {
 	absent := recordKey{locationPointer, location}
 	flight := absent
 	if root := c.roots.find(location); root != "" {
 		flight = recordKey{organizationRecord, root}
 	}
-	known := func() *entry {
+	known := func() *record {
 		if root := c.roots.find(location); root != "" {
 			if e := c.memory.get(recordKey{organizationRecord, root}); e != nil && e.tree.has(location) {
 				return e
@@ -95,25 +95,25 @@ func (c *Cached) tree(ctx context.Context, n needed, location string) (*entry, e
 	if flight.kind == organizationRecord {
 		at = flight.id // whoever else asks for a location of it waits for the same
 	}
-	e, err := c.lookup(ctx, n, known, flight, func(ctx context.Context, n needed) (*entry, error) { return c.loadTree(ctx, n, at) })
+	e, err := c.lookup(ctx, n, known, flight, func(ctx context.Context, n needed) (*record, error) { return c.loadTree(ctx, n, at) })
 	if err != nil || at == location || e.tree != nil && e.tree.has(location) {
 		return e, err
 	}
 	// The tree is not any more what it was: the location has moved, or is gone.
-	return c.lookup(ctx, n, func() *entry { return c.memory.get(absent) }, absent,
-		func(ctx context.Context, n needed) (*entry, error) { return c.loadTree(ctx, n, location) })
+	return c.lookup(ctx, n, func() *record { return c.memory.get(absent) }, absent,
+		func(ctx context.Context, n needed) (*record, error) { return c.loadTree(ctx, n, location) })
 }
 
 // has says whether a tree has a location. One that must not be used has all that its records name.
 func (t *locationTree) has(location string) bool { return t.drafts[location] != nil }
 
-func (c *Cached) loadTree(ctx context.Context, n needed, location string) (*entry, error) {
+func (c *Cached) loadTree(ctx context.Context, n needed, location string) (*record, error) {
 	shared, usable := c.sharedTree(ctx, n, location)
 	if usable {
 		return shared, nil
 	}
 	key := recordKey{locationPointer, location}
-	e, err := c.fetch(ctx, key, func(ctx context.Context, began fact) (*entry, error) {
+	e, err := c.fetch(ctx, key, func(ctx context.Context, began fact) (*record, error) {
 		sent, err := c.origin.Organization(ctx, location)
 		if err != nil || sent == nil {
 			return c.nothing(key, began), err
@@ -135,7 +135,7 @@ func (c *Cached) loadTree(ctx context.Context, n needed, location string) (*entr
 }
 
 // sharedTree finds the organization of a location in the shared tier.
-func (c *Cached) sharedTree(ctx context.Context, n needed, location string) (e *entry, usable bool) {
+func (c *Cached) sharedTree(ctx context.Context, n needed, location string) (e *record, usable bool) {
 	root := c.roots.find(location)
 	if root == "" {
 		if root = c.sharedPointer(ctx, recordKey{locationPointer, location}); root == "" {
@@ -155,7 +155,7 @@ const attempts = 4
 var errLagging = errors.New("the origin is behind what has been announced or seen of it")
 
 // fetch asks the origin. What is older than known is asked for again.
-func (c *Cached) fetch(ctx context.Context, key recordKey, ask func(context.Context, fact) (*entry, error)) (*entry, error) {
+func (c *Cached) fetch(ctx context.Context, key recordKey, ask func(context.Context, fact) (*record, error)) (*record, error) {
 	for attempt := 1; ; attempt++ {
 		began := c.feed.start()
 		c.counters.origin.Add(1)
@@ -179,7 +179,7 @@ func (c *Cached) fetch(ctx context.Context, key recordKey, ask func(context.Cont
 }
 
 // behind says whether a fetched record is older than is known of it.
-func (c *Cached) behind(e *entry) bool {
+func (c *Cached) behind(e *record) bool {
 	if e.absent || e.made || e.err != nil {
 		return false
 	}
@@ -191,15 +191,15 @@ func (c *Cached) behind(e *entry) bool {
 }
 
 // nothing is the entry of a record that is not there.
-func (c *Cached) nothing(key recordKey, began fact) *entry {
-	e := &entry{fact: began, key: key, judge: c.judge.Load(), bytes: entryBytes, absent: true}
+func (c *Cached) nothing(key recordKey, began fact) *record {
+	e := &record{fact: began, key: key, judge: c.judge.Load(), bytes: entryBytes, absent: true}
 	e.expires = c.expiry(began.asOf, true)
 	return e
 }
 
 // userEntry reads a user that an origin delivered. A key without an id takes the record's.
-func (c *Cached) userEntry(key recordKey, sent Sent, began fact, known *entry) (*entry, error) {
-	e := &entry{fact: began, key: key, judge: c.judge.Load()}
+func (c *Cached) userEntry(key recordKey, sent Sent, began fact, known *record) (*record, error) {
+	e := &record{fact: began, key: key, judge: c.judge.Load()}
 	draft, shape, err := e.judge.user(e.judge.json(sent.Record))
 	if err == nil && key.id != "" && draft.ID != key.id {
 		err = errors.New("the record has another id than was asked for")
@@ -218,8 +218,8 @@ func (c *Cached) userEntry(key recordKey, sent Sent, began fact, known *entry) (
 }
 
 // treeEntry reads the locations that an origin delivered.
-func (c *Cached) treeEntry(sent Sent, began fact, known *entry) (*entry, error) {
-	e := &entry{fact: began, judge: c.judge.Load()}
+func (c *Cached) treeEntry(sent Sent, began fact, known *record) (*record, error) {
+	e := &record{fact: began, judge: c.judge.Load()}
 	drafts, faults, err := e.judge.locations(e.judge.json(sent.Record))
 	if err != nil {
 		return nil, err
@@ -229,7 +229,7 @@ func (c *Cached) treeEntry(sent Sent, began fact, known *entry) (*entry, error) 
 }
 
 // grow makes the tree of an entry; it is the one that is known where that says the same.
-func (c *Cached) grow(e *entry, drafts []locationDraft, faults *Faults, version uint64, known *entry) error {
+func (c *Cached) grow(e *record, drafts []locationDraft, faults *Faults, version uint64, known *record) error {
 	root := rootOf(drafts)
 	e.key = recordKey{organizationRecord, root}
 	e.bytes = entryBytes + locationBytes*len(drafts)
@@ -254,7 +254,7 @@ func (c *Cached) grow(e *entry, drafts []locationDraft, faults *Faults, version 
 
 // setVersion takes the origin's version, or else counts: the same content keeps its number, other content gets a greater
 // one, the microseconds of its fetch where these are.
-func (c *Cached) setVersion(e *entry, version uint64, known *entry) {
+func (c *Cached) setVersion(e *record, version uint64, known *record) {
 	if version != 0 {
 		e.version = version
 		return
@@ -274,7 +274,7 @@ func (c *Cached) setVersion(e *entry, version uint64, known *entry) {
 }
 
 // keep puts an entry into the in-process tier and, where it is worth it, into the shared one.
-func (c *Cached) keep(e *entry, share bool) *entry {
+func (c *Cached) keep(e *record, share bool) *record {
 	if e.key.kind == organizationRecord && e.tree.faults != nil {
 		c.quarantine.add(e.key, e.tree.faults)
 	} else if e.key.kind == organizationRecord {

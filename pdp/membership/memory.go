@@ -8,8 +8,8 @@ import (
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
-// entry is what the process keeps of one record; immutable but for what was joined of it.
-type entry struct {
+// record is what the process keeps of one record; immutable but for what was joined of it.
+type record struct {
 	fact
 	key   recordKey
 	judge *judge // that read it
@@ -42,17 +42,17 @@ type memoryPart struct {
 	mu      sync.Mutex
 	limit   int
 	bytes   int
-	entries *simplelru.LRU[recordKey, *entry]
+	entries *simplelru.LRU[recordKey, *record]
 }
 
 // newMemory makes a tier of so many bytes. dropped is told of each entry that is not kept any more; it must be quick, and
 // must not use the memory.
-func newMemory(bytes int, dropped func(*entry)) *memory {
+func newMemory(bytes int, dropped func(*record)) *memory {
 	m := &memory{seed: maphash.MakeSeed()}
 	for i := range m.parts {
 		p := &m.parts[i]
 		p.limit = bytes / memoryParts
-		p.entries, _ = simplelru.NewLRU(1<<31-1, func(_ recordKey, e *entry) {
+		p.entries, _ = simplelru.NewLRU(1<<31-1, func(_ recordKey, e *record) {
 			p.bytes -= e.bytes
 			dropped(e)
 		})
@@ -65,7 +65,7 @@ func (m *memory) part(key recordKey) *memoryPart {
 }
 
 // get gives what is kept of a record, nil where nothing is.
-func (m *memory) get(key recordKey) *entry {
+func (m *memory) get(key recordKey) *record {
 	p := m.part(key)
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -74,7 +74,7 @@ func (m *memory) get(key recordKey) *entry {
 }
 
 // put keeps an entry, unless what is kept is newer. It gives what is kept then.
-func (m *memory) put(e *entry) *entry {
+func (m *memory) put(e *record) *record {
 	p := m.part(e.key)
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -113,7 +113,7 @@ func (m *memory) size() (bytes, entries int) {
 }
 
 // newer says whether an entry must not give way to another one of the same record.
-func (e *entry) newer(other *entry) bool {
+func (e *record) newer(other *record) bool {
 	switch {
 	case !e.absent && !other.absent && e.err == nil && other.err == nil && e.made == other.made && e.version != other.version:
 		return e.version > other.version

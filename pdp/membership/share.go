@@ -20,7 +20,7 @@ type put struct {
 }
 
 // sound says whether other sidecars may have an entry: the form in which it is shared does not show what is wrong with it.
-func (e *entry) sound() bool {
+func (e *record) sound() bool {
 	switch {
 	case e.absent || e.err != nil:
 		return false
@@ -33,7 +33,7 @@ func (e *entry) sound() bool {
 }
 
 // share puts an entry into the shared tier, in the background: nobody waits for it, and it may be lost.
-func (c *Cached) share(e *entry) {
+func (c *Cached) share(e *record) {
 	if c.shared == nil {
 		return
 	}
@@ -71,7 +71,7 @@ func (c *Cached) putAll() {
 const madeVersion = 1
 
 // packed is an entry as the shared tier keeps it: its ages by that tier's clock.
-func (c *Cached) packed(e *entry) (value []byte, version uint64) {
+func (c *Cached) packed(e *record) (value []byte, version uint64) {
 	var body []byte
 	if e.made {
 		body = append(body, madeVersion)
@@ -104,7 +104,7 @@ var errFlags = errors.New("a shared value has unknown flags")
 
 // fromShared finds a record in the shared tier. What cannot be read there is dropped. An entry that is not usable may still
 // do where the origin cannot be reached, or say which version a content had.
-func (c *Cached) fromShared(ctx context.Context, n needed, key recordKey) (e *entry, usable bool) {
+func (c *Cached) fromShared(ctx context.Context, n needed, key recordKey) (e *record, usable bool) {
 	if c.shared == nil || n.fresh {
 		return nil, false
 	}
@@ -153,7 +153,7 @@ func (c *Cached) distrust(key recordKey, err error) {
 }
 
 // unpacked reads a shared value, and judges it as strictly as what comes from the origin.
-func (c *Cached) unpacked(key recordKey, value []byte) (*entry, error) {
+func (c *Cached) unpacked(key recordKey, value []byte) (*record, error) {
 	s, body, err := unpackFact(key, value)
 	if err != nil {
 		return nil, err
@@ -163,7 +163,7 @@ func (c *Cached) unpacked(key recordKey, value []byte) (*entry, error) {
 	}
 	now := time.Now()
 	s.asOf = now.Add(-max(c.shared.now().Sub(s.asOf), 0))
-	e := &entry{fact: fact{stamp: s, made: body[0]&madeVersion != 0}, key: key, judge: c.judge.Load(), bytes: entryBytes}
+	e := &record{fact: fact{stamp: s, made: body[0]&madeVersion != 0}, key: key, judge: c.judge.Load(), bytes: entryBytes}
 	e.expires = e.asOf.Add(c.cfg.TTL)
 	content := body[1:]
 	switch key.kind {

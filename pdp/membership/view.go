@@ -18,14 +18,14 @@ type view struct {
 	mu     sync.Mutex
 	users  map[string]*seenUser
 	listed map[string]*seenUser // of the last stretch of a list
-	trees  map[string]*entry    // by location; absent ones too
-	roots  map[string]*entry    // by root
+	trees  map[string]*record    // by location; absent ones too
+	roots  map[string]*record    // by root
 }
 
 // seenUser is an account as the view gave it; user is nil where there is none.
 type seenUser struct {
 	user  *pdp.User
-	entry *entry
+	entry *record
 }
 
 var _ pdp.View = (*view)(nil)
@@ -89,7 +89,7 @@ func (v *view) user(ctx context.Context, id string) (*seenUser, error) {
 }
 
 // join gives the user of an entry with the trees as this view knows them.
-func (v *view) join(ctx context.Context, e *entry) (*seenUser, error) {
+func (v *view) join(ctx context.Context, e *record) (*seenUser, error) {
 	if e.absent {
 		return &seenUser{entry: e}, nil
 	}
@@ -114,7 +114,7 @@ func (v *view) join(ctx context.Context, e *entry) (*seenUser, error) {
 }
 
 // tree gives the organization of a location, or that it is absent. All locations of an organization are of one state of it.
-func (v *view) tree(ctx context.Context, location string) (*entry, error) {
+func (v *view) tree(ctx context.Context, location string) (*record, error) {
 	v.mu.Lock()
 	e := v.trees[location]
 	if e == nil {
@@ -136,11 +136,11 @@ func (v *view) tree(ctx context.Context, location string) (*entry, error) {
 	return e, nil
 }
 
-func (v *view) remember(location string, e *entry) *entry {
+func (v *view) remember(location string, e *record) *record {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.trees == nil {
-		v.trees, v.roots = make(map[string]*entry, 4), make(map[string]*entry, 1)
+		v.trees, v.roots = make(map[string]*record, 4), make(map[string]*record, 1)
 	}
 	if before := v.trees[location]; before != nil {
 		return before
@@ -313,7 +313,7 @@ func (v *view) OrganizationFact(root *pdp.Location) pdp.Fact {
 	return v.fact(e)
 }
 
-func (v *view) fact(e *entry) pdp.Fact {
+func (v *view) fact(e *record) pdp.Fact {
 	_, vouched := v.c.feed.judge(e.key, &e.fact, e.absent, v.need.budget, time.Now())
 	return pdp.Fact{Version: e.version, AsOf: e.asOf, Vouched: vouched}
 }

@@ -146,8 +146,8 @@ func (c *Cached) forget(e *record) {
 // needed is how new the facts of one view have to be.
 type needed struct {
 	budget time.Duration
-	since  time.Time // when the view was asked for
-	fresh  bool      // nothing fetched before will do
+	since  uint64 // when the view was asked for, in the order of the feed
+	fresh  bool   // nothing fetched before will do
 }
 
 // usable says what an entry may be used for.
@@ -158,10 +158,10 @@ func (c *Cached) usable(e *record, n needed) verdict {
 	now := time.Now()
 	v, vouched := c.feed.judge(e.key, &e.fact, e.absent, n.budget, now)
 	switch {
-	case e.event > 0 && !e.started.Before(n.since) && !vouched:
+	case e.order > n.since && !vouched:
 		// It was fetched for this very question, or since: that is as new as anything can be.
 		return c.unlessOutdated(e, now)
-	case n.fresh && (e.event == 0 || e.started.Before(n.since)):
+	case n.fresh && e.order < n.since:
 		return stale
 	}
 	return v

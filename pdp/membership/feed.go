@@ -2,6 +2,7 @@ package membership
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/wardkeeper/wardkeeper/pdp"
@@ -14,7 +15,7 @@ type fact struct {
 	made bool
 	// event is the count of what had been heard when the fetch from the origin began, where this process fetched it; else 0.
 	event   uint64
-	started time.Time // of that fetch: what began before it is known to it
+	order   uint64 // of that fetch among all that this process fetched and was asked
 	expires time.Time
 }
 
@@ -68,6 +69,8 @@ type feed struct {
 	rootOf   func(location string) string // gives the organization that a location is known to belong to, "" for none
 	alone    bool                         // there is no stream: what is announced here is heard here alone
 
+	order atomic.Uint64 // counts fetches and views, in the order in which they began
+
 	mu        sync.RWMutex
 	events    uint64 // counts what was heard
 	marks     *marks
@@ -77,7 +80,7 @@ type feed struct {
 }
 
 func newFeed(v voucher, lease, keep time.Duration, rootOf func(string) string) *feed {
-	return &feed{vouchers: v, lease: lease, marks: newMarks(keep), rootOf: rootOf}
+	return &feed{events: 1, vouchers: v, lease: lease, marks: newMarks(keep), rootOf: rootOf}
 }
 
 // start gives the stamp for a fetch that begins now.
@@ -85,7 +88,7 @@ func (f *feed) start() fact {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	now := time.Now()
-	began := fact{event: f.events, started: now, stamp: stamp{asOf: now}}
+	began := fact{event: f.events, order: f.order.Add(1), stamp: stamp{asOf: now}}
 	if f.stream.live(now, f.lease) {
 		began.at = f.at
 	}
@@ -108,7 +111,7 @@ func (f *feed) judge(key recordKey, k *fact, absent bool, budget time.Duration, 
 	if now.Sub(k.asOf) > budget {
 		return stale, false
 	}
-	if f.vouchers != nobody && k.asOf.Before(f.voucher().doubted(now, f.lease)) {
+	if f.vouchers != nobody && !k.asOf.After(f.voucher().doubted(now, f.lease)) {
 		return suspect, false
 	}
 	return good, false

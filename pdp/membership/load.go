@@ -131,6 +131,11 @@ func (c *Cached) loadTree(ctx context.Context, n needed, location string) (*reco
 	if err != nil {
 		return shared, err
 	}
+	if e.sound() {
+		pointer := &record{fact: e.fact, key: key, pointer: e.key.id}
+		pointer.version, pointer.made = 1, true
+		c.share(pointer)
+	}
 	return c.keep(e, true), nil
 }
 

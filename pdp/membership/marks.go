@@ -41,9 +41,18 @@ func newMarks(keep time.Duration) *marks {
 	return &marks{byKey: map[recordKey]mark{}, keep: keep}
 }
 
+// again says whether a mark is known: an announcement is heard where it is made, and again in the stream.
+func (m mark) again(by mark) bool {
+	return m.at.epoch != "" && m.at.epoch == by.at.epoch && m.at.sequence >= by.at.sequence
+}
+
 // set remembers a mark for a key.
 func (m *marks) set(key recordKey, by mark) {
-	by.least = max(by.version, m.byKey[key].least)
+	before := m.byKey[key]
+	if before.again(by) {
+		return
+	}
+	by.least = max(by.version, before.least)
 	m.byKey[key] = by
 	m.order = append(m.order, marked{key, by.event, by.heard})
 	m.prune(by.heard)
@@ -76,7 +85,7 @@ func (m *marks) take(c pdp.Change, by mark, rootOf func(location string) string)
 		by.version = c.Version
 		m.set(recordKey{userRecord, c.ID}, by)
 		by.version = 0
-		m.anyUser = by
+		m.anyUser.follow(by)
 	case pdp.LocationChanged:
 		known := rootOf(c.ID)
 		for _, root := range []string{c.Organization, known} {
@@ -91,11 +100,18 @@ func (m *marks) take(c pdp.Change, by mark, rootOf func(location string) string)
 		}
 		by.version = 0
 		if c.Organization == "" && known == "" {
-			m.everyTree = by
+			m.everyTree.follow(by)
 		}
 		m.set(recordKey{locationPointer, c.ID}, by)
 	default:
-		m.anything = by
+		m.anything.follow(by)
+	}
+}
+
+// follow takes a newer mark in its place.
+func (m *mark) follow(by mark) {
+	if !m.again(by) {
+		*m = by
 	}
 }
 

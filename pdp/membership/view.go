@@ -18,8 +18,8 @@ type view struct {
 	mu     sync.Mutex
 	users  map[string]*seenUser
 	listed map[string]*seenUser // of the last stretch of a list
-	trees  map[string]*record    // by location; absent ones too
-	roots  map[string]*record    // by root
+	trees  map[string]*record   // by location; absent ones too
+	roots  map[string]*record   // by root
 }
 
 // seenUser is an account as the view gave it; user is nil where there is none.
@@ -32,7 +32,7 @@ var _ pdp.View = (*view)(nil)
 
 // View implements [pdp.Source].
 func (c *Cached) View(_ context.Context, need pdp.Need) (pdp.View, error) {
-	n := needed{budget: c.cfg.MaxAgeChange, since: time.Now()}
+	n := needed{budget: c.cfg.MaxAgeChange, since: c.feed.order.Add(1)}
 	if need.Using {
 		n.budget = c.cfg.MaxAgeUse
 	}
@@ -177,7 +177,7 @@ func (v *view) UserByUsername(ctx context.Context, username string) (*pdp.User, 
 				return u, err
 			}
 			// The account has another username by now, and this one may be somebody else's.
-			n.fresh, n.since = true, time.Now()
+			n.fresh, n.since = true, v.c.feed.order.Add(1)
 		}
 		e, err := v.c.username(ctx, n, folded)
 		switch {

@@ -1,0 +1,613 @@
+package membership
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/pdp"
+)
+
+// seen is the role that a source says a user has at a facility: "" where there is no such user.
+func seen(t *testing.T, c *Cached, id string, need pdp.Need) (string, error) {
+	t.Helper()
+	v, err := c.View(t.Context(), need)
+	if err != nil {
+		return "", err
+	}
+	u, err := v.User(t.Context(), id)
+	if err != nil || u == nil {
+		return "", err
+	}
+	return u.Record().Assignments[0].Role, nil
+}
+
+func sees(t *testing.T, c *Cached, id, role string) {
+	t.Helper()
+	got, err := seen(t, c, id, pdp.Need{})
+	require.NoError(t, err)
+	assert.Equal(t, role, got)
+}
+
+func fails(t *testing.T, c *Cached, id string, kind pdp.Kind) {
+	t.Helper()
+	got, err := seen(t, c, id, pdp.Need{})
+	require.Error(t, err, "it said %q", got)
+	assert.Equal(t, kind, pdp.KindOf(err))
+}
+
+func announceUser(t *testing.T, c *Cached, id string) string {
+	t.Helper()
+	token, err := c.Announce(t.Context(), []pdp.Change{{Kind: pdp.UserChanged, ID: id}})
+	require.NoError(t, err)
+	return token
+}
+
+// inBubble runs a test in time of its own, with an origin that has Jane, and a shared tier.
+func inBubble(t *testing.T, f func(t *testing.T, o *fakeOrigin, h *hub)) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newFakeOrigin()
+		o.setUser("jane", nurse("jane", "ed_normal", "ghi"))
+		f(t, o, newHub())
+	})
+}
+
+// settled lets what goes on in the background come to rest, and a beat pass.
+func settled() {
+	time.Sleep(2 * fakeBeat)
+	synctest.Wait()
+}
+
+func TestVouchedFactsAreNotFetchedAgain(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+		c := openFake(t, o, h.port(), nil)
+		settled()
+		sees(t, c, "jane", "ed_normal")
+		asked := o.questions()
+		time.Sleep(8 * time.Minute)
+		sees(t, c, "jane", "ed_normal")
+		assert.Equal(t, asked, o.questions())
+		time.Sleep(4 * time.Minute)
+		sees(t, c, "jane", "ed_normal")
+		assert.Greater(t, o.questions(), asked, "no fact lives longer than its time, however well vouched for")
+	})
+}
+
+func TestAFactOfAnotherSidecarIsFoundInTheSharedTier(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+		first, second := openFake(t, o, h.port(), nil), openFake(t, o, h.port(), nil)
+		settled()
+		sees(t, first, "jane", "ed_normal")
+		settled()
+		asked := o.questions()
+		sees(t, second, "jane", "ed_normal")
+		assert.Equal(t, asked, o.questions())
+	})
+}
+
+func TestARevocationIsSeenByAll(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+		sidecars := []*Cached{openFake(t, o, h.port(), nil), openFake(t, o, h.port(), nil), openFake(t, o, h.port(), nil)}
+		settled()
+		for _, c := range sidecars {
+			sees(t, c, "jane", "ed_normal")
+		}
+		o.setUser("jane", nurse("jane", "ed_admin", "ghi"))
+		announceUser(t, sidecars[0], "jane")
+		sees(t, sidecars[0], "jane", "ed_admin")
+		synctest.Wait()
+		for _, c := range sidecars {
+			sees(t, c, "jane", "ed_admin")
+		}
+	})
+}
+
+// TestNobodyIsAnnounced: what was not there is looked for again once somebody has changed.
+func TestNobodyIsAnnounced(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+		c := openFake(t, o, h.port(), nil)
+		settled()
+		byUsername := func() *pdp.User {
+			v, err := c.View(t.Context(), pdp.Need{})
+			require.NoError(t, err)
+			u, err := v.UserByUsername(t.Context(), "JOE@example.org")
+			require.NoError(t, err)
+			return u
+		}
+		sees(t, c, "joe", "")
+		require.Nil(t, byUsername())
+		asked := o.questions()
+		sees(t, c, "joe", "")
+		require.Nil(t, byUsername())
+		require.Equal(t, asked, o.questions(), "that there is nobody is kept too")
+		o.setUser("joe", nurse("joe", "ed_normal", "jkl"))
+		announceUser(t, c, "joe")
+		sees(t, c, "joe", "ed_normal")
+		require.NotNil(t, byUsername())
+		o.setUser("joe", "")
+		announceUser(t, c, "joe")
+		sees(t, c, "joe", "")
+		require.Nil(t, byUsername())
+	})
+}
+
+func TestAUsernameThatPassesToSomebodyElse(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+		c := openFake(t, o, h.port(), nil)
+		settled()
+		whose := func(username string) string {
+			v, err := c.View(t.Context(), pdp.Need{})
+			require.NoError(t, err)
+			u, err := v.UserByUsername(t.Context(), username)
+			require.NoError(t, err)
+			if u == nil {
+				return ""
+			}
+			return u.ID()
+		}
+		require.Equal(t, "jane", whose("jane@example.org"))
+		o.setUser("jane", `{"id":"jane","username":"jane.doe@example.org"}`)
+		o.setUser("jana", `{"id":"jana","username":"jane@example.org"}`)
+		_, err := c.Announce(t.Context(), []pdp.Change{{Kind: pdp.UserChanged, ID: "jane"}, {Kind: pdp.UserChanged, ID: "jana"}})
+		require.NoError(t, err)
+		assert.Equal(t, "jana", whose("Jane@example.org"))
+		assert.Equal(t, "jane", whose("Jane.Doe@example.org"))
+	})
+}
+
+// TestDoubt: when the stream is lost, what was vouched for is fetched again first.
+func TestDoubt(t *testing.T) {
+	for name, breaks := range map[string]func(h *hub, p *port){
+		"down":  func(h *hub, p *port) { h.set(func() { h.down = true }) },
+		"cut":   func(h *hub, p *port) { h.set(func() { p.cut = true }) },
+		"empty": func(h *hub, p *port) { h.lose() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+				p := h.port()
+				c := openFake(t, o, p, nil)
+				settled()
+				sees(t, c, "jane", "ed_normal")
+				o.setUser("jane", nurse("jane", "ed_admin", "ghi")) // and nobody is told
+				sees(t, c, "jane", "ed_normal")
+				breaks(h, p)
+				settled()
+				sees(t, c, "jane", "ed_admin")
+			})
+		})
+	}
+}
+
+// TestTheOriginIsAway: then facts serve as long as their budget allows, and nothing after that.
+func TestTheOriginIsAway(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+		c := openFake(t, o, h.port(), nil)
+		settled()
+		sees(t, c, "jane", "ed_normal")
+		o.set(func() { o.down = true })
+		fails(t, c, "joe", pdp.Unavailable)
+		time.Sleep(time.Minute)
+		sees(t, c, "jane", "ed_normal") // vouched for
+		h.set(func() { h.down = true })
+		time.Sleep(time.Minute)
+		fails(t, c, "jane", pdp.Unavailable)
+		o.set(func() { o.down = false })
+		sees(t, c, "jane", "ed_normal")
+		sees(t, c, "joe", "")
+		o.set(func() { o.down = true })
+		time.Sleep(4 * time.Second)
+		sees(t, c, "jane", "ed_normal")
+		time.Sleep(2 * time.Second)
+		fails(t, c, "jane", pdp.Unavailable)
+		role, err := seen(t, c, "jane", pdp.Need{Using: true})
+		require.NoError(t, err, "to use something, it may be older")
+		assert.Equal(t, "ed_normal", role)
+		time.Sleep(time.Minute)
+		_, err = seen(t, c, "jane", pdp.Need{Using: true})
+		require.Error(t, err)
+		h.set(func() { h.down = false })
+		settled()
+		sees(t, c, "jane", "ed_normal") // the stream is back, and has told of nothing meanwhile
+		h.lose()
+		settled()
+		fails(t, c, "jane", pdp.Unavailable)
+		o.set(func() { o.down = false })
+		sees(t, c, "jane", "ed_normal")
+	})
+}
+
+func TestAlone(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, _ *hub) {
+		c := openFake(t, o, nil, nil)
+		sees(t, c, "jane", "ed_normal")
+		o.setUser("jane", nurse("jane", "ed_admin", "ghi"))
+		time.Sleep(4900 * time.Millisecond)
+		sees(t, c, "jane", "ed_normal")
+		time.Sleep(200 * time.Millisecond)
+		role, err := seen(t, c, "jane", pdp.Need{Using: true})
+		require.NoError(t, err)
+		assert.Equal(t, "ed_normal", role)
+		sees(t, c, "jane", "ed_admin")
+		o.setUser("jane", nurse("jane", "ed_normal", "ghi"))
+		token := announceUser(t, c, "jane")
+		sees(t, c, "jane", "ed_normal")
+		_, err = seen(t, c, "jane", pdp.Need{AtLeast: []string{token}})
+		require.NoError(t, err)
+	})
+}
+
+func TestAtLeast(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+		first, apart := openFake(t, o, h.port(), nil), h.port()
+		second := openFake(t, o, apart, nil)
+		settled()
+		sees(t, second, "jane", "ed_normal")
+		h.set(func() { apart.cut = true })
+		settled()
+		sees(t, second, "jane", "ed_normal")
+		o.setUser("jane", nurse("jane", "ed_admin", "ghi"))
+		token := announceUser(t, first, "jane")
+		sees(t, second, "jane", "ed_normal")
+		role, err := seen(t, second, "jane", pdp.Need{AtLeast: []string{token}})
+		require.NoError(t, err)
+		assert.Equal(t, "ed_admin", role, "it has not heard, and asks the origin")
+		o.set(func() { o.down = true })
+		_, err = seen(t, second, "jane", pdp.Need{AtLeast: []string{token}})
+		require.Error(t, err)
+		assert.Equal(t, pdp.Unavailable, pdp.KindOf(err))
+		role, err = seen(t, first, "jane", pdp.Need{})
+		require.Error(t, err, role)
+		o.set(func() { o.down = false })
+		sees(t, first, "jane", "ed_admin")
+		asked := o.questions()
+		_, err = seen(t, first, "jane", pdp.Need{AtLeast: []string{token}})
+		require.NoError(t, err)
+		assert.Equal(t, asked, o.questions(), "it has heard, and need not ask again")
+		for _, malformed := range []string{"x", "~", "1~", "!~epoch-0", "1~a b"} {
+			_, err = seen(t, first, "jane", pdp.Need{AtLeast: []string{malformed}})
+			assert.Equal(t, pdp.Invalid, pdp.KindOf(err), malformed)
+		}
+	})
+}
+
+// TestALaggingOrigin: an origin that is behind what was announced is asked again, and not believed.
+func TestALaggingOrigin(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+		c := openFake(t, o, h.port(), nil)
+		settled()
+		sees(t, c, "jane", "ed_normal")
+		version := o.current("jane") + 1
+		_, err := c.Announce(t.Context(), []pdp.Change{{Kind: pdp.UserChanged, ID: "jane", Version: version}})
+		require.NoError(t, err)
+		fails(t, c, "jane", pdp.Unavailable)
+		o.set(func() { o.version = version - 1 })
+		require.Equal(t, version, o.setUser("jane", nurse("jane", "ed_admin", "ghi")))
+		sees(t, c, "jane", "ed_admin")
+	})
+}
+
+// TestSharedValuesAreNotTrusted: what does not decode, is of somebody else or older than known is fetched again.
+func TestSharedValuesAreNotTrusted(t *testing.T) {
+	jane := recordKey{userRecord, "jane"}
+	for name, spoil := range map[string]func(t *testing.T, o *fakeOrigin, h *hub){
+		"garbage": func(_ *testing.T, _ *fakeOrigin, h *hub) { h.values[jane] = []byte("garbage") },
+		"empty":   func(_ *testing.T, _ *fakeOrigin, h *hub) { h.values[jane] = []byte{} },
+		"cut off": func(_ *testing.T, _ *fakeOrigin, h *hub) { h.values[jane] = h.values[jane][:len(h.values[jane])-3] },
+		"flipped": func(_ *testing.T, _ *fakeOrigin, h *hub) {
+			spoilt := bytes.Clone(h.values[jane])
+			spoilt[len(spoilt)-5] ^= 1
+			h.values[jane] = spoilt
+		},
+		"somebody else's": func(_ *testing.T, _ *fakeOrigin, h *hub) { h.values[jane] = h.values[recordKey{userRecord, "joe"}] },
+		"an organization": func(_ *testing.T, _ *fakeOrigin, h *hub) {
+			h.values[jane] = h.values[recordKey{organizationRecord, "metro"}]
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+				o.setUser("joe", nurse("joe", "ed_normal", "ghi"))
+				first := openFake(t, o, h.port(), nil)
+				settled()
+				sees(t, first, "jane", "ed_normal")
+				sees(t, first, "joe", "ed_normal")
+				settled()
+				require.NotNil(t, h.values[jane])
+				h.set(func() { spoil(t, o, h) })
+				var log bytes.Buffer
+				second := openFake(t, o, h.port(), func(cfg *CachedConfig) { cfg.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+				settled()
+				sees(t, second, "jane", "ed_normal")
+				assert.Contains(t, log.String(), "shared cache")
+				assert.NotContains(t, log.String(), "example.org")
+			})
+		})
+	}
+}
+
+func TestAnOlderSharedValueIsNotTaken(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+		jane := recordKey{userRecord, "jane"}
+		c := openFake(t, o, h.port(), nil)
+		settled()
+		sees(t, c, "jane", "ed_normal")
+		settled()
+		old := h.values[jane]
+		o.setUser("jane", nurse("jane", "ed_admin", "ghi"))
+		announceUser(t, c, "jane")
+		sees(t, c, "jane", "ed_admin")
+		settled()
+		h.set(func() { h.values[jane] = old })
+		c.memory.drop(jane)
+		sees(t, c, "jane", "ed_admin")
+		other := openFake(t, o, h.port(), nil) // it knows of the announcement from the tail of the stream
+		settled()
+		h.set(func() { h.values[jane] = old })
+		sees(t, other, "jane", "ed_admin")
+	})
+}
+
+// TestQuarantine: a record that breaks a rule is named, and nothing is decided by it.
+func TestQuarantine(t *testing.T) {
+	for name, record := range map[string]string{
+		"an unknown location": nurse("jane", "ed_normal", "nowhere"),
+		"an unknown role":     nurse("jane", "boss", "ghi"),
+		"no default":          `{"id":"jane","assignments":[{"location":"ghi","role":"ed_normal"}]}`,
+		"an unknown member":   `{"id":"jane","boss":true}`,
+		"another id":          nurse("john", "ed_normal", "ghi"),
+		"no object":           `[]`,
+		"no id":               `{}`,
+		"a wrong type":        `{"id":"jane","status":1}`,
+		"no group":            `{"id":"jane","assignments":[{"location":"clinic","role":"owner"}]}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+				var log bytes.Buffer
+				p := h.port()
+				c := openFake(t, o, p, func(cfg *CachedConfig) { cfg.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+				settled()
+				sees(t, c, "jane", "ed_normal")
+				o.setUser("jane", record)
+				announceUser(t, c, "jane")
+				for range 3 {
+					fails(t, c, "jane", pdp.Unavailable)
+				}
+				assert.Equal(t, []string{`user "jane"`}, c.Status().Quarantined)
+				assert.Equal(t, 1, bytes.Count(log.Bytes(), []byte("record quarantined")))
+				settled()
+				other := openFake(t, o, h.port(), nil)
+				settled()
+				fails(t, other, "jane", pdp.Unavailable)
+				o.setUser("jane", nurse("jane", "ed_normal", "ghi"))
+				announceUser(t, c, "jane")
+				sees(t, c, "jane", "ed_normal")
+				assert.Empty(t, c.Status().Quarantined)
+			})
+		})
+	}
+}
+
+// TestAQuarantinedOrganization: nothing is decided in it, and elsewhere all goes on.
+func TestAQuarantinedOrganization(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+		o.setUser("olga", `{"id":"olga","assignments":[{"location":"smile","role":"owner"}]}`)
+		c := openFake(t, o, h.port(), nil)
+		settled()
+		sees(t, c, "jane", "ed_normal")
+		sees(t, c, "olga", "owner")
+		o.setLocations(fakeLocation{ID: "jkl", Kind: "practice", Parent: "north"})
+		_, err := c.Announce(t.Context(), []pdp.Change{{Kind: pdp.LocationChanged, ID: "jkl"}})
+		require.NoError(t, err)
+		fails(t, c, "jane", pdp.Unavailable)
+		sees(t, c, "olga", "owner")
+		assert.Equal(t, []string{`organization "metro"`}, c.Status().Quarantined)
+		o.setLocations(fakeLocation{ID: "jkl", Kind: "facility", Parent: "north"})
+		_, err = c.Announce(t.Context(), []pdp.Change{{Kind: pdp.LocationChanged, ID: "jkl"}})
+		require.NoError(t, err)
+		sees(t, c, "jane", "ed_normal")
+		assert.Empty(t, c.Status().Quarantined)
+	})
+}
+
+// TestLocationsMove between organizations, appear and go.
+func TestLocationsMove(t *testing.T) {
+	for _, told := range []bool{true, false} {
+		inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+			o.setUser("ann", `{"id":"ann","assignments":[{"location":"alone","role":"user"}]}`)
+			sidecars := []*Cached{openFake(t, o, h.port(), nil), openFake(t, o, h.port(), nil)}
+			settled()
+			organization := func(c *Cached, location string) string {
+				v, err := c.View(t.Context(), pdp.Need{})
+				require.NoError(t, err)
+				u, err := v.User(t.Context(), "ann")
+				require.NoError(t, err)
+				require.NotNil(t, u)
+				l, err := v.Location(t.Context(), location)
+				require.NoError(t, err)
+				if l == nil {
+					return ""
+				}
+				return l.Organization()
+			}
+			for _, c := range sidecars {
+				require.Equal(t, "alone", organization(c, "alone"))
+				require.Equal(t, "big", organization(c, "big"))
+				require.Empty(t, organization(c, "new"))
+			}
+			change := func(organization, id string) {
+				c := pdp.Change{Kind: pdp.LocationChanged, ID: id}
+				if told {
+					c.Organization = organization
+				}
+				_, err := sidecars[0].Announce(t.Context(), []pdp.Change{c})
+				require.NoError(t, err)
+				settled()
+			}
+			o.setLocations(fakeLocation{ID: "alone", Kind: "entity", Parent: "big"})
+			change("big", "alone")
+			o.setLocations(fakeLocation{ID: "new", Kind: "entity", Parent: "big"})
+			change("big", "new")
+			for _, c := range sidecars {
+				assert.Equal(t, "big", organization(c, "alone"))
+				assert.Equal(t, "big", organization(c, "new"))
+			}
+			o.setLocations(fakeLocation{ID: "alone", Kind: "entity", Model: "health_system", Plan: "paid"})
+			o.setLocations(fakeLocation{ID: "big", Kind: "system", Model: "health_system", Plan: "paid"})
+			change("alone", "alone")
+			o.set(func() { delete(o.locations, "new") })
+			o.setLocations(fakeLocation{ID: "big", Kind: "system", Model: "health_system", Plan: "paid"})
+			change("", "new")
+			for _, c := range sidecars {
+				assert.Equal(t, "alone", organization(c, "alone"))
+				assert.Empty(t, organization(c, "new"))
+			}
+		})
+	}
+}
+
+// TestOneFetchForAll: who asks for the same at the same time waits for the same answer, and leaving early ends nothing.
+func TestOneFetchForAll(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+		c := openFake(t, o, h.port(), nil)
+		settled()
+		sees(t, c, "jane", "ed_normal")
+		announceUser(t, c, "jane")
+		o.set(func() { o.delay = 500 * time.Millisecond })
+		before := o.questions()
+		var asking sync.WaitGroup
+		for i := range 50 {
+			asking.Go(func() {
+				patience := time.Second
+				if i == 0 {
+					patience = 10 * time.Millisecond
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), patience)
+				defer cancel()
+				v, err := c.View(ctx, pdp.Need{})
+				require.NoError(t, err)
+				_, err = v.User(ctx, "jane")
+				assert.Equal(t, i == 0, errors.Is(err, context.DeadlineExceeded), "%v", err)
+			})
+		}
+		asking.Wait()
+		assert.Equal(t, before+1, o.questions())
+		sees(t, c, "jane", "ed_normal")
+		assert.Equal(t, before+1, o.questions())
+	})
+}
+
+// TestErrorsAreNotKept: whatever failed is asked again.
+func TestErrorsAreNotKept(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+		c := openFake(t, o, h.port(), nil)
+		settled()
+		o.set(func() { o.down = true })
+		fails(t, c, "jane", pdp.Unavailable)
+		o.set(func() { o.down, o.delay = false, time.Hour })
+		fails(t, c, "jane", pdp.Unavailable) // it takes too long
+		o.set(func() { o.delay = 0 })
+		sees(t, c, "jane", "ed_normal")
+	})
+}
+
+// TestVersionsOfOurOwn count what the origin does not: they move when the content does, and only grow.
+func TestVersionsOfOurOwn(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+		o.unversion = true
+		first, second := openFake(t, o, h.port(), nil), openFake(t, o, h.port(), nil)
+		settled()
+		version := func(c *Cached) uint64 {
+			v, err := c.View(t.Context(), pdp.Need{})
+			require.NoError(t, err)
+			u, err := v.User(t.Context(), "jane")
+			require.NoError(t, err)
+			return v.UserFact(u).Version
+		}
+		one := version(first)
+		settled()
+		assert.Equal(t, one, version(second))
+		announceUser(t, first, "jane") // nothing has changed
+		settled()
+		assert.Equal(t, one, version(first))
+		o.setUser("jane", nurse("jane", "ed_admin", "ghi"))
+		announceUser(t, first, "jane")
+		settled()
+		two := version(first)
+		assert.Greater(t, two, one)
+		settled()
+		assert.Equal(t, two, version(second))
+		h.lose()
+		settled()
+		assert.Equal(t, two, version(first))
+	})
+}
+
+// TestAWholeRecordIsTaken as it was announced, without asking the origin.
+func TestAWholeRecordIsTaken(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+		first, second := openFake(t, o, h.port(), nil), openFake(t, o, h.port(), nil)
+		settled()
+		sees(t, first, "jane", "ed_normal")
+		sees(t, second, "jane", "ed_normal")
+		version := o.setUser("jane", nurse("jane", "ed_admin", "ghi"))
+		asked := o.questions()
+		_, err := first.Announce(t.Context(), []pdp.Change{{Kind: pdp.UserChanged, ID: "jane", Version: version, Record: []byte(nurse("jane", "ed_admin", "ghi"))}})
+		require.NoError(t, err)
+		settled()
+		sees(t, first, "jane", "ed_admin")
+		sees(t, second, "jane", "ed_admin")
+		assert.Equal(t, asked, o.questions())
+	})
+}
+
+func TestAnnouncementsAtFault(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+		c := openFake(t, o, h.port(), nil)
+		settled()
+		for name, changes := range map[string][]pdp.Change{
+			"nothing":           {},
+			"too many":          make([]pdp.Change, MaxChanges+1),
+			"anything":          {{Kind: pdp.AnythingChanged}},
+			"no id":             {{Kind: pdp.UserChanged}},
+			"an odd id":         {{Kind: pdp.UserChanged, ID: "a\nb"}},
+			"a version too big": {{Kind: pdp.UserChanged, ID: "a", Version: 1 << 60}},
+			"another record":    {{Kind: pdp.UserChanged, ID: "joe", Record: []byte(nurse("jane", "ed_normal", "ghi"))}},
+			"a faulty record":   {{Kind: pdp.UserChanged, ID: "joe", Record: []byte(`{"id":"joe","boss":true}`)}},
+			"no record":         {{Kind: pdp.UserChanged, ID: "joe", Record: []byte(`nonsense`)}},
+			"a faulty location": {{Kind: pdp.LocationChanged, ID: "ghi", Record: []byte(`{"id":"ghi","kind":"hut"}`)}},
+		} {
+			_, err := c.Announce(t.Context(), changes)
+			assert.Equal(t, pdp.Invalid, pdp.KindOf(err), "%s: %v", name, err)
+		}
+		h.set(func() { h.down = true })
+		_, err := c.Announce(t.Context(), []pdp.Change{{Kind: pdp.UserChanged, ID: "jane"}})
+		assert.Equal(t, pdp.Unavailable, pdp.KindOf(err))
+	})
+}
+
+// TestTheMemoryIsBounded by bytes, and what does not fit is fetched again.
+func TestTheMemoryIsBounded(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+		const users = 500
+		for i := range users {
+			id := string(rune('a'+i%26)) + string(rune('a'+i/26))
+			o.setUser(id, nurse(id, "ed_normal", "ghi"))
+		}
+		c := openFake(t, o, h.port(), func(cfg *CachedConfig) { cfg.Memory = 1 << 17 })
+		settled()
+		for i := range users {
+			sees(t, c, string(rune('a'+i%26))+string(rune('a'+i/26)), "ed_normal")
+		}
+		held, kept := c.memory.size()
+		assert.LessOrEqual(t, held, 1<<17)
+		assert.Less(t, kept, users)
+		assert.Greater(t, kept, 20)
+	})
+}

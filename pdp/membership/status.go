@@ -1,0 +1,42 @@
+package membership
+
+import "time"
+
+// CachedStatus is how a cached source is doing.
+type CachedStatus struct {
+	// Quarantined names the records that break a rule of DOMAIN.md section 1, sorted; at most 1,000.
+	Quarantined []string
+	// Vouched says whether facts are vouched for now, Vouching whether they ever are with these settings.
+	Vouched, Vouching bool
+	Shared            bool          // other sidecars share a tier with this one
+	SharedLive        bool          // and it is heard of
+	SharedBreaks      uint64        // how often that was lost
+	Listening         bool          // the origin's own news is heard
+	ListeningBreaks   uint64        // how often that was lost
+	Heard             time.Duration // since when nothing was heard of what vouches; 0 where nothing does
+
+	Memory, Entries int // bytes and records of the in-process tier
+
+	FromMemory, FromShared, FromOrigin          uint64 // facts by where they came from
+	Failures, Lagging, Fallbacks, Refused, Lost uint64 // see counters
+}
+
+// Status says how the source is doing. It is safe for concurrent use.
+func (c *Cached) Status() CachedStatus {
+	now := time.Now()
+	s := CachedStatus{Quarantined: c.quarantine.names(), Shared: c.shared != nil, Vouching: c.feed.vouchers != nobody}
+	s.Memory, s.Entries = c.memory.size()
+	s.FromMemory, s.FromShared, s.FromOrigin = c.counters.memory.Load(), c.counters.shared.Load(), c.counters.origin.Load()
+	s.Failures, s.Lagging, s.Fallbacks = c.counters.failures.Load(), c.counters.lagging.Load(), c.counters.fallbacks.Load()
+	s.Refused, s.Lost = c.counters.refused.Load(), c.counters.lostPuts.Load()
+	f := c.feed
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	s.SharedLive, s.SharedBreaks = f.stream.live(now, f.lease), f.stream.breaks
+	s.Listening, s.ListeningBreaks = f.listening.live(now, f.lease), f.listening.breaks
+	if s.Vouching {
+		s.Vouched = f.voucher().live(now, f.lease)
+		s.Heard = now.Sub(f.voucher().heard)
+	}
+	return s
+}

@@ -36,6 +36,7 @@ type actionEntry struct {
 	resource string   // the type of the resource
 	nowhere  bool     // judged at its place: the subject need not stand anywhere
 	anywhere bool     // standings in every organization count
+	uses     bool     // changes nothing; an action that does not say so changes something
 	model    string   // judges without a place; "" where the place or standing says
 	uses     bool     // only uses something; what does not changes something
 	roles    []string // those that can give power at a standing at all
@@ -145,6 +146,7 @@ func (p *Policy) readCatalogue(table any) error {
 			roles: texts(fields, "roles"), named: texts(fields, "properties")}
 		entry.nowhere, _ = fields["nowhere"].(bool)
 		entry.anywhere, _ = fields["anywhere"].(bool)
+		entry.uses, _ = fields["uses"].(bool)
 		p.catalogue[name] = entry
 	}
 	return nil

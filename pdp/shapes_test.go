@@ -116,6 +116,30 @@ func TestFaultsOfThePolicysTables(t *testing.T) {
 	}
 }
 
+// TestWhatOnlyUsesSaysSo: an action changes something unless the catalogue says the opposite in so many words.
+func TestWhatOnlyUsesSaysSo(t *testing.T) {
+	const catalogue = `{
+	"says": {"resource": "doc", "uses": true}, "denies": {"resource": "doc", "uses": false},
+	"silent": {"resource": "doc"}, "text": {"resource": "doc", "uses": "true"}, "null": {"resource": "doc", "uses": null},
+}`
+	policy := prepared(t, open(t, fstest.MapFS{"app.rego": {Data: []byte("package app\n\ndefault decision := false\n\n" +
+		"default allow := false\n\ndefault possible := false\n\nscope := \"x\"\n\ncatalogue := " + catalogue + "\n")}}, "app/decision"))
+	require.ElementsMatch(t, []string{"says", "denies", "silent", "text", "null"}, policy.Actions())
+	require.True(t, policy.Uses("says"))
+	for _, action := range []string{"denies", "silent", "text", "null", "unheard of"} {
+		require.False(t, policy.Uses(action), action)
+	}
+
+	var using []string
+	for _, action := range builtInPolicy().Actions() {
+		if builtInPolicy().Uses(action) {
+			using = append(using, action)
+		}
+	}
+	require.Equal(t, []string{"area.access", "incident.view", "location.switch", "patient.view", "summary.view", "user.list",
+		"user.view", "user.view_locations"}, using)
+}
+
 // TestAPolicyIsProbed before it may decide: it has a decision on a question that nobody asks, and of the right shape.
 func TestAPolicyIsProbed(t *testing.T) {
 	for rego, wanted := range map[string]string{

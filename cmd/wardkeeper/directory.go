@@ -15,13 +15,14 @@ import (
 
 func newDirectoryCommand(p process) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:     "directory",
-		Short:   "Work with a directory of locations and users",
-		Example: "  wardkeeper directory check directory.yaml",
-		Args:    noSuchCommand,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Use:   "directory",
+		Short: "Work with a directory of locations and users",
+		Example: `  wardkeeper directory check directory.yaml
+  wardkeeper directory generate --users 200000 -o directory.json`,
+		Args: noSuchCommand,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newDirectoryCheckCommand(p))
+	cmd.AddCommand(newDirectoryCheckCommand(p), newDirectoryGenerateCommand(p))
 	return cmd
 }
 

@@ -12,6 +12,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/wardkeeper/wardkeeper/pdp"
 )
 
 // metrics are the server's own. Every label has few values: paths are routes, methods those of HTTP, actions those configured.
@@ -19,6 +21,7 @@ type metrics struct {
 	requests  *prometheus.CounterVec
 	seconds   *prometheus.HistogramVec
 	decisions *prometheus.CounterVec
+	announced *prometheus.CounterVec
 	actions   atomic.Pointer[map[string]*actionCounters] // replaced as a whole
 	unknown   *actionCounters
 	show      http.Handler
@@ -52,6 +55,13 @@ func newMetrics(cfg Config) (*metrics, error) {
 			Name: "wardkeeper_decisions_total",
 			Help: "Questions of evaluations by action and outcome: allowed, denied, or error, which is a denial too.",
 		}, []string{"action", "outcome"}),
+		announced: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "wardkeeper_announced_changes_total",
+			Help: "Changes of records that callers announced, by kind, as far as the announcement succeeded.",
+		}, []string{"kind"}),
+	}
+	if cfg.Changes != nil {
+		m.announce(0, 0)
 	}
 	m.unknown = newActionCounters(m.decisions, otherLabel)
 	m.setActions(nil)
@@ -60,7 +70,7 @@ func newMetrics(cfg Config) (*metrics, error) {
 		policyRevision = func() string { return cfg.Policy().ID }
 	}
 	err := errors.Join(
-		reg.Register(m.requests), reg.Register(m.seconds), reg.Register(m.decisions),
+		reg.Register(m.requests), reg.Register(m.seconds), reg.Register(m.decisions), reg.Register(m.announced),
 		reg.Register(newInfo("wardkeeper_policy_info", "The policy revision in force.", policyRevision)),
 		reg.Register(newInfo("wardkeeper_directory_info", "The directory revision in force.", cfg.DirectoryRevision)),
 		registerOnce(reg, collectors.NewGoCollector()),
@@ -110,6 +120,12 @@ func (m *metrics) action(name string) *actionCounters {
 		return a
 	}
 	return m.unknown
+}
+
+// announce counts changes that have been announced.
+func (m *metrics) announce(users, locations int) {
+	m.announced.WithLabelValues(string(pdp.UserChanged)).Add(float64(users))
+	m.announced.WithLabelValues(string(pdp.LocationChanged)).Add(float64(locations))
 }
 
 func (m *metrics) route(method, path string, level slog.Level) *route {

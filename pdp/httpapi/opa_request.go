@@ -123,7 +123,7 @@ func (x *exchange) opaBody() ([]byte, error) {
 	if encoding != "" && encoding != "identity" && encoding != "gzip" {
 		return nil, invalid("The Content-Encoding is not known: send the body as it is, or compressed with gzip.")
 	}
-	body, err := x.read()
+	body, err := x.read(authzen.MaxBody)
 	if err == nil && encoding == "gzip" {
 		body, err = inflate(body)
 	}
@@ -141,7 +141,7 @@ func inflate(compressed []byte) ([]byte, error) {
 	case err != nil:
 		return nil, invalid(notGzip)
 	case len(body) > authzen.MaxBody:
-		return nil, invalid(tooLarge)
+		return nil, invalid(tooLarge(authzen.MaxBody))
 	}
 	return body, nil
 }

@@ -10,6 +10,7 @@ import (
 	"mime"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/wardkeeper/wardkeeper/pdp"
@@ -53,50 +54,73 @@ func printable(id string) bool {
 // guarded lets only callers with the token in.
 func guarded(h handler) handler {
 	return func(x *exchange) error {
-		if !x.s.admits(x.r.Header["Authorization"]) {
-			x.w.Header().Set("WWW-Authenticate", "Bearer")
-			return &pdp.Error{Kind: unauthorized}
+		if x.s.token != nil && !x.s.token.isIn(x.r.Header["Authorization"]) {
+			return x.lock("")
 		}
 		return h(x)
 	}
 }
 
-// admits compares hashes, so that neither the time nor the length tells anything of the token.
-func (s *Server) admits(authorization []string) bool {
-	if s.token == nil {
-		return true
+// lock keeps out a caller without the token.
+func (x *exchange) lock(message string) error {
+	x.w.Header().Set("WWW-Authenticate", "Bearer")
+	return &pdp.Error{Kind: unauthorized, Message: message}
+}
+
+// token is the hash of a bearer token.
+type token [sha256.Size]byte
+
+// newToken gives nil for "".
+func newToken(text string) *token {
+	if text == "" {
+		return nil
 	}
+	hash := token(sha256.Sum256([]byte(text)))
+	return &hash
+}
+
+// sendable says whether a token can be sent in a header.
+func sendable(text string) bool {
+	return !strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' })
+}
+
+// isIn says whether a header has the token. It compares hashes, so that neither the time nor the length tells anything
+// of the token.
+func (t *token) isIn(authorization []string) bool {
 	if len(authorization) != 1 {
 		return false
 	}
-	scheme, token, _ := strings.Cut(authorization[0], " ")
+	scheme, sent, _ := strings.Cut(authorization[0], " ")
 	if !strings.EqualFold(scheme, "Bearer") {
 		return false
 	}
-	hash := sha256.Sum256([]byte(token))
-	return subtle.ConstantTimeCompare(hash[:], s.token[:]) == 1
+	hash := sha256.Sum256([]byte(sent))
+	return subtle.ConstantTimeCompare(hash[:], t[:]) == 1
 }
 
 const notJSON = "The Content-Type is not application/json: send JSON, and say so."
 
 // body checks the transport's side of a request (section 10.1.1) and reads its body.
-func (x *exchange) body() ([]byte, error) {
+func (x *exchange) body() ([]byte, error) { return x.bodyUpTo(authzen.MaxBody) }
+
+// bodyUpTo is body with a bound of its own, a whole number of MiB.
+func (x *exchange) bodyUpTo(most int64) ([]byte, error) {
 	if !isJSON(x.r.Header["Content-Type"]) {
 		return nil, invalid(notJSON)
 	}
-	return x.read()
+	return x.read(most)
 }
 
 // read reads the body, whatever it is.
-func (x *exchange) read() ([]byte, error) {
-	if x.r.ContentLength > authzen.MaxBody {
-		return nil, x.hangUp(tooLarge)
+func (x *exchange) read(most int64) ([]byte, error) {
+	if x.r.ContentLength > most {
+		return nil, x.hangUp(tooLarge(most))
 	}
 	if x.in == nil {
 		x.in = make([]byte, 0, 1024)
 	}
 	// MaxBytesReader reads one byte beyond the bound at most, and has the connection closed then.
-	body := http.MaxBytesReader(x.w, x.r.Body, authzen.MaxBody)
+	body := http.MaxBytesReader(x.w, x.r.Body, most)
 	in := x.in[:0]
 	for {
 		if len(in) == cap(in) {
@@ -114,15 +138,18 @@ func (x *exchange) read() ([]byte, error) {
 	}
 }
 
+func tooLarge(most int64) string {
+	return "The body is too large: send at most " + strconv.FormatInt(most>>20, 10) + " MiB."
+}
+
 const (
-	tooLarge = "The body is too large: send at most 1 MiB."
 	tooSlow  = "The body did not arrive in time: send it faster."
 	cutShort = "The body could not be read to its end: send it whole."
 )
 
 func bodyFault(err error) string {
-	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return tooLarge
+	if e, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return tooLarge(e.Limit)
 	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return tooSlow

@@ -3,11 +3,26 @@
 //
 // Health, readiness and metadata are open: probes and discovery have no token. Everything else, metrics included, needs
 // the bearer token where one is configured.
+//
+// POST /v1/membership/changes announces what has changed in the system of record, so that nothing is decided by what was
+// true before. It needs a bearer token of its own, which opens nothing else:
+//
+//	{"users":     [{"id": "jane", "version": 12}, {"id": "joe", "record": {"id": "joe", ...}}],
+//	 "locations": [{"id": "ghi", "organization": "metro", "version": 7}]}
+//
+// Each change has the id of a record that was written or is gone. What it may have besides: the version that the record
+// has from now on, a whole number from 1 to 2^53-1; the record itself, in the shape of DOMAIN.md section 1; and, for a
+// location, the organization, which is the location's root. null counts as absent, and a member that is not known is
+// refused, since it might be the one that mattered. A request has 1 to 1,000 changes, and at most 4 MiB. All of them are
+// announced or none:
+//
+//	200 {"token": "..."}  every sidecar is bound to learn of them; the token is for context.at_least of later questions
+//	400, 401              nothing was announced, and the same request never will be
+//	500, 503, no answer   it is not known: announce the same again, as often as it takes
 package httpapi
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -33,6 +48,11 @@ type Config struct {
 	BaseURL string
 	// Token is the bearer token that callers must send; "" lets everybody in.
 	Token string
+	// Changes takes announcements of changes; nil leaves the path for them out.
+	Changes pdp.Announcer
+	// ChangesToken is the bearer token for that path, and for nothing else. It is required with Changes, and must differ
+	// from Token.
+	ChangesToken string
 	// Ready says what the server is waiting for; nil means that it is always ready. Safe for concurrent use.
 	Ready func(ctx context.Context) []Check
 	// Policy says which policy is in force; nil means not known. Safe for concurrent use.
@@ -62,7 +82,9 @@ type Server struct {
 	ready     func(context.Context) []Check
 	policy    func() PolicyStatus
 	log       *slog.Logger
-	token     *[sha256.Size]byte // its hash; nil where none is wanted
+	token     *token        // nil where none is wanted
+	changes   pdp.Announcer // nil: the path is left out
+	announcer *token        // the token for it; there is one where the path is
 	metrics   *metrics
 	echo      *echo.Echo
 	routes    map[string]*route
@@ -91,8 +113,11 @@ func New(cfg Config) (*Server, error) {
 	if cfg.Decider == nil {
 		faults = append(faults, errors.New("httpapi: a Decider is required"))
 	}
-	if strings.ContainsFunc(cfg.Token, func(r rune) bool { return r <= ' ' || r > '~' }) {
+	if !sendable(cfg.Token) || !sendable(cfg.ChangesToken) {
 		faults = append(faults, errors.New("httpapi: the token may have printable ASCII characters only, and no space"))
+	}
+	if cfg.Changes != nil && (cfg.ChangesToken == "" || cfg.ChangesToken == cfg.Token) {
+		faults = append(faults, errors.New("httpapi: announcements of changes need a token of their own"))
 	}
 	if err := errors.Join(faults...); err != nil {
 		return nil, err
@@ -100,6 +125,9 @@ func New(cfg Config) (*Server, error) {
 	s := &Server{
 		decider:           cfg.Decider,
 		data:              cfg.Data,
+		token:             newToken(cfg.Token),
+		changes:           cfg.Changes,
+		announcer:         newToken(cfg.ChangesToken),
 		ready:             cfg.Ready,
 		policy:            cfg.Policy,
 		log:               cfg.Logger,
@@ -114,10 +142,6 @@ func New(cfg Config) (*Server, error) {
 	}
 	if s.log == nil {
 		s.log = slog.Default()
-	}
-	if cfg.Token != "" {
-		hash := sha256.Sum256([]byte(cfg.Token))
-		s.token = &hash
 	}
 	s.exchanges.New = func() any { return &exchange{s: s} }
 	if s.metrics, err = newMetrics(cfg); err != nil {
@@ -140,6 +164,9 @@ func (s *Server) addRoutes() {
 	s.add(http.MethodGet, "/ready", quiet, (*exchange).readiness)
 	s.add(http.MethodGet, "/metrics", quiet, guarded((*exchange).showMetrics))
 
+	if s.changes != nil {
+		s.add(http.MethodPost, changesPath, slog.LevelInfo, announcing((*exchange).announce))
+	}
 	if s.data != nil {
 		s.addOPA()
 	}

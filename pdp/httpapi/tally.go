@@ -22,6 +22,8 @@ type tally struct {
 	action                  *actionCounters // nil where it is not known
 	allowed, denied, errors int
 	hits                    int
+	announces               bool
+	users, locations        int // changes, as far as they could be read
 	revision                string
 }
 
@@ -86,6 +88,8 @@ func (x *exchange) logAccess(rt *route, elapsed time.Duration) {
 		attrs = append(attrs, slog.String("outcome", t.outcome()))
 	case t.searches:
 		attrs = append(attrs, slog.Int("hits", t.hits))
+	case t.announces:
+		attrs = append(attrs, slog.Int("users", t.users), slog.Int("locations", t.locations))
 	}
 	if t.revision != "" {
 		attrs = append(attrs, slog.String("revision", t.revision))

@@ -1,11 +1,20 @@
 package membership
 
 import (
+	"bytes"
 	"context"
-	"fmt"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"io"
+	"math"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
-	"time"
+	"unicode"
+
+	"github.com/stretchr/testify/require"
 
 	"github.com/wardkeeper/wardkeeper/pdp"
 )
@@ -28,106 +37,235 @@ func words() pdp.Vocabulary {
 	}
 }
 
-// generated is a directory of one region with 20 divisions of 50 facilities, and this many users with two assignments each.
+// generated is a directory of so many users.
 func generated(users int, f Format) []byte {
-	var b strings.Builder
-	location := func(comma, id, name, kind, parent, model string) {
-		if f == YAML {
-			fmt.Fprintf(&b, "  - id: %s\n    name: %s\n    kind: %s\n", id, name, kind)
-			if parent != "" {
-				fmt.Fprintf(&b, "    parent: %s\n", parent)
-			} else {
-				fmt.Fprintf(&b, "    model: %s\n", model)
-			}
-			return
-		}
-		fmt.Fprintf(&b, "%s{\"id\":%q,\"name\":%q,\"kind\":%q", comma, id, name, kind)
-		if parent != "" {
-			fmt.Fprintf(&b, ",\"parent\":%q}\n", parent)
-		} else {
-			fmt.Fprintf(&b, ",\"model\":%q}\n", model)
-		}
+	var b bytes.Buffer
+	if _, err := Generate(context.Background(), &b, GenerateConfig{Users: users, Seed: 1, Format: f, Vocabulary: words()}); err != nil {
+		panic(err)
 	}
-	b.WriteString(map[Format]string{JSON: "{\"locations\":[", YAML: "locations:\n"}[f])
-	location("", "metro", "Metro Region", "region", "", "regional")
-	for d := range 20 {
-		location(",", fmt.Sprintf("division-%d", d), fmt.Sprintf("Division %d", d), "division", "metro", "")
-		for i := range 50 {
-			location(",", facility(d*50+i), fmt.Sprintf("Facility %d", d*50+i), "facility", fmt.Sprintf("division-%d", d), "")
-		}
-	}
-	b.WriteString(map[Format]string{JSON: "],\"users\":[", YAML: "users:\n"}[f])
-	at := time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
-	for i := range users {
-		family := fmt.Sprintf("Family %d", (i*7919)%5003)
-		login := at.Add(time.Duration((i*104729)%31_536_000) * time.Second).Format(time.RFC3339)
-		one, two := facility((i*31)%1000), facility((i*31+500)%1000)
-		if f == YAML {
-			fmt.Fprintf(&b, "  - id: u%d\n    username: User%d@example.org\n    name: {title: Dr., given: Given %d, family: %s}\n"+
-				"    status: active\n    default_location: %s\n    last_login: %s\n"+
-				"    assignments:\n      - {location: %s, role: ed_normal, status: active}\n      - {location: %s, role: ed_admin}\n",
-				i, i, i%997, family, one, login, one, two)
-			continue
-		}
-		if i > 0 {
-			b.WriteString(",")
-		}
-		fmt.Fprintf(&b, `{"id":"u%d","username":"User%d@example.org","name":{"title":"Dr.","given":"Given %d","family":%q},`+
-			`"status":"active","default_location":%q,"last_login":%q,`+
-			`"assignments":[{"location":%q,"role":"ed_normal","status":"active"},{"location":%q,"role":"ed_admin"}]}`+"\n",
-			i, i, i%997, family, one, login, one, two)
-	}
-	if f == JSON {
-		b.WriteString("]}")
-	}
-	return []byte(b.String())
+	return b.Bytes()
 }
 
-func facility(i int) string { return fmt.Sprintf("facility-%d", i) }
-
-func BenchmarkLoad(b *testing.B) {
-	for name, f := range map[string]Format{"json": JSON, "yaml": YAML} {
-		data := generated(200_000, f)
-		b.Run(name, func(b *testing.B) {
-			b.SetBytes(int64(len(data)))
-			b.ReportAllocs()
-			for b.Loop() {
-				if _, err := parse(data, f, words(), nil); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
+// TestGeneratedDirectoriesAreGood, however few their users and whatever the seed, and both formats say the same.
+func TestGeneratedDirectoriesAreGood(t *testing.T) {
+	for _, users := range []int{0, 1, 2, 3, 4, 7, 19, 20, 21, 50, 333, 1000, 4001} {
+		for _, seed := range []uint64{0, 1, 1 << 40, math.MaxUint64} {
+			var inJSON, inYAML bytes.Buffer
+			made, err := Generate(t.Context(), &inJSON, GenerateConfig{Users: users, Seed: seed, Vocabulary: words()})
+			require.NoError(t, err)
+			_, err = Generate(t.Context(), &inYAML, GenerateConfig{Users: users, Seed: seed, Format: YAML, Vocabulary: words()})
+			require.NoError(t, err)
+			d, err := parse(inJSON.Bytes(), Auto, words(), nil)
+			require.NoError(t, err, "%d users, seed %d", users, seed)
+			require.Equal(t, [3]int{users, d.UserCount(), d.LocationCount()}, [3]int{made.Users, made.Users, made.Locations})
+			other, err := parse(inYAML.Bytes(), Auto, words(), nil)
+			require.NoError(t, err, "%d users, seed %d", users, seed)
+			assertSame(t, d, other)
+			assertInvariants(t, d)
+			assertEveryModel(t, inJSON.Bytes())
+		}
 	}
 }
 
-// BenchmarkUsers: the first page of a list sorts it, every later one finds its place.
-func BenchmarkUsers(b *testing.B) {
-	ctx := context.Background()
-	data := generated(200_000, JSON)
-	q := pdp.UserQuery{Beneath: "division-7", Limit: 100, After: pdp.Cursor{ID: "u7"}}
-	d, err := parse(data, JSON, words(), nil)
-	if err != nil {
-		b.Fatal(err)
+// assertEveryModel looks for each kind of root, with each plan.
+func assertEveryModel(t *testing.T, document []byte) {
+	t.Helper()
+	roots := map[string]bool{}
+	for _, l := range decodedDirectory(t, document).Locations {
+		if l.Parent == "" {
+			roots[strings.TrimSpace(l.Kind+" "+l.Plan)] = true
+		}
 	}
-	b.Run("first", func(b *testing.B) {
-		for b.Loop() {
-			b.StopTimer()
-			fresh := &Directory{users: d.users, locations: d.locations, userAt: d.userAt, locationAt: d.locationAt,
-				children: d.children, assigned: d.assigned}
-			b.StartTimer()
-			if _, err := fresh.Users(ctx, q); err != nil {
-				b.Fatal(err)
+	require.Equal(t, map[string]bool{"region": true, "system paid": true, "system free": true, "entity paid": true, "entity free": true,
+		"group": true, "vendor": true}, roots)
+}
+
+// decoded is a directory as encoding/json reads it.
+type decoded struct {
+	Locations []struct{ ID, Kind, Parent, Plan string }
+	Users     []struct {
+		ID, Status, Username string
+		Default              string `json:"default_location"`
+		LastLogin            string `json:"last_login"`
+		Assignments          []struct {
+			Location, Role, Status string
+			Access                 *pdp.Access
+		}
+	}
+}
+
+func decodedDirectory(t *testing.T, document []byte) (d decoded) {
+	t.Helper()
+	require.NoError(t, json.Unmarshal(document, &d))
+	return d
+}
+
+// TestGeneratedDirectoriesArePlausible: much of what is common, little of what is rare, and some of everything.
+func TestGeneratedDirectoriesArePlausible(t *testing.T) {
+	const count = 30_000
+	d := decodedDirectory(t, generated(count, JSON))
+	kinds, parents, held, seen := map[string]string{}, map[string]string{}, map[string]int{}, map[string]int{}
+	beneath := map[string]int{}
+	for _, l := range d.Locations {
+		kinds[l.ID], parents[l.ID] = l.Kind, l.Parent
+		seen[l.Kind]++
+		if l.Kind == "facility" {
+			beneath[parents[l.Parent]]++
+		}
+	}
+	for region, facilities := range beneath {
+		require.True(t, facilities >= 50 && facilities <= 500, "%s has %d", region, facilities)
+	}
+	logins := map[string]int{}
+	for _, u := range d.Users {
+		groups := 0
+		for _, a := range u.Assignments {
+			held[a.Role]++
+			seen["status "+a.Status]++
+			if kinds[a.Location] == "group" {
+				groups++
+			}
+			if a.Access != nil && len(a.Access.Areas) > 0 {
+				seen["areas"]++
 			}
 		}
-	})
-	for name, text := range map[string]string{"later": "", "filtered": "family 4999"} {
-		b.Run(name, func(b *testing.B) {
-			q.Text = text
-			for b.Loop() {
-				if _, err := d.Users(ctx, q); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
+		seen["groups "+strconv.Itoa(groups)]++
+		seen["account "+u.Status]++
+		seen["assignments "+strconv.Itoa(min(len(u.Assignments), 3))]++
+		logins[u.LastLogin[:min(len(u.LastLogin), 4)]]++
+		if strings.IndexFunc(u.Username, func(r rune) bool { return r > unicode.MaxASCII }) >= 0 {
+			seen["foreign usernames"]++
+		}
 	}
+	require.Greater(t, seen["facility"], 20*seen["region"])
+	require.Greater(t, seen["entity"], 2*seen["system"])
+	require.Greater(t, held["ed_normal"], 5*held["ed_admin"])
+	require.Greater(t, held["ed_admin"], 5*held["regional_admin"])
+	require.Greater(t, held["user"], 5*held["entity_admin"])
+	require.Greater(t, held["practitioner"], 2*held["owner"])
+	for _, roles := range words().Roles {
+		for _, role := range roles {
+			require.Positive(t, held[role], role)
+		}
+	}
+	share := func(name string, least, most float64) {
+		t.Helper()
+		got := float64(seen[name]) / count
+		require.True(t, got >= least && got <= most, "%s: %.4f", name, got)
+	}
+	share("account deactivated", 0.02, 0.06)
+	share("status invited", 0.003, 0.03)
+	share("status deactivated", 0.003, 0.03)
+	share("groups 1", 0.15, 0.25)
+	share("groups 2", 0.003, 0.02)
+	share("assignments 0", 0.0005, 0.01)
+	share("assignments 1", 0.4, 0.8)
+	share("assignments 3", 0.02, 0.2)
+	share("foreign usernames", 0.02, 0.3)
+	share("areas", 0.01, 0.05)
+	require.Greater(t, logins["2025"], logins["2024"])
+	require.Greater(t, logins["2024"], logins["2023"])
+	require.Positive(t, logins["2023"])
+	require.Positive(t, logins[""])
+}
+
+// TestASeedIsADirectory, the same one on every machine and in every version: the digest changes where somebody means it to.
+func TestASeedIsADirectory(t *testing.T) {
+	of := func(seed uint64) string {
+		h := sha256.New()
+		_, err := Generate(t.Context(), h, GenerateConfig{Users: 3000, Seed: seed, Vocabulary: words()})
+		require.NoError(t, err)
+		return hex.EncodeToString(h.Sum(nil)[:8])
+	}
+	require.Equal(t, "1b92544ee3429176", of(1))
+	require.Equal(t, of(7), of(7))
+	require.NotEqual(t, of(7), of(8))
+
+	// The order in which a policy names things does not count.
+	shuffled := words()
+	slices.Reverse(shuffled.Levels)
+	slices.Reverse(shuffled.Areas)
+	for _, roles := range shuffled.Roles {
+		slices.Reverse(roles)
+	}
+	var b bytes.Buffer
+	_, err := Generate(t.Context(), &b, GenerateConfig{Users: 1000, Seed: 1, Vocabulary: shuffled})
+	require.NoError(t, err)
+	require.Equal(t, string(generated(1000, JSON)), b.String())
+	b.Reset()
+	_, err = Generate(t.Context(), &b, GenerateConfig{Users: 1000, Seed: 1})
+	require.NoError(t, err)
+	require.Equal(t, string(generated(1000, JSON)), b.String(), "what is not given is that of DOMAIN.md")
+}
+
+// TestGeneratedByAnyVocabulary: what a policy does not offer is not given, and its own words are, whatever they look like.
+func TestGeneratedByAnyVocabulary(t *testing.T) {
+	odd := []string{"true", "No", "1st", "a: b", "#x", "\u00e4rztin", "{}", "null", "-", "plain", "with space", "trailing ", "2026-01-01", "0x1", ".5", "'", `"`, "a\\b"}
+	for name, v := range map[string]pdp.Vocabulary{
+		"nothing":     {Roles: map[string][]string{}, Levels: []string{}, Areas: []string{}},
+		"facilities":  {Roles: map[string][]string{"facility": {"ed_normal"}}},
+		"other roles": {Roles: map[string][]string{"region": odd, "division": odd, "facility": odd, "entity": odd, "group": odd, "practice": odd[3:]}, Levels: odd, Areas: odd},
+		"no group":    {Roles: map[string][]string{"practice": {"owner"}, "system": {"x"}}},
+		"no practice": {Roles: map[string][]string{"group": {"owner"}}},
+	} {
+		of := func(f Format) ([]byte, *Directory) {
+			var b bytes.Buffer
+			_, err := Generate(t.Context(), &b, GenerateConfig{Users: 500, Seed: 3, Format: f, Vocabulary: v})
+			require.NoError(t, err)
+			d, err := parse(b.Bytes(), f, v, nil)
+			require.NoError(t, err, name)
+			require.Equal(t, 500, d.UserCount())
+			return b.Bytes(), d
+		}
+		document, d := of(JSON)
+		_, other := of(YAML)
+		assertSame(t, d, other)
+		held := map[string]bool{}
+		for _, u := range decodedDirectory(t, document).Users {
+			for _, a := range u.Assignments {
+				held[a.Role] = true
+			}
+		}
+		for _, roles := range v.Roles {
+			for _, role := range roles {
+				require.True(t, held[role] || name == "no group" && role == "owner", "%s: %q", name, role)
+			}
+		}
+	}
+}
+
+func TestGenerateTellsHowFarItIs(t *testing.T) {
+	var told []int
+	_, err := Generate(t.Context(), io.Discard, GenerateConfig{Users: 3500, Progress: func(users int) { told = append(told, users) }})
+	require.NoError(t, err)
+	require.Equal(t, []int{1000, 2000, 3000}, told)
+}
+
+func TestWhatCannotBeGenerated(t *testing.T) {
+	for _, users := range []int{-1, MaxGenerated + 1} {
+		_, err := Generate(t.Context(), io.Discard, GenerateConfig{Users: users})
+		require.ErrorContains(t, err, "from 0 to 10000000")
+	}
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := Generate(cancelled, io.Discard, GenerateConfig{Users: 10})
+	require.ErrorIs(t, err, context.Canceled)
+	midway, cancel := context.WithCancel(t.Context())
+	made, err := Generate(midway, io.Discard, GenerateConfig{Users: 10_000, Progress: func(int) { cancel() }})
+	require.ErrorIs(t, err, context.Canceled)
+	require.Less(t, made.Users, 10_000)
+	for _, room := range []int{0, 100_000, 1_000_000} {
+		_, err = Generate(t.Context(), &full{room}, GenerateConfig{Users: 20_000})
+		require.ErrorIs(t, err, io.ErrShortWrite, room)
+	}
+}
+
+// full takes so many bytes.
+type full struct{ room int }
+
+func (f *full) Write(p []byte) (int, error) {
+	if f.room -= len(p); f.room < 0 {
+		return 0, io.ErrShortWrite
+	}
+	return len(p), nil
 }

@@ -56,6 +56,20 @@ faults contains sprintf("%s actions, %s, oneself: say true or false", [model, na
 	not is_boolean(object.get(entry, "oneself", null))
 }
 
+faults contains sprintf("%s actions, %s, uses: %v is neither true nor false", [model, name, entry.uses]) if {
+	some model, actions in _actions
+	some name, entry in actions
+	not is_boolean(object.get(entry, "uses", false))
+}
+
+faults contains sprintf("%s actions, %s, uses: another model says %v", [model, name, said]) if {
+	some model, actions in _actions
+	some name, entry in actions
+	some others in _actions
+	said := object.get(others[name], "uses", false)
+	said != object.get(entry, "uses", false)
+}
+
 faults contains sprintf("%s actions, %s, properties, %s: %v is none of %s", [model, name, property, form, _forms]) if {
 	some model, actions in _actions
 	some name, entry in actions

@@ -90,6 +90,29 @@ test_fault_in_the_actions_is_named[note] if {
 			"patch": {"op": "remove", "path": "user.edit/oneself"},
 			"told": {"practice_group actions, user.edit, oneself: say true or false"},
 		},
+		"using, as a text": {
+			"patch": {"op": "replace", "path": "area.access/uses", "value": "yes"},
+			"told": {"practice_group actions, area.access, uses: yes is neither true nor false"},
+		},
+		"using, as nothing": {
+			"patch": {"op": "replace", "path": "area.access/uses", "value": null},
+			"told": {"practice_group actions, area.access, uses: null is neither true nor false"},
+		},
+		"using here and changing elsewhere": {
+			"patch": {"op": "remove", "path": "location.switch/uses"},
+			"told": {
+				"practice_group actions, location.switch, uses: another model says true",
+				"health_system actions, location.switch, uses: another model says false",
+				"regional actions, location.switch, uses: another model says false",
+			},
+		},
+		"changing here and using elsewhere": {
+			"patch": {"op": "add", "path": "assignment.add/uses", "value": true},
+			"told": {
+				"practice_group actions, assignment.add, uses: another model says false",
+				"regional actions, assignment.add, uses: another model says true",
+			},
+		},
 		"no such form": {
 			"patch": {"op": "replace", "path": "access.change/properties/level", "value": "number"},
 			"told": {

@@ -7,13 +7,15 @@ package authz
 # description: |
 #   For each action its models and resource type; `nowhere` marks those that need no standing, `anywhere` those for
 #   which standings in every organization count, `model` the one that judges without a place. `roles` are those that
-#   can give power at a standing at all; nobody without one has to be asked about. `properties` are the action's.
+#   can give power at a standing at all; nobody without one has to be asked about. `properties` are the action's. `uses`
+#   marks those that only use something; whatever is not marked so, in every model that knows it, changes something.
 catalogue[name] := {
 	"resource": _first_entry[name].resource,
 	"models": {model | some model, actions in _actions; actions[name]},
 	"nowhere": object.get(_first_entry[name], "stands", "somewhere") == "nowhere",
 	"anywhere": object.get(_first_entry[name], "anywhere", false),
 	"model": object.get(_first_entry[name], "model", ""),
+	"uses": {object.get(actions[name], "uses", false) | some actions in _actions} == {true},
 	"properties": {property |
 		some actions in _actions
 		some property, _ in actions[name].properties

@@ -20,6 +20,26 @@ test_catalogue_agrees_with_the_rules_on_what_needs_no_standing if {
 	{action | some action, entry in data.authz.catalogue; entry.model == "regional"} == {"patient.view"}
 }
 
+# Everything else changes something, for which facts have to be fresher.
+test_catalogue_names_the_actions_that_only_use if {
+	{action | some action, entry in data.authz.catalogue; entry.uses} == {
+		"user.list", "user.view", "user.view_locations", "location.switch", "area.access", "patient.view",
+		"incident.view", "summary.view",
+	}
+	every entry in data.authz.catalogue { is_boolean(entry.uses) }
+}
+
+test_catalogue_takes_an_action_for_a_change_where_models_disagree_or_say_nothing[note] if {
+	some note, value in {"absent": [], "false": [false], "a text": ["true"], "a number": [1]}
+	patches := array.concat(
+		[{"op": "remove", "path": "user.view/uses"}],
+		[{"op": "add", "path": "user.view/uses", "value": v} | some v in value],
+	)
+	changed := json.patch(data.authz.practice_group.actions, patches)
+	catalogue := data.authz.catalogue with data.authz.practice_group.actions as changed
+	not catalogue["user.view"].uses
+}
+
 test_catalogue_names_the_type_of_resource[note] if {
 	on_locations := {
 		"user.list", "location.switch", "incident.view", "summary.view", "area.access",
@@ -53,11 +73,17 @@ test_catalogue_is_the_same_for_every_model if {
 		{said |
 			some model in entry.models
 			table := data.authz[model].actions[action]
-			said := [table.resource, object.get(table, "stands", ""), object.get(table, "anywhere", false)]
+			said := [
+				table.resource,
+				object.get(table, "stands", ""),
+				object.get(table, "anywhere", false),
+				object.get(table, "uses", false),
+			]
 		} == {[
 			entry.resource,
 			{true: "nowhere", false: ""}[entry.nowhere],
 			entry.anywhere,
+			entry.uses,
 		]}
 	}
 }

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestGeneratedDirectoriesAreChecked: what one command makes up, the other finds good.
+func TestGeneratedDirectoriesAreChecked(t *testing.T) {
+	dir := t.TempDir()
+	for i, args := range [][]string{
+		{"--users", "0"}, {"--users", "1", "--seed", "18446744073709551615"}, {}, {"--users", "2500", "--seed", "3", "--format", "json"},
+	} {
+		for _, ending := range []string{"json", "yaml", "yml"} {
+			if len(args) == 6 && ending != "json" {
+				continue
+			}
+			file := filepath.Join(dir, strconv.Itoa(i)+"."+ending)
+			made := run(t, nil, append([]string{"directory", "generate", "-o", file}, args...)...)
+			require.Equal(t, statusOK, made.status, made)
+			require.Empty(t, made.err)
+			require.Regexp(t, `^\S+: \d+ locations in \d+ organizations, \d+ users?\n$`, made.out)
+			checked := run(t, nil, "directory", "check", file)
+			require.Equal(t, finished{out: file + " is good" + made.out[len(file):]}, checked)
+		}
+	}
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Len(t, entries, 10, "nothing else is left behind")
+}
+
+func TestGenerateWritesToTheStandardOutput(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "d.yaml")
+	require.Equal(t, statusOK, run(t, nil, "directory", "generate", "--users", "30", "-o", file).status)
+	written, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.Equal(t, finished{out: string(written)}, run(t, nil, "directory", "generate", "--users", "30", "--seed", "1", "--format", "yaml"))
+	got := run(t, nil, "directory", "generate", "--users", "30", "--seed", "2")
+	require.Equal(t, statusOK, got.status, got)
+	require.Equal(t, byte('{'), got.out[0])
+}
+
+func TestGenerateReplacesAFileWhereAskedTo(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "d.json")
+	require.NoError(t, os.WriteFile(file, []byte("mine"), 0o600))
+	got := run(t, nil, "directory", "generate", "--users", "3", "-o", file)
+	require.Equal(t, statusFailed, got.status)
+	require.Equal(t, "wardkeeper: "+file+" exists: name another file, or say --force to replace it\n", got.err)
+	kept, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.Equal(t, "mine", string(kept))
+
+	require.Equal(t, statusOK, run(t, nil, "directory", "generate", "--users", "3", "-o", file, "--force").status)
+	require.Equal(t, statusOK, run(t, nil, "directory", "check", file).status)
+	info, err := os.Stat(file)
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o644), info.Mode().Perm())
+
+	link := filepath.Join(t.TempDir(), "stdout.json")
+	require.NoError(t, os.Symlink("/dev/null", link))
+	got = run(t, nil, "directory", "generate", "--users", "3", "-o", link, "--force")
+	require.Equal(t, statusFailed, got.status)
+	require.Contains(t, got.err, "is no file")
+}
+
+// TestGenerateTakesTheTablesOfAPolicy: a policy without such tables lets everything pass.
+func TestGenerateTakesTheTablesOfAPolicy(t *testing.T) {
+	other := run(t, nil, "directory", "generate", "--users", "40", "--bundle", testPolicies, "--decision", "app/decision")
+	require.Equal(t, statusOK, other.status, other)
+	require.Equal(t, run(t, nil, "directory", "generate", "--users", "40"), other)
+	got := run(t, nil, "directory", "generate", "--bundle", "testdata/none")
+	require.Equal(t, statusFailed, got.status)
+	require.Empty(t, got.out)
+}
+
+func TestProgress(t *testing.T) {
+	for _, terminal := range []bool{false, true} {
+		var out bytes.Buffer
+		at := time.Unix(0, 0)
+		p := newProgress(&out)
+		require.False(t, p.terminal)
+		p.terminal, p.now, p.next = terminal, func() time.Time { return at }, at.Add(time.Second)
+		for i := range 250 { // 25 seconds
+			p.tell(i, 250, "user")
+			at = at.Add(100 * time.Millisecond)
+		}
+		p.end()
+		if !terminal {
+			require.Equal(t, "wardkeeper: 10 of 250 users\nwardkeeper: 110 of 250 users\nwardkeeper: 210 of 250 users\n", out.String())
+			continue
+		}
+		require.Equal(t, 25, bytes.Count(out.Bytes(), []byte("\r")))
+		require.Contains(t, out.String(), "\rwardkeeper: 10 of 250 users\x1b[K\rwardkeeper: 20 of 250 users\x1b[K")
+		require.True(t, bytes.HasSuffix(out.Bytes(), []byte("\r\x1b[K")))
+	}
+}

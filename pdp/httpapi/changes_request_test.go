@@ -1,0 +1,165 @@
+package httpapi
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/authzen"
+)
+
+func TestChangesThatAreRefused(t *testing.T) {
+	long := strings.Repeat("x", 1025)
+	for body, told := range map[string]string{
+		``:                                  "body is empty",
+		`[]`:                                "not a JSON object",
+		`{"users":[{"id":"a"}]}x`:           "goes on after",
+		`{"users":[{"id":"a","id":"b"}]}`:   "twice",
+		`{"users":[{"id":"a"}],"users":[]}`: "twice",
+		`{"users":[{"id":"a","record":{"id":"a","x":{"y":1,"y":2}}}]}`:      "twice",
+		`{"users":[{"id":"a","record":` + strings.Repeat(`{"a":`, 64) + `1`: "too deep",
+		`{}`:                            "Nothing is announced",
+		`{"users":[],"locations":null}`: "Nothing is announced",
+		`{"user":[{"id":"a"}]}`:         `There is no member "user" at the top level: the members are "users", "locations".`,
+		`{"users":[{"id":"a"}],"` + long + `":1}`:                                   `There is no member of that name at the top level`,
+		`{"users":[{"id":"a"}],"a\nb":1}`:                                           `There is no member of that name at the top level`,
+		`{"users":{"id":"a"}}`:                                                      `The member "users" at the top level is not an array`,
+		`{"locations":"a"}`:                                                         `The member "locations" at the top level is not an array`,
+		`{"users":["a"]}`:                                                           `The change at /users/0 is not an object`,
+		`{"users":[{"id":"a"},null]}`:                                               `The change at /users/1 is not an object`,
+		`{"users":[{"id":"a","organization":"b"}]}`:                                 `There is no member "organization" at /users/0`,
+		`{"locations":[{"id":"a","versoin":1}]}`:                                    `There is no member "versoin" at /locations/0: the members are "id", "organization", "version", "record".`,
+		`{"users":[{}]}`:                                                            `The member "id" at /users/0 is missing`,
+		`{"users":[{"id":null}]}`:                                                   `The member "id" at /users/0 is missing`,
+		`{"users":[{"id":""}]}`:                                                     `The member "id" at /users/0 is not a non-empty string`,
+		`{"users":[{"id":7}]}`:                                                      `The member "id" at /users/0 is not a non-empty string`,
+		`{"users":[{"id":"` + long + `"}]}`:                                         `The member "id" at /users/0 is too long: send at most 1024 bytes`,
+		`{"users":[{"id":"a\u0000"}]}`:                                              `The member "id" at /users/0 has control characters`,
+		`{"locations":[{"id":"a","organization":""}]}`:                              `The member "organization" at /locations/0 is not a non-empty string`,
+		`{"locations":[{"id":"a","organization":["b"]}]}`:                           `The member "organization" at /locations/0 is not a non-empty string`,
+		`{"users":[{"id":"a","record":[]}]}`:                                        `The member "record" at /users/0 is not an object`,
+		`{"users":[{"id":"a","record":"{}"}]}`:                                      `The member "record" at /users/0 is not an object`,
+		`{"users":[{"id":"a","record":{"id":"b"}}]}`:                                `The member "record" at /users/0 has another "id"`,
+		`{"users":[{"id":"a","record":{"id":null}}]}`:                               `The member "record" at /users/0 has another "id"`,
+		`{"users":[{"id":"a","record":{"id":{}}}]}`:                                 `The member "record" at /users/0 has another "id"`,
+		`{"users":[` + many(600) + `],"locations":[` + many(401) + `]}`:             "too many changes: send at most 1000",
+		`{"users":[` + many(1001) + `]}`:                                            "too many changes: send at most 1000",
+		"{\"users\":[{\"id\":\"\xff\"}]}":                                           "not valid UTF-8",
+		`{"users":[{"id":"a"}],"locations":[{"id":"b","record":{"n":1e999}}` + `]}`: "out of range",
+	} {
+		changes, err := parseChanges([]byte(body))
+		require.Error(t, err, body)
+		assert.Nil(t, changes, body)
+		f := faultOf(err)
+		assert.Equal(t, pdp.Invalid, f.kind, body)
+		assert.Contains(t, f.message, told, body)
+	}
+	for _, version := range []string{`0`, `-1`, `9007199254740992`, `1.5`, `1.0`, `1e3`, `"12"`, `true`, `[]`, `18446744073709551616`, `-0`} {
+		_, err := parseChanges([]byte(`{"users":[{"id":"a","version":` + version + `}]}`))
+		require.Error(t, err, version)
+		assert.Contains(t, faultOf(err).message, `The member "version" at /users/0 is not a whole number from 1 to 9007199254740991`, version)
+	}
+}
+
+// many is so many changes.
+func many(n int) string {
+	all := make([]string, n)
+	for i := range all {
+		all[i] = fmt.Sprintf(`{"id":"%d"}`, i)
+	}
+	return strings.Join(all, ",")
+}
+
+func TestChangesThatAreTaken(t *testing.T) {
+	for body, wanted := range map[string][]pdp.Change{
+		`{"users":[{"id":"a","version":null,"record":null}],"locations":null}`: {{Kind: pdp.UserChanged, ID: "a"}},
+		`{"locations":[{"id":"a","organization":null}],"users":[]}`:            {{Kind: pdp.LocationChanged, ID: "a"}},
+		`{"users":[{"id":"a","version":1},{"id":"a","version":2}]}`:            {{Kind: pdp.UserChanged, ID: "a", Version: 1}, {Kind: pdp.UserChanged, ID: "a", Version: 2}},
+		`{"users":[{"id":"a","record":{}}]}`:                                   {{Kind: pdp.UserChanged, ID: "a", Record: []byte(`{}`)}},
+		`{"users":[{"id":" \u00e4 /"}]}`:                                       {{Kind: pdp.UserChanged, ID: " ä /"}},
+	} {
+		changes, err := parseChanges([]byte(body))
+		require.NoError(t, err, body)
+		assert.Equal(t, wanted, changes, body)
+	}
+	changes, err := parseChanges([]byte(`{"users":[` + many(600) + `],"locations":[` + many(400) + `,{"id":"` + strings.Repeat("x", 1024) + `"}]}`))
+	require.Error(t, err)
+	assert.Nil(t, changes)
+	changes, err = parseChanges([]byte(`{"users":[` + many(600) + `],"locations":[` + many(399) + `,{"id":"` + strings.Repeat("x", 1024) + `"}]}`))
+	require.NoError(t, err)
+	assert.Len(t, changes, 1000)
+}
+
+// FuzzChanges says of the parser: it does not panic; its errors are sentences; what it takes is within the bounds, is JSON
+// to encoding/json too, and written and read again is the same.
+func FuzzChanges(f *testing.F) {
+	for _, body := range []string{
+		``, `{}`, janeChanged, `{"locations":[{"id":"ghi","organization":"metro","version":7,"record":{"id":"ghi","a":[1.5,null,true]}}]}`,
+		`{"users":[{"id":"a","version":9007199254740991},{"id":"\ud83d\ude00"}],"locations":null}`, `{"users":[{"id":"a","x":1}]}`,
+		`{"users":[{"id":"a","record":{"id":"b"}}]}`, `{"users":7}`, `{"users":[{"id":"a","version":1e3}]}`,
+	} {
+		f.Add([]byte(body))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		sent := bytes.Clone(body)
+		changes, err := parseChanges(body)
+		require.Equal(t, sent, body, "the body was changed")
+		if err != nil {
+			fault := faultOf(err)
+			require.Equal(t, pdp.Invalid, fault.kind)
+			require.True(t, strings.HasSuffix(fault.message, ".") && len(fault.message) < 500, fault.message)
+			require.Nil(t, changes)
+			return
+		}
+		require.True(t, json.Valid(body))
+		require.True(t, len(changes) >= 1 && len(changes) <= maxChanges)
+		again, err := parseChanges(written(t, changes))
+		require.NoError(t, err)
+		require.Equal(t, changes, again)
+	})
+}
+
+// written is an announcement of changes.
+func written(t *testing.T, changes []pdp.Change) []byte {
+	t.Helper()
+	lists := map[string][]any{}
+	for _, c := range changes {
+		require.True(t, c.ID != "" && len(c.ID) <= authzen.MaxName && c.Version <= pdp.MaxVersion)
+		item := map[string]any{"id": c.ID}
+		if c.Version > 0 {
+			item["version"] = c.Version
+		}
+		if c.Organization != "" {
+			item["organization"] = c.Organization
+		}
+		if c.Record != nil {
+			require.NoError(t, sameID(c))
+			item["record"] = json.RawMessage(c.Record)
+		}
+		name := map[pdp.ChangeKind]string{pdp.UserChanged: "users", pdp.LocationChanged: "locations"}[c.Kind]
+		lists[name] = append(lists[name], item)
+	}
+	body, err := json.Marshal(lists)
+	require.NoError(t, err)
+	return body
+}
+
+// sameID fails where a record is another's.
+func sameID(c pdp.Change) error {
+	var record map[string]json.RawMessage
+	if err := json.Unmarshal(c.Record, &record); err != nil {
+		return err
+	}
+	var id string
+	if own, has := record["id"]; !has || json.Unmarshal(own, &id) == nil && id == c.ID {
+		return nil
+	}
+	return errors.New("the record is another's")
+}

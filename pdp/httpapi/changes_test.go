@@ -1,0 +1,169 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/pdp"
+)
+
+const (
+	changesToken = "s3cret-of-the-announcer"
+	janeChanged  = `{"users":[{"id":"jane"}]}`
+)
+
+// announcer is an Announcer made of a function. It keeps what it was given.
+type announcer struct {
+	answer func(context.Context) (string, error)
+	given  [][]pdp.Change
+}
+
+func (a *announcer) Announce(ctx context.Context, changes []pdp.Change) (string, error) {
+	a.given = append(a.given, changes)
+	return a.answer(ctx)
+}
+
+func announced(token string, err error) *announcer {
+	return &announcer{answer: func(context.Context) (string, error) { return token, err }}
+}
+
+// tell announces changes with the right token.
+func (h *harness) tell(body string, headers ...string) answer {
+	h.t.Helper()
+	return h.post("/v1/membership/changes", body, append([]string{"Authorization", "Bearer " + changesToken}, headers...)...)
+}
+
+func TestChangesAreAnnounced(t *testing.T) {
+	a := announced("t\u00f6ken-1", nil)
+	h := start(t, Config{Decider: &fake{}, Changes: a, ChangesToken: changesToken})
+	got := h.tell(`{"locations":[{"id":"ghi","organization":"metro","version":7,"record":{"kind":"facility","id":"ghi"}},{"id":"abc"}],` +
+		`"users":[{"id":"jane","version":12},{"id":"joe","version":9007199254740991,"record":{"id":"joe","name":{"family":"J\u00f6e"},"n":1.50}}]}`)
+	assert.Equal(t, 200, got.status, got.body)
+	assert.Equal(t, `{"token":"töken-1"}`, got.body)
+	assert.Equal(t, "application/json", got.header.Get("Content-Type"))
+	assert.Equal(t, [][]pdp.Change{{
+		{Kind: pdp.UserChanged, ID: "jane", Version: 12},
+		{Kind: pdp.UserChanged, ID: "joe", Version: pdp.MaxVersion, Record: []byte(`{"id":"joe","n":1.50,"name":{"family":"Jöe"}}`)},
+		{Kind: pdp.LocationChanged, ID: "ghi", Organization: "metro", Version: 7, Record: []byte(`{"id":"ghi","kind":"facility"}`)},
+		{Kind: pdp.LocationChanged, ID: "abc"},
+	}}, a.given)
+}
+
+// TestTheTokenForChangesOpensNothingElse, and no other opens the way for changes.
+func TestTheTokenForChangesOpensNothingElse(t *testing.T) {
+	const ordinary = "s3cret-of-the-application"
+	for _, cfg := range []Config{{Token: ordinary}, {}} {
+		a := announced("1", nil)
+		cfg.Decider, cfg.Data, cfg.Changes, cfg.ChangesToken = allow(), &fakeData{}, a, changesToken
+		h := start(t, cfg)
+		for _, auth := range []string{"", "Bearer", "Bearer " + ordinary, "Bearer " + changesToken + "x", "Basic " + changesToken, changesToken} {
+			got := h.post("/v1/membership/changes", "this is not even JSON", "Authorization", auth)
+			assert.Contains(t, got.errorText(t, 401), "token for announcements", auth)
+			assert.Equal(t, "Bearer", got.header.Get("WWW-Authenticate"))
+		}
+		assert.Empty(t, a.given)
+		assert.Equal(t, 200, h.tell(janeChanged).status)
+		for path, method := range map[string]string{"/access/v1/evaluation": "POST", "/v1/revision": "GET", "/metrics": "GET", "/v1/data": "POST"} {
+			if cfg.Token != "" {
+				assert.Equal(t, 401, h.do(method, path, question, "Authorization", "Bearer "+changesToken).status, path)
+			}
+		}
+		assert.NotContains(t, h.log.String(), "s3cret")
+	}
+}
+
+func TestChangesNeedATokenOfTheirOwn(t *testing.T) {
+	for _, token := range []string{"", "the-ordinary-one"} {
+		_, err := New(Config{Decider: allow(), BaseURL: "https://x", Token: "the-ordinary-one", Changes: announced("", nil), ChangesToken: token})
+		assert.ErrorContains(t, err, "a token of their own", token)
+	}
+	_, err := New(Config{Decider: allow(), BaseURL: "https://x", Changes: announced("", nil), ChangesToken: "two words"})
+	assert.ErrorContains(t, err, "printable ASCII")
+}
+
+func TestWithoutAnAnnouncerThereIsNoPathForChanges(t *testing.T) {
+	for _, data := range []Data{nil, &fakeData{}} {
+		h := start(t, Config{Decider: allow(), Data: data, ChangesToken: changesToken})
+		assert.Equal(t, 404, h.tell(janeChanged).status)
+		assert.NotContains(t, h.do("GET", "/metrics", "").body, "wardkeeper_announced_changes_total{")
+	}
+	h := start(t, Config{Decider: allow(), Changes: announced("1", nil), ChangesToken: changesToken})
+	got := h.do("GET", "/v1/membership/changes", "")
+	assert.Contains(t, got.errorText(t, 405), "answers POST only")
+}
+
+func TestWhatFailsIsNotAnnounced(t *testing.T) {
+	cause := errors.New("LOADING at redis://10.0.0.7")
+	for name, c := range map[string]struct {
+		err    error
+		status int
+		told   string
+	}{
+		"unavailable":           {&pdp.Error{Kind: pdp.Unavailable, Err: cause}, 503, "It is not known whether the changes have been announced: announce them again."},
+		"unavailable, in words": {&pdp.Error{Kind: pdp.Unavailable, Message: "The stream is gone.", Err: cause}, 503, "The stream is gone."},
+		"late":                  {context.DeadlineExceeded, 503, "It is not known whether the changes have been announced: announce them again."},
+		"invalid":               {&pdp.Error{Kind: pdp.Invalid, Err: cause}, 400, "The changes cannot be announced as they are."},
+		"invalid, in words":     {&pdp.Error{Kind: pdp.Invalid, Message: "The record of joe is malformed."}, 400, "The record of joe is malformed."},
+		"anything":              {cause, 500, "It is not known whether the changes have been announced: announce them again."},
+	} {
+		h := start(t, Config{Decider: allow(), Changes: announced("token", c.err), ChangesToken: changesToken})
+		got := h.tell(janeChanged)
+		assert.Equal(t, c.told, got.errorText(t, c.status), name)
+		assert.Contains(t, h.do("GET", "/metrics", "").body, `wardkeeper_announced_changes_total{kind="user"} 0`+"\n", name)
+		if c.status >= 500 && c.err != context.DeadlineExceeded {
+			assert.Contains(t, h.log.String(), cause.Error(), name)
+		}
+	}
+}
+
+// TestAnAnnouncementThatTookTooLong is not known to have succeeded, whatever the announcer says.
+func TestAnAnnouncementThatTookTooLong(t *testing.T) {
+	slow := &announcer{answer: func(ctx context.Context) (string, error) { <-ctx.Done(); return "token", nil }}
+	h := start(t, Config{Decider: allow(), Changes: slow, ChangesToken: changesToken, Timeout: 10 * time.Millisecond})
+	assert.Contains(t, h.tell(janeChanged).errorText(t, 503), "announce them again")
+}
+
+func TestBodyOfAnAnnouncement(t *testing.T) {
+	h := start(t, Config{Decider: allow(), Changes: announced("1", nil), ChangesToken: changesToken})
+	padded := func(n int) string { return janeChanged + strings.Repeat(" ", n-len(janeChanged)) }
+	assert.Equal(t, 200, h.tell(padded(4<<20)).status)
+	assert.Equal(t, "The body is too large: send at most 4 MiB.", h.tell(padded(4<<20+1)).errorText(t, 400))
+	assert.Contains(t, h.tell(janeChanged, "Content-Type", "text/plain").errorText(t, 400), "application/json")
+
+	s, err := New(Config{Decider: allow(), BaseURL: "https://x", Changes: announced("1", nil), ChangesToken: changesToken, Logger: slog.New(slog.DiscardHandler)})
+	require.NoError(t, err)
+	// Without a Content-Length it must be found out by reading.
+	r := httptest.NewRequest(http.MethodPost, "/v1/membership/changes", struct{ *strings.Reader }{strings.NewReader(padded(4<<20 + 1))})
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Authorization", "Bearer "+changesToken)
+	w := httptest.NewRecorder()
+	s.Handler().ServeHTTP(w, r)
+	assert.Equal(t, `{"error":"The body is too large: send at most 4 MiB."}`, w.Body.String())
+}
+
+// TestChangesAreCounted in metrics and log, which name nobody.
+func TestChangesAreCounted(t *testing.T) {
+	h := start(t, Config{Decider: allow(), Changes: announced("secret0", nil), ChangesToken: changesToken})
+	h.tell(`{"users":[{"id":"secret1"},{"id":"secret2","record":{"username":"secret3"}}],"locations":[{"id":"secret4","organization":"secret5"}]}`)
+	h.tell(`{"users":[{"id":"secret6"}]}`)
+	h.tell(`{"users":[{"id":"secret7","secret8":1}]}`)
+	body := h.do("GET", "/metrics", "").body
+	assert.Contains(t, body, `wardkeeper_announced_changes_total{kind="user"} 3`+"\n")
+	assert.Contains(t, body, `wardkeeper_announced_changes_total{kind="location"} 1`+"\n")
+	assert.Contains(t, body, `wardkeeper_http_requests_total{method="POST",path="/v1/membership/changes",status="200"} 2`+"\n")
+	log := h.log.String()
+	assert.NotContains(t, log, "secret")
+	lines := strings.Split(log, "\n")
+	assert.Contains(t, lines[0], `"level":"INFO"`)
+	assert.Contains(t, lines[0], `"users":2,"locations":1`)
+	assert.Contains(t, lines[2], `"status":400`)
+}

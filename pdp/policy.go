@@ -38,7 +38,6 @@ type actionEntry struct {
 	anywhere bool     // standings in every organization count
 	uses     bool     // changes nothing; an action that does not say so changes something
 	model    string   // judges without a place; "" where the place or standing says
-	uses     bool     // only uses something; what does not changes something
 	roles    []string // those that can give power at a standing at all
 	named    []string // the properties that it has
 }

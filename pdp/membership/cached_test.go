@@ -266,6 +266,7 @@ func TestAtLeast(t *testing.T) {
 		role, err = seen(t, first, "jane", pdp.Need{})
 		require.Error(t, err, role)
 		o.set(func() { o.down = false })
+		settled()
 		sees(t, first, "jane", "ed_admin")
 		asked := o.questions()
 		_, err = seen(t, first, "jane", pdp.Need{AtLeast: []string{token}})

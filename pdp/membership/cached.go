@@ -145,6 +145,7 @@ func (c *Cached) forget(e *record) {
 
 // needed is how new the facts of one view have to be.
 type needed struct {
+	judge  *judge // by the tables that were in force when the view was asked for
 	budget time.Duration
 	since  uint64 // when the view was asked for, in the order of the feed
 	fresh  bool   // nothing fetched before will do
@@ -152,7 +153,7 @@ type needed struct {
 
 // usable says what an entry may be used for.
 func (c *Cached) usable(e *record, n needed) verdict {
-	if e == nil || e.judge != c.judge.Load() {
+	if e == nil || e.judge != n.judge {
 		return stale
 	}
 	now := time.Now()

@@ -22,9 +22,9 @@ func (c *Cached) user(ctx context.Context, n needed, id string) (*record, error)
 			e, err := c.fetch(ctx, key, func(ctx context.Context, began fact) (*record, error) {
 				sent, err := c.origin.User(ctx, id)
 				if err != nil || sent == nil {
-					return c.nothing(key, began), err
+					return c.nothing(n, key, began), err
 				}
-				return c.userEntry(key, *sent, began, shared)
+				return c.userEntry(n, key, *sent, began, shared)
 			})
 			if err != nil {
 				return shared, err
@@ -43,16 +43,16 @@ func (c *Cached) username(ctx context.Context, n needed, folded string) (*record
 			if err != nil {
 				return nil, err
 			}
-			return c.namesake(key, sent, began)
+			return c.namesake(n, key, sent, began)
 		})
 	})
 }
 
 // namesake gives the pointer to the one account that a username is of, and keeps both.
-func (c *Cached) namesake(key recordKey, sent []Sent, began fact) (*record, error) {
+func (c *Cached) namesake(n needed, key recordKey, sent []Sent, began fact) (*record, error) {
 	var found *record
 	for _, one := range sent {
-		e, err := c.userEntry(recordKey{kind: userRecord}, one, began, nil)
+		e, err := c.userEntry(n, recordKey{kind: userRecord}, one, began, nil)
 		if err != nil {
 			return nil, err
 		}
@@ -67,7 +67,7 @@ func (c *Cached) namesake(key recordKey, sent []Sent, began fact) (*record, erro
 		found = e
 	}
 	if found == nil {
-		return c.keep(c.nothing(key, began), false), nil
+		return c.keep(c.nothing(n, key, began), false), nil
 	}
 	c.keep(found, true)
 	pointer := &record{fact: began, key: key, judge: found.judge, bytes: entryBytes, pointer: found.key.id}
@@ -116,9 +116,9 @@ func (c *Cached) loadTree(ctx context.Context, n needed, location string) (*reco
 	e, err := c.fetch(ctx, key, func(ctx context.Context, began fact) (*record, error) {
 		sent, err := c.origin.Organization(ctx, location)
 		if err != nil || sent == nil {
-			return c.nothing(key, began), err
+			return c.nothing(n, key, began), err
 		}
-		e, err := c.treeEntry(*sent, began, shared)
+		e, err := c.treeEntry(n, *sent, began, shared)
 		switch {
 		case err != nil:
 			c.quarantine.add(key, err)
@@ -196,15 +196,15 @@ func (c *Cached) behind(e *record) bool {
 }
 
 // nothing is the entry of a record that is not there.
-func (c *Cached) nothing(key recordKey, began fact) *record {
-	e := &record{fact: began, key: key, judge: c.judge.Load(), bytes: entryBytes, absent: true}
+func (c *Cached) nothing(n needed, key recordKey, began fact) *record {
+	e := &record{fact: began, key: key, judge: n.judge, bytes: entryBytes, absent: true}
 	e.expires = c.expiry(began.asOf, true)
 	return e
 }
 
 // userEntry reads a user that an origin delivered. A key without an id takes the record's.
-func (c *Cached) userEntry(key recordKey, sent Sent, began fact, known *record) (*record, error) {
-	e := &record{fact: began, key: key, judge: c.judge.Load()}
+func (c *Cached) userEntry(n needed, key recordKey, sent Sent, began fact, known *record) (*record, error) {
+	e := &record{fact: began, key: key, judge: n.judge}
 	draft, shape, err := e.judge.user(e.judge.json(sent.Record))
 	if err == nil && key.id != "" && draft.ID != key.id {
 		err = errors.New("the record has another id than was asked for")
@@ -223,8 +223,8 @@ func (c *Cached) userEntry(key recordKey, sent Sent, began fact, known *record) 
 }
 
 // treeEntry reads the locations that an origin delivered.
-func (c *Cached) treeEntry(sent Sent, began fact, known *record) (*record, error) {
-	e := &record{fact: began, judge: c.judge.Load()}
+func (c *Cached) treeEntry(n needed, sent Sent, began fact, known *record) (*record, error) {
+	e := &record{fact: began, judge: n.judge}
 	drafts, faults, err := e.judge.locations(e.judge.json(sent.Record))
 	if err != nil {
 		return nil, err

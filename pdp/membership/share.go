@@ -112,7 +112,7 @@ func (c *Cached) fromShared(ctx context.Context, n needed, key recordKey) (e *re
 	if err != nil || value == nil {
 		return nil, false
 	}
-	if e, err = c.unpacked(key, value); err != nil {
+	if e, err = c.unpacked(n.judge, key, value); err != nil {
 		c.distrust(key, err)
 		return nil, false
 	}
@@ -131,11 +131,12 @@ func (c *Cached) sharedPointer(ctx context.Context, key recordKey) string {
 	if c.shared == nil {
 		return ""
 	}
+	j := c.judge.Load()
 	value, err := c.shared.get(ctx, key)
 	if err != nil || value == nil {
 		return ""
 	}
-	e, err := c.unpacked(key, value)
+	e, err := c.unpacked(j, key, value)
 	if err != nil {
 		c.distrust(key, err)
 		return ""
@@ -153,7 +154,7 @@ func (c *Cached) distrust(key recordKey, err error) {
 }
 
 // unpacked reads a shared value, and judges it as strictly as what comes from the origin.
-func (c *Cached) unpacked(key recordKey, value []byte) (*record, error) {
+func (c *Cached) unpacked(j *judge, key recordKey, value []byte) (*record, error) {
 	s, body, err := unpackFact(key, value)
 	if err != nil {
 		return nil, err
@@ -163,7 +164,7 @@ func (c *Cached) unpacked(key recordKey, value []byte) (*record, error) {
 	}
 	now := time.Now()
 	s.asOf = now.Add(-max(c.shared.now().Sub(s.asOf), 0))
-	e := &record{fact: fact{stamp: s, made: body[0]&madeVersion != 0}, key: key, judge: c.judge.Load(), bytes: entryBytes}
+	e := &record{fact: fact{stamp: s, made: body[0]&madeVersion != 0}, key: key, judge: j, bytes: entryBytes}
 	e.expires = e.asOf.Add(c.cfg.TTL)
 	content := body[1:]
 	switch key.kind {

@@ -32,7 +32,7 @@ var _ pdp.View = (*view)(nil)
 
 // View implements [pdp.Source].
 func (c *Cached) View(_ context.Context, need pdp.Need) (pdp.View, error) {
-	n := needed{budget: c.cfg.MaxAgeChange, since: c.feed.order.Add(1)}
+	n := needed{judge: c.judge.Load(), budget: c.cfg.MaxAgeChange, since: c.feed.order.Add(1)}
 	if need.Using {
 		n.budget = c.cfg.MaxAgeUse
 	}
@@ -271,7 +271,7 @@ func (v *view) Users(ctx context.Context, q pdp.UserQuery) (pdp.Users, error) {
 
 // listedUser is one user of a list. What the view has given before stays what it was.
 func (v *view) listedUser(ctx context.Context, sent Sent, began fact) (*seenUser, error) {
-	e, err := v.c.userEntry(recordKey{kind: userRecord}, sent, began, nil)
+	e, err := v.c.userEntry(v.need, recordKey{kind: userRecord}, sent, began, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -2,17 +2,35 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"os"
 	"reflect"
 	"sync/atomic"
+	"time"
 
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
 
-// directory is the source of facts: a directory file, opened once there is a policy whose tables say what it may say.
-type directory struct {
+// directory is a source of facts, as the wiring knows it.
+type directory interface {
+	pdp.Source
+	// judgedBy holds the directory against what a policy lets a directory say. What is in force stays as it is until adopt
+	// is called.
+	judgedBy(v *pdp.Vocabulary) (adopt func(), err error)
+	// exists fails where there is nothing that any policy could judge.
+	exists() error
+	// reached fails where the directory cannot be read now.
+	reached(ctx context.Context) error
+	// attributes name the directory in logs, String for people.
+	attributes() []any
+	String() string
+	close()
+}
+
+// fileDirectory is a directory file, opened once there is a policy whose tables say what it may say.
+type fileDirectory struct {
 	path   string
 	logger *slog.Logger
 	file   atomic.Pointer[membership.File] // nil until then
@@ -20,10 +38,10 @@ type directory struct {
 	vocabulary *pdp.Vocabulary
 }
 
-var _ pdp.Source = (*directory)(nil)
+var _ directory = (*fileDirectory)(nil)
 
 // View implements [pdp.Source].
-func (d *directory) View(ctx context.Context, need pdp.Need) (pdp.View, error) {
+func (d *fileDirectory) View(ctx context.Context, need pdp.Need) (pdp.View, error) {
 	file := d.file.Load()
 	if file == nil {
 		return nil, &pdp.Error{Kind: pdp.Unavailable, Message: "Membership facts are unavailable."}
@@ -31,9 +49,8 @@ func (d *directory) View(ctx context.Context, need pdp.Need) (pdp.View, error) {
 	return file.View(ctx, need)
 }
 
-// judgedBy holds the file against what a policy lets a directory say, and opens it for the first. What is in force stays
-// as it is until adopt is called.
-func (d *directory) judgedBy(v *pdp.Vocabulary) (adopt func(), err error) {
+// judgedBy also opens the file for the first policy.
+func (d *fileDirectory) judgedBy(v *pdp.Vocabulary) (adopt func(), err error) {
 	file := d.file.Load()
 	switch {
 	case file == nil:
@@ -55,21 +72,37 @@ func (d *directory) judgedBy(v *pdp.Vocabulary) (adopt func(), err error) {
 	return func() {}, nil
 }
 
-// exists fails where there is no file, which no policy could mend.
-func (d *directory) exists() error {
+func (d *fileDirectory) exists() error {
 	_, err := os.Stat(d.path)
 	return err
 }
 
+// reached has nothing to try: a file that could be opened has been read.
+func (d *fileDirectory) reached(context.Context) error { return nil }
+
 // status says how the file is doing.
-func (d *directory) status() membership.Status {
+func (d *fileDirectory) status() membership.Status {
 	if file := d.file.Load(); file != nil {
 		return file.Status()
 	}
 	return membership.Status{}
 }
 
-func (d *directory) close() {
+func (d *fileDirectory) attributes() []any {
+	status := d.status()
+	return []any{"directory", d.path, "locations", status.Locations, "users", status.Users}
+}
+
+// String implements [fmt.Stringer].
+func (d *fileDirectory) String() string {
+	status := d.status()
+	if status.LoadedAt.IsZero() {
+		return d.path
+	}
+	return fmt.Sprintf("%s: %s, %s", d.path, counted(status.Locations, "location"), counted(status.Users, "user"))
+}
+
+func (d *fileDirectory) close() {
 	if file := d.file.Load(); file != nil {
 		_ = file.Close() // it only stops watching
 	}
@@ -83,3 +116,50 @@ func openDirectory(path string, v *pdp.Vocabulary, logger *slog.Logger) (*member
 	}
 	return membership.OpenFile(cfg)
 }
+
+// remoteDirectory is an application or a database: each record is judged as it is fetched.
+type remoteDirectory struct {
+	*membership.Cached
+	name string // for logs
+	// vocabulary is what records are judged by. Only the goroutine that takes policies uses it.
+	vocabulary *pdp.Vocabulary
+}
+
+var _ directory = (*remoteDirectory)(nil)
+
+func openRemote(name string, cfg membership.CachedConfig) (*remoteDirectory, error) {
+	cached, err := membership.OpenCached(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return &remoteDirectory{Cached: cached, name: name}, nil
+}
+
+// judgedBy cannot know what an origin would say: a record that the new tables do not admit is quarantined when it is asked for.
+func (d *remoteDirectory) judgedBy(v *pdp.Vocabulary) (adopt func(), err error) {
+	if v == nil || reflect.DeepEqual(v, d.vocabulary) {
+		return func() {}, nil
+	}
+	return func() {
+		d.Adopt(*v)
+		d.vocabulary = v
+	}, nil
+}
+
+func (d *remoteDirectory) exists() error { return nil }
+
+// patience is how long a check waits for a directory or Redis to answer.
+const patience = 5 * time.Second
+
+func (d *remoteDirectory) reached(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return d.Check(ctx)
+}
+
+func (d *remoteDirectory) attributes() []any { return []any{"directory", d.name} }
+
+// String implements [fmt.Stringer].
+func (d *remoteDirectory) String() string { return d.name }
+
+func (d *remoteDirectory) close() { _ = d.Close() } // nothing is written there

@@ -59,8 +59,12 @@ func (l *loader) fault(format string, args ...any) {
 }
 
 func (l *loader) set(flag, origin, value string) {
-	f := l.table.Lookup(flag)
 	l.settings.origins[flag] = origin
+	l.setIn(l.table.Lookup(flag), origin, value)
+}
+
+// setIn sets an entry of a table of settings.
+func (l *loader) setIn(f *pflag.Flag, origin, value string) {
 	before := f.Value.String()
 	if f.Value.Set(value) == nil {
 		return
@@ -69,6 +73,8 @@ func (l *loader) set(flag, origin, value string) {
 	switch f.Value.Type() {
 	case "bool":
 		l.fault("%s is %q: say true or false", origin, value)
+	case "size":
+		l.fault("%s is %q: say a number with its unit, such as 64MiB or 1GiB", origin, value)
 	case "duration":
 		l.fault("%s is %q: say a number with its unit, such as 500ms, 10s or 2m", origin, value)
 	default:
@@ -142,7 +148,7 @@ func (l *loader) fileEntry(path string, key, value *yaml.Node, seen map[string]i
 	var known []string
 	flag := ""
 	l.table.VisitAll(func(f *pflag.Flag) {
-		known = append(known, yamlKey(f.Name), policyKey)
+		known = append(known, yamlKey(f.Name), policyKey, membershipKey)
 		if yamlKey(f.Name) == key.Value {
 			flag = f.Name
 		}
@@ -150,12 +156,14 @@ func (l *loader) fileEntry(path string, key, value *yaml.Node, seen map[string]i
 	switch {
 	case key.Value == configFlag:
 		l.fault("%s: a configuration cannot name another: give --config or %s instead", where, variable(configFlag))
-	case flag == "" && key.Value != policyKey:
+	case flag == "" && key.Value != policyKey && key.Value != membershipKey:
 		l.fault("%s: %q is no setting: %sremove it", where, key.Value, didYouMean("", key.Value, known))
 	case seen[key.Value] > 0:
 		l.fault("%s: %s was set in line %d already: remove one of them", where, key.Value, seen[key.Value])
 	case key.Value == policyKey:
 		l.policy(path, value)
+	case key.Value == membershipKey:
+		l.membership(path, value)
 	case value.Kind != yaml.ScalarNode:
 		l.fault("%s: %s must be a single value", where, key.Value)
 	case value.Tag != "!!null": // a key without a value leaves the default

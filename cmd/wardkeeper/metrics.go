@@ -12,8 +12,11 @@ import (
 // again leaves the last good one in force, which nothing else would show.
 func newRegistry(d *decisions) *prometheus.Registry {
 	registry := prometheus.NewRegistry()
-	if d.directory != nil {
-		registry.MustRegister(directoryMetrics(d.directory)...)
+	switch directory := d.directory.(type) {
+	case *fileDirectory:
+		registry.MustRegister(directoryMetrics(directory)...)
+	case *remoteDirectory:
+		registry.MustRegister(factMetrics{directory})
 	}
 	if d.follower != nil {
 		registry.MustRegister(bundleMetrics(d.follower)...)
@@ -21,7 +24,7 @@ func newRegistry(d *decisions) *prometheus.Registry {
 	return registry
 }
 
-func directoryMetrics(d *directory) []prometheus.Collector {
+func directoryMetrics(d *fileDirectory) []prometheus.Collector {
 	return []prometheus.Collector{
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
 			Name: "wardkeeper_directory_reloads_total",

@@ -11,13 +11,15 @@ import (
 	"github.com/wardkeeper/wardkeeper/bundles"
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/httpapi"
+	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
 
 // sources says what decisions are made from.
 type sources struct {
 	bundle    *bundles.Following // nil: the built-in policy
 	decision  string
-	directory string // a file; may be empty where the policy needs none
+	directory string                   // a file; may be empty where the policy needs none
+	cached    *membership.CachedConfig // instead of a file, which directory then names; nil for a file
 	timeout   time.Duration
 	serveData bool // to clients of OPA's API
 	once      bool // takes the bundle as it is now: it is not followed, and nothing is written
@@ -27,24 +29,33 @@ type sources struct {
 type decisions struct {
 	engine    *pdp.Engine
 	follower  *bundles.Follower      // nil where the policy is the built-in one
-	directory *directory             // nil where facts are absent
+	directory directory              // nil where facts are absent
 	activated atomic.Pointer[func()] // is called after each policy; nil until there is a front door
 }
 
-var errNoDirectory = errors.New("--directory is missing: name the file with locations and users, which the policy judges by")
+var errNoDirectory = errors.New("--directory is missing: name the file, application or database with locations and users, which the policy judges by")
 
 // open makes an engine of policy and directory. Its error has every fault of both.
 func open(ctx context.Context, s sources, logger *slog.Logger) (*decisions, error) {
 	d := &decisions{}
 	cfg := pdp.Config{Timeout: s.timeout, ServeData: s.serveData, Logger: logger, Stale: d.stale}
-	if s.directory != "" {
-		d.directory = &directory{path: s.directory, logger: logger}
+	if s.cached != nil {
+		remote, err := openRemote(s.directory, *s.cached)
+		if err != nil {
+			return nil, err
+		}
+		d.directory, cfg.Source = remote, remote
+	} else if s.directory != "" {
+		d.directory = &fileDirectory{path: s.directory, logger: logger}
 		cfg.Source = d.directory
 	}
 	d.engine = pdp.New(cfg)
 	err := d.openPolicy(ctx, s, logger)
 	if err == nil && d.directory != nil && d.engine.Policy() == nil {
 		err = d.directory.exists() // what it says is judged by the first policy that comes
+	}
+	if err == nil && d.directory != nil && s.once {
+		err = d.directory.reached(ctx)
 	}
 	if err != nil {
 		d.close()
@@ -95,8 +106,14 @@ func (d *decisions) frontDoor(cfg httpapi.Config) (*httpapi.Server, error) {
 	}
 	cfg.Policy = d.policyStatus
 	cfg.Registry = newRegistry(d)
-	if d.directory != nil {
-		cfg.DirectoryRevision = func() string { return d.directory.status().Revision }
+	switch directory := d.directory.(type) {
+	case *fileDirectory:
+		cfg.DirectoryRevision = func() string { return directory.status().Revision }
+	case *remoteDirectory:
+		cfg.Membership = directory.membershipStatus
+		if cfg.ChangesToken != "" {
+			cfg.Changes = directory
+		}
 	}
 	api, err := httpapi.New(cfg)
 	if err == nil {
@@ -114,12 +131,7 @@ func (d *decisions) String() string {
 	if d.directory == nil {
 		return s + ", no directory"
 	}
-	status := d.directory.status()
-	if status.LoadedAt.IsZero() {
-		return fmt.Sprintf("%s, directory %s", s, d.directory.path)
-	}
-	return fmt.Sprintf("%s, directory %s: %s, %s",
-		s, d.directory.path, counted(status.Locations, "location"), counted(status.Users, "user"))
+	return fmt.Sprintf("%s, directory %s", s, d.directory)
 }
 
 func counted(n int, noun string) string {
@@ -135,8 +147,7 @@ func (d *decisions) attributes(more ...any) []any {
 		more = append(more, "revision", p.Revision().ID, "policies", p.Revision().Source)
 	}
 	if d.directory != nil {
-		status := d.directory.status()
-		more = append(more, "directory", d.directory.path, "locations", status.Locations, "users", status.Users)
+		more = append(more, d.directory.attributes()...)
 	}
 	return more
 }

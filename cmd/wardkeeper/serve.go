@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/wardkeeper/wardkeeper/pdp/httpapi"
+	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
 
 // gcPercent lets the heap grow to five times its live part between collections. A decision leaves much garbage and
@@ -63,12 +64,25 @@ Exit status: 0 stopped as told, or checked and good; 1 not able to serve, or sto
 			token, exposed, err = readToken(s.TokenFile)
 			faults = errors.Join(faults, err)
 		}
+		changes, changesExposed := "", false
+		if s.ChangesTokenFile != "" {
+			var err error
+			changes, changesExposed, err = readToken(s.ChangesTokenFile)
+			faults = errors.Join(faults, err)
+		}
 		logger := newLogger(p.stderr, s)
 		bundle, err := s.following()
+		var cached *membership.CachedConfig
+		if faults == nil {
+			var atFault error
+			cached, atFault = s.cached(logger)
+			err = errors.Join(err, atFault)
+		}
 		var d *decisions
 		if err == nil {
 			d, err = open(cmd.Context(), sources{
-				bundle: bundle, decision: s.Decision, directory: s.Directory, timeout: s.EvaluationTimeout, serveData: s.ServeData, once: s.Check,
+				bundle: bundle, decision: s.Decision, directory: nameOf(s.Directory), cached: cached,
+				timeout: s.EvaluationTimeout, serveData: s.ServeData, once: s.Check,
 			}, logger)
 		}
 		if faults = errors.Join(faults, err); faults != nil {
@@ -81,11 +95,14 @@ Exit status: 0 stopped as told, or checked and good; 1 not able to serve, or sto
 		if exposed {
 			logger.Warn("Everybody on this machine can read the token file: take that right away (chmod o-r).", "file", s.TokenFile)
 		}
+		if changesExposed {
+			logger.Warn("Everybody on this machine can read the token file: take that right away (chmod o-r).", "file", s.ChangesTokenFile)
+		}
 		if s.Check {
 			fmt.Fprintf(p.stdout, "All good: %s.\n", printable(d.String()))
 			return nil
 		}
-		if err := serve(cmd.Context(), s, d, token, logger, p.signals()); err != nil {
+		if err := serve(cmd.Context(), s, d, tokens{token, changes}, logger, p.signals()); err != nil {
 			return &exitError{statusNo, err}
 		}
 		return nil
@@ -117,15 +134,18 @@ func (w *writtenFlag) Set(value string) error { w.given[w.name] = value; return 
 func (w *writtenFlag) Type() string           { return w.kind }
 func (w *writtenFlag) String() string         { return w.fallback }
 
+// tokens are those of callers: who asks, and who announces changes.
+type tokens struct{ asking, changes string }
+
 // serve listens first, so that the line it logs is true, and returns when the server has stopped.
-func serve(ctx context.Context, s *settings, d *decisions, token string, logger *slog.Logger, stop <-chan os.Signal) error {
+func serve(ctx context.Context, s *settings, d *decisions, t tokens, logger *slog.Logger, stop <-chan os.Signal) error {
 	listener, err := net.Listen("tcp", s.Addr)
 	if err != nil {
 		return fmt.Errorf("cannot listen (choose another --addr): %w", err)
 	}
 	at := listener.Addr().String()
 	// A name may turn out to be an address that others can reach.
-	if host, _, _ := net.SplitHostPort(at); token == "" && !s.Insecure && !isLoopback(host) {
+	if host, _, _ := net.SplitHostPort(at); t.asking == "" && !s.Insecure && !isLoopback(host) {
 		return errors.Join(fmt.Errorf("%s is %s, which others can reach: name a --token-file, or say --insecure", s.Addr, at),
 			listener.Close())
 	}
@@ -139,7 +159,8 @@ func serve(ctx context.Context, s *settings, d *decisions, token string, logger 
 	}
 	api, err := d.frontDoor(httpapi.Config{
 		BaseURL:           baseURL,
-		Token:             token,
+		Token:             t.asking,
+		ChangesToken:      t.changes,
 		Logger:            logger,
 		Timeout:           s.RequestTimeout,
 		ReadHeaderTimeout: s.ReadHeaderTimeout,

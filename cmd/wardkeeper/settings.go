@@ -13,8 +13,20 @@ import (
 type settings struct {
 	// Addr is HOST:PORT. Anywhere but on the loopback interface, a token file or Insecure is needed.
 	Addr string
-	// Directory is the file with locations, users and assignments. Only policies that judge without one may go without.
+	// Directory is where facts come from: a file with locations, users and assignments, the address of an application that
+	// has them (https://), or a database (postgres://). Only policies that judge without facts may go without.
 	Directory string
+	// Redis is the server where sidecars share facts, and tell each other of changes.
+	Redis string
+	// ChangesTokenFile holds the bearer token of whoever announces changes of the directory. With Redis it also says that
+	// every change is announced, so that a live stream vouches for facts.
+	ChangesTokenFile string
+	// MaxAgeChange is how old facts may be that nothing vouches for, in a question about changing something.
+	MaxAgeChange time.Duration
+	// MaxAgeUse is how old they may be in a question about using something.
+	MaxAgeUse time.Duration
+	// Lease is how long nothing may be heard of changes before nothing is vouched for.
+	Lease time.Duration
 	// Bundle is a policy to serve instead of the built-in one: a directory of Rego and data files, a .tar.gz, or the
 	// address of one on a server (https://) or in a registry (oci://). It is followed while serving.
 	Bundle string
@@ -55,6 +67,8 @@ type settings struct {
 	policyBundle []byte
 	policyFaulty bool // it was there, and could not be read
 
+	membership membershipSettings // membership of the YAML file
+
 	// origins is the spelling by which a setting was given, by flag name, so that a fault names what to change.
 	origins map[string]string
 }
@@ -62,6 +76,9 @@ type settings struct {
 func defaultSettings() *settings {
 	return &settings{
 		Addr:              "127.0.0.1:8181",
+		MaxAgeChange:      5 * time.Second,
+		MaxAgeUse:         time.Minute,
+		Lease:             time.Second,
 		Decision:          defaultDecision,
 		LogFormat:         "text",
 		LogLevel:          "info",
@@ -71,6 +88,7 @@ func defaultSettings() *settings {
 		RequestTimeout:    10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		ShutdownTimeout:   20 * time.Second,
+		membership:        defaultMembership(),
 		origins:           map[string]string{},
 	}
 }
@@ -82,7 +100,12 @@ func (s *settings) table() *pflag.FlagSet {
 	t := pflag.NewFlagSet("serve", pflag.ContinueOnError)
 	t.SortFlags = false
 	t.StringVar(&s.Addr, "addr", s.Addr, "where to listen, `HOST:PORT`")
-	t.StringVar(&s.Directory, "directory", s.Directory, "`FILE` with locations, users and assignments, YAML or JSON")
+	t.StringVar(&s.Directory, "directory", s.Directory, "`FILE|URL` with locations, users and assignments: a YAML or JSON file, https:// or postgres://")
+	t.StringVar(&s.Redis, "redis", s.Redis, "`URL` of the Redis where sidecars share facts and hear of changes")
+	t.StringVar(&s.ChangesTokenFile, "changes-token-file", s.ChangesTokenFile, "`FILE` with the bearer token for announcing changes of the directory")
+	t.DurationVar(&s.MaxAgeChange, "max-age-change", s.MaxAgeChange, "oldest facts, not vouched for, by which a change is allowed")
+	t.DurationVar(&s.MaxAgeUse, "max-age-use", s.MaxAgeUse, "oldest facts, not vouched for, by which a use is allowed")
+	t.DurationVar(&s.Lease, "lease", s.Lease, "how long facts are vouched for without news of changes")
 	t.StringVar(&s.Bundle, "bundle", s.Bundle, "serve the policy at `PATH|URL` instead of the built-in one")
 	t.StringVar(&s.VerificationKey, "verification-key", s.VerificationKey, "`FILE` of public keys, one of which must have signed the bundle")
 	t.StringVar(&s.StateDir, "state-dir", s.StateDir, "`DIR` for the last good bundle and the highest release")

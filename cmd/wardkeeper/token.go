@@ -35,3 +35,16 @@ func readToken(path string) (token string, exposed bool, err error) {
 	}
 	return token, exposed, nil
 }
+
+// readSecret reads a password from a file of one line. Its errors never show what the file holds.
+func readSecret(path string) (string, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("the password file cannot be read: %w", err)
+	}
+	secret := strings.TrimRight(string(data), "\r\n")
+	if secret == "" || strings.ContainsAny(secret, "\r\n") {
+		return "", fmt.Errorf("the password file %s must have one line, the password", path)
+	}
+	return secret, nil
+}

@@ -20,6 +20,7 @@ func (s *settings) validate() error {
 	faults := []error{
 		s.validateAddr(),
 		s.validateBaseURL(),
+		s.validateMembership(),
 		s.oneOf("log-format", s.LogFormat, "text", "json"),
 		s.oneOf("log-level", s.LogLevel, "debug", "info", "warn", "error"),
 	}

@@ -68,8 +68,12 @@ func (x *exchange) readiness() error {
 	if x.s.policy != nil {
 		policy = x.s.policy()
 	}
+	var facts MembershipStatus
+	if x.s.facts != nil {
+		facts = x.s.facts()
+	}
 	if len(missing) == 0 {
-		x.out = append(appendPolicyNotes(append(x.out[:0], `{"ready":true`...), policy), '}')
+		x.out = append(appendMembershipNotes(appendPolicyNotes(append(x.out[:0], `{"ready":true`...), policy), facts), '}')
 		return nil
 	}
 	x.status = http.StatusServiceUnavailable
@@ -82,7 +86,7 @@ func (x *exchange) readiness() error {
 		}
 		out = authzen.AppendString(out, name)
 	}
-	x.out = append(appendPolicyNotes(append(out, ']'), policy), '}')
+	x.out = append(appendMembershipNotes(appendPolicyNotes(append(out, ']'), policy), facts), '}')
 	return nil
 }
 

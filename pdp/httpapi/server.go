@@ -57,6 +57,8 @@ type Config struct {
 	Ready func(ctx context.Context) []Check
 	// Policy says which policy is in force; nil means not known. Safe for concurrent use.
 	Policy func() PolicyStatus
+	// Membership says what is not as it should be with the facts; nil means nothing. Safe for concurrent use.
+	Membership func() MembershipStatus
 	// DirectoryRevision names the directory in force, for the metrics; nil or "" means not known.
 	DirectoryRevision func() string
 	// Registry takes the server's metrics and is what /metrics shows; nil makes one.
@@ -81,6 +83,7 @@ type Server struct {
 	data      Data // nil: OPA's API is left out
 	ready     func(context.Context) []Check
 	policy    func() PolicyStatus
+	facts     func() MembershipStatus
 	log       *slog.Logger
 	token     *token        // nil where none is wanted
 	changes   pdp.Announcer // nil: the path is left out
@@ -130,6 +133,7 @@ func New(cfg Config) (*Server, error) {
 		announcer:         newToken(cfg.ChangesToken),
 		ready:             cfg.Ready,
 		policy:            cfg.Policy,
+		facts:             cfg.Membership,
 		log:               cfg.Logger,
 		echo:              echo.New(),
 		routes:            make(map[string]*route),

@@ -266,3 +266,13 @@ func (c *Cached) expiry(asOf time.Time, absent bool) time.Time {
 	}
 	return asOf.Add(time.Duration(float64(ttl) * (0.9 + 0.2*rand.Float64())))
 }
+
+// Check fails where the origin cannot be reached or cannot answer, or where the shared tier cannot be.
+func (c *Cached) Check(ctx context.Context) error {
+	err := c.origin.Check(ctx)
+	if c.shared != nil {
+		_, sharedErr := c.shared.get(ctx, recordKey{userRecord, "nobody"})
+		err = errors.Join(err, sharedErr)
+	}
+	return err
+}

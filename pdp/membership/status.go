@@ -11,6 +11,7 @@ type CachedStatus struct {
 	Shared            bool          // other sidecars share a tier with this one
 	SharedLive        bool          // and it is heard of
 	SharedBreaks      uint64        // how often that was lost
+	Listens           bool          // the origin tells of its changes by itself
 	Listening         bool          // the origin's own news is heard
 	ListeningBreaks   uint64        // how often that was lost
 	Heard             time.Duration // since when nothing was heard of what vouches; 0 where nothing does
@@ -24,7 +25,8 @@ type CachedStatus struct {
 // Status says how the source is doing. It is safe for concurrent use.
 func (c *Cached) Status() CachedStatus {
 	now := time.Now()
-	s := CachedStatus{Quarantined: c.quarantine.names(), Shared: c.shared != nil, Vouching: c.feed.vouchers != nobody}
+	s := CachedStatus{Quarantined: c.quarantine.names(), Shared: c.shared != nil, Vouching: c.feed.vouchers != nobody,
+		Listens: c.feed.vouchers == byListening}
 	s.Memory, s.Entries = c.memory.size()
 	s.FromMemory, s.FromShared, s.FromOrigin = c.counters.memory.Load(), c.counters.shared.Load(), c.counters.origin.Load()
 	s.Failures, s.Lagging, s.Fallbacks = c.counters.failures.Load(), c.counters.lagging.Load(), c.counters.fallbacks.Load()

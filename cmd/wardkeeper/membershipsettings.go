@@ -1,0 +1,263 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/wardkeeper/wardkeeper/pdp/membership"
+)
+
+// membershipSettings are what of the directory is too much for flags: the key membership of the YAML file. Names with a
+// dot are members of a section.
+type membershipSettings struct {
+	TTL, NegativeTTL, FetchTimeout time.Duration
+	Memory                         byteSize
+
+	HTTP     membership.HTTPConfig
+	Postgres membership.PostgresConfig
+	Redis    membership.RedisConfig
+
+	sentinelPasswordFile string
+}
+
+func defaultMembership() membershipSettings {
+	return membershipSettings{
+		TTL: 10 * time.Minute, NegativeTTL: 30 * time.Second, FetchTimeout: 2 * time.Second, Memory: 256 << 20,
+		HTTP: membership.HTTPConfig{Timeout: time.Second, Retries: 2, MaxConnections: 32},
+		Postgres: membership.PostgresConfig{
+			Tables:         membership.PostgresTables{Users: "users", Assignments: "assignments", Locations: "locations"},
+			Listen:         "wardkeeper_changes",
+			MaxConnections: 8, Timeout: time.Second,
+		},
+		Redis: membership.RedisConfig{Timeout: 100 * time.Millisecond, StreamLength: 10_000, Prefix: "wk1"},
+	}
+}
+
+// table is their one table, as that of all settings is.
+func (m *membershipSettings) table() *pflag.FlagSet {
+	t := pflag.NewFlagSet("membership", pflag.ContinueOnError)
+	t.SortFlags = false
+	t.DurationVar(&m.TTL, "ttl", m.TTL, "")
+	t.DurationVar(&m.NegativeTTL, "negative_ttl", m.NegativeTTL, "")
+	t.DurationVar(&m.FetchTimeout, "fetch_timeout", m.FetchTimeout, "")
+	t.Var(&m.Memory, "memory", "")
+	t.StringVar(&m.HTTP.TokenFile, "http.token_file", "", "")
+	t.StringVar(&m.HTTP.CertificateFile, "http.cert_file", "", "")
+	t.StringVar(&m.HTTP.KeyFile, "http.key_file", "", "")
+	t.StringVar(&m.HTTP.CAFile, "http.ca_file", "", "")
+	t.BoolVar(&m.HTTP.Insecure, "http.insecure", false, "")
+	t.DurationVar(&m.HTTP.Timeout, "http.timeout", m.HTTP.Timeout, "")
+	t.IntVar(&m.HTTP.Retries, "http.retries", m.HTTP.Retries, "")
+	t.IntVar(&m.HTTP.MaxConnections, "http.max_connections", m.HTTP.MaxConnections, "")
+	t.StringVar(&m.Postgres.Tables.Users, "postgres.users", m.Postgres.Tables.Users, "")
+	t.StringVar(&m.Postgres.Tables.Assignments, "postgres.assignments", m.Postgres.Tables.Assignments, "")
+	t.StringVar(&m.Postgres.Tables.Locations, "postgres.locations", m.Postgres.Tables.Locations, "")
+	t.StringVar(&m.Postgres.Listen, "postgres.listen", m.Postgres.Listen, "")
+	t.IntVar(&m.Postgres.MaxConnections, "postgres.max_connections", m.Postgres.MaxConnections, "")
+	t.DurationVar(&m.Postgres.Timeout, "postgres.timeout", m.Postgres.Timeout, "")
+	t.StringVar(&m.Redis.Username, "redis.username", "", "")
+	t.StringVar(&m.Redis.PasswordFile, "redis.password_file", "", "")
+	t.StringVar(&m.Redis.SentinelUsername, "redis.sentinel_username", "", "")
+	t.StringVar(&m.sentinelPasswordFile, "redis.sentinel_password_file", "", "")
+	t.StringVar(&m.Redis.CAFile, "redis.ca_file", "", "")
+	t.StringVar(&m.Redis.CertFile, "redis.cert_file", "", "")
+	t.StringVar(&m.Redis.KeyFile, "redis.key_file", "", "")
+	t.DurationVar(&m.Redis.Timeout, "redis.timeout", m.Redis.Timeout, "")
+	t.IntVar(&m.Redis.StreamLength, "redis.stream_length", m.Redis.StreamLength, "")
+	t.StringVar(&m.Redis.Prefix, "redis.prefix", m.Redis.Prefix, "")
+	return t
+}
+
+const membershipKey = "membership"
+
+// membership reads the key of that name: settings, and sections of settings.
+func (l *loader) membership(path string, value *yaml.Node) {
+	if value.Tag == "!!null" {
+		return
+	}
+	table := l.settings.membership.table()
+	var known []string
+	table.VisitAll(func(f *pflag.Flag) { known = append(known, f.Name) })
+	seen := map[string]int{}
+	l.section(path, membershipKey, "", value, func(where, name string, value *yaml.Node) {
+		key := membershipKey + "." + name
+		f := table.Lookup(name)
+		switch {
+		case seen[name] > 0:
+			l.fault("%s: %s was set in line %d already: remove one of them", where, key, seen[name])
+		case f == nil:
+			l.fault("%s: %q is no setting: %sremove it", where, key, didYouMean(membershipKey+".", name, known))
+		case value.Kind != yaml.ScalarNode:
+			l.fault("%s: %s must be a single value", where, key)
+		case value.Tag != "!!null":
+			l.settings.origins[key] = where + ": " + key
+			l.setIn(f, where+": "+key, value.Value)
+		}
+		seen[name] = value.Line
+	})
+}
+
+// section goes through a mapping, and into the sections that are mappings themselves.
+func (l *loader) section(path, name, prefix string, value *yaml.Node, take func(where, name string, value *yaml.Node)) {
+	if value.Kind != yaml.MappingNode {
+		l.fault("%s:%d: %s must have members, such as ttl or redis", path, value.Line, name)
+		return
+	}
+	for i := 0; i+1 < len(value.Content); i += 2 {
+		key, member := value.Content[i], value.Content[i+1]
+		if prefix == "" && member.Kind == yaml.MappingNode {
+			l.section(path, name+"."+key.Value, key.Value+".", member, take)
+			continue
+		}
+		if prefix == "" && member.Tag == "!!null" && (key.Value == "http" || key.Value == "postgres" || key.Value == "redis") {
+			continue
+		}
+		take(path+":"+strconv.Itoa(key.Line), prefix+key.Value, member)
+	}
+}
+
+// byteSize is a number of bytes, written with its unit.
+type byteSize int
+
+// String implements [pflag.Value].
+func (b *byteSize) String() string {
+	for _, u := range byteUnits {
+		if n := int(*b); n >= u.bytes && n%u.bytes == 0 {
+			return strconv.Itoa(n/u.bytes) + u.name
+		}
+	}
+	return strconv.Itoa(int(*b))
+}
+
+var byteUnits = []struct {
+	name  string
+	bytes int
+}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}}
+
+// Set implements [pflag.Value].
+func (b *byteSize) Set(s string) error {
+	for _, u := range byteUnits {
+		if number, ok := strings.CutSuffix(s, u.name); ok {
+			n, err := strconv.Atoi(strings.TrimSpace(number))
+			if err != nil || n < 0 || n > (1<<50)/u.bytes {
+				return errors.New("no size")
+			}
+			*b = byteSize(n * u.bytes)
+			return nil
+		}
+	}
+	return errors.New("no unit")
+}
+
+// Type implements [pflag.Value].
+func (b *byteSize) Type() string { return "size" }
+
+// The ways to name a source of facts.
+const (
+	fileScheme     = ""
+	httpScheme     = "http"
+	postgresScheme = "postgres"
+)
+
+// schemeOf says which kind of source a directory is named as.
+func schemeOf(directory string) string {
+	switch scheme, _, ok := strings.Cut(directory, "://"); {
+	case ok && (scheme == "http" || scheme == "https"):
+		return httpScheme
+	case ok && (scheme == "postgres" || scheme == "postgresql"):
+		return postgresScheme
+	}
+	return fileScheme
+}
+
+// nameOf is a source as logs may name it: without user, password and settings.
+func nameOf(directory string) string {
+	if schemeOf(directory) == fileScheme {
+		return directory
+	}
+	u, err := url.Parse(directory)
+	if err != nil {
+		return schemeOf(directory) + "://..."
+	}
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
+}
+
+// validateMembership finds the faults of the settings about facts.
+func (s *settings) validateMembership() error {
+	var faults []error
+	m := &s.membership
+	m.table().VisitAll(func(f *pflag.Flag) {
+		if d, err := time.ParseDuration(f.Value.String()); f.Value.Type() == "duration" && err == nil && d <= 0 {
+			faults = append(faults, fmt.Errorf("%s is %s: it must be longer than nothing", s.origin(membershipKey+"."+f.Name), d))
+		}
+	})
+	if m.Memory < 1<<20 {
+		faults = append(faults, fmt.Errorf("%s is %s: the in-process cache needs 1MiB at least", s.origin(membershipKey+".memory"), &m.Memory))
+	}
+	if m.HTTP.Retries < 0 {
+		faults = append(faults, fmt.Errorf("%s is negative: 0 means no retries", s.origin(membershipKey+".http.retries")))
+	}
+	if schemeOf(s.Directory) == fileScheme {
+		for flag, value := range map[string]string{"redis": s.Redis, "changes-token-file": s.ChangesTokenFile} {
+			if value != "" {
+				faults = append(faults, fmt.Errorf("%s is for a directory of postgres:// or https://: a file is read as a whole, by each sidecar for itself", s.origin(flag)))
+			}
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// cached is where facts come from, where they do not come from a file; nil where they do.
+func (s *settings) cached(logger *slog.Logger) (cfg *membership.CachedConfig, err error) {
+	if s.Directory == "" || schemeOf(s.Directory) == fileScheme {
+		return nil, nil
+	}
+	m := s.membership
+	cfg = &membership.CachedConfig{
+		Announced: s.ChangesTokenFile != "", MaxAgeChange: s.MaxAgeChange, MaxAgeUse: s.MaxAgeUse, Lease: s.Lease,
+		TTL: m.TTL, NegativeTTL: m.NegativeTTL, FetchTimeout: m.FetchTimeout, Memory: int(m.Memory), Logger: logger,
+	}
+	if s.Redis != "" {
+		redis := m.Redis
+		redis.URL = s.Redis
+		if m.sentinelPasswordFile != "" {
+			if redis.SentinelPassword, err = readSecret(m.sentinelPasswordFile); err != nil {
+				return nil, err
+			}
+		}
+		cfg.Redis = &redis
+	}
+	cfg.Origin, err = s.membershipOrigin(logger)
+	return cfg, err
+}
+
+// membershipOrigin opens the system of record. What it listens to is only listened to where a channel is named.
+func (s *settings) membershipOrigin(logger *slog.Logger) (membership.Origin, error) {
+	if schemeOf(s.Directory) == httpScheme {
+		c := s.membership.HTTP
+		c.URL, c.Logger = s.Directory, logger
+		if c.Retries == 0 {
+			c.Retries = -1 // for the origin, 0 is its default
+		}
+		return membership.OpenHTTP(c)
+	}
+	c := s.membership.Postgres
+	c.URL, c.Logger, c.Beat = s.Directory, logger, s.Lease/5
+	origin, err := membership.OpenPostgres(context.Background(), c)
+	if err != nil {
+		return nil, err
+	}
+	if c.Listen == "" {
+		return struct{ membership.Origin }{origin}, nil
+	}
+	return origin, nil
+}

@@ -38,7 +38,9 @@ func mayImport(from, to string) bool {
 // outsiders are modules that few packages of ours may know.
 var outsiders = map[string][]string{
 	"github.com/labstack/echo":          {"pdp/httpapi", "adapters/echo"},
-	"github.com/redis/go-redis":         {"pdp/membership"},
+	"github.com/redis/go-redis":         {"pdp/membership", "pdp/membership/servertest"},
+	"github.com/alicebob/miniredis":     {"pdp/membership/servertest"},
+	"github.com/sony/gobreaker":         {"pdp/membership"},
 	"github.com/open-policy-agent/opa/": {"bundles", "pdp", "pdp/proof"},
 }
 

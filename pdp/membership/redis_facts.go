@@ -43,7 +43,7 @@ func (t *redisTier) put(caller context.Context, key recordKey, value []byte, ver
 	if err != nil {
 		return err
 	}
-	err = putScript.Run(ctx, t.facts, []string{name}, value, version, ttl.Milliseconds()).Err()
+	_, err = putScript.Run(ctx, t.facts, []string{name}, value, version, ttl.Milliseconds()).Int()
 	done(outcome(caller, err))
 	if err != nil {
 		return fmt.Errorf("redis: %w", err)

@@ -1,0 +1,170 @@
+package membership
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/pdp/membership/servertest"
+)
+
+// hears waits for a follower to hear of all ids, in this order among what else it hears.
+func hears(t *testing.T, h *heard, ids []string) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		known, at := h.ids(), 0
+		for _, id := range known {
+			if at < len(ids) && id == ids[at] {
+				at++
+			}
+		}
+		return at == len(ids)
+	}, serverPatience, pollEvery)
+}
+
+// The master is killed, or only silent: what was acknowledged is known to the follower behind the failover, and the
+// epoch is another one.
+func TestSentinelFailover(t *testing.T) {
+	for name, fail := range map[string]func(*servertest.Redis){
+		"killed": (*servertest.Redis).Stop,
+		"paused": (*servertest.Redis).Pause,
+	} {
+		t.Run(name, func(t *testing.T) {
+			pair := servertest.StartSentinel(t, "--min-replicas-max-lag", "2")
+			tier := openTier(t, RedisConfig{URL: pair.URL()})
+			other := openTier(t, RedisConfig{URL: pair.URL()}) // connects only later
+			h := followTier(t, tier)
+			first := h.beganAgain(t, 0)
+			require.NoError(t, roundTrip(tier, "alice"))
+			var acknowledged []string
+			for i := range 50 {
+				acknowledged = append(acknowledged, fmt.Sprintf("before-%d", i))
+				announceSoon(t, tier, acknowledged[i])
+			}
+			old := pair.Master()
+			begins := h.begunSoFar()
+			fail(old)
+			require.Eventually(t, h.isLost, serverPatience, pollEvery)
+			acknowledged = append(acknowledged, "during")
+			announceSoon(t, tier, "during")
+			again := h.beganAgain(t, begins)
+			assert.NotEqual(t, first.at.epoch, again.at.epoch)
+			hears(t, h, acknowledged)
+			require.NotSame(t, old, pair.Master())
+			require.Eventually(t, func() bool { return roundTrip(tier, "alice") == nil }, serverPatience, pollEvery)
+
+			// The old master comes back, and is demoted; nobody takes it for the stream.
+			if name == "killed" {
+				old.Start()
+			} else {
+				old.Resume()
+			}
+			client := old.Client()
+			require.Eventually(t, func() bool {
+				return strings.Contains(client.Info(context.Background(), "replication").Val(), "master_link_status:up")
+			}, serverPatience, pollEvery)
+			acknowledged = append(acknowledged, "after")
+			at := announceSoon(t, other, "after")
+			hears(t, h, acknowledged)
+			h.nextBeat(t)
+			late := followTier(t, other)
+			assert.Equal(t, at, late.beganAgain(t, 0).at)
+			assert.Equal(t, h.ids()[len(h.ids())-1], "after")
+		})
+	}
+}
+
+// A client that was connected to a master hears of its being demoted, though the connection stays.
+func TestDemotedMaster(t *testing.T) {
+	server, other := servertest.StartRedis(t), servertest.StartRedis(t)
+	tier := openTier(t, RedisConfig{URL: server.URL()})
+	h := followTier(t, tier)
+	first := h.beganAgain(t, 0)
+	admin := server.Client()
+	ctx := context.Background()
+	require.NoError(t, admin.Do(ctx, "REPLICAOF", "127.0.0.1", strings.Split(other.Addr(), ":")[1]).Err())
+	require.Eventually(t, h.isLost, serverPatience, pollEvery)
+	require.NoError(t, admin.Do(ctx, "REPLICAOF", "NO", "ONE").Err())
+	again := h.beganAgain(t, 1)
+	assert.NotEqual(t, first.at.epoch, again.at.epoch, "the same process, but what it had may be lost")
+}
+
+// clusterIDs gives user ids whose facts lie at one of the servers.
+func clusterIDs(c *servertest.RedisCluster, keys redisKeys, at *servertest.Redis, count int) []string {
+	var ids []string
+	for i := 0; len(ids) < count; i++ {
+		id := fmt.Sprintf("user-%d", i)
+		if c.MasterOf(keys.of(recordKey{userRecord, id})) == at {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+func TestClusterStreamMasterKilled(t *testing.T) {
+	cluster := servertest.StartCluster(t)
+	tier := openTier(t, RedisConfig{URL: cluster.URL()})
+	h := followTier(t, tier)
+	first := h.beganAgain(t, 0)
+	var acknowledged []string
+	for i := range 50 {
+		acknowledged = append(acknowledged, fmt.Sprintf("before-%d", i))
+		announceSoon(t, tier, acknowledged[i])
+	}
+	killed := cluster.MasterOf(tier.keys.log)
+	begins := h.begunSoFar()
+	killed.Stop()
+	require.Eventually(t, h.isLost, serverPatience, pollEvery)
+	acknowledged = append(acknowledged, "during")
+	announceSoon(t, tier, "during")
+	again := h.beganAgain(t, begins)
+	assert.NotEqual(t, first.at.epoch, again.at.epoch)
+	hears(t, h, acknowledged)
+	require.NotSame(t, killed, cluster.MasterOf(tier.keys.log))
+
+	killed.Start() // as a replica now
+	acknowledged = append(acknowledged, "after")
+	announceSoon(t, tier, "after")
+	hears(t, h, acknowledged)
+	for _, id := range []string{"a", "b", "c", "d", "e", "f"} {
+		require.Eventually(t, func() bool { return roundTrip(tier, id) == nil }, serverPatience, pollEvery)
+	}
+}
+
+// Another master than the stream's is killed: its facts are out of reach until its replica takes over, the others and
+// the stream are not.
+func TestClusterOtherMasterKilled(t *testing.T) {
+	cluster := servertest.StartCluster(t)
+	tier := openTier(t, RedisConfig{URL: cluster.URL(), Timeout: time.Second})
+	h := followTier(t, tier)
+	first := h.beganAgain(t, 0)
+	home := cluster.MasterOf(tier.keys.log)
+	other := cluster.Nodes[(slices.Index(cluster.Nodes, home)+1)%3]
+	there, here := clusterIDs(cluster, tier.keys, other, 3), clusterIDs(cluster, tier.keys, home, 3)
+	for _, id := range append(there, here...) {
+		require.Eventually(t, func() bool { return roundTrip(tier, id) == nil }, serverPatience, pollEvery)
+	}
+	other.Stop()
+	require.Error(t, roundTrip(tier, there[0]))
+	for _, id := range here {
+		require.NoError(t, roundTrip(tier, id))
+	}
+	require.Error(t, tier.drop(context.Background(), recordKey{userRecord, there[0]}, recordKey{userRecord, here[0]}))
+	got, err := tier.get(context.Background(), recordKey{userRecord, here[0]})
+	require.NoError(t, err)
+	require.Nil(t, got, "what could be dropped is dropped")
+	announceSoon(t, tier, "meanwhile")
+	for _, id := range there {
+		require.Eventually(t, func() bool { return roundTrip(tier, id) == nil }, serverPatience, pollEvery)
+	}
+	hears(t, h, []string{"meanwhile"})
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	assert.Equal(t, first.at.epoch, h.begins[len(h.begins)-1].at.epoch, "the stream's server is the same")
+}

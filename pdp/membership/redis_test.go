@@ -1,0 +1,307 @@
+package membership
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/servertest"
+)
+
+// serverPatience is for what comes by itself, on a busy machine.
+const serverPatience = 40 * time.Second
+
+const pollEvery = 10 * time.Millisecond
+
+// heard keeps what a follower tells.
+type heard struct {
+	mu      sync.Mutex
+	begins  []begun
+	changes []announced // since the last begin, its tail before them
+	beats   int
+	asOf    time.Time
+	losses  []error
+	broken  []string // what no follower may tell
+	live    bool
+}
+
+type begun struct {
+	at, floor position
+	tail      []announced
+}
+
+func (h *heard) began(at, floor position, tail []announced, asOf time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.assert(!h.live, "began twice")
+	h.live, h.asOf = true, asOf
+	h.begins = append(h.begins, begun{at, floor, tail})
+	h.changes = slices.Clone(tail)
+	next := floor.sequence
+	for _, one := range tail {
+		next++
+		h.assert(one.at == position{at.epoch, next}, "the tail is not in order")
+	}
+	h.assert(next == at.sequence, "the tail does not lead from the floor to the place")
+}
+
+func (h *heard) changed(a announced) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	last := h.begins[len(h.begins)-1].at
+	if len(h.changes) > 0 {
+		last = h.changes[len(h.changes)-1].at
+	}
+	h.assert(h.live, "changed while lost")
+	h.assert(a.at == position{last.epoch, last.sequence + 1}, fmt.Sprintf("%v after %v", a.at, last))
+	h.changes = append(h.changes, a)
+}
+
+func (h *heard) beat(asOf time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.assert(h.live, "a beat while lost")
+	h.assert(!asOf.Before(h.asOf), "a beat from before the last")
+	h.asOf = asOf
+	h.beats++
+}
+
+func (h *heard) lost(err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.assert(err != nil, "lost without a reason")
+	h.live = false
+	h.losses = append(h.losses, err)
+}
+
+func (h *heard) assert(ok bool, what string) {
+	if !ok {
+		h.broken = append(h.broken, what)
+	}
+}
+
+// is asks a question under the lock.
+func (h *heard) is(ask func() bool) func() bool {
+	return func() bool {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		return ask()
+	}
+}
+
+func (h *heard) isLive() bool { return h.is(func() bool { return h.live })() }
+func (h *heard) isLost() bool { return !h.isLive() }
+
+// beganAgain waits for the follower to begin once more than so often, and to hear a beat.
+func (h *heard) beganAgain(t *testing.T, than int) begun {
+	t.Helper()
+	require.Eventually(t, h.is(func() bool { return h.live && len(h.begins) > than }), serverPatience, pollEvery)
+	h.nextBeat(t)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.begins[len(h.begins)-1]
+}
+
+func (h *heard) begunSoFar() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.begins)
+}
+
+func (h *heard) nextBeat(t *testing.T) {
+	t.Helper()
+	h.mu.Lock()
+	so := h.beats
+	h.mu.Unlock()
+	require.Eventually(t, h.is(func() bool { return h.beats > so }), serverPatience, pollEvery)
+}
+
+// ids gives those of all users whose change is known.
+func (h *heard) ids() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var ids []string
+	for _, one := range h.changes {
+		for _, c := range one.changes {
+			ids = append(ids, c.ID)
+		}
+	}
+	return ids
+}
+
+func openTier(t *testing.T, cfg RedisConfig) *redisTier {
+	t.Helper()
+	tier, err := openRedis(cfg)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = tier.close() })
+	return tier
+}
+
+// followTier follows until the test ends; nothing may have been told then that breaks the contract.
+func followTier(t *testing.T, tier *redisTier) *heard {
+	t.Helper()
+	h := &heard{}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		tier.follow(ctx, h)
+	}()
+	t.Cleanup(func() {
+		cancel()
+		<-ended
+		assert.Empty(t, h.broken)
+	})
+	return h
+}
+
+func ofUser(id string) []pdp.Change { return []pdp.Change{{Kind: pdp.UserChanged, ID: id, Version: 7}} }
+
+// announceSoon announces as callers do: again, until it is taken.
+func announceSoon(t *testing.T, tier *redisTier, id string) position {
+	t.Helper()
+	var at position
+	require.Eventually(t, func() bool {
+		var err error
+		at, err = tier.announce(context.Background(), ofUser(id))
+		return err == nil
+	}, serverPatience, pollEvery)
+	return at
+}
+
+func roundTrip(tier *redisTier, id string) error {
+	key := recordKey{userRecord, id}
+	value := packFact(key, stamp{version: 3, asOf: time.Now()}, []byte("body"))
+	if err := tier.put(context.Background(), key, value, 3, time.Minute); err != nil {
+		return err
+	}
+	got, err := tier.get(context.Background(), key)
+	if err == nil && string(got) != string(value) {
+		err = errors.New("another value")
+	}
+	return err
+}
+
+// Everything that needs no real server, and then the same with one.
+func eachServer(t *testing.T, test func(t *testing.T, url string)) {
+	t.Run("miniredis", func(t *testing.T) { test(t, "redis://"+servertest.StartMini(t).Addr()) })
+	t.Run("redis-server", func(t *testing.T) { test(t, servertest.StartRedis(t).URL()) })
+}
+
+func TestRedisFacts(t *testing.T) {
+	eachServer(t, func(t *testing.T, url string) {
+		tier := openTier(t, RedisConfig{URL: url, Timeout: 5 * time.Second})
+		ctx := context.Background()
+		key := recordKey{userRecord, "alice"}
+		got, err := tier.get(ctx, key)
+		require.NoError(t, err)
+		require.Nil(t, got)
+
+		early, late := time.Unix(1_700_000_000, 0), time.Unix(1_700_000_001, 0)
+		put := func(version uint64, asOf time.Time) []byte {
+			value := packFact(key, stamp{version: version, asOf: asOf}, nil)
+			require.NoError(t, tier.put(ctx, key, value, version, time.Minute))
+			return value
+		}
+		kept := func(want []byte, why string) {
+			got, err := tier.get(ctx, key)
+			require.NoError(t, err)
+			require.Equal(t, want, got, why)
+		}
+		first := put(5, early)
+		kept(first, "the first")
+		put(4, late)
+		kept(first, "an older version does not replace it")
+		again := put(5, late)
+		kept(again, "the same version, fetched later")
+		put(5, early)
+		kept(again, "the same version, fetched earlier")
+		put(0, early)
+		kept(again, "no version, fetched earlier")
+		gone := put(0, late)
+		kept(gone, "no version, and not fetched earlier")
+		newest := put(pdp.MaxVersion, late)
+		put(pdp.MaxVersion-1, late)
+		kept(newest, "the greatest versions are told apart")
+
+		other := recordKey{usernamePointer, "alice"}
+		require.NoError(t, tier.put(ctx, other, packFact(other, stamp{}, []byte("alice")), 0, time.Minute))
+		require.NoError(t, tier.drop(ctx, key, recordKey{userRecord, "nobody"}))
+		got, err = tier.get(ctx, key)
+		require.NoError(t, err)
+		require.Nil(t, got)
+		got, err = tier.get(ctx, other)
+		require.NoError(t, err)
+		require.NotNil(t, got, "a key of another kind is another key")
+		require.NoError(t, tier.drop(ctx))
+	})
+}
+
+func TestRedisGarbageIsReplaced(t *testing.T) {
+	server := servertest.StartRedis(t)
+	tier := openTier(t, RedisConfig{URL: server.URL(), Timeout: 5 * time.Second})
+	ctx := context.Background()
+	key := recordKey{locationPointer, "ward"}
+	client := server.Client()
+	for _, garbage := range []string{"x", "WKF\x02" + string(make([]byte, 40)), string(make([]byte, key.kind.maxFact()+100))} {
+		require.NoError(t, client.Set(ctx, tier.keys.of(key), garbage, 0).Err())
+		value, err := tier.get(ctx, key)
+		if err == nil {
+			_, _, err = unpackFact(key, value)
+		}
+		require.ErrorIs(t, err, errFact)
+		require.NoError(t, roundTripOf(tier, key))
+	}
+	require.NoError(t, client.Del(ctx, tier.keys.of(key)).Err())
+	require.NoError(t, client.LPush(ctx, tier.keys.of(key), "a list").Err())
+	for range 2 * breakerFailures {
+		_, err := tier.get(ctx, key)
+		require.ErrorContains(t, err, "WRONGTYPE", "one key's fault does not take the others away")
+	}
+	require.NoError(t, tier.drop(ctx, key))
+	require.NoError(t, roundTripOf(tier, key))
+}
+
+func roundTripOf(tier *redisTier, key recordKey) error {
+	value := packFact(key, stamp{version: 1, asOf: time.Now()}, []byte("body"))
+	if err := tier.put(context.Background(), key, value, 1, time.Minute); err != nil {
+		return err
+	}
+	got, err := tier.get(context.Background(), key)
+	if err == nil {
+		_, _, err = unpackFact(key, got)
+	}
+	return err
+}
+
+func TestRedisKeys(t *testing.T) {
+	k := newRedisKeys("wk1")
+	assert.Equal(t, "wk1:u:{5:alice}", k.of(recordKey{userRecord, "alice"}))
+	assert.Equal(t, "wk1:{changes}:log", k.log)
+	assert.Equal(t, hashSlot(k.log), hashSlot(k.state))
+	assert.NotEqual(t, k.of(recordKey{userRecord, "a}"}), k.of(recordKey{userRecord, "a"}))
+	client := servertest.StartRedis(t, "--cluster-enabled", "yes").Client()
+	for _, name := range []string{k.log, k.of(recordKey{userRecord, "a}b{c"}), "plain", "{}x", "a{b", "{x}y{z}", ""} {
+		want, err := client.ClusterKeySlot(context.Background(), name).Result()
+		require.NoError(t, err)
+		assert.EqualValues(t, want, hashSlot(name), name)
+	}
+}
+
+func TestRedisTellsStreamTime(t *testing.T) {
+	tier := openTier(t, RedisConfig{URL: servertest.StartRedis(t).URL()})
+	before := time.Now()
+	assert.WithinRange(t, tier.now(), before.Round(0), time.Now())
+	tier.offset.Store(int64(time.Hour))
+	h := followTier(t, tier)
+	h.beganAgain(t, 0)
+	assert.WithinDuration(t, time.Now(), tier.now(), time.Minute, "the server's clock is the local one")
+}

@@ -1,0 +1,113 @@
+package servertest
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// RedisCluster is a Cluster of three masters with a replica each. A replica takes over a second after its master is gone.
+type RedisCluster struct {
+	Nodes []*Redis // three masters to begin with, then their replicas
+}
+
+const (
+	clusterMasters = 3
+	clusterSlots   = 16384
+)
+
+// StartCluster starts the servers, and returns when all slots are served and all replicas are up to date.
+func StartCluster(t testing.TB, args ...string) *RedisCluster {
+	t.Helper()
+	c := &RedisCluster{}
+	clients := make([]*redis.Client, 2*clusterMasters)
+	buses := make([]int, 2*clusterMasters)
+	for i := range clients {
+		buses[i] = redisPort(t)
+		node := StartRedis(t, append([]string{
+			"--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(buses[i]), "--cluster-node-timeout", "1000",
+			"--cluster-require-full-coverage", "no", "--cluster-replica-validity-factor", "0",
+		}, args...)...)
+		c.Nodes, clients[i] = append(c.Nodes, node), node.Client()
+	}
+	ctx := context.Background()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, client := range clients {
+		must(client.Do(ctx, "CLUSTER", "SET-CONFIG-EPOCH", i+1).Err())
+		if i < clusterMasters {
+			must(client.ClusterAddSlotsRange(ctx, i*clusterSlots/clusterMasters, (i+1)*clusterSlots/clusterMasters-1).Err())
+		}
+		if i > 0 {
+			must(client.Do(ctx, "CLUSTER", "MEET", "127.0.0.1", c.Nodes[0].port, buses[0]).Err())
+		}
+	}
+	for i, client := range clients {
+		c.Nodes[i].until("knows the others", func(ctx context.Context) bool {
+			return strings.Contains(client.ClusterInfo(ctx).Val(), fmt.Sprintf("cluster_known_nodes:%d\r", len(clients)))
+		})
+	}
+	for i := range clusterMasters {
+		id, err := clients[i].Do(ctx, "CLUSTER", "MYID").Text()
+		must(err)
+		replica := clients[i+clusterMasters]
+		c.Nodes[i+clusterMasters].until("is a replica", func(ctx context.Context) bool {
+			return replica.ClusterReplicate(ctx, id).Err() == nil
+		})
+	}
+	for i, client := range clients {
+		c.Nodes[i].until("serves the Cluster", func(ctx context.Context) bool {
+			replication := client.Info(ctx, "replication").Val()
+			return strings.Contains(client.ClusterInfo(ctx).Val(), "cluster_state:ok") &&
+				(strings.Contains(replication, "state=online") || strings.Contains(replication, "master_link_status:up"))
+		})
+	}
+	return c
+}
+
+// URL names all nodes.
+func (c *RedisCluster) URL() string {
+	addrs := make([]string, len(c.Nodes))
+	for i, n := range c.Nodes {
+		addrs[i] = n.Addr()
+	}
+	return "redis://" + strings.Join(addrs, ",") + "?cluster=true"
+}
+
+// MasterOf is the master that has a key, as one of the running nodes knows it.
+func (c *RedisCluster) MasterOf(key string) *Redis {
+	for _, n := range c.Nodes {
+		if n.process == nil {
+			continue
+		}
+		client := n.Client()
+		slot := int(client.ClusterKeySlot(context.Background(), key).Val())
+		ranges, err := client.ClusterSlots(context.Background()).Result()
+		if err != nil {
+			n.t.Fatal(err)
+		}
+		for _, r := range ranges {
+			if r.Start <= slot && slot <= r.End {
+				return c.at(r.Nodes[0].Addr)
+			}
+		}
+	}
+	return nil
+}
+
+func (c *RedisCluster) at(addr string) *Redis {
+	for _, n := range c.Nodes {
+		if n.Addr() == addr {
+			return n
+		}
+	}
+	return nil
+}

@@ -88,14 +88,9 @@ func sentLocations(t *testing.T, s *Sent) (all []pdp.LocationRecord) {
 	return all
 }
 
-// assertSameUser compares records; the order of assignments says nothing.
+// assertSameUser compares records.
 func assertSameUser(t *testing.T, want, got pdp.UserRecord) bool {
 	t.Helper()
-	inOrder := func(rec pdp.UserRecord) pdp.UserRecord {
-		rec.Assignments = slices.Clone(rec.Assignments)
-		slices.SortFunc(rec.Assignments, func(a, b pdp.AssignmentRecord) int { return cmp.Compare(a.Location, b.Location) })
-		return rec
-	}
 	want, got = inOrder(want), inOrder(got)
 	return sameUser(want, got) || assert.Equal(t, want, got)
 }

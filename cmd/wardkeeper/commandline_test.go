@@ -5,12 +5,14 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
 
 func TestHelp(t *testing.T) {
 	for _, args := range [][]string{
 		{}, {"--help"}, {"serve", "--help"}, {"help"}, {"help", "serve"}, {"help", "directory", "check"}, {"ask", "--help"}, {"directory"}, {"directory", "--help"},
-		{"directory", "check", "--help"}, {"version", "--help"},
+		{"directory", "check", "--help"}, {"directory", "openapi", "--help"}, {"version", "--help"},
 		{"bundle"}, {"bundle", "--help"}, {"bundle", "build", "--help"}, {"bundle", "sign", "--help"}, {"bundle", "verify", "--help"},
 		{"bundle", "inspect", "--help"}, {"bundle", "release", "--help"}, {"help", "bundle", "build"},
 	} {
@@ -50,6 +52,7 @@ func TestMistypedCommandLines(t *testing.T) {
 		"ask a b c --bundle testdata/none":                                 "name a directory",
 		"directory check":                                                  "FILE is missing",
 		"directory check testdata/none.yaml":                               "testdata/none.yaml",
+		"directory openapi x":                                              `"x" is one argument too many`,
 		"bundel":                                                           `there is no command "wardkeeper bundel": did you mean bundle? `,
 		"bundle biuld x":                                                   `there is no command "wardkeeper bundle biuld": did you mean build? `,
 		"bundle build":                                                     "DIR is missing: wardkeeper bundle build DIR [flags]",
@@ -124,4 +127,9 @@ func TestVariable(t *testing.T) {
 	require.Equal(t, "1", p.variable("A"))
 	require.Empty(t, p.variable("B"))
 	require.Empty(t, p.variable("C"))
+}
+
+func TestDirectoryOpenAPI(t *testing.T) {
+	require.Equal(t, finished{out: membership.OpenAPI()}, run(t, nil, "directory", "openapi"))
+	require.True(t, strings.HasPrefix(membership.OpenAPI(), "openapi: 3.1"))
 }

@@ -1,6 +1,7 @@
 package membership
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 )
@@ -32,12 +33,16 @@ func readUsersAnswer(body []byte) (all []Sent, err error) {
 }
 
 func readOrganizationAnswer(body []byte) (s Sent, err error) {
-	return s, readEnvelope(body, func(e *envelope) []member {
+	err = readEnvelope(body, func(e *envelope) []member {
 		return []member{
 			{"locations", true, e.record(&s.Record, '[', MaxOrganization)},
 			{"version", false, e.number(&s.Version)},
 		}
 	})
+	if err == nil && len(bytes.Trim(s.Record, "[] \t\r\n")) == 0 {
+		err = errors.New("locations: there are none")
+	}
+	return s, err
 }
 
 // readListAnswer reads at most limit users that follow this many.

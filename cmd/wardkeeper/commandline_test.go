@@ -5,12 +5,14 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
 
 func TestHelp(t *testing.T) {
 	for _, args := range [][]string{
 		{}, {"--help"}, {"serve", "--help"}, {"help"}, {"help", "serve"}, {"help", "directory", "check"}, {"ask", "--help"}, {"directory"}, {"directory", "--help"},
-		{"directory", "check", "--help"}, {"directory", "generate", "--help"}, {"version", "--help"},
+		{"directory", "check", "--help"}, {"directory", "generate", "--help"}, {"directory", "openapi", "--help"}, {"version", "--help"},
 		{"bundle"}, {"bundle", "--help"}, {"bundle", "build", "--help"}, {"bundle", "sign", "--help"}, {"bundle", "verify", "--help"},
 		{"bundle", "inspect", "--help"}, {"bundle", "release", "--help"}, {"help", "bundle", "build"},
 	} {
@@ -77,6 +79,7 @@ func TestMistypedCommandLines(t *testing.T) {
 		"bundle release":                              "--from is missing: name the old bundle",
 		"bundle release x.tar.gz":                     `"x.tar.gz" is one argument too many`,
 		"version now":                                 `"now" is one argument too many`,
+		"directory openapi x":                         `"x" is one argument too many`,
 	} {
 		got := run(t, nil, strings.Fields(line)...)
 		require.Equal(t, statusFailed, got.status, "%s: %v", line, got)
@@ -134,4 +137,9 @@ func TestVariable(t *testing.T) {
 	require.Equal(t, "1", p.variable("A"))
 	require.Empty(t, p.variable("B"))
 	require.Empty(t, p.variable("C"))
+}
+
+func TestDirectoryOpenAPI(t *testing.T) {
+	require.Equal(t, finished{out: membership.OpenAPI()}, run(t, nil, "directory", "openapi"))
+	require.True(t, strings.HasPrefix(membership.OpenAPI(), "openapi: 3.1"))
 }

@@ -22,7 +22,7 @@ func newDirectoryCommand(p process) *cobra.Command {
 		Args: noSuchCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newDirectoryCheckCommand(p), newDirectoryGenerateCommand(p))
+	cmd.AddCommand(newDirectoryCheckCommand(p), newDirectoryGenerateCommand(p), newDirectoryOpenAPICommand(p))
 	return cmd
 }
 

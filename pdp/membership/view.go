@@ -10,8 +10,8 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp"
 )
 
-// view reads facts for one decision, batch or page of a search: what it has given once it gives again.
-type view struct {
+// cachedView reads facts for one decision, batch or page of a search: what it has given once it gives again.
+type cachedView struct {
 	c    *Cached
 	need needed
 
@@ -28,7 +28,7 @@ type seenUser struct {
 	entry *record
 }
 
-var _ pdp.View = (*view)(nil)
+var _ pdp.View = (*cachedView)(nil)
 
 // View implements [pdp.Source].
 func (c *Cached) View(_ context.Context, need pdp.Need) (pdp.View, error) {
@@ -44,11 +44,11 @@ func (c *Cached) View(_ context.Context, need pdp.Need) (pdp.View, error) {
 		// What is not known to have been heard here, the origin knows.
 		n.fresh = n.fresh || !c.feed.knows(at)
 	}
-	return &view{c: c, need: n}, nil
+	return &cachedView{c: c, need: n}, nil
 }
 
 // User implements [pdp.View].
-func (v *view) User(ctx context.Context, id string) (*pdp.User, error) {
+func (v *cachedView) User(ctx context.Context, id string) (*pdp.User, error) {
 	s, err := v.user(ctx, id)
 	if err != nil {
 		return nil, err
@@ -56,7 +56,7 @@ func (v *view) User(ctx context.Context, id string) (*pdp.User, error) {
 	return s.user, nil
 }
 
-func (v *view) user(ctx context.Context, id string) (*seenUser, error) {
+func (v *cachedView) user(ctx context.Context, id string) (*seenUser, error) {
 	if len(id) > longest || id == "" {
 		return &seenUser{}, nil // no record has such an id
 	}
@@ -89,7 +89,7 @@ func (v *view) user(ctx context.Context, id string) (*seenUser, error) {
 }
 
 // join gives the user of an entry with the trees as this view knows them.
-func (v *view) join(ctx context.Context, e *record) (*seenUser, error) {
+func (v *cachedView) join(ctx context.Context, e *record) (*seenUser, error) {
 	if e.absent {
 		return &seenUser{entry: e}, nil
 	}
@@ -114,7 +114,7 @@ func (v *view) join(ctx context.Context, e *record) (*seenUser, error) {
 }
 
 // tree gives the organization of a location, or that it is absent. All locations of an organization are of one state of it.
-func (v *view) tree(ctx context.Context, location string) (*record, error) {
+func (v *cachedView) tree(ctx context.Context, location string) (*record, error) {
 	v.mu.Lock()
 	e := v.trees[location]
 	if e == nil {
@@ -136,7 +136,7 @@ func (v *view) tree(ctx context.Context, location string) (*record, error) {
 	return e, nil
 }
 
-func (v *view) remember(location string, e *record) *record {
+func (v *cachedView) remember(location string, e *record) *record {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.trees == nil {
@@ -158,7 +158,7 @@ func (v *view) remember(location string, e *record) *record {
 }
 
 // UserByUsername implements [pdp.View].
-func (v *view) UserByUsername(ctx context.Context, username string) (*pdp.User, error) {
+func (v *cachedView) UserByUsername(ctx context.Context, username string) (*pdp.User, error) {
 	folded := pdp.Fold(username)
 	if len(folded) > 4*longest || folded == "" {
 		return nil, nil // nobody has such a username
@@ -192,7 +192,7 @@ func (v *view) UserByUsername(ctx context.Context, username string) (*pdp.User, 
 }
 
 // Location implements [pdp.View].
-func (v *view) Location(ctx context.Context, id string) (*pdp.Location, error) {
+func (v *cachedView) Location(ctx context.Context, id string) (*pdp.Location, error) {
 	if len(id) > longest || id == "" {
 		return nil, nil // no record has such an id
 	}
@@ -204,7 +204,7 @@ func (v *view) Location(ctx context.Context, id string) (*pdp.Location, error) {
 }
 
 // Locations implements [pdp.View].
-func (v *view) Locations(ctx context.Context, q pdp.LocationQuery) ([]*pdp.Location, error) {
+func (v *cachedView) Locations(ctx context.Context, q pdp.LocationQuery) ([]*pdp.Location, error) {
 	if q.Beneath != "" {
 		if len(q.Beneath) > longest {
 			return nil, nil
@@ -237,7 +237,7 @@ func (v *view) Locations(ctx context.Context, q pdp.LocationQuery) ([]*pdp.Locat
 var errOffsets = errors.New("the origin gave a list whose places do not fit its users")
 
 // Users implements [pdp.View]. Lists are not kept: each is read from the origin, as it is now.
-func (v *view) Users(ctx context.Context, q pdp.UserQuery) (pdp.Users, error) {
+func (v *cachedView) Users(ctx context.Context, q pdp.UserQuery) (pdp.Users, error) {
 	if len(q.Beneath) > longest {
 		return pdp.Users{}, nil
 	}
@@ -270,7 +270,7 @@ func (v *view) Users(ctx context.Context, q pdp.UserQuery) (pdp.Users, error) {
 }
 
 // listedUser is one user of a list. What the view has given before stays what it was.
-func (v *view) listedUser(ctx context.Context, sent Sent, began fact) (*seenUser, error) {
+func (v *cachedView) listedUser(ctx context.Context, sent Sent, began fact) (*seenUser, error) {
 	e, err := v.c.userEntry(v.need, recordKey{kind: userRecord}, sent, began, nil)
 	if err != nil {
 		return nil, err
@@ -289,7 +289,7 @@ func (v *view) listedUser(ctx context.Context, sent Sent, began fact) (*seenUser
 }
 
 // UserFact implements [pdp.View].
-func (v *view) UserFact(u *pdp.User) pdp.Fact {
+func (v *cachedView) UserFact(u *pdp.User) pdp.Fact {
 	v.mu.Lock()
 	s := v.users[u.ID()]
 	if s == nil {
@@ -303,7 +303,7 @@ func (v *view) UserFact(u *pdp.User) pdp.Fact {
 }
 
 // OrganizationFact implements [pdp.View].
-func (v *view) OrganizationFact(root *pdp.Location) pdp.Fact {
+func (v *cachedView) OrganizationFact(root *pdp.Location) pdp.Fact {
 	v.mu.Lock()
 	e := v.roots[root.ID()]
 	v.mu.Unlock()
@@ -313,7 +313,7 @@ func (v *view) OrganizationFact(root *pdp.Location) pdp.Fact {
 	return v.fact(e)
 }
 
-func (v *view) fact(e *record) pdp.Fact {
+func (v *cachedView) fact(e *record) pdp.Fact {
 	_, vouched := v.c.feed.judge(e.key, &e.fact, e.absent, v.need.budget, time.Now())
 	return pdp.Fact{Version: e.version, AsOf: e.asOf, Vouched: vouched}
 }

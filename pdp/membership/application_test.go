@@ -1,0 +1,195 @@
+package membership
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/pdp"
+)
+
+// application offers a directory by the contract, as an application would. What a test changes of it holds from then on.
+type application struct {
+	t *testing.T
+
+	mu        sync.Mutex
+	directory *Directory
+	changes   uint64             // so many documents so far
+	versions  map[string]version // of each record that ever was
+	unversioned,
+	brief bool // leaves out offsets
+	before func(w http.ResponseWriter, r *http.Request) bool // true where it has answered
+	asked  []*http.Request
+}
+
+type version struct {
+	of     string
+	number uint64
+}
+
+func newApplication(t *testing.T, document string) *application {
+	a := &application{t: t, versions: map[string]version{}}
+	a.replace(document)
+	return a
+}
+
+// serve serves it below a path.
+func (a *application) serve() *httptest.Server {
+	s := httptest.NewServer(http.StripPrefix("/membership", a))
+	a.t.Cleanup(s.Close)
+	return s
+}
+
+func (a *application) replace(document string) {
+	d := parsed(a.t, document)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.directory = d
+	a.changes++
+	trees := map[string][]rosterLocation{}
+	for _, l := range d.locations {
+		trees[l.Organization()] = append(trees[l.Organization()], rosterLocation(l.Record()))
+	}
+	now := map[string]string{}
+	for root, tree := range trees {
+		now["organization "+root] = string(asJSON(tree))
+	}
+	for _, u := range d.users {
+		now["user "+u.ID()] = string(asJSON(asRoster(u.Record())))
+	}
+	for key := range a.versions {
+		if _, still := now[key]; !still {
+			a.versions[key] = version{} // whatever comes next is another one
+		}
+	}
+	for key, of := range now {
+		if a.versions[key].of != of {
+			a.versions[key] = version{of, a.changes}
+		}
+	}
+}
+
+// change lets a test say what is answered instead.
+func (a *application) change(before func(w http.ResponseWriter, r *http.Request) bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.before = before
+}
+
+func (a *application) requests() []*http.Request {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.asked
+}
+
+func (a *application) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	a.mu.Lock()
+	a.asked = append(a.asked, r)
+	before := a.before
+	a.mu.Unlock()
+	if before != nil && before(w, r) {
+		return
+	}
+	a.mu.Lock()
+	status, answer := a.answer(r)
+	a.mu.Unlock()
+	body := asJSON(answer)
+	etag := fmt.Sprintf(`"%x"`, sha256.Sum256(body))
+	if status == http.StatusOK && (r.URL.Path == "/users/by-id" || r.URL.Path == "/organizations/by-location") {
+		w.Header().Set("ETag", etag)
+		if r.Header.Get("If-None-Match") == etag {
+			w.WriteHeader(http.StatusNotModified)
+			return
+		}
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(body)
+}
+
+type object = map[string]any
+
+func (a *application) answer(r *http.Request) (int, any) {
+	q, ctx, d := r.URL.Query(), context.Background(), a.directory
+	size, _ := strconv.Atoi(q.Get("limit"))
+	switch r.URL.Path {
+	case "/users/by-id":
+		if u, _ := d.User(ctx, q.Get("id")); u != nil {
+			return http.StatusOK, a.user(u)
+		}
+	case "/users/by-username":
+		found := []object{}
+		if u, _ := d.UserByUsername(ctx, q.Get("username")); u != nil {
+			found = append(found, a.user(u))
+		}
+		return http.StatusOK, object{"users": found}
+	case "/users":
+		return http.StatusOK, a.list(r, size)
+	case "/organizations/by-location":
+		if l := d.location(q.Get("id")); l != nil {
+			return http.StatusOK, a.versioned("organization "+l.Organization(), "locations")
+		}
+	case "/locations":
+		page, _ := d.Locations(ctx, pdp.LocationQuery{After: q.Get("after"), Limit: size + 1})
+		ids := []string{}
+		for _, l := range page[:min(len(page), size)] {
+			ids = append(ids, l.ID())
+		}
+		return http.StatusOK, object{"ids": ids, "more": len(page) > size}
+	}
+	return http.StatusNotFound, object{"code": "unknown"}
+}
+
+func (a *application) list(r *http.Request, size int) object {
+	q := r.URL.Query()
+	offset, _ := strconv.Atoi(q.Get("offset"))
+	page, err := a.directory.Users(r.Context(), pdp.UserQuery{
+		Beneath: q.Get("beneath"), Sort: pdp.SortKey(q.Get("sort")), Descending: q.Get("order") == "desc", Text: q.Get("query"),
+		After: pdp.Cursor{ID: q.Get("after"), Offset: offset}, Limit: size,
+	})
+	if err != nil {
+		return object{"error": err.Error()}
+	}
+	users := []object{}
+	for i, u := range page.Users {
+		listed := a.user(u)
+		if !a.brief {
+			listed["offset"] = page.Cursors[i].Offset
+		}
+		users = append(users, listed)
+	}
+	return object{"users": users, "more": page.More}
+}
+
+func (a *application) user(u *pdp.User) object { return a.versioned("user "+u.ID(), "user") }
+
+func (a *application) versioned(key, name string) object {
+	v := a.versions[key]
+	out := object{name: json.RawMessage(v.of)}
+	if !a.unversioned {
+		out["version"] = v.number
+	}
+	return out
+}
+
+// origin opens the application, served at an address below which it is.
+func (a *application) origin(address string, change func(*HTTPConfig)) *HTTP {
+	a.t.Helper()
+	cfg := HTTPConfig{URL: strings.TrimRight(address, "/") + "/membership", Timeout: patient}
+	if change != nil {
+		change(&cfg)
+	}
+	h, err := OpenHTTP(cfg)
+	require.NoError(a.t, err)
+	a.t.Cleanup(func() { require.NoError(a.t, h.Close()) })
+	return h
+}

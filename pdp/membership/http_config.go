@@ -1,0 +1,160 @@
+package membership
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+)
+
+// HTTPConfig is what an HTTP origin is made of.
+type HTTPConfig struct {
+	// URL is what the paths of the contract ([OpenAPI]) follow. It is https, unless its host is this machine or Insecure
+	// says so.
+	URL string
+	// Token, or the one in TokenFile, is sent as a bearer token; the file is read again when it changes. Neither: none.
+	Token, TokenFile string
+	// CertificateFile and KeyFile are the client certificate (PEM); they are read again when they change.
+	CertificateFile, KeyFile string
+	// CAFile has the certificates (PEM) that the application's is trusted by, instead of the system's. It is read once.
+	CAFile string
+	// Insecure allows http over a network, where tokens and facts can be read and changed on their way.
+	Insecure bool
+	// Timeout is how long one attempt may take, body included; 0 means 1 s.
+	Timeout time.Duration
+	// Retries is how many attempts follow the first, where another is worth while; 0 means 2, less than 0 none.
+	Retries int
+	// MaxConnections is how many requests are on their way at a time, others wait; 0 means 32.
+	MaxConnections int
+	// KeptBytes bounds the answers kept for 304 Not Modified; 0 means 16 MiB, less than 0 none.
+	KeptBytes int
+	Logger    *slog.Logger // nil: slog.Default()
+
+	pause time.Duration // before the second attempt, doubled from there; 0 means 50 ms
+	rest  time.Duration // how long an application that is down is left alone; 0 means 1 s
+}
+
+// OpenHTTP makes the origin. It asks nothing yet: [HTTP.Check] does.
+func OpenHTTP(cfg HTTPConfig) (*HTTP, error) {
+	base, err := readBase(cfg.URL, cfg.Insecure)
+	if err != nil {
+		return nil, err
+	}
+	cfg.defaults()
+	token, err := openToken(cfg)
+	if err != nil {
+		return nil, err
+	}
+	secured, err := cfg.tls()
+	if err != nil {
+		return nil, err
+	}
+	h := &HTTP{
+		base: base, timeout: cfg.Timeout, retries: max(cfg.Retries, 0), pause: cfg.pause, token: token, logger: cfg.Logger,
+		slots: make(chan struct{}, cfg.MaxConnections),
+		kept:  newKeptAnswers(cfg.KeptBytes),
+		transport: &http.Transport{
+			Proxy:                  http.ProxyFromEnvironment,
+			DialContext:            (&net.Dialer{Timeout: cfg.Timeout, KeepAlive: 15 * time.Second}).DialContext,
+			TLSClientConfig:        secured,
+			TLSHandshakeTimeout:    cfg.Timeout,
+			ForceAttemptHTTP2:      true,
+			MaxConnsPerHost:        cfg.MaxConnections,
+			MaxIdleConnsPerHost:    cfg.MaxConnections,
+			IdleConnTimeout:        time.Minute,
+			MaxResponseHeaderBytes: 64 << 10,
+			// A connection that went silent would otherwise be used until the kernel gives it up, after minutes.
+			HTTP2: &http.HTTP2Config{SendPingTimeout: 5 * time.Second, PingTimeout: 2 * time.Second},
+		},
+	}
+	h.client = &http.Client{
+		Transport: h.transport,
+		// The token is for the application alone.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	h.breaker = newBreaker(cfg.rest, h.base.Host, cfg.Logger)
+	return h, nil
+}
+
+func (cfg *HTTPConfig) defaults() {
+	if cfg.Timeout <= 0 {
+		cfg.Timeout = time.Second
+	}
+	if cfg.Retries == 0 {
+		cfg.Retries = 2
+	}
+	if cfg.MaxConnections <= 0 {
+		cfg.MaxConnections = 32
+	}
+	if cfg.KeptBytes == 0 {
+		cfg.KeptBytes = 16 << 20
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.Default()
+	}
+	if cfg.pause <= 0 {
+		cfg.pause = 50 * time.Millisecond
+	}
+	if cfg.rest <= 0 {
+		cfg.rest = time.Second
+	}
+}
+
+// readBase reads the address. Its errors do not repeat it, for there may be a secret in it.
+func readBase(text string, insecure bool) (*url.URL, error) {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil:
+		return nil, errors.New("the application's URL cannot be read: say https://HOST/PATH")
+	case u.User != nil:
+		return nil, errors.New("the application's URL has a user or password in it: use a token file or a client certificate")
+	case u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.Opaque != "":
+		return nil, errors.New("the application's URL must be an https address: say https://HOST/PATH")
+	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
+		return nil, errors.New("the application's URL must not have a query or a fragment")
+	case u.Scheme == "http" && !insecure && !isLoopback(u.Hostname()):
+		return nil, fmt.Errorf("the application at %s would be asked over plain http, where whoever is on the way can read "+
+			"the token and change who holds which role: use https, or say that this network is safe (insecure)", quote(u.Host))
+	}
+	u = u.JoinPath()
+	u.Path, u.RawPath = strings.TrimRight(u.Path, "/"), strings.TrimRight(u.RawPath, "/")
+	return u, nil
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+func (cfg *HTTPConfig) tls() (*tls.Config, error) {
+	c := &tls.Config{MinVersion: tls.VersionTLS12}
+	if cfg.CAFile != "" {
+		pem, err := os.ReadFile(cfg.CAFile)
+		if err != nil {
+			return nil, fmt.Errorf("the CA file cannot be read: %w", err)
+		}
+		c.RootCAs = x509.NewCertPool()
+		if !c.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("the CA file %s has no certificate in it", cfg.CAFile)
+		}
+	}
+	switch {
+	case cfg.CertificateFile == "" && cfg.KeyFile == "":
+		return c, nil
+	case cfg.CertificateFile == "" || cfg.KeyFile == "":
+		return nil, errors.New("a client certificate is two files: name both, certificate and key")
+	}
+	pair := &clientCertificate{certificate: watched{path: cfg.CertificateFile}, key: watched{path: cfg.KeyFile}, logger: cfg.Logger}
+	if _, err := pair.get(nil); err != nil {
+		return nil, err
+	}
+	c.GetClientCertificate = pair.get
+	return c, nil
+}

@@ -1,0 +1,223 @@
+package membership
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/wardkeeper/wardkeeper/pdp"
+)
+
+// HTTP is an origin that asks the application itself, by the contract of [OpenAPI]. What it delivers must not be changed.
+// Its errors are [*pdp.Error]s of kind [pdp.Unavailable], or [pdp.Timeout] where the context ended; they name neither whom
+// was asked about nor any secret.
+type HTTP struct {
+	base      *url.URL
+	timeout   time.Duration
+	retries   int
+	pause     time.Duration
+	client    *http.Client
+	transport *http.Transport
+	token     *bearer
+	kept      *keptAnswers
+	breaker   *breaker
+	slots     chan struct{} // one for each request on its way
+	logger    *slog.Logger
+
+	turnedAway atomic.Bool // the application refuses our credentials, and that has been told
+	closed     atomic.Bool
+}
+
+var _ Origin = (*HTTP)(nil)
+
+const (
+	// around is how many bytes may stand around the records of an answer, and around each.
+	around = 4 << 10
+	// pageSize is how many records are asked for at a time.
+	pageSize = 1000
+	// largestList is how many bytes a list may have.
+	largestList = 64 << 20
+)
+
+// User implements [Origin].
+func (h *HTTP) User(ctx context.Context, id string) (*Sent, error) {
+	return h.one(ctx, "/users/by-id", id, MaxRecord, readUserAnswer)
+}
+
+// Organization implements [Origin].
+func (h *HTTP) Organization(ctx context.Context, location string) (*Sent, error) {
+	return h.one(ctx, "/organizations/by-location", location, MaxOrganization, readOrganizationAnswer)
+}
+
+func (h *HTTP) one(ctx context.Context, path, id string, largest int, read func([]byte) (Sent, error)) (*Sent, error) {
+	if !possible(id) {
+		return nil, nil
+	}
+	var found *Sent
+	err := h.ask(ctx, question{
+		path: path, query: "id=" + escape(id), largest: largest + around, kept: true,
+		read: func(body []byte) error {
+			s, err := read(body)
+			found = &s
+			return err
+		},
+		unknown: func() { found = nil },
+	})
+	if err != nil {
+		return nil, err
+	}
+	return found, nil
+}
+
+// UserByUsername implements [Origin].
+func (h *HTTP) UserByUsername(ctx context.Context, username string) (found []Sent, err error) {
+	if !possible(username) {
+		return nil, nil
+	}
+	err = h.ask(ctx, question{
+		path: "/users/by-username", query: "username=" + escape(username), largest: 2 * (MaxRecord + around),
+		read: func(body []byte) (err error) {
+			found, err = readUsersAnswer(body)
+			return err
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return found, nil
+}
+
+// Users implements [Origin]. Its error is of kind [pdp.Invalid] where the question cannot be asked. A stretch of more than
+// 64 MiB ends early.
+func (h *HTTP) Users(ctx context.Context, q pdp.UserQuery) (SentUsers, error) {
+	q.Sort = cmp.Or(q.Sort, pdp.SortName)
+	switch {
+	case !slices.Contains(sortKeys[:], q.Sort):
+		return SentUsers{}, &pdp.Error{Kind: pdp.Invalid, Message: "unknown sort key"}
+	case len(q.Text) > longest:
+		return SentUsers{}, &pdp.Error{Kind: pdp.Invalid, Message: "The text to search for is longer than 1,024 bytes."}
+	case q.Beneath != "" && !possible(q.Beneath):
+		return SentUsers{}, nil
+	}
+	q.Limit = limit(q.Limit)
+	var all SentUsers
+	for bytes := 0; ; {
+		page, err := h.stretch(ctx, q)
+		if err != nil {
+			return SentUsers{}, err
+		}
+		all.Users, all.Offsets = append(all.Users, page.Users...), append(all.Offsets, page.Offsets...)
+		all.More = page.More
+		for _, s := range page.Users {
+			bytes += len(s.Record)
+		}
+		q.Limit -= len(page.Users)
+		if !page.More || q.Limit == 0 || bytes >= largestList {
+			return all, nil
+		}
+		last := len(page.Users) - 1
+		q.After = pdp.Cursor{ID: idIn(page.Users[last].Record), Offset: page.Offsets[last]}
+	}
+}
+
+// stretch asks for one page.
+func (h *HTTP) stretch(ctx context.Context, q pdp.UserQuery) (page SentUsers, err error) {
+	n := min(q.Limit, pageSize)
+	before := min(max(q.After.Offset, 0), pdp.MaxVersion)
+	order := "asc"
+	if q.Descending {
+		order = "desc"
+	}
+	query := "sort=" + string(q.Sort) + "&order=" + order + "&limit=" + strconv.Itoa(n)
+	if q.Beneath != "" {
+		query += "&beneath=" + escape(q.Beneath)
+	}
+	if q.Text != "" {
+		query += "&query=" + escape(q.Text)
+	}
+	if possible(q.After.ID) {
+		query += "&after=" + escape(q.After.ID)
+	}
+	if before > 0 {
+		query += "&offset=" + strconv.Itoa(before)
+	}
+	err = h.ask(ctx, question{
+		path: "/users", query: query, largest: min(n*(MaxRecord+around), largestList),
+		read: func(body []byte) (err error) {
+			page, err = readListAnswer(body, n, before)
+			return err
+		},
+	})
+	return page, err
+}
+
+// Locations implements [Origin]. Its error is of kind [pdp.Invalid] where after cannot be an id.
+func (h *HTTP) Locations(ctx context.Context, after string, size int) ([]string, error) {
+	if after != "" && !possible(after) {
+		return nil, &pdp.Error{Kind: pdp.Invalid, Message: "the locations cannot go on behind what is no id"}
+	}
+	size = limit(size)
+	var all []string
+	for {
+		n := min(size-len(all), pageSize)
+		query := "limit=" + strconv.Itoa(n)
+		if after != "" {
+			query += "&after=" + escape(after)
+		}
+		var page []string
+		var more bool
+		err := h.ask(ctx, question{
+			path: "/locations", query: query, largest: n*6*longest + around, // a character may be written as six
+			read: func(body []byte) (err error) {
+				page, more, err = readLocationsAnswer(body, n, after)
+				return err
+			},
+		})
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, page...)
+		if !more || len(all) == size {
+			return all, nil
+		}
+		after = page[len(page)-1]
+	}
+}
+
+// Check implements [Origin].
+func (h *HTTP) Check(ctx context.Context) error {
+	_, err := h.Locations(ctx, "", 1)
+	return err
+}
+
+// Close lets go of the connections. Requests on their way end as they would; later ones fail.
+func (h *HTTP) Close() error {
+	h.closed.Store(true)
+	h.transport.CloseIdleConnections()
+	return nil
+}
+
+// escape writes a text for a query. Not every server takes a plus for a space.
+func escape(text string) string { return strings.ReplaceAll(url.QueryEscape(text), "+", "%20") }
+
+// idIn looks for the id in a record that has not been checked; empty where there is none.
+func idIn(record []byte) string {
+	r := &reader{in: newJSONTokens(bytes.Clone(record), newInterned())}
+	t, err := r.in.next()
+	if err != nil {
+		return ""
+	}
+	v, err := r.value(t, 0)
+	if err != nil {
+		return ""
+	}
+	return idOf(v)
+}

@@ -26,7 +26,7 @@ type changeable interface {
 }
 
 // view is how the suite asks a source.
-func view(s pdp.Source) (pdp.View, error) { return s.View(context.Background()) }
+func view(s pdp.Source) (pdp.View, error) { return s.View(context.Background(), pdp.Need{}) }
 
 func viewOf(t testing.TB, s pdp.Source) pdp.View {
 	t.Helper()

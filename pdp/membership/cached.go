@@ -206,13 +206,13 @@ func (c *Cached) lookup(ctx context.Context, n needed, known func() *record, fli
 				c.counters.fallbacks.Add(1)
 				return e, nil
 			}
-			return nil, unavailable(ctx, err)
+			return nil, cannotBeHad(ctx, err)
 		}
 	}
-	return nil, unavailable(ctx, fmt.Errorf("%s: %w", flight, errNotSettled))
+	return nil, cannotBeHad(ctx, fmt.Errorf("%s: %w", flight, errNotSettled))
 }
 
-func unavailable(ctx context.Context, err error) error {
+func cannotBeHad(ctx context.Context, err error) error {
 	var e *pdp.Error
 	if errors.As(err, &e) || ctx.Err() != nil {
 		return err

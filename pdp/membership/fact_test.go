@@ -63,7 +63,7 @@ func draftOf(t testing.TB, document []byte, f Format) *draft {
 	return d
 }
 
-func assertSameUser(t testing.TB, want, got userDraft) {
+func requireSameDraft(t testing.TB, want, got userDraft) {
 	t.Helper()
 	require.True(t, sameUser(want.UserRecord, got.UserRecord), "%+v\n%+v", want.UserRecord, got.UserRecord)
 	require.Equal(t, want.carries, got.carries)
@@ -82,7 +82,7 @@ func TestFactsComeBack(t *testing.T) {
 			got, faults, err := unpackedUser(t, body, words())
 			require.NoError(t, err)
 			require.Zero(t, faults.Count(), "%v", faults)
-			assertSameUser(t, d.users[i], got)
+			requireSameDraft(t, d.users[i], got)
 			require.Equal(t, body, encodeUser(nil, &got))
 		}
 		body := encodeLocations(nil, d.locations)
@@ -261,7 +261,7 @@ func FuzzFact(f *testing.F) {
 			again, faults, err := unpackedUser(t, encodeUser(nil, &u), words())
 			require.NoError(t, err)
 			require.Zero(t, faults.Count(), "%v", faults)
-			assertSameUser(t, u, again)
+			requireSameDraft(t, u, again)
 		}
 		if all, faults, err := unpackedLocations(t, data); err == nil && faults.Count() == 0 {
 			again, _, err := unpackedLocations(t, encodeLocations(nil, all))

@@ -188,7 +188,7 @@ func (v *cachedView) UserByUsername(ctx context.Context, username string) (*pdp.
 		}
 		pointer = e.pointer
 	}
-	return nil, unavailable(ctx, fmt.Errorf("%s: %w", key, errNotSettled))
+	return nil, cannotBeHad(ctx, fmt.Errorf("%s: %w", key, errNotSettled))
 }
 
 // Location implements [pdp.View].
@@ -217,7 +217,7 @@ func (v *cachedView) Locations(ctx context.Context, q pdp.LocationQuery) ([]*pdp
 	}
 	ids, err := v.c.origin.Locations(ctx, q.After, limit(q.Limit))
 	if err != nil {
-		return nil, unavailable(ctx, err)
+		return nil, cannotBeHad(ctx, err)
 	}
 	all := make([]*pdp.Location, 0, len(ids))
 	for _, id := range ids {
@@ -226,7 +226,7 @@ func (v *cachedView) Locations(ctx context.Context, q pdp.LocationQuery) ([]*pdp
 			return nil, err
 		}
 		if l == nil {
-			return nil, unavailable(ctx, errNotSettled) // it was there, and is gone
+			return nil, cannotBeHad(ctx, errNotSettled) // it was there, and is gone
 		}
 		all = append(all, l)
 	}
@@ -248,7 +248,7 @@ func (v *cachedView) Users(ctx context.Context, q pdp.UserQuery) (pdp.Users, err
 		err = errOffsets
 	}
 	if err != nil {
-		return pdp.Users{}, unavailable(ctx, err)
+		return pdp.Users{}, cannotBeHad(ctx, err)
 	}
 	page := pdp.Users{Users: make([]*pdp.User, len(sent.Users)), Cursors: make([]pdp.Cursor, len(sent.Users)), More: sent.More}
 	listed := make(map[string]*seenUser, len(sent.Users))
@@ -258,7 +258,7 @@ func (v *cachedView) Users(ctx context.Context, q pdp.UserQuery) (pdp.Users, err
 			return pdp.Users{}, err
 		}
 		if s.user == nil {
-			return pdp.Users{}, unavailable(ctx, errNotSettled) // it was there, and is gone: read the list again
+			return pdp.Users{}, cannotBeHad(ctx, errNotSettled) // it was there, and is gone: read the list again
 		}
 		listed[s.user.ID()] = s
 		page.Users[i], page.Cursors[i] = s.user, pdp.Cursor{ID: s.user.ID(), Offset: sent.Offsets[i]}

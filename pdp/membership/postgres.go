@@ -1,0 +1,244 @@
+package membership
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+	"time"
+	"unicode/utf8"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/wardkeeper/wardkeeper/pdp"
+)
+
+// DefaultPostgresChannel is where the triggers of [PostgresSchema] tell of changes.
+const DefaultPostgresChannel = "wardkeeper_changes"
+
+// PostgresConfig says where the tables are.
+type PostgresConfig struct {
+	// URL is postgres://user:password@host:port/database?settings. It may name several hosts, and files of TLS.
+	URL string
+	// Tables have the columns of [PostgresSchema], those of text of any type that is written as text. A column version
+	// may be missing: the origin then gives version 0.
+	Tables PostgresTables
+	// Listen is the channel of announcements; empty means that there are none.
+	Listen string
+	// Beat is how often the listening connection is tried, 200 ms by default. Without an answer for five beats it is lost.
+	Beat time.Duration
+	// MaxConnections bounds the pool, 8 by default. Listening takes one more.
+	MaxConnections int
+	// Timeout bounds a question for a record, 1 s by default, and connecting. A list may take five times that.
+	Timeout time.Duration
+	Logger  *slog.Logger // nil means slog.Default
+}
+
+// PostgresTables names tables or views, each NAME or SCHEMA.NAME, in the case that they have. The defaults are users,
+// assignments and locations.
+type PostgresTables struct {
+	Users, Assignments, Locations string
+}
+
+const listPatience = 5 // times the time-out
+
+// Postgres is an [Origin] of three tables or views. It is safe for concurrent use.
+type Postgres struct {
+	pool    *pgxpool.Pool
+	connect *pgx.ConnConfig // of the listening connection
+	tables  tables
+	channel string
+	beat    time.Duration
+	timeout time.Duration
+	secrets secrets
+	logger  *slog.Logger
+	// queries are written once it is known which tables have versions.
+	queries atomic.Pointer[postgresQueries]
+}
+
+var _ Origin = (*Postgres)(nil)
+var _ Listener = (*Postgres)(nil)
+
+// OpenPostgres does not connect yet: a database that is down now is used as soon as it is up. It fails with an [*pdp.Error]
+// of kind [pdp.Invalid] where the URL, a name or a number is malformed. No error tells the password.
+func OpenPostgres(_ context.Context, cfg PostgresConfig) (*Postgres, error) {
+	names, err := cfg.Tables.quoted()
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Listen != "" {
+		if err := checkName("the channel", cfg.Listen); err != nil {
+			return nil, err
+		}
+	}
+	if cfg.Beat < 0 || cfg.Timeout < 0 || cfg.MaxConnections < 0 || cfg.MaxConnections > 1<<15 {
+		return nil, invalid("a limit of the database is out of range")
+	}
+	p := &Postgres{tables: names, channel: cfg.Listen, beat: cfg.Beat, timeout: cfg.Timeout, logger: cfg.Logger}
+	if p.beat == 0 {
+		p.beat = 200 * time.Millisecond
+	}
+	if p.timeout == 0 {
+		p.timeout = time.Second
+	}
+	if p.logger == nil {
+		p.logger = slog.Default()
+	}
+	settings, hidden, err := postgresSettings(cfg.URL, p.timeout)
+	if err != nil {
+		return nil, err
+	}
+	p.secrets = hidden
+	p.connect = settings.ConnConfig.Copy()
+	// A question that nobody waits for any more is ended at the server too. Listening is no question.
+	settings.ConnConfig.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler {
+		return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, DeadlineDelay: 100 * time.Millisecond}
+	}
+	// Compiling a question would take longer than answering it.
+	settings.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, "SET jit = off")
+		return err
+	}
+	settings.MaxConns = 8
+	if cfg.MaxConnections > 0 {
+		settings.MaxConns = int32(cfg.MaxConnections)
+	}
+	settings.MinConns, settings.MinIdleConns = 0, 0
+	// The pool outlives the context of opening it.
+	if p.pool, err = pgxpool.NewWithConfig(context.Background(), settings); err != nil {
+		return nil, invalid("the settings of the database's URL do not fit together")
+	}
+	return p, nil
+}
+
+// postgresSettings reads a URL.
+func postgresSettings(url string, timeout time.Duration) (*pgxpool.Config, secrets, error) {
+	hidden, err := secretsOf(url)
+	if err != nil {
+		return nil, hidden, err
+	}
+	settings, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		// The parser's own words may repeat what is in the URL.
+		return nil, hidden, invalid("a setting in the database's URL is not as it should be")
+	}
+	hidden.add(settings.ConnConfig.Password)
+	settings.ConnConfig.ConnectTimeout = timeout
+	if settings.ConnConfig.RuntimeParams["application_name"] == "" {
+		settings.ConnConfig.RuntimeParams["application_name"] = "wardkeeper"
+	}
+	return settings, hidden, nil
+}
+
+// Close ends the connections once they are not used any more.
+func (p *Postgres) Close() error {
+	p.pool.Close()
+	return nil
+}
+
+// Check implements [Origin]: it asks for each kind of record, none of which there can be.
+func (p *Postgres) Check(ctx context.Context) error {
+	for _, one := range []func(q *postgresQueries) string{
+		func(q *postgresQueries) string { return q.user },
+		func(q *postgresQueries) string { return q.username },
+		func(q *postgresQueries) string { return q.organization },
+	} {
+		if _, err := p.records(ctx, one, ""); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// User implements [Origin].
+func (p *Postgres) User(ctx context.Context, id string) (*Sent, error) {
+	return p.record(ctx, func(q *postgresQueries) string { return q.user }, id)
+}
+
+// UserByUsername implements [Origin]. What the database takes for the same username is what [pdp.Fold] does, but for new
+// letters that only one of them knows.
+func (p *Postgres) UserByUsername(ctx context.Context, username string) ([]Sent, error) {
+	if !storable(username) {
+		return nil, nil
+	}
+	return p.records(ctx, func(q *postgresQueries) string { return q.username }, username)
+}
+
+// Organization implements [Origin]. Of a cycle it delivers all that hangs together, which no check lets pass.
+func (p *Postgres) Organization(ctx context.Context, location string) (*Sent, error) {
+	return p.record(ctx, func(q *postgresQueries) string { return q.organization }, location)
+}
+
+func (p *Postgres) record(ctx context.Context, query func(*postgresQueries) string, id string) (*Sent, error) {
+	if !storable(id) {
+		return nil, nil
+	}
+	found, err := p.records(ctx, query, id)
+	switch {
+	case err != nil || len(found) == 0:
+		return nil, err
+	case len(found) > 1: // a view can have it so
+		return nil, unavailable(errTwice)
+	}
+	return &found[0], nil
+}
+
+func (p *Postgres) records(ctx context.Context, query func(*postgresQueries) string, id string) (found []Sent, err error) {
+	err = p.ask(ctx, p.timeout, func(ctx context.Context, q *postgresQueries) error {
+		rows, err := p.pool.Query(ctx, query(q), id)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		found = nil
+		for rows.Next() {
+			var record []byte
+			var version int64
+			if err := rows.Scan(&record, &version); err != nil {
+				return err
+			}
+			one, err := sent(record, version)
+			if err != nil {
+				return err
+			}
+			found = append(found, one)
+		}
+		return rows.Err()
+	})
+	return found, err
+}
+
+// sent is what a row says.
+func sent(record []byte, version int64) (Sent, error) {
+	if record == nil {
+		return Sent{}, errTooLarge
+	}
+	if version < 0 || version > pdp.MaxVersion {
+		return Sent{}, errVersion
+	}
+	return Sent{Record: record, Version: uint64(version)}, nil
+}
+
+// Locations implements [Origin].
+func (p *Postgres) Locations(ctx context.Context, after string, most int) (found []string, err error) {
+	if strings.ContainsRune(after, 0) || !utf8.ValidString(after) {
+		return nil, invalid("no id is like that")
+	}
+	err = p.ask(ctx, p.timeout, func(ctx context.Context, q *postgresQueries) error {
+		rows, err := p.pool.Query(ctx, q.locations, after, limit(most))
+		if err != nil {
+			return err
+		}
+		found, err = pgx.CollectRows(rows, pgx.RowTo[string])
+		return err
+	})
+	return found, err
+}
+
+// storable says whether a text can be in a database at all, and be an id or username.
+func storable(s string) bool {
+	return s != "" && len(s) <= longest && utf8.ValidString(s) && !strings.ContainsRune(s, 0)
+}

@@ -1,0 +1,114 @@
+package membership
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+const longestName = 63 // bytes; the database cuts longer ones
+
+// tables are quoted names.
+type tables struct {
+	users, assignments, locations string
+}
+
+func (t PostgresTables) quoted() (tables, error) {
+	var q tables
+	for _, one := range []struct {
+		name, standard string
+		into           *string
+	}{{t.Users, "users", &q.users}, {t.Assignments, "assignments", &q.assignments}, {t.Locations, "locations", &q.locations}} {
+		name := one.name
+		if name == "" {
+			name = one.standard
+		}
+		parts := strings.Split(name, ".")
+		if len(parts) > 2 {
+			return q, invalid(fmt.Sprintf("table %s is not NAME or SCHEMA.NAME", quote(name)))
+		}
+		for _, part := range parts {
+			if err := checkName("table", part); err != nil {
+				return q, err
+			}
+		}
+		*one.into = pgx.Identifier(parts).Sanitize()
+	}
+	return q, nil
+}
+
+// checkName wants letters, digits and _ $ -, as names of tables have; a quoted name could have more, and nobody's has.
+func checkName(what, name string) error {
+	odd := func(c rune) bool { return !unicode.IsLetter(c) && !unicode.IsDigit(c) && !strings.ContainsRune("_$-", c) }
+	if name == "" || len(name) > longestName || !utf8.ValidString(name) || strings.ContainsFunc(name, odd) {
+		return invalid(fmt.Sprintf("%s has a name that no database takes unquoted: %s", what, quote(name)))
+	}
+	return nil
+}
+
+// secrets are what no error and no log may tell.
+type secrets struct {
+	texts []string
+}
+
+func (s *secrets) add(text string) {
+	for _, one := range []string{text, url.QueryEscape(text), url.PathEscape(text)} {
+		if text != "" && !slices.Contains(s.texts, one) {
+			s.texts = append(s.texts, one)
+		}
+	}
+}
+
+// secretsOf finds the secrets of a URL, and refuses one that is none: what is secret in it could not be known.
+func secretsOf(text string) (secrets, error) {
+	var s secrets
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
+		return s, invalid("the database must be given as a URL, postgres://user:password@host:port/database")
+	}
+	if password, ok := u.User.Password(); ok {
+		s.add(password)
+	}
+	for _, name := range []string{"password", "sslpassword"} {
+		s.add(u.Query().Get(name))
+	}
+	return s, nil
+}
+
+// hidden is an error without secrets, and without values of records, that the database may quote.
+func (s secrets) hidden(err error) error {
+	if err == nil {
+		return nil
+	}
+	text := err.Error()
+	var refused *pgconn.PgError
+	if errors.As(err, &refused) {
+		text = "the database refuses, SQLSTATE " + refused.Code
+		// Only these classes are known to speak of connections, tables and rights alone.
+		if len(refused.Code) == 5 && slices.Contains([]string{"08", "28", "3D", "42", "53", "57"}, refused.Code[:2]) {
+			text += ": " + refused.Message
+		}
+	}
+	for _, secret := range s.texts {
+		text = strings.ReplaceAll(text, secret, "xxxxx")
+	}
+	return &hiddenError{text: text, err: err}
+}
+
+// hiddenError says less than the error that it stands for, which only its kind is asked of.
+type hiddenError struct {
+	text string
+	err  error
+}
+
+func (e *hiddenError) Error() string { return e.text }
+
+// Is passes on what an error is, and not the error itself.
+func (e *hiddenError) Is(target error) bool { return errors.Is(e.err, target) }

@@ -1,0 +1,113 @@
+package membership
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/wardkeeper/wardkeeper/pdp"
+)
+
+const (
+	// deepestTree bounds the way up to a root; a sound tree has three levels.
+	deepestTree = 64
+	// mostAssignments are more than fit into a record, so that one which has more is refused for its size.
+	mostAssignments = 50_000
+)
+
+// postgresQueries are all questions that are asked. Each is one statement, so that it reads one state of the tables.
+type postgresQueries struct {
+	user, username, organization, locations string
+	lists                                   map[listShape]string
+}
+
+func newPostgresQueries(t tables, userVersions, locationVersions bool) *postgresQueries {
+	w := writer{tables: t, userVersion: "0::bigint", locationVersion: "0::bigint"}
+	if userVersions {
+		w.userVersion = "COALESCE(u.version::bigint, 0)"
+	}
+	if locationVersions {
+		w.locationVersion = "COALESCE(l.version::bigint, 0)"
+	}
+	q := &postgresQueries{
+		user:         w.bounded(fmt.Sprintf("FROM %s u WHERE u.id::text = $1 LIMIT 2", t.users)),
+		username:     w.bounded(fmt.Sprintf("FROM %s u WHERE %s = %s LIMIT 2", t.users, folded("u.username"), folded("$1"))),
+		organization: w.organization(),
+		locations: fmt.Sprintf(`SELECT l.id::text FROM %s l WHERE l.id::text COLLATE "C" > $1 ORDER BY l.id::text COLLATE "C" LIMIT $2`,
+			t.locations),
+		lists: map[listShape]string{},
+	}
+	for _, sort := range sortKeys {
+		for _, shape := range []listShape{{}, {everywhere: true}} {
+			for i := range 4 {
+				shape.sort, shape.descending, shape.filtered = sort, i&1 != 0, i&2 != 0
+				q.lists[shape] = w.list(shape)
+			}
+		}
+	}
+	return q
+}
+
+// writer writes SQL. Columns are cast to text, for views have them of other types; where they are text already, this is
+// nothing and an index serves.
+type writer struct {
+	tables
+	userVersion, locationVersion string
+}
+
+// folded is what [pdp.Fold] does: full case folding is lower case of upper case of lower case, in the root locale, but for
+// the dotless i, which must not become an i, and the final sigma. Only the order among letters of Cherokee differs. The
+// shipped indexes have the same expression.
+func folded(text string) string {
+	return fmt.Sprintf(`translate(lower(upper(lower(translate(%s::text, 'ı', U&'\+10FFFE') COLLATE "und-x-icu"))), U&'\+10FFFEς', 'ıσ') COLLATE "C"`, text)
+}
+
+// bounded gives record and version of the rows of u, the record NULL where it is too large to be sent.
+func (w writer) bounded(from string) string {
+	return fmt.Sprintf("SELECT CASE WHEN octet_length(r.record) <= %d THEN r.record END, r.version FROM (SELECT %s AS record, %s AS version %s) r",
+		MaxRecord, w.userRecord(), w.userVersion, from)
+}
+
+// userRecord is the record of u as JSON. Only nulls of columns are left out: one in access is for the check to see.
+func (w writer) userRecord() string {
+	return fmt.Sprintf(`(jsonb_strip_nulls(jsonb_build_object(
+  'id', u.id::text, 'username', u.username::text,
+  'name', jsonb_build_object('title', u.title::text, 'given', u.given::text, 'family', u.family::text),
+  'status', u.status::text, 'default_location', u.default_location::text,
+  'last_login', to_char(u.last_login AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')))
+ || jsonb_build_object('assignments', COALESCE((SELECT jsonb_agg(a.record) FROM (
+  SELECT jsonb_strip_nulls(jsonb_build_object('location', a.location::text, 'role', a.role::text, 'status', a.status::text,
+    'profession', a.profession::text, 'registration_number', a.registration_number::text))
+   || CASE WHEN a.access IS NULL THEN '{}' ELSE jsonb_build_object('access', a.access) END AS record
+  FROM %s a WHERE a.user_id::text = u.id::text ORDER BY a.location::text COLLATE "C" LIMIT %d) a), '[]')))::text`,
+		w.assignments, mostAssignments)
+}
+
+// organization goes up to the root, or as far as it goes, and down to everything beneath.
+func (w writer) organization() string {
+	return strings.NewReplacer(
+		"{locations}", w.locations,
+		"{version}", w.locationVersion,
+		"{deepest}", fmt.Sprint(deepestTree),
+		"{most}", fmt.Sprint(MaxOrganization),
+	).Replace(`WITH RECURSIVE up(id, parent, depth) AS (
+  (SELECT l.id::text, l.parent::text, 0 FROM {locations} l WHERE l.id::text = $1 LIMIT 1)
+  UNION ALL SELECT l.id::text, l.parent::text, up.depth + 1 FROM up JOIN {locations} l ON l.id::text = up.parent WHERE up.depth < {deepest}),
+top AS (SELECT id FROM up ORDER BY depth DESC LIMIT 1),
+tree(id) AS (
+  SELECT id FROM top
+  UNION SELECT l.id::text FROM tree JOIN {locations} l ON l.parent::text = tree.id),
+whole AS MATERIALIZED (
+  SELECT jsonb_agg(jsonb_strip_nulls(jsonb_build_object('id', l.id::text, 'name', l.name::text, 'kind', l.kind::text,
+    'parent', l.parent::text, 'model', l.model::text, 'plan', l.plan::text)) ORDER BY l.id::text COLLATE "C")::text AS record,
+    COALESCE(max({version}) FILTER (WHERE l.id::text = (SELECT id FROM top)), 0) AS version
+  FROM tree JOIN {locations} l ON l.id::text = tree.id)
+SELECT CASE WHEN octet_length(record) <= {most} THEN record END, version FROM whole WHERE EXISTS (SELECT FROM top)`)
+}
+
+// listShape is one of the ways in which a list is asked for; the rest are parameters.
+type listShape struct {
+	sort       pdp.SortKey
+	descending bool
+	everywhere bool // not beneath a location
+	filtered   bool // by a text
+}

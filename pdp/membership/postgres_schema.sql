@@ -1,0 +1,227 @@
+-- The tables of a directory, as Wardkeeper reads them, in the first schema of the search path. This may be run again at any time.
+--
+-- Versions: each record has one that only grows. A user's moves with the user's row and assignments. The version in the
+-- row of a root is that of the organization's whole tree of locations, and moves with whatever is written or deleted in it.
+-- Announcements: each change is told on the channel wardkeeper_changes, to whoever listens, when it is committed.
+BEGIN;
+SELECT pg_advisory_xact_lock(7091370154219340161); -- two at once would trip over each other
+
+CREATE SEQUENCE IF NOT EXISTS wardkeeper_versions;
+
+CREATE TABLE IF NOT EXISTS locations (
+    id      text COLLATE "C" PRIMARY KEY CHECK (octet_length(id) BETWEEN 1 AND 1024),
+    name    text,
+    kind    text NOT NULL CHECK (kind IN ('region', 'division', 'facility', 'system', 'entity', 'group', 'practice', 'vendor')),
+    parent  text COLLATE "C" REFERENCES locations DEFERRABLE CHECK (parent <> id),
+    model   text CHECK (model IN ('regional', 'health_system', 'practice_group', 'vendor')),
+    plan    text CHECK (plan IN ('free', 'paid')),
+    version bigint NOT NULL DEFAULT 0, -- set by a trigger
+    CONSTRAINT locations_model_of_roots CHECK ((parent IS NULL) = (model IS NOT NULL)),
+    CONSTRAINT locations_plan_of_roots CHECK ((plan IS NOT NULL) = (model IS NOT NULL AND model = 'health_system'))
+);
+
+CREATE TABLE IF NOT EXISTS users (
+    id               text COLLATE "C" PRIMARY KEY CHECK (octet_length(id) BETWEEN 1 AND 1024),
+    username         text CHECK (octet_length(username) BETWEEN 1 AND 1024),
+    title            text,
+    given            text,
+    family           text CHECK (octet_length(family) <= 1024),
+    status           text NOT NULL DEFAULT 'active' CHECK (status IN ('active', 'deactivated')),
+    default_location text COLLATE "C",
+    last_login       timestamptz,
+    version          bigint NOT NULL DEFAULT 0 -- set by a trigger
+);
+
+CREATE TABLE IF NOT EXISTS assignments (
+    user_id             text COLLATE "C" NOT NULL REFERENCES users ON DELETE CASCADE DEFERRABLE,
+    location            text COLLATE "C" NOT NULL REFERENCES locations DEFERRABLE,
+    role                text NOT NULL CHECK (octet_length(role) BETWEEN 1 AND 1024),
+    status              text NOT NULL DEFAULT 'active' CHECK (status IN ('active', 'invited', 'deactivated')),
+    access              jsonb CHECK (jsonb_typeof(access) = 'object'),
+    profession          text,
+    registration_number text,
+    PRIMARY KEY (user_id, location)
+);
+
+-- A default location is one of the user's assignments: when the transaction ends, for they are written one by one.
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_constraint WHERE conrelid = 'users'::regclass AND conname = 'users_default_location_assigned') THEN
+        ALTER TABLE users ADD CONSTRAINT users_default_location_assigned
+            FOREIGN KEY (id, default_location) REFERENCES assignments (user_id, location) DEFERRABLE INITIALLY DEFERRED;
+    END IF;
+END $$;
+
+CREATE INDEX IF NOT EXISTS locations_parent ON locations (parent);
+CREATE INDEX IF NOT EXISTS assignments_location ON assignments (location, user_id);
+
+-- Usernames and the orders of lists go by case-folded texts. The expression is full case folding in Unicode's sense, made of
+-- what PostgreSQL has: it is what the server asks by, word for word, or an index would be of no use.
+CREATE UNIQUE INDEX IF NOT EXISTS users_folded_username ON users
+    ((translate(lower(upper(lower(translate(username::text, 'ı', U&'\+10FFFE') COLLATE "und-x-icu"))), U&'\+10FFFEς', 'ıσ') COLLATE "C"));
+-- The order of names and usernames, absent last in both directions.
+CREATE INDEX IF NOT EXISTS users_family_ascending ON users
+    (COALESCE(NULLIF(translate(lower(upper(lower(translate(family::text, 'ı', U&'\+10FFFE') COLLATE "und-x-icu"))), U&'\+10FFFEς', 'ıσ') COLLATE "C", ''), U&'\+10FFFF'));
+CREATE INDEX IF NOT EXISTS users_family_descending ON users
+    (COALESCE(NULLIF(translate(lower(upper(lower(translate(family::text, 'ı', U&'\+10FFFE') COLLATE "und-x-icu"))), U&'\+10FFFEς', 'ıσ') COLLATE "C", ''), ''));
+CREATE INDEX IF NOT EXISTS users_username_ascending ON users
+    (COALESCE(NULLIF(translate(lower(upper(lower(translate(username::text, 'ı', U&'\+10FFFE') COLLATE "und-x-icu"))), U&'\+10FFFEς', 'ıσ') COLLATE "C", ''), U&'\+10FFFF'));
+CREATE INDEX IF NOT EXISTS users_username_descending ON users
+    (COALESCE(NULLIF(translate(lower(upper(lower(translate(username::text, 'ı', U&'\+10FFFE') COLLATE "und-x-icu"))), U&'\+10FFFEς', 'ıσ') COLLATE "C", ''), ''));
+CREATE INDEX IF NOT EXISTS users_last_login_ascending ON users (COALESCE(last_login, 'infinity'::timestamptz));
+CREATE INDEX IF NOT EXISTS users_last_login_descending ON users (COALESCE(last_login, '-infinity'::timestamptz));
+
+-- What follows keeps versions and tells of changes.
+
+-- A change is told as {"kind", "id", "organization", "version"}, as far as it is known.
+CREATE OR REPLACE FUNCTION wardkeeper_tell(kind text, id text DEFAULT NULL, organization text DEFAULT NULL, version bigint DEFAULT NULL)
+RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    payload text := jsonb_strip_nulls(jsonb_build_object('kind', kind, 'id', id, 'organization', organization, 'version', version));
+BEGIN
+    IF octet_length(payload) >= 8000 THEN -- no more goes
+        payload := '{"kind": "anything"}';
+    END IF;
+    PERFORM pg_notify('wardkeeper_changes', payload);
+END $$;
+
+-- The row is locked by now, so that whoever writes last has the greater version.
+CREATE OR REPLACE FUNCTION wardkeeper_version() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.version := nextval('wardkeeper_versions');
+    RETURN NEW;
+END $$;
+
+-- Touches users in the order of their ids, so that two at once do not wait for each other.
+CREATE OR REPLACE FUNCTION wardkeeper_touch_users(touched text[]) RETURNS void LANGUAGE sql AS $$
+    UPDATE users SET version = 0 FROM
+        (SELECT id FROM users WHERE id = ANY (touched) ORDER BY id FOR NO KEY UPDATE) locked WHERE users.id = locked.id
+$$;
+
+CREATE OR REPLACE FUNCTION wardkeeper_users_written() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    written bigint;
+BEGIN
+    IF TG_OP = 'TRUNCATE' THEN
+        PERFORM wardkeeper_tell('anything');
+        RETURN NULL;
+    ELSIF TG_OP = 'DELETE' THEN
+        SELECT count(*) INTO written FROM before;
+    ELSE
+        SELECT count(*) INTO written FROM after;
+    END IF;
+    IF written > 1000 THEN
+        PERFORM wardkeeper_tell('anything');
+    ELSIF TG_OP = 'INSERT' THEN
+        -- Whoever waited for a deletion of the same id to end had its version before. The update tells of it.
+        PERFORM wardkeeper_touch_users(ARRAY(SELECT id FROM after));
+    ELSIF TG_OP = 'UPDATE' THEN
+        PERFORM wardkeeper_tell('user', id, NULL, version) FROM after;
+        PERFORM wardkeeper_tell('user', id, NULL, nextval('wardkeeper_versions')) FROM before WHERE id NOT IN (SELECT id FROM after);
+    ELSE
+        PERFORM wardkeeper_tell('user', id, NULL, nextval('wardkeeper_versions')) FROM before;
+    END IF;
+    RETURN NULL;
+END $$;
+
+CREATE OR REPLACE FUNCTION wardkeeper_assignments_written() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'TRUNCATE' THEN
+        UPDATE users SET version = 0;
+        PERFORM wardkeeper_tell('anything');
+    ELSIF TG_OP = 'INSERT' THEN
+        PERFORM wardkeeper_touch_users(ARRAY(SELECT user_id FROM after));
+    ELSIF TG_OP = 'DELETE' THEN
+        PERFORM wardkeeper_touch_users(ARRAY(SELECT user_id FROM before));
+    ELSE
+        PERFORM wardkeeper_touch_users(ARRAY(SELECT user_id FROM before UNION SELECT user_id FROM after));
+    END IF;
+    RETURN NULL;
+END $$;
+
+-- Moves the version of every organization that a location was or is in. Whoever writes beneath a location that somebody else
+-- is moving waits for them at the root, and then looks again where it is.
+CREATE OR REPLACE FUNCTION wardkeeper_locations_written() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    changed text[];  -- ids
+    pairs   jsonb;   -- [location, root] of each
+    waiting text[];  -- roots to be touched
+    touched text[] := '{}';
+BEGIN
+    IF TG_OP = 'TRUNCATE' THEN
+        PERFORM wardkeeper_tell('anything');
+        RETURN NULL;
+    ELSIF TG_OP = 'INSERT' THEN
+        changed := ARRAY(SELECT id FROM after);
+    ELSIF TG_OP = 'DELETE' THEN
+        changed := ARRAY(SELECT id FROM before);
+    ELSE -- a version alone is no change: it is what this function itself writes
+        changed := ARRAY(
+            SELECT COALESCE(b.id, a.id) FROM before b FULL JOIN after a ON a.id = b.id
+            WHERE (a.id, a.name, a.kind, a.parent, a.model, a.plan) IS DISTINCT FROM (b.id, b.name, b.kind, b.parent, b.model, b.plan));
+    END IF;
+    IF cardinality(changed) = 0 THEN
+        RETURN NULL;
+    END IF;
+    LOOP
+        pairs := '[]';
+        IF TG_OP <> 'DELETE' THEN -- where they are
+            pairs := pairs || (WITH RECURSIVE up(location, id, parent, depth) AS (
+                SELECT l.id, l.id, l.parent, 0 FROM locations l WHERE l.id = ANY (changed)
+                UNION ALL SELECT up.location, l.id, l.parent, depth + 1 FROM up JOIN locations l ON l.id = up.parent WHERE depth < 64)
+                SELECT COALESCE(jsonb_agg(DISTINCT jsonb_build_array(location, id)), '[]') FROM up WHERE parent IS NULL);
+        END IF;
+        IF TG_OP <> 'INSERT' THEN -- where they were
+            pairs := pairs || (WITH RECURSIVE past AS (
+                SELECT id, parent FROM before
+                UNION ALL SELECT l.id, l.parent FROM locations l WHERE l.id NOT IN (SELECT id FROM before)),
+            up(location, id, parent, depth) AS (
+                SELECT l.id, l.id, l.parent, 0 FROM past l WHERE l.id = ANY (changed)
+                UNION ALL SELECT up.location, l.id, l.parent, depth + 1 FROM up JOIN past l ON l.id = up.parent WHERE depth < 64)
+                SELECT COALESCE(jsonb_agg(DISTINCT jsonb_build_array(location, id)), '[]') FROM up WHERE parent IS NULL);
+        END IF;
+        waiting := ARRAY(SELECT DISTINCT pair ->> 1 FROM jsonb_array_elements(pairs) pair WHERE NOT pair ->> 1 = ANY (touched));
+        EXIT WHEN cardinality(waiting) = 0;
+        UPDATE locations SET version = 0 FROM
+            (SELECT id FROM locations WHERE id = ANY (waiting) ORDER BY id FOR NO KEY UPDATE) locked WHERE locations.id = locked.id;
+        touched := touched || waiting;
+    END LOOP;
+    IF cardinality(changed) > 1000 THEN
+        PERFORM wardkeeper_tell('anything');
+        RETURN NULL;
+    END IF;
+    PERFORM wardkeeper_tell('location', told.location, told.root, COALESCE(l.version, nextval('wardkeeper_versions')))
+        FROM (SELECT DISTINCT pair ->> 0 AS location, pair ->> 1 AS root FROM jsonb_array_elements(pairs) pair) told
+        LEFT JOIN locations l ON l.id = told.root;
+    -- Without a root it hangs on itself.
+    PERFORM wardkeeper_tell('location', id) FROM unnest(changed) id
+        WHERE NOT EXISTS (SELECT FROM jsonb_array_elements(pairs) pair WHERE pair ->> 0 = id);
+    RETURN NULL;
+END $$;
+
+CREATE OR REPLACE TRIGGER wardkeeper_version BEFORE INSERT OR UPDATE ON users
+    FOR EACH ROW EXECUTE FUNCTION wardkeeper_version();
+CREATE OR REPLACE TRIGGER wardkeeper_version BEFORE INSERT OR UPDATE ON locations
+    FOR EACH ROW EXECUTE FUNCTION wardkeeper_version();
+
+-- The functions find the tables that they belong to whatever the search path of a session; and the same for each table.
+DO $$
+DECLARE
+    name text;
+BEGIN
+    FOREACH name IN ARRAY ARRAY['wardkeeper_version()', 'wardkeeper_touch_users(text[])', 'wardkeeper_users_written()',
+        'wardkeeper_assignments_written()', 'wardkeeper_locations_written()'] LOOP
+        EXECUTE format('ALTER FUNCTION %s SET search_path = %I, pg_temp', name, current_schema());
+    END LOOP;
+    FOREACH name IN ARRAY ARRAY['users', 'assignments', 'locations'] LOOP
+        EXECUTE format('CREATE OR REPLACE TRIGGER wardkeeper_inserted AFTER INSERT ON %I
+            REFERENCING NEW TABLE AS after FOR EACH STATEMENT EXECUTE FUNCTION wardkeeper_%s_written()', name, name);
+        EXECUTE format('CREATE OR REPLACE TRIGGER wardkeeper_updated AFTER UPDATE ON %I
+            REFERENCING OLD TABLE AS before NEW TABLE AS after FOR EACH STATEMENT EXECUTE FUNCTION wardkeeper_%s_written()', name, name);
+        EXECUTE format('CREATE OR REPLACE TRIGGER wardkeeper_deleted AFTER DELETE ON %I
+            REFERENCING OLD TABLE AS before FOR EACH STATEMENT EXECUTE FUNCTION wardkeeper_%s_written()', name, name);
+        EXECUTE format('CREATE OR REPLACE TRIGGER wardkeeper_emptied AFTER TRUNCATE ON %I
+            FOR EACH STATEMENT EXECUTE FUNCTION wardkeeper_%s_written()', name, name);
+    END LOOP;
+END $$;
+COMMIT;

@@ -1,0 +1,233 @@
+// Package servertest starts the real servers that membership facts come from, for tests, as httptest does for HTTP.
+package servertest
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Postgres is a PostgreSQL server of one test, with an empty database. Its methods are for the test's goroutine.
+type Postgres struct {
+	t      testing.TB
+	binary string // folder of the programs
+	data   string
+	port   int
+	as     *syscall.Credential // nil: as who runs the test
+
+	mu      sync.Mutex
+	process *exec.Cmd
+	log     bytes.Buffer
+}
+
+const (
+	postgresUser     = "wardkeeper"
+	postgresPassword = "s3cr3t-of-the-test" // asked for, so that tests see whether it is told
+	postgresStarts   = 60 * time.Second
+)
+
+// StartPostgres starts a server on a free port of the loopback, and stops it when the test ends. Writes are not synced: it
+// survives a stop, no crash of the machine. A missing program fails the test.
+func StartPostgres(t testing.TB) *Postgres {
+	t.Helper()
+	p := &Postgres{t: t, binary: postgresBinaries(t), as: postgresCredential(t)}
+	// Not t.TempDir(): its parents are closed to other users.
+	dir, err := os.MkdirTemp("", "postgres-test-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	if p.as != nil {
+		if err := os.Chown(dir, int(p.as.Uid), int(p.as.Gid)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.data = filepath.Join(dir, "data")
+	password := filepath.Join(dir, "password")
+	if err := os.WriteFile(password, []byte(postgresPassword), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	p.run("initdb", "--pgdata", p.data, "--username", postgresUser, "--pwfile", password, "--auth", "scram-sha-256",
+		"--encoding", "UTF8", "--locale", "C", "--no-sync", "--no-instructions")
+	p.port = postgresPort(t)
+	t.Cleanup(p.Stop)
+	p.Start()
+	return p
+}
+
+// URL is where the server answers, with a password.
+func (p *Postgres) URL() string {
+	return fmt.Sprintf("postgres://%s:%s@127.0.0.1:%d/postgres?sslmode=disable", postgresUser, postgresPassword, p.port)
+}
+
+// Password is the one in the URL, which nothing may tell.
+func (p *Postgres) Password() string { return postgresPassword }
+
+// Start starts a stopped server, and returns when it answers.
+func (p *Postgres) Start() {
+	p.t.Helper()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.process != nil {
+		return
+	}
+	p.log.Reset()
+	cmd := p.command("postgres", "-D", p.data, "-p", strconv.Itoa(p.port), "-c", "listen_addresses=127.0.0.1",
+		"-c", "unix_socket_directories=", "-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off",
+		"-c", "shared_buffers=64MB", "-c", "max_connections=60", "-c", "logging_collector=off")
+	cmd.Stdout, cmd.Stderr = &p.log, &p.log
+	if err := cmd.Start(); err != nil {
+		p.t.Fatal(err)
+	}
+	p.process = cmd
+	for until := time.Now().Add(postgresStarts); ; time.Sleep(20 * time.Millisecond) {
+		if p.command("pg_isready", "-q", "-h", "127.0.0.1", "-p", strconv.Itoa(p.port)).Run() == nil {
+			return
+		}
+		if time.Now().After(until) || p.ended() {
+			p.stop()
+			p.t.Fatalf("PostgreSQL does not start:\n%s", p.log.String())
+		}
+	}
+}
+
+// Stop stops the server as an administrator would who does not wait for clients. A paused one is killed.
+func (p *Postgres) Stop() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.stop()
+}
+
+func (p *Postgres) stop() {
+	if p.process == nil {
+		return
+	}
+	p.signalAll(syscall.SIGCONT)
+	_ = p.process.Process.Signal(syscall.SIGINT) // fast shutdown
+	ended := make(chan struct{})
+	go func() { _ = p.process.Wait(); close(ended) }()
+	select {
+	case <-ended:
+	case <-time.After(postgresStarts):
+		_ = p.process.Process.Signal(syscall.SIGQUIT)
+		<-ended
+	}
+	p.process = nil
+}
+
+// Pause halts every process of the server (SIGSTOP): connections stay open and nothing answers.
+func (p *Postgres) Pause() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.signalAll(syscall.SIGSTOP)
+}
+
+// Resume ends a pause.
+func (p *Postgres) Resume() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.signalAll(syscall.SIGCONT)
+}
+
+// signalAll reaches the server and its children, which lead groups of their own. The parent is first to stop, so that no
+// child is born meanwhile.
+func (p *Postgres) signalAll(s syscall.Signal) {
+	if p.process == nil {
+		return
+	}
+	parent := p.process.Process.Pid
+	_ = syscall.Kill(parent, s)
+	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", parent, parent))
+	if err != nil {
+		p.t.Errorf("the processes of the server are not known: %v", err)
+	}
+	for _, child := range strings.Fields(string(children)) {
+		if pid, err := strconv.Atoi(child); err == nil {
+			_ = syscall.Kill(pid, s)
+		}
+	}
+}
+
+// ended says whether the process is a zombie by now.
+func (p *Postgres) ended() bool {
+	var status syscall.WaitStatus
+	pid, err := syscall.Wait4(p.process.Process.Pid, &status, syscall.WNOHANG, nil)
+	return err != nil || pid != 0
+}
+
+func (p *Postgres) run(program string, args ...string) {
+	p.t.Helper()
+	if out, err := p.command(program, args...).CombinedOutput(); err != nil {
+		p.t.Fatalf("%s: %v\n%s", program, err, out)
+	}
+}
+
+func (p *Postgres) command(program string, args ...string) *exec.Cmd {
+	cmd := exec.Command(filepath.Join(p.binary, program), args...)
+	cmd.Dir = "/"
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: p.as, Setpgid: true}
+	return cmd
+}
+
+// postgresBinaries is the folder of the newest version as Debian has them, else where the path finds one.
+func postgresBinaries(t testing.TB) string {
+	t.Helper()
+	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
+	slices.SortFunc(found, func(a, b string) int { return versionOf(a) - versionOf(b) })
+	if len(found) > 0 {
+		return filepath.Dir(found[len(found)-1])
+	}
+	initdb, err := exec.LookPath("initdb")
+	if err != nil {
+		t.Fatal("PostgreSQL is not installed: there is no initdb, in /usr/lib/postgresql/*/bin nor in PATH")
+	}
+	if initdb, err = filepath.EvalSymlinks(initdb); err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Dir(initdb)
+}
+
+func versionOf(initdb string) int {
+	n, _ := strconv.Atoi(filepath.Base(filepath.Dir(filepath.Dir(initdb))))
+	return n
+}
+
+// postgresCredential is somebody else than root, as whom the server does not run.
+func postgresCredential(t testing.TB) *syscall.Credential {
+	t.Helper()
+	if os.Getuid() != 0 {
+		return nil
+	}
+	for _, name := range []string{"postgres", "nobody"} {
+		found, err := user.Lookup(name)
+		if err != nil {
+			continue
+		}
+		uid, _ := strconv.ParseUint(found.Uid, 10, 32)
+		gid, _ := strconv.ParseUint(found.Gid, 10, 32)
+		return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+	}
+	t.Fatal("there is no user to run PostgreSQL as")
+	return nil
+}
+
+func postgresPort(t testing.TB) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().(*net.TCPAddr).Port
+}

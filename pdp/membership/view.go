@@ -250,7 +250,7 @@ func (v *cachedView) Users(ctx context.Context, q pdp.UserQuery) (pdp.Users, err
 	if err != nil {
 		return pdp.Users{}, cannotBeHad(ctx, err)
 	}
-	page := pdp.Users{Users: make([]*pdp.User, len(sent.Users)), Cursors: make([]pdp.Cursor, len(sent.Users)), More: sent.More}
+	page := pdp.Users{More: sent.More}
 	listed := make(map[string]*seenUser, len(sent.Users))
 	for i := range sent.Users {
 		s, err := v.listedUser(ctx, sent.Users[i], began)
@@ -261,7 +261,8 @@ func (v *cachedView) Users(ctx context.Context, q pdp.UserQuery) (pdp.Users, err
 			return pdp.Users{}, cannotBeHad(ctx, errNotSettled) // it was there, and is gone: read the list again
 		}
 		listed[s.user.ID()] = s
-		page.Users[i], page.Cursors[i] = s.user, pdp.Cursor{ID: s.user.ID(), Offset: sent.Offsets[i]}
+		page.Users = append(page.Users, s.user)
+		page.Cursors = append(page.Cursors, pdp.Cursor{ID: s.user.ID(), Offset: sent.Offsets[i]})
 	}
 	v.mu.Lock()
 	v.listed = listed

@@ -83,7 +83,7 @@ type daemon struct {
 }
 
 // serving starts the binary and waits until it says where it listens.
-func serving(t *testing.T, args ...string) *daemon {
+func serving(t testing.TB, args ...string) *daemon {
 	t.Helper()
 	d := &daemon{
 		cmd:  command(nil, append([]string{"serve", "--addr", "127.0.0.1:0", "--log-format", "json"}, args...)...),
@@ -118,7 +118,7 @@ func serving(t *testing.T, args ...string) *daemon {
 func (d *daemon) addr() string { return strings.TrimPrefix(d.url, "http://") }
 
 // signal sends a signal.
-func (d *daemon) signal(t *testing.T, s syscall.Signal) {
+func (d *daemon) signal(t testing.TB, s syscall.Signal) {
 	t.Helper()
 	require.NoError(t, d.cmd.Process.Signal(s))
 }

@@ -168,7 +168,7 @@ func until(tb testing.TB, what string, come func() bool) {
 	}
 }
 
-func (d *daemon) get(t *testing.T, path string) (status int, body string) {
+func (d *daemon) get(t testing.TB, path string) (status int, body string) {
 	t.Helper()
 	w, err := http.Get(d.url + path)
 	require.NoError(t, err)
@@ -219,7 +219,7 @@ func (d *daemon) notes(t *testing.T) (ready bool, s httpapi.PolicyStatus) {
 }
 
 // metric is the value of a counter or gauge, 0 where there is none.
-func (d *daemon) metric(t *testing.T, name string) float64 {
+func (d *daemon) metric(t testing.TB, name string) float64 {
 	t.Helper()
 	_, body := d.get(t, "/metrics")
 	for line := range strings.Lines(body) {

@@ -55,7 +55,7 @@ func (t *redisTier) announceEntry(ctx context.Context, text []byte) (position, e
 		if err == nil || attempt == announceAttempts || errors.Is(err, errNotReplicated) {
 			return p.at, err
 		}
-		t.streamMoved(ctx)
+		look(ctx, t.stream)
 		select {
 		case <-ctx.Done():
 			return position{}, err

@@ -1,11 +1,13 @@
 package membership
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/redis/go-redis/v9"
@@ -14,8 +16,8 @@ import (
 )
 
 const (
-	mostChanges  = 256     // in one entry of the stream
-	longestEntry = 1 << 20 // bytes of one entry's changes, as JSON
+	mostChanges  = 128     // in one entry of the stream
+	longestEntry = 1 << 20 // bytes of one entry's changes, as JSON; more than the longest ids need
 )
 
 var errEntry = errors.New("an entry of the stream of changes cannot be read")
@@ -34,12 +36,16 @@ func (c toldChange) check() error {
 		return errors.New("a change is of an unknown kind")
 	case c.Kind != pdp.AnythingChanged && c.ID == "":
 		return errors.New("a change has no id")
-	case len(c.ID) > longest || len(c.Organization) > longest || !utf8.ValidString(c.ID+c.Organization):
-		return errors.New("the id of a change is too long, or no UTF-8")
+	case !mayBeID(c.ID) || !mayBeID(c.Organization):
+		return errors.New("the id of a change is too long, or not of plain characters")
 	case c.Version > pdp.MaxVersion:
 		return errors.New("the version of a change is too great")
 	}
 	return nil
+}
+
+func mayBeID(s string) bool {
+	return len(s) <= longest && utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
 }
 
 func encodeChanges(changes []pdp.Change) ([]byte, error) {
@@ -50,7 +56,11 @@ func encodeChanges(changes []pdp.Change) ([]byte, error) {
 			return nil, err
 		}
 	}
-	return json.Marshal(told)
+	var b bytes.Buffer
+	out := json.NewEncoder(&b)
+	out.SetEscapeHTML(false) // six bytes for one
+	err := out.Encode(told)
+	return bytes.TrimRight(b.Bytes(), "\n"), err
 }
 
 func decodeChanges(text string) ([]pdp.Change, error) {

@@ -20,7 +20,7 @@ func (t *redisTier) get(caller context.Context, key recordKey) ([]byte, error) {
 	// One byte more than a fact can have: Redis does not send what nobody would read.
 	most := key.kind.maxFact()
 	value, err := t.facts.GetRange(ctx, name, 0, int64(most)).Bytes()
-	done(outcome(caller, err))
+	done(t.outcome(caller, err))
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("redis: %w", err)
@@ -44,7 +44,7 @@ func (t *redisTier) put(caller context.Context, key recordKey, value []byte, ver
 		return err
 	}
 	_, err = putScript.Run(ctx, t.facts, []string{name}, value, version, ttl.Milliseconds()).Int()
-	done(outcome(caller, err))
+	done(t.outcome(caller, err))
 	if err != nil {
 		return fmt.Errorf("redis: %w", err)
 	}
@@ -83,7 +83,7 @@ func (t *redisTier) drop(caller context.Context, keys ...recordKey) error {
 		for _, c := range commands {
 			err = errors.Join(err, c.Err())
 		}
-		told[at](outcome(caller, err))
+		told[at](t.outcome(caller, err))
 		faults = append(faults, err)
 	}
 	if err := errors.Join(faults...); err != nil {
@@ -92,13 +92,16 @@ func (t *redisTier) drop(caller context.Context, keys ...recordKey) error {
 	return nil
 }
 
-// outcome is what a breaker is told: neither what only this key is to blame for, nor what the caller is.
-func outcome(caller context.Context, err error) error {
+// outcome is what a breaker is told: neither what only this key is to blame for, nor what the caller is. After a failure
+// a Cluster's client looks again for who has what, which it does not by itself for a server that is gone.
+func (t *redisTier) outcome(caller context.Context, err error) error {
 	switch {
 	case redis.HasErrorPrefix(err, "WRONGTYPE"):
 		return nil
 	case err != nil && caller.Err() != nil:
 		return context.Canceled
+	case err != nil:
+		look(caller, t.facts)
 	}
 	return err
 }

@@ -28,20 +28,33 @@ func hears(t *testing.T, h *heard, ids []string) {
 	}, serverPatience, pollEvery)
 }
 
+var masterFails = map[string]func(*servertest.Redis){
+	"killed": (*servertest.Redis).Stop,
+	"paused": (*servertest.Redis).Pause,
+}
+
+// comesBack is for a master that failed in either way.
+func comesBack(how string, r *servertest.Redis) {
+	if how == "killed" {
+		r.Start()
+	} else {
+		r.Resume()
+	}
+}
+
 // The master is killed, or only silent: what was acknowledged is known to the follower behind the failover, and the
 // epoch is another one.
 func TestSentinelFailover(t *testing.T) {
-	for name, fail := range map[string]func(*servertest.Redis){
-		"killed": (*servertest.Redis).Stop,
-		"paused": (*servertest.Redis).Pause,
-	} {
+	t.Parallel()
+	for name, fail := range masterFails {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			pair := servertest.StartSentinel(t, "--min-replicas-max-lag", "2")
 			tier := openTier(t, RedisConfig{URL: pair.URL()})
 			other := openTier(t, RedisConfig{URL: pair.URL()}) // connects only later
 			h := followTier(t, tier)
 			first := h.beganAgain(t, 0)
-			require.NoError(t, roundTrip(tier, "alice"))
+			require.Eventually(t, func() bool { return roundTrip(tier, "alice") == nil }, serverPatience, pollEvery)
 			var acknowledged []string
 			for i := range 50 {
 				acknowledged = append(acknowledged, fmt.Sprintf("before-%d", i))
@@ -56,15 +69,11 @@ func TestSentinelFailover(t *testing.T) {
 			again := h.beganAgain(t, begins)
 			assert.NotEqual(t, first.at.epoch, again.at.epoch)
 			hears(t, h, acknowledged)
-			require.NotSame(t, old, pair.Master())
+			require.Eventually(t, func() bool { return pair.Master() != old }, serverPatience, pollEvery)
 			require.Eventually(t, func() bool { return roundTrip(tier, "alice") == nil }, serverPatience, pollEvery)
 
 			// The old master comes back, and is demoted; nobody takes it for the stream.
-			if name == "killed" {
-				old.Start()
-			} else {
-				old.Resume()
-			}
+			comesBack(name, old)
 			client := old.Client()
 			require.Eventually(t, func() bool {
 				return strings.Contains(client.Info(context.Background(), "replication").Val(), "master_link_status:up")
@@ -82,6 +91,7 @@ func TestSentinelFailover(t *testing.T) {
 
 // A client that was connected to a master hears of its being demoted, though the connection stays.
 func TestDemotedMaster(t *testing.T) {
+	t.Parallel()
 	server, other := servertest.StartRedis(t), servertest.StartRedis(t)
 	tier := openTier(t, RedisConfig{URL: server.URL()})
 	h := followTier(t, tier)
@@ -107,41 +117,48 @@ func clusterIDs(c *servertest.RedisCluster, keys redisKeys, at *servertest.Redis
 	return ids
 }
 
-func TestClusterStreamMasterKilled(t *testing.T) {
-	cluster := servertest.StartCluster(t)
-	tier := openTier(t, RedisConfig{URL: cluster.URL()})
-	h := followTier(t, tier)
-	first := h.beganAgain(t, 0)
-	var acknowledged []string
-	for i := range 50 {
-		acknowledged = append(acknowledged, fmt.Sprintf("before-%d", i))
-		announceSoon(t, tier, acknowledged[i])
-	}
-	killed := cluster.MasterOf(tier.keys.log)
-	begins := h.begunSoFar()
-	killed.Stop()
-	require.Eventually(t, h.isLost, serverPatience, pollEvery)
-	acknowledged = append(acknowledged, "during")
-	announceSoon(t, tier, "during")
-	again := h.beganAgain(t, begins)
-	assert.NotEqual(t, first.at.epoch, again.at.epoch)
-	hears(t, h, acknowledged)
-	require.NotSame(t, killed, cluster.MasterOf(tier.keys.log))
+func TestClusterStreamMasterFails(t *testing.T) {
+	t.Parallel()
+	for name, fail := range masterFails {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cluster := servertest.StartCluster(t)
+			tier := openTier(t, RedisConfig{URL: cluster.URL()})
+			h := followTier(t, tier)
+			first := h.beganAgain(t, 0)
+			var acknowledged []string
+			for i := range 50 {
+				acknowledged = append(acknowledged, fmt.Sprintf("before-%d", i))
+				announceSoon(t, tier, acknowledged[i])
+			}
+			failed := cluster.MasterOf(tier.keys.log)
+			begins := h.begunSoFar()
+			fail(failed)
+			require.Eventually(t, h.isLost, serverPatience, pollEvery)
+			acknowledged = append(acknowledged, "during")
+			announceSoon(t, tier, "during")
+			again := h.beganAgain(t, begins)
+			assert.NotEqual(t, first.at.epoch, again.at.epoch)
+			hears(t, h, acknowledged)
+			require.Eventually(t, func() bool { return cluster.MasterOf(tier.keys.log) != failed }, serverPatience, pollEvery)
 
-	killed.Start() // as a replica now
-	acknowledged = append(acknowledged, "after")
-	announceSoon(t, tier, "after")
-	hears(t, h, acknowledged)
-	for _, id := range []string{"a", "b", "c", "d", "e", "f"} {
-		require.Eventually(t, func() bool { return roundTrip(tier, id) == nil }, serverPatience, pollEvery)
+			comesBack(name, failed) // as a replica now
+			acknowledged = append(acknowledged, "after")
+			announceSoon(t, tier, "after")
+			hears(t, h, acknowledged)
+			for _, id := range []string{"a", "b", "c", "d", "e", "f"} {
+				require.Eventually(t, func() bool { return roundTrip(tier, id) == nil }, serverPatience, pollEvery)
+			}
+		})
 	}
 }
 
 // Another master than the stream's is killed: its facts are out of reach until its replica takes over, the others and
 // the stream are not.
 func TestClusterOtherMasterKilled(t *testing.T) {
+	t.Parallel()
 	cluster := servertest.StartCluster(t)
-	tier := openTier(t, RedisConfig{URL: cluster.URL(), Timeout: time.Second})
+	tier := openTier(t, RedisConfig{URL: cluster.URL(), Timeout: 3 * time.Second})
 	h := followTier(t, tier)
 	first := h.beganAgain(t, 0)
 	home := cluster.MasterOf(tier.keys.log)

@@ -18,6 +18,7 @@ import (
 
 // Whatever a server answers, each call ends with an error, the breaker opens, and the stream is not taken for live.
 func TestRedisAnswersThatAreNone(t *testing.T) {
+	t.Parallel()
 	for name, answer := range map[string]string{
 		"silence":     "",
 		"hangs up":    "close",
@@ -34,6 +35,7 @@ func TestRedisAnswersThatAreNone(t *testing.T) {
 		"other types": "*2\r\n:1\r\n$-1\r\n",
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			fake := startFake(t, answer)
 			tier := openTier(t, RedisConfig{URL: fake.url(), Timeout: 20 * time.Millisecond, Lease: 200 * time.Millisecond})
 			h := followTier(t, tier)
@@ -71,6 +73,7 @@ func TestRedisMovedForEver(t *testing.T) {
 }
 
 func TestRedisServerComesLater(t *testing.T) {
+	t.Parallel()
 	server := servertest.StartRedis(t)
 	server.Stop()
 	tier := openTier(t, RedisConfig{URL: server.URL()})
@@ -92,6 +95,7 @@ func TestRedisRestarted(t *testing.T) {
 		"with its files": {"--appendonly", "yes", "--appendfsync", "always"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			server := servertest.StartRedis(t, args...)
 			tier := openTier(t, RedisConfig{URL: server.URL()})
 			h := followTier(t, tier)
@@ -118,11 +122,12 @@ func TestRedisRestarted(t *testing.T) {
 
 // A paused server keeps its connections open, and says nothing.
 func TestRedisPaused(t *testing.T) {
+	t.Parallel()
 	server := servertest.StartRedis(t)
 	tier := openTier(t, RedisConfig{URL: server.URL()})
 	h := followTier(t, tier)
 	h.beganAgain(t, 0)
-	require.NoError(t, roundTrip(tier, "alice"))
+	require.Eventually(t, func() bool { return roundTrip(tier, "alice") == nil }, serverPatience, pollEvery)
 	server.Pause()
 	paused := time.Now()
 	require.Eventually(t, h.isLost, serverPatience, pollEvery)
@@ -146,6 +151,7 @@ func TestRedisPaused(t *testing.T) {
 
 // A server that is full refuses facts and announcements, and the stream is not vouched for meanwhile.
 func TestRedisFull(t *testing.T) {
+	t.Parallel()
 	server := servertest.StartRedis(t, "--maxmemory-policy", "noeviction")
 	tier := openTier(t, RedisConfig{URL: server.URL()})
 	h := followTier(t, tier)
@@ -163,6 +169,7 @@ func TestRedisFull(t *testing.T) {
 }
 
 func TestRedisReplicaIsNoStream(t *testing.T) {
+	t.Parallel()
 	master := servertest.StartRedis(t)
 	replica := servertest.StartRedis(t, "--replicaof", strings.Replace(master.Addr(), ":", " ", 1))
 	tier := openTier(t, RedisConfig{URL: replica.URL()})
@@ -184,6 +191,7 @@ func TestRedisReplicaIsNoStream(t *testing.T) {
 
 // LOADING of a real server: one that reads back many keys, slowly.
 func TestRedisLoading(t *testing.T) {
+	t.Parallel()
 	server := servertest.StartRedis(t, "--key-load-delay", "0", "--loading-process-events-interval-bytes", "1024")
 	admin := server.Client()
 	ctx := context.Background()
@@ -205,6 +213,7 @@ func TestRedisLoading(t *testing.T) {
 
 // An announcement that no replica confirms, although one is there, is told as an error; one that is gone is not waited for.
 func TestAnnounceWaitsForAReplica(t *testing.T) {
+	t.Parallel()
 	master := servertest.StartRedis(t)
 	replica := servertest.StartRedis(t, "--replicaof", strings.Replace(master.Addr(), ":", " ", 1), "--repl-diskless-sync-delay", "0")
 	admin, second := master.Client(), replica.Client()

@@ -35,7 +35,7 @@ func (t *redisTier) follow(ctx context.Context, hear followed) {
 			t.cfg.Logger.Warn("the stream of changes is lost", "error", err)
 			hear.lost(err)
 		}
-		t.streamMoved(ctx)
+		look(ctx, t.stream)
 		select {
 		case <-ctx.Done():
 		case <-time.After(pause/2 + rand.N(pause)):

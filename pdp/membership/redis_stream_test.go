@@ -44,6 +44,7 @@ func TestStreamTellsWhatIsAnnounced(t *testing.T) {
 
 // Several publishers: every follower hears all of it, in the one order that the numbers give.
 func TestStreamOrder(t *testing.T) {
+	t.Parallel()
 	server := servertest.StartRedis(t)
 	const publishers, each = 4, 200
 	followers := []*heard{followTier(t, openTier(t, RedisConfig{URL: server.URL()})), followTier(t, openTier(t, RedisConfig{URL: server.URL()}))}
@@ -101,6 +102,7 @@ func TestStreamRefusesMalformedChanges(t *testing.T) {
 		"id":      {Kind: pdp.UserChanged},
 		"long":    {Kind: pdp.UserChanged, ID: strings.Repeat("x", longest+1)},
 		"UTF-8":   {Kind: pdp.UserChanged, ID: "\xff"},
+		"control": {Kind: pdp.UserChanged, ID: "a\x01"},
 		"version": {Kind: pdp.UserChanged, ID: "x", Version: pdp.MaxVersion + 1},
 	} {
 		_, err := tier.announce(context.Background(), []pdp.Change{c})
@@ -187,6 +189,7 @@ func TestStreamBreaks(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			server := servertest.StartRedis(t)
 			s := scene{server: server, client: server.Client(), tier: openTier(t, RedisConfig{URL: server.URL()})}
 			s.keys = s.tier.keys
@@ -233,6 +236,19 @@ func TestStreamTail(t *testing.T) {
 	assert.EqualValues(t, entries, b.at.sequence)
 	assert.GreaterOrEqual(t, len(b.tail), 300)
 	assert.Less(t, len(b.tail), 300+followSlack+followPiece)
+}
+
+// The most that one entry can be asked to tell is still told.
+func TestStreamLongestEntry(t *testing.T) {
+	for _, c := range []string{`"`, "<", "\u2028", "x", "\U0001F600"} {
+		id := strings.Repeat(c, longest/len(c))
+		changes := slices.Repeat([]pdp.Change{{Kind: pdp.LocationChanged, ID: id, Organization: id, Version: pdp.MaxVersion}}, mostChanges)
+		text, err := encodeChanges(changes)
+		require.NoError(t, err)
+		got, err := decodeChanges(string(text))
+		require.NoError(t, err)
+		require.Equal(t, changes, got)
+	}
 }
 
 func FuzzEntry(f *testing.F) {

@@ -72,9 +72,10 @@ func (t *redisTier) streamNode(ctx context.Context) (*redis.Client, error) {
 	return nil, errors.New("redis: a client of an unknown kind")
 }
 
-// streamMoved makes the next streamNode look again where the stream is. Sentinel's client does so for each connection.
-func (t *redisTier) streamMoved(ctx context.Context) {
-	if c, ok := t.stream.(*redis.ClusterClient); ok {
+// look makes a Cluster's client find out anew which server has what. It does not wait for that. Sentinel's client asks
+// for each connection.
+func look(ctx context.Context, client redis.UniversalClient) {
+	if c, ok := client.(*redis.ClusterClient); ok {
 		c.ReloadState(ctx)
 	}
 }

@@ -26,6 +26,7 @@ type Redis struct {
 	dir     string
 	port    int
 	process *exec.Cmd
+	paused  bool
 	log     bytes.Buffer
 }
 
@@ -135,14 +136,22 @@ func (r *Redis) Stop() {
 	}
 	_ = r.process.Process.Kill()
 	_ = r.process.Wait()
-	r.process = nil
+	r.process, r.paused = nil, false
 }
 
 // Pause stops the server from doing anything; its connections stay open.
-func (r *Redis) Pause() { r.signal(syscall.SIGSTOP) }
+func (r *Redis) Pause() {
+	r.t.Helper()
+	r.signal(syscall.SIGSTOP)
+	r.paused = true
+}
 
 // Resume lets a paused server go on.
-func (r *Redis) Resume() { r.signal(syscall.SIGCONT) }
+func (r *Redis) Resume() {
+	r.t.Helper()
+	r.signal(syscall.SIGCONT)
+	r.paused = false
+}
 
 func (r *Redis) signal(s os.Signal) {
 	r.t.Helper()

@@ -85,7 +85,7 @@ func (c *RedisCluster) URL() string {
 // MasterOf is the master that has a key, as one of the running nodes knows it.
 func (c *RedisCluster) MasterOf(key string) *Redis {
 	for _, n := range c.Nodes {
-		if n.process == nil {
+		if n.process == nil || n.paused {
 			continue
 		}
 		client := n.Client()

@@ -27,6 +27,10 @@ func StartSentinel(t testing.TB, args ...string) *SentinelPair {
 	master := StartRedis(t, args...)
 	host, port, _ := strings.Cut(master.Addr(), ":")
 	replica := StartRedis(t, append([]string{"--replicaof", host + " " + port}, args...)...)
+	c := master.Client()
+	master.until("has its replica", func(ctx context.Context) bool {
+		return strings.Contains(c.Info(ctx, "replication").Val(), "state=online")
+	})
 	sentinel := newRedis(t, "redis-sentinel")
 	config := filepath.Join(sentinel.dir, "sentinel.conf")
 	text := fmt.Sprintf("port %d\nbind 127.0.0.1\ndir %q\nsentinel monitor %s %s %s 1\n", sentinel.port, sentinel.dir, sentinelMaster, host, port) +
@@ -41,10 +45,6 @@ func StartSentinel(t testing.TB, args ...string) *SentinelPair {
 	sentinel.until("knows the replica", func(ctx context.Context) bool {
 		known, err := watch.Replicas(ctx, sentinelMaster).Result()
 		return err == nil && len(known) == 1 && known[0]["flags"] == "slave" && known[0]["master-link-status"] == "ok"
-	})
-	c := master.Client()
-	master.until("has its replica", func(ctx context.Context) bool {
-		return strings.Contains(c.Info(ctx, "replication").Val(), "state=online")
 	})
 	return p
 }

@@ -39,6 +39,7 @@ func mayImport(from, to string) bool {
 var outsiders = map[string][]string{
 	"github.com/labstack/echo":          {"pdp/httpapi", "adapters/echo"},
 	"github.com/redis/go-redis":         {"pdp/membership"},
+	"github.com/jackc/pgx":              {"pdp/membership"},
 	"github.com/open-policy-agent/opa/": {"bundles", "pdp", "pdp/proof"},
 }
 

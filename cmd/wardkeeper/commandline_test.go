@@ -10,7 +10,7 @@ import (
 func TestHelp(t *testing.T) {
 	for _, args := range [][]string{
 		{}, {"--help"}, {"serve", "--help"}, {"help"}, {"help", "serve"}, {"help", "directory", "check"}, {"ask", "--help"}, {"directory"}, {"directory", "--help"},
-		{"directory", "check", "--help"}, {"version", "--help"},
+		{"directory", "check", "--help"}, {"directory", "import", "--help"}, {"directory", "schema", "--help"}, {"version", "--help"},
 		{"bundle"}, {"bundle", "--help"}, {"bundle", "build", "--help"}, {"bundle", "sign", "--help"}, {"bundle", "verify", "--help"},
 		{"bundle", "inspect", "--help"}, {"bundle", "release", "--help"}, {"help", "bundle", "build"},
 	} {
@@ -50,6 +50,11 @@ func TestMistypedCommandLines(t *testing.T) {
 		"ask a b c --bundle testdata/none":                                 "name a directory",
 		"directory check":                                                  "FILE is missing",
 		"directory check testdata/none.yaml":                               "testdata/none.yaml",
+		"directory import":                                                 "FILE is missing: wardkeeper directory import FILE --to URL [flags]",
+		"directory import " + testDirectory:                                "--to is missing: name the database, postgres://",
+		"directory import " + testDirectory + " --to mysql://a:b@c/d":      "the database must be given as a URL, postgres://",
+		"directory import " + testDirectory + " --too x":                   "there is no flag --too: did you mean --to? ",
+		"directory schema now":                                             `"now" is one argument too many`,
 		"bundel":                                                           `there is no command "wardkeeper bundel": did you mean bundle? `,
 		"bundle biuld x":                                                   `there is no command "wardkeeper bundle biuld": did you mean build? `,
 		"bundle build":                                                     "DIR is missing: wardkeeper bundle build DIR [flags]",

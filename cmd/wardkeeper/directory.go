@@ -21,7 +21,7 @@ func newDirectoryCommand(p process) *cobra.Command {
 		Args:    noSuchCommand,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newDirectoryCheckCommand(p))
+	cmd.AddCommand(newDirectoryCheckCommand(p), newDirectoryImportCommand(p), newDirectorySchemaCommand(p))
 	return cmd
 }
 

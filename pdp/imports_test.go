@@ -41,6 +41,7 @@ var outsiders = map[string][]string{
 	"github.com/redis/go-redis":         {"pdp/membership", "pdp/membership/servertest"},
 	"github.com/alicebob/miniredis":     {"pdp/membership/servertest"},
 	"github.com/sony/gobreaker":         {"pdp/membership"},
+	"github.com/jackc/pgx":              {"pdp/membership"},
 	"github.com/open-policy-agent/opa/": {"bundles", "pdp", "pdp/proof"},
 }
 

@@ -61,7 +61,7 @@ type finished struct {
 }
 
 // run runs the binary to its end.
-func run(t *testing.T, environ []string, args ...string) finished {
+func run(t testing.TB, environ []string, args ...string) finished {
 	t.Helper()
 	cmd := command(environ, args...)
 	var stdout, stderr bytes.Buffer

@@ -13,6 +13,7 @@ func TestHelp(t *testing.T) {
 	for _, args := range [][]string{
 		{}, {"--help"}, {"serve", "--help"}, {"help"}, {"help", "serve"}, {"help", "directory", "check"}, {"ask", "--help"}, {"directory"}, {"directory", "--help"},
 		{"directory", "check", "--help"}, {"directory", "generate", "--help"}, {"directory", "openapi", "--help"}, {"version", "--help"},
+		{"directory", "import", "--help"}, {"directory", "schema", "--help"},
 		{"bundle"}, {"bundle", "--help"}, {"bundle", "build", "--help"}, {"bundle", "sign", "--help"}, {"bundle", "verify", "--help"},
 		{"bundle", "inspect", "--help"}, {"bundle", "release", "--help"}, {"help", "bundle", "build"},
 	} {
@@ -80,6 +81,11 @@ func TestMistypedCommandLines(t *testing.T) {
 		"bundle release x.tar.gz":                     `"x.tar.gz" is one argument too many`,
 		"version now":                                 `"now" is one argument too many`,
 		"directory openapi x":                         `"x" is one argument too many`,
+		"directory import":                            "FILE is missing: wardkeeper directory import FILE --to URL [flags]",
+		"directory import " + testDirectory:           "--to is missing: name the database, postgres://",
+		"directory import " + testDirectory + " --to mysql://a:b@c/d": "the database must be given as a URL, postgres://",
+		"directory import " + testDirectory + " --too x":              "there is no flag --too: did you mean --to? ",
+		"directory schema now":                                        `"now" is one argument too many`,
 	} {
 		got := run(t, nil, strings.Fields(line)...)
 		require.Equal(t, statusFailed, got.status, "%s: %v", line, got)

@@ -22,7 +22,8 @@ func newDirectoryCommand(p process) *cobra.Command {
 		Args: noSuchCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newDirectoryCheckCommand(p), newDirectoryGenerateCommand(p), newDirectoryOpenAPICommand(p))
+	cmd.AddCommand(newDirectoryCheckCommand(p), newDirectoryGenerateCommand(p), newDirectoryImportCommand(p),
+		newDirectorySchemaCommand(p), newDirectoryOpenAPICommand(p))
 	return cmd
 }
 

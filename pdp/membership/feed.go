@@ -28,8 +28,8 @@ const (
 	good
 )
 
-// hearing is the state of one way by which changes are heard of.
-type hearing struct {
+// way is the state of one way by which changes are heard of.
+type way struct {
 	began  bool      // and not lost since
 	event  uint64    // the count when it began
 	since  time.Time // everything after this moment is told
@@ -38,12 +38,12 @@ type hearing struct {
 	breaks uint64    // how often it was lost
 }
 
-func (h *hearing) live(now time.Time, lease time.Duration) bool {
+func (h *way) live(now time.Time, lease time.Duration) bool {
 	return h.began && now.Sub(h.heard) <= lease
 }
 
 // doubted is the moment before which facts are suspect, for all that this way says.
-func (h *hearing) doubted(now time.Time, lease time.Duration) time.Time {
+func (h *way) doubted(now time.Time, lease time.Duration) time.Time {
 	switch {
 	case h.live(now, lease):
 		return h.since
@@ -74,8 +74,8 @@ type feed struct {
 	mu        sync.RWMutex
 	events    uint64 // counts what was heard
 	marks     *marks
-	stream    hearing
-	listening hearing
+	stream    way
+	listening way
 	at, floor position // how far the stream was followed, and from where on everything is known
 }
 
@@ -162,7 +162,7 @@ func (f *feed) vouched(k *fact, now time.Time) bool {
 	return k.asOf.After(h.since.Add(f.lease))
 }
 
-func (f *feed) voucher() *hearing {
+func (f *feed) voucher() *way {
 	if f.vouchers == byListening {
 		return &f.listening
 	}
@@ -220,7 +220,7 @@ func (s streaming) beat(asOf time.Time) { s.beatOf(&s.stream, asOf) }
 
 func (s streaming) lost(error) { s.lostOf(&s.stream) }
 
-func (f *feed) beatOf(h *hearing, asOf time.Time) {
+func (f *feed) beatOf(h *way, asOf time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if asOf.After(h.heard) {
@@ -228,7 +228,7 @@ func (f *feed) beatOf(h *hearing, asOf time.Time) {
 	}
 }
 
-func (f *feed) lostOf(h *hearing) {
+func (f *feed) lostOf(h *way) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if h.began {

@@ -31,7 +31,7 @@ func mixed(t testing.TB, seed uint64, users int) *Directory {
 		family, given := pick("", "smith", "Smith", "SMITH", "Ångström", "ångström", "Zoë", "zz"), pick("", "Ann", "ann", "Bob", "Éa")
 		members = append(members, fmt.Sprintf(`"name": {"family": %q, "given": %q}`, family, given))
 		if r.IntN(3) > 0 {
-			at := time.Date(2024, 1, 1+r.IntN(5), 0, 0, 0, r.IntN(2), time.FixedZone("", 3600*r.IntN(3)))
+			at := time.Date(2024, 1, 1+r.IntN(5), 0, 0, 0, 1000*r.IntN(2), time.FixedZone("", 3600*r.IntN(3)))
 			members = append(members, fmt.Sprintf(`"last_login": %q`, at.Format(time.RFC3339Nano)))
 		}
 		switch r.IntN(5) {

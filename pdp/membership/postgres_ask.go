@@ -75,7 +75,7 @@ func (p *Postgres) known(ctx context.Context) (*postgresQueries, error) {
 	if err := p.pool.QueryRow(ctx, sql, p.tables.users, p.tables.locations).Scan(&users, &locations); err != nil {
 		return nil, err
 	}
-	q := newPostgresQueries(p.tables, users, locations)
+	q := newPostgresQueries(p.tables, users, locations, gathered)
 	p.queries.Store(q)
 	return q, nil
 }

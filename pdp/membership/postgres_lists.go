@@ -11,8 +11,9 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp"
 )
 
-// gathered is how many users of a location are collected and sorted. Where there are more, the users are walked in the
-// order asked for, and each is looked at.
+// gathered is how many users of a location are collected one by one, and sorted. Where there are more, either the users
+// are walked in the order asked for until there are enough, and each is looked at; or, where there is no index of that
+// order, or a text could keep the walk from ever ending, all tables are read as a whole.
 const gathered = 5_000
 
 // list writes the question for a list. Parameters: the cursor's user $1, the cursor's offset $2, how many $3, then the
@@ -45,7 +46,7 @@ func (w writer) list(s listShape) string {
 			" OR u.second = (SELECT second FROM cursor) AND u.id > (SELECT id FROM cursor)))",
 		"{skipped}", "OFFSET CASE WHEN EXISTS (SELECT FROM cursor) THEN 0 ELSE $2::bigint END",
 		"{location}", location, "{text}", text,
-		"{gathered}", fmt.Sprint(gathered),
+		"{gathered}", fmt.Sprint(w.gathered),
 		"{within}", w.within(s),
 		"{seen}", w.seen(s),
 		"{record}", w.bounded(fmt.Sprintf("FROM %s u WHERE u.id::text = page.id LIMIT 1", w.users)),
@@ -98,7 +99,11 @@ func listPage(s listShape) string {
 	}
 	gather := strings.Replace(walk, "FROM {users} u {seen} WHERE {within}",
 		"FROM few CROSS JOIN LATERAL (SELECT u.* FROM {users} u WHERE u.id::text = few.id OFFSET 0) u {seen} WHERE NOT (SELECT so FROM many)", 1)
-	walk = strings.Replace(walk, "WHERE {within}", "WHERE (SELECT so FROM many) AND {within}", 1)
+	each := "{within}"
+	if s.filtered || s.sort == pdp.SortDefaultLocation {
+		each = "u.id::text IN (SELECT a.user_id::text FROM {assignments} a WHERE a.location::text IN (SELECT id FROM beneath))"
+	}
+	walk = strings.Replace(walk, "WHERE {within}", "WHERE (SELECT so FROM many) AND "+each, 1)
 	return "(" + placed(s, gather) + ") UNION ALL (" + placed(s, walk) + ")"
 }
 

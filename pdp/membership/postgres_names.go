@@ -46,7 +46,9 @@ func (t PostgresTables) quoted() (tables, error) {
 
 // checkName wants letters, digits and _ $ -, as names of tables have; a quoted name could have more, and nobody's has.
 func checkName(what, name string) error {
-	odd := func(c rune) bool { return !unicode.IsLetter(c) && !unicode.IsDigit(c) && !strings.ContainsRune("_$-", c) }
+	odd := func(c rune) bool {
+		return !unicode.IsLetter(c) && !unicode.IsDigit(c) && !strings.ContainsRune("_$-", c)
+	}
 	if name == "" || len(name) > longestName || !utf8.ValidString(name) || strings.ContainsFunc(name, odd) {
 		return invalid(fmt.Sprintf("%s has a name that no database takes unquoted: %s", what, quote(name)))
 	}
@@ -91,8 +93,8 @@ func (s secrets) hidden(err error) error {
 	var refused *pgconn.PgError
 	if errors.As(err, &refused) {
 		text = "the database refuses, SQLSTATE " + refused.Code
-		// Only these classes are known to speak of connections, tables and rights alone.
-		if len(refused.Code) == 5 && slices.Contains([]string{"08", "28", "3D", "42", "53", "57"}, refused.Code[:2]) {
+		// These classes are known to speak of connections, tables, constraints and rights alone.
+		if len(refused.Code) == 5 && slices.Contains([]string{"08", "23", "28", "3D", "42", "53", "57"}, refused.Code[:2]) {
 			text += ": " + refused.Message
 		}
 	}

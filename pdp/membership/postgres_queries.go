@@ -20,8 +20,8 @@ type postgresQueries struct {
 	lists                                   map[listShape]string
 }
 
-func newPostgresQueries(t tables, userVersions, locationVersions bool) *postgresQueries {
-	w := writer{tables: t, userVersion: "0::bigint", locationVersion: "0::bigint"}
+func newPostgresQueries(t tables, userVersions, locationVersions bool, gathered int) *postgresQueries {
+	w := writer{tables: t, gathered: gathered, userVersion: "0::bigint", locationVersion: "0::bigint"}
 	if userVersions {
 		w.userVersion = "COALESCE(u.version::bigint, 0)"
 	}
@@ -52,6 +52,7 @@ func newPostgresQueries(t tables, userVersions, locationVersions bool) *postgres
 type writer struct {
 	tables
 	userVersion, locationVersion string
+	gathered                     int
 }
 
 // folded is what [pdp.Fold] does: full case folding is lower case of upper case of lower case, in the root locale, but for

@@ -1,19 +1,380 @@
 package membership
-import ("testing";"context";"os";"time";"fmt";"github.com/wardkeeper/wardkeeper/pdp";"github.com/stretchr/testify/require")
-func TestZ(t *testing.T){
- ctx:=context.Background()
- p,err:=OpenPostgres(ctx,PostgresConfig{URL:"postgres://wk@127.0.0.1:54991/postgres?sslmode=disable"}); require.NoError(t,err)
- require.NoError(t,p.Check(ctx))
- q:=p.queries.Load()
- os.WriteFile("/tmp/list.sql",[]byte(q.lists[listShape{sort:pdp.SortName}]),0o644)
- os.WriteFile("/tmp/listf.sql",[]byte(q.lists[listShape{sort:pdp.SortName,filtered:true}]),0o644)
- tm:=func(name string,f func() any){ var d []time.Duration; var r any; for range 8 {s:=time.Now(); r=f(); d=append(d,time.Since(s).Round(100*time.Microsecond))}; fmt.Println(name,d,r)}
- tm("user",func() any{u,err:=p.User(ctx,"u77"); require.NoError(t,err); return string(u.Record)})
- tm("name",func() any{u,err:=p.UserByUsername(ctx,"USER78@example.ORG"); require.NoError(t,err); return string(u[0].Record)})
- tm("org",func() any{u,err:=p.Organization(ctx,"facility-3"); require.NoError(t,err); return len(u.Record)})
- for _,b:=range []string{"facility-7","division-3","metro",""}{ for _,s:=range sortKeys { for _,desc:=range []bool{false,true}{
-  tm(fmt.Sprint("list ",b,s,desc),func() any{u,err:=p.Users(ctx,pdp.UserQuery{Beneath:b,Sort:s,Descending:desc,Limit:100,After:pdp.Cursor{ID:"u7"}}); require.NoError(t,err); return len(u.Users)})
- }
-  tm(fmt.Sprint("text ",b,s),func() any{u,err:=p.Users(ctx,pdp.UserQuery{Beneath:b,Sort:s,Limit:100,Text:"nobody has"}); require.NoError(t,err); return len(u.Users)})
- }}
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/servertest"
+)
+
+// patient is for tests, whose machine may have much else to do.
+const patient = 30 * time.Second
+
+func postgresAt(t testing.TB, cfg PostgresConfig) *Postgres {
+	t.Helper()
+	if cfg.Timeout == 0 {
+		cfg.Timeout = patient
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	p, err := OpenPostgres(context.Background(), cfg)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, p.Close()) })
+	return p
+}
+
+// filled is a new database that says what d says, and a connection to it.
+func filled(t testing.TB, server *servertest.Postgres, d *Directory) (*Postgres, *pgx.Conn) {
+	t.Helper()
+	url := server.Database()
+	require.NoError(t, ImportPostgres(context.Background(), PostgresTarget{URL: url, Schema: true}, d, nil))
+	return postgresAt(t, PostgresConfig{URL: url, Listen: DefaultPostgresChannel}), connected(t, url)
+}
+
+func connected(t testing.TB, url string) *pgx.Conn {
+	t.Helper()
+	conn, err := pgx.Connect(context.Background(), url)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = conn.Close(context.Background()) })
+	return conn
+}
+
+func do(t testing.TB, conn *pgx.Conn, sql string) {
+	t.Helper()
+	require.NoError(t, conn.PgConn().Exec(context.Background(), sql).Close(), sql)
+}
+
+// rebuilt is the directory that the records of an origin make together, which is checked as any other.
+func rebuilt(t testing.TB, o Origin) *Directory {
+	t.Helper()
+	ctx := context.Background()
+	document := map[string][]json.RawMessage{"locations": {}, "users": {}}
+	for _, tree := range snapshot(t, o).trees {
+		require.NotZero(t, tree.Version)
+		var all []json.RawMessage
+		require.NoError(t, json.Unmarshal(tree.Record, &all))
+		document["locations"] = append(document["locations"], all...)
+	}
+	page, err := o.Users(ctx, pdp.UserQuery{Limit: 1 << 20})
+	require.NoError(t, err)
+	require.False(t, page.More)
+	for _, u := range page.Users {
+		require.NotZero(t, u.Version)
+		document["users"] = append(document["users"], u.Record)
+	}
+	text, err := json.Marshal(document)
+	require.NoError(t, err)
+	return parsed(t, string(text))
+}
+
+// assertSameFacts leaves aside in which order assignments are told.
+func assertSameFacts(t *testing.T, want, got *Directory) {
+	t.Helper()
+	wantLocations, wantUsers := records(want)
+	gotLocations, gotUsers := records(got)
+	assert.Equal(t, wantLocations, gotLocations)
+	require.Equal(t, ids(want.users), ids(got.users))
+	for i := range wantUsers {
+		for _, u := range []*pdp.UserRecord{&wantUsers[i], &gotUsers[i]} {
+			u.Assignments = slices.SortedFunc(slices.Values(u.Assignments), func(a, b pdp.AssignmentRecord) int {
+				return strings.Compare(a.Location, b.Location)
+			})
+		}
+		assert.True(t, sameUser(wantUsers[i], gotUsers[i]), "want %+v, got %+v", wantUsers[i], gotUsers[i])
+	}
+}
+
+func TestPostgres(t *testing.T) {
+	server := servertest.StartPostgres(t)
+	for name, test := range map[string]func(*testing.T, *servertest.Postgres){
+		"records":                   postgresRecords,
+		"nobody and nowhere":        postgresUnknown,
+		"views":                     postgresViews,
+		"views without versions":    postgresVersionless,
+		"faults of the tables":      postgresFaults,
+		"records beyond the bounds": postgresBounds,
+		"case":                      postgresFold,
+		"errors":                    postgresErrors,
+		"schema twice":              postgresSchemaTwice,
+		"pages":                     postgresPages,
+		"cursors":                   postgresCursors,
+		"writes":                    postgresWrites,
+		"one who writes late":       postgresLateWriter,
+		"many who write":            postgresManyWriters,
+		"import":                    postgresImport,
+		"import of anything":        postgresImportBetween,
+		"import that cannot be":     postgresImportRefused,
+		"silence":                   postgresSilence,
+		"constraints":               postgresConstraints,
+	} {
+		t.Run(name, func(t *testing.T) { test(t, server) })
+	}
+}
+
+func postgresRecords(t *testing.T, server *servertest.Postgres) {
+	ctx := context.Background()
+	d := mixed(t, 3, 200)
+	p, conn := filled(t, server, d)
+	assertSameFacts(t, d, rebuilt(t, p))
+
+	for _, u := range d.users {
+		found, err := p.User(ctx, u.ID())
+		require.NoError(t, err)
+		assert.Contains(t, string(found.Record), `"id": "`+u.ID()+`"`)
+		name := u.Record().Username
+		if name == "" {
+			continue
+		}
+		for _, any := range []string{name, strings.ToUpper(name), strings.ToLower(name)} {
+			byName, err := p.UserByUsername(ctx, any)
+			require.NoError(t, err)
+			assert.Equal(t, []Sent{*found}, byName, any)
+		}
+	}
+	var listed []string
+	for after := ""; ; after = listed[len(listed)-1] {
+		some, err := p.Locations(ctx, after, 3)
+		require.NoError(t, err)
+		if listed = append(listed, some...); len(some) < 3 {
+			break
+		}
+	}
+	assert.Equal(t, []string{"acme", "alone", "e1", "ghi", "grp", "hs", "jkl", "metro", "north", "p1", "p2"}, listed)
+	root, err := p.Organization(ctx, "metro")
+	require.NoError(t, err)
+	leaf, err := p.Organization(ctx, "ghi")
+	require.NoError(t, err)
+	assert.Equal(t, root, leaf)
+
+	// What is null in access is for the check to refuse, and an empty text is no missing one.
+	do(t, conn, `UPDATE assignments SET access = '{"level": null}', profession = '' WHERE location = 'grp'`)
+	page, err := p.Users(ctx, pdp.UserQuery{Beneath: "grp", Limit: 1})
+	require.NoError(t, err)
+	assert.Contains(t, string(page.Users[0].Record), `"access": {"level": null}`)
+	assert.Contains(t, string(page.Users[0].Record), `"profession": ""`)
+	require.NoError(t, p.Check(ctx))
+}
+
+func postgresUnknown(t *testing.T, server *servertest.Postgres) {
+	ctx := context.Background()
+	p, _ := filled(t, server, mixed(t, 3, 20))
+	for _, id := range []string{"", "nobody", "a\x00b", "\xff", strings.Repeat("a", longest+1), "' OR true --"} {
+		u, err := p.User(ctx, id)
+		require.NoError(t, err, "%q", id)
+		assert.Nil(t, u)
+		named, err := p.UserByUsername(ctx, id)
+		require.NoError(t, err, "%q", id)
+		assert.Empty(t, named)
+		tree, err := p.Organization(ctx, id)
+		require.NoError(t, err, "%q", id)
+		assert.Nil(t, tree)
+		if id != "" {
+			page, err := p.Users(ctx, pdp.UserQuery{Beneath: id})
+			require.NoError(t, err, "%q", id)
+			assert.Empty(t, page.Users)
+		}
+		page, err := p.Users(ctx, pdp.UserQuery{After: pdp.Cursor{ID: id}, Limit: 1})
+		require.NoError(t, err, "%q", id)
+		assert.Len(t, page.Users, 1)
+	}
+	for _, text := range []string{"a\x00b", "\xff"} {
+		page, err := p.Users(ctx, pdp.UserQuery{Text: text})
+		require.NoError(t, err)
+		assert.Empty(t, page.Users)
+	}
+	_, err := p.Users(ctx, pdp.UserQuery{Sort: "age"})
+	assert.Equal(t, pdp.Invalid, pdp.KindOf(err))
+}
+
+// Views in a schema of their own, with columns of other types and names that need quotes.
+func postgresViews(t *testing.T, server *servertest.Postgres) {
+	d := mixed(t, 4, 60)
+	p, conn := filled(t, server, d)
+	do(t, conn, `CREATE SCHEMA "Org-1"; CREATE TYPE status AS ENUM ('active', 'deactivated', 'invited');
+		CREATE VIEW "Org-1"."select" AS SELECT id::varchar, username::varchar(200), title, given, family, status::status, default_location, last_login, version::int FROM users;
+		CREATE VIEW "Org-1".roles AS SELECT user_id::varchar, location, role::name, status::status, access::json, profession, registration_number FROM assignments;
+		CREATE VIEW "Org-1"."Places" AS SELECT * FROM locations`)
+	views := postgresAt(t, PostgresConfig{URL: p.connect.ConnString(), Tables: PostgresTables{Users: "Org-1.select", Assignments: "Org-1.roles", Locations: "Org-1.Places"}})
+	assertSameFacts(t, d, rebuilt(t, views))
+	require.NoError(t, views.Check(context.Background()))
+}
+
+func postgresVersionless(t *testing.T, server *servertest.Postgres) {
+	ctx := context.Background()
+	p, conn := filled(t, server, mixed(t, 4, 20))
+	do(t, conn, `CREATE VIEW people AS SELECT id, username, title, given, family, status, default_location, last_login FROM users;
+		CREATE VIEW places AS SELECT id, name, kind, parent, model, plan FROM locations`)
+	views := postgresAt(t, PostgresConfig{URL: p.connect.ConnString(), Tables: PostgresTables{Users: "people", Locations: "places"}})
+	page, err := views.Users(ctx, pdp.UserQuery{Limit: 1})
+	require.NoError(t, err)
+	assert.Zero(t, page.Users[0].Version)
+	tree, err := views.Organization(ctx, "ghi")
+	require.NoError(t, err)
+	assert.Zero(t, tree.Version)
+	assert.NotEmpty(t, tree.Record)
+
+	// A column may come and go.
+	with := postgresAt(t, PostgresConfig{URL: p.connect.ConnString(), Tables: PostgresTables{Users: "persons"}})
+	do(t, conn, `CREATE VIEW persons AS SELECT * FROM users`)
+	page, err = with.Users(ctx, pdp.UserQuery{Limit: 1})
+	require.NoError(t, err)
+	assert.NotZero(t, page.Users[0].Version)
+	do(t, conn, `DROP VIEW persons; CREATE VIEW persons AS SELECT * FROM people`)
+	page, err = with.Users(ctx, pdp.UserQuery{Limit: 1})
+	require.NoError(t, err)
+	assert.Zero(t, page.Users[0].Version)
+}
+
+// What no shipped table holds, a view can: it comes to a record that is refused, or to an error, and to an end.
+func postgresFaults(t *testing.T, server *servertest.Postgres) {
+	ctx := context.Background()
+	p, conn := filled(t, server, mixed(t, 4, 20))
+	do(t, conn, `CREATE VIEW places AS SELECT * FROM locations WHERE id <> 'north' UNION ALL SELECT 'north', 'N', 'division', 'ghi', NULL, NULL, 5
+			UNION ALL SELECT 'lost', 'Lost', 'facility', 'nowhere', NULL, NULL, 5;
+		CREATE VIEW people AS SELECT * FROM users UNION ALL SELECT * FROM users;
+		CREATE VIEW negative AS SELECT id, username, title, given, family, status, default_location, last_login, -1 AS version FROM users`)
+	views := postgresAt(t, PostgresConfig{URL: p.connect.ConnString(), Tables: PostgresTables{Users: "people", Locations: "places"}})
+	for id, fault := range map[string]string{"ghi": `location "ghi": its parents form a cycle`, "lost": `location "lost": unknown parent "nowhere"`} {
+		tree, err := views.Organization(ctx, id)
+		require.NoError(t, err)
+		_, err = Parse([]byte(`{"users": [], "locations": `+string(tree.Record)+`}`), words())
+		require.ErrorContains(t, err, fault)
+		_, err = views.Users(ctx, pdp.UserQuery{Beneath: id, Sort: pdp.SortDefaultLocation})
+		require.NoError(t, err)
+	}
+	someone, err := p.Users(ctx, pdp.UserQuery{Limit: 1, Sort: pdp.SortUsername})
+	require.NoError(t, err)
+	var u struct{ ID, Username string }
+	require.NoError(t, json.Unmarshal(someone.Users[0].Record, &u))
+	_, err = views.User(ctx, u.ID)
+	assert.ErrorContains(t, err, "twice")
+	both, err := views.UserByUsername(ctx, u.Username)
+	require.NoError(t, err)
+	assert.Len(t, both, 2)
+
+	negative := postgresAt(t, PostgresConfig{URL: p.connect.ConnString(), Tables: PostgresTables{Users: "negative"}})
+	_, err = negative.User(ctx, u.ID)
+	assert.ErrorContains(t, err, "version")
+}
+
+func postgresBounds(t *testing.T, server *servertest.Postgres) {
+	ctx := context.Background()
+	p, conn := filled(t, server, parsed(t, withUsers(`{"id": "large"}, {"id": "small"}`)))
+	do(t, conn, `UPDATE users SET title = repeat('x', 1 << 20) WHERE id = 'large'`)
+	_, err := p.User(ctx, "large")
+	assert.Equal(t, pdp.Unavailable, pdp.KindOf(err))
+	assert.ErrorContains(t, err, "larger than allowed")
+	_, err = p.User(ctx, "small")
+	require.NoError(t, err)
+}
+
+// The database folds like pdp.Fold does, and where they differ they agree on what is the same.
+func postgresFold(t *testing.T, server *servertest.Postgres) {
+	ctx := context.Background()
+	conn := connected(t, server.URL())
+	rows, err := conn.Query(ctx, "SELECT chr(i), "+folded("chr(i)")+", "+folded("'a' || chr(i)")+
+		" FROM generate_series(1, 1114109) i WHERE i NOT BETWEEN 55296 AND 57343")
+	require.NoError(t, err)
+	n := 0
+	for rows.Next() {
+		var char, alone, last string
+		require.NoError(t, rows.Scan(&char, &alone, &last))
+		n++
+		if r := []rune(char)[0]; r >= 0x13A0 && r <= 0x13FD || r >= 0xAB70 && r <= 0xABBF {
+			continue // Cherokee folds to capitals, and here to small letters
+		}
+		if want := pdp.Fold(char); want != alone || "a"+want != last {
+			assert.Fail(t, "folded differently", "%+q: want %+q, got %+q and %+q", char, want, alone, last)
+		}
+	}
+	require.NoError(t, rows.Err())
+	assert.Equal(t, 1114109-2048, n)
+}
+
+func postgresErrors(t *testing.T, server *servertest.Postgres) {
+	ctx := context.Background()
+	var log bytes.Buffer
+	logger := slog.New(slog.NewTextHandler(&log, nil))
+	var told []error
+	for _, cfg := range []PostgresConfig{
+		{URL: ""},
+		{URL: "host=localhost password=" + server.Password()},
+		{URL: "postgres://a:" + server.Password() + "@host:port/x"},
+		{URL: "mysql://a:" + server.Password() + "@host/x"},
+		{URL: "postgres://a:" + server.Password() + "@host/x?sslmode=perhaps"},
+		{URL: "postgres://a:" + server.Password() + "@host/x?sslrootcert=/none/" + server.Password()},
+		{URL: server.URL(), Tables: PostgresTables{Users: `users"; DROP TABLE users; --`}},
+		{URL: server.URL(), Tables: PostgresTables{Assignments: "a.b.c"}},
+		{URL: server.URL(), Tables: PostgresTables{Locations: "public."}},
+		{URL: server.URL(), Tables: PostgresTables{Locations: strings.Repeat("l", 64)}},
+		{URL: server.URL(), Listen: "a channel"},
+		{URL: server.URL(), Timeout: -1},
+	} {
+		_, err := OpenPostgres(ctx, cfg)
+		require.Equal(t, pdp.Invalid, pdp.KindOf(err), "%+v", cfg)
+		told = append(told, err)
+	}
+	for _, url := range []string{
+		server.URL(), // there are no tables
+		strings.Replace(server.URL(), "wardkeeper:", "nobody:", 1),
+		strings.Replace(server.URL(), "/postgres", "/nowhere", 1),
+		"postgres://a:" + server.Password() + "@127.0.0.1:1/x",
+	} {
+		p := postgresAt(t, PostgresConfig{URL: url, Logger: logger, Listen: "c"})
+		for _, ask := range []func() error{
+			func() error { return p.Check(ctx) },
+			func() error { _, err := p.User(ctx, "a"); return err },
+			func() error { _, err := p.UserByUsername(ctx, "a"); return err },
+			func() error { _, err := p.Organization(ctx, "a"); return err },
+			func() error { _, err := p.Users(ctx, pdp.UserQuery{}); return err },
+			func() error { _, err := p.Locations(ctx, "", 1); return err },
+		} {
+			err := ask()
+			require.Equal(t, pdp.Unavailable, pdp.KindOf(err), url)
+			told = append(told, err)
+		}
+		err := ImportPostgres(ctx, PostgresTarget{URL: url}, parsed(t, withUsers("")), nil)
+		require.Error(t, err)
+		told = append(told, err)
+	}
+	p := postgresAt(t, PostgresConfig{URL: "postgres://a:" + server.Password() + "@127.0.0.1:1/x", Logger: logger, Listen: "c"})
+	h := hearing(t, p)
+	require.Eventually(t, func() bool { return h.count("lost") > 0 }, patient, 5*time.Millisecond)
+	for _, err := range append(told, h.errs()...) {
+		assert.NotContains(t, err.Error(), server.Password())
+	}
+	h.stop()
+	assert.NotEmpty(t, log.String())
+	assert.NotContains(t, log.String(), server.Password())
+
+	gone, cancel := context.WithCancel(ctx)
+	cancel()
+	_, err := p.User(gone, "a")
+	assert.Equal(t, pdp.Timeout, pdp.KindOf(err))
+}
+
+func postgresSchemaTwice(t *testing.T, server *servertest.Postgres) {
+	d := mixed(t, 5, 50)
+	p, conn := filled(t, server, d)
+	before := snapshot(t, p)
+	for range 2 {
+		do(t, conn, PostgresSchema)
+	}
+	assert.Equal(t, before, snapshot(t, p))
+	do(t, conn, `UPDATE users SET title = 'x'`)
+	for id, u := range snapshot(t, p).users {
+		assert.Greater(t, u.Version, before.users[id].Version)
+	}
 }

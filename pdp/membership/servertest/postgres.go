@@ -26,6 +26,8 @@ type Postgres struct {
 	port   int
 	as     *syscall.Credential // nil: as who runs the test
 
+	databases int
+
 	mu      sync.Mutex
 	process *exec.Cmd
 	log     bytes.Buffer
@@ -67,8 +69,22 @@ func StartPostgres(t testing.TB) *Postgres {
 }
 
 // URL is where the server answers, with a password.
-func (p *Postgres) URL() string {
-	return fmt.Sprintf("postgres://%s:%s@127.0.0.1:%d/postgres?sslmode=disable", postgresUser, postgresPassword, p.port)
+func (p *Postgres) URL() string { return p.url("postgres") }
+
+// Database makes one more database, empty, and gives its URL.
+func (p *Postgres) Database() string {
+	p.t.Helper()
+	p.databases++
+	name := fmt.Sprintf("database_%d", p.databases)
+	cmd := p.command("createdb", "--maintenance-db", p.URL(), name)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		p.t.Fatalf("createdb: %v\n%s", err, out)
+	}
+	return p.url(name)
+}
+
+func (p *Postgres) url(database string) string {
+	return fmt.Sprintf("postgres://%s:%s@127.0.0.1:%d/%s?sslmode=disable", postgresUser, postgresPassword, p.port, database)
 }
 
 // Password is the one in the URL, which nothing may tell.

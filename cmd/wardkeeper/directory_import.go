@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/wardkeeper/wardkeeper/pdp/membership"
+)
+
+// saidEvery is how often an import says how far it is.
+const saidEvery = 2 * time.Second
+
+// directoryImport is what `wardkeeper directory import` was told.
+type directoryImport struct {
+	to, bundle, decision string
+	noSchema             bool
+}
+
+func newDirectoryImportCommand(p process) *cobra.Command {
+	var i directoryImport
+	cmd := &cobra.Command{
+		Use:   "import FILE --to URL [flags]",
+		Short: "Put a directory file into PostgreSQL",
+		Long: `Put a directory file into PostgreSQL. The file is checked first, as by "directory check". Then the tables are created, as
+"directory schema" prints them, and made to say exactly what the file says, in one transaction: a user or location that
+the file does not have is deleted, and what is the same already is left alone.
+
+A password can be left out of the URL and given in the environment, as PGPASSWORD, or in a file, as PGPASSFILE.
+
+Exit status: 0 imported, 1 the file is at fault, 2 it could not be imported.`,
+		Example: `  wardkeeper directory import directory.yaml --to postgres://user:password@localhost/app
+  wardkeeper directory import directory.json --to postgres://user@localhost/app --no-schema`,
+		Args: arguments("FILE"),
+	}
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.StringVar(&i.to, "to", "", "`URL` of the database, postgres://user:password@host:port/database")
+	flags.BoolVar(&i.noSchema, "no-schema", false, "the tables are there: create nothing")
+	flags.StringVar(&i.bundle, "bundle", "", "take the tables of the policy at `PATH` instead of the built-in ones")
+	flags.StringVar(&i.decision, "decision", defaultDecision, "`PATH` of the rule that decides in those")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if i.to == "" {
+			return errors.New("--to is missing: name the database, postgres://user:password@host:port/database")
+		}
+		return i.run(cmd.Context(), p, args[0])
+	}
+	return cmd
+}
+
+func (i *directoryImport) run(ctx context.Context, p process, path string) error {
+	policy, err := openLocal(ctx, i.bundle, i.decision)
+	if err != nil {
+		return err
+	}
+	file, err := openDirectory(path, policy.Vocabulary(), slog.New(slog.DiscardHandler))
+	var faults *membership.Faults
+	switch {
+	case errors.As(err, &faults):
+		return printFaults(p.stdout, faults)
+	case err != nil:
+		return err
+	}
+	defer func() { _ = file.Close() }()
+	d := file.Directory()
+	to := membership.PostgresTarget{URL: i.to, Schema: !i.noSchema}
+	if err := membership.ImportPostgres(ctx, to, d, p.saidNowAndThen("importing")); err != nil {
+		return fmt.Errorf("nothing is imported: %w", err)
+	}
+	_, err = fmt.Fprintf(p.stdout, "imported %s, %s into %s\n", counted(d.LocationCount(), "location"), counted(d.UserCount(), "user"),
+		printable(withoutPassword(i.to)))
+	return err
+}
+
+// saidNowAndThen says how far something is, where it takes long.
+func (p process) saidNowAndThen(what string) func(done, total int) {
+	said := time.Now()
+	return func(done, total int) {
+		if time.Since(said) >= saidEvery && total > 0 {
+			said = time.Now()
+			p.say("%s: %d %%", what, done*100/total)
+		}
+	}
+}
+
+// withoutPassword is a URL to show: the settings behind it may hold a password too.
+func withoutPassword(text string) string {
+	u, err := url.Parse(text)
+	if err != nil {
+		return "the database"
+	}
+	if u.User != nil {
+		u.User = url.User(u.User.Username())
+	}
+	u.RawQuery, u.Fragment = "", ""
+	return u.String()
+}

@@ -1,0 +1,195 @@
+package membership
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/servertest"
+)
+
+// heard keeps what a listener tells.
+type heard struct {
+	t    testing.TB
+	stop func()
+
+	mu      sync.Mutex
+	events  []string
+	changes []pdp.Change
+	beaten  time.Time
+	lost    []error
+}
+
+// hearing listens until the test ends.
+func hearing(t testing.TB, l Listener) *heard {
+	ctx, cancel := context.WithCancel(context.Background())
+	h := &heard{t: t}
+	done := make(chan struct{})
+	go func() { l.Listen(ctx, h); close(done) }()
+	h.stop = func() { cancel(); <-done }
+	t.Cleanup(h.stop)
+	return h
+}
+
+func (h *heard) add(event string) { h.events = append(h.events, event) }
+
+func (h *heard) Began(at time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.add("began")
+}
+
+func (h *heard) Changed(all []pdp.Change) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.add("changed")
+	h.changes = append(h.changes, all...)
+}
+
+func (h *heard) Beat(at time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.add("beat")
+	assert.False(h.t, at.Before(h.beaten) || at.After(time.Now()))
+	h.beaten = at
+}
+
+func (h *heard) Lost(err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.add("lost")
+	h.lost = append(h.lost, err)
+}
+
+func (h *heard) told() []pdp.Change {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.changes)
+}
+
+func (h *heard) errs() []error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.lost)
+}
+
+func (h *heard) forget() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.changes = nil
+}
+
+func (h *heard) count(event string) (n int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, e := range h.events {
+		if e == event {
+			n++
+		}
+	}
+	return n
+}
+
+// beatSince waits for a beat that was sent after a moment.
+func (h *heard) beatSince(at time.Time) {
+	h.t.Helper()
+	require.Eventually(h.t, func() bool {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		return h.beaten.After(at)
+	}, patient, time.Millisecond)
+}
+
+// Whatever happens to the connection or the server, it is known, and ends when they are back.
+func TestPostgresListensAgain(t *testing.T) {
+	server := servertest.StartPostgres(t)
+	p, conn := filled(t, server, parsed(t, withUsers(`{"id": "a"}`)))
+	p.beat = 50 * time.Millisecond
+	h := hearing(t, p)
+	h.beatSince(time.Now())
+	for name, c := range map[string]struct{ fail, mend func() }{
+		"connection ended": {func() {
+			do(t, conn, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND query LIKE '%wardkeeper_beat%'`)
+		}, func() {}},
+		"paused":    {server.Pause, server.Resume},
+		"restarted": {server.Stop, server.Start},
+	} {
+		began, lost := h.count("began"), h.count("lost")
+		c.fail()
+		require.Eventually(t, func() bool { return h.count("lost") > lost }, patient, 5*time.Millisecond, name)
+		require.NotEmpty(t, h.errs())
+		assert.Equal(t, pdp.Unavailable, pdp.KindOf(h.errs()[0]))
+		c.mend()
+		require.Eventually(t, func() bool { return h.count("began") > began }, patient, 5*time.Millisecond, name)
+		h.forget()
+		again := connected(t, p.connect.ConnString())
+		do(t, again, `UPDATE users SET given = 'x' WHERE id = 'a'`)
+		h.beatSince(time.Now())
+		assert.Len(t, h.told(), 1, name)
+		require.NoError(t, p.Check(context.Background()), "questions are answered again")
+	}
+	h.stop()
+	order := slices.DeleteFunc(h.events, func(e string) bool { return e == "changed" || e == "beat" })
+	order = slices.Compact(order)
+	for i, e := range order {
+		assert.Equal(t, []string{"began", "lost"}[i%2], e, "%v", order)
+	}
+}
+
+// While the server hangs or is away, questions fail in time, and are answered again by themselves.
+func TestPostgresComesBack(t *testing.T) {
+	ctx := context.Background()
+	server := servertest.StartPostgres(t)
+	filled, _ := filled(t, server, parsed(t, withUsers(`{"id": "a"}`)))
+	url := filled.connect.ConnString()
+	p := postgresAt(t, PostgresConfig{URL: url, Timeout: 200 * time.Millisecond, MaxConnections: 2})
+	ask := func() error {
+		within, cancel := context.WithTimeout(ctx, patient)
+		defer cancel()
+		u, err := p.User(within, "a")
+		if err == nil {
+			assert.NotNil(t, u)
+		}
+		return err
+	}
+	eventually := func() { require.Eventually(t, func() bool { return ask() == nil }, patient, 5*time.Millisecond) }
+	eventually()
+	server.Pause()
+	for range 4 {
+		assert.Equal(t, pdp.Unavailable, pdp.KindOf(ask()))
+	}
+	server.Resume()
+	eventually()
+	server.Stop()
+	assert.Equal(t, pdp.Unavailable, pdp.KindOf(ask()))
+	late := postgresAt(t, PostgresConfig{URL: url})
+	assert.Equal(t, pdp.Unavailable, pdp.KindOf(late.Check(ctx)), "opened while the server is away")
+	server.Start()
+	eventually()
+	require.NoError(t, late.Check(ctx))
+}
+
+// Nothing happens, and it goes on.
+func postgresSilence(t *testing.T, server *servertest.Postgres) {
+	p, conn := filled(t, server, parsed(t, withUsers("")))
+	p.beat = 5 * time.Millisecond
+	do(t, conn, fmt.Sprintf("ALTER DATABASE %s SET idle_session_timeout = '2s'", p.connect.Database))
+	p.beat = 100 * time.Millisecond
+	h := hearing(t, p)
+	require.Eventually(t, func() bool { return h.count("beat") >= 25 }, patient, 10*time.Millisecond)
+	assert.Equal(t, 1, h.count("began"))
+	assert.Zero(t, h.count("lost"))
+	assert.Zero(t, h.count("changed"))
+
+	deaf := postgresAt(t, PostgresConfig{URL: p.connect.ConnString()})
+	nothing := hearing(t, deaf)
+	nothing.stop()
+	assert.Empty(t, nothing.events, "without a channel there is nothing to hear")
+}

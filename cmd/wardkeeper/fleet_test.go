@@ -57,7 +57,7 @@ func newFleet(t testing.TB, redis string, announces bool) *fleet {
 	}
 	for range 3 {
 		f.sidecars = append(f.sidecars, serving(t, "--config", writeFile(t, "sidecar.yaml", settings),
-			"--directory", f.database.URL(), "--redis", redis, "--changes-token-file", writeFile(t, "changes", changesToken), "--log-level", "error"))
+			"--directory", f.database.URL(), "--redis", redis, "--changes-token-file", writeFile(t, "changes", changesToken)))
 	}
 	f.untilVouched()
 	return f

@@ -24,20 +24,20 @@ type application struct {
 	mu        sync.Mutex
 	directory *Directory
 	changes   uint64             // so many documents so far
-	versions  map[string]version // of each record that ever was
+	versions  map[string]wordedVersion // of each record that ever was
 	unversioned,
 	brief bool // leaves out offsets
 	before func(w http.ResponseWriter, r *http.Request) bool // true where it has answered
 	asked  []*http.Request
 }
 
-type version struct {
+type wordedVersion struct {
 	of     string
 	number uint64
 }
 
 func newApplication(t *testing.T, document string) *application {
-	a := &application{t: t, versions: map[string]version{}}
+	a := &application{t: t, versions: map[string]wordedVersion{}}
 	a.replace(document)
 	return a
 }
@@ -68,12 +68,12 @@ func (a *application) replace(document string) {
 	}
 	for key := range a.versions {
 		if _, still := now[key]; !still {
-			a.versions[key] = version{} // whatever comes next is another one
+			a.versions[key] = wordedVersion{} // whatever comes next is another one
 		}
 	}
 	for key, of := range now {
 		if a.versions[key].of != of {
-			a.versions[key] = version{of, a.changes}
+			a.versions[key] = wordedVersion{of, a.changes}
 		}
 	}
 }

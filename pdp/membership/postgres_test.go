@@ -19,7 +19,6 @@ import (
 )
 
 // patient is for tests, whose machine may have much else to do.
-const patient = 30 * time.Second
 
 func postgresAt(t testing.TB, cfg PostgresConfig) *Postgres {
 	t.Helper()

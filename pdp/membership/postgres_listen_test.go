@@ -16,7 +16,7 @@ import (
 )
 
 // heard keeps what a listener tells.
-type heard struct {
+type heardInOrder struct {
 	t    testing.TB
 	stop func()
 
@@ -28,9 +28,9 @@ type heard struct {
 }
 
 // hearing listens until the test ends.
-func hearing(t testing.TB, l Listener) *heard {
+func hearing(t testing.TB, l Listener) *heardInOrder {
 	ctx, cancel := context.WithCancel(context.Background())
-	h := &heard{t: t}
+	h := &heardInOrder{t: t}
 	done := make(chan struct{})
 	go func() { l.Listen(ctx, h); close(done) }()
 	h.stop = func() { cancel(); <-done }
@@ -38,22 +38,22 @@ func hearing(t testing.TB, l Listener) *heard {
 	return h
 }
 
-func (h *heard) add(event string) { h.events = append(h.events, event) }
+func (h *heardInOrder) add(event string) { h.events = append(h.events, event) }
 
-func (h *heard) Began(at time.Time) {
+func (h *heardInOrder) Began(at time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.add("began")
 }
 
-func (h *heard) Changed(all []pdp.Change) {
+func (h *heardInOrder) Changed(all []pdp.Change) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.add("changed")
 	h.changes = append(h.changes, all...)
 }
 
-func (h *heard) Beat(at time.Time) {
+func (h *heardInOrder) Beat(at time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.add("beat")
@@ -61,32 +61,32 @@ func (h *heard) Beat(at time.Time) {
 	h.beaten = at
 }
 
-func (h *heard) Lost(err error) {
+func (h *heardInOrder) Lost(err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.add("lost")
 	h.lost = append(h.lost, err)
 }
 
-func (h *heard) told() []pdp.Change {
+func (h *heardInOrder) told() []pdp.Change {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return slices.Clone(h.changes)
 }
 
-func (h *heard) errs() []error {
+func (h *heardInOrder) errs() []error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return slices.Clone(h.lost)
 }
 
-func (h *heard) forget() {
+func (h *heardInOrder) forget() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.changes = nil
 }
 
-func (h *heard) count(event string) (n int) {
+func (h *heardInOrder) count(event string) (n int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, e := range h.events {
@@ -98,7 +98,7 @@ func (h *heard) count(event string) (n int) {
 }
 
 // beatSince waits for a beat that was sent after a moment.
-func (h *heard) beatSince(at time.Time) {
+func (h *heardInOrder) beatSince(at time.Time) {
 	h.t.Helper()
 	require.Eventually(h.t, func() bool {
 		h.mu.Lock()

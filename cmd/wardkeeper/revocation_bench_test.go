@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/pdp/membership/servertest"
+)
+
+// BenchmarkRevocation takes power from an administrator and gives it back, while three sidecars answer others. It reports how
+// long it took, from the moment when the change was committed until the last sidecar denied, for the median and the slowest
+// hundredth of revocations.
+func BenchmarkRevocation(b *testing.B) {
+	b.Run("listening", func(b *testing.B) { benchmarkRevocation(b, false) })
+	b.Run("announced", func(b *testing.B) { benchmarkRevocation(b, true) })
+}
+
+func benchmarkRevocation(b *testing.B, announces bool) {
+	f := newFleet(b, servertest.StartRedis(b).URL(), announces)
+	connection, err := pgx.Connect(context.Background(), f.database.URL())
+	require.NoError(b, err)
+	b.Cleanup(func() { _ = connection.Close(context.Background()) })
+	stop := f.load()
+	defer stop()
+	var took []time.Duration
+	for b.Loop() {
+		f.turn(connection, "deactivated")
+		took = append(took, f.untilAll(false))
+		f.turn(connection, "active")
+		f.untilAll(true)
+	}
+	slices.Sort(took)
+	at := func(percent int) float64 { return float64(took[(len(took)-1)*percent/100].Microseconds()) / 1000 }
+	b.ReportMetric(at(50), "p50-ms")
+	b.ReportMetric(at(99), "p99-ms")
+	b.ReportMetric(at(100), "max-ms")
+	b.ReportMetric(float64(len(f.ledger.answers)), "answers")
+}
+
+// turn changes the status of one administrator, and announces it where that is how changes are heard of.
+func (f *fleet) turn(connection *pgx.Conn, status string) {
+	w := writing{id: "a0"}
+	err := connection.QueryRow(context.Background(), "UPDATE users SET status = $1 WHERE id = $2 RETURNING version", status, w.id).Scan(&w.version)
+	require.NoError(f.t, err)
+	w.committed = time.Now()
+	f.ledger.begin(w)
+	if f.announces {
+		f.announce(int(w.version), w)
+	}
+}
+
+// untilAll waits until every sidecar answers alike, and gives the time since the last change was committed.
+func (f *fleet) untilAll(allowed bool) time.Duration {
+	var asking sync.WaitGroup
+	for i := range f.sidecars {
+		asking.Go(func() {
+			for {
+				if got, answered := f.ask(i, "a0", ""); answered && got == allowed {
+					return
+				}
+			}
+		})
+	}
+	asking.Wait()
+	writes := f.ledger.writes["a0"]
+	return time.Since(writes[len(writes)-1].committed)
+}
+
+// load asks every sidecar for the others, a hundred times a second each.
+func (f *fleet) load() (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var asking sync.WaitGroup
+	for i := range f.sidecars {
+		asking.Go(func() {
+			tick := time.NewTicker(10 * time.Millisecond)
+			defer tick.Stop()
+			for n := 0; ctx.Err() == nil; n++ {
+				f.ask(i, fmt.Sprintf("a%d", 1+n%(admins-1)), "")
+				<-tick.C
+			}
+		})
+	}
+	return func() { cancel(); asking.Wait() }
+}

@@ -47,6 +47,8 @@ func TestRedisURL(t *testing.T) {
 		"redis://h/-1":                         "database",
 		"redis://h/1/2":                        "database",
 		"redis://a:s3cret%zz@h":                "percent-encoded",
+		"redis://a:b?s3cret@h":                 "%3F",
+		"redis://a:b?s3cret&c@h":               "%3F",
 		"redis://a:s3cret#x@h":                 "fragment",
 		"redis://h?pool_size=3":                `unknown url parameter "pool_size"`,
 		"redis://h?db=1&db=2":                  "twice",
@@ -81,7 +83,9 @@ func FuzzRedisURL(f *testing.F) {
 			require.False(t, a.cluster && a.master != "")
 			return
 		}
-		require.NotContains(t, err.Error(), "s3cret:")
+		if at := strings.Index(raw, "s3cret"); at >= 0 && strings.Contains(raw[at:], "@") {
+			require.NotContains(t, err.Error(), "s3cret")
+		}
 	})
 }
 

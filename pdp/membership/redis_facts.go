@@ -9,23 +9,23 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
+// get gives what is there, which may be anything: what cannot be unpacked is to be dropped, since put could take it for
+// something newer.
 func (t *redisTier) get(caller context.Context, key recordKey) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(caller, t.cfg.Timeout)
-	defer cancel()
 	name := t.keys.of(key)
 	done, err := t.breakers.allow(t.breakers.of(name))
 	if err != nil {
 		return nil, err
 	}
-	// One byte more than a fact can have: Redis does not send what nobody would read.
+	ctx, cancel := context.WithTimeout(caller, t.cfg.Timeout)
+	defer cancel()
+	// One byte more than a fact can have, so that it cannot be unpacked: Redis does not send what nobody would read.
 	most := key.kind.maxFact()
 	value, err := t.facts.GetRange(ctx, name, 0, int64(most)).Bytes()
 	done(t.outcome(caller, err))
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("redis: %w", err)
-	case len(value) > most:
-		return nil, errFact
 	case len(value) == 0:
 		return nil, nil
 	}
@@ -36,13 +36,13 @@ func (t *redisTier) put(caller context.Context, key recordKey, value []byte, ver
 	if len(value) > key.kind.maxFact() || ttl < time.Millisecond {
 		return errFact
 	}
-	ctx, cancel := context.WithTimeout(caller, t.cfg.Timeout)
-	defer cancel()
 	name := t.keys.of(key)
 	done, err := t.breakers.allow(t.breakers.of(name))
 	if err != nil {
 		return err
 	}
+	ctx, cancel := context.WithTimeout(caller, t.cfg.Timeout)
+	defer cancel()
 	_, err = putScript.Run(ctx, t.facts, []string{name}, value, version, ttl.Milliseconds()).Int()
 	done(t.outcome(caller, err))
 	if err != nil {

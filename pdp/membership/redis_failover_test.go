@@ -169,6 +169,9 @@ func TestClusterOtherMasterKilled(t *testing.T) {
 	}
 	other.Stop()
 	require.Error(t, roundTrip(tier, there[0]))
+	for range breakerFailures {
+		_ = roundTrip(tier, there[0]) // its breaker opens
+	}
 	for _, id := range here {
 		require.NoError(t, roundTrip(tier, id))
 	}

@@ -48,27 +48,28 @@ func (t *redisTier) follow(ctx context.Context, hear followed) {
 type follower struct {
 	tier   *redisTier
 	hear   followed
-	node   *redis.Client
-	stored string   // epoch
-	at     position // of the last entry that was told
-	last   string   // its id in the stream
+	conn   *redis.Conn // its own: announcements do not keep it waiting
+	stored string      // epoch
+	at     position    // of the last entry that was told
+	last   string      // its id in the stream
 	beatAt time.Time
 	begun  bool
 }
 
 // run gives why it ended. After any error it is not known what was missed.
 func (f *follower) run(ctx context.Context) error {
-	var err error
 	opening, cancel := context.WithTimeout(ctx, max(f.tier.cfg.Lease, time.Second))
-	f.node, err = f.tier.streamNode(opening)
+	node, err := f.tier.streamNode(opening)
 	cancel()
 	if err != nil {
 		return err
 	}
+	f.conn = node.Conn()
+	defer f.conn.Close()
 	if err := f.begin(ctx); err != nil {
 		return err
 	}
-	for {
+	for ctx.Err() == nil { // the connection itself knows only deadlines
 		if err := f.listen(ctx, f.interval()); err != nil {
 			return err
 		}
@@ -79,6 +80,7 @@ func (f *follower) run(ctx context.Context) error {
 			return err
 		}
 	}
+	return ctx.Err()
 }
 
 // interval is how often the server is asked.
@@ -86,7 +88,7 @@ func (f *follower) interval() time.Duration { return f.tier.cfg.Lease / 5 }
 
 // begin learns where the stream is, and what of it is still there.
 func (f *follower) begin(ctx context.Context) error {
-	p, asOf, err := f.tier.askPlace(ctx, f.node)
+	p, asOf, err := f.tier.askPlace(ctx, f.conn)
 	if err != nil {
 		return err
 	}
@@ -146,7 +148,7 @@ func oldestFirst(tail []announced) []announced {
 func (f *follower) back(ctx context.Context, before string) ([]redis.XMessage, error) {
 	ctx, cancel := context.WithTimeout(ctx, f.tier.cfg.Lease)
 	defer cancel()
-	return f.node.XRevRangeN(ctx, f.tier.keys.log, before, "-", followPiece).Result()
+	return f.conn.XRevRangeN(ctx, f.tier.keys.log, before, "-", followPiece).Result()
 }
 
 // listen waits for entries, where wait is positive, and tells them.
@@ -157,7 +159,7 @@ func (f *follower) listen(ctx context.Context, wait time.Duration) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, max(wait, 0)+f.tier.cfg.Lease/2)
 	defer cancel()
-	streams, err := f.node.XRead(ctx, &redis.XReadArgs{
+	streams, err := f.conn.XRead(ctx, &redis.XReadArgs{
 		Streams: []string{f.tier.keys.log, f.last}, Count: followPiece, Block: block,
 	}).Result()
 	if errors.Is(err, redis.Nil) {
@@ -191,7 +193,7 @@ func (f *follower) tell(m redis.XMessage) error {
 
 // beat asks where the stream is, and reads up to there: what was announced before the question is told then.
 func (f *follower) beat(ctx context.Context) error {
-	p, asOf, err := f.tier.askPlace(ctx, f.node)
+	p, asOf, err := f.tier.askPlace(ctx, f.conn)
 	switch {
 	case err != nil:
 		return err
@@ -199,7 +201,7 @@ func (f *follower) beat(ctx context.Context) error {
 		return errors.New("the stream of changes has another epoch")
 	case p.at.sequence < f.at.sequence:
 		err := fmt.Errorf("the stream of changes went back from %d to %d", f.at.sequence, p.at.sequence)
-		return errors.Join(err, f.tier.rotate(ctx, f.node, f.stored))
+		return errors.Join(err, f.tier.rotate(ctx, f.conn, f.stored))
 	}
 	for f.at.sequence < p.at.sequence {
 		before := f.at.sequence

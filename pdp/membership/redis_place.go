@@ -53,11 +53,11 @@ func readPlace(reply []string, err error) (place, error) {
 }
 
 // askPlace runs the script of the heartbeat. What comes back was true after asOf, a local time.
-func (t *redisTier) askPlace(ctx context.Context, node *redis.Client) (p place, asOf time.Time, err error) {
+func (t *redisTier) askPlace(ctx context.Context, conn redis.Cmdable) (p place, asOf time.Time, err error) {
 	ctx, cancel := context.WithTimeout(ctx, t.cfg.Lease/2)
 	defer cancel()
 	asOf = time.Now()
-	p, err = readPlace(node.Eval(ctx, beatScript, []string{t.keys.state}, newEpoch()).StringSlice())
+	p, err = readPlace(conn.Eval(ctx, beatScript, []string{t.keys.state}, newEpoch()).StringSlice())
 	if err == nil {
 		t.offset.Store(int64(p.time.Sub(asOf.Round(0)) - time.Since(asOf)/2))
 	}
@@ -65,8 +65,8 @@ func (t *redisTier) askPlace(ctx context.Context, node *redis.Client) (p place, 
 }
 
 // rotate ends an epoch in which the sequence went back, so that no place in it is ever mistaken for a later one.
-func (t *redisTier) rotate(ctx context.Context, node *redis.Client, stored string) error {
+func (t *redisTier) rotate(ctx context.Context, conn redis.Cmdable, stored string) error {
 	ctx, cancel := context.WithTimeout(ctx, t.cfg.Lease/2)
 	defer cancel()
-	return node.Eval(ctx, rotateScript, []string{t.keys.state}, stored, newEpoch()).Err()
+	return conn.Eval(ctx, rotateScript, []string{t.keys.state}, stored, newEpoch()).Err()
 }

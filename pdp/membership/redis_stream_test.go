@@ -267,3 +267,24 @@ func FuzzEntry(f *testing.F) {
 		require.Equal(t, got.changes, again)
 	})
 }
+
+// However many announce at once, the follower has a connection.
+func TestStreamUnderAnnouncements(t *testing.T) {
+	t.Parallel()
+	tier := openTier(t, RedisConfig{URL: servertest.StartRedis(t).URL(), Lease: 10 * time.Second})
+	h := followTier(t, tier)
+	h.beganAgain(t, 0)
+	var all sync.WaitGroup
+	for range 8 * streamConnections {
+		all.Go(func() {
+			for range 20 {
+				_, err := tier.announce(context.Background(), ofUser("x"))
+				assert.NoError(t, err)
+			}
+		})
+	}
+	all.Wait()
+	h.nextBeat(t)
+	assert.Len(t, h.ids(), 8*streamConnections*20)
+	assert.Equal(t, 1, h.begunSoFar())
+}

@@ -26,7 +26,7 @@ var _ sharedTier = (*redisTier)(nil)
 
 const (
 	factConnections   = 32 // to each server
-	streamConnections = 8
+	streamConnections = 16
 )
 
 // openRedis fails where the config has a fault, not where Redis is down. It silences the log of go-redis, which is one

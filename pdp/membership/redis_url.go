@@ -39,6 +39,9 @@ func parseRedisURL(raw string) (redisAddress, error) {
 		return a, errors.New("url has a fragment; a # of a password must be written %23")
 	}
 	rest, query, _ := strings.Cut(rest, "?")
+	if strings.Contains(query, "@") { // then it may be the rest of a password, which no fault may name
+		return a, errors.New("url has an @ behind the ?; a ? of a password must be written %3F")
+	}
 	at := strings.LastIndexByte(rest, '@')
 	userinfo := rest[:max(at, 0)]
 	rest = rest[at+1:]

@@ -89,24 +89,28 @@ func (c *RedisCluster) MasterOf(key string) *Redis {
 			continue
 		}
 		client := n.Client()
-		slot := int(client.ClusterKeySlot(context.Background(), key).Val())
-		ranges, err := client.ClusterSlots(context.Background()).Result()
+		slot := client.ClusterKeySlot(context.Background(), key).Val()
+		shards, err := client.ClusterShards(context.Background()).Result()
 		if err != nil {
 			n.t.Fatal(err)
 		}
-		for _, r := range ranges {
-			if r.Start <= slot && slot <= r.End {
-				return c.at(r.Nodes[0].Addr)
+		for _, shard := range shards {
+			for _, r := range shard.Slots {
+				if r.Start <= slot && slot <= r.End {
+					return c.master(shard.Nodes)
+				}
 			}
 		}
 	}
 	return nil
 }
 
-func (c *RedisCluster) at(addr string) *Redis {
-	for _, n := range c.Nodes {
-		if n.Addr() == addr {
-			return n
+func (c *RedisCluster) master(nodes []redis.Node) *Redis {
+	for _, node := range nodes {
+		for _, n := range c.Nodes {
+			if node.Role == "master" && int64(n.port) == node.Port {
+				return n
+			}
 		}
 	}
 	return nil

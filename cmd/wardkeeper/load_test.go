@@ -32,7 +32,9 @@ func writeFile(t testing.TB, name, text string) string {
 // samples has for each flag a value that differs from its default.
 func samples() map[string]string {
 	return map[string]string{
-		"addr": "127.0.0.1:9000", "directory": "d.yaml", "bundle": "p", "verification-key": "k.pem", "state-dir": "s", "decision": "app/allow", "serve-data": "true", "token-file": "t",
+		"addr": "127.0.0.1:9000", "directory": "d.yaml",
+		"redis": "redis://r", "changes-token-file": "c", "max-age-change": "8s", "max-age-use": "9s", "lease": "10s",
+		"bundle": "p", "verification-key": "k.pem", "state-dir": "s", "decision": "app/allow", "serve-data": "true", "token-file": "t",
 		"base-url": "https://pdp.example.org", "insecure": "true", "check": "true", "log-format": "json",
 		"log-level": "debug", "evaluation-timeout": "2s", "read-header-timeout": "3s", "read-timeout": "4s",
 		"request-timeout": "5s", "idle-timeout": "6s", "shutdown-timeout": "7s",

@@ -23,7 +23,7 @@ type application struct {
 
 	mu        sync.Mutex
 	directory *Directory
-	changes   uint64             // so many documents so far
+	changes   uint64                   // so many documents so far
 	versions  map[string]wordedVersion // of each record that ever was
 	unversioned,
 	brief bool // leaves out offsets

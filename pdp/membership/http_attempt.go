@@ -134,7 +134,7 @@ func (h *HTTP) body(ctx, attempt context.Context, q *question, kept *keptAnswer,
 		return nil, tooLarge(largest)
 	}
 	var b bytes.Buffer
-	b.Grow(int(max(r.ContentLength, 0)) + bytes.MinRead)
+	b.Grow(int(min(max(r.ContentLength, 0), MaxRecord)) + bytes.MinRead) // no more on a promise alone
 	// What is bounded is what comes out of a compressed answer.
 	n, err := b.ReadFrom(io.LimitReader(r.Body, largest+1))
 	switch {

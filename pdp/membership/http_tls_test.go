@@ -1,0 +1,125 @@
+package membership
+
+import (
+	"context"
+	"crypto/tls"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/pdp"
+)
+
+// The client certificate is shown, read again when it was replaced, and required where the application says so.
+func TestHTTPMutualTLS(t *testing.T) {
+	ca, other := newAuthority(t), newAuthority(t)
+	certificate, key := ca.issue("application")
+	pair, err := tls.X509KeyPair([]byte(certificate), []byte(key))
+	require.NoError(t, err)
+	a := newApplication(t, withUsers(everyone))
+	var shown atomic.Value
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		shown.Store(r.TLS.PeerCertificates[0].Subject.CommonName)
+		a.ServeHTTP(w, r)
+	}))
+	s.EnableHTTP2 = true
+	s.Config.ErrorLog = log.New(io.Discard, "", 0) // it tells of each refused handshake
+	s.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: ca.pool()}
+	s.StartTLS()
+	defer s.Close()
+
+	dir := t.TempDir()
+	file := func(name, content string) string {
+		path := filepath.Join(dir, name)
+		write(t, path, content)
+		return path
+	}
+	trusted := file("ca.pem", ca.pem())
+	certificate, key = ca.issue("sidecar one")
+	certificateFile, keyFile := file("cert.pem", certificate), file("key.pem", key)
+	h, told := quick(t, s.URL, func(cfg *HTTPConfig) {
+		cfg.CAFile, cfg.CertificateFile, cfg.KeyFile = trusted, certificateFile, keyFile
+	})
+	require.NoError(t, h.Check(context.Background()))
+	assert.Equal(t, "sidecar one", shown.Load())
+	assert.Equal(t, 2, a.requests()[0].ProtoMajor)
+
+	certificate, key = ca.issue("sidecar two")
+	file("cert.pem", certificate) // without its key yet
+	h.transport.CloseIdleConnections()
+	require.NoError(t, h.Check(context.Background()))
+	assert.Equal(t, "sidecar one", shown.Load())
+	assert.Contains(t, told.String(), "client certificate cannot be read, the last one is used")
+	file("key.pem", key)
+	h.transport.CloseIdleConnections()
+	require.NoError(t, h.Check(context.Background()))
+	assert.Equal(t, "sidecar two", shown.Load())
+
+	without, told := quick(t, s.URL, func(cfg *HTTPConfig) { cfg.CAFile, cfg.rest = trusted, time.Nanosecond })
+	require.Eventually(t, func() bool { // in TLS 1.3 the connection may be gone before it has been read why
+		err := without.Check(context.Background())
+		assert.Equal(t, pdp.Unavailable, pdp.KindOf(err))
+		return err != nil && strings.Contains(err.Error(), "tls: certificate required")
+	}, time.Minute, time.Millisecond)
+	assert.Contains(t, told.String(), "refuses our credentials")
+
+	distrusting, _ := quick(t, s.URL, func(cfg *HTTPConfig) { cfg.CAFile = file("other.pem", other.pem()) })
+	assert.ErrorContains(t, distrusting.Check(context.Background()), "signed by unknown authority")
+}
+
+func TestOpenHTTPRefuses(t *testing.T) {
+	dir := t.TempDir()
+	file := func(name, content string) string {
+		path := filepath.Join(dir, name)
+		write(t, path, content)
+		return path
+	}
+	certificate, key := newAuthority(t).issue("sidecar")
+	for name, c := range map[string]struct {
+		cfg   HTTPConfig
+		fault string
+	}{
+		"nothing":          {HTTPConfig{}, "https address"},
+		"no scheme":        {HTTPConfig{URL: "app.example.org/x"}, "https address"},
+		"another scheme":   {HTTPConfig{URL: "ftp://app.example.org"}, "https address"},
+		"no host":          {HTTPConfig{URL: "https:///x"}, "https address"},
+		"unreadable":       {HTTPConfig{URL: "https://s3cret@app.example.org:x/%"}, "cannot be read"},
+		"password":         {HTTPConfig{URL: "https://jane:s3cret@app.example.org"}, "user or password"},
+		"query":            {HTTPConfig{URL: "https://app.example.org/?token=s3cret"}, "query"},
+		"fragment":         {HTTPConfig{URL: "https://app.example.org/#s3cret"}, "fragment"},
+		"plain":            {HTTPConfig{URL: "http://app.example.org"}, "whoever is on the way can read"},
+		"plain, looks so":  {HTTPConfig{URL: "http://localhost.example.org"}, "plain http"},
+		"two tokens":       {HTTPConfig{URL: "https://a", Token: "s3cret", TokenFile: file("t", "s3cret")}, "choose one"},
+		"no token":         {HTTPConfig{URL: "https://a", TokenFile: filepath.Join(dir, "none")}, "no such file"},
+		"empty token":      {HTTPConfig{URL: "https://a", TokenFile: file("empty", " \n")}, "it is empty"},
+		"two lines":        {HTTPConfig{URL: "https://a", Token: "s3cret\r\nX-Evil: 1"}, "characters that cannot be sent"},
+		"a folder":         {HTTPConfig{URL: "https://a", TokenFile: dir}, "not a regular file"},
+		"large":            {HTTPConfig{URL: "https://a", TokenFile: file("large", string(make([]byte, largestSecret+1)))}, "larger than"},
+		"no CA":            {HTTPConfig{URL: "https://a", CAFile: filepath.Join(dir, "none")}, "no such file"},
+		"CA without any":   {HTTPConfig{URL: "https://a", CAFile: file("ca", "x")}, "no certificate"},
+		"half a pair":      {HTTPConfig{URL: "https://a", KeyFile: file("k", key)}, "name both"},
+		"key of another":   {HTTPConfig{URL: "https://a", CertificateFile: file("c", certificate), KeyFile: file("x", "x")}, "client certificate"},
+		"certificate gone": {HTTPConfig{URL: "https://a", CertificateFile: filepath.Join(dir, "none"), KeyFile: file("k", key)}, "no such file"},
+	} {
+		_, err := OpenHTTP(c.cfg)
+		require.ErrorContains(t, err, c.fault, name)
+		assertDiscreet(t, err.Error())
+	}
+	for _, cfg := range []HTTPConfig{
+		{URL: "https://app.example.org"}, {URL: "http://127.0.0.1:80/x/"}, {URL: "http://[::1]"}, {URL: "http://localhost:8080"},
+		{URL: "http://app.example.org", Insecure: true},
+	} {
+		h, err := OpenHTTP(cfg)
+		require.NoError(t, err)
+		require.NoError(t, h.Close())
+	}
+}

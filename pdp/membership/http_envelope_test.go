@@ -166,8 +166,15 @@ func TestHTTPHostileIDs(t *testing.T) {
 
 // Long lists are asked for in pages of what the contract allows, with offsets or without.
 func TestHTTPLongLists(t *testing.T) {
-	d := string(generated(2500, JSON))
-	a := newApplication(t, d)
+	r := &roster{Locations: []rosterLocation{{ID: "metro", Kind: "region", Model: "regional"}, {ID: "north", Kind: "division", Parent: "metro"}}}
+	for i := range 1100 {
+		r.Locations = append(r.Locations, rosterLocation{ID: fmt.Sprintf("f%04d", i), Kind: "facility", Parent: "north"})
+	}
+	for i := range 2500 {
+		r.Users = append(r.Users, rosterUser{ID: fmt.Sprintf("u%d", i), Username: fmt.Sprintf("u%d@example.org", i), DefaultLocation: "north",
+			Assignments: []rosterAssignment{{Location: "north", Role: "public_health"}}})
+	}
+	a := newApplication(t, r.String())
 	h := a.origin(a.serve().URL, nil)
 	for _, a.brief = range []bool{false, true} {
 		before := len(a.requests())

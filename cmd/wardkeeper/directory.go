@@ -44,16 +44,8 @@ Exit status: 0 good, 1 at fault, 2 could not be checked.`,
 	cmd.Flags().StringVar(&bundle, "bundle", "", "take the tables of the policy at `PATH` instead of the built-in ones")
 	cmd.Flags().StringVar(&decision, "decision", defaultDecision, "`PATH` of the rule that decides in those")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		policy, err := openLocal(cmd.Context(), bundle, decision)
+		file, err := p.openChecked(cmd.Context(), args[0], bundle, decision)
 		if err != nil {
-			return err
-		}
-		file, err := openDirectory(args[0], policy.Vocabulary(), slog.New(slog.DiscardHandler))
-		var faults *membership.Faults
-		switch {
-		case errors.As(err, &faults):
-			return printFaults(p.stdout, faults)
-		case err != nil:
 			return err
 		}
 		defer func() { _ = file.Close() }()
@@ -67,6 +59,20 @@ Exit status: 0 good, 1 at fault, 2 could not be checked.`,
 		return err
 	}
 	return cmd
+}
+
+// openChecked reads a directory file by the tables of a policy, and prints the faults where there are any.
+func (p process) openChecked(ctx context.Context, path, bundle, decision string) (*membership.File, error) {
+	policy, err := openLocal(ctx, bundle, decision)
+	if err != nil {
+		return nil, err
+	}
+	file, err := openDirectory(path, policy.Vocabulary(), slog.New(slog.DiscardHandler))
+	var faults *membership.Faults
+	if errors.As(err, &faults) {
+		return nil, printFaults(p.stdout, faults)
+	}
+	return file, err
 }
 
 // organizations counts the roots.

@@ -4,17 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"net/url"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
-
-// saidEvery is how often an import says how far it is.
-const saidEvery = 2 * time.Second
 
 // directoryImport is what `wardkeeper directory import` was told.
 type directoryImport struct {
@@ -54,49 +48,19 @@ Exit status: 0 imported, 1 the file is at fault, 2 it could not be imported.`,
 }
 
 func (i *directoryImport) run(ctx context.Context, p process, path string) error {
-	policy, err := openLocal(ctx, i.bundle, i.decision)
+	file, err := p.openChecked(ctx, path, i.bundle, i.decision)
 	if err != nil {
-		return err
-	}
-	file, err := openDirectory(path, policy.Vocabulary(), slog.New(slog.DiscardHandler))
-	var faults *membership.Faults
-	switch {
-	case errors.As(err, &faults):
-		return printFaults(p.stdout, faults)
-	case err != nil:
 		return err
 	}
 	defer func() { _ = file.Close() }()
 	d := file.Directory()
 	to := membership.PostgresTarget{URL: i.to, Schema: !i.noSchema}
-	if err := membership.ImportPostgres(ctx, to, d, p.saidNowAndThen("importing")); err != nil {
+	progress := newProgress(p.stderr)
+	err = membership.ImportPostgres(ctx, to, d, func(done, all int) { progress.tell(done, all, "step") })
+	progress.end()
+	if err != nil {
 		return fmt.Errorf("nothing is imported: %w", err)
 	}
-	_, err = fmt.Fprintf(p.stdout, "imported %s, %s into %s\n", counted(d.LocationCount(), "location"), counted(d.UserCount(), "user"),
-		printable(withoutPassword(i.to)))
-	return err
-}
-
-// saidNowAndThen says how far something is, where it takes long.
-func (p process) saidNowAndThen(what string) func(done, total int) {
-	said := time.Now()
-	return func(done, total int) {
-		if time.Since(said) >= saidEvery && total > 0 {
-			said = time.Now()
-			p.say("%s: %d %%", what, done*100/total)
-		}
-	}
-}
-
-// withoutPassword is a URL to show: the settings behind it may hold a password too.
-func withoutPassword(text string) string {
-	u, err := url.Parse(text)
-	if err != nil {
-		return "the database"
-	}
-	if u.User != nil {
-		u.User = url.User(u.User.Username())
-	}
-	u.RawQuery, u.Fragment = "", ""
-	return u.String()
+	return printLine(p.stdout, fmt.Sprintf("imported %s, %s into %s",
+		counted(d.LocationCount(), "location"), counted(d.UserCount(), "user"), nameOf(i.to)))
 }

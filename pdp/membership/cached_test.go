@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"testing"
@@ -610,5 +611,23 @@ func TestTheMemoryIsBounded(t *testing.T) {
 		assert.LessOrEqual(t, held, 1<<17)
 		assert.Less(t, kept, users)
 		assert.Greater(t, kept, 20)
+	})
+}
+
+// TestWhoIsNotThereTakesNoPlace: asking for ids that nobody has does not push out those that somebody has.
+func TestWhoIsNotThereTakesNoPlace(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+		c := openFake(t, o, h.port(), func(cfg *CachedConfig) { cfg.Memory = 1 << 18 })
+		settled()
+		sees(t, c, "jane", "ed_normal")
+		for i := range 5000 {
+			sees(t, c, fmt.Sprintf("nobody-%d", i), "")
+		}
+		asked := o.questions()
+		sees(t, c, "jane", "ed_normal")
+		assert.Equal(t, asked, o.questions())
+		held, kept := c.memory.size()
+		assert.LessOrEqual(t, held, 1<<18)
+		assert.Less(t, kept, 1000)
 	})
 }

@@ -32,6 +32,10 @@ const (
 
 const memoryParts = 16
 
+// absentShare is which part of the memory may be about records that are not there: who asks for ids that nobody has must not
+// push out those that somebody has.
+const absentShare = 16
+
 // memory is the in-process tier: what was used last is kept, within a bound of bytes. It is safe for concurrent use.
 type memory struct {
 	seed  maphash.Seed
@@ -39,23 +43,29 @@ type memory struct {
 }
 
 type memoryPart struct {
-	mu      sync.Mutex
-	limit   int
-	bytes   int
-	entries *simplelru.LRU[recordKey, *record]
+	mu             sync.Mutex
+	there, missing recent
 }
 
-// newMemory makes a tier of so many bytes. dropped is told of each entry that is not kept any more; it must be quick, and
+// recent keeps records within a bound of bytes: the one that was used longest ago goes first.
+type recent struct {
+	*simplelru.LRU[recordKey, *record]
+	limit, bytes int
+}
+
+// newMemory makes a tier of so many bytes. dropped is told of each record that is not kept any more; it must be quick, and
 // must not use the memory.
 func newMemory(bytes int, dropped func(*record)) *memory {
 	m := &memory{seed: maphash.MakeSeed()}
 	for i := range m.parts {
 		p := &m.parts[i]
-		p.limit = bytes / memoryParts
-		p.entries, _ = simplelru.NewLRU(1<<31-1, func(_ recordKey, e *record) {
-			p.bytes -= e.bytes
-			dropped(e)
-		})
+		for r, limit := range map[*recent]int{&p.there: bytes / memoryParts, &p.missing: bytes / memoryParts / absentShare} {
+			r.limit = limit
+			r.LRU, _ = simplelru.NewLRU(1<<31-1, func(_ recordKey, e *record) { // the number is no bound, and no error
+				r.bytes -= e.bytes
+				dropped(e)
+			})
+		}
 	}
 	return m
 }
@@ -69,25 +79,34 @@ func (m *memory) get(key recordKey) *record {
 	p := m.part(key)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	e, _ := p.entries.Get(key)
+	if e, ok := p.there.Get(key); ok {
+		return e
+	}
+	e, _ := p.missing.Get(key)
 	return e
 }
 
-// put keeps an entry, unless what is kept is newer. It gives what is kept then.
+// put keeps a record, unless what is kept is newer. It gives what is kept then.
 func (m *memory) put(e *record) *record {
 	p := m.part(e.key)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if kept, ok := p.entries.Peek(e.key); ok {
-		if kept.judge == e.judge && time.Now().Before(kept.expires) && kept.newer(e) {
-			return kept
+	for _, r := range []*recent{&p.there, &p.missing} {
+		if kept, ok := r.Peek(e.key); ok {
+			if kept.judge == e.judge && time.Now().Before(kept.expires) && kept.newer(e) {
+				return kept
+			}
+			r.Remove(e.key)
 		}
-		p.entries.Remove(e.key)
 	}
-	p.bytes += e.bytes
-	p.entries.Add(e.key, e)
-	for p.bytes > p.limit && p.entries.Len() > 1 {
-		p.entries.RemoveOldest()
+	r := &p.there
+	if e.absent {
+		r = &p.missing
+	}
+	r.bytes += e.bytes
+	r.Add(e.key, e)
+	for r.bytes > r.limit && r.Len() > 1 {
+		r.RemoveOldest()
 	}
 	return e
 }
@@ -97,19 +116,20 @@ func (m *memory) drop(key recordKey) {
 	p := m.part(key)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.entries.Remove(key)
+	p.there.Remove(key)
+	p.missing.Remove(key)
 }
 
-// size is how many bytes and entries are kept.
-func (m *memory) size() (bytes, entries int) {
+// size is how many bytes and records are kept.
+func (m *memory) size() (bytes, records int) {
 	for i := range m.parts {
 		p := &m.parts[i]
 		p.mu.Lock()
-		bytes += p.bytes
-		entries += p.entries.Len()
+		bytes += p.there.bytes + p.missing.bytes
+		records += p.there.Len() + p.missing.Len()
 		p.mu.Unlock()
 	}
-	return bytes, entries
+	return bytes, records
 }
 
 // newer says whether an entry must not give way to another one of the same record.

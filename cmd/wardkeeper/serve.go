@@ -34,6 +34,11 @@ is no setting is a fault, and all faults are reported at once. --check reports t
 With --token-file callers have to send its one line as "Authorization: Bearer ...". At an address that others can
 reach, serving without a token has to be confirmed by --insecure.
 
+--directory is where facts come from: a file, which is read again when it changes; https://HOST/PATH, an application that
+offers what "wardkeeper directory openapi" prints; or postgres://HOST/DATABASE with the tables that "wardkeeper directory
+schema" prints. With --redis sidecars share what they fetched, and hear of changes that are announced to any of them
+(--changes-token-file). membership of the YAML file has what is too much for flags: credentials, TLS, tables, limits.
+
 --bundle is followed while serving: a directory, a .tar.gz, https://HOST/PATH or oci://REGISTRY/NAME:TAG. What is refused
 changes nothing; the active policy goes on, and /ready, /v1/revision and the log say why. From the network a bundle has
 to be signed (--verification-key) and needs --state-dir, from where the last good one serves while its server is down.
@@ -46,6 +51,7 @@ Exit status: 0 stopped as told, or checked and good; 1 not able to serve, or sto
 		Example: `  wardkeeper serve --directory directory.yaml
   wardkeeper serve --addr 0.0.0.0:8181 --directory directory.yaml --token-file /run/secrets/wardkeeper
   wardkeeper serve --bundle my/policies --decision app/allow
+  wardkeeper serve --directory postgres://wardkeeper@db/app --redis redis://cache:6379 --changes-token-file /run/secrets/changes
   wardkeeper serve --bundle https://bundles.example.org/authz.tar.gz --verification-key public.pem \
     --state-dir /var/lib/wardkeeper --directory directory.yaml
   WARDKEEPER_DIRECTORY=directory.yaml wardkeeper serve --config wardkeeper.yaml --check`,

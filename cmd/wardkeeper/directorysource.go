@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -110,6 +111,9 @@ func (d *fileDirectory) close() {
 
 // openDirectory reads a directory file and checks it by a vocabulary, if there is one.
 func openDirectory(path string, v *pdp.Vocabulary, logger *slog.Logger) (*membership.File, error) {
+	if schemeOf(path) != fileScheme {
+		return nil, errors.New("a directory file is wanted here: only serve takes an application or a database")
+	}
 	cfg := membership.FileConfig{Path: path, Logger: logger}
 	if v != nil {
 		cfg.Vocabulary = *v

@@ -258,13 +258,13 @@ func (c *Cached) loaded(ctx context.Context, n needed, load func(context.Context
 	return load(ctx, n)
 }
 
-// expiry is when a fact ends: a little earlier or later than others, so that not all are fetched again at once.
-func (c *Cached) expiry(asOf time.Time, absent bool) time.Time {
+// life is how old a fact may become: a little more or less than others, so that not all are fetched again at once.
+func (c *Cached) life(absent bool) time.Duration {
 	ttl := c.cfg.TTL
 	if absent {
 		ttl = c.cfg.NegativeTTL
 	}
-	return asOf.Add(time.Duration(float64(ttl) * (0.9 + 0.2*rand.Float64())))
+	return time.Duration(float64(ttl) * (0.9 + 0.2*rand.Float64()))
 }
 
 // Check fails where the origin cannot be reached or cannot answer, or where the shared tier cannot be.

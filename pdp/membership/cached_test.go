@@ -631,3 +631,19 @@ func TestWhoIsNotThereTakesNoPlace(t *testing.T) {
 		assert.Less(t, kept, 1000)
 	})
 }
+
+// TestAValueFromTheFuture was written by a sidecar that does not know what time it is, and would look new for ever.
+func TestAValueFromTheFuture(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+		ahead := h.port()
+		ahead.skew = time.Hour
+		first, second := openFake(t, o, ahead, nil), openFake(t, o, h.port(), nil)
+		settled()
+		sees(t, first, "jane", "ed_normal")
+		settled()
+		asked := o.questions()
+		sees(t, second, "jane", "ed_normal")
+		assert.Greater(t, o.questions(), asked)
+		assert.NotZero(t, second.Status().Refused)
+	})
+}

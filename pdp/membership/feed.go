@@ -14,10 +14,19 @@ type fact struct {
 	// made says that the version is a counter of ours, since the origin has none: it cannot be compared with an announced one.
 	made bool
 	// event is the count of what had been heard when the fetch from the origin began, where this process fetched it; else 0.
-	event   uint64
-	order   uint64 // of that fetch among all that this process fetched and was asked
-	expires time.Time
+	event uint64
+	order uint64        // of that fetch among all that this process fetched and was asked
+	life  time.Duration // how old it may become at most
 }
+
+// elapsed is the time between two moments by the clock that went further: the monotonic one stands still while a machine is
+// suspended, and the other can be set back.
+func elapsed(now, then time.Time) time.Duration {
+	return max(now.Sub(then), now.Round(0).Sub(then.Round(0)))
+}
+
+func (k *fact) age(now time.Time) time.Duration { return elapsed(now, k.asOf) }
+func (k *fact) expired(now time.Time) bool      { return k.age(now) >= k.life }
 
 // verdict says what a fact may be used for.
 type verdict uint8
@@ -39,7 +48,7 @@ type way struct {
 }
 
 func (h *way) live(now time.Time, lease time.Duration) bool {
-	return h.began && now.Sub(h.heard) <= lease
+	return h.began && elapsed(now, h.heard) <= lease
 }
 
 // doubted is the moment before which facts are suspect, for all that this way says.
@@ -97,7 +106,7 @@ func (f *feed) start() fact {
 
 // judge says what a fact about a key may be used for, by a budget of age.
 func (f *feed) judge(key recordKey, k *fact, absent bool, budget time.Duration, now time.Time) (v verdict, vouched bool) {
-	if !now.Before(k.expires) {
+	if k.expired(now) {
 		return stale, false
 	}
 	f.mu.RLock()
@@ -108,7 +117,7 @@ func (f *feed) judge(key recordKey, k *fact, absent bool, budget time.Duration, 
 	if f.vouched(k, now) {
 		return good, true
 	}
-	if now.Sub(k.asOf) > budget {
+	if k.age(now) > budget {
 		return stale, false
 	}
 	if f.vouchers != nobody && !k.asOf.After(f.voucher().doubted(now, f.lease)) {

@@ -72,7 +72,7 @@ func (c *Cached) namesake(n needed, key recordKey, sent []Sent, began fact) (*re
 	c.keep(found, true)
 	pointer := &record{fact: began, key: key, judge: found.judge, bytes: entryBytes, pointer: found.key.id}
 	pointer.version, pointer.made = 1, true
-	pointer.expires = c.expiry(began.asOf, false)
+	pointer.life = c.life(false)
 	return c.keep(pointer, true), nil
 }
 
@@ -192,13 +192,13 @@ func (c *Cached) behind(e *record) bool {
 		return true
 	}
 	kept := c.memory.get(e.key)
-	return kept != nil && !kept.absent && !kept.made && kept.version > e.version && time.Now().Before(kept.expires)
+	return kept != nil && !kept.absent && !kept.made && kept.version > e.version && !kept.expired(time.Now())
 }
 
 // nothing is the entry of a record that is not there.
 func (c *Cached) nothing(n needed, key recordKey, began fact) *record {
 	e := &record{fact: began, key: key, judge: n.judge, bytes: entryBytes, absent: true}
-	e.expires = c.expiry(began.asOf, true)
+	e.life = c.life(true)
 	return e
 }
 
@@ -218,7 +218,7 @@ func (c *Cached) userEntry(n needed, key recordKey, sent Sent, began fact, known
 	e.bytes = entryBytes + assignmentBytes*len(draft.Assignments)
 	e.hash = sha256.Sum256(encodeUser(nil, draft))
 	c.setVersion(e, sent.Version, known)
-	e.expires = c.expiry(began.asOf, false)
+	e.life = c.life(false)
 	return e, nil
 }
 
@@ -238,7 +238,7 @@ func (c *Cached) grow(e *record, drafts []locationDraft, faults *Faults, version
 	root := rootOf(drafts)
 	e.key = recordKey{organizationRecord, root}
 	e.bytes = entryBytes + locationBytes*len(drafts)
-	e.expires = c.expiry(e.asOf, false)
+	e.life = c.life(false)
 	kept := c.memory.get(e.key)
 	if kept == nil {
 		kept = known

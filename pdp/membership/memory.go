@@ -93,7 +93,7 @@ func (m *memory) put(e *record) *record {
 	defer p.mu.Unlock()
 	for _, r := range []*recent{&p.there, &p.missing} {
 		if kept, ok := r.Peek(e.key); ok {
-			if kept.judge == e.judge && time.Now().Before(kept.expires) && kept.newer(e) {
+			if kept.judge == e.judge && !kept.expired(time.Now()) && kept.newer(e) {
 				return kept
 			}
 			r.Remove(e.key)

@@ -32,13 +32,25 @@ func (e *record) sound() bool {
 	return e.pointer != ""
 }
 
+// inTouch says whether the shared tier is to be used: while nothing is heard of it, its clock is not known either, and waiting
+// for it would only take time.
+func (c *Cached) inTouch() bool {
+	if c.shared == nil {
+		return false
+	}
+	f := c.feed
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return f.stream.live(time.Now(), f.lease)
+}
+
 // share puts an entry into the shared tier, in the background: nobody waits for it, and it may be lost.
 func (c *Cached) share(e *record) {
-	if c.shared == nil {
+	if !c.inTouch() {
 		return
 	}
 	value, version := c.packed(e)
-	c.enqueue(put{e.key, value, version, time.Until(e.expires)})
+	c.enqueue(put{e.key, value, version, e.life - e.age(time.Now())})
 }
 
 func (c *Cached) enqueue(p put) {
@@ -100,12 +112,15 @@ func (t *locationTree) inOrder() []locationDraft {
 	return all
 }
 
-var errFlags = errors.New("a shared value has unknown flags")
+var (
+	errFlags  = errors.New("a shared value has unknown flags")
+	errFuture = errors.New("a shared value is from the future: a clock is wrong")
+)
 
 // fromShared finds a record in the shared tier. What cannot be read there is dropped. An entry that is not usable may still
 // do where the origin cannot be reached, or say which version a content had.
 func (c *Cached) fromShared(ctx context.Context, n needed, key recordKey) (e *record, usable bool) {
-	if c.shared == nil || n.fresh {
+	if n.fresh || !c.inTouch() {
 		return nil, false
 	}
 	value, err := c.shared.get(ctx, key)
@@ -128,7 +143,7 @@ func (c *Cached) fromShared(ctx context.Context, n needed, key recordKey) (e *re
 
 // sharedPointer finds where a pointer leads, "" where there is none. It is a hint.
 func (c *Cached) sharedPointer(ctx context.Context, key recordKey) string {
-	if c.shared == nil {
+	if !c.inTouch() {
 		return ""
 	}
 	j := c.judge.Load()
@@ -163,9 +178,13 @@ func (c *Cached) unpacked(j *judge, key recordKey, value []byte) (*record, error
 		return nil, errFlags
 	}
 	now := time.Now()
-	s.asOf = now.Add(-max(c.shared.now().Sub(s.asOf), 0))
+	age := c.shared.now().Sub(s.asOf)
+	if age < -c.cfg.Lease {
+		return nil, errFuture
+	}
+	s.asOf = now.Add(-max(age, 0))
 	e := &record{fact: fact{stamp: s, made: body[0]&madeVersion != 0}, key: key, judge: j, bytes: entryBytes}
-	e.expires = e.asOf.Add(c.cfg.TTL)
+	e.life = c.cfg.TTL
 	content := body[1:]
 	switch key.kind {
 	case userRecord:
@@ -191,7 +210,7 @@ func (c *Cached) unpacked(j *judge, key recordKey, value []byte) (*record, error
 		if err := c.grow(e, drafts, faults, version, nil); err != nil {
 			return nil, err
 		}
-		e.version, e.made, e.expires = version, made, e.asOf.Add(c.cfg.TTL)
+		e.version, e.made, e.life = version, made, c.cfg.TTL
 	default:
 		e.pointer = string(content)
 	}

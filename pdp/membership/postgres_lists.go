@@ -136,7 +136,7 @@ func (w writer) seen(s listShape) string {
 // keys are what u is sorted by, and what then. What is absent gets a key behind all others, in either direction.
 func (w writer) keys(s listShape) (first, second string) {
 	text := func(column string) string {
-		return fmt.Sprintf("COALESCE(NULLIF(%s, ''), %s)", folded(column), w.absent(s))
+		return fmt.Sprintf("COALESCE(NULLIF(%s, ''), %s)", ordered(column), w.absent(s))
 	}
 	switch s.sort {
 	case pdp.SortUsername:
@@ -147,6 +147,11 @@ func (w writer) keys(s listShape) (first, second string) {
 		return fmt.Sprintf("COALESCE(u.last_login, %s)", w.absent(s)), "''::text"
 	}
 	return text("u.family"), text("u.given")
+}
+
+// ordered is folded with nothing in it that comes as late as what is absent, or a person could hide by a name.
+func ordered(text string) string {
+	return fmt.Sprintf(`translate(%s, U&'\+10FFFF', U&'\+10FFFD')`, folded(text))
 }
 
 func (w writer) absent(s listShape) string {

@@ -59,15 +59,15 @@ CREATE INDEX IF NOT EXISTS assignments_location ON assignments (location, user_i
 -- what PostgreSQL has: it is what the server asks by, word for word, or an index would be of no use.
 CREATE UNIQUE INDEX IF NOT EXISTS users_folded_username ON users
     ((translate(lower(upper(lower(translate(username::text, 'ı', U&'\+10FFFE') COLLATE "und-x-icu"))), U&'\+10FFFEς', 'ıσ') COLLATE "C"));
--- The order of names and usernames, absent last in both directions.
+-- The order of names and usernames, absent last in both directions: what is absent counts as U+10FFFF, so nobody has that.
 CREATE INDEX IF NOT EXISTS users_family_ascending ON users
-    (COALESCE(NULLIF(translate(lower(upper(lower(translate(family::text, 'ı', U&'\+10FFFE') COLLATE "und-x-icu"))), U&'\+10FFFEς', 'ıσ') COLLATE "C", ''), U&'\+10FFFF'));
+    (COALESCE(NULLIF(translate(translate(lower(upper(lower(translate(family::text, 'ı', U&'\+10FFFE') COLLATE "und-x-icu"))), U&'\+10FFFEς', 'ıσ') COLLATE "C", U&'\+10FFFF', U&'\+10FFFD'), ''), U&'\+10FFFF'));
 CREATE INDEX IF NOT EXISTS users_family_descending ON users
-    (COALESCE(NULLIF(translate(lower(upper(lower(translate(family::text, 'ı', U&'\+10FFFE') COLLATE "und-x-icu"))), U&'\+10FFFEς', 'ıσ') COLLATE "C", ''), ''));
+    (COALESCE(NULLIF(translate(translate(lower(upper(lower(translate(family::text, 'ı', U&'\+10FFFE') COLLATE "und-x-icu"))), U&'\+10FFFEς', 'ıσ') COLLATE "C", U&'\+10FFFF', U&'\+10FFFD'), ''), ''));
 CREATE INDEX IF NOT EXISTS users_username_ascending ON users
-    (COALESCE(NULLIF(translate(lower(upper(lower(translate(username::text, 'ı', U&'\+10FFFE') COLLATE "und-x-icu"))), U&'\+10FFFEς', 'ıσ') COLLATE "C", ''), U&'\+10FFFF'));
+    (COALESCE(NULLIF(translate(translate(lower(upper(lower(translate(username::text, 'ı', U&'\+10FFFE') COLLATE "und-x-icu"))), U&'\+10FFFEς', 'ıσ') COLLATE "C", U&'\+10FFFF', U&'\+10FFFD'), ''), U&'\+10FFFF'));
 CREATE INDEX IF NOT EXISTS users_username_descending ON users
-    (COALESCE(NULLIF(translate(lower(upper(lower(translate(username::text, 'ı', U&'\+10FFFE') COLLATE "und-x-icu"))), U&'\+10FFFEς', 'ıσ') COLLATE "C", ''), ''));
+    (COALESCE(NULLIF(translate(translate(lower(upper(lower(translate(username::text, 'ı', U&'\+10FFFE') COLLATE "und-x-icu"))), U&'\+10FFFEς', 'ıσ') COLLATE "C", U&'\+10FFFF', U&'\+10FFFD'), ''), ''));
 CREATE INDEX IF NOT EXISTS users_last_login_ascending ON users (COALESCE(last_login, 'infinity'::timestamptz));
 CREATE INDEX IF NOT EXISTS users_last_login_descending ON users (COALESCE(last_login, '-infinity'::timestamptz));
 

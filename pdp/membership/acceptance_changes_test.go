@@ -146,21 +146,23 @@ func acceptChanges(t *testing.T, open func(t *testing.T, document string) change
 				}
 			}
 		}
+		v := viewOf(t, s)
 		for _, u := range before.users {
 			want, err := d.UserByUsername(ctx, u.Username())
 			require.NoError(t, err)
-			got, err := viewOf(t, s).UserByUsername(ctx, u.Username())
+			got, err := v.UserByUsername(ctx, u.Username())
 			require.NoError(t, err)
 			require.Equal(t, want == nil, got == nil, "%s: %q", c.name, u.Username())
 			if want != nil {
 				assert.Equal(t, want.ID(), got.ID(), c.name)
 			}
 		}
+		v = viewOf(t, s)
 		for _, beneath := range []string{"", "metro", "south", "grp", "acme"} {
 			q := pdp.UserQuery{Beneath: beneath, Sort: pdp.SortUsername}
 			want, err := d.Users(ctx, q)
 			require.NoError(t, err)
-			got, err := viewOf(t, s).Users(ctx, q)
+			got, err := v.Users(ctx, q)
 			require.NoError(t, err)
 			assertList(t, want, got, q)
 		}

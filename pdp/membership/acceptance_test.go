@@ -37,12 +37,22 @@ func viewOf(t testing.TB, s pdp.Source) pdp.View {
 
 // acceptSource is what every source must do: it shows what a [Directory] of the same document has.
 func acceptSource(t *testing.T, open func(t *testing.T, document string) changeable) {
+	accept(t, 1, open)
+}
+
+// acceptCached is the same for a source over an origin. It asks every seventh of the lists, a number that no column of them divides: a
+// list is passed on as it is asked for, and acceptOrigin has the origin asked for all of them.
+func acceptCached(t *testing.T, open func(t *testing.T, document string) changeable) {
+	accept(t, 7, open)
+}
+
+func accept(t *testing.T, nth int, open func(t *testing.T, document string) changeable) {
 	r := sampleRoster(3, 120)
 	d := parsed(t, r.String())
 	s := open(t, r.String())
 	shows(t, s, d)
 	t.Run("records", func(t *testing.T) { acceptRecords(t, viewOf(t, s), d) })
-	t.Run("lists", func(t *testing.T) { acceptLists(t, s, d) })
+	t.Run("lists", func(t *testing.T) { acceptLists(t, s, d, nth) })
 	t.Run("cursors", func(t *testing.T) { acceptCursors(t, s, d) })
 	t.Run("locations", func(t *testing.T) { acceptLocations(t, s, d) })
 	t.Run("many at once", func(t *testing.T) {

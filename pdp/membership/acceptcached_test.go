@@ -58,48 +58,90 @@ func announcementOf(t *testing.T, documents ...string) (changes []pdp.Change) {
 	return changes
 }
 
+// behind is an origin under test: open gives it to one more sidecar, replace gives it another directory.
+type behind struct {
+	open    func() Origin
+	replace func(document string)
+}
+
+// openBehind makes an origin with a document.
+type openBehind func(t *testing.T, document string) behind
+
 // TestCachedSources holds every origin, over every kind of tier, to what a file of the same directory shows.
 func TestCachedSources(t *testing.T) {
-	origins := map[string]func(t *testing.T, document string) (open func() Origin, replace func(document string)){
-		"application":                  applicationOrigin(false),
-		"application without versions": applicationOrigin(true),
-	}
-	redis := servertest.StartRedis(t)
-	for origin, open := range origins {
-		t.Run(origin, func(t *testing.T) {
-			t.Run("alone", func(t *testing.T) {
-				t.Parallel()
-				acceptSource(t, func(t *testing.T, document string) changeable {
-					origin, replace := open(t, document)
-					return &cachedUnderTest{Cached: openCached(t, CachedConfig{Origin: origin(), MaxAgeChange: time.Nanosecond}), replace: replace, document: document}
-				})
-			})
-			t.Run("over Redis", func(t *testing.T) {
-				t.Parallel()
-				acceptSource(t, func(t *testing.T, document string) changeable {
-					origin, replace := open(t, document)
-					cfg := CachedConfig{Origin: origin(), Announced: true, Redis: &RedisConfig{URL: redis.URL(), Prefix: "t" + newInstance()}}
-					c := &cachedUnderTest{Cached: openCached(t, cfg), replace: replace, document: document}
-					cfg.Origin = origin()
-					c.other = openCached(t, cfg)
-					live(t, c.Cached, c.other)
-					return c
-				})
-			})
+	redis, database := servertest.StartRedis(t), servertest.StartPostgres(t)
+	tables, views := postgresOrigin(database, "", DefaultPostgresChannel), postgresOrigin(database, versionless, DefaultPostgresChannel)
+	for name, suite := range map[string]func(*testing.T){
+		"application alone":                          onlyAge(applicationOrigin(false)),
+		"application over Redis":                     announcingTo(redis, applicationOrigin(false)),
+		"application without versions alone":         onlyAge(applicationOrigin(true)),
+		"application without versions over Redis":    announcingTo(redis, applicationOrigin(true)),
+		"tables alone":                               listeningTo(nil, tables),
+		"tables over Redis":                          listeningTo(redis, tables),
+		"tables over Redis, announced to":            announcingTo(redis, postgresOrigin(database, "", "")),
+		"views without versions alone":               listeningTo(nil, views),
+		"views without versions, not listened to":    onlyAge(postgresOrigin(database, versionless, "")),
+		"views without versions over Redis, told of": announcingTo(redis, postgresOrigin(database, versionless, "")),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			suite(t)
 		})
 	}
 }
 
-func applicationOrigin(unversioned bool) func(t *testing.T, document string) (func() Origin, func(string)) {
-	return func(t *testing.T, document string) (func() Origin, func(string)) {
+// onlyAge is one sidecar, which hears of no change.
+func onlyAge(open openBehind) func(*testing.T) {
+	return func(t *testing.T) {
+		acceptCached(t, func(t *testing.T, document string) changeable {
+			o := open(t, document)
+			return &cachedUnderTest{Cached: openCached(t, CachedConfig{Origin: o.open(), MaxAgeChange: time.Nanosecond}), replace: o.replace, document: document}
+		})
+	}
+}
+
+// announcingTo is two sidecars with a Redis, the other of which is told of changes.
+func announcingTo(redis *servertest.Redis, open openBehind) func(*testing.T) {
+	return func(t *testing.T) {
+		acceptCached(t, func(t *testing.T, document string) changeable {
+			o := open(t, document)
+			cfg := CachedConfig{Origin: o.open(), Announced: true, Redis: &RedisConfig{URL: redis.URL(), Prefix: "t" + newInstance()}, MaxAgeChange: time.Hour, MaxAgeUse: time.Hour}
+			c := &cachedUnderTest{Cached: openCached(t, cfg), replace: o.replace, document: document}
+			cfg.Origin = o.open()
+			c.other = openCached(t, cfg)
+			live(t, c.Cached, c.other)
+			return c
+		})
+	}
+}
+
+// listeningTo is a sidecar whose origin tells of changes by itself, with a Redis or without.
+func listeningTo(redis *servertest.Redis, open openBehind) func(*testing.T) {
+	return func(t *testing.T) {
+		acceptCached(t, func(t *testing.T, document string) changeable {
+			o := open(t, document)
+			cfg := CachedConfig{Origin: o.open(), MaxAgeChange: time.Hour, MaxAgeUse: time.Hour}
+			if redis != nil {
+				cfg.Redis = &RedisConfig{URL: redis.URL(), Prefix: "t" + newInstance()}
+			}
+			c := &cachedUnderTest{Cached: openCached(t, cfg), replace: o.replace, document: document}
+			require.True(t, c.Status().Listens)
+			live(t, c.Cached)
+			return c
+		})
+	}
+}
+
+func applicationOrigin(unversioned bool) openBehind {
+	return func(t *testing.T, document string) behind {
 		a := newApplication(t, document)
 		a.unversioned = unversioned
 		address := a.serve().URL
-		return func() Origin {
+		return behind{func() Origin {
 			h, err := OpenHTTP(HTTPConfig{URL: address + "/membership", Timeout: patient})
 			require.NoError(t, err)
 			return h
-		}, a.replace
+		}, a.replace}
 	}
 }
 

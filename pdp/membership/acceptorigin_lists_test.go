@@ -63,28 +63,47 @@ func acceptSentLists(t *testing.T, o Origin, d *Directory) {
 	assert.Equal(t, pdp.Invalid, pdp.KindOf(err))
 }
 
-// acceptSentCursors: a list goes on behind its user, and behind so many where that one is gone.
-func acceptSentCursors(t *testing.T, o Origin, d *Directory) {
-	ctx := context.Background()
-	elsewhere := d.usersBeneath(d.locationAt["grp"])
-	elsewhere = slices.DeleteFunc(elsewhere, func(user int32) bool { return slices.Contains(d.usersBeneath(d.locationAt["metro"]), user) })
+// everyCursor gives stretches of one list that go on behind cursors of all kinds. Where guessed is set, the cursor is wrong
+// about how many there were: then offsets are no better.
+func everyCursor(t *testing.T, d *Directory, ask func(q pdp.UserQuery, guessed bool)) {
+	inside := d.usersBeneath(d.locationAt["metro"])
+	elsewhere := slices.DeleteFunc(slices.Clone(d.usersBeneath(d.locationAt["grp"])), func(user int32) bool { return slices.Contains(inside, user) })
 	require.NotEmpty(t, elsewhere)
-	known := d.users[d.usersBeneath(d.locationAt["metro"])[5]].ID()
-	for _, after := range []pdp.Cursor{
-		{ID: known}, {ID: known, Offset: 1}, {ID: known, Offset: 1 << 40}, {ID: "left", Offset: 4}, {ID: "left"}, {ID: "left", Offset: -4},
-		{ID: "left", Offset: 1 << 40}, {ID: d.users[elsewhere[0]].ID(), Offset: 4}, {Offset: 3}, {ID: "\x00", Offset: 3}, {ID: "../%", Offset: 3},
-	} {
-		for _, text := range []string{"", "an"} {
-			for _, descending := range []bool{false, true} {
-				q := pdp.UserQuery{Beneath: "metro", Sort: pdp.SortUsername, Descending: descending, Text: text, After: after, Limit: 5}
-				want, err := d.Users(ctx, q)
-				require.NoError(t, err)
-				got, err := o.Users(ctx, q)
-				require.NoError(t, err)
-				assertSent(t, want, got, q)
+	known := d.users[inside[5]].ID()
+	for _, text := range []string{"", "an"} {
+		for _, descending := range []bool{false, true} {
+			q := pdp.UserQuery{Beneath: "metro", Sort: pdp.SortUsername, Descending: descending}
+			whole, err := d.Users(context.Background(), q)
+			require.NoError(t, err)
+			q.Text, q.Limit = text, 5
+			place := slices.Index(ids(whole.Users), known) + 1
+			for _, q.After = range []pdp.Cursor{
+				{ID: known, Offset: place}, {ID: known}, {ID: known, Offset: 1}, {ID: known, Offset: 1 << 40}, {ID: "left", Offset: 4}, {ID: "left"},
+				{ID: "left", Offset: -4}, {ID: "left", Offset: 1 << 40}, {ID: d.users[elsewhere[0]].ID(), Offset: 4}, {Offset: 3},
+				{ID: "\x00", Offset: 3}, {ID: "../%", Offset: 3},
+			} {
+				ask(q, q.After.ID == known && q.After.Offset != place)
 			}
 		}
 	}
+}
+
+// acceptSentCursors: a list goes on behind its user, and behind so many where that one is gone.
+func acceptSentCursors(t *testing.T, o Origin, d *Directory) {
+	ctx := context.Background()
+	everyCursor(t, d, func(q pdp.UserQuery, guessed bool) {
+		want, err := d.Users(ctx, q)
+		require.NoError(t, err)
+		got, err := o.Users(ctx, q)
+		require.NoError(t, err)
+		if guessed {
+			require.Len(t, got.Offsets, len(want.Cursors))
+			for i := range want.Cursors {
+				got.Offsets[i] = want.Cursors[i].Offset
+			}
+		}
+		assertSent(t, want, got, q)
+	})
 }
 
 // acceptSentChanges: each call reads anew, and versions grow with what they are of.

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -26,7 +27,7 @@ type Postgres struct {
 	port   int
 	as     *syscall.Credential // nil: as who runs the test
 
-	databases int
+	databases atomic.Int32
 
 	mu      sync.Mutex
 	process *exec.Cmd
@@ -71,11 +72,10 @@ func StartPostgres(t testing.TB) *Postgres {
 // URL is where the server answers, with a password.
 func (p *Postgres) URL() string { return p.url("postgres") }
 
-// Database makes one more database, empty, and gives its URL.
+// Database makes one more database, empty, and gives its URL. Subtests that run at the same time may each have theirs.
 func (p *Postgres) Database() string {
 	p.t.Helper()
-	p.databases++
-	name := fmt.Sprintf("database_%d", p.databases)
+	name := fmt.Sprintf("database_%d", p.databases.Add(1))
 	cmd := p.command("createdb", "--maintenance-db", p.URL(), name)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		p.t.Fatalf("createdb: %v\n%s", err, out)

@@ -1,0 +1,53 @@
+package membership
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/pdp/membership/servertest"
+)
+
+// versionless are views of all tables, none of which says a version.
+const versionless = `CREATE VIEW people AS SELECT id, username, title, given, family, status, default_location, last_login FROM users;
+CREATE VIEW roles AS SELECT user_id, location, role, status, access, profession, registration_number FROM assignments;
+CREATE VIEW places AS SELECT id, name, kind, parent, model, plan FROM locations`
+
+// postgresOrigin has a database for each document. With views, these are what is asked.
+func postgresOrigin(server *servertest.Postgres, views, channel string) openBehind {
+	return func(t *testing.T, document string) behind {
+		url := server.Database()
+		replace := func(document string) {
+			require.NoError(t, ImportPostgres(context.Background(), PostgresTarget{URL: url}, parsed(t, document), nil))
+		}
+		require.NoError(t, ImportPostgres(context.Background(), PostgresTarget{URL: url, Schema: true}, parsed(t, document), nil))
+		cfg := PostgresConfig{URL: url, Listen: channel, MaxConnections: 4}
+		if views != "" {
+			do(t, connected(t, url), views)
+			cfg.Tables = PostgresTables{Users: "people", Assignments: "roles", Locations: "places"}
+		}
+		return behind{func() Origin {
+			if p := postgresAt(t, cfg); channel != "" {
+				return p
+			} else {
+				return struct{ Origin }{p} // as it is where no channel is named
+			}
+		}, replace}
+	}
+}
+
+func TestPostgresOrigin(t *testing.T) {
+	server := servertest.StartPostgres(t)
+	for name, open := range map[string]openBehind{
+		"tables":                 postgresOrigin(server, "", DefaultPostgresChannel),
+		"views without versions": postgresOrigin(server, versionless, ""),
+	} {
+		t.Run(name, func(t *testing.T) {
+			acceptOrigin(t, func(t *testing.T, document string) (Origin, func(string)) {
+				o := open(t, document)
+				return o.open(), o.replace
+			})
+		})
+	}
+}

@@ -101,7 +101,7 @@ func OpenCached(cfg CachedConfig) (*Cached, error) {
 		c.feed.alone, c.feed.at.epoch = true, c.instance
 	}
 	c.memory = newMemory(cfg.Memory, c.forget)
-	c.judge.Store(newJudge(cfg.Vocabulary))
+	c.Adopt(cfg.Vocabulary)
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	if listens {
 		c.work.Go(func() { listener.Listen(c.ctx, listened{c.feed}) })
@@ -133,8 +133,13 @@ func (c *Cached) Close() error {
 	return err
 }
 
-// Adopt judges records by the tables of another policy from now on. What is kept in this process is fetched and judged anew.
-func (c *Cached) Adopt(v pdp.Vocabulary) { c.judge.Store(newJudge(v)) }
+// Adopt judges records by the tables of another policy from now on. What is kept in this process is fetched and judged anew,
+// and what is quarantined as well: it is named again when it is asked for again. Views of before go on by their tables.
+func (c *Cached) Adopt(v pdp.Vocabulary) {
+	j := newJudge(v)
+	c.quarantine.adopt(j)
+	c.judge.Store(j)
+}
 
 // forget is told of an entry that the in-process tier keeps no more.
 func (c *Cached) forget(e *record) {
@@ -228,7 +233,7 @@ type landed struct {
 
 // fly loads a record once for all who ask for it at the same time. It does not end with who asked first.
 func (c *Cached) fly(ctx context.Context, n needed, key recordKey, load func(context.Context, needed) (*record, error)) (*record, error) {
-	name := string(key.kind) + key.id
+	name := n.judge.name + string(key.kind) + key.id
 	if n.fresh {
 		name = "!" + name
 	}

@@ -13,13 +13,14 @@ import (
 // judge reads single records and holds them to DOMAIN.md section 1, by the tables of one policy. It is immutable and safe
 // for concurrent use.
 type judge struct {
+	name  string // its own
 	vocab vocabulary
 	words *interned
 }
 
 func newJudge(v pdp.Vocabulary) *judge {
 	vocab := vocabulary{v}
-	return &judge{vocab: vocab, words: newInterned(vocab.words()...)}
+	return &judge{name: newInstance(), vocab: vocab, words: newInterned(vocab.words()...)}
 }
 
 // recordDepth is how deep a record's members lie in a directory, by which the reader bounds them.

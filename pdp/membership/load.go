@@ -61,7 +61,7 @@ func (c *Cached) namesake(n needed, key recordKey, sent []Sent, began fact) (*re
 		}
 		if found != nil && found.key != e.key {
 			err := fmt.Errorf("users %s and %s have the same username", quote(found.key.id), quote(e.key.id))
-			c.quarantine.add(found.key, err)
+			c.quarantine.add(n.judge, found.key, err)
 			return nil, quarantined(key, err)
 		}
 		found = e
@@ -121,7 +121,7 @@ func (c *Cached) loadTree(ctx context.Context, n needed, location string) (*reco
 		e, err := c.treeEntry(n, *sent, began, shared)
 		switch {
 		case err != nil:
-			c.quarantine.add(key, err)
+			c.quarantine.add(n.judge, key, err)
 			return nil, quarantined(key, err)
 		case !e.tree.has(location):
 			return nil, fmt.Errorf("the origin gave an organization without %s for it", key)
@@ -131,6 +131,7 @@ func (c *Cached) loadTree(ctx context.Context, n needed, location string) (*reco
 	if err != nil {
 		return shared, err
 	}
+	c.quarantine.remove(n.judge, key) // where no organization could be made of it before
 	if e.sound() {
 		pointer := &record{fact: e.fact, key: key, pointer: e.key.id}
 		pointer.version, pointer.made = 1, true
@@ -210,7 +211,7 @@ func (c *Cached) userEntry(n needed, key recordKey, sent Sent, began fact, known
 		err = errors.New("the record has another id than was asked for")
 	}
 	if err != nil {
-		c.quarantine.add(key, err)
+		c.quarantine.add(n.judge, key, err)
 		return nil, quarantined(key, err)
 	}
 	e.key.id = draft.ID
@@ -280,20 +281,26 @@ func (c *Cached) setVersion(e *record, version uint64, known *record) {
 
 // keep puts an entry into the in-process tier and, where it is worth it, into the shared one.
 func (c *Cached) keep(e *record, share bool) *record {
-	if e.key.kind == organizationRecord && e.tree.faults != nil {
-		c.quarantine.add(e.key, e.tree.faults)
-	} else if e.key.kind == organizationRecord {
-		c.quarantine.remove(e.key)
+	switch {
+	case e.tree != nil && e.tree.faults != nil:
+		c.quarantine.add(e.judge, e.key, e.tree.faults)
+	case e.tree != nil || e.absent:
+		c.quarantine.remove(e.judge, e.key)
 	}
-	if e.absent && e.key.kind == userRecord {
-		c.quarantine.remove(e.key)
-	}
-	kept := c.memory.put(e)
-	if kept == e && e.tree != nil {
-		c.roots.add(e.tree)
-	}
-	if share && kept == e && e.sound() {
+	if c.remember(e) && share && e.sound() {
 		c.share(e)
 	}
 	return e
+}
+
+// remember puts an entry into the in-process tier, and says whether it is there now. What a view of another policy has read
+// is not kept: it would take the place of what is of use to others.
+func (c *Cached) remember(e *record) bool {
+	if e.judge != c.judge.Load() || c.memory.put(e) != e {
+		return false
+	}
+	if e.tree != nil {
+		c.roots.add(e.tree)
+	}
+	return true
 }

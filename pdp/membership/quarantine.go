@@ -17,6 +17,7 @@ type quarantine struct {
 	log *slog.Logger
 
 	mu      sync.Mutex
+	judge   *judge               // whose verdicts count
 	records map[recordKey]string // why
 }
 
@@ -24,15 +25,23 @@ func newQuarantine(log *slog.Logger) *quarantine {
 	return &quarantine{log: log, records: map[recordKey]string{}}
 }
 
-// add names a record, once.
-func (q *quarantine) add(key recordKey, cause error) {
-	if key.kind == usernamePointer {
-		key.id = "" // it is somebody's
+// adopt begins anew, with what another judge says.
+func (q *quarantine) adopt(j *judge) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.judge = j
+	clear(q.records)
+}
+
+// add names a record, once. What nobody's record is, or is asked for by somebody's username, has no name to go by.
+func (q *quarantine) add(j *judge, key recordKey, cause error) {
+	if key.kind == usernamePointer || key.id == "" {
+		return
 	}
 	why := reasonOf(cause)
 	q.mu.Lock()
 	before, known := q.records[key]
-	named := known || len(q.records) < maxQuarantined
+	named := j == q.judge && (known || len(q.records) < maxQuarantined)
 	if named {
 		q.records[key] = why
 	}
@@ -43,10 +52,12 @@ func (q *quarantine) add(key recordKey, cause error) {
 }
 
 // remove says that a record is good, or gone.
-func (q *quarantine) remove(key recordKey) {
+func (q *quarantine) remove(j *judge, key recordKey) {
 	q.mu.Lock()
 	_, known := q.records[key]
-	delete(q.records, key)
+	if known = known && j == q.judge; known {
+		delete(q.records, key)
+	}
 	q.mu.Unlock()
 	if known {
 		q.log.Info("record is good again", "record", key.String())

@@ -134,9 +134,7 @@ func (c *Cached) fromShared(ctx context.Context, n needed, key recordKey) (e *re
 	if c.usable(e, n) != good || c.behind(e) {
 		return e, false
 	}
-	if c.memory.put(e) == e && e.tree != nil {
-		c.roots.add(e.tree)
-	}
+	c.remember(e)
 	c.counters.shared.Add(1)
 	return e, true
 }
@@ -227,5 +225,5 @@ func rootOf(drafts []locationDraft) string {
 	return ""
 }
 
-// newInstance names a process.
+// newInstance names a process, or something in it.
 func newInstance() string { return rand.Text() }

@@ -106,10 +106,10 @@ func (v *cachedView) join(ctx context.Context, e *record) (*seenUser, error) {
 	}
 	u, err := e.join(trees)
 	if err != nil {
-		v.c.quarantine.add(e.key, err)
+		v.c.quarantine.add(e.judge, e.key, err)
 		return nil, quarantined(e.key, err)
 	}
-	v.c.quarantine.remove(e.key)
+	v.c.quarantine.remove(e.judge, e.key)
 	return &seenUser{user: u, entry: e}, nil
 }
 

@@ -73,9 +73,7 @@ func (m *marks) prune(now time.Time) {
 			m.forgotten.version, m.forgotten.least = 0, 0
 		}
 	}
-	if drop > 0 {
-		m.order = append(m.order[:0:0], m.order[drop:]...)
-	}
+	m.order = m.order[drop:] // appending moves them now and then, not each time
 }
 
 // take remembers a change. rootOf gives the organization that a location is known to belong to, "" where it is not.

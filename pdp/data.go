@@ -73,7 +73,8 @@ func (e *Engine) Data(ctx context.Context, r DataRequest) (DataResult, error) {
 			}
 		}
 	}
-	s, err := e.sit(ctx, questions(r.Inputs)...)
+	asked, of := questions(r.Inputs)
+	s, faults, err := e.sitForEach(ctx, asked)
 	if err != nil {
 		return DataResult{}, err
 	}
@@ -82,7 +83,12 @@ func (e *Engine) Data(ctx context.Context, r DataRequest) (DataResult, error) {
 	part, decides := s.documents.decides(r.Path)
 	if decides || r.Decision {
 		for i, in := range r.Inputs {
-			a := s.decideData(ctx, in)
+			a := DataAnswer{}
+			if q, ok := of[i]; ok && faults[q] != nil {
+				a = DataAnswer{Action: asked[q].Action.Name, Err: faults[q]}
+			} else {
+				a = s.decideData(ctx, in)
+			}
 			if a.Defined {
 				a.Value, a.Defined = partOf(a.Value, part)
 			}
@@ -106,15 +112,16 @@ func (e *Engine) Data(ctx context.Context, r DataRequest) (DataResult, error) {
 	return result, nil
 }
 
-// questions are those of the inputs that are AuthZEN questions.
-func questions(inputs []DataInput) []Request {
-	var all []Request
-	for _, in := range inputs {
+// questions are those of the inputs that are AuthZEN questions, and which of them each input is.
+func questions(inputs []DataInput) (all []Request, of map[int]int) {
+	of = map[int]int{}
+	for i, in := range inputs {
 		if question, err := authzen.EvaluationOf(in.Value); err == nil {
+			of[i] = len(all)
 			all = append(all, question)
 		}
 	}
-	return all
+	return all, of
 }
 
 func (p *Policy) provenance() Provenance {

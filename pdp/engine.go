@@ -93,12 +93,15 @@ func (e *Engine) DecideAll(ctx context.Context, items []Item, semantic authzen.S
 			asked = append(asked, item.Request)
 		}
 	}
-	s, err := e.sit(ctx, asked...)
+	s, faults, err := e.sitForEach(ctx, asked)
 	if err != nil {
 		return nil, err
 	}
 	outcomes := make([]Outcome, 0, len(items))
 	for _, item := range items {
+		if item.Err == nil {
+			item.Err, faults = faults[0], faults[1:]
+		}
 		outcome := Outcome{Err: item.Err}
 		if err := ctx.Err(); err != nil && item.Err == nil {
 			outcome.Err = asError(ctx, err)

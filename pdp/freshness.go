@@ -63,8 +63,8 @@ func wantsFreshness(r Request) bool {
 	return slices.Contains(list, any(freshness))
 }
 
-// told is what an answer says of the records that it was made from. An account is told of only where the organization that
-// judges may see it.
+// told is what an answer says of the records that it was made from: of the subject, of the organization that judges, and of
+// the account asked about, where this organization may see it.
 func (g *gathering) told(revision string, now time.Time) map[string]any {
 	var records []any
 	add := func(kind, id string, f Fact) {
@@ -73,24 +73,26 @@ func (g *gathering) told(revision string, now time.Time) map[string]any {
 			"age_ms": int(max(now.Sub(f.AsOf).Milliseconds(), 0)),
 		})
 	}
-	var organizations []*Location
-	for _, l := range []*Location{g.current, g.place} {
-		if l != nil && !slices.Contains(organizations, l.root) {
-			organizations = append(organizations, l.root)
-		}
-	}
-	for _, root := range organizations {
-		add("organization", root.ID(), g.view.OrganizationFact(root))
+	at := g.judge()
+	if at != nil {
+		add("organization", at.root.ID(), g.view.OrganizationFact(at.root))
 	}
 	if g.subject != nil {
 		add("user", g.subject.ID(), g.view.UserFact(g.subject))
 	}
-	if at := g.judge(); g.user != nil && g.user != g.subject && at != nil && g.user.belongsTo(at.Organization()) {
+	if at != nil && g.user != g.subject && g.named(at.Organization()) {
 		add("user", g.user.ID(), g.view.UserFact(g.user))
 	}
-	told := map[string]any{"revision": revision}
+	answer := map[string]any{"revision": revision}
 	if len(records) > 0 {
-		told["records"] = records
+		answer["records"] = records
 	}
-	return told
+	return answer
+}
+
+// named says whether the account asked about is a member of an organization, and was named as one: not by a username, whose
+// id the caller need not know, nor as somebody new, of whom there is nothing to tell but that there is somebody.
+func (g *gathering) named(organization string) bool {
+	isNew, _ := g.request.Action.Properties["new"].(bool)
+	return g.user != nil && g.user.ID() == g.request.Resource.ID && !(isNew && g.action.takes("new")) && g.user.belongsTo(organization)
 }

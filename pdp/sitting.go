@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -51,6 +52,31 @@ func (e *Engine) sit(ctx context.Context, asked ...Request) (s *sitting, err err
 	// The policy is taken last: where another one came meanwhile, with facts that it alone admits, it is the one to judge them.
 	s.Policy, err = e.inForce()
 	return s, err
+}
+
+// sitForEach is sit for questions of different callers: where the source does not take the token of one, that is the error
+// of this one alone.
+func (e *Engine) sitForEach(ctx context.Context, asked []Request) (s *sitting, faults []error, err error) {
+	faults = make([]error, len(asked))
+	s, err = e.sit(ctx, asked...)
+	with := func(r Request) bool { return r.Context[atLeastMember] != nil }
+	if KindOf(err) != Invalid || !slices.ContainsFunc(asked, with) {
+		return s, faults, err
+	}
+	var others []Request
+	for i, r := range asked {
+		if with(r) {
+			_, faults[i] = e.sit(ctx, r)
+		}
+		switch {
+		case faults[i] == nil:
+			others = append(others, r)
+		case KindOf(faults[i]) != Invalid:
+			return nil, nil, faults[i]
+		}
+	}
+	s, err = e.sit(ctx, others...)
+	return s, faults, err
 }
 
 // decide answers one question in full.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -166,23 +167,33 @@ const (
 	fileScheme     = ""
 	httpScheme     = "http"
 	postgresScheme = "postgres"
+	otherScheme    = "other" // an address of something else
 )
 
 // schemeOf says which kind of source a directory is named as.
 func schemeOf(directory string) string {
-	switch scheme, _, ok := strings.Cut(directory, "://"); {
+	scheme, _, ok := strings.Cut(directory, "://")
+	switch {
 	case ok && (scheme == "http" || scheme == "https"):
 		return httpScheme
 	case ok && (scheme == "postgres" || scheme == "postgresql"):
 		return postgresScheme
+	case ok, addressLike.MatchString(directory):
+		return otherScheme
 	}
 	return fileScheme
 }
 
+// addressLike matches what begins as an address does. It may have a password in it, which the name of a file has not.
+var addressLike = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]+:`)
+
 // nameOf is a source as logs may name it: without user, password and settings.
 func nameOf(directory string) string {
-	if schemeOf(directory) == fileScheme {
+	switch schemeOf(directory) {
+	case fileScheme:
 		return directory
+	case otherScheme:
+		return "an address"
 	}
 	u, err := url.Parse(directory)
 	if err != nil {
@@ -206,7 +217,11 @@ func (s *settings) validateMembership() error {
 	if m.HTTP.Retries < 0 {
 		faults = append(faults, fmt.Errorf("%s is negative: 0 means no retries", s.origin(membershipKey+".http.retries")))
 	}
-	if schemeOf(s.Directory) == fileScheme {
+	switch schemeOf(s.Directory) {
+	case otherScheme:
+		faults = append(faults, fmt.Errorf("%s is an address that begins neither with https:// nor with postgres://: name one that does, or a file",
+			s.origin("directory")))
+	case fileScheme:
 		for flag, value := range map[string]string{"redis": s.Redis, "changes-token-file": s.ChangesTokenFile} {
 			if value != "" {
 				faults = append(faults, fmt.Errorf("%s is for a directory of postgres:// or https://: a file is read as a whole, by each sidecar for itself", s.origin(flag)))

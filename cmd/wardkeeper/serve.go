@@ -76,6 +76,10 @@ Exit status: 0 stopped as told, or checked and good; 1 not able to serve, or sto
 			changes, changesExposed, err = readToken(s.ChangesTokenFile)
 			faults = errors.Join(faults, err)
 		}
+		if changes != "" && changes == token {
+			faults = errors.Join(faults, fmt.Errorf("%s has the token of %s: who announces changes needs one of their own",
+				s.origin("changes-token-file"), s.origin("token-file")))
+		}
 		logger := newLogger(p.stderr, s)
 		bundle, err := s.following()
 		var cached *membership.CachedConfig
@@ -85,7 +89,8 @@ Exit status: 0 stopped as told, or checked and good; 1 not able to serve, or sto
 			err = errors.Join(err, atFault)
 		}
 		var d *decisions
-		if err == nil {
+		// An application or a database is not opened with settings at fault.
+		if err == nil && (faults == nil || schemeOf(s.Directory) == fileScheme) {
 			d, err = open(cmd.Context(), sources{
 				bundle: bundle, decision: s.Decision, directory: nameOf(s.Directory), cached: cached,
 				timeout: s.EvaluationTimeout, serveData: s.ServeData, once: s.Check,

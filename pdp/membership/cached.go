@@ -83,7 +83,7 @@ func OpenCached(cfg CachedConfig) (*Cached, error) {
 		redis.Lease, redis.Logger = cfg.Lease, cfg.Logger
 		tier, err := openRedis(redis)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("redis: %w", err)
 		}
 		c.shared = tier
 	}

@@ -89,7 +89,7 @@ func (s secrets) hidden(err error) error {
 	if err == nil {
 		return nil
 	}
-	text := err.Error()
+	text := strings.ReplaceAll(err.Error(), "\n\t", " ") // of several addresses, each has a line
 	var refused *pgconn.PgError
 	if errors.As(err, &refused) {
 		text = "the database refuses, SQLSTATE " + refused.Code

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"os"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/membership"
+)
+
+// documentOrigin delivers the records of a document as it says them. Its versions are all the same: it does not change.
+type documentOrigin struct {
+	directory *membership.Directory // finds them
+	users     map[string]json.RawMessage
+	locations map[string]json.RawMessage
+}
+
+var _ membership.Origin = (*documentOrigin)(nil)
+
+func newDocumentOrigin(t *testing.T, document []byte, v pdp.Vocabulary) *documentOrigin {
+	t.Helper()
+	d, err := membership.Parse(document, v)
+	require.NoError(t, err)
+	o := &documentOrigin{directory: d, users: map[string]json.RawMessage{}, locations: map[string]json.RawMessage{}}
+	var said struct{ Users, Locations []json.RawMessage }
+	require.NoError(t, json.Unmarshal(document, &said))
+	for records, all := range map[*map[string]json.RawMessage][]json.RawMessage{&o.users: said.Users, &o.locations: said.Locations} {
+		for _, one := range all {
+			var record struct{ ID string }
+			require.NoError(t, json.Unmarshal(one, &record))
+			(*records)[record.ID] = one
+		}
+	}
+	return o
+}
+
+func (o *documentOrigin) sent(u *pdp.User, err error) (*membership.Sent, error) {
+	if u == nil || err != nil {
+		return nil, err
+	}
+	return &membership.Sent{Record: o.users[u.ID()], Version: 1}, nil
+}
+
+func (o *documentOrigin) User(ctx context.Context, id string) (*membership.Sent, error) {
+	return o.sent(o.directory.User(ctx, id))
+}
+
+func (o *documentOrigin) UserByUsername(ctx context.Context, username string) ([]membership.Sent, error) {
+	one, err := o.sent(o.directory.UserByUsername(ctx, username))
+	if one == nil {
+		return nil, err
+	}
+	return []membership.Sent{*one}, nil
+}
+
+func (o *documentOrigin) Organization(ctx context.Context, location string) (*membership.Sent, error) {
+	at, err := o.directory.Location(ctx, location)
+	if at == nil || err != nil {
+		return nil, err
+	}
+	all, err := o.directory.Locations(ctx, pdp.LocationQuery{Beneath: at.Organization()})
+	if err != nil {
+		return nil, err
+	}
+	var tree []json.RawMessage
+	for _, l := range slices.Backward(all) { // in whatever order
+		tree = append(tree, o.locations[l.ID()])
+	}
+	record, err := json.Marshal(tree)
+	return &membership.Sent{Record: record, Version: 1}, err
+}
+
+func (o *documentOrigin) Users(ctx context.Context, q pdp.UserQuery) (list membership.SentUsers, err error) {
+	page, err := o.directory.Users(ctx, q)
+	list.More = page.More
+	for i, u := range page.Users {
+		list.Users = append(list.Users, membership.Sent{Record: o.users[u.ID()], Version: 1})
+		list.Offsets = append(list.Offsets, page.Cursors[i].Offset)
+	}
+	return list, err
+}
+
+func (o *documentOrigin) Locations(ctx context.Context, after string, limit int) (ids []string, err error) {
+	all, err := o.directory.Locations(ctx, pdp.LocationQuery{After: after, Limit: limit})
+	for _, l := range all {
+		ids = append(ids, l.ID())
+	}
+	return ids, err
+}
+
+func (o *documentOrigin) Check(context.Context) error { return nil }
+func (o *documentOrigin) Close() error                { return nil }
+
+// cachedEngines has an engine over a cached source of each directory, by its name.
+var cachedEngines = map[string]*pdp.Engine{}
+
+// cachedEngine is the built-in policy over the directory of the file, each record of which is fetched by itself.
+func (g *golden) cachedEngine(t *testing.T, name string, facts []byte) *pdp.Engine {
+	t.Helper()
+	if cachedEngines[name] == nil {
+		policy, err := builtInPolicy()
+		require.NoError(t, err)
+		cached, err := membership.OpenCached(membership.CachedConfig{
+			Origin: newDocumentOrigin(t, facts, *policy.Vocabulary()), Vocabulary: *policy.Vocabulary(),
+			MaxAgeChange: time.Hour, MaxAgeUse: time.Hour, Logger: slog.New(slog.DiscardHandler),
+		}) // it has nothing in the background, and stays for other files
+		require.NoError(t, err)
+		cachedEngines[name] = pdp.New(pdp.Config{Policy: policy, Source: cached, Timeout: time.Minute})
+	}
+	return cachedEngines[name]
+}
+
+// TestGoldenDecisionsRecordByRecord asks the same questions where records are fetched one by one, first and again.
+func TestGoldenDecisionsRecordByRecord(t *testing.T) {
+	asked := 0
+	for _, path := range goldenPaths(t) {
+		file := readGolden(t, path)
+		name, facts, err := file.facts(os.DirFS(goldenTree))
+		require.NoError(t, err)
+		ask := engineDoor(t, file.cachedEngine(t, name, facts))
+		for _, c := range file.Cases {
+			for range 2 {
+				require.JSONEq(t, string(c.answer(t)), string(ask(t, c.question(t))), "%s: %s", path, c.Name)
+			}
+			asked++
+		}
+	}
+	require.Greater(t, asked, 500)
+}

@@ -43,7 +43,7 @@ func defaultMembership() membershipSettings {
 	}
 }
 
-// table is their one table, as that of all settings is.
+// table is their one table, as that of all settings is. What is set already is what it begins with.
 func (m *membershipSettings) table() *pflag.FlagSet {
 	t := pflag.NewFlagSet("membership", pflag.ContinueOnError)
 	t.SortFlags = false
@@ -51,11 +51,11 @@ func (m *membershipSettings) table() *pflag.FlagSet {
 	t.DurationVar(&m.NegativeTTL, "negative_ttl", m.NegativeTTL, "")
 	t.DurationVar(&m.FetchTimeout, "fetch_timeout", m.FetchTimeout, "")
 	t.Var(&m.Memory, "memory", "")
-	t.StringVar(&m.HTTP.TokenFile, "http.token_file", "", "")
-	t.StringVar(&m.HTTP.CertificateFile, "http.cert_file", "", "")
-	t.StringVar(&m.HTTP.KeyFile, "http.key_file", "", "")
-	t.StringVar(&m.HTTP.CAFile, "http.ca_file", "", "")
-	t.BoolVar(&m.HTTP.Insecure, "http.insecure", false, "")
+	t.StringVar(&m.HTTP.TokenFile, "http.token_file", m.HTTP.TokenFile, "")
+	t.StringVar(&m.HTTP.CertificateFile, "http.cert_file", m.HTTP.CertificateFile, "")
+	t.StringVar(&m.HTTP.KeyFile, "http.key_file", m.HTTP.KeyFile, "")
+	t.StringVar(&m.HTTP.CAFile, "http.ca_file", m.HTTP.CAFile, "")
+	t.BoolVar(&m.HTTP.Insecure, "http.insecure", m.HTTP.Insecure, "")
 	t.DurationVar(&m.HTTP.Timeout, "http.timeout", m.HTTP.Timeout, "")
 	t.IntVar(&m.HTTP.Retries, "http.retries", m.HTTP.Retries, "")
 	t.IntVar(&m.HTTP.MaxConnections, "http.max_connections", m.HTTP.MaxConnections, "")
@@ -65,13 +65,13 @@ func (m *membershipSettings) table() *pflag.FlagSet {
 	t.StringVar(&m.Postgres.Listen, "postgres.listen", m.Postgres.Listen, "")
 	t.IntVar(&m.Postgres.MaxConnections, "postgres.max_connections", m.Postgres.MaxConnections, "")
 	t.DurationVar(&m.Postgres.Timeout, "postgres.timeout", m.Postgres.Timeout, "")
-	t.StringVar(&m.Redis.Username, "redis.username", "", "")
-	t.StringVar(&m.Redis.PasswordFile, "redis.password_file", "", "")
-	t.StringVar(&m.Redis.SentinelUsername, "redis.sentinel_username", "", "")
-	t.StringVar(&m.sentinelPasswordFile, "redis.sentinel_password_file", "", "")
-	t.StringVar(&m.Redis.CAFile, "redis.ca_file", "", "")
-	t.StringVar(&m.Redis.CertFile, "redis.cert_file", "", "")
-	t.StringVar(&m.Redis.KeyFile, "redis.key_file", "", "")
+	t.StringVar(&m.Redis.Username, "redis.username", m.Redis.Username, "")
+	t.StringVar(&m.Redis.PasswordFile, "redis.password_file", m.Redis.PasswordFile, "")
+	t.StringVar(&m.Redis.SentinelUsername, "redis.sentinel_username", m.Redis.SentinelUsername, "")
+	t.StringVar(&m.sentinelPasswordFile, "redis.sentinel_password_file", m.sentinelPasswordFile, "")
+	t.StringVar(&m.Redis.CAFile, "redis.ca_file", m.Redis.CAFile, "")
+	t.StringVar(&m.Redis.CertFile, "redis.cert_file", m.Redis.CertFile, "")
+	t.StringVar(&m.Redis.KeyFile, "redis.key_file", m.Redis.KeyFile, "")
 	t.DurationVar(&m.Redis.Timeout, "redis.timeout", m.Redis.Timeout, "")
 	t.IntVar(&m.Redis.StreamLength, "redis.stream_length", m.Redis.StreamLength, "")
 	t.StringVar(&m.Redis.Prefix, "redis.prefix", m.Redis.Prefix, "")

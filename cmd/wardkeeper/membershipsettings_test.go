@@ -1,0 +1,211 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/pflag"
+	"github.com/stretchr/testify/require"
+)
+
+// membershipSamples has for each setting of the block a value that differs from its default.
+func membershipSamples() map[string]string {
+	return map[string]string{
+		"ttl": "11m0s", "negative_ttl": "31s", "fetch_timeout": "3s", "memory": "64MiB",
+		"http.token_file": "t", "http.cert_file": "c", "http.key_file": "k", "http.ca_file": "ca", "http.insecure": "true", "http.timeout": "2s",
+		"http.retries": "5", "http.max_connections": "7",
+		"postgres.users": "app.people", "postgres.assignments": "app.roles", "postgres.locations": "app.places", "postgres.listen": "told",
+		"postgres.max_connections": "9", "postgres.timeout": "4s",
+		"redis.username": "u", "redis.password_file": "p", "redis.sentinel_username": "su", "redis.sentinel_password_file": "sp",
+		"redis.ca_file": "rca", "redis.cert_file": "rc", "redis.key_file": "rk", "redis.timeout": "300ms", "redis.stream_length": "500", "redis.prefix": "w",
+	}
+}
+
+func loaded(t *testing.T, text string) (*settings, string, error) {
+	t.Helper()
+	file := writeFile(t, "c.yaml", text)
+	s, err := loadSettings(nil, map[string]string{configFlag: file})
+	return s, file, err
+}
+
+func TestEverySettingOfMembership(t *testing.T) {
+	samples := membershipSamples()
+	defaults := defaultMembership()
+	defaults.table().VisitAll(func(f *pflag.Flag) {
+		value, ok := samples[f.Name]
+		require.True(t, ok, f.Name)
+		require.NotEqual(t, value, f.Value.String(), f.Name)
+		delete(samples, f.Name)
+		section, name, nested := strings.Cut(f.Name, ".")
+		for _, text := range []string{"membership:\n  " + f.Name + ": " + value, "membership: {" + section + ": {" + name + ": " + value + "}}"} {
+			if !nested && strings.Contains(text, "{") {
+				continue
+			}
+			s, _, err := loaded(t, text)
+			require.NoError(t, err, text)
+			set := 0
+			s.membership.table().VisitAll(func(g *pflag.Flag) {
+				if g.Value.String() != defaults.table().Lookup(g.Name).Value.String() {
+					require.Equal(t, f.Name, g.Name, "nothing else is set")
+					require.Equal(t, value, g.Value.String())
+					set++
+				}
+			})
+			require.Equal(t, 1, set, text)
+		}
+	})
+	require.Empty(t, samples, "settings that are none")
+}
+
+func TestMembershipThatSaysNothing(t *testing.T) {
+	for _, text := range []string{
+		"membership:", "membership: null", "membership: {}", "membership: {redis: }", "membership:\n  http:\n  postgres: null\n  ttl:", "membership: {redis: {}}",
+	} {
+		s, _, err := loaded(t, text)
+		require.NoError(t, err, text)
+		require.Equal(t, defaultMembership(), s.membership, text)
+	}
+	s, _, err := loaded(t, `membership: {postgres: {listen: ""}}`)
+	require.NoError(t, err)
+	require.Empty(t, s.membership.Postgres.Listen, "none is not the default")
+}
+
+func TestFaultsOfMembership(t *testing.T) {
+	for text, want := range map[string]string{
+		"membership: {tll: 5m}":                             `:1: "membership.tll" is no setting: did you mean membership.ttl? remove it`,
+		"membership: {redis: {prefixx: a}}":                 `:1: "membership.redis.prefixx" is no setting: did you mean membership.redis.prefix? remove it`,
+		"membership:\n  postgres:\n    lisen: a":            `:3: "membership.postgres.lisen" is no setting: did you mean membership.postgres.listen? remove it`,
+		"membership: {rediss: {prefix: a}}":                 `"membership.rediss.prefix" is no setting: did you mean membership.redis.prefix?`,
+		"membership: {zzz: 1}":                              `:1: "membership.zzz" is no setting: remove it`,
+		"membership: {http: {tls: {ca_file: a}}}":           `"membership.http.tls" is no setting`,
+		"membership: {redis: {prefix: {a: b}}}":             `membership.redis.prefix must be a single value`,
+		"membership: {ttl: [1s]}":                           `membership.ttl must be a single value`,
+		"membership: {ttl: {a: 1s}}":                        `"membership.ttl.a" is no setting`,
+		"membership: {redis: a}":                            `"membership.redis" is no setting`,
+		"membership: {redis: [a]}":                          `"membership.redis" is no setting`,
+		"membership: a":                                     `:1: membership must have members, such as ttl or redis`,
+		"membership: [ttl]":                                 `:1: membership must have members, such as ttl or redis`,
+		"membership: {ttl: 5}":                              `:1: membership.ttl is "5": say a number with its unit, such as 500ms, 10s or 2m`,
+		"membership: {ttl: soon}":                           `membership.ttl is "soon": say a number with its unit`,
+		"membership: {redis: {timeout: 100}}":               `membership.redis.timeout is "100": say a number with its unit`,
+		"membership: {memory: 64}":                          `:1: membership.memory is "64": say a number with its unit, such as 64MiB or 1GiB`,
+		"membership: {memory: 64MB}":                        `membership.memory is "64MB": say a number with its unit`,
+		"membership: {memory: 1.5GiB}":                      `membership.memory is "1.5GiB": say a number with its unit`,
+		"membership: {memory: -1GiB}":                       `membership.memory is "-1GiB": say a number with its unit`,
+		"membership: {memory: 99999999999GiB}":              `membership.memory is "99999999999GiB": say a number with its unit`,
+		"membership: {http: {insecure: maybe}}":             `membership.http.insecure is "maybe": say true or false`,
+		"membership: {http: {retries: many}}":               `membership.http.retries is "many": that is no int`,
+		"membership: {ttl: 1m, ttl: 2m}":                    `membership.ttl was set in line 1 already: remove one of them`,
+		"membership: {redis: {prefix: a}, redis.prefix: b}": `membership.redis.prefix was set in line 1 already: remove one of them`,
+		"membership: {ttl: 1m}\nmembership: {ttl: 2m}":      `:2: membership was set in line 1 already: remove one of them`,
+		"membershp: {ttl: 1m}":                              `:1: "membershp" is no setting: did you mean membership? remove it`,
+	} {
+		s, file, err := loaded(t, text)
+		require.ErrorContains(t, err, want, text)
+		require.Contains(t, err.Error(), file, text)
+		require.Len(t, lines(err), 1, "%s: %v", text, err)
+		require.NoError(t, s.validate(), "what could not be read is no second fault")
+	}
+	// What can be read, and cannot be meant.
+	for text, want := range map[string]string{
+		"membership: {ttl: 0s}":                    "membership.ttl is 0s: it must be longer than nothing",
+		"membership: {negative_ttl: -1s}":          "membership.negative_ttl is -1s: it must be longer than nothing",
+		"membership: {redis: {timeout: 0s}}":       "membership.redis.timeout is 0s: it must be longer than nothing",
+		"membership: {memory: 1023KiB}":            "membership.memory is 1023KiB: the in-process cache needs 1MiB at least",
+		"membership: {memory: 0KiB}":               "membership.memory is 0: the in-process cache needs 1MiB at least",
+		"membership: {http: {retries: -1}}":        "membership.http.retries is negative: 0 means no retries",
+		"max_age_change: 0s":                       "max_age_change is 0s: it must be longer than nothing",
+		"lease: -1s":                               "lease is -1s: it must be longer than nothing",
+		"redis: redis://r\ndirectory: d.yaml":      "redis is for a directory of postgres:// or https://",
+		"changes_token_file: t\ndirectory: d.yaml": "changes_token_file is for a directory of postgres:// or https://",
+		"redis: redis://:s3cr3t@r\n":               "redis is for a directory of postgres:// or https://",
+		"directory: mysql://u:s3cr3t@host/db":      "directory is an address that begins neither with https:// nor with postgres://",
+		"directory: postgress://u:s3cr3t@host/db":  "directory is an address that begins neither",
+		"directory: postgres:/u:s3cr3t@host/db":    "directory is an address that begins neither",
+		"directory: Postgres://u:s3cr3t@host/db":   "directory is an address that begins neither",
+		"directory: redis://:s3cr3t@host":          "directory is an address that begins neither",
+	} {
+		s, file, err := loaded(t, text)
+		require.NoError(t, err, text)
+		require.ErrorContains(t, s.validate(), file+":", text)
+		require.ErrorContains(t, s.validate(), want, text)
+		require.NotContains(t, s.validate().Error(), "s3cr3t")
+	}
+	for _, flag := range []string{"redis", "changes-token-file"} {
+		s, err := loadSettings(nil, map[string]string{"directory": "./postgres:x.yaml", flag: "x"})
+		require.NoError(t, err)
+		require.ErrorContains(t, s.validate(), "--"+flag+" is for a directory of postgres:// or https://")
+	}
+}
+
+func TestSizes(t *testing.T) {
+	for text, bytes := range map[string]int{"1KiB": 1 << 10, "64MiB": 64 << 20, "1 GiB": 1 << 30, "1024MiB": 1 << 30, "0MiB": 0} {
+		var b byteSize
+		require.NoError(t, b.Set(text), text)
+		require.Equal(t, bytes, int(b), text)
+		var again byteSize
+		if bytes > 0 {
+			require.NoError(t, again.Set(b.String()), "%s: %s", text, &b)
+			require.Equal(t, b, again)
+		}
+	}
+	for _, text := range []string{"", "GiB", "1", "1GB", "1 G", "-1MiB", "1.5MiB", "1048577GiB", "9223372036854775808KiB", "1e3MiB", "0x1MiB", "１MiB"} {
+		b := byteSize(7)
+		require.Error(t, b.Set(text), text)
+	}
+}
+
+// TestSourcesByTheirNames: what a directory is, and what may be told of it.
+func TestSourcesByTheirNames(t *testing.T) {
+	for directory, want := range map[string][2]string{
+		"directory.yaml":                                   {fileScheme, "directory.yaml"},
+		"/etc/wardkeeper/directory.json":                   {fileScheme, "/etc/wardkeeper/directory.json"},
+		"./postgres:x.yaml":                                {fileScheme, "./postgres:x.yaml"},
+		"https://app.example.org/membership":               {httpScheme, "https://app.example.org/membership"},
+		"http://u:s3cr3t@127.0.0.1:8080/x?k=s3cr3t#s3cr3t": {httpScheme, "http://127.0.0.1:8080/x"},
+		"postgres://u:s3cr3t@db:5432/app?password=s3cr3t":  {postgresScheme, "postgres://db:5432/app"},
+		"postgresql://db/app":                              {postgresScheme, "postgresql://db/app"},
+		"postgres://u:s3cr3t%zz@db/app":                    {postgresScheme, "postgres://..."},
+		"mysql://u:s3cr3t@db/app":                          {otherScheme, "an address"},
+		"HTTPS://u:s3cr3t@app":                             {otherScheme, "an address"},
+		"postgres:u:s3cr3t@db":                             {otherScheme, "an address"},
+	} {
+		require.Equal(t, want, [2]string{schemeOf(directory), nameOf(directory)}, directory)
+	}
+}
+
+func TestSettingsReachTheSource(t *testing.T) {
+	s, _, err := loaded(t, "directory: postgres://db/app\nredis: redis://r\nmax_age_change: 2s\nmax_age_use: 9s\nlease: 2s\n"+
+		"membership: {ttl: 3m, negative_ttl: 7s, fetch_timeout: 4s, memory: 2MiB, redis: {prefix: w, sentinel_username: su, sentinel_password_file: "+
+		writeFile(t, "sentinel", "its-password\n")+"}}")
+	require.NoError(t, err)
+	cfg, err := s.cached(nil)
+	require.NoError(t, err)
+	require.False(t, cfg.Announced, "nobody announces")
+	require.Equal(t, []time.Duration{2 * time.Second, 9 * time.Second, 2 * time.Second, 3 * time.Minute, 7 * time.Second, 4 * time.Second},
+		[]time.Duration{cfg.MaxAgeChange, cfg.MaxAgeUse, cfg.Lease, cfg.TTL, cfg.NegativeTTL, cfg.FetchTimeout})
+	require.Equal(t, 2<<20, cfg.Memory)
+	require.Equal(t, "redis://r", cfg.Redis.URL)
+	require.Equal(t, []string{"w", "su", "its-password"}, []string{cfg.Redis.Prefix, cfg.Redis.SentinelUsername, cfg.Redis.SentinelPassword})
+	require.NoError(t, cfg.Origin.Close())
+
+	s.ChangesTokenFile = "some"
+	cfg, err = s.cached(nil)
+	require.NoError(t, err)
+	require.True(t, cfg.Announced)
+	require.NoError(t, cfg.Origin.Close())
+
+	for _, file := range []string{"none", writeFile(t, "empty", "\n"), writeFile(t, "two", "s3cr3t\nlines\n")} {
+		s.membership.sentinelPasswordFile = file
+		_, err = s.cached(nil)
+		require.ErrorContains(t, err, "password file")
+		require.NotContains(t, err.Error(), "s3cr3t")
+	}
+	for _, directory := range []string{"", "directory.yaml"} {
+		s.Directory = directory
+		cfg, err = s.cached(nil)
+		require.NoError(t, err)
+		require.Nil(t, cfg)
+	}
+}

@@ -101,7 +101,7 @@ func (h *HTTP) Users(ctx context.Context, q pdp.UserQuery) (SentUsers, error) {
 	q.Sort = cmp.Or(q.Sort, pdp.SortName)
 	switch {
 	case !slices.Contains(sortKeys[:], q.Sort):
-		return SentUsers{}, &pdp.Error{Kind: pdp.Invalid, Message: "unknown sort key"}
+		return SentUsers{}, &pdp.Error{Kind: pdp.Invalid, Message: "There is no such order."}
 	case len(q.Text) > longest:
 		return SentUsers{}, &pdp.Error{Kind: pdp.Invalid, Message: "The text to search for is longer than 1,024 bytes."}
 	case q.Beneath != "" && !possible(q.Beneath):
@@ -162,7 +162,7 @@ func (h *HTTP) stretch(ctx context.Context, q pdp.UserQuery) (page SentUsers, er
 // Locations implements [Origin]. Its error is of kind [pdp.Invalid] where after cannot be an id.
 func (h *HTTP) Locations(ctx context.Context, after string, size int) ([]string, error) {
 	if after != "" && !possible(after) {
-		return nil, &pdp.Error{Kind: pdp.Invalid, Message: "the locations cannot go on behind what is no id"}
+		return nil, &pdp.Error{Kind: pdp.Invalid, Message: "There is no id like the one behind which the list is to go on."}
 	}
 	size = limit(size)
 	var all []string

@@ -187,7 +187,7 @@ func (d *Directory) Users(ctx context.Context, q pdp.UserQuery) (pdp.Users, erro
 	sort := 0
 	if q.Sort != "" {
 		if sort = slices.Index(sortKeys[:], q.Sort); sort < 0 {
-			return pdp.Users{}, &pdp.Error{Kind: pdp.Invalid, Message: "unknown sort key"}
+			return pdp.Users{}, &pdp.Error{Kind: pdp.Invalid, Message: "There is no such order."}
 		}
 	}
 	sort *= 2
@@ -205,7 +205,7 @@ func (d *Directory) Users(ctx context.Context, q pdp.UserQuery) (pdp.Users, erro
 	var page pdp.Users
 	for i := d.place(in, r, q.After); i < len(in); i++ {
 		if i%4096 == 0 && ctx.Err() != nil {
-			return pdp.Users{}, &pdp.Error{Kind: pdp.Timeout, Message: "the search was interrupted", Err: ctx.Err()}
+			return pdp.Users{}, &pdp.Error{Kind: pdp.Timeout, Message: "It took too long to decide this.", Err: ctx.Err()}
 		}
 		user := r.users[in[i]]
 		if wanted != nil && !wanted(user) {

@@ -225,7 +225,7 @@ func sent(record []byte, version int64) (Sent, error) {
 // Locations implements [Origin].
 func (p *Postgres) Locations(ctx context.Context, after string, most int) (found []string, err error) {
 	if strings.ContainsRune(after, 0) || !utf8.ValidString(after) {
-		return nil, invalid("no id is like that")
+		return nil, invalid("There is no id like the one behind which the list is to go on.")
 	}
 	err = p.ask(ctx, p.timeout, func(ctx context.Context, q *postgresQueries) error {
 		rows, err := p.pool.Query(ctx, q.locations, after, limit(most))

@@ -3,6 +3,7 @@ package membership
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -36,7 +37,7 @@ func (p *Postgres) ask(ctx context.Context, patience time.Duration, question fun
 		}
 	}
 	if ctx.Err() != nil {
-		return &pdp.Error{Kind: pdp.Timeout, Message: "the membership source was not waited for", Err: ctx.Err()}
+		return &pdp.Error{Kind: pdp.Timeout, Message: "It took too long to decide this.", Err: ctx.Err()}
 	}
 	if within.Err() != nil {
 		err = within.Err()
@@ -81,7 +82,7 @@ func (p *Postgres) known(ctx context.Context) (*postgresQueries, error) {
 }
 
 func unavailable(err error) error {
-	return &pdp.Error{Kind: pdp.Unavailable, Message: "the membership source cannot answer", Err: err}
+	return &pdp.Error{Kind: pdp.Unavailable, Message: "Membership facts are unavailable.", Err: fmt.Errorf("the database cannot answer: %w", err)}
 }
 
 func invalid(message string) error {

@@ -182,7 +182,7 @@ func (p *Postgres) Users(ctx context.Context, q pdp.UserQuery) (SentUsers, error
 		s.sort = pdp.SortName
 	}
 	if !slices.Contains(sortKeys[:], s.sort) {
-		return SentUsers{}, invalid("unknown sort key")
+		return SentUsers{}, invalid("There is no such order.")
 	}
 	if !s.everywhere && !storable(q.Beneath) || strings.ContainsRune(q.Text, 0) || !utf8.ValidString(q.Text) {
 		return SentUsers{}, nil

@@ -1,0 +1,163 @@
+package main
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/pdp/membership/servertest"
+)
+
+// Nobody listens at these.
+const (
+	noDatabase    = "postgres://u:s3cr3t-pw@127.0.0.1:1/app?sslmode=disable"
+	noApplication = "http://127.0.0.1:1/membership"
+	noRedis       = "redis://:s3cr3t-pw@127.0.0.1:2"
+)
+
+// TestCheckSaysWhatCannotBeReached, each of them, and nothing of what can.
+func TestCheckSaysWhatCannotBeReached(t *testing.T) {
+	database, redis := servertest.StartPostgres(t), servertest.StartRedis(t, "--requirepass", "s3cr3t-pw")
+	filled, empty := database.Database(), database.Database()
+	require.Zero(t, run(t, nil, "directory", "import", testDirectory, "--to", filled).status)
+	application := httptest.NewServer(http.NotFoundHandler())
+	defer application.Close()
+	require.Contains(t, redis.URL(), "s3cr3t-pw")
+	for name, c := range map[string]struct {
+		directory, redis string
+		want             []string // "" where all is good
+		not              []string
+	}{
+		"nothing is there":      {noDatabase, noRedis, []string{"the database cannot answer", "127.0.0.1:1", "redis: ", "127.0.0.1:2"}, nil},
+		"no database":           {noDatabase, "", []string{"the database cannot answer", "database=app", "127.0.0.1:1: connect: connection refused"}, []string{"redis"}},
+		"no database, a Redis":  {noDatabase, redis.URL(), []string{"the database cannot answer", "127.0.0.1:1"}, []string{"redis"}},
+		"no application":        {noApplication, "", []string{"application at 127.0.0.1:1", "connection refused"}, []string{"redis"}},
+		"no Redis":              {filled, noRedis, []string{"redis: ", "127.0.0.1:2"}, []string{"the database cannot answer", "127.0.0.1:1:"}},
+		"no password for Redis": {filled, "redis://" + redis.Addr(), []string{"redis: NOAUTH"}, []string{"the database cannot answer"}},
+		"a wrong one":           {filled, "redis://:s3cr3t-pw2@" + redis.Addr(), []string{"redis: WRONGPASS"}, []string{"the database cannot answer"}},
+		"no tables":             {empty, "", []string{"the database cannot answer", `relation "users" does not exist`}, nil},
+		"a wrong password":      {strings.Replace(filled, database.Password(), "s3cr3t-pw", 1), "", []string{"the database cannot answer", "28P01"}, nil},
+		"no such database":      {strings.Replace(filled, "/database_", "/nowhere_", 1), "", []string{"3D000"}, nil},
+		"no such contract":      {application.URL, "", []string{"application at " + application.Listener.Addr().String()}, nil},
+		"all":                   {filled, redis.URL(), nil, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			args := []string{"serve", "--check", "--log-level", "error", "--directory", c.directory}
+			if c.redis != "" {
+				args = append(args, "--redis", c.redis)
+			}
+			got := run(t, nil, args...)
+			if c.want == nil {
+				require.Equal(t, statusOK, got.status, got)
+				require.Contains(t, got.out, "All good: policy ")
+				require.Contains(t, got.out, "directory "+nameOf(filled)+".")
+			} else {
+				require.Equal(t, statusFailed, got.status, got)
+				require.Empty(t, got.out)
+			}
+			for _, want := range c.want {
+				require.Contains(t, got.err, want)
+			}
+			for _, not := range append(c.not, "s3cr3t", database.Password(), `\u00`) {
+				require.NotContains(t, got.out+got.err, not)
+			}
+		})
+	}
+}
+
+// TestAddressesThatAreNone are faults in which no password is told, neither by --check nor without.
+func TestAddressesThatAreNone(t *testing.T) {
+	token := writeFile(t, "token", testToken)
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"--directory", "postgres://u:s3cr3t-pw@127.0.0.1:port/db"}, "the database must be given as a URL"},
+		{[]string{"--directory", "postgres://u:s3cr3t%zz@127.0.0.1/db"}, "the database must be given as a URL"},
+		{[]string{"--directory", "postgres://u:s3cr3t-pw@127.0.0.1/db?sslmode=s3cr3t-pw"}, "a setting in the database's URL"},
+		{[]string{"--directory", "postgress://u:s3cr3t-pw@127.0.0.1/db"}, "--directory is an address that begins neither"},
+		{[]string{"--directory", "postgress://u:s3cr3t-pw@127.0.0.1/db", "--bundle", "testdata/none"}, "--directory is an address that begins neither"},
+		{[]string{"--directory", "http://u:s3cr3t-pw@127.0.0.1:1/x"}, "the application's URL has a user or password in it"},
+		{[]string{"--directory", "https://host/x?token=s3cr3t-pw"}, "the application's URL must not have a query"},
+		{[]string{"--directory", "http://host.example.org/x"}, "insecure"},
+		{[]string{"--directory", noApplication, "--redis", "s3cr3t-pw"}, "redis: url must begin with redis://"},
+		{[]string{"--directory", noApplication, "--redis", "redis://:s3cr3t-pw@127.0.0.1:port"}, "redis: url: a port must be a number"},
+		{[]string{"--directory", noApplication, "--redis", "redis://:s3cr3t#pw@127.0.0.1"}, "redis: url has a fragment"},
+		{[]string{"--directory", testDirectory, "--redis", noRedis}, "--redis is for a directory of postgres:// or https://"},
+		{[]string{"--directory", testDirectory, "--changes-token-file", token}, "--changes-token-file is for a directory of postgres:// or https://"},
+		{[]string{"--directory", noApplication, "--token-file", token, "--changes-token-file", token}, "--changes-token-file has the token of --token-file"},
+		{[]string{"--directory", noDatabase, "--read-timeout", "soon"}, "--read-timeout is"},
+	} {
+		for _, check := range []string{"--check", "--check=false"} {
+			got := run(t, nil, append([]string{"serve", "--addr", "127.0.0.1:0", check}, c.args...)...)
+			require.Equal(t, statusFailed, got.status, "%v: %v", c.args, got)
+			require.Contains(t, got.err, c.want)
+			require.Empty(t, got.out)
+			for _, not := range []string{"s3cr3t", testToken, "no such file or directory\nwardkeeper: directory"} {
+				require.NotContains(t, got.err, not, c.args)
+			}
+		}
+	}
+	for _, directory := range []string{noDatabase, "postgress://u:s3cr3t-pw@127.0.0.1/db"} {
+		got := run(t, nil, "directory", "check", directory)
+		require.Equal(t, statusFailed, got.status)
+		require.NotContains(t, got.err, "s3cr3t")
+	}
+}
+
+// TestPasswordsAreToldNowhere: not when all is well, and not when the servers are gone.
+func TestPasswordsAreToldNowhere(t *testing.T) {
+	database, redis := servertest.StartPostgres(t), servertest.StartRedis(t, "--requirepass", "s3cr3t-pw")
+	directory := database.Database()
+	require.Zero(t, run(t, nil, "directory", "import", testDirectory, "--to", directory).status)
+	d := serving(t, "--directory", directory, "--redis", redis.URL(), "--log-level", "debug",
+		"--changes-token-file", writeFile(t, "changes", changesToken), "--lease", "200ms", "--max-age-change", "300ms", "--max-age-use", "300ms")
+	require.Equal(t, nameOf(directory), d.start["directory"])
+	require.Contains(t, d.start["msg"], "directory "+nameOf(directory))
+	told := d.start["msg"].(string)
+	look := func() {
+		for _, path := range []string{"/ready", "/v1/revision", "/metrics", "/health", "/.well-known/authzen-configuration"} {
+			_, body := d.get(t, path)
+			told += body
+		}
+		_, body := post(t, d.url, "", viewJane)
+		told += body
+	}
+	until(t, "facts are vouched for", func() bool { return d.metric(t, "wardkeeper_membership_vouched") == 1 })
+	_, body := post(t, d.url, "", viewJane)
+	require.Equal(t, `{"decision":true}`, body)
+	status, body := d.get(t, "/ready")
+	require.Equal(t, `{"ready":true}`, body)
+	require.Equal(t, http.StatusOK, status)
+	look()
+
+	redis.Stop()
+	until(t, "Redis is missed", func() bool { _, body := d.get(t, "/ready"); return strings.Contains(body, `"shared_lost":true`) })
+	look()
+	database.Stop()
+	until(t, "the database is missed", func() bool { status, _ := d.get(t, "/ready"); return status == http.StatusServiceUnavailable })
+	until(t, "facts are too old", func() bool {
+		w, _ := post(t, d.url, "", viewJane)
+		return w.StatusCode == http.StatusServiceUnavailable
+	})
+	w, body := post(t, d.url, "", viewJane)
+	require.Equal(t, http.StatusServiceUnavailable, w.StatusCode)
+	require.Equal(t, `{"error":"Membership facts are unavailable."}`, body)
+	_, body = d.get(t, "/ready")
+	require.Contains(t, body, `"missing":["directory"]`)
+	require.Contains(t, body, `"not_vouched":true`)
+	look()
+
+	d.signal(t, syscall.SIGTERM)
+	ended, logs := d.end()
+	require.Equal(t, statusOK, ended)
+	require.Contains(t, logs, "connection refused")
+	for _, secret := range []string{"s3cr3t", database.Password(), changesToken, "jane@example.org"} {
+		require.NotContains(t, told, secret)
+		require.NotContains(t, logs, secret)
+	}
+}

@@ -24,10 +24,11 @@ type marks struct {
 	order []marked // by the time when they were heard
 	keep  time.Duration
 
-	anything  mark // everything is concerned
-	everyTree mark // a location has changed, and its organization is not known
-	anyUser   mark // some user has changed: an account that was not there may be now
-	forgotten mark // the newest that memory did not allow to remember
+	anything  mark   // everything is concerned
+	everyTree mark   // a location has changed, and its organization is not known
+	anyUser   mark   // some user has changed: an account that was not there may be now
+	forgotten mark   // the newest that memory did not allow to remember
+	located   uint64 // the event of the last change of a location
 }
 
 // marked is a mark in the order of hearing.
@@ -103,6 +104,7 @@ func (m *marks) take(c pdp.Change, by mark, rootOf func(location string) string)
 			m.everyTree.follow(by)
 		}
 		m.set(recordKey{locationPointer, c.ID}, by)
+		m.located = by.event
 	default:
 		m.anything.follow(by)
 	}

@@ -109,10 +109,14 @@ func (t *locationTree) has(location string) bool { return t.drafts[location] != 
 
 func (c *Cached) loadTree(ctx context.Context, n needed, location string) (*record, error) {
 	shared, usable := c.sharedTree(ctx, n, location)
+	key := recordKey{locationPointer, location}
 	if usable {
+		if shared.tree.faults == nil {
+			c.quarantine.remove(key)
+			c.quarantine.remove(shared.key)
+		}
 		return shared, nil
 	}
-	key := recordKey{locationPointer, location}
 	e, err := c.fetch(ctx, key, func(ctx context.Context, began fact) (*record, error) {
 		sent, err := c.origin.Organization(ctx, location)
 		if err != nil || sent == nil {
@@ -131,6 +135,7 @@ func (c *Cached) loadTree(ctx context.Context, n needed, location string) (*reco
 	if err != nil {
 		return shared, err
 	}
+	c.quarantine.remove(key) // that could not be read before
 	if e.sound() {
 		pointer := &record{fact: e.fact, key: key, pointer: e.key.id}
 		pointer.version, pointer.made = 1, true
@@ -244,7 +249,8 @@ func (c *Cached) grow(e *record, drafts []locationDraft, faults *Faults, version
 		kept = known
 	}
 	c.setVersion(e, version, kept)
-	if kept != nil && kept.tree != nil && kept.judge == e.judge && kept.hash == e.hash {
+	// The hash does not show what is wrong with a record beside its content.
+	if kept != nil && kept.tree != nil && kept.judge == e.judge && kept.hash == e.hash && kept.tree.faults == nil && faults.count == 0 {
 		e.tree = kept.tree
 		return nil
 	}
@@ -280,13 +286,16 @@ func (c *Cached) setVersion(e *record, version uint64, known *record) {
 
 // keep puts an entry into the in-process tier and, where it is worth it, into the shared one.
 func (c *Cached) keep(e *record, share bool) *record {
-	if e.key.kind == organizationRecord && e.tree.faults != nil {
+	switch {
+	case e.tree != nil && e.tree.faults != nil:
 		c.quarantine.add(e.key, e.tree.faults)
-	} else if e.key.kind == organizationRecord {
+	case e.tree != nil:
 		c.quarantine.remove(e.key)
-	}
-	if e.absent && e.key.kind == userRecord {
+	case e.absent:
 		c.quarantine.remove(e.key)
+		if e.key.kind == locationPointer {
+			c.quarantine.remove(recordKey{organizationRecord, e.key.id})
+		}
 	}
 	kept := c.memory.put(e)
 	if kept == e && e.tree != nil {

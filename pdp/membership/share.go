@@ -198,10 +198,10 @@ func (c *Cached) unpacked(j *judge, key recordKey, value []byte) (*record, error
 	return e, nil
 }
 
-// rootOf gives the id of the root among locations, "" where there is none.
+// rootOf gives the id of the root among locations, "" where there is none. What has no id is none.
 func rootOf(drafts []locationDraft) string {
 	for i := range drafts {
-		if drafts[i].Parent == "" {
+		if drafts[i].Parent == "" && drafts[i].ID != "" && drafts[i].ID != unreadable {
 			return drafts[i].ID
 		}
 	}

@@ -156,6 +156,8 @@ func (f *feed) after(m mark, k *fact) bool {
 	switch {
 	case k.event > 0:
 		return m.event > k.event
+	case !m.aside.IsZero() && !k.asOf.After(m.aside.Add(f.lease)):
+		return true
 	case m.at.epoch != "" && m.at.epoch == k.at.epoch:
 		return m.at.sequence > k.at.sequence
 	}

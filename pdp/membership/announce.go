@@ -160,12 +160,10 @@ func (c *Cached) update(ctx context.Context, changes []pdp.Change, records []*us
 			if change.Organization != "" {
 				gone = append(gone, recordKey{organizationRecord, change.Organization})
 			}
-		case i < len(records) && records[i] != nil:
-			e := &record{fact: fact{stamp: stamp{version: change.Version, at: at, asOf: began}, made: change.Version == 0},
+		// Without a version it cannot be told from one that was announced long ago and comes late.
+		case i < len(records) && records[i] != nil && change.Version > 0 && !c.shared.now().IsZero():
+			e := &record{fact: fact{stamp: stamp{version: change.Version, at: at, asOf: began}},
 				key: recordKey{userRecord, change.ID}, user: &account{draft: records[i], shape: &Faults{}}}
-			if e.made {
-				e.version = uint64(began.UnixMicro())
-			}
 			value, version := c.packed(e)
 			if c.shared.put(ctx, e.key, value, version, c.cfg.TTL) != nil {
 				c.counters.lostPuts.Add(1)

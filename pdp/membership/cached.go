@@ -162,7 +162,7 @@ func (c *Cached) usable(e *record, n needed) verdict {
 		return stale
 	}
 	now := time.Now()
-	v, vouched := c.feed.judge(e.key, &e.fact, e.absent, n.budget, now)
+	v, vouched := c.feed.judge(e, n.budget, now)
 	switch {
 	case e.order > n.since && !vouched:
 		// It was fetched for this very question, or since: that is as new as anything can be.
@@ -174,7 +174,7 @@ func (c *Cached) usable(e *record, n needed) verdict {
 }
 
 func (c *Cached) unlessOutdated(e *record, now time.Time) verdict {
-	if v, _ := c.feed.judge(e.key, &e.fact, e.absent, time.Hour, now); v == stale {
+	if v, _ := c.feed.judge(e, time.Hour, now); v == stale {
 		return stale
 	}
 	return good

@@ -104,14 +104,15 @@ func (f *feed) start() fact {
 	return began
 }
 
-// judge says what a fact about a key may be used for, by a budget of age.
-func (f *feed) judge(key recordKey, k *fact, absent bool, budget time.Duration, now time.Time) (v verdict, vouched bool) {
+// judge says what a record may be used for, by a budget of age.
+func (f *feed) judge(e *record, budget time.Duration, now time.Time) (v verdict, vouched bool) {
+	k := &e.fact
 	if k.expired(now) {
 		return stale, false
 	}
 	f.mu.RLock()
 	defer f.mu.RUnlock()
-	if f.outdated(key, k, absent) {
+	if f.outdated(e.key, k, e.absent) || f.left(e) {
 		return stale, false
 	}
 	if f.vouched(k, now) {
@@ -143,11 +144,29 @@ func (f *feed) outdated(key recordKey, k *fact, absent bool) bool {
 	return false
 }
 
+// left says whether a location of a tree has been announced since. It may be elsewhere by now, and nobody need have known
+// that it was here.
+func (f *feed) left(e *record) bool {
+	last := f.marks.located
+	if e.tree == nil || e.located.Load() == last {
+		return false
+	}
+	for id := range e.tree.drafts {
+		if m := f.marks.byKey[recordKey{locationPointer, id}]; m.event > 0 && f.after(m, &e.fact) {
+			return true
+		}
+	}
+	e.located.Store(last)
+	return false
+}
+
 // after says whether what was announced may not be known to a fact.
 func (f *feed) after(m mark, k *fact) bool {
 	switch {
 	case k.event > 0:
 		return m.event > k.event
+	case !m.aside.IsZero() && !k.asOf.After(m.aside.Add(f.lease)):
+		return true
 	case m.at.epoch != "" && m.at.epoch == k.at.epoch:
 		return m.at.sequence > k.at.sequence
 	}

@@ -109,10 +109,14 @@ func (t *locationTree) has(location string) bool { return t.drafts[location] != 
 
 func (c *Cached) loadTree(ctx context.Context, n needed, location string) (*record, error) {
 	shared, usable := c.sharedTree(ctx, n, location)
+	key := recordKey{locationPointer, location}
 	if usable {
+		if shared.tree.faults == nil {
+			c.quarantine.remove(n.judge, key)
+			c.quarantine.remove(n.judge, shared.key)
+		}
 		return shared, nil
 	}
-	key := recordKey{locationPointer, location}
 	e, err := c.fetch(ctx, key, func(ctx context.Context, began fact) (*record, error) {
 		sent, err := c.origin.Organization(ctx, location)
 		if err != nil || sent == nil {
@@ -245,7 +249,8 @@ func (c *Cached) grow(e *record, drafts []locationDraft, faults *Faults, version
 		kept = known
 	}
 	c.setVersion(e, version, kept)
-	if kept != nil && kept.tree != nil && kept.judge == e.judge && kept.hash == e.hash {
+	// The hash does not show what is wrong with a record beside its content.
+	if kept != nil && kept.tree != nil && kept.judge == e.judge && kept.hash == e.hash && kept.tree.faults == nil && faults.count == 0 {
 		e.tree = kept.tree
 		return nil
 	}
@@ -284,8 +289,13 @@ func (c *Cached) keep(e *record, share bool) *record {
 	switch {
 	case e.tree != nil && e.tree.faults != nil:
 		c.quarantine.add(e.judge, e.key, e.tree.faults)
-	case e.tree != nil || e.absent:
+	case e.tree != nil:
 		c.quarantine.remove(e.judge, e.key)
+	case e.absent:
+		c.quarantine.remove(e.judge, e.key)
+		if e.key.kind == locationPointer {
+			c.quarantine.remove(e.judge, recordKey{organizationRecord, e.key.id})
+		}
 	}
 	if c.remember(e) && share && e.sound() {
 		c.share(e)

@@ -9,9 +9,10 @@ import (
 // mark says that a record has been announced to have changed.
 type mark struct {
 	event   uint64    // when it was heard, by the count of what was heard; 0 where never
-	at      position  // in the stream; zero where it was heard elsewhere
+	at      position  // in the stream, of the last that was heard there; zero where none was
 	heard   time.Time // by the local clock
-	version uint64    // announced with it, 0 where none
+	aside   time.Time // when one was last heard elsewhere than in the stream; zero where never
+	version uint64    // announced with it, 0 where any of them had none
 	least   uint64    // the highest version ever announced
 }
 
@@ -24,10 +25,11 @@ type marks struct {
 	order []marked // by the time when they were heard
 	keep  time.Duration
 
-	anything  mark // everything is concerned
-	everyTree mark // a location has changed, and its organization is not known
-	anyUser   mark // some user has changed: an account that was not there may be now
-	forgotten mark // the newest that memory did not allow to remember
+	anything  mark   // everything is concerned
+	everyTree mark   // a location has changed, and its organization is not known
+	anyUser   mark   // some user has changed: an account that was not there may be now
+	forgotten mark   // the newest that memory did not allow to remember
+	located   uint64 // the event of the last change of a location
 }
 
 // marked is a mark in the order of hearing.
@@ -46,14 +48,34 @@ func (m mark) again(by mark) bool {
 	return m.at.epoch != "" && m.at.epoch == by.at.epoch && m.at.sequence >= by.at.sequence
 }
 
+// then gives what there is to remember once another is heard of the same. They may come in any order, and some without a
+// version: nothing that one of them says is unsaid by another.
+func (m mark) then(by mark) mark {
+	least := max(m.least, by.version)
+	if m.event > 0 && m.version == 0 {
+		by.version = 0
+	}
+	switch {
+	case m.again(by):
+		m.version = min(m.version, by.version)
+		by = m
+	case by.at.epoch == "":
+		by.at, by.aside = m.at, by.heard
+	default:
+		by.aside = m.aside
+	}
+	by.least = least
+	return by
+}
+
 // set remembers a mark for a key.
 func (m *marks) set(key recordKey, by mark) {
 	before := m.byKey[key]
-	if before.again(by) {
+	by = before.then(by)
+	m.byKey[key] = by
+	if by.event == before.event {
 		return
 	}
-	by.least = max(by.version, before.least)
-	m.byKey[key] = by
 	m.order = append(m.order, marked{key, by.event, by.heard})
 	m.prune(by.heard)
 }
@@ -69,11 +91,12 @@ func (m *marks) prune(now time.Time) {
 		}
 		delete(m.byKey, gone.key)
 		if now.Sub(gone.heard) <= m.keep {
-			m.forgotten = mark
-			m.forgotten.version, m.forgotten.least = 0, 0
+			mark.version = 0
+			m.forgotten.follow(mark)
 		}
 	}
-	m.order = m.order[drop:] // appending moves them now and then, not each time
+	clear(m.order[:drop])
+	m.order = m.order[drop:] // and not a copy of it, for each mark again
 }
 
 // take remembers a change. rootOf gives the organization that a location is known to belong to, "" where it is not.
@@ -101,6 +124,7 @@ func (m *marks) take(c pdp.Change, by mark, rootOf func(location string) string)
 			m.everyTree.follow(by)
 		}
 		m.set(recordKey{locationPointer, c.ID}, by)
+		m.located = by.event
 	default:
 		m.anything.follow(by)
 	}
@@ -108,9 +132,8 @@ func (m *marks) take(c pdp.Change, by mark, rootOf func(location string) string)
 
 // follow takes a newer mark in its place.
 func (m *mark) follow(by mark) {
-	if !m.again(by) {
-		*m = by
-	}
+	*m = m.then(by)
+	m.least = 0 // it is of no one record
 }
 
 // of gives what concerns a record, the newest last; none of them may come after a fact that is to be used.

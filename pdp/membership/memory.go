@@ -3,12 +3,13 @@ package membership
 import (
 	"hash/maphash"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
-// record is what the process keeps of one record; immutable but for what was joined of it.
+// record is what the process keeps of one record; immutable but for what was found out of it.
 type record struct {
 	fact
 	key   recordKey
@@ -21,6 +22,8 @@ type record struct {
 	tree    *locationTree // of an organization
 	pointer string        // of a pointer: the id of a user or root
 	err     error         // the record cannot be read: nothing may be decided by it
+
+	located atomic.Uint64 // of a tree: up to which event none of its locations has been announced
 }
 
 // Rough sizes of entries, by what they hold; measured on generated directories.

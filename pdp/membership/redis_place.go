@@ -59,7 +59,7 @@ func (t *redisTier) askPlace(ctx context.Context, conn redis.Cmdable) (p place, 
 	asOf = time.Now()
 	p, err = readPlace(conn.Eval(ctx, beatScript, []string{t.keys.state}, newEpoch()).StringSlice())
 	if err == nil {
-		t.offset.Store(int64(p.time.Sub(asOf.Round(0)) - time.Since(asOf)/2))
+		t.clock.Store(&reckoning{shown: p.time, at: asOf.Add(time.Since(asOf) / 2)})
 	}
 	return p, asOf, err
 }

@@ -19,7 +19,7 @@ type redisTier struct {
 	facts    redis.UniversalClient
 	stream   redis.UniversalClient
 	breakers breakers
-	offset   atomic.Int64 // nanoseconds that the tier's clock is ahead of the local one
+	clock    atomic.Pointer[reckoning]
 }
 
 var _ sharedTier = (*redisTier)(nil)
@@ -52,8 +52,16 @@ func openRedis(cfg RedisConfig) (*redisTier, error) {
 	}, nil
 }
 
+// reckoning is what the tier's clock showed at a local moment. From there on it is reckoned by the local clock that
+// nobody sets.
+type reckoning struct{ shown, at time.Time }
+
 func (t *redisTier) now() time.Time {
-	return time.Now().Add(time.Duration(t.offset.Load())).Round(0)
+	r := t.clock.Load()
+	if r == nil {
+		return time.Time{}
+	}
+	return r.shown.Add(time.Since(r.at))
 }
 
 func (t *redisTier) close() error {

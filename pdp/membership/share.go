@@ -46,7 +46,8 @@ func (c *Cached) inTouch() bool {
 
 // share puts an entry into the shared tier, in the background: nobody waits for it, and it may be lost.
 func (c *Cached) share(e *record) {
-	if !c.inTouch() {
+	// Without the tier's clock nobody could say how old it is.
+	if !c.inTouch() || c.shared.now().IsZero() {
 		return
 	}
 	value, version := c.packed(e)
@@ -114,13 +115,13 @@ func (t *locationTree) inOrder() []locationDraft {
 
 var (
 	errFlags  = errors.New("a shared value has unknown flags")
-	errFuture = errors.New("a shared value is from the future: a clock is wrong")
+	errFuture = errors.New("a shared value was fetched in the future, by one of the clocks")
 )
 
 // fromShared finds a record in the shared tier. What cannot be read there is dropped. An entry that is not usable may still
 // do where the origin cannot be reached, or say which version a content had.
 func (c *Cached) fromShared(ctx context.Context, n needed, key recordKey) (e *record, usable bool) {
-	if n.fresh || !c.inTouch() {
+	if n.fresh || !c.inTouch() || c.shared.now().IsZero() {
 		return nil, false
 	}
 	value, err := c.shared.get(ctx, key)
@@ -175,12 +176,12 @@ func (c *Cached) unpacked(j *judge, key recordKey, value []byte) (*record, error
 	if len(body) == 0 || body[0]&^madeVersion != 0 {
 		return nil, errFlags
 	}
-	now := time.Now()
+	// Clocks are known to a part of a lease. What is further ahead could be of any age.
 	age := c.shared.now().Sub(s.asOf)
-	if age < -c.cfg.Lease {
+	if key.kind.aged() && age < -c.cfg.Lease {
 		return nil, errFuture
 	}
-	s.asOf = now.Add(-max(age, 0))
+	s.asOf = time.Now().Add(-max(age, 0))
 	e := &record{fact: fact{stamp: s, made: body[0]&madeVersion != 0}, key: key, judge: j, bytes: entryBytes}
 	e.life = c.cfg.TTL
 	content := body[1:]
@@ -215,10 +216,13 @@ func (c *Cached) unpacked(j *judge, key recordKey, value []byte) (*record, error
 	return e, nil
 }
 
-// rootOf gives the id of the root among locations, "" where there is none.
+// aged says whether the age of such a value counts. A pointer is a hint, however old.
+func (k recordKind) aged() bool { return k == userRecord || k == organizationRecord }
+
+// rootOf gives the id of the root among locations, "" where there is none. What has no id is none.
 func rootOf(drafts []locationDraft) string {
 	for i := range drafts {
-		if drafts[i].Parent == "" {
+		if drafts[i].Parent == "" && drafts[i].ID != "" && drafts[i].ID != unreadable {
 			return drafts[i].ID
 		}
 	}

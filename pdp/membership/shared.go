@@ -50,7 +50,7 @@ type sharedTier interface {
 	announce(ctx context.Context, changes []pdp.Change) (position, error)
 	// follow tells hear of the stream until the context ends, and connects again by itself. Calls of hear do not overlap.
 	follow(ctx context.Context, hear followed)
-	// now is the tier's clock, by the last beat; the local clock where there was none.
+	// now is the tier's clock, by the last beat; zero where there was none.
 	now() time.Time
 	close() error
 }

@@ -315,6 +315,6 @@ func (v *cachedView) OrganizationFact(root *pdp.Location) pdp.Fact {
 }
 
 func (v *cachedView) fact(e *record) pdp.Fact {
-	_, vouched := v.c.feed.judge(e.key, &e.fact, e.absent, v.need.budget, time.Now())
+	_, vouched := v.c.feed.judge(e, v.need.budget, time.Now())
 	return pdp.Fact{Version: e.version, AsOf: e.asOf, Vouched: vouched}
 }

@@ -110,13 +110,13 @@ func (h *heardInOrder) beatSince(at time.Time) {
 // Whatever happens to the connection or the server, it is known, and ends when they are back.
 func TestPostgresListensAgain(t *testing.T) {
 	server := servertest.StartPostgres(t)
-	p, conn := filled(t, server, parsed(t, withUsers(`{"id": "a"}`)))
+	p, _ := filled(t, server, parsed(t, withUsers(`{"id": "a"}`)))
 	p.beat = 50 * time.Millisecond
 	h := hearing(t, p)
 	h.beatSince(time.Now())
 	for name, c := range map[string]struct{ fail, mend func() }{
 		"connection ended": {func() {
-			do(t, conn, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND query LIKE '%wardkeeper_beat%'`)
+			do(t, connected(t, p.connect.ConnString()), `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND query LIKE '%wardkeeper_beat%'`)
 		}, func() {}},
 		"paused":    {server.Pause, server.Resume},
 		"restarted": {server.Stop, server.Start},

@@ -164,7 +164,7 @@ func (c *Cached) unpacked(j *judge, key recordKey, value []byte) (*record, error
 	}
 	now := time.Now()
 	s.asOf = now.Add(-max(c.shared.now().Sub(s.asOf), 0))
-	e := &record{fact: fact{stamp: s, made: body[0]&madeVersion != 0}, key: key, judge: j, bytes: entryBytes}
+	e := &record{fact: fact{stamp: s, made: body[0]&madeVersion != 0}, key: key, judge: j}
 	e.expires = e.asOf.Add(c.cfg.TTL)
 	content := body[1:]
 	switch key.kind {
@@ -177,7 +177,7 @@ func (c *Cached) unpacked(j *judge, key recordKey, value []byte) (*record, error
 			return nil, err
 		}
 		e.user, e.hash = &account{draft: draft, shape: shape}, sha256.Sum256(content)
-		e.bytes += assignmentBytes * len(draft.Assignments)
+		e.bytes = userBytes(draft, content)
 	case organizationRecord:
 		drafts, faults, err := e.judge.locations(newBinaryTokens(content))
 		if err == nil && rootOf(drafts) != key.id {
@@ -186,14 +186,14 @@ func (c *Cached) unpacked(j *judge, key recordKey, value []byte) (*record, error
 		if err != nil {
 			return nil, err
 		}
-		e.hash = sha256.Sum256(content)
+		e.bytes, e.hash = organizationBytes(drafts, content), sha256.Sum256(content)
 		version, made := s.version, e.made
 		if err := c.grow(e, drafts, faults, version, nil); err != nil {
 			return nil, err
 		}
 		e.version, e.made, e.expires = version, made, e.asOf.Add(c.cfg.TTL)
 	default:
-		e.pointer = string(content)
+		e.bytes, e.pointer = entryBytes+len(key.id), string(content)
 	}
 	return e, nil
 }

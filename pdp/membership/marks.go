@@ -73,9 +73,8 @@ func (m *marks) prune(now time.Time) {
 			m.forgotten.version, m.forgotten.least = 0, 0
 		}
 	}
-	if drop > 0 {
-		m.order = append(m.order[:0:0], m.order[drop:]...)
-	}
+	clear(m.order[:drop])
+	m.order = m.order[drop:] // what is in front of it goes when it grows next: copying it each time would hold up every question
 }
 
 // take remembers a change. rootOf gives the organization that a location is known to belong to, "" where it is not.

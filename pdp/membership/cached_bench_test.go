@@ -3,7 +3,9 @@ package membership
 import (
 	"context"
 	"log/slog"
+	"strconv"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -52,4 +54,25 @@ func BenchmarkFacts(b *testing.B) {
 			c.memory.drop(key)
 		}
 	})
+}
+
+// BenchmarkAnnouncements: hearing of a change takes no longer for the many that are remembered.
+func BenchmarkAnnouncements(b *testing.B) {
+	for _, remembered := range []int{1000, maxMarks} {
+		b.Run(strconv.Itoa(remembered), func(b *testing.B) {
+			f := newFeed(byListening, time.Second, time.Hour, func(string) string { return "" })
+			heard := 0
+			hear := func() {
+				heard++
+				f.take([]pdp.Change{{Kind: pdp.UserChanged, ID: strconv.Itoa(heard)}}, position{})
+			}
+			for range remembered {
+				hear()
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				hear()
+			}
+		})
+	}
 }

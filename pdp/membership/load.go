@@ -70,7 +70,7 @@ func (c *Cached) namesake(n needed, key recordKey, sent []Sent, began fact) (*re
 		return c.keep(c.nothing(n, key, began), false), nil
 	}
 	c.keep(found, true)
-	pointer := &record{fact: began, key: key, judge: found.judge, bytes: entryBytes, pointer: found.key.id}
+	pointer := &record{fact: began, key: key, judge: found.judge, bytes: entryBytes + len(key.id), pointer: found.key.id}
 	pointer.version, pointer.made = 1, true
 	pointer.life = c.life(false)
 	return c.keep(pointer, true), nil
@@ -202,7 +202,7 @@ func (c *Cached) behind(e *record) bool {
 
 // nothing is the entry of a record that is not there.
 func (c *Cached) nothing(n needed, key recordKey, began fact) *record {
-	e := &record{fact: began, key: key, judge: n.judge, bytes: entryBytes, absent: true}
+	e := &record{fact: began, key: key, judge: n.judge, bytes: entryBytes + len(key.id), absent: true}
 	e.life = c.life(true)
 	return e
 }
@@ -220,8 +220,8 @@ func (c *Cached) userEntry(n needed, key recordKey, sent Sent, began fact, known
 	}
 	e.key.id = draft.ID
 	e.user = &account{draft: draft, shape: shape}
-	e.bytes = entryBytes + assignmentBytes*len(draft.Assignments)
-	e.hash = sha256.Sum256(encodeUser(nil, draft))
+	content := encodeUser(nil, draft)
+	e.bytes, e.hash = userBytes(draft, content), sha256.Sum256(content)
 	c.setVersion(e, sent.Version, known)
 	e.life = c.life(false)
 	return e, nil
@@ -234,7 +234,8 @@ func (c *Cached) treeEntry(n needed, sent Sent, began fact, known *record) (*rec
 	if err != nil {
 		return nil, err
 	}
-	e.hash = sha256.Sum256(encodeLocations(nil, drafts))
+	content := encodeLocations(nil, drafts)
+	e.bytes, e.hash = organizationBytes(drafts, content), sha256.Sum256(content)
 	return e, c.grow(e, drafts, faults, sent.Version, known)
 }
 
@@ -242,7 +243,6 @@ func (c *Cached) treeEntry(n needed, sent Sent, began fact, known *record) (*rec
 func (c *Cached) grow(e *record, drafts []locationDraft, faults *Faults, version uint64, known *record) error {
 	root := rootOf(drafts)
 	e.key = recordKey{organizationRecord, root}
-	e.bytes = entryBytes + locationBytes*len(drafts)
 	e.life = c.life(false)
 	kept := c.memory.get(e.key)
 	if kept == nil {

@@ -26,12 +26,25 @@ type record struct {
 	located atomic.Uint64 // of a tree: up to which event none of its locations has been announced
 }
 
-// Rough sizes of entries, by what they hold; measured on generated directories.
+// Rough sizes of entries, by what they hold, joined and all; measured on generated directories. What is written in them,
+// which can be long, is counted beside.
 const (
-	entryBytes      = 600
-	assignmentBytes = 700
-	locationBytes   = 2200
+	entryBytes      = 500 // of anything
+	accountBytes    = 400
+	assignmentBytes = 260 // each
+	treeBytes       = 2000
+	locationBytes   = 1650 // each
 )
+
+// userBytes is the size of an entry of a user, about.
+func userBytes(u *userDraft, content []byte) int {
+	return entryBytes + accountBytes + assignmentBytes*len(u.Assignments) + len(content)
+}
+
+// organizationBytes is that of an organization's locations.
+func organizationBytes(locations []locationDraft, content []byte) int {
+	return entryBytes + treeBytes + locationBytes*len(locations) + len(content)
+}
 
 const memoryParts = 16
 

@@ -83,8 +83,10 @@ func (w writer) userRecord() string {
 		w.assignments, mostAssignments)
 }
 
-// organization goes up to the root, or as far as it goes, and down to everything beneath.
+// organization goes up to the root, or as far as it goes, and down to everything beneath. It takes the rows along on its way:
+// joined to them afterwards, the planner would read the whole table for the smallest of organizations.
 func (w writer) organization() string {
+	const row = "l.id::text, l.name::text, l.kind::text, l.parent::text, l.model::text, l.plan::text, {version}"
 	return strings.NewReplacer(
 		"{locations}", w.locations,
 		"{version}", w.locationVersion,
@@ -94,14 +96,14 @@ func (w writer) organization() string {
   (SELECT l.id::text, l.parent::text, 0 FROM {locations} l WHERE l.id::text = $1 LIMIT 1)
   UNION ALL SELECT l.id::text, l.parent::text, up.depth + 1 FROM up JOIN {locations} l ON l.id::text = up.parent WHERE up.depth < {deepest}),
 top AS (SELECT id FROM up ORDER BY depth DESC LIMIT 1),
-tree(id) AS (
-  SELECT id FROM top
-  UNION SELECT l.id::text FROM tree JOIN {locations} l ON l.parent::text = tree.id),
+tree(id, name, kind, parent, model, plan, version) AS (
+  SELECT ` + row + ` FROM top JOIN {locations} l ON l.id::text = top.id
+  UNION SELECT ` + row + ` FROM tree JOIN {locations} l ON l.parent::text = tree.id),
 whole AS MATERIALIZED (
-  SELECT jsonb_agg(jsonb_strip_nulls(jsonb_build_object('id', l.id::text, 'name', l.name::text, 'kind', l.kind::text,
-    'parent', l.parent::text, 'model', l.model::text, 'plan', l.plan::text)) ORDER BY l.id::text COLLATE "C")::text AS record,
-    COALESCE(max({version}) FILTER (WHERE l.id::text = (SELECT id FROM top)), 0) AS version
-  FROM tree JOIN {locations} l ON l.id::text = tree.id)
+  SELECT jsonb_agg(jsonb_strip_nulls(jsonb_build_object('id', id, 'name', name, 'kind', kind,
+    'parent', parent, 'model', model, 'plan', plan)) ORDER BY id COLLATE "C")::text AS record,
+    COALESCE(max(version) FILTER (WHERE id = (SELECT id FROM top)), 0) AS version
+  FROM tree)
 SELECT CASE WHEN octet_length(record) <= {most} THEN record END, version FROM whole WHERE EXISTS (SELECT FROM top)`)
 }
 

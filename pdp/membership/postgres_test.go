@@ -104,6 +104,7 @@ func TestPostgres(t *testing.T) {
 		"views without versions":    postgresVersionless,
 		"faults of the tables":      postgresFaults,
 		"records beyond the bounds": postgresBounds,
+		"many organizations":        postgresManyOrganizations,
 		"case":                      postgresFold,
 		"errors":                    postgresErrors,
 		"schema twice":              postgresSchemaTwice,
@@ -277,6 +278,25 @@ func postgresBounds(t *testing.T, server *servertest.Postgres) {
 	assert.ErrorContains(t, err, "larger than allowed")
 	_, err = p.User(ctx, "small")
 	require.NoError(t, err)
+}
+
+// What a small organization takes does not grow with the others.
+func postgresManyOrganizations(t *testing.T, server *servertest.Postgres) {
+	ctx := context.Background()
+	p, conn := filled(t, server, parsed(t, withUsers(``)))
+	do(t, conn, `INSERT INTO locations (id, kind, model) SELECT 'g' || n, 'group', 'practice_group' FROM generate_series(1, 4000) n;
+		INSERT INTO locations (id, kind, parent) SELECT 'g' || n || '-' || p, 'practice', 'g' || n FROM generate_series(1, 4000) n, generate_series(1, 3) p;
+		ANALYZE locations`)
+	sent, err := p.Organization(ctx, "g7-2")
+	require.NoError(t, err)
+	assert.JSONEq(t, `[{"id": "g7", "kind": "group", "model": "practice_group"}, {"id": "g7-1", "kind": "practice", "parent": "g7"},
+		{"id": "g7-2", "kind": "practice", "parent": "g7"}, {"id": "g7-3", "kind": "practice", "parent": "g7"}]`, string(sent.Record))
+	rows, err := conn.Query(ctx, "EXPLAIN "+strings.ReplaceAll(p.queries.Load().organization, "$1", "'g7-2'"))
+	require.NoError(t, err)
+	plan, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	require.NoError(t, err)
+	assert.NotContains(t, strings.Join(plan, "\n"), "Seq Scan on locations")
+	assert.Contains(t, strings.Join(plan, "\n"), "on locations")
 }
 
 // The database folds like pdp.Fold does, and where they differ they agree on what is the same.

@@ -182,7 +182,7 @@ func (c *Cached) unpacked(j *judge, key recordKey, value []byte) (*record, error
 		return nil, errFuture
 	}
 	s.asOf = time.Now().Add(-max(age, 0))
-	e := &record{fact: fact{stamp: s, made: body[0]&madeVersion != 0}, key: key, judge: j, bytes: entryBytes}
+	e := &record{fact: fact{stamp: s, made: body[0]&madeVersion != 0}, key: key, judge: j}
 	e.life = c.cfg.TTL
 	content := body[1:]
 	switch key.kind {
@@ -195,7 +195,7 @@ func (c *Cached) unpacked(j *judge, key recordKey, value []byte) (*record, error
 			return nil, err
 		}
 		e.user, e.hash = &account{draft: draft, shape: shape}, sha256.Sum256(content)
-		e.bytes += assignmentBytes * len(draft.Assignments)
+		e.bytes = userBytes(draft, content)
 	case organizationRecord:
 		drafts, faults, err := e.judge.locations(newBinaryTokens(content))
 		if err == nil && rootOf(drafts) != key.id {
@@ -204,14 +204,14 @@ func (c *Cached) unpacked(j *judge, key recordKey, value []byte) (*record, error
 		if err != nil {
 			return nil, err
 		}
-		e.hash = sha256.Sum256(content)
+		e.bytes, e.hash = organizationBytes(drafts, content), sha256.Sum256(content)
 		version, made := s.version, e.made
 		if err := c.grow(e, drafts, faults, version, nil); err != nil {
 			return nil, err
 		}
 		e.version, e.made, e.life = version, made, c.cfg.TTL
 	default:
-		e.pointer = string(content)
+		e.bytes, e.pointer = entryBytes+len(key.id), string(content)
 	}
 	return e, nil
 }

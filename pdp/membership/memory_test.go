@@ -1,0 +1,79 @@
+package membership
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// heapOf builds something, and measures how many bytes of the heap it keeps.
+func heapOf[T any](build func() T) (bytes float64, built T) {
+	live := func() float64 {
+		runtime.GC()
+		runtime.GC() // the first one may only have finished what was going on
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return float64(m.HeapAlloc)
+	}
+	before := live()
+	built = build()
+	return live() - before, built
+}
+
+// The bound of the in-process tier is about true: what an entry is said to take is within a third of what it takes.
+func TestEntrySizes(t *testing.T) {
+	j := newJudge(words())
+	var locations strings.Builder
+	locations.WriteString(`[{"id": "r", "kind": "region", "model": "regional"}, {"id": "d", "kind": "division", "parent": "r"}`)
+	for i := range 3000 {
+		fmt.Fprintf(&locations, `, {"id": "facility-%d", "name": "Northfield Hospital %[1]d", "kind": "facility", "parent": "d"}`, i)
+	}
+	locations.WriteString(`]`)
+	said := 0
+	took, tree := heapOf(func() *locationTree {
+		drafts, faults, err := j.locations(j.json([]byte(locations.String())))
+		require.NoError(t, err)
+		tree, err := j.tree(drafts, faults, 1, nil)
+		require.NoError(t, err)
+		require.NoError(t, tree.faults)
+		said = organizationBytes(drafts, encodeLocations(nil, drafts))
+		return tree
+	})
+	assert.InEpsilon(t, took, said, 0.33, "an organization")
+	for _, assignments := range []int{1, 5, 100} {
+		said = 0
+		took, all := heapOf(func() []*record {
+			all := make([]*record, 3000/assignments)
+			for i := range all {
+				all[i] = joinedRecord(t, j, tree, i, assignments)
+				said += userBytes(all[i].user.draft, encodeUser(nil, all[i].user.draft))
+			}
+			return all
+		})
+		assert.InEpsilon(t, took, said, 0.33, "users of %d assignments", assignments)
+		runtime.KeepAlive(all)
+	}
+	runtime.KeepAlive(tree)
+}
+
+func joinedRecord(t *testing.T, j *judge, tree *locationTree, i, assignments int) *record {
+	t.Helper()
+	var held []string
+	trees := make([]*locationTree, assignments)
+	for a := range trees {
+		trees[a] = tree
+		held = append(held, fmt.Sprintf(`{"location": "facility-%d", "role": "ed_normal"}`, (i+a)%3000))
+	}
+	record := record{judge: j, key: recordKey{userRecord, fmt.Sprintf("u%d", i)}}
+	draft, shape, err := j.user(j.json(fmt.Appendf(nil, `{"id": "u%d", "username": "ana.andersson%[1]d@example.org",
+		"name": {"given": "Ana", "family": "Andersson%[1]d"}, "default_location": "facility-%[1]d", "assignments": [%s]}`, i, strings.Join(held, ","))))
+	require.NoError(t, err)
+	record.user = &account{draft: draft, shape: shape}
+	_, err = record.join(trees)
+	require.NoError(t, err)
+	return &record
+}

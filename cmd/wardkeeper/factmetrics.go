@@ -79,8 +79,8 @@ func (m factMetrics) Collect(ch chan<- prometheus.Metric) {
 	}
 	m.feeds(s, gauge, count)
 	for _, name := range slices.Compact(s.Quarantined[:min(len(s.Quarantined), mostLabels)]) { // long ids are cut
-		kind, id, _ := strings.Cut(name, " ")
-		gauge(factQuarantined, 1, kind, strings.Trim(id, `"`))
+		kind, id, _ := strings.Cut(name, ` "`)
+		gauge(factQuarantined, 1, kind, strings.TrimSuffix(id, `"`))
 	}
 	gauge(factQuarantines, float64(len(s.Quarantined)))
 }

@@ -110,16 +110,17 @@ func (l *loader) membership(path string, value *yaml.Node) {
 // section goes through a mapping, and into the sections that are mappings themselves.
 func (l *loader) section(path, name, prefix string, value *yaml.Node, take func(where, name string, value *yaml.Node)) {
 	if value.Kind != yaml.MappingNode {
-		l.fault("%s:%d: %s must have members, such as ttl or redis", path, value.Line, name)
+		l.fault("%s:%d: %s must have members, such as ttl or timeout", path, value.Line, name)
 		return
 	}
 	for i := 0; i+1 < len(value.Content); i += 2 {
 		key, member := value.Content[i], value.Content[i+1]
-		if prefix == "" && member.Kind == yaml.MappingNode {
-			l.section(path, name+"."+key.Value, key.Value+".", member, take)
+		named := key.Value == "http" || key.Value == "postgres" || key.Value == "redis"
+		switch {
+		case prefix == "" && named && member.Tag == "!!null":
 			continue
-		}
-		if prefix == "" && member.Tag == "!!null" && (key.Value == "http" || key.Value == "postgres" || key.Value == "redis") {
+		case prefix == "" && (named || member.Kind == yaml.MappingNode):
+			l.section(path, name+"."+key.Value, key.Value+".", member, take)
 			continue
 		}
 		take(path+":"+strconv.Itoa(key.Line), prefix+key.Value, member)

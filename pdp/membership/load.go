@@ -61,7 +61,7 @@ func (c *Cached) namesake(n needed, key recordKey, sent []Sent, began fact) (*re
 		}
 		if found != nil && found.key != e.key {
 			err := fmt.Errorf("users %s and %s have the same username", quote(found.key.id), quote(e.key.id))
-			c.quarantine.add(n.judge, found.key, err)
+			c.quarantine.add(n.judge, recordKey{sharedUsername, found.key.id}, err)
 			return nil, quarantined(key, err)
 		}
 		found = e
@@ -69,6 +69,7 @@ func (c *Cached) namesake(n needed, key recordKey, sent []Sent, began fact) (*re
 	if found == nil {
 		return c.keep(c.nothing(n, key, began), false), nil
 	}
+	c.quarantine.remove(n.judge, recordKey{sharedUsername, found.key.id})
 	c.keep(found, true)
 	pointer := &record{fact: began, key: key, judge: found.judge, bytes: entryBytes + len(key.id), pointer: found.key.id}
 	pointer.version, pointer.made = 1, true

@@ -70,7 +70,8 @@ func (c *Cached) namesake(n needed, key recordKey, sent []Sent, began fact) (*re
 		return c.keep(c.nothing(n, key, began), false), nil
 	}
 	c.keep(found, true)
-	pointer := &record{fact: began, key: key, judge: found.judge, bytes: entryBytes, pointer: found.key.id}
+	pointer := &record{fact: began, key: key, judge: found.judge, pointer: found.key.id}
+	pointer.bytes = entryBytes + len(key.id)
 	pointer.version, pointer.made = 1, true
 	pointer.expires = c.expiry(began.asOf, false)
 	return c.keep(pointer, true), nil
@@ -202,7 +203,7 @@ func (c *Cached) behind(e *record) bool {
 
 // nothing is the entry of a record that is not there.
 func (c *Cached) nothing(n needed, key recordKey, began fact) *record {
-	e := &record{fact: began, key: key, judge: n.judge, bytes: entryBytes, absent: true}
+	e := &record{fact: began, key: key, judge: n.judge, bytes: entryBytes + len(key.id), absent: true}
 	e.expires = c.expiry(began.asOf, true)
 	return e
 }
@@ -220,7 +221,7 @@ func (c *Cached) userEntry(n needed, key recordKey, sent Sent, began fact, known
 	}
 	e.key.id = draft.ID
 	e.user = &account{draft: draft, shape: shape}
-	e.bytes = entryBytes + assignmentBytes*len(draft.Assignments)
+	e.bytes = entryBytes + max(assignmentBytes*len(draft.Assignments), len(sent.Record))
 	e.hash = sha256.Sum256(encodeUser(nil, draft))
 	c.setVersion(e, sent.Version, known)
 	e.expires = c.expiry(began.asOf, false)
@@ -235,7 +236,9 @@ func (c *Cached) treeEntry(n needed, sent Sent, began fact, known *record) (*rec
 		return nil, err
 	}
 	e.hash = sha256.Sum256(encodeLocations(nil, drafts))
-	return e, c.grow(e, drafts, faults, sent.Version, known)
+	err = c.grow(e, drafts, faults, sent.Version, known)
+	e.bytes = max(e.bytes, entryBytes+len(sent.Record))
+	return e, err
 }
 
 // grow makes the tree of an entry; it is the one that is known where that says the same.

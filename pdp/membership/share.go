@@ -185,7 +185,7 @@ func (c *Cached) unpacked(j *judge, key recordKey, value []byte) (*record, error
 			return nil, err
 		}
 		e.user, e.hash = &account{draft: draft, shape: shape}, sha256.Sum256(content)
-		e.bytes += assignmentBytes * len(draft.Assignments)
+		e.bytes += max(assignmentBytes*len(draft.Assignments), len(content))
 	case organizationRecord:
 		drafts, faults, err := e.judge.locations(newBinaryTokens(content))
 		if err == nil && rootOf(drafts) != key.id {
@@ -200,6 +200,7 @@ func (c *Cached) unpacked(j *judge, key recordKey, value []byte) (*record, error
 			return nil, err
 		}
 		e.version, e.made, e.expires = version, made, e.asOf.Add(c.cfg.TTL)
+		e.bytes = max(e.bytes, entryBytes+len(content))
 	default:
 		e.pointer = string(content)
 	}

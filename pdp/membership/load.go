@@ -61,11 +61,12 @@ func (c *Cached) namesake(n needed, key recordKey, sent []Sent, began fact) (*re
 		}
 		if found != nil && found.key != e.key {
 			err := fmt.Errorf("users %s and %s have the same username", quote(found.key.id), quote(e.key.id))
-			c.quarantine.add(found.key, err)
+			c.quarantine.addAs("username of "+found.key.String(), key, err)
 			return nil, quarantined(key, err)
 		}
 		found = e
 	}
+	c.quarantine.remove(key)
 	if found == nil {
 		return c.keep(c.nothing(n, key, began), false), nil
 	}

@@ -17,39 +17,42 @@ type quarantine struct {
 	log *slog.Logger
 
 	mu      sync.Mutex
-	records map[recordKey]string // why
+	records map[recordKey]suspended
 }
 
+// suspended is how a quarantined record is named, and why it is one.
+type suspended struct{ name, why string }
+
 func newQuarantine(log *slog.Logger) *quarantine {
-	return &quarantine{log: log, records: map[recordKey]string{}}
+	return &quarantine{log: log, records: map[recordKey]suspended{}}
 }
 
 // add names a record, once.
-func (q *quarantine) add(key recordKey, cause error) {
-	if key.kind == usernamePointer {
-		key.id = "" // it is somebody's
-	}
+func (q *quarantine) add(key recordKey, cause error) { q.addAs(key.String(), key, cause) }
+
+// addAs does by another name: a username is somebody's, and cannot be told.
+func (q *quarantine) addAs(name string, key recordKey, cause error) {
 	why := reasonOf(cause)
 	q.mu.Lock()
 	before, known := q.records[key]
 	named := known || len(q.records) < maxQuarantined
 	if named {
-		q.records[key] = why
+		q.records[key] = suspended{name, why}
 	}
 	q.mu.Unlock()
-	if named && before != why {
-		q.log.Error("record quarantined: questions that need it are not answered", "record", key.String(), "faults", why)
+	if named && before.why != why {
+		q.log.Error("record quarantined: questions that need it are not answered", "record", name, "faults", why)
 	}
 }
 
 // remove says that a record is good, or gone.
 func (q *quarantine) remove(key recordKey) {
 	q.mu.Lock()
-	_, known := q.records[key]
+	was, known := q.records[key]
 	delete(q.records, key)
 	q.mu.Unlock()
 	if known {
-		q.log.Info("record is good again", "record", key.String())
+		q.log.Info("record is good again", "record", was.name)
 	}
 }
 
@@ -58,8 +61,8 @@ func (q *quarantine) names() []string {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	names := make([]string, 0, len(q.records))
-	for key := range maps.Keys(q.records) {
-		names = append(names, key.String())
+	for one := range maps.Values(q.records) {
+		names = append(names, one.name)
 	}
 	slices.Sort(names)
 	return names

@@ -126,6 +126,10 @@ func (j *judge) announced(change pdp.Change) (*userDraft, error) {
 // placed adds to changes of locations which organization they are in by now, and which one they are known to have been in.
 func (c *Cached) placed(ctx context.Context, changes []pdp.Change) ([]pdp.Change, error) {
 	all := slices.Clone(changes)
+	located := map[string]string{} // by location, as the origin has it
+	asking, cancel := context.WithTimeout(ctx, c.cfg.FetchTimeout)
+	defer cancel()
+	answers := true // an origin that does not must not keep the announcement from being made
 	for i, change := range changes {
 		if change.Kind != pdp.LocationChanged {
 			continue
@@ -135,18 +139,33 @@ func (c *Cached) placed(ctx context.Context, changes []pdp.Change) ([]pdp.Change
 			was = c.sharedPointer(ctx, recordKey{locationPointer, change.ID})
 		}
 		if change.Organization == "" {
-			if sent, err := c.origin.Organization(ctx, change.ID); err == nil && sent != nil {
-				j := c.judge.Load()
-				if drafts, _, err := j.locations(j.json(sent.Record)); err == nil {
-					all[i].Organization = rootOf(drafts)
-				}
+			if _, known := located[change.ID]; !known && answers {
+				answers = c.locate(asking, change.ID, located)
 			}
+			all[i].Organization = located[change.ID]
 		}
 		if was != "" && was != all[i].Organization && all[i].Organization != "" {
 			all = append(all, pdp.Change{Kind: pdp.LocationChanged, ID: change.ID, Organization: was})
 		}
 	}
 	return all, ctx.Err()
+}
+
+// locate asks the origin for the organization of a location, and takes in all that are in it. It says whether there was an
+// answer.
+func (c *Cached) locate(ctx context.Context, location string, located map[string]string) bool {
+	sent, err := c.origin.Organization(ctx, location)
+	if err != nil || sent == nil {
+		return err == nil
+	}
+	j := c.judge.Load()
+	if drafts, _, err := j.locations(j.json(sent.Record)); err == nil {
+		root := rootOf(drafts)
+		for i := range drafts {
+			located[drafts[i].ID] = root
+		}
+	}
+	return true
 }
 
 // update brings the shared tier to what has been announced. Whatever fails here is not served all the same: it is older than

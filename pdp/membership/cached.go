@@ -196,8 +196,14 @@ func (c *Cached) lookup(ctx context.Context, n needed, known func() *record, fli
 		c.counters.memory.Add(1)
 		return e, nil
 	}
+	waiting := ctx
+	if v == suspect {
+		var cancel context.CancelFunc
+		waiting, cancel = context.WithTimeout(ctx, c.patience(ctx))
+		defer cancel()
+	}
 	for range tries {
-		got, err := c.fly(ctx, n, flight, load)
+		got, err := c.fly(waiting, n, flight, load)
 		switch c.usable(got, n) {
 		case good:
 			return got, nil
@@ -207,7 +213,7 @@ func (c *Cached) lookup(ctx context.Context, n needed, known func() *record, fli
 			}
 		}
 		if err != nil {
-			if c.usable(e, n) == suspect { // the origin cannot be reached: within its budget it will do
+			if c.usable(e, n) != stale { // the origin cannot be reached: within its budget it will do
 				c.counters.fallbacks.Add(1)
 				return e, nil
 			}
@@ -215,6 +221,14 @@ func (c *Cached) lookup(ctx context.Context, n needed, known func() *record, fli
 		}
 	}
 	return nil, cannotBeHad(ctx, fmt.Errorf("%s: %w", flight, errNotSettled))
+}
+
+// patience is how long one fact is waited for where another will do: a question needs several, and an answer in time.
+func (c *Cached) patience(ctx context.Context) time.Duration {
+	if end, ok := ctx.Deadline(); ok {
+		return time.Until(end) / 4
+	}
+	return c.cfg.FetchTimeout / 4
 }
 
 func cannotBeHad(ctx context.Context, err error) error {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -675,5 +676,41 @@ func TestTwoWithOneUsername(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, "jane", u.ID())
 		assert.Empty(t, c.Status().Quarantined)
+	})
+}
+
+// TestWhatIsLongCounts: neither long ids that nobody has nor large records fill more memory than there is to be.
+func TestWhatIsLongCounts(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+		c := openFake(t, o, h.port(), nil)
+		settled()
+		grown := func(f func()) int {
+			before, _ := c.memory.size()
+			f()
+			after, _ := c.memory.size()
+			return after - before
+		}
+		long := strings.Repeat("x", 1000)
+		assert.Greater(t, grown(func() { sees(t, c, long, "") }), 1000)
+		v, err := c.View(t.Context(), pdp.Need{})
+		require.NoError(t, err)
+		assert.Greater(t, grown(func() {
+			_, err := v.UserByUsername(t.Context(), long+"@example.org")
+			require.NoError(t, err)
+		}), 1000)
+		sees(t, c, "jane", "ed_normal")
+		long = strings.Repeat("x", 1<<19)
+		o.setUser("joe", `{"id":"joe","name":{"given":"`+long+`"},"default_location":"ghi","assignments":[{"location":"ghi","role":"ed_normal"}]}`)
+		assert.Greater(t, grown(func() { sees(t, c, "joe", "ed_normal") }), 1<<19)
+		o.setLocations(fakeLocation{ID: "vast", Kind: "region", Model: "regional", Name: long})
+		assert.Greater(t, grown(func() { require.Equal(t, "vast", organizationOf(t, c, "vast")) }), 1<<19)
+		settled()
+		other := openFake(t, o, h.port(), nil)
+		settled()
+		sees(t, other, "joe", "ed_normal")
+		require.Equal(t, "vast", organizationOf(t, other, "vast"))
+		held, _ := other.memory.size()
+		assert.Greater(t, held, 1<<20)
+		assert.Positive(t, other.Status().FromShared)
 	})
 }

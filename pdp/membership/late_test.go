@@ -1,7 +1,9 @@
 package membership
 
 import (
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -38,4 +40,34 @@ func TestAnAnnouncementThatComesLate(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestAFetchThatLandsLate does not replace what was fetched after it began, and its version is not a later one.
+func TestAFetchThatLandsLate(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+		o.unversion = true
+		c := openFake(t, o, h.port(), nil)
+		settled()
+		versionOf := func(need pdp.Need) (string, uint64) {
+			v, err := c.View(t.Context(), need)
+			require.NoError(t, err)
+			u, err := v.User(t.Context(), "jane")
+			require.NoError(t, err)
+			return u.Record().Assignments[0].Role, u.Version()
+		}
+		o.set(func() { o.delay = 500 * time.Millisecond })
+		var late uint64
+		var asking sync.WaitGroup
+		asking.Go(func() { _, late = versionOf(pdp.Need{}) })
+		time.Sleep(100 * time.Millisecond)
+		o.set(func() { o.delay = 0 })
+		o.setUser("jane", nurse("jane", "ed_admin", "ghi"))
+		role, version := versionOf(pdp.Need{AtLeast: []string{"1~unknown"}}) // reads the origin anew
+		require.Equal(t, "ed_admin", role)
+		asking.Wait()
+		assert.Less(t, late, version)
+		role, again := versionOf(pdp.Need{})
+		assert.Equal(t, "ed_admin", role)
+		assert.Equal(t, version, again)
+	})
 }

@@ -280,6 +280,8 @@ func (c *Cached) setVersion(e *record, version uint64, known *record) {
 		e.version = uint64(e.asOf.UnixMicro())
 	case known.hash == e.hash:
 		e.version = known.version
+	case known.order > e.order: // this fetch began before
+		e.version = min(known.version-1, uint64(e.asOf.UnixMicro()))
 	default:
 		e.version = max(known.version+1, uint64(e.asOf.UnixMicro()))
 	}

@@ -151,8 +151,10 @@ func (m *memory) size() (bytes, records int) {
 // newer says whether an entry must not give way to another one of the same record.
 func (e *record) newer(other *record) bool {
 	switch {
-	case !e.absent && !other.absent && e.err == nil && other.err == nil && e.made == other.made && e.version != other.version:
+	case !e.absent && !other.absent && e.err == nil && other.err == nil && !e.made && !other.made && e.version != other.version:
 		return e.version > other.version
+	case e.order > 0 && other.order > 0: // versions of our own say less: they count what has come, in whatever order
+		return e.order > other.order
 	case e.event > 0 && other.event > 0 && e.event != other.event:
 		return e.event > other.event
 	}

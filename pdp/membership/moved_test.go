@@ -2,6 +2,7 @@ package membership
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -104,5 +105,53 @@ func TestAMovedLocation(t *testing.T) {
 			require.NoError(t, err)
 			require.Len(t, all, 1, "the ward is not among those of its old organization")
 		})
+	})
+}
+
+// TestManyLocationsAnnounced ask the origin once for each organization, and not for each location: there is a time in
+// which an announcement must be made.
+func TestManyLocationsAnnounced(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+		c := openFake(t, o, h.port(), nil)
+		settled()
+		before := o.questions()
+		_, err := c.Announce(t.Context(), []pdp.Change{{Kind: pdp.LocationChanged, ID: "metro"}, {Kind: pdp.LocationChanged, ID: "north"},
+			{Kind: pdp.LocationChanged, ID: "ghi"}, {Kind: pdp.LocationChanged, ID: "clinic"}})
+		require.NoError(t, err)
+		assert.Equal(t, before+2, o.questions())
+		assert.Equal(t, []string{"metro", "metro", "metro", "smile"}, organizationsTold(h))
+	})
+}
+
+func organizationsTold(h *hub) []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var all []string
+	for _, a := range h.log {
+		for _, c := range a.changes {
+			all = append(all, c.Organization)
+		}
+	}
+	return all
+}
+
+// TestALocationAnnouncedWhileTheOriginHangs: then every organization is in doubt, and the announcement is made all the same.
+func TestALocationAnnouncedWhileTheOriginHangs(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+		c := openFake(t, o, h.port(), nil)
+		settled()
+		sees(t, c, "jane", "ed_normal")
+		o.set(func() { o.delay = time.Hour })
+		var changes []pdp.Change
+		for i := range MaxChanges {
+			changes = append(changes, pdp.Change{Kind: pdp.LocationChanged, ID: fmt.Sprint("new", i)})
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		before := o.questions()
+		_, err := c.Announce(ctx, changes)
+		require.NoError(t, err)
+		assert.Equal(t, before+1, o.questions())
+		fails(t, c, "jane", pdp.Unavailable)
 	})
 }

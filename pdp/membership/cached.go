@@ -192,7 +192,12 @@ func (c *Cached) lookup(ctx context.Context, n needed, known func() *record, fli
 		return e, nil
 	}
 	for range tries {
-		got, err := c.fly(ctx, n, flight, load)
+		waiting, cancel := ctx, context.CancelFunc(func() {})
+		if v == suspect {
+			waiting, cancel = half(ctx)
+		}
+		got, err := c.fly(waiting, n, flight, load)
+		cancel()
 		switch c.usable(got, n) {
 		case good:
 			return got, nil
@@ -210,6 +215,16 @@ func (c *Cached) lookup(ctx context.Context, n needed, known func() *record, fli
 		}
 	}
 	return nil, cannotBeHad(ctx, fmt.Errorf("%s: %w", flight, errNotSettled))
+}
+
+// half gives half of the time that is left: an origin that hangs must not use it all up where there is something to fall back
+// on, for this fact and for the next.
+func half(ctx context.Context) (context.Context, context.CancelFunc) {
+	ends, ok := ctx.Deadline()
+	if !ok {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, time.Until(ends)/2)
 }
 
 func cannotBeHad(ctx context.Context, err error) error {

@@ -3,6 +3,7 @@ package membership
 import (
 	"hash/maphash"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
@@ -46,36 +47,37 @@ func organizationBytes(locations []locationDraft, content []byte) int {
 const memoryParts = 16
 
 // memory is the in-process tier: what was used last is kept, within a bound of bytes. It is safe for concurrent use.
+//
+// Its parts only keep callers from waiting for each other. The bound is one for all: a large organization is larger than a
+// part's share.
 type memory struct {
 	seed  maphash.Seed
+	limit int64
+	bytes atomic.Int64
 	parts [memoryParts]memoryPart
 }
 
 type memoryPart struct {
 	mu      sync.Mutex
-	limit   int
-	bytes   int
 	entries *simplelru.LRU[recordKey, *record]
 }
 
 // newMemory makes a tier of so many bytes. dropped is told of each entry that is not kept any more; it must be quick, and
 // must not use the memory.
 func newMemory(bytes int, dropped func(*record)) *memory {
-	m := &memory{seed: maphash.MakeSeed()}
+	m := &memory{seed: maphash.MakeSeed(), limit: int64(bytes)}
 	for i := range m.parts {
-		p := &m.parts[i]
-		p.limit = bytes / memoryParts
-		p.entries, _ = simplelru.NewLRU(1<<31-1, func(_ recordKey, e *record) {
-			p.bytes -= e.bytes
+		m.parts[i].entries, _ = simplelru.NewLRU(1<<31-1, func(_ recordKey, e *record) {
+			m.bytes.Add(-int64(e.bytes))
 			dropped(e)
 		})
 	}
 	return m
 }
 
-func (m *memory) part(key recordKey) *memoryPart {
-	return &m.parts[maphash.Comparable(m.seed, key)%memoryParts]
-}
+func (m *memory) at(key recordKey) int { return int(maphash.Comparable(m.seed, key) % memoryParts) }
+
+func (m *memory) part(key recordKey) *memoryPart { return &m.parts[m.at(key)] }
 
 // get gives what is kept of a record, nil where nothing is.
 func (m *memory) get(key recordKey) *record {
@@ -88,6 +90,14 @@ func (m *memory) get(key recordKey) *record {
 
 // put keeps an entry, unless what is kept is newer. It gives what is kept then.
 func (m *memory) put(e *record) *record {
+	kept := m.add(e)
+	if kept == e {
+		m.shrink(e)
+	}
+	return kept
+}
+
+func (m *memory) add(e *record) *record {
 	p := m.part(e.key)
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -97,12 +107,39 @@ func (m *memory) put(e *record) *record {
 		}
 		p.entries.Remove(e.key)
 	}
-	p.bytes += e.bytes
+	m.bytes.Add(int64(e.bytes))
 	p.entries.Add(e.key, e)
-	for p.bytes > p.limit && p.entries.Len() > 1 {
-		p.entries.RemoveOldest()
-	}
 	return e
+}
+
+// fewEntries are dropped of one part before it is another's turn.
+const fewEntries = 8
+
+// shrink drops what was used longest ago until the bound is kept, but not the entry that has just come. It begins where that is,
+// and mostly ends there.
+func (m *memory) shrink(come *record) {
+	for at, spared := m.at(come.key), 0; m.bytes.Load() > m.limit && spared < memoryParts; at = (at + 1) % memoryParts {
+		if m.parts[at].dropOldest(m, come) {
+			spared = 0
+		} else {
+			spared++
+		}
+	}
+}
+
+// dropOldest says whether there was anything to drop.
+func (p *memoryPart) dropOldest(m *memory, but *record) (dropped bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for range fewEntries {
+		_, oldest, ok := p.entries.GetOldest()
+		if !ok || oldest == but || m.bytes.Load() <= m.limit {
+			return dropped
+		}
+		p.entries.RemoveOldest()
+		dropped = true
+	}
+	return dropped
 }
 
 // drop forgets a record.
@@ -118,11 +155,10 @@ func (m *memory) size() (bytes, entries int) {
 	for i := range m.parts {
 		p := &m.parts[i]
 		p.mu.Lock()
-		bytes += p.bytes
 		entries += p.entries.Len()
 		p.mu.Unlock()
 	}
-	return bytes, entries
+	return int(m.bytes.Load()), entries
 }
 
 // newer says whether an entry must not give way to another one of the same record.

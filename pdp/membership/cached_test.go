@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"testing"
@@ -540,6 +541,32 @@ func TestOneFetchForAll(t *testing.T) {
 }
 
 // TestErrorsAreNotKept: whatever failed is asked again.
+// TestOneOrganizationIsNotFetchedByEachLocation: at the start nobody knows that all of them belong to it.
+func TestOneOrganizationIsNotFetchedByEachLocation(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+		const facilities = 200
+		for i := range facilities {
+			o.setLocations(fakeLocation{ID: fmt.Sprint("f", i), Kind: "facility", Parent: "north"})
+		}
+		c := openFake(t, o, h.port(), nil)
+		settled()
+		o.set(func() { o.delay = 50 * time.Millisecond })
+		before := o.questions()
+		var all sync.WaitGroup
+		for i := range facilities {
+			all.Go(func() {
+				v, err := c.View(t.Context(), pdp.Need{})
+				assert.NoError(t, err)
+				l, err := v.Location(t.Context(), fmt.Sprint("f", i))
+				assert.NoError(t, err)
+				assert.NotNil(t, l)
+			})
+		}
+		all.Wait()
+		assert.LessOrEqual(t, o.questions()-before, finders)
+	})
+}
+
 func TestErrorsAreNotKept(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
 		c := openFake(t, o, h.port(), nil)

@@ -54,6 +54,8 @@ type Cached struct {
 	counters   counters
 	instance   string // names this process in tokens, where nothing is shared
 
+	finding chan struct{} // has room for each of the finders
+
 	puts   chan put
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -77,7 +79,7 @@ func OpenCached(cfg CachedConfig) (*Cached, error) {
 		cfg.Logger = slog.Default()
 	}
 	c := &Cached{cfg: cfg, origin: cfg.Origin, shared: cfg.shared, log: cfg.Logger, quarantine: newQuarantine(cfg.Logger),
-		instance: newInstance(), puts: make(chan put, 1024)}
+		instance: newInstance(), finding: make(chan struct{}, finders), puts: make(chan put, 1024)}
 	if cfg.Redis != nil {
 		redis := *cfg.Redis
 		redis.Lease, redis.Logger = cfg.Lease, cfg.Logger

@@ -226,6 +226,41 @@ func TestTheOriginIsAway(t *testing.T) {
 	})
 }
 
+// TestTheOriginHangs: a question does not wait for it until its own time is over, where there is something to fall back on.
+// How old that is counts from when it was last vouched for.
+func TestTheOriginHangs(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+		c := openFake(t, o, h.port(), nil)
+		settled()
+		ask := func(id string) (string, error) {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			v, err := c.View(ctx, pdp.Need{})
+			require.NoError(t, err)
+			u, err := v.User(ctx, id)
+			if err != nil {
+				return "", err
+			}
+			require.NoError(t, ctx.Err())
+			return u.Record().Assignments[0].Role, nil
+		}
+		_, err := ask("jane")
+		require.NoError(t, err)
+		time.Sleep(time.Minute)
+		o.set(func() { o.delay = time.Hour })
+		h.set(func() { h.down = true })
+		time.Sleep(3 * time.Second)
+		role, err := ask("jane")
+		require.NoError(t, err)
+		assert.Equal(t, "ed_normal", role)
+		_, err = ask("joe")
+		require.Error(t, err)
+		time.Sleep(3 * time.Second)
+		_, err = ask("jane")
+		require.Error(t, err)
+	})
+}
+
 func TestAlone(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, _ *hub) {
 		c := openFake(t, o, nil, nil)
@@ -507,6 +542,32 @@ func TestOneFetchForAll(t *testing.T) {
 }
 
 // TestErrorsAreNotKept: whatever failed is asked again.
+// TestOneOrganizationIsNotFetchedByEachLocation: at the start nobody knows that all of them belong to it.
+func TestOneOrganizationIsNotFetchedByEachLocation(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+		const facilities = 200
+		for i := range facilities {
+			o.setLocations(fakeLocation{ID: fmt.Sprint("f", i), Kind: "facility", Parent: "north"})
+		}
+		c := openFake(t, o, h.port(), nil)
+		settled()
+		o.set(func() { o.delay = 50 * time.Millisecond })
+		before := o.questions()
+		var all sync.WaitGroup
+		for i := range facilities {
+			all.Go(func() {
+				v, err := c.View(t.Context(), pdp.Need{})
+				assert.NoError(t, err)
+				l, err := v.Location(t.Context(), fmt.Sprint("f", i))
+				assert.NoError(t, err)
+				assert.NotNil(t, l)
+			})
+		}
+		all.Wait()
+		assert.LessOrEqual(t, o.questions()-before, finders)
+	})
+}
+
 func TestErrorsAreNotKept(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
 		c := openFake(t, o, h.port(), nil)

@@ -118,7 +118,7 @@ func (f *feed) judge(e *record, budget time.Duration, now time.Time) (v verdict,
 	if f.vouched(k, now) {
 		return good, true
 	}
-	if k.age(now) > budget {
+	if elapsed(now, f.knownAt(k)) > budget {
 		return stale, false
 	}
 	if f.vouchers != nobody && !k.asOf.After(f.voucher().doubted(now, f.lease)) {
@@ -175,19 +175,27 @@ func (f *feed) after(m mark, k *fact) bool {
 }
 
 func (f *feed) vouched(k *fact, now time.Time) bool {
-	if f.vouchers == nobody {
-		return false
-	}
+	return f.vouchers != nobody && f.voucher().live(now, f.lease) && f.followed(k)
+}
+
+// followed says whether all changes since the fetch of a fact have been told of, up to what was heard last.
+func (f *feed) followed(k *fact) bool {
 	h := f.voucher()
 	switch {
-	case !h.live(now, f.lease):
-		return false
 	case k.event > 0:
 		return k.event >= h.event
 	case f.vouchers == byStreaming:
 		return k.at.epoch != "" && k.at.epoch == f.at.epoch && k.at.sequence >= f.floor.sequence
 	}
 	return k.asOf.After(h.since.Add(f.lease))
+}
+
+// knownAt is the last moment of which it is known that a fact was true: its fetch, or the news that vouched for it last.
+func (f *feed) knownAt(k *fact) time.Time {
+	if heard := f.voucher().heard; f.vouchers != nobody && f.followed(k) && heard.After(k.asOf) {
+		return heard
+	}
+	return k.asOf
 }
 
 func (f *feed) voucher() *way {

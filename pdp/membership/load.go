@@ -108,7 +108,22 @@ func (c *Cached) tree(ctx context.Context, n needed, location string) (*record, 
 // has says whether a tree has a location. One that must not be used has all that its records name.
 func (t *locationTree) has(location string) bool { return t.drafts[location] != nil }
 
+// finders is how many organizations are looked for at a time by locations of which it is not known where they belong.
+const finders = 8
+
 func (c *Cached) loadTree(ctx context.Context, n needed, location string) (*record, error) {
+	if c.roots.find(location) == "" {
+		// At the start many ask for many locations of one large organization: it need not be loaded for each of them.
+		select {
+		case c.finding <- struct{}{}:
+			defer func() { <-c.finding }()
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		if e := c.memory.get(recordKey{organizationRecord, c.roots.find(location)}); e != nil && e.tree.has(location) && c.usable(e, n) == good {
+			return e, nil
+		}
+	}
 	shared, usable := c.sharedTree(ctx, n, location)
 	key := recordKey{locationPointer, location}
 	if usable {

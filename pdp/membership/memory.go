@@ -53,32 +53,43 @@ const memoryParts = 16
 const absentShare = 16
 
 // memory is the in-process tier: what was used last is kept, within a bound of bytes. It is safe for concurrent use.
+//
+// Its parts only keep callers from waiting for each other. The bound is one for all: a large organization is larger than a
+// part's share.
 type memory struct {
 	seed  maphash.Seed
+	sorts [2]sort // of records that are there, and of those that are not
 	parts [memoryParts]memoryPart
 }
 
-type memoryPart struct {
-	mu             sync.Mutex
-	there, missing recent
+// sort is what the records of one sort take of the memory, and may take.
+type sort struct {
+	limit int64
+	bytes atomic.Int64
 }
 
-// recent keeps records within a bound of bytes: the one that was used longest ago goes first.
-type recent struct {
-	*simplelru.LRU[recordKey, *record]
-	limit, bytes int
+type memoryPart struct {
+	mu     sync.Mutex
+	recent [2]*simplelru.LRU[recordKey, *record] // by sort
+}
+
+// sort is which records it belongs to.
+func (e *record) sort() int {
+	if e.absent {
+		return 1
+	}
+	return 0
 }
 
 // newMemory makes a tier of so many bytes. dropped is told of each record that is not kept any more; it must be quick, and
 // must not use the memory.
 func newMemory(bytes int, dropped func(*record)) *memory {
 	m := &memory{seed: maphash.MakeSeed()}
+	m.sorts[0].limit, m.sorts[1].limit = int64(bytes-bytes/absentShare), int64(bytes/absentShare)
 	for i := range m.parts {
-		p := &m.parts[i]
-		for r, limit := range map[*recent]int{&p.there: bytes / memoryParts, &p.missing: bytes / memoryParts / absentShare} {
-			r.limit = limit
-			r.LRU, _ = simplelru.NewLRU(1<<31-1, func(_ recordKey, e *record) { // the number is no bound, and no error
-				r.bytes -= e.bytes
+		for s := range m.sorts {
+			m.parts[i].recent[s], _ = simplelru.NewLRU(1<<31-1, func(_ recordKey, e *record) { // the number is no bound, and no error
+				m.sorts[s].bytes.Add(-int64(e.bytes))
 				dropped(e)
 			})
 		}
@@ -86,28 +97,37 @@ func newMemory(bytes int, dropped func(*record)) *memory {
 	return m
 }
 
-func (m *memory) part(key recordKey) *memoryPart {
-	return &m.parts[maphash.Comparable(m.seed, key)%memoryParts]
-}
+func (m *memory) at(key recordKey) int { return int(maphash.Comparable(m.seed, key) % memoryParts) }
+
+func (m *memory) part(key recordKey) *memoryPart { return &m.parts[m.at(key)] }
 
 // get gives what is kept of a record, nil where nothing is.
 func (m *memory) get(key recordKey) *record {
 	p := m.part(key)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if e, ok := p.there.Get(key); ok {
-		return e
+	for _, r := range p.recent {
+		if e, ok := r.Get(key); ok {
+			return e
+		}
 	}
-	e, _ := p.missing.Get(key)
-	return e
+	return nil
 }
 
 // put keeps a record, unless what is kept is newer. It gives what is kept then.
 func (m *memory) put(e *record) *record {
+	kept := m.add(e)
+	if kept == e {
+		m.shrink(e)
+	}
+	return kept
+}
+
+func (m *memory) add(e *record) *record {
 	p := m.part(e.key)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, r := range []*recent{&p.there, &p.missing} {
+	for _, r := range p.recent {
 		if kept, ok := r.Peek(e.key); ok {
 			if kept.judge == e.judge && !kept.expired(time.Now()) && kept.newer(e) {
 				return kept
@@ -115,16 +135,42 @@ func (m *memory) put(e *record) *record {
 			r.Remove(e.key)
 		}
 	}
-	r := &p.there
-	if e.absent {
-		r = &p.missing
-	}
-	r.bytes += e.bytes
-	r.Add(e.key, e)
-	for r.bytes > r.limit && r.Len() > 1 {
-		r.RemoveOldest()
-	}
+	m.sorts[e.sort()].bytes.Add(int64(e.bytes))
+	p.recent[e.sort()].Add(e.key, e)
 	return e
+}
+
+// fewRecords are dropped of one part before it is another's turn.
+const fewRecords = 8
+
+// shrink drops what was used longest ago until the bound is kept, but not the record that has just come. It begins where that
+// is, and mostly ends there.
+func (m *memory) shrink(come *record) {
+	for at, spared := m.at(come.key), 0; m.sorts[come.sort()].full() && spared < memoryParts; at = (at + 1) % memoryParts {
+		if m.parts[at].dropOldest(&m.sorts[come.sort()], come) {
+			spared = 0
+		} else {
+			spared++
+		}
+	}
+}
+
+func (s *sort) full() bool { return s.bytes.Load() > s.limit }
+
+// dropOldest says whether there was anything to drop.
+func (p *memoryPart) dropOldest(s *sort, but *record) (dropped bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	recent := p.recent[but.sort()]
+	for range fewRecords {
+		_, oldest, ok := recent.GetOldest()
+		if !ok || oldest == but || !s.full() {
+			return dropped
+		}
+		recent.RemoveOldest()
+		dropped = true
+	}
+	return dropped
 }
 
 // drop forgets a record.
@@ -132,8 +178,9 @@ func (m *memory) drop(key recordKey) {
 	p := m.part(key)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.there.Remove(key)
-	p.missing.Remove(key)
+	for _, r := range p.recent {
+		r.Remove(key)
+	}
 }
 
 // size is how many bytes and records are kept.
@@ -141,11 +188,10 @@ func (m *memory) size() (bytes, records int) {
 	for i := range m.parts {
 		p := &m.parts[i]
 		p.mu.Lock()
-		bytes += p.there.bytes + p.missing.bytes
-		records += p.there.Len() + p.missing.Len()
+		records += p.recent[0].Len() + p.recent[1].Len()
 		p.mu.Unlock()
 	}
-	return bytes, records
+	return int(m.sorts[0].bytes.Load() + m.sorts[1].bytes.Load()), records
 }
 
 // newer says whether an entry must not give way to another one of the same record.

@@ -77,3 +77,35 @@ func joinedRecord(t *testing.T, j *judge, tree *locationTree, i, assignments int
 	require.NoError(t, err)
 	return &record
 }
+
+// A record that is large is kept like any other that is used, and what was used longest ago makes room for it.
+func TestALargeRecordIsKept(t *testing.T) {
+	dropped := 0
+	// A sixteenth is for records that are not there.
+	m := newMemory(1_066_666, func(*record) { dropped++ })
+	put := func(id string, bytes int) {
+		e := &record{key: recordKey{userRecord, id}, bytes: bytes}
+		require.Same(t, e, m.put(e))
+	}
+	for i := range 5000 {
+		put(fmt.Sprint("u", i), 1000)
+	}
+	bytes, entries := m.size()
+	assert.Equal(t, 1_000_000, bytes)
+	assert.Equal(t, 1000, entries)
+	assert.Equal(t, 4000, dropped)
+	put("large", 600_000)
+	for i := range 5000 {
+		put(fmt.Sprint("u", i), 1000)
+		require.NotNil(t, m.get(recordKey{userRecord, "large"}), "after %d others", i)
+	}
+	bytes, entries = m.size()
+	assert.Equal(t, 1_000_000, bytes)
+	assert.Equal(t, 401, entries)
+	put("too large", 2_000_000)
+	_, entries = m.size()
+	assert.Equal(t, 1, entries)
+	put("u1", 1000)
+	bytes, _ = m.size()
+	assert.Equal(t, 1000, bytes)
+}

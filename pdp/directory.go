@@ -11,6 +11,12 @@ type Source interface {
 	View(ctx context.Context, need Need) (View, error)
 }
 
+// Checker is a source that says by itself whether facts can be had, where the first location that comes says too little of
+// the others.
+type Checker interface {
+	CheckFacts(ctx context.Context) error
+}
+
 // View reads one state of the directory. An unknown id is (nil, nil), never an error; an error means that the fact
 // could not be learned, and the question that needs it is not answered. Safe for concurrent use.
 type View interface {

@@ -1,6 +1,9 @@
 package pdp
 
-import "errors"
+import (
+	"errors"
+	"strings"
+)
 
 // Kind says what went wrong, so that a front door can answer with the right status. A denial is not an error.
 type Kind string
@@ -22,7 +25,7 @@ type Error struct {
 
 func (e *Error) Error() string {
 	if e.Err != nil {
-		return e.Message + ": " + e.Err.Error()
+		return strings.TrimSuffix(e.Message, ".") + ": " + e.Err.Error()
 	}
 	return e.Message
 }

@@ -16,10 +16,16 @@ func (e *Engine) CheckPolicy(ctx context.Context) error {
 	return p.probe(ctx)
 }
 
+// ErrNoLocations is for a directory by which nobody can be allowed anything.
+var ErrNoLocations = errors.New("the directory has no locations")
+
 // CheckFacts fails where no facts can be had, or where there are none. Without a source there is nothing to check.
 func (e *Engine) CheckFacts(ctx context.Context) error {
 	if e.source == nil {
 		return nil
+	}
+	if c, ok := e.source.(Checker); ok {
+		return c.CheckFacts(ctx)
 	}
 	view, err := e.source.View(ctx, Need{Using: true})
 	if err != nil {
@@ -27,7 +33,7 @@ func (e *Engine) CheckFacts(ctx context.Context) error {
 	}
 	some, err := view.Locations(ctx, LocationQuery{Limit: 1})
 	if err == nil && len(some) == 0 {
-		err = errors.New("the directory has no locations")
+		err = ErrNoLocations
 	}
 	return err
 }

@@ -158,7 +158,7 @@ const patience = 5 * time.Second
 func (d *remoteDirectory) reached(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	return d.Check(ctx)
+	return errors.Join(d.CheckFacts(ctx), d.CheckShared(ctx))
 }
 
 func (d *remoteDirectory) attributes() []any { return []any{"directory", d.name} }

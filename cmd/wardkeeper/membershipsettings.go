@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -86,7 +87,7 @@ func (l *loader) membership(path string, value *yaml.Node) {
 		return
 	}
 	table := l.settings.membership.table()
-	var known []string
+	known := slices.Clone(sectionNames)
 	table.VisitAll(func(f *pflag.Flag) { known = append(known, f.Name) })
 	seen := map[string]int{}
 	l.section(path, membershipKey, "", value, func(where, name string, value *yaml.Node) {
@@ -107,6 +108,8 @@ func (l *loader) membership(path string, value *yaml.Node) {
 	})
 }
 
+var sectionNames = []string{"http", "postgres", "redis"}
+
 // section goes through a mapping, and into the sections that are mappings themselves.
 func (l *loader) section(path, name, prefix string, value *yaml.Node, take func(where, name string, value *yaml.Node)) {
 	if value.Kind != yaml.MappingNode {
@@ -115,11 +118,11 @@ func (l *loader) section(path, name, prefix string, value *yaml.Node, take func(
 	}
 	for i := 0; i+1 < len(value.Content); i += 2 {
 		key, member := value.Content[i], value.Content[i+1]
-		named := key.Value == "http" || key.Value == "postgres" || key.Value == "redis"
+		named := slices.Contains(sectionNames, key.Value)
 		switch {
 		case prefix == "" && named && member.Tag == "!!null":
 			continue
-		case prefix == "" && (named || member.Kind == yaml.MappingNode):
+		case prefix == "" && named:
 			l.section(path, name+"."+key.Value, key.Value+".", member, take)
 			continue
 		}
@@ -203,6 +206,13 @@ func nameOf(directory string) string {
 	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
 }
 
+// How long nothing may be heard of changes: a shorter lease than this is over before a beat has come, a longer one vouches for
+// what nobody has heard of for too long.
+const (
+	shortestLease = 100 * time.Millisecond
+	longestLease  = time.Minute
+)
+
 // validateMembership finds the faults of the settings about facts.
 func (s *settings) validateMembership() error {
 	var faults []error
@@ -212,6 +222,16 @@ func (s *settings) validateMembership() error {
 			faults = append(faults, fmt.Errorf("%s is %s: it must be longer than nothing", s.origin(membershipKey+"."+f.Name), d))
 		}
 	})
+	for name, n := range map[string]int{
+		"http.max_connections": m.HTTP.MaxConnections, "postgres.max_connections": m.Postgres.MaxConnections, "redis.stream_length": m.Redis.StreamLength,
+	} {
+		if n < 1 {
+			faults = append(faults, fmt.Errorf("%s is %d: it must be 1 at least", s.origin(membershipKey+"."+name), n))
+		}
+	}
+	if s.Lease > longestLease || s.Lease > 0 && s.Lease < shortestLease {
+		faults = append(faults, fmt.Errorf("%s is %s: say %s to %s", s.origin("lease"), s.Lease, shortestLease, longestLease))
+	}
 	if m.Memory < 1<<20 {
 		faults = append(faults, fmt.Errorf("%s is %s: the in-process cache needs 1MiB at least", s.origin(membershipKey+".memory"), &m.Memory))
 	}
@@ -268,6 +288,7 @@ func (s *settings) membershipOrigin(logger *slog.Logger) (membership.Origin, err
 	}
 	c := s.membership.Postgres
 	c.URL, c.Logger, c.Beat = s.Directory, logger, s.Lease/5
+	_, c.Told = s.origins[membershipKey+".postgres.listen"] // whoever names the channel knows that it is told
 	origin, err := membership.OpenPostgres(context.Background(), c)
 	if err != nil {
 		return nil, err

@@ -54,8 +54,8 @@ func open(ctx context.Context, s sources, logger *slog.Logger) (*decisions, erro
 	if err == nil && d.directory != nil && d.engine.Policy() == nil {
 		err = d.directory.exists() // what it says is judged by the first policy that comes
 	}
-	if err == nil && d.directory != nil && s.once {
-		err = d.directory.reached(ctx)
+	if d.directory != nil && s.once {
+		err = errors.Join(err, d.directory.reached(ctx))
 	}
 	if err != nil {
 		d.close()

@@ -43,7 +43,7 @@ func (e *record) join(trees []*locationTree) (*pdp.User, error) {
 
 // quarantined is the failure of a question that needs a record which breaks a rule of DOMAIN.md section 1.
 func quarantined(key recordKey, cause error) error {
-	return &pdp.Error{Kind: pdp.Unavailable, Message: "Membership facts are unavailable.",
+	return &pdp.Error{Kind: pdp.Unavailable, Message: "A record that this needs breaks a rule of the directory.",
 		Err: fmt.Errorf("%s is quarantined: %w", key, cause)}
 }
 

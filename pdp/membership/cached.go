@@ -78,7 +78,7 @@ func OpenCached(cfg CachedConfig) (*Cached, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
-	c := &Cached{cfg: cfg, origin: cfg.Origin, shared: cfg.shared, log: cfg.Logger, quarantine: newQuarantine(cfg.Logger),
+	c := &Cached{cfg: cfg, origin: cfg.Origin, shared: cfg.shared, log: cfg.Logger, quarantine: newQuarantine(cfg.TTL, cfg.Logger),
 		instance: newInstance(), finding: make(chan struct{}, finders), puts: make(chan put, 1024)}
 	if cfg.Redis != nil {
 		redis := *cfg.Redis
@@ -98,7 +98,7 @@ func OpenCached(cfg CachedConfig) (*Cached, error) {
 		vouchers = byStreaming
 	}
 	c.roots.of = map[string]string{}
-	c.feed = newFeed(vouchers, cfg.Lease, 2*cfg.TTL, c.roots.find)
+	c.feed = newFeed(vouchers, cfg.Lease, cfg.TTL+cfg.TTL/5, c.roots.find)
 	if c.shared == nil {
 		c.feed.alone, c.feed.at.epoch = true, c.instance
 	}
@@ -288,12 +288,26 @@ func (c *Cached) life(absent bool) time.Duration {
 	return time.Duration(float64(ttl) * (0.9 + 0.2*rand.Float64()))
 }
 
-// Check fails where the origin cannot be reached or cannot answer, or where the shared tier cannot be.
-func (c *Cached) Check(ctx context.Context) error {
-	err := c.origin.Check(ctx)
-	if c.shared != nil {
-		_, sharedErr := c.shared.get(ctx, recordKey{userRecord, "nobody"})
-		err = errors.Join(err, sharedErr)
+var _ pdp.Checker = (*Cached)(nil)
+
+// CheckFacts implements [pdp.Checker]: it fails where the origin cannot be reached, or has no locations. A record that is
+// quarantined is another's trouble.
+func (c *Cached) CheckFacts(ctx context.Context) error {
+	if err := c.origin.Check(ctx); err != nil {
+		return err
 	}
+	some, err := c.origin.Locations(ctx, "", 1)
+	if err == nil && len(some) == 0 {
+		err = pdp.ErrNoLocations
+	}
+	return err
+}
+
+// CheckShared fails where the shared tier cannot be reached.
+func (c *Cached) CheckShared(ctx context.Context) error {
+	if c.shared == nil {
+		return nil
+	}
+	_, err := c.shared.get(ctx, recordKey{userRecord, "nobody"})
 	return err
 }

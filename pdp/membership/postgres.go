@@ -28,6 +28,9 @@ type PostgresConfig struct {
 	Tables PostgresTables
 	// Listen is the channel of announcements; empty means that there are none.
 	Listen string
+	// Told says that the channel is told of every change, by whatever means. Otherwise it is listened to only while all three
+	// tables have the triggers of [PostgresSchema]: silence would be taken for news that nothing has changed.
+	Told bool
 	// Beat is how often the listening connection is tried, 200 ms by default. Without an answer for five beats it is lost.
 	Beat time.Duration
 	// MaxConnections bounds the pool, 8 by default. Listening takes one more.
@@ -51,6 +54,7 @@ type Postgres struct {
 	connect *pgx.ConnConfig // of the listening connection
 	tables  tables
 	channel string
+	told    bool
 	beat    time.Duration
 	timeout time.Duration
 	secrets secrets
@@ -77,7 +81,7 @@ func OpenPostgres(_ context.Context, cfg PostgresConfig) (*Postgres, error) {
 	if cfg.Beat < 0 || cfg.Timeout < 0 || cfg.MaxConnections < 0 || cfg.MaxConnections > 1<<15 {
 		return nil, invalid("a limit of the database is out of range")
 	}
-	p := &Postgres{tables: names, channel: cfg.Listen, beat: cfg.Beat, timeout: cfg.Timeout, logger: cfg.Logger}
+	p := &Postgres{tables: names, channel: cfg.Listen, told: cfg.Told, beat: cfg.Beat, timeout: cfg.Timeout, logger: cfg.Logger}
 	if p.beat == 0 {
 		p.beat = 200 * time.Millisecond
 	}

@@ -20,7 +20,10 @@ const (
 	latestReconnect  = 5 * time.Second
 )
 
-var errSilent = errors.New("the listening connection is silent")
+var (
+	errSilent = errors.New("the listening connection is silent")
+	errUntold = errors.New("not every table has the triggers that tell of changes")
+)
 
 // Listen implements [Listener], by a connection of its own. Without a channel it only waits.
 func (p *Postgres) Listen(ctx context.Context, hear Hearing) {
@@ -67,6 +70,9 @@ func (p *Postgres) listenOnce(ctx context.Context, hear Hearing) (began bool, er
 	if err := l.begin(dialing); err != nil {
 		return false, err
 	}
+	if err := p.isTold(dialing, conn); err != nil {
+		return false, err
+	}
 	hear.Began(time.Now())
 	p.logger.Info("listening to the changes of the database", "channel", p.channel)
 	for {
@@ -74,6 +80,22 @@ func (p *Postgres) listenOnce(ctx context.Context, hear Hearing) (began bool, er
 			return true, err
 		}
 	}
+}
+
+// isTold fails where changes of some table would not be heard of.
+func (p *Postgres) isTold(ctx context.Context, conn *pgx.Conn) error {
+	if p.told {
+		return nil
+	}
+	const telling = `SELECT count(DISTINCT t.tgrelid) = 3 FROM pg_trigger t JOIN pg_proc f ON f.oid = t.tgfoid
+		WHERE t.tgrelid = ANY (ARRAY[to_regclass($1), to_regclass($2), to_regclass($3)]::oid[])
+		AND NOT t.tgisinternal AND t.tgenabled IN ('O', 'A') AND f.proname LIKE 'wardkeeper\_%\_written'`
+	all := false
+	err := conn.QueryRow(ctx, telling, p.tables.users, p.tables.assignments, p.tables.locations).Scan(&all)
+	if err == nil && !all {
+		err = errUntold
+	}
+	return err
 }
 
 func (p *Postgres) patience() time.Duration { return beatsUntilLost * p.beat }

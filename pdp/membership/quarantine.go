@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 )
 
 // maxQuarantined bounds how many records are named; more are refused all the same, and only counted while they are asked for.
@@ -17,12 +18,19 @@ type quarantine struct {
 	log *slog.Logger
 
 	mu      sync.Mutex
-	judge   *judge               // whose verdicts count
-	records map[recordKey]string // why
+	judge   *judge // whose verdicts count
+	records map[recordKey]suspended
+	keep    time.Duration // what has not been found at fault for so long is not named any more
 }
 
-func newQuarantine(log *slog.Logger) *quarantine {
-	return &quarantine{log: log, records: map[recordKey]string{}}
+// suspended is why a record is quarantined, and when that was last found.
+type suspended struct {
+	why string
+	at  time.Time
+}
+
+func newQuarantine(keep time.Duration, log *slog.Logger) *quarantine {
+	return &quarantine{log: log, records: map[recordKey]suspended{}, keep: keep}
 }
 
 // adopt begins anew, with what another judge says.
@@ -43,10 +51,10 @@ func (q *quarantine) add(j *judge, key recordKey, cause error) {
 	before, known := q.records[key]
 	named := j == q.judge && (known || len(q.records) < maxQuarantined)
 	if named {
-		q.records[key] = why
+		q.records[key] = suspended{why, time.Now()}
 	}
 	q.mu.Unlock()
-	if named && before != why {
+	if named && before.why != why {
 		q.log.Error("record quarantined: questions that need it are not answered", "record", key.String(), "faults", why)
 	}
 }
@@ -68,8 +76,9 @@ func (q *quarantine) remove(j *judge, key recordKey) {
 func (q *quarantine) names() []string {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	maps.DeleteFunc(q.records, func(_ recordKey, s suspended) bool { return time.Since(s.at) > q.keep })
 	names := make([]string, 0, len(q.records))
-	for key := range maps.Keys(q.records) {
+	for key := range q.records {
 		names = append(names, key.String())
 	}
 	slices.Sort(names)

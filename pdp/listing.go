@@ -184,9 +184,17 @@ func halfOf(ctx context.Context) time.Time {
 	return time.Now().Add(time.Until(deadline) / 2)
 }
 
+// firstStretch is how many candidates are fetched first: most pages are short, and most candidates are hits.
+func (l *listing) firstStretch() int {
+	if l.number > 1 {
+		return stretch
+	}
+	return min(max(2*l.limit, defaultLimit), stretch)
+}
+
 // users yields the users of a location in the order of the list.
 func (l *listing) users(ctx context.Context, view View, beneath string, candidateOf func(*User) candidate) candidates {
-	q := UserQuery{Beneath: beneath, Sort: l.sort, Descending: l.descending, Text: l.query, After: l.after, Limit: stretch}
+	q := UserQuery{Beneath: beneath, Sort: l.sort, Descending: l.descending, Text: l.query, After: l.after, Limit: l.firstStretch()}
 	return func(yield func(candidate, error) bool) {
 		for {
 			found, err := view.Users(ctx, q)
@@ -204,7 +212,7 @@ func (l *listing) users(ctx context.Context, view View, beneath string, candidat
 			if !found.More || len(found.Users) == 0 {
 				return
 			}
-			q.After = found.Cursors[len(found.Cursors)-1]
+			q.After, q.Limit = found.Cursors[len(found.Cursors)-1], stretch
 		}
 	}
 }

@@ -193,3 +193,25 @@ func postgresSilence(t *testing.T, server *servertest.Postgres) {
 	nothing.stop()
 	assert.Empty(t, nothing.events, "without a channel there is nothing to hear")
 }
+
+// TestPostgresUntold: silence is taken for news only where every change would be told.
+func TestPostgresUntold(t *testing.T) {
+	server := servertest.StartPostgres(t)
+	p, conn := filled(t, server, mixed(t, 1, 4))
+	untold := func(name string, change string, cfg PostgresConfig) {
+		do(t, conn, change)
+		cfg.URL, cfg.Listen = p.connect.ConnString(), DefaultPostgresChannel
+		h := hearing(t, postgresAt(t, cfg))
+		require.Eventually(t, func() bool { return len(h.errs()) > 0 }, patient, time.Millisecond, name)
+		assert.ErrorContains(t, h.errs()[0], "triggers", name)
+		assert.Zero(t, h.count("began"), name)
+	}
+	views := `CREATE VIEW people AS SELECT * FROM users; CREATE VIEW held AS SELECT * FROM assignments; CREATE VIEW sites AS SELECT * FROM locations`
+	others := PostgresConfig{Tables: PostgresTables{Users: "people", Assignments: "held", Locations: "sites"}}
+	untold("views", views, others)
+	others.URL, others.Listen, others.Told = p.connect.ConnString(), DefaultPostgresChannel, true
+	hearing(t, postgresAt(t, others)).beatSince(time.Now())
+	untold("a table without", "ALTER TABLE assignments DISABLE TRIGGER USER", PostgresConfig{})
+	do(t, conn, "ALTER TABLE assignments ENABLE TRIGGER USER")
+	hearing(t, p).beatSince(time.Now())
+}

@@ -156,6 +156,7 @@ type needed struct {
 	budget time.Duration
 	since  uint64 // when the view was asked for, in the order of the feed
 	fresh  bool   // nothing fetched before will do
+	sure   bool   // nothing suspect will do, even if nothing better can be had
 }
 
 // usable says what an entry may be used for.
@@ -169,7 +170,7 @@ func (c *Cached) usable(e *record, n needed) verdict {
 	case e.order > n.since && !vouched:
 		// It was fetched for this very question, or since: that is as new as anything can be.
 		return c.unlessOutdated(e, now)
-	case n.fresh && e.order < n.since:
+	case n.fresh && e.order < n.since, n.sure && v == suspect:
 		return stale
 	}
 	return v

@@ -775,3 +775,50 @@ func TestWhatIsLongCounts(t *testing.T) {
 		assert.Positive(t, other.Status().FromShared)
 	})
 }
+
+// TestAtLeastWhatWasTrimmed: a change that was missed, and is not in the stream any more, is not taken for known. What may be
+// older than it does not serve, though the origin cannot be reached.
+func TestAtLeastWhatWasTrimmed(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+		first, apart := openFake(t, o, h.port(), nil), h.port()
+		second := openFake(t, o, apart, nil)
+		settled()
+		sees(t, second, "jane", "ed_normal")
+		h.set(func() { apart.cut, h.trimmed = true, true })
+		settled()
+		o.setUser("jane", nurse("jane", "ed_admin", "ghi"))
+		token := announceUser(t, first, "jane")
+		h.set(func() { apart.cut = false })
+		settled()
+		o.set(func() { o.down = true })
+		_, err := seen(t, second, "jane", pdp.Need{})
+		require.NoError(t, err, "within its budget")
+		role, err := seen(t, second, "jane", pdp.Need{AtLeast: []string{token}})
+		require.Error(t, err, role)
+		assert.Equal(t, pdp.Unavailable, pdp.KindOf(err))
+		o.set(func() { o.down = false })
+		role, err = seen(t, second, "jane", pdp.Need{AtLeast: []string{token}})
+		require.NoError(t, err)
+		assert.Equal(t, "ed_admin", role)
+		asked := o.questions()
+		_, err = seen(t, second, "jane", pdp.Need{AtLeast: []string{token}})
+		require.NoError(t, err)
+		assert.Equal(t, asked, o.questions(), "what was fetched since need not be fetched again")
+	})
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+		first, apart := openFake(t, o, h.port(), nil), h.port()
+		second := openFake(t, o, apart, func(cfg *CachedConfig) { cfg.Announced = false }) // its facts live by their age
+		settled()
+		h.set(func() { apart.cut, h.trimmed = true, true })
+		settled()
+		sees(t, second, "jane", "ed_normal")
+		o.setUser("jane", nurse("jane", "ed_admin", "ghi"))
+		token := announceUser(t, first, "jane")
+		h.set(func() { apart.cut = false })
+		settled()
+		sees(t, second, "jane", "ed_normal")
+		role, err := seen(t, second, "jane", pdp.Need{AtLeast: []string{token}})
+		require.NoError(t, err)
+		assert.Equal(t, "ed_admin", role)
+	})
+}

@@ -219,6 +219,7 @@ type hub struct {
 	log      []announced
 	epoch    int
 	down     bool
+	trimmed  bool // who connects finds nothing of what was announced before
 	muted    bool // announcements are written and nobody is told: how it would be without the stream
 	ports    []*port
 }
@@ -341,6 +342,10 @@ func (p *port) follow(ctx context.Context, hear followed) {
 			connected, epoch, p.seen = true, p.hub.epoch, len(p.log)
 			at := position{p.epochName(), uint64(len(p.log))}
 			tail := slices.Clone(p.log)
+			floor := position{at.epoch, 0}
+			if p.trimmed {
+				tail, floor = nil, at
+			}
 			if p.muted {
 				tail = nil
 			}
@@ -348,7 +353,7 @@ func (p *port) follow(ctx context.Context, hear followed) {
 			if lost {
 				hear.lost(errHub)
 			}
-			hear.began(at, position{at.epoch, 0}, tail, asOf)
+			hear.began(at, floor, tail, asOf)
 		default:
 			news := slices.Clone(p.log[p.seen:])
 			p.seen = len(p.log)

@@ -212,6 +212,13 @@ func (f *feed) knows(p position) bool {
 	return (f.alone || f.stream.live(time.Now(), f.lease)) && p.epoch == f.at.epoch && p.sequence <= f.at.sequence
 }
 
+// told says whether a place in the stream is one whose changes are remembered, rather than one from before.
+func (f *feed) told(p position) bool {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return p.epoch == f.at.epoch && p.sequence > f.floor.sequence
+}
+
 // take remembers changes heard of at a place in the stream, zero where they were heard elsewhere.
 func (f *feed) take(changes []pdp.Change, at position) {
 	roots := make(map[string]string)

@@ -71,3 +71,26 @@ func TestAFetchThatLandsLate(t *testing.T) {
 		assert.Equal(t, version, again)
 	})
 }
+
+// TestAnAnnouncementDuringAFetch: what was fetched for this very question is not good enough, where a change was told since.
+func TestAnAnnouncementDuringAFetch(t *testing.T) {
+	for name, alone := range map[string]bool{"alone": true, "with others": false} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+				var p *port
+				if !alone {
+					p = h.port()
+				}
+				c := openFake(t, o, p, nil)
+				settled()
+				o.set(func() { o.delay = 500 * time.Millisecond })
+				var asking sync.WaitGroup
+				asking.Go(func() { sees(t, c, "jane", "ed_admin") })
+				time.Sleep(100 * time.Millisecond)
+				o.setUser("jane", nurse("jane", "ed_admin", "ghi"))
+				announceUser(t, c, "jane")
+				asking.Wait()
+			})
+		})
+	}
+}

@@ -108,3 +108,20 @@ func TestMarksAreBounded(t *testing.T) {
 		assert.Len(t, f.marks.byKey, 1, "what no fact can be older than is forgotten")
 	})
 }
+
+// TestAVersionOfOurOwnIsNotCompared with one that was announced: they count different things.
+func TestAVersionOfOurOwnIsNotCompared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, s := markedFeed()
+		began := f.start()
+		began.made = true
+		before := userFact(began, 1<<50)
+		s.changed(announced{position{"e", 1}, changed(5)})
+		v, _ := ageless(f, before)
+		assert.Equal(t, stale, v)
+		began = f.start()
+		began.made = true
+		v, _ = ageless(f, userFact(began, 3))
+		assert.Equal(t, good, v)
+	})
+}

@@ -41,8 +41,11 @@ func (c *Cached) View(_ context.Context, need pdp.Need) (pdp.View, error) {
 		if err != nil {
 			return nil, err
 		}
-		// What is not known to have been heard here, the origin knows.
-		n.fresh = n.fresh || !c.feed.knows(at)
+		// What is not known to have been heard here, the origin knows. What was there before the stream was followed makes
+		// facts suspect, where the stream is what vouches for them.
+		told := c.feed.told(at)
+		n.fresh = n.fresh || !c.feed.knows(at) || !told && c.feed.vouchers != byStreaming
+		n.sure = n.sure || !told
 	}
 	return &cachedView{c: c, need: n}, nil
 }

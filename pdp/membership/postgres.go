@@ -33,7 +33,7 @@ type PostgresConfig struct {
 	Told bool
 	// Beat is how often the listening connection is tried, 200 ms by default. Without an answer for five beats it is lost.
 	Beat time.Duration
-	// MaxConnections bounds the pool, 8 by default. Listening takes one more.
+	// MaxConnections bounds the pool, 8 by default, half of it for lists. Listening takes one more.
 	MaxConnections int
 	// Timeout bounds a question for a record, 1 s by default, and connecting. A list may take five times that.
 	Timeout time.Duration
@@ -57,6 +57,8 @@ type Postgres struct {
 	told    bool
 	beat    time.Duration
 	timeout time.Duration
+	// listing has room for as many lists as are read at a time: they take long, and must leave connections for records.
+	listing chan struct{}
 	secrets secrets
 	logger  *slog.Logger
 	// queries are written once it is known which tables have versions.
@@ -110,6 +112,7 @@ func OpenPostgres(_ context.Context, cfg PostgresConfig) (*Postgres, error) {
 	if cfg.MaxConnections > 0 {
 		settings.MaxConns = int32(cfg.MaxConnections)
 	}
+	p.listing = make(chan struct{}, max(settings.MaxConns/2, 1))
 	settings.MinConns, settings.MinIdleConns = 0, 0
 	// The pool outlives the context of opening it.
 	if p.pool, err = pgxpool.NewWithConfig(context.Background(), settings); err != nil {

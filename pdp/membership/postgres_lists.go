@@ -201,6 +201,12 @@ func (p *Postgres) Users(ctx context.Context, q pdp.UserQuery) (SentUsers, error
 	}
 	var page SentUsers
 	err := p.ask(ctx, listPatience*p.timeout, func(ctx context.Context, queries *postgresQueries) error {
+		select {
+		case p.listing <- struct{}{}:
+			defer func() { <-p.listing }()
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 		page = SentUsers{}
 		rows, err := p.pool.Query(ctx, queries.lists[s], args...)
 		if err != nil {

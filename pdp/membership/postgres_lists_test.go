@@ -3,7 +3,9 @@ package membership
 import (
 	"context"
 	"encoding/json"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -45,7 +47,7 @@ func stretchIn(t testing.TB, d *Directory, q pdp.UserQuery) (s stretch) {
 
 // bothWays answers lists by gathering users, and by walking through all.
 func bothWays(p *Postgres) map[string]*Postgres {
-	walk := &Postgres{pool: p.pool, tables: p.tables, timeout: p.timeout}
+	walk := &Postgres{pool: p.pool, tables: p.tables, timeout: p.timeout, listing: p.listing}
 	walk.queries.Store(newPostgresQueries(p.tables, true, true, 0))
 	return map[string]*Postgres{"gathered": p, "walked": walk}
 }
@@ -102,4 +104,32 @@ func postgresCursors(t *testing.T, server *servertest.Postgres) {
 			}
 		}
 	}
+}
+
+// Lists that take long leave connections for the records that decisions need.
+func postgresListsWait(t *testing.T, server *servertest.Postgres) {
+	ctx := context.Background()
+	filledOne, conn := filled(t, server, parsed(t, withUsers(`{"id": "a"}`)))
+	p := postgresAt(t, PostgresConfig{URL: filledOne.connect.ConnString(), MaxConnections: 4})
+	_, err := p.User(ctx, "a")
+	require.NoError(t, err)
+	lock := connected(t, filledOne.connect.ConnString())
+	slow := p.queries.Load()
+	for shape := range slow.lists {
+		slow.lists[shape] = "SELECT pg_advisory_lock_shared(1)::text, 0::bigint, 0::bigint, $1::text, $2::bigint, $3::bigint"
+	}
+	do(t, lock, "SELECT pg_advisory_lock(1)")
+	var lists sync.WaitGroup
+	for range 8 {
+		lists.Go(func() { _, _ = p.Users(ctx, pdp.UserQuery{Limit: 1}) })
+	}
+	require.Eventually(t, func() bool {
+		var waiting int
+		err := conn.QueryRow(ctx, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted").Scan(&waiting)
+		return err == nil && waiting == 2
+	}, patient, 5*time.Millisecond)
+	_, err = p.User(ctx, "a")
+	require.NoError(t, err)
+	do(t, lock, "SELECT pg_advisory_unlock(1)")
+	lists.Wait()
 }

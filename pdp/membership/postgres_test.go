@@ -109,6 +109,7 @@ func TestPostgres(t *testing.T) {
 		"errors":                    postgresErrors,
 		"schema twice":              postgresSchemaTwice,
 		"pages":                     postgresPages,
+		"lists that take long":      postgresListsWait,
 		"cursors":                   postgresCursors,
 		"writes":                    postgresWrites,
 		"one who writes late":       postgresLateWriter,

@@ -288,7 +288,9 @@ func (v *cachedView) listedUser(ctx context.Context, sent Sent, began fact) (*se
 	if v.c.behind(e) || v.c.usable(e, v.need) != good {
 		return v.user(ctx, e.key.id)
 	}
-	v.c.keep(e, !e.made)
+	// What is known is shared already: a list has many users, which would crowd out what others wait for.
+	known := v.c.memory.get(e.key)
+	v.c.keep(e, !e.made && (known == nil || known.version != e.version))
 	return v.join(ctx, e)
 }
 

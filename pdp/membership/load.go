@@ -204,18 +204,6 @@ func (c *Cached) fetch(ctx context.Context, key recordKey, ask func(context.Cont
 	}
 }
 
-// behind says whether a fetched record is older than is known of it.
-func (c *Cached) behind(e *record) bool {
-	if e.absent || e.made || e.err != nil {
-		return false
-	}
-	if e.version < c.feed.least(e.key) {
-		return true
-	}
-	kept := c.memory.get(e.key)
-	return kept != nil && !kept.absent && !kept.made && kept.version > e.version && !kept.expired(time.Now())
-}
-
 // nothing is the entry of a record that is not there.
 func (c *Cached) nothing(n needed, key recordKey, began fact) *record {
 	e := &record{fact: began, key: key, judge: n.judge, bytes: entryBytes + len(key.id), absent: true}
@@ -277,29 +265,6 @@ func (c *Cached) grow(e *record, drafts []locationDraft, faults *Faults, version
 	var err error
 	e.tree, err = e.judge.tree(drafts, faults, e.version, previous)
 	return err
-}
-
-// setVersion takes the origin's version, or else counts: the same content keeps its number, other content gets a greater
-// one, the microseconds of its fetch where these are.
-func (c *Cached) setVersion(e *record, version uint64, known *record) {
-	if version != 0 {
-		e.version = version
-		return
-	}
-	e.made = true
-	if kept := c.memory.get(e.key); kept != nil && !kept.absent {
-		known = kept
-	}
-	switch {
-	case known == nil || known.absent:
-		e.version = uint64(e.asOf.UnixMicro())
-	case known.hash == e.hash:
-		e.version = known.version
-	case known.order > e.order: // this fetch began before
-		e.version = min(known.version-1, uint64(e.asOf.UnixMicro()))
-	default:
-		e.version = max(known.version+1, uint64(e.asOf.UnixMicro()))
-	}
 }
 
 // keep puts an entry into the in-process tier and, where it is worth it, into the shared one.

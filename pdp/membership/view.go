@@ -2,7 +2,6 @@ package membership
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -234,64 +233,6 @@ func (v *cachedView) Locations(ctx context.Context, q pdp.LocationQuery) ([]*pdp
 		all = append(all, l)
 	}
 	return all, nil
-}
-
-// errOffsets is for an origin that does not say where each user of a list is.
-var errOffsets = errors.New("the origin gave a list whose places do not fit its users")
-
-// Users implements [pdp.View]. Lists are not kept: each is read from the origin, as it is now.
-func (v *cachedView) Users(ctx context.Context, q pdp.UserQuery) (pdp.Users, error) {
-	if len(q.Beneath) > longest {
-		return pdp.Users{}, nil
-	}
-	q.Limit = limit(q.Limit)
-	began := v.c.feed.start()
-	sent, err := v.c.origin.Users(ctx, q)
-	if err == nil && (len(sent.Users) != len(sent.Offsets) || len(sent.Users) > q.Limit) {
-		err = errOffsets
-	}
-	if err != nil {
-		return pdp.Users{}, cannotBeHad(ctx, err)
-	}
-	page := pdp.Users{More: sent.More}
-	listed := make(map[string]*seenUser, len(sent.Users))
-	for i := range sent.Users {
-		s, err := v.listedUser(ctx, sent.Users[i], began)
-		if err != nil {
-			return pdp.Users{}, err
-		}
-		if s.user == nil {
-			return pdp.Users{}, cannotBeHad(ctx, errNotSettled) // it was there, and is gone: read the list again
-		}
-		listed[s.user.ID()] = s
-		page.Users = append(page.Users, s.user)
-		page.Cursors = append(page.Cursors, pdp.Cursor{ID: s.user.ID(), Offset: sent.Offsets[i]})
-	}
-	v.mu.Lock()
-	v.listed = listed
-	v.mu.Unlock()
-	return page, nil
-}
-
-// listedUser is one user of a list. What the view has given before stays what it was.
-func (v *cachedView) listedUser(ctx context.Context, sent Sent, began fact) (*seenUser, error) {
-	e, err := v.c.userEntry(v.need, recordKey{kind: userRecord}, sent, began, nil)
-	if err != nil {
-		return nil, err
-	}
-	v.mu.Lock()
-	before := v.users[e.key.id]
-	v.mu.Unlock()
-	if before != nil && before.user != nil {
-		return before, nil
-	}
-	if v.c.behind(e) || v.c.usable(e, v.need) != good {
-		return v.user(ctx, e.key.id)
-	}
-	// What is known is shared already: a list has many users, which would crowd out what others wait for.
-	known := v.c.memory.get(e.key)
-	v.c.keep(e, !e.made && (known == nil || known.version != e.version))
-	return v.join(ctx, e)
 }
 
 // UserFact implements [pdp.View].

@@ -56,8 +56,6 @@ func (k recordKey) String() string {
 		return "organization " + quote(k.id)
 	case locationPointer:
 		return "location " + quote(k.id)
-	case sharedUsername:
-		return "username of user " + quote(k.id)
 	}
 	return "a username"
 }

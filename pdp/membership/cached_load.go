@@ -61,15 +61,15 @@ func (c *Cached) namesake(n needed, key recordKey, sent []Sent, began fact) (*re
 		}
 		if found != nil && found.key != e.key {
 			err := fmt.Errorf("users %s and %s have the same username", quote(found.key.id), quote(e.key.id))
-			c.quarantine.add(n.judge, recordKey{sharedUsername, found.key.id}, err)
+			c.quarantine.addAs(n.judge, "username of "+found.key.String(), key, err) // each is good by itself
 			return nil, quarantined(key, err)
 		}
 		found = e
 	}
+	c.quarantine.remove(n.judge, key)
 	if found == nil {
 		return c.keep(c.nothing(n, key, began), false), nil
 	}
-	c.quarantine.remove(n.judge, recordKey{sharedUsername, found.key.id})
 	c.keep(found, true)
 	pointer := &record{fact: began, key: key, judge: found.judge, bytes: entryBytes + len(key.id), pointer: found.key.id}
 	pointer.version, pointer.made = 1, true

@@ -710,36 +710,6 @@ func TestAValueFromTheFuture(t *testing.T) {
 	})
 }
 
-// TestTwoWithOneUsername: nothing is decided by the username, and each of them is good by itself.
-func TestTwoWithOneUsername(t *testing.T) {
-	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
-		var log bytes.Buffer
-		c := openFake(t, o, h.port(), func(cfg *CachedConfig) { cfg.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
-		o.setUser("joe", `{"id":"joe","username":"JANE@example.org","default_location":"ghi","assignments":[{"location":"ghi","role":"ed_admin"}]}`)
-		settled()
-		byUsername := func() (*pdp.User, error) {
-			v, err := c.View(t.Context(), pdp.Need{})
-			require.NoError(t, err)
-			return v.UserByUsername(t.Context(), "jane@example.org")
-		}
-		for range 3 {
-			_, err := byUsername()
-			assert.Equal(t, pdp.Unavailable, pdp.KindOf(err))
-			sees(t, c, "jane", "ed_normal")
-			sees(t, c, "joe", "ed_admin")
-		}
-		assert.Equal(t, []string{`username of user "jane"`}, c.Status().Quarantined)
-		assert.Equal(t, 1, bytes.Count(log.Bytes(), []byte("quarantined")))
-		assert.NotContains(t, log.String(), "example.org")
-		o.setUser("joe", nurse("joe", "ed_admin", "ghi"))
-		announceUser(t, c, "joe")
-		u, err := byUsername()
-		require.NoError(t, err)
-		assert.Equal(t, "jane", u.ID())
-		assert.Empty(t, c.Status().Quarantined)
-	})
-}
-
 // TestWhatIsLongCounts: neither long ids that nobody has nor large records fill more memory than there is to be.
 func TestWhatIsLongCounts(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {

@@ -23,10 +23,10 @@ type quarantine struct {
 	keep    time.Duration // what has not been found at fault for so long is not named any more
 }
 
-// suspended is why a record is quarantined, and when that was last found.
+// suspended is how a quarantined record is named, why it is one, and when that was last found.
 type suspended struct {
-	why string
-	at  time.Time
+	name, why string
+	at        time.Time
 }
 
 func newQuarantine(keep time.Duration, log *slog.Logger) *quarantine {
@@ -43,32 +43,36 @@ func (q *quarantine) adopt(j *judge) {
 
 // add names a record, once. What nobody's record is, or is asked for by somebody's username, has no name to go by.
 func (q *quarantine) add(j *judge, key recordKey, cause error) {
-	if key.kind == usernamePointer || key.id == "" {
-		return
+	if key.kind != usernamePointer && key.id != "" {
+		q.addAs(j, key.String(), key, cause)
 	}
+}
+
+// addAs does by another name: a username is somebody's, and cannot be told.
+func (q *quarantine) addAs(j *judge, name string, key recordKey, cause error) {
 	why := reasonOf(cause)
 	q.mu.Lock()
 	before, known := q.records[key]
 	named := j == q.judge && (known || len(q.records) < maxQuarantined)
 	if named {
-		q.records[key] = suspended{why, time.Now()}
+		q.records[key] = suspended{name, why, time.Now()}
 	}
 	q.mu.Unlock()
 	if named && before.why != why {
-		q.log.Error("record quarantined: questions that need it are not answered", "record", key.String(), "faults", why)
+		q.log.Error("record quarantined: questions that need it are not answered", "record", name, "faults", why)
 	}
 }
 
 // remove says that a record is good, or gone.
 func (q *quarantine) remove(j *judge, key recordKey) {
 	q.mu.Lock()
-	_, known := q.records[key]
+	was, known := q.records[key]
 	if known = known && j == q.judge; known {
 		delete(q.records, key)
 	}
 	q.mu.Unlock()
 	if known {
-		q.log.Info("record is good again", "record", key.String())
+		q.log.Info("record is good again", "record", was.name)
 	}
 }
 
@@ -78,8 +82,8 @@ func (q *quarantine) names() []string {
 	defer q.mu.Unlock()
 	maps.DeleteFunc(q.records, func(_ recordKey, s suspended) bool { return time.Since(s.at) > q.keep })
 	names := make([]string, 0, len(q.records))
-	for key := range q.records {
-		names = append(names, key.String())
+	for _, s := range q.records {
+		names = append(names, s.name)
 	}
 	slices.Sort(names)
 	return names

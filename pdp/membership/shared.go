@@ -32,10 +32,6 @@ const (
 	locationPointer    recordKind = 'l' // by location id, to the id of the root
 )
 
-// sharedUsername is what is quarantined, by the id of one of them, where two users have the same username: each is good by
-// itself.
-const sharedUsername recordKind = 'd'
-
 // recordKey names a record.
 type recordKey struct {
 	kind recordKind

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -156,7 +157,7 @@ func newEngine(t *testing.T, data []byte) *pdp.Engine {
 	require.NoError(t, err)
 	directory, err := membership.Parse(data, *policy.Vocabulary())
 	require.NoError(t, err)
-	return pdp.New(pdp.Config{Policy: policy, Source: unchanging{directory}})
+	return pdp.New(pdp.Config{Policy: policy, Source: unchanging{directory}, Timeout: time.Minute})
 }
 
 // unchanging is a source whose directory stays as it is.

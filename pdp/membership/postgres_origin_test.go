@@ -22,7 +22,7 @@ func postgresOrigin(server *servertest.Postgres, views, channel string) openBehi
 			require.NoError(t, ImportPostgres(context.Background(), PostgresTarget{URL: url}, parsed(t, document), nil))
 		}
 		require.NoError(t, ImportPostgres(context.Background(), PostgresTarget{URL: url, Schema: true}, parsed(t, document), nil))
-		cfg := PostgresConfig{URL: url, Listen: channel, MaxConnections: 4}
+		cfg := PostgresConfig{URL: url, Listen: channel, Told: channel != "", MaxConnections: 4}
 		if views != "" {
 			do(t, connected(t, url), views)
 			cfg.Tables = PostgresTables{Users: "people", Assignments: "roles", Locations: "places"}

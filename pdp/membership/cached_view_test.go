@@ -98,3 +98,38 @@ func TestAViewAskedByManyAtOnce(t *testing.T) {
 		assert.Same(t, jkl.Parent(), ghi.Parent())
 	})
 }
+
+// TestWhoComesFirstInAView is right: an account and a location that two fetched at once are given as the first had them.
+func TestWhoComesFirstInAView(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, _ *hub) {
+		c := openFake(t, o, nil, nil)
+		v, err := c.View(t.Context(), pdp.Need{})
+		require.NoError(t, err)
+		o.before = func(key recordKey) {
+			if key.kind == locationPointer {
+				time.Sleep(time.Second) // so that both have the account before either is done
+			}
+		}
+		users := make([]*pdp.User, 2)
+		var asking sync.WaitGroup
+		for i := range users {
+			asking.Go(func() {
+				time.Sleep(time.Duration(i) * 500 * time.Millisecond)
+				o.setUser("jane", nurse("jane", []string{"ed_normal", "ed_admin"}[i], "ghi"))
+				c.memory.drop(recordKey{userRecord, "jane"})
+				var err error
+				users[i], err = v.User(t.Context(), "jane")
+				assert.NoError(t, err)
+			})
+		}
+		asking.Wait()
+		assert.Same(t, users[0], users[1])
+
+		view := v.(*cachedView)
+		gone := c.nothing(view.need, recordKey{locationPointer, "clinic"}, c.feed.start())
+		assert.Same(t, gone, view.remember("clinic", gone))
+		tree, err := c.tree(t.Context(), view.need, "clinic")
+		require.NoError(t, err)
+		assert.Same(t, gone, view.remember("clinic", tree))
+	})
+}

@@ -49,6 +49,7 @@ func TestTwoOfOneUsername(t *testing.T) {
 			o.setUser("joe", `{"id":"joe","username":"Same@example.org"}`)
 			announceUser(t, c, "jane")
 			announceUser(t, c, "joe")
+			settled() // what is shared has come there
 			c.memory.drop(recordKey{usernamePointer, "same@example.org"})
 			h.set(func() { clear(h.values) })
 			require.Error(t, byUsername())

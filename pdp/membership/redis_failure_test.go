@@ -195,7 +195,7 @@ func TestRedisLoading(t *testing.T) {
 	server := servertest.StartRedis(t, "--key-load-delay", "0", "--loading-process-events-interval-bytes", "1024")
 	admin := server.Client()
 	ctx := context.Background()
-	require.NoError(t, admin.Do(ctx, "DEBUG", "POPULATE", 20_000).Err())
+	require.NoError(t, admin.Do(ctx, "DEBUG", "POPULATE", 10_000).Err())
 	tier := openTier(t, RedisConfig{URL: server.URL()})
 	h := followTier(t, tier)
 	first := h.beganAgain(t, 0)

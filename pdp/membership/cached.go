@@ -51,6 +51,7 @@ type Cached struct {
 	roots      roots
 	quarantine *quarantine
 	flights    singleflight.Group
+	check      atomic.Pointer[lastCheck] // nil before the first
 	counters   counters
 	instance   string // names this process in tokens, where nothing is shared
 
@@ -164,23 +165,20 @@ func (c *Cached) usable(e *record, n needed) verdict {
 	if e == nil || e.judge != n.judge {
 		return stale
 	}
-	now := time.Now()
-	v, vouched := c.feed.judge(e, n.budget, now)
-	switch {
-	case e.order > n.since && !vouched:
-		// It was fetched for this very question, or since: that is as new as anything can be.
-		return c.unlessOutdated(e, now)
-	case n.fresh && e.order < n.since, n.sure && v == suspect:
-		return stale
+	budget, asked := n.budget, e.order > n.since
+	if asked {
+		budget = e.life // it was fetched for this very question, or since: that is as new as anything can be
 	}
-	return v
-}
-
-func (c *Cached) unlessOutdated(e *record, now time.Time) verdict {
-	if v, _ := c.feed.judge(e, time.Hour, now); v == stale {
+	switch v, _ := c.feed.judge(e, budget, time.Now()); {
+	case v == stale:
 		return stale
+	case asked:
+		return good
+	case n.fresh, n.sure && v == suspect:
+		return stale
+	default:
+		return v
 	}
-	return good
 }
 
 // tries bounds how often a fact is fetched for one question, where it changes all the time.
@@ -291,9 +289,44 @@ func (c *Cached) life(absent bool) time.Duration {
 
 var _ pdp.Checker = (*Cached)(nil)
 
+// checkedFor is how long an answer about the origin holds: whoever asks whether a sidecar is ready needs no token, and must not
+// be able to keep the origin busy.
+const checkedFor = time.Second
+
+// lastCheck is what the origin answered when it was last asked how it is.
+type lastCheck struct {
+	at  time.Time
+	err error
+}
+
 // CheckFacts implements [pdp.Checker]: it fails where the origin cannot be reached, or has no locations. A record that is
 // quarantined is another's trouble.
 func (c *Cached) CheckFacts(ctx context.Context) error {
+	if last := c.check.Load(); last != nil && elapsed(time.Now(), last.at) < checkedFor {
+		return last.err
+	}
+	done := c.flights.DoChan("?", func() (any, error) {
+		ctx, cancel := context.WithTimeout(c.ctx, c.cfg.FetchTimeout)
+		defer cancel()
+		last := &lastCheck{err: c.checkOrigin(ctx)}
+		last.at = time.Now()
+		c.check.Store(last)
+		return nil, last.err
+	})
+	select {
+	case r := <-done:
+		return r.Err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (c *Cached) checkOrigin(ctx context.Context) (err error) {
+	defer func() { // a panic in a flight would end the process
+		if cause := recover(); cause != nil {
+			err = fmt.Errorf("panic: %v", cause)
+		}
+	}()
 	if err := c.origin.Check(ctx); err != nil {
 		return err
 	}

@@ -22,7 +22,7 @@ type put struct {
 // sound says whether other sidecars may have an entry: the form in which it is shared does not show what is wrong with it.
 func (e *record) sound() bool {
 	switch {
-	case e.absent || e.err != nil:
+	case e.absent:
 		return false
 	case e.user != nil:
 		return e.user.shape.count == 0
@@ -100,7 +100,7 @@ func (c *Cached) packed(e *record) (value []byte, version uint64) {
 		body = append(body, e.pointer...)
 	}
 	s := e.stamp
-	s.asOf = c.shared.now().Add(-time.Since(e.asOf))
+	s.asOf = c.shared.now().Add(-e.age(time.Now()))
 	return packFact(e.key, s, body), e.version
 }
 

@@ -792,3 +792,21 @@ func TestAtLeastWhatWasTrimmed(t *testing.T) {
 		assert.Equal(t, "ed_admin", role)
 	})
 }
+
+// TestReadinessDoesNotKeepTheOriginBusy: probes come without a token, and as often as anybody likes.
+func TestReadinessDoesNotKeepTheOriginBusy(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, _ *hub) {
+		c := openFake(t, o, nil, nil)
+		before := o.questions()
+		for range 100 {
+			require.NoError(t, c.CheckFacts(t.Context()))
+		}
+		assert.LessOrEqual(t, o.questions(), before+2)
+		o.set(func() { o.down = true })
+		time.Sleep(2 * time.Second)
+		require.ErrorIs(t, c.CheckFacts(t.Context()), errDown)
+		o.set(func() { o.down = false; o.locations = map[string]fakeLocation{} })
+		time.Sleep(2 * time.Second)
+		require.ErrorIs(t, c.CheckFacts(t.Context()), pdp.ErrNoLocations)
+	})
+}

@@ -4,7 +4,7 @@ import "time"
 
 // behind says whether a fetched record is older than is known of it.
 func (c *Cached) behind(e *record) bool {
-	if e.absent || e.made || e.err != nil {
+	if e.absent || e.made {
 		return false
 	}
 	if e.version < c.feed.least(e.key) {

@@ -136,7 +136,7 @@ func (m *mark) follow(by mark) {
 	m.least = 0 // it is of no one record
 }
 
-// of gives what concerns a record, the newest last; none of them may come after a fact that is to be used.
+// of gives what concerns a record: none of it may come after a fact that is to be used.
 func (m *marks) of(key recordKey, absent bool) [3]mark {
 	own := m.byKey[key]
 	general := m.anything

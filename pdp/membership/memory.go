@@ -21,7 +21,6 @@ type record struct {
 	hash    [32]byte      // of the content, as it is kept in the shared tier
 	tree    *locationTree // of an organization
 	pointer string        // of a pointer: the id of a user or root
-	err     error         // the record cannot be read: nothing may be decided by it
 
 	located atomic.Uint64 // of a tree: up to which event none of its locations has been announced
 }
@@ -197,7 +196,7 @@ func (m *memory) size() (bytes, records int) {
 // newer says whether an entry must not give way to another one of the same record.
 func (e *record) newer(other *record) bool {
 	switch {
-	case !e.absent && !other.absent && e.err == nil && other.err == nil && !e.made && !other.made && e.version != other.version:
+	case !e.absent && !other.absent && !e.made && !other.made && e.version != other.version:
 		return e.version > other.version
 	case e.order > 0 && other.order > 0: // versions of our own say less: they count what has come, in whatever order
 		return e.order > other.order

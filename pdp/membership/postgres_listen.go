@@ -79,6 +79,12 @@ func (p *Postgres) listenOnce(ctx context.Context, hear Hearing) (began bool, er
 		if err := l.beat(ctx); err != nil {
 			return true, err
 		}
+		asking, cancel := context.WithTimeout(ctx, p.patience())
+		err := p.isTold(asking, conn) // somebody may have switched triggers off, for a bulk load
+		cancel()
+		if err != nil {
+			return true, err
+		}
 	}
 }
 

@@ -213,5 +213,11 @@ func TestPostgresUntold(t *testing.T) {
 	hearing(t, postgresAt(t, others)).beatSince(time.Now())
 	untold("a table without", "ALTER TABLE assignments DISABLE TRIGGER USER", PostgresConfig{})
 	do(t, conn, "ALTER TABLE assignments ENABLE TRIGGER USER")
-	hearing(t, p).beatSince(time.Now())
+	h := hearing(t, p)
+	h.beatSince(time.Now())
+	do(t, conn, "ALTER TABLE users DISABLE TRIGGER USER") // while it is listened to
+	require.Eventually(t, func() bool { return len(h.errs()) > 0 }, patient, time.Millisecond)
+	assert.ErrorContains(t, h.errs()[0], "triggers")
+	do(t, conn, "ALTER TABLE users ENABLE TRIGGER USER")
+	h.beatSince(time.Now())
 }

@@ -222,11 +222,12 @@ func (s *settings) validateMembership() error {
 			faults = append(faults, fmt.Errorf("%s is %s: it must be longer than nothing", s.origin(membershipKey+"."+f.Name), d))
 		}
 	})
-	for name, n := range map[string]int{
-		"http.max_connections": m.HTTP.MaxConnections, "postgres.max_connections": m.Postgres.MaxConnections, "redis.stream_length": m.Redis.StreamLength,
-	} {
-		if n < 1 {
-			faults = append(faults, fmt.Errorf("%s is %d: it must be 1 at least", s.origin(membershipKey+"."+name), n))
+	for _, one := range []struct {
+		name string
+		n    int
+	}{{"http.max_connections", m.HTTP.MaxConnections}, {"postgres.max_connections", m.Postgres.MaxConnections}, {"redis.stream_length", m.Redis.StreamLength}} {
+		if one.n < 1 {
+			faults = append(faults, fmt.Errorf("%s is %d: it must be 1 at least", s.origin(membershipKey+"."+one.name), one.n))
 		}
 	}
 	if s.Lease > longestLease || s.Lease > 0 && s.Lease < shortestLease {
@@ -243,9 +244,9 @@ func (s *settings) validateMembership() error {
 		faults = append(faults, fmt.Errorf("%s is an address that begins neither with https:// nor with postgres://: name one that does, or a file",
 			s.origin("directory")))
 	case fileScheme:
-		for flag, value := range map[string]string{"redis": s.Redis, "changes-token-file": s.ChangesTokenFile} {
-			if value != "" {
-				faults = append(faults, fmt.Errorf("%s is for a directory of postgres:// or https://: a file is read as a whole, by each sidecar for itself", s.origin(flag)))
+		for _, one := range []struct{ flag, value string }{{"redis", s.Redis}, {"changes-token-file", s.ChangesTokenFile}} {
+			if one.value != "" {
+				faults = append(faults, fmt.Errorf("%s is for a directory of postgres:// or https://: a file is read as a whole, by each sidecar for itself", s.origin(one.flag)))
 			}
 		}
 	}

@@ -109,11 +109,16 @@ func TestFaultsOfMembership(t *testing.T) {
 	}
 	// What can be read, and cannot be meant.
 	for text, want := range map[string]string{
-		"membership: {ttl: 0s}":                    "membership.ttl is 0s: it must be longer than nothing",
-		"membership: {negative_ttl: -1s}":          "membership.negative_ttl is -1s: it must be longer than nothing",
-		"membership: {redis: {timeout: 0s}}":       "membership.redis.timeout is 0s: it must be longer than nothing",
-		"membership: {memory: 1023KiB}":            "membership.memory is 1023KiB: the in-process cache needs 1MiB at least",
-		"membership: {memory: 0KiB}":               "membership.memory is 0: the in-process cache needs 1MiB at least",
+		"membership: {ttl: 0s}":                         "membership.ttl is 0s: it must be longer than nothing",
+		"membership: {negative_ttl: -1s}":               "membership.negative_ttl is -1s: it must be longer than nothing",
+		"membership: {redis: {timeout: 0s}}":            "membership.redis.timeout is 0s: it must be longer than nothing",
+		"membership: {memory: 1023KiB}":                 "membership.memory is 1023KiB: the in-process cache needs 1MiB at least",
+		"membership: {memory: 0KiB}":                    "membership.memory is 0: the in-process cache needs 1MiB at least",
+		"membership: {http: {max_connections: 0}}":      "membership.http.max_connections is 0: it must be 1 at least",
+		"membership: {postgres: {max_connections: -3}}": "membership.postgres.max_connections is -3: it must be 1 at least",
+		"membership: {redis: {stream_length: 0}}":       "membership.redis.stream_length is 0: it must be 1 at least",
+		"lease: 1h":                                "lease is 1h0m0s: say 100ms to 1m0s",
+		"lease: 10ms":                              "lease is 10ms: say 100ms to 1m0s",
 		"membership: {http: {retries: -1}}":        "membership.http.retries is negative: 0 means no retries",
 		"max_age_change: 0s":                       "max_age_change is 0s: it must be longer than nothing",
 		"lease: -1s":                               "lease is -1s: it must be longer than nothing",

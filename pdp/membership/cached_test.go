@@ -793,6 +793,22 @@ func TestAtLeastWhatWasTrimmed(t *testing.T) {
 	})
 }
 
+// TestLivesDiffer: not all that was fetched at the same time is fetched again at the same time.
+func TestLivesDiffer(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, _ *hub) {
+		c := openFake(t, o, nil, nil)
+		for absent, ttl := range map[bool]time.Duration{false: 10 * time.Minute, true: 30 * time.Second} {
+			seen := map[time.Duration]bool{}
+			for range 100 {
+				life := c.life(absent)
+				assert.InDelta(t, ttl, life, float64(ttl)/10)
+				seen[life] = true
+			}
+			assert.Greater(t, len(seen), 50)
+		}
+	})
+}
+
 // TestReadinessDoesNotKeepTheOriginBusy: probes come without a token, and as often as anybody likes.
 func TestReadinessDoesNotKeepTheOriginBusy(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, _ *hub) {
@@ -809,4 +825,33 @@ func TestReadinessDoesNotKeepTheOriginBusy(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		require.ErrorIs(t, c.CheckFacts(t.Context()), pdp.ErrNoLocations)
 	})
+}
+
+// TestQuarantineForgets what nobody has found at fault for as long as a fact lives: it may be mended, and nobody asks.
+func TestQuarantineForgets(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, _ *hub) {
+		c := openFake(t, o, nil, nil)
+		o.setUser("jane", nurse("jane", "boss", "ghi"))
+		fails(t, c, "jane", pdp.Unavailable)
+		time.Sleep(9 * time.Minute)
+		require.NotEmpty(t, c.Status().Quarantined)
+		time.Sleep(2 * time.Minute)
+		assert.Empty(t, c.Status().Quarantined)
+	})
+}
+
+// TestKeysInRedis: ids are prefixed by their length, so that no two can be taken for one, and a Cluster places all of an
+// organization together.
+func TestKeysInRedis(t *testing.T) {
+	keys := newRedisKeys("wk1")
+	assert.Equal(t, "wk1:o:{5:metro}", keys.of(recordKey{organizationRecord, "metro"}))
+	assert.Equal(t, "wk1:u:{4:jane}", keys.of(recordKey{userRecord, "jane"}))
+	seen := map[string]recordKey{}
+	for _, kind := range []recordKind{userRecord, organizationRecord, usernamePointer, locationPointer} {
+		for _, id := range []string{"a", "1:a", "a}", "{a}", "a:{1:a}", ":", "}", "{"} {
+			name := keys.of(recordKey{kind, id})
+			assert.NotContains(t, seen, name)
+			seen[name] = recordKey{kind, id}
+		}
+	}
 }

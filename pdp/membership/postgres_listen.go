@@ -22,7 +22,8 @@ const (
 
 var (
 	errSilent = errors.New("the listening connection is silent")
-	errUntold = errors.New("not every table has the triggers that tell of changes")
+	errUntold = errors.New("not every table has the triggers that tell of changes: facts live by their age, until the tables have those that " +
+		"wardkeeper directory schema prints, or membership.postgres.listen names a channel that is told otherwise")
 )
 
 // Listen implements [Listener], by a connection of its own. Without a channel it only waits.

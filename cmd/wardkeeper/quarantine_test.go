@@ -1,0 +1,52 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/pdp/membership/servertest"
+)
+
+// TestAQuarantinedRecordIsNamed in /ready, metrics and log, while the others are decided by and the sidecar stays ready, even
+// where it is the organization that comes first.
+func TestAQuarantinedRecordIsNamed(t *testing.T) {
+	database := servertest.StartPostgres(t)
+	directory := writeFile(t, "directory.json", `{"locations":[{"id":"a","kind":"region","model":"regional"},{"id":"b","kind":"region","model":"regional"}],
+		"users":[{"id":"ann","default_location":"a","assignments":[{"location":"a","role":"regional_admin"}]},
+		{"id":"bob","default_location":"b","assignments":[{"location":"b","role":"regional_admin"}]}]}`)
+	require.Zero(t, run(t, nil, "directory", "import", directory, "--to", database.URL()).status)
+	connection, err := pgx.Connect(context.Background(), database.URL())
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = connection.Close(context.Background()) })
+	change := func(sql string) {
+		_, err := connection.Exec(context.Background(), sql)
+		require.NoError(t, err)
+	}
+	d := serving(t, "--directory", database.URL())
+	asks := func(id, at string) int {
+		w, _ := post(t, d.url, "", `{"subject":{"type":"user","id":"`+id+`"},"action":{"name":"user.list"},"resource":{"type":"location","id":"`+at+
+			`"},"context":{"current_location":"`+at+`"}}`)
+		return w.StatusCode
+	}
+	require.Equal(t, http.StatusOK, asks("ann", "a"))
+	change("UPDATE assignments SET role = 'boss' WHERE user_id = 'ann'")
+	until(t, "Ann is in quarantine", func() bool { return asks("ann", "a") == http.StatusServiceUnavailable })
+	change("ALTER TABLE locations DROP CONSTRAINT locations_model_of_roots")
+	change("UPDATE locations SET model = 'vendor' WHERE id = 'a'")
+	until(t, "so is the organization", func() bool {
+		return d.metric(t, `wardkeeper_membership_quarantined{id="a",kind="organization"}`) == 1 || asks("ann", "a") == 0
+	})
+	require.Equal(t, http.StatusOK, asks("bob", "b"))
+	require.EqualValues(t, 1, d.metric(t, `wardkeeper_membership_quarantined{id="ann",kind="user"}`))
+	require.EqualValues(t, 2, d.metric(t, "wardkeeper_membership_quarantined_records"))
+	status, body := d.get(t, "/ready")
+	require.Equal(t, http.StatusOK, status, body)
+	require.Contains(t, body, `"quarantined":["organization \"a\"","user \"ann\""]`)
+	require.NoError(t, d.cmd.Process.Kill())
+	_, logs := d.end()
+	require.Contains(t, logs, "record quarantined")
+}

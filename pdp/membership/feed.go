@@ -286,7 +286,7 @@ type listened struct{ *feed }
 var _ Hearing = listened{}
 
 // Began implements [Hearing].
-func (l listened) Began(at time.Time) {
+func (l listened) Began(at time.Time, _ string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.events++

@@ -95,7 +95,7 @@ func TestVouchingByListening(t *testing.T) {
 		f := newFeed(byListening, time.Second, 20*time.Minute, func(string) string { return "" })
 		before := userFact(f.start(), 1)
 		time.Sleep(time.Millisecond)
-		listened{f}.Began(time.Now())
+		listened{f}.Began(time.Now(), "")
 		vouched := func(e *record, after time.Duration) bool {
 			e.asOf = e.asOf.Add(after)
 			_, ok := ageless(f, e)

@@ -11,9 +11,16 @@ import (
 type Sent struct {
 	// Record is JSON in the shape of DOMAIN.md section 1: a user, or a list of locations.
 	Record []byte
-	// Version only grows; 0 where the origin has none.
+	// Version only grows within one history; 0 where the origin has none.
 	Version uint64
+	// History identifies the line of versions that Version belongs to: at most [MaxHistory] printable ASCII characters, ""
+	// for an origin that has only ever one. A database that was restored or replaced has another. Versions of two histories
+	// are never compared.
+	History string
 }
+
+// MaxHistory bounds [Sent.History].
+const MaxHistory = 64
 
 // SentUsers is a stretch of a list of users.
 type SentUsers struct {
@@ -57,12 +64,24 @@ type Listener interface {
 
 // Hearing takes what a [Listener] hears.
 type Hearing interface {
-	// Began says that every change committed after this moment will be told, until Lost.
-	Began(at time.Time)
+	// Began says that every change committed after this moment to records of this history will be told, until Lost. Records
+	// of another history were read elsewhere, and are not confirmed by what is heard here.
+	Began(at time.Time, history string)
 	// Changed tells of changes.
 	Changed([]pdp.Change)
 	// Beat says that everything committed before this moment has been told.
 	Beat(at time.Time)
-	// Lost says that changes may have been missed since the last beat.
+	// Lost says that changes may have been missed since the last beat. The error is an [*Unproven] where the channel works,
+	// but is not known to carry every change.
 	Lost(err error)
 }
+
+// Unproven says why silence on a channel of changes is no evidence that nothing has changed.
+type Unproven struct {
+	// Missing names the proofs that are missing, for metrics and readiness: stable words of lower-case letters and "_".
+	Missing []string
+	// Reason is a sentence for the log that says what to do.
+	Reason string
+}
+
+func (e *Unproven) Error() string { return e.Reason }

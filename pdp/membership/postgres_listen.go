@@ -74,7 +74,7 @@ func (p *Postgres) listenOnce(ctx context.Context, hear Hearing) (began bool, er
 	if err := p.isTold(dialing, conn); err != nil {
 		return false, err
 	}
-	hear.Began(time.Now())
+	hear.Began(time.Now(), "")
 	p.logger.Info("listening to the changes of the database", "channel", p.channel)
 	for {
 		if err := l.beat(ctx); err != nil {

@@ -40,7 +40,7 @@ func hearing(t testing.TB, l Listener) *heardInOrder {
 
 func (h *heardInOrder) add(event string) { h.events = append(h.events, event) }
 
-func (h *heardInOrder) Began(at time.Time) {
+func (h *heardInOrder) Began(at time.Time, _ string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.add("began")

@@ -85,8 +85,8 @@ func (g *gathering) foldUsernames() {
 		return
 	}
 	g.add(keyFolded, ast.ObjectTerm(
-		item(keyUsername, ast.StringTerm(Fold(text(properties, "username")))),
-		item(keyUsernameConfirmation, ast.StringTerm(Fold(text(properties, "username_confirmation")))),
+		item(keyUsername, ast.StringTerm(FoldCanonical(text(properties, "username")))),
+		item(keyUsernameConfirmation, ast.StringTerm(FoldCanonical(text(properties, "username_confirmation")))),
 	))
 }
 

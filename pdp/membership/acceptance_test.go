@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/text/unicode/norm"
 
 	"github.com/wardkeeper/wardkeeper/pdp"
 )
@@ -141,7 +142,11 @@ func acceptRecords(t *testing.T, v pdp.View, d *Directory) {
 	ctx := context.Background()
 	require.NoError(t, differs(v, d))
 	for _, u := range d.users {
-		for _, spelt := range []string{u.Username(), strings.ToUpper(u.Username()), strings.ToLower(u.Username()), pdp.Fold(u.Username())} {
+		for _, spelt := range []string{
+			u.Username(), strings.ToUpper(u.Username()), strings.ToLower(u.Username()), pdp.Fold(u.Username()),
+			norm.NFD.String(u.Username()), norm.NFC.String(strings.ToUpper(u.Username())),
+			u.Username() + " ", "\u200b" + u.Username(), u.Username() + "\ufe0f",
+		} {
 			want, err := d.UserByUsername(ctx, spelt)
 			require.NoError(t, err)
 			got, err := v.UserByUsername(ctx, spelt)

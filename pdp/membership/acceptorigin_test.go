@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/text/unicode/norm"
 
 	"github.com/wardkeeper/wardkeeper/pdp"
 )
@@ -116,14 +117,17 @@ func acceptUsernames(t *testing.T, o Origin, d *Directory) {
 		require.LessOrEqual(t, len(sent), 2)
 		for _, s := range sent {
 			rec := sentUser(t, &s)
-			if pdp.Fold(rec.Username) == pdp.Fold(username) {
+			if pdp.FoldCanonical(rec.Username) == pdp.FoldCanonical(username) {
 				found = append(found, rec)
 			}
 		}
 		return found
 	}
 	for _, u := range d.users {
-		for _, spelt := range []string{u.Username(), strings.ToUpper(u.Username()), strings.ToLower(u.Username()), pdp.Fold(u.Username())} {
+		for _, spelt := range []string{
+			u.Username(), strings.ToUpper(u.Username()), strings.ToLower(u.Username()), pdp.Fold(u.Username()),
+			norm.NFD.String(u.Username()), norm.NFC.String(strings.ToUpper(u.Username())),
+		} {
 			want, err := d.UserByUsername(context.Background(), spelt)
 			require.NoError(t, err)
 			found := named(spelt)

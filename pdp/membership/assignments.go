@@ -17,7 +17,7 @@ func (c *structure) checkUsers() {
 			ids[u.ID] = true
 		}
 		if u.Username != "" && u.Username != unreadable {
-			folded := pdp.Fold(u.Username)
+			folded := pdp.FoldCanonical(u.Username)
 			if other := names[folded]; other == nil {
 				names[folded] = u
 			} else {

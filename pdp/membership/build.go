@@ -82,7 +82,7 @@ func (d *Directory) joinUser(in *userDraft, i int32, previous *Directory) {
 	}
 	d.userAt[d.users[i].ID()] = i
 	if rec.Username != "" {
-		d.signIn[pdp.Fold(rec.Username)] = i
+		d.signIn[pdp.FoldCanonical(rec.Username)] = i
 	}
 }
 

@@ -3,12 +3,15 @@ package membership
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/wardkeeper/wardkeeper/pdp"
 )
 
 // errOffsets is for an origin that does not say where each user of a list is.
 var errOffsets = errors.New("the origin gave a list whose places do not fit its users")
+
+var errListedTwice = errors.New("the origin gave a record twice in one list")
 
 // Users implements [pdp.View]. Lists are not kept: each is read from the origin, as it is now.
 func (v *cachedView) Users(ctx context.Context, q pdp.UserQuery) (pdp.Users, error) {
@@ -33,6 +36,9 @@ func (v *cachedView) Users(ctx context.Context, q pdp.UserQuery) (pdp.Users, err
 		}
 		if s.user == nil {
 			return pdp.Users{}, cannotBeHad(ctx, errNotSettled) // it was there, and is gone: read the list again
+		}
+		if listed[s.user.ID()] != nil {
+			return pdp.Users{}, cannotBeHad(ctx, fmt.Errorf("user %s: %w", quote(s.user.ID()), errListedTwice))
 		}
 		listed[s.user.ID()] = s
 		page.Users = append(page.Users, s.user)

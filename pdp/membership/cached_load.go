@@ -56,10 +56,13 @@ func (c *Cached) namesake(n needed, key recordKey, sent []Sent, began fact) (*re
 		if err != nil {
 			return nil, err
 		}
-		if pdp.Fold(e.user.draft.Username) != key.id {
+		if pdp.FoldCanonical(e.user.draft.Username) != key.id {
 			continue
 		}
-		if found != nil && found.key != e.key {
+		if found != nil && found.key == e.key {
+			return nil, fmt.Errorf("%s: %w", e.key, errListedTwice)
+		}
+		if found != nil {
 			err := fmt.Errorf("users %s and %s have the same username", quote(found.key.id), quote(e.key.id))
 			c.quarantine.addAs(n.judge, "username of "+found.key.String(), key, err) // each is good by itself
 			return nil, quarantined(key, err)

@@ -161,8 +161,8 @@ func (v *cachedView) remember(location string, e *record) *record {
 
 // UserByUsername implements [pdp.View].
 func (v *cachedView) UserByUsername(ctx context.Context, username string) (*pdp.User, error) {
-	folded := pdp.Fold(username)
-	if len(folded) > 4*longest || folded == "" {
+	folded := pdp.FoldCanonical(username)
+	if len(folded) > longest || !pdp.IsUsername(username) {
 		return nil, nil // nobody has such a username
 	}
 	key := recordKey{usernamePointer, folded}
@@ -175,7 +175,7 @@ func (v *cachedView) UserByUsername(ctx context.Context, username string) (*pdp.
 	for range tries {
 		if pointer != "" {
 			u, err := v.User(ctx, pointer)
-			if err != nil || u != nil && pdp.Fold(u.Username()) == folded {
+			if err != nil || u != nil && pdp.FoldCanonical(u.Username()) == folded {
 				return u, err
 			}
 			// The account has another username by now, and this one may be somebody else's.

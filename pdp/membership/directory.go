@@ -119,7 +119,7 @@ func (d *Directory) User(_ context.Context, id string) (*pdp.User, error) {
 
 // UserByUsername implements [pdp.View].
 func (d *Directory) UserByUsername(_ context.Context, username string) (*pdp.User, error) {
-	if i, ok := d.signIn[pdp.Fold(username)]; ok {
+	if i, ok := d.signIn[pdp.FoldCanonical(username)]; ok {
 		return d.users[i], nil
 	}
 	return nil, nil

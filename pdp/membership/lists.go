@@ -238,8 +238,8 @@ func (d *Directory) place(in []int32, r *ranking, after pdp.Cursor) int {
 type searchTexts struct {
 	users     []*pdp.User
 	once      sync.Once
-	names     []string // folded "given family", by user
-	usernames []string // folded, by user
+	names     []string // folded "given family", by user, in NFC
+	usernames []string // folded, by user, in NFC
 }
 
 // matching gives the filter for a text, nil for one that matches all.
@@ -252,11 +252,11 @@ func (s *searchTexts) matching(text string) func(user int32) bool {
 		s.usernames = make([]string, len(s.users))
 		for i, u := range s.users {
 			rec := u.Record()
-			s.names[i] = pdp.Fold(givenFamily(rec.Name))
-			s.usernames[i] = pdp.Fold(rec.Username)
+			s.names[i] = pdp.FoldCanonical(givenFamily(rec.Name))
+			s.usernames[i] = pdp.FoldCanonical(rec.Username)
 		}
 	})
-	part := pdp.Fold(text)
+	part := pdp.FoldCanonical(text)
 	return func(user int32) bool {
 		return strings.Contains(s.names[user], part) || strings.Contains(s.usernames[user], part)
 	}

@@ -50,8 +50,8 @@ func (w writer) list(s listShape) string {
 		"{within}", w.within(s),
 		"{seen}", w.seen(s),
 		"{record}", w.bounded(fmt.Sprintf("FROM %s u WHERE u.id::text = page.id LIMIT 1", w.users)),
-		"{name}", folded("CASE WHEN u.given::text <> '' AND u.family::text <> '' THEN u.given::text || ' ' || u.family::text ELSE COALESCE(u.given::text, '') || COALESCE(u.family::text, '') END"),
-		"{username}", folded("COALESCE(u.username::text, '')"),
+		"{name}", canonical("CASE WHEN u.given::text <> '' AND u.family::text <> '' THEN u.given::text || ' ' || u.family::text ELSE COALESCE(u.given::text, '') || COALESCE(u.family::text, '') END"),
+		"{username}", canonical("COALESCE(u.username::text, '')"),
 	)
 	sql := "WITH RECURSIVE " + listScope(s) + `cursor AS MATERIALIZED (
   SELECT {keyed} FROM {users} u {seen} WHERE u.id::text = $1 AND {within} LIMIT 1),
@@ -197,7 +197,7 @@ func (p *Postgres) Users(ctx context.Context, q pdp.UserQuery) (SentUsers, error
 		args = append(args, q.Beneath)
 	}
 	if s.filtered {
-		args = append(args, pdp.Fold(q.Text))
+		args = append(args, pdp.FoldCanonical(q.Text))
 	}
 	var page SentUsers
 	err := p.ask(ctx, listPatience*p.timeout, func(ctx context.Context, queries *postgresQueries) error {

@@ -30,7 +30,7 @@ func newPostgresQueries(t tables, userVersions, locationVersions bool, gathered 
 	}
 	q := &postgresQueries{
 		user:         w.bounded(fmt.Sprintf("FROM %s u WHERE u.id::text = $1 LIMIT 2", t.users)),
-		username:     w.bounded(fmt.Sprintf("FROM %s u WHERE %s = %s LIMIT 2", t.users, folded("u.username"), folded("$1"))),
+		username:     w.bounded(fmt.Sprintf("FROM %s u WHERE %s = %s LIMIT 2", t.users, canonical("u.username"), canonical("$1"))),
 		organization: w.organization(),
 		locations: fmt.Sprintf(`SELECT l.id::text FROM %s l WHERE l.id::text COLLATE "C" > $1 ORDER BY l.id::text COLLATE "C" LIMIT $2`,
 			t.locations),
@@ -56,10 +56,14 @@ type writer struct {
 }
 
 // folded is what [pdp.Fold] does: full case folding is lower case of upper case of lower case, in the root locale, but for
-// the dotless i, which must not become an i, and the final sigma. Only the order among letters of Cherokee differs. The
-// shipped indexes have the same expression.
+// the dotless i, which must not become an i, and the final sigma. The shipped indexes have the same expression.
 func folded(text string) string {
 	return fmt.Sprintf(`translate(lower(upper(lower(translate(%s::text, 'ı', U&'\+10FFFE') COLLATE "und-x-icu"))), U&'\+10FFFEς', 'ıσ') COLLATE "C"`, text)
+}
+
+// canonical is what [pdp.FoldCanonical] does. The shipped unique index has the same expression.
+func canonical(text string) string {
+	return fmt.Sprintf("normalize(%s, NFC)", folded(fmt.Sprintf("normalize(%s::text, NFC)", text)))
 }
 
 // bounded gives record and version of the rows of u, the record NULL where it is too large to be sent.

@@ -55,10 +55,14 @@ END $$;
 CREATE INDEX IF NOT EXISTS locations_parent ON locations (parent);
 CREATE INDEX IF NOT EXISTS assignments_location ON assignments (location, user_id);
 
--- Usernames and the orders of lists go by case-folded texts. The expression is full case folding in Unicode's sense, made of
--- what PostgreSQL has: it is what the server asks by, word for word, or an index would be of no use.
-CREATE UNIQUE INDEX IF NOT EXISTS users_folded_username ON users
-    ((translate(lower(upper(lower(translate(username::text, 'ı', U&'\+10FFFE') COLLATE "und-x-icu"))), U&'\+10FFFEς', 'ıσ') COLLATE "C"));
+-- Usernames and the orders of lists go by case-folded texts, usernames in NFC. The expression is full case folding in
+-- Unicode's sense, made of what PostgreSQL has: it is what the server asks by, word for word, or an index would be of no use.
+CREATE UNIQUE INDEX IF NOT EXISTS users_canonical_username ON users
+    (normalize(translate(lower(upper(lower(translate(normalize(username::text, NFC)::text, 'ı', U&'\+10FFFE') COLLATE "und-x-icu"))), U&'\+10FFFEς', 'ıσ') COLLATE "C", NFC));
+DO $$
+BEGIN
+    EXECUTE format('DROP INDEX IF EXISTS %I.users_folded_username', current_schema()); -- of earlier releases, without NFC
+END $$;
 -- The order of names and usernames, absent last in both directions: what is absent counts as U+10FFFF, so nobody has that.
 CREATE INDEX IF NOT EXISTS users_family_ascending ON users
     (COALESCE(NULLIF(translate(translate(lower(upper(lower(translate(family::text, 'ı', U&'\+10FFFE') COLLATE "und-x-icu"))), U&'\+10FFFEς', 'ıσ') COLLATE "C", U&'\+10FFFF', U&'\+10FFFD'), ''), U&'\+10FFFF'));

@@ -103,8 +103,12 @@ func sampleRoster(seed uint64, users int) *roster {
 	r.Locations = append(r.Locations, rosterLocation{ID: "odd {group}/%2e", Name: "Odd & Co.", Kind: "group", Model: "practice_group"})
 	for i, id := range oddIDs {
 		r.Locations = append(r.Locations, rosterLocation{ID: id, Name: id, Kind: "practice", Parent: "odd {group}/%2e"})
-		// Usernames are unique without regard to case.
-		r.Users = append(r.Users, rosterUser{ID: id, Username: fmt.Sprintf("%.16s%d@%%2e/ É?", id, i), Assignments: []rosterAssignment{
+		// Usernames are unique without regard to case and composition, and not every id can be one.
+		username := fmt.Sprintf("%.16s%d@%%2e/ É?", id, i)
+		if !pdp.IsUsername(username) {
+			username = fmt.Sprintf("odd%d@%%2e/ E\u0301?", i)
+		}
+		r.Users = append(r.Users, rosterUser{ID: id, Username: username, Assignments: []rosterAssignment{
 			{Location: "odd {group}/%2e", Role: "owner"}, {Location: id, Role: "owner"},
 		}})
 	}

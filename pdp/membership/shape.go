@@ -180,7 +180,7 @@ func (r *reader) user(i int, v value) userDraft {
 		case "id":
 			u.ID = r.id(s, m)
 		case "username":
-			u.Username = r.reference(s, m)
+			u.Username = r.username(s, m)
 		case "name":
 			u.Name = r.personName(s, m)
 		case "status":

@@ -1,6 +1,7 @@
 package membership
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -80,6 +81,12 @@ var userFaults = []faultCase{
 	{"duplicate id", withUsers(`{"id": "jane"}, {"id": "jane"}`), `user "jane": another user has this id`},
 	{"duplicate username", withUsers(`{"id": "jane", "username": "J@example.org"}, {"id": "joe", "username": "j@EXAMPLE.org"}`), `user "joe": username is that of user "jane" too`},
 	{"duplicate username beyond ASCII", withUsers(`{"id": "jane", "username": "STRASSE"}, {"id": "joe", "username": "Straße"}`), `user "joe": username is that of user "jane" too`},
+	{"duplicate username composed otherwise", withUsers(`{"id": "jane", "username": "jose\u0301@example.org"}, {"id": "joe", "username": "JOS\u00c9@example.org"}`), `user "joe": username is that of user "jane" too`},
+	{"username with a space before", withUsers(`{"id": "jane", "username": " a"}`), `user "jane": username must not begin or end with white space, nor have a character that cannot be seen`},
+	{"username with a zero-width space", withUsers(`{"id": "jane", "username": "a\u200bb"}`), `user "jane": username must not begin or end with white space, nor have a character that cannot be seen`},
+	{"username with a variation selector", withUsers(`{"id": "jane", "username": "a\ufe0f"}`), `user "jane": username must not begin or end with white space, nor have a character that cannot be seen`},
+	{"username too long", withUsers(`{"id": "jane", "username": "` + strings.Repeat("x", 1025) + `"}`), `user "jane": username is longer than 1024 bytes`},
+	{"username too long once folded", withUsers(`{"id": "jane", "username": "` + strings.Repeat("\u0130", 500) + `"}`), `user "jane": username is longer than 1024 bytes`},
 	{"id missing", withUsers(`{"username": "x"}`), `users[0]: id is missing`},
 	{"id a boolean", withUsers(`{"id": true}`), `users[0]: id must be text, not a boolean`},
 	{"username null", withUsers(`{"id": "jane", "username": null}`), `user "jane": username must be text, not null`},

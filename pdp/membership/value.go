@@ -6,12 +6,14 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"github.com/wardkeeper/wardkeeper/pdp"
 )
 
 const (
 	// deepest is a bit more than the levels that a directory has; what lies deeper is in a place that is refused anyway.
 	deepest = 8
-	longest = 1 << 10 // bytes of an id or username
+	longest = 1 << 10 // bytes of an id, or of a username as it is written and as it is compared
 	// unreadable stands for a value that was refused, so that it is not reported as missing too. No id can be it.
 	unreadable = "\x00"
 )
@@ -117,11 +119,13 @@ func (r *reader) text(s subject, at string, m value) string {
 	return m.text
 }
 
-// reference reads an id, or what people sign in with.
-func (r *reader) reference(s subject, m value) string {
+// id is a text that must say something.
+func (r *reader) id(s subject, m value) string {
 	switch t := r.text(s, "", m); {
 	case t == unreadable:
 		return t
+	case t == "":
+		r.faults.add(s, "%s must not be empty", m.name)
 	case len(t) > longest:
 		r.faults.add(s, "%s is longer than %d bytes", m.name, longest)
 	case strings.ContainsFunc(t, unicode.IsControl):
@@ -132,13 +136,21 @@ func (r *reader) reference(s subject, m value) string {
 	return unreadable
 }
 
-// id is a reference that must say something.
-func (r *reader) id(s subject, m value) string {
-	if m.kind == kindText && m.text == "" {
-		r.faults.add(s, "%s must not be empty", m.name)
-		return unreadable
+// username reads what people sign in with; an empty one is absent. What it is compared by has to fit as well.
+func (r *reader) username(s subject, m value) string {
+	switch t := r.text(s, "", m); {
+	case t == unreadable, t == "":
+		return t
+	case len(t) > longest || len(pdp.FoldCanonical(t)) > longest:
+		r.faults.add(s, "%s is longer than %d bytes", m.name, longest)
+	case strings.ContainsFunc(t, unicode.IsControl):
+		r.faults.add(s, "%s has a control character", m.name)
+	case !pdp.IsUsername(t):
+		r.faults.add(s, "%s must not begin or end with white space, nor have a character that cannot be seen", m.name)
+	default:
+		return t
 	}
-	return r.reference(s, m)
+	return unreadable
 }
 
 // oneOf reads one of some words.

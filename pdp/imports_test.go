@@ -21,7 +21,9 @@ const module = "github.com/wardkeeper/wardkeeper"
 // mayImport says which packages of ours a package may import.
 func mayImport(from, to string) bool {
 	switch {
-	case from == "policies" || from == "bundles" || from == "pdp/authzen":
+	case to == "pdp/rotation": // a leaf
+		return from == "bundles" || strings.HasPrefix(from, "pdp/") || strings.HasPrefix(from, "cmd/")
+	case from == "policies" || from == "pdp/rotation" || from == "bundles" || from == "pdp/authzen":
 		return false
 	case from == "pdp":
 		return to == "bundles" || to == "pdp/authzen"
@@ -106,6 +108,7 @@ func TestMayImport(t *testing.T) {
 	for _, allowed := range [][2]string{
 		{"pdp", "bundles"}, {"pdp", "pdp/authzen"}, {"pdp/httpapi", "pdp"}, {"pdp/membership", "pdp/authzen"},
 		{"adapters/echo", "pdp/authzen"}, {"cmd/wardkeeper", "policies"}, {"cmd/wardkeeper", "pdp/httpapi"},
+		{"bundles", "pdp/rotation"}, {"pdp/membership", "pdp/rotation"}, {"cmd/wardkeeper", "pdp/rotation"},
 	} {
 		assert.True(t, mayImport(allowed[0], allowed[1]), "%v", allowed)
 	}
@@ -113,6 +116,7 @@ func TestMayImport(t *testing.T) {
 		{"policies", "pdp"}, {"bundles", "policies"}, {"bundles", "pdp"}, {"pdp/authzen", "pdp"}, {"pdp", "policies"},
 		{"pdp", "pdp/membership"}, {"pdp/httpapi", "pdp/membership"}, {"pdp/httpapi", "bundles"}, {"adapters/echo", "pdp"},
 		{"adapters/echo", "adapters/client"}, {"pdp", "cmd/wardkeeper"}, {"tools", "pdp"},
+		{"pdp/rotation", "pdp"}, {"pdp/rotation", "bundles"}, {"policies", "pdp/rotation"}, {"pdp", "pdp/rotation"},
 	} {
 		assert.False(t, mayImport(refused[0], refused[1]), "%v", refused)
 	}

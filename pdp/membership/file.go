@@ -5,14 +5,13 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/rotation"
 )
 
 // FileConfig is what a file source is made of.
@@ -79,7 +78,7 @@ func openFile(cfg FileConfig, patience time.Duration) (*File, error) {
 	f := &File{cfg: cfg, vocab: cfg.Vocabulary, closed: make(chan struct{}), done: make(chan struct{})}
 	w := newWatch(cfg) // before the first reading, so that no change is missed
 	err := f.Reload()
-	for began := time.Now(); unsettled(err) && time.Since(began) < patience; err = f.Reload() {
+	for began := time.Now(); rotation.Unsettled(err) && time.Since(began) < patience; err = f.Reload() {
 		time.Sleep(min(cfg.Settle, patience))
 	}
 	if err != nil {
@@ -138,7 +137,7 @@ func (f *File) Check(v pdp.Vocabulary) (*Checked, error) {
 	f.reading.Lock()
 	defer f.reading.Unlock()
 	previous := f.current.Load()
-	data, err := readFile(f.cfg.Path)
+	data, err := rotation.Read(f.cfg.Path, MaxSize)
 	if err != nil {
 		return nil, fmt.Errorf("directory file: %w", err)
 	}
@@ -167,8 +166,8 @@ func (f *File) reload() error {
 	began := time.Now()
 	previous := f.current.Load()
 	d, err := f.read(previous)
-	if unsettled(err) {
-		if previous != nil && !f.waiting && errors.Is(err, errWritten) { // told once, not at each attempt
+	if rotation.Unsettled(err) {
+		if previous != nil && !f.waiting && errors.Is(err, rotation.ErrWritten) { // told once, not at each attempt
 			f.waiting = true
 			f.cfg.Logger.Warn("directory file is being written, it is read once it is closed",
 				"path", f.cfg.Path, "revision", previous.Revision())
@@ -225,7 +224,7 @@ func (f *File) failed(began time.Time, err error) {
 
 // read gives the directory that the file says: the previous one where it says the same.
 func (f *File) read(previous *Directory) (*Directory, error) {
-	data, err := readFile(f.cfg.Path)
+	data, err := rotation.Read(f.cfg.Path, MaxSize)
 	if err != nil {
 		return nil, fmt.Errorf("directory file: %w", err)
 	}
@@ -233,74 +232,4 @@ func (f *File) read(previous *Directory) (*Directory, error) {
 		return previous, nil
 	}
 	return parse(data, formatOf(f.cfg.Path), f.vocab, previous)
-}
-
-// A part of a file may well be a directory, with fewer users, or with somebody active whose status follows. What is being
-// written is read once it is finished.
-var (
-	errUnsettled = errors.New("changed while it was read")
-	errWritten   = errors.New("is being written")
-)
-
-// unsettled says whether to try again soon.
-func unsettled(err error) bool {
-	return errors.Is(err, errUnsettled) || errors.Is(err, errWritten)
-}
-
-// rest is how long a file must have been left alone where its writers cannot be known.
-const rest = 2 * time.Second
-
-// inHand says whether somebody is, or may well be, in the middle of writing a file: half a YAML file can be a whole one
-// that says something else.
-func inHand(file *os.File, info os.FileInfo) bool {
-	writing, known := beingWritten(file)
-	return unfinished(writing, known, time.Since(info.ModTime()))
-}
-
-func unfinished(writing, known bool, age time.Duration) bool {
-	return writing || !known && age < rest
-}
-
-func readFile(path string) ([]byte, error) {
-	before, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if !before.Mode().IsRegular() { // to open a pipe would wait for its writer
-		return nil, fmt.Errorf("%s is not a regular file", path)
-	}
-	if before.Size() > MaxSize {
-		return nil, fmt.Errorf("%s is larger than %d bytes", path, MaxSize)
-	}
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	if inHand(file, before) {
-		return nil, fmt.Errorf("%s %w", path, errWritten)
-	}
-	data := make([]byte, before.Size())
-	if _, err := io.ReadFull(file, data); err != nil {
-		return nil, fmt.Errorf("%s %w", path, errUnsettled)
-	}
-	if inHand(file, before) { // who began meanwhile
-		return nil, fmt.Errorf("%s %w", path, errWritten)
-	}
-	after, err := file.Stat() // who also finished meanwhile
-	if err != nil {
-		return nil, err
-	}
-	if !sameState(before, after) {
-		return nil, fmt.Errorf("%s %w", path, errUnsettled)
-	}
-	return data, nil
-}
-
-// sameState says whether a file was neither written nor replaced between two looks, nor made readable.
-func sameState(a, b os.FileInfo) bool {
-	if a == nil || b == nil {
-		return a == nil && b == nil
-	}
-	return os.SameFile(a, b) && a.Mode() == b.Mode() && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
 }

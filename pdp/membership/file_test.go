@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/rotation"
 )
 
 // logged is a log that can be read while it is written.
@@ -400,5 +401,5 @@ func TestModeIsChanged(t *testing.T) {
 	assert.True(t, w.concerns(fsnotify.Event{Name: path, Op: fsnotify.Chmod}))
 	after, err := os.Stat(path)
 	require.NoError(t, err)
-	assert.False(t, sameState(before, after))
+	assert.False(t, rotation.SameState(before, after))
 }

@@ -1,17 +1,16 @@
 package membership
 
 import (
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"time"
+
+	"github.com/wardkeeper/wardkeeper/pdp/rotation"
 )
 
 // HTTPConfig is what an HTTP origin is made of.
@@ -23,7 +22,8 @@ type HTTPConfig struct {
 	Token, TokenFile string
 	// CertificateFile and KeyFile are the client certificate (PEM); they are read again when they change.
 	CertificateFile, KeyFile string
-	// CAFile has the certificates (PEM) that the application's is trusted by, instead of the system's. It is read once.
+	// CAFile has the certificates (PEM) that the application's is trusted by, instead of the system's. It is read again
+	// when it changes.
 	CAFile string
 	// Insecure allows http over a network, where tokens and facts can be read and changed on their way.
 	Insecure bool
@@ -37,6 +37,7 @@ type HTTPConfig struct {
 	KeptBytes int
 	Logger    *slog.Logger // nil: slog.Default()
 
+	life  time.Duration // of connections; 0 means [rotation.Life]
 	pause time.Duration // before the second attempt, doubled from there; 0 means 50 ms
 	rest  time.Duration // how long an application that is down is left alone; 0 means 1 s
 }
@@ -52,27 +53,24 @@ func OpenHTTP(cfg HTTPConfig) (*HTTP, error) {
 	if err != nil {
 		return nil, err
 	}
-	secured, err := cfg.tls()
+	secured, err := rotation.OpenTLS(rotation.TLSConfig{
+		CAFile: cfg.CAFile, CertFile: cfg.CertificateFile, KeyFile: cfg.KeyFile, Logger: cfg.Logger,
+	})
+	if err != nil {
+		return nil, err
+	}
+	transport, err := rotation.NewTransport(rotation.TransportConfig{
+		Make:  func() (*http.Transport, error) { return cfg.transport(secured), nil },
+		Basis: func() any { return secured.Config() }, Life: cfg.life,
+	})
 	if err != nil {
 		return nil, err
 	}
 	h := &HTTP{
 		base: base, timeout: cfg.Timeout, retries: max(cfg.Retries, 0), pause: cfg.pause, token: token, logger: cfg.Logger,
-		slots: make(chan struct{}, cfg.MaxConnections),
-		kept:  newKeptAnswers(cfg.KeptBytes),
-		transport: &http.Transport{
-			Proxy:                  http.ProxyFromEnvironment,
-			DialContext:            (&net.Dialer{Timeout: cfg.Timeout, KeepAlive: 15 * time.Second}).DialContext,
-			TLSClientConfig:        secured,
-			TLSHandshakeTimeout:    cfg.Timeout,
-			ForceAttemptHTTP2:      true,
-			MaxConnsPerHost:        cfg.MaxConnections,
-			MaxIdleConnsPerHost:    cfg.MaxConnections,
-			IdleConnTimeout:        time.Minute,
-			MaxResponseHeaderBytes: 64 << 10,
-			// A connection that went silent would otherwise be used until the kernel gives it up, after minutes.
-			HTTP2: &http.HTTP2Config{SendPingTimeout: 5 * time.Second, PingTimeout: 2 * time.Second},
-		},
+		slots:     make(chan struct{}, cfg.MaxConnections),
+		kept:      newKeptAnswers(cfg.KeptBytes),
+		transport: transport,
 	}
 	h.client = &http.Client{
 		Transport: h.transport,
@@ -81,6 +79,22 @@ func OpenHTTP(cfg HTTPConfig) (*HTTP, error) {
 	}
 	h.breaker = newBreaker(cfg.rest, h.base.Host, cfg.Logger)
 	return h, nil
+}
+
+func (cfg *HTTPConfig) transport(secured *rotation.TLS) *http.Transport {
+	return &http.Transport{
+		Proxy:                  http.ProxyFromEnvironment,
+		DialContext:            (&net.Dialer{Timeout: cfg.Timeout, KeepAlive: 15 * time.Second}).DialContext,
+		TLSClientConfig:        secured.Config().Clone(), // net/http adds the protocols to it
+		TLSHandshakeTimeout:    cfg.Timeout,
+		ForceAttemptHTTP2:      true,
+		MaxConnsPerHost:        cfg.MaxConnections,
+		MaxIdleConnsPerHost:    cfg.MaxConnections,
+		IdleConnTimeout:        time.Minute,
+		MaxResponseHeaderBytes: 64 << 10,
+		// A connection that went silent would otherwise be used until the kernel gives it up, after minutes.
+		HTTP2: &http.HTTP2Config{SendPingTimeout: 5 * time.Second, PingTimeout: 2 * time.Second},
+	}
 }
 
 func (cfg *HTTPConfig) defaults() {
@@ -131,30 +145,4 @@ func readBase(text string, insecure bool) (*url.URL, error) {
 func isLoopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
-}
-
-func (cfg *HTTPConfig) tls() (*tls.Config, error) {
-	c := &tls.Config{MinVersion: tls.VersionTLS12}
-	if cfg.CAFile != "" {
-		pem, err := os.ReadFile(cfg.CAFile)
-		if err != nil {
-			return nil, fmt.Errorf("the CA file cannot be read: %w", err)
-		}
-		c.RootCAs = x509.NewCertPool()
-		if !c.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("the CA file %s has no certificate in it", cfg.CAFile)
-		}
-	}
-	switch {
-	case cfg.CertificateFile == "" && cfg.KeyFile == "":
-		return c, nil
-	case cfg.CertificateFile == "" || cfg.KeyFile == "":
-		return nil, errors.New("a client certificate is two files: name both, certificate and key")
-	}
-	pair := &clientCertificate{certificate: watched{path: cfg.CertificateFile}, key: watched{path: cfg.KeyFile}, logger: cfg.Logger}
-	if _, err := pair.get(nil); err != nil {
-		return nil, err
-	}
-	c.GetClientCertificate = pair.get
-	return c, nil
 }

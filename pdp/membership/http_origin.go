@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/rotation"
 )
 
 // HTTP is an origin that asks the application itself, by the contract of [OpenAPI]. What it delivers must not be changed.
@@ -25,7 +26,7 @@ type HTTP struct {
 	retries   int
 	pause     time.Duration
 	client    *http.Client
-	transport *http.Transport
+	transport *rotation.Transport
 	token     *bearer
 	kept      *keptAnswers
 	breaker   *breaker
@@ -197,6 +198,9 @@ func (h *HTTP) Check(ctx context.Context) error {
 	_, err := h.Locations(ctx, "", 1)
 	return err
 }
+
+// Renew has later requests use new connections.
+func (h *HTTP) Renew() { h.transport.Renew() }
 
 // Close lets go of the connections. Requests on their way end as they would; later ones fail.
 func (h *HTTP) Close() error {

@@ -58,7 +58,7 @@ func TestHTTPMutualTLS(t *testing.T) {
 	h.transport.CloseIdleConnections()
 	require.NoError(t, h.Check(context.Background()))
 	assert.Equal(t, "sidecar one", shown.Load())
-	assert.Contains(t, told.String(), "client certificate cannot be read, the last one is used")
+	assert.Contains(t, told.String(), "client certificate cannot be used, the last good content stays in force")
 	file("key.pem", key)
 	h.transport.CloseIdleConnections()
 	require.NoError(t, h.Check(context.Background()))
@@ -103,7 +103,7 @@ func TestOpenHTTPRefuses(t *testing.T) {
 		"empty token":      {HTTPConfig{URL: "https://a", TokenFile: file("empty", " \n")}, "it is empty"},
 		"two lines":        {HTTPConfig{URL: "https://a", Token: "s3cret\r\nX-Evil: 1"}, "characters that cannot be sent"},
 		"a folder":         {HTTPConfig{URL: "https://a", TokenFile: dir}, "not a regular file"},
-		"large":            {HTTPConfig{URL: "https://a", TokenFile: file("large", string(make([]byte, largestSecret+1)))}, "larger than"},
+		"large":            {HTTPConfig{URL: "https://a", TokenFile: file("large", string(make([]byte, 256<<10+1)))}, "larger than"},
 		"no CA":            {HTTPConfig{URL: "https://a", CAFile: filepath.Join(dir, "none")}, "no such file"},
 		"CA without any":   {HTTPConfig{URL: "https://a", CAFile: file("ca", "x")}, "no certificate"},
 		"half a pair":      {HTTPConfig{URL: "https://a", KeyFile: file("k", key)}, "name both"},

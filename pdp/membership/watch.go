@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/fsnotify/fsnotify"
+
+	"github.com/wardkeeper/wardkeeper/pdp/rotation"
 )
 
 // watch notices when a file is written or replaced, be it by rename or by another target of a symbolic link somewhere
@@ -89,7 +91,7 @@ func (w *watch) run(stop <-chan struct{}, reload func() error) {
 		case <-settled.C:
 			if w.moved() { // a slow writer, or one whose events cannot be seen
 				settled.Reset(w.cfg.Settle)
-			} else if err := reload(); unsettled(err) {
+			} else if err := reload(); rotation.Unsettled(err) {
 				settled.Reset(w.cfg.Settle)
 			} // any other error is told by the log and the status
 		}
@@ -107,7 +109,7 @@ func (w *watch) concerns(e fsnotify.Event) bool {
 // moved says whether the file is another one than at the last look.
 func (w *watch) moved() bool {
 	now := w.look()
-	same := sameState(w.last, now)
+	same := rotation.SameState(w.last, now)
 	w.last = now
 	return !same
 }

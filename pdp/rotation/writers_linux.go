@@ -1,6 +1,6 @@
 //go:build linux
 
-package membership
+package rotation
 
 import (
 	"os"

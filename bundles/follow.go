@@ -49,8 +49,9 @@ type Follower struct {
 	status    Status
 	confirmed atomic.Pointer[time.Time] // when the source last had the active revision; nil where none is active
 
-	stop context.CancelFunc
-	done chan struct{}
+	stop  context.CancelFunc
+	done  chan struct{}
+	renew chan struct{} // ends the pause before the next attempt
 }
 
 // Follow begins to follow an origin. A path must have a good policy at once, or else one must have been kept on disk. A
@@ -69,7 +70,7 @@ func Follow(ctx context.Context, cfg FollowConfig) (*Follower, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &Follower{cfg: cfg, source: cfg.Origin.source, log: cfg.Logger, keep: keep, done: make(chan struct{})}
+	f := &Follower{cfg: cfg, source: cfg.Origin.source, log: cfg.Logger, keep: keep, done: make(chan struct{}), renew: make(chan struct{}, 1)}
 	f.status.Refused = map[Reason]uint64{}
 	if err := f.begin(ctx); err != nil {
 		keep.close()
@@ -111,6 +112,7 @@ func (f *Follower) run(ctx context.Context) {
 			case <-ctx.Done():
 				return
 			case <-time.After(f.pause()):
+			case <-f.renew:
 			}
 		}
 		if err := f.attempt(ctx); err != nil && f.active() == nil && ctx.Err() == nil {
@@ -127,6 +129,14 @@ func (f *Follower) pause() time.Duration {
 		pause = min(pause, max(time.Until(at.Add(f.cfg.Origin.maxAge)), 0)+time.Millisecond)
 	}
 	return pause
+}
+
+// Renew has the source asked now, or again where that is going on.
+func (f *Follower) Renew() {
+	select {
+	case f.renew <- struct{}{}:
+	default: // it is asked for already
+	}
 }
 
 // Close stops following. The active revision can still be used.

@@ -61,7 +61,7 @@ Exit status: 0 allowed (together with every obligation), 1 denied, 2 could not a
 	flags.StringVar(&w.resourceType, "type", "", "`TYPE` of the resource (default: what the action is asked on)")
 	flags.StringVar(&w.subjectType, "subject-type", "user", "`TYPE` of the subject")
 	flags.StringVar(&f.server, "server", "", "`URL` of the server to ask (default "+defaultServer+")")
-	flags.StringVar(&f.tokenFile, "token-file", "", "`FILE` with the server's token")
+	flags.StringVar(&f.tokenFile, "token-file", "", "`FILE` with the server's token; of several, the first line is sent")
 	flags.StringVar(&f.directory, "directory", "", "ask without a server: `FILE` with locations and users")
 	flags.StringVar(&f.bundle, "bundle", "", "ask without a server: policy at `PATH`, a directory or a .tar.gz, instead of the built-in one")
 	flags.StringVar(&f.decision, "decision", defaultDecision, "without a server: `PATH` of the rule that decides")
@@ -112,10 +112,11 @@ func (f askFlags) ask(ctx context.Context, p process, q *question) (*answer, err
 		return nil, fmt.Errorf("the server is %q: %w", a.baseURL, err)
 	}
 	if file := cmp.Or(f.tokenFile, p.variable(variable("token-file"))); file != "" {
-		var err error
-		if a.token, _, err = readToken(file); err != nil {
+		tokens, err := readTokens(file)
+		if err != nil {
 			return nil, err
 		}
+		a.token = tokens[0]
 	}
 	return a.ask(ctx, q)
 }

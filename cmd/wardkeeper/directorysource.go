@@ -27,6 +27,8 @@ type directory interface {
 	// attributes name the directory in logs, String for people.
 	attributes() []any
 	String() string
+	// renew has the directory read again now, or fetched over new connections.
+	renew()
 	close()
 }
 
@@ -103,6 +105,12 @@ func (d *fileDirectory) String() string {
 	return fmt.Sprintf("%s: %s, %s", d.path, counted(status.Locations, "location"), counted(status.Users, "user"))
 }
 
+func (d *fileDirectory) renew() {
+	if file := d.file.Load(); file != nil {
+		_ = file.Reload() // the log tells
+	}
+}
+
 func (d *fileDirectory) close() {
 	if file := d.file.Load(); file != nil {
 		_ = file.Close() // it only stops watching
@@ -124,7 +132,8 @@ func openDirectory(path string, v *pdp.Vocabulary, logger *slog.Logger) (*member
 // remoteDirectory is an application or a database: each record is judged as it is fetched.
 type remoteDirectory struct {
 	*membership.Cached
-	name string // for logs
+	origin membership.Origin
+	name   string // for logs
 	// vocabulary is what records are judged by. Only the goroutine that takes policies uses it.
 	vocabulary *pdp.Vocabulary
 }
@@ -136,7 +145,7 @@ func openRemote(name string, cfg membership.CachedConfig) (*remoteDirectory, err
 	if err != nil {
 		return nil, err
 	}
-	return &remoteDirectory{Cached: cached, name: name}, nil
+	return &remoteDirectory{Cached: cached, origin: cfg.Origin, name: name}, nil
 }
 
 // judgedBy cannot know what an origin would say: a record that the new tables do not admit is quarantined when it is asked for.
@@ -165,5 +174,11 @@ func (d *remoteDirectory) attributes() []any { return []any{"directory", d.name}
 
 // String implements [fmt.Stringer].
 func (d *remoteDirectory) String() string { return d.name }
+
+func (d *remoteDirectory) renew() {
+	if origin, ok := d.origin.(interface{ Renew() }); ok {
+		origin.Renew()
+	}
+}
 
 func (d *remoteDirectory) close() { _ = d.Close() } // nothing is written there

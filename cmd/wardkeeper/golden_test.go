@@ -64,7 +64,7 @@ func engineDoor(_ *testing.T, engine *pdp.Engine) door {
 
 func httpDoor(t *testing.T, engine *pdp.Engine) door {
 	api, err := httpapi.New(httpapi.Config{
-		Decider: engine, BaseURL: "https://pdp.example.org", Token: testToken, Logger: slog.New(slog.DiscardHandler),
+		Decider: engine, BaseURL: "https://pdp.example.org", Tokens: func() []string { return []string{testToken} }, Logger: slog.New(slog.DiscardHandler),
 	})
 	require.NoError(t, err)
 	server := httptest.NewServer(api.Handler())

@@ -21,6 +21,7 @@ const (
 
 func main() {
 	signals := make(chan os.Signal, 2) // two: the second stops at once
+	hangups := make(chan os.Signal, 1) // one: several at a time mean the same
 	p := process{
 		stdout:  os.Stdout,
 		stderr:  os.Stderr,
@@ -28,6 +29,10 @@ func main() {
 		signals: func() <-chan os.Signal {
 			signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 			return signals
+		},
+		hangups: func() <-chan os.Signal {
+			signal.Notify(hangups, syscall.SIGHUP)
+			return hangups
 		},
 	}
 	os.Exit(p.run(context.Background(), os.Args[1:]))
@@ -39,6 +44,8 @@ type process struct {
 	environ        []string
 	// signals begins to catch the signals that stop a server. Only serve calls it: any other command is to die of them.
 	signals func() <-chan os.Signal
+	// hangups begins to catch the signal that has a server read everything again, instead of ending it.
+	hangups func() <-chan os.Signal
 }
 
 func (p process) run(ctx context.Context, args []string) int {

@@ -111,7 +111,7 @@ func (d *decisions) frontDoor(cfg httpapi.Config) (*httpapi.Server, error) {
 		cfg.DirectoryRevision = func() string { return directory.status().Revision }
 	case *remoteDirectory:
 		cfg.Membership = directory.membershipStatus
-		if cfg.ChangesToken != "" {
+		if cfg.ChangesTokens != nil {
 			cfg.Changes = directory
 		}
 	}

@@ -35,8 +35,13 @@ Every setting is a flag, a variable and a key of the YAML file: --token-file is 
 The file goes over the defaults, variables over the file, flags over variables; an empty variable counts as none. What
 is no setting is a fault, and all faults are reported at once. --check reports them and stops there.
 
-With --token-file callers have to send its one line as "Authorization: Bearer ...". At an address that others can
+With --token-file callers have to send one of its lines as "Authorization: Bearer ...". At an address that others can
 reach, serving without a token has to be confirmed by --insecure.
+
+Tokens, passwords, keys, certificates and authorities that come from files are read again when the files change; one that
+is missing or at fault leaves the last good content in force, and is warned of. SIGHUP has everything read again at once:
+these files, the directory file and the bundle; connections to an application are made anew. Settings are read at the
+start only.
 
 --directory is where facts come from: a file, which is read again when it changes; https://HOST/PATH, an application that
 offers what "wardkeeper directory openapi" prints; or postgres://HOST/DATABASE with the tables that "wardkeeper directory
@@ -69,23 +74,13 @@ Exit status: 0 stopped as told, or checked and good; 1 not able to serve, or sto
 		}
 		s, faults := loadSettings(p.environ, given)
 		faults = errors.Join(faults, s.validate())
-		token, exposed := "", false
-		if s.TokenFile != "" {
-			var err error
-			token, exposed, err = readToken(s.TokenFile)
-			faults = errors.Join(faults, err)
-		}
-		changes, changesExposed := "", false
-		if s.ChangesTokenFile != "" {
-			var err error
-			changes, changesExposed, err = readToken(s.ChangesTokenFile)
-			faults = errors.Join(faults, err)
-		}
-		if changes != "" && changes == token {
-			faults = errors.Join(faults, fmt.Errorf("%s has the token of %s: who announces changes needs one of their own",
-				s.origin("changes-token-file"), s.origin("token-file")))
-		}
 		logger := newLogger(p.stderr, s)
+		var hangups <-chan os.Signal
+		if !s.Check && p.hangups != nil {
+			hangups = p.hangups()
+		}
+		callers, err := openCallers(s, logger)
+		faults = errors.Join(faults, err)
 		bundle, err := s.following()
 		var cached *membership.CachedConfig
 		if faults == nil {
@@ -111,17 +106,12 @@ Exit status: 0 stopped as told, or checked and good; 1 not able to serve, or sto
 			return &exitError{statusFailed, faults}
 		}
 		defer d.close()
-		if exposed {
-			logger.Warn("Everybody on this machine can read the token file: take that right away (chmod o-r).", "file", s.TokenFile)
-		}
-		if changesExposed {
-			logger.Warn("Everybody on this machine can read the token file: take that right away (chmod o-r).", "file", s.ChangesTokenFile)
-		}
+		callers.warnExposed()
 		if s.Check {
 			fmt.Fprintf(p.stdout, "All good: %s.\n", printable(d.String()))
 			return nil
 		}
-		if err := serve(cmd.Context(), s, d, tokens{token, changes}, logger, p.signals()); err != nil {
+		if err := serve(cmd.Context(), s, d, callers, logger, p.signals(), hangups); err != nil {
 			return &exitError{statusNo, err}
 		}
 		return nil
@@ -153,18 +143,19 @@ func (w *writtenFlag) Set(value string) error { w.given[w.name] = value; return 
 func (w *writtenFlag) Type() string           { return w.kind }
 func (w *writtenFlag) String() string         { return w.fallback }
 
-// tokens are those of callers: who asks, and who announces changes.
-type tokens struct{ asking, changes string }
-
 // serve listens first, so that the line it logs is true, and returns when the server has stopped.
-func serve(ctx context.Context, s *settings, d *decisions, t tokens, logger *slog.Logger, stop <-chan os.Signal) error {
+func serve(
+	ctx context.Context, s *settings, d *decisions, c *callers, logger *slog.Logger, stop, hangups <-chan os.Signal,
+) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	listener, err := net.Listen("tcp", s.Addr)
 	if err != nil {
 		return fmt.Errorf("cannot listen (choose another --addr): %w", err)
 	}
 	at := listener.Addr().String()
 	// A name may turn out to be an address that others can reach.
-	if host, _, _ := net.SplitHostPort(at); t.asking == "" && !s.Insecure && !isLoopback(host) {
+	if host, _, _ := net.SplitHostPort(at); c.asking == nil && !s.Insecure && !isLoopback(host) {
 		return errors.Join(fmt.Errorf("%s is %s, which others can reach: name a --token-file, or say --insecure", s.Addr, at),
 			listener.Close())
 	}
@@ -178,8 +169,8 @@ func serve(ctx context.Context, s *settings, d *decisions, t tokens, logger *slo
 	}
 	api, err := d.frontDoor(httpapi.Config{
 		BaseURL:           baseURL,
-		Token:             t.asking,
-		ChangesToken:      t.changes,
+		Tokens:            c.askers(),
+		ChangesTokens:     c.announcers(),
 		Logger:            logger,
 		Timeout:           s.RequestTimeout,
 		ReadHeaderTimeout: s.ReadHeaderTimeout,
@@ -190,5 +181,7 @@ func serve(ctx context.Context, s *settings, d *decisions, t tokens, logger *slo
 		return errors.Join(err, listener.Close())
 	}
 	logger.Info(fmt.Sprintf("wardkeeper serves http://%s, %s", at, d), d.attributes("url", "http://"+at)...)
+	go c.follow(ctx)
+	go renewing(ctx, hangups, logger, c.refresh, d.renew)
 	return runServer(ctx, api.HTTPServer(at), listener, s.ShutdownTimeout, logger, stop)
 }

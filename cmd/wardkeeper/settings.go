@@ -18,7 +18,7 @@ type settings struct {
 	Directory string
 	// Redis is the server where sidecars share facts, and tell each other of changes.
 	Redis string
-	// ChangesTokenFile holds the bearer token of whoever announces changes of the directory. With Redis it also says that
+	// ChangesTokenFile holds the bearer tokens of whoever announces changes of the directory. With Redis it also says that
 	// every change is announced, so that a live stream vouches for facts.
 	ChangesTokenFile string
 	// MaxAgeChange is how old facts may be that nothing vouches for, in a question about changing something.
@@ -38,7 +38,8 @@ type settings struct {
 	Decision string
 	// ServeData lets clients of OPA's API read the policy's data, and not only the results of its rules.
 	ServeData bool
-	// TokenFile holds the bearer token that callers have to send: one line, at least 16 characters.
+	// TokenFile holds the bearer tokens of which callers have to send one: a line for each, at least 16 characters. Both files
+	// are read again when they change.
 	TokenFile string
 	// BaseURL is where callers reach the server, as its metadata tell them. Empty means http:// and the address.
 	BaseURL string
@@ -102,7 +103,7 @@ func (s *settings) table() *pflag.FlagSet {
 	t.StringVar(&s.Addr, "addr", s.Addr, "where to listen, `HOST:PORT`")
 	t.StringVar(&s.Directory, "directory", s.Directory, "`FILE|URL` with locations, users and assignments: a YAML or JSON file, https:// or postgres://")
 	t.StringVar(&s.Redis, "redis", s.Redis, "`URL` of the Redis where sidecars share facts and hear of changes")
-	t.StringVar(&s.ChangesTokenFile, "changes-token-file", s.ChangesTokenFile, "`FILE` with the bearer token for announcing changes of the directory")
+	t.StringVar(&s.ChangesTokenFile, "changes-token-file", s.ChangesTokenFile, "`FILE` with the bearer tokens for announcing changes of the directory")
 	t.DurationVar(&s.MaxAgeChange, "max-age-change", s.MaxAgeChange, "oldest facts, not vouched for, by which a change is allowed")
 	t.DurationVar(&s.MaxAgeUse, "max-age-use", s.MaxAgeUse, "oldest facts, not vouched for, by which a use is allowed")
 	t.DurationVar(&s.Lease, "lease", s.Lease, "how long facts are vouched for without news of changes")
@@ -111,7 +112,7 @@ func (s *settings) table() *pflag.FlagSet {
 	t.StringVar(&s.StateDir, "state-dir", s.StateDir, "`DIR` for the last good bundle and the highest release")
 	t.StringVar(&s.Decision, "decision", s.Decision, "`PATH` of the rule that decides")
 	t.BoolVar(&s.ServeData, "serve-data", s.ServeData, "let clients of OPA's API read the policy's data too")
-	t.StringVar(&s.TokenFile, "token-file", s.TokenFile, "`FILE` with the bearer token that callers have to send")
+	t.StringVar(&s.TokenFile, "token-file", s.TokenFile, "`FILE` with the bearer tokens of which callers have to send one")
 	t.StringVar(&s.BaseURL, "base-url", s.BaseURL, "`URL` where callers reach the server (default http://ADDR)")
 	t.BoolVar(&s.Insecure, "insecure", s.Insecure, "listen for the network without a token")
 	t.BoolVar(&s.Check, "check", s.Check, "check settings, policies and directory, and stop there")

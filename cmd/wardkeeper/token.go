@@ -4,36 +4,65 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 )
 
 // shortestToken is the fewest characters of a token that count as secret.
 const shortestToken = 16
 
-// readToken reads the bearer token from a file of one line, and says whether others on the machine can read it too.
-// Its errors never show what the file holds.
-func readToken(path string) (token string, exposed bool, err error) {
+// mostTokens is how many tokens a file may have: more than a rotation takes.
+const mostTokens = 16
+
+// readTokens reads the bearer tokens from a file. Its errors never show what the file holds.
+func readTokens(path string) ([]string, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return "", false, fmt.Errorf("the token file cannot be read: %w", err)
+		return nil, fmt.Errorf("the token file cannot be read: %w", err)
 	}
-	if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
-		exposed = info.Mode().Perm()&fs.FileMode(0o004) != 0
+	tokens, err := parseTokens(data)
+	if err != nil {
+		return nil, fmt.Errorf("the token file %s: %w", path, err)
 	}
-	token = strings.TrimSpace(string(data))
-	switch {
-	case token == "":
-		return "", exposed, fmt.Errorf("the token file %s is empty: write a secret of at least %d characters into it, "+
-			"such as the output of `openssl rand -hex 32`", path, shortestToken)
-	case strings.ContainsAny(token, "\r\n"):
-		return "", exposed, fmt.Errorf("the token file %s has several lines: leave one, the token", path)
-	case strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }):
-		return "", exposed, fmt.Errorf("the token in %s has characters that cannot be sent in a header: "+
-			"use ASCII letters, digits and punctuation, no spaces", path)
-	case len(token) < shortestToken:
-		return "", exposed, fmt.Errorf("the token in %s is too short: use at least %d characters", path, shortestToken)
+	return tokens, nil
+}
+
+// parseTokens reads tokens, one a line. Its errors never show what a line says.
+func parseTokens(data []byte) ([]string, error) {
+	text := strings.TrimSpace(string(data))
+	if text == "" {
+		return nil, fmt.Errorf("it is empty: write a secret of at least %d characters into it, "+
+			"such as the output of `openssl rand -hex 32`", shortestToken)
 	}
-	return token, exposed, nil
+	var tokens []string
+	line := 0
+	for token := range strings.SplitSeq(text, "\n") {
+		line++
+		token = strings.TrimSpace(token)
+		switch {
+		case token == "":
+			return nil, fmt.Errorf("line %d is empty: write one token a line, and nothing else", line)
+		case strings.HasPrefix(token, "#"):
+			return nil, fmt.Errorf("line %d begins with #: comments are not taken, write one token a line", line)
+		case strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }):
+			return nil, fmt.Errorf("line %d has characters that cannot be sent in a header: "+
+				"use ASCII letters, digits and punctuation, no spaces", line)
+		case len(token) < shortestToken:
+			return nil, fmt.Errorf("the token in line %d is too short: use at least %d characters", line, shortestToken)
+		case slices.Contains(tokens, token):
+			return nil, fmt.Errorf("line %d has the token of a line before: remove one of them", line)
+		case line > mostTokens:
+			return nil, fmt.Errorf("there are more than %d tokens: take those out that are not used any more", mostTokens)
+		}
+		tokens = append(tokens, token)
+	}
+	return tokens, nil
+}
+
+// exposed says whether everybody on the machine can read a file.
+func exposed(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular() && info.Mode().Perm()&fs.FileMode(0o004) != 0
 }
 
 // readSecret reads a password from a file of one line. Its errors never show what the file holds.

@@ -10,7 +10,7 @@ const changesPath = "/v1/membership/changes"
 // announcing lets only callers with the token for announcements in.
 func announcing(h handler) handler {
 	return func(x *exchange) error {
-		if x.s.announcer == nil || !x.s.announcer.isIn(x.r.Header["Authorization"]) {
+		if !x.s.announcer.haveOneOf(x.r.Header["Authorization"]) {
 			return x.lock("Send the bearer token for announcements of changes in the Authorization header.")
 		}
 		return h(x)

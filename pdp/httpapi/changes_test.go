@@ -44,7 +44,7 @@ func (h *harness) tell(body string, headers ...string) answer {
 
 func TestChangesAreAnnounced(t *testing.T) {
 	a := announced("t\u00f6ken-1", nil)
-	h := start(t, Config{Decider: &fake{}, Changes: a, ChangesToken: changesToken})
+	h := start(t, Config{Decider: &fake{}, Changes: a, ChangesTokens: only(changesToken)})
 	got := h.tell(`{"locations":[{"id":"ghi","organization":"metro","version":7,"record":{"kind":"facility","id":"ghi"}},{"id":"abc"}],` +
 		`"users":[{"id":"jane","version":12},{"id":"joe","version":9007199254740991,"record":{"id":"joe","name":{"family":"J\u00f6e"},"n":1.50}}]}`)
 	assert.Equal(t, 200, got.status, got.body)
@@ -61,9 +61,9 @@ func TestChangesAreAnnounced(t *testing.T) {
 // TestTheTokenForChangesOpensNothingElse, and no other opens the way for changes.
 func TestTheTokenForChangesOpensNothingElse(t *testing.T) {
 	const ordinary = "s3cret-of-the-application"
-	for _, cfg := range []Config{{Token: ordinary}, {}} {
+	for _, cfg := range []Config{{Tokens: only(ordinary)}, {}} {
 		a := announced("1", nil)
-		cfg.Decider, cfg.Data, cfg.Changes, cfg.ChangesToken = allow(), &fakeData{}, a, changesToken
+		cfg.Decider, cfg.Data, cfg.Changes, cfg.ChangesTokens = allow(), &fakeData{}, a, only(changesToken)
 		h := start(t, cfg)
 		for _, auth := range []string{"", "Bearer", "Bearer " + ordinary, "Bearer " + changesToken + "x", "Basic " + changesToken, changesToken} {
 			got := h.post("/v1/membership/changes", "this is not even JSON", "Authorization", auth)
@@ -73,7 +73,7 @@ func TestTheTokenForChangesOpensNothingElse(t *testing.T) {
 		assert.Empty(t, a.given)
 		assert.Equal(t, 200, h.tell(janeChanged).status)
 		for path, method := range map[string]string{"/access/v1/evaluation": "POST", "/v1/revision": "GET", "/metrics": "GET", "/v1/data": "POST"} {
-			if cfg.Token != "" {
+			if cfg.Tokens != nil {
 				assert.Equal(t, 401, h.do(method, path, question, "Authorization", "Bearer "+changesToken).status, path)
 			}
 		}
@@ -83,20 +83,20 @@ func TestTheTokenForChangesOpensNothingElse(t *testing.T) {
 
 func TestChangesNeedATokenOfTheirOwn(t *testing.T) {
 	for _, token := range []string{"", "the-ordinary-one"} {
-		_, err := New(Config{Decider: allow(), BaseURL: "https://x", Token: "the-ordinary-one", Changes: announced("", nil), ChangesToken: token})
+		_, err := New(Config{Decider: allow(), BaseURL: "https://x", Tokens: only("the-ordinary-one"), Changes: announced("", nil), ChangesTokens: only(token)})
 		assert.ErrorContains(t, err, "a token of their own", token)
 	}
-	_, err := New(Config{Decider: allow(), BaseURL: "https://x", Changes: announced("", nil), ChangesToken: "two words"})
+	_, err := New(Config{Decider: allow(), BaseURL: "https://x", Changes: announced("", nil), ChangesTokens: only("two words")})
 	assert.ErrorContains(t, err, "printable ASCII")
 }
 
 func TestWithoutAnAnnouncerThereIsNoPathForChanges(t *testing.T) {
 	for _, data := range []Data{nil, &fakeData{}} {
-		h := start(t, Config{Decider: allow(), Data: data, ChangesToken: changesToken})
+		h := start(t, Config{Decider: allow(), Data: data, ChangesTokens: only(changesToken)})
 		assert.Equal(t, 404, h.tell(janeChanged).status)
 		assert.NotContains(t, h.do("GET", "/metrics", "").body, "wardkeeper_announced_changes_total{")
 	}
-	h := start(t, Config{Decider: allow(), Changes: announced("1", nil), ChangesToken: changesToken})
+	h := start(t, Config{Decider: allow(), Changes: announced("1", nil), ChangesTokens: only(changesToken)})
 	got := h.do("GET", "/v1/membership/changes", "")
 	assert.Contains(t, got.errorText(t, 405), "answers POST only")
 }
@@ -115,7 +115,7 @@ func TestWhatFailsIsNotAnnounced(t *testing.T) {
 		"invalid, in words":     {&pdp.Error{Kind: pdp.Invalid, Message: "The record of joe is malformed."}, 400, "The record of joe is malformed."},
 		"anything":              {cause, 500, "It is not known whether the changes have been announced: announce them again."},
 	} {
-		h := start(t, Config{Decider: allow(), Changes: announced("token", c.err), ChangesToken: changesToken})
+		h := start(t, Config{Decider: allow(), Changes: announced("token", c.err), ChangesTokens: only(changesToken)})
 		got := h.tell(janeChanged)
 		assert.Equal(t, c.told, got.errorText(t, c.status), name)
 		assert.Contains(t, h.do("GET", "/metrics", "").body, `wardkeeper_announced_changes_total{kind="user"} 0`+"\n", name)
@@ -128,18 +128,18 @@ func TestWhatFailsIsNotAnnounced(t *testing.T) {
 // TestAnAnnouncementThatTookTooLong is not known to have succeeded, whatever the announcer says.
 func TestAnAnnouncementThatTookTooLong(t *testing.T) {
 	slow := &announcer{answer: func(ctx context.Context) (string, error) { <-ctx.Done(); return "token", nil }}
-	h := start(t, Config{Decider: allow(), Changes: slow, ChangesToken: changesToken, Timeout: 10 * time.Millisecond})
+	h := start(t, Config{Decider: allow(), Changes: slow, ChangesTokens: only(changesToken), Timeout: 10 * time.Millisecond})
 	assert.Contains(t, h.tell(janeChanged).errorText(t, 503), "announce them again")
 }
 
 func TestBodyOfAnAnnouncement(t *testing.T) {
-	h := start(t, Config{Decider: allow(), Changes: announced("1", nil), ChangesToken: changesToken})
+	h := start(t, Config{Decider: allow(), Changes: announced("1", nil), ChangesTokens: only(changesToken)})
 	padded := func(n int) string { return janeChanged + strings.Repeat(" ", n-len(janeChanged)) }
 	assert.Equal(t, 200, h.tell(padded(4<<20)).status)
 	assert.Equal(t, "The body is too large: send at most 4 MiB.", h.tell(padded(4<<20+1)).errorText(t, 400))
 	assert.Contains(t, h.tell(janeChanged, "Content-Type", "text/plain").errorText(t, 400), "application/json")
 
-	s, err := New(Config{Decider: allow(), BaseURL: "https://x", Changes: announced("1", nil), ChangesToken: changesToken, Logger: slog.New(slog.DiscardHandler)})
+	s, err := New(Config{Decider: allow(), BaseURL: "https://x", Changes: announced("1", nil), ChangesTokens: only(changesToken), Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	// Without a Content-Length it must be found out by reading.
 	r := httptest.NewRequest(http.MethodPost, "/v1/membership/changes", struct{ *strings.Reader }{strings.NewReader(padded(4<<20 + 1))})
@@ -152,7 +152,7 @@ func TestBodyOfAnAnnouncement(t *testing.T) {
 
 // TestChangesAreCounted in metrics and log, which name nobody.
 func TestChangesAreCounted(t *testing.T) {
-	h := start(t, Config{Decider: allow(), Changes: announced("secret0", nil), ChangesToken: changesToken})
+	h := start(t, Config{Decider: allow(), Changes: announced("secret0", nil), ChangesTokens: only(changesToken)})
 	h.tell(`{"users":[{"id":"secret1"},{"id":"secret2","record":{"username":"secret3"}}],"locations":[{"id":"secret4","organization":"secret5"}]}`)
 	h.tell(`{"users":[{"id":"secret6"}]}`)
 	h.tell(`{"users":[{"id":"secret7","secret8":1}]}`)

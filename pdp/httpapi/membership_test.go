@@ -39,7 +39,7 @@ func TestWhatIsToldOfTheFacts(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var missing error
-			h := start(t, Config{Decider: allow(), Token: "secret", Membership: func() MembershipStatus { return c.status },
+			h := start(t, Config{Decider: allow(), Tokens: only("secret"), Membership: func() MembershipStatus { return c.status },
 				Ready: func(context.Context) []Check { return []Check{{Name: "directory", Err: missing}} }})
 			a := h.do(http.MethodGet, "/ready", "")
 			assert.Equal(t, 200, a.status, "what is not as it should be with some facts does not end all decisions")

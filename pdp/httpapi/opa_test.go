@@ -225,7 +225,7 @@ func TestOPAErrors(t *testing.T) {
 }
 
 func TestOPAIsReadOnlyAndGuarded(t *testing.T) {
-	h := start(t, Config{Decider: &fake{}, Data: documentsOf(echoed), Token: "secret-token"})
+	h := start(t, Config{Decider: &fake{}, Data: documentsOf(echoed), Tokens: only("secret-token")})
 	for _, path := range opaPaths {
 		a := h.post(path, `{"inputs":{"a":1}}`)
 		a.opaError(t, 401, "unauthorized")
@@ -285,7 +285,7 @@ func TestDistrustOfData(t *testing.T) {
 // TestOPAHealth tells whether a policy decides, to whoever asks for that; the plain question stays what it was.
 func TestOPAHealth(t *testing.T) {
 	f := &fakeData{}
-	h := start(t, Config{Decider: &fake{}, Data: f, Token: "secret-token"})
+	h := start(t, Config{Decider: &fake{}, Data: f, Tokens: only("secret-token")})
 	for _, query := range []string{"?bundles", "?bundle=true", "?bundles=true&plugins=true", "?plugins"} {
 		f.broken = nil
 		a := h.do("GET", "/health"+query, "")

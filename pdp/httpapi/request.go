@@ -2,8 +2,6 @@ package httpapi
 
 import (
 	"crypto/rand"
-	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/hex"
 	"errors"
 	"io"
@@ -51,10 +49,10 @@ func printable(id string) bool {
 	return true
 }
 
-// guarded lets only callers with the token in.
+// guarded lets only callers with a token in.
 func guarded(h handler) handler {
 	return func(x *exchange) error {
-		if x.s.token != nil && !x.s.token.isIn(x.r.Header["Authorization"]) {
+		if x.s.tokens != nil && !x.s.tokens.haveOneOf(x.r.Header["Authorization"]) {
 			return x.lock("")
 		}
 		return h(x)
@@ -65,37 +63,6 @@ func guarded(h handler) handler {
 func (x *exchange) lock(message string) error {
 	x.w.Header().Set("WWW-Authenticate", "Bearer")
 	return &pdp.Error{Kind: unauthorized, Message: message}
-}
-
-// token is the hash of a bearer token.
-type token [sha256.Size]byte
-
-// newToken gives nil for "".
-func newToken(text string) *token {
-	if text == "" {
-		return nil
-	}
-	hash := token(sha256.Sum256([]byte(text)))
-	return &hash
-}
-
-// sendable says whether a token can be sent in a header.
-func sendable(text string) bool {
-	return !strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' })
-}
-
-// isIn says whether a header has the token. It compares hashes, so that neither the time nor the length tells anything
-// of the token.
-func (t *token) isIn(authorization []string) bool {
-	if len(authorization) != 1 {
-		return false
-	}
-	scheme, sent, _ := strings.Cut(authorization[0], " ")
-	if !strings.EqualFold(scheme, "Bearer") {
-		return false
-	}
-	hash := sha256.Sum256([]byte(sent))
-	return subtle.ConstantTimeCompare(hash[:], t[:]) == 1
 }
 
 const notJSON = "The Content-Type is not application/json: send JSON, and say so."

@@ -17,7 +17,7 @@ import (
 
 func TestToken(t *testing.T) {
 	const token = "s3cret.token-of~this/server="
-	h := start(t, Config{Decider: allow(), Token: token})
+	h := start(t, Config{Decider: allow(), Tokens: only(token)})
 	closed := map[string]string{
 		"/access/v1/evaluation": "POST", "/access/v1/evaluations": "POST", "/access/v1/search/subject": "POST",
 		"/access/v1/search/resource": "POST", "/access/v1/search/action": "POST", "/metrics": "GET",
@@ -40,7 +40,7 @@ func TestToken(t *testing.T) {
 	assert.NotContains(t, h.log.String(), token)
 
 	// Two headers are no token, whichever of them is right.
-	s, err := New(Config{Decider: allow(), BaseURL: "https://x", Token: token, Logger: slog.New(slog.DiscardHandler)})
+	s, err := New(Config{Decider: allow(), BaseURL: "https://x", Tokens: only(token), Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	r := httptest.NewRequest("POST", "/access/v1/evaluation", strings.NewReader(question))
 	r.Header["Content-Type"] = []string{"application/json"}
@@ -66,7 +66,7 @@ func TestContentType(t *testing.T) {
 }
 
 func TestRequestID(t *testing.T) {
-	s, err := New(Config{Decider: allow(), BaseURL: "https://x", Token: "t", Logger: slog.New(slog.DiscardHandler)})
+	s, err := New(Config{Decider: allow(), BaseURL: "https://x", Tokens: only("t"), Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	ask := func(path string, ids ...string) *httptest.ResponseRecorder {
 		r := httptest.NewRequest("POST", path, strings.NewReader(question))

@@ -18,7 +18,7 @@ func TestWhatIsToldOfThePolicy(t *testing.T) {
 	var missing error
 	policy := PolicyStatus{}
 	h := start(t, Config{
-		Decider: &fake{}, Token: "secret-token-of-16", Policy: func() PolicyStatus { return policy },
+		Decider: &fake{}, Tokens: only("secret-token-of-16"), Policy: func() PolicyStatus { return policy },
 		Ready: func(context.Context) []Check { return []Check{{Name: "policy", Err: missing}} },
 	})
 	for name, c := range map[string]struct {

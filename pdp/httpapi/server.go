@@ -46,13 +46,14 @@ type Config struct {
 	// BaseURL is where callers reach this server, such as https://pdp.example.org. The metadata document is made
 	// of it, never of a request's Host.
 	BaseURL string
-	// Token is the bearer token that callers must send; "" lets everybody in.
-	Token string
+	// Tokens gives the bearer tokens that are valid now: callers must send one of them. nil lets everybody in. It is asked
+	// for each request, and must be safe for concurrent use.
+	Tokens func() []string
 	// Changes takes announcements of changes; nil leaves the path for them out.
 	Changes pdp.Announcer
-	// ChangesToken is the bearer token for that path, and for nothing else. It is required with Changes, and must differ
-	// from Token.
-	ChangesToken string
+	// ChangesTokens gives the bearer tokens for that path, and for nothing else. It is required with Changes, and none of
+	// them may be one of Tokens.
+	ChangesTokens func() []string
 	// Ready says what the server is waiting for; nil means that it is always ready. Safe for concurrent use.
 	Ready func(ctx context.Context) []Check
 	// Policy says which policy is in force; nil means not known. Safe for concurrent use.
@@ -85,9 +86,9 @@ type Server struct {
 	policy    func() PolicyStatus
 	facts     func() MembershipStatus
 	log       *slog.Logger
-	token     *token        // nil where none is wanted
+	tokens    tokens        // nil where none is wanted
 	changes   pdp.Announcer // nil: the path is left out
-	announcer *token        // the token for it; there is one where the path is
+	announcer tokens        // those for it
 	metrics   *metrics
 	echo      *echo.Echo
 	routes    map[string]*route
@@ -116,10 +117,11 @@ func New(cfg Config) (*Server, error) {
 	if cfg.Decider == nil {
 		faults = append(faults, errors.New("httpapi: a Decider is required"))
 	}
-	if !sendable(cfg.Token) || !sendable(cfg.ChangesToken) {
+	asking, announcing := tokens(cfg.Tokens), tokens(cfg.ChangesTokens)
+	if !asking.sendable() || !announcing.sendable() {
 		faults = append(faults, errors.New("httpapi: the token may have printable ASCII characters only, and no space"))
 	}
-	if cfg.Changes != nil && (cfg.ChangesToken == "" || cfg.ChangesToken == cfg.Token) {
+	if cfg.Changes != nil && !announcing.apartFrom(asking) {
 		faults = append(faults, errors.New("httpapi: announcements of changes need a token of their own"))
 	}
 	if err := errors.Join(faults...); err != nil {
@@ -128,9 +130,9 @@ func New(cfg Config) (*Server, error) {
 	s := &Server{
 		decider:           cfg.Decider,
 		data:              cfg.Data,
-		token:             newToken(cfg.Token),
+		tokens:            asking,
 		changes:           cfg.Changes,
-		announcer:         newToken(cfg.ChangesToken),
+		announcer:         announcing,
 		ready:             cfg.Ready,
 		policy:            cfg.Policy,
 		facts:             cfg.Membership,

@@ -150,7 +150,7 @@ func (a answer) errorText(t *testing.T, status int) string {
 }
 
 func TestConfigIsChecked(t *testing.T) {
-	_, err := New(Config{Token: "two words"})
+	_, err := New(Config{Tokens: only("two words")})
 	for _, want := range []string{"base URL", "Decider", "token"} {
 		assert.ErrorContains(t, err, want, "every fault is named")
 	}
@@ -161,7 +161,7 @@ func TestConfigIsChecked(t *testing.T) {
 }
 
 func TestMetadata(t *testing.T) {
-	h := start(t, Config{Decider: allow(), BaseURL: "https://pdp.example.org/authz/", Token: "secret"})
+	h := start(t, Config{Decider: allow(), BaseURL: "https://pdp.example.org/authz/", Tokens: only("secret")})
 	a := h.do(http.MethodGet, "/.well-known/authzen-configuration", "", "Host", "evil.example")
 	assert.Equal(t, 200, a.status)
 	assert.Equal(t, "application/json", a.header.Get("Content-Type"))
@@ -176,7 +176,7 @@ func TestMetadata(t *testing.T) {
 
 func TestProbes(t *testing.T) {
 	var missing []Check
-	h := start(t, Config{Decider: allow(), Token: "secret", Ready: func(context.Context) []Check { return missing }})
+	h := start(t, Config{Decider: allow(), Tokens: only("secret"), Ready: func(context.Context) []Check { return missing }})
 	assert.Equal(t, `{"alive":true}`, h.do(http.MethodGet, "/health", "").body)
 	missing = []Check{{Name: "policy"}}
 	a := h.do(http.MethodGet, "/ready", "")
@@ -197,7 +197,7 @@ func TestProbes(t *testing.T) {
 }
 
 func TestPathsAndMethods(t *testing.T) {
-	h := start(t, Config{Decider: allow(), Token: "secret"})
+	h := start(t, Config{Decider: allow(), Tokens: only("secret")})
 	for _, path := range []string{"/", "/access/v1", "/access/v1/evaluation/", "/Access/v1/evaluation", "//access/v1/evaluation",
 		"/access/v1/search", "/access/v1/evaluation%2f", "/.well-known/", "/debug/pprof/", "/v1/data"} {
 		for _, method := range []string{"GET", "POST", "OPTIONS", "FOO"} {

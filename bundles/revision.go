@@ -184,6 +184,51 @@ func (r *Revision) Defines(path string) bool {
 	return err == nil && len(r.compiler.GetRulesWithPrefix(ref)) > 0
 }
 
+// Members names the members that the object at a path below data can have by its rules, such as "subject" where there is
+// a rule candidates.subject. open says that there may be others, whose names depend on what is asked.
+func (r *Revision) Members(path string) (names []string, open bool) {
+	ref, err := ast.ParseRef(r.dataPath(path))
+	if err != nil {
+		return nil, false
+	}
+	for _, rule := range r.compiler.GetRulesWithPrefix(ref) {
+		for ; rule != nil; rule = rule.Else {
+			found, more := membersOf(rule, len(ref))
+			names, open = append(names, found...), open || more
+		}
+	}
+	return names, open
+}
+
+// membersOf are those that one rule gives an object whose own reference has a number of terms.
+func membersOf(rule *ast.Rule, own int) (names []string, open bool) {
+	if at := rule.Ref(); len(at) > own {
+		name, ok := at[own].Value.(ast.String)
+		return []string{string(name)}, !ok
+	}
+	if rule.Head.Value == nil {
+		return nil, false // a set has no members
+	}
+	value := rule.Head.Value
+	for _, expr := range rule.Body { // the compiler moves what is not constant into the body
+		if (expr.IsEquality() || expr.IsAssignment()) && expr.Operand(0).Equal(value) {
+			value = expr.Operand(1)
+			break
+		}
+	}
+	switch value := value.Value.(type) {
+	case ast.Object:
+		for _, key := range value.Keys() {
+			name, ok := key.Value.(ast.String)
+			names, open = append(names, string(name)), open || !ok
+		}
+		return names, open
+	case ast.Var, ast.Ref, ast.Call, *ast.ObjectComprehension:
+		return nil, true
+	}
+	return nil, false
+}
+
 // isRule says whether a path names a rule, and not a package of them.
 func (r *Revision) isRule(path string) bool {
 	ref, err := ast.ParseRef(r.dataPath(path))

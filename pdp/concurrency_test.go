@@ -34,7 +34,7 @@ func TestEachAnswerIsOfOneDirectory(t *testing.T) {
 	}
 	for _, of := range lists(engine, before) {
 		questions = append(questions, func(t *testing.T) string {
-			f, r := of(&authzen.Page{Limit: 1000, Properties: map[string]any{"sort": "username", "fields": []any{"status"}}})
+			f, r := of(&authzen.Page{Limit: new(1000), Properties: map[string]any{"sort": "username", "fields": []any{"status"}}})
 			return show(search(t, f, r))
 		})
 	}

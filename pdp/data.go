@@ -150,15 +150,44 @@ func (s *sitting) decideData(ctx context.Context, in DataInput) DataAnswer {
 	d, err := readDecision(term)
 	if err != nil {
 		s.engine.log.ErrorContext(ctx, "policy fault: the decision is undefined or ill-shaped",
-			"action", a.Action, "revision", s.revision.ID, "error", err)
+			"action", s.named(a.Action), "revision", s.revision.ID, "error", err)
 		if term != nil { // a client might take it for an allow
 			return DataAnswer{Action: a.Action, Err: &Error{Kind: Internal, Message: "The policy's decision is ill-shaped.", Err: err}}
 		}
 		d = Decision{Fault: true}
 	}
+	if can := d.supportedBy(contextOf(in.Value), s.offers.Obligations); len(can.Obligations) < len(d.Obligations) {
+		d, a.Value = can, can.document()
+	}
 	d.Revision = s.revision.ID
 	a.Decision = &d
 	return a
+}
+
+// contextOf is the context of a question, or of what has one like a question.
+func contextOf(value any) map[string]any {
+	members, _ := value.(map[string]any)
+	context, _ := members["context"].(map[string]any)
+	return context
+}
+
+// document is a decision as a policy would word it.
+func (d Decision) document() map[string]any {
+	members := map[string]any{"allow": d.Allow, "reasons": d.Reasons}
+	if len(d.Obligations) > 0 {
+		all := make([]any, len(d.Obligations))
+		for i, o := range d.Obligations {
+			all[i] = map[string]any{"id": o.ID, "type": o.Type, "properties": o.Properties}
+		}
+		members["obligations"] = all
+	}
+	if len(d.Advice) > 0 {
+		members["advice"] = d.Advice
+	}
+	if len(d.Context) > 0 {
+		members["context"] = d.Context
+	}
+	return members
 }
 
 // documentOf makes an answer of a value.

@@ -24,7 +24,7 @@ type Decision struct {
 type Obligation struct {
 	ID         string         `json:"id"`
 	Type       string         `json:"type"`
-	Properties map[string]any `json:"properties,omitempty"`
+	Properties map[string]any `json:"properties"` // never nil in what a policy said
 }
 
 // Item is one question of a batch, or the reason why it could not be read.
@@ -62,15 +62,24 @@ type PageInfo struct {
 	Total     *int
 }
 
-// Hit is one result: {type, id} with the properties asked for, or an action's {name}.
+// Hit is one result: {type, id} with the properties asked for, or an action's {name}. Obligations are those of the
+// evaluation that it stands for.
 type Hit struct {
-	Type, ID   string
-	Name       string
-	Properties map[string]any
+	Type, ID    string
+	Name        string
+	Properties  map[string]any
+	Obligations []Obligation
+}
+
+// Offers is what a policy offers besides decisions. Without a policy that is nothing.
+type Offers struct {
+	Subjects, Resources, Actions bool     // the searches that have candidates; any other fails with [NotOffered]
+	Obligations                  []string // the types of obligation that the policy declares, sorted
 }
 
 // Decider is what a front door needs of the engine; [*Engine] is one.
 type Decider interface {
+	Offers() Offers
 	Decide(ctx context.Context, r Request) (Decision, error)
 	DecideAll(ctx context.Context, items []Item, s authzen.Semantic) ([]Outcome, error)
 	SearchSubjects(ctx context.Context, r SearchRequest) (SearchResult, error)

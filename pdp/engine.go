@@ -62,6 +62,14 @@ func (e *Engine) Activate(p *Policy) { e.policy.Store(p) }
 // Policy is the active one, nil where there is none yet.
 func (e *Engine) Policy() *Policy { return e.policy.Load() }
 
+// Offers is what the active policy offers besides decisions.
+func (e *Engine) Offers() Offers {
+	if p := e.policy.Load(); p != nil {
+		return p.offers
+	}
+	return Offers{}
+}
+
 // inForce is the policy that may decide now.
 func (e *Engine) inForce() (*Policy, error) {
 	p := e.policy.Load()

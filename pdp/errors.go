@@ -13,6 +13,7 @@ const (
 	Invalid     Kind = "invalid"     // the question is malformed: the caller must change it
 	Unavailable Kind = "unavailable" // policy or facts cannot be had now: the caller may try again
 	Timeout     Kind = "timeout"     // the deadline passed, or the caller went away
+	NotOffered  Kind = "not_offered" // the policy in force does not let this be served
 	Internal    Kind = "internal"    // anything else
 )
 

@@ -29,5 +29,5 @@ func (p *Policy) Uses(action string) bool { return p.catalogue[action].uses }
 
 // Unprobed is a policy that has not been asked anything yet, so that tests can ask ill-made ones.
 func Unprobed(ctx context.Context, r *bundles.Revision) (*Policy, error) {
-	return prepare(ctx, r, (*Policy).checkTables, (*Policy).prepare, (*Policy).readTables)
+	return prepare(ctx, r, (*Policy).checkTables, (*Policy).prepare, (*Policy).readTables, (*Policy).readOffers)
 }

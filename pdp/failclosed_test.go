@@ -160,13 +160,13 @@ func requests(admin string, w *world) map[string]func(context.Context, *pdp.Engi
 			return found(e.SearchResources(ctx, searchOf(ask(admin, "location.switch", "location", "", "", "", nil), whole)))
 		},
 		"a search for subjects": func(ctx context.Context, e *pdp.Engine) (bool, error) {
-			return found(e.SearchSubjects(ctx, searchOf(question, &authzen.Page{Limit: 1})))
+			return found(e.SearchSubjects(ctx, searchOf(question, &authzen.Page{Limit: new(1)})))
 		},
 		"an access review": func(ctx context.Context, e *pdp.Engine) (bool, error) {
-			return found(e.SearchSubjects(ctx, searchOf(anywhere, &authzen.Page{Limit: 1})))
+			return found(e.SearchSubjects(ctx, searchOf(anywhere, &authzen.Page{Limit: new(1)})))
 		},
 		"a search for actions": func(ctx context.Context, e *pdp.Engine) (bool, error) {
-			return found(e.SearchActions(ctx, searchOf(question, &authzen.Page{Limit: 1})))
+			return found(e.SearchActions(ctx, searchOf(question, &authzen.Page{Limit: new(1)})))
 		},
 	}
 }

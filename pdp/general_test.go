@@ -82,11 +82,11 @@ func TestCandidatesInPages(t *testing.T) {
 	}
 	all := []string{"d1", "d2", "d3", "d5"}
 	for limit := 1; limit <= 5; limit++ {
-		require.Equal(t, all, names(pages(t, of, authzen.Page{Limit: limit})))
+		require.Equal(t, all, names(pages(t, of, authzen.Page{Limit: new(limit)})))
 		f, r := of(whole)
 		require.Equal(t, len(all), countByNumber(t, of, search(t, f, r).Hits, limit, nil))
 	}
-	f, r := of(&authzen.Page{Limit: 1})
+	f, r := of(&authzen.Page{Limit: new(1)})
 	token := search(t, f, r).Page.NextToken
 	r.Page = &authzen.Page{Token: token}
 	require.Equal(t, []string{"d2"}, names(search(t, f, r).Hits[:1]))
@@ -114,19 +114,20 @@ func TestCandidatesMayDependOnTheRequest(t *testing.T) {
 	}
 }
 
-// TestOddCandidatesFindNothing: what is no list of texts is the policy's fault, and no hit.
+// TestOddCandidatesFindNothing: what is no list of texts is the policy's fault, and no hit; where there are none at all, the
+// search is not offered.
 func TestOddCandidatesFindNothing(t *testing.T) {
 	read := searchOf(ask("bob", "read", "doc", "d1", "", "", nil), nil)
-	for rego, fault := range map[string]bool{
-		`candidates := "doc"`: false, `candidates := {"resource": 1}`: false, `candidates := {"subject": {"doc": {"d1"}}}`: false,
-		`candidates := {"resource": {"doc": "d1"}}`: true, `candidates := {"resource": {"doc": {1}}}`: true, ``: false,
-		`candidates := {"resource": {"doc": {}}}`: true, `candidates := {"resource": {"doc": set()}}`: false,
+	for rego, fault := range map[string]pdp.Kind{
+		`candidates := "doc"`: pdp.NotOffered, `candidates := {"resource": 1}`: "", `candidates := {"subject": {"doc": {"d1"}}}`: pdp.NotOffered,
+		`candidates := {"resource": {"doc": "d1"}}`: pdp.Internal, `candidates := {"resource": {"doc": {1}}}`: pdp.Internal, ``: pdp.NotOffered,
+		`candidates := {"resource": {"doc": {}}}`: pdp.Internal, `candidates := {"resource": {"doc": set()}}`: "",
 	} {
 		engine := general(t, "decision := true\n\n"+rego+"\n")
 		result, err := engine.SearchResources(t.Context(), read)
 		require.Empty(t, result.Hits, rego)
-		if fault {
-			require.Equal(t, pdp.Internal, pdp.KindOf(err), rego)
+		if fault != "" {
+			require.Equal(t, fault, pdp.KindOf(err), rego)
 			continue
 		}
 		require.NoError(t, err, rego)

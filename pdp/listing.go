@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
 // Bounds of lists (DOMAIN.md section 8).
@@ -43,11 +45,10 @@ func readListing(kind string, r SearchRequest) (l listing, err error) {
 	if r.Page == nil {
 		return l, nil
 	}
-	if r.Page.Limit < 0 || r.Page.Limit > maxLimit {
-		return l, invalid("The member \"limit\" is not a whole number from 1 to %d at /page.", maxLimit)
-	}
-	if r.Page.Limit > 0 {
-		l.limit = r.Page.Limit
+	if r.Page.Limit != nil {
+		if l.limit = min(*r.Page.Limit, maxLimit); l.limit < 0 {
+			return l, invalid("The member \"limit\" is negative at /page: send a whole number from 0 to %d.", maxLimit)
+		}
 	}
 	for name, value := range r.Page.Properties {
 		if value == nil {
@@ -80,12 +81,12 @@ func (l *listing) readProperty(name string, value any) error {
 			return invalid("The member \"query\" is not a string at /page/properties.")
 		}
 	case "page":
-		number, ok := value.(json.Number)
-		n, err := number.Int64()
-		if !ok || err != nil || n < 1 || n > maxPage {
+		number, _ := value.(json.Number)
+		n, ok := authzen.Whole(number, maxPage+1)
+		if !ok || n < 1 || n > maxPage {
 			return invalid("The member \"page\" is not a whole number from 1 to %d at /page/properties.", maxPage)
 		}
-		l.number = int(n)
+		l.number = n
 	case "fields":
 		list, ok := value.([]any)
 		if !ok {
@@ -150,8 +151,14 @@ func (l *listing) page(ctx context.Context, all candidates) (SearchResult, error
 		case len(result.Hits) == l.limit:
 			more = true
 		default:
-			result.Hits = append(result.Hits, c.hit)
-			last = c.cursor
+			hit, ok, err := c.carried(ctx)
+			switch {
+			case err != nil:
+				return SearchResult{}, asError(ctx, err)
+			case ok:
+				result.Hits = append(result.Hits, hit)
+				last = c.cursor
+			}
 			continue
 		}
 		break

@@ -53,7 +53,7 @@ func pages(t require.TestingT, of func(*authzen.Page) (find, pdp.SearchRequest),
 		if result.Page.NextToken == "" {
 			return all
 		}
-		require.Len(t, result.Hits, first.Limit)
+		require.Len(t, result.Hits, *first.Limit)
 		require.Nil(t, result.Page.Total, "an incomplete list has no cheap total")
 		page = authzen.Page{Token: result.Page.NextToken, Properties: first.Properties}
 	}
@@ -72,7 +72,7 @@ func TestPagesAreTheWholeList(t *testing.T) {
 			{"sort": "default_location", "order": "desc"}, {"sort": "last_login"}, {"sort": "last_login", "order": "desc", "query": "e"},
 			{"fields": []any{"username", "status"}}, {"query": "no such text"},
 		} {
-			f, r := of(&authzen.Page{Limit: 1000, Properties: properties})
+			f, r := of(&authzen.Page{Limit: new(1000), Properties: properties})
 			all := search(t, f, r)
 			require.Empty(t, all.Page.NextToken)
 			require.Equal(t, len(all.Hits), *all.Page.Total)
@@ -85,7 +85,7 @@ func TestPagesAreTheWholeList(t *testing.T) {
 				}
 				where := fmt.Sprintf("%s, limit %d, %v", name, limit, properties)
 				at := &located{T: t, where: where}
-				paged := pages(at, of, authzen.Page{Limit: limit, Properties: properties})
+				paged := pages(at, of, authzen.Page{Limit: new(limit), Properties: properties})
 				require.Equal(at, names(all.Hits), names(paged))
 				require.Equal(at, len(all.Hits), countByNumber(at, of, all.Hits, limit, properties))
 			}
@@ -97,7 +97,7 @@ func TestPagesAreTheWholeList(t *testing.T) {
 func countByNumber(t require.TestingT, of func(*authzen.Page) (find, pdp.SearchRequest), all []pdp.Hit, limit int, properties map[string]any) int {
 	count := 0
 	for number := 1; number <= len(all)/limit+2; number++ {
-		f, r := of(&authzen.Page{Limit: limit, Properties: with(properties, map[string]any{"page": json.Number(strconv.Itoa(number))})})
+		f, r := of(&authzen.Page{Limit: new(limit), Properties: with(properties, map[string]any{"page": json.Number(strconv.Itoa(number))})})
 		result := search(t, f, r)
 		from := min((number-1)*limit, len(all))
 		to := min(from+limit, len(all))
@@ -118,7 +118,7 @@ func TestATokenGoesOnFromAPageByNumber(t *testing.T) {
 	f, r := of(whole)
 	all := names(search(t, f, r).Hits)
 	properties := map[string]any{"page": json.Number("2")}
-	f, r = of(&authzen.Page{Limit: 2, Properties: properties})
+	f, r = of(&authzen.Page{Limit: new(2), Properties: properties})
 	second := search(t, f, r)
 	require.Equal(t, all[2:4], names(second.Hits))
 	f, r = of(&authzen.Page{Token: second.Page.NextToken, Properties: properties})
@@ -165,7 +165,7 @@ func TestSortedAsAsked(t *testing.T) {
 		of := lists(over(t, w), w)["users"]
 		// A default location elsewhere is neither shown nor sorted by.
 		shown := map[string]string{}
-		f, r := of(&authzen.Page{Limit: 1000, Properties: map[string]any{"fields": []any{"default_location"}}})
+		f, r := of(&authzen.Page{Limit: new(1000), Properties: map[string]any{"fields": []any{"default_location"}}})
 		for _, hit := range search(t, f, r).Hits {
 			shown[hit.ID], _ = hit.Properties["default_location"].(string)
 		}
@@ -181,7 +181,7 @@ func TestSortedAsAsked(t *testing.T) {
 			"last_login":       func(u *person) []string { return []string{u.LastLogin} },
 		} {
 			for _, order := range []string{"asc", "desc"} {
-				f, r := of(&authzen.Page{Limit: 1000, Properties: map[string]any{"sort": key, "order": order}})
+				f, r := of(&authzen.Page{Limit: new(1000), Properties: map[string]any{"sort": key, "order": order}})
 				hits := names(search(t, f, r).Hits)
 				wanted := slices.Clone(hits)
 				slices.SortFunc(wanted, func(a, b string) int {
@@ -226,7 +226,7 @@ func TestQueryFilters(t *testing.T) {
 				wanted = append(wanted, hit.ID)
 			}
 		}
-		f, r := of(&authzen.Page{Limit: 1000, Properties: map[string]any{"query": query}})
+		f, r := of(&authzen.Page{Limit: new(1000), Properties: map[string]any{"query": query}})
 		require.Equal(t, wanted, names(search(t, f, r).Hits), "query %q", query)
 	}
 }

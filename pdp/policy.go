@@ -27,6 +27,7 @@ type Policy struct {
 	scope *bundles.Query
 	// candidates has the sets that a general policy offers to searches.
 	candidates *bundles.Query
+	offers     Offers
 	catalogue  map[string]actionEntry
 	documents  *documents // compiled as they are asked for
 }
@@ -46,7 +47,7 @@ type actionEntry struct {
 // sentence that names the cell, without the rules that a catalogue needs, or without a well-formed decision on a question
 // that nobody asks. The error is a [*bundles.Refusal].
 func Prepare(ctx context.Context, r *bundles.Revision) (*Policy, error) {
-	return prepare(ctx, r, (*Policy).checkTables, (*Policy).prepare, (*Policy).readTables, (*Policy).probe)
+	return prepare(ctx, r, (*Policy).checkTables, (*Policy).prepare, (*Policy).readTables, (*Policy).readOffers, (*Policy).probe)
 }
 
 func prepare(ctx context.Context, r *bundles.Revision, steps ...func(*Policy, context.Context) error) (*Policy, error) {
@@ -186,6 +187,18 @@ func (p *Policy) lookUp(ctx context.Context, name string) (any, error) {
 		return nil, err
 	}
 	return ast.JSON(term.Value)
+}
+
+// readOffers reads what the policy offers besides decisions. The facts give the candidates of the membership models.
+func (p *Policy) readOffers(ctx context.Context) error {
+	p.offers.Subjects, p.offers.Resources, p.offers.Actions = p.administers(), p.administers(), p.administers()
+	if !p.administers() && p.candidates != nil {
+		kinds, open := p.revision.Members(p.beside("candidates"))
+		p.offers.Subjects = open || slices.Contains(kinds, subjectSearch)
+		p.offers.Resources = open || slices.Contains(kinds, resourceSearch)
+		p.offers.Actions = open || slices.Contains(kinds, actionSearch)
+	}
+	return p.readDeclared(ctx)
 }
 
 // readVocabulary reads what a directory may say.

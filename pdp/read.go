@@ -9,7 +9,7 @@ import (
 
 // readDecision reads what a policy answered: a boolean, or an object with `allow` and optional `reasons`,
 // `obligations`, `advice` and `context` (AUTHZEN.md, policies that are not ours). Anything else, undefined included, is
-// an error and no decision.
+// an error and no decision. The error is for the log: it names the fault, and nothing that the policy said.
 func readDecision(term *ast.Term) (Decision, error) {
 	if term == nil {
 		return Decision{}, errors.New("the decision is undefined")
@@ -44,7 +44,7 @@ func readObject(object ast.Object) (d Decision, err error) {
 		case "context":
 			d.Context, err = readMembers(name, value)
 		default:
-			err = fmt.Errorf("unknown member %s", key)
+			err = errors.New("there is a member that no decision has")
 		}
 		return err
 	})
@@ -81,30 +81,4 @@ func readMembers(name ast.String, term *ast.Term) (map[string]any, error) {
 		return nil, fmt.Errorf("%s is no object", string(name))
 	}
 	return members, nil
-}
-
-// readObligations insists on the shape of the obligations profile: what an enforcement point cannot read, it cannot do.
-func readObligations(term *ast.Term) ([]Obligation, error) {
-	list, err := readList("obligations", term)
-	if err != nil {
-		return nil, err
-	}
-	obligations := make([]Obligation, 0, len(list))
-	for _, element := range list {
-		members, ok := element.(map[string]any)
-		if !ok {
-			return nil, errors.New("an obligation is no object")
-		}
-		o := Obligation{ID: text(members, "id"), Type: text(members, "type")}
-		if o.ID == "" || o.Type == "" {
-			return nil, errors.New("an obligation lacks its id or type")
-		}
-		if properties, given := members["properties"]; given {
-			if o.Properties, ok = properties.(map[string]any); !ok {
-				return nil, fmt.Errorf("the properties of obligation %s are no object", o.ID)
-			}
-		}
-		obligations = append(obligations, o)
-	}
-	return obligations, nil
 }

@@ -64,7 +64,7 @@ func TestAnUnnamedPropertyAddsNoFacts(t *testing.T) {
 // TestSupportedObligationsAreAList: an object with the right values once passed for one.
 func TestSupportedObligationsAreAList(t *testing.T) {
 	e := regressions(t)
-	for _, supported := range []any{map[string]any{"a": "custom"}, "custom", 1.0, true, []any{}, []any{"notification"}} {
+	for _, supported := range []any{map[string]any{"a": "custom"}, "custom", 1.0, true, []any{}, []any{"notification"}, []any{"custom", 1.0}, []any{"custom", nil}} {
 		r := ask("regina", "user.edit", "user", "ed", "", "metro", nil)
 		r.Context["supported_obligations"] = supported
 		require.Equal(t, []string{"ALL-13/obligation_unsupported"}, codes(decide(t, e, r)), "%v", supported)
@@ -182,7 +182,7 @@ func TestAPageEndsInTime(t *testing.T) {
 	e := withSource(t, fixed{crowd(t, 20)})
 	r := pdp.SearchRequest{
 		Subject: authzen.Entity{Type: "user", ID: "regina"}, Action: authzen.Action{Name: "user.deactivate"},
-		Resource: authzen.Entity{Type: "user"}, Context: map[string]any{"current_location": "metro"}, Page: &authzen.Page{Limit: 3},
+		Resource: authzen.Entity{Type: "user"}, Context: map[string]any{"current_location": "metro"}, Page: &authzen.Page{Limit: new(3)},
 	}
 	all, err := e.SearchResources(context.Background(), pdp.SearchRequest{
 		Subject: r.Subject, Action: r.Action, Resource: r.Resource, Context: r.Context,
@@ -209,7 +209,7 @@ func TestAPageEndsInTime(t *testing.T) {
 	// A page by number never ends early: the next one could not know where it did.
 	hits = nil
 	for n := 1; n <= 7; n++ {
-		r.Page = &authzen.Page{Limit: 3, Properties: map[string]any{"page": json.Number(strconv.Itoa(n))}}
+		r.Page = &authzen.Page{Limit: new(3), Properties: map[string]any{"page": json.Number(strconv.Itoa(n))}}
 		found, err := e.SearchResources(nearlyOver{context.Background()}, r)
 		require.NoError(t, err)
 		hits = append(hits, found.Hits...)

@@ -23,6 +23,20 @@ type candidate struct {
 	hit    Hit
 	cursor Cursor
 	asks   func(ctx context.Context) (bool, error)
+	// owes gives the decision that the hit stands for, whose obligations go with it. It is asked of hits alone.
+	owes func(ctx context.Context) (Decision, error)
+	// open says that the hit is allowed with suitable properties, which the decision may lack.
+	open bool
+}
+
+// carried is a hit with its obligations; false where the decision does not bear the hit out.
+func (c *candidate) carried(ctx context.Context) (Hit, bool, error) {
+	d, err := c.owes(ctx)
+	hit := c.hit
+	if d.Allow {
+		hit.Obligations = d.Obligations
+	}
+	return hit, d.Allow || c.open, err
 }
 
 // candidates are tried in the order of the list. Each yields an error where the list cannot go on.
@@ -101,9 +115,12 @@ func (s *sitting) actionsOn(_ context.Context, r SearchRequest, list listing) (c
 	for _, name := range s.actions(r.Resource.Type) {
 		question := r.evaluation()
 		question.Action = authzen.Action{Name: name}
-		all = append(all, candidate{hit: Hit{Name: name}, asks: func(ctx context.Context) (bool, error) {
-			return s.may(ctx, question, s.possible)
-		}})
+		all = append(all, candidate{
+			hit:  Hit{Name: name},
+			open: true,
+			asks: func(ctx context.Context) (bool, error) { return s.may(ctx, question, s.possible) },
+			owes: func(ctx context.Context) (Decision, error) { return s.decide(ctx, question) },
+		})
 	}
 	return list.inMemory(all), nil
 }
@@ -144,6 +161,7 @@ func (s *sitting) usersAsResources(ctx context.Context, r SearchRequest, list li
 		return candidate{
 			hit:  Hit{Type: "user", ID: u.ID(), Properties: list.userFields(u, current.Organization())},
 			asks: func(ctx context.Context) (bool, error) { return s.may(ctx, asked, s.allow) },
+			owes: func(ctx context.Context) (Decision, error) { return s.decide(ctx, asked) },
 		}
 	}), nil
 }
@@ -211,6 +229,7 @@ func (s *sitting) locationsAsResources(ctx context.Context, r SearchRequest, lis
 			hit:    Hit{Type: "location", ID: l.ID(), Properties: list.locationFields(l)},
 			cursor: Cursor{ID: l.ID()},
 			asks:   func(ctx context.Context) (bool, error) { return s.may(ctx, asked, s.allow) },
+			owes:   func(ctx context.Context) (Decision, error) { return s.decide(ctx, asked) },
 		}
 	}
 	return sequence(all), nil

@@ -12,8 +12,9 @@ import (
 // offered tries what a general policy offers in the sets beside its entrypoint: candidates.subject[type],
 // candidates.resource[type] and candidates.action[resource type] (AUTHZEN.md, policies that are not ours).
 func (s *sitting) offered(ctx context.Context, r SearchRequest, list listing) (candidates, error) {
-	if s.candidates == nil {
-		return none, nil
+	offered := map[string]bool{subjectSearch: s.offers.Subjects, resourceSearch: s.offers.Resources, actionSearch: s.offers.Actions}
+	if !offered[list.kind] {
+		return none, &Error{Kind: NotOffered, Message: "The policy has no candidates for this search: see the metadata."}
 	}
 	term, err := s.ask(ctx, r.evaluation(), s.candidates)
 	if err != nil || term == nil {
@@ -46,7 +47,15 @@ func (s *sitting) offer(kind string, r SearchRequest, id string) candidate {
 		question.Action = authzen.Action{Name: id}
 		hit = Hit{Name: id}
 	}
-	return candidate{hit: hit, asks: func(ctx context.Context) (bool, error) { return s.may(ctx, question, nil) }}
+	var d Decision
+	return candidate{
+		hit: hit,
+		asks: func(ctx context.Context) (_ bool, err error) {
+			d, err = s.decide(ctx, question)
+			return d.Allow, err
+		},
+		owes: func(context.Context) (Decision, error) { return d, nil },
+	}
 }
 
 func readTexts(value ast.Value) ([]string, error) {

@@ -14,7 +14,7 @@ import (
 )
 
 // whole is the page that holds every hit of a generated world.
-var whole = &authzen.Page{Limit: 1000}
+var whole = &authzen.Page{Limit: new(1000)}
 
 // searchOf asks with the parts of a question.
 func searchOf(r pdp.Request, page *authzen.Page) pdp.SearchRequest {

@@ -15,9 +15,14 @@ func (s *sitting) subjects(ctx context.Context, r SearchRequest, list listing) (
 		return none, err
 	}
 	return list.users(ctx, s.view, q.root, func(u *User) candidate {
+		var asked Request // the one that was allowed
 		return candidate{
-			hit:  Hit{Type: "user", ID: u.ID(), Properties: list.userFields(u, q.root)},
-			asks: func(ctx context.Context) (bool, error) { return q.may(ctx, u) },
+			hit: Hit{Type: "user", ID: u.ID(), Properties: list.userFields(u, q.root)},
+			asks: func(ctx context.Context) (ok bool, err error) {
+				asked, ok, err = q.may(ctx, u)
+				return ok, err
+			},
+			owes: func(ctx context.Context) (Decision, error) { return s.decide(ctx, asked) },
 		}
 	}), nil
 }
@@ -75,15 +80,17 @@ func (s *sitting) review(ctx context.Context, r SearchRequest) (*review, error) 
 	return q, nil
 }
 
-// may says whether a person may, from where the question says or from some location where the person can stand.
-func (q *review) may(ctx context.Context, u *User) (bool, error) {
+// may says whether a person may, from where the question says or from some location where the person can stand, and
+// gives the question that was allowed.
+func (q *review) may(ctx context.Context, u *User) (question Request, ok bool, err error) {
+	question = q.question
 	if !q.canBeMeant(u) {
-		return false, nil
+		return question, false, nil
 	}
-	question := q.question
 	question.Subject.ID = u.ID()
 	if q.stands {
-		return q.sitting.may(ctx, question, q.allow)
+		ok, err = q.sitting.may(ctx, question, q.allow)
+		return question, ok, err
 	}
 	tried := map[string]bool{}
 	from := func(at *Location) (bool, error) {
@@ -97,22 +104,22 @@ func (q *review) may(ctx context.Context, u *User) (bool, error) {
 	held := u.heldIn(q.root)
 	for _, at := range slices.Concat(held, within(q.near, held)) {
 		if ok, err := from(at); ok || err != nil {
-			return ok, err
+			return question, ok, err
 		}
 	}
 	// A role may reach down to anything beneath.
 	for _, above := range held {
 		beneath, err := q.locationsBeneath(ctx, []string{above.ID()}, "")
 		if err != nil {
-			return false, err
+			return question, false, err
 		}
 		for _, at := range beneath {
 			if ok, err := from(at); ok || err != nil {
-				return ok, err
+				return question, ok, err
 			}
 		}
 	}
-	return false, nil
+	return question, false, nil
 }
 
 // canBeMeant spares the policy the many who cannot stand there, or hold no role that could give any power.

@@ -88,9 +88,10 @@ func (s *sitting) decide(ctx context.Context, r Request) (d Decision, err error)
 	d, err = readDecision(term)
 	if err != nil {
 		s.engine.log.ErrorContext(ctx, "policy fault: the decision is ill-shaped and counts as a denial",
-			"action", r.Action.Name, "revision", s.revision.ID, "error", err)
+			"action", s.named(r.Action.Name), "revision", s.revision.ID, "error", err)
 		d = Decision{Fault: true}
 	}
+	d = d.supportedBy(r.Context, s.offers.Obligations)
 	d.Revision = s.revision.ID
 	if seen != nil && wantsFreshness(r) {
 		d.Context = maps.Clone(d.Context)
@@ -100,6 +101,14 @@ func (s *sitting) decide(ctx context.Context, r Request) (d Decision, err error)
 		d.Context[freshness] = seen.told(d.Revision, time.Now())
 	}
 	return d, nil
+}
+
+// named is an action as the log may name it: one of the policy's tables, and not any word of a caller's.
+func (s *sitting) named(action string) string {
+	if _, known := s.catalogue[action]; known {
+		return action
+	}
+	return "other"
 }
 
 // may answers one question with no reasons, as lists need it.

@@ -35,7 +35,7 @@ func (l *listing) resume(token string) error {
 	if sealed, err := l.seal(t); err != nil || sealed != token {
 		return refused
 	}
-	if t.Offset < 0 || t.Limit < 1 || t.Limit > maxLimit || l.request.Page.Limit != 0 && l.request.Page.Limit != t.Limit {
+	if t.Offset < 0 || t.Limit < 0 || t.Limit > maxLimit || l.request.Page.Limit != nil && l.limit != t.Limit {
 		return refused
 	}
 	l.after, l.limit = Cursor{ID: t.ID, Offset: t.Offset}, t.Limit

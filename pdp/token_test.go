@@ -16,7 +16,7 @@ import (
 // begun is a list in several pages, with its first request and the token of the second page.
 func begun(tb require.TestingT, engine *pdp.Engine, admin string) (pdp.SearchRequest, string) {
 	r := searchOf(ask(admin, "user.view", "user", "", "r0", "r0", map[string]any{"note": "n"}),
-		&authzen.Page{Limit: 2, Properties: map[string]any{"sort": "username"}})
+		&authzen.Page{Limit: new(2), Properties: map[string]any{"sort": "username"}})
 	result := search(tb, engine.SearchResources, r)
 	require.NotEmpty(tb, result.Page.NextToken)
 	return r, result.Page.NextToken
@@ -44,7 +44,7 @@ func TestATokenIsForItsListAlone(t *testing.T) {
 		return c
 	}
 	require.Len(t, search(t, engine.SearchResources, another(func(*pdp.SearchRequest) {})).Hits, 2)
-	same := another(func(r *pdp.SearchRequest) { r.Page.Limit = 2; r.Resource.ID = "is ignored" })
+	same := another(func(r *pdp.SearchRequest) { r.Page.Limit = new(2); r.Resource.ID = "is ignored" })
 	require.Len(t, search(t, engine.SearchResources, same).Hits, 2)
 
 	for name, change := range map[string]func(r *pdp.SearchRequest){
@@ -58,7 +58,7 @@ func TestATokenIsForItsListAlone(t *testing.T) {
 		"resource properties": func(r *pdp.SearchRequest) { r.Resource.Properties = map[string]any{"location": "r1"} },
 		"context":             func(r *pdp.SearchRequest) { r.Context = with(r.Context, map[string]any{"more": true}) },
 		"no context":          func(r *pdp.SearchRequest) { r.Context = nil },
-		"limit":               func(r *pdp.SearchRequest) { r.Page.Limit = 3 },
+		"limit":               func(r *pdp.SearchRequest) { r.Page.Limit = new(3) },
 		"page properties":     func(r *pdp.SearchRequest) { r.Page.Properties = map[string]any{"sort": "name"} },
 		"order":               func(r *pdp.SearchRequest) { r.Page.Properties = with(sorted, map[string]any{"order": "desc"}) },
 		"fields":              func(r *pdp.SearchRequest) { r.Page.Properties = with(sorted, map[string]any{"fields": []any{"name"}}) },
@@ -114,7 +114,7 @@ func TestTheListGoesOnWhenTheDirectoryChanges(t *testing.T) {
 	engine, source := administration(t)
 	source.set(w.directory(t))
 	r, _ := begun(t, engine, admin(w))
-	r.Page = &authzen.Page{Limit: 2}
+	r.Page = &authzen.Page{Limit: new(2)}
 	first := search(t, engine.SearchResources, r)
 	r.Page = whole
 	all := names(search(t, engine.SearchResources, r).Hits)
@@ -139,7 +139,7 @@ func TestWhatIsAskedOfPagingIsRead(t *testing.T) {
 	w := generate(12)
 	of := lists(over(t, w), w)["users"]
 	for _, page := range []*authzen.Page{
-		{Limit: -1}, {Limit: 1001},
+		{Limit: new(-1)},
 		{Properties: map[string]any{"sort": "id"}}, {Properties: map[string]any{"sort": json.Number("1")}},
 		{Properties: map[string]any{"sort": ""}}, {Properties: map[string]any{"sort": "Name"}},
 		{Properties: map[string]any{"order": "up"}}, {Properties: map[string]any{"order": true}},
@@ -154,17 +154,66 @@ func TestWhatIsAskedOfPagingIsRead(t *testing.T) {
 		refused(t, f, r, show(page))
 	}
 	// What is null counts as absent, and what nobody knows is passed over.
-	f, r := of(&authzen.Page{Limit: 1000, Properties: map[string]any{"sort": nil, "order": nil, "query": nil, "page": nil, "fields": nil, "colour": "red"}})
+	f, r := of(&authzen.Page{Limit: new(1000), Properties: map[string]any{"sort": nil, "order": nil, "query": nil, "page": nil, "fields": nil, "colour": "red"}})
 	found := search(t, f, r)
 	f, r = of(whole)
 	assert.Equal(t, search(t, f, r), found)
+}
+
+// TestLimitsAtTheirEdges: nothing is an empty page that goes on from where it is, and too much is the most.
+func TestLimitsAtTheirEdges(t *testing.T) {
+	w := generate(12)
+	engine := over(t, w)
+	for name, of := range lists(engine, w) {
+		f, r := of(&authzen.Page{Limit: new(2)})
+		first := search(t, f, r)
+		f, r = of(&authzen.Page{Limit: new(0)})
+		none := search(t, f, r)
+		require.Equal(t, []pdp.Hit{}, none.Hits, name)
+		require.Zero(t, none.Page.Count)
+		require.Nil(t, none.Page.Total)
+		require.NotEmpty(t, none.Page.NextToken, name)
+		for _, limit := range []*int{nil, new(0)} {
+			f, r = of(&authzen.Page{Token: none.Page.NextToken, Limit: limit})
+			require.Equal(t, none, search(t, f, r), name)
+		}
+		f, r = of(&authzen.Page{Token: none.Page.NextToken, Limit: new(2)})
+		refused(t, f, r, "another limit")
+		f, r = of(&authzen.Page{Token: first.Page.NextToken, Limit: new(0)})
+		refused(t, f, r, "another limit")
+
+		f, r = of(&authzen.Page{Limit: new(1001)})
+		more := search(t, f, r)
+		f, r = of(&authzen.Page{Limit: new(1000)})
+		require.Equal(t, search(t, f, r), more, name)
+	}
+	// Where nothing is to come, an empty page is the last.
+	f, r := lists(engine, w)["users"](&authzen.Page{Limit: new(0), Properties: map[string]any{"query": "no such text"}})
+	zero := 0
+	require.Equal(t, pdp.SearchResult{Page: &pdp.PageInfo{Total: &zero}, Hits: []pdp.Hit{}}, search(t, f, r))
+}
+
+// TestACappedLimitGoesOn: the follow-up may say it again as it was sent.
+func TestACappedLimitGoesOn(t *testing.T) {
+	engine := general(t, `
+default decision := true
+
+candidates := {"resource": {"doc": {sprintf("d%04d", [i]) | some i in numbers.range(1, 1500)}}}
+`)
+	r := searchOf(ask("bob", "read", "doc", "", "", "", nil), &authzen.Page{Limit: new(5000)})
+	first := search(t, engine.SearchResources, r)
+	require.Len(t, first.Hits, 1000)
+	for _, limit := range []*int{nil, new(5000), new(1000)} {
+		r.Page = &authzen.Page{Token: first.Page.NextToken, Limit: limit}
+		require.Len(t, search(t, engine.SearchResources, r).Hits, 500)
+	}
 }
 
 // TestFieldsAskedFor come back with each hit, and only where there is something to say.
 func TestFieldsAskedFor(t *testing.T) {
 	w := generate(12)
 	all := lists(over(t, w), w)
-	f, r := all["users"](&authzen.Page{Limit: 1000, Properties: map[string]any{
+	f, r := all["users"](&authzen.Page{Limit: new(1000), Properties: map[string]any{
 		"fields": []any{"name", "username", "status", "default_location", "last_login"}}})
 	for _, hit := range search(t, f, r).Hits {
 		u := w.user(hit.ID)
@@ -217,7 +266,7 @@ func FuzzPageToken(f *testing.F) {
 		for _, sent := range []string{token, base64.RawURLEncoding.EncodeToString([]byte(content))} {
 			for _, list := range []find{engine.SearchResources, engine.SearchSubjects, engine.SearchActions} {
 				asked := r
-				asked.Page = &authzen.Page{Token: sent, Limit: limit, Properties: r.Page.Properties}
+				asked.Page = &authzen.Page{Token: sent, Limit: new(limit), Properties: r.Page.Properties}
 				result, err := list(context.Background(), asked)
 				if err != nil {
 					require.Equal(t, pdp.Invalid, pdp.KindOf(err))

@@ -14,7 +14,7 @@ import (
 func (d *remoteDirectory) membershipStatus() httpapi.MembershipStatus {
 	s := d.Status()
 	return httpapi.MembershipStatus{
-		Quarantined: s.Quarantined, NotVouched: s.Vouching && !s.Vouched, SharedLost: s.Shared && !s.SharedLive,
+		Quarantined: len(s.Quarantined), NotVouched: s.Vouching && !s.Vouched, SharedLost: s.Shared && !s.SharedLive,
 	}
 }
 

@@ -16,7 +16,7 @@ const (
 	MaxDepth       = 64      // objects and arrays in one another, the body's own object included
 	MaxName        = 1 << 10 // bytes of a type, an id or a name
 	MaxEvaluations = 1000    // items of a batch
-	MaxLimit       = 1000    // page.limit
+	MaxLimit       = 1000    // page.limit; a greater one is this
 )
 
 // Entity is a subject or a resource (section 5). Unknown members are dropped when decoded; Properties is kept as sent,
@@ -98,7 +98,7 @@ func (b Batch) MarshalJSON() ([]byte, error) {
 // Page is what a search asks of paging (section 8.2).
 type Page struct {
 	Token      string         `json:"token,omitempty"`
-	Limit      int            `json:"limit,omitempty"`
+	Limit      *int           `json:"limit,omitempty"` // nil where none was sent
 	Properties map[string]any `json:"properties,omitzero"`
 }
 

@@ -2,6 +2,7 @@ package authzen
 
 import (
 	"encoding/json"
+	"math/big"
 	"strconv"
 )
 
@@ -110,11 +111,23 @@ func (page *Page) set(name string, v any) error {
 		}
 	case "limit":
 		n, _ := v.(json.Number)
-		limit, err := strconv.Atoi(string(n))
-		if err != nil || limit < 1 || limit > MaxLimit {
-			return fail("/page", quoted(name)+" is out of range", "send a whole number from 1 to "+strconv.Itoa(MaxLimit))
+		limit, ok := Whole(n, MaxLimit)
+		if !ok {
+			return fail("/page", quoted(name)+" is no number of hits", "send a whole number from 0 to "+strconv.Itoa(MaxLimit))
 		}
-		page.Limit = limit
+		page.Limit = &limit
 	}
 	return nil
+}
+
+// Whole reads a whole number that is not negative, however it is written (3, 3.0, 30e-1). One above most is most.
+func Whole(n json.Number, most int) (int, bool) {
+	r, ok := new(big.Rat).SetString(string(n))
+	switch {
+	case !ok || !r.IsInt() || r.Sign() < 0:
+		return 0, false
+	case r.Num().Cmp(big.NewInt(int64(most))) > 0:
+		return most, true
+	}
+	return int(r.Num().Int64()), true
 }

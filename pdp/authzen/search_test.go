@@ -37,12 +37,25 @@ func TestDecodeSearch(t *testing.T) {
 		"nulls":                  {DecodeActionSearch, who + `,` + what + `,"context":null,"page":null`, Search{Subject: alice, Resource: one}},
 		"empty page":             {DecodeActionSearch, who + `,` + what + `,"page":{}`, Search{Subject: alice, Resource: one, Page: &Page{}}},
 		"page of nulls":          {DecodeActionSearch, who + `,` + what + `,"page":{"token":null,"limit":null,"properties":null}`, Search{Subject: alice, Resource: one, Page: &Page{}}},
-		"page":                   {DecodeActionSearch, who + `,` + what + `,"page":{"token":"t","limit":1000,"properties":{"sort":"name"},"x":1}`, Search{Subject: alice, Resource: one, Page: &Page{Token: "t", Limit: 1000, Properties: map[string]any{"sort": "name"}}}},
+		"page":                   {DecodeActionSearch, who + `,` + what + `,"page":{"token":"t","limit":1000,"properties":{"sort":"name"},"x":1}`, Search{Subject: alice, Resource: one, Page: &Page{Token: "t", Limit: new(1000), Properties: map[string]any{"sort": "name"}}}},
 		"evaluations is unknown": {DecodeActionSearch, who + `,` + what + `,"evaluations":7`, Search{Subject: alice, Resource: one}},
 	} {
 		s, err := c.decode([]byte(`{` + c.body + `}`))
 		require.NoError(t, err, name)
 		assert.Equal(t, c.want, s, name)
+	}
+}
+
+// TestLimits are whole numbers, however they are written, and at most the greatest.
+func TestLimits(t *testing.T) {
+	for text, want := range map[string]int{
+		"0": 0, "-0": 0, "0.0": 0, "0e5": 0, "0e1000000000": 0, "1": 1, "3.0": 3, "3e0": 3, "0.3e1": 3, "30e-1": 3, "1E2": 100,
+		"1000": 1000, "1001": 1000, "1e3": 1000, "1e300": 1000, "123456789012345678901234567890": 1000,
+	} {
+		s, err := DecodeActionSearch([]byte(`{` + who + `,` + what + `,"page":{"limit":` + text + `}}`))
+		require.NoError(t, err, text)
+		require.NotNil(t, s.Page.Limit, text)
+		assert.Equal(t, want, *s.Page.Limit, text)
 	}
 }
 
@@ -66,11 +79,14 @@ func TestRefusedSearches(t *testing.T) {
 		"page":                    {DecodeActionSearch, who + `,` + what + `,"page":[]`, `The member "page" is not an object`},
 		"token":                   {DecodeActionSearch, who + `,` + what + `,"page":{"token":1}`, `The member "token" is not a string at /page`},
 		"page properties":         {DecodeActionSearch, who + `,` + what + `,"page":{"properties":[]}`, `The member "properties" is not an object at /page`},
-		"limit 0":                 {DecodeActionSearch, who + `,` + what + `,"page":{"limit":0}`, `The member "limit" is out of range at /page: send a whole number from 1 to 1000.`},
-		"limit -1":                {DecodeActionSearch, who + `,` + what + `,"page":{"limit":-1}`, `The member "limit" is out of range`},
-		"limit 1001":              {DecodeActionSearch, who + `,` + what + `,"page":{"limit":1001}`, `The member "limit" is out of range`},
-		"limit 1.5":               {DecodeActionSearch, who + `,` + what + `,"page":{"limit":1.5}`, `The member "limit" is out of range`},
-		"limit a string":          {DecodeActionSearch, who + `,` + what + `,"page":{"limit":"10"}`, `The member "limit" is out of range`},
+		"limit -1":                {DecodeActionSearch, who + `,` + what + `,"page":{"limit":-1}`, `The member "limit" is no number of hits at /page: send a whole number from 0 to 1000.`},
+		"limit -1e3":              {DecodeActionSearch, who + `,` + what + `,"page":{"limit":-1e3}`, `The member "limit" is no number of hits`},
+		"limit 1.5":               {DecodeActionSearch, who + `,` + what + `,"page":{"limit":1.5}`, `The member "limit" is no number of hits`},
+		"limit a little above 3":  {DecodeActionSearch, who + `,` + what + `,"page":{"limit":3.00000000000000000001}`, `The member "limit" is no number of hits`},
+		"limit 1e-3":              {DecodeActionSearch, who + `,` + what + `,"page":{"limit":1e-3}`, `The member "limit" is no number of hits`},
+		"limit 1e400":             {DecodeActionSearch, who + `,` + what + `,"page":{"limit":1e400}`, `A number is out of range at /page/limit`},
+		"limit a string":          {DecodeActionSearch, who + `,` + what + `,"page":{"limit":"10"}`, `The member "limit" is no number of hits`},
+		"limit a boolean":         {DecodeActionSearch, who + `,` + what + `,"page":{"limit":false}`, `The member "limit" is no number of hits`},
 		"duplicate in ignored id": {DecodeSubjectSearch, `"subject":{"type":"user","id":{"a":1,"a":1}},` + does + `,` + what, `A member is there twice at /subject/id/a`},
 		"duplicate limit":         {DecodeActionSearch, who + `,` + what + `,"page":{"limit":1,"limit":2}`, `A member is there twice at /page/limit`},
 		"not an object":           {DecodeActionSearch, who + `,` + what + `}]`, `The body goes on`},

@@ -73,24 +73,28 @@ func (m *members) list(name string, l []any) {
 }
 
 func (m *members) obligations(all []pdp.Obligation) {
-	if len(all) == 0 || m.err != nil {
-		return
+	if len(all) > 0 && m.err == nil {
+		m.name("obligations")
+		m.out, m.err = appendObligations(m.out, all)
 	}
-	m.name("obligations")
+}
+
+// appendObligations writes obligations, each with its properties, if only {}.
+func appendObligations(out []byte, all []pdp.Obligation) (_ []byte, err error) {
 	sep := byte('[')
 	for _, o := range all {
-		m.out = authzen.AppendString(append(append(m.out, sep), `{"id":`...), o.ID)
-		m.out = authzen.AppendString(append(m.out, `,"type":`...), o.Type)
-		if len(o.Properties) > 0 {
-			m.out = append(m.out, `,"properties":`...)
-			if m.out, m.err = authzen.AppendValue(m.out, o.Properties); m.err != nil {
-				return
-			}
+		out = authzen.AppendString(append(append(out, sep), `{"id":`...), o.ID)
+		out = authzen.AppendString(append(out, `,"type":`...), o.Type)
+		out = append(out, `,"properties":`...)
+		if len(o.Properties) == 0 {
+			out = append(out, "{}"...)
+		} else if out, err = authzen.AppendValue(out, o.Properties); err != nil {
+			return out, err
 		}
-		m.out = append(m.out, '}')
+		out = append(out, '}')
 		sep = ','
 	}
-	m.out = append(m.out, ']')
+	return append(out, ']'), nil
 }
 
 // appendItemError writes the answer to a question of a batch that was malformed or failed: a denial (section 7.2.1).
@@ -126,13 +130,19 @@ func appendSearchResult(out []byte, r *pdp.SearchResult) (_ []byte, err error) {
 
 func appendHit(out []byte, h *pdp.Hit) (_ []byte, err error) {
 	if h.Name != "" {
-		return append(authzen.AppendString(append(out, `{"name":`...), h.Name), '}'), nil
+		out = authzen.AppendString(append(out, `{"name":`...), h.Name)
+	} else {
+		out = authzen.AppendString(append(out, `{"type":`...), h.Type)
+		out = authzen.AppendString(append(out, `,"id":`...), h.ID)
 	}
-	out = authzen.AppendString(append(out, `{"type":`...), h.Type)
-	out = authzen.AppendString(append(out, `,"id":`...), h.ID)
 	if len(h.Properties) > 0 {
 		out = append(out, `,"properties":`...)
 		if out, err = authzen.AppendValue(out, h.Properties); err != nil {
+			return out, err
+		}
+	}
+	if len(h.Obligations) > 0 {
+		if out, err = appendObligations(append(out, `,"obligations":`...), h.Obligations); err != nil {
 			return out, err
 		}
 	}

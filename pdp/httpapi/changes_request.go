@@ -141,7 +141,7 @@ func checkNames(members map[string]any, at string, known []string) error {
 		if slices.Contains(known, name) {
 			continue
 		}
-		if len(name) > 64 || !printable(name) {
+		if len(name) > 64 || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r > '~' }) {
 			name = "of that name" // whatever that is
 		} else {
 			name = strconv.Quote(name)

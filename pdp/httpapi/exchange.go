@@ -65,10 +65,8 @@ func (x *exchange) run(h handler) (intact bool) {
 		}
 		x.fail(&pdp.Error{Kind: pdp.Internal, Err: fmt.Errorf("panic: %v\n%s", v, debug.Stack())})
 	}()
-	err := x.identify()
-	if err == nil {
-		err = h(x)
-	}
+	x.identify()
+	err := h(x)
 	switch {
 	case err != nil:
 		x.fail(err)

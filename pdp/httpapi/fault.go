@@ -30,6 +30,8 @@ func statusOf(k pdp.Kind) (status int, code, message string) {
 		return http.StatusUnauthorized, "unauthorized", "Send the bearer token of this server in the Authorization header."
 	case notFound:
 		return http.StatusNotFound, "resource_not_found", "There is nothing at this path."
+	case pdp.NotOffered:
+		return http.StatusNotFound, "resource_not_found", "The policy does not offer this."
 	case undefined:
 		return http.StatusNotFound, "undefined_document", "The policy does not define this for this input."
 	case methodNotAllowed:

@@ -4,29 +4,25 @@ import "encoding/json"
 
 // MembershipStatus is what everybody may know of facts that are not as they should be.
 type MembershipStatus struct {
-	// Quarantined names the records that break a rule of DOMAIN.md section 1, by kind and id: questions that need one of
-	// them are not answered.
-	Quarantined []string
+	// Quarantined counts the records that break a rule of DOMAIN.md section 1: questions that need one of them are not
+	// answered. Which they are is for log and metrics.
+	Quarantined int
 	// NotVouched says that changes are not heard of now, so that facts live by their age alone.
 	NotVouched bool
 	// SharedLost says that the tier that sidecars share cannot be used now.
 	SharedLost bool
 }
 
-// namedRecords is how many quarantined records are named.
-const namedRecords = 20
-
 // appendMembershipNotes writes what is not as it should be with the facts. Nothing is written where all is well.
 func appendMembershipNotes(out []byte, s MembershipStatus) []byte {
-	if len(s.Quarantined) == 0 && !s.NotVouched && !s.SharedLost {
+	if s.Quarantined == 0 && !s.NotVouched && !s.SharedLost {
 		return out
 	}
 	data, err := json.Marshal(struct {
-		Quarantined []string `json:"quarantined,omitempty"`
-		Count       int      `json:"quarantined_count,omitempty"`
-		NotVouched  bool     `json:"not_vouched,omitempty"`
-		SharedLost  bool     `json:"shared_lost,omitempty"`
-	}{s.Quarantined[:min(len(s.Quarantined), namedRecords)], len(s.Quarantined), s.NotVouched, s.SharedLost})
+		Quarantined int  `json:"quarantined_count,omitempty"`
+		NotVouched  bool `json:"not_vouched,omitempty"`
+		SharedLost  bool `json:"shared_lost,omitempty"`
+	}{s.Quarantined, s.NotVouched, s.SharedLost})
 	if err != nil {
 		return out // words only
 	}

@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -18,24 +17,16 @@ import (
 
 // TestWhatIsToldOfTheFacts beside the answer to /ready, whichever it is.
 func TestWhatIsToldOfTheFacts(t *testing.T) {
-	many := make([]string, 1000)
-	for i := range many {
-		many[i] = fmt.Sprintf(`user "u%03d"`, i)
-	}
-	first, err := json.Marshal(many[:20])
-	require.NoError(t, err)
 	for name, c := range map[string]struct {
 		status MembershipStatus
 		want   string
 	}{
-		"all well":         {MembershipStatus{}, ""},
-		"none quarantined": {MembershipStatus{Quarantined: []string{}}, ""},
-		"one":              {MembershipStatus{Quarantined: []string{`user "a\"b"`}}, `,"membership":{"quarantined":["user \"a\\\"b\""],"quarantined_count":1}`},
-		"many":             {MembershipStatus{Quarantined: many}, `,"membership":{"quarantined":` + string(first) + `,"quarantined_count":1000}`},
-		"not vouched":      {MembershipStatus{NotVouched: true}, `,"membership":{"not_vouched":true}`},
-		"shared lost":      {MembershipStatus{SharedLost: true}, `,"membership":{"shared_lost":true}`},
-		"all ill": {MembershipStatus{Quarantined: []string{`organization "x"`}, NotVouched: true, SharedLost: true},
-			`,"membership":{"quarantined":["organization \"x\""],"quarantined_count":1,"not_vouched":true,"shared_lost":true}`},
+		"all well":    {MembershipStatus{}, ""},
+		"quarantined": {MembershipStatus{Quarantined: 1000}, `,"membership":{"quarantined_count":1000}`},
+		"not vouched": {MembershipStatus{NotVouched: true}, `,"membership":{"not_vouched":true}`},
+		"shared lost": {MembershipStatus{SharedLost: true}, `,"membership":{"shared_lost":true}`},
+		"all ill": {MembershipStatus{Quarantined: 1, NotVouched: true, SharedLost: true},
+			`,"membership":{"quarantined_count":1,"not_vouched":true,"shared_lost":true}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var missing error

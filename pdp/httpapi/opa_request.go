@@ -2,8 +2,6 @@ package httpapi
 
 import (
 	"bytes"
-	"compress/gzip"
-	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -113,37 +111,11 @@ func (x *exchange) members() (map[string]any, error) {
 	return authzen.ParseObject(body)
 }
 
-// opaBody reads a body as clients of OPA send it: JSON that need not say so, and may be compressed. White space alone is
-// an empty body.
+// opaBody reads a body as clients of OPA send it: JSON that need not say so. White space alone is an empty body.
 func (x *exchange) opaBody() ([]byte, error) {
 	if sent := x.r.Header["Content-Type"]; len(sent) > 0 && !isJSON(sent) {
 		return nil, invalid(notJSON)
 	}
-	encoding := strings.Join(x.r.Header["Content-Encoding"], ", ")
-	if encoding != "" && encoding != "identity" && encoding != "gzip" {
-		return nil, invalid("The Content-Encoding is not known: send the body as it is, or compressed with gzip.")
-	}
-	body, err := x.read(authzen.MaxBody)
-	if err == nil && encoding == "gzip" {
-		body, err = inflate(body)
-	}
+	body, err := x.plain(authzen.MaxBody)
 	return bytes.TrimSpace(body), err
 }
-
-// inflate gives a body as it was before gzip, within the bound of all bodies.
-func inflate(compressed []byte) ([]byte, error) {
-	r, err := gzip.NewReader(bytes.NewReader(compressed))
-	if err != nil {
-		return nil, invalid(notGzip)
-	}
-	body, err := io.ReadAll(io.LimitReader(r, authzen.MaxBody+1))
-	switch {
-	case err != nil:
-		return nil, invalid(notGzip)
-	case len(body) > authzen.MaxBody:
-		return nil, invalid(tooLarge(authzen.MaxBody))
-	}
-	return body, nil
-}
-
-const notGzip = "The body is not compressed as its Content-Encoding says: send gzip, or leave the header out."

@@ -67,15 +67,19 @@ func TestContentTypesOfOPA(t *testing.T) {
 	}
 }
 
+// packed is a body after gzip.
+func packed(t *testing.T, body string) string {
+	t.Helper()
+	var out bytes.Buffer
+	w := gzip.NewWriter(&out)
+	_, err := w.Write([]byte(body))
+	require.NoError(t, err)
+	require.NoError(t, w.Close())
+	return out.String()
+}
+
 func TestCompressedBodies(t *testing.T) {
-	packed := func(body string) string {
-		var out bytes.Buffer
-		w := gzip.NewWriter(&out)
-		_, err := w.Write([]byte(body))
-		require.NoError(t, err)
-		require.NoError(t, w.Close())
-		return out.String()
-	}
+	packed := func(body string) string { return packed(t, body) }
 	h := start(t, Config{Decider: &fake{}, Data: documentsOf(echoed)})
 	assert.Equal(t, `{"result":{"a":1}}`, h.post("/v1/data/x", packed(`{"input":{"a":1}}`), "Content-Encoding", "gzip").body)
 	assert.Equal(t, `[1]`, h.post("/", packed(`[1]`), "Content-Encoding", "gzip").body)

@@ -10,30 +10,29 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
-// metadataDocument describes the server to its callers (section 9.1). It is made once, from the configured base URL alone.
-func metadataDocument(base string) []byte {
-	doc := struct {
+// showMetadata describes the server to its callers (section 9.1): by the configured base URL, never by a request, and only
+// what the policy in force lets it serve.
+func (x *exchange) showMetadata() (err error) {
+	offers := x.s.decider.Offers()
+	at := func(path string, served bool) string {
+		if !served {
+			return ""
+		}
+		return x.s.base + path
+	}
+	x.out, err = json.Marshal(struct {
 		PDP            string   `json:"policy_decision_point"`
 		Evaluation     string   `json:"access_evaluation_endpoint"`
 		Evaluations    string   `json:"access_evaluations_endpoint"`
-		SearchSubject  string   `json:"search_subject_endpoint"`
-		SearchResource string   `json:"search_resource_endpoint"`
-		SearchAction   string   `json:"search_action_endpoint"`
-		Obligations    []string `json:"supported_obligations"`
+		SearchSubject  string   `json:"search_subject_endpoint,omitempty"`
+		SearchResource string   `json:"search_resource_endpoint,omitempty"`
+		SearchAction   string   `json:"search_action_endpoint,omitempty"`
+		Obligations    []string `json:"supported_obligations,omitempty"`
 	}{
-		base, base + evaluationPath, base + evaluationsPath, base + searchSubjectPath, base + searchResourcePath,
-		base + searchActionPath, []string{"custom", "notification", "session_termination"},
-	}
-	out, err := json.Marshal(doc)
-	if err != nil {
-		panic(err) // strings only
-	}
-	return out
-}
-
-func (x *exchange) showMetadata() error {
-	x.out = append(x.out[:0], x.s.metadata...)
-	return nil
+		x.s.base, at(evaluationPath, true), at(evaluationsPath, true), at(searchSubjectPath, offers.Subjects),
+		at(searchResourcePath, offers.Resources), at(searchActionPath, offers.Actions), offers.Obligations,
+	})
+	return err
 }
 
 // health says that the process answers. Clients of OPA ask more of it.

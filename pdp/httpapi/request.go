@@ -1,6 +1,8 @@
 package httpapi
 
 import (
+	"bytes"
+	"compress/gzip"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
@@ -15,34 +17,32 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
-// maxRequestID is the most characters that a caller's request id may have.
-const maxRequestID = 256
+// maxRequestID is the most bytes that a caller's request id may have.
+const maxRequestID = 4 << 10
 
-// identify takes the caller's X-Request-ID, or makes one (section 10.1.4). One that cannot be given back unchanged is
-// refused: to answer with another in silence would break the caller's correlation. The refusal has an id of ours.
-func (x *exchange) identify() error {
+// identify takes the caller's X-Request-ID, which is any text that a header can carry, or makes one (section 10.1.4).
+// Two of them, and one that is too long or could not be given back unchanged, are ignored: the question is answered.
+func (x *exchange) identify() {
 	sent := x.r.Header["X-Request-Id"]
-	if len(sent) == 1 && printable(sent[0]) {
+	if len(sent) == 1 && isRequestID(sent[0]) {
 		x.id = sent[0]
 		x.w.Header()["X-Request-Id"] = sent
-		return nil
+		return
 	}
 	var random [16]byte
 	_, _ = rand.Read(random[:]) // it never fails
 	x.id = hex.EncodeToString(random[:])
 	x.w.Header()["X-Request-Id"] = []string{x.id}
-	if len(sent) == 0 || len(sent) == 1 && sent[0] == "" {
-		return nil
-	}
-	return invalid("The X-Request-ID is not usable: send one, with at most 256 printable ASCII characters.")
 }
 
-func printable(id string) bool {
-	if id == "" || len(id) > maxRequestID {
+// isRequestID says whether a text comes back as it was sent: a header has no control characters but tabs, and no white
+// space at its ends (RFC 9110, section 5.5).
+func isRequestID(id string) bool {
+	if id == "" || len(id) > maxRequestID || strings.Trim(id, " \t") != id {
 		return false
 	}
 	for i := range len(id) {
-		if id[i] < ' ' || id[i] > '~' {
+		if id[i] < ' ' && id[i] != '\t' || id[i] == 0x7f {
 			return false
 		}
 	}
@@ -75,8 +75,57 @@ func (x *exchange) bodyUpTo(most int64) ([]byte, error) {
 	if !isJSON(x.r.Header["Content-Type"]) {
 		return nil, invalid(notJSON)
 	}
-	return x.read(most)
+	return x.plain(most)
 }
+
+// plain reads the body as it was before its Content-Encoding (RFC 9110, section 8.4). The bound holds for both.
+func (x *exchange) plain(most int64) ([]byte, error) {
+	zipped, err := isZipped(x.r.Header["Content-Encoding"])
+	if err != nil {
+		return nil, err
+	}
+	body, err := x.read(most)
+	if err == nil && zipped {
+		body, err = inflate(body, most)
+	}
+	return body, err
+}
+
+// isZipped says whether a body is gzip, and not the body itself. Anything else is refused by its name.
+func isZipped(contentEncoding []string) (zipped bool, err error) {
+	for _, list := range contentEncoding {
+		for coding := range strings.SplitSeq(list, ",") {
+			switch coding = strings.ToLower(strings.Trim(coding, " \t")); {
+			case coding == "" || coding == "identity":
+			case (coding == "gzip" || coding == "x-gzip") && !zipped:
+				zipped = true
+			default:
+				sent := strings.Join(contentEncoding, ", ")
+				return false, invalid("The Content-Encoding " + strconv.QuoteToASCII(sent[:min(len(sent), 64)]) +
+					" cannot be undone: send the body as it is, or compressed once with gzip.")
+			}
+		}
+	}
+	return zipped, nil
+}
+
+// inflate gives a body as it was before gzip.
+func inflate(compressed []byte, most int64) ([]byte, error) {
+	r, err := gzip.NewReader(bytes.NewReader(compressed))
+	if err != nil {
+		return nil, invalid(notGzip)
+	}
+	body, err := io.ReadAll(io.LimitReader(r, most+1))
+	switch {
+	case err != nil:
+		return nil, invalid(notGzip)
+	case int64(len(body)) > most:
+		return nil, invalid(tooLarge(most))
+	}
+	return body, nil
+}
+
+const notGzip = "The body is not compressed as its Content-Encoding says: send gzip, or leave the header out."
 
 // read reads the body, whatever it is.
 func (x *exchange) read(most int64) ([]byte, error) {

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -79,7 +80,7 @@ func TestRequestID(t *testing.T) {
 		s.Handler().ServeHTTP(w, r)
 		return w
 	}
-	for _, id := range []string{"7", "0f8fad5b-d9cd-469f-a165-70867728950e", "a b~!\"", strings.Repeat("x", 256)} {
+	for _, id := range []string{"7", "0f8fad5b-d9cd-469f-a165-70867728950e", "a b~!\"", "a\tb", "\u00e4, \U0001f600", "\xff", strings.Repeat("x", 4096)} {
 		for path, status := range map[string]int{"/access/v1/evaluation": 200, "/access/v1/search/x": 404, "/health": 405} {
 			w := ask(path, id)
 			assert.Equal(t, status, w.Code)
@@ -95,11 +96,43 @@ func TestRequestID(t *testing.T) {
 		made[id] = true
 	}
 	assert.Len(t, made, 3, "each has its own")
-	for _, bad := range [][]string{{strings.Repeat("x", 257)}, {"a\tb"}, {"a\x00"}, {"a\x7f"}, {"\u00e4"}, {"a", "b"}, {"a", "a"}} {
+	for _, bad := range [][]string{{strings.Repeat("x", 4097)}, {"a\nb"}, {"a\x00"}, {"a\x7f"}, {" a"}, {"a\t"}, {"a", "b"}, {"a", "a"}, {"", "a"}} {
 		w := ask("/access/v1/evaluation", bad...)
-		assert.Equal(t, 400, w.Code)
-		assert.Contains(t, w.Body.String(), "X-Request-ID")
-		assert.NotContains(t, bad, w.Header().Get("X-Request-Id"))
+		assert.Equal(t, 200, w.Code, "the question is answered")
+		assert.Equal(t, `{"decision":true}`, w.Body.String())
+		require.Len(t, w.Header()["X-Request-Id"], 1)
+		assert.Len(t, w.Header().Get("X-Request-Id"), 32, "one is made")
+	}
+}
+
+// TestContentEncodings are undone on every path that reads a body, or refused by name.
+func TestContentEncodings(t *testing.T) {
+	f := allow()
+	f.actions = func(context.Context, pdp.SearchRequest) (pdp.SearchResult, error) { return pdp.SearchResult{}, nil }
+	h := start(t, Config{Decider: f, Data: documentsOf(echoed), Changes: announced("5~e", nil), ChangesTokens: only("changes")})
+	const changes = `{"users":[{"id":"jane"}]}`
+	for path, body := range map[string]string{
+		evaluationPath: question, evaluationsPath: question, searchActionPath: question, changesPath: changes, "/v1/data/x": `{"input":1}`, "/": question,
+		"/v1/batch/data/x": `{"inputs":{"a":1}}`,
+	} {
+		ask := func(body, encoding string) answer {
+			return h.post(path, body, "Content-Encoding", encoding, "Authorization", "Bearer changes")
+		}
+		for _, encoding := range []string{"gzip", "x-gzip", "GZip", "X-GZIP", " gzip ", "identity, gzip", "gzip,"} {
+			a := ask(packed(t, body), encoding)
+			assert.Equal(t, 200, a.status, "%s %s: %s", path, encoding, a.body)
+		}
+		for _, encoding := range []string{"identity", "Identity", ""} {
+			assert.Equal(t, 200, ask(body, encoding).status, encoding)
+		}
+		for _, encoding := range []string{"br", "deflate", "zstd", "gzip, gzip", "gzip, br", "compress", "*"} {
+			a := ask(body, encoding)
+			assert.Equal(t, 400, a.status)
+			assert.Contains(t, a.body, `\"`+encoding+`\"`, "by name")
+		}
+		assert.Contains(t, ask(body, "gzip").body, "not compressed as its Content-Encoding says")
+		assert.Contains(t, ask(packed(t, body)+"x", "gzip").body, "not compressed as its Content-Encoding says")
+		assert.Contains(t, ask(packed(t, strings.Repeat(" ", 16<<20)), "gzip").body, "too large")
 	}
 }
 

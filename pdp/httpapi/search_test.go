@@ -26,7 +26,7 @@ func TestSearchesAreAsked(t *testing.T) {
 	h := start(t, Config{Decider: &fake{subjects: find("subject"), resources: find("resource"), actions: find("action")}})
 	want := pdp.SearchRequest{
 		Subject: authzen.Entity{Type: "user", ID: "alice"}, Action: authzen.Action{Name: "user.view"}, Resource: authzen.Entity{Type: "doc", ID: "1"},
-		Context: map[string]any{"c": json.Number("1")}, Page: &authzen.Page{Token: "t", Limit: 2, Properties: map[string]any{"sort": "name"}},
+		Context: map[string]any{"c": json.Number("1")}, Page: &authzen.Page{Token: "t", Limit: new(2), Properties: map[string]any{"sort": "name"}},
 	}
 	for name, open := range map[string]func(*pdp.SearchRequest){
 		"subject":  func(r *pdp.SearchRequest) { r.Subject.ID = "" },
@@ -52,7 +52,11 @@ func TestSearchAnswers(t *testing.T) {
 			Page: &pdp.PageInfo{NextToken: `a"b`, Count: 2, Total: &total},
 			Hits: []pdp.Hit{{Type: "user", ID: "1"}, {Type: "user", ID: "2<", Properties: map[string]any{"name": map[string]any{"family": "B"}, "a": nil}}},
 		},
-		`{"results":[{"name":"read"},{"name":"write"}]}`: {Hits: []pdp.Hit{{Name: "read"}, {Name: "write"}}},
+		`{"results":[{"name":"read"},{"name":"write","obligations":[{"id":"1","type":"custom","properties":{}}]}]}`: {
+			Hits: []pdp.Hit{{Name: "read"}, {Name: "write", Obligations: []pdp.Obligation{{ID: "1", Type: "custom"}}}}},
+		`{"results":[{"type":"user","id":"1","properties":{"a":1},"obligations":[{"id":"1","type":"custom","properties":{"b":2}}]}]}`: {
+			Hits: []pdp.Hit{{Type: "user", ID: "1", Properties: map[string]any{"a": 1},
+				Obligations: []pdp.Obligation{{ID: "1", Type: "custom", Properties: map[string]any{"b": 2}}}}}},
 	} {
 		h := start(t, Config{Decider: &fake{resources: func(context.Context, pdp.SearchRequest) (pdp.SearchResult, error) { return r, nil }}})
 		assert.Equal(t, want, h.post("/access/v1/search/resource", fullSearch).body)
@@ -63,6 +67,7 @@ func TestSearchFails(t *testing.T) {
 	for status, err := range map[int]error{
 		400: &pdp.Error{Kind: pdp.Invalid, Message: "The token is for another list."},
 		503: &pdp.Error{Kind: pdp.Unavailable, Message: "There is no directory."},
+		404: &pdp.Error{Kind: pdp.NotOffered, Message: "There are no candidates."},
 		500: &pdp.Error{Kind: pdp.Internal, Message: "It broke."},
 	} {
 		h := start(t, Config{Decider: &fake{actions: func(context.Context, pdp.SearchRequest) (pdp.SearchResult, error) {
@@ -74,6 +79,6 @@ func TestSearchFails(t *testing.T) {
 		return pdp.SearchResult{Hits: []pdp.Hit{{Type: "t", ID: "i", Properties: map[string]any{"f": func() {}}}}}, nil
 	}}})
 	h.post("/access/v1/search/action", fullSearch).errorText(t, 500)
-	assert.Contains(t, h.post("/access/v1/search/action", `{"page":{"limit":0},`+question[1:]).errorText(t, 400), `"limit" is out of range`)
+	assert.Contains(t, h.post("/access/v1/search/action", `{"page":{"limit":-1},`+question[1:]).errorText(t, 400), `"limit" is no number of hits`)
 	assert.Contains(t, h.post("/access/v1/search/subject", `{"subject":{"type":"user"},"action":{"name":"x"},"resource":{"type":"t"}}`).errorText(t, 400), `"id" is missing at /resource`)
 }

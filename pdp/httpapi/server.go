@@ -22,12 +22,13 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -92,9 +93,9 @@ type Server struct {
 	metrics   *metrics
 	echo      *echo.Echo
 	routes    map[string]*route
-	other     *route // requests that fit no route
-	otherOPA  *route // those of them that are meant for OPA's API
-	metadata  []byte
+	other     *route   // requests that fit no route
+	otherOPA  *route   // those of them that are meant for OPA's API
+	base      string   // the base URL, without a slash at its end
 	jsonType  []string // the Content-Type of every answer; shared, never changed
 	exchanges sync.Pool
 
@@ -112,7 +113,7 @@ type route struct {
 
 // New makes a server. Its error joins everything that is wrong with the configuration.
 func New(cfg Config) (*Server, error) {
-	base, err := checkBase(cfg.BaseURL)
+	base, tenant, err := checkBase(cfg.BaseURL)
 	faults := []error{err}
 	if cfg.Decider == nil {
 		faults = append(faults, errors.New("httpapi: a Decider is required"))
@@ -140,7 +141,7 @@ func New(cfg Config) (*Server, error) {
 		echo:              echo.New(),
 		routes:            make(map[string]*route),
 		jsonType:          []string{"application/json"},
-		metadata:          metadataDocument(base),
+		base:              base,
 		timeout:           or(cfg.Timeout, 10*time.Second),
 		readHeaderTimeout: or(cfg.ReadHeaderTimeout, 5*time.Second),
 		readTimeout:       or(cfg.ReadTimeout, 15*time.Second),
@@ -153,11 +154,11 @@ func New(cfg Config) (*Server, error) {
 	if s.metrics, err = newMetrics(cfg); err != nil {
 		return nil, err
 	}
-	s.addRoutes()
+	s.addRoutes(tenant)
 	return s, nil
 }
 
-func (s *Server) addRoutes() {
+func (s *Server) addRoutes(tenant string) {
 	const quiet = slog.LevelDebug // probes and scrapes come all the time
 	s.add(http.MethodPost, evaluationPath, slog.LevelInfo, guarded((*exchange).evaluation))
 	s.add(http.MethodPost, evaluationsPath, slog.LevelInfo, guarded((*exchange).evaluations))
@@ -166,6 +167,9 @@ func (s *Server) addRoutes() {
 	s.add(http.MethodPost, searchActionPath, slog.LevelInfo, guarded((*exchange).searchActions))
 	s.add(http.MethodGet, revisionPath, quiet, guarded((*exchange).showRevision))
 	s.add(http.MethodGet, metadataPath, slog.LevelInfo, (*exchange).showMetadata)
+	if tenant != "" {
+		s.answerAt(metadataPath+tenant, s.routes[metadataPath], (*exchange).showMetadata, http.MethodGet)
+	}
 	s.add(http.MethodGet, "/health", quiet, (*exchange).health)
 	s.add(http.MethodGet, "/ready", quiet, (*exchange).readiness)
 	s.add(http.MethodGet, "/metrics", quiet, guarded((*exchange).showMetrics))
@@ -195,18 +199,28 @@ func (s *Server) add(method, path string, level slog.Level, h handler) {
 	s.register(path, level, plainError, h, method)
 }
 
-// register registers a path with its methods. Its other methods are ours too: echo would answer OPTIONS with 204.
+// register registers a path with its methods.
 func (s *Server) register(path string, level slog.Level, form errorForm, h handler, methods ...string) {
 	rt := s.metrics.route(methods[0], path, level)
 	rt.form = form
+	s.routes[path] = rt
+	s.answerAt(path, rt, h, methods...)
+}
+
+// answerAt answers at a path as a route does, and HEAD where GET is (net/http leaves the body out). The other methods of
+// the path are ours too: echo would answer OPTIONS with 204.
+func (s *Server) answerAt(path string, rt *route, h handler, methods ...string) {
+	if slices.Contains(methods, http.MethodGet) {
+		methods = append(methods, http.MethodHead)
+	}
+	allowed := strings.Join(methods, ", ")
 	refuse := func(c echo.Context) error {
 		s.serve(c, rt, func(x *exchange) error {
-			x.w.Header().Set("Allow", strings.Join(methods, ", "))
-			return &pdp.Error{Kind: methodNotAllowed, Message: "This path answers " + strings.Join(methods, " and ") + " only."}
+			x.w.Header().Set("Allow", allowed)
+			return &pdp.Error{Kind: methodNotAllowed, Message: "This path answers " + allowed + " only."}
 		})
 		return nil
 	}
-	s.routes[path] = rt
 	s.echo.RouteNotFound(path, refuse) // for a path that is found, it takes the methods that are not
 	for _, method := range methods {
 		s.echo.Add(method, path, func(c echo.Context) error {
@@ -240,14 +254,15 @@ func (s *Server) HTTPServer(addr string) *http.Server {
 	}
 }
 
-// checkBase checks a base URL and gives it without a slash at its end.
-func checkBase(base string) (string, error) {
+// checkBase checks a base URL and gives it without a slash at its end, and its path as echo matches it.
+func checkBase(base string) (checked, tenant string, err error) {
 	u, err := url.Parse(base)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil ||
-		u.RawQuery != "" || u.ForceQuery || strings.Contains(base, "#") {
-		return "", fmt.Errorf("httpapi: the base URL %q must be like https://pdp.example.org, with neither query nor fragment", base)
+		u.RawQuery != "" || u.ForceQuery || strings.ContainsAny(base, "#*") {
+		return "", "", errors.New("httpapi: the base URL must be like https://pdp.example.org, with neither user, query nor fragment, nor an asterisk in its path")
 	}
-	return strings.TrimRight(base, "/"), nil
+	tenant = strings.ReplaceAll(cmp.Or(u.RawPath, u.Path), ":", `\:`)
+	return strings.TrimRight(base, "/"), strings.TrimRight(tenant, "/"), nil
 }
 
 func or(d, otherwise time.Duration) time.Duration {

@@ -29,9 +29,12 @@ type fake struct {
 	subjects  func(context.Context, pdp.SearchRequest) (pdp.SearchResult, error)
 	resources func(context.Context, pdp.SearchRequest) (pdp.SearchResult, error)
 	actions   func(context.Context, pdp.SearchRequest) (pdp.SearchResult, error)
+	offers    pdp.Offers
 }
 
 var _ pdp.Decider = (*fake)(nil)
+
+func (f *fake) Offers() pdp.Offers { return f.offers }
 
 func (f *fake) Decide(ctx context.Context, r pdp.Request) (pdp.Decision, error) {
 	return f.decide(ctx, r)
@@ -154,24 +157,69 @@ func TestConfigIsChecked(t *testing.T) {
 	for _, want := range []string{"base URL", "Decider", "token"} {
 		assert.ErrorContains(t, err, want, "every fault is named")
 	}
-	for _, base := range []string{"", "pdp.example.org", "ftp://x", "https://", "https://x?y", "https://x#", "https://u:p@x", "/access"} {
+	for _, base := range []string{"", "pdp.example.org", "ftp://x", "https://", "https://x?y", "https://x#", "https://u:p@x", "/access", "https://x/*"} {
 		_, err := New(Config{Decider: allow(), BaseURL: base})
 		assert.ErrorContains(t, err, "base URL", base)
+		assert.NotContains(t, err.Error(), "u:p", "it may have a password")
 	}
 }
 
 func TestMetadata(t *testing.T) {
-	h := start(t, Config{Decider: allow(), BaseURL: "https://pdp.example.org/authz/", Tokens: only("secret")})
-	a := h.do(http.MethodGet, "/.well-known/authzen-configuration", "", "Host", "evil.example")
-	assert.Equal(t, 200, a.status)
-	assert.Equal(t, "application/json", a.header.Get("Content-Type"))
-	assert.Equal(t, `{"policy_decision_point":"https://pdp.example.org/authz",`+
-		`"access_evaluation_endpoint":"https://pdp.example.org/authz/access/v1/evaluation",`+
-		`"access_evaluations_endpoint":"https://pdp.example.org/authz/access/v1/evaluations",`+
-		`"search_subject_endpoint":"https://pdp.example.org/authz/access/v1/search/subject",`+
-		`"search_resource_endpoint":"https://pdp.example.org/authz/access/v1/search/resource",`+
-		`"search_action_endpoint":"https://pdp.example.org/authz/access/v1/search/action",`+
-		`"supported_obligations":["custom","notification","session_termination"]}`, a.body)
+	f := allow()
+	h := start(t, Config{Decider: f, BaseURL: "https://pdp.example.org/authz/", Tokens: only("secret")})
+	const decisions = `{"policy_decision_point":"https://pdp.example.org/authz",` +
+		`"access_evaluation_endpoint":"https://pdp.example.org/authz/access/v1/evaluation",` +
+		`"access_evaluations_endpoint":"https://pdp.example.org/authz/access/v1/evaluations"`
+	for _, c := range []struct {
+		offers pdp.Offers
+		want   string
+	}{ // what is advertised follows the policy, by the same server
+		{pdp.Offers{}, decisions + `}`},
+		{pdp.Offers{Resources: true}, decisions + `,"search_resource_endpoint":"https://pdp.example.org/authz/access/v1/search/resource"}`},
+		{pdp.Offers{Subjects: true, Resources: true, Actions: true, Obligations: []string{"custom", "step-up"}}, decisions +
+			`,"search_subject_endpoint":"https://pdp.example.org/authz/access/v1/search/subject",` +
+			`"search_resource_endpoint":"https://pdp.example.org/authz/access/v1/search/resource",` +
+			`"search_action_endpoint":"https://pdp.example.org/authz/access/v1/search/action",` +
+			`"supported_obligations":["custom","step-up"]}`},
+	} {
+		f.offers = c.offers
+		for _, path := range []string{"/.well-known/authzen-configuration", "/.well-known/authzen-configuration/authz"} {
+			a := h.do(http.MethodGet, path, "", "Host", "evil.example")
+			assert.Equal(t, 200, a.status)
+			assert.Equal(t, "application/json", a.header.Get("Content-Type"))
+			assert.Equal(t, c.want, a.body)
+		}
+	}
+	for _, path := range []string{"/.well-known/authzen-configuration/", "/.well-known/authzen-configuration/authz/", "/.well-known/authzen-configuration/other",
+		"/authz/.well-known/authzen-configuration"} {
+		h.do(http.MethodGet, path, "").errorText(t, 404)
+	}
+	assert.Contains(t, h.do(http.MethodPost, "/.well-known/authzen-configuration/authz", "{}").errorText(t, 405), "GET")
+}
+
+// TestMetadataAtTheBaseURLsPath, whatever is in it.
+func TestMetadataAtTheBaseURLsPath(t *testing.T) {
+	for base, path := range map[string]string{
+		"https://x/a/b:c": "/a/b:c", "https://x/:id": "/:id", "https://x/a%2Fb": "/a%2Fb", "https://x/%C3%A4": "/%C3%A4", "https://x/%FF/": "/%FF",
+	} {
+		h := start(t, Config{Decider: allow(), BaseURL: base})
+		assert.Equal(t, 200, h.do(http.MethodGet, metadataPath+path, "").status, base)
+		assert.Equal(t, 404, h.do(http.MethodGet, metadataPath+path+"x", "").status, base)
+	}
+}
+
+// TestHeadIsWhereGetIs: the same head, and no body.
+func TestHeadIsWhereGetIs(t *testing.T) {
+	h := start(t, Config{Decider: allow(), Data: documentsOf(echoed), BaseURL: "https://x/t", Tokens: only("secret")})
+	for _, path := range []string{metadataPath, metadataPath + "/t", "/health", "/health?bundles", "/ready", "/metrics", revisionPath, "/v1/data/x?input=1", "/v1/data"} {
+		got := h.do(http.MethodGet, path, "", "Authorization", "Bearer secret")
+		head := h.do(http.MethodHead, path, "", "Authorization", "Bearer secret")
+		assert.Equal(t, got.status, head.status, path)
+		assert.Equal(t, got.header.Get("Content-Type"), head.header.Get("Content-Type"), path)
+		assert.NotEmpty(t, head.header.Get("X-Request-Id"))
+		assert.Empty(t, head.body)
+	}
+	assert.Equal(t, 401, h.do(http.MethodHead, "/metrics", "").status)
 }
 
 func TestProbes(t *testing.T) {
@@ -208,6 +256,7 @@ func TestPathsAndMethods(t *testing.T) {
 	posts := []string{"/access/v1/evaluation", "/access/v1/evaluations", "/access/v1/search/subject", "/access/v1/search/resource", "/access/v1/search/action"}
 	gets := []string{"/.well-known/authzen-configuration", "/health", "/ready", "/metrics"}
 	refused := func(path, allowed string, methods ...string) {
+		t.Helper()
 		for _, method := range methods {
 			a := h.do(method, path, question)
 			assert.Contains(t, a.errorText(t, 405), "answers "+allowed+" only", method+" "+path)
@@ -218,7 +267,7 @@ func TestPathsAndMethods(t *testing.T) {
 		refused(path, "POST", "GET", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "PROPFIND", "FOO")
 	}
 	for _, path := range gets {
-		refused(path, "GET", "POST", "PUT", "DELETE", "OPTIONS", "FOO")
+		refused(path, "GET, HEAD", "POST", "PUT", "DELETE", "OPTIONS", "FOO")
 	}
 	a := h.do("HEAD", "/access/v1/evaluation", "")
 	assert.Equal(t, 405, a.status)

@@ -28,7 +28,7 @@ decision := {"allow": true} if input.action.name == "read"
 
 decision := {
 	"allow": true,
-	"obligations": [{"id": "o1", "type": "log", "properties": {"n": 1}}],
+	"obligations": [{"id": "o1", "type": "custom", "properties": {"n": 1}}],
 	"advice": ["call back"],
 	"context": {"until": 12, "deep": {"b": 1, "a": [2]}},
 } if input.action.name == "write"
@@ -64,7 +64,7 @@ func golden(t *testing.T, decisions ...string) *proof.Golden {
 
 const (
 	denied  = `"decision": false, "reasons": ["no such action", {"code": 7}]`
-	written = `"decision": true, "obligations": [{"type": "log", "id": "o1", "properties": {"n": 1}}], "advice": ["call back"],
+	written = `"decision": true, "obligations": [{"type": "custom", "id": "o1", "properties": {"n": 1}}], "advice": ["call back"],
 		"context": {"deep": {"a": [2], "b": 1}, "until": 12}`
 )
 

@@ -78,7 +78,7 @@ scope := _scope_of(input.facts.model, input.facts.current)
 _outcome := _outcome_of(input.facts.model, input.facts.current, input.facts.place)
 
 # ALL-13: an allow whose obligations the caller cannot do is none. What a caller says of them in another form than a
-# list of types supports nothing.
+# list of texts supports nothing.
 _supported if object.get(input, ["context", "supported_obligations"], null) == null
 
 _supported if not _outcome.obligations
@@ -87,6 +87,7 @@ _supported if _supports(_outcome)
 
 _supports(outcome) if {
 	is_array(input.context.supported_obligations)
+	every type in input.context.supported_obligations { is_string(type) }
 	every obligation in outcome.obligations {
 		obligation.type in input.context.supported_obligations
 	}

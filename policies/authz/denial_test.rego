@@ -151,6 +151,7 @@ test_all_13_caller_supports_each_obligation[note] if {
 		"supports another": {"context": {"supported_obligations": ["notification"]}, "supported": false},
 		"supports none": {"context": {"supported_obligations": []}, "supported": false},
 		"says it in another form": {"context": {"supported_obligations": "custom"}, "supported": false},
+		"says it among what is no text": {"context": {"supported_obligations": ["custom", 5]}, "supported": false},
 		"means a type, not an id": {"context": {"supported_obligations": ["REG-W1/multiple_locations"]}, "supported": false},
 	}
 	told := answer({"who": "regina", "does": "user.edit", "user": "ed", "context": c.context})

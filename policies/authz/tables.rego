@@ -44,6 +44,10 @@ vocabulary := {
 	"areas": object.keys(data.authz.practice_group.levels[data.authz.practice_group.default_level]),
 }
 
+# METADATA
+# title: The types of obligation that a decision may carry, for the metadata (section 7)
+supported_obligations := {"custom", "notification", "session_termination"}
+
 _roles := {
 	"regional": data.authz.regional.roles,
 	"health_system": data.authz.health_system.roles,

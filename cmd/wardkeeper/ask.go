@@ -108,8 +108,8 @@ func (f askFlags) ask(ctx context.Context, p process, q *question) (*answer, err
 		return f.askHere(ctx, p, q)
 	}
 	a := asker{baseURL: cmp.Or(f.server, p.variable(serverVariable), defaultServer)}
-	if _, err := parseBaseURL(a.baseURL); err != nil {
-		return nil, fmt.Errorf("the server is %q: %w", a.baseURL, err)
+	if _, err := parseBaseURL(a.baseURL); err != nil { // the address may have a password in it
+		return nil, fmt.Errorf("the server (--server, %s) cannot be asked: %w", serverVariable, err)
 	}
 	if file := cmp.Or(f.tokenFile, p.variable(variable("token-file"))); file != "" {
 		tokens, err := readTokens(file)

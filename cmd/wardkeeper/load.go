@@ -122,7 +122,7 @@ func (l *loader) file(path string) {
 		var n yaml.Node
 		if err := d.Decode(&n); err != nil {
 			if !errors.Is(err, io.EOF) {
-				l.fault("%s is no YAML: %s", path, strings.TrimPrefix(err.Error(), "yaml: "))
+				l.fault("%s is no YAML: %s", path, yamlFault(err))
 				return
 			}
 			break
@@ -188,7 +188,7 @@ func (l *loader) policy(path string, value *yaml.Node) {
 	}
 	var bundle map[string]any
 	if err := value.Content[1].Decode(&bundle); err != nil {
-		l.fault("%s: policy.bundle: %s", where, strings.TrimPrefix(err.Error(), "yaml: "))
+		l.fault("%s: policy.bundle: %s", where, yamlFault(err))
 		return
 	}
 	data, err := json.Marshal(bundle)

@@ -6,7 +6,7 @@ import (
 )
 
 func newLogger(w io.Writer, s *settings) *slog.Logger {
-	options := &slog.HandlerOptions{Level: s.level()}
+	options := &slog.HandlerOptions{Level: s.level(), ReplaceAttr: discreetAttr}
 	if s.LogFormat == "json" {
 		return slog.New(slog.NewJSONHandler(w, options))
 	}

@@ -62,7 +62,7 @@ func (p process) run(ctx context.Context, args []string) int {
 	if exit.err != nil {
 		for line := range strings.Lines(exit.err.Error()) {
 			if line = strings.TrimRight(line, "\r\n"); line != "" {
-				fmt.Fprintf(p.stderr, "wardkeeper: %s\n", printable(line))
+				fmt.Fprintf(p.stderr, "wardkeeper: %s\n", printable(discreet(line)))
 			}
 		}
 	}

@@ -71,7 +71,7 @@ func (s *settings) validateBaseURL() error {
 		return nil
 	}
 	if _, err := parseBaseURL(s.BaseURL); err != nil {
-		return fmt.Errorf("%s is %q: %w", s.origin("base-url"), s.BaseURL, err)
+		return fmt.Errorf("%s: %w", s.origin("base-url"), err)
 	}
 	return nil
 }

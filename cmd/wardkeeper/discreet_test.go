@@ -1,0 +1,103 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"log/slog"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// TestNoMessageHasAPassword, wherever on the command line, in the environment or in the settings an address stands.
+func TestNoMessageHasAPassword(t *testing.T) {
+	const secret = "s3cret-of-the-tests"
+	addresses := []string{
+		"http://jane:" + secret + "@127.0.0.1:1", "http://jane:" + secret, "https://" + secret + "@127.0.0.1:1/x.tar.gz", "jane:" + secret + "@127.0.0.1",
+		"http://127.0.0.1:1/?token=" + secret, "http://jane:pass word/" + secret + "@127.0.0.1:1", "http://jane:" + secret + "@127.0.0.1:x/%zz",
+		"postgres://jane:" + secret + "@127.0.0.1:1/db", "postgres://jane:" + secret + "@127.0.0.1:x/%zz", "postgres://127.0.0.1:1/db?password=" + secret,
+		"redis://:" + secret + "@127.0.0.1:1", "rediss://:" + secret + "@127.0.0.1:x", "https//jane:" + secret + "@127.0.0.1",
+	}
+	missing := filepath.Join(t.TempDir(), "none.yaml")
+	for _, address := range addresses {
+		config := writeFile(t, "c.yaml", "base_url: '"+address+"'\nredis: '"+address+"'\ndirectory: '"+address+"'\nlease: '"+address+"'\n")
+		for _, c := range []struct {
+			environ []string
+			args    []string
+		}{
+			{nil, []string{"ask", "alice", "user.view", "jane", "--server", address}},
+			{[]string{"WARDKEEPER_SERVER=" + address}, []string{"ask", "alice", "user.view", "jane"}},
+			{nil, []string{"ask", "alice", "user.view", "jane", "--directory", address}},
+			{nil, []string{"ask", "alice", "user.view", "jane", "--bundle", address}},
+			{nil, []string{address}},
+			{nil, []string{"serve", address}},
+			{nil, []string{"serve", "--" + address}},
+			{nil, []string{"serve", "--check", "--directory", address}},
+			{[]string{"WARDKEEPER_DIRECTORY=" + address}, []string{"serve", "--check"}},
+			{nil, []string{"serve", "--check", "--directory", "https://127.0.0.1:1/x", "--base-url", address}},
+			{nil, []string{"serve", "--check", "--directory", "https://127.0.0.1:1/x", "--bundle", address}},
+			{nil, []string{"serve", "--check", "--directory", "https://127.0.0.1:1/x", "--lease", address}},
+			{nil, []string{"serve", "--check", "--directory", "https://127.0.0.1:1/x", "--log-level", address}},
+			{nil, []string{"serve", "--check", "--directory", testDirectory, "--redis", address}},
+			{nil, []string{"serve", "--check", "--directory", "https://127.0.0.1:1/x", "--redis", address}},
+			{nil, []string{"serve", "--check", "--config", config}},
+			{nil, []string{"directory", "check", address}},
+			{nil, []string{"directory", "import", missing, "--to", address}},
+			{nil, []string{"directory", "import", testDirectory, "--to", address}},
+			{nil, []string{"bundle", "verify", address}},
+			{nil, []string{"bundle", "build", address}},
+		} {
+			var said bytes.Buffer
+			status := process{stdout: &said, stderr: &said, environ: c.environ}.run(t.Context(), c.args)
+			require.NotEqual(t, statusOK, status, c.args)
+			require.NotEmpty(t, said.String(), c.args)
+			assert.NotContains(t, said.String(), secret, "%v %v", c.environ, c.args)
+		}
+	}
+	for _, proxy := range []string{"http://jane:" + secret + "@127.0.0.1:1", "http://jane:" + secret + "@127.0.0.1:x", "http://jane:" + secret} {
+		for _, args := range [][]string{
+			{"ask", "alice", "user.view", "jane", "--server", "http://pdp.invalid"},
+			{"serve", "--check", "--directory", "https://app.invalid/x"},
+		} {
+			got := run(t, []string{"HTTP_PROXY=" + proxy, "HTTPS_PROXY=" + proxy}, args...)
+			require.Equal(t, statusFailed, got.status, args)
+			assert.NotContains(t, got.out+got.err, secret, "%v %v", proxy, args)
+		}
+	}
+}
+
+// TestNoFaultOfTheSettingsQuotesAValue that YAML itself takes for something else.
+func TestNoFaultOfTheSettingsQuotesAValue(t *testing.T) {
+	for _, text := range []string{
+		"redis: *s3cret", "policy: {bundle: {service: {credentials: {bearer: {token: *s3cret}}}}}",
+		"policy: {bundle: {service: {credentials: {bearer: {token: !!int s3cret}}}}}", "membership: {redis: {username: !!float s3cret}}",
+	} {
+		got := run(t, nil, "serve", "--check", "--config", writeFile(t, "c.yaml", text))
+		require.Equal(t, statusFailed, got.status, text)
+		require.NotContains(t, got.err, "s3cret", text)
+	}
+}
+
+func TestDiscreet(t *testing.T) {
+	for text, want := range map[string]string{
+		`parse "http://a:b@c": no`: `parse "http://...@c": no`, "postgres://a@b/c?sslpassword=x&y=z": "postgres://...@b/c?sslpassword=...&y=z",
+		"http://a/b": "http://a/b", `Post "http://a:80/b": x`: `Post "http://a:80/b": x`, "see http://a:80: no": "see http://a:80: no",
+		"http://[::1]:8181: no": "http://[::1]:8181: no", "is http://jane:pass1, no": "is http://... no", "alice": "alice", "dial tcp 127.0.0.1:80: refused": "dial tcp 127.0.0.1:80: refused",
+		"no user alice@example.org": "no user alice@example.org", "x=1": "x=1", "cannot open a:b@c now": "cannot open ...@c now",
+	} {
+		assert.Equal(t, want, discreet(text))
+	}
+	var log bytes.Buffer
+	u, err := url.Parse("http://jane:s3cret@host/?token=s3cret")
+	require.NoError(t, err)
+	for _, format := range []string{"text", "json"} {
+		newLogger(&log, &settings{LogLevel: "info", LogFormat: format}).With("with", u.String()).Info("asking "+u.String(),
+			"error", errors.New("cannot ask "+u.String()), "url", u, slog.Group("group", "url", u.String()))
+	}
+	assert.NotContains(t, log.String(), "s3cret")
+	assert.Equal(t, 10, strings.Count(log.String(), "http://...@host/?token=..."), log.String())
+}

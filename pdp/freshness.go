@@ -93,6 +93,5 @@ func (g *gathering) told(revision string, now time.Time) map[string]any {
 // named says whether the account asked about is a member of an organization, and was named as one: not by a username, whose
 // id the caller need not know, nor as somebody new, of whom there is nothing to tell but that there is somebody.
 func (g *gathering) named(organization string) bool {
-	isNew, _ := g.request.Action.Properties["new"].(bool)
-	return g.user != nil && g.user.ID() == g.request.Resource.ID && !(isNew && g.action.takes("new")) && g.user.belongsTo(organization)
+	return g.user != nil && g.user.ID() == g.request.Resource.ID && !g.invitesNew() && g.user.belongsTo(organization)
 }

@@ -55,39 +55,51 @@ func (g *gathering) people(ctx context.Context) (err error) {
 	if g.request.Resource.Type != "user" {
 		return nil
 	}
-	// An id comes before a username; only an invitation may name an account by the latter, which the policy sees by
-	// an id that is not the resource's.
-	if g.user, err = g.view.User(ctx, g.request.Resource.ID); err != nil {
+	// Only an invitation may name an account by its username, which the policy sees by an id that is not the resource's.
+	if g.user, err = g.account(ctx, g.request.Resource.ID); err != nil {
 		return err
 	}
-	if g.user == nil {
-		if g.user, err = g.view.UserByUsername(ctx, g.request.Resource.ID); err != nil {
-			return err
-		}
+	username := text(g.request.Action.Properties, "username")
+	if !IsUsername(username) || !g.action.takes("username") {
+		return nil // nobody looks at it
 	}
-	g.foldUsernames()
-	if username := text(g.request.Action.Properties, "username"); username != "" {
-		namesake, err := g.view.UserByUsername(ctx, username)
-		if err != nil {
-			return err
-		}
-		if namesake != nil {
-			g.add(keyNamesake, ast.ObjectTerm(item(keyID, ast.StringTerm(namesake.ID()))))
-		}
+	g.foldUsernames(username)
+	if !g.invitesNew() {
+		return nil
 	}
-	return nil
+	// An account that is called so exists, whether the text is its id or its username.
+	namesake, err := g.account(ctx, username)
+	if err == nil && namesake != nil {
+		g.add(keyNamesake, ast.ObjectTerm(item(keyID, ast.StringTerm(namesake.ID()))))
+	}
+	return err
 }
 
-// foldUsernames gives the usernames of an invitation as the directory compares them.
-func (g *gathering) foldUsernames() {
-	properties := g.request.Action.Properties
-	if !g.action.takes("username_confirmation") || text(properties, "username_confirmation") == "" {
-		return
+// account finds an account by what may be its id or its username: an id comes first.
+func (g *gathering) account(ctx context.Context, name string) (*User, error) {
+	u, err := g.view.User(ctx, name)
+	if u != nil || err != nil {
+		return u, err
 	}
-	g.add(keyFolded, ast.ObjectTerm(
-		item(keyUsername, ast.StringTerm(FoldCanonical(text(properties, "username")))),
-		item(keyUsernameConfirmation, ast.StringTerm(FoldCanonical(text(properties, "username_confirmation")))),
-	))
+	return g.view.UserByUsername(ctx, name)
+}
+
+// invitesNew says whether somebody new is meant, and not an account that is there.
+func (g *gathering) invitesNew() bool {
+	isNew, _ := g.request.Action.Properties["new"].(bool)
+	return isNew && g.action.takes("new")
+}
+
+// foldUsernames gives the usernames of an invitation, and that of the account that it is of, as directories compare them.
+func (g *gathering) foldUsernames(username string) {
+	folded := ast.NewObject(item(keyUsername, ast.StringTerm(FoldCanonical(username))))
+	if confirmation := text(g.request.Action.Properties, "username_confirmation"); confirmation != "" {
+		folded.Insert(keyUsernameConfirmation, ast.StringTerm(FoldCanonical(confirmation)))
+	}
+	if g.user != nil && g.user.Username() != "" {
+		folded.Insert(keyAccount, ast.StringTerm(FoldCanonical(g.user.Username())))
+	}
+	g.add(keyFolded, ast.NewTerm(folded))
 }
 
 // places looks up where the subject stands and what place the question is about.
@@ -100,14 +112,14 @@ func (g *gathering) places(ctx context.Context) (err error) {
 	if g.action.nowhere {
 		return nil
 	}
-	id := text(g.request.Context, "current_location")
+	id, named := locationID(g.request.Context, "current_location")
 	switch {
-	case id != "":
-		if g.current, err = g.view.Location(ctx, id); err != nil {
+	case named:
+		if g.current, err = g.known(ctx, id); err != nil {
 			return err
 		}
 		if g.current == nil {
-			g.add(keyCurrent, ast.ObjectTerm(item(keyID, ast.StringTerm(id))))
+			g.add(keyCurrent, unknown(id))
 		}
 	case g.subject != nil:
 		g.current = g.subject.onlyStanding()
@@ -120,10 +132,37 @@ func (g *gathering) placeID() (id string, named bool) {
 	case "location":
 		return g.request.Resource.ID, true
 	case "user":
-		id = text(g.request.Resource.Properties, "location")
-		return id, id != ""
+		return locationID(g.request.Resource.Properties, "location")
 	}
 	return "", false
+}
+
+// locationID reads a member that names a location. One that is neither null nor a text names a location that nobody knows,
+// which has no id.
+func locationID(members map[string]any, name string) (id string, named bool) {
+	switch value := members[name].(type) {
+	case nil:
+		return "", false
+	case string:
+		return value, value != ""
+	}
+	return "", true
+}
+
+// known looks a location up; nil where it is unknown.
+func (g *gathering) known(ctx context.Context, id string) (*Location, error) {
+	if id == "" {
+		return nil, nil
+	}
+	return g.view.Location(ctx, id)
+}
+
+// unknown is the fact of a location that is not known: nothing but its id.
+func unknown(id string) *ast.Term {
+	if id == "" {
+		return ast.ObjectTerm()
+	}
+	return ast.ObjectTerm(item(keyID, ast.StringTerm(id)))
 }
 
 // targets looks up the locations that properties name: those of the action that its catalogue knows, and those that a
@@ -175,12 +214,12 @@ func (g *gathering) locations(ctx context.Context, fact *ast.Term, named []strin
 
 // location adds a location that the question names; one that is unknown has nothing but its id.
 func (g *gathering) location(ctx context.Context, fact *ast.Term, id string) (*Location, error) {
-	l, err := g.view.Location(ctx, id)
+	l, err := g.known(ctx, id)
 	switch {
 	case err != nil:
 		return nil, err
 	case l == nil:
-		g.add(fact, ast.ObjectTerm(item(keyID, ast.StringTerm(id))))
+		g.add(fact, unknown(id))
 	default:
 		g.add(fact, l.term)
 	}

@@ -147,8 +147,9 @@ func (s *sitting) usersAsResources(ctx context.Context, r SearchRequest, list li
 		return none, err
 	}
 	within := current
-	if id := text(r.Resource.Properties, "location"); id != "" {
-		if within, err = s.view.Location(ctx, id); err != nil || within == nil {
+	if id, named := locationID(r.Resource.Properties, "location"); named {
+		g := gathering{view: s.view}
+		if within, err = g.known(ctx, id); err != nil || within == nil {
 			return none, err
 		}
 	}

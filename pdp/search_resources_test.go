@@ -61,8 +61,8 @@ func usersFoundBy(t require.TestingT, e *pdp.Engine, w *world, r pdp.Request) []
 		return ids
 	}
 	within := current
-	if id := text(r.Resource.Properties["location"]); id != "" {
-		within = w.spot(id)
+	if named := r.Resource.Properties["location"]; named != nil && named != "" {
+		within = w.spot(text(named)) // what is no text is no location
 	}
 	if within == nil || w.root(within) != w.root(current) {
 		return ids // other organizations are not there

@@ -47,7 +47,7 @@ func (s *sitting) review(ctx context.Context, r SearchRequest) (*review, error) 
 	if err := g.places(ctx); err != nil {
 		return nil, err
 	}
-	standing := text(r.Context, "current_location") != ""
+	_, standing := locationID(r.Context, "current_location")
 	q := &review{sitting: s, question: r.evaluation(), stands: standing || g.action.nowhere, current: g.current}
 	if !g.action.nowhere && len(g.action.roles) > 0 {
 		q.roles = g.action.roles

@@ -39,7 +39,8 @@ func TestSubjectSearchIsTheBruteForce(t *testing.T) {
 
 func subjectsFoundBy(t require.TestingT, e *pdp.Engine, w *world, r pdp.Request) []string {
 	ids := []string{}
-	given := text(r.Context["current_location"]) != "" || slices.Contains(nowhere, r.Action.Name)
+	current := r.Context["current_location"]
+	given := current != nil && current != "" || slices.Contains(nowhere, r.Action.Name)
 	if r.Subject.Type != "user" {
 		return ids
 	}

@@ -5,6 +5,7 @@ import "github.com/open-policy-agent/opa/v1/ast"
 // The keys of the input and its facts. They are terms made once, since each would otherwise be made for each question.
 var (
 	keyAccess               = ast.StringTerm("access")
+	keyAccount              = ast.StringTerm("account")
 	keyAction               = ast.StringTerm("action")
 	keyAreas                = ast.StringTerm("areas")
 	keyAssigned             = ast.StringTerm("assigned")

@@ -6,6 +6,8 @@
 #   not has one: a property test holds the two together.
 package authz
 
+import data.authz.question
+
 # METADATA
 # title: The decision, with its reasons, obligations and advice
 # entrypoint: true
@@ -77,8 +79,7 @@ scope := _scope_of(input.facts.model, input.facts.current)
 # What comes with an allow; undefined where nothing does.
 _outcome := _outcome_of(input.facts.model, input.facts.current, input.facts.place)
 
-# ALL-13: an allow whose obligations the caller cannot do is none. What a caller says of them in another form than a
-# list of texts supports nothing.
+# ALL-13: an allow whose obligations the caller cannot do is none. Anything but a list of texts supports nothing.
 _supported if object.get(input, ["context", "supported_obligations"], null) == null
 
 _supported if not _outcome.obligations
@@ -86,8 +87,7 @@ _supported if not _outcome.obligations
 _supported if _supports(_outcome)
 
 _supports(outcome) if {
-	is_array(input.context.supported_obligations)
-	every type in input.context.supported_obligations { is_string(type) }
+	question.is_texts(input.context.supported_obligations)
 	every obligation in outcome.obligations {
 		obligation.type in input.context.supported_obligations
 	}

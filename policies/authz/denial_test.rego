@@ -149,6 +149,7 @@ test_all_13_caller_supports_each_obligation[note] if {
 		"supports it": {"context": {"supported_obligations": ["custom"]}, "supported": true},
 		"supports it among others": {"context": {"supported_obligations": ["notification", "custom"]}, "supported": true},
 		"supports another": {"context": {"supported_obligations": ["notification"]}, "supported": false},
+		"says it beside what is no text": {"context": {"supported_obligations": ["custom", 7]}, "supported": false},
 		"supports none": {"context": {"supported_obligations": []}, "supported": false},
 		"says it in another form": {"context": {"supported_obligations": "custom"}, "supported": false},
 		"says it among what is no text": {"context": {"supported_obligations": ["custom", 5]}, "supported": false},

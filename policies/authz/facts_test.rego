@@ -75,7 +75,7 @@ facts(directory, q) := object.union_n([
 	_facilities(directory, q),
 	{"user": fact | some fact in [_user(directory, q)]},
 	_namesake(directory, q),
-	_folded(q),
+	_folded(directory, q),
 	{"standings": fact | some fact in [_standings(directory, q)]},
 ])
 
@@ -193,23 +193,33 @@ _user(directory, q) := account(directory, _account_id(directory, q), _organizati
 	_model_of(directory, q) != {}
 }
 
-default _folded(_) := {}
+default _folded(_, _) := {}
 
-_folded(q) := {"folded": {
-	"username": _fold(object.get(q, ["with", "username"], "")),
-	"username_confirmation": _fold(object.get(q, ["with", "username_confirmation"], "")),
+_folded(directory, q) := {"folded": {name: lower(text) |
+	some name, text in {
+		"username": q["with"].username,
+		"username_confirmation": object.get(q, ["with", "username_confirmation"], ""),
+		"account": _account_username(directory, q),
+	}
+	is_string(text)
+	text != ""
 }} if {
 	q.does == "user.invite"
-	_fold(q["with"].username_confirmation) != ""
+	is_string(q["with"].username)
+	q["with"].username != ""
 }
 
-default _fold(_) := ""
+default _account_username(_, _) := ""
 
-_fold(text) := lower(text) if is_string(text)
+_account_username(directory, q) := directory.users[_account_id(directory, q)].username
 
 default _namesake(_, _) := {}
 
-_namesake(directory, q) := {"namesake": {"id": id}} if {
+_namesake(directory, q) := {"namesake": {"id": q["with"].username}} if {
+	q["with"].new == true
+	directory.users[q["with"].username]
+} else := {"namesake": {"id": id}} if {
+	q["with"].new == true
 	some id in _named_alike(directory, q["with"].username)
 }
 

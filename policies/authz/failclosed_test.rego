@@ -104,6 +104,9 @@ _not_asked_for := {
 		"SYS-1", "SYS-2", "SYS-2 new", "SYS-4", "SYS-6", "SYS-7", "SYS-7 revoke", "SYS-8", "SYS-8 revoke",
 		"SYS-11 create", "SYS-11 associate", "SYS-11 dissociate", "PRA-6", "REG-22",
 	},
+	# Nothing is compared with the username.
+	"folded": {"SYS-2 new"},
+	"folded.username": {"SYS-2 new"},
 	# Whoever answers an invitation is the subject.
 	"user": {"PRA-6"},
 	"user.id": {"PRA-6"},

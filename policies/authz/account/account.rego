@@ -2,6 +2,8 @@
 # title: What is to be done about an account (ALL-12 and the notifications)
 package authz.account
 
+import data.authz.question
+
 # METADATA
 # title: The obligation to end the user's sessions, by the rule that asks for it
 ending_sessions(rule) := {
@@ -24,6 +26,17 @@ notification(rule, topic, channel, to) := {
 addressee := input.facts.user.username
 
 addressee := input.facts.user.id if not input.facts.user.username
+
+# METADATA
+# title: An account has the id or the username of the new one (PRA-3, SYS-2)
+# description: What is no username is nobody's.
+# scope: document
+exists if input.facts.user
+
+exists if {
+	input.facts.namesake
+	question.username("username")
+}
 
 # METADATA
 # title: An advice with its sentence, by the rule that gives it

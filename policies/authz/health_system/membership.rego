@@ -1,5 +1,6 @@
 package authz.health_system
 
+import data.authz.account
 import data.authz.question
 
 # METADATA
@@ -33,8 +34,22 @@ met(rule, _, _) if {
 
 met(rule, _, _) if {
 	rule == "SYS-2/existing_user"
-	not input.facts.user
-	not input.facts.namesake
+	not account.exists
+}
+
+met(rule, _, _) if {
+	rule == "SYS-2/field_not_allowed/username"
+	question.username("username")
+}
+
+met(rule, _, _) if {
+	rule == "SYS-2/field_not_allowed/username"
+	not question.text("username")
+}
+
+met(rule, _, _) if {
+	rule == "SYS-2/field_not_allowed/username"
+	not question.said("new")
 }
 
 met(rule, _, place) if {

@@ -29,6 +29,9 @@ test_sys_2_who_cannot[note] if {
 		"as what is no text": {"user": "faye", "with": {"role": 7}, "told": ["SYS-2/missing_field field=role"]},
 		"new in another form": {"user": "faye", "with": {"new": "yes"}, "told": ["SYS-2/missing_field field=new"]},
 		"new in another form, unknown": {"user": "nobody", "with": {"new": "yes"}, "told": ["SYS-2/unknown_user"]},
+		"a username that is not asked for": {
+			"user": "hugo", "with": {"username": " FAYE@example.org"}, "told": ["SYS-2/already_assigned"],
+		},
 		"new is false": {"user": "nobody", "with": {"new": false}, "told": ["SYS-2/unknown_user"]},
 		"several rules": {
 			"user": "hugo", "with": {"role": "king"},
@@ -47,6 +50,13 @@ test_sys_2_somebody_new[note] if {
 		"as what is not offered": {"with": {"role": "system_admin"}, "want": _denied("SYS-2/role_not_available")},
 		"without a username": {"with": {"username": null}, "want": _denied("SYS-2/missing_field field=username")},
 		"a username that is no text": {"with": {"username": 7}, "want": _denied("SYS-2/missing_field field=username")},
+		"a username with a space before": {
+			"with": {"username": " FAYE@example.org"}, "want": _denied("SYS-2/field_not_allowed field=username"),
+		},
+		"a username with what nobody sees": {
+			"with": {"username": "FAYE\u200b@example.org"}, "want": _denied("SYS-2/field_not_allowed field=username"),
+		},
+		"whose username is somebody's id": {"with": {"username": "faye"}, "want": _denied("SYS-2/existing_user")},
 		"whose username is taken": {"with": {"username": "FAYE@example.org"}, "want": _denied("SYS-2/existing_user")},
 		"whose username is taken elsewhere": {
 			"with": {"username": "derek@example.org"}, "want": _denied("SYS-2/existing_user"),

@@ -1,5 +1,6 @@
 package authz.practice_group
 
+import data.authz.account
 import data.authz.question
 
 # Invitations (PRA-3 to PRA-5). A property that is absent breaks nothing here; that it is missing is said beside.
@@ -8,8 +9,19 @@ import data.authz.question
 # title: PRA-3, no account has the id or the username of the new one
 met(rule, _, _) if {
 	rule == "PRA-3/existing_user"
-	not input.facts.user
-	not input.facts.namesake
+	not account.exists
+}
+
+# METADATA
+# title: PRA-3 and PRA-5, the username can be one
+met(rule, _, _) if {
+	rule == "PRA-3/field_not_allowed/username"
+	_username_can_be
+}
+
+met(rule, _, _) if {
+	rule == "PRA-5/field_not_allowed/username"
+	_username_can_be
 }
 
 # METADATA
@@ -145,13 +157,17 @@ met(rule, _, _) if {
 
 _confirmed if input.facts.folded.username == input.facts.folded.username_confirmation
 
-_confirmed if not question.text("username")
+_confirmed if not question.username("username")
 
 _confirmed if not question.text("username_confirmation")
 
-_names_account if input.facts.namesake.id == input.facts.user.id
+_names_account if input.facts.folded.username == input.facts.folded.account
 
-_names_account if not question.text("username")
+_names_account if not question.username("username")
+
+_username_can_be if question.username("username")
+
+_username_can_be if not question.text("username")
 
 _role_known if _offers("group", question.text("role"))
 

@@ -127,6 +127,10 @@ test_pra_3_account_that_exists[note] if {
 		"a deactivated one": {"user": "desmond", "with": {}},
 		"oneself": {"user": "olga", "with": {}},
 		"of another model": {"user": "hugo", "with": {}},
+		"whose id is the username": {"user": "newcomer", "with": {
+			"username": "derek",
+			"username_confirmation": "Derek",
+		}},
 	}
 	authz_test.answer({
 		"who": "olga", "does": "user.invite", "user": c.user,
@@ -141,6 +145,50 @@ test_pra_3_account_that_exists_and_is_an_owner if {
 		"reasons": ["PRA-3/existing_user"],
 		"advice": ["PRA-3/invite_existing"],
 	}
+}
+
+# What is no username is said once, and no other rule looks at it.
+test_pra_3_and_pra_5_no_username[note] if {
+	some note, username in _no_usernames
+	with_it := {"username": username, "username_confirmation": "other@example.org"}
+	_answer_new(with_it) == _denied("PRA-3/field_not_allowed field=username")
+	_answer_existing("derek", with_it) == _denied("PRA-5/field_not_allowed field=username")
+}
+
+_no_usernames := {
+	"a space before": " derek@example.org",
+	"a space behind": "derek@example.org ",
+	"nothing but a space": " ",
+	"nothing but a hidden one": "\u200b",
+	"a no-break space behind": "derek@example.org\u00a0",
+	"an ideographic space before": "\u3000derek@example.org",
+	"a line separator behind": "derek@example.org\u2028",
+	"a tabulator inside": "derek\t@example.org",
+	"a line feed behind": "derek@example.org\n",
+	"a delete inside": "derek\u007f@example.org",
+	"a next line before": "\u0085derek@example.org",
+	"a soft hyphen": "de\u00adrek@example.org",
+	"a zero width space": "derek\u200b@example.org",
+	"a joiner": "derek\u200d@example.org",
+	"an override": "\u202ederek@example.org",
+	"a byte order mark": "\ufeffderek@example.org",
+	"a grapheme joiner": "derek\u034f@example.org",
+	"a filler": "derek\u3164@example.org",
+	"a variation selector": "derek\ufe0f@example.org",
+	"a tag": "derek\udb40\udc41@example.org",
+	"a selector of the supplement": "derek\udb40\udd00@example.org",
+}
+
+test_pra_3_usernames[note] if {
+	some note, username in {
+		"a space inside": "new user@example.org",
+		"another space inside": "new\u00a0user@example.org",
+		"one letter": "n",
+		"another script": "\u03bd\u03ad\u03bf\u03c2@example.org",
+		"a letter beyond": "\ud840\udc00@example.org",
+	}
+	answer := _answer_new({"username": username, "username_confirmation": username})
+	answer.allow
 }
 
 test_pra_4_registration_number[note] if {

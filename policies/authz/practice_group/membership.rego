@@ -10,14 +10,14 @@ met(rule, _, _) if {
 	_in_use(input.facts.organization.id)
 }
 
-# To an invitation nobody goes by a username.
+# Nobody learns of another's status by an invitation: PRA-6 alone is broken then.
 met(rule, _, _) if {
 	rule == "ALL-10/user_inactive"
 	input.action.name in {"invitation.accept", "invitation.reject"}
-	input.facts.user.id != input.resource.id
+	input.resource.id != input.facts.subject.id
 }
 
-# To this organization, nobody is there: PRA-6 alone says so.
+# Nor is anything to be told of one's own status where one does not belong.
 met(rule, _, _) if {
 	rule == "ALL-10/user_inactive"
 	input.action.name in {"invitation.accept", "invitation.reject"}

@@ -16,9 +16,15 @@ test_pra_6_answered_by_that_person_alone_while_invited[note] if {
 			"who": "dora", "user": "dora", "at": "smile",
 			"want": {"allow": false, "reasons": ["PRA-6/not_invited", "ALL-10/user_inactive"]},
 		},
-		"somebody else's, deactivated as a whole": {
-			"who": "ivo", "user": "desmond", "at": "smile",
+		"deactivated in the group, from a practice": {
+			"who": "dora", "user": "dora", "at": "smile-a",
 			"want": {"allow": false, "reasons": ["PRA-6/not_invited", "ALL-10/user_inactive"]},
+		},
+		"somebody else's, deactivated in the group": {
+			"who": "olga", "user": "dora", "at": "smile", "want": _denied("PRA-6/not_invited"),
+		},
+		"somebody else's, deactivated as a whole": {
+			"who": "ivo", "user": "desmond", "at": "smile", "want": _denied("PRA-6/not_invited"),
 		},
 		"of nowhere": {"who": "nora", "user": "nora", "at": "smile", "want": _denied("PRA-6/not_invited")},
 	}

@@ -6,11 +6,9 @@
 package authz.question
 
 # METADATA
-# title: A text that is not empty
-named(value) if {
-	is_string(value)
-	value != ""
-}
+# title: A property that names something, known or not
+# description: What has the wrong type names what nobody knows.
+named(value) if not value in {null, ""}
 
 # METADATA
 # title: An action property that is a text
@@ -21,10 +19,28 @@ text(name) := value if {
 }
 
 # METADATA
+# title: An action property that can be a username (DOMAIN.md section 1)
+username(name) := value if {
+	value := text(name)
+	regex.match(_username, value)
+}
+
+# What is never in a username: control, format and default-ignorable characters (the last as Unicode lists them).
+_hidden := concat("", [
+	`\p{Cc}\p{Cf}\x{034F}\x{115F}\x{1160}\x{17B4}\x{17B5}\x{180B}-\x{180F}\x{2065}\x{3164}`,
+	`\x{FE00}-\x{FE0F}\x{FFA0}\x{FFF0}-\x{FFF8}\x{E0000}-\x{E0FFF}`,
+])
+
+# White space that is not hidden; it may stand inside.
+_space := `\x{20}\x{A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}\x{3000}`
+
+_username := sprintf(`^[^%s%s](?:[^%s]*[^%s%s])?$`, [_hidden, _space, _hidden, _hidden, _space])
+
+# METADATA
 # title: An action property that is a list of texts
 texts(name) := value if {
 	value := input.action.properties[name]
-	_is_texts(value)
+	is_texts(value)
 }
 
 # METADATA
@@ -98,7 +114,9 @@ formed(form, name) if {
 # title: Whether an action property is missing, null or empty
 absent(name) if object.get(input, ["action", "properties", name], null) in {null, ""}
 
-_is_texts(value) if {
+# METADATA
+# title: A list of texts
+is_texts(value) if {
 	is_array(value)
 	every element in value {
 		is_string(element)

@@ -73,7 +73,10 @@ func (e *Engine) Data(ctx context.Context, r DataRequest) (DataResult, error) {
 			}
 		}
 	}
-	asked, of := questions(r.Inputs)
+	asked, of, err := questions(ctx, r.Inputs)
+	if err != nil {
+		return DataResult{}, err
+	}
 	s, faults, err := e.sitForEach(ctx, asked)
 	if err != nil {
 		return DataResult{}, err
@@ -86,6 +89,8 @@ func (e *Engine) Data(ctx context.Context, r DataRequest) (DataResult, error) {
 			a := DataAnswer{}
 			if q, ok := of[i]; ok && faults[q] != nil {
 				a = DataAnswer{Action: asked[q].Action.Name, Err: faults[q]}
+			} else if err := next(ctx); err != nil {
+				a.Err = err
 			} else {
 				a = s.decideData(ctx, in)
 			}
@@ -107,21 +112,28 @@ func (e *Engine) Data(ctx context.Context, r DataRequest) (DataResult, error) {
 		return DataResult{}, invalid("All the rules beneath a path are evaluated for at most %d inputs at a time: ask for one of them, or send fewer inputs.", maxWhole)
 	}
 	for i, in := range r.Inputs {
+		if err := next(ctx); err != nil {
+			answers[i].Err = err
+			continue
+		}
 		answers[i] = documentOf(s.askAsSent(ctx, in, document))
 	}
 	return result, nil
 }
 
 // questions are those of the inputs that are AuthZEN questions, and which of them each input is.
-func questions(inputs []DataInput) (all []Request, of map[int]int) {
+func questions(ctx context.Context, inputs []DataInput) (all []Request, of map[int]int, err error) {
 	of = map[int]int{}
 	for i, in := range inputs {
+		if err := next(ctx); err != nil {
+			return nil, nil, err
+		}
 		if question, err := authzen.EvaluationOf(in.Value); err == nil {
 			of[i] = len(all)
 			all = append(all, question)
 		}
 	}
-	return all, of
+	return all, of, nil
 }
 
 func (p *Policy) provenance() Provenance {

@@ -111,10 +111,10 @@ func (e *Engine) DecideAll(ctx context.Context, items []Item, semantic authzen.S
 			item.Err, faults = faults[0], faults[1:]
 		}
 		outcome := Outcome{Err: item.Err}
-		if err := ctx.Err(); err != nil && item.Err == nil {
-			outcome.Err = asError(ctx, err)
-		} else if item.Err == nil {
-			outcome.Decision, outcome.Err = s.decide(ctx, item.Request)
+		if item.Err == nil {
+			if outcome.Err = next(ctx); outcome.Err == nil {
+				outcome.Decision, outcome.Err = s.decide(ctx, item.Request)
+			}
 		}
 		outcomes = append(outcomes, outcome)
 		permitted := outcome.Err == nil && outcome.Decision.Allow

@@ -3,6 +3,7 @@ package pdp
 import (
 	"context"
 	"errors"
+	"runtime"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/topdown"
@@ -25,4 +26,21 @@ func evaluate(ctx context.Context, query evaluator, input *ast.Term) (*ast.Term,
 		return nil, &Error{Kind: Internal, Message: "The policy could not be evaluated.", Err: err}
 	}
 	return term, nil
+}
+
+// WithOverrun gives a context for the engine's answers. Where an evaluation cannot be stopped at the end of its time, since
+// it is inside a built-in function that does not look at it, the engine does not return before it is done: overrun is called
+// from another goroutine then, so that the caller can be answered all the same.
+func WithOverrun(ctx context.Context, overrun func()) context.Context {
+	return bundles.WithOverrun(ctx, overrun)
+}
+
+// next is for between two steps of long work, such as a batch or a list: it lets shorter work go first, and fails once the
+// context has ended.
+func next(ctx context.Context) error {
+	runtime.Gosched()
+	if err := ctx.Err(); err != nil {
+		return asError(ctx, err)
+	}
+	return nil
 }

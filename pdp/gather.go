@@ -200,6 +200,9 @@ func (g *gathering) locations(ctx context.Context, fact *ast.Term, named []strin
 	}
 	found := ast.NewObject()
 	for _, id := range named {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		l, err := g.view.Location(ctx, id)
 		if err != nil {
 			return err

@@ -130,7 +130,7 @@ func (l *listing) page(ctx context.Context, all candidates) (SearchResult, error
 	patience := halfOf(ctx)
 	for c, err := range all {
 		if err == nil {
-			err = ctx.Err()
+			err = next(ctx)
 		}
 		ok := false
 		if err == nil {

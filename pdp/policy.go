@@ -30,6 +30,7 @@ type Policy struct {
 	offers     Offers
 	catalogue  map[string]actionEntry
 	documents  *documents // compiled as they are asked for
+	check      *check     // whether it decides well still
 }
 
 // actionEntry is what the policy's catalogue says of an action.
@@ -51,7 +52,7 @@ func Prepare(ctx context.Context, r *bundles.Revision) (*Policy, error) {
 }
 
 func prepare(ctx context.Context, r *bundles.Revision, steps ...func(*Policy, context.Context) error) (*Policy, error) {
-	p := &Policy{revision: r, catalogue: map[string]actionEntry{}, documents: newDocuments(r)}
+	p := &Policy{revision: r, catalogue: map[string]actionEntry{}, documents: newDocuments(r), check: &check{}}
 	for _, step := range steps {
 		if err := step(p, ctx); err != nil {
 			return nil, err

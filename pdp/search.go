@@ -242,6 +242,9 @@ func (s *sitting) locationsBeneath(ctx context.Context, roots []string, after st
 	for _, root := range roots {
 		q := LocationQuery{Beneath: root, After: after, Limit: stretch}
 		for {
+			if err := next(ctx); err != nil {
+				return nil, err
+			}
 			found, err := s.view.Locations(ctx, q)
 			if err != nil {
 				return nil, err

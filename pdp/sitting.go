@@ -65,6 +65,9 @@ func (e *Engine) sitForEach(ctx context.Context, asked []Request) (s *sitting, f
 	}
 	var others []Request
 	for i, r := range asked {
+		if err := next(ctx); err != nil {
+			return nil, nil, err
+		}
 		if with(r) {
 			_, faults[i] = e.sit(ctx, r)
 		}
@@ -130,6 +133,9 @@ func (s *sitting) ask(ctx context.Context, r Request, query *bundles.Query) (*as
 // askSeen does, and gives the gathered records as well; nil where facts are absent.
 func (s *sitting) askSeen(ctx context.Context, r Request, query *bundles.Query) (term *ast.Term, seen *gathering, err error) {
 	defer s.recovered(ctx, &term, &err)
+	if err := ctx.Err(); err != nil {
+		return nil, nil, asError(ctx, err)
+	}
 	ctx, cancel := context.WithTimeout(ctx, s.engine.timeout)
 	defer cancel()
 	in, seen, err := s.enriched(ctx, r)

@@ -75,6 +75,8 @@ func (l *loader) setIn(f *pflag.Flag, origin, value string) {
 		l.fault("%s is %q: say true or false", origin, value)
 	case "size":
 		l.fault("%s is %q: say a number with its unit, such as 64MiB or 1GiB", origin, value)
+	case "int":
+		l.fault("%s is %q: say a whole number", origin, value)
 	case "duration":
 		l.fault("%s is %q: say a number with its unit, such as 500ms, 10s or 2m", origin, value)
 	default:

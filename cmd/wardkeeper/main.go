@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // What the process says with its exit status.
@@ -34,6 +35,7 @@ func main() {
 			signal.Notify(hangups, syscall.SIGHUP)
 			return hangups
 		},
+		outlastReaders: func() { signal.Ignore(syscall.SIGPIPE) },
 	}
 	os.Exit(p.run(context.Background(), os.Args[1:]))
 }
@@ -46,6 +48,9 @@ type process struct {
 	signals func() <-chan os.Signal
 	// hangups begins to catch the signal that has a server read everything again, instead of ending it.
 	hangups func() <-chan os.Signal
+	// outlastReaders keeps the process alive where nobody reads its log any more; nil does nothing. Only serve calls it: any
+	// other command ends with whoever reads what it says.
+	outlastReaders func()
 }
 
 func (p process) run(ctx context.Context, args []string) int {
@@ -60,13 +65,35 @@ func (p process) run(ctx context.Context, args []string) int {
 		exit = &exitError{status: statusFailed, err: err}
 	}
 	if exit.err != nil {
-		for line := range strings.Lines(exit.err.Error()) {
-			if line = strings.TrimRight(line, "\r\n"); line != "" {
-				fmt.Fprintf(p.stderr, "wardkeeper: %s\n", printable(discreet(line)))
-			}
-		}
+		within(lastWords, func() { p.explain(exit.err) })
 	}
 	return exit.status
+}
+
+// lastWords is how long it may take to say why the process ends: whoever should read it may have stalled.
+const lastWords = 2 * time.Second
+
+func (p process) explain(err error) {
+	for line := range strings.Lines(err.Error()) {
+		if line = strings.TrimRight(line, "\r\n"); line != "" {
+			fmt.Fprintf(p.stderr, "wardkeeper: %s\n", printable(discreet(line)))
+		}
+	}
+}
+
+// within waits for work that is to end soon. What takes longer goes on by itself, until the process ends.
+func within(patience time.Duration, work func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		work()
+	}()
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case <-done:
+	case <-timer.C:
+	}
 }
 
 // exitError ends the process with a status. Without err there is nothing left to say.

@@ -24,6 +24,13 @@ func newRegistry(d *decisions) *prometheus.Registry {
 	return registry
 }
 
+func logMetrics(logs *logWriter) prometheus.Collector {
+	return prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "wardkeeper_log_dropped_total",
+		Help: "Lines of the log that were dropped, since their reader did not keep up, or is gone.",
+	}, func() float64 { return float64(logs.Dropped()) })
+}
+
 func directoryMetrics(d *fileDirectory) []prometheus.Collector {
 	return []prometheus.Collector{
 		prometheus.NewCounterFunc(prometheus.CounterOpts{

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/wardkeeper/wardkeeper/bundles"
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/httpapi"
@@ -95,7 +97,7 @@ func (d *decisions) close() {
 }
 
 // frontDoor is the HTTP side of the decisions. What it is to serve is named by cfg; the rest is filled in here.
-func (d *decisions) frontDoor(cfg httpapi.Config) (*httpapi.Server, error) {
+func (d *decisions) frontDoor(cfg httpapi.Config, more ...prometheus.Collector) (*httpapi.Server, error) {
 	cfg.Decider, cfg.Data = d.engine, d.engine
 	cfg.Ready = func(ctx context.Context) []httpapi.Check {
 		checks := []httpapi.Check{{Name: "policy", Err: d.engine.CheckPolicy(ctx)}}
@@ -106,6 +108,7 @@ func (d *decisions) frontDoor(cfg httpapi.Config) (*httpapi.Server, error) {
 	}
 	cfg.Policy = d.policyStatus
 	cfg.Registry = newRegistry(d)
+	cfg.Registry.MustRegister(more...)
 	switch directory := d.directory.(type) {
 	case *fileDirectory:
 		cfg.DirectoryRevision = func() string { return directory.status().Revision }

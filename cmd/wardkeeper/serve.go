@@ -74,7 +74,11 @@ Exit status: 0 stopped as told, or checked and good; 1 not able to serve, or sto
 		}
 		s, faults := loadSettings(p.environ, given)
 		faults = errors.Join(faults, s.validate())
-		logger := newLogger(p.stderr, s)
+		if p.outlastReaders != nil {
+			p.outlastReaders()
+		}
+		logger, logs := newServingLogger(p.stderr, s)
+		defer logs.Close(s.closing())
 		var hangups <-chan os.Signal
 		if !s.Check && p.hangups != nil {
 			hangups = p.hangups()
@@ -105,13 +109,14 @@ Exit status: 0 stopped as told, or checked and good; 1 not able to serve, or sto
 			}
 			return &exitError{statusFailed, faults}
 		}
-		defer d.close()
+		defer within(s.closing(), d.close)
 		callers.warnExposed()
 		if s.Check {
 			fmt.Fprintf(p.stdout, "All good: %s.\n", printable(d.String()))
 			return nil
 		}
-		if err := serve(cmd.Context(), s, d, callers, logger, p.signals(), hangups); err != nil {
+		slog.SetDefault(logger) // for what libraries have to say
+		if err := serve(cmd.Context(), s, d, callers, logger, logs, p.signals(), hangups); err != nil {
 			return &exitError{statusNo, err}
 		}
 		return nil
@@ -145,7 +150,7 @@ func (w *writtenFlag) String() string         { return w.fallback }
 
 // serve listens first, so that the line it logs is true, and returns when the server has stopped.
 func serve(
-	ctx context.Context, s *settings, d *decisions, c *callers, logger *slog.Logger, stop, hangups <-chan os.Signal,
+	ctx context.Context, s *settings, d *decisions, c *callers, logger *slog.Logger, logs *logWriter, stop, hangups <-chan os.Signal,
 ) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -176,12 +181,15 @@ func serve(
 		ReadHeaderTimeout: s.ReadHeaderTimeout,
 		ReadTimeout:       s.ReadTimeout,
 		IdleTimeout:       s.IdleTimeout,
-	})
+		MaxQuestions:      s.MaxRequests,
+		MaxBatches:        s.MaxBatches,
+	}, logMetrics(logs))
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
 	logger.Info(fmt.Sprintf("wardkeeper serves http://%s, %s", at, d), d.attributes("url", "http://"+at)...)
 	go c.follow(ctx)
 	go renewing(ctx, hangups, logger, c.refresh, d.renew)
-	return runServer(ctx, api.HTTPServer(at), listener, s.ShutdownTimeout, logger, stop)
+	listener = api.Listener(listener, s.connections(openFiles(), logger))
+	return runServer(ctx, api.HTTPServer(at), listener, s.ShutdownTimeout-2*s.closing(), logger, stop)
 }

@@ -61,8 +61,15 @@ type settings struct {
 	RequestTimeout time.Duration
 	// IdleTimeout is how long a connection without requests is kept.
 	IdleTimeout time.Duration
-	// ShutdownTimeout is how long requests in flight may take when the server is told to stop.
+	// ShutdownTimeout is how long the server may take to stop once it is told to: requests in flight may finish within most of
+	// it.
 	ShutdownTimeout time.Duration
+	// MaxRequests is how many single questions are worked on at a time.
+	MaxRequests int
+	// MaxBatches is how many batches, searches and large questions are; 0 stands for twice the processors, and at least 8.
+	MaxBatches int
+	// MaxConnections is how many connections there may be; 0 stands for what the limit of open files leaves room for.
+	MaxConnections int
 
 	// policyBundle is policy.bundle of the YAML file, as JSON: what of a bundle is too much for a flag. nil where absent.
 	policyBundle []byte
@@ -89,6 +96,7 @@ func defaultSettings() *settings {
 		RequestTimeout:    10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		ShutdownTimeout:   20 * time.Second,
+		MaxRequests:       1024,
 		membership:        defaultMembership(),
 		origins:           map[string]string{},
 	}
@@ -123,9 +131,15 @@ func (s *settings) table() *pflag.FlagSet {
 	t.DurationVar(&s.ReadTimeout, "read-timeout", s.ReadTimeout, "limit for reading a whole request")
 	t.DurationVar(&s.RequestTimeout, "request-timeout", s.RequestTimeout, "limit for answering a request, once read")
 	t.DurationVar(&s.IdleTimeout, "idle-timeout", s.IdleTimeout, "how long to keep a connection without requests")
-	t.DurationVar(&s.ShutdownTimeout, "shutdown-timeout", s.ShutdownTimeout, "how long requests in flight may take at the end")
+	t.DurationVar(&s.ShutdownTimeout, "shutdown-timeout", s.ShutdownTimeout, "limit of stopping, requests in flight included")
+	t.IntVar(&s.MaxRequests, "max-requests", s.MaxRequests, "how many single questions are worked on at a time")
+	t.IntVar(&s.MaxBatches, "max-batches", s.MaxBatches, "how many batches and searches are, 0 for a number by processors")
+	t.IntVar(&s.MaxConnections, "max-connections", s.MaxConnections, "how many connections there may be, 0 for what open files allow")
 	return t
 }
+
+// closing is the part of ShutdownTimeout that is left for each of closing what was opened and writing the log.
+func (s *settings) closing() time.Duration { return min(s.ShutdownTimeout/8, time.Second) }
 
 const envPrefix = "WARDKEEPER_"
 

@@ -15,6 +15,9 @@ import (
 	"github.com/spf13/pflag"
 )
 
+// maxAtATime bounds the settings that bound what there may be at a time.
+const maxAtATime = 1_000_000
+
 // validate finds every fault of the settings themselves. It touches no file.
 func (s *settings) validate() error {
 	faults := []error{
@@ -31,6 +34,14 @@ func (s *settings) validate() error {
 	if rest, ok := strings.CutPrefix(s.Decision, "data."); ok {
 		faults = append(faults, fmt.Errorf("%s is %q: name the path below data, with slashes (%s)",
 			s.origin("decision"), s.Decision, strings.ReplaceAll(rest, ".", "/")))
+	}
+	for _, bound := range []struct {
+		flag     string
+		n, least int
+	}{{"max-requests", s.MaxRequests, 1}, {"max-batches", s.MaxBatches, 0}, {"max-connections", s.MaxConnections, 0}} {
+		if bound.n < bound.least || bound.n > maxAtATime {
+			faults = append(faults, fmt.Errorf("%s is %d: say a number from %d to %d", s.origin(bound.flag), bound.n, bound.least, maxAtATime))
+		}
 	}
 	s.table().VisitAll(func(f *pflag.Flag) {
 		if f.Value.Type() != "duration" {

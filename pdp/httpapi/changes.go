@@ -38,7 +38,7 @@ func (x *exchange) announce() error {
 	ctx, cancel := x.deadline()
 	defer cancel()
 	token, err := x.s.changes.Announce(ctx, changes)
-	if err = settle(ctx, err); err != nil {
+	if err = x.settle(ctx, err); err != nil {
 		return unannounced(err)
 	}
 	x.s.metrics.announce(x.tally.users, x.tally.locations)

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 
@@ -37,7 +38,7 @@ func (x *exchange) decide(e authzen.Evaluation) error {
 	ctx, cancel := x.deadline()
 	defer cancel()
 	d, err := x.s.decider.Decide(ctx, e)
-	if err = settle(ctx, err); err != nil {
+	if err = x.settle(ctx, err); err != nil {
 		return err
 	}
 	if x.out, err = appendDecision(x.out[:0], &d); err != nil {
@@ -50,7 +51,7 @@ func (x *exchange) decide(e authzen.Evaluation) error {
 
 // evaluations answers several questions, or one where there are not several (section 7).
 func (x *exchange) evaluations() error {
-	x.tally.asks = true
+	x.tally.asks, x.large = true, true
 	body, err := x.body()
 	if err != nil {
 		return err
@@ -73,11 +74,9 @@ func (x *exchange) evaluations() error {
 	ctx, cancel := x.deadline()
 	defer cancel()
 	outcomes, err := x.s.decider.DecideAll(ctx, items, batch.Semantic)
-	if err != nil {
-		return err
-	}
-	if x.gone() {
-		return settle(ctx, nil)
+	// What was not decided in time is an error of its own question, as long as somebody is there to be told.
+	if settled := x.settle(ctx, err); err != nil || x.gone() || errors.Is(settled, errOverdue) {
+		return settled
 	}
 	// A caller pairs answers with questions by their place: a list of another length would pair them wrongly.
 	if n := len(outcomes); n == 0 || n > len(items) || batch.Semantic == authzen.ExecuteAll && n < len(items) {

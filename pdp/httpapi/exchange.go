@@ -24,6 +24,9 @@ type exchange struct {
 	w http.ResponseWriter
 	r *http.Request
 
+	rt    *route
+	start time.Time
+
 	form   errorForm // the route's
 	id     string    // the request's
 	in     []byte    // the body
@@ -31,6 +34,13 @@ type exchange struct {
 	status int       // of the answer
 	sent   bool      // whether the answer is on its way
 	tally  tally
+
+	place *gate     // that it has a place of; nil where it has none
+	held  int64     // bytes of the body that count
+	large bool      // it is work like a batch's, whatever its size
+	until time.Time // when it has to be answered; zero until it is worked on
+	watch *watch    // nil until it is worked on
+	flush bool      // the answer is sent before the handler returns
 }
 
 // maxPooled is the largest buffer that is kept for the next request.
@@ -38,14 +48,15 @@ const maxPooled = 64 << 10
 
 // serve answers a request, whatever happens, and counts and logs it.
 func (s *Server) serve(c echo.Context, rt *route, h handler) {
-	start := time.Now()
 	x := s.exchanges.Get().(*exchange)
+	x.start, x.rt = time.Now(), rt
 	x.w, x.r, x.form = c.Response().Writer, c.Request(), rt.form
 	x.status = http.StatusOK
 	intact := x.run(h)
-	elapsed := time.Since(start)
-	s.metrics.observe(x, rt, elapsed)
-	x.logAccess(rt, elapsed)
+	if x.watch.answered() {
+		return // it has been recorded
+	}
+	x.record()
 	if !intact || cap(x.in) > maxPooled || cap(x.out) > maxPooled {
 		return // after a panic somebody may still hold on to it
 	}
@@ -53,11 +64,19 @@ func (s *Server) serve(c echo.Context, rt *route, h handler) {
 	s.exchanges.Put(x)
 }
 
+// record counts and logs a request that has been answered.
+func (x *exchange) record() {
+	elapsed := time.Since(x.start)
+	x.s.metrics.observe(x, x.rt, elapsed)
+	x.logAccess(x.rt, elapsed)
+}
+
 // run answers a request. It says whether that went without a panic, which is answered with an error and never an allow.
 func (x *exchange) run(h handler) (intact bool) {
+	defer x.leave()
 	defer func() {
 		v := recover()
-		if v == nil {
+		if v == nil || x.watch.answered() {
 			return
 		}
 		if v == http.ErrAbortHandler {
@@ -68,6 +87,7 @@ func (x *exchange) run(h handler) (intact bool) {
 	x.identify()
 	err := h(x)
 	switch {
+	case x.watch.answered():
 	case err != nil:
 		x.fail(err)
 	case !x.sent:
@@ -81,18 +101,22 @@ func (x *exchange) send() {
 	x.sent = true
 	h := x.w.Header()
 	h["Content-Type"] = x.s.jsonType
-	if len(x.out) > 2048 { // net/http measures shorter ones by itself
+	if x.flush || len(x.out) > 2048 { // net/http measures shorter ones by itself
 		h.Set("Content-Length", strconv.Itoa(len(x.out)))
 	}
 	x.w.WriteHeader(x.status)
 	_, _ = x.w.Write(x.out) // where it fails, nobody is left to be told
+	if x.flush {
+		x.flushed()
+	}
 }
 
 // fail answers with an error. A caller who has gone away is counted, and answered all the same: an answer that is
 // never read does no harm, and an empty one with status 200 might.
 func (x *exchange) fail(err error) {
 	f := faultOf(err)
-	if !x.gone() {
+	gone := x.gone() // and not whether the caller leaves with the answer
+	if !gone {
 		x.failed()
 	}
 	if x.sent {
@@ -101,7 +125,7 @@ func (x *exchange) fail(err error) {
 	x.status = f.status
 	x.out = x.form(x.out[:0], f)
 	x.send()
-	if x.gone() {
+	if gone {
 		x.status = statusGone
 		if f.kind != pdp.Internal || errors.Is(err, context.Canceled) {
 			return // the failure is nothing but the caller's leaving
@@ -125,16 +149,3 @@ func (x *exchange) logCause(f fault) {
 
 // gone says whether the caller has gone away.
 func (x *exchange) gone() bool { return x.r.Context().Err() != nil }
-
-// deadline gives the context for answering.
-func (x *exchange) deadline() (context.Context, context.CancelFunc) {
-	return context.WithTimeout(x.r.Context(), x.s.timeout)
-}
-
-// settle is for the answer of a Decider: one that was interrupted is none, even where it does not say so.
-func settle(ctx context.Context, err error) error {
-	if err == nil && ctx.Err() != nil {
-		return &pdp.Error{Kind: pdp.Timeout, Err: ctx.Err()}
-	}
-	return err
-}

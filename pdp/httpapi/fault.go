@@ -36,6 +36,8 @@ func statusOf(k pdp.Kind) (status int, code, message string) {
 		return http.StatusNotFound, "undefined_document", "The policy does not define this for this input."
 	case methodNotAllowed:
 		return http.StatusMethodNotAllowed, "invalid_operation", "This path does not answer this method."
+	case overloaded:
+		return http.StatusServiceUnavailable, "internal_error", "The server is busy: try again after a second."
 	case pdp.Unavailable:
 		return http.StatusServiceUnavailable, "internal_error", "The question cannot be decided now: try again later."
 	case pdp.Timeout:

@@ -22,9 +22,13 @@ type metrics struct {
 	seconds   *prometheus.HistogramVec
 	decisions *prometheus.CounterVec
 	announced *prometheus.CounterVec
-	actions   atomic.Pointer[map[string]*actionCounters] // replaced as a whole
-	unknown   *actionCounters
-	show      http.Handler
+	refused   *prometheus.CounterVec
+	overdue   prometheus.Counter
+	// connections counts those that gave way to others.
+	connections *prometheus.CounterVec
+	actions     atomic.Pointer[map[string]*actionCounters] // replaced as a whole
+	unknown     *actionCounters
+	show        http.Handler
 }
 
 // actionCounters count the decisions on an action.
@@ -59,6 +63,23 @@ func newMetrics(cfg Config) (*metrics, error) {
 			Name: "wardkeeper_announced_changes_total",
 			Help: "Changes of records that callers announced, by kind, as far as the announcement succeeded.",
 		}, []string{"kind"}),
+		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "wardkeeper_http_refused_total",
+			Help: "Requests answered with 503 before any work was done, by reason: busy (no place became free), bodies (no room for large ones), overdue (too many evaluations go on after their time).",
+		}, []string{"reason"}),
+		overdue: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "wardkeeper_http_overdue_total",
+			Help: "Requests answered with 503 whose work went on, since nothing could stop it.",
+		}),
+	}
+	m.connections = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "wardkeeper_http_connections_dropped_total",
+		Help: "Connections that ended since there were too many, by reason: closed (it was idle or slow, and a new one came), refused (answers were worked out on all the others).",
+	}, []string{"reason"})
+	m.connections.WithLabelValues("closed")
+	m.connections.WithLabelValues("refused")
+	for _, reason := range []string{"busy", "bodies", "overdue"} {
+		m.refused.WithLabelValues(reason)
 	}
 	if cfg.Changes != nil {
 		m.announce(0, 0)
@@ -71,6 +92,7 @@ func newMetrics(cfg Config) (*metrics, error) {
 	}
 	err := errors.Join(
 		reg.Register(m.requests), reg.Register(m.seconds), reg.Register(m.decisions), reg.Register(m.announced),
+		reg.Register(m.refused), reg.Register(m.overdue), reg.Register(m.connections),
 		reg.Register(newInfo("wardkeeper_policy_info", "The policy revision in force.", policyRevision)),
 		reg.Register(newInfo("wardkeeper_directory_info", "The directory revision in force.", cfg.DirectoryRevision)),
 		registerOnce(reg, collectors.NewGoCollector()),

@@ -118,6 +118,7 @@ func (x *exchange) documents() error {
 	if err != nil {
 		return err
 	}
+	x.large = true
 	inputs, err := x.inputs()
 	if err != nil {
 		return err
@@ -152,7 +153,7 @@ func (x *exchange) ask(r pdp.DataRequest) (pdp.DataResult, error) {
 	ctx, cancel := x.deadline()
 	defer cancel()
 	result, err := x.s.data.Data(ctx, r)
-	if err = settle(ctx, err); err != nil {
+	if err = x.settle(ctx, err); err != nil {
 		return pdp.DataResult{}, err
 	}
 	if len(result.Answers) != len(r.Inputs) {

@@ -53,6 +53,9 @@ func asked(query url.Values, name string) bool {
 // input reads the input of a request for a document: the member of the body, or the parameter of a GET.
 func (x *exchange) input(query url.Values) (pdp.DataInput, error) {
 	if x.r.Method == http.MethodGet {
+		if err := x.admit(len(x.r.URL.RawQuery)); err != nil {
+			return pdp.DataInput{}, err
+		}
 		return inputParameter(query["input"])
 	}
 	members, err := x.members()

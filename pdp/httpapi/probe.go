@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -53,14 +54,14 @@ func (x *exchange) health() error {
 // readiness says whether questions can be decided, and what is missing. It is open, so it tells names and no causes.
 func (x *exchange) readiness() error {
 	var missing []string
-	if x.s.ready != nil {
-		ctx, cancel := x.deadline()
-		defer cancel()
-		for _, check := range x.s.ready(ctx) {
-			if check.Err != nil {
-				missing = append(missing, publicName(check.Name))
-				x.s.log.LogAttrs(context.Background(), slog.LevelDebug, "not ready", slog.String("check", check.Name), slog.Any("cause", check.Err))
-			}
+	checks, err := x.checks()
+	if err != nil {
+		return err
+	}
+	for _, check := range checks {
+		if check.Err != nil {
+			missing = append(missing, publicName(check.Name))
+			x.s.log.LogAttrs(context.Background(), slog.LevelDebug, "not ready", slog.String("check", check.Name), slog.Any("cause", check.Err))
 		}
 	}
 	var policy PolicyStatus
@@ -89,12 +90,33 @@ func (x *exchange) readiness() error {
 	return nil
 }
 
+// checks takes a place, as decisions do: where there is none, there is none for them.
+func (x *exchange) checks() ([]Check, error) {
+	if err := x.admit(0); err != nil {
+		return []Check{{Name: "capacity", Err: err}}, nil
+	}
+	if x.s.ready == nil {
+		return nil, nil
+	}
+	ctx, cancel := x.deadline()
+	defer cancel()
+	checks := x.s.ready(ctx)
+	if err := x.settle(ctx, nil); errors.Is(err, errOverdue) {
+		return nil, err
+	}
+	return checks, nil
+}
+
 // policyHealth says, in OPA's way, whether there is a policy that decides. It is open, so it tells no cause. The code is
 // for clients that want one.
 func (x *exchange) policyHealth() error {
 	ctx, cancel := x.deadline()
 	defer cancel()
-	if err := x.s.data.CheckPolicy(ctx); err != nil {
+	err := x.s.data.CheckPolicy(ctx)
+	if settled := x.settle(ctx, nil); errors.Is(settled, errOverdue) {
+		return settled
+	}
+	if err != nil {
 		x.s.log.LogAttrs(context.Background(), slog.LevelDebug, "not healthy", slog.Any("cause", err))
 		x.status = http.StatusInternalServerError
 		x.out = append(x.out[:0], `{"code":"internal_error","error":"There is no policy that can decide now."}`...)

@@ -78,7 +78,8 @@ func (x *exchange) bodyUpTo(most int64) ([]byte, error) {
 	return x.plain(most)
 }
 
-// plain reads the body as it was before its Content-Encoding (RFC 9110, section 8.4). The bound holds for both.
+// plain reads the body as it was before its Content-Encoding (RFC 9110, section 8.4). The bound holds for both. Work on the
+// request begins with it, once there is a place for that.
 func (x *exchange) plain(most int64) ([]byte, error) {
 	zipped, err := isZipped(x.r.Header["Content-Encoding"])
 	if err != nil {
@@ -86,9 +87,14 @@ func (x *exchange) plain(most int64) ([]byte, error) {
 	}
 	body, err := x.read(most)
 	if err == nil && zipped {
-		body, err = inflate(body, most)
+		if body, err = inflate(body, most); err == nil && len(body) > maxPooled && !x.hold(len(body)) {
+			err = x.refuse("bodies", noRoom)
+		}
 	}
-	return body, err
+	if err != nil {
+		return nil, err
+	}
+	return body, x.admit(len(body))
 }
 
 // isZipped says whether a body is gzip, and not the body itself. Anything else is refused by its name.
@@ -132,6 +138,8 @@ func (x *exchange) read(most int64) ([]byte, error) {
 	if x.r.ContentLength > most {
 		return nil, x.hangUp(tooLarge(most))
 	}
+	x.sends(true)
+	defer x.sends(false)
 	if x.in == nil {
 		x.in = make([]byte, 0, 1024)
 	}
@@ -141,6 +149,10 @@ func (x *exchange) read(most int64) ([]byte, error) {
 	for {
 		if len(in) == cap(in) {
 			in = append(in, 0)[:len(in)]
+			if cap(in) > maxPooled && !x.hold(cap(in)-int(x.held)) {
+				x.w.Header().Set("Connection", "close")
+				return nil, x.refuse("bodies", noRoom)
+			}
 		}
 		n, err := body.Read(in[len(in):cap(in)])
 		in = in[:len(in)+n]
@@ -159,6 +171,7 @@ func tooLarge(most int64) string {
 }
 
 const (
+	noRoom   = "The server is busy with large requests: try again after a second."
 	tooSlow  = "The body did not arrive in time: send it faster."
 	cutShort = "The body could not be read to its end: send it whole."
 )

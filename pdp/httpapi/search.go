@@ -24,7 +24,7 @@ func (x *exchange) search(
 	decode func([]byte) (authzen.Search, error),
 	find func(context.Context, pdp.SearchRequest) (pdp.SearchResult, error),
 ) error {
-	x.tally.searches = true
+	x.tally.searches, x.large = true, true
 	body, err := x.body()
 	if err != nil {
 		return err
@@ -37,7 +37,7 @@ func (x *exchange) search(
 	ctx, cancel := x.deadline()
 	defer cancel()
 	found, err := find(ctx, pdp.SearchRequest(q))
-	if err = settle(ctx, err); err != nil {
+	if err = x.settle(ctx, err); err != nil {
 		return err
 	}
 	if x.out, err = appendSearchResult(x.out[:0], &found); err != nil {

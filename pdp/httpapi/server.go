@@ -71,6 +71,11 @@ type Config struct {
 	ReadHeaderTimeout time.Duration // for a request's head; 0 means 5 s
 	ReadTimeout       time.Duration // for a request, head and body; 0 means 15 s
 	IdleTimeout       time.Duration // for a connection between requests; 0 means 2 min
+
+	// MaxQuestions is how many single questions are worked on at a time; 0 means 1,024. MaxBatches is how many batches,
+	// searches and large questions are; 0 means twice the processors, and at least 8. Eight times as many wait, for half of
+	// Timeout; what is more is answered with 503 and Retry-After.
+	MaxQuestions, MaxBatches int
 }
 
 // Check is a thing that must be there before the server can decide.
@@ -91,6 +96,7 @@ type Server struct {
 	changes   pdp.Announcer // nil: the path is left out
 	announcer tokens        // those for it
 	metrics   *metrics
+	admission *admission
 	echo      *echo.Echo
 	routes    map[string]*route
 	other     *route   // requests that fit no route
@@ -138,6 +144,7 @@ func New(cfg Config) (*Server, error) {
 		policy:            cfg.Policy,
 		facts:             cfg.Membership,
 		log:               cfg.Logger,
+		admission:         newAdmission(cfg),
 		echo:              echo.New(),
 		routes:            make(map[string]*route),
 		jsonType:          []string{"application/json"},
@@ -248,6 +255,8 @@ func (s *Server) HTTPServer(addr string) *http.Server {
 		WriteTimeout:                 s.readTimeout + s.timeout + 5*time.Second, // it runs from the end of the head
 		IdleTimeout:                  s.idleTimeout,
 		MaxHeaderBytes:               16 << 10,
+		ConnState:                    follow,
+		ConnContext:                  remember,
 		DisableGeneralOptionsHandler: true,
 		// What net/http has to say is about clients, who must not be able to raise an alarm.
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),

@@ -1,0 +1,144 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// reader is what a log is written to, as long as somebody reads: until then, a write waits.
+type reader struct {
+	reads chan struct{} // is closed once somebody reads
+	fails bool
+
+	mu  sync.Mutex
+	got bytes.Buffer
+}
+
+func (r *reader) Write(p []byte) (int, error) {
+	<-r.reads
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.fails {
+		return 0, errors.New("broken pipe")
+	}
+	return r.got.Write(p)
+}
+
+func (r *reader) fail(fails bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.fails = fails
+}
+
+func (r *reader) lines() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return strings.Split(strings.TrimSuffix(r.got.String(), "\n"), "\n")
+}
+
+// TestALogWithoutItsReader holds nobody up, drops what it has no room for, and says so once it is read again.
+func TestALogWithoutItsReader(t *testing.T) {
+	out := &reader{reads: make(chan struct{})}
+	logger, logs := newServingLogger(out, &settings{LogFormat: "json"})
+	long := strings.Repeat("x", 1000)
+	for i := range 3 * maxUnwritten / 1000 {
+		logger.Info("request", "i", i, "long", long)
+	}
+	require.Positive(t, logs.Dropped())
+	close(out.reads)
+	logs.Close(time.Minute)
+	got := out.lines()
+	noted := 0
+	for i, line := range got {
+		if strings.Contains(line, "Log lines were dropped") {
+			require.Contains(t, line, fmt.Sprintf(`"lines":%d`, logs.Dropped()))
+			require.Contains(t, line, `"level":"WARN"`)
+			noted++
+			continue
+		}
+		require.Contains(t, line, fmt.Sprintf(`"i":%d,`, i-noted), "lines keep their order")
+	}
+	require.Equal(t, 1, noted)
+	require.Equal(t, 3*maxUnwritten/1000, len(got)-noted+int(logs.Dropped()))
+}
+
+// TestALogThatCannotBeWritten counts its lines, and tells of them once it can.
+func TestALogThatCannotBeWritten(t *testing.T) {
+	out := &reader{reads: make(chan struct{}), fails: true}
+	close(out.reads)
+	logger, logs := newServingLogger(out, &settings{})
+	logger.Info("one")
+	logger.Info("two")
+	require.Eventually(t, func() bool { return logs.Dropped() == 2 }, 10*time.Second, time.Millisecond)
+	out.fail(false)
+	logger.Info("three")
+	logs.Close(time.Minute)
+	got := out.lines()
+	require.Len(t, got, 2)
+	require.Contains(t, got[0], "three")
+	require.Contains(t, got[1], "lines=2")
+	logger.Info("four")
+	require.Len(t, out.lines(), 2, "nothing is written once it is closed")
+	require.EqualValues(t, 3, logs.Dropped())
+}
+
+// TestClosingALogEnds also where nobody reads it.
+func TestClosingALogEnds(t *testing.T) {
+	out := &reader{reads: make(chan struct{})}
+	defer close(out.reads)
+	logger, logs := newServingLogger(out, &settings{})
+	logger.Info("one")
+	logs.Close(time.Millisecond)
+}
+
+// TestManyLogAtOnce: no line is torn or lost.
+func TestManyLogAtOnce(t *testing.T) {
+	out := &reader{reads: make(chan struct{})}
+	close(out.reads)
+	logger, logs := newServingLogger(out, &settings{})
+	var all sync.WaitGroup
+	for who := range 8 {
+		all.Go(func() {
+			for i := range 500 {
+				logger.Info("request", "who", who, "i", i)
+			}
+		})
+	}
+	all.Wait()
+	logs.Close(time.Minute)
+	require.Len(t, out.lines(), 4000)
+	last := map[string]int{}
+	for _, line := range out.lines() {
+		var who string
+		var i int
+		_, err := fmt.Sscanf(line[strings.Index(line, "who="):], "who=%s i=%d", &who, &i)
+		require.NoError(t, err, line)
+		require.Equal(t, last[who], i)
+		last[who]++
+	}
+	require.Zero(t, logs.Dropped())
+}
+
+// BenchmarkLogLine is one line of the access log, as those who log feel it.
+func BenchmarkLogLine(b *testing.B) {
+	logger, logs := newServingLogger(discarding{}, &settings{LogFormat: "json"})
+	defer logs.Close(time.Second)
+	b.ReportAllocs()
+	for b.Loop() {
+		logger.LogAttrs(b.Context(), slog.LevelInfo, "request", slog.String("method", "POST"), slog.String("route", "/access/v1/evaluation"),
+			slog.Int("status", 200), slog.Duration("duration", time.Millisecond), slog.String("request_id", "0123456789abcdef0123456789abcdef"))
+	}
+	b.ReportMetric(float64(logs.Dropped()), "dropped")
+}
+
+type discarding struct{}
+
+func (discarding) Write(p []byte) (int, error) { return len(p), nil }

@@ -1,0 +1,173 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// silenced is a running server whose log is read as far as the line that says where it listens, and no further.
+type silenced struct {
+	cmd *exec.Cmd
+	log io.Closer
+	url string
+}
+
+func startSilenced(t *testing.T, args ...string) *silenced {
+	t.Helper()
+	s := &silenced{cmd: command(nil, append([]string{"serve", "--addr", "127.0.0.1:0", "--log-format", "json"}, args...)...)}
+	s.listens(t)
+	return s
+}
+
+func (s *silenced) listens(t *testing.T) {
+	t.Helper()
+	stderr, err := s.cmd.StderrPipe()
+	require.NoError(t, err)
+	require.NoError(t, s.cmd.Start())
+	t.Cleanup(func() {
+		_ = s.cmd.Process.Kill()
+		_ = s.cmd.Wait()
+	})
+	s.log = stderr
+	for in := bufio.NewReader(stderr); s.url == ""; {
+		line, err := in.ReadString('\n')
+		require.NoError(t, err)
+		var entry struct{ URL string }
+		require.NoError(t, json.Unmarshal([]byte(line), &entry))
+		s.url = entry.URL
+	}
+}
+
+// decides asks many questions, each of which writes a line of the log.
+func (s *silenced) decides(t *testing.T, questions int) {
+	t.Helper()
+	client := &http.Client{Timeout: 20 * time.Second}
+	for range questions {
+		w, err := client.Post(s.url+"/access/v1/evaluation", "application/json", strings.NewReader(
+			`{"subject":{"type":"user","id":"alice"},"action":{"name":"user.view"},"resource":{"type":"user","id":"jane"},"context":{"current_location":"metro"}}`))
+		require.NoError(t, err)
+		body, err := io.ReadAll(w.Body)
+		require.NoError(t, err)
+		require.NoError(t, w.Body.Close())
+		require.Contains(t, string(body), `"decision":true`)
+	}
+}
+
+func (s *silenced) metric(t *testing.T, name string) float64 {
+	t.Helper()
+	w, err := http.Get(s.url + "/metrics")
+	require.NoError(t, err)
+	defer func() { require.NoError(t, w.Body.Close()) }()
+	for in := bufio.NewScanner(w.Body); in.Scan(); {
+		if value, ok := strings.CutPrefix(in.Text(), name+" "); ok {
+			n, err := strconv.ParseFloat(value, 64)
+			require.NoError(t, err)
+			return n
+		}
+	}
+	t.Fatalf("there is no metric %s", name)
+	return 0
+}
+
+// stops tells the server to stop, which it does with a status.
+func (s *silenced) stops(t *testing.T, status int) {
+	t.Helper()
+	require.NoError(t, s.cmd.Process.Signal(syscall.SIGTERM))
+	ended := make(chan int, 1)
+	go func() {
+		state, err := s.cmd.Process.Wait()
+		if assert.NoError(t, err) {
+			ended <- state.ExitCode()
+		}
+	}()
+	select {
+	case got := <-ended:
+		require.Equal(t, status, got)
+	case <-time.After(60 * time.Second):
+		require.Fail(t, "it does not stop")
+	}
+}
+
+// TestAStalledReaderOfTheLogHoldsNothingUp: what a pipe holds is some 250 lines.
+func TestAStalledReaderOfTheLogHoldsNothingUp(t *testing.T) {
+	s := startSilenced(t, "--directory", testDirectory, "--shutdown-timeout", "8s")
+	s.decides(t, 1000)
+	s.stops(t, 0)
+}
+
+// TestAReaderOfTheLogThatEndsKillsNothing: the lines are counted.
+func TestAReaderOfTheLogThatEndsKillsNothing(t *testing.T) {
+	s := startSilenced(t, "--directory", testDirectory)
+	require.NoError(t, s.log.Close())
+	s.decides(t, 50)
+	require.Eventually(t, func() bool { return s.metric(t, "wardkeeper_log_dropped_total") >= 50 }, 20*time.Second, 10*time.Millisecond)
+	s.decides(t, 50)
+	s.stops(t, 0)
+}
+
+// TestManyIdleConnections under a small limit of open files keep nobody out.
+func TestManyIdleConnections(t *testing.T) {
+	s := &silenced{cmd: command(nil)}
+	s.cmd = exec.Command("sh", "-c", `ulimit -n 100 && exec "$0" "$@"`, s.cmd.Path, "serve", "--addr", "127.0.0.1:0", "--directory", testDirectory, "--log-format", "json")
+	s.listens(t)
+	for range 400 {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = conn.Close() })
+	}
+	s.decides(t, 20)
+	s.stops(t, 0)
+}
+
+// slowPolicy is a policy with a question that takes half a minute, in one step that looks at no clock.
+func slowPolicy(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "app.rego"), []byte(`package app
+
+default allow := false
+
+allow if {
+	input.action.name == "slow"
+	bits.lsh(1, 60000000) > 0
+}
+
+allow if input.action.name == "quick"
+`), 0o600))
+	return dir
+}
+
+// TestAnEvaluationThatCannotBeStopped is answered soon after its own time, and keeps nobody from stopping the server.
+func TestAnEvaluationThatCannotBeStopped(t *testing.T) {
+	s := startSilenced(t, "--bundle", slowPolicy(t), "--decision", "app/allow", "--evaluation-timeout", "200ms", "--request-timeout", "10m",
+		"--shutdown-timeout", "2s")
+	ask := func(name string) (int, string) {
+		w, err := (&http.Client{Timeout: 20 * time.Second}).Post(s.url+"/access/v1/evaluation", "application/json", strings.NewReader(
+			`{"subject":{"type":"user","id":"alice"},"action":{"name":"`+name+`"},"resource":{"type":"doc","id":"1"}}`))
+		require.NoError(t, err)
+		defer func() { require.NoError(t, w.Body.Close()) }()
+		body, err := io.ReadAll(w.Body)
+		require.NoError(t, err)
+		return w.StatusCode, string(body)
+	}
+	status, body := ask("slow")
+	require.Equal(t, http.StatusServiceUnavailable, status, body)
+	status, body = ask("quick")
+	require.Equal(t, http.StatusOK, status)
+	require.JSONEq(t, `{"decision":true}`, body)
+	s.stops(t, statusNo)
+}

@@ -1,0 +1,211 @@
+package httpapi
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/authzen"
+)
+
+// stuck is a Decider that does not look at the time: it decides when release is closed.
+type stuck struct {
+	*fake
+	release chan struct{}
+	entered chan struct{}
+}
+
+func newStuck() *stuck {
+	s := &stuck{release: make(chan struct{}), entered: make(chan struct{}, 1000)}
+	wait := func() {
+		s.entered <- struct{}{}
+		<-s.release
+	}
+	s.fake = &fake{
+		decide: func(context.Context, pdp.Request) (pdp.Decision, error) {
+			wait()
+			return pdp.Decision{Allow: true}, nil
+		},
+		decideAll: func(_ context.Context, items []pdp.Item, _ authzen.Semantic) ([]pdp.Outcome, error) {
+			wait()
+			return make([]pdp.Outcome, len(items)), nil
+		},
+		actions: func(context.Context, pdp.SearchRequest) (pdp.SearchResult, error) {
+			wait()
+			return pdp.SearchResult{}, nil
+		},
+	}
+	return s
+}
+
+func (s *stuck) Data(_ context.Context, r pdp.DataRequest) (pdp.DataResult, error) {
+	s.entered <- struct{}{}
+	<-s.release
+	return pdp.DataResult{Answers: make([]pdp.DataAnswer, len(r.Inputs))}, nil
+}
+func (s *stuck) Decides([]string) bool             { return true }
+func (s *stuck) CheckPolicy(context.Context) error { return nil }
+
+const batchOfTwo = `{"evaluations":[` + question + `,` + question + `]}`
+
+// TestAnAnswerIsGivenInTime where the work does not stop at the end of its time, and never an allow.
+func TestAnAnswerIsGivenInTime(t *testing.T) {
+	for name, c := range map[string]struct{ method, path, body string }{
+		"evaluation":  {http.MethodPost, evaluationPath, question},
+		"evaluations": {http.MethodPost, evaluationsPath, batchOfTwo},
+		"search":      {http.MethodPost, searchActionPath, question},
+		"document":    {http.MethodPost, dataPath + "/x", `{"input":{}}`},
+		"parameter":   {http.MethodGet, dataPath + "/x?input=1", ""},
+		"documents":   {http.MethodPost, batchDataPath, `{"inputs":{"a":{},"b":{}}}`},
+		"default":     {http.MethodPost, defaultPath, `{}`},
+		"ready":       {http.MethodGet, "/ready", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStuck()
+			defer close(s.release)
+			ready := func(context.Context) []Check { <-s.release; return nil }
+			h := start(t, Config{Decider: s, Data: s, Ready: ready, Timeout: 50 * time.Millisecond})
+			a := h.do(c.method, c.path, c.body)
+			require.Equal(t, http.StatusServiceUnavailable, a.status)
+			assert.Contains(t, a.body, "could not be decided in time")
+			assert.NotContains(t, a.body, "true")
+			require.Eventually(t, func() bool { return strings.Contains(h.log.String(), `"status":503`) }, 10*time.Second, time.Millisecond)
+			metrics := h.do(http.MethodGet, "/metrics", "").body
+			assert.True(t, strings.Contains(metrics, "wardkeeper_http_overdue_total 1"))
+			assert.True(t, strings.Contains(metrics, `status="503"} 1`))
+		})
+	}
+}
+
+// TestWhatIsOverdueKeepsItsPlace until it has ended: it cannot pile up.
+func TestWhatIsOverdueKeepsItsPlace(t *testing.T) {
+	s := newStuck()
+	h := start(t, Config{Decider: s, Timeout: 50 * time.Millisecond, Ready: func(context.Context) []Check { return nil }})
+	var all sync.WaitGroup
+	for range h.server.admission.maxOverdue {
+		all.Go(func() { assert.Equal(t, 503, h.post(evaluationPath, question).status) })
+	}
+	all.Wait()
+	require.Len(t, s.entered, int(h.server.admission.maxOverdue))
+
+	for _, path := range []string{evaluationPath, evaluationsPath} {
+		a := h.post(path, question)
+		assert.Contains(t, a.errorText(t, 503), "busy")
+		assert.Equal(t, "1", a.header.Get("Retry-After"))
+	}
+	require.Len(t, s.entered, int(h.server.admission.maxOverdue), "none of them was begun")
+	ready := h.do(http.MethodGet, "/ready", "")
+	assert.Equal(t, 503, ready.status)
+	assert.Contains(t, ready.body, `"missing":["capacity"]`)
+	assert.Equal(t, 200, h.do(http.MethodGet, "/health", "").status)
+	assert.True(t, strings.Contains(h.do(http.MethodGet, "/metrics", "").body, `wardkeeper_http_refused_total{reason="overdue"} 3`))
+
+	close(s.release)
+	require.Eventually(t, func() bool { return h.post(evaluationPath, question).status == 200 }, 10*time.Second, time.Millisecond)
+	assert.Equal(t, 200, h.do(http.MethodGet, "/ready", "").status)
+	assert.Zero(t, h.server.admission.overdue.Load())
+	assert.Empty(t, h.server.admission.questions.places)
+}
+
+// TestBatchesDoNotKeepQuestionsWaiting, however many there are, and those that there is no room for are told so.
+func TestBatchesDoNotKeepQuestionsWaiting(t *testing.T) {
+	s := newStuck()
+	s.decide = func(context.Context, pdp.Request) (pdp.Decision, error) { return pdp.Decision{Allow: true}, nil }
+	h := start(t, Config{Decider: s, MaxBatches: 1, Timeout: time.Minute, Changes: everyChange{}, ChangesToken: "c"})
+	var all sync.WaitGroup
+	defer all.Wait()
+	defer close(s.release)
+	refused := make(chan answer, 100)
+	for range 1 + 8 + 4 { // one is worked on, eight wait
+		all.Go(func() {
+			if a := h.post(evaluationsPath, batchOfTwo); a.status != 200 {
+				refused <- a
+			}
+		})
+	}
+	for range 4 {
+		a := <-refused
+		assert.Contains(t, a.errorText(t, 503), "busy")
+		assert.Equal(t, "1", a.header.Get("Retry-After"))
+	}
+	require.Len(t, s.entered, 1)
+	assert.Equal(t, 200, h.post(evaluationPath, question).status)
+	assert.Equal(t, 200, h.post(changesPath, `{"users":[{"id":"jane"}]}`, "Authorization", "Bearer c").status)
+	for _, path := range []string{searchActionPath, evaluationPath} { // a large question is work like a batch
+		body := strings.Replace(question, `"id":"alice"`, `"id":"alice","x":"`+strings.Repeat("x", 5000)+`"`, 1)
+		assert.Equal(t, 503, h.post(path, body).status)
+	}
+}
+
+// everyChange takes every announcement.
+type everyChange struct{}
+
+func (everyChange) Announce(context.Context, []pdp.Change) (string, error) { return "t", nil }
+
+// TestWaitingEnds: a place that does not become free is not waited for longer than half of a request's time.
+func TestWaitingEnds(t *testing.T) {
+	s := newStuck()
+	h := start(t, Config{Decider: s, MaxQuestions: 1, Timeout: 2 * time.Second})
+	var all sync.WaitGroup
+	defer all.Wait()
+	defer close(s.release)
+	all.Go(func() { h.post(evaluationPath, question) })
+	<-s.entered
+	assert.Contains(t, h.post(evaluationPath, question).errorText(t, 503), "busy")
+}
+
+// TestLargeBodiesAreBoundedTogether: not even those that are still on their way may take more.
+func TestLargeBodiesAreBoundedTogether(t *testing.T) {
+	h := start(t, Config{Decider: allow(), ReadTimeout: time.Minute})
+	for range maxBodies / authzen.MaxBody {
+		conn := h.dial()
+		go fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n{%s",
+			evaluationPath, authzen.MaxBody, strings.Repeat(" ", authzen.MaxBody-100))
+	}
+	full := func() bool { return h.server.admission.bodies.Load() > maxBodies-authzen.MaxBody }
+	require.Eventually(t, full, 30*time.Second, time.Millisecond)
+	body := strings.Replace(question, `"id":"alice"`, `"id":"alice","x":"`+strings.Repeat("x", 1_000_000)+`"`, 1)
+	a := h.post(evaluationPath, body)
+	assert.Contains(t, a.errorText(t, 503), "large requests")
+	assert.Equal(t, "1", a.header.Get("Retry-After"))
+	assert.Equal(t, 200, h.post(evaluationPath, question).status, "a small one has room")
+}
+
+// TestAbandonedWorkIsCancelled: the context of the work ends as soon as its caller is gone.
+func TestAbandonedWorkIsCancelled(t *testing.T) {
+	entered, ended := make(chan struct{}), make(chan struct{})
+	h := start(t, Config{Timeout: time.Hour, Decider: &fake{decide: func(ctx context.Context, _ pdp.Request) (pdp.Decision, error) {
+		close(entered)
+		<-ctx.Done()
+		close(ended)
+		return pdp.Decision{}, ctx.Err()
+	}}})
+	conn := h.dial()
+	fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", evaluationPath, len(question), question)
+	<-entered
+	require.NoError(t, conn.Close())
+	<-ended
+}
+
+// TestAnOverdueAnswerIsWhole: it has a length, and its connection serves nothing more.
+func TestAnOverdueAnswerIsWhole(t *testing.T) {
+	s := newStuck()
+	defer close(s.release)
+	h := start(t, Config{Decider: s, Timeout: 50 * time.Millisecond})
+	conn := h.dial()
+	fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", evaluationPath, len(question), question)
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	require.NoError(t, err)
+	assert.Positive(t, resp.ContentLength)
+	assert.True(t, resp.Close)
+	assert.NotEmpty(t, resp.Header.Get("X-Request-Id"))
+}

@@ -1,0 +1,129 @@
+package httpapi
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/pdp"
+)
+
+// crowded is a server that takes a few connections only.
+func crowded(t *testing.T, most int, cfg Config) *harness {
+	t.Helper()
+	cfg.BaseURL = "https://pdp.example.org"
+	cfg.ReadHeaderTimeout, cfg.ReadTimeout, cfg.IdleTimeout = time.Hour, time.Hour, time.Hour
+	s, err := New(cfg)
+	require.NoError(t, err)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	server := s.HTTPServer("")
+	go func() { _ = server.Serve(s.Listener(listener, most)) }()
+	t.Cleanup(func() { _ = server.Close() })
+	return &harness{t: t, url: "http://" + listener.Addr().String(), server: s}
+}
+
+func send(t *testing.T, conn net.Conn, method, path, body string, length int) {
+	t.Helper()
+	_, err := fmt.Fprintf(conn, "%s %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", method, path, length, body)
+	require.NoError(t, err)
+}
+
+func status(t *testing.T, conn net.Conn) int {
+	t.Helper()
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	require.NoError(t, err)
+	_, err = io.Copy(io.Discard, resp.Body)
+	require.NoError(t, err)
+	return resp.StatusCode
+}
+
+// ended waits until the server has hung up.
+func ended(t *testing.T, conn net.Conn) {
+	t.Helper()
+	_, err := io.Copy(io.Discard, conn)
+	if e, ok := err.(net.Error); ok {
+		require.False(t, e.Timeout())
+	}
+}
+
+// TestIdleConnectionsGiveWay to new ones, the oldest first, and those that say nothing before those that have.
+func TestIdleConnectionsGiveWay(t *testing.T) {
+	h := crowded(t, 3, Config{Decider: allow()})
+	used := h.dial()
+	send(t, used, "GET", "/health", "", 0)
+	require.Equal(t, 200, status(t, used))
+	mute := h.dial()
+	slow := h.dial()
+	send(t, slow, "POST", evaluationPath, question[:20], len(question))
+	time.Sleep(slowAfter + 200*time.Millisecond)
+
+	one := h.dial()
+	send(t, one, "GET", "/health", "", 0)
+	require.Equal(t, 200, status(t, one))
+	ended(t, mute)
+	two := h.dial()
+	send(t, two, "GET", "/health", "", 0)
+	require.Equal(t, 200, status(t, two))
+	ended(t, slow)
+	three := h.dial()
+	send(t, three, "GET", "/health", "", 0)
+	require.Equal(t, 200, status(t, three))
+	ended(t, used)
+
+	send(t, three, "GET", "/health", "", 0)
+	require.Equal(t, 200, status(t, three), "the newest goes on")
+}
+
+// TestMuteConnectionsKeepNobodyOut, however many they are.
+func TestMuteConnectionsKeepNobodyOut(t *testing.T) {
+	h := crowded(t, 10, Config{Decider: allow()})
+	for range 200 {
+		h.dial()
+	}
+	conn := h.dial()
+	send(t, conn, "POST", evaluationPath, question, len(question))
+	require.Equal(t, 200, status(t, conn))
+}
+
+// TestAnswersAreNotCutOff: where they are worked out on all connections, a new one is turned away.
+func TestAnswersAreNotCutOff(t *testing.T) {
+	entered, release := make(chan struct{}), make(chan struct{})
+	h := crowded(t, 2, Config{Timeout: time.Hour, Decider: &fake{decide: func(context.Context, pdp.Request) (pdp.Decision, error) {
+		entered <- struct{}{}
+		<-release
+		return pdp.Decision{Allow: true}, nil
+	}}})
+	var conns [2]net.Conn
+	for i := range conns {
+		conns[i] = h.dial()
+		send(t, conns[i], "POST", evaluationPath, question, len(question))
+		<-entered
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(h.dial()), nil)
+	require.NoError(t, err)
+	assert.Equal(t, 503, resp.StatusCode)
+	assert.Equal(t, "1", resp.Header.Get("Retry-After"))
+	close(release)
+	for _, conn := range conns {
+		require.Equal(t, 200, status(t, conn))
+	}
+	conn := h.dial()
+	send(t, conn, "GET", "/metrics", "", 0)
+	resp, err = http.ReadResponse(bufio.NewReader(conn), nil)
+	require.NoError(t, err)
+	metrics, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	for _, want := range []string{`{reason="refused"} 1`, `{reason="closed"} 1`} {
+		assert.True(t, strings.Contains(string(metrics), "wardkeeper_http_connections_dropped_total"+want), want)
+	}
+}

@@ -1,0 +1,143 @@
+package pdp_test
+
+import (
+	"context"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/authzen"
+)
+
+// unstoppable is a rule whose one step takes seconds, and looks at no clock.
+const unstoppable = `decision if {
+	input.action.name == "slow"
+	bits.lsh(1, 12000000) > 0
+}`
+
+// TestAnEvaluationThatCannotBeStoppedIsTold while it still goes on, so that its caller can be answered.
+func TestAnEvaluationThatCannotBeStoppedIsTold(t *testing.T) {
+	policy := general(t, unstoppable).Policy()
+	engine := pdp.New(pdp.Config{Policy: policy, Timeout: 50 * time.Millisecond})
+	told := make(chan struct{})
+	var returned, early atomic.Bool
+	ctx := pdp.WithOverrun(t.Context(), func() {
+		early.Store(!returned.Load())
+		close(told)
+	})
+	_, err := engine.Decide(ctx, ask("a", "slow", "doc", "1", "", "", nil))
+	returned.Store(true)
+	require.Equal(t, pdp.Timeout, pdp.KindOf(err))
+	<-told
+	require.True(t, early.Load())
+}
+
+// TestOnlyOverrunsAreTold: not an evaluation that stops when it is told to.
+func TestOnlyOverrunsAreTold(t *testing.T) {
+	engine := pdp.New(pdp.Config{Policy: general(t, endless).Policy(), Timeout: 50 * time.Millisecond})
+	ctx := pdp.WithOverrun(t.Context(), func() { t.Error("told") })
+	_, err := engine.Decide(ctx, ask("a", "slow", "doc", "1", "", "", nil))
+	require.Equal(t, pdp.Timeout, pdp.KindOf(err))
+	time.Sleep(400 * time.Millisecond)
+}
+
+// endless is a rule with very many short steps.
+const endless = `decision if {
+	input.action.name == "slow"
+	some a in numbers.range(1, 1000)
+	some b in numbers.range(1, 1000)
+	some c in numbers.range(1, 1000)
+	a + b + c < 0
+}`
+
+// cancelling is a source whose facts end a context on the way.
+type cancelling struct {
+	pdp.View
+	cancel context.CancelFunc
+	asked  *atomic.Int64
+}
+
+func (c cancelling) User(ctx context.Context, id string) (*pdp.User, error) {
+	c.asked.Add(1)
+	c.cancel()
+	return c.View.User(ctx, id)
+}
+
+// TestCancelledWorkStopsAtItsNextStep, whatever it is: nothing more is looked up, and nothing is evaluated.
+func TestCancelledWorkStopsAtItsNextStep(t *testing.T) {
+	read := ask("regina", "user.view", "user", "ed", "", "metro", nil)
+	many := make([]pdp.Item, 1000)
+	for i := range many {
+		many[i].Request = read
+	}
+	inputs := make([]pdp.DataInput, 1000)
+	for i := range inputs {
+		inputs[i] = pdp.DataInput{Value: map[string]any{
+			"subject": map[string]any{"type": "user", "id": "regina"}, "action": map[string]any{"name": "user.view"},
+			"resource": map[string]any{"type": "user", "id": "ed"}, "context": map[string]any{"current_location": "metro"},
+		}, Sent: true}
+	}
+	for name, work := range map[string]func(context.Context, *pdp.Engine) error{
+		"decision": func(ctx context.Context, e *pdp.Engine) error {
+			_, err := e.Decide(ctx, read)
+			return err
+		},
+		"batch": func(ctx context.Context, e *pdp.Engine) error {
+			outcomes, err := e.DecideAll(ctx, many, authzen.ExecuteAll)
+			require.NoError(t, err)
+			return outcomes[len(outcomes)-1].Err
+		},
+		"documents": func(ctx context.Context, e *pdp.Engine) error {
+			result, err := e.Data(ctx, pdp.DataRequest{Decision: true, Inputs: inputs})
+			require.NoError(t, err)
+			return result.Answers[len(inputs)-1].Err
+		},
+		"resources": func(ctx context.Context, e *pdp.Engine) error {
+			_, err := e.SearchResources(ctx, searchOf(read, nil))
+			return err
+		},
+		"subjects": func(ctx context.Context, e *pdp.Engine) error {
+			_, err := e.SearchSubjects(ctx, searchOf(read, nil))
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			view := cancelling{sample(t, "bench.yaml"), cancel, new(atomic.Int64)}
+			err := work(ctx, withSource(t, fixed{view}))
+			require.Equal(t, pdp.Timeout, pdp.KindOf(err), "%v", err)
+			require.LessOrEqual(t, view.asked.Load(), int64(2))
+		})
+	}
+}
+
+// TestNothingIsEvaluatedOutOfTime: an evaluation that would take a moment is not even begun.
+func TestNothingIsEvaluatedOutOfTime(t *testing.T) {
+	engine := general(t, `decision if input.action.name == "read"`)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	value, err := engine.Query().Eval(ctx, nil)
+	require.Error(t, err)
+	require.Nil(t, value)
+}
+
+// TestTheProbeIsAskedOnceForMany: those who ask whether a policy decides well do not each have it evaluated, and one that
+// cannot be stopped holds none of them up.
+func TestTheProbeIsAskedOnceForMany(t *testing.T) {
+	stuck := general(t, `decision := bits.lsh(1, 20000000) > 0`).Policy()
+	engine := pdp.New(pdp.Config{Policy: stuck, Timeout: 20 * time.Millisecond})
+	for range 5 {
+		require.Equal(t, pdp.Timeout, pdp.KindOf(engine.CheckPolicy(t.Context())))
+	}
+	stacks := make([]byte, 1<<20)
+	stacks = stacks[:runtime.Stack(stacks, true)]
+	require.Equal(t, 1, strings.Count(string(stacks), "pdp.(*check).run("))
+	engine.Activate(general(t, "default decision := false").Policy())
+	require.NoError(t, engine.CheckPolicy(t.Context()), "another policy is another matter")
+}

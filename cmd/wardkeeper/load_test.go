@@ -38,6 +38,7 @@ func samples() map[string]string {
 		"base-url": "https://pdp.example.org", "insecure": "true", "check": "true", "log-format": "json",
 		"log-level": "debug", "evaluation-timeout": "2s", "read-header-timeout": "3s", "read-timeout": "4s",
 		"request-timeout": "5s", "idle-timeout": "6s", "shutdown-timeout": "7s",
+		"max-requests": "10", "max-batches": "11", "max-connections": "12",
 	}
 }
 

@@ -95,7 +95,7 @@ func TestFaultsOfMembership(t *testing.T) {
 		"membership: {memory: -1GiB}":                       `membership.memory is "-1GiB": say a number with its unit`,
 		"membership: {memory: 99999999999GiB}":              `membership.memory is "99999999999GiB": say a number with its unit`,
 		"membership: {http: {insecure: maybe}}":             `membership.http.insecure is "maybe": say true or false`,
-		"membership: {http: {retries: many}}":               `membership.http.retries is "many": that is no int`,
+		"membership: {http: {retries: many}}":               `membership.http.retries is "many": say a whole number`,
 		"membership: {ttl: 1m, ttl: 2m}":                    `membership.ttl was set in line 1 already: remove one of them`,
 		"membership: {redis: {prefix: a}, redis.prefix: b}": `membership.redis.prefix was set in line 1 already: remove one of them`,
 		"membership: {ttl: 1m}\nmembership: {ttl: 2m}":      `:2: membership was set in line 1 already: remove one of them`,

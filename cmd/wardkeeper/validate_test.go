@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -108,4 +110,36 @@ func TestNearest(t *testing.T) {
 func TestPrintable(t *testing.T) {
 	require.Equal(t, `a\u001b[31mé 漢\u202e\u0000\u009b`+"\uFFFD"+`\u000a\ue000\udb80\udc00`,
 		printable("a\x1b[31mé 漢\u202e\x00\u009b\xff\n\ue000\U000F0000"))
+}
+
+func TestBoundsOfWhatThereMayBeAtATime(t *testing.T) {
+	for _, flag := range []string{"max-requests", "max-batches", "max-connections"} {
+		for value, fault := range map[string]string{"1": "", "1000000": "", "1000001": "say a number", "-1": "say a number", "many": "say a whole number"} {
+			s, err := loadSettings(nil, map[string]string{flag: value})
+			err = errors.Join(err, s.validate())
+			if fault == "" {
+				require.NoError(t, err)
+				continue
+			}
+			require.ErrorContains(t, err, "--"+flag+" is")
+			require.ErrorContains(t, err, fault)
+		}
+	}
+	s, err := loadSettings(nil, map[string]string{"max-requests": "0"})
+	require.NoError(t, err)
+	require.ErrorContains(t, s.validate(), "--max-requests is 0: say a number from 1 to 1000000")
+}
+
+// TestConnectionsLeaveRoom for what the process opens itself.
+func TestConnectionsLeaveRoom(t *testing.T) {
+	log := slog.New(slog.DiscardHandler)
+	s := defaultSettings()
+	require.Equal(t, mostConnections, s.connections(1<<20, log))
+	require.Equal(t, 1024-32-64, s.connections(1024, log))
+	require.Equal(t, 32, s.connections(64, log))
+	s.Directory = "postgres://db/app"
+	require.Equal(t, 1024-32-64-9, s.connections(1024, log))
+	s.MaxConnections = 100
+	require.Equal(t, 100, s.connections(1024, log))
+	require.Equal(t, 32, s.connections(64, log))
 }

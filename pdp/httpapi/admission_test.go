@@ -120,7 +120,7 @@ func TestWhatIsOverdueKeepsItsPlace(t *testing.T) {
 func TestBatchesDoNotKeepQuestionsWaiting(t *testing.T) {
 	s := newStuck()
 	s.decide = func(context.Context, pdp.Request) (pdp.Decision, error) { return pdp.Decision{Allow: true}, nil }
-	h := start(t, Config{Decider: s, MaxBatches: 1, Timeout: time.Minute, Changes: everyChange{}, ChangesToken: "c"})
+	h := start(t, Config{Decider: s, MaxBatches: 1, Timeout: time.Minute, Changes: announced("t", nil), ChangesTokens: only(changesToken)})
 	var all sync.WaitGroup
 	defer all.Wait()
 	defer close(s.release)
@@ -139,17 +139,12 @@ func TestBatchesDoNotKeepQuestionsWaiting(t *testing.T) {
 	}
 	require.Len(t, s.entered, 1)
 	assert.Equal(t, 200, h.post(evaluationPath, question).status)
-	assert.Equal(t, 200, h.post(changesPath, `{"users":[{"id":"jane"}]}`, "Authorization", "Bearer c").status)
+	assert.Equal(t, 200, h.post(changesPath, `{"users":[{"id":"jane"}]}`, "Authorization", "Bearer "+changesToken).status)
 	for _, path := range []string{searchActionPath, evaluationPath} { // a large question is work like a batch
 		body := strings.Replace(question, `"id":"alice"`, `"id":"alice","x":"`+strings.Repeat("x", 5000)+`"`, 1)
 		assert.Equal(t, 503, h.post(path, body).status)
 	}
 }
-
-// everyChange takes every announcement.
-type everyChange struct{}
-
-func (everyChange) Announce(context.Context, []pdp.Change) (string, error) { return "t", nil }
 
 // TestWaitingEnds: a place that does not become free is not waited for longer than half of a request's time.
 func TestWaitingEnds(t *testing.T) {

@@ -47,6 +47,9 @@ type DataAnswer struct {
 // Provenance says by what an answer was made.
 type Provenance struct {
 	OPA      string // the version of OPA inside
+	Commit   string // what the program was built from, "" where it does not know
+	Built    string // when
+	Host     string // where
 	Bundle   string // what the policy is called
 	Revision string
 	Label    string // what its author calls the revision, "" where there is none
@@ -137,7 +140,10 @@ func questions(ctx context.Context, inputs []DataInput) (all []Request, of map[i
 }
 
 func (p *Policy) provenance() Provenance {
-	return Provenance{OPA: version.Version, Bundle: p.documents.path[0], Revision: p.revision.ID, Label: p.revision.Label}
+	return Provenance{
+		OPA: version.Version, Commit: version.Vcs, Built: version.Timestamp, Host: version.Hostname,
+		Bundle: p.documents.path[0], Revision: p.revision.ID, Label: p.revision.Label,
+	}
 }
 
 // decideData answers with the decision as the policy words it, having read it as strictly as any decision: one that is

@@ -76,9 +76,15 @@ func TestABundleOfTheStockOPA(t *testing.T) {
 // opaServing runs the stock server with a bundle, and gives the address of the decision.
 func opaServing(t *testing.T, bundle string, by signer) (url string) {
 	t.Helper()
+	return opaRunning(t, "--bundle", bundle, "--verification-key", writeFile(t, "public.pem", by.public), "--signing-alg", by.algorithm) +
+		"/v1/data/authz/decision"
+}
+
+// opaRunning runs the stock server, and gives its address.
+func opaRunning(t *testing.T, args ...string) (url string) {
+	t.Helper()
 	at := fmt.Sprintf("127.0.0.1:%d", freePort(t))
-	server := opa(t, "run", "--server", "--addr", at, "--disable-telemetry", "--log-level", "error",
-		"--bundle", bundle, "--verification-key", writeFile(t, "public.pem", by.public), "--signing-alg", by.algorithm)
+	server := opa(t, append([]string{"run", "--server", "--addr", at, "--disable-telemetry", "--log-level", "error"}, args...)...)
 	var logs bytes.Buffer
 	server.Stdout, server.Stderr = &logs, &logs
 	require.NoError(t, server.Start())
@@ -97,7 +103,7 @@ func opaServing(t *testing.T, bundle string, by signer) (url string) {
 		_ = w.Body.Close()
 		return w.StatusCode == http.StatusOK
 	})
-	return "http://" + at + "/v1/data/authz/decision"
+	return "http://" + at
 }
 
 // TestTheStockOPADecidesTheSame: the same signed bundle and the same inputs give the same results in OPA's own server and

@@ -17,6 +17,7 @@ import (
 const (
 	dataPath      = "/v1/data"
 	batchDataPath = "/v1/batch/data"
+	oldDataPath   = "/v0/data"
 	defaultPath   = "/"
 )
 
@@ -35,27 +36,31 @@ func (s *Server) addOPA() {
 	for _, suffix := range []string{"", "/*"} {
 		s.register(dataPath+suffix, slog.LevelInfo, opaError, guarded((*exchange).document), http.MethodPost, http.MethodGet)
 		s.register(batchDataPath+suffix, slog.LevelInfo, opaError, guarded((*exchange).documents), http.MethodPost)
+		s.register(oldDataPath+suffix, slog.LevelInfo, opaError, guarded((*exchange).bareDocument), http.MethodPost)
 	}
 	s.register(defaultPath, slog.LevelInfo, opaError, guarded((*exchange).defaultDecision), http.MethodPost)
 }
 
 // foreign says whether a path that nothing is at belongs to OPA's API: whoever asks for it reads OPA's errors.
-func (s *Server) foreign(path string) bool { return s.data != nil && strings.HasPrefix(path, "/v1/") }
+func (s *Server) foreign(path string) bool {
+	return s.data != nil && (strings.HasPrefix(path+"/", "/v1/") || strings.HasPrefix(path+"/", "/v0/"))
+}
 
 // asksFor reads the path of a document, behind a prefix, and the parameters. What fails on the way to a decision counts
 // as one.
-func (x *exchange) asksFor(prefix string) (path []string, query url.Values, err error) {
+func (x *exchange) asksFor(prefix string, served ...string) (path []string, query url.Values, err error) {
 	if path, err = documentPath(x.r, prefix); err != nil {
 		return nil, nil, err
 	}
 	x.tally.asks = x.s.data.Decides(path)
-	query, err = x.query()
+	query, err = x.parameters(served...)
 	return path, query, err
 }
 
 // document answers with the document at a path.
 func (x *exchange) document() error {
-	path, query, err := x.asksFor(dataPath)
+	t := begun()
+	path, query, err := x.asksFor(dataPath, "provenance", "metrics")
 	if err != nil {
 		return err
 	}
@@ -63,10 +68,12 @@ func (x *exchange) document() error {
 	if err != nil {
 		return err
 	}
+	t.read()
 	result, err := x.ask(pdp.DataRequest{Path: path, Inputs: []pdp.DataInput{in}})
 	if err != nil {
 		return err
 	}
+	t.evaluated()
 	a := &result.Answers[0]
 	if a.Err != nil {
 		return a.Err
@@ -75,25 +82,43 @@ func (x *exchange) document() error {
 	if asked(query, "provenance") {
 		r.provenance = &result.Provenance
 	}
+	if asked(query, "metrics") {
+		r.metrics = t.metrics()
+	}
 	if x.out, err = r.append(x.out[:0]); err != nil {
 		return unwritable(err)
 	}
 	x.count(a)
-	return x.indent(query)
+	return x.dress(query)
 }
 
 // defaultDecision answers with the decision, bare.
 func (x *exchange) defaultDecision() error {
 	x.tally.asks = true
-	query, err := x.query()
+	query, err := x.parameters()
 	if err != nil {
 		return err
 	}
+	return x.bare(pdp.DataRequest{Decision: true}, query)
+}
+
+// bareDocument answers with the document at a path, bare.
+func (x *exchange) bareDocument() error {
+	path, query, err := x.asksFor(oldDataPath)
+	if err != nil {
+		return err
+	}
+	return x.bare(pdp.DataRequest{Path: path}, query)
+}
+
+// bare reads the body as the input, and answers with nothing but the document.
+func (x *exchange) bare(r pdp.DataRequest, query url.Values) error {
 	in, err := x.bareInput()
 	if err != nil {
 		return err
 	}
-	result, err := x.ask(pdp.DataRequest{Decision: true, Inputs: []pdp.DataInput{in}})
+	r.Inputs = []pdp.DataInput{in}
+	result, err := x.ask(r)
 	if err != nil {
 		return err
 	}
@@ -108,13 +133,14 @@ func (x *exchange) defaultDecision() error {
 		return unwritable(err)
 	}
 	x.count(a)
-	return x.indent(query)
+	return x.dress(query)
 }
 
 // documents answers with the document at a path for several inputs. Some failures among answers make it a 207, nothing
 // but failures a 500.
 func (x *exchange) documents() error {
-	path, query, err := x.asksFor(batchDataPath)
+	t := begun()
+	path, query, err := x.asksFor(batchDataPath, "provenance", "metrics")
 	if err != nil {
 		return err
 	}
@@ -128,14 +154,19 @@ func (x *exchange) documents() error {
 	for i, name := range names {
 		r.Inputs[i] = inputOf(inputs[name])
 	}
+	t.read()
 	result, err := x.ask(r)
 	if err != nil {
 		return err
 	}
+	t.evaluated()
 	x.tally.batch = x.tally.asks
 	batch := batchResponse{names: names, answers: result.Answers}
 	if asked(query, "provenance") {
 		batch.provenance = &result.Provenance
+	}
+	if asked(query, "metrics") {
+		batch.metrics = t.metrics()
 	}
 	if x.out, err = batch.append(x.out[:0]); err != nil {
 		return err
@@ -145,7 +176,7 @@ func (x *exchange) documents() error {
 	for i := range result.Answers {
 		x.count(&result.Answers[i])
 	}
-	return x.indent(query)
+	return x.dress(query)
 }
 
 // ask asks for documents. A caller pairs answers with inputs, so they must be as many.

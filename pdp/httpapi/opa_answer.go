@@ -3,9 +3,14 @@ package httpapi
 import (
 	"bytes"
 	"cmp"
+	"compress/gzip"
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/url"
+	"strings"
+	"sync"
+	"time"
 
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
@@ -31,6 +36,7 @@ type response struct {
 	answer       *pdp.DataAnswer
 	status       string          // its own, in a batch of which some failed
 	provenance   *pdp.Provenance // nil where nobody asked
+	metrics      map[string]any  // nil where nobody asked
 	missingInput bool            // warns of an input that was perhaps forgotten
 }
 
@@ -39,10 +45,16 @@ func (r *response) append(out []byte) ([]byte, error) {
 	if r.status != "" {
 		m.value("http_status_code", r.status)
 	}
+	if r.metrics != nil {
+		m.value("metrics", r.metrics)
+	}
 	if p := r.provenance; p != nil {
 		m.value("provenance", map[string]any{
-			"version": p.OPA,
-			"bundles": map[string]any{p.Bundle: map[string]any{"revision": cmp.Or(p.Label, p.Revision)}},
+			"version":         p.OPA,
+			"build_commit":    p.Commit,
+			"build_timestamp": p.Built,
+			"build_hostname":  p.Host,
+			"bundles":         map[string]any{p.Bundle: map[string]any{"revision": cmp.Or(p.Label, p.Revision)}},
 		})
 	}
 	if r.answer.Defined {
@@ -76,6 +88,7 @@ type batchResponse struct {
 	names      []string
 	answers    []pdp.DataAnswer
 	provenance *pdp.Provenance // nil where nobody asked
+	metrics    map[string]any  // of all together; nil where nobody asked
 }
 
 func (b *batchResponse) append(out []byte) (_ []byte, err error) {
@@ -104,7 +117,13 @@ func (b *batchResponse) append(out []byte) (_ []byte, err error) {
 			return out, unwritable(err)
 		}
 	}
-	return append(out, "}}"...), nil
+	out = append(out, '}')
+	if b.metrics != nil {
+		if out, err = authzen.AppendValue(append(out, `,"metrics":`...), b.metrics); err != nil {
+			return out, unwritable(err)
+		}
+	}
+	return append(out, '}'), nil
 }
 
 func (b *batchResponse) status() int {
@@ -133,6 +152,73 @@ func (b *batchResponse) firstFault() fault {
 		}
 	}
 	return fault{}
+}
+
+// dress gives an answer the form that the caller asks for: indented, compressed.
+func (x *exchange) dress(query url.Values) error {
+	if err := x.indent(query); err != nil {
+		return err
+	}
+	x.zip()
+	return nil
+}
+
+// minZipped is the least bytes that are worth compressing, as in OPA.
+const minZipped = 1024
+
+// zippers saves the compressors, which are large, from one answer to the next.
+var zippers = sync.Pool{New: func() any {
+	w, err := gzip.NewWriterLevel(io.Discard, gzip.BestSpeed)
+	if err != nil {
+		panic(err) // the level is one
+	}
+	return w
+}}
+
+// zip compresses the answer, where it is long and the caller takes gzip.
+func (x *exchange) zip() {
+	h := x.w.Header()
+	h.Add("Vary", "Accept-Encoding")
+	if len(x.out) < minZipped || !takesGzip(x.r.Header["Accept-Encoding"]) {
+		return
+	}
+	w := zippers.Get().(*gzip.Writer)
+	defer zippers.Put(w)
+	var out bytes.Buffer
+	w.Reset(&out)
+	_, _ = w.Write(x.out) // a buffer takes everything
+	_ = w.Close()
+	x.out = out.Bytes()
+	h.Set("Content-Encoding", "gzip")
+}
+
+// takesGzip reads Accept-Encoding (RFC 9110, section 12.5.3).
+func takesGzip(acceptEncoding []string) bool {
+	for coding := range strings.SplitSeq(strings.Join(acceptEncoding, ","), ",") {
+		name, parameter, _ := strings.Cut(coding, ";")
+		if name = strings.ToLower(strings.TrimSpace(name)); name != "gzip" && name != "x-gzip" {
+			continue
+		}
+		weight, weighted := strings.CutPrefix(strings.ReplaceAll(strings.ToLower(parameter), " ", ""), "q=")
+		return !weighted || strings.Trim(weight, "0.") != ""
+	}
+	return false
+}
+
+// timing is what took how long, in OPA's words.
+type timing struct{ start, readAt, evaluatedAt time.Time }
+
+func begun() timing { return timing{start: time.Now()} }
+
+func (t *timing) read()      { t.readAt = time.Now() }
+func (t *timing) evaluated() { t.evaluatedAt = time.Now() }
+
+func (t *timing) metrics() map[string]any {
+	return map[string]any{
+		"timer_rego_input_parse_ns": t.readAt.Sub(t.start).Nanoseconds(),
+		"timer_rego_query_eval_ns":  t.evaluatedAt.Sub(t.readAt).Nanoseconds(),
+		"timer_server_handler_ns":   time.Since(t.start).Nanoseconds(),
+	}
 }
 
 // indent makes the answer readable for people, where they ask for that.

@@ -58,11 +58,16 @@ func TestContentTypesOfOPA(t *testing.T) {
 	h := start(t, Config{Decider: &fake{}, Data: documentsOf(echoed)})
 	bodies := map[string]string{"/v1/data/x": `{"input":1}`, "/": `1`, "/v1/batch/data/x": `{"inputs":{"a":1}}`}
 	for path, body := range bodies {
-		for _, ok := range []string{"", "application/json", "application/json; charset=utf-8"} {
-			assert.Equal(t, 200, h.post(path, body, "Content-Type", ok).status, ok)
+		want := h.post(path, body).body
+		for _, any := range []string{"", "application/json", "application/json; charset=utf-8", "text/plain", "application/x-www-form-urlencoded",
+			"application/json; charset=utf-16", "nonsense", "application/yaml", "application/x-yaml", "text/yaml; charset=utf-8", "APPLICATION/YAML"} {
+			a := h.post(path, body, "Content-Type", any)
+			assert.Equal(t, 200, a.status, any)
+			assert.Equal(t, want, a.body, any)
 		}
-		for _, bad := range []string{"application/yaml", "application/x-yaml", "text/plain", "application/x-www-form-urlencoded", "application/json; charset=utf-16"} {
-			assert.Contains(t, h.post(path, body, "Content-Type", bad).opaError(t, 400, "invalid_parameter"), "application/json", bad)
+		for _, strict := range []string{"text/plain", "application/yaml"} {
+			h.post(path, `{"a":1,"a":2}`, "Content-Type", strict).opaError(t, 400, "invalid_parameter")
+			h.post(path, `{"input":{"a":1,"a":2},"inputs":{"k":{"a":1,"a":2}}}`, "Content-Type", strict).opaError(t, 400, "invalid_parameter")
 		}
 	}
 }

@@ -35,7 +35,7 @@ func (f *fakeData) CheckPolicy(context.Context) error { return f.broken }
 // documentsOf gives each input the answer that a function has for it.
 func documentsOf(answer func(pdp.DataInput) pdp.DataAnswer) *fakeData {
 	return &fakeData{answer: func(_ context.Context, r pdp.DataRequest) (pdp.DataResult, error) {
-		result := pdp.DataResult{Provenance: pdp.Provenance{OPA: "1.2.3", Bundle: "authz", Revision: "r1"}}
+		result := pdp.DataResult{Provenance: pdp.Provenance{OPA: "1.2.3", Commit: "c0ffee", Built: "2026-01-01T00:00:00Z", Bundle: "authz", Revision: "r1"}}
 		for _, in := range r.Inputs {
 			result.Answers = append(result.Answers, answer(in))
 		}
@@ -68,7 +68,8 @@ func (a answer) opaError(t *testing.T, status int, code string) string {
 }
 
 // opaPaths are those that answer POST.
-var opaPaths = []string{"/v1/data", "/v1/data/", "/v1/data/authz/decision", "/v1/batch/data", "/v1/batch/data/authz/decision", "/"}
+var opaPaths = []string{"/v1/data", "/v1/data/", "/v1/data/authz/decision", "/v1/batch/data", "/v1/batch/data/authz/decision",
+	"/v0/data", "/v0/data/", "/v0/data/authz/decision", "/"}
 
 // TestDocumentRequests: what reaches the policy of a request, and what comes back.
 func TestDocumentRequests(t *testing.T) {
@@ -97,8 +98,8 @@ func TestDocumentRequests(t *testing.T) {
 		{"POST", "/v1/data//a///b/", `{"input":""}`, []string{"a", "b"}, "", false, `{"result":""}`},
 		{"POST", "/v1/data/a%2Fb/%22c%22/d.e/%C3%A4/0", `{"input":1}`, []string{"a/b", `"c"`, "d.e", "ä", "0"}, json.Number("1"), false, `{"result":1}`},
 		{"POST", "/v1/data/x?provenance", `{"input":1}`, []string{"x"}, json.Number("1"), false,
-			`{"provenance":{"bundles":{"authz":{"revision":"r1"}},"version":"1.2.3"},"result":1}`},
-		{"POST", "/v1/data/x?provenance=false&pretty=no&metrics=true&explain=full", `{"input":1}`, []string{"x"}, json.Number("1"), false, `{"result":1}`},
+			`{"provenance":{"build_commit":"c0ffee","build_hostname":"","build_timestamp":"2026-01-01T00:00:00Z","bundles":{"authz":{"revision":"r1"}},"version":"1.2.3"},"result":1}`},
+		{"POST", "/v1/data/x?provenance=false&pretty=no&metrics=no&explain=off", `{"input":1}`, []string{"x"}, json.Number("1"), false, `{"result":1}`},
 		{"POST", "/v1/data/x?pretty=true", `{"input":{"a":1}}`, []string{"x"}, map[string]any{"a": json.Number("1")}, false, "{\n  \"result\": {\n    \"a\": 1\n  }\n}\n"},
 		{"POST", "/v1/data/x?input=1", `{}`, []string{"x"}, nil, true, `{` + warning + `}`},
 		{"POST", "/v1/data/x", `{"input":null}`, []string{"x"}, nil, true, `{` + warning + `}`},
@@ -111,6 +112,9 @@ func TestDocumentRequests(t *testing.T) {
 		{"POST", "/", `{"input":{"n":1.50}}`, nil, map[string]any{"input": map[string]any{"n": n}}, false, `{"input":{"n":1.50}}`},
 		{"POST", "/?pretty", `[true]`, nil, []any{true}, false, "[\n  true\n]\n"},
 		{"POST", "/", `"x"`, nil, "x", false, `"x"`},
+		{"POST", "/v0/data/a/b", `{"input":{"n":1.50}}`, []string{"a", "b"}, map[string]any{"input": map[string]any{"n": n}}, false, `{"input":{"n":1.50}}`},
+		{"POST", "/v0/data/a/b?pretty", `[true]`, []string{"a", "b"}, []any{true}, false, "[\n  true\n]\n"},
+		{"POST", "/v0/data", ``, nil, nil, false, `null`},
 		{"POST", "/", ``, nil, nil, false, `null`},
 	} {
 		got = pdp.DataRequest{}
@@ -129,6 +133,7 @@ func TestUndefinedDocuments(t *testing.T) {
 	assert.Equal(t, `{}`, h.do("GET", "/v1/data/x", "").body)
 	assert.Equal(t, `{"responses":{"a":{}}}`, h.post("/v1/batch/data/x", `{"inputs":{"a":1}}`).body)
 	h.post("/", `{}`).opaError(t, 404, "undefined_document")
+	h.post("/v0/data/x", `{}`).opaError(t, 404, "undefined_document")
 }
 
 // TestAnInputThatIsNoQuestion is warned of where a question would have had facts.
@@ -154,7 +159,7 @@ func TestBatchesOfDocuments(t *testing.T) {
 		}
 		return echoed(in)
 	})})
-	const provenance = `"provenance":{"bundles":{"authz":{"revision":"r1"}},"version":"1.2.3"}`
+	const provenance = `"provenance":{"build_commit":"c0ffee","build_hostname":"","build_timestamp":"2026-01-01T00:00:00Z","bundles":{"authz":{"revision":"r1"}},"version":"1.2.3"}`
 	for _, c := range []struct {
 		path, body string
 		status     int
@@ -240,7 +245,8 @@ func TestOPAIsReadOnlyAndGuarded(t *testing.T) {
 	h.do("GET", "/v1/data/x", "").opaError(t, 401, "unauthorized")
 	h.do("GET", "/v1/batch/data/x", "").opaError(t, 405, "invalid_operation")
 	h.do("GET", "/", "").opaError(t, 405, "invalid_operation")
-	for _, c := range []string{"PUT /v1/policies/p", "DELETE /v1/policies/p", "GET /v1/policies", "POST /v1/query", "POST /v1/compile/x", "GET /v1/config", "POST /v1/datas", "GET /v1/"} {
+	h.do("GET", "/v0/data/x", "").opaError(t, 405, "invalid_operation")
+	for _, c := range []string{"PUT /v1/policies/p", "DELETE /v1/policies/p", "GET /v1/policies", "POST /v1/query", "POST /v1/compile/x", "GET /v1/config", "POST /v1/datas", "GET /v1/", "GET /v1", "POST /v0", "POST /v0/policies", "GET /v0/query"} {
 		method, path, _ := strings.Cut(c, " ")
 		h.do(method, path, `{}`).opaError(t, 404, "resource_not_found")
 	}

@@ -245,9 +245,18 @@ func (s *Server) SetActions(names []string) { s.metrics.setActions(names) }
 // answer, not the time that a slow client takes: see [Server.HTTPServer].
 func (s *Server) Handler() http.Handler { return s.echo }
 
+// maxStreams is how many requests there may be at a time on a connection of HTTP/2.
+const maxStreams = 100
+
 // HTTPServer gives a server for an address that cuts off slow and excessive clients.
 func (s *Server) HTTPServer(addr string) *http.Server {
+	// HTTP/2 comes without TLS as well, from clients and proxies that know of it before.
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	protocols.SetUnencryptedHTTP2(true)
 	return &http.Server{
+		Protocols:                    protocols,
+		HTTP2:                        &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
 		Addr:                         addr,
 		Handler:                      s.echo,
 		ReadHeaderTimeout:            s.readHeaderTimeout,

@@ -1,0 +1,170 @@
+package main
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// alikePolicy gives what it is asked with, and has something undefined and something faulty.
+const alikePolicy = `package app
+
+default decision := false
+
+decision if input.who == "reader"
+
+echo := input
+
+sometimes := 1 if input.who == "reader"
+
+long := concat("", ["x" | some _ in numbers.range(1, 2000)])
+
+torn := x if some x in [1, 2]
+`
+
+// TestOurServerIsLikeTheStockOnes: the same requests have the same status, code and result in OPA's own server and in ours,
+// also over HTTP/2 without TLS.
+func TestOurServerIsLikeTheStockOnes(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "app.rego"), []byte(alikePolicy), 0o600))
+	theirs := strings.TrimSuffix(opaRunning(t, "--h2c", "--bundle", dir), "/")
+	ours := serving(t, "--bundle", dir, "--decision", "app/decision").url
+	const jsonType, yamlType, form = "application/json", "application/x-yaml", "application/x-www-form-urlencoded"
+	for _, c := range []struct {
+		method, path, contentType, body string
+		zipped                          bool
+	}{
+		{"POST", "/v1/data/app/echo", jsonType, `{"input":{"who":"reader","n":[1,2.5,null]}}`, false},
+		{"POST", "/v1/data/app/echo", form, `{"input":{"who":"reader"}}`, false},
+		{"POST", "/v1/data/app/echo", "", `{"input":"x"}`, false},
+		{"POST", "/v1/data/app/echo", yamlType, "input:\n  who: reader\n  list: [1, two, true, null]\n  quoted: 'yes'\n", false},
+		{"POST", "/v1/data/app/echo", yamlType, `{"input":{"who":"reader"}}`, false},
+		{"POST", "/v1/data/app/echo", yamlType, "input: [", false},
+		{"POST", "/v1/data/app/echo", jsonType, `{"input":{"who":"reader"}}`, true},
+		{"POST", "/v1/data/app/echo", jsonType, `{"input":`, false},
+		{"POST", "/v1/data/app/echo", jsonType, `[]`, false},
+		{"POST", "/v1/data/app/echo", jsonType, ``, false},
+		{"POST", "/v1/data/app/echo", jsonType, `{"input":null}`, false},
+		{"POST", "/v1/data/app/decision", jsonType, `{"input":{"who":"reader"}}`, false},
+		{"POST", "/v1/data/app/sometimes", jsonType, `{"input":{"who":"else"}}`, false},
+		{"POST", "/v1/data/app/torn", jsonType, `{"input":{}}`, false},
+		{"POST", "/v1/data/no/such", jsonType, `{"input":{}}`, false},
+		{"POST", "/v1/data/app/echo?explain=off&metrics=false&instrument=false", jsonType, `{"input":1}`, false},
+		{"GET", "/v1/data/app/echo?input=%7B%22a%22%3A1%7D", "", ``, false},
+		{"GET", "/v1/data/app/echo?input=%7B", "", ``, false},
+		{"POST", "/v0/data/app/echo", jsonType, `{"who":"reader"}`, false},
+		{"POST", "/v0/data/app/echo", jsonType, `"text"`, false},
+		{"POST", "/v0/data/app/echo", yamlType, "who: reader\n", false},
+		{"POST", "/v0/data/app/echo", jsonType, `{"who":"reader"}`, true},
+		{"POST", "/v0/data/app/echo", jsonType, ``, false},
+		{"POST", "/v0/data/app/decision", jsonType, `{"who":"reader"}`, false},
+		{"POST", "/v0/data/app/sometimes", jsonType, `{}`, false},
+		{"POST", "/v0/data/app/torn", jsonType, `{}`, false},
+		{"POST", "/v0/data/no/such", jsonType, `{}`, false},
+		{"POST", "/v0/data/app/echo", jsonType, `{"a":`, false},
+		{"GET", "/v0/data/app/echo", "", ``, false},
+		{"PUT", "/v0/data/app/echo", jsonType, `1`, false},
+	} {
+		for name, client := range map[string]*http.Client{"HTTP/1.1": http.DefaultClient, "h2c": priorKnowledge(t)} {
+			name = name + " " + c.method + " " + c.path + " " + c.contentType + " " + c.body
+			body := c.body
+			if c.zipped {
+				var out bytes.Buffer
+				w := gzip.NewWriter(&out)
+				_, err := w.Write([]byte(body))
+				require.NoError(t, err)
+				require.NoError(t, w.Close())
+				body = out.String()
+			}
+			ask := func(url string) (int, map[string]any) {
+				r, err := http.NewRequest(c.method, url+c.path, strings.NewReader(body))
+				require.NoError(t, err)
+				if c.contentType != "" {
+					r.Header.Set("Content-Type", c.contentType)
+				}
+				if c.zipped {
+					r.Header.Set("Content-Encoding", "gzip")
+				}
+				w, err := client.Do(r)
+				require.NoError(t, err, name)
+				defer func() { require.NoError(t, w.Body.Close()) }()
+				text, err := io.ReadAll(w.Body)
+				require.NoError(t, err)
+				return w.StatusCode, essence(t, text)
+			}
+			status, answer := ask(theirs)
+			mine, same := ask(ours)
+			require.Equal(t, status, mine, name)
+			if status == http.StatusMethodNotAllowed {
+				continue // OPA says nothing more
+			}
+			require.Equal(t, answer, same, name)
+		}
+	}
+
+	t.Run("provenance", func(t *testing.T) {
+		var of [2]struct{ Provenance map[string]any }
+		for i, url := range []string{theirs, ours} {
+			w, err := http.Get(url + "/v1/data/app/long?provenance")
+			require.NoError(t, err)
+			text, err := io.ReadAll(w.Body)
+			require.NoError(t, err)
+			require.NoError(t, w.Body.Close())
+			require.NoError(t, json.Unmarshal(text, &of[i]))
+		}
+		for name, value := range of[0].Provenance {
+			require.IsType(t, value, of[1].Provenance[name], name)
+		}
+		require.Equal(t, of[0].Provenance["version"], of[1].Provenance["version"])
+	})
+	t.Run("compressed answers", func(t *testing.T) {
+		for _, url := range []string{theirs, ours} {
+			r, err := http.NewRequest(http.MethodGet, url+"/v1/data/app/long", nil)
+			require.NoError(t, err)
+			r.Header.Set("Accept-Encoding", "gzip")
+			w, err := http.DefaultTransport.RoundTrip(r)
+			require.NoError(t, err)
+			require.Equal(t, "gzip", w.Header.Get("Content-Encoding"))
+			unpacked, err := gzip.NewReader(w.Body)
+			require.NoError(t, err)
+			var body struct{ Result string }
+			require.NoError(t, json.NewDecoder(unpacked).Decode(&body))
+			require.Len(t, body.Result, 2000)
+			require.NoError(t, w.Body.Close())
+		}
+	})
+}
+
+// essence is what clients go by: the answer, or the code of an error.
+func essence(t *testing.T, text []byte) map[string]any {
+	t.Helper()
+	if len(text) == 0 {
+		return nil
+	}
+	var value any
+	require.NoError(t, json.Unmarshal(text, &value), "%s", text)
+	if members, ok := value.(map[string]any); ok {
+		if code, failed := members["code"]; failed {
+			return map[string]any{"code": code}
+		}
+	}
+	return map[string]any{"answer": value}
+}
+
+// priorKnowledge is a client of HTTP/2 without TLS.
+func priorKnowledge(t *testing.T) *http.Client {
+	t.Helper()
+	protocols := new(http.Protocols)
+	protocols.SetUnencryptedHTTP2(true)
+	transport := &http.Transport{Protocols: protocols}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport}
+}

@@ -1,0 +1,253 @@
+package httpapi
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/authzen"
+)
+
+// TestCommonInput is merged beneath each input, objects at every level.
+func TestCommonInput(t *testing.T) {
+	h := start(t, Config{Decider: &fake{}, Data: documentsOf(echoed)})
+	for body, want := range map[string]string{
+		`{"inputs":{"a":{"x":1},"b":{"y":{"p":2}},"c":{"y":3}},"common_input":{"x":0,"y":{"p":0,"q":0}}}`: `{"responses":{` +
+			`"a":{"result":{"x":1,"y":{"p":0,"q":0}}},"b":{"result":{"x":0,"y":{"p":2,"q":0}}},"c":{"result":{"x":0,"y":3}}}}`,
+		`{"inputs":{"a":{"x":null,"y":[1]}},"common_input":{"x":{"z":1},"y":[2,3]}}`:          `{"responses":{"a":{"result":{"x":null,"y":[1]}}}}`,
+		`{"inputs":{"a":1,"b":null,"c":[],"d":{}},"common_input":{"x":1}}`:                    `{"responses":{"a":{"result":1},"b":{},"c":{"result":[]},"d":{"result":{"x":1}}}}`,
+		`{"inputs":{"a":{"x":1}},"common_input":null}`:                                        `{"responses":{"a":{"result":{"x":1}}}}`,
+		`{"inputs":{"a":{"x":1}},"common_input":{}}`:                                          `{"responses":{"a":{"result":{"x":1}}}}`,
+		`{"inputs":{},"common_input":{"x":1}}`:                                                `{"responses":{}}`,
+		`{"inputs":{"a":{"y":{"z":{}}}},"common_input":{"y":{"z":{"deep":{"er":1}}, "w":2}}}`: `{"responses":{"a":{"result":{"y":{"w":2,"z":{"deep":{"er":1}}}}}}}`,
+	} {
+		a := h.post("/v1/batch/data/x", body)
+		assert.Equal(t, 200, a.status)
+		assert.Equal(t, want, a.body, body)
+	}
+	for _, other := range []string{`1`, `"x"`, `[]`, `true`} {
+		assert.Contains(t, h.post("/v1/batch/data/x", `{"inputs":{"a":{}},"common_input":`+other+`}`).opaError(t, 400, "invalid_parameter"), "common_input")
+	}
+	h.post("/v1/batch/data/x", `{"inputs":{"a":{}},"common_input":{"a":1,"a":1}}`).opaError(t, 400, "invalid_parameter")
+	large := `{"inputs":{` + strings.TrimSuffix(strings.Repeat(`"#":{},`, 20), ",") + `},"common_input":{"x":"` + strings.Repeat("x", 900<<10) + `"}}`
+	for i := range 20 {
+		large = strings.Replace(large, "#", string(rune('a'+i)), 1)
+	}
+	assert.Contains(t, h.post("/v1/batch/data/x", large).opaError(t, 400, "invalid_parameter"), "too large for so many inputs")
+}
+
+// TestFactsInACommonInput are refused like any others of a caller.
+func TestFactsInACommonInput(t *testing.T) {
+	var got pdp.DataRequest
+	f := documentsOf(echoed)
+	h := start(t, Config{Decider: &fake{}, Data: &fakeData{answer: func(ctx context.Context, r pdp.DataRequest) (pdp.DataResult, error) {
+		got = r
+		return f.answer(ctx, r)
+	}}})
+	h.post("/v1/batch/data/x", `{"inputs":{"a":{"x":1}},"common_input":{"facts":{"model":"regional"}}}`)
+	assert.Contains(t, got.Inputs[0].Value, "facts", "the engine sees and refuses them")
+}
+
+// FuzzCommonInput: what is merged is what a plain recursion over the two gives, and neither is changed by it.
+func FuzzCommonInput(f *testing.F) {
+	for _, seed := range [][2]string{
+		{`{"x":0,"y":{"p":0}}`, `{"y":{"p":1,"q":{}}}`}, {`{}`, `{}`}, {`{"a":1}`, `null`}, {`{"a":{"b":{"c":[]}}}`, `{"a":{"b":{"c":{}}}}`}, {`{"":{}}`, `{"":{"":1}}`},
+	} {
+		f.Add([]byte(seed[0]), []byte(seed[1]))
+	}
+	f.Fuzz(func(t *testing.T, common, own []byte) {
+		c, err := authzen.ParseObject(common)
+		if err != nil {
+			return
+		}
+		o, err := authzen.ParseValue(own)
+		if err != nil {
+			return
+		}
+		before := [2]string{encoded(t, c), encoded(t, o)}
+		m := merged(c, o)
+		if !reflect.DeepEqual(m, union(c, o)) {
+			t.Fatalf("%s over %s is %v", own, common, m)
+		}
+		if after := [2]string{encoded(t, c), encoded(t, o)}; after != before {
+			t.Fatalf("%v became %v", before, after)
+		}
+		if !reflect.DeepEqual(merged(map[string]any{}, o), o) {
+			t.Fatal("nothing in common changes an input")
+		}
+	})
+}
+
+// union is what merging is, written once more: the paths of both, the own ones last.
+func union(common, own any) any {
+	o, ok := own.(map[string]any)
+	c, both := common.(map[string]any)
+	if !ok || !both {
+		return own
+	}
+	all := map[string]any{}
+	for name := range c {
+		if value, has := o[name]; has {
+			all[name] = union(c[name], value)
+		} else {
+			all[name] = c[name]
+		}
+	}
+	for name, value := range o {
+		if _, has := c[name]; !has {
+			all[name] = value
+		}
+	}
+	return all
+}
+
+func encoded(t *testing.T, value any) string {
+	t.Helper()
+	out, err := authzen.AppendValue(nil, value)
+	require.NoError(t, err)
+	return string(out)
+}
+
+// TestParametersThatAreNotServed are refused, and not passed over in silence.
+func TestParametersThatAreNotServed(t *testing.T) {
+	h := start(t, Config{Decider: &fake{}, Data: documentsOf(echoed)})
+	bodies := map[string]string{"/v1/data/x": `{"input":1}`, "/v1/batch/data/x": `{"inputs":{"a":1}}`, "/v0/data/x": `1`, "/": `1`}
+	for path, body := range bodies {
+		for _, query := range []string{"explain=full", "explain=notes", "explain=fails", "explain=debug", "explain=off&explain=full", "instrument", "instrument=true",
+			"strict-builtin-errors", "strict-builtin-errors=TRUE", "rule_labels=true"} {
+			name, _, _ := strings.Cut(query, "=")
+			assert.Contains(t, h.post(path+"?"+query, body).opaError(t, 400, "invalid_parameter"), `"`+name+`" is not served`, path)
+		}
+		for _, query := range []string{"explain=off", "explain", "explain=nonsense", "instrument=false", "metrics=false", "rule_labels=0", "nonsense=1"} {
+			assert.Equal(t, 200, h.post(path+"?"+query, body).status, "%s?%s means nothing, in OPA too", path, query)
+		}
+	}
+	for _, path := range []string{"/v0/data/x", "/"} {
+		for _, query := range []string{"metrics", "provenance=true"} {
+			h.post(path+"?"+query, `1`).opaError(t, 400, "invalid_parameter")
+		}
+	}
+	h.do("GET", "/v1/data/x?explain=full", "").opaError(t, 400, "invalid_parameter")
+}
+
+// TestMetricsOfADocument are the times that it took, in nanoseconds and OPA's words.
+func TestMetricsOfADocument(t *testing.T) {
+	h := start(t, Config{Decider: &fake{}, Data: documentsOf(echoed)})
+	for _, a := range []answer{h.post("/v1/data/x?metrics", `{"input":1}`), h.do("GET", "/v1/data/x?metrics=true&input=1", ""),
+		h.post("/v1/batch/data/x?metrics=true&provenance", `{"inputs":{"a":1}}`)} {
+		var body struct{ Metrics map[string]int64 }
+		require.NoError(t, json.Unmarshal([]byte(a.body), &body), a.body)
+		require.Len(t, body.Metrics, 3)
+		for _, name := range []string{"timer_rego_input_parse_ns", "timer_rego_query_eval_ns", "timer_server_handler_ns"} {
+			assert.Positive(t, body.Metrics[name], name)
+		}
+	}
+	assert.NotContains(t, h.post("/v1/data/x", `{"input":1}`).body, "metrics")
+}
+
+// TestBodiesOfYAML where the Content-Type says so.
+func TestBodiesOfYAML(t *testing.T) {
+	h := start(t, Config{Decider: &fake{}, Data: documentsOf(echoed)})
+	ask := func(path, body string) answer { return h.post(path, body, "Content-Type", "application/yaml") }
+	assert.Equal(t, `{"result":{"a":[1,"x",true,null,1.5e+3],"b":"yes","c":"l1\nl2\n"}}`,
+		ask("/v1/data/x", "# a comment\ninput:\n  a: [1, x, true, null, 1.5e+3]\n  'b': \"yes\"\n  c: |\n    l1\n    l2\n").body)
+	assert.Equal(t, `["a",{"b":-0.5}]`, ask("/", "- a\n- b: -0.5\n").body)
+	assert.Equal(t, `"plain text"`, ask("/v0/data/x", "plain text\n").body)
+	assert.Equal(t, `{"responses":{"k":{"result":{"x":1,"z":2}}}}`, ask("/v1/batch/data/x", "inputs: {k: {x: 1}}\ncommon_input: {z: 2}\n").body)
+	assert.Equal(t, `null`, ask("/", "# nothing\n").body)
+	assert.Equal(t, `"a"`, h.post("/", packed(t, "--- a\n"), "Content-Type", "text/x-yaml", "Content-Encoding", "gzip").body)
+	for _, odd := range []string{
+		"a: 1\na: 2", "a: &x 1\nb: *x", "a: &x 1", "a: !!str 1", "a: !x y", "<<: {a: 1}\n", "1: a", "true: a", "? [a]\n: b", "a: yes", "a: Off", "y: 1",
+		"a: 010", "a: 0x10", "a: 0o10", "a: 1_000", "a: 1:30", "a: 2001-12-14", "a: .5", "a: 5.", "a: +1", "a: .inf", "a: .NaN", "a: 1e999", "a: 1e+999", "--- a\n--- b", "a: [",
+		"\"\\ud800\"", "a: \xff", "\xff\xfea\x00", strings.Repeat("[", 70) + strings.Repeat("]", 70), strings.Repeat("- ", 20_000), "a: \x01", "a: =", "a: <<",
+		"a: \"" + strings.Repeat("x", maxYAML) + "\"",
+	} {
+		for _, path := range []string{"/", "/v1/data/x"} {
+			text := ask(path, odd).opaError(t, 400, "invalid_parameter")
+			assert.NotContains(t, text, "yaml:", odd)
+		}
+	}
+	assert.Contains(t, ask("/", "a: 1\nb: yes\n").opaError(t, 400, "invalid_parameter"), "in line 2")
+}
+
+// FuzzYAML: what is read as YAML is JSON, to the one parser or not at all; and JSON is the same value in both.
+func FuzzYAML(f *testing.F) {
+	for _, seed := range []string{
+		``, `a: 1`, "- a\n- [b, {c: 'd'}]\n", "a: &x 1\nb: *x", `{"a":[1,null,true,"x"]}`, "a: |\n x\n", "? a\n: b", "--- x\n...\n", "a: 1\na: 2", "%YAML 1.1\n---\ny", "a: 0x1",
+		"\"\\u0061\": \"\\x00\"", "[[[[[[", "a: 1e+5",
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		out, err := yamlAsJSON(body)
+		if err != nil {
+			if pdp.KindOf(err) != pdp.Invalid {
+				t.Fatal(err)
+			}
+			return
+		}
+		if out == nil {
+			return
+		}
+		if !json.Valid(out) {
+			t.Fatalf("%q became %q", body, out)
+		}
+		value, err := authzen.ParseValue(body)
+		if err != nil {
+			return
+		}
+		same, err := authzen.ParseValue(out)
+		if err != nil || !reflect.DeepEqual(value, same) {
+			t.Fatalf("%q is %v as JSON and %v as YAML (%v)", body, value, same, err)
+		}
+	})
+}
+
+// TestAnswersAreCompressed for clients of OPA that take gzip, where it is worth it.
+func TestAnswersAreCompressed(t *testing.T) {
+	h := start(t, Config{Decider: &fake{}, Data: documentsOf(echoed)})
+	long, short := `"`+strings.Repeat("x", 2000)+`"`, `"x"`
+	get := func(path, body, accept string) (*http.Response, string) {
+		r, err := http.NewRequest(http.MethodPost, h.url+path, strings.NewReader(body))
+		require.NoError(t, err)
+		r.Header.Set("Accept-Encoding", accept)
+		resp, err := http.DefaultTransport.RoundTrip(r)
+		require.NoError(t, err)
+		defer resp.Body.Close()
+		text, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		assert.Equal(t, "Accept-Encoding", resp.Header.Get("Vary"))
+		assert.EqualValues(t, len(text), resp.ContentLength)
+		return resp, string(text)
+	}
+	for path, wrap := range map[string][2]string{"/v1/data/x": {`{"input":`, `}`}, "/v0/data/x": {``, ``}, "/": {``, ``}, "/v1/batch/data/x": {`{"inputs":{"a":`, `}}`}} {
+		plainResp, plain := get(path, wrap[0]+long+wrap[1], "identity")
+		assert.Empty(t, plainResp.Header.Get("Content-Encoding"))
+		for _, accept := range []string{"gzip", "GZIP", "br, gzip", "gzip;q=0.5", "deflate, x-gzip ; q=1"} {
+			resp, text := get(path, wrap[0]+long+wrap[1], accept)
+			assert.Equal(t, "gzip", resp.Header.Get("Content-Encoding"), accept)
+			r, err := gzip.NewReader(bytes.NewReader([]byte(text)))
+			require.NoError(t, err)
+			unpacked, err := io.ReadAll(r)
+			require.NoError(t, err)
+			assert.Equal(t, plain, string(unpacked), path)
+		}
+		for _, accept := range []string{"br", "gzip;q=0", "gzip; q=0.0", "*;q=0", "x"} {
+			resp, text := get(path, wrap[0]+long+wrap[1], accept)
+			assert.Empty(t, resp.Header.Get("Content-Encoding"), accept)
+			assert.Equal(t, plain, text)
+		}
+		resp, _ := get(path, wrap[0]+short+wrap[1], "gzip")
+		assert.Empty(t, resp.Header.Get("Content-Encoding"), "not worth it")
+	}
+}

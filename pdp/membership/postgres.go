@@ -23,8 +23,9 @@ const DefaultPostgresChannel = "wardkeeper_changes"
 type PostgresConfig struct {
 	// URL is postgres://user:password@host:port/database?settings. It may name several hosts, and files of TLS.
 	URL string
-	// Tables have the columns of [PostgresSchema], those of text of any type that is written as text. A column version
-	// may be missing: the origin then gives version 0.
+	// Tables have the columns of [PostgresSchema], those of text of any type that is written as text, and access of json as
+	// well. A column version may be missing: the origin then gives version 0. What else is missing or of another type is
+	// named, all at once, by the first question.
 	Tables PostgresTables
 	// Listen is the channel of announcements; empty means that there are none.
 	Listen string
@@ -134,6 +135,7 @@ func postgresSettings(url string, timeout time.Duration) (*pgxpool.Config, secre
 	}
 	hidden.add(settings.ConnConfig.Password)
 	settings.ConnConfig.ConnectTimeout = timeout
+	settings.ConnConfig.RuntimeParams["timezone"] = "UTC" // in others, times long ago had zones that RFC 3339 cannot write
 	if settings.ConnConfig.RuntimeParams["application_name"] == "" {
 		settings.ConnConfig.RuntimeParams["application_name"] = "wardkeeper"
 	}

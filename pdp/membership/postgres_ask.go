@@ -70,10 +70,8 @@ func (p *Postgres) known(ctx context.Context) (*postgresQueries, error) {
 	if q := p.queries.Load(); q != nil {
 		return q, nil
 	}
-	var users, locations bool
-	const versioned = `EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass($%) AND attname = 'version' AND NOT attisdropped)`
-	sql := "SELECT " + strings.ReplaceAll(versioned, "%", "1") + ", " + strings.ReplaceAll(versioned, "%", "2")
-	if err := p.pool.QueryRow(ctx, sql, p.tables.users, p.tables.locations).Scan(&users, &locations); err != nil {
+	users, locations, err := checkColumns(ctx, p.pool, p.tables)
+	if err != nil {
 		return nil, err
 	}
 	q := newPostgresQueries(p.tables, users, locations, gathered)

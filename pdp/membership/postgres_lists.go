@@ -49,7 +49,7 @@ func (w writer) list(s listShape) string {
 		"{gathered}", fmt.Sprint(w.gathered),
 		"{within}", w.within(s),
 		"{seen}", w.seen(s),
-		"{record}", w.bounded(fmt.Sprintf("FROM %s u WHERE u.id::text = page.id LIMIT 1", w.users)),
+		"{record}", w.bounded(fmt.Sprintf("FROM %s u WHERE u.id::text = page.id LIMIT 2", w.users)),
 		"{name}", canonical("CASE WHEN u.given::text <> '' AND u.family::text <> '' THEN u.given::text || ' ' || u.family::text ELSE COALESCE(u.given::text, '') || COALESCE(u.family::text, '') END"),
 		"{username}", canonical("COALESCE(u.username::text, '')"),
 	)
@@ -213,16 +213,20 @@ func (p *Postgres) Users(ctx context.Context, q pdp.UserQuery) (SentUsers, error
 			return err
 		}
 		defer rows.Close()
-		for size := 0; rows.Next(); {
+		for size, last := 0, before; rows.Next(); {
 			var record []byte
 			var version, place int64
 			if err := rows.Scan(&record, &version, &place); err != nil {
 				return err
 			}
 			one, err := sent(record, version)
+			if err == nil && before+int(place) == last {
+				err = errTwice
+			}
 			if err != nil {
 				return err
 			}
+			last = before + int(place)
 			// A page of very large records is cut short.
 			if size += len(record); len(page.Users) == most || size > MaxOrganization {
 				page.More = true

@@ -72,25 +72,28 @@ func (w writer) bounded(from string) string {
 		MaxRecord, w.userRecord(), w.userVersion, from)
 }
 
-// userRecord is the record of u as JSON. Only nulls of columns are left out: one in access is for the check to see.
+// userRecord is the record of u as JSON. NULL in a column is how a table says that an optional member is absent; where
+// absence would give something, as an absent status does, it is sent as null, which is a fault. What the reader judges goes
+// as it is: a time as the database writes it in JSON, without a zone where it has none, and access as text, for jsonb would
+// keep one of two members of the same name.
 func (w writer) userRecord() string {
-	return fmt.Sprintf(`(jsonb_strip_nulls(jsonb_build_object(
+	return fmt.Sprintf(`left((jsonb_strip_nulls(jsonb_build_object(
   'id', u.id::text, 'username', u.username::text,
   'name', jsonb_build_object('title', u.title::text, 'given', u.given::text, 'family', u.family::text),
-  'status', u.status::text, 'default_location', u.default_location::text,
-  'last_login', to_char(u.last_login AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')))
- || jsonb_build_object('assignments', COALESCE((SELECT jsonb_agg(a.record) FROM (
-  SELECT jsonb_strip_nulls(jsonb_build_object('location', a.location::text, 'role', a.role::text, 'status', a.status::text,
+  'default_location', u.default_location::text, 'last_login', u.last_login))
+ || jsonb_build_object('status', u.status::text))::text, -1) || ', "assignments": [' || COALESCE((SELECT string_agg(a.record, ', ') FROM (
+  SELECT left((jsonb_strip_nulls(jsonb_build_object('location', a.location::text, 'role', a.role::text,
     'profession', a.profession::text, 'registration_number', a.registration_number::text))
-   || CASE WHEN a.access IS NULL THEN '{}' ELSE jsonb_build_object('access', a.access) END AS record
-  FROM %s a WHERE a.user_id::text = u.id::text ORDER BY a.location::text COLLATE "C" LIMIT %d) a), '[]')))::text`,
+   || jsonb_build_object('status', a.status::text))::text, -1) || CASE WHEN a.access IS NULL THEN '' ELSE ', "access": ' || to_json(a.access)::text END || '}' AS record
+  FROM %s a WHERE a.user_id::text = u.id::text ORDER BY a.location::text COLLATE "C" LIMIT %d) a), '') || ']}'`,
 		w.assignments, mostAssignments)
 }
 
 // organization goes up to the root, or as far as it goes, and down to everything beneath. It takes the rows along on its way:
-// joined to them afterwards, the planner would read the whole table for the smallest of organizations.
+// joined to them afterwards, the planner would read the whole table for the smallest of organizations. UNION ends a cycle, and
+// would make one of two rows that say the same, so rows are counted.
 func (w writer) organization() string {
-	const row = "l.id::text, l.name::text, l.kind::text, l.parent::text, l.model::text, l.plan::text, {version}"
+	const row = "l.id::text, l.name::text, l.kind::text, l.parent::text, l.model::text, l.plan::text, {version}, count(*) OVER (PARTITION BY l.id::text)"
 	return strings.NewReplacer(
 		"{locations}", w.locations,
 		"{version}", w.locationVersion,
@@ -100,14 +103,14 @@ func (w writer) organization() string {
   (SELECT l.id::text, l.parent::text, 0 FROM {locations} l WHERE l.id::text = $1 LIMIT 1)
   UNION ALL SELECT l.id::text, l.parent::text, up.depth + 1 FROM up JOIN {locations} l ON l.id::text = up.parent WHERE up.depth < {deepest}),
 top AS (SELECT id FROM up ORDER BY depth DESC LIMIT 1),
-tree(id, name, kind, parent, model, plan, version) AS (
+tree(id, name, kind, parent, model, plan, version, times) AS (
   SELECT ` + row + ` FROM top JOIN {locations} l ON l.id::text = top.id
   UNION SELECT ` + row + ` FROM tree JOIN {locations} l ON l.parent::text = tree.id),
 whole AS MATERIALIZED (
   SELECT jsonb_agg(jsonb_strip_nulls(jsonb_build_object('id', id, 'name', name, 'kind', kind,
     'parent', parent, 'model', model, 'plan', plan)) ORDER BY id COLLATE "C")::text AS record,
     COALESCE(max(version) FILTER (WHERE id = (SELECT id FROM top)), 0) AS version
-  FROM tree)
+  FROM tree CROSS JOIN LATERAL generate_series(1, LEAST(times, 2)))
 SELECT CASE WHEN octet_length(record) <= {most} THEN record END, version FROM whole WHERE EXISTS (SELECT FROM top)`)
 }
 

@@ -257,7 +257,8 @@ func postgresFaults(t *testing.T, server *servertest.Postgres) {
 		require.NoError(t, err)
 		_, err = Parse([]byte(`{"users": [], "locations": `+string(tree.Record)+`}`), words())
 		require.ErrorContains(t, err, fault)
-		_, err = views.Users(ctx, pdp.UserQuery{Beneath: id, Sort: pdp.SortDefaultLocation})
+		_, err = postgresAt(t, PostgresConfig{URL: p.connect.ConnString(), Tables: PostgresTables{Locations: "places"}}).
+			Users(ctx, pdp.UserQuery{Beneath: id, Sort: pdp.SortDefaultLocation})
 		require.NoError(t, err)
 	}
 	someone, err := p.Users(ctx, pdp.UserQuery{Limit: 1, Sort: pdp.SortUsername})
@@ -266,9 +267,21 @@ func postgresFaults(t *testing.T, server *servertest.Postgres) {
 	require.NoError(t, json.Unmarshal(someone.Users[0].Record, &u))
 	_, err = views.User(ctx, u.ID)
 	assert.ErrorContains(t, err, "twice")
+	for _, limit := range []int{1, 2, 1000} {
+		_, err = views.Users(ctx, pdp.UserQuery{Limit: limit})
+		assert.ErrorContains(t, err, "twice", "in a list as well")
+	}
 	both, err := views.UserByUsername(ctx, u.Username)
 	require.NoError(t, err)
 	assert.Len(t, both, 2)
+
+	for _, twice := range []string{"id = 'ghi'", "id = 'metro'", "true"} {
+		do(t, conn, `CREATE OR REPLACE VIEW doubled AS SELECT * FROM locations UNION ALL SELECT * FROM locations WHERE `+twice)
+		tree, err := postgresAt(t, PostgresConfig{URL: p.connect.ConnString(), Tables: PostgresTables{Locations: "doubled"}}).Organization(ctx, "ghi")
+		require.NoError(t, err)
+		_, err = Parse([]byte(`{"users": [], "locations": `+string(tree.Record)+`}`), words())
+		require.ErrorContains(t, err, "another location has this id")
+	}
 
 	negative := postgresAt(t, PostgresConfig{URL: p.connect.ConnString(), Tables: PostgresTables{Users: "negative"}})
 	_, err = negative.User(ctx, u.ID)

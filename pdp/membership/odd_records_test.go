@@ -1,0 +1,415 @@
+package membership
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/servertest"
+)
+
+// oddRecord is a record of user jane in which something is odd, and the one verdict that every source gives of it.
+type oddRecord struct {
+	name string
+	// json is the record in a document; yaml too, unless yaml says it otherwise. Without either there is no document of it.
+	json, yaml string
+	// user and assignment are columns that a view has otherwise than janeInColumns, as SQL. Without either, no table can say it.
+	user, assignment oddColumns
+	// fault is what every refusal names, "unreadable" where nothing can be known of the record; "" for one that is taken as want.
+	fault string
+	want  string // "" means jane
+}
+
+type oddColumns map[string]string
+
+const jane = `{"id": "jane", "default_location": "ghi", "assignments": [{"location": "ghi", "role": "ed_normal"}]}`
+
+// janes writes jane with more members.
+func janes(members string) string {
+	return `{"id": "jane", ` + members + `, "default_location": "ghi", "assignments": [{"location": "ghi", "role": "ed_normal"}]}`
+}
+
+func janeAt(assignment string) string {
+	return `{"id": "jane", "default_location": "ghi", "assignments": [{"location": "ghi", ` + assignment + `}]}`
+}
+
+// janesGroup is jane as a member of a practice group.
+func janesGroup(members string) string {
+	return `{"id": "jane", "assignments": [{"location": "grp", "role": "owner"` + members + `}]}`
+}
+
+var janeInColumns = map[string]oddColumns{
+	"users": {
+		"id": `'jane'`, "username": "NULL::text", "title": "NULL::text", "given": "NULL::text", "family": "NULL::text",
+		"status": `'active'`, "default_location": `'ghi'`, "last_login": "NULL::timestamptz",
+	},
+	"roles": {
+		"user_id": `'jane'`, "location": `'ghi'`, "role": `'ed_normal'`, "status": `'active'`, "access": "NULL::jsonb",
+		"profession": "NULL::text", "registration_number": "NULL::text",
+	},
+}
+
+// inGroup has an assignment at the practice group, and columns of it.
+func inGroup(more oddColumns) oddColumns {
+	c := oddColumns{"location": `'grp'`, "role": `'owner'`}
+	maps.Copy(c, more)
+	return c
+}
+
+var noDefault = oddColumns{"default_location": "NULL::text"}
+
+func access(sql string) oddColumns { return inGroup(oddColumns{"access": sql}) }
+
+var oddRecords = []oddRecord{
+	{name: "nothing odd", json: jane, user: oddColumns{}},
+	// What is absent.
+	{name: "status null", json: janes(`"status": null`), user: oddColumns{"status": "NULL::text"}, fault: "status"},
+	{name: "status of an assignment null", json: janeAt(`"role": "ed_normal", "status": null`), assignment: oddColumns{"status": "NULL::text"}, fault: "status"},
+	{name: "username null", json: janes(`"username": null`), fault: "username"},
+	{name: "username absent", json: jane, user: oddColumns{"username": "NULL::text"}},
+	{name: "name null", json: janes(`"name": null`), fault: "name"},
+	{name: "given name null", json: janes(`"name": {"given": null}`), fault: "name.given"},
+	{name: "last login null", json: janes(`"last_login": null`), fault: "last_login"},
+	{name: "default location null", json: `{"id": "jane", "default_location": null, "assignments": [{"location": "ghi", "role": "ed_normal"}]}`, user: noDefault, fault: "default_location"},
+	{name: "role null", json: janeAt(`"role": null`), assignment: oddColumns{"role": "NULL::text"}, fault: "role"},
+	{name: "location null", json: `{"id": "jane", "assignments": [{"location": null, "role": "owner"}]}`, fault: "location"},
+	{name: "access null", json: janesGroup(`, "access": null`), user: noDefault, assignment: access(`'null'::jsonb`), fault: "access"},
+	{name: "access absent", json: janesGroup(``), user: noDefault, assignment: access(`NULL::jsonb`), want: janesGroup(``)},
+	{name: "access of nothing", json: janesGroup(`, "access": {}`), user: noDefault, assignment: access(`'{}'::jsonb`), want: janesGroup(`, "access": {}`)},
+	{name: "level null", json: janesGroup(`, "access": {"level": null}`), user: noDefault, assignment: access(`'{"level": null}'::jsonb`), fault: "access.level"},
+	{name: "areas null", json: janesGroup(`, "access": {"areas": null}`), user: noDefault, assignment: access(`'{"areas": null}'::jsonb`), fault: "access.areas"},
+	{name: "an area null", json: janesGroup(`, "access": {"areas": {"users": null}}`), user: noDefault, assignment: access(`'{"areas": {"users": null}}'::jsonb`), fault: "access.areas.users"},
+	// What is empty or blank.
+	{name: "status empty", json: janes(`"status": ""`), user: oddColumns{"status": `''`}, fault: "status"},
+	{name: "status blank", json: janes(`"status": "active "`), user: oddColumns{"status": `'active '`}, fault: "status"},
+	{name: "status in capitals", json: janes(`"status": "Active"`), user: oddColumns{"status": `'Active'`}, fault: "status"},
+	{name: "username empty", json: janes(`"username": ""`), user: oddColumns{"username": `''`}},
+	{name: "username blank", json: janes(`"username": " "`), user: oddColumns{"username": `' '`}, fault: "username"},
+	{name: "username with a blank before", json: janes(`"username": "\u00a0a"`), user: oddColumns{"username": `U&'\00a0a'`}, fault: "username"},
+	{name: "username with a blank behind", json: janes(`"username": "a\u3000"`), user: oddColumns{"username": `U&'a\3000'`}, fault: "username"},
+	{name: "default location empty", json: `{"id": "jane", "default_location": "", "assignments": [{"location": "ghi", "role": "ed_normal"}]}`, user: oddColumns{"default_location": `''`}, fault: "default_location"},
+	{name: "default location blank", json: `{"id": "jane", "default_location": "ghi ", "assignments": [{"location": "ghi", "role": "ed_normal"}]}`, user: oddColumns{"default_location": `'ghi '`}, fault: "default_location"},
+	{name: "role empty", json: janeAt(`"role": ""`), assignment: oddColumns{"role": `''`}, fault: "role"},
+	{name: "role blank", json: janeAt(`"role": "ed_normal "`), assignment: oddColumns{"role": `'ed_normal '`}, fault: "role"},
+	{name: "level empty", json: janesGroup(`, "access": {"level": ""}`), user: noDefault, assignment: access(`'{"level": ""}'::jsonb`), fault: "access.level"},
+	{name: "profession blank", json: janesGroup(`, "profession": " "`), user: noDefault, assignment: inGroup(oddColumns{"profession": `' '`}), want: janesGroup(`, "profession": " "`)},
+	{name: "profession elsewhere, if empty", json: janeAt(`"role": "ed_normal", "profession": ""`), assignment: oddColumns{"profession": `''`}, fault: "profession"},
+	{name: "last login empty", json: janes(`"last_login": ""`), fault: "last_login"},
+	// What is of another type. A column of numbers holds texts, for many ids are numbers.
+	{name: "status true", json: janes(`"status": true`), user: oddColumns{"status": "true"}, fault: "status"},
+	{name: "status a number", json: janes(`"status": 1`), user: oddColumns{"status": "1"}, fault: "status"},
+	{name: "role a list", json: janeAt(`"role": ["ed_normal"]`), assignment: oddColumns{"role": `ARRAY['ed_normal']`}, fault: "role"},
+	{name: "profession a number", json: janesGroup(`, "profession": 4`), fault: "profession"},
+	{name: "access text", json: janesGroup(`, "access": "full"`), user: noDefault, assignment: access(`'"full"'::jsonb`), fault: "access"},
+	{name: "access text that is an object", json: janesGroup(`, "access": "{}"`), user: noDefault, assignment: access(`'{}'::text`), fault: "access"},
+	{name: "level a number", json: janesGroup(`, "access": {"level": 1e400}`), user: noDefault, assignment: access(`'{"level": 1e400}'::jsonb`), fault: "access.level"},
+	{name: "area text", json: janesGroup(`, "access": {"areas": {"users": "true"}}`), user: noDefault, assignment: access(`'{"areas": {"users": "true"}}'::jsonb`), fault: "access.areas.users"},
+	{name: "area 1", json: janesGroup(`, "access": {"areas": {"users": 1}}`), user: noDefault, assignment: access(`'{"areas": {"users": 1}}'::jsonb`), fault: "access.areas.users"},
+	{name: "areas a list", json: janesGroup(`, "access": {"areas": ["users"]}`), user: noDefault, assignment: access(`'{"areas": ["users"]}'::jsonb`), fault: "access.areas"},
+	{name: "last login a number", json: janes(`"last_login": 1714521600`), user: oddColumns{"last_login": "1714521600"}, fault: "last_login"},
+	{name: "last login a huge number", json: janes(`"last_login": 1` + strings.Repeat("0", 400)), user: oddColumns{"last_login": "1e400::numeric"}, fault: "last_login"},
+	{name: "nested beyond measure", json: janesGroup(`, "access": ` + strings.Repeat("[", 200) + strings.Repeat("]", 200)), user: noDefault, assignment: access(`repeat('[', 200)::text || repeat(']', 200)`), fault: "access"},
+	// What is there twice, or is not known.
+	{name: "status twice", json: janes(`"status": "deactivated", "status": "active"`), fault: "status"},
+	{name: "areas twice", json: janesGroup(`, "access": {"areas": {}, "areas": {"users": true}}`), user: noDefault, assignment: access(`'{"areas": {}, "areas": {"users": true}}'::json`), fault: "access.areas"},
+	{name: "an area twice", json: janesGroup(`, "access": {"areas": {"users": false, "users": true}}`), user: noDefault, assignment: access(`'{"areas": {"users": false, "users": true}}'::json`), fault: "access.areas.users"},
+	{name: "unknown area", json: janesGroup(`, "access": {"areas": {"garden": true}}`), user: noDefault, assignment: access(`'{"areas": {"garden": true}}'::jsonb`), fault: "garden"},
+	{name: "unknown member of access", json: janesGroup(`, "access": {"until": "x"}`), user: noDefault, assignment: access(`'{"until": "x"}'::jsonb`), fault: "access.until"},
+	{name: "unknown member", json: janes(`"email": "x"`), fault: "email"},
+	{name: "member in capitals", json: janes(`"Status": "deactivated"`), fault: "Status"},
+	{name: "unknown location", json: `{"id": "jane", "assignments": [{"location": "GHI", "role": "ed_normal"}]}`, user: noDefault, assignment: oddColumns{"location": `'GHI'`}, fault: "GHI"},
+	// Times.
+	{name: "time", json: janes(`"last_login": "2024-05-01T10:00:00Z"`), user: oddColumns{"last_login": `'2024-05-01T12:00:00+02'::timestamptz`}, want: janes(`"last_login": "2024-05-01T10:00:00Z"`)},
+	{name: "time in small letters", json: janes(`"last_login": "2024-05-01t10:00:00z"`), want: janes(`"last_login": "2024-05-01T10:00:00Z"`)},
+	{name: "time with a fraction", json: janes(`"last_login": "2024-05-01T10:00:00.000001Z"`), user: oddColumns{"last_login": `'2024-05-01T10:00:00.000001Z'::timestamptz`}, want: janes(`"last_login": "2024-05-01T10:00:00.000001Z"`)},
+	{name: "time of a leap second", json: janes(`"last_login": "2016-12-31T23:59:60Z"`), user: oddColumns{"last_login": `'2016-12-31T23:59:60Z'::timestamptz`}, want: janes(`"last_login": "2017-01-01T00:00:00Z"`)},
+	{name: "time long ago", json: janes(`"last_login": "1850-01-01T00:00:00Z"`), user: oddColumns{"last_login": `'1850-01-01T00:00:00Z'::timestamptz`}, want: janes(`"last_login": "1850-01-01T00:00:00Z"`)},
+	{name: "time without a zone", json: janes(`"last_login": "2024-05-01T10:00:00"`), user: oddColumns{"last_login": `'2024-05-01T10:00:00'::timestamp`}, fault: "last_login"},
+	{name: "date", json: janes(`"last_login": "2024-05-01"`), user: oddColumns{"last_login": `'2024-05-01'::date`}, fault: "last_login"},
+	{name: "time of day 24", json: janes(`"last_login": "2024-05-01T24:00:00Z"`), fault: "last_login"},
+	{name: "offset of a day", json: janes(`"last_login": "2024-05-01T10:00:00+24:00"`), fault: "last_login"},
+	{name: "time with a blank", json: janes(`"last_login": "2024-05-01 10:00:00Z"`), fault: "last_login"},
+	{name: "time without end", json: janes(`"last_login": "infinity"`), user: oddColumns{"last_login": `'infinity'::timestamptz`}, fault: "last_login"},
+	{name: "time before year 1", json: janes(`"last_login": "-0044-03-15T10:00:00Z"`), user: oddColumns{"last_login": `'0044-03-15 10:00:00Z BC'::timestamptz`}, fault: "last_login"},
+	{name: "time of year 10000", json: janes(`"last_login": "10000-01-01T00:00:00Z"`), user: oddColumns{"last_login": `'10000-01-01 00:00:00Z'::timestamptz`}, fault: "last_login"},
+	{name: "time as text", json: janes(`"last_login": "yesterday"`), user: oddColumns{"last_login": `'yesterday'::text`}, fault: "last_login"},
+	// Characters.
+	{name: "role with a control character", json: janeAt(`"role": "ed\tnormal"`), assignment: oddColumns{"role": `E'ed\tnormal'`}, fault: "role"},
+	{name: "role with NUL", json: janeAt(`"role": "ed\u0000normal"`), fault: "role"},
+	{name: "level NUL", json: janesGroup(`, "access": {"level": "\u0000"}`), user: noDefault, assignment: access(`'{"level": "\u0000"}'::json`), fault: "access.level"},
+	{name: "username with a control character", json: janes(`"username": "a\u0085b"`), user: oddColumns{"username": `U&'a\0085b'`}, fault: "username"},
+	{name: "username with a zero-width joiner", json: janes(`"username": "a\u200db"`), user: oddColumns{"username": `U&'a\200db'`}, fault: "username"},
+	{name: "username with a filler", json: janes(`"username": "a\u3164"`), user: oddColumns{"username": `U&'a\3164'`}, fault: "username"},
+	{name: "username in parts", json: janes(`"username": "jose\u0301"`), user: oddColumns{"username": `U&'jose\0301'`}, want: janes(`"username": "jose\u0301"`)},
+	{name: "username too long", json: janes(`"username": "` + strings.Repeat("x", 1025) + `"`), user: oddColumns{"username": `repeat('x', 1025)`}, fault: "username"},
+	{name: "half a surrogate pair", json: janesGroup(`, "access": {"level": "\ud800"}`), user: noDefault, assignment: access(`'{"level": "\ud800"}'::json`), fault: "unreadable"},
+	{name: "no UTF-8", json: janes("\"name\": {\"given\": \"\xff\"}"), fault: "unreadable"},
+	// What only YAML can say.
+	{name: "YAML: null", yaml: janes(`status: ~`), fault: "status"},
+	{name: "YAML: nothing", yaml: janes(`status: `), fault: "status"},
+	{name: "YAML: yes", yaml: janesGroup(`, "access": {"areas": {users: yes}}`), fault: "access.areas.users"},
+	{name: "YAML: True", yaml: janesGroup(`, "access": {"areas": {users: True}}`), fault: "access.areas.users"},
+	{name: "YAML: anchor", yaml: janes(`"username": &a jane`), fault: "username"},
+	{name: "YAML: alias", yaml: janes(`"name": {"given": &a Jane, "family": *a}`), fault: "name"},
+	{name: "YAML: merge key", yaml: janes(`<<: {"status": "deactivated"}`), fault: "member's name"},
+	{name: "YAML: tag", yaml: janes(`"status": !!str active`), fault: "status"},
+	{name: "YAML: two names of one member", yaml: janes(`status: deactivated, "status": active`), fault: "status"},
+	{name: "YAML: time", yaml: janes(`last_login: 2024-05-01T10:00:00Z`), want: janes(`"last_login": "2024-05-01T10:00:00Z"`)},
+	{name: "YAML: time without a zone", yaml: janes(`last_login: 2024-05-01T10:00:00`), fault: "last_login"},
+	{name: "YAML: time with a blank", yaml: janes(`last_login: 2024-05-01 10:00:00`), fault: "last_login"},
+	{name: "YAML: date", yaml: janes(`last_login: 2024-05-01`), fault: "last_login"},
+	{name: "YAML: name a date", yaml: janes(`name: {"given": 2024-05-01}`), fault: "name.given"},
+	{name: "YAML: number", yaml: janes(`username: 007`), fault: "username"},
+}
+
+// TestOddRecords: what a record means is decided in one place, whatever it came from.
+func TestOddRecords(t *testing.T) {
+	server := servertest.StartPostgres(t)
+	url := server.Database()
+	conn := connected(t, url)
+	do(t, conn, PostgresSchema)
+	d := parsed(t, withUsers(``))
+	require.NoError(t, ImportPostgres(context.Background(), PostgresTarget{URL: url}, d, nil))
+	for _, c := range oddRecords {
+		t.Run(c.name, func(t *testing.T) {
+			want := c.want
+			if want == "" {
+				want = jane
+			}
+			verdict := func(source string, got *pdp.UserRecord, err error) {
+				t.Helper()
+				switch {
+				case c.fault == "unreadable", c.fault != "" && errors.Is(err, errCannotBeForged):
+					assert.Error(t, err, source)
+				case c.fault != "":
+					assert.ErrorContains(t, err, c.fault, source)
+				case assert.NoError(t, err, source):
+					all := parsed(t, withUsers(want)).users[0].Record()
+					assert.True(t, sameUser(inOrder(all), inOrder(*got)), "%s: want %+v, got %+v", source, all, got)
+				}
+			}
+			if c.json != "" {
+				got, err := inDocument(withUsers(c.json), JSON)
+				verdict("JSON", got, err)
+				got, err = overHTTP(t, c.json)
+				verdict("HTTP", got, err)
+				got, err = inRedis(c.json, d)
+				verdict("Redis", got, err)
+			}
+			if yaml := c.yaml + c.json; yaml != "" {
+				locations, err := json.Marshal(json.RawMessage("[" + tree + "]"))
+				require.NoError(t, err)
+				for _, layout := range []string{"locations: %s\nusers:\n- %s\n", "users: [%[2]s]\nlocations: %[1]s\n"} {
+					got, err := inDocument(fmt.Sprintf(layout, locations, yaml), YAML)
+					verdict("YAML", got, err)
+				}
+			}
+			if c.user != nil || c.assignment != nil {
+				do(t, conn, "DROP VIEW IF EXISTS people, roles")
+				for view, odd := range map[string]oddColumns{"users": c.user, "roles": c.assignment} {
+					row := maps.Clone(janeInColumns[view])
+					maps.Copy(row, odd)
+					var selected []string
+					for name, sql := range row {
+						selected = append(selected, sql+" AS "+name)
+					}
+					do(t, conn, "CREATE VIEW "+map[string]string{"users": "people", "roles": "roles"}[view]+" AS SELECT "+strings.Join(selected, ", "))
+				}
+				got, err := throughCache(t, postgresAt(t, PostgresConfig{URL: url, Tables: PostgresTables{Users: "people", Assignments: "roles"}}))
+				verdict("PostgreSQL", got, err)
+			}
+		})
+	}
+}
+
+func inDocument(document string, f Format) (*pdp.UserRecord, error) {
+	d, err := parse([]byte(document), f, words(), nil)
+	if err != nil {
+		return nil, err
+	}
+	rec := d.users[0].Record()
+	return &rec, nil
+}
+
+func overHTTP(t *testing.T, record string) (*pdp.UserRecord, error) {
+	a := newApplication(t, withUsers(``))
+	a.change(func(w http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path != "/users/by-id" {
+			return false
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write([]byte(`{"user": ` + record + `, "version": 1}`))
+		return true
+	})
+	return throughCache(t, a.origin(a.serve().URL, nil))
+}
+
+func throughCache(t *testing.T, o Origin) (*pdp.UserRecord, error) {
+	c, err := OpenCached(CachedConfig{Origin: struct{ Origin }{o}, Vocabulary: words(), FetchTimeout: patient, Logger: slog.New(slog.DiscardHandler)})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, c.Close()) }()
+	u, err := viewOf(t, c).User(context.Background(), "jane")
+	if err != nil {
+		return nil, err
+	}
+	require.NotNil(t, u)
+	rec := u.Record()
+	return &rec, nil
+}
+
+// inRedis writes a record as somebody would who forges one, and reads it as a sidecar does.
+func inRedis(record string, d *Directory) (*pdp.UserRecord, error) {
+	j := newJudge(words())
+	forged, err := forge(j.json([]byte(record)))
+	if err != nil {
+		return nil, err
+	}
+	u, shape, err := j.user(newBinaryTokens(forged))
+	if errors.Is(err, errTokens) { // it is dropped, and the origin is asked
+		err = errCannotBeForged
+	}
+	if err != nil {
+		return nil, err
+	}
+	var drafts []locationDraft
+	for _, l := range d.locations {
+		drafts = append(drafts, locationDraft{LocationRecord: l.Record()})
+	}
+	joined := &locationTree{Directory: d, drafts: map[string]*locationDraft{}}
+	for i := range drafts {
+		joined.drafts[drafts[i].ID] = &drafts[i]
+	}
+	user, err := j.join(u, shape, 1, func(location string) *locationTree {
+		if joined.drafts[location] == nil {
+			return nil
+		}
+		return joined
+	})
+	if err != nil {
+		return nil, err
+	}
+	// What a sidecar writes of it is read back as the same.
+	again, shape, err := j.user(newBinaryTokens(encodeUser(nil, u)))
+	if err != nil || shape.count > 0 || !sameUser(again.UserRecord, u.UserRecord) {
+		return nil, fmt.Errorf("%+v is read back as %+v: %w", u, again, err)
+	}
+	rec := user.Record()
+	return &rec, nil
+}
+
+// errCannotBeForged is for what the tokens of the shared tier cannot say, such as null and numbers.
+var errCannotBeForged = errors.New("the tokens of the shared tier cannot say it")
+
+// forge writes any JSON in the tokens of the shared tier.
+func forge(in tokenizer) ([]byte, error) {
+	e := factEncoder{seen: map[string]int{}}
+	for depth := 0; ; {
+		t, err := in.next()
+		if err != nil {
+			return nil, err
+		}
+		switch t.kind {
+		case kindObject, kindArray:
+			depth++
+			e.tag(map[kind]byte{kindObject: tagObject, kindArray: tagArray}[t.kind])
+		case kindEnd:
+			depth--
+			e.tag(tagEnd)
+		case kindBoolean:
+			e.tag(map[string]byte{"true": tagTrue, "false": tagFalse}[t.text])
+		case kindText:
+			e.text(t.text)
+		default:
+			return nil, errCannotBeForged
+		}
+		if depth == 0 {
+			return e.b, nil
+		}
+	}
+}
+
+// TestColumns: everything that a table lacks is told at once.
+func TestColumns(t *testing.T) {
+	server := servertest.StartPostgres(t)
+	url := server.Database()
+	conn := connected(t, url)
+	do(t, conn, PostgresSchema)
+	do(t, conn, `CREATE VIEW people AS SELECT id, username, family, true AS status, default_location, last_login::timestamp, title, version::text FROM users;
+		CREATE DOMAIN moment AS timestamptz; CREATE DOMAIN instant AS moment; CREATE DOMAIN word AS varchar(50);
+		CREATE VIEW sound AS SELECT 5 AS id, username::word, title, given, family::name, status, default_location, last_login::instant, version::numeric FROM users;
+		CREATE VIEW roles AS SELECT user_id, location, role, status, access::text, profession FROM assignments`)
+	o := postgresAt(t, PostgresConfig{URL: url, Tables: PostgresTables{Users: "people", Assignments: "public.roles", Locations: "places"}})
+	_, err := o.User(context.Background(), "jane")
+	require.ErrorContains(t, err, "the tables do not have the columns that are needed: people.given is missing; "+
+		"people.status is of type boolean: it must be text; "+
+		"people.last_login is of type timestamp without time zone: it must be a timestamptz, which has a zone; "+
+		"people.version is of type text: it must be a bigint; "+
+		"public.roles.registration_number is missing; public.roles.access is of type text: it must be a jsonb; "+
+		"there is no table or view places")
+	for _, ask := range []func() error{
+		func() error { return o.Check(context.Background()) },
+		func() error { _, err := o.Users(context.Background(), pdp.UserQuery{}); return err },
+		func() error { _, err := o.Locations(context.Background(), "", 1); return err },
+	} {
+		assert.ErrorContains(t, ask(), "people.given is missing")
+	}
+	require.NoError(t, postgresAt(t, PostgresConfig{URL: url, Tables: PostgresTables{Users: "sound"}}).Check(context.Background()))
+
+	// A column that loses its zone while it is read is a fault of the records.
+	do(t, conn, `INSERT INTO users (id, last_login) VALUES ('jane', '2024-05-01T10:00:00Z')`)
+	o = postgresAt(t, PostgresConfig{URL: url})
+	faults := func() []string {
+		sent, err := o.User(context.Background(), "jane")
+		require.NoError(t, err)
+		j := newJudge(words())
+		_, shape, err := j.user(j.json(sent.Record))
+		require.NoError(t, err)
+		return shape.All()
+	}
+	assert.Empty(t, faults())
+	do(t, conn, `DROP VIEW people, sound; DROP INDEX users_last_login_ascending, users_last_login_descending; ALTER TABLE users ALTER COLUMN last_login TYPE timestamp`)
+	assert.Equal(t, []string{`user "jane": last_login must be an RFC 3339 time`}, faults())
+}
+
+// TestListedTwice: a record that a source gives twice in one list is refused, as a single question refuses it.
+func TestListedTwice(t *testing.T) {
+	twice := func(path string) *Cached {
+		a := newApplication(t, withUsers(``))
+		a.change(func(w http.ResponseWriter, r *http.Request) bool {
+			if r.URL.Path != path {
+				return false
+			}
+			w.Header().Set("Content-Type", "application/json")
+			one := `{"user": {"id": "jane", "username": "jane"}, "version": 1}`
+			more := `, "more": false`
+			if path == "/users/by-username" {
+				more = ""
+			}
+			_, _ = w.Write([]byte(`{"users": [` + one + `, ` + one + `]` + more + `}`))
+			return true
+		})
+		server := httptest.NewServer(http.StripPrefix("/membership", a))
+		t.Cleanup(server.Close)
+		c, err := OpenCached(CachedConfig{Origin: a.origin(server.URL, nil), Vocabulary: words(), FetchTimeout: patient})
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, c.Close()) })
+		return c
+	}
+	_, err := viewOf(t, twice("/users")).Users(context.Background(), pdp.UserQuery{})
+	assert.Equal(t, pdp.Unavailable, pdp.KindOf(err))
+	assert.ErrorContains(t, err, `user "jane": the origin gave a record twice in one list`)
+	_, err = viewOf(t, twice("/users/by-username")).UserByUsername(context.Background(), "JANE")
+	assert.Equal(t, pdp.Unavailable, pdp.KindOf(err))
+	assert.ErrorContains(t, err, "twice in one list")
+}

@@ -19,6 +19,7 @@ type Limits struct {
 	Inflated   int64 // bytes of all files together; 0 means 64 MiB
 	Files      int   // 0 means 10,000
 	Table      int64 // bytes of one table or of the signatures; 0 means 16 MiB. Read, they take many times as much
+	Nodes      int   // values and names in all tables together; 0 means one for 256 bytes of Inflated
 }
 
 func (l Limits) orDefaults() Limits {
@@ -34,11 +35,18 @@ func (l Limits) orDefaults() Limits {
 	if l.Table <= 0 {
 		l.Table = 16 << 20
 	}
+	if l.Nodes <= 0 {
+		l.Nodes = int(l.Inflated / 256)
+	}
 	return l
 }
 
 // Archive is what a bundle holds, in memory: its files by name, sorted. Names are clean, relative and without "..".
-type Archive struct{ Files []File }
+type Archive struct {
+	Files []File
+	// NotLoaded are the names of files that look like policy or data and are neither. Of a directory, they are not in Files.
+	NotLoaded []string
+}
 
 // File is one file of a bundle.
 type File struct {
@@ -52,11 +60,26 @@ const maxName = 1024
 // ReadArchive reads a .tar.gz. What OPA passes over in silence is refused: links and devices, names that lead out of the
 // bundle or come twice, a stream that is cut off or goes on behind the archive's end. Errors are a [*Refusal].
 func ReadArchive(r io.Reader, limits Limits) (*Archive, error) {
-	limits = limits.orDefaults()
+	b := builder{limits: limits.orDefaults()}
+	err := eachFile(r, b.limits, func(name string, content io.Reader) error {
+		var data bytes.Buffer
+		if _, err := io.Copy(&data, content); err != nil {
+			return err
+		}
+		return b.add(name, data.Bytes())
+	})
+	if err != nil {
+		return nil, err
+	}
+	return b.archive()
+}
+
+// eachFile visits the files of a .tar.gz within the limits, and reads the stream to its end.
+func eachFile(r io.Reader, limits Limits, visit func(name string, content io.Reader) error) error {
 	compressed := &io.LimitedReader{R: r, N: limits.Compressed + 1}
 	unpacked, err := gzip.NewReader(compressed)
 	if err != nil {
-		return nil, refuse(Malformed, "it is no gzip archive: %w", err)
+		return refuse(Malformed, "it is no gzip archive: %w", err)
 	}
 	inflated := &io.LimitedReader{R: unpacked, N: limits.Inflated + maxOverhead(limits.Files)}
 	broken := func(err error) error {
@@ -65,44 +88,39 @@ func ReadArchive(r io.Reader, limits Limits) (*Archive, error) {
 		}
 		return unreadable(err)
 	}
-	rest := limits.Inflated
-	b := builder{limits: limits}
+	rest, entries := limits.Inflated, 0
 	for archive := tar.NewReader(inflated); ; {
 		header, err := archive.Next()
 		if err == io.EOF {
 			break
 		}
 		if err != nil {
-			return nil, broken(err)
+			return broken(err)
+		}
+		if entries++; entries > limits.Files {
+			return refuse(TooLarge, "it has more than %d entries", limits.Files)
 		}
 		switch header.Typeflag {
 		case tar.TypeDir, tar.TypeXGlobalHeader:
-			if b.entries++; b.entries > limits.Files {
-				return nil, refuse(TooLarge, "it has more than %d entries", limits.Files)
-			}
 			continue
 		case tar.TypeReg:
 		default:
-			return nil, refuse(Malformed, "%q is no file: a bundle has neither links nor devices", short(header.Name))
+			return refuse(Malformed, "%q is no file: a bundle has neither links nor devices", short(header.Name))
 		}
 		if rest -= header.Size; rest < 0 {
-			return nil, refuse(TooLarge, "its files are larger than %d bytes together", limits.Inflated)
+			return refuse(TooLarge, "its files are larger than %d bytes together", limits.Inflated)
 		}
-		var data bytes.Buffer
-		if _, err := io.Copy(&data, archive); err != nil {
-			return nil, broken(err)
-		}
-		if err := b.add(header.Name, data.Bytes()); err != nil {
-			return nil, err
+		if err := visit(header.Name, archive); err != nil {
+			return broken(err)
 		}
 	}
 	if err := nothingFollows(unpacked); err != nil {
-		return nil, broken(err)
+		return broken(err)
 	}
 	if compressed.N <= 0 {
-		return nil, refuse(TooLarge, "it is larger than %d bytes", limits.Compressed)
+		return refuse(TooLarge, "it is larger than %d bytes", limits.Compressed)
 	}
-	return b.archive()
+	return nil
 }
 
 // maxOverhead is what headers and padding of so many files may take.
@@ -137,9 +155,9 @@ func unreadable(err error) error {
 
 // builder collects the files of an archive.
 type builder struct {
-	limits  Limits
-	files   []File
-	entries int // files and whatever else the archive has
+	limits Limits
+	files  []File
+	passed []string // files that were passed over, and look as if they should not
 }
 
 func (b *builder) add(name string, data []byte) error {
@@ -147,7 +165,7 @@ func (b *builder) add(name string, data []byte) error {
 	if err != nil {
 		return err
 	}
-	if b.entries++; b.entries > b.limits.Files {
+	if len(b.files) >= b.limits.Files {
 		return refuse(TooLarge, "it has more than %d files", b.limits.Files)
 	}
 	b.files = append(b.files, File{clean, data})
@@ -161,7 +179,11 @@ func (b *builder) archive() (*Archive, error) {
 			return nil, refuse(Malformed, "%q is in it twice", short(b.files[i].Name))
 		}
 	}
-	return &Archive{b.files}, nil
+	a := &Archive{Files: b.files, NotLoaded: b.passed}
+	for _, f := range b.files {
+		a.NotLoaded = addNotLoaded(a.NotLoaded, f.Name)
+	}
+	return a, nil
 }
 
 // cleanName is the name of a file within the bundle. OPA's own tools write names with a slash before them.
@@ -211,6 +233,27 @@ func (a *Archive) Write(w io.Writer) error {
 		}
 	}
 	return errors.Join(archive.Close(), packed.Close())
+}
+
+// maxNotLoaded is how many files are named that are not loaded.
+const maxNotLoaded = 20
+
+// addNotLoaded adds a name that looks like one of policy or data and is none, such as tables.yaml or data.JSON: OPA loads
+// data.json, data.yaml, data.yml and *.rego alone. A folder of schemas is for the tools, as is what begins with a dot.
+func addNotLoaded(names []string, name string) []string {
+	base := strings.ToLower(path.Base(name))
+	looks := slices.Contains([]string{".json", ".yaml", ".yml", ".rego"}, path.Ext(base)) || base == manifestFile
+	loaded := isPolicy(name) || strings.HasSuffix(name, "_test.rego") || name == signaturesFile
+	if !looks || loaded || forTools(name) || len(names) >= maxNotLoaded {
+		return names
+	}
+	return append(names, name)
+}
+
+func forTools(name string) bool {
+	return slices.ContainsFunc(strings.Split(path.Dir(name), "/"), func(folder string) bool {
+		return folder == "schemas" || len(folder) > 1 && strings.HasPrefix(folder, ".")
+	})
 }
 
 // isPolicy names what counts in a bundle. Tests do not, nor does what OPA passes over.

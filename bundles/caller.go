@@ -61,7 +61,15 @@ func (c *caller) get(ctx context.Context, path string, headers map[string]string
 	if err := c.plugin.Prepare(r); err != nil {
 		return nil, c.hush(err)
 	}
+	plainly(r)
 	return c.client.Do(r)
+}
+
+// plainly asks for the file as it is, and for no copy that a cache takes to be good: it may have been cut off. It comes
+// after what signs a request, since proxies change these headers.
+func plainly(r *http.Request) {
+	r.Header.Set("Accept-Encoding", "identity")
+	r.Header.Set("Cache-Control", "no-cache")
 }
 
 // bounded follows a server that sends its callers on, but not without end.
@@ -83,7 +91,7 @@ func redirected(r *http.Request, via []*http.Request) error {
 		return bounded(via)
 	}
 	kept := http.Header{}
-	for _, name := range []string{"User-Agent", "Prefer", "If-None-Match"} {
+	for _, name := range []string{"User-Agent", "Prefer", "If-None-Match", "Accept-Encoding", "Cache-Control"} {
 		if value := r.Header.Get(name); value != "" {
 			kept.Set(name, value)
 		}

@@ -6,13 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path"
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/bundle"
 	"github.com/open-policy-agent/opa/v1/format"
-	"go.yaml.in/yaml/v3"
 )
 
 // DraftConfig says where a policy is written, and what is asked of it.
@@ -57,16 +55,16 @@ func isTest(name string) bool { return strings.HasSuffix(name, "_test.rego") }
 // tree, with slashes.
 func Counts(name string) bool { return isPolicy(name) || isTest(name) }
 
+// NotLoaded are the files that look like policy or data and are neither, by their names.
+func (d *Draft) NotLoaded() []string { return d.policy.NotLoaded }
+
 // Files is the number of files that the bundle takes over.
 func (d *Draft) Files() int { return len(d.policy.Files) }
 
 // Compile compiles strictly under our capabilities and the schema of the input: the policy first, as a server would,
 // then together with its tests. The error has every fault, a line each.
 func (d *Draft) Compile(ctx context.Context) error {
-	if _, err := open(ctx, Config{Archive: d.policy, Entrypoint: d.entrypoint, Schema: d.schema}); err != nil {
-		return err
-	}
-	if err := checkNames(d.policy.Files); err != nil {
+	if _, _, err := open(ctx, Config{Archive: d.policy, Entrypoint: d.entrypoint, Schema: d.schema}); err != nil {
 		return err
 	}
 	r := &Revision{Entrypoint: d.entrypoint}
@@ -85,21 +83,6 @@ func (d *Draft) Compile(ctx context.Context) error {
 	}
 	d.content, d.modules = content, whole.Modules
 	return nil
-}
-
-// checkNames refuses tables that have a name twice: OPA takes the last one, and people read the first.
-func checkNames(files []File) error {
-	var wrong []error
-	for _, f := range files {
-		if !bundle.IsYAMLDataFile(f.Name) && path.Base(f.Name) != "data.json" {
-			continue
-		}
-		var value any
-		if err := yaml.Unmarshal(f.Data, &value); err != nil { // JSON is YAML, too
-			wrong = append(wrong, fmt.Errorf("%s: %s", f.Name, strings.TrimPrefix(err.Error(), "yaml: ")))
-		}
-	}
-	return errors.Join(wrong...)
 }
 
 // parseModules parses what the bundle's reader leaves out, the way that it reads the rest.

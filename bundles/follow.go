@@ -38,12 +38,14 @@ type Follower struct {
 
 	// What follows belongs to the one goroutine that attempts.
 	keep     *keeper
-	seen     string    // the state of the source that was judged last
+	seen     seen      // the state of the source that was judged last
 	good     bool      // whether that is the active revision
+	keys     string    // the fingerprint of what it was verified by
 	failures int       // in a row
 	keptTold string    // why the bundle on disk is not used, as it was last told
 	gaveBack time.Time // when memory was last given back
 	stale    bool      // as it was last told
+	late     compiling
 
 	mu        sync.Mutex // guards the rest
 	status    Status
@@ -115,7 +117,7 @@ func (f *Follower) run(ctx context.Context) {
 			case <-f.renew:
 			}
 		}
-		if err := f.attempt(ctx); err != nil && f.active() == nil && ctx.Err() == nil {
+		if _ = f.attempt(ctx); f.active() == nil && ctx.Err() == nil { // its error is logged
 			f.loadKept(ctx) // what spoke against it may have been mended
 		}
 		f.tellStale()
@@ -149,15 +151,16 @@ func (f *Follower) Close() {
 // attempt asks the source once, and takes what it has if it is new and good.
 func (f *Follower) attempt(ctx context.Context) error {
 	began := time.Now()
+	verification := f.cfg.Origin.verification
+	if keys := verification.fingerprint(); keys != f.keys { // what was said of a bundle was said by other keys
+		f.seen, f.good, f.keys = seen{}, false, keys
+	}
 	found, err := f.source.fetch(ctx, f.seen)
-	if err == nil && found.archive == nil {
-		if found.tag != "" {
-			f.seen = found.tag
-		}
-		f.unchanged(began)
+	if err == nil && found.nothing() {
+		f.unchanged(found.tag, began)
 		return nil
 	}
-	if found.archive != nil || found.raw != nil {
+	if !found.nothing() {
 		defer f.giveBack()
 	}
 	if err == nil {
@@ -167,14 +170,14 @@ func (f *Follower) attempt(ctx context.Context) error {
 	case err == nil:
 	case errors.Is(ctx.Err(), context.Canceled):
 		return err // told to stop, not failed
-	case ctx.Err() != nil && found.archive != nil: // no word on the bundle
+	case ctx.Err() != nil && !found.nothing(): // no word on the bundle
 		err = unreached(errors.New("it could not be judged in the time that the start waits"))
 	}
 	if err != nil {
 		f.refused(found, refusalOf(err, Unreached), began)
 		return err
 	}
-	f.seen, f.good, f.failures = found.tag, true, 0
+	f.seen, f.good, f.failures = seen{found.tag, true}, true, 0
 	return nil
 }
 
@@ -189,7 +192,7 @@ func (f *Follower) giveBack() {
 
 // take makes what was found active, or says why not.
 func (f *Follower) take(ctx context.Context, found fetched, began time.Time) error {
-	r, err := f.open(ctx, found.archive)
+	r, err := f.open(ctx, found)
 	if err != nil {
 		return err
 	}
@@ -203,7 +206,9 @@ func (f *Follower) take(ctx context.Context, found fetched, began time.Time) err
 	}
 	activate, err := f.gate(ctx, r)
 	if err != nil {
-		return err
+		refusal := refusalOf(err, Vetoed)
+		refusal.Proven = r.Verified
+		return refusal
 	}
 	if err := f.keep.keep(r, found, r.Source); err != nil {
 		return &Refusal{Reason: NotKept, Passing: true, Err: err}
@@ -232,17 +237,26 @@ func (f *Follower) gate(ctx context.Context, r *Revision) (activate func(), err 
 	return activate, nil
 }
 
+// maxLate is how many bundles may be compiled beyond the time that judging may take.
+const maxLate = 4
+
 // open verifies and compiles a bundle, for as long as judging may take. A compiler cannot be told to stop: one that is
-// given up ends by itself, and what it gives is thrown away.
-func (f *Follower) open(ctx context.Context, a *Archive) (r *Revision, err error) {
-	seen := keeper{state: f.keep.state}
+// given up ends by itself, and what it gives is thrown away. Until then the same bundle is not given to another one.
+func (f *Follower) open(ctx context.Context, found fetched) (r *Revision, err error) {
+	kept := keeper{state: f.keep.state}
 	cfg := Config{
-		Archive: a, Source: f.source.String(), Entrypoint: f.cfg.Entrypoint, Schema: f.cfg.Schema,
-		Verification: f.cfg.Origin.verification, Limits: f.cfg.Origin.limits, admits: seen.admits,
+		Archive: found.archive, raw: found.raw, Source: f.source.String(), Entrypoint: f.cfg.Entrypoint, Schema: f.cfg.Schema,
+		Verification: f.cfg.Origin.verification, Limits: f.cfg.Origin.limits, admits: kept.admits,
+	}
+	sum := found.digest()
+	late := &Refusal{Reason: Compile, Passing: true, Err: fmt.Errorf("policies %s: it does not compile within %s", cfg.Source, f.cfg.Origin.judging)}
+	if !f.late.begin(sum) {
+		return nil, late
 	}
 	done := make(chan func(), 1)
 	go func() {
 		opened, fault := f.cfg.open(ctx, cfg)
+		f.late.end(sum)
 		done <- func() { r, err = opened, fault }
 	}()
 	select {
@@ -252,8 +266,34 @@ func (f *Follower) open(ctx context.Context, a *Archive) (r *Revision, err error
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	case <-time.After(f.cfg.Origin.judging):
-		return nil, refuse(Compile, "policies %s: it does not compile within %s", cfg.Source, f.cfg.Origin.judging)
+		return nil, late
 	}
+}
+
+// compiling are the bundles that are being compiled, by their digests.
+type compiling struct {
+	mu  sync.Mutex
+	all map[string]bool
+}
+
+// begin says no where this bundle is being compiled already, or too many are.
+func (c *compiling) begin(sum string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.all[sum] || len(c.all) >= maxLate {
+		return false
+	}
+	if c.all == nil {
+		c.all = map[string]bool{}
+	}
+	c.all[sum] = true
+	return true
+}
+
+func (c *compiling) end(sum string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.all, sum)
 }
 
 // loadKept activates the last good bundle of this origin, judged anew as if it had just come.
@@ -262,13 +302,13 @@ func (f *Follower) loadKept(ctx context.Context) {
 	if record.Source != f.source.String() {
 		return
 	}
-	archive, err := f.keep.archive(f.cfg.Origin.limits)
-	if archive == nil && err == nil {
+	raw, err := f.keep.archive(f.cfg.Origin.limits)
+	if raw == nil && err == nil {
 		return
 	}
 	var r *Revision
 	if err == nil {
-		r, err = f.open(ctx, archive)
+		r, err = f.open(ctx, fetched{raw: raw})
 	}
 	var activate func()
 	if err == nil {
@@ -286,7 +326,7 @@ func (f *Follower) loadKept(ctx context.Context) {
 	}
 	confirmed := record.Confirmed
 	if r.ID == record.ID {
-		f.seen, f.good = record.Tag, true
+		f.seen, f.good, f.keys = seen{record.Tag, true}, true, f.cfg.Origin.verification.fingerprint()
 	}
 	activate()
 	if now := time.Now(); confirmed.After(now) {

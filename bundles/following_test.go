@@ -143,7 +143,8 @@ type server struct {
 	answer   http.HandlerFunc // instead, where there is one
 	plain    bool             // without ETag
 	requests atomic.Int32
-	sent     atomic.Int32 // bundles
+	sent     atomic.Int32                // bundles
+	asked    atomic.Pointer[http.Header] // by the last request
 }
 
 func serve(t *testing.T, body []byte) *server {
@@ -158,14 +159,12 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request) {
 	body, answer, plain := s.body, s.answer, s.plain
 	s.mu.Unlock()
 	s.requests.Add(1)
+	s.asked.Store(&r.Header)
 	if answer != nil {
 		answer(w, r)
 		return
 	}
-	etag := fmt.Sprintf(`"%x"`, len(body))
-	if len(body) > 64 {
-		etag = fmt.Sprintf(`"%x"`, body[len(body)-24:])
-	}
+	etag := etagOf(body)
 	if !plain {
 		w.Header().Set("ETag", etag)
 		if r.Header.Get("If-None-Match") == etag {
@@ -175,6 +174,13 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	s.sent.Add(1)
 	_, _ = w.Write(body)
+}
+
+func etagOf(body []byte) string {
+	if len(body) > 64 {
+		return fmt.Sprintf(`"%x"`, body[len(body)-24:])
+	}
+	return fmt.Sprintf(`"%x"`, len(body))
 }
 
 func (s *server) set(body []byte) { s.change(func() { s.body, s.answer = body, nil }) }

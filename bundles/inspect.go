@@ -41,19 +41,25 @@ type FileEntry struct {
 
 // Archive gets the bundle once, verified where there are keys, and judged no further. Its error is a [*Refusal].
 func (f *Following) Archive(ctx context.Context) (*Archive, error) {
-	found, err := f.source.fetch(ctx, "")
-	if err == nil {
-		err = checkContent(found.archive, f.limits)
-	}
-	if err == nil {
-		_, err = f.verification.verify(found.archive)
-	}
+	in, err := f.admit(ctx)
 	if err != nil {
 		refusal := refusalOf(err, Unreached)
 		refusal.Err = fmt.Errorf("%s: %w", f.source, err)
 		return nil, refusal
 	}
-	return found.archive, nil
+	return in.archive, nil
+}
+
+func (f *Following) admit(ctx context.Context) (admitted, error) {
+	found, err := f.source.fetch(ctx, seen{})
+	if err != nil {
+		return admitted{}, err
+	}
+	in, err := Config{Archive: found.archive, raw: found.raw, Verification: f.verification, Limits: f.limits}.admit()
+	if err == nil {
+		err = checkContent(in.archive)
+	}
+	return in, err
 }
 
 // Inspect says what the bundle has in it. With keys it is verified first. Its error is a [*Refusal].

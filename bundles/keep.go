@@ -91,19 +91,16 @@ func (k *keeper) close() {
 	}
 }
 
-// archive reads the last good bundle; nil where there is none.
-func (k *keeper) archive(limits Limits) (*Archive, error) {
+// archive reads the last good bundle as it came; nil where there is none.
+func (k *keeper) archive(limits Limits) ([]byte, error) {
 	if k.dir == "" {
 		return nil, nil
 	}
 	raw, err := ReadFile(filepath.Join(k.dir, keptArchive), limits)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
-	case err != nil:
-		return nil, err
 	}
-	return ReadArchive(bytes.NewReader(raw), limits)
+	return raw, err
 }
 
 // admits refuses a release that is older than one that was active, and another one under the same number.

@@ -149,7 +149,7 @@ func TestAPathMustBeGoodAtOnce(t *testing.T) {
 // TestHalfOfAReleaseIsNone: what is written while it is read is read again once it rests; what never rests is told.
 func TestHalfOfAReleaseIsNone(t *testing.T) {
 	t.Parallel()
-	long := signed(release(1).with(parts{"notes.md": noise(2 << 20)})).packed() // so that it takes some time to read
+	long := signed(release(1).with(parts{"notes.md": noise(7 << 20)})).packed() // so that it takes some time to read
 	path := written(t, "bundle.tar.gz", long)
 	f := follow(t, origin(t, map[string]any{"path": path, "key_file": keyFile(t, ours)}))
 	stop, stopped := make(chan struct{}), make(chan struct{})

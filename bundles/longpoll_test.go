@@ -35,6 +35,10 @@ func (h *holding) serve(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/vnd.openpolicyagent.bundles")
 	switch {
 	case h.again.Load() || r.Header.Get("If-None-Match") == "":
+		select {
+		case h.last = <-h.bundles:
+		default:
+		}
 	case h.eager.Load():
 		w.WriteHeader(http.StatusNotModified)
 		return

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/go-json-experiment/json/jsontext"
 	"github.com/open-policy-agent/opa/v1/bundle"
 )
 
@@ -23,30 +22,30 @@ const maxSequence = 1<<53 - 1
 // sequenceKey is the member of the manifest's metadata that orders releases.
 const sequenceKey = "sequence"
 
-// checkContent refuses the kinds of bundle that OPA takes and we do not, and a manifest that can be read in two ways.
-func checkContent(a *Archive, limits Limits) error {
-	limits = limits.orDefaults()
+// checkSizes refuses tables whose reading would take too much. It looks at nothing but names and sizes.
+func checkSizes(a *Archive, limits Limits) error {
 	for _, f := range a.Files {
 		if structured(f.Name) && int64(len(f.Data)) > limits.Table {
-			return refuse(TooLarge, "%s is larger than %d bytes: divide it among several folders", f.Name, limits.Table)
-		}
-		switch base := path.Base(f.Name); {
-		case base == "patch.json":
-			return refuse(Malformed, "it is a delta (%s), which cannot be signed: release the whole bundle", f.Name)
-		case base == "policy.wasm" || base == "plan.json" || base == "plan.pb":
-			return refuse(Malformed, "it has compiled rules (%s), which nobody can read: build it with the target rego", f.Name)
-		case strings.HasSuffix(base, ".manifest.pb"):
-			return refuse(Malformed, "its manifest is in protobuf (%s): build it with one in JSON", f.Name)
-		case strings.HasSuffix(base, manifestFile) && f.Name != manifestFile:
-			return refuse(Malformed, "its manifest is not at its top (%s)", f.Name)
-		case base == signaturesFile && f.Name != signaturesFile:
-			return refuse(Malformed, "its signatures are not at its top (%s)", f.Name)
+			return refuse(TooLarge, "%q is larger than %d bytes: divide it among several folders", short(f.Name), limits.Table)
 		}
 	}
-	for _, name := range []string{manifestFile, signaturesFile} {
-		// A name that comes twice would be one value to the signature and could be another to the reader.
-		if data := a.Find(name); data != nil && !jsontext.Value(data).IsValid() {
-			return refuse(Malformed, "its %s is no JSON, or has a name twice", name)
+	return nil
+}
+
+// checkContent refuses the kinds of bundle that OPA takes and we do not.
+func checkContent(a *Archive) error {
+	for _, f := range a.Files {
+		switch base := path.Base(f.Name); {
+		case base == "patch.json":
+			return refuse(Malformed, "it is a delta (%q), which cannot be signed: release the whole bundle", short(f.Name))
+		case base == "policy.wasm" || base == "plan.json" || base == "plan.pb":
+			return refuse(Malformed, "it has compiled rules (%q), which nobody can read: build it with the target rego", short(f.Name))
+		case strings.HasSuffix(base, ".manifest.pb"):
+			return refuse(Malformed, "its manifest is in protobuf (%q): build it with one in JSON", short(f.Name))
+		case strings.HasSuffix(base, manifestFile) && f.Name != manifestFile:
+			return refuse(Malformed, "its manifest is not at its top (%q)", short(f.Name))
+		case base == signaturesFile && f.Name != signaturesFile:
+			return refuse(Malformed, "its signatures are not at its top (%q)", short(f.Name))
 		}
 	}
 	return nil

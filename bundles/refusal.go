@@ -32,7 +32,10 @@ type Refusal struct {
 	Reason Reason
 	// Passing says that the bundle itself is not at fault, so that it is tried again.
 	Passing bool
-	Err     error
+	// Proven says that a valid signature was found before the fault: it is the bundle that was released which is refused,
+	// and not what became of it on the way.
+	Proven bool
+	Err    error
 }
 
 func (r *Refusal) Error() string { return r.Err.Error() }
@@ -50,7 +53,7 @@ func Refuse(reason Reason, err error) error { return &Refusal{Reason: reason, Er
 // refusalOf gives an error its reason, otherwise where it has none.
 func refusalOf(err error, otherwise Reason) *Refusal {
 	if r, ok := errors.AsType[*Refusal](err); ok {
-		return &Refusal{Reason: r.Reason, Passing: r.Passing, Err: err}
+		return &Refusal{Reason: r.Reason, Passing: r.Passing, Proven: r.Proven, Err: err}
 	}
 	return &Refusal{Reason: otherwise, Err: err}
 }

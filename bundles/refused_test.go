@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -197,6 +198,9 @@ func headerSum(block []byte) (sum int) {
 // packedLimit is size_limit_bytes in the tests.
 const packedLimit = 64 << 10
 
+// altered are those of the foreign ones whose bytes need not be what was signed: a signature is over what they say.
+var altered = []string{"a manifest that is no JSON", "tables that are no JSON", "a sequence beyond numbers"}
+
 // TestABadBundleChangesNothing: whatever comes after a good release and must not be, the release goes on deciding; the
 // refusal has its reason, is counted and is logged once.
 func TestABadBundleChangesNothing(t *testing.T) {
@@ -221,7 +225,11 @@ func TestABadBundleChangesNothing(t *testing.T) {
 				s.again(t, 2)
 				require.Equal(t, before+1, f.Status().Refused[bad.reason], bad.name)
 				require.Equal(t, logged+1, f.log.count("policy refused"), bad.name)
-				require.Equal(t, sent, s.sent.Load(), "%s: it is fetched again", bad.name)
+				if group == "foreign" && !slices.Contains(altered, bad.name) {
+					require.Equal(t, sent, s.sent.Load(), "%s: it is fetched again", bad.name)
+				} else {
+					require.Greater(t, s.sent.Load(), sent, "%s: it may have been spoilt on the way, and is fetched again", bad.name)
+				}
 				require.Equal(t, judged, f.judged.Load(), "%s: it is judged again", bad.name)
 				require.Same(t, first, f.Status().Active, bad.name)
 				require.EqualValues(t, 1, f.Status().Activations, bad.name)

@@ -31,22 +31,22 @@ const maxJudging = 2 * time.Minute
 // Open gets and opens the bundle once, without following it, and judges it as a follower would. Nothing is written, also
 // not to the state directory. Its error is a [*Refusal].
 func (f *Following) Open(ctx context.Context, entrypoint string, schema []byte) (*Revision, error) {
-	var seen keeper
+	var kept keeper
 	if f.stateDir != "" {
 		var err error
-		if seen.state, err = readRecord(f.stateDir); err != nil {
+		if kept.state, err = readRecord(f.stateDir); err != nil {
 			return nil, unreached(err)
 		}
 	}
-	found, err := f.source.fetch(ctx, "")
+	found, err := f.source.fetch(ctx, seen{})
 	if err != nil {
 		refusal := refusalOf(err, Unreached)
 		refusal.Err = fmt.Errorf("policies %s: %w", f.source, err)
 		return nil, refusal
 	}
 	return Open(ctx, Config{
-		Archive: found.archive, Source: f.source.String(), Entrypoint: entrypoint, Schema: schema, Verification: f.verification,
-		Limits: f.limits, admits: seen.admits,
+		Archive: found.archive, raw: found.raw, Source: f.source.String(), Entrypoint: entrypoint, Schema: schema, Verification: f.verification,
+		Limits: f.limits, admits: kept.admits,
 	})
 }
 

@@ -37,6 +37,8 @@ type Config struct {
 	admits func(*Revision) error
 	// Limits bound the tree and its tables; an archive was bounded when it was read, and its tables are now.
 	Limits Limits
+	// raw is the archive as it came, instead of the others.
+	raw []byte
 }
 
 // Revision is one compiled policy: immutable and safe for concurrent use.
@@ -49,6 +51,7 @@ type Revision struct {
 	Source     string
 	Entrypoint string
 	Golden     []byte    // the golden decisions that it brings, as JSON; nil where there are none
+	NotLoaded  []string  // files that look like policy or data and are neither, by their names
 	Opened     time.Time // when it was compiled
 
 	compiler *ast.Compiler
@@ -58,67 +61,85 @@ type Revision struct {
 
 // Open verifies, reads and compiles policy under capabilities that offer no I/O, no clock and no randomness. Its error is
 // a [*Refusal] that says in a word what is wrong, and in a sentence where: compile errors name file and line.
-func Open(ctx context.Context, cfg Config) (r *Revision, err error) {
-	defer func() {
-		if cause := recover(); cause != nil { // a parser or compiler that a bundle brings down is no reason to stop deciding
-			r, err = nil, refuse(Malformed, "policies %s: it cannot be compiled: %v", cfg.Source, cause)
-		}
-	}()
-	if r, err = open(ctx, cfg); err != nil {
+func Open(ctx context.Context, cfg Config) (*Revision, error) {
+	r, proven, err := open(ctx, cfg)
+	if err != nil {
 		refusal := refusalOf(err, Malformed)
-		refusal.Err = fmt.Errorf("policies %s: %w", cfg.Source, err)
+		refusal.Proven, refusal.Err = proven, fmt.Errorf("policies %s: %w", cfg.Source, err)
 		return nil, refusal
 	}
 	return r, nil
 }
 
+// open says besides whether there was a valid signature, whatever came of it.
+func open(ctx context.Context, cfg Config) (r *Revision, proven bool, err error) {
+	defer func() {
+		if cause := recover(); cause != nil { // a parser or compiler that a bundle brings down is no reason to stop deciding
+			r, err = nil, refuse(Malformed, "it cannot be compiled: %q", short(fmt.Sprint(cause)))
+		}
+	}()
+	r = &Revision{Source: cfg.Source, Entrypoint: strings.Trim(cfg.Entrypoint, "/"), Opened: time.Now()}
+	if !entrypointForm.MatchString(r.Entrypoint) {
+		return nil, false, refuse(Entrypoint, "%q is no path of a rule: name it below data, with slashes, such as authz/decision", short(r.Entrypoint))
+	}
+	in, err := cfg.admit()
+	if err != nil {
+		return nil, false, err
+	}
+	r.SignedBy, r.Verified, proven = in.keyID, in.verified, in.verified
+	r.NotLoaded = in.archive.NotLoaded
+	return r, proven, r.build(ctx, in.archive, cfg)
+}
+
+// admit reads the policy from where it is, and verifies it.
+func (cfg Config) admit() (admitted, error) {
+	v := cfg.Verification
+	if v == nil {
+		v = &Verification{}
+	}
+	switch {
+	case cfg.raw != nil:
+		return v.admit(cfg.raw, cfg.Limits)
+	case cfg.Archive != nil:
+		return v.admitArchive(cfg.Archive, cfg.Limits)
+	}
+	a, err := ReadTree(cfg.Files, cfg.Limits)
+	if err != nil {
+		return admitted{}, err
+	}
+	return v.admitArchive(a, cfg.Limits)
+}
+
 // entrypointForm keeps to one spelling of a path, since rules beside the entrypoint are found by it.
 var entrypointForm = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*$`)
 
-func open(ctx context.Context, cfg Config) (*Revision, error) {
-	a := cfg.Archive
-	if a == nil {
-		var err error
-		if a, err = ReadTree(cfg.Files, cfg.Limits); err != nil {
-			return nil, err
-		}
-	}
-	r := &Revision{Source: cfg.Source, Entrypoint: strings.Trim(cfg.Entrypoint, "/"), Opened: time.Now()}
-	if !entrypointForm.MatchString(r.Entrypoint) {
-		return nil, refuse(Entrypoint, "%q is no path of a rule: name it below data, with slashes, such as authz/decision", short(r.Entrypoint))
-	}
-	if err := checkContent(a, cfg.Limits); err != nil {
-		return nil, err
-	}
-	if v := cfg.Verification; v != nil {
-		var err error
-		if r.SignedBy, err = v.verify(a); err != nil {
-			return nil, err
-		}
-		r.Verified = !v.empty() && a.Find(signaturesFile) != nil
+// build compiles what was admitted.
+func (r *Revision) build(ctx context.Context, a *Archive, cfg Config) error {
+	if err := checkContent(a); err != nil {
+		return err
 	}
 	content, err := r.parse(a)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := checkRoots(content.Manifest, r.Entrypoint); err != nil {
-		return nil, err
+		return err
 	}
 	if cfg.admits != nil {
 		if err := cfg.admits(r); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if r.Golden, err = takeGolden(content.Data); err != nil {
-		return nil, err
+		return err
 	}
 	if err := r.compile(ctx, content, cfg.Schema); err != nil {
-		return nil, refuse(Compile, "%w", err)
+		return refuse(Compile, "%w", err)
 	}
 	if !r.isRule(r.Entrypoint) {
-		return nil, refuse(Entrypoint, "there is no rule %s to decide by: name the one that is (--decision)", r.dataPath(r.Entrypoint))
+		return refuse(Entrypoint, "there is no rule %s to decide by: name the one that is (--decision)", r.dataPath(r.Entrypoint))
 	}
-	return r, nil
+	return nil
 }
 
 func (r *Revision) compile(ctx context.Context, content bundle.Bundle, schema []byte) error {

@@ -110,7 +110,10 @@ func parsePrivate(block *pem.Block) (any, error) {
 // Sign gives the archive with a signature over every file of it; an earlier one is replaced. By RSA (RS256, RS384, RS512)
 // the same archive gives the same signature; the others draw random numbers.
 func (k *SigningKey) Sign(a *Archive) (*Archive, error) {
-	if err := checkContent(a, Limits{}); err != nil {
+	if err := checkContent(a); err != nil {
+		return nil, err
+	}
+	if _, err := new(Verification).admitArchive(a, Limits{}); err != nil {
 		return nil, err
 	}
 	files := slices.DeleteFunc(slices.Clone(a.Files), func(f File) bool { return f.Name == signaturesFile })
@@ -139,7 +142,7 @@ func (k *SigningKey) Sign(a *Archive) (*Archive, error) {
 		return nil, err
 	}
 	itself := Verification{Public: []PublicKey{k.public}, Required: true}
-	if _, err := itself.verify(signed); err != nil {
+	if _, err := itself.admitArchive(signed, Limits{}); err != nil {
 		return nil, fmt.Errorf("the signature was made and does not hold: %w", err)
 	}
 	return signed, nil

@@ -9,9 +9,9 @@ import (
 
 // source is where bundles come from. One goroutine at a time calls it.
 type source interface {
-	// fetch gives what is there now, unless that is what seen names: then archive is nil. It fails with a [*Refusal]:
-	// [Unreached] where nothing can be had, another reason where what is there cannot be a bundle.
-	fetch(ctx context.Context, seen string) (fetched, error)
+	// fetch gives what is there now, unless that is what was seen: then there is nothing but a tag. It fails with a
+	// [*Refusal]: [Unreached] where nothing can be had, another reason where what is there cannot be a bundle.
+	fetch(ctx context.Context, before seen) (fetched, error)
 	// pause is how long to wait before the next fetch. failures counts those that failed in a row; news says that the last
 	// one brought what is active now.
 	pause(failures int, news bool) time.Duration
@@ -23,12 +23,23 @@ type source interface {
 	String() string
 }
 
-// fetched is what a source has.
+// seen is the state of a source that was judged last.
+type seen struct {
+	tag string
+	// proven says that what had this tag bore a valid signature, or is active. Only then may a source be asked whether it
+	// has changed: a proxy may have spoilt anything else, and would say for ever that it has not.
+	proven bool
+}
+
+// fetched is what a source has: an archive as it came, or a directory that has been read. Neither says that it is what
+// was seen.
 type fetched struct {
 	tag     string // names this state of the source
+	raw     []byte
 	archive *Archive
-	raw     []byte // the archive as it came; nil where it is a directory
 }
+
+func (f fetched) nothing() bool { return f.raw == nil && f.archive == nil }
 
 // digest is a tag for what has none.
 func digest(data []byte) string {

@@ -1,7 +1,6 @@
 package bundles
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -64,7 +63,7 @@ func (s *httpSource) pause(failures int, news bool) time.Duration {
 	return s.polling.pause()
 }
 
-func (s *httpSource) fetch(ctx context.Context, seen string) (f fetched, err error) {
+func (s *httpSource) fetch(ctx context.Context, before seen) (f fetched, err error) {
 	prefer, limit := "modes=snapshot", s.polling.Timeout
 	if s.polling.Long > 0 {
 		prefer += ";wait=" + strconv.FormatInt(int64(s.polling.Long/time.Second), 10)
@@ -72,7 +71,10 @@ func (s *httpSource) fetch(ctx context.Context, seen string) (f fetched, err err
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	etag, _ := tagged(seen)
+	etag, sum := tagged(before.tag)
+	if !before.proven {
+		etag = ""
+	}
 	began := time.Now()
 	response, err := s.server.get(ctx, s.resource, map[string]string{"Prefer": prefer, "If-None-Match": etag})
 	if err != nil {
@@ -88,10 +90,13 @@ func (s *httpSource) fetch(ctx context.Context, seen string) (f fetched, err err
 		if etag == "" {
 			return f, unreached(errors.New("the server answered 304 Not Modified, and nobody had asked whether it is"))
 		}
+		if of := response.Header.Get("ETag"); of != "" && opaque(of) != opaque(etag) {
+			return s.fetch(ctx, seen{tag: before.tag}) // of another state than the one that it was asked about
+		}
 		if time.Since(began) >= min(time.Second, s.polling.Long/2) {
 			s.eager = 0
 		}
-		return fetched{tag: seen}, nil
+		return fetched{tag: before.tag}, nil
 	case http.StatusOK:
 	default:
 		return f, unreached(fmt.Errorf("the server answered %d %s", response.StatusCode, http.StatusText(response.StatusCode)))
@@ -101,18 +106,24 @@ func (s *httpSource) fetch(ctx context.Context, seen string) (f fetched, err err
 		etag = ""
 	}
 	data, err := readBounded(response.Body, s.limits.Compressed)
+	if err == nil {
+		data, err = decoded(data, response.Header.Values("Content-Encoding"), s.limits.Compressed)
+	}
+	if data != nil { // also of what is too large: the rest of it would make no difference
+		f.tag = tag(etag, digest(data))
+		if sum == digest(data) {
+			return fetched{tag: f.tag}, nil // the same again
+		}
+	}
 	if err != nil {
-		f.tag = tag(etag, "unread") // what is too large is not sent again just to be refused again
 		return f, err
 	}
-	f.tag = tag(etag, digest(data))
-	if _, sum := tagged(seen); sum == digest(data) {
-		return fetched{tag: f.tag}, nil // the same again, from a server that does not compare
-	}
 	f.raw = data
-	f.archive, err = ReadArchive(bytes.NewReader(data), s.limits)
-	return f, err
+	return f, nil
 }
+
+// opaque is what an ETag names: a weak one is good enough to know that nothing has changed.
+func opaque(etag string) string { return strings.TrimPrefix(etag, "W/") }
 
 // tag joins what a server and what we call a state of the source.
 func tag(etag, sum string) string { return sum + " " + etag }

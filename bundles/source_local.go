@@ -1,7 +1,6 @@
 package bundles
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -24,6 +23,9 @@ type localSource struct {
 	limits Limits
 	every  time.Duration
 	settle time.Duration // how long a changed source must look the same before it is read
+
+	reads int       // of what looks the same, in a row
+	due   time.Time // when it is read once more
 }
 
 func newLocalSource(path string, limits Limits) *localSource {
@@ -42,26 +44,24 @@ func (s *localSource) pause(failures int, _ bool) time.Duration {
 	return s.every
 }
 
-func (s *localSource) fetch(ctx context.Context, seen string) (fetched, error) {
+func (s *localSource) fetch(ctx context.Context, before seen) (fetched, error) {
+	last := lookOf(before.tag)
 	for range maxLooks {
 		look, fresh, err := s.look()
 		if err != nil {
 			return fetched{}, unreached(err)
 		}
-		if look == seen {
-			return fetched{tag: look}, nil
+		if look == last.state && !last.fresh && (before.proven || time.Now().Before(s.due)) {
+			return fetched{tag: before.tag}, nil
 		}
 		f, err := s.read()
 		// What changed meanwhile is read again once it rests: half of a release is none.
 		if again, _, lookErr := s.look(); lookErr == nil && again == look {
-			f.tag = look
-			if sum := f.digest(); sum != "" {
-				if _, before, _ := strings.Cut(seen, freshly); before == sum {
-					f, err = fetched{}, nil // the same again
-				}
-				if f.tag = look; fresh {
-					f.tag += freshly + sum
-				}
+			sum := f.digest()
+			f.tag = localTag{look, fresh, sum}.String()
+			s.readAgain(look == last.state)
+			if sum != "" && sum == last.sum {
+				return fetched{tag: f.tag}, nil // the same again
 			}
 			return f, err
 		}
@@ -74,9 +74,33 @@ func (s *localSource) fetch(ctx context.Context, seen string) (fetched, error) {
 	return fetched{}, unreached(errors.New("it does not come to rest: replace it by a rename"))
 }
 
-// freshly joins a look and the content behind it in the tag of what has just been written. It could be written once more
-// within the same tick of the file system's clock, and look the same.
-const freshly = " freshly "
+// readAgain says when what was not proven to be good is read anew although it looks the same: a file system can be wrong
+// about that, too.
+func (s *localSource) readAgain(same bool) {
+	if s.reads++; !same {
+		s.reads = 1
+	}
+	s.due = time.Now().Add(max(s.every, backoff(s.reads, time.Minute)))
+}
+
+// localTag names the state of a path: how it looks, and the content behind it. What has just been written is fresh: it
+// could be written once more within the same tick of the file system's clock, and look the same.
+type localTag struct {
+	state string
+	fresh bool
+	sum   string // "" where nothing could be read
+}
+
+func (l localTag) String() string { return fmt.Sprintf("%s %t %s", l.state, l.fresh, l.sum) }
+
+// lookOf reads a tag. One of another form names no state.
+func lookOf(tag string) localTag {
+	parts := strings.Split(tag, " ")
+	if len(parts) != 3 {
+		return localTag{}
+	}
+	return localTag{parts[0], parts[1] == "true", parts[2]}
+}
 
 // tick is longer than one of any file system's clock.
 const tick = 2 * time.Second
@@ -138,10 +162,7 @@ func (s *localSource) read() (f fetched, err error) {
 		f.archive, err = ReadTree(os.DirFS(s.path), s.limits)
 		return f, err
 	}
-	if f.raw, err = ReadFile(s.path, s.limits); err != nil {
-		return f, err
-	}
-	f.archive, err = ReadArchive(bytes.NewReader(f.raw), s.limits)
+	f.raw, err = ReadFile(s.path, s.limits)
 	return f, err
 }
 
@@ -162,16 +183,16 @@ func ReadFile(path string, limits Limits) ([]byte, error) {
 	return readBounded(file, limits.orDefaults().Compressed)
 }
 
-// readBounded reads to the end, and refuses what is longer than a limit.
+// readBounded reads to the end, and refuses what is longer than a limit: of that it gives the beginning.
 func readBounded(r io.Reader, limit int64) ([]byte, error) {
 	data, err := io.ReadAll(io.LimitReader(r, limit+1))
 	switch {
 	case err != nil:
 		return nil, unreached(fmt.Errorf("it could not be read to its end: %w", err))
 	case int64(len(data)) > limit:
-		return nil, refuse(TooLarge, "it is larger than %d bytes", limit)
+		return data, refuse(TooLarge, "it is larger than %d bytes", limit)
 	case len(data) == 0:
-		return nil, &Refusal{Reason: Malformed, Err: errors.New("it is empty")}
+		return data, &Refusal{Reason: Malformed, Err: errors.New("it is empty")}
 	}
 	return data, nil
 }

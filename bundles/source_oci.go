@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -39,7 +41,7 @@ func newOCISource(s *Service, p Polling, limits Limits) (*ociSource, error) {
 	}
 	repository.PlainHTTP = strings.HasPrefix(registry.url, "http://")
 	repository.Client = &auth.Client{
-		Client: &http.Client{Transport: &authorized{registry}, CheckRedirect: withoutToken},
+		Client: &http.Client{Transport: &authorized{registry, max(limits.orDefaults().Compressed, maxManifest)}, CheckRedirect: withoutToken},
 		Cache:  auth.NewCache(),
 	}
 	reference := repository.Reference.Reference
@@ -61,15 +63,15 @@ func (s *ociSource) pause(failures int, _ bool) time.Duration {
 	return s.polling.pause()
 }
 
-func (s *ociSource) fetch(ctx context.Context, seen string) (f fetched, err error) {
+func (s *ociSource) fetch(ctx context.Context, before seen) (f fetched, err error) {
 	ctx, cancel := context.WithTimeout(ctx, s.polling.Timeout)
 	defer cancel()
 	found, err := s.repository.Resolve(ctx, s.reference)
 	if err != nil {
 		return f, unreached(withoutURL(err))
 	}
-	if f.tag = found.Digest.String(); f.tag == seen {
-		return f, nil
+	if f.tag = found.Digest.String(); f.tag == before.tag {
+		return f, nil // the same bytes: whatever is fetched is held against the digest
 	}
 	layer, err := s.layer(ctx, found)
 	if err != nil {
@@ -85,8 +87,7 @@ func (s *ociSource) fetch(ctx context.Context, seen string) (f fetched, err erro
 	case err != nil:
 		return f, unreached(withoutURL(err))
 	}
-	f.archive, err = ReadArchive(bytes.NewReader(f.raw), s.limits)
-	return f, err
+	return f, nil
 }
 
 // layer finds the bundle in an image, or in the first image of an index.
@@ -129,18 +130,42 @@ func withoutToken(r *http.Request, via []*http.Request) error {
 
 // authorized adds the configured credentials to requests for the registry and its token service, and to nothing that
 // they are redirected to.
-type authorized struct{ registry *caller }
+type authorized struct {
+	registry *caller
+	limit    int64 // bytes of an answer whose encoding has to be undone
+}
 
 func (a *authorized) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
 	if r.Header.Get("Authorization") == "" && r.Response == nil {
-		r = r.Clone(r.Context())
 		if err := a.registry.plugin.Prepare(r); err != nil {
 			return nil, a.registry.hush(err)
 		}
 	}
+	plainly(r)
 	next := a.registry.client.Transport
 	if next == nil {
 		next = http.DefaultTransport
 	}
-	return next.RoundTrip(r)
+	response, err := next.RoundTrip(r)
+	if err != nil || r.Method == http.MethodHead || response.StatusCode != http.StatusOK || response.Header.Get("Content-Encoding") == "" {
+		return response, err
+	}
+	return a.decoded(response)
+}
+
+// decoded undoes the encoding of an answer.
+func (a *authorized) decoded(response *http.Response) (*http.Response, error) {
+	data, err := readBounded(response.Body, a.limit)
+	_ = response.Body.Close()
+	if err == nil {
+		data, err = decoded(data, response.Header.Values("Content-Encoding"), a.limit)
+	}
+	if err != nil {
+		return nil, err
+	}
+	response.Header.Del("Content-Encoding")
+	response.Header.Set("Content-Length", strconv.Itoa(len(data)))
+	response.ContentLength, response.Body = int64(len(data)), io.NopCloser(bytes.NewReader(data))
+	return response, nil
 }

@@ -88,6 +88,10 @@ func (f *Follower) activated(r *Revision, confirmed time.Time, kept bool) {
 	if r.Sequence == 0 && f.source.network() {
 		f.log.Warn("policy has no sequence: an older one would be taken as well, so build releases with one", "source", r.Source)
 	}
+	if len(r.NotLoaded) > 0 {
+		f.log.Warn("some files of the policy are not loaded: data is loaded from data.json, data.yaml and data.yml, and rules from *.rego",
+			"files", r.NotLoaded, "source", r.Source)
+	}
 	attributes := []any{"revision", r.ID, "label", r.Label, "sequence", r.Sequence, "source", r.Source, "verified", r.Verified}
 	switch {
 	case kept:
@@ -100,8 +104,12 @@ func (f *Follower) activated(r *Revision, confirmed time.Time, kept bool) {
 }
 
 // unchanged is for an attempt that found what was judged before.
-func (f *Follower) unchanged(at time.Time) {
-	f.failures = 0
+func (f *Follower) unchanged(tag string, at time.Time) {
+	if f.seen.tag = tag; f.seen.proven {
+		f.failures = 0
+	} else {
+		f.retry()
+	}
 	if !f.good {
 		f.mu.Lock()
 		before := f.status.Attempt.Outcome
@@ -134,6 +142,16 @@ func (f *Follower) confirm(at time.Time) {
 	}
 }
 
+// retry waits longer and longer for what may have been spoilt on the way. A path is looked at all the same: it knows
+// itself how often to read what looks as before.
+func (f *Follower) retry() {
+	if f.source.network() {
+		f.failures++
+	} else {
+		f.failures = 0
+	}
+}
+
 // refused is for an attempt that came to nothing. The same failure again is logged for those who look closely alone.
 func (f *Follower) refused(found fetched, r *Refusal, at time.Time) {
 	outcome := Refused
@@ -141,10 +159,14 @@ func (f *Follower) refused(found fetched, r *Refusal, at time.Time) {
 		outcome = Unavailable
 	}
 	attempt := Attempt{At: at, Outcome: outcome, Reason: r.Reason, Err: r.Err}
-	if r.Passing || found.tag == "" {
+	switch {
+	case r.Passing || found.tag == "":
 		f.failures++ // it is fetched and judged again
-	} else {
-		f.seen, f.good, f.failures = found.tag, false, 0
+	case r.Proven:
+		f.seen, f.good, f.failures = seen{found.tag, true}, false, 0
+	default: // it is fetched again, and judged where other bytes come
+		f.seen, f.good = seen{found.tag, false}, false
+		f.retry()
 	}
 	f.mu.Lock()
 	last := f.status.Attempt

@@ -15,7 +15,12 @@ func readTree(files fs.FS, counts func(name string) bool, limits Limits) (*Archi
 	limits = limits.orDefaults()
 	b := builder{limits: limits}
 	rest := limits.Inflated
-	err := walkTree(files, counts, func(name string) error {
+	every := func(string) bool { return true }
+	err := walkTree(files, every, func(name string) error {
+		if !counts(name) {
+			b.passed = addNotLoaded(b.passed, name)
+			return nil
+		}
 		data, err := readTreeFile(files, name, rest)
 		if err != nil {
 			return err

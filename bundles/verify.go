@@ -5,8 +5,10 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rsa"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
@@ -15,6 +17,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/open-policy-agent/opa/v1/bundle"
 	"github.com/open-policy-agent/opa/v1/keys"
 )
@@ -101,47 +104,156 @@ func publicKey(block *pem.Block) (PublicKey, error) {
 
 func (v *Verification) empty() bool { return len(v.Keys) == 0 && len(v.Public) == 0 }
 
-// verify checks the signature of an archive and every file by it, and gives the id of the key that signed; "" where the
-// bundle is unsigned and may be.
-func (v *Verification) verify(a *Archive) (keyID string, err error) {
-	sent := a.Find(signaturesFile)
+// signed is what a valid signature says: the files, and the id of the key that it was verified by.
+type signed struct {
+	files map[string]bundle.FileInfo
+	keyID string
+}
+
+// authenticate verifies the signature itself, by which nothing else of the bundle is read. It gives nil where there is
+// none and need not be, or no key to verify it by.
+func (v *Verification) authenticate(sent []byte, limits Limits) (*signed, error) {
 	switch {
 	case sent == nil && v.Required:
-		return "", refuse(Unsigned, "it is not signed: sign it, or allow unsigned bundles of this source")
+		return nil, refuse(Unsigned, "it is not signed: sign it, or allow unsigned bundles of this source")
 	case sent == nil || v.empty() && !v.Required:
-		return "", nil
+		return nil, nil
+	}
+	if err := boundSignatures(sent, limits); err != nil {
+		return nil, err
 	}
 	var signatures bundle.SignaturesConfig
 	if err := json.Unmarshal(sent, &signatures); err != nil {
-		return "", refuse(Signature, "its signatures cannot be read: %w", err)
+		return nil, refuse(Signature, "its signatures cannot be read: %s are no signatures of a bundle", signaturesFile)
 	}
-	header := headerOf(signatures)
-	signed, keyID, err := v.signature(signatures, header)
+	files, keyID, err := v.signature(signatures, headerOf(signatures))
 	if err != nil {
-		return "", err
+		return nil, err
 	}
+	return &signed{files, keyID}, nil
+}
+
+const (
+	// maxSignatures is how many values there may be around the signatures of a bundle: there is one of them.
+	maxSignatures = 100
+	// maxHeader is the most bytes of a signature's header.
+	maxHeader = 64 << 10
+)
+
+// boundSignatures bounds what a signature makes when it is read, which has to be before it is known to be good.
+func boundSignatures(sent []byte, limits Limits) error {
+	rest := maxSignatures
+	if _, err := readDocument(File{signaturesFile, sent}, &rest); err != nil {
+		return err
+	}
+	// A name that comes twice would be one value here and could be another elsewhere.
+	if !jsontext.Value(sent).IsValid() {
+		return refuse(Malformed, "its %s is no JSON, or has a name twice", signaturesFile)
+	}
+	var all struct{ Signatures []string }
+	if json.Unmarshal(sent, &all) != nil || len(all.Signatures) != 1 {
+		return nil // which is refused as what it is
+	}
+	header, token, _ := strings.Cut(all.Signatures[0], ".")
+	payload, _, _ := strings.Cut(token, ".")
+	if len(header) > maxHeader {
+		return refuse(TooLarge, "the header of its signature is larger than %d bytes", maxHeader)
+	}
+	decoded, err := base64.RawURLEncoding.DecodeString(payload)
+	if err != nil {
+		return nil
+	}
+	rest = 10*limits.Files + maxSignatures
+	if _, err := readDocument(File{signaturesFile, decoded}, &rest); refusalOf(err, Malformed).Reason == TooLarge {
+		return err
+	}
+	return nil
+}
+
+// verify checks every file of an archive by what was signed, nil for nothing, and its data files by our own rules. Files
+// are read no further than the signature needs until it holds for them.
+func (s *signed) verify(a *Archive, limits Limits) error {
+	if s != nil {
+		if err := s.sameFiles(a); err != nil {
+			return err
+		}
+	}
+	rest := limits.Nodes
+	var wrong []error
 	for _, f := range a.Files {
 		if f.Name == signaturesFile {
 			continue
 		}
-		if weak := signed[f.Name].Algorithm; weak == string(bundle.MD5) || weak == string(bundle.SHA1) {
-			return "", refuse(Signature, "%s is signed by %s, which can be forged: sign with SHA-256", f.Name, weak)
+		var doc *document
+		if structured(f.Name) {
+			var err error
+			if doc, err = readDocument(f, &rest); err != nil {
+				return s.unread(f, err)
+			}
+			if f.Name == manifestFile && !jsontext.Value(f.Data).IsValid() {
+				return refuse(Malformed, "its %s is no JSON, or has a name twice", manifestFile)
+			}
 		}
-		if err := bundle.VerifyBundleFile(f.Name, *bytes.NewBuffer(f.Data), signed); err != nil {
-			return "", refuse(Signature, "its signature does not hold for what is in it: %w", err)
+		if s != nil {
+			if err := holds(f, s.files[f.Name]); err != nil {
+				return err
+			}
+		}
+		if doc != nil {
+			wrong = append(wrong, doc.strict())
 		}
 	}
-	if len(signed) > 0 { // what holds is taken out
-		return "", refuse(Signature, "files that were signed are missing: %s", strings.Join(slices.Sorted(maps.Keys(signed)), ", "))
+	return errors.Join(wrong...)
+}
+
+// unread is why a file cannot be read: a signature cannot hold for it then.
+func (s *signed) unread(f File, err error) error {
+	if s != nil && f.Name != manifestFile && refusalOf(err, Malformed).Reason == Malformed {
+		return refuse(Signature, "its signature does not hold: %w", err)
 	}
-	return keyID, nil
+	return err
+}
+
+// sameFiles compares names: a file more or less needs no look into any.
+func (s *signed) sameFiles(a *Archive) error {
+	missing := maps.Clone(s.files)
+	for _, f := range a.Files {
+		if _, ok := s.files[f.Name]; !ok && f.Name != signaturesFile {
+			return refuse(Signature, "its signature does not hold: %q is not signed", short(f.Name))
+		}
+		delete(missing, f.Name)
+	}
+	if len(missing) > 0 {
+		first := slices.Sorted(maps.Keys(missing))[0]
+		return refuse(Signature, "%d of the files that were signed are missing, such as %q", len(missing), short(first))
+	}
+	return nil
+}
+
+// holds compares a file with what was signed.
+func holds(f File, info bundle.FileInfo) error {
+	if weak := info.Algorithm; weak == string(bundle.MD5) || weak == string(bundle.SHA1) {
+		return refuse(Signature, "%q is signed by %s, which can be forged: sign with SHA-256", short(f.Name), weak)
+	}
+	hasher, err := bundle.NewSignatureHasher(bundle.HashingAlgorithm(info.Algorithm))
+	if err != nil {
+		return refuse(Signature, "%q is signed by %q, which is not known", short(f.Name), short(info.Algorithm))
+	}
+	found, err := signedHash(hasher, f)
+	if err != nil {
+		return refuse(Signature, "its signature does not hold: %q cannot be read", short(f.Name))
+	}
+	if wanted, err := hex.DecodeString(info.Hash); err != nil || !bytes.Equal(found, wanted) {
+		return refuse(Signature, "its signature does not hold: %q is not what was signed", short(f.Name))
+	}
+	return nil
 }
 
 // signature gives the files that a valid signature names, and the id of the key that it was verified by; "" where that has
 // none, whatever the signature says.
 func (v *Verification) signature(s bundle.SignaturesConfig, header tokenHeader) (files map[string]bundle.FileInfo, keyID string, err error) {
 	if s.Plugin != "" && s.Plugin != "_default" {
-		return nil, "", refuse(Signature, "it is signed in a way that is not known (%s)", short(s.Plugin))
+		return nil, "", refuse(Signature, "it is signed in a way that is not known (%q)", short(s.Plugin))
 	}
 	id := v.KeyID
 	if id == "" {
@@ -168,7 +280,7 @@ func (v *Verification) signature(s bundle.SignaturesConfig, header tokenHeader) 
 	if !known {
 		return nil, "", refuse(Signature, "it is signed by a key that is not known here (key id %q%s)", short(id), v.known())
 	}
-	return nil, "", refuse(Signature, "its signature does not hold by the key %q: %w", short(id), err)
+	return nil, "", refuse(Signature, "its signature does not hold by the key %q: %q", short(id), short(err.Error()))
 }
 
 // known lists the key ids for a message.
@@ -194,4 +306,18 @@ func headerOf(s bundle.SignaturesConfig) (h tokenHeader) {
 		_ = json.Unmarshal(data, &h) // what cannot be read is no header, and verifies by no key
 	}
 	return h
+}
+
+// fingerprint tells verifications apart: what is refused under one may be good under another.
+func (v *Verification) fingerprint() string {
+	sum := sha256.New()
+	fmt.Fprintf(sum, "%q %q %t", v.KeyID, v.Scope, v.Required)
+	for _, id := range slices.Sorted(maps.Keys(v.Keys)) {
+		key := v.Keys[id]
+		fmt.Fprintf(sum, " %q %q %q %q", id, key.Algorithm, key.Scope, key.Key)
+	}
+	for _, key := range v.Public {
+		fmt.Fprintf(sum, " %q", key.pem)
+	}
+	return hex.EncodeToString(sum.Sum(nil))
 }

@@ -1,0 +1,167 @@
+package bundles_test
+
+import (
+	"context"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/bundles"
+)
+
+// TestDataIsReadStrictly, the same wherever it comes from: what can be read in two ways, or comes out otherwise than it was
+// written, is refused.
+func TestDataIsReadStrictly(t *testing.T) {
+	t.Parallel()
+	const bom = "\xef\xbb\xbf"
+	for name, c := range map[string]struct{ file, content, fault string }{
+		"a row twice":                    {"app/data.yaml", "t:\n  read: 1\n  read: 2\n", `line 3: mapping key "read" already defined at line 2`},
+		"a row twice, in JSON":           {"app/data.json", "{\"t\": {\"read\": 1,\n\"read\": 2}}", `line 2: name "read" already defined`},
+		"JSON by the name of YAML":       {"app/data.yaml", `{"t": {"read": 1, "read": 2}}`, `name "read" already defined`},
+		"in other letters of JSON":       {"app/data.json", `{"read": 1, "\u0072ead": 2}`, `name "read" already defined`},
+		"in brackets":                    {"app/data.yml", "t: {read: 1, read: 2}\n", `mapping key "read" already defined`},
+		"quoted and plain":               {"app/data.yaml", "t: {read: 1, \"read\": 2}\n", `mapping key "read" already defined`},
+		"a number and a text":            {"app/data.yaml", "t: {1: a, \"1\": b}\n", `mapping key "1" already defined`},
+		"a boolean and a text":           {"app/data.yaml", "t: {true: a, 'true': b}\n", `mapping key "true" already defined`},
+		"by an alias":                    {"app/data.yaml", "a: &n read\nt: {read: 1, *n : 2}\n", `mapping key "read" already defined`},
+		"two merges":                     {"app/data.yaml", "a: &a {x: 1}\nb: &b {x: 2}\nt: {<<: *a, <<: *b}\n", `mapping key "<<" already defined`},
+		"within a list":                  {"app/data.yaml", "t:\n- {a: 1}\n- {a: 1, a: 2}\n", `line 3: mapping key "a"`},
+		"a name of another form":         {"app/data.yaml", "t: {0x1F: a}\n", `the name "0x1F" is no text`},
+		"a name that is rounded":         {"app/data.yaml", "t: {1.50: a}\n", `the name "1.50" is no text`},
+		"another word for true":          {"app/data.yaml", "t: {True: a}\n", `the name "True" is no text`},
+		"no name":                        {"app/data.yaml", "t: {~: a}\n", `the name "~" is no text`},
+		"a list for a name":              {"app/data.yaml", "t:\n  ? [a, b]\n  : c\n", "is no name"},
+		"not a number":                   {"app/data.yaml", "t: .nan\n", `number ".nan"`},
+		"without end":                    {"app/data.yaml", "t: -.inf\n", `number "-.inf"`},
+		"octal":                          {"app/data.yaml", "t: 0777\n", `number "0777"`},
+		"hexadecimal":                    {"app/data.yaml", "t: 0xff\n", `number "0xff"`},
+		"with underscores":               {"app/data.yaml", "t: 1_000\n", `number "1_000"`},
+		"more digits than are kept":      {"app/data.yaml", "t: 123456789012345678901234567890\n", "number"},
+		"more decimals than are kept":    {"app/data.yaml", "t: 0.12345678901234567890123\n", "number"},
+		"beyond numbers":                 {"app/data.yaml", "t: 1e400\n", "number"},
+		"beyond numbers, in JSON":        {"app/data.json", `{"t": 1e400}`, "number 1e400 is out of range"},
+		"next to nothing, in JSON":       {"app/data.json", `{"t": 1e-4000}`, "out of range"},
+		"a tag":                          {"app/data.yaml", "t: !secret x\n", `tag "!secret"`},
+		"bytes":                          {"app/data.yaml", "t: !!binary aGVsbG8=\n", `tag`},
+		"several documents":              {"app/data.yaml", "t: 1\n---\nt: 2\n", "cannot be read"},
+		"another document, and no value": {"app/data.yaml", "t: 1\n---\n", "cannot be read"},
+		"JSON behind JSON":               {"app/data.json", `{"t": 1} {"t": 2}`, ""},
+		"a mark before JSON":             {"app/data.json", bom + `{"t": 1}`, "byte order mark"},
+		"UTF-16":                         {"app/data.yaml", "\xff\xfet\x00:\x00 \x001\x00\n\x00", "not UTF-8"},
+		"no UTF-8":                       {"app/data.json", "{\"t\": \"\xff\"}", "not UTF-8"},
+		"half of a letter, in JSON":      {"app/data.json", `{"t": "\ud800"}`, "cannot be read"},
+		"YAML by the name of JSON":       {"app/data.json", "t: 1\n", "is no JSON"},
+		"an alias of itself":             {"app/data.yaml", "t: &a [*a]\n", "cannot be read"},
+		"no alias of anything":           {"app/data.yaml", "t: *a\n", "cannot be read"},
+	} {
+		tree := parts{"app/app.rego": "package app\n\ndefault decision := false\n", c.file: c.content}
+		dir := t.TempDir()
+		unpack(t, dir, tree)
+		faults := map[string]error{}
+		_, faults["directory"] = openOnce(origin(t, map[string]any{"path": dir}))
+		_, faults["archive"] = opened(t, tree.packed(), nil)
+		_, faults["signed"] = opened(t, signed(tree).packed(), map[string]any{"key_file": keyFile(t, ours)})
+		_, faults["embedded"] = bundles.Open(context.Background(), bundles.Config{Files: os.DirFS(dir), Entrypoint: entrypoint})
+		_, faults["inspected"] = origin(t, map[string]any{"path": dir}).Inspect(context.Background())
+		draft, err := bundles.ReadDraft(bundles.DraftConfig{Files: os.DirFS(dir), Entrypoint: entrypoint})
+		require.NoError(t, err)
+		faults["built"] = draft.Compile(context.Background())
+		for way, err := range faults {
+			require.Error(t, err, "%s, %s", name, way)
+			if way != "signed" || refusal(t, err, name).Reason == bundles.Malformed {
+				require.ErrorContains(t, err, c.fault, "%s, %s", name, way)
+			}
+			require.Contains(t, []bundles.Reason{bundles.Malformed, bundles.Signature}, refusal(t, err, name).Reason, "%s, %s", name, way)
+		}
+	}
+}
+
+// TestDataThatIsFine, however it is written.
+func TestDataThatIsFine(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ file, content string }{
+		"aliases":               {"app/data.yaml", "a: &a {x: 1}\nb: *a\nc: [*a, *a]\n"},
+		"a merge":               {"app/data.yaml", "a: &a {x: 1, y: 2}\nb: {<<: *a, y: 3}\n"},
+		"numbers":               {"app/data.yaml", "a: [0, -1, 1.5, 0.1, 0.10, 1e3, 1.5e-7, 9223372036854775807, 18446744073709551615]\n"},
+		"numbers in JSON":       {"app/data.json", `{"a": [0, -0, 1E3, 3.14159265358979323846, 123456789012345678901234567890]}`},
+		"names":                 {"app/data.yaml", "1: a\ntrue: b\n2026-01-01: c\non: d\n\"0x1F\": e\n"},
+		"times":                 {"app/data.yaml", "a: 2026-01-01\nb: 2026-01-01T10:00:00Z\n"},
+		"tags of JSON's values": {"app/data.yaml", "a: !!str 1\nb: !!map {}\nc: !!null ''\n"},
+		"a mark before YAML":    {"app/data.yaml", "\xef\xbb\xbfa: 1\n"},
+		"lines of Windows":      {"app/data.yaml", "a:\r\n- 1\r\n- 2\r\n"},
+		"comments alone":        {"app/words/data.yaml", "# later\n"},
+		"JSON, with a line":     {"app/data.json", "\n{\"a\": 1}\n\n"},
+		"texts":                 {"app/data.yaml", "a: |\n  read: 1\n  read: 2\nb: 'it''s'\n"},
+		"one document":          {"app/data.yaml", "%YAML 1.1\n---\na: 1\n...\n"},
+	} {
+		tree := parts{"app/app.rego": "package app\n\ndefault decision := false\n", c.file: c.content}
+		r, err := opened(t, signed(tree).packed(), map[string]any{"key_file": keyFile(t, ours)})
+		require.NoError(t, err, name)
+		require.True(t, r.Verified, name)
+		dir := t.TempDir()
+		unpack(t, dir, tree)
+		_, err = openOnce(origin(t, map[string]any{"path": dir}))
+		require.NoError(t, err, name)
+	}
+}
+
+// TestWhatIsNotAuthenticIsNotQuoted: a file may be replaced under a signature that was good, and would be read in the log.
+func TestWhatIsNotAuthenticIsNotQuoted(t *testing.T) {
+	t.Parallel()
+	const planted = "planted by a stranger"
+	good := signed(release(5))
+	for name, changes := range map[string]parts{
+		"a value":          {"app/words/data.yaml": "hello: " + planted + "\n"},
+		"a name twice":     {"app/words/data.yaml": planted + ": 1\n" + planted + ": 2\n"},
+		"in JSON":          {"app/table/data.json": `{"` + planted + `": 1, "` + planted + `": 2}`},
+		"a tag":            {"app/words/data.yaml": "hello: !" + strings.ReplaceAll(planted, " ", "-") + " 1\n"},
+		"no YAML":          {"app/words/data.yaml": "\"" + planted + "\n\t: ["},
+		"a manifest":       {".manifest": `{"revision": "` + planted + `"}`},
+		"no manifest":      {".manifest": planted},
+		"rules":            {"app/app.rego": "package app\n\n" + planted},
+		"signatures":       {".signatures.json": `{"signatures": ["` + planted + `"]}`},
+		"other signatures": {".signatures.json": `{"` + planted + `": 1}`},
+		"no signatures":    {".signatures.json": planted},
+	} {
+		_, err := opened(t, good.with(changes).packed(), map[string]any{"key_file": keyFile(t, ours)})
+		require.Error(t, err, name)
+		require.NotContains(t, err.Error(), planted, name)
+		require.NotContains(t, err.Error(), strings.ReplaceAll(planted, " ", "-"), name)
+	}
+	for name, changes := range map[string]parts{
+		"a plugin": {".signatures.json": `{"signatures": ["a.b.c"], "plugin": "x\n\u001b[31mtime=now"}`},
+		"a key id": signer{key: theirs, id: "x\n\u001b[31mtime=now"}.sign(release(5)),
+		"a name":   {"app/x\u202e.rego": "package x\n"},
+	} {
+		_, err := opened(t, good.with(changes).packed(), map[string]any{"key_file": keyFile(t, ours)})
+		require.Equal(t, bundles.Signature, refusal(t, err, name).Reason, name)
+		require.NotContains(t, err.Error(), "\n", name)
+		require.NotContains(t, err.Error(), "\x1b", name)
+		require.NotContains(t, err.Error(), "\u202e", name)
+	}
+}
+
+// TestFilesThatAreNotLoaded are named: people take them for tables that are in force.
+func TestFilesThatAreNotLoaded(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	unpack(t, dir, parts{
+		"app/app.rego": "package app\n\ndefault decision := false\n", "app/app_test.rego": "package app_test\n", "app/data.yaml": "a: 1\n",
+		"app/tables.yaml": "a: 2\n", "app/sub/data.JSON": "{}", "app/.data.yml": "a: 3\n", "app/more.REGO": "package x\n", "Data.yaml": "a: 4\n", "roles.json": "{}",
+		"notes.md": "x", "schemas/input.json": "{}", ".github/ci.yml": "on: push\n", "..2026/tables.yaml": "a: 5\n",
+	})
+	want := []string{"Data.yaml", "app/.data.yml", "app/more.REGO", "app/sub/data.JSON", "app/tables.yaml", "roles.json"}
+	r, err := openOnce(origin(t, map[string]any{"path": dir}))
+	require.NoError(t, err)
+	require.ElementsMatch(t, want, r.NotLoaded)
+	f := follow(t, origin(t, map[string]any{"path": dir}))
+	require.Equal(t, 1, f.log.count("level=WARN"))
+	for _, name := range want {
+		require.Contains(t, f.log.String(), name)
+	}
+	draft, err := bundles.ReadDraft(bundles.DraftConfig{Files: os.DirFS(dir), Entrypoint: entrypoint})
+	require.NoError(t, err)
+	require.ElementsMatch(t, want, draft.NotLoaded())
+}

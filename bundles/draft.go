@@ -55,9 +55,6 @@ func isTest(name string) bool { return strings.HasSuffix(name, "_test.rego") }
 // tree, with slashes.
 func Counts(name string) bool { return isPolicy(name) || isTest(name) }
 
-// NotLoaded are the files that look like policy or data and are neither, by their names.
-func (d *Draft) NotLoaded() []string { return d.policy.NotLoaded }
-
 // Files is the number of files that the bundle takes over.
 func (d *Draft) Files() int { return len(d.policy.Files) }
 

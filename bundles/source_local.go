@@ -140,7 +140,7 @@ func (s *localSource) look() (state string, fresh bool, err error) {
 		return hex.EncodeToString(sum.Sum(nil)), fresh, nil
 	}
 	entries := 0
-	err = walkTree(os.DirFS(s.path), isPolicy, func(name string) error {
+	err = WalkTree(os.DirFS(s.path), isPolicy, func(name string) error {
 		if entries++; entries > s.limits.Files {
 			return fmt.Errorf("%s has more than %d files", s.path, s.limits.Files)
 		}

@@ -161,7 +161,7 @@ func TestFilesThatAreNotLoaded(t *testing.T) {
 	for _, name := range want {
 		require.Contains(t, f.log.String(), name)
 	}
-	draft, err := bundles.ReadDraft(bundles.DraftConfig{Files: os.DirFS(dir), Entrypoint: entrypoint})
+	found, err := bundles.NotLoaded(os.DirFS(dir))
 	require.NoError(t, err)
-	require.ElementsMatch(t, want, draft.NotLoaded())
+	require.ElementsMatch(t, want, found)
 }

@@ -16,7 +16,7 @@ func readTree(files fs.FS, counts func(name string) bool, limits Limits) (*Archi
 	b := builder{limits: limits}
 	rest := limits.Inflated
 	every := func(string) bool { return true }
-	err := walkTree(files, every, func(name string) error {
+	err := WalkTree(files, every, func(name string) error {
 		if !counts(name) {
 			b.passed = addNotLoaded(b.passed, name)
 			return nil
@@ -36,9 +36,18 @@ func readTree(files fs.FS, counts func(name string) bool, limits Limits) (*Archi
 	return b.archive()
 }
 
-// walkTree visits the files of a tree that count. It stays out of folders such as ..data, where Kubernetes has the files
+// NotLoaded names the files of a tree that look like policy or data and are neither, some of them where there are many.
+func NotLoaded(files fs.FS) (names []string, err error) {
+	err = WalkTree(files, func(string) bool { return true }, func(name string) error {
+		names = addNotLoaded(names, name)
+		return nil
+	})
+	return names, err
+}
+
+// WalkTree visits the files of a tree of policy that count. It stays out of folders such as ..data, where Kubernetes has the files
 // of a mounted volume a second time, behind the links to them.
-func walkTree(files fs.FS, counts func(name string) bool, visit func(name string) error) error {
+func WalkTree(files fs.FS, counts func(name string) bool, visit func(name string) error) error {
 	return fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
 		switch {
 		case err != nil:

@@ -224,8 +224,8 @@ func (s *signed) sameFiles(a *Archive) error {
 		delete(missing, f.Name)
 	}
 	if len(missing) > 0 {
-		first := slices.Sorted(maps.Keys(missing))[0]
-		return refuse(Signature, "%d of the files that were signed are missing, such as %q", len(missing), short(first))
+		names := slices.Sorted(maps.Keys(missing))
+		return refuse(Signature, "files that were signed are missing: %s", short(strings.Join(names, ", ")))
 	}
 	return nil
 }
@@ -244,7 +244,7 @@ func holds(f File, info bundle.FileInfo) error {
 		return refuse(Signature, "its signature does not hold: %q cannot be read", short(f.Name))
 	}
 	if wanted, err := hex.DecodeString(info.Hash); err != nil || !bytes.Equal(found, wanted) {
-		return refuse(Signature, "its signature does not hold: %q is not what was signed", short(f.Name))
+		return refuse(Signature, "its signature does not hold for what is in it: %s is not what was signed", short(f.Name))
 	}
 	return nil
 }

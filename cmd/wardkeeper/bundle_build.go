@@ -6,9 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -38,8 +40,9 @@ The bundle has the policy's Rego and data files as they are, without tests (*_te
 decisions of DIR/decisions/**.yaml, over the directories DIR/directories/*.yaml that they name, and no server takes it
 that decides one of them otherwise.
 
-Revision and sequence come from git: the commit of HEAD, and its time in seconds since 1970. What is not committed is
-refused unless both are given. After a rollback, release from a commit made later than it.
+Revision and sequence come from git: the commit of HEAD, and its time in seconds since 1970. The files are then those of
+the commit, byte by byte; a folder that differs from it is refused. With both --revision and --sequence the files are those
+of the folder. After a rollback, release from a commit made later than it.
 
 The same tree gives the same bytes, signed by RS256, RS384 or RS512 too; ECDSA draws random numbers for each signature.
 
@@ -85,19 +88,25 @@ func (b *build) run(ctx context.Context, p process, sequenceGiven bool) error {
 	if err != nil {
 		return err
 	}
-	if err := b.named(ctx); err != nil {
+	policy, golden, err := b.sources(ctx)
+	if err != nil {
 		return err
 	}
-	draft, err := bundles.ReadDraft(bundles.DraftConfig{
-		Files: os.DirFS(b.dir), Entrypoint: b.decision, Schema: inputSchema(),
-	})
+	draft, err := bundles.ReadDraft(bundles.DraftConfig{Files: policy, Entrypoint: b.decision, Schema: inputSchema()})
 	if err != nil {
 		return atFault(err)
+	}
+	names, err := bundles.NotLoaded(os.DirFS(b.dir))
+	if err != nil {
+		return err
+	}
+	if len(names) > 0 {
+		p.say("not loaded, since data is in data.json, data.yaml and data.yml, and rules are in *.rego: %s", strings.Join(names, ", "))
 	}
 	if err := b.check(ctx, p, draft); err != nil {
 		return err
 	}
-	archive, err := b.bundle(draft)
+	archive, err := b.bundle(draft, golden)
 	if err != nil {
 		return &exitError{statusNo, err}
 	}
@@ -113,26 +122,23 @@ func (b *build) run(ctx context.Context, p process, sequenceGiven bool) error {
 	return publish(p, archive, b.release, key, b.output)
 }
 
-// named takes revision and sequence from git, as far as they are not given.
-func (b *build) named(ctx context.Context) error {
-	if b.release.Revision != "" && b.release.Sequence > 0 {
-		return nil
-	}
+// sources are the files of the policy and of the golden decisions, nil for none. Where git names the release, they are
+// those of its commit.
+func (b *build) sources(ctx context.Context) (policy, golden fs.FS, err error) {
 	trees := []tree{{b.dir, bundles.Counts}}
+	files := []fs.FS{os.DirFS(b.dir)}
 	if b.golden != "" {
-		trees = append(trees, tree{b.golden, isGolden})
+		trees, files = append(trees, tree{b.golden, isGolden}), append(files, os.DirFS(b.golden))
 	}
-	commit, err := committed(ctx, trees)
-	if err != nil {
-		return err
+	if b.release.Revision == "" || b.release.Sequence == 0 {
+		var commit bundles.Release
+		if commit, files, err = committed(ctx, trees); err != nil {
+			return nil, nil, err
+		}
+		b.release.Revision = cmp.Or(b.release.Revision, commit.Revision)
+		b.release.Sequence = cmp.Or(b.release.Sequence, commit.Sequence)
 	}
-	if b.release.Revision == "" {
-		b.release.Revision = commit.Revision
-	}
-	if b.release.Sequence == 0 {
-		b.release.Sequence = commit.Sequence
-	}
-	return nil
+	return files[0], append(files, nil)[1], nil
 }
 
 func (b *build) check(ctx context.Context, p process, draft *bundles.Draft) error {
@@ -185,10 +191,10 @@ func (b *build) tested(report *bundles.TestReport) error {
 // roundedDown keeps a tenth of a percent: what is below a threshold must not look as if it were at it.
 func roundedDown(percent float64) float64 { return math.Floor(10*percent) / 10 }
 
-func (b *build) bundle(draft *bundles.Draft) (*bundles.Archive, error) {
+func (b *build) bundle(draft *bundles.Draft, decisions fs.FS) (*bundles.Archive, error) {
 	var data []byte
-	if b.golden != "" {
-		golden, err := readGoldenTree(os.DirFS(b.golden))
+	if decisions != nil {
+		golden, err := readGoldenTree(decisions)
 		if err != nil {
 			return nil, fmt.Errorf("the golden decisions of %s: %w", b.golden, err)
 		}

@@ -138,6 +138,14 @@ func TestBundleBuildFinds(t *testing.T) {
 	}
 }
 
+// TestBundleBuildNamesWhatIsNotLoaded, and goes on.
+func TestBundleBuildNamesWhatIsNotLoaded(t *testing.T) {
+	dir := readers(t, map[string]string{"policy/app/tables.yaml": "table: {}\n", "policy/data.JSON": "{}"})
+	got := run(t, nil, buildReaders(dir, filepath.Join(t.TempDir(), "policy.tar.gz"))...)
+	require.Equal(t, statusOK, got.status, got)
+	require.Contains(t, got.err, "rules are in *.rego: app/tables.yaml, data.JSON\n")
+}
+
 func TestBundleBuildWithoutTests(t *testing.T) {
 	got := run(t, nil, buildReaders(readers(t, map[string]string{"policy/app/app_test.rego": ""}),
 		filepath.Join(t.TempDir(), "policy.tar.gz"), "--coverage", "0")...)
@@ -207,7 +215,61 @@ func TestBundleBuildIsNamedByTheCommit(t *testing.T) {
 			putFile(t, filepath.Join(dir, "policy/sub/sub.rego"), "package sub\n")
 			gitIn(t, filepath.Join(dir, "policy/sub"), "add", "-A")
 			gitIn(t, filepath.Join(dir, "policy/sub"), "commit", "-qm", "sub")
-		}, "policy/sub is not committed"},
+		}, "policy/sub/sub.rego is not committed"},
+		"a file that git is told not to look at": {func(dir string) {
+			gitIn(t, dir, "update-index", "--skip-worktree", "policy/app/data.yaml")
+			putFile(t, filepath.Join(dir, "policy/app/data.yaml"), "table: {read: {who: bob}}\n")
+		}, "policy/app/data.yaml is not committed"},
+		"a file that git is told to take for unchanged": {func(dir string) {
+			gitIn(t, dir, "update-index", "--assume-unchanged", "policy/app/data.yaml")
+			putFile(t, filepath.Join(dir, "policy/app/data.yaml"), "table: {read: {who: bob}}\n")
+		}, "policy/app/data.yaml is not committed"},
+		"a file that only the clone ignores": {func(dir string) {
+			putFile(t, filepath.Join(dir, ".git/info/exclude"), "*.rego\n")
+			putFile(t, filepath.Join(dir, "policy/app/more.rego"), "package app\n")
+		}, "policy/app/more.rego is not committed"},
+		"a file that attributes change": {func(dir string) {
+			putFile(t, filepath.Join(dir, ".git/info/attributes"), "*.yaml filter=upper\n")
+			gitIn(t, dir, "config", "filter.upper.clean", "tr a-z A-Z | tr A-Z a-z")
+			putFile(t, filepath.Join(dir, "policy/app/data.yaml"), strings.Replace(readersFiles["policy/app/data.yaml"], "ann", "ANN", 1))
+		}, "policy/app/data.yaml is not committed"},
+		"another end of lines": {func(dir string) {
+			putFile(t, filepath.Join(dir, ".gitattributes"), "*.yaml text eol=crlf\n")
+			putFile(t, filepath.Join(dir, "policy/app/data.yaml"), strings.ReplaceAll(readersFiles["policy/app/data.yaml"], "\n", "\r\n"))
+			gitIn(t, dir, "add", "-A")
+			gitIn(t, dir, "commit", "-qm", "attributes")
+		}, "policy/app/data.yaml is not committed"},
+		"a staged file": {func(dir string) {
+			putFile(t, filepath.Join(dir, "policy/app/data.yaml"), "table: {read: {who: bob}}\n")
+			gitIn(t, dir, "add", "-A")
+		}, "policy/app/data.yaml is not committed"},
+		"a part of the folder": {func(dir string) {
+			gitIn(t, dir, "sparse-checkout", "set", "--no-cone", "/golden", "/policy/app/app.rego")
+		}, "policy/app/data.yaml is not committed: it is in the commit alone"},
+		"a link": {func(dir string) {
+			require.NoError(t, os.Rename(filepath.Join(dir, "policy/app/data.yaml"), filepath.Join(dir, "elsewhere.yaml")))
+			require.NoError(t, os.Symlink("../../elsewhere.yaml", filepath.Join(dir, "policy/app/data.yaml")))
+			gitIn(t, dir, "add", "-A")
+			gitIn(t, dir, "commit", "-qm", "link")
+		}, "policy/app/data.yaml is not committed: a link"},
+		"a submodule": {func(dir string) {
+			sub, _ := repository(t)
+			gitIn(t, dir, "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", sub, "policy/sub")
+			gitIn(t, dir, "commit", "-qm", "sub")
+		}, "policy/sub is not committed: a link, or a repository of its own"},
+		"a commit replaced by another": {func(dir string) {
+			first := strings.TrimSpace(gitIn(t, dir, "rev-parse", "HEAD"))
+			putFile(t, filepath.Join(dir, "policy/app/data.yaml"), "table: {read: {who: bob}}\n")
+			gitIn(t, dir, "commit", "-qam", "bob")
+			second := strings.TrimSpace(gitIn(t, dir, "rev-parse", "HEAD"))
+			gitIn(t, dir, "reset", "-q", "--soft", first)
+			gitIn(t, dir, "replace", first, second)
+		}, "policy/app/data.yaml is not committed"},
+		"a file replaced by another": {func(dir string) {
+			putFile(t, filepath.Join(dir, "policy/app/data.yaml"), "table: {read: {who: bob}}\n")
+			other := strings.TrimSpace(gitIn(t, dir, "hash-object", "-w", "policy/app/data.yaml"))
+			gitIn(t, dir, "replace", strings.TrimSpace(gitIn(t, dir, "rev-parse", "HEAD:policy/app/data.yaml")), other)
+		}, "policy/app/data.yaml is not committed"},
 		"no repository": {func(dir string) { require.NoError(t, os.RemoveAll(filepath.Join(dir, ".git"))) }, "not a git repository"},
 		"no commit": {func(dir string) {
 			require.NoError(t, os.RemoveAll(filepath.Join(dir, ".git")))
@@ -223,6 +285,20 @@ func TestBundleBuildIsNamedByTheCommit(t *testing.T) {
 			require.Contains(t, got.err, "both --revision and --sequence")
 			require.NoFileExists(t, filepath.Join(dir, "policy", "policy.tar.gz"))
 		})
+	}
+	elsewhere, _ := repository(t)
+	putFile(t, filepath.Join(elsewhere, "policy/app/data.yaml"), "table: {read: {who: bob}}\n")
+	gitIn(t, elsewhere, "commit", "-qam", "bob")
+	for _, variable := range []string{
+		"GIT_DIR=" + elsewhere + "/.git", "GIT_WORK_TREE=" + elsewhere, "GIT_INDEX_FILE=" + elsewhere + "/.git/index", "GIT_NAMESPACE=x",
+		"GIT_OBJECT_DIRECTORY=" + elsewhere + "/.git/objects", "GIT_COMMON_DIR=" + elsewhere + "/.git", "GIT_REPLACE_REF_BASE=refs/heads",
+	} {
+		name, value, _ := strings.Cut(variable, "=")
+		t.Setenv(name, value)
+		got := build(dir)
+		require.NoError(t, os.Unsetenv(name))
+		require.Equal(t, statusOK, got.status, "%s: %v", variable, got)
+		require.Contains(t, got.out, "revision "+revision+", release 1795691474,")
 	}
 	putFile(t, filepath.Join(dir, "policy/notes.txt"), "a change that does not matter")
 	require.Equal(t, statusOK, build(dir).status)

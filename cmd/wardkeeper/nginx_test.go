@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -18,7 +19,7 @@ import (
 
 const nginxToken = "of-the-bundle-server"
 
-// nginxConf serves what is published to those who hold the token. The files down and slow beside it spoil that.
+// nginxConf serves what is published to those who hold the token. The files down, slow and labelled beside it spoil that.
 const nginxConf = `
 daemon off;
 pid nginx.pid;
@@ -37,6 +38,9 @@ http {
 		if ($known = 0) { return 401; }
 		if (-f %[4]s/down) { return 500; }
 		if (-f %[4]s/slow) { set $limit_rate 1k; }
+		set $label "";
+		if (-f %[4]s/labelled) { set $label br; }
+		add_header Content-Encoding $label;
 		location = /state { stub_status; access_log off; }
 	}
 }
@@ -130,6 +134,19 @@ func (n *nginx) publish(t *testing.T, data []byte) {
 	next := filepath.Join(n.dir, "published", "next")
 	require.NoError(t, os.WriteFile(next, data, 0o644))
 	require.NoError(t, os.Chtimes(next, at, at))
+	require.NoError(t, os.Rename(next, path))
+}
+
+// republish replaces the bundle by one of the same length, under the same time.
+func (n *nginx) republish(t *testing.T, data []byte) {
+	t.Helper()
+	path := filepath.Join(n.dir, "published", "authz.tar.gz")
+	before, err := os.Stat(path)
+	require.NoError(t, err)
+	require.EqualValues(t, before.Size(), len(data))
+	next := filepath.Join(n.dir, "published", "next")
+	require.NoError(t, os.WriteFile(next, data, 0o644))
+	require.NoError(t, os.Chtimes(next, before.ModTime(), before.ModTime()))
 	require.NoError(t, os.Rename(next, path))
 }
 
@@ -326,4 +343,42 @@ func TestNginxIsGoneAtTheStart(t *testing.T) {
 	until(t, "the source has it still", func() bool { return !d.revision(t).Kept })
 	n.publish(t, numbered(2).signed(t, s.signer))
 	d.untilRelease(t, 2)
+}
+
+// TestNginxWithTheSameETag: what was spoilt on the way is fetched again once it is whole, although nginx gives both one ETag,
+// as it makes it of time and length alone.
+func TestNginxWithTheSameETag(t *testing.T) {
+	for name, c := range map[string]struct {
+		spoil  func(t *testing.T, n *nginx, whole []byte)
+		reason string
+	}{
+		"a few bytes": {func(t *testing.T, n *nginx, whole []byte) {
+			spoilt := bytes.Clone(whole)
+			copy(spoilt[len(spoilt)/2:], "spoilt")
+			n.publish(t, spoilt)
+		}, "malformed"},
+		"zeros at the end": {func(t *testing.T, n *nginx, whole []byte) {
+			n.publish(t, append(bytes.Clone(whole[:len(whole)/2]), make([]byte, len(whole)-len(whole)/2)...))
+		}, "malformed"},
+		"an encoding": {func(t *testing.T, n *nginx, whole []byte) {
+			n.write(t, "labelled", "")
+			n.publish(t, whole)
+		}, "unavailable"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			n := newNginx(t, "")
+			s := newSubscriber(t, n, "")
+			n.publish(t, numbered(1).signed(t, s.signer))
+			d := s.serving(t)
+			d.untilRelease(t, 1)
+			whole := numbered(2).signed(t, s.signer)
+			c.spoil(t, n, whole)
+			until(t, "it is refused", func() bool { return d.revision(t).Attempt.Reason == c.reason })
+			_ = os.Remove(filepath.Join(n.dir, "labelled")) // in one of the cases
+			n.republish(t, whole)
+			d.untilRelease(t, 2)
+			require.GreaterOrEqual(t, strings.Count(n.read("access.log"), "200 "), 3, "it is fetched again, whole or not: %s", n.read("access.log"))
+		})
+	}
 }

@@ -27,8 +27,6 @@ type membershipSettings struct {
 	HTTP     membership.HTTPConfig
 	Postgres membership.PostgresConfig
 	Redis    membership.RedisConfig
-
-	sentinelPasswordFile string
 }
 
 func defaultMembership() membershipSettings {
@@ -69,7 +67,7 @@ func (m *membershipSettings) table() *pflag.FlagSet {
 	t.StringVar(&m.Redis.Username, "redis.username", m.Redis.Username, "")
 	t.StringVar(&m.Redis.PasswordFile, "redis.password_file", m.Redis.PasswordFile, "")
 	t.StringVar(&m.Redis.SentinelUsername, "redis.sentinel_username", m.Redis.SentinelUsername, "")
-	t.StringVar(&m.sentinelPasswordFile, "redis.sentinel_password_file", m.sentinelPasswordFile, "")
+	t.StringVar(&m.Redis.SentinelPasswordFile, "redis.sentinel_password_file", m.Redis.SentinelPasswordFile, "")
 	t.StringVar(&m.Redis.CAFile, "redis.ca_file", m.Redis.CAFile, "")
 	t.StringVar(&m.Redis.CertFile, "redis.cert_file", m.Redis.CertFile, "")
 	t.StringVar(&m.Redis.KeyFile, "redis.key_file", m.Redis.KeyFile, "")
@@ -266,11 +264,6 @@ func (s *settings) cached(logger *slog.Logger) (cfg *membership.CachedConfig, er
 	if s.Redis != "" {
 		redis := m.Redis
 		redis.URL = s.Redis
-		if m.sentinelPasswordFile != "" {
-			if redis.SentinelPassword, err = readSecret(m.sentinelPasswordFile); err != nil {
-				return nil, err
-			}
-		}
 		cfg.Redis = &redis
 	}
 	cfg.Origin, err = s.membershipOrigin(logger)

@@ -192,7 +192,10 @@ func TestSettingsReachTheSource(t *testing.T) {
 		[]time.Duration{cfg.MaxAgeChange, cfg.MaxAgeUse, cfg.Lease, cfg.TTL, cfg.NegativeTTL, cfg.FetchTimeout})
 	require.Equal(t, 2<<20, cfg.Memory)
 	require.Equal(t, "redis://r", cfg.Redis.URL)
-	require.Equal(t, []string{"w", "su", "its-password"}, []string{cfg.Redis.Prefix, cfg.Redis.SentinelUsername, cfg.Redis.SentinelPassword})
+	require.Equal(t, []string{"w", "su"}, []string{cfg.Redis.Prefix, cfg.Redis.SentinelUsername})
+	require.FileExists(t, cfg.Redis.SentinelPasswordFile)
+	cfg.Redis.URL, cfg.Redis.Lease = "redis://r?master_name=m", time.Second
+	require.NoError(t, cfg.Redis.Validate())
 	require.NoError(t, cfg.Origin.Close())
 
 	s.ChangesTokenFile = "some"
@@ -200,10 +203,11 @@ func TestSettingsReachTheSource(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, cfg.Announced)
 	require.NoError(t, cfg.Origin.Close())
+	cfg.Redis.URL = "redis://r?master_name=m"
 
 	for _, file := range []string{"none", writeFile(t, "empty", "\n"), writeFile(t, "two", "s3cr3t\nlines\n")} {
-		s.membership.sentinelPasswordFile = file
-		_, err = s.cached(nil)
+		cfg.Redis.SentinelPasswordFile = file
+		err = cfg.Redis.Validate()
 		require.ErrorContains(t, err, "password file")
 		require.NotContains(t, err.Error(), "s3cr3t")
 	}

@@ -64,16 +64,3 @@ func exposed(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && info.Mode().IsRegular() && info.Mode().Perm()&fs.FileMode(0o004) != 0
 }
-
-// readSecret reads a password from a file of one line. Its errors never show what the file holds.
-func readSecret(path string) (string, error) {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return "", fmt.Errorf("the password file cannot be read: %w", err)
-	}
-	secret := strings.TrimRight(string(data), "\r\n")
-	if secret == "" || strings.ContainsAny(secret, "\r\n") {
-		return "", fmt.Errorf("the password file %s must have one line, the password", path)
-	}
-	return secret, nil
-}

@@ -1,20 +1,16 @@
 package membership
 
 import (
-	"bytes"
-	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
+
+	"github.com/wardkeeper/wardkeeper/pdp/rotation"
 )
 
 // RedisConfig says which Redis several sidecars share, as a cache and to tell each other of changes.
@@ -26,10 +22,11 @@ type RedisConfig struct {
 	// Username and Password go before those of the URL. PasswordFile goes before both; it is read again for each
 	// connection, so that a password can be changed while the sidecar runs.
 	Username, Password, PasswordFile string
-	// SentinelUsername and SentinelPassword are for the Sentinels themselves.
-	SentinelUsername, SentinelPassword string
+	// SentinelUsername and SentinelPassword are for the Sentinels themselves. SentinelPasswordFile goes before the password;
+	// it is read again for each connection.
+	SentinelUsername, SentinelPassword, SentinelPasswordFile string
 	// CAFile has the certificates (PEM) that the server's is checked against, instead of the system's. CertFile and
-	// KeyFile are the client's own. All need rediss://.
+	// KeyFile are the client's own. They are read again for each connection. All need rediss://.
 	CAFile, CertFile, KeyFile string
 	// Timeout bounds each read and write of a fact; 100 ms where it is 0.
 	Timeout time.Duration
@@ -42,6 +39,8 @@ type RedisConfig struct {
 	Prefix string
 	// Logger is told when the stream is lost and followed again; nil for none.
 	Logger *slog.Logger
+
+	life time.Duration // of connections; 0 means [rotation.Life]
 }
 
 const (
@@ -50,7 +49,6 @@ const (
 	longestTimeout = 10 * time.Second
 	mostRetained   = 1_000_000
 	longestPrefix  = 64
-	longestSecret  = 64 << 10 // bytes of a file with a password
 )
 
 func (c RedisConfig) withDefaults() RedisConfig {
@@ -69,17 +67,20 @@ func (c RedisConfig) withDefaults() RedisConfig {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
+	if c.life == 0 {
+		c.life = rotation.Life
+	}
 	return c
 }
 
 // Validate names every fault, and reads the files. It does not connect. No fault has a password in it.
 func (c RedisConfig) Validate() error {
-	_, err := c.withDefaults().options()
+	_, _, err := c.withDefaults().options()
 	return err
 }
 
 // options checks the config, and gives what both clients have in common.
-func (c RedisConfig) options() (*redis.UniversalOptions, error) {
+func (c RedisConfig) options() (*redis.UniversalOptions, dialer, error) {
 	a, err := parseRedisURL(c.URL)
 	faults := []error{err}
 	if c.Timeout < time.Millisecond || c.Timeout > longestTimeout {
@@ -94,7 +95,7 @@ func (c RedisConfig) options() (*redis.UniversalOptions, error) {
 	if len(c.Prefix) > longestPrefix || strings.ContainsFunc(c.Prefix, notInPrefix) {
 		faults = append(faults, fmt.Errorf("prefix must be at most %d letters, digits and the characters . _ : -", longestPrefix))
 	}
-	if (c.SentinelUsername != "" || c.SentinelPassword != "") && err == nil && a.master == "" {
+	if (c.SentinelUsername != "" || c.SentinelPassword != "" || c.SentinelPasswordFile != "") && err == nil && a.master == "" {
 		faults = append(faults, errors.New("a username or password for Sentinel needs master_name in the url"))
 	}
 	o := &redis.UniversalOptions{
@@ -103,90 +104,17 @@ func (c RedisConfig) options() (*redis.UniversalOptions, error) {
 		SentinelUsername: c.SentinelUsername, SentinelPassword: c.SentinelPassword,
 		Protocol: 2, DisableIdentity: true, ContextTimeoutEnabled: true,
 		MaxRetries: -1, MinRetryBackoff: -1, DialerRetries: 1, PipelinePoolSize: -1,
-		ConnMaxIdleTime:          5 * time.Minute,
+		PoolFIFO:                 true, // or else the oldest connections would never be looked at
+		ConnMaxIdleTime:          c.life,
+		ConnMaxLifetime:          c.life,
+		ConnMaxLifetimeJitter:    c.life / 10,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 	}
-	faults = append(faults, c.authenticate(o), c.secure(o, a, err == nil))
-	return o, errors.Join(faults...)
+	dial, err2 := c.dialer(a, err == nil)
+	faults = append(faults, c.authenticate(o), err2)
+	return o, dial, errors.Join(faults...)
 }
 
 func notInPrefix(r rune) bool {
 	return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("._:-", r))
-}
-
-func (c RedisConfig) authenticate(o *redis.UniversalOptions) error {
-	if c.Username != "" {
-		o.Username = c.Username
-	}
-	if c.Password != "" {
-		o.Password = c.Password
-	}
-	if c.PasswordFile == "" {
-		return nil
-	}
-	username := o.Username
-	o.CredentialsProviderContext = func(context.Context) (string, string, error) {
-		password, err := readSecret(c.PasswordFile)
-		return username, password, err
-	}
-	_, err := readSecret(c.PasswordFile)
-	return err
-}
-
-// readSecret reads the first line of a file.
-func readSecret(name string) (string, error) {
-	data, err := readBounded(name)
-	if err != nil {
-		return "", fmt.Errorf("password file: %w", err)
-	}
-	line, _, _ := bytes.Cut(data, []byte("\n"))
-	secret := string(bytes.TrimSuffix(line, []byte("\r")))
-	if secret == "" {
-		return "", errors.New("password file: its first line is empty")
-	}
-	return secret, nil
-}
-
-func readBounded(name string) ([]byte, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, longestSecret+1))
-	if err == nil && len(data) > longestSecret {
-		err = fmt.Errorf("longer than %d bytes", longestSecret)
-	}
-	return data, err
-}
-
-func (c RedisConfig) secure(o *redis.UniversalOptions, a redisAddress, known bool) error {
-	files := c.CAFile != "" || c.CertFile != "" || c.KeyFile != ""
-	switch {
-	case known && files && !a.tls:
-		return errors.New("certificates need rediss:// in the url")
-	case (c.CertFile == "") != (c.KeyFile == ""):
-		return errors.New("a client's certificate and its key must be given together")
-	case !a.tls && !files:
-		return nil
-	}
-	o.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
-	if c.CAFile != "" {
-		pem, err := os.ReadFile(c.CAFile)
-		if err != nil {
-			return fmt.Errorf("ca file: %w", err)
-		}
-		o.TLSConfig.RootCAs = x509.NewCertPool()
-		if !o.TLSConfig.RootCAs.AppendCertsFromPEM(pem) {
-			return errors.New("ca file: no certificate in it")
-		}
-	}
-	if c.CertFile != "" {
-		pair, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)
-		if err != nil {
-			return fmt.Errorf("client certificate: %w", err)
-		}
-		o.TLSConfig.Certificates = []tls.Certificate{pair}
-	}
-	return nil
 }

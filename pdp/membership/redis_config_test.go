@@ -102,7 +102,7 @@ func TestRedisConfigTellsEveryFault(t *testing.T) {
 	assert.ErrorContains(t, err, "unknown")
 	for want, cfg := range map[string]RedisConfig{
 		"need rediss://": {URL: "redis://h", CAFile: "redis_config_test.go"},
-		"ca file":        {URL: "rediss://h", CAFile: "redis_config_test.go"},
+		"CA file":        {URL: "rediss://h", CAFile: "redis_config_test.go"},
 		"certificate":    {URL: "rediss://h", CertFile: "redis_config_test.go", KeyFile: "redis_config_test.go"},
 		"Sentinel":       {URL: "redis://h", SentinelPassword: "s3cret"},
 	} {

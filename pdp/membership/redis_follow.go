@@ -54,6 +54,8 @@ type follower struct {
 	last   string      // its id in the stream
 	beatAt time.Time
 	begun  bool
+	until  time.Time      // the end of the connection's life
+	next   chan successor // comes to a connection in its place; nil while none is wanted
 }
 
 // run gives why it ended. After any error it is not known what was missed.
@@ -65,11 +67,15 @@ func (f *follower) run(ctx context.Context) error {
 		return err
 	}
 	f.conn = node.Conn()
-	defer f.conn.Close()
+	defer func() { _ = f.conn.Close() }() // the one of then
+	defer f.abandon()
 	if err := f.begin(ctx); err != nil {
 		return err
 	}
 	for ctx.Err() == nil { // the connection itself knows only deadlines
+		if err := f.reconnect(ctx); err != nil {
+			return err
+		}
 		if err := f.listen(ctx, f.interval()); err != nil {
 			return err
 		}

@@ -33,7 +33,7 @@ const (
 // for the whole process and goes to stderr as plain text: what it tells comes as errors too.
 func openRedis(cfg RedisConfig) (*redisTier, error) {
 	cfg = cfg.withDefaults()
-	o, err := cfg.options()
+	o, dial, err := cfg.options()
 	if err != nil {
 		return nil, err
 	}
@@ -43,6 +43,7 @@ func openRedis(cfg RedisConfig) (*redisTier, error) {
 	facts.PoolTimeout, facts.PoolSize, facts.MaxActiveConns = cfg.Timeout, factConnections, factConnections
 	stream.DialTimeout, stream.ReadTimeout, stream.WriteTimeout = cfg.Lease/2, cfg.Lease, cfg.Lease
 	stream.PoolTimeout, stream.PoolSize, stream.MaxActiveConns = cfg.Lease/2, streamConnections, streamConnections
+	facts.Dialer, stream.Dialer = dial(facts.DialTimeout), dial(stream.DialTimeout)
 	return &redisTier{
 		cfg:      cfg,
 		keys:     newRedisKeys(cfg.Prefix),

@@ -43,7 +43,7 @@ func TestRedisTLS(t *testing.T) {
 }
 
 func TestRedisSentinelCredentials(t *testing.T) {
-	o, err := RedisConfig{
+	o, dial, err := RedisConfig{
 		URL: "rediss://u:p@s1,s2/3?master_name=main", SentinelUsername: "su", SentinelPassword: "sp", Password: "over",
 	}.withDefaults().options()
 	require.NoError(t, err)
@@ -51,5 +51,5 @@ func TestRedisSentinelCredentials(t *testing.T) {
 	assert.Equal(t, []string{"s1:26379", "s2:26379"}, f.SentinelAddrs)
 	assert.Equal(t, []string{"main", "su", "sp", "u", "over"}, []string{f.MasterName, f.SentinelUsername, f.SentinelPassword, f.Username, f.Password})
 	assert.Equal(t, 3, f.DB)
-	assert.NotNil(t, f.TLSConfig)
+	assert.NotNil(t, dial)
 }

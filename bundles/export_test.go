@@ -37,3 +37,9 @@ func (f *Following) Judged(limit time.Duration) *Following {
 	f.judging = limit
 	return f
 }
+
+// AsItCame opens an archive as it comes from a source.
+func (cfg Config) AsItCame(raw []byte) Config {
+	cfg.Archive, cfg.raw = nil, raw
+	return cfg
+}

@@ -31,14 +31,18 @@ func FuzzBundle(f *testing.F) {
 	verification := &bundles.Verification{
 		Keys: map[string]*keys.Config{"k1": {Key: secret, Algorithm: "HS256"}}, Required: true,
 	}
+	limits := bundles.Limits{Compressed: 1 << 16, Inflated: 1 << 18, Files: 50, Table: 1 << 14}
+	cfg := bundles.Config{Source: "fuzzed", Entrypoint: entrypoint, Schema: inputSchema(), Verification: verification, Limits: limits}
 	open := func(raw []byte) (*bundles.Revision, error) {
-		a, err := bundles.ReadArchive(bytes.NewReader(raw), bundles.Limits{Compressed: 1 << 16, Inflated: 1 << 18, Files: 50, Table: 1 << 14})
-		if err != nil {
+		return bundles.Open(context.Background(), cfg.AsItCame(raw))
+	}
+	unpacked := func(raw []byte) (*bundles.Revision, error) {
+		cfg := cfg
+		var err error
+		if cfg.Archive, err = bundles.ReadArchive(bytes.NewReader(raw), limits); err != nil {
 			return nil, err
 		}
-		return bundles.Open(context.Background(), bundles.Config{
-			Archive: a, Source: "fuzzed", Entrypoint: entrypoint, Schema: inputSchema(), Verification: verification,
-		})
+		return bundles.Open(context.Background(), cfg)
 	}
 	first, err := open(good.packed())
 	if err != nil {
@@ -73,6 +77,9 @@ func FuzzBundle(f *testing.F) {
 			raw = packed(append(good.entries(), entry{Header: header(string(name)), content: string(content)})...)
 		}
 		r, err := open(raw)
+		if _, err2 := unpacked(raw); (err == nil) != (err2 == nil) {
+			t.Fatalf("as it came: %v; unpacked: %v", err, err2)
+		}
 		if err != nil {
 			if refusal, ok := errors.AsType[*bundles.Refusal](err); !ok || refusal.Reason == "" || refusal.Error() == "" {
 				t.Fatalf("an error that is no refusal: %#v", err)

@@ -56,7 +56,7 @@ func TestASharedValueThatGoesBack(t *testing.T) {
 		settled()
 		sees(t, first, "jane", "ed_normal")
 		time.Sleep(6 * time.Second)
-		h.set(func() { clear(h.values); clear(h.versions) })
+		h.set(func() { clear(h.values) })
 		undo := rewind(o, "jane", nurse("jane", "ed_admin", "ghi"))
 		sees(t, second, "jane", "ed_admin")
 		settled()

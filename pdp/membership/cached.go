@@ -20,9 +20,9 @@ type CachedConfig struct {
 	Origin     Origin
 	Redis      *RedisConfig   // the tier that sidecars share; nil: this process alone
 	Vocabulary pdp.Vocabulary // of the active policy
-	// Announced says that every change of the origin is announced ([Cached.Announce], here or at another sidecar with the
-	// same Redis), so that a live stream vouches for facts. Without it facts live by their age alone, unless the origin is a
-	// [Listener].
+	// Announced is the operator's promise that every change of the origin is announced ([Cached.Announce], here or at another
+	// sidecar with the same Redis), so that a live stream vouches for facts. Without it announcements end the use of what they
+	// concern all the same, and facts live by their age, unless the origin is a [Listener].
 	Announced bool
 
 	MaxAgeChange time.Duration // of facts that are not vouched for, in a question about changing something; 0 means 5 s
@@ -49,6 +49,7 @@ type Cached struct {
 	feed       *feed
 	memory     *memory
 	roots      roots
+	histories  histories
 	quarantine *quarantine
 	flights    singleflight.Group
 	check      atomic.Pointer[lastCheck] // nil before the first
@@ -100,6 +101,7 @@ func OpenCached(cfg CachedConfig) (*Cached, error) {
 	}
 	c.roots.of = map[string]string{}
 	c.feed = newFeed(vouchers, cfg.Lease, cfg.TTL+cfg.TTL/5, c.roots.find)
+	c.feed.log = cfg.Logger
 	if c.shared == nil {
 		c.feed.alone, c.feed.at.epoch = true, c.instance
 	}
@@ -158,6 +160,8 @@ type needed struct {
 	since  uint64 // when the view was asked for, in the order of the feed
 	fresh  bool   // nothing fetched before will do
 	sure   bool   // nothing suspect will do, even if nothing better can be had
+	// atLeast are the places in the stream of announcements that the facts have to know of.
+	atLeast []position
 }
 
 // usable says what an entry may be used for.
@@ -167,10 +171,11 @@ func (c *Cached) usable(e *record, n needed) verdict {
 	}
 	budget, asked := n.budget, e.order > n.since
 	if asked {
-		budget = e.life // it was fetched for this very question, or since: that is as new as anything can be
+		// It was fetched for this very question, or since: that is as new as anything can be, unless the machine was suspended.
+		budget += 2 * c.cfg.FetchTimeout
 	}
 	switch v, _ := c.feed.judge(e, budget, time.Now()); {
-	case v == stale:
+	case v == stale || c.feed.lacks(e, n.atLeast):
 		return stale
 	case asked:
 		return good
@@ -203,6 +208,7 @@ func (c *Cached) lookup(ctx context.Context, n needed, known func() *record, fli
 		waiting, cancel = context.WithTimeout(ctx, c.patience(ctx))
 		defer cancel()
 	}
+	var last *record
 	for range tries {
 		got, err := c.fly(waiting, n, flight, load)
 		switch c.usable(got, n) {
@@ -213,15 +219,27 @@ func (c *Cached) lookup(ctx context.Context, n needed, known func() *record, fli
 				return got, nil
 			}
 		}
-		if err != nil {
-			if c.usable(e, n) != stale { // the origin cannot be reached: within its budget it will do
-				c.counters.fallbacks.Add(1)
-				return e, nil
-			}
+		switch {
+		case err != nil && c.usable(e, n) != stale: // the origin cannot be reached: within its budget it will do
+			c.counters.fallbacks.Add(1)
+			return e, nil
+		case err != nil:
 			return nil, cannotBeHad(ctx, err)
+		case c.feed.lacks(got, n.atLeast):
+			return nil, cannotBeHad(ctx, fmt.Errorf("%s: %w", flight, errLagging))
 		}
+		last = got
+	}
+	if c.fetchedFor(last, n) {
+		return last, nil
 	}
 	return nil, cannotBeHad(ctx, fmt.Errorf("%s: %w", flight, errNotSettled))
+}
+
+// fetchedFor says whether a record was fetched for this very question. Such a one is used though changes of it have been
+// announced meanwhile, time and again: whoever announces must not keep a question from being answered.
+func (c *Cached) fetchedFor(e *record, n needed) bool {
+	return e != nil && e.judge == n.judge && e.order > n.since && e.age(time.Now()) <= 2*c.cfg.FetchTimeout
 }
 
 // patience is how long one fact is waited for where another will do: a question needs several, and an answer in time.
@@ -249,7 +267,7 @@ type landed struct {
 // fly loads a record once for all who ask for it at the same time. It does not end with who asked first.
 func (c *Cached) fly(ctx context.Context, n needed, key recordKey, load func(context.Context, needed) (*record, error)) (*record, error) {
 	name := n.judge.name + string(key.kind) + key.id
-	if n.fresh {
+	if n.fresh || len(n.atLeast) > 0 {
 		name = "!" + name
 	}
 	done := c.flights.DoChan(name, func() (any, error) {

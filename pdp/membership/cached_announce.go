@@ -2,11 +2,11 @@ package membership
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 	"unicode"
 
 	"github.com/wardkeeper/wardkeeper/pdp"
@@ -18,73 +18,56 @@ var _ pdp.Announcer = (*Cached)(nil)
 const MaxChanges = 1000
 
 // Announce implements [pdp.Announcer]. It returns once the changes are in the stream, and what they concern is not served
-// any more as it was: not here, and at other sidecars as soon as they have heard.
+// any more as it was: not here, and at other sidecars as soon as they have heard. It takes nothing else from an announcement:
+// what a record says now, the origin says.
 func (c *Cached) Announce(ctx context.Context, changes []pdp.Change) (string, error) {
-	records, err := c.checked(changes)
+	if err := c.checkChanges(changes); err != nil {
+		return "", err
+	}
+	changes, err := c.placed(ctx, changes)
 	if err != nil {
 		return "", err
 	}
-	changes, err = c.placed(ctx, changes)
+	if c.shared == nil {
+		return formatToken(c.feed.takeLocal(changes)), nil
+	}
+	at, err := c.shared.announce(ctx, changes)
 	if err != nil {
-		return "", err
+		return "", &pdp.Error{Kind: pdp.Unavailable, Message: "The changes could not be announced: try again.", Err: err}
 	}
-	began := time.Now()
-	at := position{epoch: c.instance}
-	if c.shared != nil {
-		bare := slices.Clone(changes)
-		for i := range bare {
-			bare[i].Record = nil
-		}
-		if at, err = c.shared.announce(ctx, bare); err != nil {
-			return "", &pdp.Error{Kind: pdp.Unavailable, Message: "The changes could not be announced: try again.", Err: err}
-		}
-		c.feed.take(changes, at)
-		c.update(ctx, changes, records, at, began)
-	} else {
-		at.sequence = c.feed.takeLocal(changes)
-	}
+	c.feed.take(changes, at)
+	c.dropShared(ctx, changes)
 	return formatToken(at), nil
 }
 
-// takeLocal remembers changes that no other sidecar hears of, and gives their place among them.
-func (f *feed) takeLocal(changes []pdp.Change) uint64 {
-	f.take(changes, position{})
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.at.sequence++
-	return f.at.sequence
-}
-
-// checked refuses what is no announcement, and reads the records that came along, by their place.
-func (c *Cached) checked(changes []pdp.Change) ([]*userDraft, error) {
+// checkChanges refuses what is no announcement. A record that comes along has to be well-formed, and is not used.
+func (c *Cached) checkChanges(changes []pdp.Change) error {
 	if len(changes) == 0 || len(changes) > MaxChanges {
-		return nil, malformed("Announce between 1 and %d changes at a time.", MaxChanges)
+		return malformed("Announce between 1 and %d changes at a time.", MaxChanges)
 	}
-	records := make([]*userDraft, len(changes))
 	j := c.judge.Load()
-	for i, change := range changes {
+	for _, change := range changes {
 		if change.Kind != pdp.UserChanged && change.Kind != pdp.LocationChanged {
-			return nil, malformed("A change is about a user or a location.")
+			return malformed("A change is about a user or a location.")
 		}
 		name := string(change.Kind) + " " + quote(change.ID)
 		if !isID(change.ID) || change.Organization != "" && !isID(change.Organization) {
-			return nil, malformed("The %s has an id that no record can have.", name)
+			return malformed("The %s has an id that no record can have.", name)
 		}
 		if change.Version > pdp.MaxVersion {
-			return nil, malformed("The version of the %s is greater than %d.", name, uint64(pdp.MaxVersion))
+			return malformed("The version of the %s is greater than %d.", name, uint64(pdp.MaxVersion))
 		}
 		if change.Record == nil {
 			continue
 		}
 		if len(change.Record) > MaxRecord {
-			return nil, malformed("The record of the %s has more than %d bytes.", name, MaxRecord)
+			return malformed("The record of the %s has more than %d bytes.", name, MaxRecord)
 		}
-		var err error
-		if records[i], err = j.announced(change); err != nil {
-			return nil, malformed("The record of the %s is at fault: %v.", name, err)
+		if err := j.checkRecord(change); err != nil {
+			return malformed("The record of the %s is at fault: %v.", name, err)
 		}
 	}
-	return records, nil
+	return nil
 }
 
 func malformed(format string, args ...any) error {
@@ -96,13 +79,13 @@ func isID(id string) bool {
 	return id != "" && len(id) <= longest && !strings.ContainsFunc(id, unicode.IsControl)
 }
 
-// announced reads the record of a change: nil for a location, which is nothing without its organization.
-func (j *judge) announced(change pdp.Change) (*userDraft, error) {
+// checkRecord says what is wrong with the record of a change.
+func (j *judge) checkRecord(change pdp.Change) error {
 	var id string
 	var faults *Faults
-	var user *userDraft
 	var err error
 	if change.Kind == pdp.UserChanged {
+		var user *userDraft
 		if user, faults, err = j.user(j.json(change.Record)); err == nil {
 			id = user.ID
 		}
@@ -114,14 +97,18 @@ func (j *judge) announced(change pdp.Change) (*userDraft, error) {
 	}
 	switch {
 	case err != nil:
-		return nil, err
+		return err
 	case id != change.ID:
-		return nil, fmt.Errorf("its id is another one")
+		return errors.New("its id is another one")
 	case faults.count > 0:
-		return nil, fmt.Errorf("%s", reasonOf(faults))
+		return errors.New(reasonOf(faults))
 	}
-	return user, nil
+	return nil
 }
+
+// mostLocated bounds how often the origin is asked where locations are for one announcement. Where it is not known of one, all
+// organizations are in doubt.
+const mostLocated = 32
 
 // placed adds to changes of locations which organization they are in by now, and which one they are known to have been in.
 func (c *Cached) placed(ctx context.Context, changes []pdp.Change) ([]pdp.Change, error) {
@@ -129,7 +116,7 @@ func (c *Cached) placed(ctx context.Context, changes []pdp.Change) ([]pdp.Change
 	located := map[string]string{} // by location, as the origin has it
 	asking, cancel := context.WithTimeout(ctx, c.cfg.FetchTimeout)
 	defer cancel()
-	answers := true // an origin that does not must not keep the announcement from being made
+	asks := mostLocated
 	for i, change := range changes {
 		if change.Kind != pdp.LocationChanged {
 			continue
@@ -139,8 +126,11 @@ func (c *Cached) placed(ctx context.Context, changes []pdp.Change) ([]pdp.Change
 			was = c.sharedPointer(ctx, recordKey{locationPointer, change.ID})
 		}
 		if change.Organization == "" {
-			if _, known := located[change.ID]; !known && answers {
-				answers = c.locate(asking, change.ID, located)
+			if _, known := located[change.ID]; !known && asks > 0 {
+				asks--
+				if !c.locate(asking, change.ID, located) {
+					asks = 0 // an origin that does not answer must not keep the announcement from being made
+				}
 			}
 			all[i].Organization = located[change.ID]
 		}
@@ -151,12 +141,16 @@ func (c *Cached) placed(ctx context.Context, changes []pdp.Change) ([]pdp.Change
 	return all, ctx.Err()
 }
 
-// locate asks the origin for the organization of a location, and takes in all that are in it. It says whether there was an
-// answer.
+// locate asks the origin for the organization of a location, and takes in all that are in it. One that is nowhere concerns
+// no organization but those that have it, which end by its own id; it stands for its own. It says whether there was an answer.
 func (c *Cached) locate(ctx context.Context, location string, located map[string]string) bool {
 	sent, err := c.origin.Organization(ctx, location)
-	if err != nil || sent == nil {
-		return err == nil
+	if err != nil {
+		return false
+	}
+	if sent == nil {
+		located[location] = location
+		return true
 	}
 	j := c.judge.Load()
 	if drafts, _, err := j.locations(j.json(sent.Record)); err == nil {
@@ -168,30 +162,21 @@ func (c *Cached) locate(ctx context.Context, location string, located map[string
 	return true
 }
 
-// update brings the shared tier to what has been announced. Whatever fails here is not served all the same: it is older than
-// the announcement.
-func (c *Cached) update(ctx context.Context, changes []pdp.Change, records []*userDraft, at position, began time.Time) {
+// dropShared takes what has been announced out of the shared tier. Where that fails it is not served all the same: it was
+// fetched before the announcement.
+func (c *Cached) dropShared(ctx context.Context, changes []pdp.Change) {
 	var gone []recordKey
-	for i, change := range changes {
-		switch {
-		case change.Kind == pdp.LocationChanged:
-			gone = append(gone, recordKey{locationPointer, change.ID})
-			if change.Organization != "" {
-				gone = append(gone, recordKey{organizationRecord, change.Organization})
-			}
-		// Without a version it cannot be told from one that was announced long ago and comes late.
-		case i < len(records) && records[i] != nil && change.Version > 0 && !c.shared.now().IsZero():
-			e := &record{fact: fact{stamp: stamp{version: change.Version, at: at, asOf: began}},
-				key: recordKey{userRecord, change.ID}, user: &account{draft: records[i], shape: &Faults{}}}
-			value, version := c.packed(e)
-			if c.shared.put(ctx, e.key, value, version, c.cfg.TTL) != nil {
-				c.counters.lostPuts.Add(1)
-			}
-		default:
+	for _, change := range changes {
+		if change.Kind == pdp.UserChanged {
 			gone = append(gone, recordKey{userRecord, change.ID})
+			continue
+		}
+		gone = append(gone, recordKey{locationPointer, change.ID})
+		if change.Organization != "" {
+			gone = append(gone, recordKey{organizationRecord, change.Organization})
 		}
 	}
-	if len(gone) > 0 && c.shared.drop(ctx, gone...) != nil {
+	if c.shared.drop(ctx, gone...) != nil {
 		c.counters.lostPuts.Add(1)
 	}
 }

@@ -67,6 +67,6 @@ func (v *cachedView) listedUser(ctx context.Context, sent Sent, began fact) (*se
 	}
 	// What is known is shared already: a list has many users, which would crowd out what others wait for.
 	known := v.c.memory.get(e.key)
-	v.c.keep(e, !e.made && (known == nil || known.version != e.version))
+	v.c.keep(e, !e.made && (known == nil || known.hash != e.hash || !known.comparable(e) || known.version != e.version))
 	return v.join(ctx, e)
 }

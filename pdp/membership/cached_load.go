@@ -19,7 +19,7 @@ func (c *Cached) user(ctx context.Context, n needed, id string) (*record, error)
 			if usable {
 				return shared, nil
 			}
-			e, err := c.fetch(ctx, key, func(ctx context.Context, began fact) (*record, error) {
+			e, err := c.fetch(ctx, n, key, func(ctx context.Context, began fact) (*record, error) {
 				sent, err := c.origin.User(ctx, id)
 				if err != nil || sent == nil {
 					return c.nothing(n, key, began), err
@@ -38,7 +38,7 @@ func (c *Cached) username(ctx context.Context, n needed, folded string) (*record
 	key := recordKey{usernamePointer, folded}
 	known := func() *record { return c.memory.get(key) }
 	return c.lookup(ctx, n, known, key, func(ctx context.Context, n needed) (*record, error) {
-		return c.fetch(ctx, key, func(ctx context.Context, began fact) (*record, error) {
+		return c.fetch(ctx, n, key, func(ctx context.Context, began fact) (*record, error) {
 			sent, err := c.origin.UserByUsername(ctx, folded)
 			if err != nil {
 				return nil, err
@@ -75,7 +75,7 @@ func (c *Cached) namesake(n needed, key recordKey, sent []Sent, began fact) (*re
 	}
 	c.keep(found, true)
 	pointer := &record{fact: began, key: key, judge: found.judge, bytes: entryBytes + len(key.id), pointer: found.key.id}
-	pointer.version, pointer.made = 1, true
+	pointer.version, pointer.made, pointer.history = 1, true, found.history
 	pointer.life = c.life(false)
 	return c.keep(pointer, true), nil
 }
@@ -136,7 +136,7 @@ func (c *Cached) loadTree(ctx context.Context, n needed, location string) (*reco
 		}
 		return shared, nil
 	}
-	e, err := c.fetch(ctx, key, func(ctx context.Context, began fact) (*record, error) {
+	e, err := c.fetch(ctx, n, key, func(ctx context.Context, began fact) (*record, error) {
 		sent, err := c.origin.Organization(ctx, location)
 		if err != nil || sent == nil {
 			return c.nothing(n, key, began), err
@@ -177,14 +177,18 @@ func (c *Cached) sharedTree(ctx context.Context, n needed, location string) (e *
 	return e, usable
 }
 
-// attempts bounds how often an origin is asked that gives what is older than is known.
-const attempts = 4
+// attempts bounds how often an origin is asked that gives what is older than what was seen of it, or than is claimed.
+const (
+	attempts        = 4
+	claimedAttempts = 3
+)
 
 // errLagging is for an origin, such as a replica, that gives what is older than is known.
 var errLagging = errors.New("the origin is behind what has been announced or seen of it")
 
-// fetch asks the origin. What is older than known is asked for again.
-func (c *Cached) fetch(ctx context.Context, key recordKey, ask func(context.Context, fact) (*record, error)) (*record, error) {
+// fetch asks the origin. What is older than what was seen of it is asked for again, and not taken. What is older than was
+// announced is asked for again, and taken then: the origin knows better than whoever announces.
+func (c *Cached) fetch(ctx context.Context, n needed, key recordKey, ask func(context.Context, fact) (*record, error)) (*record, error) {
 	for attempt := 1; ; attempt++ {
 		began := c.feed.start()
 		c.counters.origin.Add(1)
@@ -193,10 +197,20 @@ func (c *Cached) fetch(ctx context.Context, key recordKey, ask func(context.Cont
 		case err != nil:
 			c.counters.failures.Add(1)
 			return nil, err
-		case !c.behind(e):
-			return e, nil
-		case attempt == attempts:
-			return nil, fmt.Errorf("%s: %w", key, errLagging)
+		case c.behind(e):
+			if attempt == attempts {
+				return nil, fmt.Errorf("%s: %w", key, errLagging)
+			}
+		default:
+			exceeded, worthwhile := c.feed.exceeded(e)
+			if !exceeded || !worthwhile && len(n.atLeast) == 0 {
+				return e, nil
+			}
+			if attempt >= claimedAttempts {
+				c.counters.lagging.Add(1)
+				c.feed.askedInVain(e.key)
+				return e, nil
+			}
 		}
 		c.counters.lagging.Add(1)
 		select {
@@ -217,6 +231,10 @@ func (c *Cached) nothing(n needed, key recordKey, began fact) *record {
 // userEntry reads a user that an origin delivered. A key without an id takes the record's.
 func (c *Cached) userEntry(n needed, key recordKey, sent Sent, began fact, known *record) (*record, error) {
 	e := &record{fact: began, key: key, judge: n.judge}
+	e.history = sent.History
+	if err := c.learn(e); err != nil {
+		return nil, err
+	}
 	draft, shape, err := e.judge.user(e.judge.json(sent.Record))
 	if err == nil && key.id != "" && draft.ID != key.id {
 		err = errors.New("the record has another id than was asked for")
@@ -231,19 +249,28 @@ func (c *Cached) userEntry(n needed, key recordKey, sent Sent, began fact, known
 	e.bytes, e.hash = userBytes(draft, content), sha256.Sum256(content)
 	c.setVersion(e, sent.Version, known)
 	e.life = c.life(false)
+	c.compare(e)
 	return e, nil
 }
 
 // treeEntry reads the locations that an origin delivered.
 func (c *Cached) treeEntry(n needed, sent Sent, began fact, known *record) (*record, error) {
 	e := &record{fact: began, judge: n.judge}
+	e.history = sent.History
+	if err := c.learn(e); err != nil {
+		return nil, err
+	}
 	drafts, faults, err := e.judge.locations(e.judge.json(sent.Record))
 	if err != nil {
 		return nil, err
 	}
 	content := encodeLocations(nil, drafts)
 	e.bytes, e.hash = organizationBytes(drafts, content), sha256.Sum256(content)
-	return e, c.grow(e, drafts, faults, sent.Version, known)
+	err = c.grow(e, drafts, faults, sent.Version, known)
+	if err == nil {
+		c.compare(e)
+	}
+	return e, err
 }
 
 // grow makes the tree of an entry; it is the one that is known where that says the same.

@@ -13,10 +13,9 @@ const putters = 4
 
 // put is a value for the shared tier.
 type put struct {
-	key     recordKey
-	value   []byte
-	version uint64
-	ttl     time.Duration
+	key   recordKey
+	value []byte
+	ttl   time.Duration
 }
 
 // sound says whether other sidecars may have an entry: the form in which it is shared does not show what is wrong with it.
@@ -50,8 +49,7 @@ func (c *Cached) share(e *record) {
 	if !c.inTouch() || c.shared.now().IsZero() {
 		return
 	}
-	value, version := c.packed(e)
-	c.enqueue(put{e.key, value, version, e.life - e.age(time.Now())})
+	c.enqueue(put{e.key, c.packed(e), e.life - e.age(time.Now())})
 }
 
 func (c *Cached) enqueue(p put) {
@@ -70,7 +68,7 @@ func (c *Cached) putAll() {
 		select {
 		case p := <-c.puts:
 			ctx, cancel := context.WithTimeout(c.ctx, time.Second)
-			if c.shared.put(ctx, p.key, p.value, p.version, p.ttl) != nil {
+			if c.shared.put(ctx, p.key, p.value, p.ttl) != nil {
 				c.counters.lostPuts.Add(1)
 			}
 			cancel()
@@ -84,7 +82,7 @@ func (c *Cached) putAll() {
 const madeVersion = 1
 
 // packed is an entry as the shared tier keeps it: its ages by that tier's clock.
-func (c *Cached) packed(e *record) (value []byte, version uint64) {
+func (c *Cached) packed(e *record) []byte {
 	var body []byte
 	if e.made {
 		body = append(body, madeVersion)
@@ -101,7 +99,7 @@ func (c *Cached) packed(e *record) (value []byte, version uint64) {
 	}
 	s := e.stamp
 	s.asOf = c.shared.now().Add(-e.age(time.Now()))
-	return packFact(e.key, s, body), e.version
+	return packFact(e.key, s, body)
 }
 
 // inOrder gives the records of a tree by id.
@@ -130,6 +128,11 @@ func (c *Cached) fromShared(ctx context.Context, n needed, key recordKey) (e *re
 	}
 	if e, err = c.unpacked(n.judge, key, value); err != nil {
 		c.distrust(key, err)
+		return nil, false
+	}
+	// In another epoch the clock may have been another. And a record of another history is of another database, or of a state
+	// of ours that is over: the origin itself says which.
+	if e.at.epoch != c.feed.epoch() || c.histories.foreign(e) {
 		return nil, false
 	}
 	if c.usable(e, n) != good || c.behind(e) {

@@ -1,6 +1,9 @@
 package membership
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // CachedStatus is how a cached source is doing.
 type CachedStatus struct {
@@ -15,11 +18,15 @@ type CachedStatus struct {
 	Listening         bool          // the origin's own news is heard
 	ListeningBreaks   uint64        // how often that was lost
 	Heard             time.Duration // since when nothing was heard of what vouches; 0 where nothing does
+	// Unproven names the proofs that are missing for facts to be vouched for, sorted words of lower-case letters and "_"; none
+	// where they are.
+	Unproven []string
 
 	Memory, Entries int // bytes and records of the in-process tier
 
 	FromMemory, FromShared, FromOrigin          uint64 // facts by where they came from
 	Failures, Lagging, Fallbacks, Refused, Lost uint64 // see counters
+	Conflicts                                   uint64
 }
 
 // Status says how the source is doing. It is safe for concurrent use.
@@ -30,12 +37,14 @@ func (c *Cached) Status() CachedStatus {
 	s.Memory, s.Entries = c.memory.size()
 	s.FromMemory, s.FromShared, s.FromOrigin = c.counters.memory.Load(), c.counters.shared.Load(), c.counters.origin.Load()
 	s.Failures, s.Lagging, s.Fallbacks = c.counters.failures.Load(), c.counters.lagging.Load(), c.counters.fallbacks.Load()
+	s.Conflicts = c.counters.conflicts.Load()
 	s.Refused, s.Lost = c.counters.refused.Load(), c.counters.lostPuts.Load()
 	f := c.feed
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	s.SharedLive, s.SharedBreaks = f.stream.live(now, f.lease), f.stream.breaks
 	s.Listening, s.ListeningBreaks = f.listening.live(now, f.lease), f.listening.breaks
+	s.Unproven = slices.Clone(f.unproven(now))
 	if s.Vouching {
 		s.Vouched = f.voucher().live(now, f.lease)
 		s.Heard = now.Sub(f.voucher().heard)

@@ -45,6 +45,7 @@ func (c *Cached) View(_ context.Context, need pdp.Need) (pdp.View, error) {
 		told := c.feed.told(at)
 		n.fresh = n.fresh || !c.feed.knows(at) || !told && c.feed.vouchers != byStreaming
 		n.sure = n.sure || !told
+		n.atLeast = append(n.atLeast, at)
 	}
 	return &cachedView{c: c, need: n}, nil
 }

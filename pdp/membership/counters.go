@@ -9,6 +9,7 @@ type counters struct {
 	origin    atomic.Uint64 // questions to the origin
 	failures  atomic.Uint64 // of them not answered
 	lagging   atomic.Uint64 // of them answered with what is older than known
+	conflicts atomic.Uint64 // records whose content changed without their version
 	fallbacks atomic.Uint64 // facts served within their budget since the origin could not be reached
 	refused   atomic.Uint64 // values of the shared tier that were not trusted
 	lostPuts  atomic.Uint64 // values that the shared tier did not take

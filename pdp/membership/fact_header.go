@@ -4,22 +4,23 @@ import (
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
+	"strings"
 	"time"
 
 	"github.com/wardkeeper/wardkeeper/pdp"
 )
 
-// A fact in Redis is, in this order: the format, version and asOf (microseconds) in eight bytes each, so that a script
-// finds them; then what tells the key, then the position, the body, and a checksum of all of it. Numbers of fixed width
-// have their highest byte first.
+// A fact in Redis is, in this order: the format, version and asOf (microseconds) in eight bytes each, and the history with
+// its length in one byte, so that a script finds them; then what tells the key, then the position, the body, and a checksum of
+// all of it. Numbers of fixed width have their highest byte first.
 const (
-	factFormat   = "WKF\x01"
+	factFormat   = "WKF\x02"
 	factFixed    = len(factFormat) + 8 + 8
 	factChecksum = 4
 
 	longestKey   = 4 * longest // folding can make a username longer
 	longestEpoch = 128
-	maxHeader    = factFixed + 1 + 2 + longestKey + 2 + longestEpoch + binary.MaxVarintLen64 + factChecksum
+	maxHeader    = factFixed + 1 + MaxHistory + 1 + 2 + longestKey + 2 + longestEpoch + binary.MaxVarintLen64 + factChecksum
 )
 
 var (
@@ -48,6 +49,7 @@ func packFact(key recordKey, s stamp, body []byte) []byte {
 	b = append(b, factFormat...)
 	b = binary.BigEndian.AppendUint64(b, s.version)
 	b = binary.BigEndian.AppendUint64(b, micros(s.asOf))
+	b = appendText(b, s.history)
 	b = append(b, byte(key.kind))
 	b = appendText(b, key.id)
 	b = appendText(b, s.at.epoch)
@@ -68,13 +70,14 @@ func unpackFact(key recordKey, data []byte) (stamp, []byte, error) {
 	}
 	s.version = binary.BigEndian.Uint64(data[len(factFormat):])
 	asOf := binary.BigEndian.Uint64(data[len(factFormat)+8:])
-	rest := data[factFixed:end]
-	if s.version > pdp.MaxVersion || asOf > pdp.MaxVersion || len(rest) == 0 {
+	history, rest, ok := cutText(data[factFixed:end], MaxHistory)
+	if !ok || !isHistory(string(history)) || s.version > pdp.MaxVersion || asOf > pdp.MaxVersion || len(rest) == 0 {
 		return stamp{}, nil, errFact
 	}
 	if asOf != 0 {
 		s.asOf = time.UnixMicro(int64(asOf))
 	}
+	s.history = string(history)
 	kind := recordKind(rest[0])
 	id, rest, ok := cutText(rest[1:], longestKey)
 	epoch, rest, ok2 := cutText(rest, longestEpoch)
@@ -87,6 +90,11 @@ func unpackFact(key recordKey, data []byte) (stamp, []byte, error) {
 	}
 	s.at = position{epoch: string(epoch), sequence: sequence}
 	return s, rest[n:], nil
+}
+
+// isHistory says whether an origin can have such a history.
+func isHistory(text string) bool {
+	return len(text) <= MaxHistory && !strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' })
 }
 
 // micros is 0 for the zero time, and rounds towards the past.

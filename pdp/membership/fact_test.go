@@ -148,7 +148,7 @@ func quoted(s string) string {
 
 func TestFactHeader(t *testing.T) {
 	key := recordKey{userRecord, "alice"}
-	s := stamp{version: pdp.MaxVersion, at: position{"epoch", 1 << 40}, asOf: time.Unix(1_700_000_000, 123_456_789)}
+	s := stamp{version: pdp.MaxVersion, history: strings.Repeat("h", MaxHistory), at: position{"epoch", 1 << 40}, asOf: time.Unix(1_700_000_000, 123_456_789)}
 	data := packFact(key, s, []byte("body"))
 	got, body, err := unpackFact(key, data)
 	require.NoError(t, err)
@@ -178,14 +178,17 @@ func TestFactsThatAreRefused(t *testing.T) {
 		data []byte
 		want error
 	}{
-		"another user":  {packFact(recordKey{userRecord, "bob"}, stamp{}, nil), errFactKey},
-		"another kind":  {packFact(recordKey{usernamePointer, "alice"}, stamp{}, nil), errFactKey},
-		"version":       {packFact(key, stamp{version: pdp.MaxVersion + 1}, nil), errFact},
-		"long epoch":    {packFact(key, stamp{at: position{epoch: strings.Repeat("e", longestEpoch+1)}}, nil), errFact},
-		"size":          {packFact(key, stamp{}, make([]byte, MaxRecord+maxHeader)), errFact},
-		"later format":  {append([]byte("WKF\x02"), good[4:]...), errFact},
-		"something":     {[]byte(strings.Repeat("x", 100)), errFact},
-		"appended byte": {append(bytes.Clone(good), 0), errFactSum},
+		"another user":   {packFact(recordKey{userRecord, "bob"}, stamp{}, nil), errFactKey},
+		"another kind":   {packFact(recordKey{usernamePointer, "alice"}, stamp{}, nil), errFactKey},
+		"version":        {packFact(key, stamp{version: pdp.MaxVersion + 1}, nil), errFact},
+		"long epoch":     {packFact(key, stamp{at: position{epoch: strings.Repeat("e", longestEpoch+1)}}, nil), errFact},
+		"size":           {packFact(key, stamp{}, make([]byte, MaxRecord+maxHeader)), errFact},
+		"earlier format": {append([]byte("WKF\x01"), good[4:]...), errFact},
+		"long history":   {packFact(key, stamp{history: strings.Repeat("h", MaxHistory+1)}, nil), errFact},
+		"odd history":    {packFact(key, stamp{history: "a\n"}, nil), errFact},
+		"later format":   {append([]byte("WKF\x03"), good[4:]...), errFact},
+		"something":      {[]byte(strings.Repeat("x", 100)), errFact},
+		"appended byte":  {append(bytes.Clone(good), 0), errFactSum},
 	} {
 		_, _, err := unpackFact(key, c.data)
 		assert.ErrorIs(t, err, c.want, name)

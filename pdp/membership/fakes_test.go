@@ -28,6 +28,7 @@ type fakeOrigin struct {
 	versions  map[recordKey]uint64 // by user and by root
 	down      bool
 	unversion bool
+	history   string
 	delay     time.Duration
 	asked     int
 	// before is called with each question, without the lock.
@@ -139,7 +140,7 @@ func (o *fakeOrigin) sent(key recordKey, record any) *Sent {
 	if err != nil {
 		panic(err)
 	}
-	s := &Sent{Record: data, Version: o.versions[key]}
+	s := &Sent{Record: data, Version: o.versions[key], History: o.history}
 	if o.unversion {
 		s.Version = 0
 	}
@@ -213,21 +214,20 @@ func (o *fakeOrigin) Close() error                    { return nil }
 
 // hub is a shared tier in memory, which each sidecar uses through a port of its own.
 type hub struct {
-	mu       sync.Mutex
-	values   map[recordKey][]byte
-	versions map[recordKey]uint64
-	log      []announced
-	epoch    int
-	down     bool
-	trimmed  bool // who connects finds nothing of what was announced before
-	muted    bool // announcements are written and nobody is told: how it would be without the stream
-	ports    []*port
+	mu      sync.Mutex
+	values  map[recordKey][]byte
+	log     []announced
+	epoch   int
+	down    bool
+	trimmed bool // who connects finds nothing of what was announced before
+	muted   bool // announcements are written and nobody is told: how it would be without the stream
+	ports   []*port
 }
 
 var errHub = errors.New("the shared tier is down")
 
 func newHub() *hub {
-	return &hub{values: map[recordKey][]byte{}, versions: map[recordKey]uint64{}}
+	return &hub{values: map[recordKey][]byte{}}
 }
 
 func (h *hub) epochName() string { return fmt.Sprintf("epoch-%d", h.epoch) }
@@ -265,7 +265,7 @@ func (h *hub) set(f func()) {
 // lose is a restart without anything: values and announcements are gone.
 func (h *hub) lose() {
 	h.set(func() {
-		h.values, h.versions, h.log = map[recordKey][]byte{}, map[recordKey]uint64{}, nil
+		h.values, h.log = map[recordKey][]byte{}, nil
 		h.epoch++
 	})
 }
@@ -281,14 +281,23 @@ func (p *port) get(_ context.Context, key recordKey) ([]byte, error) {
 	return p.values[key], nil
 }
 
-func (p *port) put(_ context.Context, key recordKey, value []byte, version uint64, _ time.Duration) error {
+func (p *port) put(_ context.Context, key recordKey, value []byte, _ time.Duration) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.dead() {
 		return errHub
 	}
-	if p.versions[key] <= version {
-		p.values[key], p.versions[key] = value, version
+	is, _, err := unpackFact(key, value)
+	if err != nil {
+		return err
+	}
+	was, _, err := unpackFact(key, p.values[key])
+	older := was.asOf.After(is.asOf)
+	if was.history == is.history && was.version > 0 && is.version > 0 && was.version != is.version {
+		older = was.version > is.version
+	}
+	if err != nil || !older {
+		p.values[key] = value
 	}
 	return nil
 }
@@ -301,7 +310,6 @@ func (p *port) drop(_ context.Context, keys ...recordKey) error {
 	}
 	for _, key := range keys {
 		delete(p.values, key)
-		delete(p.versions, key)
 	}
 	return nil
 }

@@ -1,6 +1,10 @@
 package membership
 
 import (
+	"errors"
+	"hash/maphash"
+	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -39,12 +43,14 @@ const (
 
 // way is the state of one way by which changes are heard of.
 type way struct {
-	began  bool      // and not lost since
-	event  uint64    // the count when it began
-	since  time.Time // everything after this moment is told
-	heard  time.Time // everything before this moment has been told
-	doubt  time.Time // when it was lost
-	breaks uint64    // how often it was lost
+	began   bool      // and not lost since
+	event   uint64    // the count when it began
+	since   time.Time // everything after this moment is told
+	heard   time.Time // everything before this moment has been told
+	doubt   time.Time // when it was lost
+	breaks  uint64    // how often it was lost
+	history string    // of the records whose changes are told
+	missing []string  // the proofs that are missing while it is lost
 }
 
 func (h *way) live(now time.Time, lease time.Duration) bool {
@@ -68,7 +74,15 @@ type voucher uint8
 const (
 	nobody      voucher = iota // facts live by their age alone
 	byListening                // the origin tells of every change by itself
-	byStreaming                // every change is announced to the shared tier
+	byStreaming                // every change is announced to the shared tier, as the operator promises
+)
+
+// The proofs that are missing where a [Listener] names none. They are words for metrics and readiness.
+const (
+	noPromise   = "promise"   // nobody says that every change is told
+	noStream    = "stream"    // the shared tier's stream is not followed
+	noListening = "listening" // the origin is not listened to
+	noHeartbeat = "heartbeat" // nothing has been heard for longer than a lease
 )
 
 // feed knows what has been heard of changes, and judges facts by it. It is safe for concurrent use.
@@ -77,6 +91,7 @@ type feed struct {
 	lease    time.Duration
 	rootOf   func(location string) string // gives the organization that a location is known to belong to, "" for none
 	alone    bool                         // there is no stream: what is announced here is heard here alone
+	log      *slog.Logger
 
 	order atomic.Uint64 // counts fetches and views, in the order in which they began
 
@@ -86,10 +101,12 @@ type feed struct {
 	stream    way
 	listening way
 	at, floor position // how far the stream was followed, and from where on everything is known
+	logged    []string // the missing proofs as the log told them last; nil before it did
 }
 
 func newFeed(v voucher, lease, keep time.Duration, rootOf func(string) string) *feed {
-	return &feed{events: 1, vouchers: v, lease: lease, marks: newMarks(keep), rootOf: rootOf}
+	return &feed{events: 1, vouchers: v, lease: lease, marks: newMarks(keep), rootOf: rootOf, log: slog.New(slog.DiscardHandler),
+		stream: way{missing: []string{noStream}}, listening: way{missing: []string{noListening}}}
 }
 
 // start gives the stamp for a fetch that begins now.
@@ -112,36 +129,26 @@ func (f *feed) judge(e *record, budget time.Duration, now time.Time) (v verdict,
 	}
 	f.mu.RLock()
 	defer f.mu.RUnlock()
-	if f.outdated(e.key, k, e.absent) || f.left(e) {
+	told := f.marks.of(e.key, e.absent)
+	if slices.ContainsFunc(told[:], func(m mark) bool { return f.after(m, k) }) || f.left(e) {
 		return stale, false
 	}
-	if f.vouched(k, now) {
-		return good, true
+	known := k.asOf // the last moment of which it is known that the fact was true
+	if f.vouchers != nobody && !told[ownMark].exceeds(e) && f.followed(e) {
+		if f.voucher().live(now, f.lease) {
+			return good, true
+		}
+		if heard := f.voucher().heard; heard.After(known) {
+			known = heard
+		}
 	}
-	if elapsed(now, f.knownAt(k)) > budget {
+	if elapsed(now, known) > budget {
 		return stale, false
 	}
 	if f.vouchers != nobody && !k.asOf.After(f.voucher().doubted(now, f.lease)) {
 		return suspect, false
 	}
 	return good, false
-}
-
-// outdated says whether something announced is not known to a fact.
-func (f *feed) outdated(key recordKey, k *fact, absent bool) bool {
-	for _, m := range f.marks.of(key, absent) {
-		if m.event == 0 {
-			continue
-		}
-		comparable := !k.made && !absent && k.version > 0
-		if comparable && k.version < m.least {
-			return true
-		}
-		if f.after(m, k) && (!comparable || m.version == 0 || k.version < m.version) {
-			return true
-		}
-	}
-	return false
 }
 
 // left says whether a location of a tree has been announced since. It may be elsewhere by now, and nobody need have known
@@ -152,7 +159,7 @@ func (f *feed) left(e *record) bool {
 		return false
 	}
 	for id := range e.tree.drafts {
-		if m := f.marks.byKey[recordKey{locationPointer, id}]; m.event > 0 && f.after(m, &e.fact) {
+		if f.after(f.marks.own(recordKey{locationPointer, id}), &e.fact) {
 			return true
 		}
 	}
@@ -160,9 +167,12 @@ func (f *feed) left(e *record) bool {
 	return false
 }
 
-// after says whether what was announced may not be known to a fact.
+// after says whether what was announced may not be known to a fact. Versions do not count here: one that is announced may be
+// wrong, and an origin that was restored gives the same out again.
 func (f *feed) after(m mark, k *fact) bool {
 	switch {
+	case m.event == 0:
+		return false
 	case k.event > 0:
 		return m.event > k.event
 	case !m.aside.IsZero() && !k.asOf.After(m.aside.Add(f.lease)):
@@ -174,28 +184,24 @@ func (f *feed) after(m mark, k *fact) bool {
 	return !k.asOf.After(m.heard.Add(f.lease))
 }
 
-func (f *feed) vouched(k *fact, now time.Time) bool {
-	return f.vouchers != nobody && f.voucher().live(now, f.lease) && f.followed(k)
-}
+// exceeds says whether a greater version has been claimed than a record has.
+func (m mark) exceeds(e *record) bool { return e.versioned() && e.version < m.most }
 
-// followed says whether all changes since the fetch of a fact have been told of, up to what was heard last.
-func (f *feed) followed(k *fact) bool {
-	h := f.voucher()
+// versioned says whether the version of a record is the origin's.
+func (e *record) versioned() bool { return !e.made && !e.absent && e.version > 0 }
+
+// followed says whether all changes since the fetch of a record have been told of, up to what was heard last.
+func (f *feed) followed(e *record) bool {
+	h, k := f.voucher(), &e.fact
 	switch {
+	case f.vouchers == byListening && !e.absent && k.history != h.history:
+		return false // it was read elsewhere than where is listened; that nothing was found tells of no history
 	case k.event > 0:
 		return k.event >= h.event
 	case f.vouchers == byStreaming:
 		return k.at.epoch != "" && k.at.epoch == f.at.epoch && k.at.sequence >= f.floor.sequence
 	}
 	return k.asOf.After(h.since.Add(f.lease))
-}
-
-// knownAt is the last moment of which it is known that a fact was true: its fetch, or the news that vouched for it last.
-func (f *feed) knownAt(k *fact) time.Time {
-	if heard := f.voucher().heard; f.vouchers != nobody && f.followed(k) && heard.After(k.asOf) {
-		return heard
-	}
-	return k.asOf
 }
 
 func (f *feed) voucher() *way {
@@ -219,16 +225,87 @@ func (f *feed) told(p position) bool {
 	return p.epoch == f.at.epoch && p.sequence > f.floor.sequence
 }
 
+// epoch is that of the stream as it is followed.
+func (f *feed) epoch() string {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return f.at.epoch
+}
+
+// exceeded says whether a greater version has been claimed than a record has, and whether it is worth while to ask the origin
+// again for it.
+func (f *feed) exceeded(e *record) (exceeded, ask bool) {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	m := f.marks.own(e.key)
+	return m.exceeds(e), m.most > m.vain && elapsed(time.Now(), m.asked) > vainPause
+}
+
+// vainPause is how long the origin is not asked again for what it has been asked for in vain: whoever claims greater and
+// greater versions must not make every question wait.
+const vainPause = 5 * time.Second
+
+// askedInVain remembers that the origin does not have the version that is claimed of a record.
+func (f *feed) askedInVain(key recordKey) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	id := maphash.Comparable(f.marks.seed, key)
+	if m, ok := f.marks.byKey[id]; ok {
+		m.vain, m.asked = m.most, time.Now()
+		f.marks.byKey[id] = m
+	}
+}
+
+// lacks says whether a record is older than the announcements that a question has to know of say. Where a later one has
+// followed, it is held to that.
+func (f *feed) lacks(e *record, atLeast []position) bool {
+	if len(atLeast) == 0 {
+		return false
+	}
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	m := f.marks.own(e.key)
+	for _, p := range atLeast {
+		claimed := m.most
+		if m.at.epoch == p.epoch && m.at.sequence <= p.sequence {
+			claimed = m.version
+		}
+		if e.versioned() && e.version < claimed {
+			return true
+		}
+	}
+	return false
+}
+
 // take remembers changes heard of at a place in the stream, zero where they were heard elsewhere.
 func (f *feed) take(changes []pdp.Change, at position) {
+	roots := f.rootsOf(changes)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.mark(changes, roots, at)
+}
+
+// takeLocal remembers changes that no other sidecar hears of, and gives their place among them.
+func (f *feed) takeLocal(changes []pdp.Change) position {
+	roots := f.rootsOf(changes)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.at.sequence++
+	f.mark(changes, roots, f.at)
+	return f.at
+}
+
+func (f *feed) rootsOf(changes []pdp.Change) map[string]string {
 	roots := make(map[string]string)
 	for _, c := range changes {
 		if c.Kind == pdp.LocationChanged {
 			roots[c.ID] = f.rootOf(c.ID)
 		}
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	return roots
+}
+
+func (f *feed) mark(changes []pdp.Change, roots map[string]string, at position) {
 	f.events++
 	by := mark{event: f.events, at: at, heard: time.Now()}
 	for _, c := range changes {
@@ -246,10 +323,10 @@ func (s streaming) began(at, floor position, tail []announced, asOf time.Time) {
 		s.take(a.changes, a.at)
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.events++
 	s.at, s.floor = at, floor
-	s.stream.began, s.stream.event, s.stream.since, s.stream.heard = true, s.events, asOf, asOf
+	s.begin(&s.stream, asOf, "")
+	s.mu.Unlock()
+	s.tell(nil)
 }
 
 func (s streaming) changed(a announced) {
@@ -261,7 +338,12 @@ func (s streaming) changed(a announced) {
 
 func (s streaming) beat(asOf time.Time) { s.beatOf(&s.stream, asOf) }
 
-func (s streaming) lost(error) { s.lostOf(&s.stream) }
+func (s streaming) lost(err error) { s.lostOf(&s.stream, noStream, err) }
+
+func (f *feed) begin(h *way, at time.Time, history string) {
+	f.events++
+	h.began, h.event, h.since, h.heard, h.history, h.missing = true, f.events, at, at, history, nil
+}
 
 func (f *feed) beatOf(h *way, asOf time.Time) {
 	f.mu.Lock()
@@ -271,12 +353,52 @@ func (f *feed) beatOf(h *way, asOf time.Time) {
 	}
 }
 
-func (f *feed) lostOf(h *way) {
+func (f *feed) lostOf(h *way, word string, err error) {
 	f.mu.Lock()
-	defer f.mu.Unlock()
 	if h.began {
 		h.began, h.doubt = false, time.Now()
 		h.breaks++
+	}
+	h.missing = []string{word}
+	var unproven *Unproven
+	if errors.As(err, &unproven) && len(unproven.Missing) > 0 {
+		h.missing = slices.Compact(slices.Sorted(slices.Values(unproven.Missing)))
+	}
+	f.mu.Unlock()
+	f.tell(unproven)
+}
+
+// unproven names the proofs that are missing for facts to be vouched for; none where they are. It needs the lock.
+func (f *feed) unproven(now time.Time) []string {
+	switch h := f.voucher(); {
+	case f.vouchers == nobody:
+		return []string{noPromise}
+	case !h.began:
+		return h.missing
+	case !h.live(now, f.lease):
+		return []string{noHeartbeat}
+	}
+	return nil
+}
+
+// tell logs which proofs are missing, where others are than before.
+func (f *feed) tell(why *Unproven) {
+	f.mu.Lock()
+	missing := []string{}
+	if h := f.voucher(); f.vouchers != nobody && !h.began {
+		missing = h.missing
+	}
+	same := f.vouchers == nobody || f.logged != nil && slices.Equal(missing, f.logged)
+	f.logged = missing
+	f.mu.Unlock()
+	switch {
+	case same:
+	case len(missing) == 0:
+		f.log.Info("facts are confirmed by news of changes")
+	case why != nil:
+		f.log.Warn("facts are not confirmed, and live by their age: proofs are missing", "unproven", missing, "reason", why.Reason)
+	default:
+		f.log.Warn("facts are not confirmed, and live by their age: proofs are missing", "unproven", missing)
 	}
 }
 
@@ -286,12 +408,11 @@ type listened struct{ *feed }
 var _ Hearing = listened{}
 
 // Began implements [Hearing].
-func (l listened) Began(at time.Time, _ string) {
+func (l listened) Began(at time.Time, history string) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.events++
-	h := &l.listening
-	h.began, h.event, h.since, h.heard = true, l.events, at, at
+	l.begin(&l.listening, at, history)
+	l.mu.Unlock()
+	l.tell(nil)
 }
 
 // Changed implements [Hearing].
@@ -301,11 +422,4 @@ func (l listened) Changed(changes []pdp.Change) { l.take(changes, position{}) }
 func (l listened) Beat(at time.Time) { l.beatOf(&l.listening, at) }
 
 // Lost implements [Hearing].
-func (l listened) Lost(error) { l.lostOf(&l.listening) }
-
-// least is the lowest version that a record can have, by what was announced.
-func (f *feed) least(key recordKey) uint64 {
-	f.mu.RLock()
-	defer f.mu.RUnlock()
-	return f.marks.byKey[key].least
-}
+func (l listened) Lost(err error) { l.lostOf(&l.listening, noListening, err) }

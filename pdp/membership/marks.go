@@ -1,27 +1,34 @@
 package membership
 
 import (
+	"hash/maphash"
 	"time"
 
 	"github.com/wardkeeper/wardkeeper/pdp"
 )
 
-// mark says that a record has been announced to have changed.
+// mark says that a record has been announced to have changed. An announcement can come from whoever may announce, so that it
+// proves nothing of the record: it ends the use of what was fetched before it was heard. The versions announced are claims.
 type mark struct {
 	event   uint64    // when it was heard, by the count of what was heard; 0 where never
 	at      position  // in the stream, of the last that was heard there; zero where none was
+	version uint64    // claimed there, 0 where none was
 	heard   time.Time // by the local clock
 	aside   time.Time // when one was last heard elsewhere than in the stream; zero where never
-	version uint64    // announced with it, 0 where any of them had none
-	least   uint64    // the highest version ever announced
+	most    uint64    // the greatest version ever claimed
+	vain    uint64    // the greatest claim that the origin did not meet when it was asked again
+	asked   time.Time // when that was
 }
 
 // Bounds of what is remembered: longer than any fact lives, and no more than memory allows.
 const maxMarks = 200_000
 
 // marks remembers what has been announced, for as long as facts of before may be around. Its zero value is not usable.
+//
+// Records are told apart by a hash: announced ids can be long and many. Two records that share one end each other's facts.
 type marks struct {
-	byKey map[recordKey]mark
+	seed  maphash.Seed
+	byKey map[uint64]mark
 	order []marked // by the time when they were heard
 	keep  time.Duration
 
@@ -34,42 +41,44 @@ type marks struct {
 
 // marked is a mark in the order of hearing.
 type marked struct {
-	key   recordKey
+	key   uint64
 	event uint64
 	heard time.Time
 }
 
 func newMarks(keep time.Duration) *marks {
-	return &marks{byKey: map[recordKey]mark{}, keep: keep}
+	return &marks{seed: maphash.MakeSeed(), byKey: map[uint64]mark{}, keep: keep}
 }
+
+// own gives what was announced of a record itself.
+func (m *marks) own(key recordKey) mark { return m.byKey[maphash.Comparable(m.seed, key)] }
 
 // again says whether a mark is known: an announcement is heard where it is made, and again in the stream.
 func (m mark) again(by mark) bool {
 	return m.at.epoch != "" && m.at.epoch == by.at.epoch && m.at.sequence >= by.at.sequence
 }
 
-// then gives what there is to remember once another is heard of the same. They may come in any order, and some without a
-// version: nothing that one of them says is unsaid by another.
+// then gives what there is to remember once another is heard of the same. They may come in any order.
 func (m mark) then(by mark) mark {
-	least := max(m.least, by.version)
-	if m.event > 0 && m.version == 0 {
-		by.version = 0
-	}
+	most := max(m.most, by.version)
 	switch {
 	case m.again(by):
-		m.version = min(m.version, by.version)
+		if m.at == by.at {
+			m.version = max(m.version, by.version)
+		}
 		by = m
 	case by.at.epoch == "":
-		by.at, by.aside = m.at, by.heard
+		by.at, by.version, by.aside = m.at, m.version, by.heard
 	default:
 		by.aside = m.aside
 	}
-	by.least = least
+	by.most, by.vain, by.asked = most, m.vain, m.asked
 	return by
 }
 
-// set remembers a mark for a key.
-func (m *marks) set(key recordKey, by mark) {
+// set remembers a mark for a record.
+func (m *marks) set(record recordKey, by mark) {
+	key := maphash.Comparable(m.seed, record)
 	before := m.byKey[key]
 	by = before.then(by)
 	m.byKey[key] = by
@@ -91,7 +100,6 @@ func (m *marks) prune(now time.Time) {
 		}
 		delete(m.byKey, gone.key)
 		if now.Sub(gone.heard) <= m.keep {
-			mark.version = 0
 			m.forgotten.follow(mark)
 		}
 	}
@@ -103,28 +111,23 @@ func (m *marks) prune(now time.Time) {
 func (m *marks) take(c pdp.Change, by mark, rootOf func(location string) string) {
 	switch c.Kind {
 	case pdp.UserChanged:
+		m.anyUser.follow(by)
 		by.version = c.Version
 		m.set(recordKey{userRecord, c.ID}, by)
-		by.version = 0
-		m.anyUser.follow(by)
 	case pdp.LocationChanged:
 		known := rootOf(c.ID)
-		for _, root := range []string{c.Organization, known} {
-			if root == "" {
-				continue
-			}
-			by.version = 0
-			if root == c.Organization {
-				by.version = c.Version
-			}
-			m.set(recordKey{organizationRecord, root}, by)
-		}
-		by.version = 0
 		if c.Organization == "" && known == "" {
 			m.everyTree.follow(by)
 		}
 		m.set(recordKey{locationPointer, c.ID}, by)
 		m.located = by.event
+		if known != "" && known != c.Organization {
+			m.set(recordKey{organizationRecord, known}, by)
+		}
+		if c.Organization != "" {
+			by.version = c.Version
+			m.set(recordKey{organizationRecord, c.Organization}, by)
+		}
 	default:
 		m.anything.follow(by)
 	}
@@ -133,16 +136,14 @@ func (m *marks) take(c pdp.Change, by mark, rootOf func(location string) string)
 // follow takes a newer mark in its place.
 func (m *mark) follow(by mark) {
 	*m = m.then(by)
-	m.least = 0 // it is of no one record
+	m.version, m.most, m.vain = 0, 0, 0 // claims are about one record
 }
 
+// ownMark is where of gives what was announced of the record itself.
+const ownMark = 0
+
 // of gives what concerns a record: none of it may come after a fact that is to be used.
-func (m *marks) of(key recordKey, absent bool) [3]mark {
-	own := m.byKey[key]
-	general := m.anything
-	if m.forgotten.event > general.event {
-		general = m.forgotten
-	}
+func (m *marks) of(key recordKey, absent bool) [4]mark {
 	var wide mark
 	switch {
 	case key.kind == organizationRecord || key.kind == locationPointer:
@@ -150,5 +151,5 @@ func (m *marks) of(key recordKey, absent bool) [3]mark {
 	case key.kind == usernamePointer && absent:
 		wide = m.anyUser
 	}
-	return [3]mark{own, general, wide}
+	return [4]mark{m.own(key), m.anything, m.forgotten, wide}
 }

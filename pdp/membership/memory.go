@@ -193,10 +193,15 @@ func (m *memory) size() (bytes, records int) {
 	return int(m.sorts[0].bytes.Load() + m.sorts[1].bytes.Load()), records
 }
 
+// comparable says whether the versions of two records say which is newer: both are the origin's, and of one history.
+func (e *record) comparable(other *record) bool {
+	return e.versioned() && other.versioned() && e.history == other.history
+}
+
 // newer says whether an entry must not give way to another one of the same record.
 func (e *record) newer(other *record) bool {
 	switch {
-	case !e.absent && !other.absent && !e.made && !other.made && e.version != other.version:
+	case e.comparable(other) && e.version != other.version:
 		return e.version > other.version
 	case e.order > 0 && other.order > 0: // versions of our own say less: they count what has come, in whatever order
 		return e.order > other.order

@@ -74,12 +74,26 @@ func (t *redisTier) append(ctx context.Context, text []byte) (place, error) {
 	defer conn.Close()
 	keys := []string{t.keys.state, t.keys.log}
 	p, err := readPlace(conn.Eval(ctx, announceScript, keys, newEpoch(), text, t.cfg.StreamLength).StringSlice())
-	if err != nil || p.replicas == 0 {
+	if err != nil {
 		return p, err
+	}
+	t.acknowledge(p.at)
+	if p.replicas == 0 {
+		return p, nil
 	}
 	confirmed, err := conn.Wait(ctx, 1, replicaWait).Result()
 	if err == nil && confirmed == 0 {
 		err = errNotReplicated
 	}
 	return p, err
+}
+
+// acknowledge remembers that an announcement was taken, for the follower to see where.
+func (t *redisTier) acknowledge(at position) {
+	for {
+		before := t.acknowledged.Load()
+		if before != nil && before.epoch == at.epoch && before.sequence >= at.sequence || t.acknowledged.CompareAndSwap(before, &at) {
+			return
+		}
+	}
 }

@@ -32,7 +32,7 @@ func (t *redisTier) get(caller context.Context, key recordKey) ([]byte, error) {
 	return value, nil
 }
 
-func (t *redisTier) put(caller context.Context, key recordKey, value []byte, version uint64, ttl time.Duration) error {
+func (t *redisTier) put(caller context.Context, key recordKey, value []byte, ttl time.Duration) error {
 	if len(value) > key.kind.maxFact() || ttl < time.Millisecond {
 		return errFact
 	}
@@ -43,7 +43,7 @@ func (t *redisTier) put(caller context.Context, key recordKey, value []byte, ver
 	}
 	ctx, cancel := context.WithTimeout(caller, t.cfg.Timeout)
 	defer cancel()
-	_, err = putScript.Run(ctx, t.facts, []string{name}, value, version, ttl.Milliseconds()).Int()
+	_, err = putScript.Run(ctx, t.facts, []string{name}, value, ttl.Milliseconds()).Int()
 	done(t.outcome(caller, err))
 	if err != nil {
 		return fmt.Errorf("redis: %w", err)

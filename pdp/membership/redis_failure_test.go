@@ -45,7 +45,7 @@ func TestRedisAnswersThatAreNone(t *testing.T) {
 			for range breakerFailures {
 				_, err := tier.get(ctx, key)
 				require.Error(t, err)
-				require.Error(t, tier.put(ctx, key, value, 0, time.Minute))
+				require.Error(t, tier.put(ctx, key, value, time.Minute))
 				require.Error(t, tier.drop(ctx, key))
 			}
 			_, err := tier.get(ctx, key)

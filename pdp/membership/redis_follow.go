@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -51,7 +52,8 @@ type follower struct {
 	conn   *redis.Conn // its own: announcements do not keep it waiting
 	stored string      // epoch
 	at     position    // of the last entry that was told
-	last   string      // its id in the stream
+	last   string      // the id of the last entry that was read
+	newest string      // that of the entry at this place; "" where it is not known
 	beatAt time.Time
 	begun  bool
 	until  time.Time      // the end of the connection's life
@@ -94,11 +96,12 @@ func (f *follower) interval() time.Duration { return f.tier.cfg.Lease / 5 }
 
 // begin learns where the stream is, and what of it is still there.
 func (f *follower) begin(ctx context.Context) error {
-	p, asOf, err := f.tier.askPlace(ctx, f.conn)
+	f.tier.forgetAcknowledged()
+	p, asOf, err := f.place(ctx)
 	if err != nil {
 		return err
 	}
-	f.stored, f.at, f.beatAt, f.last = p.stored, p.at, asOf, "0-0"
+	f.stored, f.at, f.beatAt, f.last, f.newest = p.stored, p.at, asOf, "0-0", p.newest
 	tail, err := f.tail(ctx)
 	if err != nil {
 		return err
@@ -108,6 +111,7 @@ func (f *follower) begin(ctx context.Context) error {
 		floor.sequence = tail[0].at.sequence - 1
 	}
 	f.begun = true
+	f.tier.followed.Store(&floor.epoch)
 	f.tier.cfg.Logger.Info("the stream of changes is followed", "known", len(tail))
 	f.hear.began(f.at, floor, tail, asOf)
 	return nil
@@ -128,7 +132,7 @@ func (f *follower) tail(ctx context.Context) ([]announced, error) {
 				f.last = m.ID
 				if err == nil && e.epoch == f.stored && e.sequence > sequence {
 					sequence = e.sequence // announced since the place was asked for
-					f.at.sequence = sequence
+					f.at.sequence, f.newest = sequence, m.ID
 				}
 			}
 			if err != nil || e.epoch != f.stored || e.sequence != sequence {
@@ -192,22 +196,67 @@ func (f *follower) tell(m redis.XMessage) error {
 	if err := e.follows(f.at.sequence, f.stored); err != nil {
 		return err
 	}
-	f.at.sequence, f.last = e.sequence, m.ID
+	f.at.sequence, f.last, f.newest = e.sequence, m.ID, m.ID
 	f.hear.changed(announced{at: f.at, changes: e.changes})
 	return nil
 }
 
+// place asks where the stream is, and whether it can be evidence.
+func (f *follower) place(ctx context.Context) (p place, asOf time.Time, err error) {
+	p, asOf, err = f.tier.askPlace(ctx, f.conn)
+	switch {
+	case errors.Is(err, errNoMaster):
+		return p, asOf, &Unproven{Missing: []string{"stream_master"}, Reason: err.Error()}
+	case err != nil:
+		return p, asOf, err
+	case f.tier.setClock(p, asOf) && isEpoch(&f.tier.followed, p):
+		return p, asOf, f.renew(ctx, p.stored, nil, errSetBack)
+	case p.replicas > 0:
+		f.tier.replicated.Store(&p.at.epoch)
+	case p.silent, isEpoch(&f.tier.replicated, p):
+		return p, asOf, errCutOff
+	}
+	return p, asOf, nil
+}
+
+func isEpoch(kept *atomic.Pointer[string], p place) bool {
+	epoch := kept.Load()
+	return epoch != nil && *epoch == p.at.epoch
+}
+
+var (
+	errSetBack = errors.New("the clock of the Redis server was set back")
+	errCutOff  = &Unproven{Missing: []string{"stream_replicas"}, Reason: "the Redis server had a replica, and none has answered for some seconds: " +
+		"another server may have taken its place, and be told of changes; see to its replicas, or restart it where it is to have none"}
+	errElsewhere = errors.New("an announcement was taken by another server than the one that is followed: redis must name one server, Sentinel or a Cluster, " +
+		"and no proxy that spreads connections")
+	errReplaced = errors.New("the stream of changes is not the one that was followed: its data were replaced")
+)
+
+// renew ends an epoch of which it is known that announcements may be missing, such as the one that was taken, so that others
+// begin anew as well.
+func (f *follower) renew(ctx context.Context, stored string, taken *position, why error) error {
+	err := f.tier.rotate(ctx, f.conn, stored)
+	if err == nil && taken != nil {
+		f.tier.acknowledged.CompareAndSwap(taken, nil)
+	}
+	return errors.Join(why, err)
+}
+
 // beat asks where the stream is, and reads up to there: what was announced before the question is told then.
 func (f *follower) beat(ctx context.Context) error {
-	p, asOf, err := f.tier.askPlace(ctx, f.conn)
-	switch {
-	case err != nil:
+	taken := f.tier.acknowledged.Load()
+	p, asOf, err := f.place(ctx)
+	if err != nil {
 		return err
+	}
+	switch {
 	case p.at.epoch != f.at.epoch:
 		return errors.New("the stream of changes has another epoch")
-	case p.at.sequence < f.at.sequence:
-		err := fmt.Errorf("the stream of changes went back from %d to %d", f.at.sequence, p.at.sequence)
-		return errors.Join(err, f.tier.rotate(ctx, f.conn, f.stored))
+	case taken != nil && taken.epoch != p.at.epoch:
+		return f.renew(ctx, f.stored, taken, errElsewhere)
+	case p.at.sequence < f.at.sequence, taken != nil && p.at.sequence < taken.sequence:
+		return f.renew(ctx, f.stored, taken, fmt.Errorf("the stream of changes went back to %d from %d", p.at.sequence, f.at.sequence))
 	}
 	for f.at.sequence < p.at.sequence {
 		before := f.at.sequence
@@ -218,7 +267,20 @@ func (f *follower) beat(ctx context.Context) error {
 			return fmt.Errorf("the stream of changes lacks what follows %d", before)
 		}
 	}
+	if f.at.sequence == p.at.sequence && f.newest != "" && p.newest != "" && f.newest != p.newest {
+		return f.renew(ctx, f.stored, taken, errReplaced)
+	}
+	f.tier.acknowledged.CompareAndSwap(taken, nil)
 	f.beatAt = asOf
 	f.hear.beat(asOf)
 	return nil
+}
+
+// forgetAcknowledged forgets an announcement that was taken in the epoch that was followed before: whoever followed it begins
+// anew.
+func (t *redisTier) forgetAcknowledged() {
+	taken, before := t.acknowledged.Load(), t.followed.Load()
+	if taken != nil && before != nil && taken.epoch == *before {
+		t.acknowledged.CompareAndSwap(taken, nil)
+	}
 }

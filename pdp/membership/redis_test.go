@@ -48,7 +48,7 @@ func announceSoon(t *testing.T, tier *redisTier, id string) position {
 func roundTrip(tier *redisTier, id string) error {
 	key := recordKey{userRecord, id}
 	value := packFact(key, stamp{version: 3, asOf: time.Now()}, []byte("body"))
-	if err := tier.put(context.Background(), key, value, 3, time.Minute); err != nil {
+	if err := tier.put(context.Background(), key, value, time.Minute); err != nil {
 		return err
 	}
 	got, err := tier.get(context.Background(), key)
@@ -76,7 +76,7 @@ func TestRedisFacts(t *testing.T) {
 		early, late := time.Unix(1_700_000_000, 0), time.Unix(1_700_000_001, 0)
 		put := func(version uint64, asOf time.Time) []byte {
 			value := packFact(key, stamp{version: version, asOf: asOf}, nil)
-			require.NoError(t, tier.put(ctx, key, value, version, time.Minute))
+			require.NoError(t, tier.put(ctx, key, value, time.Minute))
 			return value
 		}
 		kept := func(want []byte, why string) {
@@ -101,7 +101,7 @@ func TestRedisFacts(t *testing.T) {
 		kept(newest, "the greatest versions are told apart")
 
 		other := recordKey{usernamePointer, "alice"}
-		require.NoError(t, tier.put(ctx, other, packFact(other, stamp{}, []byte("alice")), 0, time.Minute))
+		require.NoError(t, tier.put(ctx, other, packFact(other, stamp{}, []byte("alice")), time.Minute))
 		require.NoError(t, tier.drop(ctx, key, recordKey{userRecord, "nobody"}))
 		got, err = tier.get(ctx, key)
 		require.NoError(t, err)
@@ -119,7 +119,7 @@ func TestRedisGarbageIsReplaced(t *testing.T) {
 	ctx := context.Background()
 	key := recordKey{locationPointer, "ward"}
 	client := server.Client()
-	for _, garbage := range []string{"x", "WKF\x02" + string(make([]byte, 40)), string(make([]byte, key.kind.maxFact()+100))} {
+	for _, garbage := range []string{"x", "WKF\x01" + string(make([]byte, 40)), string(make([]byte, key.kind.maxFact()+100))} {
 		require.NoError(t, client.Set(ctx, tier.keys.of(key), garbage, 0).Err())
 		value, err := tier.get(ctx, key)
 		if err == nil {
@@ -147,7 +147,7 @@ func TestRedisGarbageIsReplaced(t *testing.T) {
 
 func roundTripOf(tier *redisTier, key recordKey) error {
 	value := packFact(key, stamp{version: 1, asOf: time.Now()}, []byte("body"))
-	if err := tier.put(context.Background(), key, value, 1, time.Minute); err != nil {
+	if err := tier.put(context.Background(), key, value, time.Minute); err != nil {
 		return err
 	}
 	got, err := tier.get(context.Background(), key)
@@ -188,7 +188,7 @@ func BenchmarkRedis(b *testing.B) {
 	value := packFact(key, stamp{version: 1, asOf: time.Now()}, make([]byte, 120))
 	b.Run("put", func(b *testing.B) {
 		for b.Loop() {
-			require.NoError(b, tier.put(ctx, key, value, 1, time.Minute))
+			require.NoError(b, tier.put(ctx, key, value, time.Minute))
 		}
 	})
 	b.Run("get", func(b *testing.B) {

@@ -20,6 +20,12 @@ type redisTier struct {
 	stream   redis.UniversalClient
 	breakers breakers
 	clock    atomic.Pointer[reckoning]
+
+	// acknowledged is the place of the last announcement that a server took, until it is found in the stream that is followed;
+	// nil where there is none.
+	acknowledged atomic.Pointer[position]
+	followed     atomic.Pointer[string] // the epoch that was followed last; nil where none was
+	replicated   atomic.Pointer[string] // the last epoch in which the server had a replica that answered; nil where none had
 }
 
 var _ sharedTier = (*redisTier)(nil)
@@ -53,8 +59,7 @@ func openRedis(cfg RedisConfig) (*redisTier, error) {
 	}, nil
 }
 
-// reckoning is what the tier's clock showed at a local moment. From there on it is reckoned by the local clock that
-// nobody sets.
+// reckoning is what the tier's clock showed at a local moment.
 type reckoning struct{ shown, at time.Time }
 
 func (t *redisTier) now() time.Time {
@@ -62,7 +67,7 @@ func (t *redisTier) now() time.Time {
 	if r == nil {
 		return time.Time{}
 	}
-	return r.shown.Add(time.Since(r.at))
+	return r.shown.Add(elapsed(time.Now(), r.at))
 }
 
 func (t *redisTier) close() error {

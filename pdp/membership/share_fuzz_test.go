@@ -19,7 +19,7 @@ type laid struct {
 }
 
 func (l laid) get(_ context.Context, key recordKey) ([]byte, error) { return l.value(key), nil }
-func (l laid) put(context.Context, recordKey, []byte, uint64, time.Duration) error {
+func (l laid) put(context.Context, recordKey, []byte, time.Duration) error {
 	return nil
 }
 func (l laid) drop(context.Context, ...recordKey) error                 { return nil }

@@ -16,6 +16,7 @@ type position struct {
 // stamp is what is known of a fact beside its content.
 type stamp struct {
 	version uint64
+	history string // of the version: of no other are versions compared with it
 	// at is how far the stream had been followed when the fetch from the origin began.
 	at position
 	// asOf is when that fetch began.
@@ -43,8 +44,8 @@ type recordKey struct {
 type sharedTier interface {
 	// get gives the value of a key, nil where there is none.
 	get(ctx context.Context, key recordKey) ([]byte, error)
-	// put keeps a value unless a newer version is there.
-	put(ctx context.Context, key recordKey, value []byte, version uint64, ttl time.Duration) error
+	// put keeps a packed fact, unless one of a greater version of the same history is there, or else one fetched later.
+	put(ctx context.Context, key recordKey, value []byte, ttl time.Duration) error
 	drop(ctx context.Context, keys ...recordKey) error
 	// announce appends to the stream and gives the place of what was appended, once it is written.
 	announce(ctx context.Context, changes []pdp.Change) (position, error)

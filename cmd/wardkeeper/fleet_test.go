@@ -53,7 +53,7 @@ func newFleet(t testing.TB, redis string, announces bool) *fleet {
 	require.Zero(t, imported.status, imported.err)
 	settings := "{}"
 	if announces {
-		settings = `{membership: {postgres: {listen: ""}}}`
+		settings = `{membership: {announced: all, postgres: {listen: ""}}}`
 	}
 	for range 3 {
 		f.sidecars = append(f.sidecars, serving(t, "--config", writeFile(t, "sidecar.yaml", settings),

@@ -73,6 +73,8 @@ func (l *loader) setIn(f *pflag.Flag, origin, value string) {
 	switch f.Value.Type() {
 	case "bool":
 		l.fault("%s is %q: say true or false", origin, value)
+	case "changes":
+		l.fault("%s is %q: say some, or all where every change of the directory is announced", origin, value)
 	case "size":
 		l.fault("%s is %q: say a number with its unit, such as 64MiB or 1GiB", origin, value)
 	case "int":

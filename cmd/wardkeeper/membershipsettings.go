@@ -23,6 +23,7 @@ import (
 type membershipSettings struct {
 	TTL, NegativeTTL, FetchTimeout time.Duration
 	Memory                         byteSize
+	Announced                      announcedChanges
 
 	HTTP     membership.HTTPConfig
 	Postgres membership.PostgresConfig
@@ -31,7 +32,7 @@ type membershipSettings struct {
 
 func defaultMembership() membershipSettings {
 	return membershipSettings{
-		TTL: 10 * time.Minute, NegativeTTL: 30 * time.Second, FetchTimeout: 2 * time.Second, Memory: 256 << 20,
+		Announced: announcedSome, TTL: 10 * time.Minute, NegativeTTL: 30 * time.Second, FetchTimeout: 2 * time.Second, Memory: 256 << 20,
 		HTTP: membership.HTTPConfig{Timeout: time.Second, Retries: 2, MaxConnections: 32},
 		Postgres: membership.PostgresConfig{
 			Tables:         membership.PostgresTables{Users: "users", Assignments: "assignments", Locations: "locations"},
@@ -50,6 +51,7 @@ func (m *membershipSettings) table() *pflag.FlagSet {
 	t.DurationVar(&m.NegativeTTL, "negative_ttl", m.NegativeTTL, "")
 	t.DurationVar(&m.FetchTimeout, "fetch_timeout", m.FetchTimeout, "")
 	t.Var(&m.Memory, "memory", "")
+	t.Var(&m.Announced, "announced", "")
 	t.StringVar(&m.HTTP.TokenFile, "http.token_file", m.HTTP.TokenFile, "")
 	t.StringVar(&m.HTTP.CertificateFile, "http.cert_file", m.HTTP.CertificateFile, "")
 	t.StringVar(&m.HTTP.KeyFile, "http.key_file", m.HTTP.KeyFile, "")
@@ -127,6 +129,29 @@ func (l *loader) section(path, name, prefix string, value *yaml.Node, take func(
 		take(path+":"+strconv.Itoa(key.Line), prefix+key.Value, member)
 	}
 }
+
+// announcedChanges says which changes of the directory are announced, as the operator knows.
+type announcedChanges string
+
+const (
+	announcedSome announcedChanges = "some"
+	announcedAll  announcedChanges = "all" // so that silence of the stream is evidence that nothing has changed
+)
+
+// String implements [pflag.Value].
+func (a *announcedChanges) String() string { return string(*a) }
+
+// Set implements [pflag.Value].
+func (a *announcedChanges) Set(s string) error {
+	if s != string(announcedSome) && s != string(announcedAll) {
+		return errors.New("neither some nor all")
+	}
+	*a = announcedChanges(s)
+	return nil
+}
+
+// Type implements [pflag.Value].
+func (a *announcedChanges) Type() string { return "changes" }
 
 // byteSize is a number of bytes, written with its unit.
 type byteSize int
@@ -237,6 +262,10 @@ func (s *settings) validateMembership() error {
 	if m.HTTP.Retries < 0 {
 		faults = append(faults, fmt.Errorf("%s is negative: 0 means no retries", s.origin(membershipKey+".http.retries")))
 	}
+	if m.Announced == announcedAll && s.Redis == "" {
+		faults = append(faults, fmt.Errorf("%s is all, and no Redis is named: without one a sidecar hears only what is announced to itself; "+
+			"name one with %s, or leave announced at some", s.origin(membershipKey+".announced"), s.origin("redis")))
+	}
 	switch schemeOf(s.Directory) {
 	case otherScheme:
 		faults = append(faults, fmt.Errorf("%s is an address that begins neither with https:// nor with postgres://: name one that does, or a file",
@@ -258,7 +287,7 @@ func (s *settings) cached(logger *slog.Logger) (cfg *membership.CachedConfig, er
 	}
 	m := s.membership
 	cfg = &membership.CachedConfig{
-		Announced: s.ChangesTokenFile != "", MaxAgeChange: s.MaxAgeChange, MaxAgeUse: s.MaxAgeUse, Lease: s.Lease,
+		Announced: m.Announced == announcedAll, MaxAgeChange: s.MaxAgeChange, MaxAgeUse: s.MaxAgeUse, Lease: s.Lease,
 		TTL: m.TTL, NegativeTTL: m.NegativeTTL, FetchTimeout: m.FetchTimeout, Memory: int(m.Memory), Logger: logger,
 	}
 	if s.Redis != "" {

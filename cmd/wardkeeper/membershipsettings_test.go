@@ -12,7 +12,7 @@ import (
 // membershipSamples has for each setting of the block a value that differs from its default.
 func membershipSamples() map[string]string {
 	return map[string]string{
-		"ttl": "11m0s", "negative_ttl": "31s", "fetch_timeout": "3s", "memory": "64MiB",
+		"announced": "all", "ttl": "11m0s", "negative_ttl": "31s", "fetch_timeout": "3s", "memory": "64MiB",
 		"http.token_file": "t", "http.cert_file": "c", "http.key_file": "k", "http.ca_file": "ca", "http.insecure": "true", "http.timeout": "2s",
 		"http.retries": "5", "http.max_connections": "7",
 		"postgres.users": "app.people", "postgres.assignments": "app.roles", "postgres.locations": "app.places", "postgres.listen": "told",
@@ -95,6 +95,7 @@ func TestFaultsOfMembership(t *testing.T) {
 		"membership: {memory: -1GiB}":                       `membership.memory is "-1GiB": say a number with its unit`,
 		"membership: {memory: 99999999999GiB}":              `membership.memory is "99999999999GiB": say a number with its unit`,
 		"membership: {http: {insecure: maybe}}":             `membership.http.insecure is "maybe": say true or false`,
+		"membership: {announced: true}":                     `membership.announced is "true": say some, or all where every change`,
 		"membership: {http: {retries: many}}":               `membership.http.retries is "many": say a whole number`,
 		"membership: {ttl: 1m, ttl: 2m}":                    `membership.ttl was set in line 1 already: remove one of them`,
 		"membership: {redis: {prefix: a}, redis.prefix: b}": `membership.redis.prefix was set in line 1 already: remove one of them`,
@@ -109,14 +110,15 @@ func TestFaultsOfMembership(t *testing.T) {
 	}
 	// What can be read, and cannot be meant.
 	for text, want := range map[string]string{
-		"membership: {ttl: 0s}":                         "membership.ttl is 0s: it must be longer than nothing",
-		"membership: {negative_ttl: -1s}":               "membership.negative_ttl is -1s: it must be longer than nothing",
-		"membership: {redis: {timeout: 0s}}":            "membership.redis.timeout is 0s: it must be longer than nothing",
-		"membership: {memory: 1023KiB}":                 "membership.memory is 1023KiB: the in-process cache needs 1MiB at least",
-		"membership: {memory: 0KiB}":                    "membership.memory is 0: the in-process cache needs 1MiB at least",
-		"membership: {http: {max_connections: 0}}":      "membership.http.max_connections is 0: it must be 1 at least",
-		"membership: {postgres: {max_connections: -3}}": "membership.postgres.max_connections is -3: it must be 1 at least",
-		"membership: {redis: {stream_length: 0}}":       "membership.redis.stream_length is 0: it must be 1 at least",
+		"membership: {ttl: 0s}":                                   "membership.ttl is 0s: it must be longer than nothing",
+		"membership: {negative_ttl: -1s}":                         "membership.negative_ttl is -1s: it must be longer than nothing",
+		"membership: {redis: {timeout: 0s}}":                      "membership.redis.timeout is 0s: it must be longer than nothing",
+		"membership: {memory: 1023KiB}":                           "membership.memory is 1023KiB: the in-process cache needs 1MiB at least",
+		"membership: {memory: 0KiB}":                              "membership.memory is 0: the in-process cache needs 1MiB at least",
+		"membership: {http: {max_connections: 0}}":                "membership.http.max_connections is 0: it must be 1 at least",
+		"membership: {postgres: {max_connections: -3}}":           "membership.postgres.max_connections is -3: it must be 1 at least",
+		"membership: {redis: {stream_length: 0}}":                 "membership.redis.stream_length is 0: it must be 1 at least",
+		"membership: {announced: all}\ndirectory: https://host/x": "membership.announced is all, and no Redis is named",
 		"lease: 1h":                                "lease is 1h0m0s: say 100ms to 1m0s",
 		"lease: 10ms":                              "lease is 10ms: say 100ms to 1m0s",
 		"membership: {http: {retries: -1}}":        "membership.http.retries is negative: 0 means no retries",
@@ -199,6 +201,11 @@ func TestSettingsReachTheSource(t *testing.T) {
 	require.NoError(t, cfg.Origin.Close())
 
 	s.ChangesTokenFile = "some"
+	cfg, err = s.cached(nil)
+	require.NoError(t, err)
+	require.False(t, cfg.Announced, "whoever may announce need not announce everything")
+	require.NoError(t, cfg.Origin.Close())
+	require.NoError(t, s.membership.Announced.Set("all"))
 	cfg, err = s.cached(nil)
 	require.NoError(t, err)
 	require.True(t, cfg.Announced)

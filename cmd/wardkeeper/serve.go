@@ -46,7 +46,8 @@ start only.
 --directory is where facts come from: a file, which is read again when it changes; https://HOST/PATH, an application that
 offers what "wardkeeper directory openapi" prints; or postgres://HOST/DATABASE with the tables that "wardkeeper directory
 schema" prints. With --redis sidecars share what they fetched, and hear of changes that are announced to any of them
-(--changes-token-file). membership of the YAML file has what is too much for flags: credentials, TLS, tables, limits.
+(--changes-token-file). membership of the YAML file has what is too much for flags: credentials, TLS, tables, limits, and
+the promise that every change is announced (announced: all), without which facts of an application live by their age.
 
 --bundle is followed while serving: a directory, a .tar.gz, https://HOST/PATH or oci://REGISTRY/NAME:TAG. What is refused
 changes nothing; the active policy goes on, and /ready, /v1/revision and the log say why. From the network a bundle has

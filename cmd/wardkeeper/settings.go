@@ -18,8 +18,8 @@ type settings struct {
 	Directory string
 	// Redis is the server where sidecars share facts, and tell each other of changes.
 	Redis string
-	// ChangesTokenFile holds the bearer tokens of whoever announces changes of the directory. With Redis it also says that
-	// every change is announced, so that a live stream vouches for facts.
+	// ChangesTokenFile holds the bearer tokens of whoever announces changes of the directory. Whether every change is announced
+	// is for membership.announced to say.
 	ChangesTokenFile string
 	// MaxAgeChange is how old facts may be that nothing vouches for, in a question about changing something.
 	MaxAgeChange time.Duration

@@ -9,20 +9,24 @@ type MembershipStatus struct {
 	Quarantined int
 	// NotVouched says that changes are not heard of now, so that facts live by their age alone.
 	NotVouched bool
+	// Unconfirmed names the proofs that are missing for silence to be evidence that nothing has changed, in words of lower-case
+	// letters and "_"; none where facts are confirmed.
+	Unconfirmed []string
 	// SharedLost says that the tier that sidecars share cannot be used now.
 	SharedLost bool
 }
 
 // appendMembershipNotes writes what is not as it should be with the facts. Nothing is written where all is well.
 func appendMembershipNotes(out []byte, s MembershipStatus) []byte {
-	if s.Quarantined == 0 && !s.NotVouched && !s.SharedLost {
+	if s.Quarantined == 0 && !s.NotVouched && len(s.Unconfirmed) == 0 && !s.SharedLost {
 		return out
 	}
 	data, err := json.Marshal(struct {
-		Quarantined int  `json:"quarantined_count,omitempty"`
-		NotVouched  bool `json:"not_vouched,omitempty"`
-		SharedLost  bool `json:"shared_lost,omitempty"`
-	}{s.Quarantined, s.NotVouched, s.SharedLost})
+		Quarantined int      `json:"quarantined_count,omitempty"`
+		NotVouched  bool     `json:"not_vouched,omitempty"`
+		Unconfirmed []string `json:"unconfirmed,omitempty"`
+		SharedLost  bool     `json:"shared_lost,omitempty"`
+	}{s.Quarantined, s.NotVouched, s.Unconfirmed, s.SharedLost})
 	if err != nil {
 		return out // words only
 	}

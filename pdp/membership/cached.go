@@ -106,6 +106,9 @@ func OpenCached(cfg CachedConfig) (*Cached, error) {
 		c.feed.alone, c.feed.at.epoch = true, c.instance
 	}
 	c.memory = newMemory(cfg.Memory, c.forget)
+	if vouchers == nobody {
+		c.log.Info("facts live by their age: nothing vouches for them", "unproven", []string{noPromise})
+	}
 	c.Adopt(cfg.Vocabulary)
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	if listens {

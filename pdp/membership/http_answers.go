@@ -16,6 +16,7 @@ func (e *envelope) userMembers(s *Sent) []member {
 	return []member{
 		{"user", true, e.record(&s.Record, '{', MaxRecord)},
 		{"version", false, e.number(&s.Version)},
+		{"history", false, e.history(&s.History)},
 	}
 }
 
@@ -37,6 +38,7 @@ func readOrganizationAnswer(body []byte) (s Sent, err error) {
 		return []member{
 			{"locations", true, e.record(&s.Record, '[', MaxOrganization)},
 			{"version", false, e.number(&s.Version)},
+			{"history", false, e.history(&s.History)},
 		}
 	})
 	if err == nil && len(bytes.Trim(s.Record, "[] \t\r\n")) == 0 {

@@ -160,6 +160,22 @@ func (e *envelope) number(into *uint64) func() error {
 	}
 }
 
+// history reads what identifies the line of versions that a version belongs to.
+func (e *envelope) history(into *string) func() error {
+	return func() error {
+		raw, err := e.value('"')
+		if err != nil {
+			return err
+		}
+		text, err := jsontext.AppendUnquote(nil, raw)
+		if err != nil || len(text) == 0 || !isHistory(string(text)) {
+			return fmt.Errorf("it is not 1 to %d printable ASCII characters", MaxHistory)
+		}
+		*into = string(text)
+		return nil
+	}
+}
+
 func (e *envelope) boolean(into *bool) func() error {
 	return func() error {
 		t, err := e.in.ReadToken()

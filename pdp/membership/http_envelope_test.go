@@ -56,6 +56,9 @@ func TestEnvelopeFaults(t *testing.T) {
 		{user, `{"user": {}, "version": -1}`, "version: it is not a whole number"},
 		{user, `{"user": {}, "version": 18446744073709551617}`, "version: it is not a whole number"},
 		{user, `{"user": {}, "version": null}`, "version: a value is of the wrong type"},
+		{user, `{"user": {}, "history": "\u0000"}`, "history: it is not 1 to 64 printable"},
+		{user, `{"user": {}, "history": "\ud800"}`, "history: it is not 1 to 64 printable"},
+		{user, `{"user": {}, "history": "a", "history": "b"}`, "history is there twice"},
 		{user, `{"user": {"id": "` + strings.Repeat("x", MaxRecord) + `"}}`, "user: it is larger than"},
 		{user, `{"user": ` + strings.Repeat(`{"a":`, 20_000), "exceeded max depth"},
 		{list, `{"users": [{"user": {}}, {"user": {}}, {"user": {}}], "more": false}`, "there are more than 2"},
@@ -84,7 +87,7 @@ func TestEnvelopeFaults(t *testing.T) {
 // FuzzHTTPAnswers: whatever an application answers is refused, or is what encoding/json finds in it too.
 func FuzzHTTPAnswers(f *testing.F) {
 	for _, s := range []string{
-		`{"user": {"id": "a"}, "version": 1}`, `{"users": [{"user": {}, "offset": 4}], "more": true}`, `{"locations": [{}]}`, `{"ids": ["c"], "more": false}`,
+		`{"user": {"id": "a"}, "version": 1}`, `{"user": {}, "history": "b"}`, `{"users": [{"user": {}, "offset": 4}], "more": true}`, `{"locations": [{}]}`, `{"ids": ["c"], "more": false}`,
 		`{"code": "unknown"}`, `{`, ``, `{"user": {}, "user": {}}`, "{\"ids\": [\"\xff\"]}", `{"\u0075ser": {}}`,
 	} {
 		f.Add([]byte(s))
@@ -96,8 +99,10 @@ func FuzzHTTPAnswers(f *testing.F) {
 			var same struct {
 				User    json.RawMessage
 				Version uint64
+				History string
 			}
 			if json.Unmarshal(body, &same) == nil {
+				require.Equal(t, same.History, s.History)
 				require.Equal(t, string(same.User), string(s.Record))
 				require.Equal(t, same.Version, s.Version)
 			}

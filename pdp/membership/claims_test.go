@@ -1,0 +1,351 @@
+package membership
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/servertest"
+)
+
+// telling is an origin that tells of its changes as the test says.
+type telling struct {
+	*fakeOrigin
+	hear  chan Hearing
+	beats bool // by itself
+}
+
+func (l *telling) Listen(ctx context.Context, hear Hearing) {
+	l.hear <- hear
+	for l.beats && ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+		case <-time.After(fakeBeat):
+			hear.Beat(time.Now())
+		}
+	}
+	<-ctx.Done()
+}
+
+// openTelling is a sidecar that listens, and what it hears with. Nothing has begun.
+func openTelling(t *testing.T, o *fakeOrigin, p *port, beats bool, change func(*CachedConfig)) (*Cached, Hearing) {
+	t.Helper()
+	l := &telling{o, make(chan Hearing, 1), beats}
+	c := openFake(t, o, p, func(cfg *CachedConfig) {
+		cfg.Origin = l
+		if change != nil {
+			change(cfg)
+		}
+	})
+	return c, <-l.hear
+}
+
+func ofVersion(id string, version uint64) []pdp.Change {
+	return []pdp.Change{{Kind: pdp.UserChanged, ID: id, Version: version}}
+}
+
+// TestClaimsLockNobodyOut: whoever may announce, or notify, can say that a version is there which the source never gave. A
+// person or a region that this is said of is read all the same, and lives by its age.
+func TestClaimsLockNobodyOut(t *testing.T) {
+	const budget = 5 * time.Second
+	region := pdp.Change{Kind: pdp.LocationChanged, ID: "metro", Organization: "metro", Version: pdp.MaxVersion}
+	for _, way := range []string{"announced", "told by the origin"} {
+		t.Run(way, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+				c, hear := openTelling(t, o, h.port(), true, nil)
+				hear.Began(time.Now(), "")
+				settled()
+				sees(t, c, "jane", "ed_normal")
+				require.True(t, vouchedFor(t, c, "jane"))
+				forged := append(ofVersion("jane", pdp.MaxVersion), region)
+				if way == "announced" {
+					_, err := c.Announce(t.Context(), forged)
+					require.NoError(t, err)
+				} else {
+					hear.Changed(forged)
+				}
+				began := time.Now()
+				sees(t, c, "jane", "ed_normal")
+				assert.Less(t, time.Since(began), 500*time.Millisecond, "both records together")
+				began = time.Now()
+				for range 3 {
+					sees(t, c, "jane", "ed_normal")
+				}
+				assert.Zero(t, time.Since(began))
+				assert.False(t, vouchedFor(t, c, "jane"))
+				v, err := c.View(t.Context(), pdp.Need{})
+				require.NoError(t, err)
+				l, err := v.Location(t.Context(), "metro")
+				require.NoError(t, err)
+				assert.False(t, v.OrganizationFact(l).Vouched)
+				o.setUser("jane", nurse("jane", "ed_admin", "ghi")) // and nobody tells of it
+				sees(t, c, "jane", "ed_normal")
+				time.Sleep(budget + time.Millisecond)
+				sees(t, c, "jane", "ed_admin")
+				// The next change is heard of, and read at once.
+				o.setUser("jane", nurse("jane", "ed_normal", "ghi"))
+				hear.Changed(ofVersion("jane", o.current("jane")))
+				sees(t, c, "jane", "ed_normal")
+			})
+		})
+	}
+}
+
+// TestClaimsAndReadingOwnWrites: a forged version does not keep the tokens of later announcements from being answered, and
+// what a token is for is held to.
+func TestClaimsAndReadingOwnWrites(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+		c, other := openFake(t, o, h.port(), nil), openFake(t, o, h.port(), nil)
+		settled()
+		announce := func(version uint64) string {
+			token, err := c.Announce(t.Context(), ofVersion("jane", version))
+			require.NoError(t, err)
+			settled()
+			return token
+		}
+		forged := announce(pdp.MaxVersion)
+		token := announce(o.setUser("jane", nurse("jane", "ed_admin", "ghi")))
+		for _, sidecar := range []*Cached{c, other} {
+			role, err := seen(t, sidecar, "jane", pdp.Need{AtLeast: []string{token}})
+			require.NoError(t, err)
+			assert.Equal(t, "ed_admin", role)
+		}
+		undo := rewind(o, "jane", nurse("jane", "ed_normal", "ghi"))
+		fresh := openFake(t, o, h.port(), nil)
+		settled()
+		h.set(func() { clear(h.values) })
+		_, err := seen(t, fresh, "jane", pdp.Need{AtLeast: []string{token}})
+		require.Error(t, err, "an origin that is behind")
+		assert.Equal(t, pdp.Unavailable, pdp.KindOf(err))
+		undo()
+		_, err = seen(t, fresh, "jane", pdp.Need{AtLeast: []string{token}})
+		require.NoError(t, err)
+		_, err = seen(t, fresh, "jane", pdp.Need{AtLeast: []string{forged, token}})
+		require.Error(t, err, "nobody can know of what was forged")
+	})
+}
+
+// TestLowClaimsSaveNothing: a fact that was fetched before an announcement does not survive it for a version that seems to be
+// as new, as a restored sequence gives it out again.
+func TestLowClaimsSaveNothing(t *testing.T) {
+	for _, version := range []func(now uint64) uint64{func(uint64) uint64 { return 1 }, func(now uint64) uint64 { return now - 1 }, func(now uint64) uint64 { return now }} {
+		inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+			c, other := openFake(t, o, h.port(), nil), openFake(t, o, h.port(), nil)
+			settled()
+			sees(t, c, "jane", "ed_normal")
+			sees(t, other, "jane", "ed_normal")
+			settled()
+			o.set(func() { o.users["jane"] = []byte(nurse("jane", "ed_admin", "ghi")) }) // under the version that it had
+			_, err := c.Announce(t.Context(), ofVersion("jane", version(o.current("jane"))))
+			require.NoError(t, err)
+			settled()
+			sees(t, c, "jane", "ed_admin")
+			sees(t, other, "jane", "ed_admin")
+			assert.Positive(t, c.Status().Conflicts+other.Status().Conflicts)
+		})
+	}
+}
+
+// TestFloodsOfClaims: while ever greater versions are announced, all the time, questions are answered.
+func TestFloodsOfClaims(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+		o.set(func() { o.delay = 5 * time.Millisecond })
+		c, other := openFake(t, o, h.port(), nil), openFake(t, o, h.port(), nil)
+		settled()
+		stop := make(chan struct{})
+		var flooding sync.WaitGroup
+		flooding.Go(func() {
+			for n := uint64(1 << 40); ; n++ {
+				select {
+				case <-stop:
+					return
+				case <-time.After(time.Millisecond):
+				}
+				_, err := other.Announce(t.Context(), []pdp.Change{{Kind: pdp.UserChanged, ID: "jane", Version: n},
+					{Kind: pdp.LocationChanged, ID: "ghi", Organization: "metro", Version: n}, {Kind: pdp.LocationChanged, ID: "nowhere"}})
+				assert.NoError(t, err)
+			}
+		})
+		for range 100 {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			v, err := c.View(ctx, pdp.Need{})
+			require.NoError(t, err)
+			u, err := v.User(ctx, "jane")
+			require.NoError(t, err)
+			require.NotNil(t, u)
+			cancel()
+			time.Sleep(77 * time.Millisecond)
+		}
+		close(stop)
+		flooding.Wait()
+		settled()
+		asked := o.questions()
+		_, err := seen(t, c, "jane", pdp.Need{Using: true})
+		require.NoError(t, err)
+		_, err = seen(t, c, "jane", pdp.Need{Using: true})
+		require.NoError(t, err)
+		assert.LessOrEqual(t, o.questions(), asked+4, "and it is over when it is over")
+	})
+}
+
+// TestFloodsOfIDs: however many and long ids are announced that nobody has, what is remembered is bounded, others are
+// fetched once again, and not for as long as facts live.
+func TestFloodsOfIDs(t *testing.T) {
+	synctest.Test(t, func(*testing.T) {
+		f, s := markedFeed()
+		time.Sleep(time.Millisecond)
+		before := userFact(f.start(), 3)
+		long := strings.Repeat("x", 1000)
+		for i := range maxMarks/MaxChanges + 1 {
+			changes := make([]pdp.Change, MaxChanges)
+			for j := range changes {
+				changes[j] = pdp.Change{Kind: pdp.UserChanged, ID: fmt.Sprint(long, i, "-", j), Version: pdp.MaxVersion}
+			}
+			s.changed(announced{position{"e", uint64(i + 1)}, changes})
+		}
+		v, _ := ageless(f, before)
+		assert.Equal(t, stale, v)
+		v, vouched := ageless(f, userFact(f.start(), 3))
+		assert.Equal(t, good, v)
+		assert.True(t, vouched)
+		assert.LessOrEqual(t, len(f.marks.byKey), maxMarks)
+	})
+}
+
+// TestAnnouncedPlacesAskTheOriginSeldom: an announcement of many locations that are nowhere does not keep the origin busy, and
+// other organizations are not fetched again for those of which the origin has said so.
+func TestAnnouncedPlacesAskTheOriginSeldom(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+		c := openFake(t, o, h.port(), nil)
+		settled()
+		sees(t, c, "jane", "ed_normal")
+		asked := o.questions()
+		_, err := c.Announce(t.Context(), []pdp.Change{{Kind: pdp.LocationChanged, ID: "nowhere"}})
+		require.NoError(t, err)
+		sees(t, c, "jane", "ed_normal")
+		assert.Equal(t, asked+1, o.questions())
+		var many []pdp.Change
+		for i := range MaxChanges {
+			many = append(many, pdp.Change{Kind: pdp.LocationChanged, ID: fmt.Sprint("nowhere", i)})
+		}
+		_, err = c.Announce(t.Context(), many)
+		require.NoError(t, err)
+		assert.LessOrEqual(t, o.questions(), asked+1+mostLocated)
+	})
+}
+
+// TestAForgedRecordOverRedis is the attack as it was made: whoever has the token for changes makes somebody an administrator
+// of a region on every sidecar, and locks others out.
+func TestAForgedRecordOverRedis(t *testing.T) {
+	redis := servertest.StartRedis(t)
+	a := newApplication(t, sampleRoster(1, 0).String())
+	url := a.serve().URL
+	var sidecars []*Cached
+	for range 2 {
+		sidecars = append(sidecars, openCached(t, CachedConfig{Origin: a.origin(url, nil), Announced: true,
+			Redis: &RedisConfig{URL: redis.URL()}, MaxAgeChange: time.Hour, MaxAgeUse: time.Hour}))
+	}
+	live(t, sidecars...)
+	const stranger = "a stranger"
+	record := `{"id":"` + stranger + `","username":"s@example.org","default_location":"metro","assignments":[{"location":"metro","role":"regional_admin"}]}`
+	admin := strings.ReplaceAll(record, stranger, "anna")
+	for _, version := range []uint64{1, pdp.MaxVersion} {
+		token, err := sidecars[0].Announce(t.Context(), []pdp.Change{
+			{Kind: pdp.UserChanged, ID: stranger, Version: version, Record: []byte(record)},
+			{Kind: pdp.UserChanged, ID: "anna", Version: version, Record: []byte(admin)},
+			{Kind: pdp.LocationChanged, ID: "metro", Organization: "metro", Version: version},
+		})
+		require.NoError(t, err)
+		at, err := parseToken(token)
+		require.NoError(t, err)
+		want := userOf(t, viewOf(t, a.source(t, url)), "anna").Record()
+		for _, c := range sidecars {
+			require.Eventually(t, func() bool { return c.feed.knows(at) }, serverPatience, pollEvery)
+			for range 2 {
+				v := viewOf(t, c)
+				assert.Nil(t, userOf(t, v, stranger))
+				assert.Equal(t, inOrder(want), inOrder(userOf(t, v, "anna").Record()))
+				l, err := v.Location(t.Context(), "metro")
+				require.NoError(t, err)
+				assert.NotNil(t, l)
+			}
+		}
+	}
+}
+
+// source is the application as one sidecar reads it that hears of nothing.
+func (a *application) source(t *testing.T, url string) *Cached {
+	return openCached(t, CachedConfig{Origin: a.origin(url, nil), MaxAgeChange: time.Nanosecond})
+}
+
+// TestWithoutThePromise a token for announcements vouches for nothing: what is announced is read anew at once, and the rest
+// lives by its age.
+func TestWithoutThePromise(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+		c := openFake(t, o, h.port(), func(cfg *CachedConfig) { cfg.Announced = false })
+		settled()
+		sees(t, c, "jane", "ed_normal")
+		assert.False(t, vouchedFor(t, c, "jane"))
+		s := c.Status()
+		assert.False(t, s.Vouching || s.Vouched)
+		assert.True(t, s.SharedLive)
+		assert.Equal(t, []string{noPromise}, s.Unproven)
+		o.setUser("jane", nurse("jane", "ed_admin", "ghi"))
+		announceUser(t, c, "jane")
+		sees(t, c, "jane", "ed_admin")
+		o.setUser("jane", nurse("jane", "ed_normal", "ghi")) // and nobody announces it
+		time.Sleep(5*time.Second + time.Millisecond)
+		sees(t, c, "jane", "ed_normal")
+	})
+}
+
+// TestUnproven: a channel that works and may not carry every change vouches for nothing, and status and log say which proof
+// is missing, once.
+func TestUnproven(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, _ *hub) {
+		var log bytes.Buffer
+		c, hear := openTelling(t, o, nil, false, func(cfg *CachedConfig) { cfg.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+		logged := func(text string) int { return strings.Count(log.String(), text) }
+		assert.Equal(t, []string{noListening}, c.Status().Unproven)
+		for range 3 {
+			hear.Lost(&Unproven{Missing: []string{"triggers", "pooled_connection", "triggers"}, Reason: "connect without a pooler."})
+		}
+		assert.Equal(t, []string{"pooled_connection", "triggers"}, c.Status().Unproven)
+		assert.Equal(t, 1, logged("level=WARN"), log.String())
+		assert.Equal(t, 1, logged(`unproven="[pooled_connection triggers]" reason="connect without a pooler."`), log.String())
+		sees(t, c, "jane", "ed_normal")
+		assert.False(t, vouchedFor(t, c, "jane"))
+		hear.Lost(&Unproven{Missing: []string{"triggers"}})
+		assert.Equal(t, 2, logged("level=WARN"))
+		hear.Began(time.Now(), "")
+		assert.Empty(t, c.Status().Unproven)
+		assert.Equal(t, 1, logged("facts are confirmed by news of changes"))
+		asked := o.questions()
+		assert.True(t, vouchedFor(t, c, "jane"))
+		assert.Greater(t, o.questions(), asked, "what was fetched before is not")
+		time.Sleep(900 * time.Millisecond)
+		hear.Beat(time.Now())
+		sees(t, c, "jane", "ed_normal")
+		o.setUser("jane", nurse("jane", "ed_admin", "ghi"))
+		time.Sleep(999 * time.Millisecond)
+		assert.Empty(t, c.Status().Unproven)
+		time.Sleep(2 * time.Millisecond)
+		assert.Equal(t, []string{noHeartbeat}, c.Status().Unproven)
+		assert.False(t, c.Status().Vouched)
+		sees(t, c, "jane", "ed_admin")
+		hear.Lost(errDown)
+		assert.Equal(t, []string{noListening}, c.Status().Unproven)
+		assert.False(t, slices.Contains(c.Status().Unproven, noPromise))
+	})
+}

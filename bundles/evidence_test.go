@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"crypto/ecdsa"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -290,4 +291,29 @@ func TestJudgedUnderLoad(t *testing.T) {
 	require.EqualValues(t, 1, compiled.Load())
 	close(release2)
 	f.untilSequence(2)
+}
+
+// TestKeysThatChange have everything judged again that was judged by others, whatever the server says of its ETag.
+func TestKeysThatChange(t *testing.T) {
+	t.Parallel()
+	s := serve(t, signed(release(1)).packed())
+	both := func(keys ...*ecdsa.PrivateKey) *bundles.Following {
+		return s.origin(t, map[string]any{"key_file": keyFile(t, keys...)})
+	}
+	var now atomic.Pointer[bundles.Following]
+	now.Store(both(ours))
+	f := follow(t, s.origin(t, nil).VerifiedAs(now.Load))
+	f.untilSequence(1)
+	s.set(signer{key: theirs}.sign(release(2)).packed())
+	require.Equal(t, bundles.Signature, f.untilOutcome(bundles.Refused).Attempt.Reason)
+	now.Store(both(ours, theirs))
+	f.untilSequence(2)
+	f.untilOutcome(bundles.Unchanged)
+
+	now.Store(both(ours))
+	require.Equal(t, bundles.Signature, f.untilOutcome(bundles.Refused).Attempt.Reason, "the key of the active one was withdrawn")
+	require.True(t, f.decides("read2"), "it goes on, and is not confirmed")
+	now.Store(both(theirs))
+	f.untilOutcome(bundles.Unchanged)
+	require.EqualValues(t, 2, f.Status().Activations)
 }

@@ -43,3 +43,9 @@ func (cfg Config) AsItCame(raw []byte) Config {
 	cfg.Archive, cfg.raw = nil, raw
 	return cfg
 }
+
+// VerifiedAs verifies as another origin says at the time.
+func (f *Following) VerifiedAs(other func() *Following) *Following {
+	f.verifying = func() *Verification { return other().verification }
+	return f
+}

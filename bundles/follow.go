@@ -151,8 +151,7 @@ func (f *Follower) Close() {
 // attempt asks the source once, and takes what it has if it is new and good.
 func (f *Follower) attempt(ctx context.Context) error {
 	began := time.Now()
-	verification := f.cfg.Origin.verification
-	if keys := verification.fingerprint(); keys != f.keys { // what was said of a bundle was said by other keys
+	if keys := f.cfg.Origin.verifying().fingerprint(); keys != f.keys { // what was said of a bundle was said by other keys
 		f.seen, f.good, f.keys = seen{}, false, keys
 	}
 	found, err := f.source.fetch(ctx, f.seen)
@@ -246,7 +245,7 @@ func (f *Follower) open(ctx context.Context, found fetched) (r *Revision, err er
 	kept := keeper{state: f.keep.state}
 	cfg := Config{
 		Archive: found.archive, raw: found.raw, Source: f.source.String(), Entrypoint: f.cfg.Entrypoint, Schema: f.cfg.Schema,
-		Verification: f.cfg.Origin.verification, Limits: f.cfg.Origin.limits, admits: kept.admits,
+		Verification: f.cfg.Origin.verifying(), Limits: f.cfg.Origin.limits, admits: kept.admits,
 	}
 	sum := found.digest()
 	late := &Refusal{Reason: Compile, Passing: true, Err: fmt.Errorf("policies %s: it does not compile within %s", cfg.Source, f.cfg.Origin.judging)}
@@ -326,7 +325,7 @@ func (f *Follower) loadKept(ctx context.Context) {
 	}
 	confirmed := record.Confirmed
 	if r.ID == record.ID {
-		f.seen, f.good, f.keys = seen{record.Tag, true}, true, f.cfg.Origin.verification.fingerprint()
+		f.seen, f.good, f.keys = seen{record.Tag, true}, true, f.cfg.Origin.verifying().fingerprint()
 	}
 	activate()
 	if now := time.Now(); confirmed.After(now) {

@@ -55,7 +55,7 @@ func (f *Following) admit(ctx context.Context) (admitted, error) {
 	if err != nil {
 		return admitted{}, err
 	}
-	in, err := Config{Archive: found.archive, raw: found.raw, Verification: f.verification, Limits: f.limits}.admit()
+	in, err := Config{Archive: found.archive, raw: found.raw, Verification: f.verifying(), Limits: f.limits}.admit()
 	if err == nil {
 		err = checkContent(in.archive)
 	}

@@ -19,6 +19,7 @@ import (
 type Following struct {
 	source       source
 	verification *Verification
+	verifying    func() *Verification // what counts now: it is asked anew for each attempt
 	stateDir     string
 	maxAge       time.Duration
 	limits       Limits
@@ -45,7 +46,7 @@ func (f *Following) Open(ctx context.Context, entrypoint string, schema []byte) 
 		return nil, refusal
 	}
 	return Open(ctx, Config{
-		Archive: found.archive, raw: found.raw, Source: f.source.String(), Entrypoint: entrypoint, Schema: schema, Verification: f.verification,
+		Archive: found.archive, raw: found.raw, Source: f.source.String(), Entrypoint: entrypoint, Schema: schema, Verification: f.verifying(),
 		Limits: f.limits, admits: kept.admits,
 	})
 }
@@ -53,6 +54,7 @@ func (f *Following) Open(ctx context.Context, entrypoint string, schema []byte) 
 // Resolve checks an origin and reads its keys. Its error joins every fault.
 func (o Origin) Resolve() (*Following, error) {
 	f := &Following{stateDir: o.StateDir, judging: maxJudging}
+	f.verifying = func() *Verification { return f.verification }
 	var faults []error
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
 	if o.SizeLimitBytes < 0 || o.SizeLimitBytes > 1<<36 {

@@ -3,6 +3,7 @@ package pdp
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -23,9 +24,17 @@ func evaluate(ctx context.Context, query evaluator, input *ast.Term) (*ast.Term,
 	case errors.Is(err, bundles.ErrCancelled):
 		return nil, &Error{Kind: Timeout, Message: "It took too long to decide this.", Err: context.Cause(ctx)}
 	case err != nil:
-		return nil, &Error{Kind: Internal, Message: "The policy could not be evaluated.", Err: err}
+		return nil, &Error{Kind: Internal, Message: "The policy could not be evaluated.", Err: unquoted(err)}
 	}
 	return term, nil
+}
+
+// unquoted leaves out of an error what a built-in function says, which is mostly the value that it did not like.
+func unquoted(err error) error {
+	if e, ok := errors.AsType[*topdown.Error](err); ok && e.Code == topdown.BuiltinErr {
+		return fmt.Errorf("%s at %v", e.Code, e.Location)
+	}
+	return err
 }
 
 // WithOverrun gives a context for the engine's answers. Where an evaluation cannot be stopped at the end of its time, since

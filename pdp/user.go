@@ -35,7 +35,7 @@ func NewUser(rec UserRecord, version uint64, locate func(id string) *Location) (
 	for _, a := range rec.Assignments {
 		at := locate(a.Location)
 		if at == nil {
-			return nil, fmt.Errorf("user %q: assignment at unknown location %q", rec.ID, a.Location)
+			return nil, fmt.Errorf("user %q: assignment at an unknown location", rec.ID)
 		}
 		if a.Status == "" {
 			a.Status = StatusActive

@@ -122,7 +122,7 @@ func (x *exchange) answerAll(items []pdp.Item, outcomes []pdp.Outcome) (err erro
 	return nil
 }
 
-// unwritable is for what a policy said and JSON cannot.
+// unwritable is for what a policy said and JSON cannot. The error of the encoder would quote it.
 func unwritable(err error) error {
-	return &pdp.Error{Kind: pdp.Internal, Err: fmt.Errorf("the answer cannot be written: %w", err)}
+	return &pdp.Error{Kind: pdp.Internal, Err: fmt.Errorf("the answer cannot be written as JSON (%T)", err)}
 }

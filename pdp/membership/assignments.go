@@ -59,7 +59,8 @@ func (c *structure) checkAssignment(u *userDraft, held map[string]*pdp.Assignmen
 	}
 	l := c.locations[a.Location]
 	if l == nil {
-		c.faults.add(s, "unknown location")
+		s.location = "" // it is no record's id
+		c.faults.add(s, "location is unknown")
 		return
 	}
 	at, known := levels[l.Kind]
@@ -67,10 +68,10 @@ func (c *structure) checkAssignment(u *userDraft, held map[string]*pdp.Assignmen
 		return
 	}
 	if a.Role != "" && a.Role != unreadable && !c.vocab.offers(l.Kind, a.Role) {
-		c.faults.add(s, "role %s is not offered at %s", quote(a.Role), at.title)
+		c.faults.add(s, "role is not offered at %s", at.title)
 	}
 	if at.model != pdp.ModelPracticeGroup && a.Status != pdp.StatusActive && a.Status != unreadable {
-		c.faults.add(s, "status %s belongs to model %s alone", a.Status, pdp.ModelPracticeGroup)
+		c.faults.add(s, "its status belongs to model %s alone", pdp.ModelPracticeGroup)
 	}
 	if l.Kind == "practice" {
 		c.checkPractice(s, held, a, l)
@@ -95,8 +96,7 @@ func (c *structure) checkPractice(s subject, held map[string]*pdp.AssignmentReco
 		c.faults.add(s, "there is none at the group %s", quote(practice.Parent))
 	case a.Role == "" || a.Role == unreadable || atGroup.Role == "" || atGroup.Role == unreadable: // told already
 	case atGroup.Role != a.Role:
-		c.faults.add(s, "role %s is not the one at the group %s, %s",
-			quote(a.Role), quote(practice.Parent), quote(atGroup.Role))
+		c.faults.add(s, "role is not the one at the group %s", quote(practice.Parent))
 	}
 }
 
@@ -105,7 +105,7 @@ func (c *structure) checkDefaultLocation(u *userDraft, held map[string]*pdp.Assi
 		return
 	}
 	if u.DefaultLocation != "" {
-		c.faults.add(u.about, "default_location %s is none of the user's assignments", quote(u.DefaultLocation))
+		c.faults.add(u.about, "default_location is none of the user's assignments")
 		return
 	}
 	for at := range held {

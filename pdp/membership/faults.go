@@ -11,11 +11,11 @@ import (
 const (
 	keptFaults    = 10_000 // more are counted alone, so that a garbage file cannot fill the memory
 	printedFaults = 100
-	quotedBytes   = 64 // of an id or value, in a fault
+	quotedBytes   = 64 // of an id or name, in a fault
 )
 
-// Faults is everything that is wrong with a directory. No text holds a name or a username: records are named by id, or
-// by index where they have none.
+// Faults is everything that is wrong with a directory. A text says what is wrong with which member, and never what the
+// member holds: records are named by id, or by index where they have none.
 type Faults struct {
 	found []fault
 	count int
@@ -129,7 +129,19 @@ func label(name string) string {
 	if len(name) <= quotedBytes && strings.IndexFunc(name, func(c rune) bool { return !plain(c) }) < 0 {
 		return name
 	}
-	return quote(name)
+	return madeUp(name)
+}
+
+// madeUp names a member that the file made up. A name that is no word, such as an address, might be somebody's and is not
+// told.
+func madeUp(name string) string {
+	word := func(c rune) bool {
+		return c == '_' || c == '.' || c == '-' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+	}
+	if len(name) > quotedBytes || strings.IndexFunc(name, func(c rune) bool { return !word(c) }) >= 0 {
+		return "(whose name is no word)"
+	}
+	return strconv.Quote(name)
 }
 
 // phrase gives those of a parser's words that hold for any document. The rest of its message may be somebody's name.

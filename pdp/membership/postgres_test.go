@@ -252,7 +252,7 @@ func postgresFaults(t *testing.T, server *servertest.Postgres) {
 		CREATE VIEW people AS SELECT * FROM users UNION ALL SELECT * FROM users;
 		CREATE VIEW negative AS SELECT id, username, title, given, family, status, default_location, last_login, -1 AS version FROM users`)
 	views := postgresAt(t, PostgresConfig{URL: p.connect.ConnString(), Tables: PostgresTables{Users: "people", Locations: "places"}})
-	for id, fault := range map[string]string{"ghi": `location "ghi": its parents form a cycle`, "lost": `location "lost": unknown parent "nowhere"`} {
+	for id, fault := range map[string]string{"ghi": `location "ghi": its parents form a cycle`, "lost": `location "lost": parent is unknown`} {
 		tree, err := views.Organization(ctx, id)
 		require.NoError(t, err)
 		_, err = Parse([]byte(`{"users": [], "locations": `+string(tree.Record)+`}`), words())

@@ -106,7 +106,7 @@ func (r *reader) section(d *draft, t token, seen map[string]bool) error {
 	case name == unreadable:
 		r.faults.add(subject{}, "a member's name must be text")
 	case seen[name]:
-		r.faults.add(subject{}, "%s is there twice", quote(name))
+		r.faults.add(subject{}, "%s is there twice", madeUp(name))
 	case name == listNames[locations]:
 		take = func(i int, v value) {
 			if l := r.location(i, v); v.kind == kindObject {
@@ -120,7 +120,7 @@ func (r *reader) section(d *draft, t token, seen map[string]bool) error {
 			}
 		}
 	default:
-		r.faults.add(subject{}, "unknown field %s", quote(name))
+		r.faults.add(subject{}, "unknown field %s", madeUp(name))
 	}
 	seen[name] = true
 	if t.kind != kindArray || take == nil {
@@ -266,7 +266,7 @@ func (r *reader) access(s subject, v value) *pdp.Access {
 		case "level":
 			a.Level = r.text(s, v.name, m)
 			if !r.vocab.level(a.Level) {
-				r.faults.add(s, "access.level %s does not exist", quote(a.Level))
+				r.faults.add(s, "access.level does not exist")
 			}
 		case "areas":
 			a.Areas = make(map[string]bool, len(m.items))
@@ -284,7 +284,7 @@ func (r *reader) areas(s subject, v value, into map[string]bool) {
 	r.members(s, at, v, func(m value) bool {
 		switch {
 		case !r.vocab.area(m.name):
-			r.faults.add(s, "access area %s does not exist", quote(m.name))
+			r.faults.add(s, "%s does not exist", madeUp(join(at, m.name)))
 		case m.kind != kindBoolean:
 			r.faults.add(s, "%s must be true or false, not %s", label(join(at, m.name)), describe(m))
 		case m.text != "true" && m.text != "false": // YAML has True and TRUE

@@ -116,7 +116,7 @@ func (c *structure) checkLocation(l *locationDraft) {
 	case l.Model == "":
 		c.faults.add(l.about, "a root must have a model, for %s %s", own.title, own.model)
 	case l.Model != own.model && l.Model != unreadable:
-		c.faults.add(l.about, "model %s does not fit %s", l.Model, own.title)
+		c.faults.add(l.about, "model does not fit %s", own.title)
 	}
 	if own.plan && l.Plan == "" {
 		c.faults.add(l.about, "a root of model %s must have a plan", own.model)
@@ -132,7 +132,7 @@ func (c *structure) checkParent(l *locationDraft, own level, known bool) {
 	}
 	parent := c.locations[l.Parent]
 	if parent == nil {
-		c.faults.add(l.about, "unknown parent %s", quote(l.Parent))
+		c.faults.add(l.about, "parent is unknown")
 		return
 	}
 	above, aboveKnown := levels[parent.Kind]

@@ -102,7 +102,7 @@ func (r *reader) members(s subject, at string, v value, take func(m value) bool)
 			more[m.name] = true
 		}
 		if !take(m) {
-			r.faults.add(s, "unknown field %s", quote(join(at, m.name)))
+			r.faults.add(s, "unknown field %s", madeUp(join(at, m.name)))
 		}
 	}
 }
@@ -159,7 +159,7 @@ func (r *reader) oneOf(s subject, at string, m value, words []string) string {
 	if t == unreadable || slices.Contains(words, t) {
 		return t
 	}
-	r.faults.add(s, "%s %s is not one of %s", join(at, m.name), quote(t), strings.Join(words, ", "))
+	r.faults.add(s, "%s is not one of %s", join(at, m.name), strings.Join(words, ", "))
 	return unreadable
 }
 

@@ -46,6 +46,6 @@ func (cfg Config) AsItCame(raw []byte) Config {
 
 // VerifiedAs verifies as another origin says at the time.
 func (f *Following) VerifiedAs(other func() *Following) *Following {
-	f.verifying = func() *Verification { return other().verification }
+	f.verifying = func() *Verification { return other().keyring.now() }
 	return f
 }

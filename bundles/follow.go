@@ -133,8 +133,11 @@ func (f *Follower) pause() time.Duration {
 	return pause
 }
 
-// Renew has the source asked now, or again where that is going on.
+// Renew has the source asked now, or again where that is going on, over a new connection.
 func (f *Follower) Renew() {
+	if s, ok := f.source.(interface{ renew() }); ok {
+		s.renew()
+	}
 	select {
 	case f.renew <- struct{}{}:
 	default: // it is asked for already

@@ -75,7 +75,7 @@ func (f *Following) Inspect(ctx context.Context) (*Contents, error) {
 		return nil, refusal
 	}
 	if c.Signature != nil {
-		c.Signature.Verified = !f.verification.empty()
+		c.Signature.Verified = !f.keyring.empty()
 	}
 	return c, nil
 }

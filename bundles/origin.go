@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"reflect"
 	"strings"
@@ -48,6 +49,8 @@ type Origin struct {
 	StateDir string `json:"state_dir"`
 	// MaxAge is how long a policy may decide that its source has not confirmed, such as "24h"; empty means for ever.
 	MaxAge string `json:"max_age"`
+
+	Logger *slog.Logger `json:"-"` // of what is read again; nil: slog.Default()
 }
 
 // DecodeOrigin reads an origin from JSON, strictly: a member that is not known is an error.

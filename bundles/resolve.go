@@ -5,25 +5,20 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/url"
 	"os"
-	"slices"
-	"strings"
 	"time"
-
-	"github.com/open-policy-agent/opa/v1/keys"
 )
 
 // Following is an origin made ready to be followed.
 type Following struct {
-	source       source
-	verification *Verification
-	verifying    func() *Verification // what counts now: it is asked anew for each attempt
-	stateDir     string
-	maxAge       time.Duration
-	limits       Limits
-	judging      time.Duration // how long a gate may take: a policy without end must not keep the next ones out
+	source    source
+	keyring   *keyring
+	verifying func() *Verification // what counts now: it is asked anew for each attempt
+	stateDir  string
+	maxAge    time.Duration
+	limits    Limits
+	judging   time.Duration // how long a gate may take: a policy without end must not keep the next ones out
 }
 
 // maxJudging is more than a gate takes with all the golden decisions that a bundle may bring.
@@ -54,7 +49,7 @@ func (f *Following) Open(ctx context.Context, entrypoint string, schema []byte) 
 // Resolve checks an origin and reads its keys. Its error joins every fault.
 func (o Origin) Resolve() (*Following, error) {
 	f := &Following{stateDir: o.StateDir, judging: maxJudging}
-	f.verifying = func() *Verification { return f.verification }
+	f.verifying = func() *Verification { return f.keyring.now() }
 	var faults []error
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
 	if o.SizeLimitBytes < 0 || o.SizeLimitBytes > 1<<36 {
@@ -71,7 +66,7 @@ func (o Origin) Resolve() (*Following, error) {
 		f.maxAge = age
 	}
 	var err error
-	if f.verification, err = o.verification(); err != nil {
+	if f.keyring, err = o.keyring(); err != nil {
 		faults = append(faults, err)
 	}
 	if f.source, err = o.source(f.limits); err != nil {
@@ -81,8 +76,8 @@ func (o Origin) Resolve() (*Following, error) {
 		fault("max_age is %s, and it can take %s until a policy is confirmed: say more, or ask more often (polling)", f.maxAge, least)
 	}
 	if f.source.network() {
-		f.verification.Required = !o.AllowUnsigned
-		if f.verification.Required && f.verification.empty() && len(o.Keys) == 0 && o.KeyFile == "" {
+		f.keyring.fixed.Required = !o.AllowUnsigned
+		if f.keyring.fixed.Required && f.keyring.empty() && len(o.Keys) == 0 && o.KeyFile == "" {
 			fault("bundles of %s cross a network: name the keys that sign them (keys, key_file or --verification-key), "+
 				"or write allow_unsigned: true", f.source)
 		}
@@ -90,7 +85,7 @@ func (o Origin) Resolve() (*Following, error) {
 			fault("bundles of %s need a directory for the last good one and for the highest sequence: name it (state_dir or --state-dir)", f.source)
 		}
 	} else {
-		f.verification.Required = !f.verification.empty() && !o.AllowUnsigned
+		f.keyring.fixed.Required = !f.keyring.empty() && !o.AllowUnsigned
 	}
 	return f, errors.Join(faults...)
 }
@@ -122,67 +117,11 @@ func (o Origin) source(limits Limits) (source, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{Config: o.Service, Resource: o.Resource, oci: parsed.Type == "oci", url: parsed.URL}
+	s := &Service{Config: o.Service, Resource: o.Resource, oci: parsed.Type == "oci", url: parsed.URL, logger: o.Logger}
 	if s.oci {
 		return newOCISource(s, polling, limits)
 	}
 	return newHTTPSource(s, polling, limits)
-}
-
-func (o Origin) verification() (*Verification, error) {
-	v := &Verification{Keys: map[string]*keys.Config{}, KeyID: o.Signing.KeyID, Scope: o.Signing.Scope}
-	var faults []error
-	for id, k := range o.Keys {
-		algorithm := k.Algorithm
-		if algorithm == "" {
-			algorithm = "RS256" // as OPA takes it
-		}
-		if !keys.IsSupportedAlgorithm(algorithm) {
-			faults = append(faults, fmt.Errorf("keys: %s: there is no algorithm %q", id, k.Algorithm))
-			continue
-		}
-		if k.Key == "" {
-			faults = append(faults, fmt.Errorf("keys: %s: the key is missing", id))
-			continue
-		}
-		content, err := keyContent(k.Key, algorithm)
-		if err != nil {
-			faults = append(faults, fmt.Errorf("keys: %s: %w", id, err))
-			continue
-		}
-		if err := suits(content, algorithm); err != nil {
-			faults = append(faults, fmt.Errorf("keys: %s: %w", id, err))
-			continue
-		}
-		v.Keys[id] = &keys.Config{Key: content, Algorithm: algorithm, Scope: k.Scope}
-	}
-	if v.KeyID != "" && v.Keys[v.KeyID] == nil {
-		faults = append(faults, fmt.Errorf("signing: keyid is %q, which is none of the keys", v.KeyID))
-	}
-	if o.KeyFile != "" {
-		data, err := os.ReadFile(o.KeyFile)
-		if err != nil {
-			faults = append(faults, fmt.Errorf("the key file cannot be read: %w", err))
-		} else if v.Public, err = ParsePublicKeys(data); err != nil {
-			faults = append(faults, fmt.Errorf("the key file %s: %w", o.KeyFile, err))
-		}
-	}
-	return v, errors.Join(faults...)
-}
-
-// keyContent is the key itself, or what a file with it says. A shared secret is always meant as it is written.
-func keyContent(key, algorithm string) (string, error) {
-	if strings.HasPrefix(algorithm, "HS") || strings.Contains(key, "-----BEGIN") {
-		return key, nil
-	}
-	data, err := os.ReadFile(key)
-	if err != nil {
-		if e, ok := errors.AsType[*fs.PathError](err); ok {
-			err = e.Err // what was taken for a path may be a secret
-		}
-		return "", fmt.Errorf("the key is neither PEM nor a file that can be read: %w", err)
-	}
-	return string(data), nil
 }
 
 func missing(o Origin) string {
@@ -193,21 +132,4 @@ func missing(o Origin) string {
 		return "service"
 	}
 	return "path"
-}
-
-// suits refuses a key that could never verify anything by its algorithm.
-func suits(content, algorithm string) error {
-	if strings.HasPrefix(algorithm, "HS") {
-		return nil
-	}
-	public, err := ParsePublicKeys([]byte(content))
-	switch {
-	case err != nil:
-		return err
-	case len(public) > 1:
-		return errors.New("there are several keys in it: give each its own id")
-	case !slices.Contains(public[0].algorithms, algorithm):
-		return fmt.Errorf("the key cannot verify by %s: choose from %s", algorithm, strings.Join(public[0].algorithms, ", "))
-	}
-	return nil
 }

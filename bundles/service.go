@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"strings"
 	"time"
@@ -15,6 +16,7 @@ type Service struct {
 	Resource string
 	oci      bool
 	url      string
+	logger   *slog.Logger
 }
 
 // String names the bundle without whatever may be secret.

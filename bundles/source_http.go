@@ -45,6 +45,8 @@ func newHTTPSource(s *Service, p Polling, limits Limits) (*httpSource, error) {
 
 func (s *httpSource) confirms() time.Duration { return s.polling.confirms() }
 
+func (s *httpSource) renew() { s.server.transport.Renew() }
+
 func (s *httpSource) network() bool  { return true }
 func (s *httpSource) String() string { return s.name }
 

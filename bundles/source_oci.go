@@ -24,6 +24,7 @@ const maxManifest = 4 << 20
 // ociSource is an image in a registry whose layer is the bundle, as `oras` and `policy` push it for OPA.
 type ociSource struct {
 	repository *remote.Repository
+	registry   *caller
 	reference  string
 	name       string
 	polling    Polling
@@ -48,10 +49,12 @@ func newOCISource(s *Service, p Polling, limits Limits) (*ociSource, error) {
 	if reference == "" {
 		reference = "latest"
 	}
-	return &ociSource{repository: repository, reference: reference, name: s.String(), polling: p, limits: limits.orDefaults()}, nil
+	return &ociSource{repository: repository, registry: registry, reference: reference, name: s.String(), polling: p, limits: limits.orDefaults()}, nil
 }
 
 func (s *ociSource) confirms() time.Duration { return s.polling.confirms() }
+
+func (s *ociSource) renew() { s.registry.transport.Renew() }
 
 func (s *ociSource) network() bool  { return true }
 func (s *ociSource) String() string { return s.name }
@@ -138,16 +141,12 @@ type authorized struct {
 func (a *authorized) RoundTrip(r *http.Request) (*http.Response, error) {
 	r = r.Clone(r.Context())
 	if r.Header.Get("Authorization") == "" && r.Response == nil {
-		if err := a.registry.plugin.Prepare(r); err != nil {
-			return nil, a.registry.hush(err)
+		if err := a.registry.prepare(r); err != nil {
+			return nil, err
 		}
 	}
 	plainly(r)
-	next := a.registry.client.Transport
-	if next == nil {
-		next = http.DefaultTransport
-	}
-	response, err := next.RoundTrip(r)
+	response, err := a.registry.transport.RoundTrip(r)
 	if err != nil || r.Method == http.MethodHead || response.StatusCode != http.StatusOK || response.Header.Get("Content-Encoding") == "" {
 		return response, err
 	}

@@ -20,6 +20,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/open-policy-agent/opa/v1/bundle"
 	"github.com/open-policy-agent/opa/v1/keys"
+
+	"github.com/wardkeeper/wardkeeper/pdp/rotation"
 )
 
 // Verification says by which keys a bundle's signature has to hold.
@@ -45,6 +47,9 @@ type PublicKey struct {
 // ParsePublicKeys reads a file of PEM blocks, each of them a public key or a certificate, RSA or ECDSA. A file with a
 // private key is refused: it does not belong on a machine that only verifies.
 func ParsePublicKeys(data []byte) ([]PublicKey, error) {
+	if err := rotation.WholePEM(data); err != nil {
+		return nil, err
+	}
 	var all []PublicKey
 	for rest := data; ; {
 		var block *pem.Block

@@ -3,13 +3,14 @@ package main
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"github.com/wardkeeper/wardkeeper/bundles"
 )
 
 // following is where the settings say that policy comes from; nil means the built-in one. Flags and variables go over
 // the file's policy.bundle.
-func (s *settings) following() (*bundles.Following, error) {
+func (s *settings) following(logger *slog.Logger) (*bundles.Following, error) {
 	if s.Bundle == "" && s.policyBundle == nil {
 		if !s.policyFaulty && (s.VerificationKey != "" || s.StateDir != "") {
 			return nil, errors.New("--verification-key and --state-dir are for a bundle: name it (--bundle)")
@@ -37,5 +38,6 @@ func (s *settings) following() (*bundles.Following, error) {
 	if s.StateDir != "" {
 		o.StateDir = s.StateDir
 	}
+	o.Logger = logger
 	return o.Resolve()
 }

@@ -86,7 +86,7 @@ Exit status: 0 stopped as told, or checked and good; 1 not able to serve, or sto
 		}
 		callers, err := openCallers(s, logger)
 		faults = errors.Join(faults, err)
-		bundle, err := s.following()
+		bundle, err := s.following(logger)
 		var cached *membership.CachedConfig
 		if faults == nil {
 			var atFault error

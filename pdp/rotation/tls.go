@@ -34,7 +34,7 @@ func OpenTLS(cfg TLSConfig) (*TLS, error) {
 	t := &TLS{}
 	var err error
 	if cfg.CAFile != "" {
-		if t.authorities, err = Authorities(cfg.CAFile, false, cfg.Logger); err != nil {
+		if t.authorities, err = Authorities(cfg.CAFile, false, false, cfg.Logger); err != nil {
 			return nil, err
 		}
 	}
@@ -78,9 +78,9 @@ func (t *TLS) Config() *tls.Config {
 }
 
 // Authorities are the certificates of a PEM file, together with those of the system where they are asked for.
-func Authorities(path string, system bool, logger *slog.Logger) (*Value[*x509.CertPool], error) {
+func Authorities(path string, system, discreet bool, logger *slog.Logger) (*Value[*x509.CertPool], error) {
 	return Open(Config[*x509.CertPool]{
-		Name: "the CA file", Paths: []string{path}, Logger: logger,
+		Name: "the CA file", Paths: []string{path}, Logger: logger, Discreet: discreet,
 		Parse: func(contents [][]byte) (*x509.CertPool, error) {
 			if err := WholePEM(contents[0]); err != nil {
 				return nil, err

@@ -55,6 +55,8 @@ type Revision struct {
 	Opened     time.Time // when it was compiled
 
 	compiler *ast.Compiler
+	inputs   inputReads
+	words    map[string]bool
 	store    storage.Store
 	read     storage.Transaction // open for good: nothing ever writes
 }
@@ -170,6 +172,7 @@ func (r *Revision) compile(ctx context.Context, content bundle.Bundle, schema []
 	if r.compiler.Failed() {
 		return faults(r.compiler.Errors)
 	}
+	r.inputs, r.words = readsOf(modules), wordsOf(modules)
 	return nil
 }
 

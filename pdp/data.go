@@ -76,12 +76,18 @@ func (e *Engine) Data(ctx context.Context, r DataRequest) (DataResult, error) {
 			}
 		}
 	}
+	if err := checkInputs(r.Inputs); err != nil {
+		return DataResult{}, err
+	}
 	asked, of, err := questions(ctx, r.Inputs)
 	if err != nil {
 		return DataResult{}, err
 	}
 	s, faults, err := e.sitForEach(ctx, asked)
 	if err != nil {
+		return DataResult{}, err
+	}
+	if err := s.checkNamed(asked); err != nil {
 		return DataResult{}, err
 	}
 	answers := make([]DataAnswer, len(r.Inputs))
@@ -122,6 +128,43 @@ func (e *Engine) Data(ctx context.Context, r DataRequest) (DataResult, error) {
 		answers[i] = documentOf(s.askAsSent(ctx, in, document))
 	}
 	return result, nil
+}
+
+// maxInputValues bounds how many values the inputs of a request have, what they share counted for each.
+const maxInputValues = 2 * authzen.MaxValues
+
+func checkInputs(inputs []DataInput) error {
+	left := maxInputValues
+	for _, in := range inputs {
+		if left -= valuesIn(in.Value, left); left < 0 {
+			return invalid("The inputs have more than %d values together, what they share counted for each: send fewer in a request.", maxInputValues)
+		}
+	}
+	return nil
+}
+
+// valuesIn counts the values in a value, itself included, as far as a bound and no further.
+func valuesIn(value any, most int) int {
+	n := 1
+	count := func(inner any) bool {
+		n += valuesIn(inner, most-n)
+		return n <= most
+	}
+	switch value := value.(type) {
+	case map[string]any:
+		for _, inner := range value {
+			if !count(inner) {
+				break
+			}
+		}
+	case []any:
+		for _, inner := range value {
+			if !count(inner) {
+				break
+			}
+		}
+	}
+	return n
 }
 
 // questions are those of the inputs that are AuthZEN questions, and which of them each input is.

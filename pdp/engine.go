@@ -105,6 +105,10 @@ func (e *Engine) DecideAll(ctx context.Context, items []Item, semantic authzen.S
 	if err != nil {
 		return nil, err
 	}
+	if err := s.checkNamed(asked); err != nil {
+		return nil, err
+	}
+	s.share(asked)
 	outcomes := make([]Outcome, 0, len(items))
 	for _, item := range items {
 		if item.Err == nil {

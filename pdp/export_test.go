@@ -14,11 +14,11 @@ func (e *Engine) InputTerm(ctx context.Context, r Request) (*ast.Term, error) {
 	if err != nil {
 		return nil, err
 	}
-	facts, _, err := e.Policy().gather(ctx, view, keeping{}, r)
+	facts, _, err := e.Policy().gather(ctx, view, keeping{}, nil, r)
 	if err != nil {
 		return nil, err
 	}
-	return input(r, facts)
+	return new(builder).input(r, facts, asSent)
 }
 
 // Query is the active policy's decision.

@@ -10,6 +10,9 @@ import (
 // maxNamed bounds how many locations one question may name.
 const maxNamed = 1000
 
+// maxNamedTogether bounds how many the questions of a batch may.
+const maxNamedTogether = 10_000
+
 // gathering collects the facts that one question needs, from one view of the directory. It joins records and applies
 // no policy: what is absent is unknown.
 type gathering struct {
@@ -17,6 +20,7 @@ type gathering struct {
 	request Request
 	action  actionEntry
 	keep    keeping
+	builder *builder
 
 	subject *User
 	user    *User
@@ -26,8 +30,8 @@ type gathering struct {
 }
 
 // gather gives input.facts, and the records that they are of.
-func (p *Policy) gather(ctx context.Context, view View, keep keeping, r Request) (*ast.Term, *gathering, error) {
-	g := &gathering{view: view, keep: keep, request: r, action: p.catalogue[r.Action.Name], facts: make([][2]*ast.Term, 0, 12)}
+func (p *Policy) gather(ctx context.Context, view View, keep keeping, b *builder, r Request) (*ast.Term, *gathering, error) {
+	g := &gathering{view: view, keep: keep, builder: b, request: r, action: p.catalogue[r.Action.Name], facts: make([][2]*ast.Term, 0, 12)}
 	for _, step := range []func(context.Context) error{g.people, g.places, g.targets} {
 		if err := step(ctx); err != nil {
 			return nil, nil, err
@@ -174,45 +178,67 @@ func (g *gathering) targets(ctx context.Context) error {
 			return err
 		}
 	}
-	var named []string
-	if g.action.takes("locations") {
-		named = texts(action, "locations")
-	}
-	if id := text(action, "system"); id != "" && g.action.takes("system") {
-		named = append(named, id)
-	}
-	if err := g.locations(ctx, keyLocations, named); err != nil {
+	byAction, byResource := g.action.names(g.request)
+	if err := g.locations(ctx, keyLocations, namedByAction, action, byAction); err != nil {
 		return err
 	}
-	if g.request.Resource.Type == "patient" {
-		return g.locations(ctx, keyFacilities, texts(g.request.Resource.Properties, "locations"))
+	return g.locations(ctx, keyFacilities, namedByResource, g.request.Resource.Properties, byResource)
+}
+
+// names gives the lists of locations that a question names, by properties of the action and of the resource.
+func (a actionEntry) names(r Request) (byAction, byResource []string) {
+	if a.takes("locations") {
+		byAction = texts(r.Action.Properties, "locations")
+	}
+	if id := text(r.Action.Properties, "system"); id != "" && a.takes("system") {
+		byAction = append(byAction, id)
+	}
+	if r.Resource.Type == "patient" {
+		byResource = texts(r.Resource.Properties, "locations")
+	}
+	return byAction, byResource
+}
+
+// checkNamed bounds how many locations the questions of a batch name together: each of them may be looked at for each.
+func (p *Policy) checkNamed(questions []Request) error {
+	all := 0
+	for _, r := range questions {
+		byAction, byResource := p.catalogue[r.Action.Name].names(r)
+		if all += len(byAction) + len(byResource); all > maxNamedTogether {
+			return invalid("The questions name more than %d locations together, what they share counted for each: send fewer in a request.", maxNamedTogether)
+		}
 	}
 	return nil
 }
 
-// locations adds those of some locations that are known, by their ids.
-func (g *gathering) locations(ctx context.Context, fact *ast.Term, named []string) error {
+// locations adds those of some locations that are known, by their ids. They are named by members of an object.
+func (g *gathering) locations(ctx context.Context, fact *ast.Term, as string, members map[string]any, named []string) error {
 	if len(named) == 0 {
 		return nil
 	}
 	if len(named) > maxNamed {
 		return &Error{Kind: Invalid, Message: fmt.Sprintf("A question may name at most %d locations.", maxNamed)}
 	}
-	found := ast.NewObject()
-	for _, id := range named {
-		if err := ctx.Err(); err != nil {
-			return err
+	term, err := g.builder.once(as, g.request.Action.Name, members, func() (*ast.Term, error) {
+		found := ast.NewObject()
+		for _, id := range named {
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
+			l, err := g.view.Location(ctx, id)
+			if err != nil {
+				return nil, err
+			}
+			if l != nil {
+				found.Insert(ast.StringTerm(id), l.term)
+			}
 		}
-		l, err := g.view.Location(ctx, id)
-		if err != nil {
-			return err
-		}
-		if l != nil {
-			found.Insert(ast.StringTerm(id), l.term)
-		}
+		return ast.NewTerm(found), nil
+	})
+	if err == nil {
+		g.add(fact, term)
 	}
-	g.add(fact, ast.NewTerm(found))
-	return nil
+	return err
 }
 
 // location adds a location that the question names; one that is unknown has nothing but its id.

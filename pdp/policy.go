@@ -31,6 +31,7 @@ type Policy struct {
 	catalogue  map[string]actionEntry
 	documents  *documents // compiled as they are asked for
 	check      *check     // whether it decides well still
+	readings   readings
 }
 
 // actionEntry is what the policy's catalogue says of an action.
@@ -53,6 +54,7 @@ func Prepare(ctx context.Context, r *bundles.Revision) (*Policy, error) {
 
 func prepare(ctx context.Context, r *bundles.Revision, steps ...func(*Policy, context.Context) error) (*Policy, error) {
 	p := &Policy{revision: r, catalogue: map[string]actionEntry{}, documents: newDocuments(r), check: &check{}}
+	p.readings = p.read()
 	for _, step := range steps {
 		if err := step(p, ctx); err != nil {
 			return nil, err
@@ -227,11 +229,11 @@ func (p *Policy) readVocabulary(ctx context.Context) error {
 // probe asks a question about nobody and nothing. A policy must have a decision on it; one that judges by membership
 // facts must deny it.
 func (p *Policy) probe(ctx context.Context) error {
-	in, err := input(Request{
+	in, err := new(builder).input(Request{
 		Subject:  authzen.Entity{Type: "user", ID: "nobody"},
 		Action:   authzen.Action{Name: "nothing"},
 		Resource: authzen.Entity{Type: "user", ID: "nobody"},
-	}, nil)
+	}, nil, asSent)
 	if err != nil {
 		return err
 	}

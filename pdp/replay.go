@@ -30,6 +30,6 @@ func (s *sitting) seen(ctx context.Context, r Request) (in *ast.Term, err error)
 	defer s.recovered(ctx, &in, &err)
 	ctx, cancel := context.WithTimeout(ctx, s.engine.timeout)
 	defer cancel()
-	in, _, err = s.enriched(ctx, r)
+	in, _, err = s.enriched(ctx, r, asSent)
 	return in, err
 }

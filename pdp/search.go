@@ -94,6 +94,7 @@ func (e *Engine) search(ctx context.Context, kind string, r SearchRequest,
 	case resourceSearch:
 		s.keep.user = nil
 	}
+	s.share([]Request{r.evaluation(), r.evaluation()}) // all candidates do
 	if !s.administers() {
 		find = (*sitting).offered
 	}

@@ -19,6 +19,7 @@ type sitting struct {
 	engine *Engine
 	view   View // nil: facts are absent
 	keep   keeping
+	builder
 }
 
 // sit takes the policy and the facts as they stand, as new as all the questions need. Whatever goes wrong, a panic
@@ -138,7 +139,7 @@ func (s *sitting) askSeen(ctx context.Context, r Request, query *bundles.Query) 
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.engine.timeout)
 	defer cancel()
-	in, seen, err := s.enriched(ctx, r)
+	in, seen, err := s.enriched(ctx, r, s.reads(r.Action.Name))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -146,21 +147,21 @@ func (s *sitting) askSeen(ctx context.Context, r Request, query *bundles.Query) 
 	return term, seen, err
 }
 
-// enriched is what the policy sees of a question: with the facts beside it.
-func (s *sitting) enriched(ctx context.Context, r Request) (in *ast.Term, seen *gathering, err error) {
+// enriched is what the policy reads of a question, with the facts beside it.
+func (s *sitting) enriched(ctx context.Context, r Request, reads readings) (in *ast.Term, seen *gathering, err error) {
 	if _, err := s.need(r); err != nil {
 		return nil, nil, err
 	}
 	var facts *ast.Term
 	if s.view != nil {
-		if facts, seen, err = s.gather(ctx, s.view, s.keep, r); err != nil {
+		if facts, seen, err = s.gather(ctx, s.view, s.keep, &s.builder, r); err != nil {
 			return nil, nil, asError(ctx, err)
 		}
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, nil, asError(ctx, err)
 	}
-	in, err = input(r, facts)
+	in, err = s.input(r, facts, reads)
 	return in, seen, err
 }
 

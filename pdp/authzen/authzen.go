@@ -14,6 +14,7 @@ import (
 const (
 	MaxBody        = 1 << 20 // bytes of a request
 	MaxDepth       = 64      // objects and arrays in one another, the body's own object included
+	MaxValues      = 100_000 // values in properties, contexts and inputs of a request: objects, arrays and what is in them
 	MaxName        = 1 << 10 // bytes of a type, an id or a name
 	MaxEvaluations = 1000    // items of a batch
 	MaxLimit       = 1000    // page.limit; a greater one is this

@@ -186,3 +186,21 @@ func BenchmarkDecodeEvaluation(b *testing.B) {
 		}
 	}
 }
+
+// TestValuesAreBounded together, wherever they are; what is passed over does not count.
+func TestValuesAreBounded(t *testing.T) {
+	many := "[" + strings.Repeat("0,", MaxValues) + "0]"
+	const want = "The body has too many values: send at most 100000 in a request."
+	_, err := DecodeEvaluation([]byte(`{"context":{"x":` + many + `},` + aliceReads[1:]))
+	require.EqualError(t, err, want)
+	_, err = DecodeEvaluations([]byte(`{"evaluations":[` + aliceReads + `],"context":{"x":` + many + `}}`))
+	require.EqualError(t, err, want)
+	_, err = ParseValue([]byte(many))
+	require.EqualError(t, err, want)
+	_, err = ParseObject([]byte(`{"x":` + many + `}`))
+	require.EqualError(t, err, want)
+	_, err = DecodeEvaluation([]byte(`{"other":` + many + `,` + aliceReads[1:]))
+	require.NoError(t, err)
+	_, err = ParseValue([]byte(many[:MaxValues] + "]"))
+	require.NoError(t, err, "half as many are not too many")
+}

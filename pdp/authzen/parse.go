@@ -48,6 +48,7 @@ type parser struct {
 	body []byte
 	src  bytes.Buffer
 	dec  *jsontext.Decoder
+	kept int // values that have been read and not passed over
 }
 
 // parsers saves the decoder's state, its stacks and name sets, from one message to the next.
@@ -56,7 +57,7 @@ var parsers = sync.Pool{New: func() any { return &parser{dec: new(jsontext.Decod
 // open begins a message. Nothing that is read from it refers to body afterwards.
 func open(body []byte) *parser {
 	p := parsers.Get().(*parser)
-	p.body = body
+	p.body, p.kept = body, 0
 	p.src = *bytes.NewBuffer(body)
 	p.dec.Reset(&p.src)
 	return p
@@ -189,6 +190,9 @@ func (p *parser) name() (string, error) {
 
 // value reads any value.
 func (p *parser) value() (any, error) {
+	if p.kept++; p.kept > MaxValues {
+		return nil, &Error{Message: "The body has too many values: send at most " + strconv.Itoa(MaxValues) + " in a request."}
+	}
 	switch p.dec.PeekKind() {
 	case '{':
 		m := make(map[string]any)

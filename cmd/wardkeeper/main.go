@@ -71,7 +71,7 @@ func (p process) run(ctx context.Context, args []string) int {
 }
 
 // lastWords is how long it may take to say why the process ends: whoever should read it may have stalled.
-const lastWords = 2 * time.Second
+const lastWords = time.Second
 
 func (p process) explain(err error) {
 	for line := range strings.Lines(err.Error()) {

@@ -192,5 +192,5 @@ func serve(
 	go c.follow(ctx)
 	go renewing(ctx, hangups, logger, c.refresh, d.renew)
 	listener = api.Listener(listener, s.connections(openFiles(), logger))
-	return runServer(ctx, api.HTTPServer(at), listener, s.ShutdownTimeout-2*s.closing(), logger, stop)
+	return runServer(ctx, api.HTTPServer(at), listener, s.ShutdownTimeout-3*s.closing(), logger, stop)
 }

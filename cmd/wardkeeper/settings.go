@@ -138,7 +138,7 @@ func (s *settings) table() *pflag.FlagSet {
 	return t
 }
 
-// closing is the part of ShutdownTimeout that is left for each of closing what was opened and writing the log.
+// closing is the part of ShutdownTimeout that is left for each of closing what was opened, writing the log, and saying why.
 func (s *settings) closing() time.Duration { return min(s.ShutdownTimeout/8, time.Second) }
 
 const envPrefix = "WARDKEEPER_"

@@ -18,6 +18,8 @@ const retryAfter = "1"
 const (
 	// largeBody is where a single question counts as work like a batch, in bytes.
 	largeBody = 4 << 10
+	// hugeBody is where a request may take much memory, whatever it is: as many are worked on as there are processors.
+	hugeBody = 64 << 10
 	// maxBodies bounds the bytes of all bodies that are larger than maxPooled, while they are read and worked on.
 	maxBodies = 64 << 20
 	// minOverdue is the least number of evaluations that may go on beyond their time; four for each processor, if that is more.
@@ -27,7 +29,7 @@ const (
 // admission bounds what is worked on at a time. Single questions, batches and announcements do not take one another's
 // places: no batch keeps a question waiting, and neither keeps a revocation from being announced.
 type admission struct {
-	questions, batches, announcements gate
+	questions, batches, huge, announcements gate
 
 	bodies     atomic.Int64 // bytes
 	overdue    atomic.Int64 // requests that have been answered, and whose work cannot be stopped
@@ -46,7 +48,8 @@ func newAdmission(cfg Config) *admission {
 	return &admission{
 		questions:     newGate(questions),
 		batches:       newGate(batches),
-		announcements: newGate(16),
+		huge:          newGate(max(2, processors)),
+		announcements: newGate(4),
 		maxOverdue:    int64(max(minOverdue, 4*processors)),
 	}
 }
@@ -100,6 +103,8 @@ func (x *exchange) admit(size int) error {
 	switch {
 	case x.tally.announces:
 		g = &a.announcements
+	case size > hugeBody:
+		g = &a.huge
 	case x.large || size > largeBody:
 		g = &a.batches
 	}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -144,6 +145,72 @@ func TestBatchesDoNotKeepQuestionsWaiting(t *testing.T) {
 		body := strings.Replace(question, `"id":"alice"`, `"id":"alice","x":"`+strings.Repeat("x", 5000)+`"`, 1)
 		assert.Equal(t, 503, h.post(path, body).status)
 	}
+}
+
+// TestHugeRequestsTakeTurns: they may take much memory.
+func TestHugeRequestsTakeTurns(t *testing.T) {
+	s := newStuck()
+	h := start(t, Config{Decider: s, Timeout: time.Minute})
+	body := strings.Replace(question, `"id":"alice"`, `"id":"alice","x":"`+strings.Repeat("x", hugeBody)+`"`, 1)
+	var all sync.WaitGroup
+	most := cap(h.server.admission.huge.places)
+	for range most + 1 {
+		all.Go(func() { assert.Equal(t, 200, h.post(evaluationPath, body).status) })
+	}
+	for range most {
+		<-s.entered
+	}
+	require.Eventually(t, func() bool { return h.server.admission.huge.waiting.Load() == 1 }, 10*time.Second, time.Millisecond)
+	require.Empty(t, s.entered)
+	close(s.release)
+	all.Wait()
+}
+
+// withoutTLS is a client of HTTP/2 without TLS.
+func withoutTLS() *http.Client {
+	protocols := new(http.Protocols)
+	protocols.SetUnencryptedHTTP2(true)
+	return &http.Client{Transport: &http.Transport{Protocols: protocols}}
+}
+
+// TestHTTP2IsAnsweredInTime, and the connection goes on.
+func TestHTTP2IsAnsweredInTime(t *testing.T) {
+	s := newStuck()
+	defer close(s.release)
+	h := start(t, Config{Decider: s, Timeout: 50 * time.Millisecond})
+	client := withoutTLS()
+	for range 2 {
+		resp, err := client.Post(h.url+evaluationPath, "application/json", strings.NewReader(question))
+		require.NoError(t, err)
+		body, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+		assert.Equal(t, 2, resp.ProtoMajor)
+		assert.Equal(t, 503, resp.StatusCode)
+		assert.Contains(t, string(body), "in time")
+	}
+}
+
+// TestAnAbandonedStreamIsCancelled, though its connection goes on.
+func TestAnAbandonedStreamIsCancelled(t *testing.T) {
+	entered, ended := make(chan struct{}), make(chan struct{})
+	h := start(t, Config{Timeout: time.Hour, Decider: &fake{decide: func(ctx context.Context, _ pdp.Request) (pdp.Decision, error) {
+		close(entered)
+		<-ctx.Done()
+		close(ended)
+		return pdp.Decision{}, ctx.Err()
+	}}})
+	ctx, cancel := context.WithCancel(t.Context())
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, h.url+evaluationPath, strings.NewReader(question))
+	require.NoError(t, err)
+	r.Header.Set("Content-Type", "application/json")
+	go func() {
+		<-entered
+		cancel()
+	}()
+	_, err = withoutTLS().Do(r)
+	require.ErrorIs(t, err, context.Canceled)
+	<-ended
 }
 
 // TestWaitingEnds: a place that does not become free is not waited for longer than half of a request's time.

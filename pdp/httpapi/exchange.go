@@ -40,7 +40,9 @@ type exchange struct {
 	large bool      // it is work like a batch's, whatever its size
 	until time.Time // when it has to be answered; zero until it is worked on
 	watch *watch    // nil until it is worked on
-	flush bool      // the answer is sent before the handler returns
+	flush bool      // the answer is sent before the work is done
+
+	returns chan struct{} // is closed when the handler may return though the work is not done; nil where it cannot
 }
 
 // maxPooled is the largest buffer that is kept for the next request.
@@ -52,6 +54,28 @@ func (s *Server) serve(c echo.Context, rt *route, h handler) {
 	x.start, x.rt = time.Now(), rt
 	x.w, x.r, x.form = c.Response().Writer, c.Request(), rt.form
 	x.status = http.StatusOK
+	if x.r.ProtoMajor < 2 {
+		s.work(x, h)
+		return
+	}
+	// An answer of HTTP/2 has its end where the handler returns, and not where it is as long as it says.
+	x.returns = make(chan struct{})
+	overdue, done := x.returns, make(chan any, 1)
+	go func() {
+		defer func() { done <- recover() }()
+		s.work(x, h)
+	}()
+	select {
+	case cause := <-done:
+		if cause != nil {
+			panic(cause)
+		}
+	case <-overdue:
+	}
+}
+
+// work runs a handler to its end.
+func (s *Server) work(x *exchange, h handler) {
 	intact := x.run(h)
 	if x.watch.answered() {
 		return // it has been recorded

@@ -74,7 +74,8 @@ type Config struct {
 
 	// MaxQuestions is how many single questions are worked on at a time; 0 means 1,024. MaxBatches is how many batches,
 	// searches and large questions are; 0 means twice the processors, and at least 8. Eight times as many wait, for half of
-	// Timeout; what is more is answered with 503 and Retry-After.
+	// Timeout; what is more is answered with 503 and Retry-After. Of requests above 64 KiB, as many are worked on as there are
+	// processors.
 	MaxQuestions, MaxBatches int
 }
 

@@ -13,9 +13,9 @@ import (
 // overdueGrace is how long work may take to stop once its time is over: what stops gives the better answer.
 const overdueGrace = 250 * time.Millisecond
 
-// watch sees to it that a request is answered in time, also where its work cannot be stopped. The work is done by the
-// request's own goroutine, as always; only the answer of one that is overdue comes from another. So what is in time costs
-// nothing more, and what is overdue keeps its place until it has ended.
+// watch sees to it that a request is answered in time, also where its work cannot be stopped. With HTTP/1 the work is done
+// by the request's own goroutine, as always; only the answer of one that is overdue comes from another. So what is in time
+// costs nothing more, and what is overdue keeps its place until it has ended.
 type watch struct {
 	x *exchange
 
@@ -61,6 +61,9 @@ func (w *watch) late() {
 	x.flush = true
 	x.fail(&pdp.Error{Kind: pdp.Timeout, Err: errors.New("the work goes on after its time, and cannot be stopped")})
 	x.record()
+	if x.returns != nil {
+		close(x.returns)
+	}
 }
 
 // settle ends the watch: nobody else answers from now on. It says whether nobody has. It may be called again.

@@ -27,40 +27,6 @@ func newDirectoryCommand(p process) *cobra.Command {
 	return cmd
 }
 
-func newDirectoryCheckCommand(p process) *cobra.Command {
-	var bundle, decision string
-	cmd := &cobra.Command{
-		Use:   "check FILE [flags]",
-		Short: "Check a directory file and print every fault",
-		Long: `Check a directory file, as a server would when it reads it, and print every fault on a line of its own.
-
-Which roles, levels and areas there are follows from the policy's tables.
-
-Exit status: 0 good, 1 at fault, 2 could not be checked.`,
-		Example: `  wardkeeper directory check directory.yaml
-  wardkeeper directory check directory.json --bundle my/policies`,
-		Args: arguments("FILE"),
-	}
-	cmd.Flags().StringVar(&bundle, "bundle", "", "take the tables of the policy at `PATH` instead of the built-in ones")
-	cmd.Flags().StringVar(&decision, "decision", defaultDecision, "`PATH` of the rule that decides in those")
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		file, err := p.openChecked(cmd.Context(), args[0], bundle, decision)
-		if err != nil {
-			return err
-		}
-		defer func() { _ = file.Close() }()
-		roots, err := organizations(cmd.Context(), file.Directory())
-		if err != nil {
-			return err
-		}
-		status := file.Status()
-		_, err = fmt.Fprintf(p.stdout, "%s is good: %s in %s, %s\n", printable(args[0]),
-			counted(status.Locations, "location"), counted(roots, "organization"), counted(status.Users, "user"))
-		return err
-	}
-	return cmd
-}
-
 // openChecked reads a directory file by the tables of a policy, and prints the faults where there are any.
 func (p process) openChecked(ctx context.Context, path, bundle, decision string) (*membership.File, error) {
 	policy, err := openLocal(ctx, bundle, decision)

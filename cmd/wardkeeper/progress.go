@@ -29,11 +29,18 @@ func newProgress(out io.Writer) *progress {
 
 // tell says how far the task is, if it is time to.
 func (p *progress) tell(done, all int, what string) {
+	p.line(fmt.Sprintf("%d of %s", done, counted(all, what)))
+}
+
+// count does where nobody knows how far it is to the end.
+func (p *progress) count(done int, what string) { p.line(counted(done, what)) }
+
+func (p *progress) line(told string) {
 	now := p.now()
 	if now.Before(p.next) {
 		return
 	}
-	line := fmt.Sprintf("wardkeeper: %d of %s", done, counted(all, what))
+	line := "wardkeeper: " + told
 	if p.terminal {
 		p.next, p.open = now.Add(time.Second), true
 		fmt.Fprintf(p.out, "\r%s\x1b[K", line)

@@ -114,6 +114,9 @@ Exit status: 0 stopped as told, or checked and good; 1 not able to serve, or sto
 		callers.warnExposed()
 		if s.Check {
 			fmt.Fprintf(p.stdout, "All good: %s.\n", printable(d.String()))
+			if schemeOf(s.Directory) != fileScheme {
+				fmt.Fprintln(p.stdout, `Not all records of the directory were read: "wardkeeper directory check" does that.`)
+			}
 			return nil
 		}
 		slog.SetDefault(logger) // for what libraries have to say

@@ -2,6 +2,7 @@ package membership
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -60,6 +61,12 @@ var columnsOf = [...][]column{
 type columnsError struct {
 	faults []string
 }
+
+// errColumns is what every columnsError is.
+var errColumns = errors.New("tables without columns that are needed")
+
+// Is implements the interface of [errors.Is].
+func (e *columnsError) Is(target error) bool { return target == errColumns }
 
 func (e *columnsError) Error() string {
 	return "the tables do not have the columns that are needed: " + strings.Join(e.faults, "; ")

@@ -221,7 +221,7 @@ func (p *Postgres) Users(ctx context.Context, q pdp.UserQuery) (SentUsers, error
 			}
 			one, err := sent(record, version)
 			if err == nil && before+int(place) == last {
-				err = errTwice
+				err = fmt.Errorf("user %s: %w", quote(idIn(record)), errTwice)
 			}
 			if err != nil {
 				return err

@@ -1,0 +1,325 @@
+package membership
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/wardkeeper/wardkeeper/pdp"
+)
+
+// SurveyConfig says what is surveyed.
+type SurveyConfig struct {
+	Origin     Origin
+	Vocabulary pdp.Vocabulary
+	// Patience bounds each question; 0 means a minute.
+	Patience time.Duration
+	// Progress, which may be nil, is told after each page how many records have been read so far.
+	Progress func(records int)
+}
+
+// Surveyed counts what was read.
+type Surveyed struct {
+	Locations, Organizations, Users int
+}
+
+// Survey reads all records of an origin, holds them to every rule of DOMAIN.md section 1, and the origin to its contract.
+// What is at fault is in a [*Faults]; another error means that not everything could be read. All locations are kept while
+// users are read a page at a time; of each user, two hashes are kept.
+func Survey(ctx context.Context, cfg SurveyConfig) (Surveyed, error) {
+	if cfg.Patience <= 0 {
+		cfg.Patience = time.Minute
+	}
+	if cfg.Progress == nil {
+		cfg.Progress = func(int) {}
+	}
+	s := &survey{
+		SurveyConfig: cfg, judge: newJudge(cfg.Vocabulary), faults: &Faults{},
+		places: map[string]*locationDraft{}, ids: map[textHash]bool{}, usernames: map[textHash]bool{},
+	}
+	for _, part := range []func(context.Context) error{s.unknown, s.locations, s.users} {
+		err := part(ctx)
+		if err != nil && !s.breach(subject{}, err) {
+			return s.found, err
+		}
+		if errors.Is(err, errColumns) {
+			break // whatever is asked
+		}
+	}
+	return s.found, s.faults.err()
+}
+
+// breach says whether an error is a fault of the source, which answered, and counts it as one. Any other means that it could
+// not be read.
+func (s *survey) breach(about subject, err error) bool {
+	var f *failure
+	answered := errors.As(err, &f) && !f.again && !f.down && !f.refused && !f.ours && strings.HasPrefix(f.what, "the answer")
+	if !answered && !errors.Is(err, errColumns) && !errors.Is(err, errTwice) && !errors.Is(err, errTooLarge) && !errors.Is(err, errVersion) {
+		return false
+	}
+	var wrapped *pdp.Error
+	if errors.As(err, &wrapped) && wrapped.Err != nil {
+		err = wrapped.Err
+	}
+	s.fault(about, "%v", err)
+	return true
+}
+
+type textHash [16]byte
+
+func hashOf(text string) textHash {
+	sum := sha256.Sum256([]byte(text))
+	return textHash(sum[:16])
+}
+
+type survey struct {
+	SurveyConfig
+	judge  *judge
+	faults *Faults
+	found  Surveyed
+
+	places         map[string]*locationDraft
+	ids, usernames map[textHash]bool
+
+	versions [len(listNames)]versions
+}
+
+// versions says of the records of one list whether any has a version, and has none.
+type versions struct{ some, none bool }
+
+const surveyPage = 1000
+
+// ask asks within the patience.
+func (s *survey) ask(ctx context.Context, question func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, s.Patience)
+	defer cancel()
+	return question(ctx)
+}
+
+func (s *survey) fault(about subject, format string, args ...any) {
+	s.faults.add(about, format, args...)
+}
+
+func (s *survey) version(about subject, version uint64) {
+	v := &s.versions[about.list]
+	mixed := v.some && v.none
+	v.some, v.none = v.some || version > 0, v.none || version == 0
+	if v.some && v.none && !mixed {
+		s.fault(about, "some of the %s have a version, and some have none", listNames[about.list])
+	}
+}
+
+// unknown asks for what nobody has.
+func (s *survey) unknown(ctx context.Context) error {
+	id := "no such id " + newInstance()
+	return s.ask(ctx, func(ctx context.Context) error {
+		u, err := s.Origin.User(ctx, id)
+		if err != nil {
+			return err
+		}
+		tree, err := s.Origin.Organization(ctx, id)
+		if err != nil {
+			return err
+		}
+		named, err := s.Origin.UserByUsername(ctx, id)
+		if err != nil {
+			return err
+		}
+		for _, one := range []struct {
+			what  string
+			there bool
+		}{{"a user of an id", u != nil}, {"an organization of a location", tree != nil}, {"a user of a username", len(named) > 0}} {
+			if one.there {
+				s.fault(subject{}, "the source gives %s that is nobody's", one.what)
+			}
+		}
+		return nil
+	})
+}
+
+// locations reads every organization once, and checks how all locations fit together.
+func (s *survey) locations(ctx context.Context) error {
+	in := &draft{}
+	seen := map[string]bool{}
+	for after := ""; ; {
+		var ids []string
+		if err := s.ask(ctx, func(ctx context.Context) (err error) {
+			ids, err = s.Origin.Locations(ctx, after, surveyPage)
+			return err
+		}); err != nil {
+			return err
+		}
+		for _, id := range ids {
+			about := subject{list: locations, index: len(in.locations), id: id}
+			if id <= after {
+				s.fault(about, "the list of locations is not in ascending order, byte by byte, each there once")
+				return nil // it would have no end
+			}
+			after = id
+			if seen[id] {
+				continue
+			}
+			if err := s.organization(ctx, about, in, seen); err != nil {
+				return err
+			}
+		}
+		s.Progress(s.found.Locations)
+		if len(ids) < surveyPage {
+			break
+		}
+	}
+	c := &structure{draft: in, vocab: s.judge.vocab, faults: s.faults}
+	c.check()
+	s.places = c.locations
+	return nil
+}
+
+func (s *survey) organization(ctx context.Context, about subject, in *draft, seen map[string]bool) error {
+	var sent *Sent
+	if err := s.ask(ctx, func(ctx context.Context) (err error) {
+		sent, err = s.Origin.Organization(ctx, about.id)
+		return err
+	}); err != nil {
+		if s.breach(about, err) {
+			return nil
+		}
+		return err
+	}
+	if sent == nil {
+		s.fault(about, "it is in the list of locations, and in no organization")
+		return nil
+	}
+	s.version(about, sent.Version)
+	s.found.Organizations++
+	drafts, faults, err := s.judge.locations(s.judge.json(sent.Record))
+	if err != nil {
+		s.fault(about, "its organization: %v", err)
+		return nil
+	}
+	s.faults.join(faults)
+	roots, has := 0, false
+	for i := range drafts {
+		l := &drafts[i]
+		l.about.index = len(in.locations)
+		in.locations = append(in.locations, *l)
+		seen[l.ID] = true
+		has = has || l.ID == about.id
+		if l.Parent == "" {
+			roots++
+		}
+	}
+	s.found.Locations += len(drafts)
+	if !has {
+		s.fault(about, "the organization that the source gives for it does not have it")
+	}
+	if roots != 1 {
+		s.fault(about, "its organization has %d roots", roots)
+	}
+	return nil
+}
+
+// users reads all users, a page at a time.
+func (s *survey) users(ctx context.Context) error {
+	q := pdp.UserQuery{Sort: pdp.SortName, Limit: surveyPage}
+	for {
+		var page SentUsers
+		if err := s.ask(ctx, func(ctx context.Context) (err error) {
+			page, err = s.Origin.Users(ctx, q)
+			return err
+		}); err != nil {
+			return err
+		}
+		for i, sent := range page.Users {
+			u := s.user(sent)
+			if i == 0 && u != nil {
+				if err := s.single(ctx, u); err != nil {
+					return err
+				}
+			}
+		}
+		s.Progress(s.found.Locations + s.found.Users)
+		if !page.More {
+			return nil
+		}
+		last := len(page.Users) - 1
+		if last < 0 || len(page.Offsets) != len(page.Users) || page.Offsets[last] <= q.After.Offset {
+			s.fault(subject{}, "the list of users does not go on")
+			return nil
+		}
+		q.After = pdp.Cursor{ID: idIn(page.Users[last].Record), Offset: page.Offsets[last]}
+	}
+}
+
+// user checks one user by what is known of all locations. It gives nil for one of whom nothing can be known.
+func (s *survey) user(sent Sent) *userDraft {
+	about := subject{list: users, index: s.found.Users, id: idIn(sent.Record)}
+	s.found.Users++
+	s.version(about, sent.Version)
+	u, shape, err := s.judge.user(s.judge.json(sent.Record))
+	if err != nil {
+		s.fault(about, "%v", err)
+		return nil
+	}
+	u.about.index = about.index
+	s.faults.join(shape)
+	c := &structure{draft: &draft{users: []userDraft{*u}}, vocab: s.judge.vocab, faults: s.faults, locations: s.places}
+	c.checkUsers()
+	id := hashOf(u.ID)
+	if s.ids[id] {
+		s.fault(u.about, "another user has this id")
+	}
+	s.ids[id] = true
+	if u.Username != "" && u.Username != unreadable {
+		name := hashOf(pdp.FoldCanonical(u.Username))
+		if s.usernames[name] {
+			s.fault(u.about, "another user has this username")
+		}
+		s.usernames[name] = true
+	}
+	return u
+}
+
+// single asks for a listed user alone: the answer is the same.
+func (s *survey) single(ctx context.Context, u *userDraft) error {
+	same := func(sent *Sent) bool {
+		if sent == nil {
+			return false
+		}
+		other, _, err := s.judge.user(s.judge.json(sent.Record))
+		return err == nil && other.ID == u.ID && sameUser(other.UserRecord, u.UserRecord)
+	}
+	return s.ask(ctx, func(ctx context.Context) error {
+		sent, err := s.Origin.User(ctx, u.ID)
+		if err != nil {
+			return err
+		}
+		if !same(sent) {
+			s.fault(u.about, "the source does not give the same record by its id")
+		}
+		if !pdp.IsUsername(u.Username) {
+			return nil
+		}
+		named, err := s.Origin.UserByUsername(ctx, pdp.FoldCanonical(u.Username))
+		if err != nil {
+			return err
+		}
+		found := false
+		for i := range named {
+			found = found || same(&named[i])
+		}
+		if !found {
+			s.fault(u.about, "the source does not give the same record by its username, without regard to case and composition")
+		}
+		return nil
+	})
+}
+
+// join adds faults that were found elsewhere.
+func (f *Faults) join(others *Faults) {
+	for _, one := range others.found {
+		f.add(one.about, "%s", one.text)
+	}
+	f.count += others.count - len(others.found)
+}

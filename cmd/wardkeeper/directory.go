@@ -33,7 +33,7 @@ func (p process) openChecked(ctx context.Context, path, bundle, decision string)
 	if err != nil {
 		return nil, err
 	}
-	file, err := openDirectory(path, policy.Vocabulary(), slog.New(slog.DiscardHandler))
+	file, err := openDirectory(path, policy.Vocabulary(), slog.New(slog.DiscardHandler), nil)
 	var faults *membership.Faults
 	if errors.As(err, &faults) {
 		return nil, printFaults(p.stdout, faults)

@@ -34,9 +34,10 @@ type directory interface {
 
 // fileDirectory is a directory file, opened once there is a policy whose tables say what it may say.
 type fileDirectory struct {
-	path   string
-	logger *slog.Logger
-	file   atomic.Pointer[membership.File] // nil until then
+	path    string
+	logger  *slog.Logger
+	settled func()                          // is called after each directory that was loaded; may be nil
+	file    atomic.Pointer[membership.File] // nil until then
 	// vocabulary is what the file was last judged by. Only the goroutine that takes policies uses it.
 	vocabulary *pdp.Vocabulary
 }
@@ -57,8 +58,11 @@ func (d *fileDirectory) judgedBy(v *pdp.Vocabulary) (adopt func(), err error) {
 	file := d.file.Load()
 	switch {
 	case file == nil:
-		if file, err = openDirectory(d.path, v, d.logger); err != nil {
+		if file, err = openDirectory(d.path, v, d.logger, d.settled); err != nil {
 			return nil, err
+		}
+		if d.settled != nil {
+			d.settled()
 		}
 		d.file.Store(file) // no policy decides by it yet
 		d.vocabulary = v
@@ -118,13 +122,16 @@ func (d *fileDirectory) close() {
 }
 
 // openDirectory reads a directory file and checks it by a vocabulary, if there is one.
-func openDirectory(path string, v *pdp.Vocabulary, logger *slog.Logger) (*membership.File, error) {
+func openDirectory(path string, v *pdp.Vocabulary, logger *slog.Logger, reloaded func()) (*membership.File, error) {
 	if schemeOf(path) != fileScheme {
 		return nil, errors.New("a directory file is wanted here: only serve takes an application or a database")
 	}
 	cfg := membership.FileConfig{Path: path, Logger: logger}
 	if v != nil {
 		cfg.Vocabulary = *v
+	}
+	if reloaded != nil {
+		cfg.OnReload = func(*membership.Directory) { reloaded() }
 	}
 	return membership.OpenFile(cfg)
 }

@@ -23,8 +23,9 @@ type sources struct {
 	directory string                   // a file; may be empty where the policy needs none
 	cached    *membership.CachedConfig // instead of a file, which directory then names; nil for a file
 	timeout   time.Duration
-	serveData bool // to clients of OPA's API
-	once      bool // takes the bundle as it is now: it is not followed, and nothing is written
+	serveData bool   // to clients of OPA's API
+	settled   func() // is called after each directory file that was loaded; may be nil
+	once      bool   // takes the bundle as it is now: it is not followed, and nothing is written
 }
 
 // decisions is an engine together with what it decides by.
@@ -48,7 +49,7 @@ func open(ctx context.Context, s sources, logger *slog.Logger) (*decisions, erro
 		}
 		d.directory, cfg.Source = remote, remote
 	} else if s.directory != "" {
-		d.directory = &fileDirectory{path: s.directory, logger: logger}
+		d.directory = &fileDirectory{path: s.directory, logger: logger, settled: s.settled}
 		cfg.Source = d.directory
 	}
 	d.engine = pdp.New(cfg)

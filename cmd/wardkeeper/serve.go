@@ -20,10 +20,6 @@ import (
 // little else, so this is the cheapest way to a third less time for each; it costs some ten megabytes.
 const gcPercent = 400
 
-// memoryLimit is where the collector of a sidecar with an in-process cache becomes diligent: five times a large cache would
-// be more than anybody reckons with. What is left above the cache is enough for it to be no busier than by default.
-func memoryLimit(cache byteSize) int64 { return 2*int64(cache) + 256<<20 }
-
 func newServeCommand(p process) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve [flags]",
@@ -54,8 +50,9 @@ changes nothing; the active policy goes on, and /ready, /v1/revision and the log
 to be signed (--verification-key) and needs --state-dir, from where the last good one serves while its server is down.
 policy.bundle of the YAML file has what is too much for flags: credentials, TLS, polling, keys by id, max_age.
 
-The garbage collector runs with GOGC=400 unless GOGC is set; GOMEMLIMIT is respected. With facts from an application or a
-database, and neither of the two set, it keeps the process within about twice membership.memory and 256 MiB.
+The garbage collector runs with GOGC=400 unless GOGC is set; GOMEMLIMIT is respected. Without GOMEMLIMIT it keeps within nine
+tenths of the container's memory limit (cgroups). With neither of the two set, it also keeps the process within about 256 MiB
+and twice what the facts take: membership.memory, or the directory file as it was loaded last.
 
 Exit status: 0 stopped as told, or checked and good; 1 not able to serve, or stopped before every request had finished;
 2 settings, policies or directory at fault.`,
@@ -73,6 +70,7 @@ Exit status: 0 stopped as told, or checked and good; 1 not able to serve, or sto
 		if os.Getenv("GOGC") == "" {
 			debug.SetGCPercent(gcPercent)
 		}
+		budget := newMemoryBudget(os.Getenv)
 		s, faults := loadSettings(p.environ, given)
 		faults = errors.Join(faults, s.validate())
 		if p.outlastReaders != nil {
@@ -92,8 +90,8 @@ Exit status: 0 stopped as told, or checked and good; 1 not able to serve, or sto
 			var atFault error
 			cached, atFault = s.cached(logger)
 			err = errors.Join(err, atFault)
-			if cached != nil && os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
-				debug.SetMemoryLimit(memoryLimit(s.membership.Memory))
+			if cached != nil {
+				budget.cache(s.membership.Memory)
 			}
 		}
 		var d *decisions
@@ -101,7 +99,7 @@ Exit status: 0 stopped as told, or checked and good; 1 not able to serve, or sto
 		if err == nil && (faults == nil || schemeOf(s.Directory) == fileScheme) {
 			d, err = open(cmd.Context(), sources{
 				bundle: bundle, decision: s.Decision, directory: nameOf(s.Directory), cached: cached,
-				timeout: s.EvaluationTimeout, serveData: s.ServeData, once: s.Check,
+				timeout: s.EvaluationTimeout, serveData: s.ServeData, once: s.Check, settled: budget.loaded,
 			}, logger)
 		}
 		if faults = errors.Join(faults, err); faults != nil {

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"log/slog"
+	"testing"
+	"testing/fstest"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestContainerMemory(t *testing.T) {
+	file := func(text string) *fstest.MapFile { return &fstest.MapFile{Data: []byte(text)} }
+	for name, c := range map[string]struct {
+		root fstest.MapFS
+		want int64
+	}{
+		"no groups":        {fstest.MapFS{}, 0},
+		"version 2":        {fstest.MapFS{"proc/self/cgroup": file("0::/\n"), "sys/fs/cgroup/memory.max": file("268435456\n")}, 256 << 20},
+		"unlimited":        {fstest.MapFS{"proc/self/cgroup": file("0::/\n"), "sys/fs/cgroup/memory.max": file("max\n")}, 0},
+		"the least of all": {fstest.MapFS{"proc/self/cgroup": file("0::/a/b\n"), "sys/fs/cgroup/a/memory.max": file("100\n"), "sys/fs/cgroup/a/b/memory.max": file("200\n")}, 100},
+		"the host's path":  {fstest.MapFS{"proc/self/cgroup": file("0::/../other\n"), "sys/fs/cgroup/memory.max": file("300\n")}, 300},
+		"version 1": {fstest.MapFS{"proc/self/cgroup": file("7:cpu,cpuacct:/x\n6:memory:/docker/1\n"),
+			"sys/fs/cgroup/memory/memory.limit_in_bytes": file("134217728\n")}, 128 << 20},
+		"version 1, unlimited": {fstest.MapFS{"proc/self/cgroup": file("6:memory:/\n"),
+			"sys/fs/cgroup/memory/memory.limit_in_bytes": file("9223372036854771712\n")}, 0},
+		"garbage": {fstest.MapFS{"proc/self/cgroup": file("x\n0::/\n"), "sys/fs/cgroup/memory.max": file("many\n")}, 0},
+	} {
+		got, ok := containerMemory(c.root)
+		require.Equal(t, c.want > 0, ok, name)
+		if ok {
+			require.Equal(t, c.want, got, name)
+		}
+	}
+}
+
+func TestMemoryBudget(t *testing.T) {
+	limit := int64(0)
+	set := func(l int64) { limit = l }
+	(&memoryBudget{container: noLimit, own: true, set: set}).cache(100 << 20)
+	require.EqualValues(t, 456<<20, limit)
+	(&memoryBudget{container: 300 << 20, own: true, set: set}).cache(100 << 20)
+	require.EqualValues(t, 300<<20, limit, "the container's goes first")
+	(&memoryBudget{container: noLimit, own: true, set: set}).loaded()
+	require.Greater(t, limit, int64(256<<20))
+	require.Less(t, limit, int64(noLimit))
+	limit = 0
+	(&memoryBudget{container: noLimit, set: set}).loaded()
+	require.Zero(t, limit, "GOGC is the user's")
+	b := newMemoryBudget(func(name string) string { return map[string]string{"GOMEMLIMIT": "1GiB"}[name] })
+	b.loaded() // what is set by the user stays
+	require.False(t, b.own)
+}
+
+// TestReloadsSettle: each directory that comes into force is followed by a look at the memory, the first one too.
+func TestReloadsSettle(t *testing.T) {
+	settled := 0
+	path := writeFile(t, "d.json", `{"locations": [], "users": []}`)
+	d := &fileDirectory{path: path, logger: slog.New(slog.DiscardHandler), settled: func() { settled++ }}
+	t.Cleanup(d.close)
+	adopt, err := d.judgedBy(nil)
+	require.NoError(t, err)
+	adopt()
+	require.Equal(t, 1, settled)
+	replaceFile(t, path, []byte(`{"locations": [], "users": [{"id": "a"}]}`))
+	require.NoError(t, d.file.Load().Reload())
+	require.Equal(t, 2, settled)
+}

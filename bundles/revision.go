@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"path"
 	"regexp"
 	"strings"
@@ -91,6 +92,14 @@ func open(ctx context.Context, cfg Config) (r *Revision, proven bool, err error)
 	r.SignedBy, r.Verified, proven = in.keyID, in.verified, in.verified
 	r.NotLoaded = in.archive.NotLoaded
 	return r, proven, r.build(ctx, in.archive, cfg)
+}
+
+// WarnNotLoaded logs the files that people may take for tables in force.
+func (r *Revision) WarnNotLoaded(log *slog.Logger) {
+	if len(r.NotLoaded) > 0 {
+		log.Warn("some files of the policy are not loaded: data is loaded from data.json, data.yaml and data.yml, and rules from *.rego",
+			"files", r.NotLoaded, "source", r.Source)
+	}
 }
 
 // admit reads the policy from where it is, and verifies it.

@@ -88,10 +88,7 @@ func (f *Follower) activated(r *Revision, confirmed time.Time, kept bool) {
 	if r.Sequence == 0 && f.source.network() {
 		f.log.Warn("policy has no sequence: an older one would be taken as well, so build releases with one", "source", r.Source)
 	}
-	if len(r.NotLoaded) > 0 {
-		f.log.Warn("some files of the policy are not loaded: data is loaded from data.json, data.yaml and data.yml, and rules from *.rego",
-			"files", r.NotLoaded, "source", r.Source)
-	}
+	r.WarnNotLoaded(f.log)
 	attributes := []any{"revision", r.ID, "label", r.Label, "sequence", r.Sequence, "source", r.Source, "verified", r.Verified}
 	switch {
 	case kept:

@@ -144,6 +144,9 @@ func TestBundleBuildNamesWhatIsNotLoaded(t *testing.T) {
 	got := run(t, nil, buildReaders(dir, filepath.Join(t.TempDir(), "policy.tar.gz"))...)
 	require.Equal(t, statusOK, got.status, got)
 	require.Contains(t, got.err, "rules are in *.rego: app/tables.yaml, data.JSON\n")
+	got = run(t, nil, "serve", "--check", "--bundle", filepath.Join(dir, "policy"), "--decision", "app/decision")
+	require.Equal(t, statusOK, got.status, got)
+	require.Contains(t, got.err, "app/tables.yaml")
 }
 
 func TestBundleBuildWithoutTests(t *testing.T) {

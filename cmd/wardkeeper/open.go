@@ -79,6 +79,7 @@ func (d *decisions) openPolicy(ctx context.Context, s sources, logger *slog.Logg
 	if err != nil {
 		return err
 	}
+	r.WarnNotLoaded(logger)
 	activate, err := d.gate(ctx, r)
 	if err == nil {
 		activate()

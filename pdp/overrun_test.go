@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/open-policy-agent/opa/v1/topdown"
 	"github.com/stretchr/testify/require"
 
 	"github.com/wardkeeper/wardkeeper/pdp"
@@ -122,9 +123,11 @@ func TestNothingIsEvaluatedOutOfTime(t *testing.T) {
 	engine := general(t, `decision if input.action.name == "read"`)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	value, err := engine.Query().Eval(ctx, nil)
+	tracer := topdown.NewBufferTracer()
+	value, err := engine.Query().Eval(ctx, nil, tracer)
 	require.Error(t, err)
 	require.Nil(t, value)
+	require.Empty(t, *tracer)
 }
 
 // TestTheProbeIsAskedOnceForMany: those who ask whether a policy decides well do not each have it evaluated, and one that

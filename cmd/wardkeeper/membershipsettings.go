@@ -64,6 +64,7 @@ func (m *membershipSettings) table() *pflag.FlagSet {
 	t.StringVar(&m.Postgres.Tables.Assignments, "postgres.assignments", m.Postgres.Tables.Assignments, "")
 	t.StringVar(&m.Postgres.Tables.Locations, "postgres.locations", m.Postgres.Tables.Locations, "")
 	t.StringVar(&m.Postgres.Listen, "postgres.listen", m.Postgres.Listen, "")
+	t.StringVar(&m.Postgres.ListenURL, "postgres.listen_url", m.Postgres.ListenURL, "")
 	t.IntVar(&m.Postgres.MaxConnections, "postgres.max_connections", m.Postgres.MaxConnections, "")
 	t.DurationVar(&m.Postgres.Timeout, "postgres.timeout", m.Postgres.Timeout, "")
 	t.StringVar(&m.Redis.Username, "redis.username", m.Redis.Username, "")

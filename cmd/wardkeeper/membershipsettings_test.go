@@ -16,6 +16,7 @@ func membershipSamples() map[string]string {
 		"http.token_file": "t", "http.cert_file": "c", "http.key_file": "k", "http.ca_file": "ca", "http.insecure": "true", "http.timeout": "2s",
 		"http.retries": "5", "http.max_connections": "7",
 		"postgres.users": "app.people", "postgres.assignments": "app.roles", "postgres.locations": "app.places", "postgres.listen": "told",
+		"postgres.listen_url":      "postgres://u@db/app",
 		"postgres.max_connections": "9", "postgres.timeout": "4s",
 		"redis.username": "u", "redis.password_file": "p", "redis.sentinel_username": "su", "redis.sentinel_password_file": "sp",
 		"redis.ca_file": "rca", "redis.cert_file": "rc", "redis.key_file": "rk", "redis.timeout": "300ms", "redis.stream_length": "500", "redis.prefix": "w",

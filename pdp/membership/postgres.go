@@ -29,8 +29,10 @@ type PostgresConfig struct {
 	Tables PostgresTables
 	// Listen is the channel of announcements; empty means that there are none.
 	Listen string
-	// Told says that the channel is told of every change, by whatever means. Otherwise it is listened to only while all three
-	// tables have the triggers of [PostgresSchema]: silence would be taken for news that nothing has changed.
+	// ListenURL is where the listening connection goes, URL by default: past a pooler, which keeps notifications back.
+	ListenURL string
+	// Told says that the channel is told of every change, by whatever means. Otherwise silence is taken for news that nothing
+	// has changed only while it is proven that the triggers of [PostgresSchema] tell of every change.
 	Told bool
 	// Beat is how often the listening connection is tried, 200 ms by default. Without an answer for five beats it is lost.
 	Beat time.Duration
@@ -52,7 +54,7 @@ const listPatience = 5 // times the time-out
 // Postgres is an [Origin] of three tables or views. It is safe for concurrent use.
 type Postgres struct {
 	pool    *pgxpool.Pool
-	connect *pgx.ConnConfig // of the listening connection
+	connect *address // of the listening connection
 	tables  tables
 	channel string
 	told    bool
@@ -60,10 +62,12 @@ type Postgres struct {
 	timeout time.Duration
 	// listing has room for as many lists as are read at a time: they take long, and must leave connections for records.
 	listing chan struct{}
-	secrets secrets
+	secrets *secrets
 	logger  *slog.Logger
 	// queries are written once it is known which tables have versions.
 	queries atomic.Pointer[postgresQueries]
+	// unprepared says that nothing is prepared on any connection.
+	unprepared atomic.Bool
 }
 
 var _ Origin = (*Postgres)(nil)
@@ -94,21 +98,26 @@ func OpenPostgres(_ context.Context, cfg PostgresConfig) (*Postgres, error) {
 	if p.logger == nil {
 		p.logger = slog.Default()
 	}
-	settings, hidden, err := postgresSettings(cfg.URL, p.timeout)
+	p.secrets = new(secrets)
+	reading, settings, err := openAddress(cfg.URL, p.timeout, p.secrets, p.logger)
 	if err != nil {
 		return nil, err
 	}
-	p.secrets = hidden
-	p.connect = settings.ConnConfig.Copy()
-	// A question that nobody waits for any more is ended at the server too. Listening is no question.
-	settings.ConnConfig.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler {
-		return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, DeadlineDelay: 100 * time.Millisecond}
+	if p.connect = reading; cfg.ListenURL != "" {
+		if p.connect, _, err = openAddress(cfg.ListenURL, p.timeout, p.secrets, p.logger); err != nil {
+			return nil, invalid("the address to listen at: " + err.Error())
+		}
 	}
-	// Compiling a question would take longer than answering it.
-	settings.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
-		_, err := conn.Exec(ctx, "SET jit = off")
-		return err
+	settings.BeforeConnect = func(_ context.Context, connect *pgx.ConnConfig) error {
+		*connect = *reading.now()
+		// A question that nobody waits for any more is ended at the server too. Listening is no question.
+		connect.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler {
+			return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, DeadlineDelay: 100 * time.Millisecond}
+		}
+		return nil
 	}
+	settings.AfterConnect = settle
+	settings.MaxConnLifetime, settings.MaxConnLifetimeJitter = connectionLife, connectionJitter
 	settings.MaxConns = 8
 	if cfg.MaxConnections > 0 {
 		settings.MaxConns = int32(cfg.MaxConnections)
@@ -120,26 +129,6 @@ func OpenPostgres(_ context.Context, cfg PostgresConfig) (*Postgres, error) {
 		return nil, invalid("the settings of the database's URL do not fit together")
 	}
 	return p, nil
-}
-
-// postgresSettings reads a URL.
-func postgresSettings(url string, timeout time.Duration) (*pgxpool.Config, secrets, error) {
-	hidden, err := secretsOf(url)
-	if err != nil {
-		return nil, hidden, err
-	}
-	settings, err := pgxpool.ParseConfig(url)
-	if err != nil {
-		// The parser's own words may repeat what is in the URL.
-		return nil, hidden, invalid("a setting in the database's URL is not as it should be")
-	}
-	hidden.add(settings.ConnConfig.Password)
-	settings.ConnConfig.ConnectTimeout = timeout
-	settings.ConnConfig.RuntimeParams["timezone"] = "UTC" // in others, times long ago had zones that RFC 3339 cannot write
-	if settings.ConnConfig.RuntimeParams["application_name"] == "" {
-		settings.ConnConfig.RuntimeParams["application_name"] = "wardkeeper"
-	}
-	return settings, hidden, nil
 }
 
 // Close ends the connections once they are not used any more.
@@ -197,38 +186,30 @@ func (p *Postgres) record(ctx context.Context, query func(*postgresQueries) stri
 
 func (p *Postgres) records(ctx context.Context, query func(*postgresQueries) string, id string) (found []Sent, err error) {
 	err = p.ask(ctx, p.timeout, func(ctx context.Context, q *postgresQueries) error {
-		rows, err := p.pool.Query(ctx, query(q), id)
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
 		found = nil
-		for rows.Next() {
-			var record []byte
-			var version int64
-			if err := rows.Scan(&record, &version); err != nil {
-				return err
-			}
-			one, err := sent(record, version)
-			if err != nil {
-				return err
-			}
+		return p.rows(ctx, query(q), []any{id}, func(rows pgx.Rows) (bool, error) {
+			one, err := sent(rows)
 			found = append(found, one)
-		}
-		return rows.Err()
+			return true, err
+		})
 	})
 	return found, err
 }
 
-// sent is what a row says.
-func sent(record []byte, version int64) (Sent, error) {
-	if record == nil {
+// sent is what a row says; more takes the columns behind record, version and history.
+func sent(rows pgx.Rows, more ...any) (one Sent, err error) {
+	var version int64
+	if err := rows.Scan(append([]any{&one.Record, &version, &one.History}, more...)...); err != nil {
+		return Sent{}, err
+	}
+	if one.Record == nil {
 		return Sent{}, errTooLarge
 	}
 	if version < 0 || version > pdp.MaxVersion {
 		return Sent{}, errVersion
 	}
-	return Sent{Record: record, Version: uint64(version)}, nil
+	one.Version = uint64(version)
+	return one, nil
 }
 
 // Locations implements [Origin].
@@ -237,12 +218,13 @@ func (p *Postgres) Locations(ctx context.Context, after string, most int) (found
 		return nil, invalid("There is no id like the one behind which the list is to go on.")
 	}
 	err = p.ask(ctx, p.timeout, func(ctx context.Context, q *postgresQueries) error {
-		rows, err := p.pool.Query(ctx, q.locations, after, limit(most))
-		if err != nil {
-			return err
-		}
-		found, err = pgx.CollectRows(rows, pgx.RowTo[string])
-		return err
+		found = nil
+		return p.rows(ctx, q.locations, []any{after, limit(most)}, func(rows pgx.Rows) (bool, error) {
+			var id string
+			err := rows.Scan(&id)
+			found = append(found, id)
+			return true, err
+		})
 	})
 	return found, err
 }

@@ -9,7 +9,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/wardkeeper/wardkeeper/pdp"
 )
@@ -57,6 +59,9 @@ func (p *Postgres) worthAnother(err error) bool {
 			return true
 		case refused.Code == "0A000": // a table was changed behind a prepared question
 			return true
+		case refused.Code == "26000", refused.Code == "42P05": // a pooler that does not show itself mixes prepared questions up
+			p.unprepared.Store(true)
+			return true
 		}
 		return strings.HasPrefix(refused.Code, "08") || strings.HasPrefix(refused.Code, "57P")
 	case errors.As(err, &broken), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
@@ -70,13 +75,51 @@ func (p *Postgres) known(ctx context.Context) (*postgresQueries, error) {
 	if q := p.queries.Load(); q != nil {
 		return q, nil
 	}
-	users, locations, err := checkColumns(ctx, p.pool, p.tables)
+	var users, locations bool
+	err := p.pool.AcquireFunc(ctx, func(conn *pgxpool.Conn) (err error) {
+		users, locations, err = checkColumns(ctx, p.asking(conn), p.tables)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
 	q := newPostgresQueries(p.tables, users, locations, gathered)
 	p.queries.Store(q)
 	return q, nil
+}
+
+// asking asks as a connection allows: through a pooler, nothing is prepared.
+type asking struct {
+	conn       *pgxpool.Conn
+	unprepared bool
+}
+
+func (p *Postgres) asking(conn *pgxpool.Conn) asking {
+	return asking{conn, p.unprepared.Load() || pooled(conn.Conn().PgConn())}
+}
+
+func (a asking) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	if a.unprepared {
+		args = append([]any{pgx.QueryExecModeExec}, args...)
+	}
+	return a.conn.Query(ctx, sql, args...)
+}
+
+// rows asks on a connection of the pool, and lets each take a row, until it has enough.
+func (p *Postgres) rows(ctx context.Context, sql string, args []any, each func(pgx.Rows) (more bool, err error)) error {
+	return p.pool.AcquireFunc(ctx, func(conn *pgxpool.Conn) error {
+		rows, err := p.asking(conn).Query(ctx, sql, args...)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			if more, err := each(rows); err != nil || !more {
+				return err
+			}
+		}
+		return rows.Err()
+	})
 }
 
 func unavailable(err error) error {

@@ -21,7 +21,8 @@ type PostgresTarget struct {
 // directory does not have is deleted, and no version moves without a change. Others that write wait meanwhile. It calls
 // progress, which may be nil, every now and then. No error tells the password.
 func ImportPostgres(ctx context.Context, to PostgresTarget, d *Directory, progress func(done, total int)) error {
-	settings, hidden, err := postgresSettings(to.URL, importConnects)
+	hidden := new(secrets)
+	settings, err := postgresSettings(to.URL, importConnects, hidden)
 	if err != nil {
 		return err
 	}

@@ -20,7 +20,7 @@ func postgresImport(t *testing.T, server *servertest.Postgres) {
 	h.beatSince(h.beaten)
 	before := snapshot(t, p)
 	last, calls, all := 0, 0, 2*(d.LocationCount()+d.UserCount())
-	require.NoError(t, ImportPostgres(ctx, PostgresTarget{URL: p.connect.ConnString()}, d, func(done, total int) {
+	require.NoError(t, ImportPostgres(ctx, PostgresTarget{URL: p.connect.url}, d, func(done, total int) {
 		assert.GreaterOrEqual(t, done, last)
 		assert.Equal(t, all, total)
 		last = done
@@ -32,7 +32,7 @@ func postgresImport(t *testing.T, server *servertest.Postgres) {
 
 	// One user is changed, and that is all.
 	changed := regexp.MustCompile(`"id": ?"u77", ?"username": ?"`).ReplaceAllString(string(generated(1500, JSON)), "${0}other.")
-	require.NoError(t, ImportPostgres(ctx, PostgresTarget{URL: p.connect.ConnString(), Schema: true}, parsed(t, changed), nil))
+	require.NoError(t, ImportPostgres(ctx, PostgresTarget{URL: p.connect.url}, parsed(t, changed), nil))
 	after := snapshot(t, p)
 	assert.Equal(t, []string{"u77"}, moved(t, before.users, after.users))
 	delete(before.users, "u77")
@@ -57,7 +57,7 @@ func postgresImportBetween(t *testing.T, server *servertest.Postgres) {
 		parsed(t, withUsers(`{"id": "odd\\N", "username": "\\N", "name": {"given": "\\.", "family": "a\tb\nc\rd\\"}}`)),
 	} {
 		before := snapshot(t, p)
-		err := ImportPostgres(ctx, PostgresTarget{URL: p.connect.ConnString()}, d, nil)
+		err := ImportPostgres(ctx, PostgresTarget{URL: p.connect.url}, d, nil)
 		require.NoError(t, err, i)
 		assertSameFacts(t, d, rebuilt(t, p))
 		after := snapshot(t, p)
@@ -75,7 +75,7 @@ func postgresImportRefused(t *testing.T, server *servertest.Postgres) {
 	ctx := context.Background()
 	d := mixed(t, 13, 20)
 	p, conn := filled(t, server, d)
-	err := ImportPostgres(ctx, PostgresTarget{URL: p.connect.ConnString()},
+	err := ImportPostgres(ctx, PostgresTarget{URL: p.connect.url},
 		parsed(t, withUsers(`{"id": "first"}, {"id": "second", "name": {"given": "a\u0000b"}}`)), nil)
 	require.EqualError(t, err, `user "second": a text has a character NUL, which PostgreSQL does not keep`)
 	assertSameFacts(t, d, rebuilt(t, p))
@@ -85,7 +85,7 @@ func postgresImportRefused(t *testing.T, server *servertest.Postgres) {
 	require.ErrorContains(t, err, "42P01", "no tables, and none are to be created")
 
 	do(t, conn, `ALTER TABLE users ADD CONSTRAINT nobody_of_that_name CHECK (family <> 'Unwanted')`)
-	err = ImportPostgres(ctx, PostgresTarget{URL: p.connect.ConnString()}, parsed(t, withUsers(`{"id": "first", "name": {"family": "Unwanted"}}`)), nil)
+	err = ImportPostgres(ctx, PostgresTarget{URL: p.connect.url}, parsed(t, withUsers(`{"id": "first", "name": {"family": "Unwanted"}}`)), nil)
 	require.ErrorContains(t, err, "nobody_of_that_name")
 	assert.NotContains(t, err.Error(), "Unwanted")
 	assertSameFacts(t, d, rebuilt(t, p))

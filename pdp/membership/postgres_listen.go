@@ -20,11 +20,7 @@ const (
 	latestReconnect  = 5 * time.Second
 )
 
-var (
-	errSilent = errors.New("the listening connection is silent")
-	errUntold = errors.New("not every table has the triggers that tell of changes: facts live by their age, until the tables have those that " +
-		"wardkeeper directory schema prints, or membership.postgres.listen names a channel that is told otherwise")
-)
+var errSilent = errors.New("the listening connection is silent")
 
 // Listen implements [Listener], by a connection of its own. Without a channel it only waits.
 func (p *Postgres) Listen(ctx context.Context, hear Hearing) {
@@ -32,16 +28,20 @@ func (p *Postgres) Listen(ctx context.Context, hear Hearing) {
 		<-ctx.Done()
 		return
 	}
-	pause := soonestReconnect
-	for lost := false; ; lost = true {
-		began, err := p.listenOnce(ctx, hear)
+	pause, told := soonestReconnect, ""
+	for e := new(established); ; {
+		began, err := p.listenOnce(ctx, hear, e)
 		if ctx.Err() != nil {
 			return
 		}
-		err = unavailable(p.secrets.hidden(err))
-		if began || !lost {
-			pause = soonestReconnect
-			p.logger.Warn("changes of the database are not heard", "error", err)
+		if began {
+			pause, told = soonestReconnect, ""
+		}
+		if missing := (*Unproven)(nil); !errors.As(err, &missing) { // those are told by who hears of them
+			if err = unavailable(p.secrets.hidden(err)); err.Error() != told {
+				told = err.Error()
+				p.logger.Warn("changes of the database are not heard", "error", err)
+			}
 		}
 		hear.Lost(err)
 		select {
@@ -53,111 +53,151 @@ func (p *Postgres) Listen(ctx context.Context, hear Hearing) {
 	}
 }
 
-// listenOnce listens until the connection fails.
-func (p *Postgres) listenOnce(ctx context.Context, hear Hearing) (began bool, err error) {
-	dialing, cancel := context.WithTimeout(ctx, p.patience()+p.timeout)
-	defer cancel()
-	conn, err := pgx.ConnectConfig(dialing, p.connect.Copy())
+// listenOnce listens until the channel fails, or is not proven to carry every change any more.
+func (p *Postgres) listenOnce(ctx context.Context, hear Hearing, e *established) (began bool, err error) {
+	l, err := p.open(ctx, hear, e)
 	if err != nil {
 		return false, err
 	}
-	defer func() {
-		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-		defer cancel()
-		_ = conn.Close(ending)
-	}()
-	l := &listening{conn: conn, hear: hear, changes: p.channel, beats: "wardkeeper_beat_" + strings.ToLower(rand.Text()),
-		every: p.beat, patience: p.patience()}
-	if err := l.begin(dialing); err != nil {
-		return false, err
-	}
-	if err := p.isTold(dialing, conn); err != nil {
-		return false, err
-	}
-	hear.Began(time.Now(), "")
+	defer func() { l.close(ctx) }()
+	hear.Began(time.Now(), l.history)
 	p.logger.Info("listening to the changes of the database", "channel", p.channel)
 	for {
 		if err := l.beat(ctx); err != nil {
 			return true, err
 		}
-		asking, cancel := context.WithTimeout(ctx, p.patience())
-		err := p.isTold(asking, conn) // somebody may have switched triggers off, for a bulk load
-		cancel()
+		if time.Now().Before(l.until) {
+			continue
+		}
+		next, err := p.open(ctx, hear, e)
 		if err != nil {
 			return true, err
 		}
+		// Both hear what comes, and what came before is heard here to the end.
+		if err = next.continues(l.proof); err == nil {
+			err = l.beat(ctx)
+		}
+		if err != nil {
+			next.close(ctx)
+			return true, err
+		}
+		l.close(ctx)
+		l = next
 	}
 }
-
-// isTold fails where changes of some table would not be heard of.
-func (p *Postgres) isTold(ctx context.Context, conn *pgx.Conn) error {
-	if p.told {
-		return nil
-	}
-	const telling = `SELECT count(DISTINCT t.tgrelid) = 3 FROM pg_trigger t JOIN pg_proc f ON f.oid = t.tgfoid
-		WHERE t.tgrelid = ANY (ARRAY[to_regclass($1), to_regclass($2), to_regclass($3)]::oid[])
-		AND NOT t.tgisinternal AND t.tgenabled IN ('O', 'A') AND f.proname LIKE 'wardkeeper\_%\_written'`
-	all := false
-	err := conn.QueryRow(ctx, telling, p.tables.users, p.tables.assignments, p.tables.locations).Scan(&all)
-	if err == nil && !all {
-		err = errUntold
-	}
-	return err
-}
-
-func (p *Postgres) patience() time.Duration { return beatsUntilLost * p.beat }
 
 // listening is one connection that listens.
 type listening struct {
-	conn            *pgx.Conn
-	hear            Hearing
-	changes, beats  string // channels
-	every, patience time.Duration
+	p     *Postgres
+	conn  *pgx.Conn
+	hear  Hearing
+	beats string // a channel of its own
+	until time.Time
+	proof
 }
 
-func (l *listening) begin(ctx context.Context) error {
-	for _, channel := range []string{l.beats, l.changes} {
+// open connects and listens. Whatever is committed after it returns is heard.
+func (p *Postgres) open(ctx context.Context, hear Hearing, e *established) (*listening, error) {
+	within, cancel := context.WithTimeout(ctx, p.patience()+p.timeout)
+	defer cancel()
+	conn, err := pgx.ConnectConfig(within, p.connect.now())
+	if err != nil {
+		return nil, err
+	}
+	l := &listening{p: p, conn: conn, hear: hear, beats: "wardkeeper_beat_" + strings.ToLower(rand.Text()),
+		until: time.Now().Add(connectionLife + mathrand.N(connectionJitter))}
+	if err := l.begin(within, e); err != nil {
+		l.close(ctx)
+		return nil, err
+	}
+	return l, nil
+}
+
+// begin also looks before it listens: a standby and a pooler would refuse that, or do it for somebody else.
+func (l *listening) begin(ctx context.Context, e *established) error {
+	if _, err := l.look(ctx, pgx.QueryExecModeExec); err != nil {
+		return err
+	}
+	for _, channel := range []string{l.beats, l.p.channel} {
 		if _, err := l.conn.Exec(ctx, "LISTEN "+pgx.Identifier{channel}.Sanitize()); err != nil {
 			return err
 		}
 	}
-	return nil
+	var err error
+	if l.proof, err = l.look(ctx, pgx.QueryExecModeCacheStatement); err != nil {
+		return err
+	}
+	return l.p.weigh(ctx, l.conn, l.proof, e)
 }
 
-// beat sends a beat to itself, and reads until it has come and the next is due. The database delivers in the order of
-// commits: what was committed before the beat was sent has been read when it comes.
+// look fails where something is not proven.
+func (l *listening) look(ctx context.Context, mode pgx.QueryExecMode) (proof, error) {
+	now, err := l.p.prove(ctx, l.conn, mode)
+	if err == nil && len(now.missing) > 0 {
+		err = unproven(now.missing)
+	}
+	return now, err
+}
+
+func (l *listening) close(ctx context.Context) {
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	_ = l.conn.Close(ending)
+}
+
+func (p *Postgres) patience() time.Duration { return beatsUntilLost * p.beat }
+
+// beat sends a beat to itself, and reads until it has come, and then until the next is due. The database delivers in the order
+// of commits: what was committed before the beat was sent has been read when it comes. It counts if nothing of what makes
+// writes heard has been altered by then.
 func (l *listening) beat(ctx context.Context) error {
 	sent := time.Now()
-	within, cancel := context.WithDeadline(ctx, sent.Add(l.patience))
+	within, cancel := context.WithDeadline(ctx, sent.Add(l.p.patience()))
 	defer cancel()
-	if _, err := l.conn.Exec(within, "NOTIFY "+pgx.Identifier{l.beats}.Sanitize()); err != nil {
+	nonce := rand.Text()
+	if _, err := l.conn.Exec(within, "NOTIFY "+pgx.Identifier{l.beats}.Sanitize()+", "+literal(nonce)); err != nil {
 		return silent(within, err)
 	}
-	for heard := false; !heard; {
-		note, err := l.conn.WaitForNotification(within)
-		if err != nil {
+	for heard := ""; heard != nonce; {
+		var err error
+		if heard, err = l.next(within); err != nil {
 			return silent(within, err)
 		}
-		if heard = note.Channel == l.beats; !heard {
-			l.hear.Changed([]pdp.Change{parseAnnouncement(note.Payload)})
-		}
 	}
+	now, err := l.look(within, pgx.QueryExecModeCacheStatement)
+	if err != nil {
+		return silent(within, err)
+	}
+	if err := now.continues(l.proof); err != nil {
+		return err
+	}
+	l.proof = now
 	l.hear.Beat(sent)
-	until, stop := context.WithDeadline(ctx, sent.Add(l.every))
+	until, stop := context.WithDeadline(ctx, sent.Add(l.p.beat))
 	defer stop()
 	for until.Err() == nil {
-		note, err := l.conn.WaitForNotification(until)
-		if err != nil {
+		if _, err := l.next(until); err != nil {
 			if until.Err() != nil && ctx.Err() == nil && !l.conn.IsClosed() {
 				return nil // the next is due
 			}
 			return err
 		}
-		if note.Channel == l.changes {
-			l.hear.Changed([]pdp.Change{parseAnnouncement(note.Payload)})
-		}
 	}
 	return ctx.Err()
+}
+
+// next waits for the next notification, and tells of it or gives the nonce of a beat.
+func (l *listening) next(ctx context.Context) (nonce string, err error) {
+	note, err := l.conn.WaitForNotification(ctx)
+	switch {
+	case err != nil:
+		return "", err
+	case note.Channel == l.beats:
+		return note.Payload, nil
+	case note.Channel == l.p.channel:
+		l.hear.Changed([]pdp.Change{parseAnnouncement(note.Payload)})
+	}
+	return "", nil
 }
 
 func silent(ctx context.Context, err error) error {

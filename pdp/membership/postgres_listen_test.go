@@ -22,6 +22,7 @@ type heardInOrder struct {
 
 	mu      sync.Mutex
 	events  []string
+	history string // of the last beginning
 	changes []pdp.Change
 	beaten  time.Time
 	lost    []error
@@ -40,10 +41,11 @@ func hearing(t testing.TB, l Listener) *heardInOrder {
 
 func (h *heardInOrder) add(event string) { h.events = append(h.events, event) }
 
-func (h *heardInOrder) Began(at time.Time, _ string) {
+func (h *heardInOrder) Began(at time.Time, history string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.add("began")
+	h.history = history
 }
 
 func (h *heardInOrder) Changed(all []pdp.Change) {
@@ -116,7 +118,7 @@ func TestPostgresListensAgain(t *testing.T) {
 	h.beatSince(time.Now())
 	for name, c := range map[string]struct{ fail, mend func() }{
 		"connection ended": {func() {
-			do(t, connected(t, server.URL()), `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND query LIKE '%wardkeeper_beat%'`)
+			do(t, connected(t, server.URL()), `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND query LIKE 'WITH t AS%'`)
 		}, func() {}},
 		"paused":    {server.Pause, server.Resume},
 		"restarted": {server.Stop, server.Start},
@@ -129,7 +131,7 @@ func TestPostgresListensAgain(t *testing.T) {
 		c.mend()
 		require.Eventually(t, func() bool { return h.count("began") > began }, patient, 5*time.Millisecond, name)
 		h.forget()
-		again := connected(t, p.connect.ConnString())
+		again := connected(t, p.connect.url)
 		do(t, again, `UPDATE users SET given = 'x' WHERE id = 'a'`)
 		h.beatSince(time.Now())
 		assert.Len(t, h.told(), 1, name)
@@ -148,7 +150,7 @@ func TestPostgresComesBack(t *testing.T) {
 	ctx := context.Background()
 	server := servertest.StartPostgres(t)
 	filled, _ := filled(t, server, parsed(t, withUsers(`{"id": "a"}`)))
-	url := filled.connect.ConnString()
+	url := filled.connect.url
 	p := postgresAt(t, PostgresConfig{URL: url, Timeout: 200 * time.Millisecond, MaxConnections: 2})
 	ask := func() error {
 		within, cancel := context.WithTimeout(ctx, patient)
@@ -180,7 +182,7 @@ func TestPostgresComesBack(t *testing.T) {
 func postgresSilence(t *testing.T, server *servertest.Postgres) {
 	p, conn := filled(t, server, parsed(t, withUsers("")))
 	p.beat = 5 * time.Millisecond
-	do(t, conn, fmt.Sprintf("ALTER DATABASE %s SET idle_session_timeout = '2s'", p.connect.Database))
+	do(t, conn, fmt.Sprintf("ALTER DATABASE %s SET idle_session_timeout = '2s'", p.connect.last.Database))
 	p.beat = 100 * time.Millisecond
 	h := hearing(t, p)
 	require.Eventually(t, func() bool { return h.count("beat") >= 25 }, patient, 10*time.Millisecond)
@@ -188,7 +190,7 @@ func postgresSilence(t *testing.T, server *servertest.Postgres) {
 	assert.Zero(t, h.count("lost"))
 	assert.Zero(t, h.count("changed"))
 
-	deaf := postgresAt(t, PostgresConfig{URL: p.connect.ConnString()})
+	deaf := postgresAt(t, PostgresConfig{URL: p.connect.url})
 	nothing := hearing(t, deaf)
 	nothing.stop()
 	assert.Empty(t, nothing.events, "without a channel there is nothing to hear")
@@ -200,7 +202,7 @@ func TestPostgresUntold(t *testing.T) {
 	p, conn := filled(t, server, mixed(t, 1, 4))
 	untold := func(name string, change string, cfg PostgresConfig) {
 		do(t, conn, change)
-		cfg.URL, cfg.Listen = p.connect.ConnString(), DefaultPostgresChannel
+		cfg.URL, cfg.Listen = p.connect.url, DefaultPostgresChannel
 		h := hearing(t, postgresAt(t, cfg))
 		require.Eventually(t, func() bool { return len(h.errs()) > 0 }, patient, time.Millisecond, name)
 		assert.ErrorContains(t, h.errs()[0], "triggers", name)
@@ -209,15 +211,15 @@ func TestPostgresUntold(t *testing.T) {
 	views := `CREATE VIEW people AS SELECT * FROM users; CREATE VIEW held AS SELECT * FROM assignments; CREATE VIEW sites AS SELECT * FROM locations`
 	others := PostgresConfig{Tables: PostgresTables{Users: "people", Assignments: "held", Locations: "sites"}}
 	untold("views", views, others)
-	others.URL, others.Listen, others.Told = p.connect.ConnString(), DefaultPostgresChannel, true
+	others.URL, others.Listen, others.Told = p.connect.url, DefaultPostgresChannel, true
 	hearing(t, postgresAt(t, others)).beatSince(time.Now())
 	untold("a table without", "ALTER TABLE assignments DISABLE TRIGGER USER", PostgresConfig{})
-	do(t, conn, "ALTER TABLE assignments ENABLE TRIGGER USER")
+	do(t, conn, PostgresSchema)
 	h := hearing(t, p)
 	h.beatSince(time.Now())
 	do(t, conn, "ALTER TABLE users DISABLE TRIGGER USER") // while it is listened to
 	require.Eventually(t, func() bool { return len(h.errs()) > 0 }, patient, time.Millisecond)
 	assert.ErrorContains(t, h.errs()[0], "triggers")
-	do(t, conn, "ALTER TABLE users ENABLE TRIGGER USER")
+	do(t, conn, PostgresSchema)
 	h.beatSince(time.Now())
 }

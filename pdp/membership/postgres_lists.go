@@ -8,6 +8,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/wardkeeper/wardkeeper/pdp"
 )
 
@@ -19,7 +21,7 @@ const gathered = 5_000
 // list writes the question for a list. Parameters: the cursor's user $1, the cursor's offset $2, how many $3, then the
 // location and the folded text, as far as the shape has them.
 //
-// Its rows are record, version, and the place in the list behind the cursor, unfiltered by text.
+// Its rows are record, version, history, and the place in the list behind the cursor, unfiltered by text.
 func (w writer) list(s listShape) string {
 	first, second := w.keys(s)
 	next := func(key string) string { // is key behind the cursor
@@ -208,34 +210,26 @@ func (p *Postgres) Users(ctx context.Context, q pdp.UserQuery) (SentUsers, error
 			return ctx.Err()
 		}
 		page = SentUsers{}
-		rows, err := p.pool.Query(ctx, queries.lists[s], args...)
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		for size, last := 0, before; rows.Next(); {
-			var record []byte
-			var version, place int64
-			if err := rows.Scan(&record, &version, &place); err != nil {
-				return err
-			}
-			one, err := sent(record, version)
+		size, last := 0, before
+		return p.rows(ctx, queries.lists[s], args, func(rows pgx.Rows) (bool, error) {
+			var place int64
+			one, err := sent(rows, &place)
 			if err == nil && before+int(place) == last {
-				err = fmt.Errorf("user %s: %w", quote(idIn(record)), errTwice)
+				err = fmt.Errorf("user %s: %w", quote(idIn(one.Record)), errTwice)
 			}
 			if err != nil {
-				return err
+				return false, err
 			}
 			last = before + int(place)
 			// A page of very large records is cut short.
-			if size += len(record); len(page.Users) == most || size > MaxOrganization {
+			if size += len(one.Record); len(page.Users) == most || size > MaxOrganization {
 				page.More = true
-				return nil
+				return false, nil
 			}
 			page.Users = append(page.Users, one)
 			page.Offsets = append(page.Offsets, before+int(place))
-		}
-		return rows.Err()
+			return true, nil
+		})
 	})
 	if err != nil {
 		return SentUsers{}, err

@@ -47,7 +47,7 @@ func stretchIn(t testing.TB, d *Directory, q pdp.UserQuery) (s stretch) {
 
 // bothWays answers lists by gathering users, and by walking through all.
 func bothWays(p *Postgres) map[string]*Postgres {
-	walk := &Postgres{pool: p.pool, tables: p.tables, timeout: p.timeout, listing: p.listing}
+	walk := &Postgres{pool: p.pool, secrets: p.secrets, tables: p.tables, timeout: p.timeout, listing: p.listing}
 	walk.queries.Store(newPostgresQueries(p.tables, true, true, 0))
 	return map[string]*Postgres{"gathered": p, "walked": walk}
 }
@@ -110,10 +110,10 @@ func postgresCursors(t *testing.T, server *servertest.Postgres) {
 func postgresListsWait(t *testing.T, server *servertest.Postgres) {
 	ctx := context.Background()
 	filledOne, conn := filled(t, server, parsed(t, withUsers(`{"id": "a"}`)))
-	p := postgresAt(t, PostgresConfig{URL: filledOne.connect.ConnString(), MaxConnections: 4})
+	p := postgresAt(t, PostgresConfig{URL: filledOne.connect.url, MaxConnections: 4})
 	_, err := p.User(ctx, "a")
 	require.NoError(t, err)
-	lock := connected(t, filledOne.connect.ConnString())
+	lock := connected(t, filledOne.connect.url)
 	slow := p.queries.Load()
 	for shape := range slow.lists {
 		slow.lists[shape] = "SELECT pg_advisory_lock_shared(1)::text, 0::bigint, 0::bigint, $1::text, $2::bigint, $3::bigint"

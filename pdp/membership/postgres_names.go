@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -15,9 +16,9 @@ import (
 
 const longestName = 63 // bytes; the database cuts longer ones
 
-// tables are quoted names.
+// tables are quoted names; versions is that of the sequence beside the users.
 type tables struct {
-	users, assignments, locations string
+	users, assignments, locations, versions string
 }
 
 func (t PostgresTables) quoted() (tables, error) {
@@ -40,6 +41,10 @@ func (t PostgresTables) quoted() (tables, error) {
 			}
 		}
 		*one.into = pgx.Identifier(parts).Sanitize()
+		if one.into == &q.users {
+			parts[len(parts)-1] = "wardkeeper_versions"
+			q.versions = pgx.Identifier(parts).Sanitize()
+		}
 	}
 	return q, nil
 }
@@ -55,25 +60,32 @@ func checkName(what, name string) error {
 	return nil
 }
 
-// secrets are what no error and no log may tell.
+// secrets are what no error and no log may tell: the latest of them, for passwords are rotated.
 type secrets struct {
+	mu    sync.Mutex
 	texts []string
 }
 
+const mostSecrets = 300
+
 func (s *secrets) add(text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for _, one := range []string{text, url.QueryEscape(text), url.PathEscape(text)} {
 		if text != "" && !slices.Contains(s.texts, one) {
 			s.texts = append(s.texts, one)
 		}
 	}
+	if more := len(s.texts) - mostSecrets; more > 0 {
+		s.texts = slices.Delete(s.texts, 0, more)
+	}
 }
 
-// secretsOf finds the secrets of a URL, and refuses one that is none: what is secret in it could not be known.
-func secretsOf(text string) (secrets, error) {
-	var s secrets
+// addOf finds the secrets of a URL, and refuses one that is none: what is secret in it could not be known.
+func (s *secrets) addOf(text string) error {
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
-		return s, invalid("the database must be given as a URL, postgres://user:password@host:port/database")
+		return invalid("the database must be given as a URL, postgres://user:password@host:port/database")
 	}
 	if password, ok := u.User.Password(); ok {
 		s.add(password)
@@ -81,11 +93,11 @@ func secretsOf(text string) (secrets, error) {
 	for _, name := range []string{"password", "sslpassword"} {
 		s.add(u.Query().Get(name))
 	}
-	return s, nil
+	return nil
 }
 
 // hidden is an error without secrets, and without values of records, that the database may quote.
-func (s secrets) hidden(err error) error {
+func (s *secrets) hidden(err error) error {
 	if err == nil {
 		return nil
 	}
@@ -98,6 +110,8 @@ func (s secrets) hidden(err error) error {
 			text += ": " + refused.Message
 		}
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for _, secret := range s.texts {
 		text = strings.ReplaceAll(text, secret, "xxxxx")
 	}

@@ -21,7 +21,7 @@ type postgresQueries struct {
 }
 
 func newPostgresQueries(t tables, userVersions, locationVersions bool, gathered int) *postgresQueries {
-	w := writer{tables: t, gathered: gathered, userVersion: "0::bigint", locationVersion: "0::bigint"}
+	w := writer{tables: t, history: "(SELECT " + t.history(true) + ")", gathered: gathered, userVersion: "0::bigint", locationVersion: "0::bigint"}
 	if userVersions {
 		w.userVersion = "COALESCE(u.version::bigint, 0)"
 	}
@@ -51,6 +51,7 @@ func newPostgresQueries(t tables, userVersions, locationVersions bool, gathered 
 // nothing and an index serves.
 type writer struct {
 	tables
+	history                      string
 	userVersion, locationVersion string
 	gathered                     int
 }
@@ -66,10 +67,10 @@ func canonical(text string) string {
 	return fmt.Sprintf("normalize(%s, NFC)", folded(fmt.Sprintf("normalize(%s::text, NFC)", text)))
 }
 
-// bounded gives record and version of the rows of u, the record NULL where it is too large to be sent.
+// bounded gives record, version and history of the rows of u, the record NULL where it is too large to be sent.
 func (w writer) bounded(from string) string {
-	return fmt.Sprintf("SELECT CASE WHEN octet_length(r.record) <= %d THEN r.record END, r.version FROM (SELECT %s AS record, %s AS version %s) r",
-		MaxRecord, w.userRecord(), w.userVersion, from)
+	return fmt.Sprintf("SELECT CASE WHEN octet_length(r.record) <= %d THEN r.record END, r.version, %s AS history FROM (SELECT %s AS record, %s AS version %s) r",
+		MaxRecord, w.history, w.userRecord(), w.userVersion, from)
 }
 
 // userRecord is the record of u as JSON. NULL in a column is how a table says that an optional member is absent; where
@@ -97,6 +98,7 @@ func (w writer) organization() string {
 	return strings.NewReplacer(
 		"{locations}", w.locations,
 		"{version}", w.locationVersion,
+		"{history}", w.history,
 		"{deepest}", fmt.Sprint(deepestTree),
 		"{most}", fmt.Sprint(MaxOrganization),
 	).Replace(`WITH RECURSIVE up(id, parent, depth) AS (
@@ -111,7 +113,7 @@ whole AS MATERIALIZED (
     'parent', parent, 'model', model, 'plan', plan)) ORDER BY id COLLATE "C")::text AS record,
     COALESCE(max(version) FILTER (WHERE id = (SELECT id FROM top)), 0) AS version
   FROM tree CROSS JOIN LATERAL generate_series(1, LEAST(times, 2)))
-SELECT CASE WHEN octet_length(record) <= {most} THEN record END, version FROM whole WHERE EXISTS (SELECT FROM top)`)
+SELECT CASE WHEN octet_length(record) <= {most} THEN record END, version, {history} FROM whole WHERE EXISTS (SELECT FROM top)`)
 }
 
 // listShape is one of the ways in which a list is asked for; the rest are parameters.

@@ -3,6 +3,8 @@
 -- Versions: each record has one that only grows. A user's moves with the user's row and assignments. The version in the
 -- row of a root is that of the organization's whole tree of locations, and moves with whatever is written or deleted in it.
 -- Announcements: each change is told on the channel wardkeeper_changes, to whoever listens, when it is committed.
+-- Wardkeeper takes silence for news that nothing has changed only while all triggers and functions are as they are here, word
+-- for word, and ENABLE ALWAYS. After a restore that switched triggers off, and after an upgrade of Wardkeeper, run this again.
 BEGIN;
 SELECT pg_advisory_xact_lock(7091370154219340161); -- two at once would trip over each other
 
@@ -89,18 +91,29 @@ BEGIN
     PERFORM pg_notify('wardkeeper_changes', payload);
 END $$;
 
--- The row is locked by now, so that whoever writes last has the greater version.
+-- The row is locked by now, so that whoever writes last has the greater version, also where the sequence was set back.
 CREATE OR REPLACE FUNCTION wardkeeper_version() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     NEW.version := nextval('wardkeeper_versions');
+    IF TG_OP = 'UPDATE' THEN
+        NEW.version := greatest(NEW.version, OLD.version + 1);
+    END IF;
     RETURN NEW;
 END $$;
 
--- Touches users in the order of their ids, so that two at once do not wait for each other.
-CREATE OR REPLACE FUNCTION wardkeeper_touch_users(touched text[]) RETURNS void LANGUAGE sql AS $$
-    UPDATE users SET version = 0 FROM
-        (SELECT id FROM users WHERE id = ANY (touched) ORDER BY id FOR NO KEY UPDATE) locked WHERE users.id = locked.id
-$$;
+-- Touches users in the order of their ids, so that two at once do not wait for each other. Another trigger may drop updates.
+CREATE OR REPLACE FUNCTION wardkeeper_touch_users(touched text[]) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    locked bigint;
+    moved  bigint;
+BEGIN
+    SELECT count(*) INTO locked FROM (SELECT FROM users WHERE id = ANY (touched) ORDER BY id FOR NO KEY UPDATE) each;
+    UPDATE users SET version = 0 WHERE id = ANY (touched);
+    GET DIAGNOSTICS moved = ROW_COUNT;
+    IF moved < locked THEN
+        PERFORM wardkeeper_tell('anything');
+    END IF;
+END $$;
 
 CREATE OR REPLACE FUNCTION wardkeeper_users_written() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
@@ -121,9 +134,10 @@ BEGIN
         PERFORM wardkeeper_touch_users(ARRAY(SELECT id FROM after));
     ELSIF TG_OP = 'UPDATE' THEN
         PERFORM wardkeeper_tell('user', id, NULL, version) FROM after;
-        PERFORM wardkeeper_tell('user', id, NULL, nextval('wardkeeper_versions')) FROM before WHERE id NOT IN (SELECT id FROM after);
+        PERFORM wardkeeper_tell('user', id, NULL, greatest(nextval('wardkeeper_versions'), version + 1)) FROM before
+            WHERE id NOT IN (SELECT id FROM after);
     ELSE
-        PERFORM wardkeeper_tell('user', id, NULL, nextval('wardkeeper_versions')) FROM before;
+        PERFORM wardkeeper_tell('user', id, NULL, greatest(nextval('wardkeeper_versions'), version + 1)) FROM before;
     END IF;
     RETURN NULL;
 END $$;
@@ -151,6 +165,8 @@ DECLARE
     pairs   jsonb;   -- [location, root] of each
     waiting text[];  -- roots to be touched
     touched text[] := '{}';
+    locked  bigint;
+    moved   bigint;
 BEGIN
     IF TG_OP = 'TRUNCATE' THEN
         PERFORM wardkeeper_tell('anything');
@@ -186,8 +202,12 @@ BEGIN
         END IF;
         waiting := ARRAY(SELECT DISTINCT pair ->> 1 FROM jsonb_array_elements(pairs) pair WHERE NOT pair ->> 1 = ANY (touched));
         EXIT WHEN cardinality(waiting) = 0;
-        UPDATE locations SET version = 0 FROM
-            (SELECT id FROM locations WHERE id = ANY (waiting) ORDER BY id FOR NO KEY UPDATE) locked WHERE locations.id = locked.id;
+        SELECT count(*) INTO locked FROM (SELECT FROM locations WHERE id = ANY (waiting) ORDER BY id FOR NO KEY UPDATE) each;
+        UPDATE locations SET version = 0 WHERE id = ANY (waiting);
+        GET DIAGNOSTICS moved = ROW_COUNT;
+        IF moved < locked THEN -- another trigger has dropped it
+            PERFORM wardkeeper_tell('anything');
+        END IF;
         touched := touched || waiting;
     END LOOP;
     IF cardinality(changed) > 1000 THEN
@@ -203,18 +223,28 @@ BEGIN
     RETURN NULL;
 END $$;
 
+-- Where rows are applied by replication, triggers for statements do not fire.
+CREATE OR REPLACE FUNCTION wardkeeper_applied() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM wardkeeper_tell('anything');
+    RETURN NULL;
+END $$;
+
 CREATE OR REPLACE TRIGGER wardkeeper_version BEFORE INSERT OR UPDATE ON users
     FOR EACH ROW EXECUTE FUNCTION wardkeeper_version();
 CREATE OR REPLACE TRIGGER wardkeeper_version BEFORE INSERT OR UPDATE ON locations
     FOR EACH ROW EXECUTE FUNCTION wardkeeper_version();
+ALTER TABLE users ENABLE ALWAYS TRIGGER wardkeeper_version;
+ALTER TABLE locations ENABLE ALWAYS TRIGGER wardkeeper_version;
 
--- The functions find the tables that they belong to whatever the search path of a session; and the same for each table.
+-- The functions find the tables that they belong to whatever the search path of a session; and the same for each table, also
+-- for a session that takes the role of a replica.
 DO $$
 DECLARE
     name text;
 BEGIN
     FOREACH name IN ARRAY ARRAY['wardkeeper_version()', 'wardkeeper_touch_users(text[])', 'wardkeeper_users_written()',
-        'wardkeeper_assignments_written()', 'wardkeeper_locations_written()'] LOOP
+        'wardkeeper_assignments_written()', 'wardkeeper_locations_written()', 'wardkeeper_applied()'] LOOP
         EXECUTE format('ALTER FUNCTION %s SET search_path = %I, pg_temp', name, current_schema());
     END LOOP;
     FOREACH name IN ARRAY ARRAY['users', 'assignments', 'locations'] LOOP
@@ -226,6 +256,11 @@ BEGIN
             REFERENCING OLD TABLE AS before FOR EACH STATEMENT EXECUTE FUNCTION wardkeeper_%s_written()', name, name);
         EXECUTE format('CREATE OR REPLACE TRIGGER wardkeeper_emptied AFTER TRUNCATE ON %I
             FOR EACH STATEMENT EXECUTE FUNCTION wardkeeper_%s_written()', name, name);
+        EXECUTE format('CREATE OR REPLACE TRIGGER wardkeeper_applied AFTER INSERT OR UPDATE OR DELETE ON %I
+            FOR EACH ROW EXECUTE FUNCTION wardkeeper_applied()', name);
+        EXECUTE format('ALTER TABLE %I ENABLE ALWAYS TRIGGER wardkeeper_inserted, ENABLE ALWAYS TRIGGER wardkeeper_updated,
+            ENABLE ALWAYS TRIGGER wardkeeper_deleted, ENABLE ALWAYS TRIGGER wardkeeper_emptied,
+            ENABLE REPLICA TRIGGER wardkeeper_applied', name);
     END LOOP;
 END $$;
 COMMIT;

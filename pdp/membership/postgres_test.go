@@ -212,7 +212,7 @@ func postgresViews(t *testing.T, server *servertest.Postgres) {
 		CREATE VIEW "Org-1"."select" AS SELECT id::varchar, username::varchar(200), title, given, family, status::status, default_location, last_login, version::int FROM users;
 		CREATE VIEW "Org-1".roles AS SELECT user_id::varchar, location, role::name, status::status, access::json, profession, registration_number FROM assignments;
 		CREATE VIEW "Org-1"."Places" AS SELECT * FROM locations`)
-	views := postgresAt(t, PostgresConfig{URL: p.connect.ConnString(), Tables: PostgresTables{Users: "Org-1.select", Assignments: "Org-1.roles", Locations: "Org-1.Places"}})
+	views := postgresAt(t, PostgresConfig{URL: p.connect.url, Tables: PostgresTables{Users: "Org-1.select", Assignments: "Org-1.roles", Locations: "Org-1.Places"}})
 	assertSameFacts(t, d, rebuilt(t, views))
 	require.NoError(t, views.Check(context.Background()))
 }
@@ -222,7 +222,7 @@ func postgresVersionless(t *testing.T, server *servertest.Postgres) {
 	p, conn := filled(t, server, mixed(t, 4, 20))
 	do(t, conn, `CREATE VIEW people AS SELECT id, username, title, given, family, status, default_location, last_login FROM users;
 		CREATE VIEW places AS SELECT id, name, kind, parent, model, plan FROM locations`)
-	views := postgresAt(t, PostgresConfig{URL: p.connect.ConnString(), Tables: PostgresTables{Users: "people", Locations: "places"}})
+	views := postgresAt(t, PostgresConfig{URL: p.connect.url, Tables: PostgresTables{Users: "people", Locations: "places"}})
 	page, err := views.Users(ctx, pdp.UserQuery{Limit: 1})
 	require.NoError(t, err)
 	assert.Zero(t, page.Users[0].Version)
@@ -232,7 +232,7 @@ func postgresVersionless(t *testing.T, server *servertest.Postgres) {
 	assert.NotEmpty(t, tree.Record)
 
 	// A column may come and go.
-	with := postgresAt(t, PostgresConfig{URL: p.connect.ConnString(), Tables: PostgresTables{Users: "persons"}})
+	with := postgresAt(t, PostgresConfig{URL: p.connect.url, Tables: PostgresTables{Users: "persons"}})
 	do(t, conn, `CREATE VIEW persons AS SELECT * FROM users`)
 	page, err = with.Users(ctx, pdp.UserQuery{Limit: 1})
 	require.NoError(t, err)
@@ -251,13 +251,13 @@ func postgresFaults(t *testing.T, server *servertest.Postgres) {
 			UNION ALL SELECT 'lost', 'Lost', 'facility', 'nowhere', NULL, NULL, 5;
 		CREATE VIEW people AS SELECT * FROM users UNION ALL SELECT * FROM users;
 		CREATE VIEW negative AS SELECT id, username, title, given, family, status, default_location, last_login, -1 AS version FROM users`)
-	views := postgresAt(t, PostgresConfig{URL: p.connect.ConnString(), Tables: PostgresTables{Users: "people", Locations: "places"}})
+	views := postgresAt(t, PostgresConfig{URL: p.connect.url, Tables: PostgresTables{Users: "people", Locations: "places"}})
 	for id, fault := range map[string]string{"ghi": `location "ghi": its parents form a cycle`, "lost": `location "lost": parent is unknown`} {
 		tree, err := views.Organization(ctx, id)
 		require.NoError(t, err)
 		_, err = Parse([]byte(`{"users": [], "locations": `+string(tree.Record)+`}`), words())
 		require.ErrorContains(t, err, fault)
-		_, err = postgresAt(t, PostgresConfig{URL: p.connect.ConnString(), Tables: PostgresTables{Locations: "places"}}).
+		_, err = postgresAt(t, PostgresConfig{URL: p.connect.url, Tables: PostgresTables{Locations: "places"}}).
 			Users(ctx, pdp.UserQuery{Beneath: id, Sort: pdp.SortDefaultLocation})
 		require.NoError(t, err)
 	}
@@ -277,13 +277,13 @@ func postgresFaults(t *testing.T, server *servertest.Postgres) {
 
 	for _, twice := range []string{"id = 'ghi'", "id = 'metro'", "true"} {
 		do(t, conn, `CREATE OR REPLACE VIEW doubled AS SELECT * FROM locations UNION ALL SELECT * FROM locations WHERE `+twice)
-		tree, err := postgresAt(t, PostgresConfig{URL: p.connect.ConnString(), Tables: PostgresTables{Locations: "doubled"}}).Organization(ctx, "ghi")
+		tree, err := postgresAt(t, PostgresConfig{URL: p.connect.url, Tables: PostgresTables{Locations: "doubled"}}).Organization(ctx, "ghi")
 		require.NoError(t, err)
 		_, err = Parse([]byte(`{"users": [], "locations": `+string(tree.Record)+`}`), words())
 		require.ErrorContains(t, err, "another location has this id")
 	}
 
-	negative := postgresAt(t, PostgresConfig{URL: p.connect.ConnString(), Tables: PostgresTables{Users: "negative"}})
+	negative := postgresAt(t, PostgresConfig{URL: p.connect.url, Tables: PostgresTables{Users: "negative"}})
 	_, err = negative.User(ctx, u.ID)
 	assert.ErrorContains(t, err, "version")
 }
@@ -398,6 +398,7 @@ func postgresErrors(t *testing.T, server *servertest.Postgres) {
 		{URL: server.URL(), Tables: PostgresTables{Locations: strings.Repeat("l", 64)}},
 		{URL: server.URL(), Listen: "a channel"},
 		{URL: server.URL(), Timeout: -1},
+		{URL: server.URL(), Listen: "c", ListenURL: "host=localhost password=" + server.Password()},
 	} {
 		_, err := OpenPostgres(ctx, cfg)
 		require.Equal(t, pdp.Invalid, pdp.KindOf(err), "%+v", cfg)

@@ -177,7 +177,7 @@ func tells(all []pdp.Change, kind pdp.ChangeKind, id string, version uint64) boo
 func postgresLateWriter(t *testing.T, server *servertest.Postgres) {
 	ctx := context.Background()
 	p, first := filled(t, server, parsed(t, withUsers(`{"id": "a", "assignments": [{"location": "e1", "role": "user"}]}`)))
-	second := connected(t, p.connect.ConnString())
+	second := connected(t, p.connect.url)
 	for _, c := range []struct{ one, other, location string }{
 		{`UPDATE users SET given = 'One' WHERE id = 'a'`, `UPDATE users SET family = 'Other' WHERE id = 'a'`, ""},
 		{`UPDATE assignments SET role = 'entity_admin'`, `UPDATE users SET title = 'Dr.' WHERE id = 'a'`, ""},
@@ -237,7 +237,7 @@ func postgresManyWriters(t *testing.T, server *servertest.Postgres) {
 	stop, stopped := context.WithCancel(ctx)
 	var all sync.WaitGroup
 	for w := range 4 {
-		conn := connected(t, p.connect.ConnString())
+		conn := connected(t, p.connect.url)
 		r := rand.New(rand.NewPCG(uint64(w), 3))
 		all.Go(func() {
 			for i := range 150 {

@@ -97,7 +97,7 @@ func TestSurveyOfADatabase(t *testing.T) {
 		CREATE VIEW few AS SELECT id, username FROM users`)
 	survey := func(users string) error {
 		_, err := Survey(context.Background(), SurveyConfig{
-			Origin: postgresAt(t, PostgresConfig{URL: p.connect.ConnString(), Tables: PostgresTables{Users: users}}), Vocabulary: words(),
+			Origin: postgresAt(t, PostgresConfig{URL: p.connect.url, Tables: PostgresTables{Users: users}}), Vocabulary: words(),
 		})
 		var faults *Faults
 		require.ErrorAs(t, err, &faults)

@@ -90,6 +90,70 @@ func (p *Postgres) url(database string) string {
 // Password is the one in the URL, which nothing may tell.
 func (p *Postgres) Password() string { return postgresPassword }
 
+// Of is the URL of another server's database on this one.
+func (p *Postgres) Of(url string) string {
+	return p.url(strings.TrimSuffix(url[strings.LastIndex(url, "/")+1:], "?sslmode=disable"))
+}
+
+// Login makes a role that may log in, with rights that SQL gives it in a database, and gives the URL as that.
+func (p *Postgres) Login(url, role, sql string) string {
+	p.t.Helper()
+	p.run("psql", "-qX", "-v", "ON_ERROR_STOP=1", url, "-c", fmt.Sprintf("CREATE ROLE %s LOGIN PASSWORD '%s'", role, postgresPassword), "-c", sql)
+	return strings.Replace(url, "//"+postgresUser+":", "//"+role+":", 1)
+}
+
+// Dump is a backup of a database, as text; more are arguments of pg_dump.
+func (p *Postgres) Dump(url string, more ...string) []byte {
+	p.t.Helper()
+	out, err := p.command("pg_dump", append([]string{"-Fc", url}, more...)...).Output()
+	if err != nil {
+		p.t.Fatalf("pg_dump: %v", err)
+	}
+	return out
+}
+
+// Restore puts a backup in the place of what a database has, in one transaction.
+func (p *Postgres) Restore(url string, dump []byte, more ...string) {
+	p.t.Helper()
+	cmd := p.command("pg_restore", append([]string{"-1", "-d", url}, more...)...)
+	cmd.Stdin = bytes.NewReader(dump)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		p.t.Fatalf("pg_restore: %v\n%s", err, out)
+	}
+}
+
+// Copy makes a database that is a copy of another, which nobody may be connected to, or they are thrown out.
+func (p *Postgres) Copy(url string) string {
+	p.t.Helper()
+	from := strings.TrimSuffix(url[strings.LastIndex(url, "/")+1:], "?sslmode=disable")
+	p.run("psql", "-qX", p.URL(), "-c", fmt.Sprintf("SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = '%s'", from),
+		"-c", fmt.Sprintf("CREATE DATABASE %s_copy TEMPLATE %s", from, from))
+	return p.url(from + "_copy")
+}
+
+// Standby starts a second server that follows this one.
+func (p *Postgres) Standby() *Postgres {
+	p.t.Helper()
+	dir, err := os.MkdirTemp(filepath.Dir(p.data), "standby-")
+	if err == nil && p.as != nil {
+		err = os.Chown(dir, int(p.as.Uid), int(p.as.Gid))
+	}
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	s := &Postgres{t: p.t, binary: p.binary, as: p.as, data: filepath.Join(dir, "data"), port: postgresPort(p.t)}
+	p.run("pg_basebackup", "-d", p.URL(), "-D", s.data, "-R", "-c", "fast", "--no-sync", "-X", "stream")
+	p.t.Cleanup(s.Stop)
+	s.Start()
+	return s
+}
+
+// Promote makes a standby a primary of its own.
+func (p *Postgres) Promote() {
+	p.t.Helper()
+	p.run("psql", "-qX", p.URL(), "-c", "SELECT pg_promote()")
+}
+
 // Start starts a stopped server, and returns when it answers.
 func (p *Postgres) Start() {
 	p.t.Helper()
@@ -101,7 +165,7 @@ func (p *Postgres) Start() {
 	p.log.Reset()
 	cmd := p.command("postgres", "-D", p.data, "-p", strconv.Itoa(p.port), "-c", "listen_addresses=127.0.0.1",
 		"-c", "unix_socket_directories=", "-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off",
-		"-c", "shared_buffers=64MB", "-c", "max_connections=60", "-c", "logging_collector=off")
+		"-c", "shared_buffers=64MB", "-c", "max_connections=60", "-c", "logging_collector=off", "-c", "wal_level=logical")
 	cmd.Stdout, cmd.Stderr = &p.log, &p.log
 	if err := cmd.Start(); err != nil {
 		p.t.Fatal(err)

@@ -121,6 +121,9 @@ func TestOurServerIsLikeTheStockOnes(t *testing.T) {
 			require.NoError(t, json.Unmarshal(text, &of[i]))
 		}
 		for name, value := range of[0].Provenance {
+			if name == "build_timestamp" && of[1].Provenance[name] == nil {
+				continue // a test's binary does not know when it was built, and "" is no time to clients
+			}
 			require.IsType(t, value, of[1].Provenance[name], name)
 		}
 		require.Equal(t, of[0].Provenance["version"], of[1].Provenance["version"])

@@ -49,13 +49,16 @@ func (r *response) append(out []byte) ([]byte, error) {
 		m.value("metrics", r.metrics)
 	}
 	if p := r.provenance; p != nil {
-		m.value("provenance", map[string]any{
-			"version":         p.OPA,
-			"build_commit":    p.Commit,
-			"build_timestamp": p.Built,
-			"build_hostname":  p.Host,
-			"bundles":         map[string]any{p.Bundle: map[string]any{"revision": cmp.Or(p.Label, p.Revision)}},
-		})
+		told := map[string]any{
+			"version":        p.OPA,
+			"build_commit":   p.Commit,
+			"build_hostname": p.Host,
+			"bundles":        map[string]any{p.Bundle: map[string]any{"revision": cmp.Or(p.Label, p.Revision)}},
+		}
+		if p.Built != "" { // clients want a time there, or nothing
+			told["build_timestamp"] = p.Built
+		}
+		m.value("provenance", told)
 	}
 	if r.answer.Defined {
 		m.value("result", r.answer.Value)

@@ -127,6 +127,18 @@ func TestDocumentRequests(t *testing.T) {
 	}
 }
 
+// TestProvenanceOfAnUnknownBuild has no time, which clients could not read.
+func TestProvenanceOfAnUnknownBuild(t *testing.T) {
+	f := documentsOf(echoed)
+	h := start(t, Config{Decider: &fake{}, Data: &fakeData{answer: func(ctx context.Context, r pdp.DataRequest) (pdp.DataResult, error) {
+		result, err := f.answer(ctx, r)
+		result.Provenance = pdp.Provenance{OPA: "1.2.3", Bundle: "app", Label: "v7", Revision: "r1"}
+		return result, err
+	}}})
+	assert.Equal(t, `{"provenance":{"build_commit":"","build_hostname":"","bundles":{"app":{"revision":"v7"}},"version":"1.2.3"},"result":1}`,
+		h.post("/v1/data/x?provenance", `{"input":1}`).body)
+}
+
 func TestUndefinedDocuments(t *testing.T) {
 	h := start(t, Config{Decider: &fake{}, Data: documentsOf(func(pdp.DataInput) pdp.DataAnswer { return pdp.DataAnswer{} })})
 	assert.Equal(t, `{}`, h.post("/v1/data/x", `{"input":1}`).body)

@@ -128,7 +128,7 @@ var oddRecords = []oddRecord{
 	{name: "unknown member of access", json: janesGroup(`, "access": {"until": "x"}`), user: noDefault, assignment: access(`'{"until": "x"}'::jsonb`), fault: "access.until"},
 	{name: "unknown member", json: janes(`"email": "x"`), fault: "email"},
 	{name: "member in capitals", json: janes(`"Status": "deactivated"`), fault: "Status"},
-	{name: "unknown location", json: `{"id": "jane", "assignments": [{"location": "GHI", "role": "ed_normal"}]}`, user: noDefault, assignment: oddColumns{"location": `'GHI'`}, fault: "GHI"},
+	{name: "unknown location", json: `{"id": "jane", "assignments": [{"location": "GHI", "role": "ed_normal"}]}`, user: noDefault, assignment: oddColumns{"location": `'GHI'`}, fault: "location is unknown"},
 	// Times.
 	{name: "time", json: janes(`"last_login": "2024-05-01T10:00:00Z"`), user: oddColumns{"last_login": `'2024-05-01T12:00:00+02'::timestamptz`}, want: janes(`"last_login": "2024-05-01T10:00:00Z"`)},
 	{name: "time in small letters", json: janes(`"last_login": "2024-05-01t10:00:00z"`), want: janes(`"last_login": "2024-05-01T10:00:00Z"`)},

@@ -36,7 +36,7 @@ func TestSurveyNamesWhatIsAtFault(t *testing.T) {
 	}{
 		"records": {path: "/users", answer: users, want: []string{
 			`user "joe": status must be text, not null`, `user "joe": another user has this username`, `user "jane": another user has this id`,
-			`user "jane": some of the users have a version, and some have none`, `user "max": assignment at "nowhere": unknown location`, `users[4]: the record cannot be read: it has no id`,
+			`user "jane": some of the users have a version, and some have none`, `user "max": assignments[0]: location is unknown`, `users[4]: the record cannot be read: it has no id`,
 			`user "jane": the source does not give the same record by its id`,
 			`user "jane": the source does not give the same record by its username, without regard to case and composition`,
 		}},

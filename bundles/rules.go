@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/topdown"
@@ -13,30 +14,31 @@ import (
 // Document is the value at a path below data, compiled: of one rule, of what is in a rule's value, or of all the rules
 // beneath. It is safe for concurrent use.
 type Document struct {
-	query *Query
-	rules *ast.TreeNode // what is kept of the value; nil where all of it is
-	whole bool
+	query    *Query
+	rules    *ast.TreeNode // those beneath, by which the value is pruned; nil where it is a rule's
+	withData bool
+	private  bool // all the rules beneath are
 }
 
 // Whole says whether it is all the rules beneath a path that are evaluated, and not one.
-func (d *Document) Whole() bool { return d.whole }
+func (d *Document) Whole() bool { return d.rules != nil }
 
 // Document compiles what is at a path below data, such as {"authz", "allow"}. Names that are whole numbers name array
-// elements, as in OPA's API. Data that is not the result of a rule is left out unless withData says otherwise. Where
-// nothing can be, whatever the input is, the document is nil: nothing is compiled for a path that meets no rule.
+// elements, as in OPA's API. Rules that are private, or in a private package, are left out: those whose names begin with
+// "_", by which a policy works and which may be copies of its data. Data that is not the result of a rule is left out
+// unless withData says otherwise. Where nothing can be, whatever the input is, the document is nil: nothing is compiled
+// for a path that meets no rule.
 func (r *Revision) Document(path []string, withData bool) (*Document, error) {
 	ref := ast.Ref{ast.DefaultRootDocument}
 	for _, name := range path {
 		ref = append(ref, pathTerm(name))
 	}
-	beneath, meets := r.rulesAt(ref)
-	if !meets && !withData {
+	beneath, private, meets := r.rulesAt(ref)
+	switch {
+	case !meets && !withData, private && beneath == nil && meets, private && !withData:
 		return nil, nil
 	}
-	d := &Document{whole: beneath != nil}
-	if !withData {
-		d.rules = beneath
-	}
+	d := &Document{rules: beneath, withData: withData, private: private}
 	var err error
 	if d.query, err = r.prepare(ref); isTypeError(err) {
 		return nil, nil // such as a name that a rule's value never has, or a function
@@ -50,27 +52,37 @@ func (d *Document) Eval(ctx context.Context, input *ast.Term, tracers ...topdown
 	if err != nil || d.rules == nil || value == nil {
 		return value, err
 	}
-	return prune(value, d.rules), nil
+	return d.prune(value, d.rules, d.private), nil
 }
 
-// rulesAt says whether a path meets a rule. What it gives is the tree of the rules beneath, nil where the path is at or
-// beneath a rule. No data can be there: compiling refuses data and a rule at one path.
-func (r *Revision) rulesAt(ref ast.Ref) (beneath *ast.TreeNode, meets bool) {
+// rulesAt says whether a path meets a rule, and whether it is private. What it gives is the tree of the rules beneath, nil
+// where the path is at or beneath a rule. No data can be there: compiling refuses data and a rule at one path.
+func (r *Revision) rulesAt(ref ast.Ref) (beneath *ast.TreeNode, private, meets bool) {
 	node := r.compiler.RuleTree
 	for _, name := range ref {
 		if node = node.Child(name.Value); node == nil {
-			return nil, false
+			return nil, false, false
 		}
+		private = private || isPrivate(name)
 		if len(node.Values) > 0 {
-			return nil, true
+			return nil, private, true
 		}
 	}
-	return node, true
+	return node, private, true
 }
 
-// prune keeps the results of rules. What is no object where there is no rule is data, and nil is given for it.
-func prune(value *ast.Term, node *ast.TreeNode) *ast.Term {
-	if len(node.Values) > 0 {
+// isPrivate says whether a name is one that other packages must not use.
+func isPrivate(name *ast.Term) bool {
+	s, ok := name.Value.(ast.String)
+	return ok && strings.HasPrefix(string(s), "_")
+}
+
+// prune keeps the results of rules that are not private, and data where it is served. nil is given where nothing is kept.
+func (d *Document) prune(value *ast.Term, node *ast.TreeNode, private bool) *ast.Term {
+	switch {
+	case node == nil && !d.withData, node != nil && len(node.Values) > 0 && private:
+		return nil
+	case node == nil || len(node.Values) > 0:
 		return value
 	}
 	object, ok := value.Value.(ast.Object)
@@ -79,11 +91,12 @@ func prune(value *ast.Term, node *ast.TreeNode) *ast.Term {
 	}
 	kept := ast.NewObject()
 	object.Foreach(func(name, member *ast.Term) {
+		hidden := private || isPrivate(name)
 		child := node.Child(name.Value)
-		if child == nil {
+		if hidden && child != nil && !d.withData {
 			return
 		}
-		if member = prune(member, child); member != nil {
+		if member = d.prune(member, child, hidden); member != nil {
 			kept.Insert(name, member)
 		}
 	})

@@ -30,11 +30,18 @@ list := ["zero", {"in": null}]
 twice(x) := x * 2
 
 parts.one.two := 12
+
+parts._three := 13
+
+_hidden := data.app.secrets.table
+
+_hide[name] := 1 if some name in ["a"]
 `)},
-	"app/deep/deep.rego":  {Data: []byte("package app.deep\n\nhere := 1\n")},
-	"app/tools/more.rego": {Data: []byte("package app.tools\n\ntwice(x) := x + x\n")},
-	"odd/odd.rego":        {Data: []byte("package odd[\"a/b\"][\"c.d\"]\n\nhere := 2\n")},
-	"data.yaml":           {Data: []byte("top: {secret: 1}\napp: {secrets: {table: [1, 2]}, deep: {secret: 3}, only: {data: 4}, parts: {secret: 5}, tools: {secret: 6}}\n")},
+	"app/_inner/inner.rego": {Data: []byte("package app._inner\n\ncopied := data.app.secrets.table\n")},
+	"app/deep/deep.rego":    {Data: []byte("package app.deep\n\nhere := 1\n")},
+	"app/tools/more.rego":   {Data: []byte("package app.tools\n\ntwice(x) := x + x\n")},
+	"odd/odd.rego":          {Data: []byte("package odd[\"a/b\"][\"c.d\"]\n\nhere := 2\n")},
+	"data.yaml":             {Data: []byte("top: {secret: 1}\napp: {secrets: {table: [1, 2]}, deep: {secret: 3}, only: {data: 4}, parts: {secret: 5}, tools: {secret: 6}, _inner: {data: 7}}\n")},
 }
 
 func TestDocuments(t *testing.T) {
@@ -66,6 +73,14 @@ func TestDocuments(t *testing.T) {
 		{path: []string{"app", "list", "1", "in"}, want: `null`},
 		{path: []string{"app", "parts"}, want: `{"one":{"two":12}}`, open: `{"one":{"two":12},"secret":5}`},
 		{path: []string{"app", "parts", "one", "two"}, want: `12`},
+		{path: []string{"app", "_hidden"}, want: ``},
+		{path: []string{"app", "_hidden", "0"}, want: ``},
+		{path: []string{"app", "_hide"}, want: ``},
+		{path: []string{"app", "_hide", "a"}, want: ``},
+		{path: []string{"app", "_inner"}, want: ``, open: `{"data":7}`},
+		{path: []string{"app", "_inner", "copied"}, want: ``},
+		{path: []string{"app", "_inner", "data"}, want: ``, open: `7`},
+		{path: []string{"app", "parts", "_three"}, want: ``},
 		{path: []string{"app", "twice"}, want: ``},
 		{path: []string{"app", "twice", "1"}, want: ``},
 		{path: []string{"app", "tools"}, want: `{}`, open: `{"secret":6}`},
@@ -83,7 +98,7 @@ func TestDocuments(t *testing.T) {
 		{path: []string{"no"}, want: ``},
 		{path: []string{"data", "app"}, want: ``},
 		{path: []string{"input"}, want: ``},
-		{path: []string{"app"}, want: all, open: `{"decision":true,"deep":{"here":1,"secret":3},"list":["zero",{"in":null}],"maybe":"default",` +
+		{path: []string{"app"}, want: all, open: `{"_inner":{"data":7},"decision":true,"deep":{"here":1,"secret":3},"list":["zero",{"in":null}],"maybe":"default",` +
 			`"only":{"data":4},"parts":{"one":{"two":12},"secret":5},"secrets":{"table":[1,2]},"table":[1,2],"tags":["a","b"],"tools":{"secret":6},"users":{}}`},
 	} {
 		if c.input == "" {
@@ -108,4 +123,13 @@ func TestNoDataOfTheBuiltInPolicyIsServed(t *testing.T) {
 		require.Empty(t, document(t, engine, path, `{}`))
 	}
 	require.NotContains(t, document(t, engine, nil, `{}`), `"messages"`)
+	// Private rules name whole tables, so as to look them up.
+	for _, path := range [][]string{{"authz", "_roles"}, {"authz", "_actions"}, {"authz", "_actions", "regional"}, {"authz", "_kinds"}, {"authz", "question", "_username"}} {
+		require.Empty(t, document(t, engine, path, `{}`), path)
+		require.Empty(t, document(t, pdp.New(pdp.Config{Policy: builtInPolicy(), ServeData: true}), path, `{}`), path)
+	}
+	for _, path := range [][]string{nil, {"authz"}, {"authz", "regional"}} {
+		require.NotContains(t, document(t, engine, path, `{}`), `"_`, path)
+		require.NotContains(t, document(t, engine, path, `{}`), `offered_at`, path)
+	}
 }

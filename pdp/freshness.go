@@ -64,7 +64,7 @@ func wantsFreshness(r Request) bool {
 }
 
 // told is what an answer says of the records that it was made from: of the subject, of the organization that judges, and of
-// the account asked about, where this organization may see it.
+// the account asked about, as far as the decision tells of them itself.
 func (g *gathering) told(revision string, now time.Time) map[string]any {
 	var records []any
 	add := func(kind, id string, f Fact) {
@@ -74,13 +74,14 @@ func (g *gathering) told(revision string, now time.Time) map[string]any {
 		})
 	}
 	at := g.judge()
-	if at != nil {
+	if at != nil && g.sees["organization"] {
 		add("organization", at.root.ID(), g.view.OrganizationFact(at.root))
 	}
-	if g.subject != nil {
+	if g.subject != nil && g.sees["subject"] {
 		add("user", g.subject.ID(), g.view.UserFact(g.subject))
 	}
-	if at != nil && g.user != g.subject && g.named(at.Organization()) {
+	// An invitation does not tell whether the account is a member.
+	if at != nil && g.user != nil && g.user != g.subject && g.sees["user"] && !g.action.takes("new") && g.user.belongsTo(at.Organization()) {
 		add("user", g.user.ID(), g.view.UserFact(g.user))
 	}
 	answer := map[string]any{"revision": revision}
@@ -88,10 +89,4 @@ func (g *gathering) told(revision string, now time.Time) map[string]any {
 		answer["records"] = records
 	}
 	return answer
-}
-
-// named says whether the account asked about is a member of an organization, and was named as one: not by a username, whose
-// id the caller need not know, nor as somebody new, of whom there is nothing to tell but that there is somebody.
-func (g *gathering) named(organization string) bool {
-	return g.user != nil && g.user.ID() == g.request.Resource.ID && !g.invitesNew() && g.user.belongsTo(organization)
 }

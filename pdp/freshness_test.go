@@ -257,7 +257,7 @@ func TestFreshnessIsTold(t *testing.T) {
 	require.Nil(t, facts(t, outcomes[0].Decision))
 	require.Equal(t, []string{"organization/sisters", "user/boss", "user/mia"}, facts(t, outcomes[1].Decision))
 	require.False(t, outcomes[2].Decision.Allow)
-	require.Equal(t, []string{"organization/sisters", "user/mia"}, facts(t, outcomes[2].Decision))
+	require.Empty(t, facts(t, outcomes[2].Decision), "nobody is told of anything")
 }
 
 // TestFreshnessTellsOfNobodyElse: what may not be known of an account or an organization is not told this way either.
@@ -284,8 +284,11 @@ func TestFreshnessTellsOfNobodyElse(t *testing.T) {
 		{"of none", of("user.view", "free", "", "mercy", nil), false, "unknown_user", always},
 		{"nobody", of("user.view", "nobody", "", "mercy", nil), false, "unknown_user", always},
 		{"a username", of("user.view", "mia@example.org", "", "mercy", nil), false, "unknown_user", always},
-		{"a place elsewhere", of("user.view", "mia", "alone", "mercy", nil), false, "other_organization", append(always, "user/mia")},
-		{"a place nowhere", of("user.view", "mia", "nowhere", "mercy", nil), false, "unknown_location", append(always, "user/mia")},
+		{"a place elsewhere", of("user.view", "mia", "alone", "mercy", nil), false, "other_organization", always},
+		{"a place nowhere", of("user.view", "mia", "nowhere", "mercy", nil), false, "unknown_location", always},
+		{"a standing elsewhere", of("user.view", "otto", "", "alone", nil), false, "not_at_current_location", []string{"user/boss"}},
+		{"no such action", of("user.unheard", "mia", "", "mercy", nil), false, "unknown_action", []string{}},
+		{"an invitation of a member", of("user.invite", "mia", "", "mercy", nil), false, "already_assigned", always},
 		{"a standing nowhere", of("user.view", "mia", "mercy", "nowhere", nil), false, "unknown_location", []string{"user/boss"}},
 		{"an invitation of a stranger", of("user.invite", "otto@example.org", "", "mercy", nil), false, "unknown_user", always},
 		{"of somebody without any", of("user.invite", "free", "", "mercy", nil), true, "", always},

@@ -22,6 +22,13 @@ type gathering struct {
 	keep    keeping
 	builder *builder
 
+	// tolerant takes what is known of records at fault; else they fail.
+	tolerant bool
+	fault    error // of the account asked about: it counts once the answer is made from it
+	doubts   []doubt
+	causes   map[*User]error // why an account is suspended, as its source words it
+	sees     map[string]bool // which records the answer tells of, where it is asked for
+
 	subject *User
 	user    *User
 	current *Location
@@ -31,13 +38,16 @@ type gathering struct {
 
 // gather gives input.facts, and the records that they are of.
 func (p *Policy) gather(ctx context.Context, view View, keep keeping, b *builder, r Request) (*ast.Term, *gathering, error) {
-	g := &gathering{view: view, keep: keep, builder: b, request: r, action: p.catalogue[r.Action.Name], facts: make([][2]*ast.Term, 0, 12)}
+	g := &gathering{view: view, keep: keep, builder: b, request: r, action: p.catalogue[r.Action.Name], tolerant: p.sees != nil,
+		facts: make([][2]*ast.Term, 0, 12)}
 	for _, step := range []func(context.Context) error{g.people, g.places, g.targets} {
 		if err := step(ctx); err != nil {
 			return nil, nil, err
 		}
 	}
-	g.join()
+	if err := g.join(); err != nil {
+		return nil, nil, err
+	}
 	return ast.ObjectTerm(g.facts...), g, nil
 }
 
@@ -52,7 +62,7 @@ func (g *gathering) judge() *Location {
 // people looks up who asks and who is asked about.
 func (g *gathering) people(ctx context.Context) (err error) {
 	if g.request.Subject.Type == "user" {
-		if g.subject, err = g.view.User(ctx, g.request.Subject.ID); err != nil {
+		if g.subject, err = g.account(g.view.User(ctx, g.request.Subject.ID)); err != nil {
 			return err
 		}
 	}
@@ -60,7 +70,7 @@ func (g *gathering) people(ctx context.Context) (err error) {
 		return nil
 	}
 	// Only an invitation may name an account by its username, which the policy sees by an id that is not the resource's.
-	if g.user, err = g.account(ctx, g.request.Resource.ID); err != nil {
+	if g.user, err = g.named(ctx, g.request.Resource.ID); err != nil {
 		return err
 	}
 	username := text(g.request.Action.Properties, "username")
@@ -72,20 +82,20 @@ func (g *gathering) people(ctx context.Context) (err error) {
 		return nil
 	}
 	// An account that is called so exists, whether the text is its id or its username.
-	namesake, err := g.account(ctx, username)
+	namesake, err := g.named(ctx, username)
 	if err == nil && namesake != nil {
 		g.add(keyNamesake, ast.ObjectTerm(item(keyID, ast.StringTerm(namesake.ID()))))
 	}
 	return err
 }
 
-// account finds an account by what may be its id or its username: an id comes first.
-func (g *gathering) account(ctx context.Context, name string) (*User, error) {
-	u, err := g.view.User(ctx, name)
-	if u != nil || err != nil {
+// named finds an account by its id, or for an invitation by its username: an id comes first.
+func (g *gathering) named(ctx context.Context, name string) (*User, error) {
+	u, err := g.account(g.view.User(ctx, name))
+	if u != nil || err != nil || g.tolerant && !g.action.takes("new") {
 		return u, err
 	}
-	return g.view.UserByUsername(ctx, name)
+	return g.account(g.view.UserByUsername(ctx, name))
 }
 
 // invitesNew says whether somebody new is meant, and not an account that is there.
@@ -127,6 +137,7 @@ func (g *gathering) places(ctx context.Context) (err error) {
 		}
 	case g.subject != nil:
 		g.current = g.subject.onlyStanding()
+		return g.suspendedIn(wholeAccount, g.subject) // it may not be the only one
 	}
 	return nil
 }
@@ -158,7 +169,7 @@ func (g *gathering) known(ctx context.Context, id string) (*Location, error) {
 	if id == "" {
 		return nil, nil
 	}
-	return g.view.Location(ctx, id)
+	return g.site(g.view.Location(ctx, id))
 }
 
 // unknown is the fact of a location that is not known: nothing but its id.
@@ -225,7 +236,7 @@ func (g *gathering) locations(ctx context.Context, fact *ast.Term, as string, me
 			if err := ctx.Err(); err != nil {
 				return nil, err
 			}
-			l, err := g.view.Location(ctx, id)
+			l, err := g.site(g.view.Location(ctx, id))
 			if err != nil {
 				return nil, err
 			}
@@ -235,6 +246,9 @@ func (g *gathering) locations(ctx context.Context, fact *ast.Term, as string, me
 		}
 		return ast.NewTerm(found), nil
 	})
+	if len(g.doubts) > 0 {
+		g.builder.forget(as, g.request.Action.Name, members) // another question has to learn of them too
+	}
 	if err == nil {
 		g.add(fact, term)
 	}
@@ -256,7 +270,7 @@ func (g *gathering) location(ctx context.Context, fact *ast.Term, id string) (*L
 }
 
 // join adds what is known of the people, as the organization that judges the question may see it.
-func (g *gathering) join() {
+func (g *gathering) join() error {
 	at := g.judge()
 	organization := wholeAccount
 	switch {
@@ -264,8 +278,17 @@ func (g *gathering) join() {
 		g.add(keyModel, ast.StringTerm(g.action.model))
 	case at != nil:
 		organization = at.Organization()
-		g.add(keyModel, at.root.modelTerm)
+		if at.Model() != "" { // it may be at fault
+			g.add(keyModel, at.root.modelTerm)
+		}
 		g.add(keyOrganization, at.root.organizationTerm)
+	}
+	judge := organization
+	if g.action.anywhere {
+		judge = wholeAccount
+	}
+	if err := g.suspended(judge); err != nil {
+		return err
 	}
 	if g.subject != nil {
 		view := g.subject.view(organization, g.keep.subject)
@@ -287,7 +310,9 @@ func (g *gathering) join() {
 	}
 	if g.user != nil && (at != nil || g.action.model != "") {
 		g.add(keyUser, g.user.view(organization, g.keep.user).fact)
+		g.fault = g.suspendedIn(organization, g.user)
 	}
+	return nil
 }
 
 func (g *gathering) add(key, value *ast.Term) {

@@ -107,6 +107,16 @@ func (b *builder) once(as, action string, members map[string]any, build func() (
 	return term, err
 }
 
+// forget has something built again.
+func (b *builder) forget(as, action string, members map[string]any) {
+	if b == nil || b.shared == nil {
+		return
+	}
+	if key := sharedAs(as, action, members); b.shared[key] != nil {
+		b.shared[key] = nil
+	}
+}
+
 // input puts a question and its facts side by side. A caller's words are under subject, action, resource and context
 // alone, so that none can pass for a fact.
 func (b *builder) input(r Request, facts *ast.Term, reads readings) (*ast.Term, error) {

@@ -25,6 +25,8 @@ type Policy struct {
 	allow, possible *bundles.Query
 	// scope is the location at or beneath which a list of users can have hits at all; undefined where there are none.
 	scope *bundles.Query
+	// sees are the records that an answer tells of; a policy without it tells of none.
+	sees *bundles.Query
 	// candidates has the sets that a general policy offers to searches.
 	candidates *bundles.Query
 	offers     Offers
@@ -101,7 +103,7 @@ func (p *Policy) prepare(context.Context) error {
 		return p.fault(bundles.Tables, "%w", err)
 	}
 	for name, query := range map[string]**bundles.Query{
-		"allow": &p.allow, "possible": &p.possible, "scope": &p.scope, "candidates": &p.candidates,
+		"allow": &p.allow, "possible": &p.possible, "scope": &p.scope, "candidates": &p.candidates, "sees": &p.sees,
 	} {
 		if !r.Defines(p.beside(name)) {
 			continue

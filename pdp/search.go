@@ -149,7 +149,7 @@ func (s *sitting) usersAsResources(ctx context.Context, r SearchRequest, list li
 	}
 	within := current
 	if id, named := locationID(r.Resource.Properties, "location"); named {
-		g := gathering{view: s.view}
+		g := gathering{view: s.view, tolerant: s.sees != nil}
 		if within, err = g.known(ctx, id); err != nil || within == nil {
 			return none, err
 		}
@@ -170,7 +170,7 @@ func (s *sitting) usersAsResources(ctx context.Context, r SearchRequest, list li
 
 // standingOf is where the subject says, or is taken, to stand; nil where that is unknown.
 func (s *sitting) standingOf(ctx context.Context, question Request) (*Location, error) {
-	g := gathering{view: s.view, request: question}
+	g := gathering{view: s.view, request: question, tolerant: s.sees != nil}
 	if err := g.people(ctx); err != nil {
 		return nil, err
 	}

@@ -40,7 +40,7 @@ type review struct {
 
 // review finds out which organization the question can be about; nil where nobody can do what is asked.
 func (s *sitting) review(ctx context.Context, r SearchRequest) (*review, error) {
-	g := gathering{view: s.view, request: r.evaluation(), action: s.catalogue[r.Action.Name]}
+	g := gathering{view: s.view, request: r.evaluation(), action: s.catalogue[r.Action.Name], tolerant: s.sees != nil}
 	if err := g.people(ctx); err != nil {
 		return nil, err
 	}

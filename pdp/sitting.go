@@ -98,6 +98,9 @@ func (s *sitting) decide(ctx context.Context, r Request) (d Decision, err error)
 	d = d.supportedBy(r.Context, s.offers.Obligations)
 	d.Revision = s.revision.ID
 	if seen != nil && wantsFreshness(r) {
+		if d.Fault {
+			seen.sees = nil
+		}
 		d.Context = maps.Clone(d.Context)
 		if d.Context == nil {
 			d.Context = map[string]any{}
@@ -143,8 +146,16 @@ func (s *sitting) askSeen(ctx context.Context, r Request, query *bundles.Query) 
 	if err != nil {
 		return nil, nil, err
 	}
-	term, err = evaluate(ctx, query, in)
-	return term, seen, err
+	if term, err = evaluate(ctx, query, in); err == nil {
+		err = s.settle(ctx, seen, in, term)
+	}
+	if err == nil && seen != nil && wantsFreshness(r) {
+		seen.sees, err = s.seesIn(ctx, in)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	return term, seen, nil
 }
 
 // enriched is what the policy reads of a question, with the facts beside it.

@@ -7,6 +7,7 @@ var (
 	keyAccess               = ast.StringTerm("access")
 	keyAccount              = ast.StringTerm("account")
 	keyAction               = ast.StringTerm("action")
+	keyAllow                = ast.StringTerm("allow")
 	keyAreas                = ast.StringTerm("areas")
 	keyAssigned             = ast.StringTerm("assigned")
 	keyAssignments          = ast.StringTerm("assignments")

@@ -15,6 +15,8 @@ type User struct {
 	version     uint64
 	assignments []assignment // sorted by location id
 
+	faults map[string]error // by organization; "" is the record as such
+
 	mu    sync.RWMutex
 	views map[string]*userView // by organization; "" is the whole account
 }

@@ -93,6 +93,9 @@ func (k *keeper) add(u *User) {
 }
 
 func (u *User) belongsTo(organization string) bool {
+	if organization != wholeAccount && u.faults[organization] != nil {
+		return true
+	}
 	for _, a := range u.assignments {
 		if a.at.Organization() == organization {
 			return true
@@ -118,10 +121,13 @@ func (u *User) newView(organization string) *userView {
 			within.Insert(ast.StringTerm(at.rec.ID), termTrue)
 		}
 	}
+	if organization != wholeAccount && u.faults[organization] != nil {
+		within.Insert(ast.StringTerm(organization), termTrue)
+	}
 	fact := ast.NewObject(
 		item(keyID, ast.StringTerm(u.rec.ID)),
 		item(keyStatus, ast.InternedTerm(u.rec.Status)),
-		item(keyAssigned, boolTerm(len(u.assignments) > 0)),
+		item(keyAssigned, boolTerm(len(u.assignments) > 0 || len(u.faults) > 0)),
 		item(keyAssignments, ast.NewTerm(assignments)),
 		item(keyHeld, ast.NewTerm(held)),
 		item(keyWithin, ast.NewTerm(within)),

@@ -1,6 +1,7 @@
 package membership
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"sync/atomic"
@@ -41,8 +42,12 @@ func (e *record) join(trees []*locationTree) (*pdp.User, error) {
 	return j.user, j.err
 }
 
-// quarantined is the failure of a question that needs a record which breaks a rule of DOMAIN.md section 1.
+// quarantined is the failure of a question that needs a record which breaks a rule of DOMAIN.md section 1. What is known of
+// the record all the same, the cause may have.
 func quarantined(key recordKey, cause error) error {
+	if _, known := errors.AsType[*pdp.Suspended](cause); !known {
+		cause = &pdp.Suspended{Err: cause}
+	}
 	return &pdp.Error{Kind: pdp.Unavailable, Message: "A record that this needs breaks a rule of the directory.",
 		Err: fmt.Errorf("%s is quarantined: %w", key, cause)}
 }

@@ -57,6 +57,9 @@ func (c *structure) checkAssignment(u *userDraft, held map[string]*pdp.Assignmen
 	if held[a.Location] != a {
 		c.faults.add(s, "the user has another at this location")
 	}
+	if c.suspended != nil && c.suspended(a.Location) {
+		return
+	}
 	l := c.locations[a.Location]
 	if l == nil {
 		s.location = "" // it is no record's id

@@ -34,6 +34,11 @@ func (v *cachedView) Users(ctx context.Context, q pdp.UserQuery) (pdp.Users, err
 		if err != nil {
 			return pdp.Users{}, err
 		}
+		if s.err != nil {
+			if err := v.mayList(ctx, s, q.Beneath); err != nil {
+				return pdp.Users{}, err
+			}
+		}
 		if s.user == nil {
 			return pdp.Users{}, cannotBeHad(ctx, errNotSettled) // it was there, and is gone: read the list again
 		}
@@ -69,4 +74,19 @@ func (v *cachedView) listedUser(ctx context.Context, sent Sent, began fact) (*se
 	known := v.c.memory.get(e.key)
 	v.c.keep(e, !e.made && (known == nil || known.hash != e.hash || !known.comparable(e) || known.version != e.version))
 	return v.join(ctx, e)
+}
+
+// mayList fails where a user must not be used in the organization whose list it is.
+func (v *cachedView) mayList(ctx context.Context, s *seenUser, beneath string) error {
+	if s.user == nil || beneath == "" {
+		return s.err
+	}
+	e, err := v.tree(ctx, beneath)
+	switch {
+	case err != nil:
+		return err
+	case e.tree == nil || s.user.SuspendedIn(e.tree.root.ID()) != nil:
+		return s.err
+	}
+	return nil
 }

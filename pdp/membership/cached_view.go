@@ -2,6 +2,7 @@ package membership
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -25,6 +26,7 @@ type cachedView struct {
 type seenUser struct {
 	user  *pdp.User
 	entry *record
+	err   error // why the user must not be used, or not everywhere
 }
 
 var _ pdp.View = (*cachedView)(nil)
@@ -53,8 +55,11 @@ func (c *Cached) View(_ context.Context, need pdp.Need) (pdp.View, error) {
 // User implements [pdp.View].
 func (v *cachedView) User(ctx context.Context, id string) (*pdp.User, error) {
 	s, err := v.user(ctx, id)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
+	case s.err != nil:
+		return nil, s.err
 	}
 	return s.user, nil
 }
@@ -97,27 +102,70 @@ func (v *cachedView) join(ctx context.Context, e *record) (*seenUser, error) {
 		return &seenUser{entry: e}, nil
 	}
 	trees := make([]*locationTree, len(e.user.draft.Assignments))
+	var missing error
 	for i := range trees {
 		at := e.user.draft.Assignments[i].Location
-		t, err := v.tree(ctx, at)
-		if err != nil {
+		t, err := v.organization(ctx, at)
+		switch {
+		case ctx.Err() != nil:
 			return nil, err
-		}
-		if t.tree != nil {
+		case err != nil: // another organization than that of the question may do without
+			if _, ok := errors.AsType[*pdp.Suspended](err); !ok {
+				missing = err
+			}
+			trees[i] = &locationTree{root: pdp.NewLocation(pdp.LocationRecord{ID: at}, nil, 0), faults: err}
+		case t.tree != nil:
 			trees[i] = t.tree
 		}
 	}
 	u, err := e.join(trees)
-	if err != nil {
-		v.c.quarantine.add(e.judge, e.key, err)
-		return nil, quarantined(e.key, err)
+	if err == nil {
+		v.c.quarantine.remove(e.judge, e.key)
+		return &seenUser{user: u, entry: e}, nil
 	}
-	v.c.quarantine.remove(e.judge, e.key)
-	return &seenUser{user: u, entry: e}, nil
+	s, known := errors.AsType[*pdp.Suspended](err)
+	if !known {
+		return nil, err
+	}
+	if _, own := s.Err.(*Faults); own {
+		v.c.quarantine.add(e.judge, e.key, s.Err)
+	} else if missing != nil {
+		return &seenUser{user: s.User, entry: e, err: cannotBeHad(ctx, &pdp.Suspended{User: s.User, Err: missing})}, nil
+	}
+	return &seenUser{user: s.User, entry: e, err: quarantined(e.key, err)}, nil
 }
 
-// tree gives the organization of a location, or that it is absent. All locations of an organization are of one state of it.
+// tree gives the organization of a location, or that it is absent. It fails where the organization must not be used.
 func (v *cachedView) tree(ctx context.Context, location string) (*record, error) {
+	e, err := v.organization(ctx, location)
+	switch {
+	case err != nil:
+		if s, ok := errors.AsType[*pdp.Suspended](err); ok {
+			at := pdp.LocationRecord{ID: location} // nothing but that there is one
+			return nil, quarantined(recordKey{locationPointer, location}, &pdp.Suspended{Location: pdp.NewSuspendedLocation(at, at), Err: s.Err})
+		}
+		return nil, err
+	case e.tree != nil && e.tree.faults != nil:
+		return nil, quarantined(e.key, e.tree.suspended(location))
+	}
+	return e, nil
+}
+
+// suspended says what is known of a location of a tree that must not be used.
+func (t *locationTree) suspended(location string) error {
+	root, at := pdp.LocationRecord{ID: t.root.ID()}, pdp.LocationRecord{ID: location}
+	if l := t.drafts[root.ID]; l != nil && l.Model != unreadable {
+		root.Model, root.Kind = l.Model, l.Kind
+	}
+	if l := t.drafts[location]; l != nil && l.Kind != unreadable {
+		at.Kind, at.Model = l.Kind, l.Model
+	}
+	return &pdp.Suspended{Location: pdp.NewSuspendedLocation(root, at), Err: t.faults}
+}
+
+// organization gives that of a location, whether or not it must be used, or that it is absent. All locations of an
+// organization are of one state of it.
+func (v *cachedView) organization(ctx context.Context, location string) (*record, error) {
 	v.mu.Lock()
 	e := v.trees[location]
 	if e == nil {
@@ -132,9 +180,6 @@ func (v *cachedView) tree(ctx context.Context, location string) (*record, error)
 			return nil, err
 		}
 		e = v.remember(location, e)
-	}
-	if e.tree != nil && e.tree.faults != nil {
-		return nil, quarantined(e.key, e.tree.faults)
 	}
 	return e, nil
 }

@@ -142,32 +142,62 @@ func (j *judge) tree(drafts []locationDraft, faults *Faults, version uint64, pre
 }
 
 // join holds a user against the trees of its assignments and joins them. locate gives the tree that a location is in, nil
-// where it is unknown; a tree that must not be used makes the user unusable too.
+// where it is unknown. Where anything must not be used, the error is a [*pdp.Suspended], which says in which organizations: a
+// fault in what the record says of one organization is none of another's.
 func (j *judge) join(u *userDraft, shape *Faults, version uint64, locate func(location string) *locationTree) (*pdp.User, error) {
 	faults := &Faults{count: shape.count, found: slices.Clone(shape.found)}
 	in := &draft{users: []userDraft{*u}}
 	locations := make(map[string]*locationDraft, 2*len(u.Assignments))
+	suspended := map[string]error{}
+	var cause error
 	for _, a := range u.Assignments {
 		t := locate(a.Location)
 		if t == nil {
 			continue
 		}
 		if t.faults != nil {
-			return nil, fmt.Errorf("organization %s: %w", quote(t.root.ID()), t.faults)
+			cause = fmt.Errorf("organization %s: %w", quote(t.root.ID()), t.faults)
+			suspended[t.root.ID()] = cause
 		}
-		for l := t.drafts[a.Location]; l != nil; l = t.drafts[l.Parent] {
+		for l := t.drafts[a.Location]; l != nil && t.faults == nil; l = t.drafts[l.Parent] {
 			locations[l.ID] = l
 		}
 	}
-	c := &structure{draft: in, vocab: j.vocab, faults: faults, locations: locations}
+	c := &structure{draft: in, vocab: j.vocab, faults: faults, locations: locations, suspended: func(location string) bool {
+		t := locate(location)
+		return t != nil && t.faults != nil
+	}}
 	c.checkUsers()
 	if err := faults.err(); err != nil {
-		return nil, err
+		cause = err
+		for _, organization := range faults.organizations(locate) {
+			suspended[organization] = err
+		}
 	}
-	return pdp.NewUser(u.UserRecord, version, func(id string) *pdp.Location {
-		if t := locate(id); t != nil {
+	at := func(id string) *pdp.Location {
+		if t := locate(id); t != nil && t.faults == nil {
 			return t.Directory.location(id)
 		}
 		return nil
-	})
+	}
+	if cause != nil {
+		return nil, &pdp.Suspended{User: pdp.NewSuspendedUser(u.UserRecord, version, at, suspended), Err: cause}
+	}
+	return pdp.NewUser(u.UserRecord, version, at)
+}
+
+// organizations are those whose part of a user's record is at fault; "" among them stands for the record as such.
+func (f *Faults) organizations(locate func(location string) *locationTree) []string {
+	if f.count > len(f.found) {
+		return []string{""}
+	}
+	var all []string
+	for _, one := range f.found {
+		organization := ""
+		if t := locate(one.about.location); one.about.assignment > 0 && t != nil {
+			organization = t.root.ID()
+		}
+		all = append(all, organization)
+	}
+	return all
 }

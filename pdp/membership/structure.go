@@ -70,6 +70,7 @@ type structure struct {
 	faults    *Faults
 	locations map[string]*locationDraft // the first of each id
 	held      map[string]*pdp.AssignmentRecord
+	suspended func(location string) bool // its organization must not be used, and so it is not judged by; nil: none is
 }
 
 func (c *structure) check() {

@@ -62,7 +62,7 @@ _place_from(at) := at if not _place_is_named
 
 _place_is_named if input.resource.type == "location"
 
-_place_is_named if question.named(object.get(input.resource, ["properties", "location"], null))
+_place_is_named if question.named(object.get(input, ["resource", "properties", "location"], null))
 
 _supported_from(_, _) if object.get(input, ["context", "supported_obligations"], null) == null
 

@@ -70,6 +70,62 @@ faults contains sprintf("%s actions, %s, uses: another model says %v", [model, n
 	said != object.get(entry, "uses", false)
 }
 
+# A word that nobody reads may be a misspelt one, and what it was to say is not in force.
+faults contains sprintf("%s roles, %s: there is no member %s", [model, role, member]) if {
+	some model, roles in _roles
+	some role, entry in roles
+	some member, _ in entry
+	not member in array.concat(["offered_at"], array.concat(_switches[model], _further[model]))
+}
+
+faults contains sprintf("%s actions, %s: there is no member %s", [model, name, member]) if {
+	some model, actions in _actions
+	some name, entry in actions
+	some member, _ in entry
+	not member in _action_members
+}
+
+faults contains sprintf("%s actions, %s, stands: %v is not nowhere", [model, name, entry.stands]) if {
+	some model, actions in _actions
+	some name, entry in actions
+	entry.stands != "nowhere"
+}
+
+faults contains sprintf("%s actions, %s, anywhere: %v is neither true nor false", [model, name, entry.anywhere]) if {
+	some model, actions in _actions
+	some name, entry in actions
+	not is_boolean(object.get(entry, "anywhere", false))
+}
+
+faults contains sprintf("%s actions, %s, model: there is no model %v", [model, name, entry.model]) if {
+	some model, actions in _actions
+	some name, entry in actions
+	not object.get(entry, "model", model) in object.keys(_actions)
+}
+
+# The catalogue has one entry for all models.
+faults contains sprintf("%s actions, %s, %s: another model says %v", [model, name, member, said]) if {
+	some model, actions in _actions
+	some name, entry in actions
+	some others in _actions
+	others[name]
+	some member in ["stands", "anywhere", "model"]
+	said := object.get(others[name], member, "nothing")
+	said != object.get(entry, member, "nothing")
+}
+
+faults contains sprintf("regional hides, %s: %v is no RULE/code with a sentence", [cause, rule]) if {
+	some cause, rules in data.authz.regional.hides
+	some rule in array.concat([cause], rules)
+	not _is_rule(rule)
+}
+
+faults contains sprintf("%s remedies: %v is no RULE/code with a sentence", [model, rule]) if {
+	some model, remedies in _remedies
+	some rule, _ in remedies
+	not _is_rule(rule)
+}
+
 faults contains sprintf("%s actions, %s, properties, %s: %v is none of %s", [model, name, property, form, _forms]) if {
 	some model, actions in _actions
 	some name, entry in actions
@@ -122,6 +178,19 @@ _switches := {
 	"health_system": ["administers", "reaches_down", "system_features", "granted"],
 	"practice_group": ["reaches_down", "owns"],
 	"vendor": ["founds"],
+}
+
+# What else a role may say.
+_further := {
+	"regional": ["columns"],
+	"health_system": ["rank"],
+	"practice_group": ["registration"],
+	"vendor": [],
+}
+
+_action_members := {
+	"resource", "oneself", "uses", "properties", "rules", "complete",
+	"stands", "anywhere", "model",
 }
 
 _is_list(list) if {

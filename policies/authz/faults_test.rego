@@ -62,6 +62,10 @@ test_fault_in_the_roles_is_named[note] if {
 			"patch": {"op": "replace", "path": "ed_admin/columns/here", "value": "ward"},
 			"told": {"regional roles, ed_admin, columns, here: ward is no column"},
 		},
+		"a misspelt member": {
+			"patch": {"op": "add", "path": "ed_admin/colums", "value": {"here": "region"}},
+			"told": {"regional roles, ed_admin: there is no member colums"},
+		},
 		"a column that the role does not reach": {
 			"patch": {"op": "add", "path": "ed_admin/columns/beneath", "value": "division"},
 			"told": {"regional roles, ed_admin: a column beneath needs reaches_down"},
@@ -111,6 +115,30 @@ test_fault_in_the_actions_is_named[note] if {
 			"told": {
 				"practice_group actions, assignment.add, uses: another model says false",
 				"regional actions, assignment.add, uses: another model says true",
+			},
+		},
+		"a misspelt member": {
+			"patch": {"op": "add", "path": "user.edit/stand", "value": "nowhere"},
+			"told": {"practice_group actions, user.edit: there is no member stand"},
+		},
+		"standing somewhere": {
+			"patch": {"op": "add", "path": "access.change/stands", "value": "here"},
+			"told": {"practice_group actions, access.change, stands: here is not nowhere"},
+		},
+		"anywhere, as a text": {
+			"patch": {"op": "add", "path": "access.change/anywhere", "value": "yes"},
+			"told": {"practice_group actions, access.change, anywhere: yes is neither true nor false"},
+		},
+		"no such model": {
+			"patch": {"op": "add", "path": "access.change/model", "value": "clinic"},
+			"told": {"practice_group actions, access.change, model: there is no model clinic"},
+		},
+		"standing here and nowhere elsewhere": {
+			"patch": {"op": "remove", "path": "location.switch/stands"},
+			"told": {
+				"practice_group actions, location.switch, stands: another model says nowhere",
+				"health_system actions, location.switch, stands: another model says nothing",
+				"regional actions, location.switch, stands: another model says nothing",
 			},
 		},
 		"no such form": {
@@ -176,6 +204,15 @@ test_fault_in_the_other_tables_is_named if {
 		"health_system plans, paid, system_features: yes is neither true nor false",
 		"health_system plans: there is no plan free",
 	}
+	further := data.authz.faults with data.authz.health_system.plans.gold as {"system_features": true}
+	further == {"health_system plans, gold: an organization has plan free or paid"}
+	hiding := data.authz.faults with data.authz.regional.hides as {"ALL-8/not_assigned": ["REG-I1/assigned"], "ALL-8": []}
+	hiding == {
+		"regional hides, ALL-8/not_assigned: REG-I1/assigned is no RULE/code with a sentence",
+		"regional hides, ALL-8: ALL-8 is no RULE/code with a sentence",
+	}
+	remedies := data.authz.faults with data.authz.practice_group.remedies as {"PRA-7": "deactivate_instead"}
+	remedies == {"practice_group remedies: PRA-7 is no RULE/code with a sentence"}
 	messages := data.authz.faults with data.authz.messages.reasons.self as ["no sentence"]
 	messages == {"messages, reasons, self: there is no sentence"}
 }

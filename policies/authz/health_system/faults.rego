@@ -14,6 +14,11 @@ faults contains sprintf("health_system plans: there is no plan %s", [plan]) if {
 	not data.authz.health_system.plans[plan]
 }
 
+faults contains sprintf("health_system plans, %s: an organization has plan free or paid", [plan]) if {
+	some plan, _ in data.authz.health_system.plans
+	not plan in {"free", "paid"}
+}
+
 faults contains sprintf("health_system roles, %s, rank: %v is no number", [role, rank]) if {
 	some role, entry in data.authz.health_system.roles
 	rank := object.get(entry, "rank", "nothing")

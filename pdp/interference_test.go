@@ -1,0 +1,234 @@
+package pdp_test
+
+import (
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/authzen"
+)
+
+// TestWhatIsElsewhereShowsInNoAnswer: in two worlds that differ in nothing but what the organization of the question may not
+// see, each answer is the same to the letter, apart from ages: decisions and what stands beside them, batches and lists.
+func TestWhatIsElsewhereShowsInNoAnswer(t *testing.T) {
+	t.Parallel()
+	here, source := administration(t)
+	there, other := administration(t)
+	worlds := 12
+	if racing {
+		worlds = 3
+	}
+	differed, allowed := 0, 0
+	for seed := range uint64(worlds) {
+		w := generate(seed)
+		source.set(w.directory(t))
+		asker := askerOf(w, seed+1000)
+		for range 25 {
+			r := asker.question()
+			if asker.chance(50) {
+				r = wanting(r, "include", []any{"freshness"})
+			}
+			v := veiled(asker.Rand, w, r)
+			if v == nil {
+				continue
+			}
+			other.set(v.directory(t))
+			differed++
+			before, after := answers(t, here, w, r), answers(t, there, w, r)
+			for name, answer := range before {
+				require.Equal(t, answer, after[name], "world %d, %s: %s", seed, name, show(r))
+			}
+			if strings.Contains(before["decision"], `"Allow":true`) {
+				allowed++
+			}
+		}
+	}
+	if !racing {
+		require.Greater(t, differed, 150)
+		require.Greater(t, allowed, 20)
+	}
+}
+
+// answers are what is said to a question in every form, as text.
+func answers(t *testing.T, e *pdp.Engine, w *world, r pdp.Request) map[string]string {
+	t.Helper()
+	told := func(value any, err error) string {
+		if err != nil {
+			return string(pdp.KindOf(err)) + ": " + err.Error()
+		}
+		return ageless(show(value))
+	}
+	all := map[string]string{}
+	d, err := e.Decide(t.Context(), r)
+	all["decision"] = told(d, err)
+	outcomes, err := e.DecideAll(t.Context(), []pdp.Item{{Request: r}, {Request: r}}, authzen.ExecuteAll)
+	all["batch"] = told(outcomes, err)
+	page := &authzen.Page{Properties: map[string]any{"fields": []any{"name", "username", "status", "default_location", "last_login"}, "sort": "default_location"}}
+	organization := organizationOf(w, r)
+	if blind(w, organization, r) {
+		return all // a list asks more than one question
+	}
+	// Among the actions are those that are judged at the place, and a person can switch to wherever there is an assignment.
+	if place := placeOf(w, r); organization == nil || place == nil || w.root(place) == organization {
+		all["actions"] = told(e.SearchActions(t.Context(), searchOf(r, page)))
+	}
+	if !slices.Contains(nowhere, r.Action.Name) {
+		all["resources"] = told(e.SearchResources(t.Context(), searchOf(r, page)))
+	}
+	if organization != nil {
+		all["subjects"] = told(e.SearchSubjects(t.Context(), searchOf(r, page)))
+	}
+	return all
+}
+
+// ageless leaves ages out of a text.
+func ageless(text string) string {
+	parts := strings.Split(text, `"age_ms":`)
+	for i := 1; i < len(parts); i++ {
+		parts[i] = strings.TrimLeft(parts[i], "0123456789")
+	}
+	return strings.Join(parts, `"age_ms":`)
+}
+
+// organizationOf is the one that a question is asked in: that of the current location, or of the place where none is
+// needed; nil where the question does not say.
+func organizationOf(w *world, r pdp.Request) *spot {
+	at := w.spot(text(r.Context["current_location"]))
+	if slices.Contains(nowhere, r.Action.Name) {
+		at = placeOf(w, r)
+	}
+	if at == nil || r.Action.Name == "patient.view" || slices.Contains(actions["vendor"], r.Action.Name) {
+		return nil // what is asked of the whole account or of every organization
+	}
+	return w.root(at)
+}
+
+// placeOf is the place that a question names, nil where there is none.
+func placeOf(w *world, r pdp.Request) *spot {
+	if r.Resource.Type == "location" {
+		return w.spot(r.Resource.ID)
+	}
+	return w.spot(text(r.Resource.Properties["location"]))
+}
+
+// veil changes what an organization may not see.
+type veil struct {
+	*rand.Rand
+	w            *world
+	organization *spot // nil where it is not known which one asks: nobody's records but the subject's may count then
+	subject      string
+	invites      bool // accounts that are there, wherever, are told of
+	blind        bool // whoever asks is not told of anybody at all
+}
+
+// veiled is another world with the same to see for whoever is asked; nil where nothing could be changed.
+func veiled(random *rand.Rand, w *world, r pdp.Request) *world {
+	v := &veil{Rand: random, w: w.clone(), organization: organizationOf(w, r), subject: r.Subject.ID, invites: r.Action.Name == "user.invite"}
+	v.blind = blind(w, v.organization, r)
+	if v.organization == nil && v.invites && !v.blind {
+		return nil
+	}
+	before := string(w.json())
+	var kept []*person
+	for _, u := range v.w.Users {
+		if v.keep(u) {
+			kept = append(kept, u)
+		}
+	}
+	v.w.Users = kept
+	if v.organization != nil {
+		for _, l := range v.w.Locations {
+			if v.w.root(l).ID != v.organization.ID {
+				l.Name += " otherwise"
+				if l.Plan != "" {
+					l.Plan = pick(v.Rand, "paid", "free")
+				}
+			}
+		}
+	}
+	if string(v.w.json()) == before {
+		return nil
+	}
+	return v.w
+}
+
+// blind says whether a question is denied by what comes before the account asked about (ALL-1 to ALL-4).
+func blind(w *world, organization *spot, r pdp.Request) bool {
+	subject := w.user(r.Subject.ID)
+	current := w.spot(text(r.Context["current_location"]))
+	switch {
+	case r.Subject.Type != "user" || subject == nil || !isActive(subject.Status) || slices.Contains(nowhere, r.Action.Name):
+		return r.Subject.Type != "user" || subject == nil || !isActive(subject.Status)
+	case organization == nil:
+		return false
+	}
+	place := placeOf(w, r)
+	return !slices.Contains(actions[organization.Model], r.Action.Name) || typeOf(r.Action.Name) != r.Resource.Type ||
+		!w.stands(subject, current) || place != nil && w.root(place) != organization
+}
+
+// keep changes an account, and says whether it stays.
+func (v *veil) keep(u *person) bool {
+	switch {
+	case u.ID != v.subject && v.blind:
+		return v.IntN(100) < 70
+	case v.organization == nil:
+		return true // every organization may be meant; their trees stay
+	case u.ID == v.subject || v.belongs(u):
+		v.move(u)
+		return true
+	case v.IntN(100) < 20 && !v.invites:
+		return false
+	case len(u.Assignments) == 0 && v.invites:
+		return true
+	}
+	u.Status = pick(v.Rand, "", "active", "deactivated")
+	u.Name = &fullName{Given: "Other", Family: pick(v.Rand, "A", "Z")}
+	u.LastLogin = ""
+	v.move(u)
+	return true
+}
+
+func (v *veil) belongs(u *person) bool {
+	return slices.ContainsFunc(u.Assignments, func(a assignment) bool { return v.sees(a.Location) })
+}
+
+func (v *veil) sees(location string) bool {
+	return v.w.root(v.w.spot(location)).ID == v.organization.ID
+}
+
+// move gives somebody other assignments elsewhere. Whether there are any at all is told, of those who are members of none.
+func (v *veil) move(u *person) {
+	none := len(u.Assignments) == 0
+	if none && v.invites {
+		return
+	}
+	before := *u
+	u.Assignments = slices.DeleteFunc(slices.Clone(u.Assignments), func(a assignment) bool { return !v.sees(a.Location) })
+	lost := len(u.Assignments) == 0 && !none
+	g := &generator{Rand: v.Rand, world: v.w}
+	for _, l := range v.w.Locations {
+		if l.Parent == "" && l.ID != v.organization.ID && (v.IntN(100) < 25 || lost) {
+			g.join(u, l)
+			lost = false
+		}
+	}
+	if u.Default != "" && v.sees(u.Default) {
+		return
+	}
+	u.Default = ""
+	regional := false
+	for _, a := range u.Assignments {
+		if !v.sees(a.Location) && (u.Default == "" || v.IntN(2) == 0) {
+			u.Default = a.Location
+		}
+		regional = regional || v.w.root(v.w.spot(a.Location)).Kind == "region"
+	}
+	if u.Default == "" && regional {
+		*u = before // it needs one, which would be one to see
+	}
+}

@@ -42,6 +42,22 @@ func TestAFactFromTheFuture(t *testing.T) {
 	})
 }
 
+// TestFactsOfAnotherEpoch are not taken, however young they look: their age is by a clock that may have been set back.
+func TestFactsOfAnotherEpoch(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+		first := openFake(t, o, h.port(), func(cfg *CachedConfig) { cfg.Announced = false })
+		settled()
+		sees(t, first, "jane", "ed_normal")
+		settled()
+		require.NotEmpty(t, h.values)
+		o.setUser("jane", nurse("jane", "ed_admin", "ghi"))
+		h.set(func() { h.epoch++ })
+		second := openFake(t, o, h.port(), func(cfg *CachedConfig) { cfg.Announced = false })
+		settled()
+		sees(t, second, "jane", "ed_admin")
+	})
+}
+
 // TestWithoutASharedClock nothing is shared: nobody could say how old it is.
 func TestWithoutASharedClock(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -97,7 +99,7 @@ func TestHistory(t *testing.T) {
 	for seed := range uint64(24) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				h := playHistory(t, seed, false)
+				h := playHistory(t, seed, disturbance{})
 				require.Greater(t, len(h.reads), 1000)
 				faults := h.faults(time.Second)
 				assert.Empty(t, faults[:min(len(faults), 5)])
@@ -109,28 +111,99 @@ func TestHistory(t *testing.T) {
 // TestHistoryCatches keeps the checker from approving of anything: without what is told by the stream it finds faults.
 func TestHistoryCatches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		assert.NotEmpty(t, playHistory(t, 1, true).faults(time.Second))
+		assert.NotEmpty(t, playHistory(t, 1, disturbance{muted: true}).faults(time.Second))
 	})
+}
+
+// TestHistoryWithForgeries: the same, while somebody announces what is not so, and the source is restored now and then, whose
+// versions then begin anew. Nothing is given but what the source has had.
+func TestHistoryWithForgeries(t *testing.T) {
+	for seed := range uint64(4) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := playHistory(t, seed, disturbance{forging: true, restoring: true})
+				require.Greater(t, len(h.reads), 1000)
+				faults := h.faults(time.Second)
+				assert.Empty(t, faults[:min(len(faults), 5)])
+			})
+		})
+	}
+}
+
+// TestHistoryUnproven: sidecars listen to a source, by a channel that now and then is said not to carry every change, and then
+// does not.
+func TestHistoryUnproven(t *testing.T) {
+	for seed := range uint64(4) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := playHistory(t, seed, disturbance{listening: true, restoring: true, forging: true})
+				require.Greater(t, len(h.reads), 1000)
+				faults := h.faults(time.Second)
+				assert.Empty(t, faults[:min(len(faults), 5)])
+			})
+		})
+	}
+}
+
+// disturbance is what happens in a history beside what breaks.
+type disturbance struct {
+	muted     bool // what is announced is not told
+	forging   bool // somebody announces what is not so
+	restoring bool // the source is restored: its versions go back, in another history
+	listening bool // sidecars listen to the source, which is not announced to
 }
 
 const historyUsers = 4
 
 // playHistory lets three sidecars answer for a few minutes while users change and everything breaks now and then.
-func playHistory(t *testing.T, seed uint64, muted bool) *history {
+func playHistory(t *testing.T, seed uint64, d disturbance) *history {
 	h := &history{}
 	o, shared := newFakeOrigin(), newHub()
-	shared.muted = muted
+	shared.muted = d.muted
+	o.history = "history 0"
 	random := func(n uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, n)) }
 	ports := make([]*port, 3)
 	sidecars := make([]*Cached, len(ports))
+	channels := make([]*channel, len(ports))
 	for i := range ports {
 		ports[i] = shared.port()
-		sidecars[i] = openFake(t, o, ports[i], func(cfg *CachedConfig) { cfg.Logger = slog.New(slog.DiscardHandler) })
+		quiet := func(cfg *CachedConfig) { cfg.Logger = slog.New(slog.DiscardHandler) }
+		if d.listening {
+			c, hear := openTelling(t, o, ports[i], true, quiet)
+			hear.Began(time.Now(), o.history)
+			sidecars[i], channels[i] = c, &channel{hear: hear}
+			continue
+		}
+		sidecars[i] = openFake(t, o, ports[i], quiet)
 	}
-	var latest sync.Map // user -> token and version
+	var latest sync.Map               // user -> token and number
+	writing := make(chan struct{}, 1) // a lock that is slept under
+	written := uint64(0)
+	record := func(r *rand.Rand, id string) string { // its family name says the how manieth it is
+		written++
+		return strings.Replace(nurse(id, []string{"ed_normal", "ed_admin"}[r.IntN(2)], "ghi"), `"username"`, fmt.Sprintf(`"name":{"family":"%d"},"username"`, written), 1)
+	}
+	tell := func(r *rand.Rand, id string, number uint64, change pdp.Change) {
+		if d.listening {
+			for _, ch := range channels {
+				ch.tell(change)
+			}
+			h.add(func() { h.announces = append(h.announces, announcing{id, number, time.Now()}) })
+			return
+		}
+		token, err := sidecars[r.IntN(len(sidecars))].Announce(t.Context(), []pdp.Change{change})
+		for ; err != nil; token, err = sidecars[r.IntN(len(sidecars))].Announce(t.Context(), []pdp.Change{change}) {
+			time.Sleep(50 * time.Millisecond)
+		}
+		h.add(func() { h.announces = append(h.announces, announcing{id, number, time.Now()}) })
+		latest.Store(id, reading{user: token, token: number})
+	}
 	writeUser := func(r *rand.Rand, i int) {
+		writing <- struct{}{}
+		defer func() { <-writing }()
 		id := fmt.Sprintf("u%d", i)
-		version := o.setUser(id, nurse(id, []string{"ed_normal", "ed_admin"}[r.IntN(2)], "ghi"))
+		version := o.setUser(id, record(r, id))
+		number := written
 		change := pdp.Change{Kind: pdp.UserChanged, ID: id}
 		switch r.IntN(3) {
 		case 0:
@@ -142,12 +215,7 @@ func playHistory(t *testing.T, seed uint64, muted bool) *history {
 				change.Record = nil
 			}
 		}
-		token, err := sidecars[r.IntN(len(sidecars))].Announce(t.Context(), []pdp.Change{change})
-		for ; err != nil; token, err = sidecars[r.IntN(len(sidecars))].Announce(t.Context(), []pdp.Change{change}) {
-			time.Sleep(50 * time.Millisecond)
-		}
-		h.add(func() { h.announces = append(h.announces, announcing{id, version, time.Now()}) })
-		latest.Store(id, reading{user: token, token: version})
+		tell(r, id, number, change)
 	}
 	for i := range historyUsers {
 		writeUser(random(100), i)
@@ -178,7 +246,49 @@ func playHistory(t *testing.T, seed uint64, muted bool) *history {
 		h.cut(time.Duration(r.IntN(4000))*time.Millisecond, func() { shared.set(func() { shared.down = true }) },
 			func() { shared.set(func() { shared.down = false }) }, 0, 1, 2)
 	})
+	if d.forging {
+		act(4, 3*time.Second, func(r *rand.Rand) {
+			id := fmt.Sprintf("u%d", r.IntN(historyUsers))
+			forged := []pdp.Change{{Kind: pdp.UserChanged, ID: id, Version: []uint64{0, 1, o.current(id), o.current(id) + 1, pdp.MaxVersion}[r.IntN(5)],
+				Record: []byte(strings.Replace(nurse(id, "ed_admin", "jkl"), `"username"`, `"name":{"family":"0"},"username"`, 1))},
+				{Kind: pdp.LocationChanged, ID: "ghi", Organization: "metro", Version: pdp.MaxVersion}}
+			if d.listening {
+				channels[r.IntN(len(channels))].tell(forged[0])
+			}
+			_, _ = sidecars[r.IntN(len(sidecars))].Announce(t.Context(), forged)
+		})
+	}
+	if d.restoring {
+		act(5, 40*time.Second, func(r *rand.Rand) {
+			writing <- struct{}{}
+			defer func() { <-writing }()
+			o.set(func() { o.version, o.history = uint64(r.IntN(20)), o.history+"'" })
+			numbers := map[string]uint64{}
+			for i := range historyUsers {
+				id := fmt.Sprintf("u%d", i)
+				o.setUser(id, record(r, id))
+				numbers[id] = written
+			}
+			for _, ch := range channels {
+				if ch != nil {
+					ch.began(o.history)
+				}
+			}
+			for id, number := range numbers {
+				tell(r, id, number, pdp.Change{Kind: pdp.UserChanged, ID: id})
+			}
+		})
+	}
 	for i := range ports {
+		if d.listening {
+			act(uint64(30+i), 15*time.Second, func(r *rand.Rand) { // its channel carries nothing
+				h.cut(time.Duration(r.IntN(4000))*time.Millisecond, channels[i].unproven, func() {
+					writing <- struct{}{}
+					defer func() { <-writing }()
+					channels[i].began(o.history)
+				}, i)
+			})
+		}
 		act(uint64(10+i), 20*time.Second, func(r *rand.Rand) { // or one sidecar's way to it
 			h.cut(time.Duration(r.IntN(4000))*time.Millisecond, func() { shared.set(func() { ports[i].cut = true }) },
 				func() { shared.set(func() { ports[i].cut = false }) }, i)
@@ -189,6 +299,35 @@ func playHistory(t *testing.T, seed uint64, muted bool) *history {
 	}
 	actors.Wait()
 	return h
+}
+
+// channel is a way by which a sidecar listens.
+type channel struct {
+	mu   sync.Mutex
+	hear Hearing
+	lost bool
+}
+
+func (c *channel) tell(change pdp.Change) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.lost {
+		c.hear.Changed([]pdp.Change{change})
+	}
+}
+
+func (c *channel) unproven() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.lost = true
+	c.hear.Lost(&Unproven{Missing: []string{"triggers"}, Reason: "switch the triggers on."})
+}
+
+func (c *channel) began(history string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.lost = false
+	c.hear.Began(time.Now(), history)
 }
 
 func readUser(t *testing.T, h *history, c *Cached, sidecar int, id string, using, knowing bool, latest *sync.Map) {
@@ -209,7 +348,9 @@ func readUser(t *testing.T, h *history, c *Cached, sidecar int, id string, using
 		return // no answer is no allow
 	}
 	require.NotNil(t, u)
-	r.version = u.Version()
+	r.version, err = strconv.ParseUint(u.Record().Name.Family, 10, 64)
+	require.NoError(t, err)
+	require.NotZero(t, r.version, "it was forged")
 	h.add(func() { h.reads = append(h.reads, r) })
 }
 

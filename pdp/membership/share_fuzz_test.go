@@ -24,14 +24,21 @@ func (l laid) put(context.Context, recordKey, []byte, time.Duration) error {
 }
 func (l laid) drop(context.Context, ...recordKey) error                 { return nil }
 func (l laid) announce(context.Context, []pdp.Change) (position, error) { return position{}, errHub }
-func (l laid) follow(ctx context.Context, _ followed)                   { <-ctx.Done() }
-func (l laid) now() time.Time                                           { return time.Now() }
-func (l laid) close() error                                             { return nil }
+func (l laid) follow(ctx context.Context, hear followed) {
+	hear.began(position{"e", 0}, position{"e", 0}, nil, time.Now())
+	<-ctx.Done()
+}
+func (l laid) now() time.Time { return time.Now() }
+func (l laid) close() error   { return nil }
 
 // overLaid is a view of a new sidecar with such a tier.
 func overLaid(t *testing.T, o *fakeOrigin, value func(recordKey) []byte) pdp.View {
-	c, err := OpenCached(CachedConfig{Origin: o, Vocabulary: words(), MaxAgeChange: time.Hour, Logger: slog.New(slog.DiscardHandler), shared: laid{value}})
+	c, err := OpenCached(CachedConfig{Origin: o, Vocabulary: words(), MaxAgeChange: time.Hour, Lease: time.Hour,
+		Logger: slog.New(slog.DiscardHandler), shared: laid{value}})
 	require.NoError(t, err)
+	for !c.inTouch() {
+		time.Sleep(10 * time.Microsecond)
+	}
 	t.Cleanup(func() { require.NoError(t, c.Close()) })
 	v, err := c.View(context.Background(), pdp.Need{})
 	require.NoError(t, err)
@@ -73,7 +80,9 @@ func FuzzShared(f *testing.F) {
 			require.Equal(t, "metro", l.Organization())
 		}
 		asInOrigin(overLaid(t, o, func(recordKey) []byte { return data }))
-		packed := func(key recordKey) []byte { return packFact(key, stamp{version: 1, asOf: time.Now()}, data) }
+		packed := func(key recordKey) []byte {
+			return packFact(key, stamp{version: 1, asOf: time.Now(), at: position{"e", 0}}, data)
+		}
 		asInOrigin(overLaid(t, o, func(key recordKey) []byte {
 			if key.kind == usernamePointer || key.kind == locationPointer {
 				return packed(key)

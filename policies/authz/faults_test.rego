@@ -204,7 +204,8 @@ test_fault_in_the_other_tables_is_named if {
 		"health_system plans, paid, system_features: yes is neither true nor false",
 		"health_system plans: there is no plan free",
 	}
-	further := data.authz.faults with data.authz.health_system.plans.gold as {"system_features": true}
+	more := object.union(data.authz.health_system.plans, {"gold": {"system_features": true}})
+	further := data.authz.faults with data.authz.health_system.plans as more
 	further == {"health_system plans, gold: an organization has plan free or paid"}
 	hiding := data.authz.faults with data.authz.regional.hides as {"ALL-8/not_assigned": ["REG-I1/assigned"], "ALL-8": []}
 	hiding == {

@@ -5,8 +5,8 @@ import data.authz.question
 # METADATA
 # title: The records that the answer is made from, as far as it tells of them
 # description: |
-#   Any of subject, organization and user. The engine says of no other record how new it is, and a fault in one counts only
-#   once the answer is made from it: a denial tells one stage, also by what stands beside it.
+#   Any of subject, organization and user. The engine says of no other record how new it is, and a fault in one counts
+#   only once the answer is made from it: a denial tells one stage, also by what stands beside it.
 # scope: document
 sees contains "subject" if {
 	_known_action

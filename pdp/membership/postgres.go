@@ -131,6 +131,9 @@ func OpenPostgres(_ context.Context, cfg PostgresConfig) (*Postgres, error) {
 	return p, nil
 }
 
+// Renew has later questions use new connections, with the credentials of now.
+func (p *Postgres) Renew() { p.pool.Reset() }
+
 // Close ends the connections once they are not used any more.
 func (p *Postgres) Close() error {
 	p.pool.Close()

@@ -1,10 +1,13 @@
 package membership
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
 	"log/slog"
+	"net/url"
+	"os"
 	"sync"
 	"time"
 
@@ -69,14 +72,7 @@ func postgresSettings(url string, timeout time.Duration, hidden *secrets) (*pgxp
 		return nil, invalid("a setting in the database's URL, or a file that it names, is not as it should be")
 	}
 	hidden.add(settings.ConnConfig.Password)
-	for _, f := range settings.ConnConfig.Fallbacks {
-		if err := keepCertificate(f.TLSConfig); err != nil {
-			return nil, err
-		}
-	}
-	if err := keepCertificate(settings.ConnConfig.TLSConfig); err != nil {
-		return nil, err
-	}
+	keepCertificate(url, settings.ConnConfig)
 	settings.ConnConfig.ConnectTimeout = timeout
 	settings.ConnConfig.RuntimeParams["timezone"] = "UTC" // in others, times long ago had zones that RFC 3339 cannot write
 	if settings.ConnConfig.RuntimeParams["application_name"] == "" {
@@ -85,17 +81,28 @@ func postgresSettings(url string, timeout time.Duration, hidden *secrets) (*pgxp
 	return settings, nil
 }
 
-// keepCertificate reads the client's certificate now, so that a file that breaks later does not break what was read.
-func keepCertificate(cfg *tls.Config) error {
-	if cfg == nil || cfg.GetClientCertificate == nil {
-		return nil
-	}
-	certificate, err := cfg.GetClientCertificate(nil)
+// keepCertificate reads the client's certificate now, so that a file that breaks later does not break what was read. One that
+// is not named by the URL or the environment, or whose key is encrypted, is left to the driver, which reads it when it connects.
+func keepCertificate(address string, cfg *pgx.ConnConfig) {
+	u, err := url.Parse(address)
 	if err != nil {
-		return invalid("the client certificate of the database cannot be read")
+		return
 	}
-	cfg.Certificates, cfg.GetClientCertificate = []tls.Certificate{*certificate}, nil
-	return nil
+	certificate := cmp.Or(u.Query().Get("sslcert"), os.Getenv("PGSSLCERT"))
+	key := cmp.Or(u.Query().Get("sslkey"), os.Getenv("PGSSLKEY"))
+	pair, err := tls.LoadX509KeyPair(certificate, key)
+	if err != nil {
+		return
+	}
+	all := []*tls.Config{cfg.TLSConfig}
+	for _, f := range cfg.Fallbacks {
+		all = append(all, f.TLSConfig)
+	}
+	for _, one := range all {
+		if one != nil {
+			one.Certificates = []tls.Certificate{pair}
+		}
+	}
 }
 
 // pooled says whether a connection leads through a pooler, which may send each query to another session.

@@ -1,0 +1,93 @@
+package membership
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/pdp/membership/servertest"
+)
+
+// A password is rotated while questions are asked and changes are heard; a file that goes away leaves the last one in force.
+func TestPostgresPasswordRotates(t *testing.T) {
+	const rotated = "r0tated-of-the-test"
+	server := servertest.StartPostgres(t)
+	p, conn := filled(t, server, parsed(t, withUsers(administrator)))
+	u, err := url.Parse(server.Login(p.connect.url, "rotating", "GRANT SELECT ON users, assignments, locations TO rotating"))
+	require.NoError(t, err)
+	file := filepath.Join(t.TempDir(), "passwords")
+	u.User = url.User("rotating")
+	write := func(password string) {
+		require.NoError(t, os.WriteFile(file, []byte("*:*:*:rotating:"+password+"\n"), 0o600))
+	}
+	write(server.Password())
+	var log bytes.Buffer
+	reader := postgresAt(t, PostgresConfig{URL: u.String() + "&passfile=" + url.QueryEscape(file), Listen: DefaultPostgresChannel,
+		Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	h := hearing(t, reader)
+	h.beatSince(time.Now())
+	again := func(what string) {
+		t.Helper()
+		do(t, conn, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'rotating'")
+		require.NoError(t, reader.Check(context.Background()), what)
+		h.beatSince(time.Now())
+	}
+	again("the same password")
+	do(t, conn, fmt.Sprintf("ALTER ROLE rotating PASSWORD '%s'", rotated))
+	write(rotated)
+	again("another password")
+	require.NoError(t, os.Remove(file))
+	again("no password")
+	do(t, conn, "ALTER ROLE rotating PASSWORD 'gone'; SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'rotating'")
+	err = reader.Check(context.Background())
+	require.Error(t, err)
+	require.Eventually(t, func() bool { return len(h.errs()) > 3 }, patient, time.Millisecond)
+	h.stop()
+	assert.Equal(t, 1, strings.Count(log.String(), "the last ones are used"))
+	for _, text := range []string{err.Error(), log.String(), fmt.Sprint(h.errs())} {
+		assert.NotContains(t, text, rotated)
+		assert.NotContains(t, text, server.Password())
+	}
+}
+
+// Authorities, certificate and key are read for each connection, and those that cannot be read leave the last ones in force.
+func TestPostgresCertificatesRotate(t *testing.T) {
+	ca, certificate, key := newAuthority(t).files("wardkeeper")
+	var log bytes.Buffer
+	a, _, err := openAddress("postgres://u:p@db/app?sslmode=verify-full&sslrootcert="+url.QueryEscape(ca)+"&sslcert="+url.QueryEscape(certificate)+
+		"&sslkey="+url.QueryEscape(key), time.Second, new(secrets), slog.New(slog.NewTextHandler(&log, nil)))
+	require.NoError(t, err)
+	first := a.now().TLSConfig
+	require.Len(t, first.Certificates, 1)
+	otherCA, otherCertificate, otherKey := newAuthority(t).files("wardkeeper")
+	copied := func(from, to string) {
+		data, err := os.ReadFile(from)
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(to, data, 0o600))
+	}
+	for _, step := range []func(){
+		func() { require.NoError(t, os.WriteFile(ca, []byte("no certificate"), 0o600)) },
+		func() { copied(otherCA, ca); copied(otherCertificate, certificate) }, // and not yet the key
+		func() { require.NoError(t, os.Remove(key)) },
+	} {
+		step()
+		now := a.now().TLSConfig
+		assert.True(t, first.RootCAs.Equal(now.RootCAs))
+		assert.Equal(t, first.Certificates, now.Certificates)
+	}
+	assert.Equal(t, 1, strings.Count(log.String(), "the last ones are used"))
+	copied(otherKey, key)
+	now := a.now().TLSConfig
+	assert.False(t, first.RootCAs.Equal(now.RootCAs))
+	assert.NotEqual(t, first.Certificates, now.Certificates)
+}

@@ -194,10 +194,24 @@ func (f *Faults) organizations(locate func(location string) *locationTree) []str
 	var all []string
 	for _, one := range f.found {
 		organization := ""
-		if t := locate(one.about.location); one.about.assignment > 0 && t != nil {
-			organization = t.root.ID()
+		if one.about.assignment > 0 {
+			organization = locate(one.about.location).organizationOf(one.about.location)
 		}
 		all = append(all, organization)
 	}
 	return all
+}
+
+// organizationOf is the id of the organization of a location, "" where it is not known.
+func (t *locationTree) organizationOf(location string) string {
+	switch {
+	case t == nil:
+		return ""
+	case t.faults != nil:
+		return t.root.ID()
+	}
+	if l := t.Directory.location(location); l != nil {
+		return l.Organization()
+	}
+	return ""
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"slices"
 	"sync"
@@ -58,9 +57,6 @@ func openTokens(path, origin string, logger *slog.Logger) (*tokenFile, error) {
 		Name: "the token file", Paths: []string{path}, Logger: logger,
 		Parse: func(contents [][]byte) ([]string, error) { return parseTokens(contents[0]) },
 	})
-	if e, ok := errors.AsType[*fs.PathError](err); ok {
-		err = fmt.Errorf("the token file cannot be read: %w", e)
-	}
 	return &tokenFile{path: path, origin: origin, tokens: tokens}, err
 }
 

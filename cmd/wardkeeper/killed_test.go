@@ -79,6 +79,7 @@ verification_key: %s
 policy:
   bundle: {service: {url: %q}, resource: authz.tar.gz, polling: {long_polling_timeout_seconds: 10}}
 `, state, writeFile(t, "public.pem", m.signer.public), server.URL))
+	activates := timeToActivate(t, dir, config)
 	highest, between, fromDisk := int64(0), 0, 0
 	for round := range 100 {
 		m.gone.Store(round%4 == 3 && highest > 0)
@@ -93,7 +94,7 @@ policy:
 			l.decides(t, highest)
 			fromDisk++
 		} else {
-			time.Sleep(time.Duration(mathrand.Int64N(int64(400 * time.Millisecond))))
+			time.Sleep(time.Duration(mathrand.Int64N(int64(3 * activates))))
 			if round%4 == 1 {
 				untilItWrites(state)
 			}
@@ -109,6 +110,24 @@ policy:
 	require.Greater(t, between, 20, "most were killed while releases came")
 	require.Greater(t, fromDisk, 20)
 	t.Logf("%d releases, %d activated at least; %d lives from disk alone", m.last.Load(), highest, fromDisk)
+}
+
+// timeToActivate lets one life go on until its first release is in force, and tells how long that took on this machine.
+func timeToActivate(t *testing.T, dir, config string) time.Duration {
+	t.Helper()
+	l := life{filepath.Join(dir, "first.log")}
+	out, err := os.Create(l.log)
+	require.NoError(t, err)
+	cmd := command(nil, "serve", "--config", config)
+	cmd.Stderr = out
+	began := time.Now()
+	require.NoError(t, cmd.Start())
+	require.NoError(t, out.Close())
+	until(t, "a release is in force", func() bool { return l.check(t, 0) > 0 })
+	took := time.Since(began)
+	require.NoError(t, cmd.Process.Kill())
+	require.ErrorContains(t, cmd.Wait(), "killed")
+	return took
 }
 
 // untilItWrites waits for a moment in which something is being written to disk.

@@ -127,7 +127,7 @@ func TestEveryFaultAtOnce(t *testing.T) {
 	}, lines(err))
 	require.Equal(t, []string{
 		`--addr is "nowhere": say HOST:PORT, such as 127.0.0.1:8181`,
-		`WARDKEEPER_BASE_URL is "ftp://x": ` + errBaseURL.Error(),
+		`WARDKEEPER_BASE_URL: ` + errBaseURL.Error(),
 		`--log-level is "wran": did you mean warn? choose from debug, info, warn, error`,
 		`--request-timeout is 0s: it must be longer than nothing`,
 	}, lines(s.validate()))

@@ -57,6 +57,9 @@ func Open[T any](cfg Config[T]) (*Value[T], error) {
 	for began := time.Now(); Unsettled(err) && time.Since(began) < patience; err = v.read() {
 		time.Sleep(10 * time.Millisecond)
 	}
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return nil, fmt.Errorf("%s cannot be read: %w", cfg.Name, e)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", cfg.Name, err)
 	}

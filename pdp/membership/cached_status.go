@@ -46,7 +46,7 @@ func (c *Cached) Status() CachedStatus {
 	s.Listening, s.ListeningBreaks = f.listening.live(now, f.lease), f.listening.breaks
 	s.Unproven = slices.Clone(f.unproven(now))
 	if s.Vouching {
-		s.Vouched = f.voucher().live(now, f.lease)
+		s.Vouched = len(s.Unproven) == 0
 		s.Heard = now.Sub(f.voucher().heard)
 	}
 	return s

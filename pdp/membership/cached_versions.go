@@ -66,6 +66,7 @@ func (c *Cached) learn(e *record) error {
 	if e.order <= h.order {
 		return nil
 	}
+	c.feed.learned(&e.fact)
 	other := h.order > 0 && h.current != e.history
 	h.order, h.current = e.order, e.history
 	if other && h.mayWarn() {

@@ -136,6 +136,57 @@ func TestClaimsAndReadingOwnWrites(t *testing.T) {
 	})
 }
 
+// TestNotifiedClaimsAndReadingOwnWrites: whoever may notify cannot keep a token from being answered: it is not what the
+// token's announcement said.
+func TestNotifiedClaimsAndReadingOwnWrites(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+		c, hear := openTelling(t, o, h.port(), true, nil)
+		hear.Began(time.Now(), "")
+		settled()
+		announce := func(id string, version uint64) string {
+			token, err := c.Announce(t.Context(), ofVersion(id, version))
+			require.NoError(t, err)
+			settled()
+			return token
+		}
+		of := func(token string) error {
+			_, err := seen(t, c, "jane", pdp.Need{AtLeast: []string{token}})
+			return err
+		}
+		hear.Changed(ofVersion("jane", pdp.MaxVersion))
+		require.NoError(t, of(announce("joe", 1)), "she was never announced")
+		before := announce("joe", 2)
+		announce("jane", o.current("jane"))
+		hear.Changed(ofVersion("jane", pdp.MaxVersion))
+		require.NoError(t, of(before))
+		before = announce("joe", 3)
+		announce("jane", o.current("jane")+1)
+		require.Error(t, of(before), "what was announced is held to")
+	})
+}
+
+// TestListeningElsewhere: where questions and listening lead to two servers, it is said that nothing is confirmed, and why.
+func TestListeningElsewhere(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, _ *hub) {
+		var log bytes.Buffer
+		c, hear := openTelling(t, o, nil, true, func(cfg *CachedConfig) { cfg.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+		hear.Began(time.Now(), "another")
+		assert.True(t, c.Status().Vouched)
+		for range 3 {
+			sees(t, c, "jane", "ed_normal")
+			assert.False(t, vouchedFor(t, c, "jane"))
+			assert.Equal(t, []string{noHistory}, c.Status().Unproven)
+			assert.False(t, c.Status().Vouched)
+			time.Sleep(6 * time.Second)
+		}
+		assert.Equal(t, 1, strings.Count(log.String(), "unproven=[history]"), log.String())
+		hear.Began(time.Now(), "")
+		assert.True(t, vouchedFor(t, c, "jane"))
+		assert.Empty(t, c.Status().Unproven)
+		assert.True(t, c.Status().Vouched)
+	})
+}
+
 // TestLowClaimsSaveNothing: a fact that was fetched before an announcement does not survive it for a version that seems to be
 // as new, as a restored sequence gives it out again.
 func TestLowClaimsSaveNothing(t *testing.T) {

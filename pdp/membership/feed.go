@@ -83,6 +83,7 @@ const (
 	noStream    = "stream"    // the shared tier's stream is not followed
 	noListening = "listening" // the origin is not listened to
 	noHeartbeat = "heartbeat" // nothing has been heard for longer than a lease
+	noHistory   = "history"   // what is read is of another history than what is listened to
 )
 
 // feed knows what has been heard of changes, and judges facts by it. It is safe for concurrent use.
@@ -101,6 +102,7 @@ type feed struct {
 	stream    way
 	listening way
 	at, floor position // how far the stream was followed, and from where on everything is known
+	elsewhere bool     // what was read last since the listening began has another history
 	logged    []string // the missing proofs as the log told them last; nil before it did
 }
 
@@ -257,7 +259,7 @@ func (f *feed) askedInVain(key recordKey) {
 }
 
 // lacks says whether a record is older than the announcements that a question has to know of say. Where a later one has
-// followed, it is held to that.
+// followed, it is held to that. What was claimed elsewhere than in the stream is not what the question has to know of.
 func (f *feed) lacks(e *record, atLeast []position) bool {
 	if len(atLeast) == 0 {
 		return false
@@ -266,7 +268,7 @@ func (f *feed) lacks(e *record, atLeast []position) bool {
 	defer f.mu.RUnlock()
 	m := f.marks.own(e.key)
 	for _, p := range atLeast {
-		claimed := m.most
+		claimed := m.held
 		if m.at.epoch == p.epoch && m.at.sequence <= p.sequence {
 			claimed = m.version
 		}
@@ -343,6 +345,24 @@ func (s streaming) lost(err error) { s.lostOf(&s.stream, noStream, err) }
 func (f *feed) begin(h *way, at time.Time, history string) {
 	f.events++
 	h.began, h.event, h.since, h.heard, h.history, h.missing = true, f.events, at, at, history, nil
+	f.elsewhere = false
+}
+
+// learned takes the history of a record that the origin gave. One of another history than is listened to is never vouched for.
+func (f *feed) learned(k *fact) {
+	if f.vouchers != byListening {
+		return
+	}
+	f.mu.Lock()
+	before := f.elsewhere
+	if h := &f.listening; h.began && k.event >= h.event {
+		f.elsewhere = k.history != h.history
+	}
+	found := f.elsewhere && !before
+	f.mu.Unlock()
+	if found {
+		f.tell(nil)
+	}
 }
 
 func (f *feed) beatOf(h *way, asOf time.Time) {
@@ -377,6 +397,8 @@ func (f *feed) unproven(now time.Time) []string {
 		return h.missing
 	case !h.live(now, f.lease):
 		return []string{noHeartbeat}
+	case f.elsewhere:
+		return []string{noHistory}
 	}
 	return nil
 }
@@ -385,8 +407,12 @@ func (f *feed) unproven(now time.Time) []string {
 func (f *feed) tell(why *Unproven) {
 	f.mu.Lock()
 	missing := []string{}
-	if h := f.voucher(); f.vouchers != nobody && !h.began {
+	switch h := f.voucher(); {
+	case f.vouchers == nobody:
+	case !h.began:
 		missing = h.missing
+	case f.elsewhere:
+		missing = []string{noHistory}
 	}
 	same := f.vouchers == nobody || f.logged != nil && slices.Equal(missing, f.logged)
 	f.logged = missing

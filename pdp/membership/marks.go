@@ -16,6 +16,7 @@ type mark struct {
 	heard   time.Time // by the local clock
 	aside   time.Time // when one was last heard elsewhere than in the stream; zero where never
 	most    uint64    // the greatest version ever claimed
+	held    uint64    // the greatest of those that were claimed in the stream
 	vain    uint64    // the greatest claim that the origin did not meet when it was asked again
 	asked   time.Time // when that was
 }
@@ -60,7 +61,10 @@ func (m mark) again(by mark) bool {
 
 // then gives what there is to remember once another is heard of the same. They may come in any order.
 func (m mark) then(by mark) mark {
-	most := max(m.most, by.version)
+	most, held := max(m.most, by.version), m.held
+	if by.at.epoch != "" {
+		held = max(held, by.version)
+	}
 	switch {
 	case m.again(by):
 		if m.at == by.at {
@@ -72,7 +76,7 @@ func (m mark) then(by mark) mark {
 	default:
 		by.aside = m.aside
 	}
-	by.most, by.vain, by.asked = most, m.vain, m.asked
+	by.most, by.held, by.vain, by.asked = most, held, m.vain, m.asked
 	return by
 }
 
@@ -136,7 +140,7 @@ func (m *marks) take(c pdp.Change, by mark, rootOf func(location string) string)
 // follow takes a newer mark in its place.
 func (m *mark) follow(by mark) {
 	*m = m.then(by)
-	m.version, m.most, m.vain = 0, 0, 0 // claims are about one record
+	m.version, m.most, m.held, m.vain = 0, 0, 0, 0 // claims are about one record
 }
 
 // ownMark is where of gives what was announced of the record itself.

@@ -41,10 +41,12 @@ var advice = map[string]string{
 		"in membership.postgres.listen_url",
 	"standby":           "the server is a standby, where nothing is announced: name the primary",
 	"table_kind":        "a table is a view, is partitioned or is kept elsewhere, where triggers for all of its rows cannot be",
+	"table_names":       "the functions of the triggers write to users, assignments and locations in one schema, and tables of other names are named",
+	"rules":             "a table has a rule, which turns writes into others that triggers do not see: use a trigger",
 	"inheritance":       "a table is a partition, or inherits or is inherited, so that its rows are also written elsewhere",
 	"replication":       "a table is filled by a subscription (logical replication), which announces no versions: listen at the publisher",
 	"row_security":      "a table has row security, so that rows appear and vanish without being written, and triggers do not see all of them",
-	"column_types":      "a column has a type of your own, whose values can be renamed without being written: use text",
+	"column_types":      "a column has a type whose values are not written as they are stored, such as one of your own that can be renamed, or depend on settings: use text",
 	"triggers":          "a table does not have exactly the triggers that wardkeeper directory schema prints, all of them ENABLE ALWAYS: run that again",
 	"other_triggers":    "another trigger BEFORE INSERT or UPDATE comes after wardkeeper_version and can undo it: name it to come before that",
 	"trigger_functions": "the functions of the triggers are not those that wardkeeper directory schema prints: run that again",
@@ -156,6 +158,7 @@ SELECT pg_backend_pid(), pg_is_in_recovery(), {history},
   (SELECT CASE WHEN has_sequence_privilege(oid, 'SELECT, USAGE') THEN pg_sequence_last_value(oid) END FROM sequence WHERE relkind = 'S'),
   concat_ws(';',
     (SELECT string_agg(concat_ws(' ', kind, oid, relfilenode, t.moved), ',' ORDER BY kind) FROM (SELECT t.*, c.xmin AS moved FROM t JOIN pg_class c USING (oid)) t),
+    (SELECT string_agg(concat_ws(' ', n.oid, n.xmin), ',' ORDER BY n.oid) FROM pg_namespace n WHERE n.oid IN (SELECT relnamespace FROM t)),
     (SELECT concat_ws(' ', s.oid, s.relfilenode, c.xmin) FROM sequence s JOIN pg_class c USING (oid)),
     (SELECT string_agg(concat_ws(' ', oid, moved), ',' ORDER BY oid) FROM g),
     (SELECT string_agg(concat_ws(' ', oid, moved), ',' ORDER BY oid) FROM f),
@@ -165,7 +168,8 @@ SELECT pg_backend_pid(), pg_is_in_recovery(), {history},
     CASE WHEN EXISTS (SELECT FROM t WHERE relispartition OR EXISTS (SELECT FROM pg_inherits i WHERE t.oid IN (i.inhrelid, i.inhparent))) THEN 'inheritance' END,
     CASE WHEN EXISTS (SELECT FROM t JOIN pg_subscription_rel s ON s.srrelid = t.oid) THEN 'replication' END,
     CASE WHEN EXISTS (SELECT FROM t WHERE relrowsecurity) THEN 'row_security' END,
-    CASE WHEN EXISTS (SELECT FROM a WHERE used AND (attgenerated = 'v' OR type >= 16384
+    CASE WHEN EXISTS (SELECT FROM a WHERE used AND (attgenerated = 'v'
+      OR type <> ALL ('{text,varchar,bpchar,name,int2,int4,int8,numeric,uuid,timestamptz,json,jsonb}'::regtype[])
       AND NOT EXISTS (SELECT FROM pg_cast c WHERE c.castsource = type AND c.casttarget = 'text'::regtype AND c.castmethod = 'b'))) THEN 'column_types' END,
     CASE WHEN (SELECT count(*) FROM shipped) <> (SELECT count(*) FROM shipped s JOIN g ON (g.kind, g.tgname) = (s.kind, s.name)
       JOIN f ON f.oid = g.tgfoid AND f.proname = s.function JOIN t ON t.oid = g.tgrelid AND t.relhastriggers
@@ -177,7 +181,9 @@ SELECT pg_backend_pid(), pg_is_in_recovery(), {history},
       WHERE encode(sha256(convert_to(f.prosrc, 'UTF8')), 'hex') = s.hash AND l.lanname = s.language AND f.prokind = 'f' AND NOT f.prosecdef AND NOT f.proisstrict
       AND pg_get_function_arguments(f.oid) = s.arguments
       AND (f.proname = 'wardkeeper_tell' AND f.proconfig IS NULL
-        OR f.proname <> 'wardkeeper_tell' AND f.proconfig = ARRAY['search_path=' || quote_ident(n.nspname) || ', pg_temp'])) THEN 'trigger_functions' END], NULL)`)
+        OR f.proname <> 'wardkeeper_tell' AND f.proconfig = ARRAY['search_path=' || quote_ident(n.nspname) || ', pg_temp'])) THEN 'trigger_functions' END,
+    CASE WHEN EXISTS (SELECT FROM t WHERE relname <> kind OR relnamespace <> (SELECT relnamespace FROM t WHERE kind = 'users')) THEN 'table_names' END,
+    CASE WHEN EXISTS (SELECT FROM t JOIN pg_rewrite r ON r.ev_class = t.oid WHERE t.relkind = 'r') THEN 'rules' END], NULL)`)
 }
 
 // shippedFunctions are name, hash of the body, language and arguments of the functions in [PostgresSchema].

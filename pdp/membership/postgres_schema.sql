@@ -101,6 +101,21 @@ BEGIN
     RETURN NEW;
 END $$;
 
+-- A version that is greater than one that is gone, and that later ones are greater than: whoever takes an id that was deleted
+-- has no row to go on from. Where the sequence was set back it is set on, by whoever may.
+CREATE OR REPLACE FUNCTION wardkeeper_version_after(gone bigint) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    later bigint := nextval('wardkeeper_versions');
+BEGIN
+    IF later <= gone THEN
+        later := gone + 1;
+        IF has_sequence_privilege('wardkeeper_versions', 'UPDATE') THEN
+            PERFORM setval('wardkeeper_versions', later);
+        END IF;
+    END IF;
+    RETURN later;
+END $$;
+
 -- Touches users in the order of their ids, so that two at once do not wait for each other. Another trigger may drop updates.
 CREATE OR REPLACE FUNCTION wardkeeper_touch_users(touched text[]) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
@@ -118,12 +133,16 @@ END $$;
 CREATE OR REPLACE FUNCTION wardkeeper_users_written() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     written bigint;
+    gone    bigint; -- the greatest version of what has been deleted, then one after it
 BEGIN
     IF TG_OP = 'TRUNCATE' THEN
         PERFORM wardkeeper_tell('anything');
         RETURN NULL;
     ELSIF TG_OP = 'DELETE' THEN
-        SELECT count(*) INTO written FROM before;
+        SELECT count(*), max(version) INTO written, gone FROM before;
+        IF written > 0 THEN
+            gone := wardkeeper_version_after(gone);
+        END IF;
     ELSE
         SELECT count(*) INTO written FROM after;
     END IF;
@@ -134,10 +153,10 @@ BEGIN
         PERFORM wardkeeper_touch_users(ARRAY(SELECT id FROM after));
     ELSIF TG_OP = 'UPDATE' THEN
         PERFORM wardkeeper_tell('user', id, NULL, version) FROM after;
-        PERFORM wardkeeper_tell('user', id, NULL, greatest(nextval('wardkeeper_versions'), version + 1)) FROM before
+        PERFORM wardkeeper_tell('user', id, NULL, wardkeeper_version_after(version)) FROM before
             WHERE id NOT IN (SELECT id FROM after);
     ELSE
-        PERFORM wardkeeper_tell('user', id, NULL, greatest(nextval('wardkeeper_versions'), version + 1)) FROM before;
+        PERFORM wardkeeper_tell('user', id, NULL, gone) FROM before;
     END IF;
     RETURN NULL;
 END $$;
@@ -182,6 +201,9 @@ BEGIN
     END IF;
     IF cardinality(changed) = 0 THEN
         RETURN NULL;
+    END IF;
+    IF TG_OP <> 'INSERT' THEN -- a root can be gone
+        PERFORM wardkeeper_version_after(max(version)) FROM before;
     END IF;
     LOOP
         pairs := '[]';
@@ -243,7 +265,7 @@ DO $$
 DECLARE
     name text;
 BEGIN
-    FOREACH name IN ARRAY ARRAY['wardkeeper_version()', 'wardkeeper_touch_users(text[])', 'wardkeeper_users_written()',
+    FOREACH name IN ARRAY ARRAY['wardkeeper_version()', 'wardkeeper_version_after(bigint)', 'wardkeeper_touch_users(text[])', 'wardkeeper_users_written()',
         'wardkeeper_assignments_written()', 'wardkeeper_locations_written()', 'wardkeeper_applied()'] LOOP
         EXECUTE format('ALTER FUNCTION %s SET search_path = %I, pg_temp', name, current_schema());
     END LOOP;

@@ -125,7 +125,7 @@ func (e *Engine) Data(ctx context.Context, r DataRequest) (DataResult, error) {
 			answers[i].Err = err
 			continue
 		}
-		answers[i] = documentOf(s.askAsSent(ctx, in, document))
+		answers[i] = s.documentOf(s.askAsSent(ctx, in, document))
 	}
 	return result, nil
 }
@@ -200,7 +200,7 @@ func (s *sitting) decideData(ctx context.Context, in DataInput) DataAnswer {
 	} else {
 		term, err = s.askAsSent(ctx, in, s.decision)
 	}
-	a := documentOf(term, err)
+	a := s.documentOf(term, err)
 	a.Action = question.Action.Name
 	if s.view != nil && in.Sent {
 		a.Unasked = notOne
@@ -252,7 +252,10 @@ func (d Decision) document() map[string]any {
 }
 
 // documentOf makes an answer of a value.
-func documentOf(term *ast.Term, err error) DataAnswer {
+func (s *sitting) documentOf(term *ast.Term, err error) DataAnswer {
+	if err == nil {
+		err = s.says(term)
+	}
 	if err != nil || term == nil {
 		return DataAnswer{Err: err}
 	}

@@ -51,7 +51,7 @@ func (s *sitting) offer(kind string, r SearchRequest, id string) candidate {
 	return candidate{
 		hit: hit,
 		asks: func(ctx context.Context) (_ bool, err error) {
-			d, err = s.decide(ctx, question)
+			d, err = s.tried(ctx, question)
 			return d.Allow, err
 		},
 		owes: func(context.Context) (Decision, error) { return d, nil },

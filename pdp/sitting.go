@@ -19,6 +19,7 @@ type sitting struct {
 	engine *Engine
 	view   View // nil: facts are absent
 	keep   keeping
+	length int // of what the policy has answered so far
 	builder
 }
 
@@ -86,6 +87,9 @@ func (e *Engine) sitForEach(ctx context.Context, asked []Request) (s *sitting, f
 // decide answers one question in full.
 func (s *sitting) decide(ctx context.Context, r Request) (d Decision, err error) {
 	term, seen, err := s.askSeen(ctx, r, s.decision)
+	if err == nil {
+		err = s.says(term)
+	}
 	if err != nil {
 		return Decision{}, err
 	}
@@ -110,6 +114,16 @@ func (s *sitting) decide(ctx context.Context, r Request) (d Decision, err error)
 	return d, nil
 }
 
+// tried answers one question of a list, which keeps allows alone.
+func (s *sitting) tried(ctx context.Context, r Request) (Decision, error) {
+	before := s.length
+	d, err := s.decide(ctx, r)
+	if !d.Allow {
+		s.length = before
+	}
+	return d, err
+}
+
 // named is an action as the log may name it: one of the policy's tables, and not any word of a caller's.
 func (s *sitting) named(action string) string {
 	if _, known := s.catalogue[action]; known {
@@ -121,7 +135,7 @@ func (s *sitting) named(action string) string {
 // may answers one question with no reasons, as lists need it.
 func (s *sitting) may(ctx context.Context, r Request, query *bundles.Query) (bool, error) {
 	if query == nil {
-		d, err := s.decide(ctx, r)
+		d, err := s.tried(ctx, r)
 		return d.Allow, err
 	}
 	term, err := s.ask(ctx, r, query)

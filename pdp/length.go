@@ -12,13 +12,18 @@ const maxLength = 16 << 20
 // says counts what a policy answered. It fails before anything is built of an answer that is too long, alone or with those
 // before it.
 func (s *sitting) says(term *ast.Term) error {
-	if term == nil {
+	if term != nil {
+		s.length += lengthOf(term.Value, maxLength-s.length)
+	}
+	return s.roomLeft()
+}
+
+// roomLeft fails where the answers are too long already: nothing more is evaluated then.
+func (s *sitting) roomLeft() error {
+	if s.length <= maxLength {
 		return nil
 	}
-	if s.length += lengthOf(term.Value, maxLength-s.length); s.length > maxLength {
-		return &Error{Kind: Internal, Message: "The policy's answer is too long.", Err: fmt.Errorf("more than %d bytes", maxLength)}
-	}
-	return nil
+	return &Error{Kind: Internal, Message: "The policy's answer is too long.", Err: fmt.Errorf("more than %d bytes", maxLength)}
 }
 
 // lengthOf is how many bytes a value has as JSON, as far as a bound and hardly further.

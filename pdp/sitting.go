@@ -154,6 +154,9 @@ func (s *sitting) askSeen(ctx context.Context, r Request, query *bundles.Query) 
 	if err := ctx.Err(); err != nil {
 		return nil, nil, asError(ctx, err)
 	}
+	if err := s.roomLeft(); err != nil {
+		return nil, nil, err
+	}
 	ctx, cancel := context.WithTimeout(ctx, s.engine.timeout)
 	defer cancel()
 	in, seen, err := s.enriched(ctx, r, s.reads(r.Action.Name))
@@ -193,6 +196,9 @@ func (s *sitting) enriched(ctx context.Context, r Request, reads readings) (in *
 // askAsSent evaluates with an input as it was sent and no facts, and is bounded like ask.
 func (s *sitting) askAsSent(ctx context.Context, sent DataInput, query evaluator) (term *ast.Term, err error) {
 	defer s.recovered(ctx, &term, &err)
+	if err := s.roomLeft(); err != nil {
+		return nil, err
+	}
 	ctx, cancel := context.WithTimeout(ctx, s.engine.timeout)
 	defer cancel()
 	in, err := sent.term()

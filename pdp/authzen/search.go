@@ -2,8 +2,9 @@ package authzen
 
 import (
 	"encoding/json"
-	"math/big"
+	"errors"
 	"strconv"
+	"strings"
 )
 
 // DecodeSubjectSearch reads a subject search (section 8.4): the subject's id does not count and is dropped.
@@ -120,14 +121,38 @@ func (page *Page) set(name string, v any) error {
 	return nil
 }
 
-// Whole reads a whole number that is not negative, however it is written (3, 3.0, 30e-1). One above most is most.
+// maxShift is more places than any number has: what an exponent says beyond that makes no difference.
+const maxShift = 1 << 30
+
+// Whole reads a whole number that is not negative, however it is written (3, 3.0, 30e-1). One above most is most. Exponents
+// are not multiplied out, so that a number costs no more than its length.
 func Whole(n json.Number, most int) (int, bool) {
-	r, ok := new(big.Rat).SetString(string(n))
-	switch {
-	case !ok || !r.IsInt() || r.Sign() < 0:
+	text, negative := strings.CutPrefix(strings.ToLower(string(n)), "-")
+	mantissa, exponent, scientific := strings.Cut(text, "e")
+	before, after, _ := strings.Cut(mantissa, ".")
+	digits := before + after
+	if digits == "" || strings.Trim(digits, "0123456789") != "" {
 		return 0, false
-	case r.Num().Cmp(big.NewInt(int64(most))) > 0:
+	}
+	shift := 0
+	if scientific {
+		var err error
+		if shift, err = strconv.Atoi(exponent); err != nil && !errors.Is(err, strconv.ErrRange) {
+			return 0, false
+		}
+	}
+	significant := strings.TrimLeft(digits, "0")
+	// The decimal point is behind so many of the significant digits.
+	point := len(before) - (len(digits) - len(significant)) + max(min(shift, maxShift), -maxShift)
+	significant = strings.TrimRight(significant, "0")
+	switch {
+	case significant == "":
+		return 0, true
+	case negative || point < len(significant):
+		return 0, false
+	case point > len(strconv.Itoa(most)):
 		return most, true
 	}
-	return int(r.Num().Int64()), true
+	value, err := strconv.Atoi(significant + strings.Repeat("0", point-len(significant)))
+	return min(value, most), err == nil || errors.Is(err, strconv.ErrRange)
 }

@@ -2,6 +2,9 @@ package authzen
 
 import (
 	"encoding/json"
+	"math/big"
+	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -56,6 +59,48 @@ func TestLimits(t *testing.T) {
 		require.NoError(t, err, text)
 		require.NotNil(t, s.Page.Limit, text)
 		assert.Equal(t, want, *s.Page.Limit, text)
+	}
+}
+
+// TestWholeNumbersAreReadExactly holds every short text against arithmetic without rounding.
+func TestWholeNumbersAreReadExactly(t *testing.T) {
+	const signs = "-0127.e"
+	var check func(text string)
+	check = func(text string) {
+		if json.Valid([]byte(text)) {
+			want, ok := 0, false
+			if r, read := new(big.Rat).SetString(text); read && r.IsInt() && r.Sign() >= 0 {
+				want, ok = 20, true
+				if r.Num().Cmp(big.NewInt(20)) < 0 {
+					want = int(r.Num().Int64())
+				}
+			}
+			got, whole := Whole(json.Number(text), 20)
+			require.Equal(t, ok, whole, text)
+			require.Equal(t, want, got, text)
+		}
+		if len(text) < 6 {
+			for _, sign := range signs {
+				check(text + string(sign))
+			}
+		}
+	}
+	check("")
+	for _, text := range []string{"", "-", ".", "e1", "1x2", "1e", "1ex", "+1", "1/2", "0x10", "1_0", "Infinity"} {
+		_, ok := Whole(json.Number(text), 20)
+		require.False(t, ok, text)
+	}
+}
+
+// TestAWholeNumberCostsNoMoreThanItsLength, whatever its exponent says.
+func TestAWholeNumberCostsNoMoreThanItsLength(t *testing.T) {
+	for _, text := range []string{"1e-999999", "1e999999", "1e-99999999999999999999", "1e99999999999999999999"} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, ok := Whole(json.Number(text), MaxLimit)
+		runtime.ReadMemStats(&after)
+		assert.Equal(t, !strings.Contains(text, "-"), ok, text)
+		assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(64<<10), text)
 	}
 }
 

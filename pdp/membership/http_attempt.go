@@ -71,7 +71,7 @@ func (h *HTTP) exchange(ctx context.Context, q *question, token string) *failure
 	}
 	if err := q.read(body); err != nil {
 		h.kept.drop(q.uri())
-		return &failure{what: "the answer breaks the contract: " + err.Error()}
+		return &failure{what: "the answer breaks the contract: " + err.Error(), breach: true}
 	}
 	if q.kept && response.StatusCode == http.StatusOK {
 		h.kept.put(&keptAnswer{uri: q.uri(), etag: response.Header.Get("ETag"), body: body})
@@ -118,7 +118,7 @@ func (h *HTTP) body(ctx, attempt context.Context, q *question, kept *keptAnswer,
 		return nil, h.refusal(r)
 	}
 	if age := r.Header.Get("Age"); age != "" && age != "0" {
-		return nil, &failure{what: "the answer comes from a cache on the way (Age): facts must come from the application itself"}
+		return nil, &failure{what: "the answer comes from a cache on the way (Age): facts must come from the application itself", breach: true}
 	}
 	if r.StatusCode == http.StatusNotModified {
 		if etag := r.Header.Get("ETag"); etag != "" && opaque(etag) != opaque(kept.etag) {
@@ -147,7 +147,7 @@ func (h *HTTP) body(ctx, attempt context.Context, q *question, kept *keptAnswer,
 }
 
 func tooLarge(largest int64) *failure {
-	return &failure{what: fmt.Sprintf("the answer is larger than %d bytes", largest)}
+	return &failure{what: fmt.Sprintf("the answer is larger than %d bytes", largest), breach: true}
 }
 
 // opaque is an ETag without its mark of weakness.
@@ -161,11 +161,11 @@ func jsonFault(r *http.Response) *failure {
 		if r.StatusCode == http.StatusNotFound {
 			return &failure{what: "answered 404, but not as the contract says for what is unknown: is the URL right?"}
 		}
-		return &failure{what: "the answer's Content-Type is not application/json"}
+		return &failure{what: "the answer's Content-Type is not application/json", breach: true}
 	case charset != "" && charset != "utf-8":
-		return &failure{what: "the answer is not in UTF-8"}
+		return &failure{what: "the answer is not in UTF-8", breach: true}
 	case r.Header.Get("Content-Encoding") != "": // gzip has been undone, and its header removed
-		return &failure{what: "the answer is compressed by something else than gzip"}
+		return &failure{what: "the answer is compressed by something else than gzip", breach: true}
 	}
 	return nil
 }

@@ -22,6 +22,7 @@ type failure struct {
 	down    bool          // the application cannot be reached or does not work, whatever is asked
 	ours    bool          // it was not tried, or not for long: says nothing of the application
 	refused bool          // token or certificate
+	breach  bool          // there is an answer, and it breaks the contract
 	after   time.Duration // how long it asks to be left alone
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
-	"strings"
 	"time"
 
 	"github.com/wardkeeper/wardkeeper/pdp"
@@ -55,8 +54,7 @@ func Survey(ctx context.Context, cfg SurveyConfig) (Surveyed, error) {
 // not be read.
 func (s *survey) breach(about subject, err error) bool {
 	var f *failure
-	answered := errors.As(err, &f) && !f.again && !f.down && !f.refused && !f.ours && strings.HasPrefix(f.what, "the answer")
-	if !answered && !errors.Is(err, errColumns) && !errors.Is(err, errTwice) && !errors.Is(err, errTooLarge) && !errors.Is(err, errVersion) {
+	if !(errors.As(err, &f) && f.breach) && !errors.Is(err, errColumns) && !errors.Is(err, errTwice) && !errors.Is(err, errTooLarge) && !errors.Is(err, errVersion) {
 		return false
 	}
 	var wrapped *pdp.Error

@@ -58,6 +58,7 @@ type Postgres struct {
 	tables  tables
 	channel string
 	told    bool
+	proofs  string // the question for them
 	beat    time.Duration
 	timeout time.Duration
 	// listing has room for as many lists as are read at a time: they take long, and must leave connections for records.
@@ -88,7 +89,7 @@ func OpenPostgres(_ context.Context, cfg PostgresConfig) (*Postgres, error) {
 	if cfg.Beat < 0 || cfg.Timeout < 0 || cfg.MaxConnections < 0 || cfg.MaxConnections > 1<<15 {
 		return nil, invalid("a limit of the database is out of range")
 	}
-	p := &Postgres{tables: names, channel: cfg.Listen, told: cfg.Told, beat: cfg.Beat, timeout: cfg.Timeout, logger: cfg.Logger}
+	p := &Postgres{tables: names, channel: cfg.Listen, told: cfg.Told, proofs: names.proofs(cfg.Told), beat: cfg.Beat, timeout: cfg.Timeout, logger: cfg.Logger}
 	if p.beat == 0 {
 		p.beat = 200 * time.Millisecond
 	}

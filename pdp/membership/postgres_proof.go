@@ -62,16 +62,12 @@ func unproven(missing []string) *Unproven {
 		strings.Join(reasons, "; ") + `. (membership.postgres.listen: "" says that nothing is to be listened to.)`}
 }
 
-// prove looks. Where the channel is said to be told by other means, only where the connection leads is looked at.
+// prove looks.
 func (p *Postgres) prove(ctx context.Context, conn *pgx.Conn, mode pgx.QueryExecMode) (f proof, err error) {
-	sql := fmt.Sprintf("SELECT pg_backend_pid(), pg_is_in_recovery(), %s, NULL::bigint, '', NULL::text[]", p.tables.history(false))
-	if !p.told {
-		sql = p.tables.proofs()
-	}
 	var pid uint32
 	var standby bool
 	var missing []string
-	if err := conn.QueryRow(ctx, sql, mode).Scan(&pid, &standby, &f.history, &f.versions, &f.print, &missing); err != nil {
+	if err := conn.QueryRow(ctx, p.proofs, mode).Scan(&pid, &standby, &f.history, &f.versions, &f.print, &missing); err != nil {
 		return f, err
 	}
 	if pid != conn.PgConn().PID() {
@@ -124,8 +120,12 @@ func (p *Postgres) weigh(ctx context.Context, conn *pgx.Conn, f proof, e *establ
 	return nil
 }
 
-// proofs writes the question for everything that makes writes of the tables heard.
-func (t tables) proofs() string {
+// proofs writes the question for everything that makes writes of the tables heard. Where the channel is said to be told by
+// other means, only where the connection leads is looked at.
+func (t tables) proofs(told bool) string {
+	if told {
+		return fmt.Sprintf("SELECT pg_backend_pid(), pg_is_in_recovery(), %s, NULL::bigint, '', NULL::text[]", t.history(false))
+	}
 	return strings.NewReplacer(
 		"{users}", literal(t.users), "{assignments}", literal(t.assignments), "{locations}", literal(t.locations), "{versions}", literal(t.versions),
 		"{history}", t.history(false), "{functions}", shippedFunctions,

@@ -113,9 +113,9 @@ const supportedObligations = "supported_obligations"
 // codeUnsupported is the reason for denying what the caller could not do.
 const codeUnsupported = "obligation_unsupported"
 
-// supportedBy is the decision that a caller can do, by what the context of its question says. Only types that the policy declares count;
-// null says nothing, and anything but a list of texts supports nothing. An allow that carries any other type is a denial
-// for that reason alone. A denial keeps its reasons and what the caller can do.
+// supportedBy is the decision that a caller can do, by what the context of its question says. Only types that the policy
+// declares count; null says nothing, and anything but a list of texts supports nothing. An allow that carries any other type
+// is a denial for that reason alone. A denial keeps its reasons and what the caller can do.
 func (d Decision) supportedBy(caller map[string]any, declared []string) Decision {
 	said := caller[supportedObligations]
 	if said == nil || len(d.Obligations) == 0 {

@@ -113,8 +113,8 @@ func (c *callers) warnExposed() {
 	}
 }
 
-// look is how often the files are looked at. Requests do not do that: a file system that hangs holds no decision up.
-const look = 500 * time.Millisecond
+// pollInterval is how often the files are looked at. Requests do not do that: a file system that hangs holds no decision up.
+const pollInterval = 500 * time.Millisecond
 
 // follow reads the files again when they change, until the context ends.
 func (c *callers) follow(ctx context.Context) {
@@ -122,7 +122,7 @@ func (c *callers) follow(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(look):
+		case <-time.After(pollInterval):
 			c.refresh()
 		}
 	}

@@ -11,8 +11,8 @@ import (
 const (
 	// maxUnwritten is how many bytes of log lines wait for their reader; a line that finds no room is dropped.
 	maxUnwritten = 4 << 20
-	// gather is how long lines are gathered before they are written, so that many of them take one write.
-	gather = time.Millisecond
+	// flushDelay is how long lines are gathered before they are written, so that many of them take one write.
+	flushDelay = time.Millisecond
 )
 
 // logWriter writes a log behind the back of those who log: none of them waits for its reader. Lines keep their order. It is
@@ -87,7 +87,7 @@ func (w *logWriter) run() {
 		closed := w.closed
 		w.mu.Unlock()
 		if !closed {
-			time.Sleep(gather)
+			time.Sleep(flushDelay)
 		}
 		for {
 			w.mu.Lock()

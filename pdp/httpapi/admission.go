@@ -62,13 +62,18 @@ type gate struct {
 
 func newGate(places int) gate { return gate{make(chan struct{}, places), new(atomic.Int64)} }
 
-// enter takes a place. It fails where too many wait already, and where none becomes free before the context ends.
-func (g gate) enter(ctx context.Context) bool {
+// enter takes a place, if there is a free one.
+func (g gate) enter() bool {
 	select {
 	case g.places <- struct{}{}:
 		return true
 	default:
+		return false
 	}
+}
+
+// wait waits for a place. It fails where too many wait already, and where none becomes free before the context ends.
+func (g gate) wait(ctx context.Context) bool {
 	defer g.waiting.Add(-1)
 	if g.waiting.Add(1) > 8*int64(cap(g.places)) {
 		return false
@@ -110,12 +115,10 @@ func (x *exchange) admit(size int) error {
 	}
 	now := time.Now()
 	x.until = now.Add(x.s.timeout)
-	select {
-	case g.places <- struct{}{}: // mostly
-	default:
+	if !g.enter() {
 		ctx, cancel := context.WithDeadline(x.r.Context(), now.Add(x.s.timeout/2))
 		defer cancel()
-		if !g.enter(ctx) {
+		if !g.wait(ctx) {
 			return x.refuse("busy", "The server is busy: try again after a second.")
 		}
 	}

@@ -35,7 +35,6 @@ type connection struct {
 }
 
 // What a connection is doing.
-
 const (
 	opening int32 = iota // nothing that it sent was a whole head yet
 	sending              // a body is on its way

@@ -126,6 +126,8 @@ func (c *directoryCheck) survey(ctx context.Context, p process, s *settings) err
 	case errors.As(err, &faults):
 		return errors.Join(printFaults(p.stdout, faults), printLine(p.stdout, fmt.Sprintf("%s is at fault: %s in %s",
 			printable(nameOf(s.Directory)), counted(faults.Count(), "fault"), records(found))))
+	case err != nil && found == membership.Surveyed{}:
+		return fmt.Errorf("%s cannot be read: %w", nameOf(s.Directory), err)
 	case err != nil:
 		return fmt.Errorf("%s could not be read to its end, after %s: %w", nameOf(s.Directory), records(found), err)
 	}

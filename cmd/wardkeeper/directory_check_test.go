@@ -67,6 +67,6 @@ func TestDirectoryCheckTakesTheSettings(t *testing.T) {
 
 	got = run(t, nil, "directory", "check", server.URL)
 	require.Equal(t, statusFailed, got.status, got)
-	require.Contains(t, got.err, "could not be read to its end")
+	require.Contains(t, got.err, " cannot be read: Membership facts are unavailable: application at ")
 	require.Equal(t, statusFailed, run(t, nil, "directory", "check", server.URL, "--config", writeFile(t, "x.yaml", "adr: x\n")).status)
 }

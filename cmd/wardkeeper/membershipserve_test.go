@@ -77,8 +77,9 @@ func TestAddressesThatAreNone(t *testing.T) {
 		want string
 	}{
 		{[]string{"--directory", "postgres://u:s3cr3t-pw@127.0.0.1:port/db"}, "the database must be given as a URL"},
-		{[]string{"--directory", "postgres://u:s3cr3t%zz@127.0.0.1/db"}, "the database must be given as a URL"},
-		{[]string{"--directory", "postgres://u:s3cr3t-pw@127.0.0.1/db?sslmode=s3cr3t-pw"}, "a setting in the database's URL"},
+		{[]string{"--directory", "postgres://u:s3cr3t%zz@127.0.0.1/db"}, "in user and password is percent-encoded"},
+		{[]string{"--directory", "postgres://u:s3cr3t-pw@127.0.0.1/db?sslmode=s3cr3t-pw"}, "or in a file that they name is not as it should be: check sslmode"},
+		{[]string{"--directory", "postgres://u:s3cr3t-pw@127.0.0.1/db?sslmode=require&sslrootcert=none/ca.pem"}, "names cannot be read: open none/ca.pem: no such file"},
 		{[]string{"--directory", "postgress://u:s3cr3t-pw@127.0.0.1/db"}, "--directory is an address that begins neither"},
 		{[]string{"--directory", "postgress://u:s3cr3t-pw@127.0.0.1/db", "--bundle", "testdata/none"}, "--directory is an address that begins neither"},
 		{[]string{"--directory", "http://u:s3cr3t-pw@127.0.0.1:1/x"}, "the application's URL has a user or password in it"},
@@ -89,7 +90,7 @@ func TestAddressesThatAreNone(t *testing.T) {
 		{[]string{"--directory", noApplication, "--redis", "redis://:s3cr3t#pw@127.0.0.1"}, "redis: url has a fragment"},
 		{[]string{"--directory", testDirectory, "--redis", noRedis}, "--redis is for a directory of postgres:// or https://"},
 		{[]string{"--directory", testDirectory, "--changes-token-file", token}, "--changes-token-file is for a directory of postgres:// or https://"},
-		{[]string{"--directory", noApplication, "--token-file", token, "--changes-token-file", token}, "--changes-token-file has the token of --token-file"},
+		{[]string{"--directory", noApplication, "--token-file", token, "--changes-token-file", token}, "--changes-token-file has a token of --token-file"},
 		{[]string{"--directory", noDatabase, "--read-timeout", "soon"}, "--read-timeout is"},
 	} {
 		for _, check := range []string{"--check", "--check=false"} {

@@ -36,8 +36,8 @@ reach, serving without a token has to be confirmed by --insecure.
 
 Tokens, passwords, keys, certificates and authorities that come from files are read again when the files change; one that
 is missing or at fault leaves the last good content in force, and is warned of. SIGHUP has everything read again at once:
-these files, the directory file and the bundle; connections to an application are made anew. Settings are read at the
-start only.
+these files, the directory file and the bundle; connections to an application or a database are made anew. Settings are
+read at the start only.
 
 --directory is where facts come from: a file, which is read again when it changes; https://HOST/PATH, an application that
 offers what "wardkeeper directory openapi" prints; or postgres://HOST/DATABASE with the tables that "wardkeeper directory

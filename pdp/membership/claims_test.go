@@ -361,6 +361,20 @@ func TestWithoutThePromise(t *testing.T) {
 	})
 }
 
+// TestUnprovenIsToldByWhatVouches: the stream of announcements that begins says nothing of an origin that is listened to.
+func TestUnprovenIsToldByWhatVouches(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+		var log bytes.Buffer
+		_, hear := openTelling(t, o, h.port(), false, func(cfg *CachedConfig) { cfg.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+		time.Sleep(time.Second)
+		assert.NotContains(t, log.String(), "level=WARN")
+		hear.Began(time.Now(), "")
+		assert.Contains(t, log.String(), "facts are confirmed by news of changes")
+		hear.Lost(nil)
+		assert.Contains(t, log.String(), "unproven=[listening]")
+	})
+}
+
 // TestUnproven: a channel that works and may not carry every change vouches for nothing, and status and log say which proof
 // is missing, once.
 func TestUnproven(t *testing.T) {

@@ -57,7 +57,7 @@ func (s streaming) began(at, floor position, tail []announced, asOf time.Time) {
 	s.at, s.floor = at, floor
 	s.begin(&s.stream, asOf, "")
 	s.mu.Unlock()
-	s.tell(nil)
+	s.tell(&s.stream, nil)
 }
 
 func (s streaming) changed(a announced) {
@@ -90,7 +90,7 @@ func (f *feed) learned(k *fact) {
 	found := f.elsewhere && !before
 	f.mu.Unlock()
 	if found {
-		f.tell(nil)
+		f.tell(&f.listening, nil)
 	}
 }
 
@@ -114,7 +114,7 @@ func (f *feed) lostOf(h *way, word string, err error) {
 		h.missing = slices.Compact(slices.Sorted(slices.Values(unproven.Missing)))
 	}
 	f.mu.Unlock()
-	f.tell(unproven)
+	f.tell(h, unproven)
 }
 
 // unproven names the proofs that are missing for facts to be vouched for; none where they are. It needs the lock.
@@ -132,18 +132,20 @@ func (f *feed) unproven(now time.Time) []string {
 	return nil
 }
 
-// tell logs which proofs are missing, where others are than before.
-func (f *feed) tell(why *Unproven) {
+// tell logs which proofs are missing, where others are than before. The state of a way that does not vouch changes none.
+func (f *feed) tell(h *way, why *Unproven) {
+	if f.vouchers == nobody || h != f.voucher() {
+		return
+	}
 	f.mu.Lock()
 	missing := []string{}
-	switch h := f.voucher(); {
-	case f.vouchers == nobody:
+	switch {
 	case !h.began:
 		missing = h.missing
 	case f.elsewhere:
 		missing = []string{noHistory}
 	}
-	same := f.vouchers == nobody || f.logged != nil && slices.Equal(missing, f.logged)
+	same := f.logged != nil && slices.Equal(missing, f.logged)
 	f.logged = missing
 	f.mu.Unlock()
 	switch {
@@ -167,7 +169,7 @@ func (l listened) Began(at time.Time, history string) {
 	l.mu.Lock()
 	l.begin(&l.listening, at, history)
 	l.mu.Unlock()
-	l.tell(nil)
+	l.tell(&l.listening, nil)
 }
 
 // Changed implements [Hearing].

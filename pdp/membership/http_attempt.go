@@ -181,6 +181,8 @@ func (h *HTTP) refusal(r *http.Response) *failure {
 	case s == http.StatusUnauthorized || s == http.StatusForbidden:
 		f.what += ": check the token or the client certificate"
 		f.refused = true
+	case s == http.StatusNotFound:
+		f.what += ": is the URL right?"
 	case s == http.StatusRequestTimeout || s == http.StatusTooManyRequests:
 		f.again = true
 	case s == http.StatusBadGateway || s == http.StatusServiceUnavailable || s == http.StatusGatewayTimeout:

@@ -101,6 +101,7 @@ func TestHTTPBadAnswers(t *testing.T) {
 	}{
 		"500":                {answering(500, nil, "jane"), "answered 500"},
 		"400":                {answering(400, jsonHeader, `{"error": "jane"}`), "answered 400"},
+		"404 of a proxy":     {answering(404, nil, "jane"), "is the URL right?"},
 		"414":                {answering(414, nil, ""), "answered 414"},
 		"401":                {answering(401, nil, ""), "answered 401: check the token or the client certificate"},
 		"403":                {answering(403, nil, ""), "answered 403: check the token or the client certificate"},

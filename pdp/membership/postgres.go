@@ -29,7 +29,8 @@ type PostgresConfig struct {
 	Tables PostgresTables
 	// Listen is the channel of announcements; empty means that there are none.
 	Listen string
-	// ListenURL is where the listening connection goes, URL by default: past a pooler, which keeps notifications back.
+	// ListenURL is where the listening connection goes, URL by default: past a pooler, which keeps notifications back, to the
+	// same database.
 	ListenURL string
 	// Told says that the channel is told of every change, by whatever means. Otherwise silence is taken for news that nothing
 	// has changed only while it is proven that the triggers of [PostgresSchema] tell of every change.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"io/fs"
 	"log/slog"
 	"net/url"
 	"os"
@@ -68,8 +69,7 @@ func postgresSettings(url string, timeout time.Duration, hidden *secrets) (*pgxp
 	}
 	settings, err := pgxpool.ParseConfig(url)
 	if err != nil {
-		// The parser's own words may repeat what is in the URL.
-		return nil, invalid("a setting in the database's URL, or a file that it names, is not as it should be")
+		return nil, unfit(err, hidden)
 	}
 	hidden.add(settings.ConnConfig.Password)
 	keepCertificate(url, settings.ConnConfig)
@@ -79,6 +79,15 @@ func postgresSettings(url string, timeout time.Duration, hidden *secrets) (*pgxp
 		settings.ConnConfig.RuntimeParams["application_name"] = "wardkeeper"
 	}
 	return settings, nil
+}
+
+// unfit says what to correct. The parser's own words may repeat what is in the URL.
+func unfit(err error, hidden *secrets) error {
+	if file := (*fs.PathError)(nil); errors.As(err, &file) {
+		return invalid("a file that the database's URL or a variable PG... names cannot be read: " + hidden.hidden(file).Error())
+	}
+	return invalid("a setting in the database's URL, in a variable PG... or in a file that they name is not as it should be: " +
+		"check sslmode, sslrootcert, sslcert and sslkey, ports, target_session_attrs and connect_timeout")
 }
 
 // keepCertificate reads the client's certificate now, so that a file that breaks later does not break what was read. One that

@@ -85,7 +85,7 @@ func (s *secrets) add(text string) {
 func (s *secrets) addOf(text string) error {
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
-		return invalid("the database must be given as a URL, postgres://user:password@host:port/database")
+		return invalid("the database must be given as a URL, postgres://user:password@host:port/database; what is no letter or digit in user and password is percent-encoded")
 	}
 	if password, ok := u.User.Password(); ok {
 		s.add(password)

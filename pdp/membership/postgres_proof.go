@@ -40,11 +40,11 @@ var advice = map[string]string{
 	"pooled_connection": "a pooler is between here and the database and keeps notifications back: name an address of the database itself " +
 		"in membership.postgres.listen_url",
 	"standby":           "the server is a standby, where nothing is announced: name the primary",
-	"table_kind":        "a table is a view, is partitioned or is kept elsewhere, where triggers for all of its rows cannot be",
+	"table_kind":        "a table is missing, is a view, is partitioned or is kept elsewhere, where triggers for all of its rows cannot be",
 	"table_names":       "the functions of the triggers write to users, assignments and locations in one schema, and tables of other names are named",
 	"rules":             "a table has a rule, which turns writes into others that triggers do not see: use a trigger",
 	"inheritance":       "a table is a partition, or inherits or is inherited, so that its rows are also written elsewhere",
-	"replication":       "a table is filled by a subscription (logical replication), which announces no versions: listen at the publisher",
+	"replication":       "a table is filled by a subscription (logical replication), which moves no versions: read and listen at the publisher",
 	"row_security":      "a table has row security, so that rows appear and vanish without being written, and triggers do not see all of them",
 	"column_types":      "a column has a type whose values are not written as they are stored, such as one of your own that can be renamed, or depend on settings: use text",
 	"triggers":          "a table does not have exactly the triggers that wardkeeper directory schema prints, all of them ENABLE ALWAYS: run that again",

@@ -20,8 +20,11 @@ const (
 	largeBody = 4 << 10
 	// hugeBody is where a request may take much memory, whatever it is: as many are worked on as there are processors.
 	hugeBody = 64 << 10
-	// maxBodies bounds the bytes of all bodies that are larger than maxPooled, while they are read and worked on.
+	// maxBodies bounds the bytes of all bodies that are larger than largeBody, while they are read and worked on.
 	maxBodies = 64 << 20
+	// maxOpenStreams bounds the requests of HTTP/2, on all connections together, from their heads on: each takes as much as a
+	// connection of HTTP/1, and one connection has many.
+	maxOpenStreams = 4096
 	// minOverdue is the least number of evaluations that may go on beyond their time; four for each processor, if that is more.
 	minOverdue = 8
 )
@@ -32,6 +35,9 @@ type admission struct {
 	questions, batches, huge, announcements gate
 
 	bodies     atomic.Int64 // bytes
+	maxBodies  int64
+	streams    atomic.Int64 // requests of HTTP/2
+	maxStreams int64
 	overdue    atomic.Int64 // requests that have been answered, and whose work cannot be stopped
 	maxOverdue int64
 }
@@ -50,6 +56,8 @@ func newAdmission(cfg Config) *admission {
 		batches:       newGate(batches),
 		huge:          newGate(max(2, processors)),
 		announcements: newGate(4),
+		maxBodies:     maxBodies,
+		maxStreams:    maxOpenStreams,
 		maxOverdue:    int64(max(minOverdue, 4*processors)),
 	}
 }
@@ -91,7 +99,7 @@ func (g gate) leave() { <-g.places }
 // hold counts bytes of a body. It says whether there is room for them; they count in any case, until leave.
 func (x *exchange) hold(bytes int) bool {
 	x.held += int64(bytes)
-	return x.s.admission.bodies.Add(int64(bytes)) <= maxBodies
+	return x.s.admission.bodies.Add(int64(bytes)) <= x.s.admission.maxBodies
 }
 
 // admit takes a place among the requests that are worked on; size is that of the body. A request waits for one no longer

@@ -226,6 +226,50 @@ func TestWaitingEnds(t *testing.T) {
 	assert.Contains(t, h.post(evaluationPath, question).errorText(t, 503), "busy")
 }
 
+// TestOpenStreamsAreBoundedTogether: each takes memory, also where its body does not come.
+func TestOpenStreamsAreBoundedTogether(t *testing.T) {
+	h := start(t, Config{Decider: allow(), ReadTimeout: time.Minute})
+	h.server.admission.maxStreams = 4
+	var writers []*io.PipeWriter
+	for range 2 {
+		client := h2c(t)
+		for range 2 {
+			body, w := io.Pipe()
+			writers = append(writers, w)
+			go func() { _, _ = h.over(client, body) }()
+		}
+	}
+	require.Eventually(t, func() bool { return h.server.admission.streams.Load() == 4 }, 10*time.Second, time.Millisecond)
+	a, err := h.over(h2c(t), strings.NewReader(question))
+	require.NoError(t, err)
+	assert.Contains(t, a.errorText(t, 503), "busy")
+	assert.Equal(t, "1", a.header.Get("Retry-After"))
+	assert.Equal(t, 200, h.post(evaluationPath, question).status)
+	for _, w := range writers {
+		require.NoError(t, w.Close())
+	}
+	require.Eventually(t, func() bool { return h.server.admission.streams.Load() == 0 }, 10*time.Second, time.Millisecond)
+	a, err = h.over(h2c(t), strings.NewReader(question))
+	require.NoError(t, err)
+	assert.Equal(t, 200, a.status)
+}
+
+// TestMiddlingBodiesAreBoundedTogether: many that stay below what one may take, and never end.
+func TestMiddlingBodiesAreBoundedTogether(t *testing.T) {
+	h := start(t, Config{Decider: allow(), ReadTimeout: time.Minute})
+	h.server.admission.maxBodies = 256 << 10
+	for range 12 {
+		conn := h.dial()
+		go fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n{%s",
+			evaluationPath, 32<<10, strings.Repeat(" ", 32<<10-100))
+	}
+	refused := func() bool {
+		return !strings.Contains(h.do(http.MethodGet, "/metrics", "").body, `wardkeeper_http_refused_total{reason="bodies"} 0`)
+	}
+	require.Eventually(t, refused, 30*time.Second, 5*time.Millisecond)
+	assert.Equal(t, 200, h.post(evaluationPath, question).status)
+}
+
 // TestLargeBodiesAreBoundedTogether: not even those that are still on their way may take more.
 func TestLargeBodiesAreBoundedTogether(t *testing.T) {
 	h := start(t, Config{Decider: allow(), ReadTimeout: time.Minute})

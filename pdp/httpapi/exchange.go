@@ -58,6 +58,12 @@ func (s *Server) serve(c echo.Context, rt *route, h handler) {
 		s.work(x, h)
 		return
 	}
+	defer s.admission.streams.Add(-1)
+	if s.admission.streams.Add(1) > s.admission.maxStreams {
+		h = func(x *exchange) error { return x.refuse("streams", "The server is busy: try again after a second.") }
+		s.work(x, h)
+		return
+	}
 	// An answer of HTTP/2 has its end where the handler returns, and not where it is as long as it says.
 	x.returns = make(chan struct{})
 	overdue, done := x.returns, make(chan any, 1)

@@ -65,7 +65,7 @@ func newMetrics(cfg Config) (*metrics, error) {
 		}, []string{"kind"}),
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "wardkeeper_http_refused_total",
-			Help: "Requests answered with 503 before any work was done, by reason: busy (no place became free), bodies (no room for large ones), overdue (too many evaluations go on after their time).",
+			Help: "Requests answered with 503 before any work was done, by reason: busy (no place became free), bodies (no room for large ones), streams (too many requests of HTTP/2 have begun), overdue (too many evaluations go on after their time).",
 		}, []string{"reason"}),
 		overdue: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "wardkeeper_http_overdue_total",
@@ -78,7 +78,7 @@ func newMetrics(cfg Config) (*metrics, error) {
 	}, []string{"reason"})
 	m.connections.WithLabelValues("closed")
 	m.connections.WithLabelValues("refused")
-	for _, reason := range []string{"busy", "bodies", "overdue"} {
+	for _, reason := range []string{"busy", "bodies", "streams", "overdue"} {
 		m.refused.WithLabelValues(reason)
 	}
 	if cfg.Changes != nil {

@@ -156,6 +156,10 @@ func (x *exchange) read(most int64) ([]byte, error) {
 		}
 		n, err := body.Read(in[len(in):cap(in)])
 		in = in[:len(in)+n]
+		if more := len(in) - int(x.held); len(in) > largeBody && more > 0 && !x.hold(more) {
+			x.w.Header().Set("Connection", "close")
+			return nil, x.refuse("bodies", noRoom)
+		}
 		if err == io.EOF {
 			x.in = in
 			return in, nil

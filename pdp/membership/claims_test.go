@@ -180,6 +180,10 @@ func TestListeningElsewhere(t *testing.T) {
 			time.Sleep(6 * time.Second)
 		}
 		assert.Equal(t, 1, strings.Count(log.String(), "unproven=[history]"), log.String())
+		sees(t, c, "new", "")
+		o.setUser("new", nurse("new", "ed_normal", "ghi")) // and nobody tells of it
+		time.Sleep(6 * time.Second)
+		sees(t, c, "new", "ed_normal")
 		hear.Began(time.Now(), "")
 		assert.True(t, vouchedFor(t, c, "jane"))
 		assert.Empty(t, c.Status().Unproven)

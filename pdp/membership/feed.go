@@ -159,8 +159,8 @@ func (e *record) versioned() bool { return !e.made && !e.absent && e.version > 0
 func (f *feed) followed(e *record) bool {
 	h, k := f.voucher(), &e.fact
 	switch {
-	case f.vouchers == byListening && !e.absent && k.history != h.history:
-		return false // it was read elsewhere than where is listened; that nothing was found tells of no history
+	case f.vouchers == byListening && (f.elsewhere || !e.absent && k.history != h.history):
+		return false // it was read elsewhere than where is listened; that nothing was found tells of no history itself
 	case k.event > 0:
 		return k.event >= h.event
 	case f.vouchers == byStreaming:

@@ -184,6 +184,8 @@ func TestListeningElsewhere(t *testing.T) {
 		o.setUser("new", nurse("new", "ed_normal", "ghi")) // and nobody tells of it
 		time.Sleep(6 * time.Second)
 		sees(t, c, "new", "ed_normal")
+		streaming{c.feed}.began(position{epoch: "e"}, position{epoch: "e"}, nil, time.Now())
+		assert.Equal(t, []string{noHistory}, c.Status().Unproven, "that a stream begins changes nothing")
 		hear.Began(time.Now(), "")
 		assert.True(t, vouchedFor(t, c, "jane"))
 		assert.Empty(t, c.Status().Unproven)

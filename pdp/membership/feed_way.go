@@ -74,7 +74,7 @@ func (s streaming) lost(err error) { s.lostOf(&s.stream, noStream, err) }
 func (f *feed) begin(h *way, at time.Time, history string) {
 	f.events++
 	h.began, h.event, h.since, h.heard, h.history, h.missing = true, f.events, at, at, history, nil
-	f.elsewhere = false
+	f.elsewhere = f.elsewhere && h != &f.listening
 }
 
 // learned takes the history of a record that the origin gave. One of another history than is listened to is never vouched for.

@@ -108,6 +108,7 @@ func (x *exchange) admit(size int) error {
 	if x.place != nil {
 		return nil
 	}
+	x.works(true)
 	a := x.s.admission
 	if a.overdue.Load() >= a.maxOverdue {
 		return x.refuse("overdue", "The server is busy with questions that take too long: try again after a second.")
@@ -143,6 +144,7 @@ func (x *exchange) refuse(reason, message string) error {
 
 // leave gives back what the request took. It is called once its work is over, which may be long after its answer.
 func (x *exchange) leave() {
+	x.works(false)
 	if x.place != nil {
 		x.place.leave()
 		x.place = nil

@@ -32,6 +32,9 @@ type connection struct {
 	of    *connections
 	phase atomic.Int32
 	since atomic.Int64 // when the phase began, in nanoseconds of [time.Time.UnixNano]
+
+	streams  atomic.Bool  // it speaks HTTP/2, where working says no more than that something has begun
+	answered atomic.Int32 // its requests of HTTP/2 whose answers are worked out
 }
 
 // What a connection is doing.
@@ -53,7 +56,9 @@ const (
 func (c *connection) rank(now int64) int {
 	switch c.phase.Load() {
 	case working:
-		return never
+		if !c.streams.Load() || c.answered.Load() > 0 {
+			return never
+		}
 	case idle:
 		return second
 	}
@@ -155,6 +160,30 @@ type connectionKey struct{}
 // remember lets requests find the connection that they came on.
 func remember(ctx context.Context, conn net.Conn) context.Context {
 	return context.WithValue(ctx, connectionKey{}, conn)
+}
+
+// streamed gives the connection that a request of HTTP/2 came on; nil for any other.
+func (x *exchange) streamed() *connection {
+	if x.r.ProtoMajor < 2 {
+		return nil
+	}
+	c, _ := x.r.Context().Value(connectionKey{}).(*connection)
+	return c
+}
+
+// works says that the answer to a request of HTTP/2 is worked out, so that its connection stays, and stops that it is.
+func (x *exchange) works(now bool) {
+	c := x.streamed()
+	if c == nil || x.counted == now {
+		return
+	}
+	x.counted = now
+	c.since.Store(time.Now().UnixNano())
+	if now {
+		c.answered.Add(1)
+	} else {
+		c.answered.Add(-1)
+	}
 }
 
 // sends says whether the request's body is on its way, so that one that does not come keeps nobody out.

@@ -127,3 +127,49 @@ func TestAnswersAreNotCutOff(t *testing.T) {
 		assert.True(t, strings.Contains(string(metrics), "wardkeeper_http_connections_dropped_total"+want), want)
 	}
 }
+
+// TestStreamsWithoutABodyKeepNobodyOut: a connection of HTTP/2 stays where an answer is worked out, and not where nothing but
+// a head has come.
+func TestStreamsWithoutABodyKeepNobodyOut(t *testing.T) {
+	entered, release := make(chan struct{}), make(chan struct{})
+	h := crowded(t, 3, Config{Decider: &fake{decide: func(context.Context, pdp.Request) (pdp.Decision, error) {
+		close(entered)
+		<-release
+		return pdp.Decision{Allow: true}, nil
+	}}, Timeout: time.Hour})
+	type result struct {
+		answer
+		err error
+	}
+	worked := make(chan result, 1)
+	go func() {
+		a, err := h.over(h2c(t), strings.NewReader(question))
+		worked <- result{a, err}
+	}()
+	<-entered
+	var ends []chan error
+	for range 2 {
+		client, end := h2c(t), make(chan error, 1)
+		ends = append(ends, end)
+		body, w := io.Pipe()
+		defer w.Close()
+		go func() {
+			_, err := h.over(client, body)
+			end <- err
+		}()
+	}
+	require.Eventually(t, func() bool { return h.server.admission.streams.Load() == 3 }, 10*time.Second, time.Millisecond)
+	conn := h.dial()
+	send(t, conn, "GET", "/health", "", 0)
+	require.Equal(t, 200, status(t, conn))
+	select { // one of them gave way
+	case err := <-ends[0]:
+		require.Error(t, err)
+	case err := <-ends[1]:
+		require.Error(t, err)
+	}
+	close(release)
+	r := <-worked
+	require.NoError(t, r.err)
+	require.Equal(t, `{"decision":true}`, r.body)
+}

@@ -35,12 +35,13 @@ type exchange struct {
 	sent   bool      // whether the answer is on its way
 	tally  tally
 
-	place *gate     // that it has a place of; nil where it has none
-	held  int64     // bytes of the body that count
-	large bool      // it is work like a batch's, whatever its size
-	until time.Time // when it has to be answered; zero until it is worked on
-	watch *watch    // nil until it is worked on
-	flush bool      // the answer is sent before the work is done
+	place   *gate     // that it has a place of; nil where it has none
+	held    int64     // bytes of the body that count
+	counted bool      // among those that its connection's answers are worked out for
+	large   bool      // it is work like a batch's, whatever its size
+	until   time.Time // when it has to be answered; zero until it is worked on
+	watch   *watch    // nil until it is worked on
+	flush   bool      // the answer is sent before the work is done
 
 	returns chan struct{} // is closed when the handler may return though the work is not done; nil where it cannot
 }
@@ -57,6 +58,9 @@ func (s *Server) serve(c echo.Context, rt *route, h handler) {
 	if x.r.ProtoMajor < 2 {
 		s.work(x, h)
 		return
+	}
+	if c := x.streamed(); c != nil {
+		c.streams.Store(true)
 	}
 	defer s.admission.streams.Add(-1)
 	if s.admission.streams.Add(1) > s.admission.maxStreams {

@@ -42,6 +42,8 @@ type PostgresConfig struct {
 	// Timeout bounds a question for a record, 1 s by default, and connecting. A list may take five times that.
 	Timeout time.Duration
 	Logger  *slog.Logger // nil means slog.Default
+
+	life time.Duration // the least of a connection, the most is twice that; 0 means [connectionLife]
 }
 
 // PostgresTables names tables or views, each NAME or SCHEMA.NAME, in the case that they have. The defaults are users,
@@ -62,6 +64,7 @@ type Postgres struct {
 	proofs  string // the question for them
 	beat    time.Duration
 	timeout time.Duration
+	life    time.Duration // of a connection, at least
 	// listing has room for as many lists as are read at a time: they take long, and must leave connections for records.
 	listing chan struct{}
 	secrets *secrets
@@ -97,6 +100,9 @@ func OpenPostgres(_ context.Context, cfg PostgresConfig) (*Postgres, error) {
 	if p.timeout == 0 {
 		p.timeout = time.Second
 	}
+	if p.life = cfg.life; p.life == 0 {
+		p.life = connectionLife
+	}
 	if p.logger == nil {
 		p.logger = slog.Default()
 	}
@@ -119,7 +125,7 @@ func OpenPostgres(_ context.Context, cfg PostgresConfig) (*Postgres, error) {
 		return nil
 	}
 	settings.AfterConnect = settle
-	settings.MaxConnLifetime, settings.MaxConnLifetimeJitter = connectionLife, connectionJitter
+	settings.MaxConnLifetime, settings.MaxConnLifetimeJitter = p.life, p.life
 	settings.MaxConns = 8
 	if cfg.MaxConnections > 0 {
 		settings.MaxConns = int32(cfg.MaxConnections)

@@ -17,11 +17,9 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// Connections live for a bounded time, so that names are looked up, and files are read, again.
-const (
-	connectionLife   = 5 * time.Minute
-	connectionJitter = 5 * time.Minute
-)
+// connectionLife is how long a connection lives at least, and half of the most: names are looked up, and files are read,
+// again.
+const connectionLife = 5 * time.Minute
 
 // address is where a database is, and how to connect to it. What its URL and the environment refer to by files, passwords and
 // keys and certificates, is read again for each connection; what cannot be read stays as it was read last.

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -90,4 +91,26 @@ func TestPostgresCertificatesRotate(t *testing.T) {
 	now := a.now().TLSConfig
 	assert.False(t, first.RootCAs.Equal(now.RootCAs))
 	assert.NotEqual(t, first.Certificates, now.Certificates)
+}
+
+// Who asks and who listens connect again once their connections have had their life.
+func TestPostgresConnectionsHaveALife(t *testing.T) {
+	server := servertest.StartPostgres(t)
+	filler, conn := filled(t, server, parsed(t, withUsers(administrator)))
+	p := postgresAt(t, PostgresConfig{URL: filler.connect.url, Listen: DefaultPostgresChannel, Beat: 100 * time.Millisecond, life: 50 * time.Millisecond})
+	hearing(t, p)
+	asking, listening := map[uint32]bool{}, map[uint32]bool{} // by server process
+	require.Eventually(t, func() bool {
+		var pid uint32
+		require.NoError(t, p.pool.QueryRow(t.Context(), "SELECT pg_backend_pid()").Scan(&pid))
+		asking[pid] = true
+		rows, err := conn.Query(t.Context(), "SELECT pid FROM pg_stat_activity WHERE query ~ '^(LISTEN|NOTIFY) '")
+		require.NoError(t, err)
+		pids, err := pgx.CollectRows(rows, pgx.RowTo[uint32])
+		require.NoError(t, err)
+		for _, pid := range pids {
+			listening[pid] = true
+		}
+		return len(asking) > 2 && len(listening) > 2
+	}, patient, 5*time.Millisecond)
 }

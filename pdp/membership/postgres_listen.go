@@ -105,7 +105,7 @@ func (p *Postgres) open(ctx context.Context, hear Hearing, e *established) (*lis
 		return nil, err
 	}
 	l := &listening{p: p, conn: conn, hear: hear, beats: "wardkeeper_beat_" + strings.ToLower(rand.Text()),
-		until: time.Now().Add(connectionLife + mathrand.N(connectionJitter))}
+		until: time.Now().Add(p.life + mathrand.N(p.life))}
 	if err := l.begin(within, e); err != nil {
 		l.close(ctx)
 		return nil, err

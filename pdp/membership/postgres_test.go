@@ -18,8 +18,6 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/servertest"
 )
 
-// patient is for tests, whose machine may have much else to do.
-
 func postgresAt(t testing.TB, cfg PostgresConfig) *Postgres {
 	t.Helper()
 	if cfg.Timeout == 0 {

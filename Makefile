@@ -24,7 +24,7 @@ build: ## build bin/wardkeeper
 test: ## run every test: the policies' own with their coverage, then Go's
 	@mkdir -p bin
 	@echo '$(OPA) test policies'
-	@$(OPA) test --timeout 60s --coverage --threshold 95 policies >bin/opa-test.log 2>&1 || { cat bin/opa-test.log; exit 1; }
+	@$(OPA) test --timeout 5m --coverage --threshold 95 policies >bin/opa-test.log 2>&1 || { cat bin/opa-test.log; exit 1; }
 	@sed -n 's/^  "coverage": \([0-9.]*\)$$/ok  	policies, every Rego test, \1 % covered/p' bin/opa-test.log
 	go test -timeout 30m $(RACE) ./...
 

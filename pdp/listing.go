@@ -82,7 +82,7 @@ func (l *listing) readProperty(name string, value any) error {
 		}
 	case "page":
 		number, _ := value.(json.Number)
-		n, ok := authzen.Whole(number, maxPage+1)
+		n, ok := authzen.WholeNumber(number, maxPage+1)
 		if !ok || n < 1 || n > maxPage {
 			return invalid("The member \"page\" is not a whole number from 1 to %d at /page/properties.", maxPage)
 		}

@@ -14,10 +14,10 @@ import (
 func (d *remoteDirectory) membershipStatus() httpapi.MembershipStatus {
 	s := d.Status()
 	told := httpapi.MembershipStatus{
-		Quarantined: len(s.Quarantined), NotVouched: s.Vouching && !s.Vouched, SharedLost: s.Shared && !s.SharedLive,
+		Quarantined: len(s.Quarantined), NotConfirmed: s.Vouching && !s.Vouched, SharedCacheDown: s.Shared && !s.SharedLive,
 	}
 	if s.Vouching { // else facts live by their age, as the settings say
-		told.Unconfirmed = s.Unproven
+		told.MissingProofs = s.Unproven
 	}
 	return told
 }

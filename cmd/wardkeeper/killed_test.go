@@ -169,7 +169,7 @@ func (l life) decides(t *testing.T, highest int64) {
 	})
 	now := d.revision(t)
 	require.GreaterOrEqual(t, now.Sequence, highest)
-	require.True(t, now.Kept)
+	require.True(t, now.FromDisk)
 	require.True(t, now.Verified)
 	require.Equal(t, now.Sequence, d.decidedBy(t))
 }

@@ -205,7 +205,7 @@ func TestNginxPublishesAndUpdates(t *testing.T) {
 	require.Equal(t, n.url+"/authz.tar.gz", first.Source)
 	require.Equal(t, "tests", first.SignedBy)
 	require.True(t, first.Verified)
-	require.False(t, first.Kept)
+	require.False(t, first.FromDisk)
 	until(t, "nginx answers 304", func() bool { return strings.Contains(n.read("access.log"), "304 ") })
 	require.Equal(t, first.Activated, d.revision(t).Activated)
 
@@ -333,14 +333,14 @@ func TestNginxIsGoneAtTheStart(t *testing.T) {
 	now := d.revision(t)
 	require.Equal(t, first.ID, now.ID)
 	require.True(t, now.Verified)
-	require.True(t, now.Kept)
+	require.True(t, now.FromDisk)
 	ready, notes := d.notes(t)
 	require.True(t, ready)
-	require.True(t, notes.Kept)
+	require.True(t, notes.FromDisk)
 	require.Equal(t, "unavailable", notes.Attempt.Reason)
 
 	n.start(t)
-	until(t, "the source has it still", func() bool { return !d.revision(t).Kept })
+	until(t, "the source has it still", func() bool { return !d.revision(t).FromDisk })
 	n.publish(t, numbered(2).signed(t, s.signer))
 	d.untilRelease(t, 2)
 }

@@ -35,7 +35,7 @@ func (d *decisions) policyStatus() httpapi.PolicyStatus {
 		return s
 	}
 	followed := d.follower.Status()
-	s.Activated, s.Confirmed, s.Kept, s.Stale = followed.Activated, followed.Confirmed, followed.Kept, d.follower.Stale()
+	s.Activated, s.Confirmed, s.FromDisk, s.Stale = followed.Activated, followed.Confirmed, followed.Kept, d.follower.Stale()
 	s.Attempt, s.Refused = attempted(followed.Attempt), attempted(followed.Verdict)
 	return s
 }

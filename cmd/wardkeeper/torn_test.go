@@ -101,7 +101,7 @@ func TestTheKeptBundleIsSpoilt(t *testing.T) {
 			require.False(t, ready)
 			k.release(t, 2)
 			d.untilRelease(t, 2)
-			require.False(t, d.revision(t).Kept)
+			require.False(t, d.revision(t).FromDisk)
 			logs := d.kill(t)
 			require.Contains(t, logs, `"msg":"the policy kept on disk is not used","reason":"`+c.reason+`"`)
 			require.Contains(t, logs, "there is none to decide by yet")
@@ -109,7 +109,7 @@ func TestTheKeptBundleIsSpoilt(t *testing.T) {
 			k.goes()
 			d = serving(t, k.args...)
 			d.untilRelease(t, 2)
-			require.True(t, d.revision(t).Kept, "it was kept anew")
+			require.True(t, d.revision(t).FromDisk, "it was kept anew")
 		})
 	}
 }
@@ -154,7 +154,7 @@ func TestAFileIsGoneAtTheStart(t *testing.T) {
 	require.NoError(t, os.Remove(path))
 	d = serving(t, args...)
 	d.untilRelease(t, 3)
-	require.True(t, d.revision(t).Kept)
+	require.True(t, d.revision(t).FromDisk)
 	replaceFile(t, path, numbered(4).signed(t, signer))
 	d.untilRelease(t, 4)
 

@@ -98,7 +98,7 @@ func TestAReleaseThatTheDirectoryDoesNotFit(t *testing.T) {
 	require.False(t, ready)
 	replaceFile(t, directory, []byte(withoutEve))
 	until(t, "the policy on disk decides", func() bool { return d.revision(t).Sequence == 2 })
-	require.True(t, d.revision(t).Kept)
+	require.True(t, d.revision(t).FromDisk)
 	require.FileExists(t, filepath.Join(k.state, "bundle.tar.gz"))
 }
 

@@ -112,7 +112,7 @@ func (page *Page) set(name string, v any) error {
 		}
 	case "limit":
 		n, _ := v.(json.Number)
-		limit, ok := Whole(n, MaxLimit)
+		limit, ok := WholeNumber(n, MaxLimit)
 		if !ok {
 			return fail("/page", quoted(name)+" is no number of hits", "send a whole number from 0 to "+strconv.Itoa(MaxLimit))
 		}
@@ -124,9 +124,9 @@ func (page *Page) set(name string, v any) error {
 // maxShift is more places than any number has: what an exponent says beyond that makes no difference.
 const maxShift = 1 << 30
 
-// Whole reads a whole number that is not negative, however it is written (3, 3.0, 30e-1). One above most is most. Exponents
+// WholeNumber reads a whole number that is not negative, however it is written (3, 3.0, 30e-1). One above most is most. Exponents
 // are not multiplied out, so that a number costs no more than its length.
-func Whole(n json.Number, most int) (int, bool) {
+func WholeNumber(n json.Number, most int) (int, bool) {
 	text, negative := strings.CutPrefix(strings.ToLower(string(n)), "-")
 	mantissa, exponent, scientific := strings.Cut(text, "e")
 	before, after, _ := strings.Cut(mantissa, ".")

@@ -75,7 +75,7 @@ func TestWholeNumbersAreReadExactly(t *testing.T) {
 					want = int(r.Num().Int64())
 				}
 			}
-			got, whole := Whole(json.Number(text), 20)
+			got, whole := WholeNumber(json.Number(text), 20)
 			require.Equal(t, ok, whole, text)
 			require.Equal(t, want, got, text)
 		}
@@ -87,7 +87,7 @@ func TestWholeNumbersAreReadExactly(t *testing.T) {
 	}
 	check("")
 	for _, text := range []string{"", "-", ".", "e1", "1x2", "1e", "1ex", "+1", "1/2", "0x10", "1_0", "Infinity"} {
-		_, ok := Whole(json.Number(text), 20)
+		_, ok := WholeNumber(json.Number(text), 20)
 		require.False(t, ok, text)
 	}
 }
@@ -97,7 +97,7 @@ func TestAWholeNumberCostsNoMoreThanItsLength(t *testing.T) {
 	for _, text := range []string{"1e-999999", "1e999999", "1e-99999999999999999999", "1e99999999999999999999"} {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		_, ok := Whole(json.Number(text), MaxLimit)
+		_, ok := WholeNumber(json.Number(text), MaxLimit)
 		runtime.ReadMemStats(&after)
 		assert.Equal(t, !strings.Contains(text, "-"), ok, text)
 		assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(64<<10), text)

@@ -23,11 +23,11 @@ func TestWhatIsToldOfTheFacts(t *testing.T) {
 	}{
 		"all well":    {MembershipStatus{}, ""},
 		"quarantined": {MembershipStatus{Quarantined: 1000}, `,"membership":{"quarantined_count":1000}`},
-		"not vouched": {MembershipStatus{NotVouched: true}, `,"membership":{"not_vouched":true}`},
-		"unconfirmed": {MembershipStatus{NotVouched: true, Unconfirmed: []string{"pooled_connection", "triggers"}},
+		"not vouched": {MembershipStatus{NotConfirmed: true}, `,"membership":{"not_vouched":true}`},
+		"unconfirmed": {MembershipStatus{NotConfirmed: true, MissingProofs: []string{"pooled_connection", "triggers"}},
 			`,"membership":{"not_vouched":true,"unconfirmed":["pooled_connection","triggers"]}`},
-		"shared lost": {MembershipStatus{SharedLost: true}, `,"membership":{"shared_lost":true}`},
-		"all ill": {MembershipStatus{Quarantined: 1, NotVouched: true, SharedLost: true},
+		"shared lost": {MembershipStatus{SharedCacheDown: true}, `,"membership":{"shared_lost":true}`},
+		"all ill": {MembershipStatus{Quarantined: 1, NotConfirmed: true, SharedCacheDown: true},
 			`,"membership":{"quarantined_count":1,"not_vouched":true,"shared_lost":true}`},
 	} {
 		t.Run(name, func(t *testing.T) {

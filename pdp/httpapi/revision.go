@@ -18,7 +18,7 @@ type PolicyStatus struct {
 	SignedBy   string    `json:"signed_by,omitempty"` // the id of the key
 	Activated  time.Time `json:"activated_at,omitzero"`
 	Confirmed  time.Time `json:"confirmed_at,omitzero"` // when the source last had it
-	Kept       bool      `json:"from_disk,omitempty"`   // the source has not confirmed it since the start
+	FromDisk   bool      `json:"from_disk,omitempty"`   // the source has not confirmed it since the start
 	Stale      bool      `json:"stale,omitempty"`       // not confirmed for so long that nothing is decided by it
 	// Attempt is the last one to get another; nil where policies are not followed, or have not been yet.
 	Attempt *PolicyAttempt `json:"last_attempt,omitempty"`
@@ -58,16 +58,16 @@ func (x *exchange) showRevision() (err error) {
 func appendPolicyNotes(out []byte, s PolicyStatus) []byte {
 	var notes struct {
 		Revision string         `json:"revision,omitempty"`
-		Kept     bool           `json:"from_disk,omitempty"`
+		FromDisk bool           `json:"from_disk,omitempty"`
 		Stale    bool           `json:"stale,omitempty"`
 		Attempt  *PolicyAttempt `json:"last_attempt,omitempty"`
 		Refused  *PolicyAttempt `json:"refused,omitempty"`
 	}
 	notes.Attempt, notes.Refused = s.Attempt.inPublic(), s.Refused.inPublic()
-	if notes.Attempt == nil && notes.Refused == nil && !s.Kept && !s.Stale {
+	if notes.Attempt == nil && notes.Refused == nil && !s.FromDisk && !s.Stale {
 		return out
 	}
-	notes.Revision, notes.Kept, notes.Stale = s.ID, s.Kept, s.Stale
+	notes.Revision, notes.FromDisk, notes.Stale = s.ID, s.FromDisk, s.Stale
 	data, err := json.Marshal(notes)
 	if err != nil {
 		return out // words and times only

@@ -33,7 +33,7 @@ func TestWhatIsToldOfThePolicy(t *testing.T) {
 		"refused, then gone": {PolicyStatus{ID: "r1", Attempt: gone, Refused: unsigned},
 			`{"ready":true,"policy":{"revision":"r1","last_attempt":{"at":"2026-11-01T08:00:00Z","outcome":"unavailable","reason":"unavailable"},` +
 				`"refused":{"at":"2026-11-01T08:00:00Z","outcome":"refused","reason":"unsigned"}}}`},
-		"from disk": {PolicyStatus{ID: "r1", Kept: true}, `{"ready":true,"policy":{"revision":"r1","from_disk":true}}`},
+		"from disk": {PolicyStatus{ID: "r1", FromDisk: true}, `{"ready":true,"policy":{"revision":"r1","from_disk":true}}`},
 		"stale":     {PolicyStatus{ID: "r1", Stale: true}, `{"ready":true,"policy":{"revision":"r1","stale":true}}`},
 	} {
 		policy = c.status

@@ -1,8 +1,3 @@
-// Package authzen holds the wire types of the OpenID AuthZEN Authorization API 1.0 and their strict decoder.
-//
-// It is a leaf: the server, the engine and every adapter share it, and it imports nothing of ours.
-//
-// What has been decoded is shared, not copied: the items of a batch may have the same maps. Treat them as read-only.
 package authzen
 
 import (
@@ -10,32 +5,32 @@ import (
 	"errors"
 )
 
-// The bounds of what is read. MaxBody is for whoever reads the body; the decoders check the others.
+// Limits on what is accepted. The decoders check all of them but MaxBody, which the reader of the body must enforce.
 const (
-	MaxBody        = 1 << 20 // bytes of a request
-	MaxDepth       = 64      // objects and arrays in one another, the body's own object included
-	MaxValues      = 100_000 // values in properties, contexts and inputs of a request: objects, arrays and what is in them
+	MaxBody        = 1 << 20 // bytes of a request body
+	MaxDepth       = 64      // nesting of objects and arrays, including the outermost object
+	MaxValues      = 100_000 // JSON values (containers included) in the properties, contexts and inputs of one request
 	MaxName        = 1 << 10 // bytes of a type, an id or a name
 	MaxEvaluations = 1000    // items of a batch
-	MaxLimit       = 1000    // page.limit; a greater one is this
+	MaxLimit       = 1000    // page.limit; a greater value is reduced to this
 )
 
-// Entity is a subject or a resource (section 5). Unknown members are dropped when decoded; Properties is kept as sent,
-// with numbers as [encoding/json.Number].
+// Entity is a subject or a resource (PROTOCOL.md section 5). Decoding drops unknown members and keeps Properties as sent, with
+// numbers as [encoding/json.Number].
 type Entity struct {
 	Type       string         `json:"type"`
 	ID         string         `json:"id"`
 	Properties map[string]any `json:"properties,omitzero"`
 }
 
-// Action is what the subject wants to do (section 5.3).
+// Action is what the subject asks to do (PROTOCOL.md section 5).
 type Action struct {
 	Name       string         `json:"name"`
 	Properties map[string]any `json:"properties,omitzero"`
 }
 
-// Evaluation is one question (section 6): may Subject do Action to Resource, in Context?
-// A map that is empty was sent empty, a nil one was not sent (or null).
+// Evaluation is one question (PROTOCOL.md section 6): may Subject do Action to Resource, in Context?
+// An empty map was sent empty; a nil map was absent or null.
 type Evaluation struct {
 	Subject  Entity         `json:"subject"`
 	Action   Action         `json:"action"`
@@ -43,31 +38,32 @@ type Evaluation struct {
 	Context  map[string]any `json:"context,omitzero"`
 }
 
-// Semantic says when a batch of evaluations stops (section 7.1.2.1).
+// Semantic says when the evaluation of a batch stops (PROTOCOL.md section 7).
 type Semantic string
 
-// The three semantics of a batch.
+// The values of options.evaluations_semantic.
 const (
 	ExecuteAll          Semantic = "execute_all"
 	DenyOnFirstDeny     Semantic = "deny_on_first_deny"
 	PermitOnFirstPermit Semantic = "permit_on_first_permit"
 )
 
-// Batch is a request for several evaluations (section 7), the defaults already applied.
+// Batch is a request for several evaluations (PROTOCOL.md section 7), with the defaults applied to its items.
 type Batch struct {
-	// Single says that the request had no evaluations: it is one evaluation, the only item, and is answered as one.
+	// Single says that the request had no "evaluations" member, or an empty one. Items then holds one evaluation, and
+	// the response has the form of a single evaluation.
 	Single   bool
 	Items    []Item
 	Semantic Semantic
 }
 
-// Item is one question of a batch. Where Err is set, it was malformed and Evaluation is empty.
+// Item is one evaluation of a batch. If it was malformed, Err is set and Evaluation is empty.
 type Item struct {
 	Evaluation Evaluation
 	Err        error // an [*Error]
 }
 
-// MarshalJSON writes the request, without defaults. A malformed item cannot be written.
+// MarshalJSON encodes the request with complete items and no defaults. It fails if an item is malformed.
 func (b Batch) MarshalJSON() ([]byte, error) {
 	type options struct {
 		Semantic Semantic `json:"evaluations_semantic,omitempty"`
@@ -96,14 +92,14 @@ func (b Batch) MarshalJSON() ([]byte, error) {
 	return json.Marshal(several{options{b.Semantic}, all})
 }
 
-// Page is what a search asks of paging (section 8.2).
+// Page is the paging part of a search request (PROTOCOL.md section 8).
 type Page struct {
 	Token      string         `json:"token,omitempty"`
-	Limit      *int           `json:"limit,omitempty"` // nil where none was sent
+	Limit      *int           `json:"limit,omitempty"` // nil if absent
 	Properties map[string]any `json:"properties,omitzero"`
 }
 
-// Search asks for subjects, resources or actions (section 8). What is searched for is empty: Subject.ID, Resource.ID or Action.
+// Search is a search request (PROTOCOL.md section 8). The part that is searched for is empty: Subject.ID, Resource.ID or Action.
 type Search struct {
 	Subject  Entity         `json:"subject"`
 	Action   Action         `json:"action"`
@@ -112,7 +108,7 @@ type Search struct {
 	Page     *Page          `json:"page,omitempty"`
 }
 
-// Response is the answer to one evaluation (section 6.2).
+// Response is the answer to one evaluation (PROTOCOL.md section 6).
 type Response struct {
 	Decision bool           `json:"decision"`
 	Context  map[string]any `json:"context,omitempty"`

@@ -11,7 +11,7 @@ import (
 )
 
 func TestDecodeEvaluations(t *testing.T) {
-	// The defaults come last on purpose: order means nothing.
+	// The defaults come last on purpose: the order of members does not matter.
 	b, err := DecodeEvaluations([]byte(`{
 		"evaluations": [
 			{},
@@ -43,7 +43,7 @@ func TestDecodeEvaluations(t *testing.T) {
 	}
 }
 
-func TestDefaultsMayBeIncomplete(t *testing.T) {
+func TestIncompleteDefaultsFailOnlyItemsThatNeedThem(t *testing.T) {
 	for name, defaults := range map[string]string{
 		"absent":     ``,
 		"incomplete": `"subject":{"type":"user"},"action":{},"resource":{"id":"x"},`,
@@ -54,13 +54,13 @@ func TestDefaultsMayBeIncomplete(t *testing.T) {
 		assert.NoError(t, b.Items[0].Err, name)
 		assert.Equal(t, "alice", b.Items[0].Evaluation.Subject.ID)
 	}
-	// An item's own part replaces the default even where it is malformed.
+	// An item's own part replaces the default even if it is malformed.
 	b, err := DecodeEvaluations([]byte(`{"context":{"a":1},"evaluations":[{"context":7},{"subject":7},{}],` + aliceReads[1:]))
 	require.NoError(t, err)
 	assert.ErrorContains(t, b.Items[0].Err, `The member "context" is not an object at /evaluations/0`)
 	assert.ErrorContains(t, b.Items[1].Err, `The member "subject" is not an object at /evaluations/1`)
 	assert.NoError(t, b.Items[2].Err)
-	// Where an item does need the default, it is the item that fails, and the place is the default's.
+	// An item that needs a malformed default fails, with the location of the default.
 	b, err = DecodeEvaluations([]byte(`{"subject":{"type":"user"},"context":7,"evaluations":[
 		{"action":{"name":"a"},"resource":{"type":"t","id":"i"},"context":{}},
 		{"subject":{"type":"user","id":"x"},"action":{"name":"a"},"resource":{"type":"t","id":"i"}},
@@ -73,7 +73,7 @@ func TestDefaultsMayBeIncomplete(t *testing.T) {
 	assert.NoError(t, b.Items[3].Err)
 }
 
-func TestNoEvaluationsIsASingleOne(t *testing.T) {
+func TestBatchWithoutEvaluationsIsSingle(t *testing.T) {
 	for _, none := range []string{``, `"evaluations":[],`, `"evaluations":null,`} {
 		b, err := DecodeEvaluations([]byte(`{` + none + aliceReads[1:]))
 		require.NoError(t, err, none)
@@ -82,11 +82,11 @@ func TestNoEvaluationsIsASingleOne(t *testing.T) {
 		require.Len(t, b.Items, 1)
 		assert.Equal(t, "alice", b.Items[0].Evaluation.Subject.ID)
 		_, err = DecodeEvaluations([]byte(`{` + none + `"subject":{"type":"user","id":"alice"}}`))
-		assert.EqualError(t, err, `The member "action" is missing at the top level: send an object.`, "errors are the request's then")
+		assert.EqualError(t, err, `The member "action" is missing at the top level: send an object.`, "the error is about the request")
 	}
 }
 
-func TestRefusedBatches(t *testing.T) {
+func TestMalformedBatchIsRejected(t *testing.T) {
 	items := func(n int) string { return `[` + strings.TrimSuffix(strings.Repeat(`{},`, n), ",") + `]` }
 	for body, want := range map[string]string{
 		`"evaluations":{}`:                                          `The member "evaluations" is not an array at the top level: send an array of objects.`,
@@ -94,15 +94,15 @@ func TestRefusedBatches(t *testing.T) {
 		`"evaluations":` + items(1001):                              `The member "evaluations" has too many items at the top level: send at most 1000 in a request.`,
 		`"evaluations":[{},]`:                                       `not valid JSON`,
 		`"evaluations":[{}`:                                         `is not valid JSON`,
-		`"evaluations":[{"x":{"a":1,"a":1}}]`:                       `A member is there twice at /evaluations/0/x/a`,
-		`"evaluations":[{"subject":{"id":"","id":"x"}}]`:            `A member is there twice at /evaluations/0/subject/id`,
-		`"evaluations":[` + nested(MaxDepth-1) + `]`:                `The JSON is too deep at /evaluations/0/a`,
+		`"evaluations":[{"x":{"a":1,"a":1}}]`:                       `A member appears twice at /evaluations/0/x/a`,
+		`"evaluations":[{"subject":{"id":"","id":"x"}}]`:            `A member appears twice at /evaluations/0/subject/id`,
+		`"evaluations":[` + nested(MaxDepth-1) + `]`:                `The JSON is nested too deeply at /evaluations/0/a`,
 		`"evaluations":[{"context":{"n":1e400}}]`:                   `A number is out of range at /evaluations/0/context/n`,
 		`"options":[]`:                                              `The member "options" is not an object at the top level`,
-		`"options":{"evaluations_semantic":"all"}`:                  `The member "evaluations_semantic" has a value that is not known at /options: send "execute_all"`,
-		`"options":{"evaluations_semantic":""}`:                     `has a value that is not known`,
-		`"options":{"evaluations_semantic":1}`:                      `has a value that is not known`,
-		`"options":{"evaluations_semantic":"x"},"evaluations":[{}]`: `has a value that is not known`,
+		`"options":{"evaluations_semantic":"all"}`:                  `The member "evaluations_semantic" has an unknown value at /options: send "execute_all"`,
+		`"options":{"evaluations_semantic":""}`:                     `has an unknown value`,
+		`"options":{"evaluations_semantic":1}`:                      `has an unknown value`,
+		`"options":{"evaluations_semantic":"x"},"evaluations":[{}]`: `has an unknown value`,
 	} {
 		_, err := DecodeEvaluations([]byte(`{` + body + `,` + aliceReads[1:]))
 		var e *Error
@@ -118,7 +118,7 @@ func TestRefusedBatches(t *testing.T) {
 	assert.NoError(t, err)
 }
 
-func TestBatchIsWritten(t *testing.T) {
+func TestBatchMarshalJSON(t *testing.T) {
 	e, err := DecodeEvaluation([]byte(aliceReads))
 	require.NoError(t, err)
 	out, err := json.Marshal(Batch{Semantic: PermitOnFirstPermit, Items: []Item{{Evaluation: e}}})

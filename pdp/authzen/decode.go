@@ -2,40 +2,40 @@ package authzen
 
 import "strconv"
 
-// DecodeEvaluation reads a request for one evaluation (section 6.1). Every error is an [*Error].
+// DecodeEvaluation decodes a request for one evaluation (PROTOCOL.md section 6). Every error is an [*Error].
 func DecodeEvaluation(body []byte) (Evaluation, error) {
-	p := open(body)
-	defer p.close()
-	q := question{at: top}
-	if err := p.message(func(name string) error { return q.member(p, name) }); err != nil {
+	p := newParser(body)
+	defer p.release()
+	q := rawEvaluation{at: topLevel}
+	if err := p.topLevelObject(func(name string) error { return q.member(p, name) }); err != nil {
 		return Evaluation{}, err
 	}
 	return q.evaluation()
 }
 
-// EvaluationOf reads a value that [ParseValue] or [ParseObject] gave as one evaluation, by the rules of
-// [DecodeEvaluation]. Every error is an [*Error]: the value is no evaluation.
+// EvaluationOf converts a value returned by [ParseValue] or [ParseObject] to an evaluation, under the rules of
+// [DecodeEvaluation]. Every error is an [*Error] that says why the value is not an evaluation.
 func EvaluationOf(value any) (Evaluation, error) {
 	members, ok := value.(map[string]any)
 	if !ok || members["subject"] == nil {
-		return Evaluation{}, fail("", quoted("subject")+" is missing", "send an object")
+		return Evaluation{}, newError("", quoted("subject")+" is missing", "send an object")
 	}
 	body, err := AppendValue(nil, value)
 	if err != nil {
-		return Evaluation{}, &Error{Message: "The value cannot be written as JSON: send what has been parsed."}
+		return Evaluation{}, &Error{Message: "The value cannot be encoded as JSON: pass a value that was parsed from JSON."}
 	}
 	return DecodeEvaluation(body)
 }
 
-// evaluation checks a question and gives it.
-func (q *question) evaluation() (Evaluation, error) {
-	if err := q.subject.check(subjectForm, q.at); err != nil {
+// evaluation validates the parts and returns them as an Evaluation.
+func (q *rawEvaluation) evaluation() (Evaluation, error) {
+	if err := q.subject.check(subjectSpec, q.at); err != nil {
 		return Evaluation{}, err
 	}
-	if err := q.action.check(actionForm, q.at); err != nil {
+	if err := q.action.check(actionSpec, q.at); err != nil {
 		return Evaluation{}, err
 	}
-	if err := q.resource.check(resourceForm, q.at); err != nil {
+	if err := q.resource.check(resourceSpec, q.at); err != nil {
 		return Evaluation{}, err
 	}
 	if q.contextErr != nil {
@@ -43,14 +43,15 @@ func (q *question) evaluation() (Evaluation, error) {
 	}
 	return Evaluation{
 		Subject:  q.subject.entity(),
-		Action:   q.action.asAction(),
+		Action:   q.action.toAction(),
 		Resource: q.resource.entity(),
 		Context:  q.context,
 	}, nil
 }
 
-// or fills what a question leaves out from the defaults: whole parts, nothing is merged below (section 7.1.1).
-func (q *question) or(defaults *question) {
+// applyDefaults fills in missing parts. A part that was sent replaces the whole default; the two are not merged
+// (PROTOCOL.md section 7).
+func (q *rawEvaluation) applyDefaults(defaults *rawEvaluation) {
 	if !q.subject.sent {
 		q.subject = defaults.subject
 	}
@@ -65,15 +66,16 @@ func (q *question) or(defaults *question) {
 	}
 }
 
-// DecodeEvaluations reads a request for several evaluations (section 7.1). Its error, an [*Error], is about the request
-// as a whole; a malformed item has its own. Without evaluations, it is read as [DecodeEvaluation] would.
+// DecodeEvaluations decodes a request for several evaluations (PROTOCOL.md section 7). A returned error is an [*Error] about the
+// request as a whole; a malformed item carries its own error. A request without evaluations is decoded as by
+// [DecodeEvaluation].
 func DecodeEvaluations(body []byte) (Batch, error) {
-	p := open(body)
-	defer p.close()
-	defaults := question{at: top}
+	p := newParser(body)
+	defer p.release()
+	defaults := rawEvaluation{at: topLevel}
 	batch := Batch{Semantic: ExecuteAll}
-	var items []sentItem
-	err := p.message(func(name string) (err error) {
+	var items []rawItem
+	err := p.topLevelObject(func(name string) (err error) {
 		switch name {
 		case "evaluations":
 			items, err = p.items()
@@ -102,22 +104,23 @@ func DecodeEvaluations(body []byte) (Batch, error) {
 	return batch, nil
 }
 
-// sentItem is an element of evaluations. It is resolved last, since the defaults may come after it.
-type sentItem struct {
-	question question
-	err      error // where it is not even an object
+// rawItem is an element of evaluations, before defaults are applied: the defaults may follow the array in the body.
+type rawItem struct {
+	raw rawEvaluation
+	err error // set if the element is not an object
 }
 
-func (s *sentItem) resolve(defaults *question) Item {
-	if s.err != nil {
-		return Item{Err: s.err}
+func (item *rawItem) resolve(defaults *rawEvaluation) Item {
+	if item.err != nil {
+		return Item{Err: item.err}
 	}
-	s.question.or(defaults)
-	e, err := s.question.evaluation()
+	item.raw.applyDefaults(defaults)
+	e, err := item.raw.evaluation()
 	return Item{Evaluation: e, Err: err}
 }
 
-func (p *parser) items() ([]sentItem, error) {
+// items reads the elements of evaluations; null is an empty list.
+func (p *parser) items() ([]rawItem, error) {
 	switch p.dec.PeekKind() {
 	case 'n':
 		return nil, p.skip()
@@ -126,26 +129,26 @@ func (p *parser) items() ([]sentItem, error) {
 		if err := p.skip(); err != nil {
 			return nil, err
 		}
-		return nil, fail("", quoted("evaluations")+" is not an array", "send an array of objects")
+		return nil, newError("", quoted("evaluations")+" is not an array", "send an array of objects")
 	}
-	var items []sentItem
+	var items []rawItem
 	err := p.array(func(i int) error {
 		if i == MaxEvaluations {
-			return fail("", quoted("evaluations")+" has too many items", "send at most "+strconv.Itoa(MaxEvaluations)+" in a request")
+			return newError("", quoted("evaluations")+" has too many items", "send at most "+strconv.Itoa(MaxEvaluations)+" in a request")
 		}
-		items = append(items, sentItem{question: question{at: place(i)}})
+		items = append(items, rawItem{raw: rawEvaluation{at: itemIndex(i)}})
 		item := &items[i]
 		if p.dec.PeekKind() != '{' {
-			// Not even null counts as absent here: the answers must be as many as the questions.
-			item.err = fail(place(i).pointer(), "The evaluation is not an object", "send an object")
+			// A null element counts as an item, unlike a null member: the response must have as many elements as the request.
+			item.err = newError(itemIndex(i).pointer(), "The evaluation is not an object", "send an object")
 			return p.skip()
 		}
-		return p.object(func(name string) error { return item.question.member(p, name) })
+		return p.object(func(name string) error { return item.raw.member(p, name) })
 	})
 	return items, err
 }
 
-// options reads the one option that we know (section 7.1.2).
+// options reads evaluations_semantic and ignores other options (PROTOCOL.md section 7).
 func (p *parser) options(s *Semantic) error {
 	switch p.dec.PeekKind() {
 	case 'n':
@@ -155,7 +158,7 @@ func (p *parser) options(s *Semantic) error {
 		if err := p.skip(); err != nil {
 			return err
 		}
-		return fail("", quoted("options")+" is not an object", "send an object, or leave it out")
+		return newError("", quoted("options")+" is not an object", "send an object, or leave it out")
 	}
 	return p.object(func(name string) error {
 		if name != "evaluations_semantic" {
@@ -171,7 +174,7 @@ func (p *parser) options(s *Semantic) error {
 			*s = Semantic(text)
 			return nil
 		}
-		return fail("/options", quoted(name)+" has a value that is not known",
+		return newError("/options", quoted(name)+" has an unknown value",
 			`send "execute_all", "deny_on_first_deny" or "permit_on_first_permit"`)
 	})
 }

@@ -29,8 +29,7 @@ func TestDecodeEvaluation(t *testing.T) {
 	assert.Nil(t, e.Context, "null counts as absent")
 }
 
-// TestRefused has every kind of bad evaluation, with what the caller is told.
-func TestRefused(t *testing.T) {
+func TestMalformedEvaluationIsRejected(t *testing.T) {
 	with := func(subject string) string {
 		return strings.Replace(aliceReads, `{"type":"user","id":"alice"}`, subject, 1)
 	}
@@ -52,8 +51,8 @@ func TestRefused(t *testing.T) {
 		"array":           {`[` + aliceReads + `]`, "The body is not a JSON object: send one JSON object."},
 		"null":            {`null`, "The body is not a JSON object"},
 		"string":          {`"subject"`, "The body is not a JSON object"},
-		"trailing brace":  {aliceReads + `}`, "The body goes on after its JSON object"},
-		"second object":   {aliceReads + aliceReads, "The body goes on after its JSON object"},
+		"trailing brace":  {aliceReads + `}`, "The body continues after its JSON object"},
+		"second object":   {aliceReads + aliceReads, "The body continues after its JSON object"},
 		"invalid UTF-8":   {with("{\"type\":\"user\",\"id\":\"\xff\"}"), "The body is not valid UTF-8"},
 		"UTF-8 surrogate": {with("{\"type\":\"user\",\"id\":\"\xed\xa0\x80\"}"), "The body is not valid UTF-8"},
 		"overlong UTF-8":  {with("{\"type\":\"user\",\"id\":\"\xc0\xaf\"}"), "The body is not valid UTF-8"},
@@ -65,14 +64,14 @@ func TestRefused(t *testing.T) {
 		"surrogate in a name":    {context(`{"\ud800":1}`), "A string has an invalid escape sequence"},
 		"unknown escape":         {context(`{"a":"\x41"}`), "A string has an invalid escape sequence"},
 
-		"duplicate subject":     {`{"subject":{"type":"user","id":"root"},` + aliceReads[1:], "A member is there twice at /subject: send each member of an object once."},
-		"duplicate id":          {with(`{"type":"user","id":"alice","id":"root"}`), "A member is there twice at /subject/id"},
-		"duplicate, escaped":    {with(`{"type":"user","id":"alice","\u0069d":"root"}`), "A member is there twice at /subject/id"},
-		"duplicate in context":  {context(`{"a":[{"b":{"c":1,"c":1}}]}`), "A member is there twice at /context/a/0/b/c"},
-		"duplicate in unknown":  {`{"x":{"a":1,"a":1},` + aliceReads[1:], "A member is there twice at /x/a"},
-		"duplicate unknown":     {`{"x":1,"x":1,` + aliceReads[1:], "A member is there twice at /x"},
-		"duplicate null":        {`{"subject":null,` + aliceReads[1:], "A member is there twice at /subject"},
-		"duplicate in a number": {with(`{"type":"user","id":{"a":1,"a":2}}`), "A member is there twice at /subject/id/a"},
+		"duplicate subject":     {`{"subject":{"type":"user","id":"root"},` + aliceReads[1:], "A member appears twice at /subject: send each member of an object once."},
+		"duplicate id":          {with(`{"type":"user","id":"alice","id":"root"}`), "A member appears twice at /subject/id"},
+		"duplicate, escaped":    {with(`{"type":"user","id":"alice","\u0069d":"root"}`), "A member appears twice at /subject/id"},
+		"duplicate in context":  {context(`{"a":[{"b":{"c":1,"c":1}}]}`), "A member appears twice at /context/a/0/b/c"},
+		"duplicate in unknown":  {`{"x":{"a":1,"a":1},` + aliceReads[1:], "A member appears twice at /x/a"},
+		"duplicate unknown":     {`{"x":1,"x":1,` + aliceReads[1:], "A member appears twice at /x"},
+		"duplicate null":        {`{"subject":null,` + aliceReads[1:], "A member appears twice at /subject"},
+		"duplicate in a number": {with(`{"type":"user","id":{"a":1,"a":2}}`), "A member appears twice at /subject/id/a"},
 
 		"no member":            {`{}`, `The member "subject" is missing at the top level: send an object.`},
 		"null subject":         {with(`null`), `The member "subject" is missing at the top level`},
@@ -105,14 +104,14 @@ func TestRefused(t *testing.T) {
 		"context a string":     {context(`"x"`), `The member "context" is not an object at the top level`},
 		"context an array":     {context(`[]`), `The member "context" is not an object`},
 
-		"too deep":           {context(nested(MaxDepth)), "The JSON is too deep at /context/a/a"},
-		"too deep, unknown":  {`{"x":` + strings.Repeat("[", MaxDepth) + strings.Repeat("]", MaxDepth) + `,` + aliceReads[1:], "The JSON is too deep at /x/0"},
-		"very deep":          {strings.Repeat(`{"a":`, 200_000), "The JSON is too deep"},
-		"very deep arrays":   {`{"context":` + strings.Repeat(`[`, 200_000), "The JSON is too deep"},
+		"too deep":           {context(nested(MaxDepth)), "The JSON is nested too deeply at /context/a/a"},
+		"too deep, unknown":  {`{"x":` + strings.Repeat("[", MaxDepth) + strings.Repeat("]", MaxDepth) + `,` + aliceReads[1:], "The JSON is nested too deeply at /x/0"},
+		"very deep":          {strings.Repeat(`{"a":`, 200_000), "The JSON is nested too deeply"},
+		"very deep arrays":   {`{"context":` + strings.Repeat(`[`, 200_000), "The JSON is nested too deeply"},
 		"huge number":        {context(`{"n":1e1000000000}`), "A number is out of range at /context/n: send numbers that a 64-bit float can hold."},
 		"tiny number":        {context(`{"n":1e-1000000000}`), "A number is out of range at /context/n"},
 		"number of a MB":     {context(`{"n":0.` + strings.Repeat("1", 1<<19) + `}`), "A number is out of range at /context/n"},
-		"a name with escape": {context(`{"a\nb":{"c":1,"c":2}}`), "A member is there twice at /context/a\ufffdb/c"},
+		"a name with escape": {context(`{"a\nb":{"c":1,"c":2}}`), "A member appears twice at /context/a\ufffdb/c"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := DecodeEvaluation([]byte(c.body))
@@ -124,7 +123,7 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// assertSentence checks that an error is one that a caller may see.
+// assertSentence checks that an error message is a sentence fit for clients, without terms of Go or its libraries.
 func assertSentence(t *testing.T, s string) {
 	t.Helper()
 	assert.True(t, strings.HasSuffix(s, "."), s)
@@ -134,12 +133,12 @@ func assertSentence(t *testing.T, s string) {
 	}
 }
 
-// nested is an object with n levels.
+// nested returns an object with n levels of nesting.
 func nested(n int) string {
 	return strings.Repeat(`{"a":`, n-1) + `{}` + strings.Repeat(`}`, n-1)
 }
 
-func TestBoundsThatHold(t *testing.T) {
+func TestValuesAtTheLimitsAreAccepted(t *testing.T) {
 	with := func(c string) string { return `{"context":` + c + `,` + aliceReads[1:] }
 	for name, body := range map[string]string{
 		"64 levels":        with(nested(MaxDepth - 1)),
@@ -157,8 +156,8 @@ func TestBoundsThatHold(t *testing.T) {
 	}
 }
 
-// TestBodyIsNotKept decodes, overwrites the body as a pool would, and looks at what was decoded.
-func TestBodyIsNotKept(t *testing.T) {
+// The server reuses the buffers of bodies.
+func TestDecodedValuesDoNotReferToBody(t *testing.T) {
 	body := []byte(`{"context":{"key":"value","n":12,"a":["x"]},` + aliceReads[1:])
 	e, err := DecodeEvaluation(body)
 	require.NoError(t, err)
@@ -174,7 +173,7 @@ func TestParseObject(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, map[string]any{"input": map[string]any{"a": []any{json.Number("1")}}, "x": nil}, m)
 	_, err = ParseObject([]byte(`{"input":{"a":1,"a":2}}`))
-	assert.ErrorContains(t, err, "A member is there twice at /input/a")
+	assert.ErrorContains(t, err, "A member appears twice at /input/a")
 }
 
 func BenchmarkDecodeEvaluation(b *testing.B) {
@@ -187,8 +186,8 @@ func BenchmarkDecodeEvaluation(b *testing.B) {
 	}
 }
 
-// TestValuesAreBounded together, wherever they are; what is passed over does not count.
-func TestValuesAreBounded(t *testing.T) {
+// The limit holds for all values of a request together. Skipped values do not count.
+func TestNumberOfValuesIsLimited(t *testing.T) {
 	many := "[" + strings.Repeat("0,", MaxValues) + "0]"
 	const want = "The body has too many values: send at most 100000 in a request."
 	_, err := DecodeEvaluation([]byte(`{"context":{"x":` + many + `},` + aliceReads[1:]))

@@ -11,17 +11,17 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// maxEncodeDepth stops a value that contains itself. It is far above what can be decoded.
+// maxEncodeDepth stops the encoding of a value that contains itself. It is far above MaxDepth.
 const maxEncodeDepth = 1000
 
-// AppendString appends a string as JSON. Invalid UTF-8 becomes U+FFFD; nothing is escaped for HTML.
+// AppendString appends s as a JSON string. Invalid UTF-8 becomes U+FFFD. Unlike encoding/json, it does not escape HTML.
 func AppendString(dst []byte, s string) []byte {
-	dst, _ = jsontext.AppendQuote(dst, s) // its only error is the invalid UTF-8 that it has already replaced
+	dst, _ = jsontext.AppendQuote(dst, s) // the only possible error is invalid UTF-8, which is replaced anyway
 	return dst
 }
 
-// AppendValue appends a value as JSON, as encoding/json would but for HTML escaping, with members sorted. Values as
-// decoded here are written without reflection.
+// AppendValue appends v as JSON, as encoding/json does but without HTML escaping. Members of maps are sorted. Values of
+// the types that this package decodes to are encoded without reflection.
 func AppendValue(dst []byte, v any) ([]byte, error) { return appendValue(dst, v, 0) }
 
 func appendValue(dst []byte, v any, depth int) ([]byte, error) {
@@ -45,7 +45,7 @@ func appendValue(dst []byte, v any, depth int) ([]byte, error) {
 		}
 		return appendArray(dst, v, depth+1)
 	}
-	// A json.Number comes here too: encoding/json checks that it is one.
+	// A json.Number is encoded here as well: encoding/json checks that it is a valid number.
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)
 	enc.SetEscapeHTML(false)
@@ -86,4 +86,40 @@ func appendArray(dst []byte, a []any, depth int) (_ []byte, err error) {
 		}
 	}
 	return append(dst, ']'), nil
+}
+
+// ObjectWriter appends the members of a JSON object to a buffer, in the order in which they are added.
+type ObjectWriter struct {
+	Buf     []byte
+	Err     error // the first encoding error; later members are dropped
+	members int
+}
+
+// Name appends a member name. The caller appends the value to Buf.
+func (w *ObjectWriter) Name(name string) {
+	c := byte(',')
+	if w.members == 0 {
+		c = '{'
+	}
+	w.members++
+	w.Buf = append(AppendString(append(w.Buf, c), name), ':')
+}
+
+// Value appends a member.
+func (w *ObjectWriter) Value(name string, v any) {
+	if w.Err == nil {
+		w.Name(name)
+		w.Buf, w.Err = AppendValue(w.Buf, v)
+	}
+}
+
+// Empty reports whether no member has been added.
+func (w *ObjectWriter) Empty() bool { return w.members == 0 }
+
+// Close appends the end of the object and returns the buffer.
+func (w *ObjectWriter) Close() ([]byte, error) {
+	if w.members == 0 {
+		w.Buf = append(w.Buf, '{')
+	}
+	return append(w.Buf, '}'), w.Err
 }

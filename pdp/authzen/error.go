@@ -11,21 +11,22 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Error says what is wrong with a message, in one sentence that may be shown to whoever sent it.
+// Error describes a malformed message. Its text is one sentence that may be sent to the client.
 type Error struct {
-	Pointer string // where: a JSON pointer (RFC 6901), "" for the whole message or where it is not known
-	Message string // what to do, the place included
+	Pointer string // location as a JSON pointer (RFC 6901); "" if it is the whole message or unknown
+	Message string // the sentence, location included
 }
 
 func (e *Error) Error() string { return e.Message }
 
-// fail makes the error "what at pointer: advice."
-func fail(pointer, what, advice string) error {
-	return &Error{Pointer: pointer, Message: what + at(pointer) + ": " + advice + "."}
+// newError returns the error "problem at pointer: advice."
+func newError(pointer, problem, advice string) error {
+	return &Error{Pointer: pointer, Message: problem + location(pointer) + ": " + advice + "."}
 }
 
-// at words a place. A pointer holds member names of the sender's choice: it is cut, and made printable.
-func at(pointer string) string {
+// location describes a JSON pointer. Pointers contain member names that the sender chose, so the text is truncated and
+// control characters are replaced.
+func location(pointer string) string {
 	if pointer == "" {
 		return " at the top level"
 	}
@@ -45,7 +46,7 @@ func at(pointer string) string {
 	}, pointer)
 }
 
-// syntaxError translates an error of jsontext, whose wording is neither stable nor meant for callers.
+// syntaxError translates an error of jsontext, whose wording is neither stable nor meant for clients.
 func (p *parser) syntaxError(err error) error {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e
@@ -63,19 +64,19 @@ func (p *parser) syntaxError(err error) error {
 	}
 	switch {
 	case errors.Is(err, jsontext.ErrDuplicateName):
-		return fail(pointer, "A member is there twice", "send each member of an object once")
+		return newError(pointer, "A member appears twice", "send each member of an object once")
 	case errors.Is(err, jsontext.ErrNonStringName):
-		return fail(pointer, "A member name is not a string", "put every member name in double quotes")
+		return newError(pointer, "A member name is not a string", "put every member name in double quotes")
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
 		return &Error{Pointer: pointer, Message: "The body ends before its JSON is complete: send the whole object."}
 	case p.escapeAt(offset):
-		return fail(pointer, "A string has an invalid escape sequence",
-			`send surrogates in pairs, and no other escapes than those of JSON`)
+		return newError(pointer, "A string has an invalid escape sequence",
+			"send surrogates in pairs, and only the escapes that JSON defines")
 	}
-	return fail(pointer, "The body is not valid JSON near byte "+strconv.FormatInt(offset, 10), "send one well-formed JSON object")
+	return newError(pointer, "The body is not valid JSON near byte "+strconv.FormatInt(offset, 10), "send one well-formed JSON object")
 }
 
-// escapeAt says whether the text at an offset is an escape sequence, which is then what was wrong there.
+// escapeAt reports whether an escape sequence starts at offset. jsontext has no error of its own for invalid escapes.
 func (p *parser) escapeAt(offset int64) bool {
 	return offset >= 0 && offset < int64(len(p.body)) && p.body[offset] == '\\'
 }

@@ -9,47 +9,47 @@ import (
 	"testing"
 )
 
-// FuzzDecode says of every decoder: it does not panic; its errors are sentences; what it accepts is JSON to encoding/json
-// too, without a duplicate name; and what it accepts, written and read again, is the same.
+// FuzzDecode checks every decoder: it does not panic, its errors are sentences, what it accepts is valid for encoding/json
+// and has no duplicate names, and an accepted message is unchanged by a round trip.
 func FuzzDecode(f *testing.F) {
 	for _, s := range []string{
 		``, `{}`, `null`, aliceReads, `{"context":{"a":[1,2.5e3,null,true,{"b":"\ud83d\ude00"}]},` + aliceReads[1:],
 		`{"evaluations":[{},{"subject":{"type":"user","id":"bob"}},7],"options":{"evaluations_semantic":"deny_on_first_deny"},` + aliceReads[1:],
-		`{` + who + `,` + does + `,` + whatOf + `,"page":{"token":"t","limit":10,"properties":{"sort":"name"}}}`,
+		`{` + subjectAlice + `,` + actionRead + `,` + resourceDoc + `,"page":{"token":"t","limit":10,"properties":{"sort":"name"}}}`,
 		`{"decision":true,"context":{"reasons":["x"]}}`, `{"evaluations":[{"decision":false}]}`,
 		`{"a":1,"a":2}`, `{"a":"\ud800"}`, "{\"a\":\"\xff\"}", `{"a":1e999}`, nested(65), `{"\u0061":1,"a":1}`, `{"page":{"limit":-1}}`,
 	} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		again(t, body, DecodeEvaluation)
-		again(t, body, DecodeSubjectSearch)
-		again(t, body, DecodeResourceSearch)
-		again(t, body, DecodeActionSearch)
-		again(t, body, ParseObject)
-		again(t, body, ParseValue)
-		parsedFirst(t, body)
-		again(t, body, func(b []byte) (Batch, error) {
+		roundTrip(t, body, DecodeEvaluation)
+		roundTrip(t, body, DecodeSubjectSearch)
+		roundTrip(t, body, DecodeResourceSearch)
+		roundTrip(t, body, DecodeActionSearch)
+		roundTrip(t, body, ParseObject)
+		roundTrip(t, body, ParseValue)
+		checkEvaluationOf(t, body)
+		roundTrip(t, body, func(b []byte) (Batch, error) {
 			batch, err := DecodeEvaluations(b)
 			for _, item := range batch.Items {
 				if item.Err != nil {
-					checkError(t, item.Err)
-					return batch, item.Err // such a batch cannot be written
+					checkSentence(t, item.Err)
+					return batch, item.Err // such a batch cannot be marshaled
 				}
 			}
 			return batch, err
 		})
 		if r, err := DecodeResponse(body); err != nil && r.Decision {
-			t.Fatal("an error, and yet an allow")
+			t.Fatal("an error together with an allow")
 		}
 		if r, err := DecodeResponses(body); err != nil && r != nil {
-			t.Fatal("an error, and yet answers")
+			t.Fatal("an error together with responses")
 		}
 	})
 }
 
-// parsedFirst says that a value is the same evaluation as its text.
-func parsedFirst(t *testing.T, body []byte) {
+// checkEvaluationOf checks that EvaluationOf and DecodeEvaluation agree on body.
+func checkEvaluationOf(t *testing.T, body []byte) {
 	t.Helper()
 	value, err := ParseValue(body)
 	if err != nil {
@@ -62,8 +62,8 @@ func parsedFirst(t *testing.T, body []byte) {
 	}
 }
 
-// again decodes, writes and decodes.
-func again[T any](t *testing.T, body []byte, decode func([]byte) (T, error)) {
+// roundTrip decodes, encodes and decodes again.
+func roundTrip[T any](t *testing.T, body []byte, decode func([]byte) (T, error)) {
 	t.Helper()
 	sent := bytes.Clone(body)
 	first, err := decode(body)
@@ -71,17 +71,17 @@ func again[T any](t *testing.T, body []byte, decode func([]byte) (T, error)) {
 		t.Fatal("the body was changed")
 	}
 	if err != nil {
-		checkError(t, err)
+		checkSentence(t, err)
 		return
 	}
-	checkPlain(t, body)
+	checkWithEncodingJSON(t, body)
 	out, err := json.Marshal(first)
 	if err != nil {
-		t.Fatalf("cannot be written: %v", err)
+		t.Fatalf("cannot be marshaled: %v", err)
 	}
 	second, err := decode(out)
 	if err != nil {
-		t.Fatalf("%s: its own %s is refused: %v", body, out, err)
+		t.Fatalf("%s: its encoding %s is rejected: %v", body, out, err)
 	}
 	if !reflect.DeepEqual(first, second) {
 		t.Fatalf("%s: %#v became %#v", body, first, second)
@@ -92,7 +92,7 @@ func again[T any](t *testing.T, body []byte, decode func([]byte) (T, error)) {
 	}
 }
 
-func checkError(t *testing.T, err error) {
+func checkSentence(t *testing.T, err error) {
 	t.Helper()
 	e, ok := errors.AsType[*Error](err)
 	if !ok {
@@ -103,21 +103,21 @@ func checkError(t *testing.T, err error) {
 	}
 }
 
-// checkPlain reads the body with encoding/json, token by token, as a second opinion.
-func checkPlain(t *testing.T, body []byte) {
+// checkWithEncodingJSON reads the body with encoding/json, token by token.
+func checkWithEncodingJSON(t *testing.T, body []byte) {
 	t.Helper()
 	if !json.Valid(body) {
-		t.Fatalf("%q was accepted, and is no JSON", body)
+		t.Fatalf("%q was accepted but is not valid JSON", body)
 	}
 	dec := json.NewDecoder(bytes.NewReader(body))
 	dec.UseNumber()
-	plainValue(t, dec)
+	readTokens(t, dec)
 	if _, err := dec.Token(); err != io.EOF {
-		t.Fatalf("%q was accepted, and has something behind it", body)
+		t.Fatalf("%q was accepted despite trailing data", body)
 	}
 }
 
-func plainValue(t *testing.T, dec *json.Decoder) {
+func readTokens(t *testing.T, dec *json.Decoder) {
 	t.Helper()
 	tok, err := dec.Token()
 	if err != nil {
@@ -135,11 +135,11 @@ func plainValue(t *testing.T, dec *json.Decoder) {
 				t.Fatalf("%q is there twice", name)
 			}
 			seen[name.(string)] = true
-			plainValue(t, dec)
+			readTokens(t, dec)
 		}
 	case json.Delim('['):
 		for dec.More() {
-			plainValue(t, dec)
+			readTokens(t, dec)
 		}
 	default:
 		return

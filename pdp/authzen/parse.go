@@ -11,16 +11,16 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// maxNumber is the most characters a number may have. A longer one says nothing more to anybody, and is slow to compute with.
+// maxNumber is the maximum length of a number in bytes. A longer number adds no precision and is slow to compute with.
 const maxNumber = 400
 
-// ParseObject reads a body that is one JSON object, strictly: I-JSON (RFC 7493), at most [MaxDepth] deep, nothing behind
-// it. Members are kept as sent, numbers as [encoding/json.Number]. Every error is an [*Error].
+// ParseObject parses a body that is one JSON object. It is strict: I-JSON (RFC 7493), nested at most [MaxDepth] levels,
+// and no trailing data. Numbers become [encoding/json.Number]. Every error is an [*Error].
 func ParseObject(body []byte) (map[string]any, error) {
-	p := open(body)
-	defer p.close()
+	p := newParser(body)
+	defer p.release()
 	m := make(map[string]any)
-	err := p.message(func(name string) error {
+	err := p.topLevelObject(func(name string) error {
 		v, err := p.value()
 		m[name] = v
 		return err
@@ -31,47 +31,47 @@ func ParseObject(body []byte) (map[string]any, error) {
 	return m, nil
 }
 
-// ParseValue reads any one JSON value, as strictly as [ParseObject]. Every error is an [*Error].
+// ParseValue parses a body that is one JSON value of any kind, as strictly as [ParseObject]. Every error is an [*Error].
 func ParseValue(body []byte) (any, error) {
-	p := open(body)
-	defer p.close()
+	p := newParser(body)
+	defer p.release()
 	v, err := p.value()
 	if err != nil {
 		return nil, err
 	}
-	return v, p.nothingMore("value")
+	return v, p.expectEnd("value")
 }
 
-// parser reads one message. jsontext rejects duplicate names, invalid UTF-8 and unpaired surrogates; the depth and the
-// size of numbers are ours.
+// parser parses one body. jsontext rejects duplicate names, invalid UTF-8 and unpaired surrogates; the parser adds the
+// limits on nesting, numbers and the count of values.
 type parser struct {
-	body []byte
-	src  bytes.Buffer
-	dec  *jsontext.Decoder
-	kept int // values that have been read and not passed over
+	body   []byte
+	src    bytes.Buffer
+	dec    *jsontext.Decoder
+	values int // values decoded so far; skipped ones do not count
 }
 
-// parsers saves the decoder's state, its stacks and name sets, from one message to the next.
+// parsers reuses the decoders' stacks and name sets.
 var parsers = sync.Pool{New: func() any { return &parser{dec: new(jsontext.Decoder)} }}
 
-// open begins a message. Nothing that is read from it refers to body afterwards.
-func open(body []byte) *parser {
+// newParser returns a parser for body. Decoded values do not refer to body, so the caller may reuse it.
+func newParser(body []byte) *parser {
 	p := parsers.Get().(*parser)
-	p.body, p.kept = body, 0
+	p.body, p.values = body, 0
 	p.src = *bytes.NewBuffer(body)
 	p.dec.Reset(&p.src)
 	return p
 }
 
-func (p *parser) close() {
+func (p *parser) release() {
 	p.body = nil
 	p.src = bytes.Buffer{}
 	p.dec.Reset(&p.src)
 	parsers.Put(p)
 }
 
-// message reads the whole body: one object, and nothing behind it.
-func (p *parser) message(member func(name string) error) error {
+// topLevelObject parses the whole body, which must be one object.
+func (p *parser) topLevelObject(member func(name string) error) error {
 	switch p.dec.PeekKind() {
 	case '{', 0:
 	default:
@@ -83,18 +83,18 @@ func (p *parser) message(member func(name string) error) error {
 	if err := p.object(member); err != nil {
 		return err
 	}
-	return p.nothingMore("object")
+	return p.expectEnd("object")
 }
 
-// nothingMore refuses what stands behind the value that the body is.
-func (p *parser) nothingMore(kind string) error {
+// expectEnd fails if data follows the top-level value.
+func (p *parser) expectEnd(kind string) error {
 	if _, err := p.dec.ReadToken(); err != io.EOF {
-		return &Error{Message: "The body goes on after its JSON " + kind + ": send one JSON " + kind + " and nothing else."}
+		return &Error{Message: "The body continues after its JSON " + kind + ": send one JSON " + kind + " and nothing else."}
 	}
 	return nil
 }
 
-// object reads an object. member reads the value of the member that it is given.
+// object parses an object. It calls member for each name; member must consume the value.
 func (p *parser) object(member func(name string) error) error {
 	if err := p.begin(); err != nil {
 		return err
@@ -111,13 +111,13 @@ func (p *parser) object(member func(name string) error) error {
 	return p.end()
 }
 
-// array reads an array. element reads the element with the index that it is given.
+// array parses an array. It calls element for each index; element must consume the value.
 func (p *parser) array(element func(i int) error) error {
 	if err := p.begin(); err != nil {
 		return err
 	}
 	for i := 0; p.dec.PeekKind() != ']'; i++ {
-		if p.dec.PeekKind() == 0 { // the next read would say what is wrong, but element may not read first
+		if p.dec.PeekKind() == 0 { // a syntax error: skip reports it, while element might not read at all
 			return p.skip()
 		}
 		if err := element(i); err != nil {
@@ -127,7 +127,7 @@ func (p *parser) array(element func(i int) error) error {
 	return p.end()
 }
 
-// begin reads the start of an object or array.
+// begin consumes the start of an object or array.
 func (p *parser) begin() error {
 	if _, err := p.dec.ReadToken(); err != nil {
 		return p.syntaxError(err)
@@ -144,12 +144,12 @@ func (p *parser) end() error {
 
 func (p *parser) checkDepth() error {
 	if p.dec.StackDepth() > MaxDepth {
-		return fail(string(p.dec.StackPointer()), "The JSON is too deep", "nest objects and arrays at most "+strconv.Itoa(MaxDepth)+" levels")
+		return newError(string(p.dec.StackPointer()), "The JSON is nested too deeply", "nest objects and arrays at most "+strconv.Itoa(MaxDepth)+" levels")
 	}
 	return nil
 }
 
-// name reads a member name. The protocol's own names cost no allocation.
+// name parses a member name. The protocol's own names do not allocate.
 func (p *parser) name() (string, error) {
 	raw, err := p.dec.ReadValue()
 	if err != nil {
@@ -188,9 +188,9 @@ func (p *parser) name() (string, error) {
 	}
 }
 
-// value reads any value.
+// value parses a value of any kind.
 func (p *parser) value() (any, error) {
-	if p.kept++; p.kept > MaxValues {
+	if p.values++; p.values > MaxValues {
 		return nil, &Error{Message: "The body has too many values: send at most " + strconv.Itoa(MaxValues) + " in a request."}
 	}
 	switch p.dec.PeekKind() {
@@ -229,7 +229,8 @@ func (p *parser) value() (any, error) {
 	}
 }
 
-// number refuses what no double can hold (RFC 7493, section 2.2): 1e1000000000 is short to send and ruinous to compute.
+// number rejects numbers that a float64 cannot hold (RFC 7493, section 2.2): 1e1000000000 is short to send and very
+// expensive to compute with.
 func (p *parser) number(text string) (json.Number, error) {
 	if len(text) <= maxNumber {
 		f, err := strconv.ParseFloat(text, 64)
@@ -238,10 +239,10 @@ func (p *parser) number(text string) (json.Number, error) {
 			return json.Number(text), nil
 		}
 	}
-	return "", fail(string(p.dec.StackPointer()), "A number is out of range", "send numbers that a 64-bit float can hold")
+	return "", newError(string(p.dec.StackPointer()), "A number is out of range", "send numbers that a 64-bit float can hold")
 }
 
-// skip reads a value and forgets it.
+// skip consumes a value without keeping it, and checks its syntax and nesting.
 func (p *parser) skip() error {
 	depth := p.dec.StackDepth()
 	for {

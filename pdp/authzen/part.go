@@ -2,85 +2,86 @@ package authzen
 
 import "strconv"
 
-// place is where a question's parts are in the message: an index into evaluations, or the top level.
-type place int
+// itemIndex says where the parts of an evaluation are in the request: in that element of evaluations, or at the top level.
+type itemIndex int
 
-const top place = -1
+const topLevel itemIndex = -1
 
-func (at place) pointer() string {
-	if at == top {
+func (at itemIndex) pointer() string {
+	if at == topLevel {
 		return ""
 	}
 	return "/evaluations/" + strconv.Itoa(int(at))
 }
 
-// form says how a part is to be read.
-type form struct {
-	member string // its own name: subject, action, resource
-	key    string // its first member: type or name
-	id     bool   // whether its id counts
+// partSpec says how a subject, action or resource is decoded.
+type partSpec struct {
+	member string // subject, action or resource
+	key    string // the identifying member: type or name
+	id     bool   // whether an id is required; otherwise it is ignored
 }
 
 var (
-	subjectForm  = form{"subject", "type", true}
-	actionForm   = form{"action", "name", false}
-	resourceForm = form{"resource", "type", true}
+	subjectSpec  = partSpec{"subject", "type", true}
+	actionSpec   = partSpec{"action", "name", false}
+	resourceSpec = partSpec{"resource", "type", true}
 )
 
-// part is a subject, action or resource as it was sent. That it is malformed matters only where it is used: a default
-// may be incomplete when every item brings its own.
+// part is a subject, action or resource as it was sent. It may be malformed: that is an error only if an evaluation uses
+// it, since a default may be incomplete when every item has its own part (PROTOCOL.md section 7).
 type part struct {
 	sent       bool
-	at         place
+	at         itemIndex
 	key, id    string
 	properties map[string]any
-	err        error // the first fault
+	err        error // the first error found in it
 }
 
-// question is an evaluation as it was sent, at the top level or in an item.
-type question struct {
-	at                        place
+// rawEvaluation is an evaluation as it was sent, at the top level or in an item.
+type rawEvaluation struct {
+	at                        itemIndex
 	subject, action, resource part
 	context                   map[string]any
 	contextErr                error
 }
 
-// member reads a member of an evaluation, and passes over one that it does not know.
-func (q *question) member(p *parser, name string) (err error) {
+// member decodes the value of a member. Unknown members are skipped.
+func (q *rawEvaluation) member(p *parser, name string) (err error) {
 	switch name {
 	case "subject":
-		q.subject, err = p.part(subjectForm, q.at)
+		q.subject, err = p.part(subjectSpec, q.at)
 	case "action":
-		q.action, err = p.part(actionForm, q.at)
+		q.action, err = p.part(actionSpec, q.at)
 	case "resource":
-		q.resource, err = p.part(resourceForm, q.at)
+		q.resource, err = p.part(resourceSpec, q.at)
 	case "context":
-		q.context, err = p.free(q.at.pointer, "context", &q.contextErr)
+		q.context, err = p.objectMember(q.at.pointer, "context", &q.contextErr)
 	default:
 		err = p.skip()
 	}
 	return err
 }
 
-// part reads a subject, action or resource. The error is about the message; what is wrong with the part is in the part.
-func (p *parser) part(f form, at place) (part, error) {
+// part decodes a subject, action or resource. A returned error means that the body is not valid JSON; an error in the
+// part itself is kept in part.err.
+func (p *parser) part(f partSpec, at itemIndex) (part, error) {
 	switch p.dec.PeekKind() {
 	case 'n':
 		return part{}, p.skip()
 	case '{', 0:
 	default:
-		return part{sent: true, err: fail(at.pointer(), quoted(f.member)+" is not an object", "send an object")}, p.skip()
+		return part{sent: true, err: newError(at.pointer(), quoted(f.member)+" is not an object", "send an object")}, p.skip()
 	}
 	v := part{sent: true, at: at}
 	pointer := func() string { return at.pointer() + "/" + f.member }
 	err := p.object(func(name string) (err error) {
 		switch {
 		case name == f.key:
-			v.key, err = p.text(pointer, name, &v.err)
+			v.key, err = p.stringMember(pointer, name, &v.err)
 		case name == "id" && f.id:
-			v.id, err = p.text(pointer, name, &v.err)
+			v.id, err = p.stringMember(pointer, name, &v.err)
 		case name == "properties":
-			v.properties, err = p.free(pointer, name, &v.err)
+			v.properties, err = p.objectMember(pointer, name, &v.err)
 		default:
 			err = p.skip()
 		}
@@ -89,9 +90,9 @@ func (p *parser) part(f form, at place) (part, error) {
 	return v, err
 }
 
-// text reads a type, an id or a name; null is "". The first fault goes to fault.
-func (p *parser) text(pointer func() string, name string, fault *error) (string, error) {
-	var wrong, advice string
+// stringMember decodes a type, an id or a name; null is "". An error goes to partErr unless one is already there.
+func (p *parser) stringMember(pointer func() string, name string, partErr *error) (string, error) {
+	var problem, advice string
 	switch p.dec.PeekKind() {
 	case 'n':
 		return "", p.skip()
@@ -103,11 +104,11 @@ func (p *parser) text(pointer func() string, name string, fault *error) (string,
 		s := tok.String()
 		switch {
 		case s == "":
-			wrong, advice = " is empty", "send a non-empty string"
+			problem, advice = " is empty", "send a non-empty string"
 		case len(s) > MaxName:
-			wrong, advice = " is too long", "send at most "+strconv.Itoa(MaxName)+" bytes"
+			problem, advice = " is too long", "send at most "+strconv.Itoa(MaxName)+" bytes"
 		case hasControl(s):
-			wrong, advice = " has control characters", "send printable text"
+			problem, advice = " has control characters", "send printable text"
 		default:
 			return s, nil
 		}
@@ -115,23 +116,23 @@ func (p *parser) text(pointer func() string, name string, fault *error) (string,
 		if err := p.skip(); err != nil {
 			return "", err
 		}
-		wrong, advice = " is not a string", "send a non-empty string"
+		problem, advice = " is not a string", "send a non-empty string"
 	}
-	if *fault == nil {
-		*fault = fail(pointer(), quoted(name)+wrong, advice)
+	if *partErr == nil {
+		*partErr = newError(pointer(), quoted(name)+problem, advice)
 	}
 	return "", nil
 }
 
-// free reads an object that is kept as sent; null is nil. The first fault goes to fault.
-func (p *parser) free(pointer func() string, name string, fault *error) (map[string]any, error) {
+// objectMember decodes an object of any content; null is nil. An error goes to partErr unless one is already there.
+func (p *parser) objectMember(pointer func() string, name string, partErr *error) (map[string]any, error) {
 	switch p.dec.PeekKind() {
 	case 'n':
 		return nil, p.skip()
 	case '{', 0:
 	default:
-		if *fault == nil {
-			*fault = fail(pointer(), quoted(name)+" is not an object", "send an object, or leave it out")
+		if *partErr == nil {
+			*partErr = newError(pointer(), quoted(name)+" is not an object", "send an object, or leave it out")
 		}
 		return nil, p.skip()
 	}
@@ -140,7 +141,7 @@ func (p *parser) free(pointer func() string, name string, fault *error) (map[str
 	return m, err
 }
 
-// hasControl finds the control characters of C0, C1, and DEL in valid UTF-8.
+// hasControl reports whether s, which is valid UTF-8, has a control character (C0, DEL or C1).
 func hasControl(s string) bool {
 	for i := 0; i < len(s); i++ {
 		c := s[i]
@@ -153,21 +154,21 @@ func hasControl(s string) bool {
 
 func quoted(name string) string { return `The member "` + name + `"` }
 
-// check says what is wrong with a part, or what it lacks. missingAt is the question that it is for.
-func (v *part) check(f form, missingAt place) error {
+// check returns an error if the part is missing, malformed or incomplete. missingAt is the evaluation that needs it.
+func (v *part) check(f partSpec, missingAt itemIndex) error {
 	switch {
 	case !v.sent:
-		return fail(missingAt.pointer(), quoted(f.member)+" is missing", "send an object")
+		return newError(missingAt.pointer(), quoted(f.member)+" is missing", "send an object")
 	case v.err != nil:
 		return v.err
 	case v.key == "":
-		return fail(v.at.pointer()+"/"+f.member, quoted(f.key)+" is missing", "send a non-empty string")
+		return newError(v.at.pointer()+"/"+f.member, quoted(f.key)+" is missing", "send a non-empty string")
 	case v.id == "" && f.id:
-		return fail(v.at.pointer()+"/"+f.member, quoted("id")+" is missing", "send a non-empty string")
+		return newError(v.at.pointer()+"/"+f.member, quoted("id")+" is missing", "send a non-empty string")
 	}
 	return nil
 }
 
 func (v *part) entity() Entity { return Entity{Type: v.key, ID: v.id, Properties: v.properties} }
 
-func (v *part) asAction() Action { return Action{Name: v.key, Properties: v.properties} }
+func (v *part) toAction() Action { return Action{Name: v.key, Properties: v.properties} }

@@ -1,35 +1,35 @@
 package authzen
 
-// DecodeResponse reads the answer to one evaluation (section 6.2), strictly: what is not clearly an answer is an error,
-// and the caller must take it for a denial. Every error is an [*Error].
+// DecodeResponse decodes the response to one evaluation (PROTOCOL.md section 6). It is strict: the caller must treat an error as a
+// denial. Every error is an [*Error].
 func DecodeResponse(body []byte) (Response, error) {
-	p := open(body)
-	defer p.close()
-	var r sentResponse
-	if err := p.message(func(name string) error { return r.member(p, name) }); err != nil {
+	p := newParser(body)
+	defer p.release()
+	var r rawResponse
+	if err := p.topLevelObject(func(name string) error { return r.member(p, name) }); err != nil {
 		return Response{}, err
 	}
 	return r.response("")
 }
 
-// DecodeResponses reads the answer to several evaluations (section 7.2). There may be fewer of them than questions
-// where the semantic is to stop early. Every error is an [*Error].
+// DecodeResponses decodes the response to several evaluations (PROTOCOL.md section 7). It may have fewer elements than the request
+// if the semantic stops early. Every error is an [*Error].
 func DecodeResponses(body []byte) ([]Response, error) {
-	p := open(body)
-	defer p.close()
+	p := newParser(body)
+	defer p.release()
 	var all []Response
 	found := false
-	err := p.message(func(name string) error {
+	err := p.topLevelObject(func(name string) error {
 		if name != "evaluations" || p.dec.PeekKind() != '[' {
 			return p.skip()
 		}
 		found = true
 		return p.array(func(i int) error {
-			pointer := place(i).pointer()
+			pointer := itemIndex(i).pointer()
 			if p.dec.PeekKind() != '{' {
-				return fail(pointer, "The answer is not an object", "send an object")
+				return newError(pointer, "The response is not an object", "send an object")
 			}
-			var r sentResponse
+			var r rawResponse
 			if err := p.object(func(name string) error { return r.member(p, name) }); err != nil {
 				return err
 			}
@@ -42,34 +42,34 @@ func DecodeResponses(body []byte) ([]Response, error) {
 	case err != nil:
 		return nil, err
 	case !found:
-		return nil, fail("", quoted("evaluations")+" is missing or not an array", "send an array of answers")
+		return nil, newError("", quoted("evaluations")+" is missing or not an array", "send an array of responses")
 	}
 	return all, nil
 }
 
-// sentResponse is an answer as it was sent.
-type sentResponse struct {
+// rawResponse is a response as it was sent.
+type rawResponse struct {
 	decision   any
 	context    map[string]any
 	contextErr error
 }
 
-func (r *sentResponse) member(p *parser, name string) (err error) {
+func (r *rawResponse) member(p *parser, name string) (err error) {
 	switch name {
 	case "decision":
 		r.decision, err = p.value()
 	case "context":
-		r.context, err = p.free(func() string { return "" }, name, &r.contextErr)
+		r.context, err = p.objectMember(func() string { return "" }, name, &r.contextErr)
 	default:
 		err = p.skip()
 	}
 	return err
 }
 
-func (r *sentResponse) response(pointer string) (Response, error) {
+func (r *rawResponse) response(pointer string) (Response, error) {
 	decision, ok := r.decision.(bool)
 	if !ok {
-		return Response{}, fail(pointer, quoted("decision")+" is missing or neither true nor false", "send a boolean")
+		return Response{}, newError(pointer, quoted("decision")+" is missing or neither true nor false", "send a boolean")
 	}
 	if r.contextErr != nil {
 		return Response{}, r.contextErr

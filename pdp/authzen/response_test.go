@@ -41,8 +41,8 @@ func TestDecodeResponses(t *testing.T) {
 	}
 }
 
-// TestAppendValue compares with encoding/json: same value, and the same text but for HTML's characters.
-func TestAppendValue(t *testing.T) {
+// The values are equal, and so is the text except for characters that are special in HTML.
+func TestAppendValueAgreesWithEncodingJSON(t *testing.T) {
 	type object struct {
 		A string `json:"a"`
 	}
@@ -63,7 +63,7 @@ func TestAppendValue(t *testing.T) {
 	assert.Equal(t, "\"a\ufffdb\"", string(AppendString(nil, "a\xffb")))
 }
 
-func TestAppendValueRefuses(t *testing.T) {
+func TestAppendValueRejectsUnencodableValues(t *testing.T) {
 	loop := map[string]any{}
 	loop["a"] = []any{loop}
 	for _, v := range []any{json.Number(`1,"x":2`), json.Number("abc"), math.NaN(), func() {}, loop, map[string]any{"a": []any{math.Inf(1)}}} {

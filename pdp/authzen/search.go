@@ -7,42 +7,42 @@ import (
 	"strings"
 )
 
-// DecodeSubjectSearch reads a subject search (section 8.4): the subject's id does not count and is dropped.
+// DecodeSubjectSearch decodes a subject search (PROTOCOL.md section 8). It ignores the id of the subject.
 // Every error is an [*Error].
 func DecodeSubjectSearch(body []byte) (Search, error) {
-	return decodeSearch(body, form{"subject", "type", false}, &actionForm, resourceForm)
+	return decodeSearch(body, partSpec{"subject", "type", false}, &actionSpec, resourceSpec)
 }
 
-// DecodeResourceSearch reads a resource search (section 8.5): the resource's id does not count and is dropped.
+// DecodeResourceSearch decodes a resource search (PROTOCOL.md section 8). It ignores the id of the resource.
 // Every error is an [*Error].
 func DecodeResourceSearch(body []byte) (Search, error) {
-	return decodeSearch(body, subjectForm, &actionForm, form{"resource", "type", false})
+	return decodeSearch(body, subjectSpec, &actionSpec, partSpec{"resource", "type", false})
 }
 
-// DecodeActionSearch reads an action search (section 8.6): an action does not count and is dropped.
+// DecodeActionSearch decodes an action search (PROTOCOL.md section 8). It ignores the action.
 // Every error is an [*Error].
 func DecodeActionSearch(body []byte) (Search, error) {
-	return decodeSearch(body, subjectForm, nil, resourceForm)
+	return decodeSearch(body, subjectSpec, nil, resourceSpec)
 }
 
-// decodeSearch reads a search with these forms; action is nil where none counts.
-func decodeSearch(body []byte, subject form, action *form, resource form) (Search, error) {
-	p := open(body)
-	defer p.close()
+// decodeSearch decodes a search. A nil action means that the action is ignored.
+func decodeSearch(body []byte, subject partSpec, action *partSpec, resource partSpec) (Search, error) {
+	p := newParser(body)
+	defer p.release()
 	var s, a, r part
 	var context map[string]any
 	var contextErr error
 	var page *Page
-	err := p.message(func(name string) (err error) {
+	err := p.topLevelObject(func(name string) (err error) {
 		switch {
 		case name == "subject":
-			s, err = p.part(subject, top)
+			s, err = p.part(subject, topLevel)
 		case name == "resource":
-			r, err = p.part(resource, top)
+			r, err = p.part(resource, topLevel)
 		case name == "action" && action != nil:
-			a, err = p.part(*action, top)
+			a, err = p.part(*action, topLevel)
 		case name == "context":
-			context, err = p.free(top.pointer, name, &contextErr)
+			context, err = p.objectMember(topLevel.pointer, name, &contextErr)
 		case name == "page":
 			page, err = p.page()
 		default:
@@ -53,24 +53,24 @@ func decodeSearch(body []byte, subject form, action *form, resource form) (Searc
 	if err != nil {
 		return Search{}, err
 	}
-	if err := s.check(subject, top); err != nil {
+	if err := s.check(subject, topLevel); err != nil {
 		return Search{}, err
 	}
 	if action != nil {
-		if err := a.check(*action, top); err != nil {
+		if err := a.check(*action, topLevel); err != nil {
 			return Search{}, err
 		}
 	}
-	if err := r.check(resource, top); err != nil {
+	if err := r.check(resource, topLevel); err != nil {
 		return Search{}, err
 	}
 	if contextErr != nil {
 		return Search{}, contextErr
 	}
-	return Search{Subject: s.entity(), Action: a.asAction(), Resource: r.entity(), Context: context, Page: page}, nil
+	return Search{Subject: s.entity(), Action: a.toAction(), Resource: r.entity(), Context: context, Page: page}, nil
 }
 
-// page reads what is asked of paging (section 8.2); null is nil.
+// page decodes the page member (PROTOCOL.md section 8); null is nil.
 func (p *parser) page() (*Page, error) {
 	switch p.dec.PeekKind() {
 	case 'n':
@@ -80,7 +80,7 @@ func (p *parser) page() (*Page, error) {
 		if err := p.skip(); err != nil {
 			return nil, err
 		}
-		return nil, fail("", quoted("page")+" is not an object", "send an object, or leave it out")
+		return nil, newError("", quoted("page")+" is not an object", "send an object, or leave it out")
 	}
 	var page Page
 	err := p.object(func(name string) error {
@@ -99,34 +99,36 @@ func (p *parser) page() (*Page, error) {
 	return &page, nil
 }
 
+// set sets a member to its decoded value.
 func (page *Page) set(name string, v any) error {
 	var ok bool
 	switch name {
 	case "token":
 		if page.Token, ok = v.(string); !ok {
-			return fail("/page", quoted(name)+" is not a string", "send the token of the page before, or leave it out")
+			return newError("/page", quoted(name)+" is not a string", "send the next_token of the previous page, or leave it out")
 		}
 	case "properties":
 		if page.Properties, ok = v.(map[string]any); !ok {
-			return fail("/page", quoted(name)+" is not an object", "send an object, or leave it out")
+			return newError("/page", quoted(name)+" is not an object", "send an object, or leave it out")
 		}
 	case "limit":
 		n, _ := v.(json.Number)
 		limit, ok := WholeNumber(n, MaxLimit)
 		if !ok {
-			return fail("/page", quoted(name)+" is no number of hits", "send a whole number from 0 to "+strconv.Itoa(MaxLimit))
+			return newError("/page", quoted(name)+" is not a valid number of results", "send a whole number from 0 to "+strconv.Itoa(MaxLimit))
 		}
 		page.Limit = &limit
 	}
 	return nil
 }
 
-// maxShift is more places than any number has: what an exponent says beyond that makes no difference.
+// maxShift limits exponents. It exceeds the number of digits of any number, so larger exponents change nothing.
 const maxShift = 1 << 30
 
-// WholeNumber reads a whole number that is not negative, however it is written (3, 3.0, 30e-1). One above most is most. Exponents
-// are not multiplied out, so that a number costs no more than its length.
-func WholeNumber(n json.Number, most int) (int, bool) {
+// WholeNumber converts a non-negative whole number in any notation (3, 3.0, 30e-1). A number greater than limit becomes
+// limit. It does not expand exponents, so its cost depends only on the length of the text. The result is false for
+// anything else.
+func WholeNumber(n json.Number, limit int) (int, bool) {
 	text, negative := strings.CutPrefix(strings.ToLower(string(n)), "-")
 	mantissa, exponent, scientific := strings.Cut(text, "e")
 	before, after, _ := strings.Cut(mantissa, ".")
@@ -142,7 +144,7 @@ func WholeNumber(n json.Number, most int) (int, bool) {
 		}
 	}
 	significant := strings.TrimLeft(digits, "0")
-	// The decimal point is behind so many of the significant digits.
+	// point is the position of the decimal point within the significant digits.
 	point := len(before) - (len(digits) - len(significant)) + max(min(shift, maxShift), -maxShift)
 	significant = strings.TrimRight(significant, "0")
 	switch {
@@ -150,9 +152,9 @@ func WholeNumber(n json.Number, most int) (int, bool) {
 		return 0, true
 	case negative || point < len(significant):
 		return 0, false
-	case point > len(strconv.Itoa(most)):
-		return most, true
+	case point > len(strconv.Itoa(limit)):
+		return limit, true
 	}
 	value, err := strconv.Atoi(significant + strings.Repeat("0", point-len(significant)))
-	return min(value, most), err == nil || errors.Is(err, strconv.ErrRange)
+	return min(value, limit), err == nil || errors.Is(err, strconv.ErrRange)
 }

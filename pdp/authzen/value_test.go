@@ -19,8 +19,8 @@ func TestParseValue(t *testing.T) {
 		assert.Equal(t, want, v, body)
 	}
 	for body, want := range map[string]string{
-		``: "The body is empty", `tru`: "JSON", `1 2`: "The body goes on after its JSON value: send one JSON value and nothing else.", `[1],`: "goes on",
-		`{"a":1,"\u0061":2}`: "A member is there twice", `[{"a":{"b":1,"b":1}}]`: "A member is there twice", `1e999`: "A number is out of range",
+		``: "The body is empty", `tru`: "JSON", `1 2`: "The body continues after its JSON value: send one JSON value and nothing else.", `[1],`: "continues",
+		`{"a":1,"\u0061":2}`: "A member appears twice", `[{"a":{"b":1,"b":1}}]`: "A member appears twice", `1e999`: "A number is out of range",
 		`["\ud800"]`: "invalid escape", strings.Repeat("[", 65) + strings.Repeat("]", 65): "too deep",
 	} {
 		_, err := ParseValue([]byte(body))
@@ -30,8 +30,7 @@ func TestParseValue(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// TestEvaluationOf agrees with DecodeEvaluation on what is an evaluation, and on every part of it.
-func TestEvaluationOf(t *testing.T) {
+func TestEvaluationOfAgreesWithDecodeEvaluation(t *testing.T) {
 	with := func(members string) string { return `{` + members + `,` + aliceReads[1:] }
 	for body, is := range map[string]bool{
 		aliceReads: true, with(`"context":{"n":1.50,"facts":null}`): true, with(`"more":[1]`): true, with(`"context":null`): true,
@@ -49,9 +48,9 @@ func TestEvaluationOf(t *testing.T) {
 		require.Equal(t, is, err == nil, body)
 		require.Equal(t, is, directErr == nil, body)
 		if !is {
-			checkError(t, err)
+			checkSentence(t, err)
 		}
 	}
 	_, err := EvaluationOf(map[string]any{"subject": func() {}})
-	require.Error(t, err, "a value that never was JSON")
+	require.Error(t, err, "a value that cannot be JSON")
 }

@@ -20,7 +20,7 @@ func TestChangesThatAreRefused(t *testing.T) {
 	for body, told := range map[string]string{
 		``:                                  "body is empty",
 		`[]`:                                "not a JSON object",
-		`{"users":[{"id":"a"}]}x`:           "goes on after",
+		`{"users":[{"id":"a"}]}x`:           "continues after",
 		`{"users":[{"id":"a","id":"b"}]}`:   "twice",
 		`{"users":[{"id":"a"}],"users":[]}`: "twice",
 		`{"users":[{"id":"a","record":{"id":"a","x":{"y":1,"y":2}}}]}`:      "twice",

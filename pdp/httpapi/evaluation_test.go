@@ -169,8 +169,8 @@ func TestBadQuestions(t *testing.T) {
 		`{`:                            `The body ends before its JSON is complete: send the whole object.`,
 		`[]`:                           `The body is not a JSON object: send one JSON object.`,
 		`{}`:                           `The member "subject" is missing at the top level: send an object.`,
-		`{"subject":1,` + question[1:]: `A member is there twice at /subject: send each member of an object once.`,
-		question + `x`:                 `The body goes on after its JSON object: send one JSON object and nothing else.`,
+		`{"subject":1,` + question[1:]: `A member appears twice at /subject: send each member of an object once.`,
+		question + `x`:                 `The body continues after its JSON object: send one JSON object and nothing else.`,
 		"{\"a\":\"\xff\"}":             `The body is not valid UTF-8: send JSON encoded as UTF-8.`,
 	} {
 		for _, path := range []string{"/access/v1/evaluation", "/access/v1/evaluations", "/access/v1/search/subject", "/access/v1/search/resource", "/access/v1/search/action"} {

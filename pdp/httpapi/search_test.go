@@ -79,6 +79,6 @@ func TestSearchFails(t *testing.T) {
 		return pdp.SearchResult{Hits: []pdp.Hit{{Type: "t", ID: "i", Properties: map[string]any{"f": func() {}}}}}, nil
 	}}})
 	h.post("/access/v1/search/action", fullSearch).errorText(t, 500)
-	assert.Contains(t, h.post("/access/v1/search/action", `{"page":{"limit":-1},`+question[1:]).errorText(t, 400), `"limit" is no number of hits`)
+	assert.Contains(t, h.post("/access/v1/search/action", `{"page":{"limit":-1},`+question[1:]).errorText(t, 400), `"limit" is not a valid number of results`)
 	assert.Contains(t, h.post("/access/v1/search/subject", `{"subject":{"type":"user"},"action":{"name":"x"},"resource":{"type":"t"}}`).errorText(t, 400), `"id" is missing at /resource`)
 }

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// TestDocumentedCommands runs what the console blocks of the documents show, against a server on the sample directory: each
+// line after a "$" gives what follows it.
+func TestDocumentedCommands(t *testing.T) {
+	base := serving(t, "--directory", "../../testdata/directories/sample.yaml").url
+	ran := map[string]int{}
+	for name, text := range documents(t) {
+		for _, step := range consoleSteps(text) {
+			command := strings.ReplaceAll(step.command, "http://127.0.0.1:8181", base)
+			command = strings.ReplaceAll(command, "bin/wardkeeper", os.Getenv("TEST_WARDKEEPER"))
+			cmd := exec.Command("sh", "-c", command)
+			cmd.Env = append(os.Environ(), "WARDKEEPER_SERVER="+base)
+			out, err := cmd.Output()
+			if _, exited := err.(*exec.ExitError); err != nil && !exited {
+				require.NoError(t, err)
+			}
+			assert.Equal(t, step.output, strings.TrimRight(string(out), "\n"), "%s: $ %s", name, step.command)
+			ran[name]++
+		}
+	}
+	assert.NotZero(t, ran["README.md"])
+	assert.NotZero(t, ran["pdp/OBLIGATIONS.md"])
+}
+
+// documents reads the repository's Markdown files, by their paths from its root.
+func documents(t *testing.T) map[string]string {
+	t.Helper()
+	const root = "../.."
+	found := map[string]string{}
+	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name, err := filepath.Rel(root, path)
+		if err != nil {
+			return err
+		}
+		switch {
+		case entry.IsDir() && name != "." && (name == "bin" || entry.Name() == "node_modules" || strings.HasPrefix(entry.Name(), ".")):
+			return filepath.SkipDir
+		case entry.IsDir() || filepath.Ext(name) != ".md":
+			return nil
+		}
+		text, err := os.ReadFile(path)
+		found[filepath.ToSlash(name)] = string(text)
+		return err
+	})
+	require.NoError(t, err)
+	return found
+}
+
+type step struct{ command, output string }
+
+// consoleSteps finds the commands of the console blocks, with the output shown below each.
+func consoleSteps(text string) []step {
+	var steps []step
+	for i, block := range strings.Split(text, "```console\n") {
+		if i == 0 {
+			continue
+		}
+		block, _, _ = strings.Cut(block, "\n```")
+		for _, part := range strings.Split("\n"+block, "\n$ ")[1:] {
+			command, output, _ := strings.Cut(part, "\n")
+			steps = append(steps, step{command, output})
+		}
+	}
+	return steps
+}

@@ -24,8 +24,8 @@ func (e *Engine) InputTerm(ctx context.Context, r Request) (*ast.Term, error) {
 // Query is the active policy's decision.
 func (e *Engine) Query() *bundles.Query { return e.Policy().decision }
 
-// Uses says whether the policy's catalogue has an action as one that changes nothing.
-func (p *Policy) Uses(action string) bool { return p.catalogue[action].uses }
+// ReadOnly says whether the policy's catalogue has an action as one that changes nothing.
+func (p *Policy) ReadOnly(action string) bool { return p.catalogue[action].readOnly }
 
 // Unprobed is a policy that has not been asked anything yet, so that tests can ask ill-made ones.
 func Unprobed(ctx context.Context, r *bundles.Revision) (*Policy, error) {

@@ -32,7 +32,7 @@ const maxAnnouncement = 256
 
 // need says how new the facts have to be. Its error is an [*Error] of kind [Invalid].
 func (p *Policy) need(r Request) (Need, error) {
-	n := Need{Using: p.catalogue[r.Action.Name].uses}
+	n := Need{Using: p.catalogue[r.Action.Name].readOnly}
 	switch token := r.Context[atLeastMember].(type) {
 	case nil:
 	case string:

@@ -88,7 +88,7 @@ func TestEachClassOfActionsHasItsNeed(t *testing.T) {
 	for _, action := range append(allActions(), "", "unheard.of") {
 		r := ask("boss", action, typeOf(action), "mia", "", "mercy", nil)
 		decide(t, engine, r)
-		want := pdp.Need{Using: builtInPolicy().Uses(action)}
+		want := pdp.Need{Using: builtInPolicy().ReadOnly(action)}
 		require.Equal(t, want, source.last(t), action)
 		_, err := engine.Data(t.Context(), pdp.DataRequest{Decision: true, Inputs: []pdp.DataInput{sent(t, show(wanting(r, "at_least", "t1")))}})
 		require.NoError(t, err)

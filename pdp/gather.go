@@ -53,7 +53,7 @@ func (p *Policy) gather(ctx context.Context, view View, keep keeping, b *builder
 
 // judge is a location of the organization whose rules judge; nil where none is known.
 func (g *gathering) judge() *Location {
-	if g.action.nowhere {
+	if g.action.needsNoCurrent {
 		return g.place
 	}
 	return g.current
@@ -123,7 +123,7 @@ func (g *gathering) places(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	if g.action.nowhere {
+	if g.action.needsNoCurrent {
 		return nil
 	}
 	id, named := locationID(g.request.Context, "current_location")
@@ -284,7 +284,7 @@ func (g *gathering) join() error {
 		g.add(keyOrganization, at.root.organizationTerm)
 	}
 	judge := organization
-	if g.action.anywhere {
+	if g.action.crossesOrganizations {
 		judge = wholeAccount
 	}
 	if err := g.suspended(judge); err != nil {
@@ -296,8 +296,8 @@ func (g *gathering) join() error {
 		if g.current != nil {
 			g.add(keyCurrent, view.standing(g.current))
 		}
-		if !g.action.nowhere {
-			if g.action.anywhere {
+		if !g.action.needsNoCurrent {
+			if g.action.crossesOrganizations {
 				view = g.subject.view(wholeAccount, g.keep.subject)
 			}
 			g.add(keyStandings, view.standingsWith(g.place))

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"path"
 	"slices"
+	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
@@ -38,13 +39,13 @@ type Policy struct {
 
 // actionEntry is what the policy's catalogue says of an action.
 type actionEntry struct {
-	resource string   // the type of the resource
-	nowhere  bool     // judged at its place: the subject need not stand anywhere
-	anywhere bool     // standings in every organization count
-	uses     bool     // changes nothing; an action that does not say so changes something
-	model    string   // judges without a place; "" where the place or standing says
-	roles    []string // those that can give power at a standing at all
-	named    []string // the properties that it has
+	resource             string   // the type of the resource
+	needsNoCurrent       bool     // judged at its place alone: no current location is needed
+	crossesOrganizations bool     // may be done from a location of any organization
+	readOnly             bool     // changes nothing; an action that does not say so changes something
+	model                string   // judges without a place; "" where the place or the current location says
+	roles                []string // those that can give power at all
+	named                []string // the properties that it has
 }
 
 // Prepare makes a revision ready to decide, and refuses one that must not: with faults in its tables, each of them a
@@ -142,16 +143,25 @@ func (p *Policy) readCatalogue(table any) error {
 	if !ok {
 		return fmt.Errorf("catalogue: not an object of actions")
 	}
+	members := []string{
+		"resource", "models", "roles", "properties", "read_only", "needs_no_current_location", "crosses_organizations", "model",
+	}
 	for name, value := range actions {
 		fields, ok := value.(map[string]any)
 		if !ok {
 			return fmt.Errorf("catalogue: action %s is no object", name)
 		}
+		// A policy that marks actions by other names would have its marks ignored.
+		for _, member := range slices.Sorted(maps.Keys(fields)) {
+			if !slices.Contains(members, member) {
+				return fmt.Errorf("catalogue: action %s has the member %s: it can have %s", name, member, strings.Join(members, ", "))
+			}
+		}
 		entry := actionEntry{resource: text(fields, "resource"), model: text(fields, "model"),
 			roles: texts(fields, "roles"), named: texts(fields, "properties")}
-		entry.nowhere, _ = fields["nowhere"].(bool)
-		entry.anywhere, _ = fields["anywhere"].(bool)
-		entry.uses, _ = fields["uses"].(bool)
+		entry.needsNoCurrent, _ = fields["needs_no_current_location"].(bool)
+		entry.crossesOrganizations, _ = fields["crosses_organizations"].(bool)
+		entry.readOnly, _ = fields["read_only"].(bool)
 		p.catalogue[name] = entry
 	}
 	return nil

@@ -204,9 +204,9 @@ func (s *sitting) locationsAsResources(ctx context.Context, r SearchRequest, lis
 	question := r.evaluation()
 	var roots []string
 	switch entry := s.catalogue[r.Action.Name]; {
-	case entry.anywhere:
+	case entry.crossesOrganizations:
 		roots = []string{""}
-	case entry.nowhere:
+	case entry.needsNoCurrent:
 		subject, err := s.view.User(ctx, r.Subject.ID)
 		if err != nil || subject == nil {
 			return none, err

@@ -48,23 +48,23 @@ func (s *sitting) review(ctx context.Context, r SearchRequest) (*review, error) 
 		return nil, err
 	}
 	_, standing := locationID(r.Context, "current_location")
-	q := &review{sitting: s, question: r.evaluation(), stands: standing || g.action.nowhere, current: g.current}
-	if !g.action.nowhere && len(g.action.roles) > 0 {
+	q := &review{sitting: s, question: r.evaluation(), stands: standing || g.action.needsNoCurrent, current: g.current}
+	if !g.action.needsNoCurrent && len(g.action.roles) > 0 {
 		q.roles = g.action.roles
 	}
 	_, placed := g.placeID()
 	switch {
 	case r.Resource.Type == "user" && g.user == nil && len(r.Action.Properties) == 0:
 		return nil, nil // only properties can say that somebody new is meant
-	case g.action.anywhere || g.action.model != "":
+	case g.action.crossesOrganizations || g.action.model != "":
 		// Whoever belongs to any organization may be meant.
 	case g.current != nil:
 		q.root = g.current.Organization()
-	case standing && !g.action.nowhere:
+	case standing && !g.action.needsNoCurrent:
 		return nil, nil // at an unknown location
 	case g.place != nil:
 		q.root = g.place.Organization()
-	case placed || g.action.nowhere:
+	case placed || g.action.needsNoCurrent:
 		return nil, nil // about an unknown location, or about none where one is needed
 	}
 	if g.place != nil {

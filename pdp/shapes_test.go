@@ -106,6 +106,7 @@ func TestFaultsOfThePolicysTables(t *testing.T) {
 		"a conflict":   {"faults := x if some x in [[], [1]]", "cannot be checked"},
 		"no catalogue": {"catalogue := {}", "needs the rules"},
 		"odd entries":  {"catalogue := {\"a\": 1}\n\ndefault allow := false\n\ndefault possible := false\n\nscope := \"x\"", "action a is no object"},
+		"odd members":  {"catalogue := {\"a\": {\"resource\": \"doc\", \"uses\": true}}\n\ndefault allow := false\n\ndefault possible := false\n\nscope := \"x\"", "action a has the member uses"},
 	} {
 		files := fstest.MapFS{"app.rego": {Data: []byte("package app\n\ndecision := true\n\n" + c.rego + "\n")}}
 		policy, err := pdp.Prepare(t.Context(), open(t, files, "app/decision"))
@@ -116,28 +117,28 @@ func TestFaultsOfThePolicysTables(t *testing.T) {
 	}
 }
 
-// TestWhatOnlyUsesSaysSo: an action changes something unless the catalogue says the opposite in so many words.
-func TestWhatOnlyUsesSaysSo(t *testing.T) {
+// An action that the catalogue does not mark by a plain true counts as a change, whose facts have to be fresher.
+func TestReadOnlyActionsAreThoseMarkedSo(t *testing.T) {
 	const catalogue = `{
-	"says": {"resource": "doc", "uses": true}, "denies": {"resource": "doc", "uses": false},
-	"silent": {"resource": "doc"}, "text": {"resource": "doc", "uses": "true"}, "null": {"resource": "doc", "uses": null},
+	"says": {"resource": "doc", "read_only": true}, "denies": {"resource": "doc", "read_only": false},
+	"silent": {"resource": "doc"}, "text": {"resource": "doc", "read_only": "true"}, "null": {"resource": "doc", "read_only": null},
 }`
 	policy := prepared(t, open(t, fstest.MapFS{"app.rego": {Data: []byte("package app\n\ndefault decision := false\n\n" +
 		"default allow := false\n\ndefault possible := false\n\nscope := \"x\"\n\ncatalogue := " + catalogue + "\n")}}, "app/decision"))
 	require.ElementsMatch(t, []string{"says", "denies", "silent", "text", "null"}, policy.Actions())
-	require.True(t, policy.Uses("says"))
+	require.True(t, policy.ReadOnly("says"))
 	for _, action := range []string{"denies", "silent", "text", "null", "unheard of"} {
-		require.False(t, policy.Uses(action), action)
+		require.False(t, policy.ReadOnly(action), action)
 	}
 
-	var using []string
+	var readOnly []string
 	for _, action := range builtInPolicy().Actions() {
-		if builtInPolicy().Uses(action) {
-			using = append(using, action)
+		if builtInPolicy().ReadOnly(action) {
+			readOnly = append(readOnly, action)
 		}
 	}
 	require.Equal(t, []string{"area.access", "incident.view", "location.switch", "patient.view", "summary.view", "user.list",
-		"user.view", "user.view_locations"}, using)
+		"user.view", "user.view_locations"}, readOnly)
 }
 
 // TestAPolicyIsProbed before it may decide: it has a decision on a question that nobody asks, and of the right shape.

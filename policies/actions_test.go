@@ -11,16 +11,15 @@ import (
 // TestInlineActionsAreThoseOfTheTables holds the sets of action names that rules carry inline, for OPA's index, against
 // the tables: those that need no standing, and those of SYS-11.
 func TestInlineActionsAreThoseOfTheTables(t *testing.T) {
-	marked := map[string][]string{"nowhere": {}, "anywhere": {}}
+	marked := map[string][]string{"needs_no_current_location": {}, "crosses_organizations": {}}
 	for _, model := range []string{"regional", "health_system", "practice_group", "vendor"} {
 		actions := document(t, "authz/"+model+"/data.yaml")["actions"].(map[string]any)
 		for name, value := range actions {
 			entry := value.(map[string]any)
-			if entry["stands"] == "nowhere" {
-				marked["nowhere"] = append(marked["nowhere"], name)
-			}
-			if entry["anywhere"] == true {
-				marked["anywhere"] = append(marked["anywhere"], name)
+			for mark := range marked {
+				if entry[mark] == true {
+					marked[mark] = append(marked[mark], name)
+				}
 			}
 		}
 	}
@@ -30,7 +29,7 @@ func TestInlineActionsAreThoseOfTheTables(t *testing.T) {
 		require.NotEmpty(t, names, key)
 	}
 	// A place of its own has everything that needs no standing, but a patient.
-	placed := slices.DeleteFunc(slices.Clone(marked["nowhere"]), func(name string) bool { return name == "patient.view" })
+	placed := slices.DeleteFunc(slices.Clone(marked["needs_no_current_location"]), func(name string) bool { return name == "patient.view" })
 	found := 0
 	for file, module := range parse(t) {
 		if isTest(file) || module.Package.Path.String() != "data.authz" {
@@ -39,9 +38,9 @@ func TestInlineActionsAreThoseOfTheTables(t *testing.T) {
 		for _, set := range inlineActions(module) {
 			switch {
 			case slices.Contains(set, "location.switch"):
-				require.Contains(t, [][]string{marked["nowhere"], placed}, set, file)
+				require.Contains(t, [][]string{marked["needs_no_current_location"], placed}, set, file)
 			case slices.Contains(set, "entity.create"):
-				require.Equal(t, marked["anywhere"], set, file)
+				require.Equal(t, marked["crosses_organizations"], set, file)
 			default:
 				continue
 			}

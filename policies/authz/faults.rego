@@ -50,24 +50,24 @@ faults contains sprintf("%s actions, %s, resource: another model says %v", [mode
 	other.resource != entry.resource
 }
 
-faults contains sprintf("%s actions, %s, oneself: say true or false", [model, name]) if {
+faults contains sprintf("%s actions, %s, allow_self: say true or false", [model, name]) if {
 	some model, actions in _actions
 	some name, entry in actions
-	not is_boolean(object.get(entry, "oneself", null))
+	not is_boolean(object.get(entry, "allow_self", null))
 }
 
-faults contains sprintf("%s actions, %s, uses: %v is neither true nor false", [model, name, entry.uses]) if {
+faults contains sprintf("%s actions, %s, read_only: %v is neither true nor false", [model, name, entry.read_only]) if {
 	some model, actions in _actions
 	some name, entry in actions
-	not is_boolean(object.get(entry, "uses", false))
+	not is_boolean(object.get(entry, "read_only", false))
 }
 
-faults contains sprintf("%s actions, %s, uses: another model says %v", [model, name, said]) if {
+faults contains sprintf("%s actions, %s, read_only: another model says %v", [model, name, said]) if {
 	some model, actions in _actions
 	some name, entry in actions
 	some others in _actions
-	said := object.get(others[name], "uses", false)
-	said != object.get(entry, "uses", false)
+	said := object.get(others[name], "read_only", false)
+	said != object.get(entry, "read_only", false)
 }
 
 # A word that nobody reads may be a misspelt one, and what it was to say is not in force.
@@ -85,16 +85,11 @@ faults contains sprintf("%s actions, %s: there is no member %s", [model, name, m
 	not member in _action_members
 }
 
-faults contains sprintf("%s actions, %s, stands: %v is not nowhere", [model, name, entry.stands]) if {
+faults contains sprintf("%s actions, %s, %s: %v is neither true nor false", [model, name, member, entry[member]]) if {
 	some model, actions in _actions
 	some name, entry in actions
-	entry.stands != "nowhere"
-}
-
-faults contains sprintf("%s actions, %s, anywhere: %v is neither true nor false", [model, name, entry.anywhere]) if {
-	some model, actions in _actions
-	some name, entry in actions
-	not is_boolean(object.get(entry, "anywhere", false))
+	some member in ["needs_no_current_location", "crosses_organizations"]
+	not is_boolean(object.get(entry, member, false))
 }
 
 faults contains sprintf("%s actions, %s, model: there is no model %v", [model, name, entry.model]) if {
@@ -109,13 +104,13 @@ faults contains sprintf("%s actions, %s, %s: another model says %v", [model, nam
 	some name, entry in actions
 	some others in _actions
 	others[name]
-	some member in ["stands", "anywhere", "model"]
+	some member in ["needs_no_current_location", "crosses_organizations", "model"]
 	said := object.get(others[name], member, "nothing")
 	said != object.get(entry, member, "nothing")
 }
 
-faults contains sprintf("regional hides, %s: %v is no RULE/code with a sentence", [cause, rule]) if {
-	some cause, rules in data.authz.regional.hides
+faults contains sprintf("regional suppresses, %s: %v is no RULE/code with a sentence", [cause, rule]) if {
+	some cause, rules in data.authz.regional.suppresses
 	some rule in array.concat([cause], rules)
 	not _is_rule(rule)
 }
@@ -142,7 +137,7 @@ faults contains sprintf("%s actions, %s: say which rules judge it, or rules: [] 
 faults contains sprintf("%s actions, %s, %s: %v is no RULE/code with a sentence", [model, name, list, rule]) if {
 	some model, actions in _actions
 	some name, entry in actions
-	some list in ["rules", "complete"]
+	some list in ["rules", "required_rules"]
 	some rule in _flat(object.get(entry, list, []))
 	not _is_rule(rule)
 }
@@ -177,7 +172,7 @@ _switches := {
 	"regional": ["reaches_down", "sees_patients"],
 	"health_system": ["administers", "reaches_down", "system_features", "granted"],
 	"practice_group": ["reaches_down", "owns"],
-	"vendor": ["founds"],
+	"vendor": ["creates_entities"],
 }
 
 # What else a role may say.
@@ -189,8 +184,8 @@ _further := {
 }
 
 _action_members := {
-	"resource", "oneself", "uses", "properties", "rules", "complete",
-	"stands", "anywhere", "model",
+	"resource", "allow_self", "read_only", "properties", "rules", "required_rules",
+	"needs_no_current_location", "crosses_organizations", "model",
 }
 
 _is_list(list) if {

@@ -90,55 +90,55 @@ test_fault_in_the_actions_is_named[note] if {
 				"regional actions, user.edit, resource: another model says location",
 			},
 		},
-		"oneself left out": {
-			"patch": {"op": "remove", "path": "user.edit/oneself"},
-			"told": {"practice_group actions, user.edit, oneself: say true or false"},
+		"allow_self left out": {
+			"patch": {"op": "remove", "path": "user.edit/allow_self"},
+			"told": {"practice_group actions, user.edit, allow_self: say true or false"},
 		},
-		"using, as a text": {
-			"patch": {"op": "replace", "path": "area.access/uses", "value": "yes"},
-			"told": {"practice_group actions, area.access, uses: yes is neither true nor false"},
+		"read_only, as a text": {
+			"patch": {"op": "replace", "path": "area.access/read_only", "value": "yes"},
+			"told": {"practice_group actions, area.access, read_only: yes is neither true nor false"},
 		},
-		"using, as nothing": {
-			"patch": {"op": "replace", "path": "area.access/uses", "value": null},
-			"told": {"practice_group actions, area.access, uses: null is neither true nor false"},
+		"read_only, as nothing": {
+			"patch": {"op": "replace", "path": "area.access/read_only", "value": null},
+			"told": {"practice_group actions, area.access, read_only: null is neither true nor false"},
 		},
-		"using here and changing elsewhere": {
-			"patch": {"op": "remove", "path": "location.switch/uses"},
+		"read-only here and changing elsewhere": {
+			"patch": {"op": "remove", "path": "location.switch/read_only"},
 			"told": {
-				"practice_group actions, location.switch, uses: another model says true",
-				"health_system actions, location.switch, uses: another model says false",
-				"regional actions, location.switch, uses: another model says false",
+				"practice_group actions, location.switch, read_only: another model says true",
+				"health_system actions, location.switch, read_only: another model says false",
+				"regional actions, location.switch, read_only: another model says false",
 			},
 		},
-		"changing here and using elsewhere": {
-			"patch": {"op": "add", "path": "assignment.add/uses", "value": true},
+		"changing here and read-only elsewhere": {
+			"patch": {"op": "add", "path": "assignment.add/read_only", "value": true},
 			"told": {
-				"practice_group actions, assignment.add, uses: another model says false",
-				"regional actions, assignment.add, uses: another model says true",
+				"practice_group actions, assignment.add, read_only: another model says false",
+				"regional actions, assignment.add, read_only: another model says true",
 			},
 		},
 		"a misspelt member": {
-			"patch": {"op": "add", "path": "user.edit/stand", "value": "nowhere"},
-			"told": {"practice_group actions, user.edit: there is no member stand"},
+			"patch": {"op": "add", "path": "user.edit/read_onyl", "value": true},
+			"told": {"practice_group actions, user.edit: there is no member read_onyl"},
 		},
-		"standing somewhere": {
-			"patch": {"op": "add", "path": "access.change/stands", "value": "here"},
-			"told": {"practice_group actions, access.change, stands: here is not nowhere"},
+		"needing no current location, as a text": {
+			"patch": {"op": "add", "path": "access.change/needs_no_current_location", "value": "yes"},
+			"told": {"practice_group actions, access.change, needs_no_current_location: yes is neither true nor false"},
 		},
-		"anywhere, as a text": {
-			"patch": {"op": "add", "path": "access.change/anywhere", "value": "yes"},
-			"told": {"practice_group actions, access.change, anywhere: yes is neither true nor false"},
+		"crossing organizations, as a text": {
+			"patch": {"op": "add", "path": "access.change/crosses_organizations", "value": "yes"},
+			"told": {"practice_group actions, access.change, crosses_organizations: yes is neither true nor false"},
 		},
 		"no such model": {
 			"patch": {"op": "add", "path": "access.change/model", "value": "clinic"},
 			"told": {"practice_group actions, access.change, model: there is no model clinic"},
 		},
-		"standing here and nowhere elsewhere": {
-			"patch": {"op": "remove", "path": "location.switch/stands"},
+		"needing a current location here and none elsewhere": {
+			"patch": {"op": "remove", "path": "location.switch/needs_no_current_location"},
 			"told": {
-				"practice_group actions, location.switch, stands: another model says nowhere",
-				"health_system actions, location.switch, stands: another model says nothing",
-				"regional actions, location.switch, stands: another model says nothing",
+				"practice_group actions, location.switch, needs_no_current_location: another model says true",
+				"health_system actions, location.switch, needs_no_current_location: another model says nothing",
+				"regional actions, location.switch, needs_no_current_location: another model says nothing",
 			},
 		},
 		"no such form": {
@@ -207,10 +207,10 @@ test_fault_in_the_other_tables_is_named if {
 	more := object.union(data.authz.health_system.plans, {"gold": {"system_features": true}})
 	further := data.authz.faults with data.authz.health_system.plans as more
 	further == {"health_system plans, gold: an organization has plan free or paid"}
-	hiding := data.authz.faults with data.authz.regional.hides as {"ALL-8/not_assigned": ["REG-I1/assigned"], "ALL-8": []}
-	hiding == {
-		"regional hides, ALL-8/not_assigned: REG-I1/assigned is no RULE/code with a sentence",
-		"regional hides, ALL-8: ALL-8 is no RULE/code with a sentence",
+	suppressing := data.authz.faults with data.authz.regional.suppresses as {"ALL-8/not_assigned": ["REG-I1/assigned"], "ALL-8": []}
+	suppressing == {
+		"regional suppresses, ALL-8/not_assigned: REG-I1/assigned is no RULE/code with a sentence",
+		"regional suppresses, ALL-8: ALL-8 is no RULE/code with a sentence",
 	}
 	remedies := data.authz.faults with data.authz.practice_group.remedies as {"PRA-7": "deactivate_instead"}
 	remedies == {"practice_group remedies: PRA-7 is no RULE/code with a sentence"}

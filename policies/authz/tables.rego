@@ -5,17 +5,18 @@ package authz
 # METADATA
 # title: The actions of all models, for whoever gathers the facts
 # description: |
-#   For each action its models and resource type; `nowhere` marks those that need no standing, `anywhere` those for
-#   which standings in every organization count, `model` the one that judges without a place. `roles` are those that
-#   can give power at a standing at all; nobody without one has to be asked about. `properties` are the action's. `uses`
-#   marks those that only use something; whatever is not marked so, in every model that knows it, changes something.
+#   For each action its models and resource type. `needs_no_current_location` marks those that are judged at their place
+#   alone, `crosses_organizations` those that the subject may do from a location of any organization, and `model` is the
+#   one that judges without a place. `roles` are those that can give power at all; nobody without one has to be asked
+#   about. `properties` are the action's. `read_only` marks those that change nothing; whatever is not marked so, in every
+#   model that knows it, changes something.
 catalogue[name] := {
 	"resource": _first_entry[name].resource,
 	"models": {model | some model, actions in _actions; actions[name]},
-	"nowhere": object.get(_first_entry[name], "stands", "somewhere") == "nowhere",
-	"anywhere": object.get(_first_entry[name], "anywhere", false),
+	"needs_no_current_location": object.get(_first_entry[name], "needs_no_current_location", false),
+	"crosses_organizations": object.get(_first_entry[name], "crosses_organizations", false),
 	"model": object.get(_first_entry[name], "model", ""),
-	"uses": {object.get(actions[name], "uses", false) | some actions in _actions} == {true},
+	"read_only": {object.get(actions[name], "read_only", false) | some actions in _actions} == {true},
 	"properties": {property |
 		some actions in _actions
 		some property, _ in actions[name].properties
@@ -82,5 +83,5 @@ _empowers(model, _) if model == "practice_group"
 
 _empowers(model, entry) if {
 	model == "vendor"
-	entry.founds
+	entry.creates_entities
 }

@@ -13,8 +13,8 @@ test_catalogue_has_the_actions_of_the_specification if {
 
 # The rules name these actions in line, so that they are indexed; the catalogue has to say the same.
 test_catalogue_agrees_with_the_rules_on_what_needs_no_standing if {
-	{action | some action, entry in data.authz.catalogue; entry.nowhere} == _nowhere
-	{action | some action, entry in data.authz.catalogue; entry.anywhere} == {
+	{action | some action, entry in data.authz.catalogue; entry.needs_no_current_location} == _nowhere
+	{action | some action, entry in data.authz.catalogue; entry.crosses_organizations} == {
 		"entity.create", "entity.associate", "entity.dissociate",
 	}
 	{action | some action, entry in data.authz.catalogue; entry.model == "regional"} == {"patient.view"}
@@ -22,22 +22,22 @@ test_catalogue_agrees_with_the_rules_on_what_needs_no_standing if {
 
 # Everything else changes something, for which facts have to be fresher.
 test_catalogue_names_the_actions_that_only_use if {
-	{action | some action, entry in data.authz.catalogue; entry.uses} == {
+	{action | some action, entry in data.authz.catalogue; entry.read_only} == {
 		"user.list", "user.view", "user.view_locations", "location.switch", "area.access", "patient.view",
 		"incident.view", "summary.view",
 	}
-	every entry in data.authz.catalogue { is_boolean(entry.uses) }
+	every entry in data.authz.catalogue { is_boolean(entry.read_only) }
 }
 
 test_catalogue_takes_an_action_for_a_change_where_models_disagree_or_say_nothing[note] if {
 	some note, value in {"absent": [], "false": [false], "a text": ["true"], "a number": [1]}
 	patches := array.concat(
-		[{"op": "remove", "path": "user.view/uses"}],
-		[{"op": "add", "path": "user.view/uses", "value": v} | some v in value],
+		[{"op": "remove", "path": "user.view/read_only"}],
+		[{"op": "add", "path": "user.view/read_only", "value": v} | some v in value],
 	)
 	changed := json.patch(data.authz.practice_group.actions, patches)
 	catalogue := data.authz.catalogue with data.authz.practice_group.actions as changed
-	not catalogue["user.view"].uses
+	not catalogue["user.view"].read_only
 }
 
 test_catalogue_names_the_type_of_resource[note] if {
@@ -75,15 +75,15 @@ test_catalogue_is_the_same_for_every_model if {
 			table := data.authz[model].actions[action]
 			said := [
 				table.resource,
-				object.get(table, "stands", ""),
-				object.get(table, "anywhere", false),
-				object.get(table, "uses", false),
+				object.get(table, "needs_no_current_location", false),
+				object.get(table, "crosses_organizations", false),
+				object.get(table, "read_only", false),
 			]
 		} == {[
 			entry.resource,
-			{true: "nowhere", false: ""}[entry.nowhere],
-			entry.anywhere,
-			entry.uses,
+			entry.needs_no_current_location,
+			entry.crosses_organizations,
+			entry.read_only,
 		]}
 	}
 }

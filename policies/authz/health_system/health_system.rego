@@ -78,7 +78,7 @@ _complete(at, place) if {
 	every name, form in _action.properties {
 		question.formed(form, name)
 	}
-	every rule in object.get(_action, ["complete", row(at, place)], []) {
+	every rule in object.get(_action, ["required_rules", row(at, place)], []) {
 		met(rule, at, place)
 	}
 }
@@ -87,7 +87,7 @@ _complete(at, place) if {
 # title: The rules of stage 3 that are broken, as RULE/code or RULE/code/field
 broken(at, place) := unmet | malformed if {
 	unmet := {rule |
-		some list in ["rules", "complete"]
+		some list in ["rules", "required_rules"]
 		some rule in _action[list][row(at, place)]
 		not met(rule, at, place)
 	}

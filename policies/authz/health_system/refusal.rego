@@ -7,7 +7,7 @@ import data.authz.question
 refusal(at, place) := {"code": "plan_required", "rule": "SYS-10"} if {
 	_outside_plan(at, place)
 } else := {"code": "self", "rule": "ALL-9"} if {
-	_forbidden_on_oneself
+	_self_is_refused
 } else := _refusal_by_row(row(at, place), at, place)
 
 _outside_plan(at, _) if {
@@ -26,8 +26,8 @@ _outside_plan(_, _) if {
 	not data.authz.health_system.plans[input.facts.place.plan].system_features
 }
 
-_forbidden_on_oneself if {
-	not data.authz.health_system.actions[input.action.name].oneself
+_self_is_refused if {
+	not data.authz.health_system.actions[input.action.name].allow_self
 	input.facts.user.id == input.facts.subject.id
 	not _invites_new
 }

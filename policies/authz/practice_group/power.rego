@@ -18,7 +18,7 @@ power(at, _) if {
 		"user.edit", "user.invite", "user.deactivate", "user.reactivate",
 		"assignment.add", "assignment.edit", "assignment.remove", "access.change",
 	}
-	_not_forbidden_on_oneself
+	_self_is_allowed
 	_owns(at.organization)
 }
 
@@ -29,7 +29,7 @@ power(at, _) if {
 		"user.edit", "user.invite", "user.deactivate", "user.reactivate",
 		"assignment.add", "assignment.edit", "assignment.remove", "access.change",
 	}
-	_not_forbidden_on_oneself
+	_self_is_allowed
 	has_area(at.organization, "users")
 	_acts_on_no_owner(at.organization)
 	_makes_no_owner
@@ -56,11 +56,11 @@ _at_practice(place) if {
 	reaches(place)
 }
 
-_not_forbidden_on_oneself if data.authz.practice_group.actions[input.action.name].oneself
+_self_is_allowed if data.authz.practice_group.actions[input.action.name].allow_self
 
-_not_forbidden_on_oneself if input.facts.user.id != input.facts.subject.id
+_self_is_allowed if input.facts.user.id != input.facts.subject.id
 
-_not_forbidden_on_oneself if _invites_new
+_self_is_allowed if _invites_new
 
 _invites_new if {
 	input.action.name == "user.invite"

@@ -44,7 +44,7 @@ _complete(at, place) if {
 	every name, form in _action.properties {
 		question.formed(form, name)
 	}
-	every rule in object.get(_action, ["complete", row], []) {
+	every rule in object.get(_action, ["required_rules", row], []) {
 		met(rule, at, place)
 	}
 }
@@ -53,7 +53,7 @@ _complete(at, place) if {
 # title: The rules of stage 3 that are broken, as RULE/code or RULE/code/field
 broken(at, place) := unmet | malformed if {
 	unmet := {rule |
-		some list in ["rules", "complete"]
+		some list in ["rules", "required_rules"]
 		some rule in _action[list][row]
 		not met(rule, at, place)
 	}

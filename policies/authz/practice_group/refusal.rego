@@ -5,7 +5,7 @@ import data.authz.question
 # METADATA
 # title: Why the power is missing, the first cause in the order of stage 2
 refusal(at, place) := {"code": "self", "rule": "ALL-9"} if {
-	not _not_forbidden_on_oneself
+	not _self_is_allowed
 } else := _refusal_by_row(row, at, place)
 
 _refusal_by_row(rule, at, place) := {"code": "not_assigned", "rule": rule} if {

@@ -109,7 +109,7 @@ grants(cell, _, place) if {
 # ALL-9, by the catalogue.
 _on_another if input.facts.user.id != input.facts.subject.id
 
-_on_another if data.authz.regional.actions[input.action.name].oneself
+_on_another if data.authz.regional.actions[input.action.name].allow_self
 
 # METADATA
 # title: Where an edit moves the assignment, "" where it stays

@@ -43,7 +43,7 @@ _complete(at, place) if {
 	every name, form in _action.properties {
 		question.formed(form, name)
 	}
-	every rule in object.get(_action, "complete", []) {
+	every rule in object.get(_action, "required_rules", []) {
 		met(rule, at, place)
 	}
 }
@@ -52,13 +52,13 @@ _complete(at, place) if {
 # title: The rules of stage 3 that are broken, as RULE/code or RULE/code/field
 broken(at, place) := {replace(rule, "ROW", row(at, place)) | some rule in ((unmet | malformed) - hidden)} if {
 	unmet := {rule |
-		some list in ["rules", "complete"]
+		some list in ["rules", "required_rules"]
 		some rule in _action[list]
 		not met(rule, at, place)
 	}
 	hidden := {rule |
 		some cause in unmet
-		some rule in data.authz.regional.hides[cause]
+		some rule in data.authz.regional.suppresses[cause]
 	}
 	malformed := {sprintf("ROW/missing_field/%s", [name]) |
 		some name, form in _action.properties

@@ -17,7 +17,7 @@ stands(at) if at.held[at.id]
 # title: SYS-11, the vendor's staff alone
 power(at, _) if {
 	input.action.name in {"entity.create", "entity.associate", "entity.dissociate"}
-	data.authz.vendor.roles[at.held[at.id]].founds
+	data.authz.vendor.roles[at.held[at.id]].creates_entities
 }
 
 # METADATA

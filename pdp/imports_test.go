@@ -32,7 +32,7 @@ func mayImport(from, to string) bool {
 	case strings.HasPrefix(from, "adapters/"):
 		return to == "pdp/authzen"
 	case strings.HasPrefix(from, "cmd/"):
-		return !strings.HasPrefix(to, "cmd/")
+		return !strings.HasPrefix(to, "cmd/") || strings.HasPrefix(to, "cmd/wardkeeper/internal/")
 	}
 	return false
 }
@@ -109,13 +109,14 @@ func TestMayImport(t *testing.T) {
 		{"pdp", "bundles"}, {"pdp", "pdp/authzen"}, {"pdp/httpapi", "pdp"}, {"pdp/membership", "pdp/authzen"},
 		{"adapters/echo", "pdp/authzen"}, {"cmd/wardkeeper", "policies"}, {"cmd/wardkeeper", "pdp/httpapi"},
 		{"bundles", "pdp/rotation"}, {"pdp/membership", "pdp/rotation"}, {"cmd/wardkeeper", "pdp/rotation"},
+		{"cmd/wardkeeper", "cmd/wardkeeper/internal/config"},
 	} {
 		assert.True(t, mayImport(allowed[0], allowed[1]), "%v", allowed)
 	}
 	for _, refused := range [][2]string{
 		{"policies", "pdp"}, {"bundles", "policies"}, {"bundles", "pdp"}, {"pdp/authzen", "pdp"}, {"pdp", "policies"},
 		{"pdp", "pdp/membership"}, {"pdp/httpapi", "pdp/membership"}, {"pdp/httpapi", "bundles"}, {"adapters/echo", "pdp"},
-		{"adapters/echo", "adapters/client"}, {"pdp", "cmd/wardkeeper"}, {"tools", "pdp"},
+		{"adapters/echo", "adapters/client"}, {"pdp", "cmd/wardkeeper"}, {"pdp", "cmd/wardkeeper/internal/config"}, {"tools", "pdp"},
 		{"pdp/rotation", "pdp"}, {"pdp/rotation", "bundles"}, {"policies", "pdp/rotation"}, {"pdp", "pdp/rotation"},
 	} {
 		assert.False(t, mayImport(refused[0], refused[1]), "%v", refused)

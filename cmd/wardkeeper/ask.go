@@ -11,11 +11,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
 	"github.com/wardkeeper/wardkeeper/pdp/httpapi"
 )
-
-// serverVariable says which server ask asks. It is no setting of serve.
-const serverVariable = envPrefix + "SERVER"
 
 const defaultServer = "http://127.0.0.1:8181"
 
@@ -64,11 +62,11 @@ Exit status: 0 allowed (together with every obligation), 1 denied, 2 could not a
 	flags.StringVar(&f.tokenFile, "token-file", "", "`FILE` with the server's token; of several, the first line is sent")
 	flags.StringVar(&f.directory, "directory", "", "ask without a server: `FILE` with locations and users")
 	flags.StringVar(&f.bundle, "bundle", "", "ask without a server: policy at `PATH`, a directory or a .tar.gz, instead of the built-in one")
-	flags.StringVar(&f.decision, "decision", defaultDecision, "without a server: `PATH` of the rule that decides")
+	flags.StringVar(&f.decision, "decision", config.DefaultDecision, "without a server: `PATH` of the rule that decides")
 	flags.DurationVar(&f.timeout, "timeout", 10*time.Second, "how long to wait for the answer")
 	flags.BoolVar(&f.json, "json", false, "print the AuthZEN answer as one line of JSON")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if f.decision != defaultDecision && f.directory == "" && f.bundle == "" {
+		if f.decision != config.DefaultDecision && f.directory == "" && f.bundle == "" {
 			return errors.New("--decision is for asking without a server: name --bundle or --directory too")
 		}
 		q, err := w.question(args[0], args[1], args[2])
@@ -107,11 +105,11 @@ func (f askFlags) ask(ctx context.Context, p process, q *question) (*answer, err
 		}
 		return f.askHere(ctx, p, q)
 	}
-	a := asker{baseURL: cmp.Or(f.server, p.variable(serverVariable), defaultServer)}
-	if _, err := parseBaseURL(a.baseURL); err != nil { // the address may have a password in it
-		return nil, fmt.Errorf("the server (--server, %s) cannot be asked: %w", serverVariable, err)
+	a := asker{baseURL: cmp.Or(f.server, p.variable(config.ServerVariable), defaultServer)}
+	if _, err := config.ParseBaseURL(a.baseURL); err != nil { // the address may have a password in it
+		return nil, fmt.Errorf("the server (--server, %s) cannot be asked: %w", config.ServerVariable, err)
 	}
-	if file := cmp.Or(f.tokenFile, p.variable(variable("token-file"))); file != "" {
+	if file := cmp.Or(f.tokenFile, p.variable(config.Variable("token-file"))); file != "" {
 		tokens, err := readTokens(file)
 		if err != nil {
 			return nil, err
@@ -123,7 +121,7 @@ func (f askFlags) ask(ctx context.Context, p process, q *question) (*answer, err
 
 // askHere asks an engine in this process, through the front door of a server, so that both answer alike.
 func (f askFlags) askHere(ctx context.Context, p process, q *question) (*answer, error) {
-	logger := newLogger(p.stderr, &settings{LogLevel: "warn"})
+	logger := newLogger(p.stderr, &config.Settings{LogLevel: "warn"})
 	bundle, err := localBundle(f.bundle)
 	if err != nil {
 		return nil, err

@@ -47,7 +47,7 @@ func buildAndRun(m *testing.M) int {
 func command(environ []string, args ...string) *exec.Cmd {
 	cmd := exec.Command(os.Getenv("TEST_WARDKEEPER"), args...)
 	for _, e := range os.Environ() {
-		if !strings.HasPrefix(e, envPrefix) {
+		if !strings.HasPrefix(e, "WARDKEEPER_") {
 			cmd.Env = append(cmd.Env, e)
 		}
 	}
@@ -139,4 +139,11 @@ func (d *daemon) end() (status int, logs string) {
 	logs = <-d.logs
 	_ = d.cmd.Wait() // the status says it
 	return d.cmd.ProcessState.ExitCode(), logs
+}
+
+func writeFile(t testing.TB, name, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+	return path
 }

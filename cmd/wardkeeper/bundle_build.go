@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/wardkeeper/wardkeeper/bundles"
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
 )
 
 // build is what `wardkeeper bundle build` was told.
@@ -59,7 +60,7 @@ Exit status: 0 built, 1 at fault, 2 could not be built.`,
 	flags.Int64Var(&b.release.Sequence, "sequence", 0, "`NUMBER` that orders it among all releases (default: the time of the commit)")
 	flags.StringArrayVar(&b.roots, "root", nil, "`PATH` below data that the bundle owns (any number of times; default: what it defines)")
 	flags.StringVar(&b.golden, "golden", "", "bring the golden decisions of `DIR`")
-	flags.StringVar(&b.decision, "decision", defaultDecision, "`PATH` of the rule that decides")
+	flags.StringVar(&b.decision, "decision", config.DefaultDecision, "`PATH` of the rule that decides")
 	flags.Float64Var(&b.coverage, "coverage", 90, "how many `PERCENT` of the policy's lines the tests have to reach; 0 lets it go without tests")
 	b.signing.register(flags)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {

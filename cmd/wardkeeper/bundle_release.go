@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/wardkeeper/wardkeeper/bundles"
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
 )
 
 // again is what `wardkeeper bundle release` was told.
@@ -42,7 +43,7 @@ Exit status: 0 written, 1 the old bundle is at fault, 2 could not be written.`,
 	flags.StringVar(&a.release.Revision, "revision", "", "`NAME` of the release (default: OLD+SEQUENCE)")
 	flags.Int64Var(&a.release.Sequence, "sequence", 0, "`NUMBER` that orders it among all releases (default: the time)")
 	flags.StringVar(&a.keyFile, "verification-key", "", "`FILE` of public keys, one of which must have signed the old bundle")
-	flags.StringVar(&a.decision, "decision", defaultDecision, "`PATH` of the rule that decides")
+	flags.StringVar(&a.decision, "decision", config.DefaultDecision, "`PATH` of the rule that decides")
 	a.signing.register(flags)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		switch {

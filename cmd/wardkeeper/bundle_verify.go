@@ -9,10 +9,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/wardkeeper/wardkeeper/bundles"
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
 )
 
 func newBundleVerifyCommand(p process) *cobra.Command {
-	var keyFile, config, decision string
+	var keyFile, settings, decision string
 	cmd := &cobra.Command{
 		Use:   "verify FILE [flags]",
 		Short: "Check a bundle as a server would",
@@ -30,16 +31,16 @@ Exit status: 0 good, 1 at fault, 2 could not be checked.`,
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	flags.StringVar(&keyFile, "verification-key", "", "`FILE` of public keys, one of which must have signed the bundle")
-	flags.StringVar(&config, "config", "", "YAML `FILE` of a server's settings, whose keys and limits are taken")
-	flags.StringVar(&decision, "decision", "", "`PATH` of the rule that decides (default: that of the settings, or "+defaultDecision+")")
+	flags.StringVar(&settings, "config", "", "YAML `FILE` of a server's settings, whose keys and limits are taken")
+	flags.StringVar(&decision, "decision", "", "`PATH` of the rule that decides (default: that of the settings, or "+config.DefaultDecision+")")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if keyFile == "" && config == "" {
+		if keyFile == "" && settings == "" {
 			return errors.New("by which keys? Name them with --verification-key, or a server's settings with --config")
 		}
 		if err := noFolder(args[0]); err != nil {
 			return err
 		}
-		origin, configured, err := verifying(config, keyFile)
+		origin, configured, err := verifying(settings, keyFile)
 		if err != nil {
 			return err
 		}
@@ -62,19 +63,17 @@ Exit status: 0 good, 1 at fault, 2 could not be checked.`,
 
 // verifying is an origin with the keys and limits of a server's settings, and the rule by which that decides. Where its
 // bundles come from does not matter.
-func verifying(config, keyFile string) (o bundles.Origin, decision string, err error) {
+func verifying(settings, keyFile string) (o bundles.Origin, decision string, err error) {
 	given := map[string]string{}
-	if config != "" {
-		given[configFlag] = config
+	if settings != "" {
+		given[config.FileFlag] = settings
 	}
-	s, err := loadSettings(nil, given)
+	s, err := config.Load(nil, given)
 	if err != nil {
 		return o, "", err
 	}
-	if s.policyBundle != nil {
-		if o, err = bundles.DecodeOrigin(s.policyBundle); err != nil {
-			return o, "", err
-		}
+	if s.PolicyBundle != nil {
+		o = *s.PolicyBundle
 	}
 	o.Service, o.Resource, o.StateDir = nil, "", ""
 	o.KeyFile = cmp.Or(keyFile, s.VerificationKey, o.KeyFile)
@@ -82,7 +81,7 @@ func verifying(config, keyFile string) (o bundles.Origin, decision string, err e
 		o.AllowUnsigned = false
 	}
 	if o.KeyFile == "" && len(o.Keys) == 0 && !o.AllowUnsigned {
-		return o, "", fmt.Errorf("%s names no keys: name them in policy.bundle (keys or key_file), or with --verification-key", config)
+		return o, "", fmt.Errorf("%s names no keys: name them in policy.bundle (keys or key_file), or with --verification-key", settings)
 	}
 	return o, s.Decision, nil
 }

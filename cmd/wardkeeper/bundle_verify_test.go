@@ -80,7 +80,7 @@ func TestBundleVerifyRefuses(t *testing.T) {
 		"no keys at all":   {signed, nil, statusFailed, "by which keys?"},
 		"settings without": {signed, []string{"--config", config("decision: app/decision\n")}, statusFailed, "names no keys"},
 		"settings that are not": {signed, []string{"--config", "testdata/none.yaml"}, statusFailed,
-			"the configuration cannot be read"},
+			"cannot read the configuration file"},
 		"too large": {signed, []string{"--config", config("policy: {bundle: {key_file: " + public + ", size_limit_bytes: 100}}\n")}, statusNo, "larger than 100 bytes"},
 		"a key that the settings do not have": {signed, []string{"--config", config("policy: {bundle: {keys: {other: {key: " + public + ", algorithm: ES256}}}}\n")}, statusNo,
 			`key id "default"`},

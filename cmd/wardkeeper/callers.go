@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
 	"github.com/wardkeeper/wardkeeper/pdp/rotation"
 )
 
@@ -33,11 +34,11 @@ type tokenFile struct {
 }
 
 // openCallers reads the files. Its error joins the faults of both.
-func openCallers(s *settings, logger *slog.Logger) (*callers, error) {
+func openCallers(s *config.Settings, logger *slog.Logger) (*callers, error) {
 	c := &callers{log: logger}
 	var err, err2 error
-	c.asking, err = openTokens(s.TokenFile, s.origin("token-file"), logger)
-	c.announcing, err2 = openTokens(s.ChangesTokenFile, s.origin("changes-token-file"), logger)
+	c.asking, err = openTokens(s.TokenFile, s.Spelling("token-file"), logger)
+	c.announcing, err2 = openTokens(s.ChangesTokenFile, s.Spelling("changes-token-file"), logger)
 	if err = errors.Join(err, err2); err != nil {
 		return nil, err
 	}

@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
 )
 
 const (
@@ -72,7 +74,7 @@ func TestATokenIsRotatedWhileServing(t *testing.T) {
 // TestWhoAsksNeverAnnounces: a token that comes into both files is taken from none of them into the other set.
 func TestWhoAsksNeverAnnounces(t *testing.T) {
 	asking, announcing := writeFile(t, "asking", firstToken), writeFile(t, "announcing", secondToken)
-	s := defaultSettings()
+	s := config.Default()
 	s.TokenFile, s.ChangesTokenFile = asking, announcing
 	var log bytes.Buffer
 	c, err := openCallers(s, slog.New(slog.NewTextHandler(&log, nil)))

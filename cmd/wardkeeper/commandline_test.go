@@ -44,7 +44,7 @@ func TestMistypedCommandLines(t *testing.T) {
 		"ask a b c d":                           `"d" is one argument too many`,
 		"ask a b c --timeout soon":              "invalid argument",
 		"ask a b c --set role":                  `--set "role": write it as KEY=VALUE`,
-		"ask a b c --server nowhere":            `cannot be asked: say an http or https address`,
+		"ask a b c --server nowhere":            `cannot be asked: use an http or https URL`,
 		"ask a b c --decision x/y":              "--decision is for asking without a server",
 		"ask a b c --server http://127.0.0.1:1": "the server cannot be reached: ",
 		"ask a b c --server http://127.0.0.1:1 --token-file testdata/none": "the token file cannot be read",

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
 
@@ -43,9 +44,9 @@ Exit status: 0 good, 1 at fault, 2 could not be checked.`,
   WARDKEEPER_DIRECTORY=postgres://wardkeeper@db/app wardkeeper directory check`,
 		Args: cobra.ArbitraryArgs,
 	}
-	cmd.Flags().StringVar(&c.config, configFlag, "", "YAML `FILE` of the settings of serve")
+	cmd.Flags().StringVar(&c.config, config.FileFlag, "", "YAML `FILE` of the settings of serve")
 	cmd.Flags().StringVar(&c.bundle, "bundle", "", "take the tables of the policy at `PATH` instead of the built-in ones")
-	cmd.Flags().StringVar(&c.decision, "decision", defaultDecision, "`PATH` of the rule that decides in those")
+	cmd.Flags().StringVar(&c.decision, "decision", config.DefaultDecision, "`PATH` of the rule that decides in those")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) > 1 {
 			return arguments("FILE")(cmd, args)
@@ -60,7 +61,7 @@ func (c *directoryCheck) run(ctx context.Context, p process, args []string) erro
 	if err != nil {
 		return err
 	}
-	if schemeOf(s.Directory) != fileScheme {
+	if config.KindOf(s.Directory) != config.FileDirectory {
 		return c.survey(ctx, p, s)
 	}
 	file, err := p.openChecked(ctx, s.Directory, c.bundle, c.decision)
@@ -78,17 +79,17 @@ func (c *directoryCheck) run(ctx context.Context, p process, args []string) erro
 }
 
 // settings are those of serve. A file that is named needs none of them.
-func (c *directoryCheck) settings(p process, args []string) (*settings, error) {
-	if len(args) == 1 && schemeOf(args[0]) == fileScheme {
-		s := defaultSettings()
+func (c *directoryCheck) settings(p process, args []string) (*config.Settings, error) {
+	if len(args) == 1 && config.KindOf(args[0]) == config.FileDirectory {
+		s := config.Default()
 		s.Directory = args[0]
 		return s, nil
 	}
 	given := map[string]string{}
 	if c.config != "" {
-		given[configFlag] = c.config
+		given[config.FileFlag] = c.config
 	}
-	s, err := loadSettings(p.environ, given)
+	s, err := config.Load(p.environ, given)
 	if len(args) == 1 {
 		s.Directory = args[0]
 	}
@@ -96,18 +97,18 @@ func (c *directoryCheck) settings(p process, args []string) (*settings, error) {
 		return nil, errors.New("FILE is missing: name a file or an address, or a directory in the settings")
 	}
 	s.Redis, s.ChangesTokenFile = "", "" // what is shared is not asked
-	return s, errors.Join(err, s.validateMembership())
+	return s, errors.Join(err, s.ValidateMembership())
 }
 
 // survey checks an application or a database.
-func (c *directoryCheck) survey(ctx context.Context, p process, s *settings) error {
+func (c *directoryCheck) survey(ctx context.Context, p process, s *config.Settings) error {
 	policy, err := openLocal(ctx, c.bundle, c.decision)
 	if err != nil {
 		return err
 	}
-	m := &s.membership
+	m := &s.Membership
 	m.HTTP.Timeout, m.Postgres.Timeout = max(m.HTTP.Timeout, surveyTimeout), max(m.Postgres.Timeout, surveyTimeout)
-	origin, err := s.membershipOrigin(slog.New(slog.DiscardHandler))
+	origin, err := openOrigin(s, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}
@@ -125,13 +126,13 @@ func (c *directoryCheck) survey(ctx context.Context, p process, s *settings) err
 	switch {
 	case errors.As(err, &faults):
 		return errors.Join(printFaults(p.stdout, faults), printLine(p.stdout, fmt.Sprintf("%s is at fault: %s in %s",
-			printable(nameOf(s.Directory)), counted(faults.Count(), "fault"), records(found))))
+			printable(config.PublicName(s.Directory)), counted(faults.Count(), "fault"), records(found))))
 	case err != nil && found == membership.Surveyed{}:
-		return fmt.Errorf("%s cannot be read: %w", nameOf(s.Directory), err)
+		return fmt.Errorf("%s cannot be read: %w", config.PublicName(s.Directory), err)
 	case err != nil:
-		return fmt.Errorf("%s could not be read to its end, after %s: %w", nameOf(s.Directory), records(found), err)
+		return fmt.Errorf("%s could not be read to its end, after %s: %w", config.PublicName(s.Directory), records(found), err)
 	}
-	return printLine(p.stdout, fmt.Sprintf("%s is good: %s", printable(nameOf(s.Directory)), records(found)))
+	return printLine(p.stdout, fmt.Sprintf("%s is good: %s", printable(config.PublicName(s.Directory)), records(found)))
 }
 
 func records(found membership.Surveyed) string {

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/servertest"
 )
 
@@ -16,7 +17,7 @@ func TestDirectoryCheckReadsADatabase(t *testing.T) {
 	server := servertest.StartPostgres(t)
 	url := server.Database()
 	require.Zero(t, run(t, nil, "directory", "import", testDirectory, "--to", url).status)
-	good := finished{out: nameOf(url) + " is good: 4 locations in 1 organization, 2 users\n"}
+	good := finished{out: config.PublicName(url) + " is good: 4 locations in 1 organization, 2 users\n"}
 	require.Equal(t, good, run(t, nil, "directory", "check", url))
 	require.Equal(t, good, run(t, []string{"WARDKEEPER_DIRECTORY=" + url}, "directory", "check"))
 
@@ -25,16 +26,16 @@ func TestDirectoryCheckReadsADatabase(t *testing.T) {
 	_, err = conn.Exec(t.Context(), `CREATE VIEW people AS SELECT id, username, title, given, family, NULL::text AS status, default_location, last_login FROM users`)
 	require.NoError(t, err)
 	require.NoError(t, conn.Close(t.Context()))
-	config := writeFile(t, "c.yaml", "directory: "+url+"\nmembership: {postgres: {users: people}}\n")
-	got := run(t, nil, "directory", "check", "--config", config)
+	settings := writeFile(t, "c.yaml", "directory: "+url+"\nmembership: {postgres: {users: people}}\n")
+	got := run(t, nil, "directory", "check", "--config", settings)
 	require.Equal(t, statusNo, got.status, got)
 	lines := strings.Split(strings.TrimSpace(got.out), "\n")
 	require.Len(t, lines, 3)
 	require.Contains(t, lines[0], "status must be text, not null")
-	require.Equal(t, nameOf(url)+" is at fault: 2 faults in 4 locations in 1 organization, 2 users", lines[2])
+	require.Equal(t, config.PublicName(url)+" is at fault: 2 faults in 4 locations in 1 organization, 2 users", lines[2])
 	require.NotContains(t, got.out+got.err, server.Password())
 
-	checked := run(t, nil, "serve", "--check", "--config", config)
+	checked := run(t, nil, "serve", "--check", "--config", settings)
 	require.Equal(t, statusOK, checked.status, checked)
 	require.Contains(t, checked.out, `Not all records of the directory were read: "wardkeeper directory check" does that.`)
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
 
@@ -48,7 +49,7 @@ Exit status: 0 written, 2 could not be.`,
 	flags.StringVar(&g.format, "format", "", "`FORMAT` to write, json or yaml (default: by the name of FILE, or else json)")
 	flags.BoolVar(&g.force, "force", false, "replace FILE where it exists")
 	flags.StringVar(&g.bundle, "bundle", "", "take the tables of the policy at `PATH` instead of the built-in ones")
-	flags.StringVar(&g.decision, "decision", defaultDecision, "`PATH` of the rule that decides in those")
+	flags.StringVar(&g.decision, "decision", config.DefaultDecision, "`PATH` of the rule that decides in those")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return g.run(cmd.Context(), p) }
 	return cmd
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
 
@@ -37,7 +38,7 @@ Exit status: 0 imported, 1 the file is at fault, 2 it could not be imported.`,
 	flags.StringVar(&i.to, "to", "", "`URL` of the database, postgres://user:password@host:port/database")
 	flags.BoolVar(&i.noSchema, "no-schema", false, "the tables are there: create nothing")
 	flags.StringVar(&i.bundle, "bundle", "", "take the tables of the policy at `PATH` instead of the built-in ones")
-	flags.StringVar(&i.decision, "decision", defaultDecision, "`PATH` of the rule that decides in those")
+	flags.StringVar(&i.decision, "decision", config.DefaultDecision, "`PATH` of the rule that decides in those")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if i.to == "" {
 			return errors.New("--to is missing: name the database, postgres://user:password@host:port/database")
@@ -62,5 +63,5 @@ func (i *directoryImport) run(ctx context.Context, p process, path string) error
 		return fmt.Errorf("nothing is imported: %w", err)
 	}
 	return printLine(p.stdout, fmt.Sprintf("imported %s, %s into %s",
-		counted(d.LocationCount(), "location"), counted(d.UserCount(), "user"), nameOf(i.to)))
+		counted(d.LocationCount(), "location"), counted(d.UserCount(), "user"), config.PublicName(i.to)))
 }

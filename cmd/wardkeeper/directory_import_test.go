@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/servertest"
 )
@@ -18,7 +19,7 @@ func TestDirectorySchema(t *testing.T) {
 func TestDirectoryImport(t *testing.T) {
 	server := servertest.StartPostgres(t)
 	url := server.Database()
-	shown := nameOf(url)
+	shown := config.PublicName(url)
 
 	got := run(t, nil, "directory", "import", testDirectory, "--to", url, "--no-schema")
 	require.Equal(t, statusFailed, got.status, got)

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
@@ -123,7 +124,7 @@ func (d *fileDirectory) close() {
 
 // openDirectory reads a directory file and checks it by a vocabulary, if there is one.
 func openDirectory(path string, v *pdp.Vocabulary, logger *slog.Logger, reloaded func()) (*membership.File, error) {
-	if schemeOf(path) != fileScheme {
+	if config.KindOf(path) != config.FileDirectory {
 		return nil, errors.New("a directory file is wanted here: only serve takes an application or a database")
 	}
 	cfg := membership.FileConfig{Path: path, Logger: logger}

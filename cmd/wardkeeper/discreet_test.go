@@ -11,6 +11,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
 )
 
 // TestNoMessageHasAPassword, wherever on the command line, in the environment or in the settings an address stands.
@@ -95,7 +97,7 @@ func TestDiscreet(t *testing.T) {
 	u, err := url.Parse("http://jane:s3cret@host/?token=s3cret")
 	require.NoError(t, err)
 	for _, format := range []string{"text", "json"} {
-		newLogger(&log, &settings{LogLevel: "info", LogFormat: format}).With("with", u.String()).Info("asking "+u.String(),
+		newLogger(&log, &config.Settings{LogLevel: "info", LogFormat: format}).With("with", u.String()).Info("asking "+u.String(),
 			"error", errors.New("cannot ask "+u.String()), "url", u, slog.Group("group", "url", u.String()))
 	}
 	assert.NotContains(t, log.String(), "s3cret")

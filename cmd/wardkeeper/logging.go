@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"io"
 	"log/slog"
+
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
 )
 
-func newLogger(w io.Writer, s *settings) *slog.Logger {
-	options := &slog.HandlerOptions{Level: s.level(), ReplaceAttr: discreetAttr}
+func newLogger(w io.Writer, s *config.Settings) *slog.Logger {
+	options := &slog.HandlerOptions{Level: s.Level(), ReplaceAttr: discreetAttr}
 	if s.LogFormat == "json" {
 		return slog.New(slog.NewJSONHandler(w, options))
 	}
@@ -15,7 +17,7 @@ func newLogger(w io.Writer, s *settings) *slog.Logger {
 }
 
 // newServingLogger makes a logger that never waits for the reader of its log.
-func newServingLogger(w io.Writer, s *settings) (*slog.Logger, *logWriter) {
+func newServingLogger(w io.Writer, s *config.Settings) (*slog.Logger, *logWriter) {
 	writer := newLogWriter(w, func(dropped int64) []byte {
 		var line bytes.Buffer
 		newLogger(&line, s).Warn("Log lines were dropped, since their reader did not keep up.", "lines", dropped)

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
 )
 
 // reader is what a log is written to, as long as somebody reads: until then, a write waits.
@@ -47,7 +49,7 @@ func (r *reader) lines() []string {
 // TestALogWithoutItsReader holds nobody up, drops what it has no room for, and says so once it is read again.
 func TestALogWithoutItsReader(t *testing.T) {
 	out := &reader{reads: make(chan struct{})}
-	logger, logs := newServingLogger(out, &settings{LogFormat: "json"})
+	logger, logs := newServingLogger(out, &config.Settings{LogFormat: "json"})
 	long := strings.Repeat("x", 1000)
 	for i := range 3 * maxUnwritten / 1000 {
 		logger.Info("request", "i", i, "long", long)
@@ -74,7 +76,7 @@ func TestALogWithoutItsReader(t *testing.T) {
 func TestALogThatCannotBeWritten(t *testing.T) {
 	out := &reader{reads: make(chan struct{}), fails: true}
 	close(out.reads)
-	logger, logs := newServingLogger(out, &settings{})
+	logger, logs := newServingLogger(out, &config.Settings{})
 	logger.Info("one")
 	logger.Info("two")
 	require.Eventually(t, func() bool { return logs.Dropped() == 2 }, 10*time.Second, time.Millisecond)
@@ -94,7 +96,7 @@ func TestALogThatCannotBeWritten(t *testing.T) {
 func TestClosingALogEnds(t *testing.T) {
 	out := &reader{reads: make(chan struct{})}
 	defer close(out.reads)
-	logger, logs := newServingLogger(out, &settings{})
+	logger, logs := newServingLogger(out, &config.Settings{})
 	logger.Info("one")
 	logs.Close(time.Millisecond)
 }
@@ -103,7 +105,7 @@ func TestClosingALogEnds(t *testing.T) {
 func TestManyLogAtOnce(t *testing.T) {
 	out := &reader{reads: make(chan struct{})}
 	close(out.reads)
-	logger, logs := newServingLogger(out, &settings{})
+	logger, logs := newServingLogger(out, &config.Settings{})
 	var all sync.WaitGroup
 	for who := range 8 {
 		all.Go(func() {
@@ -129,7 +131,7 @@ func TestManyLogAtOnce(t *testing.T) {
 
 // BenchmarkLogLine is one line of the access log, as those who log feel it.
 func BenchmarkLogLine(b *testing.B) {
-	logger, logs := newServingLogger(discarding{}, &settings{LogFormat: "json"})
+	logger, logs := newServingLogger(discarding{}, &config.Settings{LogFormat: "json"})
 	defer logs.Close(time.Second)
 	b.ReportAllocs()
 	for b.Loop() {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/servertest"
 )
 
@@ -54,7 +55,7 @@ func TestCheckSaysWhatCannotBeReached(t *testing.T) {
 			if c.want == nil {
 				require.Equal(t, statusOK, got.status, got)
 				require.Contains(t, got.out, "All good: policy ")
-				require.Contains(t, got.out, "directory "+nameOf(filled)+".")
+				require.Contains(t, got.out, "directory "+config.PublicName(filled)+".")
 			} else {
 				require.Equal(t, statusFailed, got.status, got)
 				require.Empty(t, got.out)
@@ -80,16 +81,16 @@ func TestAddressesThatAreNone(t *testing.T) {
 		{[]string{"--directory", "postgres://u:s3cr3t%zz@127.0.0.1/db"}, "in user and password is percent-encoded"},
 		{[]string{"--directory", "postgres://u:s3cr3t-pw@127.0.0.1/db?sslmode=s3cr3t-pw"}, "or in a file that they name is not as it should be: check sslmode"},
 		{[]string{"--directory", "postgres://u:s3cr3t-pw@127.0.0.1/db?sslmode=require&sslrootcert=none/ca.pem"}, "names cannot be read: open none/ca.pem: no such file"},
-		{[]string{"--directory", "postgress://u:s3cr3t-pw@127.0.0.1/db"}, "--directory is an address that begins neither"},
-		{[]string{"--directory", "postgress://u:s3cr3t-pw@127.0.0.1/db", "--bundle", "testdata/none"}, "--directory is an address that begins neither"},
+		{[]string{"--directory", "postgress://u:s3cr3t-pw@127.0.0.1/db"}, "--directory is an address of an unsupported kind"},
+		{[]string{"--directory", "postgress://u:s3cr3t-pw@127.0.0.1/db", "--bundle", "testdata/none"}, "--directory is an address of an unsupported kind"},
 		{[]string{"--directory", "http://u:s3cr3t-pw@127.0.0.1:1/x"}, "the application's URL has a user or password in it"},
 		{[]string{"--directory", "https://host/x?token=s3cr3t-pw"}, "the application's URL must not have a query"},
 		{[]string{"--directory", "http://host.example.org/x"}, "insecure"},
 		{[]string{"--directory", noApplication, "--redis", "s3cr3t-pw"}, "redis: url must begin with redis://"},
 		{[]string{"--directory", noApplication, "--redis", "redis://:s3cr3t-pw@127.0.0.1:port"}, "redis: url: a port must be a number"},
 		{[]string{"--directory", noApplication, "--redis", "redis://:s3cr3t#pw@127.0.0.1"}, "redis: url has a fragment"},
-		{[]string{"--directory", testDirectory, "--redis", noRedis}, "--redis is for a directory of postgres:// or https://"},
-		{[]string{"--directory", testDirectory, "--changes-token-file", token}, "--changes-token-file is for a directory of postgres:// or https://"},
+		{[]string{"--directory", testDirectory, "--redis", noRedis}, "--redis requires a directory of https:// or postgres://"},
+		{[]string{"--directory", testDirectory, "--changes-token-file", token}, "--changes-token-file requires a directory of https:// or postgres://"},
 		{[]string{"--directory", noApplication, "--token-file", token, "--changes-token-file", token}, "--changes-token-file has a token of --token-file"},
 		{[]string{"--directory", noDatabase, "--read-timeout", "soon"}, "--read-timeout is"},
 	} {
@@ -117,8 +118,8 @@ func TestPasswordsAreToldNowhere(t *testing.T) {
 	require.Zero(t, run(t, nil, "directory", "import", testDirectory, "--to", directory).status)
 	d := serving(t, "--directory", directory, "--redis", redis.URL(), "--log-level", "debug",
 		"--changes-token-file", writeFile(t, "changes", changesToken), "--lease", "200ms", "--max-age-change", "300ms", "--max-age-use", "300ms")
-	require.Equal(t, nameOf(directory), d.start["directory"])
-	require.Contains(t, d.start["msg"], "directory "+nameOf(directory))
+	require.Equal(t, config.PublicName(directory), d.start["directory"])
+	require.Contains(t, d.start["msg"], "directory "+config.PublicName(directory))
 	told := d.start["msg"].(string)
 	look := func() {
 		for _, path := range []string{"/ready", "/v1/revision", "/metrics", "/health", "/.well-known/authzen-configuration"} {

@@ -9,6 +9,8 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
 )
 
 // memoryBudget bounds what the collector lets the process grow to. What the environment says (GOGC, GOMEMLIMIT) goes first.
@@ -19,8 +21,8 @@ type memoryBudget struct {
 }
 
 func newMemoryBudget(variable func(string) string) *memoryBudget {
-	b := &memoryBudget{container: math.MaxInt64, own: variable("GOGC") == "", set: func(limit int64) { debug.SetMemoryLimit(limit) }}
-	if variable("GOMEMLIMIT") != "" {
+	b := &memoryBudget{container: math.MaxInt64, own: config.Variable("GOGC") == "", set: func(limit int64) { debug.SetMemoryLimit(limit) }}
+	if config.Variable("GOMEMLIMIT") != "" {
 		return &memoryBudget{set: func(int64) {}}
 	}
 	if limit, ok := containerMemory(os.DirFS("/")); ok {
@@ -32,7 +34,7 @@ func newMemoryBudget(variable func(string) string) *memoryBudget {
 
 // cache makes the collector diligent where an in-process cache would grow to five times its size: five times a large cache
 // would be more than anybody reckons with. What is left above the cache is enough for it to be no busier than by default.
-func (b *memoryBudget) cache(bytes byteSize) { b.hold(int64(bytes)) }
+func (b *memoryBudget) cache(bytes config.ByteSize) { b.hold(int64(bytes)) }
 
 // loaded does so for a directory file that has been read, and gives back what reading took: the document, its records one by
 // one, and the directory before.

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/wardkeeper/wardkeeper/bundles"
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 	"github.com/wardkeeper/wardkeeper/policies"
@@ -114,9 +115,9 @@ func TestTheStockOPADecidesTheSame(t *testing.T) {
 	url := opaServing(t, path, signer)
 	origin, err := bundles.Origin{Path: path, KeyFile: writeFile(t, "public.pem", signer.public)}.Resolve()
 	require.NoError(t, err)
-	revision, err := origin.Open(t.Context(), defaultDecision, inputSchema())
+	revision, err := origin.Open(t.Context(), config.DefaultDecision, inputSchema())
 	require.NoError(t, err)
-	decision, err := revision.Prepare(defaultDecision)
+	decision, err := revision.Prepare(config.DefaultDecision)
 	require.NoError(t, err)
 	asked := 0
 	for _, at := range goldenPaths(t) {

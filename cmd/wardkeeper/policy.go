@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"io/fs"
+	"log/slog"
 
 	"github.com/wardkeeper/wardkeeper/bundles"
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 	"github.com/wardkeeper/wardkeeper/pdp/proof"
@@ -20,6 +22,16 @@ func openNow(ctx context.Context, bundle *bundles.Following, decision string) (*
 		return bundle.Open(ctx, decision, inputSchema())
 	}
 	return bundles.Open(ctx, bundles.Config{Files: policies.Files(), Source: builtIn, Entrypoint: decision})
+}
+
+// followed returns the bundle that the settings name; nil means the built-in policy.
+func followed(s *config.Settings, logger *slog.Logger) (*bundles.Following, error) {
+	origin, ok, err := s.BundleOrigin()
+	if err != nil || !ok {
+		return nil, err
+	}
+	origin.Logger = logger
+	return origin.Resolve()
 }
 
 // inputSchema describes what policies that judge by membership facts see.

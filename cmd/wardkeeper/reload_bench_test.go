@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
 	"github.com/wardkeeper/wardkeeper/policies"
 )
 
@@ -31,7 +32,7 @@ func BenchmarkReload(b *testing.B) {
 	signer := newSigner(b, "ES256")
 	number := int64(1)
 	r := newReloading(b, builtInRelease(b, number).signed(b, signer), signer,
-		sources{decision: defaultDecision, directory: testDirectory})
+		sources{decision: config.DefaultDecision, directory: testDirectory})
 	before, live := residentMB(b), liveHeap()
 	calm, busy := &load{url: r.url}, &load{url: r.url}
 	for b.Loop() {

@@ -7,6 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/suggest"
 )
 
 func newRootCommand(p process) *cobra.Command {
@@ -56,7 +58,7 @@ func noSuchCommand(cmd *cobra.Command, args []string) error {
 		}
 	}
 	return fmt.Errorf("there is no command %q: %s%q lists them",
-		cmd.CommandPath()+" "+args[0], didYouMean("", args[0], names), cmd.CommandPath()+" --help")
+		cmd.CommandPath()+" "+args[0], suggest.DidYouMean("", args[0], names), cmd.CommandPath()+" --help")
 }
 
 // explainFlagError says which flag was probably meant.
@@ -69,7 +71,7 @@ func explainFlagError(cmd *cobra.Command, err error) error {
 	cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
 	if name := unknown.GetSpecifiedName(); len(name) > 1 {
 		return fmt.Errorf("there is no flag --%s: %s%q lists them",
-			name, didYouMean("--", name, names), cmd.CommandPath()+" --help")
+			name, suggest.DidYouMean("--", name, names), cmd.CommandPath()+" --help")
 	}
 	return fmt.Errorf("%w: %q lists the flags", err, cmd.CommandPath()+" --help")
 }

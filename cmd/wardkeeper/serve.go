@@ -10,8 +10,8 @@ import (
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
 	"github.com/wardkeeper/wardkeeper/pdp/httpapi"
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
@@ -65,40 +65,40 @@ Exit status: 0 stopped as told, or checked and good; 1 not able to serve, or sto
   WARDKEEPER_DIRECTORY=directory.yaml wardkeeper serve --config wardkeeper.yaml --check`,
 		Args: arguments(),
 	}
-	given := registerSettings(cmd.Flags())
+	given := config.RegisterFlags(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if os.Getenv("GOGC") == "" {
 			debug.SetGCPercent(gcPercent)
 		}
 		budget := newMemoryBudget(os.Getenv)
-		s, faults := loadSettings(p.environ, given)
-		faults = errors.Join(faults, s.validate())
+		s, faults := config.Load(p.environ, given)
+		faults = errors.Join(faults, s.Validate())
 		if p.outlastReaders != nil {
 			p.outlastReaders()
 		}
 		logger, logs := newServingLogger(p.stderr, s)
-		defer logs.Close(s.closing())
+		defer logs.Close(s.CloseTimeout())
 		var hangups <-chan os.Signal
 		if !s.Check && p.hangups != nil {
 			hangups = p.hangups()
 		}
 		callers, err := openCallers(s, logger)
 		faults = errors.Join(faults, err)
-		bundle, err := s.following(logger)
+		bundle, err := followed(s, logger)
 		var cached *membership.CachedConfig
 		if faults == nil {
 			var atFault error
-			cached, atFault = s.cached(logger)
+			cached, atFault = cachedConfig(s, logger)
 			err = errors.Join(err, atFault)
 			if cached != nil {
-				budget.cache(s.membership.Memory)
+				budget.cache(s.Membership.Memory)
 			}
 		}
 		var d *decisions
 		// An application or a database is not opened with settings at fault.
-		if err == nil && (faults == nil || schemeOf(s.Directory) == fileScheme) {
+		if err == nil && (faults == nil || config.KindOf(s.Directory) == config.FileDirectory) {
 			d, err = open(cmd.Context(), sources{
-				bundle: bundle, decision: s.Decision, directory: nameOf(s.Directory), cached: cached,
+				bundle: bundle, decision: s.Decision, directory: config.PublicName(s.Directory), cached: cached,
 				timeout: s.EvaluationTimeout, serveData: s.ServeData, once: s.Check, settled: budget.loaded,
 			}, logger)
 		}
@@ -108,11 +108,11 @@ Exit status: 0 stopped as told, or checked and good; 1 not able to serve, or sto
 			}
 			return &exitError{statusFailed, faults}
 		}
-		defer within(s.closing(), d.close)
+		defer within(s.CloseTimeout(), d.close)
 		callers.warnExposed()
 		if s.Check {
 			fmt.Fprintf(p.stdout, "All good: %s.\n", printable(d.String()))
-			if schemeOf(s.Directory) != fileScheme {
+			if config.KindOf(s.Directory) != config.FileDirectory {
 				fmt.Fprintln(p.stdout, `Not all records of the directory were read: "wardkeeper directory check" does that.`)
 			}
 			return nil
@@ -126,33 +126,9 @@ Exit status: 0 stopped as told, or checked and good; 1 not able to serve, or sto
 	return cmd
 }
 
-// registerSettings makes a flag of each setting and gives the values that the command line has for them, as written:
-// they are parsed with those of file and environment, so that all faults come out together.
-func registerSettings(flags *pflag.FlagSet) map[string]string {
-	given := map[string]string{}
-	flags.SortFlags = false
-	flags.Var(&writtenFlag{given: given, name: configFlag, kind: "string"}, configFlag, "YAML `FILE` of settings")
-	defaultSettings().table().VisitAll(func(f *pflag.Flag) {
-		w := &writtenFlag{given: given, name: f.Name, kind: f.Value.Type(), fallback: f.DefValue}
-		flags.Var(w, f.Name, f.Usage)
-		flags.Lookup(f.Name).NoOptDefVal = f.NoOptDefVal
-	})
-	return given
-}
-
-// writtenFlag is a [pflag.Value] that takes everything, for loadSettings to judge.
-type writtenFlag struct {
-	given                map[string]string
-	name, kind, fallback string
-}
-
-func (w *writtenFlag) Set(value string) error { w.given[w.name] = value; return nil }
-func (w *writtenFlag) Type() string           { return w.kind }
-func (w *writtenFlag) String() string         { return w.fallback }
-
 // serve listens first, so that the line it logs is true, and returns when the server has stopped.
 func serve(
-	ctx context.Context, s *settings, d *decisions, c *callers, logger *slog.Logger, logs *logWriter, stop, hangups <-chan os.Signal,
+	ctx context.Context, s *config.Settings, d *decisions, c *callers, logger *slog.Logger, logs *logWriter, stop, hangups <-chan os.Signal,
 ) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -162,7 +138,7 @@ func serve(
 	}
 	at := listener.Addr().String()
 	// A name may turn out to be an address that others can reach.
-	if host, _, _ := net.SplitHostPort(at); c.asking == nil && !s.Insecure && !isLoopback(host) {
+	if host, _, _ := net.SplitHostPort(at); c.asking == nil && !s.Insecure && !config.IsLoopback(host) {
 		return errors.Join(fmt.Errorf("%s is %s, which others can reach: name a --token-file, or say --insecure", s.Addr, at),
 			listener.Close())
 	}
@@ -192,6 +168,11 @@ func serve(
 	logger.Info(fmt.Sprintf("wardkeeper serves http://%s, %s", at, d), d.attributes("url", "http://"+at)...)
 	go c.follow(ctx)
 	go renewing(ctx, hangups, logger, c.refresh, d.renew)
-	listener = api.Listener(listener, s.connections(openFiles(), logger))
-	return runServer(ctx, api.HTTPServer(at), listener, s.ShutdownTimeout-3*s.closing(), logger, stop)
+	connections := s.ConnectionLimit(openFiles())
+	if connections < s.MaxConnections {
+		logger.Warn("The limit of open files allows fewer connections than max_connections: raise it (ulimit -n).",
+			"max_connections", s.MaxConnections, "room", connections, "open_files", openFiles())
+	}
+	listener = api.Listener(listener, connections)
+	return runServer(ctx, api.HTTPServer(at), listener, s.ShutdownTimeout-3*s.CloseTimeout(), logger, stop)
 }

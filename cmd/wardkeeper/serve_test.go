@@ -158,13 +158,13 @@ func TestServeRefusesToStart(t *testing.T) {
 		status int
 		want   []string
 	}{
-		{[]string{"--addr", "0.0.0.0:0", "--directory", testDirectory}, statusFailed, []string{"which others can reach: name a --token-file"}},
+		{[]string{"--addr", "0.0.0.0:0", "--directory", testDirectory}, statusFailed, []string{"which other machines can reach: set --token-file"}},
 		{[]string{"--directory", testDirectory, "--addr", busy.Addr().String()}, statusNo, []string{"cannot listen (choose another --addr): ", "address already in use"}},
 		{[]string{}, statusFailed, []string{"--directory is missing"}},
 		{[]string{"--directory", "testdata/none.yaml"}, statusFailed, []string{"testdata/none.yaml"}},
 		{[]string{"--directory", "testdata/faulty.yaml"}, statusFailed, []string{`location "north": parent is unknown`, `"jane"`}},
 		{[]string{"--bundle", "testdata/none"}, statusFailed, []string{`the bundle is "testdata/none": name a directory`}},
-		{[]string{"--bundle", testPolicies, "--decision", "data.app.decision"}, statusFailed, []string{"name the path below data, with slashes (app/decision)"}},
+		{[]string{"--bundle", testPolicies, "--decision", "data.app.decision"}, statusFailed, []string{"write the path below data, with slashes (app/decision)"}},
 		{[]string{"--bundle", testPolicies, "--decision", "app/other"}, statusFailed, []string{"there is no rule data.app.other"}},
 		{ // every fault at once, of settings, token and directory
 			[]string{"--config", config, "--read-timeout", "x", "--directory", "testdata/faulty.yaml", "--token-file", "testdata/none"},

@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"maps"
@@ -44,58 +44,58 @@ func samples() map[string]string {
 
 func TestEverySettingHasFlagVariableAndKey(t *testing.T) {
 	var names []string
-	defaultSettings().table().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+	Default().table().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
 	require.ElementsMatch(t, slices.Collect(maps.Keys(samples())), names)
 	exported := 0
-	for _, f := range reflect.VisibleFields(reflect.TypeFor[settings]()) {
-		if f.IsExported() {
+	for _, f := range reflect.VisibleFields(reflect.TypeFor[Settings]()) {
+		if f.IsExported() && f.Name != "Membership" && f.Name != "PolicyBundle" { // keys of the file alone
 			exported++
 		}
 	}
-	require.Len(t, names, exported, "a field without a row in the table, or the other way round")
+	require.Len(t, names, exported, "each field has an entry in the table, and each entry a field")
 
 	flags := pflag.NewFlagSet("serve", pflag.ContinueOnError)
-	registerSettings(flags)
+	RegisterFlags(flags)
 	for name, value := range samples() {
 		t.Run(name, func(t *testing.T) {
 			require.NotNil(t, flags.Lookup(name))
 			file := writeFile(t, "c.yaml", yamlKey(name)+": "+value+"\n")
-			byFile, err := loadSettings(nil, map[string]string{configFlag: file})
+			byFile, err := Load(nil, map[string]string{FileFlag: file})
 			require.NoError(t, err)
-			byVariable, err := loadSettings([]string{variable(name) + "=" + value}, nil)
+			byVariable, err := Load([]string{Variable(name) + "=" + value}, nil)
 			require.NoError(t, err)
-			byFlag, err := loadSettings(nil, map[string]string{name: value})
+			byFlag, err := Load(nil, map[string]string{name: value})
 			require.NoError(t, err)
-			for _, s := range []*settings{byFile, byVariable, byFlag} {
-				s.origins = nil
+			for _, s := range []*Settings{byFile, byVariable, byFlag} {
+				s.spellings = nil
 			}
 			require.Equal(t, byFlag, byFile)
 			require.Equal(t, byFlag, byVariable)
 			require.Equal(t, value, byFlag.table().Lookup(name).Value.String())
-			require.NotEqual(t, value, defaultSettings().table().Lookup(name).Value.String())
+			require.NotEqual(t, value, Default().table().Lookup(name).Value.String())
 		})
 	}
 }
 
-func TestExampleIsTheDefaults(t *testing.T) {
-	s, err := loadSettings(nil, map[string]string{configFlag: "wardkeeper.example.yaml"})
+func TestExampleFileHasTheDefaults(t *testing.T) {
+	s, err := Load(nil, map[string]string{FileFlag: "../../wardkeeper.example.yaml"})
 	require.NoError(t, err)
-	s.origins = map[string]string{}
-	require.Equal(t, defaultSettings(), s)
-	example, err := os.ReadFile("wardkeeper.example.yaml")
+	s.spellings = map[string]string{}
+	require.Equal(t, Default(), s)
+	example, err := os.ReadFile("../../wardkeeper.example.yaml")
 	require.NoError(t, err)
 	for name := range samples() {
 		require.Regexp(t, `(?m)^`+yamlKey(name)+`:`, string(example))
 	}
 }
 
-func TestLayers(t *testing.T) {
+func TestLayersOverrideEachOther(t *testing.T) {
 	file := writeFile(t, "c.yaml", "addr: 127.0.0.1:1\ndecision: file/d\nlog_level: error\nread_timeout:\n")
 	environ := []string{
 		"WARDKEEPER_CONFIG=" + file, "WARDKEEPER_ADDR=127.0.0.1:2", "WARDKEEPER_DECISION=env/d",
 		"WARDKEEPER_TOKEN_FILE=", "PATH=/bin",
 	}
-	s, err := loadSettings(environ, map[string]string{"addr": "127.0.0.1:3"})
+	s, err := Load(environ, map[string]string{"addr": "127.0.0.1:3"})
 	require.NoError(t, err)
 	require.Equal(t, "127.0.0.1:3", s.Addr)
 	require.Equal(t, "env/d", s.Decision)
@@ -103,49 +103,49 @@ func TestLayers(t *testing.T) {
 	require.Equal(t, 10*time.Second, s.ReadTimeout, "a key without a value leaves the default")
 	require.Empty(t, s.TokenFile, "an empty variable counts as none")
 
-	s, err = loadSettings(environ, map[string]string{configFlag: ""})
+	s, err = Load(environ, map[string]string{FileFlag: ""})
 	require.NoError(t, err)
 	require.Equal(t, "info", s.LogLevel, "an empty flag takes the file away")
 }
 
-func TestEveryFaultAtOnce(t *testing.T) {
+func TestAllFaultsAreReportedAtOnce(t *testing.T) {
 	file := writeFile(t, "c.yaml", strings.Join([]string{
 		"adrr: x", "idle_timeout: 5", "log_format: text", "log_format: json", "config: other.yaml", "bundle: [a, b]",
 	}, "\n"))
-	s, err := loadSettings(
+	s, err := Load(
 		[]string{"WARDKEEPER_DIRECTROY=x", "WARDKEEPER_INSECURE=maybe", "WARDKEEPER_BASE_URL=ftp://x"},
-		map[string]string{configFlag: file, "read-timeout": "soon", "addr": "nowhere", "log-level": "wran", "request-timeout": "0s"})
+		map[string]string{FileFlag: file, "read-timeout": "soon", "addr": "nowhere", "log-level": "wran", "request-timeout": "0s"})
 	require.Equal(t, []string{
-		file + `:1: "adrr" is no setting: did you mean addr? remove it`,
-		file + `:2: idle_timeout is "5": say a number with its unit, such as 500ms, 10s or 2m`,
-		file + `:4: log_format was set in line 3 already: remove one of them`,
-		file + `:5: a configuration cannot name another: give --config or WARDKEEPER_CONFIG instead`,
+		file + `:1: "adrr" is not a setting: did you mean addr? remove it`,
+		file + `:2: idle_timeout is "5": use a number with a unit, such as 500ms, 10s or 2m`,
+		file + `:4: log_format is already set in line 3: remove one of them`,
+		file + `:5: a configuration file cannot name another: use --config or WARDKEEPER_CONFIG`,
 		file + `:6: bundle must be a single value`,
-		`WARDKEEPER_DIRECTROY is no setting: did you mean WARDKEEPER_DIRECTORY? unset it`,
-		`WARDKEEPER_INSECURE is "maybe": say true or false`,
-		`--read-timeout is "soon": say a number with its unit, such as 500ms, 10s or 2m`,
+		`WARDKEEPER_DIRECTROY is not a setting: did you mean WARDKEEPER_DIRECTORY? unset it`,
+		`WARDKEEPER_INSECURE is "maybe": use true or false`,
+		`--read-timeout is "soon": use a number with a unit, such as 500ms, 10s or 2m`,
 	}, lines(err))
 	require.Equal(t, []string{
-		`--addr is "nowhere": say HOST:PORT, such as 127.0.0.1:8181`,
+		`--addr is "nowhere": use HOST:PORT, such as 127.0.0.1:8181`,
 		`WARDKEEPER_BASE_URL: ` + errBaseURL.Error(),
 		`--log-level is "wran": did you mean warn? choose from debug, info, warn, error`,
-		`--request-timeout is 0s: it must be longer than nothing`,
-	}, lines(s.validate()))
+		`--request-timeout is 0s: it must be positive`,
+	}, lines(s.Validate()))
 }
 
-func TestFilesThatAreNoSettings(t *testing.T) {
+func TestInvalidFilesAreRefused(t *testing.T) {
 	for text, want := range map[string]string{
 		"- a\n":                                "must be one mapping",
 		"addr: a\n---\naddr: b\n":              "must be one mapping",
 		"just words":                           "must be one mapping",
-		"addr: [":                              "is no YAML",
+		"addr: [":                              "is not valid YAML",
 		"a: &x 1\naddr: *x\n":                  "addr must be a single value",
 		"addr: {host: localhost}":              "addr must be a single value",
-		"Addr: 127.0.0.1:1":                    `"Addr" is no setting: did you mean addr?`,
-		"token-file: secret":                   `"token-file" is no setting: did you mean token_file?`,
-		"addr: a\n\tb: c":                      "is no YAML",
-		"policy: p":                            "policy must have the one member bundle",
-		"policy: {bundles: {}}":                "policy must have the one member bundle",
+		"Addr: 127.0.0.1:1":                    `"Addr" is not a setting: did you mean addr?`,
+		"token-file: secret":                   `"token-file" is not a setting: did you mean token_file?`,
+		"addr: a\n\tb: c":                      "is not valid YAML",
+		"policy: p":                            "policy must have exactly one member, bundle",
+		"policy: {bundles: {}}":                "policy must have exactly one member, bundle",
 		"policy: {bundle: {poling: {}}}":       `policy.bundle: there is no setting "poling"`,
 		"policy: {bundle: {path: p, path: q}}": "policy.bundle: ",
 		"policy: {bundle: {polling: {min_delay_seconds: 1s}}}":     "policy.bundle: polling.min_delay_seconds is a string: it must be a whole number",
@@ -154,25 +154,25 @@ func TestFilesThatAreNoSettings(t *testing.T) {
 		"policy: {bundle: {service: \"http://x\"}}":                "policy.bundle: service: this is a string: it must be a mapping",
 		"policy: {bundle: {service: {credentials: {bearre: {}}}}}": `policy.bundle: service: there is no setting "bearre"`,
 	} {
-		_, err := loadSettings(nil, map[string]string{configFlag: writeFile(t, "c.yaml", text)})
+		_, err := Load(nil, map[string]string{FileFlag: writeFile(t, "c.yaml", text)})
 		require.ErrorContains(t, err, want, "%q", text)
 	}
 	for _, text := range []string{"", "# nothing yet\n", "---\n", "null\n", "{}\n"} {
-		_, err := loadSettings(nil, map[string]string{configFlag: writeFile(t, "c.yaml", text)})
+		_, err := Load(nil, map[string]string{FileFlag: writeFile(t, "c.yaml", text)})
 		require.NoError(t, err, "%q", text)
 	}
-	_, err := loadSettings(nil, map[string]string{configFlag: filepath.Join(t.TempDir(), "none.yaml")})
-	require.ErrorContains(t, err, "the configuration cannot be read")
+	_, err := Load(nil, map[string]string{FileFlag: filepath.Join(t.TempDir(), "none.yaml")})
+	require.ErrorContains(t, err, "cannot read the configuration file")
 }
 
-func TestVariablesThatNobodyWrote(t *testing.T) {
-	_, err := loadSettings([]string{
+func TestKubernetesVariablesAreIgnored(t *testing.T) {
+	_, err := Load([]string{
 		"WARDKEEPER_SERVICE_HOST=10.0.0.1", "WARDKEEPER_SERVICE_PORT=8181", "WARDKEEPER_SERVICE_PORT_HTTP=8181",
 		"WARDKEEPER_PORT=tcp://10.0.0.1:8181", "WARDKEEPER_PORT_8181_TCP_ADDR=10.0.0.1", "WARDKEEPER_PORT_8181_TCP=tcp://x:1",
 		"WARDKEEPER_REDIS_SERVICE_HOST=10.0.0.2", "WARDKEEPER_REDIS_PORT=tcp://10.0.0.2:6379",
 		"WARDKEEPER_SERVER=http://127.0.0.1:8181", // for ask
 	}, nil)
 	require.NoError(t, err)
-	_, err = loadSettings([]string{"WARDKEEPER_PORT=8181"}, nil)
-	require.ErrorContains(t, err, "WARDKEEPER_PORT is no setting")
+	_, err = Load([]string{"WARDKEEPER_PORT=8181"}, nil)
+	require.ErrorContains(t, err, "WARDKEEPER_PORT is not a setting")
 }

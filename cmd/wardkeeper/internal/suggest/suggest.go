@@ -1,28 +1,28 @@
-package main
+package suggest
 
 import "fmt"
 
-// didYouMean is `did you mean X? ` for the candidate that word is probably a misspelling of, else nothing.
-func didYouMean(prefix, word string, candidates []string) string {
+// DidYouMean returns "did you mean X? " for the candidate nearest to word, written with prefix, or "" if none is near.
+func DidYouMean(prefix, word string, candidates []string) string {
 	if best := nearest(word, candidates); best != "" {
 		return fmt.Sprintf("did you mean %s%s? ", prefix, best)
 	}
 	return ""
 }
 
-// nearest is the candidate with the fewest edits from word, or "" where none is near.
+// nearest returns the candidate with the fewest edits from word, or "" if all need more than about a third of its length.
 func nearest(word string, candidates []string) string {
 	best, fewest := "", min(len(word), max(2, len(word)/3)+1)
 	for _, c := range candidates {
-		if n := edits(word, c); n < fewest {
+		if n := distance(word, c); n < fewest {
 			best, fewest = c, n
 		}
 	}
 	return best
 }
 
-// edits is the Levenshtein distance in bytes.
-func edits(a, b string) int {
+// distance is the Levenshtein distance in bytes.
+func distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j

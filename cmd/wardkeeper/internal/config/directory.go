@@ -1,0 +1,51 @@
+package config
+
+import (
+	"net/url"
+	"regexp"
+	"strings"
+)
+
+// DirectoryKind is a kind of source of membership facts.
+type DirectoryKind string
+
+// The kinds of directory.
+const (
+	FileDirectory     DirectoryKind = "file"
+	HTTPDirectory     DirectoryKind = "http"
+	PostgresDirectory DirectoryKind = "postgres"
+	UnknownDirectory  DirectoryKind = "unknown" // a URL with any other scheme
+)
+
+// KindOf tells by the spelling of a directory setting which kind of source it names.
+func KindOf(directory string) DirectoryKind {
+	scheme, _, ok := strings.Cut(directory, "://")
+	switch {
+	case ok && (scheme == "http" || scheme == "https"):
+		return HTTPDirectory
+	case ok && (scheme == "postgres" || scheme == "postgresql"):
+		return PostgresDirectory
+	case ok, urlLike.MatchString(directory):
+		return UnknownDirectory
+	}
+	return FileDirectory
+}
+
+// urlLike matches what begins as a URL does. Unlike the name of a file, it may contain a password.
+var urlLike = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]+:`)
+
+// PublicName returns a directory setting as logs may show it: without user, password, query and fragment.
+func PublicName(directory string) string {
+	kind := KindOf(directory)
+	switch kind {
+	case FileDirectory:
+		return directory
+	case UnknownDirectory:
+		return "an address"
+	}
+	u, err := url.Parse(directory)
+	if err != nil {
+		return string(kind) + "://..."
+	}
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
+}

@@ -1,0 +1,167 @@
+package config
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/pflag"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/wardkeeper/wardkeeper/bundles"
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/suggest"
+)
+
+// file reads the YAML file. Values are parsed from their text through the same table as flags and variables, so that all
+// layers accept the same spellings: a YAML decoder would read a timeout of 5 as nanoseconds.
+func (l *loader) file(path string) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		l.fault("cannot read the configuration file: %w", err)
+		return
+	}
+	var documents []*yaml.Node
+	for d := yaml.NewDecoder(strings.NewReader(string(data))); ; {
+		var n yaml.Node
+		if err := d.Decode(&n); err != nil {
+			if !errors.Is(err, io.EOF) {
+				l.fault("%s is not valid YAML: %s", path, yamlFault(err))
+				return
+			}
+			break
+		}
+		documents = append(documents, &n)
+	}
+	if len(documents) == 0 {
+		return
+	}
+	root := documents[0].Content[0]
+	if len(documents) > 1 || root.Kind != yaml.MappingNode && root.Tag != "!!null" {
+		l.fault("%s must be one mapping of settings to values, such as `addr: 127.0.0.1:8181`", path)
+		return
+	}
+	seen := map[string]int{}
+	for i := 0; i+1 < len(root.Content); i += 2 {
+		l.fileEntry(path, root.Content[i], root.Content[i+1], seen)
+	}
+}
+
+func (l *loader) fileEntry(path string, key, value *yaml.Node, seen map[string]int) {
+	where := path + ":" + strconv.Itoa(key.Line)
+	known := []string{policyKey, membershipKey}
+	flag := ""
+	l.table.VisitAll(func(f *pflag.Flag) {
+		known = append(known, yamlKey(f.Name))
+		if yamlKey(f.Name) == key.Value {
+			flag = f.Name
+		}
+	})
+	switch {
+	case key.Value == FileFlag:
+		l.fault("%s: a configuration file cannot name another: use --config or %s", where, Variable(FileFlag))
+	case flag == "" && key.Value != policyKey && key.Value != membershipKey:
+		l.fault("%s: %q is not a setting: %sremove it", where, key.Value, suggest.DidYouMean("", key.Value, known))
+	case seen[key.Value] > 0:
+		l.fault("%s: %s is already set in line %d: remove one of them", where, key.Value, seen[key.Value])
+	case key.Value == policyKey:
+		l.policy(path, value)
+	case key.Value == membershipKey:
+		l.membership(path, value)
+	case value.Kind != yaml.ScalarNode:
+		l.fault("%s: %s must be a single value", where, key.Value)
+	case value.Tag != "!!null": // a key without a value leaves the default
+		l.set(flag, where+": "+key.Value, value.Value)
+	}
+	seen[key.Value] = key.Line
+}
+
+// membership reads the key of that name: settings, and sections of settings.
+func (l *loader) membership(path string, value *yaml.Node) {
+	if value.Tag == "!!null" {
+		return
+	}
+	table := l.settings.Membership.table()
+	known := slices.Clone(sectionNames)
+	table.VisitAll(func(f *pflag.Flag) { known = append(known, f.Name) })
+	seen := map[string]int{}
+	l.section(path, membershipKey, "", value, func(where, name string, value *yaml.Node) {
+		key := membershipKey + "." + name
+		f := table.Lookup(name)
+		switch {
+		case seen[name] > 0:
+			l.fault("%s: %s is already set in line %d: remove one of them", where, key, seen[name])
+		case f == nil:
+			l.fault("%s: %q is not a setting: %sremove it", where, key, suggest.DidYouMean(membershipKey+".", name, known))
+		case value.Kind != yaml.ScalarNode:
+			l.fault("%s: %s must be a single value", where, key)
+		case value.Tag != "!!null":
+			l.settings.spellings[key] = where + ": " + key
+			l.setIn(f, where+": "+key, value.Value)
+		}
+		seen[name] = value.Line
+	})
+}
+
+// section calls visit for each setting of a mapping and of its sections.
+func (l *loader) section(path, name, prefix string, value *yaml.Node, visit func(where, name string, value *yaml.Node)) {
+	if value.Kind != yaml.MappingNode {
+		l.fault("%s:%d: %s must have members, such as ttl or timeout", path, value.Line, name)
+		return
+	}
+	for i := 0; i+1 < len(value.Content); i += 2 {
+		key, member := value.Content[i], value.Content[i+1]
+		isSection := prefix == "" && slices.Contains(sectionNames, key.Value)
+		switch {
+		case isSection && member.Tag == "!!null":
+		case isSection:
+			l.section(path, name+"."+key.Value, key.Value+".", member, visit)
+		default:
+			visit(path+":"+strconv.Itoa(key.Line), prefix+key.Value, member)
+		}
+	}
+}
+
+// policyKey has one member, bundle, whose members are those of [bundles.Origin].
+const policyKey = "policy"
+
+func (l *loader) policy(path string, value *yaml.Node) {
+	faults := len(l.faults)
+	defer func() { l.settings.policyInvalid = len(l.faults) > faults }()
+	if value.Tag == "!!null" {
+		return
+	}
+	where := path + ":" + strconv.Itoa(value.Line)
+	if value.Kind != yaml.MappingNode || len(value.Content) != 2 || value.Content[0].Value != "bundle" || value.Content[1].Kind != yaml.MappingNode {
+		l.fault("%s: %s must have exactly one member, bundle, with members such as service and resource", where, policyKey)
+		return
+	}
+	var bundle map[string]any
+	if err := value.Content[1].Decode(&bundle); err != nil {
+		l.fault("%s: policy.bundle: %s", where, yamlFault(err))
+		return
+	}
+	data, err := json.Marshal(bundle)
+	if err != nil {
+		l.fault("%s: policy.bundle: %w", where, err)
+		return
+	}
+	origin, err := bundles.DecodeOrigin(data)
+	if err != nil {
+		l.fault("%s: policy.bundle: %w", where, err)
+		return
+	}
+	l.settings.PolicyBundle = &origin
+}
+
+// quotedValue matches the values that errors of the YAML decoder quote.
+var quotedValue = regexp.MustCompile("'[^']*'|`[^`]*`")
+
+// yamlFault words an error of the YAML decoder without the values that it quotes, which may be passwords.
+func yamlFault(err error) string {
+	return quotedValue.ReplaceAllString(strings.TrimPrefix(err.Error(), "yaml: "), "(a value)")
+}

@@ -1,0 +1,30 @@
+package config
+
+import "github.com/spf13/pflag"
+
+// FileFlag names the YAML file. It is a flag and a variable but not a key, because a file cannot name itself.
+const FileFlag = "config"
+
+// RegisterFlags adds a flag for each setting. The returned map holds the flags given on the command line as they were written:
+// [Load] parses them with file and environment so that all faults are reported together.
+func RegisterFlags(flags *pflag.FlagSet) map[string]string {
+	given := map[string]string{}
+	flags.SortFlags = false
+	flags.Var(&rawFlag{given: given, name: FileFlag, kind: "string"}, FileFlag, "YAML `FILE` of settings")
+	Default().table().VisitAll(func(f *pflag.Flag) {
+		raw := &rawFlag{given: given, name: f.Name, kind: f.Value.Type(), fallback: f.DefValue}
+		flags.Var(raw, f.Name, f.Usage)
+		flags.Lookup(f.Name).NoOptDefVal = f.NoOptDefVal
+	})
+	return given
+}
+
+// rawFlag is a [pflag.Value] that accepts any text.
+type rawFlag struct {
+	given                map[string]string
+	name, kind, fallback string
+}
+
+func (f *rawFlag) Set(value string) error { f.given[f.name] = value; return nil }
+func (f *rawFlag) Type() string           { return f.kind }
+func (f *rawFlag) String() string         { return f.fallback }

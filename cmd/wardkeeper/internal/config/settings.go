@@ -1,0 +1,173 @@
+package config
+
+import (
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/wardkeeper/wardkeeper/bundles"
+)
+
+// Settings is the whole configuration of `wardkeeper serve`. A setting has one name in three spellings: the flag
+// --token-file is WARDKEEPER_TOKEN_FILE in the environment and token_file in the YAML file.
+type Settings struct {
+	// Addr is where to listen, HOST:PORT. Any address but a loopback one requires TokenFile or Insecure.
+	Addr string
+	// Directory is the source of membership facts: a file with locations, users and assignments, an application (https://)
+	// or a database (postgres://). It may be empty if the policy needs no facts.
+	Directory string
+	// Redis is the URL of the server through which sidecars share facts and announce changes to each other.
+	Redis string
+	// ChangesTokenFile holds the bearer tokens of clients that may announce changes to the directory. Whether every change is
+	// announced is a separate promise: Membership.Announced.
+	ChangesTokenFile string
+	// MaxAgeChange is the maximum age of an unconfirmed fact in a question about an action that changes something.
+	MaxAgeChange time.Duration
+	// MaxAgeUse is the maximum age of an unconfirmed fact in any other question.
+	MaxAgeUse time.Duration
+	// Lease is how long facts stay confirmed without a heartbeat from the change feed.
+	Lease time.Duration
+	// Bundle is the policy to serve instead of the built-in one: a directory of Rego and data files, a .tar.gz, or an address
+	// on a server (https://) or in a registry (oci://). It is followed while serving.
+	Bundle string
+	// VerificationKey is a file of public keys (PEM), one of which must have signed the bundle.
+	VerificationKey string
+	// StateDir keeps the last good bundle and the highest release across restarts. A bundle from the network requires it.
+	StateDir string
+	// Decision is the path of the rule that decides.
+	Decision string
+	// ServeData lets clients of OPA's API read the policy's data as well as the results of its rules.
+	ServeData bool
+	// TokenFile holds the bearer tokens of clients that may ask: one a line, at least 16 characters each. This file and
+	// ChangesTokenFile are read again when they change.
+	TokenFile string
+	// BaseURL is the address of the server in its metadata. Empty means http:// and the address it listens on.
+	BaseURL string
+	// Insecure allows requests without a token from other machines.
+	Insecure bool
+	// Check makes serve check settings, policies and directory, then exit.
+	Check bool
+	// LogFormat is text or json.
+	LogFormat string
+	// LogLevel is debug, info, warn or error.
+	LogLevel string
+	// EvaluationTimeout limits each evaluation of the policy.
+	EvaluationTimeout time.Duration
+	// ReadHeaderTimeout limits how long a client may take to send the header of a request.
+	ReadHeaderTimeout time.Duration
+	// ReadTimeout limits how long a client may take to send a whole request.
+	ReadTimeout time.Duration
+	// RequestTimeout limits answering a request once it has been read, all questions of a batch together.
+	RequestTimeout time.Duration
+	// IdleTimeout is how long a connection without requests is kept.
+	IdleTimeout time.Duration
+	// ShutdownTimeout limits stopping. Requests in flight get most of it to finish.
+	ShutdownTimeout time.Duration
+	// MaxRequests is how many single questions are answered at a time.
+	MaxRequests int
+	// MaxBatches is how many batches, searches and large questions are answered at a time; 0 means twice the number of
+	// processors, at least 8.
+	MaxBatches int
+	// MaxConnections is how many client connections are kept; 0 means as many as the limit of open files allows.
+	MaxConnections int
+
+	// Membership is the key membership of the YAML file.
+	Membership Membership
+	// PolicyBundle is the key policy.bundle of the YAML file: the bundle settings that are too many for flags. It is nil if
+	// the key is absent or invalid.
+	PolicyBundle *bundles.Origin
+
+	policyInvalid bool // the key policy is there but could not be read
+
+	// spellings maps the name of each setting that was given to how the operator spelled it, for error messages.
+	spellings map[string]string
+}
+
+// DefaultDecision is the path of the rule that decides in the built-in policy.
+const DefaultDecision = "authz/decision"
+
+// Default returns the settings that apply where nothing else is said.
+func Default() *Settings {
+	return &Settings{
+		Addr:              "127.0.0.1:8181",
+		MaxAgeChange:      5 * time.Second,
+		MaxAgeUse:         time.Minute,
+		Lease:             time.Second,
+		Decision:          DefaultDecision,
+		LogFormat:         "text",
+		LogLevel:          "info",
+		EvaluationTimeout: time.Second,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		RequestTimeout:    10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		ShutdownTimeout:   20 * time.Second,
+		MaxRequests:       1024,
+		Membership:        defaultMembership(),
+		spellings:         map[string]string{},
+	}
+}
+
+// table lists the settings once for all layers: the names of flag, variable and key follow from it, and every value is parsed
+// through it.
+func (s *Settings) table() *pflag.FlagSet {
+	t := pflag.NewFlagSet("serve", pflag.ContinueOnError)
+	t.SortFlags = false
+	t.StringVar(&s.Addr, "addr", s.Addr, "listen on `HOST:PORT`")
+	t.StringVar(&s.Directory, "directory", s.Directory, "read locations, users and assignments from `FILE|URL`: YAML, JSON, https:// or postgres://")
+	t.StringVar(&s.Redis, "redis", s.Redis, "`URL` of the Redis through which sidecars share facts and announce changes")
+	t.StringVar(&s.ChangesTokenFile, "changes-token-file", s.ChangesTokenFile, "`FILE` with the bearer tokens for announcing directory changes")
+	t.DurationVar(&s.MaxAgeChange, "max-age-change", s.MaxAgeChange, "maximum age of unconfirmed facts for an action that changes something")
+	t.DurationVar(&s.MaxAgeUse, "max-age-use", s.MaxAgeUse, "maximum age of unconfirmed facts for any other action")
+	t.DurationVar(&s.Lease, "lease", s.Lease, "how long facts stay confirmed without a heartbeat of the change feed")
+	t.StringVar(&s.Bundle, "bundle", s.Bundle, "serve the policy at `PATH|URL` instead of the built-in one")
+	t.StringVar(&s.VerificationKey, "verification-key", s.VerificationKey, "`FILE` of public keys, one of which must have signed the bundle")
+	t.StringVar(&s.StateDir, "state-dir", s.StateDir, "`DIR` for the last good bundle and the highest release")
+	t.StringVar(&s.Decision, "decision", s.Decision, "`PATH` of the rule that decides")
+	t.BoolVar(&s.ServeData, "serve-data", s.ServeData, "let clients of OPA's API read the policy's data too")
+	t.StringVar(&s.TokenFile, "token-file", s.TokenFile, "`FILE` with the bearer tokens, one of which clients must send")
+	t.StringVar(&s.BaseURL, "base-url", s.BaseURL, "`URL` of the server in its metadata (default http://ADDR)")
+	t.BoolVar(&s.Insecure, "insecure", s.Insecure, "allow requests without a token from other machines")
+	t.BoolVar(&s.Check, "check", s.Check, "check settings, policies and directory, then exit")
+	t.StringVar(&s.LogFormat, "log-format", s.LogFormat, "`FORMAT` of log lines: text or json")
+	t.StringVar(&s.LogLevel, "log-level", s.LogLevel, "lowest `LEVEL` to log: debug, info, warn or error")
+	t.DurationVar(&s.EvaluationTimeout, "evaluation-timeout", s.EvaluationTimeout, "limit for each evaluation of the policy")
+	t.DurationVar(&s.ReadHeaderTimeout, "read-header-timeout", s.ReadHeaderTimeout, "limit for reading the header of a request")
+	t.DurationVar(&s.ReadTimeout, "read-timeout", s.ReadTimeout, "limit for reading a whole request")
+	t.DurationVar(&s.RequestTimeout, "request-timeout", s.RequestTimeout, "limit for answering a request after it has been read")
+	t.DurationVar(&s.IdleTimeout, "idle-timeout", s.IdleTimeout, "how long to keep a connection without requests")
+	t.DurationVar(&s.ShutdownTimeout, "shutdown-timeout", s.ShutdownTimeout, "limit for stopping, requests in flight included")
+	t.IntVar(&s.MaxRequests, "max-requests", s.MaxRequests, "maximum number of single questions answered at a time")
+	t.IntVar(&s.MaxBatches, "max-batches", s.MaxBatches, "the same for batches and searches; 0 sets it by processors")
+	t.IntVar(&s.MaxConnections, "max-connections", s.MaxConnections, "maximum number of client connections; 0 sets it by open files")
+	return t
+}
+
+// CloseTimeout is the part of ShutdownTimeout reserved for each of three last steps: closing sources, writing the log, and
+// reporting why the process ends.
+func (s *Settings) CloseTimeout() time.Duration { return min(s.ShutdownTimeout/8, time.Second) }
+
+const envPrefix = "WARDKEEPER_"
+
+// ServerVariable names the server that `wardkeeper ask` asks. It is not a setting of serve.
+const ServerVariable = envPrefix + "SERVER"
+
+// Variable returns the name of the environment variable for a flag.
+func Variable(flag string) string { return envPrefix + strings.ToUpper(yamlKey(flag)) }
+
+func yamlKey(flag string) string { return strings.ReplaceAll(flag, "-", "_") }
+
+// Spelling returns a setting, named by its flag, as the operator spelled it.
+func (s *Settings) Spelling(flag string) string {
+	if spelling, ok := s.spellings[flag]; ok {
+		return spelling
+	}
+	return "--" + flag
+}
+
+// IsSet reports whether a setting was given in any layer. Settings of the membership key are named membership.NAME.
+func (s *Settings) IsSet(name string) bool {
+	_, ok := s.spellings[name]
+	return ok
+}

@@ -1,0 +1,129 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/suggest"
+)
+
+// maxConcurrency is the highest value of a setting that limits concurrency.
+const maxConcurrency = 1_000_000
+
+// Validate returns every fault of the settings, joined. It opens no file and no connection.
+func (s *Settings) Validate() error {
+	faults := []error{
+		s.validateAddr(),
+		s.validateBaseURL(),
+		s.ValidateMembership(),
+		s.validateChoice("log-format", s.LogFormat, "text", "json"),
+		s.validateChoice("log-level", s.LogLevel, "debug", "info", "warn", "error"),
+		s.validateDecision(),
+	}
+	for _, limit := range []struct {
+		flag      string
+		n, lowest int
+	}{{"max-requests", s.MaxRequests, 1}, {"max-batches", s.MaxBatches, 0}, {"max-connections", s.MaxConnections, 0}} {
+		if limit.n < limit.lowest || limit.n > maxConcurrency {
+			faults = append(faults, fmt.Errorf("%s is %d: use a number from %d to %d", s.Spelling(limit.flag), limit.n, limit.lowest, maxConcurrency))
+		}
+	}
+	return errors.Join(append(faults, s.validateDurations("", s.table())...)...)
+}
+
+// validateDurations finds the durations of a table that are not positive.
+func (s *Settings) validateDurations(prefix string, table *pflag.FlagSet) (faults []error) {
+	table.VisitAll(func(f *pflag.Flag) {
+		if f.Value.Type() != "duration" {
+			return
+		}
+		if d, err := time.ParseDuration(f.Value.String()); err == nil && d <= 0 {
+			faults = append(faults, fmt.Errorf("%s is %s: it must be positive", s.Spelling(prefix+f.Name), d))
+		}
+	})
+	return faults
+}
+
+func (s *Settings) validateAddr() error {
+	host, port, err := net.SplitHostPort(s.Addr)
+	if err != nil {
+		return fmt.Errorf("%s is %q: use HOST:PORT, such as 127.0.0.1:8181", s.Spelling("addr"), s.Addr)
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return fmt.Errorf("%s is %q: the port must be a number up to 65535", s.Spelling("addr"), s.Addr)
+	}
+	if s.TokenFile == "" && !s.Insecure && !IsLoopback(host) {
+		return fmt.Errorf("%s is %q, which other machines can reach: set --token-file, or set --insecure "+
+			"to allow requests without a token", s.Spelling("addr"), s.Addr)
+	}
+	return nil
+}
+
+// IsLoopback reports whether only this machine can reach a host, as far as its name tells.
+func IsLoopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.Unmap().IsLoopback()
+}
+
+func (s *Settings) validateBaseURL() error {
+	if s.BaseURL == "" {
+		return nil
+	}
+	if _, err := ParseBaseURL(s.BaseURL); err != nil {
+		return fmt.Errorf("%s: %w", s.Spelling("base-url"), err)
+	}
+	return nil
+}
+
+var errBaseURL = errors.New("use an http or https URL without user, query or fragment, such as https://pdp.example.org")
+
+// ParseBaseURL parses the address of a server. Its error does not quote the address, which may contain a password.
+func ParseBaseURL(s string) (*url.URL, error) {
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" ||
+		u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
+		return nil, errBaseURL
+	}
+	return u, nil
+}
+
+func (s *Settings) validateDecision() error {
+	if s.Decision == "" {
+		return fmt.Errorf("%s is empty: name the rule that decides, such as %s", s.Spelling("decision"), DefaultDecision)
+	}
+	if rest, ok := strings.CutPrefix(s.Decision, "data."); ok {
+		return fmt.Errorf("%s is %q: write the path below data, with slashes (%s)",
+			s.Spelling("decision"), s.Decision, strings.ReplaceAll(rest, ".", "/"))
+	}
+	return nil
+}
+
+func (s *Settings) validateChoice(flag, value string, allowed ...string) error {
+	if slices.Contains(allowed, value) {
+		return nil
+	}
+	return fmt.Errorf("%s is %q: %schoose from %s",
+		s.Spelling(flag), value, suggest.DidYouMean("", value, allowed), strings.Join(allowed, ", "))
+}
+
+// Level returns the log level, info if it is not valid.
+func (s *Settings) Level() slog.Level {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(s.LogLevel)); err != nil {
+		return slog.LevelInfo
+	}
+	return l
+}

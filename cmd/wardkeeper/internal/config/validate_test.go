@@ -1,0 +1,80 @@
+package config
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestReachableAddrRequiresToken(t *testing.T) {
+	for addr, fault := range map[string]string{
+		"127.0.0.1:0": "", "127.9.9.9:80": "", "[::1]:80": "", "localhost:80": "", "[::ffff:127.0.0.1]:80": "",
+		":8181":                 "which other machines can reach",
+		"0.0.0.0:8181":          "which other machines can reach",
+		"[::]:8181":             "which other machines can reach",
+		"10.1.2.3:8181":         "which other machines can reach",
+		"pdp.example.org:8181":  "which other machines can reach",
+		"localhost.example:1":   "which other machines can reach",
+		"127.0.0.1":             "use HOST:PORT",
+		"127.0.0.1:http":        "the port must be a number",
+		"127.0.0.1:70000":       "the port must be a number",
+		"http://127.0.0.1:8181": "use HOST:PORT",
+	} {
+		s := Default()
+		s.Addr, s.Directory = addr, "d.yaml"
+		if fault == "" {
+			require.NoError(t, s.Validate(), addr)
+			continue
+		}
+		require.ErrorContains(t, s.Validate(), fault, addr)
+		if fault != "which other machines can reach" {
+			continue
+		}
+		s.Insecure = true
+		require.NoError(t, s.Validate(), addr)
+		s.Insecure, s.TokenFile = false, "token"
+		require.NoError(t, s.Validate(), addr)
+	}
+}
+
+func TestParseBaseURL(t *testing.T) {
+	for _, good := range []string{"http://pdp", "https://pdp.example.org/base", "http://[::1]:8181/"} {
+		_, err := ParseBaseURL(good)
+		require.NoError(t, err, good)
+	}
+	for _, bad := range []string{"pdp", "//pdp", "ftp://pdp", "http://", "http://a@pdp", "http://pdp?q", "http://pdp/?", "http://pdp#f", "http://%"} {
+		_, err := ParseBaseURL(bad)
+		require.Error(t, err, bad)
+	}
+}
+
+func TestConcurrencySettingsAreBounded(t *testing.T) {
+	for _, flag := range []string{"max-requests", "max-batches", "max-connections"} {
+		for value, fault := range map[string]string{"1": "", "1000000": "", "1000001": "use a number", "-1": "use a number", "many": "use a whole number"} {
+			s, err := Load(nil, map[string]string{flag: value})
+			err = errors.Join(err, s.Validate())
+			if fault == "" {
+				require.NoError(t, err)
+				continue
+			}
+			require.ErrorContains(t, err, "--"+flag+" is")
+			require.ErrorContains(t, err, fault)
+		}
+	}
+	s, err := Load(nil, map[string]string{"max-requests": "0"})
+	require.NoError(t, err)
+	require.ErrorContains(t, s.Validate(), "--max-requests is 0: use a number from 1 to 1000000")
+}
+
+func TestConnectionLimitReservesOpenFiles(t *testing.T) {
+	s := Default()
+	require.Equal(t, maxDefaultConnections, s.ConnectionLimit(1<<20))
+	require.Equal(t, 1024-32-64, s.ConnectionLimit(1024))
+	require.Equal(t, 32, s.ConnectionLimit(64))
+	s.Directory = "postgres://db/app"
+	require.Equal(t, 1024-32-64-9, s.ConnectionLimit(1024))
+	s.MaxConnections = 100
+	require.Equal(t, 100, s.ConnectionLimit(1024))
+	require.Equal(t, 32, s.ConnectionLimit(64))
+}

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
+	"github.com/wardkeeper/wardkeeper/pdp/membership"
+)
+
+// cachedConfig configures the cache in front of an application or a database; nil if the settings name a file or nothing.
+func cachedConfig(s *config.Settings, logger *slog.Logger) (cfg *membership.CachedConfig, err error) {
+	if s.Directory == "" || config.KindOf(s.Directory) == config.FileDirectory {
+		return nil, nil
+	}
+	m := s.Membership
+	cfg = &membership.CachedConfig{
+		Announced: m.Announced == config.AnnouncedAll, MaxAgeChange: s.MaxAgeChange, MaxAgeUse: s.MaxAgeUse, Lease: s.Lease,
+		TTL: m.TTL, NegativeTTL: m.NegativeTTL, FetchTimeout: m.FetchTimeout, Memory: int(m.Memory), Logger: logger,
+	}
+	if s.Redis != "" {
+		redis := m.Redis
+		redis.URL = s.Redis
+		cfg.Redis = &redis
+	}
+	cfg.Origin, err = openOrigin(s, logger)
+	return cfg, err
+}
+
+// openOrigin opens the system of record that the settings name.
+func openOrigin(s *config.Settings, logger *slog.Logger) (membership.Origin, error) {
+	if config.KindOf(s.Directory) == config.HTTPDirectory {
+		c := s.Membership.HTTP
+		c.URL, c.Logger = s.Directory, logger
+		if c.Retries == 0 {
+			c.Retries = -1 // 0 means the default to OpenHTTP
+		}
+		return membership.OpenHTTP(c)
+	}
+	c := s.Membership.Postgres
+	c.URL, c.Logger, c.Beat = s.Directory, logger, s.Lease/5
+	c.Told = s.IsSet("membership.postgres.listen") // naming the channel promises that it carries every change
+	origin, err := membership.OpenPostgres(context.Background(), c)
+	if err != nil {
+		return nil, err
+	}
+	if c.Listen == "" { // hide that it can be listened to
+		return struct{ membership.Origin }{origin}, nil
+	}
+	return origin, nil
+}

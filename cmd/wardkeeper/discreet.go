@@ -50,11 +50,3 @@ func discreetAttr(_ []string, a slog.Attr) slog.Attr {
 	}
 	return a
 }
-
-// quotedValues matches the values that errors of the YAML decoder quote.
-var quotedValues = regexp.MustCompile("'[^']*'|`[^`]*`")
-
-// yamlFault words an error of the YAML decoder without the values that it quotes: they may be passwords.
-func yamlFault(err error) string {
-	return quotedValues.ReplaceAllString(strings.TrimPrefix(err.Error(), "yaml: "), "(a value)")
-}

@@ -14,7 +14,7 @@ type admitted struct {
 
 // admit reads an archive as it came. Without a good signature nothing of it is kept in memory, where one is needed.
 func (v *Verification) admit(raw []byte, limits Limits) (admitted, error) {
-	limits = limits.orDefaults()
+	limits = limits.WithDefaults()
 	var by *signed
 	if v.Required || !v.empty() {
 		sent, err := findSignatures(raw, limits)
@@ -34,11 +34,11 @@ func (v *Verification) admit(raw []byte, limits Limits) (admitted, error) {
 
 // admitArchive admits one that is in memory already.
 func (v *Verification) admitArchive(a *Archive, limits Limits) (admitted, error) {
-	limits = limits.orDefaults()
+	limits = limits.WithDefaults()
 	if err := checkSizes(a, limits); err != nil {
 		return admitted{}, err
 	}
-	by, err := v.authenticate(a.Find(signaturesFile), limits)
+	by, err := v.authenticate(a.Find(SignaturesFile), limits)
 	if err != nil {
 		return admitted{}, err
 	}
@@ -64,14 +64,14 @@ func (s *signed) admit(a *Archive, limits Limits) (admitted, error) {
 func findSignatures(raw []byte, limits Limits) (sent []byte, err error) {
 	err = eachFile(bytes.NewReader(raw), limits, func(name string, content io.Reader) error {
 		clean, err := cleanName(name)
-		if err != nil || clean != signaturesFile {
+		if err != nil || clean != SignaturesFile {
 			return err
 		}
 		if sent, err = io.ReadAll(io.LimitReader(content, limits.Table+1)); err != nil {
 			return err
 		}
 		if int64(len(sent)) > limits.Table {
-			return refuse(TooLarge, "%s is larger than %d bytes", signaturesFile, limits.Table)
+			return Refusef(TooLarge, "%s is larger than %d bytes", SignaturesFile, limits.Table)
 		}
 		return nil
 	})

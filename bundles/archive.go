@@ -22,7 +22,8 @@ type Limits struct {
 	Nodes      int   // values and names in all tables together; 0 means one for 256 bytes of Inflated
 }
 
-func (l Limits) orDefaults() Limits {
+// WithDefaults gives the limits with the default for each that is zero.
+func (l Limits) WithDefaults() Limits {
 	if l.Compressed <= 0 {
 		l.Compressed = 8 << 20
 	}
@@ -60,7 +61,7 @@ const maxName = 1024
 // ReadArchive reads a .tar.gz. What OPA passes over in silence is refused: links and devices, names that lead out of the
 // bundle or come twice, a stream that is cut off or goes on behind the archive's end. Errors are a [*Refusal].
 func ReadArchive(r io.Reader, limits Limits) (*Archive, error) {
-	b := builder{limits: limits.orDefaults()}
+	b := builder{limits: limits.WithDefaults()}
 	err := eachFile(r, b.limits, func(name string, content io.Reader) error {
 		var data bytes.Buffer
 		if _, err := io.Copy(&data, content); err != nil {
@@ -79,12 +80,12 @@ func eachFile(r io.Reader, limits Limits, visit func(name string, content io.Rea
 	compressed := &io.LimitedReader{R: r, N: limits.Compressed + 1}
 	unpacked, err := gzip.NewReader(compressed)
 	if err != nil {
-		return refuse(Malformed, "it is no gzip archive: %w", err)
+		return Refusef(Malformed, "it is no gzip archive: %w", err)
 	}
 	inflated := &io.LimitedReader{R: unpacked, N: limits.Inflated + maxOverhead(limits.Files)}
 	broken := func(err error) error {
 		if compressed.N <= 0 || inflated.N <= 0 {
-			return refuse(TooLarge, "it is larger than %d bytes, or %d unpacked", limits.Compressed, limits.Inflated)
+			return Refusef(TooLarge, "it is larger than %d bytes, or %d unpacked", limits.Compressed, limits.Inflated)
 		}
 		return unreadable(err)
 	}
@@ -98,17 +99,17 @@ func eachFile(r io.Reader, limits Limits, visit func(name string, content io.Rea
 			return broken(err)
 		}
 		if entries++; entries > limits.Files {
-			return refuse(TooLarge, "it has more than %d entries", limits.Files)
+			return Refusef(TooLarge, "it has more than %d entries", limits.Files)
 		}
 		switch header.Typeflag {
 		case tar.TypeDir, tar.TypeXGlobalHeader:
 			continue
 		case tar.TypeReg:
 		default:
-			return refuse(Malformed, "%q is no file: a bundle has neither links nor devices", short(header.Name))
+			return Refusef(Malformed, "%q is no file: a bundle has neither links nor devices", short(header.Name))
 		}
 		if rest -= header.Size; rest < 0 {
-			return refuse(TooLarge, "its files are larger than %d bytes together", limits.Inflated)
+			return Refusef(TooLarge, "its files are larger than %d bytes together", limits.Inflated)
 		}
 		if err := visit(header.Name, archive); err != nil {
 			return broken(err)
@@ -118,7 +119,7 @@ func eachFile(r io.Reader, limits Limits, visit func(name string, content io.Rea
 		return broken(err)
 	}
 	if compressed.N <= 0 {
-		return refuse(TooLarge, "it is larger than %d bytes", limits.Compressed)
+		return Refusef(TooLarge, "it is larger than %d bytes", limits.Compressed)
 	}
 	return nil
 }
@@ -132,7 +133,7 @@ func nothingFollows(r io.Reader) error {
 	for padding := 0; ; {
 		n, err := r.Read(chunk[:])
 		if padding += n; padding > 1<<20 || slices.ContainsFunc(chunk[:n], func(b byte) bool { return b != 0 }) {
-			return refuse(Malformed, "it goes on behind its end")
+			return Refusef(Malformed, "it goes on behind its end")
 		}
 		if err == io.EOF {
 			return nil
@@ -148,9 +149,9 @@ func unreadable(err error) error {
 		return refusal
 	}
 	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
-		return refuse(Malformed, "it is cut off: %w", err)
+		return Refusef(Malformed, "it is cut off: %w", err)
 	}
-	return refuse(Malformed, "it cannot be read: %w", err)
+	return Refusef(Malformed, "it cannot be read: %w", err)
 }
 
 // builder collects the files of an archive.
@@ -166,7 +167,7 @@ func (b *builder) add(name string, data []byte) error {
 		return err
 	}
 	if len(b.files) >= b.limits.Files {
-		return refuse(TooLarge, "it has more than %d files", b.limits.Files)
+		return Refusef(TooLarge, "it has more than %d files", b.limits.Files)
 	}
 	b.files = append(b.files, File{clean, data})
 	return nil
@@ -176,7 +177,7 @@ func (b *builder) archive() (*Archive, error) {
 	slices.SortFunc(b.files, func(x, y File) int { return strings.Compare(x.Name, y.Name) })
 	for i := 1; i < len(b.files); i++ {
 		if b.files[i].Name == b.files[i-1].Name {
-			return nil, refuse(Malformed, "%q is in it twice", short(b.files[i].Name))
+			return nil, Refusef(Malformed, "%q is in it twice", short(b.files[i].Name))
 		}
 	}
 	a := &Archive{Files: b.files, NotLoaded: b.passed}
@@ -184,6 +185,17 @@ func (b *builder) archive() (*Archive, error) {
 		a.NotLoaded = addNotLoaded(a.NotLoaded, f.Name)
 	}
 	return a, nil
+}
+
+// NewArchive makes an archive of files. It refuses names that come twice or are no names for files of a bundle.
+func NewArchive(files []File) (*Archive, error) {
+	b := builder{limits: Limits{}.WithDefaults()}
+	for _, f := range files {
+		if err := b.add(f.Name, f.Data); err != nil {
+			return nil, err
+		}
+	}
+	return b.archive()
 }
 
 // cleanName is the name of a file within the bundle. OPA's own tools write names with a slash before them.
@@ -194,7 +206,7 @@ func cleanName(name string) (string, error) {
 	}
 	odd := func(r rune) bool { return r < ' ' || r == '\\' || r == 0x7f }
 	if !fs.ValidPath(clean) || clean == "." || len(clean) > maxName || strings.ContainsFunc(clean, odd) {
-		return "", refuse(Malformed, "%q is no name for a file of a bundle", short(name))
+		return "", Refusef(Malformed, "%q is no name for a file of a bundle", short(name))
 	}
 	return clean, nil
 }
@@ -217,7 +229,7 @@ func (a *Archive) Find(name string) []byte {
 }
 
 // Signed says whether there is a signature, be it good or not.
-func (a *Archive) Signed() bool { return a.Find(signaturesFile) != nil }
+func (a *Archive) Signed() bool { return a.Find(SignaturesFile) != nil }
 
 // Write writes the archive as a .tar.gz. The same files give the same bytes: nothing of the clock or the machine is in them.
 func (a *Archive) Write(w io.Writer) error {
@@ -242,8 +254,8 @@ const maxNotLoaded = 20
 // data.json, data.yaml, data.yml and *.rego alone. A folder of schemas is for the tools, as is what begins with a dot.
 func addNotLoaded(names []string, name string) []string {
 	base := strings.ToLower(path.Base(name))
-	looks := slices.Contains([]string{".json", ".yaml", ".yml", ".rego"}, path.Ext(base)) || base == manifestFile
-	loaded := isPolicy(name) || strings.HasSuffix(name, "_test.rego") || name == signaturesFile
+	looks := slices.Contains([]string{".json", ".yaml", ".yml", ".rego"}, path.Ext(base)) || base == ManifestFile
+	loaded := IsPolicyFile(name) || strings.HasSuffix(name, "_test.rego") || name == SignaturesFile
 	if !looks || loaded || forTools(name) || len(names) >= maxNotLoaded {
 		return names
 	}
@@ -256,12 +268,12 @@ func forTools(name string) bool {
 	})
 }
 
-// isPolicy names what counts in a bundle. Tests do not, nor does what OPA passes over.
-func isPolicy(name string) bool {
+// IsPolicyFile names what counts in a bundle. Tests do not, nor does what OPA passes over.
+func IsPolicyFile(name string) bool {
 	switch base := path.Base(name); base {
 	case "data.yaml", "data.yml", "data.json":
 		return true
 	default:
-		return name == manifestFile || strings.HasSuffix(base, ".rego") && !strings.HasSuffix(base, "_test.rego")
+		return name == ManifestFile || strings.HasSuffix(base, ".rego") && !strings.HasSuffix(base, "_test.rego")
 	}
 }

@@ -18,6 +18,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/wardkeeper/wardkeeper/bundles"
+	"github.com/wardkeeper/wardkeeper/bundles/internal/bundletest"
+	release "github.com/wardkeeper/wardkeeper/bundles/release"
 )
 
 // allocated is how much memory a call takes, in bytes, garbage included.
@@ -39,34 +41,34 @@ func manyValues(format string, n int) string {
 func TestNothingOfAForeignBundleIsRead(t *testing.T) {
 	// Not parallel: what others allocate would count.
 	const most = 64 << 20
-	many := parts{"app/data.yaml": manyValues("{},", 5_000_000)}
+	many := bundletest.Files{"app/data.yaml": manyValues("{},", 5_000_000)}
 	list := strings.Repeat(`{},`, 3_000_000) + `{}`
 	token := func(payload string) string {
 		header := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"ES256","kid":"k1"}`))
-		return string(must(json.Marshal(map[string]any{"signatures": []string{
+		return string(bundletest.Must(json.Marshal(map[string]any{"signatures": []string{
 			header + "." + base64.RawURLEncoding.EncodeToString([]byte(payload)) + ".c2ln",
 		}})))
 	}
-	good := signed(release(6))
+	good := bundletest.Signed(bundletest.Release(6))
 	for name, c := range map[string]struct {
-		content parts
+		content bundletest.Files
 		reason  bundles.Reason
 	}{
-		"unsigned":                     {release(6).with(many), bundles.Unsigned},
-		"signed by nobody":             {release(6).with(many).with(parts{".signatures.json": `{"signatures": ["a.b.c"]}`}), bundles.Signature},
-		"a file added":                 {good.with(many), bundles.Signature},
-		"a file of many values":        {good.with(parts{"app/words/data.yaml": many["app/data.yaml"]}), bundles.TooLarge},
-		"of many values, in JSON":      {good.with(parts{"app/table/data.json": `{"a": [` + list + `]}`}), bundles.TooLarge},
-		"a manifest of many values":    {good.with(parts{".manifest": `{"metadata": {"a": [` + list + `]}}`}), bundles.TooLarge},
-		"a signature of many values":   {good.with(parts{".signatures.json": `{"signatures": [` + list + `]}`}), bundles.TooLarge},
-		"a signature of many files":    {good.with(parts{".signatures.json": token(`{"files": [` + list + `]}`)}), bundles.TooLarge},
-		"a signature with a long head": {good.with(parts{".signatures.json": `{"signatures": ["` + strings.Repeat("A", 1<<20) + `.b.c"]}`}), bundles.TooLarge},
+		"unsigned":                     {bundletest.Release(6).With(many), bundles.Unsigned},
+		"signed by nobody":             {bundletest.Release(6).With(many).With(bundletest.Files{".signatures.json": `{"signatures": ["a.b.c"]}`}), bundles.Signature},
+		"a file added":                 {good.With(many), bundles.Signature},
+		"a file of many values":        {good.With(bundletest.Files{"app/words/data.yaml": many["app/data.yaml"]}), bundles.TooLarge},
+		"of many values, in JSON":      {good.With(bundletest.Files{"app/table/data.json": `{"a": [` + list + `]}`}), bundles.TooLarge},
+		"a manifest of many values":    {good.With(bundletest.Files{".manifest": `{"metadata": {"a": [` + list + `]}}`}), bundles.TooLarge},
+		"a signature of many values":   {good.With(bundletest.Files{".signatures.json": `{"signatures": [` + list + `]}`}), bundles.TooLarge},
+		"a signature of many files":    {good.With(bundletest.Files{".signatures.json": token(`{"files": [` + list + `]}`)}), bundles.TooLarge},
+		"a signature with a long head": {good.With(bundletest.Files{".signatures.json": `{"signatures": ["` + strings.Repeat("A", 1<<20) + `.b.c"]}`}), bundles.TooLarge},
 	} {
-		raw := zipped(tarred(c.content.entries()...), gzip.BestSpeed)
-		open := opener(t, map[string]any{"key_file": keyFile(t, ours)})
+		raw := bundletest.Gzip(bundletest.Tar(c.content.Entries()...), gzip.BestSpeed)
+		open := func(raw []byte) (*bundles.Revision, error) { return openRaw(raw, bundletest.TrustedKey) }
 		var err error
 		used := allocated(func() { _, err = open(raw) })
-		require.Equal(t, c.reason, refusal(t, err, name).Reason, "%s: %v", name, err)
+		require.Equal(t, c.reason, bundletest.RefusalOf(t, err, name).Reason, "%s: %v", name, err)
 		require.Less(t, used, uint64(most+3*16<<20), name)
 	}
 }
@@ -79,7 +81,7 @@ func TestValuesAreBounded(t *testing.T) {
 	for i := range 8 {
 		bomb += fmt.Sprintf("a%d: &a%d [%s]\n", i+1, i+1, strings.TrimSuffix(strings.Repeat(fmt.Sprintf("*a%d, ", i), 10), ", "))
 	}
-	for name, files := range map[string]parts{
+	for name, files := range map[string]bundletest.Files{
 		"a list in YAML":            {"app/data.yaml": manyValues("{},", 300_000)},
 		"a list of lines":           {"app/data.yml": "a:\n" + strings.Repeat("-\n", 300_000)},
 		"names without values":      {"app/data.yaml": "a: {" + names(11_000, "n%d,") + "}\n"},
@@ -93,33 +95,33 @@ func TestValuesAreBounded(t *testing.T) {
 		"deep mappings":             {"app/data.yaml": "a: " + deep("{a: ", "}", 200) + "\n"},
 		"deep by aliases":           {"app/data.yaml": "a: &a " + deep("[", "]", 60) + "\nb: " + strings.Replace(deep("[", "]", 60), "1", "*a", 1) + "\n"},
 	} {
-		tree := release(1).with(files)
-		tree = tree.with(parts{".manifest": ""})
+		tree := bundletest.Release(1).With(files)
+		tree = tree.With(bundletest.Files{".manifest": ""})
 		dir := t.TempDir()
-		unpack(t, dir, tree)
+		bundletest.Unpack(t, dir, tree)
 		faults := map[string]error{}
-		_, faults["directory"] = openOnce(origin(t, map[string]any{"path": dir}))
-		_, faults["archive"] = opened(t, tree.packed(), nil)
-		_, faults["signed"] = opened(t, signed(tree).packed(), map[string]any{"key_file": keyFile(t, ours)})
-		_, faults["embedded"] = bundles.Open(context.Background(), bundles.Config{Files: os.DirFS(dir), Entrypoint: entrypoint})
-		_, faults["inspected"] = origin(t, map[string]any{"path": dir}).Inspect(context.Background())
-		draft, err := bundles.ReadDraft(bundles.DraftConfig{Files: os.DirFS(dir), Entrypoint: entrypoint})
+		_, faults["directory"] = openPath(t, dir)
+		_, faults["archive"] = openRaw(tree.Pack())
+		_, faults["signed"] = openRaw(bundletest.Signed(tree).Pack(), bundletest.TrustedKey)
+		_, faults["embedded"] = bundles.Open(context.Background(), bundles.Config{Files: os.DirFS(dir), Entrypoint: bundletest.Entrypoint})
+		_, faults["inspected"] = inspectPath(t, dir)
+		draft, err := release.ReadSourceTree(release.Config{Files: os.DirFS(dir), Entrypoint: bundletest.Entrypoint})
 		require.NoError(t, err)
 		faults["built"] = draft.Compile(context.Background())
-		a, err := bundles.ReadArchive(bytes.NewReader(tree.packed()), bundles.Limits{})
+		a, err := bundles.ReadArchive(bytes.NewReader(tree.Pack()), bundles.Limits{})
 		require.NoError(t, err)
-		key, err := bundles.ParseSigningKey(privatePEM(t, ours), "", "k1")
+		key, err := release.ParseSigningKey(privatePEM(t, bundletest.TrustedKey), "", "k1")
 		require.NoError(t, err)
 		_, faults["signing"] = key.Sign(a)
 		for way, err := range faults {
-			require.Equal(t, bundles.TooLarge, refusal(t, err, name+", "+way).Reason, "%s, %s: %v", name, way, err)
+			require.Equal(t, bundles.TooLarge, bundletest.RefusalOf(t, err, name+", "+way).Reason, "%s, %s: %v", name, way, err)
 		}
 	}
-	large := release(1).with(parts{"app/more/data.json": "[" + strings.Repeat("1,", 200_000) + "1]", "app/long/data.yaml": "text: >\n" + strings.Repeat("  a-b, c: d?\n", 50_000)})
-	_, err := opened(t, signed(large).packed(), map[string]any{"key_file": keyFile(t, ours)})
+	large := bundletest.Release(1).With(bundletest.Files{"app/more/data.json": "[" + strings.Repeat("1,", 200_000) + "1]", "app/long/data.yaml": "text: >\n" + strings.Repeat("  a-b, c: d?\n", 50_000)})
+	_, err := openRaw(bundletest.Signed(large).Pack(), bundletest.TrustedKey)
 	require.NoError(t, err)
-	_, err = opened(t, signed(large).packed(), map[string]any{"key_file": keyFile(t, ours), "size_limit_bytes": 4 << 20})
-	require.Equal(t, bundles.TooLarge, refusal(t, err, "in half of the size").Reason)
+	_, err = openRawWithin(bundles.Limits{Compressed: 4 << 20, Inflated: 32 << 20}, bundletest.Signed(large).Pack(), bundletest.TrustedKey)
+	require.Equal(t, bundles.TooLarge, bundletest.RefusalOf(t, err, "in half of the size").Reason)
 }
 
 func names(n int, format string) string {

@@ -14,31 +14,22 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/wardkeeper/wardkeeper/bundles"
+	"github.com/wardkeeper/wardkeeper/bundles/internal/bundletest"
 )
-
-// refusal has to be what an error is.
-func refusal(t *testing.T, err error, what string) *bundles.Refusal {
-	t.Helper()
-	var r *bundles.Refusal
-	require.ErrorAs(t, err, &r, what)
-	require.NotEmpty(t, r.Reason, what)
-	require.NotEmpty(t, r.Error(), what)
-	return r
-}
 
 // TestAByteChangedInAnyFile is refused, or means the same: tables and manifest are signed by what they say.
 func TestAByteChangedInAnyFile(t *testing.T) {
 	t.Parallel()
-	good := signed(release(5))
-	keys, err := bundles.ParsePublicKeys([]byte(publicPEM(ours)))
+	good := bundletest.Signed(bundletest.Release(5))
+	keys, err := bundles.ParsePublicKeys([]byte(bundletest.PublicPEM(bundletest.TrustedKey)))
 	require.NoError(t, err)
-	open := func(p parts) (*bundles.Revision, error) {
+	open := func(p bundletest.Files) (*bundles.Revision, error) {
 		a := &bundles.Archive{}
-		for _, e := range p.entries() {
-			a.Files = append(a.Files, bundles.File{Name: e.Name, Data: []byte(e.content)})
+		for _, e := range p.Entries() {
+			a.Files = append(a.Files, bundles.File{Name: e.Name, Data: []byte(e.Content)})
 		}
 		return bundles.Open(context.Background(), bundles.Config{
-			Archive: a, Entrypoint: entrypoint, Verification: &bundles.Verification{Public: keys, Required: true},
+			Archive: a, Entrypoint: bundletest.Entrypoint, Verification: &bundles.Verification{Public: keys, Required: true},
 		})
 	}
 	first, err := open(good)
@@ -54,9 +45,9 @@ func TestAByteChangedInAnyFile(t *testing.T) {
 				if changed[i] = b; b == content[i] {
 					continue
 				}
-				r, err := open(good.with(parts{name: string(changed)}))
+				r, err := open(good.With(bundletest.Files{name: string(changed)}))
 				if err != nil {
-					refusal(t, err, name)
+					bundletest.RefusalOf(t, err, name)
 					continue
 				}
 				require.Equal(t, first.ID, r.ID, "%s at %d is %q", name, i, b)
@@ -73,14 +64,13 @@ func TestAByteChangedInAnyFile(t *testing.T) {
 // TestTablesAreSignedByWhatTheySay: other spaces and another order are the same release, another value is none.
 func TestTablesAreSignedByWhatTheySay(t *testing.T) {
 	t.Parallel()
-	good := signed(release(5))
-	settings := map[string]any{"key_file": keyFile(t, ours)}
-	first, err := opened(t, good.packed(), settings)
+	good := bundletest.Signed(bundletest.Release(5))
+	first, err := openRaw(good.Pack(), bundletest.TrustedKey)
 	require.NoError(t, err)
-	same, err := opened(t, good.with(parts{
+	same, err := openRaw(good.With(bundletest.Files{
 		"app/table/data.json": "{\n\"limit\":10,\n\"actions\":[ \"read\",\"\\u0072ead5\" ]}\n\n",
 		"app/words/data.yaml": "# words\nbye:\n- so\n- long\nhello: 'good day'\n",
-	}).packed(), settings)
+	}).Pack(), bundletest.TrustedKey)
 	require.NoError(t, err)
 	require.Equal(t, first.ID, same.ID)
 	for name, content := range map[string]string{
@@ -88,27 +78,27 @@ func TestTablesAreSignedByWhatTheySay(t *testing.T) {
 		"app/words/data.yaml": "hello: good day\nbye: [so, long]\nmore: null\n",
 		".manifest":           strings.Replace(good[".manifest"], `"sequence": 5`, `"sequence": 6`, 1),
 	} {
-		_, err := opened(t, good.with(parts{name: content}).packed(), settings)
-		require.Equal(t, bundles.Signature, refusal(t, err, name).Reason, name)
+		_, err := openRaw(good.With(bundletest.Files{name: content}).Pack(), bundletest.TrustedKey)
+		require.Equal(t, bundles.Signature, bundletest.RefusalOf(t, err, name).Reason, name)
 	}
 }
 
 // TestABundleCutOffAnywhere is refused.
 func TestABundleCutOffAnywhere(t *testing.T) {
 	t.Parallel()
-	raw := signed(release(5)).packed()
+	raw := bundletest.Signed(bundletest.Release(5)).Pack()
 	for n := range len(raw) {
 		_, err := bundles.ReadArchive(bytes.NewReader(raw[:n]), bundles.Limits{})
-		require.Equal(t, bundles.Malformed, refusal(t, err, "cut off").Reason, n)
+		require.Equal(t, bundles.Malformed, bundletest.RefusalOf(t, err, "cut off").Reason, n)
 	}
-	inner := tarred(signed(release(5)).entries()...)
-	open := opener(t, map[string]any{"key_file": keyFile(t, ours)})
+	inner := bundletest.Tar(bundletest.Signed(bundletest.Release(5)).Entries()...)
+	open := func(raw []byte) (*bundles.Revision, error) { return openRaw(raw, bundletest.TrustedKey) }
 	whole, err := open(raw)
 	require.NoError(t, err)
 	for n := 0; n < len(inner); n += 128 {
-		r, err := open(zipped(inner[:n], gzip.BestSpeed))
+		r, err := open(bundletest.Gzip(inner[:n], gzip.BestSpeed))
 		if n < len(inner)-1536 {
-			refusal(t, err, "cut off within")
+			bundletest.RefusalOf(t, err, "cut off within")
 		} else if err == nil { // padding alone is missing
 			require.Equal(t, whole.ID, r.ID, n)
 		}
@@ -118,48 +108,47 @@ func TestABundleCutOffAnywhere(t *testing.T) {
 // TestHoweverItIsPacked, the same content is the same revision.
 func TestHoweverItIsPacked(t *testing.T) {
 	t.Parallel()
-	good := signed(release(5))
-	settings := map[string]any{"key_file": keyFile(t, ours)}
-	first, err := opened(t, good.packed(), settings)
+	good := bundletest.Signed(bundletest.Release(5))
+	first, err := openRaw(good.Pack(), bundletest.TrustedKey)
 	require.NoError(t, err)
-	backwards := good.entries()
+	backwards := good.Entries()
 	slices.Reverse(backwards)
-	each := func(change func(e *entry)) []byte {
-		all := good.entries()
+	each := func(change func(e *bundletest.Entry)) []byte {
+		all := good.Entries()
 		for i := range all {
 			change(&all[i])
 		}
-		return packed(all...)
+		return bundletest.Pack(all...)
 	}
-	resigned := signer{key: ours, id: "another"}.sign(release(5))
+	resigned := bundletest.Signer{Key: bundletest.TrustedKey, ID: "another"}.Sign(bundletest.Release(5))
 	for name, raw := range map[string][]byte{
-		"another order":   packed(backwards...),
-		"not smaller":     zipped(tarred(good.entries()...), gzip.NoCompression),
-		"as small as can": zipped(tarred(good.entries()...), gzip.BestCompression),
-		"a slash first":   each(func(e *entry) { e.Name = "/" + e.Name }),
-		"a dot first":     each(func(e *entry) { e.Name = "./" + e.Name }),
-		"other headers": each(func(e *entry) {
+		"another order":   bundletest.Pack(backwards...),
+		"not smaller":     bundletest.Gzip(bundletest.Tar(good.Entries()...), gzip.NoCompression),
+		"as small as can": bundletest.Gzip(bundletest.Tar(good.Entries()...), gzip.BestCompression),
+		"a slash first":   each(func(e *bundletest.Entry) { e.Name = "/" + e.Name }),
+		"a dot first":     each(func(e *bundletest.Entry) { e.Name = "./" + e.Name }),
+		"other headers": each(func(e *bundletest.Entry) {
 			e.ModTime, e.Uname, e.Uid, e.Format = time.Unix(1e9, 0), "somebody", 7, tar.FormatGNU
 		}),
-		"headers of PAX": each(func(e *entry) { e.Format, e.PAXRecords = tar.FormatPAX, map[string]string{"W.note": "x"} }),
-		"folders too":    packed(append([]entry{{tar.Header{Name: "app/", Typeflag: tar.TypeDir}, ""}}, good.entries()...)...),
-		"in two parts":   append(zipped(tarred(good.entries()...)[:700], 1), zipped(tarred(good.entries()...)[700:], 1)...),
-		"padded":         append(good.packed(), zipped(make([]byte, 10240), 1)...),
-		"signed anew":    resigned.packed(),
-		"written by us":  rewritten(t, good.packed()),
+		"headers of PAX": each(func(e *bundletest.Entry) { e.Format, e.PAXRecords = tar.FormatPAX, map[string]string{"W.note": "x"} }),
+		"folders too":    bundletest.Pack(append([]bundletest.Entry{{Header: tar.Header{Name: "app/", Typeflag: tar.TypeDir}}}, good.Entries()...)...),
+		"in two parts":   append(bundletest.Gzip(bundletest.Tar(good.Entries()...)[:700], 1), bundletest.Gzip(bundletest.Tar(good.Entries()...)[700:], 1)...),
+		"padded":         append(good.Pack(), bundletest.Gzip(make([]byte, 10240), 1)...),
+		"signed anew":    resigned.Pack(),
+		"written by us":  rewritten(t, good.Pack()),
 	} {
-		r, err := opened(t, raw, settings)
+		r, err := openRaw(raw, bundletest.TrustedKey)
 		require.NoError(t, err, name)
 		require.Equal(t, first.ID, r.ID, name)
 		require.Equal(t, first.Golden, r.Golden, name)
 	}
 	ids := map[string]string{first.ID: "the first"}
-	for name, changes := range map[string]parts{
-		"the manifest": {".manifest": `{"metadata": {"sequence": 6}}`}, "rules": {"app/app.rego": release(5)["app/app.rego"] + "\n"},
+	for name, changes := range map[string]bundletest.Files{
+		"the manifest": {".manifest": `{"metadata": {"sequence": 6}}`}, "rules": {"app/app.rego": bundletest.Release(5)["app/app.rego"] + "\n"},
 		"tables": {"app/table/data.json": `{"actions": []}`}, "YAML": {"app/words/data.yaml": "hello: good night\n"},
 		"golden decisions": {"golden/data.json": `{"decisions": []}`}, "more": {"app/more/data.json": `{}`}, "less": {"app/words/data.yaml": ""},
 	} {
-		r, err := opened(t, signed(release(5).with(changes)).packed(), settings)
+		r, err := openRaw(bundletest.Signed(bundletest.Release(5).With(changes)).Pack(), bundletest.TrustedKey)
 		require.NoError(t, err, name)
 		require.NotContains(t, ids, r.ID, "%s has the id of %s", name, ids[r.ID])
 		ids[r.ID] = name
@@ -181,43 +170,43 @@ func rewritten(t *testing.T, raw []byte) []byte {
 func TestTablesAreBounded(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"x/data.json", "x/data.yaml", "x/data.yml", ".manifest", ".signatures.json"} {
-		large := signed(release(5)).with(parts{name: `{"a": "` + strings.Repeat("a", 3000) + `"}`})
-		a, err := bundles.ReadArchive(bytes.NewReader(large.packed()), bundles.Limits{})
+		large := bundletest.Signed(bundletest.Release(5)).With(bundletest.Files{name: `{"a": "` + strings.Repeat("a", 3000) + `"}`})
+		a, err := bundles.ReadArchive(bytes.NewReader(large.Pack()), bundles.Limits{})
 		require.NoError(t, err)
 		_, err = bundles.Open(context.Background(), bundles.Config{
-			Archive: a, Entrypoint: entrypoint, Limits: bundles.Limits{Table: 3000}, Verification: &bundles.Verification{Required: true},
+			Archive: a, Entrypoint: bundletest.Entrypoint, Limits: bundles.Limits{Table: 3000}, Verification: &bundles.Verification{Required: true},
 		})
-		require.Equal(t, bundles.TooLarge, refusal(t, err, name).Reason, name)
+		require.Equal(t, bundles.TooLarge, bundletest.RefusalOf(t, err, name).Reason, name)
 	}
 }
 
 // TestArchivesAreBounded in whatever can be large.
 func TestArchivesAreBounded(t *testing.T) {
 	t.Parallel()
-	raw := signed(release(5)).packed()
-	folders := make([]entry, 20)
+	raw := bundletest.Signed(bundletest.Release(5)).Pack()
+	folders := make([]bundletest.Entry, 20)
 	for i := range folders {
-		folders[i] = entry{tar.Header{Name: "f/", Typeflag: tar.TypeDir}, ""}
+		folders[i] = bundletest.Entry{Header: tar.Header{Name: "f/", Typeflag: tar.TypeDir}}
 	}
 	for name, c := range map[string]struct {
 		raw    []byte
 		limits bundles.Limits
 	}{
 		"files":   {raw, bundles.Limits{Files: 6}},
-		"folders": {packed(folders...), bundles.Limits{Files: 19}},
+		"folders": {bundletest.Pack(folders...), bundles.Limits{Files: 19}},
 		"as sent": {raw, bundles.Limits{Compressed: int64(len(raw)) - 1}},
 		"in all":  {raw, bundles.Limits{Inflated: 1000}},
 	} {
 		_, err := bundles.ReadArchive(bytes.NewReader(c.raw), c.limits)
-		require.Equal(t, bundles.TooLarge, refusal(t, err, name).Reason, name)
+		require.Equal(t, bundles.TooLarge, bundletest.RefusalOf(t, err, name).Reason, name)
 	}
 	_, err := bundles.ReadArchive(bytes.NewReader(raw), bundles.Limits{Files: 7, Compressed: int64(len(raw))})
 	require.NoError(t, err)
 	dir := t.TempDir()
-	unpack(t, dir, release(5))
+	bundletest.Unpack(t, dir, bundletest.Release(5))
 	for name, limits := range map[string]bundles.Limits{"files": {Files: 4}, "in all": {Inflated: 100}} {
 		_, err := bundles.ReadTree(os.DirFS(dir), limits)
-		require.Equal(t, bundles.TooLarge, refusal(t, err, name).Reason, name)
+		require.Equal(t, bundles.TooLarge, bundletest.RefusalOf(t, err, name).Reason, name)
 	}
 }
 
@@ -225,8 +214,8 @@ func TestArchivesAreBounded(t *testing.T) {
 func TestCompileErrorsAreBounded(t *testing.T) {
 	t.Parallel()
 	rules := "package app\n\ndecision := true\n" + strings.Repeat("\nx contains nobody\n", 500)
-	_, err := opened(t, parts{"app.rego": rules}.packed(), nil)
-	require.Equal(t, bundles.Compile, refusal(t, err, "errors").Reason)
+	_, err := openRaw(bundletest.Files{"app.rego": rules}.Pack())
+	require.Equal(t, bundles.Compile, bundletest.RefusalOf(t, err, "errors").Reason)
 	require.ErrorContains(t, err, "more")
 	require.Less(t, len(err.Error()), 10_000)
 }

@@ -45,7 +45,7 @@ func readDocument(f File, nodes *int) (*document, error) {
 	d := &document{name: f.Name}
 	d.data, d.marked = bytes.CutPrefix(f.Data, byteOrderMark)
 	if !utf8.Valid(d.data) {
-		return nil, refuse(Malformed, "%q is not UTF-8", short(f.Name))
+		return nil, Refusef(Malformed, "%q is not UTF-8", short(f.Name))
 	}
 	d.json = json.Valid(d.data)
 	measure := d.measureYAML
@@ -58,11 +58,11 @@ func readDocument(f File, nodes *int) (*document, error) {
 }
 
 func (d *document) tooMany() error {
-	return refuse(TooLarge, "there are too many values in its data, up to %q: keep less in it, or raise size_limit_bytes", short(d.name))
+	return Refusef(TooLarge, "there are too many values in its data, up to %q: keep less in it, or raise size_limit_bytes", short(d.name))
 }
 
 func (d *document) tooDeep() error {
-	return refuse(TooLarge, "%q is nested deeper than %d", short(d.name), maxDepth)
+	return Refusef(TooLarge, "%q is nested deeper than %d", short(d.name), maxDepth)
 }
 
 func (d *document) measureJSON(limit int) (used int, err error) {
@@ -87,7 +87,7 @@ func (d *document) measureJSON(limit int) (used int, err error) {
 }
 
 func (d *document) unreadable() error {
-	return refuse(Malformed, "%q cannot be read: it is neither JSON nor YAML", short(d.name))
+	return Refusef(Malformed, "%q cannot be read: it is neither JSON nor YAML", short(d.name))
 }
 
 // measureYAML keeps the tree of nodes, which is bounded by the signs that begin one.
@@ -107,7 +107,7 @@ func (d *document) measureYAML(limit int) (used int, err error) {
 	case errors.Is(err, errDeep):
 		return 0, d.tooDeep()
 	case errors.Is(err, errWide):
-		return 0, refuse(TooLarge, "%q has more than %d names in one mapping: write it as data.json", short(d.name), maxNames)
+		return 0, Refusef(TooLarge, "%q has more than %d names in one mapping: write it as data.json", short(d.name), maxNames)
 	case err != nil:
 		return 0, d.unreadable()
 	case whole.nodes > limit:
@@ -213,9 +213,9 @@ func (d *document) strict() error {
 	inJSON := !bundle.IsYAMLDataFile(d.name)
 	switch {
 	case inJSON && d.marked:
-		return refuse(Malformed, "%s begins with a byte order mark: save it without one", short(d.name))
+		return Refusef(Malformed, "%s begins with a byte order mark: save it without one", short(d.name))
 	case inJSON && !d.json:
-		return refuse(Malformed, "%s is no JSON: write it as such", short(d.name))
+		return Refusef(Malformed, "%s is no JSON: write it as such", short(d.name))
 	case d.json:
 		return d.strictJSON()
 	case d.root == nil:
@@ -236,11 +236,11 @@ func (d *document) strictJSON() error {
 			return nil
 		case errors.Is(err, jsontext.ErrDuplicateName):
 			e, _ := errors.AsType[*jsontext.SyntacticError](err)
-			return refuse(Malformed, "%s: line %d: name %q already defined", short(d.name), line(e.ByteOffset), short(e.JSONPointer.LastToken()))
+			return Refusef(Malformed, "%s: line %d: name %q already defined", short(d.name), line(e.ByteOffset), short(e.JSONPointer.LastToken()))
 		case err != nil:
 			return d.unreadable()
 		case token.Kind() == '0' && !finite(token.String()):
-			return refuse(Malformed, "%s: line %d: the number %s is out of range: write it as a text, in quotes", short(d.name), line(in.InputOffset()), short(token.String()))
+			return Refusef(Malformed, "%s: line %d: the number %s is out of range: write it as a text, in quotes", short(d.name), line(in.InputOffset()), short(token.String()))
 		}
 	}
 }
@@ -260,7 +260,7 @@ type strictYAML struct {
 
 func (s *strictYAML) fault(n *yaml.Node, format string, args ...any) {
 	if len(s.faults) < maxFaults {
-		s.faults = append(s.faults, refuse(Malformed, "%s: line %d: %s", short(s.name), n.Line, fmt.Sprintf(format, args...)))
+		s.faults = append(s.faults, Refusef(Malformed, "%s: line %d: %s", short(s.name), n.Line, fmt.Sprintf(format, args...)))
 	}
 }
 

@@ -27,7 +27,7 @@ func FuzzDocument(f *testing.F) {
 		rest := limit
 		d, err := readDocument(File{name, []byte(text)}, &rest)
 		if err != nil {
-			if refusalOf(err, Vetoed).Reason == Vetoed || len(err.Error()) > 300 {
+			if AsRefusal(err, Vetoed).Reason == Vetoed || len(err.Error()) > 300 {
 				t.Fatalf("no refusal that says why, in short: %v", err)
 			}
 			return

@@ -1,6 +1,7 @@
 package bundles_test
 
 import (
+	"archive/tar"
 	"bytes"
 	"context"
 	"errors"
@@ -12,6 +13,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/keys"
 
 	"github.com/wardkeeper/wardkeeper/bundles"
+	"github.com/wardkeeper/wardkeeper/bundles/internal/bundletest"
 )
 
 // How FuzzBundle takes its bytes.
@@ -26,15 +28,17 @@ const (
 // FuzzBundle: whatever is made of a good bundle without the key that signed it is refused for a reason, or has its content.
 func FuzzBundle(f *testing.F) {
 	const secret = "the same in every process"
-	good := signer{id: "k1", secret: secret, token: map[string]any{"alg": "HS256"}}.sign(release(5))
+	good := bundletest.Signer{ID: "k1", Secret: secret, Header: map[string]any{"alg": "HS256"}}.Sign(bundletest.Release(5))
 	names := slices.Sorted(maps.Keys(good))
 	verification := &bundles.Verification{
 		Keys: map[string]*keys.Config{"k1": {Key: secret, Algorithm: "HS256"}}, Required: true,
 	}
 	limits := bundles.Limits{Compressed: 1 << 16, Inflated: 1 << 18, Files: 50, Table: 1 << 14}
-	cfg := bundles.Config{Source: "fuzzed", Entrypoint: entrypoint, Schema: inputSchema(), Verification: verification, Limits: limits}
+	cfg := bundles.Config{Source: "fuzzed", Entrypoint: bundletest.Entrypoint, Schema: bundletest.InputSchema(), Verification: verification, Limits: limits}
 	open := func(raw []byte) (*bundles.Revision, error) {
-		return bundles.Open(context.Background(), cfg.AsItCame(raw))
+		cfg := cfg
+		cfg.Raw = raw
+		return bundles.Open(context.Background(), cfg)
 	}
 	unpacked := func(raw []byte) (*bundles.Revision, error) {
 		cfg := cfg
@@ -44,37 +48,37 @@ func FuzzBundle(f *testing.F) {
 		}
 		return bundles.Open(context.Background(), cfg)
 	}
-	first, err := open(good.packed())
+	first, err := open(good.Pack())
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Add(byte(asArchive), good.packed())
-	f.Add(byte(asTar), tarred(good.entries()...))
+	f.Add(byte(asArchive), good.Pack())
+	f.Add(byte(asTar), bundletest.Tar(good.Entries()...))
 	for i, name := range names {
 		f.Add(byte(asFile), append([]byte{byte(i)}, good[name]...))
 		f.Add(byte(asMore), append([]byte("x"+name+"\x00"), good[name]...))
 	}
-	for _, bad := range slices.Concat(unsignedOnes(), foreignOnes(), illPackedOnes()) {
-		if len(bad.raw) < 1<<12 {
-			f.Add(byte(asArchive), bad.raw)
+	for _, bad := range slices.Concat(bundletest.BadlySigned(), bundletest.BadContent(), bundletest.BadArchives()) {
+		if len(bad.Raw) < 1<<12 {
+			f.Add(byte(asArchive), bad.Raw)
 		}
 	}
 	f.Fuzz(func(t *testing.T, way byte, data []byte) {
 		raw := data
 		switch way % asWays {
 		case asTar:
-			raw = zipped(data, 1)
+			raw = bundletest.Gzip(data, 1)
 		case asFile:
 			if len(data) == 0 {
 				return
 			}
-			raw = good.with(parts{names[int(data[0])%len(names)]: string(data[1:])}).packed()
+			raw = good.With(bundletest.Files{names[int(data[0])%len(names)]: string(data[1:])}).Pack()
 		case asMore:
 			name, content, _ := bytes.Cut(data, []byte{0})
 			if len(name) == 0 || len(name) > 90 || name[len(name)-1] == '/' || !utf8.Valid(name) {
 				return // no writer of archives makes one of these
 			}
-			raw = packed(append(good.entries(), entry{Header: header(string(name)), content: string(content)})...)
+			raw = bundletest.Pack(append(good.Entries(), bundletest.Entry{Header: tar.Header{Name: string(name)}, Content: string(content)})...)
 		}
 		r, err := open(raw)
 		if _, err2 := unpacked(raw); (err == nil) != (err2 == nil) {

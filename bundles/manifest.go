@@ -12,21 +12,22 @@ import (
 )
 
 const (
-	manifestFile   = ".manifest"
-	signaturesFile = ".signatures.json"
+	// ManifestFile and SignaturesFile are the names of the files that describe a bundle.
+	ManifestFile   = ".manifest"
+	SignaturesFile = ".signatures.json"
 )
 
 // maxSequence is the highest that every reader of JSON takes as it is; far beyond, there is always another one.
 const maxSequence = 1<<53 - 1
 
-// sequenceKey is the member of the manifest's metadata that orders releases.
-const sequenceKey = "sequence"
+// SequenceKey is the member of the manifest's metadata that orders releases.
+const SequenceKey = "sequence"
 
 // checkSizes refuses tables whose reading would take too much. It looks at nothing but names and sizes.
 func checkSizes(a *Archive, limits Limits) error {
 	for _, f := range a.Files {
 		if structured(f.Name) && int64(len(f.Data)) > limits.Table {
-			return refuse(TooLarge, "%q is larger than %d bytes: divide it among several folders", short(f.Name), limits.Table)
+			return Refusef(TooLarge, "%q is larger than %d bytes: divide it among several folders", short(f.Name), limits.Table)
 		}
 	}
 	return nil
@@ -37,15 +38,15 @@ func checkContent(a *Archive) error {
 	for _, f := range a.Files {
 		switch base := path.Base(f.Name); {
 		case base == "patch.json":
-			return refuse(Malformed, "it is a delta (%q), which cannot be signed: release the whole bundle", short(f.Name))
+			return Refusef(Malformed, "it is a delta (%q), which cannot be signed: release the whole bundle", short(f.Name))
 		case base == "policy.wasm" || base == "plan.json" || base == "plan.pb":
-			return refuse(Malformed, "it has compiled rules (%q), which nobody can read: build it with the target rego", short(f.Name))
+			return Refusef(Malformed, "it has compiled rules (%q), which nobody can read: build it with the target rego", short(f.Name))
 		case strings.HasSuffix(base, ".manifest.pb"):
-			return refuse(Malformed, "its manifest is in protobuf (%q): build it with one in JSON", short(f.Name))
-		case strings.HasSuffix(base, manifestFile) && f.Name != manifestFile:
-			return refuse(Malformed, "its manifest is not at its top (%q)", short(f.Name))
-		case base == signaturesFile && f.Name != signaturesFile:
-			return refuse(Malformed, "its signatures are not at its top (%q)", short(f.Name))
+			return Refusef(Malformed, "its manifest is in protobuf (%q): build it with one in JSON", short(f.Name))
+		case strings.HasSuffix(base, ManifestFile) && f.Name != ManifestFile:
+			return Refusef(Malformed, "its manifest is not at its top (%q)", short(f.Name))
+		case base == SignaturesFile && f.Name != SignaturesFile:
+			return Refusef(Malformed, "its signatures are not at its top (%q)", short(f.Name))
 		}
 	}
 	return nil
@@ -58,7 +59,7 @@ func structured(name string) bool {
 
 // sequence reads the place of a release in the order of all; 0 where the manifest names none.
 func sequence(m bundle.Manifest) (int64, error) {
-	value, ok := m.Metadata[sequenceKey]
+	value, ok := m.Metadata[SequenceKey]
 	if !ok || value == nil {
 		return 0, nil
 	}
@@ -68,7 +69,7 @@ func sequence(m bundle.Manifest) (int64, error) {
 		n, err = int64(f), nil
 	}
 	if err != nil || n < 1 || n > maxSequence {
-		return 0, refuse(Malformed, "the sequence in its manifest is no whole number from 1 to %d", int64(maxSequence))
+		return 0, Refusef(Malformed, "the sequence in its manifest is no whole number from 1 to %d", int64(maxSequence))
 	}
 	return n, nil
 }
@@ -76,21 +77,21 @@ func sequence(m bundle.Manifest) (int64, error) {
 // checkRoots refuses an entrypoint that the manifest does not own.
 func checkRoots(m bundle.Manifest, entrypoint string) error {
 	if m.Roots != nil && !bundle.RootPathsContain(*m.Roots, entrypoint) {
-		return refuse(Roots, "its roots (%s) do not have %s, the rule that decides", strings.Join(*m.Roots, ", "), entrypoint)
+		return Refusef(Roots, "its roots (%s) do not have %s, the rule that decides", strings.Join(*m.Roots, ", "), entrypoint)
 	}
 	return nil
 }
 
-// goldenRoot is where a bundle keeps the decisions that have to come out the same; it is no part of the policy's data.
-const goldenRoot = "golden"
+// GoldenRoot is where a bundle keeps the decisions that have to come out the same; it is no part of the policy's data.
+const GoldenRoot = "golden"
 
-// takeGolden takes the golden decisions out of the data and gives them as JSON, nil where there are none.
-func takeGolden(data map[string]any) ([]byte, error) {
-	golden, ok := data[goldenRoot]
+// TakeGolden takes the golden decisions out of the data and gives them as JSON, nil where there are none.
+func (c *Content) TakeGolden() ([]byte, error) {
+	golden, ok := c.Data[GoldenRoot]
 	if !ok {
 		return nil, nil
 	}
-	delete(data, goldenRoot)
+	delete(c.Data, GoldenRoot)
 	var out bytes.Buffer
 	encoder := json.NewEncoder(&out)
 	encoder.SetEscapeHTML(false)
@@ -100,5 +101,5 @@ func takeGolden(data map[string]any) ([]byte, error) {
 
 // policyFiles are the files of an archive that make the policy.
 func policyFiles(a *Archive) []File {
-	return slices.DeleteFunc(slices.Clone(a.Files), func(f File) bool { return !isPolicy(f.Name) })
+	return slices.DeleteFunc(slices.Clone(a.Files), func(f File) bool { return !IsPolicyFile(f.Name) })
 }

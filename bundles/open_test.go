@@ -6,24 +6,15 @@ import (
 	"io/fs"
 	"maps"
 	"testing"
-	"testing/fstest"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/wardkeeper/wardkeeper/bundles"
+	"github.com/wardkeeper/wardkeeper/bundles/internal/bundletest"
 	"github.com/wardkeeper/wardkeeper/policies"
 )
-
-// tree is a policy tree in memory: names and contents.
-func tree(files map[string]string) fstest.MapFS {
-	all := fstest.MapFS{}
-	for name, content := range files {
-		all[name] = &fstest.MapFile{Data: []byte(content)}
-	}
-	return all
-}
 
 func open(files fs.FS, entrypoint string) (*bundles.Revision, error) {
 	return bundles.Open(context.Background(), bundles.Config{Files: files, Source: "here", Entrypoint: entrypoint})
@@ -55,7 +46,7 @@ func TestTheBuiltInPolicyOpens(t *testing.T) {
 
 // TestDataIsRead: JSON and YAML, at the place of their folder.
 func TestDataIsRead(t *testing.T) {
-	revision, err := open(tree(map[string]string{
+	revision, err := open(bundletest.FS(map[string]string{
 		"app/app.rego":         "package app\n\ndecision := [data.app.table.n, data.app.deep.list, data.top]\n",
 		"app/data.yaml":        "table: {n: 7}\n",
 		"app/deep/data.json":   `{"list": [1, "two", null]}`,
@@ -100,7 +91,7 @@ func TestWhatCannotBeOpened(t *testing.T) {
 		"broken JSON":         {map[string]string{"app.rego": fine, "app/data.json": "{"}, []string{"data.json"}},
 		"data that is a list": {map[string]string{"app.rego": fine, "data.json": "[]"}, nil},
 	} {
-		revision, err := open(tree(c.files), "app/decision")
+		revision, err := open(bundletest.FS(c.files), "app/decision")
 		assert.Nil(t, revision, name)
 		for _, wanted := range append(c.wanted, "policies here") {
 			assert.ErrorContains(t, err, wanted, name)
@@ -120,7 +111,7 @@ func TestImpurePoliciesAreRefused(t *testing.T) {
 		`net.lookup_ip_addr("localhost")`,
 		`io.jwt.decode_verify("x", {"secret": "y"})`,
 	} {
-		revision, err := open(tree(map[string]string{
+		revision, err := open(bundletest.FS(map[string]string{
 			"app.rego": fmt.Sprintf("package app\n\ndecision if {\n\tx := %s\n\tx != 1\n}\n", call),
 		}), "app/decision")
 		require.Error(t, err, call)
@@ -142,11 +133,11 @@ func TestImpurePoliciesAreRefused(t *testing.T) {
 // TestTestsAreLeftOut: they are no part of the policy, nor of its id, however broken.
 func TestTestsAreLeftOut(t *testing.T) {
 	files := map[string]string{"app.rego": "package app\n\ndecision := true\n"}
-	without, err := open(tree(files), "app/decision")
+	without, err := open(bundletest.FS(files), "app/decision")
 	require.NoError(t, err)
 	files["app_test.rego"] = "package app\n\ndecision := false\n\nbroken {"
 	files["deep/more_test.rego"] = "package app_test\n\ntest_it if http.send({})\n"
-	with, err := open(tree(files), "app/decision")
+	with, err := open(bundletest.FS(files), "app/decision")
 	require.NoError(t, err)
 	assert.Equal(t, without.ID, with.ID)
 	assert.Equal(t, "true", value(t, with, "app/decision").String())
@@ -159,7 +150,7 @@ func TestTheSameFilesAreTheSameRevision(t *testing.T) {
 		"app.rego": "package app\n\ndecision := true\n", "lib/lib.rego": "package lib\n\none := 1\n", "data.yaml": "table: {n: 7}\n",
 	}
 	id := func(files map[string]string) string {
-		revision, err := open(tree(files), "app/decision")
+		revision, err := open(bundletest.FS(files), "app/decision")
 		require.NoError(t, err)
 		return revision.ID
 	}

@@ -1,6 +1,7 @@
 package bundles
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -12,34 +13,84 @@ import (
 	"github.com/open-policy-agent/opa/v1/bundle"
 )
 
-// parse reads what the policy files say, and takes over what the manifest says of the revision.
-func (r *Revision) parse(a *Archive) (content bundle.Bundle, err error) {
+// Content is what the policy files of an archive say: parsed, and not yet compiled.
+type Content struct {
+	ID       string // as for [Revision]
+	Label    string // as for [Revision]
+	Sequence int64  // as for [Revision]
+	Manifest bundle.Manifest
+	Data     map[string]any
+	Modules  []bundle.ModuleFile
+}
+
+// Parse parses the policy files of an archive that has been verified, or need not be. The error is a [*Refusal].
+func Parse(a *Archive) (*Content, error) {
+	c, err := parse(a)
+	if err != nil {
+		return nil, AsRefusal(err, Malformed)
+	}
+	return c, nil
+}
+
+func parse(a *Archive) (*Content, error) {
 	files := policyFiles(a)
 	if len(files) == 0 {
-		return content, errors.New("there are no *.rego files here")
+		return nil, errors.New("there are no *.rego files here")
 	}
-	if r.ID, err = contentID(files); err != nil {
-		return content, err
+	c := &Content{}
+	var err error
+	if c.ID, err = contentID(files); err != nil {
+		return nil, err
 	}
-	content, err = bundle.NewCustomReader(&archiveLoader{files: files}).
+	parsed, err := bundle.NewCustomReader(&archiveLoader{files: files}).
 		WithSkipBundleVerification(true). // it has been verified, or need not be
 		WithCapabilities(Capabilities()).
 		WithRegoVersion(ast.RegoV1).
 		WithLazyLoadingMode(false).
 		Read()
 	if errs, ok := errors.AsType[ast.Errors](err); ok { // they quote the line, however long it is
-		return content, refuse(Compile, "%w", faults(errs))
+		return nil, Refusef(Compile, "%w", faults(errs))
 	}
 	if err != nil {
-		return content, refuse(reasonOf(err), "%w", err)
+		return nil, Refusef(reasonOf(err), "%w", err)
 	}
-	if r.Sequence, err = sequence(content.Manifest); err != nil {
-		return content, err
+	c.Manifest, c.Data, c.Modules = parsed.Manifest, parsed.Data, parsed.Modules
+	if c.Sequence, err = sequence(c.Manifest); err != nil {
+		return nil, err
 	}
-	if r.Label = content.Manifest.Revision; len(r.Label) > maxName || strings.ContainsFunc(r.Label, unicode.IsControl) {
-		return content, refuse(Malformed, "the revision in its manifest is too long, or has control characters")
+	if c.Label = c.Manifest.Revision; len(c.Label) > maxName || strings.ContainsFunc(c.Label, unicode.IsControl) {
+		return nil, Refusef(Malformed, "the revision in its manifest is too long, or has control characters")
 	}
-	return content, nil
+	return c, nil
+}
+
+// ParseModules parses Rego files that are no part of the policy, such as its tests, in the way that [Parse] reads the
+// rest. The error has every fault, a line each.
+func ParseModules(files []File) ([]bundle.ModuleFile, error) {
+	var all []bundle.ModuleFile
+	var wrong []error
+	for _, f := range files {
+		module, err := ast.ParseModuleWithOpts(f.Name, string(f.Data), ast.ParserOptions{
+			RegoVersion: ast.RegoV1, Capabilities: Capabilities(),
+		})
+		if found, ok := errors.AsType[ast.Errors](err); ok {
+			err = faults(found)
+		}
+		if err != nil {
+			wrong = append(wrong, err)
+			continue
+		}
+		if module == nil {
+			continue // nothing but comments
+		}
+		all = append(all, bundle.ModuleFile{URL: f.Name, Path: "/" + f.Name, Raw: f.Data, Parsed: module})
+	}
+	return all, errors.Join(wrong...)
+}
+
+// Compile compiles what was parsed for a decision at entrypoint, as [Open] does. The error has every fault, a line each.
+func (c *Content) Compile(ctx context.Context, entrypoint string, schema []byte) error {
+	return (&Revision{Entrypoint: entrypoint}).compile(ctx, c, schema)
 }
 
 // reasonOf tells what OPA's reader found wrong: content outside of the roots, or the rest.
@@ -58,7 +109,7 @@ func contentID(files []File) (string, error) {
 	}
 	sum := sha256.New()
 	for _, f := range files {
-		hash, err := signedHash(hasher, f)
+		hash, err := SignedHash(hasher, f)
 		if err != nil {
 			return "", fmt.Errorf("%s: %w", f.Name, err)
 		}

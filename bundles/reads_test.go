@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/wardkeeper/wardkeeper/bundles"
+	"github.com/wardkeeper/wardkeeper/bundles/internal/bundletest"
 	"github.com/wardkeeper/wardkeeper/policies"
 )
 
@@ -50,7 +51,7 @@ func TestWhatRulesRead(t *testing.T) {
 		case `data.app.helper.far`, `data.app.helper.far with input as {"context": {}}`:
 			files["more.rego"] = "package app.helper\n\nfar contains input.context.far\n"
 		}
-		r, err := open(tree(files), "app/decision")
+		r, err := open(bundletest.FS(files), "app/decision")
 		require.NoError(t, err, rule)
 		got, whole := r.Reads("context")
 		if whole {
@@ -67,7 +68,7 @@ func TestWhatHeadsRead(t *testing.T) {
 		"default p := 1\n\np := 2 if false else := input.context.a", "p(x) := input.context.a if x == 1", "p := {1 | input.context.a}",
 		"import input.context.a as alias\n\np := alias",
 	} {
-		r, err := open(tree(map[string]string{"app.rego": "package app\n\n" + rule + "\n", "other.rego": "package other\n\ndecision := true\n"}), "other/decision")
+		r, err := open(bundletest.FS(map[string]string{"app.rego": "package app\n\n" + rule + "\n", "other.rego": "package other\n\ndecision := true\n"}), "other/decision")
 		require.NoError(t, err, rule)
 		got, whole := r.Reads("context")
 		require.False(t, whole, rule)
@@ -95,7 +96,7 @@ func TestWhatTheBuiltInRulesRead(t *testing.T) {
 
 // TestWords are the constants of rules, and no keys of data.
 func TestWords(t *testing.T) {
-	r, err := open(tree(map[string]string{
+	r, err := open(bundletest.FS(map[string]string{
 		"app.rego":  "package app\n\ndefault decision := false\n\ndecision if {\n\tsome name in [\"one\", data.table.two]\n\tinput.action.properties[name].three == \"four\"\n}\n",
 		"data.yaml": "table: {two: five}\n",
 	}), "app/decision")

@@ -10,21 +10,21 @@ type Reason string
 
 // The reasons, in the order in which a bundle is judged.
 const (
-	TooLarge   Reason = "too_large"   // larger than a limit, compressed, inflated or in number of files
-	Malformed  Reason = "malformed"   // no archive, or one with what a bundle must not have
-	Unsigned   Reason = "unsigned"    // without a signature where one is required
-	Signature  Reason = "signature"   // a signature that does not hold: unknown key, changed, added or missing file
-	Roots      Reason = "roots"       // content or entrypoint outside of the manifest's roots
-	Replayed   Reason = "replayed"    // older than what was active on this machine
-	Compile    Reason = "compile"     // does not compile strictly under our capabilities and the schema of the input
-	Entrypoint Reason = "entrypoint"  // without the rule that decides
-	Tables     Reason = "tables"      // with faults in its tables
-	Decision   Reason = "decision"    // without a well-formed decision on a question that nobody asks
-	Golden     Reason = "golden"      // decides one of its golden decisions otherwise
-	Directory  Reason = "directory"   // the directory in force has what its tables do not know
-	Vetoed     Reason = "vetoed"      // refused by the gate for a reason without a name
-	NotKept    Reason = "not_kept"    // good, but cannot be written to disk, and so not activated
-	Unreached  Reason = "unavailable" // not a bundle's fault: the source cannot be read
+	TooLarge    Reason = "too_large"   // larger than a limit, compressed, inflated or in number of files
+	Malformed   Reason = "malformed"   // no archive, or one with what a bundle must not have
+	Unsigned    Reason = "unsigned"    // without a signature where one is required
+	Signature   Reason = "signature"   // a signature that does not hold: unknown key, changed, added or missing file
+	Roots       Reason = "roots"       // content or entrypoint outside of the manifest's roots
+	Replayed    Reason = "replayed"    // older than what was active on this machine
+	Compile     Reason = "compile"     // does not compile strictly under our capabilities and the schema of the input
+	Entrypoint  Reason = "entrypoint"  // without the rule that decides
+	Tables      Reason = "tables"      // with faults in its tables
+	Decision    Reason = "decision"    // without a well-formed decision on a question that nobody asks
+	Golden      Reason = "golden"      // decides one of its golden decisions otherwise
+	Directory   Reason = "directory"   // the directory in force has what its tables do not know
+	Vetoed      Reason = "vetoed"      // refused by the gate for a reason without a name
+	NotSaved    Reason = "not_kept"    // good, but cannot be written to disk, and so not activated
+	Unavailable Reason = "unavailable" // not a bundle's fault: the source cannot be read
 )
 
 // Refusal is why a bundle does not become active. Nothing changes by one: the active bundle goes on.
@@ -43,15 +43,16 @@ func (r *Refusal) Error() string { return r.Err.Error() }
 // Unwrap gives the cause.
 func (r *Refusal) Unwrap() error { return r.Err }
 
-func refuse(reason Reason, format string, args ...any) error {
+// Refusef is [Refuse] with a formatted error.
+func Refusef(reason Reason, format string, args ...any) error {
 	return &Refusal{Reason: reason, Err: fmt.Errorf(format, args...)}
 }
 
 // Refuse is a refusal for a reason; err says why in a sentence.
 func Refuse(reason Reason, err error) error { return &Refusal{Reason: reason, Err: err} }
 
-// refusalOf gives an error its reason, otherwise where it has none.
-func refusalOf(err error, otherwise Reason) *Refusal {
+// AsRefusal gives an error its reason, otherwise where it has none.
+func AsRefusal(err error, otherwise Reason) *Refusal {
 	if r, ok := errors.AsType[*Refusal](err); ok {
 		return &Refusal{Reason: r.Reason, Passing: r.Passing, Proven: r.Proven, Err: err}
 	}

@@ -1,4 +1,3 @@
-// Package bundles opens policy, compiles it and makes it an immutable revision.
 package bundles
 
 import (
@@ -13,7 +12,6 @@ import (
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
-	"github.com/open-policy-agent/opa/v1/bundle"
 	"github.com/open-policy-agent/opa/v1/storage"
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
 	"github.com/open-policy-agent/opa/v1/util"
@@ -21,11 +19,12 @@ import (
 
 // Config says where policy is and what of it is asked.
 type Config struct {
-	// Archive is the bundle, or else Files the tree of policy: *.rego, data.yaml and data.json. Tests (*_test.rego) are
-	// left out of either.
+	// Raw is a .tar.gz, Archive one that has been unpacked, and Files a tree of policy: *.rego, data.yaml and data.json.
+	// One of them is given. Tests (*_test.rego) are left out of each.
+	Raw     []byte
 	Archive *Archive
 	Files   fs.FS
-	// Source names the bundle in messages, such as "built-in", a path or an address.
+	// Source names the bundle in error messages, such as "built-in", a path or an address; "" leaves it out.
 	Source string
 	// Entrypoint is the path of the decision below data, such as "authz/decision".
 	Entrypoint string
@@ -34,12 +33,11 @@ type Config struct {
 	Schema []byte
 	// Verification is by which keys the signature has to hold; nil leaves it unread.
 	Verification *Verification
-	// admits is asked once the manifest has been read, before anything is compiled; nil admits every release.
-	admits func(*Revision) error
+	// CheckRelease is called once the manifest has been read, before anything is compiled. Its error refuses the
+	// release. Nil accepts every release.
+	CheckRelease func(*Revision) error
 	// Limits bound the tree and its tables; an archive was bounded when it was read, and its tables are now.
 	Limits Limits
-	// raw is the archive as it came, instead of the others.
-	raw []byte
 }
 
 // Revision is one compiled policy: immutable and safe for concurrent use.
@@ -67,8 +65,11 @@ type Revision struct {
 func Open(ctx context.Context, cfg Config) (*Revision, error) {
 	r, proven, err := open(ctx, cfg)
 	if err != nil {
-		refusal := refusalOf(err, Malformed)
-		refusal.Proven, refusal.Err = proven, fmt.Errorf("policies %s: %w", cfg.Source, err)
+		refusal := AsRefusal(err, Malformed)
+		refusal.Proven = proven
+		if cfg.Source != "" {
+			refusal.Err = fmt.Errorf("policies %s: %w", cfg.Source, err)
+		}
 		return nil, refusal
 	}
 	return r, nil
@@ -78,12 +79,12 @@ func Open(ctx context.Context, cfg Config) (*Revision, error) {
 func open(ctx context.Context, cfg Config) (r *Revision, proven bool, err error) {
 	defer func() {
 		if cause := recover(); cause != nil { // a parser or compiler that a bundle brings down is no reason to stop deciding
-			r, err = nil, refuse(Malformed, "it cannot be compiled: %q", short(fmt.Sprint(cause)))
+			r, err = nil, Refusef(Malformed, "it cannot be compiled: %q", short(fmt.Sprint(cause)))
 		}
 	}()
 	r = &Revision{Source: cfg.Source, Entrypoint: strings.Trim(cfg.Entrypoint, "/"), Opened: time.Now()}
 	if !entrypointForm.MatchString(r.Entrypoint) {
-		return nil, false, refuse(Entrypoint, "%q is no path of a rule: name it below data, with slashes, such as authz/decision", short(r.Entrypoint))
+		return nil, false, Refusef(Entrypoint, "%q is no path of a rule: name it below data, with slashes, such as authz/decision", short(r.Entrypoint))
 	}
 	in, err := cfg.admit()
 	if err != nil {
@@ -102,6 +103,19 @@ func (r *Revision) WarnNotLoaded(log *slog.Logger) {
 	}
 }
 
+// Verify reads and verifies a bundle without parsing its policy. It reports whether a signature was verified. The error
+// is a [*Refusal].
+func Verify(cfg Config) (a *Archive, verified bool, err error) {
+	in, err := cfg.admit()
+	if err == nil {
+		err = checkContent(in.archive)
+	}
+	if err != nil {
+		return nil, false, AsRefusal(err, Malformed)
+	}
+	return in.archive, in.verified, nil
+}
+
 // admit reads the policy from where it is, and verifies it.
 func (cfg Config) admit() (admitted, error) {
 	v := cfg.Verification
@@ -109,8 +123,8 @@ func (cfg Config) admit() (admitted, error) {
 		v = &Verification{}
 	}
 	switch {
-	case cfg.raw != nil:
-		return v.admit(cfg.raw, cfg.Limits)
+	case cfg.Raw != nil:
+		return v.admit(cfg.Raw, cfg.Limits)
 	case cfg.Archive != nil:
 		return v.admitArchive(cfg.Archive, cfg.Limits)
 	}
@@ -129,31 +143,32 @@ func (r *Revision) build(ctx context.Context, a *Archive, cfg Config) error {
 	if err := checkContent(a); err != nil {
 		return err
 	}
-	content, err := r.parse(a)
+	content, err := Parse(a)
 	if err != nil {
 		return err
 	}
+	r.ID, r.Label, r.Sequence = content.ID, content.Label, content.Sequence
 	if err := checkRoots(content.Manifest, r.Entrypoint); err != nil {
 		return err
 	}
-	if cfg.admits != nil {
-		if err := cfg.admits(r); err != nil {
+	if cfg.CheckRelease != nil {
+		if err := cfg.CheckRelease(r); err != nil {
 			return err
 		}
 	}
-	if r.Golden, err = takeGolden(content.Data); err != nil {
+	if r.Golden, err = content.TakeGolden(); err != nil {
 		return err
 	}
 	if err := r.compile(ctx, content, cfg.Schema); err != nil {
-		return refuse(Compile, "%w", err)
+		return Refusef(Compile, "%w", err)
 	}
 	if !r.isRule(r.Entrypoint) {
-		return refuse(Entrypoint, "there is no rule %s to decide by: name the one that is (--decision)", r.dataPath(r.Entrypoint))
+		return Refusef(Entrypoint, "there is no rule %s to decide by: name the one that is (--decision)", r.dataPath(r.Entrypoint))
 	}
 	return nil
 }
 
-func (r *Revision) compile(ctx context.Context, content bundle.Bundle, schema []byte) error {
+func (r *Revision) compile(ctx context.Context, content *Content, schema []byte) error {
 	r.store = inmem.NewFromObjectWithOpts(content.Data,
 		inmem.OptRoundTripOnWrite(false), inmem.OptReturnASTValuesOnRead(true))
 	read, err := r.store.NewTransaction(ctx)

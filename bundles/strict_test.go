@@ -9,6 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/wardkeeper/wardkeeper/bundles"
+	"github.com/wardkeeper/wardkeeper/bundles/internal/bundletest"
+	release "github.com/wardkeeper/wardkeeper/bundles/release"
 )
 
 // TestDataIsReadStrictly, the same wherever it comes from: what can be read in two ways, or comes out otherwise than it was
@@ -56,24 +58,24 @@ func TestDataIsReadStrictly(t *testing.T) {
 		"an alias of itself":             {"app/data.yaml", "t: &a [*a]\n", "cannot be read"},
 		"no alias of anything":           {"app/data.yaml", "t: *a\n", "cannot be read"},
 	} {
-		tree := parts{"app/app.rego": "package app\n\ndefault decision := false\n", c.file: c.content}
+		tree := bundletest.Files{"app/app.rego": "package app\n\ndefault decision := false\n", c.file: c.content}
 		dir := t.TempDir()
-		unpack(t, dir, tree)
+		bundletest.Unpack(t, dir, tree)
 		faults := map[string]error{}
-		_, faults["directory"] = openOnce(origin(t, map[string]any{"path": dir}))
-		_, faults["archive"] = opened(t, tree.packed(), nil)
-		_, faults["signed"] = opened(t, signed(tree).packed(), map[string]any{"key_file": keyFile(t, ours)})
-		_, faults["embedded"] = bundles.Open(context.Background(), bundles.Config{Files: os.DirFS(dir), Entrypoint: entrypoint})
-		_, faults["inspected"] = origin(t, map[string]any{"path": dir}).Inspect(context.Background())
-		draft, err := bundles.ReadDraft(bundles.DraftConfig{Files: os.DirFS(dir), Entrypoint: entrypoint})
+		_, faults["directory"] = openPath(t, dir)
+		_, faults["archive"] = openRaw(tree.Pack())
+		_, faults["signed"] = openRaw(bundletest.Signed(tree).Pack(), bundletest.TrustedKey)
+		_, faults["embedded"] = bundles.Open(context.Background(), bundles.Config{Files: os.DirFS(dir), Entrypoint: bundletest.Entrypoint})
+		_, faults["inspected"] = inspectPath(t, dir)
+		draft, err := release.ReadSourceTree(release.Config{Files: os.DirFS(dir), Entrypoint: bundletest.Entrypoint})
 		require.NoError(t, err)
 		faults["built"] = draft.Compile(context.Background())
 		for way, err := range faults {
 			require.Error(t, err, "%s, %s", name, way)
-			if way != "signed" || refusal(t, err, name).Reason == bundles.Malformed {
+			if way != "signed" || bundletest.RefusalOf(t, err, name).Reason == bundles.Malformed {
 				require.ErrorContains(t, err, c.fault, "%s, %s", name, way)
 			}
-			require.Contains(t, []bundles.Reason{bundles.Malformed, bundles.Signature}, refusal(t, err, name).Reason, "%s, %s", name, way)
+			require.Contains(t, []bundles.Reason{bundles.Malformed, bundles.Signature}, bundletest.RefusalOf(t, err, name).Reason, "%s, %s", name, way)
 		}
 	}
 }
@@ -96,13 +98,13 @@ func TestDataThatIsFine(t *testing.T) {
 		"texts":                 {"app/data.yaml", "a: |\n  read: 1\n  read: 2\nb: 'it''s'\n"},
 		"one document":          {"app/data.yaml", "%YAML 1.1\n---\na: 1\n...\n"},
 	} {
-		tree := parts{"app/app.rego": "package app\n\ndefault decision := false\n", c.file: c.content}
-		r, err := opened(t, signed(tree).packed(), map[string]any{"key_file": keyFile(t, ours)})
+		tree := bundletest.Files{"app/app.rego": "package app\n\ndefault decision := false\n", c.file: c.content}
+		r, err := openRaw(bundletest.Signed(tree).Pack(), bundletest.TrustedKey)
 		require.NoError(t, err, name)
 		require.True(t, r.Verified, name)
 		dir := t.TempDir()
-		unpack(t, dir, tree)
-		_, err = openOnce(origin(t, map[string]any{"path": dir}))
+		bundletest.Unpack(t, dir, tree)
+		_, err = openPath(t, dir)
 		require.NoError(t, err, name)
 	}
 }
@@ -111,8 +113,8 @@ func TestDataThatIsFine(t *testing.T) {
 func TestWhatIsNotAuthenticIsNotQuoted(t *testing.T) {
 	t.Parallel()
 	const planted = "planted by a stranger"
-	good := signed(release(5))
-	for name, changes := range map[string]parts{
+	good := bundletest.Signed(bundletest.Release(5))
+	for name, changes := range map[string]bundletest.Files{
 		"a value":          {"app/words/data.yaml": "hello: " + planted + "\n"},
 		"a name twice":     {"app/words/data.yaml": planted + ": 1\n" + planted + ": 2\n"},
 		"in JSON":          {"app/table/data.json": `{"` + planted + `": 1, "` + planted + `": 2}`},
@@ -125,43 +127,20 @@ func TestWhatIsNotAuthenticIsNotQuoted(t *testing.T) {
 		"other signatures": {".signatures.json": `{"` + planted + `": 1}`},
 		"no signatures":    {".signatures.json": planted},
 	} {
-		_, err := opened(t, good.with(changes).packed(), map[string]any{"key_file": keyFile(t, ours)})
+		_, err := openRaw(good.With(changes).Pack(), bundletest.TrustedKey)
 		require.Error(t, err, name)
 		require.NotContains(t, err.Error(), planted, name)
 		require.NotContains(t, err.Error(), strings.ReplaceAll(planted, " ", "-"), name)
 	}
-	for name, changes := range map[string]parts{
+	for name, changes := range map[string]bundletest.Files{
 		"a plugin": {".signatures.json": `{"signatures": ["a.b.c"], "plugin": "x\n\u001b[31mtime=now"}`},
-		"a key id": signer{key: theirs, id: "x\n\u001b[31mtime=now"}.sign(release(5)),
+		"a key id": bundletest.Signer{Key: bundletest.OtherKey, ID: "x\n\u001b[31mtime=now"}.Sign(bundletest.Release(5)),
 		"a name":   {"app/x\u202e.rego": "package x\n"},
 	} {
-		_, err := opened(t, good.with(changes).packed(), map[string]any{"key_file": keyFile(t, ours)})
-		require.Equal(t, bundles.Signature, refusal(t, err, name).Reason, name)
+		_, err := openRaw(good.With(changes).Pack(), bundletest.TrustedKey)
+		require.Equal(t, bundles.Signature, bundletest.RefusalOf(t, err, name).Reason, name)
 		require.NotContains(t, err.Error(), "\n", name)
 		require.NotContains(t, err.Error(), "\x1b", name)
 		require.NotContains(t, err.Error(), "\u202e", name)
 	}
-}
-
-// TestFilesThatAreNotLoaded are named: people take them for tables that are in force.
-func TestFilesThatAreNotLoaded(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	unpack(t, dir, parts{
-		"app/app.rego": "package app\n\ndefault decision := false\n", "app/app_test.rego": "package app_test\n", "app/data.yaml": "a: 1\n",
-		"app/tables.yaml": "a: 2\n", "app/sub/data.JSON": "{}", "app/.data.yml": "a: 3\n", "app/more.REGO": "package x\n", "Data.yaml": "a: 4\n", "roles.json": "{}",
-		"notes.md": "x", "schemas/input.json": "{}", ".github/ci.yml": "on: push\n", "..2026/tables.yaml": "a: 5\n",
-	})
-	want := []string{"Data.yaml", "app/.data.yml", "app/more.REGO", "app/sub/data.JSON", "app/tables.yaml", "roles.json"}
-	r, err := openOnce(origin(t, map[string]any{"path": dir}))
-	require.NoError(t, err)
-	require.ElementsMatch(t, want, r.NotLoaded)
-	f := follow(t, origin(t, map[string]any{"path": dir}))
-	require.Equal(t, 1, f.log.count("level=WARN"))
-	for _, name := range want {
-		require.Contains(t, f.log.String(), name)
-	}
-	found, err := bundles.NotLoaded(os.DirFS(dir))
-	require.NoError(t, err)
-	require.ElementsMatch(t, want, found)
 }

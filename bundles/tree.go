@@ -8,11 +8,13 @@ import (
 )
 
 // ReadTree reads a directory of policy: what OPA's own tools read of it, and no tests.
-func ReadTree(files fs.FS, limits Limits) (*Archive, error) { return readTree(files, isPolicy, limits) }
+func ReadTree(files fs.FS, limits Limits) (*Archive, error) {
+	return ReadMatching(files, IsPolicyFile, limits)
+}
 
-// readTree reads the files of a directory that count.
-func readTree(files fs.FS, counts func(name string) bool, limits Limits) (*Archive, error) {
-	limits = limits.orDefaults()
+// ReadMatching reads the files of a directory whose names match.
+func ReadMatching(files fs.FS, counts func(name string) bool, limits Limits) (*Archive, error) {
+	limits = limits.WithDefaults()
 	b := builder{limits: limits}
 	rest := limits.Inflated
 	every := func(string) bool { return true }
@@ -26,7 +28,7 @@ func readTree(files fs.FS, counts func(name string) bool, limits Limits) (*Archi
 			return err
 		}
 		if rest -= int64(len(data)); rest < 0 {
-			return refuse(TooLarge, "its files are larger than %d bytes together", limits.Inflated)
+			return Refusef(TooLarge, "its files are larger than %d bytes together", limits.Inflated)
 		}
 		return b.add(name, data)
 	})
@@ -65,7 +67,7 @@ func WalkTree(files fs.FS, counts func(name string) bool, visit func(name string
 func readTreeFile(files fs.FS, name string, limit int64) ([]byte, error) {
 	info, err := fs.Stat(files, name) // where a link leads to
 	if err == nil && !info.Mode().IsRegular() {
-		err = refuse(Malformed, "%q is no regular file", short(name)) // to open a pipe would wait for its writer
+		err = Refusef(Malformed, "%q is no regular file", short(name)) // to open a pipe would wait for its writer
 	}
 	if err != nil {
 		return nil, err

@@ -20,6 +20,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/open-policy-agent/opa/v1/bundle"
 	"github.com/open-policy-agent/opa/v1/keys"
+	"github.com/open-policy-agent/opa/v1/util"
 
 	"github.com/wardkeeper/wardkeeper/pdp/rotation"
 )
@@ -41,7 +42,7 @@ type Verification struct {
 // PublicKey is a key that verifies, with the algorithms that suit it.
 type PublicKey struct {
 	pem        string
-	algorithms []string
+	Algorithms []string // that the key can verify
 }
 
 // ParsePublicKeys reads a file of PEM blocks, each of them a public key or a certificate, RSA or ECDSA. A file with a
@@ -90,18 +91,18 @@ func publicKey(block *pem.Block) (PublicKey, error) {
 	key := PublicKey{pem: string(pem.EncodeToMemory(block))}
 	switch parsed := parsed.(type) {
 	case *rsa.PublicKey:
-		key.algorithms = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}
+		key.Algorithms = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}
 	case *ecdsa.PublicKey:
 		switch parsed.Curve {
 		case elliptic.P256():
-			key.algorithms = []string{"ES256"}
+			key.Algorithms = []string{"ES256"}
 		case elliptic.P384():
-			key.algorithms = []string{"ES384"}
+			key.Algorithms = []string{"ES384"}
 		case elliptic.P521():
-			key.algorithms = []string{"ES512"}
+			key.Algorithms = []string{"ES512"}
 		}
 	}
-	if key.algorithms == nil {
+	if key.Algorithms == nil {
 		return PublicKey{}, errors.New("a public key is neither RSA nor ECDSA on a curve of NIST")
 	}
 	return key, nil
@@ -120,7 +121,7 @@ type signed struct {
 func (v *Verification) authenticate(sent []byte, limits Limits) (*signed, error) {
 	switch {
 	case sent == nil && v.Required:
-		return nil, refuse(Unsigned, "it is not signed: sign it, or allow unsigned bundles of this source")
+		return nil, Refusef(Unsigned, "it is not signed: sign it, or allow unsigned bundles of this source")
 	case sent == nil || v.empty() && !v.Required:
 		return nil, nil
 	}
@@ -129,7 +130,7 @@ func (v *Verification) authenticate(sent []byte, limits Limits) (*signed, error)
 	}
 	var signatures bundle.SignaturesConfig
 	if err := json.Unmarshal(sent, &signatures); err != nil {
-		return nil, refuse(Signature, "its signatures cannot be read: %s are no signatures of a bundle", signaturesFile)
+		return nil, Refusef(Signature, "its signatures cannot be read: %s are no signatures of a bundle", SignaturesFile)
 	}
 	files, keyID, err := v.signature(signatures, headerOf(signatures))
 	if err != nil {
@@ -148,12 +149,12 @@ const (
 // boundSignatures bounds what a signature makes when it is read, which has to be before it is known to be good.
 func boundSignatures(sent []byte, limits Limits) error {
 	rest := maxSignatures
-	if _, err := readDocument(File{signaturesFile, sent}, &rest); err != nil {
+	if _, err := readDocument(File{SignaturesFile, sent}, &rest); err != nil {
 		return err
 	}
 	// A name that comes twice would be one value here and could be another elsewhere.
 	if !jsontext.Value(sent).IsValid() {
-		return refuse(Malformed, "its %s is no JSON, or has a name twice", signaturesFile)
+		return Refusef(Malformed, "its %s is no JSON, or has a name twice", SignaturesFile)
 	}
 	var all struct{ Signatures []string }
 	if json.Unmarshal(sent, &all) != nil || len(all.Signatures) != 1 {
@@ -162,14 +163,14 @@ func boundSignatures(sent []byte, limits Limits) error {
 	header, token, _ := strings.Cut(all.Signatures[0], ".")
 	payload, _, _ := strings.Cut(token, ".")
 	if len(header) > maxHeader {
-		return refuse(TooLarge, "the header of its signature is larger than %d bytes", maxHeader)
+		return Refusef(TooLarge, "the header of its signature is larger than %d bytes", maxHeader)
 	}
 	decoded, err := base64.RawURLEncoding.DecodeString(payload)
 	if err != nil {
 		return nil
 	}
 	rest = 10*limits.Files + maxSignatures
-	if _, err := readDocument(File{signaturesFile, decoded}, &rest); refusalOf(err, Malformed).Reason == TooLarge {
+	if _, err := readDocument(File{SignaturesFile, decoded}, &rest); AsRefusal(err, Malformed).Reason == TooLarge {
 		return err
 	}
 	return nil
@@ -186,7 +187,7 @@ func (s *signed) verify(a *Archive, limits Limits) error {
 	rest := limits.Nodes
 	var wrong []error
 	for _, f := range a.Files {
-		if f.Name == signaturesFile {
+		if f.Name == SignaturesFile {
 			continue
 		}
 		var doc *document
@@ -195,8 +196,8 @@ func (s *signed) verify(a *Archive, limits Limits) error {
 			if doc, err = readDocument(f, &rest); err != nil {
 				return s.unread(f, err)
 			}
-			if f.Name == manifestFile && !jsontext.Value(f.Data).IsValid() {
-				return refuse(Malformed, "its %s is no JSON, or has a name twice", manifestFile)
+			if f.Name == ManifestFile && !jsontext.Value(f.Data).IsValid() {
+				return Refusef(Malformed, "its %s is no JSON, or has a name twice", ManifestFile)
 			}
 		}
 		if s != nil {
@@ -213,8 +214,8 @@ func (s *signed) verify(a *Archive, limits Limits) error {
 
 // unread is why a file cannot be read: a signature cannot hold for it then.
 func (s *signed) unread(f File, err error) error {
-	if s != nil && f.Name != manifestFile && refusalOf(err, Malformed).Reason == Malformed {
-		return refuse(Signature, "its signature does not hold: %w", err)
+	if s != nil && f.Name != ManifestFile && AsRefusal(err, Malformed).Reason == Malformed {
+		return Refusef(Signature, "its signature does not hold: %w", err)
 	}
 	return err
 }
@@ -223,14 +224,14 @@ func (s *signed) unread(f File, err error) error {
 func (s *signed) sameFiles(a *Archive) error {
 	missing := maps.Clone(s.files)
 	for _, f := range a.Files {
-		if _, ok := s.files[f.Name]; !ok && f.Name != signaturesFile {
-			return refuse(Signature, "its signature does not hold: %q is not signed", short(f.Name))
+		if _, ok := s.files[f.Name]; !ok && f.Name != SignaturesFile {
+			return Refusef(Signature, "its signature does not hold: %q is not signed", short(f.Name))
 		}
 		delete(missing, f.Name)
 	}
 	if len(missing) > 0 {
 		names := slices.Sorted(maps.Keys(missing))
-		return refuse(Signature, "files that were signed are missing: %s", short(strings.Join(names, ", ")))
+		return Refusef(Signature, "files that were signed are missing: %s", short(strings.Join(names, ", ")))
 	}
 	return nil
 }
@@ -238,27 +239,27 @@ func (s *signed) sameFiles(a *Archive) error {
 // holds compares a file with what was signed.
 func holds(f File, info bundle.FileInfo) error {
 	if weak := info.Algorithm; weak == string(bundle.MD5) || weak == string(bundle.SHA1) {
-		return refuse(Signature, "%q is signed by %s, which can be forged: sign with SHA-256", short(f.Name), weak)
+		return Refusef(Signature, "%q is signed by %s, which can be forged: sign with SHA-256", short(f.Name), weak)
 	}
 	hasher, err := bundle.NewSignatureHasher(bundle.HashingAlgorithm(info.Algorithm))
 	if err != nil {
-		return refuse(Signature, "%q is signed by %q, which is not known", short(f.Name), short(info.Algorithm))
+		return Refusef(Signature, "%q is signed by %q, which is not known", short(f.Name), short(info.Algorithm))
 	}
-	found, err := signedHash(hasher, f)
+	found, err := SignedHash(hasher, f)
 	if err != nil {
-		return refuse(Signature, "its signature does not hold: %q cannot be read", short(f.Name))
+		return Refusef(Signature, "its signature does not hold: %q cannot be read", short(f.Name))
 	}
 	if wanted, err := hex.DecodeString(info.Hash); err != nil || !bytes.Equal(found, wanted) {
-		return refuse(Signature, "its signature does not hold for what is in it: %s is not what was signed", short(f.Name))
+		return Refusef(Signature, "its signature does not hold for what is in it: %s is not what was signed", short(f.Name))
 	}
 	return nil
 }
 
 // signature gives the files that a valid signature names, and the id of the key that it was verified by; "" where that has
 // none, whatever the signature says.
-func (v *Verification) signature(s bundle.SignaturesConfig, header tokenHeader) (files map[string]bundle.FileInfo, keyID string, err error) {
+func (v *Verification) signature(s bundle.SignaturesConfig, header SignatureHeader) (files map[string]bundle.FileInfo, keyID string, err error) {
 	if s.Plugin != "" && s.Plugin != "_default" {
-		return nil, "", refuse(Signature, "it is signed in a way that is not known (%q)", short(s.Plugin))
+		return nil, "", Refusef(Signature, "it is signed in a way that is not known (%q)", short(s.Plugin))
 	}
 	id := v.KeyID
 	if id == "" {
@@ -274,7 +275,7 @@ func (v *Verification) signature(s bundle.SignaturesConfig, header tokenHeader) 
 		return signed, id, nil
 	}
 	for _, key := range v.Public {
-		if v.KeyID != "" || !slices.Contains(key.algorithms, header.Algorithm) {
+		if v.KeyID != "" || !slices.Contains(key.Algorithms, header.Algorithm) {
 			continue
 		}
 		one := map[string]*keys.Config{"key": {Key: key.pem, Algorithm: header.Algorithm}}
@@ -283,9 +284,9 @@ func (v *Verification) signature(s bundle.SignaturesConfig, header tokenHeader) 
 		}
 	}
 	if !known {
-		return nil, "", refuse(Signature, "it is signed by a key that is not known here (key id %q%s)", short(id), v.known())
+		return nil, "", Refusef(Signature, "it is signed by a key that is not known here (key id %q%s)", short(id), v.known())
 	}
-	return nil, "", refuse(Signature, "its signature does not hold by the key %q: %q", short(id), short(err.Error()))
+	return nil, "", Refusef(Signature, "its signature does not hold by the key %q: %q", short(id), short(err.Error()))
 }
 
 // known lists the key ids for a message.
@@ -296,13 +297,26 @@ func (v *Verification) known() string {
 	return "; known are " + strings.Join(slices.Sorted(maps.Keys(v.Keys)), ", ")
 }
 
-// tokenHeader is what a signature says of itself before it is verified.
-type tokenHeader struct {
+// SignatureHeader is what a signature says of itself before it is verified.
+type SignatureHeader struct {
 	KeyID     string `json:"kid"`
 	Algorithm string `json:"alg"`
 }
 
-func headerOf(s bundle.SignaturesConfig) (h tokenHeader) {
+// SignatureHeader gives what the signature says of itself; false where there is no signature.
+func (a *Archive) SignatureHeader() (h SignatureHeader, signed bool) {
+	sent := a.Find(SignaturesFile)
+	if sent == nil {
+		return h, false
+	}
+	var signatures bundle.SignaturesConfig
+	if json.Unmarshal(sent, &signatures) != nil {
+		return h, true
+	}
+	return headerOf(signatures), true
+}
+
+func headerOf(s bundle.SignaturesConfig) (h SignatureHeader) {
 	if len(s.Signatures) != 1 {
 		return h
 	}
@@ -313,8 +327,8 @@ func headerOf(s bundle.SignaturesConfig) (h tokenHeader) {
 	return h
 }
 
-// fingerprint tells verifications apart: what is refused under one may be good under another.
-func (v *Verification) fingerprint() string {
+// Fingerprint tells verifications apart: what is refused under one may be good under another.
+func (v *Verification) Fingerprint() string {
 	sum := sha256.New()
 	fmt.Fprintf(sum, "%q %q %t", v.KeyID, v.Scope, v.Required)
 	for _, id := range slices.Sorted(maps.Keys(v.Keys)) {
@@ -325,4 +339,16 @@ func (v *Verification) fingerprint() string {
 		fmt.Fprintf(sum, " %q", key.pem)
 	}
 	return hex.EncodeToString(sum.Sum(nil))
+}
+
+// SignedHash hashes a file as OPA's signatures do: tables and manifest by what they say, anything else by its bytes.
+func SignedHash(hasher bundle.SignatureHasher, f File) ([]byte, error) {
+	var value any = f.Data
+	if bundle.IsStructuredDoc(f.Name) {
+		value = nil
+		if err := util.Unmarshal(f.Data, &value); err != nil {
+			return nil, err
+		}
+	}
+	return hasher.HashFile(value)
 }

@@ -22,7 +22,11 @@ const module = "github.com/wardkeeper/wardkeeper"
 func mayImport(from, to string) bool {
 	switch {
 	case to == "pdp/rotation": // a leaf
-		return from == "bundles" || strings.HasPrefix(from, "pdp/") || strings.HasPrefix(from, "cmd/")
+		return strings.HasPrefix(from, "bundles") || strings.HasPrefix(from, "pdp/") || strings.HasPrefix(from, "cmd/")
+	case from == "bundles/internal/bundletest": // what the tests of bundles share
+		return to == "bundles" || to == "policies"
+	case strings.HasPrefix(from, "bundles/"): // follow and release do not need each other: cmd joins them
+		return to == "bundles" || strings.HasPrefix(to, "bundles/internal/")
 	case from == "policies" || from == "pdp/rotation" || from == "bundles" || from == "pdp/authzen":
 		return false
 	case from == "pdp":
@@ -44,7 +48,7 @@ var outsiders = map[string][]string{
 	"github.com/alicebob/miniredis":     {"pdp/membership/servertest"},
 	"github.com/sony/gobreaker":         {"pdp/membership"},
 	"github.com/jackc/pgx":              {"pdp/membership"},
-	"github.com/open-policy-agent/opa/": {"bundles", "pdp", "pdp/proof"},
+	"github.com/open-policy-agent/opa/": {"bundles", "bundles/follow", "bundles/release", "bundles/internal/bundletest", "pdp", "pdp/proof"},
 }
 
 // TestWhoMayImportWhom holds the packages to DESIGN.md section 1.
@@ -110,11 +114,14 @@ func TestMayImport(t *testing.T) {
 		{"adapters/echo", "pdp/authzen"}, {"cmd/wardkeeper", "policies"}, {"cmd/wardkeeper", "pdp/httpapi"},
 		{"bundles", "pdp/rotation"}, {"pdp/membership", "pdp/rotation"}, {"cmd/wardkeeper", "pdp/rotation"},
 		{"cmd/wardkeeper", "cmd/wardkeeper/internal/config"},
+		{"bundles/follow", "bundles"}, {"bundles/follow", "pdp/rotation"}, {"bundles/release", "bundles"},
+		{"bundles/release", "bundles/internal/atomicfile"}, {"cmd/wardkeeper", "bundles/follow"},
 	} {
 		assert.True(t, mayImport(allowed[0], allowed[1]), "%v", allowed)
 	}
 	for _, refused := range [][2]string{
-		{"policies", "pdp"}, {"bundles", "policies"}, {"bundles", "pdp"}, {"pdp/authzen", "pdp"}, {"pdp", "policies"},
+		{"policies", "pdp"}, {"bundles", "policies"}, {"bundles", "pdp"}, {"bundles", "bundles/follow"}, {"bundles/follow", "bundles/release"},
+		{"bundles/release", "bundles/follow"}, {"bundles/follow", "pdp"}, {"pdp", "bundles/follow"}, {"pdp/authzen", "pdp"}, {"pdp", "policies"},
 		{"pdp", "pdp/membership"}, {"pdp/httpapi", "pdp/membership"}, {"pdp/httpapi", "bundles"}, {"adapters/echo", "pdp"},
 		{"adapters/echo", "adapters/client"}, {"pdp", "cmd/wardkeeper"}, {"pdp", "cmd/wardkeeper/internal/config"}, {"tools", "pdp"},
 		{"pdp/rotation", "pdp"}, {"pdp/rotation", "bundles"}, {"policies", "pdp/rotation"}, {"pdp", "pdp/rotation"},

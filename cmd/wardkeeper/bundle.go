@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/wardkeeper/wardkeeper/bundles"
+	"github.com/wardkeeper/wardkeeper/bundles/release"
 	"github.com/wardkeeper/wardkeeper/pdp/proof"
 )
 
@@ -48,7 +49,7 @@ func (s *signing) register(flags *pflag.FlagSet) {
 }
 
 // key reads the key; nil where none is given. It warns of a key that is no secret on this machine.
-func (s *signing) key(p process) (*bundles.SigningKey, error) {
+func (s *signing) key(p process) (*release.SigningKey, error) {
 	if s.keyFile == "" {
 		if s.algorithm != "" {
 			return nil, errors.New("--signing-alg is for signing: name the --signing-key too")
@@ -59,7 +60,7 @@ func (s *signing) key(p process) (*bundles.SigningKey, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the signing key cannot be read: %w", err)
 	}
-	key, err := bundles.ParseSigningKey(data, s.algorithm, s.keyID)
+	key, err := release.ParseSigningKey(data, s.algorithm, s.keyID)
 	if err != nil {
 		return nil, fmt.Errorf("the signing key %s: %w", s.keyFile, err)
 	}
@@ -78,7 +79,7 @@ func (p process) say(format string, args ...any) {
 // judged.
 func atFault(err error) error {
 	refusal, ok := errors.AsType[*bundles.Refusal](err)
-	if ok && refusal.Reason != bundles.Unreached {
+	if ok && refusal.Reason != bundles.Unavailable {
 		return &exitError{statusNo, err}
 	}
 	return &exitError{statusFailed, err}
@@ -106,7 +107,7 @@ func goldenHeld(r *bundles.Revision) int {
 }
 
 // publish signs a bundle where there is a key, writes it, and says so.
-func publish(p process, a *bundles.Archive, release bundles.Release, key *bundles.SigningKey, output string) error {
+func publish(p process, a *bundles.Archive, meta release.Metadata, key *release.SigningKey, output string) error {
 	signature := "not signed"
 	if key != nil {
 		var err error
@@ -115,13 +116,13 @@ func publish(p process, a *bundles.Archive, release bundles.Release, key *bundle
 		}
 		signature = signatureName(key.ID, key.Algorithm)
 	}
-	if err := a.WriteFile(output); err != nil {
+	if err := release.WriteFile(output, a); err != nil {
 		return err
 	}
-	if ahead := time.Unix(release.Sequence, 0); ahead.After(time.Now().Add(24 * time.Hour)) {
-		p.say("release %d lies ahead of the time: sidecars that have had it refuse whatever a commit of today is built into", release.Sequence)
+	if ahead := time.Unix(meta.Sequence, 0); ahead.After(time.Now().Add(24 * time.Hour)) {
+		p.say("release %d lies ahead of the time: sidecars that have had it refuse whatever a commit of today is built into", meta.Sequence)
 	}
-	return printLine(p.stdout, fmt.Sprintf("%s: revision %s, release %d, %s", output, release.Revision, release.Sequence, signature))
+	return printLine(p.stdout, fmt.Sprintf("%s: revision %s, release %d, %s", output, meta.Revision, meta.Sequence, signature))
 }
 
 func signatureName(id, algorithm string) string {

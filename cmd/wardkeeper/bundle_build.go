@@ -15,13 +15,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/wardkeeper/wardkeeper/bundles"
+	"github.com/wardkeeper/wardkeeper/bundles/release"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
 )
 
 // build is what `wardkeeper bundle build` was told.
 type build struct {
 	dir, output, golden, decision string
-	release                       bundles.Release
+	release                       release.Metadata
 	roots                         []string
 	coverage                      float64
 	signing                       signing
@@ -93,7 +94,7 @@ func (b *build) run(ctx context.Context, p process, sequenceGiven bool) error {
 	if err != nil {
 		return err
 	}
-	draft, err := bundles.ReadDraft(bundles.DraftConfig{Files: policy, Entrypoint: b.decision, Schema: inputSchema()})
+	draft, err := release.ReadSourceTree(release.Config{Files: policy, Entrypoint: b.decision, Schema: inputSchema()})
 	if err != nil {
 		return atFault(err)
 	}
@@ -126,13 +127,13 @@ func (b *build) run(ctx context.Context, p process, sequenceGiven bool) error {
 // sources are the files of the policy and of the golden decisions, nil for none. Where git names the release, they are
 // those of its commit.
 func (b *build) sources(ctx context.Context) (policy, golden fs.FS, err error) {
-	trees := []tree{{b.dir, bundles.Counts}}
+	trees := []tree{{b.dir, release.IsSource}}
 	files := []fs.FS{os.DirFS(b.dir)}
 	if b.golden != "" {
 		trees, files = append(trees, tree{b.golden, isGolden}), append(files, os.DirFS(b.golden))
 	}
 	if b.release.Revision == "" || b.release.Sequence == 0 {
-		var commit bundles.Release
+		var commit release.Metadata
 		if commit, files, err = committed(ctx, trees); err != nil {
 			return nil, nil, err
 		}
@@ -142,7 +143,7 @@ func (b *build) sources(ctx context.Context) (policy, golden fs.FS, err error) {
 	return files[0], append(files, nil)[1], nil
 }
 
-func (b *build) check(ctx context.Context, p process, draft *bundles.Draft) error {
+func (b *build) check(ctx context.Context, p process, draft *release.SourceTree) error {
 	if err := draft.Compile(ctx); err != nil {
 		return &exitError{statusNo, err}
 	}
@@ -167,7 +168,7 @@ func (b *build) check(ctx context.Context, p process, draft *bundles.Draft) erro
 }
 
 // tested judges what the tests say.
-func (b *build) tested(report *bundles.TestReport) error {
+func (b *build) tested(report *release.TestReport) error {
 	var faults []error
 	for _, failed := range report.Failed {
 		faults = append(faults, errors.New(failed))
@@ -192,7 +193,7 @@ func (b *build) tested(report *bundles.TestReport) error {
 // roundedDown keeps a tenth of a percent: what is below a threshold must not look as if it were at it.
 func roundedDown(percent float64) float64 { return math.Floor(10*percent) / 10 }
 
-func (b *build) bundle(draft *bundles.Draft, decisions fs.FS) (*bundles.Archive, error) {
+func (b *build) bundle(draft *release.SourceTree, decisions fs.FS) (*bundles.Archive, error) {
 	var data []byte
 	if decisions != nil {
 		golden, err := readGoldenTree(decisions)

@@ -10,6 +10,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/wardkeeper/wardkeeper/bundles"
+	"github.com/wardkeeper/wardkeeper/bundles/follow"
+	"github.com/wardkeeper/wardkeeper/bundles/release"
 )
 
 func newBundleInspectCommand(p process) *cobra.Command {
@@ -33,13 +35,17 @@ Exit status: 0 shown, 1 at fault, 2 could not be shown.`,
 	flags.StringVar(&keyFile, "verification-key", "", "`FILE` of public keys, one of which must have signed the bundle")
 	flags.BoolVar(&asJSON, "json", false, "print all of it as one line of JSON")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		origin, err := bundles.Origin{Path: args[0], KeyFile: keyFile}.Resolve()
+		origin, err := follow.Settings{Path: args[0], KeyFile: keyFile}.Resolve()
 		if err != nil {
 			return err
 		}
-		contents, err := origin.Inspect(cmd.Context())
+		archive, verified, err := origin.Fetch(cmd.Context())
 		if err != nil {
 			return atFault(err)
+		}
+		contents, err := release.Inspect(archive, verified)
+		if err != nil {
+			return atFault(bundles.Refuse(bundles.Malformed, fmt.Errorf("%s: %w", args[0], err)))
 		}
 		if asJSON {
 			data, err := json.Marshal(contents)
@@ -53,7 +59,7 @@ Exit status: 0 shown, 1 at fault, 2 could not be shown.`,
 	return cmd
 }
 
-func printContents(out io.Writer, c *bundles.Contents) error {
+func printContents(out io.Writer, c *release.Contents) error {
 	sequence := "none"
 	if c.Sequence > 0 {
 		sequence = fmt.Sprint(c.Sequence)

@@ -10,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/wardkeeper/wardkeeper/bundles"
+	"github.com/wardkeeper/wardkeeper/bundles/release"
 )
 
 // TestBundleInspect compares what is shown with testdata/inspect/tree.txt; -update rewrites that.
@@ -29,7 +29,7 @@ func TestBundleInspect(t *testing.T) {
 func TestBundleInspectOfTheBuiltInPolicy(t *testing.T) {
 	got := run(t, nil, "bundle", "inspect", "../../policies", "--json")
 	require.Equal(t, statusOK, got.status, got)
-	var contents bundles.Contents
+	var contents release.Contents
 	require.NoError(t, json.Unmarshal([]byte(got.out), &contents))
 	require.Equal(t, []string{"authz/decision"}, contents.Entrypoints)
 	columns := map[string][]string{}
@@ -64,10 +64,10 @@ func TestBundleInspectShows(t *testing.T) {
 
 	got = run(t, nil, "bundle", "inspect", signed, "--json", "--verification-key", public)
 	require.Equal(t, statusOK, got.status, got)
-	var contents bundles.Contents
+	var contents release.Contents
 	require.NoError(t, json.Unmarshal([]byte(got.out), &contents))
-	require.Equal(t, &bundles.SignedBy{KeyID: "default", Algorithm: "ES256", Verified: true}, contents.Signature)
-	require.Equal(t, []bundles.Table{{Path: "app.table", Columns: []string{"who", "why"}, Rows: []bundles.Row{
+	require.Equal(t, &release.SignedBy{KeyID: "default", Algorithm: "ES256", Verified: true}, contents.Signature)
+	require.Equal(t, []release.Table{{Path: "app.table", Columns: []string{"who", "why"}, Rows: []release.Row{
 		{Name: "read", Cells: []any{"ann", "she asked"}}, {Name: "write", Cells: []any{"bob", "he is the author"}},
 	}}}, contents.Tables)
 	require.Equal(t, []string{"app/decision"}, contents.Entrypoints)
@@ -108,7 +108,7 @@ func TestBundleInspectSteersNoTerminal(t *testing.T) {
 }
 
 func TestTextTables(t *testing.T) {
-	text := tableText(bundles.Table{Columns: []string{"one", "zwölf"}, Rows: []bundles.Row{
+	text := tableText(release.Table{Columns: []string{"one", "zwölf"}, Rows: []release.Row{
 		{Name: "é", Cells: []any{nil, []any{"a", []any{"b", nil}, map[string]any{"c": true}}}},
 		{Name: "long", Cells: []any{map[string]any{"y": 1.5, "x": []any{}}, strings.Repeat("word ", 15) + strings.Repeat("x", 70)}},
 	}})

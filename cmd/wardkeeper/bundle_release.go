@@ -9,13 +9,15 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/wardkeeper/wardkeeper/bundles"
+	"github.com/wardkeeper/wardkeeper/bundles/follow"
+	"github.com/wardkeeper/wardkeeper/bundles/release"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
 )
 
 // again is what `wardkeeper bundle release` was told.
 type again struct {
 	from, output, keyFile, decision string
-	release                         bundles.Release
+	release                         release.Metadata
 	signing                         signing
 }
 
@@ -65,18 +67,18 @@ func (a *again) run(cmd *cobra.Command, p process) error {
 	if err := noFolder(a.from); err != nil {
 		return err
 	}
-	origin, err := bundles.Origin{Path: a.from, KeyFile: a.keyFile}.Resolve()
+	origin, err := follow.Settings{Path: a.from, KeyFile: a.keyFile}.Resolve()
 	if err != nil {
 		return err
 	}
-	old, err := origin.Archive(cmd.Context())
+	old, _, err := origin.Fetch(cmd.Context())
 	if err != nil {
 		return atFault(err)
 	}
 	if key != nil && a.keyFile == "" && old.Signed() {
 		p.say("the signature of %s is not verified: name the key that it was signed by (--verification-key)", a.from)
 	}
-	next, before, err := old.NextRelease(time.Now(), a.release.Sequence)
+	next, before, err := release.Next(old, time.Now(), a.release.Sequence)
 	if err != nil {
 		return atFault(bundles.Refuse(bundles.Malformed, fmt.Errorf("%s: %w", a.from, err)))
 	}
@@ -84,7 +86,7 @@ func (a *again) run(cmd *cobra.Command, p process) error {
 		return fmt.Errorf("--sequence is %d, and the old bundle has %d: say a higher one", next.Sequence, before)
 	}
 	next.Revision = cmp.Or(a.release.Revision, next.Revision)
-	renewed, err := old.Again(next)
+	renewed, err := release.Rerelease(old, next)
 	if err != nil {
 		return atFault(bundles.Refuse(bundles.Malformed, fmt.Errorf("%s: %w", a.from, err)))
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/wardkeeper/wardkeeper/bundles"
+	"github.com/wardkeeper/wardkeeper/bundles/release"
 )
 
 func newBundleSignCommand(p process) *cobra.Command {
@@ -47,7 +48,7 @@ Exit status: 0 signed, 1 the bundle is at fault, 2 could not sign.`,
 		if err != nil {
 			return err
 		}
-		archive, err := origin.Archive(cmd.Context())
+		archive, _, err := origin.Fetch(cmd.Context())
 		if err != nil {
 			return atFault(err)
 		}
@@ -56,7 +57,7 @@ Exit status: 0 signed, 1 the bundle is at fault, 2 could not sign.`,
 			return atFault(bundles.Refuse(bundles.Malformed, fmt.Errorf("%s: %w", args[0], err)))
 		}
 		output := cmp.Or(output, args[0])
-		if err := signed.WriteFile(output); err != nil {
+		if err := release.WriteFile(output, signed); err != nil {
 			return fmt.Errorf("the bundle cannot be written: %w", err)
 		}
 		return printLine(p.stdout, output+": "+signatureName(key.ID, key.Algorithm))

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/wardkeeper/wardkeeper/bundles"
+	"github.com/wardkeeper/wardkeeper/bundles/follow"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
 )
 
@@ -63,7 +64,7 @@ Exit status: 0 good, 1 at fault, 2 could not be checked.`,
 
 // verifying is an origin with the keys and limits of a server's settings, and the rule by which that decides. Where its
 // bundles come from does not matter.
-func verifying(settings, keyFile string) (o bundles.Origin, decision string, err error) {
+func verifying(settings, keyFile string) (o follow.Settings, decision string, err error) {
 	given := map[string]string{}
 	if settings != "" {
 		given[config.FileFlag] = settings
@@ -86,7 +87,7 @@ func verifying(settings, keyFile string) (o bundles.Origin, decision string, err
 	return o, s.Decision, nil
 }
 
-func printVerified(p process, o bundles.Origin, r *bundles.Revision) error {
+func printVerified(p process, o follow.Settings, r *bundles.Revision) error {
 	signature := "none, which is allowed by the settings"
 	if _, named := o.Keys[r.SignedBy]; r.Verified && named {
 		signature = "holds, by key " + r.SignedBy

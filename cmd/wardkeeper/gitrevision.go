@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"github.com/wardkeeper/wardkeeper/bundles"
+	"github.com/wardkeeper/wardkeeper/bundles/release"
 )
 
 // tree is a folder, and which of its files matter to a release. Names are relative to it, with slashes.
@@ -37,27 +38,27 @@ const maxCommitted = 64 << 20
 // committed names the release by the commit that the first tree is at: its revision is the commit, and its sequence the
 // time at which that was made. It gives the files of each tree as they are committed. Whatever matters in a folder and
 // is not so in its commit is refused.
-func committed(ctx context.Context, trees []tree) (release bundles.Release, files []fs.FS, err error) {
-	if release, err = named(ctx, trees[0].dir); err != nil {
-		return release, nil, err
+func committed(ctx context.Context, trees []tree) (meta release.Metadata, files []fs.FS, err error) {
+	if meta, err = named(ctx, trees[0].dir); err != nil {
+		return meta, nil, err
 	}
 	var faults []error
 	for _, t := range trees {
 		content, err := t.committed(ctx)
 		if err != nil {
-			return release, nil, fmt.Errorf("git does not know what of %s is committed (%w): %s", t.dir, err, sayYourself)
+			return meta, nil, fmt.Errorf("git does not know what of %s is committed (%w): %s", t.dir, err, sayYourself)
 		}
 		faults = append(faults, t.compare(content))
 		packed, err := content.files()
 		if err != nil {
-			return release, nil, err
+			return meta, nil, err
 		}
 		files = append(files, packed)
 	}
 	if err := errors.Join(faults...); err != nil {
-		return release, nil, errors.Join(err, errors.New("a release is named by a commit: "+sayYourself))
+		return meta, nil, errors.Join(err, errors.New("a release is named by a commit: "+sayYourself))
 	}
-	return release, files, nil
+	return meta, files, nil
 }
 
 // head is the commit that a folder is at, by its whole id.
@@ -66,27 +67,27 @@ func head(ctx context.Context, dir string) (string, error) {
 	return strings.TrimSpace(id), err
 }
 
-func named(ctx context.Context, dir string) (bundles.Release, error) {
+func named(ctx context.Context, dir string) (release.Metadata, error) {
 	unknown := func(err error) error {
 		return fmt.Errorf("git does not know at which commit %s is (%w): %s", dir, err, sayYourself)
 	}
 	id, err := head(ctx, dir)
 	if err != nil {
-		return bundles.Release{}, unknown(err)
+		return release.Metadata{}, unknown(err)
 	}
 	said, err := git(ctx, dir, nil, "cat-file", "commit", id)
 	if err != nil {
-		return bundles.Release{}, unknown(err)
+		return release.Metadata{}, unknown(err)
 	}
 	short, err := git(ctx, dir, nil, "rev-parse", "--short=12", id)
 	if err != nil {
-		return bundles.Release{}, unknown(err)
+		return release.Metadata{}, unknown(err)
 	}
 	sequence, err := commitTime(said)
 	if err != nil {
-		return bundles.Release{}, fmt.Errorf("the commit of %s has no time (%w): %s", dir, err, sayYourself)
+		return release.Metadata{}, fmt.Errorf("the commit of %s has no time (%w): %s", dir, err, sayYourself)
 	}
-	return bundles.Release{Revision: strings.TrimSpace(short), Sequence: sequence}, nil
+	return release.Metadata{Revision: strings.TrimSpace(short), Sequence: sequence}, nil
 }
 
 // commitTime reads the time of a commit, in seconds since 1970.

@@ -5,7 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/wardkeeper/wardkeeper/bundles"
+	"github.com/wardkeeper/wardkeeper/bundles/follow"
 )
 
 // newRegistry has what only the wiring knows: how the reloading of directory and policy goes. What is refused again and
@@ -52,7 +52,7 @@ func directoryMetrics(d *fileDirectory) []prometheus.Collector {
 	}
 }
 
-func bundleMetrics(f *bundles.Follower) []prometheus.Collector {
+func bundleMetrics(f *follow.Follower) []prometheus.Collector {
 	return []prometheus.Collector{
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
 			Name: "wardkeeper_bundle_activations_total",
@@ -90,7 +90,7 @@ func unix(t time.Time) float64 {
 
 // refusals counts by reason, as the follower does.
 type refusals struct {
-	follower *bundles.Follower
+	follower *follow.Follower
 	desc     *prometheus.Desc
 }
 

@@ -65,7 +65,7 @@ func TestNginxWithACertificateOfItsOwnAuthority(t *testing.T) {
 }
 
 // bulky is a release with so many bytes of data that do not compress well.
-func bulky(t *testing.T, n int64, size int) release {
+func bulky(t *testing.T, n int64, size int) testRelease {
 	t.Helper()
 	bulk := make([]byte, size)
 	_, err := rand.Read(bulk)

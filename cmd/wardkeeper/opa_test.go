@@ -15,7 +15,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/stretchr/testify/require"
 
-	"github.com/wardkeeper/wardkeeper/bundles"
+	"github.com/wardkeeper/wardkeeper/bundles/follow"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
@@ -113,7 +113,7 @@ func TestTheStockOPADecidesTheSame(t *testing.T) {
 	signer := newSigner(t, "ES256")
 	path := builtByOPA(t, signer)
 	url := opaServing(t, path, signer)
-	origin, err := bundles.Origin{Path: path, KeyFile: writeFile(t, "public.pem", signer.public)}.Resolve()
+	origin, err := follow.Settings{Path: path, KeyFile: writeFile(t, "public.pem", signer.public)}.Resolve()
 	require.NoError(t, err)
 	revision, err := origin.Open(t.Context(), config.DefaultDecision, inputSchema())
 	require.NoError(t, err)

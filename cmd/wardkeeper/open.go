@@ -10,7 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/wardkeeper/wardkeeper/bundles"
+	"github.com/wardkeeper/wardkeeper/bundles/follow"
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/httpapi"
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
@@ -18,7 +18,7 @@ import (
 
 // sources says what decisions are made from.
 type sources struct {
-	bundle    *bundles.Following // nil: the built-in policy
+	bundle    *follow.Origin // nil: the built-in policy
 	decision  string
 	directory string                   // a file; may be empty where the policy needs none
 	cached    *membership.CachedConfig // instead of a file, which directory then names; nil for a file
@@ -31,7 +31,7 @@ type sources struct {
 // decisions is an engine together with what it decides by.
 type decisions struct {
 	engine    *pdp.Engine
-	follower  *bundles.Follower      // nil where the policy is the built-in one
+	follower  *follow.Follower       // nil where the policy is the built-in one
 	directory directory              // nil where facts are absent
 	activated atomic.Pointer[func()] // is called after each policy; nil until there is a front door
 }
@@ -70,7 +70,7 @@ func open(ctx context.Context, s sources, logger *slog.Logger) (*decisions, erro
 // openPolicy activates the first policy, together with the directory that it judges by.
 func (d *decisions) openPolicy(ctx context.Context, s sources, logger *slog.Logger) (err error) {
 	if s.bundle != nil && !s.once {
-		d.follower, err = bundles.Follow(ctx, bundles.FollowConfig{
+		d.follower, err = follow.Start(ctx, follow.Config{
 			Origin: s.bundle, Entrypoint: s.decision, Schema: inputSchema(), Gate: d.gate, Logger: logger,
 		})
 		return err
@@ -80,9 +80,9 @@ func (d *decisions) openPolicy(ctx context.Context, s sources, logger *slog.Logg
 		return err
 	}
 	r.WarnNotLoaded(logger)
-	activate, err := d.gate(ctx, r)
+	next, err := d.gate(ctx, r)
 	if err == nil {
-		activate()
+		next.Commit()
 	}
 	return err
 }

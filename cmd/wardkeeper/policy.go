@@ -6,6 +6,7 @@ import (
 	"log/slog"
 
 	"github.com/wardkeeper/wardkeeper/bundles"
+	"github.com/wardkeeper/wardkeeper/bundles/follow"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
@@ -17,7 +18,7 @@ import (
 const builtIn = "built-in"
 
 // openNow opens a bundle as it is now, or else the built-in policy.
-func openNow(ctx context.Context, bundle *bundles.Following, decision string) (*bundles.Revision, error) {
+func openNow(ctx context.Context, bundle *follow.Origin, decision string) (*bundles.Revision, error) {
 	if bundle != nil {
 		return bundle.Open(ctx, decision, inputSchema())
 	}
@@ -25,7 +26,7 @@ func openNow(ctx context.Context, bundle *bundles.Following, decision string) (*
 }
 
 // followed returns the bundle that the settings name; nil means the built-in policy.
-func followed(s *config.Settings, logger *slog.Logger) (*bundles.Following, error) {
+func followed(s *config.Settings, logger *slog.Logger) (*follow.Origin, error) {
 	origin, ok, err := s.BundleOrigin()
 	if err != nil || !ok {
 		return nil, err
@@ -45,7 +46,7 @@ func inputSchema() []byte {
 
 // gate judges a policy before it becomes active: its tables, a question that nobody asks, the golden decisions that it
 // brings, and the directory in force.
-func (d *decisions) gate(ctx context.Context, r *bundles.Revision) (activate func(), err error) {
+func (d *decisions) gate(ctx context.Context, r *bundles.Revision) (follow.Candidate, error) {
 	p, err := tried(ctx, r)
 	if err != nil {
 		return nil, err
@@ -54,14 +55,24 @@ func (d *decisions) gate(ctx context.Context, r *bundles.Revision) (activate fun
 	if err != nil {
 		return nil, err
 	}
-	return func() {
-		// In this order: the policy of before never sees a directory that only the new one admits.
-		d.engine.Activate(p)
-		adopt()
-		if tell := d.activated.Load(); tell != nil {
-			(*tell)()
-		}
-	}, nil
+	return &candidate{d, p, adopt}, nil
+}
+
+// candidate is a policy that has passed the gate, and the directory as its tables let it be.
+type candidate struct {
+	d      *decisions
+	policy *pdp.Policy
+	adopt  func() // brings the directory into force
+}
+
+// Commit implements [follow.Candidate]. In this order, the policy before never sees a directory that only the new one
+// admits.
+func (c *candidate) Commit() {
+	c.d.engine.Activate(c.policy)
+	c.adopt()
+	if tell := c.d.activated.Load(); tell != nil {
+		(*tell)()
+	}
 }
 
 // tried is a revision made ready to decide, and held against the golden decisions that it brings.
@@ -111,9 +122,9 @@ func openLocal(ctx context.Context, path, decision string) (*pdp.Policy, error) 
 }
 
 // localBundle is a bundle at a path; nil for "".
-func localBundle(path string) (*bundles.Following, error) {
+func localBundle(path string) (*follow.Origin, error) {
 	if path == "" {
 		return nil, nil
 	}
-	return bundles.Origin{Path: path}.Resolve()
+	return follow.Settings{Path: path}.Resolve()
 }

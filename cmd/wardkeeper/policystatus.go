@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/wardkeeper/wardkeeper/bundles"
+	"github.com/wardkeeper/wardkeeper/bundles/follow"
 	"github.com/wardkeeper/wardkeeper/pdp/httpapi"
 )
 
@@ -41,7 +42,7 @@ func (d *decisions) policyStatus() httpapi.PolicyStatus {
 }
 
 // attempted is what is told of an attempt; nil where there was none.
-func attempted(a bundles.Attempt) *httpapi.PolicyAttempt {
+func attempted(a follow.Attempt) *httpapi.PolicyAttempt {
 	if a.At.IsZero() {
 		return nil
 	}

@@ -66,18 +66,18 @@ decision := {"allow": true, "context": {"release": data.app.release}}
 `
 
 // release is one of a policy: its files, and what its manifest says of it.
-type release struct {
+type testRelease struct {
 	sequence int64 // 0: none
 	files    map[string]string
 }
 
 // numbered is a release of the tiny policy.
-func numbered(n int64) release {
-	return release{n, map[string]string{"app/app.rego": tiny, "app/data.json": fmt.Sprintf(`{"release": %d}`, n)}}
+func numbered(n int64) testRelease {
+	return testRelease{n, map[string]string{"app/app.rego": tiny, "app/data.json": fmt.Sprintf(`{"release": %d}`, n)}}
 }
 
 // signed is a release as a .tar.gz, signed with the key id "tests".
-func (r release) signed(tb testing.TB, by signer) []byte {
+func (r testRelease) signed(tb testing.TB, by signer) []byte {
 	tb.Helper()
 	a := r.archive(tb)
 	hasher, err := bundle.NewSignatureHasher(bundle.SHA256)
@@ -101,7 +101,7 @@ func (r release) signed(tb testing.TB, by signer) []byte {
 	return packed(tb, a)
 }
 
-func (r release) archive(tb testing.TB) *bundles.Archive {
+func (r testRelease) archive(tb testing.TB) *bundles.Archive {
 	tb.Helper()
 	roots := map[string]bool{}
 	for name := range r.files {

@@ -68,9 +68,9 @@ func BenchmarkReload(b *testing.B) {
 }
 
 // builtInRelease is a release of the built-in policy.
-func builtInRelease(tb testing.TB, n int64) release {
+func builtInRelease(tb testing.TB, n int64) testRelease {
 	tb.Helper()
-	r := release{n, map[string]string{}}
+	r := testRelease{n, map[string]string{}}
 	err := fs.WalkDir(policies.Files(), "authz", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() || strings.HasSuffix(name, "_test.rego") {
 			return err

@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/wardkeeper/wardkeeper/bundles"
+	"github.com/wardkeeper/wardkeeper/bundles/follow"
 	"github.com/wardkeeper/wardkeeper/pdp/httpapi"
 )
 
@@ -42,7 +42,7 @@ func newReloading(tb testing.TB, first []byte, by signer, s sources) *reloading 
 		"state_dir": filepath.Join(tb.TempDir(), "state"),
 	})
 	require.NoError(tb, err)
-	origin, err := bundles.DecodeOrigin(described)
+	origin, err := follow.DecodeSettings(described)
 	require.NoError(tb, err)
 	s.bundle, err = origin.Resolve()
 	require.NoError(tb, err)
@@ -89,12 +89,12 @@ candidates := {"resource": {"doc": {sprintf("%d-%d", [data.app.release, i]) | so
 `
 
 // heavy is a release of the telling policy with so many rows of data that one too many in memory is noticed.
-func heavy(n int64) release {
+func heavy(n int64) testRelease {
 	var rows strings.Builder
 	for i := range 600 {
 		fmt.Fprintf(&rows, `, "row-%d": {"number": %d, "names": ["a-%d", "b-%d"]}`, i, i, i, i)
 	}
-	return release{n, map[string]string{"app/app.rego": telling, "app/data.json": fmt.Sprintf(`{"release": %d%s}`, n, &rows)}}
+	return testRelease{n, map[string]string{"app/app.rego": telling, "app/data.json": fmt.Sprintf(`{"release": %d%s}`, n, &rows)}}
 }
 
 // TestReloadUnderLoad: no request is lost, each answer is of one release and none of an older one than was seen before, a

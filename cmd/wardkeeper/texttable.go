@@ -8,14 +8,14 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/wardkeeper/wardkeeper/bundles"
+	"github.com/wardkeeper/wardkeeper/bundles/release"
 )
 
 // widestCell is how many characters of a cell are in one line: a longer one goes on in the next.
 const widestCell = 60
 
 // tableText is a table of a policy for people: a line a row, a column a column.
-func tableText(t bundles.Table) string {
+func tableText(t release.Table) string {
 	head := append([]string{""}, t.Columns...)
 	rows := make([][]string, 0, len(t.Rows))
 	for _, row := range t.Rows {

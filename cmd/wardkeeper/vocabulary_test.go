@@ -12,7 +12,7 @@ import (
 )
 
 // offering is a release of the built-in policy that offers ed_admin at divisions too, or not.
-func offering(t *testing.T, n int64, atDivisions bool) release {
+func offering(t *testing.T, n int64, atDivisions bool) testRelease {
 	t.Helper()
 	r := builtInRelease(t, n)
 	if atDivisions {

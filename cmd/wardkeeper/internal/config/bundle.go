@@ -4,12 +4,12 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/wardkeeper/wardkeeper/bundles"
+	"github.com/wardkeeper/wardkeeper/bundles/follow"
 )
 
 // BundleOrigin returns where the policy comes from. Flags and variables override policy.bundle of the file. ok is false if the
 // built-in policy is to be served.
-func (s *Settings) BundleOrigin() (o bundles.Origin, ok bool, err error) {
+func (s *Settings) BundleOrigin() (o follow.Settings, ok bool, err error) {
 	if s.Bundle == "" && s.PolicyBundle == nil {
 		if !s.policyInvalid && (s.VerificationKey != "" || s.StateDir != "") {
 			err = errors.New("--verification-key and --state-dir require a bundle: set --bundle")

@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/pflag"
 	"go.yaml.in/yaml/v3"
 
-	"github.com/wardkeeper/wardkeeper/bundles"
+	"github.com/wardkeeper/wardkeeper/bundles/follow"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/suggest"
 )
 
@@ -126,7 +126,7 @@ func (l *loader) section(path, name, prefix string, value *yaml.Node, visit func
 	}
 }
 
-// policyKey has one member, bundle, whose members are those of [bundles.Origin].
+// policyKey has one member, bundle, whose members are those of [follow.Settings].
 const policyKey = "policy"
 
 func (l *loader) policy(path string, value *yaml.Node) {
@@ -150,7 +150,7 @@ func (l *loader) policy(path string, value *yaml.Node) {
 		l.fault("%s: policy.bundle: %w", where, err)
 		return
 	}
-	origin, err := bundles.DecodeOrigin(data)
+	origin, err := follow.DecodeSettings(data)
 	if err != nil {
 		l.fault("%s: policy.bundle: %w", where, err)
 		return

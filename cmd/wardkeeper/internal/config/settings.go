@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"github.com/wardkeeper/wardkeeper/bundles"
+	"github.com/wardkeeper/wardkeeper/bundles/follow"
 )
 
 // Settings is the whole configuration of `wardkeeper serve`. A setting has one name in three spellings: the flag
@@ -76,7 +76,7 @@ type Settings struct {
 	Membership Membership
 	// PolicyBundle is the key policy.bundle of the YAML file: the bundle settings that are too many for flags. It is nil if
 	// the key is absent or invalid.
-	PolicyBundle *bundles.Origin
+	PolicyBundle *follow.Settings
 
 	policyInvalid bool // the key policy is there but could not be read
 

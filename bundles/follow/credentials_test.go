@@ -1,0 +1,228 @@
+package follow_test
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/bundles"
+	"github.com/wardkeeper/wardkeeper/bundles/follow"
+	"github.com/wardkeeper/wardkeeper/bundles/internal/bundletest"
+)
+
+// hush is what no message may have.
+const hush = "s3cr3t-of-the-tests"
+
+// guard lets in those requests alone that have what the server wants.
+func (s *server) guard(wanted func(r *http.Request) bool) {
+	s.change(func() {
+		body := s.body
+		s.answer = func(w http.ResponseWriter, r *http.Request) {
+			if !wanted(r) {
+				w.WriteHeader(http.StatusUnauthorized)
+				return
+			}
+			_, _ = w.Write(body)
+		}
+	})
+}
+
+// service is the setting of the server, with more in it.
+func (s *server) service(more map[string]any) map[string]any {
+	all := map[string]any{"url": s.URL}
+	maps.Copy(all, more)
+	return map[string]any{"service": all}
+}
+
+func credentials(kind string, settings map[string]any) map[string]any {
+	return map[string]any{"credentials": map[string]any{kind: settings}}
+}
+
+// openOnce gets the bundle as --check does.
+func openOnce(o *follow.Origin) (*bundles.Revision, error) {
+	return o.Open(context.Background(), bundletest.Entrypoint, bundletest.InputSchema())
+}
+
+// hushes has to be so for whatever may be told of an attempt that came to nothing.
+func (f followed) hushes(name string) {
+	f.t.Helper()
+	now := f.untilOutcome(follow.Unavailable)
+	require.Nil(f.t, now.Active, name)
+	require.NotEmpty(f.t, now.Attempt.Err.Error(), name)
+	require.NotContains(f.t, now.Attempt.Err.Error(), hush, name)
+	require.NotContains(f.t, fmt.Sprintf("%+v", now), hush, name)
+	require.NotContains(f.t, f.log.String(), hush, name)
+	require.NotZero(f.t, f.log.count("policy not taken"), name)
+}
+
+// TestCredentialsOpenTheServer: those that a service has are sent, and others open nothing.
+func TestCredentialsOpenTheServer(t *testing.T) {
+	t.Parallel()
+	authorization := func(wanted string) func(*http.Request) bool {
+		return func(r *http.Request) bool { return r.Header.Get("Authorization") == wanted }
+	}
+	path := bundletest.WriteFile(t, "token", []byte("  "+hush+"\n"))
+	for name, c := range map[string]struct {
+		right, wrong map[string]any
+		wanted       func(r *http.Request) bool
+	}{
+		"token": {
+			credentials("bearer", map[string]any{"token": hush}),
+			credentials("bearer", map[string]any{"token": hush + "x"}), authorization("Bearer " + hush),
+		},
+		"scheme": {
+			credentials("bearer", map[string]any{"token": hush, "scheme": "Basic"}),
+			credentials("bearer", map[string]any{"token": hush}), authorization("Basic " + hush),
+		},
+		"token_path": {
+			credentials("bearer", map[string]any{"token_path": path}),
+			credentials("bearer", map[string]any{"token": path}), authorization("Bearer " + hush),
+		},
+		"headers": {
+			map[string]any{"headers": map[string]any{"X-Key": hush, "User-Agent": "ours"}}, map[string]any{"headers": map[string]any{"X-Key": ""}},
+			func(r *http.Request) bool {
+				return r.Header.Get("X-Key") == hush && r.Header.Get("User-Agent") == "ours"
+			},
+		},
+		"nothing": {
+			nil, credentials("bearer", map[string]any{"token": hush}),
+			func(r *http.Request) bool {
+				return len(r.Header.Values("Authorization")) == 0 && r.Header.Get("User-Agent") == "wardkeeper"
+			},
+		},
+	} {
+		s := serve(t, bundletest.Signed(bundletest.Release(1)).Pack())
+		s.guard(c.wanted)
+		r, err := openOnce(s.origin(t, s.service(c.right)))
+		require.NoError(t, err, name)
+		require.EqualValues(t, 1, r.Sequence, name)
+		_, err = openOnce(s.origin(t, s.service(c.wrong)))
+		require.Equal(t, bundles.Unavailable, bundletest.RefusalOf(t, err, name).Reason, name)
+		require.ErrorContains(t, err, "401", name)
+		f, cfg := newFollower(t, s.origin(t, s.service(c.wrong)))
+		f.begin(cfg).hushes(name)
+	}
+}
+
+// TestATokenIsReadAnew whenever a request is made: whoever rotates it need not start anything again.
+func TestATokenIsReadAnew(t *testing.T) {
+	t.Parallel()
+	path := bundletest.WriteFile(t, "token", []byte("one"))
+	var wanted atomic.Value
+	wanted.Store("Bearer one")
+	s := serve(t, bundletest.Signed(bundletest.Release(1)).Pack())
+	guard := func() {
+		s.guard(func(r *http.Request) bool { return r.Header.Get("Authorization") == wanted.Load() })
+	}
+	guard()
+	f := startFollower(t, s.origin(t, s.service(credentials("bearer", map[string]any{"token_path": path}))))
+	f.untilSequence(1)
+	wanted.Store("Bearer two")
+	f.untilOutcome(follow.Unavailable)
+	require.NoError(t, os.WriteFile(path, []byte("two\n"), 0o600))
+	f.untilOutcome(follow.Unchanged)
+	require.NoError(t, os.Remove(path))
+	s.again(t, 3)
+	require.Equal(t, follow.Unchanged, f.Status().Attempt.Outcome, "the last good one is sent")
+	require.True(t, f.decides("read1"))
+	require.NoError(t, os.WriteFile(path, []byte("two"), 0o600))
+	s.set(bundletest.Signed(bundletest.Release(2)).Pack())
+	guard()
+	f.untilSequence(2)
+}
+
+// TestRequestsAreSigned as S3 wants it, with what the environment has.
+func TestRequestsAreSigned(t *testing.T) {
+	var seen atomic.Pointer[http.Header]
+	s := serve(t, bundletest.Signed(bundletest.Release(1)).Pack())
+	s.guard(func(r *http.Request) bool {
+		header := r.Header.Clone()
+		seen.Store(&header)
+		return true
+	})
+	o := s.origin(t, s.service(credentials("s3_signing", map[string]any{"environment_credentials": map[string]any{}})))
+	for _, name := range []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"} {
+		t.Setenv(name, "")
+	}
+	_, err := openOnce(o)
+	require.Equal(t, bundles.Unavailable, bundletest.RefusalOf(t, err, "nothing to sign with").Reason)
+	require.ErrorContains(t, err, "AWS_ACCESS_KEY_ID")
+	require.Nil(t, seen.Load())
+	t.Setenv("AWS_ACCESS_KEY_ID", "key-of-the-tests")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", hush)
+	t.Setenv("AWS_REGION", "eu-central-1")
+	_, err = openOnce(o)
+	require.NoError(t, err)
+	authorization := seen.Load().Get("Authorization")
+	require.True(t, strings.HasPrefix(authorization, "AWS4-HMAC-SHA256 Credential=key-of-the-tests/"), authorization)
+	require.Contains(t, authorization, "/eu-central-1/s3/aws4_request")
+	require.NotEmpty(t, seen.Load().Get("X-Amz-Date"))
+	require.NotContains(t, fmt.Sprint(*seen.Load()), hush)
+	for _, name := range []string{"User-Agent", "Authorization"} {
+		require.Len(t, seen.Load().Values(name), 1, name)
+	}
+}
+
+// TestCredentialsThatCannotBeRead are told when the origin is resolved or when it is asked, by what is wrong with them:
+// what was given as a path may be the secret itself.
+func TestCredentialsThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	folder := filepath.Join(t.TempDir(), hush)
+	require.NoError(t, os.Mkdir(folder, 0o700))
+	none := bundletest.WriteFile(t, hush+".pem", []byte(hush))
+	cert, key := clientCertificate(t)
+	tls := func(name, value string) map[string]any {
+		all := map[string]any{"cert": cert, "private_key": key}
+		all[name] = value
+		return credentials("client_tls", all)
+	}
+	for name, more := range map[string]map[string]any{
+		"no token file":           credentials("bearer", map[string]any{"token_path": hush}),
+		"a folder for a token":    credentials("bearer", map[string]any{"token_path": folder}),
+		"two tokens":              credentials("bearer", map[string]any{"token_path": hush, "token": hush}),
+		"two lines of a token":    credentials("bearer", map[string]any{"token": hush + "\r\nX: y"}),
+		"no certificate":          tls("cert", hush),
+		"no certificate in it":    tls("cert", none),
+		"an empty certificate":    tls("cert", ""),
+		"no key":                  tls("private_key", hush),
+		"no key in it":            tls("private_key", none),
+		"another key":             tls("private_key", bundletest.WriteFile(t, hush, bundletest.Must(os.ReadFile(secondOf(clientCertificate(t)))))),
+		"no authorities":          {"tls": map[string]any{"ca_cert": hush}},
+		"no authorities in it":    {"tls": map[string]any{"ca_cert": none}},
+		"a profile without file":  credentials("s3_signing", map[string]any{"profile_credentials": map[string]any{"path": hush, "aws_region": "x"}}),
+		"a file without profile":  credentials("s3_signing", map[string]any{"profile_credentials": map[string]any{"path": bundletest.WriteFile(t, hush, nil), "aws_region": "x"}}),
+		"no method of them":       credentials("plugin", nil),
+		"a plugin of another one": {"credentials": map[string]any{"plugin": hush}},
+		"two methods": {"credentials": map[string]any{
+			"bearer": map[string]any{"token": hush}, "s3_signing": map[string]any{"environment_credentials": map[string]any{}},
+		}},
+		"a token service in the clear": credentials("oauth2", map[string]any{
+			"token_url": "http://127.0.0.1:1/" + hush, "client_id": "tests", "client_secret": hush,
+		}),
+		"an assertion without file": credentials("oauth2", map[string]any{
+			"token_url": "https://127.0.0.1:1/" + hush, "client_id": "tests", "client_assertion_path": hush,
+		}),
+	} {
+		s := serveTLS(t, bundletest.Signed(bundletest.Release(1)).Pack(), wantsCertificate(t, cert))
+		all := map[string]any{"tls": map[string]any{"ca_cert": authorityOf(t, s)}}
+		maps.Copy(all, more)
+		o, err := resolved(t, s.settings(t, s.service(all)))
+		if err == nil {
+			_, err = openOnce(o.Hurry(hurried))
+			require.Equal(t, bundles.Unavailable, bundletest.RefusalOf(t, err, name).Reason, name)
+		}
+		require.Error(t, err, name)
+		require.NotContains(t, err.Error(), hush, name)
+		if o != nil {
+			startFollower(t, o).hushes(name)
+		}
+	}
+}

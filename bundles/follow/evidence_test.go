@@ -1,0 +1,321 @@
+package follow_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/ecdsa"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/bundles"
+	"github.com/wardkeeper/wardkeeper/bundles/follow"
+	"github.com/wardkeeper/wardkeeper/bundles/internal/bundletest"
+)
+
+// encodedAs answers with a body under a Content-Encoding.
+func encodedAs(w http.ResponseWriter, encoding string, body []byte) {
+	w.Header().Set("Content-Encoding", encoding)
+	_, _ = w.Write(body)
+}
+
+// gunzipped is what is in a .gz.
+func gunzipped(data []byte) []byte {
+	var out bytes.Buffer
+	_ = bundletest.Must(out.ReadFrom(bundletest.Must(gzip.NewReader(bytes.NewReader(data)))))
+	return out.Bytes()
+}
+
+// TestWhatWasSpoiltOnTheWay is fetched again without a condition, although it had the ETag of the good one: the server would
+// say for ever that nothing has changed.
+func TestWhatWasSpoiltOnTheWay(t *testing.T) {
+	t.Parallel()
+	next := bundletest.Signed(bundletest.Release(2)).Pack()
+	foreign, large := bundletest.Signer{Key: bundletest.OtherKey}.Sign(bundletest.Release(2)).Pack(), []byte(bundletest.Random(2*bundletest.SizeLimit))
+	changed := bundletest.Signed(bundletest.Release(2)).With(bundletest.Files{"app/words/data.yaml": "hello: you\n"}).Pack()
+	for name, c := range map[string]struct {
+		spoil  func(w http.ResponseWriter)
+		reason bundles.Reason
+	}{
+		"cut off, and closed":   {func(w http.ResponseWriter) { _, _ = w.Write(next[:len(next)/2]) }, bundles.Malformed},
+		"a page with 200":       {func(w http.ResponseWriter) { _, _ = w.Write([]byte("<html>Log in first</html>")) }, bundles.Malformed},
+		"nothing":               {func(http.ResponseWriter) {}, bundles.Malformed},
+		"a bit":                 {func(w http.ResponseWriter) { _, _ = w.Write(flipped(next)) }, bundles.Malformed},
+		"unpacked on the way":   {func(w http.ResponseWriter) { _, _ = w.Write(gunzipped(next)) }, bundles.Malformed},
+		"without its signature": {func(w http.ResponseWriter) { _, _ = w.Write(bundletest.Release(2).Pack()) }, bundles.Unsigned},
+		"another one's":         {func(w http.ResponseWriter) { _, _ = w.Write(foreign) }, bundles.Signature},
+		"with a file changed":   {func(w http.ResponseWriter) { _, _ = w.Write(changed) }, bundles.Signature},
+		"more than it may be":   {func(w http.ResponseWriter) { _, _ = w.Write(large) }, bundles.TooLarge},
+		"encoded as nobody is":  {func(w http.ResponseWriter) { encodedAs(w, "br", next) }, bundles.Unavailable},
+		"encoded twice":         {func(w http.ResponseWriter) { encodedAs(w, "gzip, gzip", next) }, bundles.Unavailable},
+		"cut off, and encoded":  {func(w http.ResponseWriter) { encodedAs(w, "gzip", bundletest.Gzip(next, 1)[:len(next)/2]) }, bundles.Unavailable},
+		"a part": {func(w http.ResponseWriter) {
+			w.Header().Set("Content-Range", fmt.Sprintf("bytes 0-99/%d", len(next)))
+			w.WriteHeader(http.StatusPartialContent)
+			_, _ = w.Write(next[:100])
+		}, bundles.Unavailable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := serve(t, bundletest.Signed(bundletest.Release(1)).Pack())
+			f := startFollower(t, s.origin(t, map[string]any{"size_limit_bytes": bundletest.SizeLimit}))
+			f.untilSequence(1)
+			s.change(func() {
+				s.answer = func(w http.ResponseWriter, r *http.Request) {
+					w.Header().Set("ETag", etagOf(next))
+					if r.Header.Get("If-None-Match") == etagOf(next) {
+						w.WriteHeader(http.StatusNotModified)
+						return
+					}
+					c.spoil(w)
+				}
+			})
+			now := f.until(name, func(now follow.Status) bool { return now.Attempt.Err != nil })
+			require.Equal(t, c.reason, now.Attempt.Reason, now.Attempt.Err)
+			s.again(t, 3)
+			if c.reason != bundles.Unavailable {
+				require.EqualValues(t, 1, f.Status().Refused[c.reason], "the same bytes are not judged again")
+			}
+			require.True(t, f.decides("read1"))
+			s.set(next)
+			f.untilSequence(2)
+			require.Equal(t, "no-cache", s.asked.Load().Get("Cache-Control"), "what a cache has may be spoilt")
+			require.Equal(t, "identity", s.asked.Load().Get("Accept-Encoding"))
+		})
+	}
+}
+
+func flipped(data []byte) []byte {
+	data = bytes.Clone(data)
+	data[len(data)/2] ^= 0x10
+	return data
+}
+
+// TestTheFirstOneIsSpoilt: also where nothing is active yet.
+func TestTheFirstOneIsSpoilt(t *testing.T) {
+	t.Parallel()
+	good := bundletest.Signed(bundletest.Release(1)).Pack()
+	s := serve(t, good)
+	s.answer = func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("ETag", etagOf(good))
+		if r.Header.Get("If-None-Match") != "" {
+			w.WriteHeader(http.StatusNotModified)
+			return
+		}
+		_, _ = w.Write(good[:200])
+	}
+	f := startFollower(t, s.origin(t, nil))
+	require.Equal(t, bundles.Malformed, f.untilOutcome(follow.Refused).Attempt.Reason)
+	s.set(good)
+	f.untilSequence(1)
+}
+
+// TestWhatFailsIsAskedForLessAndLess: a server that has no good bundle is not asked without pause.
+func TestWhatFailsIsAskedForLessAndLess(t *testing.T) {
+	t.Parallel()
+	s := serve(t, bundletest.Release(1).Pack())
+	times := follow.Polling{Min: time.Millisecond, Max: time.Hour, Timeout: soon}
+	f := startFollower(t, s.origin(t, nil).Hurry(times))
+	f.untilOutcome(follow.Refused)
+	require.Never(t, func() bool { return s.requests.Load() > 6 }, 2*time.Second, 100*time.Millisecond, "0.1, 0.2, 0.4, 0.8 s")
+}
+
+// TestAnotherStateIsNotModified: 304 about another ETag says nothing of the bundle that was asked about.
+func TestAnotherStateIsNotModified(t *testing.T) {
+	t.Parallel()
+	s := serve(t, bundletest.Signed(bundletest.Release(1)).Pack())
+	f := startFollower(t, s.origin(t, nil))
+	first := f.untilOutcome(follow.Unchanged)
+	next := bundletest.Signed(bundletest.Release(2)).Pack()
+	s.change(func() {
+		s.answer = func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("ETag", etagOf(next))
+			if r.Header.Get("If-None-Match") != "" {
+				w.WriteHeader(http.StatusNotModified)
+				return
+			}
+			_, _ = w.Write(next)
+		}
+	})
+	f.untilSequence(2)
+
+	s.change(func() {
+		s.answer = func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("ETag", "W/"+r.Header.Get("If-None-Match"))
+			w.WriteHeader(http.StatusNotModified)
+		}
+	})
+	sent := s.sent.Load()
+	f.until("confirmed", func(now follow.Status) bool {
+		return now.Confirmed.After(first.Confirmed) && now.Attempt.Outcome == follow.Unchanged
+	})
+	s.again(t, 2)
+	require.Equal(t, sent, s.sent.Load(), "a weak ETag names the same state")
+}
+
+// TestContentEncodings of a bundle are undone, whichever of two things the server means by them.
+func TestContentEncodings(t *testing.T) {
+	t.Parallel()
+	good := bundletest.Signed(bundletest.Release(1)).Pack()
+	for name, c := range map[string]struct {
+		encoding string
+		body     []byte
+		fault    string
+	}{
+		"compressed once more":         {"gzip", bundletest.Gzip(good, gzip.BestSpeed), ""},
+		"in another case":              {"GZip", bundletest.Gzip(good, gzip.BestSpeed), ""},
+		"by its old name":              {"x-gzip", bundletest.Gzip(good, gzip.BestSpeed), ""},
+		"with another that is none":    {"identity, gzip", bundletest.Gzip(good, gzip.BestSpeed), ""},
+		"the file's own":               {"gzip", good, ""},
+		"none":                         {"identity", good, ""},
+		"unknown":                      {"zstd", good, `Content-Encoding "zstd"`},
+		"unknown, with odd signs":      {"a\tb", good, `Content-Encoding "a\tb"`},
+		"a bomb":                       {"gzip", bundletest.Gzip([]byte("\x1f\x8b"+strings.Repeat("\x00", 2*bundletest.SizeLimit)), gzip.BestCompression), "larger than"},
+		"gzip of what is no archive":   {"gzip", bundletest.Gzip([]byte("hello"), gzip.BestSpeed), "cut off"},
+		"gzip, and it is nothing such": {"gzip", []byte("hello"), "no gzip archive"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := serve(t, nil)
+			s.answer = func(w http.ResponseWriter, _ *http.Request) { encodedAs(w, c.encoding, c.body) }
+			r, err := openOnce(s.origin(t, map[string]any{"size_limit_bytes": bundletest.SizeLimit}))
+			if c.fault != "" {
+				require.ErrorContains(t, err, c.fault)
+				return
+			}
+			require.NoError(t, err)
+			require.EqualValues(t, 1, r.Sequence)
+		})
+	}
+}
+
+// TestContentEncodingsOfARegistry are undone as well, of manifests and of blobs.
+func TestContentEncodingsOfARegistry(t *testing.T) {
+	t.Parallel()
+	store := imageOf(t, bundletest.Signed(bundletest.Release(1)).Pack())
+	for name, c := range map[string]struct {
+		encoding string
+		encode   func([]byte) []byte
+		fault    string
+	}{
+		"compressed once more": {"gzip", func(b []byte) []byte { return bundletest.Gzip(b, gzip.BestSpeed) }, ""},
+		"the file's own":       {"gzip", func(b []byte) []byte { return b }, ""},
+		"unknown":              {"br", func(b []byte) []byte { return b }, `Content-Encoding "br"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.Method != http.MethodGet {
+					store.ServeHTTP(w, r)
+					return
+				}
+				inner := httptest.NewRecorder()
+				store.ServeHTTP(inner, r)
+				body := inner.Body.Bytes()
+				for name, values := range inner.Header() {
+					w.Header()[name] = values
+				}
+				if inner.Code == http.StatusOK {
+					body = c.encode(body)
+					w.Header().Set("Content-Encoding", c.encoding)
+				}
+				w.Header().Set("Content-Length", fmt.Sprint(len(body)))
+				w.WriteHeader(inner.Code)
+				_, _ = w.Write(body)
+			}))
+			t.Cleanup(front.Close)
+			r, err := openOnce(imageAt(t, front, nil))
+			if c.fault != "" {
+				require.ErrorContains(t, err, c.fault)
+				return
+			}
+			require.NoError(t, err)
+			require.EqualValues(t, 1, r.Sequence)
+		})
+	}
+}
+
+// TestAFileThatOnlyLooksTheSame: what was not proven to be good is read again although size, time and inode are the same.
+func TestAFileThatOnlyLooksTheSame(t *testing.T) {
+	t.Parallel()
+	good := bundletest.Signed(bundletest.Release(2)).Pack()
+	path := bundletest.WriteFile(t, "bundle.tar.gz", bundletest.Signed(bundletest.Release(1)).Pack())
+	f := startFollower(t, origin(t, map[string]any{"path": path, "key_file": bundletest.KeyFile(t, bundletest.TrustedKey)}))
+	at := time.Now().Add(-time.Hour)
+	overwrite := func(data []byte) {
+		file, err := os.OpenFile(path, os.O_WRONLY, 0)
+		require.NoError(t, err)
+		_, err = file.Write(data)
+		require.NoError(t, err)
+		require.NoError(t, file.Truncate(int64(len(data))))
+		require.NoError(t, file.Close())
+		require.NoError(t, os.Chtimes(path, at, at))
+	}
+	overwrite(flipped(good))
+	f.until("refused", func(now follow.Status) bool { return now.Attempt.Outcome == follow.Refused && now.Verdict.Err != nil })
+	overwrite(good)
+	f.untilSequence(2)
+}
+
+// TestJudgedUnderLoad: a bundle that did not compile in time is no bad one, and not compiled twice at a time.
+func TestJudgedUnderLoad(t *testing.T) {
+	t.Parallel()
+	s := serve(t, bundletest.Signed(bundletest.Release(1)).Pack())
+	f, cfg := newFollower(t, s.origin(t, nil).Judged(2*time.Second))
+	release2, compiled := make(chan struct{}), atomic.Int32{}
+	t.Cleanup(func() {
+		select {
+		case <-release2:
+		default:
+			close(release2)
+		}
+	})
+	cfg.Compiles(func(ctx context.Context, c bundles.Config) (*bundles.Revision, error) {
+		r, err := bundles.Open(ctx, c)
+		if err == nil && r.Sequence == 2 && compiled.Add(1) == 1 {
+			<-release2
+		}
+		return r, err
+	})
+	f = f.begin(cfg)
+	f.untilSequence(1)
+	s.set(bundletest.Signed(bundletest.Release(2)).Pack())
+	require.ErrorContains(t, f.untilOutcome(follow.Refused).Attempt.Err, "does not compile within 2s")
+	s.again(t, 3)
+	require.EqualValues(t, 1, compiled.Load())
+	close(release2)
+	f.untilSequence(2)
+}
+
+// TestKeysThatChange have everything judged again that was judged by others, whatever the server says of its ETag.
+func TestKeysThatChange(t *testing.T) {
+	t.Parallel()
+	s := serve(t, bundletest.Signed(bundletest.Release(1)).Pack())
+	both := func(keys ...*ecdsa.PrivateKey) *follow.Origin {
+		return s.origin(t, map[string]any{"key_file": bundletest.KeyFile(t, keys...)})
+	}
+	var now atomic.Pointer[follow.Origin]
+	now.Store(both(bundletest.TrustedKey))
+	f := startFollower(t, s.origin(t, nil).VerifiedAs(now.Load))
+	f.untilSequence(1)
+	s.set(bundletest.Signer{Key: bundletest.OtherKey}.Sign(bundletest.Release(2)).Pack())
+	require.Equal(t, bundles.Signature, f.untilOutcome(follow.Refused).Attempt.Reason)
+	now.Store(both(bundletest.TrustedKey, bundletest.OtherKey))
+	f.untilSequence(2)
+	f.untilOutcome(follow.Unchanged)
+
+	now.Store(both(bundletest.TrustedKey))
+	require.Equal(t, bundles.Signature, f.untilOutcome(follow.Refused).Attempt.Reason, "the key of the active one was withdrawn")
+	require.True(t, f.decides("read2"), "it goes on, and is not confirmed")
+	now.Store(both(bundletest.OtherKey))
+	f.untilOutcome(follow.Unchanged)
+	require.EqualValues(t, 2, f.Status().Activations)
+}

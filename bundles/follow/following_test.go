@@ -1,0 +1,269 @@
+package follow_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/bundles"
+	"github.com/wardkeeper/wardkeeper/bundles/follow"
+	"github.com/wardkeeper/wardkeeper/bundles/internal/bundletest"
+	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/authzen"
+	"github.com/wardkeeper/wardkeeper/pdp/proof"
+)
+
+// hurried are times for tests.
+var hurried = follow.Polling{Min: 5 * time.Millisecond, Max: 10 * time.Millisecond, Timeout: 30 * time.Second}
+
+// soon is how long a test waits for what has to come.
+const soon = 20 * time.Second
+
+// lines is a log.
+type lines struct {
+	mu  sync.Mutex
+	out bytes.Buffer
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.out.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.out.String()
+}
+
+// count says how many lines have a text.
+func (l *lines) count(text string) int {
+	n := 0
+	for line := range strings.Lines(l.String()) {
+		if strings.Contains(line, text) {
+			n++
+		}
+	}
+	return n
+}
+
+// candidate is a [follow.Candidate] that a function commits.
+type candidate func()
+
+func (c candidate) Commit() { c() }
+
+// followed is a follower with the gate of the server, and the engine that decides.
+type followed struct {
+	*follow.Follower
+	t      *testing.T
+	log    *lines
+	engine *pdp.Engine
+	judged *atomic.Int32
+}
+
+// following is how to follow in a test; a test may change it before it begins.
+func newFollower(t *testing.T, o *follow.Origin) (followed, follow.Config) {
+	f := followed{t: t, log: &lines{}, judged: &atomic.Int32{}}
+	logger := slog.New(slog.NewTextHandler(f.log, nil))
+	f.engine = pdp.New(pdp.Config{Logger: logger})
+	gate := func(ctx context.Context, r *bundles.Revision) (follow.Candidate, error) {
+		f.judged.Add(1)
+		p, err := pdp.Prepare(ctx, r)
+		if err != nil {
+			return nil, err
+		}
+		if r.Golden != nil {
+			golden, err := proof.DecodeGolden(r.Golden)
+			if err == nil {
+				err = golden.Check(ctx, p, nil)
+			}
+			if err != nil {
+				return nil, bundles.Refuse(bundles.Golden, err)
+			}
+		}
+		return candidate(func() { f.engine.Activate(p) }), nil
+	}
+	return f, follow.Config{Origin: o, Entrypoint: bundletest.Entrypoint, Schema: bundletest.InputSchema(), Gate: gate, Logger: logger}
+}
+
+func (f followed) begin(cfg follow.Config) followed {
+	f.t.Helper()
+	var err error
+	f.Follower, err = follow.Start(context.Background(), cfg)
+	require.NoError(f.t, err)
+	f.t.Cleanup(f.Close)
+	return f
+}
+
+func startFollower(t *testing.T, o *follow.Origin) followed {
+	t.Helper()
+	f, cfg := newFollower(t, o)
+	return f.begin(cfg)
+}
+
+// until waits for a status.
+func (f followed) until(what string, ok func(follow.Status) bool) follow.Status {
+	f.t.Helper()
+	require.Eventually(f.t, func() bool { return ok(f.Status()) }, soon, time.Millisecond, "%s; the log: %s", what, f.log)
+	return f.Status()
+}
+
+func (f followed) untilOutcome(outcome follow.Outcome) follow.Status {
+	f.t.Helper()
+	return f.until(string(outcome), func(s follow.Status) bool { return s.Attempt.Outcome == outcome })
+}
+
+func (f followed) untilSequence(sequence int64) follow.Status {
+	f.t.Helper()
+	return f.until(fmt.Sprintf("release %d", sequence), func(s follow.Status) bool {
+		return s.Active != nil && s.Active.Sequence == sequence
+	})
+}
+
+// decides asks whether an action is allowed.
+func (f followed) decides(action string) bool {
+	f.t.Helper()
+	d, err := f.engine.Decide(context.Background(), pdp.Request{
+		Subject: authzen.Entity{Type: "user", ID: "a"}, Action: authzen.Action{Name: action}, Resource: authzen.Entity{Type: "doc", ID: "1"},
+	})
+	require.NoError(f.t, err)
+	return d.Allow
+}
+
+// server serves a bundle, with an ETag unless it is told otherwise.
+type server struct {
+	*httptest.Server
+	mu       sync.Mutex
+	body     []byte
+	answer   http.HandlerFunc // instead, where there is one
+	plain    bool             // without ETag
+	requests atomic.Int32
+	sent     atomic.Int32                // bundles
+	asked    atomic.Pointer[http.Header] // by the last request
+}
+
+func serve(t *testing.T, body []byte) *server {
+	s := &server{body: body}
+	s.Server = httptest.NewServer(http.HandlerFunc(s.serve))
+	t.Cleanup(s.Close)
+	return s
+}
+
+func (s *server) serve(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	body, answer, plain := s.body, s.answer, s.plain
+	s.mu.Unlock()
+	s.requests.Add(1)
+	s.asked.Store(&r.Header)
+	if answer != nil {
+		answer(w, r)
+		return
+	}
+	etag := etagOf(body)
+	if !plain {
+		w.Header().Set("ETag", etag)
+		if r.Header.Get("If-None-Match") == etag {
+			w.WriteHeader(http.StatusNotModified)
+			return
+		}
+	}
+	s.sent.Add(1)
+	_, _ = w.Write(body)
+}
+
+func etagOf(body []byte) string {
+	if len(body) > 64 {
+		return fmt.Sprintf(`"%x"`, body[len(body)-24:])
+	}
+	return fmt.Sprintf(`"%x"`, len(body))
+}
+
+func (s *server) set(body []byte) { s.change(func() { s.body, s.answer = body, nil }) }
+
+func (s *server) change(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f()
+}
+
+// again waits until it has been asked some more times.
+func (s *server) again(t *testing.T, times int32) {
+	t.Helper()
+	from := s.requests.Load()
+	require.Eventually(t, func() bool { return s.requests.Load() >= from+times }, soon, time.Millisecond)
+}
+
+// origin is the server as settings name it, with our key; more settings go over that.
+func (s *server) origin(t *testing.T, more map[string]any) *follow.Origin {
+	t.Helper()
+	return origin(t, s.settings(t, more))
+}
+
+func (s *server) settings(t *testing.T, more map[string]any) map[string]any {
+	all := map[string]any{
+		"service": map[string]any{"url": s.URL}, "resource": "app.tar.gz", "state_dir": t.TempDir(), "key_file": bundletest.KeyFile(t, bundletest.TrustedKey),
+	}
+	maps.Copy(all, more)
+	maps.DeleteFunc(all, func(_ string, value any) bool { return value == nil })
+	return all
+}
+
+// origin is where settings in JSON say that bundles come from, with the times of tests.
+func origin(t *testing.T, settings map[string]any) *follow.Origin {
+	t.Helper()
+	o, err := follow.DecodeSettings(bundletest.Must(json.Marshal(settings)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	following, err := o.Resolve()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return following.Hurry(hurried)
+}
+
+// byKeys is the setting of keys by id.
+func byKeys(keys map[string]*ecdsa.PrivateKey) map[string]any {
+	all := map[string]any{}
+	for id, key := range keys {
+		all[id] = map[string]any{"key": bundletest.PublicPEM(key), "algorithm": "ES256"}
+	}
+	return all
+}
+
+// opened opens an archive once, as the settings and the path say.
+func opened(t *testing.T, raw []byte, settings map[string]any) (*bundles.Revision, error) {
+	t.Helper()
+	return opener(t, settings)(raw)
+}
+
+// opener opens one archive after another at the same path.
+func opener(t *testing.T, settings map[string]any) func(raw []byte) (*bundles.Revision, error) {
+	t.Helper()
+	path := bundletest.WriteFile(t, "bundle.tar.gz", nil)
+	all := map[string]any{"path": path}
+	maps.Copy(all, settings)
+	o := origin(t, all)
+	return func(raw []byte) (*bundles.Revision, error) {
+		t.Helper()
+		if err := os.WriteFile(path, raw, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return o.Open(context.Background(), bundletest.Entrypoint, bundletest.InputSchema())
+	}
+}

@@ -1,0 +1,229 @@
+package follow_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"maps"
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/bundles"
+	"github.com/wardkeeper/wardkeeper/bundles/follow"
+	"github.com/wardkeeper/wardkeeper/bundles/internal/bundletest"
+)
+
+// once follows until there is a policy, and gives the settings to go on with.
+func once(t *testing.T, s *server, more map[string]any) map[string]any {
+	t.Helper()
+	settings := s.settings(t, more)
+	f := startFollower(t, origin(t, settings))
+	f.until("a policy", func(now follow.Status) bool { return now.Active != nil })
+	f.Close()
+	return settings
+}
+
+func stateOf(t *testing.T, settings map[string]any, name string) string {
+	return filepath.Join(settings["state_dir"].(string), name)
+}
+
+// record changes state.json.
+func record(t *testing.T, settings map[string]any, change func(record map[string]any)) {
+	t.Helper()
+	path := stateOf(t, settings, "state.json")
+	data, err := os.ReadFile(path)
+	require.NoError(t, err)
+	var all map[string]any
+	require.NoError(t, json.Unmarshal(data, &all))
+	change(all)
+	require.NoError(t, os.WriteFile(path, bundletest.Must(json.Marshal(all)), 0o600))
+}
+
+// TestTheLastGoodOneServes where the server is down, says so, and is confirmed or replaced when the server is back.
+func TestTheLastGoodOneServes(t *testing.T) {
+	t.Parallel()
+	s := serve(t, bundletest.Signed(bundletest.Release(5)).Pack())
+	settings := once(t, s, nil)
+	s.change(func() { s.answer = http.NotFound })
+	f := startFollower(t, origin(t, settings))
+	require.True(t, f.Status().Kept)
+	require.True(t, f.decides("read5"))
+	now := f.untilOutcome(follow.Unavailable)
+	require.True(t, now.Kept)
+	require.True(t, now.Active.Verified)
+	require.Equal(t, s.URL+"/app.tar.gz", now.Active.Source)
+	require.Equal(t, 1, f.log.count("from disk"))
+	sent := s.sent.Load()
+	s.change(func() { s.answer = nil })
+	require.False(t, f.untilOutcome(follow.Unchanged).Kept)
+	require.Equal(t, sent, s.sent.Load(), "the server knows it by its tag")
+	require.EqualValues(t, 1, f.Status().Activations)
+	s.set(bundletest.Signed(bundletest.Release(4)).Pack())
+	require.Equal(t, bundles.Replayed, f.untilOutcome(follow.Refused).Attempt.Reason, "also after a start")
+	s.set(bundletest.Signed(bundletest.Release(6)).Pack())
+	f.untilSequence(6)
+}
+
+// TestWhatWasKeptIsJudgedAnew: what must not serve from disk does not.
+func TestWhatWasKeptIsJudgedAnew(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		change func(t *testing.T, settings map[string]any)
+		reason bundles.Reason // that is logged; "" where it is not even read
+	}{
+		"a byte changed": {func(t *testing.T, settings map[string]any) {
+			data := bundletest.Must(os.ReadFile(stateOf(t, settings, "bundle.tar.gz")))
+			data[len(data)/2] ^= 0x10
+			require.NoError(t, os.WriteFile(stateOf(t, settings, "bundle.tar.gz"), data, 0o600))
+		}, bundles.Malformed},
+		"another in its place": {func(t *testing.T, settings map[string]any) {
+			require.NoError(t, os.WriteFile(stateOf(t, settings, "bundle.tar.gz"), bundletest.Signer{Key: bundletest.OtherKey}.Sign(bundletest.Release(9)).Pack(), 0o600))
+		}, bundles.Signature},
+		"an older in its place": {func(t *testing.T, settings map[string]any) {
+			require.NoError(t, os.WriteFile(stateOf(t, settings, "bundle.tar.gz"), bundletest.Signed(bundletest.Release(4)).Pack(), 0o600))
+		}, bundles.Replayed},
+		"older than the record": {func(t *testing.T, settings map[string]any) {
+			record(t, settings, func(r map[string]any) { r["sequence"] = 6 })
+		}, bundles.Replayed},
+		"of another source": {func(t *testing.T, settings map[string]any) {
+			record(t, settings, func(r map[string]any) { r["source"] = "http://elsewhere/app.tar.gz" })
+		}, ""},
+		"its key was withdrawn": {func(t *testing.T, settings map[string]any) {
+			settings["key_file"] = bundletest.KeyFile(t, bundletest.OtherKey)
+		}, bundles.Signature},
+		"larger than the limit": {func(t *testing.T, settings map[string]any) { settings["size_limit_bytes"] = 500 }, bundles.TooLarge},
+		"gone": {func(t *testing.T, settings map[string]any) {
+			require.NoError(t, os.Remove(stateOf(t, settings, "bundle.tar.gz")))
+		}, ""},
+	} {
+		s := serve(t, bundletest.Signed(bundletest.Release(5)).Pack())
+		settings := once(t, s, nil)
+		s.change(func() { s.answer = http.NotFound })
+		c.change(t, settings)
+		f := startFollower(t, origin(t, settings))
+		now := f.untilOutcome(follow.Unavailable)
+		require.Nil(t, now.Active, name)
+		require.False(t, now.Kept, name)
+		if c.reason == "" {
+			require.Zero(t, f.log.count("kept on disk is not used"), name)
+		} else {
+			require.Equal(t, 1, f.log.count("kept on disk is not used"), name)
+			require.Equal(t, 1, f.log.count("reason="+string(c.reason)), name)
+		}
+		f.Close()
+	}
+}
+
+// TestASourceTakesAnotherOnesPlace: the bundle of the one never serves as that of the other.
+func TestASourceTakesAnotherOnesPlace(t *testing.T) {
+	t.Parallel()
+	plain := func(word string) bundletest.Files {
+		return bundletest.Release(1).With(bundletest.Files{".manifest": "", "notes.md": "", "app/words/data.yaml": "hello: good day\nby: " + word + "\n"})
+	}
+	s := serve(t, plain("the server").Pack())
+	settings := once(t, s, map[string]any{"key_file": nil, "allow_unsigned": true})
+	dir := t.TempDir()
+	bundletest.Unpack(t, dir, plain("the directory"))
+	local := map[string]any{"path": dir, "state_dir": settings["state_dir"]}
+	f := startFollower(t, origin(t, local))
+	good := f.Status().Active.ID
+	f.Close()
+	bundletest.Unpack(t, dir, bundletest.Files{"app/app.rego": "package"})
+	now := startFollower(t, origin(t, local)).Status()
+	require.True(t, now.Kept)
+	require.Equal(t, good, now.Active.ID, "the server's bundle is not the directory's")
+}
+
+// TestTheStateHasToBeRead: to go on without would let any old release in.
+func TestTheStateHasToBeRead(t *testing.T) {
+	t.Parallel()
+	s := serve(t, bundletest.Signed(bundletest.Release(5)).Pack())
+	settings := once(t, s, nil)
+	whole := bundletest.Must(os.ReadFile(stateOf(t, settings, "state.json")))
+	for name, data := range map[string][]byte{
+		"empty": {}, "torn": whole[:len(whole)/2], "zeros": make([]byte, len(whole)), "twice": bytes.Repeat(whole, 2), "a list": []byte("[]"),
+		"a sequence of text": []byte(`{"sequence": "5"}`), "below nothing": []byte(`{"sequence": -1}`),
+	} {
+		require.NoError(t, os.WriteFile(stateOf(t, settings, "state.json"), data, 0o600))
+		_, cfg := newFollower(t, origin(t, settings))
+		_, err := follow.Start(t.Context(), cfg)
+		require.ErrorContains(t, err, "mend it, or remove it to accept any", name)
+		require.ErrorContains(t, err, "state.json", name)
+	}
+	require.NoError(t, os.WriteFile(stateOf(t, settings, "state.json"), whole, 0o600))
+	f := startFollower(t, origin(t, settings))
+	_, cfg := newFollower(t, origin(t, settings))
+	_, err := follow.Start(t.Context(), cfg)
+	require.ErrorContains(t, err, "in use by another process: give each its own")
+	f.Close()
+	startFollower(t, origin(t, settings)).Close()
+
+	_, cfg = newFollower(t, origin(t, with(settings, "state_dir", bundletest.WriteFile(t, "file", nil))))
+	_, err = follow.Start(t.Context(), cfg)
+	require.ErrorContains(t, err, "the state directory cannot be made")
+}
+
+func with(settings map[string]any, name string, value any) map[string]any {
+	all := maps.Clone(settings)
+	all[name] = value
+	return all
+}
+
+// TestWhatCannotBeKeptIsNotActivated, and is taken once it can.
+func TestWhatCannotBeKeptIsNotActivated(t *testing.T) {
+	t.Parallel()
+	s := serve(t, bundletest.Signed(bundletest.Release(1)).Pack())
+	settings := s.settings(t, nil)
+	f := startFollower(t, origin(t, settings))
+	f.untilSequence(1)
+	dir := settings["state_dir"].(string)
+	aside := dir + "-aside"
+	require.NoError(t, os.Rename(dir, aside)) // whoever may write everything is stopped by this, too
+	s.set(bundletest.Signed(bundletest.Release(2)).Pack())
+	now := f.untilOutcome(follow.Refused)
+	require.Equal(t, bundles.NotSaved, now.Attempt.Reason)
+	require.EqualValues(t, 1, now.Active.Sequence)
+	require.False(t, f.decides("read2"))
+	f.until("retried", func(now follow.Status) bool { return now.Refused[bundles.NotSaved] > 1 })
+	require.NoError(t, os.Rename(aside, dir))
+	f.untilSequence(2)
+	require.True(t, f.decides("read2"))
+	require.Equal(t, 1, f.log.count("policy refused"))
+}
+
+// TestAnOldPolicyIsStale once nothing has confirmed it for max_age, also over a restart.
+func TestAnOldPolicyIsStale(t *testing.T) {
+	t.Parallel()
+	s := serve(t, bundletest.Signed(bundletest.Release(1)).Pack())
+	settings := s.settings(t, map[string]any{"max_age": "1h"})
+	f := startFollower(t, origin(t, settings).Aged(200*time.Millisecond))
+	f.untilSequence(1)
+	s.change(func() { s.answer = http.NotFound })
+	require.Eventually(t, f.Stale, soon, time.Millisecond)
+	require.Eventually(t, func() bool { return f.log.count("policy stale") == 1 }, soon, time.Millisecond)
+	s.change(func() { s.answer = nil })
+	require.Eventually(t, func() bool { return !f.Stale() }, soon, time.Millisecond)
+	require.Eventually(t, func() bool { return f.log.count("policy confirmed again") == 1 }, soon, time.Millisecond)
+	f.Close()
+
+	ago := time.Now().Add(-2 * time.Hour).Round(0)
+	record(t, settings, func(r map[string]any) { r["confirmed"] = ago })
+	s.change(func() { s.answer = http.NotFound })
+	f = startFollower(t, origin(t, settings))
+	require.True(t, f.Stale())
+	require.True(t, ago.Equal(f.Status().Confirmed))
+	require.False(t, startFollower(t, origin(t, with(with(settings, "max_age", ""), "state_dir", t.TempDir()))).Stale(), "nothing to be stale")
+	s.change(func() { s.answer = nil })
+	f.untilOutcome(follow.Unchanged)
+	require.False(t, f.Stale())
+	f.Close()
+
+	record(t, settings, func(r map[string]any) { r["confirmed"] = time.Now().Add(24 * time.Hour) })
+	s.change(func() { s.answer = http.NotFound })
+	f = startFollower(t, origin(t, settings))
+	require.False(t, f.Status().Confirmed.After(time.Now()), "the clock was set back")
+}

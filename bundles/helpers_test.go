@@ -1,0 +1,47 @@
+package bundles_test
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/bundles"
+	"github.com/wardkeeper/wardkeeper/bundles/follow"
+	"github.com/wardkeeper/wardkeeper/bundles/internal/bundletest"
+	release "github.com/wardkeeper/wardkeeper/bundles/release"
+)
+
+// openRaw opens an archive whose signature must hold by one of the keys, if there are any.
+func openRaw(raw []byte, keys ...*ecdsa.PrivateKey) (*bundles.Revision, error) {
+	return openRawWithin(bundles.Limits{}, raw, keys...)
+}
+
+func openRawWithin(limits bundles.Limits, raw []byte, keys ...*ecdsa.PrivateKey) (*bundles.Revision, error) {
+	cfg := bundles.Config{Raw: raw, Source: "here", Entrypoint: bundletest.Entrypoint, Schema: bundletest.InputSchema(), Limits: limits}
+	if len(keys) > 0 {
+		cfg.Verification = &bundles.Verification{Public: bundletest.Must(bundles.ParsePublicKeys([]byte(bundletest.PublicPEM(keys...)))), Required: true}
+	}
+	return bundles.Open(context.Background(), cfg)
+}
+
+// openPath opens a directory in the way that a server does with --check.
+func openPath(t *testing.T, dir string) (*bundles.Revision, error) {
+	t.Helper()
+	origin, err := follow.Settings{Path: dir}.Resolve()
+	require.NoError(t, err)
+	return origin.Open(context.Background(), bundletest.Entrypoint, bundletest.InputSchema())
+}
+
+// inspectPath inspects a directory in the way that the command line does.
+func inspectPath(t *testing.T, dir string) (*release.Contents, error) {
+	t.Helper()
+	origin, err := follow.Settings{Path: dir}.Resolve()
+	require.NoError(t, err)
+	a, verified, err := origin.Fetch(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	return release.Inspect(a, verified)
+}

@@ -1,0 +1,142 @@
+package release
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/cover"
+	"github.com/open-policy-agent/opa/v1/storage/inmem"
+	"github.com/open-policy-agent/opa/v1/tester"
+
+	"github.com/wardkeeper/wardkeeper/bundles"
+)
+
+// testTimeout bounds one test, which may go through thousands of cases on a busy machine.
+const testTimeout = 10 * time.Minute
+
+// TestReport is what the tests of a draft say.
+type TestReport struct {
+	Ran     int      // how many tests ran
+	Skipped int      // how many are to be written still (todo_test_...)
+	Failed  []string // a line for each that failed, with file and line
+	// Coverage is how much of the policy's lines the tests reach, in percent. Lines of tests do not count.
+	Coverage  float64
+	Uncovered []string // a line for each file with lines that no test reaches
+}
+
+// Test runs the Rego tests, under the same capabilities as the policy. Its error says that they could not run.
+func (d *SourceTree) Test(ctx context.Context) (*TestReport, error) {
+	modules := make(map[string]*ast.Module, len(d.modules))
+	for _, m := range d.modules {
+		modules[m.Parsed.Package.Location.File] = m.Parsed
+	}
+	store := inmem.NewFromObjectWithOpts(d.content.Data, inmem.OptRoundTripOnWrite(false), inmem.OptReturnASTValuesOnRead(true))
+	read, err := store.NewTransaction(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer store.Abort(ctx, read)
+	coverage := cover.New()
+	results, err := tester.NewRunner().
+		SetCompiler(ast.NewCompiler().WithCapabilities(bundles.Capabilities()).WithEnablePrintStatements(true)).
+		SetStore(store).
+		SetModules(modules).
+		SetTimeout(testTimeout).
+		SetCoverageQueryTracer(coverage).
+		SetCoverageRuns(nil). // what a line without effect might have been is of no interest
+		RunTests(ctx, read)
+	if err != nil {
+		return nil, err
+	}
+	report := &TestReport{}
+	var failed []*tester.Result
+	for result := range results {
+		switch {
+		case result.Skip:
+			report.Skipped++
+			continue
+		case !result.Pass():
+			failed = append(failed, result)
+		}
+		report.Ran++
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	slices.SortFunc(failed, func(a, b *tester.Result) int {
+		return cmp.Or(strings.Compare(a.Location.File, b.Location.File), a.Location.Row-b.Location.Row)
+	})
+	for _, result := range failed {
+		report.Failed = append(report.Failed, failure(result))
+	}
+	report.cover(coverage, d)
+	return report, nil
+}
+
+func failure(result *tester.Result) string {
+	text := fmt.Sprintf("%s:%d: %s.%s", strings.TrimPrefix(result.Location.File, "/"), result.Location.Row,
+		strings.TrimPrefix(result.Package, "data."), result.Name)
+	if result.Error != nil {
+		return text + " cannot be evaluated: " + strings.Join(strings.Fields(result.Error.Error()), " ")
+	}
+	var cases []string
+	for name, sub := range result.SubResults.Iter {
+		if sub.Fail && len(sub.SubResults) == 0 {
+			cases = append(cases, strings.Join(name, "/"))
+		}
+	}
+	if len(cases) > 0 {
+		return text + " fails: " + strings.Join(cases, ", ")
+	}
+	return text + " fails"
+}
+
+// cover counts the lines of the policy that were reached.
+func (r *TestReport) cover(coverage *cover.Cover, d *SourceTree) {
+	policy := make(map[string]*ast.Module, len(d.content.Modules))
+	for _, m := range d.content.Modules {
+		policy[m.Parsed.Package.Location.File] = m.Parsed
+	}
+	found := coverage.Report(policy)
+	covered, all := 0, 0
+	for _, m := range d.content.Modules {
+		file := found.Files[m.Parsed.Package.Location.File]
+		if file == nil {
+			continue
+		}
+		covered += file.CoveredLines
+		all += file.CoveredLines + file.NotCoveredLines
+		if len(file.NotCovered) > 0 {
+			r.Uncovered = append(r.Uncovered, fmt.Sprintf("%s: no test reaches %s",
+				strings.TrimPrefix(m.Path, "/"), lines(file.NotCovered)))
+		}
+	}
+	slices.Sort(r.Uncovered)
+	r.Coverage = 100
+	if all > 0 {
+		r.Coverage = 100 * float64(covered) / float64(all)
+	}
+}
+
+// lines names ranges of lines in their order, such as "lines 3, 7-9".
+func lines(ranges []cover.Range) string {
+	var all []string
+	for _, r := range ranges {
+		text := fmt.Sprint(r.Start.Row)
+		if r.End.Row > r.Start.Row {
+			text = fmt.Sprintf("%d-%d", r.Start.Row, r.End.Row)
+		}
+		if len(all) == 0 || all[len(all)-1] != text {
+			all = append(all, text)
+		}
+	}
+	if len(all) == 1 && !strings.Contains(all[0], "-") {
+		return "line " + all[0]
+	}
+	return "lines " + strings.Join(all, ", ")
+}

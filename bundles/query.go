@@ -19,8 +19,8 @@ type Query struct {
 	value    ast.Var
 }
 
-// ErrCancelled says that an evaluation was stopped before it came to an end.
-var ErrCancelled = errors.New("the evaluation was stopped")
+// ErrCanceled says that an evaluation was stopped before it came to an end.
+var ErrCanceled = errors.New("the evaluation was stopped")
 
 // overrunGrace is how long an evaluation may take to stop. Most look at their time every few microseconds; what is inside a
 // built-in function that does not, such as a large numbers.range, goes on to its end.
@@ -80,12 +80,12 @@ func (r *Revision) prepare(ref ast.Ref) (*Query, error) {
 	return q, nil
 }
 
-// Eval gives the value for an input, nil where it is undefined. It stops with [ErrCancelled] once the context ends. The
+// Eval gives the value for an input, nil where it is undefined. It stops with [ErrCanceled] once the context ends. The
 // value must not be changed: it may be part of the policy's own data. Tracers may be given, for tests.
 func (q *Query) Eval(ctx context.Context, input *ast.Term, tracers ...topdown.QueryTracer) (value *ast.Term, err error) {
 	// OPA looks at its cancel only now and then: a short evaluation would come to its end, however late it begins.
 	if ctx.Err() != nil {
-		return nil, ErrCancelled
+		return nil, ErrCanceled
 	}
 	// With a cancel of our own, no evaluation needs a goroutine to watch the context.
 	c := &clock{ctx: ctx, cancel: topdown.NewCancel()}
@@ -118,7 +118,7 @@ func (q *Query) Eval(ctx context.Context, input *ast.Term, tracers ...topdown.Qu
 	})
 	switch {
 	case topdown.IsCancel(err) || ctx.Err() != nil:
-		return nil, ErrCancelled
+		return nil, ErrCanceled
 	case err != nil:
 		return nil, err
 	}

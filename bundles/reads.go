@@ -13,10 +13,10 @@ type inputReads struct {
 	members map[string]*inputReads
 }
 
-// Reads says which members the policy's rules can read of an object in the input, at a path such as {"action",
+// InputMembers says which members the policy's rules can read of an object in the input, at a path such as {"action",
 // "properties"}. Where that cannot be told, it is all of them: a rule names a member by a variable, or reads the object as a
 // whole. It looks at what is written alone, so it may name more than any evaluation reads, and never less.
-func (r *Revision) Reads(path ...string) (members []string, all bool) {
+func (r *Revision) InputMembers(path ...string) (members []string, all bool) {
 	node := &r.inputs
 	for _, name := range path {
 		if node.all {
@@ -29,9 +29,9 @@ func (r *Revision) Reads(path ...string) (members []string, all bool) {
 	return slices.Sorted(maps.Keys(node.members)), node.all
 }
 
-// Words are the texts that the policy's rules have as constants: a name that rules make use of, and that neither data nor
+// Constants are the texts that the policy's rules have as constants: a name that rules make use of, and that neither data nor
 // input has, is among them.
-func (r *Revision) Words() map[string]bool { return r.words }
+func (r *Revision) Constants() map[string]bool { return r.words }
 
 func wordsOf(modules map[string]*ast.Module) map[string]bool {
 	words := map[string]bool{}

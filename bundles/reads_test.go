@@ -53,7 +53,7 @@ func TestWhatRulesRead(t *testing.T) {
 		}
 		r, err := open(bundletest.FS(files), "app/decision")
 		require.NoError(t, err, rule)
-		got, whole := r.Reads("context")
+		got, whole := r.InputMembers("context")
 		if whole {
 			got = all
 		}
@@ -70,7 +70,7 @@ func TestWhatHeadsRead(t *testing.T) {
 	} {
 		r, err := open(bundletest.FS(map[string]string{"app.rego": "package app\n\n" + rule + "\n", "other.rego": "package other\n\ndecision := true\n"}), "other/decision")
 		require.NoError(t, err, rule)
-		got, whole := r.Reads("context")
+		got, whole := r.InputMembers("context")
 		require.False(t, whole, rule)
 		require.Equal(t, []string{"a"}, got, rule)
 	}
@@ -88,7 +88,7 @@ func TestWhatTheBuiltInRulesRead(t *testing.T) {
 		{[]string{"subject", "properties"}, nil},
 		{[]string{"resource", "properties"}, []string{"location", "locations"}},
 	} {
-		members, whole := r.Reads(c.path...)
+		members, whole := r.InputMembers(c.path...)
 		require.False(t, whole, c.path)
 		require.Equal(t, c.members, members, c.path)
 	}
@@ -102,6 +102,6 @@ func TestWords(t *testing.T) {
 	}), "app/decision")
 	require.NoError(t, err)
 	for word, known := range map[string]bool{"one": true, "two": true, "three": true, "four": true, "five": false, "six": false} {
-		require.Equal(t, known, r.Words()[word], word)
+		require.Equal(t, known, r.Constants()[word], word)
 	}
 }

@@ -30,12 +30,12 @@ const (
 // Refusal is why a bundle does not become active. Nothing changes by one: the active bundle goes on.
 type Refusal struct {
 	Reason Reason
-	// Passing says that the bundle itself is not at fault, so that it is tried again.
-	Passing bool
-	// Proven says that a valid signature was found before the fault: it is the bundle that was released which is refused,
+	// Temporary says that the bundle itself is not at fault, so that it is tried again.
+	Temporary bool
+	// Verified says that a valid signature was found before the fault: it is the bundle that was released which is refused,
 	// and not what became of it on the way.
-	Proven bool
-	Err    error
+	Verified bool
+	Err      error
 }
 
 func (r *Refusal) Error() string { return r.Err.Error() }
@@ -54,7 +54,7 @@ func Refuse(reason Reason, err error) error { return &Refusal{Reason: reason, Er
 // AsRefusal gives an error its reason, otherwise where it has none.
 func AsRefusal(err error, otherwise Reason) *Refusal {
 	if r, ok := errors.AsType[*Refusal](err); ok {
-		return &Refusal{Reason: r.Reason, Passing: r.Passing, Proven: r.Proven, Err: err}
+		return &Refusal{Reason: r.Reason, Temporary: r.Temporary, Verified: r.Verified, Err: err}
 	}
 	return &Refusal{Reason: otherwise, Err: err}
 }

@@ -66,7 +66,7 @@ func Open(ctx context.Context, cfg Config) (*Revision, error) {
 	r, proven, err := open(ctx, cfg)
 	if err != nil {
 		refusal := AsRefusal(err, Malformed)
-		refusal.Proven = proven
+		refusal.Verified = proven
 		if cfg.Source != "" {
 			refusal.Err = fmt.Errorf("policies %s: %w", cfg.Source, err)
 		}

@@ -20,8 +20,8 @@ type Document struct {
 	private  bool // all the rules beneath are
 }
 
-// Whole says whether it is all the rules beneath a path that are evaluated, and not one.
-func (d *Document) Whole() bool { return d.rules != nil }
+// IsPackage reports whether it is all the rules beneath a path that are evaluated, and not one.
+func (d *Document) IsPackage() bool { return d.rules != nil }
 
 // Document compiles what is at a path below data, such as {"authz", "allow"}. Names that are whole numbers name array
 // elements, as in OPA's API. Rules that are private, or in a private package, are left out: those whose names begin with

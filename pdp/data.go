@@ -117,7 +117,7 @@ func (e *Engine) Data(ctx context.Context, r DataRequest) (DataResult, error) {
 	if document == nil {
 		return result, nil // undefined, each of them
 	}
-	if document.Whole() && len(r.Inputs) > maxWhole {
+	if document.IsPackage() && len(r.Inputs) > maxWhole {
 		return DataResult{}, invalid("All the rules beneath a path are evaluated for at most %d inputs at a time: ask for one of them, or send fewer inputs.", maxWhole)
 	}
 	for i, in := range r.Inputs {

@@ -21,7 +21,7 @@ type evaluator interface {
 func evaluate(ctx context.Context, query evaluator, input *ast.Term) (*ast.Term, error) {
 	term, err := query.Eval(ctx, input)
 	switch {
-	case errors.Is(err, bundles.ErrCancelled):
+	case errors.Is(err, bundles.ErrCanceled):
 		return nil, &Error{Kind: Timeout, Message: "It took too long to decide this.", Err: context.Cause(ctx)}
 	case err != nil:
 		return nil, &Error{Kind: Internal, Message: "The policy could not be evaluated.", Err: unquoted(err)}

@@ -26,7 +26,7 @@ var asSent = readings{reading{all: true}, reading{all: true}, reading{all: true}
 // read looks up what the rules read.
 func (p *Policy) read() readings {
 	of := func(path ...string) (r reading) {
-		r.members, r.all = p.revision.Reads(path...)
+		r.members, r.all = p.revision.InputMembers(path...)
 		return r
 	}
 	return readings{of("subject", "properties"), of("action", "properties"), of("resource", "properties"), of("context")}
@@ -37,7 +37,7 @@ func (p *Policy) read() readings {
 func (p *Policy) reads(action string) readings {
 	r := p.readings
 	if r.action.all && p.administers() {
-		r.action = reading{members: p.catalogue[action].named, words: p.revision.Words()}
+		r.action = reading{members: p.catalogue[action].named, words: p.revision.Constants()}
 	}
 	return r
 }

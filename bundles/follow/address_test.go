@@ -85,7 +85,7 @@ func TestAQueryTellsTwoSourcesApart(t *testing.T) {
 	settings := once(t, s, map[string]any{"resource": "app.tar.gz?tenant=one&sig=" + hush})
 	s.change(func() { s.answer = http.NotFound })
 	same := startFollower(t, origin(t, settings))
-	require.True(t, same.Status().Kept, "the same one")
+	require.True(t, same.Status().FromDisk, "the same one")
 	require.NotContains(t, same.Status().Active.Source, hush)
 	require.True(t, strings.HasPrefix(same.Status().Active.Source, s.URL+"/app.tar.gz?"), same.Status().Active.Source)
 	require.NotContains(t, same.Status().Active.Source, "tenant")

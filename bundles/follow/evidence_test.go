@@ -260,7 +260,7 @@ func TestAFileThatOnlyLooksTheSame(t *testing.T) {
 		require.NoError(t, os.Chtimes(path, at, at))
 	}
 	overwrite(flipped(good))
-	f.until("refused", func(now follow.Status) bool { return now.Attempt.Outcome == follow.Refused && now.Verdict.Err != nil })
+	f.until("refused", func(now follow.Status) bool { return now.Attempt.Outcome == follow.Refused && now.Refusal.Err != nil })
 	overwrite(good)
 	f.untilSequence(2)
 }

@@ -31,8 +31,8 @@ type Config struct {
 	Schema     []byte       // as in [bundles.Config]
 	Gate       Gate         // one at a time is asked
 	Logger     *slog.Logger // nil: slog.Default()
-	// Patience is how long the start waits for a first bundle from the network; 0 means 10 s.
-	Patience time.Duration
+	// StartTimeout is how long the start waits for a first bundle from the network; 0 means 10 s.
+	StartTimeout time.Duration
 
 	open func(context.Context, bundles.Config) (*bundles.Revision, error) // [bundles.Open]; tests take their time
 }
@@ -73,8 +73,8 @@ func Start(ctx context.Context, cfg Config) (*Follower, error) {
 	if cfg.open == nil {
 		cfg.open = bundles.Open
 	}
-	if cfg.Patience <= 0 {
-		cfg.Patience = 10 * time.Second
+	if cfg.StartTimeout <= 0 {
+		cfg.StartTimeout = 10 * time.Second
 	}
 	keep, err := openKeeper(cfg.Origin.stateDir)
 	if err != nil {
@@ -97,7 +97,7 @@ func (f *Follower) begin(ctx context.Context) error {
 	if f.source.network() {
 		f.loadKept(ctx)
 		if f.active() == nil {
-			waiting, cancel := context.WithTimeout(ctx, f.cfg.Patience)
+			waiting, cancel := context.WithTimeout(ctx, f.cfg.StartTimeout)
 			defer cancel()
 			_ = f.attempt(waiting) // logged, and tried again
 		}
@@ -209,7 +209,7 @@ func (f *Follower) take(ctx context.Context, found fetched, began time.Time) err
 	if active := f.active(); active != nil && active.ID == r.ID {
 		// Signed or packed anew: nothing is to be decided otherwise.
 		if err := f.keep.keep(r, found, r.Source); err != nil {
-			return &bundles.Refusal{Reason: bundles.NotSaved, Passing: true, Err: err}
+			return &bundles.Refusal{Reason: bundles.NotSaved, Temporary: true, Err: err}
 		}
 		f.confirm(began)
 		return nil
@@ -217,11 +217,11 @@ func (f *Follower) take(ctx context.Context, found fetched, began time.Time) err
 	candidate, err := f.gate(ctx, r)
 	if err != nil {
 		refusal := bundles.AsRefusal(err, bundles.Vetoed)
-		refusal.Proven = r.Verified
+		refusal.Verified = r.Verified
 		return refusal
 	}
 	if err := f.keep.keep(r, found, r.Source); err != nil {
-		return &bundles.Refusal{Reason: bundles.NotSaved, Passing: true, Err: err}
+		return &bundles.Refusal{Reason: bundles.NotSaved, Temporary: true, Err: err}
 	}
 	candidate.Commit()
 	f.activated(r, began, false)
@@ -240,7 +240,7 @@ func (f *Follower) gate(ctx context.Context, r *bundles.Revision) (candidate Can
 	if candidate, err = f.cfg.Gate(judging, r); err != nil {
 		refusal := bundles.AsRefusal(err, bundles.Vetoed)
 		if judging.Err() != nil { // a machine under load may need longer than this time
-			refusal.Passing, refusal.Err = true, fmt.Errorf("policies %s: it cannot be tried within %s: %w", r.Source, f.cfg.Origin.judging, err)
+			refusal.Temporary, refusal.Err = true, fmt.Errorf("policies %s: it cannot be tried within %s: %w", r.Source, f.cfg.Origin.judging, err)
 		}
 		return nil, refusal
 	}
@@ -259,7 +259,7 @@ func (f *Follower) open(ctx context.Context, found fetched) (r *bundles.Revision
 		Verification: f.cfg.Origin.verifying(), Limits: f.cfg.Origin.limits, CheckRelease: kept.admits,
 	}
 	sum := found.digest()
-	late := &bundles.Refusal{Reason: bundles.Compile, Passing: true, Err: fmt.Errorf("policies %s: it does not compile within %s", cfg.Source, f.cfg.Origin.judging)}
+	late := &bundles.Refusal{Reason: bundles.Compile, Temporary: true, Err: fmt.Errorf("policies %s: it does not compile within %s", cfg.Source, f.cfg.Origin.judging)}
 	if !f.late.begin(sum) {
 		return nil, late
 	}

@@ -50,16 +50,16 @@ func TestTheLastGoodOneServes(t *testing.T) {
 	settings := once(t, s, nil)
 	s.change(func() { s.answer = http.NotFound })
 	f := startFollower(t, origin(t, settings))
-	require.True(t, f.Status().Kept)
+	require.True(t, f.Status().FromDisk)
 	require.True(t, f.decides("read5"))
 	now := f.untilOutcome(follow.Unavailable)
-	require.True(t, now.Kept)
+	require.True(t, now.FromDisk)
 	require.True(t, now.Active.Verified)
 	require.Equal(t, s.URL+"/app.tar.gz", now.Active.Source)
 	require.Equal(t, 1, f.log.count("from disk"))
 	sent := s.sent.Load()
 	s.change(func() { s.answer = nil })
-	require.False(t, f.untilOutcome(follow.Unchanged).Kept)
+	require.False(t, f.untilOutcome(follow.Unchanged).FromDisk)
 	require.Equal(t, sent, s.sent.Load(), "the server knows it by its tag")
 	require.EqualValues(t, 1, f.Status().Activations)
 	s.set(bundletest.Signed(bundletest.Release(4)).Pack())
@@ -107,7 +107,7 @@ func TestWhatWasKeptIsJudgedAnew(t *testing.T) {
 		f := startFollower(t, origin(t, settings))
 		now := f.untilOutcome(follow.Unavailable)
 		require.Nil(t, now.Active, name)
-		require.False(t, now.Kept, name)
+		require.False(t, now.FromDisk, name)
 		if c.reason == "" {
 			require.Zero(t, f.log.count("kept on disk is not used"), name)
 		} else {
@@ -134,7 +134,7 @@ func TestASourceTakesAnotherOnesPlace(t *testing.T) {
 	f.Close()
 	bundletest.Unpack(t, dir, bundletest.Files{"app/app.rego": "package"})
 	now := startFollower(t, origin(t, local)).Status()
-	require.True(t, now.Kept)
+	require.True(t, now.FromDisk)
 	require.Equal(t, good, now.Active.ID, "the server's bundle is not the directory's")
 }
 

@@ -131,11 +131,11 @@ func TestAPathMustBeGoodAtOnce(t *testing.T) {
 	startFollower(t, origin(t, settings)).Close()
 	require.NoError(t, os.WriteFile(path, bundletest.Release(2).Pack(), 0o600))
 	f := startFollower(t, origin(t, settings))
-	require.True(t, f.Status().Kept)
+	require.True(t, f.Status().FromDisk)
 	require.Equal(t, bundles.Unsigned, f.Status().Attempt.Reason)
 	require.True(t, f.decides("read1"))
 	require.NoError(t, os.WriteFile(path, bundletest.Signed(bundletest.Release(2)).Pack(), 0o600))
-	require.False(t, f.untilSequence(2).Kept)
+	require.False(t, f.untilSequence(2).FromDisk)
 }
 
 // TestHalfOfAReleaseIsNone: what is written while it is read is read again once it rests; what never rests is told.

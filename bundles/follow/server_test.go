@@ -30,7 +30,7 @@ func TestAServerConfirms(t *testing.T) {
 		f.until(name, func(now follow.Status) bool { return now.Confirmed.After(first.Confirmed) })
 		require.EqualValues(t, 1, f.judged.Load(), name)
 		require.Equal(t, !plain, s.sent.Load() == 1, name)
-		require.False(t, first.Kept)
+		require.False(t, first.FromDisk)
 		s.set(bundletest.Signed(bundletest.Release(2)).Pack())
 		require.Equal(t, follow.Activated, f.untilSequence(2).Attempt.Outcome, name)
 		require.True(t, f.decides("read2"))
@@ -114,13 +114,13 @@ func TestMended(t *testing.T) {
 	s.set(bad)
 	f.untilOutcome(follow.Refused)
 	s.change(func() { s.answer = http.NotFound })
-	require.Equal(t, bundles.Unsigned, f.untilOutcome(follow.Unavailable).Verdict.Reason, "it stands")
+	require.Equal(t, bundles.Unsigned, f.untilOutcome(follow.Unavailable).Refusal.Reason, "it stands")
 	s.set(bad)
 	f.untilOutcome(follow.Refused)
 	require.EqualValues(t, 2, f.Status().Refused[bundles.Unsigned], "the same is not judged again")
 	s.set(bundletest.Signed(bundletest.Release(6)).Pack())
 	f.untilSequence(6)
-	require.Zero(t, f.Status().Verdict)
+	require.Zero(t, f.Status().Refusal)
 	s.set(bundletest.Signer{Key: bundletest.TrustedKey, ID: "anew"}.Sign(bundletest.Release(6)).Pack())
 	s.again(t, 3)
 	require.EqualValues(t, 2, f.Status().Activations, "signed anew")
@@ -152,7 +152,7 @@ decision if {
 	f.untilSequence(3)
 
 	slow, cfg := newFollower(t, s.origin(t, nil))
-	cfg.Patience = 100 * time.Millisecond
+	cfg.StartTimeout = 100 * time.Millisecond
 	asked, gate := atomic.Int32{}, cfg.Gate
 	cfg.Gate = func(ctx context.Context, r *bundles.Revision) (follow.Candidate, error) {
 		if asked.Add(1) == 1 {
@@ -194,7 +194,7 @@ func TestAPolicyThatTakesLongToCompile(t *testing.T) {
 	s = serve(t, bundletest.Signed(bundletest.Release(2)).Pack())
 	waiting, cfg := newFollower(t, s.origin(t, nil).Judged(time.Hour))
 	cfg.Compiles(compile)
-	cfg.Patience = time.Millisecond // the start does not wait
+	cfg.StartTimeout = time.Millisecond // the start does not wait
 	<-compiling
 	waiting = waiting.begin(cfg)
 	<-compiling

@@ -123,7 +123,7 @@ func (f fetched) digest() string {
 }
 
 func unreached(err error) error {
-	return &bundles.Refusal{Reason: bundles.Unavailable, Passing: true, Err: err}
+	return &bundles.Refusal{Reason: bundles.Unavailable, Temporary: true, Err: err}
 }
 
 // look describes the state of the source without reading it, and says whether that is a state of just now.

@@ -88,7 +88,7 @@ func (s *ociSource) fetch(ctx context.Context, before seen) (f fetched, err erro
 	f.raw, err = content.FetchAll(ctx, s.repository.Blobs(), layer)
 	switch {
 	case errors.Is(err, content.ErrMismatchedDigest):
-		return f, &bundles.Refusal{Reason: bundles.Malformed, Passing: true, Err: fmt.Errorf("the registry gave other bytes than the image names: %w", err)}
+		return f, &bundles.Refusal{Reason: bundles.Malformed, Temporary: true, Err: fmt.Errorf("the registry gave other bytes than the image names: %w", err)}
 	case err != nil:
 		return f, unreached(withoutURL(err))
 	}

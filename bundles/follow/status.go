@@ -23,9 +23,9 @@ type Status struct {
 	Active    *bundles.Revision // nil where there is none yet
 	Activated time.Time         // when it became active
 	Confirmed time.Time         // when the source last had it
-	Kept      bool              // it came from disk, and the source has not confirmed it since
+	FromDisk  bool              // it came from disk, and the source has not confirmed it since
 	Attempt   Attempt           // the last one; its time is zero where there was none yet
-	Verdict   Attempt           // why the newest bundle of the source is not active; zero where it is, or is not known
+	Refusal   Attempt           // why the newest bundle of the source is not active; zero where it is, or is not known
 
 	Activations uint64                    // since the start
 	Refused     map[bundles.Reason]uint64 // attempts that came to nothing, since the start
@@ -80,10 +80,10 @@ func (f *Follower) activated(r *bundles.Revision, confirmed time.Time, kept bool
 	now := time.Now()
 	f.mu.Lock()
 	before := f.status.Active
-	f.status.Active, f.status.Activated, f.status.Kept = r, now, kept
+	f.status.Active, f.status.Activated, f.status.FromDisk = r, now, kept
 	f.status.Activations++
 	if !kept {
-		f.status.Attempt, f.status.Verdict = Attempt{At: confirmed, Outcome: Activated}, Attempt{}
+		f.status.Attempt, f.status.Refusal = Attempt{At: confirmed, Outcome: Activated}, Attempt{}
 	}
 	f.mu.Unlock()
 	f.confirmed.Store(&confirmed)
@@ -112,7 +112,7 @@ func (f *Follower) unchanged(tag string, at time.Time) {
 	if !f.good {
 		f.mu.Lock()
 		before := f.status.Attempt.Outcome
-		f.status.Attempt = f.status.Verdict
+		f.status.Attempt = f.status.Refusal
 		f.status.Attempt.At = at
 		f.mu.Unlock()
 		if before == Unavailable {
@@ -127,8 +127,8 @@ func (f *Follower) unchanged(tag string, at time.Time) {
 func (f *Follower) confirm(at time.Time) {
 	f.mu.Lock()
 	before := f.status.Attempt.Outcome
-	f.status.Kept = false
-	f.status.Attempt, f.status.Verdict = Attempt{At: at, Outcome: Unchanged}, Attempt{}
+	f.status.FromDisk = false
+	f.status.Attempt, f.status.Refusal = Attempt{At: at, Outcome: Unchanged}, Attempt{}
 	f.mu.Unlock()
 	f.confirmed.Store(&at)
 	if f.cfg.Origin.maxAge > 0 {
@@ -159,9 +159,9 @@ func (f *Follower) refused(found fetched, r *bundles.Refusal, at time.Time) {
 	}
 	attempt := Attempt{At: at, Outcome: outcome, Reason: r.Reason, Err: r.Err}
 	switch {
-	case r.Passing || found.tag == "":
+	case r.Temporary || found.tag == "":
 		f.failures++ // it is fetched and judged again
-	case r.Proven:
+	case r.Verified:
 		f.seen, f.good, f.failures = seen{found.tag, true}, false, 0
 	default: // it is fetched again, and judged where other bytes come
 		f.seen, f.good = seen{found.tag, false}, false
@@ -171,7 +171,7 @@ func (f *Follower) refused(found fetched, r *bundles.Refusal, at time.Time) {
 	last := f.status.Attempt
 	f.status.Attempt = attempt
 	if outcome == Refused {
-		f.status.Verdict = attempt
+		f.status.Refusal = attempt
 	}
 	f.status.Refused[r.Reason]++
 	active := f.status.Active

@@ -18,15 +18,15 @@ type Contents struct {
 	Sequence    int64       `json:"sequence,omitempty"` // its place in the order of releases
 	Roots       []string    `json:"roots"`              // an empty one is all of data
 	RegoVersion int         `json:"rego_version"`
-	Signature   *SignedBy   `json:"signature"`   // null: it is not signed
+	Signature   *Signature  `json:"signature"`   // null: it is not signed
 	Entrypoints []string    `json:"entrypoints"` // the rules that its metadata call so
 	Golden      int         `json:"golden"`      // the number of golden decisions
 	Files       []FileEntry `json:"files"`
 	Tables      []Table     `json:"tables"`
 }
 
-// SignedBy is what a signature says of itself.
-type SignedBy struct {
+// Signature is what a signature says of itself.
+type Signature struct {
 	KeyID     string `json:"key_id,omitempty"`
 	Algorithm string `json:"algorithm"`
 	Verified  bool   `json:"verified"`
@@ -54,7 +54,7 @@ func Inspect(a *bundles.Archive, verified bool) (*Contents, error) {
 		Entrypoints: entrypoints(a), Golden: countGolden(golden), Tables: tablesOf(content.Data, writtenOrder(a)),
 	}
 	if header, signed := a.SignatureHeader(); signed {
-		c.Signature = &SignedBy{KeyID: header.KeyID, Algorithm: header.Algorithm, Verified: verified}
+		c.Signature = &Signature{KeyID: header.KeyID, Algorithm: header.Algorithm, Verified: verified}
 	}
 	if content.Manifest.Roots != nil {
 		c.Roots = *content.Manifest.Roots

@@ -58,8 +58,8 @@ func isTest(name string) bool { return strings.HasSuffix(name, "_test.rego") }
 // tree, with slashes.
 func IsSource(name string) bool { return bundles.IsPolicyFile(name) || isTest(name) }
 
-// Files is the number of files that the bundle takes over.
-func (d *SourceTree) Files() int { return len(d.policy.Files) }
+// FileCount is the number of files that the bundle takes over.
+func (d *SourceTree) FileCount() int { return len(d.policy.Files) }
 
 // Compile compiles strictly under our capabilities and the schema of the input: the policy first, as a server would,
 // then together with its tests. The error has every fault, a line each.

@@ -147,7 +147,7 @@ func (b *build) check(ctx context.Context, p process, draft *release.SourceTree)
 	if err := draft.Compile(ctx); err != nil {
 		return &exitError{statusNo, err}
 	}
-	p.say("compiled: %s", counted(draft.Files(), "file"))
+	p.say("compiled: %s", counted(draft.FileCount(), "file"))
 	if err := draft.CheckFormat(); err != nil {
 		return &exitError{statusNo, errors.Join(err, fmt.Errorf("run `opa fmt --write %s` to mend that", b.dir))}
 	}

@@ -66,7 +66,7 @@ func TestBundleInspectShows(t *testing.T) {
 	require.Equal(t, statusOK, got.status, got)
 	var contents release.Contents
 	require.NoError(t, json.Unmarshal([]byte(got.out), &contents))
-	require.Equal(t, &release.SignedBy{KeyID: "default", Algorithm: "ES256", Verified: true}, contents.Signature)
+	require.Equal(t, &release.Signature{KeyID: "default", Algorithm: "ES256", Verified: true}, contents.Signature)
 	require.Equal(t, []release.Table{{Path: "app.table", Columns: []string{"who", "why"}, Rows: []release.Row{
 		{Name: "read", Cells: []any{"ann", "she asked"}}, {Name: "write", Cells: []any{"bob", "he is the author"}},
 	}}}, contents.Tables)

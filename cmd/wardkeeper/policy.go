@@ -103,7 +103,7 @@ func (d *decisions) judged(p *pdp.Policy) (adopt func(), err error) {
 		return nil, bundles.Refuse(bundles.Directory, errNoDirectory)
 	}
 	if adopt, err = d.directory.judgedBy(v); err != nil {
-		return nil, &bundles.Refusal{Reason: bundles.Directory, Passing: true, Err: err} // the directory may be mended
+		return nil, &bundles.Refusal{Reason: bundles.Directory, Temporary: true, Err: err} // the directory may be mended
 	}
 	return adopt, nil
 }

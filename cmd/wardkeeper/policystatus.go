@@ -36,8 +36,8 @@ func (d *decisions) policyStatus() httpapi.PolicyStatus {
 		return s
 	}
 	followed := d.follower.Status()
-	s.Activated, s.Confirmed, s.FromDisk, s.Stale = followed.Activated, followed.Confirmed, followed.Kept, d.follower.Stale()
-	s.Attempt, s.Refused = attempted(followed.Attempt), attempted(followed.Verdict)
+	s.Activated, s.Confirmed, s.FromDisk, s.Stale = followed.Activated, followed.Confirmed, followed.FromDisk, d.follower.Stale()
+	s.Attempt, s.Refused = attempted(followed.Attempt), attempted(followed.Refusal)
 	return s
 }
 

@@ -4,15 +4,14 @@ SHELL := /bin/sh
 
 OPA := go tool opa
 
-# The race detector needs a C compiler; without one the tests run without it.
-RACE := $(shell command -v gcc >/dev/null 2>&1 && echo -race)
+GOTEST := go run ./.ci/gotest
 FUZZTIME ?= 10s
 ADDR ?= 127.0.0.1:8181
 
-.PHONY: help run build test check lint fmt fuzz bench golden
+.PHONY: help run build test test-fast prerequisites check lint fmt fuzz bench golden
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\): .*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|' 2>/dev/null || grep '##' Makefile
+	@sed -n 's/^\([a-z-]*\): .*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|' 2>/dev/null || grep '##' Makefile
 
 run: build ## serve the sample directory on 127.0.0.1:8181
 	bin/wardkeeper serve --addr $(ADDR) --directory testdata/directories/sample.yaml
@@ -21,19 +20,22 @@ build: ## build bin/wardkeeper
 	@mkdir -p bin
 	go build -o bin/wardkeeper ./cmd/wardkeeper
 
-test: ## run every test: the policies' own with their coverage, then Go's
-	@mkdir -p bin
-	@echo '$(OPA) test policies'
-	@$(OPA) test --timeout 5m --coverage --threshold 95 policies >bin/opa-test.log 2>&1 || { cat bin/opa-test.log; exit 1; }
-	@sed -n 's/^  "coverage": \([0-9.]*\)$$/ok  	policies, every Rego test, \1 % covered/p' bin/opa-test.log
-	go test -timeout 30m $(RACE) ./...
+test: prerequisites ## run every test, the policies' own among them, with the race detector and real servers
+# First those that mostly wait for servers: the others use the processors meanwhile.
+	$(GOTEST) -timeout 30m -race ./cmd/... ./pdp/membership/... ./... ./.ci/gotest
+
+test-fast: ## run the tests that need no server, without the race detector: for the work at hand
+	$(GOTEST) -short ./... ./.ci/gotest
+
+prerequisites: ## install the programs that the tests run
+	@.ci/prerequisites
 
 check: lint test fuzz ## everything that CI runs
 
 lint: ## formatting, vet, staticcheck, and OPA's strict check with the schema of the input
 	@test -z "$$(gofmt -l .)" || { echo 'not formatted (make fmt):'; gofmt -l .; exit 1; }
-	go vet ./...
-	go tool staticcheck ./...
+	go vet ./... ./.ci/gotest
+	go tool staticcheck ./... ./.ci/gotest
 	$(OPA) fmt --fail --list policies
 	$(OPA) check --strict --schema policies/schemas/input.json policies/authz
 

@@ -315,14 +315,15 @@ func TestBundleBuildIsNamedByTheCommit(t *testing.T) {
 	require.Contains(t, got.err, "executable file not found")
 }
 
-// TestBundleBuildOfTheBuiltInPolicy: the repository's own policy makes a bundle with all of its golden decisions, which a
-// server takes.
+// TestBundleBuildOfTheBuiltInPolicy builds the repository's own policy with all of its golden decisions, and a server takes the
+// bundle. This is where `make test` runs the policy's Rego tests and measures their coverage.
 func TestBundleBuildOfTheBuiltInPolicy(t *testing.T) {
 	private, public := keyFiles(t, rsaKey(t, 2048))
 	output := filepath.Join(t.TempDir(), "policy.tar.gz")
-	got := run(t, nil, "bundle", "build", "../../policies", "--golden", goldenTree, "--revision", "r1", "--sequence", "1",
+	got := run(t, nil, "bundle", "build", "../../policies", "--golden", goldenTree, "--coverage", "95", "--revision", "r1", "--sequence", "1",
 		"--signing-key", private, "-o", output)
 	require.Equal(t, statusOK, got.status, got)
+	require.Regexp(t, `\d tests pass, and reach`, got.err, "none is skipped")
 	cases := 0
 	for _, at := range goldenPaths(t) {
 		cases += len(readGolden(t, at).Cases)

@@ -1,0 +1,240 @@
+// Command gotest runs `go test -json` with its own arguments and prints what people want to see meanwhile: each package as it
+// ends, each slow test, and, before the screen is silent for long, which tests are running. The output of a test is printed if it
+// fails. A test that is skipped fails the run, unless -short is among the arguments: a missing server must not pass for a proof.
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	slow   = 10 * time.Second // tests that take longer are printed as they end
+	silent = 15 * time.Second // after that long without a line, one says what is running
+)
+
+// event is a line of `go test -json`: see `go doc test2json` and `go help buildjson`.
+type event struct {
+	Action  string
+	Package string
+	Test    string
+	Elapsed float64 // seconds
+	Output  string
+
+	ImportPath string // of a build
+}
+
+func main() {
+	args := append([]string{"test", "-json"}, os.Args[1:]...)
+	fmt.Println("go", strings.Join(slices.Delete(slices.Clone(args), 1, 2), " "))
+	cmd := exec.Command("go", args...)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "gotest:", err)
+		os.Exit(1)
+	}
+	r := newReport(os.Stdout, slices.Contains(args, "-short"))
+	r.follow(events(out), time.NewTicker(time.Second).C)
+	if err := cmd.Wait(); err != nil || !r.ok() {
+		os.Exit(1)
+	}
+}
+
+// events decodes the lines of a run. A line that is not JSON is output of the go command.
+func events(in io.Reader) <-chan event {
+	all := make(chan event)
+	go func() {
+		defer close(all)
+		lines := bufio.NewReader(in)
+		for {
+			line, err := lines.ReadString('\n')
+			var e event
+			if json.Unmarshal([]byte(line), &e) != nil && line != "" {
+				e = event{Action: "build-output", Output: line}
+			}
+			if line != "" {
+				all <- e
+			}
+			if err != nil {
+				return
+			}
+		}
+	}()
+	return all
+}
+
+// name identifies a test, or a package where the test is empty.
+type name struct{ pkg, test string }
+
+func (n name) String() string {
+	pkg := n.pkg
+	if parts := strings.SplitN(pkg, "/", 4); len(parts) == 4 {
+		pkg = parts[3] // without the module's path
+	}
+	return strings.TrimSuffix(pkg+" "+n.test, " ")
+}
+
+type report struct {
+	w     io.Writer
+	short bool
+
+	began   time.Time
+	printed time.Time
+	output  map[name][]string  // of what has not ended
+	running map[name]time.Time // top-level tests, and when they started
+	passed  map[string]int     // top-level tests by package
+	cached  map[string]bool
+	failed  []name
+	skipped []name
+}
+
+func newReport(w io.Writer, short bool) *report {
+	now := time.Now()
+	return &report{w: w, short: short, began: now, printed: now, output: map[name][]string{}, running: map[name]time.Time{},
+		passed: map[string]int{}, cached: map[string]bool{}}
+}
+
+func (r *report) follow(all <-chan event, tick <-chan time.Time) {
+	for {
+		select {
+		case e, more := <-all:
+			if !more {
+				r.end()
+				return
+			}
+			r.take(e)
+		case now := <-tick:
+			if now.Sub(r.printed) > silent {
+				r.sayRunning(now)
+			}
+		}
+	}
+}
+
+func (r *report) take(e event) {
+	n := name{e.Package, e.Test}
+	switch e.Action {
+	case "build-output":
+		r.say("%s", strings.TrimRight(e.Output, "\n"))
+	case "output":
+		r.output[n] = append(r.output[n], e.Output)
+		if e.Test == "" && strings.Contains(e.Output, "\t(cached)") {
+			r.cached[e.Package] = true
+		}
+	case "run":
+		if !strings.Contains(e.Test, "/") {
+			r.running[n] = time.Now()
+		}
+	case "pass", "fail", "skip":
+		r.ended(n, e)
+	}
+}
+
+func (r *report) ended(n name, e event) {
+	took := time.Duration(e.Elapsed * float64(time.Second)).Round(100 * time.Millisecond)
+	top := !strings.Contains(n.test, "/")
+	switch {
+	case e.Action == "fail":
+		r.failed = append(r.failed, n)
+		r.flush(n)
+		if n.test == "" {
+			r.flushPackage(n.pkg) // what a panic has interrupted
+			r.say("FAIL   %7s  %s", took, n)
+		}
+	case n.test == "" && e.Action == "skip": // there are no tests
+	case e.Action == "skip":
+		r.skipped = append(r.skipped, n)
+		if !r.short {
+			r.flush(n)
+		}
+	case n.test == "":
+		if r.cached[n.pkg] {
+			r.say("ok      cached  %s, %d tests", n, r.passed[n.pkg])
+		} else {
+			r.say("ok     %7s  %s, %d tests", took, n, r.passed[n.pkg])
+		}
+	case top:
+		r.passed[n.pkg]++
+		if took > slow && !r.cached[n.pkg] {
+			r.say("       %7s  %s", took, n)
+		}
+	}
+	delete(r.output, n)
+	delete(r.running, n)
+}
+
+// flush prints the output of a test.
+func (r *report) flush(n name) {
+	for _, line := range r.output[n] {
+		r.say("%s", strings.TrimRight(line, "\n"))
+	}
+	delete(r.output, n)
+}
+
+func (r *report) flushPackage(pkg string) {
+	for n := range r.output {
+		if n.pkg == pkg {
+			r.flush(n)
+		}
+	}
+	for n := range r.running {
+		if n.pkg == pkg {
+			r.failed = append(r.failed, n)
+			delete(r.running, n)
+		}
+	}
+}
+
+func (r *report) sayRunning(now time.Time) {
+	var tests []name
+	for n := range r.running {
+		tests = append(tests, n)
+	}
+	slices.SortFunc(tests, func(a, b name) int { return r.running[a].Compare(r.running[b]) })
+	var said []string
+	for _, n := range tests[:min(3, len(tests))] {
+		said = append(said, fmt.Sprintf("%s (%s)", n, now.Sub(r.running[n]).Round(time.Second)))
+	}
+	if len(said) == 0 {
+		said = []string{"building"}
+	}
+	r.say("  at   %7s  %s", now.Sub(r.began).Round(time.Second), strings.Join(said, ", "))
+}
+
+func (r *report) end() {
+	total := 0
+	for _, n := range r.passed {
+		total += n
+	}
+	r.say("%d tests passed in %s", total, time.Since(r.began).Round(time.Second))
+	for _, n := range r.failed {
+		if n.test != "" {
+			r.say("FAILED: %s", n)
+		}
+	}
+	if r.short {
+		r.say("%d were skipped by -short: make test runs them", len(r.skipped))
+		return
+	}
+	for _, n := range r.skipped {
+		r.say("SKIPPED, which counts as failed: %s", n)
+	}
+}
+
+func (r *report) ok() bool { return len(r.failed) == 0 && (r.short || len(r.skipped) == 0) }
+
+func (r *report) say(format string, args ...any) {
+	fmt.Fprintf(r.w, format+"\n", args...)
+	r.printed = time.Now()
+}

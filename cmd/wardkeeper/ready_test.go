@@ -27,5 +27,5 @@ func TestReadyOnlyWithFacts(t *testing.T) {
 	require.NoError(t, os.WriteFile(empty, []byte("locations: []\nusers: []\n"), 0o600))
 	status, body = ready(serving(t, "--directory", empty))
 	require.Equal(t, http.StatusServiceUnavailable, status)
-	require.JSONEq(t, `{"error":"Not ready, for want of: directory.","missing":["directory"]}`, body)
+	require.JSONEq(t, `{"error":"Not ready, missing: directory.","missing":["directory"]}`, body)
 }

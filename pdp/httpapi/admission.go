@@ -9,37 +9,40 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp"
 )
 
-// overloaded is for a request that is not even begun: it would cost memory, or the time of others.
-const overloaded pdp.Kind = "overloaded"
-
-// retryAfter is when a refused caller may try again, in seconds.
-const retryAfter = "1"
-
 const (
-	// largeBody is where a single question counts as work like a batch, in bytes.
+	// largeBody is the size above which a single evaluation counts as a batch, in bytes.
 	largeBody = 4 << 10
-	// hugeBody is where a request may take much memory, whatever it is: as many are worked on as there are processors.
+	// hugeBody is the size above which requests of any kind are limited to the number of processors, in bytes, because
+	// each may take much memory.
 	hugeBody = 64 << 10
-	// maxBodies bounds the bytes of all bodies that are larger than largeBody, while they are read and worked on.
-	maxBodies = 64 << 20
-	// maxOpenStreams bounds the requests of HTTP/2, on all connections together, from their heads on: each takes as much as a
-	// connection of HTTP/1, and one connection has many.
+	// maxBodyBytes limits the bytes of all bodies above largeBody together, while they are read and processed.
+	maxBodyBytes = 64 << 20
+	// maxOpenStreams limits the HTTP/2 requests on all connections together, from their heads on: each takes as much memory
+	// as an HTTP/1 connection, and one connection can have many.
 	maxOpenStreams = 4096
-	// minOverdue is the least number of evaluations that may go on beyond their time; four for each processor, if that is more.
+	// minOverdue is the minimum of the limit on overdue requests; the limit is four per processor if that is more.
 	minOverdue = 8
+	// maxAnnouncing limits the announcements in progress.
+	maxAnnouncing = 4
 )
 
-// admission bounds what is worked on at a time. Single questions, batches and announcements do not take one another's
-// places: no batch keeps a question waiting, and neither keeps a revocation from being announced.
-type admission struct {
-	questions, batches, huge, announcements gate
+// serverBusy is what clients are told that should try again.
+const serverBusy = "The server is busy: try again after a second."
 
-	bodies     atomic.Int64 // bytes
-	maxBodies  int64
-	streams    atomic.Int64 // requests of HTTP/2
-	maxStreams int64
-	overdue    atomic.Int64 // requests that have been answered, and whose work cannot be stopped
-	maxOverdue int64
+// retryAfter is the value of Retry-After in seconds.
+const retryAfter = "1"
+
+// admission limits the work in progress. Questions (single evaluations), batches and announcements have separate limits,
+// so that batches do not delay questions, and neither delays a revocation.
+type admission struct {
+	questions, batches, huge, announcements *semaphore
+
+	bodyBytes    atomic.Int64
+	maxBodyBytes int64
+	streams      atomic.Int64 // HTTP/2 requests
+	maxStreams   int64
+	overdue      atomic.Int64 // requests that the watchdog has answered and whose work goes on
+	maxOverdue   int64
 }
 
 func newAdmission(cfg Config) *admission {
@@ -52,108 +55,91 @@ func newAdmission(cfg Config) *admission {
 		batches = max(8, 2*processors)
 	}
 	return &admission{
-		questions:     newGate(questions),
-		batches:       newGate(batches),
-		huge:          newGate(max(2, processors)),
-		announcements: newGate(4),
-		maxBodies:     maxBodies,
+		questions:     newSemaphore(questions),
+		batches:       newSemaphore(batches),
+		huge:          newSemaphore(max(2, processors)),
+		announcements: newSemaphore(maxAnnouncing),
+		maxBodyBytes:  maxBodyBytes,
 		maxStreams:    maxOpenStreams,
 		maxOverdue:    int64(max(minOverdue, 4*processors)),
 	}
 }
 
-// gate has a number of places, before which eight times as many requests may wait.
-type gate struct {
-	places  chan struct{}
-	waiting *atomic.Int64
+// reserve counts bytes of the body against the limit on all bodies, until release. It returns false if the limit is
+// exceeded.
+func (rc *requestContext) reserve(bytes int) bool {
+	rc.reserved += int64(bytes)
+	a := rc.server.admission
+	return a.bodyBytes.Add(int64(bytes)) <= a.maxBodyBytes
 }
 
-func newGate(places int) gate { return gate{make(chan struct{}, places), new(atomic.Int64)} }
-
-// enter takes a place, if there is a free one.
-func (g gate) enter() bool {
-	select {
-	case g.places <- struct{}{}:
-		return true
-	default:
-		return false
-	}
-}
-
-// wait waits for a place. It fails where too many wait already, and where none becomes free before the context ends.
-func (g gate) wait(ctx context.Context) bool {
-	defer g.waiting.Add(-1)
-	if g.waiting.Add(1) > 8*int64(cap(g.places)) {
-		return false
-	}
-	select {
-	case g.places <- struct{}{}:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
-func (g gate) leave() { <-g.places }
-
-// hold counts bytes of a body. It says whether there is room for them; they count in any case, until leave.
-func (x *exchange) hold(bytes int) bool {
-	x.held += int64(bytes)
-	return x.s.admission.bodies.Add(int64(bytes)) <= x.s.admission.maxBodies
-}
-
-// admit takes a place among the requests that are worked on; size is that of the body. A request waits for one no longer
-// than half of its time, which begins here.
-func (x *exchange) admit(size int) error {
-	if x.place != nil {
+// admit acquires a slot for a request with a body of the given size, and sets the deadline. A request may wait for half of
+// its time. It does nothing if the request has a slot.
+func (rc *requestContext) admit(bodySize int) error {
+	if rc.semaphore != nil {
 		return nil
 	}
-	x.works(true)
-	a := x.s.admission
+	rc.beginResponse()
+	a := rc.server.admission
 	if a.overdue.Load() >= a.maxOverdue {
-		return x.refuse("overdue", "The server is busy with questions that take too long: try again after a second.")
+		return rc.reject("overdue", "The server is busy with requests that take too long: try again after a second.")
 	}
-	g := &a.questions
+	s := a.questions
 	switch {
-	case x.tally.announces:
-		g = &a.announcements
-	case size > hugeBody:
-		g = &a.huge
-	case x.large || size > largeBody:
-		g = &a.batches
+	case rc.stats.announcement:
+		s = a.announcements
+	case bodySize > hugeBody:
+		s = a.huge
+	case rc.batchWork || bodySize > largeBody:
+		s = a.batches
 	}
 	now := time.Now()
-	x.until = now.Add(x.s.timeout)
-	if !g.enter() {
-		ctx, cancel := context.WithDeadline(x.r.Context(), now.Add(x.s.timeout/2))
+	rc.deadline = now.Add(rc.server.timeout)
+	if !s.tryAcquire() {
+		ctx, cancel := context.WithDeadline(rc.r.Context(), now.Add(rc.server.timeout/2))
 		defer cancel()
-		if !g.wait(ctx) {
-			return x.refuse("busy", "The server is busy: try again after a second.")
+		if !s.acquire(ctx) {
+			return rc.reject("busy", serverBusy)
 		}
 	}
-	x.place = g
+	rc.semaphore = s
 	return nil
 }
 
-// refuse is for a request that there is no room for.
-func (x *exchange) refuse(reason, message string) error {
-	x.s.metrics.refused.WithLabelValues(reason).Inc()
-	x.w.Header().Set("Retry-After", retryAfter)
+// reject counts a request that exceeds a limit and returns the error for its client.
+func (rc *requestContext) reject(reason, message string) error {
+	rc.server.metrics.refused.WithLabelValues(reason).Inc()
+	rc.w.Header().Set("Retry-After", retryAfter)
 	return &pdp.Error{Kind: overloaded, Message: message}
 }
 
-// leave gives back what the request took. It is called once its work is over, which may be long after its answer.
-func (x *exchange) leave() {
-	x.works(false)
-	if x.place != nil {
-		x.place.leave()
-		x.place = nil
+// release frees what the request has acquired. It is called when the work is done, which may be long after the response.
+func (rc *requestContext) release() {
+	rc.endResponse()
+	if rc.semaphore != nil {
+		rc.semaphore.release()
+		rc.semaphore = nil
 	}
-	if x.held > 0 {
-		x.s.admission.bodies.Add(-x.held)
-		x.held = 0
+	if rc.reserved > 0 {
+		rc.server.admission.bodyBytes.Add(-rc.reserved)
+		rc.reserved = 0
 	}
-	if x.watch.answered() {
-		x.s.admission.overdue.Add(-1)
+	if rc.alreadyAnswered() {
+		rc.server.admission.overdue.Add(-1)
+	}
+}
+
+// beginResponse keeps an HTTP/2 connection open while a response is computed. For HTTP/1, net/http reports that itself.
+func (rc *requestContext) beginResponse() {
+	if rc.r.ProtoMajor >= 2 && !rc.responding {
+		rc.responding = true
+		rc.conn.BeginResponse()
+	}
+}
+
+func (rc *requestContext) endResponse() {
+	if rc.responding {
+		rc.responding = false
+		rc.conn.EndResponse()
 	}
 }

@@ -18,48 +18,10 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
-// stuck is a Decider that does not look at the time: it decides when release is closed.
-type stuck struct {
-	*fake
-	release chan struct{}
-	entered chan struct{}
-}
-
-func newStuck() *stuck {
-	s := &stuck{release: make(chan struct{}), entered: make(chan struct{}, 1000)}
-	wait := func() {
-		s.entered <- struct{}{}
-		<-s.release
-	}
-	s.fake = &fake{
-		decide: func(context.Context, pdp.Request) (pdp.Decision, error) {
-			wait()
-			return pdp.Decision{Allow: true}, nil
-		},
-		decideAll: func(_ context.Context, items []pdp.Item, _ authzen.Semantic) ([]pdp.Outcome, error) {
-			wait()
-			return make([]pdp.Outcome, len(items)), nil
-		},
-		actions: func(context.Context, pdp.SearchRequest) (pdp.SearchResult, error) {
-			wait()
-			return pdp.SearchResult{}, nil
-		},
-	}
-	return s
-}
-
-func (s *stuck) Data(_ context.Context, r pdp.DataRequest) (pdp.DataResult, error) {
-	s.entered <- struct{}{}
-	<-s.release
-	return pdp.DataResult{Answers: make([]pdp.DataAnswer, len(r.Inputs))}, nil
-}
-func (s *stuck) Decides([]string) bool             { return true }
-func (s *stuck) CheckPolicy(context.Context) error { return nil }
-
 const batchOfTwo = `{"evaluations":[` + question + `,` + question + `]}`
 
-// TestAnAnswerIsGivenInTime where the work does not stop at the end of its time, and never an allow.
-func TestAnAnswerIsGivenInTime(t *testing.T) {
+// TestOverdueRequestIsAnsweredWithTimeout where the work does not stop at the end of its time, and never an allow.
+func TestOverdueRequestIsAnsweredWithTimeout(t *testing.T) {
 	for name, c := range map[string]struct{ method, path, body string }{
 		"evaluation":  {http.MethodPost, evaluationPath, question},
 		"evaluations": {http.MethodPost, evaluationsPath, batchOfTwo},
@@ -71,7 +33,7 @@ func TestAnAnswerIsGivenInTime(t *testing.T) {
 		"ready":       {http.MethodGet, "/ready", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newStuck()
+			s := newBlockedDecider()
 			defer close(s.release)
 			ready := func(context.Context) []Check { <-s.release; return nil }
 			h := start(t, Config{Decider: s, Data: s, Ready: ready, Timeout: 50 * time.Millisecond})
@@ -87,9 +49,9 @@ func TestAnAnswerIsGivenInTime(t *testing.T) {
 	}
 }
 
-// TestWhatIsOverdueKeepsItsPlace until it has ended: it cannot pile up.
-func TestWhatIsOverdueKeepsItsPlace(t *testing.T) {
-	s := newStuck()
+// TestOverdueWorkCountsUntilItEnds until it has ended: it cannot pile up.
+func TestOverdueWorkCountsUntilItEnds(t *testing.T) {
+	s := newBlockedDecider()
 	h := start(t, Config{Decider: s, Timeout: 50 * time.Millisecond, Ready: func(context.Context) []Check { return nil }})
 	var all sync.WaitGroup
 	for range h.server.admission.maxOverdue {
@@ -100,7 +62,7 @@ func TestWhatIsOverdueKeepsItsPlace(t *testing.T) {
 
 	for _, path := range []string{evaluationPath, evaluationsPath} {
 		a := h.post(path, question)
-		assert.Contains(t, a.errorText(t, 503), "busy")
+		assert.Contains(t, a.requireError(t, 503), "busy")
 		assert.Equal(t, "1", a.header.Get("Retry-After"))
 	}
 	require.Len(t, s.entered, int(h.server.admission.maxOverdue), "none of them was begun")
@@ -113,20 +75,20 @@ func TestWhatIsOverdueKeepsItsPlace(t *testing.T) {
 	close(s.release)
 	require.Eventually(t, func() bool { return h.post(evaluationPath, question).status == 200 }, 10*time.Second, time.Millisecond)
 	require.Eventually(t, func() bool { // each of them ends by itself
-		return h.server.admission.overdue.Load() == 0 && len(h.server.admission.questions.places) == 0
+		return h.server.admission.overdue.Load() == 0 && len(h.server.admission.questions.slots) == 0
 	}, 10*time.Second, time.Millisecond)
 	require.Eventually(t, func() bool { return h.do(http.MethodGet, "/ready", "").status == 200 }, 10*time.Second, time.Millisecond)
 }
 
-// TestBatchesDoNotKeepQuestionsWaiting, however many there are, and those that there is no room for are told so.
-func TestBatchesDoNotKeepQuestionsWaiting(t *testing.T) {
-	s := newStuck()
+// TestBatchesDoNotDelayEvaluationsOrAnnouncements, however many there are, and those that there is no room for are told so.
+func TestBatchesDoNotDelayEvaluationsOrAnnouncements(t *testing.T) {
+	s := newBlockedDecider()
 	s.decide = func(context.Context, pdp.Request) (pdp.Decision, error) { return pdp.Decision{Allow: true}, nil }
-	h := start(t, Config{Decider: s, MaxBatches: 1, Timeout: time.Minute, Changes: announced("t", nil), ChangesTokens: only(changesToken)})
+	h := start(t, Config{Decider: s, MaxBatches: 1, Timeout: time.Minute, Changes: announcerReturning("t", nil), ChangesTokens: staticTokens(changesToken)})
 	var all sync.WaitGroup
 	defer all.Wait()
 	defer close(s.release)
-	refused := make(chan answer, 100)
+	refused := make(chan response, 100)
 	for range 1 + 8 + 4 { // one is worked on, eight wait
 		all.Go(func() {
 			if a := h.post(evaluationsPath, batchOfTwo); a.status != 200 {
@@ -136,7 +98,7 @@ func TestBatchesDoNotKeepQuestionsWaiting(t *testing.T) {
 	}
 	for range 4 {
 		a := <-refused
-		assert.Contains(t, a.errorText(t, 503), "busy")
+		assert.Contains(t, a.requireError(t, 503), "busy")
 		assert.Equal(t, "1", a.header.Get("Retry-After"))
 	}
 	require.Len(t, s.entered, 1)
@@ -149,12 +111,12 @@ func TestBatchesDoNotKeepQuestionsWaiting(t *testing.T) {
 }
 
 // TestHugeRequestsTakeTurns: they may take much memory.
-func TestHugeRequestsTakeTurns(t *testing.T) {
-	s := newStuck()
+func TestHugeRequestsAreLimited(t *testing.T) {
+	s := newBlockedDecider()
 	h := start(t, Config{Decider: s, Timeout: time.Minute})
 	body := strings.Replace(question, `"id":"alice"`, `"id":"alice","x":"`+strings.Repeat("x", hugeBody)+`"`, 1)
 	var all sync.WaitGroup
-	most := cap(h.server.admission.huge.places)
+	most := cap(h.server.admission.huge.slots)
 	for range most + 1 {
 		all.Go(func() { assert.Equal(t, 200, h.post(evaluationPath, body).status) })
 	}
@@ -167,19 +129,12 @@ func TestHugeRequestsTakeTurns(t *testing.T) {
 	all.Wait()
 }
 
-// withoutTLS is a client of HTTP/2 without TLS.
-func withoutTLS() *http.Client {
-	protocols := new(http.Protocols)
-	protocols.SetUnencryptedHTTP2(true)
-	return &http.Client{Transport: &http.Transport{Protocols: protocols}}
-}
-
-// TestHTTP2IsAnsweredInTime, and the connection goes on.
-func TestHTTP2IsAnsweredInTime(t *testing.T) {
-	s := newStuck()
+// TestOverdueHTTP2RequestIsAnsweredWithTimeout, and the connection goes on.
+func TestOverdueHTTP2RequestIsAnsweredWithTimeout(t *testing.T) {
+	s := newBlockedDecider()
 	defer close(s.release)
 	h := start(t, Config{Decider: s, Timeout: 50 * time.Millisecond})
-	client := withoutTLS()
+	client := h2c(t)
 	for range 2 {
 		resp, err := client.Post(h.url+evaluationPath, "application/json", strings.NewReader(question))
 		require.NoError(t, err)
@@ -192,10 +147,10 @@ func TestHTTP2IsAnsweredInTime(t *testing.T) {
 	}
 }
 
-// TestAnAbandonedStreamIsCancelled, though its connection goes on.
-func TestAnAbandonedStreamIsCancelled(t *testing.T) {
+// TestResetHTTP2StreamCancelsWork, though its connection goes on.
+func TestResetHTTP2StreamCancelsWork(t *testing.T) {
 	entered, ended := make(chan struct{}), make(chan struct{})
-	h := start(t, Config{Timeout: time.Hour, Decider: &fake{decide: func(ctx context.Context, _ pdp.Request) (pdp.Decision, error) {
+	h := start(t, Config{Timeout: time.Hour, Decider: &fakeDecider{decide: func(ctx context.Context, _ pdp.Request) (pdp.Decision, error) {
 		close(entered)
 		<-ctx.Done()
 		close(ended)
@@ -209,25 +164,25 @@ func TestAnAbandonedStreamIsCancelled(t *testing.T) {
 		<-entered
 		cancel()
 	}()
-	_, err = withoutTLS().Do(r)
+	_, err = h2c(t).Do(r)
 	require.ErrorIs(t, err, context.Canceled)
 	<-ended
 }
 
 // TestWaitingEnds: a place that does not become free is not waited for longer than half of a request's time.
-func TestWaitingEnds(t *testing.T) {
-	s := newStuck()
+func TestRequestWaitsForHalfOfItsTime(t *testing.T) {
+	s := newBlockedDecider()
 	h := start(t, Config{Decider: s, MaxQuestions: 1, Timeout: 2 * time.Second})
 	var all sync.WaitGroup
 	defer all.Wait()
 	defer close(s.release)
 	all.Go(func() { h.post(evaluationPath, question) })
 	<-s.entered
-	assert.Contains(t, h.post(evaluationPath, question).errorText(t, 503), "busy")
+	assert.Contains(t, h.post(evaluationPath, question).requireError(t, 503), "busy")
 }
 
 // TestOpenStreamsAreBoundedTogether: each takes memory, also where its body does not come.
-func TestOpenStreamsAreBoundedTogether(t *testing.T) {
+func TestOpenHTTP2StreamsAreLimitedTogether(t *testing.T) {
 	h := start(t, Config{Decider: allow(), ReadTimeout: time.Minute})
 	h.server.admission.maxStreams = 4
 	var writers []*io.PipeWriter
@@ -236,28 +191,28 @@ func TestOpenStreamsAreBoundedTogether(t *testing.T) {
 		for range 2 {
 			body, w := io.Pipe()
 			writers = append(writers, w)
-			go func() { _, _ = h.over(client, body) }()
+			go func() { _, _ = h.postWith(client, body) }()
 		}
 	}
 	require.Eventually(t, func() bool { return h.server.admission.streams.Load() == 4 }, 10*time.Second, time.Millisecond)
-	a, err := h.over(h2c(t), strings.NewReader(question))
+	a, err := h.postWith(h2c(t), strings.NewReader(question))
 	require.NoError(t, err)
-	assert.Contains(t, a.errorText(t, 503), "busy")
+	assert.Contains(t, a.requireError(t, 503), "busy")
 	assert.Equal(t, "1", a.header.Get("Retry-After"))
 	assert.Equal(t, 200, h.post(evaluationPath, question).status)
 	for _, w := range writers {
 		require.NoError(t, w.Close())
 	}
 	require.Eventually(t, func() bool { return h.server.admission.streams.Load() == 0 }, 10*time.Second, time.Millisecond)
-	a, err = h.over(h2c(t), strings.NewReader(question))
+	a, err = h.postWith(h2c(t), strings.NewReader(question))
 	require.NoError(t, err)
 	assert.Equal(t, 200, a.status)
 }
 
 // TestMiddlingBodiesAreBoundedTogether: many that stay below what one may take, and never end.
-func TestMiddlingBodiesAreBoundedTogether(t *testing.T) {
+func TestUnfinishedMediumBodiesAreLimitedTogether(t *testing.T) {
 	h := start(t, Config{Decider: allow(), ReadTimeout: time.Minute})
-	h.server.admission.maxBodies = 256 << 10
+	h.server.admission.maxBodyBytes = 256 << 10
 	for range 12 {
 		conn := h.dial()
 		go fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n{%s",
@@ -271,26 +226,26 @@ func TestMiddlingBodiesAreBoundedTogether(t *testing.T) {
 }
 
 // TestLargeBodiesAreBoundedTogether: not even those that are still on their way may take more.
-func TestLargeBodiesAreBoundedTogether(t *testing.T) {
+func TestUnfinishedLargeBodiesAreLimitedTogether(t *testing.T) {
 	h := start(t, Config{Decider: allow(), ReadTimeout: time.Minute})
-	for range maxBodies / authzen.MaxBody {
+	for range maxBodyBytes / authzen.MaxBody {
 		conn := h.dial()
 		go fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n{%s",
 			evaluationPath, authzen.MaxBody, strings.Repeat(" ", authzen.MaxBody-100))
 	}
-	full := func() bool { return h.server.admission.bodies.Load() > maxBodies-authzen.MaxBody }
+	full := func() bool { return h.server.admission.bodyBytes.Load() > maxBodyBytes-authzen.MaxBody }
 	require.Eventually(t, full, 30*time.Second, time.Millisecond)
 	body := strings.Replace(question, `"id":"alice"`, `"id":"alice","x":"`+strings.Repeat("x", 1_000_000)+`"`, 1)
 	a := h.post(evaluationPath, body)
-	assert.Contains(t, a.errorText(t, 503), "large requests")
+	assert.Contains(t, a.requireError(t, 503), "large requests")
 	assert.Equal(t, "1", a.header.Get("Retry-After"))
 	assert.Equal(t, 200, h.post(evaluationPath, question).status, "a small one has room")
 }
 
 // TestAbandonedWorkIsCancelled: the context of the work ends as soon as its caller is gone.
-func TestAbandonedWorkIsCancelled(t *testing.T) {
+func TestDisconnectCancelsWork(t *testing.T) {
 	entered, ended := make(chan struct{}), make(chan struct{})
-	h := start(t, Config{Timeout: time.Hour, Decider: &fake{decide: func(ctx context.Context, _ pdp.Request) (pdp.Decision, error) {
+	h := start(t, Config{Timeout: time.Hour, Decider: &fakeDecider{decide: func(ctx context.Context, _ pdp.Request) (pdp.Decision, error) {
 		close(entered)
 		<-ctx.Done()
 		close(ended)
@@ -304,8 +259,8 @@ func TestAbandonedWorkIsCancelled(t *testing.T) {
 }
 
 // TestAnOverdueAnswerIsWhole: it has a length, and its connection serves nothing more.
-func TestAnOverdueAnswerIsWhole(t *testing.T) {
-	s := newStuck()
+func TestOverdueResponseIsCompleteAndClosesConnection(t *testing.T) {
+	s := newBlockedDecider()
 	defer close(s.release)
 	h := start(t, Config{Decider: s, Timeout: 50 * time.Millisecond})
 	conn := h.dial()

@@ -14,8 +14,8 @@ import (
 )
 
 // batching answers a batch as an engine does: "deny" is denied, "fail" fails, anything else is allowed.
-func batching() *fake {
-	return &fake{decideAll: func(_ context.Context, items []pdp.Item, s authzen.Semantic) ([]pdp.Outcome, error) {
+func newBatchDecider() *fakeDecider {
+	return &fakeDecider{decideAll: func(_ context.Context, items []pdp.Item, s authzen.Semantic) ([]pdp.Outcome, error) {
 		var all []pdp.Outcome
 		for _, item := range items {
 			o := pdp.Outcome{Err: item.Err}
@@ -39,7 +39,7 @@ func batching() *fake {
 }
 
 // batch words a batch of actions.
-func batch(semantic string, actions ...string) string {
+func batchBody(semantic string, actions ...string) string {
 	for i, a := range actions {
 		actions[i] = `{"action":{"name":"` + a + `"}}`
 	}
@@ -47,8 +47,8 @@ func batch(semantic string, actions ...string) string {
 		semantic + `"},"evaluations":[` + strings.Join(actions, ",") + `]}`
 }
 
-func TestEvaluations(t *testing.T) {
-	h := start(t, Config{Decider: batching()})
+func TestEvaluationsFollowTheSemantic(t *testing.T) {
+	h := start(t, Config{Decider: newBatchDecider()})
 	const (
 		yes    = `{"decision":true}`
 		no     = `{"decision":false,"context":{"reasons":["no"]}}`
@@ -56,41 +56,41 @@ func TestEvaluations(t *testing.T) {
 		empty  = `{"decision":false,"context":{"error":{"status":400,"message":"The member \"name\" is empty at /evaluations/1/action: send a non-empty string."}}}`
 	)
 	for body, want := range map[string]string{
-		batch("execute_all", "a", "deny", "fail", "b"):            yes + "," + no + "," + failed + "," + yes,
-		batch("execute_all", "a", "", "b"):                        yes + "," + empty + "," + yes,
-		batch("deny_on_first_deny", "a", "deny", "b"):             yes + "," + no,
-		batch("deny_on_first_deny", "a", "fail", "b"):             yes + "," + failed,
-		batch("deny_on_first_deny", "a", "", "b"):                 yes + "," + empty,
-		batch("permit_on_first_permit", "deny", "fail", "a", "b"): no + "," + failed + "," + yes,
-		batch("permit_on_first_permit", "deny", "", "a", "b"):     no + "," + empty + "," + yes,
+		batchBody("execute_all", "a", "deny", "fail", "b"):            yes + "," + no + "," + failed + "," + yes,
+		batchBody("execute_all", "a", "", "b"):                        yes + "," + empty + "," + yes,
+		batchBody("deny_on_first_deny", "a", "deny", "b"):             yes + "," + no,
+		batchBody("deny_on_first_deny", "a", "fail", "b"):             yes + "," + failed,
+		batchBody("deny_on_first_deny", "a", "", "b"):                 yes + "," + empty,
+		batchBody("permit_on_first_permit", "deny", "fail", "a", "b"): no + "," + failed + "," + yes,
+		batchBody("permit_on_first_permit", "deny", "", "a", "b"):     no + "," + empty + "," + yes,
 	} {
 		a := h.post("/access/v1/evaluations", body)
 		assert.Equal(t, 200, a.status)
 		assert.Equal(t, `{"evaluations":[`+want+`]}`, a.body)
 	}
 	assert.True(t, contains(h.log, "redis is down"))
-	h.post("/access/v1/evaluations", batch("some", "a")).errorText(t, 400)
-	assert.Contains(t, h.post("/access/v1/evaluations", batch("execute_all", make([]string, 1001)...)).errorText(t, 400), "at most 1000")
-	a := h.post("/access/v1/evaluations", batch("execute_all", make([]string, 1000)...))
+	h.post("/access/v1/evaluations", batchBody("some", "a")).requireError(t, 400)
+	assert.Contains(t, h.post("/access/v1/evaluations", batchBody("execute_all", make([]string, 1001)...)).requireError(t, 400), "at most 1000")
+	a := h.post("/access/v1/evaluations", batchBody("execute_all", make([]string, 1000)...))
 	assert.Equal(t, 1000, strings.Count(a.body, `"status":400`))
 }
 
-func TestBatchFailsAsAWhole(t *testing.T) {
-	h := start(t, Config{Decider: &fake{decideAll: func(context.Context, []pdp.Item, authzen.Semantic) ([]pdp.Outcome, error) {
+func TestBatchErrorFailsTheRequest(t *testing.T) {
+	h := start(t, Config{Decider: &fakeDecider{decideAll: func(context.Context, []pdp.Item, authzen.Semantic) ([]pdp.Outcome, error) {
 		return []pdp.Outcome{{Decision: pdp.Decision{Allow: true}}}, &pdp.Error{Kind: pdp.Unavailable, Err: errors.New("redis is down")}
 	}}})
-	h.post("/access/v1/evaluations", batch("execute_all", "a")).errorText(t, 503)
+	h.post("/access/v1/evaluations", batchBody("execute_all", "a")).requireError(t, 503)
 
-	h = start(t, Config{Decider: &fake{decideAll: func(context.Context, []pdp.Item, authzen.Semantic) ([]pdp.Outcome, error) {
+	h = start(t, Config{Decider: &fakeDecider{decideAll: func(context.Context, []pdp.Item, authzen.Semantic) ([]pdp.Outcome, error) {
 		return []pdp.Outcome{{Decision: pdp.Decision{Allow: true, Context: map[string]any{"x": math.NaN()}}}}, nil
 	}}})
-	h.post("/access/v1/evaluations", batch("execute_all", "a")).errorText(t, 500)
+	h.post("/access/v1/evaluations", batchBody("execute_all", "a")).requireError(t, 500)
 }
 
-// TestAnswersMatchQuestions has Deciders that answer too few, too many, or what could not be read.
-func TestAnswersMatchQuestions(t *testing.T) {
-	many := func(n int) *fake {
-		return &fake{decideAll: func(context.Context, []pdp.Item, authzen.Semantic) ([]pdp.Outcome, error) {
+// TestWrongNumberOfOutcomesIsAnError has Deciders that answer too few, too many, or what could not be read.
+func TestWrongNumberOfOutcomesIsAnError(t *testing.T) {
+	many := func(n int) *fakeDecider {
+		return &fakeDecider{decideAll: func(context.Context, []pdp.Item, authzen.Semantic) ([]pdp.Outcome, error) {
 			all := make([]pdp.Outcome, n)
 			for i := range all {
 				all[i].Decision.Allow = true
@@ -100,14 +100,14 @@ func TestAnswersMatchQuestions(t *testing.T) {
 	}
 	for _, n := range []int{0, 1, 3} {
 		h := start(t, Config{Decider: many(n)})
-		h.post("/access/v1/evaluations", batch("execute_all", "a", "b")).errorText(t, 500)
+		h.post("/access/v1/evaluations", batchBody("execute_all", "a", "b")).requireError(t, 500)
 	}
 	for _, n := range []int{0, 3} {
 		h := start(t, Config{Decider: many(n)})
-		h.post("/access/v1/evaluations", batch("deny_on_first_deny", "a", "b")).errorText(t, 500)
+		h.post("/access/v1/evaluations", batchBody("deny_on_first_deny", "a", "b")).requireError(t, 500)
 	}
 	h := start(t, Config{Decider: many(2)})
-	a := h.post("/access/v1/evaluations", batch("execute_all", "a", ""))
+	a := h.post("/access/v1/evaluations", batchBody("execute_all", "a", ""))
 	assert.Equal(t, 1, strings.Count(a.body, `"decision":true`), "a malformed item is denied, whatever is said")
 	assert.Contains(t, a.body, `"status":400`)
 }

@@ -26,7 +26,7 @@ func BenchmarkEvaluation(b *testing.B) {
 		for log, level := range map[string]slog.Level{"log": slog.LevelInfo, "quiet": slog.LevelWarn} {
 			b.Run(name+"/"+log, func(b *testing.B) {
 				s, err := New(Config{
-					Decider: answers(d, nil), BaseURL: "https://x", Tokens: only("t"),
+					Decider: deciding(d, nil), BaseURL: "https://x", Tokens: staticTokens("t"),
 					Logger: slog.New(slog.NewJSONHandler(io.Discard, &slog.HandlerOptions{Level: level})),
 				})
 				if err != nil {

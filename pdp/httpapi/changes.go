@@ -3,58 +3,51 @@ package httpapi
 import (
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
+	"github.com/wardkeeper/wardkeeper/pdp/httpapi/announcement"
 )
 
-const changesPath = "/v1/membership/changes"
-
-// announcing lets only callers with the token for announcements in.
-func announcing(h handler) handler {
-	return func(x *exchange) error {
-		if !x.s.announcer.haveOneOf(x.r.Header["Authorization"]) {
-			return x.lock("Send the bearer token for announcements of changes in the Authorization header.")
-		}
-		return h(x)
-	}
-}
-
-// announce takes changes, and answers once they are announced.
-func (x *exchange) announce() error {
-	x.tally.announces = true
-	body, err := x.bodyUpTo(maxChangesBody)
+// announceChanges announces membership changes, all of a request or none:
+//
+//	200 {"token": "..."}   every sidecar will learn of them; the token is for context.at_least of later questions
+//	400, 401               nothing was announced, and the same request would fail again
+//	500, 503, no response  unknown: repeat the request until it succeeds
+func (rc *requestContext) announceChanges() error {
+	rc.stats.announcement = true
+	body, err := rc.jsonBody(announcement.MaxBody)
 	if err != nil {
 		return err
 	}
-	changes, err := parseChanges(body)
+	changes, err := announcement.Parse(body)
 	if err != nil {
 		return err
 	}
 	for i := range changes {
 		if changes[i].Kind == pdp.UserChanged {
-			x.tally.users++
+			rc.stats.users++
 		} else {
-			x.tally.locations++
+			rc.stats.locations++
 		}
 	}
-	ctx, cancel := x.deadline()
+	ctx, cancel := rc.withDeadline()
 	defer cancel()
-	token, err := x.s.changes.Announce(ctx, changes)
-	if err = x.settle(ctx, err); err != nil {
-		return unannounced(err)
+	token, err := rc.server.announcer.Announce(ctx, changes)
+	if err = rc.timeoutIfExpired(ctx, err); err != nil {
+		return announceError(err)
 	}
-	x.s.metrics.announce(x.tally.users, x.tally.locations)
-	x.out = append(authzen.AppendString(append(x.out[:0], `{"token":`...), token), '}')
+	rc.server.metrics.countChanges(rc.stats.users, rc.stats.locations)
+	rc.out = append(authzen.AppendString(append(rc.out[:0], `{"token":`...), token), '}')
 	return nil
 }
 
-// unannounced gives a failure that has nothing to say words of its own: the usual ones are about questions.
-func unannounced(err error) error {
-	f := faultOf(err)
-	if _, _, usual := statusOf(f.kind); f.message != usual {
+// announceError adds a message about announcements to an error without one. The default messages are about questions.
+func announceError(err error) error {
+	e := httpErrorOf(err)
+	if _, _, defaultMessage := statusOf(e.kind); e.message != defaultMessage {
 		return err
 	}
 	message := "It is not known whether the changes have been announced: announce them again."
-	if f.kind == pdp.Invalid {
+	if e.kind == pdp.Invalid {
 		message = "The changes cannot be announced as they are."
 	}
-	return &pdp.Error{Kind: f.kind, Message: message, Err: f.cause}
+	return &pdp.Error{Kind: e.kind, Message: message, Err: e.cause}
 }

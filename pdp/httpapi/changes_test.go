@@ -32,20 +32,20 @@ func (a *announcer) Announce(ctx context.Context, changes []pdp.Change) (string,
 	return a.answer(ctx)
 }
 
-func announced(token string, err error) *announcer {
+func announcerReturning(token string, err error) *announcer {
 	return &announcer{answer: func(context.Context) (string, error) { return token, err }}
 }
 
 // tell announces changes with the right token.
-func (h *harness) tell(body string, headers ...string) answer {
+func (h *harness) announce(body string, headers ...string) response {
 	h.t.Helper()
 	return h.post("/v1/membership/changes", body, append([]string{"Authorization", "Bearer " + changesToken}, headers...)...)
 }
 
 func TestChangesAreAnnounced(t *testing.T) {
-	a := announced("t\u00f6ken-1", nil)
-	h := start(t, Config{Decider: &fake{}, Changes: a, ChangesTokens: only(changesToken)})
-	got := h.tell(`{"locations":[{"id":"ghi","organization":"metro","version":7,"record":{"kind":"facility","id":"ghi"}},{"id":"abc"}],` +
+	a := announcerReturning("t\u00f6ken-1", nil)
+	h := start(t, Config{Decider: &fakeDecider{}, Changes: a, ChangesTokens: staticTokens(changesToken)})
+	got := h.announce(`{"locations":[{"id":"ghi","organization":"metro","version":7,"record":{"kind":"facility","id":"ghi"}},{"id":"abc"}],` +
 		`"users":[{"id":"jane","version":12},{"id":"joe","version":9007199254740991,"record":{"id":"joe","name":{"family":"J\u00f6e"},"n":1.50}}]}`)
 	assert.Equal(t, 200, got.status, got.body)
 	assert.Equal(t, `{"token":"töken-1"}`, got.body)
@@ -58,20 +58,20 @@ func TestChangesAreAnnounced(t *testing.T) {
 	}}, a.given)
 }
 
-// TestTheTokenForChangesOpensNothingElse, and no other opens the way for changes.
-func TestTheTokenForChangesOpensNothingElse(t *testing.T) {
+// TestChangesTokenIsForChangesOnly, and no other opens the way for changes.
+func TestChangesTokenIsForChangesOnly(t *testing.T) {
 	const ordinary = "s3cret-of-the-application"
-	for _, cfg := range []Config{{Tokens: only(ordinary)}, {}} {
-		a := announced("1", nil)
-		cfg.Decider, cfg.Data, cfg.Changes, cfg.ChangesTokens = allow(), &fakeData{}, a, only(changesToken)
+	for _, cfg := range []Config{{Tokens: staticTokens(ordinary)}, {}} {
+		a := announcerReturning("1", nil)
+		cfg.Decider, cfg.Data, cfg.Changes, cfg.ChangesTokens = allow(), &fakeData{}, a, staticTokens(changesToken)
 		h := start(t, cfg)
 		for _, auth := range []string{"", "Bearer", "Bearer " + ordinary, "Bearer " + changesToken + "x", "Basic " + changesToken, changesToken} {
 			got := h.post("/v1/membership/changes", "this is not even JSON", "Authorization", auth)
-			assert.Contains(t, got.errorText(t, 401), "token for announcements", auth)
+			assert.Contains(t, got.requireError(t, 401), "token for announcements", auth)
 			assert.Equal(t, "Bearer", got.header.Get("WWW-Authenticate"))
 		}
 		assert.Empty(t, a.given)
-		assert.Equal(t, 200, h.tell(janeChanged).status)
+		assert.Equal(t, 200, h.announce(janeChanged).status)
 		for path, method := range map[string]string{"/access/v1/evaluation": "POST", "/v1/revision": "GET", "/metrics": "GET", "/v1/data": "POST"} {
 			if cfg.Tokens != nil {
 				assert.Equal(t, 401, h.do(method, path, question, "Authorization", "Bearer "+changesToken).status, path)
@@ -81,27 +81,27 @@ func TestTheTokenForChangesOpensNothingElse(t *testing.T) {
 	}
 }
 
-func TestChangesNeedATokenOfTheirOwn(t *testing.T) {
+func TestChangesRequireTheirOwnToken(t *testing.T) {
 	for _, token := range []string{"", "the-ordinary-one"} {
-		_, err := New(Config{Decider: allow(), BaseURL: "https://x", Tokens: only("the-ordinary-one"), Changes: announced("", nil), ChangesTokens: only(token)})
+		_, err := New(Config{Decider: allow(), BaseURL: "https://x", Tokens: staticTokens("the-ordinary-one"), Changes: announcerReturning("", nil), ChangesTokens: staticTokens(token)})
 		assert.ErrorContains(t, err, "a token of their own", token)
 	}
-	_, err := New(Config{Decider: allow(), BaseURL: "https://x", Changes: announced("", nil), ChangesTokens: only("two words")})
+	_, err := New(Config{Decider: allow(), BaseURL: "https://x", Changes: announcerReturning("", nil), ChangesTokens: staticTokens("two words")})
 	assert.ErrorContains(t, err, "printable ASCII")
 }
 
-func TestWithoutAnAnnouncerThereIsNoPathForChanges(t *testing.T) {
+func TestChangesPathRequiresAnAnnouncer(t *testing.T) {
 	for _, data := range []Data{nil, &fakeData{}} {
-		h := start(t, Config{Decider: allow(), Data: data, ChangesTokens: only(changesToken)})
-		assert.Equal(t, 404, h.tell(janeChanged).status)
+		h := start(t, Config{Decider: allow(), Data: data, ChangesTokens: staticTokens(changesToken)})
+		assert.Equal(t, 404, h.announce(janeChanged).status)
 		assert.NotContains(t, h.do("GET", "/metrics", "").body, "wardkeeper_announced_changes_total{")
 	}
-	h := start(t, Config{Decider: allow(), Changes: announced("1", nil), ChangesTokens: only(changesToken)})
+	h := start(t, Config{Decider: allow(), Changes: announcerReturning("1", nil), ChangesTokens: staticTokens(changesToken)})
 	got := h.do("GET", "/v1/membership/changes", "")
-	assert.Contains(t, got.errorText(t, 405), "answers POST only")
+	assert.Contains(t, got.requireError(t, 405), "answers POST only")
 }
 
-func TestWhatFailsIsNotAnnounced(t *testing.T) {
+func TestFailedAnnouncementIsReported(t *testing.T) {
 	cause := errors.New("LOADING at redis://10.0.0.7")
 	for name, c := range map[string]struct {
 		err    error
@@ -115,9 +115,9 @@ func TestWhatFailsIsNotAnnounced(t *testing.T) {
 		"invalid, in words":     {&pdp.Error{Kind: pdp.Invalid, Message: "The record of joe is malformed."}, 400, "The record of joe is malformed."},
 		"anything":              {cause, 500, "It is not known whether the changes have been announced: announce them again."},
 	} {
-		h := start(t, Config{Decider: allow(), Changes: announced("token", c.err), ChangesTokens: only(changesToken)})
-		got := h.tell(janeChanged)
-		assert.Equal(t, c.told, got.errorText(t, c.status), name)
+		h := start(t, Config{Decider: allow(), Changes: announcerReturning("token", c.err), ChangesTokens: staticTokens(changesToken)})
+		got := h.announce(janeChanged)
+		assert.Equal(t, c.told, got.requireError(t, c.status), name)
 		assert.Contains(t, h.do("GET", "/metrics", "").body, `wardkeeper_announced_changes_total{kind="user"} 0`+"\n", name)
 		if c.status >= 500 && c.err != context.DeadlineExceeded {
 			assert.Contains(t, h.log.String(), cause.Error(), name)
@@ -125,21 +125,21 @@ func TestWhatFailsIsNotAnnounced(t *testing.T) {
 	}
 }
 
-// TestAnAnnouncementThatTookTooLong is not known to have succeeded, whatever the announcer says.
-func TestAnAnnouncementThatTookTooLong(t *testing.T) {
+// TestLateAnnouncementIsReportedAsUnknown is not known to have succeeded, whatever the announcer says.
+func TestLateAnnouncementIsReportedAsUnknown(t *testing.T) {
 	slow := &announcer{answer: func(ctx context.Context) (string, error) { <-ctx.Done(); return "token", nil }}
-	h := start(t, Config{Decider: allow(), Changes: slow, ChangesTokens: only(changesToken), Timeout: 10 * time.Millisecond})
-	assert.Contains(t, h.tell(janeChanged).errorText(t, 503), "announce them again")
+	h := start(t, Config{Decider: allow(), Changes: slow, ChangesTokens: staticTokens(changesToken), Timeout: 10 * time.Millisecond})
+	assert.Contains(t, h.announce(janeChanged).requireError(t, 503), "announce them again")
 }
 
-func TestBodyOfAnAnnouncement(t *testing.T) {
-	h := start(t, Config{Decider: allow(), Changes: announced("1", nil), ChangesTokens: only(changesToken)})
+func TestAnnouncementBodyLimit(t *testing.T) {
+	h := start(t, Config{Decider: allow(), Changes: announcerReturning("1", nil), ChangesTokens: staticTokens(changesToken)})
 	padded := func(n int) string { return janeChanged + strings.Repeat(" ", n-len(janeChanged)) }
-	assert.Equal(t, 200, h.tell(padded(4<<20)).status)
-	assert.Equal(t, "The body is too large: send at most 4 MiB.", h.tell(padded(4<<20+1)).errorText(t, 400))
-	assert.Contains(t, h.tell(janeChanged, "Content-Type", "text/plain").errorText(t, 400), "application/json")
+	assert.Equal(t, 200, h.announce(padded(4<<20)).status)
+	assert.Equal(t, "The body is too large: send at most 4 MiB.", h.announce(padded(4<<20+1)).requireError(t, 400))
+	assert.Contains(t, h.announce(janeChanged, "Content-Type", "text/plain").requireError(t, 400), "application/json")
 
-	s, err := New(Config{Decider: allow(), BaseURL: "https://x", Changes: announced("1", nil), ChangesTokens: only(changesToken), Logger: slog.New(slog.DiscardHandler)})
+	s, err := New(Config{Decider: allow(), BaseURL: "https://x", Changes: announcerReturning("1", nil), ChangesTokens: staticTokens(changesToken), Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	// Without a Content-Length it must be found out by reading.
 	r := httptest.NewRequest(http.MethodPost, "/v1/membership/changes", struct{ *strings.Reader }{strings.NewReader(padded(4<<20 + 1))})
@@ -150,12 +150,12 @@ func TestBodyOfAnAnnouncement(t *testing.T) {
 	assert.Equal(t, `{"error":"The body is too large: send at most 4 MiB."}`, w.Body.String())
 }
 
-// TestChangesAreCounted in metrics and log, which name nobody.
-func TestChangesAreCounted(t *testing.T) {
-	h := start(t, Config{Decider: allow(), Changes: announced("secret0", nil), ChangesTokens: only(changesToken)})
-	h.tell(`{"users":[{"id":"secret1"},{"id":"secret2","record":{"username":"secret3"}}],"locations":[{"id":"secret4","organization":"secret5"}]}`)
-	h.tell(`{"users":[{"id":"secret6"}]}`)
-	h.tell(`{"users":[{"id":"secret7","secret8":1}]}`)
+// TestChangesAreCountedWithoutNames in metrics and log, which name nobody.
+func TestChangesAreCountedWithoutNames(t *testing.T) {
+	h := start(t, Config{Decider: allow(), Changes: announcerReturning("secret0", nil), ChangesTokens: staticTokens(changesToken)})
+	h.announce(`{"users":[{"id":"secret1"},{"id":"secret2","record":{"username":"secret3"}}],"locations":[{"id":"secret4","organization":"secret5"}]}`)
+	h.announce(`{"users":[{"id":"secret6"}]}`)
+	h.announce(`{"users":[{"id":"secret7","secret8":1}]}`)
 	body := h.do("GET", "/metrics", "").body
 	assert.Contains(t, body, `wardkeeper_announced_changes_total{kind="user"} 3`+"\n")
 	assert.Contains(t, body, `wardkeeper_announced_changes_total{kind="location"} 1`+"\n")

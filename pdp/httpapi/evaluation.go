@@ -9,20 +9,10 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
-// The paths of section 10.1 and of the metadata document (section 9).
-const (
-	evaluationPath     = "/access/v1/evaluation"
-	evaluationsPath    = "/access/v1/evaluations"
-	searchSubjectPath  = "/access/v1/search/subject"
-	searchResourcePath = "/access/v1/search/resource"
-	searchActionPath   = "/access/v1/search/action"
-	metadataPath       = "/.well-known/authzen-configuration"
-)
-
-// evaluation answers one question (section 6).
-func (x *exchange) evaluation() error {
-	x.tally.asks = true
-	body, err := x.body()
+// evaluation answers one evaluation (pdp/authzen/PROTOCOL.md section 6).
+func (rc *requestContext) evaluation() error {
+	rc.stats.evaluation = true
+	body, err := rc.jsonBody(authzen.MaxBody)
 	if err != nil {
 		return err
 	}
@@ -30,29 +20,29 @@ func (x *exchange) evaluation() error {
 	if err != nil {
 		return err
 	}
-	return x.decide(e)
+	return rc.decide(e)
 }
 
-func (x *exchange) decide(e authzen.Evaluation) error {
-	x.tally.action = x.s.metrics.action(e.Action.Name)
-	ctx, cancel := x.deadline()
+func (rc *requestContext) decide(e authzen.Evaluation) error {
+	rc.stats.action = rc.server.metrics.action(e.Action.Name)
+	ctx, cancel := rc.withDeadline()
 	defer cancel()
-	d, err := x.s.decider.Decide(ctx, e)
-	if err = x.settle(ctx, err); err != nil {
+	d, err := rc.server.decider.Decide(ctx, e)
+	if err = rc.timeoutIfExpired(ctx, err); err != nil {
 		return err
 	}
-	if x.out, err = appendDecision(x.out[:0], &d); err != nil {
-		return unwritable(err)
+	if rc.out, err = appendDecision(rc.out[:0], &d); err != nil {
+		return encodingError(err)
 	}
-	x.tally.revision = d.Revision
-	x.tally.answered(x.tally.action, &d)
+	rc.stats.revision = d.Revision
+	rc.stats.countDecision(rc.stats.action, &d)
 	return nil
 }
 
-// evaluations answers several questions, or one where there are not several (section 7).
-func (x *exchange) evaluations() error {
-	x.tally.asks, x.large = true, true
-	body, err := x.body()
+// evaluations answers several evaluations (pdp/authzen/PROTOCOL.md section 7).
+func (rc *requestContext) evaluations() error {
+	rc.stats.evaluation, rc.batchWork = true, true
+	body, err := rc.jsonBody(authzen.MaxBody)
 	if err != nil {
 		return err
 	}
@@ -61,9 +51,9 @@ func (x *exchange) evaluations() error {
 		return err
 	}
 	if batch.Single {
-		return x.decide(batch.Items[0].Evaluation)
+		return rc.decide(batch.Items[0].Evaluation)
 	}
-	x.tally.batch = true
+	rc.stats.batch = true
 	items := make([]pdp.Item, len(batch.Items))
 	for i, item := range batch.Items {
 		items[i].Request = item.Evaluation
@@ -71,58 +61,54 @@ func (x *exchange) evaluations() error {
 			items[i].Err = invalid(item.Err.Error())
 		}
 	}
-	ctx, cancel := x.deadline()
+	ctx, cancel := rc.withDeadline()
 	defer cancel()
-	outcomes, err := x.s.decider.DecideAll(ctx, items, batch.Semantic)
-	// What was not decided in time is an error of its own question, as long as somebody is there to be told.
-	if settled := x.settle(ctx, err); err != nil || x.gone() || errors.Is(settled, errOverdue) {
-		return settled
+	outcomes, err := rc.server.decider.DecideAll(ctx, items, batch.Semantic)
+	// If the time is over, each undecided item has its own timeout error: the response is still useful to a client that is
+	// there to receive it.
+	if expired := rc.timeoutIfExpired(ctx, err); err != nil || rc.clientGone() || errors.Is(expired, errAlreadyAnswered) {
+		return expired
 	}
-	// A caller pairs answers with questions by their place: a list of another length would pair them wrongly.
+	// Clients match decisions to evaluations by position: a list of another length would match them wrongly.
 	if n := len(outcomes); n == 0 || n > len(items) || batch.Semantic == authzen.ExecuteAll && n < len(items) {
 		return &pdp.Error{Kind: pdp.Internal, Err: fmt.Errorf("%d answers for %d questions", n, len(items))}
 	}
-	return x.answerAll(items, outcomes)
+	return rc.writeOutcomes(items, outcomes)
 }
 
-// answerAll writes the answers, and counts them only once all are written.
-func (x *exchange) answerAll(items []pdp.Item, outcomes []pdp.Outcome) (err error) {
-	var first fault // one line of the log for a whole batch
-	out := append(x.out[:0], `{"evaluations":[`...)
+// writeOutcomes encodes the outcomes of a batch. It counts them after all have been encoded.
+func (rc *requestContext) writeOutcomes(items []pdp.Item, outcomes []pdp.Outcome) (err error) {
+	var firstError httpError // of the server; logged once for the batch
+	out := append(rc.out[:0], `{"evaluations":[`...)
 	for i := range outcomes {
 		if i > 0 {
 			out = append(out, ',')
 		}
 		if items[i].Err != nil {
-			outcomes[i].Err = items[i].Err // what could not be read was not decided, whatever is said
+			outcomes[i].Err = items[i].Err // whatever the Decider says, a malformed item cannot be allowed
 		}
 		if outcomes[i].Err != nil {
-			f := faultOf(outcomes[i].Err)
-			if f.status >= http.StatusInternalServerError && first.status == 0 {
-				first = f
+			e := httpErrorOf(outcomes[i].Err)
+			if e.status >= http.StatusInternalServerError && firstError.status == 0 {
+				firstError = e
 			}
-			out = appendItemError(out, f)
+			out = appendItemError(out, e)
 			continue
 		}
 		if out, err = appendDecision(out, &outcomes[i].Decision); err != nil {
-			return unwritable(err)
+			return encodingError(err)
 		}
 	}
-	x.out = append(out, "]}"...)
-	x.logCause(first)
+	rc.out = append(out, "]}"...)
+	rc.logCause(firstError)
 	for i := range outcomes {
-		action := x.s.metrics.action(items[i].Request.Action.Name)
+		action := rc.server.metrics.action(items[i].Request.Action.Name)
 		if outcomes[i].Err != nil {
-			x.tally.undecided(action)
+			rc.stats.countError(action)
 			continue
 		}
-		x.tally.revision = outcomes[i].Decision.Revision
-		x.tally.answered(action, &outcomes[i].Decision)
+		rc.stats.revision = outcomes[i].Decision.Revision
+		rc.stats.countDecision(action, &outcomes[i].Decision)
 	}
 	return nil
-}
-
-// unwritable is for what a policy said and JSON cannot. The error of the encoder would quote it.
-func unwritable(err error) error {
-	return &pdp.Error{Kind: pdp.Internal, Err: fmt.Errorf("the answer cannot be written as JSON (%T)", err)}
 }

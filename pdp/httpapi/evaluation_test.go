@@ -19,7 +19,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
-func TestEvaluation(t *testing.T) {
+func TestDecisionEncoding(t *testing.T) {
 	reason := map[string]any{"code": "self", "rule": "ALL-7", "message": "a < b & \"c\""}
 	obligation := pdp.Obligation{ID: "REG-W2/x", Type: "notification", Properties: map[string]any{"to": "jane", "n": json.Number("1")}}
 	for name, c := range map[string]struct {
@@ -38,7 +38,7 @@ func TestEvaluation(t *testing.T) {
 		"no name twice":  {pdp.Decision{Reasons: []any{"r"}, Context: map[string]any{"reasons": "mine", "advice": 1}}, `{"decision":false,"context":{"reasons":["r"],"advice":1}}`},
 		"hidden context": {pdp.Decision{Advice: []any{"a"}, Context: map[string]any{"advice": "mine"}}, `{"decision":false,"context":{"advice":["a"]}}`},
 	} {
-		h := start(t, Config{Decider: answers(c.d, nil)})
+		h := start(t, Config{Decider: deciding(c.d, nil)})
 		a := h.post("/access/v1/evaluation", question)
 		assert.Equal(t, 200, a.status, name)
 		assert.Equal(t, c.want, a.body, name)
@@ -46,7 +46,7 @@ func TestEvaluation(t *testing.T) {
 	}
 }
 
-func TestQuestionReachesTheDecider(t *testing.T) {
+func TestEvaluationReachesTheDecider(t *testing.T) {
 	var got pdp.Request
 	f := allow()
 	f.decide = func(ctx context.Context, r pdp.Request) (pdp.Decision, error) {
@@ -64,8 +64,8 @@ func TestQuestionReachesTheDecider(t *testing.T) {
 	assert.Equal(t, "alice", got.Subject.ID, "without evaluations, a batch is one evaluation")
 }
 
-// TestKinds is the one table from kinds to statuses, and that causes stay here.
-func TestKinds(t *testing.T) {
+// TestErrorKindsMapToStatuses is the one table from kinds to statuses, and that causes stay here.
+func TestErrorKindsMapToStatuses(t *testing.T) {
 	secret := errors.New("password of redis")
 	for name, c := range map[string]struct {
 		err    error
@@ -85,18 +85,18 @@ func TestKinds(t *testing.T) {
 		"raw deadline":    {fmt.Errorf("%w: %w", secret, context.DeadlineExceeded), 503, "The question could not be decided in time: try again later.", true},
 		"raw cancel":      {fmt.Errorf("%w: %w", secret, context.Canceled), 503, "The question could not be decided in time: try again later.", true},
 	} {
-		h := start(t, Config{Decider: answers(pdp.Decision{Allow: true}, c.err)}) // an allow beside an error is none
+		h := start(t, Config{Decider: deciding(pdp.Decision{Allow: true}, c.err)}) // an allow beside an error is none
 		for _, path := range []string{"/access/v1/evaluation", "/access/v1/evaluations"} {
 			a := h.post(path, question)
-			assert.Equal(t, c.text, a.errorText(t, c.status), name)
+			assert.Equal(t, c.text, a.requireError(t, c.status), name)
 			assert.NotContains(t, a.body, "redis", name)
 		}
 		assert.Equal(t, c.logged, contains(h.log, "password of redis"), name)
 	}
 }
 
-func TestPanicIsNoAllow(t *testing.T) {
-	f := &fake{} // every method panics
+func TestPanicIsAnError(t *testing.T) {
+	f := &fakeDecider{} // every method panics
 	h := start(t, Config{Decider: f})
 	search := `{"subject":{"type":"user","id":"a"},"action":{"name":"x"},"resource":{"type":"t","id":"i"}}`
 	for path, body := range map[string]string{
@@ -104,21 +104,21 @@ func TestPanicIsNoAllow(t *testing.T) {
 		"/access/v1/search/subject": search, "/access/v1/search/resource": search, "/access/v1/search/action": search,
 	} {
 		a := h.post(path, body)
-		assert.Equal(t, "The question could not be decided.", a.errorText(t, 500))
+		assert.Equal(t, "The question could not be decided.", a.requireError(t, 500))
 	}
 	f.decide = func(context.Context, pdp.Request) (pdp.Decision, error) { panic("the policy said true") }
 	a := h.post("/access/v1/evaluation", question, "X-Request-ID", "7")
-	assert.NotContains(t, a.errorText(t, 500), "true")
+	assert.NotContains(t, a.requireError(t, 500), "true")
 	assert.Equal(t, "7", a.header.Get("X-Request-Id"))
 	assert.True(t, contains(h.log, "panic: the policy said true"))
 	assert.True(t, contains(h.log, `"level":"ERROR"`))
 }
 
-// TestPanicIsLogged even where the caller has gone away meanwhile.
-func TestPanicIsLogged(t *testing.T) {
+// TestPanicIsLoggedAfterDisconnect even where the caller has gone away meanwhile.
+func TestPanicIsLoggedAfterDisconnect(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	log := &safeBuffer{}
-	s, err := New(Config{BaseURL: "https://x", Logger: slog.New(slog.NewTextHandler(log, nil)), Decider: &fake{
+	s, err := New(Config{BaseURL: "https://x", Logger: slog.New(slog.NewTextHandler(log, nil)), Decider: &fakeDecider{
 		decide: func(context.Context, pdp.Request) (pdp.Decision, error) {
 			cancel()
 			panic("a fault of ours")
@@ -134,36 +134,36 @@ func TestPanicIsLogged(t *testing.T) {
 }
 
 // TestAbortIsNotAnswered: net/http's own panic drops the connection.
-func TestAbortIsNotAnswered(t *testing.T) {
-	h := start(t, Config{Decider: &fake{decide: func(context.Context, pdp.Request) (pdp.Decision, error) { panic(http.ErrAbortHandler) }}})
+func TestErrAbortHandlerClosesConnection(t *testing.T) {
+	h := start(t, Config{Decider: &fakeDecider{decide: func(context.Context, pdp.Request) (pdp.Decision, error) { panic(http.ErrAbortHandler) }}})
 	_, err := http.Post(h.url+"/access/v1/evaluation", "application/json", strings.NewReader(question))
 	assert.Error(t, err)
 }
 
-func TestTimeOutIsNoAllow(t *testing.T) {
+func TestTimeoutIsNeverAnAllow(t *testing.T) {
 	for name, err := range map[string]error{"an error": &pdp.Error{Kind: pdp.Timeout}, "an allow all the same": nil} {
-		h := start(t, Config{Timeout: 1, Decider: &fake{decide: func(ctx context.Context, _ pdp.Request) (pdp.Decision, error) {
+		h := start(t, Config{Timeout: 1, Decider: &fakeDecider{decide: func(ctx context.Context, _ pdp.Request) (pdp.Decision, error) {
 			<-ctx.Done()
 			return pdp.Decision{Allow: true}, err
 		}}})
-		assert.Contains(t, h.post("/access/v1/evaluation", question).errorText(t, 503), "in time", name)
+		assert.Contains(t, h.post("/access/v1/evaluation", question).requireError(t, 503), "in time", name)
 	}
 }
 
-func TestUnwritableAnswer(t *testing.T) {
+func TestUnencodableDecisionIsAnError(t *testing.T) {
 	for name, d := range map[string]pdp.Decision{
 		"number":     {Allow: true, Context: map[string]any{"x": math.NaN()}},
 		"obligation": {Allow: true, Obligations: []pdp.Obligation{{Properties: map[string]any{"x": func() {}}}}},
 		"smuggled":   {Allow: true, Reasons: []any{json.Number(`1],"x":[1`)}},
 	} {
-		h := start(t, Config{Decider: answers(d, nil)})
-		h.post("/access/v1/evaluation", question).errorText(t, 500)
-		assert.True(t, contains(h.log, "cannot be written"), name)
+		h := start(t, Config{Decider: deciding(d, nil)})
+		h.post("/access/v1/evaluation", question).requireError(t, 500)
+		assert.True(t, contains(h.log, "cannot be encoded"), name)
 	}
 }
 
-func TestBadQuestions(t *testing.T) {
-	h := start(t, Config{Decider: &fake{}}) // a Decider that is asked panics
+func TestMalformedRequestIsRejected(t *testing.T) {
+	h := start(t, Config{Decider: &fakeDecider{}}) // a Decider that is asked panics
 	for body, want := range map[string]string{
 		``:                             `The body is empty: send one JSON object.`,
 		`{`:                            `The body ends before its JSON is complete: send the whole object.`,
@@ -174,7 +174,7 @@ func TestBadQuestions(t *testing.T) {
 		"{\"a\":\"\xff\"}":             `The body is not valid UTF-8: send JSON encoded as UTF-8.`,
 	} {
 		for _, path := range []string{"/access/v1/evaluation", "/access/v1/evaluations", "/access/v1/search/subject", "/access/v1/search/resource", "/access/v1/search/action"} {
-			assert.Equal(t, want, h.post(path, body).errorText(t, 400), path)
+			assert.Equal(t, want, h.post(path, body).requireError(t, 400), path)
 		}
 	}
 	require.NotContains(t, h.log.String(), `"level":"ERROR"`)

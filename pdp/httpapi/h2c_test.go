@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 	"net"
-	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -16,61 +15,38 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
-// h2c is a client that speaks nothing but HTTP/2 without TLS.
-func h2c(t *testing.T) *http.Client {
-	protocols := new(http.Protocols)
-	protocols.SetUnencryptedHTTP2(true)
-	transport := &http.Transport{Protocols: protocols}
-	t.Cleanup(transport.CloseIdleConnections)
-	return &http.Client{Transport: transport}
-}
-
-func (h *harness) over(client *http.Client, body io.Reader) (answer, error) {
-	r, err := http.NewRequest(http.MethodPost, h.url+evaluationPath, body)
-	require.NoError(h.t, err)
-	r.Header.Set("Content-Type", "application/json")
-	resp, err := client.Do(r)
-	if err != nil {
-		return answer{}, err
-	}
-	defer resp.Body.Close()
-	assert.Equal(h.t, 2, resp.ProtoMajor)
-	text, err := io.ReadAll(resp.Body)
-	return answer{resp.StatusCode, resp.Header, string(text)}, err
-}
-
-// TestHTTP2WithoutTLS is answered as HTTP/1.1 is, at the same address, with the same bounds.
-func TestHTTP2WithoutTLS(t *testing.T) {
+// TestHTTP2WithoutTLSIsServed is answered as HTTP/1.1 is, at the same address, with the same bounds.
+func TestHTTP2WithoutTLSIsServed(t *testing.T) {
 	h := start(t, Config{Decider: allow()})
 	client := h2c(t)
 	for range 3 {
-		a, err := h.over(client, strings.NewReader(question))
+		a, err := h.postWith(client, strings.NewReader(question))
 		require.NoError(t, err)
 		assert.Equal(t, 200, a.status)
 		assert.Equal(t, `{"decision":true}`, a.body)
 	}
 	assert.Equal(t, 200, h.post(evaluationPath, question).status)
-	a, err := h.over(client, strings.NewReader("{"))
+	a, err := h.postWith(client, strings.NewReader("{"))
 	require.NoError(t, err)
-	a.errorText(t, 400)
+	a.requireError(t, 400)
 	// Too large a body is refused, announced or not.
 	large := question + strings.Repeat(" ", authzen.MaxBody)
 	for _, body := range []io.Reader{strings.NewReader(large), struct{ io.Reader }{strings.NewReader(large)}} {
-		a, err := h.over(h2c(t), body)
+		a, err := h.postWith(h2c(t), body)
 		require.NoError(t, err)
-		assert.Equal(t, "The body is too large: send at most 1 MiB.", a.errorText(t, 400))
+		assert.Equal(t, "The body is too large: send at most 1 MiB.", a.requireError(t, 400))
 	}
 }
 
 // TestSlowHTTP2IsCutOff: a body that does not come, a preface that does not come, and a connection without requests.
-func TestSlowHTTP2IsCutOff(t *testing.T) {
+func TestSlowHTTP2ConnectionIsClosed(t *testing.T) {
 	h := start(t, Config{Decider: allow(), ReadHeaderTimeout: 50 * time.Millisecond, ReadTimeout: 50 * time.Millisecond, IdleTimeout: 50 * time.Millisecond})
 	slow, feed := io.Pipe()
 	defer feed.Close()
 	go func() { _, _ = io.WriteString(feed, question[:20]) }()
-	a, err := h.over(h2c(t), slow)
+	a, err := h.postWith(h2c(t), slow)
 	if err == nil { // the stream may be reset before its answer
-		a.errorText(t, 400)
+		a.requireError(t, 400)
 	}
 	for _, sent := range []string{"PRI * HTT", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00"} {
 		conn := h.dial()
@@ -84,19 +60,19 @@ func TestSlowHTTP2IsCutOff(t *testing.T) {
 	}
 }
 
-// TestAnswersOverHTTP2HaveTheirTime too.
-func TestAnswersOverHTTP2HaveTheirTime(t *testing.T) {
-	h := start(t, Config{Timeout: 1, Decider: &fake{decide: func(ctx context.Context, _ pdp.Request) (pdp.Decision, error) {
+// TestHTTP2EvaluationTimesOut too.
+func TestHTTP2EvaluationTimesOut(t *testing.T) {
+	h := start(t, Config{Timeout: 1, Decider: &fakeDecider{decide: func(ctx context.Context, _ pdp.Request) (pdp.Decision, error) {
 		<-ctx.Done()
 		return pdp.Decision{Allow: true}, nil
 	}}})
-	a, err := h.over(h2c(t), strings.NewReader(question))
+	a, err := h.postWith(h2c(t), strings.NewReader(question))
 	require.NoError(t, err)
-	assert.Contains(t, a.errorText(t, 503), "in time")
+	assert.Contains(t, a.requireError(t, 503), "in time")
 }
 
-// TestAStreamIsOneOfABoundedNumber on its connection.
-func TestAStreamIsOneOfABoundedNumber(t *testing.T) {
+// TestHTTP2StreamsPerConnectionAreLimited on its connection.
+func TestHTTP2StreamsPerConnectionAreLimited(t *testing.T) {
 	s, err := New(Config{Decider: allow(), BaseURL: "https://x"})
 	require.NoError(t, err)
 	server := s.HTTPServer("")

@@ -16,7 +16,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp"
 )
 
-// metrics are the server's own. Every label has few values: paths are routes, methods those of HTTP, actions those configured.
+// metrics are the metrics of a server. Labels have few values: paths of routes, methods of HTTP, and configured actions.
 type metrics struct {
 	requests  *prometheus.CounterVec
 	seconds   *prometheus.HistogramVec
@@ -24,11 +24,11 @@ type metrics struct {
 	announced *prometheus.CounterVec
 	refused   *prometheus.CounterVec
 	overdue   prometheus.Counter
-	// connections counts those that gave way to others.
+	// connections counts dropped connections.
 	connections *prometheus.CounterVec
-	actions     atomic.Pointer[map[string]*actionCounters] // replaced as a whole
-	unknown     *actionCounters
-	show        http.Handler
+	actions     atomic.Pointer[map[string]*actionCounters] // by name; replaced as a whole
+	otherAction *actionCounters
+	handler     http.Handler
 }
 
 // actionCounters count the decisions on an action.
@@ -37,7 +37,7 @@ type actionCounters struct {
 	allowed, denied, errors prometheus.Counter
 }
 
-// otherLabel stands for what has no label of its own.
+// otherLabel is the label of everything without a label of its own.
 const otherLabel = "other"
 
 func newMetrics(cfg Config) (*metrics, error) {
@@ -48,33 +48,33 @@ func newMetrics(cfg Config) (*metrics, error) {
 	m := &metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "wardkeeper_http_requests_total",
-			Help: "Requests answered. Status 499: the caller went away before the answer.",
+			Help: "Requests answered. Status 499: the client disconnected before the response.",
 		}, []string{"path", "method", "status"}),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "wardkeeper_http_request_duration_seconds",
-			Help:    "Time from a request's head to its answer.",
+			Help:    "Time from the head of a request to its response.",
 			Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}, []string{"path"}),
 		decisions: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "wardkeeper_decisions_total",
-			Help: "Questions of evaluations by action and outcome: allowed, denied, or error, which is a denial too.",
+			Help: "Evaluations by action and outcome: allowed, denied, or error, which clients see as a denial or an error.",
 		}, []string{"action", "outcome"}),
 		announced: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "wardkeeper_announced_changes_total",
-			Help: "Changes of records that callers announced, by kind, as far as the announcement succeeded.",
+			Help: "Membership changes announced by clients, by kind. Failed announcements do not count.",
 		}, []string{"kind"}),
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "wardkeeper_http_refused_total",
-			Help: "Requests answered with 503 before any work was done, by reason: busy (no place became free), bodies (no room for large ones), streams (too many requests of HTTP/2 have begun), overdue (too many evaluations go on after their time).",
+			Help: "Requests rejected with status 503 before any work was done, by reason: busy (too much work in progress), bodies (too many bytes of large bodies), streams (too many HTTP/2 requests), overdue (too much work in progress after its deadline).",
 		}, []string{"reason"}),
 		overdue: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "wardkeeper_http_overdue_total",
-			Help: "Requests answered with 503 whose work went on, since nothing could stop it.",
+			Help: "Requests answered with status 503 at their deadline although their work could not be stopped.",
 		}),
 	}
 	m.connections = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "wardkeeper_http_connections_dropped_total",
-		Help: "Connections that ended since there were too many, by reason: closed (it was idle or slow, and a new one came), refused (answers were worked out on all the others).",
+		Help: "Connections dropped because there were too many, by reason: closed (idle or slow, in favor of a new one), refused (new, while all others were busy).",
 	}, []string{"reason"})
 	m.connections.WithLabelValues("closed")
 	m.connections.WithLabelValues("refused")
@@ -82,9 +82,9 @@ func newMetrics(cfg Config) (*metrics, error) {
 		m.refused.WithLabelValues(reason)
 	}
 	if cfg.Changes != nil {
-		m.announce(0, 0)
+		m.countChanges(0, 0)
 	}
-	m.unknown = newActionCounters(m.decisions, otherLabel)
+	m.otherAction = newActionCounters(m.decisions, otherLabel)
 	m.setActions(nil)
 	var policyRevision func() string
 	if cfg.Policy != nil {
@@ -93,8 +93,8 @@ func newMetrics(cfg Config) (*metrics, error) {
 	err := errors.Join(
 		reg.Register(m.requests), reg.Register(m.seconds), reg.Register(m.decisions), reg.Register(m.announced),
 		reg.Register(m.refused), reg.Register(m.overdue), reg.Register(m.connections),
-		reg.Register(newInfo("wardkeeper_policy_info", "The policy revision in force.", policyRevision)),
-		reg.Register(newInfo("wardkeeper_directory_info", "The directory revision in force.", cfg.DirectoryRevision)),
+		reg.Register(newRevisionInfo("wardkeeper_policy_info", "The policy revision in force.", policyRevision)),
+		reg.Register(newRevisionInfo("wardkeeper_directory_info", "The directory revision in force.", cfg.DirectoryRevision)),
 		registerOnce(reg, collectors.NewGoCollector()),
 		registerOnce(reg, collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})),
 	)
@@ -102,14 +102,14 @@ func newMetrics(cfg Config) (*metrics, error) {
 	if logger == nil {
 		logger = slog.Default()
 	}
-	m.show = promhttp.HandlerFor(reg, promhttp.HandlerOpts{
+	m.handler = promhttp.HandlerFor(reg, promhttp.HandlerOpts{
 		ErrorLog:      slog.NewLogLogger(logger.Handler(), slog.LevelError),
 		ErrorHandling: promhttp.ContinueOnError,
 	})
 	return m, err
 }
 
-// registerOnce registers a collector that whoever made the registry may have registered already.
+// registerOnce registers a collector unless the owner of the registry has done so already.
 func registerOnce(reg *prometheus.Registry, c prometheus.Collector) error {
 	err := reg.Register(c)
 	if _, ok := errors.AsType[prometheus.AlreadyRegisteredError](err); ok {
@@ -127,7 +127,7 @@ func newActionCounters(v *prometheus.CounterVec, name string) *actionCounters {
 	}
 }
 
-// setActions replaces the actions that have counters of their own.
+// setActions sets the actions that have counters of their own.
 func (m *metrics) setActions(names []string) {
 	actions := make(map[string]*actionCounters, len(names))
 	for _, name := range names {
@@ -136,38 +136,40 @@ func (m *metrics) setActions(names []string) {
 	m.actions.Store(&actions)
 }
 
-// action gives the counters of an action by the name that a caller sent.
+// action returns the counters for an action that a client sent.
 func (m *metrics) action(name string) *actionCounters {
 	if a, ok := (*m.actions.Load())[name]; ok {
 		return a
 	}
-	return m.unknown
+	return m.otherAction
 }
 
-// announce counts changes that have been announced.
-func (m *metrics) announce(users, locations int) {
+// countChanges counts announced changes.
+func (m *metrics) countChanges(users, locations int) {
 	m.announced.WithLabelValues(string(pdp.UserChanged)).Add(float64(users))
 	m.announced.WithLabelValues(string(pdp.LocationChanged)).Add(float64(locations))
 }
 
-func (m *metrics) route(method, path string, level slog.Level) *route {
-	rt := &route{path: path, method: method, level: level, seconds: m.seconds.WithLabelValues(path)}
+func (m *metrics) newRoute(method, path string, level slog.Level, format errorFormat) *route {
+	rt := &route{path: path, method: method, level: level, errorFormat: format, seconds: m.seconds.WithLabelValues(path)}
 	if method != "" {
 		rt.answered = m.requests.WithLabelValues(path, method, "200")
 	}
 	return rt
 }
 
-func (m *metrics) observe(x *exchange, rt *route, elapsed time.Duration) {
+// observe counts a request that has been answered.
+func (m *metrics) observe(rc *requestContext, elapsed time.Duration) {
+	rt := rc.route
 	rt.seconds.Observe(elapsed.Seconds())
-	if x.status == http.StatusOK && x.r.Method == rt.method {
+	if rc.status == http.StatusOK && rc.r.Method == rt.method {
 		rt.answered.Inc()
 		return
 	}
-	m.requests.WithLabelValues(rt.path, methodLabel(x.r.Method), strconv.Itoa(x.status)).Inc()
+	m.requests.WithLabelValues(rt.path, methodLabel(rc.r.Method), strconv.Itoa(rc.status)).Inc()
 }
 
-// methodLabel bounds what is otherwise any word of the caller's.
+// methodLabel limits the values of the label: clients can send any method.
 func methodLabel(method string) string {
 	switch method {
 	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
@@ -177,19 +179,26 @@ func methodLabel(method string) string {
 	return otherLabel
 }
 
-// info is a gauge of 1 whose label is a revision, read when it is scraped.
-type info struct {
+// showMetrics answers with the metrics in Prometheus' format.
+func (rc *requestContext) showMetrics() error {
+	rc.sent = true
+	rc.server.metrics.handler.ServeHTTP(rc.w, rc.r)
+	return nil
+}
+
+// revisionInfo is a gauge with value 1 whose label is the current revision.
+type revisionInfo struct {
 	desc     *prometheus.Desc
 	revision func() string
 }
 
-func newInfo(name, help string, revision func() string) prometheus.Collector {
-	return &info{prometheus.NewDesc(name, help, []string{"revision"}, nil), revision}
+func newRevisionInfo(name, help string, revision func() string) prometheus.Collector {
+	return &revisionInfo{prometheus.NewDesc(name, help, []string{"revision"}, nil), revision}
 }
 
-func (i *info) Describe(ch chan<- *prometheus.Desc) { ch <- i.desc }
+func (i *revisionInfo) Describe(ch chan<- *prometheus.Desc) { ch <- i.desc }
 
-func (i *info) Collect(ch chan<- prometheus.Metric) {
+func (i *revisionInfo) Collect(ch chan<- prometheus.Metric) {
 	if i.revision == nil {
 		return
 	}

@@ -15,11 +15,9 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp"
 )
 
-func contains(log *safeBuffer, s string) bool { return strings.Contains(log.String(), s) }
-
 func TestMetrics(t *testing.T) {
-	f := batching()
-	f.decide = answers(pdp.Decision{Allow: true}, nil).decide
+	f := newBatchDecider()
+	f.decide = deciding(pdp.Decision{Allow: true}, nil).decide
 	policy := "r1"
 	h := start(t, Config{Decider: f, Policy: func() PolicyStatus { return PolicyStatus{ID: policy} }, DirectoryRevision: func() string { return "" }})
 	h.server.SetActions([]string{"user.view", "deny"})
@@ -28,7 +26,7 @@ func TestMetrics(t *testing.T) {
 	h.post("/access/v1/evaluation", strings.Replace(question, "user.view", "jane@example.org", 1))
 	h.post("/access/v1/evaluation", `{}`)
 	h.post("/access/v1/evaluations", question)
-	h.post("/access/v1/evaluations", batch("execute_all", "user.view", "deny", "fail", "", "deny"))
+	h.post("/access/v1/evaluations", batchBody("execute_all", "user.view", "deny", "fail", "", "deny"))
 	h.do("GET", "/access/v1/evaluation", "")
 	h.do("BREW", "/access/v1/evaluation", "")
 	h.do("GET", "/jane@example.org", "")
@@ -67,7 +65,7 @@ func TestMetrics(t *testing.T) {
 	assert.Contains(t, a.body, `wardkeeper_decisions_total{action="other",outcome="allowed"} 2`+"\n")
 }
 
-func TestRegistry(t *testing.T) {
+func TestMetricsAreRegisteredInTheGivenRegistry(t *testing.T) {
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "mine"}, func() float64 { return 7 }))
 	cfg := Config{Decider: allow(), BaseURL: "https://x", Registry: reg}
@@ -79,10 +77,10 @@ func TestRegistry(t *testing.T) {
 	assert.NoError(t, err)
 }
 
-// TestLogHasNoNames sends personal things everywhere and looks for them in the log.
-func TestLogHasNoNames(t *testing.T) {
-	f := batching()
-	f.decide = answers(pdp.Decision{Revision: "r1", Reasons: []any{"Jane Secret may not"}}, nil).decide
+// TestAccessLogHasNoPersonalData sends personal things everywhere and looks for them in the log.
+func TestAccessLogHasNoPersonalData(t *testing.T) {
+	f := newBatchDecider()
+	f.decide = deciding(pdp.Decision{Revision: "r1", Reasons: []any{"Jane Secret may not"}}, nil).decide
 	h := start(t, Config{Decider: f})
 	h.server.SetActions([]string{"user.view"})
 	body := `{"subject":{"type":"user","id":"secret1@example.org","properties":{"secret2":"x"}},"action":{"name":"user.view"},` +
@@ -122,10 +120,10 @@ func TestLogHasNoNames(t *testing.T) {
 }
 
 func TestCausesAreLoggedOnce(t *testing.T) {
-	h := start(t, Config{Decider: batching()})
-	h.post("/access/v1/evaluations", batch("execute_all", "fail", "fail", "fail"))
+	h := start(t, Config{Decider: newBatchDecider()})
+	h.post("/access/v1/evaluations", batchBody("execute_all", "fail", "fail", "fail"))
 	assert.Equal(t, 1, strings.Count(h.log.String(), "redis is down"))
-	h = start(t, Config{Decider: answers(pdp.Decision{}, &pdp.Error{Kind: pdp.Unavailable, Err: errors.New("gone")})})
+	h = start(t, Config{Decider: deciding(pdp.Decision{}, &pdp.Error{Kind: pdp.Unavailable, Err: errors.New("gone")})})
 	h.post("/access/v1/evaluation", question, "X-Request-ID", "req-7")
 	assert.Contains(t, h.log.String(), `"level":"WARN","msg":"request failed","kind":"unavailable","request_id":"req-7","cause":"gone"`)
 }

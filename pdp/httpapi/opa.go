@@ -3,207 +3,253 @@ package httpapi
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"maps"
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 
 	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/authzen"
+	"github.com/wardkeeper/wardkeeper/pdp/httpapi/opawire"
 )
 
-// The paths of OPA's API that decide. Nothing here writes: policy and data come from elsewhere.
-const (
-	dataPath      = "/v1/data"
-	batchDataPath = "/v1/batch/data"
-	oldDataPath   = "/v0/data"
-	defaultPath   = "/"
-)
-
-// Data says what documents of the policy are, for clients of OPA's API. [*pdp.Engine] is one. Safe for concurrent use.
+// Data evaluates documents of the policy for clients of OPA's API. [*pdp.Engine] implements it. Implementations must be
+// safe for concurrent use.
 type Data interface {
-	// Data answers for each input, all by one policy. It refuses an input that has facts, and never takes an ill-shaped
-	// decision for one.
+	// Data evaluates a document for each input, all under one policy. It must reject inputs that contain facts, and must
+	// report a malformed decision as an error.
 	Data(ctx context.Context, r pdp.DataRequest) (pdp.DataResult, error)
-	// Decides says whether a path is that of the decision, for the metrics.
+	// Decides reports whether path is that of the decision, for the metrics.
 	Decides(path []string) bool
-	// CheckPolicy fails where no policy can decide.
+	// CheckPolicy returns an error if no policy is ready to decide.
 	CheckPolicy(ctx context.Context) error
 }
 
-func (s *Server) addOPA() {
-	for _, suffix := range []string{"", "/*"} {
-		s.register(dataPath+suffix, slog.LevelInfo, opaError, guarded((*exchange).document), http.MethodPost, http.MethodGet)
-		s.register(batchDataPath+suffix, slog.LevelInfo, opaError, guarded((*exchange).documents), http.MethodPost)
-		s.register(oldDataPath+suffix, slog.LevelInfo, opaError, guarded((*exchange).bareDocument), http.MethodPost)
+// document answers with the document at a path: POST or GET /v1/data/{path}.
+func (rc *requestContext) document() error {
+	timer := opawire.NewTimer()
+	path, query, err := rc.parseDocumentURL(dataPath, "provenance", "metrics")
+	if err != nil {
+		return err
 	}
-	s.register(defaultPath, slog.LevelInfo, opaError, guarded((*exchange).defaultDecision), http.MethodPost)
+	input, err := rc.documentInput(query)
+	if err != nil {
+		return err
+	}
+	timer.Parsed()
+	result, err := rc.evaluateDocuments(pdp.DataRequest{Path: path, Inputs: []pdp.DataInput{input}})
+	if err != nil {
+		return err
+	}
+	timer.Evaluated()
+	answer := &result.Answers[0]
+	if answer.Err != nil {
+		return answer.Err
+	}
+	response := opawire.Response{Answer: answer, MissingInput: !input.Sent && rc.r.Method == http.MethodPost}
+	if opawire.Flag(query, "provenance") {
+		response.Provenance = &result.Provenance
+	}
+	if opawire.Flag(query, "metrics") {
+		response.Metrics = timer.Metrics()
+	}
+	if rc.out, err = response.Append(rc.out[:0]); err != nil {
+		return encodingError(err)
+	}
+	rc.countAnswer(answer)
+	return rc.formatOPA(query)
 }
 
-// foreign says whether a path that nothing is at belongs to OPA's API: whoever asks for it reads OPA's errors.
-func (s *Server) foreign(path string) bool {
-	return s.data != nil && (strings.HasPrefix(path+"/", "/v1/") || strings.HasPrefix(path+"/", "/v0/"))
+// documentInput reads the input: a member of the body of a POST, or a parameter of a GET.
+func (rc *requestContext) documentInput(query url.Values) (pdp.DataInput, error) {
+	if rc.r.Method != http.MethodPost {
+		if err := rc.admit(len(rc.r.URL.RawQuery)); err != nil {
+			return pdp.DataInput{}, err
+		}
+		return opawire.InputParameter(query)
+	}
+	members, err := rc.opaMembers()
+	if err != nil {
+		return pdp.DataInput{}, err
+	}
+	return opawire.InputMember(members["input"]), nil
 }
 
-// asksFor reads the path of a document, behind a prefix, and the parameters. What fails on the way to a decision counts
-// as one.
-func (x *exchange) asksFor(prefix string, served ...string) (path []string, query url.Values, err error) {
-	if path, err = documentPath(x.r, prefix); err != nil {
-		return nil, nil, err
+// defaultDecision answers with the decision alone: POST /.
+func (rc *requestContext) defaultDecision() error {
+	rc.stats.evaluation = true
+	query, err := opawire.ParseParameters(rc.r)
+	if err != nil {
+		return err
 	}
-	x.tally.asks = x.s.data.Decides(path)
-	query, err = x.parameters(served...)
-	return path, query, err
+	return rc.bareDocument(pdp.DataRequest{Decision: true}, query)
 }
 
-// document answers with the document at a path.
-func (x *exchange) document() error {
-	t := begun()
-	path, query, err := x.asksFor(dataPath, "provenance", "metrics")
+// v0Document answers with the document at a path alone: POST /v0/data/{path}.
+func (rc *requestContext) v0Document() error {
+	path, query, err := rc.parseDocumentURL(v0DataPath)
 	if err != nil {
 		return err
 	}
-	in, err := x.input(query)
-	if err != nil {
-		return err
-	}
-	t.read()
-	result, err := x.ask(pdp.DataRequest{Path: path, Inputs: []pdp.DataInput{in}})
-	if err != nil {
-		return err
-	}
-	t.evaluated()
-	a := &result.Answers[0]
-	if a.Err != nil {
-		return a.Err
-	}
-	r := response{answer: a, missingInput: !in.Sent && x.r.Method == http.MethodPost}
-	if asked(query, "provenance") {
-		r.provenance = &result.Provenance
-	}
-	if asked(query, "metrics") {
-		r.metrics = t.metrics()
-	}
-	if x.out, err = r.append(x.out[:0]); err != nil {
-		return unwritable(err)
-	}
-	x.count(a)
-	return x.dress(query)
+	return rc.bareDocument(pdp.DataRequest{Path: path}, query)
 }
 
-// defaultDecision answers with the decision, bare.
-func (x *exchange) defaultDecision() error {
-	x.tally.asks = true
-	query, err := x.parameters()
+// bareDocument takes the whole body as the input, and answers with the document without a surrounding object.
+func (rc *requestContext) bareDocument(r pdp.DataRequest, query url.Values) error {
+	body, err := rc.opaBody()
 	if err != nil {
 		return err
 	}
-	return x.bare(pdp.DataRequest{Decision: true}, query)
-}
-
-// bareDocument answers with the document at a path, bare.
-func (x *exchange) bareDocument() error {
-	path, query, err := x.asksFor(oldDataPath)
+	input, err := opawire.InputBody(body)
 	if err != nil {
 		return err
 	}
-	return x.bare(pdp.DataRequest{Path: path}, query)
-}
-
-// bare reads the body as the input, and answers with nothing but the document.
-func (x *exchange) bare(r pdp.DataRequest, query url.Values) error {
-	in, err := x.bareInput()
+	r.Inputs = []pdp.DataInput{input}
+	result, err := rc.evaluateDocuments(r)
 	if err != nil {
 		return err
 	}
-	r.Inputs = []pdp.DataInput{in}
-	result, err := x.ask(r)
-	if err != nil {
-		return err
-	}
-	a := &result.Answers[0]
+	answer := &result.Answers[0]
 	switch {
-	case a.Err != nil:
-		return a.Err
-	case !a.Defined:
+	case answer.Err != nil:
+		return answer.Err
+	case !answer.Defined:
 		return &pdp.Error{Kind: undefined}
 	}
-	if x.out, err = appendResult(x.out[:0], a); err != nil {
-		return unwritable(err)
+	if rc.out, err = authzen.AppendValue(rc.out[:0], answer.Value); err != nil {
+		return encodingError(err)
 	}
-	x.count(a)
-	return x.dress(query)
+	rc.countAnswer(answer)
+	return rc.formatOPA(query)
 }
 
-// documents answers with the document at a path for several inputs. Some failures among answers make it a 207, nothing
-// but failures a 500.
-func (x *exchange) documents() error {
-	t := begun()
-	path, query, err := x.asksFor(batchDataPath, "provenance", "metrics")
+// batchDocuments answers with the document at a path for several inputs: POST /v1/batch/data/{path}.
+func (rc *requestContext) batchDocuments() error {
+	timer := opawire.NewTimer()
+	path, query, err := rc.parseDocumentURL(batchDataPath, "provenance", "metrics")
 	if err != nil {
 		return err
 	}
-	x.large = true
-	inputs, err := x.inputs()
+	rc.batchWork = true
+	members, err := rc.opaMembers()
+	if err != nil {
+		return err
+	}
+	inputs, err := opawire.BatchInputs(members)
 	if err != nil {
 		return err
 	}
 	names := slices.Sorted(maps.Keys(inputs))
 	r := pdp.DataRequest{Path: path, Inputs: make([]pdp.DataInput, len(names))}
 	for i, name := range names {
-		r.Inputs[i] = inputOf(inputs[name])
+		r.Inputs[i] = opawire.InputMember(inputs[name])
 	}
-	t.read()
-	result, err := x.ask(r)
+	timer.Parsed()
+	result, err := rc.evaluateDocuments(r)
 	if err != nil {
 		return err
 	}
-	t.evaluated()
-	x.tally.batch = x.tally.asks
-	batch := batchResponse{names: names, answers: result.Answers}
-	if asked(query, "provenance") {
-		batch.provenance = &result.Provenance
+	timer.Evaluated()
+	rc.stats.batch = rc.stats.evaluation
+	response, firstError := batchResponse(names, result.Answers)
+	if opawire.Flag(query, "provenance") {
+		response.Provenance = &result.Provenance
 	}
-	if asked(query, "metrics") {
-		batch.metrics = t.metrics()
+	if opawire.Flag(query, "metrics") {
+		response.Metrics = timer.Metrics()
 	}
-	if x.out, err = batch.append(x.out[:0]); err != nil {
-		return err
+	if rc.out, err = response.Append(rc.out[:0]); err != nil {
+		return encodingError(err)
 	}
-	x.status = batch.status()
-	x.logCause(batch.firstFault())
+	rc.status = response.Status()
+	rc.logCause(firstError)
 	for i := range result.Answers {
-		x.count(&result.Answers[i])
+		rc.countAnswer(&result.Answers[i])
 	}
-	return x.dress(query)
+	return rc.formatOPA(query)
 }
 
-// ask asks for documents. A caller pairs answers with inputs, so they must be as many.
-func (x *exchange) ask(r pdp.DataRequest) (pdp.DataResult, error) {
-	ctx, cancel := x.deadline()
+// batchResponse pairs names with answers. It also returns the first error of the server, which is logged for the batch.
+func batchResponse(names []string, answers []pdp.DataAnswer) (response opawire.BatchResponse, firstError httpError) {
+	response.Items = make([]opawire.BatchItem, len(names))
+	for i, name := range names {
+		response.Items[i] = opawire.BatchItem{Name: name, Answer: &answers[i]}
+		if answers[i].Err == nil {
+			continue
+		}
+		e := httpErrorOf(answers[i].Err)
+		response.Items[i].Err = e.opa()
+		if e.status >= http.StatusInternalServerError && firstError.status == 0 {
+			firstError = e
+		}
+	}
+	return response, firstError
+}
+
+// parseDocumentURL parses the path of a document after prefix, and the parameters. Errors from here on count as failed
+// evaluations if the path is that of the decision.
+func (rc *requestContext) parseDocumentURL(prefix string, supported ...string) (path []string, query url.Values, err error) {
+	if path, err = opawire.ParsePath(rc.r, prefix); err != nil {
+		return nil, nil, err
+	}
+	rc.stats.evaluation = rc.server.data.Decides(path)
+	query, err = opawire.ParseParameters(rc.r, supported...)
+	return path, query, err
+}
+
+// opaBody reads a body of any Content-Type and returns it as JSON.
+func (rc *requestContext) opaBody() ([]byte, error) {
+	body, err := rc.decodedBody(authzen.MaxBody)
+	if err != nil {
+		return nil, err
+	}
+	return opawire.BodyAsJSON(rc.r.Header["Content-Type"], body)
+}
+
+// opaMembers reads a body that is an object.
+func (rc *requestContext) opaMembers() (map[string]any, error) {
+	body, err := rc.opaBody()
+	if err != nil {
+		return nil, err
+	}
+	return opawire.ParseMembers(body)
+}
+
+// evaluateDocuments evaluates documents. There must be as many answers as inputs, since clients match them.
+func (rc *requestContext) evaluateDocuments(r pdp.DataRequest) (pdp.DataResult, error) {
+	ctx, cancel := rc.withDeadline()
 	defer cancel()
-	result, err := x.s.data.Data(ctx, r)
-	if err = x.settle(ctx, err); err != nil {
+	result, err := rc.server.data.Data(ctx, r)
+	if err = rc.timeoutIfExpired(ctx, err); err != nil {
 		return pdp.DataResult{}, err
 	}
 	if len(result.Answers) != len(r.Inputs) {
 		return pdp.DataResult{}, &pdp.Error{Kind: pdp.Internal, Err: fmt.Errorf("%d answers for %d inputs", len(result.Answers), len(r.Inputs))}
 	}
-	x.tally.revision = result.Provenance.Revision
-	if x.tally.asks && len(result.Answers) == 1 {
-		x.tally.action = x.s.metrics.action(result.Answers[0].Action)
+	rc.stats.revision = result.Provenance.Revision
+	if rc.stats.evaluation && len(result.Answers) == 1 {
+		rc.stats.action = rc.server.metrics.action(result.Answers[0].Action)
 	}
 	return result, nil
 }
 
-// count counts an answer, if it is a decision or should have been.
-func (x *exchange) count(a *pdp.DataAnswer) {
+// countAnswer counts an answer if the document is the decision.
+func (rc *requestContext) countAnswer(a *pdp.DataAnswer) {
 	switch {
-	case !x.tally.asks:
-	case a.Decision == nil: // a failure of a batch
-		x.tally.undecided(x.s.metrics.action(a.Action))
+	case !rc.stats.evaluation:
+	case a.Decision == nil: // an input of a batch failed
+		rc.stats.countError(rc.server.metrics.action(a.Action))
 	default:
-		x.tally.answered(x.s.metrics.action(a.Action), a.Decision)
+		rc.stats.countDecision(rc.server.metrics.action(a.Action), a.Decision)
 	}
+}
+
+// formatOPA indents and compresses the response as the client asked.
+func (rc *requestContext) formatOPA(query url.Values) error {
+	out, err := opawire.Indent(rc.out, query)
+	if err != nil {
+		return encodingError(err)
+	}
+	rc.out = opawire.Compress(out, rc.w.Header(), rc.r.Header["Accept-Encoding"])
+	return nil
 }

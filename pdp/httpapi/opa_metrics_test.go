@@ -9,8 +9,8 @@ import (
 )
 
 // TestDecisionsAreCountedHoweverAsked: at the entrypoint each input is a question; documents elsewhere are none.
-func TestDecisionsAreCountedHoweverAsked(t *testing.T) {
-	h := start(t, Config{Decider: &fake{}, Tokens: only("secret-token"), Data: documentsOf(func(in pdp.DataInput) pdp.DataAnswer {
+func TestDecisionsAreCountedOnEveryOPAPath(t *testing.T) {
+	h := start(t, Config{Decider: &fakeDecider{}, Tokens: staticTokens("secret-token"), Data: dataFunc(func(in pdp.DataInput) pdp.DataAnswer {
 		a := pdp.DataAnswer{Action: "user.view", Value: true, Defined: true, Decision: &pdp.Decision{Allow: true}}
 		switch in.Value {
 		case "no":

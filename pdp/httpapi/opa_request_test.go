@@ -15,24 +15,24 @@ import (
 )
 
 // untouched is a Data that fails the request that reaches it.
-func untouched(t *testing.T) *fakeData {
-	return documentsOf(func(pdp.DataInput) pdp.DataAnswer {
+func unreachableData(t *testing.T) *fakeData {
+	return dataFunc(func(pdp.DataInput) pdp.DataAnswer {
 		t.Error("the policy was asked")
 		return pdp.DataAnswer{}
 	})
 }
 
 // TestBodiesAreStrictForOPAToo: what two readers could take for two things is refused, and everything has a bound.
-func TestBodiesAreStrictForOPAToo(t *testing.T) {
-	h := start(t, Config{Decider: &fake{}, Data: untouched(t)})
+func TestOPABodiesAreParsedStrictly(t *testing.T) {
+	h := start(t, Config{Decider: &fakeDecider{}, Data: unreachableData(t)})
 	for input, want := range map[string]string{
 		`{"a":1,"a":2}`: "twice", `{"facts":1,"\u0066acts":2}`: "twice", `[{"a":{"b":1,"b":2}}]`: "twice", `1e999`: "out of range",
 		`"\ud800"`: "escape", "\"\xff\"": "UTF-8", `{'a':1}`: "JSON", strings.Repeat("[", 65) + strings.Repeat("]", 65): "too deep", `1,`: "",
 	} {
 		for path, body := range map[string]string{"/v1/data/x": `{"input":` + input + `}`, "/": input, "/v1/batch/data/x": `{"inputs":{"k":` + input + `}}`} {
-			assert.Contains(t, h.post(path, body).opaError(t, 400, "invalid_parameter"), want, body)
+			assert.Contains(t, h.post(path, body).requireOPAError(t, 400, "invalid_parameter"), want, body)
 		}
-		h.do("GET", "/v1/data/x?input="+url.QueryEscape(input), "").opaError(t, 400, "invalid_parameter")
+		h.do("GET", "/v1/data/x?input="+url.QueryEscape(input), "").requireOPAError(t, 400, "invalid_parameter")
 	}
 	for path, bodies := range map[string][]string{
 		"/v1/data/x":       {`[]`, `"input"`, `null`, `{"input":1}{"input":2}`, `{"input":1,"input":2}`},
@@ -40,22 +40,22 @@ func TestBodiesAreStrictForOPAToo(t *testing.T) {
 		"/v1/batch/data/x": {`[]`, `{"inputs":{}}x`},
 	} {
 		for _, body := range bodies {
-			h.post(path, body).opaError(t, 400, "invalid_parameter")
+			h.post(path, body).requireOPAError(t, 400, "invalid_parameter")
 		}
 	}
 	for _, query := range []string{"?input=", "?input", "?input={", "?input=1&input=1", "?input=%zz", "?%zz", "?input=1;x", "?input=yes"} {
-		h.do("GET", "/v1/data/x"+query, "").opaError(t, 400, "invalid_parameter")
+		h.do("GET", "/v1/data/x"+query, "").requireOPAError(t, 400, "invalid_parameter")
 	}
 	for _, path := range opaPaths {
-		text := h.post(path, strings.Repeat(" ", authzen.MaxBody+1)).opaError(t, 400, "invalid_parameter")
+		text := h.post(path, strings.Repeat(" ", authzen.MaxBody+1)).requireOPAError(t, 400, "invalid_parameter")
 		assert.Equal(t, "The body is too large: send at most 1 MiB.", text)
 	}
-	text := h.do("GET", "/v1/data/"+strings.Repeat("x/", maxDocumentPath/2), "").opaError(t, 400, "invalid_parameter")
+	text := h.do("GET", "/v1/data/"+strings.Repeat("x/", 1024), "").requireOPAError(t, 400, "invalid_parameter")
 	assert.Contains(t, text, "path")
 }
 
-func TestContentTypesOfOPA(t *testing.T) {
-	h := start(t, Config{Decider: &fake{}, Data: documentsOf(echoed)})
+func TestOPAAcceptsAnyContentType(t *testing.T) {
+	h := start(t, Config{Decider: &fakeDecider{}, Data: dataFunc(echoInput)})
 	bodies := map[string]string{"/v1/data/x": `{"input":1}`, "/": `1`, "/v1/batch/data/x": `{"inputs":{"a":1}}`}
 	for path, body := range bodies {
 		want := h.post(path, body).body
@@ -66,14 +66,14 @@ func TestContentTypesOfOPA(t *testing.T) {
 			assert.Equal(t, want, a.body, any)
 		}
 		for _, strict := range []string{"text/plain", "application/yaml"} {
-			h.post(path, `{"a":1,"a":2}`, "Content-Type", strict).opaError(t, 400, "invalid_parameter")
-			h.post(path, `{"input":{"a":1,"a":2},"inputs":{"k":{"a":1,"a":2}}}`, "Content-Type", strict).opaError(t, 400, "invalid_parameter")
+			h.post(path, `{"a":1,"a":2}`, "Content-Type", strict).requireOPAError(t, 400, "invalid_parameter")
+			h.post(path, `{"input":{"a":1,"a":2},"inputs":{"k":{"a":1,"a":2}}}`, "Content-Type", strict).requireOPAError(t, 400, "invalid_parameter")
 		}
 	}
 }
 
 // packed is a body after gzip.
-func packed(t *testing.T, body string) string {
+func gzipped(t *testing.T, body string) string {
 	t.Helper()
 	var out bytes.Buffer
 	w := gzip.NewWriter(&out)
@@ -83,24 +83,23 @@ func packed(t *testing.T, body string) string {
 	return out.String()
 }
 
-func TestCompressedBodies(t *testing.T) {
-	packed := func(body string) string { return packed(t, body) }
-	h := start(t, Config{Decider: &fake{}, Data: documentsOf(echoed)})
-	assert.Equal(t, `{"result":{"a":1}}`, h.post("/v1/data/x", packed(`{"input":{"a":1}}`), "Content-Encoding", "gzip").body)
-	assert.Equal(t, `[1]`, h.post("/", packed(`[1]`), "Content-Encoding", "gzip").body)
+func TestOPACompressedBodies(t *testing.T) {
+	h := start(t, Config{Decider: &fakeDecider{}, Data: dataFunc(echoInput)})
+	assert.Equal(t, `{"result":{"a":1}}`, h.post("/v1/data/x", gzipped(t, `{"input":{"a":1}}`), "Content-Encoding", "gzip").body)
+	assert.Equal(t, `[1]`, h.post("/", gzipped(t, `[1]`), "Content-Encoding", "gzip").body)
 	assert.Equal(t, `[1]`, h.post("/", `[1]`, "Content-Encoding", "identity").body)
 	fits := `"` + strings.Repeat("x", authzen.MaxBody-2) + `"`
-	assert.Equal(t, 200, h.post("/", packed(fits), "Content-Encoding", "gzip").status)
+	assert.Equal(t, 200, h.post("/", gzipped(t, fits), "Content-Encoding", "gzip").status)
 	for _, c := range []struct{ body, encoding, want string }{
-		{packed(fits + " "), "gzip", "too large"},
-		{packed(strings.Repeat(" ", 16<<20)), "gzip", "too large"},
-		{packed(`{}`)[:15], "gzip", "gzip"},
+		{gzipped(t, fits+" "), "gzip", "too large"},
+		{gzipped(t, strings.Repeat(" ", 16<<20)), "gzip", "too large"},
+		{gzipped(t, `{}`)[:15], "gzip", "gzip"},
 		{`{}`, "gzip", "gzip"},
 		{``, "gzip", "gzip"},
 		{`{}`, "br", "Content-Encoding"},
-		{packed(packed(`{}`)), "gzip, gzip", "Content-Encoding"},
-		{packed(`{"a":1,"a":1}`), "gzip", "twice"},
+		{gzipped(t, gzipped(t, `{}`)), "gzip, gzip", "Content-Encoding"},
+		{gzipped(t, `{"a":1,"a":1}`), "gzip", "twice"},
 	} {
-		assert.Contains(t, h.post("/", c.body, "Content-Encoding", c.encoding).opaError(t, 400, "invalid_parameter"), c.want)
+		assert.Contains(t, h.post("/", c.body, "Content-Encoding", c.encoding).requireOPAError(t, 400, "invalid_parameter"), c.want)
 	}
 }

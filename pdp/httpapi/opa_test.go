@@ -33,7 +33,7 @@ func (f *fakeData) Decides(path []string) bool {
 func (f *fakeData) CheckPolicy(context.Context) error { return f.broken }
 
 // documentsOf gives each input the answer that a function has for it.
-func documentsOf(answer func(pdp.DataInput) pdp.DataAnswer) *fakeData {
+func dataFunc(answer func(pdp.DataInput) pdp.DataAnswer) *fakeData {
 	return &fakeData{answer: func(_ context.Context, r pdp.DataRequest) (pdp.DataResult, error) {
 		result := pdp.DataResult{Provenance: pdp.Provenance{OPA: "1.2.3", Commit: "c0ffee", Built: "2026-01-01T00:00:00Z", Bundle: "authz", Revision: "r1"}}
 		for _, in := range r.Inputs {
@@ -44,17 +44,17 @@ func documentsOf(answer func(pdp.DataInput) pdp.DataAnswer) *fakeData {
 }
 
 // failed fails every request.
-func failed(err error) *fakeData {
+func failingData(err error) *fakeData {
 	return &fakeData{answer: func(context.Context, pdp.DataRequest) (pdp.DataResult, error) { return pdp.DataResult{}, err }}
 }
 
-// echoed answers with the input.
-func echoed(in pdp.DataInput) pdp.DataAnswer {
+// echoInput answers with the input.
+func echoInput(in pdp.DataInput) pdp.DataAnswer {
 	return pdp.DataAnswer{Value: in.Value, Defined: in.Sent}
 }
 
 // opaError checks that an answer is an error in OPA's form, and gives what it says.
-func (a answer) opaError(t *testing.T, status int, code string) string {
+func (a response) requireOPAError(t *testing.T, status int, code string) string {
 	t.Helper()
 	assert.Equal(t, status, a.status, a.body)
 	assert.Equal(t, "application/json", a.header.Get("Content-Type"))
@@ -74,7 +74,7 @@ var opaPaths = []string{"/v1/data", "/v1/data/", "/v1/data/authz/decision", "/v1
 // TestDocumentRequests: what reaches the policy of a request, and what comes back.
 func TestDocumentRequests(t *testing.T) {
 	var got pdp.DataRequest
-	f := documentsOf(echoed)
+	f := dataFunc(echoInput)
 	of := f.answer
 	f.answer = func(ctx context.Context, r pdp.DataRequest) (pdp.DataResult, error) {
 		_, bounded := ctx.Deadline()
@@ -82,7 +82,7 @@ func TestDocumentRequests(t *testing.T) {
 		got = r
 		return of(ctx, r)
 	}
-	h := start(t, Config{Decider: &fake{}, Data: f})
+	h := start(t, Config{Decider: &fakeDecider{}, Data: f})
 	const warning = `"warning":{"code":"api_usage_warning","message":"'input' key missing from the request"}`
 	n := json.Number("1.50")
 	for _, c := range []struct {
@@ -127,10 +127,10 @@ func TestDocumentRequests(t *testing.T) {
 	}
 }
 
-// TestProvenanceOfAnUnknownBuild has no time, which clients could not read.
-func TestProvenanceOfAnUnknownBuild(t *testing.T) {
-	f := documentsOf(echoed)
-	h := start(t, Config{Decider: &fake{}, Data: &fakeData{answer: func(ctx context.Context, r pdp.DataRequest) (pdp.DataResult, error) {
+// TestProvenanceOfUnknownBuildHasNoTime has no time, which clients could not read.
+func TestProvenanceOfUnknownBuildHasNoTime(t *testing.T) {
+	f := dataFunc(echoInput)
+	h := start(t, Config{Decider: &fakeDecider{}, Data: &fakeData{answer: func(ctx context.Context, r pdp.DataRequest) (pdp.DataResult, error) {
 		result, err := f.answer(ctx, r)
 		result.Provenance = pdp.Provenance{OPA: "1.2.3", Bundle: "app", Label: "v7", Revision: "r1"}
 		return result, err
@@ -140,36 +140,36 @@ func TestProvenanceOfAnUnknownBuild(t *testing.T) {
 }
 
 func TestUndefinedDocuments(t *testing.T) {
-	h := start(t, Config{Decider: &fake{}, Data: documentsOf(func(pdp.DataInput) pdp.DataAnswer { return pdp.DataAnswer{} })})
+	h := start(t, Config{Decider: &fakeDecider{}, Data: dataFunc(func(pdp.DataInput) pdp.DataAnswer { return pdp.DataAnswer{} })})
 	assert.Equal(t, `{}`, h.post("/v1/data/x", `{"input":1}`).body)
 	assert.Equal(t, `{}`, h.do("GET", "/v1/data/x", "").body)
 	assert.Equal(t, `{"responses":{"a":{}}}`, h.post("/v1/batch/data/x", `{"inputs":{"a":1}}`).body)
-	h.post("/", `{}`).opaError(t, 404, "undefined_document")
-	h.post("/v0/data/x", `{}`).opaError(t, 404, "undefined_document")
+	h.post("/", `{}`).requireOPAError(t, 404, "undefined_document")
+	h.post("/v0/data/x", `{}`).requireOPAError(t, 404, "undefined_document")
 }
 
-// TestAnInputThatIsNoQuestion is warned of where a question would have had facts.
-func TestAnInputThatIsNoQuestion(t *testing.T) {
-	h := start(t, Config{Decider: &fake{}, Data: documentsOf(func(pdp.DataInput) pdp.DataAnswer {
+// TestInputThatIsNotAnEvaluationGetsAWarning is warned of where a question would have had facts.
+func TestInputThatIsNotAnEvaluationGetsAWarning(t *testing.T) {
+	h := start(t, Config{Decider: &fakeDecider{}, Data: dataFunc(func(pdp.DataInput) pdp.DataAnswer {
 		return pdp.DataAnswer{Value: false, Defined: true, Unasked: errors.New("The member is missing.")}
 	})})
-	const answer = `{"result":false,"warning":{"code":"api_usage_warning","message":"The input is no AuthZEN question, and was evaluated as sent, without facts. The member is missing."}}`
+	const answer = `{"result":false,"warning":{"code":"api_usage_warning","message":"The input is not an AuthZEN evaluation and was evaluated as sent, without facts. The member is missing."}}`
 	assert.Equal(t, answer, h.post("/v1/data/x", `{"input":1}`).body)
 	assert.Equal(t, `{"responses":{"a":`+answer+`}}`, h.post("/v1/batch/data/x", `{"inputs":{"a":1}}`).body)
 	assert.Equal(t, `false`, h.post("/", `{}`).body)
 }
 
-// TestBatchesOfDocuments in the shapes that clients know: all good, some failed, all failed.
-func TestBatchesOfDocuments(t *testing.T) {
+// TestBatchDocuments in the shapes that clients know: all good, some failed, all failed.
+func TestBatchDocuments(t *testing.T) {
 	secret := errors.New("secret cause")
-	h := start(t, Config{Decider: &fake{}, Data: documentsOf(func(in pdp.DataInput) pdp.DataAnswer {
+	h := start(t, Config{Decider: &fakeDecider{}, Data: dataFunc(func(in pdp.DataInput) pdp.DataAnswer {
 		switch in.Value {
 		case "internal":
 			return pdp.DataAnswer{Err: &pdp.Error{Kind: pdp.Internal, Message: "It is ill-shaped.", Err: secret}}
 		case "invalid":
 			return pdp.DataAnswer{Err: &pdp.Error{Kind: pdp.Invalid, Message: "It names too much."}}
 		}
-		return echoed(in)
+		return echoInput(in)
 	})})
 	const provenance = `"provenance":{"build_commit":"c0ffee","build_hostname":"","build_timestamp":"2026-01-01T00:00:00Z","bundles":{"authz":{"revision":"r1"}},"version":"1.2.3"}`
 	for _, c := range []struct {
@@ -196,7 +196,7 @@ func TestBatchesOfDocuments(t *testing.T) {
 		``: "inputs", `{}`: "inputs", `{"inputs":[]}`: "inputs", `{"inputs":null}`: "inputs", `{"input":{"a":1}}`: "inputs", `[]`: "not a JSON object",
 		`{"inputs":{"a":1,"\u0061":2}}`: "twice",
 	} {
-		assert.Contains(t, h.post("/v1/batch/data/x", body).opaError(t, 400, "invalid_parameter"), want)
+		assert.Contains(t, h.post("/v1/batch/data/x", body).requireOPAError(t, 400, "invalid_parameter"), want)
 	}
 	many := func(n int) string {
 		inputs := map[string]any{}
@@ -208,11 +208,11 @@ func TestBatchesOfDocuments(t *testing.T) {
 		return string(out)
 	}
 	assert.Equal(t, 200, h.post("/v1/batch/data/x", many(authzen.MaxEvaluations)).status)
-	assert.Contains(t, h.post("/v1/batch/data/x", many(authzen.MaxEvaluations+1)).opaError(t, 400, "invalid_parameter"), "1000")
+	assert.Contains(t, h.post("/v1/batch/data/x", many(authzen.MaxEvaluations+1)).requireOPAError(t, 400, "invalid_parameter"), "1000")
 }
 
 // TestOPAErrors: every error of these paths is in OPA's form, with the status that its kind has everywhere.
-func TestOPAErrors(t *testing.T) {
+func TestOPAErrorFormat(t *testing.T) {
 	secret := errors.New("password of redis")
 	for name, c := range map[string]struct {
 		err    error
@@ -225,85 +225,85 @@ func TestOPAErrors(t *testing.T) {
 		"internal":    {&pdp.Error{Kind: pdp.Internal, Err: secret}, 500, "internal_error"},
 		"plain":       {secret, 500, "internal_error"},
 	} {
-		whole := start(t, Config{Decider: &fake{}, Data: failed(c.err)})
-		single := start(t, Config{Decider: &fake{}, Data: documentsOf(func(pdp.DataInput) pdp.DataAnswer {
+		whole := start(t, Config{Decider: &fakeDecider{}, Data: failingData(c.err)})
+		single := start(t, Config{Decider: &fakeDecider{}, Data: dataFunc(func(pdp.DataInput) pdp.DataAnswer {
 			return pdp.DataAnswer{Value: true, Defined: true, Err: c.err} // an allow beside an error is none
 		})})
 		for _, path := range opaPaths {
 			a := whole.post(path, `{"inputs":{"a":1}}`)
-			a.opaError(t, c.status, c.code)
+			a.requireOPAError(t, c.status, c.code)
 			assert.NotContains(t, a.body, "redis", name)
 			if !strings.Contains(path, "batch") {
-				single.post(path, `{}`).opaError(t, c.status, c.code)
+				single.post(path, `{}`).requireOPAError(t, c.status, c.code)
 			}
 		}
 		assert.Equal(t, c.status >= 500, contains(whole.log, "password of redis"), name)
 	}
 }
 
-func TestOPAIsReadOnlyAndGuarded(t *testing.T) {
-	h := start(t, Config{Decider: &fake{}, Data: documentsOf(echoed), Tokens: only("secret-token")})
+func TestOPAIsReadOnlyAndRequiresToken(t *testing.T) {
+	h := start(t, Config{Decider: &fakeDecider{}, Data: dataFunc(echoInput), Tokens: staticTokens("secret-token")})
 	for _, path := range opaPaths {
 		a := h.post(path, `{"inputs":{"a":1}}`)
-		a.opaError(t, 401, "unauthorized")
+		a.requireOPAError(t, 401, "unauthorized")
 		assert.Equal(t, "Bearer", a.header.Get("WWW-Authenticate"))
 		assert.Equal(t, 200, h.post(path, `{"inputs":{"a":1}}`, "Authorization", "Bearer secret-token").status)
 		for _, method := range []string{"PUT", "PATCH", "DELETE", "OPTIONS"} {
 			a := h.do(method, path, `[]`, "Authorization", "Bearer secret-token")
-			a.opaError(t, 405, "invalid_operation")
+			a.requireOPAError(t, 405, "invalid_operation")
 			assert.Contains(t, a.header.Get("Allow"), "POST")
 		}
 	}
-	h.do("GET", "/v1/data/x", "").opaError(t, 401, "unauthorized")
-	h.do("GET", "/v1/batch/data/x", "").opaError(t, 405, "invalid_operation")
-	h.do("GET", "/", "").opaError(t, 405, "invalid_operation")
-	h.do("GET", "/v0/data/x", "").opaError(t, 405, "invalid_operation")
+	h.do("GET", "/v1/data/x", "").requireOPAError(t, 401, "unauthorized")
+	h.do("GET", "/v1/batch/data/x", "").requireOPAError(t, 405, "invalid_operation")
+	h.do("GET", "/", "").requireOPAError(t, 405, "invalid_operation")
+	h.do("GET", "/v0/data/x", "").requireOPAError(t, 405, "invalid_operation")
 	for _, c := range []string{"PUT /v1/policies/p", "DELETE /v1/policies/p", "GET /v1/policies", "POST /v1/query", "POST /v1/compile/x", "GET /v1/config", "POST /v1/datas", "GET /v1/", "GET /v1", "POST /v0", "POST /v0/policies", "GET /v0/query"} {
 		method, path, _ := strings.Cut(c, " ")
-		h.do(method, path, `{}`).opaError(t, 404, "resource_not_found")
+		h.do(method, path, `{}`).requireOPAError(t, 404, "resource_not_found")
 	}
-	h.do("GET", "/v2/data", "").errorText(t, 404)
+	h.do("GET", "/v2/data", "").requireError(t, 404)
 }
 
-// TestWithoutData there is no API of OPA, and no trace of it.
-func TestWithoutData(t *testing.T) {
+// TestOPAIsDisabledWithoutData there is no API of OPA, and no trace of it.
+func TestOPAIsDisabledWithoutData(t *testing.T) {
 	h := start(t, Config{Decider: allow()})
 	for _, path := range append(opaPaths, "/v1/policies") {
-		h.post(path, `{}`).errorText(t, 404)
+		h.post(path, `{}`).requireError(t, 404)
 	}
 	assert.Equal(t, `{"alive":true}`, h.do("GET", "/health?bundles", "").body)
 }
 
 // TestDistrustOfData: what does not fit what was asked is no answer.
-func TestDistrustOfData(t *testing.T) {
+func TestMisbehavingDataIsAnError(t *testing.T) {
 	for name, answers := range map[string][]pdp.DataAnswer{"none": nil, "too many": {{Value: true, Defined: true}, {Value: true, Defined: true}}} {
-		h := start(t, Config{Decider: &fake{}, Data: &fakeData{answer: func(context.Context, pdp.DataRequest) (pdp.DataResult, error) {
+		h := start(t, Config{Decider: &fakeDecider{}, Data: &fakeData{answer: func(context.Context, pdp.DataRequest) (pdp.DataResult, error) {
 			return pdp.DataResult{Answers: answers}, nil
 		}}})
 		for _, path := range opaPaths {
-			h.post(path, `{"inputs":{"a":1}}`).opaError(t, 500, "internal_error")
+			h.post(path, `{"inputs":{"a":1}}`).requireOPAError(t, 500, "internal_error")
 		}
 		assert.True(t, contains(h.log, "answers for 1 inputs"), name)
 	}
-	panics := start(t, Config{Decider: &fake{}, Data: &fakeData{}})
-	late := start(t, Config{Decider: &fake{}, Timeout: 1, Data: &fakeData{answer: func(ctx context.Context, r pdp.DataRequest) (pdp.DataResult, error) {
+	panics := start(t, Config{Decider: &fakeDecider{}, Data: &fakeData{}})
+	late := start(t, Config{Decider: &fakeDecider{}, Timeout: 1, Data: &fakeData{answer: func(ctx context.Context, r pdp.DataRequest) (pdp.DataResult, error) {
 		<-ctx.Done()
 		return pdp.DataResult{Answers: []pdp.DataAnswer{{Value: true, Defined: true}}}, nil
 	}}})
-	unwritable := start(t, Config{Decider: &fake{}, Data: documentsOf(func(pdp.DataInput) pdp.DataAnswer {
+	unwritable := start(t, Config{Decider: &fakeDecider{}, Data: dataFunc(func(pdp.DataInput) pdp.DataAnswer {
 		return pdp.DataAnswer{Value: func() {}, Defined: true}
 	})})
 	for _, path := range opaPaths {
-		panics.post(path, `{"inputs":{"a":1}}`).opaError(t, 500, "internal_error")
-		late.post(path, `{"inputs":{"a":1}}`).opaError(t, 503, "internal_error")
-		unwritable.post(path, `{"inputs":{"a":1}}`).opaError(t, 500, "internal_error")
+		panics.post(path, `{"inputs":{"a":1}}`).requireOPAError(t, 500, "internal_error")
+		late.post(path, `{"inputs":{"a":1}}`).requireOPAError(t, 503, "internal_error")
+		unwritable.post(path, `{"inputs":{"a":1}}`).requireOPAError(t, 500, "internal_error")
 	}
 }
 
 // TestOPAHealth tells whether a policy decides, to whoever asks for that; the plain question stays what it was.
 func TestOPAHealth(t *testing.T) {
 	f := &fakeData{}
-	h := start(t, Config{Decider: &fake{}, Data: f, Tokens: only("secret-token")})
+	h := start(t, Config{Decider: &fakeDecider{}, Data: f, Tokens: staticTokens("secret-token")})
 	for _, query := range []string{"?bundles", "?bundle=true", "?bundles=true&plugins=true", "?plugins"} {
 		f.broken = nil
 		a := h.do("GET", "/health"+query, "")

@@ -7,42 +7,42 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
-func (x *exchange) searchSubjects() error {
-	return x.search(authzen.DecodeSubjectSearch, x.s.decider.SearchSubjects)
+func (rc *requestContext) searchSubjects() error {
+	return rc.search(authzen.DecodeSubjectSearch, rc.server.decider.SearchSubjects)
 }
 
-func (x *exchange) searchResources() error {
-	return x.search(authzen.DecodeResourceSearch, x.s.decider.SearchResources)
+func (rc *requestContext) searchResources() error {
+	return rc.search(authzen.DecodeResourceSearch, rc.server.decider.SearchResources)
 }
 
-func (x *exchange) searchActions() error {
-	return x.search(authzen.DecodeActionSearch, x.s.decider.SearchActions)
+func (rc *requestContext) searchActions() error {
+	return rc.search(authzen.DecodeActionSearch, rc.server.decider.SearchActions)
 }
 
-// search answers one of the three searches (section 8).
-func (x *exchange) search(
+// search answers a search of any kind (pdp/authzen/PROTOCOL.md section 8).
+func (rc *requestContext) search(
 	decode func([]byte) (authzen.Search, error),
 	find func(context.Context, pdp.SearchRequest) (pdp.SearchResult, error),
 ) error {
-	x.tally.searches, x.large = true, true
-	body, err := x.body()
+	rc.stats.search, rc.batchWork = true, true
+	body, err := rc.jsonBody(authzen.MaxBody)
 	if err != nil {
 		return err
 	}
-	q, err := decode(body)
+	request, err := decode(body)
 	if err != nil {
 		return err
 	}
-	x.tally.action = x.s.metrics.action(q.Action.Name)
-	ctx, cancel := x.deadline()
+	rc.stats.action = rc.server.metrics.action(request.Action.Name)
+	ctx, cancel := rc.withDeadline()
 	defer cancel()
-	found, err := find(ctx, pdp.SearchRequest(q))
-	if err = x.settle(ctx, err); err != nil {
+	result, err := find(ctx, pdp.SearchRequest(request))
+	if err = rc.timeoutIfExpired(ctx, err); err != nil {
 		return err
 	}
-	if x.out, err = appendSearchResult(x.out[:0], &found); err != nil {
-		return unwritable(err)
+	if rc.out, err = appendSearchResult(rc.out[:0], &result); err != nil {
+		return encodingError(err)
 	}
-	x.tally.hits = len(found.Hits)
+	rc.stats.hits = len(result.Hits)
 	return nil
 }

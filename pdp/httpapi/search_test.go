@@ -23,7 +23,7 @@ func TestSearchesAreAsked(t *testing.T) {
 			return pdp.SearchResult{}, nil
 		}
 	}
-	h := start(t, Config{Decider: &fake{subjects: find("subject"), resources: find("resource"), actions: find("action")}})
+	h := start(t, Config{Decider: &fakeDecider{subjects: find("subject"), resources: find("resource"), actions: find("action")}})
 	want := pdp.SearchRequest{
 		Subject: authzen.Entity{Type: "user", ID: "alice"}, Action: authzen.Action{Name: "user.view"}, Resource: authzen.Entity{Type: "doc", ID: "1"},
 		Context: map[string]any{"c": json.Number("1")}, Page: &authzen.Page{Token: "t", Limit: new(2), Properties: map[string]any{"sort": "name"}},
@@ -58,7 +58,7 @@ func TestSearchAnswers(t *testing.T) {
 			Hits: []pdp.Hit{{Type: "user", ID: "1", Properties: map[string]any{"a": 1},
 				Obligations: []pdp.Obligation{{ID: "1", Type: "custom", Properties: map[string]any{"b": 2}}}}}},
 	} {
-		h := start(t, Config{Decider: &fake{resources: func(context.Context, pdp.SearchRequest) (pdp.SearchResult, error) { return r, nil }}})
+		h := start(t, Config{Decider: &fakeDecider{resources: func(context.Context, pdp.SearchRequest) (pdp.SearchResult, error) { return r, nil }}})
 		assert.Equal(t, want, h.post("/access/v1/search/resource", fullSearch).body)
 	}
 }
@@ -70,15 +70,15 @@ func TestSearchFails(t *testing.T) {
 		404: &pdp.Error{Kind: pdp.NotOffered, Message: "There are no candidates."},
 		500: &pdp.Error{Kind: pdp.Internal, Message: "It broke."},
 	} {
-		h := start(t, Config{Decider: &fake{actions: func(context.Context, pdp.SearchRequest) (pdp.SearchResult, error) {
+		h := start(t, Config{Decider: &fakeDecider{actions: func(context.Context, pdp.SearchRequest) (pdp.SearchResult, error) {
 			return pdp.SearchResult{Hits: []pdp.Hit{{Name: "x"}}}, err
 		}}})
-		h.post("/access/v1/search/action", fullSearch).errorText(t, status)
+		h.post("/access/v1/search/action", fullSearch).requireError(t, status)
 	}
-	h := start(t, Config{Decider: &fake{actions: func(context.Context, pdp.SearchRequest) (pdp.SearchResult, error) {
+	h := start(t, Config{Decider: &fakeDecider{actions: func(context.Context, pdp.SearchRequest) (pdp.SearchResult, error) {
 		return pdp.SearchResult{Hits: []pdp.Hit{{Type: "t", ID: "i", Properties: map[string]any{"f": func() {}}}}}, nil
 	}}})
-	h.post("/access/v1/search/action", fullSearch).errorText(t, 500)
-	assert.Contains(t, h.post("/access/v1/search/action", `{"page":{"limit":-1},`+question[1:]).errorText(t, 400), `"limit" is not a valid number of results`)
-	assert.Contains(t, h.post("/access/v1/search/subject", `{"subject":{"type":"user"},"action":{"name":"x"},"resource":{"type":"t"}}`).errorText(t, 400), `"id" is missing at /resource`)
+	h.post("/access/v1/search/action", fullSearch).requireError(t, 500)
+	assert.Contains(t, h.post("/access/v1/search/action", `{"page":{"limit":-1},`+question[1:]).requireError(t, 400), `"limit" is not a valid number of results`)
+	assert.Contains(t, h.post("/access/v1/search/subject", `{"subject":{"type":"user"},"action":{"name":"x"},"resource":{"type":"t"}}`).requireError(t, 400), `"id" is missing at /resource`)
 }

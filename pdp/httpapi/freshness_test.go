@@ -4,51 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
-// TestWhatIsToldOfTheFacts beside the answer to /ready, whichever it is.
-func TestWhatIsToldOfTheFacts(t *testing.T) {
-	for name, c := range map[string]struct {
-		status MembershipStatus
-		want   string
-	}{
-		"all well":    {MembershipStatus{}, ""},
-		"quarantined": {MembershipStatus{Quarantined: 1000}, `,"membership":{"quarantined_count":1000}`},
-		"not vouched": {MembershipStatus{NotConfirmed: true}, `,"membership":{"not_vouched":true}`},
-		"unconfirmed": {MembershipStatus{NotConfirmed: true, MissingProofs: []string{"pooled_connection", "triggers"}},
-			`,"membership":{"not_vouched":true,"unconfirmed":["pooled_connection","triggers"]}`},
-		"shared lost": {MembershipStatus{SharedCacheDown: true}, `,"membership":{"shared_lost":true}`},
-		"all ill": {MembershipStatus{Quarantined: 1, NotConfirmed: true, SharedCacheDown: true},
-			`,"membership":{"quarantined_count":1,"not_vouched":true,"shared_lost":true}`},
-	} {
-		t.Run(name, func(t *testing.T) {
-			var missing error
-			h := start(t, Config{Decider: allow(), Tokens: only("secret"), Membership: func() MembershipStatus { return c.status },
-				Ready: func(context.Context) []Check { return []Check{{Name: "directory", Err: missing}} }})
-			a := h.do(http.MethodGet, "/ready", "")
-			assert.Equal(t, 200, a.status, "what is not as it should be with some facts does not end all decisions")
-			assert.Equal(t, `{"ready":true`+c.want+`}`, a.body)
-			missing = errors.New("connection refused")
-			a = h.do(http.MethodGet, "/ready", "")
-			assert.Equal(t, 503, a.status)
-			assert.Equal(t, `{"error":"Not ready, for want of: directory.","missing":["directory"]`+c.want+`}`, a.body)
-		})
-	}
-	h := start(t, Config{Decider: allow(), Membership: func() MembershipStatus { panic("oh") }})
-	h.do(http.MethodGet, "/ready", "").errorText(t, 500)
-}
-
-// TestNeedsReachTheDecider however a question is asked, and an answer's context reaches the caller.
-func TestNeedsReachTheDecider(t *testing.T) {
+// TestContextReachesTheDeciderOnEveryPath however a question is asked, and an answer's context reaches the caller.
+func TestContextReachesTheDeciderOnEveryPath(t *testing.T) {
 	const context1, context2 = `"context":{"at_least":"5~epoch","include":["freshness"]}`, `"context":{"at_least":"7~epoch"}`
 	want := map[string]any{"at_least": "5~epoch", "include": []any{"freshness"}}
 	told := pdp.Decision{Allow: true, Context: map[string]any{"freshness": map[string]any{"revision": "r1"}}}
@@ -58,11 +24,11 @@ func TestNeedsReachTheDecider(t *testing.T) {
 		got = append(got, r.Context)
 		return pdp.SearchResult{}, nil
 	}
-	data := documentsOf(func(in pdp.DataInput) pdp.DataAnswer {
+	data := dataFunc(func(in pdp.DataInput) pdp.DataAnswer {
 		got = append(got, in.Value.(map[string]any)["context"].(map[string]any))
 		return pdp.DataAnswer{Value: true, Defined: true, Decision: &told}
 	})
-	h := start(t, Config{Data: data, Decider: &fake{
+	h := start(t, Config{Data: data, Decider: &fakeDecider{
 		decide: func(_ context.Context, r pdp.Request) (pdp.Decision, error) {
 			got = append(got, r.Context)
 			return told, nil
@@ -99,20 +65,20 @@ func TestNeedsReachTheDecider(t *testing.T) {
 }
 
 // TestFactsThatCannotBeHad: a token that is none is the caller's fault, and facts that are too old are nobody's.
-func TestFactsThatCannotBeHad(t *testing.T) {
+func TestFreshnessErrorsOnEveryPath(t *testing.T) {
 	for status, err := range map[int]*pdp.Error{
 		400: {Kind: pdp.Invalid, Message: "The token in at_least is none that announcing a change gave.", Err: errors.New("redis")},
 		503: {Kind: pdp.Unavailable, Message: "Membership facts are unavailable.", Err: errors.New(`user "jane" is quarantined`)},
 	} {
 		find := func(context.Context, pdp.SearchRequest) (pdp.SearchResult, error) { return pdp.SearchResult{}, err }
-		h := start(t, Config{Data: failed(err), Decider: &fake{
+		h := start(t, Config{Data: failingData(err), Decider: &fakeDecider{
 			decide: func(context.Context, pdp.Request) (pdp.Decision, error) { return pdp.Decision{Allow: true}, err },
 			decideAll: func(_ context.Context, items []pdp.Item, _ authzen.Semantic) ([]pdp.Outcome, error) {
 				return []pdp.Outcome{{Decision: pdp.Decision{Allow: true}, Err: err}, {}}, nil
 			}, subjects: find, resources: find, actions: find,
 		}})
 		for _, path := range []string{"evaluation", "search/subject", "search/resource", "search/action"} {
-			assert.Equal(t, err.Message, h.post("/access/v1/"+path, question).errorText(t, status), path)
+			assert.Equal(t, err.Message, h.post("/access/v1/"+path, question).requireError(t, status), path)
 		}
 		a := h.post("/access/v1/evaluations", `{"evaluations":[{},{}],`+question[1:])
 		assert.Equal(t, 200, a.status)
@@ -121,7 +87,7 @@ func TestFactsThatCannotBeHad(t *testing.T) {
 		if status == 400 {
 			code = "invalid_parameter"
 		}
-		h.post("/v1/data/authz/decision", `{"input":`+question+`}`).opaError(t, status, code)
+		h.post("/v1/data/authz/decision", `{"input":`+question+`}`).requireOPAError(t, status, code)
 		for _, word := range strings.Fields("redis quarantined jane") {
 			assert.NotContains(t, a.body, word, "causes are for the log")
 		}

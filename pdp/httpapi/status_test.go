@@ -10,15 +10,47 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
+// TestReadinessShowsMembershipProblems beside the answer to /ready, whichever it is.
+func TestReadinessShowsMembershipProblems(t *testing.T) {
+	for name, c := range map[string]struct {
+		status MembershipStatus
+		want   string
+	}{
+		"all well":    {MembershipStatus{}, ""},
+		"quarantined": {MembershipStatus{Quarantined: 1000}, `,"membership":{"quarantined_count":1000}`},
+		"not vouched": {MembershipStatus{NotConfirmed: true}, `,"membership":{"not_vouched":true}`},
+		"unconfirmed": {MembershipStatus{NotConfirmed: true, MissingProofs: []string{"pooled_connection", "triggers"}},
+			`,"membership":{"not_vouched":true,"unconfirmed":["pooled_connection","triggers"]}`},
+		"shared lost": {MembershipStatus{SharedCacheDown: true}, `,"membership":{"shared_lost":true}`},
+		"all ill": {MembershipStatus{Quarantined: 1, NotConfirmed: true, SharedCacheDown: true},
+			`,"membership":{"quarantined_count":1,"not_vouched":true,"shared_lost":true}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var missing error
+			h := start(t, Config{Decider: allow(), Tokens: staticTokens("secret"), Membership: func() MembershipStatus { return c.status },
+				Ready: func(context.Context) []Check { return []Check{{Name: "directory", Err: missing}} }})
+			a := h.do(http.MethodGet, "/ready", "")
+			assert.Equal(t, 200, a.status, "what is not as it should be with some facts does not end all decisions")
+			assert.Equal(t, `{"ready":true`+c.want+`}`, a.body)
+			missing = errors.New("connection refused")
+			a = h.do(http.MethodGet, "/ready", "")
+			assert.Equal(t, 503, a.status)
+			assert.Equal(t, `{"error":"Not ready, missing: directory.","missing":["directory"]`+c.want+`}`, a.body)
+		})
+	}
+	h := start(t, Config{Decider: allow(), Membership: func() MembershipStatus { panic("oh") }})
+	h.do(http.MethodGet, "/ready", "").requireError(t, 500)
+}
+
 // TestWhatIsToldOfThePolicy: everything to who has the token, words alone to everybody, and nothing where all is well.
-func TestWhatIsToldOfThePolicy(t *testing.T) {
+func TestReadinessShowsPolicyProblemsWithoutMessages(t *testing.T) {
 	at := time.Date(2026, 11, 1, 8, 0, 0, 0, time.UTC)
 	unsigned := &PolicyAttempt{At: at, Outcome: "refused", Reason: "unsigned", Message: "it names a person"}
 	gone := &PolicyAttempt{At: at, Outcome: "unavailable", Reason: "unavailable", Message: "it names a host"}
 	var missing error
 	policy := PolicyStatus{}
 	h := start(t, Config{
-		Decider: &fake{}, Tokens: only("secret-token-of-16"), Policy: func() PolicyStatus { return policy },
+		Decider: &fakeDecider{}, Tokens: staticTokens("secret-token-of-16"), Policy: func() PolicyStatus { return policy },
 		Ready: func(context.Context) []Check { return []Check{{Name: "policy", Err: missing}} },
 	})
 	for name, c := range map[string]struct {
@@ -42,7 +74,7 @@ func TestWhatIsToldOfThePolicy(t *testing.T) {
 	missing, policy = errors.New("there is none"), PolicyStatus{Attempt: gone}
 	a := h.do("GET", "/ready", "")
 	assert.Equal(t, http.StatusServiceUnavailable, a.status)
-	assert.Equal(t, `{"error":"Not ready, for want of: policy.","missing":["policy"],"policy":{"last_attempt":`+
+	assert.Equal(t, `{"error":"Not ready, missing: policy.","missing":["policy"],"policy":{"last_attempt":`+
 		`{"at":"2026-11-01T08:00:00Z","outcome":"unavailable","reason":"unavailable"}}}`, a.body)
 
 	policy = PolicyStatus{ID: "r1", Label: "abc", Sequence: 7, Source: "https://b", Entrypoint: "authz/decision", Verified: true, Activated: at, Attempt: unsigned}

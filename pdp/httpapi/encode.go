@@ -9,80 +9,44 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
-// appendDecision writes {"decision", "context"?} (section 6.2). A context with nothing in it is left out: clients
-// compare exactly.
+// appendDecision appends {"decision", "context"?} (pdp/authzen/PROTOCOL.md section 6). An empty context is left out, since
+// clients compare responses exactly.
 func appendDecision(out []byte, d *pdp.Decision) (_ []byte, err error) {
 	out = strconv.AppendBool(append(out, `{"decision":`...), d.Allow)
-	m := members{out: append(out, `,"context":`...)}
-	m.list("reasons", d.Reasons)
-	m.obligations(d.Obligations)
-	m.list("advice", d.Advice)
+	w := authzen.ObjectWriter{Buf: append(out, `,"context":`...)}
+	if len(d.Reasons) > 0 {
+		w.Value("reasons", d.Reasons)
+	}
+	if len(d.Obligations) > 0 && w.Err == nil {
+		w.Name("obligations")
+		w.Buf, w.Err = appendObligations(w.Buf, d.Obligations)
+	}
+	if len(d.Advice) > 0 {
+		w.Value("advice", d.Advice)
+	}
 	if len(d.Context) > 0 {
 		for _, name := range slices.Sorted(maps.Keys(d.Context)) {
 			if name == "reasons" && len(d.Reasons) > 0 || name == "obligations" && len(d.Obligations) > 0 ||
 				name == "advice" && len(d.Advice) > 0 {
-				continue // a name twice is no I-JSON; the decision's own lists win
+				continue // names must be unique; the decision's own lists take precedence
 			}
-			m.value(name, d.Context[name])
+			w.Value(name, d.Context[name])
 		}
 	}
-	if m.err != nil {
-		return out, m.err
-	}
-	if m.n == 0 {
+	switch {
+	case w.Err != nil:
+		return out, w.Err
+	case w.Empty():
 		return append(out, '}'), nil
 	}
-	return append(m.out, "}}"...), nil
+	out, err = w.Close()
+	return append(out, '}'), err
 }
 
-// members writes the members of an object.
-type members struct {
-	out []byte
-	n   int
-	err error // the first
-}
-
-func (m *members) name(name string) {
-	c := byte(',')
-	if m.n == 0 {
-		c = '{'
-	}
-	m.n++
-	m.out = append(authzen.AppendString(append(m.out, c), name), ':')
-}
-
-func (m *members) value(name string, v any) {
-	if m.err == nil {
-		m.name(name)
-		m.out, m.err = authzen.AppendValue(m.out, v)
-	}
-}
-
-// end closes the object.
-func (m *members) end() ([]byte, error) {
-	if m.n == 0 {
-		m.out = append(m.out, '{')
-	}
-	return append(m.out, '}'), m.err
-}
-
-func (m *members) list(name string, l []any) {
-	if len(l) > 0 {
-		m.value(name, l)
-	}
-}
-
-func (m *members) obligations(all []pdp.Obligation) {
-	if len(all) > 0 && m.err == nil {
-		m.name("obligations")
-		m.out, m.err = appendObligations(m.out, all)
-	}
-}
-
-// appendObligations writes obligations, each with its properties, if only {}.
-func appendObligations(out []byte, all []pdp.Obligation) (_ []byte, err error) {
+// appendObligations appends obligations. Each has properties, even if empty.
+func appendObligations(out []byte, obligations []pdp.Obligation) (_ []byte, err error) {
 	sep := byte('[')
-	for _, o := range all {
+	for _, o := range obligations {
 		out = authzen.AppendString(append(append(out, sep), `{"id":`...), o.ID)
 		out = authzen.AppendString(append(out, `,"type":`...), o.Type)
 		out = append(out, `,"properties":`...)
@@ -97,15 +61,16 @@ func appendObligations(out []byte, all []pdp.Obligation) (_ []byte, err error) {
 	return append(out, ']'), nil
 }
 
-// appendItemError writes the answer to a question of a batch that was malformed or failed: a denial (section 7.2.1).
-func appendItemError(out []byte, f fault) []byte {
+// appendItemError appends the denial for an item of a batch that was malformed or failed (pdp/authzen/PROTOCOL.md
+// section 7).
+func appendItemError(out []byte, e httpError) []byte {
 	out = append(out, `{"decision":false,"context":{"error":{"status":`...)
-	out = strconv.AppendInt(out, int64(f.status), 10)
-	out = authzen.AppendString(append(out, `,"message":`...), f.message)
+	out = strconv.AppendInt(out, int64(e.status), 10)
+	out = authzen.AppendString(append(out, `,"message":`...), e.message)
 	return append(out, "}}}"...)
 }
 
-// appendSearchResult writes {"page"?, "results"} (section 8.3), page first.
+// appendSearchResult appends {"page"?, "results"} in this order (pdp/authzen/PROTOCOL.md section 8).
 func appendSearchResult(out []byte, r *pdp.SearchResult) (_ []byte, err error) {
 	out = append(out, '{')
 	if p := r.Page; p != nil {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"strings"
@@ -18,9 +19,9 @@ import (
 )
 
 // crowded is a server that takes a few connections only.
-func crowded(t *testing.T, most int, cfg Config) *harness {
+func startWithMaxConns(t *testing.T, most int, cfg Config) *harness {
 	t.Helper()
-	cfg.BaseURL = "https://pdp.example.org"
+	cfg.BaseURL, cfg.Logger = "https://pdp.example.org", slog.New(slog.DiscardHandler)
 	cfg.ReadHeaderTimeout, cfg.ReadTimeout, cfg.IdleTimeout = time.Hour, time.Hour, time.Hour
 	s, err := New(cfg)
 	require.NoError(t, err)
@@ -48,7 +49,7 @@ func status(t *testing.T, conn net.Conn) int {
 }
 
 // ended waits until the server has hung up.
-func ended(t *testing.T, conn net.Conn) {
+func requireClosed(t *testing.T, conn net.Conn) {
 	t.Helper()
 	_, err := io.Copy(io.Discard, conn)
 	if e, ok := err.(net.Error); ok {
@@ -56,37 +57,37 @@ func ended(t *testing.T, conn net.Conn) {
 	}
 }
 
-// TestIdleConnectionsGiveWay to new ones, the oldest first, and those that say nothing before those that have.
-func TestIdleConnectionsGiveWay(t *testing.T) {
-	h := crowded(t, 3, Config{Decider: allow()})
+// TestSlowThenIdleConnectionsAreEvicted to new ones, the oldest first, and those that say nothing before those that have.
+func TestSlowThenIdleConnectionsAreEvicted(t *testing.T) {
+	h := startWithMaxConns(t, 3, Config{Decider: allow()})
 	used := h.dial()
 	send(t, used, "GET", "/health", "", 0)
 	require.Equal(t, 200, status(t, used))
 	mute := h.dial()
 	slow := h.dial()
 	send(t, slow, "POST", evaluationPath, question[:20], len(question))
-	time.Sleep(slowAfter + 200*time.Millisecond)
+	time.Sleep(1200 * time.Millisecond)
 
 	one := h.dial()
 	send(t, one, "GET", "/health", "", 0)
 	require.Equal(t, 200, status(t, one))
-	ended(t, mute)
+	requireClosed(t, mute)
 	two := h.dial()
 	send(t, two, "GET", "/health", "", 0)
 	require.Equal(t, 200, status(t, two))
-	ended(t, slow)
+	requireClosed(t, slow)
 	three := h.dial()
 	send(t, three, "GET", "/health", "", 0)
 	require.Equal(t, 200, status(t, three))
-	ended(t, used)
+	requireClosed(t, used)
 
 	send(t, three, "GET", "/health", "", 0)
 	require.Equal(t, 200, status(t, three), "the newest goes on")
 }
 
-// TestMuteConnectionsKeepNobodyOut, however many they are.
-func TestMuteConnectionsKeepNobodyOut(t *testing.T) {
-	h := crowded(t, 10, Config{Decider: allow()})
+// TestSilentConnectionsAreEvicted, however many they are.
+func TestSilentConnectionsAreEvicted(t *testing.T) {
+	h := startWithMaxConns(t, 10, Config{Decider: allow()})
 	for range 200 {
 		h.dial()
 	}
@@ -96,9 +97,9 @@ func TestMuteConnectionsKeepNobodyOut(t *testing.T) {
 }
 
 // TestAnswersAreNotCutOff: where they are worked out on all connections, a new one is turned away.
-func TestAnswersAreNotCutOff(t *testing.T) {
+func TestBusyConnectionsAreNotEvicted(t *testing.T) {
 	entered, release := make(chan struct{}), make(chan struct{})
-	h := crowded(t, 2, Config{Timeout: time.Hour, Decider: &fake{decide: func(context.Context, pdp.Request) (pdp.Decision, error) {
+	h := startWithMaxConns(t, 2, Config{Timeout: time.Hour, Decider: &fakeDecider{decide: func(context.Context, pdp.Request) (pdp.Decision, error) {
 		entered <- struct{}{}
 		<-release
 		return pdp.Decision{Allow: true}, nil
@@ -130,20 +131,20 @@ func TestAnswersAreNotCutOff(t *testing.T) {
 
 // TestStreamsWithoutABodyKeepNobodyOut: a connection of HTTP/2 stays where an answer is worked out, and not where nothing but
 // a head has come.
-func TestStreamsWithoutABodyKeepNobodyOut(t *testing.T) {
+func TestHTTP2ConnectionsWithoutBodiesAreEvicted(t *testing.T) {
 	entered, release := make(chan struct{}), make(chan struct{})
-	h := crowded(t, 3, Config{Decider: &fake{decide: func(context.Context, pdp.Request) (pdp.Decision, error) {
+	h := startWithMaxConns(t, 3, Config{Decider: &fakeDecider{decide: func(context.Context, pdp.Request) (pdp.Decision, error) {
 		close(entered)
 		<-release
 		return pdp.Decision{Allow: true}, nil
 	}}, Timeout: time.Hour})
 	type result struct {
-		answer
+		response
 		err error
 	}
 	worked := make(chan result, 1)
 	go func() {
-		a, err := h.over(h2c(t), strings.NewReader(question))
+		a, err := h.postWith(h2c(t), strings.NewReader(question))
 		worked <- result{a, err}
 	}()
 	<-entered
@@ -154,7 +155,7 @@ func TestStreamsWithoutABodyKeepNobodyOut(t *testing.T) {
 		body, w := io.Pipe()
 		defer w.Close()
 		go func() {
-			_, err := h.over(client, body)
+			_, err := h.postWith(client, body)
 			end <- err
 		}()
 	}

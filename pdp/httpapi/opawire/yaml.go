@@ -1,4 +1,4 @@
-package httpapi
+package opawire
 
 import (
 	"bytes"
@@ -14,33 +14,33 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
-// maxYAML is the most bytes of a body of YAML: its tree is a hundred times as large.
+// maxYAML is the maximum size of a YAML body in bytes. The parsed tree takes about a hundred times as much memory.
 const maxYAML = 64 << 10
 
-// yamlAsJSON writes a document of YAML as JSON, for the one parser that reads every body. It takes what YAML 1.1 and 1.2
-// understand alike: plain values without anchors, aliases, merge keys and tags, whose names are strings. A word that one
-// of the two takes for something else than a string has to be quoted.
-func yamlAsJSON(body []byte) (_ []byte, err error) {
+// yamlToJSON converts a YAML document to JSON, so that one parser reads every body. It accepts only what means the same in
+// YAML 1.1 and 1.2: no anchors, aliases, merge keys or tags, and only strings as names. A plain scalar that either version
+// could take for something other than a string must be quoted.
+func yamlToJSON(body []byte) (_ []byte, err error) {
 	defer func() {
-		if recover() != nil { // a parser that a body brings down
-			err = badYAML("is not well-formed", 0)
+		if recover() != nil { // the YAML parser panicked
+			err = yamlError("is not well-formed", 0)
 		}
 	}()
 	switch {
 	case len(body) > maxYAML:
 		return nil, invalid("The YAML is too large: send at most " + strconv.Itoa(maxYAML>>10) + " KiB, or JSON.")
 	case !utf8.Valid(body):
-		return nil, badYAML("is not UTF-8", 0)
+		return nil, yamlError("is not UTF-8", 0)
 	}
 	var document, more yaml.Node
 	in := yaml.NewDecoder(bytes.NewReader(body))
 	if err := in.Decode(&document); errors.Is(err, io.EOF) {
 		return nil, nil
 	} else if err != nil || len(document.Content) != 1 {
-		return nil, badYAML("is not well-formed", 0)
+		return nil, yamlError("is not well-formed", 0)
 	}
 	if err := in.Decode(&more); !errors.Is(err, io.EOF) {
-		return nil, badYAML("goes on after its document", 0)
+		return nil, yamlError("has data after its document", 0)
 	}
 	return appendYAML(make([]byte, 0, len(body)), document.Content[0], 1)
 }
@@ -48,11 +48,11 @@ func yamlAsJSON(body []byte) (_ []byte, err error) {
 func appendYAML(out []byte, n *yaml.Node, depth int) (_ []byte, err error) {
 	switch {
 	case depth > authzen.MaxDepth+1:
-		return nil, badYAML("is too deep", n.Line)
+		return nil, yamlError("is nested too deeply", n.Line)
 	case n.Kind == yaml.AliasNode || n.Anchor != "":
-		return nil, badYAML("has an anchor or an alias", n.Line)
+		return nil, yamlError("has an anchor or an alias", n.Line)
 	case n.Style&yaml.TaggedStyle != 0:
-		return nil, badYAML("has a tag", n.Line)
+		return nil, yamlError("has a tag", n.Line)
 	case n.Kind == yaml.ScalarNode:
 		return appendYAMLScalar(out, n)
 	}
@@ -66,7 +66,7 @@ func appendYAML(out []byte, n *yaml.Node, depth int) (_ []byte, err error) {
 		name := object && i%2 == 0
 		switch {
 		case name && (child.Kind != yaml.ScalarNode || child.ShortTag() != "!!str"):
-			return nil, badYAML("has a name that is no string", child.Line)
+			return nil, yamlError("has a name that is not a string", child.Line)
 		case object && !name:
 			out = append(out, ':')
 		case i > 0:
@@ -84,8 +84,8 @@ func appendYAML(out []byte, n *yaml.Node, depth int) (_ []byte, err error) {
 
 var (
 	jsonNumber = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+][0-9]+)?$`)
-	// oddWords are those that YAML 1.1 or 1.2 might take for a boolean, a number, a time or an operator.
-	oddWords = regexp.MustCompile(`^(?i:y|n|yes|no|on|off|true|false|null|=|<<|[-+]?\.(inf|nan)|[-+.]*[0-9][-+.0-9a-foxtz_: ]*)$`)
+	// ambiguousScalar matches what YAML 1.1 or 1.2 might take for a boolean, a number, a time or an operator.
+	ambiguousScalar = regexp.MustCompile(`^(?i:y|n|yes|no|on|off|true|false|null|=|<<|[-+]?\.(inf|nan)|[-+.]*[0-9][-+.0-9a-foxtz_: ]*)$`)
 )
 
 func appendYAMLScalar(out []byte, n *yaml.Node) ([]byte, error) {
@@ -101,16 +101,16 @@ func appendYAMLScalar(out []byte, n *yaml.Node) ([]byte, error) {
 		return append(out, "false"...), nil
 	case jsonNumber.MatchString(n.Value):
 		return append(out, n.Value...), nil
-	case tag != "!!str" || oddWords.MatchString(n.Value):
-		return nil, badYAML("has a word that some take for a string and some do not (put it in quotes)", n.Line)
+	case tag != "!!str" || ambiguousScalar.MatchString(n.Value):
+		return nil, yamlError("has an ambiguous scalar that may or may not be a string (put it in quotes)", n.Line)
 	}
 	return authzen.AppendString(out, n.Value), nil
 }
 
-func badYAML(what string, line int) error {
+func yamlError(problem string, line int) error {
 	where := ""
 	if line > 0 {
 		where = " in line " + strconv.Itoa(line)
 	}
-	return invalid("The YAML " + what + where + ": send one document of plain values, or JSON.")
+	return invalid("The YAML " + problem + where + ": send one document of plain values, or JSON.")
 }

@@ -1,0 +1,57 @@
+package httpapi
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/wardkeeper/wardkeeper/pdp"
+)
+
+// Config configures a server. Decider and BaseURL are required. Functions must be safe for concurrent use.
+type Config struct {
+	Decider pdp.Decider
+	// Data serves OPA's REST API; nil disables it.
+	Data Data
+	// BaseURL is the URL under which clients reach this server, such as https://pdp.example.org. The metadata is built
+	// from it and never from the Host of a request.
+	BaseURL string
+	// Tokens returns the bearer tokens that are valid now. It is called for each request. nil means that no token is
+	// needed.
+	Tokens func() []string
+	// Changes announces membership changes; nil disables the endpoint.
+	Changes pdp.Announcer
+	// ChangesTokens returns the bearer tokens for announcing changes, which are good for nothing else. It is required with
+	// Changes and must not share a token with Tokens.
+	ChangesTokens func() []string
+	// Ready checks what the server needs to decide; nil means that it is always ready.
+	Ready func(ctx context.Context) []Check
+	// Policy describes the policy in force; nil means unknown.
+	Policy func() PolicyStatus
+	// Membership describes problems with the membership facts; nil means that there are none.
+	Membership func() MembershipStatus
+	// DirectoryRevision returns the revision of the directory in force, for the metrics. nil and "" mean unknown.
+	DirectoryRevision func() string
+	// Registry receives the server's metrics and is what /metrics shows; nil creates one.
+	Registry *prometheus.Registry
+	Logger   *slog.Logger // nil means slog.Default()
+
+	Timeout           time.Duration // from the end of the body to the response; 0 means 10 s
+	ReadHeaderTimeout time.Duration // for reading a request's head; 0 means 5 s
+	ReadTimeout       time.Duration // for reading a request, head and body; 0 means 15 s
+	IdleTimeout       time.Duration // for a connection between requests; 0 means 2 min
+
+	// MaxQuestions limits the single evaluations in progress; 0 means 1,024. MaxBatches limits the batches, searches and
+	// large evaluations in progress; 0 means twice the number of processors, and at least 8. Requests above 64 KiB are
+	// limited to the number of processors. Eight times as many requests may wait, each for half of Timeout; others are
+	// rejected with status 503 and Retry-After.
+	MaxQuestions, MaxBatches int
+}
+
+// Check is one condition of readiness.
+type Check struct {
+	Name string // shown to everybody: lower-case letters, digits and "_", at most 32
+	Err  error  // why the condition is not met, for the log only; nil if it is met
+}

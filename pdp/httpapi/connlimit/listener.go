@@ -1,0 +1,90 @@
+package connlimit
+
+import (
+	"net"
+	"sync"
+	"time"
+)
+
+// Config configures a listener. All fields are required.
+type Config struct {
+	Max      int    // number of open connections
+	Evicted  func() // called when a connection is closed in favor of a new one
+	Rejected func() // called when a new connection is rejected because all others are busy
+}
+
+// Listen returns a listener that accepts connections from l. The server that uses it must have [ConnState] and
+// [ConnContext] as its hooks, and must report request bodies and HTTP/2 responses to the [Conn] of a request.
+func Listen(l net.Listener, cfg Config) net.Listener {
+	return &listener{Listener: l, cfg: cfg, open: make(map[*Conn]struct{})}
+}
+
+type listener struct {
+	net.Listener
+	cfg Config
+
+	mu   sync.Mutex
+	open map[*Conn]struct{} // guarded by mu
+}
+
+// Accept waits for the next connection and makes room for it.
+func (l *listener) Accept() (net.Conn, error) {
+	for {
+		netConn, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		c := &Conn{Conn: netConn, listener: l}
+		c.setPhase(phaseNew)
+		evicted, ok := l.add(c)
+		if evicted != nil {
+			_ = evicted.Conn.Close() // an error changes nothing for its client
+			l.cfg.Evicted()
+		}
+		if ok {
+			return c, nil
+		}
+		l.cfg.Rejected()
+		reject(netConn)
+	}
+}
+
+// add registers a connection. If the limit is reached, it removes and returns another one, which the caller must close;
+// ok is false if all of them are busy.
+func (l *listener) add(c *Conn) (evicted *Conn, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.open) >= l.cfg.Max {
+		if evicted = l.evictionCandidate(c.phaseStart.Load()); evicted == nil {
+			return nil, false
+		}
+		delete(l.open, evicted)
+	}
+	l.open[c] = struct{}{}
+	return evicted, true
+}
+
+// evictionCandidate returns the connection that is closed next, or nil if all of them are busy. The caller holds mu.
+func (l *listener) evictionCandidate(now int64) (candidate *Conn) {
+	lowest := rankBusy
+	for c := range l.open {
+		rank := c.evictionRank(now)
+		if rank < lowest || candidate != nil && rank == lowest && c.phaseStart.Load() < candidate.phaseStart.Load() {
+			candidate, lowest = c, rank
+		}
+	}
+	return candidate
+}
+
+func (l *listener) remove(c *Conn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.open, c)
+}
+
+// reject answers a connection with status 503 and closes it.
+func reject(conn net.Conn) {
+	_ = conn.SetDeadline(time.Now().Add(time.Second))
+	_, _ = conn.Write([]byte("HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"))
+	_ = conn.Close()
+}

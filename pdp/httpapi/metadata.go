@@ -1,0 +1,28 @@
+package httpapi
+
+import "encoding/json"
+
+// metadata describes the server to clients (pdp/authzen/PROTOCOL.md section 9). URLs come from the configuration, never
+// from the request, and only what the policy in force supports is advertised.
+func (rc *requestContext) metadata() (err error) {
+	offers, baseURL := rc.server.decider.Offers(), rc.server.baseURL
+	urlIf := func(offered bool, path string) string {
+		if !offered {
+			return ""
+		}
+		return baseURL + path
+	}
+	rc.out, err = json.Marshal(struct {
+		PDP            string   `json:"policy_decision_point"`
+		Evaluation     string   `json:"access_evaluation_endpoint"`
+		Evaluations    string   `json:"access_evaluations_endpoint"`
+		SearchSubject  string   `json:"search_subject_endpoint,omitempty"`
+		SearchResource string   `json:"search_resource_endpoint,omitempty"`
+		SearchAction   string   `json:"search_action_endpoint,omitempty"`
+		Obligations    []string `json:"supported_obligations,omitempty"`
+	}{
+		baseURL, baseURL + evaluationPath, baseURL + evaluationsPath, urlIf(offers.Subjects, searchSubjectPath),
+		urlIf(offers.Resources, searchResourcePath), urlIf(offers.Actions, searchActionPath), offers.Obligations,
+	})
+	return err
+}

@@ -1,0 +1,132 @@
+package httpapi
+
+import (
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/wardkeeper/wardkeeper/pdp"
+)
+
+// Paths of pdp/authzen/PROTOCOL.md sections 9 and 10.1.
+const (
+	evaluationPath     = "/access/v1/evaluation"
+	evaluationsPath    = "/access/v1/evaluations"
+	searchSubjectPath  = "/access/v1/search/subject"
+	searchResourcePath = "/access/v1/search/resource"
+	searchActionPath   = "/access/v1/search/action"
+	metadataPath       = "/.well-known/authzen-configuration"
+)
+
+// Paths of Wardkeeper's own.
+const (
+	revisionPath = "/v1/revision"
+	changesPath  = "/v1/membership/changes"
+)
+
+// Paths of OPA's REST API. Those that write policies or data do not exist.
+const (
+	dataPath      = "/v1/data"
+	batchDataPath = "/v1/batch/data"
+	v0DataPath    = "/v0/data"
+	defaultPath   = "/"
+)
+
+// handler answers a request: it sets rc.out and returns nil, or returns an error for [requestContext.fail].
+type handler func(rc *requestContext) error
+
+// route is what requests for one path have in common.
+type route struct {
+	path        string
+	method      string     // the first of the path's methods; "" for unknown paths
+	level       slog.Level // of the access log
+	errorFormat errorFormat
+	seconds     prometheus.Observer
+	answered    prometheus.Counter // requests with this method and status 200
+}
+
+func (s *Server) addRoutes(basePath string) {
+	const quiet = slog.LevelDebug // for paths that are requested every few seconds
+	s.addRoute(http.MethodPost, evaluationPath, slog.LevelInfo, requireToken((*requestContext).evaluation))
+	s.addRoute(http.MethodPost, evaluationsPath, slog.LevelInfo, requireToken((*requestContext).evaluations))
+	s.addRoute(http.MethodPost, searchSubjectPath, slog.LevelInfo, requireToken((*requestContext).searchSubjects))
+	s.addRoute(http.MethodPost, searchResourcePath, slog.LevelInfo, requireToken((*requestContext).searchResources))
+	s.addRoute(http.MethodPost, searchActionPath, slog.LevelInfo, requireToken((*requestContext).searchActions))
+	s.addRoute(http.MethodGet, revisionPath, quiet, requireToken((*requestContext).revision))
+	s.addRoute(http.MethodGet, metadataPath, slog.LevelInfo, (*requestContext).metadata)
+	if basePath != "" {
+		s.handle(metadataPath+basePath, s.routes[metadataPath], (*requestContext).metadata, http.MethodGet)
+	}
+	s.addRoute(http.MethodGet, "/health", quiet, (*requestContext).health)
+	s.addRoute(http.MethodGet, "/ready", quiet, (*requestContext).readiness)
+	s.addRoute(http.MethodGet, "/metrics", quiet, requireToken((*requestContext).showMetrics))
+
+	if s.announcer != nil {
+		s.addRoute(http.MethodPost, changesPath, slog.LevelInfo, requireChangesToken((*requestContext).announceChanges))
+	}
+	if s.data != nil {
+		for _, suffix := range []string{"", "/*"} {
+			s.addOPARoute(dataPath+suffix, (*requestContext).document, http.MethodPost, http.MethodGet)
+			s.addOPARoute(batchDataPath+suffix, (*requestContext).batchDocuments, http.MethodPost)
+			s.addOPARoute(v0DataPath+suffix, (*requestContext).v0Document, http.MethodPost)
+		}
+		s.addOPARoute(defaultPath, (*requestContext).defaultDecision, http.MethodPost)
+	}
+
+	unknown := s.metrics.newRoute("", otherLabel, slog.LevelInfo, plainErrorFormat)
+	unknownOPA := s.metrics.newRoute("", otherLabel, slog.LevelInfo, opaErrorFormat)
+	s.echo.HTTPErrorHandler = func(_ error, c echo.Context) {
+		rt := unknown
+		if s.isOPAPath(c.Request().URL.Path) {
+			rt = unknownOPA
+		}
+		s.serve(c, rt, func(*requestContext) error {
+			return &pdp.Error{Kind: notFound, Message: "There is nothing at this path: see " + metadataPath + "."}
+		})
+	}
+}
+
+// isOPAPath reports whether an unknown path looks like one of OPA's API, so that the client expects errors in OPA's format.
+func (s *Server) isOPAPath(path string) bool {
+	return s.data != nil && (strings.HasPrefix(path+"/", "/v1/") || strings.HasPrefix(path+"/", "/v0/"))
+}
+
+// addRoute adds a path with one method.
+func (s *Server) addRoute(method, path string, level slog.Level, h handler) {
+	rt := s.metrics.newRoute(method, path, level, plainErrorFormat)
+	s.routes[path] = rt
+	s.handle(path, rt, h, method)
+}
+
+// addOPARoute adds a path of OPA's API.
+func (s *Server) addOPARoute(path string, h handler, methods ...string) {
+	rt := s.metrics.newRoute(methods[0], path, slog.LevelInfo, opaErrorFormat)
+	s.routes[path] = rt
+	s.handle(path, rt, requireToken(h), methods...)
+}
+
+// handle registers a handler for a path and its methods; GET includes HEAD, for which net/http omits the body. All other
+// methods get status 405, including OPTIONS, which echo would answer itself.
+func (s *Server) handle(path string, rt *route, h handler, methods ...string) {
+	if slices.Contains(methods, http.MethodGet) {
+		methods = append(methods, http.MethodHead)
+	}
+	allowed := strings.Join(methods, ", ")
+	s.echo.RouteNotFound(path, func(c echo.Context) error { // echo calls it if the path matches and no method does
+		s.serve(c, rt, func(rc *requestContext) error {
+			rc.w.Header().Set("Allow", allowed)
+			return &pdp.Error{Kind: methodNotAllowed, Message: "This path answers " + allowed + " only."}
+		})
+		return nil
+	})
+	for _, method := range methods {
+		s.echo.Add(method, path, func(c echo.Context) error {
+			s.serve(c, rt, h)
+			return nil
+		})
+	}
+}

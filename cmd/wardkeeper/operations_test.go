@@ -1,0 +1,98 @@
+package main
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const operations = "cmd/wardkeeper/OPERATIONS.md"
+
+// TestOperationsExplainsEveryMetric holds OPERATIONS.md to the metrics, and all documents to those that there are.
+func TestOperationsExplainsEveryMetric(t *testing.T) {
+	all := documents(t)
+	var metrics []string
+	eachCall(t, func(_ token.Position, name string, args []ast.Expr) {
+		if name == "factDesc" {
+			metrics = append(metrics, "wardkeeper_membership_"+literalIn(args[0]))
+		}
+		for _, arg := range args {
+			ast.Inspect(arg, func(n ast.Node) bool {
+				if e, ok := n.(ast.Expr); ok {
+					if text := literalIn(e); metricName.FindString(text) == text && text != "" {
+						metrics = append(metrics, text)
+					}
+				}
+				return true
+			})
+		}
+	})
+	require.Greater(t, len(metrics), 20)
+	for _, metric := range metrics {
+		assert.True(t, strings.Contains(all[operations], "| `"+metric+"` |"), "explain the metric %s in %s", metric, operations)
+	}
+	for name, text := range all {
+		for _, metric := range metricName.FindAllString(text, -1) {
+			assert.Contains(t, metrics, metric, "%s names a metric that there is not", name)
+		}
+	}
+}
+
+var metricName = regexp.MustCompile(`\bwardkeeper_(?:http|bundle|directory|membership|log|policy|decisions|announced)_[a-z_]*[a-z]`)
+
+// eachCall visits the calls in the product's code, by the name of the function.
+func eachCall(t *testing.T, visit func(position token.Position, name string, args []ast.Expr)) {
+	t.Helper()
+	files := token.NewFileSet()
+	for _, root := range []string{".", "../../pdp", "../../bundles"} {
+		err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+			if err != nil || entry.IsDir() || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			file, err := parser.ParseFile(files, path, nil, 0)
+			if err != nil {
+				return err
+			}
+			ast.Inspect(file, func(n ast.Node) bool {
+				call, ok := n.(*ast.CallExpr)
+				if !ok || len(call.Args) == 0 {
+					return true
+				}
+				switch f := call.Fun.(type) {
+				case *ast.SelectorExpr:
+					visit(files.Position(call.Pos()), f.Sel.Name, call.Args)
+				case *ast.Ident:
+					visit(files.Position(call.Pos()), f.Name, call.Args)
+				}
+				return true
+			})
+			return nil
+		})
+		require.NoError(t, err)
+	}
+}
+
+// literalIn is the text of a literal, or the last one of a sum; "" where there is none.
+func literalIn(e ast.Expr) string {
+	switch e := e.(type) {
+	case *ast.BasicLit:
+		if text, err := strconv.Unquote(e.Value); err == nil && e.Kind == token.STRING {
+			return text
+		}
+	case *ast.BinaryExpr:
+		if text := literalIn(e.Y); text != "" {
+			return text
+		}
+		return literalIn(e.X)
+	}
+	return ""
+}

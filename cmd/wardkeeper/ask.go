@@ -6,12 +6,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/ask"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/logging"
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/terminal"
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/tokens"
 	"github.com/wardkeeper/wardkeeper/pdp/httpapi"
 )
 
@@ -27,7 +32,7 @@ type askFlags struct {
 
 func newAskCommand(p process) *cobra.Command {
 	var f askFlags
-	var w wording
+	var o ask.Options
 	cmd := &cobra.Command{
 		Use:   "ask SUBJECT ACTION RESOURCE [flags]",
 		Short: "Ask whether somebody may do something",
@@ -50,14 +55,14 @@ Exit status: 0 allowed (together with every obligation), 1 denied, 2 could not a
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.StringVar(&w.at, "at", "", "the place that the question is about: `LOCATION`")
-	flags.StringVar(&w.from, "from", "", "where the subject stands now: `LOCATION`")
-	flags.StringArrayVar(&w.actionSet, "set", nil, "set a property of the action: `KEY=VALUE` (any number of times)")
-	flags.StringArrayVar(&w.resourceSet, "resource-set", nil, "set a property of the resource: `KEY=VALUE`")
-	flags.StringArrayVar(&w.subjectSet, "subject-set", nil, "set a property of the subject: `KEY=VALUE`")
-	flags.StringArrayVar(&w.context, "context", nil, "set a member of the context: `KEY=VALUE`")
-	flags.StringVar(&w.resourceType, "type", "", "`TYPE` of the resource (default: what the action is asked on)")
-	flags.StringVar(&w.subjectType, "subject-type", "user", "`TYPE` of the subject")
+	flags.StringVar(&o.Location, "at", "", "the place that the question is about: `LOCATION`")
+	flags.StringVar(&o.CurrentLocation, "from", "", "where the subject stands now: `LOCATION`")
+	flags.StringArrayVar(&o.ActionProperties, "set", nil, "set a property of the action: `KEY=VALUE` (any number of times)")
+	flags.StringArrayVar(&o.ResourceProperties, "resource-set", nil, "set a property of the resource: `KEY=VALUE`")
+	flags.StringArrayVar(&o.SubjectProperties, "subject-set", nil, "set a property of the subject: `KEY=VALUE`")
+	flags.StringArrayVar(&o.Context, "context", nil, "set a member of the context: `KEY=VALUE`")
+	flags.StringVar(&o.ResourceType, "type", "", "`TYPE` of the resource (default: what the action is asked on)")
+	flags.StringVar(&o.SubjectType, "subject-type", "user", "`TYPE` of the subject")
 	flags.StringVar(&f.server, "server", "", "`URL` of the server to ask (default "+defaultServer+")")
 	flags.StringVar(&f.tokenFile, "token-file", "", "`FILE` with the server's token; of several, the first line is sent")
 	flags.StringVar(&f.directory, "directory", "", "ask without a server: `FILE` with locations and users")
@@ -69,59 +74,59 @@ Exit status: 0 allowed (together with every obligation), 1 denied, 2 could not a
 		if f.decision != config.DefaultDecision && f.directory == "" && f.bundle == "" {
 			return errors.New("--decision is for asking without a server: name --bundle or --directory too")
 		}
-		q, err := w.question(args[0], args[1], args[2])
+		q, err := o.Question(args[0], args[1], args[2])
 		if err != nil {
 			return err
 		}
 		ctx, cancel := context.WithTimeout(cmd.Context(), f.timeout)
 		defer cancel()
-		a, err := f.ask(ctx, p, q)
+		d, err := f.ask(ctx, p, q)
 		if err != nil {
 			return err
 		}
-		return printAnswer(p.stdout, a, q, f.json)
+		return printDecision(p.stdout, d, q, f.json)
 	}
 	return cmd
 }
 
-func printAnswer(out io.Writer, a *answer, q *question, asJSON bool) error {
-	text := a.text(q)
+func printDecision(out io.Writer, d *ask.Decision, q *ask.Question, asJSON bool) error {
+	text := d.Text(q)
 	if asJSON {
-		text = printable(string(a.raw)) + "\n"
+		text = terminal.Printable(string(d.JSON)) + "\n"
 	}
 	if _, err := io.WriteString(out, text); err != nil {
 		return err
 	}
-	if !a.allow {
+	if !d.Allow {
 		return &exitError{status: statusNo}
 	}
 	return nil
 }
 
-func (f askFlags) ask(ctx context.Context, p process, q *question) (*answer, error) {
+func (f askFlags) ask(ctx context.Context, p process, q *ask.Question) (*ask.Decision, error) {
 	if f.directory != "" || f.bundle != "" {
 		if f.server != "" {
 			return nil, errors.New("--server asks a server, --directory and --bundle ask without one: choose")
 		}
 		return f.askHere(ctx, p, q)
 	}
-	a := asker{baseURL: cmp.Or(f.server, p.variable(config.ServerVariable), defaultServer)}
-	if _, err := config.ParseBaseURL(a.baseURL); err != nil { // the address may have a password in it
+	client := ask.Client{BaseURL: cmp.Or(f.server, p.variable(config.ServerVariable), defaultServer)}
+	if _, err := config.ParseBaseURL(client.BaseURL); err != nil { // the address may have a password in it
 		return nil, fmt.Errorf("the server (--server, %s) cannot be asked: %w", config.ServerVariable, err)
 	}
 	if file := cmp.Or(f.tokenFile, p.variable(config.Variable("token-file"))); file != "" {
-		tokens, err := readTokens(file)
+		found, err := tokens.Read(file)
 		if err != nil {
 			return nil, err
 		}
-		a.token = tokens[0]
+		client.Token = found[0]
 	}
-	return a.ask(ctx, q)
+	return client.Ask(ctx, q)
 }
 
 // askHere asks an engine in this process, through the front door of a server, so that both answer alike.
-func (f askFlags) askHere(ctx context.Context, p process, q *question) (*answer, error) {
-	logger := newLogger(p.stderr, &config.Settings{LogLevel: "warn"})
+func (f askFlags) askHere(ctx context.Context, p process, q *ask.Question) (*ask.Decision, error) {
+	logger := logging.New(p.stderr, logging.Config{Level: slog.LevelWarn})
 	bundle, err := localBundle(f.bundle)
 	if err != nil {
 		return nil, err
@@ -137,7 +142,7 @@ func (f askFlags) askHere(ctx context.Context, p process, q *question) (*answer,
 	if err != nil {
 		return nil, err
 	}
-	return asker{transport: inProcess{server.Handler()}, baseURL: defaultServer}.ask(ctx, q)
+	return ask.Client{BaseURL: defaultServer, Transport: ask.InProcess{Handler: server.Handler()}}.Ask(ctx, q)
 }
 
 // variable is a variable of the environment.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"time"
 
@@ -14,6 +13,8 @@ import (
 
 	"github.com/wardkeeper/wardkeeper/bundles"
 	"github.com/wardkeeper/wardkeeper/bundles/release"
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/terminal"
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/tokens"
 	"github.com/wardkeeper/wardkeeper/pdp/proof"
 )
 
@@ -64,7 +65,7 @@ func (s *signing) key(p process) (*release.SigningKey, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the signing key %s: %w", s.keyFile, err)
 	}
-	if info, err := os.Stat(s.keyFile); err == nil && info.Mode().IsRegular() && info.Mode().Perm()&fs.FileMode(0o004) != 0 {
+	if tokens.WorldReadable(s.keyFile) {
 		p.say("everybody on this machine can read the signing key: take that right away (chmod o-r %s)", s.keyFile)
 	}
 	return key, nil
@@ -72,7 +73,7 @@ func (s *signing) key(p process) (*release.SigningKey, error) {
 
 // say tells how things go, on the side of what a command prints.
 func (p process) say(format string, args ...any) {
-	fmt.Fprintf(p.stderr, "wardkeeper: %s\n", printable(fmt.Sprintf(format, args...)))
+	fmt.Fprintf(p.stderr, "wardkeeper: %s\n", terminal.Printable(fmt.Sprintf(format, args...)))
 }
 
 // atFault ends a command with the status for a bundle that is not good, or with the one for a bundle that could not be
@@ -133,7 +134,7 @@ func signatureName(id, algorithm string) string {
 }
 
 func printLine(out io.Writer, line string) error {
-	_, err := fmt.Fprintln(out, printable(line))
+	_, err := fmt.Fprintln(out, terminal.Printable(line))
 	return err
 }
 

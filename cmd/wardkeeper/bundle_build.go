@@ -17,6 +17,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/bundles"
 	"github.com/wardkeeper/wardkeeper/bundles/release"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/terminal"
 )
 
 // build is what `wardkeeper bundle build` was told.
@@ -117,7 +118,7 @@ func (b *build) run(ctx context.Context, p process, sequenceGiven bool) error {
 		return atFault(err)
 	}
 	if n := goldenHeld(r); n > 0 {
-		p.say("a server would take it, with %s", counted(n, "golden decision"))
+		p.say("a server would take it, with %s", terminal.Count(n, "golden decision"))
 	} else {
 		p.say("a server would take it, without golden decisions to hold it to (--golden)")
 	}
@@ -147,7 +148,7 @@ func (b *build) check(ctx context.Context, p process, draft *release.SourceTree)
 	if err := draft.Compile(ctx); err != nil {
 		return &exitError{statusNo, err}
 	}
-	p.say("compiled: %s", counted(draft.FileCount(), "file"))
+	p.say("compiled: %s", terminal.Count(draft.FileCount(), "file"))
 	if err := draft.CheckFormat(); err != nil {
 		return &exitError{statusNo, errors.Join(err, fmt.Errorf("run `opa fmt --write %s` to mend that", b.dir))}
 	}
@@ -163,7 +164,7 @@ func (b *build) check(ctx context.Context, p process, draft *release.SourceTree)
 	if report.Skipped > 0 {
 		skipped = fmt.Sprintf(", %d skipped", report.Skipped)
 	}
-	p.say("%s pass%s, and reach %.1f %% of the policy's lines", counted(report.Ran, "test"), skipped, roundedDown(report.Coverage))
+	p.say("%s pass%s, and reach %.1f %% of the policy's lines", terminal.Count(report.Ran, "test"), skipped, roundedDown(report.Coverage))
 	return nil
 }
 
@@ -175,7 +176,7 @@ func (b *build) tested(report *release.TestReport) error {
 	}
 	switch {
 	case len(faults) > 0:
-		return errors.Join(append(faults, fmt.Errorf("%d of %s", len(faults), counted(report.Ran, "test")+" fail"))...)
+		return errors.Join(append(faults, fmt.Errorf("%d of %s", len(faults), terminal.Count(report.Ran, "test")+" fail"))...)
 	case b.coverage == 0:
 		return nil
 	case report.Ran == 0:

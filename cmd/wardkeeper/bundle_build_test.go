@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/terminal"
 )
 
 func TestBundleBuild(t *testing.T) {
@@ -328,7 +330,7 @@ func TestBundleBuildOfTheBuiltInPolicy(t *testing.T) {
 	for _, at := range goldenPaths(t) {
 		cases += len(readGolden(t, at).Cases)
 	}
-	require.Contains(t, got.err, "a server would take it, with "+counted(cases, "golden decision"))
+	require.Contains(t, got.err, "a server would take it, with "+terminal.Count(cases, "golden decision"))
 
 	got = run(t, nil, "bundle", "verify", output, "--verification-key", public)
 	require.Equal(t, statusOK, got.status, got)

@@ -12,6 +12,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/bundles"
 	"github.com/wardkeeper/wardkeeper/bundles/follow"
 	"github.com/wardkeeper/wardkeeper/bundles/release"
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/terminal"
 )
 
 func newBundleInspectCommand(p process) *cobra.Command {
@@ -87,9 +88,9 @@ func printContents(out io.Writer, c *release.Contents) error {
 		bytes += f.Size
 		files = append(files, []string{fmt.Sprintf("%8d", f.Size), f.Name})
 	}
-	text := aligned(nil, facts) + fmt.Sprintf("\n%s, %s\n", counted(len(files), "file"), counted(bytes, "byte")) + aligned(nil, files)
+	text := terminal.Table(nil, facts) + fmt.Sprintf("\n%s, %s\n", terminal.Count(len(files), "file"), terminal.Count(bytes, "byte")) + terminal.Table(nil, files)
 	for _, t := range c.Tables {
-		text += "\n" + printable(strings.TrimSuffix("data."+t.Path, ".")) + "\n" + tableText(t)
+		text += "\n" + terminal.Printable(strings.TrimSuffix("data."+t.Path, ".")) + "\n" + tableText(t)
 	}
 	_, err := io.WriteString(out, text)
 	return err
@@ -100,4 +101,16 @@ func orNone(s string) string {
 		return "none"
 	}
 	return s
+}
+
+func tableText(t release.Table) string {
+	rows := make([][]string, 0, len(t.Rows))
+	for _, row := range t.Rows {
+		cells := []string{row.Name}
+		for _, cell := range row.Cells {
+			cells = append(cells, terminal.Value(cell))
+		}
+		rows = append(rows, cells)
+	}
+	return terminal.Table(append([]string{""}, t.Columns...), rows)
 }

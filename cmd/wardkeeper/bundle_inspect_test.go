@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -105,22 +104,4 @@ func TestBundleInspectSteersNoTerminal(t *testing.T) {
 		require.NotContains(t, got.out, "\u202e")
 		require.Contains(t, got.out, `ann\u001b[31m`)
 	}
-}
-
-func TestTextTables(t *testing.T) {
-	text := tableText(release.Table{Columns: []string{"one", "zwölf"}, Rows: []release.Row{
-		{Name: "é", Cells: []any{nil, []any{"a", []any{"b", nil}, map[string]any{"c": true}}}},
-		{Name: "long", Cells: []any{map[string]any{"y": 1.5, "x": []any{}}, strings.Repeat("word ", 15) + strings.Repeat("x", 70)}},
-	}})
-	require.Equal(t, strings.Join([]string{
-		"        one            zwölf",
-		"        ---            -----",
-		"  é                    a, [b, null], {c: true}",
-		"  long  x: [], y: 1.5  " + strings.TrimSpace(strings.Repeat("word ", 12)),
-	}, "\n"), strings.Join(strings.Split(text, "\n")[:4], "\n"))
-	for line := range strings.Lines(text) {
-		require.Less(t, len(line), 100)
-	}
-	require.Equal(t, 15, strings.Count(text, "word"))
-	require.Equal(t, 70, strings.Count(text, "x")-1)
 }

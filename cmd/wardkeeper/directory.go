@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/terminal"
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
@@ -61,7 +62,7 @@ func organizations(ctx context.Context, v pdp.View) (int, error) {
 func printFaults(out io.Writer, faults *membership.Faults) error {
 	all := faults.All()
 	for _, f := range all {
-		if _, err := fmt.Fprintln(out, printable(f)); err != nil {
+		if _, err := fmt.Fprintln(out, terminal.Printable(f)); err != nil {
 			return err
 		}
 	}

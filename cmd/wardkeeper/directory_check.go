@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/terminal"
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
 
@@ -74,7 +75,7 @@ func (c *directoryCheck) run(ctx context.Context, p process, args []string) erro
 		return err
 	}
 	status := file.Status()
-	return printLine(p.stdout, fmt.Sprintf("%s is good: %s", printable(s.Directory),
+	return printLine(p.stdout, fmt.Sprintf("%s is good: %s", terminal.Printable(s.Directory),
 		records(membership.Surveyed{Locations: status.Locations, Organizations: roots, Users: status.Users})))
 }
 
@@ -113,29 +114,29 @@ func (c *directoryCheck) survey(ctx context.Context, p process, s *config.Settin
 		return err
 	}
 	defer func() { _ = origin.Close() }()
-	progress := newProgress(p.stderr)
+	progress := terminal.NewProgress(p.stderr)
 	cfg := membership.SurveyConfig{
-		Origin: origin, Patience: 5 * surveyTimeout, Progress: func(done int) { progress.count(done, "record") },
+		Origin: origin, Patience: 5 * surveyTimeout, Progress: func(done int) { progress.Count(done, "record") },
 	}
 	if v := policy.Vocabulary(); v != nil {
 		cfg.Vocabulary = *v
 	}
 	found, err := membership.Survey(ctx, cfg)
-	progress.end()
+	progress.Clear()
 	var faults *membership.Faults
 	switch {
 	case errors.As(err, &faults):
 		return errors.Join(printFaults(p.stdout, faults), printLine(p.stdout, fmt.Sprintf("%s is at fault: %s in %s",
-			printable(config.PublicName(s.Directory)), counted(faults.Count(), "fault"), records(found))))
+			terminal.Printable(config.PublicName(s.Directory)), terminal.Count(faults.Count(), "fault"), records(found))))
 	case err != nil && found == membership.Surveyed{}:
 		return fmt.Errorf("%s cannot be read: %w", config.PublicName(s.Directory), err)
 	case err != nil:
 		return fmt.Errorf("%s could not be read to its end, after %s: %w", config.PublicName(s.Directory), records(found), err)
 	}
-	return printLine(p.stdout, fmt.Sprintf("%s is good: %s", printable(config.PublicName(s.Directory)), records(found)))
+	return printLine(p.stdout, fmt.Sprintf("%s is good: %s", terminal.Printable(config.PublicName(s.Directory)), records(found)))
 }
 
 func records(found membership.Surveyed) string {
-	return fmt.Sprintf("%s in %s, %s", counted(found.Locations, "location"),
-		counted(found.Organizations, "organization"), counted(found.Users, "user"))
+	return fmt.Sprintf("%s in %s, %s", terminal.Count(found.Locations, "location"),
+		terminal.Count(found.Organizations, "organization"), terminal.Count(found.Users, "user"))
 }

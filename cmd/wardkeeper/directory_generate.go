@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/terminal"
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
 
@@ -73,23 +74,23 @@ func (g *generation) run(ctx context.Context, p process) error {
 	if v := policy.Vocabulary(); v != nil {
 		cfg.Vocabulary = *v
 	}
-	progress := newProgress(p.stderr)
-	cfg.Progress = func(users int) { progress.tell(users, g.users, "user") }
+	progress := terminal.NewProgress(p.stderr)
+	cfg.Progress = func(users int) { progress.Of(users, g.users, "user") }
 	if g.output == "" {
 		_, err := membership.Generate(ctx, p.stdout, cfg)
-		progress.end()
+		progress.Clear()
 		return err
 	}
 	made, size, err := g.write(ctx, cfg)
-	progress.end()
+	progress.Clear()
 	if err != nil {
 		return fmt.Errorf("%s cannot be written: %w", g.output, err)
 	}
 	if size > membership.MaxSize {
 		p.say("%s is larger than the %d MiB that a server reads of a directory file", g.output, membership.MaxSize>>20)
 	}
-	return printLine(p.stdout, fmt.Sprintf("%s: %s in %s, %s", g.output, counted(made.Locations, "location"),
-		counted(made.Organizations, "organization"), counted(made.Users, "user")))
+	return printLine(p.stdout, fmt.Sprintf("%s: %s in %s, %s", g.output, terminal.Count(made.Locations, "location"),
+		terminal.Count(made.Organizations, "organization"), terminal.Count(made.Users, "user")))
 }
 
 // formatted settles the format. A file is read by its name, so that it must be what its name says.

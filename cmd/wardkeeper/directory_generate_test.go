@@ -1,12 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"os"
 	"path/filepath"
 	"strconv"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -77,26 +75,4 @@ func TestGenerateTakesTheTablesOfAPolicy(t *testing.T) {
 	got := run(t, nil, "directory", "generate", "--bundle", "testdata/none")
 	require.Equal(t, statusFailed, got.status)
 	require.Empty(t, got.out)
-}
-
-func TestProgress(t *testing.T) {
-	for _, terminal := range []bool{false, true} {
-		var out bytes.Buffer
-		at := time.Unix(0, 0)
-		p := newProgress(&out)
-		require.False(t, p.terminal)
-		p.terminal, p.now, p.next = terminal, func() time.Time { return at }, at.Add(time.Second)
-		for i := range 250 { // 25 seconds
-			p.tell(i, 250, "user")
-			at = at.Add(100 * time.Millisecond)
-		}
-		p.end()
-		if !terminal {
-			require.Equal(t, "wardkeeper: 10 of 250 users\nwardkeeper: 110 of 250 users\nwardkeeper: 210 of 250 users\n", out.String())
-			continue
-		}
-		require.Equal(t, 25, bytes.Count(out.Bytes(), []byte("\r")))
-		require.Contains(t, out.String(), "\rwardkeeper: 10 of 250 users\x1b[K\rwardkeeper: 20 of 250 users\x1b[K")
-		require.True(t, bytes.HasSuffix(out.Bytes(), []byte("\r\x1b[K")))
-	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/terminal"
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
 
@@ -56,12 +57,12 @@ func (i *directoryImport) run(ctx context.Context, p process, path string) error
 	defer func() { _ = file.Close() }()
 	d := file.Directory()
 	to := membership.PostgresTarget{URL: i.to, Schema: !i.noSchema}
-	progress := newProgress(p.stderr)
-	err = membership.ImportPostgres(ctx, to, d, func(done, all int) { progress.tell(done, all, "step") })
-	progress.end()
+	progress := terminal.NewProgress(p.stderr)
+	err = membership.ImportPostgres(ctx, to, d, func(done, all int) { progress.Of(done, all, "step") })
+	progress.Clear()
 	if err != nil {
 		return fmt.Errorf("nothing is imported: %w", err)
 	}
 	return printLine(p.stdout, fmt.Sprintf("imported %s, %s into %s",
-		counted(d.LocationCount(), "location"), counted(d.UserCount(), "user"), config.PublicName(i.to)))
+		terminal.Count(d.LocationCount(), "location"), terminal.Count(d.UserCount(), "user"), config.PublicName(i.to)))
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/terminal"
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
@@ -107,7 +108,7 @@ func (d *fileDirectory) String() string {
 	if status.LoadedAt.IsZero() {
 		return d.path
 	}
-	return fmt.Sprintf("%s: %s, %s", d.path, counted(status.Locations, "location"), counted(status.Users, "user"))
+	return fmt.Sprintf("%s: %s, %s", d.path, terminal.Count(status.Locations, "location"), terminal.Count(status.Users, "user"))
 }
 
 func (d *fileDirectory) renew() {

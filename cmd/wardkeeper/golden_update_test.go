@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"flag"
 	"maps"
 	"os"
 	"path/filepath"
@@ -15,6 +16,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
 )
+
+var update = flag.Bool("update", false, "rewrite the golden files of testdata")
 
 // goldenAnswer names the members of a case that are the answer, in the order in which they are written.
 var goldenAnswer = []string{"decision", "reasons", "obligations", "advice"}

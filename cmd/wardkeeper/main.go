@@ -11,6 +11,9 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/logging"
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/terminal"
 )
 
 // What the process says with its exit status.
@@ -76,7 +79,7 @@ const lastWords = time.Second
 func (p process) explain(err error) {
 	for line := range strings.Lines(err.Error()) {
 		if line = strings.TrimRight(line, "\r\n"); line != "" {
-			fmt.Fprintf(p.stderr, "wardkeeper: %s\n", printable(discreet(line)))
+			fmt.Fprintf(p.stderr, "wardkeeper: %s\n", terminal.Printable(logging.Redact(line)))
 		}
 	}
 }

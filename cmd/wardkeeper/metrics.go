@@ -6,6 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/wardkeeper/wardkeeper/bundles/follow"
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/logging"
 )
 
 // newRegistry has what only the wiring knows: how the reloading of directory and policy goes. What is refused again and
@@ -24,7 +25,7 @@ func newRegistry(d *decisions) *prometheus.Registry {
 	return registry
 }
 
-func logMetrics(logs *logWriter) prometheus.Collector {
+func logMetrics(logs *logging.Writer) prometheus.Collector {
 	return prometheus.NewCounterFunc(prometheus.CounterOpts{
 		Name: "wardkeeper_log_dropped_total",
 		Help: "Lines of the log that were dropped, since their reader did not keep up, or is gone.",

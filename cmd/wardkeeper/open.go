@@ -139,13 +139,6 @@ func (d *decisions) String() string {
 	return fmt.Sprintf("%s, directory %s", s, d.directory)
 }
 
-func counted(n int, noun string) string {
-	if n != 1 {
-		noun += "s"
-	}
-	return fmt.Sprintf("%d %s", n, noun)
-}
-
 // attributes says the same to machines, after more attributes.
 func (d *decisions) attributes(more ...any) []any {
 	if p := d.engine.Policy(); p != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/limits"
 	"github.com/wardkeeper/wardkeeper/policies"
 )
 
@@ -28,7 +29,7 @@ const (
 // bundles. It reports how long the slowest hundredth waits either way, counted from when a question was due, how many
 // questions were lost, and what the process keeps in memory before and after.
 func BenchmarkReload(b *testing.B) {
-	defer debug.SetGCPercent(debug.SetGCPercent(gcPercent))
+	defer debug.SetGCPercent(debug.SetGCPercent(limits.GCPercent))
 	signer := newSigner(b, "ES256")
 	number := int64(1)
 	r := newReloading(b, builtInRelease(b, number).signed(b, signer), signer,

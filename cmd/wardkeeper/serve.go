@@ -7,18 +7,17 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/limits"
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/logging"
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/terminal"
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/tokens"
 	"github.com/wardkeeper/wardkeeper/pdp/httpapi"
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
-
-// gcPercent lets the heap grow to five times its live part between collections. A decision leaves much garbage and
-// little else, so this is the cheapest way to a third less time for each; it costs some ten megabytes.
-const gcPercent = 400
 
 func newServeCommand(p process) *cobra.Command {
 	cmd := &cobra.Command{
@@ -67,22 +66,19 @@ Exit status: 0 stopped as told, or checked and good; 1 not able to serve, or sto
 	}
 	given := config.RegisterFlags(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if os.Getenv("GOGC") == "" {
-			debug.SetGCPercent(gcPercent)
-		}
-		budget := newMemoryBudget(os.Getenv)
+		memory := limits.TuneGC(os.Getenv)
 		s, faults := config.Load(p.environ, given)
 		faults = errors.Join(faults, s.Validate())
 		if p.outlastReaders != nil {
 			p.outlastReaders()
 		}
-		logger, logs := newServingLogger(p.stderr, s)
+		logger, logs := logging.NewAsync(p.stderr, logging.Config{Level: s.Level(), JSON: s.LogFormat == "json"})
 		defer logs.Close(s.CloseTimeout())
 		var hangups <-chan os.Signal
 		if !s.Check && p.hangups != nil {
 			hangups = p.hangups()
 		}
-		callers, err := openCallers(s, logger)
+		clients, err := openTokens(s, logger)
 		faults = errors.Join(faults, err)
 		bundle, err := followed(s, logger)
 		var cached *membership.CachedConfig
@@ -91,7 +87,7 @@ Exit status: 0 stopped as told, or checked and good; 1 not able to serve, or sto
 			cached, atFault = cachedConfig(s, logger)
 			err = errors.Join(err, atFault)
 			if cached != nil {
-				budget.cache(s.Membership.Memory)
+				memory.ReserveCache(int(s.Membership.Memory))
 			}
 		}
 		var d *decisions
@@ -99,7 +95,7 @@ Exit status: 0 stopped as told, or checked and good; 1 not able to serve, or sto
 		if err == nil && (faults == nil || config.KindOf(s.Directory) == config.FileDirectory) {
 			d, err = open(cmd.Context(), sources{
 				bundle: bundle, decision: s.Decision, directory: config.PublicName(s.Directory), cached: cached,
-				timeout: s.EvaluationTimeout, serveData: s.ServeData, once: s.Check, settled: budget.loaded,
+				timeout: s.EvaluationTimeout, serveData: s.ServeData, once: s.Check, settled: memory.Loaded,
 			}, logger)
 		}
 		if faults = errors.Join(faults, err); faults != nil {
@@ -109,16 +105,16 @@ Exit status: 0 stopped as told, or checked and good; 1 not able to serve, or sto
 			return &exitError{statusFailed, faults}
 		}
 		defer within(s.CloseTimeout(), d.close)
-		callers.warnExposed()
+		clients.WarnIfExposed()
 		if s.Check {
-			fmt.Fprintf(p.stdout, "All good: %s.\n", printable(d.String()))
+			fmt.Fprintf(p.stdout, "All good: %s.\n", terminal.Printable(d.String()))
 			if config.KindOf(s.Directory) != config.FileDirectory {
 				fmt.Fprintln(p.stdout, `Not all records of the directory were read: "wardkeeper directory check" does that.`)
 			}
 			return nil
 		}
 		slog.SetDefault(logger) // for what libraries have to say
-		if err := serve(cmd.Context(), s, d, callers, logger, logs, p.signals(), hangups); err != nil {
+		if err := serve(cmd.Context(), s, d, clients, logger, logs, p.signals(), hangups); err != nil {
 			return &exitError{statusNo, err}
 		}
 		return nil
@@ -128,7 +124,7 @@ Exit status: 0 stopped as told, or checked and good; 1 not able to serve, or sto
 
 // serve listens first, so that the line it logs is true, and returns when the server has stopped.
 func serve(
-	ctx context.Context, s *config.Settings, d *decisions, c *callers, logger *slog.Logger, logs *logWriter, stop, hangups <-chan os.Signal,
+	ctx context.Context, s *config.Settings, d *decisions, clients *tokens.Tokens, logger *slog.Logger, logs *logging.Writer, stop, hangups <-chan os.Signal,
 ) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -138,8 +134,8 @@ func serve(
 	}
 	at := listener.Addr().String()
 	// A name may turn out to be an address that others can reach.
-	if host, _, _ := net.SplitHostPort(at); c.asking == nil && !s.Insecure && !config.IsLoopback(host) {
-		return errors.Join(fmt.Errorf("%s is %s, which others can reach: name a --token-file, or say --insecure", s.Addr, at),
+	if host, _, _ := net.SplitHostPort(at); clients.Ask() == nil && !s.Insecure && !config.IsLoopback(host) {
+		return errors.Join(fmt.Errorf("%s is %s, which other machines can reach: set --token-file, or set --insecure", s.Addr, at),
 			listener.Close())
 	}
 	baseURL := s.BaseURL
@@ -152,8 +148,8 @@ func serve(
 	}
 	api, err := d.frontDoor(httpapi.Config{
 		BaseURL:           baseURL,
-		Tokens:            c.askers(),
-		ChangesTokens:     c.announcers(),
+		Tokens:            clients.Ask(),
+		ChangesTokens:     clients.Announce(),
 		Logger:            logger,
 		Timeout:           s.RequestTimeout,
 		ReadHeaderTimeout: s.ReadHeaderTimeout,
@@ -166,13 +162,22 @@ func serve(
 		return errors.Join(err, listener.Close())
 	}
 	logger.Info(fmt.Sprintf("wardkeeper serves http://%s, %s", at, d), d.attributes("url", "http://"+at)...)
-	go c.follow(ctx)
-	go renewing(ctx, hangups, logger, c.refresh, d.renew)
-	connections := s.ConnectionLimit(openFiles())
+	go clients.Watch(ctx)
+	go renewing(ctx, hangups, logger, clients.Reload, d.renew)
+	connections := s.ConnectionLimit(limits.OpenFiles())
 	if connections < s.MaxConnections {
 		logger.Warn("The limit of open files allows fewer connections than max_connections: raise it (ulimit -n).",
-			"max_connections", s.MaxConnections, "room", connections, "open_files", openFiles())
+			"max_connections", s.MaxConnections, "room", connections, "open_files", limits.OpenFiles())
 	}
 	listener = api.Listener(listener, connections)
 	return runServer(ctx, api.HTTPServer(at), listener, s.ShutdownTimeout-3*s.CloseTimeout(), logger, stop)
+}
+
+// openTokens reads the token files of the settings.
+func openTokens(s *config.Settings, logger *slog.Logger) (*tokens.Tokens, error) {
+	return tokens.Open(tokens.Config{
+		Ask:      tokens.File{Path: s.TokenFile, Setting: s.Spelling("token-file")},
+		Announce: tokens.File{Path: s.ChangesTokenFile, Setting: s.Spelling("changes-token-file")},
+		Logger:   logger,
+	})
 }

@@ -18,8 +18,11 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/ask"
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
+
+const evaluationPath = "/access/v1/evaluation"
 
 const (
 	testDirectory = "testdata/directory.yaml"
@@ -241,11 +244,11 @@ func TestServeInProcess(t *testing.T) {
 	for range 4 {
 		asking.Go(func() {
 			for range 10 {
-				a, err := asker{baseURL: url}.ask(ctx, &question{authzen.Evaluation{
+				d, err := ask.Client{BaseURL: url}.Ask(ctx, &ask.Question{Evaluation: authzen.Evaluation{
 					Subject: authzen.Entity{Type: "user", ID: "alice"}, Action: authzen.Action{Name: "user.view"}, Resource: authzen.Entity{Type: "user", ID: "jane"},
 				}})
 				assert.NoError(t, err)
-				assert.True(t, err == nil && a.allow)
+				assert.True(t, err == nil && d.Allow)
 			}
 		})
 	}

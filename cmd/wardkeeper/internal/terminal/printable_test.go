@@ -1,4 +1,4 @@
-package main
+package terminal
 
 import (
 	"testing"
@@ -8,5 +8,5 @@ import (
 
 func TestPrintable(t *testing.T) {
 	require.Equal(t, `a\u001b[31mé 漢\u202e\u0000\u009b`+"\uFFFD"+`\u000a\ue000\udb80\udc00`,
-		printable("a\x1b[31mé 漢\u202e\x00\u009b\xff\n\ue000\U000F0000"))
+		Printable("a\x1b[31mé 漢\u202e\x00\u009b\xff\n\ue000\U000F0000"))
 }

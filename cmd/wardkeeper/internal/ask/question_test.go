@@ -1,4 +1,4 @@
-package main
+package ask
 
 import (
 	"testing"
@@ -7,15 +7,15 @@ import (
 )
 
 func TestQuestion(t *testing.T) {
-	q, err := wording{
-		subjectType: "user", at: "ghi", from: `me"tro`,
-		actionSet: []string{
+	q, err := Options{
+		SubjectType: "user", Location: "ghi", CurrentLocation: `me"tro`,
+		ActionProperties: []string{
 			"role=ed_admin", `locations=["a","b"]`, "new=true", "name.given=Ann", "name.family=Lee <x>", "count=12345678901234567890",
 			`registration_number="0042"`, "none=null", "empty=", "half={", "equals=a=b",
 		},
-		resourceSet: []string{"floor=3"},
-		context:     []string{"confirmed=true"},
-	}.question("alice", "assignment.add", "jane")
+		ResourceProperties: []string{"floor=3"},
+		Context:            []string{"confirmed=true"},
+	}.Question("alice", "assignment.add", "jane")
 	require.NoError(t, err)
 	require.JSONEq(t, `{
 		"subject": {"type": "user", "id": "alice"},
@@ -27,29 +27,29 @@ func TestQuestion(t *testing.T) {
 	}`, string(encode(q)))
 	require.Contains(t, string(encode(q)), "12345678901234567890", "no number is rounded")
 
-	q, err = wording{subjectType: "service", subjectSet: []string{"team=a"}, resourceType: "account"}.question("s1", "user.list", "a:b/c")
+	q, err = Options{SubjectType: "service", SubjectProperties: []string{"team=a"}, ResourceType: "account"}.Question("s1", "user.list", "a:b/c")
 	require.NoError(t, err)
 	require.JSONEq(t, `{"subject": {"type": "service", "id": "s1", "properties": {"team": "a"}},
 		"action": {"name": "user.list"}, "resource": {"type": "account", "id": "a:b/c"}}`, string(encode(q)))
 }
 
-func TestQuestionFaults(t *testing.T) {
+func TestInvalidProperties(t *testing.T) {
 	for _, c := range []struct {
-		w    wording
+		o    Options
 		want string
 	}{
-		{wording{actionSet: []string{"role"}}, `--set "role": write it as KEY=VALUE`},
-		{wording{actionSet: []string{"=x"}}, `--set "=x": a name is missing before the equals sign or beside a dot`},
-		{wording{actionSet: []string{"a..b=x"}}, `--set "a..b=x": a name is missing before the equals sign or beside a dot`},
-		{wording{context: []string{"a=1", "a=2"}}, `--context "a=2": a is given twice`},
-		{wording{actionSet: []string{"a=1", "a.b=2"}}, `--set "a.b=2": a is given as a value and as an object`},
-		{wording{actionSet: []string{"a.b=1", "a=2"}}, `--set "a=2": a is given twice`},
-		{wording{at: "x", resourceSet: []string{"location=y"}}, `--resource-set "location=\"x\"": location is given twice`},
+		{Options{ActionProperties: []string{"role"}}, `--set "role": write it as KEY=VALUE`},
+		{Options{ActionProperties: []string{"=x"}}, `--set "=x": a name is missing before the equals sign or next to a dot`},
+		{Options{ActionProperties: []string{"a..b=x"}}, `--set "a..b=x": a name is missing before the equals sign or next to a dot`},
+		{Options{Context: []string{"a=1", "a=2"}}, `--context "a=2": a is given twice`},
+		{Options{ActionProperties: []string{"a=1", "a.b=2"}}, `--set "a.b=2": a is given both as a value and as an object`},
+		{Options{ActionProperties: []string{"a.b=1", "a=2"}}, `--set "a=2": a is given twice`},
+		{Options{Location: "x", ResourceProperties: []string{"location=y"}}, `--resource-set "location=\"x\"": location is given twice`},
 	} {
-		_, err := c.w.question("alice", "user.view", "jane")
+		_, err := c.o.Question("alice", "user.view", "jane")
 		require.EqualError(t, err, c.want)
 	}
-	_, err := wording{}.question("alice", "user.view", "")
+	_, err := Options{}.Question("alice", "user.view", "")
 	require.Error(t, err)
 }
 

@@ -1,4 +1,4 @@
-package main
+package logging
 
 import (
 	"bytes"
@@ -11,13 +11,11 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
 )
 
-// reader is what a log is written to, as long as somebody reads: until then, a write waits.
+// reader is the reader of a log. A write blocks until it reads.
 type reader struct {
-	reads chan struct{} // is closed once somebody reads
+	reads chan struct{} // closed when it begins to read
 	fails bool
 
 	mu  sync.Mutex
@@ -46,12 +44,11 @@ func (r *reader) lines() []string {
 	return strings.Split(strings.TrimSuffix(r.got.String(), "\n"), "\n")
 }
 
-// TestALogWithoutItsReader holds nobody up, drops what it has no room for, and says so once it is read again.
-func TestALogWithoutItsReader(t *testing.T) {
+func TestStalledReaderBlocksNobodyAndIsToldOfDroppedLines(t *testing.T) {
 	out := &reader{reads: make(chan struct{})}
-	logger, logs := newServingLogger(out, &config.Settings{LogFormat: "json"})
+	logger, logs := NewAsync(out, Config{JSON: true})
 	long := strings.Repeat("x", 1000)
-	for i := range 3 * maxUnwritten / 1000 {
+	for i := range 3 * maxBuffered / 1000 {
 		logger.Info("request", "i", i, "long", long)
 	}
 	require.Positive(t, logs.Dropped())
@@ -69,14 +66,13 @@ func TestALogWithoutItsReader(t *testing.T) {
 		require.Contains(t, line, fmt.Sprintf(`"i":%d,`, i-noted), "lines keep their order")
 	}
 	require.Equal(t, 1, noted)
-	require.Equal(t, 3*maxUnwritten/1000, len(got)-noted+int(logs.Dropped()))
+	require.Equal(t, 3*maxBuffered/1000, len(got)-noted+int(logs.Dropped()))
 }
 
-// TestALogThatCannotBeWritten counts its lines, and tells of them once it can.
-func TestALogThatCannotBeWritten(t *testing.T) {
+func TestLinesOfFailedWritesAreReported(t *testing.T) {
 	out := &reader{reads: make(chan struct{}), fails: true}
 	close(out.reads)
-	logger, logs := newServingLogger(out, &config.Settings{})
+	logger, logs := NewAsync(out, Config{})
 	logger.Info("one")
 	logger.Info("two")
 	require.Eventually(t, func() bool { return logs.Dropped() == 2 }, 10*time.Second, time.Millisecond)
@@ -92,20 +88,18 @@ func TestALogThatCannotBeWritten(t *testing.T) {
 	require.EqualValues(t, 3, logs.Dropped())
 }
 
-// TestClosingALogEnds also where nobody reads it.
-func TestClosingALogEnds(t *testing.T) {
+func TestCloseEndsWithAStalledReader(t *testing.T) {
 	out := &reader{reads: make(chan struct{})}
 	defer close(out.reads)
-	logger, logs := newServingLogger(out, &config.Settings{})
+	logger, logs := NewAsync(out, Config{})
 	logger.Info("one")
 	logs.Close(time.Millisecond)
 }
 
-// TestManyLogAtOnce: no line is torn or lost.
-func TestManyLogAtOnce(t *testing.T) {
+func TestConcurrentLinesAreWholeAndInOrder(t *testing.T) {
 	out := &reader{reads: make(chan struct{})}
 	close(out.reads)
-	logger, logs := newServingLogger(out, &config.Settings{})
+	logger, logs := NewAsync(out, Config{})
 	var all sync.WaitGroup
 	for who := range 8 {
 		all.Go(func() {
@@ -129,9 +123,9 @@ func TestManyLogAtOnce(t *testing.T) {
 	require.Zero(t, logs.Dropped())
 }
 
-// BenchmarkLogLine is one line of the access log, as those who log feel it.
+// BenchmarkLogLine measures what one line of the access log costs the request.
 func BenchmarkLogLine(b *testing.B) {
-	logger, logs := newServingLogger(discarding{}, &config.Settings{LogFormat: "json"})
+	logger, logs := NewAsync(discarding{}, Config{JSON: true})
 	defer logs.Close(time.Second)
 	b.ReportAllocs()
 	for b.Loop() {

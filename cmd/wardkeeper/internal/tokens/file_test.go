@@ -1,4 +1,4 @@
-package main
+package tokens
 
 import (
 	"fmt"
@@ -10,22 +10,22 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestReadTokens(t *testing.T) {
+func TestRead(t *testing.T) {
 	const one, two = "0123456789abcdef", "0123456789ABCDEF"
 	for text, want := range map[string][]string{
 		"  " + one + "\r\n":                 {one},
 		one + "\n" + two:                    {one, two},
 		"\n" + one + "\r\n " + two + "\n\n": {one, two},
 	} {
-		tokens, err := readTokens(writeFile(t, "t", text))
+		tokens, err := Read(writeFile(t, text))
 		require.NoError(t, err)
 		require.Equal(t, want, tokens)
 	}
 	var most []string
-	for i := range mostTokens {
+	for i := range maxTokens {
 		most = append(most, fmt.Sprintf("%s-%d", one, i))
 	}
-	tokens, err := readTokens(writeFile(t, "t", strings.Join(most, "\n")))
+	tokens, err := Read(writeFile(t, strings.Join(most, "\n")))
 	require.NoError(t, err)
 	require.Equal(t, most, tokens)
 
@@ -34,7 +34,7 @@ func TestReadTokens(t *testing.T) {
 		" \n\n":                               "is empty",
 		"0123456789abcde\n":                   "too short",
 		one + "\n0123456789abcde":             "line 2 is too short",
-		one + "\n" + one + "\n":               "line 2 has the token of a line before",
+		one + "\n" + one + "\n":               "line 2 repeats an earlier token",
 		one + "\n\n" + two:                    "line 2 is empty",
 		one + "\n#" + two:                     "line 2 begins with #",
 		"0123456789 abcdef":                   "cannot be sent",
@@ -42,15 +42,22 @@ func TestReadTokens(t *testing.T) {
 		one + "\r" + two:                      "cannot be sent",
 		strings.Join(append(most, two), "\n"): "more than 16",
 	} {
-		_, err := readTokens(writeFile(t, "t", text))
+		_, err := Read(writeFile(t, text))
 		require.ErrorContains(t, err, want)
-		require.NotContains(t, err.Error(), "0123", "a secret in a message")
+		require.NotContains(t, err.Error(), "0123", "a message must not show a token")
 	}
-	_, err = readTokens(filepath.Join(t.TempDir(), "none"))
+	_, err = Read(filepath.Join(t.TempDir(), "none"))
 	require.ErrorIs(t, err, os.ErrNotExist)
 
-	open := writeFile(t, "t", strings.Repeat("x", 40))
-	require.False(t, exposed(open))
+	open := writeFile(t, strings.Repeat("x", 40))
+	require.False(t, WorldReadable(open))
 	require.NoError(t, os.Chmod(open, 0o644))
-	require.True(t, exposed(open))
+	require.True(t, WorldReadable(open))
+}
+
+func writeFile(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "tokens")
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+	return path
 }

@@ -1,14 +1,15 @@
 //go:build unix
 
-package main
+package limits
 
 import (
 	"math"
 	"syscall"
 )
 
-// openFiles is how many files the process may have open, connections included. Go has raised the soft limit to the hard one.
-func openFiles() int {
+// OpenFiles returns how many files the process may have open, connections included. Go raises the soft limit to the hard one at
+// the start.
+func OpenFiles() int {
 	var limit syscall.Rlimit
 	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) != nil || uint64(limit.Cur) > math.MaxInt32 {
 		return math.MaxInt32

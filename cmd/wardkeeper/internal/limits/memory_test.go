@@ -1,7 +1,7 @@
-package main
+package limits
 
 import (
-	"log/slog"
+	"runtime/debug"
 	"testing"
 	"testing/fstest"
 
@@ -33,35 +33,22 @@ func TestContainerMemory(t *testing.T) {
 	}
 }
 
-func TestMemoryBudget(t *testing.T) {
+func TestMemoryLimitFollowsTheFacts(t *testing.T) {
 	limit := int64(0)
 	set := func(l int64) { limit = l }
-	(&memoryBudget{container: noLimit, own: true, set: set}).cache(100 << 20)
+	(&Memory{container: unlimited, adjust: true, set: set}).ReserveCache(100 << 20)
 	require.EqualValues(t, 456<<20, limit)
-	(&memoryBudget{container: 300 << 20, own: true, set: set}).cache(100 << 20)
-	require.EqualValues(t, 300<<20, limit, "the container's goes first")
-	(&memoryBudget{container: noLimit, own: true, set: set}).loaded()
+	(&Memory{container: 300 << 20, adjust: true, set: set}).ReserveCache(100 << 20)
+	require.EqualValues(t, 300<<20, limit, "the container's limit is lower")
+	(&Memory{container: unlimited, adjust: true, set: set}).Loaded()
 	require.Greater(t, limit, int64(256<<20))
-	require.Less(t, limit, int64(noLimit))
+	require.Less(t, limit, int64(unlimited))
 	limit = 0
-	(&memoryBudget{container: noLimit, set: set}).loaded()
-	require.Zero(t, limit, "GOGC is the user's")
-	b := newMemoryBudget(func(name string) string { return map[string]string{"GOMEMLIMIT": "1GiB"}[name] })
-	b.loaded() // what is set by the user stays
-	require.False(t, b.own)
-}
-
-// TestReloadsSettle: each directory that comes into force is followed by a look at the memory, the first one too.
-func TestReloadsSettle(t *testing.T) {
-	settled := 0
-	path := writeFile(t, "d.json", `{"locations": [], "users": []}`)
-	d := &fileDirectory{path: path, logger: slog.New(slog.DiscardHandler), settled: func() { settled++ }}
-	t.Cleanup(d.close)
-	adopt, err := d.judgedBy(nil)
-	require.NoError(t, err)
-	adopt()
-	require.Equal(t, 1, settled)
-	replaceFile(t, path, []byte(`{"locations": [], "users": [{"id": "a"}]}`))
-	require.NoError(t, d.file.Load().Reload())
-	require.Equal(t, 2, settled)
+	(&Memory{container: unlimited, set: set}).Loaded()
+	require.Zero(t, limit, "GOGC is set by the user")
+	before := debug.SetGCPercent(100)
+	defer debug.SetGCPercent(before)
+	b := TuneGC(func(name string) string { return map[string]string{"GOMEMLIMIT": "1GiB"}[name] })
+	b.Loaded() // what is set by the user stays
+	require.False(t, b.adjust)
 }

@@ -1,4 +1,4 @@
-package main
+package ask
 
 import (
 	"context"
@@ -11,14 +11,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func aQuestion(t *testing.T) *question {
+func sampleQuestion(t *testing.T) *Question {
 	t.Helper()
-	q, err := wording{subjectType: "user"}.question("alice", "user.view", "jane")
+	q, err := Options{SubjectType: "user"}.Question("alice", "user.view", "jane")
 	require.NoError(t, err)
 	return q
 }
 
-// answering is a handler that answers everything alike.
+// answering handles every request with the same response.
 func answering(status int, body string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(status)
@@ -39,18 +39,18 @@ func TestAsk(t *testing.T) {
 	})
 	server := httptest.NewServer(handler)
 	defer server.Close()
-	for name, a := range map[string]asker{
-		"over the network": {baseURL: server.URL + "/base/"},
-		"in this process":  {baseURL: "http://pdp/base", transport: inProcess{handler}},
+	for name, c := range map[string]Client{
+		"over the network": {BaseURL: server.URL + "/base/"},
+		"in this process":  {BaseURL: "http://pdp/base", Transport: InProcess{handler}},
 	} {
-		a.token = "0123456789abcdef"
-		got, err := a.ask(t.Context(), aQuestion(t))
+		c.Token = "0123456789abcdef"
+		got, err := c.Ask(t.Context(), sampleQuestion(t))
 		require.NoError(t, err, name)
-		require.True(t, got.allow)
+		require.True(t, got.Allow)
 	}
 }
 
-func TestAskGetsNoDecision(t *testing.T) {
+func TestAskFailsWithoutADecision(t *testing.T) {
 	for _, c := range []struct {
 		handler http.Handler
 		want    string
@@ -60,37 +60,37 @@ func TestAskGetsNoDecision(t *testing.T) {
 		{answering(502, `<html>`), "the server answered 502 Bad Gateway"},
 		{answering(201, `{"decision":true}`), "the server answered 201 Created"},
 		{answering(200, `<html>`), errNoDecision.Error()},
-		{answering(200, `{"decision":true}`+strings.Repeat(" ", longestAnswer)), "the answer is too long"},
+		{answering(200, `{"decision":true}`+strings.Repeat(" ", maxResponse)), "the answer is longer than 4194304 bytes"},
 		{http.RedirectHandler("http://example.org/", http.StatusTemporaryRedirect), "the server answered 307 Temporary Redirect"},
 	} {
 		server := httptest.NewServer(c.handler)
-		_, err := asker{baseURL: server.URL}.ask(t.Context(), aQuestion(t))
+		_, err := Client{BaseURL: server.URL}.Ask(t.Context(), sampleQuestion(t))
 		require.EqualError(t, err, c.want)
-		_, err = asker{baseURL: "http://pdp", transport: inProcess{c.handler}}.ask(t.Context(), aQuestion(t))
+		_, err = Client{BaseURL: "http://pdp", Transport: InProcess{c.handler}}.Ask(t.Context(), sampleQuestion(t))
 		require.EqualError(t, err, c.want)
 		server.Close()
-		_, err = asker{baseURL: server.URL}.ask(t.Context(), aQuestion(t))
-		require.ErrorContains(t, err, "the server cannot be reached")
+		_, err = Client{BaseURL: server.URL}.Ask(t.Context(), sampleQuestion(t))
+		require.ErrorContains(t, err, "cannot reach the server")
 	}
 }
 
-func TestAskGivesUp(t *testing.T) {
+func TestAskEndsWithItsContext(t *testing.T) {
 	hang := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(io.Discard, r.Body) // only then does the server notice that the caller has gone
+		_, _ = io.Copy(io.Discard, r.Body) // only then does the server notice that the client has gone
 		<-r.Context().Done()
 	})
 	server := httptest.NewServer(hang)
 	defer server.Close()
-	for _, a := range []asker{{baseURL: server.URL}, {baseURL: "http://pdp", transport: inProcess{hang}}} {
+	for _, c := range []Client{{BaseURL: server.URL}, {BaseURL: "http://pdp", Transport: InProcess{hang}}} {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		_, err := a.ask(ctx, aQuestion(t))
-		require.ErrorContains(t, err, "the answer took too long")
+		_, err := c.Ask(ctx, sampleQuestion(t))
+		require.ErrorContains(t, err, "the server did not answer in time")
 	}
 }
 
-func TestMemoryWriter(t *testing.T) {
-	w := &memoryWriter{header: http.Header{}, status: http.StatusOK}
+func TestResponseBufferKeepsTheFirstStatus(t *testing.T) {
+	w := &responseBuffer{header: http.Header{}, status: http.StatusOK}
 	_, err := io.WriteString(w, "said")
 	require.NoError(t, err)
 	w.WriteHeader(http.StatusTeapot) // too late, as with a real one

@@ -1,20 +1,15 @@
 package main
 
 import (
-	"bytes"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
 )
 
 const (
@@ -69,43 +64,6 @@ func TestATokenIsRotatedWhileServing(t *testing.T) {
 	require.Contains(t, logs, "the token file can be used again")
 	require.Contains(t, logs, "can read the token file", "the new one is for all to read")
 	require.NotContains(t, logs, "-token-of-the-tests")
-}
-
-// TestWhoAsksNeverAnnounces: a token that comes into both files is taken from none of them into the other set.
-func TestWhoAsksNeverAnnounces(t *testing.T) {
-	asking, announcing := writeFile(t, "asking", firstToken), writeFile(t, "announcing", secondToken)
-	s := config.Default()
-	s.TokenFile, s.ChangesTokenFile = asking, announcing
-	var log bytes.Buffer
-	c, err := openCallers(s, slog.New(slog.NewTextHandler(&log, nil)))
-	require.NoError(t, err)
-	for _, step := range []struct {
-		asking, announcing string
-		want               tokenSets
-		warned             int
-	}{
-		{firstToken, secondToken, tokenSets{[]string{firstToken}, []string{secondToken}}, 0},
-		{firstToken, firstToken, tokenSets{[]string{firstToken}, []string{secondToken}}, 1},
-		{thirdToken, firstToken, tokenSets{[]string{thirdToken}, []string{firstToken}}, 1},
-		{thirdToken + "\n" + firstToken, firstToken, tokenSets{[]string{thirdToken}, []string{firstToken}}, 2},
-		{firstToken, thirdToken, tokenSets{[]string{firstToken}, []string{thirdToken}}, 2}, // in one step
-		{secondToken, secondToken, tokenSets{[]string{secondToken}, []string{thirdToken}}, 3},
-		{secondToken, secondToken + "\n" + thirdToken, tokenSets{[]string{secondToken}, []string{thirdToken}}, 3},
-		{secondToken, firstToken, tokenSets{[]string{secondToken}, []string{firstToken}}, 3},
-	} {
-		replaceFile(t, asking, []byte(step.asking))
-		replaceFile(t, announcing, []byte(step.announcing))
-		for range 2 {
-			c.refresh()
-			require.Equal(t, step.want.asking, c.askers()())
-			require.Equal(t, step.want.announcing, c.announcers()())
-		}
-		require.Equal(t, step.warned, strings.Count(log.String(), "a token is in both token files"), log.String())
-	}
-	require.NotContains(t, log.String(), "-token-of-the-tests")
-	replaceFile(t, asking, []byte(firstToken+"\n"+secondToken))
-	_, err = openCallers(s, slog.New(slog.DiscardHandler))
-	require.EqualError(t, err, "--changes-token-file has a token of --token-file: who announces changes needs one of their own")
 }
 
 // TestSIGHUPReadsEverythingAgain, and ends nothing: not before the server listens, and not when it comes often.

@@ -2,21 +2,15 @@ package main
 
 import (
 	"bytes"
-	"errors"
-	"log/slog"
-	"net/url"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-
-	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
 )
 
-// TestNoMessageHasAPassword, wherever on the command line, in the environment or in the settings an address stands.
-func TestNoMessageHasAPassword(t *testing.T) {
+// Wherever on the command line, in the environment or in the settings a URL with a password stands, no message shows it.
+func TestMessagesNeverShowPasswords(t *testing.T) {
 	const secret = "s3cret-of-the-tests"
 	addresses := []string{
 		"http://jane:" + secret + "@127.0.0.1:1", "http://jane:" + secret, "https://" + secret + "@127.0.0.1:1/x.tar.gz", "jane:" + secret + "@127.0.0.1",
@@ -53,11 +47,11 @@ func TestNoMessageHasAPassword(t *testing.T) {
 			{nil, []string{"bundle", "verify", address}},
 			{nil, []string{"bundle", "build", address}},
 		} {
-			var said bytes.Buffer
-			status := process{stdout: &said, stderr: &said, environ: c.environ}.run(t.Context(), c.args)
+			var output bytes.Buffer
+			status := process{stdout: &output, stderr: &output, environ: c.environ}.run(t.Context(), c.args)
 			require.NotEqual(t, statusOK, status, c.args)
-			require.NotEmpty(t, said.String(), c.args)
-			assert.NotContains(t, said.String(), secret, "%v %v", c.environ, c.args)
+			require.NotEmpty(t, output.String(), c.args)
+			assert.NotContains(t, output.String(), secret, "%v %v", c.environ, c.args)
 		}
 	}
 	for _, proxy := range []string{"http://jane:" + secret + "@127.0.0.1:1", "http://jane:" + secret + "@127.0.0.1:x", "http://jane:" + secret} {
@@ -72,8 +66,7 @@ func TestNoMessageHasAPassword(t *testing.T) {
 	}
 }
 
-// TestNoFaultOfTheSettingsQuotesAValue that YAML itself takes for something else.
-func TestNoFaultOfTheSettingsQuotesAValue(t *testing.T) {
+func TestYAMLErrorsDoNotQuoteValues(t *testing.T) {
 	for _, text := range []string{
 		"redis: *s3cret", "policy: {bundle: {service: {credentials: {bearer: {token: *s3cret}}}}}",
 		"policy: {bundle: {service: {credentials: {bearer: {token: !!int s3cret}}}}}", "membership: {redis: {username: !!float s3cret}}",
@@ -82,24 +75,4 @@ func TestNoFaultOfTheSettingsQuotesAValue(t *testing.T) {
 		require.Equal(t, statusFailed, got.status, text)
 		require.NotContains(t, got.err, "s3cret", text)
 	}
-}
-
-func TestDiscreet(t *testing.T) {
-	for text, want := range map[string]string{
-		`parse "http://a:b@c": no`: `parse "http://...@c": no`, "postgres://a@b/c?sslpassword=x&y=z": "postgres://...@b/c?sslpassword=...&y=z",
-		"http://a/b": "http://a/b", `Post "http://a:80/b": x`: `Post "http://a:80/b": x`, "see http://a:80: no": "see http://a:80: no",
-		"http://[::1]:8181: no": "http://[::1]:8181: no", "is http://jane:pass1, no": "is http://... no", "alice": "alice", "dial tcp 127.0.0.1:80: refused": "dial tcp 127.0.0.1:80: refused",
-		"no user alice@example.org": "no user alice@example.org", "x=1": "x=1", "cannot open a:b@c now": "cannot open ...@c now",
-	} {
-		assert.Equal(t, want, discreet(text))
-	}
-	var log bytes.Buffer
-	u, err := url.Parse("http://jane:s3cret@host/?token=s3cret")
-	require.NoError(t, err)
-	for _, format := range []string{"text", "json"} {
-		newLogger(&log, &config.Settings{LogLevel: "info", LogFormat: format}).With("with", u.String()).Info("asking "+u.String(),
-			"error", errors.New("cannot ask "+u.String()), "url", u, slog.Group("group", "url", u.String()))
-	}
-	assert.NotContains(t, log.String(), "s3cret")
-	assert.Equal(t, 10, strings.Count(log.String(), "http://...@host/?token=..."), log.String())
 }

@@ -1,0 +1,48 @@
+package ask
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/wardkeeper/wardkeeper/pdp/authzen"
+)
+
+// Decision is an AuthZEN decision. What a server added to it is kept.
+type Decision struct {
+	Allow bool
+	JSON  []byte // the whole answer on one line
+
+	reasons, obligations, advice []any
+	other                        map[string]any // the rest of the context
+}
+
+var errNoDecision = errors.New("the answer is not a decision")
+
+// Decode reads a decision strictly: anything doubtful is an error, and so are obligations that cannot be read, because a client
+// could not fulfill them.
+func Decode(body []byte) (*Decision, error) {
+	response, err := authzen.DecodeResponse(body)
+	if err != nil {
+		return nil, errNoDecision
+	}
+	d := &Decision{Allow: response.Decision, other: response.Context}
+	for name, list := range map[string]*[]any{
+		"reasons": &d.reasons, "obligations": &d.obligations, "advice": &d.advice,
+	} {
+		if l, ok := d.other[name].([]any); ok {
+			*list = l
+			delete(d.other, name)
+		}
+	}
+	if d.other["obligations"] != nil {
+		return nil, fmt.Errorf("%w: its obligations are not a list", errNoDecision)
+	}
+	var line bytes.Buffer
+	if err := json.Compact(&line, body); err != nil {
+		return nil, errNoDecision
+	}
+	d.JSON = line.Bytes()
+	return d, nil
+}

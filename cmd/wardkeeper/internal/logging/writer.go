@@ -1,0 +1,127 @@
+package logging
+
+import (
+	"bytes"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// maxBuffered limits the bytes of lines that have not been written; a line that does not fit is dropped.
+	maxBuffered = 4 << 20
+	// flushDelay is how long lines are collected, so that many of them take one write.
+	flushDelay = time.Millisecond
+)
+
+// Writer writes lines in the background and in order. It is safe for concurrent use.
+type Writer struct {
+	out  io.Writer
+	note func(dropped int64) []byte // returns the line that reports dropped lines
+
+	mu         sync.Mutex
+	buffer     []byte
+	unreported int64 // lines dropped since the last note
+	closed     bool
+	dropped    atomic.Int64
+
+	wake chan struct{} // holds one element if there is something to do
+	done chan struct{} // closed when everything is written and the writer has ended
+}
+
+func newWriter(out io.Writer, note func(dropped int64) []byte) *Writer {
+	w := &Writer{out: out, note: note, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	go w.run()
+	return w
+}
+
+// Write buffers a line or drops it. It never blocks and never fails.
+func (w *Writer) Write(line []byte) (int, error) {
+	w.mu.Lock()
+	switch {
+	case w.closed || len(w.buffer)+len(line) > maxBuffered:
+		w.unreported++
+		w.dropped.Add(1)
+	default:
+		w.buffer = append(w.buffer, line...)
+	}
+	first := len(w.buffer) == len(line)
+	w.mu.Unlock()
+	if first {
+		w.signal()
+	}
+	return len(line), nil
+}
+
+func (w *Writer) signal() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Dropped returns the number of lines dropped so far.
+func (w *Writer) Dropped() int64 { return w.dropped.Load() }
+
+// Close writes what is buffered, within the timeout. Later lines are dropped.
+func (w *Writer) Close(timeout time.Duration) {
+	w.mu.Lock()
+	w.closed = true
+	w.mu.Unlock()
+	w.signal()
+	timer := time.NewTimer(timeout)
+	defer timer.Stop()
+	select {
+	case <-w.done:
+	case <-timer.C:
+	}
+}
+
+func (w *Writer) run() {
+	defer close(w.done)
+	var spare []byte // the buffer written last, reused
+	for range w.wake {
+		w.mu.Lock()
+		closed := w.closed
+		w.mu.Unlock()
+		if !closed {
+			time.Sleep(flushDelay)
+		}
+		for {
+			w.mu.Lock()
+			lines, unreported := w.buffer, w.unreported
+			w.buffer, closed = spare[:0], w.closed
+			if len(lines) > 0 {
+				w.unreported = 0
+			}
+			w.mu.Unlock()
+			if len(lines) == 0 {
+				spare = lines
+				break
+			}
+			w.write(lines, unreported)
+			if spare = lines; cap(spare) > maxBuffered/8 {
+				spare = nil
+			}
+		}
+		if closed {
+			return
+		}
+	}
+}
+
+// write writes lines, followed by a note about those dropped after them. If the write fails, they count as dropped too.
+func (w *Writer) write(lines []byte, unreported int64) {
+	n := int64(bytes.Count(lines, []byte{'\n'}))
+	if unreported > 0 {
+		lines = append(lines, w.note(unreported)...)
+	}
+	if _, err := w.out.Write(lines); err == nil {
+		return
+	}
+	w.dropped.Add(n)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.unreported += unreported + n
+}

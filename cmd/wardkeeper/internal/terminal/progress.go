@@ -1,0 +1,60 @@
+package terminal
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"time"
+)
+
+// Progress reports how far a long task is: nothing in its first second, then one line that is overwritten every second on a
+// terminal, or a new line every ten seconds elsewhere. It is not safe for concurrent use.
+type Progress struct {
+	out      io.Writer
+	terminal bool
+	now      func() time.Time // replaced in tests
+	next     time.Time        // of the next line
+	pending  bool             // a line to be overwritten is on the terminal
+}
+
+// NewProgress begins the report of a task.
+func NewProgress(out io.Writer) *Progress {
+	p := &Progress{out: out, now: time.Now}
+	if file, ok := out.(*os.File); ok {
+		info, err := file.Stat()
+		p.terminal = err == nil && info.Mode()&os.ModeCharDevice != 0
+	}
+	p.next = p.now().Add(time.Second)
+	return p
+}
+
+// Of reports that done of a total have been processed.
+func (p *Progress) Of(done, total int, noun string) {
+	p.line(fmt.Sprintf("%d of %s", done, Count(total, noun)))
+}
+
+// Count reports that done have been processed of an unknown total.
+func (p *Progress) Count(done int, noun string) { p.line(Count(done, noun)) }
+
+func (p *Progress) line(text string) {
+	now := p.now()
+	if now.Before(p.next) {
+		return
+	}
+	line := "wardkeeper: " + text
+	if p.terminal {
+		p.next, p.pending = now.Add(time.Second), true
+		fmt.Fprintf(p.out, "\r%s\x1b[K", line)
+		return
+	}
+	p.next = now.Add(10 * time.Second)
+	fmt.Fprintln(p.out, line)
+}
+
+// Clear removes the line from the terminal.
+func (p *Progress) Clear() {
+	if p.pending {
+		fmt.Fprint(p.out, "\r\x1b[K")
+	}
+	p.pending = false
+}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -36,6 +37,25 @@ func TestDocumentedCommands(t *testing.T) {
 	}
 	assert.NotZero(t, ran["README.md"])
 	assert.NotZero(t, ran["pdp/OBLIGATIONS.md"])
+}
+
+// TestObligationsReferenceShowsEachObligation that a golden decision carries.
+func TestObligationsReferenceShowsEachObligation(t *testing.T) {
+	reference := documents(t)["pdp/OBLIGATIONS.md"]
+	golden, err := filepath.Glob("../../testdata/decisions/*/*.yaml")
+	require.NoError(t, err)
+	ids := map[string]bool{}
+	for _, name := range golden {
+		text, err := os.ReadFile(name)
+		require.NoError(t, err)
+		for _, match := range regexp.MustCompile(`\{id: ([^,]+/[^,]+), type: [a-z_-]+,`).FindAllStringSubmatch(string(text), -1) {
+			ids[match[1]] = true
+		}
+	}
+	require.Greater(t, len(ids), 5)
+	for id := range ids {
+		assert.True(t, strings.Contains(reference, `"id":"`+id+`"`), "show an answer with %s in pdp/OBLIGATIONS.md", id)
+	}
 }
 
 // documents reads the repository's Markdown files, by their paths from its root.

@@ -20,7 +20,6 @@ import (
 
 const batchOfTwo = `{"evaluations":[` + question + `,` + question + `]}`
 
-// TestOverdueRequestIsAnsweredWithTimeout where the work does not stop at the end of its time, and never an allow.
 func TestOverdueRequestIsAnsweredWithTimeout(t *testing.T) {
 	for name, c := range map[string]struct{ method, path, body string }{
 		"evaluation":  {http.MethodPost, evaluationPath, question},
@@ -49,7 +48,7 @@ func TestOverdueRequestIsAnsweredWithTimeout(t *testing.T) {
 	}
 }
 
-// TestOverdueWorkCountsUntilItEnds until it has ended: it cannot pile up.
+// Otherwise it would pile up.
 func TestOverdueWorkCountsUntilItEnds(t *testing.T) {
 	s := newBlockedDecider()
 	h := start(t, Config{Decider: s, Timeout: 50 * time.Millisecond, Ready: func(context.Context) []Check { return nil }})
@@ -65,7 +64,7 @@ func TestOverdueWorkCountsUntilItEnds(t *testing.T) {
 		assert.Contains(t, a.requireError(t, 503), "busy")
 		assert.Equal(t, "1", a.header.Get("Retry-After"))
 	}
-	require.Len(t, s.entered, int(h.server.admission.maxOverdue), "none of them was begun")
+	require.Len(t, s.entered, int(h.server.admission.maxOverdue), "none was started")
 	ready := h.do(http.MethodGet, "/ready", "")
 	assert.Equal(t, 503, ready.status)
 	assert.Contains(t, ready.body, `"missing":["capacity"]`)
@@ -80,7 +79,7 @@ func TestOverdueWorkCountsUntilItEnds(t *testing.T) {
 	require.Eventually(t, func() bool { return h.do(http.MethodGet, "/ready", "").status == 200 }, 10*time.Second, time.Millisecond)
 }
 
-// TestBatchesDoNotDelayEvaluationsOrAnnouncements, however many there are, and those that there is no room for are told so.
+// Batches beyond the limit are rejected.
 func TestBatchesDoNotDelayEvaluationsOrAnnouncements(t *testing.T) {
 	s := newBlockedDecider()
 	s.decide = func(context.Context, pdp.Request) (pdp.Decision, error) { return pdp.Decision{Allow: true}, nil }
@@ -110,7 +109,6 @@ func TestBatchesDoNotDelayEvaluationsOrAnnouncements(t *testing.T) {
 	}
 }
 
-// TestHugeRequestsTakeTurns: they may take much memory.
 func TestHugeRequestsAreLimited(t *testing.T) {
 	s := newBlockedDecider()
 	h := start(t, Config{Decider: s, Timeout: time.Minute})
@@ -129,7 +127,7 @@ func TestHugeRequestsAreLimited(t *testing.T) {
 	all.Wait()
 }
 
-// TestOverdueHTTP2RequestIsAnsweredWithTimeout, and the connection goes on.
+// The connection remains usable.
 func TestOverdueHTTP2RequestIsAnsweredWithTimeout(t *testing.T) {
 	s := newBlockedDecider()
 	defer close(s.release)
@@ -147,7 +145,6 @@ func TestOverdueHTTP2RequestIsAnsweredWithTimeout(t *testing.T) {
 	}
 }
 
-// TestResetHTTP2StreamCancelsWork, though its connection goes on.
 func TestResetHTTP2StreamCancelsWork(t *testing.T) {
 	entered, ended := make(chan struct{}), make(chan struct{})
 	h := start(t, Config{Timeout: time.Hour, Decider: &fakeDecider{decide: func(ctx context.Context, _ pdp.Request) (pdp.Decision, error) {
@@ -169,7 +166,6 @@ func TestResetHTTP2StreamCancelsWork(t *testing.T) {
 	<-ended
 }
 
-// TestWaitingEnds: a place that does not become free is not waited for longer than half of a request's time.
 func TestRequestWaitsForHalfOfItsTime(t *testing.T) {
 	s := newBlockedDecider()
 	h := start(t, Config{Decider: s, MaxQuestions: 1, Timeout: 2 * time.Second})
@@ -181,7 +177,7 @@ func TestRequestWaitsForHalfOfItsTime(t *testing.T) {
 	assert.Contains(t, h.post(evaluationPath, question).requireError(t, 503), "busy")
 }
 
-// TestOpenStreamsAreBoundedTogether: each takes memory, also where its body does not come.
+// Each takes memory from its head on, even if its body never comes.
 func TestOpenHTTP2StreamsAreLimitedTogether(t *testing.T) {
 	h := start(t, Config{Decider: allow(), ReadTimeout: time.Minute})
 	h.server.admission.maxStreams = 4
@@ -209,7 +205,7 @@ func TestOpenHTTP2StreamsAreLimitedTogether(t *testing.T) {
 	assert.Equal(t, 200, a.status)
 }
 
-// TestMiddlingBodiesAreBoundedTogether: many that stay below what one may take, and never end.
+// The bodies are each below the size that counts as huge, and never end.
 func TestUnfinishedMediumBodiesAreLimitedTogether(t *testing.T) {
 	h := start(t, Config{Decider: allow(), ReadTimeout: time.Minute})
 	h.server.admission.maxBodyBytes = 256 << 10
@@ -225,7 +221,7 @@ func TestUnfinishedMediumBodiesAreLimitedTogether(t *testing.T) {
 	assert.Equal(t, 200, h.post(evaluationPath, question).status)
 }
 
-// TestLargeBodiesAreBoundedTogether: not even those that are still on their way may take more.
+// Bodies count while they arrive.
 func TestUnfinishedLargeBodiesAreLimitedTogether(t *testing.T) {
 	h := start(t, Config{Decider: allow(), ReadTimeout: time.Minute})
 	for range maxBodyBytes / authzen.MaxBody {
@@ -239,10 +235,9 @@ func TestUnfinishedLargeBodiesAreLimitedTogether(t *testing.T) {
 	a := h.post(evaluationPath, body)
 	assert.Contains(t, a.requireError(t, 503), "large requests")
 	assert.Equal(t, "1", a.header.Get("Retry-After"))
-	assert.Equal(t, 200, h.post(evaluationPath, question).status, "a small one has room")
+	assert.Equal(t, 200, h.post(evaluationPath, question).status, "small bodies are accepted")
 }
 
-// TestAbandonedWorkIsCancelled: the context of the work ends as soon as its caller is gone.
 func TestDisconnectCancelsWork(t *testing.T) {
 	entered, ended := make(chan struct{}), make(chan struct{})
 	h := start(t, Config{Timeout: time.Hour, Decider: &fakeDecider{decide: func(ctx context.Context, _ pdp.Request) (pdp.Decision, error) {
@@ -258,7 +253,6 @@ func TestDisconnectCancelsWork(t *testing.T) {
 	<-ended
 }
 
-// TestAnOverdueAnswerIsWhole: it has a length, and its connection serves nothing more.
 func TestOverdueResponseIsCompleteAndClosesConnection(t *testing.T) {
 	s := newBlockedDecider()
 	defer close(s.release)

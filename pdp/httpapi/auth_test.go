@@ -11,7 +11,6 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestTokensChangeWhileServing: what is valid is asked for at each request, and several may be.
 func TestTokensAreReadForEachRequest(t *testing.T) {
 	var asking, announcing atomic.Pointer[[]string]
 	asking.Store(&[]string{"s3cret-one", "s3cret-two"})
@@ -36,7 +35,7 @@ func TestTokensAreReadForEachRequest(t *testing.T) {
 	assert.Equal(t, 200, status("/access/v1/evaluation", question, "s3cret-two"))
 	assert.Equal(t, 401, status("/v1/membership/changes", janeChanged, "s3cret-three"))
 	asking.Store(&[]string{})
-	assert.Equal(t, 401, status("/access/v1/evaluation", question, "s3cret-two"), "no token is not no need of one")
+	assert.Equal(t, 401, status("/access/v1/evaluation", question, "s3cret-two"), "an empty list of tokens accepts nobody")
 	assert.Equal(t, 401, status("/access/v1/evaluation", question, ""))
 	assert.NotContains(t, h.log.String(), "s3cret")
 }
@@ -65,7 +64,7 @@ func TestTokenIsRequired(t *testing.T) {
 	}
 	assert.NotContains(t, h.log.String(), token)
 
-	// Two headers are no token, whichever of them is right.
+	// Two headers are rejected, even if both are right.
 	s, err := New(Config{Decider: allow(), BaseURL: "https://x", Tokens: staticTokens(token), Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	r := httptest.NewRequest("POST", "/access/v1/evaluation", strings.NewReader(question))

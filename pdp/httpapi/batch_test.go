@@ -13,7 +13,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
-// batching answers a batch as an engine does: "deny" is denied, "fail" fails, anything else is allowed.
+// newBatchDecider returns a Decider that denies the action "deny", fails for "fail" and allows anything else.
 func newBatchDecider() *fakeDecider {
 	return &fakeDecider{decideAll: func(_ context.Context, items []pdp.Item, s authzen.Semantic) ([]pdp.Outcome, error) {
 		var all []pdp.Outcome
@@ -38,7 +38,7 @@ func newBatchDecider() *fakeDecider {
 	}}
 }
 
-// batch words a batch of actions.
+// batchBody returns a request with one evaluation per action.
 func batchBody(semantic string, actions ...string) string {
 	for i, a := range actions {
 		actions[i] = `{"action":{"name":"` + a + `"}}`
@@ -87,7 +87,6 @@ func TestBatchErrorFailsTheRequest(t *testing.T) {
 	h.post("/access/v1/evaluations", batchBody("execute_all", "a")).requireError(t, 500)
 }
 
-// TestWrongNumberOfOutcomesIsAnError has Deciders that answer too few, too many, or what could not be read.
 func TestWrongNumberOfOutcomesIsAnError(t *testing.T) {
 	many := func(n int) *fakeDecider {
 		return &fakeDecider{decideAll: func(context.Context, []pdp.Item, authzen.Semantic) ([]pdp.Outcome, error) {
@@ -108,6 +107,6 @@ func TestWrongNumberOfOutcomesIsAnError(t *testing.T) {
 	}
 	h := start(t, Config{Decider: many(2)})
 	a := h.post("/access/v1/evaluations", batchBody("execute_all", "a", ""))
-	assert.Equal(t, 1, strings.Count(a.body, `"decision":true`), "a malformed item is denied, whatever is said")
+	assert.Equal(t, 1, strings.Count(a.body, `"decision":true`), "a malformed item is denied even if the Decider allows it")
 	assert.Contains(t, a.body, `"status":400`)
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp"
 )
 
-// discard is a response writer that costs nothing, so that what is measured is ours.
+// discard is a response writer that does nothing, so that the benchmark measures the server alone.
 type discard struct {
 	header http.Header
 	status int

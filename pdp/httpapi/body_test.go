@@ -29,7 +29,7 @@ func TestContentType(t *testing.T) {
 	}
 }
 
-// TestContentEncodings are undone on every path that reads a body, or refused by name.
+// They are decoded on every path that reads a body, or rejected by name.
 func TestContentEncodings(t *testing.T) {
 	f := allow()
 	f.actions = func(context.Context, pdp.SearchRequest) (pdp.SearchResult, error) { return pdp.SearchResult{}, nil }
@@ -52,7 +52,7 @@ func TestContentEncodings(t *testing.T) {
 		for _, encoding := range []string{"br", "deflate", "zstd", "gzip, gzip", "gzip, br", "compress", "*"} {
 			a := ask(body, encoding)
 			assert.Equal(t, 400, a.status)
-			assert.Contains(t, a.body, `\"`+encoding+`\"`, "by name")
+			assert.Contains(t, a.body, `\"`+encoding+`\"`, "the message names it")
 		}
 		assert.Contains(t, ask(body, "gzip").body, "not valid gzip")
 		assert.Contains(t, ask(gzipped(t, body)+"x", "gzip").body, "not valid gzip")
@@ -67,7 +67,7 @@ func TestBodySizeLimit(t *testing.T) {
 	a := h.post("/access/v1/evaluation", padded(authzen.MaxBody+1))
 	assert.Equal(t, "The body is too large: send at most 1 MiB.", a.requireError(t, 400))
 
-	// Without a Content-Length it must be found out by reading.
+	// Without a Content-Length the server finds out by reading.
 	for n, status := range map[int]int{authzen.MaxBody: 200, authzen.MaxBody + 1: 400, authzen.MaxBody + 100: 400} {
 		r, err := http.NewRequest("POST", h.url+"/access/v1/evaluation", struct{ *strings.Reader }{strings.NewReader(padded(n))})
 		require.NoError(t, err)
@@ -79,7 +79,7 @@ func TestBodySizeLimit(t *testing.T) {
 	}
 }
 
-// TestLargeResponseHasContentLength is one that net/http would send in chunks.
+// Without one, net/http would send it in chunks.
 func TestLargeResponseHasContentLength(t *testing.T) {
 	big := strings.Repeat("x", 200_000)
 	h := start(t, Config{Decider: deciding(pdp.Decision{Allow: true, Reasons: []any{big}}, nil)})

@@ -21,7 +21,7 @@ const (
 	janeChanged  = `{"users":[{"id":"jane"}]}`
 )
 
-// announcer is an Announcer made of a function. It keeps what it was given.
+// announcer is an Announcer made of a function. It records what it is given.
 type announcer struct {
 	answer func(context.Context) (string, error)
 	given  [][]pdp.Change
@@ -36,7 +36,7 @@ func announcerReturning(token string, err error) *announcer {
 	return &announcer{answer: func(context.Context) (string, error) { return token, err }}
 }
 
-// tell announces changes with the right token.
+// announce announces changes with the right token.
 func (h *harness) announce(body string, headers ...string) response {
 	h.t.Helper()
 	return h.post("/v1/membership/changes", body, append([]string{"Authorization", "Bearer " + changesToken}, headers...)...)
@@ -58,7 +58,7 @@ func TestChangesAreAnnounced(t *testing.T) {
 	}}, a.given)
 }
 
-// TestChangesTokenIsForChangesOnly, and no other opens the way for changes.
+// Conversely, no other token is good for announcing changes.
 func TestChangesTokenIsForChangesOnly(t *testing.T) {
 	const ordinary = "s3cret-of-the-application"
 	for _, cfg := range []Config{{Tokens: staticTokens(ordinary)}, {}} {
@@ -125,7 +125,7 @@ func TestFailedAnnouncementIsReported(t *testing.T) {
 	}
 }
 
-// TestLateAnnouncementIsReportedAsUnknown is not known to have succeeded, whatever the announcer says.
+// It must not count as successful, even if the announcer returns a token.
 func TestLateAnnouncementIsReportedAsUnknown(t *testing.T) {
 	slow := &announcer{answer: func(ctx context.Context) (string, error) { <-ctx.Done(); return "token", nil }}
 	h := start(t, Config{Decider: allow(), Changes: slow, ChangesTokens: staticTokens(changesToken), Timeout: 10 * time.Millisecond})
@@ -141,7 +141,7 @@ func TestAnnouncementBodyLimit(t *testing.T) {
 
 	s, err := New(Config{Decider: allow(), BaseURL: "https://x", Changes: announcerReturning("1", nil), ChangesTokens: staticTokens(changesToken), Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
-	// Without a Content-Length it must be found out by reading.
+	// Without a Content-Length the server finds out by reading.
 	r := httptest.NewRequest(http.MethodPost, "/v1/membership/changes", struct{ *strings.Reader }{strings.NewReader(padded(4<<20 + 1))})
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("Authorization", "Bearer "+changesToken)
@@ -150,7 +150,6 @@ func TestAnnouncementBodyLimit(t *testing.T) {
 	assert.Equal(t, `{"error":"The body is too large: send at most 4 MiB."}`, w.Body.String())
 }
 
-// TestChangesAreCountedWithoutNames in metrics and log, which name nobody.
 func TestChangesAreCountedWithoutNames(t *testing.T) {
 	h := start(t, Config{Decider: allow(), Changes: announcerReturning("secret0", nil), ChangesTokens: staticTokens(changesToken)})
 	h.announce(`{"users":[{"id":"secret1"},{"id":"secret2","record":{"username":"secret3"}}],"locations":[{"id":"secret4","organization":"secret5"}]}`)

@@ -18,7 +18,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp"
 )
 
-// crowded is a server that takes a few connections only.
+// startWithMaxConns starts a server with a limit on connections.
 func startWithMaxConns(t *testing.T, most int, cfg Config) *harness {
 	t.Helper()
 	cfg.BaseURL, cfg.Logger = "https://pdp.example.org", slog.New(slog.DiscardHandler)
@@ -48,7 +48,7 @@ func status(t *testing.T, conn net.Conn) int {
 	return resp.StatusCode
 }
 
-// ended waits until the server has hung up.
+// requireClosed waits until the server has closed the connection.
 func requireClosed(t *testing.T, conn net.Conn) {
 	t.Helper()
 	_, err := io.Copy(io.Discard, conn)
@@ -57,7 +57,7 @@ func requireClosed(t *testing.T, conn net.Conn) {
 	}
 }
 
-// TestSlowThenIdleConnectionsAreEvicted to new ones, the oldest first, and those that say nothing before those that have.
+// Among equals, the oldest is evicted first.
 func TestSlowThenIdleConnectionsAreEvicted(t *testing.T) {
 	h := startWithMaxConns(t, 3, Config{Decider: allow()})
 	used := h.dial()
@@ -82,10 +82,9 @@ func TestSlowThenIdleConnectionsAreEvicted(t *testing.T) {
 	requireClosed(t, used)
 
 	send(t, three, "GET", "/health", "", 0)
-	require.Equal(t, 200, status(t, three), "the newest goes on")
+	require.Equal(t, 200, status(t, three), "the newest stays open")
 }
 
-// TestSilentConnectionsAreEvicted, however many they are.
 func TestSilentConnectionsAreEvicted(t *testing.T) {
 	h := startWithMaxConns(t, 10, Config{Decider: allow()})
 	for range 200 {
@@ -96,7 +95,7 @@ func TestSilentConnectionsAreEvicted(t *testing.T) {
 	require.Equal(t, 200, status(t, conn))
 }
 
-// TestAnswersAreNotCutOff: where they are worked out on all connections, a new one is turned away.
+// A new connection is rejected if all others are busy.
 func TestBusyConnectionsAreNotEvicted(t *testing.T) {
 	entered, release := make(chan struct{}), make(chan struct{})
 	h := startWithMaxConns(t, 2, Config{Timeout: time.Hour, Decider: &fakeDecider{decide: func(context.Context, pdp.Request) (pdp.Decision, error) {
@@ -129,8 +128,7 @@ func TestBusyConnectionsAreNotEvicted(t *testing.T) {
 	}
 }
 
-// TestStreamsWithoutABodyKeepNobodyOut: a connection of HTTP/2 stays where an answer is worked out, and not where nothing but
-// a head has come.
+// An HTTP/2 connection is busy while a response is computed, but not while only the head of a request has arrived.
 func TestHTTP2ConnectionsWithoutBodiesAreEvicted(t *testing.T) {
 	entered, release := make(chan struct{}), make(chan struct{})
 	h := startWithMaxConns(t, 3, Config{Decider: &fakeDecider{decide: func(context.Context, pdp.Request) (pdp.Decision, error) {

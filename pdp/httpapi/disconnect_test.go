@@ -24,7 +24,7 @@ func TestSlowHeadClosesConnection(t *testing.T) {
 	conn := h.dial()
 	fmt.Fprint(conn, "POST /access/v1/evaluation HTTP/1.1\r\nHost: x\r\nX-Slow: ")
 	got, err := io.ReadAll(conn)
-	assert.NoError(t, err, "the server hangs up")
+	assert.NoError(t, err, "the server closes the connection")
 	assert.NotContains(t, string(got), "decision")
 }
 
@@ -41,7 +41,7 @@ func TestSlowBodyIsRejected(t *testing.T) {
 		assert.True(t, resp.Close)
 		assert.Equal(t, `{"error":"The body did not arrive in time: send it faster."}`, string(body))
 		_, err = conn.Read(make([]byte, 1))
-		assert.ErrorIs(t, err, io.EOF, "the server hangs up")
+		assert.ErrorIs(t, err, io.EOF, "the server closes the connection")
 	}
 }
 
@@ -50,7 +50,7 @@ func TestIdleConnectionIsClosed(t *testing.T) {
 	conn := h.dial()
 	fmt.Fprint(conn, "GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
 	got, err := io.ReadAll(conn)
-	assert.NoError(t, err, "the server hangs up")
+	assert.NoError(t, err, "the server closes the connection")
 	assert.Contains(t, string(got), "200 OK")
 }
 
@@ -71,7 +71,6 @@ func TestHugeHeadIsRejected(t *testing.T) {
 	assert.Equal(t, http.StatusRequestHeaderFieldsTooLarge, a.status)
 }
 
-// TestTooLargeContentLengthIsRejectedBeforeTheBody announces far too much: the answer comes before the body.
 func TestTooLargeContentLengthIsRejectedBeforeTheBody(t *testing.T) {
 	h := start(t, Config{Decider: &fakeDecider{}})
 	conn := h.dial()

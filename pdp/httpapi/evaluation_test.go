@@ -61,10 +61,10 @@ func TestEvaluationReachesTheDecider(t *testing.T) {
 		Resource: authzen.Entity{Type: "user", ID: "jane"}, Context: map[string]any{"n": json.Number("1.0")}}, got)
 	got = pdp.Request{}
 	assert.Equal(t, `{"decision":false}`, h.post("/access/v1/evaluations", question).body)
-	assert.Equal(t, "alice", got.Subject.ID, "without evaluations, a batch is one evaluation")
+	assert.Equal(t, "alice", got.Subject.ID, "a batch without evaluations is a single evaluation")
 }
 
-// TestErrorKindsMapToStatuses is the one table from kinds to statuses, and that causes stay here.
+// Causes are logged and never sent.
 func TestErrorKindsMapToStatuses(t *testing.T) {
 	secret := errors.New("password of redis")
 	for name, c := range map[string]struct {
@@ -85,7 +85,7 @@ func TestErrorKindsMapToStatuses(t *testing.T) {
 		"raw deadline":    {fmt.Errorf("%w: %w", secret, context.DeadlineExceeded), 503, "The question could not be decided in time: try again later.", true},
 		"raw cancel":      {fmt.Errorf("%w: %w", secret, context.Canceled), 503, "The question could not be decided in time: try again later.", true},
 	} {
-		h := start(t, Config{Decider: deciding(pdp.Decision{Allow: true}, c.err)}) // an allow beside an error is none
+		h := start(t, Config{Decider: deciding(pdp.Decision{Allow: true}, c.err)}) // an allow together with an error must not count
 		for _, path := range []string{"/access/v1/evaluation", "/access/v1/evaluations"} {
 			a := h.post(path, question)
 			assert.Equal(t, c.text, a.requireError(t, c.status), name)
@@ -114,7 +114,6 @@ func TestPanicIsAnError(t *testing.T) {
 	assert.True(t, contains(h.log, `"level":"ERROR"`))
 }
 
-// TestPanicIsLoggedAfterDisconnect even where the caller has gone away meanwhile.
 func TestPanicIsLoggedAfterDisconnect(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	log := &safeBuffer{}
@@ -133,7 +132,6 @@ func TestPanicIsLoggedAfterDisconnect(t *testing.T) {
 	assert.True(t, contains(log, "status=499"))
 }
 
-// TestAbortIsNotAnswered: net/http's own panic drops the connection.
 func TestErrAbortHandlerClosesConnection(t *testing.T) {
 	h := start(t, Config{Decider: &fakeDecider{decide: func(context.Context, pdp.Request) (pdp.Decision, error) { panic(http.ErrAbortHandler) }}})
 	_, err := http.Post(h.url+"/access/v1/evaluation", "application/json", strings.NewReader(question))
@@ -163,7 +161,7 @@ func TestUnencodableDecisionIsAnError(t *testing.T) {
 }
 
 func TestMalformedRequestIsRejected(t *testing.T) {
-	h := start(t, Config{Decider: &fakeDecider{}}) // a Decider that is asked panics
+	h := start(t, Config{Decider: &fakeDecider{}}) // it panics if called
 	for body, want := range map[string]string{
 		``:                             `The body is empty: send one JSON object.`,
 		`{`:                            `The body ends before its JSON is complete: send the whole object.`,

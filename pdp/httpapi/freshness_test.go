@@ -13,7 +13,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
-// TestContextReachesTheDeciderOnEveryPath however a question is asked, and an answer's context reaches the caller.
+// The context of the decision reaches the client.
 func TestContextReachesTheDeciderOnEveryPath(t *testing.T) {
 	const context1, context2 = `"context":{"at_least":"5~epoch","include":["freshness"]}`, `"context":{"at_least":"7~epoch"}`
 	want := map[string]any{"at_least": "5~epoch", "include": []any{"freshness"}}
@@ -53,7 +53,7 @@ func TestContextReachesTheDeciderOnEveryPath(t *testing.T) {
 	assert.Equal(t, []map[string]any{want}, got)
 	assert.Equal(t, answered, asked("/access/v1/evaluations", one))
 	assert.Equal(t, []map[string]any{want}, got)
-	// A question of a batch takes the context of all, or its own instead.
+	// An item of a batch uses the common context, or its own instead.
 	assert.Equal(t, `{"evaluations":[`+answered+`,`+answered+`]}`, asked("/access/v1/evaluations", `{"evaluations":[{},{`+context2+`}],`+one[1:]))
 	assert.Equal(t, []map[string]any{want, {"at_least": "7~epoch"}}, got)
 	for _, kind := range []string{"subject", "resource", "action"} {
@@ -64,7 +64,6 @@ func TestContextReachesTheDeciderOnEveryPath(t *testing.T) {
 	assert.Equal(t, []map[string]any{want}, got)
 }
 
-// TestFactsThatCannotBeHad: a token that is none is the caller's fault, and facts that are too old are nobody's.
 func TestFreshnessErrorsOnEveryPath(t *testing.T) {
 	for status, err := range map[int]*pdp.Error{
 		400: {Kind: pdp.Invalid, Message: "The token in at_least is none that announcing a change gave.", Err: errors.New("redis")},

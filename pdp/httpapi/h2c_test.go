@@ -15,7 +15,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
-// TestHTTP2WithoutTLSIsServed is answered as HTTP/1.1 is, at the same address, with the same bounds.
+// The address and the limits are those of HTTP/1.1.
 func TestHTTP2WithoutTLSIsServed(t *testing.T) {
 	h := start(t, Config{Decider: allow()})
 	client := h2c(t)
@@ -29,7 +29,7 @@ func TestHTTP2WithoutTLSIsServed(t *testing.T) {
 	a, err := h.postWith(client, strings.NewReader("{"))
 	require.NoError(t, err)
 	a.requireError(t, 400)
-	// Too large a body is refused, announced or not.
+	// A body that is too large is rejected, with or without a Content-Length.
 	large := question + strings.Repeat(" ", authzen.MaxBody)
 	for _, body := range []io.Reader{strings.NewReader(large), struct{ io.Reader }{strings.NewReader(large)}} {
 		a, err := h.postWith(h2c(t), body)
@@ -38,7 +38,6 @@ func TestHTTP2WithoutTLSIsServed(t *testing.T) {
 	}
 }
 
-// TestSlowHTTP2IsCutOff: a body that does not come, a preface that does not come, and a connection without requests.
 func TestSlowHTTP2ConnectionIsClosed(t *testing.T) {
 	h := start(t, Config{Decider: allow(), ReadHeaderTimeout: 50 * time.Millisecond, ReadTimeout: 50 * time.Millisecond, IdleTimeout: 50 * time.Millisecond})
 	slow, feed := io.Pipe()
@@ -54,13 +53,12 @@ func TestSlowHTTP2ConnectionIsClosed(t *testing.T) {
 		require.NoError(t, err)
 		_, err = io.ReadAll(conn)
 		var timeout net.Error
-		if assert.False(t, err != nil && assert.ErrorAs(t, err, &timeout) && timeout.Timeout(), "the server hangs up after %q", sent) {
+		if assert.False(t, err != nil && assert.ErrorAs(t, err, &timeout) && timeout.Timeout(), "the server must close the connection after %q", sent) {
 			continue
 		}
 	}
 }
 
-// TestHTTP2EvaluationTimesOut too.
 func TestHTTP2EvaluationTimesOut(t *testing.T) {
 	h := start(t, Config{Timeout: 1, Decider: &fakeDecider{decide: func(ctx context.Context, _ pdp.Request) (pdp.Decision, error) {
 		<-ctx.Done()
@@ -71,7 +69,6 @@ func TestHTTP2EvaluationTimesOut(t *testing.T) {
 	assert.Contains(t, a.requireError(t, 503), "in time")
 }
 
-// TestHTTP2StreamsPerConnectionAreLimited on its connection.
 func TestHTTP2StreamsPerConnectionAreLimited(t *testing.T) {
 	s, err := New(Config{Decider: allow(), BaseURL: "https://x"})
 	require.NoError(t, err)

@@ -23,7 +23,7 @@ import (
 
 const question = `{"subject":{"type":"user","id":"alice"},"action":{"name":"user.view"},"resource":{"type":"user","id":"jane"}}`
 
-// fakeDecider is a Decider made of functions. One that a test does not expect to be called is nil.
+// fakeDecider is a Decider made of functions. A function that a test does not expect to be called is nil.
 type fakeDecider struct {
 	decide    func(context.Context, pdp.Request) (pdp.Decision, error)
 	decideAll func(context.Context, []pdp.Item, authzen.Semantic) ([]pdp.Outcome, error)
@@ -55,17 +55,17 @@ func (f *fakeDecider) SearchActions(ctx context.Context, r pdp.SearchRequest) (p
 	return f.actions(ctx, r)
 }
 
-// allow answers every question with a plain allow.
+// allow returns a Decider that allows everything.
 func allow() *fakeDecider {
 	return &fakeDecider{decide: func(context.Context, pdp.Request) (pdp.Decision, error) { return pdp.Decision{Allow: true}, nil }}
 }
 
-// answers answers every question with a decision and an error.
+// deciding returns a Decider that returns d and err for every evaluation.
 func deciding(d pdp.Decision, err error) *fakeDecider {
 	return &fakeDecider{decide: func(context.Context, pdp.Request) (pdp.Decision, error) { return d, err }}
 }
 
-// safeBuffer collects a log.
+// safeBuffer collects a log. It is safe for concurrent use.
 type safeBuffer struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
@@ -83,7 +83,7 @@ func (b *safeBuffer) String() string {
 	return b.buf.String()
 }
 
-// harness is a server that listens.
+// harness is a running server.
 type harness struct {
 	t   *testing.T
 	url string
@@ -115,7 +115,7 @@ type response struct {
 	body   string
 }
 
-// do sends a request; headers are name, value, name, value.
+// do sends a request. headers alternates names and values; an empty value removes a header.
 func (h *harness) do(method, path, body string, headers ...string) response {
 	h.t.Helper()
 	r, err := http.NewRequest(method, h.url+path, strings.NewReader(body))
@@ -142,7 +142,7 @@ func (h *harness) post(path, body string, headers ...string) response {
 	return h.do(http.MethodPost, path, body, headers...)
 }
 
-// errorText checks that an answer is an error of a status, and gives what it says.
+// requireError checks that a response is an error with a status, and returns its message.
 func (a response) requireError(t *testing.T, status int) string {
 	t.Helper()
 	assert.Equal(t, status, a.status, a.body)
@@ -159,13 +159,13 @@ var _ pdp.Decider = (*fakeDecider)(nil)
 
 func contains(log *safeBuffer, s string) bool { return strings.Contains(log.String(), s) }
 
-// only gives fixed tokens; "" is none.
+// staticTokens returns a source of fixed tokens, without the empty ones.
 func staticTokens(all ...string) func() []string {
 	all = slices.DeleteFunc(all, func(token string) bool { return token == "" })
 	return func() []string { return all }
 }
 
-// dial connects to a server as a client that does as it likes. Its reads fail, not hang, where the server does nothing.
+// dial opens a connection for a misbehaving client. Reads fail after a while instead of hanging.
 func (h *harness) dial() net.Conn {
 	h.t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(h.url, "http://"))
@@ -175,7 +175,7 @@ func (h *harness) dial() net.Conn {
 	return conn
 }
 
-// h2c is a client that speaks nothing but HTTP/2 without TLS.
+// h2c returns a client that speaks only HTTP/2 without TLS.
 func h2c(t *testing.T) *http.Client {
 	protocols := new(http.Protocols)
 	protocols.SetUnencryptedHTTP2(true)
@@ -198,7 +198,7 @@ func (h *harness) postWith(client *http.Client, body io.Reader) (response, error
 	return response{resp.StatusCode, resp.Header, string(text)}, err
 }
 
-// blockedDecider is a Decider that does not look at the time: it decides when release is closed.
+// blockedDecider ignores its context: it decides when release is closed.
 type blockedDecider struct {
 	*fakeDecider
 	release chan struct{}

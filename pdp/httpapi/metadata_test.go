@@ -41,7 +41,7 @@ func TestMetadata(t *testing.T) {
 	assert.Contains(t, h.do(http.MethodPost, "/.well-known/authzen-configuration/authz", "{}").requireError(t, 405), "GET")
 }
 
-// TestMetadataAtPathOfBaseURL, whatever is in it.
+// The path may have characters that are special in patterns or in URLs.
 func TestMetadataAtPathOfBaseURL(t *testing.T) {
 	for base, path := range map[string]string{
 		"https://x/a/b:c": "/a/b:c", "https://x/:id": "/:id", "https://x/a%2Fb": "/a%2Fb", "https://x/%C3%A4": "/%C3%A4", "https://x/%FF/": "/%FF",

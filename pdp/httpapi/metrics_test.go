@@ -58,10 +58,10 @@ func TestMetrics(t *testing.T) {
 	policy = "r2"
 	assert.Contains(t, h.do("GET", "/metrics", "").body, `wardkeeper_policy_info{revision="r2"} 1`, "read when scraped")
 
-	h.server.SetActions([]string{"deny"}) // as another policy names them
+	h.server.SetActions([]string{"deny"}) // as after a change of the policy
 	h.post("/access/v1/evaluation", question)
 	a = h.do("GET", "/metrics", "")
-	assert.Contains(t, a.body, `wardkeeper_decisions_total{action="user.view",outcome="allowed"} 4`+"\n", "what was counted stays")
+	assert.Contains(t, a.body, `wardkeeper_decisions_total{action="user.view",outcome="allowed"} 4`+"\n", "counters are kept")
 	assert.Contains(t, a.body, `wardkeeper_decisions_total{action="other",outcome="allowed"} 2`+"\n")
 }
 
@@ -77,7 +77,6 @@ func TestMetricsAreRegisteredInTheGivenRegistry(t *testing.T) {
 	assert.NoError(t, err)
 }
 
-// TestAccessLogHasNoPersonalData sends personal things everywhere and looks for them in the log.
 func TestAccessLogHasNoPersonalData(t *testing.T) {
 	f := newBatchDecider()
 	f.decide = deciding(pdp.Decision{Revision: "r1", Reasons: []any{"Jane Secret may not"}}, nil).decide

@@ -16,7 +16,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp"
 )
 
-// TestCommonInputIsMerged is merged beneath each input, objects at every level.
+// Objects are merged at every level, and inputs take precedence.
 func TestCommonInputIsMerged(t *testing.T) {
 	h := start(t, Config{Decider: &fakeDecider{}, Data: dataFunc(echoInput)})
 	for body, want := range map[string]string{
@@ -44,7 +44,7 @@ func TestCommonInputIsMerged(t *testing.T) {
 	assert.Contains(t, h.post("/v1/batch/data/x", large).requireOPAError(t, 400, "invalid_parameter"), "too large for so many inputs")
 }
 
-// TestFactsInCommonInputReachTheEngine are refused like any others of a caller.
+// The engine rejects them as it does those in an input.
 func TestFactsInCommonInputReachTheEngine(t *testing.T) {
 	var got pdp.DataRequest
 	f := dataFunc(echoInput)
@@ -53,10 +53,9 @@ func TestFactsInCommonInputReachTheEngine(t *testing.T) {
 		return f.answer(ctx, r)
 	}}})
 	h.post("/v1/batch/data/x", `{"inputs":{"a":{"x":1}},"common_input":{"facts":{"model":"regional"}}}`)
-	assert.Contains(t, got.Inputs[0].Value, "facts", "the engine sees and refuses them")
+	assert.Contains(t, got.Inputs[0].Value, "facts", "the engine sees them and rejects them")
 }
 
-// TestUnsupportedParametersAreRejected are refused, and not passed over in silence.
 func TestUnsupportedParametersAreRejected(t *testing.T) {
 	h := start(t, Config{Decider: &fakeDecider{}, Data: dataFunc(echoInput)})
 	bodies := map[string]string{"/v1/data/x": `{"input":1}`, "/v1/batch/data/x": `{"inputs":{"a":1}}`, "/v0/data/x": `1`, "/": `1`}
@@ -67,7 +66,7 @@ func TestUnsupportedParametersAreRejected(t *testing.T) {
 			assert.Contains(t, h.post(path+"?"+query, body).requireOPAError(t, 400, "invalid_parameter"), `"`+name+`" is not supported`, path)
 		}
 		for _, query := range []string{"explain=off", "explain", "explain=nonsense", "instrument=false", "metrics=false", "rule_labels=0", "nonsense=1"} {
-			assert.Equal(t, 200, h.post(path+"?"+query, body).status, "%s?%s means nothing, in OPA too", path, query)
+			assert.Equal(t, 200, h.post(path+"?"+query, body).status, "%s?%s has no effect, in OPA neither", path, query)
 		}
 	}
 	for _, path := range []string{"/v0/data/x", "/"} {
@@ -78,7 +77,6 @@ func TestUnsupportedParametersAreRejected(t *testing.T) {
 	h.do("GET", "/v1/data/x?explain=full", "").requireOPAError(t, 400, "invalid_parameter")
 }
 
-// TestDocumentMetrics are the times that it took, in nanoseconds and OPA's words.
 func TestDocumentMetrics(t *testing.T) {
 	h := start(t, Config{Decider: &fakeDecider{}, Data: dataFunc(echoInput)})
 	for _, a := range []response{h.post("/v1/data/x?metrics", `{"input":1}`), h.do("GET", "/v1/data/x?metrics=true&input=1", ""),
@@ -93,7 +91,6 @@ func TestDocumentMetrics(t *testing.T) {
 	assert.NotContains(t, h.post("/v1/data/x", `{"input":1}`).body, "metrics")
 }
 
-// TestYAMLBodies where the Content-Type says so.
 func TestYAMLBodies(t *testing.T) {
 	h := start(t, Config{Decider: &fakeDecider{}, Data: dataFunc(echoInput)})
 	ask := func(path, body string) response { return h.post(path, body, "Content-Type", "application/yaml") }
@@ -118,7 +115,6 @@ func TestYAMLBodies(t *testing.T) {
 	assert.Contains(t, ask("/", "a: 1\nb: yes\n").requireOPAError(t, 400, "invalid_parameter"), "in line 2")
 }
 
-// TestOPAResponsesAreCompressed for clients of OPA that take gzip, where it is worth it.
 func TestOPAResponsesAreCompressed(t *testing.T) {
 	h := start(t, Config{Decider: &fakeDecider{}, Data: dataFunc(echoInput)})
 	long, short := `"`+strings.Repeat("x", 2000)+`"`, `"x"`
@@ -153,6 +149,6 @@ func TestOPAResponsesAreCompressed(t *testing.T) {
 			assert.Equal(t, plain, text)
 		}
 		resp, _ := get(path, wrap[0]+short+wrap[1], "gzip")
-		assert.Empty(t, resp.Header.Get("Content-Encoding"), "not worth it")
+		assert.Empty(t, resp.Header.Get("Content-Encoding"), "too short to compress")
 	}
 }

@@ -14,15 +14,15 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
-// untouched is a Data that fails the request that reaches it.
+// unreachableData returns a Data that fails the test if it is called.
 func unreachableData(t *testing.T) *fakeData {
 	return dataFunc(func(pdp.DataInput) pdp.DataAnswer {
-		t.Error("the policy was asked")
+		t.Error("the policy was evaluated")
 		return pdp.DataAnswer{}
 	})
 }
 
-// TestBodiesAreStrictForOPAToo: what two readers could take for two things is refused, and everything has a bound.
+// What two parsers could read differently is rejected, and everything has a limit.
 func TestOPABodiesAreParsedStrictly(t *testing.T) {
 	h := start(t, Config{Decider: &fakeDecider{}, Data: unreachableData(t)})
 	for input, want := range map[string]string{
@@ -72,7 +72,7 @@ func TestOPAAcceptsAnyContentType(t *testing.T) {
 	}
 }
 
-// packed is a body after gzip.
+// gzipped returns a body compressed with gzip.
 func gzipped(t *testing.T, body string) string {
 	t.Helper()
 	var out bytes.Buffer

@@ -16,7 +16,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
-// fakeData is a Data whose decision is at authz/decision. Without a function of its own, it fails whoever asks.
+// fakeData is a Data whose decision is at authz/decision. Without a function it panics.
 type fakeData struct {
 	answer func(context.Context, pdp.DataRequest) (pdp.DataResult, error)
 	broken error
@@ -32,7 +32,7 @@ func (f *fakeData) Decides(path []string) bool {
 }
 func (f *fakeData) CheckPolicy(context.Context) error { return f.broken }
 
-// documentsOf gives each input the answer that a function has for it.
+// dataFunc returns a Data that answers each input with a function.
 func dataFunc(answer func(pdp.DataInput) pdp.DataAnswer) *fakeData {
 	return &fakeData{answer: func(_ context.Context, r pdp.DataRequest) (pdp.DataResult, error) {
 		result := pdp.DataResult{Provenance: pdp.Provenance{OPA: "1.2.3", Commit: "c0ffee", Built: "2026-01-01T00:00:00Z", Bundle: "authz", Revision: "r1"}}
@@ -43,7 +43,7 @@ func dataFunc(answer func(pdp.DataInput) pdp.DataAnswer) *fakeData {
 	}}
 }
 
-// failed fails every request.
+// failingData returns a Data that fails every request.
 func failingData(err error) *fakeData {
 	return &fakeData{answer: func(context.Context, pdp.DataRequest) (pdp.DataResult, error) { return pdp.DataResult{}, err }}
 }
@@ -53,7 +53,7 @@ func echoInput(in pdp.DataInput) pdp.DataAnswer {
 	return pdp.DataAnswer{Value: in.Value, Defined: in.Sent}
 }
 
-// opaError checks that an answer is an error in OPA's form, and gives what it says.
+// requireOPAError checks that a response is an error in OPA's format, and returns its message.
 func (a response) requireOPAError(t *testing.T, status int, code string) string {
 	t.Helper()
 	assert.Equal(t, status, a.status, a.body)
@@ -67,11 +67,10 @@ func (a response) requireOPAError(t *testing.T, status int, code string) string 
 	return body["message"]
 }
 
-// opaPaths are those that answer POST.
+// opaPaths are the paths that answer POST.
 var opaPaths = []string{"/v1/data", "/v1/data/", "/v1/data/authz/decision", "/v1/batch/data", "/v1/batch/data/authz/decision",
 	"/v0/data", "/v0/data/", "/v0/data/authz/decision", "/"}
 
-// TestDocumentRequests: what reaches the policy of a request, and what comes back.
 func TestDocumentRequests(t *testing.T) {
 	var got pdp.DataRequest
 	f := dataFunc(echoInput)
@@ -127,7 +126,7 @@ func TestDocumentRequests(t *testing.T) {
 	}
 }
 
-// TestProvenanceOfUnknownBuildHasNoTime has no time, which clients could not read.
+// Clients could not parse an empty one.
 func TestProvenanceOfUnknownBuildHasNoTime(t *testing.T) {
 	f := dataFunc(echoInput)
 	h := start(t, Config{Decider: &fakeDecider{}, Data: &fakeData{answer: func(ctx context.Context, r pdp.DataRequest) (pdp.DataResult, error) {
@@ -148,7 +147,6 @@ func TestUndefinedDocuments(t *testing.T) {
 	h.post("/v0/data/x", `{}`).requireOPAError(t, 404, "undefined_document")
 }
 
-// TestInputThatIsNotAnEvaluationGetsAWarning is warned of where a question would have had facts.
 func TestInputThatIsNotAnEvaluationGetsAWarning(t *testing.T) {
 	h := start(t, Config{Decider: &fakeDecider{}, Data: dataFunc(func(pdp.DataInput) pdp.DataAnswer {
 		return pdp.DataAnswer{Value: false, Defined: true, Unasked: errors.New("The member is missing.")}
@@ -159,7 +157,6 @@ func TestInputThatIsNotAnEvaluationGetsAWarning(t *testing.T) {
 	assert.Equal(t, `false`, h.post("/", `{}`).body)
 }
 
-// TestBatchDocuments in the shapes that clients know: all good, some failed, all failed.
 func TestBatchDocuments(t *testing.T) {
 	secret := errors.New("secret cause")
 	h := start(t, Config{Decider: &fakeDecider{}, Data: dataFunc(func(in pdp.DataInput) pdp.DataAnswer {
@@ -211,7 +208,7 @@ func TestBatchDocuments(t *testing.T) {
 	assert.Contains(t, h.post("/v1/batch/data/x", many(authzen.MaxEvaluations+1)).requireOPAError(t, 400, "invalid_parameter"), "1000")
 }
 
-// TestOPAErrors: every error of these paths is in OPA's form, with the status that its kind has everywhere.
+// Statuses are the same as on AuthZEN's paths.
 func TestOPAErrorFormat(t *testing.T) {
 	secret := errors.New("password of redis")
 	for name, c := range map[string]struct {
@@ -227,7 +224,7 @@ func TestOPAErrorFormat(t *testing.T) {
 	} {
 		whole := start(t, Config{Decider: &fakeDecider{}, Data: failingData(c.err)})
 		single := start(t, Config{Decider: &fakeDecider{}, Data: dataFunc(func(pdp.DataInput) pdp.DataAnswer {
-			return pdp.DataAnswer{Value: true, Defined: true, Err: c.err} // an allow beside an error is none
+			return pdp.DataAnswer{Value: true, Defined: true, Err: c.err} // an allow together with an error must not count
 		})})
 		for _, path := range opaPaths {
 			a := whole.post(path, `{"inputs":{"a":1}}`)
@@ -265,7 +262,6 @@ func TestOPAIsReadOnlyAndRequiresToken(t *testing.T) {
 	h.do("GET", "/v2/data", "").requireError(t, 404)
 }
 
-// TestOPAIsDisabledWithoutData there is no API of OPA, and no trace of it.
 func TestOPAIsDisabledWithoutData(t *testing.T) {
 	h := start(t, Config{Decider: allow()})
 	for _, path := range append(opaPaths, "/v1/policies") {
@@ -274,7 +270,6 @@ func TestOPAIsDisabledWithoutData(t *testing.T) {
 	assert.Equal(t, `{"alive":true}`, h.do("GET", "/health?bundles", "").body)
 }
 
-// TestDistrustOfData: what does not fit what was asked is no answer.
 func TestMisbehavingDataIsAnError(t *testing.T) {
 	for name, answers := range map[string][]pdp.DataAnswer{"none": nil, "too many": {{Value: true, Defined: true}, {Value: true, Defined: true}}} {
 		h := start(t, Config{Decider: &fakeDecider{}, Data: &fakeData{answer: func(context.Context, pdp.DataRequest) (pdp.DataResult, error) {
@@ -300,7 +295,7 @@ func TestMisbehavingDataIsAnError(t *testing.T) {
 	}
 }
 
-// TestOPAHealth tells whether a policy decides, to whoever asks for that; the plain question stays what it was.
+// Without parameters, /health keeps the response that it has without OPA's API.
 func TestOPAHealth(t *testing.T) {
 	f := &fakeData{}
 	h := start(t, Config{Decider: &fakeDecider{}, Data: f, Tokens: staticTokens("secret-token")})

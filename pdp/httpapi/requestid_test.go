@@ -28,7 +28,7 @@ func TestRequestID(t *testing.T) {
 		for path, status := range map[string]int{"/access/v1/evaluation": 200, "/access/v1/search/x": 404, "/health": 405} {
 			w := ask(path, id)
 			assert.Equal(t, status, w.Code)
-			assert.Equal(t, []string{id}, w.Header()["X-Request-Id"], "unchanged, on errors too")
+			assert.Equal(t, []string{id}, w.Header()["X-Request-Id"], "unchanged, even on errors")
 		}
 	}
 	made := map[string]bool{}
@@ -39,12 +39,12 @@ func TestRequestID(t *testing.T) {
 		assert.Len(t, id, 32)
 		made[id] = true
 	}
-	assert.Len(t, made, 3, "each has its own")
+	assert.Len(t, made, 3, "each request has its own")
 	for _, bad := range [][]string{{strings.Repeat("x", 4097)}, {"a\nb"}, {"a\x00"}, {"a\x7f"}, {" a"}, {"a\t"}, {"a", "b"}, {"a", "a"}, {"", "a"}} {
 		w := ask("/access/v1/evaluation", bad...)
 		assert.Equal(t, 200, w.Code, "the question is answered")
 		assert.Equal(t, `{"decision":true}`, w.Body.String())
 		require.Len(t, w.Header()["X-Request-Id"], 1)
-		assert.Len(t, w.Header().Get("X-Request-Id"), 32, "one is made")
+		assert.Len(t, w.Header().Get("X-Request-Id"), 32, "one is generated")
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// TestHeadIsWhereGetIs: the same head, and no body.
 func TestHeadMatchesGet(t *testing.T) {
 	h := start(t, Config{Decider: allow(), Data: dataFunc(echoInput), BaseURL: "https://x/t", Tokens: staticTokens("secret")})
 	for _, path := range []string{metadataPath, metadataPath + "/t", "/health", "/health?bundles", "/ready", "/metrics", revisionPath, "/v1/data/x?input=1", "/v1/data"} {

@@ -10,19 +10,18 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// TestReadinessShowsMembershipProblems beside the answer to /ready, whichever it is.
 func TestReadinessShowsMembershipProblems(t *testing.T) {
 	for name, c := range map[string]struct {
 		status MembershipStatus
 		want   string
 	}{
-		"all well":    {MembershipStatus{}, ""},
-		"quarantined": {MembershipStatus{Quarantined: 1000}, `,"membership":{"quarantined_count":1000}`},
-		"not vouched": {MembershipStatus{NotConfirmed: true}, `,"membership":{"not_vouched":true}`},
-		"unconfirmed": {MembershipStatus{NotConfirmed: true, MissingProofs: []string{"pooled_connection", "triggers"}},
+		"no problem":    {MembershipStatus{}, ""},
+		"quarantined":   {MembershipStatus{Quarantined: 1000}, `,"membership":{"quarantined_count":1000}`},
+		"not confirmed": {MembershipStatus{NotConfirmed: true}, `,"membership":{"not_vouched":true}`},
+		"missing proofs": {MembershipStatus{NotConfirmed: true, MissingProofs: []string{"pooled_connection", "triggers"}},
 			`,"membership":{"not_vouched":true,"unconfirmed":["pooled_connection","triggers"]}`},
-		"shared lost": {MembershipStatus{SharedCacheDown: true}, `,"membership":{"shared_lost":true}`},
-		"all ill": {MembershipStatus{Quarantined: 1, NotConfirmed: true, SharedCacheDown: true},
+		"shared cache down": {MembershipStatus{SharedCacheDown: true}, `,"membership":{"shared_lost":true}`},
+		"all problems": {MembershipStatus{Quarantined: 1, NotConfirmed: true, SharedCacheDown: true},
 			`,"membership":{"quarantined_count":1,"not_vouched":true,"shared_lost":true}`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -30,7 +29,7 @@ func TestReadinessShowsMembershipProblems(t *testing.T) {
 			h := start(t, Config{Decider: allow(), Tokens: staticTokens("secret"), Membership: func() MembershipStatus { return c.status },
 				Ready: func(context.Context) []Check { return []Check{{Name: "directory", Err: missing}} }})
 			a := h.do(http.MethodGet, "/ready", "")
-			assert.Equal(t, 200, a.status, "what is not as it should be with some facts does not end all decisions")
+			assert.Equal(t, 200, a.status, "problems with some facts do not stop all decisions")
 			assert.Equal(t, `{"ready":true`+c.want+`}`, a.body)
 			missing = errors.New("connection refused")
 			a = h.do(http.MethodGet, "/ready", "")
@@ -42,7 +41,6 @@ func TestReadinessShowsMembershipProblems(t *testing.T) {
 	h.do(http.MethodGet, "/ready", "").requireError(t, 500)
 }
 
-// TestWhatIsToldOfThePolicy: everything to who has the token, words alone to everybody, and nothing where all is well.
 func TestReadinessShowsPolicyProblemsWithoutMessages(t *testing.T) {
 	at := time.Date(2026, 11, 1, 8, 0, 0, 0, time.UTC)
 	unsigned := &PolicyAttempt{At: at, Outcome: "refused", Reason: "unsigned", Message: "it names a person"}
@@ -58,7 +56,7 @@ func TestReadinessShowsPolicyProblemsWithoutMessages(t *testing.T) {
 		ready  string
 	}{
 		"nothing known": {PolicyStatus{}, `{"ready":true}`},
-		"all is well":   {PolicyStatus{ID: "r1", Attempt: &PolicyAttempt{At: at, Outcome: "unchanged"}}, `{"ready":true}`},
+		"no problem":    {PolicyStatus{ID: "r1", Attempt: &PolicyAttempt{At: at, Outcome: "unchanged"}}, `{"ready":true}`},
 		"refused": {PolicyStatus{ID: "r1", Attempt: unsigned, Refused: unsigned},
 			`{"ready":true,"policy":{"revision":"r1","last_attempt":{"at":"2026-11-01T08:00:00Z","outcome":"refused","reason":"unsigned"},` +
 				`"refused":{"at":"2026-11-01T08:00:00Z","outcome":"refused","reason":"unsigned"}}}`},

@@ -21,6 +21,7 @@ import (
 const batchOfTwo = `{"evaluations":[` + question + `,` + question + `]}`
 
 func TestOverdueRequestIsAnsweredWithTimeout(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct{ method, path, body string }{
 		"evaluation":  {http.MethodPost, evaluationPath, question},
 		"evaluations": {http.MethodPost, evaluationsPath, batchOfTwo},
@@ -32,6 +33,7 @@ func TestOverdueRequestIsAnsweredWithTimeout(t *testing.T) {
 		"ready":       {http.MethodGet, "/ready", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s := newBlockedDecider()
 			defer close(s.release)
 			ready := func(context.Context) []Check { <-s.release; return nil }
@@ -50,6 +52,7 @@ func TestOverdueRequestIsAnsweredWithTimeout(t *testing.T) {
 
 // Otherwise it would pile up.
 func TestOverdueWorkCountsUntilItEnds(t *testing.T) {
+	t.Parallel()
 	s := newBlockedDecider()
 	h := start(t, Config{Decider: s, Timeout: 50 * time.Millisecond, Ready: func(context.Context) []Check { return nil }})
 	var all sync.WaitGroup
@@ -129,6 +132,7 @@ func TestHugeRequestsAreLimited(t *testing.T) {
 
 // The connection remains usable.
 func TestOverdueHTTP2RequestIsAnsweredWithTimeout(t *testing.T) {
+	t.Parallel()
 	s := newBlockedDecider()
 	defer close(s.release)
 	h := start(t, Config{Decider: s, Timeout: 50 * time.Millisecond})
@@ -167,6 +171,7 @@ func TestResetHTTP2StreamCancelsWork(t *testing.T) {
 }
 
 func TestRequestWaitsForHalfOfItsTime(t *testing.T) {
+	t.Parallel()
 	s := newBlockedDecider()
 	h := start(t, Config{Decider: s, MaxQuestions: 1, Timeout: 2 * time.Second})
 	var all sync.WaitGroup
@@ -207,6 +212,7 @@ func TestOpenHTTP2StreamsAreLimitedTogether(t *testing.T) {
 
 // The bodies are each below the size that counts as huge, and never end.
 func TestUnfinishedMediumBodiesAreLimitedTogether(t *testing.T) {
+	t.Parallel()
 	h := start(t, Config{Decider: allow(), ReadTimeout: time.Minute})
 	h.server.admission.maxBodyBytes = 256 << 10
 	for range 12 {
@@ -223,6 +229,7 @@ func TestUnfinishedMediumBodiesAreLimitedTogether(t *testing.T) {
 
 // Bodies count while they arrive.
 func TestUnfinishedLargeBodiesAreLimitedTogether(t *testing.T) {
+	t.Parallel()
 	h := start(t, Config{Decider: allow(), ReadTimeout: time.Minute})
 	for range maxBodyBytes / authzen.MaxBody {
 		conn := h.dial()
@@ -254,6 +261,7 @@ func TestDisconnectCancelsWork(t *testing.T) {
 }
 
 func TestOverdueResponseIsCompleteAndClosesConnection(t *testing.T) {
+	t.Parallel()
 	s := newBlockedDecider()
 	defer close(s.release)
 	h := start(t, Config{Decider: s, Timeout: 50 * time.Millisecond})

@@ -133,6 +133,7 @@ func TestLateAnnouncementIsReportedAsUnknown(t *testing.T) {
 }
 
 func TestAnnouncementBodyLimit(t *testing.T) {
+	t.Parallel()
 	h := start(t, Config{Decider: allow(), Changes: announcerReturning("1", nil), ChangesTokens: staticTokens(changesToken)})
 	padded := func(n int) string { return janeChanged + strings.Repeat(" ", n-len(janeChanged)) }
 	assert.Equal(t, 200, h.announce(padded(4<<20)).status)

@@ -59,6 +59,7 @@ func requireClosed(t *testing.T, conn net.Conn) {
 
 // Among equals, the oldest is evicted first.
 func TestSlowThenIdleConnectionsAreEvicted(t *testing.T) {
+	t.Parallel()
 	h := startWithMaxConns(t, 3, Config{Decider: allow()})
 	used := h.dial()
 	send(t, used, "GET", "/health", "", 0)

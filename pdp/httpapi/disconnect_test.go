@@ -20,6 +20,7 @@ import (
 )
 
 func TestSlowHeadClosesConnection(t *testing.T) {
+	t.Parallel()
 	h := start(t, Config{Decider: allow(), ReadHeaderTimeout: 20 * time.Millisecond, ReadTimeout: time.Hour})
 	conn := h.dial()
 	fmt.Fprint(conn, "POST /access/v1/evaluation HTTP/1.1\r\nHost: x\r\nX-Slow: ")
@@ -29,6 +30,7 @@ func TestSlowHeadClosesConnection(t *testing.T) {
 }
 
 func TestSlowBodyIsRejected(t *testing.T) {
+	t.Parallel()
 	h := start(t, Config{Decider: &fakeDecider{}, ReadTimeout: 50 * time.Millisecond})
 	for _, head := range []string{"Content-Length: 200\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n70\r\n"} {
 		conn := h.dial()
@@ -46,6 +48,7 @@ func TestSlowBodyIsRejected(t *testing.T) {
 }
 
 func TestIdleConnectionIsClosed(t *testing.T) {
+	t.Parallel()
 	h := start(t, Config{Decider: allow(), IdleTimeout: 20 * time.Millisecond, ReadTimeout: time.Hour})
 	conn := h.dial()
 	fmt.Fprint(conn, "GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -66,12 +69,14 @@ func TestIncompleteBodyIsRejected(t *testing.T) {
 }
 
 func TestHugeHeadIsRejected(t *testing.T) {
+	t.Parallel()
 	h := start(t, Config{Decider: &fakeDecider{}})
 	a := h.post("/access/v1/evaluation", question, "X-Large", strings.Repeat("x", 64<<10))
 	assert.Equal(t, http.StatusRequestHeaderFieldsTooLarge, a.status)
 }
 
 func TestTooLargeContentLengthIsRejectedBeforeTheBody(t *testing.T) {
+	t.Parallel()
 	h := start(t, Config{Decider: &fakeDecider{}})
 	conn := h.dial()
 	fmt.Fprint(conn, "POST /access/v1/evaluation HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9999999999\r\n\r\n")
@@ -82,6 +87,7 @@ func TestTooLargeContentLengthIsRejectedBeforeTheBody(t *testing.T) {
 }
 
 func TestDisconnectIsRecordedAsStatus499(t *testing.T) {
+	t.Parallel()
 	for name, path := range map[string]string{"one": "/access/v1/evaluation", "many": "/access/v1/evaluations"} {
 		t.Run(name, func(t *testing.T) {
 			asked, cancelled := make(chan struct{}), make(chan struct{})

@@ -39,6 +39,7 @@ func TestHTTP2WithoutTLSIsServed(t *testing.T) {
 }
 
 func TestSlowHTTP2ConnectionIsClosed(t *testing.T) {
+	t.Parallel()
 	h := start(t, Config{Decider: allow(), ReadHeaderTimeout: 50 * time.Millisecond, ReadTimeout: 50 * time.Millisecond, IdleTimeout: 50 * time.Millisecond})
 	slow, feed := io.Pipe()
 	defer feed.Close()

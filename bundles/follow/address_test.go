@@ -71,7 +71,7 @@ func TestAResourceThatIsNoPath(t *testing.T) {
 	for _, resource := range []string{"%zz?sig=" + hush, "a\n?sig=" + hush, "a?sig=" + hush + "\x7f", "a%?sig=" + hush} {
 		o, err := resolved(t, s.settings(t, map[string]any{"resource": resource}))
 		require.NoError(t, err)
-		_, err = openOnce(o.Hurry(hurried))
+		_, err = openOnce(o.SetPolling(hurried))
 		require.Equal(t, bundles.Unavailable, bundletest.RefusalOf(t, err, resource).Reason, resource)
 		require.NotContains(t, err.Error(), hush, resource)
 	}

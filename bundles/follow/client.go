@@ -17,68 +17,62 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/rotation"
 )
 
-// maxRedirects is how often a server may send its callers on.
-const maxRedirects = 5
-
-// caller sends requests to a service with its TLS, its credentials (those of OPA's plugins) and its headers. OPA's plugins
-// read most of what comes from files when it is needed; the rest is read again here.
-type caller struct {
-	client      *http.Client
+// client sends requests to a service with its TLS settings, headers and credentials. The credentials are applied by OPA's
+// plugins. Of the files they name, the plugins read most again when needed; client rereads the others.
+type client struct {
+	http        *http.Client
 	transport   *rotation.Transport
 	url         string
 	headers     map[string]string
-	secrets     []string // the values of the credentials
+	secrets     []string // the configured values that messages must not contain
 	logger      *slog.Logger
-	authorities *rotation.Value[*x509.CertPool] // nil where none are named
+	authorities *rotation.Value[*x509.CertPool] // nil: the system's
 
-	mu          sync.Mutex // guards the rest: plugins are not made for several goroutines
+	mu          sync.Mutex // guards what follows: the plugins are not safe for concurrent use
 	plugin      rest.HTTPAuthPlugin
 	cfg         *rest.Config
-	tokenPath   string                  // of a bearer token; "" where none is named
-	token       *rotation.Value[string] // nil until it could be read
-	certificate *tls.Certificate        // the last good one of the client
-	faulty      string                  // why it is not what the files say, as it was last told
+	token       *lazyValue[string]           // the bearer token; nil if the settings name no file for it
+	certificate *lazyValue[*tls.Certificate] // the client's; nil if the settings name none
 }
 
-// caller makes one. Credentials that cannot be read are told now. patient waits for the head of an answer without limit.
-func (s *Service) caller(patient bool) (*caller, error) {
-	c := &caller{secrets: secretsOf(s.Config), logger: s.logger}
+// newClient fails if the credentials are malformed. If holdsHead, the server may hold the head of an answer for as long as
+// the request lasts.
+func newClient(s *service, holdsHead bool) (*client, error) {
+	c := &client{secrets: secretsOf(s.config), logger: s.logger}
 	if c.logger == nil {
 		c.logger = slog.Default()
 	}
-	service, err := rest.New(s.Config, map[string]*keys.Config{}, rest.Logger(logging.NewNoOpLogger()), rest.Name("bundle"))
+	service, err := rest.New(s.config, map[string]*keys.Config{}, rest.Logger(logging.NewNoOpLogger()), rest.Name("bundle"))
 	if err != nil {
-		return nil, c.hush(err)
+		return nil, c.redact(err)
 	}
-	if patient {
+	if holdsHead {
 		service = service.SetResponseHeaderTimeout(new(int64))
 	}
 	c.cfg = service.Config()
 	if c.plugin, err = c.cfg.AuthPlugin(service.AuthPluginLookup()); err != nil {
-		return nil, c.hush(err)
+		return nil, c.redact(err)
 	}
-	if c.client, err = c.plugin.NewClient(*c.cfg); err != nil { // its faults come before those of the files
-		return nil, c.hush(err)
+	if c.http, err = c.plugin.NewClient(*c.cfg); err != nil { // reports faulty settings before unreadable files
+		return nil, c.redact(err)
 	}
 	if c.authorities, err = c.openAuthorities(); err != nil {
-		return nil, c.hush(err)
+		return nil, c.redact(err)
 	}
-	if bearer := c.cfg.Credentials.Bearer; bearer != nil {
-		c.tokenPath, bearer.TokenPath = bearer.TokenPath, ""
-	}
+	c.takeOverFiles()
 	c.transport, err = rotation.NewTransport(rotation.TransportConfig{
-		Make: c.makeTransport, Basis: func() any { return c.pool() },
+		Make: c.newTransport, Basis: func() any { return c.rootCAs() },
 	})
 	if err != nil {
-		return nil, c.hush(err)
+		return nil, c.redact(err)
 	}
-	c.client.Transport, c.client.CheckRedirect = c.transport, redirected
+	c.http.Transport, c.http.CheckRedirect = c.transport, checkRedirect
 	c.url, c.headers = c.cfg.URL, c.cfg.Headers
 	return c, nil
 }
 
-// openAuthorities reads the file of the authorities that the settings name, wherever OPA's do.
-func (c *caller) openAuthorities() (*rotation.Value[*x509.CertPool], error) {
+// openAuthorities reads the CA file, which OPA's settings can name in two places.
+func (c *client) openAuthorities() (*rotation.Value[*x509.CertPool], error) {
 	path, system := "", false
 	if old := c.cfg.Credentials.ClientTLS; old != nil {
 		path, system = old.CACert, old.SystemCARequired
@@ -92,94 +86,93 @@ func (c *caller) openAuthorities() (*rotation.Value[*x509.CertPool], error) {
 	return rotation.Authorities(path, system, true, c.logger)
 }
 
-func (c *caller) pool() *x509.CertPool {
+func (c *client) rootCAs() *x509.CertPool {
 	if c.authorities == nil {
 		return nil
 	}
 	return c.authorities.Get()
 }
 
-// makeTransport makes a transport as OPA's plugin does, by the authorities of now.
-func (c *caller) makeTransport() (*http.Transport, error) {
+// takeOverFiles takes the files of the token and of the client certificate from the plugins, which forget the last good
+// content when a file becomes unreadable.
+func (c *client) takeOverFiles() {
+	if bearer := c.cfg.Credentials.Bearer; bearer != nil && bearer.TokenPath != "" {
+		c.token = &lazyValue[string]{cfg: rotation.Config[string]{
+			Name: "the token of the credentials", Paths: []string{bearer.TokenPath}, Logger: c.logger, Discreet: true, Parse: parseToken,
+		}}
+		bearer.TokenPath = ""
+	}
+	if pair := c.cfg.Credentials.ClientTLS; pair != nil {
+		pair.CertRereadIntervalSeconds = nil // the files are read when they change
+		c.certificate = &lazyValue[*tls.Certificate]{cfg: rotation.Config[*tls.Certificate]{
+			Name: "the client certificate", Paths: []string{pair.Cert, pair.PrivateKey}, Logger: c.logger, Discreet: true,
+		}}
+	}
+}
+
+func parseToken(contents [][]byte) (string, error) {
+	token := strings.TrimSpace(string(contents[0]))
+	if token == "" {
+		return "", errors.New("it is empty")
+	}
+	return token, nil
+}
+
+// newTransport makes a transport as OPA's plugin does, with the current authorities.
+func (c *client) newTransport() (*http.Transport, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	client, err := c.plugin.NewClient(*c.cfg)
+	made, err := c.plugin.NewClient(*c.cfg)
 	if err != nil {
 		return nil, err
 	}
-	transport, ok := client.Transport.(*http.Transport)
+	transport, ok := made.Transport.(*http.Transport)
 	if !ok {
 		return nil, errors.New("the credentials have a transport of an unknown kind")
 	}
-	if pool := c.pool(); pool != nil {
+	if pool := c.rootCAs(); pool != nil {
 		transport.TLSClientConfig.RootCAs = pool
 	}
-	if secured := transport.TLSClientConfig; secured != nil && secured.GetClientCertificate != nil {
-		get := secured.GetClientCertificate
-		secured.GetClientCertificate = func(r *tls.CertificateRequestInfo) (*tls.Certificate, error) { return c.lastGood(get(r)) }
+	if c.certificate != nil {
+		c.certificate.cfg.Parse = c.parsePair(transport.TLSClientConfig)
+		transport.TLSClientConfig.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			pair, err := c.certificate.get()
+			if err != nil {
+				return nil, c.redact(err)
+			}
+			return pair, nil
+		}
 	}
 	return transport, nil
 }
 
-// lastGood is the client's certificate, or the one before where its files are at fault.
-func (c *caller) lastGood(read *tls.Certificate, err error) (*tls.Certificate, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if err == nil {
-		if c.faulty != "" {
-			c.logger.Info("the client certificate can be used again")
-		}
-		c.certificate, c.faulty = read, ""
-		return read, nil
-	}
-	if err = c.hush(err); c.certificate == nil {
-		return nil, err
-	}
-	if err.Error() != c.faulty {
-		c.faulty = err.Error()
-		c.logger.Warn("the client certificate cannot be used, the last good content stays in force", "error", err)
-	}
-	return c.certificate, nil
+// parsePair reads certificate and key through the plugin, which knows how to decrypt keys.
+func (c *client) parsePair(settings *tls.Config) func([][]byte) (*tls.Certificate, error) {
+	load := settings.GetClientCertificate
+	return func([][]byte) (*tls.Certificate, error) { return load(&tls.CertificateRequestInfo{}) }
 }
 
-// prepare gives a request its credentials.
-func (c *caller) prepare(r *http.Request) error {
+// authorize adds the credentials to a request.
+func (c *client) authorize(r *http.Request) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.tokenPath != "" {
-		token, err := c.tokenNow()
+	if c.token != nil {
+		token, err := c.token.get()
 		if err != nil {
-			return c.hush(err)
+			return c.redact(err)
 		}
 		c.cfg.Credentials.Bearer.Token = token
 	}
 	if err := c.plugin.Prepare(r); err != nil {
-		return c.hush(err)
+		return c.redact(err)
 	}
 	return nil
 }
 
-func (c *caller) tokenNow() (token string, err error) {
-	if c.token == nil {
-		c.token, err = rotation.Open(rotation.Config[string]{
-			Name: "the token of the credentials", Paths: []string{c.tokenPath}, Logger: c.logger, Discreet: true,
-			Parse: func(contents [][]byte) (string, error) {
-				if token := strings.TrimSpace(string(contents[0])); token != "" {
-					return token, nil
-				}
-				return "", errors.New("it is empty")
-			},
-		})
-		if err != nil {
-			c.token = nil
-			return "", err
-		}
-	}
-	return c.token.Get(), nil
-}
-
-// get asks for a path below the service's url.
-func (c *caller) get(ctx context.Context, path string, headers map[string]string) (*http.Response, error) {
+// get sends a GET request for a path below the service's URL.
+func (c *client) get(ctx context.Context, path string, headers map[string]string) (*http.Response, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, c.url+"/"+path, nil)
 	if err != nil {
 		return nil, err
@@ -192,44 +185,35 @@ func (c *caller) get(ctx context.Context, path string, headers map[string]string
 			}
 		}
 	}
-	if err := c.prepare(r); err != nil {
+	if err := c.authorize(r); err != nil {
 		return nil, err
 	}
-	plainly(r)
-	return c.client.Do(r)
+	setPlainHeaders(r)
+	return c.http.Do(r)
 }
 
-// plainly asks for the file as it is, and for no copy that a cache takes to be good: it may have been cut off. It comes
-// after what signs a request, since proxies change these headers.
-func plainly(r *http.Request) {
+// setPlainHeaders asks for the file unencoded and not from a cache, whose copy may be truncated. It is called after the
+// request is signed, because proxies change these headers.
+func setPlainHeaders(r *http.Request) {
 	r.Header.Set("Accept-Encoding", "identity")
 	r.Header.Set("Cache-Control", "no-cache")
 }
 
-// bounded follows a server that sends its callers on, but not without end.
-func bounded(via []*http.Request) error {
-	if len(via) >= maxRedirects {
-		return errors.New("the server sends its callers on without end")
-	}
-	return nil
+// lazyValue is a [rotation.Value] that is opened when it is first needed: a missing file stops no server from starting.
+// It is not safe for concurrent use.
+type lazyValue[T any] struct {
+	cfg   rotation.Config[T]
+	value *rotation.Value[T]
 }
 
-// elsewhere says whether a request has come to another server than the one that was asked.
-func elsewhere(r *http.Request, via []*http.Request) bool {
-	return r.URL.Host != via[0].URL.Host || r.URL.Scheme != via[0].URL.Scheme
-}
-
-// redirected keeps credentials and whatever else is configured from other servers.
-func redirected(r *http.Request, via []*http.Request) error {
-	if !elsewhere(r, via) {
-		return bounded(via)
-	}
-	kept := http.Header{}
-	for _, name := range []string{"User-Agent", "Prefer", "If-None-Match", "Accept-Encoding", "Cache-Control"} {
-		if value := r.Header.Get(name); value != "" {
-			kept.Set(name, value)
+func (l *lazyValue[T]) get() (T, error) {
+	if l.value == nil {
+		value, err := rotation.Open(l.cfg)
+		if err != nil {
+			var none T
+			return none, err
 		}
+		l.value = value
 	}
-	r.Header = kept
-	return bounded(via)
+	return l.value.Get(), nil
 }

@@ -8,11 +8,11 @@ import (
 	"strings"
 )
 
-// decoded undoes a Content-Encoding, which nobody asks for and some servers and proxies put on all the same.
+// decodeContent undoes a Content-Encoding. Requests ask for none, but some servers and proxies send one anyway.
 //
-// gzip can mean two things: that the file was compressed once more, or no more than that it is a .gz. What comes out
-// tells: where that is neither an archive nor a manifest, the file is what was sent.
-func decoded(data []byte, encodings []string, limit int64) ([]byte, error) {
+// gzip can mean that the file was compressed once more, or merely that it is a .gz. If the content is neither an archive
+// nor a manifest once decompressed, the file is what was sent.
+func decodeContent(data []byte, encodings []string, limit int64) ([]byte, error) {
 	var names []string
 	for name := range strings.SplitSeq(strings.Join(encodings, ","), ",") {
 		if name = strings.ToLower(strings.TrimSpace(name)); name != "" && name != "identity" {
@@ -23,7 +23,7 @@ func decoded(data []byte, encodings []string, limit int64) ([]byte, error) {
 	case len(names) == 0:
 		return data, nil
 	case len(names) > 1 || names[0] != "gzip" && names[0] != "x-gzip":
-		return nil, unreached(fmt.Errorf("the server answered in the Content-Encoding %.80q, which nobody asked for: have it send the file as it is",
+		return nil, unavailable(fmt.Errorf("the server answered with the Content-Encoding %.80q: configure it to send the file as it is",
 			strings.Join(names, ", ")))
 	}
 	unpacked, err := gzip.NewReader(bytes.NewReader(data))

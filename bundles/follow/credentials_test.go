@@ -60,7 +60,7 @@ func (f followed) hushes(name string) {
 	require.NotContains(f.t, now.Attempt.Err.Error(), hush, name)
 	require.NotContains(f.t, fmt.Sprintf("%+v", now), hush, name)
 	require.NotContains(f.t, f.log.String(), hush, name)
-	require.NotZero(f.t, f.log.count("policy not taken"), name)
+	require.NotZero(f.t, f.log.count("policy not activated"), name)
 }
 
 // TestCredentialsOpenTheServer: those that a service has are sent, and others open nothing.
@@ -216,7 +216,7 @@ func TestCredentialsThatCannotBeRead(t *testing.T) {
 		maps.Copy(all, more)
 		o, err := resolved(t, s.settings(t, s.service(all)))
 		if err == nil {
-			_, err = openOnce(o.Hurry(hurried))
+			_, err = openOnce(o.SetPolling(hurried))
 			require.Equal(t, bundles.Unavailable, bundletest.RefusalOf(t, err, name).Reason, name)
 		}
 		require.Error(t, err, name)

@@ -123,7 +123,7 @@ func TestWhatFailsIsAskedForLessAndLess(t *testing.T) {
 	t.Parallel()
 	s := serve(t, bundletest.Release(1).Pack())
 	times := follow.Polling{Min: time.Millisecond, Max: time.Hour, Timeout: soon}
-	f := startFollower(t, s.origin(t, nil).Hurry(times))
+	f := startFollower(t, s.origin(t, nil).SetPolling(times))
 	f.untilOutcome(follow.Refused)
 	require.Never(t, func() bool { return s.requests.Load() > 6 }, 2*time.Second, 100*time.Millisecond, "0.1, 0.2, 0.4, 0.8 s")
 }
@@ -269,7 +269,7 @@ func TestAFileThatOnlyLooksTheSame(t *testing.T) {
 func TestJudgedUnderLoad(t *testing.T) {
 	t.Parallel()
 	s := serve(t, bundletest.Signed(bundletest.Release(1)).Pack())
-	f, cfg := newFollower(t, s.origin(t, nil).Judged(2*time.Second))
+	f, cfg := newFollower(t, s.origin(t, nil).SetCheckTimeout(2*time.Second))
 	release2, compiled := make(chan struct{}), atomic.Int32{}
 	t.Cleanup(func() {
 		select {
@@ -278,7 +278,7 @@ func TestJudgedUnderLoad(t *testing.T) {
 			close(release2)
 		}
 	})
-	cfg.Compiles(func(ctx context.Context, c bundles.Config) (*bundles.Revision, error) {
+	cfg.SetOpen(func(ctx context.Context, c bundles.Config) (*bundles.Revision, error) {
 		r, err := bundles.Open(ctx, c)
 		if err == nil && r.Sequence == 2 && compiled.Add(1) == 1 {
 			<-release2
@@ -304,7 +304,7 @@ func TestKeysThatChange(t *testing.T) {
 	}
 	var now atomic.Pointer[follow.Origin]
 	now.Store(both(bundletest.TrustedKey))
-	f := startFollower(t, s.origin(t, nil).VerifiedAs(now.Load))
+	f := startFollower(t, s.origin(t, nil).VerifyLike(now.Load))
 	f.untilSequence(1)
 	s.set(bundletest.Signer{Key: bundletest.OtherKey}.Sign(bundletest.Release(2)).Pack())
 	require.Equal(t, bundles.Signature, f.untilOutcome(follow.Refused).Attempt.Reason)

@@ -7,41 +7,41 @@ import (
 	"github.com/wardkeeper/wardkeeper/bundles"
 )
 
-// Hurry makes the times of a source and of a judgement fit for tests.
-func (f *Origin) Hurry(p Polling) *Origin {
-	switch s := f.source.(type) {
+// SetPolling makes the pauses of a source short enough for tests.
+func (o *Origin) SetPolling(p Polling) *Origin {
+	switch s := o.source.(type) {
 	case *httpSource:
 		s.polling = p
 	case *ociSource:
 		s.polling = p
 	case *localSource:
-		s.every, s.settle = p.Min, p.Min
+		s.interval, s.settleDelay = p.Min, p.Min
 	}
-	return f
+	return o
 }
 
-// Aged sets how long a policy may decide without being confirmed.
-func (f *Origin) Aged(age time.Duration) *Origin {
-	f.maxAge = age
-	return f
+// SetMaxAge sets how long a policy may decide without being confirmed.
+func (o *Origin) SetMaxAge(age time.Duration) *Origin {
+	o.maxAge = age
+	return o
 }
 
 // Name is what the source is called in messages.
-func (f *Origin) Name() string { return f.source.String() }
+func (o *Origin) Name() string { return o.source.String() }
 
-// Compiles has bundles compiled by a function of the test's.
-func (cfg *Config) Compiles(compile func(context.Context, bundles.Config) (*bundles.Revision, error)) {
-	cfg.open = compile
+// SetOpen replaces [bundles.Open].
+func (cfg *Config) SetOpen(open func(context.Context, bundles.Config) (*bundles.Revision, error)) {
+	cfg.open = open
 }
 
-// Judged sets how long a gate may take.
-func (f *Origin) Judged(limit time.Duration) *Origin {
-	f.judging = limit
-	return f
+// SetCheckTimeout sets how long a gate may take.
+func (o *Origin) SetCheckTimeout(limit time.Duration) *Origin {
+	o.checkTimeout = limit
+	return o
 }
 
-// VerifiedAs verifies as another origin says at the time.
-func (f *Origin) VerifiedAs(other func() *Origin) *Origin {
-	f.verifying = func() *bundles.Verification { return other().keyring.now() }
-	return f
+// VerifyLike verifies by the current keys of another origin.
+func (o *Origin) VerifyLike(other func() *Origin) *Origin {
+	o.verification = func() *bundles.Verification { return other().keyring.verification() }
+	return o
 }

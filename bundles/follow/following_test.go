@@ -234,7 +234,7 @@ func origin(t *testing.T, settings map[string]any) *follow.Origin {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return following.Hurry(hurried)
+	return following.SetPolling(hurried)
 }
 
 // byKeys is the setting of keys by id.

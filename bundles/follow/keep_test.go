@@ -109,9 +109,9 @@ func TestWhatWasKeptIsJudgedAnew(t *testing.T) {
 		require.Nil(t, now.Active, name)
 		require.False(t, now.FromDisk, name)
 		if c.reason == "" {
-			require.Zero(t, f.log.count("kept on disk is not used"), name)
+			require.Zero(t, f.log.count("saved on disk is not used"), name)
 		} else {
-			require.Equal(t, 1, f.log.count("kept on disk is not used"), name)
+			require.Equal(t, 1, f.log.count("saved on disk is not used"), name)
 			require.Equal(t, 1, f.log.count("reason="+string(c.reason)), name)
 		}
 		f.Close()
@@ -151,7 +151,7 @@ func TestTheStateHasToBeRead(t *testing.T) {
 		require.NoError(t, os.WriteFile(stateOf(t, settings, "state.json"), data, 0o600))
 		_, cfg := newFollower(t, origin(t, settings))
 		_, err := follow.Start(t.Context(), cfg)
-		require.ErrorContains(t, err, "mend it, or remove it to accept any", name)
+		require.ErrorContains(t, err, "repair it, or remove it to accept any", name)
 		require.ErrorContains(t, err, "state.json", name)
 	}
 	require.NoError(t, os.WriteFile(stateOf(t, settings, "state.json"), whole, 0o600))
@@ -164,7 +164,7 @@ func TestTheStateHasToBeRead(t *testing.T) {
 
 	_, cfg = newFollower(t, origin(t, with(settings, "state_dir", bundletest.WriteFile(t, "file", nil))))
 	_, err = follow.Start(t.Context(), cfg)
-	require.ErrorContains(t, err, "the state directory cannot be made")
+	require.ErrorContains(t, err, "cannot make the state directory")
 }
 
 func with(settings map[string]any, name string, value any) map[string]any {
@@ -200,7 +200,7 @@ func TestAnOldPolicyIsStale(t *testing.T) {
 	t.Parallel()
 	s := serve(t, bundletest.Signed(bundletest.Release(1)).Pack())
 	settings := s.settings(t, map[string]any{"max_age": "1h"})
-	f := startFollower(t, origin(t, settings).Aged(200*time.Millisecond))
+	f := startFollower(t, origin(t, settings).SetMaxAge(200*time.Millisecond))
 	f.untilSequence(1)
 	s.change(func() { s.answer = http.NotFound })
 	require.Eventually(t, f.Stale, soon, time.Millisecond)

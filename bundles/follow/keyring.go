@@ -13,15 +13,15 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/rotation"
 )
 
-// keyring is what bundles are verified by, with the keys that their files have now.
+// keyring holds the keys that verify bundles. Those that come from files are read again when the files change.
 type keyring struct {
-	fixed  bundles.Verification // with the keys that are written in the settings
+	fixed  bundles.Verification // with the keys that the settings contain
 	public *rotation.Value[[]bundles.PublicKey]
 	byID   map[string]*rotation.Value[*keys.Config]
 }
 
-// now is what a bundle is verified by that is judged now.
-func (k *keyring) now() *bundles.Verification {
+// verification returns what to verify a bundle by now.
+func (k *keyring) verification() *bundles.Verification {
 	v := k.fixed
 	v.Keys = map[string]*keys.Config{}
 	for id, key := range k.fixed.Keys {
@@ -38,24 +38,24 @@ func (k *keyring) now() *bundles.Verification {
 
 func (k *keyring) empty() bool { return len(k.fixed.Keys) == 0 && len(k.byID) == 0 && k.public == nil }
 
-// keyring reads the keys. Its error joins every fault.
-func (o Settings) keyring() (*keyring, error) {
+// keyring reads the keys. The error joins every fault.
+func (s Settings) keyring() (*keyring, error) {
 	k := &keyring{
-		fixed: bundles.Verification{Keys: map[string]*keys.Config{}, KeyID: o.Signing.KeyID, Scope: o.Signing.Scope},
+		fixed: bundles.Verification{Keys: map[string]*keys.Config{}, KeyID: s.Signing.KeyID, Scope: s.Signing.Scope},
 		byID:  map[string]*rotation.Value[*keys.Config]{},
 	}
 	var faults []error
-	for id, key := range o.Keys {
-		if err := k.add(id, keys.Config{Key: key.Key, Algorithm: key.Algorithm, Scope: key.Scope}, o.Logger); err != nil {
+	for id, key := range s.Keys {
+		if err := k.add(id, keys.Config{Key: key.Key, Algorithm: key.Algorithm, Scope: key.Scope}, s.Logger); err != nil {
 			faults = append(faults, fmt.Errorf("keys: %s: %w", id, err))
 		}
 	}
 	if _, written := k.fixed.Keys[k.fixed.KeyID]; k.fixed.KeyID != "" && !written && k.byID[k.fixed.KeyID] == nil {
-		faults = append(faults, fmt.Errorf("signing: keyid is %q, which is none of the keys", k.fixed.KeyID))
+		faults = append(faults, fmt.Errorf("signing: keyid is %q, which is not one of the keys", k.fixed.KeyID))
 	}
-	if o.KeyFile != "" {
+	if s.KeyFile != "" {
 		public, err := rotation.Open(rotation.Config[[]bundles.PublicKey]{
-			Name: "the key file", Paths: []string{o.KeyFile}, Logger: o.Logger,
+			Name: "the key file", Paths: []string{s.KeyFile}, Logger: s.Logger,
 			Parse: func(contents [][]byte) ([]bundles.PublicKey, error) { return bundles.ParsePublicKeys(contents[0]) },
 		})
 		if err != nil {
@@ -67,10 +67,10 @@ func (o Settings) keyring() (*keyring, error) {
 	return k, errors.Join(faults...)
 }
 
-// add takes a key as it is written, or the file with it. A shared secret is always meant as it is written.
+// add takes a key as PEM or from the file that it names. A shared secret is always the secret itself.
 func (k *keyring) add(id string, key keys.Config, logger *slog.Logger) error {
 	if key.Algorithm == "" {
-		key.Algorithm = "RS256" // as OPA takes it
+		key.Algorithm = "RS256" // OPA's default
 	}
 	switch {
 	case !keys.IsSupportedAlgorithm(key.Algorithm):
@@ -82,32 +82,32 @@ func (k *keyring) add(id string, key keys.Config, logger *slog.Logger) error {
 		return nil
 	case strings.Contains(key.Key, "-----BEGIN"):
 		k.fixed.Keys[id] = &key
-		return suits(key.Key, key.Algorithm)
+		return checkAlgorithm(key.Key, key.Algorithm)
 	}
 	file, err := rotation.Open(rotation.Config[*keys.Config]{
 		Name: "the file of a key", Paths: []string{key.Key}, Logger: logger,
-		Discreet: true, // what was taken for a path may be a secret
+		Discreet: true, // somebody may have written a secret where a path belongs
 		Parse: func(contents [][]byte) (*keys.Config, error) {
 			read := key
 			read.Key = string(contents[0])
-			return &read, suits(read.Key, read.Algorithm)
+			return &read, checkAlgorithm(read.Key, read.Algorithm)
 		},
 	})
 	if err != nil {
-		return fmt.Errorf("the key is neither PEM nor a file with one: %w", err)
+		return fmt.Errorf("the key is neither PEM nor a file of PEM: %w", err)
 	}
 	k.byID[id] = file
 	return nil
 }
 
-// suits refuses a key that could never verify anything by its algorithm.
-func suits(content, algorithm string) error {
+// checkAlgorithm refuses a key that can verify nothing by its algorithm.
+func checkAlgorithm(content, algorithm string) error {
 	public, err := bundles.ParsePublicKeys([]byte(content))
 	switch {
 	case err != nil:
 		return err
 	case len(public) > 1:
-		return errors.New("there are several keys in it: give each its own id")
+		return errors.New("it holds several keys: give each its own id")
 	case !slices.Contains(public[0].Algorithms, algorithm):
 		return fmt.Errorf("the key cannot verify by %s: choose from %s", algorithm, strings.Join(public[0].Algorithms, ", "))
 	}

@@ -158,7 +158,7 @@ func TestHalfOfAReleaseIsNone(t *testing.T) {
 		}
 	}()
 	f.until("restless", func(s follow.Status) bool { return s.Refused[bundles.Unavailable] > 0 })
-	require.ErrorContains(t, f.Status().Attempt.Err, "come to rest")
+	require.ErrorContains(t, f.Status().Attempt.Err, "changes each time it is read")
 	require.True(t, f.decides("read1"))
 	close(stop)
 	<-stopped

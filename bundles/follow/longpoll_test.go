@@ -59,13 +59,13 @@ func (h *holding) serve(w http.ResponseWriter, r *http.Request) {
 }
 
 // slowly are times of which a test sees only the pause at the end of a long poll: none.
-var slowly = follow.Polling{Min: time.Hour, Max: time.Hour, Long: time.Second, Timeout: soon}
+var slowly = follow.Polling{Min: time.Hour, Max: time.Hour, LongPoll: time.Second, Timeout: soon}
 
 // TestLongPolling: a release is there as soon as it is published, and nothing is asked meanwhile.
 func TestLongPolling(t *testing.T) {
 	t.Parallel()
 	h := hold(t, bundletest.Signed(bundletest.Release(1)).Pack())
-	f := startFollower(t, h.origin(t, nil).Hurry(slowly))
+	f := startFollower(t, h.origin(t, nil).SetPolling(slowly))
 	f.untilSequence(1)
 	require.Equal(t, "modes=snapshot;wait=1", h.prefers.Load())
 	require.Eventually(t, func() bool { return h.held.Load() == 1 }, soon, time.Millisecond)
@@ -90,7 +90,7 @@ func TestAServerThatHoldsNothing(t *testing.T) {
 	} {
 		h := hold(t, bundletest.Signed(bundletest.Release(1)).Pack())
 		change(h)
-		f := startFollower(t, h.origin(t, nil).Hurry(slowly))
+		f := startFollower(t, h.origin(t, nil).SetPolling(slowly))
 		require.Eventually(t, func() bool { return h.requests.Load() >= 3 }, soon, time.Millisecond, name)
 		require.Never(t, func() bool { return h.requests.Load() > 4 }, 100*time.Millisecond, 10*time.Millisecond, name)
 		f.Close()

@@ -12,142 +12,143 @@ import (
 	"github.com/wardkeeper/wardkeeper/bundles"
 )
 
-// Origin is an origin made ready to be followed.
+// Origin is where bundles come from, ready to fetch from: settings that have been checked, with their keys.
 type Origin struct {
-	source    source
-	keyring   *keyring
-	verifying func() *bundles.Verification // what counts now: it is asked anew for each attempt
-	stateDir  string
-	maxAge    time.Duration
-	limits    bundles.Limits
-	judging   time.Duration // how long a gate may take: a policy without end must not keep the next ones out
+	source       source
+	keyring      *keyring
+	verification func() *bundles.Verification // called for each attempt, because keys change
+	stateDir     string
+	maxAge       time.Duration // 0: forever
+	limits       bundles.Limits
+	checkTimeout time.Duration // bounds compiling, and then the gate, so that no bundle keeps the next ones out
 }
 
-// maxJudging is more than a gate takes with all the golden decisions that a bundle may bring.
-const maxJudging = 2 * time.Minute
+// defaultCheckTimeout exceeds what a gate needs for as many golden decisions as a bundle can hold.
+const defaultCheckTimeout = 2 * time.Minute
 
-// Open gets and opens the bundle once, without following it, and judges it as a follower would. Nothing is written, also
-// not to the state directory. Its error is a [*bundles.Refusal].
-func (f *Origin) Open(ctx context.Context, entrypoint string, schema []byte) (*bundles.Revision, error) {
-	var kept keeper
-	if f.stateDir != "" {
+// Open fetches and opens the bundle once, with the checks that a follower makes before its gate. It writes nothing, not
+// even to the state directory. The error is a [*bundles.Refusal].
+func (o *Origin) Open(ctx context.Context, entrypoint string, schema []byte) (*bundles.Revision, error) {
+	var store stateStore
+	if o.stateDir != "" {
 		var err error
-		if kept.state, err = readRecord(f.stateDir); err != nil {
-			return nil, unreached(err)
+		if store.state, err = readState(o.stateDir); err != nil {
+			return nil, unavailable(err)
 		}
 	}
-	found, err := f.source.fetch(ctx, seen{})
+	found, err := o.source.fetch(ctx, seen{})
 	if err != nil {
 		refusal := bundles.AsRefusal(err, bundles.Unavailable)
-		refusal.Err = fmt.Errorf("policies %s: %w", f.source, err)
+		refusal.Err = fmt.Errorf("policies %s: %w", o.source, err)
 		return nil, refusal
 	}
 	return bundles.Open(ctx, bundles.Config{
-		Archive: found.archive, Raw: found.raw, Source: f.source.String(), Entrypoint: entrypoint, Schema: schema, Verification: f.verifying(),
-		Limits: f.limits, CheckRelease: kept.admits,
+		Archive: found.archive, Raw: found.raw, Source: o.source.String(), Entrypoint: entrypoint, Schema: schema, Verification: o.verification(),
+		Limits: o.limits, CheckRelease: store.checkRelease,
 	})
 }
 
-// Fetch gets the bundle once, verified where there are keys, and judged no further. It reports whether a signature was
-// verified. The error is a [*bundles.Refusal].
-func (f *Origin) Fetch(ctx context.Context) (a *bundles.Archive, verified bool, err error) {
-	found, err := f.source.fetch(ctx, seen{})
+// Fetch fetches the bundle once. It verifies it if there are keys, and checks nothing else. It reports whether a signature
+// was verified. The error is a [*bundles.Refusal].
+func (o *Origin) Fetch(ctx context.Context) (a *bundles.Archive, verified bool, err error) {
+	found, err := o.source.fetch(ctx, seen{})
 	if err == nil {
 		a, verified, err = bundles.Verify(bundles.Config{
-			Archive: found.archive, Raw: found.raw, Verification: f.verifying(), Limits: f.limits,
+			Archive: found.archive, Raw: found.raw, Verification: o.verification(), Limits: o.limits,
 		})
 	}
 	if err != nil {
 		refusal := bundles.AsRefusal(err, bundles.Unavailable)
-		refusal.Err = fmt.Errorf("%s: %w", f.source, err)
+		refusal.Err = fmt.Errorf("%s: %w", o.source, err)
 		return nil, false, refusal
 	}
 	return a, verified, nil
 }
 
-// Resolve checks an origin and reads its keys. Its error joins every fault.
-func (o Settings) Resolve() (*Origin, error) {
-	f := &Origin{stateDir: o.StateDir, judging: maxJudging}
-	f.verifying = func() *bundles.Verification { return f.keyring.now() }
+// Resolve checks the settings and reads the keys. The error joins every fault.
+func (s Settings) Resolve() (*Origin, error) {
+	o := &Origin{stateDir: s.StateDir, checkTimeout: defaultCheckTimeout}
+	o.verification = func() *bundles.Verification { return o.keyring.verification() }
 	var faults []error
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
-	if o.SizeLimitBytes < 0 || o.SizeLimitBytes > 1<<36 {
-		fault("size_limit_bytes is %d: say a number of bytes from 1 to 64 GiB", o.SizeLimitBytes)
-	} else if o.SizeLimitBytes > 0 {
-		f.limits = bundles.Limits{Compressed: o.SizeLimitBytes, Inflated: 8 * o.SizeLimitBytes}
+	if s.SizeLimitBytes < 0 || s.SizeLimitBytes > 1<<36 {
+		fault("size_limit_bytes is %d: write a number of bytes from 1 to 64 GiB", s.SizeLimitBytes)
+	} else if s.SizeLimitBytes > 0 {
+		o.limits = bundles.Limits{Compressed: s.SizeLimitBytes, Inflated: 8 * s.SizeLimitBytes}
 	}
-	f.limits = f.limits.WithDefaults()
-	if o.MaxAge != "" {
-		age, err := time.ParseDuration(o.MaxAge)
+	o.limits = o.limits.WithDefaults()
+	if s.MaxAge != "" {
+		age, err := time.ParseDuration(s.MaxAge)
 		if err != nil || age <= 0 {
-			fault("max_age is %q: say a time such as 24h", o.MaxAge)
+			fault("max_age is %q: write a duration such as 24h", s.MaxAge)
 		}
-		f.maxAge = age
+		o.maxAge = age
 	}
 	var err error
-	if f.keyring, err = o.keyring(); err != nil {
+	if o.keyring, err = s.keyring(); err != nil {
 		faults = append(faults, err)
 	}
-	if f.source, err = o.source(f.limits); err != nil {
+	if o.source, err = s.source(o.limits); err != nil {
 		return nil, errors.Join(append(faults, err)...)
 	}
-	if least := f.source.confirms(); f.maxAge > 0 && f.maxAge < least {
-		fault("max_age is %s, and it can take %s until a policy is confirmed: say more, or ask more often (polling)", f.maxAge, least)
+	if least := o.source.confirmInterval(); o.maxAge > 0 && o.maxAge < least {
+		fault("max_age is %s, but it can take %s until a policy is confirmed: raise it, or poll more often (polling)", o.maxAge, least)
 	}
-	if f.source.network() {
-		f.keyring.fixed.Required = !o.AllowUnsigned
-		if f.keyring.fixed.Required && f.keyring.empty() && len(o.Keys) == 0 && o.KeyFile == "" {
-			fault("bundles of %s cross a network: name the keys that sign them (keys, key_file or --verification-key), "+
-				"or write allow_unsigned: true", f.source)
-		}
-		if f.stateDir == "" {
-			fault("bundles of %s need a directory for the last good one and for the highest sequence: name it (state_dir or --state-dir)", f.source)
-		}
-	} else {
-		f.keyring.fixed.Required = !f.keyring.empty() && !o.AllowUnsigned
+	if !o.source.remote() {
+		o.keyring.fixed.Required = !o.keyring.empty() && !s.AllowUnsigned
+		return o, errors.Join(faults...)
 	}
-	return f, errors.Join(faults...)
+	o.keyring.fixed.Required = !s.AllowUnsigned
+	if o.keyring.fixed.Required && o.keyring.empty() && len(s.Keys) == 0 && s.KeyFile == "" {
+		fault("bundles of %s cross a network: name the keys that sign them (keys, key_file or --verification-key), "+
+			"or write allow_unsigned: true", o.source)
+	}
+	if o.stateDir == "" {
+		fault("bundles of %s need a directory for the last good one and for the highest sequence: name it (state_dir or --state-dir)", o.source)
+	}
+	return o, errors.Join(faults...)
 }
 
-func (o Settings) source(limits bundles.Limits) (source, error) {
-	remote := len(o.Service) > 0 || o.Resource != ""
+func (s Settings) source(limits bundles.Limits) (source, error) {
+	remote := len(s.Service) > 0 || s.Resource != ""
 	switch {
-	case o.Path != "" && remote:
+	case s.Path != "" && remote:
 		return nil, errors.New("a path and a service are both given: choose one")
-	case o.Path != "":
-		if _, err := os.Stat(o.Path); err != nil && o.StateDir == "" { // else the last good one may be on disk
-			return nil, fmt.Errorf("the bundle is %q: name a directory of policy or a .tar.gz: %w", o.Path, err)
+	case s.Path != "":
+		if _, err := os.Stat(s.Path); err != nil && s.StateDir == "" { // with a state directory, the last good one may do
+			return nil, fmt.Errorf("the bundle is %q: name a directory of policy or a .tar.gz: %w", s.Path, err)
 		}
-		return newLocalSource(o.Path, limits), nil
-	case len(o.Service) == 0 || o.Resource == "":
-		return nil, fmt.Errorf("the bundle has no %s: it needs a path, or a service and a resource", missing(o))
+		return newLocalSource(s.Path, limits), nil
+	case len(s.Service) == 0 || s.Resource == "":
+		return nil, fmt.Errorf("the bundle has no %s: it needs a path, or a service and a resource", s.missing())
 	}
 	var parsed struct{ URL, Type string }
-	if err := json.Unmarshal(o.Service, &parsed); err != nil {
+	if err := json.Unmarshal(s.Service, &parsed); err != nil {
 		return nil, err
 	}
 	switch u, err := url.Parse(parsed.URL); {
 	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
-		return nil, errors.New("service: the url is no http or https address")
-	case u.User != nil || u.RawQuery != "" || u.Fragment != "": // the url names the source in logs
-		return nil, errors.New("service: the url has a user, a query or a fragment: credentials are for service.credentials or service.headers")
+		return nil, errors.New("service: the url is not an http or https URL")
+	case u.User != nil || u.RawQuery != "" || u.Fragment != "": // the URL names the source in logs
+		return nil, errors.New("service: the url has a user, a query or a fragment: credentials belong in service.credentials or service.headers")
 	}
-	polling, err := o.polling()
+	polling, err := s.polling()
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{Config: o.Service, Resource: o.Resource, oci: parsed.Type == "oci", url: parsed.URL, logger: o.Logger}
-	if s.oci {
-		return newOCISource(s, polling, limits)
+	from := &service{config: s.Service, resource: s.Resource, oci: parsed.Type == "oci", url: parsed.URL, logger: s.Logger}
+	if from.oci {
+		return newOCISource(from, polling, limits)
 	}
-	return newHTTPSource(s, polling, limits)
+	return newHTTPSource(from, polling, limits)
 }
 
-func missing(o Settings) string {
+// missing names the setting that an incomplete origin lacks.
+func (s Settings) missing() string {
 	switch {
-	case len(o.Service) > 0:
+	case len(s.Service) > 0:
 		return "resource"
-	case o.Resource != "":
+	case s.Resource != "":
 		return "service"
 	}
 	return "path"

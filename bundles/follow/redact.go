@@ -19,16 +19,16 @@ import (
 )
 
 const (
-	// minSecret is the fewest bytes of a value that is taken out of messages: a shorter one would also be in plain words.
+	// minSecret is the length in bytes from which a configured value is redacted. Shorter ones occur in ordinary words.
 	minSecret = 6
-	// maxTold is the most bytes of an error that are told: a server may have written them.
-	maxTold = 500
+	// maxError bounds the text of an error, in bytes: a server may have written it.
+	maxError = 500
 )
 
-// secretsOf gives the values of a service's credentials and headers, at any depth, long ones first.
+// secretsOf returns the values of a service's credentials and headers at any depth, the longest first.
 func secretsOf(config json.RawMessage) (all []string) {
 	var parsed struct{ Credentials, Headers any }
-	_ = json.Unmarshal(config, &parsed) // what cannot be read is told by who uses it
+	_ = json.Unmarshal(config, &parsed) // whoever uses the settings reports their faults
 	var collect func(value any)
 	collect = func(value any) {
 		switch v := value.(type) {
@@ -52,10 +52,10 @@ func secretsOf(config json.RawMessage) (all []string) {
 	return all
 }
 
-// hush takes what is configured as credentials out of an error of the plugins: they tell paths, and a secret may have been
-// written where a path belongs.
-func (c *caller) hush(err error) error {
-	err = withoutURL(err)
+// redact removes configured values from an error. OPA's plugins report paths, and somebody may have written a secret where
+// a path belongs.
+func (c *client) redact(err error) error {
+	err = redactURL(err)
 	text := err.Error()
 	for _, secret := range c.secrets {
 		text = strings.ReplaceAll(text, secret, "(a value of the settings)")
@@ -66,12 +66,12 @@ func (c *caller) hush(err error) error {
 	return errors.New(text)
 }
 
-// address is an address as errors quote it.
-var address = regexp.MustCompile(`"?[A-Za-z][A-Za-z0-9+.-]*://[^\s"]*"?`)
+// urlPattern matches a URL as errors quote it.
+var urlPattern = regexp.MustCompile(`"?[A-Za-z][A-Za-z0-9+.-]*://[^\s"]*"?`)
 
-// withoutURL takes addresses, paths and the words of servers out of an error: they may be secrets, and the source is named
-// beside it anyway.
-func withoutURL(err error) error {
+// redactURL removes URLs, paths and text that a server wrote from an error. They may hold secrets, and the source is named
+// beside the error anyway.
+func redactURL(err error) error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return errors.New("the server did not answer in time")
 	}
@@ -87,7 +87,7 @@ func withoutURL(err error) error {
 			break
 		}
 		if e.Op == "parse" {
-			return errors.New("an address cannot be parsed")
+			return errors.New("a URL cannot be parsed")
 		}
 		err = e.Err
 	}
@@ -95,28 +95,28 @@ func withoutURL(err error) error {
 	if _, answer, ok := strings.Cut(text, "OAuth2 token endpoint: "); ok {
 		return tokenRefused(answer)
 	}
-	_, ofNetwork := errors.AsType[net.Error](err)
+	_, isNetwork := errors.AsType[net.Error](err)
 	switch {
 	case strings.Contains(text, "Location header"):
-		return errors.New("the server sends its callers on to what is no address")
-	case strings.Contains(text, "transport connection broken") && !ofNetwork && !errors.Is(err, io.ErrUnexpectedEOF):
-		return errors.New("the server answered with what is no HTTP") // which the error quotes
+		return errors.New("the server redirects to an invalid URL")
+	case strings.Contains(text, "transport connection broken") && !isNetwork && !errors.Is(err, io.ErrUnexpectedEOF):
+		return errors.New("the server does not speak HTTP") // err quotes what it sent
 	}
-	told := address.ReplaceAllString(text, "(an address)")
-	if len(told) > maxTold {
-		told = strings.ToValidUTF8(told[:maxTold], "") + "..."
+	redacted := urlPattern.ReplaceAllString(text, "(a URL)")
+	if len(redacted) > maxError {
+		redacted = strings.ToValidUTF8(redacted[:maxError], "") + "..."
 	}
-	if told != text {
-		return errors.New(told)
+	if redacted != text {
+		return errors.New(redacted)
 	}
 	return err
 }
 
-// tokenRefused says why a token service gives no token, in the words of RFC 6749. What else it answered is not told: some
-// repeat what they were asked.
+// tokenRefused gives the error code of RFC 6749 section 5.2 with which a token service refused. The rest of its answer is
+// left out: some services repeat the request in it.
 func tokenRefused(answer string) error {
 	var parsed struct{ Error string }
-	_ = json.Unmarshal([]byte(answer), &parsed) // it need not be JSON
+	_ = json.Unmarshal([]byte(answer), &parsed) // may be no JSON
 	switch parsed.Error {
 	case "invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_grant_type", "invalid_scope":
 		return fmt.Errorf("the token service of the credentials refused: %s", parsed.Error)

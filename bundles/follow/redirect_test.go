@@ -159,11 +159,11 @@ func TestCallersAreSentOnToNothing(t *testing.T) {
 		says   string
 		at     int32 // how often the server is asked at most
 	}{
-		"itself":           {to("?sig=" + hush), "without end", 5},
-		"in turn":          {to(other.URL + "/?sig=" + hush), "without end", 5},
-		"what is broken":   {to("http://%" + hush), "no address", 1},
-		"a bad port":       {to("http://host:" + hush + "/"), "no address", 1},
-		"a control sign":   {to("http://host/\x7f" + hush), "no HTTP", 1},
+		"itself":           {to("?sig=" + hush), "too often", 5},
+		"in turn":          {to(other.URL + "/?sig=" + hush), "too often", 5},
+		"what is broken":   {to("http://%" + hush), "invalid URL", 1},
+		"a bad port":       {to("http://host:" + hush + "/"), "invalid URL", 1},
+		"a control sign":   {to("http://host/\x7f" + hush), "does not speak HTTP", 1},
 		"another protocol": {to("ftp://host/" + hush), "unsupported protocol", 1},
 		"a long protocol":  {to(strings.Repeat("x", 50_000) + "://host/"), "unsupported protocol", 1},
 		"no host":          {to("http:///" + hush), "no Host", 1},

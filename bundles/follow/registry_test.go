@@ -81,8 +81,8 @@ func TestWhereARegistryStores(t *testing.T) {
 		"another length":  {answer(200, hush), "mismatch Content-Length"},
 		"hangs up":        {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "EOF"},
 		"sends on":        {on("http://127.0.0.1:1/?sig=" + hush), "refused"},
-		"without address": {on("http://%" + hush), "no address"},
-		"in turn":         {on("?sig=" + hush), "without end"},
+		"without address": {on("http://%" + hush), "invalid URL"},
+		"in turn":         {on("?sig=" + hush), "too often"},
 	} {
 		blobs := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if c.blob == nil {

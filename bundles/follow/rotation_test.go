@@ -31,7 +31,7 @@ func logging(t *testing.T, settings map[string]any) (*follow.Origin, *lines) {
 	o.Logger = slog.New(slog.NewTextHandler(log, nil))
 	f, err := o.Resolve()
 	require.NoError(t, err)
-	return f.Hurry(hurried), log
+	return f.SetPolling(hurried), log
 }
 
 func replace(t *testing.T, path string, data []byte) {

@@ -48,7 +48,7 @@ func TestWhatAServerCanDo(t *testing.T) {
 	s := serve(t, good)
 	quick := hurried
 	quick.Timeout = 50 * time.Millisecond
-	f := startFollower(t, s.origin(t, nil).Hurry(quick))
+	f := startFollower(t, s.origin(t, nil).SetPolling(quick))
 	f.untilSequence(1)
 	status := func(code int) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) }
@@ -63,7 +63,7 @@ func TestWhatAServerCanDo(t *testing.T) {
 		"forbidden":    {status(403), "403"},
 		"a part":       {status(206), "206"},
 		"nothing":      {status(204), "204"},
-		"elsewhere":    {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path, http.StatusFound) }, "sends its callers on without end"},
+		"elsewhere":    {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path, http.StatusFound) }, "redirects too often"},
 		"hangs up":     {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "EOF"},
 		"never begins": {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, "in time"},
 		"never ends": {func(w http.ResponseWriter, r *http.Request) {
@@ -142,11 +142,11 @@ decision if {
 }
 `, "golden/data.json": `{"decisions": []}`})
 	s := serve(t, bundletest.Signed(bundletest.Release(1)).Pack())
-	f := startFollower(t, s.origin(t, nil).Judged(2*time.Second))
+	f := startFollower(t, s.origin(t, nil).SetCheckTimeout(2*time.Second))
 	f.untilSequence(1)
 	s.set(bundletest.Signed(endless).Pack())
 	now := f.untilOutcome(follow.Refused)
-	require.ErrorContains(t, now.Attempt.Err, "cannot be tried within 2s")
+	require.ErrorContains(t, now.Attempt.Err, "cannot be checked within 2s")
 	require.True(t, f.decides("read1"))
 	s.set(bundletest.Signed(bundletest.Release(3)).Pack())
 	f.untilSequence(3)
@@ -179,8 +179,8 @@ func TestAPolicyThatTakesLongToCompile(t *testing.T) {
 		return r, err
 	}
 	s := serve(t, bundletest.Signed(bundletest.Release(1)).Pack())
-	f, cfg := newFollower(t, s.origin(t, nil).Judged(2*time.Second))
-	cfg.Compiles(compile)
+	f, cfg := newFollower(t, s.origin(t, nil).SetCheckTimeout(2*time.Second))
+	cfg.SetOpen(compile)
 	f = f.begin(cfg)
 	f.untilSequence(1)
 	s.set(bundletest.Signed(bundletest.Release(2)).Pack())
@@ -192,8 +192,8 @@ func TestAPolicyThatTakesLongToCompile(t *testing.T) {
 	f.untilSequence(3)
 
 	s = serve(t, bundletest.Signed(bundletest.Release(2)).Pack())
-	waiting, cfg := newFollower(t, s.origin(t, nil).Judged(time.Hour))
-	cfg.Compiles(compile)
+	waiting, cfg := newFollower(t, s.origin(t, nil).SetCheckTimeout(time.Hour))
+	cfg.SetOpen(compile)
 	cfg.StartTimeout = time.Millisecond // the start does not wait
 	<-compiling
 	waiting = waiting.begin(cfg)

@@ -4,56 +4,92 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
 	"time"
 
 	"github.com/wardkeeper/wardkeeper/bundles"
 )
 
-// source is where bundles come from. One goroutine at a time calls it.
+// source is where bundles come from. Only one goroutine at a time calls it.
 type source interface {
-	// fetch gives what is there now, unless that is what was seen: then there is nothing but a tag. It fails with a
-	// [*bundles.Refusal]: [bundles.Unavailable] where nothing can be had, another reason where what is there cannot be a bundle.
-	fetch(ctx context.Context, before seen) (fetched, error)
-	// pause is how long to wait before the next fetch. failures counts those that failed in a row; news says that the last
-	// one brought what is active now.
-	pause(failures int, news bool) time.Duration
-	// confirms is how long it may take, when all is well, until a source confirms what is active.
-	confirms() time.Duration
-	// network says whether bundles cross a network, so that a signature is required.
-	network() bool
-	// String names the source in messages: no credentials are in it.
+	// fetch returns what is there now, or nothing but a tag if that is what was seen last. The error is a
+	// [*bundles.Refusal]: [bundles.Unavailable] if nothing can be fetched, and another reason if what is there cannot be
+	// a bundle.
+	fetch(ctx context.Context, last seen) (fetched, error)
+	// pause returns how long to wait before the next fetch. failures counts the failed ones in a row; changed says that
+	// the last fetch brought what is active now.
+	pause(failures int, changed bool) time.Duration
+	// confirmInterval returns how long it can take, while all is well, until the source confirms the active revision.
+	confirmInterval() time.Duration
+	// remote reports whether bundles cross a network, and so need a signature.
+	remote() bool
+	// String names the source in messages. It holds no credentials.
 	String() string
 }
 
-// seen is the state of a source that was judged last.
+// seen is the state of a source as it was last checked.
 type seen struct {
 	tag string
-	// proven says that what had this tag bore a valid signature, or is active. Only then may a source be asked whether it
-	// has changed: a proxy may have spoilt anything else, and would say for ever that it has not.
-	proven bool
+	// trusted says that what had this tag bore a valid signature, or is active. Only then may the source be asked whether
+	// it has changed. Anything else may have been damaged by a proxy, which would answer "unchanged" forever.
+	trusted bool
 }
 
-// fetched is what a source has: an archive as it came, or a directory that has been read. Neither says that it is what
-// was seen.
+// fetched is what a source has: an archive as it was sent, or a directory that has been read. If both are nil, the source
+// has not changed.
 type fetched struct {
-	tag     string // names this state of the source
+	tag     string // identifies this state of the source
 	raw     []byte
 	archive *bundles.Archive
 }
 
-func (f fetched) nothing() bool { return f.raw == nil && f.archive == nil }
+func (f fetched) unchanged() bool { return f.raw == nil && f.archive == nil }
 
-// digest is a tag for what has none.
+// digest identifies the content; "" if there is none.
+func (f fetched) digest() string {
+	switch {
+	case f.raw != nil:
+		return digest(f.raw)
+	case f.archive == nil:
+		return ""
+	}
+	sum := sha256.New()
+	for _, file := range f.archive.Files {
+		fmt.Fprintf(sum, "%q %d\n%s", file.Name, len(file.Data), file.Data)
+	}
+	return hex.EncodeToString(sum.Sum(nil))
+}
+
 func digest(data []byte) string {
 	sum := sha256.Sum256(data)
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
-// backoff doubles from a tenth of a second up to a longest pause.
+// backoff doubles with each failure in a row, from a tenth of a second up to longest.
 func backoff(failures int, longest time.Duration) time.Duration {
 	pause := 100 * time.Millisecond
 	for range min(failures-1, 20) {
 		pause *= 2
 	}
 	return min(pause, longest)
+}
+
+func unavailable(err error) error {
+	return &bundles.Refusal{Reason: bundles.Unavailable, Temporary: true, Err: err}
+}
+
+// readBounded reads to the end. If there are more than limit bytes, it refuses them and returns the beginning too.
+func readBounded(r io.Reader, limit int64) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(r, limit+1))
+	switch {
+	case err != nil:
+		return nil, unavailable(fmt.Errorf("cannot read it to its end: %w", err))
+	case int64(len(data)) > limit:
+		return data, bundles.Refusef(bundles.TooLarge, "it is larger than %d bytes", limit)
+	case len(data) == 0:
+		return data, &bundles.Refusal{Reason: bundles.Malformed, Err: errors.New("it is empty")}
+	}
+	return data, nil
 }

@@ -13,110 +13,116 @@ import (
 	"github.com/wardkeeper/wardkeeper/bundles"
 )
 
-// longPollType is how a server says that it holds a request until there is something new.
+// longPollType is the content type by which a server says that it holds a request until there is something new.
 const longPollType = "application/vnd.openpolicyagent.bundles"
 
 const (
-	// maxEager is how many answers in a row may be neither news nor held back. A server that says that it holds requests,
-	// and does not, would be asked without end.
-	maxEager = 3
-	// maxTag is the longest ETag that is sent back.
-	maxTag = 1024
+	// maxImmediate is how many answers in a row may come at once and without a change before long polling is given up: a
+	// server that announces it and does not hold requests would be asked without pause.
+	maxImmediate = 3
+	// maxETag is the length in bytes of the longest ETag that is sent back.
+	maxETag = 1024
 )
 
-// httpSource is a bundle server, asked as OPA asks it: with ETags, and with long polling where both sides want it.
+// httpSource is a bundle server. It is asked as OPA asks it: with ETags, and with long polling if both sides want it.
 type httpSource struct {
-	server   *caller
-	resource string
-	name     string
-	polling  Polling
-	limits   bundles.Limits
-	held     bool // whether the server says that it holds requests
-	eager    int  // answers since it last held one, or had news
+	client     *client
+	resource   string
+	name       string
+	polling    Polling
+	limits     bundles.Limits
+	longPolls  bool // whether the server says that it holds requests
+	immediates int  // answers since the last one that was held, or changed something
 }
 
-func newHTTPSource(s *Service, p Polling, limits bundles.Limits) (*httpSource, error) {
-	server, err := s.caller(p.Long > 0) // the server may hold the head of its answer
+func newHTTPSource(s *service, p Polling, limits bundles.Limits) (*httpSource, error) {
+	client, err := newClient(s, p.LongPoll > 0)
 	if err != nil {
 		return nil, fmt.Errorf("service: %w", err)
 	}
 	return &httpSource{
-		server: server, resource: strings.TrimLeft(s.Resource, "/"), name: s.String(), polling: p, limits: limits.WithDefaults(),
+		client: client, resource: strings.TrimLeft(s.resource, "/"), name: s.String(), polling: p, limits: limits.WithDefaults(),
 	}, nil
 }
 
-func (s *httpSource) confirms() time.Duration { return s.polling.confirms() }
+func (s *httpSource) confirmInterval() time.Duration { return s.polling.confirmInterval() }
 
-func (s *httpSource) renew() { s.server.transport.Renew() }
+func (s *httpSource) renew() { s.client.transport.Renew() }
 
-func (s *httpSource) network() bool  { return true }
+func (s *httpSource) remote() bool   { return true }
 func (s *httpSource) String() string { return s.name }
 
-func (s *httpSource) pause(failures int, news bool) time.Duration {
-	if news {
-		s.eager = 0
+func (s *httpSource) pause(failures int, changed bool) time.Duration {
+	if changed {
+		s.immediates = 0
 	}
+	held := s.longPolls && s.polling.LongPoll > 0 && s.immediates < maxImmediate
 	switch {
 	case failures > 0:
 		return backoff(failures, s.polling.Max)
-	case s.held && s.polling.Long > 0 && s.eager < maxEager && news:
-		return 100 * time.Millisecond // two bundles in turn, without end, have to take their time
-	case s.held && s.polling.Long > 0 && s.eager < maxEager:
+	case held && changed:
+		return 100 * time.Millisecond // bounds the pace of a server that alternates between two bundles
+	case held:
 		return 0
 	}
 	return s.polling.pause()
 }
 
-func (s *httpSource) fetch(ctx context.Context, before seen) (f fetched, err error) {
-	prefer, limit := "modes=snapshot", s.polling.Timeout
-	if s.polling.Long > 0 {
-		prefer += ";wait=" + strconv.FormatInt(int64(s.polling.Long/time.Second), 10)
-		limit += s.polling.Long
+func (s *httpSource) fetch(ctx context.Context, last seen) (f fetched, err error) {
+	prefer, timeout := "modes=snapshot", s.polling.Timeout
+	if s.polling.LongPoll > 0 {
+		prefer += ";wait=" + strconv.FormatInt(int64(s.polling.LongPoll/time.Second), 10)
+		timeout += s.polling.LongPoll
 	}
-	ctx, cancel := context.WithTimeout(ctx, limit)
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	etag, sum := tagged(before.tag)
-	if !before.proven {
+	etag, sum := splitTag(last.tag)
+	if !last.trusted {
 		etag = ""
 	}
 	began := time.Now()
-	response, err := s.server.get(ctx, s.resource, map[string]string{"Prefer": prefer, "If-None-Match": etag})
+	response, err := s.client.get(ctx, s.resource, map[string]string{"Prefer": prefer, "If-None-Match": etag})
 	if err != nil {
-		return f, unreached(withoutURL(err))
+		return f, unavailable(redactURL(err))
 	}
 	defer func() {
 		_, _ = io.CopyN(io.Discard, response.Body, 4096) // so that the connection can be used again
 		_ = response.Body.Close()
 	}()
-	s.eager++
+	s.immediates++
 	switch response.StatusCode {
 	case http.StatusNotModified:
 		if etag == "" {
-			return f, unreached(errors.New("the server answered 304 Not Modified, and nobody had asked whether it is"))
+			return f, unavailable(errors.New("the server answered 304 Not Modified to a request without If-None-Match"))
 		}
-		if of := response.Header.Get("ETag"); of != "" && opaque(of) != opaque(etag) {
-			return s.fetch(ctx, seen{tag: before.tag}) // of another state than the one that it was asked about
+		if other := response.Header.Get("ETag"); other != "" && opaqueTag(other) != opaqueTag(etag) {
+			return s.fetch(ctx, seen{tag: last.tag}) // it is about another state: ask without condition
 		}
-		if time.Since(began) >= min(time.Second, s.polling.Long/2) {
-			s.eager = 0
+		if time.Since(began) >= min(time.Second, s.polling.LongPoll/2) {
+			s.immediates = 0
 		}
-		return fetched{tag: before.tag}, nil
+		return fetched{tag: last.tag}, nil
 	case http.StatusOK:
-	default:
-		return f, unreached(fmt.Errorf("the server answered %d %s", response.StatusCode, http.StatusText(response.StatusCode)))
+		return s.read(response, sum)
 	}
-	s.held = response.Header.Get("Content-Type") == longPollType
-	if etag = response.Header.Get("ETag"); len(etag) > maxTag {
+	return f, unavailable(fmt.Errorf("the server answered %d %s", response.StatusCode, http.StatusText(response.StatusCode)))
+}
+
+// read takes the bundle of an answer, unless its digest is the last one.
+func (s *httpSource) read(response *http.Response, lastSum string) (f fetched, err error) {
+	s.longPolls = response.Header.Get("Content-Type") == longPollType
+	etag := response.Header.Get("ETag")
+	if len(etag) > maxETag {
 		etag = ""
 	}
 	data, err := readBounded(response.Body, s.limits.Compressed)
 	if err == nil {
-		data, err = decoded(data, response.Header.Values("Content-Encoding"), s.limits.Compressed)
+		data, err = decodeContent(data, response.Header.Values("Content-Encoding"), s.limits.Compressed)
 	}
-	if data != nil { // also of what is too large: the rest of it would make no difference
-		f.tag = tag(etag, digest(data))
-		if sum == digest(data) {
-			return fetched{tag: f.tag}, nil // the same again
+	if data != nil { // also the beginning of what is too large: the rest would change nothing
+		f.tag = joinTag(etag, digest(data))
+		if lastSum == digest(data) {
+			return fetched{tag: f.tag}, nil
 		}
 	}
 	if err != nil {
@@ -126,17 +132,13 @@ func (s *httpSource) fetch(ctx context.Context, before seen) (f fetched, err err
 	return f, nil
 }
 
-// opaque is what an ETag names: a weak one is good enough to know that nothing has changed.
-func opaque(etag string) string { return strings.TrimPrefix(etag, "W/") }
+// opaqueTag returns an ETag without its weakness: weak equality suffices to know that nothing has changed.
+func opaqueTag(etag string) string { return strings.TrimPrefix(etag, "W/") }
 
-// tag joins what a server and what we call a state of the source.
-func tag(etag, sum string) string { return sum + " " + etag }
+// joinTag joins the server's ETag and our digest of a state of the source.
+func joinTag(etag, sum string) string { return sum + " " + etag }
 
-func tagged(tag string) (etag, sum string) {
-	for i := range len(tag) {
-		if tag[i] == ' ' {
-			return tag[i+1:], tag[:i]
-		}
-	}
-	return "", tag
+func splitTag(tag string) (etag, sum string) {
+	sum, etag, _ = strings.Cut(tag, " ")
+	return etag, sum
 }

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"strings"
@@ -15,88 +14,90 @@ import (
 	"github.com/wardkeeper/wardkeeper/bundles"
 )
 
-// maxLooks is how often a source is read that changes meanwhile, before it is told that it does not rest.
-const maxLooks = 10
+// maxReads is how often a source is read that changes in the meantime before it is reported.
+const maxReads = 10
 
-// localSource is a directory of policy or a .tar.gz file. It is looked at once a second, which sees every way of changing
-// it: by writing, by rename, by another target of a link, on any file system.
+// timestampGranularity exceeds the resolution of any file system's clock.
+const timestampGranularity = 2 * time.Second
+
+// localSource is a directory of policy or a .tar.gz file. It is examined once a second, which detects every kind of
+// change on any file system: writes, renames, and links that are pointed elsewhere.
 type localSource struct {
-	path   string
-	limits bundles.Limits
-	every  time.Duration
-	settle time.Duration // how long a changed source must look the same before it is read
+	path        string
+	limits      bundles.Limits
+	interval    time.Duration
+	settleDelay time.Duration // how long a source that changed while it was read is left alone
 
-	reads int       // of what looks the same, in a row
-	due   time.Time // when it is read once more
+	reads    int       // of what looks the same, in a row
+	rereadAt time.Time // when it is read again although it looks the same
 }
 
 func newLocalSource(path string, limits bundles.Limits) *localSource {
-	return &localSource{path: path, limits: limits.WithDefaults(), every: time.Second, settle: 200 * time.Millisecond}
+	return &localSource{path: path, limits: limits.WithDefaults(), interval: time.Second, settleDelay: 200 * time.Millisecond}
 }
 
-func (s *localSource) confirms() time.Duration { return s.every + time.Second }
+func (s *localSource) confirmInterval() time.Duration { return s.interval + time.Second }
 
-func (s *localSource) network() bool  { return false }
+func (s *localSource) remote() bool   { return false }
 func (s *localSource) String() string { return s.path }
 
 func (s *localSource) pause(failures int, _ bool) time.Duration {
 	if failures > 0 {
-		return max(s.every, backoff(failures, time.Minute))
+		return max(s.interval, backoff(failures, time.Minute))
 	}
-	return s.every
+	return s.interval
 }
 
-func (s *localSource) fetch(ctx context.Context, before seen) (fetched, error) {
-	last := lookOf(before.tag)
-	for range maxLooks {
-		look, fresh, err := s.look()
+func (s *localSource) fetch(ctx context.Context, last seen) (fetched, error) {
+	before := parseLocalTag(last.tag)
+	for range maxReads {
+		state, fresh, err := s.stat()
 		if err != nil {
-			return fetched{}, unreached(err)
+			return fetched{}, unavailable(err)
 		}
-		if look == last.state && !last.fresh && (before.proven || time.Now().Before(s.due)) {
-			return fetched{tag: before.tag}, nil
+		if state == before.state && !before.fresh && (last.trusted || time.Now().Before(s.rereadAt)) {
+			return fetched{tag: last.tag}, nil
 		}
 		f, err := s.read()
-		// What changed meanwhile is read again once it rests: half of a release is none.
-		if again, _, lookErr := s.look(); lookErr == nil && again == look {
+		// If it changed meanwhile, half of a release may have been read: wait until it rests, and read again.
+		if after, _, statErr := s.stat(); statErr == nil && after == state {
 			sum := f.digest()
-			f.tag = localTag{look, fresh, sum}.String()
-			s.readAgain(look == last.state)
-			if sum != "" && sum == last.sum {
-				return fetched{tag: f.tag}, nil // the same again
+			f.tag = localTag{state, fresh, sum}.String()
+			s.scheduleReread(state == before.state)
+			if sum != "" && sum == before.sum {
+				return fetched{tag: f.tag}, nil
 			}
 			return f, err
 		}
 		select {
 		case <-ctx.Done():
-			return fetched{}, unreached(ctx.Err())
-		case <-time.After(s.settle):
+			return fetched{}, unavailable(ctx.Err())
+		case <-time.After(s.settleDelay):
 		}
 	}
-	return fetched{}, unreached(errors.New("it does not come to rest: replace it by a rename"))
+	return fetched{}, unavailable(errors.New("it changes each time it is read: replace it by a rename"))
 }
 
-// readAgain says when what was not proven to be good is read anew although it looks the same: a file system can be wrong
-// about that, too.
-func (s *localSource) readAgain(same bool) {
+// scheduleReread says when content that is not trusted is read again although it looks the same: the file system may have
+// returned damaged content, too.
+func (s *localSource) scheduleReread(same bool) {
 	if s.reads++; !same {
 		s.reads = 1
 	}
-	s.due = time.Now().Add(max(s.every, backoff(s.reads, time.Minute)))
+	s.rereadAt = time.Now().Add(max(s.interval, backoff(s.reads, time.Minute)))
 }
 
-// localTag names the state of a path: how it looks, and the content behind it. What has just been written is fresh: it
-// could be written once more within the same tick of the file system's clock, and look the same.
+// localTag identifies the state of a path by its files' metadata and by the content.
 type localTag struct {
 	state string
-	fresh bool
-	sum   string // "" where nothing could be read
+	fresh bool   // written so recently that a later write could leave the same metadata
+	sum   string // "" if nothing could be read
 }
 
 func (l localTag) String() string { return fmt.Sprintf("%s %t %s", l.state, l.fresh, l.sum) }
 
-// lookOf reads a tag. One of another form names no state.
-func lookOf(tag string) localTag {
+// parseLocalTag gives the zero tag for one of another form.
+func parseLocalTag(tag string) localTag {
 	parts := strings.Split(tag, " ")
 	if len(parts) != 3 {
 		return localTag{}
@@ -104,37 +105,15 @@ func lookOf(tag string) localTag {
 	return localTag{parts[0], parts[1] == "true", parts[2]}
 }
 
-// tick is longer than one of any file system's clock.
-const tick = 2 * time.Second
-
-// digest tells contents apart; "" where nothing could be read.
-func (f fetched) digest() string {
-	switch {
-	case f.raw != nil:
-		return digest(f.raw)
-	case f.archive == nil:
-		return ""
-	}
-	sum := sha256.New()
-	for _, file := range f.archive.Files {
-		fmt.Fprintf(sum, "%q %d\n%s", file.Name, len(file.Data), file.Data)
-	}
-	return hex.EncodeToString(sum.Sum(nil))
-}
-
-func unreached(err error) error {
-	return &bundles.Refusal{Reason: bundles.Unavailable, Temporary: true, Err: err}
-}
-
-// look describes the state of the source without reading it, and says whether that is a state of just now.
-func (s *localSource) look() (state string, fresh bool, err error) {
+// stat describes the files without reading them, and reports whether one was written just now.
+func (s *localSource) stat() (state string, fresh bool, err error) {
 	info, err := os.Stat(s.path)
 	if err != nil {
 		return "", false, err
 	}
 	sum, now := sha256.New(), time.Now()
 	describe := func(name string, info fs.FileInfo) {
-		fresh = fresh || now.Sub(info.ModTime()).Abs() < tick
+		fresh = fresh || now.Sub(info.ModTime()).Abs() < timestampGranularity
 		fmt.Fprintf(sum, "%q %v %d %d %d\n", name, info.Mode(), info.Size(), info.ModTime().UnixNano(), inode(info))
 	}
 	if !info.IsDir() {
@@ -146,7 +125,7 @@ func (s *localSource) look() (state string, fresh bool, err error) {
 		if entries++; entries > s.limits.Files {
 			return fmt.Errorf("%s has more than %d files", s.path, s.limits.Files)
 		}
-		info, err := fs.Stat(os.DirFS(s.path), name) // where a link leads to
+		info, err := fs.Stat(os.DirFS(s.path), name) // follows links
 		if err == nil {
 			describe(name, info)
 		}
@@ -159,42 +138,28 @@ func (s *localSource) read() (f fetched, err error) {
 	info, err := os.Stat(s.path)
 	switch {
 	case err != nil:
-		return f, unreached(err)
+		return f, unavailable(err)
 	case info.IsDir():
 		f.archive, err = bundles.ReadTree(os.DirFS(s.path), s.limits)
 		return f, err
 	}
-	f.raw, err = ReadFile(s.path, s.limits)
+	f.raw, err = readFile(s.path, s.limits)
 	return f, err
 }
 
-// ReadFile reads an archive's bytes, within their limit. Errors are a [*bundles.Refusal].
-func ReadFile(path string, limits bundles.Limits) ([]byte, error) {
+// readFile reads an archive as it is, within its limit. The error is a [*bundles.Refusal].
+func readFile(path string, limits bundles.Limits) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s is no regular file", path) // to open a pipe would wait for its writer
+		err = fmt.Errorf("%s is not a regular file", path) // opening a pipe would block until somebody writes to it
 	}
 	if err != nil {
-		return nil, unreached(err)
+		return nil, unavailable(err)
 	}
 	file, err := os.Open(path)
 	if err != nil {
-		return nil, unreached(err)
+		return nil, unavailable(err)
 	}
 	defer func() { _ = file.Close() }()
 	return readBounded(file, limits.WithDefaults().Compressed)
-}
-
-// readBounded reads to the end, and refuses what is longer than a limit: of that it gives the beginning.
-func readBounded(r io.Reader, limit int64) ([]byte, error) {
-	data, err := io.ReadAll(io.LimitReader(r, limit+1))
-	switch {
-	case err != nil:
-		return nil, unreached(fmt.Errorf("it could not be read to its end: %w", err))
-	case int64(len(data)) > limit:
-		return data, bundles.Refusef(bundles.TooLarge, "it is larger than %d bytes", limit)
-	case len(data) == 0:
-		return data, &bundles.Refusal{Reason: bundles.Malformed, Err: errors.New("it is empty")}
-	}
-	return data, nil
 }

@@ -20,45 +20,46 @@ import (
 	"github.com/wardkeeper/wardkeeper/bundles"
 )
 
-// maxManifest is more than a manifest of an image with one layer takes.
+// maxManifest bounds the manifest of an image, in bytes. With one layer it is far smaller.
 const maxManifest = 4 << 20
 
 // ociSource is an image in a registry whose layer is the bundle, as `oras` and `policy` push it for OPA.
 type ociSource struct {
 	repository *remote.Repository
-	registry   *caller
+	client     *client
 	reference  string
 	name       string
 	polling    Polling
 	limits     bundles.Limits
 }
 
-func newOCISource(s *Service, p Polling, limits bundles.Limits) (*ociSource, error) {
-	registry, err := s.caller(false)
+func newOCISource(s *service, p Polling, limits bundles.Limits) (*ociSource, error) {
+	client, err := newClient(s, false)
 	if err != nil {
 		return nil, fmt.Errorf("service: %w", err)
 	}
-	repository, err := remote.NewRepository(s.Resource)
+	repository, err := remote.NewRepository(s.resource)
 	if err != nil {
-		return nil, errors.New("the resource is no image of a registry: say one such as registry.example.org/policies/authz:prod")
+		return nil, errors.New("the resource is not an image reference: write one such as registry.example.org/policies/authz:prod")
 	}
-	repository.PlainHTTP = strings.HasPrefix(registry.url, "http://")
+	repository.PlainHTTP = strings.HasPrefix(client.url, "http://")
+	transport := &registryTransport{client, max(limits.WithDefaults().Compressed, maxManifest)}
 	repository.Client = &auth.Client{
-		Client: &http.Client{Transport: &authorized{registry, max(limits.WithDefaults().Compressed, maxManifest)}, CheckRedirect: withoutToken},
+		Client: &http.Client{Transport: transport, CheckRedirect: checkTokenRedirect},
 		Cache:  auth.NewCache(),
 	}
 	reference := repository.Reference.Reference
 	if reference == "" {
 		reference = "latest"
 	}
-	return &ociSource{repository: repository, registry: registry, reference: reference, name: s.String(), polling: p, limits: limits.WithDefaults()}, nil
+	return &ociSource{repository: repository, client: client, reference: reference, name: s.String(), polling: p, limits: limits.WithDefaults()}, nil
 }
 
-func (s *ociSource) confirms() time.Duration { return s.polling.confirms() }
+func (s *ociSource) confirmInterval() time.Duration { return s.polling.confirmInterval() }
 
-func (s *ociSource) renew() { s.registry.transport.Renew() }
+func (s *ociSource) renew() { s.client.transport.Renew() }
 
-func (s *ociSource) network() bool  { return true }
+func (s *ociSource) remote() bool   { return true }
 func (s *ociSource) String() string { return s.name }
 
 func (s *ociSource) pause(failures int, _ bool) time.Duration {
@@ -68,15 +69,15 @@ func (s *ociSource) pause(failures int, _ bool) time.Duration {
 	return s.polling.pause()
 }
 
-func (s *ociSource) fetch(ctx context.Context, before seen) (f fetched, err error) {
+func (s *ociSource) fetch(ctx context.Context, last seen) (f fetched, err error) {
 	ctx, cancel := context.WithTimeout(ctx, s.polling.Timeout)
 	defer cancel()
 	found, err := s.repository.Resolve(ctx, s.reference)
 	if err != nil {
-		return f, unreached(withoutURL(err))
+		return f, unavailable(redactURL(err))
 	}
-	if f.tag = found.Digest.String(); f.tag == before.tag {
-		return f, nil // the same bytes: whatever is fetched is held against the digest
+	if f.tag = found.Digest.String(); f.tag == last.tag {
+		return f, nil // whatever is fetched is compared with the digest, so this needs no trust
 	}
 	layer, err := s.layer(ctx, found)
 	if err != nil {
@@ -88,9 +89,10 @@ func (s *ociSource) fetch(ctx context.Context, before seen) (f fetched, err erro
 	f.raw, err = content.FetchAll(ctx, s.repository.Blobs(), layer)
 	switch {
 	case errors.Is(err, content.ErrMismatchedDigest):
-		return f, &bundles.Refusal{Reason: bundles.Malformed, Temporary: true, Err: fmt.Errorf("the registry gave other bytes than the image names: %w", err)}
+		return f, &bundles.Refusal{Reason: bundles.Malformed, Temporary: true,
+			Err: fmt.Errorf("the registry sent content that does not match the image's digest: %w", err)}
 	case err != nil:
-		return f, unreached(withoutURL(err))
+		return f, unavailable(redactURL(err))
 	}
 	return f, nil
 }
@@ -103,14 +105,14 @@ func (s *ociSource) layer(ctx context.Context, at ocispec.Descriptor) (ocispec.D
 		}
 		data, err := content.FetchAll(ctx, s.repository.Manifests(), at)
 		if err != nil {
-			return at, unreached(withoutURL(err))
+			return at, unavailable(redactURL(err))
 		}
 		var image struct {
 			Layers    []ocispec.Descriptor `json:"layers"`
 			Manifests []ocispec.Descriptor `json:"manifests"`
 		}
 		if err := json.Unmarshal(data, &image); err != nil {
-			return at, bundles.Refusef(bundles.Malformed, "the image's manifest cannot be read: %w", err)
+			return at, bundles.Refusef(bundles.Malformed, "cannot read the image's manifest: %w", err)
 		}
 		for _, layer := range image.Layers {
 			if layer.MediaType == ocispec.MediaTypeImageLayerGzip {
@@ -122,45 +124,37 @@ func (s *ociSource) layer(ctx context.Context, at ocispec.Descriptor) (ocispec.D
 		}
 		at = image.Manifests[0]
 	}
-	return at, bundles.Refusef(bundles.Malformed, "the image has no layer of the type %s, which a bundle is", ocispec.MediaTypeImageLayerGzip)
+	return at, bundles.Refusef(bundles.Malformed, "the image has no layer of the type %s: push the bundle as one", ocispec.MediaTypeImageLayerGzip)
 }
 
-// withoutToken keeps what a token service gave from other servers: oras does so at the first step alone.
-func withoutToken(r *http.Request, via []*http.Request) error {
-	if elsewhere(r, via) {
-		r.Header.Del("Authorization")
-	}
-	return bounded(via)
-}
-
-// authorized adds the configured credentials to requests for the registry and its token service, and to nothing that
+// registryTransport adds the configured credentials to requests for the registry and its token service, and to none that
 // they are redirected to.
-type authorized struct {
-	registry *caller
-	limit    int64 // bytes of an answer whose encoding has to be undone
+type registryTransport struct {
+	client *client
+	limit  int64 // bytes of an answer whose Content-Encoding has to be undone
 }
 
-func (a *authorized) RoundTrip(r *http.Request) (*http.Response, error) {
+func (t *registryTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	r = r.Clone(r.Context())
 	if r.Header.Get("Authorization") == "" && r.Response == nil {
-		if err := a.registry.prepare(r); err != nil {
+		if err := t.client.authorize(r); err != nil {
 			return nil, err
 		}
 	}
-	plainly(r)
-	response, err := a.registry.transport.RoundTrip(r)
+	setPlainHeaders(r)
+	response, err := t.client.transport.RoundTrip(r)
 	if err != nil || r.Method == http.MethodHead || response.StatusCode != http.StatusOK || response.Header.Get("Content-Encoding") == "" {
 		return response, err
 	}
-	return a.decoded(response)
+	return t.decode(response)
 }
 
-// decoded undoes the encoding of an answer.
-func (a *authorized) decoded(response *http.Response) (*http.Response, error) {
-	data, err := readBounded(response.Body, a.limit)
+// decode undoes the Content-Encoding of an answer.
+func (t *registryTransport) decode(response *http.Response) (*http.Response, error) {
+	data, err := readBounded(response.Body, t.limit)
 	_ = response.Body.Close()
 	if err == nil {
-		data, err = decoded(data, response.Header.Values("Content-Encoding"), a.limit)
+		data, err = decodeContent(data, response.Header.Values("Content-Encoding"), t.limit)
 	}
 	if err != nil {
 		return nil, err

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// inode tells a file from one that took its place with the same size and time.
+// inode distinguishes a file from one that replaced it with the same size and time.
 func inode(info fs.FileInfo) uint64 {
 	if s, ok := info.Sys().(*syscall.Stat_t); ok {
 		return s.Ino
@@ -18,7 +18,7 @@ func inode(info fs.FileInfo) uint64 {
 	return 0
 }
 
-// lockFile keeps other processes out until the file is closed, also by the end of the process.
+// lockFile locks out other processes until the file is closed, which the end of the process does too.
 func lockFile(file *os.File) error {
 	return unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 }

@@ -168,7 +168,7 @@ func TestATokenServiceIsAsked(t *testing.T) {
 		"sends on": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Location", "https://%"+hush)
 			w.WriteHeader(302)
-		}, "no address"},
+		}, "invalid URL"},
 		"hangs up": {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "EOF"},
 		"is down":  {nil, "refused"},
 	} {

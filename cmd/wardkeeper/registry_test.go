@@ -145,7 +145,7 @@ func TestRegistryGivesOtherBytes(t *testing.T) {
 	forge.Store(true)
 	r.push(t, numbered(2).signed(t, s.signer))
 	until(t, "the forgery is refused", func() bool { return d.revision(t).Attempt.Reason == "malformed" })
-	require.Contains(t, d.revision(t).Attempt.Message, "the registry gave other bytes than the image names")
+	require.Contains(t, d.revision(t).Attempt.Message, "the registry sent content that does not match")
 	require.EqualValues(t, 1, d.decidedBy(t))
 	forge.Store(false)
 	d.untilRelease(t, 2)

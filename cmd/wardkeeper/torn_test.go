@@ -103,7 +103,7 @@ func TestTheKeptBundleIsSpoilt(t *testing.T) {
 			d.untilRelease(t, 2)
 			require.False(t, d.revision(t).FromDisk)
 			logs := d.kill(t)
-			require.Contains(t, logs, `"msg":"the policy kept on disk is not used","reason":"`+c.reason+`"`)
+			require.Contains(t, logs, `"msg":"the policy saved on disk is not used","reason":"`+c.reason+`"`)
 			require.Contains(t, logs, "there is none to decide by yet")
 
 			k.goes()

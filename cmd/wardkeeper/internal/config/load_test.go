@@ -149,7 +149,7 @@ func TestInvalidFilesAreRefused(t *testing.T) {
 		"policy: {bundle: {poling: {}}}":       `policy.bundle: there is no setting "poling"`,
 		"policy: {bundle: {path: p, path: q}}": "policy.bundle: ",
 		"policy: {bundle: {polling: {min_delay_seconds: 1s}}}":     "policy.bundle: polling.min_delay_seconds is a string: it must be a whole number",
-		"policy: {bundle: {max_age: 24}}":                          "policy.bundle: max_age is a number: it must be a text, in quotes",
+		"policy: {bundle: {max_age: 24}}":                          "policy.bundle: max_age is a number: it must be a string, in quotes",
 		"policy: {bundle: {keys: public.pem}}":                     "policy.bundle: keys is a string: it must be a mapping of names to values",
 		"policy: {bundle: {service: \"http://x\"}}":                "policy.bundle: service: this is a string: it must be a mapping",
 		"policy: {bundle: {service: {credentials: {bearre: {}}}}}": `policy.bundle: service: there is no setting "bearre"`,

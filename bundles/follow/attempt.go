@@ -1,0 +1,103 @@
+package follow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"github.com/wardkeeper/wardkeeper/bundles"
+)
+
+// attempt asks the source once, and activates what it has if that is new and good.
+func (f *Follower) attempt(ctx context.Context) error {
+	began := time.Now()
+	if keys := f.cfg.Origin.verification().Fingerprint(); keys != f.keys { // what was found under other keys no longer counts
+		f.seen, f.seenActive, f.keys = seen{}, false, keys
+	}
+	found, err := f.source.fetch(ctx, f.seen)
+	if err == nil && found.unchanged() {
+		f.recordUnchanged(found.tag, began)
+		return nil
+	}
+	if !found.unchanged() {
+		defer f.releaseMemory()
+	}
+	if err == nil {
+		err = f.adopt(ctx, found, began)
+	}
+	switch {
+	case err == nil:
+		f.seen, f.seenActive, f.failures = seen{found.tag, true}, true, 0
+		return nil
+	case errors.Is(ctx.Err(), context.Canceled):
+		return err // the follower is closing: not a failure
+	case ctx.Err() != nil && !found.unchanged(): // says nothing about the bundle
+		err = unavailable(errors.New("it could not be checked before the start timed out"))
+	}
+	f.recordFailure(found, bundles.AsRefusal(err, bundles.Unavailable), began)
+	return err
+}
+
+// adopt opens what was fetched, checks it by the gate, saves it and activates it.
+func (f *Follower) adopt(ctx context.Context, found fetched, began time.Time) error {
+	r, err := f.open(ctx, found)
+	if err != nil {
+		return err
+	}
+	if active := f.active(); active != nil && active.ID == r.ID { // only signed or packed again
+		if err := f.save(r, found); err != nil {
+			return err
+		}
+		f.recordConfirmed(began)
+		return nil
+	}
+	candidate, err := f.check(ctx, r)
+	if err != nil {
+		return err
+	}
+	if err := f.save(r, found); err != nil {
+		return err
+	}
+	candidate.Commit()
+	f.recordActivated(r, began, false)
+	return nil
+}
+
+func (f *Follower) save(r *bundles.Revision, found fetched) error {
+	if err := f.store.save(r, found, r.Source); err != nil {
+		return &bundles.Refusal{Reason: bundles.NotSaved, Temporary: true, Err: err}
+	}
+	return nil
+}
+
+// check asks the gate, within the time for a check. A gate that panics refuses the revision.
+func (f *Follower) check(ctx context.Context, r *bundles.Revision) (candidate Candidate, err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = &bundles.Refusal{Reason: bundles.Vetoed, Verified: r.Verified, Err: fmt.Errorf("policies %s: it cannot be checked: %v", r.Source, cause)}
+		}
+	}()
+	checking, cancel := context.WithTimeout(ctx, f.cfg.Origin.checkTimeout)
+	defer cancel()
+	if candidate, err = f.cfg.Gate(checking, r); err == nil {
+		return candidate, nil
+	}
+	refusal := bundles.AsRefusal(err, bundles.Vetoed)
+	refusal.Verified = r.Verified
+	if checking.Err() != nil { // a machine under load may need longer
+		refusal.Temporary = true
+		refusal.Err = fmt.Errorf("policies %s: it cannot be checked within %s: %w", r.Source, f.cfg.Origin.checkTimeout, err)
+	}
+	return nil, refusal
+}
+
+// releaseMemory returns memory to the system, at most every 10 s. Checking a bundle takes many times its size, and the
+// next one may be days away.
+func (f *Follower) releaseMemory() {
+	if time.Since(f.memoryReleased) > 10*time.Second {
+		debug.FreeOSMemory()
+		f.memoryReleased = time.Now()
+	}
+}

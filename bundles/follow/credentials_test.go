@@ -18,10 +18,10 @@ import (
 	"github.com/wardkeeper/wardkeeper/bundles/internal/bundletest"
 )
 
-// hush is what no message may have.
-const hush = "s3cr3t-of-the-tests"
+// secretText must not occur in any message.
+const secretText = "s3cr3t-of-the-tests"
 
-// guard lets in those requests alone that have what the server wants.
+// guard answers 401 to requests that are not as wanted.
 func (s *server) guard(wanted func(r *http.Request) bool) {
 	s.change(func() {
 		body := s.body
@@ -35,7 +35,7 @@ func (s *server) guard(wanted func(r *http.Request) bool) {
 	})
 }
 
-// service is the setting of the server, with more in it.
+// service returns the settings of the service, with more in them.
 func (s *server) service(more map[string]any) map[string]any {
 	all := map[string]any{"url": s.URL}
 	maps.Copy(all, more)
@@ -46,54 +46,53 @@ func credentials(kind string, settings map[string]any) map[string]any {
 	return map[string]any{"credentials": map[string]any{kind: settings}}
 }
 
-// openOnce gets the bundle as --check does.
+// openOnce opens the bundle as `serve --check` does.
 func openOnce(o *follow.Origin) (*bundles.Revision, error) {
 	return o.Open(context.Background(), bundletest.Entrypoint, bundletest.InputSchema())
 }
 
-// hushes has to be so for whatever may be told of an attempt that came to nothing.
-func (f followed) hushes(name string) {
+// redacts checks that nothing reported about a failed attempt contains the secret.
+func (f testFollower) redacts(name string) {
 	f.t.Helper()
 	now := f.untilOutcome(follow.Unavailable)
 	require.Nil(f.t, now.Active, name)
 	require.NotEmpty(f.t, now.Attempt.Err.Error(), name)
-	require.NotContains(f.t, now.Attempt.Err.Error(), hush, name)
-	require.NotContains(f.t, fmt.Sprintf("%+v", now), hush, name)
-	require.NotContains(f.t, f.log.String(), hush, name)
+	require.NotContains(f.t, now.Attempt.Err.Error(), secretText, name)
+	require.NotContains(f.t, fmt.Sprintf("%+v", now), secretText, name)
+	require.NotContains(f.t, f.log.String(), secretText, name)
 	require.NotZero(f.t, f.log.count("policy not activated"), name)
 }
 
-// TestCredentialsOpenTheServer: those that a service has are sent, and others open nothing.
-func TestCredentialsOpenTheServer(t *testing.T) {
+func TestCredentialsAreSent(t *testing.T) {
 	t.Parallel()
 	authorization := func(wanted string) func(*http.Request) bool {
 		return func(r *http.Request) bool { return r.Header.Get("Authorization") == wanted }
 	}
-	path := bundletest.WriteFile(t, "token", []byte("  "+hush+"\n"))
+	path := bundletest.WriteFile(t, "token", []byte("  "+secretText+"\n"))
 	for name, c := range map[string]struct {
 		right, wrong map[string]any
 		wanted       func(r *http.Request) bool
 	}{
 		"token": {
-			credentials("bearer", map[string]any{"token": hush}),
-			credentials("bearer", map[string]any{"token": hush + "x"}), authorization("Bearer " + hush),
+			credentials("bearer", map[string]any{"token": secretText}),
+			credentials("bearer", map[string]any{"token": secretText + "x"}), authorization("Bearer " + secretText),
 		},
 		"scheme": {
-			credentials("bearer", map[string]any{"token": hush, "scheme": "Basic"}),
-			credentials("bearer", map[string]any{"token": hush}), authorization("Basic " + hush),
+			credentials("bearer", map[string]any{"token": secretText, "scheme": "Basic"}),
+			credentials("bearer", map[string]any{"token": secretText}), authorization("Basic " + secretText),
 		},
 		"token_path": {
 			credentials("bearer", map[string]any{"token_path": path}),
-			credentials("bearer", map[string]any{"token": path}), authorization("Bearer " + hush),
+			credentials("bearer", map[string]any{"token": path}), authorization("Bearer " + secretText),
 		},
 		"headers": {
-			map[string]any{"headers": map[string]any{"X-Key": hush, "User-Agent": "ours"}}, map[string]any{"headers": map[string]any{"X-Key": ""}},
+			map[string]any{"headers": map[string]any{"X-Key": secretText, "User-Agent": "ours"}}, map[string]any{"headers": map[string]any{"X-Key": ""}},
 			func(r *http.Request) bool {
-				return r.Header.Get("X-Key") == hush && r.Header.Get("User-Agent") == "ours"
+				return r.Header.Get("X-Key") == secretText && r.Header.Get("User-Agent") == "ours"
 			},
 		},
 		"nothing": {
-			nil, credentials("bearer", map[string]any{"token": hush}),
+			nil, credentials("bearer", map[string]any{"token": secretText}),
 			func(r *http.Request) bool {
 				return len(r.Header.Values("Authorization")) == 0 && r.Header.Get("User-Agent") == "wardkeeper"
 			},
@@ -108,12 +107,11 @@ func TestCredentialsOpenTheServer(t *testing.T) {
 		require.Equal(t, bundles.Unavailable, bundletest.RefusalOf(t, err, name).Reason, name)
 		require.ErrorContains(t, err, "401", name)
 		f, cfg := newFollower(t, s.origin(t, s.service(c.wrong)))
-		f.begin(cfg).hushes(name)
+		f.begin(cfg).redacts(name)
 	}
 }
 
-// TestATokenIsReadAnew whenever a request is made: whoever rotates it need not start anything again.
-func TestATokenIsReadAnew(t *testing.T) {
+func TestRotatedTokenIsUsed(t *testing.T) {
 	t.Parallel()
 	path := bundletest.WriteFile(t, "token", []byte("one"))
 	var wanted atomic.Value
@@ -139,8 +137,8 @@ func TestATokenIsReadAnew(t *testing.T) {
 	f.untilSequence(2)
 }
 
-// TestRequestsAreSigned as S3 wants it, with what the environment has.
-func TestRequestsAreSigned(t *testing.T) {
+// The signing key comes from the environment.
+func TestRequestsAreSignedForS3(t *testing.T) {
 	var seen atomic.Pointer[http.Header]
 	s := serve(t, bundletest.Signed(bundletest.Release(1)).Pack())
 	s.guard(func(r *http.Request) bool {
@@ -157,7 +155,7 @@ func TestRequestsAreSigned(t *testing.T) {
 	require.ErrorContains(t, err, "AWS_ACCESS_KEY_ID")
 	require.Nil(t, seen.Load())
 	t.Setenv("AWS_ACCESS_KEY_ID", "key-of-the-tests")
-	t.Setenv("AWS_SECRET_ACCESS_KEY", hush)
+	t.Setenv("AWS_SECRET_ACCESS_KEY", secretText)
 	t.Setenv("AWS_REGION", "eu-central-1")
 	_, err = openOnce(o)
 	require.NoError(t, err)
@@ -165,19 +163,18 @@ func TestRequestsAreSigned(t *testing.T) {
 	require.True(t, strings.HasPrefix(authorization, "AWS4-HMAC-SHA256 Credential=key-of-the-tests/"), authorization)
 	require.Contains(t, authorization, "/eu-central-1/s3/aws4_request")
 	require.NotEmpty(t, seen.Load().Get("X-Amz-Date"))
-	require.NotContains(t, fmt.Sprint(*seen.Load()), hush)
+	require.NotContains(t, fmt.Sprint(*seen.Load()), secretText)
 	for _, name := range []string{"User-Agent", "Authorization"} {
 		require.Len(t, seen.Load().Values(name), 1, name)
 	}
 }
 
-// TestCredentialsThatCannotBeRead are told when the origin is resolved or when it is asked, by what is wrong with them:
-// what was given as a path may be the secret itself.
-func TestCredentialsThatCannotBeRead(t *testing.T) {
+// What was configured as a path may be the secret itself.
+func TestUnreadableCredentialsAreRedacted(t *testing.T) {
 	t.Parallel()
-	folder := filepath.Join(t.TempDir(), hush)
+	folder := filepath.Join(t.TempDir(), secretText)
 	require.NoError(t, os.Mkdir(folder, 0o700))
-	none := bundletest.WriteFile(t, hush+".pem", []byte(hush))
+	none := bundletest.WriteFile(t, secretText+".pem", []byte(secretText))
 	cert, key := clientCertificate(t)
 	tls := func(name, value string) map[string]any {
 		all := map[string]any{"cert": cert, "private_key": key}
@@ -185,30 +182,30 @@ func TestCredentialsThatCannotBeRead(t *testing.T) {
 		return credentials("client_tls", all)
 	}
 	for name, more := range map[string]map[string]any{
-		"no token file":           credentials("bearer", map[string]any{"token_path": hush}),
+		"no token file":           credentials("bearer", map[string]any{"token_path": secretText}),
 		"a folder for a token":    credentials("bearer", map[string]any{"token_path": folder}),
-		"two tokens":              credentials("bearer", map[string]any{"token_path": hush, "token": hush}),
-		"two lines of a token":    credentials("bearer", map[string]any{"token": hush + "\r\nX: y"}),
-		"no certificate":          tls("cert", hush),
+		"two tokens":              credentials("bearer", map[string]any{"token_path": secretText, "token": secretText}),
+		"two lines of a token":    credentials("bearer", map[string]any{"token": secretText + "\r\nX: y"}),
+		"no certificate":          tls("cert", secretText),
 		"no certificate in it":    tls("cert", none),
 		"an empty certificate":    tls("cert", ""),
-		"no key":                  tls("private_key", hush),
+		"no key":                  tls("private_key", secretText),
 		"no key in it":            tls("private_key", none),
-		"another key":             tls("private_key", bundletest.WriteFile(t, hush, bundletest.Must(os.ReadFile(secondOf(clientCertificate(t)))))),
-		"no authorities":          {"tls": map[string]any{"ca_cert": hush}},
+		"another key":             tls("private_key", bundletest.WriteFile(t, secretText, bundletest.Must(os.ReadFile(secondOf(clientCertificate(t)))))),
+		"no authorities":          {"tls": map[string]any{"ca_cert": secretText}},
 		"no authorities in it":    {"tls": map[string]any{"ca_cert": none}},
-		"a profile without file":  credentials("s3_signing", map[string]any{"profile_credentials": map[string]any{"path": hush, "aws_region": "x"}}),
-		"a file without profile":  credentials("s3_signing", map[string]any{"profile_credentials": map[string]any{"path": bundletest.WriteFile(t, hush, nil), "aws_region": "x"}}),
+		"a profile without file":  credentials("s3_signing", map[string]any{"profile_credentials": map[string]any{"path": secretText, "aws_region": "x"}}),
+		"a file without profile":  credentials("s3_signing", map[string]any{"profile_credentials": map[string]any{"path": bundletest.WriteFile(t, secretText, nil), "aws_region": "x"}}),
 		"no method of them":       credentials("plugin", nil),
-		"a plugin of another one": {"credentials": map[string]any{"plugin": hush}},
+		"a plugin of another one": {"credentials": map[string]any{"plugin": secretText}},
 		"two methods": {"credentials": map[string]any{
-			"bearer": map[string]any{"token": hush}, "s3_signing": map[string]any{"environment_credentials": map[string]any{}},
+			"bearer": map[string]any{"token": secretText}, "s3_signing": map[string]any{"environment_credentials": map[string]any{}},
 		}},
 		"a token service in the clear": credentials("oauth2", map[string]any{
-			"token_url": "http://127.0.0.1:1/" + hush, "client_id": "tests", "client_secret": hush,
+			"token_url": "http://127.0.0.1:1/" + secretText, "client_id": "tests", "client_secret": secretText,
 		}),
 		"an assertion without file": credentials("oauth2", map[string]any{
-			"token_url": "https://127.0.0.1:1/" + hush, "client_id": "tests", "client_assertion_path": hush,
+			"token_url": "https://127.0.0.1:1/" + secretText, "client_id": "tests", "client_assertion_path": secretText,
 		}),
 	} {
 		s := serveTLS(t, bundletest.Signed(bundletest.Release(1)).Pack(), wantsCertificate(t, cert))
@@ -216,13 +213,13 @@ func TestCredentialsThatCannotBeRead(t *testing.T) {
 		maps.Copy(all, more)
 		o, err := resolved(t, s.settings(t, s.service(all)))
 		if err == nil {
-			_, err = openOnce(o.SetPolling(hurried))
+			_, err = openOnce(o.SetPolling(fastPolling))
 			require.Equal(t, bundles.Unavailable, bundletest.RefusalOf(t, err, name).Reason, name)
 		}
 		require.Error(t, err, name)
-		require.NotContains(t, err.Error(), hush, name)
+		require.NotContains(t, err.Error(), secretText, name)
 		if o != nil {
-			startFollower(t, o).hushes(name)
+			startFollower(t, o).redacts(name)
 		}
 	}
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/bundles/internal/bundletest"
 )
 
-// bilingual is a listener that speaks TLS with those who begin it, and plainly with the others.
+// bilingual is a listener that accepts both TLS and plain connections.
 type bilingual struct {
 	net.Listener
 	settings *tls.Config
@@ -27,7 +27,7 @@ func (b bilingual) Accept() (net.Conn, error) {
 		return nil, err
 	}
 	begun := peeked{plain, bufio.NewReader(plain)}
-	if first, err := begun.read.Peek(1); err == nil && first[0] == 0x16 { // a handshake
+	if first, err := begun.read.Peek(1); err == nil && first[0] == 0x16 { // a TLS handshake
 		return tls.Server(begun, b.settings), nil
 	}
 	return begun, nil
@@ -40,9 +40,8 @@ type peeked struct {
 
 func (p peeked) Read(b []byte) (int, error) { return p.read.Read(b) }
 
-// TestNothingIsSentInTheClear: a server that sends its callers from https to http of its own address gets the question
-// there, and no credentials.
-func TestNothingIsSentInTheClear(t *testing.T) {
+// The server redirects from https to http at its own address.
+func TestRedirectToPlainHTTPGetsNoCredentials(t *testing.T) {
 	t.Parallel()
 	known := serveTLS(t, nil, nil) // for its certificate
 	stored := newStorage(bundletest.Signed(bundletest.Release(1)).Pack())
@@ -55,15 +54,15 @@ func TestNothingIsSentInTheClear(t *testing.T) {
 	address := s.Listener.Addr().String()
 	s.change(func() {
 		s.answer = func(w http.ResponseWriter, r *http.Request) {
-			if r.Header.Get("X-Key") == hush && r.URL.Path == "/app.tar.gz" {
+			if r.Header.Get("X-Key") == secretText && r.URL.Path == "/app.tar.gz" {
 				http.Redirect(w, r, "http://"+address+"/stored", http.StatusFound)
 				return
 			}
 			stored.ServeHTTP(w, r)
 		}
 	})
-	more := credentials("bearer", map[string]any{"token": hush})
-	more["url"], more["headers"] = "https://"+address, map[string]string{"X-Key": hush}
+	more := credentials("bearer", map[string]any{"token": secretText})
+	more["url"], more["headers"] = "https://"+address, map[string]string{"X-Key": secretText}
 	more["tls"] = map[string]any{"ca_cert": authorityOf(t, known)}
 	_, err := openOnce(s.origin(t, s.service(more)))
 	require.NoError(t, err)

@@ -14,8 +14,8 @@ import (
 	"github.com/wardkeeper/wardkeeper/bundles/internal/bundletest"
 )
 
-// TestAFileIsFollowed however it is replaced, and a faulty one keeps the last good one.
-func TestAFileIsFollowed(t *testing.T) {
+// By every way to replace a file. A faulty one leaves the last good one active.
+func TestReplacedFileIsActivated(t *testing.T) {
 	t.Parallel()
 	path := bundletest.WriteFile(t, "bundle.tar.gz", bundletest.Signed(bundletest.Release(1)).Pack())
 	f := startFollower(t, origin(t, map[string]any{"path": path, "key_file": bundletest.KeyFile(t, bundletest.TrustedKey)}))
@@ -50,19 +50,19 @@ func TestAFileIsFollowed(t *testing.T) {
 	require.NoError(t, os.Rename(bundletest.WriteFile(t, "next", bundletest.Signed(bundletest.Release(7)).Pack()), path))
 	f.untilSequence(7)
 	require.NoError(t, os.WriteFile(path, bundletest.Signed(bundletest.Release(6)).Pack(), 0o600))
-	f.until("an older one", func(s follow.Status) bool { return s.Attempt.Reason == bundles.Replayed }) // once it is whole
+	f.until("an older one", func(s follow.Status) bool { return s.Attempt.Reason == bundles.Replayed }) // while it is written it is malformed
 	require.True(t, f.decides("read7"))
 }
 
-// TestAChangeThatLooksTheSame: of the same size, in the same tick of the file system's clock.
-func TestAChangeThatLooksTheSame(t *testing.T) {
+// The new content has the same size and modification time.
+func TestChangeWithinClockTickIsFound(t *testing.T) {
 	t.Parallel()
 	at := time.Now().Add(time.Second)
 	path := bundletest.WriteFile(t, "app.rego", nil)
 	write := func(word string) {
 		file, err := os.OpenFile(path, os.O_WRONLY, 0)
 		require.NoError(t, err)
-		_, err = file.WriteString("package app\n\ndefault decision := " + word + "\n") // over what is there, at a stroke
+		_, err = file.WriteString("package app\n\ndefault decision := " + word + "\n") // in one write, without truncating first
 		require.NoError(t, err)
 		require.NoError(t, file.Close())
 		require.NoError(t, os.Chtimes(path, at, at))
@@ -71,17 +71,17 @@ func TestAChangeThatLooksTheSame(t *testing.T) {
 	f := startFollower(t, origin(t, map[string]any{"path": filepath.Dir(path)}))
 	require.True(t, f.decides("read"))
 	write("false")
-	require.Eventually(t, func() bool { return !f.decides("read") }, soon, time.Millisecond)
+	require.Eventually(t, func() bool { return !f.decides("read") }, testTimeout, time.Millisecond)
 	f.untilOutcome(follow.Unchanged)
 	write("maybe")
 	now := f.untilOutcome(follow.Refused)
 	require.Equal(t, bundles.Compile, now.Attempt.Reason)
 	f.until("another look", func(s follow.Status) bool { return s.Attempt.At.After(now.Attempt.At.Add(50 * time.Millisecond)) })
-	require.EqualValues(t, 1, f.Status().Refused[bundles.Compile], "the same is not judged again")
+	require.EqualValues(t, 1, f.Status().Refused[bundles.Compile], "the same is not checked again")
 }
 
-// TestADirectoryIsFollowed file by file, and as Kubernetes mounts one: links to files behind a link that is replaced.
-func TestADirectoryIsFollowed(t *testing.T) {
+// Also as Kubernetes mounts a volume: links to files behind a link that is replaced.
+func TestChangedDirectoryIsActivated(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	bundletest.Unpack(t, dir, bundletest.Release(1))
@@ -119,8 +119,8 @@ func TestADirectoryIsFollowed(t *testing.T) {
 	require.True(t, volume.decides("read2"))
 }
 
-// TestAPathMustBeGoodAtOnce, unless a good one was kept.
-func TestAPathMustBeGoodAtOnce(t *testing.T) {
+// Unless a good bundle was saved.
+func TestStartFailsWithoutGoodPath(t *testing.T) {
 	t.Parallel()
 	path := bundletest.WriteFile(t, "bundle.tar.gz", []byte("nothing"))
 	settings := map[string]any{"path": path, "state_dir": t.TempDir(), "key_file": bundletest.KeyFile(t, bundletest.TrustedKey)}
@@ -138,14 +138,14 @@ func TestAPathMustBeGoodAtOnce(t *testing.T) {
 	require.False(t, f.untilSequence(2).FromDisk)
 }
 
-// TestHalfOfAReleaseIsNone: what is written while it is read is read again once it rests; what never rests is told.
-func TestHalfOfAReleaseIsNone(t *testing.T) {
+// What changes while it is read is read again once it rests; what never rests is reported.
+func TestPartlyWrittenFileIsNotRead(t *testing.T) {
 	t.Parallel()
-	long := bundletest.Signed(bundletest.Release(1).With(bundletest.Files{"notes.md": bundletest.Random(7 << 20)})).Pack() // so that it takes some time to read
+	long := bundletest.Signed(bundletest.Release(1).With(bundletest.Files{"notes.md": bundletest.Random(7 << 20)})).Pack() // takes some time to read
 	path := bundletest.WriteFile(t, "bundle.tar.gz", long)
 	f := startFollower(t, origin(t, map[string]any{"path": path, "key_file": bundletest.KeyFile(t, bundletest.TrustedKey)}))
 	stop, stopped := make(chan struct{}), make(chan struct{})
-	go func() { // as fast as it can
+	go func() { // changes without pause
 		defer close(stopped)
 		for i := 0; ; i++ {
 			select {
@@ -163,7 +163,7 @@ func TestHalfOfAReleaseIsNone(t *testing.T) {
 	close(stop)
 	<-stopped
 	require.EqualValues(t, 1, f.untilOutcome(follow.Unchanged).Activations)
-	require.EqualValues(t, 1, f.judged.Load())
+	require.EqualValues(t, 1, f.checks.Load())
 
 	half := bundletest.Signed(bundletest.Release(2)).Pack()
 	next, err := os.Create(path)

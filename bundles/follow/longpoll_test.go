@@ -12,13 +12,13 @@ import (
 	"github.com/wardkeeper/wardkeeper/bundles/internal/bundletest"
 )
 
-// holding is a server that holds a request until there is something new, or the client has waited long enough.
+// holding is a server that holds a request until there is something new, or until the client's wait is over.
 type holding struct {
 	*server
 	bundles chan []byte // what is published
 	held    atomic.Int32
-	eager   atomic.Bool // answers at once that there is nothing new
-	again   atomic.Bool // answers at once with the same
+	eager   atomic.Bool // answers 304 at once
+	again   atomic.Bool // answers at once with the same bundle
 	prefers atomic.Value
 	last    []byte
 }
@@ -30,7 +30,7 @@ func hold(t *testing.T, first []byte) *holding {
 	return h
 }
 
-// serve is called by one client that sends one request after another.
+// serve serves one client, which sends its requests one after another.
 func (h *holding) serve(w http.ResponseWriter, r *http.Request) {
 	h.prefers.Store(r.Header.Get("Prefer"))
 	w.Header().Set("Content-Type", "application/vnd.openpolicyagent.bundles")
@@ -58,21 +58,21 @@ func (h *holding) serve(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(h.last)
 }
 
-// slowly are times of which a test sees only the pause at the end of a long poll: none.
-var slowly = follow.Polling{Min: time.Hour, Max: time.Hour, LongPoll: time.Second, Timeout: soon}
+// longPolling makes every pause but that after a long poll longer than a test.
+var longPolling = follow.Polling{Min: time.Hour, Max: time.Hour, LongPoll: time.Second, Timeout: testTimeout}
 
-// TestLongPolling: a release is there as soon as it is published, and nothing is asked meanwhile.
+// A release arrives as soon as it is published, without requests in between.
 func TestLongPolling(t *testing.T) {
 	t.Parallel()
 	h := hold(t, bundletest.Signed(bundletest.Release(1)).Pack())
-	f := startFollower(t, h.origin(t, nil).SetPolling(slowly))
+	f := startFollower(t, h.origin(t, nil).SetPolling(longPolling))
 	f.untilSequence(1)
 	require.Equal(t, "modes=snapshot;wait=1", h.prefers.Load())
-	require.Eventually(t, func() bool { return h.held.Load() == 1 }, soon, time.Millisecond)
+	require.Eventually(t, func() bool { return h.held.Load() == 1 }, testTimeout, time.Millisecond)
 	h.bundles <- bundletest.Signed(bundletest.Release(2)).Pack()
 	f.untilSequence(2)
-	require.EqualValues(t, 2, f.judged.Load())
-	f.untilOutcome(follow.Unchanged) // after a wait for nothing
+	require.EqualValues(t, 2, f.checks.Load())
+	f.untilOutcome(follow.Unchanged) // a wait ended without news
 	h.bundles <- bundletest.Release(3).Pack()
 	f.untilOutcome(follow.Refused)
 	h.bundles <- bundletest.Signed(bundletest.Release(3)).Pack()
@@ -80,8 +80,8 @@ func TestLongPolling(t *testing.T) {
 	require.LessOrEqual(t, h.requests.Load(), int32(7))
 }
 
-// TestAServerThatHoldsNothing although it says so is asked a few times, and then like any other.
-func TestAServerThatHoldsNothing(t *testing.T) {
+// The server announces long polling and answers at once.
+func TestBrokenLongPollingFallsBackToPolling(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(h *holding){
 		"nothing new at once":  func(h *holding) { h.eager.Store(true) },
@@ -90,8 +90,8 @@ func TestAServerThatHoldsNothing(t *testing.T) {
 	} {
 		h := hold(t, bundletest.Signed(bundletest.Release(1)).Pack())
 		change(h)
-		f := startFollower(t, h.origin(t, nil).SetPolling(slowly))
-		require.Eventually(t, func() bool { return h.requests.Load() >= 3 }, soon, time.Millisecond, name)
+		f := startFollower(t, h.origin(t, nil).SetPolling(longPolling))
+		require.Eventually(t, func() bool { return h.requests.Load() >= 3 }, testTimeout, time.Millisecond, name)
 		require.Never(t, func() bool { return h.requests.Load() > 4 }, 100*time.Millisecond, 10*time.Millisecond, name)
 		f.Close()
 	}

@@ -10,8 +10,8 @@ import (
 	"github.com/wardkeeper/wardkeeper/bundles/internal/bundletest"
 )
 
-// TestFilesThatAreNotLoaded are named: people take them for tables that are in force.
-func TestFilesThatAreNotLoaded(t *testing.T) {
+// People take them for tables in force.
+func TestFilesNotLoadedAreReported(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	bundletest.Unpack(t, dir, bundletest.Files{

@@ -14,11 +14,11 @@ import (
 	"github.com/wardkeeper/wardkeeper/bundles/internal/bundletest"
 )
 
-// storage has the bundle for everybody, and remembers what it was asked with.
+// storage serves the bundle to everybody, and records the headers of requests.
 type storage struct {
 	http.Handler
-	asked atomic.Pointer[http.Header] // last, for the bundle
-	again atomic.Pointer[http.Header] // last, whether it is still the same
+	asked atomic.Pointer[http.Header] // of the last request for the bundle
+	again atomic.Pointer[http.Header] // of the last conditional request
 }
 
 func newStorage(body []byte) *storage {
@@ -37,16 +37,15 @@ func newStorage(body []byte) *storage {
 	return s
 }
 
-// TestWhereAServerSendsItsCallers: what is configured goes to the server that is configured, and to no other. What is
-// asked goes along.
-func TestWhereAServerSendsItsCallers(t *testing.T) {
+// Configured headers go to the configured server alone; those of the protocol go along.
+func TestRedirectsGetNoCredentials(t *testing.T) {
 	t.Parallel()
 	configured := map[string]string{
-		"Authorization": "Bearer " + hush, "X-Key": hush, "Cookie": "session=" + hush, "Cookie2": hush, "Proxy-Authorization": hush, "Accept": hush,
+		"Authorization": "Bearer " + secretText, "X-Key": secretText, "Cookie": "session=" + secretText, "Cookie2": secretText, "Proxy-Authorization": secretText, "Accept": secretText,
 	}
 	for name, c := range map[string]struct {
-		https bool   // the server that is configured
-		to    string // OWN is its address, PLAIN and SECURE are those of others
+		https bool   // whether the configured server uses TLS
+		to    string // OWN is its URL; PLAIN and SECURE are those of other servers
 		same  bool
 	}{
 		"another port":          {false, "PLAIN/stored", false},
@@ -81,7 +80,7 @@ func TestWhereAServerSendsItsCallers(t *testing.T) {
 						stored.ServeHTTP(w, r)
 						return
 					}
-					w.Header().Set("Set-Cookie", "given="+hush)
+					w.Header().Set("Set-Cookie", "given="+secretText)
 					http.Redirect(w, r, places.Replace(c.to), code)
 				}
 			})
@@ -91,7 +90,7 @@ func TestWhereAServerSendsItsCallers(t *testing.T) {
 					more["headers"].(map[string]string)[name] = value
 				}
 			}
-			more["credentials"] = map[string]any{"bearer": map[string]any{"token": hush}}
+			more["credentials"] = map[string]any{"bearer": map[string]any{"token": secretText}}
 			more["tls"] = map[string]any{"ca_cert": authorityOf(t, secure)}
 			f := startFollower(t, s.origin(t, s.service(more)))
 			f.untilSequence(1)
@@ -102,11 +101,11 @@ func TestWhereAServerSendsItsCallers(t *testing.T) {
 				require.Equal(t, "wardkeeper", header.Get("User-Agent"), name)
 				if c.same {
 					require.Equal(t, configured["Authorization"], header.Get("Authorization"), name)
-					require.Equal(t, hush, header.Get("X-Key"), name)
+					require.Equal(t, secretText, header.Get("X-Key"), name)
 					continue
 				}
 				for of, values := range *header {
-					require.NotContains(t, strings.Join(values, " "), hush, "%s: %s", name, of)
+					require.NotContains(t, strings.Join(values, " "), secretText, "%s: %s", name, of)
 				}
 				for of := range configured {
 					require.NotContains(t, *header, of, name)
@@ -118,19 +117,19 @@ func TestWhereAServerSendsItsCallers(t *testing.T) {
 	}
 }
 
-// TestSignedRequestsAreNotSentOn: a signature is a credential, too.
-func TestSignedRequestsAreNotSentOn(t *testing.T) {
+// A signature is a credential, too.
+func TestRedirectsGetNoSignature(t *testing.T) {
 	t.Setenv("AWS_ACCESS_KEY_ID", "key-of-the-tests")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "x")
 	t.Setenv("AWS_REGION", "eu-central-1")
-	t.Setenv("AWS_SESSION_TOKEN", hush)
+	t.Setenv("AWS_SESSION_TOKEN", secretText)
 	stored := newStorage(bundletest.Signed(bundletest.Release(1)).Pack())
 	elsewhere := httptest.NewServer(stored)
 	t.Cleanup(elsewhere.Close)
 	s := serve(t, nil)
 	s.change(func() {
 		s.answer = func(w http.ResponseWriter, r *http.Request) {
-			if r.Header.Get("X-Amz-Security-Token") == hush {
+			if r.Header.Get("X-Amz-Security-Token") == secretText {
 				http.Redirect(w, r, elsewhere.URL, http.StatusTemporaryRedirect)
 			}
 		}
@@ -142,8 +141,8 @@ func TestSignedRequestsAreNotSentOn(t *testing.T) {
 	}
 }
 
-// TestCallersAreSentOnToNothing: the active release goes on, and where they were sent is not told.
-func TestCallersAreSentOnToNothing(t *testing.T) {
+// The active release stays in force, and the target is not logged.
+func TestBrokenRedirects(t *testing.T) {
 	t.Parallel()
 	to := func(location string) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) {
@@ -153,21 +152,21 @@ func TestCallersAreSentOnToNothing(t *testing.T) {
 	}
 	other := serve(t, nil)
 	s := serve(t, nil)
-	other.change(func() { other.answer = to(s.URL + "/app.tar.gz?sig=" + hush) })
+	other.change(func() { other.answer = to(s.URL + "/app.tar.gz?sig=" + secretText) })
 	for name, c := range map[string]struct {
 		answer http.HandlerFunc
 		says   string
-		at     int32 // how often the server is asked at most
+		at     int32 // the most requests that the server may get
 	}{
-		"itself":           {to("?sig=" + hush), "too often", 5},
-		"in turn":          {to(other.URL + "/?sig=" + hush), "too often", 5},
-		"what is broken":   {to("http://%" + hush), "invalid URL", 1},
-		"a bad port":       {to("http://host:" + hush + "/"), "invalid URL", 1},
-		"a control sign":   {to("http://host/\x7f" + hush), "does not speak HTTP", 1},
-		"another protocol": {to("ftp://host/" + hush), "unsupported protocol", 1},
+		"itself":           {to("?sig=" + secretText), "too often", 5},
+		"in turn":          {to(other.URL + "/?sig=" + secretText), "too often", 5},
+		"what is broken":   {to("http://%" + secretText), "invalid URL", 1},
+		"a bad port":       {to("http://host:" + secretText + "/"), "invalid URL", 1},
+		"a control sign":   {to("http://host/\x7f" + secretText), "does not speak HTTP", 1},
+		"another protocol": {to("ftp://host/" + secretText), "unsupported protocol", 1},
 		"a long protocol":  {to(strings.Repeat("x", 50_000) + "://host/"), "unsupported protocol", 1},
-		"no host":          {to("http:///" + hush), "no Host", 1},
-		"nobody":           {to("http://127.0.0.1:1/?sig=" + hush), "refused", 1},
+		"no host":          {to("http:///" + secretText), "no Host", 1},
+		"nobody":           {to("http://127.0.0.1:1/?sig=" + secretText), "refused", 1},
 		"nowhere":          {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusFound) }, "302", 1},
 	} {
 		s.change(func() { s.answer = c.answer })
@@ -175,11 +174,11 @@ func TestCallersAreSentOnToNothing(t *testing.T) {
 		_, err := openOnce(s.origin(t, nil))
 		require.Equal(t, bundles.Unavailable, bundletest.RefusalOf(t, err, name).Reason, name)
 		require.ErrorContains(t, err, c.says, name)
-		require.NotContains(t, err.Error(), hush, name)
+		require.NotContains(t, err.Error(), secretText, name)
 		require.Less(t, len(err.Error()), 1000, name)
 		require.LessOrEqual(t, s.requests.Load()-before, c.at, name)
 		f := startFollower(t, s.origin(t, nil))
-		f.hushes(name)
+		f.redacts(name)
 		f.Close()
 	}
 }

@@ -25,7 +25,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/bundles/internal/bundletest"
 )
 
-// imageOf is a registry that has a bundle as policies/authz:prod.
+// imageOf is a registry that serves a bundle as policies/authz:prod.
 func imageOf(t *testing.T, data []byte) http.Handler {
 	t.Helper()
 	store := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
@@ -41,7 +41,7 @@ func imageOf(t *testing.T, data []byte) http.Handler {
 	return store
 }
 
-// imageAt is that image as settings name it; more is for its service.
+// imageAt resolves settings for that image; more goes into its service.
 func imageAt(t *testing.T, front *httptest.Server, more map[string]any) *follow.Origin {
 	t.Helper()
 	service := map[string]any{"url": front.URL, "type": "oci"}
@@ -52,8 +52,8 @@ func imageAt(t *testing.T, front *httptest.Server, more map[string]any) *follow.
 	})
 }
 
-// TestWhereARegistryStores is not told: the address that it sends its callers on to opens the storage to whoever has it.
-func TestWhereARegistryStores(t *testing.T) {
+// The URL of the storage opens it to whoever knows it.
+func TestRegistryRedirectIsRedacted(t *testing.T) {
 	t.Parallel()
 	store := imageOf(t, bundletest.Signed(bundletest.Release(1)).Pack())
 	answer := func(code int, body string) http.HandlerFunc {
@@ -73,16 +73,16 @@ func TestWhereARegistryStores(t *testing.T) {
 		says string
 	}{
 		"good":            {nil, ""},
-		"the time is up":  {answer(403, "<Error>"+hush+"</Error>"), "the registry answered 403"},
-		"said as OCI":     {answer(400, `{"errors": [{"code": "DENIED", "message": "`+hush+`", "detail": "`+hush+`"}]}`), "the registry answered 400"},
-		"not logged in":   {answer(401, hush), "the registry answered 401"},
+		"the time is up":  {answer(403, "<Error>"+secretText+"</Error>"), "the registry answered 403"},
+		"said as OCI":     {answer(400, `{"errors": [{"code": "DENIED", "message": "`+secretText+`", "detail": "`+secretText+`"}]}`), "the registry answered 400"},
+		"not logged in":   {answer(401, secretText), "the registry answered 401"},
 		"broken":          {answer(500, ""), "the registry answered 500"},
-		"gone":            {answer(404, hush), "not found"},
-		"another length":  {answer(200, hush), "mismatch Content-Length"},
+		"gone":            {answer(404, secretText), "not found"},
+		"another length":  {answer(200, secretText), "mismatch Content-Length"},
 		"hangs up":        {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "EOF"},
-		"sends on":        {on("http://127.0.0.1:1/?sig=" + hush), "refused"},
-		"without address": {on("http://%" + hush), "invalid URL"},
-		"in turn":         {on("?sig=" + hush), "too often"},
+		"sends on":        {on("http://127.0.0.1:1/?sig=" + secretText), "refused"},
+		"without address": {on("http://%" + secretText), "invalid URL"},
+		"in turn":         {on("?sig=" + secretText), "too often"},
 	} {
 		blobs := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if c.blob == nil {
@@ -93,7 +93,7 @@ func TestWhereARegistryStores(t *testing.T) {
 		}))
 		front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if strings.Contains(r.URL.Path, "/blobs/") {
-				http.Redirect(w, r, blobs.URL+r.URL.Path+"?X-Amz-Signature="+hush, http.StatusTemporaryRedirect)
+				http.Redirect(w, r, blobs.URL+r.URL.Path+"?X-Amz-Signature="+secretText, http.StatusTemporaryRedirect)
 				return
 			}
 			store.ServeHTTP(w, r)
@@ -106,16 +106,16 @@ func TestWhereARegistryStores(t *testing.T) {
 		} else {
 			require.Equal(t, bundles.Unavailable, bundletest.RefusalOf(t, err, name).Reason, name)
 			require.ErrorContains(t, err, c.says, name)
-			require.NotContains(t, err.Error(), hush, name)
-			startFollower(t, o).hushes(name)
+			require.NotContains(t, err.Error(), secretText, name)
+			startFollower(t, o).redacts(name)
 		}
 		blobs.Close()
 		front.Close()
 	}
 }
 
-// TestWhatARegistrySays of its manifests, its token service and its addresses is not told either.
-func TestWhatARegistrySays(t *testing.T) {
+// Of its manifests, its token service and its URLs.
+func TestRegistryAnswersAreRedacted(t *testing.T) {
 	t.Parallel()
 	store := imageOf(t, bundletest.Signed(bundletest.Release(1)).Pack())
 	challenge := func(realm string) http.HandlerFunc {
@@ -129,16 +129,16 @@ func TestWhatARegistrySays(t *testing.T) {
 		}
 	}
 	for name, answer := range map[string]http.HandlerFunc{
-		"no token":         challenge("http://HOST/token?key=" + hush),
-		"no realm":         challenge("%" + hush),
-		"a realm of files": challenge("file:///" + hush),
-		"nobody's realm":   challenge("http://127.0.0.1:1/?key=" + hush),
+		"no token":         challenge("http://HOST/token?key=" + secretText),
+		"no realm":         challenge("%" + secretText),
+		"a realm of files": challenge("file:///" + secretText),
+		"nobody's realm":   challenge("http://127.0.0.1:1/?key=" + secretText),
 		"another type": func(w http.ResponseWriter, r *http.Request) {
 			if r.Method != http.MethodGet {
 				store.ServeHTTP(w, r)
 				return
 			}
-			http.Redirect(w, r, "/elsewhere?sig="+hush, http.StatusFound)
+			http.Redirect(w, r, "/elsewhere?sig="+secretText, http.StatusFound)
 		},
 	} {
 		front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -151,14 +151,13 @@ func TestWhatARegistrySays(t *testing.T) {
 		o := imageAt(t, front, nil)
 		_, err := openOnce(o)
 		require.Equal(t, bundles.Unavailable, bundletest.RefusalOf(t, err, name).Reason, name)
-		require.NotContains(t, err.Error(), hush, name)
-		startFollower(t, o).hushes(name)
+		require.NotContains(t, err.Error(), secretText, name)
+		startFollower(t, o).redacts(name)
 		front.Close()
 	}
 }
 
-// TestTheTokenOfARegistryStaysThere, however often its storage sends the callers on.
-func TestTheTokenOfARegistryStaysThere(t *testing.T) {
+func TestRegistryRedirectGetsNoToken(t *testing.T) {
 	t.Parallel()
 	store := imageOf(t, bundletest.Signed(bundletest.Release(1)).Pack())
 	var asked, told atomic.Int32
@@ -176,7 +175,7 @@ func TestTheTokenOfARegistryStaysThere(t *testing.T) {
 	t.Cleanup(blobs.Close)
 	for name, c := range map[string]struct{ challenge, wanted string }{
 		"of its token service": {`Bearer realm="http://HOST/token",service="tests"`, "Bearer granted"},
-		"of the settings":      {`Basic realm="tests"`, "Basic " + base64.StdEncoding.EncodeToString([]byte("robot:"+hush))},
+		"of the settings":      {`Basic realm="tests"`, "Basic " + base64.StdEncoding.EncodeToString([]byte("robot:"+secretText))},
 	} {
 		front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			given := r.Header.Get("Authorization")
@@ -193,7 +192,7 @@ func TestTheTokenOfARegistryStaysThere(t *testing.T) {
 			}
 		}))
 		before := asked.Load()
-		_, err := openOnce(imageAt(t, front, credentials("bearer", map[string]any{"scheme": "Basic", "token": "robot:" + hush})))
+		_, err := openOnce(imageAt(t, front, credentials("bearer", map[string]any{"scheme": "Basic", "token": "robot:" + secretText})))
 		require.NoError(t, err, name)
 		require.EqualValues(t, 2, asked.Load()-before, name)
 		require.Zero(t, told.Load(), name)

@@ -22,7 +22,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/bundles/internal/bundletest"
 )
 
-// logging is an origin that logs what it reads again.
+// logging resolves settings whose rereading of files is logged.
 func logging(t *testing.T, settings map[string]any) (*follow.Origin, *lines) {
 	t.Helper()
 	log := &lines{}
@@ -31,7 +31,7 @@ func logging(t *testing.T, settings map[string]any) (*follow.Origin, *lines) {
 	o.Logger = slog.New(slog.NewTextHandler(log, nil))
 	f, err := o.Resolve()
 	require.NoError(t, err)
-	return f.SetPolling(hurried), log
+	return f.SetPolling(fastPolling), log
 }
 
 func replace(t *testing.T, path string, data []byte) {
@@ -40,9 +40,9 @@ func replace(t *testing.T, path string, data []byte) {
 	require.NoError(t, os.Rename(path+".next", path))
 }
 
-// TestKeysAreRotated without a restart: what a new key has signed is taken, also where it was refused before; what an old one
-// has signed no longer is, and the policy that is active stays so. A key file at fault changes nothing.
-func TestKeysAreRotated(t *testing.T) {
+// A bundle signed by the new key is accepted even if it was refused before. The active policy stays, and a faulty key
+// file changes nothing.
+func TestRotatedKeyIsUsed(t *testing.T) {
 	t.Parallel()
 	for name, settings := range map[string]func(path string) map[string]any{
 		"a key file": func(path string) map[string]any { return map[string]any{"key_file": path} },
@@ -83,7 +83,7 @@ func TestKeysAreRotated(t *testing.T) {
 	}
 }
 
-// certified makes a certificate for this machine that is its own authority.
+// certified makes a self-signed certificate for this machine.
 func certified(t *testing.T) (pair tls.Certificate, inFile, keyInFile []byte) {
 	t.Helper()
 	private := bundletest.NewKey()
@@ -95,11 +95,11 @@ func certified(t *testing.T) (pair tls.Certificate, inFile, keyInFile []byte) {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: private}, inPEM("CERTIFICATE", der), keyInPEM(private)
 }
 
-// TestAuthoritiesAndClientCertificateAreRotated without a restart, while the last good ones stay in force.
-func TestAuthoritiesAndClientCertificateAreRotated(t *testing.T) {
+// Without a restart, and with the last good ones while the files are faulty.
+func TestRotatedCertificatesAreUsed(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	ca, cert, key := filepath.Join(dir, hush+"-ca"), filepath.Join(dir, hush+"-cert"), filepath.Join(dir, hush+"-key")
+	ca, cert, key := filepath.Join(dir, secretText+"-ca"), filepath.Join(dir, secretText+"-cert"), filepath.Join(dir, secretText+"-key")
 	var current atomic.Pointer[tls.Config]
 	serves := func(pair tls.Certificate, client []byte) {
 		pool := x509.NewCertPool()
@@ -122,7 +122,7 @@ func TestAuthoritiesAndClientCertificateAreRotated(t *testing.T) {
 	f := startFollower(t, o)
 	f.untilSequence(1)
 
-	// Both files at fault: the next connection is made by what was good.
+	// Both files are faulty: the next connection uses the last good ones.
 	replace(t, cert, []byte("half"))
 	replace(t, ca, authority[:100])
 	s.CloseClientConnections()
@@ -141,5 +141,5 @@ func TestAuthoritiesAndClientCertificateAreRotated(t *testing.T) {
 	replace(t, key, clientKey)
 	s.set(bundletest.Signed(bundletest.Release(3)).Pack())
 	f.untilSequence(3)
-	require.NotContains(t, log.String()+f.log.String(), hush, "what is written for a path may be a secret")
+	require.NotContains(t, log.String()+f.log.String(), secretText, "what is written for a path may be a secret")
 }

@@ -18,8 +18,8 @@ import (
 	"github.com/wardkeeper/wardkeeper/bundles/internal/bundletest"
 )
 
-// TestAServerConfirms: what it has not changed is asked for, and neither sent nor judged again.
-func TestAServerConfirms(t *testing.T) {
+// It is neither sent nor checked again.
+func TestUnchangedBundleIsConfirmed(t *testing.T) {
 	t.Parallel()
 	for name, plain := range map[string]bool{"with ETag": false, "without ETag": true} {
 		s := serve(t, bundletest.Signed(bundletest.Release(1)).Pack())
@@ -28,7 +28,7 @@ func TestAServerConfirms(t *testing.T) {
 		first := f.untilOutcome(follow.Unchanged)
 		s.again(t, 3)
 		f.until(name, func(now follow.Status) bool { return now.Confirmed.After(first.Confirmed) })
-		require.EqualValues(t, 1, f.judged.Load(), name)
+		require.EqualValues(t, 1, f.checks.Load(), name)
 		require.Equal(t, !plain, s.sent.Load() == 1, name)
 		require.False(t, first.FromDisk)
 		s.set(bundletest.Signed(bundletest.Release(2)).Pack())
@@ -41,12 +41,12 @@ func TestAServerConfirms(t *testing.T) {
 	}
 }
 
-// TestWhatAServerCanDo: the release goes on whatever it answers, and the next one is taken when it answers again.
-func TestWhatAServerCanDo(t *testing.T) {
+// Whatever the server answers. The next release is activated once it answers again.
+func TestServerFailureChangesNothing(t *testing.T) {
 	t.Parallel()
 	good := bundletest.Signed(bundletest.Release(1)).Pack()
 	s := serve(t, good)
-	quick := hurried
+	quick := fastPolling
 	quick.Timeout = 50 * time.Millisecond
 	f := startFollower(t, s.origin(t, nil).SetPolling(quick))
 	f.untilSequence(1)
@@ -97,8 +97,8 @@ func TestWhatAServerCanDo(t *testing.T) {
 	require.NotZero(t, f.Status().Refused[bundles.Unavailable])
 }
 
-// TestMended: a refused release is followed by a good one, and the active one may come back too, without being judged.
-func TestMended(t *testing.T) {
+// By another good release, and by the active one, which is not checked again.
+func TestRecoversAfterRefusal(t *testing.T) {
 	t.Parallel()
 	good, bad := bundletest.Signed(bundletest.Release(5)).Pack(), bundletest.Release(6).Pack()
 	s := serve(t, good)
@@ -109,7 +109,7 @@ func TestMended(t *testing.T) {
 	s.set(good)
 	now := f.untilOutcome(follow.Unchanged)
 	require.EqualValues(t, 1, now.Activations)
-	require.EqualValues(t, 1, f.judged.Load())
+	require.EqualValues(t, 1, f.checks.Load())
 	require.Equal(t, 1, f.log.count("is good again"))
 	s.set(bad)
 	f.untilOutcome(follow.Refused)
@@ -117,19 +117,19 @@ func TestMended(t *testing.T) {
 	require.Equal(t, bundles.Unsigned, f.untilOutcome(follow.Unavailable).Refusal.Reason, "it stands")
 	s.set(bad)
 	f.untilOutcome(follow.Refused)
-	require.EqualValues(t, 2, f.Status().Refused[bundles.Unsigned], "the same is not judged again")
+	require.EqualValues(t, 2, f.Status().Refused[bundles.Unsigned], "the same is not checked again")
 	s.set(bundletest.Signed(bundletest.Release(6)).Pack())
 	f.untilSequence(6)
 	require.Zero(t, f.Status().Refusal)
 	s.set(bundletest.Signer{Key: bundletest.TrustedKey, ID: "anew"}.Sign(bundletest.Release(6)).Pack())
 	s.again(t, 3)
 	require.EqualValues(t, 2, f.Status().Activations, "signed anew")
-	require.EqualValues(t, 2, f.judged.Load())
+	require.EqualValues(t, 2, f.checks.Load())
 	require.Equal(t, follow.Unchanged, f.Status().Attempt.Outcome)
 }
 
-// TestAPolicyWithoutEnd does not keep the next ones out, and a start without time to judge is no word on a release.
-func TestAPolicyWithoutEnd(t *testing.T) {
+// It does not block the next releases, and a start that times out refuses nothing.
+func TestEndlessPolicyIsTimedOut(t *testing.T) {
 	t.Parallel()
 	endless := bundletest.Release(2).With(bundletest.Files{"app/app.rego": `package app
 
@@ -164,9 +164,8 @@ decision if {
 	slow.begin(cfg).untilSequence(3)
 }
 
-// TestAPolicyThatTakesLongToCompile neither keeps the next ones out nor the process from ending: nobody can tell a compiler
-// to stop.
-func TestAPolicyThatTakesLongToCompile(t *testing.T) {
+// Neither the next releases nor the end of the process. A compiler cannot be interrupted.
+func TestSlowCompileBlocksNothing(t *testing.T) {
 	t.Parallel()
 	stop, compiling := make(chan struct{}), make(chan struct{}, 10)
 	t.Cleanup(func() { close(stop) })
@@ -201,8 +200,7 @@ func TestAPolicyThatTakesLongToCompile(t *testing.T) {
 	waiting.Close()
 }
 
-// TestAGateThatPanics lets nothing through, and is asked again about the next release.
-func TestAGateThatPanics(t *testing.T) {
+func TestPanickingGateRefuses(t *testing.T) {
 	t.Parallel()
 	s := serve(t, bundletest.Signed(bundletest.Release(1)).Pack())
 	f, cfg := newFollower(t, s.origin(t, nil))
@@ -221,7 +219,7 @@ func TestAGateThatPanics(t *testing.T) {
 	f.untilSequence(3)
 }
 
-// TestCloseIsPrompt while a request hangs, and is no failure.
+// Also while a request hangs, which is not a failure.
 func TestCloseIsPrompt(t *testing.T) {
 	t.Parallel()
 	s := serve(t, bundletest.Signed(bundletest.Release(1)).Pack())
@@ -243,7 +241,7 @@ func TestCloseIsPrompt(t *testing.T) {
 	}()
 	select {
 	case <-closed:
-	case <-time.After(soon):
+	case <-time.After(testTimeout):
 		t.Fatal("it does not close")
 	}
 	require.NotEqual(t, follow.Unavailable, f.Status().Attempt.Outcome)
@@ -252,8 +250,7 @@ func TestCloseIsPrompt(t *testing.T) {
 	f.Close()
 }
 
-// TestStatusWhileFollowing may be asked by many.
-func TestStatusWhileFollowing(t *testing.T) {
+func TestStatusIsSafeForConcurrentUse(t *testing.T) {
 	t.Parallel()
 	s := serve(t, bundletest.Signed(bundletest.Release(1)).Pack())
 	f := startFollower(t, s.origin(t, nil))
@@ -286,4 +283,21 @@ func TestStatusWhileFollowing(t *testing.T) {
 	close(done)
 	asking.Wait()
 	require.NotContains(t, f.Status().Refused, bundles.Reason("mine"))
+}
+
+func TestUnconditional304IsUnavailable(t *testing.T) {
+	t.Parallel()
+	s := serve(t, bundletest.Signed(bundletest.Release(1)).Pack())
+	s.change(func() {
+		s.answer = func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotModified) }
+	})
+	f := startFollower(t, s.origin(t, nil))
+	now := f.untilOutcome(follow.Unavailable)
+	require.Nil(t, now.Active)
+	require.Equal(t, bundles.Unavailable, now.Attempt.Reason)
+	require.ErrorContains(t, now.Attempt.Err, "without If-None-Match")
+	s.again(t, 2)
+	require.True(t, f.Status().Confirmed.IsZero())
+	s.set(bundletest.Signed(bundletest.Release(1)).Pack())
+	f.untilSequence(1)
 }

@@ -18,34 +18,34 @@ import (
 	"github.com/wardkeeper/wardkeeper/bundles/internal/bundletest"
 )
 
-// TestWhoMaySign: keys by id and keys in a file, a key that is pinned, and scopes.
-func TestWhoMaySign(t *testing.T) {
+// Keys by id and in a file, pinned keys, and scopes.
+func TestAcceptedSigners(t *testing.T) {
 	t.Parallel()
-	two := byKeys(map[string]*ecdsa.PrivateKey{"k1": bundletest.TrustedKey, "k2": bundletest.OtherKey})
+	two := keySettings(map[string]*ecdsa.PrivateKey{"k1": bundletest.TrustedKey, "k2": bundletest.OtherKey})
 	scoped := map[string]any{"k1": map[string]any{"key": bundletest.PublicPEM(bundletest.TrustedKey), "algorithm": "ES256", "scope": "write"}}
 	secret := map[string]any{"k1": map[string]any{"key": "a secret of both", "algorithm": "HS256"}}
 	for name, c := range map[string]struct {
 		by       bundletest.Signer
 		settings map[string]any
-		signedBy string // with "-" it is refused
+		signedBy string // "-": it is refused
 	}{
-		"by id":                           {bundletest.Signer{Key: bundletest.TrustedKey, ID: "k1"}, map[string]any{"keys": byKeys(bundletest.TrustedKeys)}, "k1"},
+		"by id":                           {bundletest.Signer{Key: bundletest.TrustedKey, ID: "k1"}, map[string]any{"keys": keySettings(bundletest.TrustedKeys)}, "k1"},
 		"the first of two":                {bundletest.Signer{Key: bundletest.TrustedKey, ID: "k1"}, map[string]any{"keys": two}, "k1"},
 		"the second of two":               {bundletest.Signer{Key: bundletest.OtherKey, ID: "k2"}, map[string]any{"keys": two}, "k2"},
 		"the second's id, the first key":  {bundletest.Signer{Key: bundletest.TrustedKey, ID: "k2"}, map[string]any{"keys": two}, "-"},
-		"the second was withdrawn":        {bundletest.Signer{Key: bundletest.OtherKey, ID: "k2"}, map[string]any{"keys": byKeys(bundletest.TrustedKeys)}, "-"},
+		"the second was withdrawn":        {bundletest.Signer{Key: bundletest.OtherKey, ID: "k2"}, map[string]any{"keys": keySettings(bundletest.TrustedKeys)}, "-"},
 		"no id":                           {bundletest.Signer{Key: bundletest.TrustedKey}, map[string]any{"keys": two}, "-"},
 		"pinned":                          {bundletest.Signer{Key: bundletest.TrustedKey, ID: "k1"}, map[string]any{"keys": two, "signing": map[string]any{"keyid": "k1"}}, "k1"},
 		"another than the pinned":         {bundletest.Signer{Key: bundletest.OtherKey, ID: "k2"}, map[string]any{"keys": two, "signing": map[string]any{"keyid": "k1"}}, "-"},
 		"pinned, and it says another":     {bundletest.Signer{Key: bundletest.TrustedKey, ID: "k2"}, map[string]any{"keys": two, "signing": map[string]any{"keyid": "k1"}}, "k1"},
-		"pinned, and in the file":         {bundletest.Signer{Key: bundletest.OtherKey}, map[string]any{"keys": byKeys(bundletest.TrustedKeys), "signing": map[string]any{"keyid": "k1"}, "key_file": bundletest.KeyFile(t, bundletest.OtherKey)}, "-"},
+		"pinned, and in the file":         {bundletest.Signer{Key: bundletest.OtherKey}, map[string]any{"keys": keySettings(bundletest.TrustedKeys), "signing": map[string]any{"keyid": "k1"}, "key_file": bundletest.KeyFile(t, bundletest.OtherKey)}, "-"},
 		"the file":                        {bundletest.Signer{Key: bundletest.TrustedKey}, map[string]any{"key_file": bundletest.KeyFile(t, bundletest.TrustedKey)}, ""},
 		"the file, whatever id it claims": {bundletest.Signer{Key: bundletest.TrustedKey, ID: "prod"}, map[string]any{"key_file": bundletest.KeyFile(t, bundletest.TrustedKey)}, ""},
 		"the second of the file":          {bundletest.Signer{Key: bundletest.OtherKey}, map[string]any{"key_file": bundletest.KeyFile(t, bundletest.TrustedKey, bundletest.OtherKey)}, ""},
 		"withdrawn from the file":         {bundletest.Signer{Key: bundletest.OtherKey}, map[string]any{"key_file": bundletest.KeyFile(t, bundletest.TrustedKey)}, "-"},
 		"the scope":                       {bundletest.Signer{Key: bundletest.TrustedKey, ID: "k1", Scope: "write"}, map[string]any{"keys": scoped}, "k1"},
 		"no scope where one must be":      {bundletest.Signer{Key: bundletest.TrustedKey, ID: "k1"}, map[string]any{"keys": scoped}, "-"},
-		"a scope where none must be":      {bundletest.Signer{Key: bundletest.TrustedKey, ID: "k1", Scope: "write"}, map[string]any{"keys": byKeys(bundletest.TrustedKeys)}, "-"},
+		"a scope where none must be":      {bundletest.Signer{Key: bundletest.TrustedKey, ID: "k1", Scope: "write"}, map[string]any{"keys": keySettings(bundletest.TrustedKeys)}, "-"},
 		"the scope of the settings":       {bundletest.Signer{Key: bundletest.TrustedKey, Scope: "a"}, map[string]any{"key_file": bundletest.KeyFile(t, bundletest.TrustedKey), "signing": map[string]any{"scope": "a"}}, ""},
 		"not the scope of the settings":   {bundletest.Signer{Key: bundletest.TrustedKey, Scope: "b"}, map[string]any{"key_file": bundletest.KeyFile(t, bundletest.TrustedKey), "signing": map[string]any{"scope": "a"}}, "-"},
 		"the file's key as a secret":      {bundletest.Signer{Secret: bundletest.PublicPEM(bundletest.TrustedKey), Header: map[string]any{"alg": "HS256"}}, map[string]any{"key_file": bundletest.KeyFile(t, bundletest.TrustedKey)}, "-"},
@@ -63,8 +63,8 @@ func TestWhoMaySign(t *testing.T) {
 	}
 }
 
-// TestSignaturesAreRequired of what crosses a network unless the settings say otherwise, and of a path that has keys.
-func TestSignaturesAreRequired(t *testing.T) {
+// From a server unless the settings say otherwise, and from a path if there are keys.
+func TestSignatureIsRequired(t *testing.T) {
 	t.Parallel()
 	plain := bundletest.Release(1).Pack()
 	r, err := opened(t, plain, nil)
@@ -93,8 +93,8 @@ func TestSignaturesAreRequired(t *testing.T) {
 	require.Nil(t, strict.Status().Active)
 }
 
-// TestSettingsThatCannotWork are told at the start, and not as a fault of the first good bundle.
-func TestSettingsThatCannotWork(t *testing.T) {
+// At the start, and not when the first good bundle arrives.
+func TestUnusableSettingsAreRefused(t *testing.T) {
 	t.Parallel()
 	key := func(content, algorithm string) map[string]any {
 		return map[string]any{"keys": map[string]any{"k1": map[string]any{"key": content, "algorithm": algorithm}}}
@@ -103,7 +103,7 @@ func TestSettingsThatCannotWork(t *testing.T) {
 	require.NoError(t, err)
 	for wanted, more := range map[string]map[string]any{
 		"keys: k1: the key cannot verify by RS256: choose from ES256": key(bundletest.PublicPEM(bundletest.TrustedKey), "RS256"),
-		"keys: k1: it holds several keys":                      key(bundletest.PublicPEM(bundletest.TrustedKey)+bundletest.PublicPEM(bundletest.OtherKey), "ES256"),
+		"keys: k1: it holds several keys":                             key(bundletest.PublicPEM(bundletest.TrustedKey)+bundletest.PublicPEM(bundletest.OtherKey), "ES256"),
 		"is no public key: verifying needs the public half alone":     key(string(pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: private})), "ES256"),
 		"keys: k1: a public key cannot be read":                       key(strings.Replace(bundletest.PublicPEM(bundletest.TrustedKey), "M", "N", 3), "ES256"),
 		"max_age is 2m0s, but it can take 3m0s":                       {"max_age": "2m", "polling": nil},
@@ -125,8 +125,8 @@ func resolved(t *testing.T, settings map[string]any) (*follow.Origin, error) {
 	return o.Resolve()
 }
 
-// TestSecretsAreNotTold: what settings keep secret is in no name, no message, no log and no status.
-func TestSecretsAreNotTold(t *testing.T) {
+// In names, messages, logs and status.
+func TestSecretsAreRedacted(t *testing.T) {
 	t.Parallel()
 	const secret = "s3cr3t"
 	for name, more := range map[string]map[string]any{

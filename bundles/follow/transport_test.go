@@ -27,7 +27,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/bundles/internal/bundletest"
 )
 
-// serveTLS serves a bundle by https; settings are how it is spoken, nil for anyhow.
+// serveTLS serves a bundle by HTTPS with TLS settings, which may be nil.
 func serveTLS(t *testing.T, body []byte, settings *tls.Config) *server {
 	t.Helper()
 	s := &server{body: body}
@@ -42,13 +42,13 @@ func inPEM(kind string, der []byte) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
 }
 
-// authorityOf is a file with what has signed a server's certificate.
+// authorityOf writes the certificate that signed a server's to a file.
 func authorityOf(t *testing.T, s *server) string {
 	t.Helper()
 	return bundletest.WriteFile(t, "ca.pem", inPEM("CERTIFICATE", s.Certificate().Raw))
 }
 
-// clientCertificate makes one, and gives the files of it and of its key.
+// clientCertificate makes a certificate, and returns its file and that of its key.
 func clientCertificate(t *testing.T) (cert, key string) {
 	t.Helper()
 	private := bundletest.NewKey()
@@ -66,7 +66,7 @@ func keyInPEM(key *ecdsa.PrivateKey) []byte {
 
 func secondOf(_, second string) string { return second }
 
-// wantsCertificate lets in whoever has the key of a certificate.
+// wantsCertificate requires a client certificate that the one in file has signed.
 func wantsCertificate(t *testing.T, file string) *tls.Config {
 	t.Helper()
 	pool := x509.NewCertPool()
@@ -74,8 +74,7 @@ func wantsCertificate(t *testing.T, file string) *tls.Config {
 	return &tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: pool}
 }
 
-// TestTheServerIsKnownByItsAuthority: by the one of the settings, or not at all.
-func TestTheServerIsKnownByItsAuthority(t *testing.T) {
+func TestServerCertificateIsVerified(t *testing.T) {
 	t.Parallel()
 	s := serveTLS(t, bundletest.Signed(bundletest.Release(1)).Pack(), nil)
 	other, _ := clientCertificate(t)
@@ -101,8 +100,7 @@ func TestTheServerIsKnownByItsAuthority(t *testing.T) {
 	}
 }
 
-// TestAClientHasACertificate where the server wants one.
-func TestAClientHasACertificate(t *testing.T) {
+func TestClientCertificateIsSent(t *testing.T) {
 	t.Parallel()
 	cert, key := clientCertificate(t)
 	foreign, foreignKey := clientCertificate(t)
@@ -128,14 +126,13 @@ func TestAClientHasACertificate(t *testing.T) {
 	}
 }
 
-// TestATokenServiceIsAsked for the token that the server wants. Whatever it answers, no secret is told, also not one that
-// it tells us; and the server is not asked without a token.
-func TestATokenServiceIsAsked(t *testing.T) {
+// Whatever it answers, no secret is logged, and the server is not asked without a token.
+func TestTokenServiceIsUsed(t *testing.T) {
 	t.Parallel()
-	const granted = "granted-" + hush
+	const granted = "granted-" + secretText
 	good := func(w http.ResponseWriter, r *http.Request) {
 		id, secret, _ := r.BasicAuth()
-		if r.FormValue("grant_type") != "client_credentials" || r.FormValue("scope") != "bundles" || id != "tests" || secret != hush {
+		if r.FormValue("grant_type") != "client_credentials" || r.FormValue("scope") != "bundles" || id != "tests" || secret != secretText {
 			w.WriteHeader(http.StatusBadRequest)
 			return
 		}
@@ -149,7 +146,7 @@ func TestATokenServiceIsAsked(t *testing.T) {
 	}
 	service := func(tokens, s *server) map[string]any {
 		all := credentials("oauth2", map[string]any{
-			"token_url": tokens.URL + "/token?key=" + hush, "client_id": "tests", "client_secret": hush, "scopes": []string{"bundles"},
+			"token_url": tokens.URL + "/token?key=" + secretText, "client_id": "tests", "client_secret": secretText, "scopes": []string{"bundles"},
 		})
 		all["tls"] = map[string]any{"ca_cert": authorityOf(t, tokens)}
 		return s.service(all)
@@ -159,14 +156,14 @@ func TestATokenServiceIsAsked(t *testing.T) {
 		says   string
 	}{
 		"good":             {good, ""},
-		"refuses":          {answer(401, `{"error": "invalid_client", "error_description": "`+hush+`"}`), "invalid_client"},
-		"says what it got": {answer(400, "no such secret: "+hush), "the token service of the credentials refused"},
-		"says a word":      {answer(400, `{"error": "`+hush+`"}`), "the token service of the credentials refused"},
-		"breaks down":      {answer(500, strings.Repeat(hush, 10_000)), "the token service of the credentials refused"},
-		"no token":         {answer(200, `{"access_token": "`+hush+`", "token_type": "mac"}`), "token type"},
-		"no JSON":          {answer(200, hush), "invalid character"},
+		"refuses":          {answer(401, `{"error": "invalid_client", "error_description": "`+secretText+`"}`), "invalid_client"},
+		"says what it got": {answer(400, "no such secret: "+secretText), "the token service of the credentials refused"},
+		"says a word":      {answer(400, `{"error": "`+secretText+`"}`), "the token service of the credentials refused"},
+		"breaks down":      {answer(500, strings.Repeat(secretText, 10_000)), "the token service of the credentials refused"},
+		"no token":         {answer(200, `{"access_token": "`+secretText+`", "token_type": "mac"}`), "token type"},
+		"no JSON":          {answer(200, secretText), "invalid character"},
 		"sends on": {func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Location", "https://%"+hush)
+			w.Header().Set("Location", "https://%"+secretText)
 			w.WriteHeader(302)
 		}, "invalid URL"},
 		"hangs up": {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "EOF"},
@@ -189,13 +186,12 @@ func TestATokenServiceIsAsked(t *testing.T) {
 		require.Equal(t, bundles.Unavailable, bundletest.RefusalOf(t, err, name).Reason, name)
 		require.ErrorContains(t, err, c.says, name)
 		require.Less(t, len(err.Error()), 500, name)
-		startFollower(t, o).hushes(name)
+		startFollower(t, o).redacts(name)
 		require.Zero(t, s.requests.Load(), name)
 	}
 }
 
-// TestATokenServiceComesBack: its failure is no word on the bundle.
-func TestATokenServiceComesBack(t *testing.T) {
+func TestTokenServiceFailureIsTemporary(t *testing.T) {
 	t.Parallel()
 	tokens, s := serveTLS(t, nil, nil), serve(t, bundletest.Signed(bundletest.Release(1)).Pack())
 	var down atomic.Bool
@@ -209,7 +205,7 @@ func TestATokenServiceComesBack(t *testing.T) {
 			_, _ = fmt.Fprint(w, `{"access_token": "t", "token_type": "Bearer", "expires_in": 1}`)
 		}
 	})
-	all := credentials("oauth2", map[string]any{"token_url": tokens.URL, "client_id": "tests", "client_secret": hush})
+	all := credentials("oauth2", map[string]any{"token_url": tokens.URL, "client_id": "tests", "client_secret": secretText})
 	all["tls"] = map[string]any{"ca_cert": authorityOf(t, tokens)}
 	f := startFollower(t, s.origin(t, s.service(all)))
 	f.untilOutcome(follow.Unavailable)

@@ -21,22 +21,21 @@ import (
 	"github.com/wardkeeper/wardkeeper/bundles/internal/bundletest"
 )
 
-// encodedAs answers with a body under a Content-Encoding.
+// encodedAs answers with a body and a Content-Encoding.
 func encodedAs(w http.ResponseWriter, encoding string, body []byte) {
 	w.Header().Set("Content-Encoding", encoding)
 	_, _ = w.Write(body)
 }
 
-// gunzipped is what is in a .gz.
+// gunzipped decompresses a .gz.
 func gunzipped(data []byte) []byte {
 	var out bytes.Buffer
 	_ = bundletest.Must(out.ReadFrom(bundletest.Must(gzip.NewReader(bytes.NewReader(data)))))
 	return out.Bytes()
 }
 
-// TestWhatWasSpoiltOnTheWay is fetched again without a condition, although it had the ETag of the good one: the server would
-// say for ever that nothing has changed.
-func TestWhatWasSpoiltOnTheWay(t *testing.T) {
+// It had the ETag of the good one, so a conditional request would be answered "not modified" forever.
+func TestDamagedBundleIsFetchedUnconditionally(t *testing.T) {
 	t.Parallel()
 	next := bundletest.Signed(bundletest.Release(2)).Pack()
 	foreign, large := bundletest.Signer{Key: bundletest.OtherKey}.Sign(bundletest.Release(2)).Pack(), []byte(bundletest.Random(2*bundletest.SizeLimit))
@@ -54,7 +53,7 @@ func TestWhatWasSpoiltOnTheWay(t *testing.T) {
 		"another one's":         {func(w http.ResponseWriter) { _, _ = w.Write(foreign) }, bundles.Signature},
 		"with a file changed":   {func(w http.ResponseWriter) { _, _ = w.Write(changed) }, bundles.Signature},
 		"more than it may be":   {func(w http.ResponseWriter) { _, _ = w.Write(large) }, bundles.TooLarge},
-		"encoded as nobody is":  {func(w http.ResponseWriter) { encodedAs(w, "br", next) }, bundles.Unavailable},
+		"unknown encoding":      {func(w http.ResponseWriter) { encodedAs(w, "br", next) }, bundles.Unavailable},
 		"encoded twice":         {func(w http.ResponseWriter) { encodedAs(w, "gzip, gzip", next) }, bundles.Unavailable},
 		"cut off, and encoded":  {func(w http.ResponseWriter) { encodedAs(w, "gzip", bundletest.Gzip(next, 1)[:len(next)/2]) }, bundles.Unavailable},
 		"a part": {func(w http.ResponseWriter) {
@@ -82,12 +81,12 @@ func TestWhatWasSpoiltOnTheWay(t *testing.T) {
 			require.Equal(t, c.reason, now.Attempt.Reason, now.Attempt.Err)
 			s.again(t, 3)
 			if c.reason != bundles.Unavailable {
-				require.EqualValues(t, 1, f.Status().Refused[c.reason], "the same bytes are not judged again")
+				require.EqualValues(t, 1, f.Status().Refused[c.reason], "the same bytes are not checked again")
 			}
 			require.True(t, f.decides("read1"))
 			s.set(next)
 			f.untilSequence(2)
-			require.Equal(t, "no-cache", s.asked.Load().Get("Cache-Control"), "what a cache has may be spoilt")
+			require.Equal(t, "no-cache", s.asked.Load().Get("Cache-Control"), "what a cache has may be damaged")
 			require.Equal(t, "identity", s.asked.Load().Get("Accept-Encoding"))
 		})
 	}
@@ -99,8 +98,7 @@ func flipped(data []byte) []byte {
 	return data
 }
 
-// TestTheFirstOneIsSpoilt: also where nothing is active yet.
-func TestTheFirstOneIsSpoilt(t *testing.T) {
+func TestDamagedFirstBundleIsFetchedAgain(t *testing.T) {
 	t.Parallel()
 	good := bundletest.Signed(bundletest.Release(1)).Pack()
 	s := serve(t, good)
@@ -118,18 +116,16 @@ func TestTheFirstOneIsSpoilt(t *testing.T) {
 	f.untilSequence(1)
 }
 
-// TestWhatFailsIsAskedForLessAndLess: a server that has no good bundle is not asked without pause.
-func TestWhatFailsIsAskedForLessAndLess(t *testing.T) {
+func TestFailuresBackOff(t *testing.T) {
 	t.Parallel()
 	s := serve(t, bundletest.Release(1).Pack())
-	times := follow.Polling{Min: time.Millisecond, Max: time.Hour, Timeout: soon}
+	times := follow.Polling{Min: time.Millisecond, Max: time.Hour, Timeout: testTimeout}
 	f := startFollower(t, s.origin(t, nil).SetPolling(times))
 	f.untilOutcome(follow.Refused)
 	require.Never(t, func() bool { return s.requests.Load() > 6 }, 2*time.Second, 100*time.Millisecond, "0.1, 0.2, 0.4, 0.8 s")
 }
 
-// TestAnotherStateIsNotModified: 304 about another ETag says nothing of the bundle that was asked about.
-func TestAnotherStateIsNotModified(t *testing.T) {
+func Test304ForAnotherETagIsIgnored(t *testing.T) {
 	t.Parallel()
 	s := serve(t, bundletest.Signed(bundletest.Release(1)).Pack())
 	f := startFollower(t, s.origin(t, nil))
@@ -161,8 +157,8 @@ func TestAnotherStateIsNotModified(t *testing.T) {
 	require.Equal(t, sent, s.sent.Load(), "a weak ETag names the same state")
 }
 
-// TestContentEncodings of a bundle are undone, whichever of two things the server means by them.
-func TestContentEncodings(t *testing.T) {
+// gzip can mean two things: compressed once more, or merely that the file is a .gz.
+func TestContentEncodingIsUndone(t *testing.T) {
 	t.Parallel()
 	good := bundletest.Signed(bundletest.Release(1)).Pack()
 	for name, c := range map[string]struct {
@@ -197,8 +193,7 @@ func TestContentEncodings(t *testing.T) {
 	}
 }
 
-// TestContentEncodingsOfARegistry are undone as well, of manifests and of blobs.
-func TestContentEncodingsOfARegistry(t *testing.T) {
+func TestContentEncodingOfRegistryIsUndone(t *testing.T) {
 	t.Parallel()
 	store := imageOf(t, bundletest.Signed(bundletest.Release(1)).Pack())
 	for name, c := range map[string]struct {
@@ -243,8 +238,8 @@ func TestContentEncodingsOfARegistry(t *testing.T) {
 	}
 }
 
-// TestAFileThatOnlyLooksTheSame: what was not proven to be good is read again although size, time and inode are the same.
-func TestAFileThatOnlyLooksTheSame(t *testing.T) {
+// Even if size, time and inode are the same.
+func TestUntrustedFileIsReread(t *testing.T) {
 	t.Parallel()
 	good := bundletest.Signed(bundletest.Release(2)).Pack()
 	path := bundletest.WriteFile(t, "bundle.tar.gz", bundletest.Signed(bundletest.Release(1)).Pack())
@@ -265,8 +260,8 @@ func TestAFileThatOnlyLooksTheSame(t *testing.T) {
 	f.untilSequence(2)
 }
 
-// TestJudgedUnderLoad: a bundle that did not compile in time is no bad one, and not compiled twice at a time.
-func TestJudgedUnderLoad(t *testing.T) {
+// A bundle that does not compile in time is not refused for good, and not compiled twice at a time.
+func TestSlowCompileIsRetriedOnce(t *testing.T) {
 	t.Parallel()
 	s := serve(t, bundletest.Signed(bundletest.Release(1)).Pack())
 	f, cfg := newFollower(t, s.origin(t, nil).SetCheckTimeout(2*time.Second))
@@ -295,8 +290,8 @@ func TestJudgedUnderLoad(t *testing.T) {
 	f.untilSequence(2)
 }
 
-// TestKeysThatChange have everything judged again that was judged by others, whatever the server says of its ETag.
-func TestKeysThatChange(t *testing.T) {
+// Whatever the server says about its ETag.
+func TestChangedKeysRecheckBundle(t *testing.T) {
 	t.Parallel()
 	s := serve(t, bundletest.Signed(bundletest.Release(1)).Pack())
 	both := func(keys ...*ecdsa.PrivateKey) *follow.Origin {
@@ -314,7 +309,7 @@ func TestKeysThatChange(t *testing.T) {
 
 	now.Store(both(bundletest.TrustedKey))
 	require.Equal(t, bundles.Signature, f.untilOutcome(follow.Refused).Attempt.Reason, "the key of the active one was withdrawn")
-	require.True(t, f.decides("read2"), "it goes on, and is not confirmed")
+	require.True(t, f.decides("read2"), "it stays active, and is not confirmed")
 	now.Store(both(bundletest.OtherKey))
 	f.untilOutcome(follow.Unchanged)
 	require.EqualValues(t, 2, f.Status().Activations)

@@ -27,13 +27,13 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/proof"
 )
 
-// hurried are times for tests.
-var hurried = follow.Polling{Min: 5 * time.Millisecond, Max: 10 * time.Millisecond, Timeout: 30 * time.Second}
+// fastPolling keeps tests short.
+var fastPolling = follow.Polling{Min: 5 * time.Millisecond, Max: 10 * time.Millisecond, Timeout: 30 * time.Second}
 
-// soon is how long a test waits for what has to come.
-const soon = 20 * time.Second
+// testTimeout is how long a test waits for an event.
+const testTimeout = 20 * time.Second
 
-// lines is a log.
+// lines is a log that can be read while it is written.
 type lines struct {
 	mu  sync.Mutex
 	out bytes.Buffer
@@ -51,7 +51,7 @@ func (l *lines) String() string {
 	return l.out.String()
 }
 
-// count says how many lines have a text.
+// count counts the lines that contain a text.
 func (l *lines) count(text string) int {
 	n := 0
 	for line := range strings.Lines(l.String()) {
@@ -67,22 +67,22 @@ type candidate func()
 
 func (c candidate) Commit() { c() }
 
-// followed is a follower with the gate of the server, and the engine that decides.
-type followed struct {
+// testFollower is a follower with the gate of a server and an engine that decides.
+type testFollower struct {
 	*follow.Follower
 	t      *testing.T
 	log    *lines
 	engine *pdp.Engine
-	judged *atomic.Int32
+	checks *atomic.Int32
 }
 
-// following is how to follow in a test; a test may change it before it begins.
-func newFollower(t *testing.T, o *follow.Origin) (followed, follow.Config) {
-	f := followed{t: t, log: &lines{}, judged: &atomic.Int32{}}
+// newFollower returns a follower and its configuration, which a test may change before it begins.
+func newFollower(t *testing.T, o *follow.Origin) (testFollower, follow.Config) {
+	f := testFollower{t: t, log: &lines{}, checks: &atomic.Int32{}}
 	logger := slog.New(slog.NewTextHandler(f.log, nil))
 	f.engine = pdp.New(pdp.Config{Logger: logger})
 	gate := func(ctx context.Context, r *bundles.Revision) (follow.Candidate, error) {
-		f.judged.Add(1)
+		f.checks.Add(1)
 		p, err := pdp.Prepare(ctx, r)
 		if err != nil {
 			return nil, err
@@ -101,7 +101,7 @@ func newFollower(t *testing.T, o *follow.Origin) (followed, follow.Config) {
 	return f, follow.Config{Origin: o, Entrypoint: bundletest.Entrypoint, Schema: bundletest.InputSchema(), Gate: gate, Logger: logger}
 }
 
-func (f followed) begin(cfg follow.Config) followed {
+func (f testFollower) begin(cfg follow.Config) testFollower {
 	f.t.Helper()
 	var err error
 	f.Follower, err = follow.Start(context.Background(), cfg)
@@ -110,33 +110,33 @@ func (f followed) begin(cfg follow.Config) followed {
 	return f
 }
 
-func startFollower(t *testing.T, o *follow.Origin) followed {
+func startFollower(t *testing.T, o *follow.Origin) testFollower {
 	t.Helper()
 	f, cfg := newFollower(t, o)
 	return f.begin(cfg)
 }
 
-// until waits for a status.
-func (f followed) until(what string, ok func(follow.Status) bool) follow.Status {
+// until waits until the status is ok.
+func (f testFollower) until(what string, ok func(follow.Status) bool) follow.Status {
 	f.t.Helper()
-	require.Eventually(f.t, func() bool { return ok(f.Status()) }, soon, time.Millisecond, "%s; the log: %s", what, f.log)
+	require.Eventually(f.t, func() bool { return ok(f.Status()) }, testTimeout, time.Millisecond, "%s; the log: %s", what, f.log)
 	return f.Status()
 }
 
-func (f followed) untilOutcome(outcome follow.Outcome) follow.Status {
+func (f testFollower) untilOutcome(outcome follow.Outcome) follow.Status {
 	f.t.Helper()
 	return f.until(string(outcome), func(s follow.Status) bool { return s.Attempt.Outcome == outcome })
 }
 
-func (f followed) untilSequence(sequence int64) follow.Status {
+func (f testFollower) untilSequence(sequence int64) follow.Status {
 	f.t.Helper()
 	return f.until(fmt.Sprintf("release %d", sequence), func(s follow.Status) bool {
 		return s.Active != nil && s.Active.Sequence == sequence
 	})
 }
 
-// decides asks whether an action is allowed.
-func (f followed) decides(action string) bool {
+// decides reports whether the active policy allows an action.
+func (f testFollower) decides(action string) bool {
 	f.t.Helper()
 	d, err := f.engine.Decide(context.Background(), pdp.Request{
 		Subject: authzen.Entity{Type: "user", ID: "a"}, Action: authzen.Action{Name: action}, Resource: authzen.Entity{Type: "doc", ID: "1"},
@@ -145,12 +145,12 @@ func (f followed) decides(action string) bool {
 	return d.Allow
 }
 
-// server serves a bundle, with an ETag unless it is told otherwise.
+// server serves a bundle, with an ETag unless plain.
 type server struct {
 	*httptest.Server
 	mu       sync.Mutex
 	body     []byte
-	answer   http.HandlerFunc // instead, where there is one
+	answer   http.HandlerFunc // if not nil, answers instead
 	plain    bool             // without ETag
 	requests atomic.Int32
 	sent     atomic.Int32                // bundles
@@ -201,14 +201,14 @@ func (s *server) change(f func()) {
 	f()
 }
 
-// again waits until it has been asked some more times.
+// again waits for some more requests.
 func (s *server) again(t *testing.T, times int32) {
 	t.Helper()
 	from := s.requests.Load()
-	require.Eventually(t, func() bool { return s.requests.Load() >= from+times }, soon, time.Millisecond)
+	require.Eventually(t, func() bool { return s.requests.Load() >= from+times }, testTimeout, time.Millisecond)
 }
 
-// origin is the server as settings name it, with our key; more settings go over that.
+// origin resolves settings for the server with the trusted key; more overrides them.
 func (s *server) origin(t *testing.T, more map[string]any) *follow.Origin {
 	t.Helper()
 	return origin(t, s.settings(t, more))
@@ -223,7 +223,7 @@ func (s *server) settings(t *testing.T, more map[string]any) map[string]any {
 	return all
 }
 
-// origin is where settings in JSON say that bundles come from, with the times of tests.
+// origin resolves settings and sets polling for tests.
 func origin(t *testing.T, settings map[string]any) *follow.Origin {
 	t.Helper()
 	o, err := follow.DecodeSettings(bundletest.Must(json.Marshal(settings)))
@@ -234,11 +234,11 @@ func origin(t *testing.T, settings map[string]any) *follow.Origin {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return following.SetPolling(hurried)
+	return following.SetPolling(fastPolling)
 }
 
-// byKeys is the setting of keys by id.
-func byKeys(keys map[string]*ecdsa.PrivateKey) map[string]any {
+// keySettings returns the setting `keys`.
+func keySettings(keys map[string]*ecdsa.PrivateKey) map[string]any {
 	all := map[string]any{}
 	for id, key := range keys {
 		all[id] = map[string]any{"key": bundletest.PublicPEM(key), "algorithm": "ES256"}
@@ -246,13 +246,13 @@ func byKeys(keys map[string]*ecdsa.PrivateKey) map[string]any {
 	return all
 }
 
-// opened opens an archive once, as the settings and the path say.
+// opened opens an archive once through a path with settings.
 func opened(t *testing.T, raw []byte, settings map[string]any) (*bundles.Revision, error) {
 	t.Helper()
 	return opener(t, settings)(raw)
 }
 
-// opener opens one archive after another at the same path.
+// opener returns a function that opens archives at the same path.
 func opener(t *testing.T, settings map[string]any) func(raw []byte) (*bundles.Revision, error) {
 	t.Helper()
 	path := bundletest.WriteFile(t, "bundle.tar.gz", nil)

@@ -17,7 +17,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/bundles/internal/bundletest"
 )
 
-// once follows until there is a policy, and gives the settings to go on with.
+// once follows until a policy is active, and returns settings to continue with.
 func once(t *testing.T, s *server, more map[string]any) map[string]any {
 	t.Helper()
 	settings := s.settings(t, more)
@@ -31,8 +31,8 @@ func stateOf(t *testing.T, settings map[string]any, name string) string {
 	return filepath.Join(settings["state_dir"].(string), name)
 }
 
-// record changes state.json.
-func record(t *testing.T, settings map[string]any, change func(record map[string]any)) {
+// editState changes state.json.
+func editState(t *testing.T, settings map[string]any, change func(state map[string]any)) {
 	t.Helper()
 	path := stateOf(t, settings, "state.json")
 	data, err := os.ReadFile(path)
@@ -43,8 +43,7 @@ func record(t *testing.T, settings map[string]any, change func(record map[string
 	require.NoError(t, os.WriteFile(path, bundletest.Must(json.Marshal(all)), 0o600))
 }
 
-// TestTheLastGoodOneServes where the server is down, says so, and is confirmed or replaced when the server is back.
-func TestTheLastGoodOneServes(t *testing.T) {
+func TestSavedBundleServesWhileServerIsDown(t *testing.T) {
 	t.Parallel()
 	s := serve(t, bundletest.Signed(bundletest.Release(5)).Pack())
 	settings := once(t, s, nil)
@@ -68,12 +67,11 @@ func TestTheLastGoodOneServes(t *testing.T) {
 	f.untilSequence(6)
 }
 
-// TestWhatWasKeptIsJudgedAnew: what must not serve from disk does not.
-func TestWhatWasKeptIsJudgedAnew(t *testing.T) {
+func TestSavedBundleIsCheckedAgain(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		change func(t *testing.T, settings map[string]any)
-		reason bundles.Reason // that is logged; "" where it is not even read
+		reason bundles.Reason // as logged; "" if the bundle is not even read
 	}{
 		"a byte changed": {func(t *testing.T, settings map[string]any) {
 			data := bundletest.Must(os.ReadFile(stateOf(t, settings, "bundle.tar.gz")))
@@ -87,10 +85,10 @@ func TestWhatWasKeptIsJudgedAnew(t *testing.T) {
 			require.NoError(t, os.WriteFile(stateOf(t, settings, "bundle.tar.gz"), bundletest.Signed(bundletest.Release(4)).Pack(), 0o600))
 		}, bundles.Replayed},
 		"older than the record": {func(t *testing.T, settings map[string]any) {
-			record(t, settings, func(r map[string]any) { r["sequence"] = 6 })
+			editState(t, settings, func(r map[string]any) { r["sequence"] = 6 })
 		}, bundles.Replayed},
 		"of another source": {func(t *testing.T, settings map[string]any) {
-			record(t, settings, func(r map[string]any) { r["source"] = "http://elsewhere/app.tar.gz" })
+			editState(t, settings, func(r map[string]any) { r["source"] = "http://elsewhere/app.tar.gz" })
 		}, ""},
 		"its key was withdrawn": {func(t *testing.T, settings map[string]any) {
 			settings["key_file"] = bundletest.KeyFile(t, bundletest.OtherKey)
@@ -118,8 +116,7 @@ func TestWhatWasKeptIsJudgedAnew(t *testing.T) {
 	}
 }
 
-// TestASourceTakesAnotherOnesPlace: the bundle of the one never serves as that of the other.
-func TestASourceTakesAnotherOnesPlace(t *testing.T) {
+func TestSavedBundleIsOfItsSourceOnly(t *testing.T) {
 	t.Parallel()
 	plain := func(word string) bundletest.Files {
 		return bundletest.Release(1).With(bundletest.Files{".manifest": "", "notes.md": "", "app/words/data.yaml": "hello: good day\nby: " + word + "\n"})
@@ -138,8 +135,8 @@ func TestASourceTakesAnotherOnesPlace(t *testing.T) {
 	require.Equal(t, good, now.Active.ID, "the server's bundle is not the directory's")
 }
 
-// TestTheStateHasToBeRead: to go on without would let any old release in.
-func TestTheStateHasToBeRead(t *testing.T) {
+// Without the state, any old release would be accepted.
+func TestUnreadableStateStopsStart(t *testing.T) {
 	t.Parallel()
 	s := serve(t, bundletest.Signed(bundletest.Release(5)).Pack())
 	settings := once(t, s, nil)
@@ -173,8 +170,7 @@ func with(settings map[string]any, name string, value any) map[string]any {
 	return all
 }
 
-// TestWhatCannotBeKeptIsNotActivated, and is taken once it can.
-func TestWhatCannotBeKeptIsNotActivated(t *testing.T) {
+func TestUnsavableBundleIsNotActivated(t *testing.T) {
 	t.Parallel()
 	s := serve(t, bundletest.Signed(bundletest.Release(1)).Pack())
 	settings := s.settings(t, nil)
@@ -182,7 +178,7 @@ func TestWhatCannotBeKeptIsNotActivated(t *testing.T) {
 	f.untilSequence(1)
 	dir := settings["state_dir"].(string)
 	aside := dir + "-aside"
-	require.NoError(t, os.Rename(dir, aside)) // whoever may write everything is stopped by this, too
+	require.NoError(t, os.Rename(dir, aside)) // stops root, too
 	s.set(bundletest.Signed(bundletest.Release(2)).Pack())
 	now := f.untilOutcome(follow.Refused)
 	require.Equal(t, bundles.NotSaved, now.Attempt.Reason)
@@ -195,23 +191,23 @@ func TestWhatCannotBeKeptIsNotActivated(t *testing.T) {
 	require.Equal(t, 1, f.log.count("policy refused"))
 }
 
-// TestAnOldPolicyIsStale once nothing has confirmed it for max_age, also over a restart.
-func TestAnOldPolicyIsStale(t *testing.T) {
+// Also across a restart.
+func TestUnconfirmedPolicyBecomesStale(t *testing.T) {
 	t.Parallel()
 	s := serve(t, bundletest.Signed(bundletest.Release(1)).Pack())
 	settings := s.settings(t, map[string]any{"max_age": "1h"})
 	f := startFollower(t, origin(t, settings).SetMaxAge(200*time.Millisecond))
 	f.untilSequence(1)
 	s.change(func() { s.answer = http.NotFound })
-	require.Eventually(t, f.Stale, soon, time.Millisecond)
-	require.Eventually(t, func() bool { return f.log.count("policy stale") == 1 }, soon, time.Millisecond)
+	require.Eventually(t, f.Stale, testTimeout, time.Millisecond)
+	require.Eventually(t, func() bool { return f.log.count("policy stale") == 1 }, testTimeout, time.Millisecond)
 	s.change(func() { s.answer = nil })
-	require.Eventually(t, func() bool { return !f.Stale() }, soon, time.Millisecond)
-	require.Eventually(t, func() bool { return f.log.count("policy confirmed again") == 1 }, soon, time.Millisecond)
+	require.Eventually(t, func() bool { return !f.Stale() }, testTimeout, time.Millisecond)
+	require.Eventually(t, func() bool { return f.log.count("policy confirmed again") == 1 }, testTimeout, time.Millisecond)
 	f.Close()
 
 	ago := time.Now().Add(-2 * time.Hour).Round(0)
-	record(t, settings, func(r map[string]any) { r["confirmed"] = ago })
+	editState(t, settings, func(r map[string]any) { r["confirmed"] = ago })
 	s.change(func() { s.answer = http.NotFound })
 	f = startFollower(t, origin(t, settings))
 	require.True(t, f.Stale())
@@ -222,8 +218,26 @@ func TestAnOldPolicyIsStale(t *testing.T) {
 	require.False(t, f.Stale())
 	f.Close()
 
-	record(t, settings, func(r map[string]any) { r["confirmed"] = time.Now().Add(24 * time.Hour) })
+	editState(t, settings, func(r map[string]any) { r["confirmed"] = time.Now().Add(24 * time.Hour) })
 	s.change(func() { s.answer = http.NotFound })
 	f = startFollower(t, origin(t, settings))
 	require.False(t, f.Status().Confirmed.After(time.Now()), "the clock was set back")
+}
+
+// Taken for no state, it would admit any old release.
+func TestEmptyStateIsRefused(t *testing.T) {
+	t.Parallel()
+	s := serve(t, bundletest.Signed(bundletest.Release(5)).Pack())
+	settings := once(t, s, nil)
+	for _, data := range []string{`{}`, `null`, `{"sequence": 5, "id": "x"}`, `{"sequence": 5, "source": ""}`, `{"source": null}`, ` `} {
+		require.NoError(t, os.WriteFile(stateOf(t, settings, "state.json"), []byte(data), 0o600))
+		_, cfg := newFollower(t, origin(t, settings))
+		_, err := follow.Start(t.Context(), cfg)
+		require.ErrorContains(t, err, "repair it, or remove it to accept any", data)
+		_, err = openOnce(origin(t, settings))
+		require.Equal(t, bundles.Unavailable, bundletest.RefusalOf(t, err, data).Reason, data)
+		require.ErrorContains(t, err, "repair it", data)
+	}
+	require.NoError(t, os.Remove(stateOf(t, settings, "state.json")))
+	startFollower(t, origin(t, settings)).untilSequence(5)
 }

@@ -53,7 +53,7 @@ func TestEachAnswerIsOfOneDirectory(t *testing.T) {
 	require.Greater(t, differ, 10, "the directories should differ in their answers")
 
 	rounds := 20
-	if racing {
+	if fewerQuestions() {
 		rounds = 4
 	}
 	done := make(chan struct{})

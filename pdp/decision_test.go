@@ -35,7 +35,7 @@ func questioned(t *testing.T, worlds, questions int, check func(t require.Testin
 	t.Helper()
 	t.Parallel()
 	engine, source := administration(t)
-	if racing {
+	if fewerQuestions() {
 		worlds = (worlds + 9) / 10
 	}
 	for seed := range uint64(worlds) {
@@ -87,7 +87,7 @@ func TestEveryDecisionIsWellFormed(t *testing.T) {
 			seen[o.Type]++
 		}
 	})
-	if racing {
+	if fewerQuestions() {
 		return
 	}
 	// The questions are worth asking: between them they meet everything that can be said.

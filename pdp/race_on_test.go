@@ -2,5 +2,6 @@
 
 package pdp_test
 
-// racing says that the race detector slows everything down: the generated tests then take fewer questions.
-const racing = true
+// fewerQuestions says that generated tests take fewer questions: under the race detector, which slows everything down, and
+// under -short.
+func fewerQuestions() bool { return true }

@@ -44,6 +44,14 @@ func buildAndRun(m *testing.M) int {
 	return m.Run()
 }
 
+// skipIfShort skips a test that starts a server or takes many seconds, under -short. Only `make test-fast` sets that.
+func skipIfShort(t testing.TB) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("skipped by -short")
+	}
+}
+
 func command(environ []string, args ...string) *exec.Cmd {
 	cmd := exec.Command(os.Getenv("TEST_WARDKEEPER"), args...)
 	for _, e := range os.Environ() {

@@ -320,6 +320,7 @@ func TestBundleBuildIsNamedByTheCommit(t *testing.T) {
 // TestBundleBuildOfTheBuiltInPolicy builds the repository's own policy with all of its golden decisions, and a server takes the
 // bundle. This is where `make test` runs the policy's Rego tests and measures their coverage.
 func TestBundleBuildOfTheBuiltInPolicy(t *testing.T) {
+	skipIfShort(t)
 	private, public := keyFiles(t, rsaKey(t, 2048))
 	output := filepath.Join(t.TempDir(), "policy.tar.gz")
 	got := run(t, nil, "bundle", "build", "../../policies", "--golden", goldenTree, "--coverage", "95", "--revision", "r1", "--sequence", "1",

@@ -12,6 +12,7 @@ import (
 // runOPA runs the stock tool to its end.
 func runOPA(t *testing.T, args ...string) (out string, err error) {
 	t.Helper()
+	skipIfShort(t)
 	path, buildErr := stockOPA()
 	require.NoError(t, buildErr)
 	said, err := exec.Command(path, args...).CombinedOutput()

@@ -11,6 +11,7 @@ import (
 
 // TestGeneratedDirectoriesAreChecked: what one command makes up, the other finds good.
 func TestGeneratedDirectoriesAreChecked(t *testing.T) {
+	skipIfShort(t)
 	dir := t.TempDir()
 	for i, args := range [][]string{
 		{"--users", "0"}, {"--users", "1", "--seed", "18446744073709551615"}, {}, {"--users", "2500", "--seed", "3", "--format", "json"},

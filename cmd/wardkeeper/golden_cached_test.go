@@ -119,6 +119,7 @@ func (g *golden) cachedEngine(t *testing.T, name string, facts []byte) *pdp.Engi
 
 // TestGoldenDecisionsRecordByRecord asks the same questions where records are fetched one by one, first and again.
 func TestGoldenDecisionsRecordByRecord(t *testing.T) {
+	skipIfShort(t)
 	asked := 0
 	for _, path := range goldenPaths(t) {
 		file := readGolden(t, path)

@@ -22,6 +22,7 @@ const (
 
 // TestCheckSaysWhatCannotBeReached, each of them, and nothing of what can.
 func TestCheckSaysWhatCannotBeReached(t *testing.T) {
+	skipIfShort(t)
 	database, redis := servertest.StartPostgres(t), servertest.StartRedis(t, "--requirepass", "s3cr3t-pw")
 	filled, empty := database.Database(), database.Database()
 	require.Zero(t, run(t, nil, "directory", "import", testDirectory, "--to", filled).status)

@@ -25,6 +25,7 @@ limits := {"pages": [10, 20]}
 
 // TestTheClientOfNPM runs a script with @open-policy-agent/opa, as applications use it, against the binary.
 func TestTheClientOfNPM(t *testing.T) {
+	skipIfShort(t)
 	dir := installed(t, "../../testdata/npm")
 	policies := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(policies, "app.rego"), []byte(appPolicy), 0o600))

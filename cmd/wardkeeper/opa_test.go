@@ -24,6 +24,7 @@ import (
 
 func opa(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
+	skipIfShort(t)
 	path, err := stockOPA()
 	require.NoError(t, err)
 	return exec.Command(path, args...)

@@ -11,6 +11,7 @@ import (
 
 // Wherever on the command line, in the environment or in the settings a URL with a password stands, no message shows it.
 func TestMessagesNeverShowPasswords(t *testing.T) {
+	skipIfShort(t)
 	const secret = "s3cret-of-the-tests"
 	addresses := []string{
 		"http://jane:" + secret + "@127.0.0.1:1", "http://jane:" + secret, "https://" + secret + "@127.0.0.1:1/x.tar.gz", "jane:" + secret + "@127.0.0.1",

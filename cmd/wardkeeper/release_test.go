@@ -152,6 +152,7 @@ func freePort(t *testing.T) int {
 // tool finds a program that the tests need; /usr/sbin is not on everybody's path.
 func tool(t *testing.T, name string) string {
 	t.Helper()
+	skipIfShort(t)
 	if at, err := exec.LookPath(filepath.Join("/usr/sbin", name)); err == nil {
 		return at
 	}

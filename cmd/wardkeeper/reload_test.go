@@ -100,6 +100,7 @@ func heavy(n int64) testRelease {
 // TestReloadUnderLoad: no request is lost, each answer is of one release and none of an older one than was seen before, a
 // batch or page never mixes two, and in the end the memory is that of one.
 func TestReloadUnderLoad(t *testing.T) {
+	skipIfShort(t)
 	signer := newSigner(t, "ES256")
 	r := newReloading(t, heavy(1).signed(t, signer), signer, sources{decision: "app/decision"})
 	first := liveHeap()

@@ -127,18 +127,18 @@ func (f askFlags) ask(ctx context.Context, p process, q *ask.Question) (*ask.Dec
 // askHere asks an engine in this process, through the front door of a server, so that both answer alike.
 func (f askFlags) askHere(ctx context.Context, p process, q *ask.Question) (*ask.Decision, error) {
 	logger := logging.New(p.stderr, logging.Config{Level: slog.LevelWarn})
-	bundle, err := localBundle(f.bundle)
+	bundle, err := bundleAt(f.bundle)
 	if err != nil {
 		return nil, err
 	}
-	d, err := open(ctx, sources{
+	s, err := openSidecar(ctx, sidecarConfig{
 		bundle: bundle, once: true, decision: f.decision, directory: f.directory, timeout: f.timeout,
 	}, logger)
 	if err != nil {
 		return nil, err
 	}
-	defer d.close()
-	server, err := d.frontDoor(httpapi.Config{BaseURL: defaultServer, Logger: logger, Timeout: f.timeout})
+	defer s.close()
+	server, err := s.newServer(httpapi.Config{BaseURL: defaultServer, Logger: logger, Timeout: f.timeout})
 	if err != nil {
 		return nil, err
 	}

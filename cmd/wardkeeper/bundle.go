@@ -90,7 +90,7 @@ func atFault(err error) error {
 func judge(ctx context.Context, a *bundles.Archive, source, decision string) (*bundles.Revision, error) {
 	r, err := bundles.Open(ctx, bundles.Config{Archive: a, Source: source, Entrypoint: decision, Schema: inputSchema()})
 	if err == nil {
-		_, err = tried(ctx, r)
+		_, err = prepareAndVerify(ctx, r)
 	}
 	return r, err
 }

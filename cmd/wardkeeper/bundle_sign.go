@@ -44,7 +44,7 @@ Exit status: 0 signed, 1 the bundle is at fault, 2 could not sign.`,
 		if err := noFolder(args[0]); err != nil {
 			return err
 		}
-		origin, err := localBundle(args[0])
+		origin, err := bundleAt(args[0])
 		if err != nil {
 			return err
 		}

@@ -52,7 +52,7 @@ Exit status: 0 good, 1 at fault, 2 could not be checked.`,
 		}
 		r, err := following.Open(cmd.Context(), cmp.Or(decision, configured), inputSchema())
 		if err == nil {
-			_, err = tried(cmd.Context(), r)
+			_, err = prepareAndVerify(cmd.Context(), r)
 		}
 		if err != nil {
 			return atFault(err)

@@ -30,7 +30,7 @@ func newDirectoryCommand(p process) *cobra.Command {
 
 // openChecked reads a directory file by the tables of a policy, and prints the faults where there are any.
 func (p process) openChecked(ctx context.Context, path, bundle, decision string) (*membership.File, error) {
-	policy, err := openLocal(ctx, bundle, decision)
+	policy, err := openPolicy(ctx, bundle, decision)
 	if err != nil {
 		return nil, err
 	}

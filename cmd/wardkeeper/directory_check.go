@@ -103,7 +103,7 @@ func (c *directoryCheck) settings(p process, args []string) (*config.Settings, e
 
 // survey checks an application or a database.
 func (c *directoryCheck) survey(ctx context.Context, p process, s *config.Settings) error {
-	policy, err := openLocal(ctx, c.bundle, c.decision)
+	policy, err := openPolicy(ctx, c.bundle, c.decision)
 	if err != nil {
 		return err
 	}

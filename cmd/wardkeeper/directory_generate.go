@@ -66,7 +66,7 @@ func (g *generation) run(ctx context.Context, p process) error {
 	if err := g.free(); err != nil {
 		return err
 	}
-	policy, err := openLocal(ctx, g.bundle, g.decision)
+	policy, err := openPolicy(ctx, g.bundle, g.decision)
 	if err != nil {
 		return err
 	}

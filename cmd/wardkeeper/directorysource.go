@@ -16,31 +16,42 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
 
-// directory is a source of facts, as the wiring knows it.
+// directory is a source of membership facts. One goroutine at a time calls check and adopt; the rest is safe for concurrent
+// use.
 type directory interface {
 	pdp.Source
-	// judgedBy holds the directory against what a policy lets a directory say. What is in force stays as it is until adopt
-	// is called.
-	judgedBy(v *pdp.Vocabulary) (adopt func(), err error)
-	// exists fails where there is nothing that any policy could judge.
-	exists() error
-	// reached fails where the directory cannot be read now.
-	reached(ctx context.Context) error
-	// attributes name the directory in logs, String for people.
-	attributes() []any
+	// check checks the directory by the vocabulary of a policy; nil admits everything. Questions are not affected until
+	// adopt.
+	check(v *pdp.Vocabulary) error
+	// adopt puts the directory in force as the last successful check found it. It follows the activation of the policy.
+	adopt()
+	// checkExists returns an error if there is nothing that a policy could check.
+	checkExists() error
+	// checkReachable returns an error if the directory cannot be read now.
+	checkReachable(ctx context.Context) error
+	// logAttrs describes the directory for logs, String for people.
+	logAttrs() []any
 	String() string
-	// renew has the directory read again now, or fetched over new connections.
-	renew()
+	// reload reads the directory again, or makes new connections to it.
+	reload()
 	close()
 }
 
-// fileDirectory is a directory file, opened once there is a policy whose tables say what it may say.
+// fileDirectory is a directory file. The first policy opens it, because its vocabulary is needed to check the records.
 type fileDirectory struct {
-	path    string
-	logger  *slog.Logger
-	settled func()                          // is called after each directory that was loaded; may be nil
-	file    atomic.Pointer[membership.File] // nil until then
-	// vocabulary is what the file was last judged by. Only the goroutine that takes policies uses it.
+	path   string
+	logger *slog.Logger
+	onLoad func()                          // called after each load; may be nil
+	file   atomic.Pointer[membership.File] // nil until a policy has opened it
+
+	// Used by check and adopt alone.
+	vocabulary *pdp.Vocabulary // by which the file is in force
+	checked    *checkedFile    // what adopt puts in force; nil for no change
+}
+
+// checkedFile is the content of a directory file, checked by the vocabulary of the next policy.
+type checkedFile struct {
+	content    *membership.Checked
 	vocabulary *pdp.Vocabulary
 }
 
@@ -55,41 +66,51 @@ func (d *fileDirectory) View(ctx context.Context, need pdp.Need) (pdp.View, erro
 	return file.View(ctx, need)
 }
 
-// judgedBy also opens the file for the first policy.
-func (d *fileDirectory) judgedBy(v *pdp.Vocabulary) (adopt func(), err error) {
+// check implements [directory]. For the first policy it opens the file, by which nothing decides yet.
+func (d *fileDirectory) check(v *pdp.Vocabulary) error {
+	d.checked = nil
 	file := d.file.Load()
-	switch {
-	case file == nil:
-		if file, err = openDirectory(d.path, v, d.logger, d.settled); err != nil {
-			return nil, err
-		}
-		if d.settled != nil {
-			d.settled()
-		}
-		d.file.Store(file) // no policy decides by it yet
-		d.vocabulary = v
-	case v != nil && !reflect.DeepEqual(v, d.vocabulary):
-		checked, err := file.Check(*v)
+	if file == nil {
+		file, err := openDirectory(d.path, v, d.logger, d.onLoad)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		return func() {
-			file.Adopt(checked)
-			d.vocabulary = v
-		}, nil
+		if d.onLoad != nil {
+			d.onLoad()
+		}
+		d.file.Store(file)
+		d.vocabulary = v
+		return nil
 	}
-	return func() {}, nil
+	if v == nil || reflect.DeepEqual(v, d.vocabulary) {
+		return nil
+	}
+	content, err := file.Check(*v)
+	if err != nil {
+		return err
+	}
+	d.checked = &checkedFile{content, v}
+	return nil
 }
 
-func (d *fileDirectory) exists() error {
+// adopt implements [directory].
+func (d *fileDirectory) adopt() {
+	if d.checked == nil {
+		return
+	}
+	d.file.Load().Adopt(d.checked.content)
+	d.vocabulary, d.checked = d.checked.vocabulary, nil
+}
+
+func (d *fileDirectory) checkExists() error {
 	_, err := os.Stat(d.path)
 	return err
 }
 
-// reached has nothing to try: a file that could be opened has been read.
-func (d *fileDirectory) reached(context.Context) error { return nil }
+// checkReachable has nothing to do: a file that is open has been read.
+func (d *fileDirectory) checkReachable(context.Context) error { return nil }
 
-// status says how the file is doing.
+// status returns the status of the file.
 func (d *fileDirectory) status() membership.Status {
 	if file := d.file.Load(); file != nil {
 		return file.Status()
@@ -97,7 +118,7 @@ func (d *fileDirectory) status() membership.Status {
 	return membership.Status{}
 }
 
-func (d *fileDirectory) attributes() []any {
+func (d *fileDirectory) logAttrs() []any {
 	status := d.status()
 	return []any{"directory", d.path, "locations", status.Locations, "users", status.Users}
 }
@@ -111,9 +132,9 @@ func (d *fileDirectory) String() string {
 	return fmt.Sprintf("%s: %s, %s", d.path, terminal.Count(status.Locations, "location"), terminal.Count(status.Users, "user"))
 }
 
-func (d *fileDirectory) renew() {
+func (d *fileDirectory) reload() {
 	if file := d.file.Load(); file != nil {
-		_ = file.Reload() // the log tells
+		_ = file.Reload() // it logs its error
 	}
 }
 
@@ -123,28 +144,29 @@ func (d *fileDirectory) close() {
 	}
 }
 
-// openDirectory reads a directory file and checks it by a vocabulary, if there is one.
-func openDirectory(path string, v *pdp.Vocabulary, logger *slog.Logger, reloaded func()) (*membership.File, error) {
+// openDirectory opens a directory file and checks it by a vocabulary; nil admits everything.
+func openDirectory(path string, v *pdp.Vocabulary, logger *slog.Logger, onReload func()) (*membership.File, error) {
 	if config.KindOf(path) != config.FileDirectory {
-		return nil, errors.New("a directory file is wanted here: only serve takes an application or a database")
+		return nil, errors.New("this command needs a directory file: only serve and directory check read an application or a database")
 	}
 	cfg := membership.FileConfig{Path: path, Logger: logger}
 	if v != nil {
 		cfg.Vocabulary = *v
 	}
-	if reloaded != nil {
-		cfg.OnReload = func(*membership.Directory) { reloaded() }
+	if onReload != nil {
+		cfg.OnReload = func(*membership.Directory) { onReload() }
 	}
 	return membership.OpenFile(cfg)
 }
 
-// remoteDirectory is an application or a database: each record is judged as it is fetched.
+// remoteDirectory is an application or a database behind a cache. Each record is checked when it is fetched.
 type remoteDirectory struct {
 	*membership.Cached
 	origin membership.Origin
 	name   string // for logs
-	// vocabulary is what records are judged by. Only the goroutine that takes policies uses it.
-	vocabulary *pdp.Vocabulary
+
+	// Used by check and adopt alone.
+	vocabulary, checked *pdp.Vocabulary // in force; what adopt puts in force, nil for no change
 }
 
 var _ directory = (*remoteDirectory)(nil)
@@ -157,37 +179,45 @@ func openRemote(name string, cfg membership.CachedConfig) (*remoteDirectory, err
 	return &remoteDirectory{Cached: cached, origin: cfg.Origin, name: name}, nil
 }
 
-// judgedBy cannot know what an origin would say: a record that the new tables do not admit is quarantined when it is asked for.
-func (d *remoteDirectory) judgedBy(v *pdp.Vocabulary) (adopt func(), err error) {
-	if v == nil || reflect.DeepEqual(v, d.vocabulary) {
-		return func() {}, nil
+// check implements [directory]. It cannot know all records: one that the vocabulary does not admit is quarantined when it is
+// fetched.
+func (d *remoteDirectory) check(v *pdp.Vocabulary) error {
+	d.checked = nil
+	if v != nil && !reflect.DeepEqual(v, d.vocabulary) {
+		d.checked = v
 	}
-	return func() {
-		d.Adopt(*v)
-		d.vocabulary = v
-	}, nil
+	return nil
 }
 
-func (d *remoteDirectory) exists() error { return nil }
+// adopt implements [directory].
+func (d *remoteDirectory) adopt() {
+	if d.checked == nil {
+		return
+	}
+	d.Adopt(*d.checked)
+	d.vocabulary, d.checked = d.checked, nil
+}
 
-// patience is how long a check waits for a directory or Redis to answer.
-const patience = 5 * time.Second
+func (d *remoteDirectory) checkExists() error { return nil }
 
-func (d *remoteDirectory) reached(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+// checkTimeout limits how long serve --check waits for a directory or Redis.
+const checkTimeout = 5 * time.Second
+
+func (d *remoteDirectory) checkReachable(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	return errors.Join(d.CheckFacts(ctx), d.CheckShared(ctx))
 }
 
-func (d *remoteDirectory) attributes() []any { return []any{"directory", d.name} }
+func (d *remoteDirectory) logAttrs() []any { return []any{"directory", d.name} }
 
 // String implements [fmt.Stringer].
 func (d *remoteDirectory) String() string { return d.name }
 
-func (d *remoteDirectory) renew() {
+func (d *remoteDirectory) reload() {
 	if origin, ok := d.origin.(interface{ Renew() }); ok {
 		origin.Renew()
 	}
 }
 
-func (d *remoteDirectory) close() { _ = d.Close() } // nothing is written there
+func (d *remoteDirectory) close() { _ = d.Close() } // it writes nothing

@@ -9,15 +9,14 @@ import (
 
 // The memory limit is adjusted after each load of a directory file, the first one included.
 func TestEachLoadOfADirectoryFileIsReported(t *testing.T) {
-	settled := 0
+	loads := 0
 	path := writeFile(t, "d.json", `{"locations": [], "users": []}`)
-	d := &fileDirectory{path: path, logger: slog.New(slog.DiscardHandler), settled: func() { settled++ }}
+	d := &fileDirectory{path: path, logger: slog.New(slog.DiscardHandler), onLoad: func() { loads++ }}
 	t.Cleanup(d.close)
-	adopt, err := d.judgedBy(nil)
-	require.NoError(t, err)
-	adopt()
-	require.Equal(t, 1, settled)
+	require.NoError(t, d.check(nil))
+	d.adopt()
+	require.Equal(t, 1, loads)
 	replaceFile(t, path, []byte(`{"locations": [], "users": [{"id": "a"}]}`))
 	require.NoError(t, d.file.Load().Reload())
-	require.Equal(t, 2, settled)
+	require.Equal(t, 2, loads)
 }

@@ -11,10 +11,10 @@ import (
 	"time"
 )
 
-// runServer serves until the context ends or a signal comes. Requests in flight may then finish, within patience;
-// a second signal cuts them off, which is an error.
+// runServer serves until the context ends or a signal arrives. Requests in flight then get the timeout to finish; a second
+// signal ends them at once. It is an error if some did not finish.
 func runServer(
-	ctx context.Context, server *http.Server, listener net.Listener, patience time.Duration, logger *slog.Logger, stop <-chan os.Signal,
+	ctx context.Context, server *http.Server, listener net.Listener, timeout time.Duration, logger *slog.Logger, stop <-chan os.Signal,
 ) error {
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
@@ -22,11 +22,11 @@ func runServer(
 	case err := <-failed:
 		return fmt.Errorf("the server failed: %w", err)
 	case <-ctx.Done():
-		logger.Info("wardkeeper stops: requests in flight finish")
+		logger.Info("wardkeeper is stopping: requests in flight may finish")
 	case s := <-stop:
-		logger.Info("wardkeeper stops: requests in flight finish", "signal", s.String())
+		logger.Info("wardkeeper is stopping: requests in flight may finish", "signal", s.String())
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
 	defer cancel()
 	stopped := make(chan struct{})
 	defer close(stopped)
@@ -42,4 +42,19 @@ func runServer(
 	}
 	logger.Info("wardkeeper has stopped")
 	return nil
+}
+
+// reloadOnSignal calls the functions whenever a signal arrives, until the context ends.
+func reloadOnSignal(ctx context.Context, signals <-chan os.Signal, logger *slog.Logger, reload ...func()) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case s := <-signals:
+			logger.Info("reloading everything", "signal", s.String())
+			for _, f := range reload {
+				f()
+			}
+		}
+	}
 }

@@ -24,7 +24,7 @@ type running struct {
 	response chan error // of the request
 }
 
-func startServer(t *testing.T, patience time.Duration) *running {
+func startServer(t *testing.T, timeout time.Duration) *running {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -39,7 +39,7 @@ func startServer(t *testing.T, patience time.Duration) *running {
 	})}
 	var ctx context.Context
 	ctx, r.cancel = context.WithCancel(t.Context())
-	go func() { r.result <- runServer(ctx, server, listener, patience, slog.New(slog.DiscardHandler), r.stop) }()
+	go func() { r.result <- runServer(ctx, server, listener, timeout, slog.New(slog.DiscardHandler), r.stop) }()
 	go func() {
 		w, err := http.Get(r.url)
 		if err == nil {
@@ -90,7 +90,7 @@ func TestSecondSignalStopsAtOnce(t *testing.T) {
 	close(r.release)
 }
 
-func TestPatienceEnds(t *testing.T) {
+func TestShutdownTimeoutEndsRequests(t *testing.T) {
 	r := startServer(t, time.Nanosecond)
 	defer r.cancel()
 	r.stop <- syscall.SIGTERM

@@ -16,16 +16,16 @@ import (
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/terminal"
 )
 
-// What the process says with its exit status.
+// The exit statuses.
 const (
-	statusOK     = 0 // served and stopped, allowed, good
-	statusNo     = 1 // denied, not good, or could not serve
-	statusFailed = 2 // wrong command line or settings, or no decision could be had
+	statusOK     = 0 // served and stopped, allowed, valid
+	statusNo     = 1 // denied, not valid, or serving failed
+	statusFailed = 2 // the command line or the settings are invalid, or there is no answer
 )
 
 func main() {
-	signals := make(chan os.Signal, 2) // two: the second stops at once
-	hangups := make(chan os.Signal, 1) // one: several at a time mean the same
+	signals := make(chan os.Signal, 2) // the second stops at once
+	hangups := make(chan os.Signal, 1) // several at a time mean the same
 	p := process{
 		stdout:  os.Stdout,
 		stderr:  os.Stderr,
@@ -38,24 +38,25 @@ func main() {
 			signal.Notify(hangups, syscall.SIGHUP)
 			return hangups
 		},
-		outlastReaders: func() { signal.Ignore(syscall.SIGPIPE) },
+		ignoreSIGPIPE: func() { signal.Ignore(syscall.SIGPIPE) },
 	}
 	os.Exit(p.run(context.Background(), os.Args[1:]))
 }
 
-// process is what a command may use of the process that it runs in.
+// process is the part of the operating system's process that commands use. Only serve calls the functions: the signals keep
+// their default effect on other commands.
 type process struct {
 	stdout, stderr io.Writer
 	environ        []string
-	// signals begins to catch the signals that stop a server. Only serve calls it: any other command is to die of them.
+	// signals begins to catch the signals that stop a server.
 	signals func() <-chan os.Signal
-	// hangups begins to catch the signal that has a server read everything again, instead of ending it.
+	// hangups begins to catch the signal that makes a server reload everything. It may be nil.
 	hangups func() <-chan os.Signal
-	// outlastReaders keeps the process alive where nobody reads its log any more; nil does nothing. Only serve calls it: any
-	// other command ends with whoever reads what it says.
-	outlastReaders func()
+	// ignoreSIGPIPE keeps a server alive if the reader of its log ends. It may be nil.
+	ignoreSIGPIPE func()
 }
 
+// run runs the command that args name and returns the exit status.
 func (p process) run(ctx context.Context, args []string) int {
 	root := newRootCommand(p)
 	root.SetArgs(args)
@@ -64,18 +65,19 @@ func (p process) run(ctx context.Context, args []string) int {
 		return statusOK
 	}
 	var exit *exitError
-	if !errors.As(err, &exit) { // cobra's own, about the command line
+	if !errors.As(err, &exit) { // an error of cobra about the command line
 		exit = &exitError{status: statusFailed, err: err}
 	}
 	if exit.err != nil {
-		within(lastWords, func() { p.explain(exit.err) })
+		runWithin(explainTimeout, func() { p.explain(exit.err) })
 	}
 	return exit.status
 }
 
-// lastWords is how long it may take to say why the process ends: whoever should read it may have stalled.
-const lastWords = time.Second
+// explainTimeout limits how long the process waits for the reader of its last message, which may have stalled.
+const explainTimeout = time.Second
 
+// explain prints each line of an error.
 func (p process) explain(err error) {
 	for line := range strings.Lines(err.Error()) {
 		if line = strings.TrimRight(line, "\r\n"); line != "" {
@@ -84,14 +86,14 @@ func (p process) explain(err error) {
 	}
 }
 
-// within waits for work that is to end soon. What takes longer goes on by itself, until the process ends.
-func within(patience time.Duration, work func()) {
+// runWithin runs f and waits for it no longer than the timeout. f then goes on until the process ends.
+func runWithin(timeout time.Duration, f func()) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		work()
+		f()
 	}()
-	timer := time.NewTimer(patience)
+	timer := time.NewTimer(timeout)
 	defer timer.Stop()
 	select {
 	case <-done:
@@ -99,7 +101,7 @@ func within(patience time.Duration, work func()) {
 	}
 }
 
-// exitError ends the process with a status. Without err there is nothing left to say.
+// exitError ends the process with a status. Without err, nothing more is printed.
 type exitError struct {
 	status int
 	err    error

@@ -11,16 +11,16 @@ import (
 
 // newRegistry has what only the wiring knows: how the reloading of directory and policy goes. What is refused again and
 // again leaves the last good one in force, which nothing else would show.
-func newRegistry(d *decisions) *prometheus.Registry {
+func newRegistry(s *sidecar) *prometheus.Registry {
 	registry := prometheus.NewRegistry()
-	switch directory := d.directory.(type) {
+	switch directory := s.directory.(type) {
 	case *fileDirectory:
 		registry.MustRegister(directoryMetrics(directory)...)
 	case *remoteDirectory:
 		registry.MustRegister(factMetrics{directory})
 	}
-	if d.follower != nil {
-		registry.MustRegister(bundleMetrics(d.follower)...)
+	if s.follower != nil {
+		registry.MustRegister(bundleMetrics(s.follower)...)
 	}
 	return registry
 }

@@ -33,7 +33,7 @@ func BenchmarkReload(b *testing.B) {
 	signer := newSigner(b, "ES256")
 	number := int64(1)
 	r := newReloading(b, builtInRelease(b, number).signed(b, signer), signer,
-		sources{decision: config.DefaultDecision, directory: testDirectory})
+		sidecarConfig{decision: config.DefaultDecision, directory: testDirectory})
 	before, live := residentMB(b), liveHeap()
 	calm, busy := &load{url: r.url}, &load{url: r.url}
 	for b.Loop() {

@@ -24,14 +24,14 @@ import (
 // reloads is how often the policy is replaced under load.
 const reloads = 50
 
-// reloading is a front door over a policy that is followed, inside the process of the test.
+// reloading is a server in the process of the test that follows a bundle.
 type reloading struct {
-	shelf     *shelf
-	decisions *decisions
-	url       string
+	shelf   *shelf
+	sidecar *sidecar
+	url     string
 }
 
-func newReloading(tb testing.TB, first []byte, by signer, s sources) *reloading {
+func newReloading(tb testing.TB, first []byte, by signer, cfg sidecarConfig) *reloading {
 	tb.Helper()
 	r := &reloading{shelf: newShelf(first)}
 	publisher := httptest.NewServer(r.shelf)
@@ -44,30 +44,30 @@ func newReloading(tb testing.TB, first []byte, by signer, s sources) *reloading 
 	require.NoError(tb, err)
 	origin, err := follow.DecodeSettings(described)
 	require.NoError(tb, err)
-	s.bundle, err = origin.Resolve()
+	cfg.bundle, err = origin.Resolve()
 	require.NoError(tb, err)
-	s.timeout = 10 * time.Second
-	r.decisions, err = open(tb.Context(), s, slog.New(slog.DiscardHandler))
+	cfg.timeout = 10 * time.Second
+	r.sidecar, err = openSidecar(tb.Context(), cfg, slog.New(slog.DiscardHandler))
 	require.NoError(tb, err)
-	tb.Cleanup(r.decisions.close)
-	api, err := r.decisions.frontDoor(httpapi.Config{
+	tb.Cleanup(r.sidecar.close)
+	api, err := r.sidecar.newServer(httpapi.Config{
 		BaseURL: "https://pdp.example.org", Logger: slog.New(slog.DiscardHandler), Timeout: time.Minute,
 	})
 	require.NoError(tb, err)
 	server := httptest.NewServer(api.Handler())
 	tb.Cleanup(server.Close)
 	r.url = server.URL
-	require.NotNil(tb, r.decisions.engine.Policy())
+	require.NotNil(tb, r.sidecar.engine.Policy())
 	return r
 }
 
 // reload publishes a bundle and waits until it is active.
 func (r *reloading) reload(tb testing.TB, data []byte) {
 	tb.Helper()
-	before := r.decisions.follower.Status()
+	before := r.sidecar.follower.Status()
 	r.shelf.changes <- data
 	until(tb, "the release is active", func() bool {
-		s := r.decisions.follower.Status()
+		s := r.sidecar.follower.Status()
 		require.NoError(tb, s.Attempt.Err)
 		return s.Activations > before.Activations
 	})
@@ -102,7 +102,7 @@ func heavy(n int64) testRelease {
 func TestReloadUnderLoad(t *testing.T) {
 	skipIfShort(t)
 	signer := newSigner(t, "ES256")
-	r := newReloading(t, heavy(1).signed(t, signer), signer, sources{decision: "app/decision"})
+	r := newReloading(t, heavy(1).signed(t, signer), signer, sidecarConfig{decision: "app/decision"})
 	first := liveHeap()
 	done := make(chan struct{})
 	var asking sync.WaitGroup

@@ -64,89 +64,117 @@ Exit status: 0 stopped as told, or checked and good; 1 not able to serve, or sto
   WARDKEEPER_DIRECTORY=directory.yaml wardkeeper serve --config wardkeeper.yaml --check`,
 		Args: arguments(),
 	}
-	given := config.RegisterFlags(cmd.Flags())
+	flags := config.RegisterFlags(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		memory := limits.TuneGC(os.Getenv)
-		s, faults := config.Load(p.environ, given)
-		faults = errors.Join(faults, s.Validate())
-		if p.outlastReaders != nil {
-			p.outlastReaders()
-		}
-		logger, logs := logging.NewAsync(p.stderr, logging.Config{Level: s.Level(), JSON: s.LogFormat == "json"})
-		defer logs.Close(s.CloseTimeout())
-		var hangups <-chan os.Signal
-		if !s.Check && p.hangups != nil {
-			hangups = p.hangups()
-		}
-		clients, err := openTokens(s, logger)
-		faults = errors.Join(faults, err)
-		bundle, err := followed(s, logger)
-		var cached *membership.CachedConfig
-		if faults == nil {
-			var atFault error
-			cached, atFault = cachedConfig(s, logger)
-			err = errors.Join(err, atFault)
-			if cached != nil {
-				memory.ReserveCache(int(s.Membership.Memory))
-			}
-		}
-		var d *decisions
-		// An application or a database is not opened with settings at fault.
-		if err == nil && (faults == nil || config.KindOf(s.Directory) == config.FileDirectory) {
-			d, err = open(cmd.Context(), sources{
-				bundle: bundle, decision: s.Decision, directory: config.PublicName(s.Directory), cached: cached,
-				timeout: s.EvaluationTimeout, serveData: s.ServeData, once: s.Check, settled: memory.Loaded,
-			}, logger)
-		}
-		if faults = errors.Join(faults, err); faults != nil {
-			if d != nil {
-				d.close()
-			}
-			return &exitError{statusFailed, faults}
-		}
-		defer within(s.CloseTimeout(), d.close)
-		clients.WarnIfExposed()
-		if s.Check {
-			fmt.Fprintf(p.stdout, "All good: %s.\n", terminal.Printable(d.String()))
-			if config.KindOf(s.Directory) != config.FileDirectory {
-				fmt.Fprintln(p.stdout, `Not all records of the directory were read: "wardkeeper directory check" does that.`)
-			}
-			return nil
-		}
-		slog.SetDefault(logger) // for what libraries have to say
-		if err := serve(cmd.Context(), s, d, clients, logger, logs, p.signals(), hangups); err != nil {
-			return &exitError{statusNo, err}
-		}
-		return nil
+		s, err := config.Load(p.environ, flags)
+		return p.serve(cmd.Context(), s, errors.Join(err, s.Validate()))
 	}
 	return cmd
 }
 
-// serve listens first, so that the line it logs is true, and returns when the server has stopped.
-func serve(
-	ctx context.Context, s *config.Settings, d *decisions, clients *tokens.Tokens, logger *slog.Logger, logs *logging.Writer, stop, hangups <-chan os.Signal,
-) error {
+// serve wires everything from the settings, and serves until it is told to stop. It reports the faults of the settings
+// together with those of the files they name.
+func (p process) serve(ctx context.Context, s *config.Settings, faults error) error {
+	memory := limits.TuneGC(os.Getenv)
+	if p.ignoreSIGPIPE != nil {
+		p.ignoreSIGPIPE()
+	}
+	logger, logs := logging.NewAsync(p.stderr, logging.Config{Level: s.Level(), JSON: s.LogFormat == "json"})
+	defer logs.Close(s.CloseTimeout())
+	var hangups <-chan os.Signal
+	if !s.Check && p.hangups != nil {
+		hangups = p.hangups()
+	}
+	clients, err := openTokens(s, logger)
+	faults = errors.Join(faults, err)
+	side, err := openConfigured(ctx, s, faults == nil, memory, logger)
+	if side != nil {
+		defer runWithin(s.CloseTimeout(), side.close)
+	}
+	if faults = errors.Join(faults, err); faults != nil {
+		return &exitError{statusFailed, faults}
+	}
+	clients.WarnIfExposed()
+	if s.Check {
+		return p.reportCheck(s, side)
+	}
+	slog.SetDefault(logger) // for libraries
+	stop := p.signals()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	listener, err := net.Listen("tcp", s.Addr)
+	listener, err := listen(s, clients)
 	if err != nil {
-		return fmt.Errorf("cannot listen (choose another --addr): %w", err)
+		return &exitError{statusNo, err}
 	}
-	at := listener.Addr().String()
-	// A name may turn out to be an address that others can reach.
-	if host, _, _ := net.SplitHostPort(at); clients.Ask() == nil && !s.Insecure && !config.IsLoopback(host) {
-		return errors.Join(fmt.Errorf("%s is %s, which other machines can reach: set --token-file, or set --insecure", s.Addr, at),
-			listener.Close())
+	addr := listener.Addr().String()
+	server, err := side.newServer(serverConfig(s, addr, clients, logger), logMetrics(logs))
+	if err != nil {
+		return &exitError{statusNo, errors.Join(err, listener.Close())}
 	}
-	baseURL := s.BaseURL
-	if baseURL == "" {
-		baseURL = "http://" + at
-		if host, port, _ := net.SplitHostPort(at); net.ParseIP(host).IsUnspecified() {
-			baseURL = "http://localhost:" + port
-			logger.Warn("The metadata name an address that only this machine can use: set base_url for other callers.", "base_url", baseURL)
+	logger.Info(fmt.Sprintf("wardkeeper serves http://%s, %s", addr, side), append([]any{"url", "http://" + addr}, side.logAttrs()...)...)
+	go clients.Watch(ctx)
+	go reloadOnSignal(ctx, hangups, logger, clients.Reload, side.reload)
+	listener = server.Listener(listener, connectionLimit(s, logger))
+	if err := runServer(ctx, server.HTTPServer(addr), listener, s.ShutdownTimeout-3*s.CloseTimeout(), logger, stop); err != nil {
+		return &exitError{statusNo, err}
+	}
+	return nil
+}
+
+// openConfigured opens the policy and the directory that the settings name. With invalid settings it opens files, to report
+// their faults as well, but connects to no application or database.
+func openConfigured(ctx context.Context, s *config.Settings, valid bool, memory *limits.Memory, logger *slog.Logger) (*sidecar, error) {
+	bundle, err := bundleOf(s, logger)
+	var cached *membership.CachedConfig
+	if valid {
+		var fault error
+		cached, fault = cachedConfig(s, logger)
+		err = errors.Join(err, fault)
+		if cached != nil {
+			memory.ReserveCache(int(s.Membership.Memory))
 		}
 	}
-	api, err := d.frontDoor(httpapi.Config{
+	if err != nil || !valid && config.KindOf(s.Directory) != config.FileDirectory {
+		return nil, err
+	}
+	return openSidecar(ctx, sidecarConfig{
+		bundle: bundle, once: s.Check, decision: s.Decision, directory: config.PublicName(s.Directory), cached: cached,
+		timeout: s.EvaluationTimeout, serveData: s.ServeData, onLoad: memory.Loaded,
+	}, logger)
+}
+
+func (p process) reportCheck(s *config.Settings, side *sidecar) error {
+	fmt.Fprintf(p.stdout, "All good: %s.\n", terminal.Printable(side.String()))
+	if config.KindOf(s.Directory) != config.FileDirectory {
+		fmt.Fprintln(p.stdout, `Not all records of the directory were read: "wardkeeper directory check" does that.`)
+	}
+	return nil
+}
+
+// listen begins to listen before the log says so. A host name may turn out to be an address that other machines can reach.
+func listen(s *config.Settings, clients *tokens.Tokens) (net.Listener, error) {
+	listener, err := net.Listen("tcp", s.Addr)
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen (choose another --addr): %w", err)
+	}
+	addr := listener.Addr().String()
+	if host, _, _ := net.SplitHostPort(addr); clients.Ask() == nil && !s.Insecure && !config.IsLoopback(host) {
+		return nil, errors.Join(fmt.Errorf("%s is %s, which other machines can reach: set --token-file, or set --insecure", s.Addr, addr),
+			listener.Close())
+	}
+	return listener, nil
+}
+
+func serverConfig(s *config.Settings, addr string, clients *tokens.Tokens, logger *slog.Logger) httpapi.Config {
+	baseURL := s.BaseURL
+	if baseURL == "" {
+		baseURL = "http://" + addr
+		if host, port, _ := net.SplitHostPort(addr); net.ParseIP(host).IsUnspecified() {
+			baseURL = "http://localhost:" + port
+			logger.Warn("The metadata name an address that only this machine can use: set base_url for other clients.", "base_url", baseURL)
+		}
+	}
+	return httpapi.Config{
 		BaseURL:           baseURL,
 		Tokens:            clients.Ask(),
 		ChangesTokens:     clients.Announce(),
@@ -157,20 +185,17 @@ func serve(
 		IdleTimeout:       s.IdleTimeout,
 		MaxQuestions:      s.MaxRequests,
 		MaxBatches:        s.MaxBatches,
-	}, logMetrics(logs))
-	if err != nil {
-		return errors.Join(err, listener.Close())
 	}
-	logger.Info(fmt.Sprintf("wardkeeper serves http://%s, %s", at, d), d.attributes("url", "http://"+at)...)
-	go clients.Watch(ctx)
-	go renewing(ctx, hangups, logger, clients.Reload, d.renew)
-	connections := s.ConnectionLimit(limits.OpenFiles())
-	if connections < s.MaxConnections {
+}
+
+func connectionLimit(s *config.Settings, logger *slog.Logger) int {
+	files := limits.OpenFiles()
+	limit := s.ConnectionLimit(files)
+	if limit < s.MaxConnections {
 		logger.Warn("The limit of open files allows fewer connections than max_connections: raise it (ulimit -n).",
-			"max_connections", s.MaxConnections, "room", connections, "open_files", limits.OpenFiles())
+			"max_connections", s.MaxConnections, "room", limit, "open_files", files)
 	}
-	listener = api.Listener(listener, connections)
-	return runServer(ctx, api.HTTPServer(at), listener, s.ShutdownTimeout-3*s.CloseTimeout(), logger, stop)
+	return limit
 }
 
 // openTokens reads the token files of the settings.

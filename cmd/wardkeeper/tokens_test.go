@@ -104,5 +104,5 @@ policy:
 	d.signal(t, syscall.SIGHUP)
 	status, logs := d.end()
 	require.Equal(t, statusOK, status, logs)
-	require.Contains(t, logs, `"msg":"everything is read again","signal":"hangup"`)
+	require.Contains(t, logs, `"msg":"reloading everything","signal":"hangup"`)
 }

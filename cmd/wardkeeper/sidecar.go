@@ -1,0 +1,176 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/wardkeeper/wardkeeper/bundles/follow"
+	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/httpapi"
+	"github.com/wardkeeper/wardkeeper/pdp/membership"
+)
+
+// sidecarConfig says what a sidecar decides by.
+type sidecarConfig struct {
+	bundle    *follow.Origin           // nil for the built-in policy
+	once      bool                     // open the bundle without following it or writing to the state directory
+	decision  string                   // path of the rule that decides
+	directory string                   // a file, or the name of what cached reads; empty if the policy needs no facts
+	cached    *membership.CachedConfig // nil for a file
+	timeout   time.Duration            // of each evaluation
+	serveData bool                     // to clients of OPA's API
+	onLoad    func()                   // called after each load of a directory file; may be nil
+}
+
+// sidecar is an engine with the policy and the facts it decides by.
+type sidecar struct {
+	engine    *pdp.Engine
+	follower  *follow.Follower // nil if the policy is not followed
+	directory directory        // nil if there are no facts
+
+	mu     sync.Mutex
+	server *httpapi.Server // nil until newServer
+}
+
+var errNoDirectory = errors.New("--directory is missing: the policy needs a file, application or database with locations and users")
+
+// openSidecar opens policy and directory. Its error joins the faults of both.
+func openSidecar(ctx context.Context, cfg sidecarConfig, logger *slog.Logger) (*sidecar, error) {
+	s := &sidecar{}
+	engine := pdp.Config{Timeout: cfg.timeout, ServeData: cfg.serveData, Logger: logger, Stale: s.stale}
+	if cfg.cached != nil {
+		remote, err := openRemote(cfg.directory, *cfg.cached)
+		if err != nil {
+			return nil, err
+		}
+		s.directory, engine.Source = remote, remote
+	} else if cfg.directory != "" {
+		s.directory = &fileDirectory{path: cfg.directory, logger: logger, onLoad: cfg.onLoad}
+		engine.Source = s.directory
+	}
+	s.engine = pdp.New(engine)
+	err := s.openPolicy(ctx, cfg, logger)
+	if err == nil && s.directory != nil && s.engine.Policy() == nil {
+		err = s.directory.checkExists() // the first policy that arrives checks its content
+	}
+	if s.directory != nil && cfg.once {
+		err = errors.Join(err, s.directory.checkReachable(ctx))
+	}
+	if err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// openPolicy commits the first policy, or begins to follow the bundle.
+func (s *sidecar) openPolicy(ctx context.Context, cfg sidecarConfig, logger *slog.Logger) (err error) {
+	if cfg.bundle != nil && !cfg.once {
+		s.follower, err = follow.Start(ctx, follow.Config{
+			Origin: cfg.bundle, Entrypoint: cfg.decision, Schema: inputSchema(), Gate: s.gate, Logger: logger,
+		})
+		return err
+	}
+	r, err := openRevision(ctx, cfg.bundle, cfg.decision)
+	if err != nil {
+		return err
+	}
+	r.WarnNotLoaded(logger)
+	candidate, err := s.gate(ctx, r)
+	if err == nil {
+		candidate.Commit()
+	}
+	return err
+}
+
+func (s *sidecar) stale() bool { return s.follower != nil && s.follower.Stale() }
+
+// reload reads policy and facts again, over new connections. The log and the status tell what failed.
+func (s *sidecar) reload() {
+	if s.follower != nil {
+		s.follower.Renew()
+	}
+	if s.directory != nil {
+		s.directory.reload()
+	}
+}
+
+func (s *sidecar) close() {
+	if s.follower != nil {
+		s.follower.Close()
+	}
+	if s.directory != nil {
+		s.directory.close()
+	}
+}
+
+// newServer makes the HTTP server. It adds to cfg what concerns engine, policy and facts.
+func (s *sidecar) newServer(cfg httpapi.Config, more ...prometheus.Collector) (*httpapi.Server, error) {
+	cfg.Decider, cfg.Data = s.engine, s.engine
+	cfg.Ready = s.ready
+	cfg.Policy = s.policyStatus
+	cfg.Registry = newRegistry(s)
+	cfg.Registry.MustRegister(more...)
+	switch directory := s.directory.(type) {
+	case *fileDirectory:
+		cfg.DirectoryRevision = func() string { return directory.status().Revision }
+	case *remoteDirectory:
+		cfg.Membership = directory.membershipStatus
+		if cfg.ChangesTokens != nil {
+			cfg.Changes = directory
+		}
+	}
+	server, err := httpapi.New(cfg)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	s.server = server
+	s.mu.Unlock()
+	s.publishActions()
+	return server, nil
+}
+
+// publishActions tells the server which actions the active policy has.
+func (s *sidecar) publishActions() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.server == nil {
+		return
+	}
+	var actions []string
+	if p := s.engine.Policy(); p != nil {
+		actions = p.Actions()
+	}
+	s.server.SetActions(actions)
+}
+
+// String describes policy and directory for people.
+func (s *sidecar) String() string {
+	text := "no policy yet"
+	if p := s.engine.Policy(); p != nil {
+		text = "policy " + policyName(p.Revision())
+	}
+	if s.directory == nil {
+		return text + ", no directory"
+	}
+	return fmt.Sprintf("%s, directory %s", text, s.directory)
+}
+
+// logAttrs describes policy and directory for logs.
+func (s *sidecar) logAttrs() []any {
+	var attrs []any
+	if p := s.engine.Policy(); p != nil {
+		attrs = append(attrs, "revision", p.Revision().ID, "policies", p.Revision().Source)
+	}
+	if s.directory != nil {
+		attrs = append(attrs, s.directory.logAttrs()...)
+	}
+	return attrs
+}

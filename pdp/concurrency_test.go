@@ -14,9 +14,9 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
-// TestEachAnswerIsOfOneDirectory: while the source swaps directories under many goroutines, each decision, batch and page
-// is one that either directory gives, and never a mixture.
-func TestEachAnswerIsOfOneDirectory(t *testing.T) {
+// While the source swaps directories under many goroutines, each decision, batch and page is one that either directory
+// gives.
+func TestAnswersDoNotMixDirectories(t *testing.T) {
 	before := generate(12)
 	after := swapped(before)
 	engine, source := administration(t)
@@ -112,8 +112,8 @@ func swapped(w *world) *world {
 	return c
 }
 
-// TestOneEngineManyGoroutines: records, views of them and lists are built when first asked for, by many at once.
-func TestOneEngineManyGoroutines(t *testing.T) {
+// Facts, standings and lists are built when first needed, here by many goroutines at once.
+func TestConcurrentFirstUseOfRecords(t *testing.T) {
 	w := generate(5)
 	questions := mixed(w, 100)
 	calm := over(t, w)

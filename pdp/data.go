@@ -7,15 +7,19 @@ import (
 	"github.com/open-policy-agent/opa/v1/version"
 
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 )
 
-// maxWhole is how many inputs a request may have for all the rules beneath a path, which is much to compute and to say.
+// maxWhole is how many inputs a request may have for all the rules beneath a path, which take long and say much.
 const maxWhole = 10
+
+// maxInputValues bounds how many values the inputs of a request have, counting shared ones for each.
+const maxInputValues = 2 * authzen.MaxValues
 
 // DataRequest asks for the document at one path, once for each input, as clients of OPA's API do.
 type DataRequest struct {
 	Path []string // below data
-	// Decision asks for the document at the entrypoint, wherever that is; Path does not count then.
+	// Decision asks for the document at the entrypoint, wherever that is; Path is then ignored.
 	Decision bool
 	Inputs   []DataInput
 }
@@ -32,30 +36,30 @@ type DataResult struct {
 	Provenance Provenance
 }
 
-// DataAnswer is what a document is for one input. Where Err is set, it is not known.
+// DataAnswer is what a document is for one input. If Err is set, it is not known.
 type DataAnswer struct {
 	Value   any
 	Defined bool
-	// Decision is what the value says where it is the decision's, and nil otherwise.
+	// Decision is what the value says if it is a decision, nil otherwise.
 	Decision *Decision
-	Action   string // that the decision was asked about, as far as that is known
-	// Unasked is why the input got no facts where a question would have: it is none. nil elsewhere.
+	Action   string // that the decision is about, if known
+	// Unasked is the reason why an input got no facts although a question would have: it is not one. It is nil otherwise.
 	Unasked error
 	Err     error
 }
 
-// Provenance says by what an answer was made.
+// Provenance says what made an answer.
 type Provenance struct {
 	OPA      string // the version of OPA inside
-	Commit   string // what the program was built from, "" where it does not know
+	Commit   string // what the program was built from, "" if unknown
 	Built    string // when
 	Host     string // where
-	Bundle   string // what the policy is called
+	Bundle   string // the name of the policy
 	Revision string
-	Label    string // what its author calls the revision, "" where there is none
+	Label    string // what its author calls the revision, may be empty
 }
 
-// Decides says whether a path is that of the decision, or of a part of it.
+// Decides reports whether a path is that of the decision, or of a part of it.
 func (e *Engine) Decides(path []string) bool {
 	p := e.policy.Load()
 	if p == nil {
@@ -65,43 +69,32 @@ func (e *Engine) Decides(path []string) bool {
 	return decides
 }
 
-// Data answers what a document is. At the entrypoint, and for a part of the decision, an input that is an AuthZEN request gets its facts like any other
-// question, where there is a source of them; any other input is evaluated as sent, and so is every input at any other
-// path. An input that brings facts of its own is refused, and the request with it.
+// Data returns a document for each input. For the decision or a part of it, an input that is an AuthZEN question gets its
+// facts if there is a source. Any other input is evaluated as sent, and so is every input at any other path. An input with
+// facts of its own is refused, and the request with it.
 func (e *Engine) Data(ctx context.Context, r DataRequest) (DataResult, error) {
-	for _, in := range r.Inputs {
-		if members, ok := in.Value.(map[string]any); ok {
-			if _, forged := members["facts"]; forged {
-				return DataResult{}, &Error{Kind: Invalid, Message: `The input has a member "facts": leave it out, for facts come from the directory alone.`}
-			}
-		}
-	}
 	if err := checkInputs(r.Inputs); err != nil {
 		return DataResult{}, err
 	}
-	asked, of, err := questions(ctx, r.Inputs)
+	questions, indexOf, err := questionsAmong(ctx, r.Inputs)
 	if err != nil {
 		return DataResult{}, err
 	}
-	s, faults, err := e.sitForEach(ctx, asked)
+	ev, faults, err := e.beginEach(ctx, questions)
 	if err != nil {
-		return DataResult{}, err
-	}
-	if err := s.checkNamed(asked); err != nil {
 		return DataResult{}, err
 	}
 	answers := make([]DataAnswer, len(r.Inputs))
-	result := DataResult{Answers: answers, Provenance: s.provenance()}
-	part, decides := s.documents.decides(r.Path)
-	if decides || r.Decision {
+	result := DataResult{Answers: answers, Provenance: ev.provenance()}
+	if part, decides := ev.documents.decides(r.Path); decides || r.Decision {
 		for i, in := range r.Inputs {
 			a := DataAnswer{}
-			if q, ok := of[i]; ok && faults[q] != nil {
-				a = DataAnswer{Action: asked[q].Action.Name, Err: faults[q]}
-			} else if err := next(ctx); err != nil {
+			if q, ok := indexOf[i]; ok && faults[q] != nil {
+				a = DataAnswer{Action: questions[q].Action.Name, Err: faults[q]}
+			} else if err := yield(ctx); err != nil {
 				a.Err = err
 			} else {
-				a = s.decideData(ctx, in)
+				a = ev.decisionDocument(ctx, in)
 			}
 			if a.Defined {
 				a.Value, a.Defined = partOf(a.Value, part)
@@ -110,44 +103,46 @@ func (e *Engine) Data(ctx context.Context, r DataRequest) (DataResult, error) {
 		}
 		return result, nil
 	}
-	document, err := s.documents.at(r.Path, e.serveData)
+	document, err := ev.documents.at(r.Path, e.serveData)
 	if err != nil {
 		return DataResult{}, &Error{Kind: Internal, Message: "The path cannot be asked for.", Err: err}
 	}
 	if document == nil {
-		return result, nil // undefined, each of them
+		return result, nil // all undefined
 	}
 	if document.IsPackage() && len(r.Inputs) > maxWhole {
 		return DataResult{}, invalid("All the rules beneath a path are evaluated for at most %d inputs at a time: ask for one of them, or send fewer inputs.", maxWhole)
 	}
 	for i, in := range r.Inputs {
-		if err := next(ctx); err != nil {
+		if err := yield(ctx); err != nil {
 			answers[i].Err = err
 			continue
 		}
-		answers[i] = s.documentOf(s.askAsSent(ctx, in, document))
+		answers[i] = ev.documentOf(ev.askWithoutFacts(ctx, in, document))
 	}
 	return result, nil
 }
 
-// maxInputValues bounds how many values the inputs of a request have, what they share counted for each.
-const maxInputValues = 2 * authzen.MaxValues
-
 func checkInputs(inputs []DataInput) error {
 	left := maxInputValues
 	for _, in := range inputs {
-		if left -= valuesIn(in.Value, left); left < 0 {
-			return invalid("The inputs have more than %d values together, what they share counted for each: send fewer in a request.", maxInputValues)
+		if members, ok := in.Value.(map[string]any); ok {
+			if _, forged := members["facts"]; forged {
+				return invalid(`The input has a member "facts": leave it out, for facts come from the directory alone.`)
+			}
+		}
+		if left -= countValues(in.Value, left); left < 0 {
+			return invalid("The inputs have more than %d values together, counting shared ones for each: send fewer in one request.", maxInputValues)
 		}
 	}
 	return nil
 }
 
-// valuesIn counts the values in a value, itself included, as far as a bound and no further.
-func valuesIn(value any, most int) int {
+// countValues counts the values in a value, itself included. It stops counting after most.
+func countValues(value any, most int) int {
 	n := 1
 	count := func(inner any) bool {
-		n += valuesIn(inner, most-n)
+		n += countValues(inner, most-n)
 		return n <= most
 	}
 	switch value := value.(type) {
@@ -167,65 +162,83 @@ func valuesIn(value any, most int) int {
 	return n
 }
 
-// questions are those of the inputs that are AuthZEN questions, and which of them each input is.
-func questions(ctx context.Context, inputs []DataInput) (all []Request, of map[int]int, err error) {
-	of = map[int]int{}
+// questionsAmong are the inputs that are AuthZEN questions; indexOf maps the index of an input to that of its question.
+func questionsAmong(ctx context.Context, inputs []DataInput) (all []Request, indexOf map[int]int, err error) {
+	indexOf = map[int]int{}
 	for i, in := range inputs {
-		if err := next(ctx); err != nil {
+		if err := yield(ctx); err != nil {
 			return nil, nil, err
 		}
 		if question, err := authzen.EvaluationOf(in.Value); err == nil {
-			of[i] = len(all)
+			indexOf[i] = len(all)
 			all = append(all, question)
 		}
 	}
-	return all, of, nil
+	return all, indexOf, nil
 }
 
 func (p *Policy) provenance() Provenance {
 	return Provenance{
 		OPA: version.Version, Commit: version.Vcs, Built: version.Timestamp, Host: version.Hostname,
-		Bundle: p.documents.path[0], Revision: p.revision.ID, Label: p.revision.Label,
+		Bundle: p.documents.entrypoint[0], Revision: p.revision.ID, Label: p.revision.Label,
 	}
 }
 
-// decideData answers with the decision as the policy words it, having read it as strictly as any decision: one that is
-// undefined is given as undefined, and one that is ill-shaped is an error.
-func (s *sitting) decideData(ctx context.Context, in DataInput) DataAnswer {
-	question, notOne := authzen.EvaluationOf(in.Value)
+// decisionDocument is the decision as the policy words it. It is read as strictly as any decision: one that is undefined
+// stays undefined, and one that is malformed is an error.
+func (ev *evaluation) decisionDocument(ctx context.Context, in DataInput) DataAnswer {
+	question, notQuestion := authzen.EvaluationOf(in.Value)
 	var term *ast.Term
 	var err error
-	if notOne == nil && s.view != nil {
-		term, err = s.ask(ctx, question, s.decision)
+	if notQuestion == nil && ev.facts.View != nil {
+		term, err = ev.askOne(ctx, question, ev.decision)
 	} else {
-		term, err = s.askAsSent(ctx, in, s.decision)
+		term, err = ev.askWithoutFacts(ctx, in, ev.decision)
 	}
-	a := s.documentOf(term, err)
+	a := ev.documentOf(term, err)
 	a.Action = question.Action.Name
-	if s.view != nil && in.Sent {
-		a.Unasked = notOne
+	if ev.facts.View != nil && in.Sent {
+		a.Unasked = notQuestion
 	}
 	if a.Err != nil {
 		return a
 	}
 	d, err := readDecision(term)
 	if err != nil {
-		s.engine.log.ErrorContext(ctx, "policy fault: the decision is undefined or ill-shaped",
-			"action", s.named(a.Action), "revision", s.revision.ID, "error", err)
+		ev.engine.log.ErrorContext(ctx, "policy fault: the decision is undefined or malformed",
+			"action", ev.actionForLog(a.Action), "revision", ev.revision.ID, "error", err)
 		if term != nil { // a client might take it for an allow
-			return DataAnswer{Action: a.Action, Err: &Error{Kind: Internal, Message: "The policy's decision is ill-shaped.", Err: err}}
+			return DataAnswer{Action: a.Action, Err: &Error{Kind: Internal, Message: "The policy's decision is malformed.", Err: err}}
 		}
 		d = Decision{Fault: true}
 	}
-	if can := d.supportedBy(contextOf(in.Value), s.offers.Obligations); len(can.Obligations) < len(d.Obligations) {
-		d, a.Value = can, can.document()
+	if limited := d.limitedTo(contextOf(in.Value), ev.offers.Obligations); len(limited.Obligations) < len(d.Obligations) {
+		d, a.Value = limited, limited.document()
 	}
-	d.Revision = s.revision.ID
+	d.Revision = ev.revision.ID
 	a.Decision = &d
 	return a
 }
 
-// contextOf is the context of a question, or of what has one like a question.
+// askWithoutFacts evaluates a query with an input as it was sent, within the engine's timeout.
+func (ev *evaluation) askWithoutFacts(ctx context.Context, in DataInput, query evaluator) (term *ast.Term, err error) {
+	defer ev.engine.recovered(ctx, "a decision panicked", &err)
+	if err := ev.checkLength(); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, ev.engine.timeout)
+	defer cancel()
+	if !in.Sent {
+		return evaluate(ctx, query, nil)
+	}
+	value, err := ast.InterfaceToValue(in.Value)
+	if err != nil {
+		return nil, &Error{Kind: Invalid, Message: "The input cannot be read.", Err: err}
+	}
+	return evaluate(ctx, query, ast.NewTerm(value))
+}
+
+// contextOf is the member context of an input, whether or not it is a question.
 func contextOf(value any) map[string]any {
 	members, _ := value.(map[string]any)
 	context, _ := members["context"].(map[string]any)
@@ -252,9 +265,9 @@ func (d Decision) document() map[string]any {
 }
 
 // documentOf makes an answer of a value.
-func (s *sitting) documentOf(term *ast.Term, err error) DataAnswer {
+func (ev *evaluation) documentOf(term *ast.Term, err error) DataAnswer {
 	if err == nil {
-		err = s.says(term)
+		err = ev.addToLength(term)
 	}
 	if err != nil || term == nil {
 		return DataAnswer{Err: err}
@@ -266,14 +279,23 @@ func (s *sitting) documentOf(term *ast.Term, err error) DataAnswer {
 	return DataAnswer{Value: value, Defined: true}
 }
 
-// term is the input as a policy sees it, nil where none was sent.
-func (in DataInput) term() (*ast.Term, error) {
-	if !in.Sent {
-		return nil, nil
-	}
-	value, err := ast.InterfaceToValue(in.Value)
+// Input is what the policy sees of a question: its words and the facts of this moment, as plain Go values with numbers as
+// [encoding/json.Number]. It is for replay and explanation, elsewhere or later: the same policy decides the same for it. The
+// error is an [*Error].
+func (e *Engine) Input(ctx context.Context, r Request) (value any, err error) {
+	defer e.recovered(ctx, "a decision panicked", &err)
+	ctx, cancel := context.WithTimeout(ctx, e.timeout)
+	defer cancel()
+	ev, err := e.begin(ctx, r)
 	if err != nil {
-		return nil, &Error{Kind: Invalid, Message: "The input cannot be read.", Err: err}
+		return nil, err
 	}
-	return ast.NewTerm(value), nil
+	in, _, err := ev.input(ctx, r, facts.ReadsAll())
+	if err != nil {
+		return nil, err
+	}
+	if value, err = ast.JSON(in.Value); err != nil {
+		return nil, &Error{Kind: Internal, Message: "The question could not be read.", Err: err}
+	}
+	return value, nil
 }

@@ -60,9 +60,8 @@ decision := {"allow": true, "context": {"seen": input}} if input.resource
 seen := object.get(input, "facts", "none")
 `
 
-// TestFactsAtTheEntrypointAlone: there an AuthZEN request is a question like any other; whatever else is asked is
-// evaluated as sent, and so is everything where there is no source.
-func TestFactsAtTheEntrypointAlone(t *testing.T) {
+// Any other input, and any other path, is evaluated as sent; so is everything without a source.
+func TestOnlyQuestionsAtTheEntrypointGetFacts(t *testing.T) {
 	w := generate(12)
 	files := fstest.MapFS{"app.rego": {Data: []byte(seeing)}}
 	policy := prepared(t, open(t, files, "app/decision"))
@@ -100,8 +99,7 @@ func TestFactsAtTheEntrypointAlone(t *testing.T) {
 	require.Nil(t, documents(t, bare, []string{"app", "seen"}, question)[0].Decision)
 }
 
-// TestDataDecidesAsDecideDoes, for questions of all kinds.
-func TestDataDecidesAsDecideDoes(t *testing.T) {
+func TestDataAgreesWithDecide(t *testing.T) {
 	w := generate(3)
 	engine := over(t, w)
 	asker := askerOf(w, 3)
@@ -123,8 +121,7 @@ func TestDataDecidesAsDecideDoes(t *testing.T) {
 	require.Greater(t, allowed, 30)
 }
 
-// TestAPartOfTheDecision is decided with the facts, too: what is asked of the decision does not change it.
-func TestAPartOfTheDecision(t *testing.T) {
+func TestPartOfTheDecisionIsDecidedWithFacts(t *testing.T) {
 	w := generate(12)
 	engine := over(t, w)
 	may := show(ask(admin(w), "user.view", "user", admin(w), "", "r0", nil))
@@ -154,8 +151,7 @@ func TestAPartOfTheDecision(t *testing.T) {
 	require.Equal(t, pdp.Internal, pdp.KindOf(documents(t, shapeless, []string{"app", "decision", "allow"}, may)[0].Err))
 }
 
-// TestADecisionIsReadStrictly: what is none is never given as one.
-func TestADecisionIsReadStrictly(t *testing.T) {
+func TestDataRefusesMalformedDecisions(t *testing.T) {
 	engine, log := generalLogged(t, `
 decision := input.says if not input.fails
 
@@ -193,8 +189,8 @@ decision := {"allow": false} if input.fails
 	require.Equal(t, pdp.Internal, pdp.KindOf(of(`{"fails":true}`).Err))
 }
 
-// TestEachAnswerIsOfOnePolicy: another one that is activated in the middle of a batch has no part in it.
-func TestEachAnswerIsOfOnePolicy(t *testing.T) {
+// A policy that is activated while a batch is evaluated has no part in it.
+func TestBatchKeepsItsPolicy(t *testing.T) {
 	made := func(says string) *pdp.Policy {
 		return prepared(t, open(t, fstest.MapFS{"app.rego": {Data: []byte("package app\n\ndecision := " + says + "\n\nother := " + says + "\n")}}, "app/decision"))
 	}
@@ -230,8 +226,7 @@ func (a *activating) View(context.Context, pdp.Need) (pdp.View, error) {
 	return a.fixed.view, nil
 }
 
-// TestDataThatCannotBeHad is an error of the right kind.
-func TestDataThatCannotBeHad(t *testing.T) {
+func TestDataErrorKinds(t *testing.T) {
 	one := pdp.DataRequest{Decision: true, Inputs: []pdp.DataInput{{}}}
 	none := pdp.New(pdp.Config{})
 	_, err := none.Data(context.Background(), one)
@@ -270,8 +265,8 @@ func TestDataThatCannotBeHad(t *testing.T) {
 	}
 }
 
-// TestDocumentsAreKeptInBounds: compiled once, at most so many, and none for a path that meets no rule.
-func TestDocumentsAreKeptInBounds(t *testing.T) {
+// They are compiled once, are at most so many, and a path without a rule is not kept.
+func TestCompiledDocumentsAreBounded(t *testing.T) {
 	engine := general(t, "decision := true\n\necho := input")
 	for i := range 1000 {
 		name := fmt.Sprint("n", i)
@@ -296,8 +291,7 @@ func TestDocumentsAreKeptInBounds(t *testing.T) {
 	require.Equal(t, 256, pdp.Documents(engine))
 }
 
-// TestAPolicyFaultIsLogged with the revision, and without the question.
-func TestAPolicyFaultIsLogged(t *testing.T) {
+func TestPolicyFaultIsLoggedWithoutTheQuestion(t *testing.T) {
 	log := &bytes.Buffer{}
 	files := fstest.MapFS{"app.rego": {Data: []byte("package app\n\ndecision if input.action.name == \"nothing\"\n")}}
 	engine := pdp.New(pdp.Config{Policy: prepared(t, open(t, files, "app/decision")), Logger: slog.New(slog.NewTextHandler(log, nil))})

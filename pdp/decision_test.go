@@ -61,8 +61,8 @@ func (l *located) Errorf(format string, args ...any) {
 	l.T.Errorf("%s\n%s", l.where, fmt.Sprintf(format, args...))
 }
 
-// TestEveryDecisionIsWellFormed: allowed exactly when there are no reasons, and all that is said in its form and order.
-func TestEveryDecisionIsWellFormed(t *testing.T) {
+// A decision allows exactly when it has no reasons, and everything in it has its shape and order.
+func TestDecisionsAreWellFormed(t *testing.T) {
 	seen := map[string]int{}
 	questioned(t, 40, 500, func(t require.TestingT, e *pdp.Engine, _ *world, r pdp.Request) {
 		d := decide(t, e, r)

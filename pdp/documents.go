@@ -13,20 +13,20 @@ import (
 // maxDocuments bounds the compiled documents of a policy: callers choose the paths.
 const maxDocuments = 256
 
-// documents are what callers asked a policy for, compiled once each. Safe for concurrent use.
+// documents are the documents of a policy that callers asked for, compiled once each. Safe for concurrent use.
 type documents struct {
-	revision *bundles.Revision
-	path     []string // of the entrypoint
+	revision   *bundles.Revision
+	entrypoint []string // its path
 
 	mu       sync.Mutex
 	compiled map[string]*bundles.Document // at most maxDocuments
 }
 
 func newDocuments(r *bundles.Revision) *documents {
-	return &documents{revision: r, path: strings.Split(r.Entrypoint, "/"), compiled: map[string]*bundles.Document{}}
+	return &documents{revision: r, entrypoint: strings.Split(r.Entrypoint, "/"), compiled: map[string]*bundles.Document{}}
 }
 
-// at gives the document at a path, nil where there can be none. Only what can be is kept.
+// at is the document at a path, nil if there can be none. With data, it may be data that is not the result of a rule.
 func (d *documents) at(path []string, withData bool) (*bundles.Document, error) {
 	key := fmt.Sprintf("%t %q", withData, path)
 	d.mu.Lock()
@@ -41,10 +41,10 @@ func (d *documents) at(path []string, withData bool) (*bundles.Document, error) 
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if already := d.compiled[key]; already != nil { // by somebody else meanwhile
-		return already, nil
+	if existing := d.compiled[key]; existing != nil { // compiled by another request meanwhile
+		return existing, nil
 	}
-	for other := range d.compiled { // whichever comes first has to go
+	for other := range d.compiled { // evict any
 		if len(d.compiled) < maxDocuments {
 			break
 		}
@@ -54,15 +54,16 @@ func (d *documents) at(path []string, withData bool) (*bundles.Document, error) 
 	return document, nil
 }
 
-// decides says whether a path is that of the decision, or leads into it; rest is what is asked of the decision then.
+// decides reports whether a path is that of the decision, or leads into it; rest is the path within the decision.
 func (d *documents) decides(path []string) (rest []string, decides bool) {
-	if len(path) < len(d.path) || !slices.Equal(path[:len(d.path)], d.path) {
+	n := len(d.entrypoint)
+	if len(path) < n || !slices.Equal(path[:n], d.entrypoint) {
 		return nil, false
 	}
-	return path[len(d.path):], true
+	return path[n:], true
 }
 
-// partOf finds a part of a value: members of objects by name, elements of lists by number.
+// partOf finds the part of a value at a path: members of objects by name, elements of lists by index.
 func partOf(value any, path []string) (part any, found bool) {
 	for _, name := range path {
 		switch v := value.(type) {

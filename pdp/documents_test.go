@@ -116,8 +116,7 @@ func TestDocuments(t *testing.T) {
 	require.Contains(t, document(t, open, nil, `{}`), `"top":{"secret":1}`)
 }
 
-// TestNoDataOfTheBuiltInPolicyIsServed but by its rules.
-func TestNoDataOfTheBuiltInPolicyIsServed(t *testing.T) {
+func TestBuiltInTablesAreNotServed(t *testing.T) {
 	engine := pdp.New(pdp.Config{Policy: builtInPolicy()})
 	for _, path := range [][]string{{"authz", "messages"}, {"authz", "messages", "reasons"}, {"authz", "regional", "matrix"}} {
 		require.Empty(t, document(t, engine, path, `{}`))

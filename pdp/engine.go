@@ -1,8 +1,3 @@
-// Package pdp decides: it gathers the facts of a question, asks the active policy and reads its answer strictly.
-//
-// It knows no rule of any model; those are in policies. What it does know of the domain is how records join: which
-// locations lie beneath which, and that in a practice group nothing counts while the assignment at the group does not.
-// It knows no HTTP and no source; those are around it.
 package pdp
 
 import (
@@ -12,36 +7,40 @@ import (
 	"time"
 
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 )
 
-// Config is what an engine is made of.
+// maxUsersWithFacts bounds how many users keep the facts built of them.
+const maxUsersWithFacts = 8192
+
+// Config configures an [Engine].
 type Config struct {
-	Policy  *Policy       // the active policy; nil: nothing is decided until [Engine.Activate]
-	Source  Source        // nil: facts are absent
-	Timeout time.Duration // for each evaluation; 0 means 1 s
+	Policy  *Policy       // the policy in force; nil: nothing is decided until [Engine.Activate]
+	Source  Source        // nil: policies see no facts
+	Timeout time.Duration // for each question; 0 means 1 s
 	Logger  *slog.Logger  // nil: slog.Default()
-	// Stale says that the active policy has not been confirmed for so long that it must not decide any more; nil: it never
-	// is. It is asked for each request, so it has to be quick. Safe for concurrent use.
+	// Stale reports that the policy in force has not been confirmed for so long that it must not decide any more; nil:
+	// it never is. It is called for each request, so it has to be fast, and safe for concurrent use.
 	Stale func() bool
-	// ServeData lets [Engine.Data] give data of the policy that is not the result of a rule.
+	// ServeData lets [Engine.Data] return data of the policy that is not the result of a rule.
 	ServeData bool
 }
 
 // Engine decides. It is safe for concurrent use.
 type Engine struct {
-	policy    atomic.Pointer[Policy] // nil until the first one
+	policy    atomic.Pointer[Policy] // nil until the first is activated
 	source    Source
 	timeout   time.Duration
 	log       *slog.Logger
 	stale     func() bool
-	keep      *keeper
+	evictor   *facts.Evictor
 	serveData bool
 }
 
 // New makes an engine.
 func New(cfg Config) *Engine {
-	e := &Engine{source: cfg.Source, timeout: cfg.Timeout, log: cfg.Logger, stale: cfg.Stale, keep: newKeeper(keptAccounts),
-		serveData: cfg.ServeData}
+	e := &Engine{source: cfg.Source, timeout: cfg.Timeout, log: cfg.Logger, stale: cfg.Stale,
+		evictor: facts.NewEvictor(maxUsersWithFacts), serveData: cfg.ServeData}
 	e.policy.Store(cfg.Policy)
 	if e.timeout == 0 {
 		e.timeout = time.Second
@@ -55,14 +54,14 @@ func New(cfg Config) *Engine {
 	return e
 }
 
-// Activate makes a policy the one that decides. What has begun goes on under the policy that it began with: no decision,
-// batch or page of a search mixes two.
+// Activate puts a policy in force. Evaluations that have begun continue with their policy: no decision, batch or page of a
+// search mixes two.
 func (e *Engine) Activate(p *Policy) { e.policy.Store(p) }
 
-// Policy is the active one, nil where there is none yet.
+// Policy is the policy in force, nil if there is none yet.
 func (e *Engine) Policy() *Policy { return e.policy.Load() }
 
-// Offers is what the active policy offers besides decisions.
+// Offers is what the policy in force offers besides decisions.
 func (e *Engine) Offers() Offers {
 	if p := e.policy.Load(); p != nil {
 		return p.offers
@@ -70,8 +69,8 @@ func (e *Engine) Offers() Offers {
 	return Offers{}
 }
 
-// inForce is the policy that may decide now.
-func (e *Engine) inForce() (*Policy, error) {
+// policyInForce is the policy that may decide now.
+func (e *Engine) policyInForce() (*Policy, error) {
 	p := e.policy.Load()
 	switch {
 	case p == nil:
@@ -82,33 +81,32 @@ func (e *Engine) inForce() (*Policy, error) {
 	return p, nil
 }
 
-// Decide answers one question. A denial is no error; an error is never an allow, and is an [*Error] whose kind says
+// Decide answers one question. A denial is not an error. An error is never an allow; it is an [*Error] whose kind says
 // whether the question, the facts or the policy is at fault.
 func (e *Engine) Decide(ctx context.Context, r Request) (Decision, error) {
-	s, err := e.sit(ctx, r)
+	ctx, cancel := context.WithTimeout(ctx, e.timeout)
+	defer cancel()
+	ev, err := e.begin(ctx, r)
 	if err != nil {
 		return Decision{}, err
 	}
-	return s.decide(ctx, r)
+	return ev.decide(ctx, r)
 }
 
-// DecideAll answers a batch of questions, all under one revision and one state of the directory. It stops as the
-// semantic says; the last outcome is then the one that stopped it. The facts of all are as new as the strictest needs.
+// DecideAll answers a batch of questions, all by one policy and one view of the directory, which is as fresh as the
+// strictest of them requires. It stops as the semantic says; the last outcome is then the one that stopped it.
 func (e *Engine) DecideAll(ctx context.Context, items []Item, semantic authzen.Semantic) ([]Outcome, error) {
-	asked := make([]Request, 0, len(items))
+	questions := make([]Request, 0, len(items))
 	for _, item := range items {
 		if item.Err == nil {
-			asked = append(asked, item.Request)
+			questions = append(questions, item.Request)
 		}
 	}
-	s, faults, err := e.sitForEach(ctx, asked)
+	ev, faults, err := e.beginEach(ctx, questions)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.checkNamed(asked); err != nil {
-		return nil, err
-	}
-	s.share(asked)
+	ev.facts.Share(questions)
 	outcomes := make([]Outcome, 0, len(items))
 	for _, item := range items {
 		if item.Err == nil {
@@ -116,8 +114,8 @@ func (e *Engine) DecideAll(ctx context.Context, items []Item, semantic authzen.S
 		}
 		outcome := Outcome{Err: item.Err}
 		if item.Err == nil {
-			if outcome.Err = next(ctx); outcome.Err == nil {
-				outcome.Decision, outcome.Err = s.decide(ctx, item.Request)
+			if outcome.Err = yield(ctx); outcome.Err == nil {
+				outcome.Decision, outcome.Err = ev.decideOne(ctx, item.Request)
 			}
 		}
 		outcomes = append(outcomes, outcome)

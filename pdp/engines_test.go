@@ -84,7 +84,7 @@ func generalLogged(tb testing.TB, rego string, timeout time.Duration) (*pdp.Engi
 	tb.Helper()
 	log := &bytes.Buffer{}
 	revision := open(tb, fstest.MapFS{"app.rego": {Data: []byte("package app\n\n" + rego)}}, "app/decision")
-	policy, err := pdp.Unprobed(context.Background(), revision)
+	policy, err := pdp.PrepareWithoutProbe(context.Background(), revision)
 	require.NoError(tb, err)
 	return pdp.New(pdp.Config{Policy: policy, Timeout: timeout, Logger: slog.New(slog.NewTextHandler(log, nil))}), log
 }

@@ -1,19 +1,23 @@
 package pdp
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"strings"
+
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 )
 
-// Kind says what went wrong, so that a front door can answer with the right status. A denial is not an error.
+// Kind says what went wrong, so that a server can answer with the right status. A denial is not an error.
 type Kind string
 
-// The kinds of failure.
+// The kinds of errors.
 const (
 	Invalid     Kind = "invalid"     // the question is malformed: the caller must change it
-	Unavailable Kind = "unavailable" // policy or facts cannot be had now: the caller may try again
+	Unavailable Kind = "unavailable" // policy or facts are not available now: the caller may try again
 	Timeout     Kind = "timeout"     // the deadline passed, or the caller went away
-	NotOffered  Kind = "not_offered" // the policy in force does not let this be served
+	NotOffered  Kind = "not_offered" // the policy in force does not support the request
 	Internal    Kind = "internal"    // anything else
 )
 
@@ -31,14 +35,32 @@ func (e *Error) Error() string {
 	return e.Message
 }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// KindOf says which kind an error is of; anything that is no [*Error] is Internal.
+// KindOf is the kind of an error; it is Internal for anything but an [*Error].
 func KindOf(err error) Kind {
 	var e *Error
 	if errors.As(err, &e) {
 		return e.Kind
 	}
 	return Internal
+}
+
+func invalid(format string, args ...any) error {
+	return &Error{Kind: Invalid, Message: fmt.Sprintf(format, args...)}
+}
+
+// asError makes an [*Error] of a failure to learn a fact: unless it says otherwise, the source is unavailable.
+func asError(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return &Error{Kind: Timeout, Message: "It took too long to decide this.", Err: err}
+	}
+	if tooMany, ok := errors.AsType[*facts.TooManyError](err); ok {
+		return &Error{Kind: Invalid, Message: tooMany.Message}
+	}
+	if _, ok := errors.AsType[*Error](err); ok {
+		return err
+	}
+	return &Error{Kind: Unavailable, Message: "Membership facts are unavailable.", Err: err}
 }

@@ -74,8 +74,8 @@ func (f failingSource) View(ctx context.Context, need pdp.Need) (pdp.View, error
 	return f.failing, nil
 }
 
-// TestFactsThatCannotBeHad at any call give an error of the right kind, and never an allow, a denial or a hit.
-func TestFactsThatCannotBeHad(t *testing.T) {
+// Whichever call to the source fails, the result is an error of the right kind, and never an allow, a denial or a hit.
+func TestUnavailableFactsFailClosed(t *testing.T) {
 	w := generate(12)
 	admin, directory := admin(w), w.directory(t)
 	var goAway context.CancelFunc // ends what the caller asks
@@ -177,8 +177,7 @@ func quick(tb testing.TB, source pdp.Source) *pdp.Engine {
 	return pdp.New(pdp.Config{Policy: builtInPolicy(), Source: source, Timeout: time.Minute, Logger: slog.New(slog.DiscardHandler)})
 }
 
-// TestACallerThatWentAway gets no answer.
-func TestACallerThatWentAway(t *testing.T) {
+func TestCanceledCallerGetsTimeout(t *testing.T) {
 	w := generate(12)
 	engine := over(t, w)
 	gone, cancel := context.WithCancel(context.Background())
@@ -191,8 +190,8 @@ func TestACallerThatWentAway(t *testing.T) {
 	}
 }
 
-// TestASlowSourceIsCutOff by the engine's own timeout, where the caller has all the time there is.
-func TestASlowSourceIsCutOff(t *testing.T) {
+// The engine has a timeout of its own, which does not depend on the caller's.
+func TestSlowSourceTimesOut(t *testing.T) {
 	w := generate(12)
 	view := &failing{View: w.directory(t), fail: func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }}
 	engine := pdp.New(pdp.Config{Policy: builtInPolicy(), Source: fixed{view}, Timeout: 10 * time.Millisecond})
@@ -201,8 +200,7 @@ func TestASlowSourceIsCutOff(t *testing.T) {
 	require.Empty(t, d)
 }
 
-// TestAPolicyWithoutEndIsCutOff by the timeout: an error, and no allow.
-func TestAPolicyWithoutEndIsCutOff(t *testing.T) {
+func TestEndlessPolicyTimesOut(t *testing.T) {
 	engine, _ := generalLogged(t, `
 		decision if {
 			some i in numbers.range(1, 100000)
@@ -218,8 +216,7 @@ func TestAPolicyWithoutEndIsCutOff(t *testing.T) {
 	require.Empty(t, d)
 }
 
-// TestAPolicyThatFails, as conflicting rules do, is an error and no decision.
-func TestAPolicyThatFails(t *testing.T) {
+func TestConflictingRulesAreAnError(t *testing.T) {
 	engine, _ := generalLogged(t, strings.TrimSpace(`
 decision := true if input.action.name == "x"
 

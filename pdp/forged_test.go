@@ -10,8 +10,8 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
-// TestFactsAreNeverTaken from a caller, whatever they are called in JSON, wherever they are sent.
-func TestFactsAreNeverTaken(t *testing.T) {
+// The member is recognized however it is escaped in JSON, and wherever it is sent.
+func TestInputWithFactsIsRefused(t *testing.T) {
 	w := generate(12)
 	for _, engine := range []*pdp.Engine{over(t, w), general(t, "decision := true")} {
 		for _, forged := range []string{
@@ -31,7 +31,7 @@ func TestFactsAreNeverTaken(t *testing.T) {
 	}
 }
 
-// FuzzForgedFacts: whatever a caller sends as input, no rule sees facts.
+// Whatever a caller sends as input, no rule sees facts of it.
 func FuzzForgedFacts(f *testing.F) {
 	engine := general(f, "default decision := false\n\ndecision if input.facts\n\nforged := input.facts\n\nforged_else if {\n\tsome name, _ in input\n\tname == \"facts\"\n}")
 	for _, s := range []string{

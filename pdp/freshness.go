@@ -3,88 +3,70 @@ package pdp
 import (
 	"slices"
 	"time"
+
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 )
 
-// Need says how new the facts of a question have to be. The zero value is the strictest class and no announcement.
-type Need struct {
-	// Using is for questions about using something, whose facts may be older than those of a question about a change.
-	Using bool
-	// AtLeast has the tokens of announcements that the facts have to know of.
-	AtLeast []string
-}
-
-// Fact says how new a record is.
-type Fact struct {
-	Version uint64    // of the record: only grows
-	AsOf    time.Time // the record was what its source had at this moment, or later
-	Vouched bool      // and, as long as every change is announced, it still is
-}
-
-// The members of context that are about facts.
+// The members of a question's context that are about freshness.
 const (
-	atLeastMember = "at_least"
-	includeMember = "include"
-	freshness     = "freshness"
+	atLeastMember   = "at_least"
+	includeMember   = "include"
+	freshnessMember = "freshness"
 )
 
-// maxAnnouncement bounds the token of an announcement.
-const maxAnnouncement = 256
+// maxToken bounds the token of an announcement.
+const maxToken = 256
 
-// need says how new the facts have to be. Its error is an [*Error] of kind [Invalid].
-func (p *Policy) need(r Request) (Need, error) {
-	n := Need{Using: p.catalogue[r.Action.Name].readOnly}
-	switch token := r.Context[atLeastMember].(type) {
-	case nil:
-	case string:
-		if token == "" || len(token) > maxAnnouncement {
-			return n, invalid("The member %q is no token at /context.", atLeastMember)
-		}
-		n.AtLeast = []string{token}
-	default:
-		return n, invalid("The member %q is not a string at /context.", atLeastMember)
-	}
-	return n, nil
-}
-
-// and gives what satisfies both.
-func (n Need) and(m Need) Need {
-	n.Using = n.Using && m.Using
-	for _, token := range m.AtLeast {
-		if !slices.Contains(n.AtLeast, token) {
-			n.AtLeast = append(n.AtLeast, token)
+// requirement is how fresh facts have to be for all of some questions. It fails if a question has a malformed token.
+func (p *Policy) requirement(questions []Request) (Need, error) {
+	all := Need{Using: len(questions) > 0}
+	for _, r := range questions {
+		all.Using = all.Using && p.catalogue[r.Action.Name].readOnly
+		switch token := r.Context[atLeastMember].(type) {
+		case nil:
+		case string:
+			if token == "" || len(token) > maxToken {
+				return all, invalid("The member %q is no token at /context.", atLeastMember)
+			}
+			if !slices.Contains(all.AtLeast, token) {
+				all.AtLeast = append(all.AtLeast, token)
+			}
+		default:
+			return all, invalid("The member %q is not a string at /context.", atLeastMember)
 		}
 	}
-	return n
+	return all, nil
 }
 
-// wantsFreshness says whether a question asks how new its facts are.
+// wantsFreshness reports whether a question asks how fresh its facts are.
 func wantsFreshness(r Request) bool {
 	list, _ := r.Context[includeMember].([]any)
-	return slices.Contains(list, any(freshness))
+	return slices.Contains(list, any(freshnessMember))
 }
 
-// told is what an answer says of the records that it was made from: of the subject, of the organization that judges, and of
-// the account asked about, as far as the decision tells of them itself.
-func (g *gathering) told(revision string, now time.Time) map[string]any {
+// freshness is what an answer says of the records that it depends on: of the subject, of the organization whose rules
+// apply, and of the user asked about, provided that the decision itself tells of them.
+func (ev *evaluation) freshness(a answer, r Request, now time.Time) map[string]any {
 	var records []any
-	add := func(kind, id string, f Fact) {
+	add := func(kind, id string, f facts.Fact) {
 		records = append(records, map[string]any{
 			"type": kind, "id": id, "version": int(f.Version), "vouched": f.Vouched,
 			"age_ms": int(max(now.Sub(f.AsOf).Milliseconds(), 0)),
 		})
 	}
-	at := g.judge()
-	if at != nil && g.sees["organization"] {
-		add("organization", at.root.ID(), g.view.OrganizationFact(at.root))
+	view, subject, user, governing := ev.facts.View, a.facts.Subject, a.facts.User, a.facts.Governing()
+	if governing != nil && a.told["organization"] {
+		add("organization", governing.Root().ID(), view.OrganizationFact(governing.Root()))
 	}
-	if g.subject != nil && g.sees["subject"] {
-		add("user", g.subject.ID(), g.view.UserFact(g.subject))
+	if subject != nil && a.told["subject"] {
+		add("user", subject.ID(), view.UserFact(subject))
 	}
-	// An invitation does not tell whether the account is a member.
-	if at != nil && g.user != nil && g.user != g.subject && g.sees["user"] && !g.action.takes("new") && g.user.belongsTo(at.Organization()) {
-		add("user", g.user.ID(), g.view.UserFact(g.user))
+	// An invitation does not tell whether the user is a member.
+	action := ev.catalogue[r.Action.Name]
+	if governing != nil && user != nil && user != subject && a.told["user"] && !action.Has("new") && user.BelongsTo(governing.Organization()) {
+		add("user", user.ID(), view.UserFact(user))
 	}
-	answer := map[string]any{"revision": revision}
+	answer := map[string]any{"revision": ev.revision.ID}
 	if len(records) > 0 {
 		answer["records"] = records
 	}

@@ -81,8 +81,8 @@ func wanting(r pdp.Request, name string, value any) pdp.Request {
 	return r
 }
 
-// TestEachClassOfActionsHasItsNeed, by the catalogue; what it does not know is of the strictest.
-func TestEachClassOfActionsHasItsNeed(t *testing.T) {
+// An action that the catalogue does not have requires the freshest facts.
+func TestRequirementFollowsTheCatalogue(t *testing.T) {
 	engine, source := sourced(t)
 	uses := 0
 	for _, action := range append(allActions(), "", "unheard.of") {
@@ -114,8 +114,7 @@ func TestEachClassOfActionsHasItsNeed(t *testing.T) {
 	require.Equal(t, pdp.Need{}, source.last(t), "nothing is known of what is no question")
 }
 
-// TestABatchNeedsWhatItsStrictestQuestionNeeds, of the front doors both.
-func TestABatchNeedsWhatItsStrictestQuestionNeeds(t *testing.T) {
+func TestBatchRequiresTheFreshestOfItsQuestions(t *testing.T) {
 	view := ask("boss", "user.view", "user", "mia", "", "mercy", nil)
 	change := ask("boss", "user.edit", "user", "mia", "", "mercy", nil)
 	for name, c := range map[string]struct {
@@ -150,9 +149,8 @@ func TestABatchNeedsWhatItsStrictestQuestionNeeds(t *testing.T) {
 	}
 }
 
-// TestWhatIsNoToken fails the question that has it, and no other of the batch: whether its form is wrong, or the source does
-// not know it.
-func TestWhatIsNoToken(t *testing.T) {
+// The token is malformed, or the source does not know it; the other questions of the batch are answered.
+func TestInvalidTokenFailsItsQuestionAlone(t *testing.T) {
 	view := ask("boss", "user.view", "user", "mia", "", "mercy", nil)
 	for name, token := range map[string]any{
 		"empty": "", "too long": "t" + strings.Repeat("x", 256), "a number": json.Number("5"), "a list": []any{"t1"}, "an object": map[string]any{},
@@ -218,8 +216,7 @@ func facts(t *testing.T, d pdp.Decision) []string {
 	return names
 }
 
-// TestFreshnessIsTold in one shape, by answers that are asked for it.
-func TestFreshnessIsTold(t *testing.T) {
+func TestFreshnessIsIncludedOnRequest(t *testing.T) {
 	engine, _ := sourced(t)
 	fresh := []any{"freshness"}
 	view := ask("boss", "user.view", "user", "mia", "", "mercy", nil)
@@ -260,8 +257,8 @@ func TestFreshnessIsTold(t *testing.T) {
 	require.Empty(t, facts(t, outcomes[2].Decision), "nobody is told of anything")
 }
 
-// TestFreshnessTellsOfNobodyElse: what may not be known of an account or an organization is not told this way either.
-func TestFreshnessTellsOfNobodyElse(t *testing.T) {
+// What an answer must not tell of a user or an organization, its freshness does not tell either.
+func TestFreshnessDoesNotLeakOtherRecords(t *testing.T) {
 	engine, _ := sourced(t)
 	always := []string{"organization/sisters", "user/boss"}
 	of := func(action, user, place, current string, properties map[string]any) pdp.Decision {
@@ -324,8 +321,7 @@ func TestFreshnessTellsOfNobodyElse(t *testing.T) {
 	}
 }
 
-// TestWhatAPolicySaysItselfStays beside what is told of the facts.
-func TestWhatAPolicySaysItselfStays(t *testing.T) {
+func TestFreshnessKeepsThePolicysContext(t *testing.T) {
 	d, err := membership.Parse([]byte(clinics), vocabulary())
 	require.NoError(t, err)
 	files := fstest.MapFS{"app.rego": {Data: []byte("package app\n\ndecision := {\"allow\": true, \"context\": {\"own\": [1], \"freshness\": \"its own\"}}\n")}}

@@ -10,8 +10,8 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
-// TestAGeneralPolicySeesTheRequestAsSent, every part with its properties, and no facts.
-func TestAGeneralPolicySeesTheRequestAsSent(t *testing.T) {
+// It sees every part with its properties, and no facts.
+func TestGeneralPolicySeesTheRequestAsSent(t *testing.T) {
 	engine := general(t, `decision := {"allow": true, "context": {"seen": input}}`)
 	r := pdp.Request{
 		Subject:  authzen.Entity{Type: "agent", ID: "a", Properties: map[string]any{"facts": map[string]any{"x": true}, "n": nil}},
@@ -27,8 +27,7 @@ func TestAGeneralPolicySeesTheRequestAsSent(t *testing.T) {
 	require.JSONEq(t, show(bare), show(decide(t, engine, bare).Context["seen"]))
 }
 
-// TestAGeneralPolicyHasFactsWhereThereIsASource, under facts alone.
-func TestAGeneralPolicyHasFactsWhereThereIsASource(t *testing.T) {
+func TestGeneralPolicySeesFactsWithASource(t *testing.T) {
 	w := generate(12)
 	files := fstest.MapFS{"app.rego": {Data: []byte("package app\n\ndefault decision := false\n\ndecision := input.facts.subject.id == input.subject.id\n")}}
 	engine := pdp.New(pdp.Config{Policy: prepared(t, open(t, files, "app/decision")), Source: fixed{w.directory(t)}})
@@ -54,8 +53,8 @@ candidates := {
 }
 `
 
-// TestCandidatesOfAGeneralPolicy are each evaluated; types that it does not offer give an empty list.
-func TestCandidatesOfAGeneralPolicy(t *testing.T) {
+// Each candidate is evaluated; a type that the policy does not offer has none.
+func TestGeneralPolicySearchesItsCandidates(t *testing.T) {
 	engine := general(t, shop)
 	read := ask("bob", "read", "doc", "d1", "", "", nil)
 	require.Equal(t, []pdp.Hit{{Type: "user", ID: "alice"}, {Type: "user", ID: "bob"}}, search(t, engine.SearchSubjects, searchOf(read, nil)).Hits)
@@ -74,8 +73,8 @@ func TestCandidatesOfAGeneralPolicy(t *testing.T) {
 	require.Empty(t, search(t, engine.SearchSubjects, unknown).Hits)
 }
 
-// TestCandidatesInPages: by token and by number, as the lists of the models.
-func TestCandidatesInPages(t *testing.T) {
+// By token and by number, like the lists of the models.
+func TestCandidatesArePaged(t *testing.T) {
 	engine := general(t, shop)
 	of := func(page *authzen.Page) (find, pdp.SearchRequest) {
 		return engine.SearchResources, searchOf(ask("bob", "read", "doc", "d1", "", "", nil), page)
@@ -94,8 +93,8 @@ func TestCandidatesInPages(t *testing.T) {
 	refused(t, f, r, "another action")
 }
 
-// TestCandidatesMayDependOnTheRequest, be arrays, or be written as rules of their own.
-func TestCandidatesMayDependOnTheRequest(t *testing.T) {
+// They can also be arrays, or rules of their own.
+func TestCandidatesCanDependOnTheRequest(t *testing.T) {
 	read := searchOf(ask("bob", "read", "doc", "d1", "", "", nil), nil)
 	for name, rego := range map[string]string{
 		"by the request": `candidates := {"resource": {input.resource.type: {"d1", input.subject.id}}}`,
@@ -114,9 +113,8 @@ func TestCandidatesMayDependOnTheRequest(t *testing.T) {
 	}
 }
 
-// TestOddCandidatesFindNothing: what is no list of texts is the policy's fault, and no hit; where there are none at all, the
-// search is not offered.
-func TestOddCandidatesFindNothing(t *testing.T) {
+// A policy without candidates does not offer the search.
+func TestMalformedCandidatesAreAnError(t *testing.T) {
 	read := searchOf(ask("bob", "read", "doc", "d1", "", "", nil), nil)
 	for rego, fault := range map[string]pdp.Kind{
 		`candidates := "doc"`: pdp.NotOffered, `candidates := {"resource": 1}`: "", `candidates := {"subject": {"doc": {"d1"}}}`: pdp.NotOffered,
@@ -134,8 +132,8 @@ func TestOddCandidatesFindNothing(t *testing.T) {
 	}
 }
 
-// TestWhatIsDeniedIsNoHit, nor what a policy says in a way that cannot be read.
-func TestWhatIsDeniedIsNoHit(t *testing.T) {
+// Neither is a candidate on which the policy has no well-formed decision.
+func TestDeniedCandidatesAreNoHits(t *testing.T) {
 	engine, log := generalLogged(t, `
 decision := {"allow": true} if input.resource.id == "yes"
 

@@ -9,20 +9,20 @@ import (
 
 // Allows is what the policy's rule `allow` says, by which searches go.
 func (e *Engine) Allows(ctx context.Context, r Request) (bool, error) {
-	s, err := e.sit(ctx)
+	ev, err := e.begin(ctx)
 	if err != nil {
 		return false, err
 	}
-	return s.may(ctx, r, s.allow)
+	return ev.may(ctx, r, ev.allow)
 }
 
 // Possible is what the policy's rule `possible` says, by which action searches go.
 func (e *Engine) Possible(ctx context.Context, r Request) (bool, error) {
-	s, err := e.sit(ctx)
+	ev, err := e.begin(ctx)
 	if err != nil {
 		return false, err
 	}
-	return s.may(ctx, r, s.possible)
+	return ev.may(ctx, r, ev.possible)
 }
 
 // Forged are the hits of a resource search that goes on at a token with any content, sealed as if it had been given.

@@ -12,9 +12,9 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
-// TestWhatIsElsewhereShowsInNoAnswer: in two worlds that differ in nothing but what the organization of the question may not
-// see, each answer is the same to the letter, apart from ages: decisions and what stands beside them, batches and lists.
-func TestWhatIsElsewhereShowsInNoAnswer(t *testing.T) {
+// In two worlds that differ only in what the organization of the question must not see, each answer is the same byte by
+// byte, apart from ages: decisions, batches and lists.
+func TestAnswersDoNotRevealOtherOrganizations(t *testing.T) {
 	t.Parallel()
 	here, source := administration(t)
 	there, other := administration(t)

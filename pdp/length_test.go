@@ -41,8 +41,7 @@ func saying(action string, mebibytes int) pdp.Request {
 	return r
 }
 
-// TestAnAnswerThatIsTooLongIsNone, whoever asks, and never an allow.
-func TestAnAnswerThatIsTooLongIsNone(t *testing.T) {
+func TestTooLongAnswerIsAnError(t *testing.T) {
 	engine, _ := generalLogged(t, long, time.Minute)
 	require.True(t, decide(t, engine, saying("say", 10)).Allow)
 	for _, action := range []string{"say", "refuse", "oblige"} {
@@ -59,8 +58,8 @@ func TestAnAnswerThatIsTooLongIsNone(t *testing.T) {
 	}
 }
 
-// TestAnswersThatAreTooLongTogetherAreNone: those that there is room for stand.
-func TestAnswersThatAreTooLongTogetherAreNone(t *testing.T) {
+// Answers before the limit is reached are returned.
+func TestTooLongAnswersTogetherAreErrors(t *testing.T) {
 	engine, _ := generalLogged(t, long, time.Minute)
 	items, inputs := make([]pdp.Item, 4), make([]pdp.DataInput, 4)
 	for i := range items {
@@ -80,8 +79,7 @@ func TestAnswersThatAreTooLongTogetherAreNone(t *testing.T) {
 	require.ErrorContains(t, result.Answers[3].Err, "too long")
 }
 
-// TestAListCountsWhatItKeeps: a refusal is forgotten, and obligations go with the hits.
-func TestAListCountsWhatItKeeps(t *testing.T) {
+func TestListCountsOnlyHitsTowardsTheLimit(t *testing.T) {
 	engine, _ := generalLogged(t, long, time.Minute)
 	search := func(action string) (pdp.SearchResult, error) {
 		return engine.SearchResources(t.Context(), pdp.SearchRequest{

@@ -9,8 +9,8 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp"
 )
 
-// TestAWrongTypeNamesAPlaceThatNobodyKnows, in decisions and in lists: it once was the current one.
-func TestAWrongTypeNamesAPlaceThatNobodyKnows(t *testing.T) {
+// In decisions and lists: it once was the current location.
+func TestLocationOfTheWrongTypeIsUnknown(t *testing.T) {
 	e := regressions(t)
 	for _, wrong := range []any{json.Number("5"), true, false, []any{}, []any{"metro"}, map[string]any{}, map[string]any{"id": "metro"}} {
 		at := ask("regina", "user.view", "user", "ed", "", "", nil)
@@ -39,8 +39,8 @@ func TestAWrongTypeNamesAPlaceThatNobodyKnows(t *testing.T) {
 	}
 }
 
-// TestNobodyIsInvitedUnderTheIDOfAnother: an account that has for its id what is to be a username once did not exist.
-func TestNobodyIsInvitedUnderTheIDOfAnother(t *testing.T) {
+// An account whose id is to be a username once did not exist.
+func TestUsernameEqualToAnIDIsTaken(t *testing.T) {
 	e := regressions(t)
 	invite := func(id, username string) []string {
 		return codes(decide(t, e, ask("nora", "user.invite", "user", id, "", "mercy", map[string]any{"new": true, "username": username})))

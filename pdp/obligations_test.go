@@ -24,15 +24,15 @@ owed := [] if input.resource.id == "free"
 candidates := {"resource": {"doc": {"d", "free"}}, "action": {"doc": {"read", "no"}}, "subject": {"user": {"a"}}}
 `
 
-// TestMalformedObligationsAreAFault: a denial, and a line of the log that quotes nothing of them.
-func TestMalformedObligationsAreAFault(t *testing.T) {
+// The log names the fault and quotes nothing of the obligations.
+func TestMalformedObligationsDeny(t *testing.T) {
 	for obligations, fault := range map[string]string{
 		`[{"id": "s3cret", "type": "custom"}, {"id": "s3cret", "type": "custom"}]`:                                             "two obligations have the same id",
-		`[{"id": "s3cret", "type": "s3cret"}]`:                                                                                 "none of the types custom, notification, session_termination, step-up",
-		`[{"id": "s3cret", "type": "Custom"}]`:                                                                                 "none of the types",
-		`[{"id": "s3cret", "type": "custom", "properties": ["s3cret"]}]`:                                                       "the properties of an obligation of type custom are no object",
+		`[{"id": "s3cret", "type": "s3cret"}]`:                                                                                 "not one of the types custom, notification, session_termination, step-up",
+		`[{"id": "s3cret", "type": "Custom"}]`:                                                                                 "not one of the types",
+		`[{"id": "s3cret", "type": "custom", "properties": ["s3cret"]}]`:                                                       "the properties of an obligation of type custom are not an object",
 		`[{"id": "s3cret", "type": "step-up"}]`:                                                                                "an obligation of type step-up lacks the property acr_value",
-		`[{"id": "s3cret", "type": "step-up", "properties": {"acr_value": 3}}]`:                                                "the property acr_value of an obligation of type step-up is of the wrong type",
+		`[{"id": "s3cret", "type": "step-up", "properties": {"acr_value": 3}}]`:                                                "the property acr_value of an obligation of type step-up has the wrong type",
 		`[{"id": "s3cret", "type": "step-up", "properties": {"acr_value": "s3cret", "amr_values": "s3cret"}}]`:                 "amr_values",
 		`[{"id": "s3cret", "type": "step-up", "properties": {"acr_value": "s3cret", "amr_values": ["otp", 1]}}]`:               "amr_values",
 		`[{"id": "s3cret", "type": "notification", "properties": {"to": "s3cret"}}]`:                                           "lacks the property body",
@@ -58,8 +58,7 @@ func TestMalformedObligationsAreAFault(t *testing.T) {
 	}
 }
 
-// TestPropertiesAreAlwaysThere, if only as an empty object.
-func TestPropertiesAreAlwaysThere(t *testing.T) {
+func TestObligationPropertiesAreNeverNull(t *testing.T) {
 	engine := general(t, `decision := {"allow": true, "obligations": [
 		{"id": "1", "type": "custom"}, {"id": "2", "type": "custom", "properties": null}, {"id": "3", "type": "custom", "properties": {"a": 1}},
 		{"id": "4", "type": "step-up", "properties": {"acr_value": "high", "amr_values": null}},
@@ -72,8 +71,8 @@ func TestPropertiesAreAlwaysThere(t *testing.T) {
 		{"acr_value": "high", "amr_values": []any{"otp"}, "more": json.Number("1")}}, properties)
 }
 
-// TestSupportedObligationsOfEveryPolicy: what a caller cannot do is denied, also by a policy that never heard of it.
-func TestSupportedObligationsOfEveryPolicy(t *testing.T) {
+// That holds for policies that do not know supported_obligations too.
+func TestUnsupportedObligationsDeny(t *testing.T) {
 	engine := general(t, obliging)
 	for said, can := range map[string][]string{
 		``: {"1", "2"}, `null`: {"1", "2"}, `["custom","notification"]`: {"1", "2"}, `["notification","step-up","custom","nonsense","custom"]`: {"1", "2"},
@@ -122,8 +121,8 @@ func TestSupportedObligationsOfEveryPolicy(t *testing.T) {
 	require.Equal(t, false, a.Value.(map[string]any)["allow"])
 }
 
-// TestValuesThatWereNotAdvertised are ignored: a policy that declares no type has no caller who supports it.
-func TestValuesThatWereNotAdvertised(t *testing.T) {
+// A policy that declares no type has no caller who supports one.
+func TestUndeclaredObligationTypesAreIgnored(t *testing.T) {
 	for declared, allowed := range map[string]bool{``: false, `supported_obligations := []`: false, `supported_obligations := ["notification"]`: false,
 		`supported_obligations := {"custom"}`: true, `supported_obligations contains "custom"`: true} {
 		engine := general(t, "decision := {\"allow\": true, \"obligations\": [{\"id\": \"1\", \"type\": \"custom\"}]}\n\n"+declared+"\n")
@@ -134,8 +133,8 @@ func TestValuesThatWereNotAdvertised(t *testing.T) {
 	}
 }
 
-// TestWhatAPolicyOffers is what it has candidates for, and the obligations that it declares.
-func TestWhatAPolicyOffers(t *testing.T) {
+// A policy offers the searches for which it has candidates, and the obligations that it declares.
+func TestOffersFollowThePolicy(t *testing.T) {
 	all := pdp.Offers{Subjects: true, Resources: true, Actions: true}
 	for rego, want := range map[string]pdp.Offers{
 		``:                               {},
@@ -179,13 +178,12 @@ func TestWhatAPolicyOffers(t *testing.T) {
 	require.True(t, engine.Offers().Actions, "the active policy's")
 }
 
-// TestDeclarationsThatAreNone refuse the policy.
-func TestDeclarationsThatAreNone(t *testing.T) {
+func TestMalformedObligationDeclarationsRefuseThePolicy(t *testing.T) {
 	for declared, fault := range map[string]string{
 		`supported_obligations := "custom"`:                        "not a list of types",
 		`supported_obligations := {"custom": true}`:                "not a list of types",
 		`supported_obligations := ["custom", 1]`:                   "not a list of types",
-		`supported_obligations := ["custom", "beep"]`:              `"beep" is none of the types custom, notification, session_termination, step-up`,
+		`supported_obligations := ["custom", "beep"]`:              `"beep" is not one of the types custom, notification, session_termination, step-up`,
 		`supported_obligations := x if some x in [["custom"], []]`: "cannot be read",
 	} {
 		files := fstest.MapFS{"app.rego": {Data: []byte("package app\n\ndecision := true\n\n" + declared + "\n")}}
@@ -194,7 +192,7 @@ func TestDeclarationsThatAreNone(t *testing.T) {
 	}
 }
 
-// TestHitsCarryTheirObligations: those of the single evaluation, in lists of every kind.
+// They are those of the decision, in lists of every kind.
 func TestHitsCarryTheirObligations(t *testing.T) {
 	engine := general(t, obliging)
 	owed := decide(t, engine, ask("a", "read", "doc", "d", "", "", nil)).Obligations
@@ -206,7 +204,7 @@ func TestHitsCarryTheirObligations(t *testing.T) {
 	require.Equal(t, []pdp.Hit{{Type: "user", ID: "a", Obligations: owed}}, search(t, engine.SearchSubjects, r).Hits)
 }
 
-// TestHitsOfTheModelsCarryTheirObligations, found by searching and then asking.
+// Questions that find hits are found by searching generated worlds.
 func TestHitsOfTheModelsCarryTheirObligations(t *testing.T) {
 	carried := map[string]int{}
 	questioned(t, 6, 40, func(t require.TestingT, e *pdp.Engine, w *world, r pdp.Request) {

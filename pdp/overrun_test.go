@@ -21,8 +21,7 @@ const unstoppable = `decision if {
 	bits.lsh(1, 12000000) > 0
 }`
 
-// TestAnEvaluationThatCannotBeStoppedIsTold while it still goes on, so that its caller can be answered.
-func TestAnEvaluationThatCannotBeStoppedIsTold(t *testing.T) {
+func TestOverrunIsReportedWhileItGoesOn(t *testing.T) {
 	policy := general(t, unstoppable).Policy()
 	engine := pdp.New(pdp.Config{Policy: policy, Timeout: 50 * time.Millisecond})
 	told := make(chan struct{})
@@ -38,8 +37,7 @@ func TestAnEvaluationThatCannotBeStoppedIsTold(t *testing.T) {
 	require.True(t, early.Load())
 }
 
-// TestOnlyOverrunsAreTold: not an evaluation that stops when it is told to.
-func TestOnlyOverrunsAreTold(t *testing.T) {
+func TestStoppedEvaluationIsNoOverrun(t *testing.T) {
 	engine := pdp.New(pdp.Config{Policy: general(t, endless).Policy(), Timeout: 50 * time.Millisecond})
 	ctx := pdp.WithOverrun(t.Context(), func() { t.Error("told") })
 	_, err := engine.Decide(ctx, ask("a", "slow", "doc", "1", "", "", nil))
@@ -69,8 +67,8 @@ func (c cancelling) User(ctx context.Context, id string) (*pdp.User, error) {
 	return c.View.User(ctx, id)
 }
 
-// TestCancelledWorkStopsAtItsNextStep, whatever it is: nothing more is looked up, and nothing is evaluated.
-func TestCancelledWorkStopsAtItsNextStep(t *testing.T) {
+// Nothing more is looked up, and nothing is evaluated.
+func TestCanceledWorkStopsAtItsNextStep(t *testing.T) {
 	read := ask("regina", "user.view", "user", "ed", "", "metro", nil)
 	many := make([]pdp.Item, 1000)
 	for i := range many {
@@ -118,8 +116,8 @@ func TestCancelledWorkStopsAtItsNextStep(t *testing.T) {
 	}
 }
 
-// TestNothingIsEvaluatedOutOfTime: an evaluation that would take a moment is not even begun.
-func TestNothingIsEvaluatedOutOfTime(t *testing.T) {
+// Not even an evaluation that would take a moment is begun.
+func TestExpiredContextEvaluatesNothing(t *testing.T) {
 	engine := general(t, `decision if input.action.name == "read"`)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -130,9 +128,8 @@ func TestNothingIsEvaluatedOutOfTime(t *testing.T) {
 	require.Empty(t, *tracer)
 }
 
-// TestTheProbeIsAskedOnceForMany: those who ask whether a policy decides well do not each have it evaluated, and one that
-// cannot be stopped holds none of them up.
-func TestTheProbeIsAskedOnceForMany(t *testing.T) {
+// A probe that cannot be stopped holds no caller up.
+func TestConcurrentChecksShareOneProbe(t *testing.T) {
 	stuck := general(t, `decision := bits.lsh(1, 20000000) > 0`).Policy()
 	engine := pdp.New(pdp.Config{Policy: stuck, Timeout: 20 * time.Millisecond})
 	for range 5 {
@@ -140,7 +137,7 @@ func TestTheProbeIsAskedOnceForMany(t *testing.T) {
 	}
 	stacks := make([]byte, 1<<20)
 	stacks = stacks[:runtime.Stack(stacks, true)]
-	require.Equal(t, 1, strings.Count(string(stacks), "pdp.(*check).run("))
+	require.Equal(t, 1, strings.Count(string(stacks), "pdp.(*health).probe("))
 	engine.Activate(general(t, "default decision := false").Policy())
 	require.NoError(t, engine.CheckPolicy(t.Context()), "another policy is another matter")
 }

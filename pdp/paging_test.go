@@ -61,8 +61,8 @@ func pages(t require.TestingT, of func(*authzen.Page) (find, pdp.SearchRequest),
 	return nil
 }
 
-// TestPagesAreTheWholeList for every limit, order and field; the pages by number are the pages by token.
-func TestPagesAreTheWholeList(t *testing.T) {
+// For every limit, order and field; pages by number are the pages by token.
+func TestPagesMakeUpTheList(t *testing.T) {
 	w := generate(12)
 	engine := over(t, w)
 	for name, of := range lists(engine, w) {
@@ -111,8 +111,7 @@ func countByNumber(t require.TestingT, of func(*authzen.Page) (find, pdp.SearchR
 	return count
 }
 
-// TestATokenGoesOnFromAPageByNumber, too.
-func TestATokenGoesOnFromAPageByNumber(t *testing.T) {
+func TestTokenContinuesAPageByNumber(t *testing.T) {
 	w := generate(12)
 	of := lists(over(t, w), w)["users"]
 	f, r := of(whole)
@@ -125,8 +124,7 @@ func TestATokenGoesOnFromAPageByNumber(t *testing.T) {
 	require.Equal(t, all[4:6], names(search(t, f, r).Hits))
 }
 
-// TestPageIsThereWhereAskedFor, or where the list is incomplete.
-func TestPageIsThereWhereAskedFor(t *testing.T) {
+func TestPageIsReturnedOnRequestOrIfIncomplete(t *testing.T) {
 	w := generate(12)
 	for name, of := range lists(over(t, w), w) {
 		f, r := of(nil)
@@ -157,9 +155,8 @@ func TestPageIsThereWhereAskedFor(t *testing.T) {
 	require.Equal(t, names(search(t, f, r).Hits), append(first, names(rest.Hits)...))
 }
 
-// TestSortedAsAsked compares each order with one that is sorted here: case-folded, absent last and ties by id in both
-// directions.
-func TestSortedAsAsked(t *testing.T) {
+// Each order is compared with a list sorted here: case-folded, absent values last, ties by id in both directions.
+func TestListsAreSorted(t *testing.T) {
 	for seed := range uint64(4) {
 		w := generate(12 + seed)
 		of := lists(over(t, w), w)["users"]
@@ -208,8 +205,7 @@ func inOrder(a, b []string, order string) int {
 	return 0
 }
 
-// TestQueryFilters by a part of "given family" or of the username, in any case.
-func TestQueryFilters(t *testing.T) {
+func TestQueryFiltersByNameOrUsername(t *testing.T) {
 	w := generate(12)
 	of := lists(over(t, w), w)["users"]
 	f, r := of(whole)

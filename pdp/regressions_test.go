@@ -37,8 +37,8 @@ func codes(d pdp.Decision) []string {
 	return all
 }
 
-// TestAGrantElsewhereIsDenied: the locations of a grant once escaped ALL-4.
-func TestAGrantElsewhereIsDenied(t *testing.T) {
+// The locations of a grant once escaped ALL-4.
+func TestGrantInAnotherOrganizationIsDenied(t *testing.T) {
 	e := regressions(t)
 	for _, elsewhere := range []any{"oak", "valley", "smile-a"} {
 		d := decide(t, e, ask("helen", "admin.grant", "user", "lucy", "", "sisters",
@@ -48,8 +48,8 @@ func TestAGrantElsewhereIsDenied(t *testing.T) {
 	}
 }
 
-// TestAnUnnamedPropertyAddsNoFacts: locations among the action's properties once made facts for a patient's list.
-func TestAnUnnamedPropertyAddsNoFacts(t *testing.T) {
+// Locations among the action's properties once became facts of a patient's list.
+func TestUnknownPropertyAddsNoFacts(t *testing.T) {
 	e := regressions(t)
 	r := ask("regina", "patient.view", "patient", "p1", "", "metro", map[string]any{"locations": []any{"abc"}, "system": "abc"})
 	r.Resource.Properties = map[string]any{"locations": []any{"abc", 5.0}}
@@ -61,8 +61,8 @@ func TestAnUnnamedPropertyAddsNoFacts(t *testing.T) {
 	require.True(t, decide(t, e, ask("regina", "user.view", "user", "ed", "", "metro", map[string]any{"locations": many})).Allow)
 }
 
-// TestSupportedObligationsAreAList: an object with the right values once passed for one.
-func TestSupportedObligationsAreAList(t *testing.T) {
+// An object with the right values once passed for one.
+func TestSupportedObligationsMustBeAList(t *testing.T) {
 	e := regressions(t)
 	for _, supported := range []any{map[string]any{"a": "custom"}, "custom", 1.0, true, []any{}, []any{"notification"}, []any{"custom", 1.0}, []any{"custom", nil}} {
 		r := ask("regina", "user.edit", "user", "ed", "", "metro", nil)
@@ -71,8 +71,8 @@ func TestSupportedObligationsAreAList(t *testing.T) {
 	}
 }
 
-// TestAnInvitationFindsNobodyByUsername: the status of an account once showed to whoever knew its e-mail address.
-func TestAnInvitationFindsNobodyByUsername(t *testing.T) {
+// Whoever knew the e-mail address of an account once learned its status.
+func TestInvitationByUsernameDoesNotRevealStatus(t *testing.T) {
 	e := regressions(t)
 	for _, action := range []string{"invitation.accept", "invitation.reject"} {
 		d := decide(t, e, ask("stranger", action, "user", "peter@example.org", "smile", "", nil))
@@ -80,8 +80,8 @@ func TestAnInvitationFindsNobodyByUsername(t *testing.T) {
 	}
 }
 
-// TestUsernamesInAnyScript: an account that was found by a username once did not have it.
-func TestUsernamesInAnyScript(t *testing.T) {
+// An account that was found by a username once did not have it.
+func TestUsernamesAreFoldedInAnyScript(t *testing.T) {
 	e := regressions(t)
 	for _, confirmation := range []string{"οδυσσευς@example.org", "ΟΔΥΣΣΕΥΣ@EXAMPLE.ORG", "οδυσσευσ@example.org"} {
 		d := decide(t, e, ask("olga", "user.invite", "user", "οδυσσευς@example.org", "", "smile", map[string]any{
@@ -92,9 +92,8 @@ func TestUsernamesInAnyScript(t *testing.T) {
 	}
 }
 
-// TestUsernamesThatDiffer: two that the directory tells apart once passed for a confirmation, and two that it does not
-// once did not.
-func TestUsernamesThatDiffer(t *testing.T) {
+// Two usernames that the directory distinguishes once passed for a confirmation, and two that it does not once did not.
+func TestUsernameConfirmationIsFolded(t *testing.T) {
 	e := regressions(t)
 	for _, c := range []struct {
 		username, confirmation string
@@ -116,8 +115,8 @@ func TestUsernamesThatDiffer(t *testing.T) {
 	}
 }
 
-// TestActionSearchOffersWhatCanBeDone: a grant with no role left to give, and a revoke that names its places.
-func TestActionSearchOffersWhatCanBeDone(t *testing.T) {
+// Such as a grant with no role left to give, or a revoke that names its places.
+func TestActionSearchOmitsImpossibleActions(t *testing.T) {
 	e := regressions(t)
 	offers := func(subject, user, from string) []string {
 		found, err := e.SearchActions(context.Background(), pdp.SearchRequest{
@@ -137,8 +136,8 @@ func TestActionSearchOffersWhatCanBeDone(t *testing.T) {
 	require.NotContains(t, offers("nora", "lucy", "mercy"), "admin.revoke")
 }
 
-// TestABatchEndsWithItsContext: a batch once went on long after its caller had left.
-func TestABatchEndsWithItsContext(t *testing.T) {
+// A batch once continued long after its caller had left.
+func TestBatchEndsWithItsContext(t *testing.T) {
 	e := regressions(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
@@ -176,9 +175,9 @@ type nearlyOver struct{ context.Context }
 
 func (nearlyOver) Deadline() (time.Time, bool) { return time.Now(), true }
 
-// TestAPageEndsInTime: a list with rare hits once was given up when the time was over, and could not be had at all. A
-// page that ends early goes on with its token, and the pages are the list.
-func TestAPageEndsInTime(t *testing.T) {
+// A list with rare hits once timed out, and could not be had at all. A page that ends early continues with its token,
+// and the pages make up the list.
+func TestPageEndsBeforeTheTimeout(t *testing.T) {
 	e := withSource(t, fixed{crowd(t, 20)})
 	r := pdp.SearchRequest{
 		Subject: authzen.Entity{Type: "user", ID: "regina"}, Action: authzen.Action{Name: "user.deactivate"},
@@ -217,8 +216,8 @@ func TestAPageEndsInTime(t *testing.T) {
 	require.Equal(t, all.Hits, hits)
 }
 
-// TestListsKeepNoFacts: whoever searched once made the process keep the facts of everybody.
-func TestListsKeepNoFacts(t *testing.T) {
+// A search once made the process keep the facts of everybody.
+func TestSearchesDoNotKeepFacts(t *testing.T) {
 	directory := crowd(t, 20_000)
 	e := withSource(t, fixed{directory})
 	heap := func() uint64 {

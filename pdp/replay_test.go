@@ -11,8 +11,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp"
 )
 
-// TestInputIsWhatThePolicySees: evaluated again, it gives the same decision.
-func TestInputIsWhatThePolicySees(t *testing.T) {
+func TestInputReplaysToTheSameDecision(t *testing.T) {
 	engine := builtIn(t, "bench.yaml")
 	for _, question := range askedOfEach() {
 		in, err := engine.Input(t.Context(), question.request)
@@ -34,8 +33,8 @@ type silent struct{}
 
 func (silent) View(context.Context, pdp.Need) (pdp.View, error) { return nil, errors.New("down") }
 
-// TestNoInputWithoutPolicyOrFacts: its errors are of the kinds of a decision.
-func TestNoInputWithoutPolicyOrFacts(t *testing.T) {
+// The errors have the kinds of those of Decide.
+func TestInputFailsWithoutPolicyOrFacts(t *testing.T) {
 	policy := builtIn(t, "bench.yaml").Policy()
 	for name, c := range map[string]struct {
 		cfg  pdp.Config

@@ -2,13 +2,17 @@ package pdp
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"maps"
-	"runtime/debug"
 	"slices"
 	"strings"
 
+	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/wardkeeper/wardkeeper/bundles"
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 )
 
 // What a search looks for.
@@ -18,235 +22,217 @@ const (
 	actionSearch   = "action"
 )
 
-// candidate is one possible hit. The question it makes is asked of the policy: no search has rules of its own.
+// candidate is one possible hit. The policy is asked about each: no search has rules of its own.
 type candidate struct {
 	hit    Hit
-	cursor Cursor
-	asks   func(ctx context.Context) (bool, error)
-	// owes gives the decision that the hit stands for, whose obligations go with it. It is asked of hits alone.
-	owes func(ctx context.Context) (Decision, error)
-	// open says that the hit is allowed with suitable properties, which the decision may lack.
-	open bool
+	cursor facts.Cursor // the position right after the candidate
+	// matches reports whether the candidate is a hit.
+	matches func(ctx context.Context) (bool, error)
+	// decide is the decision that the hit stands for, whose obligations go with it. It is called for hits alone.
+	decide func(ctx context.Context) (Decision, error)
+	// needsProperties says that the hit is allowed with suitable properties, without which it may be denied.
+	needsProperties bool
 }
 
-// carried is a hit with its obligations; false where the decision does not bear the hit out.
-func (c *candidate) carried(ctx context.Context) (Hit, bool, error) {
-	d, err := c.owes(ctx)
-	hit := c.hit
+// complete adds the obligations to a hit. It is no hit after all if the decision denies it.
+func (c *candidate) complete(ctx context.Context) (hit Hit, ok bool, err error) {
+	d, err := c.decide(ctx)
+	hit = c.hit
 	if d.Allow {
 		hit.Obligations = d.Obligations
 	}
-	return hit, d.Allow || c.open, err
+	return hit, d.Allow || c.needsProperties, err
 }
 
-// candidates are tried in the order of the list. Each yields an error where the list cannot go on.
+// candidates are in the order of the list. An error ends them.
 type candidates = iter.Seq2[candidate, error]
 
-// SearchSubjects lists who may do an action to a resource: the access review (DOMAIN.md section 8). Without a current
-// location it lists those who may from some location where they can stand.
+// SearchSubjects lists who may do an action to a resource: the access review (policies/DOMAIN.md section 8). Without a
+// current location it lists those who may from some location where they can stand.
 func (e *Engine) SearchSubjects(ctx context.Context, r SearchRequest) (SearchResult, error) {
-	return e.search(ctx, subjectSearch, r, (*sitting).subjects)
+	r.Subject.ID = ""
+	return e.search(ctx, subjectSearch, r, (*evaluation).subjects)
 }
 
-// SearchResources lists on what a subject may do an action (DOMAIN.md section 8).
+// SearchResources lists on what a subject may do an action (policies/DOMAIN.md section 8).
 func (e *Engine) SearchResources(ctx context.Context, r SearchRequest) (SearchResult, error) {
-	return e.search(ctx, resourceSearch, r, (*sitting).resources)
+	r.Resource.ID = ""
+	return e.search(ctx, resourceSearch, r, (*evaluation).resources)
 }
 
-// SearchActions lists what a subject may do to a resource with suitable properties (DOMAIN.md section 8).
+// SearchActions lists what a subject may do to a resource with suitable properties (policies/DOMAIN.md section 8).
 func (e *Engine) SearchActions(ctx context.Context, r SearchRequest) (SearchResult, error) {
-	return e.search(ctx, actionSearch, r, (*sitting).actionsOn)
+	r.Action = authzen.Action{}
+	return e.search(ctx, actionSearch, r, (*evaluation).actions)
 }
 
-// search pages through the candidates, under one revision and one state of the directory. What is searched for is no
-// part of the request. Whatever goes wrong, a panic included, is an error.
+// search pages through the candidates, by one policy and one view of the directory. The error is an [*Error], also after a
+// panic.
 func (e *Engine) search(ctx context.Context, kind string, r SearchRequest,
-	find func(*sitting, context.Context, SearchRequest, listing) (candidates, error),
+	find func(*evaluation, context.Context, SearchRequest, *listing) (candidates, error),
 ) (result SearchResult, err error) {
-	defer func() {
-		if cause := recover(); cause != nil {
-			e.log.ErrorContext(ctx, "a search panicked", "cause", cause, "stack", string(debug.Stack()))
-			result, err = SearchResult{}, &Error{Kind: Internal, Message: "The search could not be answered."}
-		}
-	}()
-	switch kind {
-	case subjectSearch:
-		r.Subject.ID = ""
-	case resourceSearch:
-		r.Resource.ID = ""
-	case actionSearch:
-		r.Action = authzen.Action{}
-	}
-	list, err := readListing(kind, r)
+	defer e.recovered(ctx, "a search panicked", &err)
+	list, err := newListing(kind, r)
 	if err != nil {
 		return SearchResult{}, err
 	}
-	s, err := e.sit(ctx, r.evaluation())
+	ev, err := e.beginWithin(ctx, r.question())
 	if err != nil {
 		return SearchResult{}, err
 	}
-	if _, err := s.need(r.evaluation()); err != nil {
-		return SearchResult{}, err
-	}
+	// The facts of candidates are not kept: a list goes through too many.
 	switch kind {
 	case subjectSearch:
-		s.keep.subject = nil
+		ev.facts.Subjects = nil
 	case resourceSearch:
-		s.keep.user = nil
+		ev.facts.Users = nil
 	}
-	s.share([]Request{r.evaluation(), r.evaluation()}) // all candidates do
-	if !s.administers() {
-		find = (*sitting).offered
+	ev.facts.Share([]Request{r.question(), r.question()})
+	if !ev.hasCatalogue() {
+		find = (*evaluation).offered
 	}
-	all, err := find(s, ctx, r, list)
+	all, err := find(ev, ctx, r, list)
 	if err != nil {
 		return SearchResult{}, asError(ctx, err)
 	}
 	return list.page(ctx, all)
 }
 
-// evaluation is the question that a search asks of one candidate.
-func (r SearchRequest) evaluation() Request {
-	return Request{Subject: r.Subject, Action: r.Action, Resource: r.Resource, Context: r.Context}
+// may reports whether a rule for lists is true for a question. It costs no reasons.
+func (ev *evaluation) may(ctx context.Context, r Request, query *bundles.Query) (bool, error) {
+	term, err := ev.askOne(ctx, r, query)
+	return err == nil && term != nil && ast.Boolean(true).Compare(term.Value) == 0, err
 }
 
-// actionsOn tries every action of the catalogue on the type of resource.
-func (s *sitting) actionsOn(_ context.Context, r SearchRequest, list listing) (candidates, error) {
+// actions are the actions of the catalogue on the type of resource.
+func (ev *evaluation) actions(_ context.Context, r SearchRequest, list *listing) (candidates, error) {
 	var all []candidate
-	for _, name := range s.actions(r.Resource.Type) {
-		question := r.evaluation()
+	for _, name := range ev.actionsOn(r.Resource.Type) {
+		question := r.question()
 		question.Action = authzen.Action{Name: name}
 		all = append(all, candidate{
-			hit:  Hit{Name: name},
-			open: true,
-			asks: func(ctx context.Context) (bool, error) { return s.may(ctx, question, s.possible) },
-			owes: func(ctx context.Context) (Decision, error) { return s.decide(ctx, question) },
+			hit:             Hit{Name: name},
+			needsProperties: true,
+			matches:         func(ctx context.Context) (bool, error) { return ev.may(ctx, question, ev.possible) },
+			decide:          func(ctx context.Context) (Decision, error) { return ev.decideOne(ctx, question) },
 		})
 	}
 	return list.inMemory(all), nil
 }
 
-// resources tries the users or locations that can be meant.
-func (s *sitting) resources(ctx context.Context, r SearchRequest, list listing) (candidates, error) {
+// resources are the users or locations that the question can be about.
+func (ev *evaluation) resources(ctx context.Context, r SearchRequest, list *listing) (candidates, error) {
 	switch {
-	case s.view == nil: // without facts there is nobody and nothing
+	case ev.facts.View == nil: // without facts there is nobody and nothing
 	case r.Resource.Type == "user":
-		return s.usersAsResources(ctx, r, list)
+		return ev.usersAsResources(ctx, r, list)
 	case r.Resource.Type == "location":
-		return s.locationsAsResources(ctx, r, list)
+		return ev.locationsAsResources(ctx, r, list)
 	}
 	return none, nil
 }
 
-// usersAsResources tries the users covered by the location that the search narrows to, by default the current one.
-func (s *sitting) usersAsResources(ctx context.Context, r SearchRequest, list listing) (candidates, error) {
-	question := r.evaluation()
+// resource is a candidate for a resource search.
+func (ev *evaluation) resource(question Request, hit Hit) candidate {
+	question.Resource.ID = hit.ID
+	return candidate{
+		hit:     hit,
+		matches: func(ctx context.Context) (bool, error) { return ev.may(ctx, question, ev.allow) },
+		decide:  func(ctx context.Context) (Decision, error) { return ev.decideOne(ctx, question) },
+	}
+}
+
+// usersAsResources are the users covered by the location to which the search narrows, by default the current one.
+func (ev *evaluation) usersAsResources(ctx context.Context, r SearchRequest, list *listing) (candidates, error) {
+	question := r.question()
 	question.Resource.Properties = maps.Clone(r.Resource.Properties)
-	delete(question.Resource.Properties, "location") // it narrows, and is not the place of the evaluations
-	current, err := s.standingOf(ctx, question)
-	if err != nil || current == nil {
+	delete(question.Resource.Properties, "location") // it narrows, and is not the place of the decisions
+	located, err := ev.facts.Locate(ctx, question, facts.Action{})
+	if err != nil || located.Current == nil {
 		return none, err
 	}
+	current := located.Current
 	within := current
-	if id, named := locationID(r.Resource.Properties, "location"); named {
-		g := gathering{view: s.view, tolerant: s.sees != nil}
-		if within, err = g.known(ctx, id); err != nil || within == nil {
+	if id, named := facts.LocationID(r.Resource.Properties, "location"); named {
+		if within, err = ev.facts.Location(ctx, id); err != nil || within == nil {
 			return none, err
 		}
 	}
-	if within, err = s.inScope(ctx, question, within); err != nil || within == nil {
+	if within, err = ev.narrowToScope(ctx, question, within); err != nil || within == nil {
 		return none, err
 	}
-	return list.users(ctx, s.view, within.ID(), func(u *User) candidate {
-		asked := question
-		asked.Resource.ID = u.ID()
-		return candidate{
-			hit:  Hit{Type: "user", ID: u.ID(), Properties: list.userFields(u, current.Organization())},
-			asks: func(ctx context.Context) (bool, error) { return s.may(ctx, asked, s.allow) },
-			owes: func(ctx context.Context) (Decision, error) { return s.decide(ctx, asked) },
-		}
+	return list.users(ctx, ev.facts.View, within.ID(), func(u *facts.User) candidate {
+		return ev.resource(question, Hit{Type: "user", ID: u.ID(), Properties: list.userFields(u, current.Organization())})
 	}), nil
 }
 
-// standingOf is where the subject says, or is taken, to stand; nil where that is unknown.
-func (s *sitting) standingOf(ctx context.Context, question Request) (*Location, error) {
-	g := gathering{view: s.view, request: question, tolerant: s.sees != nil}
-	if err := g.people(ctx); err != nil {
-		return nil, err
-	}
-	err := g.places(ctx)
-	return g.current, err
-}
-
-// inScope narrows a location to where the policy says that hits can be at all; nil where they cannot.
-func (s *sitting) inScope(ctx context.Context, question Request, within *Location) (*Location, error) {
+// narrowToScope narrows a location to where the policy says that there can be hits; it is nil if there can be none.
+func (ev *evaluation) narrowToScope(ctx context.Context, question Request, within *facts.Location) (*facts.Location, error) {
 	question.Resource.ID = question.Subject.ID // anybody will do: a scope depends on no resource
-	term, err := s.ask(ctx, question, s.scope)
+	term, err := ev.askOne(ctx, question, ev.scope)
 	if err != nil || term == nil {
 		return nil, err
 	}
-	id, err := readText(term)
-	if err != nil {
-		return nil, err
+	id, isString := term.Value.(ast.String)
+	if !isString {
+		return nil, &Error{Kind: Internal, Message: "The policy's scope could not be read.", Err: errors.New("it is not a string")}
 	}
-	scope, err := s.view.Location(ctx, id)
+	scope, err := ev.facts.View.Location(ctx, string(id))
 	switch {
 	case err != nil || scope == nil || scope.Organization() != within.Organization():
 		return nil, err
 	case scope.CoveredBy(within.ID()):
 		return scope, nil
 	}
-	return within, nil // beneath the scope, or beside it: users can be assigned to both
+	return within, nil // beneath the scope, or beside it: a user can be assigned to both
 }
 
-// locationsAsResources tries the locations of the organizations that can be meant, by ascending id.
-func (s *sitting) locationsAsResources(ctx context.Context, r SearchRequest, list listing) (candidates, error) {
-	question := r.evaluation()
+// locationsAsResources are the locations of the organizations that the question can be about, by ascending id.
+func (ev *evaluation) locationsAsResources(ctx context.Context, r SearchRequest, list *listing) (candidates, error) {
+	question := r.question()
 	var roots []string
-	switch entry := s.catalogue[r.Action.Name]; {
-	case entry.crossesOrganizations:
-		roots = []string{""}
-	case entry.needsNoCurrent:
-		subject, err := s.view.User(ctx, r.Subject.ID)
+	switch a := ev.catalogue[r.Action.Name]; {
+	case a.CrossesOrganizations:
+		roots = []string{facts.AnyOrganization}
+	case a.NeedsNoCurrentLocation:
+		subject, err := ev.facts.View.User(ctx, r.Subject.ID)
 		if err != nil || subject == nil {
 			return none, err
 		}
-		roots = subject.organizations()
+		for _, a := range subject.Assignments() {
+			roots = append(roots, a.At.Organization())
+		}
+		slices.Sort(roots)
+		roots = slices.Compact(roots)
 	default:
-		current, err := s.standingOf(ctx, question)
-		if err != nil || current == nil {
+		located, err := ev.facts.Locate(ctx, question, facts.Action{})
+		if err != nil || located.Current == nil {
 			return none, err
 		}
-		roots = []string{current.Organization()}
+		roots = []string{located.Current.Organization()}
 	}
-	found, err := s.locationsBeneath(ctx, roots, list.after.ID)
+	found, err := ev.locationsBeneath(ctx, roots, list.after.ID)
 	if err != nil {
 		return none, err
 	}
 	all := make([]candidate, len(found))
 	for i, l := range found {
-		asked := question
-		asked.Resource.ID = l.ID()
-		all[i] = candidate{
-			hit:    Hit{Type: "location", ID: l.ID(), Properties: list.locationFields(l)},
-			cursor: Cursor{ID: l.ID()},
-			asks:   func(ctx context.Context) (bool, error) { return s.may(ctx, asked, s.allow) },
-			owes:   func(ctx context.Context) (Decision, error) { return s.decide(ctx, asked) },
-		}
+		all[i] = ev.resource(question, Hit{Type: "location", ID: l.ID(), Properties: list.locationFields(l)})
+		all[i].cursor = facts.Cursor{ID: l.ID()}
 	}
 	return sequence(all), nil
 }
 
-// locationsBeneath lists the locations of some trees by ascending id, behind one of them.
-func (s *sitting) locationsBeneath(ctx context.Context, roots []string, after string) ([]*Location, error) {
-	var all []*Location
+// locationsBeneath are the locations of some trees with ids greater than after, by ascending id.
+func (ev *evaluation) locationsBeneath(ctx context.Context, roots []string, after string) ([]*facts.Location, error) {
+	var all []*facts.Location
 	for _, root := range roots {
-		q := LocationQuery{Beneath: root, After: after, Limit: stretch}
+		q := facts.LocationQuery{Beneath: root, After: after, Limit: maxCandidatesPerQuery}
 		for {
-			if err := next(ctx); err != nil {
+			if err := yield(ctx); err != nil {
 				return nil, err
 			}
-			found, err := s.view.Locations(ctx, q)
+			found, err := ev.facts.View.Locations(ctx, q)
 			if err != nil {
 				return nil, err
 			}
@@ -257,6 +243,61 @@ func (s *sitting) locationsBeneath(ctx context.Context, roots []string, after st
 			q.After = found[len(found)-1].ID()
 		}
 	}
-	slices.SortFunc(all, func(a, b *Location) int { return strings.Compare(a.ID(), b.ID()) })
+	slices.SortFunc(all, func(a, b *facts.Location) int { return strings.Compare(a.ID(), b.ID()) })
 	return all, nil
+}
+
+// offered are the candidates that a policy without a catalogue offers in the sets beside its entrypoint:
+// candidates.subject[type], candidates.resource[type] and candidates.action[resource type] (pdp/authzen/PROTOCOL.md).
+func (ev *evaluation) offered(ctx context.Context, r SearchRequest, list *listing) (candidates, error) {
+	offers := map[string]bool{subjectSearch: ev.offers.Subjects, resourceSearch: ev.offers.Resources, actionSearch: ev.offers.Actions}
+	if !offers[list.kind] {
+		return none, &Error{Kind: NotOffered, Message: "The policy has no candidates for this search: see the metadata."}
+	}
+	term, err := ev.askOne(ctx, r.question(), ev.candidates)
+	if err != nil || term == nil {
+		return none, err
+	}
+	kind := r.Resource.Type
+	if list.kind == subjectSearch {
+		kind = r.Subject.Type
+	}
+	set, err := term.Value.Find(ast.Ref{ast.StringTerm(list.kind), ast.StringTerm(kind)})
+	if err != nil {
+		return none, nil // the policy offers none of this type
+	}
+	ids, err := readStrings(set)
+	if err != nil {
+		return none, &Error{Kind: Internal, Message: "The policy's candidates could not be read.", Err: err}
+	}
+	all := make([]candidate, len(ids))
+	for i, id := range ids {
+		all[i] = ev.offer(list.kind, r, id)
+	}
+	return list.inMemory(all), nil
+}
+
+func (ev *evaluation) offer(kind string, r SearchRequest, id string) candidate {
+	question, hit := r.question(), Hit{ID: id}
+	switch kind {
+	case subjectSearch:
+		question.Subject.ID, hit.Type = id, r.Subject.Type
+	case resourceSearch:
+		question.Resource.ID, hit.Type = id, r.Resource.Type
+	default:
+		question.Action = authzen.Action{Name: id}
+		hit = Hit{Name: id}
+	}
+	var d Decision
+	return candidate{
+		hit: hit,
+		matches: func(ctx context.Context) (_ bool, err error) {
+			length := ev.answered
+			if d, err = ev.decideOne(ctx, question); !d.Allow {
+				ev.answered = length // denials are not returned
+			}
+			return d.Allow, err
+		},
+		decide: func(context.Context) (Decision, error) { return d, nil },
+	}
 }

@@ -21,9 +21,8 @@ func actionsFor(t require.TestingT, e *pdp.Engine, r pdp.Request) []string {
 	return names(result.Hits)
 }
 
-// TestWhatIsAllowedIsListed: whatever properties a question has, where it is allowed the action is among those that the
-// subject is offered.
-func TestWhatIsAllowedIsListed(t *testing.T) {
+// Whatever properties an allowed question has, its action is among those that an action search returns.
+func TestAllowedActionsAreListed(t *testing.T) {
 	questioned(t, 20, 120, func(t require.TestingT, e *pdp.Engine, w *world, r pdp.Request) {
 		if !decide(t, e, r).Allow || r.Action.Properties["new"] == true {
 			return // somebody new is not there to be asked about
@@ -32,10 +31,10 @@ func TestWhatIsAllowedIsListed(t *testing.T) {
 	})
 }
 
-// TestWhatIsListedIsAllowed: for each action listed there are properties with which it is allowed. Rules about an absent
-// property are not held against it, so that a role may turn out to be the one that the user has, or the only one that
-// there is: those actions are left out.
-func TestWhatIsListedIsAllowed(t *testing.T) {
+// For each action listed there are properties with which it is allowed. Rules about an absent property are not held
+// against it, so that a role may turn out to be the one that the user has, or the only one that there is: those actions
+// are left out.
+func TestListedActionsCanBeAllowed(t *testing.T) {
 	listed := map[string]int{}
 	questioned(t, 20, 40, func(t require.TestingT, e *pdp.Engine, w *world, r pdp.Request) {
 		for _, action := range actionsFor(t, e, r) {
@@ -108,8 +107,8 @@ func suitable(w *world, r pdp.Request, action string) []map[string]any {
 	return append(all, nil)
 }
 
-// TestActionSearchListsEveryActionOnce, sorted, and never one on another type of resource.
-func TestActionSearchListsEveryActionOnce(t *testing.T) {
+// Sorted, and never one on another type of resource.
+func TestActionSearchListsEachActionOnce(t *testing.T) {
 	questioned(t, 4, 40, func(t require.TestingT, e *pdp.Engine, _ *world, r pdp.Request) {
 		hits := actionsFor(t, e, r)
 		require.True(t, slices.IsSorted(hits))
@@ -127,8 +126,7 @@ func TestActionSearchListsEveryActionOnce(t *testing.T) {
 	})
 }
 
-// TestInvitationsAreListed to those who have one, and to nobody else.
-func TestInvitationsAreListed(t *testing.T) {
+func TestActionSearchListsInvitationsOfTheSubject(t *testing.T) {
 	invited := 0
 	for seed := range uint64(4) {
 		w := generate(seed)

@@ -31,9 +31,8 @@ func currentOf(w *world, r pdp.Request) *spot {
 	return w.spot(id)
 }
 
-// TestUserSearchIsTheBruteForce: the users covered by the location that a resource search narrows to, on whom the very
-// same question is allowed.
-func TestUserSearchIsTheBruteForce(t *testing.T) {
+// The hits are the users, covered by the location that the search narrows to, on whom the same question is allowed.
+func TestUserSearchEqualsBruteForce(t *testing.T) {
 	found := map[string]int{}
 	questioned(t, 20, 60, func(t require.TestingT, e *pdp.Engine, w *world, r pdp.Request) {
 		if r.Resource.Type != "user" {
@@ -80,8 +79,8 @@ func usersFoundBy(t require.TestingT, e *pdp.Engine, w *world, r pdp.Request) []
 	return ids
 }
 
-// TestLocationSearchIsTheBruteForce: of all locations that there are, those on which the very same question is allowed.
-func TestLocationSearchIsTheBruteForce(t *testing.T) {
+// The hits are the locations on which the same question is allowed.
+func TestLocationSearchEqualsBruteForce(t *testing.T) {
 	properties := map[string][]map[string]any{
 		"location.switch": {nil}, "user.list": {nil}, "incident.view": {nil}, "summary.view": {nil},
 		"area.access":      {{"area": "calendars"}, {"area": "users"}, nil},
@@ -130,8 +129,8 @@ func locationsFoundBy(t require.TestingT, e *pdp.Engine, w *world, r pdp.Request
 	return ids
 }
 
-// TestUnknownIsAnEmptyList: of types, ids and actions that there are not, nothing is found and nothing is wrong.
-func TestUnknownIsAnEmptyList(t *testing.T) {
+// Unknown types, ids and actions have no hits, and are no error.
+func TestSearchForTheUnknownIsEmpty(t *testing.T) {
 	w := generate(1)
 	engine := over(t, w)
 	somebody := authzen.Entity{Type: "user", ID: "u00"}
@@ -161,8 +160,7 @@ func TestUnknownIsAnEmptyList(t *testing.T) {
 	}
 }
 
-// TestSearchWithoutFacts: a source is not had, so that there is nobody and nothing.
-func TestSearchWithoutFacts(t *testing.T) {
+func TestSearchWithoutSourceIsEmpty(t *testing.T) {
 	engine := withSource(t, nil)
 	for _, r := range []pdp.Request{
 		ask("u00", "user.view", "user", "u01", "", "r0", nil),

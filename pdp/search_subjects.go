@@ -2,107 +2,108 @@ package pdp
 
 import (
 	"context"
+	"maps"
 	"slices"
+
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 )
 
-// subjects tries the people of the organization that the question can be about.
-func (s *sitting) subjects(ctx context.Context, r SearchRequest, list listing) (candidates, error) {
-	if r.Subject.Type != "user" || s.view == nil {
+// subjects are the users of the organization that the question can be about.
+func (ev *evaluation) subjects(ctx context.Context, r SearchRequest, list *listing) (candidates, error) {
+	if r.Subject.Type != "user" || ev.facts.View == nil {
 		return none, nil
 	}
-	q, err := s.review(ctx, r)
-	if err != nil || q == nil {
+	review, err := ev.newReview(ctx, r)
+	if err != nil || review == nil {
 		return none, err
 	}
-	return list.users(ctx, s.view, q.root, func(u *User) candidate {
-		var asked Request // the one that was allowed
+	return list.users(ctx, ev.facts.View, review.root, func(u *facts.User) candidate {
+		var allowed Request
 		return candidate{
-			hit: Hit{Type: "user", ID: u.ID(), Properties: list.userFields(u, q.root)},
-			asks: func(ctx context.Context) (ok bool, err error) {
-				asked, ok, err = q.may(ctx, u)
+			hit: Hit{Type: "user", ID: u.ID(), Properties: list.userFields(u, review.root)},
+			matches: func(ctx context.Context) (ok bool, err error) {
+				allowed, ok, err = review.may(ctx, u)
 				return ok, err
 			},
-			owes: func(ctx context.Context) (Decision, error) { return s.decide(ctx, asked) },
+			decide: func(ctx context.Context) (Decision, error) { return ev.decideOne(ctx, allowed) },
 		}
 	}), nil
 }
 
-// review is the question of an access review, asked of one person after another.
+// review is the question of an access review, asked for one user after another.
 type review struct {
-	*sitting
+	*evaluation
 	question Request
-	root     string      // the organization that the question is about; "" where it can be any
-	stands   bool        // the question says where to stand, or needs no standing
-	current  *Location   // where the question says to stand; nil where it does not, or needs none
-	roles    []string    // those that can give power at a standing at all; nil where none is needed
-	near     []*Location // where a standing is likeliest to do: the place, and where the user asked about is assigned
+	root     string            // the organization that the question is about; AnyOrganization if it can be any
+	located  bool              // the question says where to stand, or needs no standing
+	current  *facts.Location   // where the question says to stand; nil if it does not, or needs none
+	roles    []string          // those that can give power at a standing at all; nil if none is needed
+	likely   []*facts.Location // where standing is likeliest to help: the place, and where the user asked about is assigned
 }
 
-// review finds out which organization the question can be about; nil where nobody can do what is asked.
-func (s *sitting) review(ctx context.Context, r SearchRequest) (*review, error) {
-	g := gathering{view: s.view, request: r.evaluation(), action: s.catalogue[r.Action.Name], tolerant: s.sees != nil}
-	if err := g.people(ctx); err != nil {
+// newReview finds out which organization the question can be about. It is nil if nobody can be allowed.
+func (ev *evaluation) newReview(ctx context.Context, r SearchRequest) (*review, error) {
+	action := ev.catalogue[r.Action.Name]
+	f, err := ev.facts.Locate(ctx, r.question(), action.Action)
+	if err != nil {
 		return nil, err
 	}
-	if err := g.places(ctx); err != nil {
-		return nil, err
+	_, standing := facts.LocationID(r.Context, "current_location")
+	q := &review{evaluation: ev, question: r.question(), located: standing || action.NeedsNoCurrentLocation, current: f.Current}
+	if !action.NeedsNoCurrentLocation && len(action.roles) > 0 {
+		q.roles = action.roles
 	}
-	_, standing := locationID(r.Context, "current_location")
-	q := &review{sitting: s, question: r.evaluation(), stands: standing || g.action.needsNoCurrent, current: g.current}
-	if !g.action.needsNoCurrent && len(g.action.roles) > 0 {
-		q.roles = g.action.roles
-	}
-	_, placed := g.placeID()
+	_, placed := facts.PlaceID(r.question())
 	switch {
-	case r.Resource.Type == "user" && g.user == nil && len(r.Action.Properties) == 0:
-		return nil, nil // only properties can say that somebody new is meant
-	case g.action.crossesOrganizations || g.action.model != "":
+	case r.Resource.Type == "user" && f.User == nil && len(r.Action.Properties) == 0:
+		return nil, nil // only properties can say that a new user is meant
+	case action.CrossesOrganizations || action.Model != "":
 		// Whoever belongs to any organization may be meant.
-	case g.current != nil:
-		q.root = g.current.Organization()
-	case standing && !g.action.needsNoCurrent:
+	case f.Current != nil:
+		q.root = f.Current.Organization()
+	case standing && !action.NeedsNoCurrentLocation:
 		return nil, nil // at an unknown location
-	case g.place != nil:
-		q.root = g.place.Organization()
-	case placed || g.action.needsNoCurrent:
+	case f.Place != nil:
+		q.root = f.Place.Organization()
+	case placed || action.NeedsNoCurrentLocation:
 		return nil, nil // about an unknown location, or about none where one is needed
 	}
-	if g.place != nil {
-		q.near = append(q.near, g.place)
+	if f.Place != nil {
+		q.likely = append(q.likely, f.Place)
 	}
-	if g.user != nil {
-		for _, a := range g.user.assignments {
-			for at := a.at; at != nil; at = at.parent {
-				q.near = append(q.near, at)
+	if f.User != nil {
+		for _, a := range f.User.Assignments() {
+			for at := a.At; at != nil; at = at.Parent() {
+				q.likely = append(q.likely, at)
 			}
 		}
 	}
 	return q, nil
 }
 
-// may says whether a person may, from where the question says or from some location where the person can stand, and
-// gives the question that was allowed.
-func (q *review) may(ctx context.Context, u *User) (question Request, ok bool, err error) {
+// may reports whether a user may, from where the question says or from some location where the user can stand. It returns
+// the question that was allowed.
+func (q *review) may(ctx context.Context, u *facts.User) (question Request, ok bool, err error) {
 	question = q.question
-	if !q.canBeMeant(u) {
+	if !q.canBeAllowed(u) {
 		return question, false, nil
 	}
 	question.Subject.ID = u.ID()
-	if q.stands {
-		ok, err = q.sitting.may(ctx, question, q.allow)
+	if q.located {
+		ok, err = q.evaluation.may(ctx, question, q.allow)
 		return question, ok, err
 	}
-	tried := map[string]bool{}
-	from := func(at *Location) (bool, error) {
-		if tried[at.ID()] {
+	asked := map[string]bool{}
+	from := func(at *facts.Location) (bool, error) {
+		if asked[at.ID()] {
 			return false, nil
 		}
-		tried[at.ID()] = true
+		asked[at.ID()] = true
 		question.Context = withMember(q.question.Context, "current_location", at.ID())
-		return q.sitting.may(ctx, question, q.allow)
+		return q.evaluation.may(ctx, question, q.allow)
 	}
-	held := u.heldIn(q.root)
-	for _, at := range slices.Concat(held, within(q.near, held)) {
+	held := u.HeldIn(q.root)
+	for _, at := range slices.Concat(held, coveredByAny(q.likely, held)) {
 		if ok, err := from(at); ok || err != nil {
 			return question, ok, err
 		}
@@ -122,10 +123,10 @@ func (q *review) may(ctx context.Context, u *User) (question Request, ok bool, e
 	return question, false, nil
 }
 
-// canBeMeant spares the policy the many who cannot stand there, or hold no role that could give any power.
-func (q *review) canBeMeant(u *User) bool {
-	for _, a := range u.assignments {
-		if a.active && (q.current == nil || q.current.CoveredBy(a.Location)) &&
+// canBeAllowed spares evaluations of the many users who cannot stand there, or hold no role that could give any power.
+func (q *review) canBeAllowed(u *facts.User) bool {
+	for _, a := range u.Assignments() {
+		if a.Active && (q.current == nil || q.current.CoveredBy(a.Location)) &&
 			(q.roles == nil || slices.Contains(q.roles, a.Role)) {
 			return true
 		}
@@ -133,33 +134,21 @@ func (q *review) canBeMeant(u *User) bool {
 	return q.roles == nil
 }
 
-// within keeps the locations at or beneath one that is held: nobody stands elsewhere.
-func within(all, held []*Location) []*Location {
-	var kept []*Location
+// coveredByAny are the locations at or beneath one that is held: nobody can stand elsewhere.
+func coveredByAny(all, held []*facts.Location) []*facts.Location {
+	var covered []*facts.Location
 	for _, at := range all {
-		if slices.ContainsFunc(held, func(above *Location) bool { return at.CoveredBy(above.ID()) }) {
-			kept = append(kept, at)
+		if slices.ContainsFunc(held, func(above *facts.Location) bool { return at.CoveredBy(above.ID()) }) {
+			covered = append(covered, at)
 		}
 	}
-	return kept
-}
-
-// organizations are the ids of the roots where the user has assignments, sorted.
-func (u *User) organizations() []string {
-	var all []string
-	for _, a := range u.assignments {
-		all = append(all, a.at.Organization())
-	}
-	slices.Sort(all)
-	return slices.Compact(all)
+	return covered
 }
 
 // withMember is a copy of an object with one more member.
 func withMember(members map[string]any, name string, value any) map[string]any {
 	more := make(map[string]any, len(members)+1)
-	for k, v := range members {
-		more[k] = v
-	}
+	maps.Copy(more, members)
 	more[name] = value
 	return more
 }

@@ -12,9 +12,9 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp"
 )
 
-// TestSubjectSearchIsTheBruteForce: of all users that there are, those of whom the very same question is allowed; with no
-// current location, from some location where they can stand.
-func TestSubjectSearchIsTheBruteForce(t *testing.T) {
+// The hits are the users to whom the same question is allowed; without a current location, from some location where
+// they can stand.
+func TestSubjectSearchEqualsBruteForce(t *testing.T) {
 	found := map[string]int{}
 	i := 0
 	questioned(t, 10, 60, func(t require.TestingT, e *pdp.Engine, w *world, r pdp.Request) {
@@ -64,8 +64,7 @@ func subjectsFoundBy(t require.TestingT, e *pdp.Engine, w *world, r pdp.Request)
 	return ids
 }
 
-// TestSubjectSearchIgnoresAnID: what is searched for is no part of the request.
-func TestSubjectSearchIgnoresAnID(t *testing.T) {
+func TestSubjectSearchIgnoresTheSubjectsID(t *testing.T) {
 	questioned(t, 3, 20, func(t require.TestingT, e *pdp.Engine, w *world, r pdp.Request) {
 		with, err := e.SearchSubjects(context.Background(), searchOf(r, whole))
 		require.NoError(t, err)

@@ -14,8 +14,8 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp"
 )
 
-// TestDecidingAgainIsTheSame, and what a caller adds that the document does not name changes nothing.
-func TestDecidingAgainIsTheSame(t *testing.T) {
+// Neither does deciding again.
+func TestUnknownMembersDoNotChangeDecisions(t *testing.T) {
 	questioned(t, 20, 150, func(t require.TestingT, e *pdp.Engine, _ *world, r pdp.Request) {
 		first := decide(t, e, r)
 		require.Equal(t, first, decide(t, e, r))
@@ -41,9 +41,9 @@ func with(members, more map[string]any) map[string]any {
 	return all
 }
 
-// TestOtherOrganizationsDoNotMatter: without the organizations that a question has nothing to do with, and without the
-// users that only they have, the answer is the same (ALL-4).
-func TestOtherOrganizationsDoNotMatter(t *testing.T) {
+// Without the organizations that a question has nothing to do with, and without the users that only they have, the
+// answer is the same (ALL-4).
+func TestOtherOrganizationsDoNotChangeDecisions(t *testing.T) {
 	removed := 0
 	without, source := administration(t)
 	questioned(t, 20, 60, func(t require.TestingT, e *pdp.Engine, w *world, r pdp.Request) {
@@ -138,9 +138,8 @@ func cut(w *world, roots []string, r pdp.Request) *world {
 	return c
 }
 
-// TestSwitchLocation asks the very same question from every candidate of ALL-11: the advice names exactly those from
-// which it is allowed.
-func TestSwitchLocation(t *testing.T) {
+// The same question is asked from every candidate of ALL-11: the advice names exactly those from which it is allowed.
+func TestSwitchLocationAdviceEqualsBruteForce(t *testing.T) {
 	advised := 0
 	questioned(t, 30, 300, func(t require.TestingT, e *pdp.Engine, w *world, r pdp.Request) {
 		d := decide(t, e, r)
@@ -215,8 +214,7 @@ func candidates(w *world, subject *person, r pdp.Request) []string {
 	return all[:min(len(all), 20)]
 }
 
-// TestFactsAreNotTheCallers: whatever the names, a caller's words are never among the facts.
-func TestFactsAreNotTheCallers(t *testing.T) {
+func TestCallersWordsAreNeverFacts(t *testing.T) {
 	w := generate(3)
 	engine := over(t, w)
 	asker := &asker{Rand: rand.New(rand.NewPCG(3, 3)), w: w}

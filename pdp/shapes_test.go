@@ -19,8 +19,8 @@ import (
 	"github.com/wardkeeper/wardkeeper/policies"
 )
 
-// TestIllShapedDecisionsDeny, and are logged as the policy's fault.
-func TestIllShapedDecisionsDeny(t *testing.T) {
+// They are logged as the policy's fault.
+func TestMalformedDecisionsDeny(t *testing.T) {
 	for _, decision := range []string{
 		`decision := 1`,
 		`decision := 0.5`,
@@ -74,8 +74,8 @@ func TestIllShapedDecisionsDeny(t *testing.T) {
 	}
 }
 
-// TestWellShapedDecisions are read as they are, and no fault is logged.
-func TestWellShapedDecisions(t *testing.T) {
+// No fault is logged.
+func TestWellFormedDecisionsAreReturned(t *testing.T) {
 	for decision, wanted := range map[string]pdp.Decision{
 		`decision := true`:            {Allow: true},
 		`decision := false`:           {},
@@ -98,14 +98,13 @@ func TestWellShapedDecisions(t *testing.T) {
 	}
 }
 
-// TestFaultsOfThePolicysTables refuse the policy, each of them named.
-func TestFaultsOfThePolicysTables(t *testing.T) {
+func TestFaultsInTablesRefuseThePolicy(t *testing.T) {
 	for name, c := range map[string]struct{ rego, wanted string }{
 		"a set":        {`faults contains "REG-1: odd cell" if true`, "REG-1: odd cell"},
 		"several":      {`faults := ["first", "second"]`, "second"},
 		"a conflict":   {"faults := x if some x in [[], [1]]", "cannot be checked"},
 		"no catalogue": {"catalogue := {}", "needs the rules"},
-		"odd entries":  {"catalogue := {\"a\": 1}\n\ndefault allow := false\n\ndefault possible := false\n\nscope := \"x\"", "action a is no object"},
+		"odd entries":  {"catalogue := {\"a\": 1}\n\ndefault allow := false\n\ndefault possible := false\n\nscope := \"x\"", "action a is not an object"},
 		"odd members":  {"catalogue := {\"a\": {\"resource\": \"doc\", \"uses\": true}}\n\ndefault allow := false\n\ndefault possible := false\n\nscope := \"x\"", "action a has the member uses"},
 	} {
 		files := fstest.MapFS{"app.rego": {Data: []byte("package app\n\ndecision := true\n\n" + c.rego + "\n")}}
@@ -141,13 +140,12 @@ func TestReadOnlyActionsAreThoseMarkedSo(t *testing.T) {
 		"user.view", "user.view_locations"}, readOnly)
 }
 
-// TestAPolicyIsProbed before it may decide: it has a decision on a question that nobody asks, and of the right shape.
-func TestAPolicyIsProbed(t *testing.T) {
+func TestPolicyIsProbedBeforeItDecides(t *testing.T) {
 	for rego, wanted := range map[string]string{
 		"decision := false if input.never":                     "the decision is undefined (write a default for app/decision)",
 		"decision if input.action.name == \"read\"":            "the decision is undefined",
 		`decision := "yes"`:                                    "the decision is a string",
-		`decision := {"allow": "yes"}`:                         "allow is no boolean",
+		`decision := {"allow": "yes"}`:                         "allow is not a boolean",
 		"decision := x if some x in [true, false]":             "cannot be decided",
 		"decision if input.action.name == \"nothing\"":         "",
 		"default decision := false\n\ndecision if input.never": "",
@@ -166,8 +164,8 @@ func TestAPolicyIsProbed(t *testing.T) {
 	require.ErrorContains(t, err, "nobody is allowed to do nothing")
 }
 
-// TestAnEngineWithoutAPolicyDecidesNothing, nor does one whose policy is stale; with one it does.
-func TestAnEngineWithoutAPolicyDecidesNothing(t *testing.T) {
+// There is no policy, or it is stale.
+func TestEngineWithoutCurrentPolicyDecidesNothing(t *testing.T) {
 	var stale atomic.Bool
 	engine := pdp.New(pdp.Config{Stale: stale.Load})
 	refuses := func() {
@@ -186,8 +184,8 @@ func TestAnEngineWithoutAPolicyDecidesNothing(t *testing.T) {
 	refuses()
 }
 
-// TestBuiltInTablesHaveNoFaults, but each cell that is broken on purpose is one.
-func TestBuiltInTablesHaveNoFaults(t *testing.T) {
+// The tables themselves have none.
+func TestBrokenCellOfBuiltInTablesIsAFault(t *testing.T) {
 	require.ElementsMatch(t, allActions(), builtInPolicy().Actions())
 
 	const table = "authz/regional/data.yaml"
@@ -204,8 +202,8 @@ func TestBuiltInTablesHaveNoFaults(t *testing.T) {
 	}
 }
 
-// TestABatchStopsAsItSays, and counts what could not be read as denied.
-func TestABatchStopsAsItSays(t *testing.T) {
+// A question that could not be read counts as denied.
+func TestBatchStopsByItsSemantic(t *testing.T) {
 	engine := general(t, `decision := input.resource.id == "open"`)
 	item := func(id string) pdp.Item { return pdp.Item{Request: ask("a", "read", "doc", id, "", "", nil)} }
 	unreadable := pdp.Item{Err: &pdp.Error{Kind: pdp.Invalid, Message: "unreadable"}}
@@ -224,8 +222,7 @@ func TestABatchStopsAsItSays(t *testing.T) {
 	}
 }
 
-// TestARevisionDecidesAsOpened: the same files give the same id with each decision.
-func TestARevisionDecidesAsOpened(t *testing.T) {
+func TestSameFilesGiveTheSameRevision(t *testing.T) {
 	var revision *bundles.Revision
 	for range 2 {
 		revision = open(t, fstest.MapFS{"app.rego": {Data: []byte("package app\n\ndecision := true\n")}}, "/app/decision/")

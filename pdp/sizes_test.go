@@ -41,8 +41,7 @@ func patients(questions, locations int) []pdp.Item {
 	return items
 }
 
-// TestWhatABatchSharesIsBuiltOnce: the locations that all of its questions name are looked up once.
-func TestWhatABatchSharesIsBuiltOnce(t *testing.T) {
+func TestSharedLocationsOfABatchAreLookedUpOnce(t *testing.T) {
 	view := counted{sample(t, "bench.yaml"), new(atomic.Int64)}
 	engine := withSource(t, fixed{view})
 	outcomes, err := engine.DecideAll(t.Context(), patients(10, 900), authzen.ExecuteAll)
@@ -54,8 +53,8 @@ func TestWhatABatchSharesIsBuiltOnce(t *testing.T) {
 	require.Less(t, view.locations.Load(), int64(2*900))
 }
 
-// TestWhatABatchNamesIsBounded as a whole, and the same for OPA's API.
-func TestWhatABatchNamesIsBounded(t *testing.T) {
+// The same holds for OPA's API.
+func TestLocationsNamedByABatchAreBounded(t *testing.T) {
 	engine := withSource(t, fixed{sample(t, "bench.yaml")})
 	items := patients(1000, 999)
 	_, err := engine.DecideAll(t.Context(), items, authzen.ExecuteAll)
@@ -74,7 +73,7 @@ func TestWhatABatchNamesIsBounded(t *testing.T) {
 	require.ErrorContains(t, err, "more than 10000 locations together")
 }
 
-// TestValuesOfInputsAreBounded together, also where they share them.
+// Shared values count for each input.
 func TestValuesOfInputsAreBounded(t *testing.T) {
 	shared := make([]any, 1000)
 	inputs := make([]pdp.DataInput, 1000)
@@ -98,8 +97,7 @@ func junk(values int) map[string]any {
 	return members
 }
 
-// TestWhatNoRuleReadsIsNotBuilt: a question with very much of it takes no more memory than one without.
-func TestWhatNoRuleReadsIsNotBuilt(t *testing.T) {
+func TestUnreadMembersTakeNoMemory(t *testing.T) {
 	plain := ask("regina", "assignment.add", "user", "ed", "abc", "metro", map[string]any{"role": "ed_normal"})
 	full := plain
 	full.Subject.Properties, full.Action.Properties, full.Resource.Properties, full.Context = junk(5000), junk(5000), junk(5000), junk(5000)
@@ -120,8 +118,8 @@ func TestWhatNoRuleReadsIsNotBuilt(t *testing.T) {
 	}
 }
 
-// TestWhatIsNotBuiltChangesNothing: the policy says the same of a question as a whole, whatever that is.
-func TestWhatIsNotBuiltChangesNothing(t *testing.T) {
+// The policy decides the same of the whole question.
+func TestUnreadMembersDoNotChangeDecisions(t *testing.T) {
 	for seed := range uint64(6) {
 		w := generate(seed)
 		engine := over(t, w)

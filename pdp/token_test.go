@@ -31,8 +31,7 @@ func admin(w *world) string {
 	return ""
 }
 
-// TestATokenIsForItsListAlone: any other request is refused, whatever differs.
-func TestATokenIsForItsListAlone(t *testing.T) {
+func TestTokenContinuesOnlyItsOwnList(t *testing.T) {
 	w := generate(12)
 	engine := over(t, w)
 	r, token := begun(t, engine, admin(w))
@@ -94,8 +93,8 @@ func refused(t *testing.T, f find, r pdp.SearchRequest, why string) {
 	require.Empty(t, result, why)
 }
 
-// TestATokenSaysNothingNew: what is in it is where the list goes on, and nothing about anybody else.
-func TestATokenSaysNothingNew(t *testing.T) {
+// It has the position in the list, and nothing about anybody else.
+func TestTokenRevealsNothingElse(t *testing.T) {
 	w := generate(12)
 	engine := over(t, w)
 	r, token := begun(t, engine, admin(w))
@@ -108,8 +107,8 @@ func TestATokenSaysNothingNew(t *testing.T) {
 	require.Equal(t, hits[len(hits)-1].ID, members["i"])
 }
 
-// TestTheListGoesOnWhenTheDirectoryChanges: also where the user is gone with whom the last page ended.
-func TestTheListGoesOnWhenTheDirectoryChanges(t *testing.T) {
+// Even one that deletes the user with whom the last page ended.
+func TestTokenSurvivesAChangeOfTheDirectory(t *testing.T) {
 	w := generate(12)
 	engine, source := administration(t)
 	source.set(w.directory(t))
@@ -134,8 +133,7 @@ func TestTheListGoesOnWhenTheDirectoryChanges(t *testing.T) {
 	require.Contains(t, append(all[3:5], all[2]), rest[0], "at most one is passed over where the place can only be guessed")
 }
 
-// TestWhatIsAskedOfPagingIsRead, and refused where it is out of bounds.
-func TestWhatIsAskedOfPagingIsRead(t *testing.T) {
+func TestMalformedPagePropertiesAreRefused(t *testing.T) {
 	w := generate(12)
 	of := lists(over(t, w), w)["users"]
 	for _, page := range []*authzen.Page{
@@ -160,8 +158,8 @@ func TestWhatIsAskedOfPagingIsRead(t *testing.T) {
 	assert.Equal(t, search(t, f, r), found)
 }
 
-// TestLimitsAtTheirEdges: nothing is an empty page that goes on from where it is, and too much is the most.
-func TestLimitsAtTheirEdges(t *testing.T) {
+// A limit of 0 gives an empty page that continues from the same position, and one above the maximum gives the maximum.
+func TestLimitsAtTheirBounds(t *testing.T) {
 	w := generate(12)
 	engine := over(t, w)
 	for name, of := range lists(engine, w) {
@@ -193,8 +191,7 @@ func TestLimitsAtTheirEdges(t *testing.T) {
 	require.Equal(t, pdp.SearchResult{Page: &pdp.PageInfo{Total: &zero}, Hits: []pdp.Hit{}}, search(t, f, r))
 }
 
-// TestACappedLimitGoesOn: the follow-up may say it again as it was sent.
-func TestACappedLimitGoesOn(t *testing.T) {
+func TestCappedLimitCanBeRepeated(t *testing.T) {
 	engine := general(t, `
 default decision := true
 
@@ -209,8 +206,8 @@ candidates := {"resource": {"doc": {sprintf("d%04d", [i]) | some i in numbers.ra
 	}
 }
 
-// TestFieldsAskedFor come back with each hit, and only where there is something to say.
-func TestFieldsAskedFor(t *testing.T) {
+// A field without a value is left out.
+func TestRequestedFieldsAreReturned(t *testing.T) {
 	w := generate(12)
 	all := lists(over(t, w), w)
 	f, r := all["users"](&authzen.Page{Limit: new(1000), Properties: map[string]any{
@@ -251,7 +248,7 @@ func TestFieldsAskedFor(t *testing.T) {
 	}
 }
 
-// FuzzPageToken: whatever token is sent, nothing panics, and no hit is one that does not evaluate to true.
+// Whatever token is sent, nothing panics, and each hit is one that evaluates to true.
 func FuzzPageToken(f *testing.F) {
 	w := generate(12)
 	engine := over(f, w)

@@ -77,7 +77,7 @@ const (
 	noFacts = `{"error": "ClientError", "code": "invalid_parameter",
 		"message": "The input has a member \"facts\": leave it out, for facts come from the directory alone."}`
 	noEntry   = `{"error": "SDKError", "status": 401}`
-	illShaped = `{"error": "ServerError", "code": "internal_error", "message": "The policy's decision is ill-shaped."}`
+	illShaped = `{"error": "ServerError", "code": "internal_error", "message": "The policy's decision is malformed."}`
 )
 
 // clientOutcomes are what the client has to make of each answer.
@@ -107,7 +107,7 @@ var clientOutcomes = map[string]string{
 	"a decision that is none":        illShaped,
 	"a default that is none":         illShaped,
 	"a default that is undefined":    `{"error": "ClientError", "code": "undefined_document", "message": "The policy does not define this for this input."}`,
-	"a batch of some failures":       `{"good": {"allow": true}, "bad": {"httpStatusCode": "500", "code": "internal_error", "message": "The policy's decision is ill-shaped."}}`,
-	"a mixed batch refused":          `{"error": "Object", "status": "500", "code": "internal_error", "message": "The policy's decision is ill-shaped."}`,
+	"a batch of some failures":       `{"good": {"allow": true}, "bad": {"httpStatusCode": "500", "code": "internal_error", "message": "The policy's decision is malformed."}}`,
+	"a mixed batch refused":          `{"error": "Object", "status": "500", "code": "internal_error", "message": "The policy's decision is malformed."}`,
 	"a batch of failures":            `{"error": "BatchServerError", "responses": {"bad": "internal_error", "worse": "internal_error"}}`,
 }

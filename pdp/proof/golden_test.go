@@ -68,15 +68,14 @@ const (
 		"context": {"deep": {"a": [2], "b": 1}, "until": 12}`
 )
 
-// TestGoldenDecisionsHold where every part of the answer is what it has to be.
 func TestGoldenDecisionsHold(t *testing.T) {
 	g := golden(t, asked("read", "read", `"decision": true`), asked("else", "else", denied), asked("write", "write", written))
 	require.NoError(t, g.Check(t.Context(), general(t), members))
 	require.NoError(t, golden(t).Check(t.Context(), general(t), nil), "none at all")
 }
 
-// TestGoldenDecisionsThatFail are named, with what has to be and what is.
-func TestGoldenDecisionsThatFail(t *testing.T) {
+// The error says what was expected and what was decided.
+func TestFailedGoldenDecisionIsNamed(t *testing.T) {
 	const whole = `"question": {"subject": {"type": "user", "id": "a"}, "action": {"name": "read"}, "resource": {"type": "doc", "id": "1"}}`
 	for name, c := range map[string]struct {
 		decision string
@@ -110,8 +109,7 @@ func TestGoldenDecisionsThatFail(t *testing.T) {
 	}
 }
 
-// TestManyGoldenDecisionsThatFail: the first few in full, the others by number.
-func TestManyGoldenDecisionsThatFail(t *testing.T) {
+func TestOnlyTheFirstFailuresAreReportedInFull(t *testing.T) {
 	var all []string
 	for i := range 12 {
 		all = append(all, asked(fmt.Sprintf("number %d", i), "read", fmt.Sprintf(`"decision": %t`, i%4 == 0)))
@@ -134,7 +132,7 @@ const small = `{"locations": [{"id": "metro", "name": "Metro", "kind": "region",
 	"users": [{"id": "alice", "username": "alice@example.org", "name": {"given": "Alice", "family": "Morgan"},
 	"default_location": "metro", "assignments": [{"location": "metro", "role": "regional_admin"}]}]}`
 
-// TestGoldenDecisionsOverADirectory: it is read as the policy's tables let it be, and each decision is made over its own.
+// Each decision is made over its own directory, validated against the policy's tables.
 func TestGoldenDecisionsOverADirectory(t *testing.T) {
 	builtIn := policy(t, policies.Files(), "authz/decision")
 	over := func(directories map[string]string, directory string, decision bool) error {
@@ -165,7 +163,7 @@ func TestGoldenDecisionsOverADirectory(t *testing.T) {
 	require.ErrorContains(t, g.Check(t.Context(), general(t), members), "over the directory metro, and the policy knows none")
 }
 
-// TestGoldenDecisionsAreReadStrictly: what is misspelt would prove nothing.
+// A misspelt member would prove nothing.
 func TestGoldenDecisionsAreReadStrictly(t *testing.T) {
 	for name, text := range map[string]string{
 		"nothing":                     ``,

@@ -1,22 +1,22 @@
-package pdp
+package facts
 
 import "github.com/open-policy-agent/opa/v1/ast"
 
-// Location is one place of an organization's tree, immutable and safe for concurrent use. It knows its whole path, so
+// Location is one node of an organization's tree, immutable and safe for concurrent use. It knows its path to the root, so
 // that no rule has to walk the tree.
 type Location struct {
 	rec     LocationRecord
 	version uint64
 	parent  *Location
 	root    *Location
-	term    *ast.Term // {id, kind, model, organization, path, plan?}: the fact
+	term    *ast.Term // the fact: {id, kind, model, organization, path, plan?}
 
-	// Of a root: {id}, and the model.
+	// Of a root: the facts organization and model.
 	organizationTerm, modelTerm *ast.Term
 }
 
-// NewLocation makes a location from its record, beneath parent (nil for a root). The record is not checked: that is
-// the source's task (DOMAIN.md section 1).
+// NewLocation joins a record with its parent, nil for a root. The record is not validated: that is the source's task
+// (policies/DOMAIN.md section 1).
 func NewLocation(rec LocationRecord, parent *Location, version uint64) *Location {
 	l := &Location{rec: rec, version: version, parent: parent}
 	l.root = l
@@ -54,7 +54,7 @@ func (l *Location) Name() string { return l.rec.Name }
 // Kind is the level of the tree, such as "region" or "practice".
 func (l *Location) Kind() string { return l.rec.Kind }
 
-// Model says which rules judge questions of this location's organization.
+// Model names the rules that decide questions of this location's organization.
 func (l *Location) Model() string { return l.root.rec.Model }
 
 // Plan is the organization's plan, empty where its model has none.
@@ -63,16 +63,19 @@ func (l *Location) Plan() string { return l.root.rec.Plan }
 // Organization is the id of the root.
 func (l *Location) Organization() string { return l.root.rec.ID }
 
+// Root is the root of the location's tree.
+func (l *Location) Root() *Location { return l.root }
+
 // Parent is the location right above, nil for a root.
 func (l *Location) Parent() *Location { return l.parent }
 
 // Record is the location as its source delivered it.
 func (l *Location) Record() LocationRecord { return l.rec }
 
-// Version only grows while the location's record changes.
+// Version grows whenever the location's record changes.
 func (l *Location) Version() uint64 { return l.version }
 
-// CoveredBy says whether the location is the one with this id or lies beneath it.
+// CoveredBy reports whether the location has the id or lies beneath the location that has it.
 func (l *Location) CoveredBy(id string) bool {
 	for at := l; at != nil; at = at.parent {
 		if at.rec.ID == id {

@@ -1,13 +1,12 @@
-package pdp
+package facts
 
 import "github.com/open-policy-agent/opa/v1/ast"
 
-// The keys of the input and its facts. They are terms made once, since each would otherwise be made for each question.
+// The keys of the input and its facts, made once rather than for each question.
 var (
 	keyAccess               = ast.StringTerm("access")
 	keyAccount              = ast.StringTerm("account")
 	keyAction               = ast.StringTerm("action")
-	keyAllow                = ast.StringTerm("allow")
 	keyAreas                = ast.StringTerm("areas")
 	keyAssigned             = ast.StringTerm("assigned")
 	keyAssignments          = ast.StringTerm("assignments")

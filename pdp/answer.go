@@ -1,0 +1,236 @@
+package pdp
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
+)
+
+// readDecision reads what a policy answered: a boolean, or an object with allow and, optionally, reasons, obligations,
+// advice and context (pdp/authzen/PROTOCOL.md). Anything else, undefined included, is an error and no decision. The error
+// is for the log: it names the fault, and quotes nothing that the policy said.
+func readDecision(term *ast.Term) (Decision, error) {
+	if term == nil {
+		return Decision{}, errors.New("the decision is undefined")
+	}
+	switch value := term.Value.(type) {
+	case ast.Boolean:
+		return Decision{Allow: bool(value)}, nil
+	case ast.Object:
+		return readObject(value)
+	}
+	return Decision{}, fmt.Errorf("the decision is a %s", ast.ValueName(term.Value))
+}
+
+func readObject(object ast.Object) (d Decision, err error) {
+	hasAllow := false
+	err = object.Iter(func(key, value *ast.Term) error {
+		name, _ := key.Value.(ast.String)
+		switch name {
+		case "allow":
+			allow, ok := value.Value.(ast.Boolean)
+			if !ok {
+				return errors.New("allow is not a boolean")
+			}
+			d.Allow, hasAllow = bool(allow), true
+			return nil
+		case "reasons":
+			d.Reasons, err = readList(name, value)
+		case "advice":
+			d.Advice, err = readList(name, value)
+		case "obligations":
+			d.Obligations, err = readObligations(value)
+		case "context":
+			d.Context, err = readMembers(name, value)
+		default:
+			err = errors.New("there is a member that no decision has")
+		}
+		return err
+	})
+	if err == nil && !hasAllow {
+		err = errors.New("allow is missing")
+	}
+	if err != nil {
+		return Decision{}, err
+	}
+	return d, nil
+}
+
+// readList reads an array, or a set in its order.
+func readList(name ast.String, term *ast.Term) ([]any, error) {
+	switch term.Value.(type) {
+	case *ast.Array, ast.Set:
+	default:
+		return nil, fmt.Errorf("%s is not a list", string(name))
+	}
+	value, err := ast.JSON(term.Value)
+	if err != nil {
+		return nil, err
+	}
+	return value.([]any), nil
+}
+
+// readStrings reads a list of strings.
+func readStrings(value ast.Value) ([]string, error) {
+	list, err := readList("the value", ast.NewTerm(value))
+	if err != nil {
+		return nil, err
+	}
+	all := make([]string, 0, len(list))
+	for _, element := range list {
+		s, ok := element.(string)
+		if !ok {
+			return nil, errors.New("an element is not a string")
+		}
+		all = append(all, s)
+	}
+	return all, nil
+}
+
+func readMembers(name ast.String, term *ast.Term) (map[string]any, error) {
+	value, err := ast.JSON(term.Value)
+	if err != nil {
+		return nil, err
+	}
+	members, ok := value.(map[string]any)
+	if !ok {
+		return nil, fmt.Errorf("%s is not an object", string(name))
+	}
+	return members, nil
+}
+
+// obligationProperty is a property of a type of obligation.
+type obligationProperty struct {
+	name     string
+	required bool
+	valid    func(value any) bool
+}
+
+// obligationTypes are the registered types of obligation, with the properties that are checked.
+var obligationTypes = map[string][]obligationProperty{
+	"custom":              nil,
+	"notification":        {{"to", true, isString}, {"body", true, isString}, {"topic", false, isString}},
+	"session_termination": {{"subject", true, isString}},
+	"step-up":             {{"acr_value", true, isString}, {"amr_values", false, areStrings}},
+}
+
+// checkObligationType fails if a type of obligation is not registered.
+func checkObligationType(name string) error {
+	if _, registered := obligationTypes[name]; !registered {
+		return fmt.Errorf("not one of the types %s", joined(slices.Sorted(maps.Keys(obligationTypes))))
+	}
+	return nil
+}
+
+func isString(value any) bool { _, ok := value.(string); return ok }
+
+func areStrings(value any) bool {
+	list, ok := value.([]any)
+	return ok && !slices.ContainsFunc(list, func(element any) bool { return !isString(element) })
+}
+
+// readObligations insists on the shape of the obligations profile: an enforcement point cannot do what it cannot read.
+func readObligations(term *ast.Term) ([]Obligation, error) {
+	list, err := readList("obligations", term)
+	if err != nil {
+		return nil, err
+	}
+	obligations := make([]Obligation, 0, len(list))
+	for _, element := range list {
+		o, err := readObligation(element)
+		if err != nil {
+			return nil, err
+		}
+		if slices.ContainsFunc(obligations, func(other Obligation) bool { return other.ID == o.ID }) {
+			return nil, errors.New("two obligations have the same id")
+		}
+		obligations = append(obligations, o)
+	}
+	return obligations, nil
+}
+
+func readObligation(value any) (Obligation, error) {
+	members, ok := value.(map[string]any)
+	if !ok {
+		return Obligation{}, errors.New("an obligation is not an object")
+	}
+	o := Obligation{ID: facts.String(members, "id"), Type: facts.String(members, "type"), Properties: map[string]any{}}
+	if o.ID == "" || o.Type == "" {
+		return Obligation{}, errors.New("an obligation lacks its id or type")
+	}
+	if err := checkObligationType(o.Type); err != nil {
+		return Obligation{}, fmt.Errorf("the type of an obligation is %w", err)
+	}
+	if properties := members["properties"]; properties != nil {
+		if o.Properties, ok = properties.(map[string]any); !ok {
+			return Obligation{}, fmt.Errorf("the properties of an obligation of type %s are not an object", o.Type)
+		}
+	}
+	for _, p := range obligationTypes[o.Type] {
+		switch value := o.Properties[p.name]; {
+		case value == nil && p.required:
+			return Obligation{}, fmt.Errorf("an obligation of type %s lacks the property %s", o.Type, p.name)
+		case value != nil && !p.valid(value):
+			return Obligation{}, fmt.Errorf("the property %s of an obligation of type %s has the wrong type", p.name, o.Type)
+		}
+	}
+	return o, nil
+}
+
+// maxAnswers bounds the answers to one request together, in bytes of JSON.
+const maxAnswers = 16 << 20
+
+// addToLength counts a policy's answer. It fails before anything is built of an answer that is too long, alone or together
+// with those before it.
+func (ev *evaluation) addToLength(term *ast.Term) error {
+	if term != nil {
+		ev.answered += lengthOf(term.Value, maxAnswers-ev.answered)
+	}
+	return ev.checkLength()
+}
+
+// checkLength fails if the answers are too long already: nothing more is evaluated then.
+func (ev *evaluation) checkLength() error {
+	if ev.answered <= maxAnswers {
+		return nil
+	}
+	return &Error{Kind: Internal, Message: "The policy's answer is too long.", Err: fmt.Errorf("more than %d bytes", maxAnswers)}
+}
+
+// lengthOf is the length of a value as JSON in bytes. It stops counting soon after most.
+func lengthOf(value ast.Value, most int) int {
+	n := 2 // brackets, quotes
+	more := func(inner *ast.Term) bool {
+		n += lengthOf(inner.Value, most-n) + 1
+		return n > most
+	}
+	switch v := value.(type) {
+	case ast.String:
+		for i := 0; i < len(v) && n <= most; i++ {
+			switch c := v[i]; {
+			case c < ' ':
+				n += len(`\u0000`)
+			case c == '"' || c == '\\':
+				n += 2
+			default:
+				n++
+			}
+		}
+	case ast.Object:
+		v.Until(func(name, member *ast.Term) bool { return more(name) || more(member) })
+	case *ast.Array:
+		v.Until(more)
+	case ast.Set:
+		v.Until(more)
+	case ast.Number:
+		n = len(v)
+	default: // true, false, null
+		n = 5
+	}
+	return n
+}

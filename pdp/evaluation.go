@@ -1,0 +1,307 @@
+package pdp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/topdown"
+
+	"github.com/wardkeeper/wardkeeper/bundles"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
+)
+
+// evaluation is one policy and one view of the directory, by which everything that belongs together is decided: a question,
+// a batch, or a page of a search. It is not safe for concurrent use.
+type evaluation struct {
+	*Policy
+	engine   *Engine
+	facts    facts.Builder // without a view, policies see no facts
+	answered int           // bytes of the policy's answers so far
+}
+
+// begin takes the policy in force and a view that is as fresh as all the questions require. The caller bounds ctx. The error
+// is an [*Error], also if the source panics.
+func (e *Engine) begin(ctx context.Context, questions ...Request) (ev *evaluation, err error) {
+	defer e.recovered(ctx, "a source panicked", &err)
+	p, err := e.policyInForce()
+	if err != nil {
+		return nil, err
+	}
+	required, err := p.requirement(questions)
+	if err != nil {
+		return nil, err
+	}
+	var view View
+	if e.source != nil {
+		if view, err = e.source.View(ctx, required); err != nil {
+			return nil, asError(ctx, err)
+		}
+		if view == nil {
+			return nil, &Error{Kind: Unavailable, Message: "Membership facts are unavailable."}
+		}
+		// The view may hold what only a policy admits that was activated meanwhile: that policy decides.
+		p = e.policy.Load()
+	}
+	return &evaluation{Policy: p, engine: e,
+		facts: facts.Builder{View: view, Lenient: p.tellsOf != nil, Subjects: e.evictor, Users: e.evictor}}, nil
+}
+
+// beginEach is begin for questions of different callers. A question whose token is malformed, or unknown to the source, has
+// that as its own fault, and the others are answered.
+func (e *Engine) beginEach(ctx context.Context, questions []Request) (ev *evaluation, faults []error, err error) {
+	if ev, faults, err = e.beginValid(ctx, questions); err != nil {
+		return nil, nil, err
+	}
+	if err := facts.CheckNamed(questions, func(name string) facts.Action { return ev.catalogue[name].Action }); err != nil {
+		return nil, nil, asError(ctx, err)
+	}
+	return ev, faults, nil
+}
+
+func (e *Engine) beginValid(ctx context.Context, questions []Request) (ev *evaluation, faults []error, err error) {
+	faults = make([]error, len(questions))
+	ev, err = e.beginWithin(ctx, questions...)
+	hasToken := func(r Request) bool { return r.Context[atLeastMember] != nil }
+	if KindOf(err) != Invalid || !slices.ContainsFunc(questions, hasToken) {
+		return ev, faults, err
+	}
+	var valid []Request
+	for i, r := range questions {
+		if err := yield(ctx); err != nil {
+			return nil, nil, err
+		}
+		if hasToken(r) {
+			_, faults[i] = e.beginWithin(ctx, r)
+		}
+		switch {
+		case faults[i] == nil:
+			valid = append(valid, r)
+		case KindOf(faults[i]) != Invalid:
+			return nil, nil, faults[i]
+		}
+	}
+	ev, err = e.beginWithin(ctx, valid...)
+	return ev, faults, err
+}
+
+// beginWithin is begin with a timeout of its own, for evaluations of several questions.
+func (e *Engine) beginWithin(ctx context.Context, questions ...Request) (*evaluation, error) {
+	ctx, cancel := context.WithTimeout(ctx, e.timeout)
+	defer cancel()
+	return e.begin(ctx, questions...)
+}
+
+// decide answers one question in full. The caller bounds ctx.
+func (ev *evaluation) decide(ctx context.Context, r Request) (Decision, error) {
+	a, err := ev.ask(ctx, r, ev.decision)
+	if err == nil {
+		err = ev.addToLength(a.term)
+	}
+	if err != nil {
+		return Decision{}, err
+	}
+	d, err := readDecision(a.term)
+	if err != nil {
+		ev.engine.log.ErrorContext(ctx, "policy fault: the decision is malformed and counts as a denial",
+			"action", ev.actionForLog(r.Action.Name), "revision", ev.revision.ID, "error", err)
+		d = Decision{Fault: true}
+	}
+	d = d.limitedTo(r.Context, ev.offers.Obligations)
+	d.Revision = ev.revision.ID
+	if a.facts != nil && wantsFreshness(r) {
+		if d.Fault {
+			a.told = nil
+		}
+		d.Context = maps.Clone(d.Context)
+		if d.Context == nil {
+			d.Context = map[string]any{}
+		}
+		d.Context[freshnessMember] = ev.freshness(a, r, time.Now())
+	}
+	return d, nil
+}
+
+// decideOne is decide for one of several questions, each of which has the engine's timeout.
+func (ev *evaluation) decideOne(ctx context.Context, r Request) (Decision, error) {
+	ctx, cancel := context.WithTimeout(ctx, ev.engine.timeout)
+	defer cancel()
+	return ev.decide(ctx, r)
+}
+
+// answer is the value of a rule for one question.
+type answer struct {
+	term  *ast.Term       // nil: undefined
+	facts *facts.Facts    // nil if there is no source
+	told  map[string]bool // the records that the answer tells of, if the question asks for their freshness
+}
+
+// ask gathers the facts of a question and evaluates a query. The caller bounds ctx. The error is an [*Error], also after a
+// panic; an answer that depends on a suspended record is withheld.
+func (ev *evaluation) ask(ctx context.Context, r Request, query *bundles.Query) (a answer, err error) {
+	defer ev.engine.recovered(ctx, "a decision panicked", &err)
+	if err := ctx.Err(); err != nil {
+		return answer{}, asError(ctx, err)
+	}
+	if err := ev.checkLength(); err != nil {
+		return answer{}, err
+	}
+	in, f, err := ev.input(ctx, r, ev.reads(r.Action.Name))
+	if err != nil {
+		return answer{}, err
+	}
+	term, err := evaluate(ctx, query, in)
+	if err != nil {
+		return answer{}, err
+	}
+	a = answer{term: term, facts: f}
+	if f == nil {
+		return a, nil
+	}
+	if err := ev.checkFaults(ctx, f, in, term); err != nil {
+		return answer{}, err
+	}
+	if wantsFreshness(r) {
+		if a.told, err = ev.recordsToldOf(ctx, in); err != nil {
+			return answer{}, err
+		}
+	}
+	return a, nil
+}
+
+// askOne is ask for one of several questions, each of which has the engine's timeout.
+func (ev *evaluation) askOne(ctx context.Context, r Request, query *bundles.Query) (*ast.Term, error) {
+	ctx, cancel := context.WithTimeout(ctx, ev.engine.timeout)
+	defer cancel()
+	a, err := ev.ask(ctx, r, query)
+	return a.term, err
+}
+
+// input is what the policy reads of a question, with the facts beside it; these are nil if there is no source.
+func (ev *evaluation) input(ctx context.Context, r Request, reads facts.Reads) (in *ast.Term, f *facts.Facts, err error) {
+	if ev.facts.View != nil {
+		if f, err = ev.facts.Gather(ctx, r, ev.catalogue[r.Action.Name].Action); err != nil {
+			return nil, nil, asError(ctx, err)
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, nil, asError(ctx, err)
+	}
+	if in, err = ev.facts.Input(r, f, reads); err != nil {
+		return nil, nil, &Error{Kind: Invalid, Message: "The question cannot be read.", Err: err}
+	}
+	return in, f, nil
+}
+
+// checkFaults fails if an answer must be withheld because it depends on a suspended record. A denial that tells nothing of
+// the record may be given.
+func (ev *evaluation) checkFaults(ctx context.Context, f *facts.Facts, in, term *ast.Term) error {
+	fault := f.Fault()
+	if fault == nil || !denies(term) {
+		return fault
+	}
+	if f.UserFault() == nil {
+		return nil
+	}
+	told, err := ev.recordsToldOf(ctx, in)
+	if err == nil && told["user"] {
+		return f.UserFault()
+	}
+	return err
+}
+
+// denies reports whether an answer is a denial: that of the decision, or of a rule that is true or false.
+func denies(term *ast.Term) bool {
+	if term == nil {
+		return false
+	}
+	if object, ok := term.Value.(ast.Object); ok {
+		term = object.Get(ast.InternedTerm("allow"))
+	}
+	return term != nil && ast.Boolean(false).Compare(term.Value) == 0
+}
+
+// recordsToldOf are the records that the answer depends on and tells of, as the policy says: subject, organization, user.
+// A policy without such a rule tells of none.
+func (ev *evaluation) recordsToldOf(ctx context.Context, in *ast.Term) (map[string]bool, error) {
+	told := map[string]bool{}
+	if ev.tellsOf == nil {
+		return told, nil
+	}
+	term, err := evaluate(ctx, ev.tellsOf, in)
+	if err != nil || term == nil {
+		return told, err
+	}
+	names, err := readStrings(term.Value)
+	if err != nil {
+		return nil, &Error{Kind: Internal, Message: "What the policy sees could not be read.", Err: err}
+	}
+	for _, name := range names {
+		told[name] = true
+	}
+	return told, nil
+}
+
+// actionForLog is the name of an action that the policy's catalogue has: callers must not write to the log.
+func (ev *evaluation) actionForLog(action string) string {
+	if _, known := ev.catalogue[action]; known {
+		return action
+	}
+	return "other"
+}
+
+// evaluator is a [*bundles.Query] or a [*bundles.Document].
+type evaluator interface {
+	Eval(ctx context.Context, input *ast.Term, tracers ...topdown.QueryTracer) (*ast.Term, error)
+}
+
+// evaluate evaluates a query; an undefined value is nil. It stops when the context ends.
+func evaluate(ctx context.Context, query evaluator, input *ast.Term) (*ast.Term, error) {
+	term, err := query.Eval(ctx, input)
+	switch {
+	case errors.Is(err, bundles.ErrCanceled):
+		return nil, &Error{Kind: Timeout, Message: "It took too long to decide this.", Err: context.Cause(ctx)}
+	case err != nil:
+		return nil, &Error{Kind: Internal, Message: "The policy could not be evaluated.", Err: redact(err)}
+	}
+	return term, nil
+}
+
+// redact leaves out of an error what a built-in function says, which mostly is the value that it failed on.
+func redact(err error) error {
+	if e, ok := errors.AsType[*topdown.Error](err); ok && e.Code == topdown.BuiltinErr {
+		return fmt.Errorf("%s at %v", e.Code, e.Location)
+	}
+	return err
+}
+
+// WithOverrun returns a context for calls to the engine. An evaluation that is inside a built-in function which does not
+// check for cancellation cannot be stopped, so the engine may return late: overrun is then called from another goroutine,
+// so that the caller can be answered all the same.
+func WithOverrun(ctx context.Context, overrun func()) context.Context {
+	return bundles.WithOverrun(ctx, overrun)
+}
+
+// yield is for between two steps of a long task, such as a batch or a list: it lets shorter tasks go first, and fails once
+// the context has ended.
+func yield(ctx context.Context) error {
+	runtime.Gosched()
+	if err := ctx.Err(); err != nil {
+		return asError(ctx, err)
+	}
+	return nil
+}
+
+// recovered turns a panic into an error. It has to be deferred itself.
+func (e *Engine) recovered(ctx context.Context, what string, err *error) {
+	if cause := recover(); cause != nil {
+		e.log.ErrorContext(ctx, what, "cause", cause, "stack", string(debug.Stack()))
+		*err = &Error{Kind: Internal, Message: "The question could not be decided."}
+	}
+}

@@ -1,0 +1,201 @@
+package facts
+
+import (
+	"reflect"
+	"slices"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/wardkeeper/wardkeeper/pdp/authzen"
+)
+
+// Builder builds the inputs of the questions of one evaluation: all from one view, and what several questions share only
+// once. It is not safe for concurrent use.
+type Builder struct {
+	View View // nil: facts are absent
+	// Lenient gathers what is known of suspended records, so that the caller has to heed [Facts.Fault]. Otherwise a
+	// question that needs one fails.
+	Lenient bool
+	// Subjects and Users bound how many of those who ask and of those who are asked about keep the facts built of them;
+	// nil keeps none.
+	Subjects, Users *Evictor
+
+	sharedTerms map[sharedKey]*ast.Term // nil values are built when first needed
+}
+
+// Members are the members of an object that a policy can read.
+type Members struct {
+	All   bool
+	Names []string
+	Also  map[string]bool // further names; nil if Names are all
+}
+
+// Reads are the members that a policy can read of a question's objects. The others are not put into the input, since they
+// change nothing, and callers may send many.
+type Reads struct {
+	Subject, Action, Resource Members // of properties
+	Context                   Members
+}
+
+// ReadsAll reads every member of a question's objects.
+func ReadsAll() Reads {
+	all := Members{All: true}
+	return Reads{Subject: all, Action: all, Resource: all, Context: all}
+}
+
+// sharedKey identifies a part of an input that questions share: an object of the caller's, and what is built from it. The
+// action counts, since policies read other members of the same object for other actions.
+type sharedKey struct {
+	part, action string
+	object       uintptr
+}
+
+// The parts of an input that are built from an object of the caller's.
+const (
+	subjectProperties   = "subject"
+	actionProperties    = "action"
+	resourceProperties  = "resource"
+	questionContext     = "context"
+	locationsOfAction   = "locations of the action"
+	locationsOfResource = "locations of the resource"
+)
+
+func keyOf(part, action string, members map[string]any) sharedKey {
+	return sharedKey{part, action, reflect.ValueOf(members).Pointer()}
+}
+
+// Share finds the objects that several of the questions share, in order to build them once. Candidates of a search share
+// all of theirs: pass the question twice.
+func (b *Builder) Share(questions []authzen.Evaluation) {
+	seen := map[sharedKey]bool{}
+	add := func(part, action string, members map[string]any) {
+		if len(members) == 0 {
+			return
+		}
+		key := keyOf(part, action, members)
+		if !seen[key] {
+			seen[key] = true
+			return
+		}
+		if b.sharedTerms == nil {
+			b.sharedTerms = map[sharedKey]*ast.Term{}
+		}
+		b.sharedTerms[key] = nil
+	}
+	for _, r := range questions {
+		add(subjectProperties, r.Action.Name, r.Subject.Properties)
+		add(actionProperties, r.Action.Name, r.Action.Properties)
+		add(resourceProperties, r.Action.Name, r.Resource.Properties)
+		add(questionContext, r.Action.Name, r.Context)
+		add(locationsOfAction, r.Action.Name, r.Action.Properties)
+		add(locationsOfResource, r.Action.Name, r.Resource.Properties)
+	}
+}
+
+// shared builds a shared part when it is first needed, and any other each time.
+func (b *Builder) shared(part, action string, members map[string]any, build func() (*ast.Term, error)) (*ast.Term, error) {
+	if b.sharedTerms == nil {
+		return build()
+	}
+	key := keyOf(part, action, members)
+	term, isShared := b.sharedTerms[key]
+	if term != nil {
+		return term, nil
+	}
+	term, err := build()
+	if isShared && err == nil {
+		b.sharedTerms[key] = term
+	}
+	return term, err
+}
+
+// forget has a shared part built again.
+func (b *Builder) forget(part, action string, members map[string]any) {
+	if key := keyOf(part, action, members); b.sharedTerms[key] != nil {
+		b.sharedTerms[key] = nil
+	}
+}
+
+// Input puts a question and its facts side by side; without facts, they are nil. The caller's words are under subject,
+// action, resource and context alone, so that none can pass for a fact. It fails if a value cannot be represented.
+func (b *Builder) Input(r authzen.Evaluation, f *Facts, reads Reads) (*ast.Term, error) {
+	object := func(part string, members map[string]any, reads Members) (*ast.Term, error) {
+		return b.shared(part, r.Action.Name, members, func() (*ast.Term, error) { return objectTerm(members, reads) })
+	}
+	entity := func(part string, own [][2]*ast.Term, properties map[string]any, reads Members) (*ast.Term, error) {
+		if properties != nil {
+			term, err := object(part, properties, reads)
+			if err != nil {
+				return nil, err
+			}
+			own = append(own, item(keyProperties, term))
+		}
+		return ast.ObjectTerm(own...), nil
+	}
+	subject, err := entity(subjectProperties, [][2]*ast.Term{item(keyType, typeTerm(r.Subject.Type)), item(keyID, ast.StringTerm(r.Subject.ID))}, r.Subject.Properties, reads.Subject)
+	if err != nil {
+		return nil, err
+	}
+	action, err := entity(actionProperties, [][2]*ast.Term{item(keyName, ast.StringTerm(r.Action.Name))}, r.Action.Properties, reads.Action)
+	if err != nil {
+		return nil, err
+	}
+	resource, err := entity(resourceProperties, [][2]*ast.Term{item(keyType, typeTerm(r.Resource.Type)), item(keyID, ast.StringTerm(r.Resource.ID))}, r.Resource.Properties, reads.Resource)
+	if err != nil {
+		return nil, err
+	}
+	members := append(make([][2]*ast.Term, 0, 5), item(keySubject, subject), item(keyAction, action), item(keyResource, resource))
+	if r.Context != nil {
+		context, err := object(questionContext, r.Context, reads.Context)
+		if err != nil {
+			return nil, err
+		}
+		members = append(members, item(keyContext, context))
+	}
+	if f != nil {
+		members = append(members, item(keyFacts, f.term))
+	}
+	return ast.ObjectTerm(members...), nil
+}
+
+// objectTerm has the members of an object that a policy can read.
+func objectTerm(members map[string]any, reads Members) (*ast.Term, error) {
+	if reads.All {
+		return valueTerm(members)
+	}
+	object := ast.NewObject()
+	insert := func(name string, value any) error {
+		term, err := valueTerm(value)
+		if err == nil {
+			object.Insert(ast.StringTerm(name), term)
+		}
+		return err
+	}
+	if reads.Also != nil {
+		for name, value := range members {
+			if !reads.Also[name] && !slices.Contains(reads.Names, name) {
+				continue
+			}
+			if err := insert(name, value); err != nil {
+				return nil, err
+			}
+		}
+		return ast.NewTerm(object), nil
+	}
+	for _, name := range reads.Names {
+		if value, sent := members[name]; sent {
+			if err := insert(name, value); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return ast.NewTerm(object), nil
+}
+
+func valueTerm(value any) (*ast.Term, error) {
+	v, err := ast.InterfaceToValue(value)
+	if err != nil {
+		return nil, err
+	}
+	return ast.NewTerm(v), nil
+}

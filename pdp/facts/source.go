@@ -1,0 +1,91 @@
+package facts
+
+import (
+	"context"
+	"time"
+)
+
+// Source is where membership facts come from: the policy information point. Implementations are safe for concurrent use.
+type Source interface {
+	// View returns the facts as they are now, and as fresh as required. One decision, one batch and one page of a search
+	// each read one view, and so never see a record in two states. The error is a pdp.Error: of kind Unavailable if no
+	// trustworthy facts can be had, and of kind Invalid if the requirement has a malformed or unknown token. ctx bounds the
+	// call to View alone: each call on the view brings its own context.
+	View(ctx context.Context, r Need) (View, error)
+}
+
+// View reads one state of the directory. For an unknown id it returns nil and no error; an error means that the fact could
+// not be learned, and that the question which needs it is not answered. Safe for concurrent use.
+type View interface {
+	Location(ctx context.Context, id string) (*Location, error)
+	// User finds a user by id. Ids are compared byte by byte.
+	User(ctx context.Context, id string) (*User, error)
+	// UserByUsername finds a user by username, without regard to case.
+	UserByUsername(ctx context.Context, username string) (*User, error)
+	// Users pages through the users that have an assignment, of whatever status, at or beneath a location. An unknown
+	// location has none.
+	Users(ctx context.Context, q UserQuery) (Users, error)
+	// Locations pages through locations by ascending id.
+	Locations(ctx context.Context, q LocationQuery) ([]*Location, error)
+	// UserFact is how fresh a user is that this view returned, and OrganizationFact the location tree of a root.
+	UserFact(u *User) Fact
+	OrganizationFact(root *Location) Fact
+}
+
+// Need is how fresh facts have to be. The zero value is the strictest.
+type Need struct {
+	// Using is for questions about actions that change nothing, whose facts may be older than those of a change.
+	Using bool
+	// AtLeast has the tokens of announced changes that the facts have to include.
+	AtLeast []string
+}
+
+// Fact is how fresh a record is.
+type Fact struct {
+	Version uint64    // of the record: grows with every change
+	AsOf    time.Time // the source had the record in this state at this moment or later
+	Vouched bool      // the record is current, provided that every change is announced
+}
+
+// SortKey names an order of users (policies/DOMAIN.md section 8).
+type SortKey string
+
+// The orders of a list of users. Each compares case-folded code points; absent values come last and ties go by ascending
+// id, in both directions.
+const (
+	SortName            SortKey = "name" // family, then given
+	SortUsername        SortKey = "username"
+	SortDefaultLocation SortKey = "default_location"
+	SortLastLogin       SortKey = "last_login"
+)
+
+// UserQuery asks for some of the users at or beneath a location.
+type UserQuery struct {
+	Beneath    string  // at or beneath this location; "" means the whole directory
+	Sort       SortKey // "" means SortName
+	Descending bool
+	Text       string // part of "given family" or of the username, in any case; "" matches all
+	After      Cursor // the zero Cursor starts at the beginning
+	Limit      int    // at most this many; below 1 means 1,000
+}
+
+// Cursor is a position in a list of users: right after the user with this ID. If that user is no longer in the list, the
+// position is after the first Offset users of the list, unfiltered by text.
+type Cursor struct {
+	ID     string
+	Offset int
+}
+
+// Users is part of a list.
+type Users struct {
+	Users   []*User
+	Cursors []Cursor // the position right after each of Users
+	More    bool     // more users follow
+}
+
+// LocationQuery asks for some of the locations at or beneath a location, by ascending id.
+type LocationQuery struct {
+	Beneath string // at or beneath this location; "" means the whole directory
+	After   string // only ids greater than this
+	Limit   int    // at most this many; below 1 means 1,000
+}

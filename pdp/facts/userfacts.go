@@ -1,0 +1,212 @@
+package facts
+
+import (
+	"sync"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+)
+
+// maxStandings is how many standings a question carries besides the one at the place itself (ALL-11).
+const maxStandings = 20
+
+// maxCachedStandings bounds how many standings the facts of a user keep.
+const maxCachedStandings = 64
+
+// userFacts is what rules see of a user in one organization. It depends on nothing but the record and its locations, which
+// never change, so that it can be kept with them.
+type userFacts struct {
+	user *User
+	term *ast.Term // {id, status, username?, default_location?, assigned, assignments, held, within}
+	held []*Location
+
+	mu         sync.RWMutex
+	standings  *ast.Term // at the first maxStandings held locations: {LOCATION: standing}; nil until needed
+	standingAt map[*Location]*ast.Term
+}
+
+// in gives the facts of a user as one organization sees them. They are kept if there is an evictor to bound how many are.
+func (u *User) in(organization string, evictor *Evictor) *userFacts {
+	u.mu.RLock()
+	f := u.built[organization]
+	u.mu.RUnlock()
+	if f != nil {
+		return f
+	}
+	f = u.buildFacts(organization)
+	// Only what organizations that the user belongs to see is kept, so that questions cannot make a record grow.
+	if evictor == nil || organization != AnyOrganization && !u.BelongsTo(organization) {
+		return f
+	}
+	u.mu.Lock()
+	existing, first := u.built[organization], u.built == nil
+	if existing == nil {
+		if first {
+			u.built = make(map[string]*userFacts, 1)
+		}
+		u.built[organization] = f
+	}
+	u.mu.Unlock()
+	if first {
+		evictor.add(u)
+	}
+	if existing != nil {
+		return existing
+	}
+	return f
+}
+
+// Evictor bounds how many users keep the facts built of them, which are some 10 KB each. The first in is the first out. It
+// is safe for concurrent use.
+type Evictor struct {
+	mu    sync.Mutex
+	users []*User // a ring
+	next  int
+}
+
+// NewEvictor makes an evictor for at most size users.
+func NewEvictor(size int) *Evictor { return &Evictor{users: make([]*User, size)} }
+
+func (e *Evictor) add(u *User) {
+	e.mu.Lock()
+	evicted := e.users[e.next]
+	e.users[e.next] = u
+	e.next = (e.next + 1) % len(e.users)
+	e.mu.Unlock()
+	if evicted != nil {
+		evicted.mu.Lock()
+		evicted.built = nil
+		evicted.mu.Unlock()
+	}
+}
+
+func (u *User) buildFacts(organization string) *userFacts {
+	f := &userFacts{user: u}
+	assignments, held, within := ast.NewObject(), ast.NewObject(), ast.NewObject()
+	for _, a := range u.assignments {
+		if organization != AnyOrganization && a.At.Organization() != organization {
+			continue
+		}
+		id := ast.StringTerm(a.Location)
+		assignments.Insert(id, a.fact())
+		if a.Active {
+			held.Insert(id, ast.StringTerm(a.Role))
+			f.held = append(f.held, a.At)
+		}
+		for at := a.At; at != nil; at = at.parent {
+			within.Insert(ast.StringTerm(at.rec.ID), termTrue)
+		}
+	}
+	if organization != AnyOrganization && u.faults[organization] != nil {
+		within.Insert(ast.StringTerm(organization), termTrue)
+	}
+	fact := ast.NewObject(
+		item(keyID, ast.StringTerm(u.rec.ID)),
+		item(keyStatus, ast.InternedTerm(u.rec.Status)),
+		item(keyAssigned, boolTerm(len(u.assignments) > 0 || len(u.faults) > 0)),
+		item(keyAssignments, ast.NewTerm(assignments)),
+		item(keyHeld, ast.NewTerm(held)),
+		item(keyWithin, ast.NewTerm(within)),
+	)
+	if u.rec.Username != "" {
+		fact.Insert(keyUsername, ast.StringTerm(u.rec.Username))
+	}
+	if u.rec.DefaultLocation != "" {
+		fact.Insert(keyDefaultLocation, ast.StringTerm(u.rec.DefaultLocation))
+	}
+	f.term = ast.NewTerm(fact)
+	return f
+}
+
+func (a Assignment) fact() *ast.Term {
+	fact := ast.NewObject(
+		item(keyRole, ast.StringTerm(a.Role)),
+		item(keyStatus, ast.InternedTerm(a.Status)),
+	)
+	if a.Access != nil {
+		access := ast.NewObject()
+		if a.Access.Level != "" {
+			access.Insert(keyLevel, ast.StringTerm(a.Access.Level))
+		}
+		areas := ast.NewObject()
+		for area, on := range a.Access.Areas {
+			areas.Insert(ast.StringTerm(area), boolTerm(on))
+		}
+		access.Insert(keyAreas, ast.NewTerm(areas))
+		fact.Insert(keyAccess, ast.NewTerm(access))
+	}
+	return ast.NewTerm(fact)
+}
+
+// standing is a location with the roles that the user holds at it or above: the location's fact and held {LOCATION: role}.
+func (f *userFacts) standing(at *Location) *ast.Term {
+	f.mu.RLock()
+	cached := f.standingAt[at]
+	f.mu.RUnlock()
+	if cached != nil {
+		return cached
+	}
+	fact := f.user.buildStanding(at)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.standingAt == nil || len(f.standingAt) >= maxCachedStandings {
+		f.standingAt = make(map[*Location]*ast.Term, 1) // also drops the locations of a directory that was replaced
+	}
+	f.standingAt[at] = fact
+	return fact
+}
+
+func (u *User) buildStanding(at *Location) *ast.Term {
+	held := ast.NewObject()
+	for above := at; above != nil; above = above.parent {
+		if a := u.AssignmentAt(above.rec.ID); a != nil && a.Active {
+			held.Insert(ast.StringTerm(above.rec.ID), ast.StringTerm(a.Role))
+		}
+	}
+	fact := ast.NewObject()
+	at.term.Value.(ast.Object).Foreach(func(k, v *ast.Term) { fact.Insert(k, v) })
+	fact.Insert(keyHeld, ast.NewTerm(held))
+	return ast.NewTerm(fact)
+}
+
+// standingsWith are the standings at the first maxStandings locations that the user holds, and at the place if the user
+// holds a role at it or above (ALL-11). Whether a role reaches down is for the policy to say.
+func (f *userFacts) standingsWith(place *Location) *ast.Term {
+	f.mu.RLock()
+	all := f.standings
+	f.mu.RUnlock()
+	if all == nil {
+		all = f.buildStandings()
+	}
+	if place == nil || !f.holdsAbove(place) {
+		return all
+	}
+	held := all.Value.(ast.Object)
+	if held.Get(ast.StringTerm(place.rec.ID)) != nil {
+		return all
+	}
+	more := ast.NewObject()
+	held.Foreach(func(k, s *ast.Term) { more.Insert(k, s) })
+	more.Insert(ast.StringTerm(place.rec.ID), f.standing(place))
+	return ast.NewTerm(more)
+}
+
+func (f *userFacts) buildStandings() *ast.Term {
+	standings := ast.NewObject()
+	for _, at := range f.held[:min(len(f.held), maxStandings)] {
+		standings.Insert(ast.StringTerm(at.rec.ID), f.standing(at))
+	}
+	all := ast.NewTerm(standings)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.standings = all
+	return all
+}
+
+func (f *userFacts) holdsAbove(place *Location) bool {
+	for _, at := range f.held {
+		if place.CoveredBy(at.rec.ID) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,95 @@
+package pdp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
+)
+
+// probeInterval is how long the result of a probe is reused, so that frequent health checks cost nothing.
+const probeInterval = time.Second
+
+// health is the result of the last probe of a policy.
+type health struct {
+	mu      sync.Mutex
+	running chan struct{} // closed when the running probe has ended; nil if none is running
+	at      time.Time     // when the last probe ended
+	err     error         // its result
+}
+
+// CheckPolicy fails if there is no policy that may decide, or if it does not decide any more.
+func (e *Engine) CheckPolicy(ctx context.Context) error {
+	p, err := e.policyInForce()
+	if err != nil {
+		return err
+	}
+	h := p.health
+	h.mu.Lock()
+	if h.running == nil && time.Since(h.at) < probeInterval {
+		defer h.mu.Unlock()
+		return h.err
+	}
+	// One probe runs at a time, in its own goroutine: it may be an evaluation that cannot be stopped.
+	if h.running == nil {
+		h.running = make(chan struct{})
+		go h.probe(context.WithoutCancel(ctx), p, e.timeout)
+	}
+	running := h.running
+	h.mu.Unlock()
+	late := time.NewTimer(2 * e.timeout)
+	defer late.Stop()
+	select {
+	case <-running:
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		return h.err
+	case <-late.C:
+		return &Error{Kind: Timeout, Message: "The policy does not answer."}
+	case <-ctx.Done():
+		return asError(ctx, ctx.Err())
+	}
+}
+
+func (h *health) probe(ctx context.Context, p *Policy, timeout time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	err := errors.New("the probe panicked")
+	defer func() {
+		cause := recover()
+		if cause != nil {
+			err = fmt.Errorf("%w: %v", err, cause)
+		}
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.at, h.err = time.Now(), err
+		close(h.running)
+		h.running = nil
+	}()
+	err = p.probe(ctx)
+}
+
+// ErrNoLocations is the error for a directory by which nobody can be allowed anything.
+var ErrNoLocations = errors.New("the directory has no locations")
+
+// CheckFacts fails if facts are unavailable, or if there are none. Without a source there is nothing to check.
+func (e *Engine) CheckFacts(ctx context.Context) error {
+	if e.source == nil {
+		return nil
+	}
+	if c, ok := e.source.(Checker); ok {
+		return c.CheckFacts(ctx)
+	}
+	view, err := e.source.View(ctx, Need{Using: true})
+	if err != nil {
+		return err
+	}
+	some, err := view.Locations(ctx, facts.LocationQuery{Limit: 1})
+	if err == nil && len(some) == 0 {
+		err = ErrNoLocations
+	}
+	return err
+}

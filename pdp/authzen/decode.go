@@ -66,8 +66,8 @@ func (q *rawEvaluation) applyDefaults(defaults *rawEvaluation) {
 	}
 }
 
-// DecodeEvaluations decodes a request for several evaluations (PROTOCOL.md section 7). A returned error is an [*Error] about the
-// request as a whole; a malformed item carries its own error. A request without evaluations is decoded as by
+// DecodeEvaluations decodes a request for several evaluations (PROTOCOL.md section 7). A returned error is an [*Error]
+// about the request as a whole; a malformed item carries its own error. A request without evaluations is decoded as by
 // [DecodeEvaluation].
 func DecodeEvaluations(body []byte) (Batch, error) {
 	p := newParser(body)

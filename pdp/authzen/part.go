@@ -62,8 +62,8 @@ func (q *rawEvaluation) member(p *parser, name string) (err error) {
 	return err
 }
 
-// part decodes a subject, action or resource. A returned error means that the body is not valid JSON; an error in the
-// part itself is kept in part.err.
+// part decodes a subject, action or resource. A returned error is about the body as a whole; an error in the part
+// itself is kept in part.err.
 func (p *parser) part(f partSpec, at itemIndex) (part, error) {
 	switch p.dec.PeekKind() {
 	case 'n':

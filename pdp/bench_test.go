@@ -9,7 +9,7 @@ import (
 
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
-	"github.com/wardkeeper/wardkeeper/pdp/membership"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/directory"
 )
 
 // builtIn is the built-in policy over a directory file below testdata/directories.
@@ -23,9 +23,9 @@ func sample(tb testing.TB, file string) pdp.View {
 	tb.Helper()
 	data, err := os.ReadFile("../testdata/directories/" + file)
 	require.NoError(tb, err)
-	directory, err := membership.Parse(data, vocabulary())
+	dir, err := directory.Parse(data, vocabulary())
 	require.NoError(tb, err)
-	return directory
+	return dir
 }
 
 // fixed is a source whose directory never changes.

@@ -14,7 +14,7 @@ import (
 
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
-	"github.com/wardkeeper/wardkeeper/pdp/membership"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/directory"
 )
 
 // needing is a source that notes what is needed of it, and takes no token but those that begin with "t".
@@ -58,7 +58,7 @@ const clinics = `{"locations": [
 
 func sourced(t *testing.T) (*pdp.Engine, *needing) {
 	t.Helper()
-	d, err := membership.Parse([]byte(clinics), vocabulary())
+	d, err := directory.Parse([]byte(clinics), vocabulary())
 	require.NoError(t, err)
 	source := &needing{view: dated{d}}
 	return withSource(t, source), source
@@ -322,7 +322,7 @@ func TestFreshnessDoesNotLeakOtherRecords(t *testing.T) {
 }
 
 func TestFreshnessKeepsThePolicysContext(t *testing.T) {
-	d, err := membership.Parse([]byte(clinics), vocabulary())
+	d, err := directory.Parse([]byte(clinics), vocabulary())
 	require.NoError(t, err)
 	files := fstest.MapFS{"app.rego": {Data: []byte("package app\n\ndecision := {\"allow\": true, \"context\": {\"own\": [1], \"freshness\": \"its own\"}}\n")}}
 	engine := pdp.New(pdp.Config{Policy: prepared(t, open(t, files, "app/decision")), Source: fixed{dated{d}}})

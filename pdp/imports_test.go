@@ -35,6 +35,8 @@ func mayImport(from, to string) bool {
 		return to == "bundles" || to == "pdp/authzen" || to == "pdp/facts"
 	case from == "pdp/httpapi" && strings.HasPrefix(to, "pdp/httpapi/"):
 		return true // its parts, which know neither it nor each other
+	case strings.HasPrefix(from, "pdp/membership"):
+		return mayImportInMembership(from, to)
 	case strings.HasPrefix(from, "pdp/"):
 		return to == "pdp" || to == "pdp/authzen" || to == "pdp/facts"
 	case strings.HasPrefix(from, "adapters/"):
@@ -45,13 +47,35 @@ func mayImport(from, to string) bool {
 	return false
 }
 
+// mayImportInMembership: the packages below the contract need it and the records, and neither each other nor the cache. What
+// tests share stands apart.
+func mayImportInMembership(from, to string) bool {
+	const contract = "pdp/membership"
+	if to == "pdp" || to == "pdp/facts" {
+		return true
+	}
+	switch from {
+	case contract:
+		return to == "pdp"
+	case contract + "/record":
+		return to == "pdp" || to == contract
+	case contract + "/fixture":
+		return to == "pdp" || to == contract+"/record" || to == contract+"/sampledata"
+	case contract + "/origintest":
+		return to == "pdp" || to == contract || slices.Contains([]string{"record", "directory", "fixture"}, path.Base(to))
+	case contract + "/cache":
+		return to == "pdp" || to == contract || to == contract+"/record" || to == contract+"/freshness"
+	}
+	return to == "pdp" || to == "pdp/authzen" || to == contract || to == contract+"/record"
+}
+
 // outsiders are modules that few packages of ours may know.
 var outsiders = map[string][]string{
 	"github.com/labstack/echo":          {"pdp/httpapi", "adapters/echo"},
-	"github.com/redis/go-redis":         {"pdp/membership", "pdp/membership/servertest"},
+	"github.com/redis/go-redis":         {"pdp/membership/redisstore", "pdp/membership/servertest"},
 	"github.com/alicebob/miniredis":     {"pdp/membership/servertest"},
-	"github.com/sony/gobreaker":         {"pdp/membership"},
-	"github.com/jackc/pgx":              {"pdp/membership"},
+	"github.com/sony/gobreaker":         {"pdp/membership/redisstore", "pdp/membership/httporigin"},
+	"github.com/jackc/pgx":              {"pdp/membership/pgorigin", "pdp/membership/servertest"},
 	"github.com/open-policy-agent/opa/": {"bundles", "bundles/follow", "bundles/release", "bundles/internal/bundletest", "pdp", "pdp/facts", "pdp/proof"},
 }
 
@@ -113,11 +137,11 @@ func importsByPackage(t *testing.T, root string) map[string][]string {
 // The rule itself must not allow too much.
 func TestMayImport(t *testing.T) {
 	for _, allowed := range [][2]string{
-		{"pdp", "bundles"}, {"pdp", "pdp/authzen"}, {"pdp/httpapi", "pdp"}, {"pdp/membership", "pdp/authzen"},
+		{"pdp", "bundles"}, {"pdp", "pdp/authzen"}, {"pdp/httpapi", "pdp"}, {"pdp/membership", "pdp"}, {"pdp/membership/pgorigin", "pdp/membership"}, {"pdp/membership/cache", "pdp/membership/freshness"},
 		{"pdp/httpapi", "pdp/httpapi/opawire"}, {"pdp/httpapi/opawire", "pdp/authzen"},
-		{"pdp", "pdp/facts"}, {"pdp/facts", "pdp/authzen"}, {"pdp/membership", "pdp/facts"},
+		{"pdp", "pdp/facts"}, {"pdp/facts", "pdp/authzen"}, {"pdp/membership/record", "pdp/facts"},
 		{"adapters/echo", "pdp/authzen"}, {"cmd/wardkeeper", "policies"}, {"cmd/wardkeeper", "pdp/httpapi"},
-		{"bundles", "pdp/rotation"}, {"pdp/membership", "pdp/rotation"}, {"cmd/wardkeeper", "pdp/rotation"},
+		{"bundles", "pdp/rotation"}, {"pdp/membership/pgorigin", "pdp/rotation"}, {"cmd/wardkeeper", "pdp/rotation"},
 		{"cmd/wardkeeper", "cmd/wardkeeper/internal/config"},
 		{"bundles/follow", "bundles"}, {"bundles/follow", "pdp/rotation"}, {"bundles/release", "bundles"},
 		{"bundles/release", "bundles/internal/atomicfile"}, {"cmd/wardkeeper", "bundles/follow"},
@@ -127,7 +151,8 @@ func TestMayImport(t *testing.T) {
 	for _, refused := range [][2]string{
 		{"policies", "pdp"}, {"bundles", "policies"}, {"bundles", "pdp"}, {"bundles", "bundles/follow"}, {"bundles/follow", "bundles/release"},
 		{"bundles/release", "bundles/follow"}, {"bundles/follow", "pdp"}, {"pdp", "bundles/follow"}, {"pdp/authzen", "pdp"}, {"pdp/facts", "pdp"}, {"pdp/facts", "bundles"}, {"pdp", "policies"},
-		{"pdp", "pdp/membership"}, {"pdp/httpapi", "pdp/membership"}, {"pdp/httpapi", "bundles"}, {"adapters/echo", "pdp"},
+		{"pdp", "pdp/membership"}, {"pdp/membership", "pdp/membership/record"}, {"pdp/membership/cache", "pdp/membership/redisstore"},
+		{"pdp/membership/pgorigin", "pdp/membership/httporigin"}, {"pdp/membership/directory", "pdp/membership/cache"}, {"pdp/httpapi", "pdp/membership"}, {"pdp/httpapi", "bundles"}, {"adapters/echo", "pdp"},
 		{"pdp/httpapi/opawire", "pdp/httpapi"}, {"pdp/httpapi/opawire", "pdp/httpapi/connlimit"}, {"pdp", "pdp/httpapi/opawire"},
 		{"adapters/echo", "adapters/client"}, {"pdp", "cmd/wardkeeper"}, {"pdp", "cmd/wardkeeper/internal/config"}, {"tools", "pdp"},
 		{"pdp/rotation", "pdp"}, {"pdp/rotation", "bundles"}, {"policies", "pdp/rotation"}, {"pdp", "pdp/rotation"},

@@ -14,7 +14,7 @@ import (
 
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
-	"github.com/wardkeeper/wardkeeper/pdp/membership"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/directory"
 )
 
 // Each of these was found by somebody who tried to break the engine.
@@ -23,9 +23,9 @@ func regressions(t *testing.T) *pdp.Engine {
 	t.Helper()
 	data, err := os.ReadFile("../testdata/directories/regressions.yaml")
 	require.NoError(t, err)
-	directory, err := membership.Parse(data, vocabulary())
+	dir, err := directory.Parse(data, vocabulary())
 	require.NoError(t, err)
-	return withSource(t, fixed{directory})
+	return withSource(t, fixed{dir})
 }
 
 func codes(d pdp.Decision) []string {
@@ -158,16 +158,16 @@ func TestBatchEndsWithItsContext(t *testing.T) {
 }
 
 // crowd is a directory with many users and few hits.
-func crowd(t *testing.T, users int) *membership.Directory {
+func crowd(t *testing.T, users int) *directory.Directory {
 	t.Helper()
 	data := []byte(`{"locations":[{"id":"metro","kind":"region","model":"regional"},{"id":"north","kind":"division","parent":"metro"},
 {"id":"abc","kind":"facility","parent":"north"}],"users":[{"id":"regina","default_location":"metro","assignments":[{"location":"metro","role":"regional_admin"}]}`)
 	for i := range users {
 		data = fmt.Appendf(data, `,{"id":"u%06d","default_location":"abc","assignments":[{"location":"abc","role":"ed_normal"}]}`, i)
 	}
-	directory, err := membership.Parse(append(data, "]}"...), vocabulary())
+	dir, err := directory.Parse(append(data, "]}"...), vocabulary())
 	require.NoError(t, err)
-	return directory
+	return dir
 }
 
 // nearlyOver is a context that says that its time is as good as over, and never ends.
@@ -218,8 +218,8 @@ func TestPageEndsBeforeTheTimeout(t *testing.T) {
 
 // A search once made the process keep the facts of everybody.
 func TestSearchesDoNotKeepFacts(t *testing.T) {
-	directory := crowd(t, 20_000)
-	e := withSource(t, fixed{directory})
+	dir := crowd(t, 20_000)
+	e := withSource(t, fixed{dir})
 	heap := func() uint64 {
 		var m runtime.MemStats
 		runtime.GC()
@@ -233,11 +233,11 @@ func TestSearchesDoNotKeepFacts(t *testing.T) {
 		})
 		require.NoError(t, err)
 	}
-	_, err := directory.Users(context.Background(), pdp.UserQuery{Limit: 1}) // the sorted list is kept on purpose
+	_, err := dir.Users(context.Background(), pdp.UserQuery{Limit: 1}) // the sorted list is kept on purpose
 	require.NoError(t, err)
 	before := heap()
 	find()
 	after := heap()
 	require.Less(t, int64(after)-int64(before), int64(20_000*500), "bytes kept by a search of 20,000 users")
-	runtime.KeepAlive(directory)
+	runtime.KeepAlive(dir)
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/wardkeeper/wardkeeper/pdp"
-	"github.com/wardkeeper/wardkeeper/pdp/membership"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/directory"
 )
 
 // world is a small directory in the words of DOMAIN.md section 1, as the tests generate and change it.
@@ -119,8 +119,8 @@ func (w *world) json() []byte {
 }
 
 // directory parses the world as a source would. The generator makes valid ones only.
-func (w *world) directory(tb require.TestingT) *membership.Directory {
-	d, err := membership.Parse(w.json(), vocabulary())
+func (w *world) directory(tb require.TestingT) *directory.Directory {
+	d, err := directory.Parse(w.json(), vocabulary())
 	require.NoError(tb, err)
 	return d
 }

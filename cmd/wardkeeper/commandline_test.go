@@ -6,7 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/wardkeeper/wardkeeper/pdp/membership"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/httporigin"
 )
 
 func TestHelp(t *testing.T) {
@@ -146,6 +146,6 @@ func TestVariable(t *testing.T) {
 }
 
 func TestDirectoryOpenAPI(t *testing.T) {
-	require.Equal(t, finished{out: membership.OpenAPI()}, run(t, nil, "directory", "openapi"))
-	require.True(t, strings.HasPrefix(membership.OpenAPI(), "openapi: 3.1"))
+	require.Equal(t, finished{out: httporigin.OpenAPI()}, run(t, nil, "directory", "openapi"))
+	require.True(t, strings.HasPrefix(httporigin.OpenAPI(), "openapi: 3.1"))
 }

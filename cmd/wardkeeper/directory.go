@@ -11,7 +11,8 @@ import (
 
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/terminal"
 	"github.com/wardkeeper/wardkeeper/pdp"
-	"github.com/wardkeeper/wardkeeper/pdp/membership"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/directory"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
 func newDirectoryCommand(p process) *cobra.Command {
@@ -29,13 +30,13 @@ func newDirectoryCommand(p process) *cobra.Command {
 }
 
 // openChecked reads a directory file by the tables of a policy, and prints the faults where there are any.
-func (p process) openChecked(ctx context.Context, path, bundle, decision string) (*membership.File, error) {
+func (p process) openChecked(ctx context.Context, path, bundle, decision string) (*directory.File, error) {
 	policy, err := openPolicy(ctx, bundle, decision)
 	if err != nil {
 		return nil, err
 	}
 	file, err := openDirectory(path, policy.Vocabulary(), slog.New(slog.DiscardHandler), nil)
-	var faults *membership.Faults
+	var faults *record.Faults
 	if errors.As(err, &faults) {
 		return nil, printFaults(p.stdout, faults)
 	}
@@ -59,7 +60,7 @@ func organizations(ctx context.Context, v pdp.View) (int, error) {
 	}
 }
 
-func printFaults(out io.Writer, faults *membership.Faults) error {
+func printFaults(out io.Writer, faults *record.Faults) error {
 	all := faults.All()
 	for _, f := range all {
 		if _, err := fmt.Fprintln(out, terminal.Printable(f)); err != nil {

@@ -11,7 +11,8 @@ import (
 
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/terminal"
-	"github.com/wardkeeper/wardkeeper/pdp/membership"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/survey"
 )
 
 // directoryCheck is what `wardkeeper directory check` was told.
@@ -76,7 +77,7 @@ func (c *directoryCheck) run(ctx context.Context, p process, args []string) erro
 	}
 	status := file.Status()
 	return printLine(p.stdout, fmt.Sprintf("%s is good: %s", terminal.Printable(s.Directory),
-		records(membership.Surveyed{Locations: status.Locations, Organizations: roots, Users: status.Users})))
+		records(survey.Result{Locations: status.Locations, Organizations: roots, Users: status.Users})))
 }
 
 // settings are those of serve. A file that is named needs none of them.
@@ -115,20 +116,20 @@ func (c *directoryCheck) survey(ctx context.Context, p process, s *config.Settin
 	}
 	defer func() { _ = origin.Close() }()
 	progress := terminal.NewProgress(p.stderr)
-	cfg := membership.SurveyConfig{
+	cfg := survey.Config{
 		Origin: origin, Patience: 5 * surveyTimeout, Progress: func(done int) { progress.Count(done, "record") },
 	}
 	if v := policy.Vocabulary(); v != nil {
 		cfg.Vocabulary = *v
 	}
-	found, err := membership.Survey(ctx, cfg)
+	found, err := survey.Run(ctx, cfg)
 	progress.Clear()
-	var faults *membership.Faults
+	var faults *record.Faults
 	switch {
 	case errors.As(err, &faults):
 		return errors.Join(printFaults(p.stdout, faults), printLine(p.stdout, fmt.Sprintf("%s is at fault: %s in %s",
 			terminal.Printable(config.PublicName(s.Directory)), terminal.Count(faults.Count(), "fault"), records(found))))
-	case err != nil && found == membership.Surveyed{}:
+	case err != nil && found == survey.Result{}:
 		return fmt.Errorf("%s cannot be read: %w", config.PublicName(s.Directory), err)
 	case err != nil:
 		return fmt.Errorf("%s could not be read to its end, after %s: %w", config.PublicName(s.Directory), records(found), err)
@@ -136,7 +137,7 @@ func (c *directoryCheck) survey(ctx context.Context, p process, s *config.Settin
 	return printLine(p.stdout, fmt.Sprintf("%s is good: %s", terminal.Printable(config.PublicName(s.Directory)), records(found)))
 }
 
-func records(found membership.Surveyed) string {
+func records(found survey.Result) string {
 	return fmt.Sprintf("%s in %s, %s", terminal.Count(found.Locations, "location"),
 		terminal.Count(found.Organizations, "organization"), terminal.Count(found.Users, "user"))
 }

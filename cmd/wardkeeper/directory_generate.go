@@ -13,7 +13,9 @@ import (
 
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/terminal"
-	"github.com/wardkeeper/wardkeeper/pdp/membership"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/directory"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/sampledata"
 )
 
 // generation is what `wardkeeper directory generate` was told.
@@ -44,7 +46,7 @@ Exit status: 0 written, 2 could not be.`,
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.IntVar(&g.users, "users", 1000, fmt.Sprintf("`NUMBER` of users, up to %d", membership.MaxGenerated))
+	flags.IntVar(&g.users, "users", 1000, fmt.Sprintf("`NUMBER` of users, up to %d", sampledata.MaxUsers))
 	flags.Uint64Var(&g.seed, "seed", 1, "`NUMBER` that the directory follows from")
 	flags.StringVarP(&g.output, "output", "o", "", "write to `FILE` instead of the standard output")
 	flags.StringVar(&g.format, "format", "", "`FORMAT` to write, json or yaml (default: by the name of FILE, or else json)")
@@ -56,8 +58,8 @@ Exit status: 0 written, 2 could not be.`,
 }
 
 func (g *generation) run(ctx context.Context, p process) error {
-	if g.users < 0 || g.users > membership.MaxGenerated {
-		return fmt.Errorf("--users is %d: say a whole number from 0 to %d", g.users, membership.MaxGenerated)
+	if g.users < 0 || g.users > sampledata.MaxUsers {
+		return fmt.Errorf("--users is %d: say a whole number from 0 to %d", g.users, sampledata.MaxUsers)
 	}
 	format, err := g.formatted()
 	if err != nil {
@@ -70,14 +72,14 @@ func (g *generation) run(ctx context.Context, p process) error {
 	if err != nil {
 		return err
 	}
-	cfg := membership.GenerateConfig{Users: g.users, Seed: g.seed, Format: format}
+	cfg := sampledata.Config{Users: g.users, Seed: g.seed, Format: format}
 	if v := policy.Vocabulary(); v != nil {
 		cfg.Vocabulary = *v
 	}
 	progress := terminal.NewProgress(p.stderr)
 	cfg.Progress = func(users int) { progress.Of(users, g.users, "user") }
 	if g.output == "" {
-		_, err := membership.Generate(ctx, p.stdout, cfg)
+		_, err := sampledata.Write(ctx, p.stdout, cfg)
 		progress.Clear()
 		return err
 	}
@@ -86,21 +88,21 @@ func (g *generation) run(ctx context.Context, p process) error {
 	if err != nil {
 		return fmt.Errorf("%s cannot be written: %w", g.output, err)
 	}
-	if size > membership.MaxSize {
-		p.say("%s is larger than the %d MiB that a server reads of a directory file", g.output, membership.MaxSize>>20)
+	if size > directory.MaxSize {
+		p.say("%s is larger than the %d MiB that a server reads of a directory file", g.output, directory.MaxSize>>20)
 	}
 	return printLine(p.stdout, fmt.Sprintf("%s: %s in %s, %s", g.output, terminal.Count(made.Locations, "location"),
 		terminal.Count(made.Organizations, "organization"), terminal.Count(made.Users, "user")))
 }
 
 // formatted settles the format. A file is read by its name, so that it must be what its name says.
-func (g *generation) formatted() (membership.Format, error) {
-	byName := map[string]membership.Format{".json": membership.JSON, ".yaml": membership.YAML, ".yml": membership.YAML}[filepath.Ext(g.output)]
-	format, known := map[string]membership.Format{"": byName, "json": membership.JSON, "yaml": membership.YAML}[g.format]
+func (g *generation) formatted() (record.Format, error) {
+	byName := map[string]record.Format{".json": record.JSON, ".yaml": record.YAML, ".yml": record.YAML}[filepath.Ext(g.output)]
+	format, known := map[string]record.Format{"": byName, "json": record.JSON, "yaml": record.YAML}[g.format]
 	switch {
 	case !known:
 		return 0, fmt.Errorf("--format is %q: say json or yaml", g.format)
-	case byName != membership.Auto && byName != format:
+	case byName != record.Auto && byName != format:
 		return 0, fmt.Errorf("--format is %s, and %s would be read as something else: choose another name", g.format, g.output)
 	}
 	return format, nil
@@ -126,7 +128,7 @@ func (g *generation) free() error {
 }
 
 // write writes the output, whole or not at all.
-func (g *generation) write(ctx context.Context, cfg membership.GenerateConfig) (made membership.Generated, size int64, err error) {
+func (g *generation) write(ctx context.Context, cfg sampledata.Config) (made sampledata.Counts, size int64, err error) {
 	file, err := os.CreateTemp(filepath.Dir(g.output), "."+filepath.Base(g.output)+".*")
 	if err != nil {
 		return made, 0, err
@@ -137,7 +139,7 @@ func (g *generation) write(ctx context.Context, cfg membership.GenerateConfig) (
 			_ = os.Remove(file.Name())
 		}
 	}()
-	if made, err = membership.Generate(ctx, file, cfg); err != nil {
+	if made, err = sampledata.Write(ctx, file, cfg); err != nil {
 		return made, 0, err
 	}
 	if size, err = file.Seek(0, io.SeekCurrent); err != nil {

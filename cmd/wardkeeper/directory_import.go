@@ -9,7 +9,7 @@ import (
 
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/terminal"
-	"github.com/wardkeeper/wardkeeper/pdp/membership"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/pgorigin"
 )
 
 // directoryImport is what `wardkeeper directory import` was told.
@@ -56,9 +56,9 @@ func (i *directoryImport) run(ctx context.Context, p process, path string) error
 	}
 	defer func() { _ = file.Close() }()
 	d := file.Directory()
-	to := membership.PostgresTarget{URL: i.to, Schema: !i.noSchema}
+	to := pgorigin.Target{URL: i.to, Schema: !i.noSchema}
 	progress := terminal.NewProgress(p.stderr)
-	err = membership.ImportPostgres(ctx, to, d, func(done, all int) { progress.Of(done, all, "step") })
+	err = pgorigin.Import(ctx, to, d, func(done, all int) { progress.Of(done, all, "step") })
 	progress.Clear()
 	if err != nil {
 		return fmt.Errorf("nothing is imported: %w", err)

@@ -8,12 +8,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
-	"github.com/wardkeeper/wardkeeper/pdp/membership"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/pgorigin"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/servertest"
 )
 
 func TestDirectorySchema(t *testing.T) {
-	require.Equal(t, finished{out: membership.PostgresSchema}, run(t, nil, "directory", "schema"))
+	require.Equal(t, finished{out: pgorigin.Schema}, run(t, nil, "directory", "schema"))
 }
 
 func TestDirectoryImport(t *testing.T) {

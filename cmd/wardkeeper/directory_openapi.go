@@ -5,7 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/wardkeeper/wardkeeper/pdp/membership"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/httporigin"
 )
 
 func newDirectoryOpenAPICommand(p process) *cobra.Command {
@@ -17,7 +17,7 @@ directory file: an OpenAPI 3.1 document, in YAML.`,
 		Example: `  wardkeeper directory openapi > membership.yaml`,
 		Args:    arguments(),
 		RunE: func(*cobra.Command, []string) error {
-			_, err := io.WriteString(p.stdout, membership.OpenAPI())
+			_, err := io.WriteString(p.stdout, httporigin.OpenAPI())
 			return err
 		},
 	}

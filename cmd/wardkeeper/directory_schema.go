@@ -5,7 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/wardkeeper/wardkeeper/pdp/membership"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/pgorigin"
 )
 
 func newDirectorySchemaCommand(p process) *cobra.Command {
@@ -17,7 +17,7 @@ that keep the versions of records and tell servers of changes. It may be run aga
 		Example: `  wardkeeper directory schema | psql postgres://user@localhost/app`,
 		Args:    arguments(),
 		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprint(p.stdout, membership.PostgresSchema)
+			_, err := fmt.Fprint(p.stdout, pgorigin.Schema)
 			return err
 		},
 	}

@@ -14,11 +14,14 @@ import (
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/terminal"
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/cache"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/directory"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/redisstore"
 )
 
-// directory is a source of membership facts. One goroutine at a time calls check and adopt; the rest is safe for concurrent
+// factSource is a source of membership facts. One goroutine at a time calls check and adopt; the rest is safe for concurrent
 // use.
-type directory interface {
+type factSource interface {
 	pdp.Source
 	// check checks the directory by the vocabulary of a policy; nil admits everything. Questions are not affected until
 	// adopt.
@@ -41,8 +44,8 @@ type directory interface {
 type fileDirectory struct {
 	path   string
 	logger *slog.Logger
-	onLoad func()                          // called after each load; may be nil
-	file   atomic.Pointer[membership.File] // nil until a policy has opened it
+	onLoad func()                         // called after each load; may be nil
+	file   atomic.Pointer[directory.File] // nil until a policy has opened it
 
 	// Used by check and adopt alone.
 	vocabulary *pdp.Vocabulary // by which the file is in force
@@ -51,11 +54,11 @@ type fileDirectory struct {
 
 // checkedFile is the content of a directory file, checked by the vocabulary of the next policy.
 type checkedFile struct {
-	content    *membership.Checked
+	content    *directory.Checked
 	vocabulary *pdp.Vocabulary
 }
 
-var _ directory = (*fileDirectory)(nil)
+var _ factSource = (*fileDirectory)(nil)
 
 // View implements [pdp.Source].
 func (d *fileDirectory) View(ctx context.Context, need pdp.Need) (pdp.View, error) {
@@ -111,11 +114,11 @@ func (d *fileDirectory) checkExists() error {
 func (d *fileDirectory) checkReachable(context.Context) error { return nil }
 
 // status returns the status of the file.
-func (d *fileDirectory) status() membership.Status {
+func (d *fileDirectory) status() directory.Status {
 	if file := d.file.Load(); file != nil {
 		return file.Status()
 	}
-	return membership.Status{}
+	return directory.Status{}
 }
 
 func (d *fileDirectory) logAttrs() []any {
@@ -145,23 +148,23 @@ func (d *fileDirectory) close() {
 }
 
 // openDirectory opens a directory file and checks it by a vocabulary; nil admits everything.
-func openDirectory(path string, v *pdp.Vocabulary, logger *slog.Logger, onReload func()) (*membership.File, error) {
+func openDirectory(path string, v *pdp.Vocabulary, logger *slog.Logger, onReload func()) (*directory.File, error) {
 	if config.KindOf(path) != config.FileDirectory {
 		return nil, errors.New("this command needs a directory file: only serve and directory check read an application or a database")
 	}
-	cfg := membership.FileConfig{Path: path, Logger: logger}
+	cfg := directory.FileConfig{Path: path, Logger: logger}
 	if v != nil {
 		cfg.Vocabulary = *v
 	}
 	if onReload != nil {
-		cfg.OnReload = func(*membership.Directory) { onReload() }
+		cfg.OnReload = func(*directory.Directory) { onReload() }
 	}
-	return membership.OpenFile(cfg)
+	return directory.OpenFile(cfg)
 }
 
 // remoteDirectory is an application or a database behind a cache. Each record is checked when it is fetched.
 type remoteDirectory struct {
-	*membership.Cached
+	*cache.Cache
 	origin membership.Origin
 	name   string // for logs
 
@@ -169,14 +172,27 @@ type remoteDirectory struct {
 	vocabulary, checked *pdp.Vocabulary // in force; what adopt puts in force, nil for no change
 }
 
-var _ directory = (*remoteDirectory)(nil)
+var _ factSource = (*remoteDirectory)(nil)
 
-func openRemote(name string, cfg membership.CachedConfig) (*remoteDirectory, error) {
-	cached, err := membership.OpenCached(cfg)
+// remoteConfig configures a remote directory.
+type remoteConfig struct {
+	cache.Config
+	Redis *redisstore.Config // the Redis that sidecars share; nil for none
+}
+
+func openRemote(name string, cfg remoteConfig) (*remoteDirectory, error) {
+	if cfg.Redis != nil {
+		shared, err := redisstore.Open(*cfg.Redis)
+		if err != nil {
+			return nil, fmt.Errorf("redis: %w", err)
+		}
+		cfg.Shared = shared
+	}
+	cached, err := cache.Open(cfg.Config)
 	if err != nil {
 		return nil, err
 	}
-	return &remoteDirectory{Cached: cached, origin: cfg.Origin, name: name}, nil
+	return &remoteDirectory{Cache: cached, origin: cfg.Origin, name: name}, nil
 }
 
 // check implements [directory]. It cannot know all records: one that the vocabulary does not admit is quarantined when it is

@@ -7,7 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/wardkeeper/wardkeeper/pdp/httpapi"
-	"github.com/wardkeeper/wardkeeper/pdp/membership"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/cache"
 )
 
 // membershipStatus is what the front door tells of the facts.
@@ -95,7 +95,7 @@ func (m factMetrics) Collect(ch chan<- prometheus.Metric) {
 	gauge(factQuarantines, float64(len(s.Quarantined)))
 }
 
-func (factMetrics) feeds(s membership.CachedStatus, gauge func(*prometheus.Desc, float64, ...string), count func(*prometheus.Desc, uint64, ...string)) {
+func (factMetrics) feeds(s cache.Status, gauge func(*prometheus.Desc, float64, ...string), count func(*prometheus.Desc, uint64, ...string)) {
 	if s.Shared {
 		gauge(factFeedLive, one(s.SharedLive), "stream")
 		count(factFeedBreaks, s.SharedBreaks, "stream")

@@ -13,11 +13,13 @@ import (
 
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/cache"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/directory"
 )
 
 // documentOrigin delivers the records of a document as it says them. Its versions are all the same: it does not change.
 type documentOrigin struct {
-	directory *membership.Directory // finds them
+	directory *directory.Directory // finds them
 	users     map[string]json.RawMessage
 	locations map[string]json.RawMessage
 }
@@ -26,7 +28,7 @@ var _ membership.Origin = (*documentOrigin)(nil)
 
 func newDocumentOrigin(t *testing.T, document []byte, v pdp.Vocabulary) *documentOrigin {
 	t.Helper()
-	d, err := membership.Parse(document, v)
+	d, err := directory.Parse(document, v)
 	require.NoError(t, err)
 	o := &documentOrigin{directory: d, users: map[string]json.RawMessage{}, locations: map[string]json.RawMessage{}}
 	var said struct{ Users, Locations []json.RawMessage }
@@ -41,26 +43,26 @@ func newDocumentOrigin(t *testing.T, document []byte, v pdp.Vocabulary) *documen
 	return o
 }
 
-func (o *documentOrigin) sent(u *pdp.User, err error) (*membership.Sent, error) {
+func (o *documentOrigin) sent(u *pdp.User, err error) (*membership.RawRecord, error) {
 	if u == nil || err != nil {
 		return nil, err
 	}
-	return &membership.Sent{Record: o.users[u.ID()], Version: 1}, nil
+	return &membership.RawRecord{Record: o.users[u.ID()], Version: 1}, nil
 }
 
-func (o *documentOrigin) User(ctx context.Context, id string) (*membership.Sent, error) {
+func (o *documentOrigin) User(ctx context.Context, id string) (*membership.RawRecord, error) {
 	return o.sent(o.directory.User(ctx, id))
 }
 
-func (o *documentOrigin) UserByUsername(ctx context.Context, username string) ([]membership.Sent, error) {
+func (o *documentOrigin) UserByUsername(ctx context.Context, username string) ([]membership.RawRecord, error) {
 	one, err := o.sent(o.directory.UserByUsername(ctx, username))
 	if one == nil {
 		return nil, err
 	}
-	return []membership.Sent{*one}, nil
+	return []membership.RawRecord{*one}, nil
 }
 
-func (o *documentOrigin) Organization(ctx context.Context, location string) (*membership.Sent, error) {
+func (o *documentOrigin) Organization(ctx context.Context, location string) (*membership.RawRecord, error) {
 	at, err := o.directory.Location(ctx, location)
 	if at == nil || err != nil {
 		return nil, err
@@ -74,14 +76,14 @@ func (o *documentOrigin) Organization(ctx context.Context, location string) (*me
 		tree = append(tree, o.locations[l.ID()])
 	}
 	record, err := json.Marshal(tree)
-	return &membership.Sent{Record: record, Version: 1}, err
+	return &membership.RawRecord{Record: record, Version: 1}, err
 }
 
-func (o *documentOrigin) Users(ctx context.Context, q pdp.UserQuery) (list membership.SentUsers, err error) {
+func (o *documentOrigin) Users(ctx context.Context, q pdp.UserQuery) (list membership.RawUsers, err error) {
 	page, err := o.directory.Users(ctx, q)
 	list.More = page.More
 	for i, u := range page.Users {
-		list.Users = append(list.Users, membership.Sent{Record: o.users[u.ID()], Version: 1})
+		list.Users = append(list.Users, membership.RawRecord{Record: o.users[u.ID()], Version: 1})
 		list.Offsets = append(list.Offsets, page.Cursors[i].Offset)
 	}
 	return list, err
@@ -107,7 +109,7 @@ func (g *golden) cachedEngine(t *testing.T, name string, facts []byte) *pdp.Engi
 	if cachedEngines[name] == nil {
 		policy, err := builtInPolicy()
 		require.NoError(t, err)
-		cached, err := membership.OpenCached(membership.CachedConfig{
+		cached, err := cache.Open(cache.Config{
 			Origin: newDocumentOrigin(t, facts, *policy.Vocabulary()), Vocabulary: *policy.Vocabulary(),
 			MaxAgeChange: time.Hour, MaxAgeUse: time.Hour, Logger: slog.New(slog.DiscardHandler),
 		}) // it has nothing in the background, and stays for other files

@@ -17,7 +17,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 	"github.com/wardkeeper/wardkeeper/pdp/httpapi"
-	"github.com/wardkeeper/wardkeeper/pdp/membership"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/directory"
 	"github.com/wardkeeper/wardkeeper/policies"
 )
 
@@ -155,9 +155,9 @@ func newEngine(t *testing.T, data []byte) *pdp.Engine {
 	t.Helper()
 	policy, err := builtInPolicy()
 	require.NoError(t, err)
-	directory, err := membership.Parse(data, *policy.Vocabulary())
+	dir, err := directory.Parse(data, *policy.Vocabulary())
 	require.NoError(t, err)
-	return pdp.New(pdp.Config{Policy: policy, Source: unchanging{directory}, Timeout: time.Minute})
+	return pdp.New(pdp.Config{Policy: policy, Source: unchanging{dir}, Timeout: time.Minute})
 }
 
 // unchanging is a source whose directory stays as it is.

@@ -6,21 +6,24 @@ import (
 
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/cache"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/httporigin"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/pgorigin"
 )
 
 // cachedConfig configures the cache in front of an application or a database; nil if the settings name a file or nothing.
-func cachedConfig(s *config.Settings, logger *slog.Logger) (cfg *membership.CachedConfig, err error) {
+func cachedConfig(s *config.Settings, logger *slog.Logger) (cfg *remoteConfig, err error) {
 	if s.Directory == "" || config.KindOf(s.Directory) == config.FileDirectory {
 		return nil, nil
 	}
 	m := s.Membership
-	cfg = &membership.CachedConfig{
+	cfg = &remoteConfig{Config: cache.Config{
 		Announced: m.Announced == config.AnnouncedAll, MaxAgeChange: s.MaxAgeChange, MaxAgeUse: s.MaxAgeUse, Lease: s.Lease,
 		TTL: m.TTL, NegativeTTL: m.NegativeTTL, FetchTimeout: m.FetchTimeout, Memory: int(m.Memory), Logger: logger,
-	}
+	}}
 	if s.Redis != "" {
 		redis := m.Redis
-		redis.URL = s.Redis
+		redis.URL, redis.Lease, redis.Logger = s.Redis, s.Lease, logger
 		cfg.Redis = &redis
 	}
 	cfg.Origin, err = openOrigin(s, logger)
@@ -35,12 +38,12 @@ func openOrigin(s *config.Settings, logger *slog.Logger) (membership.Origin, err
 		if c.Retries == 0 {
 			c.Retries = -1 // 0 means the default to OpenHTTP
 		}
-		return membership.OpenHTTP(c)
+		return httporigin.Open(c)
 	}
 	c := s.Membership.Postgres
 	c.URL, c.Logger, c.Beat = s.Directory, logger, s.Lease/5
 	c.Told = s.IsSet("membership.postgres.listen") // naming the channel promises that it carries every change
-	origin, err := membership.OpenPostgres(context.Background(), c)
+	origin, err := pgorigin.Open(context.Background(), c)
 	if err != nil {
 		return nil, err
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/bundles/follow"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
 	"github.com/wardkeeper/wardkeeper/pdp"
-	"github.com/wardkeeper/wardkeeper/pdp/membership"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/directory"
 	"github.com/wardkeeper/wardkeeper/pdp/proof"
 	"github.com/wardkeeper/wardkeeper/policies"
 )
@@ -46,7 +46,7 @@ func prepareAndVerify(ctx context.Context, r *bundles.Revision) (*pdp.Policy, er
 }
 
 func parseDirectory(data []byte, v pdp.Vocabulary) (pdp.View, error) {
-	return membership.Parse(data, v)
+	return directory.Parse(data, v)
 }
 
 // checkDirectory checks the directory by the tables of a policy.

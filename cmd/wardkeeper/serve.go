@@ -16,7 +16,6 @@ import (
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/terminal"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/tokens"
 	"github.com/wardkeeper/wardkeeper/pdp/httpapi"
-	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
 
 func newServeCommand(p process) *cobra.Command {
@@ -125,7 +124,7 @@ func (p process) serve(ctx context.Context, s *config.Settings, faults error) er
 // their faults as well, but connects to no application or database.
 func openConfigured(ctx context.Context, s *config.Settings, valid bool, memory *limits.Memory, logger *slog.Logger) (*sidecar, error) {
 	bundle, err := bundleOf(s, logger)
-	var cached *membership.CachedConfig
+	var cached *remoteConfig
 	if valid {
 		var fault error
 		cached, fault = cachedConfig(s, logger)

@@ -13,26 +13,25 @@ import (
 	"github.com/wardkeeper/wardkeeper/bundles/follow"
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/httpapi"
-	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
 
 // sidecarConfig says what a sidecar decides by.
 type sidecarConfig struct {
-	bundle    *follow.Origin           // nil for the built-in policy
-	once      bool                     // open the bundle without following it or writing to the state directory
-	decision  string                   // path of the rule that decides
-	directory string                   // a file, or the name of what cached reads; empty if the policy needs no facts
-	cached    *membership.CachedConfig // nil for a file
-	timeout   time.Duration            // of each evaluation
-	serveData bool                     // to clients of OPA's API
-	onLoad    func()                   // called after each load of a directory file; may be nil
+	bundle    *follow.Origin // nil for the built-in policy
+	once      bool           // open the bundle without following it or writing to the state directory
+	decision  string         // path of the rule that decides
+	directory string         // a file, or the name of what cached reads; empty if the policy needs no facts
+	cached    *remoteConfig  // nil for a file
+	timeout   time.Duration  // of each evaluation
+	serveData bool           // to clients of OPA's API
+	onLoad    func()         // called after each load of a directory file; may be nil
 }
 
 // sidecar is an engine with the policy and the facts it decides by.
 type sidecar struct {
 	engine    *pdp.Engine
 	follower  *follow.Follower // nil if the policy is not followed
-	directory directory        // nil if there are no facts
+	directory factSource       // nil if there are no facts
 
 	mu     sync.Mutex
 	server *httpapi.Server // nil until newServer

@@ -12,7 +12,7 @@ import (
 
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
-	"github.com/wardkeeper/wardkeeper/pdp/membership"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/cache"
 )
 
 // sampleRecords is an engine over the sample directory, each record of which is fetched by itself and changed before.
@@ -24,7 +24,7 @@ func sampleRecords(t *testing.T, change func(o *documentOrigin)) *pdp.Engine {
 	require.NoError(t, err)
 	o := newDocumentOrigin(t, facts, *policy.Vocabulary())
 	change(o)
-	cached, err := membership.OpenCached(membership.CachedConfig{
+	cached, err := cache.Open(cache.Config{
 		Origin: o, Vocabulary: *policy.Vocabulary(), MaxAgeChange: time.Hour, MaxAgeUse: time.Hour, Logger: slog.New(slog.DiscardHandler),
 	})
 	require.NoError(t, err)

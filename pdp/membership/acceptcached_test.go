@@ -1,20 +1,28 @@
-package membership
+package membership_test
 
 import (
+	"crypto/rand"
 	"log/slog"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
-
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/servertest"
+
+	"github.com/wardkeeper/wardkeeper/pdp/membership"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/cache"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/httporigin"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/origintest"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/pgorigin"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/redisstore"
 )
 
 // cachedUnderTest is a cached source whose origin can be given another directory.
 type cachedUnderTest struct {
-	*Cached
-	other    *Cached // another sidecar, which announces; nil where nothing is announced
+	*cache.Cache
+	other    *cache.Cache // another sidecar, which announces; nil where nothing is announced
 	replace  func(document string)
 	document string
 }
@@ -29,7 +37,7 @@ func (c *cachedUnderTest) Replace(t *testing.T, document string) {
 		return
 	}
 	for len(changes) > 0 {
-		n := min(len(changes), MaxChanges)
+		n := min(len(changes), membership.MaxChanges)
 		_, err := c.other.Announce(t.Context(), changes[:n])
 		require.NoError(t, err)
 		changes = changes[n:]
@@ -39,17 +47,17 @@ func (c *cachedUnderTest) Replace(t *testing.T, document string) {
 // announcementOf tells of every record of two directories.
 func announcementOf(t *testing.T, documents ...string) (changes []pdp.Change) {
 	t.Helper()
-	told := map[recordKey]bool{}
+	told := map[membership.Key]bool{}
 	for _, document := range documents {
-		d := parsed(t, document)
-		for _, u := range d.users {
-			if key := (recordKey{userRecord, u.ID()}); !told[key] {
+		d := origintest.Parsed(t, document)
+		for _, u := range d.AllUsers() {
+			if key := (membership.Key{Kind: membership.UserRecord, ID: u.ID()}); !told[key] {
 				told[key] = true
 				changes = append(changes, pdp.Change{Kind: pdp.UserChanged, ID: u.ID()})
 			}
 		}
-		for _, l := range d.locations {
-			if key := (recordKey{locationPointer, l.ID()}); !told[key] {
+		for _, l := range d.All {
+			if key := (membership.Key{Kind: membership.LocationPointer, ID: l.ID()}); !told[key] {
 				told[key] = true
 				changes = append(changes, pdp.Change{Kind: pdp.LocationChanged, ID: l.ID()})
 			}
@@ -60,7 +68,7 @@ func announcementOf(t *testing.T, documents ...string) (changes []pdp.Change) {
 
 // behind is an origin under test: open gives it to one more sidecar, replace gives it another directory.
 type behind struct {
-	open    func() Origin
+	open    func() membership.Origin
 	replace func(document string)
 }
 
@@ -70,7 +78,7 @@ type openBehind func(t *testing.T, document string) behind
 // TestCachedSources holds every origin, over every kind of tier, to what a file of the same directory shows.
 func TestCachedSources(t *testing.T) {
 	redis, database := servertest.StartRedis(t), servertest.StartPostgres(t)
-	tables, views := postgresOrigin(database, "", DefaultPostgresChannel), postgresOrigin(database, versionless, DefaultPostgresChannel)
+	tables, views := postgresOrigin(database, "", pgorigin.DefaultChannel), postgresOrigin(database, versionless, pgorigin.DefaultChannel)
 	for name, suite := range map[string]func(*testing.T){
 		"application alone":                          onlyAge(applicationOrigin(false)),
 		"application over Redis":                     announcingTo(redis, applicationOrigin(false)),
@@ -93,9 +101,9 @@ func TestCachedSources(t *testing.T) {
 // onlyAge is one sidecar, which hears of no change.
 func onlyAge(open openBehind) func(*testing.T) {
 	return func(t *testing.T) {
-		acceptCached(t, func(t *testing.T, document string) changeable {
+		origintest.AcceptCached(t, func(t *testing.T, document string) origintest.Changeable {
 			o := open(t, document)
-			return &cachedUnderTest{Cached: openCached(t, CachedConfig{Origin: o.open(), MaxAgeChange: time.Nanosecond}), replace: o.replace, document: document}
+			return &cachedUnderTest{Cache: openCache(t, cache.Config{Origin: o.open(), MaxAgeChange: time.Nanosecond}), replace: o.replace, document: document}
 		})
 	}
 }
@@ -103,13 +111,13 @@ func onlyAge(open openBehind) func(*testing.T) {
 // announcingTo is two sidecars with a Redis, the other of which is told of changes.
 func announcingTo(redis *servertest.Redis, open openBehind) func(*testing.T) {
 	return func(t *testing.T) {
-		acceptCached(t, func(t *testing.T, document string) changeable {
+		origintest.AcceptCached(t, func(t *testing.T, document string) origintest.Changeable {
 			o := open(t, document)
-			cfg := CachedConfig{Origin: o.open(), Announced: true, Redis: &RedisConfig{URL: redis.URL(), Prefix: "t" + newInstance()}, MaxAgeChange: time.Hour, MaxAgeUse: time.Hour}
-			c := &cachedUnderTest{Cached: openCached(t, cfg), replace: o.replace, document: document}
+			cfg := cache.Config{Origin: o.open(), Announced: true, Shared: sharedStore(t, redisstore.Config{URL: redis.URL(), Prefix: "t" + rand.Text()}), MaxAgeChange: time.Hour, MaxAgeUse: time.Hour}
+			c := &cachedUnderTest{Cache: openCache(t, cfg), replace: o.replace, document: document}
 			cfg.Origin = o.open()
-			c.other = openCached(t, cfg)
-			live(t, c.Cached, c.other)
+			c.other = openCache(t, cfg)
+			awaitConfirmed(t, c.Cache, c.other)
 			return c
 		})
 	}
@@ -118,15 +126,15 @@ func announcingTo(redis *servertest.Redis, open openBehind) func(*testing.T) {
 // listeningTo is a sidecar whose origin tells of changes by itself, with a Redis or without.
 func listeningTo(redis *servertest.Redis, open openBehind) func(*testing.T) {
 	return func(t *testing.T) {
-		acceptCached(t, func(t *testing.T, document string) changeable {
+		origintest.AcceptCached(t, func(t *testing.T, document string) origintest.Changeable {
 			o := open(t, document)
-			cfg := CachedConfig{Origin: o.open(), MaxAgeChange: time.Hour, MaxAgeUse: time.Hour}
+			cfg := cache.Config{Origin: o.open(), MaxAgeChange: time.Hour, MaxAgeUse: time.Hour}
 			if redis != nil {
-				cfg.Redis = &RedisConfig{URL: redis.URL(), Prefix: "t" + newInstance()}
+				cfg.Shared = sharedStore(t, redisstore.Config{URL: redis.URL(), Prefix: "t" + rand.Text()})
 			}
-			c := &cachedUnderTest{Cached: openCached(t, cfg), replace: o.replace, document: document}
+			c := &cachedUnderTest{Cache: openCache(t, cfg), replace: o.replace, document: document}
 			require.True(t, c.Status().Listens)
-			live(t, c.Cached)
+			awaitConfirmed(t, c.Cache)
 			return c
 		})
 	}
@@ -134,32 +142,32 @@ func listeningTo(redis *servertest.Redis, open openBehind) func(*testing.T) {
 
 func applicationOrigin(unversioned bool) openBehind {
 	return func(t *testing.T, document string) behind {
-		a := newApplication(t, document)
-		a.unversioned = unversioned
-		address := a.serve().URL
-		return behind{func() Origin {
-			h, err := OpenHTTP(HTTPConfig{URL: address + "/membership", Timeout: patient})
+		a := origintest.NewApplication(t, document)
+		a.Unversioned = unversioned
+		address := a.Serve().URL
+		return behind{func() membership.Origin {
+			h, err := httporigin.Open(httporigin.Config{URL: address + "/membership", Timeout: fixture.Patient})
 			require.NoError(t, err)
 			return h
-		}, a.replace}
+		}, a.Replace}
 	}
 }
 
-// openCached opens a cached source, closed at the end of the test.
-func openCached(t testing.TB, cfg CachedConfig) *Cached {
+// openCache opens a cached source, closed at the end of the test.
+func openCache(t testing.TB, cfg cache.Config) *cache.Cache {
 	t.Helper()
-	cfg.Vocabulary = words()
+	cfg.Vocabulary = fixture.Words()
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	c, err := OpenCached(cfg)
+	c, err := cache.Open(cfg)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, c.Close()) })
 	return c
 }
 
-// live waits until sidecars hear of changes.
-func live(t testing.TB, all ...*Cached) {
+// awaitConfirmed waits until sidecars hear of changes.
+func awaitConfirmed(t testing.TB, all ...*cache.Cache) {
 	t.Helper()
 	for _, c := range all {
 		require.Eventually(t, func() bool { return c.Status().Vouched }, 30*time.Second, 5*time.Millisecond)

@@ -1,4 +1,4 @@
-package membership
+package membership_test
 
 import (
 	"context"
@@ -13,9 +13,16 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/servertest"
+
+	"github.com/wardkeeper/wardkeeper/pdp/membership"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/cache"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/directory"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/origintest"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/pgorigin"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
 // oddRecord is a record of user jane in which something is odd, and the one verdict that every source gives of it.
@@ -176,10 +183,10 @@ var oddRecords = []oddRecord{
 func TestOddRecords(t *testing.T) {
 	server := servertest.StartPostgres(t)
 	url := server.Database()
-	conn := connected(t, url)
-	do(t, conn, PostgresSchema)
-	d := parsed(t, withUsers(``))
-	require.NoError(t, ImportPostgres(context.Background(), PostgresTarget{URL: url}, d, nil))
+	conn := servertest.Connect(t, url)
+	servertest.Exec(t, conn, pgorigin.Schema)
+	d := origintest.Parsed(t, fixture.WithUsers(``))
+	require.NoError(t, pgorigin.Import(context.Background(), pgorigin.Target{URL: url}, d, nil))
 	for _, c := range oddRecords {
 		t.Run(c.name, func(t *testing.T) {
 			want := c.want
@@ -194,12 +201,12 @@ func TestOddRecords(t *testing.T) {
 				case c.fault != "":
 					assert.ErrorContains(t, err, c.fault, source)
 				case assert.NoError(t, err, source):
-					all := parsed(t, withUsers(want)).users[0].Record()
-					assert.True(t, sameUser(inOrder(all), inOrder(*got)), "%s: want %+v, got %+v", source, all, got)
+					all := origintest.Parsed(t, fixture.WithUsers(want)).AllUsers()[0].Record()
+					assert.True(t, record.SameUser(origintest.InOrder(all), origintest.InOrder(*got)), "%s: want %+v, got %+v", source, all, got)
 				}
 			}
 			if c.json != "" {
-				got, err := inDocument(withUsers(c.json), JSON)
+				got, err := inDocument(fixture.WithUsers(c.json), record.JSON)
 				verdict("JSON", got, err)
 				got, err = overHTTP(t, c.json)
 				verdict("HTTP", got, err)
@@ -207,15 +214,15 @@ func TestOddRecords(t *testing.T) {
 				verdict("Redis", got, err)
 			}
 			if yaml := c.yaml + c.json; yaml != "" {
-				locations, err := json.Marshal(json.RawMessage("[" + tree + "]"))
+				locations, err := json.Marshal(json.RawMessage("[" + fixture.Tree + "]"))
 				require.NoError(t, err)
 				for _, layout := range []string{"locations: %s\nusers:\n- %s\n", "users: [%[2]s]\nlocations: %[1]s\n"} {
-					got, err := inDocument(fmt.Sprintf(layout, locations, yaml), YAML)
+					got, err := inDocument(fmt.Sprintf(layout, locations, yaml), record.YAML)
 					verdict("YAML", got, err)
 				}
 			}
 			if c.user != nil || c.assignment != nil {
-				do(t, conn, "DROP VIEW IF EXISTS people, roles")
+				servertest.Exec(t, conn, "DROP VIEW IF EXISTS people, roles")
 				for view, odd := range map[string]oddColumns{"users": c.user, "roles": c.assignment} {
 					row := maps.Clone(janeInColumns[view])
 					maps.Copy(row, odd)
@@ -223,42 +230,42 @@ func TestOddRecords(t *testing.T) {
 					for name, sql := range row {
 						selected = append(selected, sql+" AS "+name)
 					}
-					do(t, conn, "CREATE VIEW "+map[string]string{"users": "people", "roles": "roles"}[view]+" AS SELECT "+strings.Join(selected, ", "))
+					servertest.Exec(t, conn, "CREATE VIEW "+map[string]string{"users": "people", "roles": "roles"}[view]+" AS SELECT "+strings.Join(selected, ", "))
 				}
-				got, err := throughCache(t, postgresAt(t, PostgresConfig{URL: url, Tables: PostgresTables{Users: "people", Assignments: "roles"}}))
+				got, err := throughCache(t, pgOrigin(t, pgorigin.Config{URL: url, Tables: pgorigin.Tables{Users: "people", Assignments: "roles"}}))
 				verdict("PostgreSQL", got, err)
 			}
 		})
 	}
 }
 
-func inDocument(document string, f Format) (*pdp.UserRecord, error) {
-	d, err := parse([]byte(document), f, words(), nil)
+func inDocument(document string, f record.Format) (*pdp.UserRecord, error) {
+	d, err := directory.ParseDocument([]byte(document), f, fixture.Words(), nil)
 	if err != nil {
 		return nil, err
 	}
-	rec := d.users[0].Record()
+	rec := d.AllUsers()[0].Record()
 	return &rec, nil
 }
 
-func overHTTP(t *testing.T, record string) (*pdp.UserRecord, error) {
-	a := newApplication(t, withUsers(``))
-	a.change(func(w http.ResponseWriter, r *http.Request) bool {
+func overHTTP(t *testing.T, rec string) (*pdp.UserRecord, error) {
+	a := origintest.NewApplication(t, fixture.WithUsers(``))
+	a.Change(func(w http.ResponseWriter, r *http.Request) bool {
 		if r.URL.Path != "/users/by-id" {
 			return false
 		}
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write([]byte(`{"user": ` + record + `, "version": 1}`))
+		_, _ = w.Write([]byte(`{"user": ` + rec + `, "version": 1}`))
 		return true
 	})
-	return throughCache(t, a.origin(a.serve().URL, nil))
+	return throughCache(t, httpOrigin(t, a, a.Serve().URL))
 }
 
-func throughCache(t *testing.T, o Origin) (*pdp.UserRecord, error) {
-	c, err := OpenCached(CachedConfig{Origin: struct{ Origin }{o}, Vocabulary: words(), FetchTimeout: patient, Logger: slog.New(slog.DiscardHandler)})
+func throughCache(t *testing.T, o membership.Origin) (*pdp.UserRecord, error) {
+	c, err := cache.Open(cache.Config{Origin: struct{ membership.Origin }{o}, Vocabulary: fixture.Words(), FetchTimeout: fixture.Patient, Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, c.Close()) }()
-	u, err := viewOf(t, c).User(context.Background(), "jane")
+	u, err := origintest.ViewOf(t, c).User(context.Background(), "jane")
 	if err != nil {
 		return nil, err
 	}
@@ -268,29 +275,29 @@ func throughCache(t *testing.T, o Origin) (*pdp.UserRecord, error) {
 }
 
 // inRedis writes a record as somebody would who forges one, and reads it as a sidecar does.
-func inRedis(record string, d *Directory) (*pdp.UserRecord, error) {
-	j := newJudge(words())
-	forged, err := forge(j.json([]byte(record)))
+func inRedis(rec string, d *directory.Directory) (*pdp.UserRecord, error) {
+	j := record.NewValidator(fixture.Words())
+	forged, err := forge(j.Tokens([]byte(rec)))
 	if err != nil {
 		return nil, err
 	}
-	u, shape, err := j.user(newBinaryTokens(forged))
-	if errors.Is(err, errTokens) { // it is dropped, and the origin is asked
+	u, shape, err := j.User(record.NewBinaryTokens(forged))
+	if errors.Is(err, record.ErrTokens) { // it is dropped, and the origin is asked
 		err = errCannotBeForged
 	}
 	if err != nil {
 		return nil, err
 	}
-	var drafts []locationDraft
-	for _, l := range d.locations {
-		drafts = append(drafts, locationDraft{LocationRecord: l.Record()})
+	var drafts []record.Location
+	for _, l := range d.All {
+		drafts = append(drafts, record.Location{LocationRecord: l.Record()})
 	}
-	joined := &locationTree{Directory: d, drafts: map[string]*locationDraft{}}
+	joined := &record.Tree{Forest: d.Forest, Records: map[string]*record.Location{}}
 	for i := range drafts {
-		joined.drafts[drafts[i].ID] = &drafts[i]
+		joined.Records[drafts[i].ID] = &drafts[i]
 	}
-	user, err := j.join(u, shape, 1, func(location string) *locationTree {
-		if joined.drafts[location] == nil {
+	user, err := j.Join(u, shape, 1, func(location string) *record.Tree {
+		if joined.Records[location] == nil {
 			return nil
 		}
 		return joined
@@ -299,41 +306,41 @@ func inRedis(record string, d *Directory) (*pdp.UserRecord, error) {
 		return nil, err
 	}
 	// What a sidecar writes of it is read back as the same.
-	again, shape, err := j.user(newBinaryTokens(encodeUser(nil, u)))
-	if err != nil || shape.count > 0 || !sameUser(again.UserRecord, u.UserRecord) {
+	again, shape, err := j.User(record.NewBinaryTokens(record.EncodeUser(nil, u)))
+	if err != nil || shape.Total > 0 || !record.SameUser(again.UserRecord, u.UserRecord) {
 		return nil, fmt.Errorf("%+v is read back as %+v: %w", u, again, err)
 	}
-	rec := user.Record()
-	return &rec, nil
+	joinedRecord := user.Record()
+	return &joinedRecord, nil
 }
 
 // errCannotBeForged is for what the tokens of the shared tier cannot say, such as null and numbers.
 var errCannotBeForged = errors.New("the tokens of the shared tier cannot say it")
 
 // forge writes any JSON in the tokens of the shared tier.
-func forge(in tokenizer) ([]byte, error) {
-	e := factEncoder{seen: map[string]int{}}
+func forge(in record.Tokenizer) ([]byte, error) {
+	e := record.FactEncoder{Seen: map[string]int{}}
 	for depth := 0; ; {
-		t, err := in.next()
+		t, err := in.Next()
 		if err != nil {
 			return nil, err
 		}
-		switch t.kind {
-		case kindObject, kindArray:
+		switch t.Kind {
+		case record.KindObject, record.KindArray:
 			depth++
-			e.tag(map[kind]byte{kindObject: tagObject, kindArray: tagArray}[t.kind])
-		case kindEnd:
+			e.Tag(map[record.Kind]byte{record.KindObject: record.TagObject, record.KindArray: record.TagArray}[t.Kind])
+		case record.KindEnd:
 			depth--
-			e.tag(tagEnd)
-		case kindBoolean:
-			e.tag(map[string]byte{"true": tagTrue, "false": tagFalse}[t.text])
-		case kindText:
-			e.text(t.text)
+			e.Tag(record.TagEnd)
+		case record.KindBoolean:
+			e.Tag(map[string]byte{"true": record.TagTrue, "false": record.TagFalse}[t.Text])
+		case record.KindText:
+			e.Text(t.Text)
 		default:
 			return nil, errCannotBeForged
 		}
 		if depth == 0 {
-			return e.b, nil
+			return e.B, nil
 		}
 	}
 }

@@ -14,7 +14,7 @@ import (
 
 	"github.com/wardkeeper/wardkeeper/bundles"
 	"github.com/wardkeeper/wardkeeper/pdp"
-	"github.com/wardkeeper/wardkeeper/pdp/membership"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/directory"
 	"github.com/wardkeeper/wardkeeper/pdp/proof"
 	"github.com/wardkeeper/wardkeeper/policies"
 )
@@ -47,7 +47,7 @@ func general(t *testing.T) *pdp.Policy {
 	return policy(t, fstest.MapFS{"app.rego": {Data: []byte(saying)}}, "app/decision")
 }
 
-func members(data []byte, v pdp.Vocabulary) (pdp.View, error) { return membership.Parse(data, v) }
+func members(data []byte, v pdp.Vocabulary) (pdp.View, error) { return directory.Parse(data, v) }
 
 // asked is a golden decision on an action, with the rest of it as JSON.
 func asked(name, action, rest string) string {
@@ -135,13 +135,13 @@ const small = `{"locations": [{"id": "metro", "name": "Metro", "kind": "region",
 // Each decision is made over its own directory, validated against the policy's tables.
 func TestGoldenDecisionsOverADirectory(t *testing.T) {
 	builtIn := policy(t, policies.Files(), "authz/decision")
-	over := func(directories map[string]string, directory string, decision bool) error {
+	over := func(directories map[string]string, dir string, decision bool) error {
 		raw := map[string]json.RawMessage{}
 		for name, text := range directories {
 			raw[name] = json.RawMessage(text)
 		}
 		g := proof.Golden{Directories: raw, Decisions: []proof.GoldenDecision{{
-			Name: "d", Directory: directory, Decision: &decision,
+			Name: "d", Directory: dir, Decision: &decision,
 			Question: json.RawMessage(`{"subject": {"type": "user", "id": "nobody"}, "action": {"name": "nothing"}, "resource": {"type": "user", "id": "alice"}}`),
 		}}}
 		return g.Check(t.Context(), builtIn, func(data []byte, v pdp.Vocabulary) (pdp.View, error) {
@@ -149,7 +149,7 @@ func TestGoldenDecisionsOverADirectory(t *testing.T) {
 				return nil, errors.New("it fails")
 			}
 			require.NotEmpty(t, v.Roles)
-			return membership.Parse(data, v)
+			return directory.Parse(data, v)
 		})
 	}
 	require.ErrorContains(t, over(map[string]string{"metro": small}, "metro", true), `has to be {"decision":true}, and is {`)

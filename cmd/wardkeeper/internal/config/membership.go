@@ -5,7 +5,9 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"github.com/wardkeeper/wardkeeper/pdp/membership"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/httporigin"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/pgorigin"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/redisstore"
 )
 
 // Membership holds the settings of membership facts that are too many for flags: the key membership of the YAML file. A dot in
@@ -20,9 +22,9 @@ type Membership struct {
 	// Announced says whether all changes to the directory are announced.
 	Announced Announced
 
-	HTTP     membership.HTTPConfig
-	Postgres membership.PostgresConfig
-	Redis    membership.RedisConfig
+	HTTP     httporigin.Config
+	Postgres pgorigin.Config
+	Redis    redisstore.Config
 }
 
 const membershipKey = "membership"
@@ -33,13 +35,13 @@ var sectionNames = []string{"http", "postgres", "redis"}
 func defaultMembership() Membership {
 	return Membership{
 		Announced: AnnouncedSome, TTL: 10 * time.Minute, NegativeTTL: 30 * time.Second, FetchTimeout: 2 * time.Second, Memory: 256 << 20,
-		HTTP: membership.HTTPConfig{Timeout: time.Second, Retries: 2, MaxConnections: 32},
-		Postgres: membership.PostgresConfig{
-			Tables:         membership.PostgresTables{Users: "users", Assignments: "assignments", Locations: "locations"},
+		HTTP: httporigin.Config{Timeout: time.Second, Retries: 2, MaxConnections: 32},
+		Postgres: pgorigin.Config{
+			Tables:         pgorigin.Tables{Users: "users", Assignments: "assignments", Locations: "locations"},
 			Listen:         "wardkeeper_changes",
 			MaxConnections: 8, Timeout: time.Second,
 		},
-		Redis: membership.RedisConfig{Timeout: 100 * time.Millisecond, StreamLength: 10_000, Prefix: "wk1"},
+		Redis: redisstore.Config{Timeout: 100 * time.Millisecond, StreamLength: 10_000, Prefix: "wk1"},
 	}
 }
 

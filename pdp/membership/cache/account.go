@@ -1,0 +1,56 @@
+package cache
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+
+	"github.com/wardkeeper/wardkeeper/pdp"
+
+	"github.com/wardkeeper/wardkeeper/pdp/membership"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
+)
+
+// account is a user as its record says, with what was joined of it last.
+type account struct {
+	draft  *record.User
+	shape  *record.Faults // of the record for itself
+	joined atomic.Pointer[joinedUser]
+}
+
+// joinedUser is an account joined with certain trees. Where any of them has changed, it is joined anew.
+type joinedUser struct {
+	trees []*record.Tree // by assignment; nil where the location is unknown
+	user  *pdp.User
+	err   error // a [*record.Faults], or another reason why nothing may be decided by it
+}
+
+// join gives the user of an entry, joined with the tree of each assignment.
+func (e *entry) join(trees []*record.Tree) (*pdp.User, error) {
+	a := e.user
+	if j := a.joined.Load(); j != nil && slices.Equal(j.trees, trees) {
+		return j.user, j.err
+	}
+	j := &joinedUser{trees: trees}
+	j.user, j.err = e.judge.Join(a.draft, a.shape, e.Version, func(location string) *record.Tree {
+		for i := range a.draft.Assignments {
+			if a.draft.Assignments[i].Location == location {
+				return trees[i]
+			}
+		}
+		return nil
+	})
+	a.joined.Store(j)
+	return j.user, j.err
+}
+
+// quarantined is the failure of a question that needs a record which breaks a rule of DOMAIN.md section 1. What is known of
+// the record all the same, the cause may have.
+func quarantined(key membership.Key, cause error) error {
+	if _, known := errors.AsType[*pdp.Suspended](cause); !known {
+		cause = &pdp.Suspended{Err: cause}
+	}
+	return &pdp.Error{Kind: pdp.Unavailable, Message: "A record that this needs breaks a rule of the directory.",
+		Err: fmt.Errorf("%s is quarantined: %w", key, cause)}
+}

@@ -1,0 +1,178 @@
+package cache
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"github.com/wardkeeper/wardkeeper/pdp"
+
+	"github.com/wardkeeper/wardkeeper/pdp/membership"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
+)
+
+// otherWords are the tables of another policy: a facility has interns instead of ed_normal, and there is one more level.
+func otherWords() pdp.Vocabulary {
+	v := fixture.Words()
+	v.Roles["facility"] = []string{"ed_admin", "intern"}
+	v.Levels = append(slices.Clone(v.Levels), "wide")
+	return v
+}
+
+// onlyBy are users that one of the policies admits: by words joe, by otherWords jane (her role) and olga (her level).
+func onlyBy(o *fakeOrigin) {
+	o.setUser("jane", fixture.Nurse("jane", "intern", "ghi"))
+	o.setUser("joe", fixture.Nurse("joe", "ed_normal", "ghi"))
+	o.setUser("olga", `{"id":"olga","username":"olga@example.org","assignments":[{"location":"smile","role":"owner","access":{"level":"wide"}}]}`)
+}
+
+// admits says that a view gives who is admitted, and nobody else, however it is asked.
+func admits(t *testing.T, v pdp.View, admitted ...string) {
+	t.Helper()
+	for _, id := range []string{"jane", "joe", "olga"} {
+		for way, ask := range map[string]func() (*pdp.User, error){
+			"id":       func() (*pdp.User, error) { return v.User(t.Context(), id) },
+			"username": func() (*pdp.User, error) { return v.UserByUsername(t.Context(), id+"@example.org") },
+		} {
+			u, err := ask()
+			if slices.Contains(admitted, id) {
+				if assert.NoError(t, err, "%s by %s", id, way) && assert.NotNil(t, u, "%s by %s", id, way) {
+					assert.Equal(t, id, u.ID())
+				}
+				continue
+			}
+			assert.Equal(t, pdp.Unavailable, pdp.KindOf(err), "%s by %s: %v", id, way, u)
+		}
+	}
+	_, err := v.Users(t.Context(), pdp.UserQuery{})
+	assert.Equal(t, pdp.Unavailable, pdp.KindOf(err), "a list with somebody who is not admitted")
+}
+
+// TestAnotherPolicyJudgesAnew what is kept, and what a view of before has not read yet it reads by the tables of before.
+func TestAnotherPolicyJudgesAnew(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+		onlyBy(o)
+		c := openFake(t, o, h.port(), nil)
+		settled()
+		fresh := func() pdp.View {
+			v, err := c.View(t.Context(), pdp.Need{})
+			require.NoError(t, err)
+			return v
+		}
+		read, unread := fresh(), fresh()
+		admits(t, read, "joe")
+		assert.Equal(t, []string{`user "jane"`, `user "olga"`}, c.Status().Quarantined)
+		settled()
+
+		c.Adopt(otherWords())
+		assert.Empty(t, c.Status().Quarantined, "nothing has been judged yet")
+		admits(t, read, "joe")
+		admits(t, unread, "joe")
+		assert.Empty(t, c.Status().Quarantined, "what the tables of before say is no news any more")
+		admits(t, fresh(), "jane", "olga")
+		assert.Equal(t, []string{`user "joe"`}, c.Status().Quarantined)
+
+		// Views of before keep nothing for those of now.
+		late := fresh()
+		c.Adopt(fixture.Words())
+		admits(t, fresh(), "joe")
+		for range 3 {
+			admits(t, late, "jane", "olga")
+		}
+		asked := o.questions()
+		sees(t, c, "joe", "ed_normal")
+		assert.Equal(t, asked, o.questions())
+		assert.Equal(t, []string{`user "jane"`, `user "olga"`}, c.Status().Quarantined)
+
+		// Nor do sidecars of different policies for each other.
+		other := openFake(t, o, h.port(), func(cfg *Config) { cfg.Vocabulary = otherWords() })
+		settled()
+		v, err := other.View(t.Context(), pdp.Need{})
+		require.NoError(t, err)
+		admits(t, v, "jane", "olga")
+		settled()
+		c.memory = newMemory(1<<20, c.forget) // as if it had just been started
+		admits(t, fresh(), "joe")
+	})
+}
+
+// TestPoliciesChangeUnderReaders: every answer is by the tables of its view, and no reader is kept from one.
+func TestPoliciesChangeUnderReaders(t *testing.T) {
+	o := newFakeOrigin()
+	onlyBy(o)
+	c := openFake(t, o, nil, func(cfg *Config) { cfg.MaxAgeChange, cfg.Logger = time.Hour, slog.New(slog.DiscardHandler) })
+	stop := make(chan struct{})
+	var readers sync.WaitGroup
+	for range 6 {
+		readers.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				v, err := c.View(t.Context(), pdp.Need{})
+				if !assert.NoError(t, err) {
+					return
+				}
+				other := slices.Contains(v.(*cachedView).need.judge.Vocab.Levels, "wide")
+				for id, admitted := range map[string]bool{"joe": !other, "jane": other, "olga": other} {
+					u, err := v.User(t.Context(), id)
+					if !assert.Equal(t, admitted, err == nil && u != nil, "%s, other %v: %v", id, other, err) ||
+						!admitted && !assert.ErrorContains(t, err, id) || !assert.NotErrorIs(t, err, errNotSettled) {
+						return
+					}
+				}
+			}
+		})
+	}
+	for i := range 300 {
+		c.Adopt([]pdp.Vocabulary{otherWords(), fixture.Words()}[i%2])
+		time.Sleep(time.Millisecond)
+	}
+	close(stop)
+	readers.Wait()
+	sees(t, c, "joe", "ed_normal")
+}
+
+// rootless is an origin whose organizations are none.
+type rootless struct {
+	*fakeOrigin
+	spoilt bool
+}
+
+func (r *rootless) Organization(ctx context.Context, location string) (*membership.RawRecord, error) {
+	if r.spoilt {
+		return &membership.RawRecord{Record: []byte(`[]`), Version: 1}, nil
+	}
+	return r.fakeOrigin.Organization(ctx, location)
+}
+
+func (r *rootless) Users(ctx context.Context, q pdp.UserQuery) (membership.RawUsers, error) {
+	if r.spoilt {
+		return membership.RawUsers{Users: []membership.RawRecord{{Record: []byte(`{}`)}}, Offsets: []int{1}}, nil
+	}
+	return r.fakeOrigin.Users(ctx, q)
+}
+
+// TestWhatHasNoNameOfItsOwn is named by what was asked for, or not at all, and not for ever.
+func TestWhatHasNoNameOfItsOwn(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, _ *hub) {
+		r := &rootless{o, true}
+		c := openFake(t, o, nil, func(cfg *Config) { cfg.Origin = r })
+		fails(t, c, "jane", pdp.Unavailable)
+		v, err := c.View(t.Context(), pdp.Need{})
+		require.NoError(t, err)
+		_, err = v.Users(t.Context(), pdp.UserQuery{})
+		assert.Equal(t, pdp.Unavailable, pdp.KindOf(err))
+		assert.Equal(t, []string{`location "ghi"`}, c.Status().Quarantined)
+		r.spoilt = false
+		sees(t, c, "jane", "ed_normal")
+		assert.Empty(t, c.Status().Quarantined)
+	})
+}

@@ -1,0 +1,81 @@
+package cache
+
+import (
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"github.com/wardkeeper/wardkeeper/pdp"
+
+	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
+)
+
+// TestAViewKeepsToItsTables: whatever is adopted meanwhile, and by whoever a record was fetched, a view gives none that the
+// tables of its beginning do not admit. One that they do it refuses only where tables change all the time.
+func TestAViewKeepsToItsTables(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+		o.set(func() { o.delay = time.Millisecond })
+		quiet := func(cfg *Config) { cfg.Logger = slog.New(slog.DiscardHandler) }
+		sidecars := []*Cache{openFake(t, o, h.port(), quiet), openFake(t, o, h.port(), quiet)}
+		settled()
+		less := fixture.Words()
+		less.Roles["facility"] = []string{"ed_admin"}
+		stop := make(chan struct{})
+		var acting sync.WaitGroup
+		act := func(most time.Duration, f func()) {
+			acting.Go(func() {
+				for {
+					select {
+					case <-stop:
+						return
+					case <-time.After(rand.N(most)):
+						f()
+					}
+				}
+			})
+		}
+		var given, refused atomic.Int64
+		check := func(admitted bool, u *pdp.User, err error) {
+			switch {
+			case u != nil:
+				given.Add(1)
+				assert.True(t, admitted)
+				assert.NoError(t, err)
+			default:
+				refused.Add(1)
+				assert.Equal(t, pdp.Unavailable, pdp.KindOf(err))
+				assert.True(t, !admitted || errors.Is(err, errNotSettled), "%v", err)
+			}
+		}
+		for _, c := range sidecars {
+			act(5*time.Millisecond, func() { c.Adopt([]pdp.Vocabulary{fixture.Words(), less}[rand.IntN(2)]) })
+			act(20*time.Millisecond, func() {
+				_, err := c.Announce(t.Context(), []pdp.Change{{Kind: pdp.UserChanged, ID: "jane"}})
+				assert.NoError(t, err)
+			})
+			for range 4 {
+				act(3*time.Millisecond, func() {
+					view, err := c.View(t.Context(), pdp.Need{Using: rand.IntN(2) == 0})
+					require.NoError(t, err)
+					admitted := view.(*cachedView).need.judge.Vocab.Offers("facility", "ed_normal")
+					time.Sleep(rand.N(3 * time.Millisecond))
+					u, err := view.User(t.Context(), "jane")
+					check(admitted, u, err)
+					u, err = view.UserByUsername(t.Context(), "Jane@example.org")
+					check(admitted, u, err)
+				})
+			}
+		}
+		time.Sleep(10 * time.Second)
+		close(stop)
+		acting.Wait()
+		assert.Greater(t, given.Load(), int64(1000))
+		assert.Greater(t, refused.Load(), int64(1000))
+	})
+}

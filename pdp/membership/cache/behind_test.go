@@ -1,0 +1,131 @@
+package cache
+
+import (
+	"context"
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"github.com/wardkeeper/wardkeeper/pdp"
+
+	"github.com/wardkeeper/wardkeeper/pdp/membership"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
+)
+
+// rewind gives a record of the origin the version that it had before, as a replica does that is behind.
+func rewind(o *fakeOrigin, id, rec string) (undo func()) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	key := membership.Key{Kind: membership.UserRecord, ID: id}
+	version, now := o.versions[key], o.users[id]
+	o.versions[key], o.users[id] = version-1, json.RawMessage(rec)
+	return func() { o.set(func() { o.versions[key], o.users[id] = version, now }) }
+}
+
+// TestAnOriginThatGoesBack is not believed: what has been seen of a record is the least that it can be.
+func TestAnOriginThatGoesBack(t *testing.T) {
+	for _, listed := range []bool{false, true} {
+		inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+			c := openFake(t, o, nil, nil)
+			o.setUser("jane", fixture.Nurse("jane", "ed_admin", "ghi"))
+			o.setUser("jane", fixture.Nurse("jane", "ed_normal", "ghi"))
+			sees(t, c, "jane", "ed_normal")
+			undo := rewind(o, "jane", fixture.Nurse("jane", "ed_admin", "ghi"))
+			time.Sleep(6 * time.Second)
+			if listed {
+				v, err := c.View(t.Context(), pdp.Need{})
+				require.NoError(t, err)
+				_, err = v.Users(t.Context(), pdp.UserQuery{})
+				assert.Equal(t, pdp.Unavailable, pdp.KindOf(err))
+			} else {
+				fails(t, c, "jane", pdp.Unavailable)
+			}
+			undo()
+			sees(t, c, "jane", "ed_normal")
+		})
+	}
+}
+
+// TestASharedValueThatGoesBack, as a sidecar put it there that read a replica, is not believed either.
+func TestASharedValueThatGoesBack(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+		byAge := func(cfg *Config) { cfg.Announced = false }
+		o.setUser("jane", fixture.Nurse("jane", "ed_admin", "ghi"))
+		o.setUser("jane", fixture.Nurse("jane", "ed_normal", "ghi"))
+		first, second := openFake(t, o, h.port(), byAge), openFake(t, o, h.port(), byAge)
+		settled()
+		sees(t, first, "jane", "ed_normal")
+		time.Sleep(6 * time.Second)
+		h.set(func() { clear(h.values) })
+		undo := rewind(o, "jane", fixture.Nurse("jane", "ed_admin", "ghi"))
+		sees(t, second, "jane", "ed_admin")
+		settled()
+		require.NotNil(t, h.values[membership.Key{Kind: membership.UserRecord, ID: "jane"}])
+		undo()
+		sees(t, first, "jane", "ed_normal")
+	})
+}
+
+// confused is an origin that answers with what was not asked for.
+type confused struct{ *fakeOrigin }
+
+func (c confused) Organization(ctx context.Context, _ string) (*membership.RawRecord, error) {
+	return c.fakeOrigin.Organization(ctx, "smile")
+}
+
+func (c confused) UserByUsername(ctx context.Context, _ string) ([]membership.RawRecord, error) {
+	return c.fakeOrigin.UserByUsername(ctx, "jane@example.org")
+}
+
+// TestAnOriginThatAnswersSomethingElse: another organization is no answer, and another username nobody's.
+func TestAnOriginThatAnswersSomethingElse(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+		c := openFake(t, o, h.port(), func(cfg *Config) { cfg.Origin = confused{o} })
+		settled()
+		v, err := c.View(t.Context(), pdp.Need{})
+		require.NoError(t, err)
+		_, err = v.Location(t.Context(), "ghi")
+		assert.Equal(t, pdp.Unavailable, pdp.KindOf(err))
+		u, err := v.UserByUsername(t.Context(), "joe@example.org")
+		require.NoError(t, err)
+		assert.Nil(t, u)
+	})
+}
+
+// TestSharedValuesOfOthers: a value may be whole and of this key, and say something of another record.
+func TestSharedValuesOfOthers(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+		c := openFake(t, o, h.port(), nil)
+		settled()
+		sees(t, c, "jane", "ed_normal")
+		settled()
+		for key, other := range map[membership.Key]membership.Key{
+			{Kind: membership.UserRecord, ID: "joe"}:           {Kind: membership.UserRecord, ID: "jane"},
+			{Kind: membership.OrganizationRecord, ID: "smile"}: {Kind: membership.OrganizationRecord, ID: "metro"},
+		} {
+			s, body, err := record.Unpack(other, h.values[other])
+			require.NoError(t, err)
+			_, err = c.unpacked(c.judge.Load(), other, record.Pack(other, s, body))
+			require.NoError(t, err)
+			_, err = c.unpacked(c.judge.Load(), key, record.Pack(key, s, body))
+			require.Error(t, err)
+		}
+		// And a pointer that leads elsewhere is only a hint.
+		for key, to := range map[membership.Key]string{{Kind: membership.UsernamePointer, ID: "joe@example.org"}: "jane", {Kind: membership.LocationPointer, ID: "clinic"}: "metro"} {
+			h.set(func() {
+				h.values[key] = record.Pack(key, membership.Stamp{Version: 1, AsOf: time.Now(), At: membership.Position{Epoch: h.epochName(), Sequence: 0}}, append([]byte{0}, to...))
+			})
+		}
+		other := openFake(t, o, h.port(), nil)
+		settled()
+		assert.Equal(t, "smile", organizationOf(t, other, "clinic"))
+		v, err := other.View(t.Context(), pdp.Need{})
+		require.NoError(t, err)
+		u, err := v.UserByUsername(t.Context(), "joe@example.org")
+		require.NoError(t, err)
+		assert.Nil(t, u)
+	})
+}

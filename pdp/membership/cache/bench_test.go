@@ -1,0 +1,91 @@
+package cache
+
+import (
+	"context"
+	"log/slog"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/servertest"
+
+	"github.com/wardkeeper/wardkeeper/pdp/membership"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/freshness"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/redisstore"
+)
+
+// BenchmarkFacts is what one question asks for, two users and two locations, by the tier that has them: a directory file, the
+// in-process tier, and Redis.
+func BenchmarkFacts(b *testing.B) {
+	o := newFakeOrigin()
+	o.setUser("jane", fixture.Nurse("jane", "ed_normal", "ghi"))
+	o.setUser("alice", fixture.Nurse("alice", "regional_admin", "metro"))
+	ask := func(b *testing.B, s pdp.Source) {
+		ctx := context.Background()
+		v, err := s.View(ctx, pdp.Need{})
+		require.NoError(b, err)
+		for _, id := range []string{"alice", "jane"} {
+			if u, err := v.User(ctx, id); u == nil || err != nil {
+				b.Fatal(u, err)
+			}
+		}
+		for _, id := range []string{"metro", "ghi"} {
+			if l, err := v.Location(ctx, id); l == nil || err != nil {
+				b.Fatal(l, err)
+			}
+		}
+	}
+	measure := func(name string, s pdp.Source, between func()) {
+		b.Run(name, func(b *testing.B) {
+			ask(b, s)
+			b.ReportAllocs()
+			for b.Loop() {
+				between()
+				ask(b, s)
+			}
+		})
+	}
+	cfg := Config{Origin: o, Announced: true, Vocabulary: fixture.Words(), Logger: slog.New(slog.DiscardHandler),
+		Shared: sharedStore(b, redisstore.Config{URL: servertest.StartRedis(b).URL()})}
+	c := opened(b, cfg)
+	awaitConfirmed(b, c)
+	measure("memory", c, func() {})
+	measure("redis", c, func() {
+		for _, key := range []membership.Key{{Kind: membership.UserRecord, ID: "jane"}, {Kind: membership.UserRecord, ID: "alice"}, {Kind: membership.OrganizationRecord, ID: "metro"}} {
+			c.memory.drop(key)
+		}
+	})
+}
+
+// BenchmarkAnnouncements: hearing of a change takes no longer for the many that are remembered.
+func BenchmarkAnnouncements(b *testing.B) {
+	for _, remembered := range []int{1000, freshness.MaxMarks} {
+		b.Run(strconv.Itoa(remembered), func(b *testing.B) {
+			f := freshness.NewTracker(freshness.Config{Vouchers: freshness.ByWatching, Lease: time.Second, Keep: time.Hour, RootOf: func(string) string { return "" }})
+			heard := 0
+			hear := func() {
+				heard++
+				f.Take([]pdp.Change{{Kind: pdp.UserChanged, ID: strconv.Itoa(heard)}}, membership.Position{})
+			}
+			for range remembered {
+				hear()
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				hear()
+			}
+		})
+	}
+}
+
+// sharedStore is a store that the cache closes.
+func sharedStore(b testing.TB, cfg redisstore.Config) *redisstore.Store {
+	b.Helper()
+	cfg.Lease = time.Second
+	store, err := redisstore.Open(cfg)
+	require.NoError(b, err)
+	return store
+}

@@ -1,0 +1,355 @@
+package cache
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"github.com/wardkeeper/wardkeeper/pdp"
+
+	"github.com/wardkeeper/wardkeeper/pdp/membership"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/freshness"
+)
+
+// telling is an origin that tells of its changes as the test says.
+type telling struct {
+	*fakeOrigin
+	hear  chan membership.ChangeHandler
+	beats bool // by itself
+}
+
+func (l *telling) Watch(ctx context.Context, hear membership.ChangeHandler) {
+	l.hear <- hear
+	for l.beats && ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+		case <-time.After(fakeBeat):
+			hear.Heartbeat(time.Now())
+		}
+	}
+	<-ctx.Done()
+}
+
+// openTelling is a sidecar that listens, and what it hears with. Nothing has begun.
+func openTelling(t *testing.T, o *fakeOrigin, p *port, beats bool, change func(*Config)) (*Cache, membership.ChangeHandler) {
+	t.Helper()
+	l := &telling{o, make(chan membership.ChangeHandler, 1), beats}
+	c := openFake(t, o, p, func(cfg *Config) {
+		cfg.Origin = l
+		if change != nil {
+			change(cfg)
+		}
+	})
+	return c, <-l.hear
+}
+
+func ofVersion(id string, version uint64) []pdp.Change {
+	return []pdp.Change{{Kind: pdp.UserChanged, ID: id, Version: version}}
+}
+
+// TestClaimsLockNobodyOut: whoever may announce, or notify, can say that a version is there which the source never gave. A
+// person or a region that this is said of is read all the same, and lives by its age.
+func TestClaimsLockNobodyOut(t *testing.T) {
+	const budget = 5 * time.Second
+	region := pdp.Change{Kind: pdp.LocationChanged, ID: "metro", Organization: "metro", Version: pdp.MaxVersion}
+	for _, way := range []string{"announced", "told by the origin"} {
+		t.Run(way, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+				c, hear := openTelling(t, o, h.port(), true, nil)
+				hear.Began(time.Now(), "")
+				settled()
+				sees(t, c, "jane", "ed_normal")
+				require.True(t, vouchedFor(t, c, "jane"))
+				forged := append(ofVersion("jane", pdp.MaxVersion), region)
+				if way == "announced" {
+					_, err := c.Announce(t.Context(), forged)
+					require.NoError(t, err)
+				} else {
+					hear.Changed(forged)
+				}
+				began := time.Now()
+				sees(t, c, "jane", "ed_normal")
+				assert.Less(t, time.Since(began), 500*time.Millisecond, "both records together")
+				began = time.Now()
+				for range 3 {
+					sees(t, c, "jane", "ed_normal")
+				}
+				assert.Zero(t, time.Since(began))
+				assert.False(t, vouchedFor(t, c, "jane"))
+				v, err := c.View(t.Context(), pdp.Need{})
+				require.NoError(t, err)
+				l, err := v.Location(t.Context(), "metro")
+				require.NoError(t, err)
+				assert.False(t, v.OrganizationFact(l).Vouched)
+				o.setUser("jane", fixture.Nurse("jane", "ed_admin", "ghi")) // and nobody tells of it
+				sees(t, c, "jane", "ed_normal")
+				time.Sleep(budget + time.Millisecond)
+				sees(t, c, "jane", "ed_admin")
+				// The next change is heard of, and read at once.
+				o.setUser("jane", fixture.Nurse("jane", "ed_normal", "ghi"))
+				hear.Changed(ofVersion("jane", o.current("jane")))
+				sees(t, c, "jane", "ed_normal")
+			})
+		})
+	}
+}
+
+// TestClaimsAndReadingOwnWrites: a forged version does not keep the tokens of later announcements from being answered, and
+// what a token is for is held to.
+func TestClaimsAndReadingOwnWrites(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+		c, other := openFake(t, o, h.port(), nil), openFake(t, o, h.port(), nil)
+		settled()
+		announce := func(version uint64) string {
+			token, err := c.Announce(t.Context(), ofVersion("jane", version))
+			require.NoError(t, err)
+			settled()
+			return token
+		}
+		forged := announce(pdp.MaxVersion)
+		token := announce(o.setUser("jane", fixture.Nurse("jane", "ed_admin", "ghi")))
+		for _, sidecar := range []*Cache{c, other} {
+			role, err := seen(t, sidecar, "jane", pdp.Need{AtLeast: []string{token}})
+			require.NoError(t, err)
+			assert.Equal(t, "ed_admin", role)
+		}
+		undo := rewind(o, "jane", fixture.Nurse("jane", "ed_normal", "ghi"))
+		fresh := openFake(t, o, h.port(), nil)
+		settled()
+		h.set(func() { clear(h.values) })
+		_, err := seen(t, fresh, "jane", pdp.Need{AtLeast: []string{token}})
+		require.Error(t, err, "an origin that is behind")
+		assert.Equal(t, pdp.Unavailable, pdp.KindOf(err))
+		undo()
+		_, err = seen(t, fresh, "jane", pdp.Need{AtLeast: []string{token}})
+		require.NoError(t, err)
+		_, err = seen(t, fresh, "jane", pdp.Need{AtLeast: []string{forged, token}})
+		require.Error(t, err, "nobody can know of what was forged")
+	})
+}
+
+// TestNotifiedClaimsAndReadingOwnWrites: whoever may notify cannot keep a token from being answered: it is not what the
+// token's announcement said.
+func TestNotifiedClaimsAndReadingOwnWrites(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+		c, hear := openTelling(t, o, h.port(), true, nil)
+		hear.Began(time.Now(), "")
+		settled()
+		announce := func(id string, version uint64) string {
+			token, err := c.Announce(t.Context(), ofVersion(id, version))
+			require.NoError(t, err)
+			settled()
+			return token
+		}
+		of := func(token string) error {
+			_, err := seen(t, c, "jane", pdp.Need{AtLeast: []string{token}})
+			return err
+		}
+		hear.Changed(ofVersion("jane", pdp.MaxVersion))
+		require.NoError(t, of(announce("joe", 1)), "she was never announced")
+		before := announce("joe", 2)
+		announce("jane", o.current("jane"))
+		hear.Changed(ofVersion("jane", pdp.MaxVersion))
+		require.NoError(t, of(before))
+		before = announce("joe", 3)
+		announce("jane", o.current("jane")+1)
+		require.Error(t, of(before), "what was announced is held to")
+	})
+}
+
+// TestListeningElsewhere: where questions and listening lead to two servers, it is said that nothing is confirmed, and why.
+func TestListeningElsewhere(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, _ *hub) {
+		var log bytes.Buffer
+		c, hear := openTelling(t, o, nil, true, func(cfg *Config) { cfg.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+		hear.Began(time.Now(), "another")
+		assert.True(t, c.Status().Vouched)
+		for range 3 {
+			sees(t, c, "jane", "ed_normal")
+			assert.False(t, vouchedFor(t, c, "jane"))
+			assert.Equal(t, []string{freshness.NoHistory}, c.Status().Unproven)
+			assert.False(t, c.Status().Vouched)
+			time.Sleep(6 * time.Second)
+		}
+		assert.Equal(t, 1, strings.Count(log.String(), "unproven=[history]"), log.String())
+		sees(t, c, "new", "")
+		o.setUser("new", fixture.Nurse("new", "ed_normal", "ghi")) // and nobody tells of it
+		time.Sleep(6 * time.Second)
+		sees(t, c, "new", "ed_normal")
+		freshness.Streaming{Tracker: c.feed}.Began(membership.Position{Epoch: "e"}, membership.Position{Epoch: "e"}, nil, time.Now())
+		assert.Equal(t, []string{freshness.NoHistory}, c.Status().Unproven, "that a stream begins changes nothing")
+		hear.Began(time.Now(), "")
+		assert.True(t, vouchedFor(t, c, "jane"))
+		assert.Empty(t, c.Status().Unproven)
+		assert.True(t, c.Status().Vouched)
+	})
+}
+
+// TestLowClaimsSaveNothing: a fact that was fetched before an announcement does not survive it for a version that seems to be
+// as new, as a restored sequence gives it out again.
+func TestLowClaimsSaveNothing(t *testing.T) {
+	for _, version := range []func(now uint64) uint64{func(uint64) uint64 { return 1 }, func(now uint64) uint64 { return now - 1 }, func(now uint64) uint64 { return now }} {
+		inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+			c, other := openFake(t, o, h.port(), nil), openFake(t, o, h.port(), nil)
+			settled()
+			sees(t, c, "jane", "ed_normal")
+			sees(t, other, "jane", "ed_normal")
+			settled()
+			o.set(func() { o.users["jane"] = []byte(fixture.Nurse("jane", "ed_admin", "ghi")) }) // under the version that it had
+			_, err := c.Announce(t.Context(), ofVersion("jane", version(o.current("jane"))))
+			require.NoError(t, err)
+			settled()
+			sees(t, c, "jane", "ed_admin")
+			sees(t, other, "jane", "ed_admin")
+			assert.Positive(t, c.Status().Conflicts+other.Status().Conflicts)
+		})
+	}
+}
+
+// TestFloodsOfClaims: while ever greater versions are announced, all the time, questions are answered.
+func TestFloodsOfClaims(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+		o.set(func() { o.delay = 5 * time.Millisecond })
+		c, other := openFake(t, o, h.port(), nil), openFake(t, o, h.port(), nil)
+		settled()
+		stop := make(chan struct{})
+		var flooding sync.WaitGroup
+		flooding.Go(func() {
+			for n := uint64(1 << 40); ; n++ {
+				select {
+				case <-stop:
+					return
+				case <-time.After(time.Millisecond):
+				}
+				_, err := other.Announce(t.Context(), []pdp.Change{{Kind: pdp.UserChanged, ID: "jane", Version: n},
+					{Kind: pdp.LocationChanged, ID: "ghi", Organization: "metro", Version: n}, {Kind: pdp.LocationChanged, ID: "nowhere"}})
+				assert.NoError(t, err)
+			}
+		})
+		for range 100 {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			v, err := c.View(ctx, pdp.Need{})
+			require.NoError(t, err)
+			u, err := v.User(ctx, "jane")
+			require.NoError(t, err)
+			require.NotNil(t, u)
+			cancel()
+			time.Sleep(77 * time.Millisecond)
+		}
+		close(stop)
+		flooding.Wait()
+		settled()
+		asked := o.questions()
+		_, err := seen(t, c, "jane", pdp.Need{Using: true})
+		require.NoError(t, err)
+		_, err = seen(t, c, "jane", pdp.Need{Using: true})
+		require.NoError(t, err)
+		assert.LessOrEqual(t, o.questions(), asked+4, "and it is over when it is over")
+	})
+}
+
+// TestAnnouncedPlacesAskTheOriginSeldom: an announcement of many locations that are nowhere does not keep the origin busy, and
+// other organizations are not fetched again for those of which the origin has said so.
+func TestAnnouncedPlacesAskTheOriginSeldom(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+		c := openFake(t, o, h.port(), nil)
+		settled()
+		sees(t, c, "jane", "ed_normal")
+		asked := o.questions()
+		_, err := c.Announce(t.Context(), []pdp.Change{{Kind: pdp.LocationChanged, ID: "nowhere"}})
+		require.NoError(t, err)
+		sees(t, c, "jane", "ed_normal")
+		assert.Equal(t, asked+1, o.questions())
+		var many []pdp.Change
+		for i := range membership.MaxChanges {
+			many = append(many, pdp.Change{Kind: pdp.LocationChanged, ID: fmt.Sprint("nowhere", i)})
+		}
+		_, err = c.Announce(t.Context(), many)
+		require.NoError(t, err)
+		assert.LessOrEqual(t, o.questions(), asked+1+mostLocated)
+	})
+}
+
+// TestWithoutThePromise a token for announcements vouches for nothing: what is announced is read anew at once, and the rest
+// lives by its age.
+func TestWithoutThePromise(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+		c := openFake(t, o, h.port(), func(cfg *Config) { cfg.Announced = false })
+		settled()
+		sees(t, c, "jane", "ed_normal")
+		assert.False(t, vouchedFor(t, c, "jane"))
+		s := c.Status()
+		assert.False(t, s.Vouching || s.Vouched)
+		assert.True(t, s.SharedLive)
+		assert.Equal(t, []string{freshness.NoPromise}, s.Unproven)
+		o.setUser("jane", fixture.Nurse("jane", "ed_admin", "ghi"))
+		announceUser(t, c, "jane")
+		sees(t, c, "jane", "ed_admin")
+		o.setUser("jane", fixture.Nurse("jane", "ed_normal", "ghi")) // and nobody announces it
+		time.Sleep(5*time.Second + time.Millisecond)
+		sees(t, c, "jane", "ed_normal")
+	})
+}
+
+// TestUnprovenIsToldByWhatVouches: the stream of announcements that begins says nothing of an origin that is listened to.
+func TestUnprovenIsToldByWhatVouches(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+		var log bytes.Buffer
+		_, hear := openTelling(t, o, h.port(), false, func(cfg *Config) { cfg.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+		time.Sleep(time.Second)
+		assert.NotContains(t, log.String(), "confirmed")
+		hear.Began(time.Now(), "")
+		assert.Contains(t, log.String(), "facts are confirmed by news of changes")
+		hear.Lost(nil)
+		assert.Contains(t, log.String(), "unproven=[listening]")
+	})
+}
+
+// TestUnproven: a channel that works and may not carry every change vouches for nothing, and status and log say which proof
+// is missing, once.
+func TestUnproven(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, _ *hub) {
+		var log bytes.Buffer
+		c, hear := openTelling(t, o, nil, false, func(cfg *Config) { cfg.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+		logged := func(text string) int { return strings.Count(log.String(), text) }
+		assert.Equal(t, []string{freshness.NoListening}, c.Status().Unproven)
+		for range 3 {
+			hear.Lost(&membership.Unproven{Missing: []string{"triggers", "pooled_connection", "triggers"}, Reason: "connect without a pooler."})
+		}
+		assert.Equal(t, []string{"pooled_connection", "triggers"}, c.Status().Unproven)
+		assert.Equal(t, 1, logged("level=WARN"), log.String())
+		assert.Equal(t, 1, logged(`unproven="[pooled_connection triggers]" reason="connect without a pooler."`), log.String())
+		sees(t, c, "jane", "ed_normal")
+		assert.False(t, vouchedFor(t, c, "jane"))
+		hear.Lost(&membership.Unproven{Missing: []string{"triggers"}})
+		assert.Equal(t, 2, logged("level=WARN"))
+		hear.Began(time.Now(), "")
+		assert.Empty(t, c.Status().Unproven)
+		assert.Equal(t, 1, logged("facts are confirmed by news of changes"))
+		asked := o.questions()
+		assert.True(t, vouchedFor(t, c, "jane"))
+		assert.Greater(t, o.questions(), asked, "what was fetched before is not")
+		time.Sleep(900 * time.Millisecond)
+		hear.Heartbeat(time.Now())
+		sees(t, c, "jane", "ed_normal")
+		o.setUser("jane", fixture.Nurse("jane", "ed_admin", "ghi"))
+		time.Sleep(999 * time.Millisecond)
+		assert.Empty(t, c.Status().Unproven)
+		time.Sleep(2 * time.Millisecond)
+		assert.Equal(t, []string{freshness.NoHeartbeat}, c.Status().Unproven)
+		assert.False(t, c.Status().Vouched)
+		sees(t, c, "jane", "ed_admin")
+		hear.Lost(errDown)
+		assert.Equal(t, []string{freshness.NoListening}, c.Status().Unproven)
+		assert.False(t, slices.Contains(c.Status().Unproven, freshness.NoPromise))
+	})
+}

@@ -1,0 +1,399 @@
+package cache
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/wardkeeper/wardkeeper/pdp"
+
+	"github.com/wardkeeper/wardkeeper/pdp/membership"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
+)
+
+var errDown = errors.New("the origin is down")
+
+// fakeOrigin is a system of record in memory. Each write moves the version of what it concerns.
+type fakeOrigin struct {
+	mu        sync.Mutex
+	users     map[string]json.RawMessage
+	locations map[string]fakeLocation
+	version   uint64
+	versions  map[membership.Key]uint64 // by user and by root
+	down      bool
+	unversion bool
+	history   string
+	delay     time.Duration
+	asked     int
+	// before is called with each question, without the lock.
+	before func(key membership.Key)
+}
+
+type fakeLocation struct {
+	ID     string `json:"id"`
+	Kind   string `json:"kind"`
+	Parent string `json:"parent,omitempty"`
+	Model  string `json:"model,omitempty"`
+	Plan   string `json:"plan,omitempty"`
+	Name   string `json:"name,omitempty"`
+}
+
+func newFakeOrigin() *fakeOrigin {
+	o := &fakeOrigin{users: map[string]json.RawMessage{}, locations: map[string]fakeLocation{}, versions: map[membership.Key]uint64{}}
+	o.setLocations(
+		fakeLocation{ID: "metro", Kind: "region", Model: "regional"},
+		fakeLocation{ID: "north", Kind: "division", Parent: "metro"},
+		fakeLocation{ID: "ghi", Kind: "facility", Parent: "north"},
+		fakeLocation{ID: "jkl", Kind: "facility", Parent: "north"},
+		fakeLocation{ID: "smile", Kind: "group", Model: "practice_group"},
+		fakeLocation{ID: "clinic", Kind: "practice", Parent: "smile"},
+		fakeLocation{ID: "alone", Kind: "entity", Model: "health_system", Plan: "free"},
+		fakeLocation{ID: "big", Kind: "system", Model: "health_system", Plan: "paid"},
+	)
+	return o
+}
+
+func (o *fakeOrigin) setUser(id, rec string) uint64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.version++
+	o.versions[membership.Key{Kind: membership.UserRecord, ID: id}] = o.version
+	if rec == "" {
+		delete(o.users, id)
+	} else {
+		o.users[id] = json.RawMessage(rec)
+	}
+	return o.version
+}
+
+func (o *fakeOrigin) setLocations(all ...fakeLocation) uint64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.version++
+	for _, l := range all {
+		o.locations[l.ID] = l
+	}
+	for _, l := range all {
+		o.versions[membership.Key{Kind: membership.OrganizationRecord, ID: o.root(l.ID)}] = o.version
+	}
+	return o.version
+}
+
+func (o *fakeOrigin) root(id string) string {
+	for o.locations[id].Parent != "" {
+		id = o.locations[id].Parent
+	}
+	return id
+}
+
+func (o *fakeOrigin) set(f func()) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	f()
+}
+
+func (o *fakeOrigin) questions() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.asked
+}
+
+// ask waits as long as the origin takes. What it answers is of the moment when the question comes in.
+func (o *fakeOrigin) ask(ctx context.Context, key membership.Key, answer func()) error {
+	if o.before != nil {
+		o.before(key)
+	}
+	o.mu.Lock()
+	o.asked++
+	delay, down := o.delay, o.down
+	if !down {
+		answer()
+	}
+	o.mu.Unlock()
+	if delay > 0 {
+		select {
+		case <-time.After(delay):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	if down {
+		return errDown
+	}
+	return nil
+}
+
+func (o *fakeOrigin) sent(key membership.Key, rec any) *membership.RawRecord {
+	data, err := json.Marshal(rec)
+	if err != nil {
+		panic(err)
+	}
+	s := &membership.RawRecord{Record: data, Version: o.versions[key], History: o.history}
+	if o.unversion {
+		s.Version = 0
+	}
+	return s
+}
+
+func (o *fakeOrigin) User(ctx context.Context, id string) (s *membership.RawRecord, err error) {
+	key := membership.Key{Kind: membership.UserRecord, ID: id}
+	err = o.ask(ctx, key, func() {
+		if rec := o.users[id]; rec != nil {
+			s = o.sent(key, rec)
+		}
+	})
+	return s, err
+}
+
+func (o *fakeOrigin) UserByUsername(ctx context.Context, username string) (all []membership.RawRecord, err error) {
+	err = o.ask(ctx, membership.Key{Kind: membership.UsernamePointer, ID: username}, func() {
+		for _, id := range slices.Sorted(maps.Keys(o.users)) {
+			var u struct{ Username string }
+			if json.Unmarshal(o.users[id], &u) == nil && strings.EqualFold(u.Username, username) && len(all) < 2 {
+				all = append(all, *o.sent(membership.Key{Kind: membership.UserRecord, ID: id}, o.users[id]))
+			}
+		}
+	})
+	return all, err
+}
+
+func (o *fakeOrigin) Organization(ctx context.Context, location string) (s *membership.RawRecord, err error) {
+	err = o.ask(ctx, membership.Key{Kind: membership.LocationPointer, ID: location}, func() {
+		if _, ok := o.locations[location]; !ok {
+			return
+		}
+		root := o.root(location)
+		var all []fakeLocation
+		for _, id := range slices.Sorted(maps.Keys(o.locations)) {
+			if o.root(id) == root {
+				all = append(all, o.locations[id])
+			}
+		}
+		s = o.sent(membership.Key{Kind: membership.OrganizationRecord, ID: root}, all)
+	})
+	return s, err
+}
+
+func (o *fakeOrigin) Users(ctx context.Context, q pdp.UserQuery) (list membership.RawUsers, err error) {
+	err = o.ask(ctx, membership.Key{}, func() {
+		for i, id := range slices.Sorted(maps.Keys(o.users)) {
+			if id > q.After.ID {
+				list.Users = append(list.Users, *o.sent(membership.Key{Kind: membership.UserRecord, ID: id}, o.users[id]))
+				list.Offsets = append(list.Offsets, i+1)
+			}
+		}
+	})
+	return list, err
+}
+
+func (o *fakeOrigin) Locations(ctx context.Context, after string, limit int) (ids []string, err error) {
+	err = o.ask(ctx, membership.Key{}, func() {
+		for _, id := range slices.Sorted(maps.Keys(o.locations)) {
+			if id > after && len(ids) < limit {
+				ids = append(ids, id)
+			}
+		}
+	})
+	return ids, err
+}
+
+func (o *fakeOrigin) Check(ctx context.Context) error { return o.ask(ctx, membership.Key{}, func() {}) }
+
+func (o *fakeOrigin) Close() error { return nil }
+
+// hub is a shared tier in memory, which each sidecar uses through a port of its own.
+type hub struct {
+	mu      sync.Mutex
+	values  map[membership.Key][]byte
+	log     []membership.Announcement
+	epoch   int
+	down    bool
+	trimmed bool // who connects finds nothing of what was announced before
+	muted   bool // announcements are written and nobody is told: how it would be without the stream
+	ports   []*port
+}
+
+var errHub = errors.New("the shared tier is down")
+
+func newHub() *hub {
+	return &hub{values: map[membership.Key][]byte{}}
+}
+
+func (h *hub) epochName() string { return fmt.Sprintf("epoch-%d", h.epoch) }
+
+// port is a sidecar's way to the hub; it can be cut by itself.
+type port struct {
+	*hub
+	cut  bool
+	skew time.Duration // of its clock
+	seen int           // of the log
+	wake chan struct{}
+}
+
+func (h *hub) port() *port {
+	p := &port{hub: h, wake: make(chan struct{}, 1)}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.ports = append(h.ports, p)
+	return p
+}
+
+func (h *hub) set(f func()) {
+	h.mu.Lock()
+	f()
+	ports := h.ports
+	h.mu.Unlock()
+	for _, p := range ports {
+		select {
+		case p.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// lose is a restart without anything: values and announcements are gone.
+func (h *hub) lose() {
+	h.set(func() {
+		h.values, h.log = map[membership.Key][]byte{}, nil
+		h.epoch++
+	})
+}
+
+func (p *port) dead() bool { return p.down || p.cut }
+
+func (p *port) Get(_ context.Context, key membership.Key) ([]byte, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.dead() {
+		return nil, errHub
+	}
+	return p.values[key], nil
+}
+
+func (p *port) Put(_ context.Context, key membership.Key, value []byte, _ time.Duration) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.dead() {
+		return errHub
+	}
+	is, _, err := record.Unpack(key, value)
+	if err != nil {
+		return err
+	}
+	was, _, err := record.Unpack(key, p.values[key])
+	older := was.AsOf.After(is.AsOf)
+	if was.History == is.History && was.Version > 0 && is.Version > 0 && was.Version != is.Version {
+		older = was.Version > is.Version
+	}
+	if err != nil || !older {
+		p.values[key] = value
+	}
+	return nil
+}
+
+func (p *port) Drop(_ context.Context, keys ...membership.Key) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.dead() {
+		return errHub
+	}
+	for _, key := range keys {
+		delete(p.values, key)
+	}
+	return nil
+}
+
+func (p *port) Announce(_ context.Context, changes []pdp.Change) (membership.Position, error) {
+	p.mu.Lock()
+	if p.dead() {
+		p.mu.Unlock()
+		return membership.Position{}, errHub
+	}
+	at := membership.Position{Epoch: p.epochName(), Sequence: uint64(len(p.log) + 1)}
+	p.log = append(p.log, membership.Announcement{At: at, Changes: changes})
+	p.mu.Unlock()
+	p.set(func() {})
+	return at, nil
+}
+
+func (p *port) Now() time.Time { return time.Now().Add(p.skew) }
+
+func (p *port) Close() error { return nil }
+
+const fakeBeat = 100 * time.Millisecond
+
+func (p *port) Follow(ctx context.Context, hear membership.StreamHandler) {
+	connected, epoch := false, 0
+	for ctx.Err() == nil {
+		asOf := time.Now()
+		p.mu.Lock()
+		dead := p.dead()
+		switch {
+		case dead && connected:
+			connected = false
+			p.mu.Unlock()
+			hear.Lost(errHub)
+		case dead:
+			p.mu.Unlock()
+		case !connected || epoch != p.hub.epoch:
+			lost := connected
+			connected, epoch, p.seen = true, p.hub.epoch, len(p.log)
+			at := membership.Position{Epoch: p.epochName(), Sequence: uint64(len(p.log))}
+			tail := slices.Clone(p.log)
+			floor := membership.Position{Epoch: at.Epoch, Sequence: 0}
+			if p.trimmed {
+				tail, floor = nil, at
+			}
+			if p.muted {
+				tail = nil
+			}
+			p.mu.Unlock()
+			if lost {
+				hear.Lost(errHub)
+			}
+			hear.Began(at, floor, tail, asOf)
+		default:
+			news := slices.Clone(p.log[p.seen:])
+			p.seen = len(p.log)
+			muted := p.muted
+			p.mu.Unlock()
+			for _, a := range news {
+				if muted {
+					a.Changes = nil
+				}
+				hear.Changed(a)
+			}
+			hear.Heartbeat(asOf)
+		}
+		select {
+		case <-p.wake:
+		case <-time.After(fakeBeat):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// openFake makes a cached source over fakes, closed at the end of the test.
+func openFake(t *testing.T, o *fakeOrigin, p *port, change func(*Config)) *Cache {
+	t.Helper()
+	cfg := Config{Origin: o, Announced: p != nil, Vocabulary: fixture.Words()}
+	if p != nil {
+		cfg.Shared = p
+	}
+	if change != nil {
+		change(&cfg)
+	}
+	c, err := Open(cfg)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, c.Close()) })
+	return c
+}

@@ -1,0 +1,107 @@
+package cache
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"github.com/wardkeeper/wardkeeper/pdp"
+
+	"github.com/wardkeeper/wardkeeper/pdp/membership"
+)
+
+// spoiling is an origin that gives an organization with something wrong that its records do not show.
+type spoiling struct {
+	*fakeOrigin
+	from, to string
+}
+
+func (s *spoiling) Organization(ctx context.Context, location string) (*membership.RawRecord, error) {
+	sent, err := s.fakeOrigin.Organization(ctx, location)
+	if sent != nil && s.from != "" {
+		sent.Record = json.RawMessage(strings.Replace(string(sent.Record), s.from, s.to, 1))
+	}
+	return sent, err
+}
+
+// TestAFaultThatNoContentShows: an organization is refused for what is wrong with its record, and good again without it,
+// though what is kept of it is the same.
+func TestAFaultThatNoContentShows(t *testing.T) {
+	for name, to := range map[string]string{
+		"an unknown member": `"id":"ghi","boss":true`,
+		"a member twice":    `"id":"ghi","kind":"facility"`,
+		"an empty plan":     `"id":"ghi","plan":""`,
+		"a null":            `"id":"ghi","name":null`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+				s := &spoiling{fakeOrigin: o}
+				c := openFake(t, o, h.port(), func(cfg *Config) { cfg.Origin = s })
+				settled()
+				announce := func() {
+					_, err := c.Announce(t.Context(), []pdp.Change{{Kind: pdp.LocationChanged, ID: "ghi"}})
+					require.NoError(t, err)
+				}
+				sees(t, c, "jane", "ed_normal")
+				o.set(func() { s.from, s.to = `"id":"ghi"`, to })
+				announce()
+				fails(t, c, "jane", pdp.Unavailable)
+				assert.Equal(t, []string{`organization "metro"`}, c.Status().Quarantined)
+				o.set(func() { s.from = "" })
+				announce()
+				sees(t, c, "jane", "ed_normal")
+				assert.Empty(t, c.Status().Quarantined)
+			})
+		})
+	}
+}
+
+// TestTheQuarantineEnds for whatever was named, once it is good.
+func TestTheQuarantineEnds(t *testing.T) {
+	for name, to := range map[string]string{
+		"no list":      ``,
+		"two roots":    `[{"id":"ghi","kind":"region","model":"regional"},{"id":"metro","kind":"region","model":"regional"}]`,
+		"no root":      `[{"id":"ghi","kind":"facility","parent":"nowhere"}]`,
+		"no location":  `[1,{"id":"metro","kind":"region","model":"regional"},{"id":"north","kind":"division","parent":"metro"},{"id":"ghi","kind":"facility","parent":"north"}]`,
+		"no id at all": `[{"kind":"region","model":"regional"},{"id":"metro","kind":"region","model":"regional"},{"id":"ghi","kind":"facility","parent":"metro"}]`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+				s := &spoilt{fakeOrigin: o}
+				first := openFake(t, o, h.port(), func(cfg *Config) { cfg.Origin = s })
+				settled()
+				s.record = &to
+				fails(t, first, "jane", pdp.Unavailable)
+				require.NotEmpty(t, first.Status().Quarantined)
+				s.record = nil
+				_, err := first.Announce(t.Context(), []pdp.Change{{Kind: pdp.LocationChanged, ID: "ghi"}})
+				require.NoError(t, err)
+				second := openFake(t, o, h.port(), nil)
+				settled()
+				sees(t, second, "jane", "ed_normal") // and shares it
+				settled()
+				asked := o.questions()
+				sees(t, first, "jane", "ed_normal")
+				require.Equal(t, asked, o.questions(), "it is found in the shared tier")
+				assert.Empty(t, first.Status().Quarantined)
+			})
+		})
+	}
+}
+
+// spoilt is an origin that gives something else for an organization.
+type spoilt struct {
+	*fakeOrigin
+	record *string
+}
+
+func (s *spoilt) Organization(ctx context.Context, location string) (*membership.RawRecord, error) {
+	sent, err := s.fakeOrigin.Organization(ctx, location)
+	if sent != nil && s.record != nil {
+		sent.Record = json.RawMessage(*s.record)
+	}
+	return sent, err
+}

@@ -1,0 +1,167 @@
+package cache
+
+import (
+	"bytes"
+	"encoding/json"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"github.com/wardkeeper/wardkeeper/pdp"
+
+	"github.com/wardkeeper/wardkeeper/pdp/membership"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/freshness"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
+)
+
+// restore brings an origin back to a state of before under another history, and gives Jane a record in it.
+func (o *fakeOrigin) restore(history string, version uint64, rec string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.history, o.version = history, version
+	for key := range o.versions {
+		o.versions[key] = version
+	}
+	o.users["jane"] = json.RawMessage(rec)
+}
+
+// TestARestoredSource: records of a database that was restored are taken at once, older though their versions are, and what
+// was vouched for before is not.
+func TestARestoredSource(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+		o.set(func() { o.history = "one" })
+		for range 5 {
+			o.setUser("jane", fixture.Nurse("jane", "ed_admin", "ghi"))
+		}
+		c, hear := openTelling(t, o, h.port(), true, nil)
+		hear.Began(time.Now(), "one")
+		settled()
+		sees(t, c, "jane", "ed_admin")
+		require.True(t, vouchedFor(t, c, "jane"))
+
+		o.restore("two", 1, fixture.Nurse("jane", "ed_normal", "ghi"))
+		hear.Changed([]pdp.Change{{Kind: pdp.AnythingChanged}}) // while the channel is still that of before
+		sees(t, c, "jane", "ed_normal")
+		assert.False(t, vouchedFor(t, c, "jane"), "it was read elsewhere than where is listened")
+		hear.Lost(errDown)
+		hear.Began(time.Now(), "two")
+		time.Sleep(time.Millisecond)
+		sees(t, c, "jane", "ed_normal")
+		assert.True(t, vouchedFor(t, c, "jane"))
+		assert.Zero(t, c.Status().Failures)
+
+		// The same versions come again, with other content, and are believed.
+		o.setUser("jane", fixture.Nurse("jane", "ed_admin", "ghi"))
+		hear.Changed(ofVersion("jane", o.current("jane")))
+		sees(t, c, "jane", "ed_admin")
+	})
+}
+
+// TestARestoredSourceThatIsNotListenedTo is believed as soon as a record is fetched again, and shared values of before are not.
+func TestARestoredSourceThatIsNotListenedTo(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+		var log bytes.Buffer
+		o.set(func() { o.history = "one" })
+		for range 5 {
+			o.setUser("jane", fixture.Nurse("jane", "ed_admin", "ghi"))
+		}
+		first := openFake(t, o, h.port(), func(cfg *Config) {
+			cfg.Announced, cfg.Logger = false, slog.New(slog.NewTextHandler(&log, nil))
+		})
+		second := openFake(t, o, h.port(), func(cfg *Config) { cfg.Announced = false })
+		settled()
+		sees(t, first, "jane", "ed_admin")
+		sees(t, second, "jane", "ed_admin")
+		settled()
+		o.restore("two", 1, fixture.Nurse("jane", "ed_normal", "ghi"))
+		time.Sleep(5 * time.Second)
+		sees(t, first, "jane", "ed_normal")
+		settled()
+		sees(t, second, "jane", "ed_normal")
+		settled()
+		s, _, err := record.Unpack(membership.Key{Kind: membership.UserRecord, ID: "jane"}, h.values[membership.Key{Kind: membership.UserRecord, ID: "jane"}])
+		require.NoError(t, err)
+		assert.Equal(t, "two", s.History)
+		assert.Equal(t, 1, strings.Count(log.String(), "another history"))
+		assert.Zero(t, first.Status().Failures)
+	})
+}
+
+// TestSharedValuesOfAnotherDatabase, as of another installation with the same prefix, are not taken: the origin says which
+// history is in force.
+func TestSharedValuesOfAnotherDatabase(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+		o.set(func() { o.history = "ours" })
+		other := newFakeOrigin()
+		other.set(func() { other.history = "theirs" })
+		for range 5 {
+			other.setUser("jane", fixture.Nurse("jane", "ed_admin", "ghi"))
+			other.setUser("joe", fixture.Nurse("joe", "ed_admin", "ghi"))
+		}
+		ours, theirs := openFake(t, o, h.port(), nil), openFake(t, other, h.port(), nil)
+		settled()
+		o.setUser("ann", fixture.Nurse("ann", "ed_normal", "ghi"))
+		sees(t, ours, "ann", "ed_normal") // it knows its origin by now
+		sees(t, theirs, "jane", "ed_admin")
+		sees(t, theirs, "joe", "ed_admin")
+		settled()
+		sees(t, ours, "jane", "ed_normal")
+		sees(t, ours, "joe", "")
+	})
+}
+
+// TestVersionsThatDoNotMove: the later fetch is in force where a record has other content under the same version, and it is
+// counted.
+func TestVersionsThatDoNotMove(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+		var log bytes.Buffer
+		c := openFake(t, o, h.port(), func(cfg *Config) {
+			cfg.Announced, cfg.Logger = false, slog.New(slog.NewTextHandler(&log, nil))
+		})
+		settled()
+		sees(t, c, "jane", "ed_normal")
+		for i, role := range []string{"ed_admin", "ed_normal", "ed_admin"} {
+			o.set(func() { o.users["jane"] = json.RawMessage(fixture.Nurse("jane", role, "ghi")) })
+			time.Sleep(6 * time.Second)
+			sees(t, c, "jane", role)
+			assert.EqualValues(t, i+1, c.Status().Conflicts)
+		}
+		assert.Equal(t, 1, strings.Count(log.String(), "has changed without its version"), "in a minute")
+		settled()
+		other := openFake(t, o, h.port(), nil)
+		settled()
+		sees(t, other, "jane", "ed_admin")
+	})
+}
+
+// TestHistoriesAtFault: an origin that gives what cannot be a history has given no record.
+func TestHistoriesAtFault(t *testing.T) {
+	for _, history := range []string{strings.Repeat("h", membership.MaxHistory+1), "a\n", "é"} {
+		inBubble(t, func(t *testing.T, o *fakeOrigin, _ *hub) {
+			c := openFake(t, o, nil, nil)
+			o.set(func() { o.history = history })
+			fails(t, c, "jane", pdp.Unavailable)
+			o.set(func() { o.history = strings.Repeat("~", membership.MaxHistory) })
+			sees(t, c, "jane", "ed_normal")
+		})
+	}
+}
+
+// TestFetchedBeforeASuspension: what was fetched for a question is no newer for having been waited for.
+func TestFetchedBeforeASuspension(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, _ *hub) {
+		c := openFake(t, o, nil, nil)
+		n := requirement{judge: c.judge.Load(), budget: 5 * time.Second, since: c.feed.Order.Add(1)}
+		e, err := c.user(t.Context(), n, "jane")
+		require.NoError(t, err)
+		require.Equal(t, freshness.Fresh, c.usable(e, n))
+		suspended := &entry{Provenance: e.Provenance, judge: e.judge, user: e.user}
+		suspended.AsOf = time.Now().Add(-time.Minute) // the fetch began, the machine slept, and the answer came
+		assert.Equal(t, freshness.Stale, c.usable(suspended, n))
+		assert.False(t, c.fetchedFor(suspended, n))
+	})
+}

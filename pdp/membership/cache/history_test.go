@@ -1,0 +1,363 @@
+package cache
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"github.com/wardkeeper/wardkeeper/pdp"
+
+	"github.com/wardkeeper/wardkeeper/pdp/membership"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
+)
+
+// history is what happened to some users of an origin, and what sidecars then said of them. By it a run is checked: nothing
+// older was given than the contract allows.
+type history struct {
+	mu        sync.Mutex
+	announces []announcing
+	cuts      []cut
+	reads     []reading
+}
+
+// cut is a time without a way from a sidecar to the stream.
+type cut struct {
+	sidecar  int
+	from, to time.Time
+}
+
+type announcing struct {
+	user    string
+	version uint64
+	at      time.Time // returned
+}
+
+type reading struct {
+	sidecar int
+	user    string
+	version uint64
+	budget  time.Duration
+	at      time.Time // when it was asked
+	token   uint64    // the version that the question had to know of; 0 for none
+}
+
+func (h *history) add(f func()) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	f()
+}
+
+// faults lists the readings that nothing explains: older than their budget, or than what the sidecar must have heard of.
+func (h *history) faults(lease time.Duration) []string {
+	var all []string
+	for _, r := range h.reads {
+		for _, a := range h.announces {
+			late := r.at.Sub(a.at)
+			if a.user == r.user && a.version > r.version && late > lease &&
+				(late > r.budget || !h.cutBetween(r.sidecar, a.at.Add(-lease), r.at)) {
+				all = append(all, fmt.Sprintf("sidecar %d gave version %d of %s %v after %d was announced", r.sidecar, r.version, r.user, late, a.version))
+			}
+		}
+		if r.version < r.token {
+			all = append(all, fmt.Sprintf("sidecar %d gave version %d of %s for a question that had to know of %d", r.sidecar, r.version, r.user, r.token))
+		}
+	}
+	return all
+}
+
+func (h *history) cutBetween(sidecar int, from, to time.Time) bool {
+	return slices.ContainsFunc(h.cuts, func(c cut) bool {
+		return c.sidecar == sidecar && c.from.Before(to) && c.to.Add(2*fakeBeat).After(from)
+	})
+}
+
+// cut keeps a way to the stream broken for a while.
+func (h *history) cut(down time.Duration, apart, together func(), sidecars ...int) {
+	from := time.Now()
+	apart()
+	time.Sleep(down)
+	together()
+	h.add(func() {
+		for _, s := range sidecars {
+			h.cuts = append(h.cuts, cut{s, from, time.Now()})
+		}
+	})
+}
+
+// TestHistory: whatever breaks, nothing is given that is older than its budget allows, nor older than what a sidecar in
+// touch with the stream must have heard of, nor than a question has to know of.
+func TestHistory(t *testing.T) {
+	for seed := range uint64(24) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := playHistory(t, seed, disturbance{})
+				require.Greater(t, len(h.reads), 1000)
+				faults := h.faults(time.Second)
+				assert.Empty(t, faults[:min(len(faults), 5)])
+			})
+		})
+	}
+}
+
+// TestHistoryCatches keeps the checker from approving of anything: without what is told by the stream it finds faults.
+func TestHistoryCatches(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		assert.NotEmpty(t, playHistory(t, 1, disturbance{muted: true}).faults(time.Second))
+	})
+}
+
+// TestHistoryWithForgeries: the same, while somebody announces what is not so, and the source is restored now and then, whose
+// versions then begin anew. Nothing is given but what the source has had.
+func TestHistoryWithForgeries(t *testing.T) {
+	for seed := range uint64(4) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := playHistory(t, seed, disturbance{forging: true, restoring: true})
+				require.Greater(t, len(h.reads), 1000)
+				faults := h.faults(time.Second)
+				assert.Empty(t, faults[:min(len(faults), 5)])
+			})
+		})
+	}
+}
+
+// TestHistoryUnproven: sidecars listen to a source, by a channel that now and then is said not to carry every change, and then
+// does not.
+func TestHistoryUnproven(t *testing.T) {
+	for seed := range uint64(4) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := playHistory(t, seed, disturbance{listening: true, restoring: true, forging: true})
+				require.Greater(t, len(h.reads), 1000)
+				faults := h.faults(time.Second)
+				assert.Empty(t, faults[:min(len(faults), 5)])
+			})
+		})
+	}
+}
+
+// disturbance is what happens in a history beside what breaks.
+type disturbance struct {
+	muted     bool // what is announced is not told
+	forging   bool // somebody announces what is not so
+	restoring bool // the source is restored: its versions go back, in another history
+	listening bool // sidecars listen to the source, which is not announced to
+}
+
+const historyUsers = 4
+
+// playHistory lets three sidecars answer for a few minutes while users change and everything breaks now and then.
+func playHistory(t *testing.T, seed uint64, d disturbance) *history {
+	h := &history{}
+	o, shared := newFakeOrigin(), newHub()
+	shared.muted = d.muted
+	o.history = "history 0"
+	random := func(n uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, n)) }
+	ports := make([]*port, 3)
+	sidecars := make([]*Cache, len(ports))
+	channels := make([]*channel, len(ports))
+	for i := range ports {
+		ports[i] = shared.port()
+		quiet := func(cfg *Config) { cfg.Logger = slog.New(slog.DiscardHandler) }
+		if d.listening {
+			c, hear := openTelling(t, o, ports[i], true, quiet)
+			hear.Began(time.Now(), o.history)
+			sidecars[i], channels[i] = c, &channel{hear: hear}
+			continue
+		}
+		sidecars[i] = openFake(t, o, ports[i], quiet)
+	}
+	var latest sync.Map               // user -> token and number
+	writing := make(chan struct{}, 1) // a lock that is slept under
+	written := uint64(0)
+	record := func(r *rand.Rand, id string) string { // its family name says the how manieth it is
+		written++
+		return strings.Replace(fixture.Nurse(id, []string{"ed_normal", "ed_admin"}[r.IntN(2)], "ghi"), `"username"`, fmt.Sprintf(`"name":{"family":"%d"},"username"`, written), 1)
+	}
+	tell := func(r *rand.Rand, id string, number uint64, change pdp.Change) {
+		if d.listening {
+			for _, ch := range channels {
+				ch.tell(change)
+			}
+			h.add(func() { h.announces = append(h.announces, announcing{id, number, time.Now()}) })
+			return
+		}
+		token, err := sidecars[r.IntN(len(sidecars))].Announce(t.Context(), []pdp.Change{change})
+		for ; err != nil; token, err = sidecars[r.IntN(len(sidecars))].Announce(t.Context(), []pdp.Change{change}) {
+			time.Sleep(50 * time.Millisecond)
+		}
+		h.add(func() { h.announces = append(h.announces, announcing{id, number, time.Now()}) })
+		latest.Store(id, reading{user: token, token: number})
+	}
+	writeUser := func(r *rand.Rand, i int) {
+		writing <- struct{}{}
+		defer func() { <-writing }()
+		id := fmt.Sprintf("u%d", i)
+		version := o.setUser(id, record(r, id))
+		number := written
+		change := pdp.Change{Kind: pdp.UserChanged, ID: id}
+		switch r.IntN(3) {
+		case 0:
+			change.Version = version
+		case 1:
+			change.Version = version
+			o.set(func() { change.Record = json.RawMessage(o.users[id]) })
+			if o.current(id) != version {
+				change.Record = nil
+			}
+		}
+		tell(r, id, number, change)
+	}
+	for i := range historyUsers {
+		writeUser(random(100), i)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	var actors sync.WaitGroup
+	act := func(n uint64, pause time.Duration, f func(*rand.Rand)) {
+		actors.Go(func() {
+			r := random(n)
+			for ctx.Err() == nil {
+				time.Sleep(time.Duration(r.Float64() * 2 * float64(pause)))
+				f(r)
+			}
+		})
+	}
+	act(1, 2*time.Second, func(r *rand.Rand) { writeUser(r, r.IntN(historyUsers)) })
+	act(2, 15*time.Second, func(r *rand.Rand) { // the origin is slow, or away
+		o.set(func() { o.delay, o.down = time.Duration(r.IntN(1500))*time.Millisecond, r.IntN(2) == 0 })
+		time.Sleep(time.Duration(r.IntN(8000)) * time.Millisecond)
+		o.set(func() { o.delay, o.down = time.Duration(r.IntN(3))*time.Millisecond, false })
+	})
+	act(3, 20*time.Second, func(r *rand.Rand) { // so is the shared tier
+		if r.IntN(2) == 0 {
+			h.cut(0, shared.lose, func() {}, 0, 1, 2)
+			return
+		}
+		h.cut(time.Duration(r.IntN(4000))*time.Millisecond, func() { shared.set(func() { shared.down = true }) },
+			func() { shared.set(func() { shared.down = false }) }, 0, 1, 2)
+	})
+	if d.forging {
+		act(4, 3*time.Second, func(r *rand.Rand) {
+			id := fmt.Sprintf("u%d", r.IntN(historyUsers))
+			forged := []pdp.Change{{Kind: pdp.UserChanged, ID: id, Version: []uint64{0, 1, o.current(id), o.current(id) + 1, pdp.MaxVersion}[r.IntN(5)],
+				Record: []byte(strings.Replace(fixture.Nurse(id, "ed_admin", "jkl"), `"username"`, `"name":{"family":"0"},"username"`, 1))},
+				{Kind: pdp.LocationChanged, ID: "ghi", Organization: "metro", Version: pdp.MaxVersion}}
+			if d.listening {
+				channels[r.IntN(len(channels))].tell(forged[0])
+			}
+			_, _ = sidecars[r.IntN(len(sidecars))].Announce(t.Context(), forged)
+		})
+	}
+	if d.restoring {
+		act(5, 40*time.Second, func(r *rand.Rand) {
+			writing <- struct{}{}
+			defer func() { <-writing }()
+			o.set(func() { o.version, o.history = uint64(r.IntN(20)), o.history+"'" })
+			numbers := map[string]uint64{}
+			for i := range historyUsers {
+				id := fmt.Sprintf("u%d", i)
+				o.setUser(id, record(r, id))
+				numbers[id] = written
+			}
+			for _, ch := range channels {
+				if ch != nil {
+					ch.began(o.history)
+				}
+			}
+			for id, number := range numbers {
+				tell(r, id, number, pdp.Change{Kind: pdp.UserChanged, ID: id})
+			}
+		})
+	}
+	for i := range ports {
+		if d.listening {
+			act(uint64(30+i), 15*time.Second, func(r *rand.Rand) { // its channel carries nothing
+				h.cut(time.Duration(r.IntN(4000))*time.Millisecond, channels[i].unproven, func() {
+					writing <- struct{}{}
+					defer func() { <-writing }()
+					channels[i].began(o.history)
+				}, i)
+			})
+		}
+		act(uint64(10+i), 20*time.Second, func(r *rand.Rand) { // or one sidecar's way to it
+			h.cut(time.Duration(r.IntN(4000))*time.Millisecond, func() { shared.set(func() { ports[i].cut = true }) },
+				func() { shared.set(func() { ports[i].cut = false }) }, i)
+		})
+		act(uint64(20+i), 50*time.Millisecond, func(r *rand.Rand) {
+			readUser(t, h, sidecars[i], i, fmt.Sprintf("u%d", r.IntN(historyUsers)), r.IntN(3) == 0, r.IntN(10) == 0, &latest)
+		})
+	}
+	actors.Wait()
+	return h
+}
+
+// channel is a way by which a sidecar listens.
+type channel struct {
+	mu   sync.Mutex
+	hear membership.ChangeHandler
+	lost bool
+}
+
+func (c *channel) tell(change pdp.Change) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.lost {
+		c.hear.Changed([]pdp.Change{change})
+	}
+}
+
+func (c *channel) unproven() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.lost = true
+	c.hear.Lost(&membership.Unproven{Missing: []string{"triggers"}, Reason: "switch the triggers on."})
+}
+
+func (c *channel) began(history string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.lost = false
+	c.hear.Began(time.Now(), history)
+}
+
+func readUser(t *testing.T, h *history, c *Cache, sidecar int, id string, using, knowing bool, latest *sync.Map) {
+	r := reading{sidecar: sidecar, user: id, budget: 5 * time.Second, at: time.Now()}
+	need := pdp.Need{Using: using}
+	if using {
+		r.budget = time.Minute
+	}
+	if known, ok := latest.Load(id); ok && knowing {
+		need.AtLeast, r.token = []string{known.(reading).user}, known.(reading).token
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	v, err := c.View(ctx, need)
+	require.NoError(t, err)
+	u, err := v.User(ctx, id)
+	if err != nil {
+		return // no answer is no allow
+	}
+	require.NotNil(t, u)
+	r.version, err = strconv.ParseUint(u.Record().Name.Family, 10, 64)
+	require.NoError(t, err)
+	require.NotZero(t, r.version, "it was forged")
+	h.add(func() { h.reads = append(h.reads, r) })
+}
+
+func (o *fakeOrigin) current(id string) uint64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.versions[membership.Key{Kind: membership.UserRecord, ID: id}]
+}

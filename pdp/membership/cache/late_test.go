@@ -1,0 +1,97 @@
+package cache
+
+import (
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"github.com/wardkeeper/wardkeeper/pdp"
+
+	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
+)
+
+// TestAnAnnouncementThatComesLate, as one that is sent again: its record does not go before what came after it.
+func TestAnAnnouncementThatComesLate(t *testing.T) {
+	for name, versioned := range map[string]bool{"with versions": true, "without": false} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+				o.unversion = !versioned
+				c := openFake(t, o, h.port(), nil)
+				settled()
+				announce := func(role string, version uint64) {
+					change := pdp.Change{Kind: pdp.UserChanged, ID: "jane", Record: []byte(fixture.Nurse("jane", role, "ghi"))}
+					if versioned {
+						change.Version = version
+					}
+					_, err := c.Announce(t.Context(), []pdp.Change{change})
+					require.NoError(t, err)
+					settled()
+				}
+				first := o.setUser("jane", fixture.Nurse("jane", "ed_admin", "ghi"))
+				second := o.setUser("jane", fixture.Nurse("jane", "ed_normal", "ghi"))
+				announce("ed_normal", second)
+				announce("ed_admin", first)
+				sees(t, c, "jane", "ed_normal")
+				other := openFake(t, o, h.port(), nil)
+				settled()
+				sees(t, other, "jane", "ed_normal")
+				assert.Zero(t, c.Status().Failures)
+			})
+		})
+	}
+}
+
+// TestAFetchThatLandsLate does not replace what was fetched after it began, and its version is not a later one.
+func TestAFetchThatLandsLate(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+		o.unversion = true
+		c := openFake(t, o, h.port(), nil)
+		settled()
+		versionOf := func(need pdp.Need) (string, uint64) {
+			v, err := c.View(t.Context(), need)
+			require.NoError(t, err)
+			u, err := v.User(t.Context(), "jane")
+			require.NoError(t, err)
+			return u.Record().Assignments[0].Role, u.Version()
+		}
+		o.set(func() { o.delay = 500 * time.Millisecond })
+		var late uint64
+		var asking sync.WaitGroup
+		asking.Go(func() { _, late = versionOf(pdp.Need{}) })
+		time.Sleep(100 * time.Millisecond)
+		o.set(func() { o.delay = 0 })
+		o.setUser("jane", fixture.Nurse("jane", "ed_admin", "ghi"))
+		role, version := versionOf(pdp.Need{AtLeast: []string{"1~unknown"}}) // reads the origin anew
+		require.Equal(t, "ed_admin", role)
+		asking.Wait()
+		assert.Less(t, late, version)
+		role, again := versionOf(pdp.Need{})
+		assert.Equal(t, "ed_admin", role)
+		assert.Equal(t, version, again)
+	})
+}
+
+// TestAnAnnouncementDuringAFetch: what was fetched for this very question is not good enough, where a change was told since.
+func TestAnAnnouncementDuringAFetch(t *testing.T) {
+	for name, alone := range map[string]bool{"alone": true, "with others": false} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+				var p *port
+				if !alone {
+					p = h.port()
+				}
+				c := openFake(t, o, p, nil)
+				settled()
+				o.set(func() { o.delay = 500 * time.Millisecond })
+				var asking sync.WaitGroup
+				asking.Go(func() { sees(t, c, "jane", "ed_admin") })
+				time.Sleep(100 * time.Millisecond)
+				o.setUser("jane", fixture.Nurse("jane", "ed_admin", "ghi"))
+				announceUser(t, c, "jane")
+				asking.Wait()
+			})
+		})
+	}
+}

@@ -1,0 +1,117 @@
+package cache
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/pdp/membership"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/freshness"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
+)
+
+// heapOf builds something, and measures how many bytes of the heap it keeps.
+func heapOf[T any](build func() T) (bytes float64, built T) {
+	live := func() float64 {
+		runtime.GC()
+		runtime.GC() // the first one may only have finished what was going on
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return float64(m.HeapAlloc)
+	}
+	before := live()
+	built = build()
+	return live() - before, built
+}
+
+// The bound of the in-process tier is about true: what an entry is said to take is within a third of what it takes.
+func TestEntrySizes(t *testing.T) {
+	j := record.NewValidator(fixture.Words())
+	var locations strings.Builder
+	locations.WriteString(`[{"id": "r", "kind": "region", "model": "regional"}, {"id": "d", "kind": "division", "parent": "r"}`)
+	for i := range 3000 {
+		fmt.Fprintf(&locations, `, {"id": "facility-%d", "name": "Northfield Hospital %[1]d", "kind": "facility", "parent": "d"}`, i)
+	}
+	locations.WriteString(`]`)
+	said := 0
+	took, tree := heapOf(func() *record.Tree {
+		drafts, faults, err := j.Locations(j.Tokens([]byte(locations.String())))
+		require.NoError(t, err)
+		tree, err := j.Tree(drafts, faults, 1, nil)
+		require.NoError(t, err)
+		require.NoError(t, tree.Faults)
+		said = organizationBytes(drafts, record.EncodeLocations(nil, drafts))
+		return tree
+	})
+	assert.InEpsilon(t, took, said, 0.33, "an organization")
+	for _, assignments := range []int{1, 5, 100} {
+		said = 0
+		took, all := heapOf(func() []*entry {
+			all := make([]*entry, 3000/assignments)
+			for i := range all {
+				all[i] = joinedRecord(t, j, tree, i, assignments)
+				said += userBytes(all[i].user.draft, record.EncodeUser(nil, all[i].user.draft))
+			}
+			return all
+		})
+		assert.InEpsilon(t, took, said, 0.33, "users of %d assignments", assignments)
+		runtime.KeepAlive(all)
+	}
+	runtime.KeepAlive(tree)
+}
+
+func joinedRecord(t *testing.T, j *record.Validator, tree *record.Tree, i, assignments int) *entry {
+	t.Helper()
+	var held []string
+	trees := make([]*record.Tree, assignments)
+	for a := range trees {
+		trees[a] = tree
+		held = append(held, fmt.Sprintf(`{"location": "facility-%d", "role": "ed_normal"}`, (i+a)%3000))
+	}
+	rec := *newEntry(freshness.Provenance{}, membership.Key{Kind: membership.UserRecord, ID: fmt.Sprintf("u%d", i)}, j)
+	draft, shape, err := j.User(j.Tokens(fmt.Appendf(nil, `{"id": "u%d", "username": "ana.andersson%[1]d@example.org",
+		"name": {"given": "Ana", "family": "Andersson%[1]d"}, "default_location": "facility-%[1]d", "assignments": [%s]}`, i, strings.Join(held, ","))))
+	require.NoError(t, err)
+	rec.user = &account{draft: draft, shape: shape}
+	_, err = rec.join(trees)
+	require.NoError(t, err)
+	return &rec
+}
+
+// A record that is large is kept like any other that is used, and what was used longest ago makes room for it.
+func TestALargeRecordIsKept(t *testing.T) {
+	dropped := 0
+	// A sixteenth is for records that are not there.
+	m := newMemory(1_066_666, func(*entry) { dropped++ })
+	put := func(id string, bytes int) {
+		e := newEntry(freshness.Provenance{}, membership.Key{Kind: membership.UserRecord, ID: id}, nil)
+		e.bytes = bytes
+		require.Same(t, e, m.put(e))
+	}
+	for i := range 5000 {
+		put(fmt.Sprint("u", i), 1000)
+	}
+	bytes, entries := m.size()
+	assert.Equal(t, 1_000_000, bytes)
+	assert.Equal(t, 1000, entries)
+	assert.Equal(t, 4000, dropped)
+	put("large", 600_000)
+	for i := range 5000 {
+		put(fmt.Sprint("u", i), 1000)
+		require.NotNil(t, m.get(membership.Key{Kind: membership.UserRecord, ID: "large"}), "after %d others", i)
+	}
+	bytes, entries = m.size()
+	assert.Equal(t, 1_000_000, bytes)
+	assert.Equal(t, 401, entries)
+	put("too large", 2_000_000)
+	_, entries = m.size()
+	assert.Equal(t, 1, entries)
+	put("u1", 1000)
+	bytes, _ = m.size()
+	assert.Equal(t, 1000, bytes)
+}

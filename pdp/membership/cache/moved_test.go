@@ -1,0 +1,158 @@
+package cache
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"github.com/wardkeeper/wardkeeper/pdp"
+
+	"github.com/wardkeeper/wardkeeper/pdp/membership"
+)
+
+// organizationOf is the organization that a location is in, "" where it is unknown.
+func organizationOf(t *testing.T, c *Cache, location string) string {
+	t.Helper()
+	v, err := c.View(t.Context(), pdp.Need{})
+	require.NoError(t, err)
+	l, err := v.Location(t.Context(), location)
+	require.NoError(t, err)
+	if l == nil {
+		return ""
+	}
+	return l.Organization()
+}
+
+// moveEntity brings an entity from one system to another, in the origin.
+func moveEntity(o *fakeOrigin, to string) {
+	from := o.root("ward")
+	o.setLocations(fakeLocation{ID: "ward", Kind: "entity", Parent: to})
+	o.set(func() {
+		o.version++
+		o.versions[membership.Key{Kind: membership.OrganizationRecord, ID: from}] = o.version
+	})
+}
+
+// TestAMovedLocation: the organization that a location has left is not served as it was, whoever knows that it was there.
+func TestAMovedLocation(t *testing.T) {
+	start := func(o *fakeOrigin) {
+		o.setLocations(fakeLocation{ID: "large", Kind: "system", Model: "health_system", Plan: "paid"},
+			fakeLocation{ID: "ward", Kind: "entity", Parent: "big"})
+	}
+	moved := []pdp.Change{{Kind: pdp.LocationChanged, ID: "ward", Organization: "large"}}
+
+	t.Run("kept by another sidecar", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+			start(o)
+			first, second := openFake(t, o, h.port(), nil), openFake(t, o, h.port(), nil)
+			settled()
+			require.Equal(t, "big", organizationOf(t, first, "big")) // the whole tree, into the shared tier
+			settled()
+			moveEntity(o, "large")
+			_, err := second.Announce(t.Context(), moved) // it has never seen the ward
+			require.NoError(t, err)
+			settled()
+			third := openFake(t, o, h.port(), nil)
+			settled()
+			for _, c := range []*Cache{third, second, first} {
+				require.Equal(t, "big", organizationOf(t, c, "big"))
+				assert.Equal(t, "large", organizationOf(t, c, "ward"))
+			}
+		})
+	})
+
+	t.Run("on its way here", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+			start(o)
+			c := openFake(t, o, h.port(), nil)
+			settled()
+			o.set(func() { o.delay = 500 * time.Millisecond })
+			asked := make(chan struct{})
+			go func() {
+				defer close(asked)
+				v, err := c.View(t.Context(), pdp.Need{})
+				assert.NoError(t, err)
+				_, err = v.Location(context.Background(), "big")
+				assert.NoError(t, err)
+			}()
+			time.Sleep(100 * time.Millisecond)
+			o.set(func() { o.delay = 0 })
+			moveEntity(o, "large")
+			_, err := c.Announce(t.Context(), moved)
+			require.NoError(t, err)
+			<-asked
+			assert.Equal(t, "large", organizationOf(t, c, "ward"))
+		})
+	})
+
+	t.Run("seen in its new place before", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+			start(o)
+			c := openFake(t, o, h.port(), nil)
+			settled()
+			require.Equal(t, "big", organizationOf(t, c, "ward"))
+			settled()
+			moveEntity(o, "large")
+			require.Equal(t, "large", organizationOf(t, c, "large"))
+			_, err := c.Announce(t.Context(), moved)
+			require.NoError(t, err)
+			assert.Equal(t, "large", organizationOf(t, c, "ward"))
+			v, err := c.View(t.Context(), pdp.Need{})
+			require.NoError(t, err)
+			all, err := v.Locations(t.Context(), pdp.LocationQuery{Beneath: "big"})
+			require.NoError(t, err)
+			require.Len(t, all, 1, "the ward is not among those of its old organization")
+		})
+	})
+}
+
+// TestManyLocationsAnnounced ask the origin once for each organization, and not for each location: there is a time in
+// which an announcement must be made.
+func TestManyLocationsAnnounced(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+		c := openFake(t, o, h.port(), nil)
+		settled()
+		before := o.questions()
+		_, err := c.Announce(t.Context(), []pdp.Change{{Kind: pdp.LocationChanged, ID: "metro"}, {Kind: pdp.LocationChanged, ID: "north"},
+			{Kind: pdp.LocationChanged, ID: "ghi"}, {Kind: pdp.LocationChanged, ID: "clinic"}})
+		require.NoError(t, err)
+		assert.Equal(t, before+2, o.questions())
+		assert.Equal(t, []string{"metro", "metro", "metro", "smile"}, organizationsTold(h))
+	})
+}
+
+func organizationsTold(h *hub) []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var all []string
+	for _, a := range h.log {
+		for _, c := range a.Changes {
+			all = append(all, c.Organization)
+		}
+	}
+	return all
+}
+
+// TestALocationAnnouncedWhileTheOriginHangs: then every organization is in doubt, and the announcement is made all the same.
+func TestALocationAnnouncedWhileTheOriginHangs(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+		c := openFake(t, o, h.port(), nil)
+		settled()
+		sees(t, c, "jane", "ed_normal")
+		o.set(func() { o.delay = time.Hour })
+		var changes []pdp.Change
+		for i := range membership.MaxChanges {
+			changes = append(changes, pdp.Change{Kind: pdp.LocationChanged, ID: fmt.Sprint("new", i)})
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		before := o.questions()
+		_, err := c.Announce(ctx, changes)
+		require.NoError(t, err)
+		assert.Equal(t, before+1, o.questions())
+		fails(t, c, "jane", pdp.Unavailable)
+	})
+}

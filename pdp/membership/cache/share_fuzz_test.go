@@ -1,0 +1,141 @@
+package cache
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/wardkeeper/wardkeeper/pdp"
+
+	"github.com/wardkeeper/wardkeeper/pdp/membership"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/origintest"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
+)
+
+// laid is a shared tier in which a value lies for every key.
+type laid struct {
+	value func(key membership.Key) []byte
+}
+
+func (l laid) Get(_ context.Context, key membership.Key) ([]byte, error) { return l.value(key), nil }
+
+func (l laid) Put(context.Context, membership.Key, []byte, time.Duration) error {
+	return nil
+}
+
+func (l laid) Drop(context.Context, ...membership.Key) error { return nil }
+
+func (l laid) Announce(context.Context, []pdp.Change) (membership.Position, error) {
+	return membership.Position{}, errHub
+}
+
+func (l laid) Follow(ctx context.Context, hear membership.StreamHandler) {
+	hear.Began(membership.Position{Epoch: "e", Sequence: 0}, membership.Position{Epoch: "e", Sequence: 0}, nil, time.Now())
+	<-ctx.Done()
+}
+
+func (l laid) Now() time.Time { return time.Now() }
+
+func (l laid) Close() error { return nil }
+
+// overLaid is a view of a new sidecar with such a tier.
+func overLaid(t *testing.T, o *fakeOrigin, value func(membership.Key) []byte) pdp.View {
+	c, err := Open(Config{Origin: o, Vocabulary: fixture.Words(), MaxAgeChange: time.Hour, Lease: time.Hour,
+		Logger: slog.New(slog.DiscardHandler), Shared: laid{value}})
+	require.NoError(t, err)
+	for !c.inTouch() {
+		time.Sleep(10 * time.Microsecond)
+	}
+	t.Cleanup(func() { require.NoError(t, c.Close()) })
+	v, err := c.View(context.Background(), pdp.Need{})
+	require.NoError(t, err)
+	return v
+}
+
+// FuzzShared: bytes that were not packed for a key are as if nothing lay there. A pointer that was, wherever it leads, is a
+// hint; and a record that was is a sound one of that key, or as if it were not there.
+func FuzzShared(f *testing.F) {
+	d := origintest.Document(f, []byte(fixture.WithUsers(fixture.Everyone)), record.JSON)
+	for i := range d.Users {
+		f.Add(append([]byte{0}, record.EncodeUser(nil, &d.Users[i])...))
+	}
+	f.Add(append([]byte{madeVersion}, record.EncodeLocations(nil, d.Locations)...))
+	metro := slices.DeleteFunc(slices.Clone(d.Locations), func(l record.Location) bool { return !slices.Contains([]string{"metro", "north", "ghi", "jkl"}, l.ID) })
+	f.Add(append([]byte{0}, record.EncodeLocations(nil, metro)...))
+	f.Add(append([]byte{0}, record.EncodeUser(nil, &origintest.Document(f, []byte(fixture.WithUsers(fixture.Nurse("jane", "ed_admin", "jkl"))), record.JSON).Users[0])...))
+	jane := membership.Key{Kind: membership.UserRecord, ID: "jane"}
+	f.Add(record.Pack(jane, membership.Stamp{Version: 1, AsOf: time.Now()}, nil))
+	for _, pointer := range []string{"", "\x00", "\x00jane", "\x00joe", "\x00nobody", "\x00broken", "\x01smile", "\x00metro", "\x00ghi", "\x02metro"} {
+		f.Add([]byte(pointer))
+	}
+	o := newFakeOrigin()
+	o.setUser("jane", fixture.Nurse("jane", "ed_normal", "ghi"))
+	o.setUser("joe", fixture.Nurse("joe", "ed_admin", "jkl"))
+	o.setUser("broken", fixture.Nurse("broken", "ed_admin", "nowhere"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		ctx := context.Background()
+		asInOrigin := func(v pdp.View) {
+			u, err := v.UserByUsername(ctx, "JANE@example.org")
+			if err != nil && bytes.Contains(data, []byte("broken")) {
+				require.Equal(t, pdp.Unavailable, pdp.KindOf(err), "a pointer to whom nothing may be decided by")
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, fixture.NurseRecord("jane", "ed_normal", "ghi"), u.Record())
+			l, err := v.Location(ctx, "ghi")
+			require.NoError(t, err)
+			require.Equal(t, "metro", l.Organization())
+		}
+		asInOrigin(overLaid(t, o, func(membership.Key) []byte { return data }))
+		packed := func(key membership.Key) []byte {
+			return record.Pack(key, membership.Stamp{Version: 1, AsOf: time.Now(), At: membership.Position{Epoch: "e", Sequence: 0}}, data)
+		}
+		asInOrigin(overLaid(t, o, func(key membership.Key) []byte {
+			if key.Kind == membership.UsernamePointer || key.Kind == membership.LocationPointer {
+				return packed(key)
+			}
+			return nil
+		}))
+
+		v := overLaid(t, o, packed)
+		if u, err := v.User(ctx, "jane"); err == nil && u != nil {
+			require.Equal(t, "jane", u.ID())
+			assertSound(t, v, u)
+		}
+		if l, err := v.Location(ctx, "ghi"); err == nil && l != nil {
+			require.Equal(t, "ghi", l.ID())
+			for root := l; ; root = root.Parent() {
+				if root.Parent() == nil {
+					require.Equal(t, l.Organization(), root.ID())
+					break
+				}
+			}
+		}
+	})
+}
+
+// assertSound says that a user and the organizations around it could stand in a directory file: there is no way around its rules.
+func assertSound(t *testing.T, v pdp.View, u *pdp.User) {
+	t.Helper()
+	r := &origintest.Roster{Locations: []origintest.RosterLocation{}, Users: []origintest.RosterUser{origintest.AsRoster(u.Record())}}
+	seen := map[string]bool{}
+	for _, a := range u.Record().Assignments {
+		at, err := v.Location(context.Background(), a.Location)
+		require.NoError(t, err)
+		if seen[at.Organization()] {
+			continue
+		}
+		seen[at.Organization()] = true
+		all, err := v.Locations(context.Background(), pdp.LocationQuery{Beneath: at.Organization()})
+		require.NoError(t, err)
+		for _, l := range all {
+			r.Locations = append(r.Locations, origintest.RosterLocation(l.Record()))
+		}
+	}
+	origintest.Parsed(t, r.String())
+}

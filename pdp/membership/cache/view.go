@@ -1,0 +1,303 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/wardkeeper/wardkeeper/pdp"
+
+	"github.com/wardkeeper/wardkeeper/pdp/membership"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
+)
+
+// cachedView reads facts for one decision, batch or page of a search: what it has given once it gives again.
+type cachedView struct {
+	c    *Cache
+	need requirement
+
+	mu     sync.Mutex
+	users  map[string]*viewedUser
+	listed map[string]*viewedUser // of the last stretch of a list
+	trees  map[string]*entry      // by location; absent ones too
+	roots  map[string]*entry      // by root
+}
+
+// viewedUser is an account as the view gave it; user is nil where there is none.
+type viewedUser struct {
+	user  *pdp.User
+	entry *entry
+	err   error // why the user must not be used, or not everywhere
+}
+
+var _ pdp.View = (*cachedView)(nil)
+
+// View implements [pdp.Source].
+func (c *Cache) View(_ context.Context, need pdp.Need) (pdp.View, error) {
+	n := requirement{judge: c.judge.Load(), budget: c.cfg.MaxAgeChange, since: c.feed.Next()}
+	if need.Using {
+		n.budget = c.cfg.MaxAgeUse
+	}
+	for _, token := range need.AtLeast {
+		at, err := parseToken(token)
+		if err != nil {
+			return nil, err
+		}
+		// What is not known to have been heard here, the origin knows. What was there before the stream was followed makes
+		// facts suspect, where the stream is what vouches for them.
+		told := c.feed.Told(at)
+		n.fresh = n.fresh || !c.feed.Knows(at) || !told && !c.feed.ByStream()
+		n.sure = n.sure || !told
+		n.atLeast = append(n.atLeast, at)
+	}
+	return &cachedView{c: c, need: n}, nil
+}
+
+// User implements [pdp.View].
+func (v *cachedView) User(ctx context.Context, id string) (*pdp.User, error) {
+	s, err := v.user(ctx, id)
+	switch {
+	case err != nil:
+		return nil, err
+	case s.err != nil:
+		return nil, s.err
+	}
+	return s.user, nil
+}
+
+func (v *cachedView) user(ctx context.Context, id string) (*viewedUser, error) {
+	if len(id) > membership.MaxID || id == "" {
+		return &viewedUser{}, nil // no record has such an id
+	}
+	v.mu.Lock()
+	s := v.users[id]
+	if s == nil {
+		s = v.listed[id]
+	}
+	v.mu.Unlock()
+	if s != nil {
+		return s, nil
+	}
+	e, err := v.c.user(ctx, v.need, id)
+	if err != nil {
+		return nil, err
+	}
+	if s, err = v.join(ctx, e); err != nil {
+		return nil, err
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if before := v.users[id]; before != nil {
+		return before, nil // somebody else asked at the same time
+	}
+	if v.users == nil {
+		v.users = make(map[string]*viewedUser, 2)
+	}
+	v.users[id] = s
+	return s, nil
+}
+
+// join gives the user of an entry with the trees as this view knows them.
+func (v *cachedView) join(ctx context.Context, e *entry) (*viewedUser, error) {
+	if e.Absent {
+		return &viewedUser{entry: e}, nil
+	}
+	trees := make([]*record.Tree, len(e.user.draft.Assignments))
+	var missing error
+	for i := range trees {
+		at := e.user.draft.Assignments[i].Location
+		t, err := v.organization(ctx, at)
+		switch {
+		case ctx.Err() != nil:
+			return nil, err
+		case err != nil: // another organization than that of the question may do without
+			if _, ok := errors.AsType[*pdp.Suspended](err); !ok {
+				missing = err
+			}
+			trees[i] = &record.Tree{Root: pdp.NewLocation(pdp.LocationRecord{ID: at}, nil, 0), Faults: err}
+		case t.tree != nil:
+			trees[i] = t.tree
+		}
+	}
+	u, err := e.join(trees)
+	if err == nil {
+		v.c.quarantine.remove(e.judge, e.Key)
+		return &viewedUser{user: u, entry: e}, nil
+	}
+	s, known := errors.AsType[*pdp.Suspended](err)
+	if !known {
+		return nil, err
+	}
+	if _, own := s.Err.(*record.Faults); own {
+		v.c.quarantine.add(e.judge, e.Key, s.Err)
+	} else if missing != nil {
+		return &viewedUser{user: s.User, entry: e, err: cannotBeHad(ctx, &pdp.Suspended{User: s.User, Err: missing})}, nil
+	}
+	return &viewedUser{user: s.User, entry: e, err: quarantined(e.Key, err)}, nil
+}
+
+// tree gives the organization of a location, or that it is absent. It fails where the organization must not be used.
+func (v *cachedView) tree(ctx context.Context, location string) (*entry, error) {
+	e, err := v.organization(ctx, location)
+	switch {
+	case err != nil:
+		if s, ok := errors.AsType[*pdp.Suspended](err); ok {
+			at := pdp.LocationRecord{ID: location} // nothing but that there is one
+			return nil, quarantined(membership.Key{Kind: membership.LocationPointer, ID: location}, &pdp.Suspended{Location: pdp.NewSuspendedLocation(at, at), Err: s.Err})
+		}
+		return nil, err
+	case e.tree != nil && e.tree.Faults != nil:
+		return nil, quarantined(e.Key, e.tree.Suspended(location))
+	}
+	return e, nil
+}
+
+// organization gives that of a location, whether or not it must be used, or that it is absent. All locations of an
+// organization are of one state of it.
+func (v *cachedView) organization(ctx context.Context, location string) (*entry, error) {
+	v.mu.Lock()
+	e := v.trees[location]
+	if e == nil {
+		if root := v.roots[v.c.roots.find(location)]; root != nil && root.tree.Has(location) {
+			e = root
+		}
+	}
+	v.mu.Unlock()
+	if e == nil {
+		var err error
+		if e, err = v.c.tree(ctx, v.need, location); err != nil {
+			return nil, err
+		}
+		e = v.remember(location, e)
+	}
+	return e, nil
+}
+
+func (v *cachedView) remember(location string, e *entry) *entry {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.trees == nil {
+		v.trees, v.roots = make(map[string]*entry, 4), make(map[string]*entry, 1)
+	}
+	if before := v.trees[location]; before != nil {
+		return before
+	}
+	if e.tree != nil {
+		root := e.tree.Root.ID()
+		if before := v.roots[root]; before != nil && before.tree.Has(location) {
+			e = before
+		} else {
+			v.roots[root] = e
+		}
+	}
+	v.trees[location] = e
+	return e
+}
+
+// UserByUsername implements [pdp.View].
+func (v *cachedView) UserByUsername(ctx context.Context, username string) (*pdp.User, error) {
+	folded := pdp.FoldCanonical(username)
+	if len(folded) > membership.MaxID || !pdp.IsUsername(username) {
+		return nil, nil // nobody has such a username
+	}
+	key := membership.Key{Kind: membership.UsernamePointer, ID: folded}
+	pointer, n := "", v.need
+	if e := v.c.memory.get(key); e != nil && !e.Absent {
+		pointer = e.pointer
+	} else if e == nil && !n.fresh {
+		pointer = v.c.sharedPointer(ctx, key)
+	}
+	for range tries {
+		if pointer != "" {
+			u, err := v.User(ctx, pointer)
+			if err != nil || u != nil && pdp.FoldCanonical(u.Username()) == folded {
+				return u, err
+			}
+			// The account has another username by now, and this one may be somebody else's.
+			n.fresh, n.since = true, v.c.feed.Next()
+		}
+		e, err := v.c.username(ctx, n, folded)
+		switch {
+		case err != nil:
+			return nil, err
+		case e.Absent:
+			return nil, nil
+		}
+		pointer = e.pointer
+	}
+	return nil, cannotBeHad(ctx, fmt.Errorf("%s: %w", key, errNotSettled))
+}
+
+// Location implements [pdp.View].
+func (v *cachedView) Location(ctx context.Context, id string) (*pdp.Location, error) {
+	if len(id) > membership.MaxID || id == "" {
+		return nil, nil // no record has such an id
+	}
+	e, err := v.tree(ctx, id)
+	if err != nil || e.Absent {
+		return nil, err
+	}
+	return e.tree.ByID(id), nil
+}
+
+// Locations implements [pdp.View].
+func (v *cachedView) Locations(ctx context.Context, q pdp.LocationQuery) ([]*pdp.Location, error) {
+	if q.Beneath != "" {
+		if len(q.Beneath) > membership.MaxID {
+			return nil, nil
+		}
+		e, err := v.tree(ctx, q.Beneath)
+		if err != nil || e.Absent {
+			return nil, err
+		}
+		return e.tree.Page(q), nil
+	}
+	ids, err := v.c.origin.Locations(ctx, q.After, membership.PageLimit(q.Limit))
+	if err != nil {
+		return nil, cannotBeHad(ctx, err)
+	}
+	all := make([]*pdp.Location, 0, len(ids))
+	for _, id := range ids {
+		l, err := v.Location(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		if l == nil {
+			return nil, cannotBeHad(ctx, errNotSettled) // it was there, and is gone
+		}
+		all = append(all, l)
+	}
+	return all, nil
+}
+
+// UserFact implements [pdp.View].
+func (v *cachedView) UserFact(u *pdp.User) pdp.Fact {
+	v.mu.Lock()
+	s := v.users[u.ID()]
+	if s == nil {
+		s = v.listed[u.ID()]
+	}
+	v.mu.Unlock()
+	if s == nil || s.entry == nil {
+		return pdp.Fact{Version: u.Version()}
+	}
+	return v.fact(s.entry)
+}
+
+// OrganizationFact implements [pdp.View].
+func (v *cachedView) OrganizationFact(root *pdp.Location) pdp.Fact {
+	v.mu.Lock()
+	e := v.roots[root.ID()]
+	v.mu.Unlock()
+	if e == nil {
+		return pdp.Fact{Version: root.Version()}
+	}
+	return v.fact(e)
+}
+
+func (v *cachedView) fact(e *entry) pdp.Fact {
+	_, vouched := v.c.feed.Check(&e.Provenance, v.need.budget, time.Now())
+	return pdp.Fact{Version: e.Version, AsOf: e.AsOf, Vouched: vouched}
+}

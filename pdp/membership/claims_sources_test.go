@@ -1,0 +1,59 @@
+package membership_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/servertest"
+
+	"github.com/wardkeeper/wardkeeper/pdp/membership/cache"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/origintest"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/redisstore"
+)
+
+// TestAForgedRecordOverRedis is the attack as it was made: whoever has the token for changes makes somebody an administrator
+// of a region on every sidecar, and locks others out.
+func TestAForgedRecordOverRedis(t *testing.T) {
+	redis := servertest.StartRedis(t)
+	a := origintest.NewApplication(t, origintest.SampleRoster(1, 0).String())
+	url := a.Serve().URL
+	var sidecars []*cache.Cache
+	for range 2 {
+		sidecars = append(sidecars, openCache(t, cache.Config{Origin: httpOrigin(t, a, url), Announced: true,
+			Shared: sharedStore(t, redisstore.Config{URL: redis.URL()}), MaxAgeChange: time.Hour, MaxAgeUse: time.Hour}))
+	}
+	awaitConfirmed(t, sidecars...)
+	const stranger = "a stranger"
+	record := `{"id":"` + stranger + `","username":"s@example.org","default_location":"metro","assignments":[{"location":"metro","role":"regional_admin"}]}`
+	admin := strings.ReplaceAll(record, stranger, "anna")
+	for _, version := range []uint64{1, pdp.MaxVersion} {
+		token, err := sidecars[0].Announce(t.Context(), []pdp.Change{
+			{Kind: pdp.UserChanged, ID: stranger, Version: version, Record: []byte(record)},
+			{Kind: pdp.UserChanged, ID: "anna", Version: version, Record: []byte(admin)},
+			{Kind: pdp.LocationChanged, ID: "metro", Organization: "metro", Version: version},
+		})
+		require.NoError(t, err)
+		want := fixture.UserOf(t, origintest.ViewOf(t, sourceOf(t, a, url)), "anna").Record()
+		for _, c := range sidecars {
+			for range 2 {
+				v, err := c.View(t.Context(), pdp.Need{AtLeast: []string{token}})
+				require.NoError(t, err)
+				assert.Nil(t, fixture.UserOf(t, v, stranger))
+				assert.Equal(t, origintest.InOrder(want), origintest.InOrder(fixture.UserOf(t, v, "anna").Record()))
+				l, err := v.Location(t.Context(), "metro")
+				require.NoError(t, err)
+				assert.NotNil(t, l)
+			}
+		}
+	}
+}
+
+// sourceOf is the application as one sidecar reads it that hears of nothing.
+func sourceOf(t *testing.T, a *origintest.Application, url string) *cache.Cache {
+	return openCache(t, cache.Config{Origin: httpOrigin(t, a, url), MaxAgeChange: time.Nanosecond})
+}

@@ -1,0 +1,39 @@
+package directory_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/pdp/membership/directory"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/origintest"
+)
+
+// replacedFile is a file source, the file of which a test replaces.
+type replacedFile struct {
+	*directory.File
+	path string
+}
+
+func (f *replacedFile) Replace(t *testing.T, document string) {
+	path := f.path
+	fixture.Write(t, path+".new", document)
+	require.NoError(t, os.Rename(path+".new", path))
+	require.NoError(t, f.Reload())
+}
+
+func TestFileIsASource(t *testing.T) {
+	origintest.AcceptSource(t, func(t *testing.T, document string) origintest.Changeable {
+		path := filepath.Join(t.TempDir(), "directory.json")
+		fixture.Write(t, path, document)
+		f, err := directory.OpenFile(directory.FileConfig{Path: path, Vocabulary: fixture.Words(), Interval: time.Hour, Settle: 5 * time.Millisecond})
+		require.NoError(t, err)
+		t.Cleanup(func() { assert.NoError(t, f.Close()) })
+		return &replacedFile{f, path}
+	})
+}

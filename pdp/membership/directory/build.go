@@ -1,0 +1,59 @@
+package directory
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/wardkeeper/wardkeeper/pdp"
+
+	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
+)
+
+// build joins the records of a checked draft. Ordinals, not pointers, connect them: they are ids in order, and small.
+// The version is that of what has changed since the previous one.
+func build(in *record.Document, digest [32]byte, version uint64, previous *Directory) *Directory {
+	if previous == nil {
+		previous = &Directory{}
+	}
+	d := &Directory{
+		Forest:   record.NewForest(in.Locations, version, previous.Forest),
+		digest:   digest,
+		version:  version,
+		users:    make([]*pdp.User, len(in.Users)),
+		UserAt:   make(map[string]int32, len(in.Users)),
+		signIn:   make(map[string]int32, len(in.Users)),
+		assigned: make([][]int32, len(in.Locations)),
+	}
+	d.confirmed.Store(time.Now().UnixNano())
+	slices.SortFunc(in.Users, func(a, b record.User) int { return cmp.Compare(a.ID, b.ID) })
+	for i := range in.Users {
+		d.joinUser(&in.Users[i], int32(i), previous)
+	}
+	d.search.users = d.users
+	return d
+}
+
+func (d *Directory) joinUser(in *record.User, i int32, previous *Directory) {
+	rec := in.UserRecord
+	same := false
+	if at, ok := previous.UserAt[rec.ID]; ok {
+		d.users[i] = previous.users[at]
+		same = record.SameUser(d.users[i].Record(), rec)
+	}
+	for j := range rec.Assignments {
+		at := d.Ordinal[rec.Assignments[j].Location]
+		l := d.All[at]
+		rec.Assignments[j].Location = l.ID() // one copy of the id for all
+		d.assigned[at] = append(d.assigned[at], i)
+		same = same && l == previous.ByID(l.ID())
+	}
+	if !same {
+		// The draft has been checked: each location is there.
+		d.users[i], _ = pdp.NewUser(rec, d.version, d.ByID)
+	}
+	d.UserAt[d.users[i].ID()] = i
+	if rec.Username != "" {
+		d.signIn[pdp.FoldCanonical(rec.Username)] = i
+	}
+}

@@ -1,0 +1,384 @@
+package directory
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/rotation"
+
+	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
+)
+
+func opened(t *testing.T, path string, change func(*FileConfig)) (*File, *fixture.Logged) {
+	t.Helper()
+	log := &fixture.Logged{}
+	cfg := FileConfig{
+		Path: path, Vocabulary: fixture.Words(), Logger: slog.New(slog.NewTextHandler(log, nil)),
+		Interval: time.Hour, Settle: 5 * time.Millisecond,
+	}
+	if change != nil {
+		change(&cfg)
+	}
+	f, err := OpenFile(cfg)
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, f.Close()) })
+	return f, log
+}
+
+func eventually(t *testing.T, f *File, what string, is func(Status) bool) {
+	t.Helper()
+	require.Eventually(t, func() bool { return is(f.Status()) }, 20*time.Second, 2*time.Millisecond, what)
+}
+
+func knows(t *testing.T, f *File, user string) bool {
+	t.Helper()
+	v, err := f.View(context.Background(), pdp.Need{})
+	require.NoError(t, err)
+	return fixture.UserOf(t, v, user) != nil
+}
+
+func TestFileIsReloaded(t *testing.T) {
+	one, two := fixture.WithUsers(`{"id": "one"}`), fixture.WithUsers(`{"id": "two"}`)
+	replace := func(t *testing.T, path string) {
+		fixture.Write(t, path+".new", two)
+		require.NoError(t, os.Rename(path+".new", path))
+	}
+	for name, c := range map[string]struct {
+		change   func(t *testing.T, path string)
+		interval time.Duration
+		blind    bool // without events
+	}{
+		"written in place": {change: func(t *testing.T, path string) { fixture.Write(t, path, two) }},
+		"renamed over":     {change: replace},
+		"removed, then there again": {change: func(t *testing.T, path string) {
+			require.NoError(t, os.Remove(path))
+			fixture.Write(t, path, two)
+		}},
+		"written, without events":      {change: func(t *testing.T, path string) { fixture.Write(t, path, two) }, interval: time.Millisecond, blind: true},
+		"renamed over, without events": {change: replace, interval: time.Millisecond, blind: true},
+		"folder replaced": {change: func(t *testing.T, path string) {
+			folder := filepath.Dir(path)
+			require.NoError(t, os.Rename(folder, folder+".old"))
+			require.NoError(t, os.Mkdir(folder, 0o700))
+			fixture.Write(t, path, two)
+		}, interval: time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "conf", "directory.json")
+			require.NoError(t, os.Mkdir(filepath.Dir(path), 0o700))
+			fixture.Write(t, path, one)
+			var hooked atomic.Pointer[Directory]
+			f, _ := opened(t, path, func(cfg *FileConfig) {
+				cfg.OnReload = func(d *Directory) { hooked.Store(d) }
+				if c.interval > 0 {
+					cfg.Interval = c.interval
+				}
+			})
+			if c.blind {
+				require.NoError(t, f.Close())
+				f.closed, f.done = make(chan struct{}), make(chan struct{})
+				w := &watch{cfg: f.cfg, path: path}
+				w.last = w.look()
+				go func() { defer close(f.done); w.run(f.closed, f.Reload) }()
+				f.close = sync.Once{}
+			}
+			assert.True(t, knows(t, f, "one"))
+			assert.Nil(t, hooked.Load())
+			time.Sleep(10 * time.Millisecond) // so that the clock of the file system has moved on
+			c.change(t, path)
+			eventually(t, f, "reloaded", func(s Status) bool { return s.Reloads == 1 && s.Err == nil })
+			assert.True(t, knows(t, f, "two"))
+			assert.False(t, knows(t, f, "one"))
+			require.Eventually(t, func() bool { return hooked.Load() == f.Directory() }, 20*time.Second, time.Millisecond)
+		})
+	}
+}
+
+// Kubernetes: directory.yaml -> ..data/directory.yaml, ..data -> a folder, and only ..data is replaced.
+func TestSymlinkIsSwapped(t *testing.T) {
+	folder := t.TempDir()
+	version := func(name, user string) {
+		require.NoError(t, os.Mkdir(filepath.Join(folder, name), 0o700))
+		fixture.Write(t, filepath.Join(folder, name, "directory.yaml"), "locations: []\nusers:\n- id: "+user+"\n")
+		require.NoError(t, os.Symlink(name, filepath.Join(folder, "..data_tmp")))
+		require.NoError(t, os.Rename(filepath.Join(folder, "..data_tmp"), filepath.Join(folder, "..data")))
+	}
+	version("..2026_01", "one")
+	path := filepath.Join(folder, "directory.yaml")
+	require.NoError(t, os.Symlink("..data/directory.yaml", path))
+	f, _ := opened(t, path, nil)
+	assert.True(t, knows(t, f, "one"))
+	eventually(t, f, "settled", func(s Status) bool { return s.AttemptedAt.After(s.LoadedAt) })
+	version("..2026_02", "two")
+	eventually(t, f, "reloaded", func(s Status) bool { return s.Reloads == 1 })
+	assert.True(t, knows(t, f, "two"))
+}
+
+func TestBadFileLeavesTheLastGoodOne(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "directory.yaml")
+	fixture.Write(t, path, everyoneYAML)
+	f, log := opened(t, path, nil)
+	good := f.Directory()
+	assert.Equal(t, 11, f.Status().Locations)
+	assert.Equal(t, 6, f.Status().Users)
+	assert.Equal(t, good.Revision(), f.Status().Revision)
+	loaded := f.Status().LoadedAt
+	assert.WithinDuration(t, time.Now(), loaded, time.Hour)
+
+	fixture.Write(t, path, everyoneYAML+"  - {id: bad, username: 'Somebody@Example.org', name: Some Body, status: gone}\n")
+	eventually(t, f, "refused", func(s Status) bool { return s.Failures > 0 })
+	s := f.Status()
+	assert.ErrorContains(t, s.Err, `user "bad": status is not one of active, deactivated`)
+	assert.Equal(t, good.Revision(), s.Revision)
+	assert.Equal(t, loaded, s.LoadedAt)
+	assert.True(t, s.AttemptedAt.After(loaded))
+	assert.Zero(t, s.Reloads)
+	assert.Same(t, good, f.Directory())
+	require.Eventually(t, func() bool { return bytes.Contains([]byte(log.String()), []byte("level=ERROR")) }, 20*time.Second, time.Millisecond)
+	assert.Contains(t, log.String(), `the last good one stays in force`)
+	for _, private := range []string{"omebody", "Some Body", "Neil", "Jan"} {
+		assert.NotContains(t, log.String(), private)
+	}
+
+	require.NoError(t, os.Remove(path))
+	eventually(t, f, "gone", func(s Status) bool { return os.IsNotExist(unwrapped(s.Err)) })
+	assert.Same(t, good, f.Directory())
+
+	fixture.Write(t, path, everyoneYAML)
+	eventually(t, f, "good again", func(s Status) bool { return s.Err == nil })
+	assert.Same(t, good, f.Directory(), "the same document is the same directory")
+	again := func() bool { return strings.Contains(log.String(), "directory is good again") }
+	require.Eventually(t, again, 20*time.Second, time.Millisecond)
+	lines := strings.Split(strings.TrimSpace(log.String()), "\n")
+	assert.Contains(t, lines[len(lines)-1], "level=INFO")
+	assert.Contains(t, lines[len(lines)-1], "revision="+good.Revision())
+	require.NoError(t, f.Reload())
+	assert.Equal(t, 1, strings.Count(log.String(), "good again"), "only after a failure")
+	fixture.Write(t, path, everyoneYAML+"  - id: more\n")
+	eventually(t, f, "reloaded", func(s Status) bool { return s.Reloads == 1 && s.Users == 7 })
+	require.NoError(t, f.Close())
+	require.NoError(t, f.Close(), "closing twice is once")
+	assert.True(t, knows(t, f, "more"), "what was read stays")
+}
+
+func unwrapped(err error) error {
+	for {
+		u, ok := err.(interface{ Unwrap() error })
+		if !ok {
+			return err
+		}
+		if os.IsNotExist(err) {
+			return err
+		}
+		err = u.Unwrap()
+	}
+}
+
+func TestOpenFileRefuses(t *testing.T) {
+	folder := t.TempDir()
+	_, err := OpenFile(FileConfig{Path: filepath.Join(folder, "none.json")})
+	assert.ErrorIs(t, err, os.ErrNotExist)
+	_, err = OpenFile(FileConfig{Path: folder})
+	assert.EqualError(t, err, "directory file: "+folder+" is not a regular file")
+
+	large := filepath.Join(folder, "large.json")
+	fixture.Write(t, large, "")
+	require.NoError(t, os.Truncate(large, MaxSize+1))
+	_, err = OpenFile(FileConfig{Path: large})
+	assert.EqualError(t, err, "directory file: "+large+" is larger than 268435456 bytes")
+
+	bad := filepath.Join(folder, "bad.json")
+	fixture.Write(t, bad, `{"locations": [{"id": "x"}], "users": [{"id": "y", "status": "z"}]}`)
+	_, err = OpenFile(FileConfig{Path: bad})
+	var faults *record.Faults
+	require.ErrorAs(t, err, &faults)
+	assert.Len(t, faults.All(), 3)
+
+	yaml := filepath.Join(folder, "yaml.json")
+	fixture.Write(t, yaml, everyoneYAML)
+	_, err = OpenFile(FileConfig{Path: yaml})
+	assert.ErrorContains(t, err, "line 1, column", "the name says JSON")
+}
+
+// What did not change is the same value, with the same version, so that what was derived from it is still good.
+func TestReloadKeepsWhatDidNotChange(t *testing.T) {
+	before := Parsed(t, fixture.WithUsers(fixture.Everyone))
+	change := func(document string, previous *Directory) *Directory {
+		d, err := ParseDocument([]byte(document), record.JSON, fixture.Words(), previous)
+		require.NoError(t, err)
+		return d
+	}
+	replace := func(old, with string) string {
+		document := fixture.WithUsers(fixture.Everyone)
+		require.Contains(t, document, old)
+		return string(bytes.Replace([]byte(document), []byte(old), []byte(with), 1))
+	}
+	for name, c := range map[string]struct {
+		document  string
+		locations []string // that become others
+		users     []string
+	}{
+		"nothing":           {fixture.WithUsers(" " + fixture.Everyone), nil, nil},
+		"a name":            {replace(`"given": "Jané"`, `"given": "Jane"`), nil, []string{"ghi"}},
+		"a login":           {replace(`05:06.7`, `05:06.8`), nil, []string{"ghi"}},
+		"another time zone": {replace(`04:05:06.7+02:00`, `02:05:06.7Z`), nil, nil},
+		"an area":           {replace(`"calendars": false`, `"calendars": true`), nil, []string{"anna"}},
+		"a level":           {replace(`"level": "standard"`, `"level": "full"`), nil, []string{"anna"}},
+		"no access":         {replace(`, "access": {}`, ``), nil, []string{"otto"}},
+		"a status":          {replace(`"id": "vera"`, `"id": "vera", "status": "deactivated"`), nil, []string{"vera"}},
+		"a location":        {replace(`"id": "north"`, `"id": "north", "name": "North"`), []string{"ghi", "jkl", "north"}, []string{"ghi"}},
+		"a root":            {replace(`"plan": "free"`, `"plan": "paid"`), []string{"alone"}, []string{"sys"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			after := change(c.document, before)
+			var locations, users []string
+			for i, l := range after.All {
+				if l != before.All[i] {
+					locations = append(locations, l.ID())
+					assert.Greater(t, l.Version(), before.All[i].Version())
+				}
+			}
+			for i, u := range after.users {
+				if u != before.users[i] {
+					users = append(users, u.ID())
+					assert.Greater(t, u.Version(), before.users[i].Version())
+				}
+				for _, a := range u.Record().Assignments {
+					assert.NotNil(t, after.ByID(a.Location))
+				}
+			}
+			assert.Equal(t, c.locations, locations)
+			assert.Equal(t, c.users, users)
+			assert.NotEqual(t, before.Revision(), after.Revision())
+			AssertSame(t, Parsed(t, c.document), after)
+		})
+	}
+	// A record that comes back is not taken for the one that it was.
+	gone := change(fixture.WithUsers(""), before)
+	back := change(fixture.WithUsers(fixture.Everyone), gone)
+	assert.Greater(t, fixture.UserOf(t, back, "vera").Version(), fixture.UserOf(t, before, "vera").Version())
+}
+
+// TestTheTablesOfAnotherPolicy: the file is checked by them, which changes nothing, and adopted.
+func TestTheTablesOfAnotherPolicy(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "directory.json")
+	fixture.Write(t, path, fixture.WithUsers(fixture.Everyone))
+	f, _ := opened(t, path, nil)
+	before := f.Directory()
+	less := fixture.Words()
+	less.Levels = []string{"full"}
+	_, err := f.Check(less)
+	assert.ErrorContains(t, err, `user "anna": assignment at "grp": access.level does not exist`)
+	assert.Same(t, before, f.Directory())
+	assert.Zero(t, f.Status().Failures, "it is not the file that is at fault")
+	fixture.Write(t, path, fixture.WithUsers(fixture.Everyone)+" ")
+	require.NoError(t, f.Reload(), "by the vocabulary as it was")
+
+	more := fixture.Words()
+	more.Roles["vendor"] = append(more.Roles["vendor"], "vendor_chief")
+	chief := string(bytes.ReplaceAll([]byte(fixture.WithUsers(fixture.Everyone)), []byte("vendor_staff"), []byte("vendor_chief")))
+	fixture.Write(t, path, chief)
+	before = f.Directory()
+	checked, err := f.Check(more)
+	require.NoError(t, err)
+	assert.Same(t, before, f.Directory(), "what was checked is not in force")
+	fixture.Write(t, path, fixture.WithUsers(fixture.Everyone)+"  ")
+	require.NoError(t, f.Reload())
+	f.Adopt(checked)
+	assert.Equal(t, "vendor_staff", fixture.UserOf(t, f.Directory(), "vera").Record().Assignments[0].Role, "what came meanwhile is newer")
+	checked, err = f.Check(more)
+	require.NoError(t, err)
+	f.Adopt(checked)
+	assert.Same(t, fixture.UserOf(t, before, "vera"), fixture.UserOf(t, f.Directory(), "vera"))
+	fixture.Write(t, path, chief)
+	require.NoError(t, f.Reload())
+	assert.Equal(t, "vendor_chief", fixture.UserOf(t, f.Directory(), "vera").Record().Assignments[0].Role)
+}
+
+// Readers see one whole state after another, whatever the file does meanwhile.
+func TestReadersDuringReloads(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "directory.json")
+	state := func(n int) string {
+		users := ""
+		for i := range 20 {
+			users += fmt.Sprintf(`{"id": "u%d", "username": "state-%d-%d", "assignments": [{"location": "e1", "role": "user"}]},`, i, n, i)
+		}
+		return fixture.WithUsers(users[:len(users)-1])
+	}
+	fixture.Write(t, path, state(0))
+	f, _ := opened(t, path, nil)
+	stop := make(chan struct{})
+	var readers sync.WaitGroup
+	for range 4 {
+		readers.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				v, err := f.View(context.Background(), pdp.Need{})
+				assert.NoError(t, err)
+				page, err := v.Users(context.Background(), pdp.UserQuery{Beneath: "hs", Sort: pdp.SortUsername})
+				assert.NoError(t, err)
+				if !assert.Len(t, page.Users, 20) {
+					return
+				}
+				var n, i int
+				_, err = fmt.Sscanf(page.Users[0].Username(), "state-%d-%d", &n, &i)
+				assert.NoError(t, err)
+				for _, u := range page.Users {
+					assert.Contains(t, u.Username(), fmt.Sprintf("state-%d-", n))
+				}
+				_ = f.Status()
+			}
+		})
+	}
+	var writers sync.WaitGroup
+	for w := range 2 {
+		writers.Go(func() {
+			for i := range 20 {
+				next := fmt.Sprintf("%s.%d", path, w)
+				assert.NoError(t, os.WriteFile(next, []byte(state(1+i*2+w)), 0o600))
+				assert.NoError(t, os.Rename(next, path))
+				_ = f.Reload() // besides the watch's own
+			}
+		})
+	}
+	writers.Wait()
+	close(stop)
+	readers.Wait()
+	require.NoError(t, f.Reload())
+	assert.NotZero(t, f.Status().Reloads)
+	assert.Zero(t, f.Status().Failures)
+}
+
+// A file that becomes readable is read, though nothing was written.
+func TestModeIsChanged(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "directory.json")
+	fixture.Write(t, path, fixture.WithUsers(""))
+	before, err := os.Stat(path)
+	require.NoError(t, err)
+	w := newWatch(FileConfig{Path: path, Logger: slog.New(slog.DiscardHandler)})
+	t.Cleanup(w.close)
+	assert.False(t, w.concerns(fsnotify.Event{Name: path, Op: fsnotify.Chmod}))
+	require.NoError(t, os.Chmod(path, 0o400))
+	assert.True(t, w.concerns(fsnotify.Event{Name: path, Op: fsnotify.Chmod}))
+	after, err := os.Stat(path)
+	require.NoError(t, err)
+	assert.False(t, rotation.SameState(before, after))
+}

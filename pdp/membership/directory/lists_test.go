@@ -1,0 +1,260 @@
+package directory
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"github.com/wardkeeper/wardkeeper/pdp"
+	"golang.org/x/text/cases"
+
+	"github.com/wardkeeper/wardkeeper/pdp/membership"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
+)
+
+// Mixed is the directory of [fixture.MixedDocument].
+func Mixed(t testing.TB, seed uint64, users int) *Directory {
+	t.Helper()
+	return Parsed(t, fixture.MixedDocument(seed, users))
+}
+
+// expected is the whole list by plain sorting and looking at each user.
+func expected(d *Directory, q pdp.UserQuery) []*pdp.User {
+	caser := cases.Fold()
+	keys := func(u *pdp.User) [2]string {
+		rec := u.Record()
+		switch q.Sort {
+		case pdp.SortUsername:
+			return [2]string{caser.String(rec.Username)}
+		case pdp.SortDefaultLocation:
+			if q.Beneath != "" && rec.DefaultLocation != "" &&
+				d.ByID(rec.DefaultLocation).Organization() != d.ByID(q.Beneath).Organization() {
+				return [2]string{}
+			}
+			return [2]string{caser.String(rec.DefaultLocation)}
+		case pdp.SortLastLogin:
+			if rec.LastLogin.IsZero() {
+				return [2]string{}
+			}
+			return [2]string{rec.LastLogin.Format("2006-01-02T15:04:05.000000000")}
+		}
+		return [2]string{caser.String(rec.Name.Family), caser.String(rec.Name.Given)}
+	}
+	all := slices.DeleteFunc(slices.Clone(d.users), func(u *pdp.User) bool {
+		rec := u.Record()
+		part := caser.String(q.Text)
+		name := caser.String(strings.TrimSpace(rec.Name.Given + " " + rec.Name.Family))
+		found := strings.Contains(name, part) || strings.Contains(caser.String(rec.Username), part)
+		return !found || q.Beneath != "" && !slices.ContainsFunc(rec.Assignments, func(a pdp.AssignmentRecord) bool {
+			return d.ByID(a.Location).CoveredBy(q.Beneath)
+		})
+	})
+	slices.SortFunc(all, func(a, b *pdp.User) int {
+		ka, kb := keys(a), keys(b)
+		for i := range ka {
+			switch {
+			case ka[i] == kb[i]:
+			case ka[i] == "":
+				return 1
+			case kb[i] == "":
+				return -1
+			case q.Descending:
+				return cmp.Compare(kb[i], ka[i])
+			default:
+				return cmp.Compare(ka[i], kb[i])
+			}
+		}
+		return cmp.Compare(a.ID(), b.ID())
+	})
+	return all
+}
+
+func Ids(all []*pdp.User) []string {
+	out := make([]string, len(all))
+	for i, u := range all {
+		out[i] = u.ID()
+	}
+	return out
+}
+
+// The pages of a list are the list, however it is sorted, filtered and cut.
+func TestPages(t *testing.T) {
+	ctx := context.Background()
+	d := Mixed(t, 7, 300)
+	for _, beneath := range []string{"", "metro", "north", "ghi", "grp", "p1", "p2", "hs", "alone", "nowhere"} {
+		for _, sort := range append(membership.SortKeys[:], "") {
+			for _, descending := range []bool{false, true} {
+				for _, text := range []string{"", "SMITH", "ann", "straSSe1", "éa å", "@example.org", "no such"} {
+					q := pdp.UserQuery{Beneath: beneath, Sort: sort, Descending: descending, Text: text}
+					want := Ids(expected(d, q))
+					for _, limit := range []int{0, 1, 7, 300} {
+						q.Limit, q.After = limit, pdp.Cursor{}
+						var got []string
+						for {
+							page, err := d.Users(ctx, q)
+							require.NoError(t, err)
+							require.Len(t, page.Cursors, len(page.Users))
+							got = append(got, Ids(page.Users)...)
+							require.Equal(t, len(got) < len(want), page.More, "%+v", q)
+							if !page.More {
+								break
+							}
+							q.After = page.Cursors[len(page.Cursors)-1]
+						}
+						require.Equal(t, want, append([]string{}, got...), "%+v", q)
+					}
+				}
+			}
+		}
+	}
+}
+
+// ALL-4: what somebody has in another organization is invisible, in the order too.
+func TestDefaultLocationElsewhereIsNotSortedBy(t *testing.T) {
+	user := func(id, defaultLocation string) string {
+		return fmt.Sprintf(`{"id": %q, "default_location": %q, "assignments": [{"location": "ghi", "role": "ed_admin"},
+			{"location": "jkl", "role": "ed_admin"}, {"location": "e1", "role": "user"}, {"location": "alone", "role": "user"}]}`, id, defaultLocation)
+	}
+	d := Parsed(t, fixture.WithUsers(strings.Join([]string{user("a", "jkl"), user("b", "e1"), user("c", "ghi"), user("d", "alone")}, ",")))
+	list := func(beneath string, descending bool, after pdp.Cursor) string {
+		page, err := d.Users(context.Background(), pdp.UserQuery{Beneath: beneath, Sort: pdp.SortDefaultLocation, Descending: descending, After: after})
+		require.NoError(t, err)
+		return strings.Join(Ids(page.Users), "")
+	}
+	for _, c := range []struct{ beneath, ascending, descending string }{
+		{"", "dbca", "acbd"},
+		{"metro", "cabd", "acbd"},
+		{"ghi", "cabd", "acbd"}, // all of the organization counts, not only what lies beneath
+		{"hs", "bacd", "bacd"},
+		{"alone", "dabc", "dabc"},
+	} {
+		assert.Equal(t, c.ascending, list(c.beneath, false, pdp.Cursor{}), c.beneath)
+		assert.Equal(t, c.descending, list(c.beneath, true, pdp.Cursor{}), c.beneath)
+		assert.Equal(t, c.ascending[2:], list(c.beneath, false, pdp.Cursor{ID: c.ascending[1:2]}), c.beneath)
+	}
+	assert.Empty(t, list("grp", false, pdp.Cursor{ID: "a"}), "nobody is there, nor is who the cursor names")
+	kept := func() (n int) {
+		for _, of := range []*sync.Map{&d.byOrganization, &d.stretch} {
+			of.Range(func(any, any) bool { n++; return true })
+		}
+		return n
+	}
+	before := kept()
+	for i := range 100 {
+		assert.Empty(t, list(fmt.Sprintf("nowhere%d", i), false, pdp.Cursor{ID: "a"}))
+	}
+	assert.Equal(t, before, kept(), "nothing is kept of unknown locations")
+}
+
+func TestCursorsFollowTheirUser(t *testing.T) {
+	ctx := context.Background()
+	d := Mixed(t, 8, 100)
+	q := pdp.UserQuery{Beneath: "metro", Sort: pdp.SortUsername, Limit: 5, After: pdp.Cursor{}}
+	page, err := d.Users(ctx, q)
+	require.NoError(t, err)
+	whole := Ids(expected(d, q))
+	for i, c := range page.Cursors {
+		assert.Equal(t, pdp.Cursor{ID: whole[i], Offset: i + 1}, c)
+	}
+	next := func(c pdp.Cursor) string {
+		q.After = c
+		page, err := d.Users(ctx, q)
+		require.NoError(t, err)
+		if len(page.Users) == 0 {
+			return ""
+		}
+		return page.Users[0].ID()
+	}
+	assert.Equal(t, whole[4], next(pdp.Cursor{ID: whole[3], Offset: 1}), "the user is there: the offset does not count")
+	assert.Equal(t, whole[4], next(pdp.Cursor{ID: "left", Offset: 4}), "the user is gone: the offset is the best guess")
+	elsewhere := UserBeneath(t, d, "grp")
+	assert.Equal(t, whole[4], next(pdp.Cursor{ID: elsewhere, Offset: 4}), "the user is no longer in this list")
+	assert.Equal(t, whole[0], next(pdp.Cursor{ID: "left", Offset: -4}))
+	assert.Empty(t, next(pdp.Cursor{ID: "left", Offset: 1 << 40}))
+	filtered, err := d.Users(ctx, pdp.UserQuery{Beneath: "metro", Text: "@example"})
+	require.NoError(t, err)
+	whole = Ids(expected(d, pdp.UserQuery{Beneath: "metro"}))
+	require.NotEqual(t, whole[:len(filtered.Users)], Ids(filtered.Users))
+	for i, c := range filtered.Cursors {
+		assert.Equal(t, slices.Index(whole, filtered.Users[i].ID())+1, c.Offset, "offsets count the unfiltered list")
+	}
+}
+
+func UserBeneath(t *testing.T, d *Directory, location string) string {
+	page, err := d.Users(context.Background(), pdp.UserQuery{Beneath: location, Limit: 1})
+	require.NoError(t, err)
+	return page.Users[0].ID()
+}
+
+func TestUsersRefuses(t *testing.T) {
+	d := Mixed(t, 9, 10)
+	_, err := d.Users(context.Background(), pdp.UserQuery{Sort: "age"})
+	assert.Equal(t, pdp.Invalid, pdp.KindOf(err))
+	gone, cancel := context.WithCancel(context.Background())
+	cancel()
+	_, err = d.Users(gone, pdp.UserQuery{})
+	assert.Equal(t, pdp.Timeout, pdp.KindOf(err))
+	assert.ErrorIs(t, err, context.Canceled)
+}
+
+func TestLocations(t *testing.T) {
+	d := Parsed(t, fixture.WithUsers(""))
+	list := func(q pdp.LocationQuery) (out []string) {
+		page, err := d.Locations(context.Background(), q)
+		require.NoError(t, err)
+		for _, l := range page {
+			out = append(out, l.ID())
+		}
+		return out
+	}
+	assert.Equal(t, []string{"acme", "alone", "e1", "ghi", "grp", "hs", "jkl", "metro", "north", "p1", "p2"}, list(pdp.LocationQuery{}))
+	for range 2 { // the second time as kept
+		assert.Equal(t, []string{"ghi", "jkl", "metro", "north"}, list(pdp.LocationQuery{Beneath: "metro"}))
+	}
+	assert.Equal(t, []string{"jkl", "metro"}, list(pdp.LocationQuery{Beneath: "metro", After: "ghi", Limit: 2}))
+	assert.Equal(t, []string{"north"}, list(pdp.LocationQuery{Beneath: "metro", After: "n"}))
+	assert.Empty(t, list(pdp.LocationQuery{Beneath: "metro", After: "north"}))
+	assert.Empty(t, list(pdp.LocationQuery{Beneath: "nowhere"}))
+	page, err := d.Locations(context.Background(), pdp.LocationQuery{})
+	require.NoError(t, err)
+	page[0] = nil
+	assert.Equal(t, "acme", list(pdp.LocationQuery{})[0], "a caller may change what it was given")
+}
+
+func TestListsAreBuiltByManyAtOnce(t *testing.T) {
+	d := Mixed(t, 10, 200)
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() {
+			for _, sort := range membership.SortKeys {
+				q := pdp.UserQuery{Beneath: []string{"", "metro"}[i%2], Sort: sort, Text: "a"}
+				page, err := d.Users(context.Background(), q)
+				assert.NoError(t, err)
+				assert.Equal(t, Ids(expected(d, q)), Ids(page.Users))
+				_, err = d.Locations(context.Background(), pdp.LocationQuery{Beneath: "metro"})
+				assert.NoError(t, err)
+			}
+		})
+	}
+	all.Wait()
+}
+
+func TestFold(t *testing.T) {
+	for _, s := range []string{"", "abc", "ABC", "a-Z_09@[`{", "Straße", "ÅNGSTRÖM", "İı", "ǅ", "ς", "K"} {
+		assert.Equal(t, cases.Fold().String(s), pdp.Fold(s))
+	}
+}
+
+func TestSortableTime(t *testing.T) {
+	base := time.Date(1969, 12, 31, 23, 59, 59, 999_999_999, time.UTC)
+	in := []time.Time{time.Time{}.Add(1), base.AddDate(-1, 0, 0), base, base.Add(1), base.Add(2), base.AddDate(8000, 0, 0)}
+	assert.True(t, slices.IsSortedFunc(in, func(a, b time.Time) int { return cmp.Compare(sortableTime(a), sortableTime(b)) }))
+	assert.Empty(t, sortableTime(time.Time{}))
+}

@@ -1,0 +1,92 @@
+//go:build linux
+
+package directory
+
+import (
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
+)
+
+const (
+	janeActive      = "locations: []\nusers:\n- id: jane\n"
+	janeDeactivated = "  status: deactivated\n"
+)
+
+// writing begins to write a file in place, and leaves it open.
+func writing(t *testing.T, path, beginning string) *os.File {
+	t.Helper()
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = file.Close() })
+	_, err = file.WriteString(beginning)
+	require.NoError(t, err)
+	return file
+}
+
+// The beginning of a YAML directory is often one too, in which somebody deactivated is active.
+func TestFileBeingWrittenIsNotRead(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "directory.yaml")
+	fixture.Write(t, path, janeActive+janeDeactivated+"- id: old\n")
+	var loaded []string // by the watch alone, until it is closed
+	f, log := opened(t, path, func(cfg *FileConfig) {
+		cfg.OnReload = func(d *Directory) { loaded = append(loaded, d.users[0].Record().Status) }
+	})
+	before := f.Directory()
+
+	file := writing(t, path, janeActive)
+	told := func() bool { return strings.Contains(log.String(), "is being written") }
+	require.Eventually(t, told, 20*time.Second, time.Millisecond, "the watch has found it settled, but open")
+	for range 20 {
+		assert.ErrorContains(t, f.Reload(), "directory file: "+path+" is being written")
+		time.Sleep(2 * time.Millisecond) // so that the watch tries again and again
+	}
+	assert.Same(t, before, f.Directory())
+	assert.Zero(t, f.Status().Failures)
+	assert.NoError(t, f.Status().Err)
+	assert.Equal(t, 1, strings.Count(log.String(), "is being written"), "told once")
+	assert.NotContains(t, log.String(), "level=ERROR")
+
+	_, err := file.WriteString(janeDeactivated)
+	require.NoError(t, err)
+	assert.Error(t, f.Reload())
+	require.NoError(t, file.Close())
+	eventually(t, f, "reloaded", func(s Status) bool { return s.Reloads == 1 })
+	assert.Equal(t, "deactivated", fixture.UserOf(t, f.Directory(), "jane").Record().Status)
+	assert.False(t, knows(t, f, "old"))
+
+	// Another file in its place is not what the writer of the former one writes.
+	writing(t, path, janeActive)
+	fixture.Write(t, path+".new", janeActive+janeDeactivated+"- id: new\n")
+	require.NoError(t, os.Rename(path+".new", path))
+	eventually(t, f, "replaced", func(s Status) bool { return s.Reloads == 2 })
+	assert.True(t, knows(t, f, "new"))
+	require.NoError(t, f.Close())
+	assert.Equal(t, []string{"deactivated", "deactivated"}, loaded)
+}
+
+func TestOpenFileWaitsForWriters(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "directory.yaml")
+	file := writing(t, path, janeActive)
+	cfg := FileConfig{Path: path, Vocabulary: fixture.Words(), Logger: slog.New(slog.DiscardHandler), Settle: time.Millisecond}
+	_, err := openFile(cfg, 20*time.Millisecond)
+	assert.EqualError(t, err, "directory file: "+path+" is being written")
+
+	time.AfterFunc(20*time.Millisecond, func() {
+		_, err := file.WriteString(janeDeactivated)
+		assert.NoError(t, err)
+		assert.NoError(t, file.Close())
+	})
+	f, err := openFile(cfg, time.Minute)
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, f.Close()) })
+	assert.Equal(t, "deactivated", fixture.UserOf(t, f.Directory(), "jane").Record().Status)
+}

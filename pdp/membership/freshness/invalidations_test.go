@@ -1,0 +1,157 @@
+package freshness
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/wardkeeper/wardkeeper/pdp"
+
+	"github.com/wardkeeper/wardkeeper/pdp/membership"
+)
+
+// markedFeed is a feed that follows a stream.
+func markedFeed() (*Tracker, Streaming) {
+	f := NewTracker(Config{Vouchers: ByStream, Lease: time.Second, Keep: 20 * time.Minute, RootOf: func(string) string { return "" }})
+	s := Streaming{f}
+	s.Began(membership.Position{Epoch: "e", Sequence: 0}, membership.Position{Epoch: "e", Sequence: 0}, nil, time.Now())
+	return f, s
+}
+
+func userFact(k Provenance, version uint64) *Provenance {
+	k.Version, k.Life, k.Key = version, time.Hour, membership.Key{Kind: membership.UserRecord, ID: "jane"}
+	return &k
+}
+
+func changed(version uint64) []pdp.Change {
+	return []pdp.Change{{Kind: pdp.UserChanged, ID: "jane", Version: version}}
+}
+
+// TestAnnouncementsOutOfOrder: what one of them says is not unsaid by another that came before or after it.
+func TestAnnouncementsOutOfOrder(t *testing.T) {
+	at := func(n uint64) membership.Position { return membership.Position{Epoch: "e", Sequence: n} }
+	verdictOf := func(f *Tracker, e *Provenance) Verdict {
+		v, _ := f.Check(e, time.Hour, time.Now())
+		return v
+	}
+
+	t.Run("an older version after a change without one", func(t *testing.T) {
+		synctest.Test(t, func(*testing.T) {
+			f, s := markedFeed()
+			before := userFact(f.Start(), 3)
+			s.Changed(membership.Announcement{At: at(1), Changes: changed(0)}) // to version 4
+			assert.Equal(t, Stale, verdictOf(f, before))
+			s.Changed(membership.Announcement{At: at(2), Changes: changed(3)}) // told late
+			assert.Equal(t, Stale, verdictOf(f, before))
+			assert.Equal(t, Fresh, verdictOf(f, userFact(f.Start(), 4)))
+		})
+	})
+
+	t.Run("a change without a version that is heard after a later one with it", func(t *testing.T) {
+		synctest.Test(t, func(*testing.T) {
+			f, s := markedFeed()
+			before := userFact(f.Start(), 3)
+			f.Take(changed(3), at(2)) // announced here
+			s.Changed(membership.Announcement{At: at(1), Changes: changed(0)})
+			assert.Equal(t, Stale, verdictOf(f, before))
+		})
+	})
+
+	t.Run("a version that is heard after a later change without one", func(t *testing.T) {
+		synctest.Test(t, func(*testing.T) {
+			f, s := markedFeed()
+			f.Take(changed(0), at(2)) // announced here
+			s.Changed(membership.Announcement{At: at(1), Changes: changed(9)})
+			time.Sleep(time.Millisecond)
+			v, vouched := ageless(f, userFact(f.Start(), 8))
+			assert.Equal(t, Fresh, v, "the origin knows better")
+			assert.False(t, vouched, "and yet it may be behind")
+			v, vouched = ageless(f, userFact(f.Start(), 9))
+			assert.Equal(t, Fresh, v)
+			assert.True(t, vouched)
+		})
+	})
+
+	t.Run("one of the origin's, and then one of the stream", func(t *testing.T) {
+		synctest.Test(t, func(*testing.T) {
+			f, s := markedFeed()
+			elsewhere := userFact(Provenance{Stamp: membership.Stamp{AsOf: time.Now(), At: at(1)}}, 0)
+			watched{f}.Changed(changed(0))
+			s.Changed(membership.Announcement{At: at(1), Changes: changed(0)}) // which whoever fetched knew of, and not of the other
+			assert.Equal(t, Stale, verdictOf(f, elsewhere))
+			time.Sleep(3 * time.Second)
+			s.Heartbeat(time.Now())
+			assert.Equal(t, Fresh, verdictOf(f, userFact(Provenance{Stamp: membership.Stamp{AsOf: time.Now(), At: at(1)}}, 0)))
+		})
+	})
+}
+
+// TestMarksAreBounded: what memory does not allow to remember makes stale whatever is not known to be newer.
+func TestMarksAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, _ := markedFeed()
+		before := userFact(f.Start(), 3)
+		f.Take(changed(0), membership.Position{})
+		between := userFact(f.Start(), 3)
+		var many []pdp.Change
+		for i := range 2 * MaxMarks {
+			many = append(many, pdp.Change{Kind: pdp.UserChanged, ID: fmt.Sprint("user", i)})
+		}
+		f.Take(many, membership.Position{})
+		assert.LessOrEqual(t, len(f.marks.byKey), MaxMarks)
+		assert.LessOrEqual(t, len(f.marks.order), MaxMarks)
+		for _, e := range []*Provenance{before, between} {
+			v, _ := f.Check(e, time.Hour, time.Now())
+			assert.Equal(t, Stale, v)
+		}
+		v, _ := f.Check(userFact(f.Start(), 3), time.Hour, time.Now())
+		assert.Equal(t, Fresh, v)
+		time.Sleep(21 * time.Minute)
+		f.Take(changed(0), membership.Position{})
+		assert.Len(t, f.marks.byKey, 1, "what no fact can be older than is forgotten")
+	})
+}
+
+// TestAVersionOfOurOwnIsNotCompared with one that was announced: they count different things.
+func TestAVersionOfOurOwnIsNotCompared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, s := markedFeed()
+		began := f.Start()
+		began.Synthetic = true
+		before := userFact(began, 1<<50)
+		s.Changed(membership.Announcement{At: membership.Position{Epoch: "e", Sequence: 1}, Changes: changed(5)})
+		v, _ := ageless(f, before)
+		assert.Equal(t, Stale, v)
+		began = f.Start()
+		began.Synthetic = true
+		v, _ = ageless(f, userFact(began, 3))
+		assert.Equal(t, Fresh, v)
+	})
+}
+
+// TestFloodsOfIDs: however many and long ids are announced that nobody has, what is remembered is bounded, others are
+// fetched once again, and not for as long as facts live.
+func TestFloodsOfIDs(t *testing.T) {
+	synctest.Test(t, func(*testing.T) {
+		f, s := markedFeed()
+		time.Sleep(time.Millisecond)
+		before := userFact(f.Start(), 3)
+		long := strings.Repeat("x", 1000)
+		for i := range MaxMarks/membership.MaxChanges + 1 {
+			changes := make([]pdp.Change, membership.MaxChanges)
+			for j := range changes {
+				changes[j] = pdp.Change{Kind: pdp.UserChanged, ID: fmt.Sprint(long, i, "-", j), Version: pdp.MaxVersion}
+			}
+			s.Changed(membership.Announcement{At: membership.Position{Epoch: "e", Sequence: uint64(i + 1)}, Changes: changes})
+		}
+		v, _ := ageless(f, before)
+		assert.Equal(t, Stale, v)
+		v, vouched := ageless(f, userFact(f.Start(), 3))
+		assert.Equal(t, Fresh, v)
+		assert.True(t, vouched)
+		assert.LessOrEqual(t, len(f.marks.byKey), MaxMarks)
+	})
+}

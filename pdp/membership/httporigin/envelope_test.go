@@ -1,0 +1,221 @@
+package httporigin
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"github.com/wardkeeper/wardkeeper/pdp"
+
+	"github.com/wardkeeper/wardkeeper/pdp/membership"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/origintest"
+)
+
+// A record at fault is passed on, for it is judged later, and spoils no list.
+func TestEnvelopePassesRecordsOn(t *testing.T) {
+	for _, record := range []string{
+		`{}`, `{"id": 5}`, `{"id": "a", "id": "b"}`, `{"id": "a", "surprise": [1, {"x": null}]}`, "{\"id\": \"\xff\"}", `{"id": "\ud800"}`,
+	} {
+		s, err := readUserAnswer([]byte(` {"version" : 7 , "user" : ` + record + "}\n"))
+		require.NoError(t, err)
+		assert.Equal(t, membership.RawRecord{Record: []byte(record), Version: 7}, s)
+		l, err := readListAnswer([]byte(`{"more": true, "users": [{"user": `+record+`}, {"offset": 9, "user": {"id": "b"}}, {"user": {"id": "c"}}]}`), 5, 3)
+		require.NoError(t, err)
+		assert.Equal(t, record, string(l.Users[0].Record))
+		assert.Equal(t, []int{4, 9, 10}, l.Offsets)
+		assert.True(t, l.More)
+	}
+}
+
+func TestEnvelopeFaults(t *testing.T) {
+	user := func(body string) error { _, err := readUserAnswer([]byte(body)); return err }
+	list := func(body string) error { _, err := readListAnswer([]byte(body), 2, 3); return err }
+	ids := func(body string) error { _, _, err := readLocationsAnswer([]byte(body), 3, "b"); return err }
+	for _, c := range []struct {
+		read        func(string) error
+		body, fault string
+	}{
+		{user, ``, "byte 0: unexpected EOF"},
+		{user, `null`, "wrong type"},
+		{user, `[]`, "wrong type"},
+		{user, `{"user": {}`, "unexpected EOF"},
+		{user, `{"user": {}} x`, "more follows"},
+		{user, `{"user": {}, "user": {}}`, "user is there twice"},
+		{user, `{"user": {}, "version": 1, "version": 2}`, "version is there twice"},
+		{user, `{"user": {}, "jane": 1}`, "a member that it may not have"},
+		{user, `{"version": 1}`, "user is missing"},
+		{user, `{"user": []}`, "user: a value is of the wrong type"},
+		{user, `{"user": {"id": }}`, "user: byte 16: invalid character"},
+		{user, `{"user": {}, "version": 1.0}`, "version: it is not a whole number"},
+		{user, `{"user": {}, "version": 1e3}`, "version: it is not a whole number"},
+		{user, `{"user": {}, "version": -1}`, "version: it is not a whole number"},
+		{user, `{"user": {}, "version": 18446744073709551617}`, "version: it is not a whole number"},
+		{user, `{"user": {}, "version": null}`, "version: a value is of the wrong type"},
+		{user, `{"user": {}, "history": "\u0000"}`, "history: it is not 1 to 64 printable"},
+		{user, `{"user": {}, "history": "\ud800"}`, "history: it is not 1 to 64 printable"},
+		{user, `{"user": {}, "history": "a", "history": "b"}`, "history is there twice"},
+		{user, `{"user": {"id": "` + strings.Repeat("x", membership.MaxRecord) + `"}}`, "user: it is larger than"},
+		{user, `{"user": ` + strings.Repeat(`{"a":`, 20_000), "exceeded max depth"},
+		{list, `{"users": [{"user": {}}, {"user": {}}, {"user": {}}], "more": false}`, "there are more than 2"},
+		{list, `{"users": [], "more": true}`, "more is true where nothing came"},
+		{list, `{"users": [{"user": {}, "offset": 5}, {"user": {}, "offset": 5}], "more": true}`, "not greater than the one before"},
+		{list, `{"users": [{"user": {}, "offset": 9007199254740992}], "more": true}`, "offset: it is not a whole number"},
+		{list, `{"users": [], "more": "false"}`, "neither true nor false"},
+		{list, `{"users": [`, "unexpected EOF"},
+		{ids, `{"ids": ["c", "c"], "more": true}`, "ascending order"},
+		{ids, `{"ids": ["d", "c"], "more": true}`, "ascending order"},
+		{ids, `{"ids": ["b"], "more": true}`, "ascending order"},
+		{ids, `{"ids": ["c", "D"], "more": true}`, "ascending order"},
+		{ids, "{\"ids\": [\"c\xff\"], \"more\": true}", "one is no id"},
+		{ids, `{"ids": ["c\ud800"], "more": true}`, "one is no id"},
+		{ids, `{"ids": ["c\u0000"], "more": true}`, "one is no id"},
+		{ids, `{"ids": [], "more": true}`, "more is true where nothing came"},
+	} {
+		err := c.read(c.body)
+		assert.ErrorContains(t, err, c.fault, "%.80s", c.body)
+		if err != nil {
+			assertDiscreet(t, err.Error())
+		}
+	}
+}
+
+// FuzzHTTPAnswers: whatever an application answers is refused, or is what encoding/json finds in it too.
+func FuzzHTTPAnswers(f *testing.F) {
+	for _, s := range []string{
+		`{"user": {"id": "a"}, "version": 1}`, `{"user": {}, "history": "b"}`, `{"users": [{"user": {}, "offset": 4}], "more": true}`, `{"locations": [{}]}`, `{"ids": ["c"], "more": false}`,
+		`{"code": "unknown"}`, `{`, ``, `{"user": {}, "user": {}}`, "{\"ids\": [\"\xff\"]}", `{"\u0075ser": {}}`,
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		if s, err := readUserAnswer(body); err == nil {
+			require.NotEmpty(t, s.Record)
+			require.LessOrEqual(t, s.Version, uint64(pdp.MaxVersion))
+			var same struct {
+				User    json.RawMessage
+				Version uint64
+				History string
+			}
+			if json.Unmarshal(body, &same) == nil {
+				require.Equal(t, same.History, s.History)
+				require.Equal(t, string(same.User), string(s.Record))
+				require.Equal(t, same.Version, s.Version)
+			}
+		}
+		if all, err := readUsersAnswer(body); err == nil {
+			require.LessOrEqual(t, len(all), 2)
+		}
+		if s, err := readOrganizationAnswer(body); err == nil {
+			require.Equal(t, byte('['), s.Record[0])
+		}
+		if l, err := readListAnswer(body, 3, 2); err == nil {
+			require.LessOrEqual(t, len(l.Users), 3)
+			require.Len(t, l.Offsets, len(l.Users))
+			for i := 1; i < len(l.Offsets); i++ {
+				require.Less(t, l.Offsets[i-1], l.Offsets[i])
+			}
+		}
+		if ids, _, err := readLocationsAnswer(body, 3, "b"); err == nil {
+			require.LessOrEqual(t, len(ids), 3)
+			for i, id := range ids {
+				require.True(t, possible(id) && id > "b" && (i == 0 || ids[i-1] < id))
+			}
+		}
+		_ = readUnknownAnswer(body)
+	})
+}
+
+// What is asked for arrives byte by byte, in the query alone, and what cannot be is not asked for at all.
+func TestHTTPHostileIDs(t *testing.T) {
+	a, url := sample(t)
+	h, _ := quick(t, url, nil)
+	for _, id := range append([]string{"../../etc/passwd", "%2e%2e%2f", "a?b#c&limit=5;d", "\u202e"}, origintest.OddIDs...) {
+		before := len(a.Requests())
+		_, err := h.User(context.Background(), id)
+		require.NoError(t, err)
+		_, err = h.Organization(context.Background(), id)
+		require.NoError(t, err)
+		_, err = h.UserByUsername(context.Background(), id)
+		require.NoError(t, err)
+		_, err = h.Users(context.Background(), pdp.UserQuery{Beneath: id, Text: id, After: pdp.Cursor{ID: id}, Limit: 5})
+		require.NoError(t, err)
+		asked := a.Requests()[before:]
+		require.Len(t, asked, 4)
+		for i, want := range []map[string][]string{
+			{"id": {id}}, {"id": {id}}, {"username": {id}},
+			{"beneath": {id}, "query": {id}, "after": {id}, "limit": {"5"}, "sort": {"name"}, "order": {"asc"}},
+		} {
+			assert.Equal(t, want, map[string][]string(asked[i].URL.Query()))
+			assert.Equal(t, []string{"/users/by-id", "/organizations/by-location", "/users/by-username", "/users"}[i], asked[i].URL.Path)
+			assert.NotContains(t, asked[i].URL.RawQuery, "+")
+		}
+	}
+	before := len(a.Requests())
+	for _, id := range []string{"", "\x00", "a\n", "\xff", strings.Repeat("x", 1025)} {
+		s, err := h.User(context.Background(), id)
+		assert.True(t, s == nil && err == nil)
+		found, err := h.UserByUsername(context.Background(), id)
+		assert.True(t, found == nil && err == nil)
+	}
+	_, err := h.Users(context.Background(), pdp.UserQuery{Text: strings.Repeat("x", 1025)})
+	assert.Equal(t, pdp.Invalid, pdp.KindOf(err))
+	_, err = h.Locations(context.Background(), "\x00", 5)
+	assert.Equal(t, pdp.Invalid, pdp.KindOf(err))
+	assert.Len(t, a.Requests(), before)
+}
+
+// Long lists are asked for in pages of what the contract allows, with offsets or without.
+func TestHTTPLongLists(t *testing.T) {
+	r := &origintest.Roster{Locations: []origintest.RosterLocation{{ID: "metro", Kind: "region", Model: "regional"}, {ID: "north", Kind: "division", Parent: "metro"}}}
+	for i := range 1100 {
+		r.Locations = append(r.Locations, origintest.RosterLocation{ID: fmt.Sprintf("f%04d", i), Kind: "facility", Parent: "north"})
+	}
+	for i := range 2500 {
+		r.Users = append(r.Users, origintest.RosterUser{ID: fmt.Sprintf("u%d", i), Username: fmt.Sprintf("u%d@example.org", i), DefaultLocation: "north",
+			Assignments: []origintest.RosterAssignment{{Location: "north", Role: "public_health"}}})
+	}
+	a := origintest.NewApplication(t, r.String())
+	h := OriginOf(t, a, a.Serve().URL, nil)
+	for _, a.Brief = range []bool{false, true} {
+		before := len(a.Requests())
+		got, err := h.Users(context.Background(), pdp.UserQuery{Beneath: "metro", Sort: pdp.SortUsername, Limit: 2200, After: pdp.Cursor{ID: "u0", Offset: 1}})
+		require.NoError(t, err)
+		want, err := a.Directory.Users(context.Background(), pdp.UserQuery{Beneath: "metro", Sort: pdp.SortUsername, Limit: 2200, After: pdp.Cursor{ID: "u0"}})
+		require.NoError(t, err)
+		origintest.AssertSent(t, want, got, pdp.UserQuery{})
+		assert.Len(t, a.Requests(), before+3)
+	}
+	ids, err := h.Locations(context.Background(), "", 1015)
+	require.NoError(t, err)
+	assert.Len(t, ids, 1015)
+}
+
+// No more requests are on their way at a time than allowed, and waiting is no fault of the application's.
+func TestHTTPConnectionsAreBounded(t *testing.T) {
+	a, url := sample(t)
+	var now, most atomic.Int64
+	a.Change(func(http.ResponseWriter, *http.Request) bool {
+		n := now.Add(1)
+		defer now.Add(-1)
+		for old := most.Load(); n > old && !most.CompareAndSwap(old, n); old = most.Load() {
+		}
+		return false
+	})
+	h, _ := quick(t, url, func(cfg *Config) { cfg.MaxConnections = 3 })
+	var all sync.WaitGroup
+	for i := range 40 {
+		all.Go(func() {
+			_, err := h.User(context.Background(), fmt.Sprint(i))
+			assert.NoError(t, err)
+		})
+	}
+	all.Wait()
+	assert.LessOrEqual(t, most.Load(), int64(3))
+}

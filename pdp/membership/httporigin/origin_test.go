@@ -1,0 +1,40 @@
+package httporigin
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/pdp/membership"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/origintest"
+)
+
+func TestHTTPOrigin(t *testing.T) {
+	for name, change := range map[string]func(*origintest.Application){
+		"with versions":    func(*origintest.Application) {},
+		"without versions": func(a *origintest.Application) { a.Unversioned = true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			origintest.AcceptOrigin(t, func(t *testing.T, document string) (membership.Origin, func(string)) {
+				a := origintest.NewApplication(t, document)
+				change(a)
+				return OriginOf(t, a, a.Serve().URL, nil), a.Replace
+			})
+		})
+	}
+}
+
+// OriginOf is the source that an application is.
+func OriginOf(t testing.TB, a *origintest.Application, address string, change func(*Config)) *Origin {
+	t.Helper()
+	cfg := Config{URL: strings.TrimRight(address, "/") + "/membership", Timeout: fixture.Patient}
+	if change != nil {
+		change(&cfg)
+	}
+	h, err := Open(cfg)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, h.Close()) })
+	return h
+}

@@ -1,0 +1,71 @@
+package origintest
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"github.com/wardkeeper/wardkeeper/pdp"
+
+	"github.com/wardkeeper/wardkeeper/pdp/membership/directory"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
+)
+
+func assertList(t *testing.T, want, got pdp.Users, q pdp.UserQuery) {
+	t.Helper()
+	require.Equal(t, IDs(want.Users), IDs(got.Users), "%+v", q)
+	require.Equal(t, want.Cursors, got.Cursors, "%+v", q)
+	require.Equal(t, want.More, got.More, "%+v", q)
+	for i, u := range want.Users {
+		require.True(t, record.SameUser(InOrder(u.Record()), InOrder(got.Users[i].Record())), "%.50q", u.ID())
+	}
+}
+
+func acceptLists(t *testing.T, s pdp.Source, d *directory.Directory, nth int) {
+	ctx := context.Background()
+	n := 0
+	everyQuery(func(q pdp.UserQuery) {
+		if n++; n%nth != 0 {
+			return
+		}
+		want, err := d.Users(ctx, q)
+		require.NoError(t, err)
+		got, err := ViewOf(t, s).Users(ctx, q)
+		require.NoError(t, err)
+		assertList(t, want, got, q)
+	})
+	for _, q := range []pdp.UserQuery{{}, {Beneath: "metro", Sort: pdp.SortLastLogin, Descending: true}, {Beneath: "grp", Sort: pdp.SortUsername, Text: "an"}} {
+		for _, q.Limit = range []int{1, 2, 7, 50, 2000} {
+			q.After = pdp.Cursor{}
+			v := ViewOf(t, s)
+			for more := true; more; {
+				want, err := d.Users(ctx, q)
+				require.NoError(t, err)
+				got, err := v.Users(ctx, q)
+				require.NoError(t, err)
+				assertList(t, want, got, q)
+				if more = got.More; more {
+					q.After = got.Cursors[len(got.Cursors)-1]
+				}
+			}
+		}
+	}
+	_, err := ViewOf(t, s).Users(ctx, pdp.UserQuery{Sort: "age"})
+	assert.Equal(t, pdp.Invalid, pdp.KindOf(err))
+}
+
+func acceptCursors(t *testing.T, s pdp.Source, d *directory.Directory) {
+	ctx := context.Background()
+	everyCursor(t, d, func(q pdp.UserQuery, guessed bool) {
+		want, err := d.Users(ctx, q)
+		require.NoError(t, err)
+		got, err := ViewOf(t, s).Users(ctx, q)
+		require.NoError(t, err)
+		if guessed {
+			require.Equal(t, IDs(want.Users), IDs(got.Users))
+			got.Cursors = want.Cursors
+		}
+		assertList(t, want, got, q)
+	})
+}

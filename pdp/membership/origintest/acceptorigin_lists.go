@@ -1,0 +1,171 @@
+package origintest
+
+import (
+	"context"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"github.com/wardkeeper/wardkeeper/pdp"
+
+	"github.com/wardkeeper/wardkeeper/pdp/membership"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/directory"
+)
+
+// everyQuery gives each combination of what a list can be asked for, without limit and cursor.
+func everyQuery(ask func(pdp.UserQuery)) {
+	for _, beneath := range []string{"", "metro", "north", "ghi", "grp", "p2", "hs", "alone", "odd {group}/%2e", "a/b", "%2F", "..", "nowhere"} {
+		for _, sort := range append(membership.SortKeys[:], "") {
+			for _, descending := range []bool{false, true} {
+				for _, text := range []string{"", "SMITH", "ann smi", "straSSe", "éa å", "kelvin", "%", "_", "100%", `\`, "no such"} {
+					ask(pdp.UserQuery{Beneath: beneath, Sort: sort, Descending: descending, Text: text})
+				}
+			}
+		}
+	}
+}
+
+func AssertSent(t *testing.T, want pdp.Users, got membership.RawUsers, q pdp.UserQuery) {
+	t.Helper()
+	require.Len(t, got.Users, len(want.Users), "%+v", q)
+	require.Len(t, got.Offsets, len(want.Users), "%+v", q)
+	for i, u := range want.Users {
+		assertSameUser(t, u.Record(), SentUser(t, &got.Users[i]))
+		require.Equal(t, want.Cursors[i].Offset, got.Offsets[i], "%+v", q)
+	}
+	require.Equal(t, want.More, got.More, "%+v", q)
+}
+
+func acceptSentLists(t *testing.T, o membership.Origin, d *directory.Directory) {
+	ctx := context.Background()
+	everyQuery(func(q pdp.UserQuery) {
+		want, err := d.Users(ctx, q)
+		require.NoError(t, err)
+		got, err := o.Users(ctx, q)
+		require.NoError(t, err)
+		AssertSent(t, want, got, q)
+	})
+	for _, q := range []pdp.UserQuery{{}, {Beneath: "metro", Sort: pdp.SortLastLogin, Descending: true}, {Beneath: "grp", Sort: pdp.SortUsername, Text: "an"}} {
+		for _, q.Limit = range []int{1, 2, 7, 50, 2000} {
+			q.After = pdp.Cursor{}
+			for more := true; more; {
+				want, err := d.Users(ctx, q)
+				require.NoError(t, err)
+				got, err := o.Users(ctx, q)
+				require.NoError(t, err)
+				AssertSent(t, want, got, q)
+				if more = want.More; more {
+					q.After = want.Cursors[len(want.Cursors)-1]
+				}
+			}
+		}
+	}
+	_, err := o.Users(ctx, pdp.UserQuery{Sort: "age"})
+	assert.Equal(t, pdp.Invalid, pdp.KindOf(err))
+}
+
+// everyCursor gives stretches of one list that go on behind cursors of all kinds. Where guessed is set, the cursor is wrong
+// about how many there were: then offsets are no better.
+func everyCursor(t *testing.T, d *directory.Directory, ask func(q pdp.UserQuery, guessed bool)) {
+	inside := d.UsersBeneath(d.Ordinal["metro"])
+	elsewhere := slices.DeleteFunc(slices.Clone(d.UsersBeneath(d.Ordinal["grp"])), func(user int32) bool { return slices.Contains(inside, user) })
+	require.NotEmpty(t, elsewhere)
+	known := d.AllUsers()[inside[5]].ID()
+	for _, text := range []string{"", "an"} {
+		for _, descending := range []bool{false, true} {
+			q := pdp.UserQuery{Beneath: "metro", Sort: pdp.SortUsername, Descending: descending}
+			whole, err := d.Users(context.Background(), q)
+			require.NoError(t, err)
+			q.Text, q.Limit = text, 5
+			place := slices.Index(IDs(whole.Users), known) + 1
+			for _, q.After = range []pdp.Cursor{
+				{ID: known, Offset: place}, {ID: known}, {ID: known, Offset: 1}, {ID: known, Offset: 1 << 40}, {ID: "left", Offset: 4}, {ID: "left"},
+				{ID: "left", Offset: -4}, {ID: "left", Offset: 1 << 40}, {ID: d.AllUsers()[elsewhere[0]].ID(), Offset: 4}, {Offset: 3},
+				{ID: "\x00", Offset: 3}, {ID: "../%", Offset: 3},
+			} {
+				ask(q, q.After.ID == known && q.After.Offset != place)
+			}
+		}
+	}
+}
+
+// acceptSentCursors: a list goes on behind its user, and behind so many where that one is gone.
+func AcceptSentCursors(t *testing.T, o membership.Origin, d *directory.Directory) {
+	ctx := context.Background()
+	everyCursor(t, d, func(q pdp.UserQuery, guessed bool) {
+		want, err := d.Users(ctx, q)
+		require.NoError(t, err)
+		got, err := o.Users(ctx, q)
+		require.NoError(t, err)
+		if guessed {
+			require.Len(t, got.Offsets, len(want.Cursors))
+			for i := range want.Cursors {
+				got.Offsets[i] = want.Cursors[i].Offset
+			}
+		}
+		AssertSent(t, want, got, q)
+	})
+}
+
+// acceptSentChanges: each call reads anew, and versions grow with what they are of.
+func acceptSentChanges(t *testing.T, open func(t *testing.T, document string) (membership.Origin, func(document string))) {
+	ctx := context.Background()
+	r := SampleRoster(2, 0)
+	o, replace := open(t, r.String())
+	user := func(id string) *membership.RawRecord {
+		s, err := o.User(ctx, id)
+		require.NoError(t, err)
+		return s
+	}
+	organization := func(id string) *membership.RawRecord {
+		s, err := o.Organization(ctx, id)
+		require.NoError(t, err)
+		return s
+	}
+	// grew takes origins without versions, which have none of anything.
+	grew := func(before, after *membership.RawRecord) {
+		t.Helper()
+		require.NotNil(t, after)
+		assert.True(t, after.Version > before.Version || after.Version == 0 && before.Version == 0, "%d, then %d", before.Version, after.Version)
+	}
+	anna, otto, metro, group, odd := user("anna"), user("otto"), organization("ghi"), organization("p1"), user("a/b")
+
+	r.user("anna").Username = "Änna@example.org"
+	r.user("otto").Assignments = append(r.user("otto").Assignments, RosterAssignment{Location: "vendor/2", Role: "vendor_staff"})
+	r.Locations = append(r.Locations, RosterLocation{ID: "vendor/2", Kind: "vendor", Model: "vendor"})
+	r.location("ghi").Name = "GHI"
+	replace(r.String())
+	assert.Equal(t, "Änna@example.org", SentUser(t, user("anna")).Username)
+	assert.Len(t, SentUser(t, user("otto")).Assignments, 3)
+	assert.Equal(t, "GHI", SentLocations(t, organization("metro"))[0].Name)
+	assert.Len(t, SentLocations(t, organization("vendor/2")), 1)
+	grew(anna, user("anna"))
+	grew(otto, user("otto"))
+	grew(metro, organization("north"))
+	assert.Equal(t, odd.Version, user("a/b").Version, "what has not changed keeps its version")
+	assert.Equal(t, group.Version, organization("grp").Version)
+	found, err := o.UserByUsername(ctx, "ÄNNA@example.org")
+	require.NoError(t, err)
+	assert.Len(t, found, 1)
+
+	// One is gone, and a location too.
+	anna, metro = user("anna"), organization("ghi")
+	was := *r.user("anna")
+	r.Users = slices.DeleteFunc(r.Users, func(u RosterUser) bool { return u.ID == "anna" })
+	r.Locations = slices.DeleteFunc(r.Locations, func(l RosterLocation) bool { return l.ID == "jkl" })
+	replace(r.String())
+	assert.Nil(t, user("anna"))
+	assert.Nil(t, organization("jkl"))
+	grew(metro, organization("ghi"))
+	found, err = o.UserByUsername(ctx, "ÄNNA@example.org")
+	require.NoError(t, err)
+	assert.Empty(t, found)
+
+	// She is there again.
+	was.Status = "deactivated"
+	r.Users = append(r.Users, was)
+	replace(r.String())
+	grew(anna, user("anna"))
+	assert.Equal(t, "deactivated", SentUser(t, user("anna")).Status)
+}

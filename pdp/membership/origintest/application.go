@@ -1,0 +1,181 @@
+package origintest
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"sync"
+	"testing"
+
+	"github.com/wardkeeper/wardkeeper/pdp"
+
+	"github.com/wardkeeper/wardkeeper/pdp/membership/directory"
+)
+
+// Application offers a directory by the contract, as an application would. What a test changes of it holds from then on.
+type Application struct {
+	t *testing.T
+
+	mu        sync.Mutex
+	Directory *directory.Directory
+	changes   uint64                   // so many documents so far
+	versions  map[string]wordedVersion // of each record that ever was
+	Unversioned,
+	Brief bool // leaves out offsets
+	before func(w http.ResponseWriter, r *http.Request) bool // true where it has answered
+	asked  []*http.Request
+}
+
+type wordedVersion struct {
+	of     string
+	number uint64
+}
+
+func NewApplication(t *testing.T, document string) *Application {
+	a := &Application{t: t, versions: map[string]wordedVersion{}}
+	a.Replace(document)
+	return a
+}
+
+// Serve serves it below a path.
+func (a *Application) Serve() *httptest.Server {
+	s := httptest.NewServer(http.StripPrefix("/membership", a))
+	a.t.Cleanup(s.Close)
+	return s
+}
+
+func (a *Application) Replace(document string) {
+	d := Parsed(a.t, document)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.Directory = d
+	a.changes++
+	trees := map[string][]RosterLocation{}
+	for _, l := range d.All {
+		trees[l.Organization()] = append(trees[l.Organization()], RosterLocation(l.Record()))
+	}
+	now := map[string]string{}
+	for root, tree := range trees {
+		now["organization "+root] = string(asJSON(tree))
+	}
+	for _, u := range d.AllUsers() {
+		now["user "+u.ID()] = string(asJSON(AsRoster(u.Record())))
+	}
+	for key := range a.versions {
+		if _, still := now[key]; !still {
+			a.versions[key] = wordedVersion{} // whatever comes next is another one
+		}
+	}
+	for key, of := range now {
+		if a.versions[key].of != of {
+			a.versions[key] = wordedVersion{of, a.changes}
+		}
+	}
+}
+
+// Change lets a test say what is answered instead.
+func (a *Application) Change(before func(w http.ResponseWriter, r *http.Request) bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.before = before
+}
+
+func (a *Application) Requests() []*http.Request {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.asked
+}
+
+func (a *Application) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	a.mu.Lock()
+	a.asked = append(a.asked, r)
+	before := a.before
+	a.mu.Unlock()
+	if before != nil && before(w, r) {
+		return
+	}
+	a.mu.Lock()
+	status, answer := a.answer(r)
+	a.mu.Unlock()
+	body := asJSON(answer)
+	etag := fmt.Sprintf(`"%x"`, sha256.Sum256(body))
+	if status == http.StatusOK && (r.URL.Path == "/users/by-id" || r.URL.Path == "/organizations/by-location") {
+		w.Header().Set("ETag", etag)
+		if r.Header.Get("If-None-Match") == etag {
+			w.WriteHeader(http.StatusNotModified)
+			return
+		}
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(body)
+}
+
+type object = map[string]any
+
+func (a *Application) answer(r *http.Request) (int, any) {
+	q, ctx, d := r.URL.Query(), context.Background(), a.Directory
+	size, _ := strconv.Atoi(q.Get("limit"))
+	switch r.URL.Path {
+	case "/users/by-id":
+		if u, _ := d.User(ctx, q.Get("id")); u != nil {
+			return http.StatusOK, a.user(u)
+		}
+	case "/users/by-username":
+		found := []object{}
+		if u, _ := d.UserByUsername(ctx, q.Get("username")); u != nil {
+			found = append(found, a.user(u))
+		}
+		return http.StatusOK, object{"users": found}
+	case "/users":
+		return http.StatusOK, a.list(r, size)
+	case "/organizations/by-location":
+		if l := d.ByID(q.Get("id")); l != nil {
+			return http.StatusOK, a.versioned("organization "+l.Organization(), "locations")
+		}
+	case "/locations":
+		page, _ := d.Locations(ctx, pdp.LocationQuery{After: q.Get("after"), Limit: size + 1})
+		ids := []string{}
+		for _, l := range page[:min(len(page), size)] {
+			ids = append(ids, l.ID())
+		}
+		return http.StatusOK, object{"ids": ids, "more": len(page) > size}
+	}
+	return http.StatusNotFound, object{"code": "unknown"}
+}
+
+func (a *Application) list(r *http.Request, size int) object {
+	q := r.URL.Query()
+	offset, _ := strconv.Atoi(q.Get("offset"))
+	page, err := a.Directory.Users(r.Context(), pdp.UserQuery{
+		Beneath: q.Get("beneath"), Sort: pdp.SortKey(q.Get("sort")), Descending: q.Get("order") == "desc", Text: q.Get("query"),
+		After: pdp.Cursor{ID: q.Get("after"), Offset: offset}, Limit: size,
+	})
+	if err != nil {
+		return object{"error": err.Error()}
+	}
+	users := []object{}
+	for i, u := range page.Users {
+		listed := a.user(u)
+		if !a.Brief {
+			listed["offset"] = page.Cursors[i].Offset
+		}
+		users = append(users, listed)
+	}
+	return object{"users": users, "more": page.More}
+}
+
+func (a *Application) user(u *pdp.User) object { return a.versioned("user "+u.ID(), "user") }
+
+func (a *Application) versioned(key, name string) object {
+	v := a.versions[key]
+	out := object{name: json.RawMessage(v.of)}
+	if !a.Unversioned {
+		out["version"] = v.number
+	}
+	return out
+}

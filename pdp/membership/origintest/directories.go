@@ -1,0 +1,65 @@
+package origintest
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/directory"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
+)
+
+// Parsed is the directory of a document that has no fault.
+func Parsed(t testing.TB, document string) *directory.Directory {
+	t.Helper()
+	d, err := directory.Parse([]byte(document), fixture.Words())
+	require.NoError(t, err)
+	return d
+}
+
+// Mixed is the directory of [fixture.MixedDocument].
+func Mixed(t testing.TB, seed uint64, users int) *directory.Directory {
+	t.Helper()
+	return Parsed(t, fixture.MixedDocument(seed, users))
+}
+
+// Document is the records of a document that has no fault.
+func Document(t testing.TB, document []byte, f record.Format) *record.Document {
+	t.Helper()
+	faults := &record.Faults{}
+	d := directory.ReadRecords(document, f, fixture.Words(), faults)
+	require.NoError(t, faults.Err())
+	return d
+}
+
+// IDs are those of users.
+func IDs(all []*pdp.User) []string {
+	out := make([]string, len(all))
+	for i, u := range all {
+		out[i] = u.ID()
+	}
+	return out
+}
+
+// Records are what two directories must share to be the same.
+func Records(d *directory.Directory) (locations []pdp.LocationRecord, users []pdp.UserRecord) {
+	for _, l := range d.AllLocations() {
+		locations = append(locations, l.Record())
+	}
+	for _, u := range d.AllUsers() {
+		users = append(users, u.Record())
+	}
+	return locations, users
+}
+
+// AssertSame compares two directories.
+func AssertSame(t *testing.T, a, b *directory.Directory) {
+	t.Helper()
+	locationsA, usersA := Records(a)
+	locationsB, usersB := Records(b)
+	assert.Equal(t, locationsA, locationsB)
+	assert.Equal(t, usersA, usersB)
+}

@@ -1,0 +1,118 @@
+package pgorigin
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/origintest"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/servertest"
+
+	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
+)
+
+// A password is rotated while questions are asked and changes are heard; a file that goes away leaves the last one in force.
+func TestPostgresPasswordRotates(t *testing.T) {
+	const rotated = "r0tated-of-the-test"
+	server := servertest.StartPostgres(t)
+	p, conn := Filled(t, server, origintest.Parsed(t, fixture.WithUsers(administrator)))
+	u, err := url.Parse(server.Login(p.Connect.Url, "rotating", "GRANT SELECT ON users, assignments, locations TO rotating"))
+	require.NoError(t, err)
+	file := filepath.Join(t.TempDir(), "passwords")
+	u.User = url.User("rotating")
+	write := func(password string) {
+		require.NoError(t, os.WriteFile(file, []byte("*:*:*:rotating:"+password+"\n"), 0o600))
+	}
+	write(server.Password())
+	var log bytes.Buffer
+	reader := PostgresAt(t, Config{URL: u.String() + "&passfile=" + url.QueryEscape(file), Listen: DefaultChannel,
+		Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	h := hearing(t, reader)
+	h.beatSince(time.Now())
+	again := func(what string) {
+		t.Helper()
+		servertest.Exec(t, conn, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'rotating'")
+		require.NoError(t, reader.Check(context.Background()), what)
+		h.beatSince(time.Now())
+	}
+	again("the same password")
+	servertest.Exec(t, conn, fmt.Sprintf("ALTER ROLE rotating PASSWORD '%s'", rotated))
+	write(rotated)
+	again("another password")
+	require.NoError(t, os.Remove(file))
+	again("no password")
+	servertest.Exec(t, conn, "ALTER ROLE rotating PASSWORD 'gone'; SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'rotating'")
+	err = reader.Check(context.Background())
+	require.Error(t, err)
+	require.Eventually(t, func() bool { return len(h.errs()) > 3 }, fixture.Patient, time.Millisecond)
+	h.stop()
+	assert.Equal(t, 1, strings.Count(log.String(), "the last ones are used"))
+	for _, text := range []string{err.Error(), log.String(), fmt.Sprint(h.errs())} {
+		assert.NotContains(t, text, rotated)
+		assert.NotContains(t, text, server.Password())
+	}
+}
+
+// Authorities, certificate and key are read for each connection, and those that cannot be read leave the last ones in force.
+func TestPostgresCertificatesRotate(t *testing.T) {
+	ca, certificate, key := fixture.NewAuthority(t).Files("wardkeeper")
+	var log bytes.Buffer
+	a, _, err := openAddress("postgres://u:p@db/app?sslmode=verify-full&sslrootcert="+url.QueryEscape(ca)+"&sslcert="+url.QueryEscape(certificate)+
+		"&sslkey="+url.QueryEscape(key), time.Second, new(secrets), slog.New(slog.NewTextHandler(&log, nil)))
+	require.NoError(t, err)
+	first := a.now().TLSConfig
+	require.Len(t, first.Certificates, 1)
+	otherCA, otherCertificate, otherKey := fixture.NewAuthority(t).Files("wardkeeper")
+	copied := func(from, to string) {
+		data, err := os.ReadFile(from)
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(to, data, 0o600))
+	}
+	for _, step := range []func(){
+		func() { require.NoError(t, os.WriteFile(ca, []byte("no certificate"), 0o600)) },
+		func() { copied(otherCA, ca); copied(otherCertificate, certificate) }, // and not yet the key
+		func() { require.NoError(t, os.Remove(key)) },
+	} {
+		step()
+		now := a.now().TLSConfig
+		assert.True(t, first.RootCAs.Equal(now.RootCAs))
+		assert.Equal(t, first.Certificates, now.Certificates)
+	}
+	assert.Equal(t, 1, strings.Count(log.String(), "the last ones are used"))
+	copied(otherKey, key)
+	now := a.now().TLSConfig
+	assert.False(t, first.RootCAs.Equal(now.RootCAs))
+	assert.NotEqual(t, first.Certificates, now.Certificates)
+}
+
+// Who asks and who listens connect again once their connections have had their life.
+func TestPostgresConnectionsHaveALife(t *testing.T) {
+	server := servertest.StartPostgres(t)
+	filler, conn := Filled(t, server, origintest.Parsed(t, fixture.WithUsers(administrator)))
+	p := PostgresAt(t, Config{URL: filler.Connect.Url, Listen: DefaultChannel, Beat: 100 * time.Millisecond, life: 50 * time.Millisecond})
+	hearing(t, p)
+	asking, listening := map[uint32]bool{}, map[uint32]bool{} // by server process
+	require.Eventually(t, func() bool {
+		var pid uint32
+		require.NoError(t, p.pool.QueryRow(t.Context(), "SELECT pg_backend_pid()").Scan(&pid))
+		asking[pid] = true
+		rows, err := conn.Query(t.Context(), "SELECT pid FROM pg_stat_activity WHERE query ~ '^(LISTEN|NOTIFY) '")
+		require.NoError(t, err)
+		pids, err := pgx.CollectRows(rows, pgx.RowTo[uint32])
+		require.NoError(t, err)
+		for _, pid := range pids {
+			listening[pid] = true
+		}
+		return len(asking) > 2 && len(listening) > 2
+	}, fixture.Patient, 5*time.Millisecond)
+}

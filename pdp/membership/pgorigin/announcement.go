@@ -1,0 +1,35 @@
+package pgorigin
+
+import (
+	"github.com/go-json-experiment/json"
+	"github.com/wardkeeper/wardkeeper/pdp"
+)
+
+// longestAnnouncement is more than the database lets through.
+const longestAnnouncement = 8000
+
+// announcement is what a trigger tells.
+type announcement struct {
+	Kind         pdp.ChangeKind `json:"kind"`
+	ID           string         `json:"id"`
+	Organization string         `json:"organization"`
+	Version      uint64         `json:"version"`
+}
+
+// parseAnnouncement takes what it does not understand for a change of anything.
+func parseAnnouncement(payload string) pdp.Change {
+	anything := pdp.Change{Kind: pdp.AnythingChanged}
+	var a announcement
+	if len(payload) > longestAnnouncement || json.Unmarshal([]byte(payload), &a) != nil {
+		return anything
+	}
+	switch {
+	case a.Version > pdp.MaxVersion || !storable(a.ID):
+		return anything
+	case a.Kind == pdp.UserChanged:
+		return pdp.Change{Kind: a.Kind, ID: a.ID, Version: a.Version}
+	case a.Kind == pdp.LocationChanged && (a.Organization == "" || storable(a.Organization)):
+		return pdp.Change{Kind: a.Kind, ID: a.ID, Organization: a.Organization, Version: a.Version}
+	}
+	return anything
+}

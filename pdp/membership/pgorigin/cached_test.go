@@ -1,0 +1,87 @@
+package pgorigin
+
+import (
+	"context"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/origintest"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/servertest"
+
+	"github.com/wardkeeper/wardkeeper/pdp/membership/cache"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
+)
+
+// A cached source never confirms an administrator whom the database knows to be deactivated, by whatever way that came about.
+func TestPostgresConfirmed(t *testing.T) {
+	server := servertest.StartPostgres(t)
+	for name, ways := range map[string]struct {
+		pooled bool
+		change func(t *testing.T, url string)
+	}{
+		"a restored backup": {change: func(t *testing.T, url string) {
+			conn := servertest.Connect(t, url)
+			servertest.Exec(t, conn, deactivate)
+			dump := server.Dump(url)
+			servertest.Exec(t, conn, "UPDATE users SET status = 'active'")
+			time.Sleep(100 * time.Millisecond) // for the cache to follow; it may also be late
+			server.Restore(url, dump, "--clean")
+			servertest.Exec(t, servertest.Connect(t, url), "UPDATE users SET title = 'Dr.'") // a version that was given out before
+		}},
+		"off and on at once": {change: func(t *testing.T, url string) {
+			servertest.Exec(t, servertest.Connect(t, url), `ALTER TABLE users DISABLE TRIGGER USER; `+deactivate+Schema)
+		}},
+		"a column's type": {change: func(t *testing.T, url string) {
+			servertest.Exec(t, servertest.Connect(t, url), unseen["a column's type"].write)
+		}},
+		"a replica": {change: func(t *testing.T, url string) {
+			servertest.Exec(t, servertest.Connect(t, url), unseen["as a replica"].write)
+		}},
+		"a pooler": {pooled: true, change: func(t *testing.T, url string) { servertest.Exec(t, servertest.Connect(t, url), deactivate) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, _ := Filled(t, server, origintest.Parsed(t, fixture.WithUsers(administrator)))
+			url := p.Connect.Url
+			if ways.pooled {
+				p = PostgresAt(t, Config{URL: server.Pooler("transaction", url), Listen: DefaultChannel})
+			}
+			c := openCache(t, cache.Config{Origin: p, FetchTimeout: fixture.Patient, MaxAgeChange: 5 * time.Second})
+			if !ways.pooled {
+				require.Eventually(t, func() bool { return c.Status().Vouched }, fixture.Patient, 5*time.Millisecond)
+			}
+			ask := func() (status string, vouched bool) {
+				v, err := c.View(context.Background(), pdp.Need{})
+				require.NoError(t, err)
+				u, err := v.User(context.Background(), "a")
+				require.NoError(t, err)
+				require.NotNil(t, u)
+				return u.Record().Status, v.UserFact(u).Vouched
+			}
+			status, _ := ask()
+			require.NotEqual(t, "deactivated", status)
+			ways.change(t, url)
+			until := time.Now().Add(1200 * time.Millisecond) // the lease, within which it may still be confirmed
+			for over := false; !over; {
+				over = time.Now().After(until)
+				status, vouched := ask()
+				if status == "deactivated" {
+					break
+				}
+				require.False(t, over && vouched, "confirmed as %q", status)
+			}
+			require.Eventually(t, func() bool { status, _ := ask(); return status == "deactivated" }, fixture.Patient, 10*time.Millisecond)
+		})
+	}
+}
+
+func openCache(t *testing.T, cfg cache.Config) *cache.Cache {
+	t.Helper()
+	cfg.Vocabulary, cfg.Logger = fixture.Words(), slog.New(slog.DiscardHandler)
+	c, err := cache.Open(cfg)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, c.Close()) })
+	return c
+}

@@ -1,0 +1,134 @@
+package pgorigin
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/origintest"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/servertest"
+
+	"github.com/wardkeeper/wardkeeper/pdp/membership"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
+)
+
+// historyOf is the history of all records of an origin, which is one.
+func historyOf(t *testing.T, p *Origin) string {
+	t.Helper()
+	s := snapshot(t, p)
+	require.NotEmpty(t, s.users)
+	require.NotEmpty(t, s.trees)
+	var history string
+	for _, all := range []map[string]membership.RawRecord{s.users, s.trees} {
+		for id, one := range all {
+			if history == "" {
+				history = one.History
+			}
+			require.Equal(t, history, one.History, id)
+		}
+	}
+	require.NotEmpty(t, history)
+	require.LessOrEqual(t, len(history), membership.MaxHistory)
+	named, err := p.UserByUsername(context.Background(), "A@example.org")
+	require.NoError(t, err)
+	if len(named) > 0 {
+		require.Equal(t, history, named[0].History)
+	}
+	return history
+}
+
+// Versions of two histories are not compared: whatever replaces the records at once begins another.
+func TestPostgresHistory(t *testing.T) {
+	server := servertest.StartPostgres(t)
+	p, conn := Filled(t, server, origintest.Parsed(t, fixture.WithUsers(administrator)))
+	history := historyOf(t, p)
+	h := hearing(t, p)
+	h.beatSince(time.Now())
+	assert.Equal(t, history, h.history, "what is listened to is what is read")
+	servertest.Exec(t, conn, deactivate)
+	assert.Equal(t, history, historyOf(t, p), "a write goes on in it")
+	limited := PostgresAt(t, Config{URL: server.Login(p.Connect.Url, "reader", "GRANT SELECT ON users, assignments, locations TO reader"), Listen: DefaultChannel})
+	assert.Equal(t, history, historyOf(t, limited), "without special rights")
+	limitedHears := hearing(t, limited)
+	limitedHears.beatSince(time.Now())
+	assert.Equal(t, history, limitedHears.history)
+	limitedHears.stop()
+
+	another := func(what string) {
+		t.Helper()
+		now := historyOf(t, p)
+		assert.NotEqual(t, history, now, what)
+		history = now
+		require.Eventually(t, func() bool {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			return h.history == now
+		}, fixture.Patient, time.Millisecond, what)
+	}
+	dump := server.Dump(p.Connect.Url)
+	servertest.Exec(t, conn, `UPDATE users SET title = 'Dr.'`)
+	server.Restore(p.Connect.Url, dump, "--clean")
+	another("restored")
+	servertest.Exec(t, conn, `CREATE TEMP TABLE kept AS SELECT * FROM assignments; TRUNCATE assignments CASCADE; INSERT INTO users VALUES ('a', 'A@example.org')`)
+	another("emptied")
+	servertest.Exec(t, conn, `DROP SEQUENCE wardkeeper_versions; CREATE SEQUENCE wardkeeper_versions`)
+	another("versions from the beginning")
+	server.Stop()
+	server.Start()
+	another("restarted")
+	h.stop()
+
+	copied := server.Copy(p.Connect.Url)
+	assert.NotEqual(t, history, historyOf(t, PostgresAt(t, Config{URL: copied})), "a copy")
+}
+
+// A query that was prepared before a table of the same name came first in the path still reads the other table, and says so.
+func TestPostgresHistoryOfPrepared(t *testing.T) {
+	server := servertest.StartPostgres(t)
+	p, conn := Filled(t, server, origintest.Parsed(t, fixture.WithUsers(administrator)))
+	p = PostgresAt(t, Config{URL: p.Connect.Url, MaxConnections: 1, Listen: DefaultChannel})
+	before, err := p.User(context.Background(), "a")
+	require.NoError(t, err)
+	servertest.Exec(t, conn, `CREATE SCHEMA wardkeeper; SET search_path = wardkeeper; `+Schema+`;
+		INSERT INTO wardkeeper.users (id, status) VALUES ('a', 'deactivated')`)
+	h := hearing(t, p)
+	h.beatSince(time.Now())
+	after, err := p.User(context.Background(), "a")
+	require.NoError(t, err)
+	if string(after.Record) == string(before.Record) {
+		assert.Equal(t, before.History, after.History)
+		assert.NotEqual(t, after.History, h.history)
+	} else {
+		assert.Equal(t, after.History, h.history)
+	}
+}
+
+// A standby is read, and never taken for confirmed.
+func TestPostgresStandby(t *testing.T) {
+	primary := servertest.StartPostgres(t)
+	p, conn := Filled(t, primary, origintest.Parsed(t, fixture.WithUsers(administrator)))
+	standby := primary.Standby()
+	at := PostgresAt(t, Config{URL: standby.Of(p.Connect.Url), Listen: DefaultChannel})
+	assert.NotEqual(t, historyOf(t, p), historyOf(t, at))
+	told := PostgresAt(t, Config{URL: standby.Of(p.Connect.Url), Listen: "told_otherwise", Told: true})
+	for _, p := range []*Origin{at, told} {
+		h := hearing(t, p)
+		require.Eventually(t, func() bool { return len(h.errs()) > 0 }, fixture.Patient, time.Millisecond)
+		var missing *membership.Unproven
+		require.ErrorAs(t, h.errs()[0], &missing)
+		assert.Equal(t, "standby", missing.Missing[0])
+		assert.Zero(t, h.count("began"))
+		h.stop()
+	}
+	before := historyOf(t, at)
+	h := hearing(t, at)
+	servertest.Exec(t, conn, `UPDATE users SET title = 'Dr.'`)
+	standby.Promote()
+	h.beatSince(time.Now())
+	assert.NotEqual(t, before, historyOf(t, at))
+	_, err := at.Users(context.Background(), pdp.UserQuery{Limit: 1})
+	require.NoError(t, err)
+}

@@ -1,0 +1,146 @@
+package pgorigin
+
+import (
+	"context"
+	"encoding/json"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/origintest"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/servertest"
+
+	"github.com/wardkeeper/wardkeeper/pdp/membership"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/directory"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
+)
+
+// stretch is what a page says, of either kind.
+type stretch struct {
+	IDs     []string
+	Offsets []int
+	More    bool
+}
+
+func stretchOf(t testing.TB, o membership.Origin, q pdp.UserQuery) (s stretch) {
+	t.Helper()
+	page, err := o.Users(context.Background(), q)
+	require.NoError(t, err, "%+v", q)
+	for i, u := range page.Users {
+		var record struct{ ID string }
+		require.NoError(t, json.Unmarshal(u.Record, &record))
+		s.IDs, s.Offsets = append(s.IDs, record.ID), append(s.Offsets, page.Offsets[i])
+	}
+	s.More = page.More
+	return s
+}
+
+func stretchIn(t testing.TB, d *directory.Directory, q pdp.UserQuery) (s stretch) {
+	t.Helper()
+	page, err := d.Users(context.Background(), q)
+	require.NoError(t, err)
+	for i, u := range page.Users {
+		s.IDs, s.Offsets = append(s.IDs, u.ID()), append(s.Offsets, page.Cursors[i].Offset)
+	}
+	s.More = page.More
+	return s
+}
+
+// bothWays answers lists by gathering users, and by walking through all.
+func bothWays(p *Origin) map[string]*Origin {
+	walk := &Origin{pool: p.pool, secrets: p.secrets, tables: p.tables, timeout: p.timeout, listing: p.listing}
+	walk.queries.Store(newPostgresQueries(p.tables, true, true, 0))
+	return map[string]*Origin{"gathered": p, "walked": walk}
+}
+
+// The pages are those of a file that says the same, however a list is sorted, filtered and cut.
+func postgresPages(t *testing.T, server *servertest.Postgres) {
+	d := origintest.Mixed(t, 7, 150)
+	p, _ := Filled(t, server, d)
+	for way, p := range bothWays(p) {
+		pages := 0
+		for _, beneath := range []string{"", "metro", "north", "ghi", "grp", "p1", "p2", "hs", "alone", "nowhere"} {
+			for _, sort := range append(membership.SortKeys[:], "") {
+				for _, descending := range []bool{false, true} {
+					for _, text := range []string{"", "SMITH", "ann", "straSSe1", "éa å", "@example.org", "no such", "%", `\`} {
+						q := pdp.UserQuery{Beneath: beneath, Sort: sort, Descending: descending, Text: text}
+						for _, q.Limit = range []int{0, 17} {
+							q.After = pdp.Cursor{}
+							for {
+								want := stretchIn(t, d, q)
+								require.Equal(t, want, stretchOf(t, p, q), "%s: %+v", way, q)
+								pages++
+								if !want.More {
+									break
+								}
+								q.After = pdp.Cursor{ID: want.IDs[len(want.IDs)-1], Offset: want.Offsets[len(want.Offsets)-1]}
+							}
+						}
+					}
+				}
+			}
+		}
+		assert.Greater(t, pages, 2000)
+	}
+}
+
+func postgresCursors(t *testing.T, server *servertest.Postgres) {
+	d := origintest.Mixed(t, 8, 100)
+	p, _ := Filled(t, server, d)
+	elsewhere := userBeneath(t, d, "grp")
+	for way, p := range bothWays(p) {
+		for _, sort := range membership.SortKeys {
+			for _, text := range []string{"", "a"} {
+				q := pdp.UserQuery{Beneath: "metro", Sort: sort, Text: text, Limit: 5}
+				whole := stretchIn(t, d, pdp.UserQuery{Beneath: "metro", Sort: sort}).IDs
+				for _, q.After = range []pdp.Cursor{
+					{ID: "left", Offset: 4}, {ID: elsewhere, Offset: 4}, {ID: "left"}, {ID: "left", Offset: -4},
+					{ID: "left", Offset: len(whole)}, {ID: "left", Offset: len(whole) - 1}, {ID: "left", Offset: 1 << 40}, {Offset: 7},
+				} {
+					require.Equal(t, stretchIn(t, d, q), stretchOf(t, p, q), "%s: %+v", way, q)
+				}
+				// The user is there: where is told by it, and offsets go on from what the cursor says.
+				q.After = pdp.Cursor{ID: whole[3], Offset: 1}
+				require.Equal(t, stretchIn(t, d, q).IDs, stretchOf(t, p, q).IDs, way)
+			}
+		}
+	}
+}
+
+// Lists that take long leave connections for the records that decisions need.
+func postgresListsWait(t *testing.T, server *servertest.Postgres) {
+	ctx := context.Background()
+	filledOne, conn := Filled(t, server, origintest.Parsed(t, fixture.WithUsers(`{"id": "a"}`)))
+	p := PostgresAt(t, Config{URL: filledOne.Connect.Url, MaxConnections: 4})
+	_, err := p.User(ctx, "a")
+	require.NoError(t, err)
+	lock := servertest.Connect(t, filledOne.Connect.Url)
+	slow := p.queries.Load()
+	for shape := range slow.lists {
+		slow.lists[shape] = "SELECT pg_advisory_lock_shared(1)::text, 0::bigint, 0::bigint, $1::text, $2::bigint, $3::bigint"
+	}
+	servertest.Exec(t, lock, "SELECT pg_advisory_lock(1)")
+	var lists sync.WaitGroup
+	for range 8 {
+		lists.Go(func() { _, _ = p.Users(ctx, pdp.UserQuery{Limit: 1}) })
+	}
+	require.Eventually(t, func() bool {
+		var waiting int
+		err := conn.QueryRow(ctx, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted").Scan(&waiting)
+		return err == nil && waiting == 2
+	}, fixture.Patient, 5*time.Millisecond)
+	_, err = p.User(ctx, "a")
+	require.NoError(t, err)
+	servertest.Exec(t, lock, "SELECT pg_advisory_unlock(1)")
+	lists.Wait()
+}
+
+func userBeneath(t *testing.T, d *directory.Directory, location string) string {
+	t.Helper()
+	page, err := d.Users(context.Background(), pdp.UserQuery{Beneath: location, Limit: 1})
+	require.NoError(t, err)
+	return page.Users[0].ID()
+}

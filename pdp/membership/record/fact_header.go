@@ -1,0 +1,117 @@
+package record
+
+import (
+	"encoding/binary"
+	"errors"
+	"hash/crc32"
+	"time"
+
+	"github.com/wardkeeper/wardkeeper/pdp"
+
+	"github.com/wardkeeper/wardkeeper/pdp/membership"
+)
+
+// A fact in Redis is, in this order: the format, version and asOf (microseconds) in eight bytes each, and the history with
+// its length in one byte, so that a script finds them; then what tells the key, then the position, the body, and a checksum of
+// all of it. Numbers of fixed width have their highest byte first.
+const (
+	factFormat   = "WKF\x02"
+	factFixed    = len(factFormat) + 8 + 8
+	factChecksum = 4
+
+	longestKey   = 4 * membership.MaxID // folding can make a username longer
+	LongestEpoch = 128
+	MaxHeader    = factFixed + 1 + membership.MaxHistory + 1 + 2 + longestKey + 2 + LongestEpoch + binary.MaxVarintLen64 + factChecksum
+)
+
+var (
+	ErrFormat   = errors.New("the value in Redis is not a fact of this format")
+	ErrChecksum = errors.New("the value in Redis is damaged")
+	ErrKey      = errors.New("the value in Redis belongs to another key")
+
+	castagnoli = crc32.MakeTable(crc32.Castagnoli)
+)
+
+// MaxPacked is how many bytes a value of this kind may have.
+func MaxPacked(k membership.Kind) int {
+	switch k {
+	case membership.OrganizationRecord:
+		return MaxHeader + membership.MaxOrganization
+	case membership.UserRecord:
+		return MaxHeader + membership.MaxRecord
+	}
+	return MaxHeader + longestKey
+}
+
+// Pack makes the value of a key. The body may be empty: what is known not to exist has none. Of asOf it keeps the
+// microseconds.
+func Pack(key membership.Key, s membership.Stamp, body []byte) []byte {
+	b := make([]byte, 0, MaxHeader+len(body))
+	b = append(b, factFormat...)
+	b = binary.BigEndian.AppendUint64(b, s.Version)
+	b = binary.BigEndian.AppendUint64(b, micros(s.AsOf))
+	b = appendText(b, s.History)
+	b = append(b, byte(key.Kind))
+	b = appendText(b, key.ID)
+	b = appendText(b, s.At.Epoch)
+	b = binary.AppendUvarint(b, s.At.Sequence)
+	b = append(b, body...)
+	return binary.BigEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
+}
+
+// Unpack refuses what was not packed for this key, and by this format. The body lies in data.
+func Unpack(key membership.Key, data []byte) (membership.Stamp, []byte, error) {
+	var s membership.Stamp
+	end := len(data) - factChecksum
+	switch {
+	case end < factFixed || len(data) > MaxPacked(key.Kind) || string(data[:len(factFormat)]) != factFormat:
+		return s, nil, ErrFormat
+	case binary.BigEndian.Uint32(data[end:]) != crc32.Checksum(data[:end], castagnoli):
+		return s, nil, ErrChecksum
+	}
+	s.Version = binary.BigEndian.Uint64(data[len(factFormat):])
+	asOf := binary.BigEndian.Uint64(data[len(factFormat)+8:])
+	history, rest, ok := cutText(data[factFixed:end], membership.MaxHistory)
+	if !ok || !membership.ValidHistory(string(history)) || s.Version > pdp.MaxVersion || asOf > pdp.MaxVersion || len(rest) == 0 {
+		return membership.Stamp{}, nil, ErrFormat
+	}
+	if asOf != 0 {
+		s.AsOf = time.UnixMicro(int64(asOf))
+	}
+	s.History = string(history)
+	kind := membership.Kind(rest[0])
+	id, rest, ok := cutText(rest[1:], longestKey)
+	epoch, rest, ok2 := cutText(rest, LongestEpoch)
+	sequence, n := binary.Uvarint(rest)
+	switch {
+	case !ok || !ok2 || n <= 0:
+		return membership.Stamp{}, nil, ErrFormat
+	case kind != key.Kind || string(id) != key.ID:
+		return membership.Stamp{}, nil, ErrKey
+	}
+	s.At = membership.Position{Epoch: string(epoch), Sequence: sequence}
+	return s, rest[n:], nil
+}
+
+// micros is 0 for the zero time, and rounds towards the past.
+func micros(t time.Time) uint64 {
+	if us := t.UnixMicro(); !t.IsZero() && us > 0 {
+		return uint64(us)
+	}
+	return 0
+}
+
+func appendText(b []byte, text string) []byte {
+	b = binary.AppendUvarint(b, uint64(len(text)))
+	return append(b, text...)
+}
+
+// cutText takes a text off the front; not ok where there is none, or one that is longer than allowed.
+func cutText(b []byte, most int) (text, rest []byte, ok bool) {
+	size, n := binary.Uvarint(b)
+	if n <= 0 || size > uint64(most) || size > uint64(len(b)-n) {
+		return nil, nil, false
+	}
+	end := n + int(size)
+	return b[n:end], b[end:], true
+}

@@ -1,0 +1,113 @@
+package record
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/wardkeeper/wardkeeper/pdp"
+
+	"github.com/wardkeeper/wardkeeper/pdp/membership"
+)
+
+// Forest is the location trees of one state of a source, joined; immutable and safe for concurrent use. Ordinals connect
+// locations: they are the ids in ascending order, and small.
+type Forest struct {
+	All      []*pdp.Location // by ordinal
+	Ordinal  map[string]int32
+	children [][]int32
+	beneath  sync.Map // location id -> []*pdp.Location
+}
+
+// NewForest joins the locations of a checked draft, which it sorts by id. A location that is the same as in the previous state,
+// together with everything above it, is kept; any other gets the version.
+func NewForest(in []Location, version uint64, previous *Forest) *Forest {
+	f := &Forest{
+		All:      make([]*pdp.Location, len(in)),
+		Ordinal:  make(map[string]int32, len(in)),
+		children: make([][]int32, len(in)),
+	}
+	slices.SortFunc(in, func(a, b Location) int { return cmp.Compare(a.ID, b.ID) })
+	for i, l := range in {
+		f.Ordinal[l.ID] = int32(i)
+	}
+	for i := range in {
+		f.join(in, int32(i), version, previous)
+	}
+	return f
+}
+
+// join joins the parents first.
+func (f *Forest) join(in []Location, i int32, version uint64, previous *Forest) *pdp.Location {
+	if f.All[i] != nil {
+		return f.All[i]
+	}
+	rec := in[i].LocationRecord
+	var parent *pdp.Location
+	if rec.Parent != "" {
+		above := f.Ordinal[rec.Parent]
+		parent = f.join(in, above, version, previous)
+		f.children[above] = append(f.children[above], i)
+	}
+	l := previous.ByID(rec.ID)
+	if l == nil || l.Parent() != parent || l.Record() != rec {
+		l = pdp.NewLocation(rec, parent, version)
+	}
+	f.All[i] = l
+	return l
+}
+
+// ByID gives a location by id, nil where there is none.
+func (f *Forest) ByID(id string) *pdp.Location {
+	if f == nil {
+		return nil
+	}
+	if i, ok := f.Ordinal[id]; ok {
+		return f.All[i]
+	}
+	return nil
+}
+
+// Page gives the locations that a query asks for.
+func (f *Forest) Page(q pdp.LocationQuery) []*pdp.Location {
+	all := f.locationsBeneath(q.Beneath)
+	from, found := slices.BinarySearchFunc(all, q.After, func(l *pdp.Location, id string) int {
+		return strings.Compare(l.ID(), id)
+	})
+	if found {
+		from++
+	}
+	page := all[from:]
+	return slices.Clone(page[:min(len(page), membership.PageLimit(q.Limit))])
+}
+
+func (f *Forest) locationsBeneath(id string) []*pdp.Location {
+	if id == "" {
+		return f.All
+	}
+	at, ok := f.Ordinal[id]
+	if !ok {
+		return nil
+	}
+	if kept, ok := f.beneath.Load(id); ok {
+		return kept.([]*pdp.Location)
+	}
+	ordinals := f.Covered(at)
+	slices.Sort(ordinals)
+	all := make([]*pdp.Location, len(ordinals))
+	for i, at := range ordinals {
+		all[i] = f.All[at]
+	}
+	f.beneath.Store(id, all)
+	return all
+}
+
+// Covered gives the ordinals of a location and all beneath it.
+func (f *Forest) Covered(at int32) []int32 {
+	all := []int32{at}
+	for i := 0; i < len(all); i++ {
+		all = append(all, f.children[all[i]]...)
+	}
+	return all
+}

@@ -1,0 +1,25 @@
+package record
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/wardkeeper/wardkeeper/pdp"
+)
+
+func SameUser(a, b pdp.UserRecord) bool {
+	return a.ID == b.ID && a.Username == b.Username && a.Name == b.Name && a.Status == b.Status &&
+		a.DefaultLocation == b.DefaultLocation && a.LastLogin.Equal(b.LastLogin) &&
+		slices.EqualFunc(a.Assignments, b.Assignments, sameAssignment)
+}
+
+func sameAssignment(a, b pdp.AssignmentRecord) bool {
+	if (a.Access == nil) != (b.Access == nil) {
+		return false
+	}
+	if a.Access != nil && (a.Access.Level != b.Access.Level || !maps.Equal(a.Access.Areas, b.Access.Areas)) {
+		return false
+	}
+	a.Access, b.Access = nil, nil
+	return a == b
+}

@@ -1,0 +1,115 @@
+package redisstore
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/wardkeeper/wardkeeper/pdp"
+
+	"github.com/wardkeeper/wardkeeper/pdp/membership"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
+)
+
+const (
+	mostChanges  = 128     // in one entry of the stream
+	longestEntry = 1 << 20 // bytes of one entry's changes, as JSON; more than the longest ids need
+)
+
+var errEntry = errors.New("an entry of the stream of changes cannot be read")
+
+// toldChange is a change as the stream has it. The record itself is not told: whoever needs it fetches it.
+type toldChange struct {
+	Kind         pdp.ChangeKind `json:"k"`
+	ID           string         `json:"i,omitempty"`
+	Organization string         `json:"o,omitempty"`
+	Version      uint64         `json:"v,omitempty"`
+}
+
+func (c toldChange) check() error {
+	switch {
+	case c.Kind != pdp.UserChanged && c.Kind != pdp.LocationChanged && c.Kind != pdp.AnythingChanged:
+		return errors.New("a change is of an unknown kind")
+	case c.Kind != pdp.AnythingChanged && c.ID == "":
+		return errors.New("a change has no id")
+	case !mayBeID(c.ID) || !mayBeID(c.Organization):
+		return errors.New("the id of a change is too long, or not of plain characters")
+	case c.Version > pdp.MaxVersion:
+		return errors.New("the version of a change is too great")
+	}
+	return nil
+}
+
+func mayBeID(s string) bool {
+	return len(s) <= membership.MaxID && utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
+}
+
+func encodeChanges(changes []pdp.Change) ([]byte, error) {
+	told := make([]toldChange, len(changes))
+	for i, c := range changes {
+		told[i] = toldChange{Kind: c.Kind, ID: c.ID, Organization: c.Organization, Version: c.Version}
+		if err := told[i].check(); err != nil {
+			return nil, err
+		}
+	}
+	var b bytes.Buffer
+	out := json.NewEncoder(&b)
+	out.SetEscapeHTML(false) // six bytes for one
+	err := out.Encode(told)
+	return bytes.TrimRight(b.Bytes(), "\n"), err
+}
+
+func decodeChanges(text string) ([]pdp.Change, error) {
+	if len(text) > longestEntry {
+		return nil, errEntry
+	}
+	var told []toldChange
+	in := json.NewDecoder(strings.NewReader(text))
+	if err := in.Decode(&told); err != nil || in.More() || len(told) == 0 || len(told) > mostChanges {
+		return nil, errEntry
+	}
+	changes := make([]pdp.Change, len(told))
+	for i, c := range told {
+		if c.check() != nil {
+			return nil, errEntry
+		}
+		changes[i] = pdp.Change{Kind: c.Kind, ID: c.ID, Organization: c.Organization, Version: c.Version}
+	}
+	return changes, nil
+}
+
+// entry is one of the stream's, with what it is read by.
+type entry struct {
+	sequence uint64
+	epoch    string // as kept in Redis
+	changes  []pdp.Change
+}
+
+func decodeEntry(m redis.XMessage) (entry, error) {
+	n, _ := m.Values["n"].(string)
+	e, _ := m.Values["e"].(string)
+	c, _ := m.Values["c"].(string)
+	sequence, err := strconv.ParseUint(n, 10, 64)
+	if err != nil || sequence == 0 || sequence > pdp.MaxVersion || e == "" || len(e) > record.LongestEpoch {
+		return entry{}, errEntry
+	}
+	changes, err := decodeChanges(c)
+	return entry{sequence: sequence, epoch: e, changes: changes}, err
+}
+
+// follows sees whether an entry is the one right after another, of the same epoch.
+func (e entry) follows(sequence uint64, epoch string) error {
+	switch {
+	case e.epoch != epoch:
+		return errors.New("the stream of changes has begun anew")
+	case e.sequence != sequence+1:
+		return fmt.Errorf("the stream of changes has a gap: %d follows %d", e.sequence, sequence)
+	}
+	return nil
+}

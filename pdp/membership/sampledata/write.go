@@ -1,0 +1,215 @@
+package sampledata
+
+import (
+	"bufio"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/authzen"
+
+	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
+)
+
+// recordWriter writes a directory record by record, each on a line of its own. What is empty is left out. After an error
+// it writes no more.
+type recordWriter struct {
+	out   *bufio.Writer
+	yaml  bool
+	line  []byte
+	begun bool // the list has records
+	more  bool // the object or list at hand has members
+	err   error
+}
+
+func newRecordWriter(w io.Writer, f record.Format) *recordWriter {
+	return &recordWriter{out: bufio.NewWriterSize(w, 64<<10), yaml: f == record.YAML}
+}
+
+// open begins a list of records, the locations first.
+func (w *recordWriter) open(list string, empty bool) {
+	w.begun = false
+	switch {
+	case w.yaml && empty:
+		w.line = append(append(w.line, list...), ": []\n"...)
+	case w.yaml:
+		w.line = append(append(w.line, list...), ":\n"...)
+	default:
+		start := byte('{')
+		if list == record.ListNames[record.UserList] {
+			start = ','
+		}
+		w.line = append(strconv.AppendQuote(append(w.line, start), list), ":["...)
+	}
+}
+
+// close ends a list, and after the last one the document.
+func (w *recordWriter) close(last bool) error {
+	if !w.yaml {
+		w.line = append(w.line, "\n]"...)
+	}
+	if last && !w.yaml {
+		w.line = append(w.line, "}\n"...)
+	}
+	w.flushLine()
+	if w.err == nil {
+		w.err = w.out.Flush()
+	}
+	return w.err
+}
+
+func (w *recordWriter) flushLine() {
+	if w.err == nil {
+		_, w.err = w.out.Write(w.line)
+	}
+	w.line = w.line[:0]
+}
+
+// record writes one record; members writes what it has.
+func (w *recordWriter) record(members func()) {
+	switch {
+	case w.yaml:
+		w.line = append(w.line, "  - "...)
+	case w.begun:
+		w.line = append(w.line, ",\n"...)
+	default:
+		w.line = append(w.line, '\n')
+	}
+	w.begun = true
+	w.object(members)
+	if w.yaml {
+		w.line = append(w.line, '\n')
+	}
+	w.flushLine()
+}
+
+func (w *recordWriter) location(l *pdp.LocationRecord) {
+	w.record(func() {
+		w.text("id", l.ID)
+		w.text("name", l.Name)
+		w.text("kind", l.Kind)
+		w.text("parent", l.Parent)
+		w.text("model", l.Model)
+		w.text("plan", l.Plan)
+	})
+}
+
+func (w *recordWriter) user(u *pdp.UserRecord) {
+	w.record(func() {
+		w.text("id", u.ID)
+		w.text("username", u.Username)
+		w.name("name")
+		w.object(func() {
+			w.text("title", u.Name.Title)
+			w.text("given", u.Name.Given)
+			w.text("family", u.Name.Family)
+		})
+		w.text("status", u.Status)
+		w.text("default_location", u.DefaultLocation)
+		if !u.LastLogin.IsZero() {
+			w.text("last_login", u.LastLogin.Format(time.RFC3339))
+		}
+		w.name("assignments")
+		w.nested('[', ']', func() {
+			for i := range u.Assignments {
+				w.separate()
+				w.assignment(&u.Assignments[i])
+			}
+		})
+	})
+}
+
+func (w *recordWriter) assignment(a *pdp.AssignmentRecord) {
+	w.object(func() {
+		w.text("location", a.Location)
+		w.text("role", a.Role)
+		w.text("status", a.Status)
+		if a.Access != nil {
+			w.name("access")
+			w.object(func() { w.access(a.Access) })
+		}
+		w.text("profession", a.Profession)
+		w.text("registration_number", a.RegistrationNumber)
+	})
+}
+
+func (w *recordWriter) access(a *pdp.Access) {
+	w.text("level", a.Level)
+	if len(a.Areas) == 0 {
+		return
+	}
+	w.name("areas")
+	w.object(func() {
+		for _, area := range slices.Sorted(maps.Keys(a.Areas)) {
+			w.name(area)
+			w.line = strconv.AppendBool(w.line, a.Areas[area])
+		}
+	})
+}
+
+func (w *recordWriter) object(members func()) { w.nested('{', '}', members) }
+
+func (w *recordWriter) nested(start, end byte, items func()) {
+	w.line = append(w.line, start)
+	w.more = false
+	items()
+	w.line = append(w.line, end)
+	w.more = true
+}
+
+// separate stands before each member or item.
+func (w *recordWriter) separate() {
+	if w.more {
+		w.line = append(w.line, ',')
+		if w.yaml {
+			w.line = append(w.line, ' ')
+		}
+	}
+	w.more = true
+}
+
+// name begins a member.
+func (w *recordWriter) name(name string) {
+	w.separate()
+	w.quoted(name)
+	w.line = append(w.line, ':')
+	if w.yaml {
+		w.line = append(w.line, ' ')
+	}
+}
+
+// text writes a member with a text, unless it is empty.
+func (w *recordWriter) text(name, text string) {
+	if text != "" {
+		w.name(name)
+		w.quoted(text)
+	}
+}
+
+// quoted writes a text; YAML needs no quotes where it cannot be taken for anything else.
+func (w *recordWriter) quoted(text string) {
+	if w.yaml && isPlain(text) {
+		w.line = append(w.line, text...)
+		return
+	}
+	w.line = authzen.AppendString(w.line, text)
+}
+
+// isPlain says whether YAML 1.1 and 1.2 read a text as itself without quotes: letters, then also digits and what has no
+// meaning among them, and no word that stands for something.
+func isPlain(text string) bool {
+	letter := func(c byte) bool { return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' }
+	if text == "" || !letter(text[0]) || text[len(text)-1] == ' ' {
+		return false
+	}
+	for i := range len(text) {
+		if c := text[i]; !letter(c) && (c < '0' || c > '9') && strings.IndexByte("_.@- ", c) < 0 {
+			return false
+		}
+	}
+	return !slices.Contains([]string{"true", "false", "yes", "no", "on", "off", "null", "y", "n"}, strings.ToLower(text))
+}

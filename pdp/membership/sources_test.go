@@ -1,0 +1,45 @@
+package membership_test
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/httporigin"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/origintest"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/pgorigin"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/redisstore"
+)
+
+// httpOrigin is the origin that an application is.
+func httpOrigin(t testing.TB, a *origintest.Application, address string) *httporigin.Origin {
+	t.Helper()
+	h, err := httporigin.Open(httporigin.Config{URL: strings.TrimRight(address, "/") + "/membership", Timeout: fixture.Patient})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, h.Close()) })
+	return h
+}
+
+// pgOrigin is the origin that a database is.
+func pgOrigin(t testing.TB, cfg pgorigin.Config) *pgorigin.Origin {
+	t.Helper()
+	cfg.Timeout, cfg.Logger = fixture.Patient, slog.New(slog.DiscardHandler)
+	p, err := pgorigin.Open(context.Background(), cfg)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, p.Close()) })
+	return p
+}
+
+// sharedStore is a store that a cache closes.
+func sharedStore(t testing.TB, cfg redisstore.Config) *redisstore.Store {
+	t.Helper()
+	cfg.Lease = time.Second
+	store, err := redisstore.Open(cfg)
+	require.NoError(t, err)
+	return store
+}

@@ -1,0 +1,139 @@
+package survey_test
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/servertest"
+
+	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/httporigin"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/origintest"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/pgorigin"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/survey"
+)
+
+func TestSurveyOfAnApplication(t *testing.T) {
+	document := origintest.SampleRoster(3, 2500).String()
+	d := origintest.Parsed(t, document)
+	a := origintest.NewApplication(t, document)
+	told := 0
+	found, err := survey.Run(context.Background(), survey.Config{
+		Origin: httpOrigin(t, a, a.Serve().URL), Vocabulary: fixture.Words(), Progress: func(done int) { told = done },
+	})
+	require.NoError(t, err)
+	assert.Equal(t, d.UserCount(), found.Users)
+	assert.Equal(t, d.LocationCount(), found.Locations)
+	assert.Equal(t, found.Users+found.Locations, told)
+}
+
+func TestSurveyNamesWhatIsAtFault(t *testing.T) {
+	const users = `{"users": [{"user": {"id": "jane", "username": "jane"}, "version": 1}, {"user": {"id": "joe", "username": "JANE", "status": null}, "version": 1},
+		{"user": {"id": "jane"}}, {"user": {"id": "max", "assignments": [{"location": "nowhere", "role": "owner"}]}, "version": 3}, {"user": {"username": "x"}, "version": 1}], "more": false}`
+	for name, c := range map[string]struct {
+		path, query, answer string
+		status              int
+		want                []string
+	}{
+		"records": {path: "/users", answer: users, want: []string{
+			`user "joe": status must be text, not null`, `user "joe": another user has this username`, `user "jane": another user has this id`,
+			`user "jane": some of the users have a version, and some have none`, `user "max": assignments[0]: location is unknown`, `users[4]: the record cannot be read: it has no id`,
+			`user "jane": the source does not give the same record by its id`,
+			`user "jane": the source does not give the same record by its username, without regard to case and composition`,
+		}},
+		"a list that breaks the contract":  {path: "/users", answer: `{"users": [], "more": true}`, want: []string{"/users: the answer breaks the contract: more is true where nothing came"}},
+		"an organization of another place": {path: "/organizations/by-location", query: "id=p1", answer: `{"locations": [{"id": "o", "kind": "group", "model": "practice_group"}], "version": 1}`, want: nil},
+		"an organization without a root":   {path: "/organizations/by-location", query: "id=acme", answer: `{"locations": [{"id": "e1", "kind": "entity", "parent": "acme"}], "version": 1}`, want: []string{`location "acme": its organization has 0 roots`, `location "acme": the organization that the source gives for it does not have it`, `another location has this id`}},
+		"an unknown location":              {path: "/organizations/by-location", query: "id=acme", answer: `{"code": "unknown"}`, status: http.StatusNotFound, want: []string{`location "acme": it is in the list of locations, and in no organization`}},
+		"a member too many":                {path: "/organizations/by-location", query: "id=acme", answer: `{"locations": [], "Version": 1}`, want: []string{`location "acme": application at `, "the answer breaks the contract: an object has a member that it may not have"}},
+		"somebody for anybody":             {path: "/users/by-id", query: "id=no%20such", answer: `{"user": {"id": "jane"}, "version": 1}`, want: []string{"the source gives a user of an id that is nobody's"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := origintest.NewApplication(t, fixture.WithUsers(``))
+			a.Change(func(w http.ResponseWriter, r *http.Request) bool {
+				if r.URL.Path != c.path || !strings.Contains(r.URL.RawQuery, c.query) {
+					return false
+				}
+				w.Header().Set("Content-Type", "application/json")
+				if c.status != 0 {
+					w.WriteHeader(c.status)
+				}
+				_, _ = w.Write([]byte(c.answer))
+				return true
+			})
+			_, err := survey.Run(context.Background(), survey.Config{Origin: httpOrigin(t, a, a.Serve().URL), Vocabulary: fixture.Words()})
+			if c.want == nil {
+				require.NoError(t, err, "p1 is known by then")
+				return
+			}
+			var faults *record.Faults
+			require.ErrorAs(t, err, &faults)
+			for _, want := range c.want {
+				assert.Contains(t, err.Error(), want)
+			}
+			assert.NotContains(t, err.Error(), "JANE")
+			assert.Equal(t, len(faults.All()), faults.Count())
+		})
+	}
+	a := origintest.NewApplication(t, fixture.WithUsers(``))
+	server := a.Serve()
+	server.Close()
+	_, err := survey.Run(context.Background(), survey.Config{Origin: httpOrigin(t, a, server.URL), Vocabulary: fixture.Words()})
+	var faults *record.Faults
+	require.Error(t, err)
+	require.NotErrorAs(t, err, &faults, "what cannot be reached is not at fault")
+}
+
+func TestSurveyOfADatabase(t *testing.T) {
+	server := servertest.StartPostgres(t)
+	d := origintest.Mixed(t, 3, 1500)
+	url := server.Database()
+	require.NoError(t, pgorigin.Import(t.Context(), pgorigin.Target{URL: url, Schema: true}, d, nil))
+	p, conn := pgOrigin(t, pgorigin.Config{URL: url}), servertest.Connect(t, url)
+	found, err := survey.Run(context.Background(), survey.Config{Origin: p, Vocabulary: fixture.Words()})
+	require.NoError(t, err)
+	assert.Equal(t, d.UserCount(), found.Users)
+	assert.Equal(t, d.LocationCount(), found.Locations)
+
+	servertest.Exec(t, conn, `CREATE VIEW people AS SELECT id, username, title, given, family, CASE WHEN id <= 'u' THEN status END AS status, default_location, last_login FROM users;
+		CREATE VIEW twice AS SELECT * FROM users UNION ALL (SELECT * FROM users ORDER BY id LIMIT 1);
+		CREATE VIEW few AS SELECT id, username FROM users`)
+	surveyed := func(users string) error {
+		_, err := survey.Run(context.Background(), survey.Config{
+			Origin: pgOrigin(t, pgorigin.Config{URL: url, Tables: pgorigin.Tables{Users: users}}), Vocabulary: fixture.Words(),
+		})
+		var faults *record.Faults
+		require.ErrorAs(t, err, &faults)
+		return err
+	}
+	assert.ErrorContains(t, surveyed("people"), "status must be text, not null")
+	assert.ErrorContains(t, surveyed("twice"), "the table has an id twice")
+	few := surveyed("few")
+	assert.ErrorContains(t, few, "faults: 1\n")
+	for _, column := range []string{"title", "given", "family", "status", "default_location", "last_login"} {
+		assert.ErrorContains(t, few, "few."+column+" is missing")
+	}
+}
+
+func httpOrigin(t *testing.T, a *origintest.Application, address string) *httporigin.Origin {
+	t.Helper()
+	h, err := httporigin.Open(httporigin.Config{URL: strings.TrimRight(address, "/") + "/membership", Timeout: fixture.Patient})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, h.Close()) })
+	return h
+}
+
+func pgOrigin(t *testing.T, cfg pgorigin.Config) *pgorigin.Origin {
+	t.Helper()
+	cfg.Timeout, cfg.Logger = fixture.Patient, slog.New(slog.DiscardHandler)
+	p, err := pgorigin.Open(t.Context(), cfg)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, p.Close()) })
+	return p
+}

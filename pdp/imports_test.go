@@ -118,13 +118,16 @@ func importsByPackage(t *testing.T, root string) map[string][]string {
 		if err != nil {
 			return err
 		}
+		folder = filepath.ToSlash(folder)
+		imports := found[folder]
 		for _, spec := range file.Imports {
 			imported, err := strconv.Unquote(spec.Path.Value)
 			if err != nil {
 				return err
 			}
-			found[filepath.ToSlash(folder)] = append(found[filepath.ToSlash(folder)], imported)
+			imports = append(imports, imported)
 		}
+		found[folder] = imports // none is an entry too
 		return nil
 	})
 	require.NoError(t, err)

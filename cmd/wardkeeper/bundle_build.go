@@ -17,6 +17,8 @@ import (
 	"github.com/wardkeeper/wardkeeper/bundles"
 	"github.com/wardkeeper/wardkeeper/bundles/release"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/gitcommit"
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/golden"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/terminal"
 )
 
@@ -91,7 +93,7 @@ func (b *build) run(ctx context.Context, p process, sequenceGiven bool) error {
 	if err != nil {
 		return err
 	}
-	policy, golden, err := b.sources(ctx)
+	policy, decisions, err := b.sources(ctx)
 	if err != nil {
 		return err
 	}
@@ -109,7 +111,7 @@ func (b *build) run(ctx context.Context, p process, sequenceGiven bool) error {
 	if err := b.check(ctx, p, draft); err != nil {
 		return err
 	}
-	archive, err := b.bundle(draft, golden)
+	archive, err := b.bundle(draft, decisions)
 	if err != nil {
 		return &exitError{statusNo, err}
 	}
@@ -127,19 +129,19 @@ func (b *build) run(ctx context.Context, p process, sequenceGiven bool) error {
 
 // sources are the files of the policy and of the golden decisions, nil for none. Where git names the release, they are
 // those of its commit.
-func (b *build) sources(ctx context.Context) (policy, golden fs.FS, err error) {
-	trees := []tree{{b.dir, release.IsSource}}
+func (b *build) sources(ctx context.Context) (policy, decisions fs.FS, err error) {
+	trees := []gitcommit.Tree{{Dir: b.dir, IsPart: release.IsSource}}
 	files := []fs.FS{os.DirFS(b.dir)}
 	if b.golden != "" {
-		trees, files = append(trees, tree{b.golden, isGolden}), append(files, os.DirFS(b.golden))
+		trees, files = append(trees, gitcommit.Tree{Dir: b.golden, IsPart: golden.IsPart}), append(files, os.DirFS(b.golden))
 	}
 	if b.release.Revision == "" || b.release.Sequence == 0 {
-		var commit release.Metadata
-		if commit, files, err = committed(ctx, trees); err != nil {
+		var commit gitcommit.Commit
+		if commit, files, err = gitcommit.Read(ctx, trees); err != nil {
 			return nil, nil, err
 		}
-		b.release.Revision = cmp.Or(b.release.Revision, commit.Revision)
-		b.release.Sequence = cmp.Or(b.release.Sequence, commit.Sequence)
+		b.release.Revision = cmp.Or(b.release.Revision, commit.ID)
+		b.release.Sequence = cmp.Or(b.release.Sequence, commit.Time)
 	}
 	return files[0], append(files, nil)[1], nil
 }
@@ -197,11 +199,11 @@ func roundedDown(percent float64) float64 { return math.Floor(10*percent) / 10 }
 func (b *build) bundle(draft *release.SourceTree, decisions fs.FS) (*bundles.Archive, error) {
 	var data []byte
 	if decisions != nil {
-		golden, err := readGoldenTree(decisions)
+		document, err := golden.ReadTree(decisions)
 		if err != nil {
 			return nil, fmt.Errorf("the golden decisions of %s: %w", b.golden, err)
 		}
-		if data, err = json.Marshal(golden); err != nil {
+		if data, err = json.Marshal(document); err != nil {
 			return nil, err
 		}
 		data = append(data, '\n')

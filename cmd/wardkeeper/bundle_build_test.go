@@ -108,7 +108,7 @@ func TestBundleBuildFinds(t *testing.T) {
 				"golden/decisions/a.yaml": "rule: X\ncase: []\n", "golden/decisions/b.yml": "rule: X\n",
 				"golden/decisions/c.yaml": "rule: X\ndirectory: nowhere\n", "golden/decisions/d.yaml": "rule: X\ndirectory: a\nfacts: {users: []}\n",
 			},
-			wanted: []string{"decisions/a.yaml: ", "decisions/b.yml is no *.yaml", `decisions/c.yaml: the directory "nowhere"`, "decisions/d.yaml: there are both"},
+			wanted: []string{"decisions/a.yaml: ", "decisions/b.yml is not a *.yaml file", `decisions/c.yaml: the directory "nowhere"`, "decisions/d.yaml: there are both"},
 		},
 		"no golden decisions": {
 			changes: map[string]string{"golden/decisions/reading.yaml": "rule: READ-1\ncases: []\n"}, wanted: []string{"there are no golden decisions"},
@@ -250,7 +250,7 @@ func TestBundleBuildIsNamedByTheCommit(t *testing.T) {
 		}, "policy/app/data.yaml is not committed"},
 		"a part of the folder": {func(dir string) {
 			gitIn(t, dir, "sparse-checkout", "set", "--no-cone", "/golden", "/policy/app/app.rego")
-		}, "policy/app/data.yaml is not committed: it is in the commit alone"},
+		}, "policy/app/data.yaml is not committed: it is only in the commit"},
 		"a link": {func(dir string) {
 			require.NoError(t, os.Rename(filepath.Join(dir, "policy/app/data.yaml"), filepath.Join(dir, "elsewhere.yaml")))
 			require.NoError(t, os.Symlink("../../elsewhere.yaml", filepath.Join(dir, "policy/app/data.yaml")))
@@ -261,7 +261,7 @@ func TestBundleBuildIsNamedByTheCommit(t *testing.T) {
 			sub, _ := repository(t)
 			gitIn(t, dir, "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", sub, "policy/sub")
 			gitIn(t, dir, "commit", "-qm", "sub")
-		}, "policy/sub is not committed: a link, or a repository of its own"},
+		}, "policy/sub is not committed: a link or a nested repository"},
 		"a commit replaced by another": {func(dir string) {
 			first := strings.TrimSpace(gitIn(t, dir, "rev-parse", "HEAD"))
 			putFile(t, filepath.Join(dir, "policy/app/data.yaml"), "table: {read: {who: bob}}\n")
@@ -279,7 +279,7 @@ func TestBundleBuildIsNamedByTheCommit(t *testing.T) {
 		"no commit": {func(dir string) {
 			require.NoError(t, os.RemoveAll(filepath.Join(dir, ".git")))
 			gitIn(t, dir, "init", "-q")
-		}, "git does not know at which commit"},
+		}, "git cannot tell the commit of"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir, _ := repository(t)

@@ -104,7 +104,7 @@ func (o *documentOrigin) Close() error                { return nil }
 var cachedEngines = map[string]*pdp.Engine{}
 
 // cachedEngine is the built-in policy over the directory of the file, each record of which is fetched by itself.
-func (g *golden) cachedEngine(t *testing.T, name string, facts []byte) *pdp.Engine {
+func cachedEngine(t *testing.T, name string, facts []byte) *pdp.Engine {
 	t.Helper()
 	if cachedEngines[name] == nil {
 		policy, err := builtInPolicy()
@@ -125,12 +125,12 @@ func TestGoldenDecisionsRecordByRecord(t *testing.T) {
 	asked := 0
 	for _, path := range goldenPaths(t) {
 		file := readGolden(t, path)
-		name, facts, err := file.facts(os.DirFS(goldenTree))
+		name, facts, err := file.DirectoryJSON(os.DirFS(goldenTree))
 		require.NoError(t, err)
-		ask := engineDoor(t, file.cachedEngine(t, name, facts))
+		ask := askEngine(t, cachedEngine(t, name, facts))
 		for _, c := range file.Cases {
 			for range 2 {
-				require.JSONEq(t, string(c.answer(t)), string(ask(t, c.question(t))), "%s: %s", path, c.Name)
+				require.JSONEq(t, string(goldenAnswer(t, c)), string(ask(t, goldenQuestion(t, c))), "%s: %s", path, c.Name)
 			}
 			asked++
 		}

@@ -21,10 +21,10 @@ func TestGoldenDecisionsByOPA(t *testing.T) {
 	for _, path := range goldenPaths(t) {
 		t.Run(strings.TrimSuffix(path, ".yaml"), func(t *testing.T) {
 			file := readGolden(t, path)
-			url := opaDoor(t, file.engine(t))
+			url := serveOPA(t, goldenEngine(t, file))
 			questions, wanted := map[string]json.RawMessage{}, map[string]string{}
 			for _, c := range file.Cases {
-				questions[c.Name], wanted[c.Name] = c.question(t), string(c.answer(t))
+				questions[c.Name], wanted[c.Name] = goldenQuestion(t, c), string(goldenAnswer(t, c))
 				require.JSONEq(t, wanted[c.Name], asResponse(t, postJSON(t, url+"/", questions[c.Name])), c.Name)
 				var one struct{ Result json.RawMessage }
 				require.NoError(t, json.Unmarshal(postJSON(t, url+"/v1/data/authz/decision", map[string]any{"input": questions[c.Name]}), &one))
@@ -42,8 +42,8 @@ func TestGoldenDecisionsByOPA(t *testing.T) {
 	}
 }
 
-// opaDoor serves an engine, and gives the address.
-func opaDoor(t *testing.T, engine *pdp.Engine) string {
+// serveOPA serves an engine and returns the address.
+func serveOPA(t *testing.T, engine *pdp.Engine) string {
 	t.Helper()
 	api, err := httpapi.New(httpapi.Config{
 		Decider: engine, Data: engine, BaseURL: "https://pdp.example.org", Logger: slog.New(slog.DiscardHandler),

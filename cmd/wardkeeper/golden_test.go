@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/wardkeeper/wardkeeper/bundles"
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/golden"
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 	"github.com/wardkeeper/wardkeeper/pdp/httpapi"
@@ -21,25 +22,26 @@ import (
 	"github.com/wardkeeper/wardkeeper/policies"
 )
 
-// goldenTree has the folders of decisions and directories.
+// The folders of golden decisions and their directories.
 const (
 	goldenTree        = "../../testdata"
-	goldenDecisions   = goldenTree + "/" + decisionsFolder
-	goldenDirectories = goldenTree + "/" + directoriesFolder
+	goldenDecisions   = goldenTree + "/" + golden.DecisionsFolder
+	goldenDirectories = goldenTree + "/" + golden.DirectoriesFolder
 )
 
-// frontDoors are the ways to a decision. Each is opened over an engine once for a file; it takes and gives JSON.
-var frontDoors = []struct {
+// interfaces are the ways to ask an engine. Each is opened once for a file.
+var interfaces = []struct {
 	name string
-	open func(*testing.T, *pdp.Engine) door
+	open func(*testing.T, *pdp.Engine) asker
 }{
-	{"engine", engineDoor},
-	{"http", httpDoor},
+	{"engine", askEngine},
+	{"http", askHTTP},
 }
 
-type door func(t *testing.T, question []byte) (answer []byte)
+// asker puts a question in JSON and returns the answer.
+type asker func(t *testing.T, question []byte) (answer []byte)
 
-func engineDoor(_ *testing.T, engine *pdp.Engine) door {
+func askEngine(_ *testing.T, engine *pdp.Engine) asker {
 	return func(t *testing.T, question []byte) []byte {
 		evaluation, err := authzen.DecodeEvaluation(question)
 		require.NoError(t, err)
@@ -62,7 +64,7 @@ func engineDoor(_ *testing.T, engine *pdp.Engine) door {
 	}
 }
 
-func httpDoor(t *testing.T, engine *pdp.Engine) door {
+func askHTTP(t *testing.T, engine *pdp.Engine) asker {
 	api, err := httpapi.New(httpapi.Config{
 		Decider: engine, BaseURL: "https://pdp.example.org", Tokens: func() []string { return []string{testToken} }, Logger: slog.New(slog.DiscardHandler),
 	})
@@ -77,24 +79,23 @@ func httpDoor(t *testing.T, engine *pdp.Engine) door {
 	}
 }
 
-// TestGoldenDecisions asks every question through every front door. The answer has to be the one in the file and
-// nothing else: a list without elements is absent, and so is a context without lists.
+// TestGoldenDecisions asks every question through every interface and expects exactly the answer in the file.
 //
 // With -update the files are rewritten first: the diff of testdata/decisions is the review of a change of policy.
 func TestGoldenDecisions(t *testing.T) {
 	for _, path := range goldenPaths(t) {
 		t.Run(strings.TrimSuffix(path, ".yaml"), func(t *testing.T) {
 			file := readGolden(t, path)
-			engine := file.engine(t)
+			engine := goldenEngine(t, file)
 			if *update {
-				file.update(t, engineDoor(t, engine))
+				updateGolden(t, file, askEngine(t, engine))
 				file = readGolden(t, path)
 			}
-			for _, front := range frontDoors {
-				ask := front.open(t, engine)
+			for _, i := range interfaces {
+				ask := i.open(t, engine)
 				for _, c := range file.Cases {
-					t.Run(front.name+"/"+c.Name, func(t *testing.T) {
-						require.JSONEq(t, string(c.answer(t)), string(ask(t, c.question(t))))
+					t.Run(i.name+"/"+c.Name, func(t *testing.T) {
+						require.JSONEq(t, string(goldenAnswer(t, c)), string(ask(t, goldenQuestion(t, c))))
 					})
 				}
 			}
@@ -102,17 +103,17 @@ func TestGoldenDecisions(t *testing.T) {
 	}
 }
 
-func (c goldenCase) question(t *testing.T) []byte {
+func goldenQuestion(t *testing.T, c golden.Case) []byte {
 	question, err := json.Marshal(c.Question)
 	require.NoError(t, err)
 	return question
 }
 
-// answer is the answer that the case wants.
-func (c goldenCase) answer(t *testing.T) []byte {
-	require.NotNil(t, c.Decision, "the decision is missing: -update fills it in")
+// goldenAnswer is the answer that the case expects.
+func goldenAnswer(t *testing.T, c golden.Case) []byte {
+	require.NotNil(t, c.Decision, "the decision is missing: run with -update")
 	response := authzen.Response{Decision: *c.Decision, Context: map[string]any{}}
-	for name, list := range c.lists() {
+	for name, list := range map[string][]any{"reasons": c.Reasons, "obligations": c.Obligations, "advice": c.Advice} {
 		if len(list) > 0 {
 			response.Context[name] = list
 		}
@@ -122,11 +123,7 @@ func (c goldenCase) answer(t *testing.T) []byte {
 	return answer
 }
 
-func (c goldenCase) lists() map[string][]any {
-	return map[string][]any{"reasons": c.Reasons, "obligations": c.Obligations, "advice": c.Advice}
-}
-
-// builtInPolicy is compiled once, whatever the number of directories.
+// builtInPolicy is compiled once for all directories.
 var builtInPolicy = sync.OnceValues(func() (*pdp.Policy, error) {
 	ctx := context.Background()
 	revision, err := bundles.Open(ctx, bundles.Config{Files: policies.Files(), Source: "built-in", Entrypoint: "authz/decision"})
@@ -136,13 +133,13 @@ var builtInPolicy = sync.OnceValues(func() (*pdp.Policy, error) {
 	return pdp.Prepare(ctx, revision)
 })
 
-// sharedEngines has an engine for each directory, by its name.
+// sharedEngines holds an engine for each directory, by its name.
 var sharedEngines = map[string]*pdp.Engine{}
 
-// engine is the built-in policy over the directory of the file.
-func (g *golden) engine(t *testing.T) *pdp.Engine {
+// goldenEngine is the built-in policy over the directory of a file.
+func goldenEngine(t *testing.T, file *golden.File) *pdp.Engine {
 	t.Helper()
-	name, facts, err := g.facts(os.DirFS(goldenTree))
+	name, facts, err := file.DirectoryJSON(os.DirFS(goldenTree))
 	require.NoError(t, err)
 	require.NotEmpty(t, name, "there is neither a directory nor facts")
 	if sharedEngines[name] == nil {
@@ -160,23 +157,23 @@ func newEngine(t *testing.T, data []byte) *pdp.Engine {
 	return pdp.New(pdp.Config{Policy: policy, Source: unchanging{dir}, Timeout: time.Minute})
 }
 
-// unchanging is a source whose directory stays as it is.
+// unchanging is a source whose directory never changes.
 type unchanging struct{ view pdp.View }
 
 func (u unchanging) View(context.Context, pdp.Need) (pdp.View, error) { return u.view, nil }
 
-// goldenPaths gives every file below testdata/decisions, sorted.
+// goldenPaths returns the path of every file below testdata/decisions, sorted.
 func goldenPaths(t *testing.T) []string {
 	t.Helper()
-	paths, err := goldenFiles(os.DirFS(goldenTree))
+	paths, err := golden.Paths(os.DirFS(goldenTree))
 	require.NoError(t, err)
 	require.NotEmpty(t, paths)
 	return paths
 }
 
-func readGolden(t *testing.T, path string) *golden {
+func readGolden(t *testing.T, path string) *golden.File {
 	t.Helper()
-	file, err := readGoldenFile(os.DirFS(goldenTree), path)
+	file, err := golden.Read(os.DirFS(goldenTree), path)
 	require.NoError(t, err)
 	return file
 }

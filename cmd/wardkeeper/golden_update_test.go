@@ -15,56 +15,58 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/golden"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files of testdata")
 
-// goldenAnswer names the members of a case that are the answer, in the order in which they are written.
-var goldenAnswer = []string{"decision", "reasons", "obligations", "advice"}
+// answerMembers are the members of a case that make up the answer, in the order in which they are written.
+var answerMembers = []string{"decision", "reasons", "obligations", "advice"}
 
-// goldenOrder is how the members of a reason, an obligation or an advice are written; any others follow by name.
-var goldenOrder = []string{
+// memberOrder is the order in which the members of a reason, an obligation or an advice are written; others follow by name.
+var memberOrder = []string{
 	"id", "type", "code", "field", "area", "rule", "locations", "message", "properties",
 	"action", "cause", "subject", "organization", "channel", "to", "topic", "body",
 }
 
-// update rewrites the answers of the file.
-func (g *golden) update(t *testing.T, ask door) {
+// updateGolden rewrites the answers of a file.
+func updateGolden(t *testing.T, file *golden.File, ask asker) {
 	t.Helper()
-	path := filepath.Join(goldenDecisions, g.path)
+	path := filepath.Join(goldenDecisions, file.Path)
 	data, err := os.ReadFile(path)
 	require.NoError(t, err)
-	text := g.rewritten(t, data, func(c goldenCase) []byte { return ask(t, c.question(t)) })
+	text := rewriteGolden(t, file, data, func(c golden.Case) []byte { return ask(t, goldenQuestion(t, c)) })
 	if text != string(data) {
 		require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
 	}
 }
 
-// TestGoldenFilesAreWrittenAlike holds the files to what -update makes of them, so that it changes nothing else.
-func TestGoldenFilesAreWrittenAlike(t *testing.T) {
+// The files are formatted as -update formats them, so that it changes nothing else.
+func TestGoldenFilesAreFormatted(t *testing.T) {
 	for _, at := range goldenPaths(t) {
 		data, err := os.ReadFile(filepath.Join(goldenDecisions, at))
 		require.NoError(t, err)
-		text := readGolden(t, at).rewritten(t, data, func(c goldenCase) []byte { return c.answer(t) })
+		text := rewriteGolden(t, readGolden(t, at), data, func(c golden.Case) []byte { return goldenAnswer(t, c) })
 		require.Equal(t, string(data), text, at)
 	}
 }
 
-// rewritten is the text of the file with other answers. What is right already stays as it is, with its comments.
-func (g *golden) rewritten(t *testing.T, data []byte, answer func(goldenCase) []byte) string {
+// rewriteGolden returns the text of a file with other answers. Correct answers keep their format and comments.
+func rewriteGolden(t *testing.T, file *golden.File, data []byte, answer func(golden.Case) []byte) string {
 	t.Helper()
 	var document yaml.Node
 	require.NoError(t, yaml.Unmarshal(data, &document))
 	cases := member(document.Content[0], "cases")
-	require.NotNil(t, cases, g.path)
+	require.NotNil(t, cases, file.Path)
 	for i, node := range cases.Content {
-		var said struct {
+		var got struct {
 			Decision bool
 			Context  map[string]any
 		}
-		require.NoError(t, json.Unmarshal(answer(g.Cases[i]), &said))
-		wanted := map[string]any{"decision": said.Decision}
-		maps.Copy(wanted, said.Context)
+		require.NoError(t, json.Unmarshal(answer(file.Cases[i]), &got))
+		wanted := map[string]any{"decision": got.Decision}
+		maps.Copy(wanted, got.Context)
 		setAnswer(t, node, wanted)
 	}
 	var out bytes.Buffer
@@ -74,20 +76,20 @@ func (g *golden) rewritten(t *testing.T, data []byte, answer func(goldenCase) []
 	return spaced(out.String())
 }
 
-// setAnswer puts the answer behind whatever else the case says.
+// setAnswer puts the answer after the other members of a case.
 func setAnswer(t *testing.T, node *yaml.Node, wanted map[string]any) {
 	t.Helper()
 	var kept []*yaml.Node
 	found := map[string][]*yaml.Node{}
 	for i := 0; i < len(node.Content); i += 2 {
 		pair := node.Content[i : i+2]
-		if name := pair[0].Value; slices.Contains(goldenAnswer, name) {
+		if name := pair[0].Value; slices.Contains(answerMembers, name) {
 			found[name] = pair
 		} else {
 			kept = append(kept, pair...)
 		}
 	}
-	for _, name := range goldenAnswer {
+	for _, name := range answerMembers {
 		value, given := wanted[name]
 		if !given {
 			continue
@@ -96,21 +98,21 @@ func setAnswer(t *testing.T, node *yaml.Node, wanted map[string]any) {
 		if pair == nil {
 			pair = []*yaml.Node{scalar(t, name), nil}
 		}
-		if pair[1] == nil || !says(pair[1], value) {
-			pair[1] = written(t, value, 0)
+		if pair[1] == nil || !equals(pair[1], value) {
+			pair[1] = toYAML(t, value, 0)
 		}
 		kept = append(kept, pair...)
 	}
 	node.Content = kept
 }
 
-func says(node *yaml.Node, value any) bool {
-	var said any
-	return node.Decode(&said) == nil && reflect.DeepEqual(said, value)
+func equals(node *yaml.Node, value any) bool {
+	var decoded any
+	return node.Decode(&decoded) == nil && reflect.DeepEqual(decoded, value)
 }
 
-// written is a value as YAML: a list with one element a line, and everything deeper in braces.
-func written(t *testing.T, value any, depth int) *yaml.Node {
+// toYAML writes a value as YAML: a list with one element a line, and everything deeper in braces.
+func toYAML(t *testing.T, value any, depth int) *yaml.Node {
 	t.Helper()
 	switch v := value.(type) {
 	case []any:
@@ -119,7 +121,7 @@ func written(t *testing.T, value any, depth int) *yaml.Node {
 			list.Style = yaml.FlowStyle
 		}
 		for _, element := range v {
-			list.Content = append(list.Content, written(t, element, depth+1))
+			list.Content = append(list.Content, toYAML(t, element, depth+1))
 		}
 		return list
 	case map[string]any:
@@ -128,7 +130,7 @@ func written(t *testing.T, value any, depth int) *yaml.Node {
 			return cmp.Or(cmp.Compare(rank(a), rank(b)), strings.Compare(a, b))
 		})
 		for _, name := range names {
-			members.Content = append(members.Content, scalar(t, name), written(t, v[name], depth+1))
+			members.Content = append(members.Content, scalar(t, name), toYAML(t, v[name], depth+1))
 		}
 		return members
 	}
@@ -136,10 +138,10 @@ func written(t *testing.T, value any, depth int) *yaml.Node {
 }
 
 func rank(name string) int {
-	if i := slices.Index(goldenOrder, name); i >= 0 {
+	if i := slices.Index(memberOrder, name); i >= 0 {
 		return i
 	}
-	return len(goldenOrder)
+	return len(memberOrder)
 }
 
 func scalar(t *testing.T, value any) *yaml.Node {
@@ -149,7 +151,7 @@ func scalar(t *testing.T, value any) *yaml.Node {
 	return node
 }
 
-// member finds a member of a mapping, nil where there is none.
+// member returns a member of a mapping, or nil.
 func member(mapping *yaml.Node, name string) *yaml.Node {
 	for i := 0; i < len(mapping.Content); i += 2 {
 		if mapping.Content[i].Value == name {
@@ -159,7 +161,7 @@ func member(mapping *yaml.Node, name string) *yaml.Node {
 	return nil
 }
 
-// spaced sets the cases apart with empty lines, which the YAML library does not keep.
+// spaced separates the cases with empty lines, which the YAML library does not keep.
 func spaced(text string) string {
 	var out strings.Builder
 	inCases, before := false, ""

@@ -123,9 +123,9 @@ func TestTheStockOPADecidesTheSame(t *testing.T) {
 	asked := 0
 	for _, at := range goldenPaths(t) {
 		file := readGolden(t, at)
-		engine := file.engine(t)
+		engine := goldenEngine(t, file)
 		for _, c := range file.Cases {
-			input := enriched(t, engine, c.question(t))
+			input := enriched(t, engine, goldenQuestion(t, c))
 			theirs := askOPA(t, url, input)
 			ours, err := decision.Eval(t.Context(), ast.NewTerm(ast.MustInterfaceToValue(input)))
 			require.NoError(t, err)
@@ -134,7 +134,7 @@ func TestTheStockOPADecidesTheSame(t *testing.T) {
 			mine, err := json.Marshal(value)
 			require.NoError(t, err)
 			require.JSONEq(t, string(theirs), string(mine), "%s: %s", at, c.Name)
-			require.JSONEq(t, string(c.answer(t)), asAnswer(t, theirs), "%s: %s", at, c.Name)
+			require.JSONEq(t, string(goldenAnswer(t, c)), asAnswer(t, theirs), "%s: %s", at, c.Name)
 			asked++
 		}
 	}

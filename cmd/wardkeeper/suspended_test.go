@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/golden"
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/cache"
@@ -20,7 +21,7 @@ func sampleRecords(t *testing.T, change func(o *documentOrigin)) *pdp.Engine {
 	t.Helper()
 	policy, err := builtInPolicy()
 	require.NoError(t, err)
-	_, facts, err := (&golden{Directory: "sample"}).facts(os.DirFS(goldenTree))
+	_, facts, err := (&golden.File{Directory: "sample"}).DirectoryJSON(os.DirFS(goldenTree))
 	require.NoError(t, err)
 	o := newDocumentOrigin(t, facts, *policy.Vocabulary())
 	change(o)

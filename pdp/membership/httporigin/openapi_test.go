@@ -1,3 +1,7 @@
+//go:build !fuzz
+
+// The validators are large. Fuzz targets, which are built with instrumentation, do without them: see .ci/fuzz.
+
 package httporigin
 
 import (

@@ -1,4 +1,3 @@
-// Package servertest starts the real servers that membership facts come from, for tests, as httptest does for HTTP.
 package servertest
 
 import (
@@ -44,6 +43,7 @@ const (
 // survives a stop, no crash of the machine. A missing program fails the test.
 func StartPostgres(t testing.TB) *Postgres {
 	t.Helper()
+	skipIfShort(t)
 	p := &Postgres{t: t, binary: postgresBinaries(t), as: postgresCredential(t)}
 	// Not t.TempDir(): its parents are closed to other users.
 	dir, err := os.MkdirTemp("", "postgres-test-")

@@ -43,6 +43,7 @@ func StartRedis(t testing.TB, args ...string) *Redis {
 
 func newRedis(t testing.TB, program string, args ...string) *Redis {
 	t.Helper()
+	skipIfShort(t)
 	if _, err := exec.LookPath(program); err != nil {
 		t.Fatalf("%s is missing: apt-get install %s", program, program)
 	}

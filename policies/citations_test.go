@@ -105,8 +105,8 @@ func TestBrokenCitationsAreFound(t *testing.T) {
 		assert.Equal(t, want, brokenSections("pdp/engine.go", text, all), text)
 	}
 	assert.Equal(t, []string{"policies/DOMAIN.md section 9"}, brokenSections("policies/authz/authz.rego", "# (section 9)", all))
-	assert.Equal(t, []string{"pdp/authzen/PROTOCOL.md section 7"}, brokenSections("pdp/httpapi/search.go", "// (sections 6.2 and 7.1.2)", all))
-	assert.Empty(t, brokenSections("pdp/httpapi/request.go", "// (RFC 9110, section 12.5.3)", all))
+	assert.Empty(t, brokenSections("policies/authz/question/question.rego", "# (RFC 9110, section 12.5.3)", all))
+	assert.Empty(t, brokenSections("pdp/authzen/search.go", "// (PROTOCOL.md section 6)", all))
 	assert.Empty(t, brokenSections("pdp/fold.go", "// (section 77)", all))
 }
 
@@ -181,17 +181,15 @@ var (
 )
 
 // brokenSections are the sections of the two specifications that a file cites and that do not exist, and citations of a
-// specification by anything but its path. A section without the name of a document is one of DOMAIN.md below policies, and
-// one of the standard that PROTOCOL.md is a digest of in the packages that implement it.
+// specification by anything but its path from the root, or its name in the same folder. Below policies a section without the
+// name of a document is one of DOMAIN.md.
 func brokenSections(name, text string, all map[string]string) []string {
 	if path.Ext(name) == ".md" || path.Base(name) == "citations_test.go" {
 		return nil
 	}
 	var broken []string
-	check := func(document, list string, depth int) {
+	check := func(document, list string) {
 		for _, section := range number.FindAllString(list, -1) {
-			steps := strings.Split(section, ".")
-			section = strings.Join(steps[:min(depth, len(steps))], ".")
 			if !slices.Contains(sectionsOf(all[document]), section) {
 				broken = append(broken, document+" section "+section)
 			}
@@ -199,19 +197,21 @@ func brokenSections(name, text string, all map[string]string) []string {
 	}
 	text = lineBreak.ReplaceAllString(text, " ")
 	for _, match := range cited.FindAllStringSubmatch(text, -1) {
-		if document := match[1]; document != domain && document != protocol {
-			broken = append(broken, document)
+		document := match[1]
+		if !strings.Contains(document, "/") {
+			document = path.Join(path.Dir(name), document)
+		}
+		if document != domain && document != protocol {
+			broken = append(broken, match[1])
 		} else {
-			check(document, match[2], 9)
+			check(document, match[2])
 		}
 	}
-	for _, match := range bare.FindAllStringSubmatch(text, -1) {
-		switch {
-		case match[1] != "":
-		case strings.HasPrefix(name, "policies/"):
-			check(domain, match[2], 9)
-		case strings.HasPrefix(name, "pdp/authzen/") || strings.HasPrefix(name, "pdp/httpapi/"):
-			check(protocol, match[2], 1)
+	if strings.HasPrefix(name, "policies/") {
+		for _, match := range bare.FindAllStringSubmatch(text, -1) {
+			if match[1] == "" {
+				check(domain, match[2])
+			}
 		}
 	}
 	return broken

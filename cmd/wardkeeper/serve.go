@@ -13,6 +13,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/limits"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/logging"
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/metrics"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/terminal"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/tokens"
 	"github.com/wardkeeper/wardkeeper/pdp/httpapi"
@@ -106,7 +107,7 @@ func (p process) serve(ctx context.Context, s *config.Settings, faults error) er
 		return &exitError{statusNo, err}
 	}
 	addr := listener.Addr().String()
-	server, err := side.newServer(serverConfig(s, addr, clients, logger), logMetrics(logs))
+	server, err := side.newServer(serverConfig(s, addr, clients, logger), metrics.Log(logs.Dropped))
 	if err != nil {
 		return &exitError{statusNo, errors.Join(err, listener.Close())}
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/wardkeeper/wardkeeper/bundles/follow"
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/metrics"
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/httpapi"
 )
@@ -114,12 +115,17 @@ func (s *sidecar) newServer(cfg httpapi.Config, more ...prometheus.Collector) (*
 	cfg.Decider, cfg.Data = s.engine, s.engine
 	cfg.Ready = s.ready
 	cfg.Policy = s.policyStatus
-	cfg.Registry = newRegistry(s)
+	cfg.Registry = prometheus.NewRegistry()
 	cfg.Registry.MustRegister(more...)
+	if s.follower != nil {
+		cfg.Registry.MustRegister(metrics.Bundle(s.follower)...)
+	}
 	switch directory := s.directory.(type) {
 	case *fileDirectory:
+		cfg.Registry.MustRegister(metrics.DirectoryFile(directory.status)...)
 		cfg.DirectoryRevision = func() string { return directory.status().Revision }
 	case *remoteDirectory:
+		cfg.Registry.MustRegister(metrics.Facts(directory.Status))
 		cfg.Membership = directory.membershipStatus
 		if cfg.ChangesTokens != nil {
 			cfg.Changes = directory

@@ -8,37 +8,12 @@ import (
 	"os"
 	"reflect"
 	"sync/atomic"
-	"time"
 
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/terminal"
 	"github.com/wardkeeper/wardkeeper/pdp"
-	"github.com/wardkeeper/wardkeeper/pdp/membership"
-	"github.com/wardkeeper/wardkeeper/pdp/membership/cache"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/directory"
-	"github.com/wardkeeper/wardkeeper/pdp/membership/redisstore"
 )
-
-// factSource is a source of membership facts. One goroutine at a time calls check and adopt; the rest is safe for concurrent
-// use.
-type factSource interface {
-	pdp.Source
-	// check checks the directory by the vocabulary of a policy; nil admits everything. Questions are not affected until
-	// adopt.
-	check(v *pdp.Vocabulary) error
-	// adopt puts the directory in force as the last successful check found it. It follows the activation of the policy.
-	adopt()
-	// checkExists returns an error if there is nothing that a policy could check.
-	checkExists() error
-	// checkReachable returns an error if the directory cannot be read now.
-	checkReachable(ctx context.Context) error
-	// logAttrs describes the directory for logs, String for people.
-	logAttrs() []any
-	String() string
-	// reload reads the directory again, or makes new connections to it.
-	reload()
-	close()
-}
 
 // fileDirectory is a directory file. The first policy opens it, because its vocabulary is needed to check the records.
 type fileDirectory struct {
@@ -69,7 +44,7 @@ func (d *fileDirectory) View(ctx context.Context, need pdp.Need) (pdp.View, erro
 	return file.View(ctx, need)
 }
 
-// check implements [directory]. For the first policy it opens the file, by which nothing decides yet.
+// check implements [factSource]. For the first policy it opens the file, by which nothing decides yet.
 func (d *fileDirectory) check(v *pdp.Vocabulary) error {
 	d.checked = nil
 	file := d.file.Load()
@@ -96,7 +71,7 @@ func (d *fileDirectory) check(v *pdp.Vocabulary) error {
 	return nil
 }
 
-// adopt implements [directory].
+// adopt implements [factSource].
 func (d *fileDirectory) adopt() {
 	if d.checked == nil {
 		return
@@ -161,79 +136,3 @@ func openDirectory(path string, v *pdp.Vocabulary, logger *slog.Logger, onReload
 	}
 	return directory.OpenFile(cfg)
 }
-
-// remoteDirectory is an application or a database behind a cache. Each record is checked when it is fetched.
-type remoteDirectory struct {
-	*cache.Cache
-	origin membership.Origin
-	name   string // for logs
-
-	// Used by check and adopt alone.
-	vocabulary, checked *pdp.Vocabulary // in force; what adopt puts in force, nil for no change
-}
-
-var _ factSource = (*remoteDirectory)(nil)
-
-// remoteConfig configures a remote directory.
-type remoteConfig struct {
-	cache.Config
-	Redis *redisstore.Config // the Redis that sidecars share; nil for none
-}
-
-func openRemote(name string, cfg remoteConfig) (*remoteDirectory, error) {
-	if cfg.Redis != nil {
-		shared, err := redisstore.Open(*cfg.Redis)
-		if err != nil {
-			return nil, fmt.Errorf("redis: %w", err)
-		}
-		cfg.Shared = shared
-	}
-	cached, err := cache.Open(cfg.Config)
-	if err != nil {
-		return nil, err
-	}
-	return &remoteDirectory{Cache: cached, origin: cfg.Origin, name: name}, nil
-}
-
-// check implements [directory]. It cannot know all records: one that the vocabulary does not admit is quarantined when it is
-// fetched.
-func (d *remoteDirectory) check(v *pdp.Vocabulary) error {
-	d.checked = nil
-	if v != nil && !reflect.DeepEqual(v, d.vocabulary) {
-		d.checked = v
-	}
-	return nil
-}
-
-// adopt implements [directory].
-func (d *remoteDirectory) adopt() {
-	if d.checked == nil {
-		return
-	}
-	d.Adopt(*d.checked)
-	d.vocabulary, d.checked = d.checked, nil
-}
-
-func (d *remoteDirectory) checkExists() error { return nil }
-
-// checkTimeout limits how long serve --check waits for a directory or Redis.
-const checkTimeout = 5 * time.Second
-
-func (d *remoteDirectory) checkReachable(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
-	defer cancel()
-	return errors.Join(d.CheckFacts(ctx), d.CheckShared(ctx))
-}
-
-func (d *remoteDirectory) logAttrs() []any { return []any{"directory", d.name} }
-
-// String implements [fmt.Stringer].
-func (d *remoteDirectory) String() string { return d.name }
-
-func (d *remoteDirectory) reload() {
-	if origin, ok := d.origin.(interface{ Renew() }); ok {
-		origin.Renew()
-	}
-}
-
-func (d *remoteDirectory) close() { _ = d.Close() } // it writes nothing

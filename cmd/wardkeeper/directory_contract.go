@@ -1,0 +1,40 @@
+package main
+
+import (
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/wardkeeper/wardkeeper/pdp/membership/httporigin"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/pgorigin"
+)
+
+func newDirectoryOpenAPICommand(p process) *cobra.Command {
+	return &cobra.Command{
+		Use:   "openapi",
+		Short: "Print the HTTP API that an application must offer to be a directory",
+		Long: `Print the HTTP API that an application must offer so that a server can fetch users and locations from it instead of
+reading a directory file: an OpenAPI 3.1 document in YAML.`,
+		Example: `  wardkeeper directory openapi > membership.yaml`,
+		Args:    arguments(),
+		RunE: func(*cobra.Command, []string) error {
+			_, err := io.WriteString(p.stdout, httporigin.OpenAPI())
+			return err
+		},
+	}
+}
+
+func newDirectorySchemaCommand(p process) *cobra.Command {
+	return &cobra.Command{
+		Use:   "schema",
+		Short: "Print the SQL that creates the tables of a directory in PostgreSQL",
+		Long: `Print the SQL that creates the tables of a directory in PostgreSQL: users, assignments and locations, with the triggers
+that maintain the versions of records and notify servers of changes. It can be run again at any time.`,
+		Example: `  wardkeeper directory schema | psql postgres://user@localhost/app`,
+		Args:    arguments(),
+		RunE: func(*cobra.Command, []string) error {
+			_, err := io.WriteString(p.stdout, pgorigin.Schema)
+			return err
+		},
+	}
+}

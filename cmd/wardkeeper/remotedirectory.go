@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"time"
+
+	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/httpapi"
+	"github.com/wardkeeper/wardkeeper/pdp/membership"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/cache"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/redisstore"
+)
+
+// remoteDirectory is an application or a database behind a cache. Each record is checked when it is fetched.
+type remoteDirectory struct {
+	*cache.Cache
+	origin membership.Origin
+	name   string // for logs
+
+	// Used by check and adopt alone.
+	vocabulary, checked *pdp.Vocabulary // in force; what adopt puts in force, nil for no change
+}
+
+var _ factSource = (*remoteDirectory)(nil)
+
+// remoteConfig configures a remote directory.
+type remoteConfig struct {
+	cache.Config
+	Redis *redisstore.Config // the Redis that sidecars share; nil for none
+}
+
+func openRemote(name string, cfg remoteConfig) (*remoteDirectory, error) {
+	if cfg.Redis != nil {
+		shared, err := redisstore.Open(*cfg.Redis)
+		if err != nil {
+			return nil, fmt.Errorf("redis: %w", err)
+		}
+		cfg.Shared = shared
+	}
+	cached, err := cache.Open(cfg.Config)
+	if err != nil {
+		return nil, err
+	}
+	return &remoteDirectory{Cache: cached, origin: cfg.Origin, name: name}, nil
+}
+
+// check implements [factSource]. It cannot know all records: one that the vocabulary does not admit is quarantined when it is
+// fetched.
+func (d *remoteDirectory) check(v *pdp.Vocabulary) error {
+	d.checked = nil
+	if v != nil && !reflect.DeepEqual(v, d.vocabulary) {
+		d.checked = v
+	}
+	return nil
+}
+
+// adopt implements [factSource].
+func (d *remoteDirectory) adopt() {
+	if d.checked == nil {
+		return
+	}
+	d.Adopt(*d.checked)
+	d.vocabulary, d.checked = d.checked, nil
+}
+
+func (d *remoteDirectory) checkExists() error { return nil }
+
+// checkTimeout limits how long serve --check waits for a directory or Redis.
+const checkTimeout = 5 * time.Second
+
+func (d *remoteDirectory) checkReachable(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	return errors.Join(d.CheckFacts(ctx), d.CheckShared(ctx))
+}
+
+func (d *remoteDirectory) logAttrs() []any { return []any{"directory", d.name} }
+
+// String implements [fmt.Stringer].
+func (d *remoteDirectory) String() string { return d.name }
+
+func (d *remoteDirectory) reload() {
+	if origin, ok := d.origin.(interface{ Renew() }); ok {
+		origin.Renew()
+	}
+}
+
+func (d *remoteDirectory) close() { _ = d.Close() } // it writes nothing
+
+// membershipStatus describes the facts for /ready.
+func (d *remoteDirectory) membershipStatus() httpapi.MembershipStatus {
+	s := d.Status()
+	status := httpapi.MembershipStatus{
+		Quarantined: len(s.Quarantined), NotConfirmed: s.Vouching && !s.Vouched, SharedCacheDown: s.Shared && !s.SharedLive,
+	}
+	if s.Vouching { // otherwise age budgets apply, as the settings say
+		status.MissingProofs = s.Unproven
+	}
+	return status
+}

@@ -38,7 +38,7 @@ func openRemote(name string, cfg remoteConfig) (*remoteDirectory, error) {
 		if err != nil {
 			return nil, fmt.Errorf("redis: %w", err)
 		}
-		cfg.Shared = shared
+		cfg.Store, cfg.Stream = shared, shared
 	}
 	cached, err := cache.Open(cfg.Config)
 	if err != nil {

@@ -113,7 +113,8 @@ func announcingTo(redis *servertest.Redis, open openBehind) func(*testing.T) {
 	return func(t *testing.T) {
 		origintest.AcceptCached(t, func(t *testing.T, document string) origintest.Changeable {
 			o := open(t, document)
-			cfg := cache.Config{Origin: o.open(), Announced: true, Shared: sharedStore(t, redisstore.Config{URL: redis.URL(), Prefix: "t" + rand.Text()}), MaxAgeChange: time.Hour, MaxAgeUse: time.Hour}
+			store := openStore(t, redisstore.Config{URL: redis.URL(), Prefix: "t" + rand.Text()})
+			cfg := cache.Config{Origin: o.open(), Announced: true, Store: store, Stream: store, MaxAgeChange: time.Hour, MaxAgeUse: time.Hour}
 			c := &cachedUnderTest{Cache: openCache(t, cfg), replace: o.replace, document: document}
 			cfg.Origin = o.open()
 			c.other = openCache(t, cfg)
@@ -130,7 +131,8 @@ func listeningTo(redis *servertest.Redis, open openBehind) func(*testing.T) {
 			o := open(t, document)
 			cfg := cache.Config{Origin: o.open(), MaxAgeChange: time.Hour, MaxAgeUse: time.Hour}
 			if redis != nil {
-				cfg.Shared = sharedStore(t, redisstore.Config{URL: redis.URL(), Prefix: "t" + rand.Text()})
+				store := openStore(t, redisstore.Config{URL: redis.URL(), Prefix: "t" + rand.Text()})
+				cfg.Store, cfg.Stream = store, store
 			}
 			c := &cachedUnderTest{Cache: openCache(t, cfg), replace: o.replace, document: document}
 			require.True(t, c.Status().Listens)

@@ -24,8 +24,9 @@ func TestAForgedRecordOverRedis(t *testing.T) {
 	url := a.Serve().URL
 	var sidecars []*cache.Cache
 	for range 2 {
+		store := openStore(t, redisstore.Config{URL: redis.URL()})
 		sidecars = append(sidecars, openCache(t, cache.Config{Origin: httpOrigin(t, a, url), Announced: true,
-			Shared: sharedStore(t, redisstore.Config{URL: redis.URL()}), MaxAgeChange: time.Hour, MaxAgeUse: time.Hour}))
+			Store: store, Stream: store, MaxAgeChange: time.Hour, MaxAgeUse: time.Hour}))
 	}
 	awaitConfirmed(t, sidecars...)
 	const stranger = "a stranger"

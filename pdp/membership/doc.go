@@ -1,3 +1,8 @@
-// Package membership is the policy information point: it delivers the facts that rules judge by, who holds which role
-// where, and refuses a directory that breaks a rule of DOMAIN.md section 1.
+// Package membership is the contract between the decision engine and the sources of membership facts: who holds which
+// role where.
+//
+// [Origin] is a system of record, such as an application or a database; [Watcher] is one that reports its own changes.
+// [Store] and [Stream] are what several sidecars share. The package holds no implementation: package directory reads a
+// file, httporigin and pgorigin are origins, redisstore is a Store and a Stream, and cache combines them into the
+// [pdp.Source] that the engine asks. To write an origin, start at [Origin], and test it with package origintest.
 package membership

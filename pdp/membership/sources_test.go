@@ -35,8 +35,8 @@ func pgOrigin(t testing.TB, cfg pgorigin.Config) *pgorigin.Origin {
 	return p
 }
 
-// sharedStore is a store that a cache closes.
-func sharedStore(t testing.TB, cfg redisstore.Config) *redisstore.Store {
+// openStore opens a store that a cache closes.
+func openStore(t testing.TB, cfg redisstore.Config) *redisstore.Store {
 	t.Helper()
 	cfg.Lease = time.Second
 	store, err := redisstore.Open(cfg)

@@ -28,10 +28,10 @@ func (c *Cache) Announce(ctx context.Context, changes []pdp.Change) (string, err
 	if err != nil {
 		return "", err
 	}
-	if c.shared == nil {
+	if c.stream == nil {
 		return formatToken(c.feed.TakeLocal(changes)), nil
 	}
-	at, err := c.shared.Announce(ctx, changes)
+	at, err := c.stream.Announce(ctx, changes)
 	if err != nil {
 		return "", &pdp.Error{Kind: pdp.Unavailable, Message: "The changes could not be announced: try again.", Err: err}
 	}
@@ -176,7 +176,7 @@ func (c *Cache) dropShared(ctx context.Context, changes []pdp.Change) {
 			gone = append(gone, membership.Key{Kind: membership.OrganizationRecord, ID: change.Organization})
 		}
 	}
-	if c.shared.Drop(ctx, gone...) != nil {
+	if c.store.Drop(ctx, gone...) != nil {
 		c.counters.lostPuts.Add(1)
 	}
 }

@@ -48,8 +48,8 @@ func BenchmarkFacts(b *testing.B) {
 			}
 		})
 	}
-	cfg := Config{Origin: o, Announced: true, Vocabulary: fixture.Words(), Logger: slog.New(slog.DiscardHandler),
-		Shared: sharedStore(b, redisstore.Config{URL: servertest.StartRedis(b).URL()})}
+	store := sharedStore(b, redisstore.Config{URL: servertest.StartRedis(b).URL()})
+	cfg := Config{Origin: o, Announced: true, Vocabulary: fixture.Words(), Logger: slog.New(slog.DiscardHandler), Store: store, Stream: store}
 	c := opened(b, cfg)
 	awaitConfirmed(b, c)
 	measure("memory", c, func() {})

@@ -22,8 +22,9 @@ import (
 // Config is what a cached source is made of. Origin is required; a duration or size of 0 means the default.
 type Config struct {
 	Origin     membership.Origin
-	Shared     membership.SharedTier // the tier that sidecars share, closed with the source; nil: this process alone
-	Vocabulary pdp.Vocabulary        // of the active policy
+	Store      membership.Store  // shared by sidecars, closed with the cache; nil together with Stream for this process alone
+	Stream     membership.Stream // by which sidecars tell each other of changes
+	Vocabulary pdp.Vocabulary    // of the active policy
 	// Announced is the operator's promise that every change of the origin is announced ([Cache.Announce], here or at another
 	// sidecar with the same Redis), so that a live stream vouches for facts. Without it announcements end the use of what they
 	// concern all the same, and facts live by their age, unless the origin is a [membership.Watcher].
@@ -44,7 +45,8 @@ type Config struct {
 type Cache struct {
 	cfg    Config
 	origin membership.Origin
-	shared membership.SharedTier // nil: this process alone
+	store  membership.Store  // nil: this process alone
+	stream membership.Stream // nil: this process alone
 	log    *slog.Logger
 
 	judge      atomic.Pointer[record.Validator]
@@ -70,6 +72,9 @@ var _ pdp.Source = (*Cache)(nil)
 
 // Open makes a cached source, which closes its origin. It does not fail where origin or Redis cannot be reached now.
 func Open(cfg Config) (*Cache, error) {
+	if (cfg.Store == nil) != (cfg.Stream == nil) {
+		return nil, errors.New("a store needs a stream, and a stream a store")
+	}
 	cfg.MaxAgeChange = orDuration(cfg.MaxAgeChange, 5*time.Second)
 	cfg.MaxAgeUse = orDuration(cfg.MaxAgeUse, time.Minute)
 	cfg.Lease = orDuration(cfg.Lease, time.Second)
@@ -82,19 +87,19 @@ func Open(cfg Config) (*Cache, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
-	c := &Cache{cfg: cfg, origin: cfg.Origin, shared: cfg.Shared, log: cfg.Logger, quarantine: newQuarantine(cfg.TTL, cfg.Logger),
+	c := &Cache{cfg: cfg, origin: cfg.Origin, store: cfg.Store, stream: cfg.Stream, log: cfg.Logger, quarantine: newQuarantine(cfg.TTL, cfg.Logger),
 		instance: cryptorand.Text(), finding: make(chan struct{}, finders), puts: make(chan put, 1024)}
 	listener, listens := cfg.Origin.(membership.Watcher)
 	vouchers := freshness.Unconfirmable
 	switch {
 	case listens:
 		vouchers = freshness.ByWatching
-	case cfg.Announced && c.shared != nil:
+	case cfg.Announced && c.stream != nil:
 		vouchers = freshness.ByStream
 	}
 	c.roots.of = map[string]string{}
 	c.feed = freshness.NewTracker(freshness.Config{Vouchers: vouchers, Lease: cfg.Lease, Keep: cfg.TTL + cfg.TTL/5, RootOf: c.roots.find, Log: cfg.Logger})
-	if c.shared == nil {
+	if c.stream == nil {
 		c.feed.GoAlone(c.instance)
 	}
 	c.memory = newMemory(cfg.Memory, c.forget)
@@ -103,8 +108,8 @@ func Open(cfg Config) (*Cache, error) {
 	if listens {
 		c.work.Go(func() { listener.Watch(c.ctx, c.feed.Listen()) })
 	}
-	if c.shared != nil {
-		c.work.Go(func() { c.shared.Follow(c.ctx, c.feed.FollowStream()) })
+	if c.stream != nil {
+		c.work.Go(func() { c.stream.Follow(c.ctx, c.feed.FollowStream()) })
 		for range putters {
 			c.work.Go(c.putAll)
 		}
@@ -124,8 +129,8 @@ func (c *Cache) Close() error {
 	c.cancel()
 	c.work.Wait()
 	err := c.origin.Close()
-	if c.shared != nil {
-		err = errors.Join(err, c.shared.Close())
+	if c.store != nil {
+		err = errors.Join(err, c.store.Close())
 	}
 	return err
 }
@@ -349,9 +354,9 @@ func (c *Cache) checkOrigin(ctx context.Context) (err error) {
 
 // CheckShared fails where the shared tier cannot be reached.
 func (c *Cache) CheckShared(ctx context.Context) error {
-	if c.shared == nil {
+	if c.store == nil {
 		return nil
 	}
-	_, err := c.shared.Get(ctx, membership.Key{Kind: membership.UserRecord, ID: "nobody"})
+	_, err := c.store.Get(ctx, membership.Key{Kind: membership.UserRecord, ID: "nobody"})
 	return err
 }

@@ -30,8 +30,8 @@ func (s *skewed) Now() time.Time {
 func TestAFactFromTheFuture(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
 		ahead := &skewed{port: h.port(), ahead: time.Hour}
-		first := openFake(t, o, nil, func(cfg *Config) { cfg.Shared = ahead })
-		second := openFake(t, o, nil, func(cfg *Config) { cfg.Shared = h.port() })
+		first := openFake(t, o, nil, func(cfg *Config) { cfg.Store, cfg.Stream = ahead, ahead })
+		second := openFake(t, o, nil, func(cfg *Config) { tier := h.port(); cfg.Store, cfg.Stream = tier, tier })
 		settled()
 		sees(t, first, "jane", "ed_normal")
 		settled()
@@ -64,7 +64,7 @@ func TestFactsOfAnotherEpoch(t *testing.T) {
 func TestWithoutASharedClock(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
 		blind := &skewed{port: h.port(), unknown: true}
-		first := openFake(t, o, nil, func(cfg *Config) { cfg.Shared = blind })
+		first := openFake(t, o, nil, func(cfg *Config) { cfg.Store, cfg.Stream = blind, blind })
 		settled()
 		sees(t, first, "jane", "ed_normal")
 		version := o.setUser("joe", fixture.Nurse("joe", "ed_normal", "ghi"))
@@ -72,7 +72,7 @@ func TestWithoutASharedClock(t *testing.T) {
 		require.NoError(t, err)
 		settled()
 		assert.Empty(t, h.values)
-		second := openFake(t, o, nil, func(cfg *Config) { cfg.Shared = h.port() })
+		second := openFake(t, o, nil, func(cfg *Config) { tier := h.port(); cfg.Store, cfg.Stream = tier, tier })
 		settled()
 		sees(t, second, "jane", "ed_normal")
 		settled()

@@ -387,7 +387,7 @@ func openFake(t *testing.T, o *fakeOrigin, p *port, change func(*Config)) *Cache
 	t.Helper()
 	cfg := Config{Origin: o, Announced: p != nil, Vocabulary: fixture.Words()}
 	if p != nil {
-		cfg.Shared = p
+		cfg.Store, cfg.Stream = p, p
 	}
 	if change != nil {
 		change(&cfg)

@@ -37,13 +37,13 @@ func (e *entry) sound() bool {
 // inTouch says whether the shared tier is to be used: while nothing is heard of it, its clock is not known either, and waiting
 // for it would only take time.
 func (c *Cache) inTouch() bool {
-	return c.shared != nil && c.feed.InTouch()
+	return c.store != nil && c.feed.InTouch()
 }
 
 // share puts an entry into the shared tier, in the background: nobody waits for it, and it may be lost.
 func (c *Cache) share(e *entry) {
 	// Without the tier's clock nobody could say how old it is.
-	if !c.inTouch() || c.shared.Now().IsZero() {
+	if !c.inTouch() || c.stream.Now().IsZero() {
 		return
 	}
 	c.enqueue(put{e.Key, c.packed(e), e.Life - e.Age(time.Now())})
@@ -65,7 +65,7 @@ func (c *Cache) putAll() {
 		select {
 		case p := <-c.puts:
 			ctx, cancel := context.WithTimeout(c.ctx, time.Second)
-			if c.shared.Put(ctx, p.key, p.value, p.ttl) != nil {
+			if c.store.Put(ctx, p.key, p.value, p.ttl) != nil {
 				c.counters.lostPuts.Add(1)
 			}
 			cancel()
@@ -95,7 +95,7 @@ func (c *Cache) packed(e *entry) []byte {
 		body = append(body, e.pointer...)
 	}
 	s := e.Stamp
-	s.AsOf = c.shared.Now().Add(-e.Age(time.Now()))
+	s.AsOf = c.stream.Now().Add(-e.Age(time.Now()))
 	return record.Pack(e.Key, s, body)
 }
 
@@ -107,10 +107,10 @@ var (
 // fromShared finds a record in the shared tier. What cannot be read there is dropped. An entry that is not usable may still
 // do where the origin cannot be reached, or say which version a content had.
 func (c *Cache) fromShared(ctx context.Context, n requirement, key membership.Key) (e *entry, usable bool) {
-	if n.fresh || !c.inTouch() || c.shared.Now().IsZero() {
+	if n.fresh || !c.inTouch() || c.stream.Now().IsZero() {
 		return nil, false
 	}
-	value, err := c.shared.Get(ctx, key)
+	value, err := c.store.Get(ctx, key)
 	if err != nil || value == nil {
 		return nil, false
 	}
@@ -137,7 +137,7 @@ func (c *Cache) sharedPointer(ctx context.Context, key membership.Key) string {
 		return ""
 	}
 	j := c.judge.Load()
-	value, err := c.shared.Get(ctx, key)
+	value, err := c.store.Get(ctx, key)
 	if err != nil || value == nil {
 		return ""
 	}
@@ -155,7 +155,7 @@ func (c *Cache) distrust(key membership.Key, err error) {
 	c.log.Warn("a value of the shared cache is not what it should be, and is dropped", "record", key.String(), "error", err)
 	ctx, cancel := context.WithTimeout(c.ctx, time.Second)
 	defer cancel()
-	_ = c.shared.Drop(ctx, key)
+	_ = c.store.Drop(ctx, key)
 }
 
 // unpacked reads a shared value, and judges it as strictly as what comes from the origin.
@@ -168,7 +168,7 @@ func (c *Cache) unpacked(j *record.Validator, key membership.Key, value []byte) 
 		return nil, errFlags
 	}
 	// Clocks are known to a part of a lease. What is further ahead could be of any age.
-	age := c.shared.Now().Sub(s.AsOf)
+	age := c.stream.Now().Sub(s.AsOf)
 	if aged(key.Kind) && age < -c.cfg.Lease {
 		return nil, errFuture
 	}

@@ -46,7 +46,7 @@ func (l laid) Close() error { return nil }
 // overLaid is a view of a new sidecar with such a tier.
 func overLaid(t *testing.T, o *fakeOrigin, value func(membership.Key) []byte) pdp.View {
 	c, err := Open(Config{Origin: o, Vocabulary: fixture.Words(), MaxAgeChange: time.Hour, Lease: time.Hour,
-		Logger: slog.New(slog.DiscardHandler), Shared: laid{value}})
+		Logger: slog.New(slog.DiscardHandler), Store: laid{value}, Stream: laid{value}})
 	require.NoError(t, err)
 	for !c.inTouch() {
 		time.Sleep(10 * time.Microsecond)

@@ -32,7 +32,7 @@ type Status struct {
 func (c *Cache) Status() Status {
 	f := c.feed.Status()
 	s := Status{
-		Quarantined: c.quarantine.names(), Shared: c.shared != nil, SharedLive: f.SharedLive, SharedBreaks: f.SharedBreaks,
+		Quarantined: c.quarantine.names(), Shared: c.store != nil, SharedLive: f.SharedLive, SharedBreaks: f.SharedBreaks,
 		Vouching: f.Vouching, Vouched: f.Vouching && len(f.Unproven) == 0, Heard: f.Heard, Unproven: f.Unproven,
 		Listens: f.Listens, Listening: f.Listening, ListeningBreaks: f.ListeningBreaks,
 	}

@@ -30,7 +30,10 @@ type Store struct {
 	replicated   atomic.Pointer[string] // the last epoch in which the server had a replica that answered; nil where none had
 }
 
-var _ membership.SharedTier = (*Store)(nil)
+var (
+	_ membership.Store  = (*Store)(nil)
+	_ membership.Stream = (*Store)(nil)
+)
 
 const (
 	factConnections   = 32 // to each server

@@ -13,16 +13,16 @@ import (
 	"strings"
 )
 
-// Limits bound what is read of a bundle, before anything of it is believed.
+// Limits bound what is read of a bundle before anything of it is trusted.
 type Limits struct {
-	Compressed int64 // bytes of an archive as it comes; 0 means 8 MiB
+	Compressed int64 // bytes of the archive as it is sent; 0 means 8 MiB
 	Inflated   int64 // bytes of all files together; 0 means 64 MiB
 	Files      int   // 0 means 10,000
-	Table      int64 // bytes of one table or of the signatures; 0 means 16 MiB. Read, they take many times as much
-	Nodes      int   // values and names in all tables together; 0 means one for 256 bytes of Inflated
+	Table      int64 // bytes of one table or of the signatures, which take many times as much when read; 0 means 16 MiB
+	Nodes      int   // values and names in all tables together; 0 means one for each 256 bytes of Inflated
 }
 
-// WithDefaults gives the limits with the default for each that is zero.
+// WithDefaults returns the limits with the default in place of each that is zero.
 func (l Limits) WithDefaults() Limits {
 	if l.Compressed <= 0 {
 		l.Compressed = 8 << 20
@@ -42,10 +42,11 @@ func (l Limits) WithDefaults() Limits {
 	return l
 }
 
-// Archive is what a bundle holds, in memory: its files by name, sorted. Names are clean, relative and without "..".
+// Archive is the content of a bundle in memory: its files, sorted by name. Names are clean, relative and without "..".
 type Archive struct {
 	Files []File
-	// NotLoaded are the names of files that look like policy or data and are neither. Of a directory, they are not in Files.
+	// NotLoaded are the names of files that look like policy or data and are neither. In an archive that was read from a
+	// directory, they are not in Files.
 	NotLoaded []string
 }
 
@@ -55,11 +56,11 @@ type File struct {
 	Data []byte
 }
 
-// maxName is the most bytes that a file's name may have.
+// maxName is the length in bytes of the longest file name.
 const maxName = 1024
 
-// ReadArchive reads a .tar.gz. What OPA passes over in silence is refused: links and devices, names that lead out of the
-// bundle or come twice, a stream that is cut off or goes on behind the archive's end. Errors are a [*Refusal].
+// ReadArchive reads a .tar.gz. It refuses what OPA ignores: links and devices, names that lead out of the bundle or occur
+// twice, a truncated stream, and data behind the archive's end. The error is a [*Refusal].
 func ReadArchive(r io.Reader, limits Limits) (*Archive, error) {
 	b := builder{limits: limits.WithDefaults()}
 	err := eachFile(r, b.limits, func(name string, content io.Reader) error {
@@ -80,14 +81,14 @@ func eachFile(r io.Reader, limits Limits, visit func(name string, content io.Rea
 	compressed := &io.LimitedReader{R: r, N: limits.Compressed + 1}
 	unpacked, err := gzip.NewReader(compressed)
 	if err != nil {
-		return Refusef(Malformed, "it is no gzip archive: %w", err)
+		return Refusef(Malformed, "it is not a gzip archive: %w", err)
 	}
 	inflated := &io.LimitedReader{R: unpacked, N: limits.Inflated + maxOverhead(limits.Files)}
-	broken := func(err error) error {
+	readError := func(err error) error {
 		if compressed.N <= 0 || inflated.N <= 0 {
 			return Refusef(TooLarge, "it is larger than %d bytes, or %d unpacked", limits.Compressed, limits.Inflated)
 		}
-		return unreadable(err)
+		return asMalformed(err)
 	}
 	rest, entries := limits.Inflated, 0
 	for archive := tar.NewReader(inflated); ; {
@@ -96,7 +97,7 @@ func eachFile(r io.Reader, limits Limits, visit func(name string, content io.Rea
 			break
 		}
 		if err != nil {
-			return broken(err)
+			return readError(err)
 		}
 		if entries++; entries > limits.Files {
 			return Refusef(TooLarge, "it has more than %d entries", limits.Files)
@@ -106,17 +107,17 @@ func eachFile(r io.Reader, limits Limits, visit func(name string, content io.Rea
 			continue
 		case tar.TypeReg:
 		default:
-			return Refusef(Malformed, "%q is no file: a bundle has neither links nor devices", short(header.Name))
+			return Refusef(Malformed, "%q is not a file: a bundle must not have links or devices", short(header.Name))
 		}
 		if rest -= header.Size; rest < 0 {
 			return Refusef(TooLarge, "its files are larger than %d bytes together", limits.Inflated)
 		}
 		if err := visit(header.Name, archive); err != nil {
-			return broken(err)
+			return readError(err)
 		}
 	}
-	if err := nothingFollows(unpacked); err != nil {
-		return broken(err)
+	if err := checkTrailer(unpacked); err != nil {
+		return readError(err)
 	}
 	if compressed.N <= 0 {
 		return Refusef(TooLarge, "it is larger than %d bytes", limits.Compressed)
@@ -124,16 +125,16 @@ func eachFile(r io.Reader, limits Limits, visit func(name string, content io.Rea
 	return nil
 }
 
-// maxOverhead is what headers and padding of so many files may take.
+// maxOverhead bounds the headers and padding of a number of files, in bytes.
 func maxOverhead(files int) int64 { return int64(files)*4*1024 + 1<<20 }
 
-// nothingFollows reads a stream to its end, where gzip keeps its checksum. Behind the archive there may be padding.
-func nothingFollows(r io.Reader) error {
+// checkTrailer reads a stream to its end, where gzip has its checksum. Only padding may follow the archive.
+func checkTrailer(r io.Reader) error {
 	var chunk [4096]byte
 	for padding := 0; ; {
 		n, err := r.Read(chunk[:])
 		if padding += n; padding > 1<<20 || slices.ContainsFunc(chunk[:n], func(b byte) bool { return b != 0 }) {
-			return Refusef(Malformed, "it goes on behind its end")
+			return Refusef(Malformed, "there is data behind its end")
 		}
 		if err == io.EOF {
 			return nil
@@ -144,21 +145,21 @@ func nothingFollows(r io.Reader) error {
 	}
 }
 
-func unreadable(err error) error {
+func asMalformed(err error) error {
 	if refusal, ok := errors.AsType[*Refusal](err); ok {
 		return refusal
 	}
 	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
-		return Refusef(Malformed, "it is cut off: %w", err)
+		return Refusef(Malformed, "it is truncated: %w", err)
 	}
 	return Refusef(Malformed, "it cannot be read: %w", err)
 }
 
 // builder collects the files of an archive.
 type builder struct {
-	limits Limits
-	files  []File
-	passed []string // files that were passed over, and look as if they should not
+	limits    Limits
+	files     []File
+	notLoaded []string // as in [Archive]
 }
 
 func (b *builder) add(name string, data []byte) error {
@@ -180,14 +181,14 @@ func (b *builder) archive() (*Archive, error) {
 			return nil, Refusef(Malformed, "%q is in it twice", short(b.files[i].Name))
 		}
 	}
-	a := &Archive{Files: b.files, NotLoaded: b.passed}
+	a := &Archive{Files: b.files, NotLoaded: b.notLoaded}
 	for _, f := range b.files {
 		a.NotLoaded = addNotLoaded(a.NotLoaded, f.Name)
 	}
 	return a, nil
 }
 
-// NewArchive makes an archive of files. It refuses names that come twice or are no names for files of a bundle.
+// NewArchive makes an archive of files. It refuses names that occur twice or that a bundle must not have.
 func NewArchive(files []File) (*Archive, error) {
 	b := builder{limits: Limits{}.WithDefaults()}
 	for _, f := range files {
@@ -198,20 +199,20 @@ func NewArchive(files []File) (*Archive, error) {
 	return b.archive()
 }
 
-// cleanName is the name of a file within the bundle. OPA's own tools write names with a slash before them.
+// cleanName returns the name of a file within the bundle. OPA's own tools write names with a slash before them.
 func cleanName(name string) (string, error) {
 	clean := strings.TrimPrefix(strings.TrimPrefix(name, "."), "/")
 	if strings.HasPrefix(name, ".") && !strings.HasPrefix(name, "./") {
-		clean = name // a file such as .manifest
+		clean = name // such as .manifest
 	}
-	odd := func(r rune) bool { return r < ' ' || r == '\\' || r == 0x7f }
-	if !fs.ValidPath(clean) || clean == "." || len(clean) > maxName || strings.ContainsFunc(clean, odd) {
-		return "", Refusef(Malformed, "%q is no name for a file of a bundle", short(name))
+	unusual := func(r rune) bool { return r < ' ' || r == '\\' || r == 0x7f }
+	if !fs.ValidPath(clean) || clean == "." || len(clean) > maxName || strings.ContainsFunc(clean, unusual) {
+		return "", Refusef(Malformed, "%q is not a valid file name in a bundle", short(name))
 	}
 	return clean, nil
 }
 
-// short keeps names of any length and content fit for a message.
+// short makes a name of any length and content fit for a message.
 func short(name string) string {
 	if len(name) > 80 {
 		name = name[:80] + "..."
@@ -219,7 +220,7 @@ func short(name string) string {
 	return strings.ToValidUTF8(name, "\ufffd")
 }
 
-// Find gives a file's content, nil where there is none of this name.
+// Find returns a file's content, nil if there is no such file.
 func (a *Archive) Find(name string) []byte {
 	i, ok := slices.BinarySearchFunc(a.Files, name, func(f File, name string) int { return strings.Compare(f.Name, name) })
 	if !ok {
@@ -228,10 +229,10 @@ func (a *Archive) Find(name string) []byte {
 	return a.Files[i].Data
 }
 
-// Signed says whether there is a signature, be it good or not.
+// Signed reports whether there is a signature, valid or not.
 func (a *Archive) Signed() bool { return a.Find(SignaturesFile) != nil }
 
-// Write writes the archive as a .tar.gz. The same files give the same bytes: nothing of the clock or the machine is in them.
+// Write writes the archive as a .tar.gz. The same files give the same bytes: nothing depends on the time or the machine.
 func (a *Archive) Write(w io.Writer) error {
 	packed := gzip.NewWriter(w)
 	archive := tar.NewWriter(packed)
@@ -250,25 +251,25 @@ func (a *Archive) Write(w io.Writer) error {
 // maxNotLoaded is how many files are named that are not loaded.
 const maxNotLoaded = 20
 
-// addNotLoaded adds a name that looks like one of policy or data and is none, such as tables.yaml or data.JSON: OPA loads
-// data.json, data.yaml, data.yml and *.rego alone. A folder of schemas is for the tools, as is what begins with a dot.
+// addNotLoaded adds a name that looks like policy or data and is neither, such as tables.yaml or data.JSON: OPA loads only
+// data.json, data.yaml, data.yml and *.rego. Folders called schemas or beginning with a dot are for tools.
 func addNotLoaded(names []string, name string) []string {
 	base := strings.ToLower(path.Base(name))
-	looks := slices.Contains([]string{".json", ".yaml", ".yml", ".rego"}, path.Ext(base)) || base == ManifestFile
+	looksLoaded := slices.Contains([]string{".json", ".yaml", ".yml", ".rego"}, path.Ext(base)) || base == ManifestFile
 	loaded := IsPolicyFile(name) || strings.HasSuffix(name, "_test.rego") || name == SignaturesFile
-	if !looks || loaded || forTools(name) || len(names) >= maxNotLoaded {
+	if !looksLoaded || loaded || isForTools(name) || len(names) >= maxNotLoaded {
 		return names
 	}
 	return append(names, name)
 }
 
-func forTools(name string) bool {
+func isForTools(name string) bool {
 	return slices.ContainsFunc(strings.Split(path.Dir(name), "/"), func(folder string) bool {
 		return folder == "schemas" || len(folder) > 1 && strings.HasPrefix(folder, ".")
 	})
 }
 
-// IsPolicyFile names what counts in a bundle. Tests do not, nor does what OPA passes over.
+// IsPolicyFile reports whether a file is part of the policy: rules, data or the manifest. Tests are not.
 func IsPolicyFile(name string) bool {
 	switch base := path.Base(name); base {
 	case "data.yaml", "data.yml", "data.json":

@@ -7,8 +7,8 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-// Capabilities are those of this OPA without what would make a decision depend on anything but question, facts and
-// policy: no network, no clock, no randomness, no environment.
+// Capabilities returns OPA's capabilities without those that would let a decision depend on anything but question, facts
+// and policy: network, clock, randomness and environment.
 func Capabilities() *ast.Capabilities {
 	caps := ast.CapabilitiesForThisVersion()
 	caps.AllowNet = []string{}
@@ -18,15 +18,15 @@ func Capabilities() *ast.Capabilities {
 	return caps
 }
 
-// impure names what reads the clock, the network or the process: some of it OPA does not mark, and the rest stays out
-// even if it should no longer be marked.
+// impure reports whether a built-in function reads the clock, the network or the process. OPA marks most of them as
+// nondeterministic, but not all, and its marks could change.
 func impure(name string) bool {
 	return strings.HasPrefix(name, "net.lookup") || strings.HasPrefix(name, "io.jwt.decode_verify") ||
 		strings.HasPrefix(name, "crypto.x509.parse_and_verify_certificates") ||
 		name == "http.send" || name == "opa.runtime" || name == "trace"
 }
 
-// impureIn finds the function that a compile error misses, if it was taken away for not being pure.
+// impureIn returns the function that a compile error calls undefined, if it was removed for being impure.
 func impureIn(text string) (name string, ok bool) {
 	_, name, ok = strings.Cut(text, "undefined function ")
 	if !ok {

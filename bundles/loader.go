@@ -8,7 +8,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/loader/filter"
 )
 
-// archiveLoader gives the files of an archive to OPA's reader. Size and names have been judged before.
+// archiveLoader passes the files of an archive to OPA's reader. Their sizes and names have been checked.
 type archiveLoader struct {
 	files []File
 	next  int

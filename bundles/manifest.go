@@ -17,32 +17,32 @@ const (
 	SignaturesFile = ".signatures.json"
 )
 
-// maxSequence is the highest that every reader of JSON takes as it is; far beyond, there is always another one.
+// maxSequence is the highest number that every reader of JSON represents exactly.
 const maxSequence = 1<<53 - 1
 
 // SequenceKey is the member of the manifest's metadata that orders releases.
 const SequenceKey = "sequence"
 
-// checkSizes refuses tables whose reading would take too much. It looks at nothing but names and sizes.
+// checkSizes refuses tables that would take too much memory to read. It examines only names and sizes.
 func checkSizes(a *Archive, limits Limits) error {
 	for _, f := range a.Files {
 		if structured(f.Name) && int64(len(f.Data)) > limits.Table {
-			return Refusef(TooLarge, "%q is larger than %d bytes: divide it among several folders", short(f.Name), limits.Table)
+			return Refusef(TooLarge, "%q is larger than %d bytes: split it among several folders", short(f.Name), limits.Table)
 		}
 	}
 	return nil
 }
 
-// checkContent refuses the kinds of bundle that OPA takes and we do not.
+// checkContent refuses the kinds of bundle that OPA accepts and Wardkeeper does not.
 func checkContent(a *Archive) error {
 	for _, f := range a.Files {
 		switch base := path.Base(f.Name); {
 		case base == "patch.json":
-			return Refusef(Malformed, "it is a delta (%q), which cannot be signed: release the whole bundle", short(f.Name))
+			return Refusef(Malformed, "it is a delta bundle (%q), which cannot be signed: release the whole bundle", short(f.Name))
 		case base == "policy.wasm" || base == "plan.json" || base == "plan.pb":
-			return Refusef(Malformed, "it has compiled rules (%q), which nobody can read: build it with the target rego", short(f.Name))
+			return Refusef(Malformed, "it has compiled rules (%q), which nobody can review: build it with the target rego", short(f.Name))
 		case strings.HasSuffix(base, ".manifest.pb"):
-			return Refusef(Malformed, "its manifest is in protobuf (%q): build it with one in JSON", short(f.Name))
+			return Refusef(Malformed, "its manifest is in protobuf (%q): build it with a manifest in JSON", short(f.Name))
 		case strings.HasSuffix(base, ManifestFile) && f.Name != ManifestFile:
 			return Refusef(Malformed, "its manifest is not at its top (%q)", short(f.Name))
 		case base == SignaturesFile && f.Name != SignaturesFile:
@@ -52,12 +52,12 @@ func checkContent(a *Archive) error {
 	return nil
 }
 
-// structured says whether a file is read into values, which is done before it is known by whom it was signed.
+// structured reports whether a file is read into values, which verifying its signature takes.
 func structured(name string) bool {
 	return bundle.IsStructuredDoc(name) || bundle.IsSignaturesFile(name)
 }
 
-// sequence reads the place of a release in the order of all; 0 where the manifest names none.
+// sequence returns the sequence of a release; 0 if the manifest has none.
 func sequence(m bundle.Manifest) (int64, error) {
 	value, ok := m.Metadata[SequenceKey]
 	if !ok || value == nil {
@@ -69,23 +69,23 @@ func sequence(m bundle.Manifest) (int64, error) {
 		n, err = int64(f), nil
 	}
 	if err != nil || n < 1 || n > maxSequence {
-		return 0, Refusef(Malformed, "the sequence in its manifest is no whole number from 1 to %d", int64(maxSequence))
+		return 0, Refusef(Malformed, "the sequence in its manifest is not a whole number from 1 to %d", int64(maxSequence))
 	}
 	return n, nil
 }
 
-// checkRoots refuses an entrypoint that the manifest does not own.
+// checkRoots refuses an entrypoint outside the manifest's roots.
 func checkRoots(m bundle.Manifest, entrypoint string) error {
 	if m.Roots != nil && !bundle.RootPathsContain(*m.Roots, entrypoint) {
-		return Refusef(Roots, "its roots (%s) do not have %s, the rule that decides", strings.Join(*m.Roots, ", "), entrypoint)
+		return Refusef(Roots, "its roots (%s) do not contain %s, the rule that decides", strings.Join(*m.Roots, ", "), entrypoint)
 	}
 	return nil
 }
 
-// GoldenRoot is where a bundle keeps the decisions that have to come out the same; it is no part of the policy's data.
+// GoldenRoot is where a bundle has its golden decisions. They are not part of the policy's data.
 const GoldenRoot = "golden"
 
-// TakeGolden takes the golden decisions out of the data and gives them as JSON, nil where there are none.
+// TakeGolden removes the golden decisions from the data and returns them as JSON; nil if there are none.
 func (c *Content) TakeGolden() ([]byte, error) {
 	golden, ok := c.Data[GoldenRoot]
 	if !ok {
@@ -99,7 +99,7 @@ func (c *Content) TakeGolden() ([]byte, error) {
 	return out.Bytes(), err
 }
 
-// policyFiles are the files of an archive that make the policy.
+// policyFiles returns the files of an archive that are the policy.
 func policyFiles(a *Archive) []File {
 	return slices.DeleteFunc(slices.Clone(a.Files), func(f File) bool { return !IsPolicyFile(f.Name) })
 }

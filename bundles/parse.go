@@ -13,7 +13,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/bundle"
 )
 
-// Content is what the policy files of an archive say: parsed, and not yet compiled.
+// Content is the policy of an archive, parsed and not yet compiled.
 type Content struct {
 	ID       string // as for [Revision]
 	Label    string // as for [Revision]
@@ -23,7 +23,7 @@ type Content struct {
 	Modules  []bundle.ModuleFile
 }
 
-// Parse parses the policy files of an archive that has been verified, or need not be. The error is a [*Refusal].
+// Parse parses the policy files of an archive. It does not verify a signature: see [Verify]. The error is a [*Refusal].
 func Parse(a *Archive) (*Content, error) {
 	c, err := parse(a)
 	if err != nil {
@@ -35,7 +35,7 @@ func Parse(a *Archive) (*Content, error) {
 func parse(a *Archive) (*Content, error) {
 	files := policyFiles(a)
 	if len(files) == 0 {
-		return nil, errors.New("there are no *.rego files here")
+		return nil, errors.New("there are no *.rego files")
 	}
 	c := &Content{}
 	var err error
@@ -43,13 +43,13 @@ func parse(a *Archive) (*Content, error) {
 		return nil, err
 	}
 	parsed, err := bundle.NewCustomReader(&archiveLoader{files: files}).
-		WithSkipBundleVerification(true). // it has been verified, or need not be
+		WithSkipBundleVerification(true). // see Verify
 		WithCapabilities(Capabilities()).
 		WithRegoVersion(ast.RegoV1).
 		WithLazyLoadingMode(false).
 		Read()
-	if errs, ok := errors.AsType[ast.Errors](err); ok { // they quote the line, however long it is
-		return nil, Refusef(Compile, "%w", faults(errs))
+	if errs, ok := errors.AsType[ast.Errors](err); ok { // each quotes a line, which may be long
+		return nil, Refusef(Compile, "%w", compileErrors(errs))
 	}
 	if err != nil {
 		return nil, Refusef(reasonOf(err), "%w", err)
@@ -59,13 +59,13 @@ func parse(a *Archive) (*Content, error) {
 		return nil, err
 	}
 	if c.Label = c.Manifest.Revision; len(c.Label) > maxName || strings.ContainsFunc(c.Label, unicode.IsControl) {
-		return nil, Refusef(Malformed, "the revision in its manifest is too long, or has control characters")
+		return nil, Refusef(Malformed, "the revision in its manifest is too long or has control characters")
 	}
 	return c, nil
 }
 
-// ParseModules parses Rego files that are no part of the policy, such as its tests, in the way that [Parse] reads the
-// rest. The error has every fault, a line each.
+// ParseModules parses Rego files that are not part of the policy, such as tests, as [Parse] parses the others. The error
+// joins every fault, a line each.
 func ParseModules(files []File) ([]bundle.ModuleFile, error) {
 	var all []bundle.ModuleFile
 	var wrong []error
@@ -74,26 +74,26 @@ func ParseModules(files []File) ([]bundle.ModuleFile, error) {
 			RegoVersion: ast.RegoV1, Capabilities: Capabilities(),
 		})
 		if found, ok := errors.AsType[ast.Errors](err); ok {
-			err = faults(found)
+			err = compileErrors(found)
 		}
 		if err != nil {
 			wrong = append(wrong, err)
 			continue
 		}
 		if module == nil {
-			continue // nothing but comments
+			continue // it has only comments
 		}
 		all = append(all, bundle.ModuleFile{URL: f.Name, Path: "/" + f.Name, Raw: f.Data, Parsed: module})
 	}
 	return all, errors.Join(wrong...)
 }
 
-// Compile compiles what was parsed for a decision at entrypoint, as [Open] does. The error has every fault, a line each.
+// Compile checks that the content compiles as [Open] compiles it. The error joins every fault, a line each.
 func (c *Content) Compile(ctx context.Context, entrypoint string, schema []byte) error {
 	return (&Revision{Entrypoint: entrypoint}).compile(ctx, c, schema)
 }
 
-// reasonOf tells what OPA's reader found wrong: content outside of the roots, or the rest.
+// reasonOf classifies an error of OPA's reader: content outside the roots, or anything else.
 func reasonOf(err error) Reason {
 	if strings.Contains(err.Error(), "manifest roots") || strings.Contains(err.Error(), "overlapped roots") {
 		return Roots
@@ -101,7 +101,7 @@ func reasonOf(err error) Reason {
 	return Malformed
 }
 
-// contentID hashes names and contents in the order of the names. Tables count by what they say, as OPA's signatures do.
+// contentID hashes names and contents in the order of the names. Data is hashed by its values: see [SignedHash].
 func contentID(files []File) (string, error) {
 	hasher, err := bundle.NewSignatureHasher(bundle.SHA256)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/topdown"
 )
 
-// Query is the value of one rule of a revision, compiled. It is safe for concurrent use.
+// Query is a compiled query for the value of one rule. It is safe for concurrent use.
 type Query struct {
 	revision *Revision
 	body     ast.Body
@@ -19,42 +19,42 @@ type Query struct {
 	value    ast.Var
 }
 
-// ErrCanceled says that an evaluation was stopped before it came to an end.
-var ErrCanceled = errors.New("the evaluation was stopped")
+// ErrCanceled says that an evaluation was stopped before its end.
+var ErrCanceled = errors.New("the evaluation was canceled")
 
-// overrunGrace is how long an evaluation may take to stop. Most look at their time every few microseconds; what is inside a
-// built-in function that does not, such as a large numbers.range, goes on to its end.
+// overrunGrace is how long an evaluation may take to stop. Most check for cancellation every few microseconds. Some
+// built-in functions, such as a large numbers.range, run to their end.
 const overrunGrace = 250 * time.Millisecond
 
 type overrunKey struct{}
 
-// WithOverrun gives a context whose evaluations call overrun, from another goroutine, where they do not stop soon after the
-// context has ended. Nothing can stop them then, and whoever waits for one can do no more than give up.
+// WithOverrun returns a context whose evaluations call overrun, from another goroutine, if they have not stopped shortly
+// after the context ended. Nothing can stop them then; the caller can only stop waiting.
 func WithOverrun(ctx context.Context, overrun func()) context.Context {
 	return context.WithValue(ctx, overrunKey{}, overrun)
 }
 
-// clock ends an evaluation with its context.
-type clock struct {
+// canceler stops an evaluation when its context ends.
+type canceler struct {
 	ctx    context.Context
 	cancel topdown.Cancel
-	ended  atomic.Bool // the evaluation has
+	done   atomic.Bool // whether the evaluation has ended
 }
 
-func (c *clock) over() {
+func (c *canceler) stop() {
 	c.cancel.Cancel()
 	overrun, ok := c.ctx.Value(overrunKey{}).(func())
 	if !ok {
 		return
 	}
 	time.AfterFunc(overrunGrace, func() {
-		if !c.ended.Load() {
+		if !c.done.Load() {
 			overrun()
 		}
 	})
 }
 
-// Prepare compiles the query of the value at a path below data, such as "authz/decision".
+// Prepare compiles the query for the value at a path below data, such as "authz/decision".
 func (r *Revision) Prepare(path string) (*Query, error) {
 	ref, err := ast.ParseRef(r.dataPath(path))
 	if err != nil {
@@ -63,7 +63,7 @@ func (r *Revision) Prepare(path string) (*Query, error) {
 	return r.prepare(ref)
 }
 
-// prepare compiles the query of one reference, whatever its names are.
+// prepare compiles the query for a reference, which may hold any names.
 func (r *Revision) prepare(ref ast.Ref) (*Query, error) {
 	q := &Query{revision: r, compiler: r.compiler.QueryCompiler(), value: ast.Var("value")}
 	body := ast.NewBody(ast.Equality.Expr(ast.NewTerm(q.value), ast.NewTerm(ref)))
@@ -80,19 +80,19 @@ func (r *Revision) prepare(ref ast.Ref) (*Query, error) {
 	return q, nil
 }
 
-// Eval gives the value for an input, nil where it is undefined. It stops with [ErrCanceled] once the context ends. The
-// value must not be changed: it may be part of the policy's own data. Tracers may be given, for tests.
+// Eval returns the value for an input, nil if it is undefined. It stops with [ErrCanceled] when the context ends. The value
+// must not be changed: it may be part of the policy's data. Tracers are for tests.
 func (q *Query) Eval(ctx context.Context, input *ast.Term, tracers ...topdown.QueryTracer) (value *ast.Term, err error) {
-	// OPA looks at its cancel only now and then: a short evaluation would come to its end, however late it begins.
+	// OPA checks for cancellation at intervals only: a short evaluation would succeed after the context has ended.
 	if ctx.Err() != nil {
 		return nil, ErrCanceled
 	}
-	// With a cancel of our own, no evaluation needs a goroutine to watch the context.
-	c := &clock{ctx: ctx, cancel: topdown.NewCancel()}
-	stop := context.AfterFunc(ctx, c.over)
+	// A Cancel of our own saves the goroutine with which OPA would watch the context.
+	c := &canceler{ctx: ctx, cancel: topdown.NewCancel()}
+	stop := context.AfterFunc(ctx, c.stop)
 	defer func() {
 		stop()
-		c.ended.Store(true)
+		c.done.Store(true)
 	}()
 	cache := newEvalCache()
 	defer cache.release()
@@ -100,7 +100,7 @@ func (q *Query) Eval(ctx context.Context, input *ast.Term, tracers ...topdown.Qu
 		WithQueryCompiler(q.compiler).
 		WithCompiler(q.revision.compiler).
 		WithStore(q.revision.store).
-		WithTransaction(q.revision.read).
+		WithTransaction(q.revision.txn).
 		WithMetrics(metrics.NoOp()).
 		WithCancel(c.cancel).
 		WithVirtualCache(cache).
@@ -111,7 +111,7 @@ func (q *Query) Eval(ctx context.Context, input *ast.Term, tracers ...topdown.Qu
 	}
 	err = query.Iter(ctx, func(result topdown.QueryResult) error {
 		if value != nil {
-			return errors.New("several values")
+			return errors.New("the query has several values")
 		}
 		value = result[q.value]
 		return nil

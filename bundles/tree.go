@@ -7,20 +7,19 @@ import (
 	"strings"
 )
 
-// ReadTree reads a directory of policy: what OPA's own tools read of it, and no tests.
+// ReadTree reads a directory of policy: the files that OPA's own tools read, without tests.
 func ReadTree(files fs.FS, limits Limits) (*Archive, error) {
 	return ReadMatching(files, IsPolicyFile, limits)
 }
 
 // ReadMatching reads the files of a directory whose names match.
-func ReadMatching(files fs.FS, counts func(name string) bool, limits Limits) (*Archive, error) {
+func ReadMatching(files fs.FS, match func(name string) bool, limits Limits) (*Archive, error) {
 	limits = limits.WithDefaults()
 	b := builder{limits: limits}
 	rest := limits.Inflated
-	every := func(string) bool { return true }
-	err := WalkTree(files, every, func(name string) error {
-		if !counts(name) {
-			b.passed = addNotLoaded(b.passed, name)
+	err := WalkTree(files, anyName, func(name string) error {
+		if !match(name) {
+			b.notLoaded = addNotLoaded(b.notLoaded, name)
 			return nil
 		}
 		data, err := readTreeFile(files, name, rest)
@@ -38,36 +37,38 @@ func ReadMatching(files fs.FS, counts func(name string) bool, limits Limits) (*A
 	return b.archive()
 }
 
-// NotLoaded names the files of a tree that look like policy or data and are neither, some of them where there are many.
+// NotLoaded names the files of a directory that look like policy or data and are neither; at most 20 of them.
 func NotLoaded(files fs.FS) (names []string, err error) {
-	err = WalkTree(files, func(string) bool { return true }, func(name string) error {
+	err = WalkTree(files, anyName, func(name string) error {
 		names = addNotLoaded(names, name)
 		return nil
 	})
 	return names, err
 }
 
-// WalkTree visits the files of a tree of policy that count. It stays out of folders such as ..data, where Kubernetes has the files
-// of a mounted volume a second time, behind the links to them.
-func WalkTree(files fs.FS, counts func(name string) bool, visit func(name string) error) error {
+func anyName(string) bool { return true }
+
+// WalkTree visits the files of a directory whose names match. It skips folders such as ..data: when Kubernetes mounts a
+// volume, they hold the files a second time, behind the links to them.
+func WalkTree(files fs.FS, match func(name string) bool, visit func(name string) error) error {
 	return fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
 		case entry.IsDir() && strings.HasPrefix(entry.Name(), ".."):
 			return fs.SkipDir
-		case entry.IsDir() || !counts(name):
+		case entry.IsDir() || !match(name):
 			return nil
 		}
 		return visit(name)
 	})
 }
 
-// readTreeFile reads a file, or a byte more than may be read of it.
+// readTreeFile reads a file, but no more than one byte above the limit.
 func readTreeFile(files fs.FS, name string, limit int64) ([]byte, error) {
-	info, err := fs.Stat(files, name) // where a link leads to
+	info, err := fs.Stat(files, name) // follows links
 	if err == nil && !info.Mode().IsRegular() {
-		err = Refusef(Malformed, "%q is no regular file", short(name)) // to open a pipe would wait for its writer
+		err = Refusef(Malformed, "%q is not a regular file", short(name)) // opening a pipe would block until somebody writes to it
 	}
 	if err != nil {
 		return nil, err

@@ -2,15 +2,10 @@ package bundles
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rsa"
 	"crypto/sha256"
-	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"maps"
@@ -21,104 +16,33 @@ import (
 	"github.com/open-policy-agent/opa/v1/bundle"
 	"github.com/open-policy-agent/opa/v1/keys"
 	"github.com/open-policy-agent/opa/v1/util"
-
-	"github.com/wardkeeper/wardkeeper/pdp/rotation"
 )
 
-// Verification says by which keys a bundle's signature has to hold.
+// Verification says which keys may sign a bundle.
 type Verification struct {
-	// Keys are by key id, as OPA's configuration names them. Several are valid at a time, so that keys can be rotated.
+	// Keys are by key id, as in OPA's configuration. Several are valid at a time, so that keys can be rotated.
 	Keys map[string]*keys.Config
-	// Public are further keys without an id: any of them will do.
+	// Public are further keys without an id. A signature by any of them is valid.
 	Public []PublicKey
-	// KeyID is the one key that counts; "" lets the signature say by which it was made.
+	// KeyID is the only key that is accepted; "" lets the signature name the key.
 	KeyID string
-	// Scope has to be that of the signature.
+	// Scope must equal the scope of the signature.
 	Scope string
-	// Required refuses a bundle without signature. One that has a signature is verified all the same if there are keys.
+	// Required refuses a bundle without a signature. If there are keys, a signature is verified even if it is not required.
 	Required bool
-}
-
-// PublicKey is a key that verifies, with the algorithms that suit it.
-type PublicKey struct {
-	pem        string
-	Algorithms []string // that the key can verify
-}
-
-// ParsePublicKeys reads a file of PEM blocks, each of them a public key or a certificate, RSA or ECDSA. A file with a
-// private key is refused: it does not belong on a machine that only verifies.
-func ParsePublicKeys(data []byte) ([]PublicKey, error) {
-	if err := rotation.WholePEM(data); err != nil {
-		return nil, err
-	}
-	var all []PublicKey
-	for rest := data; ; {
-		var block *pem.Block
-		if block, rest = pem.Decode(rest); block == nil {
-			break
-		}
-		key, err := publicKey(block)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, key)
-	}
-	if len(all) == 0 {
-		return nil, errors.New("there is no public key in it: write one as PEM, such as `openssl pkey -pubout` prints it")
-	}
-	return all, nil
-}
-
-func publicKey(block *pem.Block) (PublicKey, error) {
-	var parsed any
-	var err error
-	switch block.Type {
-	case "PUBLIC KEY":
-		parsed, err = x509.ParsePKIXPublicKey(block.Bytes)
-	case "RSA PUBLIC KEY":
-		parsed, err = x509.ParsePKCS1PublicKey(block.Bytes)
-	case "CERTIFICATE":
-		var certificate *x509.Certificate
-		if certificate, err = x509.ParseCertificate(block.Bytes); err == nil {
-			parsed = certificate.PublicKey
-		}
-	default:
-		return PublicKey{}, fmt.Errorf("%q is no public key: verifying needs the public half alone", block.Type)
-	}
-	if err != nil {
-		return PublicKey{}, fmt.Errorf("a public key cannot be read: %w", err)
-	}
-	key := PublicKey{pem: string(pem.EncodeToMemory(block))}
-	switch parsed := parsed.(type) {
-	case *rsa.PublicKey:
-		key.Algorithms = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}
-	case *ecdsa.PublicKey:
-		switch parsed.Curve {
-		case elliptic.P256():
-			key.Algorithms = []string{"ES256"}
-		case elliptic.P384():
-			key.Algorithms = []string{"ES384"}
-		case elliptic.P521():
-			key.Algorithms = []string{"ES512"}
-		}
-	}
-	if key.Algorithms == nil {
-		return PublicKey{}, errors.New("a public key is neither RSA nor ECDSA on a curve of NIST")
-	}
-	return key, nil
 }
 
 func (v *Verification) empty() bool { return len(v.Keys) == 0 && len(v.Public) == 0 }
 
-// signed is what a valid signature says: the files, and the id of the key that it was verified by.
+// signed is what a valid signature covers, and the id of the key that verified it.
 type signed struct {
 	files map[string]bundle.FileInfo
 	keyID string
 }
 
-// authenticate verifies the signature itself, by which nothing else of the bundle is read. It gives nil where there is
-// none and need not be, or no key to verify it by.
-func (v *Verification) authenticate(sent []byte, limits Limits) (*signed, error) {
+// verifySignature verifies the signature itself and reads nothing else of the bundle. It returns nil if there is no
+// signature and none is required, or if there is no key to verify it by.
+func (v *Verification) verifySignature(sent []byte, limits Limits) (*signed, error) {
 	switch {
 	case sent == nil && v.Required:
 		return nil, Refusef(Unsigned, "it is not signed: sign it, or allow unsigned bundles of this source")
@@ -130,7 +54,7 @@ func (v *Verification) authenticate(sent []byte, limits Limits) (*signed, error)
 	}
 	var signatures bundle.SignaturesConfig
 	if err := json.Unmarshal(sent, &signatures); err != nil {
-		return nil, Refusef(Signature, "its signatures cannot be read: %s are no signatures of a bundle", SignaturesFile)
+		return nil, Refusef(Signature, "cannot read its signatures: %s is not a signatures file", SignaturesFile)
 	}
 	files, keyID, err := v.signature(signatures, headerOf(signatures))
 	if err != nil {
@@ -140,25 +64,25 @@ func (v *Verification) authenticate(sent []byte, limits Limits) (*signed, error)
 }
 
 const (
-	// maxSignatures is how many values there may be around the signatures of a bundle: there is one of them.
+	// maxSignatures bounds the values of the signatures file: a bundle has one signature.
 	maxSignatures = 100
-	// maxHeader is the most bytes of a signature's header.
+	// maxHeader bounds the header of a signature, in bytes.
 	maxHeader = 64 << 10
 )
 
-// boundSignatures bounds what a signature makes when it is read, which has to be before it is known to be good.
+// boundSignatures bounds the memory that reading a signature takes. It must be read before it can be verified.
 func boundSignatures(sent []byte, limits Limits) error {
 	rest := maxSignatures
-	if _, err := readDocument(File{SignaturesFile, sent}, &rest); err != nil {
+	if _, err := measureDataFile(File{SignaturesFile, sent}, &rest); err != nil {
 		return err
 	}
-	// A name that comes twice would be one value here and could be another elsewhere.
+	// Readers differ in which value they take of a name that occurs twice.
 	if !jsontext.Value(sent).IsValid() {
-		return Refusef(Malformed, "its %s is no JSON, or has a name twice", SignaturesFile)
+		return Refusef(Malformed, "its %s is not JSON, or has a name twice", SignaturesFile)
 	}
 	var all struct{ Signatures []string }
 	if json.Unmarshal(sent, &all) != nil || len(all.Signatures) != 1 {
-		return nil // which is refused as what it is
+		return nil // verifying refuses it
 	}
 	header, token, _ := strings.Cut(all.Signatures[0], ".")
 	payload, _, _ := strings.Cut(token, ".")
@@ -170,15 +94,15 @@ func boundSignatures(sent []byte, limits Limits) error {
 		return nil
 	}
 	rest = 10*limits.Files + maxSignatures
-	if _, err := readDocument(File{SignaturesFile, decoded}, &rest); AsRefusal(err, Malformed).Reason == TooLarge {
+	if _, err := measureDataFile(File{SignaturesFile, decoded}, &rest); AsRefusal(err, Malformed).Reason == TooLarge {
 		return err
 	}
 	return nil
 }
 
-// verify checks every file of an archive by what was signed, nil for nothing, and its data files by our own rules. Files
-// are read no further than the signature needs until it holds for them.
-func (s *signed) verify(a *Archive, limits Limits) error {
+// verifyFiles checks every file of an archive against what was signed, nothing if s is nil, and reads the data files
+// strictly. Until the signature holds for a file, it is read no further than that takes.
+func (s *signed) verifyFiles(a *Archive, limits Limits) error {
 	if s != nil {
 		if err := s.sameFiles(a); err != nil {
 			return err
@@ -190,18 +114,18 @@ func (s *signed) verify(a *Archive, limits Limits) error {
 		if f.Name == SignaturesFile {
 			continue
 		}
-		var doc *document
+		var doc *dataFile
 		if structured(f.Name) {
 			var err error
-			if doc, err = readDocument(f, &rest); err != nil {
-				return s.unread(f, err)
+			if doc, err = measureDataFile(f, &rest); err != nil {
+				return s.unreadable(f, err)
 			}
 			if f.Name == ManifestFile && !jsontext.Value(f.Data).IsValid() {
-				return Refusef(Malformed, "its %s is no JSON, or has a name twice", ManifestFile)
+				return Refusef(Malformed, "its %s is not JSON, or has a name twice", ManifestFile)
 			}
 		}
 		if s != nil {
-			if err := holds(f, s.files[f.Name]); err != nil {
+			if err := verifyFile(f, s.files[f.Name]); err != nil {
 				return err
 			}
 		}
@@ -212,20 +136,20 @@ func (s *signed) verify(a *Archive, limits Limits) error {
 	return errors.Join(wrong...)
 }
 
-// unread is why a file cannot be read: a signature cannot hold for it then.
-func (s *signed) unread(f File, err error) error {
+// unreadable says why a file cannot be read. If it was signed, its signature cannot hold.
+func (s *signed) unreadable(f File, err error) error {
 	if s != nil && f.Name != ManifestFile && AsRefusal(err, Malformed).Reason == Malformed {
-		return Refusef(Signature, "its signature does not hold: %w", err)
+		return Refusef(Signature, "its signature is not valid: %w", err)
 	}
 	return err
 }
 
-// sameFiles compares names: a file more or less needs no look into any.
+// sameFiles compares names: an additional or missing file is found without reading any.
 func (s *signed) sameFiles(a *Archive) error {
 	missing := maps.Clone(s.files)
 	for _, f := range a.Files {
 		if _, ok := s.files[f.Name]; !ok && f.Name != SignaturesFile {
-			return Refusef(Signature, "its signature does not hold: %q is not signed", short(f.Name))
+			return Refusef(Signature, "its signature is not valid: %q is not signed", short(f.Name))
 		}
 		delete(missing, f.Name)
 	}
@@ -236,30 +160,30 @@ func (s *signed) sameFiles(a *Archive) error {
 	return nil
 }
 
-// holds compares a file with what was signed.
-func holds(f File, info bundle.FileInfo) error {
+// verifyFile compares a file with what was signed.
+func verifyFile(f File, info bundle.FileInfo) error {
 	if weak := info.Algorithm; weak == string(bundle.MD5) || weak == string(bundle.SHA1) {
-		return Refusef(Signature, "%q is signed by %s, which can be forged: sign with SHA-256", short(f.Name), weak)
+		return Refusef(Signature, "%q is hashed by %s, which can be forged: sign with SHA-256", short(f.Name), weak)
 	}
 	hasher, err := bundle.NewSignatureHasher(bundle.HashingAlgorithm(info.Algorithm))
 	if err != nil {
-		return Refusef(Signature, "%q is signed by %q, which is not known", short(f.Name), short(info.Algorithm))
+		return Refusef(Signature, "%q is hashed by an unknown algorithm (%q)", short(f.Name), short(info.Algorithm))
 	}
 	found, err := SignedHash(hasher, f)
 	if err != nil {
-		return Refusef(Signature, "its signature does not hold: %q cannot be read", short(f.Name))
+		return Refusef(Signature, "its signature is not valid: cannot read %q", short(f.Name))
 	}
 	if wanted, err := hex.DecodeString(info.Hash); err != nil || !bytes.Equal(found, wanted) {
-		return Refusef(Signature, "its signature does not hold for what is in it: %s is not what was signed", short(f.Name))
+		return Refusef(Signature, "its signature is not valid: %q is not what was signed", short(f.Name))
 	}
 	return nil
 }
 
-// signature gives the files that a valid signature names, and the id of the key that it was verified by; "" where that has
-// none, whatever the signature says.
+// signature returns the files that a valid signature covers, and the id of the key that verified it. The id is "" if the
+// key has none, whatever the signature says.
 func (v *Verification) signature(s bundle.SignaturesConfig, header SignatureHeader) (files map[string]bundle.FileInfo, keyID string, err error) {
 	if s.Plugin != "" && s.Plugin != "_default" {
-		return nil, "", Refusef(Signature, "it is signed in a way that is not known (%q)", short(s.Plugin))
+		return nil, "", Refusef(Signature, "it is signed by an unknown plugin (%q)", short(s.Plugin))
 	}
 	id := v.KeyID
 	if id == "" {
@@ -270,7 +194,7 @@ func (v *Verification) signature(s bundle.SignaturesConfig, header SignatureHead
 	signed, err := bundle.VerifyBundleSignature(s, configured)
 	if err == nil {
 		if !known {
-			id = "" // named in a way that OPA has given up
+			id = "" // OPA also accepts a key that is named in a deprecated way
 		}
 		return signed, id, nil
 	}
@@ -284,9 +208,9 @@ func (v *Verification) signature(s bundle.SignaturesConfig, header SignatureHead
 		}
 	}
 	if !known {
-		return nil, "", Refusef(Signature, "it is signed by a key that is not known here (key id %q%s)", short(id), v.known())
+		return nil, "", Refusef(Signature, "it is signed by an unknown key (key id %q%s)", short(id), v.known())
 	}
-	return nil, "", Refusef(Signature, "its signature does not hold by the key %q: %q", short(id), short(err.Error()))
+	return nil, "", Refusef(Signature, "its signature is not valid by the key %q: %q", short(id), short(err.Error()))
 }
 
 // known lists the key ids for a message.
@@ -294,16 +218,16 @@ func (v *Verification) known() string {
 	if len(v.Keys) == 0 {
 		return ""
 	}
-	return "; known are " + strings.Join(slices.Sorted(maps.Keys(v.Keys)), ", ")
+	return "; known: " + strings.Join(slices.Sorted(maps.Keys(v.Keys)), ", ")
 }
 
-// SignatureHeader is what a signature says of itself before it is verified.
+// SignatureHeader is what a signature says about itself before it is verified.
 type SignatureHeader struct {
 	KeyID     string `json:"kid"`
 	Algorithm string `json:"alg"`
 }
 
-// SignatureHeader gives what the signature says of itself; false where there is no signature.
+// SignatureHeader returns what the signature says about itself; false if there is none.
 func (a *Archive) SignatureHeader() (h SignatureHeader, signed bool) {
 	sent := a.Find(SignaturesFile)
 	if sent == nil {
@@ -322,12 +246,12 @@ func headerOf(s bundle.SignaturesConfig) (h SignatureHeader) {
 	}
 	first, _, _ := strings.Cut(s.Signatures[0], ".")
 	if data, err := base64.RawURLEncoding.DecodeString(first); err == nil {
-		_ = json.Unmarshal(data, &h) // what cannot be read is no header, and verifies by no key
+		_ = json.Unmarshal(data, &h) // an unreadable header is left empty, and no key verifies it
 	}
 	return h
 }
 
-// Fingerprint tells verifications apart: what is refused under one may be good under another.
+// Fingerprint identifies the keys and options: what is refused under some may be good under others.
 func (v *Verification) Fingerprint() string {
 	sum := sha256.New()
 	fmt.Fprintf(sum, "%q %q %t", v.KeyID, v.Scope, v.Required)
@@ -341,7 +265,7 @@ func (v *Verification) Fingerprint() string {
 	return hex.EncodeToString(sum.Sum(nil))
 }
 
-// SignedHash hashes a file as OPA's signatures do: tables and manifest by what they say, anything else by its bytes.
+// SignedHash hashes a file as OPA's signatures do: data and manifest by their values, anything else by its bytes.
 func SignedHash(hasher bundle.SignatureHasher, f File) ([]byte, error) {
 	var value any = f.Data
 	if bundle.IsStructuredDoc(f.Name) {

@@ -67,7 +67,7 @@ func TestBundleSignReplaces(t *testing.T) {
 	require.Equal(t, statusOK, run(t, nil, append(verify, otherPublic)...).status)
 	got := run(t, nil, append(verify, public)...)
 	require.Equal(t, statusNo, got.status, got)
-	require.Contains(t, got.err, "signed by a key that is not known here")
+	require.Contains(t, got.err, "signed by an unknown key")
 }
 
 // TestKeysThatCannotSign says why, and never what the file holds.
@@ -180,8 +180,8 @@ func TestBundleRelease(t *testing.T) {
 		{[]string{"--sequence", "-1"}, statusFailed, "--sequence is -1"},
 		{[]string{"--from", "testdata/policies"}, statusFailed, "is a folder"},
 		{[]string{"--from", "testdata/none.tar.gz"}, statusFailed, "testdata/none.tar.gz"},
-		{[]string{"--from", "testdata/directory.yaml"}, statusNo, "no gzip archive"},
-		{[]string{"--verification-key", private}, statusFailed, "is no public key"},
+		{[]string{"--from", "testdata/directory.yaml"}, statusNo, "not a gzip archive"},
+		{[]string{"--verification-key", private}, statusFailed, "is not a public key"},
 		{[]string{"--decision", "app/other"}, statusNo, "no rule data.app.other"},
 	} {
 		require.NoError(t, os.RemoveAll(output))
@@ -193,7 +193,7 @@ func TestBundleRelease(t *testing.T) {
 	_, otherPublic := keyFiles(t, ecdsaKey(t, elliptic.P256()))
 	got = again("--verification-key", otherPublic)
 	require.Equal(t, statusNo, got.status, got)
-	require.Contains(t, got.err, "signed by a key that is not known here")
+	require.Contains(t, got.err, "signed by an unknown key")
 }
 
 // TestBundleIsWrittenWhole: where it cannot be written, what was there stays, and nothing is left behind.

@@ -257,7 +257,7 @@ func TestNginxFails(t *testing.T) {
 			func(t *testing.T, n *nginx, by signer) {
 				whole := numbered(2).signed(t, by)
 				n.publish(t, whole[:len(whole)/2])
-			}, nil, "refused", "malformed", "it is cut off",
+			}, nil, "refused", "malformed", "it is truncated",
 		},
 		"unsigned": {
 			func(t *testing.T, n *nginx, _ signer) { n.publish(t, packed(t, numbered(2).archive(t))) },

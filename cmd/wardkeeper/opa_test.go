@@ -71,7 +71,7 @@ func TestABundleOfTheStockOPA(t *testing.T) {
 		got := run(t, nil, "serve", "--check", "--bundle", builtByOPA(t, newSigner(t, "ES256")), "--directory", testDirectory,
 			"--verification-key", writeFile(t, "public.pem", other.public))
 		require.Equal(t, statusFailed, got.status, got)
-		require.Contains(t, got.err, "it is signed by a key that is not known here")
+		require.Contains(t, got.err, "it is signed by an unknown key")
 	})
 }
 

@@ -7,9 +7,8 @@ import (
 	"github.com/open-policy-agent/opa/v1/util"
 )
 
-// FuzzDocument: whatever a data file holds, what is admitted has no more values than were counted, is read by OPA, and comes
-// out of YAML as it came in.
-func FuzzDocument(f *testing.F) {
+// FuzzDataFile checks that a data file that is accepted has no more values than were counted, and that OPA can read it.
+func FuzzDataFile(f *testing.F) {
 	for _, seed := range []string{
 		"", "a: 1\n", `{"a": [1, 2.5, "x", null, true]}`, "a: &a {x: 1}\nb: {<<: *a, y: 2}\n", "- - - a\n", "a: [{},{}]\n", "? a\n: b\n",
 		"a: 1\n---\nb: 2\n", "a: 1\na: 2\n", "\xef\xbb\xbfa: 1\n", "a: &a [*a]\n", "1: a\n\"1\": b\n", "a: !!binary eA==\n", "a: 0x1F\n", "a: |\n  b: c\n",
@@ -25,15 +24,15 @@ func FuzzDocument(f *testing.F) {
 			name = "data.yaml"
 		}
 		rest := limit
-		d, err := readDocument(File{name, []byte(text)}, &rest)
+		d, err := measureDataFile(File{name, []byte(text)}, &rest)
 		if err != nil {
 			if AsRefusal(err, Vetoed).Reason == Vetoed || len(err.Error()) > 300 {
-				t.Fatalf("no refusal that says why, in short: %v", err)
+				t.Fatalf("not a short refusal: %v", err)
 			}
 			return
 		}
 		if rest < 0 || rest > limit {
-			t.Fatalf("%d values are left of %d", rest, limit)
+			t.Fatalf("%d values left of %d", rest, limit)
 		}
 		if d.strict() != nil {
 			return
@@ -41,12 +40,12 @@ func FuzzDocument(f *testing.F) {
 		var value any
 		if err := util.Unmarshal([]byte(text), &value); err != nil {
 			if !strings.Contains(err.Error(), "merge") && !strings.Contains(err.Error(), "tag") && !strings.Contains(err.Error(), "cannot") {
-				t.Fatalf("it is admitted, and cannot be read: %v", err)
+				t.Fatalf("it is accepted, but cannot be read: %v", err)
 			}
 			return
 		}
 		if n, used := values(value), limit-rest; n > used+1 {
-			t.Fatalf("%d values come of %d", n, used)
+			t.Fatalf("%d values of %d counted", n, used)
 		}
 	})
 }

@@ -7,15 +7,15 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-// inputReads is what rules can read of a value of the input: all of it, or some members.
+// inputReads is what rules can read of a value in the input: all of it, or some members.
 type inputReads struct {
 	all     bool
 	members map[string]*inputReads
 }
 
-// InputMembers says which members the policy's rules can read of an object in the input, at a path such as {"action",
-// "properties"}. Where that cannot be told, it is all of them: a rule names a member by a variable, or reads the object as a
-// whole. It looks at what is written alone, so it may name more than any evaluation reads, and never less.
+// InputMembers names the members that the policy's rules can read of an object in the input, at a path such as {"action",
+// "properties"}. all says that rules may read any: one names a member by a variable, or reads the whole object. The result
+// may hold more than any evaluation reads, but never less.
 func (r *Revision) InputMembers(path ...string) (members []string, all bool) {
 	node := &r.inputs
 	for _, name := range path {
@@ -29,24 +29,24 @@ func (r *Revision) InputMembers(path ...string) (members []string, all bool) {
 	return slices.Sorted(maps.Keys(node.members)), node.all
 }
 
-// Constants are the texts that the policy's rules have as constants: a name that rules make use of, and that neither data nor
-// input has, is among them.
-func (r *Revision) Constants() map[string]bool { return r.words }
+// Constants is the set of string constants in the policy's rules. A name that rules use, and that comes neither from data
+// nor from the input, is among them.
+func (r *Revision) Constants() map[string]bool { return r.constants }
 
-func wordsOf(modules map[string]*ast.Module) map[string]bool {
-	words := map[string]bool{}
+func constantsOf(modules map[string]*ast.Module) map[string]bool {
+	constants := map[string]bool{}
 	for _, module := range modules {
 		ast.NewGenericVisitor(func(node any) bool {
-			if word, ok := node.(ast.String); ok {
-				words[string(word)] = true
+			if text, ok := node.(ast.String); ok {
+				constants[string(text)] = true
 			}
 			return false
 		}).Walk(module)
 	}
-	return words
+	return constants
 }
 
-// readsOf looks through modules as they are written: the compiler takes references apart.
+// readsOf examines modules before they are compiled: the compiler rewrites references.
 func readsOf(modules map[string]*ast.Module) (reads inputReads) {
 	for _, module := range modules {
 		ast.NewGenericVisitor(reads.visit).Walk(module)
@@ -54,7 +54,7 @@ func readsOf(modules map[string]*ast.Module) (reads inputReads) {
 	return reads
 }
 
-// visit notes what one node of a rule reads. true says that what is inside has been looked at.
+// visit records what one node of a rule reads. It returns true if it has visited the node's children itself.
 func (n *inputReads) visit(node any) bool {
 	switch node := node.(type) {
 	case *ast.Expr:
@@ -70,7 +70,7 @@ func (n *inputReads) visit(node any) bool {
 		if !isInput(node[0]) {
 			return false
 		}
-		n.note(node[1:])
+		n.record(node[1:])
 		for _, inner := range node[1:] {
 			ast.NewGenericVisitor(n.visit).Walk(inner)
 		}
@@ -81,7 +81,7 @@ func (n *inputReads) visit(node any) bool {
 	return false
 }
 
-// visitGet takes object.get(input..., a name or a list of names, default) for the reference that it stands for.
+// visitGet treats object.get(input..., NAME or LIST OF NAMES, default) as the reference that it stands for.
 func (n *inputReads) visitGet(call []*ast.Term) bool {
 	if len(call) < 4 || !call[0].Equal(ast.NewTerm(ast.ObjectGet.Ref())) {
 		return false
@@ -102,15 +102,15 @@ func (n *inputReads) visitGet(call []*ast.Term) bool {
 	} else {
 		path = append(path, call[2])
 	}
-	n.note(path)
+	n.record(path)
 	for _, inner := range slices.Concat(path, ast.Ref(call[3:])) {
 		ast.NewGenericVisitor(n.visit).Walk(inner)
 	}
 	return true
 }
 
-// note notes a path: what is at its end, or behind the first name that is not written out, is read as a whole.
-func (n *inputReads) note(path []*ast.Term) {
+// record records a path. The value at its end, or behind the first name that is not a constant, is read as a whole.
+func (n *inputReads) record(path []*ast.Term) {
 	for _, name := range path {
 		text, ok := name.Value.(ast.String)
 		if !ok {

@@ -1,0 +1,97 @@
+package bundles
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+
+	"github.com/open-policy-agent/opa/ast"
+	"github.com/open-policy-agent/opa/storage"
+	"github.com/open-policy-agent/opa/storage/inmem"
+	"github.com/open-policy-agent/opa/util"
+)
+
+func (r *Revision) compile(ctx context.Context, content *Content, schema []byte) error {
+	r.store = inmem.NewFromObjectWithOpts(content.Data,
+		inmem.OptRoundTripOnWrite(false), inmem.OptReturnASTValuesOnRead(true))
+	txn, err := r.store.NewTransaction(ctx)
+	if err != nil {
+		return err
+	}
+	r.txn = txn
+	modules := make(map[string]*ast.Module, len(content.Modules))
+	for _, m := range content.Modules {
+		modules[m.Path] = m.Parsed
+	}
+	r.compiler = ast.NewCompiler().
+		WithCapabilities(Capabilities()).
+		WithStrict(true).
+		SetErrorLimit(0).
+		WithPathConflictsCheck(storage.NonEmpty(ctx, r.store, txn))
+	if schema != nil && r.hasCatalogue(modules) {
+		set, err := schemaSet(schema)
+		if err != nil {
+			return err
+		}
+		r.compiler = r.compiler.WithSchemas(set)
+	}
+	r.compiler.Compile(modules)
+	if r.compiler.Failed() {
+		return compileErrors(r.compiler.Errors)
+	}
+	r.inputs, r.constants = readsOf(modules), constantsOf(modules)
+	return nil
+}
+
+// hasCatalogue reports whether the policy judges by membership facts, which the schema describes.
+func (r *Revision) hasCatalogue(modules map[string]*ast.Module) bool {
+	home := r.dataPath(path.Dir(r.Entrypoint))
+	for _, m := range modules {
+		if m.Package.Path.String() != home {
+			continue
+		}
+		for _, rule := range m.Rules {
+			if rule.Head.Ref().String() == "catalogue" {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func schemaSet(schema []byte) (*ast.SchemaSet, error) {
+	var value any
+	if err := util.UnmarshalJSON(schema, &value); err != nil {
+		return nil, fmt.Errorf("the schema of the input: %w", err)
+	}
+	set := ast.NewSchemaSet()
+	set.Put(ast.SchemaRootRef, value)
+	return set, nil
+}
+
+const (
+	maxFaults = 50  // bounds the compile errors that are reported
+	maxFault  = 500 // bounds the text of each, in bytes
+)
+
+// compileErrors joins the compile errors, a line each.
+func compileErrors(errs ast.Errors) error {
+	all := make([]error, 0, min(len(errs), maxFaults)+1)
+	for i, err := range errs {
+		if i == maxFaults {
+			all = append(all, fmt.Errorf("and %d more", len(errs)-i))
+			break
+		}
+		text := strings.TrimPrefix(strings.Join(strings.Fields(err.Error()), " "), "/")
+		if len(text) > maxFault {
+			text = strings.ToValidUTF8(text[:maxFault], "") + "..."
+		}
+		if name, ok := impureIn(text); ok {
+			text += ": policies must be pure, and " + name + " is not"
+		}
+		all = append(all, errors.New(text))
+	}
+	return errors.Join(all...)
+}

@@ -1,0 +1,201 @@
+package bundles
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"go.yaml.in/yaml/v3"
+)
+
+const (
+	// maxDepth bounds the nesting of values in a data file.
+	maxDepth = 100
+	// maxNames bounds the names in one mapping of YAML: the reader compares each with every other.
+	maxNames = 10_000
+)
+
+// byteOrderMark is what some editors write before a text.
+var byteOrderMark = []byte("\xef\xbb\xbf")
+
+// dataFile is a data file or a manifest that has been measured and not yet turned into values.
+type dataFile struct {
+	name   string
+	data   []byte
+	marked bool       // whether a byte order mark was before data
+	json   bool       // otherwise YAML
+	root   *yaml.Node // of YAML; nil if it is empty
+}
+
+// measureDataFile bounds the memory that reading a file takes. Its size does not: a list of empty objects takes a hundred
+// times as much. nodes is how many values and names the rest of the bundle may have; measureDataFile subtracts those it finds.
+//
+// The file may not be authenticated yet, so errors do not quote it.
+func measureDataFile(f File, nodes *int) (*dataFile, error) {
+	d := &dataFile{name: f.Name}
+	d.data, d.marked = bytes.CutPrefix(f.Data, byteOrderMark)
+	if !utf8.Valid(d.data) {
+		return nil, Refusef(Malformed, "%q is not UTF-8", short(f.Name))
+	}
+	d.json = json.Valid(d.data)
+	measure := d.measureYAML
+	if d.json {
+		measure = d.measureJSON
+	}
+	used, err := measure(*nodes)
+	*nodes -= used
+	return d, err
+}
+
+func (d *dataFile) tooMany() error {
+	return Refusef(TooLarge, "its data has too many values, up to %q: reduce it, or raise size_limit_bytes", short(d.name))
+}
+
+func (d *dataFile) tooDeep() error {
+	return Refusef(TooLarge, "%q is nested deeper than %d", short(d.name), maxDepth)
+}
+
+func (d *dataFile) measureJSON(limit int) (used int, err error) {
+	in := jsontext.NewDecoder(bytes.NewReader(d.data), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	for {
+		token, err := in.ReadToken()
+		switch {
+		case err == io.EOF:
+			return used, nil
+		case err != nil:
+			return used, d.unreadable()
+		case token.Kind() == '}' || token.Kind() == ']':
+			continue
+		}
+		if used++; used > limit {
+			return used, d.tooMany()
+		}
+		if in.StackDepth() > maxDepth {
+			return used, d.tooDeep()
+		}
+	}
+}
+
+func (d *dataFile) unreadable() error {
+	return Refusef(Malformed, "%q cannot be read: it is neither JSON nor YAML", short(d.name))
+}
+
+// measureYAML keeps the tree of nodes. The characters that begin a node bound its size.
+func (d *dataFile) measureYAML(limit int) (used int, err error) {
+	if indicators(d.data) > 2*limit {
+		return 0, d.tooMany()
+	}
+	if d.root, err = parseYAML(d.data); err != nil {
+		return 0, d.unreadable()
+	}
+	if d.root == nil {
+		return 0, nil
+	}
+	m := measure{limit: limit, known: map[*yaml.Node]extent{}}
+	whole, err := m.node(d.root, 1)
+	switch {
+	case errors.Is(err, errDeep):
+		return 0, d.tooDeep()
+	case errors.Is(err, errWide):
+		return 0, Refusef(TooLarge, "%q has more than %d names in one mapping: write it as data.json", short(d.name), maxNames)
+	case err != nil:
+		return 0, d.unreadable()
+	case whole.nodes > limit:
+		return limit, d.tooMany()
+	}
+	return whole.nodes, nil
+}
+
+// indicators counts the characters one of which precedes every node of a document but the first. Each begins at most two
+// nodes. Those in strings and comments are counted, too.
+func indicators(data []byte) (n int) {
+	for _, b := range data {
+		switch b {
+		case ',', ':', '-', '?', '[', '{':
+			n++
+		}
+	}
+	return n
+}
+
+var errSeveral = errors.New("more than one document")
+
+// parseYAML reads the only document of a stream; nil if it is empty.
+func parseYAML(data []byte) (root *yaml.Node, err error) {
+	defer func() {
+		if recover() != nil { // a file must not crash the process
+			root, err = nil, errors.New("not YAML")
+		}
+	}()
+	in := yaml.NewDecoder(bytes.NewReader(data))
+	var document yaml.Node
+	if err := in.Decode(&document); err == io.EOF {
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	if err := in.Decode(new(yaml.Node)); err != io.EOF {
+		if err == nil {
+			err = errSeveral
+		}
+		return nil, err
+	}
+	if len(document.Content) == 0 {
+		return nil, nil
+	}
+	return document.Content[0], nil
+}
+
+// measure counts nodes with aliases expanded.
+type measure struct {
+	limit int
+	known map[*yaml.Node]extent // of nodes with an anchor; zero while a node is being counted
+}
+
+type extent struct{ nodes, height int }
+
+var (
+	errDeep   = errors.New("nested too deep")
+	errWide   = errors.New("too many names")
+	errCyclic = errors.New("an alias within its own target")
+)
+
+func (m *measure) node(n *yaml.Node, level int) (e extent, err error) {
+	if level > maxDepth {
+		return e, errDeep
+	}
+	if n.Kind == yaml.AliasNode {
+		return m.alias(n.Alias, level)
+	}
+	if n.Anchor != "" {
+		m.known[n] = extent{}
+		defer func() { m.known[n] = e }()
+	}
+	if n.Kind == yaml.MappingNode && len(n.Content) > 2*maxNames {
+		return e, errWide
+	}
+	e = extent{nodes: 1, height: 1}
+	for _, child := range n.Content {
+		inner, err := m.node(child, level+1)
+		if err != nil {
+			return extent{}, err
+		}
+		e.nodes = min(e.nodes+inner.nodes, m.limit+1)
+		e.height = max(e.height, inner.height+1)
+	}
+	return e, nil
+}
+
+func (m *measure) alias(target *yaml.Node, level int) (extent, error) {
+	e, ok := m.known[target]
+	switch {
+	case !ok || e.nodes == 0:
+		return e, errCyclic
+	case level+e.height-1 > maxDepth:
+		return e, errDeep
+	}
+	return e, nil
+}

@@ -12,13 +12,13 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/directory"
 )
 
-// builtIn is the built-in policy over a directory file below testdata/directories.
+// builtIn is an engine with the built-in policy over a file in testdata/directories.
 func builtIn(tb testing.TB, file string) *pdp.Engine {
 	tb.Helper()
 	return withSource(tb, fixed{sample(tb, file)})
 }
 
-// sample is a directory file below testdata/directories.
+// sample is the directory in a file in testdata/directories.
 func sample(tb testing.TB, file string) pdp.View {
 	tb.Helper()
 	data, err := os.ReadFile("../testdata/directories/" + file)
@@ -46,7 +46,7 @@ func ask(subject, action, resourceType, resource, location, current string, prop
 	return r
 }
 
-// asked is a question about bench.yaml, and its answer.
+// asked is a question about bench.yaml, and the expected answer.
 type asked struct {
 	name    string
 	request pdp.Request
@@ -54,7 +54,7 @@ type asked struct {
 	code    string
 }
 
-// askedOfEach has, for each model, an allow, a denial at stage 3 and one at stage 2 with ALL-11.
+// askedOfEach has, for each model, an allow, a denial at stage 3, and a denial at stage 2 with the advice of ALL-11.
 func askedOfEach() []asked {
 	return []asked{
 		{"regional/allow", ask("regina", "user.edit", "user", "ed", "", "metro", nil), true, ""},
@@ -73,7 +73,7 @@ func askedOfEach() []asked {
 	}
 }
 
-// BenchmarkDecide is one decision on warm facts.
+// BenchmarkDecide measures one decision whose facts are cached.
 func BenchmarkDecide(b *testing.B) {
 	engine := builtIn(b, "bench.yaml")
 	for _, question := range askedOfEach() {

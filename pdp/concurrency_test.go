@@ -17,6 +17,7 @@ import (
 // While the source swaps directories under many goroutines, each decision, batch and page is one that either directory
 // gives.
 func TestAnswersDoNotMixDirectories(t *testing.T) {
+	t.Parallel()
 	before := generate(12)
 	after := swapped(before)
 	engine, source := administration(t)
@@ -50,7 +51,7 @@ func TestAnswersDoNotMixDirectories(t *testing.T) {
 			differ++
 		}
 	}
-	require.Greater(t, differ, 10, "the directories should differ in their answers")
+	require.Greater(t, differ, 10, "the answers should differ between the directories")
 
 	rounds := 20
 	if fewerQuestions() {
@@ -73,7 +74,7 @@ func TestAnswersDoNotMixDirectories(t *testing.T) {
 			for i := range rounds * len(questions) {
 				n := (i*7 + worker*13) % len(questions)
 				if got := questions[n](t); !slices.Contains(wanted[n], got) {
-					assert.Fail(t, "an answer of neither directory", "%s\nwanted one of %v", got, wanted[n])
+					assert.Fail(t, "the answer is of neither directory", "%s\nwanted one of %v", got, wanted[n])
 					return
 				}
 			}
@@ -84,7 +85,7 @@ func TestAnswersDoNotMixDirectories(t *testing.T) {
 	swapping.Wait()
 }
 
-// mixed are questions that are worth asking of both directories.
+// mixed are questions whose answers differ between the directories.
 func mixed(w *world, count int) []pdp.Request {
 	asker := askerOf(w, 12)
 	all := make([]pdp.Request, count)
@@ -95,7 +96,7 @@ func mixed(w *world, count int) []pdp.Request {
 	return all
 }
 
-// swapped is the same world with other roles, and with accounts active that were not and the other way round.
+// swapped is the same world with other roles, and with the status of some accounts reversed.
 func swapped(w *world) *world {
 	c := w.clone()
 	for i, u := range c.Users {
@@ -114,6 +115,7 @@ func swapped(w *world) *world {
 
 // Facts, standings and lists are built when first needed, here by many goroutines at once.
 func TestConcurrentFirstUseOfRecords(t *testing.T) {
+	t.Parallel()
 	w := generate(5)
 	questions := mixed(w, 100)
 	calm := over(t, w)
@@ -121,7 +123,7 @@ func TestConcurrentFirstUseOfRecords(t *testing.T) {
 	for i, r := range questions {
 		wanted[i] = show(decide(t, calm, r))
 	}
-	fresh := over(t, w) // nothing is built yet
+	fresh := over(t, w) // no facts are built yet
 	var asking sync.WaitGroup
 	for range 8 {
 		asking.Go(func() {

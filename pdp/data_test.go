@@ -18,7 +18,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
-// sent is an input as a front door parses it.
+// sent is an input as a server parses it.
 func sent(tb testing.TB, text string) pdp.DataInput {
 	tb.Helper()
 	value, err := authzen.ParseValue([]byte(text))
@@ -26,7 +26,7 @@ func sent(tb testing.TB, text string) pdp.DataInput {
 	return pdp.DataInput{Value: value, Sent: true}
 }
 
-// documents asks for a path with some inputs, each as JSON.
+// documents requests a path for some inputs, each as JSON.
 func documents(tb testing.TB, e *pdp.Engine, path []string, inputs ...string) []pdp.DataAnswer {
 	tb.Helper()
 	r := pdp.DataRequest{Path: path}
@@ -39,7 +39,7 @@ func documents(tb testing.TB, e *pdp.Engine, path []string, inputs ...string) []
 	return result.Answers
 }
 
-// document is what is at a path, as JSON; "" where it is undefined.
+// document is the document at a path as JSON; "" if it is undefined.
 func document(tb testing.TB, e *pdp.Engine, path []string, input string) string {
 	tb.Helper()
 	a := documents(tb, e, path, input)[0]
@@ -62,6 +62,7 @@ seen := object.get(input, "facts", "none")
 
 // Any other input, and any other path, is evaluated as sent; so is everything without a source.
 func TestOnlyQuestionsAtTheEntrypointGetFacts(t *testing.T) {
+	t.Parallel()
 	w := generate(12)
 	files := fstest.MapFS{"app.rego": {Data: []byte(seeing)}}
 	policy := prepared(t, open(t, files, "app/decision"))
@@ -100,6 +101,7 @@ func TestOnlyQuestionsAtTheEntrypointGetFacts(t *testing.T) {
 }
 
 func TestDataAgreesWithDecide(t *testing.T) {
+	t.Parallel()
 	w := generate(3)
 	engine := over(t, w)
 	asker := askerOf(w, 3)
@@ -109,7 +111,7 @@ func TestDataAgreesWithDecide(t *testing.T) {
 		question, err := json.Marshal(r)
 		require.NoError(t, err)
 		if _, err := authzen.DecodeEvaluation(question); err != nil {
-			continue // a spoilt one
+			continue // made invalid on purpose
 		}
 		a := documents(t, engine, []string{"authz", "decision"}, string(question))[0]
 		require.NoError(t, a.Err)
@@ -201,7 +203,7 @@ func TestBatchKeepsItsPolicy(t *testing.T) {
 		r := pdp.DataRequest{Path: []string{"app", []string{"decision", "other"}[i%2]}, Inputs: make([]pdp.DataInput, 50)}
 		result, err := source.engine.Data(context.Background(), r)
 		require.NoError(t, err)
-		says, revision := i%2 == 1, policies[(i+1)%2].Revision().ID // the one that came with the facts
+		says, revision := i%2 == 1, policies[(i+1)%2].Revision().ID // the policy that came with the view
 		require.Equal(t, revision, result.Provenance.Revision)
 		for _, a := range result.Answers {
 			require.Equal(t, says, a.Value)
@@ -210,7 +212,7 @@ func TestBatchKeepsItsPolicy(t *testing.T) {
 	}
 }
 
-// activating is a source that activates the other policy whenever it is asked.
+// activating is a source that activates the other policy with each view.
 type activating struct {
 	fixed
 	engine   *pdp.Engine
@@ -246,7 +248,7 @@ func TestDataErrorKinds(t *testing.T) {
 	} {
 		view := &failing{View: w.directory(t), fail: fail}
 		question := show(ask(admin(w), "user.view", "user", admin(w), "", "r0", nil))
-		a := documents(t, quick(t, fixed{view}), []string{"authz", "decision"}, question)[0]
+		a := documents(t, patientEngine(t, fixed{view}), []string{"authz", "decision"}, question)[0]
 		require.Equal(t, kind, pdp.KindOf(a.Err))
 		require.False(t, a.Defined)
 		require.Equal(t, "user.view", a.Action)
@@ -267,6 +269,7 @@ func TestDataErrorKinds(t *testing.T) {
 
 // They are compiled once, are at most so many, and a path without a rule is not kept.
 func TestCompiledDocumentsAreBounded(t *testing.T) {
+	t.Parallel()
 	engine := general(t, "decision := true\n\necho := input")
 	for i := range 1000 {
 		name := fmt.Sprint("n", i)

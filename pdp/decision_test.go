@@ -14,7 +14,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp"
 )
 
-// The codes of DOMAIN.md section 7.
+// The codes of policies/DOMAIN.md section 7.
 var (
 	reasonCodes = strings.Fields(`already_assigned area_required current_location_required default_location delete_not_allowed
 		existing_location existing_user field_not_allowed level_not_available location_edit_not_permitted missing_field
@@ -29,8 +29,8 @@ var (
 	ruleIDs = regexp.MustCompile(`^(ALL|SYS|PRA)-\d+$|^REG-[IW]?\d+$`)
 )
 
-// questioned runs a check over so many questions about each of so many worlds, beside other tests; a failure names the
-// seeds.
+// questioned runs a check, in parallel with other tests, on some questions about each of some generated worlds. A failure
+// names the seeds.
 func questioned(t *testing.T, worlds, questions int, check func(t require.TestingT, e *pdp.Engine, w *world, r pdp.Request)) {
 	t.Helper()
 	t.Parallel()
@@ -50,7 +50,7 @@ func questioned(t *testing.T, worlds, questions int, check func(t require.Testin
 	}
 }
 
-// located says of each failure where it was.
+// located adds to each failure where it happened.
 type located struct {
 	*testing.T
 	where string
@@ -75,7 +75,7 @@ func TestDecisionsAreWellFormed(t *testing.T) {
 
 		allows, err := e.Allows(context.Background(), r)
 		require.NoError(t, err)
-		require.Equal(t, d.Allow, allows, "the rule allow says otherwise than %s", show(d))
+		require.Equal(t, d.Allow, allows, "the rule allow differs from %s", show(d))
 
 		if d.Allow {
 			seen["allow "+r.Action.Name]++
@@ -90,9 +90,9 @@ func TestDecisionsAreWellFormed(t *testing.T) {
 	if fewerQuestions() {
 		return
 	}
-	// The questions are worth asking: between them they meet everything that can be said.
+	// Together, the questions lead to every code and every allowed action.
 	for _, code := range slices.Concat(reasonCodes, adviceCodes, []string{"custom", "notification", "session_termination"}) {
-		assert.NotZero(t, seen[code], "no question met %s", code)
+		assert.NotZero(t, seen[code], "no question led to %s", code)
 	}
 	for _, action := range allActions() {
 		if action == "user.delete" {
@@ -107,7 +107,7 @@ func checkReasons(t require.TestingT, d pdp.Decision) {
 	var pairs []string
 	for _, reason := range d.Reasons {
 		members := checkSaid(t, reason, reasonCodes, "field", "area")
-		// The closed denial stands in for a gap in the rules; there is none.
+		// The default denial would stand for a gap in the rules.
 		require.False(t, members["code"] == "not_permitted" && members["rule"] == "ALL-1", "%s", show(d))
 		field, _ := members["field"].(string)
 		pairs = append(pairs, members["code"].(string)+"\x00"+field)
@@ -130,7 +130,7 @@ func checkAdvice(t require.TestingT, d pdp.Decision) {
 	require.Len(t, slices.Compact(slices.Clone(codes)), len(codes), "%s", show(d))
 }
 
-// checkSaid checks one reason or advice: code, rule and message, texts all, and nothing else but what may be beside them.
+// checkSaid checks one reason or advice: it has code, rule and message, all strings, and at most the other members listed.
 func checkSaid(t require.TestingT, said any, codes []string, more ...string) map[string]any {
 	members, ok := said.(map[string]any)
 	require.True(t, ok, "%s", show(said))
@@ -175,7 +175,7 @@ func checkObligations(t require.TestingT, d pdp.Decision) {
 			require.Equal(t, what, p["cause"])
 			require.Contains(t, []any{"confirm", "warn"}, p["action"])
 		default:
-			require.Fail(t, "another type", "%s", show(o))
+			require.Fail(t, "unexpected type", "%s", show(o))
 		}
 	}
 	require.True(t, slices.IsSorted(ids), "%s", show(d))

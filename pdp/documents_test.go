@@ -9,7 +9,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp"
 )
 
-// library has every shape of rule, with data beside, above and around them.
+// library has every kind of rule, with data beside, above and beneath them.
 var library = fstest.MapFS{
 	"app/app.rego": {Data: []byte(`package app
 
@@ -53,13 +53,13 @@ func TestDocuments(t *testing.T) {
 	for _, c := range []struct {
 		path       []string
 		input      string
-		want, open string // open: where data is served, if it differs
+		want, open string // open: with ServeData, if it differs
 	}{
 		{path: []string{"app", "decision"}, want: `true`},
 		{path: []string{"app", "maybe"}, want: `"default"`},
 		{path: []string{"app", "sometimes"}, want: ``},
 		{path: []string{"app", "sometimes"}, input: `{"on":true}`, want: `"yes"`},
-		{path: []string{"app", "table"}, want: `[1,2]`}, // what a rule gives is given
+		{path: []string{"app", "table"}, want: `[1,2]`}, // the result of a rule is served
 		{path: []string{"app", "table", "1"}, want: `2`},
 		{path: []string{"app", "table", "01"}, want: ``},
 		{path: []string{"app", "table", "2"}, want: ``},
@@ -107,7 +107,7 @@ func TestDocuments(t *testing.T) {
 		if c.open == "" {
 			c.open = c.want
 		}
-		for range 2 { // compiled, and kept
+		for range 2 { // compiled, and then cached
 			require.Equal(t, c.want, document(t, engine, c.path, c.input), "%q", c.path)
 			require.Equal(t, c.open, document(t, open, c.path, c.input), "%q", c.path)
 		}
@@ -117,12 +117,13 @@ func TestDocuments(t *testing.T) {
 }
 
 func TestBuiltInTablesAreNotServed(t *testing.T) {
+	t.Parallel()
 	engine := pdp.New(pdp.Config{Policy: builtInPolicy()})
 	for _, path := range [][]string{{"authz", "messages"}, {"authz", "messages", "reasons"}, {"authz", "regional", "matrix"}} {
 		require.Empty(t, document(t, engine, path, `{}`))
 	}
 	require.NotContains(t, document(t, engine, nil, `{}`), `"messages"`)
-	// Private rules name whole tables, so as to look them up.
+	// Private rules name whole tables in order to look up in them.
 	for _, path := range [][]string{{"authz", "_roles"}, {"authz", "_actions"}, {"authz", "_actions", "regional"}, {"authz", "_kinds"}, {"authz", "question", "_username"}} {
 		require.Empty(t, document(t, engine, path, `{}`), path)
 		require.Empty(t, document(t, pdp.New(pdp.Config{Policy: builtInPolicy(), ServeData: true}), path, `{}`), path)

@@ -24,7 +24,7 @@ var builtInRevision = sync.OnceValues(func() (*bundles.Revision, error) {
 	return bundles.Open(context.Background(), bundles.Config{Files: policies.Files(), Source: "built-in", Entrypoint: "authz/decision"})
 })
 
-// builtInPolicy is made ready once, too.
+// builtInPolicy is prepared once.
 var builtInPolicy = sync.OnceValue(func() *pdp.Policy {
 	revision, err := builtInRevision()
 	if err != nil {
@@ -39,7 +39,7 @@ var builtInPolicy = sync.OnceValue(func() *pdp.Policy {
 
 func vocabulary() pdp.Vocabulary { return *builtInPolicy().Vocabulary() }
 
-// prepared is a policy that is ready to decide.
+// prepared is a policy made of a revision.
 func prepared(tb testing.TB, revision *bundles.Revision) *pdp.Policy {
 	tb.Helper()
 	p, err := pdp.Prepare(context.Background(), revision)
@@ -47,21 +47,21 @@ func prepared(tb testing.TB, revision *bundles.Revision) *pdp.Policy {
 	return p
 }
 
-// shifting is a source whose directory the test replaces.
-type shifting struct{ view atomic.Pointer[pdp.View] }
+// replaceable is a source whose directory the test can replace.
+type replaceable struct{ view atomic.Pointer[pdp.View] }
 
-func (s *shifting) View(context.Context, pdp.Need) (pdp.View, error) { return *s.view.Load(), nil }
+func (s *replaceable) View(context.Context, pdp.Need) (pdp.View, error) { return *s.view.Load(), nil }
 
-func (s *shifting) set(view pdp.View) { s.view.Store(&view) }
+func (s *replaceable) set(view pdp.View) { s.view.Store(&view) }
 
-// administration is an engine with the built-in policy, over a source whose directory can be replaced.
-func administration(tb testing.TB) (*pdp.Engine, *shifting) {
+// administration is an engine with the built-in policy over a source whose directory can be replaced.
+func administration(tb testing.TB) (*pdp.Engine, *replaceable) {
 	tb.Helper()
-	source := &shifting{}
+	source := &replaceable{}
 	return withSource(tb, source), source
 }
 
-// over is an engine with the built-in policy over one world.
+// over is an engine with the built-in policy over a world.
 func over(tb testing.TB, w *world) *pdp.Engine {
 	tb.Helper()
 	return withSource(tb, fixed{w.directory(tb)})
@@ -69,11 +69,11 @@ func over(tb testing.TB, w *world) *pdp.Engine {
 
 func withSource(tb testing.TB, source pdp.Source) *pdp.Engine {
 	tb.Helper()
-	// No question may come near the timeout, not even under the race detector on a busy machine.
+	// No question must time out, not even under the race detector on a busy machine.
 	return pdp.New(pdp.Config{Policy: builtInPolicy(), Source: source, Timeout: time.Minute})
 }
 
-// general is an engine with a policy of its own, of package app, and no source.
+// general is an engine with a policy of package app, and no source.
 func general(tb testing.TB, rego string) *pdp.Engine {
 	tb.Helper()
 	engine, _ := generalLogged(tb, rego, time.Minute)
@@ -115,14 +115,14 @@ func overlay(tb testing.TB, more map[string]string) fstest.MapFS {
 	return files
 }
 
-// decide answers, and fails the test on an error.
+// decide fails the test on an error.
 func decide(tb require.TestingT, e *pdp.Engine, r pdp.Request) pdp.Decision {
 	d, err := e.Decide(context.Background(), r)
 	require.NoError(tb, err, "%s", show(r))
 	return d
 }
 
-// show writes a question or an answer as JSON, for messages.
+// show is a question or an answer as JSON, for messages.
 func show(v any) string {
 	data, err := json.Marshal(v)
 	if err != nil {

@@ -2,10 +2,12 @@ package pdp
 
 import (
 	"context"
+	"encoding/json"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
 	"github.com/wardkeeper/wardkeeper/bundles"
+	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
 )
 
@@ -28,4 +30,49 @@ func (p *Policy) ReadOnly(action string) bool { return p.catalogue[action].readO
 // PrepareWithoutProbe prepares a policy that was not asked anything yet, so that tests can ask malformed ones.
 func PrepareWithoutProbe(ctx context.Context, r *bundles.Revision) (*Policy, error) {
 	return prepare(ctx, r, (*Policy).checkTables, (*Policy).prepareQueries, (*Policy).readTables, (*Policy).readOffers)
+}
+
+// Allows is the value of the policy's rule allow, which searches use.
+func (e *Engine) Allows(ctx context.Context, r Request) (bool, error) {
+	ev, err := e.begin(ctx)
+	if err != nil {
+		return false, err
+	}
+	return ev.may(ctx, r, ev.allow)
+}
+
+// Possible is the value of the policy's rule possible, which action searches use.
+func (e *Engine) Possible(ctx context.Context, r Request) (bool, error) {
+	ev, err := e.begin(ctx)
+	if err != nil {
+		return false, err
+	}
+	return ev.may(ctx, r, ev.possible)
+}
+
+// Forged are the hits of a resource search that continues at a forged token with the right sum.
+func Forged(e *Engine, r SearchRequest, content string) []Hit {
+	var t pageToken
+	if json.Unmarshal([]byte(content), &t) != nil {
+		return nil
+	}
+	r.Resource.ID = ""
+	token, err := (&listing{kind: resourceSearch, request: r}).seal(t)
+	if err != nil {
+		return nil
+	}
+	r.Page = &authzen.Page{Token: token, Properties: r.Page.Properties}
+	result, err := e.SearchResources(context.Background(), r)
+	if err != nil {
+		return nil
+	}
+	return result.Hits
+}
+
+// Documents counts the compiled documents of the policy in force.
+func Documents(e *Engine) int {
+	d := e.Policy().documents
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.compiled)
 }

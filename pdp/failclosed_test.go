@@ -15,7 +15,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
-// failing passes calls on to a view until the one that is to fail, which then does what fail says.
+// failing is a view whose call number left fails.
 type failing struct {
 	pdp.View
 	left int
@@ -64,7 +64,7 @@ func (f *failing) Locations(ctx context.Context, q pdp.LocationQuery) ([]*pdp.Lo
 	return f.View.Locations(ctx, q)
 }
 
-// failingSource asks for its view as the first of the calls.
+// failingSource counts View as the first call.
 type failingSource struct{ *failing }
 
 func (f failingSource) View(ctx context.Context, need pdp.Need) (pdp.View, error) {
@@ -76,9 +76,10 @@ func (f failingSource) View(ctx context.Context, need pdp.Need) (pdp.View, error
 
 // Whichever call to the source fails, the result is an error of the right kind, and never an allow, a denial or a hit.
 func TestUnavailableFactsFailClosed(t *testing.T) {
+	t.Parallel()
 	w := generate(12)
 	admin, directory := admin(w), w.directory(t)
-	var goAway context.CancelFunc // ends what the caller asks
+	var goAway context.CancelFunc // cancels the request
 	for name, failure := range map[string]struct {
 		fail func(context.Context) error
 		kind pdp.Kind
@@ -94,7 +95,7 @@ func TestUnavailableFactsFailClosed(t *testing.T) {
 	} {
 		for what, asked := range requests(admin, w) {
 			view := &failing{View: directory, fail: failure.fail}
-			engine := quick(t, failingSource{view})
+			engine := patientEngine(t, failingSource{view})
 			calls := 0
 			for call := 0; call < 1000; call += 1 + call/8 {
 				view.left = call
@@ -108,7 +109,7 @@ func TestUnavailableFactsFailClosed(t *testing.T) {
 				if view.left >= 0 {
 					require.NoError(t, err)
 					calls = call
-					break // the failure was never come to
+					break // there was no such call
 				}
 				require.Error(t, err, where)
 				require.False(t, allowed, where)
@@ -124,7 +125,7 @@ func TestUnavailableFactsFailClosed(t *testing.T) {
 	}
 }
 
-// requests are questions and searches, each of which is allowed or finds somebody once the facts are there.
+// requests are questions and searches that are allowed or have hits if facts are available.
 func requests(admin string, w *world) map[string]func(context.Context, *pdp.Engine) (bool, error) {
 	question := ask(admin, "user.view", "user", admin, "r0", "r0", nil)
 	named := ask(admin, "user.invite", "user", "nobody@example.org", "r0", "r0", map[string]any{
@@ -156,7 +157,7 @@ func requests(admin string, w *world) map[string]func(context.Context, *pdp.Engi
 		"a search for locations": func(ctx context.Context, e *pdp.Engine) (bool, error) {
 			return found(e.SearchResources(ctx, searchOf(ask(admin, "user.list", "location", "", "", "r0", nil), whole)))
 		},
-		"a search for places to switch to": func(ctx context.Context, e *pdp.Engine) (bool, error) {
+		"a search for locations to switch to": func(ctx context.Context, e *pdp.Engine) (bool, error) {
 			return found(e.SearchResources(ctx, searchOf(ask(admin, "location.switch", "location", "", "", "", nil), whole)))
 		},
 		"a search for subjects": func(ctx context.Context, e *pdp.Engine) (bool, error) {
@@ -171,8 +172,8 @@ func requests(admin string, w *world) map[string]func(context.Context, *pdp.Engi
 	}
 }
 
-// quick is an engine that says nothing and waits long.
-func quick(tb testing.TB, source pdp.Source) *pdp.Engine {
+// patientEngine logs nothing and times out late.
+func patientEngine(tb testing.TB, source pdp.Source) *pdp.Engine {
 	tb.Helper()
 	return pdp.New(pdp.Config{Policy: builtInPolicy(), Source: source, Timeout: time.Minute, Logger: slog.New(slog.DiscardHandler)})
 }

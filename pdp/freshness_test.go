@@ -17,14 +17,14 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/directory"
 )
 
-// needing is a source that notes what is needed of it, and takes no token but those that begin with "t".
-type needing struct {
+// recordingSource records what is required of it, and knows only tokens that begin with "t".
+type recordingSource struct {
 	view  pdp.View
 	mu    sync.Mutex
 	needs []pdp.Need
 }
 
-func (n *needing) View(_ context.Context, need pdp.Need) (pdp.View, error) {
+func (n *recordingSource) View(_ context.Context, need pdp.Need) (pdp.View, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, token := range need.AtLeast {
@@ -36,8 +36,8 @@ func (n *needing) View(_ context.Context, need pdp.Need) (pdp.View, error) {
 	return n.view, nil
 }
 
-// last is the need of the view that was used.
-func (n *needing) last(t require.TestingT) pdp.Need {
+// last is the requirement of the last view.
+func (n *recordingSource) last(t require.TestingT) pdp.Need {
 	require.NotEmpty(t, n.needs)
 	need := n.needs[len(n.needs)-1]
 	n.needs = nil
@@ -56,15 +56,15 @@ const clinics = `{"locations": [
  {"id": "free", "username": "free@example.org"},
  {"id": "vera", "assignments": [{"location": "acme", "role": "vendor_staff"}]}]}`
 
-func sourced(t *testing.T) (*pdp.Engine, *needing) {
+func sourced(t *testing.T) (*pdp.Engine, *recordingSource) {
 	t.Helper()
 	d, err := directory.Parse([]byte(clinics), vocabulary())
 	require.NoError(t, err)
-	source := &needing{view: dated{d}}
+	source := &recordingSource{view: dated{d}}
 	return withSource(t, source), source
 }
 
-// dated says something else of how new each record is.
+// dated is a view with a different freshness for each record.
 type dated struct{ pdp.View }
 
 func (dated) UserFact(u *pdp.User) pdp.Fact {
@@ -75,7 +75,7 @@ func (dated) OrganizationFact(root *pdp.Location) pdp.Fact {
 	return pdp.Fact{Version: pdp.MaxVersion, AsOf: time.Now().Add(-time.Hour), Vouched: true}
 }
 
-// wanting is a question with more in its context.
+// wanting is a question with one more member in its context.
 func wanting(r pdp.Request, name string, value any) pdp.Request {
 	r.Context = with(r.Context, map[string]any{name: value})
 	return r
@@ -83,6 +83,7 @@ func wanting(r pdp.Request, name string, value any) pdp.Request {
 
 // An action that the catalogue does not have requires the freshest facts.
 func TestRequirementFollowsTheCatalogue(t *testing.T) {
+	t.Parallel()
 	engine, source := sourced(t)
 	uses := 0
 	for _, action := range append(allActions(), "", "unheard.of") {
@@ -93,7 +94,7 @@ func TestRequirementFollowsTheCatalogue(t *testing.T) {
 		_, err := engine.Data(t.Context(), pdp.DataRequest{Decision: true, Inputs: []pdp.DataInput{sent(t, show(wanting(r, "at_least", "t1")))}})
 		require.NoError(t, err)
 		if want.AtLeast = []string{"t1"}; action == "" {
-			want.AtLeast = nil // it is no question
+			want.AtLeast = nil // without an action, it is not a question
 		}
 		require.Equal(t, want, source.last(t), action)
 		for name, find := range map[string]find{"subjects": engine.SearchSubjects, "resources": engine.SearchResources} {
@@ -108,10 +109,10 @@ func TestRequirementFollowsTheCatalogue(t *testing.T) {
 	require.NotZero(t, uses)
 	_, err := engine.SearchActions(t.Context(), searchOf(wanting(ask("boss", "user.view", "user", "mia", "", "mercy", nil), "at_least", "t3"), nil))
 	require.NoError(t, err)
-	require.Equal(t, pdp.Need{AtLeast: []string{"t3"}}, source.last(t), "a search for actions is about all of them")
+	require.Equal(t, pdp.Need{AtLeast: []string{"t3"}}, source.last(t), "an action search is about all actions")
 	_, err = engine.Data(t.Context(), pdp.DataRequest{Path: []string{"authz", "catalogue"}, Inputs: []pdp.DataInput{{}}})
 	require.NoError(t, err)
-	require.Equal(t, pdp.Need{}, source.last(t), "nothing is known of what is no question")
+	require.Equal(t, pdp.Need{}, source.last(t), "an input that is not a question requires the freshest facts")
 }
 
 func TestBatchRequiresTheFreshestOfItsQuestions(t *testing.T) {
@@ -138,7 +139,7 @@ func TestBatchRequiresTheFreshestOfItsQuestions(t *testing.T) {
 				items = append(items, pdp.Item{Request: q})
 				r.Inputs = append(r.Inputs, sent(t, show(q)))
 			}
-			items = append(items, pdp.Item{Err: context.Canceled, Request: change}) // it could not be read, and needs nothing
+			items = append(items, pdp.Item{Err: context.Canceled, Request: change}) // it could not be read, and requires nothing
 			_, err := engine.DecideAll(t.Context(), items, authzen.ExecuteAll)
 			require.NoError(t, err)
 			require.Equal(t, c.want, source.last(t))
@@ -192,14 +193,14 @@ func TestInvalidTokenFailsItsQuestionAlone(t *testing.T) {
 			require.True(t, result.Answers[2].Decision.Allow)
 		})
 	}
-	// Without a source, there is nothing that could be too old; what is no token is wrong all the same.
+	// A malformed token is an error without a source too.
 	bare := pdp.New(pdp.Config{Policy: builtInPolicy()})
 	_, err := bare.Decide(t.Context(), wanting(view, "at_least", json.Number("5")))
 	require.Equal(t, pdp.Invalid, pdp.KindOf(err))
 }
 
-// facts are the records that an answer tells of, as TYPE/ID; nil where it tells nothing.
-func facts(t *testing.T, d pdp.Decision) []string {
+// toldRecords are the records whose freshness an answer has, as TYPE/ID; nil if it has no freshness.
+func toldRecords(t *testing.T, d pdp.Decision) []string {
 	t.Helper()
 	told, ok := d.Context["freshness"].(map[string]any)
 	if !ok {
@@ -230,7 +231,7 @@ func TestFreshnessIsIncludedOnRequest(t *testing.T) {
 		"revision": builtInPolicy().Revision().ID,
 		"records": []any{
 			map[string]any{"type": "organization", "id": "sisters", "version": 1<<53 - 1, "vouched": true, "age_ms": 0},
-			map[string]any{"type": "user", "id": "boss", "version": 4, "vouched": false, "age_ms": 0}, // of a clock that is ahead
+			map[string]any{"type": "user", "id": "boss", "version": 4, "vouched": false, "age_ms": 0}, // AsOf is in the future
 			map[string]any{"type": "user", "id": "mia", "version": 3, "vouched": true, "age_ms": 0},
 		},
 	}}, d.Context)
@@ -243,22 +244,23 @@ func TestFreshnessIsIncludedOnRequest(t *testing.T) {
 		require.True(t, d.Allow, name)
 		require.Nil(t, d.Context, name)
 	}
-	require.NotNil(t, facts(t, decide(t, engine, wanting(view, "include", []any{"x", "freshness", "freshness"}))))
+	require.NotNil(t, toldRecords(t, decide(t, engine, wanting(view, "include", []any{"x", "freshness", "freshness"}))))
 
 	bare := pdp.New(pdp.Config{Policy: builtInPolicy()})
-	require.Nil(t, decide(t, bare, wanting(view, "include", fresh)).Context, "without a source there are no facts")
+	require.Nil(t, decide(t, bare, wanting(view, "include", fresh)).Context, "without a source there is no freshness")
 
 	outcomes, err := engine.DecideAll(t.Context(), []pdp.Item{{Request: view}, {Request: wanting(view, "include", fresh)},
 		{Request: wanting(ask("nobody", "user.view", "user", "mia", "", "mercy", nil), "include", fresh)}}, authzen.ExecuteAll)
 	require.NoError(t, err)
-	require.Nil(t, facts(t, outcomes[0].Decision))
-	require.Equal(t, []string{"organization/sisters", "user/boss", "user/mia"}, facts(t, outcomes[1].Decision))
+	require.Nil(t, toldRecords(t, outcomes[0].Decision))
+	require.Equal(t, []string{"organization/sisters", "user/boss", "user/mia"}, toldRecords(t, outcomes[1].Decision))
 	require.False(t, outcomes[2].Decision.Allow)
-	require.Empty(t, facts(t, outcomes[2].Decision), "nobody is told of anything")
+	require.Empty(t, toldRecords(t, outcomes[2].Decision), "an unknown subject learns of nothing")
 }
 
 // What an answer must not tell of a user or an organization, its freshness does not tell either.
 func TestFreshnessDoesNotLeakOtherRecords(t *testing.T) {
+	t.Parallel()
 	engine, _ := sourced(t)
 	always := []string{"organization/sisters", "user/boss"}
 	of := func(action, user, place, current string, properties map[string]any) pdp.Decision {
@@ -297,18 +299,18 @@ func TestFreshnessDoesNotLeakOtherRecords(t *testing.T) {
 			if c.code != "" {
 				require.Equal(t, c.code, c.d.Reasons[0].(map[string]any)["code"], show(c.d))
 			}
-			require.Equal(t, c.told, facts(t, c.d))
+			require.Equal(t, c.told, toldRecords(t, c.d))
 		})
 	}
 
-	// A new user who exists: by id and by username, here and elsewhere, the answers are the same.
+	// Invitations of a new user who exists already, by id or by username, here or elsewhere, get the same answer.
 	var first string
 	for _, c := range []struct{ id, username string }{
 		{"mia", "new@example.org"}, {"otto", "new@example.org"}, {"free", "new@example.org"}, {"both", "new@example.org"},
 		{"new", "MIA@example.org"}, {"new", "otto@example.org"}, {"mia@example.org", "new@example.org"},
 	} {
 		d := of("user.invite", c.id, "", "mercy", map[string]any{"new": true, "username": c.username})
-		require.Equal(t, always, facts(t, d), c)
+		require.Equal(t, always, toldRecords(t, d), c)
 		for _, record := range d.Context["freshness"].(map[string]any)["records"].([]any) {
 			record.(map[string]any)["age_ms"] = 0
 		}
@@ -331,6 +333,6 @@ func TestFreshnessKeepsThePolicysContext(t *testing.T) {
 	require.Equal(t, "its own", plain.Context["freshness"])
 	told := decide(t, engine, wanting(r, "include", []any{"freshness"}))
 	require.Equal(t, plain.Context["own"], told.Context["own"])
-	require.IsType(t, map[string]any{}, told.Context["freshness"], "what was asked for comes before what was not")
+	require.IsType(t, map[string]any{}, told.Context["freshness"], "what the question asked for replaces the policy's own")
 	require.Equal(t, plain, decide(t, engine, r), "and is in no other answer")
 }

@@ -18,7 +18,7 @@ import (
 
 const module = "github.com/wardkeeper/wardkeeper"
 
-// mayImport says which packages of ours a package may import.
+// mayImport reports whether a package of this module may import another.
 func mayImport(from, to string) bool {
 	switch {
 	case to == "pdp/rotation": // a leaf
@@ -69,8 +69,8 @@ func mayImportInMembership(from, to string) bool {
 	return to == "pdp" || to == "pdp/authzen" || to == contract || to == contract+"/record"
 }
 
-// outsiders are modules that few packages of ours may know.
-var outsiders = map[string][]string{
+// restricted are modules that only the listed packages may import.
+var restricted = map[string][]string{
 	"github.com/labstack/echo":          {"pdp/httpapi", "adapters/echo"},
 	"github.com/redis/go-redis":         {"pdp/membership/redisstore", "pdp/membership/servertest"},
 	"github.com/alicebob/miniredis":     {"pdp/membership/servertest"},
@@ -87,8 +87,8 @@ func TestPackagesImportOnlyWhatTheyMay(t *testing.T) {
 			if to, ours := strings.CutPrefix(imported, module+"/"); ours {
 				assert.True(t, mayImport(from, to), "%s must not import %s", from, to)
 			}
-			for outsider, allowed := range outsiders {
-				if strings.HasPrefix(imported, outsider) {
+			for dependency, allowed := range restricted {
+				if strings.HasPrefix(imported, dependency) {
 					assert.Contains(t, allowed, from, "%s must not import %s", from, imported)
 				}
 			}
@@ -97,7 +97,7 @@ func TestPackagesImportOnlyWhatTheyMay(t *testing.T) {
 	assert.Greater(t, checked, 50)
 }
 
-// importsByPackage reads the imports of all files that are no tests, by the package's folder.
+// importsByPackage reads the imports of all files that are not tests, by folder.
 func importsByPackage(t *testing.T, root string) map[string][]string {
 	t.Helper()
 	found := map[string][]string{}
@@ -179,7 +179,7 @@ func TestTopLevelEntriesAreAgreed(t *testing.T) {
 	}
 }
 
-// ignoredNames are the patterns of .gitignore that can match at the top.
+// ignoredNames are the patterns of .gitignore that can match at the top level.
 func ignoredNames(t *testing.T) []string {
 	t.Helper()
 	data, err := os.ReadFile("../.gitignore")

@@ -32,6 +32,7 @@ func (n *rulesEvaluated) Config() topdown.TraceConfig { return topdown.TraceConf
 // With 300 more rules in each model, all about other actions, no question evaluates one rule more: each rule begins
 // with the action by which OPA indexes it.
 func TestRulesOfOtherActionsAreNotEvaluated(t *testing.T) {
+	t.Parallel()
 	more := otherRules(t, 300)
 	view := sample(t, "bench.yaml")
 	counts := func(more map[string]string) map[string]rulesEvaluated {
@@ -52,7 +53,7 @@ func TestRulesOfOtherActionsAreNotEvaluated(t *testing.T) {
 	require.Equal(t, counts(nil), counts(more))
 }
 
-// otherRules are modules with so many rules for each model, shared among those that judge actions, as they are declared.
+// otherRules are modules with count rules for each model, spread over the rules that decide on actions.
 func otherRules(t *testing.T, count int) map[string]string {
 	t.Helper()
 	modules := map[string]string{}
@@ -69,7 +70,7 @@ func otherRules(t *testing.T, count int) map[string]string {
 	return modules
 }
 
-// judgingRules are the heads of a model's power, met, using and outcome, whichever it has.
+// judgingRules are the heads of those rules of a model that decide on actions: power, met, using and outcome.
 func judgingRules(t *testing.T, model string) []string {
 	t.Helper()
 	found := map[string]string{}

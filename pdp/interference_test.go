@@ -53,7 +53,7 @@ func TestAnswersDoNotRevealOtherOrganizations(t *testing.T) {
 	}
 }
 
-// answers are what is said to a question in every form, as text.
+// answers are the answers to a question in every form, as JSON.
 func answers(t *testing.T, e *pdp.Engine, w *world, r pdp.Request) map[string]string {
 	t.Helper()
 	told := func(value any, err error) string {
@@ -70,9 +70,9 @@ func answers(t *testing.T, e *pdp.Engine, w *world, r pdp.Request) map[string]st
 	page := &authzen.Page{Properties: map[string]any{"fields": []any{"name", "username", "status", "default_location", "last_login"}, "sort": "default_location"}}
 	organization := organizationOf(w, r)
 	if blind(w, organization, r) {
-		return all // a list asks more than one question
+		return all // a list evaluates more than one question
 	}
-	// Among the actions are those that are judged at the place, and a person can switch to wherever there is an assignment.
+	// Action searches include actions that the place governs, and a user can switch to any location with an assignment.
 	if place := placeOf(w, r); organization == nil || place == nil || w.root(place) == organization {
 		all["actions"] = told(e.SearchActions(t.Context(), searchOf(r, page)))
 	}
@@ -85,7 +85,7 @@ func answers(t *testing.T, e *pdp.Engine, w *world, r pdp.Request) map[string]st
 	return all
 }
 
-// ageless leaves ages out of a text.
+// ageless leaves ages out of an answer.
 func ageless(text string) string {
 	parts := strings.Split(text, `"age_ms":`)
 	for i := 1; i < len(parts); i++ {
@@ -94,20 +94,20 @@ func ageless(text string) string {
 	return strings.Join(parts, `"age_ms":`)
 }
 
-// organizationOf is the one that a question is asked in: that of the current location, or of the place where none is
-// needed; nil where the question does not say.
+// organizationOf is the organization whose rules apply: that of the current location, or of the place if the action needs
+// no current location; nil if the question does not say.
 func organizationOf(w *world, r pdp.Request) *spot {
 	at := w.spot(text(r.Context["current_location"]))
 	if slices.Contains(nowhere, r.Action.Name) {
 		at = placeOf(w, r)
 	}
 	if at == nil || r.Action.Name == "patient.view" || slices.Contains(actions["vendor"], r.Action.Name) {
-		return nil // what is asked of the whole account or of every organization
+		return nil // about the whole account, or every organization
 	}
 	return w.root(at)
 }
 
-// placeOf is the place that a question names, nil where there is none.
+// placeOf is the place that a question names, nil if there is none.
 func placeOf(w *world, r pdp.Request) *spot {
 	if r.Resource.Type == "location" {
 		return w.spot(r.Resource.ID)
@@ -115,17 +115,17 @@ func placeOf(w *world, r pdp.Request) *spot {
 	return w.spot(text(r.Resource.Properties["location"]))
 }
 
-// veil changes what an organization may not see.
+// veil changes what an organization must not see.
 type veil struct {
 	*rand.Rand
 	w            *world
-	organization *spot // nil where it is not known which one asks: nobody's records but the subject's may count then
+	organization *spot // nil if unknown: then only the subject's record may count
 	subject      string
-	invites      bool // accounts that are there, wherever, are told of
-	blind        bool // whoever asks is not told of anybody at all
+	invites      bool // an invitation tells of existing accounts of any organization
+	blind        bool // the answer tells of no user at all
 }
 
-// veiled is another world with the same to see for whoever is asked; nil where nothing could be changed.
+// veiled is another world that looks the same to the organization; nil if nothing could be changed.
 func veiled(random *rand.Rand, w *world, r pdp.Request) *world {
 	v := &veil{Rand: random, w: w.clone(), organization: organizationOf(w, r), subject: r.Subject.ID, invites: r.Action.Name == "user.invite"}
 	v.blind = blind(w, v.organization, r)
@@ -156,7 +156,7 @@ func veiled(random *rand.Rand, w *world, r pdp.Request) *world {
 	return v.w
 }
 
-// blind says whether a question is denied by what comes before the account asked about (ALL-1 to ALL-4).
+// blind reports whether a question is denied before the user asked about is looked at (ALL-1 to ALL-4).
 func blind(w *world, organization *spot, r pdp.Request) bool {
 	subject := w.user(r.Subject.ID)
 	current := w.spot(text(r.Context["current_location"]))
@@ -171,13 +171,13 @@ func blind(w *world, organization *spot, r pdp.Request) bool {
 		!w.stands(subject, current) || place != nil && w.root(place) != organization
 }
 
-// keep changes an account, and says whether it stays.
+// keep changes a user, and reports whether it stays.
 func (v *veil) keep(u *person) bool {
 	switch {
 	case u.ID != v.subject && v.blind:
 		return v.IntN(100) < 70
 	case v.organization == nil:
-		return true // every organization may be meant; their trees stay
+		return true // any organization may count; their trees stay
 	case u.ID == v.subject || v.belongs(u):
 		v.move(u)
 		return true
@@ -201,7 +201,8 @@ func (v *veil) sees(location string) bool {
 	return v.w.root(v.w.spot(location)).ID == v.organization.ID
 }
 
-// move gives somebody other assignments elsewhere. Whether there are any at all is told, of those who are members of none.
+// move gives a user other assignments in other organizations. A user who is not a member must not lose or gain the first:
+// answers tell whether there are any.
 func (v *veil) move(u *person) {
 	none := len(u.Assignments) == 0
 	if none && v.invites {
@@ -229,6 +230,6 @@ func (v *veil) move(u *person) {
 		regional = regional || v.w.root(v.w.spot(a.Location)).Kind == "region"
 	}
 	if u.Default == "" && regional {
-		*u = before // it needs one, which would be one to see
+		*u = before // it needs a default location, which would be visible
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
-// long is a policy whose answers have about a MiB for each of the caller's.
+// long is a policy whose answers are as many MiB long as the caller asks for.
 const long = `
 default decision := false
 
@@ -42,6 +42,7 @@ func saying(action string, mebibytes int) pdp.Request {
 }
 
 func TestTooLongAnswerIsAnError(t *testing.T) {
+	t.Parallel()
 	engine, _ := generalLogged(t, long, time.Minute)
 	require.True(t, decide(t, engine, saying("say", 10)).Allow)
 	for _, action := range []string{"say", "refuse", "oblige"} {
@@ -60,6 +61,7 @@ func TestTooLongAnswerIsAnError(t *testing.T) {
 
 // Answers before the limit is reached are returned.
 func TestTooLongAnswersTogetherAreErrors(t *testing.T) {
+	t.Parallel()
 	engine, _ := generalLogged(t, long, time.Minute)
 	items, inputs := make([]pdp.Item, 4), make([]pdp.DataInput, 4)
 	for i := range items {
@@ -94,7 +96,7 @@ func TestListCountsOnlyHitsTowardsTheLimit(t *testing.T) {
 	require.ErrorContains(t, err, "too long")
 }
 
-// inputOf is a question as a client of OPA's API sends it.
+// inputOf is a question as the input of a client of OPA's API.
 func inputOf(r pdp.Request) pdp.DataInput {
 	return pdp.DataInput{Sent: true, Value: map[string]any{
 		"subject":  map[string]any{"type": r.Subject.Type, "id": r.Subject.ID},

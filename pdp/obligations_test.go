@@ -11,7 +11,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp"
 )
 
-// obliging is a general policy whose allow carries obligations.
+// obliging is a general policy whose allow has obligations.
 const obliging = `
 default supported_obligations := {"custom", "notification"}
 
@@ -26,6 +26,7 @@ candidates := {"resource": {"doc": {"d", "free"}}, "action": {"doc": {"read", "n
 
 // The log names the fault and quotes nothing of the obligations.
 func TestMalformedObligationsDeny(t *testing.T) {
+	t.Parallel()
 	for obligations, fault := range map[string]string{
 		`[{"id": "s3cret", "type": "custom"}, {"id": "s3cret", "type": "custom"}]`:                                             "two obligations have the same id",
 		`[{"id": "s3cret", "type": "s3cret"}]`:                                                                                 "not one of the types custom, notification, session_termination, step-up",
@@ -73,6 +74,7 @@ func TestObligationPropertiesAreNeverNull(t *testing.T) {
 
 // That holds for policies that do not know supported_obligations too.
 func TestUnsupportedObligationsDeny(t *testing.T) {
+	t.Parallel()
 	engine := general(t, obliging)
 	for said, can := range map[string][]string{
 		``: {"1", "2"}, `null`: {"1", "2"}, `["custom","notification"]`: {"1", "2"}, `["notification","step-up","custom","nonsense","custom"]`: {"1", "2"},
@@ -104,7 +106,7 @@ func TestUnsupportedObligationsDeny(t *testing.T) {
 		r.Resource.ID = "free"
 		require.True(t, decide(t, engine, r).Allow, "%s: where nothing is owed, nothing has to be supported", said)
 
-		// A denial stays one, keeps its reasons, and carries what the caller can do.
+		// A denial stays a denial, keeps its reasons, and has the obligations that the caller supports.
 		r.Resource.ID, r.Action.Name = "d", "no"
 		d = decide(t, engine, r)
 		require.False(t, d.Allow)
@@ -116,7 +118,7 @@ func TestUnsupportedObligationsDeny(t *testing.T) {
 		require.Equal(t, can, kept, said)
 		require.Len(t, d.Reasons, map[bool]int{true: 1, false: 2}[len(can) == 2], said)
 	}
-	// An input that is no question has a context all the same.
+	// An input that is not a question can have a context too.
 	a := documents(t, engine, []string{"app", "decision"}, `{"context":{"supported_obligations":[]},"action":{"name":"read"},"resource":{"id":"d"}}`)[0]
 	require.Equal(t, false, a.Value.(map[string]any)["allow"])
 }
@@ -135,6 +137,7 @@ func TestUndeclaredObligationTypesAreIgnored(t *testing.T) {
 
 // A policy offers the searches for which it has candidates, and the obligations that it declares.
 func TestOffersFollowThePolicy(t *testing.T) {
+	t.Parallel()
 	all := pdp.Offers{Subjects: true, Resources: true, Actions: true}
 	for rego, want := range map[string]pdp.Offers{
 		``:                               {},

@@ -15,7 +15,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
-// unstoppable is a rule whose one step takes seconds, and looks at no clock.
+// unstoppable is a rule with one step that takes seconds and does not check for cancellation.
 const unstoppable = `decision if {
 	input.action.name == "slow"
 	bits.lsh(1, 12000000) > 0
@@ -54,14 +54,14 @@ const endless = `decision if {
 	a + b + c < 0
 }`
 
-// cancelling is a source whose facts end a context on the way.
-type cancelling struct {
+// canceling is a view that cancels a context when a user is looked up.
+type canceling struct {
 	pdp.View
 	cancel context.CancelFunc
 	asked  *atomic.Int64
 }
 
-func (c cancelling) User(ctx context.Context, id string) (*pdp.User, error) {
+func (c canceling) User(ctx context.Context, id string) (*pdp.User, error) {
 	c.asked.Add(1)
 	c.cancel()
 	return c.View.User(ctx, id)
@@ -108,7 +108,7 @@ func TestCanceledWorkStopsAtItsNextStep(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			view := cancelling{sample(t, "bench.yaml"), cancel, new(atomic.Int64)}
+			view := canceling{sample(t, "bench.yaml"), cancel, new(atomic.Int64)}
 			err := work(ctx, withSource(t, fixed{view}))
 			require.Equal(t, pdp.Timeout, pdp.KindOf(err), "%v", err)
 			require.LessOrEqual(t, view.asked.Load(), int64(2))
@@ -139,5 +139,5 @@ func TestConcurrentChecksShareOneProbe(t *testing.T) {
 	stacks = stacks[:runtime.Stack(stacks, true)]
 	require.Equal(t, 1, strings.Count(string(stacks), "pdp.(*health).probe("))
 	engine.Activate(general(t, "default decision := false").Policy())
-	require.NoError(t, engine.CheckPolicy(t.Context()), "another policy is another matter")
+	require.NoError(t, engine.CheckPolicy(t.Context()), "another policy is probed by itself")
 }

@@ -19,14 +19,14 @@ import (
 // find is one of the three searches.
 type find func(context.Context, pdp.SearchRequest) (pdp.SearchResult, error)
 
-// search asks, and fails the test on an error.
+// search fails the test on an error.
 func search(tb require.TestingT, find find, r pdp.SearchRequest) pdp.SearchResult {
 	result, err := find(context.Background(), r)
 	require.NoError(tb, err, "%s", show(r))
 	return result
 }
 
-// lists are searches with many hits, each kind among them.
+// lists are searches of each kind with many hits.
 func lists(engine *pdp.Engine, w *world) map[string]func(page *authzen.Page) (find, pdp.SearchRequest) {
 	admin := admin(w)
 	of := func(f find, r pdp.Request) func(page *authzen.Page) (find, pdp.SearchRequest) {
@@ -40,7 +40,8 @@ func lists(engine *pdp.Engine, w *world) map[string]func(page *authzen.Page) (fi
 	}
 }
 
-// pages follows the tokens from the first page to the last. A follow-up leaves the limit out, and then has the same.
+// pages follows the tokens from the first page to the last. The requests after the first leave the limit out, which keeps
+// it.
 func pages(t require.TestingT, of func(*authzen.Page) (find, pdp.SearchRequest), first authzen.Page) []pdp.Hit {
 	var all []pdp.Hit
 	page := first
@@ -57,12 +58,13 @@ func pages(t require.TestingT, of func(*authzen.Page) (find, pdp.SearchRequest),
 		require.Nil(t, result.Page.Total, "an incomplete list has no cheap total")
 		page = authzen.Page{Token: result.Page.NextToken, Properties: first.Properties}
 	}
-	require.Fail(t, "the list has no end")
+	require.Fail(t, "the list does not end")
 	return nil
 }
 
 // For every limit, order and field; pages by number are the pages by token.
 func TestPagesMakeUpTheList(t *testing.T) {
+	t.Parallel()
 	w := generate(12)
 	engine := over(t, w)
 	for name, of := range lists(engine, w) {
@@ -93,7 +95,7 @@ func TestPagesMakeUpTheList(t *testing.T) {
 	}
 }
 
-// countByNumber compares each page by its number, and goes beyond the last.
+// countByNumber compares each page by number, up to one beyond the last.
 func countByNumber(t require.TestingT, of func(*authzen.Page) (find, pdp.SearchRequest), all []pdp.Hit, limit int, properties map[string]any) int {
 	count := 0
 	for number := 1; number <= len(all)/limit+2; number++ {
@@ -125,6 +127,7 @@ func TestTokenContinuesAPageByNumber(t *testing.T) {
 }
 
 func TestPageIsReturnedOnRequestOrIfIncomplete(t *testing.T) {
+	t.Parallel()
 	w := generate(12)
 	for name, of := range lists(over(t, w), w) {
 		f, r := of(nil)
@@ -137,7 +140,7 @@ func TestPageIsReturnedOnRequestOrIfIncomplete(t *testing.T) {
 		result = search(t, f, r)
 		require.Equal(t, &pdp.PageInfo{Count: total, Total: &total}, result.Page, name)
 	}
-	// More than the default limit of 100: incomplete, and no page was asked for.
+	// More hits than the default limit of 100: the list is incomplete, though no page was requested.
 	for i := range 150 {
 		w.Users = append(w.Users, &person{ID: fmt.Sprintf("x%03d", i), Default: "r0",
 			Assignments: []assignment{{Location: "r0", Role: "regional_admin"}}})
@@ -157,10 +160,11 @@ func TestPageIsReturnedOnRequestOrIfIncomplete(t *testing.T) {
 
 // Each order is compared with a list sorted here: case-folded, absent values last, ties by id in both directions.
 func TestListsAreSorted(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(4) {
 		w := generate(12 + seed)
 		of := lists(over(t, w), w)["users"]
-		// A default location elsewhere is neither shown nor sorted by.
+		// A default location in another organization is neither shown nor sorted by.
 		shown := map[string]string{}
 		f, r := of(&authzen.Page{Limit: new(1000), Properties: map[string]any{"fields": []any{"default_location"}}})
 		for _, hit := range search(t, f, r).Hits {
@@ -206,6 +210,7 @@ func inOrder(a, b []string, order string) int {
 }
 
 func TestQueryFiltersByNameOrUsername(t *testing.T) {
+	t.Parallel()
 	w := generate(12)
 	of := lists(over(t, w), w)["users"]
 	f, r := of(whole)

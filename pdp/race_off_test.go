@@ -4,6 +4,6 @@ package pdp_test
 
 import "testing"
 
-// fewerQuestions says that generated tests take fewer questions: under the race detector, which slows everything down, and
-// under -short.
+// fewerQuestions reports whether generated tests ask fewer questions: under the race detector, which is slow, and under
+// -short.
 func fewerQuestions() bool { return testing.Short() }

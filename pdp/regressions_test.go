@@ -17,7 +17,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/directory"
 )
 
-// Each of these was found by somebody who tried to break the engine.
+// Each of these faults was found by trying to break the engine.
 
 func regressions(t *testing.T) *pdp.Engine {
 	t.Helper()
@@ -94,6 +94,7 @@ func TestUsernamesAreFoldedInAnyScript(t *testing.T) {
 
 // Two usernames that the directory distinguishes once passed for a confirmation, and two that it does not once did not.
 func TestUsernameConfirmationIsFolded(t *testing.T) {
+	t.Parallel()
 	e := regressions(t)
 	for _, c := range []struct {
 		username, confirmation string
@@ -157,7 +158,7 @@ func TestBatchEndsWithItsContext(t *testing.T) {
 	}
 }
 
-// crowd is a directory with many users and few hits.
+// crowd is a directory with many users, few of whom are hits.
 func crowd(t *testing.T, users int) *directory.Directory {
 	t.Helper()
 	data := []byte(`{"locations":[{"id":"metro","kind":"region","model":"regional"},{"id":"north","kind":"division","parent":"metro"},
@@ -170,7 +171,7 @@ func crowd(t *testing.T, users int) *directory.Directory {
 	return dir
 }
 
-// nearlyOver is a context that says that its time is as good as over, and never ends.
+// nearlyOver is a context whose deadline has come and that never ends.
 type nearlyOver struct{ context.Context }
 
 func (nearlyOver) Deadline() (time.Time, bool) { return time.Now(), true }
@@ -198,14 +199,14 @@ func TestPageEndsBeforeTheTimeout(t *testing.T) {
 			break
 		}
 		if found.Page.Count < 3 {
-			early++ // at regina, on whom she may not do this
+			early++ // at regina herself, whom she may not reactivate
 		}
 		r.Page = &authzen.Page{Token: found.Page.NextToken}
 	}
 	require.Equal(t, all.Hits, hits)
 	require.Equal(t, 1, early)
 
-	// A page by number never ends early: the next one could not know where it did.
+	// A page by number never ends early: the next one could not know where.
 	hits = nil
 	for n := 1; n <= 7; n++ {
 		r.Page = &authzen.Page{Limit: new(3), Properties: map[string]any{"page": json.Number(strconv.Itoa(n))}}
@@ -233,11 +234,54 @@ func TestSearchesDoNotKeepFacts(t *testing.T) {
 		})
 		require.NoError(t, err)
 	}
-	_, err := dir.Users(context.Background(), pdp.UserQuery{Limit: 1}) // the sorted list is kept on purpose
+	_, err := dir.Users(context.Background(), pdp.UserQuery{Limit: 1}) // the sorted list is cached on purpose
 	require.NoError(t, err)
 	before := heap()
 	find()
 	after := heap()
 	require.Less(t, int64(after)-int64(before), int64(20_000*500), "bytes kept by a search of 20,000 users")
 	runtime.KeepAlive(dir)
+}
+
+// In decisions and lists: it once was the current location.
+func TestLocationOfTheWrongTypeIsUnknown(t *testing.T) {
+	e := regressions(t)
+	for _, wrong := range []any{json.Number("5"), true, false, []any{}, []any{"metro"}, map[string]any{}, map[string]any{"id": "metro"}} {
+		at := ask("regina", "user.view", "user", "ed", "", "", nil)
+		at.Context = map[string]any{"current_location": wrong}
+		place := ask("regina", "user.view", "user", "ed", "", "metro", nil)
+		place.Resource.Properties = map[string]any{"location": wrong}
+		require.Equal(t, []string{"ALL-3/unknown_location"}, codes(decide(t, e, at)), "%v", wrong)
+		require.Equal(t, []string{"ALL-4/unknown_location"}, codes(decide(t, e, place)), "%v", wrong)
+		for _, q := range []pdp.Request{at, place} {
+			for name, find := range map[string]find{"subjects": e.SearchSubjects, "resources": e.SearchResources, "actions": e.SearchActions} {
+				found, err := find(t.Context(), searchOf(q, nil))
+				require.NoError(t, err)
+				require.Empty(t, found.Hits, "%s: %v", name, wrong)
+			}
+		}
+		// Where none is needed, a given one is ignored.
+		nowhere := ask("regina", "location.switch", "location", "metro", "", "", nil)
+		nowhere.Context = map[string]any{"current_location": wrong}
+		require.True(t, decide(t, e, nowhere).Allow, "%v", wrong)
+	}
+	for _, nothing := range []any{nil, ""} {
+		r := ask("regina", "user.view", "user", "ed", "", "", nil)
+		r.Context = map[string]any{"current_location": nothing}
+		r.Resource.Properties = map[string]any{"location": nothing}
+		require.True(t, decide(t, e, r).Allow)
+	}
+}
+
+// An account whose id is to be a username once did not exist.
+func TestUsernameEqualToAnIDIsTaken(t *testing.T) {
+	e := regressions(t)
+	invite := func(id, username string) []string {
+		return codes(decide(t, e, ask("nora", "user.invite", "user", id, "", "mercy", map[string]any{"new": true, "username": username})))
+	}
+	require.Empty(t, invite("newcomer", "new@example.org"))
+	require.Equal(t, []string{"SYS-2/existing_user"}, invite("newcomer", "lucy"))
+	require.Equal(t, []string{"SYS-2/existing_user"}, invite("newcomer", "olga"), "of another organization")
+	require.Equal(t, []string{"SYS-2/existing_user"}, invite("peter@example.org", "new@example.org"))
+	require.Equal(t, []string{"SYS-2/field_not_allowed"}, invite("newcomer", " lucy"))
 }

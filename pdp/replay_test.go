@@ -12,6 +12,7 @@ import (
 )
 
 func TestInputReplaysToTheSameDecision(t *testing.T) {
+	t.Parallel()
 	engine := builtIn(t, "bench.yaml")
 	for _, question := range askedOfEach() {
 		in, err := engine.Input(t.Context(), question.request)
@@ -28,10 +29,10 @@ func TestInputReplaysToTheSameDecision(t *testing.T) {
 	}
 }
 
-// silent is a source that has no facts to give.
-type silent struct{}
+// failedSource is a source without facts.
+type failedSource struct{}
 
-func (silent) View(context.Context, pdp.Need) (pdp.View, error) { return nil, errors.New("down") }
+func (failedSource) View(context.Context, pdp.Need) (pdp.View, error) { return nil, errors.New("down") }
 
 // The errors have the kinds of those of Decide.
 func TestInputFailsWithoutPolicyOrFacts(t *testing.T) {
@@ -41,7 +42,7 @@ func TestInputFailsWithoutPolicyOrFacts(t *testing.T) {
 		kind pdp.Kind
 	}{
 		"no policy": {pdp.Config{}, pdp.Unavailable},
-		"no facts":  {pdp.Config{Policy: policy, Source: silent{}}, pdp.Unavailable},
+		"no facts":  {pdp.Config{Policy: policy, Source: failedSource{}}, pdp.Unavailable},
 		"a panic":   {pdp.Config{Policy: policy, Source: fixed{struct{ pdp.View }{}}}, pdp.Internal},
 	} {
 		in, err := pdp.New(c.cfg).Input(t.Context(), askedOfEach()[0].request)

@@ -13,7 +13,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
-// actionsFor asks for the actions that a subject can do, from where a question says and on what it says.
+// actionsFor are the hits of an action search with the parts of a question.
 func actionsFor(t require.TestingT, e *pdp.Engine, r pdp.Request) []string {
 	r.Action = authzen.Action{}
 	result, err := e.SearchActions(context.Background(), searchOf(r, whole))
@@ -25,7 +25,7 @@ func actionsFor(t require.TestingT, e *pdp.Engine, r pdp.Request) []string {
 func TestAllowedActionsAreListed(t *testing.T) {
 	questioned(t, 20, 120, func(t require.TestingT, e *pdp.Engine, w *world, r pdp.Request) {
 		if !decide(t, e, r).Allow || r.Action.Properties["new"] == true {
-			return // somebody new is not there to be asked about
+			return // a new user is no resource to search for
 		}
 		require.Contains(t, actionsFor(t, e, r), r.Action.Name)
 	})
@@ -55,7 +55,7 @@ func TestListedActionsCanBeAllowed(t *testing.T) {
 	}
 }
 
-// allowedSomehow tries every suitable set of properties.
+// allowedSomehow tries all suitable sets of properties.
 func allowedSomehow(t require.TestingT, e *pdp.Engine, w *world, r pdp.Request, action string) bool {
 	for _, properties := range suitable(w, r, action) {
 		r.Action = authzen.Action{Name: action, Properties: properties}

@@ -13,15 +13,15 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
-// whole is the page that holds every hit of a generated world.
+// whole is a page that holds all hits of a generated world.
 var whole = &authzen.Page{Limit: new(1000)}
 
-// searchOf asks with the parts of a question.
+// searchOf is a search with the parts of a question.
 func searchOf(r pdp.Request, page *authzen.Page) pdp.SearchRequest {
 	return pdp.SearchRequest{Subject: r.Subject, Action: r.Action, Resource: r.Resource, Context: r.Context, Page: page}
 }
 
-// currentOf is where a question says, or is taken, to be asked from; nil where that is unknown.
+// currentOf is the current location of a question, given or implied; nil if unknown.
 func currentOf(w *world, r pdp.Request) *spot {
 	id := text(r.Context["current_location"])
 	subject := w.user(r.Subject.ID)
@@ -61,10 +61,10 @@ func usersFoundBy(t require.TestingT, e *pdp.Engine, w *world, r pdp.Request) []
 	}
 	within := current
 	if named := r.Resource.Properties["location"]; named != nil && named != "" {
-		within = w.spot(text(named)) // what is no text is no location
+		within = w.spot(text(named)) // a value that is not a string names no location
 	}
 	if within == nil || w.root(within) != w.root(current) {
-		return ids // other organizations are not there
+		return ids // other organizations do not exist
 	}
 	r.Resource.Properties = maps.Clone(r.Resource.Properties)
 	delete(r.Resource.Properties, "location")
@@ -90,7 +90,7 @@ func TestLocationSearchEqualsBruteForce(t *testing.T) {
 	found := map[string]int{}
 	questioned(t, 10, 8, func(t require.TestingT, e *pdp.Engine, w *world, r pdp.Request) {
 		r.Resource = authzen.Entity{Type: "location"}
-		for _, u := range w.Users { // now and then, the vendor's staff ask
+		for _, u := range w.Users { // sometimes the vendor's staff asks
 			if u.at("vendor") != nil && r.Context["confirmed"] == true {
 				r.Subject.ID = u.ID
 				r.Context = map[string]any{"current_location": "vendor"}
@@ -110,7 +110,7 @@ func TestLocationSearchEqualsBruteForce(t *testing.T) {
 		return
 	}
 	for action := range properties {
-		if action != "entity.create" { // which is about locations that are not there yet
+		if action != "entity.create" { // which is about locations that do not exist yet
 			assert.NotZero(t, found[action], "no search for %s found any", action)
 		}
 	}

@@ -48,7 +48,7 @@ func TestOtherOrganizationsDoNotChangeDecisions(t *testing.T) {
 	without, source := administration(t)
 	questioned(t, 20, 60, func(t require.TestingT, e *pdp.Engine, w *world, r pdp.Request) {
 		if text(r.Context["current_location"]) == "" {
-			return // what is taken instead depends on all that the person has
+			return // the implied location depends on all assignments of the subject
 		}
 		var others []string
 		for _, root := range w.Locations {
@@ -68,11 +68,11 @@ func text(value any) string {
 	return s
 }
 
-// unrelated says whether no part of a question can be about an organization.
+// unrelated reports whether no part of a question can be about an organization.
 func unrelated(w *world, root *spot, r pdp.Request) bool {
 	var named []string
 	for _, member := range []any{r.Context["current_location"], r.Resource.Properties, r.Action.Properties} {
-		named = append(named, textsIn(member)...)
+		named = append(named, stringsIn(member)...)
 	}
 	if r.Resource.Type == "location" {
 		named = append(named, r.Resource.ID)
@@ -89,37 +89,37 @@ func unrelated(w *world, root *spot, r pdp.Request) bool {
 		switch {
 		case !w.belongs(u, root):
 		case u.Default != "" && w.root(w.spot(u.Default)).ID == root.ID && (asked || u.ID == r.Subject.ID):
-			return false // the default location cannot go alone
+			return false // the default location cannot be removed alone
 		case asked && r.Action.Name == "user.invite":
-			return false // an invitation looks at accounts of others
+			return false // an invitation looks at users of other organizations
 		}
 	}
-	// The vendor's staff found and join organizations from outside.
+	// The vendor's staff creates and associates entities from outside.
 	return root.Model != "vendor" || !slices.Contains(actions["vendor"], r.Action.Name)
 }
 
-// textsIn finds every text in a value.
-func textsIn(value any) []string {
+// stringsIn finds every string in a value.
+func stringsIn(value any) []string {
 	switch v := value.(type) {
 	case string:
 		return []string{v}
 	case []any:
 		var all []string
 		for _, element := range v {
-			all = append(all, textsIn(element)...)
+			all = append(all, stringsIn(element)...)
 		}
 		return all
 	case map[string]any:
 		var all []string
 		for _, member := range v {
-			all = append(all, textsIn(member)...)
+			all = append(all, stringsIn(member)...)
 		}
 		return all
 	}
 	return nil
 }
 
-// cut removes organizations, their assignments and, but for those that the question names, the users that have nothing else.
+// cut removes organizations, their assignments, and the users that have no others, except those that the question names.
 func cut(w *world, roots []string, r pdp.Request) *world {
 	c := w.clone()
 	gone := func(location string) bool { return slices.Contains(roots, w.root(w.spot(location)).ID) }
@@ -127,7 +127,7 @@ func cut(w *world, roots []string, r pdp.Request) *world {
 	c.Users = slices.DeleteFunc(c.Users, func(u *person) bool {
 		before := len(u.Assignments)
 		u.Assignments = slices.DeleteFunc(u.Assignments, func(a assignment) bool { return gone(a.Location) })
-		if u.Default != "" && gone(u.Default) { // of somebody whom nobody asks about
+		if u.Default != "" && gone(u.Default) { // the question is not about this user
 			u.Default = ""
 			if len(u.Assignments) > 0 {
 				u.Default = u.Assignments[0].Location
@@ -169,7 +169,7 @@ func TestSwitchLocationAdviceEqualsBruteForce(t *testing.T) {
 	}
 }
 
-// stage2 says whether a denial is one of stage 2: one reason alone, of a code that is no other stage's.
+// stage2 reports whether a denial is of stage 2: it has one reason, whose code no other stage has.
 func stage2(d pdp.Decision) bool {
 	if len(d.Reasons) != 1 {
 		return false
@@ -187,7 +187,7 @@ func stage2(d pdp.Decision) bool {
 	return false
 }
 
-// candidates are, sorted, the locations that ALL-11 tries, at most 20.
+// candidates are the locations that ALL-11 tries, sorted, at most 20.
 func candidates(w *world, subject *person, r pdp.Request) []string {
 	current := text(r.Context["current_location"])
 	if current == "" {
@@ -215,6 +215,7 @@ func candidates(w *world, subject *person, r pdp.Request) []string {
 }
 
 func TestCallersWordsAreNeverFacts(t *testing.T) {
+	t.Parallel()
 	w := generate(3)
 	engine := over(t, w)
 	asker := &asker{Rand: rand.New(rand.NewPCG(3, 3)), w: w}

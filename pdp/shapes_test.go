@@ -21,6 +21,7 @@ import (
 
 // They are logged as the policy's fault.
 func TestMalformedDecisionsDeny(t *testing.T) {
+	t.Parallel()
 	for _, decision := range []string{
 		`decision := 1`,
 		`decision := 0.5`,
@@ -99,6 +100,7 @@ func TestWellFormedDecisionsAreReturned(t *testing.T) {
 }
 
 func TestFaultsInTablesRefuseThePolicy(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct{ rego, wanted string }{
 		"a set":        {`faults contains "REG-1: odd cell" if true`, "REG-1: odd cell"},
 		"several":      {`faults := ["first", "second"]`, "second"},
@@ -116,7 +118,7 @@ func TestFaultsInTablesRefuseThePolicy(t *testing.T) {
 	}
 }
 
-// An action that the catalogue does not mark by a plain true counts as a change, whose facts have to be fresher.
+// An action that the catalogue does not mark with true counts as a change, whose facts have to be fresher.
 func TestReadOnlyActionsAreThoseMarkedSo(t *testing.T) {
 	const catalogue = `{
 	"says": {"resource": "doc", "read_only": true}, "denies": {"resource": "doc", "read_only": false},
@@ -141,6 +143,7 @@ func TestReadOnlyActionsAreThoseMarkedSo(t *testing.T) {
 }
 
 func TestPolicyIsProbedBeforeItDecides(t *testing.T) {
+	t.Parallel()
 	for rego, wanted := range map[string]string{
 		"decision := false if input.never":                     "the decision is undefined (write a default for app/decision)",
 		"decision if input.action.name == \"read\"":            "the decision is undefined",
@@ -186,6 +189,7 @@ func TestEngineWithoutCurrentPolicyDecidesNothing(t *testing.T) {
 
 // The tables themselves have none.
 func TestBrokenCellOfBuiltInTablesIsAFault(t *testing.T) {
+	t.Parallel()
 	require.ElementsMatch(t, allActions(), builtInPolicy().Actions())
 
 	const table = "authz/regional/data.yaml"
@@ -223,6 +227,7 @@ func TestBatchStopsByItsSemantic(t *testing.T) {
 }
 
 func TestSameFilesGiveTheSameRevision(t *testing.T) {
+	t.Parallel()
 	var revision *bundles.Revision
 	for range 2 {
 		revision = open(t, fstest.MapFS{"app.rego": {Data: []byte("package app\n\ndecision := true\n")}}, "/app/decision/")

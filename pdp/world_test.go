@@ -12,7 +12,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/directory"
 )
 
-// world is a small directory in the words of DOMAIN.md section 1, as the tests generate and change it.
+// world is a small directory that tests generate and change, in the shape of policies/DOMAIN.md section 1.
 type world struct {
 	Locations []*spot   `json:"locations"`
 	Users     []*person `json:"users"`
@@ -56,7 +56,7 @@ type access struct {
 	Areas map[string]bool `json:"areas,omitempty"`
 }
 
-// The tables of DOMAIN.md 4.1, 5.1, 6.1 and of the actions, as the tests know them.
+// The tables of policies/DOMAIN.md sections 4.1, 5.1 and 6.1, and the actions, stated a second time on purpose.
 var (
 	offered = map[string][]string{
 		"region":   {"regional_admin"},
@@ -88,7 +88,7 @@ var (
 	nowhere = []string{"location.switch", "patient.view", "incident.view", "summary.view", "invitation.accept", "invitation.reject"}
 )
 
-// allActions are those of every model, once each.
+// allActions are the actions of all models, once each.
 func allActions() []string {
 	var all []string
 	for _, model := range models {
@@ -98,7 +98,7 @@ func allActions() []string {
 	return slices.Compact(all)
 }
 
-// typeOf is the type of resource that an action is asked on.
+// typeOf is the type of resource of an action.
 func typeOf(action string) string {
 	switch action {
 	case "patient.view":
@@ -118,7 +118,7 @@ func (w *world) json() []byte {
 	return data
 }
 
-// directory parses the world as a source would. The generator makes valid ones only.
+// directory parses the world as a source would. Generated worlds are valid.
 func (w *world) directory(tb require.TestingT) *directory.Directory {
 	d, err := directory.Parse(w.json(), vocabulary())
 	require.NoError(tb, err)
@@ -170,7 +170,7 @@ func (w *world) root(l *spot) *spot {
 	return l
 }
 
-// covers says whether b is a or lies beneath it.
+// covers reports whether b is a or lies beneath it.
 func (w *world) covers(a, b *spot) bool {
 	for ; b.ID != a.ID; b = w.spot(b.Parent) {
 		if b.Parent == "" {
@@ -191,7 +191,7 @@ func (w *world) inside(organization *spot) []*spot {
 	return all
 }
 
-// belongs says whether a user has an assignment, of whatever status, in an organization.
+// belongs reports whether a user has an assignment, of whatever status, in an organization.
 func (w *world) belongs(u *person, organization *spot) bool {
 	return slices.ContainsFunc(u.Assignments, func(a assignment) bool { return w.root(w.spot(a.Location)).ID == organization.ID })
 }
@@ -207,7 +207,7 @@ func (u *person) at(location string) *assignment {
 
 func isActive(status string) bool { return status == "" || status == "active" }
 
-// active are the assignments that give anything.
+// active are the assignments that give something.
 func (w *world) active(u *person) []assignment {
 	var all []assignment
 	for _, a := range u.Assignments {
@@ -220,7 +220,7 @@ func (w *world) active(u *person) []assignment {
 	return all
 }
 
-// stands says whether a user may stand at a location (ALL-3).
+// stands reports whether a user may stand at a location (ALL-3).
 func (w *world) stands(u *person, l *spot) bool {
 	return slices.ContainsFunc(w.active(u), func(a assignment) bool {
 		return a.Location == l.ID || slices.Contains(reachesDown, a.Role) && w.covers(w.spot(a.Location), l)
@@ -238,14 +238,14 @@ func (w *world) standings(u *person) []*spot {
 	return all
 }
 
-// powerful says whether an active assignment of a user's gives power over others.
+// powerful reports whether an active assignment of a user gives power over others.
 func (w *world) powerful(u *person) bool {
 	return isActive(u.Status) && slices.ContainsFunc(w.active(u), func(a assignment) bool {
 		return slices.Contains(reachesDown, a.Role) || a.Role == "ed_admin" || a.Access != nil && a.Access.Areas["users"]
 	})
 }
 
-// subset keeps each with a chance in percent.
+// subset keeps each element with a probability in percent.
 func subset[T any](r *rand.Rand, percent int, all []T) []T {
 	var some []T
 	for _, x := range all {
@@ -267,7 +267,7 @@ func sortedIDs(hits []pdp.Hit) []string {
 	return ids
 }
 
-// names are the ids, or the names, of hits in their order.
+// names are the ids or names of hits, in their order.
 func names(hits []pdp.Hit) []string {
 	all := make([]string, 0, len(hits))
 	for _, hit := range hits {

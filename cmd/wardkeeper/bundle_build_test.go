@@ -101,7 +101,7 @@ func TestBundleBuildFinds(t *testing.T) {
 		},
 		"another decision": {
 			changes: map[string]string{"golden/decisions/reading.yaml": strings.Replace(decisions, "decision: true", "decision: false", 1)},
-			wanted:  []string{`reading: Ann reads: has to be {"decision":false}, and is {"decision":true}`},
+			wanted:  []string{`reading: Ann reads: expected {"decision":false}, got {"decision":true}`},
 		},
 		"golden decisions that cannot be read": {
 			changes: map[string]string{

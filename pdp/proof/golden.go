@@ -1,4 +1,3 @@
-// Package proof holds a policy against what it is known to have to say.
 package proof
 
 import (
@@ -17,32 +16,33 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
-// Bounds of the golden decisions of a bundle.
+// Bounds of golden decisions, and of the failures that are reported in full.
 const (
 	maxDecisions = 20_000
 	maxReported  = 5
 )
 
-// Golden are decisions that have to come out the same, with the directories that they are made over. A bundle brings
-// them as golden/data.json or golden/data.yaml.
+// Golden are decisions that have to stay as they are, with the directories that they are made over. A bundle has them in
+// golden/data.json or golden/data.yaml.
 type Golden struct {
 	Directories map[string]json.RawMessage `json:"directories,omitempty"`
 	Decisions   []GoldenDecision           `json:"decisions"`
 }
 
-// GoldenDecision is one question and the whole answer to it: a list that is absent has to be absent.
+// GoldenDecision is one question and the complete answer: a list that is absent here must be absent there.
 type GoldenDecision struct {
 	Name        string          `json:"name"`
-	Directory   string          `json:"directory,omitempty"` // of Directories; "" where the policy judges without one
+	Directory   string          `json:"directory,omitempty"` // of Directories; "" if the policy needs none
 	Question    json.RawMessage `json:"question"`            // an AuthZEN evaluation
 	Decision    *bool           `json:"decision"`
 	Reasons     []any           `json:"reasons,omitempty"`
 	Obligations []any           `json:"obligations,omitempty"`
 	Advice      []any           `json:"advice,omitempty"`
-	Context     map[string]any  `json:"context,omitempty"` // whatever else the answer says
+	Context     map[string]any  `json:"context,omitempty"` // anything else that the answer says
 }
 
-// DecodeGolden reads golden decisions strictly.
+// DecodeGolden decodes golden decisions. Unknown members, and an absent list of decisions, are errors: they would prove
+// nothing.
 func DecodeGolden(data []byte) (*Golden, error) {
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.DisallowUnknownFields()
@@ -51,9 +51,9 @@ func DecodeGolden(data []byte) (*Golden, error) {
 		return nil, fmt.Errorf("the golden decisions cannot be read: %w", err)
 	}
 	if _, err := decoder.Token(); err != io.EOF {
-		return nil, errors.New("the golden decisions cannot be read: something follows them")
+		return nil, errors.New("the golden decisions cannot be read: there is data after them")
 	}
-	if g.Decisions == nil { // nothing would be proven by what is misspelt or empty
+	if g.Decisions == nil {
 		return nil, errors.New("there are no golden decisions: write a list of decisions")
 	}
 	if len(g.Decisions) > maxDecisions {
@@ -62,22 +62,22 @@ func DecodeGolden(data []byte) (*Golden, error) {
 	return &g, nil
 }
 
-// OpenDirectory makes a directory of its JSON, by what a policy lets it say.
+// OpenDirectory parses a directory and validates it against a vocabulary.
 type OpenDirectory func(data []byte, v pdp.Vocabulary) (pdp.View, error)
 
-// Check decides every golden decision under a policy. The error names those that come out otherwise, the first few in
-// full; a directory that the policy's tables do not let be is one, too.
+// Check has a policy decide every golden question. The error names the decisions that differ, the first few in full. A
+// directory that is not valid by the policy's tables is an error too.
 func (g *Golden) Check(ctx context.Context, p *pdp.Policy, open OpenDirectory) error {
 	engines := map[string]*pdp.Engine{"": engine(p, nil)}
 	for _, name := range slices.Sorted(maps.Keys(g.Directories)) {
 		if p.Vocabulary() == nil {
-			return fmt.Errorf("golden decisions are made over the directory %s, and the policy knows none", name)
+			return fmt.Errorf("golden decisions are made over the directory %s, but the policy has no vocabulary for directories", name)
 		}
 		view, err := open(g.Directories[name], *p.Vocabulary())
 		if err != nil {
 			return fmt.Errorf("the directory %s of the golden decisions: %w", name, err)
 		}
-		engines[name] = engine(p, still{view})
+		engines[name] = engine(p, fixedSource{view})
 	}
 	var faults []error
 	wrong := 0
@@ -104,7 +104,7 @@ func (g *Golden) Check(ctx context.Context, p *pdp.Policy, open OpenDirectory) e
 
 func (d *GoldenDecision) check(ctx context.Context, e *pdp.Engine) error {
 	if d.Decision == nil {
-		return errors.New("it does not say the decision")
+		return errors.New("the member decision is missing")
 	}
 	question, err := authzen.DecodeEvaluation(d.Question)
 	if err != nil {
@@ -114,26 +114,26 @@ func (d *GoldenDecision) check(ctx context.Context, e *pdp.Engine) error {
 	if err != nil {
 		return err
 	}
-	wanted, err := plain(d.Answer())
+	want, err := canonical(d.Answer())
 	if err != nil {
 		return err
 	}
-	said, err := plain(answer(got))
+	have, err := canonical(answerOf(got))
 	if err != nil {
 		return err
 	}
-	if wanted != said {
-		return fmt.Errorf("has to be %s, and is %s", wanted, said)
+	if have != want {
+		return fmt.Errorf("expected %s, got %s", want, have)
 	}
 	return nil
 }
 
-// Answer is the answer as AuthZEN words it: a list with nothing in it is left out, and so is a context.
+// Answer is the golden answer as AuthZEN words it: empty lists, and an empty context, are left out.
 func (d *GoldenDecision) Answer() authzen.Response {
 	return response(*d.Decision, d.Context, d.Reasons, d.Obligations, d.Advice)
 }
 
-func answer(d pdp.Decision) authzen.Response {
+func answerOf(d pdp.Decision) authzen.Response {
 	obligations := make([]any, len(d.Obligations))
 	for i, o := range d.Obligations {
 		obligations[i] = o
@@ -141,9 +141,9 @@ func answer(d pdp.Decision) authzen.Response {
 	return response(d.Allow, d.Context, d.Reasons, obligations, d.Advice)
 }
 
-func response(decision bool, more map[string]any, reasons, obligations, advice []any) authzen.Response {
+func response(decision bool, context map[string]any, reasons, obligations, advice []any) authzen.Response {
 	r := authzen.Response{Decision: decision, Context: map[string]any{}}
-	maps.Copy(r.Context, more)
+	maps.Copy(r.Context, context)
 	for name, list := range map[string][]any{"reasons": reasons, "obligations": obligations, "advice": advice} {
 		if len(list) > 0 {
 			r.Context[name] = list
@@ -152,8 +152,8 @@ func response(decision bool, more map[string]any, reasons, obligations, advice [
 	return r
 }
 
-// plain is a value as JSON, with the members of objects in order.
-func plain(r authzen.Response) (string, error) {
+// canonical is an answer as JSON, with the members of objects in order.
+func canonical(r authzen.Response) (string, error) {
 	data, err := json.Marshal(r)
 	if err != nil {
 		return "", err
@@ -169,11 +169,11 @@ func plain(r authzen.Response) (string, error) {
 }
 
 func engine(p *pdp.Policy, source pdp.Source) *pdp.Engine {
-	// More time than a server gives: a machine that stands still for a moment is no fault of the policy.
+	// The timeout is longer than a server's: a machine that stalls for a moment is no fault of the policy.
 	return pdp.New(pdp.Config{Policy: p, Source: source, Timeout: 10 * time.Second, Logger: slog.New(slog.DiscardHandler)})
 }
 
-// still is a source whose directory stays as it is.
-type still struct{ view pdp.View }
+// fixedSource is a source whose directory never changes.
+type fixedSource struct{ view pdp.View }
 
-func (s still) View(context.Context, pdp.Need) (pdp.View, error) { return s.view, nil }
+func (s fixedSource) View(context.Context, pdp.Need) (pdp.View, error) { return s.view, nil }

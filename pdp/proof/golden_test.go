@@ -19,7 +19,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/policies"
 )
 
-// saying is a policy that judges by the name of the action, with whatever an answer can say.
+// saying is a policy that decides by the name of the action, and uses everything that an answer can have.
 const saying = `package app
 
 default decision := {"allow": false, "reasons": ["no such action", {"code": 7}]}
@@ -81,26 +81,26 @@ func TestFailedGoldenDecisionIsNamed(t *testing.T) {
 		decision string
 		says     []string
 	}{
-		"allowed, and has to be denied": {asked("d", "read", `"decision": false`), []string{`has to be {"decision":false}`, `is {"decision":true}`}},
-		"denied, and has to be allowed": {asked("d", "else", `"decision": true`), []string{`has to be {"decision":true}`, "no such action"}},
-		"reasons that are not told":     {asked("d", "else", `"decision": false`), []string{"no such action"}},
-		"one reason of two":             {asked("d", "else", `"decision": false, "reasons": ["no such action"]`), []string{"code"}},
-		"reasons in another order":      {asked("d", "else", `"decision": false, "reasons": [{"code": 7}, "no such action"]`), []string{"code"}},
-		"another number in a reason":    {asked("d", "else", `"decision": false, "reasons": ["no such action", {"code": 8}]`), []string{`"code":8`, `"code":7`}},
-		"reasons that are not given":    {asked("d", "read", `"decision": true, "reasons": ["x"]`), []string{`"reasons":["x"]`}},
-		"another obligation":            {asked("d", "write", strings.Replace(written, "o1", "o2", 1)), []string{"o2", "o1"}},
-		"no obligation":                 {asked("d", "write", strings.Replace(written, `"obligations"`, `"reasons"`, 1)), []string{"o1"}},
-		"another property of one":       {asked("d", "write", strings.Replace(written, `"n": 1`, `"n": 2`, 1)), []string{`"n":2`}},
-		"other advice":                  {asked("d", "write", strings.Replace(written, "call back", "wait", 1)), []string{"wait", "call back"}},
-		"another context":               {asked("d", "write", strings.Replace(written, "12", "13", 1)), []string{"13", "12"}},
-		"a context in part":             {asked("d", "write", strings.Replace(written, `, "until": 12`, "", 1)), []string{"until"}},
-		"a context that is not given":   {asked("d", "read", `"decision": true, "context": {"x": 1}`), []string{`"x":1`}},
-		"it does not say the decision":  {asked("d", "read", `"reasons": []`), []string{"does not say the decision"}},
-		"null for the decision":         {asked("d", "read", `"decision": null`), []string{"does not say the decision"}},
-		"no question":                   {`{"name": "d", "decision": true}`, nil},
-		"a question that asks nothing":  {`{"name": "d", "decision": true, "question": {}}`, nil},
-		"a question with a part more":   {strings.Replace(asked("d", "read", `"decision": true`), `"subject"`, `"subject": {"type": "user", "id": "b"}, "subject"`, 1), nil},
-		"an unknown directory":          {`{"name": "d", "decision": true, "directory": "metro", ` + whole + `}`, []string{`no directory "metro"`}},
+		"allowed instead of denied":    {asked("d", "read", `"decision": false`), []string{`expected {"decision":false}`, `got {"decision":true}`}},
+		"denied instead of allowed":    {asked("d", "else", `"decision": true`), []string{`expected {"decision":true}`, "no such action"}},
+		"unexpected reasons":           {asked("d", "else", `"decision": false`), []string{"no such action"}},
+		"one reason of two":            {asked("d", "else", `"decision": false, "reasons": ["no such action"]`), []string{"code"}},
+		"reasons in another order":     {asked("d", "else", `"decision": false, "reasons": [{"code": 7}, "no such action"]`), []string{"code"}},
+		"another number in a reason":   {asked("d", "else", `"decision": false, "reasons": ["no such action", {"code": 8}]`), []string{`"code":8`, `"code":7`}},
+		"missing reasons":              {asked("d", "read", `"decision": true, "reasons": ["x"]`), []string{`"reasons":["x"]`}},
+		"another obligation":           {asked("d", "write", strings.Replace(written, "o1", "o2", 1)), []string{"o2", "o1"}},
+		"no obligation":                {asked("d", "write", strings.Replace(written, `"obligations"`, `"reasons"`, 1)), []string{"o1"}},
+		"another property of one":      {asked("d", "write", strings.Replace(written, `"n": 1`, `"n": 2`, 1)), []string{`"n":2`}},
+		"other advice":                 {asked("d", "write", strings.Replace(written, "call back", "wait", 1)), []string{"wait", "call back"}},
+		"another context":              {asked("d", "write", strings.Replace(written, "12", "13", 1)), []string{"13", "12"}},
+		"part of a context":            {asked("d", "write", strings.Replace(written, `, "until": 12`, "", 1)), []string{"until"}},
+		"missing context":              {asked("d", "read", `"decision": true, "context": {"x": 1}`), []string{`"x":1`}},
+		"no decision":                  {asked("d", "read", `"reasons": []`), []string{"decision is missing"}},
+		"null for the decision":        {asked("d", "read", `"decision": null`), []string{"decision is missing"}},
+		"no question":                  {`{"name": "d", "decision": true}`, nil},
+		"an empty question":            {`{"name": "d", "decision": true, "question": {}}`, nil},
+		"a question with a part twice": {strings.Replace(asked("d", "read", `"decision": true`), `"subject"`, `"subject": {"type": "user", "id": "b"}, "subject"`, 1), nil},
+		"an unknown directory":         {`{"name": "d", "decision": true, "directory": "metro", ` + whole + `}`, []string{`no directory "metro"`}},
 	} {
 		err := golden(t, c.decision).Check(t.Context(), general(t), members)
 		for _, says := range append(c.says, "d: ") {
@@ -152,7 +152,7 @@ func TestGoldenDecisionsOverADirectory(t *testing.T) {
 			return directory.Parse(data, v)
 		})
 	}
-	require.ErrorContains(t, over(map[string]string{"metro": small}, "metro", true), `has to be {"decision":true}, and is {`)
+	require.ErrorContains(t, over(map[string]string{"metro": small}, "metro", true), `expected {"decision":true}, got {`)
 	require.ErrorContains(t, over(map[string]string{"metro": small}, "else", false), `there is no directory "else"`)
 	require.ErrorContains(t, over(map[string]string{"metro": `"fails"`}, "metro", false), "the directory metro of the golden decisions: it fails")
 	require.ErrorContains(t, over(map[string]string{"a": small, "b": `{"locations": [{"id": "x", "kind": "galaxy"}]}`}, "a", false), "the directory b of the golden decisions")
@@ -160,24 +160,24 @@ func TestGoldenDecisionsOverADirectory(t *testing.T) {
 
 	g := golden(t)
 	g.Directories = map[string]json.RawMessage{"metro": json.RawMessage(small)}
-	require.ErrorContains(t, g.Check(t.Context(), general(t), members), "over the directory metro, and the policy knows none")
+	require.ErrorContains(t, g.Check(t.Context(), general(t), members), "over the directory metro, but the policy has no vocabulary")
 }
 
 // A misspelt member would prove nothing.
 func TestGoldenDecisionsAreReadStrictly(t *testing.T) {
 	for name, text := range map[string]string{
-		"nothing":                     ``,
-		"no object":                   `[]`,
-		"a member more":               `{"decisions": [], "golden": 1}`,
-		"a member of one more":        `{"decisions": [{"name": "d", "decison": true}]}`,
-		"a decision of text":          `{"decisions": [{"name": "d", "decision": "true"}]}`,
-		"reasons that are no list":    `{"decisions": [{"name": "d", "decision": true, "reasons": "x"}]}`,
-		"something behind it":         `{"decisions": []} {"decisions": []}`,
-		"no decisions":                `{}`,
-		"null for decisions":          `{"decisions": null}`,
-		"null":                        `null`,
-		"too many":                    `{"decisions": [` + strings.Repeat(`{},`, 20_000) + `{}]}`,
-		"an object instead of a list": `{"decisions": {}}`,
+		"nothing":                         ``,
+		"not an object":                   `[]`,
+		"an unknown member":               `{"decisions": [], "golden": 1}`,
+		"an unknown member of a decision": `{"decisions": [{"name": "d", "decison": true}]}`,
+		"a decision of text":              `{"decisions": [{"name": "d", "decision": "true"}]}`,
+		"reasons that are not a list":     `{"decisions": [{"name": "d", "decision": true, "reasons": "x"}]}`,
+		"data after it":                   `{"decisions": []} {"decisions": []}`,
+		"no decisions":                    `{}`,
+		"null for decisions":              `{"decisions": null}`,
+		"null":                            `null`,
+		"too many":                        `{"decisions": [` + strings.Repeat(`{},`, 20_000) + `{}]}`,
+		"an object instead of a list":     `{"decisions": {}}`,
 	} {
 		_, err := proof.DecodeGolden([]byte(text))
 		require.ErrorContains(t, err, "golden decisions", name)

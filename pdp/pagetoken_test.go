@@ -13,7 +13,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
-// begun is a list in several pages, with its first request and the token of the second page.
+// begun begins a list of several pages, and returns its first request and the token of the second page.
 func begun(tb require.TestingT, engine *pdp.Engine, admin string) (pdp.SearchRequest, string) {
 	r := searchOf(ask(admin, "user.view", "user", "", "r0", "r0", map[string]any{"note": "n"}),
 		&authzen.Page{Limit: new(2), Properties: map[string]any{"sort": "username"}})
@@ -32,6 +32,7 @@ func admin(w *world) string {
 }
 
 func TestTokenContinuesOnlyItsOwnList(t *testing.T) {
+	t.Parallel()
 	w := generate(12)
 	engine := over(t, w)
 	r, token := begun(t, engine, admin(w))
@@ -151,7 +152,7 @@ func TestMalformedPagePropertiesAreRefused(t *testing.T) {
 		f, r := of(page)
 		refused(t, f, r, show(page))
 	}
-	// What is null counts as absent, and what nobody knows is passed over.
+	// Null counts as absent, and unknown members are ignored.
 	f, r := of(&authzen.Page{Limit: new(1000), Properties: map[string]any{"sort": nil, "order": nil, "query": nil, "page": nil, "fields": nil, "colour": "red"}})
 	found := search(t, f, r)
 	f, r = of(whole)
@@ -160,6 +161,7 @@ func TestMalformedPagePropertiesAreRefused(t *testing.T) {
 
 // A limit of 0 gives an empty page that continues from the same position, and one above the maximum gives the maximum.
 func TestLimitsAtTheirBounds(t *testing.T) {
+	t.Parallel()
 	w := generate(12)
 	engine := over(t, w)
 	for name, of := range lists(engine, w) {
@@ -185,7 +187,7 @@ func TestLimitsAtTheirBounds(t *testing.T) {
 		f, r = of(&authzen.Page{Limit: new(1000)})
 		require.Equal(t, search(t, f, r), more, name)
 	}
-	// Where nothing is to come, an empty page is the last.
+	// If no hit follows, an empty page is the last.
 	f, r := lists(engine, w)["users"](&authzen.Page{Limit: new(0), Properties: map[string]any{"query": "no such text"}})
 	zero := 0
 	require.Equal(t, pdp.SearchResult{Page: &pdp.PageInfo{Total: &zero}, Hits: []pdp.Hit{}}, search(t, f, r))
@@ -224,7 +226,7 @@ func TestRequestedFieldsAreReturned(t *testing.T) {
 		if u.LastLogin != "" {
 			wanted["last_login"] = u.LastLogin
 		}
-		if u.Default != "" && w.root(w.spot(u.Default)).ID == "r0" { // one elsewhere is not this region's to see
+		if u.Default != "" && w.root(w.spot(u.Default)).ID == "r0" { // a default location in another organization is not shown
 			wanted["default_location"] = u.Default
 		}
 		name := map[string]any{}
@@ -270,7 +272,7 @@ func FuzzPageToken(f *testing.F) {
 					require.Empty(t, result)
 				}
 			}
-			// The seal is no secret: forged with the right sum, a token still gives nobody a hit that is not theirs.
+			// The sum is no secret: a forged token with the right sum still gives no hit that the policy denies.
 			for _, hit := range pdp.Forged(engine, r, content) {
 				question := pdp.Request{Subject: r.Subject, Action: r.Action, Resource: authzen.Entity{Type: "user", ID: hit.ID}, Context: r.Context}
 				require.True(t, decide(t, engine, question).Allow, "%s", hit.ID)

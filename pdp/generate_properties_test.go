@@ -7,8 +7,8 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp"
 )
 
-// fill gives the action the properties that it needs, mostly such as could be allowed.
-func (a *asker) fill(d *draft, r *pdp.Request) {
+// fill gives the action the properties that it needs, mostly ones that could be allowed.
+func (a *asker) fill(d *outline, r *pdp.Request) {
 	switch d.action {
 	case "assignment.add":
 		d.properties["role"] = a.role(d)
@@ -34,8 +34,8 @@ func (a *asker) fill(d *draft, r *pdp.Request) {
 	}
 }
 
-// role is one that the place offers, mostly.
-func (a *asker) role(d *draft) string {
+// role is mostly one that the place offers.
+func (a *asker) role(d *outline) string {
 	switch n := a.IntN(100); {
 	case n < 3:
 		return pick(a.Rand, "regional_admin", "user", "owner", "nonsense", "system_admin")
@@ -45,7 +45,7 @@ func (a *asker) role(d *draft) string {
 	return pick(a.Rand, offered[d.place.Kind]...)
 }
 
-func (a *asker) edit(d *draft) {
+func (a *asker) edit(d *outline) {
 	held := d.user.at(d.place.ID)
 	if a.chance(75) {
 		d.properties["new_role"] = a.role(d)
@@ -69,7 +69,7 @@ func (a *asker) edit(d *draft) {
 	}
 }
 
-func (a *asker) administration(d *draft) {
+func (a *asker) administration(d *outline) {
 	d.properties["role"] = pick(a.Rand, "entity_admin", "entity_admin", "entity_admin", "system_admin")
 	if held := d.user.at(d.place.ID); held != nil && d.action == "admin.revoke" && a.chance(40) {
 		d.properties["role"] = held.Role
@@ -89,8 +89,8 @@ func (a *asker) administration(d *draft) {
 	}
 }
 
-// invitee decides whether a new account is invited, and gives its username.
-func (a *asker) invitee(d *draft, r *pdp.Request) (username string, isNew bool) {
+// invitee decides whether a new user is invited, and the username.
+func (a *asker) invitee(d *outline, r *pdp.Request) (username string, isNew bool) {
 	username = d.user.Username
 	isNew = a.chance(40)
 	if isNew {
@@ -108,7 +108,7 @@ func (a *asker) invitee(d *draft, r *pdp.Request) (username string, isNew bool) 
 	return username, isNew
 }
 
-func (a *asker) entityInvitation(d *draft, r *pdp.Request) {
+func (a *asker) entityInvitation(d *outline, r *pdp.Request) {
 	username, isNew := a.invitee(d, r)
 	if isNew || a.chance(10) {
 		d.properties["username"] = username
@@ -118,7 +118,7 @@ func (a *asker) entityInvitation(d *draft, r *pdp.Request) {
 	}
 }
 
-func (a *asker) groupInvitation(d *draft, r *pdp.Request) {
+func (a *asker) groupInvitation(d *outline, r *pdp.Request) {
 	username, isNew := a.invitee(d, r)
 	role := pick(a.Rand, "owner", "practitioner", "practitioner", "administrator", "administrator", "administrator")
 	var locations []any
@@ -162,7 +162,7 @@ func (a *asker) groupInvitation(d *draft, r *pdp.Request) {
 	}
 }
 
-func (a *asker) accessChange(d *draft) {
+func (a *asker) accessChange(d *outline) {
 	recorded := map[string]any{}
 	level := "limited"
 	if held := d.user.at(d.organization.ID); held != nil && held.Access != nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
-// counted counts how often locations are looked up.
+// counted is a view that counts how often locations are looked up.
 type counted struct {
 	pdp.View
 	locations *atomic.Int64
@@ -25,7 +25,7 @@ func (c counted) Location(ctx context.Context, id string) (*pdp.Location, error)
 	return c.View.Location(ctx, id)
 }
 
-// patients are questions about patients, with locations that all of them share.
+// patients are questions about patients that share their locations.
 func patients(questions, locations int) []pdp.Item {
 	named := make([]any, locations)
 	for i := range named {
@@ -120,6 +120,7 @@ func TestUnreadMembersTakeNoMemory(t *testing.T) {
 
 // The policy decides the same of the whole question.
 func TestUnreadMembersDoNotChangeDecisions(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(6) {
 		w := generate(seed)
 		engine := over(t, w)

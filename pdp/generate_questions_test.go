@@ -10,21 +10,21 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
-// asker makes questions about a world: mostly sensible ones, so that many are allowed and most rules matter.
+// asker generates questions about a world: mostly sensible ones, so that many are allowed and most rules matter.
 type asker struct {
 	*rand.Rand
 	w *world
 }
 
-// askerOf is one of the askers about a world; the same seed asks the same questions.
+// askerOf is an asker about a world. The same seed gives the same questions.
 func askerOf(w *world, seed uint64) *asker {
 	return &asker{Rand: rand.New(rand.NewPCG(seed, 2)), w: w}
 }
 
 func (a *asker) chance(percent int) bool { return chance(a.Rand, percent) }
 
-// draft is a question in the making: who, from where, about whom and where.
-type draft struct {
+// outline is what a question is generated from: who asks, from where, about whom and where.
+type outline struct {
 	subject, user  *person
 	current, place *spot
 	organization   *spot
@@ -34,9 +34,9 @@ type draft struct {
 	resource       map[string]any // properties of the resource
 }
 
-// question makes one.
+// question generates one.
 func (a *asker) question() pdp.Request {
-	d := &draft{properties: map[string]any{}, resource: map[string]any{}}
+	d := &outline{properties: map[string]any{}, resource: map[string]any{}}
 	d.subject = a.subject()
 	d.current = a.standing(d.subject)
 	d.organization = a.w.root(d.current)
@@ -70,7 +70,7 @@ func (a *asker) question() pdp.Request {
 	return r
 }
 
-// subject is somebody with power more often than not.
+// subject is mostly a user with power.
 func (a *asker) subject() *person {
 	powerful := a.chance(65)
 	u := pick(a.Rand, a.w.Users...)
@@ -83,7 +83,7 @@ func (a *asker) subject() *person {
 	return u
 }
 
-// standing is rather high up where somebody can stand, now and then somewhere else.
+// standing is a location where the user can stand, rather high up in the tree; sometimes any other.
 func (a *asker) standing(u *person) *spot {
 	all := a.w.standings(u)
 	if len(all) == 0 || a.chance(4) {
@@ -105,7 +105,7 @@ func (a *asker) action(model string) string {
 		model = pick(a.Rand, models...)
 	}
 	action := pick(a.Rand, actions[model]...)
-	if a.chance(30) { // those with the most rules
+	if a.chance(30) { // actions with many rules
 		switch model {
 		case "regional":
 			action = pick(a.Rand, "assignment.add", "assignment.edit", "assignment.remove")
@@ -118,7 +118,7 @@ func (a *asker) action(model string) string {
 	return action
 }
 
-func (a *asker) place(d *draft) *spot {
+func (a *asker) place(d *outline) *spot {
 	covered := []*spot{d.current}
 	for _, l := range d.inside {
 		if a.w.covers(d.current, l) {
@@ -139,8 +139,9 @@ func (a *asker) place(d *draft) *spot {
 	return pick(a.Rand, a.w.Locations...)
 }
 
-// user is mostly a member; where an assignment matters, mostly one that has it, or for an addition has not.
-func (a *asker) user(d *draft) *person {
+// user is mostly a member of the organization. If the action is about an assignment, it is mostly one that has it, or lacks
+// it for an addition.
+func (a *asker) user(d *outline) *person {
 	var members []*person
 	for _, u := range a.w.Users {
 		if u != d.subject && a.w.belongs(u, d.organization) {
@@ -171,7 +172,7 @@ func (a *asker) user(d *draft) *person {
 	return u
 }
 
-func (a *asker) locationAsked(d *draft) string {
+func (a *asker) locationAsked(d *outline) string {
 	switch {
 	case a.chance(2):
 		return "nonsense"
@@ -187,7 +188,7 @@ func (a *asker) locationAsked(d *draft) string {
 	return d.place.ID
 }
 
-func (a *asker) patientLocations(d *draft) any {
+func (a *asker) patientLocations(d *outline) any {
 	all := []any{}
 	for range a.IntN(4) {
 		from := a.w.Locations
@@ -202,8 +203,8 @@ func (a *asker) patientLocations(d *draft) any {
 	return all
 }
 
-// userAsked is the id of the user asked about; for an invitation perhaps the username, or of nobody yet.
-func (a *asker) userAsked(d *draft, r *pdp.Request) string {
+// userAsked is the id of the user asked about; for an invitation it can be the username, or unknown.
+func (a *asker) userAsked(d *outline, r *pdp.Request) string {
 	switch d.action {
 	case "invitation.accept", "invitation.reject":
 		a.invited(d, r)
@@ -221,8 +222,8 @@ func (a *asker) userAsked(d *draft, r *pdp.Request) string {
 	return d.user.ID
 }
 
-// invited makes somebody ask about an own invitation, where there is one.
-func (a *asker) invited(d *draft, r *pdp.Request) {
+// invited makes the subject a user who is invited, if there is one.
+func (a *asker) invited(d *outline, r *pdp.Request) {
 	if a.chance(80) {
 		d.user = d.subject
 	}
@@ -239,8 +240,8 @@ func (a *asker) invited(d *draft, r *pdp.Request) {
 	}
 }
 
-// stranger is somebody who can be invited, where there is anybody.
-func (a *asker) stranger(d *draft) *person {
+// stranger is mostly a user who can be invited.
+func (a *asker) stranger(d *outline) *person {
 	u := pick(a.Rand, a.w.Users...)
 	for range 10 {
 		free := len(u.Assignments) == 0 || a.w.belongs(u, d.organization) && u.at(d.place.ID) == nil
@@ -255,7 +256,7 @@ func (a *asker) stranger(d *draft) *person {
 	return u
 }
 
-func (a *asker) context(d *draft) map[string]any {
+func (a *asker) context(d *outline) map[string]any {
 	context := map[string]any{"current_location": d.current.ID}
 	if a.chance(5) {
 		delete(context, "current_location")
@@ -273,8 +274,8 @@ func (a *asker) context(d *draft) map[string]any {
 	return context
 }
 
-// spoil makes something wrong, now and then.
-func (a *asker) spoil(d *draft, r *pdp.Request) {
+// spoil sometimes makes something invalid.
+func (a *asker) spoil(d *outline, r *pdp.Request) {
 	wrong := func() any {
 		return pick[any](a.Rand, nil, "", json.Number("5"), true, []any{}, []any{json.Number("5")}, map[string]any{}, "nonsense", []any{"nonsense"})
 	}
@@ -308,7 +309,7 @@ func (a *asker) spoil(d *draft, r *pdp.Request) {
 	}
 }
 
-// sortedKeys are the names of members in their order.
+// sortedKeys are the names of members, sorted.
 func sortedKeys(members map[string]any) []string {
 	keys := make([]string, 0, len(members))
 	for key := range members {

@@ -30,7 +30,7 @@ func generate(seed uint64) *world {
 
 func (g *generator) chance(percent int) bool { return chance(g.Rand, percent) }
 
-// add adds a location; some ids sort before, some behind those of their parents.
+// add adds a location. Some ids sort before those of their parents, some after.
 func (g *generator) add(id, kind string, parent *spot) *spot {
 	if parent != nil {
 		id = pick(g.Rand, "", "a", "z") + id
@@ -87,7 +87,7 @@ func (g *generator) groups() {
 }
 
 func (g *generator) people() {
-	for _, root := range g.roots { // somebody for every role at the roots, and for some beneath
+	for _, root := range g.roots { // a user for each role at the roots, and for some roles beneath
 		for _, l := range g.world.inside(root) {
 			for _, role := range offered[l.Kind] {
 				if root.Kind != "group" && (l == root || g.chance(20)) {
@@ -137,7 +137,7 @@ func (g *generator) newPerson() *person {
 	switch g.IntN(12) {
 	case 0: // none
 	case 1:
-		u.Username = fmt.Sprintf("U%02d", i+1) // in other letters, the id of the next
+		u.Username = fmt.Sprintf("U%02d", i+1) // the id of the next user in upper case
 	case 2:
 		u.Username = u.ID
 	case 3:
@@ -170,7 +170,7 @@ func (g *generator) give(u *person, l *spot, role string) {
 	}
 }
 
-// join makes somebody belong to an organization, unless they do.
+// join gives a user an assignment in an organization, unless there is one.
 func (g *generator) join(u *person, root *spot) {
 	if g.world.belongs(u, root) {
 		return
@@ -210,7 +210,7 @@ func (g *generator) joinGroup(u *person, group *spot) {
 	}
 }
 
-// settle gives a default location, required with a regional assignment, and puts the assignments in no order.
+// settle gives a user a default location, which a regional assignment requires, and shuffles the assignments.
 func (g *generator) settle(u *person) {
 	var regional []string
 	for _, a := range u.Assignments {

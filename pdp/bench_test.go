@@ -9,6 +9,7 @@ import (
 
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/directory"
 )
 
@@ -19,7 +20,7 @@ func builtIn(tb testing.TB, file string) *pdp.Engine {
 }
 
 // sample is the directory in a file in testdata/directories.
-func sample(tb testing.TB, file string) pdp.View {
+func sample(tb testing.TB, file string) facts.View {
 	tb.Helper()
 	data, err := os.ReadFile("../testdata/directories/" + file)
 	require.NoError(tb, err)
@@ -29,9 +30,9 @@ func sample(tb testing.TB, file string) pdp.View {
 }
 
 // fixed is a source whose directory never changes.
-type fixed struct{ view pdp.View }
+type fixed struct{ view facts.View }
 
-func (f fixed) View(context.Context, pdp.Need) (pdp.View, error) { return f.view, nil }
+func (f fixed) View(context.Context, facts.Requirement) (facts.View, error) { return f.view, nil }
 
 func ask(subject, action, resourceType, resource, location, current string, properties map[string]any) pdp.Request {
 	r := pdp.Request{

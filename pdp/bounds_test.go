@@ -12,15 +12,16 @@ import (
 
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 )
 
 // counted is a view that counts how often locations are looked up.
 type counted struct {
-	pdp.View
+	facts.View
 	locations *atomic.Int64
 }
 
-func (c counted) Location(ctx context.Context, id string) (*pdp.Location, error) {
+func (c counted) Location(ctx context.Context, id string) (*facts.Location, error) {
 	c.locations.Add(1)
 	return c.View.Location(ctx, id)
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 )
 
 // While the source swaps directories under many goroutines, each decision, batch and page is one that either directory
@@ -21,7 +22,7 @@ func TestAnswersDoNotMixDirectories(t *testing.T) {
 	before := generate(12)
 	after := swapped(before)
 	engine, source := administration(t)
-	views := []pdp.View{before.directory(t), after.directory(t)}
+	views := []facts.View{before.directory(t), after.directory(t)}
 
 	var questions []func(*testing.T) string
 	for _, r := range mixed(before, 40) {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 )
 
 // sent is an input as a server parses it.
@@ -219,7 +220,7 @@ type activating struct {
 	policies []*pdp.Policy
 }
 
-func (a *activating) View(context.Context, pdp.Need) (pdp.View, error) {
+func (a *activating) View(context.Context, facts.Requirement) (facts.View, error) {
 	other := a.policies[0]
 	if a.engine.Policy() == other {
 		other = a.policies[1]

@@ -16,7 +16,7 @@ const maxUsersWithFacts = 8192
 // Config configures an [Engine].
 type Config struct {
 	Policy  *Policy       // the policy in force; nil: nothing is decided until [Engine.Activate]
-	Source  Source        // nil: policies see no facts
+	Source  facts.Source  // nil: policies see no facts
 	Timeout time.Duration // for each question; 0 means 1 s
 	Logger  *slog.Logger  // nil: slog.Default()
 	// Stale reports that the policy in force has not been confirmed for so long that it must not decide any more; nil:
@@ -29,7 +29,7 @@ type Config struct {
 // Engine decides. It is safe for concurrent use.
 type Engine struct {
 	policy    atomic.Pointer[Policy] // nil until the first is activated
-	source    Source
+	source    facts.Source
 	timeout   time.Duration
 	log       *slog.Logger
 	stale     func() bool

@@ -16,6 +16,7 @@ import (
 
 	"github.com/wardkeeper/wardkeeper/bundles"
 	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 	"github.com/wardkeeper/wardkeeper/policies"
 )
 
@@ -48,11 +49,13 @@ func prepared(tb testing.TB, revision *bundles.Revision) *pdp.Policy {
 }
 
 // replaceable is a source whose directory the test can replace.
-type replaceable struct{ view atomic.Pointer[pdp.View] }
+type replaceable struct{ view atomic.Pointer[facts.View] }
 
-func (s *replaceable) View(context.Context, pdp.Need) (pdp.View, error) { return *s.view.Load(), nil }
+func (s *replaceable) View(context.Context, facts.Requirement) (facts.View, error) {
+	return *s.view.Load(), nil
+}
 
-func (s *replaceable) set(view pdp.View) { s.view.Store(&view) }
+func (s *replaceable) set(view facts.View) { s.view.Store(&view) }
 
 // administration is an engine with the built-in policy over a source whose directory can be replaced.
 func administration(tb testing.TB) (*pdp.Engine, *replaceable) {
@@ -67,7 +70,7 @@ func over(tb testing.TB, w *world) *pdp.Engine {
 	return withSource(tb, fixed{w.directory(tb)})
 }
 
-func withSource(tb testing.TB, source pdp.Source) *pdp.Engine {
+func withSource(tb testing.TB, source facts.Source) *pdp.Engine {
 	tb.Helper()
 	// No question must time out, not even under the race detector on a busy machine.
 	return pdp.New(pdp.Config{Policy: builtInPolicy(), Source: source, Timeout: time.Minute})

@@ -38,7 +38,7 @@ func (e *Engine) begin(ctx context.Context, questions ...Request) (ev *evaluatio
 	if err != nil {
 		return nil, err
 	}
-	var view View
+	var view facts.View
 	if e.source != nil {
 		if view, err = e.source.View(ctx, required); err != nil {
 			return nil, asError(ctx, err)

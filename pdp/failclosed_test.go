@@ -13,11 +13,12 @@ import (
 
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 )
 
 // failing is a view whose call number left fails.
 type failing struct {
-	pdp.View
+	facts.View
 	left int
 	fail func(ctx context.Context) error
 }
@@ -29,35 +30,35 @@ func (f *failing) call(ctx context.Context) error {
 	return nil
 }
 
-func (f *failing) Location(ctx context.Context, id string) (*pdp.Location, error) {
+func (f *failing) Location(ctx context.Context, id string) (*facts.Location, error) {
 	if err := f.call(ctx); err != nil {
 		return nil, err
 	}
 	return f.View.Location(ctx, id)
 }
 
-func (f *failing) User(ctx context.Context, id string) (*pdp.User, error) {
+func (f *failing) User(ctx context.Context, id string) (*facts.User, error) {
 	if err := f.call(ctx); err != nil {
 		return nil, err
 	}
 	return f.View.User(ctx, id)
 }
 
-func (f *failing) UserByUsername(ctx context.Context, username string) (*pdp.User, error) {
+func (f *failing) UserByUsername(ctx context.Context, username string) (*facts.User, error) {
 	if err := f.call(ctx); err != nil {
 		return nil, err
 	}
 	return f.View.UserByUsername(ctx, username)
 }
 
-func (f *failing) Users(ctx context.Context, q pdp.UserQuery) (pdp.Users, error) {
+func (f *failing) Users(ctx context.Context, q facts.UserQuery) (facts.Users, error) {
 	if err := f.call(ctx); err != nil {
-		return pdp.Users{}, err
+		return facts.Users{}, err
 	}
 	return f.View.Users(ctx, q)
 }
 
-func (f *failing) Locations(ctx context.Context, q pdp.LocationQuery) ([]*pdp.Location, error) {
+func (f *failing) Locations(ctx context.Context, q facts.LocationQuery) ([]*facts.Location, error) {
 	if err := f.call(ctx); err != nil {
 		return nil, err
 	}
@@ -67,7 +68,7 @@ func (f *failing) Locations(ctx context.Context, q pdp.LocationQuery) ([]*pdp.Lo
 // failingSource counts View as the first call.
 type failingSource struct{ *failing }
 
-func (f failingSource) View(ctx context.Context, need pdp.Need) (pdp.View, error) {
+func (f failingSource) View(ctx context.Context, need facts.Requirement) (facts.View, error) {
 	if err := f.call(ctx); err != nil {
 		return nil, err
 	}
@@ -173,7 +174,7 @@ func requests(admin string, w *world) map[string]func(context.Context, *pdp.Engi
 }
 
 // patientEngine logs nothing and times out late.
-func patientEngine(tb testing.TB, source pdp.Source) *pdp.Engine {
+func patientEngine(tb testing.TB, source facts.Source) *pdp.Engine {
 	tb.Helper()
 	return pdp.New(pdp.Config{Policy: builtInPolicy(), Source: source, Timeout: time.Minute, Logger: slog.New(slog.DiscardHandler)})
 }

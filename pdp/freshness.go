@@ -18,10 +18,10 @@ const (
 const maxToken = 256
 
 // requirement is how fresh facts have to be for all of some questions. It fails if a question has a malformed token.
-func (p *Policy) requirement(questions []Request) (Need, error) {
-	all := Need{Using: len(questions) > 0}
+func (p *Policy) requirement(questions []Request) (facts.Requirement, error) {
+	all := facts.Requirement{ReadOnly: len(questions) > 0}
 	for _, r := range questions {
-		all.Using = all.Using && p.catalogue[r.Action.Name].readOnly
+		all.ReadOnly = all.ReadOnly && p.catalogue[r.Action.Name].readOnly
 		switch token := r.Context[atLeastMember].(type) {
 		case nil:
 		case string:
@@ -48,23 +48,23 @@ func wantsFreshness(r Request) bool {
 // apply, and of the user asked about, provided that the decision itself tells of them.
 func (ev *evaluation) freshness(a answer, r Request, now time.Time) map[string]any {
 	var records []any
-	add := func(kind, id string, f facts.Fact) {
+	add := func(kind, id string, f facts.Freshness) {
 		records = append(records, map[string]any{
-			"type": kind, "id": id, "version": int(f.Version), "vouched": f.Vouched,
+			"type": kind, "id": id, "version": int(f.Version), "vouched": f.Confirmed,
 			"age_ms": int(max(now.Sub(f.AsOf).Milliseconds(), 0)),
 		})
 	}
 	view, subject, user, governing := ev.facts.View, a.facts.Subject, a.facts.User, a.facts.Governing()
 	if governing != nil && a.told["organization"] {
-		add("organization", governing.Root().ID(), view.OrganizationFact(governing.Root()))
+		add("organization", governing.Root().ID(), view.OrganizationFreshness(governing.Root()))
 	}
 	if subject != nil && a.told["subject"] {
-		add("user", subject.ID(), view.UserFact(subject))
+		add("user", subject.ID(), view.UserFreshness(subject))
 	}
 	// An invitation does not tell whether the user is a member.
 	action := ev.catalogue[r.Action.Name]
 	if governing != nil && user != nil && user != subject && a.told["user"] && !action.Has("new") && user.BelongsTo(governing.Organization()) {
-		add("user", user.ID(), view.UserFact(user))
+		add("user", user.ID(), view.UserFreshness(user))
 	}
 	answer := map[string]any{"revision": ev.revision.ID}
 	if len(records) > 0 {

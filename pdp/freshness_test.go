@@ -14,17 +14,18 @@ import (
 
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/directory"
 )
 
 // recordingSource records what is required of it, and knows only tokens that begin with "t".
 type recordingSource struct {
-	view  pdp.View
+	view  facts.View
 	mu    sync.Mutex
-	needs []pdp.Need
+	needs []facts.Requirement
 }
 
-func (n *recordingSource) View(_ context.Context, need pdp.Need) (pdp.View, error) {
+func (n *recordingSource) View(_ context.Context, need facts.Requirement) (facts.View, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, token := range need.AtLeast {
@@ -37,7 +38,7 @@ func (n *recordingSource) View(_ context.Context, need pdp.Need) (pdp.View, erro
 }
 
 // last is the requirement of the last view.
-func (n *recordingSource) last(t require.TestingT) pdp.Need {
+func (n *recordingSource) last(t require.TestingT) facts.Requirement {
 	require.NotEmpty(t, n.needs)
 	need := n.needs[len(n.needs)-1]
 	n.needs = nil
@@ -65,14 +66,14 @@ func sourced(t *testing.T) (*pdp.Engine, *recordingSource) {
 }
 
 // dated is a view with a different freshness for each record.
-type dated struct{ pdp.View }
+type dated struct{ facts.View }
 
-func (dated) UserFact(u *pdp.User) pdp.Fact {
-	return pdp.Fact{Version: uint64(len(u.ID())), AsOf: time.Now().Add(time.Hour), Vouched: u.ID() == "mia"}
+func (dated) UserFreshness(u *facts.User) facts.Freshness {
+	return facts.Freshness{Version: uint64(len(u.ID())), AsOf: time.Now().Add(time.Hour), Confirmed: u.ID() == "mia"}
 }
 
-func (dated) OrganizationFact(root *pdp.Location) pdp.Fact {
-	return pdp.Fact{Version: pdp.MaxVersion, AsOf: time.Now().Add(-time.Hour), Vouched: true}
+func (dated) OrganizationFreshness(root *facts.Location) facts.Freshness {
+	return facts.Freshness{Version: pdp.MaxVersion, AsOf: time.Now().Add(-time.Hour), Confirmed: true}
 }
 
 // wanting is a question with one more member in its context.
@@ -89,7 +90,7 @@ func TestRequirementFollowsTheCatalogue(t *testing.T) {
 	for _, action := range append(allActions(), "", "unheard.of") {
 		r := ask("boss", action, typeOf(action), "mia", "", "mercy", nil)
 		decide(t, engine, r)
-		want := pdp.Need{Using: builtInPolicy().ReadOnly(action)}
+		want := facts.Requirement{ReadOnly: builtInPolicy().ReadOnly(action)}
 		require.Equal(t, want, source.last(t), action)
 		_, err := engine.Data(t.Context(), pdp.DataRequest{Decision: true, Inputs: []pdp.DataInput{sent(t, show(wanting(r, "at_least", "t1")))}})
 		require.NoError(t, err)
@@ -100,19 +101,19 @@ func TestRequirementFollowsTheCatalogue(t *testing.T) {
 		for name, find := range map[string]find{"subjects": engine.SearchSubjects, "resources": engine.SearchResources} {
 			_, err := find(t.Context(), searchOf(wanting(r, "at_least", "t2"), nil))
 			require.NoError(t, err)
-			require.Equal(t, pdp.Need{Using: want.Using, AtLeast: []string{"t2"}}, source.last(t), "%s: %s", name, action)
+			require.Equal(t, facts.Requirement{ReadOnly: want.ReadOnly, AtLeast: []string{"t2"}}, source.last(t), "%s: %s", name, action)
 		}
-		if want.Using {
+		if want.ReadOnly {
 			uses++
 		}
 	}
 	require.NotZero(t, uses)
 	_, err := engine.SearchActions(t.Context(), searchOf(wanting(ask("boss", "user.view", "user", "mia", "", "mercy", nil), "at_least", "t3"), nil))
 	require.NoError(t, err)
-	require.Equal(t, pdp.Need{AtLeast: []string{"t3"}}, source.last(t), "an action search is about all actions")
+	require.Equal(t, facts.Requirement{AtLeast: []string{"t3"}}, source.last(t), "an action search is about all actions")
 	_, err = engine.Data(t.Context(), pdp.DataRequest{Path: []string{"authz", "catalogue"}, Inputs: []pdp.DataInput{{}}})
 	require.NoError(t, err)
-	require.Equal(t, pdp.Need{}, source.last(t), "an input that is not a question requires the freshest facts")
+	require.Equal(t, facts.Requirement{}, source.last(t), "an input that is not a question requires the freshest facts")
 }
 
 func TestBatchRequiresTheFreshestOfItsQuestions(t *testing.T) {
@@ -120,16 +121,16 @@ func TestBatchRequiresTheFreshestOfItsQuestions(t *testing.T) {
 	change := ask("boss", "user.edit", "user", "mia", "", "mercy", nil)
 	for name, c := range map[string]struct {
 		asked []pdp.Request
-		want  pdp.Need
+		want  facts.Requirement
 	}{
-		"uses alone":         {[]pdp.Request{view, view}, pdp.Need{Using: true}},
-		"a change among":     {[]pdp.Request{view, change, view}, pdp.Need{}},
-		"a change first":     {[]pdp.Request{change, view}, pdp.Need{}},
-		"a token":            {[]pdp.Request{view, wanting(view, "at_least", "t1")}, pdp.Need{Using: true, AtLeast: []string{"t1"}}},
-		"tokens":             {[]pdp.Request{wanting(change, "at_least", "t1"), wanting(view, "at_least", "t2")}, pdp.Need{AtLeast: []string{"t1", "t2"}}},
-		"a token twice":      {[]pdp.Request{wanting(view, "at_least", "t1"), wanting(view, "at_least", "t1")}, pdp.Need{Using: true, AtLeast: []string{"t1"}}},
-		"null is no token":   {[]pdp.Request{wanting(view, "at_least", nil), view}, pdp.Need{Using: true}},
-		"a malformed change": {[]pdp.Request{view, wanting(change, "at_least", "")}, pdp.Need{Using: true}},
+		"uses alone":         {[]pdp.Request{view, view}, facts.Requirement{ReadOnly: true}},
+		"a change among":     {[]pdp.Request{view, change, view}, facts.Requirement{}},
+		"a change first":     {[]pdp.Request{change, view}, facts.Requirement{}},
+		"a token":            {[]pdp.Request{view, wanting(view, "at_least", "t1")}, facts.Requirement{ReadOnly: true, AtLeast: []string{"t1"}}},
+		"tokens":             {[]pdp.Request{wanting(change, "at_least", "t1"), wanting(view, "at_least", "t2")}, facts.Requirement{AtLeast: []string{"t1", "t2"}}},
+		"a token twice":      {[]pdp.Request{wanting(view, "at_least", "t1"), wanting(view, "at_least", "t1")}, facts.Requirement{ReadOnly: true, AtLeast: []string{"t1"}}},
+		"null is no token":   {[]pdp.Request{wanting(view, "at_least", nil), view}, facts.Requirement{ReadOnly: true}},
+		"a malformed change": {[]pdp.Request{view, wanting(change, "at_least", "")}, facts.Requirement{ReadOnly: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			engine, source := sourced(t)
@@ -182,7 +183,7 @@ func TestInvalidTokenFailsItsQuestionAlone(t *testing.T) {
 					require.True(t, outcomes[i].Decision.Allow, i)
 				}
 			}
-			require.Equal(t, pdp.Need{Using: true, AtLeast: []string{"t1"}}, source.last(t), "the others' token is heeded")
+			require.Equal(t, facts.Requirement{ReadOnly: true, AtLeast: []string{"t1"}}, source.last(t), "the others' token is heeded")
 
 			result, err := engine.Data(t.Context(), pdp.DataRequest{Decision: true, Inputs: []pdp.DataInput{{}, sent(t, show(bad)), sent(t, show(view))}})
 			require.NoError(t, err)

@@ -83,7 +83,7 @@ func (e *Engine) CheckFacts(ctx context.Context) error {
 	if c, ok := e.source.(Checker); ok {
 		return c.CheckFacts(ctx)
 	}
-	view, err := e.source.View(ctx, Need{Using: true})
+	view, err := e.source.View(ctx, facts.Requirement{ReadOnly: true})
 	if err != nil {
 		return err
 	}

@@ -190,7 +190,7 @@ func halfTimeOf(ctx context.Context) time.Time {
 }
 
 // users are the users of a location in the order of the list.
-func (l *listing) users(ctx context.Context, view View, beneath string, candidateOf func(*facts.User) candidate) candidates {
+func (l *listing) users(ctx context.Context, view facts.View, beneath string, candidateOf func(*facts.User) candidate) candidates {
 	q := facts.UserQuery{Beneath: beneath, Sort: l.sort, Descending: l.descending, Text: l.query, After: l.after, Limit: maxCandidatesPerQuery}
 	if l.number <= 1 { // most pages are short, and most candidates are hits
 		q.Limit = min(max(2*l.limit, defaultLimit), maxCandidatesPerQuery)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 )
 
 // unstoppable is a rule with one step that takes seconds and does not check for cancellation.
@@ -56,12 +57,12 @@ const endless = `decision if {
 
 // canceling is a view that cancels a context when a user is looked up.
 type canceling struct {
-	pdp.View
+	facts.View
 	cancel context.CancelFunc
 	asked  *atomic.Int64
 }
 
-func (c canceling) User(ctx context.Context, id string) (*pdp.User, error) {
+func (c canceling) User(ctx context.Context, id string) (*facts.User, error) {
 	c.asked.Add(1)
 	c.cancel()
 	return c.View.User(ctx, id)

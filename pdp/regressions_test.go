@@ -14,6 +14,7 @@ import (
 
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/directory"
 )
 
@@ -234,7 +235,7 @@ func TestSearchesDoNotKeepFacts(t *testing.T) {
 		})
 		require.NoError(t, err)
 	}
-	_, err := dir.Users(context.Background(), pdp.UserQuery{Limit: 1}) // the sorted list is cached on purpose
+	_, err := dir.Users(context.Background(), facts.UserQuery{Limit: 1}) // the sorted list is cached on purpose
 	require.NoError(t, err)
 	before := heap()
 	find()

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 )
 
 func TestInputReplaysToTheSameDecision(t *testing.T) {
@@ -32,7 +33,9 @@ func TestInputReplaysToTheSameDecision(t *testing.T) {
 // failedSource is a source without facts.
 type failedSource struct{}
 
-func (failedSource) View(context.Context, pdp.Need) (pdp.View, error) { return nil, errors.New("down") }
+func (failedSource) View(context.Context, facts.Requirement) (facts.View, error) {
+	return nil, errors.New("down")
+}
 
 // The errors have the kinds of those of Decide.
 func TestInputFailsWithoutPolicyOrFacts(t *testing.T) {
@@ -43,7 +46,7 @@ func TestInputFailsWithoutPolicyOrFacts(t *testing.T) {
 	}{
 		"no policy": {pdp.Config{}, pdp.Unavailable},
 		"no facts":  {pdp.Config{Policy: policy, Source: failedSource{}}, pdp.Unavailable},
-		"a panic":   {pdp.Config{Policy: policy, Source: fixed{struct{ pdp.View }{}}}, pdp.Internal},
+		"a panic":   {pdp.Config{Policy: policy, Source: fixed{struct{ facts.View }{}}}, pdp.Internal},
 	} {
 		in, err := pdp.New(c.cfg).Input(t.Context(), askedOfEach()[0].request)
 		require.Equal(t, c.kind, pdp.KindOf(err), name)

@@ -1,17 +1,6 @@
 package pdp
 
-import (
-	"context"
-
-	"github.com/wardkeeper/wardkeeper/pdp/facts"
-)
-
-// What a membership source is and delivers is declared in package facts, where it becomes input.facts.
-type (
-	Source = facts.Source
-	View   = facts.View
-	Need   = facts.Need
-)
+import "context"
 
 // Checker is a source that checks by itself whether facts are available, if reading the first location proves too little.
 type Checker interface {

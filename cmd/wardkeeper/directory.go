@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/terminal"
-	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/directory"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
@@ -44,9 +44,9 @@ func (p process) openChecked(ctx context.Context, path, bundle, decision string)
 }
 
 // organizations counts the roots.
-func organizations(ctx context.Context, v pdp.View) (int, error) {
+func organizations(ctx context.Context, v facts.View) (int, error) {
 	n := 0
-	for q := (pdp.LocationQuery{}); ; {
+	for q := (facts.LocationQuery{}); ; {
 		page, err := v.Locations(ctx, q)
 		if err != nil || len(page) == 0 {
 			return n, err

@@ -4,12 +4,13 @@ import (
 	"context"
 
 	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 )
 
 // factSource is a source of membership facts. One goroutine at a time calls check and adopt; the rest is safe for concurrent
 // use.
 type factSource interface {
-	pdp.Source
+	facts.Source
 	// check checks the directory by the vocabulary of a policy; nil admits everything. Questions are not affected until
 	// adopt.
 	check(v *pdp.Vocabulary) error

@@ -12,6 +12,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/terminal"
 	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/directory"
 )
 
@@ -35,8 +36,8 @@ type checkedFile struct {
 
 var _ factSource = (*fileDirectory)(nil)
 
-// View implements [pdp.Source].
-func (d *fileDirectory) View(ctx context.Context, need pdp.Need) (pdp.View, error) {
+// View implements [facts.Source].
+func (d *fileDirectory) View(ctx context.Context, need facts.Requirement) (facts.View, error) {
 	file := d.file.Load()
 	if file == nil {
 		return nil, &pdp.Error{Kind: pdp.Unavailable, Message: "Membership facts are unavailable."}

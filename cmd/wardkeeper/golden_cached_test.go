@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/cache"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/directory"
@@ -43,7 +44,7 @@ func newDocumentOrigin(t *testing.T, document []byte, v pdp.Vocabulary) *documen
 	return o
 }
 
-func (o *documentOrigin) sent(u *pdp.User, err error) (*membership.RawRecord, error) {
+func (o *documentOrigin) sent(u *facts.User, err error) (*membership.RawRecord, error) {
 	if u == nil || err != nil {
 		return nil, err
 	}
@@ -67,7 +68,7 @@ func (o *documentOrigin) Organization(ctx context.Context, location string) (*me
 	if at == nil || err != nil {
 		return nil, err
 	}
-	all, err := o.directory.Locations(ctx, pdp.LocationQuery{Beneath: at.Organization()})
+	all, err := o.directory.Locations(ctx, facts.LocationQuery{Beneath: at.Organization()})
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +80,7 @@ func (o *documentOrigin) Organization(ctx context.Context, location string) (*me
 	return &membership.RawRecord{Record: record, Version: 1}, err
 }
 
-func (o *documentOrigin) Users(ctx context.Context, q pdp.UserQuery) (list membership.RawUsers, err error) {
+func (o *documentOrigin) Users(ctx context.Context, q facts.UserQuery) (list membership.RawUsers, err error) {
 	page, err := o.directory.Users(ctx, q)
 	list.More = page.More
 	for i, u := range page.Users {
@@ -90,7 +91,7 @@ func (o *documentOrigin) Users(ctx context.Context, q pdp.UserQuery) (list membe
 }
 
 func (o *documentOrigin) Locations(ctx context.Context, after string, limit int) (ids []string, err error) {
-	all, err := o.directory.Locations(ctx, pdp.LocationQuery{After: after, Limit: limit})
+	all, err := o.directory.Locations(ctx, facts.LocationQuery{After: after, Limit: limit})
 	for _, l := range all {
 		ids = append(ids, l.ID())
 	}

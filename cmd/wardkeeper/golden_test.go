@@ -17,6 +17,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/golden"
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 	"github.com/wardkeeper/wardkeeper/pdp/httpapi"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/directory"
 	"github.com/wardkeeper/wardkeeper/policies"
@@ -158,9 +159,9 @@ func newEngine(t *testing.T, data []byte) *pdp.Engine {
 }
 
 // unchanging is a source whose directory never changes.
-type unchanging struct{ view pdp.View }
+type unchanging struct{ view facts.View }
 
-func (u unchanging) View(context.Context, pdp.Need) (pdp.View, error) { return u.view, nil }
+func (u unchanging) View(context.Context, facts.Requirement) (facts.View, error) { return u.view, nil }
 
 // goldenPaths returns the path of every file below testdata/decisions, sorted.
 func goldenPaths(t *testing.T) []string {

@@ -9,6 +9,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/bundles/follow"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
 	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/directory"
 	"github.com/wardkeeper/wardkeeper/pdp/proof"
 	"github.com/wardkeeper/wardkeeper/policies"
@@ -45,7 +46,7 @@ func prepareAndVerify(ctx context.Context, r *bundles.Revision) (*pdp.Policy, er
 	return p, nil
 }
 
-func parseDirectory(data []byte, v pdp.Vocabulary) (pdp.View, error) {
+func parseDirectory(data []byte, v pdp.Vocabulary) (facts.View, error) {
 	return directory.Parse(data, v)
 }
 

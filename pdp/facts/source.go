@@ -11,7 +11,7 @@ type Source interface {
 	// each read one view, and so never see a record in two states. The error is a pdp.Error: of kind Unavailable if no
 	// trustworthy facts can be had, and of kind Invalid if the requirement has a malformed or unknown token. ctx bounds the
 	// call to View alone: each call on the view brings its own context.
-	View(ctx context.Context, r Need) (View, error)
+	View(ctx context.Context, r Requirement) (View, error)
 }
 
 // View reads one state of the directory. For an unknown id it returns nil and no error; an error means that the fact could
@@ -27,24 +27,24 @@ type View interface {
 	Users(ctx context.Context, q UserQuery) (Users, error)
 	// Locations pages through locations by ascending id.
 	Locations(ctx context.Context, q LocationQuery) ([]*Location, error)
-	// UserFact is how fresh a user is that this view returned, and OrganizationFact the location tree of a root.
-	UserFact(u *User) Fact
-	OrganizationFact(root *Location) Fact
+	// UserFreshness is how fresh a user is that this view returned, and OrganizationFreshness the location tree of a root.
+	UserFreshness(u *User) Freshness
+	OrganizationFreshness(root *Location) Freshness
 }
 
-// Need is how fresh facts have to be. The zero value is the strictest.
-type Need struct {
-	// Using is for questions about actions that change nothing, whose facts may be older than those of a change.
-	Using bool
+// Requirement is how fresh facts have to be. The zero value is the strictest.
+type Requirement struct {
+	// ReadOnly is for questions about actions that change nothing, whose facts may be older than those of a change.
+	ReadOnly bool
 	// AtLeast has the tokens of announced changes that the facts have to include.
 	AtLeast []string
 }
 
-// Fact is how fresh a record is.
-type Fact struct {
-	Version uint64    // of the record: grows with every change
-	AsOf    time.Time // the source had the record in this state at this moment or later
-	Vouched bool      // the record is current, provided that every change is announced
+// Freshness is how fresh a record is.
+type Freshness struct {
+	Version   uint64    // of the record: grows with every change
+	AsOf      time.Time // the source had the record in this state at this moment or later
+	Confirmed bool      // the record is current, provided that every change is announced
 }
 
 // SortKey names an order of users (policies/DOMAIN.md section 8).

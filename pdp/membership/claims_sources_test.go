@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/servertest"
 
 	"github.com/wardkeeper/wardkeeper/pdp/membership/cache"
@@ -42,7 +43,7 @@ func TestAForgedRecordOverRedis(t *testing.T) {
 		want := fixture.UserOf(t, origintest.ViewOf(t, sourceOf(t, a, url)), "anna").Record()
 		for _, c := range sidecars {
 			for range 2 {
-				v, err := c.View(t.Context(), pdp.Need{AtLeast: []string{token}})
+				v, err := c.View(t.Context(), facts.Requirement{AtLeast: []string{token}})
 				require.NoError(t, err)
 				assert.Nil(t, fixture.UserOf(t, v, stranger))
 				assert.Equal(t, origintest.InOrder(want), origintest.InOrder(fixture.UserOf(t, v, "anna").Record()))

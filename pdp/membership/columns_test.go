@@ -6,7 +6,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/servertest"
 
 	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
@@ -34,7 +34,7 @@ func TestColumns(t *testing.T) {
 		"there is no table or view places")
 	for _, ask := range []func() error{
 		func() error { return o.Check(context.Background()) },
-		func() error { _, err := o.Users(context.Background(), pdp.UserQuery{}); return err },
+		func() error { _, err := o.Users(context.Background(), facts.UserQuery{}); return err },
 		func() error { _, err := o.Locations(context.Background(), "", 1); return err },
 	} {
 		assert.ErrorContains(t, ask(), "people.given is missing")

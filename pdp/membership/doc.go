@@ -4,5 +4,5 @@
 // [Origin] is a system of record, such as an application or a database; [Watcher] is one that reports its own changes.
 // [Store] and [Stream] are what several sidecars share. The package holds no implementation: package directory reads a
 // file, httporigin and pgorigin are origins, redisstore is a Store and a Stream, and cache combines them into the
-// [pdp.Source] that the engine asks. To write an origin, start at [Origin], and test it with package origintest.
+// [facts.Source] that the engine asks. To write an origin, start at [Origin], and test it with package origintest.
 package membership

@@ -13,7 +13,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/servertest"
 
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
@@ -193,7 +193,7 @@ func TestOddRecords(t *testing.T) {
 			if want == "" {
 				want = jane
 			}
-			verdict := func(source string, got *pdp.UserRecord, err error) {
+			verdict := func(source string, got *facts.UserRecord, err error) {
 				t.Helper()
 				switch {
 				case c.fault == "unreadable", c.fault != "" && errors.Is(err, errCannotBeForged):
@@ -239,7 +239,7 @@ func TestOddRecords(t *testing.T) {
 	}
 }
 
-func inDocument(document string, f record.Format) (*pdp.UserRecord, error) {
+func inDocument(document string, f record.Format) (*facts.UserRecord, error) {
 	d, err := directory.ParseDocument([]byte(document), f, fixture.Words(), nil)
 	if err != nil {
 		return nil, err
@@ -248,7 +248,7 @@ func inDocument(document string, f record.Format) (*pdp.UserRecord, error) {
 	return &rec, nil
 }
 
-func overHTTP(t *testing.T, rec string) (*pdp.UserRecord, error) {
+func overHTTP(t *testing.T, rec string) (*facts.UserRecord, error) {
 	a := origintest.NewApplication(t, fixture.WithUsers(``))
 	a.Change(func(w http.ResponseWriter, r *http.Request) bool {
 		if r.URL.Path != "/users/by-id" {
@@ -261,7 +261,7 @@ func overHTTP(t *testing.T, rec string) (*pdp.UserRecord, error) {
 	return throughCache(t, httpOrigin(t, a, a.Serve().URL))
 }
 
-func throughCache(t *testing.T, o membership.Origin) (*pdp.UserRecord, error) {
+func throughCache(t *testing.T, o membership.Origin) (*facts.UserRecord, error) {
 	c, err := cache.Open(cache.Config{Origin: struct{ membership.Origin }{o}, Vocabulary: fixture.Words(), FetchTimeout: fixture.Patient, Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, c.Close()) }()
@@ -275,7 +275,7 @@ func throughCache(t *testing.T, o membership.Origin) (*pdp.UserRecord, error) {
 }
 
 // inRedis writes a record as somebody would who forges one, and reads it as a sidecar does.
-func inRedis(rec string, d *directory.Directory) (*pdp.UserRecord, error) {
+func inRedis(rec string, d *directory.Directory) (*facts.UserRecord, error) {
 	j := record.NewValidator(fixture.Words())
 	forged, err := forge(j.Tokens([]byte(rec)))
 	if err != nil {

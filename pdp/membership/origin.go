@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 
-	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 )
 
 // Origin is a system of record. Each call reads it anew, and must read the primary, not a replica that may lag behind.
@@ -16,13 +16,13 @@ type Origin interface {
 	// User returns the user with an id, compared byte by byte.
 	User(ctx context.Context, id string) (*RawRecord, error)
 	// UserByUsername returns the users whose username may be this one, ignoring case. It returns at most two: two users
-	// with one username are a fault that the caller reports. The caller compares by [pdp.Fold], so an origin that
+	// with one username are a fault that the caller reports. The caller compares by [facts.Fold], so an origin that
 	// folds case differently may return users that do not match.
 	UserByUsername(ctx context.Context, username string) ([]RawRecord, error)
 	// Organization returns all locations of the organization that a location belongs to.
 	Organization(ctx context.Context, location string) (*RawRecord, error)
-	// Users returns a page of the users with an assignment at or beneath a location, in the order of [pdp.UserQuery].
-	Users(ctx context.Context, q pdp.UserQuery) (RawUsers, error)
+	// Users returns a page of the users with an assignment at or beneath a location, in the order of [facts.UserQuery].
+	Users(ctx context.Context, q facts.UserQuery) (RawUsers, error)
 	// Locations returns at most limit ids of locations that follow after, in ascending order byte by byte.
 	Locations(ctx context.Context, after string, limit int) ([]string, error)
 	// Check fails if the origin cannot be reached or cannot answer.
@@ -68,7 +68,7 @@ func PageLimit(asked int) int {
 }
 
 // SortKeys lists the orders in which [Origin.Users] can return users, each ascending or descending.
-var SortKeys = [...]pdp.SortKey{pdp.SortName, pdp.SortUsername, pdp.SortDefaultLocation, pdp.SortLastLogin}
+var SortKeys = [...]facts.SortKey{facts.SortName, facts.SortUsername, facts.SortDefaultLocation, facts.SortLastLogin}
 
 var (
 	// ErrContract matches an error of an [Origin] that answered with something the contract does not allow.

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 
 	"github.com/wardkeeper/wardkeeper/pdp/membership/cache"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
@@ -39,7 +40,7 @@ func TestListedTwice(t *testing.T) {
 		t.Cleanup(func() { require.NoError(t, c.Close()) })
 		return c
 	}
-	_, err := origintest.ViewOf(t, twice("/users")).Users(context.Background(), pdp.UserQuery{})
+	_, err := origintest.ViewOf(t, twice("/users")).Users(context.Background(), facts.UserQuery{})
 	assert.Equal(t, pdp.Unavailable, pdp.KindOf(err))
 	assert.ErrorContains(t, err, `user "jane": the origin gave a record twice in one list`)
 	_, err = origintest.ViewOf(t, twice("/users/by-username")).UserByUsername(context.Background(), "JANE")

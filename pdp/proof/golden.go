@@ -14,6 +14,7 @@ import (
 
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 )
 
 // Bounds of golden decisions, and of the failures that are reported in full.
@@ -63,7 +64,7 @@ func DecodeGolden(data []byte) (*Golden, error) {
 }
 
 // OpenDirectory parses a directory and validates it against a vocabulary.
-type OpenDirectory func(data []byte, v pdp.Vocabulary) (pdp.View, error)
+type OpenDirectory func(data []byte, v pdp.Vocabulary) (facts.View, error)
 
 // Check has a policy decide every golden question. The error names the decisions that differ, the first few in full. A
 // directory that is not valid by the policy's tables is an error too.
@@ -168,12 +169,12 @@ func canonical(r authzen.Response) (string, error) {
 	return string(data), err
 }
 
-func engine(p *pdp.Policy, source pdp.Source) *pdp.Engine {
+func engine(p *pdp.Policy, source facts.Source) *pdp.Engine {
 	// The timeout is longer than a server's: a machine that stalls for a moment is no fault of the policy.
 	return pdp.New(pdp.Config{Policy: p, Source: source, Timeout: 10 * time.Second, Logger: slog.New(slog.DiscardHandler)})
 }
 
 // fixedSource is a source whose directory never changes.
-type fixedSource struct{ view pdp.View }
+type fixedSource struct{ view facts.View }
 
-func (s fixedSource) View(context.Context, pdp.Need) (pdp.View, error) { return s.view, nil }
+func (s fixedSource) View(context.Context, facts.Requirement) (facts.View, error) { return s.view, nil }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/wardkeeper/wardkeeper/bundles"
 	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/directory"
 	"github.com/wardkeeper/wardkeeper/pdp/proof"
 	"github.com/wardkeeper/wardkeeper/policies"
@@ -47,7 +48,7 @@ func general(t *testing.T) *pdp.Policy {
 	return policy(t, fstest.MapFS{"app.rego": {Data: []byte(saying)}}, "app/decision")
 }
 
-func members(data []byte, v pdp.Vocabulary) (pdp.View, error) { return directory.Parse(data, v) }
+func members(data []byte, v pdp.Vocabulary) (facts.View, error) { return directory.Parse(data, v) }
 
 // asked is a golden decision on an action, with the rest of it as JSON.
 func asked(name, action, rest string) string {
@@ -144,7 +145,7 @@ func TestGoldenDecisionsOverADirectory(t *testing.T) {
 			Name: "d", Directory: dir, Decision: &decision,
 			Question: json.RawMessage(`{"subject": {"type": "user", "id": "nobody"}, "action": {"name": "nothing"}, "resource": {"type": "user", "id": "alice"}}`),
 		}}}
-		return g.Check(t.Context(), builtIn, func(data []byte, v pdp.Vocabulary) (pdp.View, error) {
+		return g.Check(t.Context(), builtIn, func(data []byte, v pdp.Vocabulary) (facts.View, error) {
 			if strings.Contains(string(data), "fails") {
 				return nil, errors.New("it fails")
 			}

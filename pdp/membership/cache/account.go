@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
@@ -22,12 +23,12 @@ type account struct {
 // joinedUser is an account joined with certain trees. Where any of them has changed, it is joined anew.
 type joinedUser struct {
 	trees []*record.Tree // by assignment; nil where the location is unknown
-	user  *pdp.User
+	user  *facts.User
 	err   error // a [*record.Faults], or another reason why nothing may be decided by it
 }
 
 // join gives the user of an entry, joined with the tree of each assignment.
-func (e *entry) join(trees []*record.Tree) (*pdp.User, error) {
+func (e *entry) join(trees []*record.Tree) (*facts.User, error) {
 	a := e.user
 	if j := a.joined.Load(); j != nil && slices.Equal(j.trees, trees) {
 		return j.user, j.err
@@ -48,8 +49,8 @@ func (e *entry) join(trees []*record.Tree) (*pdp.User, error) {
 // quarantined is the failure of a question that needs a record which breaks a rule of DOMAIN.md section 1. What is known of
 // the record all the same, the cause may have.
 func quarantined(key membership.Key, cause error) error {
-	if _, known := errors.AsType[*pdp.Suspended](cause); !known {
-		cause = &pdp.Suspended{Err: cause}
+	if _, known := errors.AsType[*facts.Suspended](cause); !known {
+		cause = &facts.Suspended{Err: cause}
 	}
 	return &pdp.Error{Kind: pdp.Unavailable, Message: "A record that this needs breaks a rule of the directory.",
 		Err: fmt.Errorf("%s is quarantined: %w", key, cause)}

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
@@ -32,12 +33,12 @@ func onlyBy(o *fakeOrigin) {
 }
 
 // admits says that a view gives who is admitted, and nobody else, however it is asked.
-func admits(t *testing.T, v pdp.View, admitted ...string) {
+func admits(t *testing.T, v facts.View, admitted ...string) {
 	t.Helper()
 	for _, id := range []string{"jane", "joe", "olga"} {
-		for way, ask := range map[string]func() (*pdp.User, error){
-			"id":       func() (*pdp.User, error) { return v.User(t.Context(), id) },
-			"username": func() (*pdp.User, error) { return v.UserByUsername(t.Context(), id+"@example.org") },
+		for way, ask := range map[string]func() (*facts.User, error){
+			"id":       func() (*facts.User, error) { return v.User(t.Context(), id) },
+			"username": func() (*facts.User, error) { return v.UserByUsername(t.Context(), id+"@example.org") },
 		} {
 			u, err := ask()
 			if slices.Contains(admitted, id) {
@@ -49,7 +50,7 @@ func admits(t *testing.T, v pdp.View, admitted ...string) {
 			assert.Equal(t, pdp.Unavailable, pdp.KindOf(err), "%s by %s: %v", id, way, u)
 		}
 	}
-	_, err := v.Users(t.Context(), pdp.UserQuery{})
+	_, err := v.Users(t.Context(), facts.UserQuery{})
 	assert.Equal(t, pdp.Unavailable, pdp.KindOf(err), "a list with somebody who is not admitted")
 }
 
@@ -59,8 +60,8 @@ func TestAnotherPolicyJudgesAnew(t *testing.T) {
 		onlyBy(o)
 		c := openFake(t, o, h.port(), nil)
 		settled()
-		fresh := func() pdp.View {
-			v, err := c.View(t.Context(), pdp.Need{})
+		fresh := func() facts.View {
+			v, err := c.View(t.Context(), facts.Requirement{})
 			require.NoError(t, err)
 			return v
 		}
@@ -92,7 +93,7 @@ func TestAnotherPolicyJudgesAnew(t *testing.T) {
 		// Nor do sidecars of different policies for each other.
 		other := openFake(t, o, h.port(), func(cfg *Config) { cfg.Vocabulary = otherWords() })
 		settled()
-		v, err := other.View(t.Context(), pdp.Need{})
+		v, err := other.View(t.Context(), facts.Requirement{})
 		require.NoError(t, err)
 		admits(t, v, "jane", "olga")
 		settled()
@@ -116,7 +117,7 @@ func TestPoliciesChangeUnderReaders(t *testing.T) {
 					return
 				default:
 				}
-				v, err := c.View(t.Context(), pdp.Need{})
+				v, err := c.View(t.Context(), facts.Requirement{})
 				if !assert.NoError(t, err) {
 					return
 				}
@@ -153,7 +154,7 @@ func (r *rootless) Organization(ctx context.Context, location string) (*membersh
 	return r.fakeOrigin.Organization(ctx, location)
 }
 
-func (r *rootless) Users(ctx context.Context, q pdp.UserQuery) (membership.RawUsers, error) {
+func (r *rootless) Users(ctx context.Context, q facts.UserQuery) (membership.RawUsers, error) {
 	if r.spoilt {
 		return membership.RawUsers{Users: []membership.RawRecord{{Record: []byte(`{}`)}}, Offsets: []int{1}}, nil
 	}
@@ -166,9 +167,9 @@ func TestWhatHasNoNameOfItsOwn(t *testing.T) {
 		r := &rootless{o, true}
 		c := openFake(t, o, nil, func(cfg *Config) { cfg.Origin = r })
 		fails(t, c, "jane", pdp.Unavailable)
-		v, err := c.View(t.Context(), pdp.Need{})
+		v, err := c.View(t.Context(), facts.Requirement{})
 		require.NoError(t, err)
-		_, err = v.Users(t.Context(), pdp.UserQuery{})
+		_, err = v.Users(t.Context(), facts.UserQuery{})
 		assert.Equal(t, pdp.Unavailable, pdp.KindOf(err))
 		assert.Equal(t, []string{`location "ghi"`}, c.Status().Quarantined)
 		r.spoilt = false

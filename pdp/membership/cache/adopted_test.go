@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 
 	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
 )
@@ -41,7 +42,7 @@ func TestAViewKeepsToItsTables(t *testing.T) {
 			})
 		}
 		var given, refused atomic.Int64
-		check := func(admitted bool, u *pdp.User, err error) {
+		check := func(admitted bool, u *facts.User, err error) {
 			switch {
 			case u != nil:
 				given.Add(1)
@@ -61,7 +62,7 @@ func TestAViewKeepsToItsTables(t *testing.T) {
 			})
 			for range 4 {
 				act(3*time.Millisecond, func() {
-					view, err := c.View(t.Context(), pdp.Need{Using: rand.IntN(2) == 0})
+					view, err := c.View(t.Context(), facts.Requirement{ReadOnly: rand.IntN(2) == 0})
 					require.NoError(t, err)
 					admitted := view.(*cachedView).need.judge.Vocab.Offers("facility", "ed_normal")
 					time.Sleep(rand.N(3 * time.Millisecond))

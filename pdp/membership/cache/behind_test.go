@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
@@ -36,9 +37,9 @@ func TestAnOriginThatGoesBack(t *testing.T) {
 			undo := rewind(o, "jane", fixture.Nurse("jane", "ed_admin", "ghi"))
 			time.Sleep(6 * time.Second)
 			if listed {
-				v, err := c.View(t.Context(), pdp.Need{})
+				v, err := c.View(t.Context(), facts.Requirement{})
 				require.NoError(t, err)
-				_, err = v.Users(t.Context(), pdp.UserQuery{})
+				_, err = v.Users(t.Context(), facts.UserQuery{})
 				assert.Equal(t, pdp.Unavailable, pdp.KindOf(err))
 			} else {
 				fails(t, c, "jane", pdp.Unavailable)
@@ -85,7 +86,7 @@ func TestAnOriginThatAnswersSomethingElse(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
 		c := openFake(t, o, h.port(), func(cfg *Config) { cfg.Origin = confused{o} })
 		settled()
-		v, err := c.View(t.Context(), pdp.Need{})
+		v, err := c.View(t.Context(), facts.Requirement{})
 		require.NoError(t, err)
 		_, err = v.Location(t.Context(), "ghi")
 		assert.Equal(t, pdp.Unavailable, pdp.KindOf(err))
@@ -122,7 +123,7 @@ func TestSharedValuesOfOthers(t *testing.T) {
 		other := openFake(t, o, h.port(), nil)
 		settled()
 		assert.Equal(t, "smile", organizationOf(t, other, "clinic"))
-		v, err := other.View(t.Context(), pdp.Need{})
+		v, err := other.View(t.Context(), facts.Requirement{})
 		require.NoError(t, err)
 		u, err := v.UserByUsername(t.Context(), "joe@example.org")
 		require.NoError(t, err)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/servertest"
 
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
@@ -23,9 +24,9 @@ func BenchmarkFacts(b *testing.B) {
 	o := newFakeOrigin()
 	o.setUser("jane", fixture.Nurse("jane", "ed_normal", "ghi"))
 	o.setUser("alice", fixture.Nurse("alice", "regional_admin", "metro"))
-	ask := func(b *testing.B, s pdp.Source) {
+	ask := func(b *testing.B, s facts.Source) {
 		ctx := context.Background()
-		v, err := s.View(ctx, pdp.Need{})
+		v, err := s.View(ctx, facts.Requirement{})
 		require.NoError(b, err)
 		for _, id := range []string{"alice", "jane"} {
 			if u, err := v.User(ctx, id); u == nil || err != nil {
@@ -38,7 +39,7 @@ func BenchmarkFacts(b *testing.B) {
 			}
 		}
 	}
-	measure := func(name string, s pdp.Source, between func()) {
+	measure := func(name string, s facts.Source, between func()) {
 		b.Run(name, func(b *testing.B) {
 			ask(b, s)
 			b.ReportAllocs()

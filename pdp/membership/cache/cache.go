@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 	"golang.org/x/sync/singleflight"
 
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
@@ -68,7 +69,7 @@ type Cache struct {
 	work   sync.WaitGroup
 }
 
-var _ pdp.Source = (*Cache)(nil)
+var _ facts.Source = (*Cache)(nil)
 
 // Open makes a cached source, which closes its origin. It does not fail where origin or Redis cannot be reached now.
 func Open(cfg Config) (*Cache, error) {

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
@@ -22,7 +23,7 @@ import (
 )
 
 // seen is the role that a source says a user has at a facility: "" where there is no such user.
-func seen(t *testing.T, c *Cache, id string, need pdp.Need) (string, error) {
+func seen(t *testing.T, c *Cache, id string, need facts.Requirement) (string, error) {
 	t.Helper()
 	v, err := c.View(t.Context(), need)
 	if err != nil {
@@ -37,14 +38,14 @@ func seen(t *testing.T, c *Cache, id string, need pdp.Need) (string, error) {
 
 func sees(t *testing.T, c *Cache, id, role string) {
 	t.Helper()
-	got, err := seen(t, c, id, pdp.Need{})
+	got, err := seen(t, c, id, facts.Requirement{})
 	require.NoError(t, err)
 	assert.Equal(t, role, got)
 }
 
 func fails(t *testing.T, c *Cache, id string, kind pdp.Kind) {
 	t.Helper()
-	got, err := seen(t, c, id, pdp.Need{})
+	got, err := seen(t, c, id, facts.Requirement{})
 	require.Error(t, err, "it said %q", got)
 	assert.Equal(t, kind, pdp.KindOf(err))
 }
@@ -120,8 +121,8 @@ func TestNobodyIsAnnounced(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
 		c := openFake(t, o, h.port(), nil)
 		settled()
-		byUsername := func() *pdp.User {
-			v, err := c.View(t.Context(), pdp.Need{})
+		byUsername := func() *facts.User {
+			v, err := c.View(t.Context(), facts.Requirement{})
 			require.NoError(t, err)
 			u, err := v.UserByUsername(t.Context(), "JOE@example.org")
 			require.NoError(t, err)
@@ -149,7 +150,7 @@ func TestAUsernameThatPassesToSomebodyElse(t *testing.T) {
 		c := openFake(t, o, h.port(), nil)
 		settled()
 		whose := func(username string) string {
-			v, err := c.View(t.Context(), pdp.Need{})
+			v, err := c.View(t.Context(), facts.Requirement{})
 			require.NoError(t, err)
 			u, err := v.UserByUsername(t.Context(), username)
 			require.NoError(t, err)
@@ -212,11 +213,11 @@ func TestTheOriginIsAway(t *testing.T) {
 		sees(t, c, "jane", "ed_normal")
 		time.Sleep(2 * time.Second)
 		fails(t, c, "jane", pdp.Unavailable)
-		role, err := seen(t, c, "jane", pdp.Need{Using: true})
+		role, err := seen(t, c, "jane", facts.Requirement{ReadOnly: true})
 		require.NoError(t, err, "to use something, it may be older")
 		assert.Equal(t, "ed_normal", role)
 		time.Sleep(time.Minute)
-		_, err = seen(t, c, "jane", pdp.Need{Using: true})
+		_, err = seen(t, c, "jane", facts.Requirement{ReadOnly: true})
 		require.Error(t, err)
 		h.set(func() { h.down = false })
 		settled()
@@ -238,7 +239,7 @@ func TestTheOriginHangs(t *testing.T) {
 		ask := func(id string) (string, error) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
-			v, err := c.View(ctx, pdp.Need{})
+			v, err := c.View(ctx, facts.Requirement{})
 			require.NoError(t, err)
 			u, err := v.User(ctx, id)
 			if err != nil {
@@ -272,14 +273,14 @@ func TestAlone(t *testing.T) {
 		time.Sleep(4900 * time.Millisecond)
 		sees(t, c, "jane", "ed_normal")
 		time.Sleep(200 * time.Millisecond)
-		role, err := seen(t, c, "jane", pdp.Need{Using: true})
+		role, err := seen(t, c, "jane", facts.Requirement{ReadOnly: true})
 		require.NoError(t, err)
 		assert.Equal(t, "ed_normal", role)
 		sees(t, c, "jane", "ed_admin")
 		o.setUser("jane", fixture.Nurse("jane", "ed_normal", "ghi"))
 		token := announceUser(t, c, "jane")
 		sees(t, c, "jane", "ed_normal")
-		_, err = seen(t, c, "jane", pdp.Need{AtLeast: []string{token}})
+		_, err = seen(t, c, "jane", facts.Requirement{AtLeast: []string{token}})
 		require.NoError(t, err)
 	})
 }
@@ -296,24 +297,24 @@ func TestAtLeast(t *testing.T) {
 		o.setUser("jane", fixture.Nurse("jane", "ed_admin", "ghi"))
 		token := announceUser(t, first, "jane")
 		sees(t, second, "jane", "ed_normal")
-		role, err := seen(t, second, "jane", pdp.Need{AtLeast: []string{token}})
+		role, err := seen(t, second, "jane", facts.Requirement{AtLeast: []string{token}})
 		require.NoError(t, err)
 		assert.Equal(t, "ed_admin", role, "it has not heard, and asks the origin")
 		o.set(func() { o.down = true })
-		_, err = seen(t, second, "jane", pdp.Need{AtLeast: []string{token}})
+		_, err = seen(t, second, "jane", facts.Requirement{AtLeast: []string{token}})
 		require.Error(t, err)
 		assert.Equal(t, pdp.Unavailable, pdp.KindOf(err))
-		role, err = seen(t, first, "jane", pdp.Need{})
+		role, err = seen(t, first, "jane", facts.Requirement{})
 		require.Error(t, err, role)
 		o.set(func() { o.down = false })
 		settled()
 		sees(t, first, "jane", "ed_admin")
 		asked := o.questions()
-		_, err = seen(t, first, "jane", pdp.Need{AtLeast: []string{token}})
+		_, err = seen(t, first, "jane", facts.Requirement{AtLeast: []string{token}})
 		require.NoError(t, err)
 		assert.Equal(t, asked, o.questions(), "it has heard, and need not ask again")
 		for _, malformed := range []string{"x", "~", "1~", "!~epoch-0", "1~a b"} {
-			_, err = seen(t, first, "jane", pdp.Need{AtLeast: []string{malformed}})
+			_, err = seen(t, first, "jane", facts.Requirement{AtLeast: []string{malformed}})
 			assert.Equal(t, pdp.Invalid, pdp.KindOf(err), malformed)
 		}
 	})
@@ -336,11 +337,11 @@ func TestALaggingOrigin(t *testing.T) {
 		asked = o.questions()
 		sees(t, c, "jane", "ed_normal")
 		assert.Equal(t, asked, o.questions())
-		_, err = seen(t, c, "jane", pdp.Need{AtLeast: []string{token}})
+		_, err = seen(t, c, "jane", facts.Requirement{AtLeast: []string{token}})
 		assert.Equal(t, pdp.Unavailable, pdp.KindOf(err))
 		o.set(func() { o.version = version - 1 })
 		require.Equal(t, version, o.setUser("jane", fixture.Nurse("jane", "ed_admin", "ghi")))
-		role, err := seen(t, c, "jane", pdp.Need{AtLeast: []string{token}})
+		role, err := seen(t, c, "jane", facts.Requirement{AtLeast: []string{token}})
 		require.NoError(t, err)
 		assert.Equal(t, "ed_admin", role)
 		assert.True(t, vouchedFor(t, c, "jane"))
@@ -350,12 +351,12 @@ func TestALaggingOrigin(t *testing.T) {
 // vouchedFor says whether a record is vouched for, as a view gives it now.
 func vouchedFor(t *testing.T, c *Cache, id string) bool {
 	t.Helper()
-	v, err := c.View(t.Context(), pdp.Need{})
+	v, err := c.View(t.Context(), facts.Requirement{})
 	require.NoError(t, err)
 	u, err := v.User(t.Context(), id)
 	require.NoError(t, err)
 	require.NotNil(t, u)
-	return v.UserFact(u).Vouched
+	return v.UserFreshness(u).Confirmed
 }
 
 // TestSharedValuesAreNotTrusted: what does not decode, is of somebody else or older than known is fetched again.
@@ -490,7 +491,7 @@ func TestLocationsMove(t *testing.T) {
 			sidecars := []*Cache{openFake(t, o, h.port(), nil), openFake(t, o, h.port(), nil)}
 			settled()
 			organization := func(c *Cache, location string) string {
-				v, err := c.View(t.Context(), pdp.Need{})
+				v, err := c.View(t.Context(), facts.Requirement{})
 				require.NoError(t, err)
 				u, err := v.User(t.Context(), "ann")
 				require.NoError(t, err)
@@ -556,7 +557,7 @@ func TestOneFetchForAll(t *testing.T) {
 				}
 				ctx, cancel := context.WithTimeout(t.Context(), patience)
 				defer cancel()
-				v, err := c.View(ctx, pdp.Need{})
+				v, err := c.View(ctx, facts.Requirement{})
 				require.NoError(t, err)
 				_, err = v.User(ctx, "jane")
 				assert.Equal(t, i == 0, errors.Is(err, context.DeadlineExceeded), "%v", err)
@@ -584,7 +585,7 @@ func TestOneOrganizationIsNotFetchedByEachLocation(t *testing.T) {
 		var all sync.WaitGroup
 		for i := range facilities {
 			all.Go(func() {
-				v, err := c.View(t.Context(), pdp.Need{})
+				v, err := c.View(t.Context(), facts.Requirement{})
 				assert.NoError(t, err)
 				l, err := v.Location(t.Context(), fmt.Sprint("f", i))
 				assert.NoError(t, err)
@@ -616,11 +617,11 @@ func TestVersionsOfOurOwn(t *testing.T) {
 		first, second := openFake(t, o, h.port(), nil), openFake(t, o, h.port(), nil)
 		settled()
 		version := func(c *Cache) uint64 {
-			v, err := c.View(t.Context(), pdp.Need{})
+			v, err := c.View(t.Context(), facts.Requirement{})
 			require.NoError(t, err)
 			u, err := v.User(t.Context(), "jane")
 			require.NoError(t, err)
-			return v.UserFact(u).Version
+			return v.UserFreshness(u).Version
 		}
 		one := version(first)
 		settled()
@@ -758,7 +759,7 @@ func TestWhatIsLongCounts(t *testing.T) {
 		}
 		long := strings.Repeat("x", 1000)
 		assert.Greater(t, grown(func() { sees(t, c, long, "") }), 1000)
-		v, err := c.View(t.Context(), pdp.Need{})
+		v, err := c.View(t.Context(), facts.Requirement{})
 		require.NoError(t, err)
 		assert.Greater(t, grown(func() {
 			_, err := v.UserByUsername(t.Context(), long+"@example.org")
@@ -796,17 +797,17 @@ func TestAtLeastWhatWasTrimmed(t *testing.T) {
 		h.set(func() { apart.cut = false })
 		settled()
 		o.set(func() { o.down = true })
-		_, err := seen(t, second, "jane", pdp.Need{})
+		_, err := seen(t, second, "jane", facts.Requirement{})
 		require.NoError(t, err, "within its budget")
-		role, err := seen(t, second, "jane", pdp.Need{AtLeast: []string{token}})
+		role, err := seen(t, second, "jane", facts.Requirement{AtLeast: []string{token}})
 		require.Error(t, err, role)
 		assert.Equal(t, pdp.Unavailable, pdp.KindOf(err))
 		o.set(func() { o.down = false })
-		role, err = seen(t, second, "jane", pdp.Need{AtLeast: []string{token}})
+		role, err = seen(t, second, "jane", facts.Requirement{AtLeast: []string{token}})
 		require.NoError(t, err)
 		assert.Equal(t, "ed_admin", role)
 		asked := o.questions()
-		_, err = seen(t, second, "jane", pdp.Need{AtLeast: []string{token}})
+		_, err = seen(t, second, "jane", facts.Requirement{AtLeast: []string{token}})
 		require.NoError(t, err)
 		assert.Equal(t, asked, o.questions(), "what was fetched since need not be fetched again")
 	})
@@ -822,7 +823,7 @@ func TestAtLeastWhatWasTrimmed(t *testing.T) {
 		h.set(func() { apart.cut = false })
 		settled()
 		sees(t, second, "jane", "ed_normal")
-		role, err := seen(t, second, "jane", pdp.Need{AtLeast: []string{token}})
+		role, err := seen(t, second, "jane", facts.Requirement{AtLeast: []string{token}})
 		require.NoError(t, err)
 		assert.Equal(t, "ed_admin", role)
 	})

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
@@ -85,11 +86,11 @@ func TestClaimsLockNobodyOut(t *testing.T) {
 				}
 				assert.Zero(t, time.Since(began))
 				assert.False(t, vouchedFor(t, c, "jane"))
-				v, err := c.View(t.Context(), pdp.Need{})
+				v, err := c.View(t.Context(), facts.Requirement{})
 				require.NoError(t, err)
 				l, err := v.Location(t.Context(), "metro")
 				require.NoError(t, err)
-				assert.False(t, v.OrganizationFact(l).Vouched)
+				assert.False(t, v.OrganizationFreshness(l).Confirmed)
 				o.setUser("jane", fixture.Nurse("jane", "ed_admin", "ghi")) // and nobody tells of it
 				sees(t, c, "jane", "ed_normal")
 				time.Sleep(budget + time.Millisecond)
@@ -118,7 +119,7 @@ func TestClaimsAndReadingOwnWrites(t *testing.T) {
 		forged := announce(pdp.MaxVersion)
 		token := announce(o.setUser("jane", fixture.Nurse("jane", "ed_admin", "ghi")))
 		for _, sidecar := range []*Cache{c, other} {
-			role, err := seen(t, sidecar, "jane", pdp.Need{AtLeast: []string{token}})
+			role, err := seen(t, sidecar, "jane", facts.Requirement{AtLeast: []string{token}})
 			require.NoError(t, err)
 			assert.Equal(t, "ed_admin", role)
 		}
@@ -126,13 +127,13 @@ func TestClaimsAndReadingOwnWrites(t *testing.T) {
 		fresh := openFake(t, o, h.port(), nil)
 		settled()
 		h.set(func() { clear(h.values) })
-		_, err := seen(t, fresh, "jane", pdp.Need{AtLeast: []string{token}})
+		_, err := seen(t, fresh, "jane", facts.Requirement{AtLeast: []string{token}})
 		require.Error(t, err, "an origin that is behind")
 		assert.Equal(t, pdp.Unavailable, pdp.KindOf(err))
 		undo()
-		_, err = seen(t, fresh, "jane", pdp.Need{AtLeast: []string{token}})
+		_, err = seen(t, fresh, "jane", facts.Requirement{AtLeast: []string{token}})
 		require.NoError(t, err)
-		_, err = seen(t, fresh, "jane", pdp.Need{AtLeast: []string{forged, token}})
+		_, err = seen(t, fresh, "jane", facts.Requirement{AtLeast: []string{forged, token}})
 		require.Error(t, err, "nobody can know of what was forged")
 	})
 }
@@ -151,7 +152,7 @@ func TestNotifiedClaimsAndReadingOwnWrites(t *testing.T) {
 			return token
 		}
 		of := func(token string) error {
-			_, err := seen(t, c, "jane", pdp.Need{AtLeast: []string{token}})
+			_, err := seen(t, c, "jane", facts.Requirement{AtLeast: []string{token}})
 			return err
 		}
 		hear.Changed(ofVersion("jane", pdp.MaxVersion))
@@ -237,7 +238,7 @@ func TestFloodsOfClaims(t *testing.T) {
 		})
 		for range 100 {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-			v, err := c.View(ctx, pdp.Need{})
+			v, err := c.View(ctx, facts.Requirement{})
 			require.NoError(t, err)
 			u, err := v.User(ctx, "jane")
 			require.NoError(t, err)
@@ -249,9 +250,9 @@ func TestFloodsOfClaims(t *testing.T) {
 		flooding.Wait()
 		settled()
 		asked := o.questions()
-		_, err := seen(t, c, "jane", pdp.Need{Using: true})
+		_, err := seen(t, c, "jane", facts.Requirement{ReadOnly: true})
 		require.NoError(t, err)
-		_, err = seen(t, c, "jane", pdp.Need{Using: true})
+		_, err = seen(t, c, "jane", facts.Requirement{ReadOnly: true})
 		require.NoError(t, err)
 		assert.LessOrEqual(t, o.questions(), asked+4, "and it is over when it is over")
 	})

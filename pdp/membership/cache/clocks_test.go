@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
@@ -37,7 +38,7 @@ func TestAFactFromTheFuture(t *testing.T) {
 		settled()
 		o.setUser("jane", fixture.Nurse("jane", "ed_admin", "ghi"))
 		time.Sleep(time.Minute)
-		role, err := seen(t, second, "jane", pdp.Need{Using: true})
+		role, err := seen(t, second, "jane", facts.Requirement{ReadOnly: true})
 		require.NoError(t, err)
 		assert.Equal(t, "ed_admin", role)
 		assert.Positive(t, second.Status().Refused)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
@@ -183,7 +184,7 @@ func (o *fakeOrigin) Organization(ctx context.Context, location string) (s *memb
 	return s, err
 }
 
-func (o *fakeOrigin) Users(ctx context.Context, q pdp.UserQuery) (list membership.RawUsers, err error) {
+func (o *fakeOrigin) Users(ctx context.Context, q facts.UserQuery) (list membership.RawUsers, err error) {
 	err = o.ask(ctx, membership.Key{}, func() {
 		for i, id := range slices.Sorted(maps.Keys(o.users)) {
 			if id > q.After.ID {

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
@@ -334,7 +335,7 @@ func (c *channel) began(history string) {
 
 func readUser(t *testing.T, h *history, c *Cache, sidecar int, id string, using, knowing bool, latest *sync.Map) {
 	r := reading{sidecar: sidecar, user: id, budget: 5 * time.Second, at: time.Now()}
-	need := pdp.Need{Using: using}
+	need := facts.Requirement{ReadOnly: using}
 	if using {
 		r.budget = time.Minute
 	}

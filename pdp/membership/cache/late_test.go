@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 
 	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
 )
@@ -49,7 +50,7 @@ func TestAFetchThatLandsLate(t *testing.T) {
 		o.unversion = true
 		c := openFake(t, o, h.port(), nil)
 		settled()
-		versionOf := func(need pdp.Need) (string, uint64) {
+		versionOf := func(need facts.Requirement) (string, uint64) {
 			v, err := c.View(t.Context(), need)
 			require.NoError(t, err)
 			u, err := v.User(t.Context(), "jane")
@@ -59,15 +60,15 @@ func TestAFetchThatLandsLate(t *testing.T) {
 		o.set(func() { o.delay = 500 * time.Millisecond })
 		var late uint64
 		var asking sync.WaitGroup
-		asking.Go(func() { _, late = versionOf(pdp.Need{}) })
+		asking.Go(func() { _, late = versionOf(facts.Requirement{}) })
 		time.Sleep(100 * time.Millisecond)
 		o.set(func() { o.delay = 0 })
 		o.setUser("jane", fixture.Nurse("jane", "ed_admin", "ghi"))
-		role, version := versionOf(pdp.Need{AtLeast: []string{"1~unknown"}}) // reads the origin anew
+		role, version := versionOf(facts.Requirement{AtLeast: []string{"1~unknown"}}) // reads the origin anew
 		require.Equal(t, "ed_admin", role)
 		asking.Wait()
 		assert.Less(t, late, version)
-		role, again := versionOf(pdp.Need{})
+		role, again := versionOf(facts.Requirement{})
 		assert.Equal(t, "ed_admin", role)
 		assert.Equal(t, version, again)
 	})

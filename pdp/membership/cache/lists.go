@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/freshness"
@@ -16,10 +16,10 @@ var errOffsets = errors.New("the origin gave a list whose places do not fit its 
 
 var errListedTwice = errors.New("the origin gave a record twice in one list")
 
-// Users implements [pdp.View]. Lists are not kept: each is read from the origin, as it is now.
-func (v *cachedView) Users(ctx context.Context, q pdp.UserQuery) (pdp.Users, error) {
+// Users implements [facts.View]. Lists are not kept: each is read from the origin, as it is now.
+func (v *cachedView) Users(ctx context.Context, q facts.UserQuery) (facts.Users, error) {
 	if len(q.Beneath) > membership.MaxID {
-		return pdp.Users{}, nil
+		return facts.Users{}, nil
 	}
 	q.Limit = membership.PageLimit(q.Limit)
 	began := v.c.feed.Start()
@@ -28,29 +28,29 @@ func (v *cachedView) Users(ctx context.Context, q pdp.UserQuery) (pdp.Users, err
 		err = errOffsets
 	}
 	if err != nil {
-		return pdp.Users{}, cannotBeHad(ctx, err)
+		return facts.Users{}, cannotBeHad(ctx, err)
 	}
-	page := pdp.Users{More: sent.More}
+	page := facts.Users{More: sent.More}
 	listed := make(map[string]*viewedUser, len(sent.Users))
 	for i := range sent.Users {
 		s, err := v.listedUser(ctx, sent.Users[i], began)
 		if err != nil {
-			return pdp.Users{}, err
+			return facts.Users{}, err
 		}
 		if s.err != nil {
 			if err := v.mayList(ctx, s, q.Beneath); err != nil {
-				return pdp.Users{}, err
+				return facts.Users{}, err
 			}
 		}
 		if s.user == nil {
-			return pdp.Users{}, cannotBeHad(ctx, errNotSettled) // it was there, and is gone: read the list again
+			return facts.Users{}, cannotBeHad(ctx, errNotSettled) // it was there, and is gone: read the list again
 		}
 		if listed[s.user.ID()] != nil {
-			return pdp.Users{}, cannotBeHad(ctx, fmt.Errorf("user %s: %w", membership.Quote(s.user.ID()), errListedTwice))
+			return facts.Users{}, cannotBeHad(ctx, fmt.Errorf("user %s: %w", membership.Quote(s.user.ID()), errListedTwice))
 		}
 		listed[s.user.ID()] = s
 		page.Users = append(page.Users, s.user)
-		page.Cursors = append(page.Cursors, pdp.Cursor{ID: s.user.ID(), Offset: sent.Offsets[i]})
+		page.Cursors = append(page.Cursors, facts.Cursor{ID: s.user.ID(), Offset: sent.Offsets[i]})
 	}
 	v.mu.Lock()
 	v.listed = listed

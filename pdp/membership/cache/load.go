@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/freshness"
@@ -60,7 +60,7 @@ func (c *Cache) namesake(n requirement, key membership.Key, sent []membership.Ra
 		if err != nil {
 			return nil, err
 		}
-		if pdp.FoldCanonical(e.user.draft.Username) != key.ID {
+		if facts.FoldCanonical(e.user.draft.Username) != key.ID {
 			continue
 		}
 		if found != nil && found.Key == e.Key {

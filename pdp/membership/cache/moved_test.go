@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
@@ -16,7 +17,7 @@ import (
 // organizationOf is the organization that a location is in, "" where it is unknown.
 func organizationOf(t *testing.T, c *Cache, location string) string {
 	t.Helper()
-	v, err := c.View(t.Context(), pdp.Need{})
+	v, err := c.View(t.Context(), facts.Requirement{})
 	require.NoError(t, err)
 	l, err := v.Location(t.Context(), location)
 	require.NoError(t, err)
@@ -73,7 +74,7 @@ func TestAMovedLocation(t *testing.T) {
 			asked := make(chan struct{})
 			go func() {
 				defer close(asked)
-				v, err := c.View(t.Context(), pdp.Need{})
+				v, err := c.View(t.Context(), facts.Requirement{})
 				assert.NoError(t, err)
 				_, err = v.Location(context.Background(), "big")
 				assert.NoError(t, err)
@@ -100,9 +101,9 @@ func TestAMovedLocation(t *testing.T) {
 			_, err := c.Announce(t.Context(), moved)
 			require.NoError(t, err)
 			assert.Equal(t, "large", organizationOf(t, c, "ward"))
-			v, err := c.View(t.Context(), pdp.Need{})
+			v, err := c.View(t.Context(), facts.Requirement{})
 			require.NoError(t, err)
-			all, err := v.Locations(t.Context(), pdp.LocationQuery{Beneath: "big"})
+			all, err := v.Locations(t.Context(), facts.LocationQuery{Beneath: "big"})
 			require.NoError(t, err)
 			require.Len(t, all, 1, "the ward is not among those of its old organization")
 		})

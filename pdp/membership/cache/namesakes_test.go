@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
@@ -22,14 +23,14 @@ func TestTwoOfOneUsername(t *testing.T) {
 		o.setUser("jane", `{"id":"jane","username":"same@example.org"}`)
 		o.setUser("joe", `{"id":"joe","username":"Same@example.org"}`)
 		byUsername := func() error {
-			v, err := c.View(t.Context(), pdp.Need{})
+			v, err := c.View(t.Context(), facts.Requirement{})
 			require.NoError(t, err)
 			_, err = v.UserByUsername(t.Context(), "same@example.org")
 			return err
 		}
 		for range 3 {
 			require.Equal(t, pdp.Unavailable, pdp.KindOf(byUsername()))
-			v, err := c.View(t.Context(), pdp.Need{})
+			v, err := c.View(t.Context(), facts.Requirement{})
 			require.NoError(t, err)
 			for _, id := range []string{"jane", "joe"} {
 				_, err = v.User(t.Context(), id)

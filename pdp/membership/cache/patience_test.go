@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 
 	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
 )
@@ -25,7 +26,7 @@ func TestAnOriginThatDoesNotAnswer(t *testing.T) {
 		settled()
 		for range 2 {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-			v, err := c.View(ctx, pdp.Need{})
+			v, err := c.View(ctx, facts.Requirement{})
 			require.NoError(t, err)
 			for _, id := range []string{"jane", "joe"} {
 				u, err := v.User(ctx, id)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
@@ -44,7 +45,7 @@ func (l laid) Now() time.Time { return time.Now() }
 func (l laid) Close() error { return nil }
 
 // overLaid is a view of a new sidecar with such a tier.
-func overLaid(t *testing.T, o *fakeOrigin, value func(membership.Key) []byte) pdp.View {
+func overLaid(t *testing.T, o *fakeOrigin, value func(membership.Key) []byte) facts.View {
 	c, err := Open(Config{Origin: o, Vocabulary: fixture.Words(), MaxAgeChange: time.Hour, Lease: time.Hour,
 		Logger: slog.New(slog.DiscardHandler), Store: laid{value}, Stream: laid{value}})
 	require.NoError(t, err)
@@ -52,7 +53,7 @@ func overLaid(t *testing.T, o *fakeOrigin, value func(membership.Key) []byte) pd
 		time.Sleep(10 * time.Microsecond)
 	}
 	t.Cleanup(func() { require.NoError(t, c.Close()) })
-	v, err := c.View(context.Background(), pdp.Need{})
+	v, err := c.View(context.Background(), facts.Requirement{})
 	require.NoError(t, err)
 	return v
 }
@@ -79,7 +80,7 @@ func FuzzShared(f *testing.F) {
 	o.setUser("broken", fixture.Nurse("broken", "ed_admin", "nowhere"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		ctx := context.Background()
-		asInOrigin := func(v pdp.View) {
+		asInOrigin := func(v facts.View) {
 			u, err := v.UserByUsername(ctx, "JANE@example.org")
 			if err != nil && bytes.Contains(data, []byte("broken")) {
 				require.Equal(t, pdp.Unavailable, pdp.KindOf(err), "a pointer to whom nothing may be decided by")
@@ -120,7 +121,7 @@ func FuzzShared(f *testing.F) {
 }
 
 // assertSound says that a user and the organizations around it could stand in a directory file: there is no way around its rules.
-func assertSound(t *testing.T, v pdp.View, u *pdp.User) {
+func assertSound(t *testing.T, v facts.View, u *facts.User) {
 	t.Helper()
 	r := &origintest.Roster{Locations: []origintest.RosterLocation{}, Users: []origintest.RosterUser{origintest.AsRoster(u.Record())}}
 	seen := map[string]bool{}
@@ -131,7 +132,7 @@ func assertSound(t *testing.T, v pdp.View, u *pdp.User) {
 			continue
 		}
 		seen[at.Organization()] = true
-		all, err := v.Locations(context.Background(), pdp.LocationQuery{Beneath: at.Organization()})
+		all, err := v.Locations(context.Background(), facts.LocationQuery{Beneath: at.Organization()})
 		require.NoError(t, err)
 		for _, l := range all {
 			r.Locations = append(r.Locations, origintest.RosterLocation(l.Record()))

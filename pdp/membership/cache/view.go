@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
@@ -27,17 +27,17 @@ type cachedView struct {
 
 // viewedUser is an account as the view gave it; user is nil where there is none.
 type viewedUser struct {
-	user  *pdp.User
+	user  *facts.User
 	entry *entry
 	err   error // why the user must not be used, or not everywhere
 }
 
-var _ pdp.View = (*cachedView)(nil)
+var _ facts.View = (*cachedView)(nil)
 
-// View implements [pdp.Source].
-func (c *Cache) View(_ context.Context, need pdp.Need) (pdp.View, error) {
+// View implements [facts.Source].
+func (c *Cache) View(_ context.Context, need facts.Requirement) (facts.View, error) {
 	n := requirement{judge: c.judge.Load(), budget: c.cfg.MaxAgeChange, since: c.feed.Next()}
-	if need.Using {
+	if need.ReadOnly {
 		n.budget = c.cfg.MaxAgeUse
 	}
 	for _, token := range need.AtLeast {
@@ -55,8 +55,8 @@ func (c *Cache) View(_ context.Context, need pdp.Need) (pdp.View, error) {
 	return &cachedView{c: c, need: n}, nil
 }
 
-// User implements [pdp.View].
-func (v *cachedView) User(ctx context.Context, id string) (*pdp.User, error) {
+// User implements [facts.View].
+func (v *cachedView) User(ctx context.Context, id string) (*facts.User, error) {
 	s, err := v.user(ctx, id)
 	switch {
 	case err != nil:
@@ -113,10 +113,10 @@ func (v *cachedView) join(ctx context.Context, e *entry) (*viewedUser, error) {
 		case ctx.Err() != nil:
 			return nil, err
 		case err != nil: // another organization than that of the question may do without
-			if _, ok := errors.AsType[*pdp.Suspended](err); !ok {
+			if _, ok := errors.AsType[*facts.Suspended](err); !ok {
 				missing = err
 			}
-			trees[i] = &record.Tree{Root: pdp.NewLocation(pdp.LocationRecord{ID: at}, nil, 0), Faults: err}
+			trees[i] = &record.Tree{Root: facts.NewLocation(facts.LocationRecord{ID: at}, nil, 0), Faults: err}
 		case t.tree != nil:
 			trees[i] = t.tree
 		}
@@ -126,14 +126,14 @@ func (v *cachedView) join(ctx context.Context, e *entry) (*viewedUser, error) {
 		v.c.quarantine.remove(e.judge, e.Key)
 		return &viewedUser{user: u, entry: e}, nil
 	}
-	s, known := errors.AsType[*pdp.Suspended](err)
+	s, known := errors.AsType[*facts.Suspended](err)
 	if !known {
 		return nil, err
 	}
 	if _, own := s.Err.(*record.Faults); own {
 		v.c.quarantine.add(e.judge, e.Key, s.Err)
 	} else if missing != nil {
-		return &viewedUser{user: s.User, entry: e, err: cannotBeHad(ctx, &pdp.Suspended{User: s.User, Err: missing})}, nil
+		return &viewedUser{user: s.User, entry: e, err: cannotBeHad(ctx, &facts.Suspended{User: s.User, Err: missing})}, nil
 	}
 	return &viewedUser{user: s.User, entry: e, err: quarantined(e.Key, err)}, nil
 }
@@ -143,9 +143,9 @@ func (v *cachedView) tree(ctx context.Context, location string) (*entry, error) 
 	e, err := v.organization(ctx, location)
 	switch {
 	case err != nil:
-		if s, ok := errors.AsType[*pdp.Suspended](err); ok {
-			at := pdp.LocationRecord{ID: location} // nothing but that there is one
-			return nil, quarantined(membership.Key{Kind: membership.LocationPointer, ID: location}, &pdp.Suspended{Location: pdp.NewSuspendedLocation(at, at), Err: s.Err})
+		if s, ok := errors.AsType[*facts.Suspended](err); ok {
+			at := facts.LocationRecord{ID: location} // nothing but that there is one
+			return nil, quarantined(membership.Key{Kind: membership.LocationPointer, ID: location}, &facts.Suspended{Location: facts.NewSuspendedLocation(at, at), Err: s.Err})
 		}
 		return nil, err
 	case e.tree != nil && e.tree.Faults != nil:
@@ -196,10 +196,10 @@ func (v *cachedView) remember(location string, e *entry) *entry {
 	return e
 }
 
-// UserByUsername implements [pdp.View].
-func (v *cachedView) UserByUsername(ctx context.Context, username string) (*pdp.User, error) {
-	folded := pdp.FoldCanonical(username)
-	if len(folded) > membership.MaxID || !pdp.IsUsername(username) {
+// UserByUsername implements [facts.View].
+func (v *cachedView) UserByUsername(ctx context.Context, username string) (*facts.User, error) {
+	folded := facts.FoldCanonical(username)
+	if len(folded) > membership.MaxID || !facts.IsUsername(username) {
 		return nil, nil // nobody has such a username
 	}
 	key := membership.Key{Kind: membership.UsernamePointer, ID: folded}
@@ -212,7 +212,7 @@ func (v *cachedView) UserByUsername(ctx context.Context, username string) (*pdp.
 	for range tries {
 		if pointer != "" {
 			u, err := v.User(ctx, pointer)
-			if err != nil || u != nil && pdp.FoldCanonical(u.Username()) == folded {
+			if err != nil || u != nil && facts.FoldCanonical(u.Username()) == folded {
 				return u, err
 			}
 			// The account has another username by now, and this one may be somebody else's.
@@ -230,8 +230,8 @@ func (v *cachedView) UserByUsername(ctx context.Context, username string) (*pdp.
 	return nil, cannotBeHad(ctx, fmt.Errorf("%s: %w", key, errNotSettled))
 }
 
-// Location implements [pdp.View].
-func (v *cachedView) Location(ctx context.Context, id string) (*pdp.Location, error) {
+// Location implements [facts.View].
+func (v *cachedView) Location(ctx context.Context, id string) (*facts.Location, error) {
 	if len(id) > membership.MaxID || id == "" {
 		return nil, nil // no record has such an id
 	}
@@ -242,8 +242,8 @@ func (v *cachedView) Location(ctx context.Context, id string) (*pdp.Location, er
 	return e.tree.ByID(id), nil
 }
 
-// Locations implements [pdp.View].
-func (v *cachedView) Locations(ctx context.Context, q pdp.LocationQuery) ([]*pdp.Location, error) {
+// Locations implements [facts.View].
+func (v *cachedView) Locations(ctx context.Context, q facts.LocationQuery) ([]*facts.Location, error) {
 	if q.Beneath != "" {
 		if len(q.Beneath) > membership.MaxID {
 			return nil, nil
@@ -258,7 +258,7 @@ func (v *cachedView) Locations(ctx context.Context, q pdp.LocationQuery) ([]*pdp
 	if err != nil {
 		return nil, cannotBeHad(ctx, err)
 	}
-	all := make([]*pdp.Location, 0, len(ids))
+	all := make([]*facts.Location, 0, len(ids))
 	for _, id := range ids {
 		l, err := v.Location(ctx, id)
 		if err != nil {
@@ -272,8 +272,8 @@ func (v *cachedView) Locations(ctx context.Context, q pdp.LocationQuery) ([]*pdp
 	return all, nil
 }
 
-// UserFact implements [pdp.View].
-func (v *cachedView) UserFact(u *pdp.User) pdp.Fact {
+// UserFreshness implements [facts.View].
+func (v *cachedView) UserFreshness(u *facts.User) facts.Freshness {
 	v.mu.Lock()
 	s := v.users[u.ID()]
 	if s == nil {
@@ -281,23 +281,23 @@ func (v *cachedView) UserFact(u *pdp.User) pdp.Fact {
 	}
 	v.mu.Unlock()
 	if s == nil || s.entry == nil {
-		return pdp.Fact{Version: u.Version()}
+		return facts.Freshness{Version: u.Version()}
 	}
 	return v.fact(s.entry)
 }
 
-// OrganizationFact implements [pdp.View].
-func (v *cachedView) OrganizationFact(root *pdp.Location) pdp.Fact {
+// OrganizationFreshness implements [facts.View].
+func (v *cachedView) OrganizationFreshness(root *facts.Location) facts.Freshness {
 	v.mu.Lock()
 	e := v.roots[root.ID()]
 	v.mu.Unlock()
 	if e == nil {
-		return pdp.Fact{Version: root.Version()}
+		return facts.Freshness{Version: root.Version()}
 	}
 	return v.fact(e)
 }
 
-func (v *cachedView) fact(e *entry) pdp.Fact {
+func (v *cachedView) fact(e *entry) facts.Freshness {
 	_, vouched := v.c.feed.Check(&e.Provenance, v.need.budget, time.Now())
-	return pdp.Fact{Version: e.Version, AsOf: e.AsOf, Vouched: vouched}
+	return facts.Freshness{Version: e.Version, AsOf: e.AsOf, Confirmed: vouched}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
@@ -18,7 +19,7 @@ func TestAViewIsOfOneState(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
 		c := openFake(t, o, h.port(), nil)
 		settled()
-		v, err := c.View(t.Context(), pdp.Need{})
+		v, err := c.View(t.Context(), facts.Requirement{})
 		require.NoError(t, err)
 		jane, err := v.User(t.Context(), "jane")
 		require.NoError(t, err)
@@ -34,7 +35,7 @@ func TestAViewIsOfOneState(t *testing.T) {
 		_, err = c.Announce(t.Context(), []pdp.Change{{Kind: pdp.UserChanged, ID: "jane"}, {Kind: pdp.UserChanged, ID: "joe"},
 			{Kind: pdp.LocationChanged, ID: "jkl"}})
 		require.NoError(t, err)
-		next, err := c.View(t.Context(), pdp.Need{})
+		next, err := c.View(t.Context(), facts.Requirement{})
 		require.NoError(t, err)
 		l, err := next.Location(t.Context(), "jkl")
 		require.NoError(t, err)
@@ -55,7 +56,7 @@ func TestAViewIsOfOneState(t *testing.T) {
 		same, err := v.Location(t.Context(), "north")
 		require.NoError(t, err)
 		assert.Same(t, north, same)
-		list, err := v.Users(t.Context(), pdp.UserQuery{})
+		list, err := v.Users(t.Context(), facts.UserQuery{})
 		require.NoError(t, err)
 		assert.Same(t, jane, list.Users[0])
 	})
@@ -65,10 +66,10 @@ func TestAViewIsOfOneState(t *testing.T) {
 func TestAViewAskedByManyAtOnce(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, _ *hub) {
 		c := openFake(t, o, nil, nil)
-		v, err := c.View(t.Context(), pdp.Need{AtLeast: []string{"1~unknown"}})
+		v, err := c.View(t.Context(), facts.Requirement{AtLeast: []string{"1~unknown"}})
 		require.NoError(t, err)
 		o.set(func() { o.delay = 500 * time.Millisecond })
-		users, locations := make([]*pdp.User, 4), make([]*pdp.Location, 4)
+		users, locations := make([]*facts.User, 4), make([]*facts.Location, 4)
 		var asking sync.WaitGroup
 		for i := range users {
 			asking.Go(func() {
@@ -105,14 +106,14 @@ func TestAViewAskedByManyAtOnce(t *testing.T) {
 func TestWhoComesFirstInAView(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, _ *hub) {
 		c := openFake(t, o, nil, nil)
-		v, err := c.View(t.Context(), pdp.Need{})
+		v, err := c.View(t.Context(), facts.Requirement{})
 		require.NoError(t, err)
 		o.before = func(key membership.Key) {
 			if key.Kind == membership.LocationPointer {
 				time.Sleep(time.Second) // so that both have the account before either is done
 			}
 		}
-		users := make([]*pdp.User, 2)
+		users := make([]*facts.User, 2)
 		var asking sync.WaitGroup
 		for i := range users {
 			asking.Go(func() {

@@ -5,7 +5,7 @@ import (
 	"io"
 	"testing"
 
-	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 
 	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
@@ -44,7 +44,7 @@ func BenchmarkLoad(b *testing.B) {
 func BenchmarkUsers(b *testing.B) {
 	ctx := context.Background()
 	data := fixture.Generated(200_000, record.JSON)
-	q := pdp.UserQuery{Beneath: "region-1-d2", Limit: 100, After: pdp.Cursor{ID: "u7"}}
+	q := facts.UserQuery{Beneath: "region-1-d2", Limit: 100, After: facts.Cursor{ID: "u7"}}
 	d, err := ParseDocument(data, record.JSON, fixture.Words(), nil)
 	if err != nil {
 		b.Fatal(err)

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
@@ -20,7 +20,7 @@ func build(in *record.Document, digest [32]byte, version uint64, previous *Direc
 		Forest:   record.NewForest(in.Locations, version, previous.Forest),
 		digest:   digest,
 		version:  version,
-		users:    make([]*pdp.User, len(in.Users)),
+		users:    make([]*facts.User, len(in.Users)),
 		UserAt:   make(map[string]int32, len(in.Users)),
 		signIn:   make(map[string]int32, len(in.Users)),
 		assigned: make([][]int32, len(in.Locations)),
@@ -50,10 +50,10 @@ func (d *Directory) joinUser(in *record.User, i int32, previous *Directory) {
 	}
 	if !same {
 		// The draft has been checked: each location is there.
-		d.users[i], _ = pdp.NewUser(rec, d.version, d.ByID)
+		d.users[i], _ = facts.NewUser(rec, d.version, d.ByID)
 	}
 	d.UserAt[d.users[i].ID()] = i
 	if rec.Username != "" {
-		d.signIn[pdp.FoldCanonical(rec.Username)] = i
+		d.signIn[facts.FoldCanonical(rec.Username)] = i
 	}
 }

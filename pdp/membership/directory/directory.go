@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
@@ -21,7 +22,7 @@ type Directory struct {
 	*record.Forest
 	digest  [sha256.Size]byte // of the document
 	version uint64
-	users   []*pdp.User // by id
+	users   []*facts.User // by id
 
 	UserAt   map[string]int32 // by id, into users
 	signIn   map[string]int32 // by folded username, into users
@@ -35,7 +36,7 @@ type Directory struct {
 	confirmed atomic.Int64 // when the document was last seen to say this: Unix, in nanoseconds
 }
 
-var _ pdp.View = (*Directory)(nil)
+var _ facts.View = (*Directory)(nil)
 
 // Parse reads a directory, JSON or YAML, and checks every rule of DOMAIN.md section 1. Its error is a [*record.Faults]. What a
 // part of the vocabulary that is nil would list is not checked; an empty one lists nothing.
@@ -77,22 +78,22 @@ func ReadRecords(data []byte, f record.Format, v pdp.Vocabulary, faults *record.
 // Revision names the document, by the beginning of its SHA-256.
 func (d *Directory) Revision() string { return hex.EncodeToString(d.digest[:6]) }
 
-// UserFact implements [pdp.View].
-func (d *Directory) UserFact(u *pdp.User) pdp.Fact { return d.fact(u.Version()) }
+// UserFreshness implements [facts.View].
+func (d *Directory) UserFreshness(u *facts.User) facts.Freshness { return d.fact(u.Version()) }
 
-// OrganizationFact implements [pdp.View].
-func (d *Directory) OrganizationFact(*pdp.Location) pdp.Fact { return d.fact(d.version) }
+// OrganizationFreshness implements [facts.View].
+func (d *Directory) OrganizationFreshness(*facts.Location) facts.Freshness { return d.fact(d.version) }
 
 // fact is vouched for by nobody: a file says nothing until it is looked at.
-func (d *Directory) fact(version uint64) pdp.Fact {
-	return pdp.Fact{Version: version, AsOf: time.Unix(0, d.confirmed.Load())}
+func (d *Directory) fact(version uint64) facts.Freshness {
+	return facts.Freshness{Version: version, AsOf: time.Unix(0, d.confirmed.Load())}
 }
 
 // AllLocations gives the locations in the order of their ids, and AllUsers the users. Neither must be changed.
-func (d *Directory) AllLocations() []*pdp.Location { return d.All }
+func (d *Directory) AllLocations() []*facts.Location { return d.All }
 
 // AllUsers gives the users in the order of their ids.
-func (d *Directory) AllUsers() []*pdp.User { return d.users }
+func (d *Directory) AllUsers() []*facts.User { return d.users }
 
 // LocationCount is the number of locations.
 func (d *Directory) LocationCount() int { return len(d.All) }
@@ -100,28 +101,28 @@ func (d *Directory) LocationCount() int { return len(d.All) }
 // UserCount is the number of users.
 func (d *Directory) UserCount() int { return len(d.users) }
 
-// Location implements [pdp.View].
-func (d *Directory) Location(_ context.Context, id string) (*pdp.Location, error) {
+// Location implements [facts.View].
+func (d *Directory) Location(_ context.Context, id string) (*facts.Location, error) {
 	return d.ByID(id), nil
 }
 
-// User implements [pdp.View].
-func (d *Directory) User(_ context.Context, id string) (*pdp.User, error) {
+// User implements [facts.View].
+func (d *Directory) User(_ context.Context, id string) (*facts.User, error) {
 	if i, ok := d.UserAt[id]; ok {
 		return d.users[i], nil
 	}
 	return nil, nil
 }
 
-// UserByUsername implements [pdp.View].
-func (d *Directory) UserByUsername(_ context.Context, username string) (*pdp.User, error) {
-	if i, ok := d.signIn[pdp.FoldCanonical(username)]; ok {
+// UserByUsername implements [facts.View].
+func (d *Directory) UserByUsername(_ context.Context, username string) (*facts.User, error) {
+	if i, ok := d.signIn[facts.FoldCanonical(username)]; ok {
 		return d.users[i], nil
 	}
 	return nil, nil
 }
 
-// Locations implements [pdp.View].
-func (d *Directory) Locations(_ context.Context, q pdp.LocationQuery) ([]*pdp.Location, error) {
+// Locations implements [facts.View].
+func (d *Directory) Locations(_ context.Context, q facts.LocationQuery) ([]*facts.Location, error) {
 	return d.Page(q), nil
 }

@@ -10,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
@@ -84,7 +84,7 @@ func Parsed(t testing.TB, document string) *Directory {
 }
 
 // Records are what two directories must share to be the same.
-func Records(d *Directory) (locations []pdp.LocationRecord, users []pdp.UserRecord) {
+func Records(d *Directory) (locations []facts.LocationRecord, users []facts.UserRecord) {
 	for _, l := range d.All {
 		locations = append(locations, l.Record())
 	}
@@ -117,18 +117,18 @@ func TestEveryModel(t *testing.T) {
 	alone, _ := d.Location(ctx, "alone")
 	assert.Equal(t, "free", alone.Plan())
 
-	assert.Equal(t, pdp.UserRecord{
-		ID: "ghi", Username: "Jané@Example.org", Name: pdp.Name{Title: "Dr.", Given: "Jané", Family: "O'Neil"},
+	assert.Equal(t, facts.UserRecord{
+		ID: "ghi", Username: "Jané@Example.org", Name: facts.Name{Title: "Dr.", Given: "Jané", Family: "O'Neil"},
 		Status: "deactivated", DefaultLocation: "ghi", LastLogin: time.Date(2026, 2, 3, 2, 5, 6, 700_000_000, time.UTC),
-		Assignments: []pdp.AssignmentRecord{
+		Assignments: []facts.AssignmentRecord{
 			{Location: "metro", Role: "regional_admin", Status: "active"},
 			{Location: "north", Role: "public_health", Status: "active"},
 			{Location: "ghi", Role: "ed_admin", Status: "active"},
 		},
 	}, fixture.UserOf(t, d, "ghi").Record(), "a location and a user may share an id")
-	assert.Equal(t, pdp.AssignmentRecord{
+	assert.Equal(t, facts.AssignmentRecord{
 		Location: "grp", Role: "practitioner", Status: "invited", Profession: "Dentist", RegistrationNumber: "D 1",
-		Access: &pdp.Access{Level: "standard", Areas: map[string]bool{"users": true, "calendars": false}},
+		Access: &facts.Access{Level: "standard", Areas: map[string]bool{"users": true, "calendars": false}},
 	}, fixture.UserOf(t, d, "anna").Record().Assignments[0])
 	assert.True(t, fixture.UserOf(t, d, "nobody").Record().LastLogin.IsZero())
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 	"github.com/wardkeeper/wardkeeper/pdp/rotation"
 
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
@@ -58,7 +59,7 @@ type File struct {
 	done   chan struct{}
 }
 
-var _ pdp.Source = (*File)(nil)
+var _ facts.Source = (*File)(nil)
 
 // patience is how long the first reading waits for a file that is being written.
 const patience = 5 * time.Second
@@ -94,8 +95,8 @@ func openFile(cfg FileConfig, patience time.Duration) (*File, error) {
 	return f, nil
 }
 
-// View implements [pdp.Source]. No announcement is known to a file: what has to know of one is refused.
-func (f *File) View(_ context.Context, need pdp.Need) (pdp.View, error) {
+// View implements [facts.Source]. No announcement is known to a file: what has to know of one is refused.
+func (f *File) View(_ context.Context, need facts.Requirement) (facts.View, error) {
 	if len(need.AtLeast) > 0 {
 		return nil, &pdp.Error{Kind: pdp.Unavailable, Message: "A directory file knows of no announced changes."}
 	}

@@ -16,7 +16,7 @@ import (
 	"github.com/fsnotify/fsnotify"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 	"github.com/wardkeeper/wardkeeper/pdp/rotation"
 
 	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
@@ -46,7 +46,7 @@ func eventually(t *testing.T, f *File, what string, is func(Status) bool) {
 
 func knows(t *testing.T, f *File, user string) bool {
 	t.Helper()
-	v, err := f.View(context.Background(), pdp.Need{})
+	v, err := f.View(context.Background(), facts.Requirement{})
 	require.NoError(t, err)
 	return fixture.UserOf(t, v, user) != nil
 }
@@ -331,9 +331,9 @@ func TestReadersDuringReloads(t *testing.T) {
 					return
 				default:
 				}
-				v, err := f.View(context.Background(), pdp.Need{})
+				v, err := f.View(context.Background(), facts.Requirement{})
 				assert.NoError(t, err)
-				page, err := v.Users(context.Background(), pdp.UserQuery{Beneath: "hs", Sort: pdp.SortUsername})
+				page, err := v.Users(context.Background(), facts.UserQuery{Beneath: "hs", Sort: facts.SortUsername})
 				assert.NoError(t, err)
 				if !assert.Len(t, page.Users, 20) {
 					return

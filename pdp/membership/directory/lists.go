@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
@@ -83,17 +84,17 @@ func absentLast(a, b string, descending bool) int {
 }
 
 // sortedBy gives what a user is sorted by, and what then; empty where it is absent.
-func sortedBy(u *pdp.User, key pdp.SortKey) (first, second string) {
+func sortedBy(u *facts.User, key facts.SortKey) (first, second string) {
 	rec := u.Record()
 	switch key {
-	case pdp.SortUsername:
-		return pdp.Fold(rec.Username), ""
-	case pdp.SortDefaultLocation:
-		return pdp.Fold(rec.DefaultLocation), ""
-	case pdp.SortLastLogin:
+	case facts.SortUsername:
+		return facts.Fold(rec.Username), ""
+	case facts.SortDefaultLocation:
+		return facts.Fold(rec.DefaultLocation), ""
+	case facts.SortLastLogin:
 		return sortableTime(rec.LastLogin), ""
 	}
-	return pdp.Fold(rec.Name.Family), pdp.Fold(rec.Name.Given)
+	return facts.Fold(rec.Name.Family), facts.Fold(rec.Name.Given)
 }
 
 // sortableTime compares like the time.
@@ -124,7 +125,7 @@ func (d *Directory) ranking(key listKey) (*ranking, bool) {
 		return nil, false
 	}
 	by, descending := membership.SortKeys[key.ranking/2], key.ranking%2 == 1
-	if by != pdp.SortDefaultLocation || key.location == "" {
+	if by != facts.SortDefaultLocation || key.location == "" {
 		r := &d.rankings[key.ranking]
 		r.once.Do(func() {
 			everyone := make([]int32, len(d.users))
@@ -181,12 +182,12 @@ func (d *Directory) UsersBeneath(at int32) []int32 {
 	return slices.Clip(slices.Compact(all))
 }
 
-// Users implements [pdp.View]. The whole directory includes the users without any assignment.
-func (d *Directory) Users(ctx context.Context, q pdp.UserQuery) (pdp.Users, error) {
+// Users implements [facts.View]. The whole directory includes the users without any assignment.
+func (d *Directory) Users(ctx context.Context, q facts.UserQuery) (facts.Users, error) {
 	sort := 0
 	if q.Sort != "" {
 		if sort = slices.Index(membership.SortKeys[:], q.Sort); sort < 0 {
-			return pdp.Users{}, &pdp.Error{Kind: pdp.Invalid, Message: "There is no such order."}
+			return facts.Users{}, &pdp.Error{Kind: pdp.Invalid, Message: "There is no such order."}
 		}
 	}
 	sort *= 2
@@ -196,15 +197,15 @@ func (d *Directory) Users(ctx context.Context, q pdp.UserQuery) (pdp.Users, erro
 	key := listKey{location: q.Beneath, ranking: sort}
 	r, ok := d.ranking(key)
 	if !ok {
-		return pdp.Users{}, nil
+		return facts.Users{}, nil
 	}
 	in := d.list(key, r)
 	wanted := d.search.matching(q.Text)
 	size := membership.PageLimit(q.Limit)
-	var page pdp.Users
+	var page facts.Users
 	for i := d.place(in, r, q.After); i < len(in); i++ {
 		if i%4096 == 0 && ctx.Err() != nil {
-			return pdp.Users{}, &pdp.Error{Kind: pdp.Timeout, Message: "It took too long to decide this.", Err: ctx.Err()}
+			return facts.Users{}, &pdp.Error{Kind: pdp.Timeout, Message: "It took too long to decide this.", Err: ctx.Err()}
 		}
 		user := r.users[in[i]]
 		if wanted != nil && !wanted(user) {
@@ -216,13 +217,13 @@ func (d *Directory) Users(ctx context.Context, q pdp.UserQuery) (pdp.Users, erro
 		}
 		u := d.users[user]
 		page.Users = append(page.Users, u)
-		page.Cursors = append(page.Cursors, pdp.Cursor{ID: u.ID(), Offset: i + 1})
+		page.Cursors = append(page.Cursors, facts.Cursor{ID: u.ID(), Offset: i + 1})
 	}
 	return page, nil
 }
 
 // place is the index in a list right behind a cursor.
-func (d *Directory) place(in []int32, r *ranking, after pdp.Cursor) int {
+func (d *Directory) place(in []int32, r *ranking, after facts.Cursor) int {
 	if user, ok := d.UserAt[after.ID]; ok {
 		if rank, ok := r.rank(user); ok {
 			if i, ok := slices.BinarySearch(in, rank); ok {
@@ -235,7 +236,7 @@ func (d *Directory) place(in []int32, r *ranking, after pdp.Cursor) int {
 
 // searchTexts is what a text filter looks through, built when first asked for.
 type searchTexts struct {
-	users     []*pdp.User
+	users     []*facts.User
 	once      sync.Once
 	names     []string // folded "given family", by user, in NFC
 	usernames []string // folded, by user, in NFC
@@ -251,18 +252,18 @@ func (s *searchTexts) matching(text string) func(user int32) bool {
 		s.usernames = make([]string, len(s.users))
 		for i, u := range s.users {
 			rec := u.Record()
-			s.names[i] = pdp.FoldCanonical(givenFamily(rec.Name))
-			s.usernames[i] = pdp.FoldCanonical(rec.Username)
+			s.names[i] = facts.FoldCanonical(givenFamily(rec.Name))
+			s.usernames[i] = facts.FoldCanonical(rec.Username)
 		}
 	})
-	part := pdp.FoldCanonical(text)
+	part := facts.FoldCanonical(text)
 	return func(user int32) bool {
 		return strings.Contains(s.names[user], part) || strings.Contains(s.usernames[user], part)
 	}
 }
 
 // givenFamily is "given family", or the one of them that is there.
-func givenFamily(n pdp.Name) string {
+func givenFamily(n facts.Name) string {
 	if n.Given == "" || n.Family == "" {
 		return n.Given + n.Family
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 	"golang.org/x/text/cases"
 
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
@@ -26,20 +27,20 @@ func Mixed(t testing.TB, seed uint64, users int) *Directory {
 }
 
 // expected is the whole list by plain sorting and looking at each user.
-func expected(d *Directory, q pdp.UserQuery) []*pdp.User {
+func expected(d *Directory, q facts.UserQuery) []*facts.User {
 	caser := cases.Fold()
-	keys := func(u *pdp.User) [2]string {
+	keys := func(u *facts.User) [2]string {
 		rec := u.Record()
 		switch q.Sort {
-		case pdp.SortUsername:
+		case facts.SortUsername:
 			return [2]string{caser.String(rec.Username)}
-		case pdp.SortDefaultLocation:
+		case facts.SortDefaultLocation:
 			if q.Beneath != "" && rec.DefaultLocation != "" &&
 				d.ByID(rec.DefaultLocation).Organization() != d.ByID(q.Beneath).Organization() {
 				return [2]string{}
 			}
 			return [2]string{caser.String(rec.DefaultLocation)}
-		case pdp.SortLastLogin:
+		case facts.SortLastLogin:
 			if rec.LastLogin.IsZero() {
 				return [2]string{}
 			}
@@ -47,16 +48,16 @@ func expected(d *Directory, q pdp.UserQuery) []*pdp.User {
 		}
 		return [2]string{caser.String(rec.Name.Family), caser.String(rec.Name.Given)}
 	}
-	all := slices.DeleteFunc(slices.Clone(d.users), func(u *pdp.User) bool {
+	all := slices.DeleteFunc(slices.Clone(d.users), func(u *facts.User) bool {
 		rec := u.Record()
 		part := caser.String(q.Text)
 		name := caser.String(strings.TrimSpace(rec.Name.Given + " " + rec.Name.Family))
 		found := strings.Contains(name, part) || strings.Contains(caser.String(rec.Username), part)
-		return !found || q.Beneath != "" && !slices.ContainsFunc(rec.Assignments, func(a pdp.AssignmentRecord) bool {
+		return !found || q.Beneath != "" && !slices.ContainsFunc(rec.Assignments, func(a facts.AssignmentRecord) bool {
 			return d.ByID(a.Location).CoveredBy(q.Beneath)
 		})
 	})
-	slices.SortFunc(all, func(a, b *pdp.User) int {
+	slices.SortFunc(all, func(a, b *facts.User) int {
 		ka, kb := keys(a), keys(b)
 		for i := range ka {
 			switch {
@@ -76,7 +77,7 @@ func expected(d *Directory, q pdp.UserQuery) []*pdp.User {
 	return all
 }
 
-func Ids(all []*pdp.User) []string {
+func Ids(all []*facts.User) []string {
 	out := make([]string, len(all))
 	for i, u := range all {
 		out[i] = u.ID()
@@ -92,10 +93,10 @@ func TestPages(t *testing.T) {
 		for _, sort := range append(membership.SortKeys[:], "") {
 			for _, descending := range []bool{false, true} {
 				for _, text := range []string{"", "SMITH", "ann", "straSSe1", "éa å", "@example.org", "no such"} {
-					q := pdp.UserQuery{Beneath: beneath, Sort: sort, Descending: descending, Text: text}
+					q := facts.UserQuery{Beneath: beneath, Sort: sort, Descending: descending, Text: text}
 					want := Ids(expected(d, q))
 					for _, limit := range []int{0, 1, 7, 300} {
-						q.Limit, q.After = limit, pdp.Cursor{}
+						q.Limit, q.After = limit, facts.Cursor{}
 						var got []string
 						for {
 							page, err := d.Users(ctx, q)
@@ -123,8 +124,8 @@ func TestDefaultLocationElsewhereIsNotSortedBy(t *testing.T) {
 			{"location": "jkl", "role": "ed_admin"}, {"location": "e1", "role": "user"}, {"location": "alone", "role": "user"}]}`, id, defaultLocation)
 	}
 	d := Parsed(t, fixture.WithUsers(strings.Join([]string{user("a", "jkl"), user("b", "e1"), user("c", "ghi"), user("d", "alone")}, ",")))
-	list := func(beneath string, descending bool, after pdp.Cursor) string {
-		page, err := d.Users(context.Background(), pdp.UserQuery{Beneath: beneath, Sort: pdp.SortDefaultLocation, Descending: descending, After: after})
+	list := func(beneath string, descending bool, after facts.Cursor) string {
+		page, err := d.Users(context.Background(), facts.UserQuery{Beneath: beneath, Sort: facts.SortDefaultLocation, Descending: descending, After: after})
 		require.NoError(t, err)
 		return strings.Join(Ids(page.Users), "")
 	}
@@ -135,11 +136,11 @@ func TestDefaultLocationElsewhereIsNotSortedBy(t *testing.T) {
 		{"hs", "bacd", "bacd"},
 		{"alone", "dabc", "dabc"},
 	} {
-		assert.Equal(t, c.ascending, list(c.beneath, false, pdp.Cursor{}), c.beneath)
-		assert.Equal(t, c.descending, list(c.beneath, true, pdp.Cursor{}), c.beneath)
-		assert.Equal(t, c.ascending[2:], list(c.beneath, false, pdp.Cursor{ID: c.ascending[1:2]}), c.beneath)
+		assert.Equal(t, c.ascending, list(c.beneath, false, facts.Cursor{}), c.beneath)
+		assert.Equal(t, c.descending, list(c.beneath, true, facts.Cursor{}), c.beneath)
+		assert.Equal(t, c.ascending[2:], list(c.beneath, false, facts.Cursor{ID: c.ascending[1:2]}), c.beneath)
 	}
-	assert.Empty(t, list("grp", false, pdp.Cursor{ID: "a"}), "nobody is there, nor is who the cursor names")
+	assert.Empty(t, list("grp", false, facts.Cursor{ID: "a"}), "nobody is there, nor is who the cursor names")
 	kept := func() (n int) {
 		for _, of := range []*sync.Map{&d.byOrganization, &d.stretch} {
 			of.Range(func(any, any) bool { n++; return true })
@@ -148,7 +149,7 @@ func TestDefaultLocationElsewhereIsNotSortedBy(t *testing.T) {
 	}
 	before := kept()
 	for i := range 100 {
-		assert.Empty(t, list(fmt.Sprintf("nowhere%d", i), false, pdp.Cursor{ID: "a"}))
+		assert.Empty(t, list(fmt.Sprintf("nowhere%d", i), false, facts.Cursor{ID: "a"}))
 	}
 	assert.Equal(t, before, kept(), "nothing is kept of unknown locations")
 }
@@ -156,14 +157,14 @@ func TestDefaultLocationElsewhereIsNotSortedBy(t *testing.T) {
 func TestCursorsFollowTheirUser(t *testing.T) {
 	ctx := context.Background()
 	d := Mixed(t, 8, 100)
-	q := pdp.UserQuery{Beneath: "metro", Sort: pdp.SortUsername, Limit: 5, After: pdp.Cursor{}}
+	q := facts.UserQuery{Beneath: "metro", Sort: facts.SortUsername, Limit: 5, After: facts.Cursor{}}
 	page, err := d.Users(ctx, q)
 	require.NoError(t, err)
 	whole := Ids(expected(d, q))
 	for i, c := range page.Cursors {
-		assert.Equal(t, pdp.Cursor{ID: whole[i], Offset: i + 1}, c)
+		assert.Equal(t, facts.Cursor{ID: whole[i], Offset: i + 1}, c)
 	}
-	next := func(c pdp.Cursor) string {
+	next := func(c facts.Cursor) string {
 		q.After = c
 		page, err := d.Users(ctx, q)
 		require.NoError(t, err)
@@ -172,15 +173,15 @@ func TestCursorsFollowTheirUser(t *testing.T) {
 		}
 		return page.Users[0].ID()
 	}
-	assert.Equal(t, whole[4], next(pdp.Cursor{ID: whole[3], Offset: 1}), "the user is there: the offset does not count")
-	assert.Equal(t, whole[4], next(pdp.Cursor{ID: "left", Offset: 4}), "the user is gone: the offset is the best guess")
+	assert.Equal(t, whole[4], next(facts.Cursor{ID: whole[3], Offset: 1}), "the user is there: the offset does not count")
+	assert.Equal(t, whole[4], next(facts.Cursor{ID: "left", Offset: 4}), "the user is gone: the offset is the best guess")
 	elsewhere := UserBeneath(t, d, "grp")
-	assert.Equal(t, whole[4], next(pdp.Cursor{ID: elsewhere, Offset: 4}), "the user is no longer in this list")
-	assert.Equal(t, whole[0], next(pdp.Cursor{ID: "left", Offset: -4}))
-	assert.Empty(t, next(pdp.Cursor{ID: "left", Offset: 1 << 40}))
-	filtered, err := d.Users(ctx, pdp.UserQuery{Beneath: "metro", Text: "@example"})
+	assert.Equal(t, whole[4], next(facts.Cursor{ID: elsewhere, Offset: 4}), "the user is no longer in this list")
+	assert.Equal(t, whole[0], next(facts.Cursor{ID: "left", Offset: -4}))
+	assert.Empty(t, next(facts.Cursor{ID: "left", Offset: 1 << 40}))
+	filtered, err := d.Users(ctx, facts.UserQuery{Beneath: "metro", Text: "@example"})
 	require.NoError(t, err)
-	whole = Ids(expected(d, pdp.UserQuery{Beneath: "metro"}))
+	whole = Ids(expected(d, facts.UserQuery{Beneath: "metro"}))
 	require.NotEqual(t, whole[:len(filtered.Users)], Ids(filtered.Users))
 	for i, c := range filtered.Cursors {
 		assert.Equal(t, slices.Index(whole, filtered.Users[i].ID())+1, c.Offset, "offsets count the unfiltered list")
@@ -188,25 +189,25 @@ func TestCursorsFollowTheirUser(t *testing.T) {
 }
 
 func UserBeneath(t *testing.T, d *Directory, location string) string {
-	page, err := d.Users(context.Background(), pdp.UserQuery{Beneath: location, Limit: 1})
+	page, err := d.Users(context.Background(), facts.UserQuery{Beneath: location, Limit: 1})
 	require.NoError(t, err)
 	return page.Users[0].ID()
 }
 
 func TestUsersRefuses(t *testing.T) {
 	d := Mixed(t, 9, 10)
-	_, err := d.Users(context.Background(), pdp.UserQuery{Sort: "age"})
+	_, err := d.Users(context.Background(), facts.UserQuery{Sort: "age"})
 	assert.Equal(t, pdp.Invalid, pdp.KindOf(err))
 	gone, cancel := context.WithCancel(context.Background())
 	cancel()
-	_, err = d.Users(gone, pdp.UserQuery{})
+	_, err = d.Users(gone, facts.UserQuery{})
 	assert.Equal(t, pdp.Timeout, pdp.KindOf(err))
 	assert.ErrorIs(t, err, context.Canceled)
 }
 
 func TestLocations(t *testing.T) {
 	d := Parsed(t, fixture.WithUsers(""))
-	list := func(q pdp.LocationQuery) (out []string) {
+	list := func(q facts.LocationQuery) (out []string) {
 		page, err := d.Locations(context.Background(), q)
 		require.NoError(t, err)
 		for _, l := range page {
@@ -214,18 +215,18 @@ func TestLocations(t *testing.T) {
 		}
 		return out
 	}
-	assert.Equal(t, []string{"acme", "alone", "e1", "ghi", "grp", "hs", "jkl", "metro", "north", "p1", "p2"}, list(pdp.LocationQuery{}))
+	assert.Equal(t, []string{"acme", "alone", "e1", "ghi", "grp", "hs", "jkl", "metro", "north", "p1", "p2"}, list(facts.LocationQuery{}))
 	for range 2 { // the second time as kept
-		assert.Equal(t, []string{"ghi", "jkl", "metro", "north"}, list(pdp.LocationQuery{Beneath: "metro"}))
+		assert.Equal(t, []string{"ghi", "jkl", "metro", "north"}, list(facts.LocationQuery{Beneath: "metro"}))
 	}
-	assert.Equal(t, []string{"jkl", "metro"}, list(pdp.LocationQuery{Beneath: "metro", After: "ghi", Limit: 2}))
-	assert.Equal(t, []string{"north"}, list(pdp.LocationQuery{Beneath: "metro", After: "n"}))
-	assert.Empty(t, list(pdp.LocationQuery{Beneath: "metro", After: "north"}))
-	assert.Empty(t, list(pdp.LocationQuery{Beneath: "nowhere"}))
-	page, err := d.Locations(context.Background(), pdp.LocationQuery{})
+	assert.Equal(t, []string{"jkl", "metro"}, list(facts.LocationQuery{Beneath: "metro", After: "ghi", Limit: 2}))
+	assert.Equal(t, []string{"north"}, list(facts.LocationQuery{Beneath: "metro", After: "n"}))
+	assert.Empty(t, list(facts.LocationQuery{Beneath: "metro", After: "north"}))
+	assert.Empty(t, list(facts.LocationQuery{Beneath: "nowhere"}))
+	page, err := d.Locations(context.Background(), facts.LocationQuery{})
 	require.NoError(t, err)
 	page[0] = nil
-	assert.Equal(t, "acme", list(pdp.LocationQuery{})[0], "a caller may change what it was given")
+	assert.Equal(t, "acme", list(facts.LocationQuery{})[0], "a caller may change what it was given")
 }
 
 func TestListsAreBuiltByManyAtOnce(t *testing.T) {
@@ -234,11 +235,11 @@ func TestListsAreBuiltByManyAtOnce(t *testing.T) {
 	for i := range 8 {
 		all.Go(func() {
 			for _, sort := range membership.SortKeys {
-				q := pdp.UserQuery{Beneath: []string{"", "metro"}[i%2], Sort: sort, Text: "a"}
+				q := facts.UserQuery{Beneath: []string{"", "metro"}[i%2], Sort: sort, Text: "a"}
 				page, err := d.Users(context.Background(), q)
 				assert.NoError(t, err)
 				assert.Equal(t, Ids(expected(d, q)), Ids(page.Users))
-				_, err = d.Locations(context.Background(), pdp.LocationQuery{Beneath: "metro"})
+				_, err = d.Locations(context.Background(), facts.LocationQuery{Beneath: "metro"})
 				assert.NoError(t, err)
 			}
 		})
@@ -248,7 +249,7 @@ func TestListsAreBuiltByManyAtOnce(t *testing.T) {
 
 func TestFold(t *testing.T) {
 	for _, s := range []string{"", "abc", "ABC", "a-Z_09@[`{", "Straße", "ÅNGSTRÖM", "İı", "ǅ", "ς", "K"} {
-		assert.Equal(t, cases.Fold().String(s), pdp.Fold(s))
+		assert.Equal(t, cases.Fold().String(s), facts.Fold(s))
 	}
 }
 

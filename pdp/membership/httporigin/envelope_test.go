@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/origintest"
@@ -144,7 +145,7 @@ func TestHTTPHostileIDs(t *testing.T) {
 		require.NoError(t, err)
 		_, err = h.UserByUsername(context.Background(), id)
 		require.NoError(t, err)
-		_, err = h.Users(context.Background(), pdp.UserQuery{Beneath: id, Text: id, After: pdp.Cursor{ID: id}, Limit: 5})
+		_, err = h.Users(context.Background(), facts.UserQuery{Beneath: id, Text: id, After: facts.Cursor{ID: id}, Limit: 5})
 		require.NoError(t, err)
 		asked := a.Requests()[before:]
 		require.Len(t, asked, 4)
@@ -164,7 +165,7 @@ func TestHTTPHostileIDs(t *testing.T) {
 		found, err := h.UserByUsername(context.Background(), id)
 		assert.True(t, found == nil && err == nil)
 	}
-	_, err := h.Users(context.Background(), pdp.UserQuery{Text: strings.Repeat("x", 1025)})
+	_, err := h.Users(context.Background(), facts.UserQuery{Text: strings.Repeat("x", 1025)})
 	assert.Equal(t, pdp.Invalid, pdp.KindOf(err))
 	_, err = h.Locations(context.Background(), "\x00", 5)
 	assert.Equal(t, pdp.Invalid, pdp.KindOf(err))
@@ -185,11 +186,11 @@ func TestHTTPLongLists(t *testing.T) {
 	h := OriginOf(t, a, a.Serve().URL, nil)
 	for _, a.Brief = range []bool{false, true} {
 		before := len(a.Requests())
-		got, err := h.Users(context.Background(), pdp.UserQuery{Beneath: "metro", Sort: pdp.SortUsername, Limit: 2200, After: pdp.Cursor{ID: "u0", Offset: 1}})
+		got, err := h.Users(context.Background(), facts.UserQuery{Beneath: "metro", Sort: facts.SortUsername, Limit: 2200, After: facts.Cursor{ID: "u0", Offset: 1}})
 		require.NoError(t, err)
-		want, err := a.Directory.Users(context.Background(), pdp.UserQuery{Beneath: "metro", Sort: pdp.SortUsername, Limit: 2200, After: pdp.Cursor{ID: "u0"}})
+		want, err := a.Directory.Users(context.Background(), facts.UserQuery{Beneath: "metro", Sort: facts.SortUsername, Limit: 2200, After: facts.Cursor{ID: "u0"}})
 		require.NoError(t, err)
-		origintest.AssertSent(t, want, got, pdp.UserQuery{})
+		origintest.AssertSent(t, want, got, facts.UserQuery{})
 		assert.Len(t, a.Requests(), before+3)
 	}
 	ids, err := h.Locations(context.Background(), "", 1015)

@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
@@ -59,7 +60,7 @@ func everyQuestion(o membership.Origin) map[string]error {
 	_, user := o.User(ctx, "jane")
 	_, username := o.UserByUsername(ctx, "jane.quimby@example.org")
 	_, organization := o.Organization(ctx, "jane")
-	_, users := o.Users(ctx, pdp.UserQuery{Beneath: "metro", Text: "jane quimby"})
+	_, users := o.Users(ctx, facts.UserQuery{Beneath: "metro", Text: "jane quimby"})
 	_, locations := o.Locations(ctx, "jane", 5)
 	return map[string]error{
 		"user": user, "username": username, "organization": organization, "users": users, "locations": locations, "check": o.Check(ctx),

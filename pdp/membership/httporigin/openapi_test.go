@@ -19,7 +19,7 @@ import (
 	validationerrors "github.com/pb33f/libopenapi-validator/errors"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 	"go.yaml.in/yaml/v3"
 
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
@@ -124,7 +124,7 @@ func TestOpenAPIIsWhatIsSpoken(t *testing.T) {
 	origintest.AcceptLocationIDs(t, o, d)
 	origintest.AcceptSentCursors(t, o, d)
 	for _, sort := range membership.SortKeys {
-		_, err := o.Users(ctx, pdp.UserQuery{Beneath: "a/b", Sort: sort, Text: "% é"})
+		_, err := o.Users(ctx, facts.UserQuery{Beneath: "a/b", Sort: sort, Text: "% é"})
 		require.NoError(t, err)
 	}
 	require.NoError(t, o.Check(ctx))

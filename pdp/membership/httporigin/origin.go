@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 	"github.com/wardkeeper/wardkeeper/pdp/rotation"
 
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
@@ -100,8 +101,8 @@ func (h *Origin) UserByUsername(ctx context.Context, username string) (found []m
 
 // Users implements [membership.Origin]. Its error is of kind [pdp.Invalid] where the question cannot be asked. A stretch of more than
 // 64 MiB ends early.
-func (h *Origin) Users(ctx context.Context, q pdp.UserQuery) (membership.RawUsers, error) {
-	q.Sort = cmp.Or(q.Sort, pdp.SortName)
+func (h *Origin) Users(ctx context.Context, q facts.UserQuery) (membership.RawUsers, error) {
+	q.Sort = cmp.Or(q.Sort, facts.SortName)
 	switch {
 	case !slices.Contains(membership.SortKeys[:], q.Sort):
 		return membership.RawUsers{}, &pdp.Error{Kind: pdp.Invalid, Message: "There is no such order."}
@@ -127,12 +128,12 @@ func (h *Origin) Users(ctx context.Context, q pdp.UserQuery) (membership.RawUser
 			return all, nil
 		}
 		last := len(page.Users) - 1
-		q.After = pdp.Cursor{ID: record.IdIn(page.Users[last].Record), Offset: page.Offsets[last]}
+		q.After = facts.Cursor{ID: record.IdIn(page.Users[last].Record), Offset: page.Offsets[last]}
 	}
 }
 
 // stretch asks for one page.
-func (h *Origin) stretch(ctx context.Context, q pdp.UserQuery) (page membership.RawUsers, err error) {
+func (h *Origin) stretch(ctx context.Context, q facts.UserQuery) (page membership.RawUsers, err error) {
 	n := min(q.Limit, pageSize)
 	before := min(max(q.After.Offset, 0), pdp.MaxVersion)
 	order := "asc"

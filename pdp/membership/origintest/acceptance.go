@@ -12,7 +12,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 	"golang.org/x/text/unicode/norm"
 
 	"github.com/wardkeeper/wardkeeper/pdp/membership/directory"
@@ -22,14 +22,16 @@ import (
 // Changeable is a source under test, the directory of which can be replaced by another document. Replace may return
 // before the source shows it: the suite waits for that.
 type Changeable interface {
-	pdp.Source
+	facts.Source
 	Replace(t *testing.T, document string)
 }
 
 // view is how the suite asks a source.
-func view(s pdp.Source) (pdp.View, error) { return s.View(context.Background(), pdp.Need{}) }
+func view(s facts.Source) (facts.View, error) {
+	return s.View(context.Background(), facts.Requirement{})
+}
 
-func ViewOf(t testing.TB, s pdp.Source) pdp.View {
+func ViewOf(t testing.TB, s facts.Source) facts.View {
 	t.Helper()
 	v, err := view(s)
 	require.NoError(t, err)
@@ -74,7 +76,7 @@ func accept(t *testing.T, nth int, open func(t *testing.T, document string) Chan
 }
 
 // shows waits until a source has all that a directory has, and of others nothing.
-func shows(t *testing.T, s pdp.Source, d *directory.Directory, gone ...string) {
+func shows(t *testing.T, s facts.Source, d *directory.Directory, gone ...string) {
 	t.Helper()
 	for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
 		v, err := view(s)
@@ -89,7 +91,7 @@ func shows(t *testing.T, s pdp.Source, d *directory.Directory, gone ...string) {
 }
 
 // differs names the first record that a view has otherwise than a directory. Who is gone is neither user nor location.
-func differs(v pdp.View, d *directory.Directory, gone ...string) error {
+func differs(v facts.View, d *directory.Directory, gone ...string) error {
 	ctx := context.Background()
 	for _, want := range d.All {
 		switch got, err := v.Location(ctx, want.ID()); {
@@ -123,7 +125,7 @@ func differs(v pdp.View, d *directory.Directory, gone ...string) error {
 }
 
 // described is all that can be seen of a location, but for its version.
-func described(l *pdp.Location) string {
+func described(l *facts.Location) string {
 	text := fmt.Sprintf("%+v %s %s %s", l.Record(), l.Organization(), l.Model(), l.Plan())
 	for above := l.Parent(); above != nil; above = above.Parent() {
 		text += fmt.Sprintf(" < %+v", above.Record())
@@ -132,18 +134,18 @@ func described(l *pdp.Location) string {
 }
 
 // InOrder sorts assignments, the order of which says nothing.
-func InOrder(rec pdp.UserRecord) pdp.UserRecord {
+func InOrder(rec facts.UserRecord) facts.UserRecord {
 	rec.Assignments = slices.Clone(rec.Assignments)
-	slices.SortFunc(rec.Assignments, func(a, b pdp.AssignmentRecord) int { return cmp.Compare(a.Location, b.Location) })
+	slices.SortFunc(rec.Assignments, func(a, b facts.AssignmentRecord) int { return cmp.Compare(a.Location, b.Location) })
 	return rec
 }
 
-func acceptRecords(t *testing.T, v pdp.View, d *directory.Directory) {
+func acceptRecords(t *testing.T, v facts.View, d *directory.Directory) {
 	ctx := context.Background()
 	require.NoError(t, differs(v, d))
 	for _, u := range d.AllUsers() {
 		for _, spelt := range []string{
-			u.Username(), strings.ToUpper(u.Username()), strings.ToLower(u.Username()), pdp.Fold(u.Username()),
+			u.Username(), strings.ToUpper(u.Username()), strings.ToLower(u.Username()), facts.Fold(u.Username()),
 			norm.NFD.String(u.Username()), norm.NFC.String(strings.ToUpper(u.Username())),
 			u.Username() + " ", "\u200b" + u.Username(), u.Username() + "\ufe0f",
 		} {
@@ -172,12 +174,12 @@ func acceptRecords(t *testing.T, v pdp.View, d *directory.Directory) {
 	}
 }
 
-func acceptLocations(t *testing.T, s pdp.Source, d *directory.Directory) {
+func acceptLocations(t *testing.T, s facts.Source, d *directory.Directory) {
 	ctx := context.Background()
 	for _, beneath := range []string{"", "metro", "north", "ghi", "odd {group}/%2e", "..", "nowhere"} {
 		for _, size := range []int{0, 1, 7, 5000} {
 			v := ViewOf(t, s)
-			q := pdp.LocationQuery{Beneath: beneath, Limit: size}
+			q := facts.LocationQuery{Beneath: beneath, Limit: size}
 			for {
 				want, err := d.Locations(ctx, q)
 				require.NoError(t, err)
@@ -194,12 +196,12 @@ func acceptLocations(t *testing.T, s pdp.Source, d *directory.Directory) {
 			}
 		}
 	}
-	got, err := ViewOf(t, s).Locations(ctx, pdp.LocationQuery{Beneath: "metro", After: "i"})
+	got, err := ViewOf(t, s).Locations(ctx, facts.LocationQuery{Beneath: "metro", After: "i"})
 	require.NoError(t, err)
 	assert.Equal(t, []string{"jkl", "metro", "north"}, locationIDs(got), "the cursor need not be a location")
 }
 
-func locationIDs(all []*pdp.Location) []string {
+func locationIDs(all []*facts.Location) []string {
 	out := make([]string, len(all))
 	for i, l := range all {
 		out[i] = l.ID()

@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 
 	"github.com/wardkeeper/wardkeeper/pdp/membership/directory"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
@@ -17,7 +17,7 @@ import (
 )
 
 // versionsOf are those of every user and location that a directory has.
-func versionsOf(t *testing.T, s pdp.Source, d *directory.Directory) (users, locations map[string]uint64) {
+func versionsOf(t *testing.T, s facts.Source, d *directory.Directory) (users, locations map[string]uint64) {
 	t.Helper()
 	v := ViewOf(t, s)
 	users, locations = map[string]uint64{}, map[string]uint64{}
@@ -49,7 +49,7 @@ func belongsTo(organization string) func(d *directory.Directory, id string) bool
 			return true
 		}
 		at, ok := d.UserAt[id]
-		return ok && slices.ContainsFunc(d.AllUsers()[at].Record().Assignments, func(a pdp.AssignmentRecord) bool {
+		return ok && slices.ContainsFunc(d.AllUsers()[at].Record().Assignments, func(a facts.AssignmentRecord) bool {
 			return d.ByID(a.Location).Organization() == organization
 		})
 	}
@@ -162,7 +162,7 @@ func acceptChanges(t *testing.T, open func(t *testing.T, document string) Change
 		}
 		v = ViewOf(t, s)
 		for _, beneath := range []string{"", "metro", "south", "grp", "acme"} {
-			q := pdp.UserQuery{Beneath: beneath, Sort: pdp.SortUsername}
+			q := facts.UserQuery{Beneath: beneath, Sort: facts.SortUsername}
 			want, err := d.Users(ctx, q)
 			require.NoError(t, err)
 			got, err := v.Users(ctx, q)
@@ -238,7 +238,7 @@ func acceptReaders(t *testing.T, open func(t *testing.T, document string) Change
 						newest = u.Version()
 					}
 				}
-				_, err = v.Users(context.Background(), pdp.UserQuery{Beneath: "metro"})
+				_, err = v.Users(context.Background(), facts.UserQuery{Beneath: "metro"})
 				assert.NoError(t, err)
 			}
 		})

@@ -7,12 +7,13 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 
 	"github.com/wardkeeper/wardkeeper/pdp/membership/directory"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
-func assertList(t *testing.T, want, got pdp.Users, q pdp.UserQuery) {
+func assertList(t *testing.T, want, got facts.Users, q facts.UserQuery) {
 	t.Helper()
 	require.Equal(t, IDs(want.Users), IDs(got.Users), "%+v", q)
 	require.Equal(t, want.Cursors, got.Cursors, "%+v", q)
@@ -22,10 +23,10 @@ func assertList(t *testing.T, want, got pdp.Users, q pdp.UserQuery) {
 	}
 }
 
-func acceptLists(t *testing.T, s pdp.Source, d *directory.Directory, nth int) {
+func acceptLists(t *testing.T, s facts.Source, d *directory.Directory, nth int) {
 	ctx := context.Background()
 	n := 0
-	everyQuery(func(q pdp.UserQuery) {
+	everyQuery(func(q facts.UserQuery) {
 		if n++; n%nth != 0 {
 			return
 		}
@@ -35,9 +36,9 @@ func acceptLists(t *testing.T, s pdp.Source, d *directory.Directory, nth int) {
 		require.NoError(t, err)
 		assertList(t, want, got, q)
 	})
-	for _, q := range []pdp.UserQuery{{}, {Beneath: "metro", Sort: pdp.SortLastLogin, Descending: true}, {Beneath: "grp", Sort: pdp.SortUsername, Text: "an"}} {
+	for _, q := range []facts.UserQuery{{}, {Beneath: "metro", Sort: facts.SortLastLogin, Descending: true}, {Beneath: "grp", Sort: facts.SortUsername, Text: "an"}} {
 		for _, q.Limit = range []int{1, 2, 7, 50, 2000} {
-			q.After = pdp.Cursor{}
+			q.After = facts.Cursor{}
 			v := ViewOf(t, s)
 			for more := true; more; {
 				want, err := d.Users(ctx, q)
@@ -51,13 +52,13 @@ func acceptLists(t *testing.T, s pdp.Source, d *directory.Directory, nth int) {
 			}
 		}
 	}
-	_, err := ViewOf(t, s).Users(ctx, pdp.UserQuery{Sort: "age"})
+	_, err := ViewOf(t, s).Users(ctx, facts.UserQuery{Sort: "age"})
 	assert.Equal(t, pdp.Invalid, pdp.KindOf(err))
 }
 
-func acceptCursors(t *testing.T, s pdp.Source, d *directory.Directory) {
+func acceptCursors(t *testing.T, s facts.Source, d *directory.Directory) {
 	ctx := context.Background()
-	everyCursor(t, d, func(q pdp.UserQuery, guessed bool) {
+	everyCursor(t, d, func(q facts.UserQuery, guessed bool) {
 		want, err := d.Users(ctx, q)
 		require.NoError(t, err)
 		got, err := ViewOf(t, s).Users(ctx, q)

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 	"golang.org/x/text/unicode/norm"
 
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
@@ -58,7 +59,7 @@ var unknownIDs = []string{
 }
 
 // SentUser reads a record as it will be judged.
-func SentUser(t *testing.T, s *membership.RawRecord) pdp.UserRecord {
+func SentUser(t *testing.T, s *membership.RawRecord) facts.UserRecord {
 	t.Helper()
 	require.NotNil(t, s)
 	faults := &record.Faults{}
@@ -74,7 +75,7 @@ func SentUser(t *testing.T, s *membership.RawRecord) pdp.UserRecord {
 }
 
 // SentLocations reads an organization as it will be judged, and puts it in order.
-func SentLocations(t *testing.T, s *membership.RawRecord) (all []pdp.LocationRecord) {
+func SentLocations(t *testing.T, s *membership.RawRecord) (all []facts.LocationRecord) {
 	t.Helper()
 	require.NotNil(t, s)
 	faults := &record.Faults{}
@@ -89,12 +90,12 @@ func SentLocations(t *testing.T, s *membership.RawRecord) (all []pdp.LocationRec
 		all = append(all, r.Location(i, item).LocationRecord)
 	}
 	require.Empty(t, faults.All())
-	slices.SortFunc(all, func(a, b pdp.LocationRecord) int { return cmp.Compare(a.ID, b.ID) })
+	slices.SortFunc(all, func(a, b facts.LocationRecord) int { return cmp.Compare(a.ID, b.ID) })
 	return all
 }
 
 // assertSameUser compares records.
-func assertSameUser(t *testing.T, want, got pdp.UserRecord) bool {
+func assertSameUser(t *testing.T, want, got facts.UserRecord) bool {
 	t.Helper()
 	want, got = InOrder(want), InOrder(got)
 	return record.SameUser(want, got) || assert.Equal(t, want, got)
@@ -115,13 +116,13 @@ func AcceptUsers(t *testing.T, o membership.Origin, d *directory.Directory) {
 }
 
 func AcceptUsernames(t *testing.T, o membership.Origin, d *directory.Directory) {
-	named := func(username string) (found []pdp.UserRecord) {
+	named := func(username string) (found []facts.UserRecord) {
 		sent, err := o.UserByUsername(context.Background(), username)
 		require.NoError(t, err)
 		require.LessOrEqual(t, len(sent), 2)
 		for _, s := range sent {
 			rec := SentUser(t, &s)
-			if pdp.FoldCanonical(rec.Username) == pdp.FoldCanonical(username) {
+			if facts.FoldCanonical(rec.Username) == facts.FoldCanonical(username) {
 				found = append(found, rec)
 			}
 		}
@@ -129,7 +130,7 @@ func AcceptUsernames(t *testing.T, o membership.Origin, d *directory.Directory) 
 	}
 	for _, u := range d.AllUsers() {
 		for _, spelt := range []string{
-			u.Username(), strings.ToUpper(u.Username()), strings.ToLower(u.Username()), pdp.Fold(u.Username()),
+			u.Username(), strings.ToUpper(u.Username()), strings.ToLower(u.Username()), facts.Fold(u.Username()),
 			norm.NFD.String(u.Username()), norm.NFC.String(strings.ToUpper(u.Username())),
 		} {
 			want, err := d.UserByUsername(context.Background(), spelt)
@@ -151,7 +152,7 @@ func AcceptOrganizations(t *testing.T, o membership.Origin, d *directory.Directo
 	for _, l := range d.All {
 		sent, err := o.Organization(context.Background(), l.ID())
 		require.NoError(t, err)
-		var want []pdp.LocationRecord
+		var want []facts.LocationRecord
 		for _, other := range d.All {
 			if other.Organization() == l.Organization() {
 				want = append(want, other.Record())
@@ -202,7 +203,7 @@ func acceptContexts(t *testing.T, o membership.Origin) {
 		"user":         func() error { _, err := o.User(gone, "ghi"); return err },
 		"username":     func() error { _, err := o.UserByUsername(gone, "ghi"); return err },
 		"organization": func() error { _, err := o.Organization(gone, "ghi"); return err },
-		"users":        func() error { _, err := o.Users(gone, pdp.UserQuery{}); return err },
+		"users":        func() error { _, err := o.Users(gone, facts.UserQuery{}); return err },
 		"locations":    func() error { _, err := o.Locations(gone, "", 1); return err },
 		"check":        func() error { return o.Check(gone) },
 	} {

@@ -8,25 +8,26 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/directory"
 )
 
 // everyQuery gives each combination of what a list can be asked for, without limit and cursor.
-func everyQuery(ask func(pdp.UserQuery)) {
+func everyQuery(ask func(facts.UserQuery)) {
 	for _, beneath := range []string{"", "metro", "north", "ghi", "grp", "p2", "hs", "alone", "odd {group}/%2e", "a/b", "%2F", "..", "nowhere"} {
 		for _, sort := range append(membership.SortKeys[:], "") {
 			for _, descending := range []bool{false, true} {
 				for _, text := range []string{"", "SMITH", "ann smi", "straSSe", "éa å", "kelvin", "%", "_", "100%", `\`, "no such"} {
-					ask(pdp.UserQuery{Beneath: beneath, Sort: sort, Descending: descending, Text: text})
+					ask(facts.UserQuery{Beneath: beneath, Sort: sort, Descending: descending, Text: text})
 				}
 			}
 		}
 	}
 }
 
-func AssertSent(t *testing.T, want pdp.Users, got membership.RawUsers, q pdp.UserQuery) {
+func AssertSent(t *testing.T, want facts.Users, got membership.RawUsers, q facts.UserQuery) {
 	t.Helper()
 	require.Len(t, got.Users, len(want.Users), "%+v", q)
 	require.Len(t, got.Offsets, len(want.Users), "%+v", q)
@@ -39,16 +40,16 @@ func AssertSent(t *testing.T, want pdp.Users, got membership.RawUsers, q pdp.Use
 
 func acceptSentLists(t *testing.T, o membership.Origin, d *directory.Directory) {
 	ctx := context.Background()
-	everyQuery(func(q pdp.UserQuery) {
+	everyQuery(func(q facts.UserQuery) {
 		want, err := d.Users(ctx, q)
 		require.NoError(t, err)
 		got, err := o.Users(ctx, q)
 		require.NoError(t, err)
 		AssertSent(t, want, got, q)
 	})
-	for _, q := range []pdp.UserQuery{{}, {Beneath: "metro", Sort: pdp.SortLastLogin, Descending: true}, {Beneath: "grp", Sort: pdp.SortUsername, Text: "an"}} {
+	for _, q := range []facts.UserQuery{{}, {Beneath: "metro", Sort: facts.SortLastLogin, Descending: true}, {Beneath: "grp", Sort: facts.SortUsername, Text: "an"}} {
 		for _, q.Limit = range []int{1, 2, 7, 50, 2000} {
-			q.After = pdp.Cursor{}
+			q.After = facts.Cursor{}
 			for more := true; more; {
 				want, err := d.Users(ctx, q)
 				require.NoError(t, err)
@@ -61,25 +62,25 @@ func acceptSentLists(t *testing.T, o membership.Origin, d *directory.Directory) 
 			}
 		}
 	}
-	_, err := o.Users(ctx, pdp.UserQuery{Sort: "age"})
+	_, err := o.Users(ctx, facts.UserQuery{Sort: "age"})
 	assert.Equal(t, pdp.Invalid, pdp.KindOf(err))
 }
 
 // everyCursor gives stretches of one list that go on behind cursors of all kinds. Where guessed is set, the cursor is wrong
 // about how many there were: then offsets are no better.
-func everyCursor(t *testing.T, d *directory.Directory, ask func(q pdp.UserQuery, guessed bool)) {
+func everyCursor(t *testing.T, d *directory.Directory, ask func(q facts.UserQuery, guessed bool)) {
 	inside := d.UsersBeneath(d.Ordinal["metro"])
 	elsewhere := slices.DeleteFunc(slices.Clone(d.UsersBeneath(d.Ordinal["grp"])), func(user int32) bool { return slices.Contains(inside, user) })
 	require.NotEmpty(t, elsewhere)
 	known := d.AllUsers()[inside[5]].ID()
 	for _, text := range []string{"", "an"} {
 		for _, descending := range []bool{false, true} {
-			q := pdp.UserQuery{Beneath: "metro", Sort: pdp.SortUsername, Descending: descending}
+			q := facts.UserQuery{Beneath: "metro", Sort: facts.SortUsername, Descending: descending}
 			whole, err := d.Users(context.Background(), q)
 			require.NoError(t, err)
 			q.Text, q.Limit = text, 5
 			place := slices.Index(IDs(whole.Users), known) + 1
-			for _, q.After = range []pdp.Cursor{
+			for _, q.After = range []facts.Cursor{
 				{ID: known, Offset: place}, {ID: known}, {ID: known, Offset: 1}, {ID: known, Offset: 1 << 40}, {ID: "left", Offset: 4}, {ID: "left"},
 				{ID: "left", Offset: -4}, {ID: "left", Offset: 1 << 40}, {ID: d.AllUsers()[elsewhere[0]].ID(), Offset: 4}, {Offset: 3},
 				{ID: "\x00", Offset: 3}, {ID: "../%", Offset: 3},
@@ -93,7 +94,7 @@ func everyCursor(t *testing.T, d *directory.Directory, ask func(q pdp.UserQuery,
 // acceptSentCursors: a list goes on behind its user, and behind so many where that one is gone.
 func AcceptSentCursors(t *testing.T, o membership.Origin, d *directory.Directory) {
 	ctx := context.Background()
-	everyCursor(t, d, func(q pdp.UserQuery, guessed bool) {
+	everyCursor(t, d, func(q facts.UserQuery, guessed bool) {
 		want, err := d.Users(ctx, q)
 		require.NoError(t, err)
 		got, err := o.Users(ctx, q)

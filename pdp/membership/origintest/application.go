@@ -11,7 +11,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 
 	"github.com/wardkeeper/wardkeeper/pdp/membership/directory"
 )
@@ -138,7 +138,7 @@ func (a *Application) answer(r *http.Request) (int, any) {
 			return http.StatusOK, a.versioned("organization "+l.Organization(), "locations")
 		}
 	case "/locations":
-		page, _ := d.Locations(ctx, pdp.LocationQuery{After: q.Get("after"), Limit: size + 1})
+		page, _ := d.Locations(ctx, facts.LocationQuery{After: q.Get("after"), Limit: size + 1})
 		ids := []string{}
 		for _, l := range page[:min(len(page), size)] {
 			ids = append(ids, l.ID())
@@ -151,9 +151,9 @@ func (a *Application) answer(r *http.Request) (int, any) {
 func (a *Application) list(r *http.Request, size int) object {
 	q := r.URL.Query()
 	offset, _ := strconv.Atoi(q.Get("offset"))
-	page, err := a.Directory.Users(r.Context(), pdp.UserQuery{
-		Beneath: q.Get("beneath"), Sort: pdp.SortKey(q.Get("sort")), Descending: q.Get("order") == "desc", Text: q.Get("query"),
-		After: pdp.Cursor{ID: q.Get("after"), Offset: offset}, Limit: size,
+	page, err := a.Directory.Users(r.Context(), facts.UserQuery{
+		Beneath: q.Get("beneath"), Sort: facts.SortKey(q.Get("sort")), Descending: q.Get("order") == "desc", Text: q.Get("query"),
+		After: facts.Cursor{ID: q.Get("after"), Offset: offset}, Limit: size,
 	})
 	if err != nil {
 		return object{"error": err.Error()}
@@ -169,7 +169,7 @@ func (a *Application) list(r *http.Request, size int) object {
 	return object{"users": users, "more": page.More}
 }
 
-func (a *Application) user(u *pdp.User) object { return a.versioned("user "+u.ID(), "user") }
+func (a *Application) user(u *facts.User) object { return a.versioned("user "+u.ID(), "user") }
 
 func (a *Application) versioned(key, name string) object {
 	v := a.versions[key]

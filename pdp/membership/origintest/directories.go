@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/directory"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
@@ -36,7 +36,7 @@ func Document(t testing.TB, document []byte, f record.Format) *record.Document {
 }
 
 // IDs are those of users.
-func IDs(all []*pdp.User) []string {
+func IDs(all []*facts.User) []string {
 	out := make([]string, len(all))
 	for i, u := range all {
 		out[i] = u.ID()
@@ -45,7 +45,7 @@ func IDs(all []*pdp.User) []string {
 }
 
 // Records are what two directories must share to be the same.
-func Records(d *directory.Directory) (locations []pdp.LocationRecord, users []pdp.UserRecord) {
+func Records(d *directory.Directory) (locations []facts.LocationRecord, users []facts.UserRecord) {
 	for _, l := range d.AllLocations() {
 		locations = append(locations, l.Record())
 	}

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 
 	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
 )
@@ -107,7 +107,7 @@ func SampleRoster(seed uint64, users int) *Roster {
 		r.Locations = append(r.Locations, RosterLocation{ID: id, Name: id, Kind: "practice", Parent: "odd {group}/%2e"})
 		// Usernames are unique without regard to case and composition, and not every id can be one.
 		username := fmt.Sprintf("%.16s%d@%%2e/ É?", id, i)
-		if !pdp.IsUsername(username) {
+		if !facts.IsUsername(username) {
 			username = fmt.Sprintf("odd%d@%%2e/ E\u0301?", i)
 		}
 		r.Users = append(r.Users, RosterUser{ID: id, Username: username, Assignments: []RosterAssignment{
@@ -155,9 +155,9 @@ func randomUser(r *rand.Rand, i int) RosterUser {
 }
 
 // AsRoster writes a record as a document has it.
-func AsRoster(rec pdp.UserRecord) RosterUser {
+func AsRoster(rec facts.UserRecord) RosterUser {
 	u := RosterUser{ID: rec.ID, Username: rec.Username, Status: rec.Status, DefaultLocation: rec.DefaultLocation}
-	if rec.Name != (pdp.Name{}) {
+	if rec.Name != (facts.Name{}) {
 		u.Name = &rosterName{Title: rec.Name.Title, Given: rec.Name.Given, Family: rec.Name.Family}
 	}
 	if !rec.LastLogin.IsZero() {

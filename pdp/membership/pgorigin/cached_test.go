@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/origintest"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/servertest"
 
@@ -53,12 +53,12 @@ func TestPostgresConfirmed(t *testing.T) {
 				require.Eventually(t, func() bool { return c.Status().Vouched }, fixture.Patient, 5*time.Millisecond)
 			}
 			ask := func() (status string, vouched bool) {
-				v, err := c.View(context.Background(), pdp.Need{})
+				v, err := c.View(context.Background(), facts.Requirement{})
 				require.NoError(t, err)
 				u, err := v.User(context.Background(), "a")
 				require.NoError(t, err)
 				require.NotNil(t, u)
-				return u.Record().Status, v.UserFact(u).Vouched
+				return u.Record().Status, v.UserFreshness(u).Confirmed
 			}
 			status, _ := ask()
 			require.NotEqual(t, "deactivated", status)

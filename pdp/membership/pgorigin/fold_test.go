@@ -10,12 +10,12 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/servertest"
 	"golang.org/x/text/unicode/norm"
 )
 
-// The database folds like pdp.Fold does, and where they differ they agree on what is the same.
+// The database folds like facts.Fold does, and where they differ they agree on what is the same.
 func postgresFold(t *testing.T, server *servertest.Postgres) {
 	ctx := context.Background()
 	conn := servertest.Connect(t, server.URL())
@@ -27,7 +27,7 @@ func postgresFold(t *testing.T, server *servertest.Postgres) {
 		var char, alone, last string
 		require.NoError(t, rows.Scan(&char, &alone, &last))
 		n++
-		if want := pdp.Fold(char); want != alone || "a"+want != last {
+		if want := facts.Fold(char); want != alone || "a"+want != last {
 			assert.Fail(t, "folded differently", "%+q: want %+q, got %+q and %+q", char, want, alone, last)
 		}
 	}
@@ -46,7 +46,7 @@ func postgresComposition(t *testing.T, server *servertest.Postgres) {
 		for ; rows.Next(); n++ {
 			var text, folded string
 			require.NoError(t, rows.Scan(&text, &folded))
-			if want := pdp.FoldCanonical(text); want != folded {
+			if want := facts.FoldCanonical(text); want != folded {
 				assert.Fail(t, "folded differently", "%+q: want %+q, got %+q", text, want, folded)
 			}
 		}
@@ -55,7 +55,7 @@ func postgresComposition(t *testing.T, server *servertest.Postgres) {
 	}
 	var single []string
 	for r := rune(1); r <= unicode.MaxRune; r++ {
-		if s := string(r); utf8.ValidRune(r) && (norm.NFD.String(s) != s || pdp.Fold(s) != s) {
+		if s := string(r); utf8.ValidRune(r) && (norm.NFD.String(s) != s || facts.Fold(s) != s) {
 			single = append(single, s, norm.NFD.String(s))
 		}
 	}

@@ -7,7 +7,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/origintest"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/servertest"
 
@@ -129,6 +129,6 @@ func TestPostgresStandby(t *testing.T) {
 	standby.Promote()
 	h.beatSince(time.Now())
 	assert.NotEqual(t, before, historyOf(t, at))
-	_, err := at.Users(context.Background(), pdp.UserQuery{Limit: 1})
+	_, err := at.Users(context.Background(), facts.UserQuery{Limit: 1})
 	require.NoError(t, err)
 }

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 )
 
 const importConnects = 10 * time.Second
@@ -20,8 +20,8 @@ type Target struct {
 
 // Records is what a directory says.
 type Records interface {
-	AllLocations() []*pdp.Location
-	AllUsers() []*pdp.User
+	AllLocations() []*facts.Location
+	AllUsers() []*facts.User
 }
 
 // Import makes the tables of [Schema] say exactly what a directory says, in one transaction: what the
@@ -57,8 +57,8 @@ func Import(ctx context.Context, to Target, records Records, progress func(done,
 
 // importing is one import. Progress counts records twice: as they are sent, and as they are merged.
 type importing struct {
-	locations   []*pdp.Location
-	users       []*pdp.User
+	locations   []*facts.Location
+	users       []*facts.User
 	progress    func(done, total int)
 	done, total int
 }

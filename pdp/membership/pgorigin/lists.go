@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
@@ -79,7 +79,7 @@ few AS MATERIALIZED (
 many AS MATERIALIZED (SELECT count(*) > {gathered} AS so FROM few),
 `
 	}
-	if s.sort != pdp.SortDefaultLocation {
+	if s.sort != facts.SortDefaultLocation {
 		return parts
 	}
 	if s.everywhere {
@@ -104,7 +104,7 @@ func listPage(s listShape) string {
 	gather := strings.Replace(walk, "FROM {users} u {seen} WHERE {within}",
 		"FROM few CROSS JOIN LATERAL (SELECT u.* FROM {users} u WHERE u.id::text = few.id OFFSET 0) u {seen} WHERE NOT (SELECT so FROM many)", 1)
 	each := "{within}"
-	if s.filtered || s.sort == pdp.SortDefaultLocation {
+	if s.filtered || s.sort == facts.SortDefaultLocation {
 		each = "u.id::text IN (SELECT a.user_id::text FROM {assignments} a WHERE a.location::text IN (SELECT id FROM beneath))"
 	}
 	walk = strings.Replace(walk, "WHERE {within}", "WHERE (SELECT so FROM many) AND "+each, 1)
@@ -131,7 +131,7 @@ func (w writer) within(s listShape) string {
 
 // seen joins what the key of default locations needs.
 func (w writer) seen(s listShape) string {
-	if s.sort == pdp.SortDefaultLocation {
+	if s.sort == facts.SortDefaultLocation {
 		return "LEFT JOIN seen ON seen.id = u.default_location::text"
 	}
 	return ""
@@ -143,11 +143,11 @@ func (w writer) keys(s listShape) (first, second string) {
 		return fmt.Sprintf("COALESCE(NULLIF(%s, ''), %s)", ordered(column), w.absent(s))
 	}
 	switch s.sort {
-	case pdp.SortUsername:
+	case facts.SortUsername:
 		return text("u.username"), "''::text"
-	case pdp.SortDefaultLocation:
+	case facts.SortDefaultLocation:
 		return text("seen.id"), "''::text"
-	case pdp.SortLastLogin:
+	case facts.SortLastLogin:
 		return fmt.Sprintf("COALESCE(u.last_login, %s)", w.absent(s)), "''::text"
 	}
 	return text("u.family"), text("u.given")
@@ -166,24 +166,24 @@ func (w writer) absent(s listShape) string {
 }
 
 func (w writer) lowest(s listShape) string {
-	if s.sort == pdp.SortLastLogin {
+	if s.sort == facts.SortLastLogin {
 		return "'-infinity'::timestamptz"
 	}
 	return "''"
 }
 
 func (w writer) highest(s listShape) string {
-	if s.sort == pdp.SortLastLogin {
+	if s.sort == facts.SortLastLogin {
 		return "'infinity'::timestamptz"
 	}
 	return `U&'\+10FFFF'`
 }
 
 // Users implements [membership.Origin]. Offsets go on from that of the cursor.
-func (p *Origin) Users(ctx context.Context, q pdp.UserQuery) (membership.RawUsers, error) {
+func (p *Origin) Users(ctx context.Context, q facts.UserQuery) (membership.RawUsers, error) {
 	s := listShape{sort: q.Sort, descending: q.Descending, everywhere: q.Beneath == "", filtered: q.Text != ""}
 	if s.sort == "" {
-		s.sort = pdp.SortName
+		s.sort = facts.SortName
 	}
 	if !slices.Contains(membership.SortKeys[:], s.sort) {
 		return membership.RawUsers{}, invalid("There is no such order.")
@@ -201,7 +201,7 @@ func (p *Origin) Users(ctx context.Context, q pdp.UserQuery) (membership.RawUser
 		args = append(args, q.Beneath)
 	}
 	if s.filtered {
-		args = append(args, pdp.FoldCanonical(q.Text))
+		args = append(args, facts.FoldCanonical(q.Text))
 	}
 	var page membership.RawUsers
 	err := p.ask(ctx, listPatience*p.timeout, func(ctx context.Context, queries *queries) error {

@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/origintest"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/servertest"
 
@@ -25,7 +25,7 @@ type stretch struct {
 	More    bool
 }
 
-func stretchOf(t testing.TB, o membership.Origin, q pdp.UserQuery) (s stretch) {
+func stretchOf(t testing.TB, o membership.Origin, q facts.UserQuery) (s stretch) {
 	t.Helper()
 	page, err := o.Users(context.Background(), q)
 	require.NoError(t, err, "%+v", q)
@@ -38,7 +38,7 @@ func stretchOf(t testing.TB, o membership.Origin, q pdp.UserQuery) (s stretch) {
 	return s
 }
 
-func stretchIn(t testing.TB, d *directory.Directory, q pdp.UserQuery) (s stretch) {
+func stretchIn(t testing.TB, d *directory.Directory, q facts.UserQuery) (s stretch) {
 	t.Helper()
 	page, err := d.Users(context.Background(), q)
 	require.NoError(t, err)
@@ -66,9 +66,9 @@ func postgresPages(t *testing.T, server *servertest.Postgres) {
 			for _, sort := range append(membership.SortKeys[:], "") {
 				for _, descending := range []bool{false, true} {
 					for _, text := range []string{"", "SMITH", "ann", "straSSe1", "éa å", "@example.org", "no such", "%", `\`} {
-						q := pdp.UserQuery{Beneath: beneath, Sort: sort, Descending: descending, Text: text}
+						q := facts.UserQuery{Beneath: beneath, Sort: sort, Descending: descending, Text: text}
 						for _, q.Limit = range []int{0, 17} {
-							q.After = pdp.Cursor{}
+							q.After = facts.Cursor{}
 							for {
 								want := stretchIn(t, d, q)
 								require.Equal(t, want, stretchOf(t, p, q), "%s: %+v", way, q)
@@ -76,7 +76,7 @@ func postgresPages(t *testing.T, server *servertest.Postgres) {
 								if !want.More {
 									break
 								}
-								q.After = pdp.Cursor{ID: want.IDs[len(want.IDs)-1], Offset: want.Offsets[len(want.Offsets)-1]}
+								q.After = facts.Cursor{ID: want.IDs[len(want.IDs)-1], Offset: want.Offsets[len(want.Offsets)-1]}
 							}
 						}
 					}
@@ -94,16 +94,16 @@ func postgresCursors(t *testing.T, server *servertest.Postgres) {
 	for way, p := range bothWays(p) {
 		for _, sort := range membership.SortKeys {
 			for _, text := range []string{"", "a"} {
-				q := pdp.UserQuery{Beneath: "metro", Sort: sort, Text: text, Limit: 5}
-				whole := stretchIn(t, d, pdp.UserQuery{Beneath: "metro", Sort: sort}).IDs
-				for _, q.After = range []pdp.Cursor{
+				q := facts.UserQuery{Beneath: "metro", Sort: sort, Text: text, Limit: 5}
+				whole := stretchIn(t, d, facts.UserQuery{Beneath: "metro", Sort: sort}).IDs
+				for _, q.After = range []facts.Cursor{
 					{ID: "left", Offset: 4}, {ID: elsewhere, Offset: 4}, {ID: "left"}, {ID: "left", Offset: -4},
 					{ID: "left", Offset: len(whole)}, {ID: "left", Offset: len(whole) - 1}, {ID: "left", Offset: 1 << 40}, {Offset: 7},
 				} {
 					require.Equal(t, stretchIn(t, d, q), stretchOf(t, p, q), "%s: %+v", way, q)
 				}
 				// The user is there: where is told by it, and offsets go on from what the cursor says.
-				q.After = pdp.Cursor{ID: whole[3], Offset: 1}
+				q.After = facts.Cursor{ID: whole[3], Offset: 1}
 				require.Equal(t, stretchIn(t, d, q).IDs, stretchOf(t, p, q).IDs, way)
 			}
 		}
@@ -125,7 +125,7 @@ func postgresListsWait(t *testing.T, server *servertest.Postgres) {
 	servertest.Exec(t, lock, "SELECT pg_advisory_lock(1)")
 	var lists sync.WaitGroup
 	for range 8 {
-		lists.Go(func() { _, _ = p.Users(ctx, pdp.UserQuery{Limit: 1}) })
+		lists.Go(func() { _, _ = p.Users(ctx, facts.UserQuery{Limit: 1}) })
 	}
 	require.Eventually(t, func() bool {
 		var waiting int
@@ -140,7 +140,7 @@ func postgresListsWait(t *testing.T, server *servertest.Postgres) {
 
 func userBeneath(t *testing.T, d *directory.Directory, location string) string {
 	t.Helper()
-	page, err := d.Users(context.Background(), pdp.UserQuery{Beneath: location, Limit: 1})
+	page, err := d.Users(context.Background(), facts.UserQuery{Beneath: location, Limit: 1})
 	require.NoError(t, err)
 	return page.Users[0].ID()
 }

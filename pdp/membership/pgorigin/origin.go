@@ -169,7 +169,7 @@ func (p *Origin) User(ctx context.Context, id string) (*membership.RawRecord, er
 	return p.record(ctx, func(q *queries) string { return q.user }, id)
 }
 
-// UserByUsername implements [membership.Origin]. What the database takes for the same username is what [pdp.Fold] does, but for new
+// UserByUsername implements [membership.Origin]. What the database takes for the same username is what [facts.Fold] does, but for new
 // letters that only one of them knows.
 func (p *Origin) UserByUsername(ctx context.Context, username string) ([]membership.RawRecord, error) {
 	if !storable(username) {

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/origintest"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/servertest"
 
@@ -56,7 +57,7 @@ func rebuilt(t testing.TB, o membership.Origin) *directory.Directory {
 		require.NoError(t, json.Unmarshal(tree.Record, &all))
 		document["locations"] = append(document["locations"], all...)
 	}
-	page, err := o.Users(ctx, pdp.UserQuery{Limit: 1 << 20})
+	page, err := o.Users(ctx, facts.UserQuery{Limit: 1 << 20})
 	require.NoError(t, err)
 	require.False(t, page.More)
 	for _, u := range page.Users {
@@ -76,8 +77,8 @@ func assertSameFacts(t *testing.T, want, got *directory.Directory) {
 	assert.Equal(t, wantLocations, gotLocations)
 	require.Equal(t, origintest.IDs(want.AllUsers()), origintest.IDs(got.AllUsers()))
 	for i := range wantUsers {
-		for _, u := range []*pdp.UserRecord{&wantUsers[i], &gotUsers[i]} {
-			u.Assignments = slices.SortedFunc(slices.Values(u.Assignments), func(a, b pdp.AssignmentRecord) int {
+		for _, u := range []*facts.UserRecord{&wantUsers[i], &gotUsers[i]} {
+			u.Assignments = slices.SortedFunc(slices.Values(u.Assignments), func(a, b facts.AssignmentRecord) int {
 				return strings.Compare(a.Location, b.Location)
 			})
 		}
@@ -152,7 +153,7 @@ func postgresRecords(t *testing.T, server *servertest.Postgres) {
 
 	// What is null in access is for the check to refuse, and an empty text is no missing one.
 	servertest.Exec(t, conn, `UPDATE assignments SET access = '{"level": null}', profession = '' WHERE location = 'grp'`)
-	page, err := p.Users(ctx, pdp.UserQuery{Beneath: "grp", Limit: 1})
+	page, err := p.Users(ctx, facts.UserQuery{Beneath: "grp", Limit: 1})
 	require.NoError(t, err)
 	assert.Contains(t, string(page.Users[0].Record), `"access": {"level": null}`)
 	assert.Contains(t, string(page.Users[0].Record), `"profession": ""`)
@@ -173,20 +174,20 @@ func postgresUnknown(t *testing.T, server *servertest.Postgres) {
 		require.NoError(t, err, "%q", id)
 		assert.Nil(t, tree)
 		if id != "" {
-			page, err := p.Users(ctx, pdp.UserQuery{Beneath: id})
+			page, err := p.Users(ctx, facts.UserQuery{Beneath: id})
 			require.NoError(t, err, "%q", id)
 			assert.Empty(t, page.Users)
 		}
-		page, err := p.Users(ctx, pdp.UserQuery{After: pdp.Cursor{ID: id}, Limit: 1})
+		page, err := p.Users(ctx, facts.UserQuery{After: facts.Cursor{ID: id}, Limit: 1})
 		require.NoError(t, err, "%q", id)
 		assert.Len(t, page.Users, 1)
 	}
 	for _, text := range []string{"a\x00b", "\xff"} {
-		page, err := p.Users(ctx, pdp.UserQuery{Text: text})
+		page, err := p.Users(ctx, facts.UserQuery{Text: text})
 		require.NoError(t, err)
 		assert.Empty(t, page.Users)
 	}
-	_, err := p.Users(ctx, pdp.UserQuery{Sort: "age"})
+	_, err := p.Users(ctx, facts.UserQuery{Sort: "age"})
 	assert.Equal(t, pdp.Invalid, pdp.KindOf(err))
 }
 
@@ -209,7 +210,7 @@ func postgresVersionless(t *testing.T, server *servertest.Postgres) {
 	servertest.Exec(t, conn, `CREATE VIEW people AS SELECT id, username, title, given, family, status, default_location, last_login FROM users;
 		CREATE VIEW places AS SELECT id, name, kind, parent, model, plan FROM locations`)
 	views := PostgresAt(t, Config{URL: p.Connect.Url, Tables: Tables{Users: "people", Locations: "places"}})
-	page, err := views.Users(ctx, pdp.UserQuery{Limit: 1})
+	page, err := views.Users(ctx, facts.UserQuery{Limit: 1})
 	require.NoError(t, err)
 	assert.Zero(t, page.Users[0].Version)
 	tree, err := views.Organization(ctx, "ghi")
@@ -220,11 +221,11 @@ func postgresVersionless(t *testing.T, server *servertest.Postgres) {
 	// A column may come and go.
 	with := PostgresAt(t, Config{URL: p.Connect.Url, Tables: Tables{Users: "persons"}})
 	servertest.Exec(t, conn, `CREATE VIEW persons AS SELECT * FROM users`)
-	page, err = with.Users(ctx, pdp.UserQuery{Limit: 1})
+	page, err = with.Users(ctx, facts.UserQuery{Limit: 1})
 	require.NoError(t, err)
 	assert.NotZero(t, page.Users[0].Version)
 	servertest.Exec(t, conn, `DROP VIEW persons; CREATE VIEW persons AS SELECT * FROM people`)
-	page, err = with.Users(ctx, pdp.UserQuery{Limit: 1})
+	page, err = with.Users(ctx, facts.UserQuery{Limit: 1})
 	require.NoError(t, err)
 	assert.Zero(t, page.Users[0].Version)
 }
@@ -244,17 +245,17 @@ func postgresFaults(t *testing.T, server *servertest.Postgres) {
 		_, err = directory.Parse([]byte(`{"users": [], "locations": `+string(tree.Record)+`}`), fixture.Words())
 		require.ErrorContains(t, err, fault)
 		_, err = PostgresAt(t, Config{URL: p.Connect.Url, Tables: Tables{Locations: "places"}}).
-			Users(ctx, pdp.UserQuery{Beneath: id, Sort: pdp.SortDefaultLocation})
+			Users(ctx, facts.UserQuery{Beneath: id, Sort: facts.SortDefaultLocation})
 		require.NoError(t, err)
 	}
-	someone, err := p.Users(ctx, pdp.UserQuery{Limit: 1, Sort: pdp.SortUsername})
+	someone, err := p.Users(ctx, facts.UserQuery{Limit: 1, Sort: facts.SortUsername})
 	require.NoError(t, err)
 	var u struct{ ID, Username string }
 	require.NoError(t, json.Unmarshal(someone.Users[0].Record, &u))
 	_, err = views.User(ctx, u.ID)
 	assert.ErrorContains(t, err, "twice")
 	for _, limit := range []int{1, 2, 1000} {
-		_, err = views.Users(ctx, pdp.UserQuery{Limit: limit})
+		_, err = views.Users(ctx, facts.UserQuery{Limit: limit})
 		assert.ErrorContains(t, err, "twice", "in a list as well")
 	}
 	both, err := views.UserByUsername(ctx, u.Username)
@@ -340,7 +341,7 @@ func postgresErrors(t *testing.T, server *servertest.Postgres) {
 			func() error { _, err := p.User(ctx, "a"); return err },
 			func() error { _, err := p.UserByUsername(ctx, "a"); return err },
 			func() error { _, err := p.Organization(ctx, "a"); return err },
-			func() error { _, err := p.Users(ctx, pdp.UserQuery{}); return err },
+			func() error { _, err := p.Users(ctx, facts.UserQuery{}); return err },
 			func() error { _, err := p.Locations(ctx, "", 1); return err },
 		} {
 			err := ask()

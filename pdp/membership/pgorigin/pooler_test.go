@@ -10,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/origintest"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/servertest"
 
@@ -36,7 +36,7 @@ func TestPostgresPooler(t *testing.T) {
 			for i := range 8 {
 				all.Go(func() {
 					for j := range 25 {
-						q := pdp.UserQuery{Limit: 3, Sort: membership.SortKeys[j%len(membership.SortKeys)], Descending: i%2 == 0, Beneath: []string{"", "metro"}[j%2]}
+						q := facts.UserQuery{Limit: 3, Sort: membership.SortKeys[j%len(membership.SortKeys)], Descending: i%2 == 0, Beneath: []string{"", "metro"}[j%2]}
 						_, err := p.Users(ctx, q)
 						assert.NoError(t, err)
 						_, err = p.User(ctx, fmt.Sprint(i, j))

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
@@ -58,13 +58,13 @@ type writer struct {
 	gathered                     int
 }
 
-// folded is what [pdp.Fold] does: full case folding is lower case of upper case of lower case, in the root locale, but for
+// folded is what [facts.Fold] does: full case folding is lower case of upper case of lower case, in the root locale, but for
 // the dotless i, which must not become an i, and the final sigma. The shipped indexes have the same expression.
 func folded(text string) string {
 	return fmt.Sprintf(`translate(lower(upper(lower(translate(%s::text, 'ı', U&'\+10FFFE') COLLATE "und-x-icu"))), U&'\+10FFFEς', 'ıσ') COLLATE "C"`, text)
 }
 
-// canonical is what [pdp.FoldCanonical] does. The shipped unique index has the same expression.
+// canonical is what [facts.FoldCanonical] does. The shipped unique index has the same expression.
 func canonical(text string) string {
 	return fmt.Sprintf("normalize(%s, NFC)", folded(fmt.Sprintf("normalize(%s::text, NFC)", text)))
 }
@@ -120,7 +120,7 @@ SELECT CASE WHEN octet_length(record) <= {most} THEN record END, version, {histo
 
 // listShape is one of the ways in which a list is asked for; the rest are parameters.
 type listShape struct {
-	sort       pdp.SortKey
+	sort       facts.SortKey
 	descending bool
 	everywhere bool // not beneath a location
 	filtered   bool // by a text

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
@@ -53,7 +53,7 @@ func (in *importing) send(ctx context.Context, tx pgx.Tx) error {
 }
 
 // accessJSON leaves out what is absent; nothing at all where there is no access.
-func accessJSON(a *pdp.Access) string {
+func accessJSON(a *facts.Access) string {
 	if a == nil {
 		return ""
 	}

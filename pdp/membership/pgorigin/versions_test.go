@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/origintest"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/servertest"
 
@@ -28,7 +29,7 @@ func snapshot(t testing.TB, o membership.Origin) shot {
 	t.Helper()
 	ctx := context.Background()
 	s := shot{map[string]membership.RawRecord{}, map[string]membership.RawRecord{}}
-	page, err := o.Users(ctx, pdp.UserQuery{Limit: 1 << 20})
+	page, err := o.Users(ctx, facts.UserQuery{Limit: 1 << 20})
 	require.NoError(t, err)
 	for _, u := range page.Users {
 		var record struct{ ID string }

@@ -1,7 +1,7 @@
 package record
 
 import (
-	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
@@ -19,7 +19,7 @@ func (c *Checker) CheckUsers() {
 			ids[u.ID] = true
 		}
 		if u.Username != "" && u.Username != Unreadable {
-			folded := pdp.FoldCanonical(u.Username)
+			folded := facts.FoldCanonical(u.Username)
 			if other := names[folded]; other == nil {
 				names[folded] = u
 			} else {
@@ -35,9 +35,9 @@ func (c *Checker) CheckUsers() {
 }
 
 // heldBy finds a user's first assignment at each location. What it gives is good until the next user.
-func (c *Checker) heldBy(u *User) map[string]*pdp.AssignmentRecord {
+func (c *Checker) heldBy(u *User) map[string]*facts.AssignmentRecord {
 	if c.held == nil || len(c.held) > 64 { // clearing a large map for each of many small users is slow
-		c.held = make(map[string]*pdp.AssignmentRecord, 8)
+		c.held = make(map[string]*facts.AssignmentRecord, 8)
 	}
 	clear(c.held)
 	for i := range u.Assignments {
@@ -49,7 +49,7 @@ func (c *Checker) heldBy(u *User) map[string]*pdp.AssignmentRecord {
 	return c.held
 }
 
-func (c *Checker) checkAssignment(u *User, held map[string]*pdp.AssignmentRecord, i int) {
+func (c *Checker) checkAssignment(u *User, held map[string]*facts.AssignmentRecord, i int) {
 	a := &u.Assignments[i]
 	if a.Location == "" || a.Location == Unreadable {
 		return
@@ -75,8 +75,8 @@ func (c *Checker) checkAssignment(u *User, held map[string]*pdp.AssignmentRecord
 	if a.Role != "" && a.Role != Unreadable && !c.Vocab.Offers(l.Kind, a.Role) {
 		c.Faults.Add(s, "role is not offered at %s", at.title)
 	}
-	if at.model != pdp.ModelPracticeGroup && a.Status != pdp.StatusActive && a.Status != Unreadable {
-		c.Faults.Add(s, "its status belongs to model %s alone", pdp.ModelPracticeGroup)
+	if at.model != facts.ModelPracticeGroup && a.Status != facts.StatusActive && a.Status != Unreadable {
+		c.Faults.Add(s, "its status belongs to model %s alone", facts.ModelPracticeGroup)
 	}
 	if l.Kind == "practice" {
 		c.checkPractice(s, held, a, l)
@@ -91,7 +91,7 @@ func (c *Checker) checkAssignment(u *User, held map[string]*pdp.AssignmentRecord
 }
 
 // checkPractice wants the same role at the group, where membership is held.
-func (c *Checker) checkPractice(s Subject, held map[string]*pdp.AssignmentRecord, a *pdp.AssignmentRecord, practice *Location) {
+func (c *Checker) checkPractice(s Subject, held map[string]*facts.AssignmentRecord, a *facts.AssignmentRecord, practice *Location) {
 	if group := c.Locations[practice.Parent]; group == nil || group.Kind != "group" {
 		return // told already
 	}
@@ -105,7 +105,7 @@ func (c *Checker) checkPractice(s Subject, held map[string]*pdp.AssignmentRecord
 	}
 }
 
-func (c *Checker) checkDefaultLocation(u *User, held map[string]*pdp.AssignmentRecord) {
+func (c *Checker) checkDefaultLocation(u *User, held map[string]*facts.AssignmentRecord) {
 	if u.DefaultLocation == Unreadable || held[u.DefaultLocation] != nil {
 		return
 	}
@@ -114,7 +114,7 @@ func (c *Checker) checkDefaultLocation(u *User, held map[string]*pdp.AssignmentR
 		return
 	}
 	for at := range held {
-		if l := c.Locations[at]; l != nil && levels[l.Kind].model == pdp.ModelRegional {
+		if l := c.Locations[at]; l != nil && levels[l.Kind].model == facts.ModelRegional {
 			c.Faults.Add(u.About, "default_location is missing, for an assignment in a regional organization")
 			return
 		}

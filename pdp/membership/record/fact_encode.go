@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 )
 
 // The tags of a token. What follows firstWord is a word of the dictionary.
@@ -70,7 +70,7 @@ func (e *FactEncoder) user(u *User) {
 	e.Tag(TagObject)
 	e.member("id", u.ID)
 	e.member("username", u.Username)
-	if u.Name != (pdp.Name{}) {
+	if u.Name != (facts.Name{}) {
 		e.Text("name")
 		e.Tag(TagObject)
 		e.member("title", u.Name.Title)
@@ -78,7 +78,7 @@ func (e *FactEncoder) user(u *User) {
 		e.member("family", u.Name.Family)
 		e.Tag(TagEnd)
 	}
-	if u.Status != pdp.StatusActive {
+	if u.Status != facts.StatusActive {
 		e.member("status", u.Status)
 	}
 	e.member("default_location", u.DefaultLocation)
@@ -102,11 +102,11 @@ func (e *FactEncoder) user(u *User) {
 }
 
 // assignment keeps members that are there but empty, since where they may be is a rule of its own.
-func (e *FactEncoder) assignment(a *pdp.AssignmentRecord, carries carried) {
+func (e *FactEncoder) assignment(a *facts.AssignmentRecord, carries carried) {
 	e.Tag(TagObject)
 	e.member("location", a.Location)
 	e.member("role", a.Role)
-	if a.Status != pdp.StatusActive {
+	if a.Status != facts.StatusActive {
 		e.member("status", a.Status)
 	}
 	if a.Access != nil || carries&carriesAccess != 0 {
@@ -124,7 +124,7 @@ func (e *FactEncoder) assignment(a *pdp.AssignmentRecord, carries carried) {
 	e.Tag(TagEnd)
 }
 
-func (e *FactEncoder) access(a *pdp.Access) {
+func (e *FactEncoder) access(a *facts.Access) {
 	e.Tag(TagObject)
 	if a != nil {
 		e.member("level", a.Level)

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/directory"
@@ -94,7 +95,7 @@ func TestFactsComeBack(t *testing.T) {
 		require.NoError(t, err)
 		require.Zero(t, faults.Count(), "%v", faults)
 		require.Len(t, got, len(d.Locations))
-		records := map[pdp.LocationRecord]bool{}
+		records := map[facts.LocationRecord]bool{}
 		for _, l := range d.Locations {
 			records[l.LocationRecord] = true
 		}

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
@@ -14,17 +14,17 @@ import (
 // Forest is the location trees of one state of a source, joined; immutable and safe for concurrent use. Ordinals connect
 // locations: they are the ids in ascending order, and small.
 type Forest struct {
-	All      []*pdp.Location // by ordinal
+	All      []*facts.Location // by ordinal
 	Ordinal  map[string]int32
 	children [][]int32
-	beneath  sync.Map // location id -> []*pdp.Location
+	beneath  sync.Map // location id -> []*facts.Location
 }
 
 // NewForest joins the locations of a checked draft, which it sorts by id. A location that is the same as in the previous state,
 // together with everything above it, is kept; any other gets the version.
 func NewForest(in []Location, version uint64, previous *Forest) *Forest {
 	f := &Forest{
-		All:      make([]*pdp.Location, len(in)),
+		All:      make([]*facts.Location, len(in)),
 		Ordinal:  make(map[string]int32, len(in)),
 		children: make([][]int32, len(in)),
 	}
@@ -39,12 +39,12 @@ func NewForest(in []Location, version uint64, previous *Forest) *Forest {
 }
 
 // join joins the parents first.
-func (f *Forest) join(in []Location, i int32, version uint64, previous *Forest) *pdp.Location {
+func (f *Forest) join(in []Location, i int32, version uint64, previous *Forest) *facts.Location {
 	if f.All[i] != nil {
 		return f.All[i]
 	}
 	rec := in[i].LocationRecord
-	var parent *pdp.Location
+	var parent *facts.Location
 	if rec.Parent != "" {
 		above := f.Ordinal[rec.Parent]
 		parent = f.join(in, above, version, previous)
@@ -52,14 +52,14 @@ func (f *Forest) join(in []Location, i int32, version uint64, previous *Forest) 
 	}
 	l := previous.ByID(rec.ID)
 	if l == nil || l.Parent() != parent || l.Record() != rec {
-		l = pdp.NewLocation(rec, parent, version)
+		l = facts.NewLocation(rec, parent, version)
 	}
 	f.All[i] = l
 	return l
 }
 
 // ByID gives a location by id, nil where there is none.
-func (f *Forest) ByID(id string) *pdp.Location {
+func (f *Forest) ByID(id string) *facts.Location {
 	if f == nil {
 		return nil
 	}
@@ -70,9 +70,9 @@ func (f *Forest) ByID(id string) *pdp.Location {
 }
 
 // Page gives the locations that a query asks for.
-func (f *Forest) Page(q pdp.LocationQuery) []*pdp.Location {
+func (f *Forest) Page(q facts.LocationQuery) []*facts.Location {
 	all := f.locationsBeneath(q.Beneath)
-	from, found := slices.BinarySearchFunc(all, q.After, func(l *pdp.Location, id string) int {
+	from, found := slices.BinarySearchFunc(all, q.After, func(l *facts.Location, id string) int {
 		return strings.Compare(l.ID(), id)
 	})
 	if found {
@@ -82,7 +82,7 @@ func (f *Forest) Page(q pdp.LocationQuery) []*pdp.Location {
 	return slices.Clone(page[:min(len(page), membership.PageLimit(q.Limit))])
 }
 
-func (f *Forest) locationsBeneath(id string) []*pdp.Location {
+func (f *Forest) locationsBeneath(id string) []*facts.Location {
 	if id == "" {
 		return f.All
 	}
@@ -91,11 +91,11 @@ func (f *Forest) locationsBeneath(id string) []*pdp.Location {
 		return nil
 	}
 	if kept, ok := f.beneath.Load(id); ok {
-		return kept.([]*pdp.Location)
+		return kept.([]*facts.Location)
 	}
 	ordinals := f.Covered(at)
 	slices.Sort(ordinals)
-	all := make([]*pdp.Location, len(ordinals))
+	all := make([]*facts.Location, len(ordinals))
 	for i, at := range ordinals {
 		all[i] = f.All[at]
 	}

@@ -4,16 +4,16 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 )
 
-func SameUser(a, b pdp.UserRecord) bool {
+func SameUser(a, b facts.UserRecord) bool {
 	return a.ID == b.ID && a.Username == b.Username && a.Name == b.Name && a.Status == b.Status &&
 		a.DefaultLocation == b.DefaultLocation && a.LastLogin.Equal(b.LastLogin) &&
 		slices.EqualFunc(a.Assignments, b.Assignments, sameAssignment)
 }
 
-func sameAssignment(a, b pdp.AssignmentRecord) bool {
+func sameAssignment(a, b facts.AssignmentRecord) bool {
 	if (a.Access == nil) != (b.Access == nil) {
 		return false
 	}

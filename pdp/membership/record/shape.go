@@ -1,7 +1,7 @@
 package record
 
 import (
-	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 )
 
 // Document is a directory whose records have the right shape, before anything is known of how they fit together.
@@ -11,12 +11,12 @@ type Document struct {
 }
 
 type Location struct {
-	pdp.LocationRecord
+	facts.LocationRecord
 	About Subject
 }
 
 type User struct {
-	pdp.UserRecord
+	facts.UserRecord
 	About   Subject
 	Carries []carried // for each assignment
 }
@@ -33,8 +33,8 @@ const (
 var carriedNames = [...]string{"access", "profession", "registration_number"}
 
 var (
-	accountStatuses    = []string{pdp.StatusActive, pdp.StatusDeactivated}
-	AssignmentStatuses = []string{pdp.StatusActive, pdp.StatusInvited, pdp.StatusDeactivated}
+	accountStatuses    = []string{facts.StatusActive, facts.StatusDeactivated}
+	AssignmentStatuses = []string{facts.StatusActive, facts.StatusInvited, facts.StatusDeactivated}
 	plans              = []string{"free", "paid"}
 )
 
@@ -70,7 +70,7 @@ func (r *Reader) Location(i int, v Value) Location {
 func (r *Reader) User(i int, v Value) User {
 	u := User{About: Subject{List: UserList, Index: i, Id: idOf(v)}}
 	s := u.About
-	u.Status = pdp.StatusActive
+	u.Status = facts.StatusActive
 	r.members(s, "", v, func(m Value) bool {
 		switch m.name {
 		case "id":
@@ -98,7 +98,7 @@ func (r *Reader) User(i int, v Value) User {
 	return u
 }
 
-func (r *Reader) personName(s Subject, v Value) (n pdp.Name) {
+func (r *Reader) personName(s Subject, v Value) (n facts.Name) {
 	r.members(s, v.name, v, func(m Value) bool {
 		switch m.name {
 		case "title":
@@ -123,7 +123,7 @@ func (r *Reader) assignment(u *User, i int, v Value) {
 			s.location = m.text
 		}
 	}
-	a := pdp.AssignmentRecord{Status: pdp.StatusActive}
+	a := facts.AssignmentRecord{Status: facts.StatusActive}
 	var carries carried
 	r.members(s, "", v, func(m Value) bool {
 		switch m.name {
@@ -155,8 +155,8 @@ func (r *Reader) assignment(u *User, i int, v Value) {
 	u.Carries = append(u.Carries, carries)
 }
 
-func (r *Reader) access(s Subject, v Value) *pdp.Access {
-	a := &pdp.Access{}
+func (r *Reader) access(s Subject, v Value) *facts.Access {
+	a := &facts.Access{}
 	r.members(s, v.name, v, func(m Value) bool {
 		switch m.name {
 		case "level":

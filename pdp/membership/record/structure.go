@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
@@ -18,19 +19,19 @@ type level struct {
 }
 
 var levels = map[string]level{
-	"region":   {model: pdp.ModelRegional, root: true, title: "a region"},
-	"division": {model: pdp.ModelRegional, parents: []string{"region"}, title: "a division"},
-	"facility": {model: pdp.ModelRegional, parents: []string{"division"}, title: "a facility"},
-	"system":   {model: pdp.ModelHealthSystem, root: true, plan: true, title: "a system"},
-	"entity":   {model: pdp.ModelHealthSystem, root: true, parents: []string{"system"}, plan: true, title: "an entity"},
-	"group":    {model: pdp.ModelPracticeGroup, root: true, title: "a group"},
-	"practice": {model: pdp.ModelPracticeGroup, parents: []string{"group"}, title: "a practice"},
-	"vendor":   {model: pdp.ModelVendor, root: true, title: "a vendor"},
+	"region":   {model: facts.ModelRegional, root: true, title: "a region"},
+	"division": {model: facts.ModelRegional, parents: []string{"region"}, title: "a division"},
+	"facility": {model: facts.ModelRegional, parents: []string{"division"}, title: "a facility"},
+	"system":   {model: facts.ModelHealthSystem, root: true, plan: true, title: "a system"},
+	"entity":   {model: facts.ModelHealthSystem, root: true, parents: []string{"system"}, plan: true, title: "an entity"},
+	"group":    {model: facts.ModelPracticeGroup, root: true, title: "a group"},
+	"practice": {model: facts.ModelPracticeGroup, parents: []string{"group"}, title: "a practice"},
+	"vendor":   {model: facts.ModelVendor, root: true, title: "a vendor"},
 }
 
 var (
 	kindNames  = []string{"region", "division", "facility", "system", "entity", "group", "practice", "vendor"}
-	modelNames = []string{pdp.ModelRegional, pdp.ModelHealthSystem, pdp.ModelPracticeGroup, pdp.ModelVendor}
+	modelNames = []string{facts.ModelRegional, facts.ModelHealthSystem, facts.ModelPracticeGroup, facts.ModelVendor}
 )
 
 // Vocabulary looks up what the policy's tables name. What a policy has no table for is not checked.
@@ -71,7 +72,7 @@ type Checker struct {
 	Vocab     Vocabulary
 	Faults    *Faults
 	Locations map[string]*Location // the first of each id
-	held      map[string]*pdp.AssignmentRecord
+	held      map[string]*facts.AssignmentRecord
 	suspended func(location string) bool // its organization must not be used, and so it is not judged by; nil: none is
 }
 

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
@@ -102,7 +103,7 @@ func (r *Reader) whole() (Value, error) {
 // Tree is the locations of one organization, checked and joined; immutable.
 type Tree struct {
 	*Forest
-	Root    *pdp.Location
+	Root    *facts.Location
 	Records map[string]*Location
 	Faults  error // the tree must not be used; nil where it is good
 }
@@ -132,7 +133,7 @@ func (j *Validator) Tree(drafts []Location, faults *Faults, version uint64, prev
 	}
 	if t.Faults = faults.Err(); t.Faults != nil {
 		// The root is all that can be told apart of a tree that must not be used.
-		t.Root = pdp.NewLocation(pdp.LocationRecord{ID: rootID}, nil, version)
+		t.Root = facts.NewLocation(facts.LocationRecord{ID: rootID}, nil, version)
 		return t, nil
 	}
 	var before *Forest
@@ -145,9 +146,9 @@ func (j *Validator) Tree(drafts []Location, faults *Faults, version uint64, prev
 }
 
 // Join holds a user against the trees of its assignments and joins them. locate gives the tree that a location is in, nil
-// where it is unknown. Where anything must not be used, the error is a [*pdp.Suspended], which says in which organizations: a
+// where it is unknown. Where anything must not be used, the error is a [*facts.Suspended], which says in which organizations: a
 // fault in what the record says of one organization is none of another's.
-func (j *Validator) Join(u *User, shape *Faults, version uint64, locate func(location string) *Tree) (*pdp.User, error) {
+func (j *Validator) Join(u *User, shape *Faults, version uint64, locate func(location string) *Tree) (*facts.User, error) {
 	faults := &Faults{Total: shape.Total, found: slices.Clone(shape.found)}
 	in := &Document{Users: []User{*u}}
 	locations := make(map[string]*Location, 2*len(u.Assignments))
@@ -177,16 +178,16 @@ func (j *Validator) Join(u *User, shape *Faults, version uint64, locate func(loc
 			suspended[organization] = err
 		}
 	}
-	at := func(id string) *pdp.Location {
+	at := func(id string) *facts.Location {
 		if t := locate(id); t != nil && t.Faults == nil {
 			return t.ByID(id)
 		}
 		return nil
 	}
 	if cause != nil {
-		return nil, &pdp.Suspended{User: pdp.NewSuspendedUser(u.UserRecord, version, at, suspended), Err: cause}
+		return nil, &facts.Suspended{User: facts.NewSuspendedUser(u.UserRecord, version, at, suspended), Err: cause}
 	}
-	return pdp.NewUser(u.UserRecord, version, at)
+	return facts.NewUser(u.UserRecord, version, at)
 }
 
 // organizations are those whose part of a user's record is at fault; "" among them stands for the record as such.
@@ -233,14 +234,14 @@ func (t *Tree) InOrder() []Location {
 
 // Suspended says what is known of a location of a tree that must not be used.
 func (t *Tree) Suspended(location string) error {
-	root, at := pdp.LocationRecord{ID: t.Root.ID()}, pdp.LocationRecord{ID: location}
+	root, at := facts.LocationRecord{ID: t.Root.ID()}, facts.LocationRecord{ID: location}
 	if l := t.Records[root.ID]; l != nil && l.Model != Unreadable {
 		root.Model, root.Kind = l.Model, l.Kind
 	}
 	if l := t.Records[location]; l != nil && l.Kind != Unreadable {
 		at.Kind, at.Model = l.Kind, l.Model
 	}
-	return &pdp.Suspended{Location: pdp.NewSuspendedLocation(root, at), Err: t.Faults}
+	return &facts.Suspended{Location: facts.NewSuspendedLocation(root, at), Err: t.Faults}
 }
 
 // IdIn looks for the id in a record that has not been checked; empty where there is none.

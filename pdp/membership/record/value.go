@@ -7,7 +7,7 @@ import (
 	"time"
 	"unicode"
 
-	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
@@ -142,11 +142,11 @@ func (r *Reader) username(s Subject, m Value) string {
 	switch t := r.text(s, "", m); {
 	case t == Unreadable, t == "":
 		return t
-	case len(t) > membership.MaxID || len(pdp.FoldCanonical(t)) > membership.MaxID:
+	case len(t) > membership.MaxID || len(facts.FoldCanonical(t)) > membership.MaxID:
 		r.Faults.Add(s, "%s is longer than %d bytes", m.name, membership.MaxID)
 	case strings.ContainsFunc(t, unicode.IsControl):
 		r.Faults.Add(s, "%s has a control character", m.name)
-	case !pdp.IsUsername(t):
+	case !facts.IsUsername(t):
 		r.Faults.Add(s, "%s must not begin or end with white space, nor have a character that cannot be seen", m.name)
 	default:
 		return t

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 
 	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
@@ -69,7 +70,7 @@ type generator struct {
 	organizations []plannedOrganization
 	groups        []int // which of them are practice groups
 	out           *recordWriter
-	user          pdp.UserRecord // the one being made
+	user          facts.UserRecord // the one being made
 	made          Counts
 	progress      func(int)
 }

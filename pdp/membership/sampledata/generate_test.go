@@ -16,6 +16,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 
 	"github.com/wardkeeper/wardkeeper/pdp/membership/directory"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
@@ -67,7 +68,7 @@ type decoded struct {
 		LastLogin            string `json:"last_login"`
 		Assignments          []struct {
 			Location, Role, Status string
-			Access                 *pdp.Access
+			Access                 *facts.Access
 		}
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 )
 
 // generatedUntil is when the last person of a generated directory signed in: the present would make every run another.
@@ -15,10 +15,10 @@ var generatedUntil = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 // person makes a member of an organization, the first of whom heads it.
 func (g *generator) person(o *plannedOrganization, member int) {
 	u := &g.user
-	*u = pdp.UserRecord{ID: "u" + strconv.Itoa(g.made.Users), Assignments: u.Assignments[:0]}
+	*u = facts.UserRecord{ID: "u" + strconv.Itoa(g.made.Users), Assignments: u.Assignments[:0]}
 	g.identify(u)
 	if member > 1 && g.chance(40) {
-		u.Status = pdp.StatusDeactivated
+		u.Status = facts.StatusDeactivated
 	}
 	g.signIn(u)
 	switch o.kind {
@@ -37,7 +37,7 @@ func (g *generator) person(o *plannedOrganization, member int) {
 }
 
 // identify gives a person a name and a username that nobody else has: no other ends in the same number.
-func (g *generator) identify(u *pdp.UserRecord) {
+func (g *generator) identify(u *facts.UserRecord) {
 	u.Name.Given, u.Name.Family = g.pick(givenNames), g.pick(familyNames)
 	if g.chance(60) {
 		u.Name.Family += "-" + g.pick(familyNames)
@@ -53,14 +53,14 @@ func (g *generator) identify(u *pdp.UserRecord) {
 }
 
 // signIn says when a person was last there: most of them lately, some long ago, a few never.
-func (g *generator) signIn(u *pdp.UserRecord) {
+func (g *generator) signIn(u *facts.UserRecord) {
 	if g.chance(50) {
 		return
 	}
 	const day = 24 * 60 * 60
 	x := g.IntN(1000)
 	ago := x * x / 1000 * x / 1000 // of a thousand days
-	if u.Status == pdp.StatusDeactivated {
+	if u.Status == facts.StatusDeactivated {
 		ago += 30
 	}
 	u.LastLogin = generatedUntil.Add(-time.Duration(ago*day+g.IntN(day)) * time.Second)
@@ -68,12 +68,12 @@ func (g *generator) signIn(u *pdp.UserRecord) {
 
 // assign gives the user at work a role at a location, unless there is no role or the user has one there. It gives the
 // assignment, or nil.
-func (g *generator) assign(location, role string) *pdp.AssignmentRecord {
+func (g *generator) assign(location, role string) *facts.AssignmentRecord {
 	u := &g.user
-	if role == "" || slices.ContainsFunc(u.Assignments, func(a pdp.AssignmentRecord) bool { return a.Location == location }) {
+	if role == "" || slices.ContainsFunc(u.Assignments, func(a facts.AssignmentRecord) bool { return a.Location == location }) {
 		return nil
 	}
-	u.Assignments = append(u.Assignments, pdp.AssignmentRecord{Location: location, Role: role})
+	u.Assignments = append(u.Assignments, facts.AssignmentRecord{Location: location, Role: role})
 	return &u.Assignments[len(u.Assignments)-1]
 }
 
@@ -130,9 +130,9 @@ func (g *generator) inGroup(o *plannedOrganization, first bool) {
 	switch state := g.IntN(1000); {
 	case first:
 	case state < 60:
-		a.Status = pdp.StatusInvited
+		a.Status = facts.StatusInvited
 	case state < 110:
-		a.Status = pdp.StatusDeactivated
+		a.Status = facts.StatusDeactivated
 	}
 	if role != "administrator" {
 		a.Profession, a.RegistrationNumber = g.pick(professions), strconv.Itoa(g.between(100_000, 999_999))
@@ -148,12 +148,12 @@ func (g *generator) inGroup(o *plannedOrganization, first bool) {
 }
 
 // access draws a level, and now and then switches over it; nil where none is recorded.
-func (g *generator) access() *pdp.Access {
+func (g *generator) access() *facts.Access {
 	level := g.draw(g.offers.levels)
 	if level == "" || g.chance(100) {
 		return nil
 	}
-	access := &pdp.Access{Level: level}
+	access := &facts.Access{Level: level}
 	if len(g.offers.areas) > 0 && g.chance(120) {
 		access.Areas = map[string]bool{g.pick(g.offers.areas): g.chance(700), g.pick(g.offers.areas): g.chance(700)}
 	}

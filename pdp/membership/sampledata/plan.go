@@ -3,7 +3,7 @@ package sampledata
 import (
 	"strconv"
 
-	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 )
 
 // plannedOrganization is all that an organization's records follow from, its streams of random numbers apart.
@@ -32,7 +32,7 @@ func (g *generator) plan() {
 	g.fill(system, 4, g.planSystem)
 	g.fill(group, 2, g.planGroup)
 	g.fill(staff, 1, func(int) (plannedOrganization, int) {
-		return plannedOrganization{model: pdp.ModelVendor, kind: "vendor"}, staff
+		return plannedOrganization{model: facts.ModelVendor, kind: "vendor"}, staff
 	})
 }
 
@@ -46,7 +46,7 @@ func (g *generator) fill(users, least int, draw func(i int) (o plannedOrganizati
 			o.users = min(room, (users+least-i-1)/(least-i))
 		}
 		users -= o.users
-		if o.model == pdp.ModelPracticeGroup {
+		if o.model == facts.ModelPracticeGroup {
 			g.groups = append(g.groups, len(g.organizations))
 		}
 		g.organizations = append(g.organizations, o)
@@ -55,14 +55,14 @@ func (g *generator) fill(users, least int, draw func(i int) (o plannedOrganizati
 
 // planRegion draws a region of 50 to 500 facilities; not the largest for few users.
 func (g *generator) planRegion(users int) (plannedOrganization, int) {
-	o := plannedOrganization{model: pdp.ModelRegional, kind: "region", places: g.between(50, min(max(users/10, 60), 500))}
+	o := plannedOrganization{model: facts.ModelRegional, kind: "region", places: g.between(50, min(max(users/10, 60), 500))}
 	o.divisions = max(2, o.places/g.between(8, 20))
 	return o, o.places * g.between(15, 45)
 }
 
 // planSystem draws a system of hospitals, or one hospital by itself.
 func (g *generator) planSystem(i int) (plannedOrganization, int) {
-	o := plannedOrganization{model: pdp.ModelHealthSystem, kind: "system", plan: "paid"}
+	o := plannedOrganization{model: facts.ModelHealthSystem, kind: "system", plan: "paid"}
 	if i == 1 || i == 2 || i > 3 && g.chance(300) {
 		o.plan = "free"
 	}
@@ -75,7 +75,7 @@ func (g *generator) planSystem(i int) (plannedOrganization, int) {
 }
 
 func (g *generator) planGroup(int) (plannedOrganization, int) {
-	o := plannedOrganization{model: pdp.ModelPracticeGroup, kind: "group", places: min(g.between(1, 8), g.between(1, 8))}
+	o := plannedOrganization{model: facts.ModelPracticeGroup, kind: "group", places: min(g.between(1, 8), g.between(1, 8))}
 	return o, o.places*g.between(3, 12) + 1
 }
 
@@ -97,13 +97,13 @@ var placeKinds = map[string]string{"region": "facility", "system": "entity", "gr
 
 // locationsOf writes the locations of an organization.
 func (g *generator) locationsOf(o *plannedOrganization) {
-	root := pdp.LocationRecord{ID: o.root(), Name: g.rootName(o), Kind: o.kind, Model: o.model, Plan: o.plan}
+	root := facts.LocationRecord{ID: o.root(), Name: g.rootName(o), Kind: o.kind, Model: o.model, Plan: o.plan}
 	g.out.location(&root)
 	for i := range o.divisions {
-		g.out.location(&pdp.LocationRecord{ID: o.division(i), Name: g.pick(placeNames) + " Division", Kind: "division", Parent: root.ID})
+		g.out.location(&facts.LocationRecord{ID: o.division(i), Name: g.pick(placeNames) + " Division", Kind: "division", Parent: root.ID})
 	}
 	for i := range o.places {
-		l := pdp.LocationRecord{ID: o.place(i), Name: g.placeName(o, root.Name), Kind: placeKinds[o.kind], Parent: root.ID}
+		l := facts.LocationRecord{ID: o.place(i), Name: g.placeName(o, root.Name), Kind: placeKinds[o.kind], Parent: root.ID}
 		if o.divisions > 0 {
 			l.Parent = o.division(o.divisionOf(i))
 		}

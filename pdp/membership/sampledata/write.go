@@ -9,8 +9,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
@@ -87,7 +87,7 @@ func (w *recordWriter) record(members func()) {
 	w.flushLine()
 }
 
-func (w *recordWriter) location(l *pdp.LocationRecord) {
+func (w *recordWriter) location(l *facts.LocationRecord) {
 	w.record(func() {
 		w.text("id", l.ID)
 		w.text("name", l.Name)
@@ -98,7 +98,7 @@ func (w *recordWriter) location(l *pdp.LocationRecord) {
 	})
 }
 
-func (w *recordWriter) user(u *pdp.UserRecord) {
+func (w *recordWriter) user(u *facts.UserRecord) {
 	w.record(func() {
 		w.text("id", u.ID)
 		w.text("username", u.Username)
@@ -123,7 +123,7 @@ func (w *recordWriter) user(u *pdp.UserRecord) {
 	})
 }
 
-func (w *recordWriter) assignment(a *pdp.AssignmentRecord) {
+func (w *recordWriter) assignment(a *facts.AssignmentRecord) {
 	w.object(func() {
 		w.text("location", a.Location)
 		w.text("role", a.Role)
@@ -137,7 +137,7 @@ func (w *recordWriter) assignment(a *pdp.AssignmentRecord) {
 	})
 }
 
-func (w *recordWriter) access(a *pdp.Access) {
+func (w *recordWriter) access(a *facts.Access) {
 	w.text("level", a.Level)
 	if len(a.Areas) == 0 {
 		return

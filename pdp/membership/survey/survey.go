@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
@@ -223,7 +224,7 @@ func (s *survey) organization(ctx context.Context, about record.Subject, in *rec
 
 // users reads all users, a page at a time.
 func (s *survey) users(ctx context.Context) error {
-	q := pdp.UserQuery{Sort: pdp.SortName, Limit: surveyPage}
+	q := facts.UserQuery{Sort: facts.SortName, Limit: surveyPage}
 	for {
 		var page membership.RawUsers
 		if err := s.ask(ctx, func(ctx context.Context) (err error) {
@@ -249,7 +250,7 @@ func (s *survey) users(ctx context.Context) error {
 			s.fault(record.Subject{}, "the list of users does not go on")
 			return nil
 		}
-		q.After = pdp.Cursor{ID: record.IdIn(page.Users[last].Record), Offset: page.Offsets[last]}
+		q.After = facts.Cursor{ID: record.IdIn(page.Users[last].Record), Offset: page.Offsets[last]}
 	}
 }
 
@@ -273,7 +274,7 @@ func (s *survey) user(sent membership.RawRecord) *record.User {
 	}
 	s.ids[id] = true
 	if u.Username != "" && u.Username != record.Unreadable {
-		name := hashOf(pdp.FoldCanonical(u.Username))
+		name := hashOf(facts.FoldCanonical(u.Username))
 		if s.usernames[name] {
 			s.fault(u.About, "another user has this username")
 		}
@@ -299,10 +300,10 @@ func (s *survey) single(ctx context.Context, u *record.User) error {
 		if !same(sent) {
 			s.fault(u.About, "the source does not give the same record by its id")
 		}
-		if !pdp.IsUsername(u.Username) {
+		if !facts.IsUsername(u.Username) {
 			return nil
 		}
-		named, err := s.Origin.UserByUsername(ctx, pdp.FoldCanonical(u.Username))
+		named, err := s.Origin.UserByUsername(ctx, facts.FoldCanonical(u.Username))
 		if err != nil {
 			return err
 		}

@@ -113,11 +113,12 @@ func announcingTo(redis *servertest.Redis, open openBehind) func(*testing.T) {
 	return func(t *testing.T) {
 		origintest.AcceptCached(t, func(t *testing.T, document string) origintest.Changeable {
 			o := open(t, document)
-			store := openStore(t, redisstore.Config{URL: redis.URL(), Prefix: "t" + rand.Text()})
-			cfg := cache.Config{Origin: o.open(), Announced: true, Store: store, Stream: store, MaxAgeChange: time.Hour, MaxAgeUse: time.Hour}
-			c := &cachedUnderTest{Cache: openCache(t, cfg), replace: o.replace, document: document}
-			cfg.Origin = o.open()
-			c.other = openCache(t, cfg)
+			shared := redisstore.Config{URL: redis.URL(), Prefix: "t" + rand.Text()}
+			sidecar := func() *cache.Cache {
+				store := openStore(t, shared)
+				return openCache(t, cache.Config{Origin: o.open(), Announced: true, Store: store, Stream: store, MaxAgeChange: time.Hour, MaxAgeUse: time.Hour})
+			}
+			c := &cachedUnderTest{Cache: sidecar(), other: sidecar(), replace: o.replace, document: document}
 			awaitConfirmed(t, c.Cache, c.other)
 			return c
 		})

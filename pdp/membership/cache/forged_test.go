@@ -1,4 +1,4 @@
-package membership_test
+package cache
 
 import (
 	"strings"
@@ -8,10 +8,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/wardkeeper/wardkeeper/pdp"
-	"github.com/wardkeeper/wardkeeper/pdp/facts"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/httporigin"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/servertest"
 
-	"github.com/wardkeeper/wardkeeper/pdp/membership/cache"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/origintest"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/redisstore"
@@ -23,10 +22,10 @@ func TestAForgedRecordOverRedis(t *testing.T) {
 	redis := servertest.StartRedis(t)
 	a := origintest.NewApplication(t, origintest.SampleRoster(1, 0).String())
 	url := a.Serve().URL
-	var sidecars []*cache.Cache
+	var sidecars []*Cache
 	for range 2 {
-		store := openStore(t, redisstore.Config{URL: redis.URL()})
-		sidecars = append(sidecars, openCache(t, cache.Config{Origin: httpOrigin(t, a, url), Announced: true,
+		store := sharedStore(t, redisstore.Config{URL: redis.URL()})
+		sidecars = append(sidecars, opened(t, Config{Origin: httpOrigin(t, a, url), Announced: true,
 			Store: store, Stream: store, MaxAgeChange: time.Hour, MaxAgeUse: time.Hour}))
 	}
 	awaitConfirmed(t, sidecars...)
@@ -40,11 +39,13 @@ func TestAForgedRecordOverRedis(t *testing.T) {
 			{Kind: pdp.LocationChanged, ID: "metro", Organization: "metro", Version: version},
 		})
 		require.NoError(t, err)
+		at, err := parseToken(token)
+		require.NoError(t, err)
 		want := fixture.UserOf(t, origintest.ViewOf(t, sourceOf(t, a, url)), "anna").Record()
 		for _, c := range sidecars {
+			require.Eventually(t, func() bool { return c.feed.Knows(at) }, servertest.ServerPatience, servertest.PollEvery)
 			for range 2 {
-				v, err := c.View(t.Context(), facts.Requirement{AtLeast: []string{token}})
-				require.NoError(t, err)
+				v := origintest.ViewOf(t, c)
 				assert.Nil(t, fixture.UserOf(t, v, stranger))
 				assert.Equal(t, origintest.InOrder(want), origintest.InOrder(fixture.UserOf(t, v, "anna").Record()))
 				l, err := v.Location(t.Context(), "metro")
@@ -56,6 +57,14 @@ func TestAForgedRecordOverRedis(t *testing.T) {
 }
 
 // sourceOf is the application as one sidecar reads it that hears of nothing.
-func sourceOf(t *testing.T, a *origintest.Application, url string) *cache.Cache {
-	return openCache(t, cache.Config{Origin: httpOrigin(t, a, url), MaxAgeChange: time.Nanosecond})
+func sourceOf(t *testing.T, a *origintest.Application, url string) *Cache {
+	return opened(t, Config{Origin: httpOrigin(t, a, url), MaxAgeChange: time.Nanosecond})
+}
+
+func httpOrigin(t *testing.T, a *origintest.Application, address string) *httporigin.Origin {
+	t.Helper()
+	h, err := httporigin.Open(httporigin.Config{URL: address + "/membership", Timeout: fixture.Patient})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, h.Close()) })
+	return h
 }

@@ -22,7 +22,7 @@ import (
 
 const defaultServer = "http://127.0.0.1:8181"
 
-// askFlags are the flags of ask that are not about the question's wording.
+// askFlags are the flags of ask that do not concern the question.
 type askFlags struct {
 	server, tokenFile           string
 	directory, bundle, decision string
@@ -35,16 +35,17 @@ func newAskCommand(p process) *cobra.Command {
 	var o ask.Options
 	cmd := &cobra.Command{
 		Use:   "ask SUBJECT ACTION RESOURCE [flags]",
-		Short: "Ask whether somebody may do something",
-		Long: `Ask a running server whether SUBJECT may do ACTION on RESOURCE, or, with --directory or --bundle, ask without one.
+		Short: "Ask whether a subject may perform an action",
+		Long: `Ask a running server whether SUBJECT may perform ACTION on RESOURCE. With --directory or --bundle no server is needed:
+the policy is evaluated in this process.
 
-RESOURCE is an id. Its type follows from the action where it is one of the built-in policies; --type says otherwise.
-KEY=VALUE pairs set properties: a value that is JSON counts as such ("true", "5", "[...]"; in double quotes it is a
-string whatever is inside), any other is a string, and a dot in KEY goes one object down (name.given=Ann).
+RESOURCE is an id. For the actions of the built-in policy its type follows from the action; --type sets another.
+Properties are set by KEY=VALUE pairs. A value that is valid JSON is used as JSON (true, 5, [...]; put a text that looks like
+JSON in double quotes), any other value is a string. A dot in KEY sets a member of an object (name.given=Ann).
 
-The server is --server, or else WARDKEEPER_SERVER; its token is in --token-file, or else WARDKEEPER_TOKEN_FILE.
+The server is --server, or WARDKEEPER_SERVER. Its token is read from --token-file, or WARDKEEPER_TOKEN_FILE.
 
-Exit status: 0 allowed (together with every obligation), 1 denied, 2 could not ask.`,
+Exit status: 0 allowed, on condition that every obligation is fulfilled; 1 denied; 2 no decision.`,
 		Example: `  wardkeeper ask alice assignment.remove jane --at ghi --from metro
   wardkeeper ask alice assignment.add jane --at ghi --set role=ed_admin --context confirmed=true
   wardkeeper ask carol admin.grant dave --from system --set role=entity_admin --set 'locations=["east","west"]'
@@ -55,24 +56,24 @@ Exit status: 0 allowed (together with every obligation), 1 denied, 2 could not a
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.StringVar(&o.Location, "at", "", "the place that the question is about: `LOCATION`")
-	flags.StringVar(&o.CurrentLocation, "from", "", "where the subject stands now: `LOCATION`")
-	flags.StringArrayVar(&o.ActionProperties, "set", nil, "set a property of the action: `KEY=VALUE` (any number of times)")
-	flags.StringArrayVar(&o.ResourceProperties, "resource-set", nil, "set a property of the resource: `KEY=VALUE`")
-	flags.StringArrayVar(&o.SubjectProperties, "subject-set", nil, "set a property of the subject: `KEY=VALUE`")
-	flags.StringArrayVar(&o.Context, "context", nil, "set a member of the context: `KEY=VALUE`")
-	flags.StringVar(&o.ResourceType, "type", "", "`TYPE` of the resource (default: what the action is asked on)")
+	flags.StringVar(&o.Location, "at", "", "`LOCATION` that the question is about")
+	flags.StringVar(&o.CurrentLocation, "from", "", "current `LOCATION` of the subject")
+	flags.StringArrayVar(&o.ActionProperties, "set", nil, "set a property of the action: `KEY=VALUE` (repeatable)")
+	flags.StringArrayVar(&o.ResourceProperties, "resource-set", nil, "set a property of the resource: `KEY=VALUE` (repeatable)")
+	flags.StringArrayVar(&o.SubjectProperties, "subject-set", nil, "set a property of the subject: `KEY=VALUE` (repeatable)")
+	flags.StringArrayVar(&o.Context, "context", nil, "set a member of the context: `KEY=VALUE` (repeatable)")
+	flags.StringVar(&o.ResourceType, "type", "", "`TYPE` of the resource (default: by the action)")
 	flags.StringVar(&o.SubjectType, "subject-type", "user", "`TYPE` of the subject")
 	flags.StringVar(&f.server, "server", "", "`URL` of the server to ask (default "+defaultServer+")")
-	flags.StringVar(&f.tokenFile, "token-file", "", "`FILE` with the server's token; of several, the first line is sent")
-	flags.StringVar(&f.directory, "directory", "", "ask without a server: `FILE` with locations and users")
-	flags.StringVar(&f.bundle, "bundle", "", "ask without a server: policy at `PATH`, a directory or a .tar.gz, instead of the built-in one")
+	flags.StringVar(&f.tokenFile, "token-file", "", "`FILE` with the server's token; the first line is sent")
+	flags.StringVar(&f.directory, "directory", "", "without a server: directory `FILE` with locations and users")
+	flags.StringVar(&f.bundle, "bundle", "", "without a server: policy at `PATH`, a folder or a .tar.gz, instead of the built-in one")
 	flags.StringVar(&f.decision, "decision", config.DefaultDecision, "without a server: `PATH` of the rule that decides")
 	flags.DurationVar(&f.timeout, "timeout", 10*time.Second, "how long to wait for the answer")
-	flags.BoolVar(&f.json, "json", false, "print the AuthZEN answer as one line of JSON")
+	flags.BoolVar(&f.json, "json", false, "print the AuthZEN response as one line of JSON")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if f.decision != config.DefaultDecision && f.directory == "" && f.bundle == "" {
-			return errors.New("--decision is for asking without a server: name --bundle or --directory too")
+			return errors.New("--decision applies only without a server: set --bundle or --directory too")
 		}
 		q, err := o.Question(args[0], args[1], args[2])
 		if err != nil {
@@ -106,13 +107,13 @@ func printDecision(out io.Writer, d *ask.Decision, q *ask.Question, asJSON bool)
 func (f askFlags) ask(ctx context.Context, p process, q *ask.Question) (*ask.Decision, error) {
 	if f.directory != "" || f.bundle != "" {
 		if f.server != "" {
-			return nil, errors.New("--server asks a server, --directory and --bundle ask without one: choose")
+			return nil, errors.New("--server cannot be combined with --directory or --bundle, which need no server: choose one")
 		}
-		return f.askHere(ctx, p, q)
+		return f.askInProcess(ctx, p, q)
 	}
 	client := ask.Client{BaseURL: cmp.Or(f.server, p.variable(config.ServerVariable), defaultServer)}
 	if _, err := config.ParseBaseURL(client.BaseURL); err != nil { // the address may have a password in it
-		return nil, fmt.Errorf("the server (--server, %s) cannot be asked: %w", config.ServerVariable, err)
+		return nil, fmt.Errorf("the address of the server (--server, %s) is invalid: %w", config.ServerVariable, err)
 	}
 	if file := cmp.Or(f.tokenFile, p.variable(config.Variable("token-file"))); file != "" {
 		found, err := tokens.Read(file)
@@ -124,8 +125,8 @@ func (f askFlags) ask(ctx context.Context, p process, q *ask.Question) (*ask.Dec
 	return client.Ask(ctx, q)
 }
 
-// askHere asks an engine in this process, through the front door of a server, so that both answer alike.
-func (f askFlags) askHere(ctx context.Context, p process, q *ask.Question) (*ask.Decision, error) {
+// askInProcess asks a server within this process, so that the answer is the same as a running server's.
+func (f askFlags) askInProcess(ctx context.Context, p process, q *ask.Question) (*ask.Decision, error) {
 	logger := logging.New(p.stderr, logging.Config{Level: slog.LevelWarn})
 	bundle, err := bundleAt(f.bundle)
 	if err != nil {
@@ -145,7 +146,7 @@ func (f askFlags) askHere(ctx context.Context, p process, q *ask.Question) (*ask
 	return ask.Client{BaseURL: defaultServer, Transport: ask.InProcess{Handler: server.Handler()}}.Ask(ctx, q)
 }
 
-// variable is a variable of the environment.
+// variable returns an environment variable, or "".
 func (p process) variable(name string) string {
 	for _, e := range p.environ {
 		if value, ok := strings.CutPrefix(e, name+"="); ok {

@@ -18,16 +18,16 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/proof"
 )
 
-// defaultBundle is where a bundle is written unless said otherwise.
+// defaultBundle is the default output of the commands that write a bundle.
 const defaultBundle = "policy.tar.gz"
 
 func newBundleCommand(p process) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "bundle",
-		Short: "Make, sign and look into releases of policy",
-		Long: `Make, sign and look into releases of policy: bundles in the format of Open Policy Agent, which a server follows
-(wardkeeper serve --bundle). Each has a revision, which is its name, and a sequence, which orders releases: a server
-refuses one that is older than what it had. Going back is a new release of old content.`,
+		Short: "Build, sign and inspect policy bundles",
+		Long: `Build, sign and inspect policy bundles, in the format of Open Policy Agent, for servers that follow them
+(wardkeeper serve --bundle). A bundle is a release: its revision names it, and its sequence orders it. A server refuses
+a release with a lower sequence than one it had before, so a rollback is a new release of the old content.`,
 		Example: `  wardkeeper bundle build policies --golden testdata --signing-key private.pem
   wardkeeper bundle verify policy.tar.gz --verification-key public.pem
   wardkeeper bundle inspect policy.tar.gz
@@ -40,45 +40,44 @@ refuses one that is older than what it had. Going back is a new release of old c
 	return cmd
 }
 
-// signing are the flags of the key that signs.
+// signing holds the flags of the signing key.
 type signing struct{ keyFile, algorithm, keyID string }
 
 func (s *signing) register(flags *pflag.FlagSet) {
-	flags.StringVar(&s.keyFile, "signing-key", "", "sign by the private key in `FILE` (PEM, RSA or ECDSA)")
-	flags.StringVar(&s.algorithm, "signing-alg", "", "sign by `ALGORITHM`, such as ES256 or RS256 (default: the usual one of the key)")
-	flags.StringVar(&s.keyID, "key-id", "default", "`ID` that names the key to those who verify")
+	flags.StringVar(&s.keyFile, "signing-key", "", "sign with the private key in `FILE` (PEM, RSA or ECDSA)")
+	flags.StringVar(&s.algorithm, "signing-alg", "", "sign with `ALGORITHM`, such as ES256 or RS256 (default: by the key)")
+	flags.StringVar(&s.keyID, "key-id", "default", "`ID` by which verifiers find the public key")
 }
 
-// key reads the key; nil where none is given. It warns of a key that is no secret on this machine.
+// key reads the signing key; nil if none is given. It warns if other users can read the file.
 func (s *signing) key(p process) (*release.SigningKey, error) {
 	if s.keyFile == "" {
 		if s.algorithm != "" {
-			return nil, errors.New("--signing-alg is for signing: name the --signing-key too")
+			return nil, errors.New("--signing-alg requires --signing-key")
 		}
 		return nil, nil
 	}
 	data, err := os.ReadFile(s.keyFile)
 	if err != nil {
-		return nil, fmt.Errorf("the signing key cannot be read: %w", err)
+		return nil, fmt.Errorf("cannot read the signing key: %w", err)
 	}
 	key, err := release.ParseSigningKey(data, s.algorithm, s.keyID)
 	if err != nil {
-		return nil, fmt.Errorf("the signing key %s: %w", s.keyFile, err)
+		return nil, fmt.Errorf("signing key %s: %w", s.keyFile, err)
 	}
 	if tokens.WorldReadable(s.keyFile) {
-		p.say("everybody on this machine can read the signing key: take that right away (chmod o-r %s)", s.keyFile)
+		p.note("every user of this machine can read the signing key: remove that permission (chmod o-r %s)", s.keyFile)
 	}
 	return key, nil
 }
 
-// say tells how things go, on the side of what a command prints.
-func (p process) say(format string, args ...any) {
+// note prints a line on standard error, beside the output of a command.
+func (p process) note(format string, args ...any) {
 	fmt.Fprintf(p.stderr, "wardkeeper: %s\n", terminal.Printable(fmt.Sprintf(format, args...)))
 }
 
-// atFault ends a command with the status for a bundle that is not good, or with the one for a bundle that could not be
-// judged.
-func atFault(err error) error {
+// bundleError sets the exit status for an error: the bundle is refused, or it could not be checked.
+func bundleError(err error) error {
 	refusal, ok := errors.AsType[*bundles.Refusal](err)
 	if ok && refusal.Reason != bundles.Unavailable {
 		return &exitError{statusNo, err}
@@ -86,8 +85,8 @@ func atFault(err error) error {
 	return &exitError{statusFailed, err}
 }
 
-// judge holds a bundle against all that a server would, save for the directory and the order of releases.
-func judge(ctx context.Context, a *bundles.Archive, source, decision string) (*bundles.Revision, error) {
+// verifyArchive checks a bundle as a server does, except for its directory and the order of releases.
+func verifyArchive(ctx context.Context, a *bundles.Archive, source, decision string) (*bundles.Revision, error) {
 	r, err := bundles.Open(ctx, bundles.Config{Archive: a, Source: source, Entrypoint: decision, Schema: inputSchema()})
 	if err == nil {
 		_, err = prepareAndVerify(ctx, r)
@@ -95,8 +94,8 @@ func judge(ctx context.Context, a *bundles.Archive, source, decision string) (*b
 	return r, err
 }
 
-// goldenHeld is how many golden decisions a good revision brings.
-func goldenHeld(r *bundles.Revision) int {
+// goldenCount is the number of golden decisions in a verified revision.
+func goldenCount(r *bundles.Revision) int {
 	if r.Golden == nil {
 		return 0
 	}
@@ -107,7 +106,7 @@ func goldenHeld(r *bundles.Revision) int {
 	return len(golden.Decisions)
 }
 
-// publish signs a bundle where there is a key, writes it, and says so.
+// publish signs a bundle if there is a key, writes it, and prints what was written.
 func publish(p process, a *bundles.Archive, meta release.Metadata, key *release.SigningKey, output string) error {
 	signature := "not signed"
 	if key != nil {
@@ -121,7 +120,7 @@ func publish(p process, a *bundles.Archive, meta release.Metadata, key *release.
 		return err
 	}
 	if ahead := time.Unix(meta.Sequence, 0); ahead.After(time.Now().Add(24 * time.Hour)) {
-		p.say("release %d lies ahead of the time: sidecars that have had it refuse whatever a commit of today is built into", meta.Sequence)
+		p.note("release %d is in the future: sidecars that have had it refuse every bundle built from a commit of today", meta.Sequence)
 	}
 	return printLine(p.stdout, fmt.Sprintf("%s: revision %s, release %d, %s", output, meta.Revision, meta.Sequence, signature))
 }
@@ -138,10 +137,10 @@ func printLine(out io.Writer, line string) error {
 	return err
 }
 
-// noFolder refuses a folder where an archive is wanted.
-func noFolder(path string) error {
+// requireArchive returns an error for a folder.
+func requireArchive(path string) error {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		return fmt.Errorf("%s is a folder: make a bundle of it first (wardkeeper bundle build)", path)
+		return fmt.Errorf("%s is a folder: build a bundle from it first (wardkeeper bundle build)", path)
 	}
 	return nil
 }

@@ -22,7 +22,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/terminal"
 )
 
-// build is what `wardkeeper bundle build` was told.
+// build holds the flags of `wardkeeper bundle build`.
 type build struct {
 	dir, output, golden, decision string
 	release                       release.Metadata
@@ -35,23 +35,23 @@ func newBundleBuildCommand(p process) *cobra.Command {
 	var b build
 	cmd := &cobra.Command{
 		Use:   "build DIR [flags]",
-		Short: "Check a tree of policy and make a bundle of it",
-		Long: `Check a tree of policy and make a bundle of it. In this order, and no further than the first that finds a fault: the
-policy compiles strictly, together with its tests; every Rego file is formatted; the Rego tests pass, and reach enough
-of the policy's lines; and a server would take the bundle: its tables, a decision on a question that nobody asks, and
-every golden decision.
+		Short: "Check a policy folder and build a bundle from it",
+		Long: `Check a policy folder and build a bundle from it. The checks run in this order, and the first that fails ends the build:
+the policy compiles in strict mode, together with its tests; every Rego file is formatted; the Rego tests pass and cover
+enough of the policy's lines; and a server would accept the bundle: its tables, the decision on a probe question, and every
+golden decision.
 
-The bundle has the policy's Rego and data files as they are, without tests (*_test.rego). With --golden it brings the
-decisions of DIR/decisions/**.yaml, over the directories DIR/directories/*.yaml that they name, and no server takes it
-that decides one of them otherwise.
+The bundle contains the policy's Rego and data files as they are, without tests (*_test.rego). With --golden it contains the
+decisions of DIR/decisions/**.yaml and the directories of DIR/directories/*.yaml that they name; a server on which one of
+these decisions differs refuses the bundle.
 
-Revision and sequence come from git: the commit of HEAD, and its time in seconds since 1970. The files are then those of
-the commit, byte by byte; a folder that differs from it is refused. With both --revision and --sequence the files are those
-of the folder. After a rollback, release from a commit made later than it.
+Revision and sequence come from git: the commit of HEAD, and its time in seconds since 1970. The files are then read from the
+commit, byte by byte; a folder that differs from it is an error. With both --revision and --sequence the files of the folder
+are used. After a rollback, build from a commit that is later than the rollback.
 
-The same tree gives the same bytes, signed by RS256, RS384 or RS512 too; ECDSA draws random numbers for each signature.
+The same folder gives the same bytes, also when signed with RS256, RS384 or RS512; ECDSA signatures contain random numbers.
 
-Exit status: 0 built, 1 at fault, 2 could not be built.`,
+Exit status: 0 built, 1 a check failed, 2 not built.`,
 		Example: `  wardkeeper bundle build policies
   wardkeeper bundle build policies --golden testdata --signing-key private.pem -o policy.tar.gz
   wardkeeper bundle build my/policies --decision app/decision --revision 1.4.0 --sequence 14 --coverage 0`,
@@ -62,10 +62,10 @@ Exit status: 0 built, 1 at fault, 2 could not be built.`,
 	flags.StringVarP(&b.output, "output", "o", defaultBundle, "write the bundle to `FILE`")
 	flags.StringVar(&b.release.Revision, "revision", "", "`NAME` of the release (default: the commit)")
 	flags.Int64Var(&b.release.Sequence, "sequence", 0, "`NUMBER` that orders it among all releases (default: the time of the commit)")
-	flags.StringArrayVar(&b.roots, "root", nil, "`PATH` below data that the bundle owns (any number of times; default: what it defines)")
-	flags.StringVar(&b.golden, "golden", "", "bring the golden decisions of `DIR`")
+	flags.StringArrayVar(&b.roots, "root", nil, "`PATH` below data that the bundle owns (repeatable; default: what it defines)")
+	flags.StringVar(&b.golden, "golden", "", "include the golden decisions of `DIR`")
 	flags.StringVar(&b.decision, "decision", config.DefaultDecision, "`PATH` of the rule that decides")
-	flags.Float64Var(&b.coverage, "coverage", 90, "how many `PERCENT` of the policy's lines the tests have to reach; 0 lets it go without tests")
+	flags.Float64Var(&b.coverage, "coverage", 90, "`PERCENT` of the policy's lines that the tests must cover; 0 allows a policy without tests")
 	b.signing.register(flags)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		b.dir = args[0]
@@ -77,16 +77,16 @@ Exit status: 0 built, 1 at fault, 2 could not be built.`,
 func (b *build) run(ctx context.Context, p process, sequenceGiven bool) error {
 	switch {
 	case b.coverage < 0 || b.coverage > 100:
-		return fmt.Errorf("--coverage is %v: say a percentage from 0 to 100", b.coverage)
+		return fmt.Errorf("--coverage is %v: use a percentage from 0 to 100", b.coverage)
 	case sequenceGiven && b.release.Sequence < 1:
-		return fmt.Errorf("--sequence is %d: say a whole number above 0", b.release.Sequence)
+		return fmt.Errorf("--sequence is %d: use a whole number above 0", b.release.Sequence)
 	}
 	if info, err := os.Stat(b.dir); err != nil || !info.IsDir() {
-		return errors.Join(fmt.Errorf("%s is no folder of policy", b.dir), err)
+		return errors.Join(fmt.Errorf("%s is not a policy folder", b.dir), err)
 	}
 	for _, folder := range []string{b.golden, filepath.Dir(b.output)} {
 		if info, err := os.Stat(cmp.Or(folder, ".")); err != nil || !info.IsDir() {
-			return errors.Join(fmt.Errorf("%s is no folder", folder), err)
+			return errors.Join(fmt.Errorf("%s is not a folder", folder), err)
 		}
 	}
 	key, err := b.signing.key(p)
@@ -97,38 +97,38 @@ func (b *build) run(ctx context.Context, p process, sequenceGiven bool) error {
 	if err != nil {
 		return err
 	}
-	draft, err := release.ReadSourceTree(release.Config{Files: policy, Entrypoint: b.decision, Schema: inputSchema()})
+	tree, err := release.ReadSourceTree(release.Config{Files: policy, Entrypoint: b.decision, Schema: inputSchema()})
 	if err != nil {
-		return atFault(err)
+		return bundleError(err)
 	}
 	names, err := bundles.NotLoaded(os.DirFS(b.dir))
 	if err != nil {
 		return err
 	}
 	if len(names) > 0 {
-		p.say("not loaded, since data is in data.json, data.yaml and data.yml, and rules are in *.rego: %s", strings.Join(names, ", "))
+		p.note("not loaded, because data is read from data.json, data.yaml and data.yml, and rules from *.rego: %s", strings.Join(names, ", "))
 	}
-	if err := b.check(ctx, p, draft); err != nil {
+	if err := b.check(ctx, p, tree); err != nil {
 		return err
 	}
-	archive, err := b.bundle(draft, decisions)
+	archive, err := b.bundle(tree, decisions)
 	if err != nil {
 		return &exitError{statusNo, err}
 	}
-	r, err := judge(ctx, archive, b.dir, b.decision)
+	r, err := verifyArchive(ctx, archive, b.dir, b.decision)
 	if err != nil {
-		return atFault(err)
+		return bundleError(err)
 	}
-	if n := goldenHeld(r); n > 0 {
-		p.say("a server would take it, with %s", terminal.Count(n, "golden decision"))
+	if n := goldenCount(r); n > 0 {
+		p.note("a server would accept it, with %s", terminal.Count(n, "golden decision"))
 	} else {
-		p.say("a server would take it, without golden decisions to hold it to (--golden)")
+		p.note("a server would accept it, without golden decisions (--golden)")
 	}
 	return publish(p, archive, b.release, key, b.output)
 }
 
-// sources are the files of the policy and of the golden decisions, nil for none. Where git names the release, they are
-// those of its commit.
+// sources returns the files of the policy and of the golden decisions, nil for none. They come from the commit if it names
+// the release.
 func (b *build) sources(ctx context.Context) (policy, decisions fs.FS, err error) {
 	trees := []gitcommit.Tree{{Dir: b.dir, IsPart: release.IsSource}}
 	files := []fs.FS{os.DirFS(b.dir)}
@@ -146,57 +146,57 @@ func (b *build) sources(ctx context.Context) (policy, decisions fs.FS, err error
 	return files[0], append(files, nil)[1], nil
 }
 
-func (b *build) check(ctx context.Context, p process, draft *release.SourceTree) error {
-	if err := draft.Compile(ctx); err != nil {
+func (b *build) check(ctx context.Context, p process, tree *release.SourceTree) error {
+	if err := tree.Compile(ctx); err != nil {
 		return &exitError{statusNo, err}
 	}
-	p.say("compiled: %s", terminal.Count(draft.FileCount(), "file"))
-	if err := draft.CheckFormat(); err != nil {
-		return &exitError{statusNo, errors.Join(err, fmt.Errorf("run `opa fmt --write %s` to mend that", b.dir))}
+	p.note("compiled: %s", terminal.Count(tree.FileCount(), "file"))
+	if err := tree.CheckFormat(); err != nil {
+		return &exitError{statusNo, errors.Join(err, fmt.Errorf("run `opa fmt --write %s` to correct it", b.dir))}
 	}
-	p.say("every Rego file is formatted")
-	report, err := draft.Test(ctx)
+	p.note("every Rego file is formatted")
+	report, err := tree.Test(ctx)
 	if err != nil {
-		return &exitError{statusNo, fmt.Errorf("the tests cannot run: %w", err)}
+		return &exitError{statusNo, fmt.Errorf("cannot run the tests: %w", err)}
 	}
-	if err := b.tested(report); err != nil {
+	if err := b.checkTests(report); err != nil {
 		return &exitError{statusNo, err}
 	}
 	skipped := ""
 	if report.Skipped > 0 {
 		skipped = fmt.Sprintf(", %d skipped", report.Skipped)
 	}
-	p.say("%s pass%s, and reach %.1f %% of the policy's lines", terminal.Count(report.Ran, "test"), skipped, roundedDown(report.Coverage))
+	p.note("%s passed%s, covering %.1f %% of the policy's lines", terminal.Count(report.Ran, "test"), skipped, roundedDown(report.Coverage))
 	return nil
 }
 
-// tested judges what the tests say.
-func (b *build) tested(report *release.TestReport) error {
+// checkTests returns an error if tests failed or cover too little.
+func (b *build) checkTests(report *release.TestReport) error {
 	var faults []error
 	for _, failed := range report.Failed {
 		faults = append(faults, errors.New(failed))
 	}
 	switch {
 	case len(faults) > 0:
-		return errors.Join(append(faults, fmt.Errorf("%d of %s", len(faults), terminal.Count(report.Ran, "test")+" fail"))...)
+		return errors.Join(append(faults, fmt.Errorf("%d of %s", len(faults), terminal.Count(report.Ran, "test")+" failed"))...)
 	case b.coverage == 0:
 		return nil
 	case report.Ran == 0:
-		return fmt.Errorf("there are no tests: write some into *_test.rego below %s, or say --coverage 0 to do without", b.dir)
+		return fmt.Errorf("there are no tests: write some into *_test.rego below %s, or use --coverage 0 to build without", b.dir)
 	case report.Coverage < b.coverage:
 		for _, file := range report.Uncovered {
 			faults = append(faults, errors.New(file))
 		}
-		return errors.Join(append(faults, fmt.Errorf("the tests reach %.1f %% of the policy's lines, and have to reach %v %% (--coverage)",
+		return errors.Join(append(faults, fmt.Errorf("the tests cover %.1f %% of the policy's lines and must cover %v %% (--coverage)",
 			roundedDown(report.Coverage), b.coverage))...)
 	}
 	return nil
 }
 
-// roundedDown keeps a tenth of a percent: what is below a threshold must not look as if it were at it.
+// roundedDown rounds to a tenth of a percent, so that a value below the threshold does not look equal to it.
 func roundedDown(percent float64) float64 { return math.Floor(10*percent) / 10 }
 
-func (b *build) bundle(draft *release.SourceTree, decisions fs.FS) (*bundles.Archive, error) {
+func (b *build) bundle(tree *release.SourceTree, decisions fs.FS) (*bundles.Archive, error) {
 	var data []byte
 	if decisions != nil {
 		document, err := golden.ReadTree(decisions)
@@ -208,5 +208,5 @@ func (b *build) bundle(draft *release.SourceTree, decisions fs.FS) (*bundles.Arc
 		}
 		data = append(data, '\n')
 	}
-	return draft.Bundle(b.release, b.roots, data)
+	return tree.Bundle(b.release, b.roots, data)
 }

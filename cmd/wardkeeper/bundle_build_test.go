@@ -20,8 +20,8 @@ func TestBundleBuild(t *testing.T) {
 	require.Equal(t, []string{
 		"wardkeeper: compiled: 2 files",
 		"wardkeeper: every Rego file is formatted",
-		"wardkeeper: 3 tests pass, and reach 100.0 % of the policy's lines",
-		"wardkeeper: a server would take it, with 2 golden decisions",
+		"wardkeeper: 3 tests passed, covering 100.0 % of the policy's lines",
+		"wardkeeper: a server would accept it, with 2 golden decisions",
 	}, strings.Split(strings.TrimSpace(got.err), "\n"))
 }
 
@@ -89,7 +89,7 @@ func TestBundleBuildFinds(t *testing.T) {
 		},
 		"tests that reach little": {
 			changes: map[string]string{"policy/app/app_test.rego": "package app_test\n\ntest_it if not data.app.decision.allow\n"},
-			wanted:  []string{"app/app.rego: no test reaches lines 10, 14, 16", "the tests reach 25.0 % of the policy's lines, and have to reach 90 % (--coverage)"},
+			wanted:  []string{"app/app.rego: no test reaches lines 10, 14, 16", "the tests cover 25.0 % of the policy's lines and must cover 90 % (--coverage)"},
 		},
 		"a faulty table": {
 			changes: map[string]string{"policy/app/data.yaml": "table:\n  read: {who: ann}\n  write: {who: \"\"}\n"},
@@ -116,12 +116,12 @@ func TestBundleBuildFinds(t *testing.T) {
 		"golden decisions of the tree too": {
 			changes: map[string]string{"policy/golden/data.yaml": "decisions: []\n"}, wanted: []string{"golden decisions of its own"},
 		},
-		"no folder to write to": {more: []string{"-o", "testdata/none/policy.tar.gz"}, wanted: []string{"testdata/none is no folder"}, status: statusFailed},
-		"no golden folder":      {more: []string{"--golden", "testdata/none"}, wanted: []string{"testdata/none is no folder"}, status: statusFailed},
+		"no folder to write to": {more: []string{"-o", "testdata/none/policy.tar.gz"}, wanted: []string{"testdata/none is not a folder"}, status: statusFailed},
+		"no golden folder":      {more: []string{"--golden", "testdata/none"}, wanted: []string{"testdata/none is not a folder"}, status: statusFailed},
 		"a sequence below 1":    {more: []string{"--sequence", "0"}, wanted: []string{"--sequence is 0"}, status: statusFailed},
 		"too much coverage":     {more: []string{"--coverage", "101"}, wanted: []string{"--coverage is 101"}, status: statusFailed},
 		"a key that is none":    {more: []string{"--signing-key", "testdata/directory.yaml"}, wanted: []string{"no private key"}, status: statusFailed},
-		"an algorithm, alone":   {more: []string{"--signing-alg", "ES256"}, wanted: []string{"name the --signing-key"}, status: statusFailed},
+		"an algorithm, alone":   {more: []string{"--signing-alg", "ES256"}, wanted: []string{"requires --signing-key"}, status: statusFailed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			output := filepath.Join(t.TempDir(), "policy.tar.gz")
@@ -145,7 +145,7 @@ func TestBundleBuildNamesWhatIsNotLoaded(t *testing.T) {
 	dir := readers(t, map[string]string{"policy/app/tables.yaml": "table: {}\n", "policy/data.JSON": "{}"})
 	got := run(t, nil, buildReaders(dir, filepath.Join(t.TempDir(), "policy.tar.gz"))...)
 	require.Equal(t, statusOK, got.status, got)
-	require.Contains(t, got.err, "rules are in *.rego: app/tables.yaml, data.JSON\n")
+	require.Contains(t, got.err, "rules from *.rego: app/tables.yaml, data.JSON\n")
 	got = run(t, nil, "serve", "--check", "--bundle", filepath.Join(dir, "policy"), "--decision", "app/decision")
 	require.Equal(t, statusOK, got.status, got)
 	require.Contains(t, got.err, "app/tables.yaml")
@@ -326,12 +326,12 @@ func TestBundleBuildOfTheBuiltInPolicy(t *testing.T) {
 	got := run(t, nil, "bundle", "build", "../../policies", "--golden", goldenTree, "--coverage", "95", "--revision", "r1", "--sequence", "1",
 		"--signing-key", private, "-o", output)
 	require.Equal(t, statusOK, got.status, got)
-	require.Regexp(t, `\d tests pass, and reach`, got.err, "none is skipped")
+	require.Regexp(t, `\d tests passed, covering`, got.err, "none is skipped")
 	cases := 0
 	for _, at := range goldenPaths(t) {
 		cases += len(readGolden(t, at).Cases)
 	}
-	require.Contains(t, got.err, "a server would take it, with "+terminal.Count(cases, "golden decision"))
+	require.Contains(t, got.err, "a server would accept it, with "+terminal.Count(cases, "golden decision"))
 
 	got = run(t, nil, "bundle", "verify", output, "--verification-key", public)
 	require.Equal(t, statusOK, got.status, got)

@@ -20,12 +20,11 @@ func newBundleInspectCommand(p process) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "inspect FILE|DIR [flags]",
-		Short: "Show what is in a bundle, its tables as tables",
-		Long: `Show what is in a bundle or a tree of policy: which release it is, by whom it is signed, the rule that decides, its
-files with their sizes in bytes, and every table. Nothing of it is judged, save for the signature with
---verification-key.
+		Short: "Show the content of a bundle, with its tables",
+		Long: `Show the content of a bundle or a policy folder: the release, the signature, the rule that decides, the files with their
+sizes in bytes, and every table. Nothing is checked except the signature, with --verification-key.
 
-Exit status: 0 shown, 1 at fault, 2 could not be shown.`,
+Exit status: 0 shown, 1 malformed or refused, 2 could not be read.`,
 		Example: `  wardkeeper bundle inspect policy.tar.gz
   wardkeeper bundle inspect policy.tar.gz --verification-key public.pem --json
   wardkeeper bundle inspect policies`,
@@ -34,7 +33,7 @@ Exit status: 0 shown, 1 at fault, 2 could not be shown.`,
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	flags.StringVar(&keyFile, "verification-key", "", "`FILE` of public keys, one of which must have signed the bundle")
-	flags.BoolVar(&asJSON, "json", false, "print all of it as one line of JSON")
+	flags.BoolVar(&asJSON, "json", false, "print the content as one line of JSON")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		origin, err := follow.Settings{Path: args[0], KeyFile: keyFile}.Resolve()
 		if err != nil {
@@ -42,11 +41,11 @@ Exit status: 0 shown, 1 at fault, 2 could not be shown.`,
 		}
 		archive, verified, err := origin.Fetch(cmd.Context())
 		if err != nil {
-			return atFault(err)
+			return bundleError(err)
 		}
 		contents, err := release.Inspect(archive, verified)
 		if err != nil {
-			return atFault(bundles.Refuse(bundles.Malformed, fmt.Errorf("%s: %w", args[0], err)))
+			return bundleError(bundles.Refuse(bundles.Malformed, fmt.Errorf("%s: %w", args[0], err)))
 		}
 		if asJSON {
 			data, err := json.Marshal(contents)

@@ -17,12 +17,12 @@ func newBundleSignCommand(p process) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sign FILE --signing-key KEY [flags]",
 		Short: "Sign a bundle",
-		Long: `Sign a bundle as it is, every file of it; an earlier signature is replaced. It is not judged otherwise.
+		Long: `Sign every file of a bundle. An earlier signature is replaced. The content is not checked.
 
-The key is PEM, RSA or ECDSA, and not encrypted. A server finds the key to verify by its id, or tries those without.
-Bundles of any maker of OPA bundles can be signed.
+The key is PEM, RSA or ECDSA, not encrypted. A server finds the public key by its id, or tries those without an id. Bundles
+made by other tools for OPA can be signed too.
 
-Exit status: 0 signed, 1 the bundle is at fault, 2 could not sign.`,
+Exit status: 0 signed, 1 the bundle is malformed, 2 not signed.`,
 		Example: `  wardkeeper bundle sign policy.tar.gz --signing-key private.pem
   wardkeeper bundle sign policy.tar.gz --signing-key private.pem --key-id 2026-11 -o signed.tar.gz
   openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out private.pem
@@ -39,9 +39,9 @@ Exit status: 0 signed, 1 the bundle is at fault, 2 could not sign.`,
 		case err != nil:
 			return err
 		case key == nil:
-			return errors.New("--signing-key is missing: name the private key to sign by")
+			return errors.New("--signing-key is missing: name the private key to sign with")
 		}
-		if err := noFolder(args[0]); err != nil {
+		if err := requireArchive(args[0]); err != nil {
 			return err
 		}
 		origin, err := bundleAt(args[0])
@@ -50,15 +50,15 @@ Exit status: 0 signed, 1 the bundle is at fault, 2 could not sign.`,
 		}
 		archive, _, err := origin.Fetch(cmd.Context())
 		if err != nil {
-			return atFault(err)
+			return bundleError(err)
 		}
 		signed, err := key.Sign(archive)
 		if err != nil {
-			return atFault(bundles.Refuse(bundles.Malformed, fmt.Errorf("%s: %w", args[0], err)))
+			return bundleError(bundles.Refuse(bundles.Malformed, fmt.Errorf("%s: %w", args[0], err)))
 		}
 		output := cmp.Or(output, args[0])
 		if err := release.WriteFile(output, signed); err != nil {
-			return fmt.Errorf("the bundle cannot be written: %w", err)
+			return fmt.Errorf("cannot write the bundle: %w", err)
 		}
 		return printLine(p.stdout, output+": "+signatureName(key.ID, key.Algorithm))
 	}

@@ -42,10 +42,10 @@ func TestBundleSign(t *testing.T) {
 
 			got = run(t, nil, "bundle", "verify", signed, "--verification-key", public, "--decision", "app/decision")
 			require.Equal(t, statusOK, got.status, got)
-			require.Contains(t, got.out, signed+" is good: policy ")
+			require.Contains(t, got.out, signed+" is valid: policy ")
 			require.Contains(t, got.out, " r1, release 7\n")
-			require.Contains(t, got.out, "signature         holds, by a key of "+public+"\n")
-			require.Contains(t, got.out, "golden decisions  2, as they have to be\n")
+			require.Contains(t, got.out, "signature         valid, a key of "+public+"\n")
+			require.Contains(t, got.out, "golden decisions  2, all as expected\n")
 
 			got = run(t, nil, "serve", "--check", "--bundle", signed, "--verification-key", public, "--decision", "app/decision")
 			require.Equal(t, statusOK, got.status, got)
@@ -122,7 +122,7 @@ func TestSigningKeyThatOthersCanRead(t *testing.T) {
 	require.NoError(t, os.Chmod(private, 0o644))
 	got := run(t, nil, "bundle", "sign", path, "--signing-key", private)
 	require.Equal(t, statusOK, got.status, got)
-	require.Contains(t, got.err, "take that right away (chmod o-r "+private+")")
+	require.Contains(t, got.err, "remove that permission (chmod o-r "+private+")")
 }
 
 // TestKeyAfterItsParameters is how older tools write ECDSA keys.
@@ -149,9 +149,9 @@ func TestBundleRelease(t *testing.T) {
 	require.Regexp(t, `: revision r1\+(\d{10}), release \d{10}, signed by key default \(RS256\)\n$`, got.out)
 	require.Empty(t, got.err)
 	require.Contains(t, run(t, nil, "bundle", "release", "--from", old, "--decision", "app/decision", "--signing-key", private, "-o", output).err,
-		"is not verified: name the key")
+		"was not verified: name the public key")
 	got = run(t, nil, "bundle", "release", "--from", old, "--decision", "app/decision", "-o", output, "--sequence", "99999999999")
-	require.Contains(t, got.err, "release 99999999999 lies ahead of the time")
+	require.Contains(t, got.err, "release 99999999999 is in the future")
 	got = run(t, nil, "bundle", "release", "--from", old, "--verification-key", public, "--decision", "app/decision",
 		"--signing-key", private, "-o", output)
 	require.Equal(t, statusOK, got.status, got)
@@ -176,7 +176,7 @@ func TestBundleRelease(t *testing.T) {
 		status int
 		wanted string
 	}{
-		{[]string{"--sequence", "7"}, statusFailed, "--sequence is 7, and the old bundle has 7"},
+		{[]string{"--sequence", "7"}, statusFailed, "--sequence is 7 and the old bundle has 7"},
 		{[]string{"--sequence", "-1"}, statusFailed, "--sequence is -1"},
 		{[]string{"--from", "testdata/policies"}, statusFailed, "is a folder"},
 		{[]string{"--from", "testdata/none.tar.gz"}, statusFailed, "testdata/none.tar.gz"},

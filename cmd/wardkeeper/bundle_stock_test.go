@@ -54,7 +54,7 @@ func TestStockOPAMakesBundlesForUs(t *testing.T) {
 	got := run(t, nil, append([]string{"bundle", "verify", theirs}, verify...)...)
 	require.Equal(t, statusOK, got.status, got)
 	require.Contains(t, got.out, " theirs, release 3\n")
-	require.Contains(t, got.out, "golden decisions  1, as they have to be\n")
+	require.Contains(t, got.out, "golden decisions  1, all as expected\n")
 
 	got = run(t, nil, "bundle", "inspect", theirs, "--verification-key", public)
 	require.Equal(t, statusOK, got.status, got)

@@ -17,14 +17,14 @@ func newBundleVerifyCommand(p process) *cobra.Command {
 	var keyFile, settings, decision string
 	cmd := &cobra.Command{
 		Use:   "verify FILE [flags]",
-		Short: "Check a bundle as a server would",
-		Long: `Check a bundle as a server would before it takes it: its signature, by the keys of --verification-key or of
-policy.bundle in a server's settings; its limits and roots; that it compiles; its tables; a decision on a question that
-nobody asks; and every golden decision that it brings.
+		Short: "Verify a bundle as a server would",
+		Long: `Verify a bundle as a server does before it activates it: the signature, with the keys of --verification-key or of
+policy.bundle in a server's settings; limits and roots; that it compiles; its tables; the decision on a probe question;
+and every golden decision in it.
 
-What only a server can tell is left out: whether its directory fits, and whether it had a later release already.
+Two checks need a server and are left out: whether its directory fits the policy, and whether it has had a later release.
 
-Exit status: 0 good, 1 at fault, 2 could not be checked.`,
+Exit status: 0 valid, 1 refused, 2 could not be checked.`,
 		Example: `  wardkeeper bundle verify policy.tar.gz --verification-key public.pem
   wardkeeper bundle verify policy.tar.gz --config wardkeeper.yaml`,
 		Args: arguments("FILE"),
@@ -32,16 +32,16 @@ Exit status: 0 good, 1 at fault, 2 could not be checked.`,
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	flags.StringVar(&keyFile, "verification-key", "", "`FILE` of public keys, one of which must have signed the bundle")
-	flags.StringVar(&settings, "config", "", "YAML `FILE` of a server's settings, whose keys and limits are taken")
-	flags.StringVar(&decision, "decision", "", "`PATH` of the rule that decides (default: that of the settings, or "+config.DefaultDecision+")")
+	flags.StringVar(&settings, "config", "", "YAML `FILE` with a server's settings, for keys and limits")
+	flags.StringVar(&decision, "decision", "", "`PATH` of the rule that decides (default: from the settings, else "+config.DefaultDecision+")")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if keyFile == "" && settings == "" {
-			return errors.New("by which keys? Name them with --verification-key, or a server's settings with --config")
+			return errors.New("no keys to verify with: use --verification-key, or --config with a server's settings")
 		}
-		if err := noFolder(args[0]); err != nil {
+		if err := requireArchive(args[0]); err != nil {
 			return err
 		}
-		origin, configured, err := verifying(settings, keyFile)
+		origin, configured, err := verificationSettings(settings, keyFile)
 		if err != nil {
 			return err
 		}
@@ -55,16 +55,16 @@ Exit status: 0 good, 1 at fault, 2 could not be checked.`,
 			_, err = prepareAndVerify(cmd.Context(), r)
 		}
 		if err != nil {
-			return atFault(err)
+			return bundleError(err)
 		}
 		return printVerified(p, origin, r)
 	}
 	return cmd
 }
 
-// verifying is an origin with the keys and limits of a server's settings, and the rule by which that decides. Where its
+// verificationSettings returns the keys and limits of a server's settings, and the rule that decides there. Where the server's
 // bundles come from does not matter.
-func verifying(settings, keyFile string) (o follow.Settings, decision string, err error) {
+func verificationSettings(settings, keyFile string) (o follow.Settings, decision string, err error) {
 	given := map[string]string{}
 	if settings != "" {
 		given[config.FileFlag] = settings
@@ -82,24 +82,24 @@ func verifying(settings, keyFile string) (o follow.Settings, decision string, er
 		o.AllowUnsigned = false
 	}
 	if o.KeyFile == "" && len(o.Keys) == 0 && !o.AllowUnsigned {
-		return o, "", fmt.Errorf("%s names no keys: name them in policy.bundle (keys or key_file), or with --verification-key", settings)
+		return o, "", fmt.Errorf("%s names no keys: add keys or key_file to policy.bundle, or use --verification-key", settings)
 	}
 	return o, s.Decision, nil
 }
 
 func printVerified(p process, o follow.Settings, r *bundles.Revision) error {
-	signature := "none, which is allowed by the settings"
+	signature := "none, which the settings allow"
 	if _, named := o.Keys[r.SignedBy]; r.Verified && named {
-		signature = "holds, by key " + r.SignedBy
+		signature = "valid, key " + r.SignedBy
 	} else if r.Verified {
-		signature = "holds, by a key of " + o.KeyFile
+		signature = "valid, a key of " + o.KeyFile
 	}
 	golden := "none"
-	if n := goldenHeld(r); n > 0 {
-		golden = fmt.Sprintf("%d, as they have to be", n)
+	if n := goldenCount(r); n > 0 {
+		golden = fmt.Sprintf("%d, all as expected", n)
 	}
 	lines := []string{
-		fmt.Sprintf("%s is good: policy %s", r.Source, strings.TrimSuffix(policyName(r), " ("+r.Source+")")),
+		fmt.Sprintf("%s is valid: policy %s", r.Source, strings.TrimSuffix(policyName(r), " ("+r.Source+")")),
 		"  signature         " + signature,
 		"  entrypoint        " + r.Entrypoint,
 		"  golden decisions  " + golden,

@@ -77,7 +77,7 @@ func TestBundleVerifyRefuses(t *testing.T) {
 		"a folder":         {"testdata/policies", byKey, statusFailed, "is a folder"},
 		"no such key":      {signed, []string{"--verification-key", "testdata/none.pem"}, statusFailed, "the key file cannot be read"},
 		"the private key":  {signed, []string{"--verification-key", private}, statusFailed, "is not a public key"},
-		"no keys at all":   {signed, nil, statusFailed, "by which keys?"},
+		"no keys at all":   {signed, nil, statusFailed, "no keys to verify with"},
 		"settings without": {signed, []string{"--config", config("decision: app/decision\n")}, statusFailed, "names no keys"},
 		"settings that are not": {signed, []string{"--config", "testdata/none.yaml"}, statusFailed,
 			"cannot read the configuration file"},
@@ -105,14 +105,14 @@ func TestBundleVerifyBySettings(t *testing.T) {
 		"decision: app/decision\npolicy: {bundle: {"+remote+", keys: {k2026: {key: "+public+", algorithm: ES256}}}}\n")
 	got := run(t, nil, "bundle", "verify", signed, "--config", settings)
 	require.Equal(t, statusOK, got.status, got)
-	require.Contains(t, got.out, "holds, by key k2026\n")
+	require.Contains(t, got.out, "valid, key k2026\n")
 	got = run(t, nil, "bundle", "verify", unsigned, "--config", settings)
 	require.Equal(t, statusNo, got.status, got)
 
 	settings = writeFile(t, "wardkeeper.yaml", "decision: app/decision\npolicy: {bundle: {"+remote+", allow_unsigned: true}}\n")
 	got = run(t, nil, "bundle", "verify", unsigned, "--config", settings)
 	require.Equal(t, statusOK, got.status, got)
-	require.Contains(t, got.out, "signature         none, which is allowed by the settings\n")
+	require.Contains(t, got.out, "signature         none, which the settings allow\n")
 	got = run(t, nil, "bundle", "verify", unsigned, "--config", settings, "--verification-key", public)
 	require.Equal(t, statusNo, got.status, got)
 }

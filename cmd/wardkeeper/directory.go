@@ -18,7 +18,7 @@ import (
 func newDirectoryCommand(p process) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "directory",
-		Short: "Work with a directory of locations and users",
+		Short: "Check, generate and import directories of locations and users",
 		Example: `  wardkeeper directory check directory.yaml
   wardkeeper directory generate --users 200000 -o directory.json`,
 		Args: noSuchCommand,
@@ -29,7 +29,7 @@ func newDirectoryCommand(p process) *cobra.Command {
 	return cmd
 }
 
-// openChecked reads a directory file by the tables of a policy, and prints the faults where there are any.
+// openChecked opens a directory file, checked by the tables of a policy, and prints its faults.
 func (p process) openChecked(ctx context.Context, path, bundle, decision string) (*directory.File, error) {
 	policy, err := openPolicy(ctx, bundle, decision)
 	if err != nil {
@@ -43,8 +43,8 @@ func (p process) openChecked(ctx context.Context, path, bundle, decision string)
 	return file, err
 }
 
-// organizations counts the roots.
-func organizations(ctx context.Context, v facts.View) (int, error) {
+// countOrganizations counts the roots among the locations.
+func countOrganizations(ctx context.Context, v facts.View) (int, error) {
 	n := 0
 	for q := (facts.LocationQuery{}); ; {
 		page, err := v.Locations(ctx, q)

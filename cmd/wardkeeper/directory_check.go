@@ -15,40 +15,40 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/survey"
 )
 
-// directoryCheck is what `wardkeeper directory check` was told.
+// directoryCheck holds the flags of `wardkeeper directory check`.
 type directoryCheck struct {
 	config, bundle, decision string
 }
 
-// surveyTimeout is how long one question may take where nobody waits for a decision.
+// surveyTimeout is the timeout of one request: higher than a server's, because no decision waits for it.
 const surveyTimeout = 30 * time.Second
 
 func newDirectoryCheckCommand(p process) *cobra.Command {
 	var c directoryCheck
 	cmd := &cobra.Command{
 		Use:   "check [FILE | https://HOST/PATH | postgres://HOST/DATABASE] [flags]",
-		Short: "Check a whole directory, wherever it is, and print every fault",
-		Long: `Check a directory as a server would when it reads it, and print every fault on a line of its own; at most 10,000 are
-printed, and all are counted. Of an application or a database all locations and users are read: faulty records are named
-by id, and so is what breaks the contract ("wardkeeper directory openapi") or is missing of the tables ("wardkeeper
-directory schema"). "wardkeeper serve --check" does not read all records.
+		Short: "Check a whole directory and print every fault",
+		Long: `Check a directory as a server does when it reads it, and print each fault on a line; at most 10,000 are printed, and all
+are counted. An application or a database is read completely: all its locations and users. Faults are named by the id of the
+record, and so are violations of the contract (see "wardkeeper directory openapi") and missing tables or columns (see
+"wardkeeper directory schema"). Unlike this command, "wardkeeper serve --check" does not read all records.
 
-Credentials, TLS, tables and limits are those of the settings (--config FILE, or WARDKEEPER_CONFIG), as for "serve". Keep
-passwords out of the command line: without an argument the directory of the settings is checked (directory, or
-WARDKEEPER_DIRECTORY), and a password may come from PGPASSWORD or a PGPASSFILE.
+Credentials, TLS, tables and limits come from the settings of "serve" (--config FILE, or WARDKEEPER_CONFIG). To keep
+passwords out of the command line, omit the argument: the directory of the settings is then checked (directory, or
+WARDKEEPER_DIRECTORY). A database password can also come from PGPASSWORD or PGPASSFILE.
 
-Which roles, levels and areas there are follows from the policy's tables.
+The tables of the policy define which roles, levels and areas are valid.
 
-Exit status: 0 good, 1 at fault, 2 could not be checked.`,
+Exit status: 0 valid, 1 faults found, 2 could not be checked.`,
 		Example: `  wardkeeper directory check directory.yaml
   wardkeeper directory check directory.json --bundle my/policies
   wardkeeper directory check https://accounts.example.org/membership --config wardkeeper.yaml
   WARDKEEPER_DIRECTORY=postgres://wardkeeper@db/app wardkeeper directory check`,
 		Args: cobra.ArbitraryArgs,
 	}
-	cmd.Flags().StringVar(&c.config, config.FileFlag, "", "YAML `FILE` of the settings of serve")
-	cmd.Flags().StringVar(&c.bundle, "bundle", "", "take the tables of the policy at `PATH` instead of the built-in ones")
-	cmd.Flags().StringVar(&c.decision, "decision", config.DefaultDecision, "`PATH` of the rule that decides in those")
+	cmd.Flags().StringVar(&c.config, config.FileFlag, "", "YAML `FILE` with the settings of serve")
+	cmd.Flags().StringVar(&c.bundle, "bundle", "", "use the tables of the policy at `PATH` instead of the built-in one")
+	cmd.Flags().StringVar(&c.decision, "decision", config.DefaultDecision, "`PATH` of the rule that decides in that policy")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) > 1 {
 			return arguments("FILE")(cmd, args)
@@ -71,16 +71,16 @@ func (c *directoryCheck) run(ctx context.Context, p process, args []string) erro
 		return err
 	}
 	defer func() { _ = file.Close() }()
-	roots, err := organizations(ctx, file.Directory())
+	roots, err := countOrganizations(ctx, file.Directory())
 	if err != nil {
 		return err
 	}
 	status := file.Status()
-	return printLine(p.stdout, fmt.Sprintf("%s is good: %s", terminal.Printable(s.Directory),
+	return printLine(p.stdout, fmt.Sprintf("%s is valid: %s", terminal.Printable(s.Directory),
 		records(survey.Result{Locations: status.Locations, Organizations: roots, Users: status.Users})))
 }
 
-// settings are those of serve. A file that is named needs none of them.
+// settings loads the settings of serve. A file that is named as an argument needs none.
 func (c *directoryCheck) settings(p process, args []string) (*config.Settings, error) {
 	if len(args) == 1 && config.KindOf(args[0]) == config.FileDirectory {
 		s := config.Default()
@@ -96,13 +96,13 @@ func (c *directoryCheck) settings(p process, args []string) (*config.Settings, e
 		s.Directory = args[0]
 	}
 	if s.Directory == "" && err == nil {
-		return nil, errors.New("FILE is missing: name a file or an address, or a directory in the settings")
+		return nil, errors.New("FILE is missing: name a file or an address, or set the directory in the settings")
 	}
-	s.Redis, s.ChangesTokenFile = "", "" // what is shared is not asked
+	s.Redis, s.ChangesTokenFile = "", "" // not used here
 	return s, errors.Join(err, s.ValidateMembership())
 }
 
-// survey checks an application or a database.
+// survey reads and checks an application or a database.
 func (c *directoryCheck) survey(ctx context.Context, p process, s *config.Settings) error {
 	policy, err := openPolicy(ctx, c.bundle, c.decision)
 	if err != nil {
@@ -127,16 +127,17 @@ func (c *directoryCheck) survey(ctx context.Context, p process, s *config.Settin
 	var faults *record.Faults
 	switch {
 	case errors.As(err, &faults):
-		return errors.Join(printFaults(p.stdout, faults), printLine(p.stdout, fmt.Sprintf("%s is at fault: %s in %s",
+		return errors.Join(printFaults(p.stdout, faults), printLine(p.stdout, fmt.Sprintf("%s is faulty: %s in %s",
 			terminal.Printable(config.PublicName(s.Directory)), terminal.Count(faults.Count(), "fault"), records(found))))
 	case err != nil && found == survey.Result{}:
-		return fmt.Errorf("%s cannot be read: %w", config.PublicName(s.Directory), err)
+		return fmt.Errorf("cannot read %s: %w", config.PublicName(s.Directory), err)
 	case err != nil:
-		return fmt.Errorf("%s could not be read to its end, after %s: %w", config.PublicName(s.Directory), records(found), err)
+		return fmt.Errorf("cannot read %s further, after %s: %w", config.PublicName(s.Directory), records(found), err)
 	}
-	return printLine(p.stdout, fmt.Sprintf("%s is good: %s", terminal.Printable(config.PublicName(s.Directory)), records(found)))
+	return printLine(p.stdout, fmt.Sprintf("%s is valid: %s", terminal.Printable(config.PublicName(s.Directory)), records(found)))
 }
 
+// records words how many records there are.
 func records(found survey.Result) string {
 	return fmt.Sprintf("%s in %s, %s", terminal.Count(found.Locations, "location"),
 		terminal.Count(found.Organizations, "organization"), terminal.Count(found.Users, "user"))

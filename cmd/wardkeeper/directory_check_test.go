@@ -17,7 +17,7 @@ func TestDirectoryCheckReadsADatabase(t *testing.T) {
 	server := servertest.StartPostgres(t)
 	url := server.Database()
 	require.Zero(t, run(t, nil, "directory", "import", testDirectory, "--to", url).status)
-	good := finished{out: config.PublicName(url) + " is good: 4 locations in 1 organization, 2 users\n"}
+	good := finished{out: config.PublicName(url) + " is valid: 4 locations in 1 organization, 2 users\n"}
 	require.Equal(t, good, run(t, nil, "directory", "check", url))
 	require.Equal(t, good, run(t, []string{"WARDKEEPER_DIRECTORY=" + url}, "directory", "check"))
 
@@ -32,7 +32,7 @@ func TestDirectoryCheckReadsADatabase(t *testing.T) {
 	lines := strings.Split(strings.TrimSpace(got.out), "\n")
 	require.Len(t, lines, 3)
 	require.Contains(t, lines[0], "status must be text, not null")
-	require.Equal(t, config.PublicName(url)+" is at fault: 2 faults in 4 locations in 1 organization, 2 users", lines[2])
+	require.Equal(t, config.PublicName(url)+" is faulty: 2 faults in 4 locations in 1 organization, 2 users", lines[2])
 	require.NotContains(t, got.out+got.err, server.Password())
 
 	checked := run(t, nil, "serve", "--check", "--config", settings)
@@ -64,10 +64,10 @@ func TestDirectoryCheckTakesTheSettings(t *testing.T) {
 	require.Equal(t, statusNo, got.status, got)
 	require.Contains(t, got.out, `user "jane": username must not begin or end with white space`)
 	require.Contains(t, got.out, `user "jane": the source does not give the same record by its id`)
-	require.Contains(t, got.out, " is at fault: 2 faults in 0 locations in 0 organizations, 1 user\n")
+	require.Contains(t, got.out, " is faulty: 2 faults in 0 locations in 0 organizations, 1 user\n")
 
 	got = run(t, nil, "directory", "check", server.URL)
 	require.Equal(t, statusFailed, got.status, got)
-	require.Contains(t, got.err, " cannot be read: Membership facts are unavailable: application at ")
+	require.Contains(t, got.err, ": Membership facts are unavailable: application at ")
 	require.Equal(t, statusFailed, run(t, nil, "directory", "check", server.URL, "--config", writeFile(t, "x.yaml", "adr: x\n")).status)
 }

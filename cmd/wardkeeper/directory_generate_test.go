@@ -26,7 +26,7 @@ func TestGeneratedDirectoriesAreChecked(t *testing.T) {
 			require.Empty(t, made.err)
 			require.Regexp(t, `^\S+: \d+ locations in \d+ organizations, \d+ users?\n$`, made.out)
 			checked := run(t, nil, "directory", "check", file)
-			require.Equal(t, finished{out: file + " is good" + made.out[len(file):]}, checked)
+			require.Equal(t, finished{out: file + " is valid" + made.out[len(file):]}, checked)
 		}
 	}
 	entries, err := os.ReadDir(dir)
@@ -50,7 +50,7 @@ func TestGenerateReplacesAFileWhereAskedTo(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, []byte("mine"), 0o600))
 	got := run(t, nil, "directory", "generate", "--users", "3", "-o", file)
 	require.Equal(t, statusFailed, got.status)
-	require.Equal(t, "wardkeeper: "+file+" exists: name another file, or say --force to replace it\n", got.err)
+	require.Equal(t, "wardkeeper: "+file+" exists: name another file, or use --force to replace it\n", got.err)
 	kept, err := os.ReadFile(file)
 	require.NoError(t, err)
 	require.Equal(t, "mine", string(kept))
@@ -65,7 +65,7 @@ func TestGenerateReplacesAFileWhereAskedTo(t *testing.T) {
 	require.NoError(t, os.Symlink("/dev/null", link))
 	got = run(t, nil, "directory", "generate", "--users", "3", "-o", link, "--force")
 	require.Equal(t, statusFailed, got.status)
-	require.Contains(t, got.err, "is no file")
+	require.Contains(t, got.err, "is not a regular file")
 }
 
 // TestGenerateTakesTheTablesOfAPolicy: a policy without such tables lets everything pass.

@@ -24,7 +24,7 @@ func TestDirectoryImport(t *testing.T) {
 	got := run(t, nil, "directory", "import", testDirectory, "--to", url, "--no-schema")
 	require.Equal(t, statusFailed, got.status, got)
 	require.NotContains(t, shown, server.Password())
-	require.Contains(t, got.err, "nothing is imported: ")
+	require.Contains(t, got.err, "nothing was imported: ")
 	require.Contains(t, got.err, `relation "users" does not exist`)
 	require.NotContains(t, got.err, server.Password())
 
@@ -49,7 +49,7 @@ func TestDirectoryImport(t *testing.T) {
 func sampleCounts(t *testing.T) string {
 	t.Helper()
 	got := run(t, nil, "directory", "check", testDirectory)
-	words := strings.Fields(strings.TrimPrefix(got.out, testDirectory+" is good: "))
+	words := strings.Fields(strings.TrimPrefix(got.out, testDirectory+" is valid: "))
 	require.Len(t, words, 7, got)
 	return words[0] + " " + words[1] + ", " + words[5] + " " + words[6]
 }

@@ -92,7 +92,7 @@ func TestAddressesThatAreNone(t *testing.T) {
 		{[]string{"--directory", noApplication, "--redis", "redis://:s3cr3t#pw@127.0.0.1"}, "redis: url has a fragment"},
 		{[]string{"--directory", testDirectory, "--redis", noRedis}, "--redis requires a directory of https:// or postgres://"},
 		{[]string{"--directory", testDirectory, "--changes-token-file", token}, "--changes-token-file requires a directory of https:// or postgres://"},
-		{[]string{"--directory", noApplication, "--token-file", token, "--changes-token-file", token}, "--changes-token-file has a token of --token-file"},
+		{[]string{"--directory", noApplication, "--token-file", token, "--changes-token-file", token}, "--changes-token-file contains a token of --token-file"},
 		{[]string{"--directory", noDatabase, "--read-timeout", "soon"}, "--read-timeout is"},
 	} {
 		for _, check := range []string{"--check", "--check=false"} {

@@ -14,14 +14,14 @@ import (
 func newRootCommand(p process) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "wardkeeper",
-		Short: "Answers who may do what, where: a policy-as-code authorization sidecar",
-		Long: `Wardkeeper answers who may do what, where. It judges each question by policies written in Rego and by the
-locations, users and assignments of a directory, and speaks the OpenID AuthZEN Authorization API 1.0.`,
+		Short: "A policy-as-code authorization sidecar: decides who may do what, where",
+		Long: `Wardkeeper decides who may do what, where. It evaluates policies written in Rego over the locations, users and
+assignments of a directory, and answers through the OpenID AuthZEN Authorization API 1.0.`,
 		Example: `  wardkeeper serve --directory directory.yaml
   wardkeeper ask alice assignment.remove jane --at ghi --from metro
   wardkeeper directory check directory.yaml
   wardkeeper bundle build policies --signing-key private.pem`,
-		SilenceUsage:  true, // a fault is said in a line or two; the usage would bury it
+		SilenceUsage:  true, // the usage would hide the message
 		SilenceErrors: true, // run prints them
 		Args:          noSuchCommand,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
@@ -46,7 +46,7 @@ locations, users and assignments of a directory, and speaks the OpenID AuthZEN A
 	return root
 }
 
-// noSuchCommand refuses the arguments of a command that only has subcommands.
+// noSuchCommand returns an error for an argument of a command that only has subcommands.
 func noSuchCommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
@@ -61,7 +61,7 @@ func noSuchCommand(cmd *cobra.Command, args []string) error {
 		cmd.CommandPath()+" "+args[0], suggest.DidYouMean("", args[0], names), cmd.CommandPath()+" --help")
 }
 
-// explainFlagError says which flag was probably meant.
+// explainFlagError adds which flag was probably meant.
 func explainFlagError(cmd *cobra.Command, err error) error {
 	var unknown *pflag.NotExistError
 	if !errors.As(err, &unknown) {
@@ -76,7 +76,7 @@ func explainFlagError(cmd *cobra.Command, err error) error {
 	return fmt.Errorf("%w: %q lists the flags", err, cmd.CommandPath()+" --help")
 }
 
-// arguments wants one argument for each of the named.
+// arguments requires one argument for each name.
 func arguments(names ...string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		switch {

@@ -23,38 +23,37 @@ func newServeCommand(p process) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve [flags]",
 		Short: "Serve decisions over HTTP",
-		Long: `Serve decisions over HTTP until told to stop (SIGINT or SIGTERM): requests in flight then finish, and a second
-signal stops at once.
+		Long: `Serve decisions over HTTP until stopped by SIGINT or SIGTERM. Requests in flight may then finish; a second signal stops
+at once.
 
-Every setting is a flag, a variable and a key of the YAML file: --token-file is WARDKEEPER_TOKEN_FILE and token_file.
-The file goes over the defaults, variables over the file, flags over variables; an empty variable counts as none. What
-is no setting is a fault, and all faults are reported at once. --check reports them and stops there.
+Every setting is a flag, an environment variable and a key of the YAML file: --token-file is WARDKEEPER_TOKEN_FILE and
+token_file. The file overrides the defaults, variables override the file, flags override variables; an empty variable
+counts as unset. Unknown settings are errors, and all errors are reported at once. --check reports them and exits.
 
-With --token-file callers have to send one of its lines as "Authorization: Bearer ...". At an address that others can
-reach, serving without a token has to be confirmed by --insecure.
+With --token-file clients must send one of its lines as "Authorization: Bearer ...". To serve without a token at an address
+that other machines can reach, confirm it with --insecure.
 
-Tokens, passwords, keys, certificates and authorities that come from files are read again when the files change; one that
-is missing or at fault leaves the last good content in force, and is warned of. SIGHUP has everything read again at once:
-these files, the directory file and the bundle; connections to an application or a database are made anew. Settings are
-read at the start only.
+Files with tokens, passwords, keys and certificates are read again when they change; if one is missing or invalid, its last
+good content stays in force and a warning is logged. SIGHUP reloads everything at once: these files, the directory file, the
+bundle, and the connections to an application or a database. Settings are read only at the start.
 
---directory is where facts come from: a file, which is read again when it changes; https://HOST/PATH, an application that
-offers what "wardkeeper directory openapi" prints; or postgres://HOST/DATABASE with the tables that "wardkeeper directory
-schema" prints. With --redis sidecars share what they fetched, and hear of changes that are announced to any of them
-(--changes-token-file). membership of the YAML file has what is too much for flags: credentials, TLS, tables, limits, and
-the promise that every change is announced (announced: all), without which facts of an application live by their age.
+--directory is the source of membership facts: a file, read again when it changes; https://HOST/PATH, an application with the
+API that "wardkeeper directory openapi" prints; or postgres://HOST/DATABASE with the tables that "wardkeeper directory
+schema" prints. With --redis, sidecars share fetched facts, and changes announced to one of them (--changes-token-file)
+reach all. The key membership of the YAML file has more settings: credentials, TLS, tables, limits, and the promise that
+every change is announced (announced: all). Without it, facts of an application are trusted for a limited time.
 
---bundle is followed while serving: a directory, a .tar.gz, https://HOST/PATH or oci://REGISTRY/NAME:TAG. What is refused
-changes nothing; the active policy goes on, and /ready, /v1/revision and the log say why. From the network a bundle has
-to be signed (--verification-key) and needs --state-dir, from where the last good one serves while its server is down.
-policy.bundle of the YAML file has what is too much for flags: credentials, TLS, polling, keys by id, max_age.
+--bundle is followed while serving: a folder, a .tar.gz, https://HOST/PATH or oci://REGISTRY/NAME:TAG. If a new bundle is
+refused, the active policy stays in force, and /ready, /v1/revision and the log tell the reason. A bundle from the network
+must be signed (--verification-key) and needs --state-dir, which keeps the last good bundle for when its server is down.
+The key policy.bundle of the YAML file has more settings: credentials, TLS, polling, keys by id, max_age.
 
-The garbage collector runs with GOGC=400 unless GOGC is set; GOMEMLIMIT is respected. Without GOMEMLIMIT it keeps within nine
-tenths of the container's memory limit (cgroups). With neither of the two set, it also keeps the process within about 256 MiB
-and twice what the facts take: membership.memory, or the directory file as it was loaded last.
+The garbage collector runs with GOGC=400 unless GOGC is set. Unless GOMEMLIMIT is set, the memory limit is nine tenths of the
+container's (cgroups), and if GOGC is not set either, at most about 256 MiB plus twice the size of the facts:
+membership.memory, or the directory file.
 
-Exit status: 0 stopped as told, or checked and good; 1 not able to serve, or stopped before every request had finished;
-2 settings, policies or directory at fault.`,
+Exit status: 0 stopped on request, or checked without errors; 1 could not serve, or stopped before every request had
+finished; 2 settings, policy or directory are invalid.`,
 		Example: `  wardkeeper serve --directory directory.yaml
   wardkeeper serve --addr 0.0.0.0:8181 --directory directory.yaml --token-file /run/secrets/wardkeeper
   wardkeeper serve --bundle my/policies --decision app/allow

@@ -11,7 +11,7 @@ import (
 func newVersionCommand(p process) *cobra.Command {
 	return &cobra.Command{
 		Use:     "version",
-		Short:   "Say which Wardkeeper this is, and which OPA is inside",
+		Short:   "Print the versions of Wardkeeper and of the OPA inside it",
 		Example: "  wardkeeper version",
 		Args:    arguments(),
 		RunE: func(*cobra.Command, []string) error {

@@ -34,7 +34,7 @@ func (e *entry) join(trees []*record.Tree) (*facts.User, error) {
 		return j.user, j.err
 	}
 	j := &joinedUser{trees: trees}
-	j.user, j.err = e.judge.Join(a.draft, a.shape, e.Version, func(location string) *record.Tree {
+	j.user, j.err = e.validator.Join(a.draft, a.shape, e.Version, func(location string) *record.Tree {
 		for i := range a.draft.Assignments {
 			if a.draft.Assignments[i].Location == location {
 				return trees[i]

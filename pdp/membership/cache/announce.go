@@ -28,14 +28,14 @@ func (c *Cache) Announce(ctx context.Context, changes []pdp.Change) (string, err
 	if err != nil {
 		return "", err
 	}
-	if c.stream == nil {
-		return formatToken(c.feed.TakeLocal(changes)), nil
+	if c.store == nil {
+		return formatToken(c.tracker.InvalidateLocal(changes)), nil
 	}
 	at, err := c.stream.Announce(ctx, changes)
 	if err != nil {
 		return "", &pdp.Error{Kind: pdp.Unavailable, Message: "The changes could not be announced: try again.", Err: err}
 	}
-	c.feed.Take(changes, at)
+	c.tracker.Invalidate(changes, at)
 	c.dropShared(ctx, changes)
 	return formatToken(at), nil
 }
@@ -45,7 +45,7 @@ func (c *Cache) checkChanges(changes []pdp.Change) error {
 	if len(changes) == 0 || len(changes) > membership.MaxChanges {
 		return malformed("Announce between 1 and %d changes at a time.", membership.MaxChanges)
 	}
-	j := c.judge.Load()
+	j := c.validator.Load()
 	for _, change := range changes {
 		if change.Kind != pdp.UserChanged && change.Kind != pdp.LocationChanged {
 			return malformed("A change is about a user or a location.")
@@ -121,7 +121,7 @@ func (c *Cache) placed(ctx context.Context, changes []pdp.Change) ([]pdp.Change,
 		if change.Kind != pdp.LocationChanged {
 			continue
 		}
-		was := c.roots.find(change.ID)
+		was := c.orgIndex.find(change.ID)
 		if was == "" {
 			was = c.sharedPointer(ctx, membership.Key{Kind: membership.LocationPointer, ID: change.ID})
 		}
@@ -152,7 +152,7 @@ func (c *Cache) locate(ctx context.Context, location string, located map[string]
 		located[location] = location
 		return true
 	}
-	j := c.judge.Load()
+	j := c.validator.Load()
 	if drafts, _, err := j.Locations(j.Tokens(sent.Record)); err == nil {
 		root := rootOf(drafts)
 		for i := range drafts {

@@ -63,13 +63,13 @@ func BenchmarkFacts(b *testing.B) {
 
 // BenchmarkAnnouncements: hearing of a change takes no longer for the many that are remembered.
 func BenchmarkAnnouncements(b *testing.B) {
-	for _, remembered := range []int{1000, freshness.MaxMarks} {
+	for _, remembered := range []int{1000, freshness.MaxInvalidations} {
 		b.Run(strconv.Itoa(remembered), func(b *testing.B) {
-			f := freshness.NewTracker(freshness.Config{Vouchers: freshness.ByWatching, Lease: time.Second, Keep: time.Hour, RootOf: func(string) string { return "" }})
+			f := freshness.NewTracker(freshness.Config{Confirmer: freshness.ConfirmedByOrigin, Lease: time.Second, Retention: time.Hour, RootOf: func(string) string { return "" }})
 			heard := 0
 			hear := func() {
 				heard++
-				f.Take([]pdp.Change{{Kind: pdp.UserChanged, ID: strconv.Itoa(heard)}}, membership.Position{})
+				f.Invalidate([]pdp.Change{{Kind: pdp.UserChanged, ID: strconv.Itoa(heard)}}, membership.Position{})
 			}
 			for range remembered {
 				hear()

@@ -50,10 +50,10 @@ type Cache struct {
 	stream membership.Stream // nil: this process alone
 	log    *slog.Logger
 
-	judge      atomic.Pointer[record.Validator]
-	feed       *freshness.Tracker
+	validator  atomic.Pointer[record.Validator]
+	tracker    *freshness.Tracker
 	memory     *memory
-	roots      orgIndex
+	orgIndex   orgIndex
 	histories  histories
 	quarantine *quarantine
 	flights    singleflight.Group
@@ -91,26 +91,29 @@ func Open(cfg Config) (*Cache, error) {
 	c := &Cache{cfg: cfg, origin: cfg.Origin, store: cfg.Store, stream: cfg.Stream, log: cfg.Logger, quarantine: newQuarantine(cfg.TTL, cfg.Logger),
 		instance: cryptorand.Text(), finding: make(chan struct{}, finders), puts: make(chan put, 1024)}
 	listener, listens := cfg.Origin.(membership.Watcher)
-	vouchers := freshness.Unconfirmable
+	confirmer := freshness.ConfirmedByNone
 	switch {
 	case listens:
-		vouchers = freshness.ByWatching
+		confirmer = freshness.ConfirmedByOrigin
 	case cfg.Announced && c.stream != nil:
-		vouchers = freshness.ByStream
+		confirmer = freshness.ConfirmedByStream
 	}
-	c.roots.of = map[string]string{}
-	c.feed = freshness.NewTracker(freshness.Config{Vouchers: vouchers, Lease: cfg.Lease, Keep: cfg.TTL + cfg.TTL/5, RootOf: c.roots.find, Log: cfg.Logger})
-	if c.stream == nil {
-		c.feed.GoAlone(c.instance)
+	c.orgIndex.of = map[string]string{}
+	localEpoch := ""
+	if c.store == nil {
+		localEpoch = c.instance
 	}
+	c.tracker = freshness.NewTracker(freshness.Config{
+		Confirmer: confirmer, Lease: cfg.Lease, Retention: cfg.TTL + cfg.TTL/5, RootOf: c.orgIndex.find, LocalEpoch: localEpoch, Logger: cfg.Logger,
+	})
 	c.memory = newMemory(cfg.Memory, c.forget)
 	c.Adopt(cfg.Vocabulary)
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	if listens {
-		c.work.Go(func() { listener.Watch(c.ctx, c.feed.Listen()) })
+		c.work.Go(func() { listener.Watch(c.ctx, c.tracker.ChangeHandler()) })
 	}
-	if c.stream != nil {
-		c.work.Go(func() { c.stream.Follow(c.ctx, c.feed.FollowStream()) })
+	if c.store != nil {
+		c.work.Go(func() { c.stream.Follow(c.ctx, c.tracker.StreamHandler()) })
 		for range putters {
 			c.work.Go(c.putAll)
 		}
@@ -141,30 +144,30 @@ func (c *Cache) Close() error {
 func (c *Cache) Adopt(v pdp.Vocabulary) {
 	j := record.NewValidator(v)
 	c.quarantine.adopt(j)
-	c.judge.Store(j)
+	c.validator.Store(j)
 }
 
 // forget is told of an entry that the in-process tier keeps no more.
 func (c *Cache) forget(e *entry) {
 	if e.tree != nil {
-		c.roots.remove(e.tree)
+		c.orgIndex.remove(e.tree)
 	}
 }
 
 // requirement is how new the facts of one view have to be.
 type requirement struct {
-	judge  *record.Validator // by the tables that were in force when the view was asked for
-	budget time.Duration
-	since  uint64 // when the view was asked for, in the order of the feed
-	fresh  bool   // nothing fetched before will do
-	sure   bool   // nothing suspect will do, even if nothing better can be had
+	validator *record.Validator // by the tables that were in force when the view was asked for
+	budget    time.Duration
+	since     uint64 // when the view was asked for, in the order of the feed
+	fresh     bool   // nothing fetched before will do
+	sure      bool   // nothing suspect will do, even if nothing better can be had
 	// atLeast are the places in the stream of announcements that the facts have to know of.
 	atLeast []membership.Position
 }
 
 // usable says what an entry may be used for.
 func (c *Cache) usable(e *entry, n requirement) freshness.Verdict {
-	if e == nil || e.judge != n.judge {
+	if e == nil || e.validator != n.validator {
 		return freshness.Stale
 	}
 	budget, asked := n.budget, e.Order > n.since
@@ -172,8 +175,8 @@ func (c *Cache) usable(e *entry, n requirement) freshness.Verdict {
 		// It was fetched for this very question, or since: that is as new as anything can be, unless the machine was suspended.
 		budget += 2 * c.cfg.FetchTimeout
 	}
-	switch v, _ := c.feed.Check(&e.Provenance, budget, time.Now()); {
-	case v == freshness.Stale || c.feed.Lacks(&e.Provenance, n.atLeast):
+	switch v, _ := c.tracker.Check(&e.Provenance, budget); {
+	case v == freshness.Stale || c.tracker.BelowMinVersion(&e.Provenance, n.atLeast):
 		return freshness.Stale
 	case asked:
 		return freshness.Fresh
@@ -223,7 +226,7 @@ func (c *Cache) lookup(ctx context.Context, n requirement, known func() *entry, 
 			return e, nil
 		case err != nil:
 			return nil, cannotBeHad(ctx, err)
-		case c.feed.Lacks(&got.Provenance, n.atLeast):
+		case c.tracker.BelowMinVersion(&got.Provenance, n.atLeast):
 			return nil, cannotBeHad(ctx, fmt.Errorf("%s: %w", flight, errLagging))
 		}
 		last = got
@@ -237,7 +240,7 @@ func (c *Cache) lookup(ctx context.Context, n requirement, known func() *entry, 
 // fetchedFor says whether a record was fetched for this very question. Such a one is used though changes of it have been
 // announced meanwhile, time and again: whoever announces must not keep a question from being answered.
 func (c *Cache) fetchedFor(e *entry, n requirement) bool {
-	return e != nil && e.judge == n.judge && e.Order > n.since && e.Age(time.Now()) <= 2*c.cfg.FetchTimeout
+	return e != nil && e.validator == n.validator && e.Order > n.since && e.Age(time.Now()) <= 2*c.cfg.FetchTimeout
 }
 
 // fallbackTimeout is how long one fact is waited for where another will do: a question needs several, and an answer in time.
@@ -264,7 +267,7 @@ type flightResult struct {
 
 // fly loads a record once for all who ask for it at the same time. It does not end with who asked first.
 func (c *Cache) fly(ctx context.Context, n requirement, key membership.Key, load func(context.Context, requirement) (*entry, error)) (*entry, error) {
-	name := n.judge.Name + string(key.Kind) + key.ID
+	name := n.validator.Name + string(key.Kind) + key.ID
 	if n.fresh || len(n.atLeast) > 0 {
 		name = "!" + name
 	}

@@ -155,11 +155,11 @@ func TestHistoriesAtFault(t *testing.T) {
 func TestFetchedBeforeASuspension(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, _ *hub) {
 		c := openFake(t, o, nil, nil)
-		n := requirement{judge: c.judge.Load(), budget: 5 * time.Second, since: c.feed.Order.Add(1)}
+		n := requirement{validator: c.validator.Load(), budget: 5 * time.Second, since: c.tracker.NextOrder()}
 		e, err := c.user(t.Context(), n, "jane")
 		require.NoError(t, err)
 		require.Equal(t, freshness.Fresh, c.usable(e, n))
-		suspended := &entry{Provenance: e.Provenance, judge: e.judge, user: e.user}
+		suspended := &entry{Provenance: e.Provenance, validator: e.validator, user: e.user}
 		suspended.AsOf = time.Now().Add(-time.Minute) // the fetch began, the machine slept, and the answer came
 		assert.Equal(t, freshness.Stale, c.usable(suspended, n))
 		assert.False(t, c.fetchedFor(suspended, n))

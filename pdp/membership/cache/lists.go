@@ -22,7 +22,7 @@ func (v *cachedView) Users(ctx context.Context, q facts.UserQuery) (facts.Users,
 		return facts.Users{}, nil
 	}
 	q.Limit = membership.PageLimit(q.Limit)
-	began := v.c.feed.Start()
+	began := v.c.tracker.BeginFetch()
 	sent, err := v.c.origin.Users(ctx, q)
 	if err == nil && (len(sent.Users) != len(sent.Offsets) || len(sent.Users) > q.Limit) {
 		err = errOffsets

@@ -68,20 +68,20 @@ func (c *Cache) namesake(n requirement, key membership.Key, sent []membership.Ra
 		}
 		if found != nil {
 			err := fmt.Errorf("users %s and %s have the same username", membership.Quote(found.Key.ID), membership.Quote(e.Key.ID))
-			c.quarantine.addAs(n.judge, "username of "+found.Key.String(), key, err) // each is good by itself
+			c.quarantine.addAs(n.validator, "username of "+found.Key.String(), key, err) // each is good by itself
 			return nil, quarantined(key, err)
 		}
 		found = e
 	}
-	c.quarantine.remove(n.judge, key)
+	c.quarantine.remove(n.validator, key)
 	if found == nil {
 		return c.keep(c.nothing(n, key, began), false), nil
 	}
 	c.keep(found, true)
-	pointer := newEntry(began, key, found.judge)
+	pointer := newEntry(began, key, found.validator)
 	pointer.bytes, pointer.pointer = entryBytes+len(key.ID), found.Key.ID
 	pointer.Version, pointer.Synthetic, pointer.History = 1, true, found.History
-	pointer.Life = c.life(false)
+	pointer.TTL = c.life(false)
 	return c.keep(pointer, true), nil
 }
 
@@ -89,11 +89,11 @@ func (c *Cache) namesake(n requirement, key membership.Key, sent []membership.Ra
 func (c *Cache) tree(ctx context.Context, n requirement, location string) (*entry, error) {
 	absent := membership.Key{Kind: membership.LocationPointer, ID: location}
 	flight := absent
-	if root := c.roots.find(location); root != "" {
+	if root := c.orgIndex.find(location); root != "" {
 		flight = membership.Key{Kind: membership.OrganizationRecord, ID: root}
 	}
 	known := func() *entry {
-		if root := c.roots.find(location); root != "" {
+		if root := c.orgIndex.find(location); root != "" {
 			if e := c.memory.get(membership.Key{Kind: membership.OrganizationRecord, ID: root}); e != nil && e.tree.Has(location) {
 				return e
 			}
@@ -117,7 +117,7 @@ func (c *Cache) tree(ctx context.Context, n requirement, location string) (*entr
 const finders = 8
 
 func (c *Cache) loadTree(ctx context.Context, n requirement, location string) (*entry, error) {
-	if c.roots.find(location) == "" {
+	if c.orgIndex.find(location) == "" {
 		// At the start many ask for many locations of one large organization: it need not be loaded for each of them.
 		select {
 		case c.finding <- struct{}{}:
@@ -125,7 +125,7 @@ func (c *Cache) loadTree(ctx context.Context, n requirement, location string) (*
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
-		if e := c.memory.get(membership.Key{Kind: membership.OrganizationRecord, ID: c.roots.find(location)}); e != nil && e.tree.Has(location) && c.usable(e, n) == freshness.Fresh {
+		if e := c.memory.get(membership.Key{Kind: membership.OrganizationRecord, ID: c.orgIndex.find(location)}); e != nil && e.tree.Has(location) && c.usable(e, n) == freshness.Fresh {
 			return e, nil
 		}
 	}
@@ -133,8 +133,8 @@ func (c *Cache) loadTree(ctx context.Context, n requirement, location string) (*
 	key := membership.Key{Kind: membership.LocationPointer, ID: location}
 	if usable {
 		if shared.tree.Faults == nil {
-			c.quarantine.remove(n.judge, key)
-			c.quarantine.remove(n.judge, shared.Key)
+			c.quarantine.remove(n.validator, key)
+			c.quarantine.remove(n.validator, shared.Key)
 		}
 		return shared, nil
 	}
@@ -146,7 +146,7 @@ func (c *Cache) loadTree(ctx context.Context, n requirement, location string) (*
 		e, err := c.treeEntry(n, *sent, began, shared)
 		switch {
 		case err != nil:
-			c.quarantine.add(n.judge, key, err)
+			c.quarantine.add(n.validator, key, err)
 			return nil, quarantined(key, err)
 		case !e.tree.Has(location):
 			return nil, fmt.Errorf("the origin gave an organization without %s for it", key)
@@ -156,7 +156,7 @@ func (c *Cache) loadTree(ctx context.Context, n requirement, location string) (*
 	if err != nil {
 		return shared, err
 	}
-	c.quarantine.remove(n.judge, key) // where no organization could be made of it before
+	c.quarantine.remove(n.validator, key) // where no organization could be made of it before
 	if e.sound() {
 		pointer := newEntry(e.Provenance, key, nil)
 		pointer.pointer, pointer.Absent, pointer.Locations = e.Key.ID, false, nil
@@ -168,7 +168,7 @@ func (c *Cache) loadTree(ctx context.Context, n requirement, location string) (*
 
 // sharedTree finds the organization of a location in the shared tier.
 func (c *Cache) sharedTree(ctx context.Context, n requirement, location string) (e *entry, usable bool) {
-	root := c.roots.find(location)
+	root := c.orgIndex.find(location)
 	if root == "" {
 		if root = c.sharedPointer(ctx, membership.Key{Kind: membership.LocationPointer, ID: location}); root == "" {
 			return nil, false
@@ -193,7 +193,7 @@ var errLagging = errors.New("the origin is behind what has been announced or see
 // announced is asked for again, and taken then: the origin knows better than whoever announces.
 func (c *Cache) fetch(ctx context.Context, n requirement, key membership.Key, ask func(context.Context, freshness.Provenance) (*entry, error)) (*entry, error) {
 	for attempt := 1; ; attempt++ {
-		began := c.feed.Start()
+		began := c.tracker.BeginFetch()
 		c.counters.origin.Add(1)
 		e, err := ask(ctx, began)
 		switch {
@@ -205,13 +205,13 @@ func (c *Cache) fetch(ctx context.Context, n requirement, key membership.Key, as
 				return nil, fmt.Errorf("%s: %w", key, errLagging)
 			}
 		default:
-			exceeded, worthwhile := c.feed.Exceeded(&e.Provenance)
+			exceeded, worthwhile := c.tracker.ClaimedNewer(&e.Provenance)
 			if !exceeded || !worthwhile && len(n.atLeast) == 0 {
 				return e, nil
 			}
 			if attempt >= claimedAttempts {
 				c.counters.lagging.Add(1)
-				c.feed.AskedInVain(e.Key)
+				c.tracker.ClaimUnmet(e.Key)
 				return e, nil
 			}
 		}
@@ -226,25 +226,25 @@ func (c *Cache) fetch(ctx context.Context, n requirement, key membership.Key, as
 
 // nothing is the entry of a record that is not there.
 func (c *Cache) nothing(n requirement, key membership.Key, began freshness.Provenance) *entry {
-	e := newEntry(began, key, n.judge)
+	e := newEntry(began, key, n.validator)
 	e.bytes, e.Absent = entryBytes+len(key.ID), true
-	e.Life = c.life(true)
+	e.TTL = c.life(true)
 	return e
 }
 
 // userEntry reads a user that an origin delivered. A key without an id takes the record's.
 func (c *Cache) userEntry(n requirement, key membership.Key, sent membership.RawRecord, began freshness.Provenance, known *entry) (*entry, error) {
-	e := newEntry(began, key, n.judge)
+	e := newEntry(began, key, n.validator)
 	e.History = sent.History
 	if err := c.learn(e); err != nil {
 		return nil, err
 	}
-	draft, shape, err := e.judge.User(e.judge.Tokens(sent.Record))
+	draft, shape, err := e.validator.User(e.validator.Tokens(sent.Record))
 	if err == nil && key.ID != "" && draft.ID != key.ID {
 		err = errors.New("the record has another id than was asked for")
 	}
 	if err != nil {
-		c.quarantine.add(n.judge, key, err)
+		c.quarantine.add(n.validator, key, err)
 		return nil, quarantined(key, err)
 	}
 	e.Key.ID = draft.ID
@@ -252,19 +252,19 @@ func (c *Cache) userEntry(n requirement, key membership.Key, sent membership.Raw
 	content := record.EncodeUser(nil, draft)
 	e.bytes, e.hash = userBytes(draft, content), sha256.Sum256(content)
 	c.setVersion(e, sent.Version, known)
-	e.Life = c.life(false)
+	e.TTL = c.life(false)
 	c.compare(e)
 	return e, nil
 }
 
 // treeEntry reads the locations that an origin delivered.
 func (c *Cache) treeEntry(n requirement, sent membership.RawRecord, began freshness.Provenance, known *entry) (*entry, error) {
-	e := newEntry(began, membership.Key{}, n.judge)
+	e := newEntry(began, membership.Key{}, n.validator)
 	e.History = sent.History
 	if err := c.learn(e); err != nil {
 		return nil, err
 	}
-	drafts, faults, err := e.judge.Locations(e.judge.Tokens(sent.Record))
+	drafts, faults, err := e.validator.Locations(e.validator.Tokens(sent.Record))
 	if err != nil {
 		return nil, err
 	}
@@ -281,22 +281,22 @@ func (c *Cache) treeEntry(n requirement, sent membership.RawRecord, began freshn
 func (c *Cache) grow(e *entry, drafts []record.Location, faults *record.Faults, version uint64, known *entry) error {
 	root := rootOf(drafts)
 	e.Key = membership.Key{Kind: membership.OrganizationRecord, ID: root}
-	e.Life = c.life(false)
+	e.TTL = c.life(false)
 	kept := c.memory.get(e.Key)
 	if kept == nil {
 		kept = known
 	}
 	c.setVersion(e, version, kept)
 	// The hash does not show what is wrong with a record beside its content.
-	if kept != nil && kept.tree != nil && kept.judge == e.judge && kept.hash == e.hash && kept.tree.Faults == nil && faults.Total == 0 {
+	if kept != nil && kept.tree != nil && kept.validator == e.validator && kept.hash == e.hash && kept.tree.Faults == nil && faults.Total == 0 {
 		e.plant(kept.tree)
 		return nil
 	}
 	var previous *record.Tree
-	if kept != nil && kept.judge == e.judge {
+	if kept != nil && kept.validator == e.validator {
 		previous = kept.tree
 	}
-	t, err := e.judge.Tree(drafts, faults, e.Version, previous)
+	t, err := e.validator.Tree(drafts, faults, e.Version, previous)
 	if err == nil {
 		e.plant(t)
 	}
@@ -307,13 +307,13 @@ func (c *Cache) grow(e *entry, drafts []record.Location, faults *record.Faults, 
 func (c *Cache) keep(e *entry, share bool) *entry {
 	switch {
 	case e.tree != nil && e.tree.Faults != nil:
-		c.quarantine.add(e.judge, e.Key, e.tree.Faults)
+		c.quarantine.add(e.validator, e.Key, e.tree.Faults)
 	case e.tree != nil:
-		c.quarantine.remove(e.judge, e.Key)
+		c.quarantine.remove(e.validator, e.Key)
 	case e.Absent:
-		c.quarantine.remove(e.judge, e.Key)
+		c.quarantine.remove(e.validator, e.Key)
 		if e.Key.Kind == membership.LocationPointer {
-			c.quarantine.remove(e.judge, membership.Key{Kind: membership.OrganizationRecord, ID: e.Key.ID})
+			c.quarantine.remove(e.validator, membership.Key{Kind: membership.OrganizationRecord, ID: e.Key.ID})
 		}
 	}
 	if c.remember(e) && share && e.sound() {
@@ -325,11 +325,11 @@ func (c *Cache) keep(e *entry, share bool) *entry {
 // remember puts an entry into the in-process tier, and says whether it is there now. What a view of another policy has read
 // is not kept: it would take the place of what is of use to others.
 func (c *Cache) remember(e *entry) bool {
-	if e.judge != c.judge.Load() || c.memory.put(e) != e {
+	if e.validator != c.validator.Load() || c.memory.put(e) != e {
 		return false
 	}
 	if e.tree != nil {
-		c.roots.add(e.tree)
+		c.orgIndex.add(e.tree)
 	}
 	return true
 }

@@ -17,8 +17,8 @@ import (
 // entry is what the process keeps of one record; immutable but for what was found out of it.
 type entry struct {
 	freshness.Provenance
-	judge *record.Validator // that read it
-	bytes int
+	validator *record.Validator // that read it
+	bytes     int
 
 	user    *account     // of a user
 	hash    [32]byte     // of the content, as it is kept in the shared tier
@@ -27,7 +27,7 @@ type entry struct {
 }
 
 func newEntry(began freshness.Provenance, key membership.Key, j *record.Validator) *entry {
-	e := &entry{Provenance: began, judge: j}
+	e := &entry{Provenance: began, validator: j}
 	e.Key = key
 	return e
 }
@@ -142,7 +142,7 @@ func (m *memory) add(e *entry) *entry {
 	defer p.mu.Unlock()
 	for _, r := range p.recent {
 		if kept, ok := r.Peek(e.Key); ok {
-			if kept.judge == e.judge && !kept.Expired(time.Now()) && kept.newer(e) {
+			if kept.validator == e.validator && !kept.Expired(time.Now()) && kept.newer(e) {
 				return kept
 			}
 			r.Remove(e.Key)

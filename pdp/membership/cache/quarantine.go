@@ -20,10 +20,10 @@ const maxQuarantined = 1000
 type quarantine struct {
 	log *slog.Logger
 
-	mu      sync.Mutex
-	judge   *record.Validator // whose verdicts count
-	records map[membership.Key]suspended
-	keep    time.Duration // what has not been found at fault for so long is not named any more
+	mu        sync.Mutex
+	validator *record.Validator // whose verdicts count
+	records   map[membership.Key]suspended
+	keep      time.Duration // what has not been found at fault for so long is not named any more
 }
 
 // suspended is how a quarantined record is named, why it is one, and when that was last found.
@@ -40,7 +40,7 @@ func newQuarantine(keep time.Duration, log *slog.Logger) *quarantine {
 func (q *quarantine) adopt(j *record.Validator) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.judge = j
+	q.validator = j
 	clear(q.records)
 }
 
@@ -56,7 +56,7 @@ func (q *quarantine) addAs(j *record.Validator, name string, key membership.Key,
 	why := reasonOf(cause)
 	q.mu.Lock()
 	before, known := q.records[key]
-	named := j == q.judge && (known || len(q.records) < maxQuarantined)
+	named := j == q.validator && (known || len(q.records) < maxQuarantined)
 	if named {
 		q.records[key] = suspended{name, why, time.Now()}
 	}
@@ -70,7 +70,7 @@ func (q *quarantine) addAs(j *record.Validator, name string, key membership.Key,
 func (q *quarantine) remove(j *record.Validator, key membership.Key) {
 	q.mu.Lock()
 	was, known := q.records[key]
-	if known = known && j == q.judge; known {
+	if known = known && j == q.validator; known {
 		delete(q.records, key)
 	}
 	q.mu.Unlock()

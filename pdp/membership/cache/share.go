@@ -37,7 +37,7 @@ func (e *entry) sound() bool {
 // inTouch says whether the shared tier is to be used: while nothing is heard of it, its clock is not known either, and waiting
 // for it would only take time.
 func (c *Cache) inTouch() bool {
-	return c.store != nil && c.feed.InTouch()
+	return c.store != nil && c.tracker.StreamLive()
 }
 
 // share puts an entry into the shared tier, in the background: nobody waits for it, and it may be lost.
@@ -46,7 +46,7 @@ func (c *Cache) share(e *entry) {
 	if !c.inTouch() || c.stream.Now().IsZero() {
 		return
 	}
-	c.enqueue(put{e.Key, c.packed(e), e.Life - e.Age(time.Now())})
+	c.enqueue(put{e.Key, c.packed(e), e.TTL - e.Age(time.Now())})
 }
 
 func (c *Cache) enqueue(p put) {
@@ -114,13 +114,13 @@ func (c *Cache) fromShared(ctx context.Context, n requirement, key membership.Ke
 	if err != nil || value == nil {
 		return nil, false
 	}
-	if e, err = c.unpacked(n.judge, key, value); err != nil {
+	if e, err = c.unpacked(n.validator, key, value); err != nil {
 		c.distrust(key, err)
 		return nil, false
 	}
 	// In another epoch the clock may have been another. And a record of another history is of another database, or of a state
 	// of ours that is over: the origin itself says which.
-	if e.At.Epoch != c.feed.Epoch() || c.histories.foreign(e) {
+	if e.At.Epoch != c.tracker.Epoch() || c.histories.foreign(e) {
 		return nil, false
 	}
 	if c.usable(e, n) != freshness.Fresh || c.behind(e) {
@@ -136,7 +136,7 @@ func (c *Cache) sharedPointer(ctx context.Context, key membership.Key) string {
 	if !c.inTouch() {
 		return ""
 	}
-	j := c.judge.Load()
+	j := c.validator.Load()
 	value, err := c.store.Get(ctx, key)
 	if err != nil || value == nil {
 		return ""
@@ -174,11 +174,11 @@ func (c *Cache) unpacked(j *record.Validator, key membership.Key, value []byte) 
 	}
 	s.AsOf = time.Now().Add(-max(age, 0))
 	e := newEntry(freshness.Provenance{Stamp: s, Synthetic: body[0]&madeVersion != 0}, key, j)
-	e.Life = c.cfg.TTL
+	e.TTL = c.cfg.TTL
 	content := body[1:]
 	switch key.Kind {
 	case membership.UserRecord:
-		draft, shape, err := e.judge.User(record.NewBinaryTokens(content))
+		draft, shape, err := e.validator.User(record.NewBinaryTokens(content))
 		if err == nil && draft.ID != key.ID {
 			err = errors.New("it is of another user")
 		}
@@ -188,7 +188,7 @@ func (c *Cache) unpacked(j *record.Validator, key membership.Key, value []byte) 
 		e.user, e.hash = &account{draft: draft, shape: shape}, sha256.Sum256(content)
 		e.bytes = userBytes(draft, content)
 	case membership.OrganizationRecord:
-		drafts, faults, err := e.judge.Locations(record.NewBinaryTokens(content))
+		drafts, faults, err := e.validator.Locations(record.NewBinaryTokens(content))
 		if err == nil && rootOf(drafts) != key.ID {
 			err = errors.New("it is of another organization")
 		}
@@ -200,7 +200,7 @@ func (c *Cache) unpacked(j *record.Validator, key membership.Key, value []byte) 
 		if err := c.grow(e, drafts, faults, version, nil); err != nil {
 			return nil, err
 		}
-		e.Version, e.Synthetic, e.Life = version, made, c.cfg.TTL
+		e.Version, e.Synthetic, e.TTL = version, made, c.cfg.TTL
 	default:
 		e.bytes, e.pointer = entryBytes+len(key.ID), string(content)
 	}

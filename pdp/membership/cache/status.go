@@ -30,11 +30,11 @@ type Status struct {
 
 // Status says how the source is doing. It is safe for concurrent use.
 func (c *Cache) Status() Status {
-	f := c.feed.Status()
+	f := c.tracker.Status()
 	s := Status{
-		Quarantined: c.quarantine.names(), Shared: c.store != nil, SharedLive: f.SharedLive, SharedBreaks: f.SharedBreaks,
-		Vouching: f.Vouching, Vouched: f.Vouching && len(f.Unproven) == 0, Heard: f.Heard, Unproven: f.Unproven,
-		Listens: f.Listens, Listening: f.Listening, ListeningBreaks: f.ListeningBreaks,
+		Quarantined: c.quarantine.names(), Shared: c.store != nil, SharedLive: f.StreamLive, SharedBreaks: f.StreamLosses,
+		Vouching: f.Confirming, Vouched: f.Confirming && len(f.Unproven) == 0, Heard: f.SinceHeartbeat, Unproven: f.Unproven,
+		Listens: f.ByOrigin, Listening: f.OriginLive, ListeningBreaks: f.OriginLosses,
 	}
 	s.Memory, s.Entries = c.memory.size()
 	s.FromMemory, s.FromShared, s.FromOrigin = c.counters.memory.Load(), c.counters.shared.Load(), c.counters.origin.Load()

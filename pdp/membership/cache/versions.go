@@ -68,7 +68,7 @@ func (c *Cache) learn(e *entry) error {
 	if e.Order <= h.order {
 		return nil
 	}
-	c.feed.Learned(&e.Provenance)
+	c.tracker.ObserveHistory(&e.Provenance)
 	other := h.order > 0 && h.current != e.History
 	h.order, h.current = e.Order, e.History
 	if other && h.mayWarn() {
@@ -96,7 +96,7 @@ func (h *histories) mayWarn() bool {
 // compare counts a record that has another content than was seen under its version: the versions of the origin say nothing.
 func (c *Cache) compare(e *entry) {
 	kept := c.memory.get(e.Key)
-	if kept == nil || !kept.comparable(e) || kept.Version != e.Version || kept.judge != e.judge || kept.hash == e.hash {
+	if kept == nil || !kept.comparable(e) || kept.Version != e.Version || kept.validator != e.validator || kept.hash == e.hash {
 		return
 	}
 	c.counters.conflicts.Add(1)

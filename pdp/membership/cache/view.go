@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"time"
 
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
 
@@ -36,7 +35,7 @@ var _ facts.View = (*cachedView)(nil)
 
 // View implements [facts.Source].
 func (c *Cache) View(_ context.Context, need facts.Requirement) (facts.View, error) {
-	n := requirement{judge: c.judge.Load(), budget: c.cfg.MaxAgeChange, since: c.feed.Next()}
+	n := requirement{validator: c.validator.Load(), budget: c.cfg.MaxAgeChange, since: c.tracker.NextOrder()}
 	if need.ReadOnly {
 		n.budget = c.cfg.MaxAgeUse
 	}
@@ -47,8 +46,8 @@ func (c *Cache) View(_ context.Context, need facts.Requirement) (facts.View, err
 		}
 		// What is not known to have been heard here, the origin knows. What was there before the stream was followed makes
 		// facts suspect, where the stream is what vouches for them.
-		told := c.feed.Told(at)
-		n.fresh = n.fresh || !c.feed.Knows(at) || !told && !c.feed.ByStream()
+		told := c.tracker.Retained(at)
+		n.fresh = n.fresh || !c.tracker.Reached(at) || !told && !c.tracker.ConfirmedByStream()
 		n.sure = n.sure || !told
 		n.atLeast = append(n.atLeast, at)
 	}
@@ -123,7 +122,7 @@ func (v *cachedView) join(ctx context.Context, e *entry) (*viewedUser, error) {
 	}
 	u, err := e.join(trees)
 	if err == nil {
-		v.c.quarantine.remove(e.judge, e.Key)
+		v.c.quarantine.remove(e.validator, e.Key)
 		return &viewedUser{user: u, entry: e}, nil
 	}
 	s, known := errors.AsType[*facts.Suspended](err)
@@ -131,7 +130,7 @@ func (v *cachedView) join(ctx context.Context, e *entry) (*viewedUser, error) {
 		return nil, err
 	}
 	if _, own := s.Err.(*record.Faults); own {
-		v.c.quarantine.add(e.judge, e.Key, s.Err)
+		v.c.quarantine.add(e.validator, e.Key, s.Err)
 	} else if missing != nil {
 		return &viewedUser{user: s.User, entry: e, err: cannotBeHad(ctx, &facts.Suspended{User: s.User, Err: missing})}, nil
 	}
@@ -160,7 +159,7 @@ func (v *cachedView) organization(ctx context.Context, location string) (*entry,
 	v.mu.Lock()
 	e := v.trees[location]
 	if e == nil {
-		if root := v.roots[v.c.roots.find(location)]; root != nil && root.tree.Has(location) {
+		if root := v.roots[v.c.orgIndex.find(location)]; root != nil && root.tree.Has(location) {
 			e = root
 		}
 	}
@@ -216,7 +215,7 @@ func (v *cachedView) UserByUsername(ctx context.Context, username string) (*fact
 				return u, err
 			}
 			// The account has another username by now, and this one may be somebody else's.
-			n.fresh, n.since = true, v.c.feed.Next()
+			n.fresh, n.since = true, v.c.tracker.NextOrder()
 		}
 		e, err := v.c.username(ctx, n, folded)
 		switch {
@@ -298,6 +297,6 @@ func (v *cachedView) OrganizationFreshness(root *facts.Location) facts.Freshness
 }
 
 func (v *cachedView) fact(e *entry) facts.Freshness {
-	_, vouched := v.c.feed.Check(&e.Provenance, v.need.budget, time.Now())
+	_, vouched := v.c.tracker.Check(&e.Provenance, v.need.budget)
 	return facts.Freshness{Version: e.Version, AsOf: e.AsOf, Confirmed: vouched}
 }

@@ -14,15 +14,15 @@ import (
 )
 
 // markedFeed is a feed that follows a stream.
-func markedFeed() (*Tracker, Streaming) {
-	f := NewTracker(Config{Vouchers: ByStream, Lease: time.Second, Keep: 20 * time.Minute, RootOf: func(string) string { return "" }})
-	s := Streaming{f}
+func markedFeed() (*Tracker, streamHandler) {
+	f := NewTracker(Config{Confirmer: ConfirmedByStream, Lease: time.Second, Retention: 20 * time.Minute, RootOf: func(string) string { return "" }})
+	s := streamHandler{f}
 	s.Began(membership.Position{Epoch: "e", Sequence: 0}, membership.Position{Epoch: "e", Sequence: 0}, nil, time.Now())
 	return f, s
 }
 
 func userFact(k Provenance, version uint64) *Provenance {
-	k.Version, k.Life, k.Key = version, time.Hour, membership.Key{Kind: membership.UserRecord, ID: "jane"}
+	k.Version, k.TTL, k.Key = version, time.Hour, membership.Key{Kind: membership.UserRecord, ID: "jane"}
 	return &k
 }
 
@@ -34,27 +34,27 @@ func changed(version uint64) []pdp.Change {
 func TestAnnouncementsOutOfOrder(t *testing.T) {
 	at := func(n uint64) membership.Position { return membership.Position{Epoch: "e", Sequence: n} }
 	verdictOf := func(f *Tracker, e *Provenance) Verdict {
-		v, _ := f.Check(e, time.Hour, time.Now())
+		v, _ := f.Check(e, time.Hour)
 		return v
 	}
 
 	t.Run("an older version after a change without one", func(t *testing.T) {
 		synctest.Test(t, func(*testing.T) {
 			f, s := markedFeed()
-			before := userFact(f.Start(), 3)
+			before := userFact(f.BeginFetch(), 3)
 			s.Changed(membership.Announcement{At: at(1), Changes: changed(0)}) // to version 4
 			assert.Equal(t, Stale, verdictOf(f, before))
 			s.Changed(membership.Announcement{At: at(2), Changes: changed(3)}) // told late
 			assert.Equal(t, Stale, verdictOf(f, before))
-			assert.Equal(t, Fresh, verdictOf(f, userFact(f.Start(), 4)))
+			assert.Equal(t, Fresh, verdictOf(f, userFact(f.BeginFetch(), 4)))
 		})
 	})
 
 	t.Run("a change without a version that is heard after a later one with it", func(t *testing.T) {
 		synctest.Test(t, func(*testing.T) {
 			f, s := markedFeed()
-			before := userFact(f.Start(), 3)
-			f.Take(changed(3), at(2)) // announced here
+			before := userFact(f.BeginFetch(), 3)
+			f.Invalidate(changed(3), at(2)) // announced here
 			s.Changed(membership.Announcement{At: at(1), Changes: changed(0)})
 			assert.Equal(t, Stale, verdictOf(f, before))
 		})
@@ -63,13 +63,13 @@ func TestAnnouncementsOutOfOrder(t *testing.T) {
 	t.Run("a version that is heard after a later change without one", func(t *testing.T) {
 		synctest.Test(t, func(*testing.T) {
 			f, s := markedFeed()
-			f.Take(changed(0), at(2)) // announced here
+			f.Invalidate(changed(0), at(2)) // announced here
 			s.Changed(membership.Announcement{At: at(1), Changes: changed(9)})
 			time.Sleep(time.Millisecond)
-			v, vouched := ageless(f, userFact(f.Start(), 8))
+			v, vouched := ageless(f, userFact(f.BeginFetch(), 8))
 			assert.Equal(t, Fresh, v, "the origin knows better")
 			assert.False(t, vouched, "and yet it may be behind")
-			v, vouched = ageless(f, userFact(f.Start(), 9))
+			v, vouched = ageless(f, userFact(f.BeginFetch(), 9))
 			assert.Equal(t, Fresh, v)
 			assert.True(t, vouched)
 		})
@@ -79,7 +79,7 @@ func TestAnnouncementsOutOfOrder(t *testing.T) {
 		synctest.Test(t, func(*testing.T) {
 			f, s := markedFeed()
 			elsewhere := userFact(Provenance{Stamp: membership.Stamp{AsOf: time.Now(), At: at(1)}}, 0)
-			watched{f}.Changed(changed(0))
+			changeHandler{f}.Changed(changed(0))
 			s.Changed(membership.Announcement{At: at(1), Changes: changed(0)}) // which whoever fetched knew of, and not of the other
 			assert.Equal(t, Stale, verdictOf(f, elsewhere))
 			time.Sleep(3 * time.Second)
@@ -93,25 +93,25 @@ func TestAnnouncementsOutOfOrder(t *testing.T) {
 func TestMarksAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, _ := markedFeed()
-		before := userFact(f.Start(), 3)
-		f.Take(changed(0), membership.Position{})
-		between := userFact(f.Start(), 3)
+		before := userFact(f.BeginFetch(), 3)
+		f.Invalidate(changed(0), membership.Position{})
+		between := userFact(f.BeginFetch(), 3)
 		var many []pdp.Change
-		for i := range 2 * MaxMarks {
+		for i := range 2 * MaxInvalidations {
 			many = append(many, pdp.Change{Kind: pdp.UserChanged, ID: fmt.Sprint("user", i)})
 		}
-		f.Take(many, membership.Position{})
-		assert.LessOrEqual(t, len(f.marks.byKey), MaxMarks)
-		assert.LessOrEqual(t, len(f.marks.order), MaxMarks)
+		f.Invalidate(many, membership.Position{})
+		assert.LessOrEqual(t, len(f.invalidations.byHash), MaxInvalidations)
+		assert.LessOrEqual(t, len(f.invalidations.order), MaxInvalidations)
 		for _, e := range []*Provenance{before, between} {
-			v, _ := f.Check(e, time.Hour, time.Now())
+			v, _ := f.Check(e, time.Hour)
 			assert.Equal(t, Stale, v)
 		}
-		v, _ := f.Check(userFact(f.Start(), 3), time.Hour, time.Now())
+		v, _ := f.Check(userFact(f.BeginFetch(), 3), time.Hour)
 		assert.Equal(t, Fresh, v)
 		time.Sleep(21 * time.Minute)
-		f.Take(changed(0), membership.Position{})
-		assert.Len(t, f.marks.byKey, 1, "what no fact can be older than is forgotten")
+		f.Invalidate(changed(0), membership.Position{})
+		assert.Len(t, f.invalidations.byHash, 1, "what no fact can be older than is forgotten")
 	})
 }
 
@@ -119,13 +119,13 @@ func TestMarksAreBounded(t *testing.T) {
 func TestAVersionOfOurOwnIsNotCompared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, s := markedFeed()
-		began := f.Start()
+		began := f.BeginFetch()
 		began.Synthetic = true
 		before := userFact(began, 1<<50)
 		s.Changed(membership.Announcement{At: membership.Position{Epoch: "e", Sequence: 1}, Changes: changed(5)})
 		v, _ := ageless(f, before)
 		assert.Equal(t, Stale, v)
-		began = f.Start()
+		began = f.BeginFetch()
 		began.Synthetic = true
 		v, _ = ageless(f, userFact(began, 3))
 		assert.Equal(t, Fresh, v)
@@ -138,9 +138,9 @@ func TestFloodsOfIDs(t *testing.T) {
 	synctest.Test(t, func(*testing.T) {
 		f, s := markedFeed()
 		time.Sleep(time.Millisecond)
-		before := userFact(f.Start(), 3)
+		before := userFact(f.BeginFetch(), 3)
 		long := strings.Repeat("x", 1000)
-		for i := range MaxMarks/membership.MaxChanges + 1 {
+		for i := range MaxInvalidations/membership.MaxChanges + 1 {
 			changes := make([]pdp.Change, membership.MaxChanges)
 			for j := range changes {
 				changes[j] = pdp.Change{Kind: pdp.UserChanged, ID: fmt.Sprint(long, i, "-", j), Version: pdp.MaxVersion}
@@ -149,9 +149,9 @@ func TestFloodsOfIDs(t *testing.T) {
 		}
 		v, _ := ageless(f, before)
 		assert.Equal(t, Stale, v)
-		v, vouched := ageless(f, userFact(f.Start(), 3))
+		v, vouched := ageless(f, userFact(f.BeginFetch(), 3))
 		assert.Equal(t, Fresh, v)
 		assert.True(t, vouched)
-		assert.LessOrEqual(t, len(f.marks.byKey), MaxMarks)
+		assert.LessOrEqual(t, len(f.invalidations.byHash), MaxInvalidations)
 	})
 }

@@ -10,181 +10,156 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
 
-// subscription is the state of one way by which changes are heard of.
+// subscription is the state of one source of announced changes.
 type subscription struct {
-	began   bool      // and not lost since
-	event   uint64    // the count when it began
-	since   time.Time // everything after this moment is told
-	heard   time.Time // everything before this moment has been told
-	doubt   time.Time // when it was lost
-	breaks  uint64    // how often it was lost
-	history string    // of the records whose changes are told
-	missing []string  // the proofs that are missing while it is lost
+	active     bool // it has begun, and has not been lost since
+	startEvent uint64
+	startedAt  time.Time // every change after this moment is received
+	watermark  time.Time // every change before this moment has been received
+	lostAt     time.Time
+	losses     uint64
+	history    string   // of the records whose changes are reported
+	missing    []string // the missing proofs while it is lost
 }
 
-func (h *subscription) live(now time.Time, lease time.Duration) bool {
-	return h.began && membership.Elapsed(now, h.heard) <= lease
+func (s *subscription) live(now time.Time, lease time.Duration) bool {
+	return s.active && membership.Elapsed(now, s.watermark) <= lease
 }
 
-// doubted is the moment before which facts are suspect, for all that this way says.
-func (h *subscription) doubted(now time.Time, lease time.Duration) time.Time {
+// unconfirmedUntil is the moment up to which records fetched earlier are unconfirmed.
+func (s *subscription) unconfirmedUntil(now time.Time, lease time.Duration) time.Time {
 	switch {
-	case h.live(now, lease):
-		return h.since
-	case h.began:
-		return h.heard.Add(lease)
+	case s.live(now, lease):
+		return s.startedAt
+	case s.active:
+		return s.watermark.Add(lease)
 	}
-	return h.doubt
+	return s.lostAt
 }
 
-// The proofs that are missing where a [membership.Watcher] names none. They are words for metrics and readiness.
+// The missing proofs that the tracker itself names, as words for metrics and readiness. A [membership.Unproven] adds others.
 const (
-	NoPromise   = "promise"   // nobody says that every change is told
-	noStream    = "stream"    // the shared tier's stream is not followed
-	NoListening = "listening" // the origin is not listened to
-	NoHeartbeat = "heartbeat" // nothing has been heard for longer than a lease
-	NoHistory   = "history"   // what is read is of another history than what is listened to
+	NoPromise   = "promise"   // nobody promises that every change is announced
+	noStream    = "stream"    // the shared stream is not followed
+	NoListening = "listening" // the origin's changes are not received
+	NoHeartbeat = "heartbeat" // no heartbeat for longer than a lease
+	NoHistory   = "history"   // records have another history than the one whose changes are reported
 )
 
-// Streaming is the feed as it hears of the shared tier's stream.
-type Streaming struct{ *Tracker }
-
-var _ membership.StreamHandler = Streaming{}
-
-// FollowStream gives what is to be told of the stream.
-func (f *Tracker) FollowStream() membership.StreamHandler { return Streaming{f} }
-
-func (s Streaming) Began(at, floor membership.Position, tail []membership.Announcement, asOf time.Time) {
-	for _, a := range tail {
-		s.Take(a.Changes, a.At)
-	}
-	s.mu.Lock()
-	s.at, s.floor = at, floor
-	s.begin(&s.stream, asOf, "")
-	s.mu.Unlock()
-	s.tell(&s.stream, nil)
-}
-
-func (s Streaming) Changed(a membership.Announcement) {
-	s.Take(a.Changes, a.At)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.at = a.At
-}
-
-func (s Streaming) Heartbeat(asOf time.Time) { s.heartbeatOf(&s.stream, asOf) }
-
-func (s Streaming) Lost(err error) { s.lostOf(&s.stream, noStream, err) }
-
-func (f *Tracker) begin(h *subscription, at time.Time, history string) {
-	f.events++
-	h.began, h.event, h.since, h.heard, h.history, h.missing = true, f.events, at, at, history, nil
-	f.elsewhere = f.elsewhere && h != &f.listening
-}
-
-// Learned takes the history of a record that the origin gave. One of another history than is listened to is never vouched for.
-func (f *Tracker) Learned(k *Provenance) {
-	if f.vouchers != ByWatching {
-		return
-	}
-	f.mu.Lock()
-	before := f.elsewhere
-	if h := &f.listening; h.began && k.Event >= h.event {
-		f.elsewhere = k.History != h.history
-	}
-	found := f.elsewhere && !before
-	f.mu.Unlock()
-	if found {
-		f.tell(&f.listening, nil)
-	}
-}
-
-func (f *Tracker) heartbeatOf(h *subscription, asOf time.Time) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if asOf.After(h.heard) {
-		h.heard = asOf
-	}
-}
-
-func (f *Tracker) lostOf(h *subscription, word string, err error) {
-	f.mu.Lock()
-	if h.began {
-		h.began, h.doubt = false, time.Now()
-		h.breaks++
-	}
-	h.missing = []string{word}
-	var unproven *membership.Unproven
-	if errors.As(err, &unproven) && len(unproven.Missing) > 0 {
-		h.missing = slices.Compact(slices.Sorted(slices.Values(unproven.Missing)))
-	}
-	f.mu.Unlock()
-	f.tell(h, unproven)
-}
-
-// unproven names the proofs that are missing for facts to be vouched for; none where they are. It needs the lock.
-func (f *Tracker) unproven(now time.Time) []string {
-	switch h := f.confirming(); {
-	case f.vouchers == Unconfirmable:
+// unproven names the missing proofs, none while records are confirmed. The caller holds the lock.
+func (t *Tracker) unproven(now time.Time) []string {
+	switch s := t.confirming(); {
+	case t.confirmer == ConfirmedByNone:
 		return []string{NoPromise}
-	case !h.began:
-		return h.missing
-	case !h.live(now, f.lease):
+	case !s.active:
+		return s.missing
+	case !s.live(now, t.lease):
 		return []string{NoHeartbeat}
-	case f.elsewhere:
+	case t.historyMismatch:
 		return []string{NoHistory}
 	}
 	return nil
 }
 
-// tell logs which proofs are missing, where others are than before. The state of a way that does not vouch changes none.
-func (f *Tracker) tell(h *subscription, why *membership.Unproven) {
-	if f.vouchers == Unconfirmable || h != f.confirming() {
+func (t *Tracker) begin(s *subscription, at time.Time, history string) {
+	t.events++
+	s.active, s.startEvent, s.startedAt, s.watermark, s.history, s.missing = true, t.events, at, at, history, nil
+	t.historyMismatch = t.historyMismatch && s != &t.origin
+}
+
+func (t *Tracker) heartbeat(s *subscription, asOf time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if asOf.After(s.watermark) {
+		s.watermark = asOf
+	}
+}
+
+func (t *Tracker) lose(s *subscription, word string, err error) {
+	t.mu.Lock()
+	if s.active {
+		s.active, s.lostAt = false, time.Now()
+		s.losses++
+	}
+	s.missing = []string{word}
+	var unproven *membership.Unproven
+	if errors.As(err, &unproven) && len(unproven.Missing) > 0 {
+		s.missing = slices.Compact(slices.Sorted(slices.Values(unproven.Missing)))
+	}
+	t.mu.Unlock()
+	t.logMissing(s, unproven)
+}
+
+// logMissing logs the missing proofs when they differ from those logged last. A subscription that confirms nothing changes none.
+func (t *Tracker) logMissing(s *subscription, why *membership.Unproven) {
+	if t.confirmer == ConfirmedByNone || s != t.confirming() {
 		return
 	}
-	f.mu.Lock()
+	t.mu.Lock()
 	missing := []string{}
 	switch {
-	case !h.began:
-		missing = h.missing
-	case f.elsewhere:
+	case !s.active:
+		missing = s.missing
+	case t.historyMismatch:
 		missing = []string{NoHistory}
 	}
-	same := f.logged != nil && slices.Equal(missing, f.logged)
-	f.logged = missing
-	f.mu.Unlock()
+	same := t.loggedMissing != nil && slices.Equal(missing, t.loggedMissing)
+	t.loggedMissing = missing
+	t.mu.Unlock()
 	switch {
 	case same:
 	case len(missing) == 0:
-		f.log.Info("facts are confirmed by news of changes")
+		t.log.Info("membership facts are confirmed by announced changes")
 	case why != nil:
-		f.log.Warn("facts are not confirmed, and live by their age: proofs are missing", "unproven", missing, "reason", why.Reason)
+		t.log.Warn("membership facts are not confirmed and are fresh by age alone: proofs are missing", "unproven", missing, "reason", why.Reason)
 	default:
-		f.log.Warn("facts are not confirmed, and live by their age: proofs are missing", "unproven", missing)
+		t.log.Warn("membership facts are not confirmed and are fresh by age alone: proofs are missing", "unproven", missing)
 	}
 }
 
-// watched is the feed as it hears of the origin itself.
-type watched struct{ *Tracker }
+// StreamHandler receives the stream that sidecars share.
+func (t *Tracker) StreamHandler() membership.StreamHandler { return streamHandler{t} }
 
-var _ membership.ChangeHandler = watched{}
+type streamHandler struct{ *Tracker }
 
-// Listen gives what is to be told of the origin's own news.
-func (f *Tracker) Listen() membership.ChangeHandler { return watched{f} }
-
-// Began implements [membership.ChangeHandler].
-func (l watched) Began(at time.Time, history string) {
-	l.mu.Lock()
-	l.begin(&l.listening, at, history)
-	l.mu.Unlock()
-	l.tell(&l.listening, nil)
+func (h streamHandler) Began(at, floor membership.Position, tail []membership.Announcement, asOf time.Time) {
+	for _, a := range tail {
+		h.Invalidate(a.Changes, a.At)
+	}
+	h.mu.Lock()
+	h.position, h.floor = at, floor
+	h.begin(&h.stream, asOf, "")
+	h.mu.Unlock()
+	h.logMissing(&h.stream, nil)
 }
 
-// Changed implements [membership.ChangeHandler].
-func (l watched) Changed(changes []pdp.Change) { l.Take(changes, membership.Position{}) }
+func (h streamHandler) Changed(a membership.Announcement) {
+	h.Invalidate(a.Changes, a.At)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.position = a.At
+}
 
-// Heartbeat implements [membership.ChangeHandler].
-func (l watched) Heartbeat(at time.Time) { l.heartbeatOf(&l.listening, at) }
+func (h streamHandler) Heartbeat(asOf time.Time) { h.heartbeat(&h.stream, asOf) }
 
-// Lost implements [membership.ChangeHandler].
-func (l watched) Lost(err error) { l.lostOf(&l.listening, NoListening, err) }
+func (h streamHandler) Lost(err error) { h.lose(&h.stream, noStream, err) }
+
+// ChangeHandler receives the changes that the origin reports.
+func (t *Tracker) ChangeHandler() membership.ChangeHandler { return changeHandler{t} }
+
+type changeHandler struct{ *Tracker }
+
+func (h changeHandler) Began(at time.Time, history string) {
+	h.mu.Lock()
+	h.begin(&h.origin, at, history)
+	h.mu.Unlock()
+	h.logMissing(&h.origin, nil)
+}
+
+func (h changeHandler) Changed(changes []pdp.Change) {
+	h.Invalidate(changes, membership.Position{})
+}
+
+func (h changeHandler) Heartbeat(at time.Time) { h.heartbeat(&h.origin, at) }
+
+func (h changeHandler) Lost(err error) { h.lose(&h.origin, NoListening, err) }

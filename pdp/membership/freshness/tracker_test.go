@@ -12,7 +12,7 @@ import (
 )
 
 // ageless judges a record whatever its age, and says whether it is vouched for.
-func ageless(f *Tracker, e *Provenance) (Verdict, bool) { return f.Check(e, time.Hour, time.Now()) }
+func ageless(f *Tracker, e *Provenance) (Verdict, bool) { return f.Check(e, time.Hour) }
 
 // foreign is a fact that another sidecar fetched now.
 func foreign(at membership.Position) *Provenance {
@@ -22,23 +22,23 @@ func foreign(at membership.Position) *Provenance {
 // TestVouchingByTheStream: for what was fetched in the stream's life, behind what is known of it, while it is heard.
 func TestVouchingByTheStream(t *testing.T) {
 	synctest.Test(t, func(*testing.T) {
-		f := NewTracker(Config{Vouchers: ByStream, Lease: time.Second, Keep: 20 * time.Minute, RootOf: func(string) string { return "" }})
-		s := Streaming{f}
+		f := NewTracker(Config{Confirmer: ConfirmedByStream, Lease: time.Second, Retention: 20 * time.Minute, RootOf: func(string) string { return "" }})
+		s := streamHandler{f}
 		vouched := func(e *Provenance) bool {
 			_, ok := ageless(f, e)
 			return ok
 		}
-		assert.False(t, vouched(userFact(f.Start(), 1)), "nothing is heard yet")
+		assert.False(t, vouched(userFact(f.BeginFetch(), 1)), "nothing is heard yet")
 		assert.False(t, vouched(foreign(membership.Position{})))
 		s.Began(membership.Position{Epoch: "e", Sequence: 9}, membership.Position{Epoch: "e", Sequence: 7}, nil, time.Now())
-		assert.True(t, vouched(userFact(f.Start(), 1)))
+		assert.True(t, vouched(userFact(f.BeginFetch(), 1)))
 		assert.True(t, vouched(foreign(membership.Position{Epoch: "e", Sequence: 7})))
 		assert.True(t, vouched(foreign(membership.Position{Epoch: "e", Sequence: 12})), "whoever fetched it is ahead")
 		assert.False(t, vouched(foreign(membership.Position{Epoch: "e", Sequence: 6})), "what came after it is not known any more")
 		assert.False(t, vouched(foreign(membership.Position{Epoch: "d", Sequence: 8})), "another life of the stream")
 		assert.False(t, vouched(foreign(membership.Position{})), "whoever fetched it did not hear the stream")
 		time.Sleep(time.Millisecond)
-		mine, theirs := userFact(f.Start(), 1), foreign(membership.Position{Epoch: "e", Sequence: 9})
+		mine, theirs := userFact(f.BeginFetch(), 1), foreign(membership.Position{Epoch: "e", Sequence: 9})
 		time.Sleep(time.Second - time.Millisecond)
 		assert.True(t, vouched(mine))
 		time.Sleep(time.Millisecond)
@@ -46,8 +46,8 @@ func TestVouchingByTheStream(t *testing.T) {
 		assert.False(t, vouched(theirs))
 		v, _ := ageless(f, mine)
 		assert.Equal(t, Unconfirmed, v)
-		assert.Zero(t, f.Start().At, "nobody could say what a fetch knows that begins now")
-		later := userFact(f.Start(), 1)
+		assert.Zero(t, f.BeginFetch().At, "nobody could say what a fetch knows that begins now")
+		later := userFact(f.BeginFetch(), 1)
 		v, _ = ageless(f, later)
 		assert.Equal(t, Fresh, v, "by its age, for it is from after the silence began")
 		s.Heartbeat(time.Now())
@@ -95,20 +95,20 @@ func TestWhatAForeignFactKnows(t *testing.T) {
 // TestVouchingByListening: for what was fetched since the origin is heard, by another sidecar's clock with a lease to spare.
 func TestVouchingByListening(t *testing.T) {
 	synctest.Test(t, func(*testing.T) {
-		f := NewTracker(Config{Vouchers: ByWatching, Lease: time.Second, Keep: 20 * time.Minute, RootOf: func(string) string { return "" }})
-		before := userFact(f.Start(), 1)
+		f := NewTracker(Config{Confirmer: ConfirmedByOrigin, Lease: time.Second, Retention: 20 * time.Minute, RootOf: func(string) string { return "" }})
+		before := userFact(f.BeginFetch(), 1)
 		time.Sleep(time.Millisecond)
-		watched{f}.Began(time.Now(), "")
+		changeHandler{f}.Began(time.Now(), "")
 		vouched := func(e *Provenance, after time.Duration) bool {
 			e.AsOf = e.AsOf.Add(after)
 			_, ok := ageless(f, e)
 			return ok
 		}
 		assert.False(t, vouched(before, 0))
-		assert.True(t, vouched(userFact(f.Start(), 1), 0))
+		assert.True(t, vouched(userFact(f.BeginFetch(), 1), 0))
 		assert.False(t, vouched(foreign(membership.Position{}), time.Second))
 		assert.True(t, vouched(foreign(membership.Position{}), 1001*time.Millisecond))
-		watched{f}.Lost(nil)
+		changeHandler{f}.Lost(nil)
 		assert.False(t, vouched(foreign(membership.Position{}), 1001*time.Millisecond))
 	})
 }
@@ -118,13 +118,13 @@ func TestWhatIsKnownOfATokenIsHeard(t *testing.T) {
 	synctest.Test(t, func(*testing.T) {
 		f, s := markedFeed()
 		s.Changed(membership.Announcement{At: membership.Position{Epoch: "e", Sequence: 5}, Changes: changed(0)})
-		assert.True(t, f.Knows(membership.Position{Epoch: "e", Sequence: 5}))
-		assert.False(t, f.Knows(membership.Position{Epoch: "e", Sequence: 6}))
-		assert.False(t, f.Knows(membership.Position{Epoch: "d", Sequence: 5}))
+		assert.True(t, f.Reached(membership.Position{Epoch: "e", Sequence: 5}))
+		assert.False(t, f.Reached(membership.Position{Epoch: "e", Sequence: 6}))
+		assert.False(t, f.Reached(membership.Position{Epoch: "d", Sequence: 5}))
 		time.Sleep(1001 * time.Millisecond)
-		assert.False(t, f.Knows(membership.Position{Epoch: "e", Sequence: 5}))
+		assert.False(t, f.Reached(membership.Position{Epoch: "e", Sequence: 5}))
 		s.Heartbeat(time.Now())
-		assert.True(t, f.Knows(membership.Position{Epoch: "e", Sequence: 5}))
+		assert.True(t, f.Reached(membership.Position{Epoch: "e", Sequence: 5}))
 	})
 }
 
@@ -147,18 +147,18 @@ func TestWhatConcernsWhat(t *testing.T) {
 		"anything":                  {pdp.Change{Kind: pdp.AnythingChanged}, []string{"jane", "joe", "somebody's username", "metro", "smile", "ghi", "new"}},
 	} {
 		synctest.Test(t, func(*testing.T) {
-			f := NewTracker(Config{Vouchers: ByStream, Lease: time.Second, Keep: 20 * time.Minute, RootOf: func(l string) string { return roots[l] }})
-			Streaming{f}.Began(membership.Position{Epoch: "e", Sequence: 0}, membership.Position{Epoch: "e", Sequence: 0}, nil, time.Now())
+			f := NewTracker(Config{Confirmer: ConfirmedByStream, Lease: time.Second, Retention: 20 * time.Minute, RootOf: func(l string) string { return roots[l] }})
+			streamHandler{f}.Began(membership.Position{Epoch: "e", Sequence: 0}, membership.Position{Epoch: "e", Sequence: 0}, nil, time.Now())
 			records := map[string]*Provenance{}
 			for what, key := range kinds {
-				began := f.Start()
+				began := f.BeginFetch()
 				e := &began
 				e.Key = key
 				e.Absent = key.Kind == membership.UsernamePointer || key.Kind == membership.LocationPointer
-				e.Life = time.Hour
+				e.TTL = time.Hour
 				records[what] = e
 			}
-			f.Take([]pdp.Change{one.change}, membership.Position{Epoch: "e", Sequence: 1})
+			f.Invalidate([]pdp.Change{one.change}, membership.Position{Epoch: "e", Sequence: 1})
 			var got []string
 			for what, e := range records {
 				if v, _ := ageless(f, e); v == Stale {

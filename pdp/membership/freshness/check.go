@@ -1,0 +1,143 @@
+package freshness
+
+import (
+	"slices"
+	"time"
+
+	"github.com/wardkeeper/wardkeeper/pdp/membership"
+)
+
+// Verdict says what a record may be used for.
+type Verdict uint8
+
+const (
+	Stale       Verdict = iota // must not be used
+	Unconfirmed                // to be fetched again, and used only if that fails
+	Fresh
+)
+
+// Check says whether a record may be used, given the greatest age that it may have unless it is confirmed. confirmed reports
+// whether a live subscription proves that the record has not changed.
+func (t *Tracker) Check(p *Provenance, maxAge time.Duration) (v Verdict, confirmed bool) {
+	now := time.Now()
+	if p.Expired(now) {
+		return Stale, false
+	}
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	relevant := t.invalidations.relevant(p.Key, p.Absent)
+	if slices.ContainsFunc(relevant[:], func(i invalidation) bool { return t.invalidates(i, p) }) || t.locationInvalidated(p) {
+		return Stale, false
+	}
+	lastKnownGood := p.AsOf
+	if t.confirmer != ConfirmedByNone && !relevant[ownInvalidation].claimsNewerThan(p) && t.covered(p) {
+		s := t.confirming()
+		if s.live(now, t.lease) {
+			return Fresh, true
+		}
+		if s.watermark.After(lastKnownGood) {
+			lastKnownGood = s.watermark
+		}
+	}
+	if membership.Elapsed(now, lastKnownGood) > maxAge {
+		return Stale, false
+	}
+	if t.confirmer != ConfirmedByNone && !p.AsOf.After(t.confirming().unconfirmedUntil(now, t.lease)) {
+		return Unconfirmed, false
+	}
+	return Fresh, false
+}
+
+// invalidates reports whether the fetch of a record may have missed an announced change. It ignores versions: an announced
+// version can be wrong, and a restored origin assigns the same versions again.
+func (t *Tracker) invalidates(i invalidation, p *Provenance) bool {
+	switch {
+	case i.event == 0:
+		return false
+	case p.Event > 0:
+		return i.event > p.Event
+	case !i.outsideStreamAt.IsZero() && !p.AsOf.After(i.outsideStreamAt.Add(t.lease)):
+		return true
+	case i.position.Epoch != "" && i.position.Epoch == p.At.Epoch:
+		return i.position.Sequence > p.At.Sequence
+	}
+	// Another process fetched the record, and its clock may differ by up to a lease.
+	return !p.AsOf.After(i.receivedAt.Add(t.lease))
+}
+
+// locationInvalidated reports whether a location of an organization's record has been announced since it was fetched. The
+// location may have moved to another organization, and whoever announced the change need not have known that it was here.
+func (t *Tracker) locationInvalidated(p *Provenance) bool {
+	last := t.invalidations.lastLocationEvent
+	if p.Locations == nil || p.Locations.checkedUntil.Load() == last {
+		return false
+	}
+	for id := range p.Locations.ids {
+		if t.invalidates(t.invalidations.own(membership.Key{Kind: membership.LocationPointer, ID: id}), p) {
+			return true
+		}
+	}
+	p.Locations.checkedUntil.Store(last)
+	return false
+}
+
+// covered reports whether every change since the fetch of a record has been received, up to the watermark.
+func (t *Tracker) covered(p *Provenance) bool {
+	s := t.confirming()
+	switch {
+	case t.confirmer == ConfirmedByOrigin && (t.historyMismatch || !p.Absent && p.History != s.history):
+		// The record comes from a database other than the one that reports its changes. An absent record has no history.
+		return false
+	case p.Event > 0:
+		return p.Event >= s.startEvent
+	case t.confirmer == ConfirmedByStream:
+		return p.At.Epoch != "" && p.At.Epoch == t.position.Epoch && p.At.Sequence >= t.floor.Sequence
+	}
+	return p.AsOf.After(s.startedAt.Add(t.lease))
+}
+
+// claimsNewerThan reports whether a greater version than the record's has been announced.
+func (i invalidation) claimsNewerThan(p *Provenance) bool {
+	return p.Versioned() && p.Version < i.maxVersion
+}
+
+// retryAfter is the least time between two repeated fetches because of announced versions that the origin does not have: whoever
+// announces ever greater versions must not delay every question.
+const retryAfter = 5 * time.Second
+
+// ClaimedNewer reports whether a greater version than the record's has been announced, and whether it is worth asking the
+// origin for it again.
+func (t *Tracker) ClaimedNewer(p *Provenance) (newer, retry bool) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	i := t.invalidations.own(p.Key)
+	return i.claimsNewerThan(p), i.maxVersion > i.unmetVersion && membership.Elapsed(time.Now(), i.unmetAt) > retryAfter
+}
+
+// ClaimUnmet remembers that the origin does not have the greatest version announced of a record.
+func (t *Tracker) ClaimUnmet(key membership.Key) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.invalidations.claimUnmet(key, time.Now())
+}
+
+// BelowMinVersion reports whether a record is older than the announcements at some positions of the stream require. A later
+// announcement of the same record replaces the requirement; versions announced outside the stream do not count.
+func (t *Tracker) BelowMinVersion(p *Provenance, atLeast []membership.Position) bool {
+	if len(atLeast) == 0 {
+		return false
+	}
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	i := t.invalidations.own(p.Key)
+	for _, at := range atLeast {
+		minVersion := i.maxStreamVersion
+		if i.position.Epoch == at.Epoch && i.position.Sequence <= at.Sequence {
+			minVersion = i.version
+		}
+		if p.Versioned() && p.Version < minVersion {
+			return true
+		}
+	}
+	return false
+}

@@ -16,10 +16,7 @@ default decision := {
 	"reasons": [{"code": "not_permitted", "rule": "ALL-1", "message": "Your role does not permit this."}],
 }
 
-decision := {"allow": true} if {
-	allow
-	not _outcome
-} else := object.union({"allow": true}, _outcome) if {
+decision := object.union({"allow": true}, _outcome) if {
 	allow
 } else := _denial
 
@@ -76,7 +73,9 @@ possible if {
 # description: A location; users elsewhere are not asked about. It may be wider than needed, never narrower.
 scope := _scope_of(input.facts.model, input.facts.current)
 
-# What comes with an allow; undefined where nothing does.
+# What comes with an allow.
+default _outcome := {}
+
 _outcome := _outcome_of(input.facts.model, input.facts.current, input.facts.place)
 
 # ALL-13: an allow whose obligations the caller cannot do is none. Anything but a list of texts supports nothing.

@@ -4,24 +4,19 @@ import data.authz.question
 
 # A denial comes from the first stage that fails, and tells nothing of the later ones.
 
-_denial := {"allow": false, "reasons": [_told(_unidentified)]} if {
+_denial := _denied([_told(_unidentified)], []) if {
 	not identified
-} else := {
-	"allow": false,
-	"reasons": [_told(_refusal(input.facts.model, _standing, _place))],
-	"advice": _told_advice([{"code": "switch_location", "rule": "ALL-11", "locations": _elsewhere}]),
-} if {
+} else := _denied([_told(_refusal(input.facts.model, _standing, _place))], _switching) if {
 	not _empowered
-	count(_elsewhere) > 0
-} else := {"allow": false, "reasons": [_told(_refusal(input.facts.model, _standing, _place))]} if {
-	not _empowered
-} else := {"allow": false, "reasons": _told_reasons, "advice": _told_advice(_denial_advice)} if {
-	count(_denial_advice) > 0
-} else := {"allow": false, "reasons": _told_reasons} if {
+} else := _denied(_told_reasons, _denial_advice) if {
 	count(_told_reasons) > 0
-} else := {"allow": false, "reasons": [_told({"code": "obligation_unsupported", "rule": "ALL-13"})]} if {
+} else := _denied([_told({"code": "obligation_unsupported", "rule": "ALL-13"})], []) if {
 	not _supported
 }
+
+_denied(reasons, advice) := {"allow": false, "reasons": reasons} if count(advice) == 0
+
+_denied(reasons, advice) := {"allow": false, "reasons": reasons, "advice": _told_advice(advice)} if count(advice) > 0
 
 _empowered if _power(input.facts.model, _standing, _place)
 
@@ -38,6 +33,8 @@ _standing := input.facts.current
 default _place := {}
 
 _place := input.facts.place
+
+_switching := [{"code": "switch_location", "rule": "ALL-11", "locations": _elsewhere} | count(_elsewhere) > 0]
 
 # ALL-11: the locations from which the very same question would be allowed.
 _elsewhere := [id |
@@ -80,13 +77,21 @@ _judged_alike(at) if {
 	at.model == "vendor"
 }
 
-# Stage 3: what is broken, as the model says it.
-_broken_rules := _broken(input.facts.model, _standing, _place)
+# Stage 3: the broken rules by their names, without those that another suppresses.
+_broken := _unmet - {other | some rule in _unmet; some other in _rules[rule].suppresses}
 
 # A set is sorted: by code, then field.
-_found := {[code, field, rule] |
-	some broken in _broken_rules
-	[rule, code, field] = array.slice(array.concat(split(broken, "/"), [""]), 0, 3)
+_found := stated | malformed if {
+	stated := {[entry.code, object.get(entry, "field", ""), object.get(entry, "rule", _row)] |
+		some rule in _broken
+		entry := _rules[rule]
+	}
+	missing := {field | some ["missing_field", field, _] in stated}
+	malformed := {["missing_field", name, _row] |
+		some name, form in _action(input.facts.model).properties
+		not question.formed(form, name)
+		not name in missing
+	}
 }
 
 # Each pair of code and field once, with the model's own rule before an ALL row.
@@ -96,9 +101,7 @@ _told_reasons := [reason |
 	reason := _reason(code, field, rule)
 ]
 
-_reason(code, field, rule) := {"code": code, "rule": rule, "message": data.authz.messages.reasons[code]} if {
-	field == ""
-}
+_reason(code, field, rule) := {"code": code, "rule": rule, "message": data.authz.messages.reasons[code]} if field == ""
 
 _reason(code, field, rule) := {
 	"code": code, "field": field, "rule": rule,
@@ -125,9 +128,10 @@ _before(other, rule) if {
 	startswith(other, "ALL-") == startswith(rule, "ALL-")
 }
 
-_denial_advice := [{"code": code, "rule": split(broken, "/")[0]} |
-	some broken in _broken_rules
-	code := _remedy(input.facts.model, broken)
+_denial_advice := [{"code": entry.advice, "rule": object.get(entry, "rule", _row)} |
+	some rule in _broken
+	entry := _rules[rule]
+	entry.advice
 ]
 
 _told(reason) := object.union(reason, {"message": data.authz.messages.reasons[reason.code]})

@@ -14,151 +14,137 @@ faults contains fault if some fault in health_system.faults
 
 faults contains fault if some fault in practice_group.faults
 
-faults contains sprintf("%s roles, %s, offered_at: %v is no kind of location in this model", [model, role, kind]) if {
-	some model, roles in _roles
-	some role, entry in roles
-	some kind in entry.offered_at
-	not kind in _kinds[model]
-}
-
-faults contains sprintf("%s roles, %s: offered_at lists no kind of location", [model, role]) if {
-	some model, roles in _roles
-	some role, entry in roles
-	not _is_list(object.get(entry, "offered_at", []))
-}
-
-faults contains sprintf("%s roles, %s, %s: %v is neither true nor false", [model, role, name, value]) if {
-	some model, roles in _roles
-	some role, entry in roles
-	some name in _switches[model]
-	value := object.get(entry, name, "nothing")
-	not is_boolean(value)
-}
-
-faults contains sprintf("%s actions, %s, resource: %v is none of location; patient; user", [model, name, resource]) if {
-	some model, actions in _actions
-	some name, entry in actions
-	resource := object.get(entry, "resource", "nothing")
-	not resource in {"location", "patient", "user"}
-}
-
-faults contains sprintf("%s actions, %s, resource: another model says %v", [model, name, other.resource]) if {
-	some model, actions in _actions
-	some name, entry in actions
-	some others in _actions
-	other := others[name]
-	other.resource != entry.resource
-}
-
-faults contains sprintf("%s actions, %s, allow_self: say true or false", [model, name]) if {
-	some model, actions in _actions
-	some name, entry in actions
-	not is_boolean(object.get(entry, "allow_self", null))
-}
-
-faults contains sprintf("%s actions, %s, read_only: %v is neither true nor false", [model, name, entry.read_only]) if {
-	some model, actions in _actions
-	some name, entry in actions
-	not is_boolean(object.get(entry, "read_only", false))
-}
-
-faults contains sprintf("%s actions, %s, read_only: another model says %v", [model, name, said]) if {
-	some model, actions in _actions
-	some name, entry in actions
-	some others in _actions
-	said := object.get(others[name], "read_only", false)
-	said != object.get(entry, "read_only", false)
-}
-
 # A word that nobody reads may be a misspelt one, and what it was to say is not in force.
-faults contains sprintf("%s roles, %s: there is no member %s", [model, role, member]) if {
-	some model, roles in _roles
+faults contains sprintf("%s: there is no member %s", [where, member]) if {
+	some [where, entry, members] in _entries
+	some member, _ in entry
+	not member in object.keys(members)
+}
+
+faults contains sprintf("%s, %s: %v is none of %s", [where, member, value, _listed(allowed)]) if {
+	some [where, entry, members] in _entries
+	some member, allowed in members
+	is_set(allowed)
+	value := object.get(entry, member, "nothing")
+	not value in allowed
+}
+
+faults contains sprintf("%s roles, %s, offered_at: %v is no list of the model's kinds", [model, role, kinds]) if {
+	some model, roles in _role_table
 	some role, entry in roles
-	some member, _ in entry
-	not member in array.concat(["offered_at"], array.concat(_switches[model], _further[model]))
-}
-
-faults contains sprintf("%s actions, %s: there is no member %s", [model, name, member]) if {
-	some model, actions in _actions
-	some name, entry in actions
-	some member, _ in entry
-	not member in _action_members
-}
-
-faults contains sprintf("%s actions, %s, %s: %v is neither true nor false", [model, name, member, entry[member]]) if {
-	some model, actions in _actions
-	some name, entry in actions
-	some member in ["needs_no_current_location", "crosses_organizations"]
-	not is_boolean(object.get(entry, member, false))
-}
-
-faults contains sprintf("%s actions, %s, model: there is no model %v", [model, name, entry.model]) if {
-	some model, actions in _actions
-	some name, entry in actions
-	not object.get(entry, "model", model) in object.keys(_actions)
+	kinds := object.get(entry, "offered_at", "nothing")
+	not _lists_some(kinds, _kinds[model])
 }
 
 # The catalogue has one entry for all models.
 faults contains sprintf("%s actions, %s, %s: another model says %v", [model, name, member, said]) if {
-	some model, actions in _actions
+	some model, actions in _action_table
 	some name, entry in actions
-	some others in _actions
+	some others in _action_table
 	others[name]
-	some member in ["needs_no_current_location", "crosses_organizations", "model"]
+	some member in ["resource", "read_only", "needs_no_current_location", "crosses_organizations", "model"]
 	said := object.get(others[name], member, "nothing")
 	said != object.get(entry, member, "nothing")
 }
 
-faults contains sprintf("regional suppresses, %s: %v is no RULE/code with a sentence", [cause, rule]) if {
-	some cause, rules in data.authz.regional.suppresses
-	some rule in array.concat([cause], rules)
-	not _is_rule(rule)
-}
-
-faults contains sprintf("%s remedies: %v is no RULE/code with a sentence", [model, rule]) if {
-	some model, remedies in _remedies
-	some rule, _ in remedies
-	not _is_rule(rule)
-}
-
-faults contains sprintf("%s actions, %s, properties, %s: %v is none of %s", [model, name, property, form, _forms]) if {
-	some model, actions in _actions
+faults contains sprintf("%s actions, %s, properties, %s: %v is none of %s", [model, name, property, form, words]) if {
+	forms := {"flag?", "switches?", "text", "text?", "texts", "texts?"}
+	words := _listed(forms)
+	some model, actions in _action_table
 	some name, entry in actions
 	some property, form in entry.properties
-	not form in split(_forms, "; ")
+	not form in forms
 }
 
-faults contains sprintf("%s actions, %s: say which rules judge it, or rules: [] for none", [model, name]) if {
-	some model, actions in _actions
+faults contains sprintf("%s actions, %s, required_rules: an action without properties has none", [model, name]) if {
+	some model, actions in _action_table
 	some name, entry in actions
-	not entry.rules
+	entry.required_rules
+	not entry.properties
 }
 
-faults contains sprintf("%s actions, %s, %s: %v is no RULE/code with a sentence", [model, name, list, rule]) if {
-	some model, actions in _actions
+faults contains sprintf("%s actions, %s, rules: say which rules judge it, [] for none%s", [model, name, rowwise]) if {
+	some model, actions in _action_table
 	some name, entry in actions
-	some list in ["rules", "required_rules"]
-	some rule in _flat(object.get(entry, list, []))
-	not _is_rule(rule)
+	rowwise := {true: ", for each row", false: ""}[_is_rowwise(model)]
+	not _is_rules(model, object.get(entry, "rules", null))
 }
 
-faults contains sprintf("%s remedies, %s: there is no sentence for the advice %v", [model, rule, code]) if {
-	some model, remedies in _remedies
-	some rule, code in remedies
-	not data.authz.messages.advice[code]
+faults contains sprintf("%s actions, %s, %s: there is no rule %v", [model, name, list, rule]) if {
+	some [model, name, list, rule] in _named_rules
+	not _rule_table[model][rule]
+}
+
+faults contains sprintf("%s rules, %s: no action names it", [model, rule]) if {
+	some model, rules in _rule_table
+	some rule, _ in rules
+	not [model, rule] in _used_rules
+}
+
+faults contains sprintf("%s rules, %s, rule: %v is no id such as REG-I1", [model, rule, entry.rule]) if {
+	some model, rules in _rule_table
+	some rule, entry in rules
+	not regex.match(`^[A-Z]+-[A-Z]?[0-9]+$`, entry.rule)
+}
+
+faults contains sprintf("%s rules, %s, suppresses: there is no rule %v", [model, rule, other]) if {
+	some model, rules in _rule_table
+	some rule, entry in rules
+	some other in entry.suppresses
+	not rules[other]
 }
 
 faults contains sprintf("messages, %s, %s: there is no sentence", [list, code]) if {
 	some list, sentences in data.authz.messages
 	some code, sentence in sentences
-	not _is_sentence(sentence)
+	not endswith(sentence, ".")
 }
 
-_forms := "flag?; switches?; text; text?; texts; texts?"
+# The entries of the tables, with what each member may be: one of a set, or null where it is checked elsewhere.
+_entries contains [sprintf("%s roles, %s", [model, role]), entry, _role_members[model]] if {
+	some model, roles in _role_table
+	some role, entry in roles
+}
 
-_remedies := {
-	"regional": data.authz.regional.remedies,
-	"practice_group": data.authz.practice_group.remedies,
+_entries contains [sprintf("%s actions, %s", [model, name]), entry, members] if {
+	members := {
+		"resource": {"location", "patient", "user"}, "allow_self": _switch,
+		"model": (object.keys(_action_table) | {"nothing"}),
+		"read_only": _mark, "needs_no_current_location": _mark, "crosses_organizations": _mark,
+		"properties": null, "rules": null, "required_rules": null,
+	}
+	some model, actions in _action_table
+	some name, entry in actions
+}
+
+_entries contains [sprintf("%s rules, %s", [model, rule]), entry, members] if {
+	members := {
+		"rule": null, "code": object.keys(data.authz.messages.reasons), "field": null, "suppresses": null,
+		"advice": (object.keys(data.authz.messages.advice) | {"nothing"}),
+	}
+	some model, rules in _rule_table
+	some rule, entry in rules
+}
+
+_entries contains [sprintf("health_system plans, %s", [plan]), entry, {"system_features": _switch}] if {
+	some plan, entry in data.authz.health_system.plans
+}
+
+_switch := {true, false}
+
+# A mark is true where it is there.
+_mark := {true, "nothing"}
+
+_role_members := {
+	"regional": {"offered_at": null, "reaches_down": _switch, "sees_patients": _switch, "columns": null},
+	"health_system": {
+		"offered_at": null, "rank": null, "administers": _switch, "reaches_down": _switch, "system_features": _switch,
+		"granted": _switch,
+	},
+	"practice_group": {
+		"offered_at": null, "reaches_down": _switch, "owns": _switch, "registration": {"optional", "refused", "required"},
+	},
+	"vendor": {"offered_at": null, "creates_entities": _switch},
 }
 
 _kinds := {
@@ -168,42 +154,41 @@ _kinds := {
 	"vendor": {"vendor"},
 }
 
-_switches := {
-	"regional": ["reaches_down", "sees_patients"],
-	"health_system": ["administers", "reaches_down", "system_features", "granted"],
-	"practice_group": ["reaches_down", "owns"],
-	"vendor": ["creates_entities"],
-}
+_listed(allowed) := concat("; ", sort([sprintf("%v", [value]) | some value in allowed]))
 
-# What else a role may say.
-_further := {
-	"regional": ["columns"],
-	"health_system": ["rank"],
-	"practice_group": ["registration"],
-	"vendor": [],
-}
-
-_action_members := {
-	"resource", "allow_self", "read_only", "properties", "rules", "required_rules",
-	"needs_no_current_location", "crosses_organizations", "model",
-}
-
-_is_list(list) if {
+_lists_some(list, allowed) if {
 	is_array(list)
 	count(list) > 0
+	every element in list {
+		element in allowed
+	}
 }
 
-# Lists of rules are plain, or one for each row.
+# In some models the rules of an action depend on the row that judges it.
+_is_rowwise(model) := model in {"health_system", "practice_group"}
+
+_is_rules(model, rules) if {
+	not _is_rowwise(model)
+	is_array(rules)
+}
+
+_is_rules(model, rules) if {
+	_is_rowwise(model)
+	is_object(rules)
+	every row in rules {
+		is_array(row)
+	}
+}
+
+_named_rules contains [model, name, list, rule] if {
+	some model, actions in _action_table
+	some name, entry in actions
+	some list in ["rules", "required_rules"]
+	some rule in _flat(entry[list])
+}
+
+_used_rules := {[model, rule] | some [model, _, _, rule] in _named_rules}
+
 _flat(rules) := rules if is_array(rules)
 
-_flat(rules) := [rule | some list in rules; some rule in list] if is_object(rules)
-
-_is_rule(rule) if {
-	[_, code] = array.slice(split(rule, "/"), 0, 2)
-	data.authz.messages.reasons[code]
-}
-
-_is_sentence(sentence) if {
-	is_string(sentence)
-	endswith(sentence, ".")
-}
+_flat(rules) := [rule | some row in rules; some rule in row] if is_object(rules)

@@ -6,30 +6,63 @@ test_tables_as_they_are_have_no_faults if count(data.authz.faults) == 0
 
 test_fault_in_a_matrix_is_named[note] if {
 	some note, c in {
-		"no such cell": {
-			"patch": {"op": "replace", "path": "REG-5/division", "value": "maybe"},
-			"told": "regional matrix, REG-5, column division: maybe is none of",
+		"no such word": {
+			"patch": {"op": "replace", "path": "assignment.add/division", "value": "maybe"},
+			"told": "regional matrix, assignment.add, division: maybe is neither no nor {place, user}",
 		},
 		"a bare yes": {
-			"patch": {"op": "replace", "path": "REG-6/region", "value": true},
-			"told": "regional matrix, REG-6, column region: true is none of",
+			"patch": {"op": "replace", "path": "assignment.edit/region", "value": true},
+			"told": "regional matrix, assignment.edit, region: true is neither no nor {edit, place, user}",
+		},
+		"no such place": {
+			"patch": {"op": "replace", "path": "user.list/division/place", "value": "anywhere"},
+			"told": "regional matrix, user.list, division, place: anywhere is none of any; covered; here",
+		},
+		"no such user": {
+			"patch": {"op": "replace", "path": "user.view/division/user", "value": "here"},
+			"told": "regional matrix, user.view, division, user: here is none of any; covered",
+		},
+		"no such edit": {
+			"patch": {"op": "replace", "path": "assignment.edit/division/edit", "value": "location"},
+			"told": "regional matrix, assignment.edit, division, edit: location is none of both; role",
+		},
+		"no such warning": {
+			"patch": {"op": "replace", "path": "user.view_locations/division/warn", "value": "no"},
+			"told": "regional matrix, user.view_locations, division, warn: no is none of false; true",
+		},
+		"a member left out": {
+			"patch": {"op": "remove", "path": "assignment.edit/division/edit"},
+			"told": "regional matrix, assignment.edit, division: {",
+		},
+		"a member that the row does not have": {
+			"patch": {"op": "add", "path": "user.view/division/warn", "value": true},
+			"told": "regional matrix, user.view, division: {",
 		},
 		"no cell": {
-			"patch": {"op": "remove", "path": "REG-8/division"},
-			"told": "regional matrix, REG-8, column division: there is no cell",
+			"patch": {"op": "remove", "path": "default_location.change/division"},
+			"told": "regional matrix, default_location.change, division: nothing is neither no nor {place, user}",
+		},
+		"no rule": {
+			"patch": {"op": "remove", "path": "user.view/rule"},
+			"told": "regional matrix, user.view, rule: nothing is no id such as REG-1",
 		},
 		"no such task": {
-			"patch": {"op": "add", "path": "REG-99", "value": {}},
-			"told": "regional matrix, REG-99: there is no such task",
+			"patch": {"op": "add", "path": "user.promote", "value": {"rule": "REG-99"}},
+			"told": "regional matrix, user.promote: there is no such task",
 		},
 		"no such column": {
-			"patch": {"op": "add", "path": "REG-5/district", "value": "yes"},
-			"told": "regional matrix, REG-5: there is no column district",
+			"patch": {"op": "add", "path": "assignment.add/district", "value": "no"},
+			"told": "regional matrix, assignment.add: there is no column district",
 		},
 	}
 	changed := json.patch(data.authz.regional.matrix, [c.patch])
 	faults := data.authz.faults with data.authz.regional.matrix as changed
 	_only(faults, c.told)
+}
+
+test_fault_of_a_row_that_is_missing_is_named if {
+	faults := data.authz.faults with data.authz.regional.matrix as object.remove(data.authz.regional.matrix, ["user.view"])
+	"regional matrix: there is no row user.view" in faults
 }
 
 _only(faults, told) if {
@@ -44,19 +77,19 @@ test_fault_in_the_roles_is_named[note] if {
 	some note, c in {
 		"no such kind": {
 			"patch": {"op": "replace", "path": "ed_admin/offered_at", "value": ["ward"]},
-			"told": {"regional roles, ed_admin, offered_at: ward is no kind of location in this model"},
+			"told": {"regional roles, ed_admin, offered_at: [\"ward\"] is no list of the model's kinds"},
 		},
 		"offered nowhere": {
 			"patch": {"op": "replace", "path": "ed_admin/offered_at", "value": []},
-			"told": {"regional roles, ed_admin: offered_at lists no kind of location"},
+			"told": {"regional roles, ed_admin, offered_at: [] is no list of the model's kinds"},
 		},
 		"a switch that is a text": {
 			"patch": {"op": "replace", "path": "ed_admin/sees_patients", "value": "yes"},
-			"told": {"regional roles, ed_admin, sees_patients: yes is neither true nor false"},
+			"told": {"regional roles, ed_admin, sees_patients: yes is none of false; true"},
 		},
 		"a switch that is missing": {
 			"patch": {"op": "remove", "path": "ed_admin/sees_patients"},
-			"told": {"regional roles, ed_admin, sees_patients: nothing is neither true nor false"},
+			"told": {"regional roles, ed_admin, sees_patients: nothing is none of false; true"},
 		},
 		"no such column": {
 			"patch": {"op": "replace", "path": "ed_admin/columns/here", "value": "ward"},
@@ -92,28 +125,28 @@ test_fault_in_the_actions_is_named[note] if {
 		},
 		"allow_self left out": {
 			"patch": {"op": "remove", "path": "user.edit/allow_self"},
-			"told": {"practice_group actions, user.edit, allow_self: say true or false"},
+			"told": {"practice_group actions, user.edit, allow_self: nothing is none of false; true"},
 		},
 		"read_only, as a text": {
 			"patch": {"op": "replace", "path": "area.access/read_only", "value": "yes"},
-			"told": {"practice_group actions, area.access, read_only: yes is neither true nor false"},
+			"told": {"practice_group actions, area.access, read_only: yes is none of nothing; true"},
 		},
 		"read_only, as nothing": {
 			"patch": {"op": "replace", "path": "area.access/read_only", "value": null},
-			"told": {"practice_group actions, area.access, read_only: null is neither true nor false"},
+			"told": {"practice_group actions, area.access, read_only: null is none of nothing; true"},
 		},
 		"read-only here and changing elsewhere": {
 			"patch": {"op": "remove", "path": "location.switch/read_only"},
 			"told": {
 				"practice_group actions, location.switch, read_only: another model says true",
-				"health_system actions, location.switch, read_only: another model says false",
-				"regional actions, location.switch, read_only: another model says false",
+				"health_system actions, location.switch, read_only: another model says nothing",
+				"regional actions, location.switch, read_only: another model says nothing",
 			},
 		},
 		"changing here and read-only elsewhere": {
 			"patch": {"op": "add", "path": "assignment.add/read_only", "value": true},
 			"told": {
-				"practice_group actions, assignment.add, read_only: another model says false",
+				"practice_group actions, assignment.add, read_only: another model says nothing",
 				"regional actions, assignment.add, read_only: another model says true",
 			},
 		},
@@ -123,15 +156,18 @@ test_fault_in_the_actions_is_named[note] if {
 		},
 		"needing no current location, as a text": {
 			"patch": {"op": "add", "path": "access.change/needs_no_current_location", "value": "yes"},
-			"told": {"practice_group actions, access.change, needs_no_current_location: yes is neither true nor false"},
+			"told": {"practice_group actions, access.change, needs_no_current_location: yes is none of nothing; true"},
 		},
 		"crossing organizations, as a text": {
 			"patch": {"op": "add", "path": "access.change/crosses_organizations", "value": "yes"},
-			"told": {"practice_group actions, access.change, crosses_organizations: yes is neither true nor false"},
+			"told": {"practice_group actions, access.change, crosses_organizations: yes is none of nothing; true"},
 		},
 		"no such model": {
 			"patch": {"op": "add", "path": "access.change/model", "value": "clinic"},
-			"told": {"practice_group actions, access.change, model: there is no model clinic"},
+			"told": {concat(" is none of ", [
+				"practice_group actions, access.change, model: clinic",
+				"health_system; nothing; practice_group; regional; vendor",
+			])},
 		},
 		"needing a current location here and none elsewhere": {
 			"patch": {"op": "remove", "path": "location.switch/needs_no_current_location"},
@@ -152,15 +188,23 @@ test_fault_in_the_actions_is_named[note] if {
 		},
 		"no rules": {
 			"patch": {"op": "remove", "path": "user.edit/rules"},
-			"told": {"practice_group actions, user.edit: say which rules judge it, or rules: [] for none"},
+			"told": {"practice_group actions, user.edit, rules: say which rules judge it, [] for none, for each row"},
 		},
-		"a rule without a code": {
-			"patch": {"op": "add", "path": "user.edit/rules/PRA-1", "value": ["ALL-10"]},
-			"told": {"practice_group actions, user.edit, rules: ALL-10 is no RULE/code with a sentence"},
+		"rules of no row": {
+			"patch": {"op": "replace", "path": "user.edit/rules", "value": ["active_account"]},
+			"told": {"practice_group actions, user.edit, rules: say which rules judge it, [] for none, for each row"},
 		},
-		"a code that there is not": {
-			"patch": {"op": "add", "path": "user.edit/rules/PRA-1", "value": ["ALL-10/user_gone"]},
-			"told": {"practice_group actions, user.edit, rules: ALL-10/user_gone is no RULE/code with a sentence"},
+		"a rule that there is not": {
+			"patch": {"op": "add", "path": "user.edit/rules/PRA-1", "value": ["account_active"]},
+			"told": {"practice_group actions, user.edit, rules: there is no rule account_active"},
+		},
+		"required rules without a property": {
+			"patch": {"op": "add", "path": "user.edit/required_rules", "value": {"PRA-1": []}},
+			"told": {"practice_group actions, user.edit, required_rules: an action without properties has none"},
+		},
+		"a rule that judges nothing": {
+			"patch": {"op": "replace", "path": "user.reactivate/rules/PRA-8", "value": []},
+			"told": {"practice_group rules, deactivated_account: no action names it"},
 		},
 	}
 	changed := json.patch(data.authz.practice_group.actions, [c.patch])
@@ -201,19 +245,44 @@ test_fault_in_the_other_tables_is_named if {
 	rank == {"health_system roles, user, rank: nothing is no number"}
 	plans := data.authz.faults with data.authz.health_system.plans as {"paid": {"system_features": "yes"}}
 	plans == {
-		"health_system plans, paid, system_features: yes is neither true nor false",
-		"health_system plans: there is no plan free",
+		"health_system plans, paid, system_features: yes is none of false; true",
+		"health_system plans: paid are not free and paid",
 	}
 	more := object.union(data.authz.health_system.plans, {"gold": {"system_features": true}})
 	further := data.authz.faults with data.authz.health_system.plans as more
-	further == {"health_system plans, gold: an organization has plan free or paid"}
-	suppressing := data.authz.faults with data.authz.regional.suppresses as {"ALL-8/not_assigned": ["REG-I1/assigned"], "ALL-8": []}
-	suppressing == {
-		"regional suppresses, ALL-8/not_assigned: REG-I1/assigned is no RULE/code with a sentence",
-		"regional suppresses, ALL-8: ALL-8 is no RULE/code with a sentence",
-	}
-	remedies := data.authz.faults with data.authz.practice_group.remedies as {"PRA-7": "deactivate_instead"}
-	remedies == {"practice_group remedies: PRA-7 is no RULE/code with a sentence"}
+	further == {"health_system plans: free, gold, paid are not free and paid"}
 	messages := data.authz.faults with data.authz.messages.reasons.self as ["no sentence"]
 	messages == {"messages, reasons, self: there is no sentence"}
+}
+
+test_fault_in_the_rules_is_named[note] if {
+	some note, c in {
+		"no such code": {
+			"patch": {"op": "replace", "path": "assigned/code", "value": "unassigned"},
+			"told": "regional rules, assigned, code: unassigned is none of already_assigned; ",
+		},
+		"no code": {
+			"patch": {"op": "remove", "path": "assigned/code"},
+			"told": "regional rules, assigned, code: nothing is none of already_assigned; ",
+		},
+		"no such advice": {
+			"patch": {"op": "add", "path": "assigned/advice", "value": "ask"},
+			"told": "regional rules, assigned, advice: ask is none of access_ended; ",
+		},
+		"no id": {
+			"patch": {"op": "replace", "path": "assigned/rule", "value": "REG"},
+			"told": "regional rules, assigned, rule: REG is no id such as REG-I1",
+		},
+		"suppressing what there is not": {
+			"patch": {"op": "add", "path": "assigned/suppresses", "value": ["role_offerred"]},
+			"told": "regional rules, assigned, suppresses: there is no rule role_offerred",
+		},
+		"a misspelt member": {
+			"patch": {"op": "add", "path": "assigned/supresses", "value": []},
+			"told": "regional rules, assigned: there is no member supresses",
+		},
+	}
+	changed := json.patch(data.authz.regional.rules, [c.patch])
+	faults := data.authz.faults with data.authz.regional.rules as changed
+	_only(faults, c.told)
 }

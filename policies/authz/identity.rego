@@ -1,10 +1,7 @@
 package authz
 
 import data.authz.health_system
-import data.authz.practice_group
 import data.authz.question
-import data.authz.regional
-import data.authz.vendor
 
 # Stage 1: who and where.
 
@@ -22,39 +19,14 @@ identified if {
 }
 
 # ALL-1
-_known_action if {
-	input.facts.model == "regional"
-	regional.knows
-}
-
-_known_action if {
-	input.facts.model == "health_system"
-	health_system.knows
-}
-
-_known_action if {
-	input.facts.model == "practice_group"
-	practice_group.knows
-}
-
-_known_action if {
-	input.facts.model == "vendor"
-	vendor.knows
-}
+_known_action if _knows(input.facts.model)
 
 # As long as the model cannot be known, any model's action will do.
 _known_action if {
 	not input.facts.model
-	_known_to_any
+	some model in ["regional", "health_system", "practice_group", "vendor"]
+	_knows(model)
 }
-
-_known_to_any if regional.knows
-
-_known_to_any if health_system.knows
-
-_known_to_any if practice_group.knows
-
-_known_to_any if vendor.knows
 
 # ALL-2
 _known_subject if {

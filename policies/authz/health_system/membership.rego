@@ -3,177 +3,179 @@ package authz.health_system
 import data.authz.account
 import data.authz.question
 
+# Stage 3. Each rule of the table is stated here, positively, so that a fact that is missing leaves it broken. Where a
+# rule has several clauses, any of them meets it.
+
 # METADATA
-# title: A rule of stage 3 is met
-# description: Each is stated positively, so that a fact that is missing leaves its rule broken.
+# title: ALL-10, the account is active
 met(rule, _, _) if {
-	rule == "ALL-10/user_inactive"
+	rule == "active_account"
 	input.facts.user.status == "active"
 }
 
-# With `new` no rule but SYS-2's existing_user looks at an account that exists.
+# METADATA
+# title: SYS-2, with `new` no other rule looks at an account that exists
 met(rule, _, _) if {
-	rule == "ALL-10/user_inactive"
+	rule in {"active_account", "not_a_user_here"}
 	_invites_new
 }
 
-met(rule, _, _) if {
-	rule == "SYS-2/already_assigned"
-	question.said("new")
-}
-
+# METADATA
+# title: SYS-2, the account has no assignment at the entity
 met(rule, _, place) if {
-	rule == "SYS-2/already_assigned"
+	rule == "not_a_user_here"
 	not input.facts.user.assignments[place.id]
 }
 
+# METADATA
+# title: SYS-2, without `new` nothing is asked of a new account
 met(rule, _, _) if {
-	rule == "SYS-2/existing_user"
+	rule in {"new_account", "username_well_formed", "username_given"}
 	not question.said("new")
 }
 
+# METADATA
+# title: SYS-2, no account has the id or the username
 met(rule, _, _) if {
-	rule == "SYS-2/existing_user"
+	rule == "new_account"
 	not account.exists
 }
 
+# METADATA
+# title: SYS-2, what is given as username is one
 met(rule, _, _) if {
-	rule == "SYS-2/field_not_allowed/username"
-	question.username("username")
+	rule == "username_well_formed"
+	question.well_formed_username("username")
 }
 
+# METADATA
+# title: SYS-2, the username is given
 met(rule, _, _) if {
-	rule == "SYS-2/field_not_allowed/username"
-	not question.text("username")
-}
-
-met(rule, _, _) if {
-	rule == "SYS-2/field_not_allowed/username"
-	not question.said("new")
-}
-
-met(rule, _, place) if {
-	rule == "SYS-2/role_not_available"
-	_offers(place.kind, question.text("role"))
-}
-
-met(rule, _, _) if {
-	rule == "SYS-2/role_not_available"
-	not question.text("role")
-}
-
-met(rule, _, _) if {
-	rule == "SYS-2/missing_field/username"
+	rule == "username_given"
 	question.text("username")
 }
 
-met(rule, _, _) if {
-	rule == "SYS-2/missing_field/username"
-	not question.said("new")
+# METADATA
+# title: SYS-2, the role is one that the entity offers
+met(rule, _, place) if {
+	rule == "role_offered"
+	_offers(place.kind, question.text("role"))
 }
 
+# METADATA
+# title: SYS-4, the user has an assignment at the entity
 met(rule, _, place) if {
-	rule == "SYS-4/not_assigned"
+	rule == "assigned"
 	input.facts.user.assignments[place.id]
 }
 
+# METADATA
+# title: SYS-7, the user has an assignment at each location
 met(rule, _, place) if {
-	rule == "SYS-7/not_assigned"
-	input.action.name == "admin.grant"
+	rule == "assigned_in_each"
 	every location in _judged(place) {
 		input.facts.user.assignments[location].role
 	}
 }
 
+# METADATA
+# title: SYS-7 and SYS-8, the user has the role at each location
 met(rule, _, place) if {
-	rule == "SYS-7/not_assigned"
-	input.action.name == "admin.revoke"
+	rule == "held_in_each"
 	every location in _judged(place) {
 		input.facts.user.assignments[location].role == question.text("role")
 	}
 }
 
+# METADATA
+# title: SYS-7 and SYS-8, the user has some role at each location, where none is named
 met(rule, _, place) if {
-	rule == "SYS-7/not_assigned"
-	input.action.name == "admin.revoke"
+	rule == "held_in_each"
 	not question.text("role")
 	every location in _judged(place) {
 		input.facts.user.assignments[location].role
 	}
 }
 
+# METADATA
+# title: SYS-7 and SYS-8, the role is higher than what the user has at each location
 met(rule, _, place) if {
-	rule == "SYS-7/already_assigned"
+	rule == "raises_in_each"
 	every location in _judged(place) {
 		_rises(location, question.text("role"))
 	}
 }
 
+# METADATA
+# title: ALL-7, the role can be granted
 met(rule, _, _) if {
-	rule == "SYS-7/already_assigned"
-	not question.text("role")
+	rule == "role_granted"
+	_granted
 }
 
-met(rule, _, _) if {
-	rule == "ALL-7/role_not_available"
-	data.authz.health_system.roles[question.text("role")].granted
-}
-
-met(rule, _, _) if {
-	rule == "ALL-7/role_not_available"
-	not question.text("role")
-}
-
+# METADATA
+# title: SYS-8, the role can be granted, and each location offers it
 met(rule, _, place) if {
-	rule == "SYS-8/not_assigned"
-	question.text("role")
-	every location in _judged(place) {
-		input.facts.user.assignments[location].role == question.text("role")
-	}
-}
-
-met(rule, _, place) if {
-	rule == "SYS-8/not_assigned"
-	not question.text("role")
-	every location in _judged(place) {
-		input.facts.user.assignments[location]
-	}
-}
-
-met(rule, _, place) if {
-	rule == "SYS-8/already_assigned"
-	every location in _judged(place) {
-		_rises(location, question.text("role"))
-	}
-}
-
-met(rule, _, _) if {
-	rule == "SYS-8/already_assigned"
-	not question.text("role")
-}
-
-met(rule, _, place) if {
-	rule == "SYS-8/role_not_available"
+	rule == "role_granted_in_each"
 	input.action.name == "admin.grant"
-	data.authz.health_system.roles[question.text("role")].granted
+	_granted
 	every location in _judged(place) {
 		_offers(_kind(location, place), question.text("role"))
 	}
 }
 
-# Nothing is assigned by a revoke, so that no kind has to offer it.
+# METADATA
+# title: SYS-8, a revoke assigns nothing, so that no location has to offer the role
 met(rule, _, _) if {
-	rule == "SYS-8/role_not_available"
+	rule == "role_granted_in_each"
 	input.action.name == "admin.revoke"
-	data.authz.health_system.roles[question.text("role")].granted
+	_granted
 }
 
+# METADATA
+# title: A role that is not named breaks no rule about it; where it is needed, missing_field says so
 met(rule, _, _) if {
-	rule == "SYS-8/role_not_available"
+	rule in {"role_offered", "raises_in_each", "role_granted", "role_granted_in_each"}
 	not question.text("role")
 }
 
-# The locations that a grant or revoke is about; none where nobody can tell.
+# METADATA
+# title: A grant or revoke that names no role is possible where some role would do (section 8, action search)
+suitable(_, _) if not input.action.name in {"admin.grant", "admin.revoke"}
+
+suitable(_, _) if question.text("role")
+
+suitable(_, place) if {
+	input.action.name == "admin.grant"
+	some role, entry in data.authz.health_system.roles
+	entry.granted
+	_offers(place.kind, role)
+	_rises(place.id, role)
+}
+
+# From the system, a grant may name any entity.
+suitable(at, _) if {
+	input.action.name == "admin.grant"
+	at.kind == "system"
+}
+
+suitable(at, place) if {
+	input.action.name == "admin.revoke"
+	some location, assignment in input.facts.user.assignments
+	data.authz.health_system.roles[assignment.role].granted
+	_revocable(location, at, place)
+}
+
+_revocable(location, at, place) if {
+	at.kind != "system"
+	location == place.id
+}
+
+_revocable(_, at, _) if at.kind == "system"
+
+_granted if data.authz.health_system.roles[question.text("role")].granted
+
+# The locations that a grant or revoke is about; none where the property cannot be read.
 _judged(_) := question.texts("locations")
 
 _judged(place) := [place.id] if question.absent("locations")
@@ -192,7 +194,7 @@ _rises(location, role) if {
 	data.authz.health_system.roles[held].rank < data.authz.health_system.roles[role].rank
 }
 
-# A role that there is not is higher and lower than none.
+# An unknown role is neither higher nor lower than another; that it is unknown is role_not_available.
 _rises(_, role) if not data.authz.health_system.roles[role]
 
 _offers(kind, role) if kind in data.authz.health_system.roles[role].offered_at

@@ -1,16 +1,22 @@
+# METADATA
+# title: The health system model (policies/DOMAIN.md section 5)
+# description: |
+#   Hospital groups with an account per hospital; system > entity, or one standalone entity. `at` is a
+#   location where the subject may stand, with the roles `held` at or above it, and `place` the location that the
+#   question is about.
 package authz.health_system
 
 import data.authz.question
 
-# Stage 2: who may do this here.
-
 # METADATA
-# title: SYS-1, users of an entity by its administrator
+# title: SYS-1, listing the users of an entity by its administrator
 power(at, place) if {
 	input.action.name == "user.list"
 	_administers_entity(at, place)
 }
 
+# METADATA
+# title: SYS-1, users of an entity by its administrator
 power(at, place) if {
 	input.action.name in {"user.view", "user.edit", "user.reset_password"}
 	_administers_entity(at, place)
@@ -22,7 +28,7 @@ power(at, place) if {
 power(at, place) if {
 	input.action.name == "user.invite"
 	_administers_entity(at, place)
-	_about_another
+	_self_is_allowed
 	_entity_in_plan(at, place)
 }
 
@@ -31,7 +37,7 @@ power(at, place) if {
 power(at, place) if {
 	input.action.name == "assignment.remove"
 	_administers_entity(at, place)
-	input.facts.user.id != input.facts.subject.id
+	_self_is_allowed
 }
 
 # METADATA
@@ -47,7 +53,7 @@ power(at, place) if {
 	input.action.name in {"admin.grant", "admin.revoke"}
 	not _system_wide(at, place)
 	_administers_entity(at, place)
-	input.facts.user.id != input.facts.subject.id
+	_self_is_allowed
 }
 
 # METADATA
@@ -55,9 +61,80 @@ power(at, place) if {
 power(at, _) if {
 	input.action.name in {"admin.grant", "admin.revoke"}
 	_administers_system(at)
-	input.facts.user.id != input.facts.subject.id
+	_self_is_allowed
 	_named_are_own(at)
 }
+
+# METADATA
+# title: Why the power is missing, the first cause in the order of stage 2
+refusal(at, place) := {"code": "plan_required", "rule": "SYS-10"} if {
+	_outside_plan(at, place)
+} else := {"code": "self", "rule": "ALL-9"} if {
+	not _self_is_allowed
+} else := _refusal_by_row(row(at, place), at, place)
+
+# The missing role, then the place, then the user.
+_refusal_by_row(rule, at, place) := {"code": "not_permitted", "rule": rule} if {
+	rule in {"SYS-1", "SYS-2", "SYS-4", "SYS-7"}
+	not _administers(at)
+} else := {"code": "other_location", "rule": object.get(_place_rules, rule, rule)} if {
+	rule in {"SYS-1", "SYS-2", "SYS-4", "SYS-7"}
+	not _administers_entity(at, place)
+} else := {"code": "not_assigned_here", "rule": rule} if {
+	rule == "SYS-1"
+} else := {"code": "system_admin_required", "rule": rule} if {
+	rule == "SYS-5"
+	input.facts.place.kind == "system"
+	input.facts.subject.held[input.facts.place.id]
+} else := {"code": "not_assigned", "rule": rule} if {
+	rule == "SYS-5"
+} else := {"code": "other_location", "rule": rule} if {
+	rule == "SYS-8"
+	some role in at.held
+	data.authz.health_system.roles[role].system_features
+} else := {"code": "system_admin_required", "rule": rule} if {
+	rule in {"SYS-6", "SYS-8"}
+} else := {"code": "vendor_only", "rule": rule} if {
+	rule == "SYS-11"
+}
+
+# One entity at a time is SYS-3's.
+_place_rules := {"SYS-2": "SYS-3", "SYS-4": "SYS-3"}
+
+# METADATA
+# title: The row that judges the question
+row(at, _) := {"entity": "SYS-1", "system": "SYS-6"}[at.kind] if input.action.name in {"user.list", "user.view"}
+
+row(_, _) := "SYS-1" if input.action.name in {"user.edit", "user.reset_password"}
+
+row(_, _) := "SYS-2" if input.action.name == "user.invite"
+
+row(_, _) := "SYS-4" if input.action.name == "assignment.remove"
+
+row(_, _) := "SYS-5" if input.action.name == "location.switch"
+
+row(_, _) := "SYS-6" if input.action.name == "user.view_locations"
+
+row(at, place) := "SYS-8" if {
+	input.action.name in {"admin.grant", "admin.revoke"}
+	_system_wide(at, place)
+}
+
+row(at, place) := "SYS-7" if {
+	input.action.name in {"admin.grant", "admin.revoke"}
+	not _system_wide(at, place)
+}
+
+row(_, _) := "SYS-11" if input.action.name in {"entity.create", "entity.associate", "entity.dissociate"}
+
+# What SYS-8 judges: anything from the system, several entities, all of them, or the system's own role.
+_system_wide(at, _) if at.kind == "system"
+
+_system_wide(_, _) if question.texts("locations")
+
+_system_wide(_, _) if data.authz.health_system.roles[question.text("role")].system_features
+
+_system_wide(_, place) if place.kind == "system"
 
 # ALL-4 holds for each location named.
 _named_are_own(_) if not question.texts("locations")
@@ -105,10 +182,34 @@ _entity_in_plan(at, _) if {
 	}
 }
 
-# An invitation of a new account looks at no account that exists.
-_about_another if question.said("new")
+_outside_plan(at, _) if {
+	at.kind == "system"
+	not _system_in_plan(at)
+}
 
-_about_another if input.facts.user.id != input.facts.subject.id
+_outside_plan(at, place) if {
+	input.action.name == "user.invite"
+	not _entity_in_plan(at, place)
+}
+
+_outside_plan(_, _) if {
+	input.action.name == "location.switch"
+	input.facts.place.kind == "system"
+	not data.authz.health_system.plans[input.facts.place.plan].system_features
+}
+
+# ALL-9
+_self_is_allowed if input.facts.user.id != input.facts.subject.id
+
+_self_is_allowed if data.authz.health_system.actions[input.action.name].allow_self
+
+_self_is_allowed if _invites_new
+
+# An invitation of a new account looks at no account that exists.
+_invites_new if {
+	input.action.name == "user.invite"
+	question.said("new")
+}
 
 # METADATA
 # title: Who can be invited (SYS-2)
@@ -117,3 +218,7 @@ _about_another if input.facts.user.id != input.facts.subject.id
 invitable if count(input.facts.user.assignments) > 0
 
 invitable if input.facts.user.assigned == false
+
+# METADATA
+# title: Where the users can be over whom a location gives power (section 8)
+scope(at) := at.organization if _administers(at)

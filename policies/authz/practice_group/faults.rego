@@ -23,10 +23,3 @@ faults contains "practice_group levels: there is no area users, which administer
 faults contains sprintf("practice_group default_level: %v is no level", [data.authz.practice_group.default_level]) if {
 	not data.authz.practice_group.levels[data.authz.practice_group.default_level]
 }
-
-faults contains sprintf("practice_group roles, %s, registration: %v is none of %s", [role, said, allowed]) if {
-	some role, entry in data.authz.practice_group.roles
-	said := object.get(entry, "registration", "nothing")
-	not said in {"optional", "refused", "required"}
-	allowed := "optional; refused; required"
-}

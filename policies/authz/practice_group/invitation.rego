@@ -3,194 +3,165 @@ package authz.practice_group
 import data.authz.account
 import data.authz.question
 
-# Invitations (PRA-3 to PRA-5). A property that is absent breaks nothing here; that it is missing is said beside.
+# Invitations (PRA-3 to PRA-5). A property that is absent breaks nothing here; that it is missing is reported beside.
 
 # METADATA
 # title: PRA-3, no account has the id or the username of the new one
 met(rule, _, _) if {
-	rule == "PRA-3/existing_user"
+	rule == "new_account"
 	not account.exists
 }
 
 # METADATA
-# title: PRA-3 and PRA-5, the username can be one
-met(rule, _, _) if {
-	rule == "PRA-3/field_not_allowed/username"
-	_username_can_be
-}
-
-met(rule, _, _) if {
-	rule == "PRA-5/field_not_allowed/username"
-	_username_can_be
+# title: PRA-5, the user is no member, whatever the status
+met(rule, at, _) if {
+	rule in {"not_a_member", "not_a_former_member"}
+	not input.facts.user.assignments[at.organization]
 }
 
 # METADATA
-# title: PRA-5, a member of any status is not invited again
+# title: PRA-5, the user is a member in use, who is not reactivated
 met(rule, at, _) if {
-	rule == "PRA-5/already_assigned"
-	not input.facts.user.assignments[at.organization]
+	rule == "not_a_former_member"
+	_in_use(at.organization)
+}
+
+# METADATA
+# title: PRA-3 and PRA-5, what is given as username is one
+met(rule, _, _) if {
+	rule == "username_well_formed"
+	question.well_formed_username("username")
 }
 
 # METADATA
 # title: PRA-3 and PRA-5, the usernames agree
 met(rule, _, _) if {
-	rule == "PRA-3/username_mismatch"
-	_confirmed
-}
-
-met(rule, _, _) if {
-	rule == "PRA-5/username_mismatch"
-	_confirmed
-	_names_account
+	rule == "usernames_agree"
+	input.facts.folded.username == input.facts.folded.username_confirmation
 }
 
 # METADATA
-# title: PRA-5, an existing account keeps its password
+# title: PRA-5, the username is the account's
 met(rule, _, _) if {
-	rule == "PRA-5/password_not_allowed"
-	not question.said("password_supplied")
+	rule == "username_of_account"
+	input.facts.folded.username == input.facts.folded.account
 }
 
 # METADATA
-# title: PRA-3 and PRA-5, the role is one of the group's
+# title: PRA-3 and PRA-5, what is no username is compared with nothing
 met(rule, _, _) if {
-	rule == "PRA-3/role_not_available"
-	_role_known
-}
-
-met(rule, _, _) if {
-	rule == "PRA-5/role_not_available"
-	_role_known
+	rule in {"usernames_agree", "username_of_account"}
+	not question.username("username")
 }
 
 # METADATA
-# title: PRA-3 and PRA-5, the level exists
+# title: PRA-3 and PRA-5, a confirmation that is absent disagrees with nothing
 met(rule, _, _) if {
-	rule == "PRA-3/level_not_available"
-	_level_known
-}
-
-met(rule, _, _) if {
-	rule == "PRA-5/level_not_available"
-	_level_known
+	rule == "usernames_agree"
+	not question.text("username_confirmation")
 }
 
 # METADATA
 # title: PRA-3 and PRA-5, the locations are practices
 met(rule, _, _) if {
-	rule == "PRA-3/unknown_location"
-	_practices
-}
-
-met(rule, _, _) if {
-	rule == "PRA-5/unknown_location"
-	_practices
-}
-
-# METADATA
-# title: PRA-3 and PRA-5, the practices are the group's
-met(rule, at, _) if {
-	rule == "PRA-3/other_organization"
-	_own_practices(at)
-}
-
-met(rule, at, _) if {
-	rule == "PRA-5/other_organization"
-	_own_practices(at)
-}
-
-# METADATA
-# title: PRA-4, the registration number of a health professional
-met(rule, _, _) if {
-	rule == "PRA-4/missing_field/registration_number"
-	question.text("registration_number")
-}
-
-met(rule, _, _) if {
-	rule == "PRA-4/missing_field/registration_number"
-	not _registration == "required"
-}
-
-met(rule, _, _) if {
-	rule == "PRA-4/field_not_allowed/registration_number"
-	not question.text("registration_number")
-}
-
-met(rule, _, _) if {
-	rule == "PRA-4/field_not_allowed/registration_number"
-	not _registration == "refused"
-}
-
-# METADATA
-# title: PRA-3, the members of the name
-met(rule, _, _) if {
-	rule == "PRA-3/missing_field/name.given"
-	_named("given")
-}
-
-met(rule, _, _) if {
-	rule == "PRA-3/missing_field/name.family"
-	_named("family")
-}
-
-met(rule, _, _) if {
-	rule == "PRA-3/missing_field/name.title"
-	_named("title")
-}
-
-met(rule, _, _) if {
-	rule == "PRA-3/missing_field/name.title"
-	object.get(input.action, ["properties", "name", "title"], null) in {null, ""}
-}
-
-# METADATA
-# title: PRA-3 and PRA-5, a password is supplied for a new account alone
-met(rule, _, _) if {
-	rule == "PRA-3/missing_field/password_supplied"
-	question.said("password_supplied")
-}
-
-met(rule, _, _) if {
-	rule == "PRA-5/missing_field/password_supplied"
-	question.formed("flag?", "password_supplied")
-}
-
-_confirmed if input.facts.folded.username == input.facts.folded.username_confirmation
-
-_confirmed if not question.username("username")
-
-_confirmed if not question.text("username_confirmation")
-
-_names_account if input.facts.folded.username == input.facts.folded.account
-
-_names_account if not question.username("username")
-
-_username_can_be if question.username("username")
-
-_username_can_be if not question.text("username")
-
-_role_known if _offers("group", question.text("role"))
-
-_role_known if not question.text("role")
-
-_registration := data.authz.practice_group.roles[question.text("role")].registration
-
-_practices if {
-	every id in question.texts("locations") {
+	rule == "practices_known"
+	every id in _practices {
 		input.facts.locations[id].kind == "practice"
 	}
 }
 
-_practices if not question.texts("locations")
-
-# What is no practice is unknown; it is not told where it belongs.
-_own_practices(at) if {
-	every id in question.texts("locations") {
+# METADATA
+# title: PRA-3 and PRA-5, the practices are the group's; of what is no practice nobody tells where it belongs
+met(rule, at, _) if {
+	rule == "practices_own"
+	every id in _practices {
 		_own_or_unknown(id, at)
 	}
 }
 
-_own_practices(_) if not question.texts("locations")
+# METADATA
+# title: PRA-3, the given name
+met(rule, _, _) if {
+	rule == "given_name"
+	_named("given")
+}
+
+# METADATA
+# title: PRA-3, the family name
+met(rule, _, _) if {
+	rule == "family_name"
+	_named("family")
+}
+
+# METADATA
+# title: PRA-3, the title is a text
+met(rule, _, _) if {
+	rule == "title_well_formed"
+	_named("title")
+}
+
+# METADATA
+# title: PRA-3, the title may be left out
+met(rule, _, _) if {
+	rule == "title_well_formed"
+	object.get(input.action, ["properties", "name", "title"], null) in {null, ""}
+}
+
+# METADATA
+# title: PRA-3, a password is supplied for a new account
+met(rule, _, _) if {
+	rule == "password_supplied"
+	question.said("password_supplied")
+}
+
+# METADATA
+# title: PRA-5, whether a password is supplied can be read
+met(rule, _, _) if {
+	rule == "password_well_formed"
+	question.formed("flag?", "password_supplied")
+}
+
+# METADATA
+# title: PRA-5, an existing account keeps its password
+met(rule, _, _) if {
+	rule == "password_kept"
+	not question.said("password_supplied")
+}
+
+# METADATA
+# title: PRA-4, the registration number is given
+met(rule, _, _) if {
+	rule == "registration_number"
+	question.text("registration_number")
+}
+
+# METADATA
+# title: PRA-4, the role needs no registration number
+met(rule, _, _) if {
+	rule == "registration_number"
+	not _registration == "required"
+}
+
+# METADATA
+# title: PRA-4, no registration number is given
+met(rule, _, _) if {
+	rule == "no_registration_number"
+	not question.text("registration_number")
+}
+
+# METADATA
+# title: PRA-4, the role may have a registration number
+met(rule, _, _) if {
+	rule == "no_registration_number"
+	not _registration == "refused"
+}
+
+_registration := data.authz.practice_group.roles[question.text("role")].registration
+
+# What cannot be read names no practice.
+default _practices := []
+
+_practices := question.texts("locations")
 
 _own_or_unknown(id, at) if input.facts.locations[id].organization == at.organization
 

@@ -2,122 +2,150 @@ package authz.practice_group
 
 import data.authz.question
 
+# Stage 3. Each rule of the table is stated here, or in invitation.rego, positively, so that a fact that is missing
+# leaves it broken. Where a rule has several clauses, any of them meets it.
+
 # METADATA
-# title: A rule of stage 3 is met
-# description: Each is stated positively, so that a fact that is missing leaves its rule broken.
+# title: ALL-10, the account and its membership are in use
 met(rule, _, _) if {
-	rule == "ALL-10/user_inactive"
+	rule == "active_account"
 	_in_use(input.facts.organization.id)
 }
 
-# Nobody learns of another's status by an invitation: PRA-6 alone is broken then.
+# METADATA
+# title: ALL-10, nobody learns of another's status by an invitation, which PRA-6 alone then refuses
 met(rule, _, _) if {
-	rule == "ALL-10/user_inactive"
+	rule == "active_account"
 	input.action.name in {"invitation.accept", "invitation.reject"}
 	input.resource.id != input.facts.subject.id
 }
 
-# Nor is anything to be told of one's own status where one does not belong.
+# METADATA
+# title: ALL-10, nor of one's own status where one does not belong
 met(rule, _, _) if {
-	rule == "ALL-10/user_inactive"
+	rule == "active_account"
 	input.action.name in {"invitation.accept", "invitation.reject"}
 	not input.facts.user.assignments[input.facts.organization.id]
 }
 
-# PRA-8: either status makes a user deactivated here.
+# METADATA
+# title: ALL-10 and PRA-8, the account is deactivated
 met(rule, _, _) if {
-	rule == "ALL-10/user_active"
+	rule == "deactivated_account"
 	input.facts.user.status == "deactivated"
 }
 
+# METADATA
+# title: ALL-10 and PRA-8, the membership is deactivated
 met(rule, at, _) if {
-	rule == "ALL-10/user_active"
+	rule == "deactivated_account"
 	input.facts.user.assignments[at.organization].status == "deactivated"
 }
 
+# METADATA
+# title: PRA-6, the subject is the person, and invited to the group
 met(rule, _, _) if {
-	rule == "PRA-6/not_invited"
+	rule == "invited"
 	input.resource.id == input.facts.subject.id
 	input.facts.place.kind == "group"
 	input.facts.subject.assignments[input.facts.place.id].status == "invited"
 }
 
+# METADATA
+# title: PRA-7 and PRA-12, a practice is left by removal; a user is never deleted, nor the membership of the group
 met(rule, _, place) if {
-	rule == "PRA-12/already_assigned"
+	rule == "membership_kept"
+	input.action.name == "assignment.remove"
+	place.kind == "practice"
+}
+
+# METADATA
+# title: PRA-12, the user has an assignment at the practice
+met(rule, _, place) if {
+	rule == "assigned"
+	input.facts.user.assignments[place.id]
+}
+
+# METADATA
+# title: PRA-12, the user has no assignment at the practice; a member of the group has one there
+met(rule, _, place) if {
+	rule == "not_assigned_yet"
 	place.kind == "practice"
 	not input.facts.user.assignments[place.id]
 }
 
+# METADATA
+# title: PRA-12, the role is the role in the group
 met(rule, at, _) if {
-	rule == "PRA-12/role_not_available"
-	input.action.name == "assignment.add"
+	rule == "role_of_group"
 	question.text("role") == input.facts.user.assignments[at.organization].role
 }
 
-met(rule, _, _) if {
-	rule == "PRA-12/role_not_available"
-	input.action.name == "assignment.add"
-	not question.text("role")
-}
-
-# At the group the role is not judged: it is assigned already.
+# METADATA
+# title: PRA-12, at the group the role is not judged, since it is assigned already
 met(rule, _, place) if {
-	rule == "PRA-12/role_not_available"
-	input.action.name == "assignment.add"
+	rule == "role_of_group"
 	place.kind == "group"
 }
 
+# METADATA
+# title: PRA-3, PRA-5 and PRA-12, the role is one of the group's
 met(rule, _, _) if {
-	rule == "PRA-12/role_not_available"
-	input.action.name == "assignment.edit"
-	_offers("group", question.text("new_role"))
+	rule == "role_offered"
+	"group" in data.authz.practice_group.roles[_role_named].offered_at
 }
 
+# METADATA
+# title: PRA-3, PRA-5 and PRA-12, a role that is not named breaks no rule about it
 met(rule, _, _) if {
-	rule == "PRA-12/role_not_available"
-	input.action.name == "assignment.edit"
-	not question.text("new_role")
+	rule in {"role_of_group", "role_offered"}
+	not _role_named
 }
 
-met(rule, _, place) if {
-	rule == "PRA-12/not_assigned"
-	input.facts.user.assignments[place.id]
-}
-
-met(rule, _, place) if {
-	rule == "PRA-12/delete_not_allowed"
-	place.kind == "practice"
-}
-
+# METADATA
+# title: PRA-3, PRA-5 and PRA-12, the level exists
 met(rule, _, _) if {
-	rule == "PRA-12/level_not_available"
-	_level_known
+	rule == "level_known"
+	data.authz.practice_group.levels[question.text("level")]
 }
 
+# METADATA
+# title: PRA-3, PRA-5 and PRA-12, a level that is not named breaks no rule about it
+met(rule, _, _) if {
+	rule == "level_known"
+	not question.text("level")
+}
+
+# METADATA
+# title: PRA-12, the role changes
 met(rule, at, _) if {
-	rule == "PRA-12/nothing_to_change"
+	rule == "something_changes"
 	input.action.name == "assignment.edit"
 	question.text("new_role") != input.facts.user.assignments[at.organization].role
 }
 
+# METADATA
+# title: PRA-12, the level changes
 met(rule, at, _) if {
-	rule == "PRA-12/nothing_to_change"
+	rule == "something_changes"
 	input.action.name == "access.change"
 	question.text("level") != recorded_level(input.facts.user, at.organization)
 }
 
+# METADATA
+# title: PRA-12, the areas change
 met(rule, at, _) if {
-	rule == "PRA-12/nothing_to_change"
+	rule == "something_changes"
 	input.action.name == "access.change"
 	question.switches("areas")
 	not _areas_stay(at.organization)
 }
 
-# A property of the wrong type is there, though nobody can tell what it would change.
+# METADATA
+# title: PRA-12, nobody can tell what a property of the wrong type would change
 met(rule, _, _) if {
-	rule == "PRA-12/nothing_to_change"
-	some name, form in _action.properties
-	not question.formed(form, name)
+	rule == "something_changes"
+	question.malformed(data.authz.practice_group.actions[input.action.name].properties)
 }
 
 # A user in use is deactivated neither as a whole nor in the group.
@@ -126,7 +154,7 @@ _in_use(organization) if {
 	input.facts.user.assignments[organization].status in {"active", "invited"}
 }
 
-# `areas` replaces what is recorded, and is compared as a whole.
+# `areas` replaces what is recorded, and is compared as a whole. An area that the table does not know is ignored.
 _areas_stay(organization) if _named_areas == recorded_areas(input.facts.user, organization)
 
 _named_areas := {area: on |
@@ -134,8 +162,7 @@ _named_areas := {area: on |
 	_known_area(area)
 }
 
-_level_known if data.authz.practice_group.levels[question.text("level")]
+# The role that the user would have.
+_role_named := question.text("role") if input.action.name in {"user.invite", "assignment.add"}
 
-_level_known if not question.text("level")
-
-_offers(kind, role) if kind in data.authz.practice_group.roles[role].offered_at
+_role_named := question.text("new_role") if input.action.name == "assignment.edit"

@@ -1,8 +1,12 @@
+# METADATA
+# title: The practice group model (policies/DOMAIN.md section 6)
+# description: |
+#   Sole, group and multi-disciplinary practices; group > practice. `at` is a
+#   location where the subject may stand, with the roles `held` at or above it, and `place` the location that the
+#   question is about.
 package authz.practice_group
 
 import data.authz.question
-
-# Stage 2: who may do this here.
 
 # METADATA
 # title: PRA-1, listing and viewing users
@@ -12,28 +16,14 @@ power(at, _) if {
 }
 
 # METADATA
-# title: PRA-1 and PRA-2, everything else about users, by an owner
+# title: PRA-1 and PRA-2, everything else about users, by an owner or a member with the area users
 power(at, _) if {
 	input.action.name in {
 		"user.edit", "user.invite", "user.deactivate", "user.reactivate",
 		"assignment.add", "assignment.edit", "assignment.remove", "access.change",
 	}
 	_self_is_allowed
-	_owns(at.organization)
-}
-
-# METADATA
-# title: PRA-1 and PRA-2, everything else about users, by a member with the area users
-power(at, _) if {
-	input.action.name in {
-		"user.edit", "user.invite", "user.deactivate", "user.reactivate",
-		"assignment.add", "assignment.edit", "assignment.remove", "access.change",
-	}
-	_self_is_allowed
-	has_area(at.organization, "users")
-	_acts_on_no_owner(at.organization)
-	_makes_no_owner
-	_names_no_area_users(at.organization)
+	_administers_users(at.organization)
 }
 
 # METADATA
@@ -51,23 +41,80 @@ power(_, place) if {
 	not question.text("area")
 }
 
+# METADATA
+# title: Why the power is missing, the first cause in the order of stage 2
+refusal(at, place) := {"code": "self", "rule": "ALL-9"} if {
+	not _self_is_allowed
+} else := {"code": "not_assigned", "rule": row} if {
+	input.action.name == "location.switch"
+} else := {"code": "not_assigned", "rule": row} if {
+	input.action.name == "area.access"
+	not _at_practice(place)
+} else := {"code": "area_required", "rule": row, "area": question.text("area")} if {
+	input.action.name == "area.access"
+} else := {"code": "area_required", "rule": "PRA-1", "area": "users"} if {
+	not has_area(at.organization, "users")
+} else := {"code": "owner_required", "rule": "PRA-2"}
+
+# METADATA
+# title: The row that judges the question
+# scope: document
+row := "PRA-1" if input.action.name in {"user.list", "user.view", "user.edit"}
+
+row := "PRA-3" if {
+	input.action.name == "user.invite"
+	question.said("new")
+}
+
+row := "PRA-5" if {
+	input.action.name == "user.invite"
+	not question.said("new")
+}
+
+row := "PRA-6" if input.action.name in {"invitation.accept", "invitation.reject"}
+
+row := "PRA-7" if input.action.name == "user.delete"
+
+row := "PRA-8" if input.action.name in {"user.deactivate", "user.reactivate"}
+
+row := "PRA-9" if input.action.name == "location.switch"
+
+row := "PRA-10" if input.action.name == "area.access"
+
+row := "PRA-12" if {
+	input.action.name in {"assignment.add", "assignment.edit", "assignment.remove", "access.change"}
+}
+
 _at_practice(place) if {
 	place.kind == "practice"
 	reaches(place)
 }
 
+# ALL-9
 _self_is_allowed if data.authz.practice_group.actions[input.action.name].allow_self
 
 _self_is_allowed if input.facts.user.id != input.facts.subject.id
 
 _self_is_allowed if _invites_new
 
+# An invitation of a new account looks at no account that exists.
 _invites_new if {
 	input.action.name == "user.invite"
 	question.said("new")
 }
 
-# PRA-2
+# PRA-2: an owner does anything; a member with the area users, nothing that an owner alone may do.
+_administers_users(organization) if _owns(organization)
+
+_administers_users(organization) if {
+	has_area(organization, "users")
+	_acts_on_no_owner(organization)
+	not _makes_owner
+	_names_no_area_users(organization)
+}
+
+_makes_owner if data.authz.practice_group.roles[_role_named].owns
+
 _acts_on_no_owner(_) if _invites_new
 
 _acts_on_no_owner(organization) if {
@@ -79,48 +126,18 @@ _acts_on_no_owner(organization) if {
 	not input.facts.user.assignments[organization]
 }
 
-_makes_no_owner if input.action.name in {
-	"user.edit", "user.deactivate", "user.reactivate", "assignment.remove", "access.change",
-}
+_names_no_area_users(_) if not input.action.name in {"user.invite", "access.change"}
 
-_makes_no_owner if {
-	input.action.name in {"user.invite", "assignment.add"}
-	not _is_owner(question.text("role"))
-}
+_names_no_area_users(_) if object.get(question.switches("areas"), "users", null) == null
 
-_makes_no_owner if {
-	input.action.name in {"user.invite", "assignment.add"}
-	not question.text("role")
-}
-
-_makes_no_owner if {
-	input.action.name == "assignment.edit"
-	not _is_owner(question.text("new_role"))
-}
-
-_makes_no_owner if {
-	input.action.name == "assignment.edit"
-	not question.text("new_role")
-}
-
-_is_owner(role) if data.authz.practice_group.roles[role].owns
-
-_names_no_area_users(_) if input.action.name in {
-	"user.edit", "user.deactivate", "user.reactivate", "assignment.add", "assignment.edit", "assignment.remove",
-}
-
-_names_no_area_users(_) if {
-	input.action.name in {"user.invite", "access.change"}
-	object.get(question.switches("areas"), "users", null) == null
-}
-
-_names_no_area_users(_) if {
-	input.action.name in {"user.invite", "access.change"}
-	not question.switches("areas")
-}
+_names_no_area_users(_) if not question.switches("areas")
 
 # What the record already says counts as absent.
 _names_no_area_users(organization) if {
 	input.action.name == "access.change"
 	_areas_stay(organization)
 }
+
+# METADATA
+# title: Where the users can be over whom a location gives power (section 8)
+scope(at) := at.organization if has_area(at.organization, "users")

@@ -7,7 +7,7 @@ package authz.practice_group
 using if {
 	input.action.name in {"invitation.accept", "invitation.reject"}
 	input.resource.type == "user"
-	every rule in _action.rules["PRA-6"] {
+	every rule in data.authz.practice_group.actions[input.action.name].rules[row] {
 		met(rule, {}, input.facts.place)
 	}
 }

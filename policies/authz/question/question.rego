@@ -25,6 +25,12 @@ username(name) := value if {
 	regex.match(_username, value)
 }
 
+# METADATA
+# title: An action property that can be a username, or is not there
+well_formed_username(name) if username(name)
+
+well_formed_username(name) if not text(name)
+
 # What is never in a username: control, format and default-ignorable characters (the last as Unicode lists them).
 _hidden := concat("", [
 	`\p{Cc}\p{Cf}\x{034F}\x{115F}\x{1160}\x{17B4}\x{17B5}\x{180B}-\x{180F}\x{2065}\x{3164}`,
@@ -128,4 +134,11 @@ _is_switches(value) if {
 	every _, element in value {
 		element in {true, false, null}
 	}
+}
+
+# METADATA
+# title: Some property has not the form that the catalogue asks for
+malformed(properties) if {
+	some name, form in properties
+	not formed(form, name)
 }

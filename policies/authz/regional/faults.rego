@@ -1,33 +1,46 @@
 package authz.regional
 
-# The tables of this model are checked when they are loaded; a fault names the cell.
-
 # METADATA
 # title: What is wrong with the matrix and the columns
 # scope: document
-faults contains sprintf("regional matrix, %s, column %s: there is no cell", [row, column]) if {
-	some row, _ in _cells_of_row
-	some column in _columns
-	not data.authz.regional.matrix[row][column]
-}
-
-faults contains sprintf("regional matrix, %s, column %s: %v is none of %s", [row, column, cell, listed]) if {
-	some row, allowed in _cells_of_row
-	some column in _columns
-	cell := data.authz.regional.matrix[row][column]
-	not cell in allowed
-	listed := concat("; ", allowed)
+faults contains sprintf("regional matrix: there is no row %s", [row]) if {
+	some row in _rows
+	not data.authz.regional.matrix[row]
 }
 
 faults contains sprintf("regional matrix, %s: there is no such task", [row]) if {
 	some row, _ in data.authz.regional.matrix
-	not _cells_of_row[row]
+	not row in _rows
 }
 
 faults contains sprintf("regional matrix, %s: there is no column %s", [row, column]) if {
 	some row, cells in data.authz.regional.matrix
 	some column, _ in cells
-	not column in {"region", "region_in_division", "division", "task"}
+	not column in (_columns | {"rule"})
+}
+
+faults contains sprintf("regional matrix, %s, rule: %v is no id such as REG-1", [row, id]) if {
+	some row, cells in data.authz.regional.matrix
+	id := object.get(cells, "rule", "nothing")
+	not regex.match(`^[A-Z]+-[A-Z]?[0-9]+$`, id)
+}
+
+faults contains sprintf("regional matrix, %s, %s: %v is neither no nor {%s}", [row, column, cell, members]) if {
+	some row in _rows
+	some column in _columns
+	cell := object.get(data.authz.regional.matrix[row], column, "nothing")
+	cell != "no"
+	not _has(cell, _members(row))
+	members := concat(", ", object.keys(_members(row)))
+}
+
+faults contains sprintf("regional matrix, %s, %s, %s: %v is none of %s", [row, column, member, value, words]) if {
+	some row in _rows
+	some column in _columns
+	some member, value in data.authz.regional.matrix[row][column]
+	allowed := _members(row)[member]
+	not sprintf("%v", [value]) in allowed
+	words := concat("; ", allowed)
 }
 
 faults contains sprintf("regional roles, %s, columns, %s: %v is no column", [role, where, column]) if {
@@ -42,23 +55,25 @@ faults contains sprintf("regional roles, %s: a column beneath needs reaches_down
 	not entry.reaches_down
 }
 
-_columns := ["region", "region_in_division", "division"]
+_has(cell, members) if object.keys(cell) == object.keys(members)
+
+_columns := {"region", "region_in_division", "division"}
 
 _is_column(where, column) if {
 	where in {"here", "beneath"}
 	column in _columns
 }
 
-# What each row may say.
-_cells_of_row := object.union_n([
-	{row: _listing | some row in ["REG-1", "REG-2"]},
-	{row: _placed | some row in ["REG-5", "REG-8", "REG-9", "REG-10", "REG-11"]},
-	{"REG-3": _warned_cells},
-	{row: {"no", "role", "both"} | some row in ["REG-6", "REG-7"]},
+# Every action that needs a current location has a row of its name; three have another.
+_rows := {"user.list_region", "assignment.edit_elsewhere", "assignment.remove_elsewhere"} | {name |
+	some name, entry in data.authz.regional.actions
+	not entry.needs_no_current_location
+}
+
+# What a cell of a row says, and the values that each member may have.
+_members(row) := object.union_n([
+	{"place": ["any", "covered", "here"]},
+	{"user": ["any", "covered"]},
+	{"edit": ["both", "role"] | some task in [row]; task in {"assignment.edit", "assignment.edit_elsewhere"}},
+	{"warn": ["false", "true"] | some task in [row]; task == "user.view_locations"},
 ])
-
-_listing := {"no", "yes", "yes, any", "yes, here", "yes, covered"}
-
-_placed := _listing | {"yes, covered users"}
-
-_warned_cells := _placed | {"yes (REG-W2)", "yes (REG-W2, REG-4)"}

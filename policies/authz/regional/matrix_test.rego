@@ -266,17 +266,20 @@ test_matrix_columns_are_united[note] if {
 	directory := object.union(authz_test.world, {"users": {"ed": {"assignments": {"north": "public_health"}}}})
 	told := authz_test.answer_in(directory, object.union(q, {"at": c.at})) with data.authz.regional.matrix as object.union(
 		data.authz.regional.matrix,
-		{"REG-9": {"division": "no"}, "REG-10": {"division": "yes"}},
+		{
+			"assignment.remove": {"division": "no"},
+			"assignment.remove_elsewhere": {"division": {"place": "any", "user": "any"}},
+		},
 	)
 	told == c.want
 }
 
 test_matrix_columns_are_united_before_the_extent[note] if {
 	some note, c in {
-		"the column with both": {"region_in_division": "both", "division": "role", "want": {"allow": true}},
-		"whichever it is": {"region_in_division": "role", "division": "both", "want": {"allow": true}},
+		"the column with both": {"region_in_division": _edit("both"), "division": _edit("role"), "want": {"allow": true}},
+		"whichever it is": {"region_in_division": _edit("role"), "division": _edit("both"), "want": {"allow": true}},
 		"neither": {
-			"region_in_division": "no", "division": "role",
+			"region_in_division": "no", "division": _edit("role"),
 			"want": {"allow": false, "reasons": ["REG-6/location_edit_not_permitted"]},
 		},
 		"none at all": {
@@ -289,8 +292,10 @@ test_matrix_columns_are_united_before_the_extent[note] if {
 		"with": {"new_location": "jkl"}, "context": {"confirmed": true},
 	}
 	told := authz_test.answer(q) with data.authz.regional.matrix as object.union(data.authz.regional.matrix, {
-		"REG-6": {"region_in_division": c.region_in_division, "division": c.division},
-		"REG-7": {"region": "no", "region_in_division": "no"},
+		"assignment.edit": {"region_in_division": c.region_in_division, "division": c.division},
+		"assignment.edit_elsewhere": {"region": "no", "region_in_division": "no"},
 	})
 	object.remove(told, ["advice"]) == c.want
 }
+
+_edit(extent) := {"place": "here", "user": "any", "edit": extent}

@@ -2,144 +2,172 @@ package authz.regional
 
 import data.authz.question
 
+# Stage 3 (4.3). Each rule of the table is stated here, positively, so that a fact that is missing leaves it broken.
+# Where a rule has several clauses, any of them meets it.
+
 # METADATA
-# title: A membership rule is met (4.3)
-# description: Each is stated positively, so that a fact that is missing leaves its rule broken.
+# title: ALL-10, the account is active
 met(rule, _, _) if {
-	rule == "ALL-10/user_inactive"
+	rule == "active_account"
 	input.facts.user.status == "active"
 }
 
+# METADATA
+# title: ALL-10, the account is deactivated
 met(rule, _, _) if {
-	rule == "ALL-10/user_active"
+	rule == "deactivated_account"
 	input.facts.user.status == "deactivated"
 }
 
+# METADATA
+# title: ALL-8, the user has an assignment at the place
 met(rule, _, place) if {
-	rule == "ALL-8/not_assigned"
+	rule == "assigned"
 	input.facts.user.assignments[place.id]
 }
 
+# METADATA
+# title: REG-I1, no assignment is added where there is one
 met(rule, _, place) if {
-	rule == "REG-I1/already_assigned"
+	rule == "one_role_per_location"
 	input.action.name == "assignment.add"
 	not input.facts.user.assignments[place.id]
 }
 
+# METADATA
+# title: REG-I1, no assignment moves to where there is one
 met(rule, _, place) if {
-	rule == "REG-I1/already_assigned"
+	rule == "one_role_per_location"
 	input.action.name == "assignment.edit"
 	location := destination(place)
 	not input.facts.user.assignments[location]
 }
 
+# METADATA
+# title: REG-I2, the user keeps another location
 met(rule, _, _) if {
-	rule == "REG-I2/only_location"
+	rule == "another_location"
 	count(input.facts.user.assignments) > 1
 }
 
+# METADATA
+# title: REG-I3, the location is not the default
 met(rule, _, place) if {
-	rule == "REG-I3/default_location"
+	rule == "not_the_default"
 	input.facts.user.default_location != place.id
 }
 
+# METADATA
+# title: REG-I4, the new default is an active assignment
 met(rule, _, place) if {
-	rule == "REG-I4/not_assigned"
+	rule == "active_assignment"
 	input.facts.user.assignments[place.id].status == "active"
 }
 
+# METADATA
+# title: REG-I5, the role is one that the location's kind offers
 met(rule, _, place) if {
-	rule == "REG-I5/role_not_available"
-	input.action.name == "assignment.add"
-	place.kind in data.authz.regional.roles[question.text("role")].offered_at
-}
-
-# With no role named there is nothing to judge; that it is missing is for stage 3's missing_field.
-met(rule, _, _) if {
-	rule == "REG-I5/role_not_available"
-	input.action.name == "assignment.add"
-	not question.text("role")
-}
-
-met(rule, _, place) if {
-	rule == "REG-I5/role_not_available"
-	input.action.name == "assignment.edit"
+	rule == "role_offered"
 	_kind_after(place) in data.authz.regional.roles[_role_after(place)].offered_at
 }
 
+# METADATA
+# title: REG-I5, the properties cannot be read, which missing_field reports
 met(rule, _, _) if {
-	rule == "REG-I5/role_not_available"
-	input.action.name == "assignment.edit"
-	some name in ["new_role", "new_location"]
-	not question.formed("text?", name)
+	rule == "role_offered"
+	question.malformed(data.authz.regional.actions[input.action.name].properties)
 }
 
-met(rule, _, place) if {
-	rule == "REG-I6/default_location"
-	destination(place) == ""
-}
-
-met(rule, _, place) if {
-	rule == "REG-I6/default_location"
-	input.facts.user.default_location != place.id
-}
-
+# METADATA
+# title: REG-I6, moving from the region takes the default along
 met(rule, at, _) if {
-	rule == "REG-I6/default_location"
+	rule == "default_stays"
 	some location, role in at.held
 	column(at, location, role) == "region"
 }
 
+# METADATA
+# title: REG-I6, what moves is not the default
 met(rule, _, place) if {
-	rule == "REG-I7/unknown_location"
+	rule == "default_stays"
+	input.facts.user.default_location != place.id
+}
+
+# METADATA
+# title: REG-I6 and REG-I7, the assignment does not move
+met(rule, _, place) if {
+	rule in {"default_stays", "target_known", "target_in_region"}
 	destination(place) == ""
 }
 
+# METADATA
+# title: REG-I7, the location that it moves to is known
 met(rule, _, place) if {
-	rule == "REG-I7/unknown_location"
+	rule == "target_known"
 	destination(place) == input.facts.target.id
 	input.facts.target.kind
 }
 
-met(rule, _, place) if {
-	rule == "REG-I7/other_organization"
-	destination(place) == ""
-}
-
+# METADATA
+# title: REG-I7, the location that it moves to is in the region
 met(rule, at, _) if {
-	rule == "REG-I7/other_organization"
+	rule == "target_in_region"
 	input.facts.target.organization == at.organization
 }
 
+# METADATA
+# title: REG-8, the default becomes another location
 met(rule, _, place) if {
-	rule == "ROW/nothing_to_change"
-	input.action.name == "default_location.change"
+	rule == "another_default"
 	input.facts.user.default_location != place.id
 }
 
+# METADATA
+# title: REG-6 and REG-7, the location changes
 met(rule, _, place) if {
-	rule == "ROW/nothing_to_change"
-	input.action.name == "assignment.edit"
+	rule == "something_changes"
 	destination(place) != ""
 }
 
+# METADATA
+# title: REG-6 and REG-7, the role changes
 met(rule, _, place) if {
-	rule == "ROW/nothing_to_change"
-	input.action.name == "assignment.edit"
+	rule == "something_changes"
 	question.text("new_role") != input.facts.user.assignments[place.id].role
 }
 
-# A property of the wrong type is there, though nobody can tell what it would change.
+# METADATA
+# title: REG-6 and REG-7, nobody can tell what a property of the wrong type would change
 met(rule, _, _) if {
-	rule == "ROW/nothing_to_change"
-	input.action.name == "assignment.edit"
-	some name in ["new_role", "new_location"]
-	not question.formed("text?", name)
+	rule == "something_changes"
+	question.malformed(data.authz.regional.actions[input.action.name].properties)
 }
 
-_role_after(_) := question.text("new_role")
+# METADATA
+# title: Where an edit moves the assignment, "" where it stays
+# description: The place itself is no move where the user has that assignment.
+default destination(_) := ""
 
-_role_after(place) := input.facts.user.assignments[place.id].role if not question.text("new_role")
+destination(place) := location if {
+	input.action.name == "assignment.edit"
+	location := question.text("new_location")
+	not _is_there(location, place)
+}
+
+_is_there(location, place) if {
+	location == place.id
+	input.facts.user.assignments[location]
+}
+
+# The role after an addition or edit, and the kind of the location where it then is.
+_role_after(_) := question.text("role") if input.action.name == "assignment.add"
+
+_role_after(_) := question.text("new_role") if input.action.name == "assignment.edit"
+
+_role_after(place) := input.facts.user.assignments[place.id].role if {
+	input.action.name == "assignment.edit"
+	not question.text("new_role")
+}
 
 _kind_after(place) := place.kind if destination(place) == ""
 

@@ -4,36 +4,37 @@ import data.authz.account
 
 # METADATA
 # title: What comes with an allow (REG-I6, REG-W1, REG-W2, ALL-12)
-outcome(_, _) := {"obligations": _confirm} if {
-	input.action.name in {
-		"assignment.add", "assignment.remove", "default_location.change",
-		"user.edit", "user.reset_password", "user.reactivate",
-	}
-	count(_confirm) > 0
+outcome(_, _) := {"obligations": _confirm} if input.action.name in {
+	"assignment.add", "assignment.remove", "default_location.change",
+	"user.edit", "user.reset_password", "user.reactivate",
 }
 
-outcome(_, _) := {"obligations": array.concat([account.ending_sessions("ALL-12")], _confirm)} if {
+outcome(_, _) := {"obligations": array.concat([account.ending_sessions("ALL-12")], _confirm_or_none)} if {
 	input.action.name == "user.deactivate"
 }
 
 outcome(_, place) := object.union(_confirmation, _moving(place)) if input.action.name == "assignment.edit"
 
-outcome(at, place) := {"obligations": [_custom("REG-W2", "warn", cause) | some cause in _causes(at)]} if {
+outcome(at, _) := {"obligations": [_custom("REG-W2", "warn", cause) | some cause in _causes(at)]} if {
 	input.action.name == "user.view_locations"
-	_warned(at, place)
+	some location, role in at.held
+	data.authz.regional.matrix["user.view_locations"][column(at, location, role)].warn
 	count(_causes(at)) > 0
 }
 
-default _confirmation := {}
-
-_confirmation := {"obligations": _confirm} if count(_confirm) > 0
-
-default _confirm := []
-
+# REG-W1; undefined where there is nothing to confirm.
 _confirm := [_custom("REG-W1", "confirm", "multiple_locations")] if {
 	count(input.facts.user.assignments) > 1
 	not input.context.confirmed == true
 }
+
+default _confirm_or_none := []
+
+_confirm_or_none := _confirm
+
+default _confirmation := {}
+
+_confirmation := {"obligations": _confirm}
 
 default _moving(_) := {}
 
@@ -42,13 +43,7 @@ _moving(place) := {"advice": [account.advice("default_moves", "REG-I6")]} if {
 	input.facts.user.default_location == place.id
 }
 
-_warned(at, place) if {
-	rule := row(at, place)
-	some location, role in at.held
-	data.authz.regional.matrix[rule][column(at, location, role)] in {"yes (REG-W2)", "yes (REG-W2, REG-4)"}
-}
-
-# In the order of the obligations' ids.
+# REG-W2, in the order of the obligations' ids.
 _causes(at) := [cause |
 	some cause in ["multiple_locations", "no_role_here"]
 	_holds(cause, at)

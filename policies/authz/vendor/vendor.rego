@@ -1,17 +1,11 @@
 # METADATA
-# title: The vendor model (DOMAIN.md SYS-11)
+# title: The vendor model (policies/DOMAIN.md SYS-11)
+# description: |
+#   `at` is a location where the subject may stand, with the roles `held` there, and `place` the location that the
+#   question is about.
 package authz.vendor
 
 import data.authz.question
-
-# METADATA
-# title: The model knows the action on this type of resource (ALL-1)
-# scope: document
-knows if _action.resource == input.resource.type
-
-# METADATA
-# title: Someone may stand here (ALL-3)
-stands(at) if at.held[at.id]
 
 # METADATA
 # title: SYS-11, the vendor's staff alone
@@ -25,97 +19,67 @@ power(at, _) if {
 refusal(_, _) := {"code": "vendor_only", "rule": "SYS-11"}
 
 # METADATA
-# title: Allowed from a standing, whatever properties are still to come (section 8, action search)
-possible(at, place) if {
-	_action.resource == input.resource.type
-	power(at, place)
-	every rule in _action.rules {
-		met(rule)
-	}
+# title: SYS-11, no location has the id
+met(rule, _, place) if {
+	rule == "new_location"
+	place.id == input.resource.id
+	not place.kind
 }
 
 # METADATA
-# title: Allowed from a standing (ALL-1)
-allowed(at, place) if {
-	possible(at, place)
-	every name, form in object.get(_action, "properties", {}) {
-		question.formed(form, name)
-	}
+# title: SYS-11, the location is an entity
+met(rule, _, place) if {
+	rule == "entity_known"
+	place.kind == "entity"
 }
 
 # METADATA
-# title: The rules of stage 3 that are broken, as RULE/code or RULE/code/field
-broken(_, _) := unmet | malformed if {
-	unmet := {rule |
-		some rule in _action.rules
-		not met(rule)
-	}
-	malformed := {sprintf("SYS-11/missing_field/%s", [name]) |
-		some name, form in _action.properties
-		not question.formed(form, name)
-	}
-}
-
-# METADATA
-# title: A rule of stage 3 is met
-met(rule) if {
-	rule == "SYS-11/existing_location"
-	input.facts.place.id == input.resource.id
-	not input.facts.place.kind
-}
-
-met(rule) if {
-	rule == "SYS-11/unknown_location"
-	input.action.name == "entity.associate"
-	input.facts.place.kind == "entity"
+# title: SYS-11, the system is one
+met(rule, _, _) if {
+	rule == "system_known"
 	_system.kind == "system"
 }
 
-met(rule) if {
-	rule == "SYS-11/unknown_location"
-	input.action.name == "entity.associate"
-	input.facts.place.kind == "entity"
+# METADATA
+# title: SYS-11, a system that is not named breaks no rule about it
+met(rule, _, _) if {
+	rule == "system_known"
 	not question.text("system")
 }
 
-met(rule) if {
-	rule == "SYS-11/unknown_location"
-	input.action.name == "entity.dissociate"
-	input.facts.place.kind == "entity"
+# METADATA
+# title: SYS-11, the entity stands alone
+met(rule, _, place) if {
+	rule == "not_associated"
+	place.organization == place.id
 }
 
-met(rule) if {
-	rule == "SYS-11/already_assigned"
-	input.facts.place.organization == input.facts.place.id
+# METADATA
+# title: SYS-11, the entity belongs to a system
+met(rule, _, place) if {
+	rule == "associated"
+	place.organization != place.id
 }
 
-met(rule) if {
-	rule == "SYS-11/already_assigned"
-	not _is_entity
+# METADATA
+# title: SYS-11, what is no entity breaks no rule about one
+met(rule, _, place) if {
+	rule in {"not_associated", "associated"}
+	not place.kind == "entity"
 }
 
-met(rule) if {
-	rule == "SYS-11/not_assigned"
-	input.facts.place.organization != input.facts.place.id
-}
-
-met(rule) if {
-	rule == "SYS-11/not_assigned"
-	not _is_entity
-}
-
-met(rule) if {
-	rule == "SYS-11/plan_required"
+# METADATA
+# title: SYS-11, the plan of the system is paid
+met(rule, _, _) if {
+	rule == "system_in_plan"
 	_system.plan == "paid"
 }
 
-met(rule) if {
-	rule == "SYS-11/plan_required"
+# METADATA
+# title: SYS-11, what is no system breaks no rule about one
+met(rule, _, _) if {
+	rule == "system_in_plan"
 	not _system.kind == "system"
 }
 
-_is_entity if input.facts.place.kind == "entity"
-
 _system := input.facts.locations[question.text("system")]
-
-_action := data.authz.vendor.actions[input.action.name]

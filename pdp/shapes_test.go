@@ -196,7 +196,7 @@ func TestBrokenCellOfBuiltInTablesIsAFault(t *testing.T) {
 	good, err := fs.ReadFile(policies.Files(), table)
 	require.NoError(t, err)
 	for from, to := range map[string]string{
-		`"yes, any"`: `"yes, anywhere"`, `region: "both"`: `region: true`, `"yes, covered users"`: `""`,
+		`place: covered`: `place: anywhere`, `edit: both`: `edit: true`, `user: covered`: `user: ""`,
 		`[facility]`: `[hospital]`, `here: region`: `here: realm`,
 	} {
 		bad := strings.Replace(string(good), from, to, 1)

@@ -36,7 +36,7 @@ func TestBundleInspectOfTheBuiltInPolicy(t *testing.T) {
 		require.NotEmpty(t, table.Rows, table.Path)
 		columns[table.Path] = table.Columns
 	}
-	require.Equal(t, []string{"region", "region_in_division", "division", "task"}, columns["authz.regional.matrix"])
+	require.Equal(t, []string{"rule", "region", "region_in_division", "division"}, columns["authz.regional.matrix"])
 	for _, path := range []string{
 		"authz.regional.roles", "authz.health_system.roles", "authz.practice_group.roles", "authz.vendor.roles",
 		"authz.health_system.plans", "authz.practice_group.levels",

@@ -1,48 +1,49 @@
 package main
 
 import (
+	"io/fs"
 	"maps"
+	"os"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/wardkeeper/wardkeeper/policies"
 )
 
-// goldenRules are the rules that the models' tables name, by the folders that may have a file about them.
-var goldenRules = map[string]string{
-	"all": "ALL-1 ALL-2 ALL-3 ALL-4 ALL-5 ALL-6 ALL-7 ALL-8 ALL-9 ALL-10 ALL-11 ALL-12 ALL-13",
-	"regional": "REG-1 REG-2 REG-3 REG-4 REG-5 REG-6 REG-7 REG-8 REG-9 REG-10 REG-11 " +
-		"REG-I1 REG-I2 REG-I3 REG-I4 REG-I5 REG-I6 REG-I7 REG-W1 REG-W2 REG-20 REG-21 REG-22",
-	"health_system":  "SYS-1 SYS-2 SYS-3 SYS-4 SYS-5 SYS-6 SYS-7 SYS-8 SYS-10 SYS-11",
-	"practice_group": "PRA-1 PRA-2 PRA-3 PRA-4 PRA-5 PRA-6 PRA-7 PRA-8 PRA-9 PRA-10 PRA-11 PRA-12",
-	"vendor":         "SYS-11",
+// goldenFolders are the folders of golden files, by the prefix of the rules that their files are about.
+var goldenFolders = map[string]string{
+	"all": "ALL-", "regional": "REG-", "health_system": "SYS-", "practice_group": "PRA-", "vendor": "SYS-",
 }
 
-// The codes are a contract with whoever reads them: a new one, or one that no longer comes up, is to be noticed.
-const (
-	goldenReasons = "already_assigned area_required current_location_required default_location delete_not_allowed " +
-		"existing_location existing_user field_not_allowed level_not_available location_edit_not_permitted missing_field " +
-		"no_patient_access not_assigned not_assigned_here not_at_current_location not_invited not_permitted " +
-		"nothing_to_change obligation_unsupported only_location other_location other_organization owner_required " +
-		"password_not_allowed plan_required role_not_available self subject_inactive system_admin_required " +
-		"unknown_action unknown_location unknown_subject unknown_user user_active user_inactive " +
-		"username_mismatch vendor_only"
-	goldenAdvice = "access_ended access_retained change_default_first deactivate_instead default_moves " +
-		"invite_existing reactivate_instead switch_location temporary_password"
-	goldenObligations = "custom/confirm custom/warn notification/access_granted notification/invitation " +
-		"notification/onboarding notification/welcome session_termination"
-)
+// specifiedRules are the ids of the rules of DOMAIN.md: those that head a row of a table or a paragraph.
+func specifiedRules(t *testing.T) []string {
+	t.Helper()
+	text, err := os.ReadFile("../../policies/DOMAIN.md")
+	require.NoError(t, err)
+	var ids []string
+	for _, found := range regexp.MustCompile(`(?m)^(?:\| )?((?:ALL|REG|SYS|PRA)-[A-Z]?[0-9]+)(?: \||:)`).FindAllStringSubmatch(string(text), -1) {
+		ids = append(ids, found[1])
+	}
+	require.NotEmpty(t, ids)
+	return ids
+}
 
 func TestGoldenNames(t *testing.T) {
+	specified := specifiedRules(t)
 	for _, at := range goldenPaths(t) {
 		file := readGolden(t, at)
 		folder, name := path.Split(at)
 		require.Equal(t, ".yaml", path.Ext(name), at)
-		rules, known := goldenRules[path.Clean(folder)]
+		prefix, known := goldenFolders[path.Clean(folder)]
 		require.True(t, known, "%s: there is no such model", at)
-		require.Contains(t, strings.Fields(rules), file.Rule, "%s: goldenRules does not name its rule", at)
+		require.True(t, strings.HasPrefix(file.Rule, prefix), "%s: the rules of this folder begin with %s", at, prefix)
+		require.Contains(t, specified, file.Rule, "%s: policies/DOMAIN.md has no such rule", at)
 		base := strings.TrimSuffix(name, ".yaml")
 		require.True(t, base == file.Rule || strings.HasPrefix(base, file.Rule+"-"), "%s is about %s", at, file.Rule)
 		names := map[string]bool{}
@@ -62,10 +63,8 @@ func TestGoldenCoversEveryRule(t *testing.T) {
 		covered[file.Rule] = covered[file.Rule] || len(file.Cases) > 0
 		cases += len(file.Cases)
 	}
-	for _, rules := range goldenRules {
-		for _, rule := range strings.Fields(rules) {
-			require.True(t, covered[rule], "no golden decision is about %s", rule)
-		}
+	for _, rule := range specifiedRules(t) {
+		require.True(t, covered[rule], "policies/DOMAIN.md has the rule %s: write a golden file %s-….yaml below testdata/decisions", rule, rule)
 	}
 	require.GreaterOrEqual(t, cases, 150)
 }
@@ -88,9 +87,29 @@ func TestGoldenCoversEveryCode(t *testing.T) {
 			}
 		}
 	}
-	require.Equal(t, strings.Fields(goldenReasons), slices.Sorted(maps.Keys(reasons)))
-	require.Equal(t, strings.Fields(goldenAdvice), slices.Sorted(maps.Keys(advice)))
-	require.Equal(t, strings.Fields(goldenObligations), slices.Sorted(maps.Keys(obligations)))
+	messages := specifiedMessages(t)
+	want := []string{"custom/confirm", "custom/warn", "session_termination"}
+	for topic := range messages["notifications"] {
+		want = append(want, "notification/"+topic)
+	}
+	for list, found := range map[string]map[string]bool{"reasons": reasons, "advice": advice} {
+		require.Equal(t, slices.Sorted(maps.Keys(messages[list])), slices.Sorted(maps.Keys(found)),
+			"the %s of policies/authz/data.yaml (expected) and those of the golden decisions (actual) differ: write a golden case, or take the code out", list)
+	}
+	require.ElementsMatch(t, want, slices.Collect(maps.Keys(obligations)))
+}
+
+// specifiedMessages are the sentences of the built-in policy, by list and code.
+func specifiedMessages(t *testing.T) map[string]map[string]string {
+	t.Helper()
+	data, err := fs.ReadFile(policies.Files(), "authz/data.yaml")
+	require.NoError(t, err)
+	var tables struct {
+		Messages map[string]map[string]string `yaml:"messages"`
+	}
+	require.NoError(t, yaml.Unmarshal(data, &tables))
+	require.NotEmpty(t, tables.Messages["reasons"])
+	return tables.Messages
 }
 
 // memberText is a member of an object of the answer, "" where there is none.

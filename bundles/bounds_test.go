@@ -22,7 +22,7 @@ import (
 	release "github.com/wardkeeper/wardkeeper/bundles/release"
 )
 
-// allocated is how much memory a call takes, in bytes, garbage included.
+// allocated returns the bytes that a call allocates, including garbage.
 func allocated(f func()) uint64 {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -31,15 +31,15 @@ func allocated(f func()) uint64 {
 	return after.TotalAlloc - before.TotalAlloc
 }
 
-// manyValues are n values in few bytes.
+// manyValues returns n values in few bytes.
 func manyValues(format string, n int) string {
 	return "a: [" + strings.Repeat(format, n) + "]\n"
 }
 
-// TestNothingOfAForeignBundleIsRead: without a good signature no file of it is parsed, or even kept, whatever it would make.
-// The bounds are far above what it takes, and far below what reading it would.
-func TestNothingOfAForeignBundleIsRead(t *testing.T) {
-	// Not parallel: what others allocate would count.
+// Without a valid signature no file is parsed, or kept, whatever it would expand to. The bounds are far above what
+// that takes, and far below what reading would.
+func TestUnverifiedBundleTakesLittleMemory(t *testing.T) {
+	// Not parallel: allocations of other tests would count.
 	const most = 64 << 20
 	many := bundletest.Files{"app/data.yaml": manyValues("{},", 5_000_000)}
 	list := strings.Repeat(`{},`, 3_000_000) + `{}`
@@ -73,7 +73,7 @@ func TestNothingOfAForeignBundleIsRead(t *testing.T) {
 	}
 }
 
-// TestValuesAreBounded wherever policy is read, also where it need not be signed.
+// Wherever policy is read, also if it need not be signed.
 func TestValuesAreBounded(t *testing.T) {
 	t.Parallel()
 	deep := func(open, shut string, n int) string { return strings.Repeat(open, n) + "1" + strings.Repeat(shut, n) }

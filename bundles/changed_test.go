@@ -17,8 +17,8 @@ import (
 	"github.com/wardkeeper/wardkeeper/bundles/internal/bundletest"
 )
 
-// TestAByteChangedInAnyFile is refused, or means the same: tables and manifest are signed by what they say.
-func TestAByteChangedInAnyFile(t *testing.T) {
+// Or it changes nothing: data and manifest are signed by their values.
+func TestChangedByteIsRefused(t *testing.T) {
 	t.Parallel()
 	good := bundletest.Signed(bundletest.Release(5))
 	keys, err := bundles.ParsePublicKeys([]byte(bundletest.PublicPEM(bundletest.TrustedKey)))
@@ -39,7 +39,7 @@ func TestAByteChangedInAnyFile(t *testing.T) {
 		for i := range content {
 			for _, b := range []byte{content[i] ^ 1, ' ', '"'} {
 				if name == ".signatures.json" && b != content[i]^1 {
-					continue // it is long, and none of it can be changed
+					continue // it is long; one change per byte suffices
 				}
 				changed := []byte(content)
 				if changed[i] = b; b == content[i] {
@@ -61,8 +61,8 @@ func TestAByteChangedInAnyFile(t *testing.T) {
 	}
 }
 
-// TestTablesAreSignedByWhatTheySay: other spaces and another order are the same release, another value is none.
-func TestTablesAreSignedByWhatTheySay(t *testing.T) {
+// White space and order do not matter; values do.
+func TestDataIsSignedByItsValues(t *testing.T) {
 	t.Parallel()
 	good := bundletest.Signed(bundletest.Release(5))
 	first, err := openRaw(good.Pack(), bundletest.TrustedKey)
@@ -83,8 +83,7 @@ func TestTablesAreSignedByWhatTheySay(t *testing.T) {
 	}
 }
 
-// TestABundleCutOffAnywhere is refused.
-func TestABundleCutOffAnywhere(t *testing.T) {
+func TestTruncatedBundleIsRefused(t *testing.T) {
 	t.Parallel()
 	raw := bundletest.Signed(bundletest.Release(5)).Pack()
 	for n := range len(raw) {
@@ -99,14 +98,14 @@ func TestABundleCutOffAnywhere(t *testing.T) {
 		r, err := open(bundletest.Gzip(inner[:n], gzip.BestSpeed))
 		if n < len(inner)-1536 {
 			bundletest.RefusalOf(t, err, "cut off within")
-		} else if err == nil { // padding alone is missing
+		} else if err == nil { // only padding is missing
 			require.Equal(t, whole.ID, r.ID, n)
 		}
 	}
 }
 
-// TestHoweverItIsPacked, the same content is the same revision.
-func TestHoweverItIsPacked(t *testing.T) {
+// However the content is packed and signed.
+func TestIDIsOfTheContent(t *testing.T) {
 	t.Parallel()
 	good := bundletest.Signed(bundletest.Release(5))
 	first, err := openRaw(good.Pack(), bundletest.TrustedKey)
@@ -166,7 +165,7 @@ func rewritten(t *testing.T, raw []byte) []byte {
 	return out.Bytes()
 }
 
-// TestTablesAreBounded before it is known who signed them: read, they take many times as much.
+// Before the signature is verified: reading a table takes many times its size.
 func TestTablesAreBounded(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"x/data.json", "x/data.yaml", "x/data.yml", ".manifest", ".signatures.json"} {
@@ -180,7 +179,6 @@ func TestTablesAreBounded(t *testing.T) {
 	}
 }
 
-// TestArchivesAreBounded in whatever can be large.
 func TestArchivesAreBounded(t *testing.T) {
 	t.Parallel()
 	raw := bundletest.Signed(bundletest.Release(5)).Pack()
@@ -210,7 +208,6 @@ func TestArchivesAreBounded(t *testing.T) {
 	}
 }
 
-// TestCompileErrorsAreBounded: a bundle with a great many says how many more there are.
 func TestCompileErrorsAreBounded(t *testing.T) {
 	t.Parallel()
 	rules := "package app\n\ndecision := true\n" + strings.Repeat("\nx contains nobody\n", 500)

@@ -11,9 +11,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// remembering has what a cache can get wrong: the same rule under another input, functions that differ in one argument
-// alone, rules that are undefined, partial sets, tables read whole and in part.
-const remembering = `package app
+// cacheHeavy has what a cache can get wrong: the same rule under another input, functions that differ in one argument
+// only, undefined rules, partial sets, and tables read whole and in part.
+const cacheHeavy = `package app
 
 decision := {
 	"once": [limit, limit],
@@ -41,11 +41,11 @@ missing(n) if n == input.n
 set contains m if some m in [limit, outer, limit]
 `
 
-// TestCacheChangesNoValue compares with OPA's own caches.
-func TestCacheChangesNoValue(t *testing.T) {
+// Compared with OPA's own caches.
+func TestEvalCacheChangesNoValue(t *testing.T) {
 	ctx := context.Background()
 	r, err := Open(ctx, Config{Source: "test", Entrypoint: "app/decision", Files: fstest.MapFS{
-		"app/app.rego":    {Data: []byte(remembering)},
+		"app/app.rego":    {Data: []byte(cacheHeavy)},
 		"app/t/data.json": {Data: []byte(`{"a": {"b": 1, "c": [2]}, "k": {"z": null}}`)},
 	}})
 	require.NoError(t, err)
@@ -97,7 +97,7 @@ func TestEvalCache(t *testing.T) {
 	value, _ = c.Get(ref("a", 1))
 	require.Equal(t, ast.StringTerm("one"), value)
 
-	for n := range 500 { // names of the same length, first and last letter have the same footprint
+	for n := range 500 { // names with the same length, first and last letter have the same fingerprint
 		c.Put(ref(fmt.Sprintf("x%03dx", n), n), ast.IntNumberTerm(n))
 	}
 	for n := range 500 {

@@ -16,16 +16,16 @@ import (
 	"github.com/wardkeeper/wardkeeper/bundles/internal/bundletest"
 )
 
-// How FuzzBundle takes its bytes.
+// What FuzzBundle makes of its bytes.
 const (
 	asArchive = iota // the .tar.gz
-	asTar            // what is in it, zipped here
-	asFile           // one file of a good bundle, by the first byte
-	asMore           // a file more in a good bundle, by a name that ends at a zero
+	asTar            // the .tar, compressed by the test
+	asFile           // a file of a good bundle, chosen by the first byte
+	asMore           // an additional file in a good bundle; its name ends at a zero
 	asWays
 )
 
-// FuzzBundle: whatever is made of a good bundle without the key that signed it is refused for a reason, or has its content.
+// FuzzBundle checks that what is made of a good bundle without its key is refused for a reason, or has the same content.
 func FuzzBundle(f *testing.F) {
 	const secret = "the same in every process"
 	good := bundletest.Signer{ID: "k1", Secret: secret, Header: map[string]any{"alg": "HS256"}}.Sign(bundletest.Release(5))
@@ -76,7 +76,7 @@ func FuzzBundle(f *testing.F) {
 		case asMore:
 			name, content, _ := bytes.Cut(data, []byte{0})
 			if len(name) == 0 || len(name) > 90 || name[len(name)-1] == '/' || !utf8.Valid(name) {
-				return // no writer of archives makes one of these
+				return // no archive writer produces such a name
 			}
 			raw = bundletest.Pack(append(good.Entries(), bundletest.Entry{Header: tar.Header{Name: string(name)}, Content: string(content)})...)
 		}

@@ -26,7 +26,7 @@ func openRawWithin(limits bundles.Limits, raw []byte, keys ...*ecdsa.PrivateKey)
 	return bundles.Open(context.Background(), cfg)
 }
 
-// openPath opens a directory in the way that a server does with --check.
+// openPath opens a directory as `serve --check` does.
 func openPath(t *testing.T, dir string) (*bundles.Revision, error) {
 	t.Helper()
 	origin, err := follow.Settings{Path: dir}.Resolve()
@@ -34,7 +34,7 @@ func openPath(t *testing.T, dir string) (*bundles.Revision, error) {
 	return origin.Open(context.Background(), bundletest.Entrypoint, bundletest.InputSchema())
 }
 
-// inspectPath inspects a directory in the way that the command line does.
+// inspectPath inspects a directory as `bundle inspect` does.
 func inspectPath(t *testing.T, dir string) (*release.Contents, error) {
 	t.Helper()
 	origin, err := follow.Settings{Path: dir}.Resolve()

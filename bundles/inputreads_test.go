@@ -10,8 +10,8 @@ import (
 	"github.com/wardkeeper/wardkeeper/policies"
 )
 
-// TestWhatRulesRead of the context, in whatever way they read it. Nothing that a rule can read may be missing.
-func TestWhatRulesRead(t *testing.T) {
+// However rules read the context. Nothing that a rule can read may be missing.
+func TestInputMembersOfRules(t *testing.T) {
 	all := []string{"*"}
 	for rule, want := range map[string][]string{
 		`input.context.a == 1`:                                                      {"a"},
@@ -61,8 +61,8 @@ func TestWhatRulesRead(t *testing.T) {
 	}
 }
 
-// TestWhatHeadsRead: keys, values, and the names of rules.
-func TestWhatHeadsRead(t *testing.T) {
+// Keys, values, and the names of rules.
+func TestInputMembersOfRuleHeads(t *testing.T) {
 	for _, rule := range []string{
 		"p := input.context.a", "p contains input.context.a", "p[input.context.a] := 1", "p.q[input.context.a].r := 1", "p[1] := input.context.a",
 		"default p := 1\n\np := 2 if false else := input.context.a", "p(x) := input.context.a if x == 1", "p := {1 | input.context.a}",
@@ -76,8 +76,8 @@ func TestWhatHeadsRead(t *testing.T) {
 	}
 }
 
-// TestWhatTheBuiltInRulesRead is little of what callers can send.
-func TestWhatTheBuiltInRulesRead(t *testing.T) {
+// They are few.
+func TestInputMembersOfBuiltInPolicy(t *testing.T) {
 	r, err := bundles.Open(t.Context(), bundles.Config{Files: policies.Files(), Source: "built-in", Entrypoint: "authz/decision"})
 	require.NoError(t, err)
 	for _, c := range []struct {
@@ -94,8 +94,8 @@ func TestWhatTheBuiltInRulesRead(t *testing.T) {
 	}
 }
 
-// TestWords are the constants of rules, and no keys of data.
-func TestWords(t *testing.T) {
+// Keys of data are not among them.
+func TestConstants(t *testing.T) {
 	r, err := open(bundletest.FS(map[string]string{
 		"app.rego":  "package app\n\ndefault decision := false\n\ndecision if {\n\tsome name in [\"one\", data.table.two]\n\tinput.action.properties[name].three == \"four\"\n}\n",
 		"data.yaml": "table: {two: five}\n",

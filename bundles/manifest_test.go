@@ -12,8 +12,8 @@ import (
 	"github.com/wardkeeper/wardkeeper/bundles/internal/bundletest"
 )
 
-// TestSequencesThatEveryReaderTakes: the last one is the highest that is the same number everywhere.
-func TestSequencesThatEveryReaderTakes(t *testing.T) {
+// Up to the highest that every reader of JSON represents exactly.
+func TestSequenceIsAWholeNumber(t *testing.T) {
 	t.Parallel()
 	for value, wanted := range map[string]int64{
 		"1": 1, "9007199254740991": 1<<53 - 1, "null": 0,
@@ -32,8 +32,8 @@ func TestSequencesThatEveryReaderTakes(t *testing.T) {
 	}
 }
 
-// TestAnEntrypointIsSpeltInOneWay: rules beside it are found by its path.
-func TestAnEntrypointIsSpeltInOneWay(t *testing.T) {
+// Rules beside it are found by its path.
+func TestEntrypointHasOneSpelling(t *testing.T) {
 	t.Parallel()
 	open := func(entrypoint string) (*bundles.Revision, error) {
 		return bundles.Open(context.Background(), bundles.Config{Raw: bundletest.Release(1).Pack(), Source: "here", Entrypoint: entrypoint})
@@ -57,8 +57,7 @@ func TestAnEntrypointIsSpeltInOneWay(t *testing.T) {
 	}
 }
 
-// TestALongLineIsCut where it comes back in an error.
-func TestALongLineIsCut(t *testing.T) {
+func TestLongLinesAreShortenedInErrors(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", 100_000)
 	for name, rule := range map[string]string{

@@ -30,7 +30,7 @@ func value(t *testing.T, r *bundles.Revision, path string) *ast.Term {
 	return term
 }
 
-func TestTheBuiltInPolicyOpens(t *testing.T) {
+func TestBuiltInPolicyOpens(t *testing.T) {
 	revision, err := open(policies.Files(), "authz/decision")
 	require.NoError(t, err)
 	assert.Len(t, revision.ID, 12)
@@ -44,8 +44,8 @@ func TestTheBuiltInPolicyOpens(t *testing.T) {
 	}
 }
 
-// TestDataIsRead: JSON and YAML, at the place of their folder.
-func TestDataIsRead(t *testing.T) {
+// From JSON and YAML.
+func TestDataIsReadAtItsFolder(t *testing.T) {
 	revision, err := open(bundletest.FS(map[string]string{
 		"app/app.rego":         "package app\n\ndecision := [data.app.table.n, data.app.deep.list, data.top]\n",
 		"app/data.yaml":        "table: {n: 7}\n",
@@ -59,8 +59,7 @@ func TestDataIsRead(t *testing.T) {
 	assert.Equal(t, `[7, [1, "two", null], true]`, value(t, revision, "app/decision").String())
 }
 
-// TestWhatCannotBeOpened says why, and where.
-func TestWhatCannotBeOpened(t *testing.T) {
+func TestOpenErrors(t *testing.T) {
 	const fine = "package app\n\ndecision := true\n"
 	for name, c := range map[string]struct {
 		files  map[string]string
@@ -99,8 +98,8 @@ func TestWhatCannotBeOpened(t *testing.T) {
 	}
 }
 
-// TestImpurePoliciesAreRefused: what would make a decision depend on the network, the clock, chance or the process.
-func TestImpurePoliciesAreRefused(t *testing.T) {
+// One whose decisions would depend on the network, the clock, chance or the process.
+func TestImpurePolicyIsRefused(t *testing.T) {
 	for _, call := range []string{
 		`http.send({"method": "get", "url": "http://localhost"})`,
 		`crypto.x509.parse_and_verify_certificates(input.certs)`,
@@ -130,7 +129,7 @@ func TestImpurePoliciesAreRefused(t *testing.T) {
 	assert.NotNil(t, bundles.Capabilities().AllowNet, "no list would allow every host")
 }
 
-// TestTestsAreLeftOut: they are no part of the policy, nor of its id, however broken.
+// They are part neither of the policy nor of its id, even if they are broken.
 func TestTestsAreLeftOut(t *testing.T) {
 	files := map[string]string{"app.rego": "package app\n\ndecision := true\n"}
 	without, err := open(bundletest.FS(files), "app/decision")
@@ -144,8 +143,8 @@ func TestTestsAreLeftOut(t *testing.T) {
 	assert.False(t, with.Defines("app_test/test_it"))
 }
 
-// TestTheSameFilesAreTheSameRevision, and a byte more, or another name, is another.
-func TestTheSameFilesAreTheSameRevision(t *testing.T) {
+// Another byte or another name gives another id.
+func TestSameFilesHaveTheSameID(t *testing.T) {
 	files := map[string]string{
 		"app.rego": "package app\n\ndecision := true\n", "lib/lib.rego": "package lib\n\none := 1\n", "data.yaml": "table: {n: 7}\n",
 	}

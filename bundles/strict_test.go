@@ -13,9 +13,8 @@ import (
 	release "github.com/wardkeeper/wardkeeper/bundles/release"
 )
 
-// TestDataIsReadStrictly, the same wherever it comes from: what can be read in two ways, or comes out otherwise than it was
-// written, is refused.
-func TestDataIsReadStrictly(t *testing.T) {
+// Wherever it comes from: what can be read in two ways, or is changed by reading it.
+func TestAmbiguousDataIsRefused(t *testing.T) {
 	t.Parallel()
 	const bom = "\xef\xbb\xbf"
 	for name, c := range map[string]struct{ file, content, fault string }{
@@ -80,8 +79,7 @@ func TestDataIsReadStrictly(t *testing.T) {
 	}
 }
 
-// TestDataThatIsFine, however it is written.
-func TestDataThatIsFine(t *testing.T) {
+func TestUnambiguousDataIsAccepted(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ file, content string }{
 		"aliases":               {"app/data.yaml", "a: &a {x: 1}\nb: *a\nc: [*a, *a]\n"},
@@ -109,8 +107,8 @@ func TestDataThatIsFine(t *testing.T) {
 	}
 }
 
-// TestWhatIsNotAuthenticIsNotQuoted: a file may be replaced under a signature that was good, and would be read in the log.
-func TestWhatIsNotAuthenticIsNotQuoted(t *testing.T) {
+// Whoever replaced a file could otherwise write to the log.
+func TestUnverifiedContentIsNotQuoted(t *testing.T) {
 	t.Parallel()
 	const planted = "planted by a stranger"
 	good := bundletest.Signed(bundletest.Release(5))

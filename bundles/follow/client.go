@@ -61,7 +61,7 @@ func newClient(s *service, holdsHead bool) (*client, error) {
 	}
 	c.takeOverFiles()
 	c.transport, err = rotation.NewTransport(rotation.TransportConfig{
-		Make: c.newTransport, Basis: func() any { return c.rootCAs() },
+		New: c.newTransport, Version: func() any { return c.rootCAs() },
 	})
 	if err != nil {
 		return nil, c.redact(err)
@@ -98,14 +98,14 @@ func (c *client) rootCAs() *x509.CertPool {
 func (c *client) takeOverFiles() {
 	if bearer := c.cfg.Credentials.Bearer; bearer != nil && bearer.TokenPath != "" {
 		c.token = &lazyValue[string]{cfg: rotation.Config[string]{
-			Name: "the token of the credentials", Paths: []string{bearer.TokenPath}, Logger: c.logger, Discreet: true, Parse: parseToken,
+			Name: "the token of the credentials", Paths: []string{bearer.TokenPath}, Logger: c.logger, HidePaths: true, Parse: parseToken,
 		}}
 		bearer.TokenPath = ""
 	}
 	if pair := c.cfg.Credentials.ClientTLS; pair != nil {
 		pair.CertRereadIntervalSeconds = nil // the files are read when they change
 		c.certificate = &lazyValue[*tls.Certificate]{cfg: rotation.Config[*tls.Certificate]{
-			Name: "the client certificate", Paths: []string{pair.Cert, pair.PrivateKey}, Logger: c.logger, Discreet: true,
+			Name: "the client certificate", Paths: []string{pair.Cert, pair.PrivateKey}, Logger: c.logger, HidePaths: true,
 		}}
 	}
 }

@@ -187,7 +187,7 @@ func TestUnreadableCredentialsAreRedacted(t *testing.T) {
 		"two tokens":              credentials("bearer", map[string]any{"token_path": secretText, "token": secretText}),
 		"two lines of a token":    credentials("bearer", map[string]any{"token": secretText + "\r\nX: y"}),
 		"no certificate":          tls("cert", secretText),
-		"no certificate in it":    tls("cert", none),
+		"holds no certificate":    tls("cert", none),
 		"an empty certificate":    tls("cert", ""),
 		"no key":                  tls("private_key", secretText),
 		"no key in it":            tls("private_key", none),

@@ -86,7 +86,7 @@ func (k *keyring) add(id string, key keys.Config, logger *slog.Logger) error {
 	}
 	file, err := rotation.Open(rotation.Config[*keys.Config]{
 		Name: "the file of a key", Paths: []string{key.Key}, Logger: logger,
-		Discreet: true, // somebody may have written a secret where a path belongs
+		HidePaths: true, // somebody may have written a secret where a path belongs
 		Parse: func(contents [][]byte) (*keys.Config, error) {
 			read := key
 			read.Key = string(contents[0])

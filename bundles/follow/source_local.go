@@ -12,13 +12,11 @@ import (
 	"time"
 
 	"github.com/wardkeeper/wardkeeper/bundles"
+	"github.com/wardkeeper/wardkeeper/pdp/rotation"
 )
 
 // maxReads is how often a source is read that changes in the meantime before it is reported.
 const maxReads = 10
-
-// timestampGranularity exceeds the resolution of any file system's clock.
-const timestampGranularity = 2 * time.Second
 
 // localSource is a directory of policy or a .tar.gz file. It is examined once a second, which detects every kind of
 // change on any file system: writes, renames, and links that are pointed elsewhere.
@@ -113,7 +111,7 @@ func (s *localSource) stat() (state string, fresh bool, err error) {
 	}
 	sum, now := sha256.New(), time.Now()
 	describe := func(name string, info fs.FileInfo) {
-		fresh = fresh || now.Sub(info.ModTime()).Abs() < timestampGranularity
+		fresh = fresh || now.Sub(info.ModTime()).Abs() < rotation.TimestampGranularity
 		fmt.Fprintf(sum, "%q %v %d %d %d\n", name, info.Mode(), info.Size(), info.ModTime().UnixNano(), inode(info))
 	}
 	if !info.IsDir() {

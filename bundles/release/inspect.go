@@ -10,36 +10,35 @@ import (
 	"github.com/wardkeeper/wardkeeper/bundles"
 )
 
-// Contents is what a bundle says of itself and what is in it. None of it has been judged, save for the signature where
+// Contents describes a bundle: its manifest, signature, files and tables. None of it has been checked but the signature, if
 // Verified says so.
 type Contents struct {
-	ID          string      `json:"id"`                 // of its content, as for [Revision]
-	Revision    string      `json:"revision,omitempty"` // what its author calls it
-	Sequence    int64       `json:"sequence,omitempty"` // its place in the order of releases
-	Roots       []string    `json:"roots"`              // an empty one is all of data
+	ID          string      `json:"id"`                 // as in [bundles.Revision]
+	Revision    string      `json:"revision,omitempty"` // the author's name for it
+	Sequence    int64       `json:"sequence,omitempty"` // orders it among all releases
+	Roots       []string    `json:"roots"`              // an empty one means all of data
 	RegoVersion int         `json:"rego_version"`
-	Signature   *Signature  `json:"signature"`   // null: it is not signed
-	Entrypoints []string    `json:"entrypoints"` // the rules that its metadata call so
+	Signature   *Signature  `json:"signature"`   // null if it is not signed
+	Entrypoints []string    `json:"entrypoints"` // the rules that METADATA comments mark so
 	Golden      int         `json:"golden"`      // the number of golden decisions
 	Files       []FileEntry `json:"files"`
 	Tables      []Table     `json:"tables"`
 }
 
-// Signature is what a signature says of itself.
+// Signature is what a signature says about itself.
 type Signature struct {
 	KeyID     string `json:"key_id,omitempty"`
 	Algorithm string `json:"algorithm"`
 	Verified  bool   `json:"verified"`
 }
 
-// FileEntry is a file of a bundle and its size in bytes.
+// FileEntry is a file of a bundle, with its size in bytes.
 type FileEntry struct {
 	Name string `json:"name"`
 	Size int    `json:"size"`
 }
 
-// Inspect says what is in an archive. verified says whether its signature was verified. The error is a
-// [*bundles.Refusal].
+// Inspect describes an archive. verified says whether its signature was verified. The error is a [*bundles.Refusal].
 func Inspect(a *bundles.Archive, verified bool) (*Contents, error) {
 	content, err := bundles.Parse(a)
 	if err != nil {
@@ -78,8 +77,8 @@ func countGolden(golden []byte) int {
 	return len(said.Decisions)
 }
 
-// entrypoints are the rules and packages that the metadata of the modules call entrypoints, as paths below data. A module
-// whose metadata cannot be read names none: they do not count when a policy decides.
+// entrypoints returns the rules and packages that METADATA comments mark as entrypoints, as paths below data. A module with
+// malformed metadata has none: deciding does not use them.
 func entrypoints(a *bundles.Archive) []string {
 	all := []string{}
 	for _, f := range a.Files {
@@ -102,7 +101,7 @@ func entrypoints(a *bundles.Archive) []string {
 	return all
 }
 
-// pathOf is a reference into data as a path, such as "authz/decision".
+// pathOf returns a reference into data as a path, such as "authz/decision".
 func pathOf(ref ast.Ref) string {
 	var segments []string
 	for _, term := range ref[min(1, len(ref)):] {

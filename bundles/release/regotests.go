@@ -16,26 +16,25 @@ import (
 	"github.com/wardkeeper/wardkeeper/bundles"
 )
 
-// testTimeout bounds one test, which may go through thousands of cases on a busy machine.
+// testTimeout bounds one test. Some have thousands of cases, and the machine may be busy.
 const testTimeout = 10 * time.Minute
 
-// TestReport is what the tests of a draft say.
+// TestReport is the result of the tests of a source tree.
 type TestReport struct {
-	Ran     int      // how many tests ran
-	Skipped int      // how many are to be written still (todo_test_...)
-	Failed  []string // a line for each that failed, with file and line
-	// Coverage is how much of the policy's lines the tests reach, in percent. Lines of tests do not count.
-	Coverage  float64
+	Ran       int      // how many tests ran
+	Skipped   int      // how many are yet to be written (todo_test_...)
+	Failed    []string // a line for each failed test, with file and line
+	Coverage  float64  // percentage of the policy's lines that the tests reach; lines of tests do not count
 	Uncovered []string // a line for each file with lines that no test reaches
 }
 
-// Test runs the Rego tests, under the same capabilities as the policy. Its error says that they could not run.
-func (d *SourceTree) Test(ctx context.Context) (*TestReport, error) {
-	modules := make(map[string]*ast.Module, len(d.modules))
-	for _, m := range d.modules {
+// Test runs the Rego tests under the same capabilities as the policy. An error says that they could not run.
+func (t *SourceTree) Test(ctx context.Context) (*TestReport, error) {
+	modules := make(map[string]*ast.Module, len(t.modules))
+	for _, m := range t.modules {
 		modules[m.Parsed.Package.Location.File] = m.Parsed
 	}
-	store := inmem.NewFromObjectWithOpts(d.content.Data, inmem.OptRoundTripOnWrite(false), inmem.OptReturnASTValuesOnRead(true))
+	store := inmem.NewFromObjectWithOpts(t.content.Data, inmem.OptRoundTripOnWrite(false), inmem.OptReturnASTValuesOnRead(true))
 	read, err := store.NewTransaction(ctx)
 	if err != nil {
 		return nil, err
@@ -48,7 +47,7 @@ func (d *SourceTree) Test(ctx context.Context) (*TestReport, error) {
 		SetModules(modules).
 		SetTimeout(testTimeout).
 		SetCoverageQueryTracer(coverage).
-		SetCoverageRuns(nil). // what a line without effect might have been is of no interest
+		SetCoverageRuns(nil).
 		RunTests(ctx, read)
 	if err != nil {
 		return nil, err
@@ -74,7 +73,7 @@ func (d *SourceTree) Test(ctx context.Context) (*TestReport, error) {
 	for _, result := range failed {
 		report.Failed = append(report.Failed, failure(result))
 	}
-	report.cover(coverage, d)
+	report.cover(coverage, t)
 	return report, nil
 }
 
@@ -96,15 +95,15 @@ func failure(result *tester.Result) string {
 	return text + " fails"
 }
 
-// cover counts the lines of the policy that were reached.
-func (r *TestReport) cover(coverage *cover.Cover, d *SourceTree) {
-	policy := make(map[string]*ast.Module, len(d.content.Modules))
-	for _, m := range d.content.Modules {
+// cover counts the lines of the policy that the tests reached.
+func (r *TestReport) cover(coverage *cover.Cover, t *SourceTree) {
+	policy := make(map[string]*ast.Module, len(t.content.Modules))
+	for _, m := range t.content.Modules {
 		policy[m.Parsed.Package.Location.File] = m.Parsed
 	}
 	found := coverage.Report(policy)
 	covered, all := 0, 0
-	for _, m := range d.content.Modules {
+	for _, m := range t.content.Modules {
 		file := found.Files[m.Parsed.Package.Location.File]
 		if file == nil {
 			continue
@@ -123,7 +122,7 @@ func (r *TestReport) cover(coverage *cover.Cover, d *SourceTree) {
 	}
 }
 
-// lines names ranges of lines in their order, such as "lines 3, 7-9".
+// lines names ranges of lines, such as "lines 3, 7-9".
 func lines(ranges []cover.Range) string {
 	var all []string
 	for _, r := range ranges {

@@ -17,20 +17,20 @@ import (
 	"github.com/wardkeeper/wardkeeper/bundles"
 )
 
-// smallestRSA is the fewest bits of an RSA key that count as safe.
+// smallestRSA is the length in bits from which an RSA key is considered safe.
 const smallestRSA = 2048
 
 // SigningKey signs bundles.
 type SigningKey struct {
-	ID        string // names the key to those who verify
+	ID        string // by which verifiers find the key
 	Algorithm string // such as ES256
 
 	pem    string
 	public bundles.PublicKey
 }
 
-// ParseSigningKey reads a private key, RSA or ECDSA, from PEM. Without an algorithm it is the usual one of the key: RS256,
-// or ES256, ES384, ES512 by its curve. The errors never show what the file holds.
+// ParseSigningKey reads a private key, RSA or ECDSA, from PEM. If algorithm is "", it is RS256, or the one of the curve:
+// ES256, ES384 or ES512. Errors do not quote the file.
 func ParseSigningKey(data []byte, algorithm, id string) (*SigningKey, error) {
 	block, err := privateBlock(data)
 	if err != nil {
@@ -39,7 +39,7 @@ func ParseSigningKey(data []byte, algorithm, id string) (*SigningKey, error) {
 	var public any
 	switch private, err := parsePrivate(block); key := private.(type) {
 	case nil:
-		return nil, fmt.Errorf("the private key cannot be read: %w", err)
+		return nil, fmt.Errorf("cannot read the private key: %w", err)
 	case *rsa.PrivateKey:
 		if bits := key.N.BitLen(); bits < smallestRSA {
 			return nil, fmt.Errorf("the private key has %d bits: RSA needs at least %d", bits, smallestRSA)
@@ -48,17 +48,17 @@ func ParseSigningKey(data []byte, algorithm, id string) (*SigningKey, error) {
 	case *ecdsa.PrivateKey:
 		public = &key.PublicKey
 	default:
-		return nil, errors.New("the private key is neither RSA nor ECDSA, which is what bundles are signed by: " +
-			"make one, such as by `openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256`")
+		return nil, errors.New("the private key is neither RSA nor ECDSA: " +
+			"make one of these, such as by `openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256`")
 	}
 	der, err := x509.MarshalPKIXPublicKey(public)
 	if err != nil {
-		return nil, fmt.Errorf("the private key is not usable: %w", err)
+		return nil, fmt.Errorf("cannot use the private key: %w", err)
 	}
 	k := &SigningKey{ID: id, Algorithm: algorithm, pem: string(pem.EncodeToMemory(&pem.Block{Type: block.Type, Bytes: block.Bytes}))}
 	parsed, err := bundles.ParsePublicKeys(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
 	if err != nil {
-		return nil, errors.New("the private key is ECDSA on a curve that bundles are not signed by: use P-256, P-384 or P-521")
+		return nil, errors.New("the private key is ECDSA on an unsupported curve: use P-256, P-384 or P-521")
 	}
 	k.public = parsed[0]
 	if k.Algorithm == "" {
@@ -70,28 +70,28 @@ func ParseSigningKey(data []byte, algorithm, id string) (*SigningKey, error) {
 	return k, nil
 }
 
-// privateBlock finds the private key among what the file holds.
+// privateBlock finds the private key among the PEM blocks of a file.
 func privateBlock(data []byte) (*pem.Block, error) {
 	for rest := data; ; {
 		var block *pem.Block
 		if block, rest = pem.Decode(rest); block == nil {
-			return nil, errors.New("there is no private key in it: write one as PEM, such as `openssl genpkey` prints it")
+			return nil, errors.New("it holds no private key: write one as PEM, such as `openssl genpkey` prints")
 		}
 		switch {
 		case block.Type == "ENCRYPTED PRIVATE KEY" || strings.Contains(block.Headers["Proc-Type"], "ENCRYPTED"):
 			return nil, errors.New("the private key is encrypted: decrypt it first, such as by `openssl pkey`, where nobody else can read it")
 		case block.Type == "RSA PRIVATE KEY" || block.Type == "EC PRIVATE KEY" || block.Type == "PRIVATE KEY":
 			return block, nil
-		case block.Type == "EC PARAMETERS": // what some tools write before the key
+		case block.Type == "EC PARAMETERS": // some tools write it before the key
 		case block.Type == "PUBLIC KEY" || block.Type == "RSA PUBLIC KEY" || block.Type == "CERTIFICATE":
 			return nil, fmt.Errorf("%q is the public half: signing needs the private key", block.Type)
 		default:
-			return nil, fmt.Errorf("%q is no key that bundles are signed by: write it as PEM, such as `openssl genpkey` prints it", block.Type)
+			return nil, fmt.Errorf("%q is not a private key: write one as PEM, such as `openssl genpkey` prints", block.Type)
 		}
 	}
 }
 
-// parsePrivate gives nil with an error, never a typed nil.
+// parsePrivate returns an untyped nil with an error.
 func parsePrivate(block *pem.Block) (any, error) {
 	switch block.Type {
 	case "RSA PRIVATE KEY":
@@ -110,8 +110,8 @@ func parsePrivate(block *pem.Block) (any, error) {
 	return x509.ParsePKCS8PrivateKey(block.Bytes)
 }
 
-// Sign gives the archive with a signature over every file of it; an earlier one is replaced. By RSA (RS256, RS384, RS512)
-// the same archive gives the same signature; the others draw random numbers.
+// Sign returns the archive with a signature over every file, in place of an earlier one. RS256, RS384 and RS512 give the
+// same signature for the same archive; the others are randomized.
 func (k *SigningKey) Sign(a *bundles.Archive) (*bundles.Archive, error) {
 	if _, _, err := bundles.Verify(bundles.Config{Archive: a}); err != nil {
 		return nil, err
@@ -131,7 +131,7 @@ func (k *SigningKey) Sign(a *bundles.Archive) (*bundles.Archive, error) {
 	}
 	token, err := bundle.GenerateSignedToken(infos, bundle.NewSigningConfig(k.pem, k.Algorithm, ""), k.ID)
 	if err != nil {
-		return nil, fmt.Errorf("the bundle cannot be signed: %w", err)
+		return nil, fmt.Errorf("cannot sign the bundle: %w", err)
 	}
 	signatures, err := json.Marshal(bundle.SignaturesConfig{Signatures: []string{token}})
 	if err != nil {
@@ -141,9 +141,9 @@ func (k *SigningKey) Sign(a *bundles.Archive) (*bundles.Archive, error) {
 	if err != nil {
 		return nil, err
 	}
-	itself := &bundles.Verification{Public: []bundles.PublicKey{k.public}, Required: true}
-	if _, _, err := bundles.Verify(bundles.Config{Archive: signed, Verification: itself}); err != nil {
-		return nil, fmt.Errorf("the signature was made and does not hold: %w", err)
+	own := &bundles.Verification{Public: []bundles.PublicKey{k.public}, Required: true}
+	if _, _, err := bundles.Verify(bundles.Config{Archive: signed, Verification: own}); err != nil {
+		return nil, fmt.Errorf("the new signature is not valid: %w", err)
 	}
 	return signed, nil
 }

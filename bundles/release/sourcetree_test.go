@@ -17,13 +17,13 @@ import (
 	"github.com/wardkeeper/wardkeeper/bundles/release"
 )
 
-// draftOf reads a draft and takes it through compiling.
-func draftOf(t *testing.T, files map[string]string) *release.SourceTree {
+// compiledTree reads and compiles a source tree.
+func compiledTree(t *testing.T, files map[string]string) *release.SourceTree {
 	t.Helper()
-	draft, err := release.ReadSourceTree(release.Config{Files: bundletest.FS(files), Entrypoint: "app/decision"})
+	tree, err := release.ReadSourceTree(release.Config{Files: bundletest.FS(files), Entrypoint: "app/decision"})
 	require.NoError(t, err)
-	require.NoError(t, draft.Compile(context.Background()))
-	return draft
+	require.NoError(t, tree.Compile(context.Background()))
+	return tree
 }
 
 func packedAs(t *testing.T, a *bundles.Archive) string {
@@ -40,7 +40,7 @@ func manifestIn(t *testing.T, a *bundles.Archive) map[string]any {
 	return m
 }
 
-func TestBundleOfADraft(t *testing.T) {
+func TestBundleOfSourceTree(t *testing.T) {
 	const decision = "package app\n\ndecision := true\n"
 	golden := []byte(`{"decisions": []}`)
 	for name, c := range map[string]struct {
@@ -61,7 +61,7 @@ func TestBundleOfADraft(t *testing.T) {
 		"a manifest without them": {map[string]string{"app.rego": decision, ".manifest": `{}`}, nil, nil, []any{"app"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			archive, err := draftOf(t, c.files).Bundle(release.Metadata{Revision: "r1", Sequence: 7}, c.roots, c.golden)
+			archive, err := compiledTree(t, c.files).Bundle(release.Metadata{Revision: "r1", Sequence: 7}, c.roots, c.golden)
 			require.NoError(t, err)
 			require.Equal(t, c.wanted, manifestIn(t, archive)["roots"])
 			r, err := bundles.Open(context.Background(), bundles.Config{Archive: archive, Entrypoint: "app/decision"})
@@ -70,24 +70,23 @@ func TestBundleOfADraft(t *testing.T) {
 			require.EqualValues(t, 7, r.Sequence)
 			require.Equal(t, c.golden != nil, r.Golden != nil)
 
-			again, err := draftOf(t, c.files).Bundle(release.Metadata{Revision: "r1", Sequence: 7}, c.roots, c.golden)
+			again, err := compiledTree(t, c.files).Bundle(release.Metadata{Revision: "r1", Sequence: 7}, c.roots, c.golden)
 			require.NoError(t, err)
 			require.True(t, packedAs(t, archive) == packedAs(t, again), "made twice")
 		})
 	}
 	for name, meta := range map[string]release.Metadata{"no revision": {Sequence: 1}, "no sequence": {Revision: "r1"}} {
-		_, err := draftOf(t, map[string]string{"app.rego": decision}).Bundle(meta, nil, nil)
+		_, err := compiledTree(t, map[string]string{"app.rego": decision}).Bundle(meta, nil, nil)
 		require.Error(t, err, name)
 	}
 }
 
-// TestWhatTheAuthorWroteIntoTheManifestStays, as far as it is not the release.
-func TestWhatTheAuthorWroteIntoTheManifestStays(t *testing.T) {
-	draft := draftOf(t, map[string]string{
+func TestManifestKeepsOtherMembers(t *testing.T) {
+	tree := compiledTree(t, map[string]string{
 		"app.rego":  "package app\n\ndecision := true\n",
 		".manifest": `{"revision": "old", "roots": ["app"], "metadata": {"sequence": 1, "team": "<a>", "number": 12345678901234567890}}`,
 	})
-	archive, err := draft.Bundle(release.Metadata{Revision: "r1", Sequence: 7}, nil, nil)
+	archive, err := tree.Bundle(release.Metadata{Revision: "r1", Sequence: 7}, nil, nil)
 	require.NoError(t, err)
 	const wanted = `{"metadata":{"number":12345678901234567890,"sequence":7,"team":"<a>"},"rego_version":1,"revision":"r1","roots":["app"]}` + "\n"
 	require.Equal(t, wanted, string(archive.Find(".manifest")))
@@ -97,7 +96,7 @@ func TestWhatTheAuthorWroteIntoTheManifestStays(t *testing.T) {
 	require.Equal(t, archive.Find("app.rego"), again.Find("app.rego"))
 }
 
-func TestNextRelease(t *testing.T) {
+func TestNext(t *testing.T) {
 	now := time.Unix(1795691474, 0)
 	for name, c := range map[string]struct {
 		manifest string
@@ -126,14 +125,14 @@ func TestNextRelease(t *testing.T) {
 	require.Zero(t, before)
 }
 
-// TestCoverageIsOfThePolicy: lines of tests do not count, nor does data.
-func TestCoverageIsOfThePolicy(t *testing.T) {
-	draft := draftOf(t, map[string]string{
+// Lines of tests do not count, nor does data.
+func TestCoverageCountsPolicyLines(t *testing.T) {
+	tree := compiledTree(t, map[string]string{
 		"app/app.rego":      "package app\n\ndecision := true\n\nother if input.x == 1\n",
 		"app/data.yaml":     "n: 7\n",
 		"app/app_test.rego": "package app_test\n\ntest_data if data.app.n == 7\n\ntest_it if {\n\tdata.app.decision\n\ttrue\n\ttrue\n}\n",
 	})
-	report, err := draft.Test(context.Background())
+	report, err := tree.Test(context.Background())
 	require.NoError(t, err)
 	require.Equal(t, 2, report.Ran)
 	require.Empty(t, report.Failed)
@@ -141,7 +140,6 @@ func TestCoverageIsOfThePolicy(t *testing.T) {
 	require.Equal(t, []string{"app/app.rego: no test reaches line 5"}, report.Uncovered)
 }
 
-// TestTablesOfData: what reads as a table is one.
 func TestTablesOfData(t *testing.T) {
 	for name, c := range map[string]struct {
 		data   string

@@ -11,24 +11,24 @@ import (
 	"github.com/wardkeeper/wardkeeper/bundles"
 )
 
-// Table is a part of the policy's data that reads as a table: an object whose values are objects with members in common,
-// or, with the one column "value", an object of plain values and lists.
+// Table is a part of the policy's data that can be shown as a table: an object whose values are objects with members in
+// common, or, with "value" as its only column, an object of scalars and lists.
 type Table struct {
 	Path    string   `json:"path"` // below data, such as "authz.regional.matrix"; "" is data itself
 	Columns []string `json:"columns"`
 	Rows    []Row    `json:"rows"`
 }
 
-// Row is a line of a table. A cell that is not there is nil.
+// Row is a line of a table. A missing cell is nil.
 type Row struct {
 	Name  string `json:"name"`
 	Cells []any  `json:"cells"`
 }
 
-// onlyColumn heads the values of a table that is a plain object.
+// onlyColumn is the column of a table that is an object of scalars and lists.
 const onlyColumn = "value"
 
-// tablesOf finds the tables in the data. order says in which order the members of an object were written, by its path.
+// tablesOf finds the tables in the data. order holds the members of each object as they were written, by its path.
 func tablesOf(data map[string]any, order map[string][]string) []Table {
 	t := tabulator{order: order, found: []Table{}}
 	t.visit("", data)
@@ -70,9 +70,8 @@ func (t *tabulator) visit(at string, object map[string]any) {
 	}
 }
 
-// columns are those of the table that an object is, nil where it is none: each value has to be an object, one member has
-// to be in all of them, and at least half of the cells have to be there, with nothing in them that is deeper than a
-// plain object.
+// columns returns the columns of an object that is a table, nil if it is not: every value must be an object, one member must
+// be in all of them, and at least half of the cells must be present. A cell may be a flat object, but not a deeper one.
 func (t *tabulator) columns(at string, rows []string, object map[string]any) []string {
 	var columns []string
 	filled, plain := map[string]int{}, false
@@ -111,7 +110,7 @@ func flat(object map[string]any) bool {
 	return true
 }
 
-// names are the members of an object: as they were written, as far as that is known.
+// names returns the members of an object, in the order in which they were written if that is known.
 func (t *tabulator) names(at string, object map[string]any) []string {
 	all := make([]string, 0, len(object))
 	seen := map[string]bool{}
@@ -131,10 +130,10 @@ func (t *tabulator) names(at string, object map[string]any) []string {
 
 func below(at, name string) string { return strings.TrimPrefix(at+"."+name, ".") }
 
-// largestOrdered is the largest file whose order is looked at, in bytes: tables that people read are small.
+// largestOrdered is the size in bytes up to which a file's order is kept: tables that people read are small.
 const largestOrdered = 1 << 20
 
-// writtenOrder gives the members of each object in the order in which the data files write them, by the object's path.
+// writtenOrder returns the members of each object in the order of the data files, by the object's path.
 func writtenOrder(a *bundles.Archive) map[string][]string {
 	order := map[string][]string{}
 	for _, f := range a.Files {
@@ -149,7 +148,7 @@ func writtenOrder(a *bundles.Archive) map[string][]string {
 	return order
 }
 
-// documentOf is what a data file says, nil where that cannot be read here: then the order is that of the names.
+// documentOf parses a data file. If that fails, it returns nil, and members are sorted by name.
 func documentOf(data []byte) (root *yaml.Node) {
 	defer func() {
 		if recover() != nil {
@@ -163,7 +162,7 @@ func documentOf(data []byte) (root *yaml.Node) {
 	return document.Content[0]
 }
 
-// collectOrder follows no alias: what one stands for is written elsewhere, and can be large beyond measure.
+// collectOrder does not follow aliases: expanded, they can be large beyond bounds.
 func collectOrder(order map[string][]string, at string, node *yaml.Node) {
 	if node.Kind != yaml.MappingNode {
 		return

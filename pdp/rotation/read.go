@@ -8,48 +8,48 @@ import (
 	"time"
 )
 
-// A part of a file may well be a whole one that says something else: what is being written is read once it is finished.
+// A part of a file can be valid and say something else, so a file is not read while somebody writes it.
 var (
 	errUnsettled = errors.New("changed while it was read")
-	// ErrWritten says that somebody has the file open for writing.
-	ErrWritten = errors.New("is being written")
+	// ErrBeingWritten says that somebody has the file open for writing.
+	ErrBeingWritten = errors.New("is being written")
 )
 
-// Unsettled says whether to read again soon.
+// Unsettled reports whether an error is temporary, so that the file should be read again soon.
 func Unsettled(err error) bool {
-	return errors.Is(err, errUnsettled) || errors.Is(err, ErrWritten)
+	return errors.Is(err, errUnsettled) || errors.Is(err, ErrBeingWritten)
 }
 
-// rest is how long a file must have been left alone where its writers cannot be known.
-const rest = 2 * time.Second
+// quietPeriod is how long a file must have been unchanged if its writers cannot be determined.
+const quietPeriod = 2 * time.Second
 
-// inHand says whether somebody is, or may well be, in the middle of writing a file.
-func inHand(file *os.File, info os.FileInfo) bool {
+// beingChanged reports whether somebody writes a file, or may be writing it.
+func beingChanged(file *os.File, info os.FileInfo) bool {
 	writing, known := beingWritten(file)
-	return unfinished(writing, known, time.Since(info.ModTime()))
+	return mayChange(writing, known, time.Since(info.ModTime()))
 }
 
-func unfinished(writing, known bool, age time.Duration) bool {
-	return writing || !known && age < rest
+func mayChange(writing, known bool, age time.Duration) bool {
+	return writing || !known && age < quietPeriod
 }
 
-// Read reads a regular file of at most limit bytes. It fails where the file is being written: see [Unsettled].
+// Read reads a regular file of at most limit bytes. It fails while somebody writes the file: see [Unsettled].
 func Read(path string, limit int64) ([]byte, error) {
 	data, _, err := read(path, false, limit)
 	return data, err
 }
 
-// read also gives what the file looked like before it was read. Discreet keeps the path out of its own errors.
-func read(path string, discreet bool, limit int64) ([]byte, os.FileInfo, error) {
+// read also returns the state of the file before it was read. hidePath keeps the path out of its own errors.
+func read(path string, hidePath bool, limit int64) ([]byte, os.FileInfo, error) {
 	name := path
-	if discreet {
+	if hidePath {
 		name = "it"
 	}
 	before, err := os.Stat(path)
 	if err != nil {
 		return nil, nil, err
 	}
-	if !before.Mode().IsRegular() { // to open a pipe would wait for its writer
+	if !before.Mode().IsRegular() { // opening a pipe would block until somebody writes to it
 		return nil, nil, fmt.Errorf("%s is not a regular file", name)
 	}
 	if before.Size() > limit {
@@ -60,17 +60,17 @@ func read(path string, discreet bool, limit int64) ([]byte, os.FileInfo, error) 
 		return nil, nil, err
 	}
 	defer file.Close()
-	if inHand(file, before) {
-		return nil, nil, fmt.Errorf("%s %w", name, ErrWritten)
+	if beingChanged(file, before) {
+		return nil, nil, fmt.Errorf("%s %w", name, ErrBeingWritten)
 	}
 	data := make([]byte, before.Size())
 	if _, err := io.ReadFull(file, data); err != nil {
 		return nil, nil, fmt.Errorf("%s %w", name, errUnsettled)
 	}
-	if inHand(file, before) { // who began meanwhile
-		return nil, nil, fmt.Errorf("%s %w", name, ErrWritten)
+	if beingChanged(file, before) { // a writer that began meanwhile
+		return nil, nil, fmt.Errorf("%s %w", name, ErrBeingWritten)
 	}
-	after, err := file.Stat() // who also finished meanwhile
+	after, err := file.Stat() // a writer that also finished meanwhile
 	if err != nil {
 		return nil, nil, err
 	}
@@ -80,7 +80,8 @@ func read(path string, discreet bool, limit int64) ([]byte, os.FileInfo, error) 
 	return data, before, nil
 }
 
-// SameState says whether a file was neither written nor replaced between two looks, nor made readable.
+// SameState reports whether a file has been neither written nor replaced, nor its mode changed, between two calls of
+// [os.Stat]. Nil stands for a missing file.
 func SameState(a, b os.FileInfo) bool {
 	if a == nil || b == nil {
 		return a == nil && b == nil

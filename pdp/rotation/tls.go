@@ -10,15 +10,15 @@ import (
 	"sync"
 )
 
-// TLSConfig is what a [TLS] is made of. Files that are not named are not needed.
+// TLSConfig configures a [TLS]. Each file may be left out.
 type TLSConfig struct {
-	CAFile            string // PEM; instead of the system's authorities
-	CertFile, KeyFile string // PEM; the client's own, both or none
+	CAFile            string // PEM; replaces the system's authorities
+	CertFile, KeyFile string // PEM; the client's own, both or neither
 	Logger            *slog.Logger
 }
 
-// TLS is how a client speaks TLS, by files that are read again when they change. Certificate and key are replaced
-// together, once they fit. It is safe for concurrent use.
+// TLS is a client's TLS configuration from files that are read again when they change. Certificate and key are replaced
+// together, as soon as they match. It is safe for concurrent use.
 type TLS struct {
 	authorities *Value[*x509.CertPool]   // nil: the system's
 	pair        *Value[*tls.Certificate] // nil: none
@@ -29,7 +29,7 @@ type TLS struct {
 	certificate *tls.Certificate
 }
 
-// OpenTLS reads the files. It fails where one is at fault.
+// OpenTLS reads the files. It fails if one cannot be read or parsed.
 func OpenTLS(cfg TLSConfig) (*TLS, error) {
 	t := &TLS{}
 	var err error
@@ -41,7 +41,7 @@ func OpenTLS(cfg TLSConfig) (*TLS, error) {
 	switch {
 	case cfg.CertFile == "" && cfg.KeyFile == "":
 	case cfg.CertFile == "" || cfg.KeyFile == "":
-		return nil, errors.New("a client certificate is two files: name both, certificate and key")
+		return nil, errors.New("a client certificate takes two files: name both, certificate and key")
 	default:
 		t.pair, err = Open(Config[*tls.Certificate]{
 			Name: "the client certificate", Paths: []string{cfg.CertFile, cfg.KeyFile}, Logger: cfg.Logger,
@@ -54,8 +54,7 @@ func OpenTLS(cfg TLSConfig) (*TLS, error) {
 	return t, err
 }
 
-// Config is the configuration for a connection that is made now. It must not be changed. It is the same one as before
-// where no file has changed.
+// Config returns the configuration for new connections. It must not be changed. While no file changes, it is the same one.
 func (t *TLS) Config() *tls.Config {
 	var pool *x509.CertPool
 	var certificate *tls.Certificate
@@ -77,10 +76,11 @@ func (t *TLS) Config() *tls.Config {
 	return t.current
 }
 
-// Authorities are the certificates of a PEM file, together with those of the system where they are asked for.
-func Authorities(path string, system, discreet bool, logger *slog.Logger) (*Value[*x509.CertPool], error) {
+// Authorities reads the certificates of a PEM file, and adds those of the system if system is set. hidePath is
+// [Config.HidePaths].
+func Authorities(path string, system, hidePath bool, logger *slog.Logger) (*Value[*x509.CertPool], error) {
 	return Open(Config[*x509.CertPool]{
-		Name: "the CA file", Paths: []string{path}, Logger: logger, Discreet: discreet,
+		Name: "the CA file", Paths: []string{path}, Logger: logger, HidePaths: hidePath,
 		Parse: func(contents [][]byte) (*x509.CertPool, error) {
 			if err := WholePEM(contents[0]); err != nil {
 				return nil, err
@@ -93,19 +93,19 @@ func Authorities(path string, system, discreet bool, logger *slog.Logger) (*Valu
 				}
 			}
 			if !pool.AppendCertsFromPEM(contents[0]) {
-				return nil, errors.New("it has no certificate in it")
+				return nil, errors.New("it holds no certificate")
 			}
 			return pool, nil
 		},
 	})
 }
 
-// WholePEM refuses a file whose last block is cut off, which decoders pass over.
+// WholePEM refuses a file whose last block is truncated, which decoders ignore.
 func WholePEM(data []byte) error {
 	for block, rest := pem.Decode(data); ; block, rest = pem.Decode(rest) {
 		if block == nil {
 			if bytes.Contains(rest, []byte("-----BEGIN")) {
-				return errors.New("a PEM block in it is cut off or malformed")
+				return errors.New("a PEM block in it is truncated or malformed")
 			}
 			return nil
 		}

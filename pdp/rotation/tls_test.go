@@ -24,7 +24,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// selfSigned gives a certificate that is its own authority, and its key, in PEM.
+// selfSigned returns a self-signed certificate and its key, in PEM.
 func selfSigned(t *testing.T, name string) (certificate, key string) {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -51,8 +51,8 @@ func nameIn(t *testing.T, cfg *tls.Config) string {
 	return leaf.Subject.CommonName
 }
 
-// TestAPairIsReplacedOnceItFits: between the writing of a certificate and that of its key, the last pair is shown.
-func TestAPairIsReplacedOnceItFits(t *testing.T) {
+// Between the writing of a certificate and that of its key, the last pair is used.
+func TestPairIsReplacedOnceItMatches(t *testing.T) {
 	dir, log := t.TempDir(), &journal{}
 	cert, key, ca := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem"), filepath.Join(dir, "ca.pem")
 	first, firstKey := selfSigned(t, "first")
@@ -77,12 +77,11 @@ func TestAPairIsReplacedOnceItFits(t *testing.T) {
 
 	put(t, ca, second+first[:len(first)/2])
 	assert.True(t, secured.Config().RootCAs.Equal(secured.Config().RootCAs))
-	assert.Contains(t, log.String(), "cut off")
+	assert.Contains(t, log.String(), "truncated")
 }
 
-// TestATransportReplacesItsConnections when what they are made by has changed, when their life is over, and when it is
-// told to; a connection in use is used to its end.
-func TestATransportReplacesItsConnections(t *testing.T) {
+// When their version changes, when they reach their age, and when told to. A connection in use is used to its end.
+func TestTransportReplacesConnections(t *testing.T) {
 	var connections atomic.Int32
 	held, hold := make(chan struct{}), make(chan struct{})
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -102,13 +101,13 @@ func TestATransportReplacesItsConnections(t *testing.T) {
 	var fails atomic.Bool
 	made := func(life time.Duration) *http.Client {
 		transport, err := NewTransport(TransportConfig{
-			Make: func() (*http.Transport, error) {
+			New: func() (*http.Transport, error) {
 				if fails.Load() {
 					return nil, errors.New("no transport")
 				}
 				return &http.Transport{}, nil
 			},
-			Basis: func() any { return basis.Load() }, Life: life,
+			Version: func() any { return basis.Load() }, MaxAge: life,
 		})
 		require.NoError(t, err)
 		t.Cleanup(transport.CloseIdleConnections)
@@ -154,6 +153,6 @@ func TestATransportReplacesItsConnections(t *testing.T) {
 	before = get(short, "/")
 	require.Equal(t, before+1, get(short, "/"))
 	fails.Store(true)
-	_, err := NewTransport(TransportConfig{Make: func() (*http.Transport, error) { return nil, errors.New("none") }})
+	_, err := NewTransport(TransportConfig{New: func() (*http.Transport, error) { return nil, errors.New("none") }})
 	require.EqualError(t, err, "none")
 }

@@ -7,40 +7,41 @@ import (
 	"time"
 )
 
-// Life is how long connections are used, about. Then names are looked up again, and certificates are shown anew.
-const Life = 5 * time.Minute
+// MaxAge is the usual age of connections, roughly. When they are replaced, names are looked up and certificates are
+// presented again.
+const MaxAge = 5 * time.Minute
 
-// TransportConfig is what a [Transport] is made of.
+// TransportConfig configures a [Transport].
 type TransportConfig struct {
-	// Make makes a transport by what is current. Where it fails, the one before is used on.
-	Make func() (*http.Transport, error)
-	// Basis names what a transport is made by: when it changes, another one is made. The value must be comparable. nil:
-	// it never changes.
-	Basis func() any
-	Life  time.Duration // 0 means [Life]
+	// New makes a transport from what is current. If it fails, the transport before stays in use.
+	New func() (*http.Transport, error)
+	// Version identifies what New would use. When it changes, the transport is replaced. The value must be comparable.
+	// Nil: it never changes.
+	Version func() any
+	MaxAge  time.Duration // 0 means [MaxAge]
 }
 
-// Transport is an [http.RoundTripper] that replaces its connections: when their life is over, and when what they are made
-// by has changed. Requests on their way end on the connection that they have. It is safe for concurrent use.
+// Transport is an [http.RoundTripper] that replaces its connections when they reach their age, and when what they were made
+// from has changed. Requests under way finish on their connection. It is safe for concurrent use.
 type Transport struct {
 	cfg TransportConfig
 
 	mu      sync.Mutex
 	current *http.Transport
-	basis   any
+	version any
 	until   time.Time
 }
 
-// NewTransport makes the first transport, and fails where that fails.
+// NewTransport makes the first transport, and fails if that fails.
 func NewTransport(cfg TransportConfig) (*Transport, error) {
-	if cfg.Basis == nil {
-		cfg.Basis = func() any { return nil }
+	if cfg.Version == nil {
+		cfg.Version = func() any { return nil }
 	}
-	if cfg.Life <= 0 {
-		cfg.Life = Life
+	if cfg.MaxAge <= 0 {
+		cfg.MaxAge = MaxAge
 	}
 	t := &Transport{cfg: cfg}
-	if err := t.replace(cfg.Basis()); err != nil {
+	if err := t.replace(cfg.Version()); err != nil {
 		return nil, err
 	}
 	return t, nil
@@ -50,30 +51,30 @@ func NewTransport(cfg TransportConfig) (*Transport, error) {
 func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) { return t.now().RoundTrip(r) }
 
 func (t *Transport) now() *http.Transport {
-	basis := t.cfg.Basis()
+	version := t.cfg.Version()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if basis != t.basis || time.Now().After(t.until) {
-		_ = t.replace(basis) // else what was good goes on, and is tried again
+	if version != t.version || time.Now().After(t.until) {
+		_ = t.replace(version) // on failure the current one stays in use, and the next request tries again
 	}
 	return t.current
 }
 
-// replace begins anew. Where that is not possible, the connections at least are closed.
-func (t *Transport) replace(basis any) error {
+// replace makes another transport. If that fails, it only closes the idle connections of the current one.
+func (t *Transport) replace(version any) error {
 	before := t.current
-	next, err := t.cfg.Make()
+	next, err := t.cfg.New()
 	if err == nil {
-		t.current, t.basis = next, basis
-		t.until = time.Now().Add(t.cfg.Life - rand.N(t.cfg.Life/10+1)) // not all at the same time
+		t.current, t.version = next, version
+		t.until = time.Now().Add(t.cfg.MaxAge - rand.N(t.cfg.MaxAge/10+1)) // spread, so that not all are replaced at once
 	}
 	if before != nil {
-		before.CloseIdleConnections() // one in use is closed when it comes back
+		before.CloseIdleConnections() // those in use are closed when they are returned
 	}
 	return err
 }
 
-// Renew has the next request use a new connection.
+// Renew makes the next request use a new connection.
 func (t *Transport) Renew() {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -1,6 +1,3 @@
-// Package rotation lets operators rotate credentials, keys and certificates while the process runs. What comes from a
-// file is read again when it changes ([Value], [TLS]), and connections have a bounded life ([Transport]), so that they
-// use what is current and look names up again.
 package rotation
 
 import (
@@ -10,51 +7,54 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
 	"time"
 )
 
 const (
-	// largest is how many bytes a file may have.
-	largest = 256 << 10
-	// tick is longer than one of any file system's clock: a file may be written twice within one, and look the same.
-	tick = 2 * time.Second
-	// patience is how long [Open] waits for a file that is being written.
-	patience = 5 * time.Second
+	// maxSize bounds a file, in bytes.
+	maxSize = 256 << 10
+	// TimestampGranularity exceeds the resolution of any file system's clock: two writes within it can leave the same
+	// modification time.
+	TimestampGranularity = 2 * time.Second
+	// settleTimeout is how long [Open] waits for a file that is being written.
+	settleTimeout = 5 * time.Second
 )
 
-// Config is what a [Value] is made of.
+// Config configures a [Value].
 type Config[T any] struct {
-	Name  string   // what the files are, such as "the token file"
-	Paths []string // one at least
-	// Parse makes the value of the files' contents, in the order of Paths. Its errors must not quote them.
+	Name  string   // what the files are called in messages, such as "the token file"
+	Paths []string // at least one
+	// Parse makes the value from the files' contents, in the order of Paths. Its errors must not quote them.
 	Parse  func(contents [][]byte) (T, error)
 	Logger *slog.Logger // nil: slog.Default()
-	// Discreet keeps the paths out of errors and logs, where somebody may have written a secret instead of a path.
-	Discreet bool
+	// HidePaths keeps the paths out of errors and logs, for settings in which somebody may have written a secret instead
+	// of a path.
+	HidePaths bool
 }
 
-// Value is what one or several files say. Each of them may be written, renamed over, or reached by another symbolic link
-// at any time. A file that is missing, malformed or half written leaves the last good value in force. It is safe for
+// Value is made from the content of one or more files. Each may be written, renamed over, or reached by another symbolic
+// link at any time. If a file is missing, malformed or partly written, the last good value stays in force. It is safe for
 // concurrent use.
 type Value[T any] struct {
 	cfg Config[T]
 
-	mu       sync.Mutex
-	good     T
-	contents [][]byte
-	infos    []os.FileInfo // as of the last reading; nil before the files must be read again
-	fault    string        // why good is not what the files say; "" where it is
+	mu        sync.Mutex
+	good      T
+	contents  [][]byte
+	states    []os.FileInfo // when the files were last read; nil if they must be read again
+	lastFault string        // why good is not what the files say; "" if it is
 }
 
-// Open reads the files. It fails where they are at fault.
+// Open reads the files. It fails if one cannot be read or parsed.
 func Open[T any](cfg Config[T]) (*Value[T], error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
 	v := &Value[T]{cfg: cfg}
 	err := v.read()
-	for began := time.Now(); Unsettled(err) && time.Since(began) < patience; err = v.read() {
+	for began := time.Now(); Unsettled(err) && time.Since(began) < settleTimeout; err = v.read() {
 		time.Sleep(10 * time.Millisecond)
 	}
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
@@ -66,12 +66,12 @@ func Open[T any](cfg Config[T]) (*Value[T], error) {
 	return v, nil
 }
 
-// Get is the value now: it reads the files again if they have changed.
+// Get returns the current value. It reads the files again if they have changed.
 func (v *Value[T]) Get() T {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.infos == nil || v.moved() {
-		v.refresh()
+	if v.states == nil || v.mayHaveChanged() {
+		v.reload()
 	}
 	return v.good
 }
@@ -80,66 +80,65 @@ func (v *Value[T]) Get() T {
 func (v *Value[T]) Renew() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.refresh()
+	v.reload()
 }
 
-// moved says whether a file may not be what it was when it was last read.
-func (v *Value[T]) moved() bool {
+func (v *Value[T]) mayHaveChanged() bool {
 	for i, path := range v.cfg.Paths {
 		now, err := os.Stat(path)
-		if err != nil || !SameState(v.infos[i], now) || time.Since(now.ModTime()) < tick {
+		if err != nil || !SameState(v.states[i], now) || time.Since(now.ModTime()) < TimestampGranularity {
 			return true
 		}
 	}
 	return false
 }
 
-func (v *Value[T]) refresh() {
+func (v *Value[T]) reload() {
 	before := v.contents
 	err := v.read()
 	switch {
-	case Unsettled(err): // it is read again at the next call
+	case Unsettled(err): // the next call reads it again
 	case err != nil:
-		v.infos = nil
-		if err.Error() != v.fault {
-			v.fault = err.Error()
+		v.states = nil
+		if err.Error() != v.lastFault {
+			v.lastFault = err.Error()
 			v.cfg.Logger.Warn(v.cfg.Name+" cannot be used, the last good content stays in force", "error", err)
 		}
-	case v.fault != "":
-		v.fault = ""
-		v.cfg.Logger.Info(v.cfg.Name+" can be used again", v.named()...)
-	case !same(before, v.contents):
-		v.cfg.Logger.Info(v.cfg.Name+" has changed, the new content is in force", v.named()...)
+	case v.lastFault != "":
+		v.lastFault = ""
+		v.cfg.Logger.Info(v.cfg.Name+" can be used again", v.attributes()...)
+	case !sameContents(before, v.contents):
+		v.cfg.Logger.Info(v.cfg.Name+" has changed, the new content is in force", v.attributes()...)
 	}
 }
 
-func (v *Value[T]) named() []any {
-	if v.cfg.Discreet {
+func (v *Value[T]) attributes() []any {
+	if v.cfg.HidePaths {
 		return nil
 	}
 	return []any{"path", v.cfg.Paths[0]}
 }
 
-// read takes what the files say. An error changes nothing.
+// read reads and parses the files. An error changes nothing.
 func (v *Value[T]) read() error {
-	err := v.take()
-	if e, ok := errors.AsType[*fs.PathError](err); ok && v.cfg.Discreet {
+	err := v.parse()
+	if e, ok := errors.AsType[*fs.PathError](err); ok && v.cfg.HidePaths {
 		return e.Err
 	}
 	return err
 }
 
-func (v *Value[T]) take() error {
-	contents, infos := make([][]byte, len(v.cfg.Paths)), make([]os.FileInfo, len(v.cfg.Paths))
+func (v *Value[T]) parse() error {
+	contents, states := make([][]byte, len(v.cfg.Paths)), make([]os.FileInfo, len(v.cfg.Paths))
 	for i, path := range v.cfg.Paths {
 		var err error
-		if contents[i], infos[i], err = read(path, v.cfg.Discreet, largest); err != nil {
+		if contents[i], states[i], err = read(path, v.cfg.HidePaths, maxSize); err != nil {
 			return err
 		}
 	}
-	if !same(v.contents, contents) {
+	if !sameContents(v.contents, contents) {
 		parsed, err := v.cfg.Parse(contents)
-		if err != nil && !v.cfg.Discreet {
+		if err != nil && !v.cfg.HidePaths {
 			return fmt.Errorf("%s: %w", v.cfg.Paths[0], err)
 		}
 		if err != nil {
@@ -147,18 +146,8 @@ func (v *Value[T]) take() error {
 		}
 		v.good = parsed
 	}
-	v.contents, v.infos = contents, infos
+	v.contents, v.states = contents, states
 	return nil
 }
 
-func same(a, b [][]byte) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range a {
-		if !bytes.Equal(a[i], b[i]) {
-			return false
-		}
-	}
-	return true
-}
+func sameContents(a, b [][]byte) bool { return slices.EqualFunc(a, b, bytes.Equal) }

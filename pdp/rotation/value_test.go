@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// journal is a log that may be read while it is written.
+// journal is a log that can be read while it is written.
 type journal struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -35,7 +35,7 @@ func (j *journal) String() string {
 
 func (j *journal) count(part string) int { return strings.Count(j.String(), part) }
 
-// word is a value that must be one word.
+// word opens a value that must be one word.
 func word(t *testing.T, path string) (*Value[string], *journal) {
 	t.Helper()
 	log := &journal{}
@@ -44,7 +44,7 @@ func word(t *testing.T, path string) (*Value[string], *journal) {
 		Parse: func(contents [][]byte) (string, error) {
 			text := strings.TrimSpace(string(contents[0]))
 			if text == "" || strings.Contains(text, " ") {
-				return "", errors.New("it has no word in it")
+				return "", errors.New("it holds no word")
 			}
 			return text, nil
 		},
@@ -58,8 +58,8 @@ func put(t *testing.T, path, content string) {
 	require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
 }
 
-// TestAValueFollowsItsFile by every way of replacing one.
-func TestAValueFollowsItsFile(t *testing.T) {
+// By every way to replace a file.
+func TestValueFollowsItsFile(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "word")
 	put(t, path, "first")
@@ -74,14 +74,14 @@ func TestAValueFollowsItsFile(t *testing.T) {
 	assert.Equal(t, 2, log.count("the word has changed"))
 	assert.NotContains(t, log.String(), "level=WARN")
 
-	// As many bytes, and as old as the file before.
+	// With the size and modification time of the file before.
 	before, err := os.Stat(path)
 	require.NoError(t, err)
 	put(t, path, "fifth")
 	require.NoError(t, os.Chtimes(path, before.ModTime(), before.ModTime()))
 	assert.Equal(t, "fifth", v.Get())
 
-	// As Kubernetes does it: a link to a link to a folder, which is exchanged.
+	// As Kubernetes does it: a link to a file behind a link to a folder, which is replaced.
 	for name, content := range map[string]string{"one": "old", "two": "new"} {
 		require.NoError(t, os.Mkdir(filepath.Join(dir, name), 0o700))
 		put(t, filepath.Join(dir, name, "secret"), content)
@@ -95,8 +95,8 @@ func TestAValueFollowsItsFile(t *testing.T) {
 	assert.Equal(t, "new", linked.Get())
 }
 
-// TestTheLastGoodValueStays while the file is at fault, which is told once, by path and never by content.
-func TestTheLastGoodValueStays(t *testing.T) {
+// While the file is faulty, which is logged once, with the path and without the content.
+func TestLastGoodValueStays(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "word")
 	put(t, path, "good")
 	v, log := word(t, path)
@@ -106,8 +106,8 @@ func TestTheLastGoodValueStays(t *testing.T) {
 		told   int
 	}{
 		{func() { require.NoError(t, os.Remove(path)) }, "no such file", 1},
-		{func() { put(t, path, "") }, "no word in it", 2},
-		{func() { put(t, path, "s3cret s3cret") }, "no word in it", 2},
+		{func() { put(t, path, "") }, "no word", 2},
+		{func() { put(t, path, "s3cret s3cret") }, "no word", 2},
 		{func() { put(t, path, strings.Repeat("s3cret", 100_000)) }, "larger than", 3},
 		{func() { require.NoError(t, os.Remove(path)); require.NoError(t, os.Mkdir(path, 0o700)) }, "not a regular file", 4},
 	} {
@@ -129,8 +129,8 @@ func TestTheLastGoodValueStays(t *testing.T) {
 	assert.Contains(t, log.String(), path)
 }
 
-// TestHalfAFileIsNotTaken: half of a token or of a list of keys may well be a whole one.
-func TestHalfAFileIsNotTaken(t *testing.T) {
+// A part of a token or of a list of keys can be a valid one.
+func TestPartlyWrittenFileIsNotRead(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "word")
 	put(t, path, "whole")
 	v, log := word(t, path)
@@ -144,9 +144,9 @@ func TestHalfAFileIsNotTaken(t *testing.T) {
 	assert.Equal(t, "whole", v.Get())
 	require.NoError(t, file.Close())
 	assert.Equal(t, "half", v.Get())
-	assert.NotContains(t, log.String(), "level=WARN", "it is no fault to write a file")
+	assert.NotContains(t, log.String(), "level=WARN", "writing a file is not a fault")
 
-	// The first reading waits for the writer.
+	// Open waits for the writer.
 	file, err = os.OpenFile(path, os.O_WRONLY|os.O_TRUNC, 0)
 	require.NoError(t, err)
 	time.AfterFunc(20*time.Millisecond, func() {
@@ -158,23 +158,22 @@ func TestHalfAFileIsNotTaken(t *testing.T) {
 	assert.Equal(t, "later", waited.Get())
 }
 
-// TestOpenRefusesWhatIsAtFault, and names the file only where its name is surely no secret.
-func TestOpenRefusesWhatIsAtFault(t *testing.T) {
+// The error names the file only if its name is certainly no secret.
+func TestOpenFailsForFaultyFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s3cret")
-	parse := func([][]byte) (int, error) { return 0, errors.New("it is no number") }
+	parse := func([][]byte) (int, error) { return 0, errors.New("it is not a number") }
 	_, err := Open(Config[int]{Name: "the number", Paths: []string{path}, Parse: parse})
 	require.ErrorIs(t, err, os.ErrNotExist)
-	_, err = Open(Config[int]{Name: "the number", Paths: []string{path}, Parse: parse, Discreet: true})
+	_, err = Open(Config[int]{Name: "the number", Paths: []string{path}, Parse: parse, HidePaths: true})
 	require.EqualError(t, err, "the number: no such file or directory")
 	put(t, path, "x")
 	_, err = Open(Config[int]{Name: "the number", Paths: []string{path}, Parse: parse})
-	require.EqualError(t, err, "the number: "+path+": it is no number")
-	_, err = Open(Config[int]{Name: "the number", Paths: []string{path}, Parse: parse, Discreet: true})
-	require.EqualError(t, err, "the number: it is no number")
+	require.EqualError(t, err, "the number: "+path+": it is not a number")
+	_, err = Open(Config[int]{Name: "the number", Paths: []string{path}, Parse: parse, HidePaths: true})
+	require.EqualError(t, err, "the number: it is not a number")
 }
 
-// TestManyMayAskForAValue while it changes.
-func TestManyMayAskForAValue(t *testing.T) {
+func TestValueIsSafeForConcurrentUse(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "word")
 	put(t, path, "w0")
 	v, _ := word(t, path)

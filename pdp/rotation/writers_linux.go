@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// beingWritten says whether anybody has the file open for writing, and whether that can be known. The kernel grants a
-// read lease on exactly the files that nobody has; it is given back at once. Any other answer tells nothing: file
-// systems differ, and only the file's owner, or who has CAP_LEASE, may ask.
+// beingWritten reports whether somebody has the file open for writing, and whether that is known. The kernel grants a read
+// lease only on a file that nobody has open for writing; the lease is released at once. Other errors say nothing: not every
+// file system has leases, and only the file's owner, or a process with CAP_LEASE, may take one.
 func beingWritten(file *os.File) (writing, known bool) {
 	raw, err := file.SyscallConn()
 	if err != nil {
@@ -20,7 +20,7 @@ func beingWritten(file *os.File) (writing, known bool) {
 		switch _, err := unix.FcntlInt(fd, unix.F_SETLEASE, unix.F_RDLCK); err {
 		case nil:
 			known = true
-			_, _ = unix.FcntlInt(fd, unix.F_SETLEASE, unix.F_UNLCK) // or else closing does it
+			_, _ = unix.FcntlInt(fd, unix.F_SETLEASE, unix.F_UNLCK) // if it fails, closing the file releases it
 		case unix.EAGAIN:
 			writing, known = true, true
 		}

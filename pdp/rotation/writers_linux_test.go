@@ -25,15 +25,15 @@ func TestBeingWritten(t *testing.T) {
 		writing, known := beingWritten(file)
 		return [2]bool{writing, known}
 	}
-	nobody, somebody, unknown := [2]bool{false, true}, [2]bool{true, true}, [2]bool{}
+	free, written, unknown := [2]bool{false, true}, [2]bool{true, true}, [2]bool{}
 	reader := open(os.O_RDONLY)
 	open(os.O_RDONLY)
-	assert.Equal(t, nobody, says(reader), "others read it")
+	assert.Equal(t, free, says(reader), "others read it")
 	for _, flag := range []int{os.O_WRONLY, os.O_RDWR, os.O_WRONLY | os.O_APPEND} {
 		writer := open(flag)
-		assert.Equal(t, somebody, says(reader))
+		assert.Equal(t, written, says(reader))
 		require.NoError(t, writer.Close())
-		assert.Equal(t, nobody, says(reader))
+		assert.Equal(t, free, says(reader))
 	}
 	null, err := os.Open(os.DevNull)
 	require.NoError(t, err)
@@ -43,10 +43,10 @@ func TestBeingWritten(t *testing.T) {
 	assert.Equal(t, unknown, says(reader), "closed")
 }
 
-// TestWhoMayNotKnowWaits: to a sidecar that does not own the file, a file that was just written may be half of one.
-func TestWhoMayNotKnowWaits(t *testing.T) {
-	assert.True(t, unfinished(true, true, time.Hour))
-	assert.False(t, unfinished(false, true, 0))
-	assert.True(t, unfinished(false, false, rest/2))
-	assert.False(t, unfinished(false, false, rest))
+// If the sidecar does not own a file, one that was just written may be incomplete.
+func TestUnknownWritersAreWaitedFor(t *testing.T) {
+	assert.True(t, mayChange(true, true, time.Hour))
+	assert.False(t, mayChange(false, true, 0))
+	assert.True(t, mayChange(false, false, quietPeriod/2))
+	assert.False(t, mayChange(false, false, quietPeriod))
 }

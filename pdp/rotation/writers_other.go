@@ -4,5 +4,5 @@ package rotation
 
 import "os"
 
-// beingWritten cannot be known here.
+// beingWritten is unknown on this system.
 func beingWritten(*os.File) (writing, known bool) { return false, false }

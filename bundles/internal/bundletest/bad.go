@@ -12,14 +12,14 @@ import (
 	"github.com/wardkeeper/wardkeeper/bundles"
 )
 
-// badBundle is one that must never become active.
+// Bad is a bundle that must never become active.
 type Bad struct {
 	Name   string
 	Raw    []byte
 	Reason bundles.Reason
 }
 
-// unsignedOnes lack a signature, or have one that does not hold for what is in them.
+// BadlySigned returns bundles without a signature, or with an invalid one.
 func BadlySigned() []Bad {
 	next := Release(6)
 	good := Signed(next)
@@ -68,7 +68,7 @@ func BadlySigned() []Bad {
 	}
 }
 
-// foreignOnes are signed, and no bundles of ours.
+// BadContent returns bundles with a valid signature whose content must be refused.
 func BadContent() []Bad {
 	next := Release(6)
 	sign := func(changes Files) []byte { return Signed(next.With(changes)).Pack() }
@@ -123,7 +123,7 @@ func BadContent() []Bad {
 	}
 }
 
-// illPackedOnes are no archives, or such as no bundle may be. The limit of their size is packedLimit.
+// BadArchives returns what is not an archive, and archives that a bundle must not be. They are to be read within [SizeLimit].
 func BadArchives() []Bad {
 	good := Signed(Release(6))
 	raw := good.Pack()
@@ -142,7 +142,7 @@ func BadArchives() []Bad {
 	sum := bytes.Clone(raw)
 	sum[len(sum)-6] ^= 1
 	huge := Tar(Entry{tar.Header{Name: "x"}, strings.Repeat("a", 2<<20)})
-	huge[156] = tar.TypeXHeader // its content is now a header of the next entry
+	huge[156] = tar.TypeXHeader // makes its content a header of the next entry
 	copy(huge[148:156], fmt.Sprintf("%06o\x00 ", headerSum(huge[:512])))
 	return []Bad{
 		{"empty", nil, bundles.Malformed},
@@ -181,7 +181,7 @@ func BadArchives() []Bad {
 	}
 }
 
-// headerSum is the checksum of a header's block.
+// headerSum returns the checksum of a header's block.
 func headerSum(block []byte) (sum int) {
 	for i, b := range block {
 		if i >= 148 && i < 156 {
@@ -192,8 +192,8 @@ func headerSum(block []byte) (sum int) {
 	return sum
 }
 
-// packedLimit is size_limit_bytes in the tests.
+// SizeLimit is size_limit_bytes in tests.
 const SizeLimit = 64 << 10
 
-// altered are those of the foreign ones whose bytes need not be what was signed: a signature is over what they say.
+// Altered names those of BadContent whose bytes may differ from what was signed: data is signed by its values.
 var Altered = []string{"a manifest that is no JSON", "tables that are no JSON", "a sequence beyond numbers"}

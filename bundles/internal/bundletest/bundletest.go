@@ -31,13 +31,13 @@ import (
 	"github.com/wardkeeper/wardkeeper/policies"
 )
 
-// parts are the files of a bundle, by name.
+// Files are the files of a bundle, by name.
 type Files map[string]string
 
-// entrypoint is the decision of the bundles here.
+// Entrypoint is the decision of the bundles made here.
 const Entrypoint = "app/decision"
 
-// release is a good bundle: rules, tables in JSON and in YAML, a golden decision and a file that is no policy.
+// Release returns a good bundle: rules, data in JSON and YAML, a golden decision and a file that is not policy.
 func Release(sequence int) Files {
 	return Files{
 		".manifest": fmt.Sprintf(`{"revision": "release %d", "roots": ["app", "golden"], "metadata": {"sequence": %d}}`, sequence, sequence),
@@ -55,7 +55,7 @@ decision := {"allow": true, "context": {"word": data.app.words.hello}} if input.
 	}
 }
 
-// with is a bundle with other content in some files; an empty one is taken out.
+// With returns the files with other content in some; one with empty content is removed.
 func (p Files) With(changes Files) Files {
 	all := maps.Clone(p)
 	maps.Copy(all, changes)
@@ -63,7 +63,7 @@ func (p Files) With(changes Files) Files {
 	return all
 }
 
-// renamed is a bundle with a file under another name.
+// Rename returns the files with one under another name.
 func (p Files) Rename(from, to string) Files {
 	all := maps.Clone(p)
 	all[to] = all[from]
@@ -71,17 +71,18 @@ func (p Files) Rename(from, to string) Files {
 	return all
 }
 
-// signer makes the signature of a bundle, honest or not.
+// Signer signs bundles, validly or not.
 type Signer struct {
 	Key     *ecdsa.PrivateKey
-	ID      string // the kid; "" leaves it out
+	ID      string // the kid; "" omits it
 	Scope   string
 	Hash    bundle.HashingAlgorithm
-	Header  map[string]any // more members of the token's header
+	Header  map[string]any // additional members of the token's header
 	Secret  string         // signs by HMAC instead
-	Exclude []string       // files that are left out
+	Exclude []string       // files that the signature does not cover
 }
 
+// NewKey makes an ECDSA key.
 func NewKey() *ecdsa.PrivateKey {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -90,9 +91,10 @@ func NewKey() *ecdsa.PrivateKey {
 	return key
 }
 
-// The keys of the tests.
+// TrustedKey is configured in tests, OtherKey is not.
 var TrustedKey, OtherKey = NewKey(), NewKey()
 
+// PublicPEM returns the public keys in PEM.
 func PublicPEM(keys ...*ecdsa.PrivateKey) string {
 	var all strings.Builder
 	for _, key := range keys {
@@ -105,7 +107,7 @@ func PublicPEM(keys ...*ecdsa.PrivateKey) string {
 	return all.String()
 }
 
-// sign adds a signature to a bundle.
+// Sign returns the files with a signature.
 func (s Signer) Sign(p Files) Files {
 	if s.Hash == "" {
 		s.Hash = bundle.SHA256
@@ -160,6 +162,7 @@ func hashOf(name, content string, algorithm bundle.HashingAlgorithm) string {
 
 func encoded(v any) string { return base64.RawURLEncoding.EncodeToString(Must(json.Marshal(v))) }
 
+// Must panics on an error.
 func Must[T any](value T, err error) T {
 	if err != nil {
 		panic(err)
@@ -167,15 +170,16 @@ func Must[T any](value T, err error) T {
 	return value
 }
 
-// signed is a release with our signature, by the key "k1".
+// Signed returns the files signed by TrustedKey with the id "k1".
 func Signed(p Files) Files { return Signer{Key: TrustedKey, ID: "k1"}.Sign(p) }
 
-// entry is one entry of an archive: a file unless its header says otherwise.
+// Entry is an entry of an archive, a file unless its header says otherwise.
 type Entry struct {
 	tar.Header
 	Content string
 }
 
+// Entries returns the files as entries, sorted by name.
 func (p Files) Entries() []Entry {
 	var all []Entry
 	for _, name := range slices.Sorted(maps.Keys(p)) {
@@ -184,7 +188,7 @@ func (p Files) Entries() []Entry {
 	return all
 }
 
-// tarred packs entries.
+// Tar returns an uncompressed archive.
 func Tar(entries ...Entry) []byte {
 	var out bytes.Buffer
 	w := tar.NewWriter(&out)
@@ -204,6 +208,7 @@ func Tar(entries ...Entry) []byte {
 	return out.Bytes()
 }
 
+// Gzip compresses data.
 func Gzip(data []byte, level int) []byte {
 	var out bytes.Buffer
 	w := Must(gzip.NewWriterLevel(&out, level))
@@ -214,15 +219,18 @@ func Gzip(data []byte, level int) []byte {
 	return out.Bytes()
 }
 
+// Pack returns a .tar.gz.
 func Pack(entries ...Entry) []byte { return Gzip(Tar(entries...), gzip.BestSpeed) }
 
+// Pack returns the files as a .tar.gz.
 func (p Files) Pack() []byte { return Pack(p.Entries()...) }
 
-// keyFile is a file of public keys.
+// KeyFile writes public keys to a file.
 func KeyFile(t *testing.T, keys ...*ecdsa.PrivateKey) string {
 	return WriteFile(t, "keys.pem", []byte(PublicPEM(keys...)))
 }
 
+// WriteFile writes a file in a temporary folder, and returns its path.
 func WriteFile(t *testing.T, name string, data []byte) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)
@@ -232,6 +240,7 @@ func WriteFile(t *testing.T, name string, data []byte) string {
 	return path
 }
 
+// InputSchema returns the schema of the input of the built-in policies.
 func InputSchema() []byte {
 	file := Must(policies.Files().Open("schemas/input.json"))
 	defer func() { _ = file.Close() }()
@@ -240,17 +249,17 @@ func InputSchema() []byte {
 	return out.Bytes()
 }
 
-// ourKey is our key by its id.
+// TrustedKeys is TrustedKey by its id.
 var TrustedKeys = map[string]*ecdsa.PrivateKey{"k1": TrustedKey}
 
-// noise does not get smaller when it is packed.
+// Random returns n bytes that cannot be compressed.
 func Random(n int) string {
 	data := make([]byte, n)
 	_, _ = rand.Read(data)
 	return string(data)
 }
 
-// refusal has to be what an error is.
+// RefusalOf requires that err is a refusal with a reason and a text.
 func RefusalOf(t *testing.T, err error, what string) *bundles.Refusal {
 	t.Helper()
 	var r *bundles.Refusal
@@ -260,7 +269,7 @@ func RefusalOf(t *testing.T, err error, what string) *bundles.Refusal {
 	return r
 }
 
-// unpack writes the files of a bundle into a folder.
+// Unpack writes files into a folder.
 func Unpack(t *testing.T, dir string, p Files) {
 	t.Helper()
 	for name, content := range p {
@@ -270,7 +279,7 @@ func Unpack(t *testing.T, dir string, p Files) {
 	}
 }
 
-// tree is a policy tree in memory: names and contents.
+// FS returns files as a file system in memory.
 func FS(files map[string]string) fstest.MapFS {
 	all := fstest.MapFS{}
 	for name, content := range files {

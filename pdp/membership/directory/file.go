@@ -170,7 +170,7 @@ func (f *File) reload() error {
 	previous := f.current.Load()
 	d, err := f.read(previous)
 	if rotation.Unsettled(err) {
-		if previous != nil && !f.waiting && errors.Is(err, rotation.ErrWritten) { // told once, not at each attempt
+		if previous != nil && !f.waiting && errors.Is(err, rotation.ErrBeingWritten) { // told once, not at each attempt
 			f.waiting = true
 			f.cfg.Logger.Warn("directory file is being written, it is read once it is closed",
 				"path", f.cfg.Path, "revision", previous.Revision())

@@ -39,7 +39,7 @@ type Config struct {
 	KeptBytes int
 	Logger    *slog.Logger // nil: slog.Default()
 
-	life  time.Duration // of connections; 0 means [rotation.Life]
+	life  time.Duration // of connections; 0 means [rotation.MaxAge]
 	pause time.Duration // before the second attempt, doubled from there; 0 means 50 ms
 	rest  time.Duration // how long an application that is down is left alone; 0 means 1 s
 }
@@ -62,8 +62,8 @@ func Open(cfg Config) (*Origin, error) {
 		return nil, err
 	}
 	transport, err := rotation.NewTransport(rotation.TransportConfig{
-		Make:  func() (*http.Transport, error) { return cfg.transport(secured), nil },
-		Basis: func() any { return secured.Config() }, Life: cfg.life,
+		New:     func() (*http.Transport, error) { return cfg.transport(secured), nil },
+		Version: func() any { return secured.Config() }, MaxAge: cfg.life,
 	})
 	if err != nil {
 		return nil, err

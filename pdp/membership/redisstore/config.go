@@ -9,6 +9,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
+
 	"github.com/wardkeeper/wardkeeper/pdp/rotation"
 )
 
@@ -39,7 +40,7 @@ type Config struct {
 	// Logger is told when the stream is lost and followed again; nil for none.
 	Logger *slog.Logger
 
-	life time.Duration // of connections; 0 means [rotation.Life]
+	life time.Duration // of connections; 0 means [rotation.MaxAge]
 }
 
 const (
@@ -67,7 +68,7 @@ func (c Config) withDefaults() Config {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	if c.life == 0 {
-		c.life = rotation.Life
+		c.life = rotation.MaxAge
 	}
 	return c
 }

@@ -176,7 +176,7 @@ func TestContentEncodingIsUndone(t *testing.T) {
 		"unknown, with odd signs":      {"a\tb", good, `Content-Encoding "a\tb"`},
 		"a bomb":                       {"gzip", bundletest.Gzip([]byte("\x1f\x8b"+strings.Repeat("\x00", 2*bundletest.SizeLimit)), gzip.BestCompression), "larger than"},
 		"gzip of what is no archive":   {"gzip", bundletest.Gzip([]byte("hello"), gzip.BestSpeed), "truncated"},
-		"gzip, and it is nothing such": {"gzip", []byte("hello"), "no gzip archive"},
+		"gzip, and it is nothing such": {"gzip", []byte("hello"), "not a gzip archive"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -43,7 +43,7 @@ func TestAForgedRecordOverRedis(t *testing.T) {
 		require.NoError(t, err)
 		want := fixture.UserOf(t, origintest.ViewOf(t, sourceOf(t, a, url)), "anna").Record()
 		for _, c := range sidecars {
-			require.Eventually(t, func() bool { return c.feed.Knows(at) }, servertest.ServerPatience, servertest.PollEvery)
+			require.Eventually(t, func() bool { return c.tracker.Reached(at) }, servertest.ServerPatience, servertest.PollEvery)
 			for range 2 {
 				v := origintest.ViewOf(t, c)
 				assert.Nil(t, fixture.UserOf(t, v, stranger))

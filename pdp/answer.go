@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
@@ -122,7 +123,7 @@ var obligationTypes = map[string][]obligationProperty{
 // checkObligationType fails if a type of obligation is not registered.
 func checkObligationType(name string) error {
 	if _, registered := obligationTypes[name]; !registered {
-		return fmt.Errorf("not one of the types %s", joined(slices.Sorted(maps.Keys(obligationTypes))))
+		return fmt.Errorf("not one of the types %s", strings.Join(slices.Sorted(maps.Keys(obligationTypes)), ", "))
 	}
 	return nil
 }

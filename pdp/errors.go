@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
+	"github.com/wardkeeper/wardkeeper/pdp/paging"
 )
 
 // Kind says what went wrong, so that a server can answer with the right status. A denial is not an error.
@@ -51,13 +52,16 @@ func invalid(format string, args ...any) error {
 	return &Error{Kind: Invalid, Message: fmt.Sprintf(format, args...)}
 }
 
-// asError makes an [*Error] of a failure to learn a fact: unless it says otherwise, the source is unavailable.
+// asError makes an [*Error] of any other error. One that says nothing else comes from a source, which is unavailable.
 func asError(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return &Error{Kind: Timeout, Message: "It took too long to decide this.", Err: err}
 	}
 	if tooMany, ok := errors.AsType[*facts.TooManyError](err); ok {
 		return &Error{Kind: Invalid, Message: tooMany.Message}
+	}
+	if page, ok := errors.AsType[*paging.Error](err); ok {
+		return &Error{Kind: Invalid, Message: page.Message}
 	}
 	if _, ok := errors.AsType[*Error](err); ok {
 		return err

@@ -9,6 +9,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/bundles"
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
+	"github.com/wardkeeper/wardkeeper/pdp/paging"
 )
 
 // InputTerm is what the policy sees of a question.
@@ -52,12 +53,21 @@ func (e *Engine) Possible(ctx context.Context, r Request) (bool, error) {
 
 // Forged are the hits of a resource search that continues at a forged token with the right sum.
 func Forged(e *Engine, r SearchRequest, content string) []Hit {
-	var t pageToken
+	var t struct {
+		ID     string `json:"i"`
+		Offset int    `json:"o"`
+		Limit  int    `json:"l"`
+	}
 	if json.Unmarshal([]byte(content), &t) != nil {
 		return nil
 	}
 	r.Resource.ID = ""
-	token, err := (&listing{kind: resourceSearch, request: r}).seal(t)
+	page, err := paging.Read(resourceSearch, r.question(), &authzen.Page{Properties: r.Page.Properties})
+	if err != nil {
+		return nil
+	}
+	page.Limit = t.Limit
+	token, err := page.Token(facts.Cursor{ID: t.ID, Offset: t.Offset})
 	if err != nil {
 		return nil
 	}

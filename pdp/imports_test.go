@@ -31,8 +31,10 @@ func mayImport(from, to string) bool {
 		return false
 	case from == "pdp/facts":
 		return to == "pdp/authzen"
+	case from == "pdp/paging":
+		return to == "pdp/authzen" || to == "pdp/facts"
 	case from == "pdp":
-		return to == "bundles" || to == "pdp/authzen" || to == "pdp/facts"
+		return slices.Contains([]string{"bundles", "pdp/authzen", "pdp/facts", "pdp/paging"}, to)
 	case from == "pdp/httpapi" && strings.HasPrefix(to, "pdp/httpapi/"):
 		return true // its parts, which know neither it nor each other
 	case strings.HasPrefix(from, "pdp/membership"):
@@ -142,7 +144,7 @@ func TestMayImport(t *testing.T) {
 	for _, allowed := range [][2]string{
 		{"pdp", "bundles"}, {"pdp", "pdp/authzen"}, {"pdp/httpapi", "pdp"}, {"pdp/membership", "pdp"}, {"pdp/membership/pgorigin", "pdp/membership"}, {"pdp/membership/cache", "pdp/membership/freshness"},
 		{"pdp/httpapi", "pdp/httpapi/opawire"}, {"pdp/httpapi/opawire", "pdp/authzen"},
-		{"pdp", "pdp/facts"}, {"pdp/facts", "pdp/authzen"}, {"pdp/membership/record", "pdp/facts"},
+		{"pdp", "pdp/facts"}, {"pdp", "pdp/paging"}, {"pdp/paging", "pdp/facts"}, {"pdp/facts", "pdp/authzen"}, {"pdp/membership/record", "pdp/facts"},
 		{"adapters/echo", "pdp/authzen"}, {"cmd/wardkeeper", "policies"}, {"cmd/wardkeeper", "pdp/httpapi"},
 		{"bundles", "pdp/rotation"}, {"pdp/membership/pgorigin", "pdp/rotation"}, {"cmd/wardkeeper", "pdp/rotation"},
 		{"cmd/wardkeeper", "cmd/wardkeeper/internal/config"},
@@ -153,7 +155,7 @@ func TestMayImport(t *testing.T) {
 	}
 	for _, refused := range [][2]string{
 		{"policies", "pdp"}, {"bundles", "policies"}, {"bundles", "pdp"}, {"bundles", "bundles/follow"}, {"bundles/follow", "bundles/release"},
-		{"bundles/release", "bundles/follow"}, {"bundles/follow", "pdp"}, {"pdp", "bundles/follow"}, {"pdp/authzen", "pdp"}, {"pdp/facts", "pdp"}, {"pdp/facts", "bundles"}, {"pdp", "policies"},
+		{"bundles/release", "bundles/follow"}, {"bundles/follow", "pdp"}, {"pdp", "bundles/follow"}, {"pdp/authzen", "pdp"}, {"pdp/facts", "pdp"}, {"pdp/paging", "pdp"}, {"pdp/facts", "pdp/paging"}, {"pdp/httpapi", "pdp/paging"}, {"pdp/facts", "bundles"}, {"pdp", "policies"},
 		{"pdp", "pdp/membership"}, {"pdp/membership", "pdp/membership/record"}, {"pdp/membership/cache", "pdp/membership/redisstore"},
 		{"pdp/membership/pgorigin", "pdp/membership/httporigin"}, {"pdp/membership/directory", "pdp/membership/cache"}, {"pdp/httpapi", "pdp/membership"}, {"pdp/httpapi", "bundles"}, {"adapters/echo", "pdp"},
 		{"pdp/httpapi/opawire", "pdp/httpapi"}, {"pdp/httpapi/opawire", "pdp/httpapi/connlimit"}, {"pdp", "pdp/httpapi/opawire"},

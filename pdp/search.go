@@ -13,6 +13,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/bundles"
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
+	"github.com/wardkeeper/wardkeeper/pdp/paging"
 )
 
 // What a search looks for.
@@ -72,10 +73,11 @@ func (e *Engine) search(ctx context.Context, kind string, r SearchRequest,
 	find func(*evaluation, context.Context, SearchRequest, *listing) (candidates, error),
 ) (result SearchResult, err error) {
 	defer e.recovered(ctx, "a search panicked", &err)
-	list, err := newListing(kind, r)
+	page, err := paging.Read(kind, r.question(), r.Page)
 	if err != nil {
-		return SearchResult{}, err
+		return SearchResult{}, asError(ctx, err)
 	}
+	list := &listing{kind, page}
 	ev, err := e.beginWithin(ctx, r.question())
 	if err != nil {
 		return SearchResult{}, err
@@ -95,7 +97,7 @@ func (e *Engine) search(ctx context.Context, kind string, r SearchRequest,
 	if err != nil {
 		return SearchResult{}, asError(ctx, err)
 	}
-	return list.page(ctx, all)
+	return list.fill(ctx, all)
 }
 
 // may reports whether a rule for lists is true for a question. It costs no reasons.
@@ -162,7 +164,7 @@ func (ev *evaluation) usersAsResources(ctx context.Context, r SearchRequest, lis
 		return none, err
 	}
 	return list.users(ctx, ev.facts.View, within.ID(), func(u *facts.User) candidate {
-		return ev.resource(question, Hit{Type: "user", ID: u.ID(), Properties: list.userFields(u, current.Organization())})
+		return ev.resource(question, Hit{Type: "user", ID: u.ID(), Properties: list.UserFields(u, current.Organization())})
 	}), nil
 }
 
@@ -211,13 +213,13 @@ func (ev *evaluation) locationsAsResources(ctx context.Context, r SearchRequest,
 		}
 		roots = []string{located.Current.Organization()}
 	}
-	found, err := ev.locationsBeneath(ctx, roots, list.after.ID)
+	found, err := ev.locationsBeneath(ctx, roots, list.After.ID)
 	if err != nil {
 		return none, err
 	}
 	all := make([]candidate, len(found))
 	for i, l := range found {
-		all[i] = ev.resource(question, Hit{Type: "location", ID: l.ID(), Properties: list.locationFields(l)})
+		all[i] = ev.resource(question, Hit{Type: "location", ID: l.ID(), Properties: list.LocationFields(l)})
 		all[i].cursor = facts.Cursor{ID: l.ID()}
 	}
 	return sequence(all), nil

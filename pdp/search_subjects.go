@@ -20,7 +20,7 @@ func (ev *evaluation) subjects(ctx context.Context, r SearchRequest, list *listi
 	return list.users(ctx, ev.facts.View, review.root, func(u *facts.User) candidate {
 		var allowed Request
 		return candidate{
-			hit: Hit{Type: "user", ID: u.ID(), Properties: list.userFields(u, review.root)},
+			hit: Hit{Type: "user", ID: u.ID(), Properties: list.UserFields(u, review.root)},
 			matches: func(ctx context.Context) (ok bool, err error) {
 				allowed, ok, err = review.may(ctx, u)
 				return ok, err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/wardkeeper/wardkeeper/bundles"
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
@@ -81,7 +82,7 @@ func (p *Policy) readCatalogue(table any) error {
 		// What a policy says of an action by another name would be ignored.
 		for _, member := range slices.Sorted(maps.Keys(fields)) {
 			if !slices.Contains(catalogueMembers, member) {
-				return fmt.Errorf("catalogue: action %s has the member %s: it can have %s", name, member, joined(catalogueMembers))
+				return fmt.Errorf("catalogue: action %s has the member %s: it can have %s", name, member, strings.Join(catalogueMembers, ", "))
 			}
 		}
 		a := action{resource: facts.String(fields, "resource"), roles: facts.Strings(fields, "roles")}

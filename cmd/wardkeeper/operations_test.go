@@ -17,6 +17,40 @@ import (
 
 const operations = "cmd/wardkeeper/OPERATIONS.md"
 
+// TestOperationsExplainsEveryWarning holds OPERATIONS.md to the log: each message of a warning or an error is in it, and it
+// explains none that there is not.
+func TestOperationsExplainsEveryWarning(t *testing.T) {
+	_, section, _ := strings.Cut(documents(t)[operations], "\n## The log\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	var explained []string
+	for line := range strings.Lines(section) {
+		cell, _, _ := strings.Cut(strings.TrimPrefix(line, "| "), " | ")
+		for _, match := range regexp.MustCompile("`(?:… )?([^`]+)`").FindAllStringSubmatch(cell, -1) {
+			if strings.HasPrefix(line, "| `") {
+				explained = append(explained, match[1])
+			}
+		}
+	}
+	require.Greater(t, len(explained), 20)
+	messages := []string{"request failed"} // its level is worked out
+	eachCall(t, func(position token.Position, name string, args []ast.Expr) {
+		switch name {
+		case "Warn", "Error":
+		case "WarnContext", "ErrorContext", "recovered": // the last logs a panic
+			args = args[1:]
+		default:
+			return
+		}
+		if message := strings.TrimSpace(literalIn(args[0])); message != "" {
+			assert.Contains(t, explained, message, "%s: explain the message in %s", position, operations)
+			messages = append(messages, message)
+		}
+	})
+	for _, message := range explained {
+		assert.Contains(t, messages, message, "%s explains a message that there is not", operations)
+	}
+}
+
 // TestOperationsExplainsEveryMetric holds OPERATIONS.md to the metrics, and all documents to those that there are.
 func TestOperationsExplainsEveryMetric(t *testing.T) {
 	all := documents(t)

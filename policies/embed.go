@@ -1,4 +1,3 @@
-// Package policies holds the built-in policy: the Rego of the models, their tables and the schema of the input.
 package policies
 
 import (

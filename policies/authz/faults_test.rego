@@ -50,10 +50,6 @@ test_fault_in_a_matrix_is_named[note] if {
 			"patch": {"op": "add", "path": "user.promote", "value": {"rule": "REG-99"}},
 			"told": "regional matrix, user.promote: there is no such task",
 		},
-		"no such column": {
-			"patch": {"op": "add", "path": "assignment.add/district", "value": "no"},
-			"told": "regional matrix, assignment.add: there is no column district",
-		},
 	}
 	changed := json.patch(data.authz.regional.matrix, [c.patch])
 	faults := data.authz.faults with data.authz.regional.matrix as changed
@@ -63,6 +59,13 @@ test_fault_in_a_matrix_is_named[note] if {
 test_fault_of_a_row_that_is_missing_is_named if {
 	faults := data.authz.faults with data.authz.regional.matrix as object.remove(data.authz.regional.matrix, ["user.view"])
 	"regional matrix: there is no row user.view" in faults
+}
+
+test_fault_of_a_column_that_one_row_alone_has_is_named if {
+	changed := json.patch(data.authz.regional.matrix, [{"op": "add", "path": "assignment.add/district", "value": "no"}])
+	faults := data.authz.faults with data.authz.regional.matrix as changed
+	count(faults) == count(data.authz.regional.matrix) - 1
+	"regional matrix, user.list, district: nothing is neither no nor {place, user}" in faults
 }
 
 _only(faults, told) if {

@@ -13,12 +13,6 @@ faults contains sprintf("regional matrix, %s: there is no such task", [row]) if 
 	not row in _rows
 }
 
-faults contains sprintf("regional matrix, %s: there is no column %s", [row, column]) if {
-	some row, cells in data.authz.regional.matrix
-	some column, _ in cells
-	not column in (_columns | {"rule"})
-}
-
 faults contains sprintf("regional matrix, %s, rule: %v is no id such as REG-1", [row, id]) if {
 	some row, cells in data.authz.regional.matrix
 	id := object.get(cells, "rule", "nothing")
@@ -57,7 +51,8 @@ faults contains sprintf("regional roles, %s: a column beneath needs reaches_down
 
 _has(cell, members) if object.keys(cell) == object.keys(members)
 
-_columns := {"region", "region_in_division", "division"}
+# A column of one row is one of all rows.
+_columns := {column | some cells in data.authz.regional.matrix; some column, _ in cells; column != "rule"}
 
 _is_column(where, column) if {
 	where in {"here", "beneath"}

@@ -1,7 +1,6 @@
 package pdp
 
 import (
-	"context"
 	"slices"
 
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
@@ -118,14 +117,4 @@ type Hit struct {
 type Offers struct {
 	Subjects, Resources, Actions bool     // the searches that have candidates; any other fails with [NotOffered]
 	Obligations                  []string // the types of obligation that the policy declares, sorted
-}
-
-// Decider is what a server needs of the engine; [*Engine] is one.
-type Decider interface {
-	Offers() Offers
-	Decide(ctx context.Context, r Request) (Decision, error)
-	DecideAll(ctx context.Context, items []Item, s authzen.Semantic) ([]Outcome, error)
-	SearchSubjects(ctx context.Context, r SearchRequest) (SearchResult, error)
-	SearchResources(ctx context.Context, r SearchRequest) (SearchResult, error)
-	SearchActions(ctx context.Context, r SearchRequest) (SearchResult, error)
 }

@@ -72,6 +72,11 @@ func (h *health) probe(ctx context.Context, p *Policy, timeout time.Duration) {
 	err = p.probe(ctx)
 }
 
+// Checker is a source that checks by itself whether facts are available, if reading the first location proves too little.
+type Checker interface {
+	CheckFacts(ctx context.Context) error
+}
+
 // ErrNoLocations is the error for a directory by which nobody can be allowed anything.
 var ErrNoLocations = errors.New("the directory has no locations")
 

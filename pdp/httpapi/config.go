@@ -8,11 +8,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
 // Config configures a server. Decider and BaseURL are required. Functions must be safe for concurrent use.
 type Config struct {
-	Decider pdp.Decider
+	Decider Decider
 	// Data serves OPA's REST API; nil disables it.
 	Data Data
 	// BaseURL is the URL under which clients reach this server, such as https://pdp.example.org. The metadata is built
@@ -22,7 +23,7 @@ type Config struct {
 	// needed.
 	Tokens func() []string
 	// Changes announces membership changes; nil disables the endpoint.
-	Changes pdp.Announcer
+	Changes Announcer
 	// ChangesTokens returns the bearer tokens for announcing changes, which are good for nothing else. It is required with
 	// Changes and must not share a token with Tokens.
 	ChangesTokens func() []string
@@ -54,4 +55,23 @@ type Config struct {
 type Check struct {
 	Name string // shown to everybody: lower-case letters, digits and "_", at most 32
 	Err  error  // why the condition is not met, for the log only; nil if it is met
+}
+
+// Decider decides. [*pdp.Engine] is one. Implementations are safe for concurrent use.
+type Decider interface {
+	Offers() pdp.Offers
+	Decide(ctx context.Context, r pdp.Request) (pdp.Decision, error)
+	DecideAll(ctx context.Context, items []pdp.Item, s authzen.Semantic) ([]pdp.Outcome, error)
+	SearchSubjects(ctx context.Context, r pdp.SearchRequest) (pdp.SearchResult, error)
+	SearchResources(ctx context.Context, r pdp.SearchRequest) (pdp.SearchResult, error)
+	SearchActions(ctx context.Context, r pdp.SearchRequest) (pdp.SearchResult, error)
+}
+
+// Announcer accepts announcements of changes: what has changed is not decided by as it was before. Implementations are safe
+// for concurrent use.
+type Announcer interface {
+	// Announce returns once every sidecar is bound to learn of the changes, all of them or none. The token is for
+	// context.at_least of questions whose facts must include them. The error is a [*pdp.Error], of kind [pdp.Invalid] if a
+	// change is malformed; after any other error the caller may announce the same again.
+	Announce(ctx context.Context, changes []pdp.Change) (token string, err error)
 }

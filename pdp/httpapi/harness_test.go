@@ -155,7 +155,7 @@ func (a response) requireError(t *testing.T, status int) string {
 	return body["error"]
 }
 
-var _ pdp.Decider = (*fakeDecider)(nil)
+var _ Decider = (*fakeDecider)(nil)
 
 func contains(log *safeBuffer, s string) bool { return strings.Contains(log.String(), s) }
 

@@ -14,7 +14,6 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/httpapi/connlimit"
 )
 
@@ -23,9 +22,9 @@ const maxStreams = 100
 
 // Server serves HTTP requests. It is safe for concurrent use.
 type Server struct {
-	decider       pdp.Decider
-	data          Data          // nil: OPA's API is disabled
-	announcer     pdp.Announcer // nil: announcing changes is disabled
+	decider       Decider
+	data          Data      // nil: OPA's API is disabled
+	announcer     Announcer // nil: announcing changes is disabled
 	ready         func(context.Context) []Check
 	policy        func() PolicyStatus
 	membership    func() MembershipStatus

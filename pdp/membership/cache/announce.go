@@ -15,9 +15,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
-var _ pdp.Announcer = (*Cache)(nil)
-
-// Announce implements [pdp.Announcer]. It returns once the changes are in the stream, and what they concern is not served
+// Announce announces changes for the API. It returns once the changes are in the stream, and what they concern is not served
 // any more as it was: not here, and at other sidecars as soon as they have heard. It takes nothing else from an announcement:
 // what a record says now, the origin says.
 func (c *Cache) Announce(ctx context.Context, changes []pdp.Change) (string, error) {

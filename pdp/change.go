@@ -1,12 +1,5 @@
 package pdp
 
-import "context"
-
-// Checker is a source that checks by itself whether facts are available, if reading the first location proves too little.
-type Checker interface {
-	CheckFacts(ctx context.Context) error
-}
-
 // ChangeKind says what a change of the directory is about.
 type ChangeKind string
 
@@ -32,12 +25,4 @@ type Change struct {
 	// Record is the new record, as JSON in the shape of policies/DOMAIN.md section 1 and not validated; nil if it is not
 	// sent along.
 	Record []byte
-}
-
-// Announcer accepts announcements of changes: what has changed is not decided by as it was before.
-type Announcer interface {
-	// Announce returns once every sidecar is bound to learn of the changes, all of them or none. The token is for
-	// context.at_least of questions whose facts must include them. The error is an [*Error], of kind [Invalid] if a change
-	// is malformed; after any other error the caller may announce the same again. Safe for concurrent use.
-	Announce(ctx context.Context, changes []Change) (token string, err error)
 }

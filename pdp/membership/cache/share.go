@@ -178,7 +178,7 @@ func (c *Cache) unpacked(j *record.Validator, key membership.Key, value []byte) 
 	content := body[1:]
 	switch key.Kind {
 	case membership.UserRecord:
-		draft, shape, err := e.validator.User(record.NewBinaryTokens(content))
+		draft, shape, err := e.validator.User(e.validator.Tokens(content))
 		if err == nil && draft.ID != key.ID {
 			err = errors.New("it is of another user")
 		}
@@ -188,7 +188,7 @@ func (c *Cache) unpacked(j *record.Validator, key membership.Key, value []byte) 
 		e.user, e.hash = &account{draft: draft, shape: shape}, sha256.Sum256(content)
 		e.bytes = userBytes(draft, content)
 	case membership.OrganizationRecord:
-		drafts, faults, err := e.validator.Locations(record.NewBinaryTokens(content))
+		drafts, faults, err := e.validator.Locations(e.validator.Tokens(content))
 		if err == nil && rootOf(drafts) != key.ID {
 			err = errors.New("it is of another organization")
 		}

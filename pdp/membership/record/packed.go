@@ -11,28 +11,28 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
 
-// A fact in Redis is, in this order: the format, version and asOf (microseconds) in eight bytes each, and the history with
-// its length in one byte, so that a script finds them; then what tells the key, then the position, the body, and a checksum of
-// all of it. Numbers of fixed width have their highest byte first.
+// A packed value has a header, a body and a checksum. The header begins with the format, the version and asOf (microseconds
+// since 1970), eight bytes each, and the history, after a byte with its length: the script that stores values in Redis reads
+// them at these places. The key and the position in the stream follow. Fixed-width numbers have their highest byte first.
 const (
-	factFormat   = "WKF\x02"
-	factFixed    = len(factFormat) + 8 + 8
-	factChecksum = 4
+	packedFormat   = "WKF\x03"
+	packedFixed    = len(packedFormat) + 8 + 8
+	packedChecksum = 4
 
 	longestKey   = 4 * membership.MaxID // folding can make a username longer
 	LongestEpoch = 128
-	MaxHeader    = factFixed + 1 + membership.MaxHistory + 1 + 2 + longestKey + 2 + LongestEpoch + binary.MaxVarintLen64 + factChecksum
+	MaxHeader    = packedFixed + 1 + membership.MaxHistory + 1 + 2 + longestKey + 2 + LongestEpoch + binary.MaxVarintLen64 + packedChecksum
 )
 
 var (
-	ErrFormat   = errors.New("the value in Redis is not a fact of this format")
+	ErrFormat   = errors.New("the value in Redis does not have this release's format")
 	ErrChecksum = errors.New("the value in Redis is damaged")
 	ErrKey      = errors.New("the value in Redis belongs to another key")
 
 	castagnoli = crc32.MakeTable(crc32.Castagnoli)
 )
 
-// MaxPacked is how many bytes a value of this kind may have.
+// MaxPacked is the greatest length in bytes of the packed value of a key of this kind.
 func MaxPacked(k membership.Kind) int {
 	switch k {
 	case membership.OrganizationRecord:
@@ -43,11 +43,10 @@ func MaxPacked(k membership.Kind) int {
 	return MaxHeader + longestKey
 }
 
-// Pack makes the value of a key. The body may be empty: what is known not to exist has none. Of asOf it keeps the
-// microseconds.
+// Pack makes the value of a key. AsOf is rounded down to microseconds.
 func Pack(key membership.Key, s membership.Stamp, body []byte) []byte {
 	b := make([]byte, 0, MaxHeader+len(body))
-	b = append(b, factFormat...)
+	b = append(b, packedFormat...)
 	b = binary.BigEndian.AppendUint64(b, s.Version)
 	b = binary.BigEndian.AppendUint64(b, micros(s.AsOf))
 	b = appendText(b, s.History)
@@ -59,19 +58,19 @@ func Pack(key membership.Key, s membership.Stamp, body []byte) []byte {
 	return binary.BigEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
 }
 
-// Unpack refuses what was not packed for this key, and by this format. The body lies in data.
+// Unpack reads a value. It fails unless Pack made the value, for this key and in this format. The body is a part of data.
 func Unpack(key membership.Key, data []byte) (membership.Stamp, []byte, error) {
 	var s membership.Stamp
-	end := len(data) - factChecksum
+	end := len(data) - packedChecksum
 	switch {
-	case end < factFixed || len(data) > MaxPacked(key.Kind) || string(data[:len(factFormat)]) != factFormat:
+	case end < packedFixed || len(data) > MaxPacked(key.Kind) || string(data[:len(packedFormat)]) != packedFormat:
 		return s, nil, ErrFormat
 	case binary.BigEndian.Uint32(data[end:]) != crc32.Checksum(data[:end], castagnoli):
 		return s, nil, ErrChecksum
 	}
-	s.Version = binary.BigEndian.Uint64(data[len(factFormat):])
-	asOf := binary.BigEndian.Uint64(data[len(factFormat)+8:])
-	history, rest, ok := cutText(data[factFixed:end], membership.MaxHistory)
+	s.Version = binary.BigEndian.Uint64(data[len(packedFormat):])
+	asOf := binary.BigEndian.Uint64(data[len(packedFormat)+8:])
+	history, rest, ok := cutText(data[packedFixed:end], membership.MaxHistory)
 	if !ok || !membership.ValidHistory(string(history)) || s.Version > pdp.MaxVersion || asOf > pdp.MaxVersion || len(rest) == 0 {
 		return membership.Stamp{}, nil, ErrFormat
 	}
@@ -93,7 +92,7 @@ func Unpack(key membership.Key, data []byte) (membership.Stamp, []byte, error) {
 	return s, rest[n:], nil
 }
 
-// micros is 0 for the zero time, and rounds towards the past.
+// micros gives microseconds since 1970, rounded down; 0 for the zero time.
 func micros(t time.Time) uint64 {
 	if us := t.UnixMicro(); !t.IsZero() && us > 0 {
 		return uint64(us)
@@ -106,7 +105,7 @@ func appendText(b []byte, text string) []byte {
 	return append(b, text...)
 }
 
-// cutText takes a text off the front; not ok where there is none, or one that is longer than allowed.
+// cutText cuts a text off the front. It is not ok if there is none, or it is longer than allowed.
 func cutText(b []byte, most int) (text, rest []byte, ok bool) {
 	size, n := binary.Uvarint(b)
 	if n <= 0 || size > uint64(most) || size > uint64(len(b)-n) {

@@ -19,44 +19,20 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
-// unpackedUser reads a user's body by the reader that documents are read by.
-func unpackedUser(t testing.TB, body []byte, vocab pdp.Vocabulary) (record.User, *record.Faults, error) {
-	t.Helper()
-	r := record.Reader{In: record.NewBinaryTokens(body), Vocab: record.Vocabulary{Vocabulary: vocab}, Faults: &record.Faults{}}
-	first, err := r.In.Next()
+// readUser reads a body that EncodeUser wrote.
+func readUser(body []byte) (record.User, *record.Faults, error) {
+	v := record.NewValidator(fixture.Words())
+	u, faults, err := v.User(v.Tokens(body))
 	if err != nil {
-		return record.User{}, r.Faults, err
+		return record.User{}, faults, err
 	}
-	v, err := r.Value(first, 0)
-	if err != nil {
-		return record.User{}, r.Faults, err
-	}
-	u := r.User(0, v)
-	return u, r.Faults, r.Finish()
+	return *u, faults, nil
 }
 
-func unpackedLocations(t testing.TB, body []byte) ([]record.Location, *record.Faults, error) {
-	t.Helper()
-	r := record.Reader{In: record.NewBinaryTokens(body), Faults: &record.Faults{}}
-	first, err := r.In.Next()
-	if err != nil || first.Kind != record.KindArray {
-		return nil, r.Faults, err
-	}
-	var all []record.Location
-	for {
-		next, err := r.In.Next()
-		if err != nil {
-			return nil, r.Faults, err
-		}
-		if next.Kind == record.KindEnd {
-			return all, r.Faults, r.Finish()
-		}
-		v, err := r.Value(next, 1)
-		if err != nil {
-			return nil, r.Faults, err
-		}
-		all = append(all, r.Location(len(all), v))
-	}
+// readLocations reads a body that EncodeLocations wrote.
+func readLocations(body []byte) ([]record.Location, *record.Faults, error) {
+	v := record.NewValidator(fixture.Words())
+	return v.Locations(v.Tokens(body))
 }
 
 func DraftOf(t testing.TB, document []byte, f record.Format) *record.Document {
@@ -74,8 +50,8 @@ func requireSameDraft(t testing.TB, want, got record.User) {
 	require.Equal(t, want.Carries, got.Carries)
 }
 
-// Whatever the reader accepts comes back the same, and is encoded in one way only.
-func TestFactsComeBack(t *testing.T) {
+// Whatever the reader accepts is read back as the same record, and equal records are encoded alike.
+func TestEncodedRecordsAreReadBack(t *testing.T) {
 	documents := [][]byte{fixture.Generated(300, record.JSON), []byte(fixture.WithUsers(fixture.Everyone))}
 	for seed := range uint64(50) {
 		documents = append(documents, oddDirectory(rand.New(rand.NewPCG(seed, 4))))
@@ -84,14 +60,14 @@ func TestFactsComeBack(t *testing.T) {
 		d := DraftOf(t, document, record.JSON)
 		for i := range d.Users {
 			body := record.EncodeUser(nil, &d.Users[i])
-			got, faults, err := unpackedUser(t, body, fixture.Words())
+			got, faults, err := readUser(body)
 			require.NoError(t, err)
 			require.Zero(t, faults.Count(), "%v", faults)
 			requireSameDraft(t, d.Users[i], got)
 			require.Equal(t, body, record.EncodeUser(nil, &got))
 		}
 		body := record.EncodeLocations(nil, d.Locations)
-		got, faults, err := unpackedLocations(t, body)
+		got, faults, err := readLocations(body)
 		require.NoError(t, err)
 		require.Zero(t, faults.Count(), "%v", faults)
 		require.Len(t, got, len(d.Locations))
@@ -151,7 +127,7 @@ func quoted(s string) string {
 	return `"` + s + `"`
 }
 
-func TestFactHeader(t *testing.T) {
+func TestPackedValueIsUnpacked(t *testing.T) {
 	key := membership.Key{Kind: membership.UserRecord, ID: "alice"}
 	s := membership.Stamp{Version: pdp.MaxVersion, History: strings.Repeat("h", membership.MaxHistory), At: membership.Position{Epoch: "epoch", Sequence: 1 << 40}, AsOf: time.Unix(1_700_000_000, 123_456_789)}
 	data := record.Pack(key, s, []byte("body"))
@@ -168,7 +144,7 @@ func TestFactHeader(t *testing.T) {
 	assert.Empty(t, body)
 }
 
-func TestFactsThatAreRefused(t *testing.T) {
+func TestUnpackRefusesWhatPackDidNotMake(t *testing.T) {
 	key := membership.Key{Kind: membership.UserRecord, ID: "alice"}
 	good := record.Pack(key, membership.Stamp{Version: 7}, []byte("body"))
 	for i := range good {
@@ -188,62 +164,14 @@ func TestFactsThatAreRefused(t *testing.T) {
 		"version":        {record.Pack(key, membership.Stamp{Version: pdp.MaxVersion + 1}, nil), record.ErrFormat},
 		"long epoch":     {record.Pack(key, membership.Stamp{At: membership.Position{Epoch: strings.Repeat("e", record.LongestEpoch+1)}}, nil), record.ErrFormat},
 		"size":           {record.Pack(key, membership.Stamp{}, make([]byte, membership.MaxRecord+record.MaxHeader)), record.ErrFormat},
-		"earlier format": {append([]byte("WKF\x01"), good[4:]...), record.ErrFormat},
+		"earlier format": {append([]byte("WKF\x02"), good[4:]...), record.ErrFormat},
 		"long history":   {record.Pack(key, membership.Stamp{History: strings.Repeat("h", membership.MaxHistory+1)}, nil), record.ErrFormat},
 		"odd history":    {record.Pack(key, membership.Stamp{History: "a\n"}, nil), record.ErrFormat},
-		"later format":   {append([]byte("WKF\x03"), good[4:]...), record.ErrFormat},
+		"later format":   {append([]byte("WKF\x04"), good[4:]...), record.ErrFormat},
 		"something":      {[]byte(strings.Repeat("x", 100)), record.ErrFormat},
 		"appended byte":  {append(bytes.Clone(good), 0), record.ErrChecksum},
 	} {
 		_, _, err := record.Unpack(key, c.data)
 		assert.ErrorIs(t, err, c.want, name)
-	}
-}
-
-// The dictionary is part of the format: words may only be added behind these.
-func TestFactWordsStay(t *testing.T) {
-	const first = "id name kind parent model plan username title given family status default_location last_login assignments " +
-		"location role access level areas profession registration_number region division facility system entity group practice " +
-		"vendor regional health_system practice_group free paid active invited deactivated regional_admin division_admin " +
-		"public_health_admin public_health ed_admin ed_normal system_admin entity_admin user owner administrator practitioner " +
-		"vendor_staff full standard limited calendars credit_settings invoices locations patient_records reminder_settings users " +
-		"Dr. Mr. Mrs. Ms. Prof."
-	want := strings.Fields(first)
-	require.GreaterOrEqual(t, len(record.FactWords), len(want))
-	assert.Equal(t, want, record.FactWords[:len(want)])
-	assert.LessOrEqual(t, len(record.FactWords), 256-record.FirstWord)
-	assert.Len(t, record.FactWordAt, len(record.FactWords), "no word is there twice")
-	for _, word := range (record.Vocabulary{Vocabulary: fixture.Words()}).Words() {
-		assert.Contains(t, record.FactWordAt, word)
-	}
-}
-
-func TestTokensThatAreRefused(t *testing.T) {
-	for name, body := range map[string]string{
-		"nothing":                "",
-		"an end alone":           "\x00",
-		"not ended":              "\x01",
-		"a name that is no text": "\x01\x04\x04\x00",
-		"a name without a value": "\x01\x10\x00",
-		"unknown tag":            "\x08",
-		"unknown word":           "\xff",
-		"a text cut off":         "\x05\x04abc",
-		"a length cut off":       "\x05\x80",
-		"a long length":          "\x05\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
-		"a length too wide":      "\x05\x81\x00a",
-		"not UTF-8":              "\x05\x01\xff",
-		"again of nothing":       "\x06\x00",
-		"nanoseconds":            "\x07\x00\x80\x94\xeb\xdc\x03",
-		"a far time":             "\x07\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x00",
-		"too deep":               strings.Repeat("\x02", record.DeepestFact+1) + strings.Repeat("\x00", record.DeepestFact+1),
-		"what follows":           "\x01\x00\x00",
-		"too many":               "\x02\x02" + strings.Repeat("\x04", record.MostTokens) + "\x00\x00",
-	} {
-		in := record.NewBinaryTokens([]byte(body))
-		var err error
-		for err == nil {
-			_, err = in.Next()
-		}
-		assert.True(t, err == record.ErrTokens || err == record.ErrTrailing, "%s: %v", name, err)
 	}
 }

@@ -3,7 +3,7 @@ package bundles
 import (
 	"strings"
 
-	"github.com/open-policy-agent/opa/ast"
+	"github.com/open-policy-agent/opa/v1/ast"
 )
 
 // Defines reports whether there are rules at or beneath a path below data, such as "authz/allow".

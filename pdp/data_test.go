@@ -67,8 +67,8 @@ func TestOnlyQuestionsAtTheEntrypointGetFacts(t *testing.T) {
 	w := generate(12)
 	files := fstest.MapFS{"app.rego": {Data: []byte(seeing)}}
 	policy := prepared(t, open(t, files, "app/decision"))
-	sourced := pdp.New(pdp.Config{Policy: policy, Source: fixed{w.directory(t)}})
-	bare := pdp.New(pdp.Config{Policy: policy})
+	sourced := pdp.New(pdp.Config{Timeout: time.Minute, Policy: policy, Source: fixed{w.directory(t)}})
+	bare := pdp.New(pdp.Config{Timeout: time.Minute, Policy: policy})
 	question := show(ask(admin(w), "user.view", "user", admin(w), "", "r0", nil))
 	further := `{"more":1.50,` + question[1:]
 	seen := func(e *pdp.Engine, input string) map[string]any {
@@ -199,7 +199,7 @@ func TestBatchKeepsItsPolicy(t *testing.T) {
 	}
 	policies := []*pdp.Policy{made("true"), made("false")}
 	source := &activating{fixed: fixed{generate(12).directory(t)}, policies: policies}
-	source.engine = pdp.New(pdp.Config{Policy: policies[0], Source: source})
+	source.engine = pdp.New(pdp.Config{Timeout: time.Minute, Policy: policies[0], Source: source})
 	for i := range 6 {
 		r := pdp.DataRequest{Path: []string{"app", []string{"decision", "other"}[i%2]}, Inputs: make([]pdp.DataInput, 50)}
 		result, err := source.engine.Data(context.Background(), r)
@@ -236,7 +236,7 @@ func TestDataErrorKinds(t *testing.T) {
 	require.Equal(t, pdp.Unavailable, pdp.KindOf(err))
 	require.False(t, none.Decides([]string{"authz", "decision"}))
 
-	stale := pdp.New(pdp.Config{Policy: builtInPolicy(), Stale: func() bool { return true }})
+	stale := pdp.New(pdp.Config{Timeout: time.Minute, Policy: builtInPolicy(), Stale: func() bool { return true }})
 	_, err = stale.Data(context.Background(), one)
 	require.Equal(t, pdp.Unavailable, pdp.KindOf(err))
 	require.True(t, stale.Decides([]string{"authz", "decision"}))
@@ -298,7 +298,7 @@ func TestCompiledDocumentsAreBounded(t *testing.T) {
 func TestPolicyFaultIsLoggedWithoutTheQuestion(t *testing.T) {
 	log := &bytes.Buffer{}
 	files := fstest.MapFS{"app.rego": {Data: []byte("package app\n\ndecision if input.action.name == \"nothing\"\n")}}
-	engine := pdp.New(pdp.Config{Policy: prepared(t, open(t, files, "app/decision")), Logger: slog.New(slog.NewTextHandler(log, nil))})
+	engine := pdp.New(pdp.Config{Timeout: time.Minute, Policy: prepared(t, open(t, files, "app/decision")), Logger: slog.New(slog.NewTextHandler(log, nil))})
 	documents(t, engine, []string{"app", "decision"}, show(ask("mallory", "other", "doc", "1", "", "", nil)))
 	require.Contains(t, log.String(), engine.Policy().Revision().ID)
 	require.Contains(t, log.String(), "action=other")

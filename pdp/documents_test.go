@@ -3,6 +3,7 @@ package pdp_test
 import (
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -46,8 +47,8 @@ _hide[name] := 1 if some name in ["a"]
 
 func TestDocuments(t *testing.T) {
 	policy := prepared(t, open(t, library, "app/decision"))
-	engine := pdp.New(pdp.Config{Policy: policy})
-	open := pdp.New(pdp.Config{Policy: policy, ServeData: true})
+	engine := pdp.New(pdp.Config{Timeout: time.Minute, Policy: policy})
+	open := pdp.New(pdp.Config{Timeout: time.Minute, Policy: policy, ServeData: true})
 	const all = `{"decision":true,"deep":{"here":1},"list":["zero",{"in":null}],"maybe":"default","parts":{"one":{"two":12}},` +
 		`"table":[1,2],"tags":["a","b"],"tools":{},"users":{}}`
 	for _, c := range []struct {
@@ -118,7 +119,7 @@ func TestDocuments(t *testing.T) {
 
 func TestBuiltInTablesAreNotServed(t *testing.T) {
 	t.Parallel()
-	engine := pdp.New(pdp.Config{Policy: builtInPolicy()})
+	engine := pdp.New(pdp.Config{Timeout: time.Minute, Policy: builtInPolicy()})
 	for _, path := range [][]string{{"authz", "messages"}, {"authz", "messages", "reasons"}, {"authz", "regional", "matrix"}} {
 		require.Empty(t, document(t, engine, path, `{}`))
 	}
@@ -126,7 +127,7 @@ func TestBuiltInTablesAreNotServed(t *testing.T) {
 	// Private rules name whole tables in order to look up in them.
 	for _, path := range [][]string{{"authz", "_roles"}, {"authz", "_actions"}, {"authz", "_actions", "regional"}, {"authz", "_kinds"}, {"authz", "question", "_username"}} {
 		require.Empty(t, document(t, engine, path, `{}`), path)
-		require.Empty(t, document(t, pdp.New(pdp.Config{Policy: builtInPolicy(), ServeData: true}), path, `{}`), path)
+		require.Empty(t, document(t, pdp.New(pdp.Config{Timeout: time.Minute, Policy: builtInPolicy(), ServeData: true}), path, `{}`), path)
 	}
 	for _, path := range [][]string{nil, {"authz"}, {"authz", "regional"}} {
 		require.NotContains(t, document(t, engine, path, `{}`), `"_`, path)

@@ -195,7 +195,7 @@ func TestInvalidTokenFailsItsQuestionAlone(t *testing.T) {
 		})
 	}
 	// A malformed token is an error without a source too.
-	bare := pdp.New(pdp.Config{Policy: builtInPolicy()})
+	bare := pdp.New(pdp.Config{Timeout: time.Minute, Policy: builtInPolicy()})
 	_, err := bare.Decide(t.Context(), wanting(view, "at_least", json.Number("5")))
 	require.Equal(t, pdp.Invalid, pdp.KindOf(err))
 }
@@ -247,7 +247,7 @@ func TestFreshnessIsIncludedOnRequest(t *testing.T) {
 	}
 	require.NotNil(t, toldRecords(t, decide(t, engine, wanting(view, "include", []any{"x", "freshness", "freshness"}))))
 
-	bare := pdp.New(pdp.Config{Policy: builtInPolicy()})
+	bare := pdp.New(pdp.Config{Timeout: time.Minute, Policy: builtInPolicy()})
 	require.Nil(t, decide(t, bare, wanting(view, "include", fresh)).Context, "without a source there is no freshness")
 
 	outcomes, err := engine.DecideAll(t.Context(), []pdp.Item{{Request: view}, {Request: wanting(view, "include", fresh)},
@@ -328,7 +328,7 @@ func TestFreshnessKeepsThePolicysContext(t *testing.T) {
 	d, err := directory.Parse([]byte(clinics), vocabulary())
 	require.NoError(t, err)
 	files := fstest.MapFS{"app.rego": {Data: []byte("package app\n\ndecision := {\"allow\": true, \"context\": {\"own\": [1], \"freshness\": \"its own\"}}\n")}}
-	engine := pdp.New(pdp.Config{Policy: prepared(t, open(t, files, "app/decision")), Source: fixed{dated{d}}})
+	engine := pdp.New(pdp.Config{Timeout: time.Minute, Policy: prepared(t, open(t, files, "app/decision")), Source: fixed{dated{d}}})
 	r := ask("boss", "read", "doc", "1", "", "mercy", nil)
 	plain := decide(t, engine, r)
 	require.Equal(t, "its own", plain.Context["freshness"])

@@ -3,6 +3,7 @@ package pdp_test
 import (
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -30,7 +31,7 @@ func TestGeneralPolicySeesTheRequestAsSent(t *testing.T) {
 func TestGeneralPolicySeesFactsWithASource(t *testing.T) {
 	w := generate(12)
 	files := fstest.MapFS{"app.rego": {Data: []byte("package app\n\ndefault decision := false\n\ndecision := input.facts.subject.id == input.subject.id\n")}}
-	engine := pdp.New(pdp.Config{Policy: prepared(t, open(t, files, "app/decision")), Source: fixed{w.directory(t)}})
+	engine := pdp.New(pdp.Config{Timeout: time.Minute, Policy: prepared(t, open(t, files, "app/decision")), Source: fixed{w.directory(t)}})
 	require.True(t, decide(t, engine, ask(admin(w), "read", "doc", "1", "", "", nil)).Allow)
 }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/topdown"
@@ -36,7 +37,7 @@ func TestRulesOfOtherActionsAreNotEvaluated(t *testing.T) {
 	more := otherRules(t, 300)
 	view := sample(t, "bench.yaml")
 	counts := func(more map[string]string) map[string]rulesEvaluated {
-		engine := pdp.New(pdp.Config{Policy: prepared(t, open(t, overlay(t, more), "authz/decision")), Source: fixed{view}})
+		engine := pdp.New(pdp.Config{Timeout: time.Minute, Policy: prepared(t, open(t, overlay(t, more), "authz/decision")), Source: fixed{view}})
 		counted := map[string]rulesEvaluated{}
 		for _, question := range askedOfEach() {
 			require.Equal(t, question.allow, decide(t, engine, question.request).Allow, question.name)

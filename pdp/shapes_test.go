@@ -231,7 +231,7 @@ func TestSameFilesGiveTheSameRevision(t *testing.T) {
 	var revision *bundles.Revision
 	for range 2 {
 		revision = open(t, fstest.MapFS{"app.rego": {Data: []byte("package app\n\ndecision := true\n")}}, "/app/decision/")
-		engine := pdp.New(pdp.Config{Policy: prepared(t, revision)})
+		engine := pdp.New(pdp.Config{Timeout: time.Minute, Policy: prepared(t, revision)})
 		require.Equal(t, revision.ID, decide(t, engine, ask("a", "read", "doc", "1", "", "", nil)).Revision)
 	}
 }

@@ -123,7 +123,7 @@ func TestBatchRequiresTheFreshestOfItsQuestions(t *testing.T) {
 		asked []pdp.Request
 		want  facts.Requirement
 	}{
-		"uses alone":         {[]pdp.Request{view, view}, facts.Requirement{ReadOnly: true}},
+		"read-only alone":    {[]pdp.Request{view, view}, facts.Requirement{ReadOnly: true}},
 		"a change among":     {[]pdp.Request{view, change, view}, facts.Requirement{}},
 		"a change first":     {[]pdp.Request{change, view}, facts.Requirement{}},
 		"a token":            {[]pdp.Request{view, wanting(view, "at_least", "t1")}, facts.Requirement{ReadOnly: true, AtLeast: []string{"t1"}}},
@@ -183,7 +183,7 @@ func TestInvalidTokenFailsItsQuestionAlone(t *testing.T) {
 					require.True(t, outcomes[i].Decision.Allow, i)
 				}
 			}
-			require.Equal(t, facts.Requirement{ReadOnly: true, AtLeast: []string{"t1"}}, source.last(t), "the others' token is heeded")
+			require.Equal(t, facts.Requirement{ReadOnly: true, AtLeast: []string{"t1"}}, source.last(t), "the tokens of the other questions count")
 
 			result, err := engine.Data(t.Context(), pdp.DataRequest{Decision: true, Inputs: []pdp.DataInput{{}, sent(t, show(bad)), sent(t, show(view))}})
 			require.NoError(t, err)

@@ -131,7 +131,7 @@ func TestTokenSurvivesAChangeOfTheDirectory(t *testing.T) {
 	r.Page = &authzen.Page{Token: first.Page.NextToken}
 	rest := names(search(t, engine.SearchResources, r).Hits)
 	require.NotContains(t, rest, last)
-	require.Contains(t, append(all[3:5], all[2]), rest[0], "at most one is passed over where the place can only be guessed")
+	require.Contains(t, append(all[3:5], all[2]), rest[0], "at most one is skipped if the position can only be guessed")
 }
 
 func TestMalformedPagePropertiesAreRefused(t *testing.T) {

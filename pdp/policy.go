@@ -38,8 +38,8 @@ type Policy struct {
 }
 
 // Prepare makes a revision ready to decide. It refuses one with faults in its tables, each of them a sentence that names
-// the cell, one without the rules that a catalogue needs, and one without a well-formed decision on a question that nobody
-// asks. The error is a [*bundles.Refusal].
+// the cell, one without the rules that a catalogue needs, and one without a well-formed decision on the probe. The error is a
+// [*bundles.Refusal].
 func Prepare(ctx context.Context, r *bundles.Revision) (*Policy, error) {
 	return prepare(ctx, r, (*Policy).checkTables, (*Policy).prepareQueries, (*Policy).readTables, (*Policy).readOffers, (*Policy).probe)
 }
@@ -135,14 +135,14 @@ func (p *Policy) probe(ctx context.Context) error {
 	}
 	term, err := evaluate(ctx, p.decision, in)
 	if err != nil {
-		return p.refuse(bundles.Decision, "a question that nobody asks cannot be decided: %w", err)
+		return p.refuse(bundles.Decision, "the probe, a question about nobody, cannot be evaluated: %w", err)
 	}
 	d, err := readDecision(term)
 	switch {
 	case err != nil:
-		return p.refuse(bundles.Decision, "a question that nobody asks has no well-formed answer: %w (write a default for %s)", err, p.revision.Entrypoint)
+		return p.refuse(bundles.Decision, "the decision on the probe, a question about nobody, is malformed: %w (write a default for %s)", err, p.revision.Entrypoint)
 	case d.Allow && p.hasCatalogue():
-		return p.refuse(bundles.Decision, "nobody is allowed to do nothing")
+		return p.refuse(bundles.Decision, "the probe, a question about nobody, is allowed: deny by default")
 	}
 	return nil
 }

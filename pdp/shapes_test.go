@@ -149,7 +149,7 @@ func TestPolicyIsProbedBeforeItDecides(t *testing.T) {
 		"decision if input.action.name == \"read\"":            "the decision is undefined",
 		`decision := "yes"`:                                    "the decision is a string",
 		`decision := {"allow": "yes"}`:                         "allow is not a boolean",
-		"decision := x if some x in [true, false]":             "cannot be decided",
+		"decision := x if some x in [true, false]":             "cannot be evaluated",
 		"decision if input.action.name == \"nothing\"":         "",
 		"default decision := false\n\ndecision if input.never": "",
 	} {
@@ -164,7 +164,7 @@ func TestPolicyIsProbedBeforeItDecides(t *testing.T) {
 	_, err := pdp.Prepare(t.Context(), open(t, overlay(t, map[string]string{
 		"authz/more.rego": "package authz\n\nallow if input.action.name == \"nothing\"\n",
 	}), "authz/decision"))
-	require.ErrorContains(t, err, "nobody is allowed to do nothing")
+	require.ErrorContains(t, err, "is allowed: deny by default")
 }
 
 // There is no policy, or it is stale.

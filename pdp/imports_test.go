@@ -89,6 +89,9 @@ func TestPackagesImportOnlyWhatTheyMay(t *testing.T) {
 			if to, ours := strings.CutPrefix(imported, module+"/"); ours {
 				assert.True(t, mayImport(from, to), "%s must not import %s", from, to)
 			}
+			if path, opa := strings.CutPrefix(imported, "github.com/open-policy-agent/opa/"); opa {
+				assert.True(t, strings.HasPrefix(path, "v1/"), "%s must not import %s: outside v1, OPA defaults to the old Rego", from, imported)
+			}
 			for dependency, allowed := range restricted {
 				if strings.HasPrefix(imported, dependency) {
 					assert.Contains(t, allowed, from, "%s must not import %s", from, imported)

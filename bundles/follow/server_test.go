@@ -151,7 +151,7 @@ decision if {
 	s.set(bundletest.Signed(bundletest.Release(3)).Pack())
 	f.untilSequence(3)
 
-	slow, cfg := newFollower(t, s.origin(t, nil))
+	slow, cfg := newFollower(t, s.origin(t, nil).SetCheckTimeout(5*time.Second))
 	cfg.StartTimeout = 100 * time.Millisecond
 	asked, gate := atomic.Int32{}, cfg.Gate
 	cfg.Gate = func(ctx context.Context, r *bundles.Revision) (follow.Candidate, error) {

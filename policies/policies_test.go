@@ -19,7 +19,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/policies"
 )
 
-// The conventions of the Rego tree (DESIGN.md section 3), as checks of its syntax tree.
+// The conventions of the Rego tree, as checks of its syntax tree.
 
 // parse reads every Rego file, by its path.
 func parse(t *testing.T) map[string]*ast.Module {

@@ -21,7 +21,7 @@ var goldenFolders = map[string]string{
 	"all": "ALL-", "regional": "REG-", "health_system": "SYS-", "practice_group": "PRA-", "vendor": "SYS-",
 }
 
-// specifiedRules are the ids of the rules of DOMAIN.md: those that head a row of a table or a paragraph.
+// specifiedRules are the ids of the rules of policies/DOMAIN.md: those that head a row of a table or a paragraph.
 func specifiedRules(t *testing.T) []string {
 	t.Helper()
 	text, err := os.ReadFile("../../policies/DOMAIN.md")

@@ -1,9 +1,9 @@
 # METADATA
 # title: Who may administer whom, where
 # description: |
-#   The decision on one question (DOMAIN.md section 2). An allow is one positive conjunction: who and where, then the
-#   model's power and rules. Reasons are sought only once it did not hold. What is allowed has no reason, and what is
-#   not has one: a property test holds the two together.
+#   The decision on one question (policies/DOMAIN.md section 2). An allow is one positive conjunction: who and
+#   where, then the model's power and rules. Reasons are sought only once it did not hold. What is allowed has no
+#   reason, and what is not has one: a property test holds the two together.
 package authz
 
 import data.authz.question

@@ -130,7 +130,7 @@ test_pra_2_only_an_owner_names_the_area_users[note] if {
 	}
 }
 
-# What the record already says is absent, before PRA-2 is judged (section 9).
+# What the record already says is absent, before PRA-2 is judged (policies/DOMAIN.md PRA-12).
 test_pra_2_recorded_areas_are_not_named[note] if {
 	some note, c in {
 		"the same": {"with": {"areas": {"users": true}, "level": "full"}, "want": {"allow": true}},

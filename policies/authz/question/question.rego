@@ -2,7 +2,7 @@
 # title: The parts of the question
 # description: |
 #   What every model reads of the question and the facts. A property of the wrong type, null or "" counts as absent
-#   here; `formed` is where stage 3 objects to it (DOMAIN.md section 2).
+#   here; `formed` is where stage 3 objects to it (policies/DOMAIN.md section 2).
 package authz.question
 
 # METADATA
@@ -19,7 +19,7 @@ text(name) := value if {
 }
 
 # METADATA
-# title: An action property that can be a username (DOMAIN.md section 1)
+# title: An action property that can be a username (policies/DOMAIN.md section 1)
 username(name) := value if {
 	value := text(name)
 	regex.match(_username, value)

@@ -221,7 +221,7 @@ test_reg_i7_is_reported_beside_the_default[note] if {
 	authz_test.answer(q) == {"allow": false, "reasons": c.told, "advice": ["REG-I6/change_default_first"]}
 }
 
-# Beside "not assigned" only ALL-10 and missing_field may stand (section 9).
+# Beside "not assigned" only ALL-10 and missing_field may stand (policies/DOMAIN.md section 4.3).
 test_reg_not_assigned_stands_alone[note] if {
 	some note, c in {
 		"an edit": {"with": {"new_role": "king", "new_location": "pier"}, "told": ["ALL-8/not_assigned"]},

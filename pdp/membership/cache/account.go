@@ -46,7 +46,7 @@ func (e *entry) join(trees []*record.Tree) (*facts.User, error) {
 	return j.user, j.err
 }
 
-// quarantined is the failure of a question that needs a record which breaks a rule of DOMAIN.md section 1. What is known of
+// quarantined is the failure of a question that needs a record which breaks a rule of policies/DOMAIN.md section 1. What is known of
 // the record all the same, the cause may have.
 func quarantined(key membership.Key, cause error) error {
 	if _, known := errors.AsType[*facts.Suspended](cause); !known {

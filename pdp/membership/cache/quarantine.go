@@ -15,7 +15,7 @@ import (
 // maxQuarantined bounds how many records are named; more are refused all the same, and only counted while they are asked for.
 const maxQuarantined = 1000
 
-// quarantine names the records that break a rule of DOMAIN.md section 1: no question is decided by them. It is safe for
+// quarantine names the records that break a rule of policies/DOMAIN.md section 1: no question is decided by them. It is safe for
 // concurrent use.
 type quarantine struct {
 	log *slog.Logger

@@ -6,7 +6,7 @@ import (
 
 // Status is how a cached source is doing.
 type Status struct {
-	// Quarantined names the records that break a rule of DOMAIN.md section 1, sorted; at most 1,000.
+	// Quarantined names the records that break a rule of policies/DOMAIN.md section 1, sorted; at most 1,000.
 	Quarantined []string
 	// Vouched says whether facts are vouched for now, Vouching whether they ever are with these settings.
 	Vouched, Vouching bool

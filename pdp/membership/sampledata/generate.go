@@ -22,7 +22,7 @@ type Config struct {
 	Seed  uint64
 	// Format is JSON for Auto. Both are written one record a line.
 	Format record.Format
-	// Vocabulary has the roles, levels and areas to give. Where a part is nil, it is that of DOMAIN.md.
+	// Vocabulary has the roles, levels and areas to give. Where a part is nil, it is that of policies/DOMAIN.md.
 	Vocabulary pdp.Vocabulary
 	// Progress is told, every thousand users, how many have been written; nil: nobody is. It is called by the goroutine
 	// that generates.
@@ -35,7 +35,7 @@ type Counts struct {
 }
 
 // Write makes up a directory of every model and writes it: the same bytes for the same seed, number of users, format
-// and vocabulary. It keeps every rule of DOMAIN.md section 1. None of it is kept in memory, but for a few words about
+// and vocabulary. It keeps every rule of policies/DOMAIN.md section 1. None of it is kept in memory, but for a few words about
 // each organization. The error is of the config, of w, or of the context.
 func Write(ctx context.Context, w io.Writer, cfg Config) (Counts, error) {
 	if cfg.Users < 0 || cfg.Users > MaxUsers {

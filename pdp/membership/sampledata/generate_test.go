@@ -174,7 +174,7 @@ func TestASeedIsADirectory(t *testing.T) {
 	b.Reset()
 	_, err = sampledata.Write(t.Context(), &b, sampledata.Config{Users: 1000, Seed: 1})
 	require.NoError(t, err)
-	require.Equal(t, string(fixture.Generated(1000, record.JSON)), b.String(), "what is not given is that of DOMAIN.md")
+	require.Equal(t, string(fixture.Generated(1000, record.JSON)), b.String(), "what is not given is that of policies/DOMAIN.md")
 }
 
 // TestGeneratedByAnyVocabulary: what a policy does not offer is not given, and its own words are, whatever they look like.

@@ -29,7 +29,7 @@ type Result struct {
 	Locations, Organizations, Users int
 }
 
-// Run reads all records of an origin, holds them to every rule of DOMAIN.md section 1, and the origin to its contract.
+// Run reads all records of an origin, holds them to every rule of policies/DOMAIN.md section 1, and the origin to its contract.
 // What is at fault is in a [*record.Faults]; another error means that not everything could be read. All locations are kept while
 // users are read a page at a time; of each user, two hashes are kept.
 func Run(ctx context.Context, cfg Config) (Result, error) {

@@ -41,8 +41,8 @@ func openOrigin(s *config.Settings, logger *slog.Logger) (membership.Origin, err
 		return httporigin.Open(c)
 	}
 	c := s.Membership.Postgres
-	c.URL, c.Logger, c.Beat = s.Directory, logger, s.Lease/5
-	c.Told = s.IsSet("membership.postgres.listen") // naming the channel promises that it carries every change
+	c.URL, c.Logger, c.Heartbeat = s.Directory, logger, s.Lease/5
+	c.Announced = s.IsSet("membership.postgres.listen") // naming the channel promises that it carries every change
 	origin, err := pgorigin.Open(context.Background(), c)
 	if err != nil {
 		return nil, err

@@ -25,7 +25,7 @@ func postgresOrigin(server *servertest.Postgres, views, channel string) openBehi
 			require.NoError(t, pgorigin.Import(context.Background(), pgorigin.Target{URL: url}, origintest.Parsed(t, document), nil))
 		}
 		require.NoError(t, pgorigin.Import(context.Background(), pgorigin.Target{URL: url, Schema: true}, origintest.Parsed(t, document), nil))
-		cfg := pgorigin.Config{URL: url, Listen: channel, Told: channel != "", MaxConnections: 4}
+		cfg := pgorigin.Config{URL: url, Listen: channel, Announced: channel != "", MaxConnections: 4}
 		if views != "" {
 			servertest.Exec(t, servertest.Connect(t, url), views)
 			cfg.Tables = pgorigin.Tables{Users: "people", Assignments: "roles", Locations: "places"}

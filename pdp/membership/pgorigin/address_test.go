@@ -21,12 +21,12 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
 )
 
-// A password is rotated while questions are asked and changes are heard; a file that goes away leaves the last one in force.
-func TestPostgresPasswordRotates(t *testing.T) {
+// A password rotates during queries and listening. If the file disappears, the last password stays in use.
+func TestPasswordIsReadAgain(t *testing.T) {
 	const rotated = "r0tated-of-the-test"
 	server := servertest.StartPostgres(t)
-	p, conn := Filled(t, server, origintest.Parsed(t, fixture.WithUsers(administrator)))
-	u, err := url.Parse(server.Login(p.Connect.Url, "rotating", "GRANT SELECT ON users, assignments, locations TO rotating"))
+	p, conn := filledOrigin(t, server, origintest.Parsed(t, fixture.WithUsers(administrator)))
+	u, err := url.Parse(server.Login(p.listenAt.url, "rotating", "GRANT SELECT ON users, assignments, locations TO rotating"))
 	require.NoError(t, err)
 	file := filepath.Join(t.TempDir(), "passwords")
 	u.User = url.User("rotating")
@@ -35,15 +35,15 @@ func TestPostgresPasswordRotates(t *testing.T) {
 	}
 	write(server.Password())
 	var log bytes.Buffer
-	reader := PostgresAt(t, Config{URL: u.String() + "&passfile=" + url.QueryEscape(file), Listen: DefaultChannel,
+	reader := openOrigin(t, Config{URL: u.String() + "&passfile=" + url.QueryEscape(file), Listen: DefaultChannel,
 		Logger: slog.New(slog.NewTextHandler(&log, nil))})
-	h := hearing(t, reader)
-	h.beatSince(time.Now())
+	h := watch(t, reader)
+	h.heartbeatSince(time.Now())
 	again := func(what string) {
 		t.Helper()
 		servertest.Exec(t, conn, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'rotating'")
 		require.NoError(t, reader.Check(context.Background()), what)
-		h.beatSince(time.Now())
+		h.heartbeatSince(time.Now())
 	}
 	again("the same password")
 	servertest.Exec(t, conn, fmt.Sprintf("ALTER ROLE rotating PASSWORD '%s'", rotated))
@@ -56,15 +56,15 @@ func TestPostgresPasswordRotates(t *testing.T) {
 	require.Error(t, err)
 	require.Eventually(t, func() bool { return len(h.errs()) > 3 }, fixture.Patient, time.Millisecond)
 	h.stop()
-	assert.Equal(t, 1, strings.Count(log.String(), "the last ones are used"))
+	assert.Equal(t, 1, strings.Count(log.String(), "using the last ones"))
 	for _, text := range []string{err.Error(), log.String(), fmt.Sprint(h.errs())} {
 		assert.NotContains(t, text, rotated)
 		assert.NotContains(t, text, server.Password())
 	}
 }
 
-// Authorities, certificate and key are read for each connection, and those that cannot be read leave the last ones in force.
-func TestPostgresCertificatesRotate(t *testing.T) {
+// Authorities, certificate and key are read for each connection. If they cannot be read, the last ones stay in use.
+func TestCertificatesAreReadAgain(t *testing.T) {
 	ca, certificate, key := fixture.NewAuthority(t).Files("wardkeeper")
 	var log bytes.Buffer
 	a, _, err := openAddress("postgres://u:p@db/app?sslmode=verify-full&sslrootcert="+url.QueryEscape(ca)+"&sslcert="+url.QueryEscape(certificate)+
@@ -88,19 +88,18 @@ func TestPostgresCertificatesRotate(t *testing.T) {
 		assert.True(t, first.RootCAs.Equal(now.RootCAs))
 		assert.Equal(t, first.Certificates, now.Certificates)
 	}
-	assert.Equal(t, 1, strings.Count(log.String(), "the last ones are used"))
+	assert.Equal(t, 1, strings.Count(log.String(), "using the last ones"))
 	copied(otherKey, key)
 	now := a.now().TLSConfig
 	assert.False(t, first.RootCAs.Equal(now.RootCAs))
 	assert.NotEqual(t, first.Certificates, now.Certificates)
 }
 
-// Who asks and who listens connect again once their connections have had their life.
-func TestPostgresConnectionsHaveALife(t *testing.T) {
+func TestConnectionsAreReplacedAfterTheirLifetime(t *testing.T) {
 	server := servertest.StartPostgres(t)
-	filler, conn := Filled(t, server, origintest.Parsed(t, fixture.WithUsers(administrator)))
-	p := PostgresAt(t, Config{URL: filler.Connect.Url, Listen: DefaultChannel, Beat: 100 * time.Millisecond, life: 50 * time.Millisecond})
-	hearing(t, p)
+	filler, conn := filledOrigin(t, server, origintest.Parsed(t, fixture.WithUsers(administrator)))
+	p := openOrigin(t, Config{URL: filler.listenAt.url, Listen: DefaultChannel, Heartbeat: 100 * time.Millisecond, life: 50 * time.Millisecond})
+	watch(t, p)
 	asking, listening := map[uint32]bool{}, map[uint32]bool{} // by server process
 	require.Eventually(t, func() bool {
 		var pid uint32

@@ -5,10 +5,10 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp"
 )
 
-// longestAnnouncement is more than the database lets through.
-const longestAnnouncement = 8000
+// maxAnnouncement exceeds the limit of PostgreSQL for a payload, in bytes.
+const maxAnnouncement = 8000
 
-// announcement is what a trigger tells.
+// announcement is the payload of a notification.
 type announcement struct {
 	Kind         pdp.ChangeKind `json:"kind"`
 	ID           string         `json:"id"`
@@ -16,11 +16,11 @@ type announcement struct {
 	Version      uint64         `json:"version"`
 }
 
-// parseAnnouncement takes what it does not understand for a change of anything.
+// parseAnnouncement parses a payload. One that it does not understand means that anything may have changed.
 func parseAnnouncement(payload string) pdp.Change {
 	anything := pdp.Change{Kind: pdp.AnythingChanged}
 	var a announcement
-	if len(payload) > longestAnnouncement || json.Unmarshal([]byte(payload), &a) != nil {
+	if len(payload) > maxAnnouncement || json.Unmarshal([]byte(payload), &a) != nil {
 		return anything
 	}
 	switch {

@@ -38,7 +38,7 @@ func TestParseAnnouncement(t *testing.T) {
 		`{"kind": "location", "id": "l", "organization": "a\u0000"}`:                anything,
 		`{"kind": "user", "id": "` + strings.Repeat("a", membership.MaxID) + `"}`:   {Kind: pdp.UserChanged, ID: strings.Repeat("a", membership.MaxID)},
 		`{"kind": "user", "id": "` + strings.Repeat("a", membership.MaxID+1) + `"}`: anything,
-		`{"kind": "user", "id": "a"` + strings.Repeat(" ", longestAnnouncement):     anything,
+		`{"kind": "user", "id": "a"` + strings.Repeat(" ", maxAnnouncement):         anything,
 	} {
 		assert.Equal(t, want, parseAnnouncement(payload), payload)
 	}

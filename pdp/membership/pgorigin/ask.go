@@ -18,24 +18,24 @@ import (
 )
 
 var (
-	errTwice    = membership.NewContractError("the table has an id twice")
-	errTooLarge = membership.NewContractError("a record is larger than allowed")
-	errVersion  = membership.NewContractError("a version is below 0 or above 2^53-1")
+	errDuplicateID  = membership.NewContractError("the table has an id twice")
+	errTooLarge     = membership.NewContractError("a record is larger than allowed")
+	errVersionRange = membership.NewContractError("a version is below 0 or above 2^53-1")
 )
 
-// ask asks once more where the connection or the shape of the tables turned out to be of the past: it only reads.
-func (p *Origin) ask(ctx context.Context, patience time.Duration, question func(context.Context, *queries) error) error {
-	within, cancel := context.WithTimeout(ctx, patience)
+// ask runs a query, and runs it again if the connection was stale or the tables have changed: queries only read.
+func (p *Origin) ask(ctx context.Context, timeout time.Duration, question func(context.Context, *queries) error) error {
+	within, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	var err error
 	for range 2 {
 		var q *queries
-		if q, err = p.known(within); err == nil {
+		if q, err = p.currentQueries(within); err == nil {
 			if err = question(within, q); err == nil {
 				return nil
 			}
 		}
-		if within.Err() != nil || !p.worthAnother(err) {
+		if within.Err() != nil || !p.retryable(err) {
 			break
 		}
 	}
@@ -45,11 +45,11 @@ func (p *Origin) ask(ctx context.Context, patience time.Duration, question func(
 	if within.Err() != nil {
 		err = within.Err()
 	}
-	return unavailable(p.secrets.hidden(err))
+	return unavailable(p.secrets.redact(err))
 }
 
-// worthAnother also forgets which tables have versions, where one says that it has not.
-func (p *Origin) worthAnother(err error) bool {
+// retryable reports whether another attempt may succeed. It forgets the queries if a column no longer exists.
+func (p *Origin) retryable(err error) bool {
 	var refused *pgconn.PgError
 	var broken net.Error
 	switch {
@@ -58,10 +58,10 @@ func (p *Origin) worthAnother(err error) bool {
 		case refused.Code == "42703": // undefined_column
 			p.queries.Store(nil)
 			return true
-		case refused.Code == "0A000": // a table was changed behind a prepared question
+		case refused.Code == "0A000": // a table changed under a prepared statement
 			return true
-		case refused.Code == "26000", refused.Code == "42P05": // a pooler that does not show itself mixes prepared questions up
-			p.unprepared.Store(true)
+		case refused.Code == "26000", refused.Code == "42P05": // an undetected pooler has mixed up prepared statements
+			p.noPrepare.Store(true)
 			return true
 		}
 		return strings.HasPrefix(refused.Code, "08") || strings.HasPrefix(refused.Code, "57P")
@@ -71,45 +71,45 @@ func (p *Origin) worthAnother(err error) bool {
 	return pgconn.SafeToRetry(err)
 }
 
-// known gives the questions, written for the tables as they are.
-func (p *Origin) known(ctx context.Context) (*queries, error) {
+// currentQueries returns the queries for the columns that the tables have.
+func (p *Origin) currentQueries(ctx context.Context) (*queries, error) {
 	if q := p.queries.Load(); q != nil {
 		return q, nil
 	}
 	var users, locations bool
 	err := p.pool.AcquireFunc(ctx, func(conn *pgxpool.Conn) (err error) {
-		users, locations, err = checkColumns(ctx, p.asking(conn), p.tables)
+		users, locations, err = checkColumns(ctx, p.querier(conn), p.tables)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	q := newPostgresQueries(p.tables, users, locations, gathered)
+	q := newQueries(p.tables, users, locations, gathered)
 	p.queries.Store(q)
 	return q, nil
 }
 
-// asking asks as a connection allows: through a pooler, nothing is prepared.
-type asking struct {
-	conn       *pgxpool.Conn
-	unprepared bool
+// connQuerier queries a connection, without prepared statements through a pooler.
+type connQuerier struct {
+	conn      *pgxpool.Conn
+	noPrepare bool
 }
 
-func (p *Origin) asking(conn *pgxpool.Conn) asking {
-	return asking{conn, p.unprepared.Load() || pooled(conn.Conn().PgConn())}
+func (p *Origin) querier(conn *pgxpool.Conn) connQuerier {
+	return connQuerier{conn, p.noPrepare.Load() || pooled(conn.Conn().PgConn())}
 }
 
-func (a asking) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
-	if a.unprepared {
+func (a connQuerier) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	if a.noPrepare {
 		args = append([]any{pgx.QueryExecModeExec}, args...)
 	}
 	return a.conn.Query(ctx, sql, args...)
 }
 
-// rows asks on a connection of the pool, and lets each take a row, until it has enough.
+// rows runs a query on a connection of the pool and calls each for the rows, until it wants no more.
 func (p *Origin) rows(ctx context.Context, sql string, args []any, each func(pgx.Rows) (more bool, err error)) error {
 	return p.pool.AcquireFunc(ctx, func(conn *pgxpool.Conn) error {
-		rows, err := p.asking(conn).Query(ctx, sql, args...)
+		rows, err := p.querier(conn).Query(ctx, sql, args...)
 		if err != nil {
 			return err
 		}

@@ -15,8 +15,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
 )
 
-// A cached source never confirms an administrator whom the database knows to be deactivated, by whatever way that came about.
-func TestPostgresConfirmed(t *testing.T) {
+func TestCacheNeverConfirmsADeactivatedAdministrator(t *testing.T) {
 	server := servertest.StartPostgres(t)
 	for name, ways := range map[string]struct {
 		pooled bool
@@ -43,10 +42,10 @@ func TestPostgresConfirmed(t *testing.T) {
 		"a pooler": {pooled: true, change: func(t *testing.T, url string) { servertest.Exec(t, servertest.Connect(t, url), deactivate) }},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p, _ := Filled(t, server, origintest.Parsed(t, fixture.WithUsers(administrator)))
-			url := p.Connect.Url
+			p, _ := filledOrigin(t, server, origintest.Parsed(t, fixture.WithUsers(administrator)))
+			url := p.listenAt.url
 			if ways.pooled {
-				p = PostgresAt(t, Config{URL: server.Pooler("transaction", url), Listen: DefaultChannel})
+				p = openOrigin(t, Config{URL: server.Pooler("transaction", url), Listen: DefaultChannel})
 			}
 			c := openCache(t, cache.Config{Origin: p, FetchTimeout: fixture.Patient, MaxAgeChange: 5 * time.Second})
 			if !ways.pooled {

@@ -11,26 +11,26 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
 
-// column is one that a table or view has to have.
+// column is a column that a table or view needs.
 type column struct {
 	name     string
-	holds    string // what is in it, for people
+	wanted   string // the type to name in an error
 	optional bool
-	fits     func(t columnType) bool
+	accepts  func(t columnType) bool
 }
 
-// columnType is the type of a column, that beneath a domain.
+// columnType is the type of a column; for a domain, its base type.
 type columnType struct {
 	name     string
 	category string // pg_type.typcategory
 }
 
-// What is written as text and nothing else: texts, enumerations, UUIDs, and numbers, as many ids are.
+// textual accepts types whose values read as text: texts, enumerations, UUIDs, and numbers, which many ids are.
 func textual(t columnType) bool {
 	return strings.Contains("SEN", t.category) || t.name == "uuid"
 }
 
-// A time without a zone would be read in that of the session.
+// instantaneous refuses times without a zone, which would be read in that of the session.
 func instantaneous(t columnType) bool { return t.name == "timestamptz" }
 
 func structured(t columnType) bool { return t.name == "jsonb" || t.name == "json" }
@@ -42,28 +42,28 @@ func whole(t columnType) bool {
 func texts(names ...string) []column {
 	all := make([]column, len(names))
 	for i, name := range names {
-		all[i] = column{name: name, holds: "text", fits: textual}
+		all[i] = column{name: name, wanted: "text", accepts: textual}
 	}
 	return all
 }
 
-var versionColumn = column{name: "version", holds: "a bigint", optional: true, fits: whole}
+var versionColumn = column{name: "version", wanted: "a bigint", optional: true, accepts: whole}
 
-// columnsOf has the columns of the three tables. They are those of [Schema].
+// columnsOf lists the columns of the three tables, as in [Schema].
 var columnsOf = [...][]column{
 	append(texts("id", "username", "title", "given", "family", "status", "default_location"),
-		column{name: "last_login", holds: "a timestamptz, which has a zone", fits: instantaneous}, versionColumn),
+		column{name: "last_login", wanted: "a timestamptz, which has a zone", accepts: instantaneous}, versionColumn),
 	append(texts("user_id", "location", "role", "status", "profession", "registration_number"),
-		column{name: "access", holds: "a jsonb", fits: structured}),
+		column{name: "access", wanted: "a jsonb", accepts: structured}),
 	append(texts("id", "name", "kind", "parent", "model", "plan"), versionColumn),
 }
 
-// columnsError names everything that is wrong with the tables.
+// columnsError lists everything that is wrong with the columns.
 type columnsError struct {
 	faults []string
 }
 
-// Is implements the interface of [errors.Is].
+// Is makes [errors.Is] match both contract errors.
 func (e *columnsError) Is(target error) bool {
 	return target == membership.ErrContract || target == membership.ErrSchema
 }
@@ -72,13 +72,13 @@ func (e *columnsError) Error() string {
 	return "the tables do not have the columns that are needed: " + strings.Join(e.faults, "; ")
 }
 
-// querier is a connection, or a pool of them.
+// querier is a connection or a pool.
 type querier interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }
 
-// checkColumns says which of the tables of users and of locations have versions. Its error is a [*columnsError] where a
-// table or column is missing, or has a type that cannot be read.
+// checkColumns reports whether the tables of users and locations have a version column. The error is a [*columnsError] if a
+// table or column is missing or has a type that cannot be read.
 func checkColumns(ctx context.Context, db querier, t tables) (userVersions, locationVersions bool, err error) {
 	names := []string{t.users, t.assignments, t.locations}
 	const ask = `WITH RECURSIVE named AS (SELECT n, to_regclass(name) AS id FROM unnest($1::text[]) WITH ORDINALITY AS t(name, n)),
@@ -93,17 +93,17 @@ FROM named LEFT JOIN (types t JOIN pg_type ty ON ty.oid = t.type AND ty.typtype 
 	}
 	type found struct {
 		columnType
-		told string
+		display string
 	}
 	present := [len(columnsOf)]map[string]found{}
 	var n int
-	var attribute, typeName, category, told *string
-	if _, err := pgx.ForEachRow(rows, []any{&n, &attribute, &typeName, &category, &told}, func() error {
+	var attribute, typeName, category, display *string
+	if _, err := pgx.ForEachRow(rows, []any{&n, &attribute, &typeName, &category, &display}, func() error {
 		if present[n-1] == nil {
 			present[n-1] = map[string]found{}
 		}
 		if attribute != nil {
-			present[n-1][*attribute] = found{columnType{*typeName, *category}, *told}
+			present[n-1][*attribute] = found{columnType{*typeName, *category}, *display}
 		}
 		return nil
 	}); err != nil {
@@ -120,8 +120,8 @@ FROM named LEFT JOIN (types t JOIN pg_type ty ON ty.oid = t.type AND ty.typtype 
 			switch has, ok := present[i][c.name]; {
 			case !ok && !c.optional:
 				wrong.faults = append(wrong.faults, fmt.Sprintf("%s.%s is missing", name, c.name))
-			case ok && !c.fits(has.columnType):
-				wrong.faults = append(wrong.faults, fmt.Sprintf("%s.%s is of type %s: it must be %s", name, c.name, has.told, c.holds))
+			case ok && !c.accepts(has.columnType):
+				wrong.faults = append(wrong.faults, fmt.Sprintf("%s.%s is of type %s: it must be %s", name, c.name, has.display, c.wanted))
 			}
 		}
 	}

@@ -40,20 +40,19 @@ func historyOf(t *testing.T, p *Origin) string {
 	return history
 }
 
-// Versions of two histories are not compared: whatever replaces the records at once begins another.
-func TestPostgresHistory(t *testing.T) {
+func TestReplacedRecordsHaveAnotherHistory(t *testing.T) {
 	server := servertest.StartPostgres(t)
-	p, conn := Filled(t, server, origintest.Parsed(t, fixture.WithUsers(administrator)))
+	p, conn := filledOrigin(t, server, origintest.Parsed(t, fixture.WithUsers(administrator)))
 	history := historyOf(t, p)
-	h := hearing(t, p)
-	h.beatSince(time.Now())
+	h := watch(t, p)
+	h.heartbeatSince(time.Now())
 	assert.Equal(t, history, h.history, "what is listened to is what is read")
 	servertest.Exec(t, conn, deactivate)
 	assert.Equal(t, history, historyOf(t, p), "a write goes on in it")
-	limited := PostgresAt(t, Config{URL: server.Login(p.Connect.Url, "reader", "GRANT SELECT ON users, assignments, locations TO reader"), Listen: DefaultChannel})
+	limited := openOrigin(t, Config{URL: server.Login(p.listenAt.url, "reader", "GRANT SELECT ON users, assignments, locations TO reader"), Listen: DefaultChannel})
 	assert.Equal(t, history, historyOf(t, limited), "without special rights")
-	limitedHears := hearing(t, limited)
-	limitedHears.beatSince(time.Now())
+	limitedHears := watch(t, limited)
+	limitedHears.heartbeatSince(time.Now())
 	assert.Equal(t, history, limitedHears.history)
 	limitedHears.stop()
 
@@ -68,9 +67,9 @@ func TestPostgresHistory(t *testing.T) {
 			return h.history == now
 		}, fixture.Patient, time.Millisecond, what)
 	}
-	dump := server.Dump(p.Connect.Url)
+	dump := server.Dump(p.listenAt.url)
 	servertest.Exec(t, conn, `UPDATE users SET title = 'Dr.'`)
-	server.Restore(p.Connect.Url, dump, "--clean")
+	server.Restore(p.listenAt.url, dump, "--clean")
 	another("restored")
 	servertest.Exec(t, conn, `CREATE TEMP TABLE kept AS SELECT * FROM assignments; TRUNCATE assignments CASCADE; INSERT INTO users VALUES ('a', 'A@example.org')`)
 	another("emptied")
@@ -81,21 +80,21 @@ func TestPostgresHistory(t *testing.T) {
 	another("restarted")
 	h.stop()
 
-	copied := server.Copy(p.Connect.Url)
-	assert.NotEqual(t, history, historyOf(t, PostgresAt(t, Config{URL: copied})), "a copy")
+	copied := server.Copy(p.listenAt.url)
+	assert.NotEqual(t, history, historyOf(t, openOrigin(t, Config{URL: copied})), "a copy")
 }
 
-// A query that was prepared before a table of the same name came first in the path still reads the other table, and says so.
-func TestPostgresHistoryOfPrepared(t *testing.T) {
+// A query prepared before a table of the same name came first in the search path still reads the other table.
+func TestPreparedQueryGivesTheHistoryOfTheTableItReads(t *testing.T) {
 	server := servertest.StartPostgres(t)
-	p, conn := Filled(t, server, origintest.Parsed(t, fixture.WithUsers(administrator)))
-	p = PostgresAt(t, Config{URL: p.Connect.Url, MaxConnections: 1, Listen: DefaultChannel})
+	p, conn := filledOrigin(t, server, origintest.Parsed(t, fixture.WithUsers(administrator)))
+	p = openOrigin(t, Config{URL: p.listenAt.url, MaxConnections: 1, Listen: DefaultChannel})
 	before, err := p.User(context.Background(), "a")
 	require.NoError(t, err)
 	servertest.Exec(t, conn, `CREATE SCHEMA wardkeeper; SET search_path = wardkeeper; `+Schema+`;
 		INSERT INTO wardkeeper.users (id, status) VALUES ('a', 'deactivated')`)
-	h := hearing(t, p)
-	h.beatSince(time.Now())
+	h := watch(t, p)
+	h.heartbeatSince(time.Now())
 	after, err := p.User(context.Background(), "a")
 	require.NoError(t, err)
 	if string(after.Record) == string(before.Record) {
@@ -106,16 +105,15 @@ func TestPostgresHistoryOfPrepared(t *testing.T) {
 	}
 }
 
-// A standby is read, and never taken for confirmed.
-func TestPostgresStandby(t *testing.T) {
+func TestStandbyIsReadButNeverConfirmed(t *testing.T) {
 	primary := servertest.StartPostgres(t)
-	p, conn := Filled(t, primary, origintest.Parsed(t, fixture.WithUsers(administrator)))
+	p, conn := filledOrigin(t, primary, origintest.Parsed(t, fixture.WithUsers(administrator)))
 	standby := primary.Standby()
-	at := PostgresAt(t, Config{URL: standby.Of(p.Connect.Url), Listen: DefaultChannel})
+	at := openOrigin(t, Config{URL: standby.Of(p.listenAt.url), Listen: DefaultChannel})
 	assert.NotEqual(t, historyOf(t, p), historyOf(t, at))
-	told := PostgresAt(t, Config{URL: standby.Of(p.Connect.Url), Listen: "told_otherwise", Told: true})
+	told := openOrigin(t, Config{URL: standby.Of(p.listenAt.url), Listen: "told_otherwise", Announced: true})
 	for _, p := range []*Origin{at, told} {
-		h := hearing(t, p)
+		h := watch(t, p)
 		require.Eventually(t, func() bool { return len(h.errs()) > 0 }, fixture.Patient, time.Millisecond)
 		var missing *membership.Unproven
 		require.ErrorAs(t, h.errs()[0], &missing)
@@ -124,10 +122,10 @@ func TestPostgresStandby(t *testing.T) {
 		h.stop()
 	}
 	before := historyOf(t, at)
-	h := hearing(t, at)
+	h := watch(t, at)
 	servertest.Exec(t, conn, `UPDATE users SET title = 'Dr.'`)
 	standby.Promote()
-	h.beatSince(time.Now())
+	h.heartbeatSince(time.Now())
 	assert.NotEqual(t, before, historyOf(t, at))
 	_, err := at.Users(context.Background(), facts.UserQuery{Limit: 1})
 	require.NoError(t, err)

@@ -10,37 +10,37 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
 )
 
-const importConnects = 10 * time.Second
+const importConnectTimeout = 10 * time.Second
 
-// Target names the database that a directory is put into.
+// Target is the database to import into.
 type Target struct {
 	URL    string
 	Schema bool // create what is missing of [Schema] first
 }
 
-// Records is what a directory says.
+// Records are those of a directory.
 type Records interface {
 	AllLocations() []*facts.Location
 	AllUsers() []*facts.User
 }
 
-// Import makes the tables of [Schema] say exactly what a directory says, in one transaction: what the
-// directory does not have is deleted, and no version moves without a change. Others that write wait meanwhile. It calls
-// progress, which may be nil, every now and then. No error tells the password.
+// Import makes the tables of [Schema] equal to a directory in one transaction: rows that the directory does not have are deleted,
+// and no version changes without a change. Other writers wait meanwhile. It calls progress, which may be nil, from time to time.
+// No error contains the password.
 func Import(ctx context.Context, to Target, records Records, progress func(done, total int)) error {
 	hidden := new(secrets)
-	settings, err := postgresSettings(to.URL, importConnects, hidden)
+	settings, err := parseSettings(to.URL, importConnectTimeout, hidden)
 	if err != nil {
 		return err
 	}
 	conn, err := pgx.ConnectConfig(ctx, settings.ConnConfig)
 	if err != nil {
-		return hidden.hidden(err)
+		return hidden.redact(err)
 	}
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
 	if to.Schema {
 		if err := conn.PgConn().Exec(ctx, Schema).Close(); err != nil {
-			return fmt.Errorf("the tables cannot be created: %w", hidden.hidden(err))
+			return fmt.Errorf("cannot create the tables: %w", hidden.redact(err))
 		}
 	}
 	if progress == nil {
@@ -49,13 +49,13 @@ func Import(ctx context.Context, to Target, records Records, progress func(done,
 	in := &importing{locations: records.AllLocations(), users: records.AllUsers(), progress: progress}
 	in.total = 2 * (len(in.locations) + len(in.users))
 	err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error { return in.run(ctx, tx) })
-	if unfit := (*unfitError)(nil); errors.As(err, &unfit) {
+	if unfit := (*unstorableError)(nil); errors.As(err, &unfit) {
 		return unfit
 	}
-	return hidden.hidden(err)
+	return hidden.redact(err)
 }
 
-// importing is one import. Progress counts records twice: as they are sent, and as they are merged.
+// importing is a running import. Progress counts each record twice: when it is sent, and when it is merged.
 type importing struct {
 	locations   []*facts.Location
 	users       []*facts.User
@@ -93,8 +93,8 @@ func (in *importing) run(ctx context.Context, tx pgx.Tx) error {
 	return nil
 }
 
-// importSteps merge what was sent. The order: nothing refers to what is not there, and no username is taken by somebody
-// who is about to lose it.
+// importSteps merge the temporary tables into the tables, in an order in which no row refers to a missing one and no username is
+// still held by a user who is about to lose it.
 var importSteps = []string{
 	"ANALYZE wardkeeper_locations, wardkeeper_users, wardkeeper_assignments",
 	`DELETE FROM assignments a WHERE NOT EXISTS (SELECT FROM wardkeeper_assignments n WHERE (n.user_id, n.location) = (a.user_id, a.location))`,

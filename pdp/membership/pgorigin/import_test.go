@@ -18,13 +18,13 @@ import (
 func postgresImport(t *testing.T, server *servertest.Postgres) {
 	ctx := context.Background()
 	d := origintest.Parsed(t, string(fixture.Generated(1500, record.JSON)))
-	p, _ := Filled(t, server, d)
+	p, _ := filledOrigin(t, server, d)
 	assertSameFacts(t, d, rebuilt(t, p))
-	h := hearing(t, p)
-	h.beatSince(h.beaten)
+	h := watch(t, p)
+	h.heartbeatSince(h.heartbeat)
 	before := snapshot(t, p)
 	last, calls, all := 0, 0, 2*(d.LocationCount()+d.UserCount())
-	require.NoError(t, Import(ctx, Target{URL: p.Connect.Url}, d, func(done, total int) {
+	require.NoError(t, Import(ctx, Target{URL: p.listenAt.url}, d, func(done, total int) {
 		assert.GreaterOrEqual(t, done, last)
 		assert.Equal(t, all, total)
 		last = done
@@ -36,14 +36,14 @@ func postgresImport(t *testing.T, server *servertest.Postgres) {
 
 	// One user is changed, and that is all.
 	changed := regexp.MustCompile(`"id": ?"u77", ?"username": ?"`).ReplaceAllString(string(fixture.Generated(1500, record.JSON)), "${0}other.")
-	require.NoError(t, Import(ctx, Target{URL: p.Connect.Url}, origintest.Parsed(t, changed), nil))
+	require.NoError(t, Import(ctx, Target{URL: p.listenAt.url}, origintest.Parsed(t, changed), nil))
 	after := snapshot(t, p)
 	assert.Equal(t, []string{"u77"}, moved(t, before.users, after.users))
 	delete(before.users, "u77")
 	delete(after.users, "u77")
 	assert.Equal(t, before, after)
-	require.Eventually(t, func() bool { return len(h.told()) > 0 }, fixture.Patient, 1e6)
-	for _, c := range h.told() {
+	require.Eventually(t, func() bool { return len(h.changes()) > 0 }, fixture.Patient, 1e6)
+	for _, c := range h.changes() {
 		assert.Equal(t, "u77", c.ID)
 	}
 }
@@ -54,14 +54,14 @@ func postgresImportBetween(t *testing.T, server *servertest.Postgres) {
 	swapped := func(a, b string) *directory.Directory {
 		return origintest.Parsed(t, fixture.WithUsers(`{"id": "x", "username": "`+a+`"}, {"id": "y", "username": "`+b+`"}`))
 	}
-	p, _ := Filled(t, server, origintest.Mixed(t, 1, 0))
+	p, _ := filledOrigin(t, server, origintest.Mixed(t, 1, 0))
 	for i, d := range []*directory.Directory{
 		origintest.Mixed(t, 11, 80), origintest.Mixed(t, 12, 80), origintest.Mixed(t, 12, 120), swapped("one", "two"), swapped("two", "ONE"), swapped("TWO", "One"),
 		origintest.Parsed(t, string(fixture.Generated(30, record.JSON))), origintest.Parsed(t, `{"locations": [], "users": []}`), origintest.Mixed(t, 11, 80),
 		origintest.Parsed(t, fixture.WithUsers(`{"id": "odd\\N", "username": "\\N", "name": {"given": "\\.", "family": "a\tb\nc\rd\\"}}`)),
 	} {
 		before := snapshot(t, p)
-		err := Import(ctx, Target{URL: p.Connect.Url}, d, nil)
+		err := Import(ctx, Target{URL: p.listenAt.url}, d, nil)
 		require.NoError(t, err, i)
 		assertSameFacts(t, d, rebuilt(t, p))
 		after := snapshot(t, p)
@@ -78,10 +78,10 @@ func postgresImportBetween(t *testing.T, server *servertest.Postgres) {
 func postgresImportRefused(t *testing.T, server *servertest.Postgres) {
 	ctx := context.Background()
 	d := origintest.Mixed(t, 13, 20)
-	p, conn := Filled(t, server, d)
-	err := Import(ctx, Target{URL: p.Connect.Url},
+	p, conn := filledOrigin(t, server, d)
+	err := Import(ctx, Target{URL: p.listenAt.url},
 		origintest.Parsed(t, fixture.WithUsers(`{"id": "first"}, {"id": "second", "name": {"given": "a\u0000b"}}`)), nil)
-	require.EqualError(t, err, `user "second": a text has a character NUL, which PostgreSQL does not keep`)
+	require.EqualError(t, err, `user "second": a text contains NUL, which PostgreSQL cannot store`)
 	assertSameFacts(t, d, rebuilt(t, p))
 
 	empty := server.Database()
@@ -89,7 +89,7 @@ func postgresImportRefused(t *testing.T, server *servertest.Postgres) {
 	require.ErrorContains(t, err, "42P01", "no tables, and none are to be created")
 
 	servertest.Exec(t, conn, `ALTER TABLE users ADD CONSTRAINT nobody_of_that_name CHECK (family <> 'Unwanted')`)
-	err = Import(ctx, Target{URL: p.Connect.Url}, origintest.Parsed(t, fixture.WithUsers(`{"id": "first", "name": {"family": "Unwanted"}}`)), nil)
+	err = Import(ctx, Target{URL: p.listenAt.url}, origintest.Parsed(t, fixture.WithUsers(`{"id": "first", "name": {"family": "Unwanted"}}`)), nil)
 	require.ErrorContains(t, err, "nobody_of_that_name")
 	assert.NotContains(t, err.Error(), "Unwanted")
 	assertSameFacts(t, d, rebuilt(t, p))

@@ -16,67 +16,67 @@ import (
 )
 
 const (
-	beatsUntilLost   = 5
-	soonestReconnect = 50 * time.Millisecond
-	latestReconnect  = 5 * time.Second
+	heartbeatsUntilLost = 5
+	minReconnectDelay   = 50 * time.Millisecond
+	maxReconnectDelay   = 5 * time.Second
 )
 
-var errSilent = errors.New("the listening connection is silent")
+var errNoHeartbeat = errors.New("no heartbeat on the listening connection")
 
-// Watch implements [membership.Watcher], by a connection of its own. Without a channel it only waits.
-func (p *Origin) Watch(ctx context.Context, hear membership.ChangeHandler) {
+// Watch implements [membership.Watcher]. It uses a connection of its own. Without a channel it waits for ctx.
+func (p *Origin) Watch(ctx context.Context, handler membership.ChangeHandler) {
 	if p.channel == "" {
 		<-ctx.Done()
 		return
 	}
-	pause, told := soonestReconnect, ""
-	for e := new(established); ; {
-		began, err := p.listenOnce(ctx, hear, e)
+	pause, told := minReconnectDelay, ""
+	for e := new(baseline); ; {
+		began, err := p.listen(ctx, handler, e)
 		if ctx.Err() != nil {
 			return
 		}
 		if began {
-			pause, told = soonestReconnect, ""
+			pause, told = minReconnectDelay, ""
 		}
-		if missing := (*membership.Unproven)(nil); !errors.As(err, &missing) { // those are told by who hears of them
-			if err = unavailable(p.secrets.hidden(err)); err.Error() != told {
+		if missing := (*membership.Unproven)(nil); !errors.As(err, &missing) { // the handler logs those
+			if err = unavailable(p.secrets.redact(err)); err.Error() != told {
 				told = err.Error()
-				p.logger.Warn("changes of the database are not heard", "error", err)
+				p.logger.Warn("not listening to changes of the database", "error", err)
 			}
 		}
-		hear.Lost(err)
+		handler.Lost(err)
 		select {
 		case <-ctx.Done():
 			return
 		case <-time.After(pause/2 + mathrand.N(pause)):
 		}
-		pause = min(2*pause, latestReconnect)
+		pause = min(2*pause, maxReconnectDelay)
 	}
 }
 
-// listenOnce listens until the channel fails, or is not proven to carry every change any more.
-func (p *Origin) listenOnce(ctx context.Context, hear membership.ChangeHandler, e *established) (began bool, err error) {
-	l, err := p.open(ctx, hear, e)
+// listen listens until the channel fails or is no longer proven to carry every change.
+func (p *Origin) listen(ctx context.Context, handler membership.ChangeHandler, e *baseline) (began bool, err error) {
+	l, err := p.openListener(ctx, handler, e)
 	if err != nil {
 		return false, err
 	}
 	defer func() { l.close(ctx) }()
-	hear.Began(time.Now(), l.history)
+	handler.Began(time.Now(), l.history)
 	p.logger.Info("listening to the changes of the database", "channel", p.channel)
 	for {
-		if err := l.beat(ctx); err != nil {
+		if err := l.heartbeat(ctx); err != nil {
 			return true, err
 		}
 		if time.Now().Before(l.until) {
 			continue
 		}
-		next, err := p.open(ctx, hear, e)
+		next, err := p.openListener(ctx, handler, e)
 		if err != nil {
 			return true, err
 		}
-		// Both hear what comes, and what came before is heard here to the end.
-		if err = next.continues(l.proof); err == nil {
-			err = l.beat(ctx)
+		// Both connections are listening now; this one delivers what was announced before the next one began.
+		if err = next.checkUnaltered(l.proof); err == nil {
+			err = l.heartbeat(ctx)
 		}
 		if err != nil {
 			next.close(ctx)
@@ -87,25 +87,25 @@ func (p *Origin) listenOnce(ctx context.Context, hear membership.ChangeHandler, 
 	}
 }
 
-// listening is one connection that listens.
-type listening struct {
-	p     *Origin
-	conn  *pgx.Conn
-	hear  membership.ChangeHandler
-	beats string // a channel of its own
-	until time.Time
+// listener is a listening connection.
+type listener struct {
+	p                *Origin
+	conn             *pgx.Conn
+	handler          membership.ChangeHandler
+	heartbeatChannel string // this connection's own
+	until            time.Time
 	proof
 }
 
-// open connects and listens. Whatever is committed after it returns is heard.
-func (p *Origin) open(ctx context.Context, hear membership.ChangeHandler, e *established) (*listening, error) {
-	within, cancel := context.WithTimeout(ctx, p.patience()+p.timeout)
+// openListener connects and listens. Every change committed after it returns is delivered.
+func (p *Origin) openListener(ctx context.Context, handler membership.ChangeHandler, e *baseline) (*listener, error) {
+	within, cancel := context.WithTimeout(ctx, p.silenceLimit()+p.timeout)
 	defer cancel()
-	conn, err := pgx.ConnectConfig(within, p.Connect.now())
+	conn, err := pgx.ConnectConfig(within, p.listenAt.now())
 	if err != nil {
 		return nil, err
 	}
-	l := &listening{p: p, conn: conn, hear: hear, beats: "wardkeeper_beat_" + strings.ToLower(rand.Text()),
+	l := &listener{p: p, conn: conn, handler: handler, heartbeatChannel: "wardkeeper_beat_" + strings.ToLower(rand.Text()),
 		until: time.Now().Add(p.life + mathrand.N(p.life))}
 	if err := l.begin(within, e); err != nil {
 		l.close(ctx)
@@ -114,25 +114,26 @@ func (p *Origin) open(ctx context.Context, hear membership.ChangeHandler, e *est
 	return l, nil
 }
 
-// begin also looks before it listens: a standby and a pooler would refuse that, or do it for somebody else.
-func (l *listening) begin(ctx context.Context, e *established) error {
-	if _, err := l.look(ctx, pgx.QueryExecModeExec); err != nil {
+// begin proves the channel before it listens as well: a standby would refuse to listen, and a pooler would listen in a session
+// of another client.
+func (l *listener) begin(ctx context.Context, e *baseline) error {
+	if _, err := l.prove(ctx, pgx.QueryExecModeExec); err != nil {
 		return err
 	}
-	for _, channel := range []string{l.beats, l.p.channel} {
+	for _, channel := range []string{l.heartbeatChannel, l.p.channel} {
 		if _, err := l.conn.Exec(ctx, "LISTEN "+pgx.Identifier{channel}.Sanitize()); err != nil {
 			return err
 		}
 	}
 	var err error
-	if l.proof, err = l.look(ctx, pgx.QueryExecModeCacheStatement); err != nil {
+	if l.proof, err = l.prove(ctx, pgx.QueryExecModeCacheStatement); err != nil {
 		return err
 	}
-	return l.p.weigh(ctx, l.conn, l.proof, e)
+	return l.p.checkOpenTransactions(ctx, l.conn, l.proof, e)
 }
 
-// look fails where something is not proven.
-func (l *listening) look(ctx context.Context, mode pgx.QueryExecMode) (proof, error) {
+// prove returns the proof of now. It fails if anything is missing.
+func (l *listener) prove(ctx context.Context, mode pgx.QueryExecMode) (proof, error) {
 	now, err := l.p.prove(ctx, l.conn, mode)
 	if err == nil && len(now.missing) > 0 {
 		err = unproven(now.missing)
@@ -140,23 +141,23 @@ func (l *listening) look(ctx context.Context, mode pgx.QueryExecMode) (proof, er
 	return now, err
 }
 
-func (l *listening) close(ctx context.Context) {
+func (l *listener) close(ctx context.Context) {
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	_ = l.conn.Close(ending)
 }
 
-func (p *Origin) patience() time.Duration { return beatsUntilLost * p.beat }
+func (p *Origin) silenceLimit() time.Duration { return heartbeatsUntilLost * p.heartbeat }
 
-// beat sends a beat to itself, and reads until it has come, and then until the next is due. The database delivers in the order
-// of commits: what was committed before the beat was sent has been read when it comes. It counts if nothing of what makes
-// writes heard has been altered by then.
-func (l *listening) beat(ctx context.Context) error {
+// heartbeat sends a notification to its own connection, reads until it arrives, and then until the next one is due. The database
+// delivers notifications in commit order: when the heartbeat arrives, everything committed before it was sent has been read. It
+// counts only if nothing that makes writes announce themselves has been altered by then.
+func (l *listener) heartbeat(ctx context.Context) error {
 	sent := time.Now()
-	within, cancel := context.WithDeadline(ctx, sent.Add(l.p.patience()))
+	within, cancel := context.WithDeadline(ctx, sent.Add(l.p.silenceLimit()))
 	defer cancel()
 	nonce := rand.Text()
-	if _, err := l.conn.Exec(within, "NOTIFY "+pgx.Identifier{l.beats}.Sanitize()+", "+literal(nonce)); err != nil {
+	if _, err := l.conn.Exec(within, "NOTIFY "+pgx.Identifier{l.heartbeatChannel}.Sanitize()+", "+literal(nonce)); err != nil {
 		return silent(within, err)
 	}
 	for heard := ""; heard != nonce; {
@@ -165,21 +166,21 @@ func (l *listening) beat(ctx context.Context) error {
 			return silent(within, err)
 		}
 	}
-	now, err := l.look(within, pgx.QueryExecModeCacheStatement)
+	now, err := l.prove(within, pgx.QueryExecModeCacheStatement)
 	if err != nil {
 		return silent(within, err)
 	}
-	if err := now.continues(l.proof); err != nil {
+	if err := now.checkUnaltered(l.proof); err != nil {
 		return err
 	}
 	l.proof = now
-	l.hear.Heartbeat(sent)
-	until, stop := context.WithDeadline(ctx, sent.Add(l.p.beat))
+	l.handler.Heartbeat(sent)
+	until, stop := context.WithDeadline(ctx, sent.Add(l.p.heartbeat))
 	defer stop()
 	for until.Err() == nil {
 		if _, err := l.next(until); err != nil {
 			if until.Err() != nil && ctx.Err() == nil && !l.conn.IsClosed() {
-				return nil // the next is due
+				return nil // the next heartbeat is due
 			}
 			return err
 		}
@@ -187,23 +188,23 @@ func (l *listening) beat(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// next waits for the next notification, and tells of it or gives the nonce of a beat.
-func (l *listening) next(ctx context.Context) (nonce string, err error) {
+// next waits for a notification. It passes an announcement to the handler, and returns the nonce of a heartbeat.
+func (l *listener) next(ctx context.Context) (nonce string, err error) {
 	note, err := l.conn.WaitForNotification(ctx)
 	switch {
 	case err != nil:
 		return "", err
-	case note.Channel == l.beats:
+	case note.Channel == l.heartbeatChannel:
 		return note.Payload, nil
 	case note.Channel == l.p.channel:
-		l.hear.Changed([]pdp.Change{parseAnnouncement(note.Payload)})
+		l.handler.Changed([]pdp.Change{parseAnnouncement(note.Payload)})
 	}
 	return "", nil
 }
 
 func silent(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
-		return fmt.Errorf("%w: %w", errSilent, ctx.Err())
+		return fmt.Errorf("%w: %w", errNoHeartbeat, ctx.Err())
 	}
 	return err
 }

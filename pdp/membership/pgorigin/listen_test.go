@@ -18,23 +18,23 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
 )
 
-// heard keeps what a listener tells.
-type heardInOrder struct {
+// recorder records the calls of a watcher.
+type recorder struct {
 	t    testing.TB
 	stop func()
 
-	mu      sync.Mutex
-	events  []string
-	history string // of the last beginning
-	changes []pdp.Change
-	beaten  time.Time
-	lost    []error
+	mu        sync.Mutex
+	events    []string
+	history   string // of the last beginning
+	announced []pdp.Change
+	heartbeat time.Time
+	lost      []error
 }
 
-// hearing listens until the test ends.
-func hearing(t testing.TB, l membership.Watcher) *heardInOrder {
+// watch watches until the test ends.
+func watch(t testing.TB, l membership.Watcher) *recorder {
 	ctx, cancel := context.WithCancel(context.Background())
-	h := &heardInOrder{t: t}
+	h := &recorder{t: t}
 	done := make(chan struct{})
 	go func() { l.Watch(ctx, h); close(done) }()
 	h.stop = func() { cancel(); <-done }
@@ -42,56 +42,56 @@ func hearing(t testing.TB, l membership.Watcher) *heardInOrder {
 	return h
 }
 
-func (h *heardInOrder) add(event string) { h.events = append(h.events, event) }
+func (h *recorder) add(event string) { h.events = append(h.events, event) }
 
-func (h *heardInOrder) Began(at time.Time, history string) {
+func (h *recorder) Began(at time.Time, history string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.add("began")
 	h.history = history
 }
 
-func (h *heardInOrder) Changed(all []pdp.Change) {
+func (h *recorder) Changed(all []pdp.Change) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.add("changed")
-	h.changes = append(h.changes, all...)
+	h.announced = append(h.announced, all...)
 }
 
-func (h *heardInOrder) Heartbeat(at time.Time) {
+func (h *recorder) Heartbeat(at time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.add("beat")
-	assert.False(h.t, at.Before(h.beaten) || at.After(time.Now()))
-	h.beaten = at
+	h.add("heartbeat")
+	assert.False(h.t, at.Before(h.heartbeat) || at.After(time.Now()))
+	h.heartbeat = at
 }
 
-func (h *heardInOrder) Lost(err error) {
+func (h *recorder) Lost(err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.add("lost")
 	h.lost = append(h.lost, err)
 }
 
-func (h *heardInOrder) told() []pdp.Change {
+func (h *recorder) changes() []pdp.Change {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return slices.Clone(h.changes)
+	return slices.Clone(h.announced)
 }
 
-func (h *heardInOrder) errs() []error {
+func (h *recorder) errs() []error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return slices.Clone(h.lost)
 }
 
-func (h *heardInOrder) forget() {
+func (h *recorder) forget() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.changes = nil
+	h.announced = nil
 }
 
-func (h *heardInOrder) count(event string) (n int) {
+func (h *recorder) count(event string) (n int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, e := range h.events {
@@ -102,23 +102,23 @@ func (h *heardInOrder) count(event string) (n int) {
 	return n
 }
 
-// beatSince waits for a beat that was sent after a moment.
-func (h *heardInOrder) beatSince(at time.Time) {
+// heartbeatSince waits for a heartbeat sent after at.
+func (h *recorder) heartbeatSince(at time.Time) {
 	h.t.Helper()
 	require.Eventually(h.t, func() bool {
 		h.mu.Lock()
 		defer h.mu.Unlock()
-		return h.beaten.After(at)
+		return h.heartbeat.After(at)
 	}, fixture.Patient, time.Millisecond)
 }
 
-// Whatever happens to the connection or the server, it is known, and ends when they are back.
-func TestPostgresListensAgain(t *testing.T) {
+// Every failure of the connection or the server is reported, and listening begins again afterwards.
+func TestListeningResumesAfterAnyFailure(t *testing.T) {
 	server := servertest.StartPostgres(t)
-	p, _ := Filled(t, server, origintest.Parsed(t, fixture.WithUsers(`{"id": "a"}`)))
-	p.beat = 50 * time.Millisecond
-	h := hearing(t, p)
-	h.beatSince(time.Now())
+	p, _ := filledOrigin(t, server, origintest.Parsed(t, fixture.WithUsers(`{"id": "a"}`)))
+	p.heartbeat = 50 * time.Millisecond
+	h := watch(t, p)
+	h.heartbeatSince(time.Now())
 	for name, c := range map[string]struct{ fail, mend func() }{
 		"connection ended": {func() {
 			servertest.Exec(t, servertest.Connect(t, server.URL()), `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND query LIKE 'WITH t AS%'`)
@@ -134,27 +134,27 @@ func TestPostgresListensAgain(t *testing.T) {
 		c.mend()
 		require.Eventually(t, func() bool { return h.count("began") > began }, fixture.Patient, 5*time.Millisecond, name)
 		h.forget()
-		again := servertest.Connect(t, p.Connect.Url)
+		again := servertest.Connect(t, p.listenAt.url)
 		servertest.Exec(t, again, `UPDATE users SET given = 'x' WHERE id = 'a'`)
-		h.beatSince(time.Now())
-		assert.Len(t, h.told(), 1, name)
+		h.heartbeatSince(time.Now())
+		assert.Len(t, h.changes(), 1, name)
 		require.NoError(t, p.Check(context.Background()), "questions are answered again")
 	}
 	h.stop()
-	order := slices.DeleteFunc(h.events, func(e string) bool { return e == "changed" || e == "beat" })
+	order := slices.DeleteFunc(h.events, func(e string) bool { return e == "changed" || e == "heartbeat" })
 	order = slices.Compact(order)
 	for i, e := range order {
 		assert.Equal(t, []string{"began", "lost"}[i%2], e, "%v", order)
 	}
 }
 
-// While the server hangs or is away, questions fail in time, and are answered again by themselves.
-func TestPostgresComesBack(t *testing.T) {
+// While the server hangs or is down, queries fail within their timeout; later ones succeed without a restart.
+func TestQueriesFailInTimeWhileTheServerIsDown(t *testing.T) {
 	ctx := context.Background()
 	server := servertest.StartPostgres(t)
-	filled, _ := Filled(t, server, origintest.Parsed(t, fixture.WithUsers(`{"id": "a"}`)))
-	url := filled.Connect.Url
-	p := PostgresAt(t, Config{URL: url, Timeout: 200 * time.Millisecond, MaxConnections: 2})
+	filled, _ := filledOrigin(t, server, origintest.Parsed(t, fixture.WithUsers(`{"id": "a"}`)))
+	url := filled.listenAt.url
+	p := openOrigin(t, Config{URL: url, Timeout: 200 * time.Millisecond, MaxConnections: 2})
 	ask := func() error {
 		within, cancel := context.WithTimeout(ctx, fixture.Patient)
 		defer cancel()
@@ -176,7 +176,7 @@ func TestPostgresComesBack(t *testing.T) {
 	eventually()
 	server.Stop()
 	assert.Equal(t, pdp.Unavailable, pdp.KindOf(ask()))
-	late := PostgresAt(t, Config{URL: url})
+	late := openOrigin(t, Config{URL: url})
 	assert.Equal(t, pdp.Unavailable, pdp.KindOf(late.Check(ctx)), "opened while the server is away")
 	server.Start()
 	eventually()
@@ -185,30 +185,30 @@ func TestPostgresComesBack(t *testing.T) {
 
 // Nothing happens, and it goes on.
 func postgresSilence(t *testing.T, server *servertest.Postgres) {
-	p, conn := Filled(t, server, origintest.Parsed(t, fixture.WithUsers("")))
-	p.beat = 5 * time.Millisecond
-	servertest.Exec(t, conn, fmt.Sprintf("ALTER DATABASE %s SET idle_session_timeout = '2s'", p.Connect.last.Database))
-	p.beat = 100 * time.Millisecond
-	h := hearing(t, p)
-	require.Eventually(t, func() bool { return h.count("beat") >= 25 }, fixture.Patient, 10*time.Millisecond)
+	p, conn := filledOrigin(t, server, origintest.Parsed(t, fixture.WithUsers("")))
+	p.heartbeat = 5 * time.Millisecond
+	servertest.Exec(t, conn, fmt.Sprintf("ALTER DATABASE %s SET idle_session_timeout = '2s'", p.listenAt.last.Database))
+	p.heartbeat = 100 * time.Millisecond
+	h := watch(t, p)
+	require.Eventually(t, func() bool { return h.count("heartbeat") >= 25 }, fixture.Patient, 10*time.Millisecond)
 	assert.Equal(t, 1, h.count("began"))
 	assert.Zero(t, h.count("lost"))
 	assert.Zero(t, h.count("changed"))
 
-	deaf := PostgresAt(t, Config{URL: p.Connect.Url})
-	nothing := hearing(t, deaf)
+	deaf := openOrigin(t, Config{URL: p.listenAt.url})
+	nothing := watch(t, deaf)
 	nothing.stop()
 	assert.Empty(t, nothing.events, "without a channel there is nothing to hear")
 }
 
-// TestPostgresUntold: silence is taken for news only where every change would be told.
-func TestPostgresUntold(t *testing.T) {
+// Silence is evidence only if every change would be announced.
+func TestUnannouncedTablesAreUnproven(t *testing.T) {
 	server := servertest.StartPostgres(t)
-	p, conn := Filled(t, server, origintest.Mixed(t, 1, 4))
+	p, conn := filledOrigin(t, server, origintest.Mixed(t, 1, 4))
 	untold := func(name string, change string, cfg Config) {
 		servertest.Exec(t, conn, change)
-		cfg.URL, cfg.Listen = p.Connect.Url, DefaultChannel
-		h := hearing(t, PostgresAt(t, cfg))
+		cfg.URL, cfg.Listen = p.listenAt.url, DefaultChannel
+		h := watch(t, openOrigin(t, cfg))
 		require.Eventually(t, func() bool { return len(h.errs()) > 0 }, fixture.Patient, time.Millisecond, name)
 		assert.ErrorContains(t, h.errs()[0], "triggers", name)
 		assert.Zero(t, h.count("began"), name)
@@ -216,15 +216,15 @@ func TestPostgresUntold(t *testing.T) {
 	views := `CREATE VIEW people AS SELECT * FROM users; CREATE VIEW held AS SELECT * FROM assignments; CREATE VIEW sites AS SELECT * FROM locations`
 	others := Config{Tables: Tables{Users: "people", Assignments: "held", Locations: "sites"}}
 	untold("views", views, others)
-	others.URL, others.Listen, others.Told = p.Connect.Url, DefaultChannel, true
-	hearing(t, PostgresAt(t, others)).beatSince(time.Now())
+	others.URL, others.Listen, others.Announced = p.listenAt.url, DefaultChannel, true
+	watch(t, openOrigin(t, others)).heartbeatSince(time.Now())
 	untold("a table without", "ALTER TABLE assignments DISABLE TRIGGER USER", Config{})
 	servertest.Exec(t, conn, Schema)
-	h := hearing(t, p)
-	h.beatSince(time.Now())
+	h := watch(t, p)
+	h.heartbeatSince(time.Now())
 	servertest.Exec(t, conn, "ALTER TABLE users DISABLE TRIGGER USER") // while it is listened to
 	require.Eventually(t, func() bool { return len(h.errs()) > 0 }, fixture.Patient, time.Millisecond)
 	assert.ErrorContains(t, h.errs()[0], "triggers")
 	servertest.Exec(t, conn, Schema)
-	h.beatSince(time.Now())
+	h.heartbeatSince(time.Now())
 }

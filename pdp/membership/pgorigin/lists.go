@@ -15,15 +15,14 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
-// gathered is how many users of a location are collected one by one, and sorted. Where there are more, either the users
-// are walked in the order asked for until there are enough, and each is looked at; or, where there is no index of that
-// order, or a text could keep the walk from ever ending, all tables are read as a whole.
+// gathered is how many users of a location are collected and sorted. With more of them, the query walks all users in the order
+// of the list and checks each, until there are enough; without an index of that order, or with a text that few users match, it
+// reads the tables as a whole.
 const gathered = 5_000
 
-// list writes the question for a list. Parameters: the cursor's user $1, the cursor's offset $2, how many $3, then the
-// location and the folded text, as far as the shape has them.
-//
-// Its rows are record, version, history, and the place in the list behind the cursor, unfiltered by text.
+// list returns the query for a list. Its parameters are the cursor's user $1, the cursor's offset $2, the limit $3, then the
+// location and the folded text if the shape has them. Its columns are record, version, history, and the offset from the cursor
+// in the list, unfiltered by text.
 func (w writer) list(s listShape) string {
 	first, second := w.keys(s)
 	next := func(key string) string { // is key behind the cursor
@@ -61,12 +60,12 @@ func (w writer) list(s listShape) string {
   SELECT {keyed} FROM {users} u {seen} WHERE u.id::text = $1 AND {within} LIMIT 1),
 page AS (` + listPage(s) + `)
 SELECT r.*, page.place FROM page CROSS JOIN LATERAL ({record}) r ORDER BY page.place`
-	// What is put in has names to be replaced in turn.
+	// Replacements contain placeholders themselves.
 	return r.Replace(r.Replace(r.Replace(sql)))
 }
 
-// listScope finds who is beneath a location, up to one more than are gathered. OFFSET 0 keeps to the index, whatever the
-// planner thinks of the number of locations.
+// listScope returns the CTEs for the users beneath a location, up to one more than [gathered]. OFFSET 0 forces the index,
+// whatever the planner estimates.
 func listScope(s listShape) string {
 	var parts string
 	if !s.everywhere {
@@ -85,17 +84,17 @@ many AS MATERIALIZED (SELECT count(*) > {gathered} AS so FROM few),
 	if s.everywhere {
 		return "seen(id) AS MATERIALIZED (SELECT l.id::text FROM {locations} l),\n"
 	}
-	// An organization does not see a default location in another one.
+	// A default location in another organization is not visible, so it must not affect the order.
 	return parts + fmt.Sprintf(`up(id, parent, depth) AS (
   (SELECT l.id::text, l.parent::text, 0 FROM {locations} l WHERE l.id::text = {location} LIMIT 1)
   UNION ALL SELECT l.id::text, l.parent::text, up.depth + 1 FROM up JOIN {locations} l ON l.id::text = up.parent WHERE up.depth < %d),
 seen(id) AS (
   (SELECT id FROM up ORDER BY depth DESC LIMIT 1)
   UNION SELECT l.id::text FROM seen JOIN {locations} l ON l.parent::text = seen.id),
-`, deepestTree)
+`, maxTreeDepth)
 }
 
-// listPage gives ids and places, in order.
+// listPage returns SQL for ids and places, in order.
 func listPage(s listShape) string {
 	walk := "SELECT u.* FROM (SELECT {keyed}{wanted} FROM {users} u {seen} WHERE {within}) u WHERE {behind} ORDER BY {order}"
 	if s.everywhere {
@@ -111,7 +110,7 @@ func listPage(s listShape) string {
 	return "(" + placed(s, gather) + ") UNION ALL (" + placed(s, walk) + ")"
 }
 
-// placed counts rows, and stops when there are enough of those that are wanted.
+// placed numbers rows and stops after the limit of those that match.
 func placed(s listShape, rows string) string {
 	const counted = "row_number() OVER (ORDER BY {order}) AS place"
 	if !s.filtered {
@@ -121,7 +120,7 @@ func placed(s listShape, rows string) string {
 	return "SELECT id, place FROM (SELECT u.id, u.wanted, " + counted + " FROM (" + rows + " {skipped}) u) u WHERE u.wanted ORDER BY place LIMIT $3"
 }
 
-// within says whether u has an assignment at the location or beneath it. The LIMIT keeps it a look at each.
+// within is true if u has an assignment at the location or beneath it. LIMIT keeps the planner from turning it into a join.
 func (w writer) within(s listShape) string {
 	if s.everywhere {
 		return "true"
@@ -129,7 +128,7 @@ func (w writer) within(s listShape) string {
 	return "(SELECT true FROM {assignments} a WHERE a.user_id::text = u.id::text AND a.location::text IN (SELECT id FROM beneath) LIMIT 1)"
 }
 
-// seen joins what the key of default locations needs.
+// seen joins the visible locations, if the order needs them.
 func (w writer) seen(s listShape) string {
 	if s.sort == facts.SortDefaultLocation {
 		return "LEFT JOIN seen ON seen.id = u.default_location::text"
@@ -137,7 +136,7 @@ func (w writer) seen(s listShape) string {
 	return ""
 }
 
-// keys are what u is sorted by, and what then. What is absent gets a key behind all others, in either direction.
+// keys are the sort keys of u. An absent value sorts last, in either direction.
 func (w writer) keys(s listShape) (first, second string) {
 	text := func(column string) string {
 		return fmt.Sprintf("COALESCE(NULLIF(%s, ''), %s)", ordered(column), w.absent(s))
@@ -153,7 +152,7 @@ func (w writer) keys(s listShape) (first, second string) {
 	return text("u.family"), text("u.given")
 }
 
-// ordered is folded with nothing in it that comes as late as what is absent, or a person could hide by a name.
+// ordered is folded without the character that sorts absent values last: a name must not hide a person.
 func ordered(text string) string {
 	return fmt.Sprintf(`translate(%s, U&'\+10FFFF', U&'\+10FFFD')`, folded(text))
 }
@@ -179,14 +178,14 @@ func (w writer) highest(s listShape) string {
 	return `U&'\+10FFFF'`
 }
 
-// Users implements [membership.Origin]. Offsets go on from that of the cursor.
+// Users implements [membership.Origin]. Offsets continue from that of the cursor.
 func (p *Origin) Users(ctx context.Context, q facts.UserQuery) (membership.RawUsers, error) {
 	s := listShape{sort: q.Sort, descending: q.Descending, everywhere: q.Beneath == "", filtered: q.Text != ""}
 	if s.sort == "" {
 		s.sort = facts.SortName
 	}
 	if !slices.Contains(membership.SortKeys[:], s.sort) {
-		return membership.RawUsers{}, invalid("There is no such order.")
+		return membership.RawUsers{}, invalid("The sort order is unknown.")
 	}
 	if !s.everywhere && !storable(q.Beneath) || strings.ContainsRune(q.Text, 0) || !utf8.ValidString(q.Text) {
 		return membership.RawUsers{}, nil
@@ -204,10 +203,10 @@ func (p *Origin) Users(ctx context.Context, q facts.UserQuery) (membership.RawUs
 		args = append(args, facts.FoldCanonical(q.Text))
 	}
 	var page membership.RawUsers
-	err := p.ask(ctx, listPatience*p.timeout, func(ctx context.Context, queries *queries) error {
+	err := p.ask(ctx, listTimeoutFactor*p.timeout, func(ctx context.Context, queries *queries) error {
 		select {
-		case p.listing <- struct{}{}:
-			defer func() { <-p.listing }()
+		case p.listSlots <- struct{}{}:
+			defer func() { <-p.listSlots }()
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -215,15 +214,15 @@ func (p *Origin) Users(ctx context.Context, q facts.UserQuery) (membership.RawUs
 		size, last := 0, before
 		return p.rows(ctx, queries.lists[s], args, func(rows pgx.Rows) (bool, error) {
 			var place int64
-			one, err := sent(rows, &place)
+			one, err := scanRecord(rows, &place)
 			if err == nil && before+int(place) == last {
-				err = fmt.Errorf("user %s: %w", membership.Quote(record.IdIn(one.Record)), errTwice)
+				err = fmt.Errorf("user %s: %w", membership.Quote(record.IdIn(one.Record)), errDuplicateID)
 			}
 			if err != nil {
 				return false, err
 			}
 			last = before + int(place)
-			// A page of very large records is cut short.
+			// A page of very large records ends early.
 			if size += len(one.Record); len(page.Users) == most || size > membership.MaxOrganization {
 				page.More = true
 				return false, nil

@@ -51,15 +51,15 @@ func stretchIn(t testing.TB, d *directory.Directory, q facts.UserQuery) (s stret
 
 // bothWays answers lists by gathering users, and by walking through all.
 func bothWays(p *Origin) map[string]*Origin {
-	walk := &Origin{pool: p.pool, secrets: p.secrets, tables: p.tables, timeout: p.timeout, listing: p.listing}
-	walk.queries.Store(newPostgresQueries(p.tables, true, true, 0))
+	walk := &Origin{pool: p.pool, secrets: p.secrets, tables: p.tables, timeout: p.timeout, listSlots: p.listSlots}
+	walk.queries.Store(newQueries(p.tables, true, true, 0))
 	return map[string]*Origin{"gathered": p, "walked": walk}
 }
 
 // The pages are those of a file that says the same, however a list is sorted, filtered and cut.
 func postgresPages(t *testing.T, server *servertest.Postgres) {
 	d := origintest.Mixed(t, 7, 150)
-	p, _ := Filled(t, server, d)
+	p, _ := filledOrigin(t, server, d)
 	for way, p := range bothWays(p) {
 		pages := 0
 		for _, beneath := range []string{"", "metro", "north", "ghi", "grp", "p1", "p2", "hs", "alone", "nowhere"} {
@@ -89,7 +89,7 @@ func postgresPages(t *testing.T, server *servertest.Postgres) {
 
 func postgresCursors(t *testing.T, server *servertest.Postgres) {
 	d := origintest.Mixed(t, 8, 100)
-	p, _ := Filled(t, server, d)
+	p, _ := filledOrigin(t, server, d)
 	elsewhere := userBeneath(t, d, "grp")
 	for way, p := range bothWays(p) {
 		for _, sort := range membership.SortKeys {
@@ -113,11 +113,11 @@ func postgresCursors(t *testing.T, server *servertest.Postgres) {
 // Lists that take long leave connections for the records that decisions need.
 func postgresListsWait(t *testing.T, server *servertest.Postgres) {
 	ctx := context.Background()
-	filledOne, conn := Filled(t, server, origintest.Parsed(t, fixture.WithUsers(`{"id": "a"}`)))
-	p := PostgresAt(t, Config{URL: filledOne.Connect.Url, MaxConnections: 4})
+	filledOne, conn := filledOrigin(t, server, origintest.Parsed(t, fixture.WithUsers(`{"id": "a"}`)))
+	p := openOrigin(t, Config{URL: filledOne.listenAt.url, MaxConnections: 4})
 	_, err := p.User(ctx, "a")
 	require.NoError(t, err)
-	lock := servertest.Connect(t, filledOne.Connect.Url)
+	lock := servertest.Connect(t, filledOne.listenAt.url)
 	slow := p.queries.Load()
 	for shape := range slow.lists {
 		slow.lists[shape] = "SELECT pg_advisory_lock_shared(1)::text, 0::bigint, 0::bigint, $1::text, $2::bigint, $3::bigint"

@@ -16,9 +16,9 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
 
-const longestName = 63 // bytes; the database cuts longer ones
+const maxNameLength = 63 // bytes; PostgreSQL truncates longer names
 
-// tables are quoted names; versions is that of the sequence beside the users.
+// tables are quoted names. The sequence versions is in the schema of the users.
 type tables struct {
 	users, assignments, locations, versions string
 }
@@ -51,24 +51,24 @@ func (t Tables) quoted() (tables, error) {
 	return q, nil
 }
 
-// checkName wants letters, digits and _ $ -, as names of tables have; a quoted name could have more, and nobody's has.
+// checkName accepts letters, digits and _ $ -. A quoted name could have other characters, but none does in practice.
 func checkName(what, name string) error {
 	odd := func(c rune) bool {
 		return !unicode.IsLetter(c) && !unicode.IsDigit(c) && !strings.ContainsRune("_$-", c)
 	}
-	if name == "" || len(name) > longestName || !utf8.ValidString(name) || strings.ContainsFunc(name, odd) {
-		return invalid(fmt.Sprintf("%s has a name that no database takes unquoted: %s", what, membership.Quote(name)))
+	if name == "" || len(name) > maxNameLength || !utf8.ValidString(name) || strings.ContainsFunc(name, odd) {
+		return invalid(fmt.Sprintf("the name of %s must have letters, digits and _ $ - only, and at most 63 bytes: %s", what, membership.Quote(name)))
 	}
 	return nil
 }
 
-// secrets are what no error and no log may tell: the latest of them, for passwords are rotated.
+// secrets are texts that no error or log may contain. Passwords rotate, so the latest are kept.
 type secrets struct {
 	mu    sync.Mutex
 	texts []string
 }
 
-const mostSecrets = 300
+const maxSecrets = 300
 
 func (s *secrets) add(text string) {
 	s.mu.Lock()
@@ -78,16 +78,16 @@ func (s *secrets) add(text string) {
 			s.texts = append(s.texts, one)
 		}
 	}
-	if more := len(s.texts) - mostSecrets; more > 0 {
+	if more := len(s.texts) - maxSecrets; more > 0 {
 		s.texts = slices.Delete(s.texts, 0, more)
 	}
 }
 
-// addOf finds the secrets of a URL, and refuses one that is none: what is secret in it could not be known.
-func (s *secrets) addOf(text string) error {
+// addFromURL adds the secrets of a URL. It refuses a text that is no URL, whose secrets could not be found. of a URL, and refuses one that is none: what is secret in it could not be known.
+func (s *secrets) addFromURL(text string) error {
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
-		return invalid("the database must be given as a URL, postgres://user:password@host:port/database; what is no letter or digit in user and password is percent-encoded")
+		return invalid("the database must be a URL, postgres://user:password@host:port/database, with special characters in user and password percent-encoded")
 	}
 	if password, ok := u.User.Password(); ok {
 		s.add(password)
@@ -98,16 +98,16 @@ func (s *secrets) addOf(text string) error {
 	return nil
 }
 
-// hidden is an error without secrets, and without values of records, that the database may quote.
-func (s *secrets) hidden(err error) error {
+// redact returns an error without secrets and without values of records, which the database may quote.
+func (s *secrets) redact(err error) error {
 	if err == nil {
 		return nil
 	}
-	text := strings.ReplaceAll(err.Error(), "\n\t", " ") // of several addresses, each has a line
+	text := strings.ReplaceAll(err.Error(), "\n\t", " ") // one line for each of several addresses
 	var refused *pgconn.PgError
 	if errors.As(err, &refused) {
-		text = "the database refuses, SQLSTATE " + refused.Code
-		// These classes are known to speak of connections, tables, constraints and rights alone.
+		text = "the database reports SQLSTATE " + refused.Code
+		// Messages of these classes name only connections, tables, constraints and privileges.
 		if len(refused.Code) == 5 && slices.Contains([]string{"08", "23", "28", "3D", "42", "53", "57"}, refused.Code[:2]) {
 			text += ": " + refused.Message
 		}
@@ -117,16 +117,16 @@ func (s *secrets) hidden(err error) error {
 	for _, secret := range s.texts {
 		text = strings.ReplaceAll(text, secret, "xxxxx")
 	}
-	return &hiddenError{text: text, err: err}
+	return &redactedError{text: text, err: err}
 }
 
-// hiddenError says less than the error that it stands for, which only its kind is asked of.
-type hiddenError struct {
+// redactedError replaces the text of an error.
+type redactedError struct {
 	text string
 	err  error
 }
 
-func (e *hiddenError) Error() string { return e.text }
+func (e *redactedError) Error() string { return e.text }
 
-// Is passes on what an error is, and not the error itself.
-func (e *hiddenError) Is(target error) bool { return errors.Is(e.err, target) }
+// Is matches what the original error matches, without exposing it.
+func (e *redactedError) Is(target error) bool { return errors.Is(e.err, target) }

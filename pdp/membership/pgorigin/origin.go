@@ -17,71 +17,72 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
 
-// DefaultPostgresChannel is where the triggers of [Schema] tell of changes.
+// DefaultChannel is the channel on which the triggers of [Schema] announce changes.
 const DefaultChannel = "wardkeeper_changes"
 
-// Config says where the tables are.
+// Config configures an [Origin].
 type Config struct {
-	// URL is postgres://user:password@host:port/database?settings. It may name several hosts, and files of TLS.
+	// URL is postgres://user:password@host:port/database?settings. It may name several hosts, and files for TLS.
 	URL string
-	// Tables have the columns of [Schema], those of text of any type that is written as text, and access of json as
-	// well. A column version may be missing: the origin then gives version 0. What else is missing or of another type is
-	// named, all at once, by the first question.
+	// Tables need the columns of [Schema]. Text columns may have any type that is written as text, and access may be json.
+	// Without a column version, records have version 0. The first query names all other columns that are missing or have
+	// another type.
 	Tables Tables
-	// Listen is the channel of announcements; empty means that there are none.
+	// Listen is the channel to listen on; empty for none.
 	Listen string
-	// ListenURL is where the listening connection goes, URL by default: past a pooler, which keeps notifications back, to the
-	// same database.
+	// ListenURL is the address of the listening connection; empty means URL. It leads to the same database past a pooler, which
+	// would keep notifications back.
 	ListenURL string
-	// Told says that the channel is told of every change, by whatever means. Otherwise silence is taken for news that nothing
-	// has changed only while it is proven that the triggers of [Schema] tell of every change.
-	Told bool
-	// Beat is how often the listening connection is tried, 200 ms by default. Without an answer for five beats it is lost.
-	Beat time.Duration
-	// MaxConnections bounds the pool, 8 by default, half of it for lists. Listening takes one more.
+	// Announced promises that every change is announced on the channel, by whatever means. Without the promise, silence means
+	// that nothing has changed only while the triggers of [Schema] are proven to announce every change.
+	Announced bool
+	// Heartbeat is the interval between heartbeats of the listening connection; 0 means 200 ms. After five intervals without
+	// one the connection is lost.
+	Heartbeat time.Duration
+	// MaxConnections bounds the pool; 0 means 8. Lists use at most half of them. Listening needs one more.
 	MaxConnections int
-	// Timeout bounds a question for a record, 1 s by default, and connecting. A list may take five times that.
+	// Timeout bounds a query for a record, and connecting; 0 means 1 s. A list may take five times as long.
 	Timeout time.Duration
 	Logger  *slog.Logger // nil means slog.Default
 
-	life time.Duration // the least of a connection, the most is twice that; 0 means [connectionLife]
+	life time.Duration // minimum lifetime of a connection, half the maximum; 0 means [minConnectionLife]
 }
 
-// Tables names tables or views, each NAME or SCHEMA.NAME, in the case that they have. The defaults are users,
-// assignments and locations.
+// Tables names the tables or views, each as NAME or SCHEMA.NAME, case-sensitive. Empty names mean users, assignments and
+// locations.
 type Tables struct {
 	Users, Assignments, Locations string
 }
 
-const listPatience = 5 // times the time-out
+const listTimeoutFactor = 5 // of the timeout
 
-// Origin is an [membership.Origin] of three tables or views. It is safe for concurrent use.
+// Origin is a [membership.Origin] that reads three tables or views. It is safe for concurrent use.
 type Origin struct {
-	pool    *pgxpool.Pool
-	Connect *address // of the listening connection
-	tables  tables
-	channel string
-	told    bool
-	proofs  string // the question for them
-	beat    time.Duration
-	timeout time.Duration
-	life    time.Duration // of a connection, at least
-	// listing has room for as many lists as are read at a time: they take long, and must leave connections for records.
-	listing chan struct{}
-	secrets *secrets
-	logger  *slog.Logger
-	// queries are written once it is known which tables have versions.
+	pool       *pgxpool.Pool
+	listenAt   *address
+	tables     tables
+	channel    string
+	announced  bool
+	proofQuery string
+	heartbeat  time.Duration
+	timeout    time.Duration
+	life       time.Duration // minimum lifetime of a connection
+	// listSlots bounds how many lists are read at a time: they take long, and must leave connections for records.
+	listSlots chan struct{}
+	secrets   *secrets
+	logger    *slog.Logger
+	// queries is nil until the columns of the tables are known.
 	queries atomic.Pointer[queries]
-	// unprepared says that nothing is prepared on any connection.
-	unprepared atomic.Bool
+	// noPrepare is set once a pooler has mixed up prepared statements: no connection uses any then.
+	noPrepare atomic.Bool
 }
 
 var _ membership.Origin = (*Origin)(nil)
 
 var _ membership.Watcher = (*Origin)(nil)
 
-// Open does not connect yet: a database that is down now is used as soon as it is up. It fails with an [*pdp.Error]
-// of kind [pdp.Invalid] where the URL, a name or a number is malformed. No error tells the password.
+// Open opens an origin. It does not connect: a database that is down now is used once it is up. The error is a [*pdp.Error]
+// of kind [pdp.Invalid] if the URL, a name or a number is malformed. No error contains the password.
 func Open(_ context.Context, cfg Config) (*Origin, error) {
 	names, err := cfg.Tables.quoted()
 	if err != nil {
@@ -92,18 +93,18 @@ func Open(_ context.Context, cfg Config) (*Origin, error) {
 			return nil, err
 		}
 	}
-	if cfg.Beat < 0 || cfg.Timeout < 0 || cfg.MaxConnections < 0 || cfg.MaxConnections > 1<<15 {
-		return nil, invalid("a limit of the database is out of range")
+	if cfg.Heartbeat < 0 || cfg.Timeout < 0 || cfg.MaxConnections < 0 || cfg.MaxConnections > 1<<15 {
+		return nil, invalid("a timeout, the heartbeat or the number of connections to the database is out of range")
 	}
-	p := &Origin{tables: names, channel: cfg.Listen, told: cfg.Told, proofs: names.proofs(cfg.Told), beat: cfg.Beat, timeout: cfg.Timeout, logger: cfg.Logger}
-	if p.beat == 0 {
-		p.beat = 200 * time.Millisecond
+	p := &Origin{tables: names, channel: cfg.Listen, announced: cfg.Announced, proofQuery: names.proofQuery(cfg.Announced), heartbeat: cfg.Heartbeat, timeout: cfg.Timeout, logger: cfg.Logger}
+	if p.heartbeat == 0 {
+		p.heartbeat = 200 * time.Millisecond
 	}
 	if p.timeout == 0 {
 		p.timeout = time.Second
 	}
 	if p.life = cfg.life; p.life == 0 {
-		p.life = connectionLife
+		p.life = minConnectionLife
 	}
 	if p.logger == nil {
 		p.logger = slog.Default()
@@ -113,44 +114,44 @@ func Open(_ context.Context, cfg Config) (*Origin, error) {
 	if err != nil {
 		return nil, err
 	}
-	if p.Connect = reading; cfg.ListenURL != "" {
-		if p.Connect, _, err = openAddress(cfg.ListenURL, p.timeout, p.secrets, p.logger); err != nil {
-			return nil, invalid("the address to listen at: " + err.Error())
+	if p.listenAt = reading; cfg.ListenURL != "" {
+		if p.listenAt, _, err = openAddress(cfg.ListenURL, p.timeout, p.secrets, p.logger); err != nil {
+			return nil, invalid("listen_url: " + err.Error())
 		}
 	}
 	settings.BeforeConnect = func(_ context.Context, connect *pgx.ConnConfig) error {
 		*connect = *reading.now()
-		// A question that nobody waits for any more is ended at the server too. Listening is no question.
+		// Canceling the context cancels the query at the server too.
 		connect.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler {
 			return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, DeadlineDelay: 100 * time.Millisecond}
 		}
 		return nil
 	}
-	settings.AfterConnect = settle
+	settings.AfterConnect = prepareConnection
 	settings.MaxConnLifetime, settings.MaxConnLifetimeJitter = p.life, p.life
 	settings.MaxConns = 8
 	if cfg.MaxConnections > 0 {
 		settings.MaxConns = int32(cfg.MaxConnections)
 	}
-	p.listing = make(chan struct{}, max(settings.MaxConns/2, 1))
+	p.listSlots = make(chan struct{}, max(settings.MaxConns/2, 1))
 	settings.MinConns, settings.MinIdleConns = 0, 0
 	// The pool outlives the context of opening it.
 	if p.pool, err = pgxpool.NewWithConfig(context.Background(), settings); err != nil {
-		return nil, invalid("the settings of the database's URL do not fit together")
+		return nil, invalid("the settings in the database's URL contradict each other")
 	}
 	return p, nil
 }
 
-// Renew has later questions use new connections, with the credentials of now.
+// Renew closes idle connections, so that later queries connect with the current credentials.
 func (p *Origin) Renew() { p.pool.Reset() }
 
-// Close ends the connections once they are not used any more.
+// Close closes the connections, each once it is no longer in use.
 func (p *Origin) Close() error {
 	p.pool.Close()
 	return nil
 }
 
-// Check implements [membership.Origin]: it asks for each kind of record, none of which there can be.
+// Check implements [membership.Origin]. It runs each kind of query with an id that no record has.
 func (p *Origin) Check(ctx context.Context) error {
 	for _, one := range []func(q *queries) string{
 		func(q *queries) string { return q.user },
@@ -169,8 +170,8 @@ func (p *Origin) User(ctx context.Context, id string) (*membership.RawRecord, er
 	return p.record(ctx, func(q *queries) string { return q.user }, id)
 }
 
-// UserByUsername implements [membership.Origin]. What the database takes for the same username is what [facts.Fold] does, but for new
-// letters that only one of them knows.
+// UserByUsername implements [membership.Origin]. The database folds usernames as [facts.Fold] does, except for letters of a
+// Unicode version that only one of them knows.
 func (p *Origin) UserByUsername(ctx context.Context, username string) ([]membership.RawRecord, error) {
 	if !storable(username) {
 		return nil, nil
@@ -178,7 +179,7 @@ func (p *Origin) UserByUsername(ctx context.Context, username string) ([]members
 	return p.records(ctx, func(q *queries) string { return q.username }, username)
 }
 
-// Organization implements [membership.Origin]. Of a cycle it delivers all that hangs together, which no check lets pass.
+// Organization implements [membership.Origin]. A cycle of locations is delivered as it is: validation refuses it.
 func (p *Origin) Organization(ctx context.Context, location string) (*membership.RawRecord, error) {
 	return p.record(ctx, func(q *queries) string { return q.organization }, location)
 }
@@ -191,8 +192,8 @@ func (p *Origin) record(ctx context.Context, query func(*queries) string, id str
 	switch {
 	case err != nil || len(found) == 0:
 		return nil, err
-	case len(found) > 1: // a view can have it so
-		return nil, unavailable(errTwice)
+	case len(found) > 1: // possible in a view
+		return nil, unavailable(errDuplicateID)
 	}
 	return &found[0], nil
 }
@@ -201,7 +202,7 @@ func (p *Origin) records(ctx context.Context, query func(*queries) string, id st
 	err = p.ask(ctx, p.timeout, func(ctx context.Context, q *queries) error {
 		found = nil
 		return p.rows(ctx, query(q), []any{id}, func(rows pgx.Rows) (bool, error) {
-			one, err := sent(rows)
+			one, err := scanRecord(rows)
 			found = append(found, one)
 			return true, err
 		})
@@ -209,8 +210,8 @@ func (p *Origin) records(ctx context.Context, query func(*queries) string, id st
 	return found, err
 }
 
-// sent is what a row says; more takes the columns behind record, version and history.
-func sent(rows pgx.Rows, more ...any) (one membership.RawRecord, err error) {
+// scanRecord scans the columns record, version and history of a row, and those after them into more.
+func scanRecord(rows pgx.Rows, more ...any) (one membership.RawRecord, err error) {
 	var version int64
 	if err := rows.Scan(append([]any{&one.Record, &version, &one.History}, more...)...); err != nil {
 		return membership.RawRecord{}, err
@@ -219,7 +220,7 @@ func sent(rows pgx.Rows, more ...any) (one membership.RawRecord, err error) {
 		return membership.RawRecord{}, errTooLarge
 	}
 	if version < 0 || version > pdp.MaxVersion {
-		return membership.RawRecord{}, errVersion
+		return membership.RawRecord{}, errVersionRange
 	}
 	one.Version = uint64(version)
 	return one, nil
@@ -228,7 +229,7 @@ func sent(rows pgx.Rows, more ...any) (one membership.RawRecord, err error) {
 // Locations implements [membership.Origin].
 func (p *Origin) Locations(ctx context.Context, after string, most int) (found []string, err error) {
 	if strings.ContainsRune(after, 0) || !utf8.ValidString(after) {
-		return nil, invalid("There is no id like the one behind which the list is to go on.")
+		return nil, invalid("The list cannot continue after a text that is no id.")
 	}
 	err = p.ask(ctx, p.timeout, func(ctx context.Context, q *queries) error {
 		found = nil
@@ -242,7 +243,7 @@ func (p *Origin) Locations(ctx context.Context, after string, most int) (found [
 	return found, err
 }
 
-// storable says whether a text can be in a database at all, and be an id or username.
+// storable reports whether PostgreSQL can store a text as an id or username.
 func storable(s string) bool {
 	return s != "" && len(s) <= membership.MaxID && utf8.ValidString(s) && !strings.ContainsRune(s, 0)
 }

@@ -24,7 +24,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
-func PostgresAt(t testing.TB, cfg Config) *Origin {
+func openOrigin(t testing.TB, cfg Config) *Origin {
 	t.Helper()
 	if cfg.Timeout == 0 {
 		cfg.Timeout = fixture.Patient
@@ -39,11 +39,11 @@ func PostgresAt(t testing.TB, cfg Config) *Origin {
 }
 
 // Filled is a new database that says what d says, and a connection to it.
-func Filled(t testing.TB, server *servertest.Postgres, d *directory.Directory) (*Origin, *pgx.Conn) {
+func filledOrigin(t testing.TB, server *servertest.Postgres, d *directory.Directory) (*Origin, *pgx.Conn) {
 	t.Helper()
 	url := server.Database()
 	require.NoError(t, Import(context.Background(), Target{URL: url, Schema: true}, d, nil))
-	return PostgresAt(t, Config{URL: url, Listen: DefaultChannel}), servertest.Connect(t, url)
+	return openOrigin(t, Config{URL: url, Listen: DefaultChannel}), servertest.Connect(t, url)
 }
 
 // rebuilt is the directory that the records of an origin make together, which is checked as any other.
@@ -69,7 +69,7 @@ func rebuilt(t testing.TB, o membership.Origin) *directory.Directory {
 	return origintest.Parsed(t, string(text))
 }
 
-// assertSameFacts leaves aside in which order assignments are told.
+// assertSameFacts ignores the order of assignments.
 func assertSameFacts(t *testing.T, want, got *directory.Directory) {
 	t.Helper()
 	wantLocations, wantUsers := origintest.Records(want)
@@ -86,7 +86,7 @@ func assertSameFacts(t *testing.T, want, got *directory.Directory) {
 	}
 }
 
-func TestPostgres(t *testing.T) {
+func TestOrigin(t *testing.T) {
 	server := servertest.StartPostgres(t)
 	for name, test := range map[string]func(*testing.T, *servertest.Postgres){
 		"records":                   postgresRecords,
@@ -119,7 +119,7 @@ func TestPostgres(t *testing.T) {
 func postgresRecords(t *testing.T, server *servertest.Postgres) {
 	ctx := context.Background()
 	d := origintest.Mixed(t, 3, 200)
-	p, conn := Filled(t, server, d)
+	p, conn := filledOrigin(t, server, d)
 	assertSameFacts(t, d, rebuilt(t, p))
 
 	for _, u := range d.AllUsers() {
@@ -162,7 +162,7 @@ func postgresRecords(t *testing.T, server *servertest.Postgres) {
 
 func postgresUnknown(t *testing.T, server *servertest.Postgres) {
 	ctx := context.Background()
-	p, _ := Filled(t, server, origintest.Mixed(t, 3, 20))
+	p, _ := filledOrigin(t, server, origintest.Mixed(t, 3, 20))
 	for _, id := range []string{"", "nobody", "a\x00b", "\xff", strings.Repeat("a", membership.MaxID+1), "' OR true --"} {
 		u, err := p.User(ctx, id)
 		require.NoError(t, err, "%q", id)
@@ -194,22 +194,22 @@ func postgresUnknown(t *testing.T, server *servertest.Postgres) {
 // Views in a schema of their own, with columns of other types and names that need quotes.
 func postgresViews(t *testing.T, server *servertest.Postgres) {
 	d := origintest.Mixed(t, 4, 60)
-	p, conn := Filled(t, server, d)
+	p, conn := filledOrigin(t, server, d)
 	servertest.Exec(t, conn, `CREATE SCHEMA "Org-1"; CREATE TYPE status AS ENUM ('active', 'deactivated', 'invited');
 		CREATE VIEW "Org-1"."select" AS SELECT id::varchar, username::varchar(200), title, given, family, status::status, default_location, last_login, version::int FROM users;
 		CREATE VIEW "Org-1".roles AS SELECT user_id::varchar, location, role::name, status::status, access::json, profession, registration_number FROM assignments;
 		CREATE VIEW "Org-1"."Places" AS SELECT * FROM locations`)
-	views := PostgresAt(t, Config{URL: p.Connect.Url, Tables: Tables{Users: "Org-1.select", Assignments: "Org-1.roles", Locations: "Org-1.Places"}})
+	views := openOrigin(t, Config{URL: p.listenAt.url, Tables: Tables{Users: "Org-1.select", Assignments: "Org-1.roles", Locations: "Org-1.Places"}})
 	assertSameFacts(t, d, rebuilt(t, views))
 	require.NoError(t, views.Check(context.Background()))
 }
 
 func postgresVersionless(t *testing.T, server *servertest.Postgres) {
 	ctx := context.Background()
-	p, conn := Filled(t, server, origintest.Mixed(t, 4, 20))
+	p, conn := filledOrigin(t, server, origintest.Mixed(t, 4, 20))
 	servertest.Exec(t, conn, `CREATE VIEW people AS SELECT id, username, title, given, family, status, default_location, last_login FROM users;
 		CREATE VIEW places AS SELECT id, name, kind, parent, model, plan FROM locations`)
-	views := PostgresAt(t, Config{URL: p.Connect.Url, Tables: Tables{Users: "people", Locations: "places"}})
+	views := openOrigin(t, Config{URL: p.listenAt.url, Tables: Tables{Users: "people", Locations: "places"}})
 	page, err := views.Users(ctx, facts.UserQuery{Limit: 1})
 	require.NoError(t, err)
 	assert.Zero(t, page.Users[0].Version)
@@ -219,7 +219,7 @@ func postgresVersionless(t *testing.T, server *servertest.Postgres) {
 	assert.NotEmpty(t, tree.Record)
 
 	// A column may come and go.
-	with := PostgresAt(t, Config{URL: p.Connect.Url, Tables: Tables{Users: "persons"}})
+	with := openOrigin(t, Config{URL: p.listenAt.url, Tables: Tables{Users: "persons"}})
 	servertest.Exec(t, conn, `CREATE VIEW persons AS SELECT * FROM users`)
 	page, err = with.Users(ctx, facts.UserQuery{Limit: 1})
 	require.NoError(t, err)
@@ -233,18 +233,18 @@ func postgresVersionless(t *testing.T, server *servertest.Postgres) {
 // What no shipped table holds, a view can: it comes to a record that is refused, or to an error, and to an end.
 func postgresFaults(t *testing.T, server *servertest.Postgres) {
 	ctx := context.Background()
-	p, conn := Filled(t, server, origintest.Mixed(t, 4, 20))
+	p, conn := filledOrigin(t, server, origintest.Mixed(t, 4, 20))
 	servertest.Exec(t, conn, `CREATE VIEW places AS SELECT * FROM locations WHERE id <> 'north' UNION ALL SELECT 'north', 'N', 'division', 'ghi', NULL, NULL, 5
 			UNION ALL SELECT 'lost', 'Lost', 'facility', 'nowhere', NULL, NULL, 5;
 		CREATE VIEW people AS SELECT * FROM users UNION ALL SELECT * FROM users;
 		CREATE VIEW negative AS SELECT id, username, title, given, family, status, default_location, last_login, -1 AS version FROM users`)
-	views := PostgresAt(t, Config{URL: p.Connect.Url, Tables: Tables{Users: "people", Locations: "places"}})
+	views := openOrigin(t, Config{URL: p.listenAt.url, Tables: Tables{Users: "people", Locations: "places"}})
 	for id, fault := range map[string]string{"ghi": `location "ghi": its parents form a cycle`, "lost": `location "lost": parent is unknown`} {
 		tree, err := views.Organization(ctx, id)
 		require.NoError(t, err)
 		_, err = directory.Parse([]byte(`{"users": [], "locations": `+string(tree.Record)+`}`), fixture.Words())
 		require.ErrorContains(t, err, fault)
-		_, err = PostgresAt(t, Config{URL: p.Connect.Url, Tables: Tables{Locations: "places"}}).
+		_, err = openOrigin(t, Config{URL: p.listenAt.url, Tables: Tables{Locations: "places"}}).
 			Users(ctx, facts.UserQuery{Beneath: id, Sort: facts.SortDefaultLocation})
 		require.NoError(t, err)
 	}
@@ -264,20 +264,20 @@ func postgresFaults(t *testing.T, server *servertest.Postgres) {
 
 	for _, twice := range []string{"id = 'ghi'", "id = 'metro'", "true"} {
 		servertest.Exec(t, conn, `CREATE OR REPLACE VIEW doubled AS SELECT * FROM locations UNION ALL SELECT * FROM locations WHERE `+twice)
-		tree, err := PostgresAt(t, Config{URL: p.Connect.Url, Tables: Tables{Locations: "doubled"}}).Organization(ctx, "ghi")
+		tree, err := openOrigin(t, Config{URL: p.listenAt.url, Tables: Tables{Locations: "doubled"}}).Organization(ctx, "ghi")
 		require.NoError(t, err)
 		_, err = directory.Parse([]byte(`{"users": [], "locations": `+string(tree.Record)+`}`), fixture.Words())
 		require.ErrorContains(t, err, "another location has this id")
 	}
 
-	negative := PostgresAt(t, Config{URL: p.Connect.Url, Tables: Tables{Users: "negative"}})
+	negative := openOrigin(t, Config{URL: p.listenAt.url, Tables: Tables{Users: "negative"}})
 	_, err = negative.User(ctx, u.ID)
 	assert.ErrorContains(t, err, "version")
 }
 
 func postgresBounds(t *testing.T, server *servertest.Postgres) {
 	ctx := context.Background()
-	p, conn := Filled(t, server, origintest.Parsed(t, fixture.WithUsers(`{"id": "large"}, {"id": "small"}`)))
+	p, conn := filledOrigin(t, server, origintest.Parsed(t, fixture.WithUsers(`{"id": "large"}, {"id": "small"}`)))
 	servertest.Exec(t, conn, `UPDATE users SET title = repeat('x', 1 << 20) WHERE id = 'large'`)
 	_, err := p.User(ctx, "large")
 	assert.Equal(t, pdp.Unavailable, pdp.KindOf(err))
@@ -289,7 +289,7 @@ func postgresBounds(t *testing.T, server *servertest.Postgres) {
 // What a small organization takes does not grow with the others.
 func postgresManyOrganizations(t *testing.T, server *servertest.Postgres) {
 	ctx := context.Background()
-	p, conn := Filled(t, server, origintest.Parsed(t, fixture.WithUsers(``)))
+	p, conn := filledOrigin(t, server, origintest.Parsed(t, fixture.WithUsers(``)))
 	servertest.Exec(t, conn, `INSERT INTO locations (id, kind, model) SELECT 'g' || n, 'group', 'practice_group' FROM generate_series(1, 4000) n;
 		INSERT INTO locations (id, kind, parent) SELECT 'g' || n || '-' || p, 'practice', 'g' || n FROM generate_series(1, 4000) n, generate_series(1, 3) p;
 		ANALYZE locations`)
@@ -335,7 +335,7 @@ func postgresErrors(t *testing.T, server *servertest.Postgres) {
 		strings.Replace(server.URL(), "/postgres", "/nowhere", 1),
 		"postgres://a:" + server.Password() + "@127.0.0.1:1/x",
 	} {
-		p := PostgresAt(t, Config{URL: url, Logger: logger, Listen: "c"})
+		p := openOrigin(t, Config{URL: url, Logger: logger, Listen: "c"})
 		for _, ask := range []func() error{
 			func() error { return p.Check(ctx) },
 			func() error { _, err := p.User(ctx, "a"); return err },
@@ -352,8 +352,8 @@ func postgresErrors(t *testing.T, server *servertest.Postgres) {
 		require.Error(t, err)
 		told = append(told, err)
 	}
-	p := PostgresAt(t, Config{URL: "postgres://a:" + server.Password() + "@127.0.0.1:1/x", Logger: logger, Listen: "c"})
-	h := hearing(t, p)
+	p := openOrigin(t, Config{URL: "postgres://a:" + server.Password() + "@127.0.0.1:1/x", Logger: logger, Listen: "c"})
+	h := watch(t, p)
 	require.Eventually(t, func() bool { return h.count("lost") > 0 }, fixture.Patient, 5*time.Millisecond)
 	for _, err := range append(told, h.errs()...) {
 		assert.NotContains(t, err.Error(), server.Password())

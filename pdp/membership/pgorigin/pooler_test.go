@@ -18,17 +18,16 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
 )
 
-// Through a pooler, every question is answered, by many at once; nothing is taken for confirmed, unless the listening
-// connection goes past it.
-func TestPostgresPooler(t *testing.T) {
+// Through a pooler, concurrent queries are answered. Facts are confirmed only if the listening connection goes past it.
+func TestPooler(t *testing.T) {
 	ctx := context.Background()
 	server := servertest.StartPostgres(t)
 	for _, mode := range []string{"session", "transaction", "statement"} {
 		t.Run(mode, func(t *testing.T) {
 			d := origintest.Mixed(t, 9, 60)
-			direct, conn := Filled(t, server, d)
-			through := server.Pooler(mode, direct.Connect.Url)
-			p := PostgresAt(t, Config{URL: through, Listen: DefaultChannel})
+			direct, conn := filledOrigin(t, server, d)
+			through := server.Pooler(mode, direct.listenAt.url)
+			p := openOrigin(t, Config{URL: through, Listen: DefaultChannel})
 			require.NoError(t, p.Check(ctx))
 			assertSameFacts(t, d, rebuilt(t, p))
 			assert.Equal(t, historyOf(t, direct), historyOf(t, p))
@@ -53,7 +52,7 @@ func TestPostgresPooler(t *testing.T) {
 			}
 
 			for _, told := range []bool{false, true} {
-				h := hearing(t, PostgresAt(t, Config{URL: through, Listen: DefaultChannel, Told: told}))
+				h := watch(t, openOrigin(t, Config{URL: through, Listen: DefaultChannel, Announced: told}))
 				require.Eventually(t, func() bool { return len(h.errs()) > 1 }, fixture.Patient, time.Millisecond)
 				for _, err := range h.errs() {
 					var missing *membership.Unproven
@@ -65,19 +64,19 @@ func TestPostgresPooler(t *testing.T) {
 				h.stop()
 			}
 
-			past := PostgresAt(t, Config{URL: through, ListenURL: direct.Connect.Url, Listen: DefaultChannel})
-			h := hearing(t, past)
-			h.beatSince(time.Now())
+			past := openOrigin(t, Config{URL: through, ListenURL: direct.listenAt.url, Listen: DefaultChannel})
+			h := watch(t, past)
+			h.heartbeatSince(time.Now())
 			assert.Equal(t, historyOf(t, past), h.history)
 			servertest.Exec(t, conn, `UPDATE users SET title = 'Dr.' WHERE id = (SELECT min(id) FROM users)`)
-			h.beatSince(time.Now())
-			assert.Len(t, h.told(), 1)
+			h.heartbeatSince(time.Now())
+			assert.Len(t, h.changes(), 1)
 		})
 	}
 }
 
-// An import through a pooler is done as any other, or refused as a whole where transactions cannot be.
-func TestPostgresImportPooled(t *testing.T) {
+// An import through a pooler succeeds, or is refused as a whole if the pooler has no transactions.
+func TestImportThroughAPooler(t *testing.T) {
 	ctx := context.Background()
 	server := servertest.StartPostgres(t)
 	for _, mode := range []string{"session", "transaction"} {
@@ -85,13 +84,13 @@ func TestPostgresImportPooled(t *testing.T) {
 		for seed := range 2 {
 			d := origintest.Mixed(t, uint64(14+seed), 40)
 			require.NoError(t, Import(ctx, Target{URL: server.Pooler(mode, url), Schema: true}, d, nil))
-			assertSameFacts(t, d, rebuilt(t, PostgresAt(t, Config{URL: url})))
+			assertSameFacts(t, d, rebuilt(t, openOrigin(t, Config{URL: url})))
 		}
 	}
-	p, _ := Filled(t, server, origintest.Parsed(t, fixture.WithUsers(administrator)))
+	p, _ := filledOrigin(t, server, origintest.Parsed(t, fixture.WithUsers(administrator)))
 	before := snapshot(t, p)
 	for _, schema := range []bool{true, false} {
-		err := Import(ctx, Target{URL: server.Pooler("statement", p.Connect.Url), Schema: schema}, origintest.Mixed(t, 16, 10), nil)
+		err := Import(ctx, Target{URL: server.Pooler("statement", p.listenAt.url), Schema: schema}, origintest.Mixed(t, 16, 10), nil)
 		require.ErrorContains(t, err, "transaction")
 		assert.False(t, errors.Is(err, context.DeadlineExceeded))
 	}

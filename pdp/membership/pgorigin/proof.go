@@ -15,44 +15,44 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
 
-// proof is what one look at the database, in one snapshot, says about a connection that listens.
+// proof is the state, in one snapshot, of everything that a listening connection depends on.
 type proof struct {
 	history string
-	// print is the state of everything that makes writes heard. It moves whenever any of that is altered, and also where it
-	// is altered and put back.
-	print    string
-	missing  []string
-	versions *int64 // how far the sequence has come; nil where it has not begun or may not be read
+	// fingerprint identifies the state of everything that makes writes announce themselves. It differs after any alteration,
+	// also one that was undone.
+	fingerprint string
+	missing     []string
+	versions    *int64 // last value of the version sequence; nil if it has none or may not be read
 }
 
-// errAltered says that writes may have been missed since the last look, and that the channel works again.
-var errAltered = errors.New("the tables, their triggers or the server were altered: what is known from before is not trusted, and is asked for again")
+// errAltered means that writes may have been missed since the last proof. The channel works again.
+var errAltered = errors.New("the tables, their triggers or the server were altered: all records are fetched again")
 
-// continues fails where anything was altered since an earlier look.
-func (f proof) continues(earlier proof) error {
+// checkUnaltered fails if anything was altered since an earlier proof.
+func (f proof) checkUnaltered(earlier proof) error {
 	back := f.versions != nil && earlier.versions != nil && *f.versions < *earlier.versions
-	if f.history != earlier.history || f.print != earlier.print || back {
+	if f.history != earlier.history || f.fingerprint != earlier.fingerprint || back {
 		return errAltered
 	}
 	return nil
 }
 
-// advice says what to do about each proof that can be missing.
+// advice says, for each proof that can be missing, what is wrong and what to do.
 var advice = map[string]string{
-	"pooled_connection": "a pooler is between here and the database and keeps notifications back: name an address of the database itself " +
+	"pooled_connection": "a pooler on the way keeps notifications back: name an address of the database itself " +
 		"in membership.postgres.listen_url",
-	"standby":           "the server is a standby, where nothing is announced: name the primary",
-	"table_kind":        "a table is missing, is a view, is partitioned or is kept elsewhere, where triggers for all of its rows cannot be",
-	"table_names":       "the functions of the triggers write to users, assignments and locations in one schema, and tables of other names are named",
-	"rules":             "a table has a rule, which turns writes into others that triggers do not see: use a trigger",
-	"inheritance":       "a table is a partition, or inherits or is inherited, so that its rows are also written elsewhere",
-	"replication":       "a table is filled by a subscription (logical replication), which moves no versions: read and listen at the publisher",
-	"row_security":      "a table has row security, so that rows appear and vanish without being written, and triggers do not see all of them",
-	"column_types":      "a column has a type whose values are not written as they are stored, such as one of your own that can be renamed, or depend on settings: use text",
+	"standby":           "the server is a standby, which delivers no notifications: name the primary",
+	"table_kind":        "a table is missing, or is a view, a partitioned or a foreign table, where triggers do not see all writes",
+	"table_names":       "the trigger functions write to users, assignments and locations in one schema, but the settings name other tables",
+	"rules":             "a table has a rule, which can rewrite writes so that triggers do not see them: use a trigger",
+	"inheritance":       "a table is a partition or part of an inheritance tree, so that its rows can be written through another table",
+	"replication":       "a subscription (logical replication) fills a table, which changes no versions: read and listen at the publisher",
+	"row_security":      "a table has row security, so that rows appear and disappear without being written, and triggers do not see all rows",
+	"column_types":      "a column has a type whose output can change without a write, such as an enumeration that can be renamed or a type that depends on settings: use text",
 	"triggers":          "a table does not have exactly the triggers that wardkeeper directory schema prints, all of them ENABLE ALWAYS: run that again",
 	"other_triggers":    "another trigger BEFORE INSERT or UPDATE comes after wardkeeper_version and can undo it: name it to come before that",
 	"trigger_functions": "the functions of the triggers are not those that wardkeeper directory schema prints: run that again",
-	"open_transactions": "transactions are still open that may have written before all triggers were in place: wait until they end",
+	"open_transactions": "open transactions may have written before all triggers were in place: wait until they end",
 }
 
 func unproven(missing []string) *membership.Unproven {
@@ -60,16 +60,16 @@ func unproven(missing []string) *membership.Unproven {
 	for _, one := range missing {
 		reasons = append(reasons, advice[one])
 	}
-	return &membership.Unproven{Missing: missing, Reason: "not every change of the database would be heard, so that facts live by their age: " +
-		strings.Join(reasons, "; ") + `. (membership.postgres.listen: "" says that nothing is to be listened to.)`}
+	return &membership.Unproven{Missing: missing, Reason: "not every change of the database is announced, so facts expire by age: " +
+		strings.Join(reasons, "; ") + `. (Set membership.postgres.listen to "" to stop listening.)`}
 }
 
-// prove looks.
+// prove queries the database for a proof.
 func (p *Origin) prove(ctx context.Context, conn *pgx.Conn, mode pgx.QueryExecMode) (f proof, err error) {
 	var pid uint32
 	var standby bool
 	var missing []string
-	if err := conn.QueryRow(ctx, p.proofs, mode).Scan(&pid, &standby, &f.history, &f.versions, &f.print, &missing); err != nil {
+	if err := conn.QueryRow(ctx, p.proofQuery, mode).Scan(&pid, &standby, &f.history, &f.versions, &f.fingerprint, &missing); err != nil {
 		return f, err
 	}
 	if pid != conn.PgConn().PID() {
@@ -82,8 +82,8 @@ func (p *Origin) prove(ctx context.Context, conn *pgx.Conn, mode pgx.QueryExecMo
 	return f, nil
 }
 
-// writers are the transactions that hold tables for writing.
-func (p *Origin) writers(ctx context.Context, conn *pgx.Conn) ([]string, error) {
+// openWriters returns the open transactions that may have written to the tables.
+func (p *Origin) openWriters(ctx context.Context, conn *pgx.Conn) ([]string, error) {
 	rows, err := conn.Query(ctx, fmt.Sprintf(`SELECT DISTINCT virtualtransaction FROM pg_locks WHERE granted
 		AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 		AND relation = ANY (ARRAY[to_regclass(%s), to_regclass(%s), to_regclass(%s)]::oid[])
@@ -95,21 +95,21 @@ func (p *Origin) writers(ctx context.Context, conn *pgx.Conn) ([]string, error) 
 	return pgx.CollectRows(rows, pgx.RowTo[string])
 }
 
-// established is what was proven, across connections. A function of a trigger can be replaced while a transaction has written by
-// the one before; it is only then that all writes are heard when those that were open at the first look have ended.
-type established struct {
+// baseline is the last proof, across connections. A transaction that was open at the first proof may have written before the
+// triggers were in place: not every write is announced until those have ended.
+type baseline struct {
 	proof
 	open []string
 }
 
-// weigh takes a look, the first on a connection.
-func (p *Origin) weigh(ctx context.Context, conn *pgx.Conn, f proof, e *established) error {
-	same := f.continues(e.proof) == nil
+// checkOpenTransactions takes the first proof of a connection, and fails while transactions from before the baseline are open.
+func (p *Origin) checkOpenTransactions(ctx context.Context, conn *pgx.Conn, f proof, e *baseline) error {
+	same := f.checkUnaltered(e.proof) == nil
 	e.proof = f
-	if p.told || same && len(e.open) == 0 {
+	if p.announced || same && len(e.open) == 0 {
 		return nil
 	}
-	open, err := p.writers(ctx, conn)
+	open, err := p.openWriters(ctx, conn)
 	if err != nil {
 		return err
 	}
@@ -122,10 +122,9 @@ func (p *Origin) weigh(ctx context.Context, conn *pgx.Conn, f proof, e *establis
 	return nil
 }
 
-// proofs writes the question for everything that makes writes of the tables heard. Where the channel is said to be told by
-// other means, only where the connection leads is looked at.
-func (t tables) proofs(told bool) string {
-	if told {
+// proofQuery returns the query for a [proof]. If other means announce every change, it only looks at where the connection leads.
+func (t tables) proofQuery(announced bool) string {
+	if announced {
 		return fmt.Sprintf("SELECT pg_backend_pid(), pg_is_in_recovery(), %s, NULL::bigint, '', NULL::text[]", t.history(false))
 	}
 	return strings.NewReplacer(
@@ -188,7 +187,7 @@ SELECT pg_backend_pid(), pg_is_in_recovery(), {history},
     CASE WHEN EXISTS (SELECT FROM t JOIN pg_rewrite r ON r.ev_class = t.oid WHERE t.relkind = 'r') THEN 'rules' END], NULL)`)
 }
 
-// shippedFunctions are name, hash of the body, language and arguments of the functions in [Schema].
+// shippedFunctions lists name, hash of the body, language and arguments of the functions in [Schema].
 var shippedFunctions = functionsOf(Schema)
 
 var nullDefault = regexp.MustCompile(`(\w+) DEFAULT NULL`)

@@ -22,21 +22,21 @@ const administrator = `{"id": "a", "username": "a@example.org", "default_locatio
 
 const deactivate = `UPDATE users SET status = 'deactivated' WHERE id = 'a';`
 
-// Ways in which rows change, and what has to come of each before another beat: it is told, or the listening ends, because of
+// Ways in which rows change, and what must happen before the next heartbeat: the change is announced, or listening ends because of
 // what is missing ("" where everything is in place again).
 var unseen = map[string]struct {
 	before, write string
-	told          bool
+	announced     bool
 	missing       string
 }{
-	"an update":             {write: deactivate, told: true},
-	"a copy":                {write: `COPY users (id) FROM PROGRAM 'echo new'`, told: true},
-	"a cascade":             {before: `ALTER TABLE users DROP CONSTRAINT users_default_location_assigned`, write: `DELETE FROM users WHERE id = 'a'`, told: true},
-	"a cascade from a root": {before: `ALTER TABLE assignments DROP CONSTRAINT assignments_location_fkey, ADD FOREIGN KEY (location) REFERENCES locations ON DELETE CASCADE; UPDATE users SET default_location = NULL`, write: `DELETE FROM locations WHERE id = 'ghi'`, told: true},
+	"an update":             {write: deactivate, announced: true},
+	"a copy":                {write: `COPY users (id) FROM PROGRAM 'echo new'`, announced: true},
+	"a cascade":             {before: `ALTER TABLE users DROP CONSTRAINT users_default_location_assigned`, write: `DELETE FROM users WHERE id = 'a'`, announced: true},
+	"a cascade from a root": {before: `ALTER TABLE assignments DROP CONSTRAINT assignments_location_fkey, ADD FOREIGN KEY (location) REFERENCES locations ON DELETE CASCADE; UPDATE users SET default_location = NULL`, write: `DELETE FROM locations WHERE id = 'ghi'`, announced: true},
 	"truncate":              {write: `TRUNCATE assignments, users`},
-	"as a replica":          {write: `SET session_replication_role = replica; ` + deactivate, told: true},
-	"as a replica, roles":   {write: `SET session_replication_role = replica; DELETE FROM assignments WHERE user_id = 'a'`, told: true},
-	"as a replica, places":  {write: `SET session_replication_role = replica; UPDATE locations SET name = 'New' WHERE id = 'ghi'`, told: true},
+	"as a replica":          {write: `SET session_replication_role = replica; ` + deactivate, announced: true},
+	"as a replica, roles":   {write: `SET session_replication_role = replica; DELETE FROM assignments WHERE user_id = 'a'`, announced: true},
+	"as a replica, places":  {write: `SET session_replication_role = replica; UPDATE locations SET name = 'New' WHERE id = 'ghi'`, announced: true},
 
 	"triggers off":                    {write: `ALTER TABLE users DISABLE TRIGGER USER; ` + deactivate, missing: "triggers"},
 	"triggers off and on":             {write: `ALTER TABLE users DISABLE TRIGGER wardkeeper_updated; ` + deactivate + ` ALTER TABLE users ENABLE ALWAYS TRIGGER wardkeeper_updated`},
@@ -67,14 +67,14 @@ var unseen = map[string]struct {
 	"catalog without triggers":   {write: `UPDATE pg_class SET relhastriggers = false WHERE relname = 'users'; ` + deactivate, missing: "triggers"},
 	"catalog changed, and back":  {write: `UPDATE pg_trigger SET tgenabled = 'D' WHERE tgname = 'wardkeeper_updated'; ` + deactivate + `UPDATE pg_trigger SET tgenabled = 'A' WHERE tgname = 'wardkeeper_updated'`},
 	"a trigger that undoes":      {write: dropping("zz_drop"), missing: "other_triggers"},
-	"a trigger that drops roles": {before: dropping("a_drop"), write: `UPDATE assignments SET role = 'user' WHERE location = 'metro'`, told: true},
+	"a trigger that drops roles": {before: dropping("a_drop"), write: `UPDATE assignments SET role = 'user' WHERE location = 'metro'`, announced: true},
 	"a rule that drops roles":    {before: `CREATE RULE nothing AS ON UPDATE TO users DO INSTEAD NOTHING`, write: `UPDATE assignments SET role = 'user' WHERE location = 'metro'`, missing: "rules"},
 	"a rule that writes elsewhere": {before: `CREATE TABLE other AS SELECT id FROM users; CREATE RULE elsewhere AS ON UPDATE TO users WHERE NEW.version = 0 DO INSTEAD UPDATE other SET id = id`,
 		write: `UPDATE assignments SET role = 'user' WHERE location = 'metro'`, missing: "rules"},
 	"a rule for a moment": {write: `CREATE TABLE other AS SELECT id FROM users; CREATE RULE elsewhere AS ON UPDATE TO users WHERE NEW.version = 0 DO INSTEAD UPDATE other SET id = id;
 		UPDATE assignments SET role = 'user' WHERE location = 'metro'; DROP RULE elsewhere ON users`},
 	"a trigger that drops roots": {before: `CREATE FUNCTION dropped() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
-		CREATE TRIGGER a_drop BEFORE UPDATE ON locations FOR EACH ROW WHEN (OLD.parent IS NULL) EXECUTE FUNCTION dropped()`, write: `UPDATE locations SET name = 'New' WHERE id = 'ghi'`, told: true},
+		CREATE TRIGGER a_drop BEFORE UPDATE ON locations FOR EACH ROW WHEN (OLD.parent IS NULL) EXECUTE FUNCTION dropped()`, write: `UPDATE locations SET name = 'New' WHERE id = 'ghi'`, announced: true},
 
 	"a column's type": {write: `ALTER TABLE users DROP CONSTRAINT users_status_check, ALTER COLUMN status TYPE text USING 'deactivated'`},
 	"a column anew":   {write: `ALTER TABLE users DROP COLUMN status, ADD COLUMN status text DEFAULT 'deactivated'`},
@@ -98,8 +98,8 @@ var unseen = map[string]struct {
 		write: `ALTER TYPE status RENAME VALUE 'active' TO 'deactivated'`, missing: "column_types"},
 	"a role's name": {before: `CREATE ROLE nurse; ALTER TABLE users ALTER COLUMN title TYPE regrole USING 'nurse'::regrole`, write: `ALTER ROLE nurse RENAME TO doctor`, missing: "column_types"},
 	"money":         {before: `ALTER TABLE users ALTER COLUMN title TYPE money USING 1::money`, write: `SELECT set_config('lc_monetary', 'C', false)`, missing: "column_types"},
-	"a domain":      {before: `CREATE DOMAIN title AS text; ALTER TABLE users ALTER COLUMN title TYPE title`, write: deactivate, told: true},
-	"citext":        {before: `CREATE EXTENSION citext; ALTER TABLE users ALTER COLUMN title TYPE citext`, write: deactivate, told: true},
+	"a domain":      {before: `CREATE DOMAIN title AS text; ALTER TABLE users ALTER COLUMN title TYPE title`, write: deactivate, announced: true},
+	"citext":        {before: `CREATE EXTENSION citext; ALTER TABLE users ALTER COLUMN title TYPE citext`, write: deactivate, announced: true},
 	"a subscription": {write: `CREATE SUBSCRIPTION s CONNECTION 'host=127.0.0.1 port=1' PUBLICATION p WITH (connect = false);
 		INSERT INTO pg_subscription_rel SELECT oid, 'users'::regclass, 'r', NULL FROM pg_subscription; ALTER SUBSCRIPTION s SET (slot_name = NONE)`, missing: "replication"},
 
@@ -108,7 +108,7 @@ var unseen = map[string]struct {
 	"versions begin anew":    {write: `ALTER SEQUENCE wardkeeper_versions RESTART`},
 	"the schema once again":  {write: Schema},
 	"a table written anew":   {write: `VACUUM FULL users`},
-	"a table without change": {write: `ANALYZE users; CREATE INDEX ON users (title); ` + deactivate, told: true},
+	"a table without change": {write: `ANALYZE users; CREATE INDEX ON users (title); ` + deactivate, announced: true},
 }
 
 // elsewhere makes what the triggers for assignments use in another schema.
@@ -124,27 +124,27 @@ func dropping(name string) string {
 		CREATE TRIGGER ` + name + ` BEFORE UPDATE ON users FOR EACH ROW EXECUTE FUNCTION dropped();`
 }
 
-// Whatever way a row changes, no beat comes after it as if nothing had been.
-func TestPostgresUnseen(t *testing.T) {
+// However a row changes, no heartbeat follows as if nothing had changed.
+func TestEveryWriteIsAnnouncedOrEndsListening(t *testing.T) {
 	server := servertest.StartPostgres(t)
 	for name, c := range unseen {
 		t.Run(name, func(t *testing.T) {
-			p, conn := Filled(t, server, origintest.Parsed(t, fixture.WithUsers(administrator)))
+			p, conn := filledOrigin(t, server, origintest.Parsed(t, fixture.WithUsers(administrator)))
 			servertest.Exec(t, conn, "SET allow_system_table_mods = on; SET search_path = public")
 			servertest.Exec(t, conn, c.before)
-			p.beat = 100 * time.Millisecond
-			h := hearing(t, p)
-			require.Eventually(t, func() bool { return h.count("beat")+h.count("lost") > 0 }, fixture.Patient, time.Millisecond)
+			p.heartbeat = 100 * time.Millisecond
+			h := watch(t, p)
+			require.Eventually(t, func() bool { return h.count("heartbeat")+h.count("lost") > 0 }, fixture.Patient, time.Millisecond)
 			began := h.count("began")
 			servertest.Exec(t, conn, c.write)
 			done := time.Now()
 			require.Eventually(t, func() bool {
 				h.mu.Lock()
 				defer h.mu.Unlock()
-				return len(h.lost) > 0 || h.beaten.After(done)
+				return len(h.lost) > 0 || h.heartbeat.After(done)
 			}, fixture.Patient, time.Millisecond)
-			if c.told {
-				assert.NotEmpty(t, h.told())
+			if c.announced {
+				assert.NotEmpty(t, h.changes())
 				assert.Empty(t, h.errs())
 				return
 			}
@@ -167,31 +167,31 @@ func TestPostgresUnseen(t *testing.T) {
 	}
 }
 
-// Versions grow also where their sequence goes back, and on forth before anybody looks.
-func TestPostgresVersionsSetBack(t *testing.T) {
+// Versions grow even if their sequence goes back and forward again between two proofs.
+func TestVersionsGrowWhenTheSequenceIsSetBack(t *testing.T) {
 	server := servertest.StartPostgres(t)
-	p, conn := Filled(t, server, origintest.Parsed(t, fixture.WithUsers(administrator)))
+	p, conn := filledOrigin(t, server, origintest.Parsed(t, fixture.WithUsers(administrator)))
 	before := version(t, p, "")
-	h := hearing(t, p)
-	h.beatSince(time.Now())
+	h := watch(t, p)
+	h.heartbeatSince(time.Now())
 	servertest.Exec(t, conn, `SELECT setval('wardkeeper_versions', 1); `+deactivate+` SELECT setval('wardkeeper_versions', 1000)`)
 	after := version(t, p, "")
 	assert.Greater(t, after, before)
-	h.beatSince(time.Now())
-	assert.True(t, tells(h.told(), pdp.UserChanged, "a", after), "%v", h.told())
+	h.heartbeatSince(time.Now())
+	assert.True(t, tells(h.changes(), pdp.UserChanged, "a", after), "%v", h.changes())
 	h.forget()
 	b, err := p.User(context.Background(), "b")
 	require.NoError(t, err)
 	servertest.Exec(t, conn, `SELECT setval('wardkeeper_versions', 1); DELETE FROM users WHERE id = 'b'; SELECT setval('wardkeeper_versions', 2000)`)
-	h.beatSince(time.Now())
-	require.Len(t, h.told(), 1)
-	assert.Greater(t, h.told()[0].Version, b.Version)
+	h.heartbeatSince(time.Now())
+	require.Len(t, h.changes(), 1)
+	assert.Greater(t, h.changes()[0].Version, b.Version)
 }
 
-// Whoever takes an id that was deleted has a greater version, also where the sequence was set back before.
-func TestPostgresVersionsSetBackBeforeDeletion(t *testing.T) {
+// A user with the id of a deleted one has a greater version, even if the sequence was set back before.
+func TestReusedIDHasAGreaterVersion(t *testing.T) {
 	server := servertest.StartPostgres(t)
-	p, conn := Filled(t, server, origintest.Parsed(t, fixture.WithUsers(administrator)))
+	p, conn := filledOrigin(t, server, origintest.Parsed(t, fixture.WithUsers(administrator)))
 	b, err := p.User(context.Background(), "b")
 	require.NoError(t, err)
 	servertest.Exec(t, conn, `SELECT setval('wardkeeper_versions', 1); DELETE FROM users WHERE id = 'b'; INSERT INTO users (id) VALUES ('b')`)
@@ -208,17 +208,17 @@ func TestPostgresVersionsSetBackBeforeDeletion(t *testing.T) {
 	assert.Greater(t, after.Version, before.Version)
 }
 
-// The functions write to tables of certain names. Where a table was renamed, something else may have its name by now, and what
-// hangs on the table itself is not told.
-func TestPostgresTableOfAnotherName(t *testing.T) {
+// The trigger functions write to tables by name. After a rename another table may have the name, and changes of the renamed
+// table are not announced.
+func TestRenamedTableIsUnproven(t *testing.T) {
 	server := servertest.StartPostgres(t)
-	p, conn := Filled(t, server, origintest.Parsed(t, fixture.WithUsers(administrator)))
+	p, conn := filledOrigin(t, server, origintest.Parsed(t, fixture.WithUsers(administrator)))
 	servertest.Exec(t, conn, `ALTER TABLE users RENAME TO accounts; CREATE VIEW users AS SELECT * FROM accounts WHERE id <> 'a'`)
-	at := PostgresAt(t, Config{URL: p.Connect.Url, Listen: DefaultChannel, Tables: Tables{Users: "accounts"}})
+	at := openOrigin(t, Config{URL: p.listenAt.url, Listen: DefaultChannel, Tables: Tables{Users: "accounts"}})
 	before := version(t, at, "")
 	servertest.Exec(t, conn, `UPDATE assignments SET role = 'user' WHERE location = 'metro'`)
 	require.Equal(t, before, version(t, at, ""))
-	h := hearing(t, at)
+	h := watch(t, at)
 	require.Eventually(t, func() bool { return len(h.errs()) > 0 }, fixture.Patient, time.Millisecond)
 	var unproven *membership.Unproven
 	require.ErrorAs(t, h.errs()[0], &unproven)
@@ -226,26 +226,26 @@ func TestPostgresTableOfAnotherName(t *testing.T) {
 	assert.Zero(t, h.count("began"))
 }
 
-// A transaction that wrote while a function was another one may end long after that is put right.
-func TestPostgresOpenTransactions(t *testing.T) {
+// A transaction that wrote while a trigger function was replaced may commit long after the function is restored.
+func TestOpenTransactionsAreUnproven(t *testing.T) {
 	server := servertest.StartPostgres(t)
-	p, conn := Filled(t, server, origintest.Parsed(t, fixture.WithUsers(administrator)))
+	p, conn := filledOrigin(t, server, origintest.Parsed(t, fixture.WithUsers(administrator)))
 	servertest.Exec(t, conn, impostor)
-	late := servertest.Connect(t, p.Connect.Url)
+	late := servertest.Connect(t, p.listenAt.url)
 	servertest.Exec(t, late, "BEGIN;"+deactivate)
 	servertest.Exec(t, conn, impostorOut)
-	h := hearing(t, p)
+	h := watch(t, p)
 	require.Eventually(t, func() bool { return len(h.errs()) > 1 }, fixture.Patient, time.Millisecond)
 	for _, err := range h.errs() {
 		var unproven *membership.Unproven
 		require.ErrorAs(t, err, &unproven)
 		assert.Equal(t, []string{"open_transactions"}, unproven.Missing)
 	}
-	later := servertest.Connect(t, p.Connect.Url)
-	servertest.Exec(t, later, "BEGIN; UPDATE users SET title = 'Dr.' WHERE id = 'b'") // it will be told
+	later := servertest.Connect(t, p.listenAt.url)
+	servertest.Exec(t, later, "BEGIN; UPDATE users SET title = 'Dr.' WHERE id = 'b'") // it will be announced
 	assert.Zero(t, h.count("began"))
 	servertest.Exec(t, late, "COMMIT")
-	h.beatSince(time.Now())
+	h.heartbeatSince(time.Now())
 }
 
 var impostorOut = shippedFunction("wardkeeper_users_written")

@@ -10,19 +10,19 @@ import (
 )
 
 const (
-	// deepestTree bounds the way up to a root; a sound tree has three levels.
-	deepestTree = 64
-	// mostAssignments are more than fit into a record, so that one which has more is refused for its size.
-	mostAssignments = 50_000
+	// maxTreeDepth bounds the path to a root; a valid tree has three levels.
+	maxTreeDepth = 64
+	// maxAssignments exceeds what fits into a record, so that a user with more is refused for the size.
+	maxAssignments = 50_000
 )
 
-// queries are all questions that are asked. Each is one statement, so that it reads one state of the tables.
+// queries are the SQL of all queries. Each is one statement, so that it reads one snapshot.
 type queries struct {
 	user, username, organization, locations string
 	lists                                   map[listShape]string
 }
 
-func newPostgresQueries(t tables, userVersions, locationVersions bool, gathered int) *queries {
+func newQueries(t tables, userVersions, locationVersions bool, gathered int) *queries {
 	w := writer{tables: t, history: "(SELECT " + t.history(true) + ")", gathered: gathered, userVersion: "0::bigint", locationVersion: "0::bigint"}
 	if userVersions {
 		w.userVersion = "COALESCE(u.version::bigint, 0)"
@@ -49,8 +49,8 @@ func newPostgresQueries(t tables, userVersions, locationVersions bool, gathered 
 	return q
 }
 
-// writer writes SQL. Columns are cast to text, for views have them of other types; where they are text already, this is
-// nothing and an index serves.
+// writer builds SQL. Columns are cast to text, since views may have other types; the cast of a text column costs nothing and
+// keeps its index usable.
 type writer struct {
 	tables
 	history                      string
@@ -58,27 +58,27 @@ type writer struct {
 	gathered                     int
 }
 
-// folded is what [facts.Fold] does: full case folding is lower case of upper case of lower case, in the root locale, but for
-// the dotless i, which must not become an i, and the final sigma. The shipped indexes have the same expression.
+// folded returns SQL for [facts.Fold]. Full case folding is lower(upper(lower())) in the root locale, except for the dotless i,
+// which must not become an i, and the final sigma. The indexes in [Schema] use the same expression.
 func folded(text string) string {
 	return fmt.Sprintf(`translate(lower(upper(lower(translate(%s::text, 'ı', U&'\+10FFFE') COLLATE "und-x-icu"))), U&'\+10FFFEς', 'ıσ') COLLATE "C"`, text)
 }
 
-// canonical is what [facts.FoldCanonical] does. The shipped unique index has the same expression.
+// canonical returns SQL for [facts.FoldCanonical]. The unique index in [Schema] uses the same expression.
 func canonical(text string) string {
 	return fmt.Sprintf("normalize(%s, NFC)", folded(fmt.Sprintf("normalize(%s::text, NFC)", text)))
 }
 
-// bounded gives record, version and history of the rows of u, the record NULL where it is too large to be sent.
+// bounded selects record, version and history of the rows of u. The record is NULL if it is too large.
 func (w writer) bounded(from string) string {
 	return fmt.Sprintf("SELECT CASE WHEN octet_length(r.record) <= %d THEN r.record END, r.version, %s AS history FROM (SELECT %s AS record, %s AS version %s) r",
 		membership.MaxRecord, w.history, w.userRecord(), w.userVersion, from)
 }
 
-// userRecord is the record of u as JSON. NULL in a column is how a table says that an optional member is absent; where
-// absence would give something, as an absent status does, it is sent as null, which is a fault. What the reader judges goes
-// as it is: a time as the database writes it in JSON, without a zone where it has none, and access as text, for jsonb would
-// keep one of two members of the same name.
+// userRecord returns SQL for the record of u as JSON. NULL in a column means that an optional member is absent. An absent
+// status would mean active, so a NULL status is sent as null, which is a fault. Values reach the record reader unchanged: a
+// time as PostgreSQL writes it in JSON, without a zone if it has none, and access as text, since jsonb would drop duplicate
+// members.
 func (w writer) userRecord() string {
 	return fmt.Sprintf(`left((jsonb_strip_nulls(jsonb_build_object(
   'id', u.id::text, 'username', u.username::text,
@@ -89,19 +89,19 @@ func (w writer) userRecord() string {
     'profession', a.profession::text, 'registration_number', a.registration_number::text))
    || jsonb_build_object('status', a.status::text))::text, -1) || CASE WHEN a.access IS NULL THEN '' ELSE ', "access": ' || to_json(a.access)::text END || '}' AS record
   FROM %s a WHERE a.user_id::text = u.id::text ORDER BY a.location::text COLLATE "C" LIMIT %d) a), '') || ']}'`,
-		w.assignments, mostAssignments)
+		w.assignments, maxAssignments)
 }
 
-// organization goes up to the root, or as far as it goes, and down to everything beneath. It takes the rows along on its way:
-// joined to them afterwards, the planner would read the whole table for the smallest of organizations. UNION ends a cycle, and
-// would make one of two rows that say the same, so rows are counted.
+// organization returns SQL that walks up to the root, as far as there are parents, and down to everything beneath. The recursion
+// carries the columns along: with a join afterwards, the planner would read the whole table for a small organization. UNION
+// ends a cycle but merges equal rows, so rows are counted to find duplicates.
 func (w writer) organization() string {
 	const row = "l.id::text, l.name::text, l.kind::text, l.parent::text, l.model::text, l.plan::text, {version}, count(*) OVER (PARTITION BY l.id::text)"
 	return strings.NewReplacer(
 		"{locations}", w.locations,
 		"{version}", w.locationVersion,
 		"{history}", w.history,
-		"{deepest}", fmt.Sprint(deepestTree),
+		"{deepest}", fmt.Sprint(maxTreeDepth),
 		"{most}", fmt.Sprint(membership.MaxOrganization),
 	).Replace(`WITH RECURSIVE up(id, parent, depth) AS (
   (SELECT l.id::text, l.parent::text, 0 FROM {locations} l WHERE l.id::text = $1 LIMIT 1)
@@ -118,7 +118,7 @@ whole AS MATERIALIZED (
 SELECT CASE WHEN octet_length(record) <= {most} THEN record END, version, {history} FROM whole WHERE EXISTS (SELECT FROM top)`)
 }
 
-// listShape is one of the ways in which a list is asked for; the rest are parameters.
+// listShape selects the query for a list; everything else is a parameter.
 type listShape struct {
 	sort       facts.SortKey
 	descending bool

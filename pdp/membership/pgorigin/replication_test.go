@@ -17,21 +17,21 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
 )
 
-// A subscription that is made while it is listened to ends that; what it applies is told all the same, row by row.
-func TestPostgresReplication(t *testing.T) {
+// Creating a subscription ends listening. What it applies is announced all the same, row by row.
+func TestSubscriptionIsUnproven(t *testing.T) {
 	ctx := context.Background()
 	server := servertest.StartPostgres(t)
-	publisher, from := Filled(t, server, origintest.Parsed(t, fixture.WithUsers(administrator)))
-	p, to := Filled(t, server, origintest.Parsed(t, fixture.WithUsers(administrator)))
-	h := hearing(t, p)
-	h.beatSince(time.Now())
-	u, err := url.Parse(publisher.Connect.Url)
+	publisher, from := filledOrigin(t, server, origintest.Parsed(t, fixture.WithUsers(administrator)))
+	p, to := filledOrigin(t, server, origintest.Parsed(t, fixture.WithUsers(administrator)))
+	h := watch(t, p)
+	h.heartbeatSince(time.Now())
+	u, err := url.Parse(publisher.listenAt.url)
 	require.NoError(t, err)
 	servertest.Exec(t, from, "CREATE PUBLICATION p FOR TABLE users, assignments, locations")
 	servertest.Exec(t, from, "SELECT pg_create_logical_replication_slot('s', 'pgoutput')")
 	servertest.Exec(t, to, fmt.Sprintf("CREATE SUBSCRIPTION s CONNECTION 'host=127.0.0.1 port=%s dbname=%s user=wardkeeper password=%s' PUBLICATION p WITH (create_slot = false, slot_name = s, copy_data = false)",
 		u.Port(), strings.TrimPrefix(u.Path, "/"), server.Password()))
-	listening := servertest.Connect(t, p.Connect.Url)
+	listening := servertest.Connect(t, p.listenAt.url)
 	servertest.Exec(t, listening, "LISTEN wardkeeper_changes")
 	require.Eventually(t, func() bool { return len(h.errs()) > 0 }, fixture.Patient, time.Millisecond)
 	for _, sql := range []string{deactivate, "UPDATE assignments SET role = 'user' WHERE location = 'metro'", "DELETE FROM users WHERE id = 'b'"} {
@@ -59,5 +59,5 @@ func TestPostgresReplication(t *testing.T) {
 	servertest.Exec(t, to, "ALTER SUBSCRIPTION s DISABLE")
 	servertest.Exec(t, to, "ALTER SUBSCRIPTION s SET (slot_name = NONE)")
 	servertest.Exec(t, to, "DROP SUBSCRIPTION s")
-	h.beatSince(time.Now())
+	h.heartbeatSince(time.Now())
 }

@@ -4,8 +4,8 @@ import (
 	_ "embed"
 )
 
-// PostgresSchema is SQL that creates the tables of a directory, with what keeps their versions and tells of their changes.
-// It may be run again at any time, and is a transaction of its own.
+// Schema is SQL that creates the tables of a directory, with triggers that maintain versions and announce changes. It may be run
+// again at any time. It is a transaction of its own.
 //
 //go:embed schema.sql
 var Schema string

@@ -12,7 +12,7 @@ import (
 
 func postgresSchemaTwice(t *testing.T, server *servertest.Postgres) {
 	d := origintest.Mixed(t, 5, 50)
-	p, conn := Filled(t, server, d)
+	p, conn := filledOrigin(t, server, d)
 	before := snapshot(t, p)
 	for range 2 {
 		servertest.Exec(t, conn, Schema)

@@ -14,13 +14,13 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
-const advanceEvery = 1000 // records
+const progressInterval = 1000 // records
 
-// unfitError names a record that the database cannot keep.
-type unfitError struct{ about record.Subject }
+// unstorableError names a record that PostgreSQL cannot store.
+type unstorableError struct{ about record.Subject }
 
-func (e *unfitError) Error() string {
-	return e.about.String() + "a text has a character NUL, which PostgreSQL does not keep"
+func (e *unstorableError) Error() string {
+	return e.about.String() + "a text contains NUL, which PostgreSQL cannot store"
 }
 
 // send copies all records into the temporary tables.
@@ -52,7 +52,7 @@ func (in *importing) send(ctx context.Context, tx pgx.Tx) error {
 	})
 }
 
-// accessJSON leaves out what is absent; nothing at all where there is no access.
+// accessJSON encodes access without absent members; it returns "" for nil.
 func accessJSON(a *facts.Access) string {
 	if a == nil {
 		return ""
@@ -64,7 +64,7 @@ func accessJSON(a *facts.Access) string {
 	return string(text)
 }
 
-// copy sends the rows that each gives, for n records, in the text format of COPY: an empty text is NULL.
+// copy sends the rows of n records in the text format of COPY; each calls row for those of one record. An empty text is NULL.
 func (in *importing) copy(ctx context.Context, tx pgx.Tx, table, columns string, n int, counts bool,
 	each func(i int, row func(...string) error) error) error {
 	source := &copySource{n: n, each: each, about: func(i int) record.Subject {
@@ -78,18 +78,18 @@ func (in *importing) copy(ctx context.Context, tx pgx.Tx, table, columns string,
 	}
 	sql := fmt.Sprintf("COPY wardkeeper_%s (%s) FROM STDIN", table, strings.ReplaceAll(columns, " ", ", "))
 	_, err := tx.Conn().PgConn().CopyFrom(ctx, source, sql)
-	if source.err != nil { // the database only says that it was given up
+	if source.err != nil { // the error of COPY only says that it was aborted
 		return source.err
 	}
 	return err
 }
 
-// copySource is a reader of rows.
+// copySource is an [io.Reader] of rows.
 type copySource struct {
 	n, at   int
 	each    func(i int, row func(...string) error) error
 	about   func(i int) record.Subject
-	advance func(records int) // nil where these records are counted elsewhere
+	advance func(records int) // nil if these records are counted elsewhere
 	ready   []byte
 	err     error
 }
@@ -108,8 +108,8 @@ func (s *copySource) Read(into []byte) (int, error) {
 			return 0, io.EOF
 		}
 		s.at++
-		if s.advance != nil && (s.at%advanceEvery == 0 || s.at == s.n) {
-			s.advance((s.at-1)%advanceEvery + 1)
+		if s.advance != nil && (s.at%progressInterval == 0 || s.at == s.n) {
+			s.advance((s.at-1)%progressInterval + 1)
 		}
 	}
 	n := copy(into, s.ready)
@@ -120,7 +120,7 @@ func (s *copySource) Read(into []byte) (int, error) {
 func (s *copySource) row(columns ...string) error {
 	for i, c := range columns {
 		if strings.ContainsRune(c, 0) {
-			return &unfitError{s.about(s.at)}
+			return &unstorableError{s.about(s.at)}
 		}
 		if i > 0 {
 			s.ready = append(s.ready, '\t')

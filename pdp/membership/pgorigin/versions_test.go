@@ -124,9 +124,9 @@ func postgresWrites(t *testing.T, server *servertest.Postgres) {
 			{"location": "ghi", "role": "ed_admin"}, {"location": "jkl", "role": "ed_admin"}]}`, id)
 	}
 	d := origintest.Parsed(t, fixture.WithUsers(user("a")+","+user("b")+","+user("c")))
-	p, conn := Filled(t, server, d)
-	h := hearing(t, p)
-	h.beatSince(time.Now())
+	p, conn := filledOrigin(t, server, d)
+	h := watch(t, p)
+	h.heartbeatSince(time.Now())
 	greatest := map[string]uint64{}
 	for _, w := range writes {
 		before := snapshot(t, p)
@@ -137,7 +137,7 @@ func postgresWrites(t *testing.T, server *servertest.Postgres) {
 			continue
 		}
 		require.NoError(t, err, w.sql)
-		h.beatSince(time.Now())
+		h.heartbeatSince(time.Now())
 		after := snapshot(t, p)
 		users, trees := moved(t, before.users, after.users), moved(t, before.trees, after.trees)
 		for _, c := range []struct{ want, got []string }{{w.users, users}, {w.trees, trees}} {
@@ -147,7 +147,7 @@ func postgresWrites(t *testing.T, server *servertest.Postgres) {
 				assert.ElementsMatch(t, c.want, c.got, w.sql)
 			}
 		}
-		told := h.told()
+		told := h.changes()
 		for _, id := range users {
 			assert.True(t, tells(told, pdp.UserChanged, id, after.users[id].Version), "%s: %s in %v", w.sql, id, told)
 			// Who comes again comes with a greater version than ever.
@@ -180,8 +180,8 @@ func tells(all []pdp.Change, kind pdp.ChangeKind, id string, version uint64) boo
 // Whoever commits last has the greater version, whoever began first.
 func postgresLateWriter(t *testing.T, server *servertest.Postgres) {
 	ctx := context.Background()
-	p, first := Filled(t, server, origintest.Parsed(t, fixture.WithUsers(`{"id": "a", "assignments": [{"location": "e1", "role": "user"}]}`)))
-	second := servertest.Connect(t, p.Connect.Url)
+	p, first := filledOrigin(t, server, origintest.Parsed(t, fixture.WithUsers(`{"id": "a", "assignments": [{"location": "e1", "role": "user"}]}`)))
+	second := servertest.Connect(t, p.listenAt.url)
 	for _, c := range []struct{ one, other, location string }{
 		{`UPDATE users SET given = 'One' WHERE id = 'a'`, `UPDATE users SET family = 'Other' WHERE id = 'a'`, ""},
 		{`UPDATE assignments SET role = 'entity_admin'`, `UPDATE users SET title = 'Dr.' WHERE id = 'a'`, ""},
@@ -236,12 +236,12 @@ func waiting(t *testing.T, p *Origin) {
 // Under any mix of writers, a record that is read never has an older version than before, and one version has one content.
 func postgresManyWriters(t *testing.T, server *servertest.Postgres) {
 	ctx := context.Background()
-	p, conn := Filled(t, server, origintest.Parsed(t, fixture.WithUsers(`{"id": "a"}, {"id": "b"}`)))
+	p, conn := filledOrigin(t, server, origintest.Parsed(t, fixture.WithUsers(`{"id": "a"}, {"id": "b"}`)))
 	servertest.Exec(t, conn, `INSERT INTO locations (id, kind, model) VALUES ('far', 'region', 'regional')`)
 	stop, stopped := context.WithCancel(ctx)
 	var all sync.WaitGroup
 	for w := range 4 {
-		conn := servertest.Connect(t, p.Connect.Url)
+		conn := servertest.Connect(t, p.listenAt.url)
 		r := rand.New(rand.NewPCG(uint64(w), 3))
 		all.Go(func() {
 			for i := range 150 {
@@ -294,7 +294,7 @@ func postgresManyWriters(t *testing.T, server *servertest.Postgres) {
 // What SQL can refuse is refused.
 func postgresConstraints(t *testing.T, server *servertest.Postgres) {
 	ctx := context.Background()
-	_, conn := Filled(t, server, origintest.Parsed(t, fixture.WithUsers(`{"id": "a", "username": "Straße@example.org", "default_location": "ghi", "assignments": [{"location": "ghi", "role": "ed_admin"}]}`)))
+	_, conn := filledOrigin(t, server, origintest.Parsed(t, fixture.WithUsers(`{"id": "a", "username": "Straße@example.org", "default_location": "ghi", "assignments": [{"location": "ghi", "role": "ed_admin"}]}`)))
 	for sql, state := range map[string]string{
 		`INSERT INTO users (id) VALUES ('a')`:                                                 "23505",
 		`INSERT INTO users (id, username) VALUES ('b', 'STRASSE@EXAMPLE.ORG')`:                "23505",

@@ -12,7 +12,8 @@ import (
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/terminal"
 )
 
-func TestBundleBuild(t *testing.T) {
+func TestBundleBuildChecksAndWrites(t *testing.T) {
+	t.Parallel()
 	output := filepath.Join(t.TempDir(), "policy.tar.gz")
 	got := run(t, nil, buildReaders(readers(t, nil), output)...)
 	require.Equal(t, statusOK, got.status, got)
@@ -25,8 +26,9 @@ func TestBundleBuild(t *testing.T) {
 	}, strings.Split(strings.TrimSpace(got.err), "\n"))
 }
 
-// TestBundleBuildIsReproducible: the same tree, wherever it is, gives the same bytes, signed by RSA too.
+// The same folder, wherever it is, gives the same bytes, also when signed with RSA.
 func TestBundleBuildIsReproducible(t *testing.T) {
+	t.Parallel()
 	private, _ := keyFiles(t, rsaKey(t, 2048))
 	first, again, copied := readers(t, nil), filepath.Join(t.TempDir(), "b.tar.gz"), filepath.Join(t.TempDir(), "c.tar.gz")
 	output := filepath.Join(t.TempDir(), "a.tar.gz")
@@ -42,8 +44,9 @@ func TestBundleBuildIsReproducible(t *testing.T) {
 	require.False(t, readFile(t, output) == readFile(t, other), "another release")
 }
 
-// TestBundleBuildFinds the faults of each step, all of them, and writes nothing.
-func TestBundleBuildFinds(t *testing.T) {
+// All faults of a step are reported, and nothing is written.
+func TestBundleBuildReportsFaults(t *testing.T) {
+	t.Parallel()
 	rego := readersFiles["policy/app/app.rego"]
 	tests := readersFiles["policy/app/app_test.rego"]
 	decisions := readersFiles["golden/decisions/reading.yaml"]
@@ -140,8 +143,8 @@ func TestBundleBuildFinds(t *testing.T) {
 	}
 }
 
-// TestBundleBuildNamesWhatIsNotLoaded, and goes on.
-func TestBundleBuildNamesWhatIsNotLoaded(t *testing.T) {
+func TestBundleBuildNamesFilesThatAreNotLoaded(t *testing.T) {
+	t.Parallel()
 	dir := readers(t, map[string]string{"policy/app/tables.yaml": "table: {}\n", "policy/data.JSON": "{}"})
 	got := run(t, nil, buildReaders(dir, filepath.Join(t.TempDir(), "policy.tar.gz"))...)
 	require.Equal(t, statusOK, got.status, got)
@@ -151,7 +154,8 @@ func TestBundleBuildNamesWhatIsNotLoaded(t *testing.T) {
 	require.Contains(t, got.err, "app/tables.yaml")
 }
 
-func TestBundleBuildWithoutTests(t *testing.T) {
+func TestBundleBuildAllowsNoTestsWithoutCoverage(t *testing.T) {
+	t.Parallel()
 	got := run(t, nil, buildReaders(readers(t, map[string]string{"policy/app/app_test.rego": ""}),
 		filepath.Join(t.TempDir(), "policy.tar.gz"), "--coverage", "0")...)
 	require.Equal(t, statusOK, got.status, got)
@@ -176,8 +180,8 @@ func gitIn(t *testing.T, dir string, args ...string) string {
 	return string(out)
 }
 
-// TestBundleBuildIsNamedByTheCommit, and only by it: what matters and is not in the commit is refused.
-func TestBundleBuildIsNamedByTheCommit(t *testing.T) {
+// A file that is part of the release and differs from the commit is an error.
+func TestBundleBuildIsNamedAfterTheCommit(t *testing.T) {
 	build := func(dir string, more ...string) finished {
 		return run(t, []string{"GIT_CEILING_DIRECTORIES=" + filepath.Dir(dir)}, append([]string{"bundle", "build", filepath.Join(dir, "policy"),
 			"--golden", filepath.Join(dir, "golden"), "--decision", "app/decision", "-o", filepath.Join(dir, "policy", "policy.tar.gz")}, more...)...)
@@ -317,10 +321,11 @@ func TestBundleBuildIsNamedByTheCommit(t *testing.T) {
 	require.Contains(t, got.err, "executable file not found")
 }
 
-// TestBundleBuildOfTheBuiltInPolicy builds the repository's own policy with all of its golden decisions, and a server takes the
-// bundle. This is where `make test` runs the policy's Rego tests and measures their coverage.
+// A server accepts the built-in policy with all of its golden decisions. This is where `make test` runs the policy's Rego tests
+// and measures their coverage.
 func TestBundleBuildOfTheBuiltInPolicy(t *testing.T) {
 	skipIfShort(t)
+	t.Parallel()
 	private, public := keyFiles(t, rsaKey(t, 2048))
 	output := filepath.Join(t.TempDir(), "policy.tar.gz")
 	got := run(t, nil, "bundle", "build", "../../policies", "--golden", goldenTree, "--coverage", "95", "--revision", "r1", "--sequence", "1",

@@ -12,8 +12,8 @@ import (
 	"github.com/wardkeeper/wardkeeper/bundles/release"
 )
 
-// TestBundleInspect compares what is shown with testdata/inspect/tree.txt; -update rewrites that.
-func TestBundleInspect(t *testing.T) {
+// -update rewrites testdata/inspect/tree.txt.
+func TestBundleInspectOutput(t *testing.T) {
 	const wanted = "testdata/inspect/tree.txt"
 	got := run(t, nil, "bundle", "inspect", "testdata/inspect/tree")
 	require.Equal(t, statusOK, got.status, got)
@@ -24,8 +24,8 @@ func TestBundleInspect(t *testing.T) {
 	require.Equal(t, readFile(t, wanted), got.out)
 }
 
-// TestBundleInspectOfTheBuiltInPolicy: what a security team reads are tables.
-func TestBundleInspectOfTheBuiltInPolicy(t *testing.T) {
+func TestBundleInspectShowsTheTablesOfTheBuiltInPolicy(t *testing.T) {
+	t.Parallel()
 	got := run(t, nil, "bundle", "inspect", "../../policies", "--json")
 	require.Equal(t, statusOK, got.status, got)
 	var contents release.Contents
@@ -46,7 +46,8 @@ func TestBundleInspectOfTheBuiltInPolicy(t *testing.T) {
 	}
 }
 
-func TestBundleInspectShows(t *testing.T) {
+func TestBundleInspectShowsReleaseSignatureAndFiles(t *testing.T) {
+	t.Parallel()
 	private, public := keyFiles(t, ecdsaKey(t, elliptic.P256()))
 	signed := builtReaders(t, "--signing-key", private)
 	got := run(t, nil, "bundle", "inspect", signed)
@@ -93,8 +94,8 @@ func TestBundleInspectShows(t *testing.T) {
 	require.Equal(t, statusFailed, got.status, got)
 }
 
-// TestBundleInspectSteersNoTerminal: what is in a bundle is other people's.
-func TestBundleInspectSteersNoTerminal(t *testing.T) {
+func TestBundleInspectEscapesControlCharacters(t *testing.T) {
+	t.Parallel()
 	dir := readers(t, map[string]string{"policy/app/data.yaml": "table:\n  read: {who: \"ann\\e[31m\", \"wh\\u202ey\": \"x\\ny\"}\n\"\\e]0;\\a\": 1\n"})
 	for _, more := range [][]string{nil, {"--json"}} {
 		got := run(t, nil, append([]string{"bundle", "inspect", filepath.Join(dir, "policy")}, more...)...)

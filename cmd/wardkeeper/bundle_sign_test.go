@@ -19,8 +19,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestBundleSign: by each kind of key, as OPA names the algorithms; what comes out verifies, and serves.
-func TestBundleSign(t *testing.T) {
+// The signed bundle verifies and can be served.
+func TestBundleSignWithEachAlgorithm(t *testing.T) {
+	t.Parallel()
 	unsigned := builtReaders(t)
 	for name, c := range map[string]struct {
 		key       crypto.Signer
@@ -55,8 +56,8 @@ func TestBundleSign(t *testing.T) {
 	}
 }
 
-// TestBundleSignReplaces an earlier signature, in place.
-func TestBundleSignReplaces(t *testing.T) {
+func TestBundleSignReplacesASignatureInPlace(t *testing.T) {
+	t.Parallel()
 	private, public := keyFiles(t, ecdsaKey(t, elliptic.P256()))
 	path := builtReaders(t, "--signing-key", private)
 	verify := []string{"bundle", "verify", path, "--decision", "app/decision", "--verification-key"}
@@ -70,8 +71,9 @@ func TestBundleSignReplaces(t *testing.T) {
 	require.Contains(t, got.err, "signed by an unknown key")
 }
 
-// TestKeysThatCannotSign says why, and never what the file holds.
-func TestKeysThatCannotSign(t *testing.T) {
+// No message quotes the content of a key file.
+func TestInvalidSigningKeysAreExplained(t *testing.T) {
+	t.Parallel()
 	path := builtReaders(t)
 	before := readFile(t, path)
 	block := func(kind string, data []byte) string {
@@ -116,7 +118,8 @@ func TestKeysThatCannotSign(t *testing.T) {
 	}
 }
 
-func TestSigningKeyThatOthersCanRead(t *testing.T) {
+func TestWorldReadableSigningKeyIsWarnedOf(t *testing.T) {
+	t.Parallel()
 	path := builtReaders(t)
 	private, _ := keyFiles(t, ecdsaKey(t, elliptic.P256()))
 	require.NoError(t, os.Chmod(private, 0o644))
@@ -125,8 +128,9 @@ func TestSigningKeyThatOthersCanRead(t *testing.T) {
 	require.Contains(t, got.err, "remove that permission (chmod o-r "+private+")")
 }
 
-// TestKeyAfterItsParameters is how older tools write ECDSA keys.
-func TestKeyAfterItsParameters(t *testing.T) {
+// Older tools write ECDSA keys in this form.
+func TestSigningKeyAfterECParameters(t *testing.T) {
+	t.Parallel()
 	path := builtReaders(t)
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
@@ -139,8 +143,8 @@ func TestKeyAfterItsParameters(t *testing.T) {
 	require.Equal(t, statusOK, got.status, got)
 }
 
-// TestBundleRelease: old content, later than whatever came between, by the signature of today.
-func TestBundleRelease(t *testing.T) {
+func TestBundleReleaseRaisesTheSequence(t *testing.T) {
+	t.Parallel()
 	private, public := keyFiles(t, rsaKey(t, 2048))
 	old, output := builtReaders(t, "--signing-key", private), filepath.Join(t.TempDir(), "new.tar.gz")
 	got := run(t, nil, "bundle", "release", "--from", old, "--verification-key", public, "--decision", "app/decision",
@@ -196,8 +200,9 @@ func TestBundleRelease(t *testing.T) {
 	require.Contains(t, got.err, "signed by an unknown key")
 }
 
-// TestBundleIsWrittenWhole: where it cannot be written, what was there stays, and nothing is left behind.
-func TestBundleIsWrittenWhole(t *testing.T) {
+// If it cannot be written, the old file remains and no temporary file is left.
+func TestBundleIsWrittenAtomically(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	target := filepath.Join(dir, "policy.tar.gz")
 	require.NoError(t, os.MkdirAll(filepath.Join(target, "not-a-file"), 0o700))

@@ -19,8 +19,8 @@ func runOPA(t *testing.T, args ...string) (out string, err error) {
 	return string(said), err
 }
 
-// TestStockOPATakesOurBundles, and refuses them by another key.
-func TestStockOPATakesOurBundles(t *testing.T) {
+func TestStockOPAVerifiesOurBundles(t *testing.T) {
+	t.Parallel()
 	private, public := keyFiles(t, ecdsaKey(t, elliptic.P256()))
 	_, otherPublic := keyFiles(t, ecdsaKey(t, elliptic.P256()))
 	ours := builtReaders(t, "--signing-key", private)
@@ -39,8 +39,9 @@ func TestStockOPATakesOurBundles(t *testing.T) {
 	require.Contains(t, out, `{"sequence":7}`)
 }
 
-// TestStockOPAMakesBundlesForUs: they verify, show and can be released again, also with their own golden decisions.
-func TestStockOPAMakesBundlesForUs(t *testing.T) {
+// They verify, can be inspected and released again, also with golden decisions.
+func TestBundlesBuiltByStockOPA(t *testing.T) {
+	t.Parallel()
 	private, public := keyFiles(t, rsaKey(t, 2048))
 	dir := readers(t, map[string]string{
 		"policy/.manifest":        `{"revision": "theirs", "roots": ["app", "golden"], "metadata": {"sequence": 3}}`,

@@ -35,8 +35,8 @@ func rewritten(t *testing.T, path string, change func(name string, data []byte) 
 	return changed
 }
 
-// TestBundleVerifyRefuses what a server would.
-func TestBundleVerifyRefuses(t *testing.T) {
+func TestBundleVerifyRefusesWhatAServerRefuses(t *testing.T) {
+	t.Parallel()
 	private, public := keyFiles(t, ecdsaKey(t, elliptic.P256()))
 	_, otherPublic := keyFiles(t, ecdsaKey(t, elliptic.P256()))
 	signed, unsigned := builtReaders(t, "--signing-key", private), builtReaders(t)
@@ -95,9 +95,9 @@ func TestBundleVerifyRefuses(t *testing.T) {
 	}
 }
 
-// TestBundleVerifyBySettings takes keys, and the rule that decides, from a server's settings, wherever its bundles come
-// from.
-func TestBundleVerifyBySettings(t *testing.T) {
+// Keys and the rule that decides come from the settings, the bundle from the command line.
+func TestBundleVerifyWithAServersSettings(t *testing.T) {
+	t.Parallel()
 	private, public := keyFiles(t, ecdsaKey(t, elliptic.P256()))
 	signed, unsigned := builtReaders(t, "--signing-key", private, "--key-id", "k2026"), builtReaders(t)
 	const remote = "service: {url: https://bundles.example.org}, resource: authz.tar.gz, state_dir: /nowhere"

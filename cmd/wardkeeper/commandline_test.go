@@ -9,7 +9,8 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/httporigin"
 )
 
-func TestHelp(t *testing.T) {
+func TestHelpHasUsageAndExamples(t *testing.T) {
+	t.Parallel()
 	for _, args := range [][]string{
 		{}, {"--help"}, {"serve", "--help"}, {"help"}, {"help", "serve"}, {"help", "directory", "check"}, {"ask", "--help"}, {"directory"}, {"directory", "--help"},
 		{"directory", "check", "--help"}, {"directory", "generate", "--help"}, {"directory", "openapi", "--help"}, {"version", "--help"},
@@ -25,14 +26,16 @@ func TestHelp(t *testing.T) {
 	}
 }
 
-func TestVersion(t *testing.T) {
+func TestVersionOutput(t *testing.T) {
+	t.Parallel()
 	require.Equal(t, run(t, nil, "version"), run(t, nil, "--version"))
 	got := run(t, nil, "version")
 	require.Equal(t, statusOK, got.status)
 	require.Regexp(t, `^wardkeeper \S+.*, OPA v1\.\d+\.\d+, go1\S* \w+/\w+\n$`, got.out)
 }
 
-func TestMistypedCommandLines(t *testing.T) {
+func TestInvalidCommandLinesAreExplained(t *testing.T) {
+	t.Parallel()
 	for line, want := range map[string]string{
 		"help srve":                             `there is no command "wardkeeper srve": did you mean serve? `,
 		"srve":                                  `there is no command "wardkeeper srve": did you mean serve? `,
@@ -60,7 +63,7 @@ func TestMistypedCommandLines(t *testing.T) {
 		"directory generate --seed -1":                                     "invalid argument",
 		"directory generate --format xml":                                  `--format is "xml": use json or yaml`,
 		"directory generate --format yaml -o testdata/none.json":           "choose another name",
-		"directory generate -o testdata/faulty.yaml":                       "testdata/faulty.yaml exists: name another file, or say --force to replace it",
+		"directory generate -o testdata/faulty.yaml":                       "testdata/faulty.yaml exists: name another file, or use --force to replace it",
 		"directory generate -o testdata --force":                           "testdata is not a regular file",
 		"directory generate -o testdata/none/x.json":                       "testdata/none/x.json cannot be written",
 		"bundel":                     `there is no command "wardkeeper bundel": did you mean bundle? `,
@@ -95,6 +98,7 @@ func TestMistypedCommandLines(t *testing.T) {
 }
 
 func TestAskWithoutServer(t *testing.T) {
+	t.Parallel()
 	ask := func(args ...string) finished {
 		return run(t, nil, append([]string{"ask", "--directory", testDirectory}, args...)...)
 	}
@@ -126,7 +130,8 @@ func TestAskWithoutServer(t *testing.T) {
 	require.Contains(t, got.out, "Only readers may.")
 }
 
-func TestDirectoryCheck(t *testing.T) {
+func TestDirectoryCheckOfFiles(t *testing.T) {
+	t.Parallel()
 	require.Equal(t, finished{out: testDirectory + " is valid: 4 locations in 1 organization, 2 users\n"},
 		run(t, nil, "directory", "check", testDirectory))
 	got := run(t, nil, "directory", "check", "testdata/faulty.yaml")
@@ -138,14 +143,14 @@ func TestDirectoryCheck(t *testing.T) {
 	require.Equal(t, `user "jane": assignment at "metro": role is not offered at a region`, faults[1])
 }
 
-func TestVariable(t *testing.T) {
+func TestEnvironmentVariable(t *testing.T) {
 	p := process{environ: []string{"A=1", "AB=2", "C"}}
 	require.Equal(t, "1", p.variable("A"))
 	require.Empty(t, p.variable("B"))
 	require.Empty(t, p.variable("C"))
 }
 
-func TestDirectoryOpenAPI(t *testing.T) {
+func TestDirectoryOpenAPIIsPrinted(t *testing.T) {
 	require.Equal(t, finished{out: httporigin.OpenAPI()}, run(t, nil, "directory", "openapi"))
 	require.True(t, strings.HasPrefix(httporigin.OpenAPI(), "openapi: 3.1"))
 }

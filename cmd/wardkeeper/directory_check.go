@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/factsource"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/terminal"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/survey"
@@ -110,7 +111,7 @@ func (c *directoryCheck) survey(ctx context.Context, p process, s *config.Settin
 	}
 	m := &s.Membership
 	m.HTTP.Timeout, m.Postgres.Timeout = max(m.HTTP.Timeout, surveyTimeout), max(m.Postgres.Timeout, surveyTimeout)
-	origin, err := openOrigin(s, slog.New(slog.DiscardHandler))
+	origin, err := factsource.OpenOrigin(s, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}

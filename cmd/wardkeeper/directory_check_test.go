@@ -14,6 +14,7 @@ import (
 )
 
 func TestDirectoryCheckReadsADatabase(t *testing.T) {
+	t.Parallel()
 	server := servertest.StartPostgres(t)
 	url := server.Database()
 	require.Zero(t, run(t, nil, "directory", "import", testDirectory, "--to", url).status)
@@ -41,6 +42,7 @@ func TestDirectoryCheckReadsADatabase(t *testing.T) {
 }
 
 func TestDirectoryCheckTakesTheSettings(t *testing.T) {
+	t.Parallel()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		answer := `{"code": "unknown"}`

@@ -9,9 +9,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestGeneratedDirectoriesAreChecked: what one command makes up, the other finds good.
-func TestGeneratedDirectoriesAreChecked(t *testing.T) {
+func TestGeneratedDirectoriesAreValid(t *testing.T) {
 	skipIfShort(t)
+	t.Parallel()
 	dir := t.TempDir()
 	for i, args := range [][]string{
 		{"--users", "0"}, {"--users", "1", "--seed", "18446744073709551615"}, {}, {"--users", "2500", "--seed", "3", "--format", "json"},
@@ -34,7 +34,8 @@ func TestGeneratedDirectoriesAreChecked(t *testing.T) {
 	require.Len(t, entries, 10, "nothing else is left behind")
 }
 
-func TestGenerateWritesToTheStandardOutput(t *testing.T) {
+func TestGenerateWritesToStandardOutput(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "d.yaml")
 	require.Equal(t, statusOK, run(t, nil, "directory", "generate", "--users", "30", "-o", file).status)
 	written, err := os.ReadFile(file)
@@ -45,7 +46,8 @@ func TestGenerateWritesToTheStandardOutput(t *testing.T) {
 	require.Equal(t, byte('{'), got.out[0])
 }
 
-func TestGenerateReplacesAFileWhereAskedTo(t *testing.T) {
+func TestGenerateReplacesAFileOnlyWithForce(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "d.json")
 	require.NoError(t, os.WriteFile(file, []byte("mine"), 0o600))
 	got := run(t, nil, "directory", "generate", "--users", "3", "-o", file)
@@ -68,8 +70,9 @@ func TestGenerateReplacesAFileWhereAskedTo(t *testing.T) {
 	require.Contains(t, got.err, "is not a regular file")
 }
 
-// TestGenerateTakesTheTablesOfAPolicy: a policy without such tables lets everything pass.
-func TestGenerateTakesTheTablesOfAPolicy(t *testing.T) {
+// A policy without tables admits everything.
+func TestGenerateUsesTheTablesOfAPolicy(t *testing.T) {
+	t.Parallel()
 	other := run(t, nil, "directory", "generate", "--users", "40", "--bundle", testPolicies, "--decision", "app/decision")
 	require.Equal(t, statusOK, other.status, other)
 	require.Equal(t, run(t, nil, "directory", "generate", "--users", "40"), other)

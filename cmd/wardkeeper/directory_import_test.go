@@ -12,11 +12,12 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/servertest"
 )
 
-func TestDirectorySchema(t *testing.T) {
+func TestDirectorySchemaIsPrinted(t *testing.T) {
 	require.Equal(t, finished{out: pgorigin.Schema}, run(t, nil, "directory", "schema"))
 }
 
-func TestDirectoryImport(t *testing.T) {
+func TestDirectoryImportReplacesTheContent(t *testing.T) {
+	t.Parallel()
 	server := servertest.StartPostgres(t)
 	url := server.Database()
 	shown := config.PublicName(url)
@@ -54,8 +55,8 @@ func sampleCounts(t *testing.T) string {
 	return words[0] + " " + words[1] + ", " + words[5] + " " + words[6]
 }
 
-// TestDirectorySchemaFitsPsql: what is printed is for psql too.
-func TestDirectorySchemaFitsPsql(t *testing.T) {
+func TestDirectorySchemaRunsInPsql(t *testing.T) {
+	t.Parallel()
 	server := servertest.StartPostgres(t)
 	cmd := exec.Command("psql", "--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1", server.Database())
 	cmd.Stdin = strings.NewReader(run(t, nil, "directory", "schema").out)

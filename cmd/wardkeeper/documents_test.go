@@ -16,6 +16,7 @@ import (
 // TestDocumentedCommands runs what the console blocks of the documents show, against a server on the sample directory: each
 // line after a "$" gives what follows it.
 func TestDocumentedCommands(t *testing.T) {
+	t.Parallel()
 	base := serving(t, "--directory", "../../testdata/directories/sample.yaml").url
 	ran := map[string]int{}
 	for name, text := range documents(t) {

@@ -120,9 +120,10 @@ func cachedEngine(t *testing.T, name string, facts []byte) *pdp.Engine {
 	return cachedEngines[name]
 }
 
-// TestGoldenDecisionsRecordByRecord asks the same questions where records are fetched one by one, first and again.
-func TestGoldenDecisionsRecordByRecord(t *testing.T) {
+// Each question is asked with a cold and with a warm cache.
+func TestGoldenDecisionsThroughTheCache(t *testing.T) {
 	skipIfShort(t)
+	t.Parallel()
 	asked := 0
 	for _, path := range goldenPaths(t) {
 		file := readGolden(t, path)

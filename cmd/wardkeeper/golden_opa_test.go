@@ -16,8 +16,9 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/httpapi"
 )
 
-// TestGoldenDecisionsByOPA asks every golden question as clients of OPA do, all of a file in one batch too.
-func TestGoldenDecisionsByOPA(t *testing.T) {
+// Each question is asked singly, and all questions of a file in one batch.
+func TestGoldenDecisionsThroughOPAsAPI(t *testing.T) {
+	t.Parallel()
 	for _, path := range goldenPaths(t) {
 		t.Run(strings.TrimSuffix(path, ".yaml"), func(t *testing.T) {
 			file := readGolden(t, path)

@@ -84,6 +84,7 @@ func askHTTP(t *testing.T, engine *pdp.Engine) asker {
 //
 // With -update the files are rewritten first: the diff of testdata/decisions is the review of a change of policy.
 func TestGoldenDecisions(t *testing.T) {
+	t.Parallel()
 	for _, path := range goldenPaths(t) {
 		t.Run(strings.TrimSuffix(path, ".yaml"), func(t *testing.T) {
 			file := readGolden(t, path)
@@ -135,7 +136,25 @@ var builtInPolicy = sync.OnceValues(func() (*pdp.Policy, error) {
 })
 
 // sharedEngines holds an engine for each directory, by its name.
-var sharedEngines = map[string]*pdp.Engine{}
+var sharedEngines engines
+
+// engines makes each engine once. It is safe for concurrent use.
+type engines struct {
+	mu     sync.Mutex
+	byName map[string]*pdp.Engine
+}
+
+func (e *engines) get(name string, open func() *pdp.Engine) *pdp.Engine {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.byName[name] == nil {
+		if e.byName == nil {
+			e.byName = map[string]*pdp.Engine{}
+		}
+		e.byName[name] = open()
+	}
+	return e.byName[name]
+}
 
 // goldenEngine is the built-in policy over the directory of a file.
 func goldenEngine(t *testing.T, file *golden.File) *pdp.Engine {
@@ -143,10 +162,7 @@ func goldenEngine(t *testing.T, file *golden.File) *pdp.Engine {
 	name, facts, err := file.DirectoryJSON(os.DirFS(goldenTree))
 	require.NoError(t, err)
 	require.NotEmpty(t, name, "there is neither a directory nor facts")
-	if sharedEngines[name] == nil {
-		sharedEngines[name] = newEngine(t, facts)
-	}
-	return sharedEngines[name]
+	return sharedEngines.get(name, func() *pdp.Engine { return newEngine(t, facts) })
 }
 
 func newEngine(t *testing.T, data []byte) *pdp.Engine {

@@ -62,9 +62,9 @@ func (l life) entries(t *testing.T) (all []entry) {
 	return all
 }
 
-// TestKilledAtAnyMoment kills wardkeeper a hundred times while it fetches, verifies, compiles, writes and activates one
-// release after another. It always starts again, with a release that is whole and no older than any that was active.
-func TestKilledAtAnyMoment(t *testing.T) {
+// The server is killed a hundred times while it fetches, verifies, compiles, writes and activates releases. It always restarts with
+// a complete release that is not older than any that was active.
+func TestKilledServerRestartsWithANewOrSameRelease(t *testing.T) {
 	skipIfShort(t)
 	m := &treadmill{t: t, signer: newSigner(t, "ES256"), bulk: bulky(t, 0, 50_000).files["app/bulk/data.json"]}
 	server := httptest.NewServer(m)

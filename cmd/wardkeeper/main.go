@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/lifecycle"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/logging"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/terminal"
 )
@@ -69,7 +70,7 @@ func (p process) run(ctx context.Context, args []string) int {
 		exit = &exitError{status: statusFailed, err: err}
 	}
 	if exit.err != nil {
-		runWithin(explainTimeout, func() { p.explain(exit.err) })
+		lifecycle.RunWithin(explainTimeout, func() { p.explain(exit.err) })
 	}
 	return exit.status
 }
@@ -83,21 +84,6 @@ func (p process) explain(err error) {
 		if line = strings.TrimRight(line, "\r\n"); line != "" {
 			fmt.Fprintf(p.stderr, "wardkeeper: %s\n", terminal.Printable(logging.Redact(line)))
 		}
-	}
-}
-
-// runWithin runs f and waits for it no longer than the timeout. f then goes on until the process ends.
-func runWithin(timeout time.Duration, f func()) {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		f()
-	}()
-	timer := time.NewTimer(timeout)
-	defer timer.Stop()
-	select {
-	case <-done:
-	case <-timer.C:
 	}
 }
 

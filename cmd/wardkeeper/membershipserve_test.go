@@ -20,9 +20,10 @@ const (
 	noRedis       = "redis://:s3cr3t-pw@127.0.0.1:2"
 )
 
-// TestCheckSaysWhatCannotBeReached, each of them, and nothing of what can.
-func TestCheckSaysWhatCannotBeReached(t *testing.T) {
+// It names each of them, and none that can be reached.
+func TestCheckNamesUnreachableServers(t *testing.T) {
 	skipIfShort(t)
+	t.Parallel()
 	database, redis := servertest.StartPostgres(t), servertest.StartRedis(t, "--requirepass", "s3cr3t-pw")
 	filled, empty := database.Database(), database.Database()
 	require.Zero(t, run(t, nil, "directory", "import", testDirectory, "--to", filled).status)
@@ -71,8 +72,8 @@ func TestCheckSaysWhatCannotBeReached(t *testing.T) {
 	}
 }
 
-// TestAddressesThatAreNone are faults in which no password is told, neither by --check nor without.
-func TestAddressesThatAreNone(t *testing.T) {
+func TestInvalidAddressesAreRefusedWithoutShowingPasswords(t *testing.T) {
+	t.Parallel()
 	token := writeFile(t, "token", testToken)
 	for _, c := range []struct {
 		args []string
@@ -112,8 +113,8 @@ func TestAddressesThatAreNone(t *testing.T) {
 	}
 }
 
-// TestPasswordsAreToldNowhere: not when all is well, and not when the servers are gone.
-func TestPasswordsAreToldNowhere(t *testing.T) {
+// Neither while everything works nor while the servers are down.
+func TestServerNeverShowsPasswords(t *testing.T) {
 	database, redis := servertest.StartPostgres(t), servertest.StartRedis(t, "--requirepass", "s3cr3t-pw")
 	directory := database.Database()
 	require.Zero(t, run(t, nil, "directory", "import", testDirectory, "--to", directory).status)
@@ -133,9 +134,10 @@ func TestPasswordsAreToldNowhere(t *testing.T) {
 	until(t, "facts are vouched for", func() bool { return d.metric(t, "wardkeeper_membership_vouched") == 1 })
 	_, body := post(t, d.url, "", viewJane)
 	require.Equal(t, `{"decision":true}`, body)
-	status, body := d.get(t, "/ready")
-	require.Equal(t, `{"ready":true}`, body)
-	require.Equal(t, http.StatusOK, status)
+	until(t, "it is ready, and facts are confirmed", func() bool { // a heartbeat may be late
+		status, body := d.get(t, "/ready")
+		return status == http.StatusOK && body == `{"ready":true}`
+	})
 	look()
 
 	redis.Stop()
@@ -150,9 +152,10 @@ func TestPasswordsAreToldNowhere(t *testing.T) {
 	w, body := post(t, d.url, "", viewJane)
 	require.Equal(t, http.StatusServiceUnavailable, w.StatusCode)
 	require.Equal(t, `{"error":"Membership facts are unavailable."}`, body)
-	_, body = d.get(t, "/ready")
-	require.Contains(t, body, `"missing":["directory"]`)
-	require.Contains(t, body, `"not_vouched":true`)
+	until(t, "the directory is missing, and facts are unconfirmed", func() bool {
+		_, body := d.get(t, "/ready")
+		return strings.Contains(body, `"missing":["directory"]`) && strings.Contains(body, `"not_vouched":true`)
+	})
 	look()
 
 	d.signal(t, syscall.SIGTERM)

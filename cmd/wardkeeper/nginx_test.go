@@ -195,7 +195,8 @@ func (s subscriber) serving(t *testing.T) *daemon {
 	return serving(t, "--config", s.config)
 }
 
-func TestNginxPublishesAndUpdates(t *testing.T) {
+func TestBundleFromNginxIsUpdated(t *testing.T) {
+	t.Parallel()
 	n := newNginx(t, "")
 	s := newSubscriber(t, n, "")
 	n.publish(t, numbered(1).signed(t, s.signer))
@@ -224,8 +225,8 @@ func TestNginxPublishesAndUpdates(t *testing.T) {
 	require.NotContains(t, logs, nginxToken)
 }
 
-// TestNginxFails in every way that a bundle server can: the active policy goes on, it is known why, and it mends itself.
-func TestNginxFails(t *testing.T) {
+// The reason is reported, and the next good bundle is activated.
+func TestFailuresOfNginxKeepTheActivePolicy(t *testing.T) {
 	for name, c := range map[string]struct {
 		spoil           func(*testing.T, *nginx, signer)
 		mend            func(*testing.T, *nginx)
@@ -301,8 +302,8 @@ func TestNginxFails(t *testing.T) {
 	}
 }
 
-// TestNginxIsSlow: as long as a bundle trickles in, the active one decides.
-func TestNginxIsSlow(t *testing.T) {
+func TestActivePolicyDecidesDuringASlowDownload(t *testing.T) {
+	t.Parallel()
 	n := newNginx(t, "")
 	s := newSubscriber(t, n, "")
 	n.publish(t, numbered(1).signed(t, s.signer))
@@ -316,8 +317,8 @@ func TestNginxIsSlow(t *testing.T) {
 	require.Regexp(t, `(?m)^200 [1-9]\d*\.\d+$`, n.read("access.log"), "the transfer took its time")
 }
 
-// TestNginxIsGoneAtTheStart: what was kept on disk serves, and it is said.
-func TestNginxIsGoneAtTheStart(t *testing.T) {
+func TestSavedBundleServesWhileNginxIsDown(t *testing.T) {
+	t.Parallel()
 	n := newNginx(t, "")
 	s := newSubscriber(t, n, "")
 	n.publish(t, numbered(1).signed(t, s.signer))
@@ -345,9 +346,8 @@ func TestNginxIsGoneAtTheStart(t *testing.T) {
 	d.untilRelease(t, 2)
 }
 
-// TestNginxWithTheSameETag: what was spoilt on the way is fetched again once it is whole, although nginx gives both one ETag,
-// as it makes it of time and length alone.
-func TestNginxWithTheSameETag(t *testing.T) {
+// nginx derives the ETag from time and length alone.
+func TestDamagedDownloadIsFetchedAgainDespiteTheSameETag(t *testing.T) {
 	for name, c := range map[string]struct {
 		spoil  func(t *testing.T, n *nginx, whole []byte)
 		reason string

@@ -43,8 +43,8 @@ func privateCA(t *testing.T) (ca, certificate string) {
 	return block("CERTIFICATE", signed), block("CERTIFICATE", issued) + block("PRIVATE KEY", key)
 }
 
-// TestNginxWithACertificateOfItsOwnAuthority is believed where the settings name the authority, and nowhere else.
-func TestNginxWithACertificateOfItsOwnAuthority(t *testing.T) {
+func TestPrivateAuthorityIsTrustedOnlyIfConfigured(t *testing.T) {
+	t.Parallel()
 	ca, certificate := privateCA(t)
 	n := newNginx(t, certificate)
 	s := newSubscriber(t, n, ca)

@@ -23,9 +23,10 @@ decision := {"allow": "yes"} if input.who == "broken"
 limits := {"pages": [10, 20]}
 `
 
-// TestTheClientOfNPM runs a script with @open-policy-agent/opa, as applications use it, against the binary.
-func TestTheClientOfNPM(t *testing.T) {
+// It runs a script that uses @open-policy-agent/opa as applications do.
+func TestOPAsClientFromNPM(t *testing.T) {
 	skipIfShort(t)
+	t.Parallel()
 	dir := installed(t, "../../testdata/npm")
 	policies := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(policies, "app.rego"), []byte(appPolicy), 0o600))

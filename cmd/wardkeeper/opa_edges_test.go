@@ -30,9 +30,9 @@ long := concat("", ["x" | some _ in numbers.range(1, 2000)])
 torn := x if some x in [1, 2]
 `
 
-// TestOurServerIsLikeTheStockOnes: the same requests have the same status, code and result in OPA's own server and in ours,
-// also over HTTP/2 without TLS.
-func TestOurServerIsLikeTheStockOnes(t *testing.T) {
+// The same requests get the same status, code and result from both servers, also over HTTP/2 without TLS.
+func TestOPAsAPIBehavesLikeStockOPA(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "app.rego"), []byte(alikePolicy), 0o600))
 	theirs := strings.TrimSuffix(opaRunning(t, "--h2c", "--bundle", dir), "/")

@@ -48,8 +48,8 @@ func builtByOPA(t *testing.T, by signer) (path string) {
 	return path
 }
 
-// TestABundleOfTheStockOPA serves as one of ours does.
-func TestABundleOfTheStockOPA(t *testing.T) {
+func TestBundleOfStockOPAIsServed(t *testing.T) {
+	t.Parallel()
 	for _, algorithm := range []string{"ES256", "RS256"} {
 		t.Run(algorithm, func(t *testing.T) {
 			signer := newSigner(t, algorithm)
@@ -108,9 +108,9 @@ func opaRunning(t *testing.T, args ...string) (url string) {
 	return "http://" + at
 }
 
-// TestTheStockOPADecidesTheSame: the same signed bundle and the same inputs give the same results in OPA's own server and
-// in ours, and both are the golden decisions.
-func TestTheStockOPADecidesTheSame(t *testing.T) {
+// The same signed bundle and inputs give the golden decisions in both servers.
+func TestStockOPADecidesTheSame(t *testing.T) {
+	t.Parallel()
 	signer := newSigner(t, "ES256")
 	path := builtByOPA(t, signer)
 	url := opaServing(t, path, signer)

@@ -12,9 +12,9 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/servertest"
 )
 
-// TestAQuarantinedRecordIsNamed in metrics and log, and counted in /ready, while the others are decided by and the sidecar stays ready, even
-// where it is the organization that comes first.
-func TestAQuarantinedRecordIsNamed(t *testing.T) {
+// It is named in metrics and log and counted in /ready. Questions about other records are answered, and the sidecar stays ready.
+func TestQuarantinedRecordIsReported(t *testing.T) {
+	t.Parallel()
 	database := servertest.StartPostgres(t)
 	directory := writeFile(t, "directory.json", `{"locations":[{"id":"a","kind":"region","model":"regional"},{"id":"b","kind":"region","model":"regional"}],
 		"users":[{"id":"ann","default_location":"a","assignments":[{"location":"a","role":"regional_admin"}]},

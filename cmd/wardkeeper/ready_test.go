@@ -10,7 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestReadyOnlyWithFacts(t *testing.T) {
+func TestNotReadyWithAnEmptyDirectory(t *testing.T) {
+	t.Parallel()
 	ready := func(d *daemon) (int, string) {
 		w, err := http.Get(d.url + "/ready")
 		require.NoError(t, err)

@@ -68,6 +68,7 @@ func TestMessagesNeverShowPasswords(t *testing.T) {
 }
 
 func TestYAMLErrorsDoNotQuoteValues(t *testing.T) {
+	t.Parallel()
 	for _, text := range []string{
 		"redis: *s3cret", "policy: {bundle: {service: {credentials: {bearer: {token: *s3cret}}}}}",
 		"policy: {bundle: {service: {credentials: {bearer: {token: !!int s3cret}}}}}", "membership: {redis: {username: !!float s3cret}}",

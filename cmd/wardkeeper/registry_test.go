@@ -91,8 +91,8 @@ func (r *imageRegistry) subscriber(t *testing.T, credentials map[string]any) sub
 	return s
 }
 
-// TestRegistryByAddress is how it begins: an address, a key and a directory on the command line.
-func TestRegistryByAddress(t *testing.T) {
+func TestRegistryFromTheCommandLine(t *testing.T) {
+	t.Parallel()
 	r := newImageRegistry(t, nil)
 	signer := newSigner(t, "ES256")
 	r.push(t, numbered(1).signed(t, signer))
@@ -103,8 +103,8 @@ func TestRegistryByAddress(t *testing.T) {
 	require.True(t, now.Verified)
 }
 
-// TestRegistryTagMoves: what the tag names is pulled, once.
-func TestRegistryTagMoves(t *testing.T) {
+func TestMovedTagIsPulledOnce(t *testing.T) {
+	t.Parallel()
 	r := newImageRegistry(t, nil)
 	s := r.subscriber(t, nil)
 	r.push(t, numbered(1).signed(t, s.signer))
@@ -121,8 +121,9 @@ func TestRegistryTagMoves(t *testing.T) {
 	require.EqualValues(t, 3, r.pulls.Load())
 }
 
-// TestRegistryGivesOtherBytes than the image names: they are not even read.
-func TestRegistryGivesOtherBytes(t *testing.T) {
+// It is not even parsed.
+func TestRegistryBlobWithAnotherDigestIsRefused(t *testing.T) {
+	t.Parallel()
 	var forge atomic.Bool
 	r := newImageRegistry(t, func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
@@ -179,9 +180,9 @@ func locked(next http.Handler) http.Handler {
 	})
 }
 
-// TestRegistryWantsCredentials: those of the settings open it, whether it takes them itself or has a token service. To
-// the storage that a registry sends its callers on to, nothing of them goes.
-func TestRegistryWantsCredentials(t *testing.T) {
+// They are sent to the registry and its token service, but not to the storage that the registry redirects to.
+func TestRegistryCredentials(t *testing.T) {
+	t.Parallel()
 	login := map[string]any{"bearer": map[string]any{"scheme": "Basic", "token": registryLogin}}
 	for name, lock := range map[string]func(http.Handler) http.Handler{"basic": locked, "token service": gatekept} {
 		t.Run(name, func(t *testing.T) {

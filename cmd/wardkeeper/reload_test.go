@@ -97,9 +97,9 @@ func heavy(n int64) testRelease {
 	return testRelease{n, map[string]string{"app/app.rego": telling, "app/data.json": fmt.Sprintf(`{"release": %d%s}`, n, &rows)}}
 }
 
-// TestReloadUnderLoad: no request is lost, each answer is of one release and none of an older one than was seen before, a
-// batch or page never mixes two, and in the end the memory is that of one.
-func TestReloadUnderLoad(t *testing.T) {
+// Each answer is of one release, and of none older than one seen before. A batch or page never mixes two. In the end the memory is
+// that of one release.
+func TestReloadUnderLoadLosesNoRequest(t *testing.T) {
 	skipIfShort(t)
 	signer := newSigner(t, "ES256")
 	r := newReloading(t, heavy(1).signed(t, signer), signer, sidecarConfig{decision: "app/decision"})
@@ -205,8 +205,7 @@ func (r *reloading) post(path, question string, answer any) error {
 	return json.Unmarshal(body, answer)
 }
 
-// TestLongPolling: a server that holds requests is heard at once, however seldom it would be asked otherwise.
-func TestLongPolling(t *testing.T) {
+func TestLongPollingActivatesAtOnce(t *testing.T) {
 	signer := newSigner(t, "ES256")
 	s := newShelf(numbered(1).signed(t, signer))
 	server := httptest.NewServer(s)

@@ -3,15 +3,14 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"reflect"
 	"time"
 
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/factsource"
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/httpapi"
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/cache"
-	"github.com/wardkeeper/wardkeeper/pdp/membership/redisstore"
 )
 
 // remoteDirectory is an application or a database behind a cache. Each record is checked when it is fetched.
@@ -26,21 +25,8 @@ type remoteDirectory struct {
 
 var _ factSource = (*remoteDirectory)(nil)
 
-// remoteConfig configures a remote directory.
-type remoteConfig struct {
-	cache.Config
-	Redis *redisstore.Config // the Redis that sidecars share; nil for none
-}
-
-func openRemote(name string, cfg remoteConfig) (*remoteDirectory, error) {
-	if cfg.Redis != nil {
-		shared, err := redisstore.Open(*cfg.Redis)
-		if err != nil {
-			return nil, fmt.Errorf("redis: %w", err)
-		}
-		cfg.Store, cfg.Stream = shared, shared
-	}
-	cached, err := cache.Open(cfg.Config)
+func openRemote(name string, cfg factsource.Config) (*remoteDirectory, error) {
+	cached, err := factsource.Open(cfg)
 	if err != nil {
 		return nil, err
 	}

@@ -14,9 +14,8 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/servertest"
 )
 
-// BenchmarkRevocation takes power from an administrator and gives it back, while three sidecars answer others. It reports how
-// long it took, from the moment when the change was committed until the last sidecar denied, for the median and the slowest
-// hundredth of revocations.
+// BenchmarkRevocation revokes the power of an administrator and restores it, while three sidecars answer other questions. It reports
+// the median and the 99th percentile of the time from the commit until the last sidecar denies.
 func BenchmarkRevocation(b *testing.B) {
 	b.Run("listening", func(b *testing.B) { benchmarkRevocation(b, false) })
 	b.Run("announced", func(b *testing.B) { benchmarkRevocation(b, true) })

@@ -57,9 +57,8 @@ func disturbances(f *fleet, redis *servertest.Redis) {
 	})
 }
 
-// TestRevocationByListening: sidecars that listen to the database learn of a revocation within their lease, whatever happens
-// to Redis.
-func TestRevocationByListening(t *testing.T) {
+// Sidecars that listen to the database learn of a revocation within their lease, whatever happens to Redis.
+func TestRevocationWithPostgresListen(t *testing.T) {
 	redis := servertest.StartRedis(t)
 	f := newFleet(t, redis.URL(), false)
 	f.play(func() {
@@ -76,8 +75,7 @@ func TestRevocationByListening(t *testing.T) {
 	f.checked(whenCommitted)
 }
 
-// TestRevocationByAnnouncement: where changes are only announced, sidecars that are in touch with Redis learn of a revocation
-// within their lease, and all within the budget.
+// Sidecars connected to Redis learn of an announced revocation within their lease, the others within the maximum age.
 func TestRevocationByAnnouncement(t *testing.T) {
 	redis := servertest.StartRedis(t)
 	f := newFleet(t, redis.URL(), true)
@@ -85,8 +83,8 @@ func TestRevocationByAnnouncement(t *testing.T) {
 	f.checked(whenAnnounced)
 }
 
-// TestRevocationWithoutTheStream keeps the ledger honest: where nothing is announced it finds what is wrong.
-func TestRevocationWithoutTheStream(t *testing.T) {
+// The ledger of these tests reports faults if nothing is announced.
+func TestLedgerFindsMissedRevocations(t *testing.T) {
 	redis := servertest.StartRedis(t)
 	f := newFleet(t, redis.URL(), true)
 	f.mute = true
@@ -96,8 +94,7 @@ func TestRevocationWithoutTheStream(t *testing.T) {
 	t.Logf("found %d, such as: %s", len(faults), faults[0])
 }
 
-// TestRevocationOverAFailover of a Redis that Sentinel watches.
-func TestRevocationOverAFailover(t *testing.T) {
+func TestRevocationAcrossASentinelFailover(t *testing.T) {
 	pair := servertest.StartSentinel(t)
 	f := newFleet(t, pair.URL(), true)
 	f.play(func() {
@@ -111,8 +108,7 @@ func TestRevocationOverAFailover(t *testing.T) {
 	f.checked(whenAnnounced)
 }
 
-// TestRevocationInACluster of which one node is killed: that of the stream.
-func TestRevocationInACluster(t *testing.T) {
+func TestRevocationInAClusterThatLosesTheStreamsNode(t *testing.T) {
 	cluster := servertest.StartCluster(t)
 	f := newFleet(t, cluster.URL(), true)
 	f.play(func() {

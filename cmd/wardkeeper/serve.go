@@ -11,6 +11,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/factsource"
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/lifecycle"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/limits"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/logging"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/metrics"
@@ -88,7 +90,7 @@ func (p process) serve(ctx context.Context, s *config.Settings, faults error) er
 	faults = errors.Join(faults, err)
 	side, err := openConfigured(ctx, s, faults == nil, memory, logger)
 	if side != nil {
-		defer runWithin(s.CloseTimeout(), side.close)
+		defer lifecycle.RunWithin(s.CloseTimeout(), side.close)
 	}
 	if faults = errors.Join(faults, err); faults != nil {
 		return &exitError{statusFailed, faults}
@@ -112,9 +114,9 @@ func (p process) serve(ctx context.Context, s *config.Settings, faults error) er
 	}
 	logger.Info(fmt.Sprintf("wardkeeper serves http://%s, %s", addr, side), append([]any{"url", "http://" + addr}, side.logAttrs()...)...)
 	go clients.Watch(ctx)
-	go reloadOnSignal(ctx, hangups, logger, clients.Reload, side.reload)
+	go lifecycle.ReloadOnSignal(ctx, hangups, logger, clients.Reload, side.reload)
 	listener = server.Listener(listener, connectionLimit(s, logger))
-	if err := runServer(ctx, server.HTTPServer(addr), listener, s.ShutdownTimeout-3*s.CloseTimeout(), logger, stop); err != nil {
+	if err := lifecycle.Serve(ctx, server.HTTPServer(addr), listener, s.ShutdownTimeout-3*s.CloseTimeout(), logger, stop); err != nil {
 		return &exitError{statusNo, err}
 	}
 	return nil
@@ -124,10 +126,10 @@ func (p process) serve(ctx context.Context, s *config.Settings, faults error) er
 // their faults as well, but connects to no application or database.
 func openConfigured(ctx context.Context, s *config.Settings, valid bool, memory *limits.Memory, logger *slog.Logger) (*sidecar, error) {
 	bundle, err := bundleOf(s, logger)
-	var cached *remoteConfig
+	var cached *factsource.Config
 	if valid {
 		var fault error
-		cached, fault = cachedConfig(s, logger)
+		cached, fault = factsource.Configure(s, logger)
 		err = errors.Join(err, fault)
 		if cached != nil {
 			memory.ReserveCache(int(s.Membership.Memory))

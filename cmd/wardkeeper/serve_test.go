@@ -46,7 +46,8 @@ func post(t *testing.T, url, token, body string) (*http.Response, string) {
 	return w, strings.TrimSpace(string(text))
 }
 
-func TestServe(t *testing.T) {
+func TestServeAnswersLogsAndStops(t *testing.T) {
+	t.Parallel()
 	d := serving(t, "--directory", testDirectory)
 	require.EqualValues(t, 4, d.start["locations"])
 	require.EqualValues(t, 2, d.start["users"])
@@ -102,6 +103,7 @@ func half(t *testing.T, d *daemon) (finish func() string) {
 }
 
 func TestServeFinishesRequestsInFlight(t *testing.T) {
+	t.Parallel()
 	d := serving(t, "--directory", testDirectory, "--read-timeout", "1h")
 	finish := half(t, d)
 	d.signal(t, syscall.SIGINT)
@@ -111,7 +113,8 @@ func TestServeFinishesRequestsInFlight(t *testing.T) {
 	require.Equal(t, statusOK, status, logs)
 }
 
-func TestServeStopsAtOnceWhenToldTwice(t *testing.T) {
+func TestServeStopsAtOnceOnASecondSignal(t *testing.T) {
+	t.Parallel()
 	d := serving(t, "--directory", testDirectory, "--read-timeout", "1h", "--shutdown-timeout", "1h")
 	half(t, d)
 	d.signal(t, syscall.SIGTERM)
@@ -122,7 +125,8 @@ func TestServeStopsAtOnceWhenToldTwice(t *testing.T) {
 	require.Contains(t, logs, "stopped before every request had finished")
 }
 
-func TestServeWantsTheToken(t *testing.T) {
+func TestServeRequiresTheToken(t *testing.T) {
+	t.Parallel()
 	file := writeFile(t, "token", testToken+"\n")
 	require.NoError(t, os.Chmod(file, 0o644))
 	d := serving(t, "--directory", testDirectory, "--token-file", file)
@@ -150,7 +154,8 @@ func TestServeWantsTheToken(t *testing.T) {
 	require.NotContains(t, logs, testToken)
 }
 
-func TestServeRefusesToStart(t *testing.T) {
+func TestServeReportsFaultsAtTheStart(t *testing.T) {
+	t.Parallel()
 	token := writeFile(t, "token", testToken)
 	config := writeFile(t, "c.yaml", "adrr: x\n")
 	busy, err := net.Listen("tcp", "127.0.0.1:0")
@@ -204,7 +209,8 @@ func TestServeRefusesToStart(t *testing.T) {
 	}
 }
 
-func TestServeAnyPolicy(t *testing.T) {
+func TestServeAnotherPolicy(t *testing.T) {
+	t.Parallel()
 	d := serving(t, "--bundle", testPolicies, "--decision", "app/decision")
 	require.NotContains(t, d.start, "users")
 	require.Contains(t, d.start["msg"], "no directory")
@@ -218,7 +224,7 @@ func TestServeAnyPolicy(t *testing.T) {
 	require.Equal(t, statusOK, status, logs)
 }
 
-// TestServeInProcess runs the same code inside the test, where the race detector sees it.
+// It runs in the test's process, where the race detector observes it.
 func TestServeInProcess(t *testing.T) {
 	reader, writer := io.Pipe()
 	ctx, cancel := context.WithCancel(t.Context())

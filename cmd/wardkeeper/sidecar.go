@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/wardkeeper/wardkeeper/bundles/follow"
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/factsource"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/metrics"
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/httpapi"
@@ -18,14 +19,14 @@ import (
 
 // sidecarConfig says what a sidecar decides by.
 type sidecarConfig struct {
-	bundle    *follow.Origin // nil for the built-in policy
-	once      bool           // open the bundle without following it or writing to the state directory
-	decision  string         // path of the rule that decides
-	directory string         // a file, or the name of what cached reads; empty if the policy needs no facts
-	cached    *remoteConfig  // nil for a file
-	timeout   time.Duration  // of each evaluation
-	serveData bool           // to clients of OPA's API
-	onLoad    func()         // called after each load of a directory file; may be nil
+	bundle    *follow.Origin     // nil for the built-in policy
+	once      bool               // open the bundle without following it or writing to the state directory
+	decision  string             // path of the rule that decides
+	directory string             // a file, or the name of what cached reads; empty if the policy needs no facts
+	cached    *factsource.Config // nil for a file
+	timeout   time.Duration      // of each evaluation
+	serveData bool               // to clients of OPA's API
+	onLoad    func()             // called after each load of a directory file; may be nil
 }
 
 // sidecar is an engine with the policy and the facts it decides by.

@@ -102,15 +102,14 @@ func (s *silenced) stops(t *testing.T, status int) {
 	}
 }
 
-// TestAStalledReaderOfTheLogHoldsNothingUp: what a pipe holds is some 250 lines.
-func TestAStalledReaderOfTheLogHoldsNothingUp(t *testing.T) {
+// A pipe holds about 250 lines.
+func TestStalledLogReaderBlocksNothing(t *testing.T) {
 	s := startSilenced(t, "--directory", testDirectory, "--shutdown-timeout", "8s")
 	s.decides(t, 1000)
 	s.stops(t, 0)
 }
 
-// TestAReaderOfTheLogThatEndsKillsNothing: the lines are counted.
-func TestAReaderOfTheLogThatEndsKillsNothing(t *testing.T) {
+func TestEndedLogReaderDoesNotEndTheServer(t *testing.T) {
 	s := startSilenced(t, "--directory", testDirectory)
 	require.NoError(t, s.log.Close())
 	s.decides(t, 50)
@@ -119,8 +118,8 @@ func TestAReaderOfTheLogThatEndsKillsNothing(t *testing.T) {
 	s.stops(t, 0)
 }
 
-// TestManyIdleConnections under a small limit of open files keep nobody out.
-func TestManyIdleConnections(t *testing.T) {
+// The limit of open files is lower than the number of connections.
+func TestIdleConnectionsDoNotExcludeOthers(t *testing.T) {
 	s := &silenced{cmd: command(nil)}
 	s.cmd = exec.Command("sh", "-c", `ulimit -n 100 && exec "$0" "$@"`, s.cmd.Path, "serve", "--addr", "127.0.0.1:0", "--directory", testDirectory, "--log-format", "json")
 	s.listens(t)
@@ -151,8 +150,8 @@ allow if input.action.name == "quick"
 	return dir
 }
 
-// TestAnEvaluationThatCannotBeStopped is answered soon after its own time, and keeps nobody from stopping the server.
-func TestAnEvaluationThatCannotBeStopped(t *testing.T) {
+// The server can still be stopped meanwhile.
+func TestUnstoppableEvaluationIsAnsweredInTime(t *testing.T) {
 	s := startSilenced(t, "--bundle", slowPolicy(t), "--decision", "app/allow", "--evaluation-timeout", "200ms", "--request-timeout", "10m",
 		"--shutdown-timeout", "2s")
 	ask := func(name string) (int, string) {

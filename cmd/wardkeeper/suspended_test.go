@@ -48,9 +48,8 @@ func asked(t *testing.T, e *pdp.Engine, question string) string {
 	return string(answer)
 }
 
-// TestAFaultElsewhereShowsInNoAnswer: what another organization has wrong with its records is nobody else's to see, and a
-// fault in what an organization does see holds its own questions back.
-func TestAFaultElsewhereShowsInNoAnswer(t *testing.T) {
+// A fault in a record that an organization may see leaves its own questions unanswered.
+func TestFaultsOfOtherOrganizationsAreInvisible(t *testing.T) {
 	edit := func(records map[string]json.RawMessage, id, old, changed string) {
 		text := strings.ReplaceAll(string(records[id]), old, changed)
 		if text == string(records[id]) {

@@ -25,9 +25,9 @@ func (d *daemon) answersTo(t *testing.T, token string) int {
 	return w.StatusCode
 }
 
-// TestATokenIsRotatedWhileServing: the new one is valid beside the old one, and the old one no longer than it is in the
-// file. A file at fault changes nothing.
-func TestATokenIsRotatedWhileServing(t *testing.T) {
+// New tokens are accepted beside the old ones, which end when they leave the file. An invalid file changes nothing.
+func TestTokenRotation(t *testing.T) {
+	t.Parallel()
 	file := writeFile(t, "token", firstToken+"\n")
 	d := serving(t, "--directory", testDirectory, "--token-file", file)
 	require.Equal(t, http.StatusOK, d.answersTo(t, firstToken))
@@ -66,8 +66,9 @@ func TestATokenIsRotatedWhileServing(t *testing.T) {
 	require.NotContains(t, logs, "-token-of-the-tests")
 }
 
-// TestSIGHUPReadsEverythingAgain, and ends nothing: not before the server listens, and not when it comes often.
-func TestSIGHUPReadsEverythingAgain(t *testing.T) {
+// It does not end the server, even before it listens, or if it is sent often.
+func TestSIGHUPReloadsEverything(t *testing.T) {
+	t.Parallel()
 	by := newSigner(t, "ES256")
 	var bundle atomic.Value
 	bundle.Store(numbered(1).signed(t, by))

@@ -72,8 +72,9 @@ func (d *daemon) kill(t *testing.T) (logs string) {
 	return logs
 }
 
-// TestTheKeptBundleIsSpoilt on disk: it is not served, and the source is asked instead.
-func TestTheKeptBundleIsSpoilt(t *testing.T) {
+// The source is asked instead.
+func TestDamagedSavedBundleIsNotServed(t *testing.T) {
+	t.Parallel()
 	other := newSigner(t, "ES256")
 	for name, c := range map[string]struct {
 		spoil  func(t *testing.T, whole []byte) []byte
@@ -114,9 +115,10 @@ func TestTheKeptBundleIsSpoilt(t *testing.T) {
 	}
 }
 
-// TestTheRecordIsBehindTheBundle, where the process died between writing the two: the bundle is served, and what is older
-// is refused, although the record has not heard of it.
-func TestTheRecordIsBehindTheBundle(t *testing.T) {
+// The process died between writing the two. The bundle is served, and older releases are refused although the record does not
+// know it.
+func TestSavedBundleNewerThanItsRecord(t *testing.T) {
+	t.Parallel()
 	k := newKeeping(t)
 	k.release(t, 5)
 	k.active(t, 5)
@@ -141,8 +143,8 @@ func TestTheRecordIsBehindTheBundle(t *testing.T) {
 	require.Equal(t, "replayed", d.revision(t).Attempt.Reason, "it is known without the bundle, too")
 }
 
-// TestAFileIsGoneAtTheStart: a bundle that is a file serves from disk as well.
-func TestAFileIsGoneAtTheStart(t *testing.T) {
+func TestSavedBundleServesWhileItsFileIsMissing(t *testing.T) {
+	t.Parallel()
 	signer := newSigner(t, "ES256")
 	path := writeFile(t, "authz.tar.gz", "")
 	args := []string{"--bundle", path, "--decision", "app/decision", "--state-dir", t.TempDir(),
@@ -163,8 +165,9 @@ func TestAFileIsGoneAtTheStart(t *testing.T) {
 	require.Contains(t, got.err, path+".none")
 }
 
-// TestADirectoryIsKept like an archive, and what an archive left in the state directory does not pass for it.
-func TestADirectoryIsKept(t *testing.T) {
+// An archive left in the state directory is not taken for it.
+func TestBundleFolderIsSaved(t *testing.T) {
+	t.Parallel()
 	state, archive, tree := t.TempDir(), writeFile(t, "authz.tar.gz", ""), t.TempDir()
 	replaceFile(t, archive, packed(t, numbered(0).archive(t)))
 	args := []string{"--decision", "app/decision", "--state-dir", state}
@@ -181,8 +184,9 @@ func TestADirectoryIsKept(t *testing.T) {
 	}
 }
 
-// TestCheckOfABundle asks the source itself, and leaves everything as it is: also beside a running server.
-func TestCheckOfABundle(t *testing.T) {
+// Also while a server uses the state directory.
+func TestCheckAsksTheSourceAndWritesNothing(t *testing.T) {
+	t.Parallel()
 	k := newKeeping(t)
 	check := func() finished { return run(t, nil, append([]string{"serve", "--check"}, k.args...)...) }
 	k.release(t, 5)

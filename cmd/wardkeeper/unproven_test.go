@@ -11,8 +11,9 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/servertest"
 )
 
-// TestReadinessAndMetricsNameTheMissingProof of a database whose triggers are not all in place, and go on answering.
+// Questions are answered nevertheless.
 func TestReadinessAndMetricsNameTheMissingProof(t *testing.T) {
+	t.Parallel()
 	url := servertest.StartPostgres(t).Database()
 	require.Zero(t, run(t, nil, "directory", "import", testDirectory, "--to", url).status)
 	conn, err := pgx.Connect(t.Context(), url)

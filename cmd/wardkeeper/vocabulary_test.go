@@ -39,6 +39,7 @@ users:
 // TestADirectoryThatOnlyARefusedPolicyAdmits is never judged by the one before: not while the release cannot be kept, and
 // not for a moment. Once the release is active, so is the directory.
 func TestADirectoryThatOnlyARefusedPolicyAdmits(t *testing.T) {
+	t.Parallel()
 	k := newKeeping(t)
 	directory := writeFile(t, "directory.yaml", withoutEve)
 	args := k.quickly(t, "--directory", directory)
@@ -74,6 +75,7 @@ func TestADirectoryThatOnlyARefusedPolicyAdmits(t *testing.T) {
 
 // TestAReleaseThatTheDirectoryDoesNotFit is refused, and taken once the directory has been mended.
 func TestAReleaseThatTheDirectoryDoesNotFit(t *testing.T) {
+	t.Parallel()
 	k := newKeeping(t)
 	directory := writeFile(t, "directory.yaml", withEve)
 	args := k.quickly(t, "--directory", directory)

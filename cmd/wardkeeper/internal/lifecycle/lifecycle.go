@@ -1,4 +1,4 @@
-package main
+package lifecycle
 
 import (
 	"context"
@@ -11,9 +11,9 @@ import (
 	"time"
 )
 
-// runServer serves until the context ends or a signal arrives. Requests in flight then get the timeout to finish; a second
+// Serve serves until the context ends or a signal arrives. Requests in flight then get the timeout to finish; a second
 // signal ends them at once. It is an error if some did not finish.
-func runServer(
+func Serve(
 	ctx context.Context, server *http.Server, listener net.Listener, timeout time.Duration, logger *slog.Logger, stop <-chan os.Signal,
 ) error {
 	failed := make(chan error, 1)
@@ -44,8 +44,8 @@ func runServer(
 	return nil
 }
 
-// reloadOnSignal calls the functions whenever a signal arrives, until the context ends.
-func reloadOnSignal(ctx context.Context, signals <-chan os.Signal, logger *slog.Logger, reload ...func()) {
+// ReloadOnSignal calls the functions whenever a signal arrives, until the context ends.
+func ReloadOnSignal(ctx context.Context, signals <-chan os.Signal, logger *slog.Logger, reload ...func()) {
 	for {
 		select {
 		case <-ctx.Done():
@@ -56,5 +56,20 @@ func reloadOnSignal(ctx context.Context, signals <-chan os.Signal, logger *slog.
 				f()
 			}
 		}
+	}
+}
+
+// RunWithin runs f and waits for it no longer than the timeout. f then goes on until the process ends.
+func RunWithin(timeout time.Duration, f func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f()
+	}()
+	timer := time.NewTimer(timeout)
+	defer timer.Stop()
+	select {
+	case <-done:
+	case <-timer.C:
 	}
 }

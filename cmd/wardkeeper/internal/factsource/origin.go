@@ -1,7 +1,8 @@
-package main
+package factsource
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
@@ -9,15 +10,23 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/cache"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/httporigin"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/pgorigin"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/redisstore"
 )
 
-// cachedConfig configures the cache in front of an application or a database; nil if the settings name a file or nothing.
-func cachedConfig(s *config.Settings, logger *slog.Logger) (cfg *remoteConfig, err error) {
+// Config is the configuration of a cache and of the Redis behind it.
+type Config struct {
+	cache.Config
+	Redis *redisstore.Config // the Redis that sidecars share; nil for none
+}
+
+// Configure opens the application or the database that the settings name and configures the cache in front of it. It returns nil
+// if they name a file or nothing.
+func Configure(s *config.Settings, logger *slog.Logger) (cfg *Config, err error) {
 	if s.Directory == "" || config.KindOf(s.Directory) == config.FileDirectory {
 		return nil, nil
 	}
 	m := s.Membership
-	cfg = &remoteConfig{Config: cache.Config{
+	cfg = &Config{Config: cache.Config{
 		Announced: m.Announced == config.AnnouncedAll, MaxAgeChange: s.MaxAgeChange, MaxAgeUse: s.MaxAgeUse, Lease: s.Lease,
 		TTL: m.TTL, NegativeTTL: m.NegativeTTL, FetchTimeout: m.FetchTimeout, Memory: int(m.Memory), Logger: logger,
 	}}
@@ -26,12 +35,24 @@ func cachedConfig(s *config.Settings, logger *slog.Logger) (cfg *remoteConfig, e
 		redis.URL, redis.Lease, redis.Logger = s.Redis, s.Lease, logger
 		cfg.Redis = &redis
 	}
-	cfg.Origin, err = openOrigin(s, logger)
+	cfg.Origin, err = OpenOrigin(s, logger)
 	return cfg, err
 }
 
-// openOrigin opens the system of record that the settings name.
-func openOrigin(s *config.Settings, logger *slog.Logger) (membership.Origin, error) {
+// Open opens the cache.
+func Open(cfg Config) (*cache.Cache, error) {
+	if cfg.Redis != nil {
+		shared, err := redisstore.Open(*cfg.Redis)
+		if err != nil {
+			return nil, fmt.Errorf("redis: %w", err)
+		}
+		cfg.Store, cfg.Stream = shared, shared
+	}
+	return cache.Open(cfg.Config)
+}
+
+// OpenOrigin opens the system of record that the settings name.
+func OpenOrigin(s *config.Settings, logger *slog.Logger) (membership.Origin, error) {
 	if config.KindOf(s.Directory) == config.HTTPDirectory {
 		c := s.Membership.HTTP
 		c.URL, c.Logger = s.Directory, logger

@@ -1,4 +1,4 @@
-package main
+package lifecycle
 
 import (
 	"context"
@@ -20,7 +20,7 @@ type running struct {
 	stop     chan os.Signal
 	cancel   context.CancelFunc
 	release  chan struct{}
-	result   chan error // of runServer
+	result   chan error // of Serve
 	response chan error // of the request
 }
 
@@ -39,7 +39,7 @@ func startServer(t *testing.T, timeout time.Duration) *running {
 	})}
 	var ctx context.Context
 	ctx, r.cancel = context.WithCancel(t.Context())
-	go func() { r.result <- runServer(ctx, server, listener, timeout, slog.New(slog.DiscardHandler), r.stop) }()
+	go func() { r.result <- Serve(ctx, server, listener, timeout, slog.New(slog.DiscardHandler), r.stop) }()
 	go func() {
 		w, err := http.Get(r.url)
 		if err == nil {
@@ -63,7 +63,7 @@ func (r *running) closed() {
 	}
 }
 
-func TestRequestsInFlightFinish(t *testing.T) {
+func TestRequestsInFlightFinishOnShutdown(t *testing.T) {
 	for name, stop := range map[string]func(*running){
 		"signal":  func(r *running) { r.stop <- syscall.SIGTERM },
 		"context": func(r *running) { r.cancel() },
@@ -98,10 +98,10 @@ func TestShutdownTimeoutEndsRequests(t *testing.T) {
 	close(r.release)
 }
 
-func TestServerFails(t *testing.T) {
+func TestServeReturnsListenerErrors(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	require.NoError(t, listener.Close())
-	err = runServer(t.Context(), &http.Server{}, listener, time.Second, slog.New(slog.DiscardHandler), nil)
+	err = Serve(t.Context(), &http.Server{}, listener, time.Second, slog.New(slog.DiscardHandler), nil)
 	require.ErrorContains(t, err, "the server failed")
 }

@@ -1,0 +1,3 @@
+// Package lifecycle runs an HTTP server until a signal stops it ([Serve]), reloads on other signals, and bounds the time that
+// the last steps of a process take.
+package lifecycle

@@ -65,7 +65,7 @@ func TestInvalidCommandLinesAreExplained(t *testing.T) {
 		"directory generate --format yaml -o testdata/none.json":           "choose another name",
 		"directory generate -o testdata/faulty.yaml":                       "testdata/faulty.yaml exists: name another file, or use --force to replace it",
 		"directory generate -o testdata --force":                           "testdata is not a regular file",
-		"directory generate -o testdata/none/x.json":                       "testdata/none/x.json cannot be written",
+		"directory generate -o testdata/none/x.json":                       "cannot write testdata/none/x.json",
 		"bundel":                     `there is no command "wardkeeper bundel": did you mean bundle? `,
 		"bundle biuld x":             `there is no command "wardkeeper bundle biuld": did you mean build? `,
 		"bundle build":               "DIR is missing: wardkeeper bundle build DIR [flags]",

@@ -280,26 +280,28 @@ func inRedis(rec string, d *directory.Directory) (*facts.UserRecord, error) {
 	if err != nil {
 		return nil, err
 	}
-	var drafts []record.Location
-	for _, l := range d.All {
-		drafts = append(drafts, record.Location{LocationRecord: l.Record()})
+	organizations := map[string][]record.Location{}
+	for _, l := range d.AllLocations() {
+		organizations[l.Organization()] = append(organizations[l.Organization()], record.Location{LocationRecord: l.Record()})
 	}
-	joined := &record.Tree{Forest: d.Forest, Records: map[string]*record.Location{}}
-	for i := range drafts {
-		joined.Records[drafts[i].ID] = &drafts[i]
+	trees := map[string]*record.Tree{}
+	for root, locations := range organizations {
+		if trees[root], err = j.Tree(locations, &record.Faults{}, 1, nil); err != nil {
+			return nil, err
+		}
 	}
 	user, err := j.Join(u, shape, 1, func(location string) *record.Tree {
-		if joined.Records[location] == nil {
-			return nil
+		if l := d.ByID(location); l != nil {
+			return trees[l.Organization()]
 		}
-		return joined
+		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
 	// What a sidecar writes of it is read back as the same.
 	again, shape, err := j.User(j.Tokens(record.EncodeUser(nil, u)))
-	if err != nil || shape.Total > 0 || !record.SameUser(again.UserRecord, u.UserRecord) {
+	if err != nil || shape.Count() > 0 || !record.SameUser(again.UserRecord, u.UserRecord) {
 		return nil, fmt.Errorf("%+v is read back as %+v: %w", u, again, err)
 	}
 	joinedRecord := user.Record()

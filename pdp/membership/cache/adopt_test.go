@@ -121,7 +121,7 @@ func TestPoliciesChangeUnderReaders(t *testing.T) {
 				if !assert.NoError(t, err) {
 					return
 				}
-				other := slices.Contains(v.(*cachedView).need.validator.Vocab.Levels, "wide")
+				other := slices.Contains(v.(*cachedView).need.validator.Vocabulary.Levels, "wide")
 				for id, admitted := range map[string]bool{"joe": !other, "jane": other, "olga": other} {
 					u, err := v.User(t.Context(), id)
 					if !assert.Equal(t, admitted, err == nil && u != nil, "%s, other %v: %v", id, other, err) ||

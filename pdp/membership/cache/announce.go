@@ -98,7 +98,7 @@ func checkRecord(j *record.Validator, change pdp.Change) error {
 		return err
 	case id != change.ID:
 		return errors.New("its id is another one")
-	case faults.Total > 0:
+	case faults.Count() > 0:
 		return errors.New(reasonOf(faults))
 	}
 	return nil

@@ -288,7 +288,7 @@ func (c *Cache) grow(e *entry, drafts []record.Location, faults *record.Faults, 
 	}
 	c.setVersion(e, version, kept)
 	// The hash does not show what is wrong with a record beside its content.
-	if kept != nil && kept.tree != nil && kept.validator == e.validator && kept.hash == e.hash && kept.tree.Faults == nil && faults.Total == 0 {
+	if kept != nil && kept.tree != nil && kept.validator == e.validator && kept.hash == e.hash && kept.tree.Faults == nil && faults.Count() == 0 {
 		e.plant(kept.tree)
 		return nil
 	}

@@ -2,7 +2,6 @@ package cache
 
 import (
 	"hash/maphash"
-	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -34,7 +33,7 @@ func newEntry(began freshness.Provenance, key membership.Key, j *record.Validato
 
 // plant makes it the entry of an organization.
 func (e *entry) plant(t *record.Tree) {
-	e.tree, e.Locations = t, freshness.NewLocationSet(maps.Keys(t.Records))
+	e.tree, e.Locations = t, freshness.NewLocationSet(t.IDs())
 }
 
 // Rough sizes of entries, by what they hold, joined and all; measured on generated directories. What is written in them,

@@ -22,7 +22,7 @@ func (r *orgIndex) find(location string) string {
 func (r *orgIndex) add(t *record.Tree) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for id := range t.Records {
+	for id := range t.IDs() {
 		r.of[id] = t.Root.ID()
 	}
 }
@@ -30,7 +30,7 @@ func (r *orgIndex) add(t *record.Tree) {
 func (r *orgIndex) remove(t *record.Tree) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for id := range t.Records {
+	for id := range t.IDs() {
 		if r.of[id] == t.Root.ID() {
 			delete(r.of, id)
 		}

@@ -27,7 +27,7 @@ func (e *entry) sound() bool {
 	case e.Absent:
 		return false
 	case e.user != nil:
-		return e.user.shape.Total == 0
+		return e.user.shape.Count() == 0
 	case e.tree != nil:
 		return e.tree.Faults == nil
 	}

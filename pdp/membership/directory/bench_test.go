@@ -52,7 +52,7 @@ func BenchmarkUsers(b *testing.B) {
 	b.Run("first", func(b *testing.B) {
 		for b.Loop() {
 			b.StopTimer()
-			fresh := &Directory{Forest: d.Forest, users: d.users, UserAt: d.UserAt, assigned: d.assigned}
+			fresh := &Directory{Forest: d.Forest, users: d.users, userAt: d.userAt, assigned: d.assigned}
 			b.StartTimer()
 			if _, err := fresh.Users(ctx, q); err != nil {
 				b.Fatal(err)

@@ -6,12 +6,11 @@ import (
 	"time"
 
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
-
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
-// build joins the records of a checked draft. Ordinals, not pointers, connect them: they are ids in order, and small.
-// The version is that of what has changed since the previous one.
+// build joins checked records. Ordinals connect them, which are smaller than pointers and sort like the ids. Records that have
+// changed since the previous state get the version.
 func build(in *record.Document, digest [32]byte, version uint64, previous *Directory) *Directory {
 	if previous == nil {
 		previous = &Directory{}
@@ -21,7 +20,7 @@ func build(in *record.Document, digest [32]byte, version uint64, previous *Direc
 		digest:   digest,
 		version:  version,
 		users:    make([]*facts.User, len(in.Users)),
-		UserAt:   make(map[string]int32, len(in.Users)),
+		userAt:   make(map[string]int32, len(in.Users)),
 		signIn:   make(map[string]int32, len(in.Users)),
 		assigned: make([][]int32, len(in.Locations)),
 	}
@@ -37,7 +36,7 @@ func build(in *record.Document, digest [32]byte, version uint64, previous *Direc
 func (d *Directory) joinUser(in *record.User, i int32, previous *Directory) {
 	rec := in.UserRecord
 	same := false
-	if at, ok := previous.UserAt[rec.ID]; ok {
+	if at, ok := previous.userAt[rec.ID]; ok {
 		d.users[i] = previous.users[at]
 		same = record.SameUser(d.users[i].Record(), rec)
 	}
@@ -49,10 +48,10 @@ func (d *Directory) joinUser(in *record.User, i int32, previous *Directory) {
 		same = same && l == previous.ByID(l.ID())
 	}
 	if !same {
-		// The draft has been checked: each location is there.
+		// This cannot fail: the checks have found each location.
 		d.users[i], _ = facts.NewUser(rec, d.version, d.ByID)
 	}
-	d.UserAt[d.users[i].ID()] = i
+	d.userAt[d.users[i].ID()] = i
 	if rec.Username != "" {
 		d.signIn[facts.FoldCanonical(rec.Username)] = i
 	}

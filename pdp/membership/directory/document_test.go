@@ -3,6 +3,7 @@ package directory
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -260,7 +261,7 @@ func TestSyntaxErrorsQuoteNothing(t *testing.T) {
 		assert.Equal(t, fault, got[0], document)
 		assert.NotContains(t, strings.ToLower(strings.Join(got, "\n")), "ohnson")
 	}
-	assert.Equal(t, "not well-formed", record.Phrase("`Johnson`", record.JsonPhrases, "not well-formed"))
+	assert.Equal(t, "not well-formed JSON", record.JSONErrorText(errors.New("`Johnson`")))
 }
 
 func TestFaultsAreShort(t *testing.T) {
@@ -351,9 +352,9 @@ func assertBlocksAgree(t *testing.T, document []byte) {
 		return
 	}
 	read := func(in record.Tokenizer) (*record.Document, []string, error) {
-		r := &record.Reader{In: in, Vocab: record.Vocabulary{Vocabulary: fixture.Words()}, Faults: &record.Faults{}}
-		d, err := DocumentReader{r}.directory()
-		return d, r.Faults.All(), err
+		faults := &record.Faults{}
+		d, err := record.ReadDocument(in, fixture.Words(), faults)
+		return d, faults.All(), err
 	}
 	cut, cutFaults, err := read(&yamlBlocks{sections: sections})
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/wardkeeper/wardkeeper/pdp"
-	"github.com/wardkeeper/wardkeeper/pdp/facts"
 
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
 
@@ -142,7 +142,7 @@ func (d *Directory) ranking(key listKey) (*ranking, bool) {
 	kept, _ := d.byOrganization.LoadOrStore(rankingKey{organization, key.ranking}, &ranking{})
 	r := kept.(*ranking)
 	r.once.Do(func() {
-		r.ranked = d.UsersBeneath(d.Ordinal[organization])
+		r.ranked = d.usersBeneath(d.Ordinal[organization])
 		r.build(r.ranked, func(user int32) (first, second string) {
 			u := d.users[user]
 			if l := d.ByID(u.Record().DefaultLocation); l == nil || l.Organization() != organization {
@@ -156,14 +156,14 @@ func (d *Directory) ranking(key listKey) (*ranking, bool) {
 
 // list is built when first asked for, and kept.
 func (d *Directory) list(key listKey, r *ranking) []int32 {
-	kept, _ := d.stretch.LoadOrStore(key, &ranks{})
+	kept, _ := d.lists.LoadOrStore(key, &ranks{})
 	l := kept.(*ranks)
 	l.once.Do(func() {
 		if key.location == "" {
 			l.all = slices.Sorted(slices.Values(r.ranks))
 			return
 		}
-		l.all = d.UsersBeneath(d.Ordinal[key.location])
+		l.all = d.usersBeneath(d.Ordinal[key.location])
 		for i, user := range l.all {
 			l.all[i], _ = r.rank(user) // all are of the organization
 		}
@@ -172,8 +172,8 @@ func (d *Directory) list(key listKey, r *ranking) []int32 {
 	return l.all
 }
 
-// UsersBeneath gives the users with an assignment at a location or beneath it, ascending.
-func (d *Directory) UsersBeneath(at int32) []int32 {
+// usersBeneath gives the users with an assignment at a location or beneath it, ascending.
+func (d *Directory) usersBeneath(at int32) []int32 {
 	var all []int32
 	for _, beneath := range d.Covered(at) {
 		all = append(all, d.assigned[beneath]...)
@@ -224,7 +224,7 @@ func (d *Directory) Users(ctx context.Context, q facts.UserQuery) (facts.Users, 
 
 // place is the index in a list right behind a cursor.
 func (d *Directory) place(in []int32, r *ranking, after facts.Cursor) int {
-	if user, ok := d.UserAt[after.ID]; ok {
+	if user, ok := d.userAt[after.ID]; ok {
 		if rank, ok := r.rank(user); ok {
 			if i, ok := slices.BinarySearch(in, rank); ok {
 				return i + 1

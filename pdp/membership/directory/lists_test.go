@@ -142,7 +142,7 @@ func TestDefaultLocationElsewhereIsNotSortedBy(t *testing.T) {
 	}
 	assert.Empty(t, list("grp", false, facts.Cursor{ID: "a"}), "nobody is there, nor is who the cursor names")
 	kept := func() (n int) {
-		for _, of := range []*sync.Map{&d.byOrganization, &d.stretch} {
+		for _, of := range []*sync.Map{&d.byOrganization, &d.lists} {
 			of.Range(func(any, any) bool { n++; return true })
 		}
 		return n

@@ -9,14 +9,28 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/wardkeeper/wardkeeper/pdp"
 	"go.yaml.in/yaml/v3"
 
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
-var (
-	errAliases = errors.New("anchors and aliases are not accepted")
-)
+// readYAML reads a directory in blocks if its layout allows it.
+func readYAML(data []byte, v pdp.Vocabulary, faults *record.Faults) (*record.Document, error) {
+	if sections := splitYAML(data, blockSize); sections != nil {
+		if d, err := record.ReadDocument(&yamlBlocks{sections: sections}, v, faults); err == nil {
+			return d, nil
+		}
+		*faults = record.Faults{}
+	}
+	whole, err := newYAMLTokens(data)
+	if err != nil {
+		return nil, err
+	}
+	return record.ReadDocument(whole, v, faults)
+}
+
+var errAliases = errors.New("anchors and aliases are not accepted")
 
 // yamlTokens reads one YAML 1.2 document of plain values: no anchors, aliases, merge keys or tags.
 type yamlTokens struct {
@@ -37,9 +51,9 @@ func newYAMLTokens(data []byte) (*yamlTokens, error) {
 	return &yamlTokens{root: root}, nil
 }
 
-// wholeYAML reads one document, and makes sure that it is the only one.
+// wholeYAML reads the only document in data.
 func wholeYAML(data []byte) (*yaml.Node, error) {
-	if !utf8.Valid(data) { // the parser would take UTF-16 too
+	if !utf8.Valid(data) { // the parser accepts UTF-16 too
 		return nil, errors.New("the document is not UTF-8")
 	}
 	in := yaml.NewDecoder(bytes.NewReader(data))
@@ -59,7 +73,7 @@ func wholeYAML(data []byte) (*yaml.Node, error) {
 	return doc.Content[0], nil
 }
 
-// decodeYAML turns a panic of the parser into an error: whatever the file says, the sidecar goes on with the last good one.
+// decodeYAML turns a panic of the parser into an error, so that no file can stop the sidecar.
 func decodeYAML(in *yaml.Decoder) (doc yaml.Node, err error) {
 	defer func() {
 		if recover() != nil {
@@ -93,14 +107,14 @@ var yamlPhrases = []string{
 
 var yamlLine = regexp.MustCompile(`^yaml: (line [0-9]+: )?`)
 
-// yamlError says where a document cannot be read, and nothing of what stands there.
+// yamlError says where a document cannot be read, without quoting it.
 func yamlError(err error) error {
 	where := yamlLine.FindString(err.Error())
 	message := err.Error()[len(where):]
 	if strings.Contains(message, "unknown anchor") || strings.HasPrefix(message, "anchor") {
 		return errAliases
 	}
-	return errors.New(cmp.Or(where, "yaml: ") + record.Phrase(message, yamlPhrases, "not well-formed YAML"))
+	return errors.New(cmp.Or(where, "yaml: ") + record.SafePhrase(message, yamlPhrases, "not well-formed YAML"))
 }
 
 func (y *yamlTokens) Next() (record.Token, error) {
@@ -118,12 +132,12 @@ func (y *yamlTokens) Next() (record.Token, error) {
 		return record.Token{Kind: record.KindEnd}, nil
 	}
 	n := top.node.Content[top.next]
-	top.node.Content[top.next] = nil // a large tree goes while the records come
+	top.node.Content[top.next] = nil // frees the node tree while the records are read
 	top.next++
 	return y.enter(n), nil
 }
 
-// done says whether only the end of the outermost list is left.
+// done reports whether only the end of the outermost list is left.
 func (y *yamlTokens) done() bool {
 	return len(y.stack) == 1 && y.stack[0].next == len(y.stack[0].node.Content)
 }

@@ -131,7 +131,7 @@ func (e *envelope) unreadable(err error) error {
 	case err == io.EOF:
 		err = io.ErrUnexpectedEOF
 	}
-	return fmt.Errorf("byte %d: %s", at, record.Phrase(err.Error(), record.JsonPhrases, "not well-formed JSON"))
+	return fmt.Errorf("byte %d: %s", at, record.JSONErrorText(err))
 }
 
 // record keeps no more than the record of what may be a long answer.

@@ -128,7 +128,7 @@ func (h *Origin) Users(ctx context.Context, q facts.UserQuery) (membership.RawUs
 			return all, nil
 		}
 		last := len(page.Users) - 1
-		q.After = facts.Cursor{ID: record.IdIn(page.Users[last].Record), Offset: page.Offsets[last]}
+		q.After = facts.Cursor{ID: record.IDOf(page.Users[last].Record), Offset: page.Offsets[last]}
 	}
 }
 

@@ -9,8 +9,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"github.com/wardkeeper/wardkeeper/pdp/facts"
 
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/directory"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
@@ -48,8 +48,8 @@ func belongsTo(organization string) func(d *directory.Directory, id string) bool
 		if l := d.ByID(id); l != nil && l.Organization() == organization {
 			return true
 		}
-		at, ok := d.UserAt[id]
-		return ok && slices.ContainsFunc(d.AllUsers()[at].Record().Assignments, func(a facts.AssignmentRecord) bool {
+		u, _ := d.User(context.Background(), id)
+		return u != nil && slices.ContainsFunc(u.Record().Assignments, func(a facts.AssignmentRecord) bool {
 			return d.ByID(a.Location).Organization() == organization
 		})
 	}
@@ -230,7 +230,7 @@ func acceptReaders(t *testing.T, open func(t *testing.T, document string) Change
 						return
 					}
 					is := func(d *directory.Directory) bool {
-						return record.SameUser(InOrder(u.Record()), InOrder(d.AllUsers()[d.UserAt[id]].Record()))
+						return record.SameUser(InOrder(u.Record()), InOrder(fixture.UserOf(t, d, id).Record()))
 					}
 					assert.True(t, is(a) || is(b), "%+v", u.Record())
 					if id == "anna" {

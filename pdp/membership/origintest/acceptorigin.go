@@ -1,9 +1,7 @@
 package origintest
 
 import (
-	"cmp"
 	"context"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -11,9 +9,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/wardkeeper/wardkeeper/pdp"
-	"github.com/wardkeeper/wardkeeper/pdp/facts"
 	"golang.org/x/text/unicode/norm"
 
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/directory"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
@@ -42,7 +40,7 @@ func AcceptOrigin(t *testing.T, open func(t *testing.T, document string) (origin
 					u := d.AllUsers()[(i*31+j)%len(d.AllUsers())]
 					sent, err := o.User(context.Background(), u.ID())
 					if assert.NoError(t, err) && assert.NotNil(t, sent) {
-						assert.Equal(t, u.ID(), record.IdIn(sent.Record))
+						assert.Equal(t, u.ID(), record.IDOf(sent.Record))
 					}
 				}
 			})
@@ -58,39 +56,28 @@ var unknownIDs = []string{
 	strings.Repeat("x", 1023), strings.Repeat("x", 1025), strings.Repeat("x", 1<<20), "*%", "_____", "users",
 }
 
-// SentUser reads a record as it will be judged.
+// SentUser reads a user that an origin delivered, and requires that its record has no fault.
 func SentUser(t *testing.T, s *membership.RawRecord) facts.UserRecord {
 	t.Helper()
 	require.NotNil(t, s)
-	faults := &record.Faults{}
-	r := &record.Reader{In: record.NewJSONTokens(s.Record, record.NewInterned()), Vocab: record.Vocabulary{Vocabulary: fixture.Words()}, Faults: faults}
-	first, err := r.In.Next()
+	v := record.NewValidator(fixture.Words())
+	u, faults, err := v.User(v.Tokens(s.Record))
 	require.NoError(t, err)
-	v, err := r.Value(first, 0)
-	require.NoError(t, err)
-	require.NoError(t, r.Finish())
-	u := r.User(0, v)
 	require.Empty(t, faults.All())
 	return u.UserRecord
 }
 
-// SentLocations reads an organization as it will be judged, and puts it in order.
+// SentLocations reads an organization that an origin delivered, and requires that its records have no faults.
 func SentLocations(t *testing.T, s *membership.RawRecord) (all []facts.LocationRecord) {
 	t.Helper()
 	require.NotNil(t, s)
-	faults := &record.Faults{}
-	r := &record.Reader{In: record.NewJSONTokens(s.Record, record.NewInterned()), Vocab: record.Vocabulary{Vocabulary: fixture.Words()}, Faults: faults}
-	first, err := r.In.Next()
+	v := record.NewValidator(fixture.Words())
+	locations, faults, err := v.Locations(v.Tokens(s.Record))
 	require.NoError(t, err)
-	v, err := r.Value(first, 0)
-	require.NoError(t, err)
-	require.NoError(t, r.Finish())
-	require.Equal(t, record.KindArray, v.Kind)
-	for i, item := range v.Items {
-		all = append(all, r.Location(i, item).LocationRecord)
-	}
 	require.Empty(t, faults.All())
-	slices.SortFunc(all, func(a, b facts.LocationRecord) int { return cmp.Compare(a.ID, b.ID) })
+	for _, l := range locations {
+		all = append(all, l.LocationRecord)
+	}
 	return all
 }
 

@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/wardkeeper/wardkeeper/pdp"
-	"github.com/wardkeeper/wardkeeper/pdp/facts"
 
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/directory"
 )
@@ -69,10 +69,10 @@ func acceptSentLists(t *testing.T, o membership.Origin, d *directory.Directory) 
 // everyCursor gives stretches of one list that go on behind cursors of all kinds. Where guessed is set, the cursor is wrong
 // about how many there were: then offsets are no better.
 func everyCursor(t *testing.T, d *directory.Directory, ask func(q facts.UserQuery, guessed bool)) {
-	inside := d.UsersBeneath(d.Ordinal["metro"])
-	elsewhere := slices.DeleteFunc(slices.Clone(d.UsersBeneath(d.Ordinal["grp"])), func(user int32) bool { return slices.Contains(inside, user) })
+	inside := usersBeneath(t, d, "metro")
+	elsewhere := slices.DeleteFunc(usersBeneath(t, d, "grp"), func(id string) bool { return slices.Contains(inside, id) })
 	require.NotEmpty(t, elsewhere)
-	known := d.AllUsers()[inside[5]].ID()
+	known := inside[5]
 	for _, text := range []string{"", "an"} {
 		for _, descending := range []bool{false, true} {
 			q := facts.UserQuery{Beneath: "metro", Sort: facts.SortUsername, Descending: descending}
@@ -82,13 +82,20 @@ func everyCursor(t *testing.T, d *directory.Directory, ask func(q facts.UserQuer
 			place := slices.Index(IDs(whole.Users), known) + 1
 			for _, q.After = range []facts.Cursor{
 				{ID: known, Offset: place}, {ID: known}, {ID: known, Offset: 1}, {ID: known, Offset: 1 << 40}, {ID: "left", Offset: 4}, {ID: "left"},
-				{ID: "left", Offset: -4}, {ID: "left", Offset: 1 << 40}, {ID: d.AllUsers()[elsewhere[0]].ID(), Offset: 4}, {Offset: 3},
+				{ID: "left", Offset: -4}, {ID: "left", Offset: 1 << 40}, {ID: elsewhere[0], Offset: 4}, {Offset: 3},
 				{ID: "\x00", Offset: 3}, {ID: "../%", Offset: 3},
 			} {
 				ask(q, q.After.ID == known && q.After.Offset != place)
 			}
 		}
 	}
+}
+
+// usersBeneath returns the ids of the users with an assignment at or beneath a location, ascending.
+func usersBeneath(t *testing.T, d *directory.Directory, location string) []string {
+	all, err := d.Users(context.Background(), facts.UserQuery{Beneath: location, Limit: d.UserCount()})
+	require.NoError(t, err)
+	return slices.Sorted(slices.Values(IDs(all.Users)))
 }
 
 // acceptSentCursors: a list goes on behind its user, and behind so many where that one is gone.

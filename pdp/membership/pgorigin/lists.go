@@ -216,7 +216,7 @@ func (p *Origin) Users(ctx context.Context, q facts.UserQuery) (membership.RawUs
 			var place int64
 			one, err := scanRecord(rows, &place)
 			if err == nil && before+int(place) == last {
-				err = fmt.Errorf("user %s: %w", membership.Quote(record.IdIn(one.Record)), errDuplicateID)
+				err = fmt.Errorf("user %s: %w", membership.Quote(record.IDOf(one.Record)), errDuplicateID)
 			}
 			if err != nil {
 				return false, err

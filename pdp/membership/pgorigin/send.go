@@ -69,9 +69,9 @@ func (in *importing) copy(ctx context.Context, tx pgx.Tx, table, columns string,
 	each func(i int, row func(...string) error) error) error {
 	source := &copySource{n: n, each: each, about: func(i int) record.Subject {
 		if table == "locations" {
-			return record.Subject{List: record.LocationList, Index: i, Id: in.locations[i].ID()}
+			return record.Subject{List: record.LocationList, Index: i, ID: in.locations[i].ID()}
 		}
-		return record.Subject{List: record.UserList, Index: i, Id: in.users[i].ID()}
+		return record.Subject{List: record.UserList, Index: i, ID: in.users[i].ID()}
 	}}
 	if counts {
 		source.advance = in.advance

@@ -10,7 +10,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
 )
 
-// The JSON of records, as [Reader] reads it. Empty members are left out, but those whose presence a rule judges.
+// The JSON of records, as a [Validator] reads it. Empty members are left out, except those whose presence a rule checks.
 type (
 	userJSON struct {
 		ID              string           `json:"id,omitempty"`
@@ -56,8 +56,8 @@ func EncodeUser(b []byte, u *User) []byte {
 	}
 	for i := range u.Assignments {
 		var carries carried
-		if i < len(u.Carries) {
-			carries = u.Carries[i]
+		if i < len(u.carries) {
+			carries = u.carries[i]
 		}
 		out.Assignments = append(out.Assignments, encodeAssignment(&u.Assignments[i], carries))
 	}
@@ -107,7 +107,7 @@ func unlessActive(status string) string {
 	return status
 }
 
-// formatTime formats a time so that [ParseTime] reads the same; "" for the zero time. A time near the first or last day that
+// formatTime formats a time so that parseTime reads the same; "" for the zero time. A time near the first or last day that
 // RFC 3339 can express may lie outside its years in UTC, and needs the widest offset.
 func formatTime(t time.Time) string {
 	if t.IsZero() {

@@ -11,15 +11,15 @@ import (
 )
 
 const (
-	keptFaults    = 10_000 // more are counted alone, so that a garbage file cannot fill the memory
+	keptFaults    = 10_000 // more are only counted, so that a garbage file cannot fill the memory
 	printedFaults = 100
 )
 
-// Faults is everything that is wrong with a directory. A text says what is wrong with which member, and never what the
-// member holds: records are named by id, or by index where they have none.
+// Faults is everything that is wrong with a directory or a record. A fault says what is wrong with which member, and never
+// quotes what the member holds. It names a record by its id, or by its index if it has none.
 type Faults struct {
 	found []fault
-	Total int
+	total int
 }
 
 type fault struct {
@@ -27,7 +27,7 @@ type fault struct {
 	text  string
 }
 
-// All gives the faults in the order of the document, locations before users; at most 10,000 are kept.
+// All returns the faults in the order of the document, locations before users. At most 10,000 are kept.
 func (f *Faults) All() []string {
 	all := make([]string, len(f.found))
 	for i, one := range f.found {
@@ -36,35 +36,36 @@ func (f *Faults) All() []string {
 	return all
 }
 
-// Count is the number of all faults.
-func (f *Faults) Count() int { return f.Total }
+// Count returns the number of all faults.
+func (f *Faults) Count() int { return f.total }
 
 // Error lists the first 100 faults and says how many more there are.
 func (f *Faults) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "directory refused, faults: %d", f.Total)
+	fmt.Fprintf(&b, "directory refused, faults: %d", f.total)
 	printed := min(len(f.found), printedFaults)
 	for _, one := range f.found[:printed] {
 		b.WriteString("\n  ")
 		b.WriteString(one.about.String())
 		b.WriteString(one.text)
 	}
-	if rest := f.Total - printed; rest > 0 {
+	if rest := f.total - printed; rest > 0 {
 		fmt.Fprintf(&b, "\n  and %d more", rest)
 	}
 	return b.String()
 }
 
+// Add adds a fault of a record.
 func (f *Faults) Add(about Subject, format string, args ...any) {
-	f.Total++
+	f.total++
 	if len(f.found) < keptFaults {
 		f.found = append(f.found, fault{about: about, text: fmt.Sprintf(format, args...)})
 	}
 }
 
-// Err gives the faults in order, or nil where there are none.
+// Err returns the faults in order, or nil if there are none.
 func (f *Faults) Err() error {
-	if f.Total == 0 {
+	if f.total == 0 {
 		return nil
 	}
 	slices.SortStableFunc(f.found, func(a, b fault) int {
@@ -73,29 +74,32 @@ func (f *Faults) Err() error {
 	return f
 }
 
-// The two lists of a directory, in the order in which faults are told.
-type list uint8
+// List is one of the two lists of a directory, in the order in which faults are reported.
+type List uint8
 
+// The lists.
 const (
-	NoList list = iota // neither: the document itself
+	NoList List = iota // neither: the document itself
 	LocationList
 	UserList
+	Lists = int(iota)
 )
 
-var ListNames = [...]string{LocationList: "locations", UserList: "users"}
+// String is the list's name in a document.
+func (l List) String() string { return [...]string{"", "locations", "users"}[l] }
 
 var recordNames = [...]string{LocationList: "location", UserList: "user"}
 
 // Subject is the record that a fault is about.
 type Subject struct {
-	List       list
+	List       List
 	Index      int    // in the list
-	Id         string // empty where the record has none that can be read
-	assignment int    // of a user, 1-based; 0 means the user
-	location   string // of the assignment; empty where it cannot be read
+	ID         string // empty if the record has none that can be read
+	assignment int    // of a user, from 1; 0 means the user itself
+	location   string // of the assignment; empty if it cannot be read
 }
 
-// String ends in ": ", except for the document's empty one.
+// String begins a fault: it ends in ": ", and is empty for the document itself.
 func (s Subject) String() string {
 	if s.List == NoList {
 		return ""
@@ -109,26 +113,26 @@ func (s Subject) String() string {
 	return s.record() + ": "
 }
 
-// record names the record alone.
+// record names the record.
 func (s Subject) record() string {
-	if s.Id == "" {
-		return fmt.Sprintf("%s[%d]", ListNames[s.List], s.Index)
+	if s.ID == "" {
+		return fmt.Sprintf("%s[%d]", s.List, s.Index)
 	}
-	return recordNames[s.List] + " " + membership.Quote(s.Id)
+	return recordNames[s.List] + " " + membership.Quote(s.ID)
 }
 
-// label names a member. A name that the file made up is quoted.
+// label names a member, quoted unless it looks like a member of a directory.
 func label(name string) string {
 	plain := func(c rune) bool { return c == '_' || c == '.' || 'a' <= c && c <= 'z' }
 	if len(name) <= membership.QuotedBytes && strings.IndexFunc(name, func(c rune) bool { return !plain(c) }) < 0 {
 		return name
 	}
-	return MadeUp(name)
+	return quoteMember(name)
 }
 
-// MadeUp names a member that the file made up. A name that is no word, such as an address, might be somebody's and is not
-// told.
-func MadeUp(name string) string {
+// quoteMember quotes the name of an unknown member. One that is not a word, such as an address, may be personal and is left
+// out.
+func quoteMember(name string) string {
 	word := func(c rune) bool {
 		return c == '_' || c == '.' || c == '-' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
 	}
@@ -138,8 +142,9 @@ func MadeUp(name string) string {
 	return strconv.Quote(name)
 }
 
-// Phrase gives those of a parser's words that hold for any document. The rest of its message may be somebody's name.
-func Phrase(message string, known []string, otherwise string) string {
+// SafePhrase returns the one of the known phrases that a parser's message begins with. The rest of the message may quote the
+// document.
+func SafePhrase(message string, known []string, otherwise string) string {
 	for _, p := range known {
 		if strings.HasPrefix(message, p) {
 			return p
@@ -148,10 +153,10 @@ func Phrase(message string, known []string, otherwise string) string {
 	return otherwise
 }
 
-// Join adds faults that were found elsewhere.
+// Join adds the faults of others.
 func (f *Faults) Join(others *Faults) {
 	for _, one := range others.found {
 		f.Add(one.about, "%s", one.text)
 	}
-	f.Total += others.Total - len(others.found)
+	f.total += others.total - len(others.found)
 }

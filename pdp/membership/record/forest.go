@@ -7,12 +7,11 @@ import (
 	"sync"
 
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
-
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
 
-// Forest is the location trees of one state of a source, joined; immutable and safe for concurrent use. Ordinals connect
-// locations: they are the ids in ascending order, and small.
+// Forest is the location trees of one state of a source. It is immutable and safe for concurrent use. Ordinals number the
+// locations in ascending order of their ids, and connect them in less space than pointers.
 type Forest struct {
 	All      []*facts.Location // by ordinal
 	Ordinal  map[string]int32
@@ -20,8 +19,8 @@ type Forest struct {
 	beneath  sync.Map // location id -> []*facts.Location
 }
 
-// NewForest joins the locations of a checked draft, which it sorts by id. A location that is the same as in the previous state,
-// together with everything above it, is kept; any other gets the version.
+// NewForest joins checked locations, which it sorts by id. A location that has not changed since previous, which may be nil,
+// nor has anything above it, is kept; any other gets the version.
 func NewForest(in []Location, version uint64, previous *Forest) *Forest {
 	f := &Forest{
 		All:      make([]*facts.Location, len(in)),
@@ -38,7 +37,7 @@ func NewForest(in []Location, version uint64, previous *Forest) *Forest {
 	return f
 }
 
-// join joins the parents first.
+// join returns the location with an ordinal, after joining its parents.
 func (f *Forest) join(in []Location, i int32, version uint64, previous *Forest) *facts.Location {
 	if f.All[i] != nil {
 		return f.All[i]
@@ -58,7 +57,7 @@ func (f *Forest) join(in []Location, i int32, version uint64, previous *Forest) 
 	return l
 }
 
-// ByID gives a location by id, nil where there is none.
+// ByID returns a location by id, nil if there is none.
 func (f *Forest) ByID(id string) *facts.Location {
 	if f == nil {
 		return nil
@@ -69,7 +68,7 @@ func (f *Forest) ByID(id string) *facts.Location {
 	return nil
 }
 
-// Page gives the locations that a query asks for.
+// Page returns the locations that a query asks for.
 func (f *Forest) Page(q facts.LocationQuery) []*facts.Location {
 	all := f.locationsBeneath(q.Beneath)
 	from, found := slices.BinarySearchFunc(all, q.After, func(l *facts.Location, id string) int {
@@ -103,7 +102,7 @@ func (f *Forest) locationsBeneath(id string) []*facts.Location {
 	return all
 }
 
-// Covered gives the ordinals of a location and all beneath it.
+// Covered returns the ordinals of a location and of all beneath it.
 func (f *Forest) Covered(at int32) []int32 {
 	all := []int32{at}
 	for i := 0; i < len(all); i++ {

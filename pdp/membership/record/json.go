@@ -9,12 +9,13 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
+// Errors of any [Tokenizer].
 var (
 	ErrEmpty    = errors.New("the document is empty")
 	ErrTrailing = errors.New("more follows after the document")
 )
 
-// jsonTokens reads JSON (RFC 8259). Duplicate names are let through: they are found behind the tokens, for both formats.
+// jsonTokens reads JSON (RFC 8259). It lets duplicate names pass: the reader finds them, for every format.
 type jsonTokens struct {
 	data  []byte
 	in    *jsontext.Decoder
@@ -23,7 +24,7 @@ type jsonTokens struct {
 	ended bool
 }
 
-func NewJSONTokens(data []byte, known *interned) *jsonTokens {
+func newJSONTokens(data []byte, known *interned) *jsonTokens {
 	return &jsonTokens{
 		data:  data,
 		in:    jsontext.NewDecoder(bytes.NewBuffer(data), jsontext.AllowDuplicateNames(true)),
@@ -84,18 +85,23 @@ func (j *jsonTokens) unquote(raw []byte) string {
 	if bytes.IndexByte(inner, '\\') < 0 {
 		return j.known.text(inner)
 	}
-	// The decoder has just read this value, so that it cannot fail.
+	// This cannot fail: the decoder has just read the value.
 	plain, _ := jsontext.AppendUnquote(nil, raw)
 	return string(plain)
 }
 
-var JsonPhrases = []string{
+var jsonPhrases = []string{
 	"unexpected EOF", "invalid character", "invalid UTF-8", "invalid surrogate pair", "invalid escape sequence",
 	"object member name must be a string", "missing value after object name", "mismatching structural token",
 	"exceeded max depth",
 }
 
-// locate says where a document cannot be read, by line and column, and nothing of what stands there.
+// JSONErrorText returns the text of an error of package jsontext without anything that it quotes from the document.
+func JSONErrorText(err error) string {
+	return SafePhrase(err.Error(), jsonPhrases, "not well-formed JSON")
+}
+
+// locate says by line and column where a document cannot be read, without quoting it.
 func (j *jsonTokens) locate(err error) error {
 	at := int(j.in.InputOffset())
 	var syntax *jsontext.SyntacticError
@@ -105,17 +111,17 @@ func (j *jsonTokens) locate(err error) error {
 	before := j.data[:min(at, len(j.data))]
 	line := 1 + bytes.Count(before, []byte("\n"))
 	column := len(before) - bytes.LastIndexByte(before, '\n')
-	return fmt.Errorf("line %d, column %d: %s", line, column, Phrase(err.Error(), JsonPhrases, "not well-formed JSON"))
+	return fmt.Errorf("line %d, column %d: %s", line, column, JSONErrorText(err))
 }
 
-// interned keeps one copy of the words that every record repeats.
+// interned keeps one copy of each word that records repeat.
 type interned struct {
 	words map[string]string
 }
 
 const longestWord = 32
 
-func NewInterned(words ...string) *interned {
+func newInterned(words ...string) *interned {
 	in := &interned{words: make(map[string]string, len(words))}
 	for _, w := range words {
 		in.words[w] = w

@@ -14,7 +14,7 @@ import (
 // Whatever is stored in Redis is an error, or a record that is encoded and read back as the same.
 func FuzzPacked(f *testing.F) {
 	key := membership.Key{Kind: membership.UserRecord, ID: "u1"}
-	d := DraftOf(f, []byte(fixture.WithUsers(fixture.Everyone)), record.JSON)
+	d := documentOf(f, []byte(fixture.WithUsers(fixture.Everyone)), record.JSON)
 	for i := range d.Users {
 		f.Add(record.EncodeUser(nil, &d.Users[i]))
 	}
@@ -32,7 +32,7 @@ func FuzzPacked(f *testing.F) {
 			again, faults, err := readUser(record.EncodeUser(nil, &u))
 			require.NoError(t, err)
 			require.Zero(t, faults.Count(), "%v", faults)
-			requireSameDraft(t, u, again)
+			requireSameUser(t, u, again)
 		}
 		if all, faults, err := readLocations(data); err == nil && faults.Count() == 0 {
 			again, _, err := readLocations(record.EncodeLocations(nil, all))
@@ -46,7 +46,7 @@ func FuzzPacked(f *testing.F) {
 func BenchmarkEncoding(b *testing.B) {
 	const users = 1000
 	document := fixture.Generated(users, record.JSON)
-	d := DraftOf(b, document, record.JSON)
+	d := documentOf(b, document, record.JSON)
 	var bodies [][]byte
 	size := 0
 	for i := range d.Users {

@@ -1,27 +1,21 @@
 package record
 
-import (
-	"github.com/wardkeeper/wardkeeper/pdp/facts"
-)
+import "github.com/wardkeeper/wardkeeper/pdp/facts"
 
-// Document is a directory whose records have the right shape, before anything is known of how they fit together.
-type Document struct {
-	Locations []Location
-	Users     []User
-}
-
+// Location is a location as its record says.
 type Location struct {
 	facts.LocationRecord
 	About Subject
 }
 
+// User is a user as its record says.
 type User struct {
 	facts.UserRecord
 	About   Subject
-	Carries []carried // for each assignment
+	carries []carried // by assignment
 }
 
-// carried says which of the members that belong to a practice group's root an assignment has, were they empty or not.
+// carried says which members an assignment has, even empty ones, that only one at a practice group may have.
 type carried uint8
 
 const (
@@ -34,14 +28,14 @@ var carriedNames = [...]string{"access", "profession", "registration_number"}
 
 var (
 	accountStatuses    = []string{facts.StatusActive, facts.StatusDeactivated}
-	AssignmentStatuses = []string{facts.StatusActive, facts.StatusInvited, facts.StatusDeactivated}
+	assignmentStatuses = []string{facts.StatusActive, facts.StatusInvited, facts.StatusDeactivated}
 	plans              = []string{"free", "paid"}
 )
 
-func (r *Reader) Location(i int, v Value) Location {
-	l := Location{About: Subject{List: LocationList, Index: i, Id: idOf(v)}}
+func (r *reader) location(i int, v value) Location {
+	l := Location{About: Subject{List: LocationList, Index: i, ID: idOf(v)}}
 	s := l.About
-	r.members(s, "", v, func(m Value) bool {
+	r.members(s, "", v, func(m value) bool {
 		switch m.name {
 		case "id":
 			l.ID = r.id(s, m)
@@ -60,18 +54,18 @@ func (r *Reader) Location(i int, v Value) Location {
 		}
 		return true
 	})
-	if v.Kind == KindObject {
+	if v.kind == KindObject {
 		r.require(s, "id", l.ID)
 		r.require(s, "kind", l.Kind)
 	}
 	return l
 }
 
-func (r *Reader) User(i int, v Value) User {
-	u := User{About: Subject{List: UserList, Index: i, Id: idOf(v)}}
+func (r *reader) user(i int, v value) User {
+	u := User{About: Subject{List: UserList, Index: i, ID: idOf(v)}}
 	s := u.About
 	u.Status = facts.StatusActive
-	r.members(s, "", v, func(m Value) bool {
+	r.members(s, "", v, func(m value) bool {
 		switch m.name {
 		case "id":
 			u.ID = r.id(s, m)
@@ -86,20 +80,20 @@ func (r *Reader) User(i int, v Value) User {
 		case "last_login":
 			u.LastLogin = r.instant(s, m)
 		case "assignments":
-			r.list(s, m, func(i int, item Value) { r.assignment(&u, i, item) })
+			r.list(s, m, func(i int, item value) { r.assignment(&u, i, item) })
 		default:
 			return false
 		}
 		return true
 	})
-	if v.Kind == KindObject {
+	if v.kind == KindObject {
 		r.require(s, "id", u.ID)
 	}
 	return u
 }
 
-func (r *Reader) personName(s Subject, v Value) (n facts.Name) {
-	r.members(s, v.name, v, func(m Value) bool {
+func (r *reader) personName(s Subject, v value) (n facts.Name) {
+	r.members(s, v.name, v, func(m value) bool {
 		switch m.name {
 		case "title":
 			n.Title = r.text(s, v.name, m)
@@ -115,24 +109,24 @@ func (r *Reader) personName(s Subject, v Value) (n facts.Name) {
 	return n
 }
 
-func (r *Reader) assignment(u *User, i int, v Value) {
+func (r *reader) assignment(u *User, i int, v value) {
 	s := u.About
 	s.assignment = i + 1
-	for _, m := range v.Items {
-		if m.name == "location" && m.Kind == KindText {
+	for _, m := range v.items {
+		if m.name == "location" && m.kind == KindText {
 			s.location = m.text
 		}
 	}
 	a := facts.AssignmentRecord{Status: facts.StatusActive}
 	var carries carried
-	r.members(s, "", v, func(m Value) bool {
+	r.members(s, "", v, func(m value) bool {
 		switch m.name {
 		case "location":
 			a.Location = r.id(s, m)
 		case "role":
 			a.Role = r.id(s, m)
 		case "status":
-			a.Status = r.oneOf(s, "", m, AssignmentStatuses)
+			a.Status = r.oneOf(s, "", m, assignmentStatuses)
 		case "access":
 			carries |= carriesAccess
 			a.Access = r.access(s, m)
@@ -147,25 +141,25 @@ func (r *Reader) assignment(u *User, i int, v Value) {
 		}
 		return true
 	})
-	if v.Kind == KindObject {
+	if v.kind == KindObject {
 		r.require(s, "location", a.Location)
 		r.require(s, "role", a.Role)
 	}
 	u.Assignments = append(u.Assignments, a)
-	u.Carries = append(u.Carries, carries)
+	u.carries = append(u.carries, carries)
 }
 
-func (r *Reader) access(s Subject, v Value) *facts.Access {
+func (r *reader) access(s Subject, v value) *facts.Access {
 	a := &facts.Access{}
-	r.members(s, v.name, v, func(m Value) bool {
+	r.members(s, v.name, v, func(m value) bool {
 		switch m.name {
 		case "level":
 			a.Level = r.text(s, v.name, m)
-			if !r.Vocab.level(a.Level) {
-				r.Faults.Add(s, "access.level does not exist")
+			if !r.vocab.level(a.Level) {
+				r.faults.Add(s, "access.level does not exist")
 			}
 		case "areas":
-			a.Areas = make(map[string]bool, len(m.Items))
+			a.Areas = make(map[string]bool, len(m.items))
 			r.areas(s, m, a.Areas)
 		default:
 			return false
@@ -175,16 +169,16 @@ func (r *Reader) access(s Subject, v Value) *facts.Access {
 	return a
 }
 
-func (r *Reader) areas(s Subject, v Value, into map[string]bool) {
+func (r *reader) areas(s Subject, v value, into map[string]bool) {
 	const at = "access.areas"
-	r.members(s, at, v, func(m Value) bool {
+	r.members(s, at, v, func(m value) bool {
 		switch {
-		case !r.Vocab.area(m.name):
-			r.Faults.Add(s, "%s does not exist", MadeUp(join(at, m.name)))
-		case m.Kind != KindBoolean:
-			r.Faults.Add(s, "%s must be true or false, not %s", label(join(at, m.name)), Describe(m))
+		case !r.vocab.area(m.name):
+			r.faults.Add(s, "%s does not exist", quoteMember(join(at, m.name)))
+		case m.kind != KindBoolean:
+			r.faults.Add(s, "%s must be true or false, not %s", label(join(at, m.name)), describe(m))
 		case m.text != "true" && m.text != "false": // YAML has True and TRUE
-			r.Faults.Add(s, "%s must be written true or false", label(join(at, m.name)))
+			r.faults.Add(s, "%s must be written true or false", label(join(at, m.name)))
 		default:
 			into[m.name] = m.text == "true"
 		}
@@ -192,8 +186,8 @@ func (r *Reader) areas(s Subject, v Value, into map[string]bool) {
 	})
 }
 
-func (r *Reader) require(s Subject, name, got string) {
+func (r *reader) require(s Subject, name, got string) {
 	if got == "" {
-		r.Faults.Add(s, "%s is missing", name)
+		r.faults.Add(s, "%s is missing", name)
 	}
 }

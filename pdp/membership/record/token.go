@@ -5,10 +5,11 @@ import (
 	"path/filepath"
 )
 
-// Kind says what a value of the document is. It is as far as JSON and YAML differ: each only delivers tokens, and
-// everything that is checked is checked behind them.
+// Kind says what a [Token] is. JSON and YAML differ only up to here: each delivers tokens, and every check lies behind
+// them.
 type Kind uint8
 
+// The kinds of tokens.
 const (
 	KindObject Kind = iota
 	KindArray
@@ -16,12 +17,12 @@ const (
 	KindNumber
 	KindBoolean
 	KindNull
-	KindTimestamp // of YAML, a date or time that is not quoted; its text is kept as written
-	KindRefused   // of YAML, what a directory may not use; its text says what
+	KindTimestamp // of YAML, an unquoted date or time; its text is as written
+	KindRefused   // of YAML, something a directory may not use; its text says what
 	KindEnd       // of the innermost object or list
 )
 
-// String names a kind in a fault.
+// String names the kind in a fault.
 func (k Kind) String() string {
 	return [...]string{"an object", "a list", "text", "a number", "a boolean", "null", "a timestamp", "refused", ""}[k]
 }
@@ -33,21 +34,23 @@ type Token struct {
 	Text string // of a scalar
 }
 
-// Tokenizer reads one document. After its end, next gives io.EOF, or an error where anything follows.
+// Tokenizer reads one document.
 type Tokenizer interface {
+	// Next returns the next token. After the last it returns io.EOF, or an error if anything follows.
 	Next() (Token, error)
 }
 
 // Format is how a directory document is written.
 type Format uint8
 
-// The formats. Auto takes JSON where the first character is a brace, else YAML.
+// The formats. Auto means JSON if the first character is a brace, otherwise YAML.
 const (
 	Auto Format = iota
 	JSON
 	YAML
 )
 
+// FormatOf returns the format of a file by its extension, Auto for any other.
 func FormatOf(path string) Format {
 	switch filepath.Ext(path) {
 	case ".json":
@@ -58,7 +61,7 @@ func FormatOf(path string) Format {
 	return Auto
 }
 
-// Of settles Auto.
+// Of returns the format of data, which decides Auto.
 func (f Format) Of(data []byte) Format {
 	switch {
 	case f != Auto:

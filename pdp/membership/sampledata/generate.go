@@ -98,7 +98,7 @@ func (g *generator) between(least, most int) int { return least + g.IntN(most-le
 func (g *generator) pick(words []string) string { return words[g.IntN(len(words))] }
 
 func (g *generator) writeLocations() error {
-	g.out.open(record.ListNames[record.LocationList], false)
+	g.out.open(record.LocationList.String(), false)
 	for i := range g.organizations {
 		if err := g.ctx.Err(); err != nil {
 			return err
@@ -113,7 +113,7 @@ func (g *generator) writeLocations() error {
 }
 
 func (g *generator) writeUsers() error {
-	g.out.open(record.ListNames[record.UserList], g.cfg.Users == 0)
+	g.out.open(record.UserList.String(), g.cfg.Users == 0)
 	for i := range g.organizations {
 		o := &g.organizations[i]
 		g.reseed(peopling, i)

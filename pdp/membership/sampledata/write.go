@@ -40,7 +40,7 @@ func (w *recordWriter) open(list string, empty bool) {
 		w.line = append(append(w.line, list...), ":\n"...)
 	default:
 		start := byte('{')
-		if list == record.ListNames[record.UserList] {
+		if list == record.UserList.String() {
 			start = ','
 		}
 		w.line = append(strconv.AppendQuote(append(w.line, start), list), ":["...)

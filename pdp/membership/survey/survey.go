@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/wardkeeper/wardkeeper/pdp"
-	"github.com/wardkeeper/wardkeeper/pdp/facts"
 
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
@@ -85,7 +85,7 @@ type survey struct {
 	places         map[string]*record.Location
 	ids, usernames map[textHash]bool
 
-	versions [len(record.ListNames)]versions
+	versions [record.Lists]versions
 }
 
 // versions says of the records of one list whether any has a version, and has none.
@@ -109,7 +109,7 @@ func (s *survey) version(about record.Subject, version uint64) {
 	mixed := v.some && v.none
 	v.some, v.none = v.some || version > 0, v.none || version == 0
 	if v.some && v.none && !mixed {
-		s.fault(about, "some of the %s have a version, and some have none", record.ListNames[about.List])
+		s.fault(about, "some of the %s have a version, and some have none", about.List)
 	}
 }
 
@@ -154,7 +154,7 @@ func (s *survey) locations(ctx context.Context) error {
 			return err
 		}
 		for _, id := range ids {
-			about := record.Subject{List: record.LocationList, Index: len(in.Locations), Id: id}
+			about := record.Subject{List: record.LocationList, Index: len(in.Locations), ID: id}
 			if id <= after {
 				s.fault(about, "the list of locations is not in ascending order, byte by byte, each there once")
 				return nil // it would have no end
@@ -172,16 +172,14 @@ func (s *survey) locations(ctx context.Context) error {
 			break
 		}
 	}
-	c := &record.Checker{Document: in, Vocab: s.judge.Vocab, Faults: s.faults}
-	c.Check()
-	s.places = c.Locations
+	s.places = s.judge.CheckLocations(in.Locations, s.faults)
 	return nil
 }
 
 func (s *survey) organization(ctx context.Context, about record.Subject, in *record.Document, seen map[string]bool) error {
 	var sent *membership.RawRecord
 	if err := s.ask(ctx, func(ctx context.Context) (err error) {
-		sent, err = s.Origin.Organization(ctx, about.Id)
+		sent, err = s.Origin.Organization(ctx, about.ID)
 		return err
 	}); err != nil {
 		if s.breach(about, err) {
@@ -207,7 +205,7 @@ func (s *survey) organization(ctx context.Context, about record.Subject, in *rec
 		l.About.Index = len(in.Locations)
 		in.Locations = append(in.Locations, *l)
 		seen[l.ID] = true
-		has = has || l.ID == about.Id
+		has = has || l.ID == about.ID
 		if l.Parent == "" {
 			roots++
 		}
@@ -250,13 +248,13 @@ func (s *survey) users(ctx context.Context) error {
 			s.fault(record.Subject{}, "the list of users does not go on")
 			return nil
 		}
-		q.After = facts.Cursor{ID: record.IdIn(page.Users[last].Record), Offset: page.Offsets[last]}
+		q.After = facts.Cursor{ID: record.IDOf(page.Users[last].Record), Offset: page.Offsets[last]}
 	}
 }
 
 // user checks one user by what is known of all locations. It gives nil for one of whom nothing can be known.
 func (s *survey) user(sent membership.RawRecord) *record.User {
-	about := record.Subject{List: record.UserList, Index: s.found.Users, Id: record.IdIn(sent.Record)}
+	about := record.Subject{List: record.UserList, Index: s.found.Users, ID: record.IDOf(sent.Record)}
 	s.found.Users++
 	s.version(about, sent.Version)
 	u, shape, err := s.judge.User(s.judge.Tokens(sent.Record))
@@ -266,8 +264,7 @@ func (s *survey) user(sent membership.RawRecord) *record.User {
 	}
 	u.About.Index = about.Index
 	s.faults.Join(shape)
-	c := &record.Checker{Document: &record.Document{Users: []record.User{*u}}, Vocab: s.judge.Vocab, Faults: s.faults, Locations: s.places}
-	c.CheckUsers()
+	s.judge.CheckUser(u, s.places, s.faults)
 	id := hashOf(u.ID)
 	if s.ids[id] {
 		s.fault(u.About, "another user has this id")

@@ -1,12 +1,10 @@
 package record
 
-import (
-	"time"
-)
+import "time"
 
-// ParseTime reads what RFC 3339 section 5.6 allows and nothing else; time.Parse is laxer in places, and stricter in others.
-// A leap second is the second that follows it.
-func ParseTime(s string) (time.Time, bool) {
+// parseTime reads exactly what RFC 3339 section 5.6 allows; time.Parse accepts more in places, and less in others. A leap
+// second becomes the second that follows it.
+func parseTime(s string) (time.Time, bool) {
 	const pattern = "dddd-dd-ddtdd:dd:dd"
 	if len(s) <= len(pattern) || !matches(s[:len(pattern)], pattern) {
 		return time.Time{}, false
@@ -23,13 +21,13 @@ func ParseTime(s string) (time.Time, bool) {
 		return time.Time{}, false
 	}
 	at := time.Date(year, time.Month(month), day, hour, minute, second, nanos, time.UTC).Add(-offset)
-	if second == 60 && (at.Day() != 1 || at.Hour() != 0 || at.Minute() != 0) { // they end a month, in UTC
+	if second == 60 && (at.Day() != 1 || at.Hour() != 0 || at.Minute() != 0) { // leap seconds end a month, in UTC
 		return time.Time{}, false
 	}
 	return at, true
 }
 
-// matches takes a digit for each d of the pattern, and a letter in either case.
+// matches reports whether s has a digit for each d of the pattern, and t or T for t.
 func matches(s, pattern string) bool {
 	for i := range len(pattern) {
 		switch c := s[i]; pattern[i] {
@@ -50,7 +48,7 @@ func matches(s, pattern string) bool {
 	return true
 }
 
-// number reads digits.
+// number returns the number that digits write.
 func number(s string) int {
 	n := 0
 	for i := range len(s) {
@@ -59,7 +57,7 @@ func number(s string) int {
 	return n
 }
 
-// fraction reads the part of a second, if there is one. What is finer than nanoseconds is dropped.
+// fraction reads an optional fraction of a second, and drops what is finer than nanoseconds.
 func fraction(s string) (nanos int, rest string, ok bool) {
 	if s == "" || s[0] != '.' {
 		return 0, s, true

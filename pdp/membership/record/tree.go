@@ -1,0 +1,159 @@
+package record
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
+	"github.com/wardkeeper/wardkeeper/pdp/membership"
+)
+
+// Tree is the checked locations of one organization. It is immutable.
+type Tree struct {
+	*Forest
+	Root    *facts.Location
+	Faults  error // why the tree must not be used; nil if it may be
+	records map[string]*Location
+}
+
+// errTree means that locations are not those of one organization.
+var errTree = errors.New("the locations are not those of one organization")
+
+// Tree checks and joins the locations of an organization; faults are those found when they were read. A location that has
+// not changed since previous, which may be nil, is kept, with everything derived from it. An error means that the
+// organization cannot be told.
+func (v *Validator) Tree(locations []Location, faults *Faults, version uint64, previous *Tree) (*Tree, error) {
+	t := &Tree{records: make(map[string]*Location, len(locations))}
+	checked := slices.Clone(locations)
+	v.CheckLocations(checked, faults)
+	rootID := ""
+	for i := range locations {
+		l := &locations[i]
+		t.records[l.ID] = l
+		if l.Parent == "" && l.ID != "" && l.ID != Unreadable {
+			if rootID != "" {
+				return nil, fmt.Errorf("%w: it has two roots", errTree)
+			}
+			rootID = l.ID
+		}
+	}
+	if rootID == "" {
+		return nil, fmt.Errorf("%w: it has no root", errTree)
+	}
+	if t.Faults = faults.Err(); t.Faults != nil {
+		// The root is all that is known of a tree that must not be used.
+		t.Root = facts.NewLocation(facts.LocationRecord{ID: rootID}, nil, version)
+		return t, nil
+	}
+	var before *Forest
+	if previous != nil {
+		before = previous.Forest
+	}
+	t.Forest = NewForest(checked, version, before)
+	t.Root = t.ByID(rootID)
+	return t, nil
+}
+
+// Join checks a user against the trees of its assignments and joins them; shape is the faults found when the user was read.
+// locate returns the tree that a location is in, nil if it is unknown. If anything must not be used, the error is a
+// [*facts.Suspended] that names the organizations: a fault in what the record says of one organization does not affect another.
+func (v *Validator) Join(u *User, shape *Faults, version uint64, locate func(location string) *Tree) (*facts.User, error) {
+	faults := &Faults{total: shape.total, found: slices.Clone(shape.found)}
+	locations := make(map[string]*Location, 2*len(u.Assignments))
+	suspended := map[string]error{}
+	var cause error
+	for _, a := range u.Assignments {
+		t := locate(a.Location)
+		if t == nil {
+			continue
+		}
+		if t.Faults != nil {
+			cause = fmt.Errorf("organization %s: %w", membership.Quote(t.Root.ID()), t.Faults)
+			suspended[t.Root.ID()] = cause
+		}
+		for l := t.records[a.Location]; l != nil && t.Faults == nil; l = t.records[l.Parent] {
+			locations[l.ID] = l
+		}
+	}
+	c := checker{vocab: vocabulary{v.Vocabulary}, faults: faults, locations: locations, suspended: func(location string) bool {
+		t := locate(location)
+		return t != nil && t.Faults != nil
+	}}
+	c.checkUsers([]User{*u})
+	if err := faults.Err(); err != nil {
+		cause = err
+		for _, organization := range faults.organizations(locate) {
+			suspended[organization] = err
+		}
+	}
+	at := func(id string) *facts.Location {
+		if t := locate(id); t != nil && t.Faults == nil {
+			return t.ByID(id)
+		}
+		return nil
+	}
+	if cause != nil {
+		return nil, &facts.Suspended{User: facts.NewSuspendedUser(u.UserRecord, version, at, suspended), Err: cause}
+	}
+	return facts.NewUser(u.UserRecord, version, at)
+}
+
+// organizations returns those whose part of a user's record has a fault; "" among them means the record itself.
+func (f *Faults) organizations(locate func(location string) *Tree) []string {
+	if f.total > len(f.found) {
+		return []string{""}
+	}
+	var all []string
+	for _, one := range f.found {
+		organization := ""
+		if one.about.assignment > 0 {
+			organization = locate(one.about.location).organizationOf(one.about.location)
+		}
+		all = append(all, organization)
+	}
+	return all
+}
+
+// organizationOf returns the id of the organization of a location, "" if it is not known.
+func (t *Tree) organizationOf(location string) string {
+	switch {
+	case t == nil:
+		return ""
+	case t.Faults != nil:
+		return t.Root.ID()
+	}
+	if l := t.ByID(location); l != nil {
+		return l.Organization()
+	}
+	return ""
+}
+
+// Has reports whether a tree has a location. A tree that must not be used has every location with a record.
+func (t *Tree) Has(location string) bool { return t.records[location] != nil }
+
+// IDs iterates over the ids of the locations of a tree, also of one that must not be used.
+func (t *Tree) IDs() iter.Seq[string] { return maps.Keys(t.records) }
+
+// InOrder returns the records of a tree that may be used, in the order of their ids.
+func (t *Tree) InOrder() []Location {
+	all := make([]Location, 0, len(t.records))
+	for _, l := range t.All {
+		all = append(all, *t.records[l.ID()])
+	}
+	return all
+}
+
+// Suspended returns a [*facts.Suspended] with what is known of a location of a tree that must not be used.
+func (t *Tree) Suspended(location string) error {
+	root, at := facts.LocationRecord{ID: t.Root.ID()}, facts.LocationRecord{ID: location}
+	if l := t.records[root.ID]; l != nil && l.Model != Unreadable {
+		root.Model, root.Kind = l.Model, l.Kind
+	}
+	if l := t.records[location]; l != nil && l.Kind != Unreadable {
+		at.Kind, at.Model = l.Kind, l.Model
+	}
+	return &facts.Suspended{Location: facts.NewSuspendedLocation(root, at), Err: t.Faults}
+}

@@ -11,6 +11,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/stretchr/testify/require"
 
+	"github.com/wardkeeper/wardkeeper/bundles/release"
 	"github.com/wardkeeper/wardkeeper/policies"
 )
 
@@ -135,26 +136,6 @@ func inserted(t *testing.T, body string) map[string]*ast.Module {
 	return modules
 }
 
-// knownTo says whether a schema knows the steps. Unlike OPA's own check it also looks behind a key that is a variable,
-// into maps keyed by id.
-func knownTo(schema any, steps ast.Ref) bool {
-	node, _ := schema.(map[string]any)
-	if len(steps) == 0 || len(node) == 0 {
-		return true
-	}
-	properties, _ := node["properties"].(map[string]any)
-	more, isMap := node["additionalProperties"].(map[string]any)
-	if key, ok := steps[0].Value.(ast.String); ok {
-		if next, found := properties[string(key)]; found {
-			return knownTo(next, steps[1:])
-		}
-	}
-	if _, isText := steps[0].Value.(ast.String); isText && !isMap {
-		return false
-	}
-	return !isMap && len(properties) > 0 || isMap && knownTo(more, steps[1:])
-}
-
 // at is the schema at a path of properties.
 func at(schema any, names ...string) any {
 	for _, name := range names {
@@ -177,11 +158,9 @@ func misspelt(modules map[string]*ast.Module, schema any) []string {
 		if isTest(name) {
 			continue
 		}
-		refs(module, func(ref ast.Ref, where string) {
-			if !knownTo(meaning[string(ref[0].Value.(ast.Var))], ref[1:]) {
-				all = append(all, where)
-			}
-		}, "input", "at", "place", "member")
+		for _, ref := range release.UnknownFacts(module, meaning) {
+			all = append(all, fmt.Sprintf("%s: %s", ref[0].Location, ref))
+		}
 	}
 	return all
 }

@@ -151,6 +151,12 @@ func (b *build) check(ctx context.Context, p process, tree *release.SourceTree) 
 		return &exitError{statusNo, err}
 	}
 	p.note("compiled: %s", terminal.Count(tree.FileCount(), "file"))
+	if err := tree.CheckTables(); err != nil {
+		return &exitError{statusNo, err}
+	}
+	for _, table := range tree.UncheckedTables() {
+		p.note("no rule of faults reads the table %s: what it may hold is not checked", table)
+	}
 	if err := tree.CheckFormat(); err != nil {
 		return &exitError{statusNo, errors.Join(err, fmt.Errorf("run `opa fmt --write %s` to correct it", b.dir))}
 	}

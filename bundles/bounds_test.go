@@ -75,6 +75,9 @@ func TestUnverifiedBundleTakesLittleMemory(t *testing.T) {
 
 // Wherever policy is read, also if it need not be signed.
 func TestValuesAreBounded(t *testing.T) {
+	if testing.Short() {
+		t.Skip("reads a dozen large files seven times")
+	}
 	t.Parallel()
 	deep := func(open, shut string, n int) string { return strings.Repeat(open, n) + "1" + strings.Repeat(shut, n) }
 	bomb := "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n"

@@ -128,11 +128,16 @@ func (r *report) take(e event) {
 	case "build-output":
 		r.say("%s", strings.TrimRight(e.Output, "\n"))
 	case "output":
+		if strings.HasPrefix(e.Output, "=== ") { // RUN, PAUSE and CONT are events too
+			return
+		}
 		r.output[n] = append(r.output[n], e.Output)
 		if e.Test == "" && strings.Contains(e.Output, "\t(cached)") {
 			r.cached[e.Package] = true
 		}
-	case "run":
+	case "pause": // until other tests are done
+		delete(r.running, n)
+	case "run", "cont":
 		if !strings.Contains(e.Test, "/") {
 			r.running[n] = time.Now()
 		}

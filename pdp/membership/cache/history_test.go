@@ -99,7 +99,11 @@ func (h *history) cut(down time.Duration, apart, together func(), sidecars ...in
 // TestHistory: whatever breaks, nothing is given that is older than its budget allows, nor older than what a sidecar in
 // touch with the stream must have heard of, nor than a question has to know of.
 func TestHistory(t *testing.T) {
-	for seed := range uint64(24) {
+	seeds := uint64(24)
+	if testing.Short() {
+		seeds = 4
+	}
+	for seed := range seeds {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				h := playHistory(t, seed, disturbance{})

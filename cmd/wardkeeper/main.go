@@ -1,4 +1,3 @@
-// Command wardkeeper is a policy-as-code authorization sidecar: it serves decisions over HTTP and asks for them.
 package main
 
 import (

@@ -3,6 +3,7 @@ package pdp_test
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/wardkeeper/wardkeeper/bundles"
 	"github.com/wardkeeper/wardkeeper/pdp"
@@ -36,7 +37,7 @@ func ExampleEngine_Decide() {
 	if err != nil {
 		panic(err)
 	}
-	engine := pdp.New(pdp.Config{Policy: policy, Source: oneView{view}})
+	engine := pdp.New(pdp.Config{Policy: policy, Source: oneView{view}, Timeout: time.Minute})
 
 	for _, facility := range []string{"abc", "ghi"} {
 		decision, err := engine.Decide(ctx, pdp.Request{

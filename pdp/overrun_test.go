@@ -140,5 +140,7 @@ func TestConcurrentChecksShareOneProbe(t *testing.T) {
 	stacks = stacks[:runtime.Stack(stacks, true)]
 	require.Equal(t, 1, strings.Count(string(stacks), "pdp.(*health).probe("))
 	engine.Activate(general(t, "default decision := false").Policy())
-	require.NoError(t, engine.CheckPolicy(t.Context()), "another policy is probed by itself")
+	// On a busy machine, even a probe that is quick can take longer than the timeout.
+	require.Eventually(t, func() bool { return engine.CheckPolicy(t.Context()) == nil }, time.Minute, 10*time.Millisecond,
+		"another policy is probed by itself")
 }

@@ -13,18 +13,18 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
-// account is a user as its record says, with what was joined of it last.
+// account is a user's record, with the last user joined from it.
 type account struct {
 	draft  *record.User
-	shape  *record.Faults // of the record for itself
+	shape  *record.Faults // of the record by itself
 	joined atomic.Pointer[joinedUser]
 }
 
-// joinedUser is an account joined with certain trees. Where any of them has changed, it is joined anew.
+// joinedUser is an account joined with certain trees. It is joined again once any of them has changed.
 type joinedUser struct {
-	trees []*record.Tree // by assignment; nil where the location is unknown
+	trees []*record.Tree // by assignment; nil if the location is unknown
 	user  *facts.User
-	err   error // a [*record.Faults], or another reason why nothing may be decided by it
+	err   error // a [*record.Faults], or another reason not to use the user
 }
 
 // join gives the user of an entry, joined with the tree of each assignment.

@@ -125,7 +125,7 @@ func TestPoliciesChangeUnderReaders(t *testing.T) {
 				for id, admitted := range map[string]bool{"joe": !other, "jane": other, "olga": other} {
 					u, err := v.User(t.Context(), id)
 					if !assert.Equal(t, admitted, err == nil && u != nil, "%s, other %v: %v", id, other, err) ||
-						!admitted && !assert.ErrorContains(t, err, id) || !assert.NotErrorIs(t, err, errNotSettled) {
+						!admitted && !assert.ErrorContains(t, err, id) || !assert.NotErrorIs(t, err, errChanging) {
 						return
 					}
 				}

@@ -52,7 +52,7 @@ func TestAViewKeepsToItsTables(t *testing.T) {
 			default:
 				refused.Add(1)
 				assert.Equal(t, pdp.Unavailable, pdp.KindOf(err))
-				assert.True(t, !admitted || errors.Is(err, errNotSettled), "%v", err)
+				assert.True(t, !admitted || errors.Is(err, errChanging), "%v", err)
 			}
 		}
 		for _, c := range sidecars {

@@ -109,9 +109,9 @@ func TestSharedValuesOfOthers(t *testing.T) {
 		} {
 			s, body, err := record.Unpack(other, h.values[other])
 			require.NoError(t, err)
-			_, err = c.unpacked(c.validator.Load(), other, record.Pack(other, s, body))
+			_, err = c.unpack(c.validator.Load(), other, record.Pack(other, s, body))
 			require.NoError(t, err)
-			_, err = c.unpacked(c.validator.Load(), key, record.Pack(key, s, body))
+			_, err = c.unpack(c.validator.Load(), key, record.Pack(key, s, body))
 			require.Error(t, err)
 		}
 		// And a pointer that leads elsewhere is only a hint.

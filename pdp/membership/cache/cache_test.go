@@ -332,7 +332,7 @@ func TestALaggingOrigin(t *testing.T) {
 		require.NoError(t, err)
 		asked := o.questions()
 		sees(t, c, "jane", "ed_normal")
-		assert.Equal(t, asked+claimedAttempts, o.questions())
+		assert.Equal(t, asked+maxClaimAttempts, o.questions())
 		assert.False(t, vouchedFor(t, c, "jane"))
 		asked = o.questions()
 		sees(t, c, "jane", "ed_normal")
@@ -593,7 +593,7 @@ func TestOneOrganizationIsNotFetchedByEachLocation(t *testing.T) {
 			})
 		}
 		all.Wait()
-		assert.LessOrEqual(t, o.questions()-before, finders)
+		assert.LessOrEqual(t, o.questions()-before, maxOrgFetches)
 	})
 }
 
@@ -836,7 +836,7 @@ func TestLivesDiffer(t *testing.T) {
 		for absent, ttl := range map[bool]time.Duration{false: 10 * time.Minute, true: 30 * time.Second} {
 			seen := map[time.Duration]bool{}
 			for range 100 {
-				life := c.life(absent)
+				life := c.randomTTL(absent)
 				assert.InDelta(t, ttl, life, float64(ttl)/10)
 				seen[life] = true
 			}

@@ -276,7 +276,7 @@ func TestAnnouncedPlacesAskTheOriginSeldom(t *testing.T) {
 		}
 		_, err = c.Announce(t.Context(), many)
 		require.NoError(t, err)
-		assert.LessOrEqual(t, o.questions(), asked+1+mostLocated)
+		assert.LessOrEqual(t, o.questions(), asked+1+maxOrganizationQueries)
 	})
 }
 

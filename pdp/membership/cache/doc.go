@@ -1,5 +1,9 @@
-// Package cache keeps membership facts close to the engine: it answers from memory, then from a [membership.Store] that several
-// sidecars share, and last from a [membership.Origin], which many askers of one record ask once. It receives announced changes
-// and follows a [membership.Stream]; whether a record may still be used is for package freshness to say. It opens no connection
-// of its own: the store, the stream and the origin are given to it. Start with [Open] in cache.go, then load.go.
+// Package cache serves membership facts from records that it fetches from an origin, and keeps in this process and in a store
+// that sidecars share. It uses a record only as long as package freshness finds it fresh enough for the question; anything else
+// is fetched again, or the question fails. It decides nothing itself, and knows neither Redis nor any kind of origin.
+//
+// A user passes four caches: the view of one question (so that the question sees one state), the process's memory, the user
+// joined with its location trees (joined in account.go, kept because joining costs more than all look-ups), and the shared
+// store. A question starts at [Cache.View] in view.go and [Cache.lookup] in lookup.go; an announced change at [Cache.Announce]
+// in announce.go.
 package cache

@@ -155,13 +155,13 @@ func TestHistoriesAtFault(t *testing.T) {
 func TestFetchedBeforeASuspension(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, _ *hub) {
 		c := openFake(t, o, nil, nil)
-		n := requirement{validator: c.validator.Load(), budget: 5 * time.Second, since: c.tracker.NextOrder()}
+		n := requirement{validator: c.validator.Load(), maxAge: 5 * time.Second, since: c.tracker.NextOrder()}
 		e, err := c.user(t.Context(), n, "jane")
 		require.NoError(t, err)
-		require.Equal(t, freshness.Fresh, c.usable(e, n))
+		require.Equal(t, freshness.Fresh, c.check(e, n))
 		suspended := &entry{Provenance: e.Provenance, validator: e.validator, user: e.user}
 		suspended.AsOf = time.Now().Add(-time.Minute) // the fetch began, the machine slept, and the answer came
-		assert.Equal(t, freshness.Stale, c.usable(suspended, n))
-		assert.False(t, c.fetchedFor(suspended, n))
+		assert.Equal(t, freshness.Stale, c.check(suspended, n))
+		assert.False(t, c.fetchedForView(suspended, n))
 	})
 }

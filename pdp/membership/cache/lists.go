@@ -11,29 +11,28 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/freshness"
 )
 
-// errOffsets is for an origin that does not say where each user of a list is.
-var errOffsets = errors.New("the origin gave a list whose places do not fit its users")
+var errOffsets = errors.New("the origin delivered a list whose offsets do not match its users")
 
-var errListedTwice = errors.New("the origin gave a record twice in one list")
+var errListedTwice = errors.New("the origin delivered a record twice in one list")
 
-// Users implements [facts.View]. Lists are not kept: each is read from the origin, as it is now.
+// Users implements [facts.View]. Lists are not cached: each is read from the origin.
 func (v *cachedView) Users(ctx context.Context, q facts.UserQuery) (facts.Users, error) {
 	if len(q.Beneath) > membership.MaxID {
 		return facts.Users{}, nil
 	}
 	q.Limit = membership.PageLimit(q.Limit)
 	began := v.c.tracker.BeginFetch()
-	sent, err := v.c.origin.Users(ctx, q)
-	if err == nil && (len(sent.Users) != len(sent.Offsets) || len(sent.Users) > q.Limit) {
+	raw, err := v.c.origin.Users(ctx, q)
+	if err == nil && (len(raw.Users) != len(raw.Offsets) || len(raw.Users) > q.Limit) {
 		err = errOffsets
 	}
 	if err != nil {
-		return facts.Users{}, cannotBeHad(ctx, err)
+		return facts.Users{}, unavailable(ctx, err)
 	}
-	page := facts.Users{More: sent.More}
-	listed := make(map[string]*viewedUser, len(sent.Users))
-	for i := range sent.Users {
-		s, err := v.listedUser(ctx, sent.Users[i], began)
+	page := facts.Users{More: raw.More}
+	listed := make(map[string]*viewedUser, len(raw.Users))
+	for i := range raw.Users {
+		s, err := v.listedUser(ctx, raw.Users[i], began)
 		if err != nil {
 			return facts.Users{}, err
 		}
@@ -43,14 +42,14 @@ func (v *cachedView) Users(ctx context.Context, q facts.UserQuery) (facts.Users,
 			}
 		}
 		if s.user == nil {
-			return facts.Users{}, cannotBeHad(ctx, errNotSettled) // it was there, and is gone: read the list again
+			return facts.Users{}, unavailable(ctx, errChanging) // it was listed, and is gone: the caller should read the list again
 		}
 		if listed[s.user.ID()] != nil {
-			return facts.Users{}, cannotBeHad(ctx, fmt.Errorf("user %s: %w", membership.Quote(s.user.ID()), errListedTwice))
+			return facts.Users{}, unavailable(ctx, fmt.Errorf("user %s: %w", membership.Quote(s.user.ID()), errListedTwice))
 		}
 		listed[s.user.ID()] = s
 		page.Users = append(page.Users, s.user)
-		page.Cursors = append(page.Cursors, facts.Cursor{ID: s.user.ID(), Offset: sent.Offsets[i]})
+		page.Cursors = append(page.Cursors, facts.Cursor{ID: s.user.ID(), Offset: raw.Offsets[i]})
 	}
 	v.mu.Lock()
 	v.listed = listed
@@ -58,9 +57,9 @@ func (v *cachedView) Users(ctx context.Context, q facts.UserQuery) (facts.Users,
 	return page, nil
 }
 
-// listedUser is one user of a list. What the view has given before stays what it was.
-func (v *cachedView) listedUser(ctx context.Context, sent membership.RawRecord, began freshness.Provenance) (*viewedUser, error) {
-	e, err := v.c.userEntry(v.need, membership.Key{Kind: membership.UserRecord}, sent, began, nil)
+// listedUser gives one user of a list, in the state that the view has returned before, if any.
+func (v *cachedView) listedUser(ctx context.Context, raw membership.RawRecord, began freshness.Provenance) (*viewedUser, error) {
+	e, err := v.c.userEntry(v.need, membership.Key{Kind: membership.UserRecord}, raw, began, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -70,21 +69,21 @@ func (v *cachedView) listedUser(ctx context.Context, sent membership.RawRecord, 
 	if before != nil && before.user != nil {
 		return before, nil
 	}
-	if v.c.behind(e) || v.c.usable(e, v.need) != freshness.Fresh {
+	if v.c.behind(e) || v.c.check(e, v.need) != freshness.Fresh {
 		return v.user(ctx, e.Key.ID)
 	}
-	// What is known is shared already: a list has many users, which would crowd out what others wait for.
+	// A record in memory has been shared already. The many users of a list should not delay other writes to the shared store.
 	known := v.c.memory.get(e.Key)
 	v.c.keep(e, !e.Synthetic && (known == nil || known.hash != e.hash || !known.comparable(e) || known.Version != e.Version))
 	return v.join(ctx, e)
 }
 
-// mayList fails where a user must not be used in the organization whose list it is.
+// mayList fails if a user must not be used in the organization whose list it is.
 func (v *cachedView) mayList(ctx context.Context, s *viewedUser, beneath string) error {
 	if s.user == nil || beneath == "" {
 		return s.err
 	}
-	e, err := v.tree(ctx, beneath)
+	e, err := v.soundOrganization(ctx, beneath)
 	switch {
 	case err != nil:
 		return err

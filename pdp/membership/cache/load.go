@@ -14,7 +14,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
-// user gives what is known of an account.
+// user gives a user's record, or that it is abraw.
 func (c *Cache) user(ctx context.Context, n requirement, id string) (*entry, error) {
 	key := membership.Key{Kind: membership.UserRecord, ID: id}
 	return c.lookup(ctx, n, func() *entry { return c.memory.get(key) }, key,
@@ -24,11 +24,11 @@ func (c *Cache) user(ctx context.Context, n requirement, id string) (*entry, err
 				return shared, nil
 			}
 			e, err := c.fetch(ctx, n, key, func(ctx context.Context, began freshness.Provenance) (*entry, error) {
-				sent, err := c.origin.User(ctx, id)
-				if err != nil || sent == nil {
-					return c.nothing(n, key, began), err
+				raw, err := c.origin.User(ctx, id)
+				if err != nil || raw == nil {
+					return c.absent(n, key, began), err
 				}
-				return c.userEntry(n, key, *sent, began, shared)
+				return c.userEntry(n, key, *raw, began, shared)
 			})
 			if err != nil {
 				return shared, err
@@ -37,25 +37,26 @@ func (c *Cache) user(ctx context.Context, n requirement, id string) (*entry, err
 		})
 }
 
-// username asks the origin whose a username is, where that is not known to be nobody's.
+// username asks the origin which user has a username, unless memory knows that none has.
 func (c *Cache) username(ctx context.Context, n requirement, folded string) (*entry, error) {
 	key := membership.Key{Kind: membership.UsernamePointer, ID: folded}
 	known := func() *entry { return c.memory.get(key) }
 	return c.lookup(ctx, n, known, key, func(ctx context.Context, n requirement) (*entry, error) {
 		return c.fetch(ctx, n, key, func(ctx context.Context, began freshness.Provenance) (*entry, error) {
-			sent, err := c.origin.UserByUsername(ctx, folded)
+			raw, err := c.origin.UserByUsername(ctx, folded)
 			if err != nil {
 				return nil, err
 			}
-			return c.namesake(n, key, sent, began)
+			return c.pointerTo(n, key, raw, began)
 		})
 	})
 }
 
-// namesake gives the pointer to the one account that a username is of, and keeps both.
-func (c *Cache) namesake(n requirement, key membership.Key, sent []membership.RawRecord, began freshness.Provenance) (*entry, error) {
+// pointerTo gives the pointer to the user that has a username, and keeps pointer and user. Two users with the same username are a
+// fault.
+func (c *Cache) pointerTo(n requirement, key membership.Key, raw []membership.RawRecord, began freshness.Provenance) (*entry, error) {
 	var found *entry
-	for _, one := range sent {
+	for _, one := range raw {
 		e, err := c.userEntry(n, membership.Key{Kind: membership.UserRecord}, one, began, nil)
 		if err != nil {
 			return nil, err
@@ -68,29 +69,29 @@ func (c *Cache) namesake(n requirement, key membership.Key, sent []membership.Ra
 		}
 		if found != nil {
 			err := fmt.Errorf("users %s and %s have the same username", membership.Quote(found.Key.ID), membership.Quote(e.Key.ID))
-			c.quarantine.addAs(n.validator, "username of "+found.Key.String(), key, err) // each is good by itself
+			c.quarantine.addAs(n.validator, "username of "+found.Key.String(), key, err) // each of the two records is valid
 			return nil, quarantined(key, err)
 		}
 		found = e
 	}
 	c.quarantine.remove(n.validator, key)
 	if found == nil {
-		return c.keep(c.nothing(n, key, began), false), nil
+		return c.keep(c.absent(n, key, began), false), nil
 	}
 	c.keep(found, true)
 	pointer := newEntry(began, key, found.validator)
 	pointer.bytes, pointer.pointer = entryBytes+len(key.ID), found.Key.ID
 	pointer.Version, pointer.Synthetic, pointer.History = 1, true, found.History
-	pointer.TTL = c.life(false)
+	pointer.TTL = c.randomTTL(false)
 	return c.keep(pointer, true), nil
 }
 
-// tree gives the organization that a location belongs to, or that the location is absent.
-func (c *Cache) tree(ctx context.Context, n requirement, location string) (*entry, error) {
-	absent := membership.Key{Kind: membership.LocationPointer, ID: location}
-	flight := absent
+// organization gives the organization that a location belongs to, or that the location is abraw.
+func (c *Cache) organization(ctx context.Context, n requirement, location string) (*entry, error) {
+	pointer := membership.Key{Kind: membership.LocationPointer, ID: location}
+	key := pointer
 	if root := c.orgIndex.find(location); root != "" {
-		flight = membership.Key{Kind: membership.OrganizationRecord, ID: root}
+		key = membership.Key{Kind: membership.OrganizationRecord, ID: root}
 	}
 	known := func() *entry {
 		if root := c.orgIndex.find(location); root != "" {
@@ -98,38 +99,38 @@ func (c *Cache) tree(ctx context.Context, n requirement, location string) (*entr
 				return e
 			}
 		}
-		return c.memory.get(absent)
+		return c.memory.get(pointer)
 	}
 	at := location
-	if flight.Kind == membership.OrganizationRecord {
-		at = flight.ID // whoever else asks for a location of it waits for the same
+	if key.Kind == membership.OrganizationRecord {
+		at = key.ID // look-ups of all its locations share one load
 	}
-	e, err := c.lookup(ctx, n, known, flight, func(ctx context.Context, n requirement) (*entry, error) { return c.loadTree(ctx, n, at) })
+	e, err := c.lookup(ctx, n, known, key, func(ctx context.Context, n requirement) (*entry, error) { return c.loadOrganization(ctx, n, at) })
 	if err != nil || at == location || e.tree != nil && e.tree.Has(location) {
 		return e, err
 	}
-	// The tree is not any more what it was: the location has moved, or is gone.
-	return c.lookup(ctx, n, func() *entry { return c.memory.get(absent) }, absent,
-		func(ctx context.Context, n requirement) (*entry, error) { return c.loadTree(ctx, n, location) })
+	// The location has moved to another organization, or is gone.
+	return c.lookup(ctx, n, func() *entry { return c.memory.get(pointer) }, pointer,
+		func(ctx context.Context, n requirement) (*entry, error) { return c.loadOrganization(ctx, n, location) })
 }
 
-// finders is how many organizations are looked for at a time by locations of which it is not known where they belong.
-const finders = 8
+// maxOrgFetches bounds how many organizations are loaded at a time for locations whose organization is unknown. After a start
+// many locations of one large organization are asked for at once, and it should not be loaded for each of them.
+const maxOrgFetches = 8
 
-func (c *Cache) loadTree(ctx context.Context, n requirement, location string) (*entry, error) {
+func (c *Cache) loadOrganization(ctx context.Context, n requirement, location string) (*entry, error) {
 	if c.orgIndex.find(location) == "" {
-		// At the start many ask for many locations of one large organization: it need not be loaded for each of them.
 		select {
-		case c.finding <- struct{}{}:
-			defer func() { <-c.finding }()
+		case c.orgFetches <- struct{}{}:
+			defer func() { <-c.orgFetches }()
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
-		if e := c.memory.get(membership.Key{Kind: membership.OrganizationRecord, ID: c.orgIndex.find(location)}); e != nil && e.tree.Has(location) && c.usable(e, n) == freshness.Fresh {
+		if e := c.memory.get(membership.Key{Kind: membership.OrganizationRecord, ID: c.orgIndex.find(location)}); e != nil && e.tree.Has(location) && c.check(e, n) == freshness.Fresh {
 			return e, nil
 		}
 	}
-	shared, usable := c.sharedTree(ctx, n, location)
+	shared, usable := c.sharedOrganization(ctx, n, location)
 	key := membership.Key{Kind: membership.LocationPointer, ID: location}
 	if usable {
 		if shared.tree.Faults == nil {
@@ -139,11 +140,11 @@ func (c *Cache) loadTree(ctx context.Context, n requirement, location string) (*
 		return shared, nil
 	}
 	e, err := c.fetch(ctx, n, key, func(ctx context.Context, began freshness.Provenance) (*entry, error) {
-		sent, err := c.origin.Organization(ctx, location)
-		if err != nil || sent == nil {
-			return c.nothing(n, key, began), err
+		raw, err := c.origin.Organization(ctx, location)
+		if err != nil || raw == nil {
+			return c.absent(n, key, began), err
 		}
-		e, err := c.treeEntry(n, *sent, began, shared)
+		e, err := c.organizationEntry(n, *raw, began, shared)
 		switch {
 		case err != nil:
 			c.quarantine.add(n.validator, key, err)
@@ -156,8 +157,8 @@ func (c *Cache) loadTree(ctx context.Context, n requirement, location string) (*
 	if err != nil {
 		return shared, err
 	}
-	c.quarantine.remove(n.validator, key) // where no organization could be made of it before
-	if e.sound() {
+	c.quarantine.remove(n.validator, key) // it may have been malformed before
+	if e.shareable() {
 		pointer := newEntry(e.Provenance, key, nil)
 		pointer.pointer, pointer.Absent, pointer.Locations = e.Key.ID, false, nil
 		pointer.Version, pointer.Synthetic = 1, true
@@ -166,8 +167,8 @@ func (c *Cache) loadTree(ctx context.Context, n requirement, location string) (*
 	return c.keep(e, true), nil
 }
 
-// sharedTree finds the organization of a location in the shared tier.
-func (c *Cache) sharedTree(ctx context.Context, n requirement, location string) (e *entry, usable bool) {
+// sharedOrganization finds the organization of a location in the shared store.
+func (c *Cache) sharedOrganization(ctx context.Context, n requirement, location string) (e *entry, usable bool) {
 	root := c.orgIndex.find(location)
 	if root == "" {
 		if root = c.sharedPointer(ctx, membership.Key{Kind: membership.LocationPointer, ID: location}); root == "" {
@@ -180,17 +181,16 @@ func (c *Cache) sharedTree(ctx context.Context, n requirement, location string) 
 	return e, usable
 }
 
-// attempts bounds how often an origin is asked that gives what is older than what was seen of it, or than is claimed.
 const (
-	attempts        = 4
-	claimedAttempts = 3
+	maxAttempts      = 4 // while the origin delivers a record older than one that was seen
+	maxClaimAttempts = 3 // while it delivers one older than was announced
 )
 
-// errLagging is for an origin, such as a replica, that gives what is older than is known.
-var errLagging = errors.New("the origin is behind what has been announced or seen of it")
+// errLagging is for an origin, such as a replica, that delivers a record older than is known.
+var errLagging = errors.New("the origin is behind what it has delivered or what was announced")
 
-// fetch asks the origin. What is older than what was seen of it is asked for again, and not taken. What is older than was
-// announced is asked for again, and taken then: the origin knows better than whoever announces.
+// fetch asks the origin. It asks again for a record that is older than one that was seen, and fails if it stays so. It asks again
+// for a record that is older than announced, and then takes it: the origin is more trustworthy than whoever announces.
 func (c *Cache) fetch(ctx context.Context, n requirement, key membership.Key, ask func(context.Context, freshness.Provenance) (*entry, error)) (*entry, error) {
 	for attempt := 1; ; attempt++ {
 		began := c.tracker.BeginFetch()
@@ -201,15 +201,15 @@ func (c *Cache) fetch(ctx context.Context, n requirement, key membership.Key, as
 			c.counters.failures.Add(1)
 			return nil, err
 		case c.behind(e):
-			if attempt == attempts {
+			if attempt == maxAttempts {
 				return nil, fmt.Errorf("%s: %w", key, errLagging)
 			}
 		default:
-			exceeded, worthwhile := c.tracker.ClaimedNewer(&e.Provenance)
-			if !exceeded || !worthwhile && len(n.atLeast) == 0 {
+			newer, retry := c.tracker.ClaimedNewer(&e.Provenance)
+			if !newer || !retry && len(n.atLeast) == 0 {
 				return e, nil
 			}
-			if attempt >= claimedAttempts {
+			if attempt >= maxClaimAttempts {
 				c.counters.lagging.Add(1)
 				c.tracker.ClaimUnmet(e.Key)
 				return e, nil
@@ -224,24 +224,24 @@ func (c *Cache) fetch(ctx context.Context, n requirement, key membership.Key, as
 	}
 }
 
-// nothing is the entry of a record that is not there.
-func (c *Cache) nothing(n requirement, key membership.Key, began freshness.Provenance) *entry {
+// absent is the entry of a record that does not exist.
+func (c *Cache) absent(n requirement, key membership.Key, began freshness.Provenance) *entry {
 	e := newEntry(began, key, n.validator)
 	e.bytes, e.Absent = entryBytes+len(key.ID), true
-	e.TTL = c.life(true)
+	e.TTL = c.randomTTL(true)
 	return e
 }
 
-// userEntry reads a user that an origin delivered. A key without an id takes the record's.
-func (c *Cache) userEntry(n requirement, key membership.Key, sent membership.RawRecord, began freshness.Provenance, known *entry) (*entry, error) {
+// userEntry reads a user that an origin delivered. If the key has no id, any user will do.
+func (c *Cache) userEntry(n requirement, key membership.Key, raw membership.RawRecord, began freshness.Provenance, known *entry) (*entry, error) {
 	e := newEntry(began, key, n.validator)
-	e.History = sent.History
-	if err := c.learn(e); err != nil {
+	e.History = raw.History
+	if err := c.observeHistory(e); err != nil {
 		return nil, err
 	}
-	draft, shape, err := e.validator.User(e.validator.Tokens(sent.Record))
+	draft, shape, err := e.validator.User(e.validator.Tokens(raw.Record))
 	if err == nil && key.ID != "" && draft.ID != key.ID {
-		err = errors.New("the record has another id than was asked for")
+		err = errors.New("the record has a different id from the one asked for")
 	}
 	if err != nil {
 		c.quarantine.add(n.validator, key, err)
@@ -251,45 +251,45 @@ func (c *Cache) userEntry(n requirement, key membership.Key, sent membership.Raw
 	e.user = &account{draft: draft, shape: shape}
 	content := record.EncodeUser(nil, draft)
 	e.bytes, e.hash = userBytes(draft, content), sha256.Sum256(content)
-	c.setVersion(e, sent.Version, known)
-	e.TTL = c.life(false)
-	c.compare(e)
+	c.setVersion(e, raw.Version, known)
+	e.TTL = c.randomTTL(false)
+	c.detectConflict(e)
 	return e, nil
 }
 
-// treeEntry reads the locations that an origin delivered.
-func (c *Cache) treeEntry(n requirement, sent membership.RawRecord, began freshness.Provenance, known *entry) (*entry, error) {
+// organizationEntry reads the locations that an origin delivered.
+func (c *Cache) organizationEntry(n requirement, raw membership.RawRecord, began freshness.Provenance, known *entry) (*entry, error) {
 	e := newEntry(began, membership.Key{}, n.validator)
-	e.History = sent.History
-	if err := c.learn(e); err != nil {
+	e.History = raw.History
+	if err := c.observeHistory(e); err != nil {
 		return nil, err
 	}
-	drafts, faults, err := e.validator.Locations(e.validator.Tokens(sent.Record))
+	drafts, faults, err := e.validator.Locations(e.validator.Tokens(raw.Record))
 	if err != nil {
 		return nil, err
 	}
 	content := record.EncodeLocations(nil, drafts)
 	e.bytes, e.hash = organizationBytes(drafts, content), sha256.Sum256(content)
-	err = c.grow(e, drafts, faults, sent.Version, known)
+	err = c.buildTree(e, drafts, faults, raw.Version, known)
 	if err == nil {
-		c.compare(e)
+		c.detectConflict(e)
 	}
 	return e, err
 }
 
-// grow makes the tree of an entry; it is the one that is known where that says the same.
-func (c *Cache) grow(e *entry, drafts []record.Location, faults *record.Faults, version uint64, known *entry) error {
-	root := rootOf(drafts)
+// buildTree makes the tree of an entry, or reuses the known one if its content is the same.
+func (c *Cache) buildTree(e *entry, drafts []record.Location, faults *record.Faults, version uint64, known *entry) error {
+	root := rootID(drafts)
 	e.Key = membership.Key{Kind: membership.OrganizationRecord, ID: root}
-	e.TTL = c.life(false)
+	e.TTL = c.randomTTL(false)
 	kept := c.memory.get(e.Key)
 	if kept == nil {
 		kept = known
 	}
 	c.setVersion(e, version, kept)
-	// The hash does not show what is wrong with a record beside its content.
+	// The hash covers the content alone, not the faults of a record.
 	if kept != nil && kept.tree != nil && kept.validator == e.validator && kept.hash == e.hash && kept.tree.Faults == nil && faults.Count() == 0 {
-		e.plant(kept.tree)
+		e.setTree(kept.tree)
 		return nil
 	}
 	var previous *record.Tree
@@ -298,12 +298,12 @@ func (c *Cache) grow(e *entry, drafts []record.Location, faults *record.Faults, 
 	}
 	t, err := e.validator.Tree(drafts, faults, e.Version, previous)
 	if err == nil {
-		e.plant(t)
+		e.setTree(t)
 	}
 	return err
 }
 
-// keep puts an entry into the in-process tier and, where it is worth it, into the shared one.
+// keep puts an entry into memory and, if share is set, into the shared store, and updates the quarantine.
 func (c *Cache) keep(e *entry, share bool) *entry {
 	switch {
 	case e.tree != nil && e.tree.Faults != nil:
@@ -316,14 +316,14 @@ func (c *Cache) keep(e *entry, share bool) *entry {
 			c.quarantine.remove(e.validator, membership.Key{Kind: membership.OrganizationRecord, ID: e.Key.ID})
 		}
 	}
-	if c.remember(e) && share && e.sound() {
+	if c.remember(e) && share && e.shareable() {
 		c.share(e)
 	}
 	return e
 }
 
-// remember puts an entry into the in-process tier, and says whether it is there now. What a view of another policy has read
-// is not kept: it would take the place of what is of use to others.
+// remember puts an entry into memory, and reports whether it is there now. An entry validated by another policy than the current
+// one is not kept: it would replace one that others can use.
 func (c *Cache) remember(e *entry) bool {
 	if e.validator != c.validator.Load() || c.memory.put(e) != e {
 		return false

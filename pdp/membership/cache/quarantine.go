@@ -12,7 +12,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
-// maxQuarantined bounds how many records are named; more are refused all the same, and only counted while they are asked for.
+// maxQuarantined bounds how many records are named. Records above it are refused all the same.
 const maxQuarantined = 1000
 
 // quarantine names the records that break a rule of policies/DOMAIN.md section 1: no question is decided by them. It is safe for
@@ -21,12 +21,12 @@ type quarantine struct {
 	log *slog.Logger
 
 	mu        sync.Mutex
-	validator *record.Validator // whose verdicts count
+	validator *record.Validator // whose faults count
 	records   map[membership.Key]suspended
-	keep      time.Duration // what has not been found at fault for so long is not named any more
+	keep      time.Duration // a record whose fault has not been found again for this long is no longer named
 }
 
-// suspended is how a quarantined record is named, why it is one, and when that was last found.
+// suspended is a quarantined record: its name in logs, its faults, and when they were last found.
 type suspended struct {
 	name, why string
 	at        time.Time
@@ -36,27 +36,27 @@ func newQuarantine(keep time.Duration, log *slog.Logger) *quarantine {
 	return &quarantine{log: log, records: map[membership.Key]suspended{}, keep: keep}
 }
 
-// adopt begins anew, with what another judge says.
-func (q *quarantine) adopt(j *record.Validator) {
+// adopt empties the quarantine, and takes faults of another validator from now on.
+func (q *quarantine) adopt(v *record.Validator) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.validator = j
+	q.validator = v
 	clear(q.records)
 }
 
-// add names a record, once. What nobody's record is, or is asked for by somebody's username, has no name to go by.
-func (q *quarantine) add(j *record.Validator, key membership.Key, cause error) {
+// add quarantines a record under the name of its key. A key that is empty or a username gives no name, and is not added.
+func (q *quarantine) add(v *record.Validator, key membership.Key, cause error) {
 	if key.Kind != membership.UsernamePointer && key.ID != "" {
-		q.addAs(j, key.String(), key, cause)
+		q.addAs(v, key.String(), key, cause)
 	}
 }
 
-// addAs does by another name: a username is somebody's, and cannot be told.
-func (q *quarantine) addAs(j *record.Validator, name string, key membership.Key, cause error) {
+// addAs quarantines a record under another name: a username is personal, and must not be logged.
+func (q *quarantine) addAs(v *record.Validator, name string, key membership.Key, cause error) {
 	why := reasonOf(cause)
 	q.mu.Lock()
 	before, known := q.records[key]
-	named := j == q.validator && (known || len(q.records) < maxQuarantined)
+	named := v == q.validator && (known || len(q.records) < maxQuarantined)
 	if named {
 		q.records[key] = suspended{name, why, time.Now()}
 	}
@@ -66,16 +66,16 @@ func (q *quarantine) addAs(j *record.Validator, name string, key membership.Key,
 	}
 }
 
-// remove says that a record is good, or gone.
-func (q *quarantine) remove(j *record.Validator, key membership.Key) {
+// remove takes a record out of the quarantine: it is valid, or gone.
+func (q *quarantine) remove(v *record.Validator, key membership.Key) {
 	q.mu.Lock()
 	was, known := q.records[key]
-	if known = known && j == q.validator; known {
+	if known = known && v == q.validator; known {
 		delete(q.records, key)
 	}
 	q.mu.Unlock()
 	if known {
-		q.log.Info("record is good again", "record", was.name)
+		q.log.Info("record no longer quarantined", "record", was.name)
 	}
 }
 
@@ -92,16 +92,16 @@ func (q *quarantine) names() []string {
 	return names
 }
 
-// reasonOf words the faults of one record.
+// reasonOf describes the faults of one record, at most ten of them.
 func reasonOf(cause error) string {
 	faults, ok := cause.(*record.Faults)
 	if !ok {
 		return cause.Error()
 	}
 	all := faults.All()
-	const told = 10
-	text := strings.Join(all[:min(len(all), told)], "; ")
-	if len(all) > told {
+	const most = 10
+	text := strings.Join(all[:min(len(all), most)], "; ")
+	if len(all) > most {
 		text += "; and more"
 	}
 	return text

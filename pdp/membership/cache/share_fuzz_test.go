@@ -49,7 +49,7 @@ func overLaid(t *testing.T, o *fakeOrigin, value func(membership.Key) []byte) fa
 	c, err := Open(Config{Origin: o, Vocabulary: fixture.Words(), MaxAgeChange: time.Hour, Lease: time.Hour,
 		Logger: slog.New(slog.DiscardHandler), Store: laid{value}, Stream: laid{value}})
 	require.NoError(t, err)
-	for !c.inTouch() {
+	for !c.storeUsable() {
 		time.Sleep(10 * time.Microsecond)
 	}
 	t.Cleanup(func() { require.NoError(t, c.Close()) })
@@ -65,7 +65,7 @@ func FuzzShared(f *testing.F) {
 	for i := range d.Users {
 		f.Add(append([]byte{0}, record.EncodeUser(nil, &d.Users[i])...))
 	}
-	f.Add(append([]byte{madeVersion}, record.EncodeLocations(nil, d.Locations)...))
+	f.Add(append([]byte{syntheticVersion}, record.EncodeLocations(nil, d.Locations)...))
 	metro := slices.DeleteFunc(slices.Clone(d.Locations), func(l record.Location) bool { return !slices.Contains([]string{"metro", "north", "ghi", "jkl"}, l.ID) })
 	f.Add(append([]byte{0}, record.EncodeLocations(nil, metro)...))
 	f.Add(append([]byte{0}, record.EncodeUser(nil, &origintest.Document(f, []byte(fixture.WithUsers(fixture.Nurse("jane", "ed_admin", "jkl"))), record.JSON).Users[0])...))

@@ -1,34 +1,35 @@
 package cache
 
 import (
+	"sync/atomic"
 	"time"
 )
 
-// Status is how a cached source is doing.
+// Status is the state of a cache, for metrics and readiness.
 type Status struct {
 	// Quarantined names the records that break a rule of policies/DOMAIN.md section 1, sorted; at most 1,000.
 	Quarantined []string
-	// Vouched says whether facts are vouched for now, Vouching whether they ever are with these settings.
+	// Vouched reports whether facts are confirmed now, Vouching whether these settings ever confirm them.
 	Vouched, Vouching bool
 	Shared            bool          // other sidecars share a tier with this one
-	SharedLive        bool          // and it is heard of
-	SharedBreaks      uint64        // how often that was lost
-	Listens           bool          // the origin tells of its changes by itself
-	Listening         bool          // the origin's own news is heard
-	ListeningBreaks   uint64        // how often that was lost
-	Heard             time.Duration // since when nothing was heard of what vouches; 0 where nothing does
-	// Unproven names the proofs that are missing for facts to be vouched for, sorted words of lower-case letters and "_"; none
-	// where they are.
+	SharedLive        bool          // and its stream is followed
+	SharedBreaks      uint64        // how often it was lost
+	Listens           bool          // the origin reports its own changes
+	Listening         bool          // its changes are received
+	ListeningBreaks   uint64        // how often it was lost
+	Heard             time.Duration // time since the last heartbeat that confirms; 0 if nothing does
+	// Unproven names the proofs that are missing for facts to be confirmed, in sorted words of lower-case letters and "_". It is empty
+	// while they are confirmed.
 	Unproven []string
 
 	Memory, Entries int // bytes and records of the in-process tier
 
-	FromMemory, FromShared, FromOrigin          uint64 // facts by where they came from
+	FromMemory, FromShared, FromOrigin          uint64 // records by the tier that served them
 	Failures, Lagging, Fallbacks, Refused, Lost uint64 // see counters
 	Conflicts                                   uint64
 }
 
-// Status says how the source is doing. It is safe for concurrent use.
+// Status gives the current state.
 func (c *Cache) Status() Status {
 	f := c.tracker.Status()
 	s := Status{
@@ -42,4 +43,17 @@ func (c *Cache) Status() Status {
 	s.Conflicts = c.counters.conflicts.Load()
 	s.Refused, s.Lost = c.counters.refused.Load(), c.counters.lostPuts.Load()
 	return s
+}
+
+// counters count events for metrics.
+type counters struct {
+	memory    atomic.Uint64 // records served from memory
+	shared    atomic.Uint64 // from the shared store
+	origin    atomic.Uint64 // queries to the origin
+	failures  atomic.Uint64 // of them failed
+	lagging   atomic.Uint64 // of them answered with an older record than known
+	conflicts atomic.Uint64 // records whose content changed without their version
+	fallbacks atomic.Uint64 // unconfirmed records served while the origin was down
+	refused   atomic.Uint64 // invalid values in the shared store
+	lostPuts  atomic.Uint64 // values not written to the shared store, or not dropped
 }

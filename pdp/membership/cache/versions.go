@@ -8,7 +8,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
 
-// behind says whether a fetched record is older than what has been seen of it.
+// behind reports whether a fetched record is older than the one in memory.
 func (c *Cache) behind(e *entry) bool {
 	kept := c.memory.get(e.Key)
 	if kept == nil || kept.Expired(time.Now()) || !kept.Versioned() || !e.Versioned() {
@@ -17,14 +17,13 @@ func (c *Cache) behind(e *entry) bool {
 	if kept.comparable(e) {
 		return kept.Version > e.Version
 	}
-	return kept.newer(e) // of two histories the one that was fetched later is in force
+	return kept.newer(e) // of two histories the one fetched later is current
 }
 
-// errHistory is for an origin that breaks its contract.
-var errHistory = errors.New("the origin gave a history that is longer than 64 characters, or not printable ASCII")
+var errHistory = errors.New("the origin delivered a history that is longer than 64 characters or not printable ASCII")
 
-// setVersion takes the origin's version, or else counts: the same content keeps its number, other content gets a greater
-// one, the microseconds of its fetch where these are.
+// setVersion sets the origin's version, or else a synthetic one: the same content keeps its version, other content gets a greater
+// one, which is the time of the fetch in microseconds if that is greater.
 func (c *Cache) setVersion(e *entry, version uint64, known *entry) {
 	if version != 0 {
 		e.Version = version
@@ -39,26 +38,26 @@ func (c *Cache) setVersion(e *entry, version uint64, known *entry) {
 		e.Version = uint64(e.AsOf.UnixMicro())
 	case known.hash == e.hash:
 		e.Version = known.Version
-	case known.Order > e.Order: // this fetch began before
+	case known.Order > e.Order: // this fetch began earlier
 		e.Version = min(known.Version-1, uint64(e.AsOf.UnixMicro()))
 	default:
 		e.Version = max(known.Version+1, uint64(e.AsOf.UnixMicro()))
 	}
 }
 
-// histories knows which history the origin's records have, by the fetch that began last. It is safe for concurrent use.
+// histories knows the history of the origin's records, by the fetch that began last. It is safe for concurrent use.
 type histories struct {
 	mu      sync.Mutex
 	order   uint64 // of that fetch; 0 before the first
 	current string
-	warned  time.Time // when the log told of something odd last
+	warned  time.Time // when a warning was last logged
 }
 
-// toldEvery is how often the log tells of odd versions: an origin that breaks its contract does it with every record.
-const toldEvery = time.Minute
+// warnInterval limits warnings about versions, which would otherwise come with every record.
+const warnInterval = time.Minute
 
-// learn takes the history of a record that the origin gave.
-func (c *Cache) learn(e *entry) error {
+// observeHistory takes note of the history of a record that the origin delivered.
+func (c *Cache) observeHistory(e *entry) error {
 	if !membership.ValidHistory(e.History) {
 		return errHistory
 	}
@@ -72,12 +71,12 @@ func (c *Cache) learn(e *entry) error {
 	other := h.order > 0 && h.current != e.History
 	h.order, h.current = e.Order, e.History
 	if other && h.mayWarn() {
-		c.log.Warn("the source's records have another history: it was restored, replaced or is several, and versions of before do not count")
+		c.log.Warn("the source's records have another history, and earlier versions do not count: it was restored or replaced, or several databases answer")
 	}
 	return nil
 }
 
-// foreign says whether a record is of another history than the origin's.
+// foreign reports whether a record has another history than the origin's records.
 func (h *histories) foreign(e *entry) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -86,15 +85,15 @@ func (h *histories) foreign(e *entry) bool {
 
 func (h *histories) mayWarn() bool {
 	now := time.Now()
-	if !h.warned.IsZero() && now.Sub(h.warned) < toldEvery {
+	if !h.warned.IsZero() && now.Sub(h.warned) < warnInterval {
 		return false
 	}
 	h.warned = now
 	return true
 }
 
-// compare counts a record that has another content than was seen under its version: the versions of the origin say nothing.
-func (c *Cache) compare(e *entry) {
+// detectConflict counts a record whose content changed without its version: the origin's versions are not reliable then.
+func (c *Cache) detectConflict(e *entry) {
 	kept := c.memory.get(e.Key)
 	if kept == nil || !kept.comparable(e) || kept.Version != e.Version || kept.validator != e.validator || kept.hash == e.hash {
 		return

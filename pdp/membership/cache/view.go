@@ -12,19 +12,19 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
-// cachedView reads facts for one decision, batch or page of a search: what it has given once it gives again.
+// cachedView reads facts for one decision, batch or page of a search. It returns the same state of a record each time.
 type cachedView struct {
 	c    *Cache
 	need requirement
 
 	mu     sync.Mutex
 	users  map[string]*viewedUser
-	listed map[string]*viewedUser // of the last stretch of a list
-	trees  map[string]*entry      // by location; absent ones too
+	listed map[string]*viewedUser // of the last page of a list
+	orgs   map[string]*entry      // by location, absent ones too
 	roots  map[string]*entry      // by root
 }
 
-// viewedUser is an account as the view gave it; user is nil where there is none.
+// viewedUser is a user as the view returned it; user is nil if there is none.
 type viewedUser struct {
 	user  *facts.User
 	entry *entry
@@ -35,20 +35,20 @@ var _ facts.View = (*cachedView)(nil)
 
 // View implements [facts.Source].
 func (c *Cache) View(_ context.Context, need facts.Requirement) (facts.View, error) {
-	n := requirement{validator: c.validator.Load(), budget: c.cfg.MaxAgeChange, since: c.tracker.NextOrder()}
+	n := requirement{validator: c.validator.Load(), maxAge: c.cfg.MaxAgeChange, since: c.tracker.NextOrder()}
 	if need.ReadOnly {
-		n.budget = c.cfg.MaxAgeUse
+		n.maxAge = c.cfg.MaxAgeUse
 	}
 	for _, token := range need.AtLeast {
 		at, err := parseToken(token)
 		if err != nil {
 			return nil, err
 		}
-		// What is not known to have been heard here, the origin knows. What was there before the stream was followed makes
-		// facts suspect, where the stream is what vouches for them.
-		told := c.tracker.Retained(at)
-		n.fresh = n.fresh || !c.tracker.Reached(at) || !told && !c.tracker.ConfirmedByStream()
-		n.sure = n.sure || !told
+		// An announcement that has not been received here leads to a fetch from the origin. One from before the stream was followed
+		// cannot be checked, so that unconfirmed records do not count.
+		retained := c.tracker.Retained(at)
+		n.fresh = n.fresh || !c.tracker.Reached(at) || !retained && !c.tracker.ConfirmedByStream()
+		n.noFallback = n.noFallback || !retained
 		n.atLeast = append(n.atLeast, at)
 	}
 	return &cachedView{c: c, need: n}, nil
@@ -68,7 +68,7 @@ func (v *cachedView) User(ctx context.Context, id string) (*facts.User, error) {
 
 func (v *cachedView) user(ctx context.Context, id string) (*viewedUser, error) {
 	if len(id) > membership.MaxID || id == "" {
-		return &viewedUser{}, nil // no record has such an id
+		return &viewedUser{}, nil // no record can have it
 	}
 	v.mu.Lock()
 	s := v.users[id]
@@ -89,7 +89,7 @@ func (v *cachedView) user(ctx context.Context, id string) (*viewedUser, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if before := v.users[id]; before != nil {
-		return before, nil // somebody else asked at the same time
+		return before, nil // another goroutine was faster
 	}
 	if v.users == nil {
 		v.users = make(map[string]*viewedUser, 2)
@@ -98,7 +98,7 @@ func (v *cachedView) user(ctx context.Context, id string) (*viewedUser, error) {
 	return s, nil
 }
 
-// join gives the user of an entry with the trees as this view knows them.
+// join joins the user of an entry with the organizations as this view sees them.
 func (v *cachedView) join(ctx context.Context, e *entry) (*viewedUser, error) {
 	if e.Absent {
 		return &viewedUser{entry: e}, nil
@@ -111,7 +111,7 @@ func (v *cachedView) join(ctx context.Context, e *entry) (*viewedUser, error) {
 		switch {
 		case ctx.Err() != nil:
 			return nil, err
-		case err != nil: // another organization than that of the question may do without
+		case err != nil: // the question may concern another organization
 			if _, ok := errors.AsType[*facts.Suspended](err); !ok {
 				missing = err
 			}
@@ -132,18 +132,18 @@ func (v *cachedView) join(ctx context.Context, e *entry) (*viewedUser, error) {
 	if _, own := s.Err.(*record.Faults); own {
 		v.c.quarantine.add(e.validator, e.Key, s.Err)
 	} else if missing != nil {
-		return &viewedUser{user: s.User, entry: e, err: cannotBeHad(ctx, &facts.Suspended{User: s.User, Err: missing})}, nil
+		return &viewedUser{user: s.User, entry: e, err: unavailable(ctx, &facts.Suspended{User: s.User, Err: missing})}, nil
 	}
 	return &viewedUser{user: s.User, entry: e, err: quarantined(e.Key, err)}, nil
 }
 
-// tree gives the organization of a location, or that it is absent. It fails where the organization must not be used.
-func (v *cachedView) tree(ctx context.Context, location string) (*entry, error) {
+// soundOrganization gives the organization of a location, or that it is absent. It fails if the organization is quarantined.
+func (v *cachedView) soundOrganization(ctx context.Context, location string) (*entry, error) {
 	e, err := v.organization(ctx, location)
 	switch {
 	case err != nil:
 		if s, ok := errors.AsType[*facts.Suspended](err); ok {
-			at := facts.LocationRecord{ID: location} // nothing but that there is one
+			at := facts.LocationRecord{ID: location} // all that is known is that it exists
 			return nil, quarantined(membership.Key{Kind: membership.LocationPointer, ID: location}, &facts.Suspended{Location: facts.NewSuspendedLocation(at, at), Err: s.Err})
 		}
 		return nil, err
@@ -153,11 +153,11 @@ func (v *cachedView) tree(ctx context.Context, location string) (*entry, error) 
 	return e, nil
 }
 
-// organization gives that of a location, whether or not it must be used, or that it is absent. All locations of an
-// organization are of one state of it.
+// organization gives the organization of a location, even if quarantined, or that it is absent. The view sees all locations of an
+// organization in one state.
 func (v *cachedView) organization(ctx context.Context, location string) (*entry, error) {
 	v.mu.Lock()
-	e := v.trees[location]
+	e := v.orgs[location]
 	if e == nil {
 		if root := v.roots[v.c.orgIndex.find(location)]; root != nil && root.tree.Has(location) {
 			e = root
@@ -166,7 +166,7 @@ func (v *cachedView) organization(ctx context.Context, location string) (*entry,
 	v.mu.Unlock()
 	if e == nil {
 		var err error
-		if e, err = v.c.tree(ctx, v.need, location); err != nil {
+		if e, err = v.c.organization(ctx, v.need, location); err != nil {
 			return nil, err
 		}
 		e = v.remember(location, e)
@@ -177,10 +177,10 @@ func (v *cachedView) organization(ctx context.Context, location string) (*entry,
 func (v *cachedView) remember(location string, e *entry) *entry {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.trees == nil {
-		v.trees, v.roots = make(map[string]*entry, 4), make(map[string]*entry, 1)
+	if v.orgs == nil {
+		v.orgs, v.roots = make(map[string]*entry, 4), make(map[string]*entry, 1)
 	}
-	if before := v.trees[location]; before != nil {
+	if before := v.orgs[location]; before != nil {
 		return before
 	}
 	if e.tree != nil {
@@ -191,7 +191,7 @@ func (v *cachedView) remember(location string, e *entry) *entry {
 			v.roots[root] = e
 		}
 	}
-	v.trees[location] = e
+	v.orgs[location] = e
 	return e
 }
 
@@ -199,7 +199,7 @@ func (v *cachedView) remember(location string, e *entry) *entry {
 func (v *cachedView) UserByUsername(ctx context.Context, username string) (*facts.User, error) {
 	folded := facts.FoldCanonical(username)
 	if len(folded) > membership.MaxID || !facts.IsUsername(username) {
-		return nil, nil // nobody has such a username
+		return nil, nil // no user can have it
 	}
 	key := membership.Key{Kind: membership.UsernamePointer, ID: folded}
 	pointer, n := "", v.need
@@ -208,13 +208,13 @@ func (v *cachedView) UserByUsername(ctx context.Context, username string) (*fact
 	} else if e == nil && !n.fresh {
 		pointer = v.c.sharedPointer(ctx, key)
 	}
-	for range tries {
+	for range maxFetches {
 		if pointer != "" {
 			u, err := v.User(ctx, pointer)
 			if err != nil || u != nil && facts.FoldCanonical(u.Username()) == folded {
 				return u, err
 			}
-			// The account has another username by now, and this one may be somebody else's.
+			// The user has another username by now, and this one may belong to someone else.
 			n.fresh, n.since = true, v.c.tracker.NextOrder()
 		}
 		e, err := v.c.username(ctx, n, folded)
@@ -226,15 +226,15 @@ func (v *cachedView) UserByUsername(ctx context.Context, username string) (*fact
 		}
 		pointer = e.pointer
 	}
-	return nil, cannotBeHad(ctx, fmt.Errorf("%s: %w", key, errNotSettled))
+	return nil, unavailable(ctx, fmt.Errorf("%s: %w", key, errChanging))
 }
 
 // Location implements [facts.View].
 func (v *cachedView) Location(ctx context.Context, id string) (*facts.Location, error) {
 	if len(id) > membership.MaxID || id == "" {
-		return nil, nil // no record has such an id
+		return nil, nil // no record can have it
 	}
-	e, err := v.tree(ctx, id)
+	e, err := v.soundOrganization(ctx, id)
 	if err != nil || e.Absent {
 		return nil, err
 	}
@@ -247,7 +247,7 @@ func (v *cachedView) Locations(ctx context.Context, q facts.LocationQuery) ([]*f
 		if len(q.Beneath) > membership.MaxID {
 			return nil, nil
 		}
-		e, err := v.tree(ctx, q.Beneath)
+		e, err := v.soundOrganization(ctx, q.Beneath)
 		if err != nil || e.Absent {
 			return nil, err
 		}
@@ -255,7 +255,7 @@ func (v *cachedView) Locations(ctx context.Context, q facts.LocationQuery) ([]*f
 	}
 	ids, err := v.c.origin.Locations(ctx, q.After, membership.PageLimit(q.Limit))
 	if err != nil {
-		return nil, cannotBeHad(ctx, err)
+		return nil, unavailable(ctx, err)
 	}
 	all := make([]*facts.Location, 0, len(ids))
 	for _, id := range ids {
@@ -264,7 +264,7 @@ func (v *cachedView) Locations(ctx context.Context, q facts.LocationQuery) ([]*f
 			return nil, err
 		}
 		if l == nil {
-			return nil, cannotBeHad(ctx, errNotSettled) // it was there, and is gone
+			return nil, unavailable(ctx, errChanging) // it was listed, and is gone
 		}
 		all = append(all, l)
 	}
@@ -297,6 +297,6 @@ func (v *cachedView) OrganizationFreshness(root *facts.Location) facts.Freshness
 }
 
 func (v *cachedView) fact(e *entry) facts.Freshness {
-	_, vouched := v.c.tracker.Check(&e.Provenance, v.need.budget)
+	_, vouched := v.c.tracker.Check(&e.Provenance, v.need.maxAge)
 	return facts.Freshness{Version: e.Version, AsOf: e.AsOf, Confirmed: vouched}
 }

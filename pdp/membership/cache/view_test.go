@@ -129,9 +129,9 @@ func TestWhoComesFirstInAView(t *testing.T) {
 		assert.Same(t, users[0], users[1])
 
 		view := v.(*cachedView)
-		gone := c.nothing(view.need, membership.Key{Kind: membership.LocationPointer, ID: "clinic"}, c.tracker.BeginFetch())
+		gone := c.absent(view.need, membership.Key{Kind: membership.LocationPointer, ID: "clinic"}, c.tracker.BeginFetch())
 		assert.Same(t, gone, view.remember("clinic", gone))
-		tree, err := c.tree(t.Context(), view.need, "clinic")
+		tree, err := c.organization(t.Context(), view.need, "clinic")
 		require.NoError(t, err)
 		assert.Same(t, gone, view.remember("clinic", tree))
 	})

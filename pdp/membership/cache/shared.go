@@ -11,18 +11,18 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
-// putters is how many values are on their way to the shared tier at a time.
+// putters is how many values are written to the shared store at a time.
 const putters = 4
 
-// put is a value for the shared tier.
+// put is a value to be written to the shared store.
 type put struct {
 	key   membership.Key
 	value []byte
 	ttl   time.Duration
 }
 
-// sound says whether other sidecars may have an entry: the form in which it is shared does not show what is wrong with it.
-func (e *entry) sound() bool {
+// shareable reports whether an entry may be shared: only a record without faults, since the encoded form does not show them.
+func (e *entry) shareable() bool {
 	switch {
 	case e.Absent:
 		return false
@@ -34,16 +34,16 @@ func (e *entry) sound() bool {
 	return e.pointer != ""
 }
 
-// inTouch says whether the shared tier is to be used: while nothing is heard of it, its clock is not known either, and waiting
-// for it would only take time.
-func (c *Cache) inTouch() bool {
+// storeUsable reports whether to use the shared store. While the stream is lost the shared clock is unknown too, and waiting for
+// the store would only take time.
+func (c *Cache) storeUsable() bool {
 	return c.store != nil && c.tracker.StreamLive()
 }
 
-// share puts an entry into the shared tier, in the background: nobody waits for it, and it may be lost.
+// share writes an entry to the shared store in the background. It may be lost.
 func (c *Cache) share(e *entry) {
-	// Without the tier's clock nobody could say how old it is.
-	if !c.inTouch() || c.stream.Now().IsZero() {
+	// Without the shared clock its age could not be told.
+	if !c.storeUsable() || c.stream.Now().IsZero() {
 		return
 	}
 	c.enqueue(put{e.Key, c.packed(e), e.TTL - e.Age(time.Now())})
@@ -60,6 +60,7 @@ func (c *Cache) enqueue(p put) {
 	}
 }
 
+// putAll writes queued values until the cache is closed.
 func (c *Cache) putAll() {
 	for {
 		select {
@@ -75,14 +76,14 @@ func (c *Cache) putAll() {
 	}
 }
 
-// flags of a shared value, its first byte.
-const madeVersion = 1
+// syntheticVersion is the one flag of a shared value. Its flags are its first byte.
+const syntheticVersion = 1
 
-// packed is an entry as the shared tier keeps it: its ages by that tier's clock.
+// packed encodes an entry for the shared store, with its time by the shared clock.
 func (c *Cache) packed(e *entry) []byte {
 	var body []byte
 	if e.Synthetic {
-		body = append(body, madeVersion)
+		body = append(body, syntheticVersion)
 	} else {
 		body = append(body, 0)
 	}
@@ -101,29 +102,29 @@ func (c *Cache) packed(e *entry) []byte {
 
 var (
 	errFlags  = errors.New("a shared value has unknown flags")
-	errFuture = errors.New("a shared value was fetched in the future, by one of the clocks")
+	errFuture = errors.New("a shared value was fetched in the future: a clock is wrong")
 )
 
-// fromShared finds a record in the shared tier. What cannot be read there is dropped. An entry that is not usable may still
-// do where the origin cannot be reached, or say which version a content had.
+// fromShared reads a record from the shared store, and drops an invalid value. An entry that is not usable can still be a fallback
+// if the origin is down, or tell the version of a content.
 func (c *Cache) fromShared(ctx context.Context, n requirement, key membership.Key) (e *entry, usable bool) {
-	if n.fresh || !c.inTouch() || c.stream.Now().IsZero() {
+	if n.fresh || !c.storeUsable() || c.stream.Now().IsZero() {
 		return nil, false
 	}
 	value, err := c.store.Get(ctx, key)
 	if err != nil || value == nil {
 		return nil, false
 	}
-	if e, err = c.unpacked(n.validator, key, value); err != nil {
-		c.distrust(key, err)
+	if e, err = c.unpack(n.validator, key, value); err != nil {
+		c.refuse(key, err)
 		return nil, false
 	}
-	// In another epoch the clock may have been another. And a record of another history is of another database, or of a state
-	// of ours that is over: the origin itself says which.
+	// In another epoch the shared clock may have been another one. A record of another history comes from another database, or from
+	// before a restore: only the origin can tell.
 	if e.At.Epoch != c.tracker.Epoch() || c.histories.foreign(e) {
 		return nil, false
 	}
-	if c.usable(e, n) != freshness.Fresh || c.behind(e) {
+	if c.check(e, n) != freshness.Fresh || c.behind(e) {
 		return e, false
 	}
 	c.remember(e)
@@ -131,56 +132,56 @@ func (c *Cache) fromShared(ctx context.Context, n requirement, key membership.Ke
 	return e, true
 }
 
-// sharedPointer finds where a pointer leads, "" where there is none. It is a hint.
+// sharedPointer reads the id that a pointer leads to, "" if there is none. It is a hint: the record itself says whether it is true.
 func (c *Cache) sharedPointer(ctx context.Context, key membership.Key) string {
-	if !c.inTouch() {
+	if !c.storeUsable() {
 		return ""
 	}
-	j := c.validator.Load()
+	v := c.validator.Load()
 	value, err := c.store.Get(ctx, key)
 	if err != nil || value == nil {
 		return ""
 	}
-	e, err := c.unpacked(j, key, value)
+	e, err := c.unpack(v, key, value)
 	if err != nil {
-		c.distrust(key, err)
+		c.refuse(key, err)
 		return ""
 	}
 	return e.pointer
 }
 
-// distrust drops a value that is not what it should be.
-func (c *Cache) distrust(key membership.Key, err error) {
+// refuse drops an invalid value from the shared store.
+func (c *Cache) refuse(key membership.Key, err error) {
 	c.counters.refused.Add(1)
-	c.log.Warn("a value of the shared cache is not what it should be, and is dropped", "record", key.String(), "error", err)
+	c.log.Warn("dropped an invalid value from the shared cache", "record", key.String(), "error", err)
 	ctx, cancel := context.WithTimeout(c.ctx, time.Second)
 	defer cancel()
 	_ = c.store.Drop(ctx, key)
 }
 
-// unpacked reads a shared value, and judges it as strictly as what comes from the origin.
-func (c *Cache) unpacked(j *record.Validator, key membership.Key, value []byte) (*entry, error) {
+// unpack decodes a shared value, and validates it as strictly as a record from the origin.
+func (c *Cache) unpack(v *record.Validator, key membership.Key, value []byte) (*entry, error) {
 	s, body, err := record.Unpack(key, value)
 	if err != nil {
 		return nil, err
 	}
-	if len(body) == 0 || body[0]&^madeVersion != 0 {
+	if len(body) == 0 || body[0]&^syntheticVersion != 0 {
 		return nil, errFlags
 	}
-	// Clocks are known to a part of a lease. What is further ahead could be of any age.
+	// Clocks agree within a lease. A value further in the future could be of any age.
 	age := c.stream.Now().Sub(s.AsOf)
-	if aged(key.Kind) && age < -c.cfg.Lease {
+	if ageMatters(key.Kind) && age < -c.cfg.Lease {
 		return nil, errFuture
 	}
 	s.AsOf = time.Now().Add(-max(age, 0))
-	e := newEntry(freshness.Provenance{Stamp: s, Synthetic: body[0]&madeVersion != 0}, key, j)
+	e := newEntry(freshness.Provenance{Stamp: s, Synthetic: body[0]&syntheticVersion != 0}, key, v)
 	e.TTL = c.cfg.TTL
 	content := body[1:]
 	switch key.Kind {
 	case membership.UserRecord:
 		draft, shape, err := e.validator.User(e.validator.Tokens(content))
 		if err == nil && draft.ID != key.ID {
-			err = errors.New("it is of another user")
+			err = errors.New("it belongs to another user")
 		}
 		if err != nil {
 			return nil, err
@@ -189,31 +190,31 @@ func (c *Cache) unpacked(j *record.Validator, key membership.Key, value []byte) 
 		e.bytes = userBytes(draft, content)
 	case membership.OrganizationRecord:
 		drafts, faults, err := e.validator.Locations(e.validator.Tokens(content))
-		if err == nil && rootOf(drafts) != key.ID {
-			err = errors.New("it is of another organization")
+		if err == nil && rootID(drafts) != key.ID {
+			err = errors.New("it belongs to another organization")
 		}
 		if err != nil {
 			return nil, err
 		}
 		e.bytes, e.hash = organizationBytes(drafts, content), sha256.Sum256(content)
-		version, made := s.Version, e.Synthetic
-		if err := c.grow(e, drafts, faults, version, nil); err != nil {
+		version, synthetic := s.Version, e.Synthetic
+		if err := c.buildTree(e, drafts, faults, version, nil); err != nil {
 			return nil, err
 		}
-		e.Version, e.Synthetic, e.TTL = version, made, c.cfg.TTL
+		e.Version, e.Synthetic, e.TTL = version, synthetic, c.cfg.TTL
 	default:
 		e.bytes, e.pointer = entryBytes+len(key.ID), string(content)
 	}
 	return e, nil
 }
 
-// aged says whether the age of such a value counts. A pointer is a hint, however old.
-func aged(k membership.Kind) bool {
+// ageMatters reports whether the age of a value counts. A pointer is a hint, however old.
+func ageMatters(k membership.Kind) bool {
 	return k == membership.UserRecord || k == membership.OrganizationRecord
 }
 
-// rootOf gives the id of the root among locations, "" where there is none. What has no id is none.
-func rootOf(drafts []record.Location) string {
+// rootID gives the id of the root among locations, "" if no location is a root with a readable id.
+func rootID(drafts []record.Location) string {
 	for i := range drafts {
 		if drafts[i].Parent == "" && drafts[i].ID != "" && drafts[i].ID != record.Unreadable {
 			return drafts[i].ID

@@ -6,13 +6,14 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
-// orgIndex knows the organization of each location of the trees that are kept. It is a hint: the tree says whether it is true.
+// orgIndex maps the locations of the organizations in memory to their roots. It is a hint: the tree says whether it is true. It is
+// safe for concurrent use.
 type orgIndex struct {
 	mu sync.RWMutex
-	of map[string]string // by location, to the root
+	of map[string]string // root by location
 }
 
-// find gives the root above a location, "" where it is not known.
+// find gives the root of a location, "" if unknown.
 func (r *orgIndex) find(location string) string {
 	r.mu.RLock()
 	defer r.mu.RUnlock()

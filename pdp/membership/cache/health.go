@@ -1,0 +1,69 @@
+package cache
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/membership"
+)
+
+var _ pdp.Checker = (*Cache)(nil)
+
+// checkInterval is how long the result of a check of the origin is reused: readiness needs no token, and must not be a way to
+// overload the origin.
+const checkInterval = time.Second
+
+// originCheck is the result of a check of the origin.
+type originCheck struct {
+	at  time.Time
+	err error
+}
+
+// CheckFacts implements [pdp.Checker]: it fails where the origin cannot be reached, or has no locations. A record that is
+// quarantined is another's trouble.
+func (c *Cache) CheckFacts(ctx context.Context) error {
+	if last := c.lastCheck.Load(); last != nil && membership.Elapsed(time.Now(), last.at) < checkInterval {
+		return last.err
+	}
+	done := c.flights.DoChan("?", func() (any, error) {
+		ctx, cancel := context.WithTimeout(c.ctx, c.cfg.FetchTimeout)
+		defer cancel()
+		last := &originCheck{err: c.checkOrigin(ctx)}
+		last.at = time.Now()
+		c.lastCheck.Store(last)
+		return nil, last.err
+	})
+	select {
+	case r := <-done:
+		return r.Err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (c *Cache) checkOrigin(ctx context.Context) (err error) {
+	defer func() { // a panic in a singleflight call would end the process
+		if cause := recover(); cause != nil {
+			err = fmt.Errorf("panic: %v", cause)
+		}
+	}()
+	if err := c.origin.Check(ctx); err != nil {
+		return err
+	}
+	some, err := c.origin.Locations(ctx, "", 1)
+	if err == nil && len(some) == 0 {
+		err = pdp.ErrNoLocations
+	}
+	return err
+}
+
+// CheckShared fails if the shared store cannot be reached.
+func (c *Cache) CheckShared(ctx context.Context) error {
+	if c.store == nil {
+		return nil
+	}
+	_, err := c.store.Get(ctx, membership.Key{Kind: membership.UserRecord, ID: "nobody"})
+	return err
+}

@@ -75,6 +75,15 @@ func TestCitedRulesExist(t *testing.T) {
 	}
 }
 
+func TestCitedSectionsExist(t *testing.T) {
+	all := texts(t)
+	for name, text := range all {
+		for _, citation := range brokenSections(name, text, all) {
+			t.Errorf("%s: %s does not exist", name, citation)
+		}
+	}
+}
+
 // TestBrokenCitationsAreFound holds the checks themselves to a small repository.
 func TestBrokenCitationsAreFound(t *testing.T) {
 	all := map[string]string{
@@ -181,7 +190,7 @@ var (
 )
 
 // brokenSections are the sections of the two specifications that a file cites and that do not exist, and citations of a
-// specification by anything but its path from the root, or its name in the same folder. Below policies a section without the
+// specification by anything but its path, from the root or from the file. Below policies a section without the
 // name of a document is one of DOMAIN.md.
 func brokenSections(name, text string, all map[string]string) []string {
 	if path.Ext(name) == ".md" || path.Base(name) == "citations_test.go" {
@@ -198,8 +207,8 @@ func brokenSections(name, text string, all map[string]string) []string {
 	text = lineBreak.ReplaceAllString(text, " ")
 	for _, match := range cited.FindAllStringSubmatch(text, -1) {
 		document := match[1]
-		if !strings.Contains(document, "/") {
-			document = path.Join(path.Dir(name), document)
+		if beside := path.Join(path.Dir(name), document); beside == domain || beside == protocol {
+			document = beside
 		}
 		if document != domain && document != protocol {
 			broken = append(broken, match[1])

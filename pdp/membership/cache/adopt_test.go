@@ -54,8 +54,8 @@ func admits(t *testing.T, v facts.View, admitted ...string) {
 	assert.Equal(t, pdp.Unavailable, pdp.KindOf(err), "a list with somebody who is not admitted")
 }
 
-// TestAnotherPolicyJudgesAnew what is kept, and what a view of before has not read yet it reads by the tables of before.
-func TestAnotherPolicyJudgesAnew(t *testing.T) {
+// TestAdoptValidatesAgain what is kept, and what a view of before has not read yet it reads by the tables of before.
+func TestAdoptValidatesAgain(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
 		onlyBy(o)
 		c := openFake(t, o, h.port(), nil)
@@ -102,8 +102,8 @@ func TestAnotherPolicyJudgesAnew(t *testing.T) {
 	})
 }
 
-// TestPoliciesChangeUnderReaders: every answer is by the tables of its view, and no reader is kept from one.
-func TestPoliciesChangeUnderReaders(t *testing.T) {
+// TestAdoptDuringReads: every answer is by the tables of its view, and no reader is kept from one.
+func TestAdoptDuringReads(t *testing.T) {
 	o := newFakeOrigin()
 	onlyBy(o)
 	c := openFake(t, o, nil, func(cfg *Config) { cfg.MaxAgeChange, cfg.Logger = time.Hour, slog.New(slog.DiscardHandler) })
@@ -161,8 +161,8 @@ func (r *rootless) Users(ctx context.Context, q facts.UserQuery) (membership.Raw
 	return r.fakeOrigin.Users(ctx, q)
 }
 
-// TestWhatHasNoNameOfItsOwn is named by what was asked for, or not at all, and not for ever.
-func TestWhatHasNoNameOfItsOwn(t *testing.T) {
+// TestQuarantineDoesNotNameUsernames is named by what was asked for, or not at all, and not for ever.
+func TestQuarantineDoesNotNameUsernames(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, _ *hub) {
 		r := &rootless{o, true}
 		c := openFake(t, o, nil, func(cfg *Config) { cfg.Origin = r })

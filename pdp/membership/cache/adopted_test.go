@@ -18,9 +18,9 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
 )
 
-// TestAViewKeepsToItsTables: whatever is adopted meanwhile, and by whoever a record was fetched, a view gives none that the
+// TestViewKeepsItsVocabulary: whatever is adopted meanwhile, and by whoever a record was fetched, a view gives none that the
 // tables of its beginning do not admit. One that they do it refuses only where tables change all the time.
-func TestAViewKeepsToItsTables(t *testing.T) {
+func TestViewKeepsItsVocabulary(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
 		o.set(func() { o.delay = time.Millisecond })
 		quiet := func(cfg *Config) { cfg.Logger = slog.New(slog.DiscardHandler) }

@@ -26,8 +26,8 @@ func rewind(o *fakeOrigin, id, rec string) (undo func()) {
 	return func() { o.set(func() { o.versions[key], o.users[id] = version, now }) }
 }
 
-// TestAnOriginThatGoesBack is not believed: what has been seen of a record is the least that it can be.
-func TestAnOriginThatGoesBack(t *testing.T) {
+// TestOriginThatGoesBackIsNotUsed is not believed: what has been seen of a record is the least that it can be.
+func TestOriginThatGoesBackIsNotUsed(t *testing.T) {
 	for _, listed := range []bool{false, true} {
 		inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
 			c := openFake(t, o, nil, nil)
@@ -50,8 +50,8 @@ func TestAnOriginThatGoesBack(t *testing.T) {
 	}
 }
 
-// TestASharedValueThatGoesBack, as a sidecar put it there that read a replica, is not believed either.
-func TestASharedValueThatGoesBack(t *testing.T) {
+// TestSharedValueThatGoesBackIsIgnored, as a sidecar put it there that read a replica, is not believed either.
+func TestSharedValueThatGoesBackIsIgnored(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
 		byAge := func(cfg *Config) { cfg.Announced = false }
 		o.setUser("jane", fixture.Nurse("jane", "ed_admin", "ghi"))
@@ -81,8 +81,8 @@ func (c confused) UserByUsername(ctx context.Context, _ string) ([]membership.Ra
 	return c.fakeOrigin.UserByUsername(ctx, "jane@example.org")
 }
 
-// TestAnOriginThatAnswersSomethingElse: another organization is no answer, and another username nobody's.
-func TestAnOriginThatAnswersSomethingElse(t *testing.T) {
+// TestOriginAnsweringAnotherRecordIsRefused: another organization is no answer, and another username nobody's.
+func TestOriginAnsweringAnotherRecordIsRefused(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
 		c := openFake(t, o, h.port(), func(cfg *Config) { cfg.Origin = confused{o} })
 		settled()
@@ -96,8 +96,8 @@ func TestAnOriginThatAnswersSomethingElse(t *testing.T) {
 	})
 }
 
-// TestSharedValuesOfOthers: a value may be whole and of this key, and say something of another record.
-func TestSharedValuesOfOthers(t *testing.T) {
+// TestSharedValueOfAnotherKeyIsRefused: a value may be whole and of this key, and say something of another record.
+func TestSharedValueOfAnotherKeyIsRefused(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
 		c := openFake(t, o, h.port(), nil)
 		settled()

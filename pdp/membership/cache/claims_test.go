@@ -167,8 +167,8 @@ func TestNotifiedClaimsAndReadingOwnWrites(t *testing.T) {
 	})
 }
 
-// TestListeningElsewhere: where questions and listening lead to two servers, it is said that nothing is confirmed, and why.
-func TestListeningElsewhere(t *testing.T) {
+// TestWatcherOfAnotherHistoryConfirmsNothing: where questions and listening lead to two servers, it is said that nothing is confirmed, and why.
+func TestWatcherOfAnotherHistoryConfirmsNothing(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, _ *hub) {
 		var log bytes.Buffer
 		c, hear := openTelling(t, o, nil, true, func(cfg *Config) { cfg.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
@@ -280,9 +280,9 @@ func TestAnnouncedPlacesAskTheOriginSeldom(t *testing.T) {
 	})
 }
 
-// TestWithoutThePromise a token for announcements vouches for nothing: what is announced is read anew at once, and the rest
+// TestStreamWithoutPromiseConfirmsNothing a token for announcements vouches for nothing: what is announced is read anew at once, and the rest
 // lives by its age.
-func TestWithoutThePromise(t *testing.T) {
+func TestStreamWithoutPromiseConfirmsNothing(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
 		c := openFake(t, o, h.port(), func(cfg *Config) { cfg.Announced = false })
 		settled()
@@ -301,8 +301,8 @@ func TestWithoutThePromise(t *testing.T) {
 	})
 }
 
-// TestUnprovenIsToldByWhatVouches: the stream of announcements that begins says nothing of an origin that is listened to.
-func TestUnprovenIsToldByWhatVouches(t *testing.T) {
+// TestUnprovenIsThatOfTheConfirmer: the stream of announcements that begins says nothing of an origin that is listened to.
+func TestUnprovenIsThatOfTheConfirmer(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
 		var log bytes.Buffer
 		_, hear := openTelling(t, o, h.port(), false, func(cfg *Config) { cfg.Logger = slog.New(slog.NewTextHandler(&log, nil)) })

@@ -27,8 +27,8 @@ func (s *skewed) Now() time.Time {
 	return time.Now().Add(s.ahead)
 }
 
-// TestAFactFromTheFuture is not taken for a new one for as long as it takes to come: a clock was, or is, wrong.
-func TestAFactFromTheFuture(t *testing.T) {
+// TestRecordFromTheFutureIsNotShared is not taken for a new one for as long as it takes to come: a clock was, or is, wrong.
+func TestRecordFromTheFutureIsNotShared(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
 		ahead := &skewed{port: h.port(), ahead: time.Hour}
 		first := openFake(t, o, nil, func(cfg *Config) { cfg.Store, cfg.Stream = ahead, ahead })
@@ -45,8 +45,8 @@ func TestAFactFromTheFuture(t *testing.T) {
 	})
 }
 
-// TestFactsOfAnotherEpoch are not taken, however young they look: their age is by a clock that may have been set back.
-func TestFactsOfAnotherEpoch(t *testing.T) {
+// TestSharedRecordOfAnotherEpochIsIgnored are not taken, however young they look: their age is by a clock that may have been set back.
+func TestSharedRecordOfAnotherEpochIsIgnored(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
 		first := openFake(t, o, h.port(), func(cfg *Config) { cfg.Announced = false })
 		settled()
@@ -61,8 +61,8 @@ func TestFactsOfAnotherEpoch(t *testing.T) {
 	})
 }
 
-// TestWithoutASharedClock nothing is shared: nobody could say how old it is.
-func TestWithoutASharedClock(t *testing.T) {
+// TestNothingIsSharedWithoutClock nothing is shared: nobody could say how old it is.
+func TestNothingIsSharedWithoutClock(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
 		blind := &skewed{port: h.port(), unknown: true}
 		first := openFake(t, o, nil, func(cfg *Config) { cfg.Store, cfg.Stream = blind, blind })

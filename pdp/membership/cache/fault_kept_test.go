@@ -27,9 +27,9 @@ func (s *spoiling) Organization(ctx context.Context, location string) (*membersh
 	return sent, err
 }
 
-// TestAFaultThatNoContentShows: an organization is refused for what is wrong with its record, and good again without it,
+// TestFaultOutsideContentIsFound: an organization is refused for what is wrong with its record, and good again without it,
 // though what is kept of it is the same.
-func TestAFaultThatNoContentShows(t *testing.T) {
+func TestFaultOutsideContentIsFound(t *testing.T) {
 	for name, to := range map[string]string{
 		"an unknown member": `"id":"ghi","boss":true`,
 		"a member twice":    `"id":"ghi","kind":"facility"`,
@@ -59,8 +59,8 @@ func TestAFaultThatNoContentShows(t *testing.T) {
 	}
 }
 
-// TestTheQuarantineEnds for whatever was named, once it is good.
-func TestTheQuarantineEnds(t *testing.T) {
+// TestQuarantineEndsWithValidRecord for whatever was named, once it is good.
+func TestQuarantineEndsWithValidRecord(t *testing.T) {
 	for name, to := range map[string]string{
 		"no list":      ``,
 		"two roots":    `[{"id":"ghi","kind":"region","model":"regional"},{"id":"metro","kind":"region","model":"regional"}]`,

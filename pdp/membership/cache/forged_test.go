@@ -16,9 +16,9 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/redisstore"
 )
 
-// TestAForgedRecordOverRedis is the attack as it was made: whoever has the token for changes makes somebody an administrator
+// TestForgedRecordOverRedis is the attack as it was made: whoever has the token for changes makes somebody an administrator
 // of a region on every sidecar, and locks others out.
-func TestAForgedRecordOverRedis(t *testing.T) {
+func TestForgedRecordOverRedis(t *testing.T) {
 	redis := servertest.StartRedis(t)
 	a := origintest.NewApplication(t, origintest.SampleRoster(1, 0).String())
 	url := a.Serve().URL

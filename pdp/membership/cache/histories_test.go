@@ -29,9 +29,9 @@ func (o *fakeOrigin) restore(history string, version uint64, rec string) {
 	o.users["jane"] = json.RawMessage(rec)
 }
 
-// TestARestoredSource: records of a database that was restored are taken at once, older though their versions are, and what
+// TestRestoredSource: records of a database that was restored are taken at once, older though their versions are, and what
 // was vouched for before is not.
-func TestARestoredSource(t *testing.T) {
+func TestRestoredSource(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
 		o.set(func() { o.history = "one" })
 		for range 5 {
@@ -61,8 +61,8 @@ func TestARestoredSource(t *testing.T) {
 	})
 }
 
-// TestARestoredSourceThatIsNotListenedTo is believed as soon as a record is fetched again, and shared values of before are not.
-func TestARestoredSourceThatIsNotListenedTo(t *testing.T) {
+// TestRestoredSourceWithoutWatcher is believed as soon as a record is fetched again, and shared values of before are not.
+func TestRestoredSourceWithoutWatcher(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
 		var log bytes.Buffer
 		o.set(func() { o.history = "one" })
@@ -91,9 +91,9 @@ func TestARestoredSourceThatIsNotListenedTo(t *testing.T) {
 	})
 }
 
-// TestSharedValuesOfAnotherDatabase, as of another installation with the same prefix, are not taken: the origin says which
+// TestSharedRecordOfAnotherDatabaseIsIgnored, as of another installation with the same prefix, are not taken: the origin says which
 // history is in force.
-func TestSharedValuesOfAnotherDatabase(t *testing.T) {
+func TestSharedRecordOfAnotherDatabaseIsIgnored(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
 		o.set(func() { o.history = "ours" })
 		other := newFakeOrigin()
@@ -114,9 +114,9 @@ func TestSharedValuesOfAnotherDatabase(t *testing.T) {
 	})
 }
 
-// TestVersionsThatDoNotMove: the later fetch is in force where a record has other content under the same version, and it is
+// TestChangedContentUnderSameVersion: the later fetch is in force where a record has other content under the same version, and it is
 // counted.
-func TestVersionsThatDoNotMove(t *testing.T) {
+func TestChangedContentUnderSameVersion(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
 		var log bytes.Buffer
 		c := openFake(t, o, h.port(), func(cfg *Config) {
@@ -138,8 +138,8 @@ func TestVersionsThatDoNotMove(t *testing.T) {
 	})
 }
 
-// TestHistoriesAtFault: an origin that gives what cannot be a history has given no record.
-func TestHistoriesAtFault(t *testing.T) {
+// TestInvalidHistoriesAreRefused: an origin that gives what cannot be a history has given no record.
+func TestInvalidHistoriesAreRefused(t *testing.T) {
 	for _, history := range []string{strings.Repeat("h", membership.MaxHistory+1), "a\n", "é"} {
 		inBubble(t, func(t *testing.T, o *fakeOrigin, _ *hub) {
 			c := openFake(t, o, nil, nil)
@@ -151,8 +151,8 @@ func TestHistoriesAtFault(t *testing.T) {
 	}
 }
 
-// TestFetchedBeforeASuspension: what was fetched for a question is no newer for having been waited for.
-func TestFetchedBeforeASuspension(t *testing.T) {
+// TestRecordFetchedBeforeSuspensionIsStale: what was fetched for a question is no newer for having been waited for.
+func TestRecordFetchedBeforeSuspensionIsStale(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, _ *hub) {
 		c := openFake(t, o, nil, nil)
 		n := requirement{validator: c.validator.Load(), maxAge: 5 * time.Second, since: c.tracker.NextOrder()}

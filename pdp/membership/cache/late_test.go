@@ -13,8 +13,8 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
 )
 
-// TestAnAnnouncementThatComesLate, as one that is sent again: its record does not go before what came after it.
-func TestAnAnnouncementThatComesLate(t *testing.T) {
+// TestLateAnnouncement, as one that is sent again: its record does not go before what came after it.
+func TestLateAnnouncement(t *testing.T) {
 	for name, versioned := range map[string]bool{"with versions": true, "without": false} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
@@ -44,8 +44,8 @@ func TestAnAnnouncementThatComesLate(t *testing.T) {
 	}
 }
 
-// TestAFetchThatLandsLate does not replace what was fetched after it began, and its version is not a later one.
-func TestAFetchThatLandsLate(t *testing.T) {
+// TestLateFetchDoesNotReplaceNewerRecord does not replace what was fetched after it began, and its version is not a later one.
+func TestLateFetchDoesNotReplaceNewerRecord(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
 		o.unversion = true
 		c := openFake(t, o, h.port(), nil)
@@ -74,8 +74,8 @@ func TestAFetchThatLandsLate(t *testing.T) {
 	})
 }
 
-// TestAnAnnouncementDuringAFetch: what was fetched for this very question is not good enough, where a change was told since.
-func TestAnAnnouncementDuringAFetch(t *testing.T) {
+// TestAnnouncementDuringFetch: what was fetched for this very question is not good enough, where a change was told since.
+func TestAnnouncementDuringFetch(t *testing.T) {
 	for name, alone := range map[string]bool{"alone": true, "with others": false} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {

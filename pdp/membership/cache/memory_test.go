@@ -84,7 +84,7 @@ func joinedRecord(t *testing.T, j *record.Validator, tree *record.Tree, i, assig
 }
 
 // A record that is large is kept like any other that is used, and what was used longest ago makes room for it.
-func TestALargeRecordIsKept(t *testing.T) {
+func TestLargeRecordIsKept(t *testing.T) {
 	dropped := 0
 	// A sixteenth is for records that are not there.
 	m := newMemory(1_066_666, func(*entry) { dropped++ })

@@ -37,8 +37,8 @@ func moveEntity(o *fakeOrigin, to string) {
 	})
 }
 
-// TestAMovedLocation: the organization that a location has left is not served as it was, whoever knows that it was there.
-func TestAMovedLocation(t *testing.T) {
+// TestMovedLocation: the organization that a location has left is not served as it was, whoever knows that it was there.
+func TestMovedLocation(t *testing.T) {
 	start := func(o *fakeOrigin) {
 		o.setLocations(fakeLocation{ID: "large", Kind: "system", Model: "health_system", Plan: "paid"},
 			fakeLocation{ID: "ward", Kind: "entity", Parent: "big"})
@@ -137,8 +137,8 @@ func organizationsTold(h *hub) []string {
 	return all
 }
 
-// TestALocationAnnouncedWhileTheOriginHangs: then every organization is in doubt, and the announcement is made all the same.
-func TestALocationAnnouncedWhileTheOriginHangs(t *testing.T) {
+// TestAnnounceLocationWhileOriginHangs: then every organization is in doubt, and the announcement is made all the same.
+func TestAnnounceLocationWhileOriginHangs(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
 		c := openFake(t, o, h.port(), nil)
 		settled()

@@ -13,9 +13,9 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
 
-// TestTwoOfOneUsername stay named until the username is one account's again, whoever else is asked about, and the log
+// TestTwoUsersWithOneUsernameAreQuarantined stay named until the username is one account's again, whoever else is asked about, and the log
 // tells it once.
-func TestTwoOfOneUsername(t *testing.T) {
+func TestTwoUsersWithOneUsernameAreQuarantined(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
 		var log bytes.Buffer
 		c := openFake(t, o, h.port(), func(cfg *Config) { cfg.Logger = slog.New(slog.NewTextHandler(&log, nil)) })

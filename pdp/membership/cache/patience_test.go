@@ -13,8 +13,8 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
 )
 
-// TestAnOriginThatDoesNotAnswer is not waited for with all the time that a question has, where what is kept may serve.
-func TestAnOriginThatDoesNotAnswer(t *testing.T) {
+// TestOriginThatDoesNotAnswer is not waited for with all the time that a question has, where what is kept may serve.
+func TestOriginThatDoesNotAnswer(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
 		o.setUser("joe", fixture.Nurse("joe", "ed_admin", "ghi"))
 		c := openFake(t, o, h.port(), nil)

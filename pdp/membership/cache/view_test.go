@@ -14,8 +14,8 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
 )
 
-// TestAViewIsOfOneState: what it has given it gives again, whatever is announced meanwhile; the next view knows better.
-func TestAViewIsOfOneState(t *testing.T) {
+// TestViewReturnsOneState: what it has given it gives again, whatever is announced meanwhile; the next view knows better.
+func TestViewReturnsOneState(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
 		c := openFake(t, o, h.port(), nil)
 		settled()
@@ -102,8 +102,8 @@ func TestAViewAskedByManyAtOnce(t *testing.T) {
 	})
 }
 
-// TestWhoComesFirstInAView is right: an account and a location that two fetched at once are given as the first had them.
-func TestWhoComesFirstInAView(t *testing.T) {
+// TestFirstReaderDeterminesView is right: an account and a location that two fetched at once are given as the first had them.
+func TestFirstReaderDeterminesView(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, _ *hub) {
 		c := openFake(t, o, nil, nil)
 		v, err := c.View(t.Context(), facts.Requirement{})

@@ -13,8 +13,8 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
 
-// markedFeed is a feed that follows a stream.
-func markedFeed() (*Tracker, streamHandler) {
+// trackerOfStream is a feed that follows a stream.
+func trackerOfStream() (*Tracker, streamHandler) {
 	f := NewTracker(Config{Confirmer: ConfirmedByStream, Lease: time.Second, Retention: 20 * time.Minute, RootOf: func(string) string { return "" }})
 	s := streamHandler{f}
 	s.Began(membership.Position{Epoch: "e", Sequence: 0}, membership.Position{Epoch: "e", Sequence: 0}, nil, time.Now())
@@ -30,8 +30,8 @@ func changed(version uint64) []pdp.Change {
 	return []pdp.Change{{Kind: pdp.UserChanged, ID: "jane", Version: version}}
 }
 
-// TestAnnouncementsOutOfOrder: what one of them says is not unsaid by another that came before or after it.
-func TestAnnouncementsOutOfOrder(t *testing.T) {
+// TestInvalidationsInAnyOrder: what one of them says is not unsaid by another that came before or after it.
+func TestInvalidationsInAnyOrder(t *testing.T) {
 	at := func(n uint64) membership.Position { return membership.Position{Epoch: "e", Sequence: n} }
 	verdictOf := func(f *Tracker, e *Provenance) Verdict {
 		v, _ := f.Check(e, time.Hour)
@@ -40,7 +40,7 @@ func TestAnnouncementsOutOfOrder(t *testing.T) {
 
 	t.Run("an older version after a change without one", func(t *testing.T) {
 		synctest.Test(t, func(*testing.T) {
-			f, s := markedFeed()
+			f, s := trackerOfStream()
 			before := userFact(f.BeginFetch(), 3)
 			s.Changed(membership.Announcement{At: at(1), Changes: changed(0)}) // to version 4
 			assert.Equal(t, Stale, verdictOf(f, before))
@@ -52,7 +52,7 @@ func TestAnnouncementsOutOfOrder(t *testing.T) {
 
 	t.Run("a change without a version that is heard after a later one with it", func(t *testing.T) {
 		synctest.Test(t, func(*testing.T) {
-			f, s := markedFeed()
+			f, s := trackerOfStream()
 			before := userFact(f.BeginFetch(), 3)
 			f.Invalidate(changed(3), at(2)) // announced here
 			s.Changed(membership.Announcement{At: at(1), Changes: changed(0)})
@@ -62,7 +62,7 @@ func TestAnnouncementsOutOfOrder(t *testing.T) {
 
 	t.Run("a version that is heard after a later change without one", func(t *testing.T) {
 		synctest.Test(t, func(*testing.T) {
-			f, s := markedFeed()
+			f, s := trackerOfStream()
 			f.Invalidate(changed(0), at(2)) // announced here
 			s.Changed(membership.Announcement{At: at(1), Changes: changed(9)})
 			time.Sleep(time.Millisecond)
@@ -77,7 +77,7 @@ func TestAnnouncementsOutOfOrder(t *testing.T) {
 
 	t.Run("one of the origin's, and then one of the stream", func(t *testing.T) {
 		synctest.Test(t, func(*testing.T) {
-			f, s := markedFeed()
+			f, s := trackerOfStream()
 			elsewhere := userFact(Provenance{Stamp: membership.Stamp{AsOf: time.Now(), At: at(1)}}, 0)
 			changeHandler{f}.Changed(changed(0))
 			s.Changed(membership.Announcement{At: at(1), Changes: changed(0)}) // which whoever fetched knew of, and not of the other
@@ -89,10 +89,10 @@ func TestAnnouncementsOutOfOrder(t *testing.T) {
 	})
 }
 
-// TestMarksAreBounded: what memory does not allow to remember makes stale whatever is not known to be newer.
-func TestMarksAreBounded(t *testing.T) {
+// TestInvalidationsAreBounded: what memory does not allow to remember makes stale whatever is not known to be newer.
+func TestInvalidationsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f, _ := markedFeed()
+		f, _ := trackerOfStream()
 		before := userFact(f.BeginFetch(), 3)
 		f.Invalidate(changed(0), membership.Position{})
 		between := userFact(f.BeginFetch(), 3)
@@ -115,10 +115,10 @@ func TestMarksAreBounded(t *testing.T) {
 	})
 }
 
-// TestAVersionOfOurOwnIsNotCompared with one that was announced: they count different things.
-func TestAVersionOfOurOwnIsNotCompared(t *testing.T) {
+// TestSyntheticVersionIsNotCompared with one that was announced: they count different things.
+func TestSyntheticVersionIsNotCompared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f, s := markedFeed()
+		f, s := trackerOfStream()
 		began := f.BeginFetch()
 		began.Synthetic = true
 		before := userFact(began, 1<<50)
@@ -132,11 +132,11 @@ func TestAVersionOfOurOwnIsNotCompared(t *testing.T) {
 	})
 }
 
-// TestFloodsOfIDs: however many and long ids are announced that nobody has, what is remembered is bounded, others are
+// TestManyAnnouncedIDsStayBounded: however many and long ids are announced that nobody has, what is remembered is bounded, others are
 // fetched once again, and not for as long as facts live.
-func TestFloodsOfIDs(t *testing.T) {
+func TestManyAnnouncedIDsStayBounded(t *testing.T) {
 	synctest.Test(t, func(*testing.T) {
-		f, s := markedFeed()
+		f, s := trackerOfStream()
 		time.Sleep(time.Millisecond)
 		before := userFact(f.BeginFetch(), 3)
 		long := strings.Repeat("x", 1000)

@@ -19,8 +19,8 @@ func foreign(at membership.Position) *Provenance {
 	return userFact(Provenance{Stamp: membership.Stamp{AsOf: time.Now(), At: at}}, 1)
 }
 
-// TestVouchingByTheStream: for what was fetched in the stream's life, behind what is known of it, while it is heard.
-func TestVouchingByTheStream(t *testing.T) {
+// TestStreamConfirms: for what was fetched in the stream's life, behind what is known of it, while it is heard.
+func TestStreamConfirms(t *testing.T) {
 	synctest.Test(t, func(*testing.T) {
 		f := NewTracker(Config{Confirmer: ConfirmedByStream, Lease: time.Second, Retention: 20 * time.Minute, RootOf: func(string) string { return "" }})
 		s := streamHandler{f}
@@ -64,10 +64,10 @@ func TestVouchingByTheStream(t *testing.T) {
 	})
 }
 
-// TestWhatAForeignFactKnows is told by its place in the stream, else by the clock, with a lease to spare.
-func TestWhatAForeignFactKnows(t *testing.T) {
+// TestRecordOfAnotherSidecarIsComparedByPosition is told by its place in the stream, else by the clock, with a lease to spare.
+func TestRecordOfAnotherSidecarIsComparedByPosition(t *testing.T) {
 	synctest.Test(t, func(*testing.T) {
-		f, s := markedFeed()
+		f, s := trackerOfStream()
 		fetched := func(after time.Duration, at membership.Position) *Provenance {
 			e := foreign(at)
 			e.AsOf = time.Now().Add(after)
@@ -92,8 +92,8 @@ func TestWhatAForeignFactKnows(t *testing.T) {
 	})
 }
 
-// TestVouchingByListening: for what was fetched since the origin is heard, by another sidecar's clock with a lease to spare.
-func TestVouchingByListening(t *testing.T) {
+// TestWatcherConfirms: for what was fetched since the origin is heard, by another sidecar's clock with a lease to spare.
+func TestWatcherConfirms(t *testing.T) {
 	synctest.Test(t, func(*testing.T) {
 		f := NewTracker(Config{Confirmer: ConfirmedByOrigin, Lease: time.Second, Retention: 20 * time.Minute, RootOf: func(string) string { return "" }})
 		before := userFact(f.BeginFetch(), 1)
@@ -113,10 +113,10 @@ func TestVouchingByListening(t *testing.T) {
 	})
 }
 
-// TestWhatIsKnownOfATokenIsHeard in this life of the stream, while it is heard.
-func TestWhatIsKnownOfATokenIsHeard(t *testing.T) {
+// TestReachedWhileStreamIsLive in this life of the stream, while it is heard.
+func TestReachedWhileStreamIsLive(t *testing.T) {
 	synctest.Test(t, func(*testing.T) {
-		f, s := markedFeed()
+		f, s := trackerOfStream()
 		s.Changed(membership.Announcement{At: membership.Position{Epoch: "e", Sequence: 5}, Changes: changed(0)})
 		assert.True(t, f.Reached(membership.Position{Epoch: "e", Sequence: 5}))
 		assert.False(t, f.Reached(membership.Position{Epoch: "e", Sequence: 6}))
@@ -128,8 +128,8 @@ func TestWhatIsKnownOfATokenIsHeard(t *testing.T) {
 	})
 }
 
-// TestWhatConcernsWhat: what an announcement makes stale beside the record that it names.
-func TestWhatConcernsWhat(t *testing.T) {
+// TestWhatAnAnnouncementInvalidates: what an announcement makes stale beside the record that it names.
+func TestWhatAnAnnouncementInvalidates(t *testing.T) {
 	kinds := map[string]membership.Key{
 		"jane": {Kind: membership.UserRecord, ID: "jane"}, "joe": {Kind: membership.UserRecord, ID: "joe"}, "somebody's username": {Kind: membership.UsernamePointer, ID: "joe@example.org"},
 		"metro": {Kind: membership.OrganizationRecord, ID: "metro"}, "smile": {Kind: membership.OrganizationRecord, ID: "smile"}, "ghi": {Kind: membership.LocationPointer, ID: "ghi"}, "new": {Kind: membership.LocationPointer, ID: "new"},

@@ -1,0 +1,240 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
+
+	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
+)
+
+func TestOriginDownServesWithinMaxAge(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+		c := openFake(t, o, h.port(), nil)
+		settled()
+		sees(t, c, "jane", "ed_normal")
+		o.set(func() { o.down = true })
+		fails(t, c, "joe", pdp.Unavailable)
+		time.Sleep(time.Minute)
+		sees(t, c, "jane", "ed_normal") // vouched for
+		h.set(func() { h.down = true })
+		time.Sleep(time.Minute)
+		fails(t, c, "jane", pdp.Unavailable)
+		o.set(func() { o.down = false })
+		sees(t, c, "jane", "ed_normal")
+		sees(t, c, "joe", "")
+		o.set(func() { o.down = true })
+		time.Sleep(4 * time.Second)
+		sees(t, c, "jane", "ed_normal")
+		time.Sleep(2 * time.Second)
+		fails(t, c, "jane", pdp.Unavailable)
+		role, err := seen(t, c, "jane", facts.Requirement{ReadOnly: true})
+		require.NoError(t, err, "to use something, it may be older")
+		assert.Equal(t, "ed_normal", role)
+		time.Sleep(time.Minute)
+		_, err = seen(t, c, "jane", facts.Requirement{ReadOnly: true})
+		require.Error(t, err)
+		h.set(func() { h.down = false })
+		settled()
+		sees(t, c, "jane", "ed_normal") // the stream is back, and has told of nothing meanwhile
+		h.lose()
+		settled()
+		fails(t, c, "jane", pdp.Unavailable)
+		o.set(func() { o.down = false })
+		sees(t, c, "jane", "ed_normal")
+	})
+}
+
+func TestOriginHangsServesWithinMaxAge(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+		c := openFake(t, o, h.port(), nil)
+		settled()
+		ask := func(id string) (string, error) {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			v, err := c.View(ctx, facts.Requirement{})
+			require.NoError(t, err)
+			u, err := v.User(ctx, id)
+			if err != nil {
+				return "", err
+			}
+			require.NoError(t, ctx.Err())
+			return u.Record().Assignments[0].Role, nil
+		}
+		_, err := ask("jane")
+		require.NoError(t, err)
+		time.Sleep(time.Minute)
+		o.set(func() { o.delay = time.Hour })
+		h.set(func() { h.down = true })
+		time.Sleep(3 * time.Second)
+		role, err := ask("jane")
+		require.NoError(t, err)
+		assert.Equal(t, "ed_normal", role)
+		_, err = ask("joe")
+		require.Error(t, err)
+		time.Sleep(3 * time.Second)
+		_, err = ask("jane")
+		require.Error(t, err)
+	})
+}
+
+func TestLaggingOriginIsAskedAgain(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+		c := openFake(t, o, h.port(), nil)
+		settled()
+		sees(t, c, "jane", "ed_normal")
+		version := o.current("jane") + 1
+		token, err := c.Announce(t.Context(), []pdp.Change{{Kind: pdp.UserChanged, ID: "jane", Version: version}})
+		require.NoError(t, err)
+		asked := o.questions()
+		sees(t, c, "jane", "ed_normal")
+		assert.Equal(t, asked+maxClaimAttempts, o.questions())
+		assert.False(t, vouchedFor(t, c, "jane"))
+		asked = o.questions()
+		sees(t, c, "jane", "ed_normal")
+		assert.Equal(t, asked, o.questions())
+		_, err = seen(t, c, "jane", facts.Requirement{AtLeast: []string{token}})
+		assert.Equal(t, pdp.Unavailable, pdp.KindOf(err))
+		o.set(func() { o.version = version - 1 })
+		require.Equal(t, version, o.setUser("jane", fixture.Nurse("jane", "ed_admin", "ghi")))
+		role, err := seen(t, c, "jane", facts.Requirement{AtLeast: []string{token}})
+		require.NoError(t, err)
+		assert.Equal(t, "ed_admin", role)
+		assert.True(t, vouchedFor(t, c, "jane"))
+	})
+}
+
+// vouchedFor says whether a record is vouched for, as a view gives it now.
+func vouchedFor(t *testing.T, c *Cache, id string) bool {
+	t.Helper()
+	v, err := c.View(t.Context(), facts.Requirement{})
+	require.NoError(t, err)
+	u, err := v.User(t.Context(), id)
+	require.NoError(t, err)
+	require.NotNil(t, u)
+	return v.UserFreshness(u).Confirmed
+}
+
+func TestConcurrentQuestionsShareOneFetch(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+		c := openFake(t, o, h.port(), nil)
+		settled()
+		sees(t, c, "jane", "ed_normal")
+		announceUser(t, c, "jane")
+		o.set(func() { o.delay = 500 * time.Millisecond })
+		before := o.questions()
+		var asking sync.WaitGroup
+		for i := range 50 {
+			asking.Go(func() {
+				patience := time.Second
+				if i == 0 {
+					patience = 10 * time.Millisecond
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), patience)
+				defer cancel()
+				v, err := c.View(ctx, facts.Requirement{})
+				require.NoError(t, err)
+				_, err = v.User(ctx, "jane")
+				assert.Equal(t, i == 0, errors.Is(err, context.DeadlineExceeded), "%v", err)
+			})
+		}
+		asking.Wait()
+		assert.Equal(t, before+1, o.questions())
+		sees(t, c, "jane", "ed_normal")
+		assert.Equal(t, before+1, o.questions())
+	})
+}
+
+func TestOrganizationIsFetchedOnceForItsLocations(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+		const facilities = 200
+		for i := range facilities {
+			o.setLocations(fakeLocation{ID: fmt.Sprint("f", i), Kind: "facility", Parent: "north"})
+		}
+		c := openFake(t, o, h.port(), nil)
+		settled()
+		o.set(func() { o.delay = 50 * time.Millisecond })
+		before := o.questions()
+		var all sync.WaitGroup
+		for i := range facilities {
+			all.Go(func() {
+				v, err := c.View(t.Context(), facts.Requirement{})
+				assert.NoError(t, err)
+				l, err := v.Location(t.Context(), fmt.Sprint("f", i))
+				assert.NoError(t, err)
+				assert.NotNil(t, l)
+			})
+		}
+		all.Wait()
+		assert.LessOrEqual(t, o.questions()-before, maxOrgFetches)
+	})
+}
+
+func TestErrorsAreNotCached(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+		c := openFake(t, o, h.port(), nil)
+		settled()
+		o.set(func() { o.down = true })
+		fails(t, c, "jane", pdp.Unavailable)
+		o.set(func() { o.down, o.delay = false, time.Hour })
+		fails(t, c, "jane", pdp.Unavailable) // it takes too long
+		o.set(func() { o.delay = 0 })
+		sees(t, c, "jane", "ed_normal")
+	})
+}
+
+func TestSyntheticVersions(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+		o.unversion = true
+		first, second := openFake(t, o, h.port(), nil), openFake(t, o, h.port(), nil)
+		settled()
+		version := func(c *Cache) uint64 {
+			v, err := c.View(t.Context(), facts.Requirement{})
+			require.NoError(t, err)
+			u, err := v.User(t.Context(), "jane")
+			require.NoError(t, err)
+			return v.UserFreshness(u).Version
+		}
+		one := version(first)
+		settled()
+		assert.Equal(t, one, version(second))
+		announceUser(t, first, "jane") // nothing has changed
+		settled()
+		assert.Equal(t, one, version(first))
+		o.setUser("jane", fixture.Nurse("jane", "ed_admin", "ghi"))
+		announceUser(t, first, "jane")
+		settled()
+		two := version(first)
+		assert.Greater(t, two, one)
+		settled()
+		assert.Equal(t, two, version(second))
+		h.lose()
+		settled()
+		assert.Equal(t, two, version(first))
+	})
+}
+
+func TestReadinessChecksOriginOncePerInterval(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, _ *hub) {
+		c := openFake(t, o, nil, nil)
+		before := o.questions()
+		for range 100 {
+			require.NoError(t, c.CheckFacts(t.Context()))
+		}
+		assert.LessOrEqual(t, o.questions(), before+2)
+		o.set(func() { o.down = true })
+		time.Sleep(2 * time.Second)
+		require.ErrorIs(t, c.CheckFacts(t.Context()), errDown)
+		o.set(func() { o.down = false; o.locations = map[string]fakeLocation{} })
+		time.Sleep(2 * time.Second)
+		require.ErrorIs(t, c.CheckFacts(t.Context()), pdp.ErrNoLocations)
+	})
+}

@@ -15,8 +15,8 @@ const (
 	breakerPause    = 500 * time.Millisecond
 )
 
-// breakers keep calls from a server that does not answer: after a few failures they are refused, but for one every half
-// second that tries. A Cluster has them by ranges of slots, so that one dead node does not take the others away.
+// breakers refuse calls to a server that does not answer: after a few failures in a row only one call per half second is let
+// through. A Cluster has one for each range of slots, so that a dead node does not affect the others.
 type breakers []*gobreaker.TwoStepCircuitBreaker[any]
 
 func newBreakers(cluster bool) breakers {
@@ -29,14 +29,14 @@ func newBreakers(cluster bool) breakers {
 			MaxRequests: 1,
 			Timeout:     breakerPause,
 			ReadyToTrip: func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= breakerFailures },
-			// A caller that went away says nothing of the server.
+			// A caller that went away says nothing about the server.
 			IsExcluded: func(err error) bool { return errors.Is(err, context.Canceled) },
 		})
 	}
 	return b
 }
 
-// of gives the index of a key's breaker.
+// of gives the index of the breaker of a key.
 func (b breakers) of(name string) int {
 	if len(b) == 1 {
 		return 0
@@ -44,7 +44,7 @@ func (b breakers) of(name string) int {
 	return hashSlot(name) * len(b) / hashSlots
 }
 
-// allow gives what must be told the outcome, or an error while the server is known to be down.
+// allow gives a function that must be called with the outcome, or an error while the server is known to be down.
 func (b breakers) allow(at int) (done func(error), err error) {
 	if done, err = b[at].Allow(); err != nil {
 		return nil, fmt.Errorf("redis is down: %w", err)

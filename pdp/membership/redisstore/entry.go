@@ -24,7 +24,7 @@ const (
 
 var errEntry = errors.New("an entry of the stream of changes cannot be read")
 
-// toldChange is a change as the stream has it. The record itself is not told: whoever needs it fetches it.
+// toldChange is the JSON of a change in the stream. It has no record: whoever needs the record fetches it from the origin.
 type toldChange struct {
 	Kind         pdp.ChangeKind `json:"k"`
 	ID           string         `json:"i,omitempty"`
@@ -84,7 +84,7 @@ func decodeChanges(text string) ([]pdp.Change, error) {
 	return changes, nil
 }
 
-// entry is one of the stream's, with what it is read by.
+// entry is an entry of the stream.
 type entry struct {
 	sequence uint64
 	epoch    string // as kept in Redis
@@ -103,11 +103,11 @@ func decodeEntry(m redis.XMessage) (entry, error) {
 	return entry{sequence: sequence, epoch: e, changes: changes}, err
 }
 
-// follows sees whether an entry is the one right after another, of the same epoch.
+// follows fails unless the entry is the next one after sequence, in the same epoch.
 func (e entry) follows(sequence uint64, epoch string) error {
 	switch {
 	case e.epoch != epoch:
-		return errors.New("the stream of changes has begun anew")
+		return errors.New("the stream of changes has begun a new epoch")
 	case e.sequence != sequence+1:
 		return fmt.Errorf("the stream of changes has a gap: %d follows %d", e.sequence, sequence)
 	}

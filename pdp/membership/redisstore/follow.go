@@ -21,7 +21,8 @@ const (
 	firstPause    = 50 * time.Millisecond
 )
 
-// Follow reads the stream. Each break is told by lost once, the first connection's failing too, and ends with began.
+// Follow implements [membership.Stream]. It calls Lost once for each interruption, also if the first connection fails, and Began
+// when the stream is followed again.
 func (t *Store) Follow(ctx context.Context, hear membership.StreamHandler) {
 	pause, told := firstPause, false
 	for ctx.Err() == nil {
@@ -47,7 +48,7 @@ func (t *Store) Follow(ctx context.Context, hear membership.StreamHandler) {
 	}
 }
 
-// follower is one uninterrupted following.
+// follower follows the stream without interruption, until an error.
 type follower struct {
 	tier   *Store
 	hear   membership.StreamHandler
@@ -62,7 +63,7 @@ type follower struct {
 	next   chan successor // comes to a connection in its place; nil while none is wanted
 }
 
-// run gives why it ended. After any error it is not known what was missed.
+// run returns why following ended. After an error, changes may have been missed.
 func (f *follower) run(ctx context.Context) error {
 	opening, cancel := context.WithTimeout(ctx, max(f.tier.cfg.Lease, time.Second))
 	node, err := f.tier.streamNode(opening)
@@ -96,7 +97,7 @@ func (f *follower) run(ctx context.Context) error {
 // interval is how often the server is asked.
 func (f *follower) interval() time.Duration { return f.tier.cfg.Lease / 5 }
 
-// begin learns where the stream is, and what of it is still there.
+// begin finds the position of the stream and the entries that are still there.
 func (f *follower) begin(ctx context.Context) error {
 	f.tier.forgetAcknowledged()
 	p, asOf, err := f.place(ctx)
@@ -119,7 +120,7 @@ func (f *follower) begin(ctx context.Context) error {
 	return nil
 }
 
-// tail reads back from the newest entry, as far as each follows on the one before it. It sets where to go on.
+// tail reads backwards from the newest entry while sequences are consecutive, and sets where following continues.
 func (f *follower) tail(ctx context.Context) ([]membership.Announcement, error) {
 	var tail []membership.Announcement // newest first
 	sequence, before, size := f.at.Sequence, "+", 0
@@ -163,7 +164,7 @@ func (f *follower) back(ctx context.Context, before string) ([]redis.XMessage, e
 	return f.conn.XRevRangeN(ctx, f.tier.keys.log, before, "-", followPiece).Result()
 }
 
-// listen waits for entries, where wait is positive, and tells them.
+// listen reads entries, waiting for them if wait is positive, and reports them.
 func (f *follower) listen(ctx context.Context, wait time.Duration) error {
 	block := wait
 	if wait <= 0 {
@@ -203,7 +204,7 @@ func (f *follower) tell(m redis.XMessage) error {
 	return nil
 }
 
-// place asks where the stream is, and whether it can be evidence.
+// place asks for the position of the stream, and whether its silence proves anything.
 func (f *follower) place(ctx context.Context) (p place, asOf time.Time, err error) {
 	p, asOf, err = f.tier.askPlace(ctx, f.conn)
 	switch {
@@ -245,7 +246,7 @@ func (f *follower) renew(ctx context.Context, stored string, taken *membership.P
 	return errors.Join(why, err)
 }
 
-// beat asks where the stream is, and reads up to there: what was announced before the question is told then.
+// beat asks for the position of the stream and reads up to it: everything announced before the question has been reported then.
 func (f *follower) beat(ctx context.Context) error {
 	taken := f.tier.acknowledged.Load()
 	p, asOf, err := f.place(ctx)

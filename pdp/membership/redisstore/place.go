@@ -15,7 +15,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
-// place is what the stream's scripts answer.
+// place is the answer of the stream's scripts: its position, and the state of its server.
 type place struct {
 	stored   string // the epoch as kept in Redis
 	at       membership.Position
@@ -82,8 +82,8 @@ func (t *Store) askPlace(ctx context.Context, conn redis.Cmdable) (p place, asOf
 	return p, asOf, err
 }
 
-// setClock takes the server's clock from an answer to a question that was sent at a moment. It says whether that clock was set
-// back since the last: then facts that were fetched before look newer than they are.
+// setClock takes the server's clock from an answer to a question sent at asOf. It reports whether that clock was set back since the
+// last answer: records fetched before then look newer than they are.
 func (t *Store) setClock(p place, asOf time.Time) (setBack bool) {
 	if r := t.clock.Load(); r != nil {
 		setBack = p.time.Before(r.shown.Add(min(asOf.Sub(r.at), asOf.Round(0).Sub(r.at.Round(0))) - t.cfg.Lease/2))
@@ -92,7 +92,7 @@ func (t *Store) setClock(p place, asOf time.Time) (setBack bool) {
 	return setBack
 }
 
-// rotate ends an epoch in which the sequence went back, so that no place in it is ever mistaken for a later one.
+// rotate ends an epoch in which the sequence went back, so that none of its positions is mistaken for a later one.
 func (t *Store) rotate(ctx context.Context, conn redis.Cmdable, stored string) error {
 	ctx, cancel := context.WithTimeout(ctx, t.cfg.Lease/2)
 	defer cancel()

@@ -13,8 +13,8 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
 
-// Store is the tier that several sidecars share. Facts and the stream each have a client of their own: a burst of
-// facts does not keep an announcement waiting.
+// Store implements [membership.Store] and [membership.Stream]. Values and the stream have separate clients, so that a burst of
+// values does not delay an announcement. It is safe for concurrent use.
 type Store struct {
 	cfg      Config
 	keys     redisKeys
@@ -64,7 +64,7 @@ func Open(cfg Config) (*Store, error) {
 	}, nil
 }
 
-// reckoning is what the tier's clock showed at a local moment.
+// reckoning is the time of the server's clock at a local moment.
 type reckoning struct{ shown, at time.Time }
 
 func (t *Store) Now() time.Time {
@@ -99,5 +99,5 @@ func look(ctx context.Context, client redis.UniversalClient) {
 	}
 }
 
-// newEpoch is what a stream's life is told by.
+// newEpoch names a new epoch of the stream.
 func newEpoch() string { return rand.Text() }

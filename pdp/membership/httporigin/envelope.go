@@ -7,9 +7,6 @@ import (
 	"io"
 	"slices"
 	"strconv"
-	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/wardkeeper/wardkeeper/pdp"
@@ -199,13 +196,8 @@ func (e *envelope) id() (string, error) {
 	}
 	// A half of a surrogate pair does not unquote.
 	id, err := jsontext.AppendUnquote(nil, raw)
-	if err != nil || !possible(string(id)) {
-		return "", errors.New("one is no id")
+	if err != nil || !membership.ValidID(string(id)) {
+		return "", errors.New("one is not a valid id")
 	}
 	return string(id), nil
-}
-
-// possible says whether a record can have this as its id or username: what cannot be is not asked for.
-func possible(id string) bool {
-	return id != "" && len(id) <= membership.MaxID && utf8.ValidString(id) && !strings.ContainsFunc(id, unicode.IsControl)
 }

@@ -74,9 +74,9 @@ func TestEnvelopeFaults(t *testing.T) {
 		{ids, `{"ids": ["d", "c"], "more": true}`, "ascending order"},
 		{ids, `{"ids": ["b"], "more": true}`, "ascending order"},
 		{ids, `{"ids": ["c", "D"], "more": true}`, "ascending order"},
-		{ids, "{\"ids\": [\"c\xff\"], \"more\": true}", "one is no id"},
-		{ids, `{"ids": ["c\ud800"], "more": true}`, "one is no id"},
-		{ids, `{"ids": ["c\u0000"], "more": true}`, "one is no id"},
+		{ids, "{\"ids\": [\"c\xff\"], \"more\": true}", "one is not a valid id"},
+		{ids, `{"ids": ["c\ud800"], "more": true}`, "one is not a valid id"},
+		{ids, `{"ids": ["c\u0000"], "more": true}`, "one is not a valid id"},
 		{ids, `{"ids": [], "more": true}`, "more is true where nothing came"},
 	} {
 		err := c.read(c.body)
@@ -126,7 +126,7 @@ func FuzzHTTPAnswers(f *testing.F) {
 		if ids, _, err := readLocationsAnswer(body, 3, "b"); err == nil {
 			require.LessOrEqual(t, len(ids), 3)
 			for i, id := range ids {
-				require.True(t, possible(id) && id > "b" && (i == 0 || ids[i-1] < id))
+				require.True(t, membership.ValidID(id) && id > "b" && (i == 0 || ids[i-1] < id))
 			}
 		}
 		_ = readUnknownAnswer(body)

@@ -62,7 +62,7 @@ func (h *Origin) Organization(ctx context.Context, location string) (*membership
 }
 
 func (h *Origin) one(ctx context.Context, path, id string, largest int, read func([]byte) (membership.RawRecord, error)) (*membership.RawRecord, error) {
-	if !possible(id) {
+	if !membership.ValidID(id) {
 		return nil, nil
 	}
 	var found *membership.RawRecord
@@ -83,7 +83,7 @@ func (h *Origin) one(ctx context.Context, path, id string, largest int, read fun
 
 // UserByUsername implements [membership.Origin].
 func (h *Origin) UserByUsername(ctx context.Context, username string) (found []membership.RawRecord, err error) {
-	if !possible(username) {
+	if !membership.ValidID(username) {
 		return nil, nil
 	}
 	err = h.ask(ctx, question{
@@ -108,7 +108,7 @@ func (h *Origin) Users(ctx context.Context, q facts.UserQuery) (membership.RawUs
 		return membership.RawUsers{}, &pdp.Error{Kind: pdp.Invalid, Message: "There is no such order."}
 	case len(q.Text) > membership.MaxID:
 		return membership.RawUsers{}, &pdp.Error{Kind: pdp.Invalid, Message: "The text to search for is longer than 1,024 bytes."}
-	case q.Beneath != "" && !possible(q.Beneath):
+	case q.Beneath != "" && !membership.ValidID(q.Beneath):
 		return membership.RawUsers{}, nil
 	}
 	q.Limit = membership.PageLimit(q.Limit)
@@ -147,7 +147,7 @@ func (h *Origin) stretch(ctx context.Context, q facts.UserQuery) (page membershi
 	if q.Text != "" {
 		query += "&query=" + escape(q.Text)
 	}
-	if possible(q.After.ID) {
+	if membership.ValidID(q.After.ID) {
 		query += "&after=" + escape(q.After.ID)
 	}
 	if before > 0 {
@@ -165,7 +165,7 @@ func (h *Origin) stretch(ctx context.Context, q facts.UserQuery) (page membershi
 
 // Locations implements [membership.Origin]. Its error is of kind [pdp.Invalid] where after cannot be an id.
 func (h *Origin) Locations(ctx context.Context, after string, size int) ([]string, error) {
-	if after != "" && !possible(after) {
+	if after != "" && !membership.ValidID(after) {
 		return nil, &pdp.Error{Kind: pdp.Invalid, Message: "There is no id like the one behind which the list is to go on."}
 	}
 	size = membership.PageLimit(size)

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/wardkeeper/wardkeeper/pdp"
@@ -38,16 +36,12 @@ func (c toldChange) check() error {
 		return errors.New("a change is of an unknown kind")
 	case c.Kind != pdp.AnythingChanged && c.ID == "":
 		return errors.New("a change has no id")
-	case !mayBeID(c.ID) || !mayBeID(c.Organization):
+	case c.ID != "" && !membership.ValidID(c.ID), c.Organization != "" && !membership.ValidID(c.Organization):
 		return errors.New("the id of a change is too long, or not of plain characters")
 	case c.Version > pdp.MaxVersion:
 		return errors.New("the version of a change is too great")
 	}
 	return nil
-}
-
-func mayBeID(s string) bool {
-	return len(s) <= membership.MaxID && utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
 }
 
 func encodeChanges(changes []pdp.Change) ([]byte, error) {

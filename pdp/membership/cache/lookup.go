@@ -70,7 +70,7 @@ func (c *Cache) lookup(ctx context.Context, n requirement, known func() *entry, 
 	}
 	var last *entry
 	for range maxFetches {
-		got, err := c.loadShared(loading, n, key, load)
+		got, err := c.loadOnce(loading, n, key, load)
 		switch c.check(got, n) {
 		case freshness.Fresh:
 			return got, nil
@@ -125,8 +125,8 @@ type flightResult struct {
 	err   error
 }
 
-// loadShared loads a record once for all callers that need it at the same time. It continues when the first caller goes away.
-func (c *Cache) loadShared(ctx context.Context, n requirement, key membership.Key, load func(context.Context, requirement) (*entry, error)) (*entry, error) {
+// loadOnce loads a record once for all callers that need it at the same time. It continues when the first caller goes away.
+func (c *Cache) loadOnce(ctx context.Context, n requirement, key membership.Key, load func(context.Context, requirement) (*entry, error)) (*entry, error) {
 	name := n.validator.Name + string(key.Kind) + key.ID
 	if n.fresh || len(n.atLeast) > 0 {
 		name = "!" + name

@@ -42,7 +42,7 @@ func TestListedTwice(t *testing.T) {
 	}
 	_, err := origintest.ViewOf(t, twice("/users")).Users(context.Background(), facts.UserQuery{})
 	assert.Equal(t, pdp.Unavailable, pdp.KindOf(err))
-	assert.ErrorContains(t, err, `user "jane": the origin gave a record twice in one list`)
+	assert.ErrorContains(t, err, `user "jane": the origin delivered a record twice in one list`)
 	_, err = origintest.ViewOf(t, twice("/users/by-username")).UserByUsername(context.Background(), "JANE")
 	assert.Equal(t, pdp.Unavailable, pdp.KindOf(err))
 	assert.ErrorContains(t, err, "twice in one list")

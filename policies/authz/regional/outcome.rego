@@ -4,12 +4,15 @@ import data.authz.account
 
 # METADATA
 # title: What comes with an allow (REG-I6, REG-W1, REG-W2, ALL-12)
-outcome(_, _) := {"obligations": _confirm} if input.action.name in {
-	"assignment.add", "assignment.remove", "default_location.change",
-	"user.edit", "user.reset_password", "user.reactivate",
+outcome(_, _) := {"obligations": _confirm} if {
+	input.action.name in {
+		"assignment.add", "assignment.remove", "default_location.change",
+		"user.edit", "user.reset_password", "user.reactivate",
+	}
+	count(_confirm) > 0
 }
 
-outcome(_, _) := {"obligations": array.concat([account.ending_sessions("ALL-12")], _confirm_or_none)} if {
+outcome(_, _) := {"obligations": array.concat([account.ending_sessions("ALL-12")], _confirm)} if {
 	input.action.name == "user.deactivate"
 }
 
@@ -22,19 +25,17 @@ outcome(at, _) := {"obligations": [_custom("REG-W2", "warn", cause) | some cause
 	count(_causes(at)) > 0
 }
 
-# REG-W1; undefined where there is nothing to confirm.
+# REG-W1
+default _confirm := []
+
 _confirm := [_custom("REG-W1", "confirm", "multiple_locations")] if {
 	count(input.facts.user.assignments) > 1
 	not input.context.confirmed == true
 }
 
-default _confirm_or_none := []
-
-_confirm_or_none := _confirm
-
 default _confirmation := {}
 
-_confirmation := {"obligations": _confirm}
+_confirmation := {"obligations": _confirm} if count(_confirm) > 0
 
 default _moving(_) := {}
 

@@ -109,7 +109,7 @@ func TestRevocationAcrossASentinelFailover(t *testing.T) {
 }
 
 func TestRevocationInAClusterThatLosesTheStreamsNode(t *testing.T) {
-	cluster := servertest.StartCluster(t)
+	cluster := servertest.StartRedisCluster(t)
 	f := newFleet(t, cluster.URL(), true)
 	f.play(func() {
 		stream := cluster.MasterOf("wk1:{changes}:log")

@@ -49,7 +49,7 @@ func announcementOf(t *testing.T, documents ...string) (changes []pdp.Change) {
 	t.Helper()
 	told := map[membership.Key]bool{}
 	for _, document := range documents {
-		d := origintest.Parsed(t, document)
+		d := origintest.ParseDirectory(t, document)
 		for _, u := range d.AllUsers() {
 			if key := (membership.Key{Kind: membership.UserRecord, ID: u.ID()}); !told[key] {
 				told[key] = true
@@ -101,7 +101,7 @@ func TestCachedSources(t *testing.T) {
 // onlyAge is one sidecar, which hears of no change.
 func onlyAge(open openBehind) func(*testing.T) {
 	return func(t *testing.T) {
-		origintest.AcceptCached(t, func(t *testing.T, document string) origintest.Changeable {
+		origintest.TestCachedSource(t, func(t *testing.T, document string) origintest.ReplaceableSource {
 			o := open(t, document)
 			return &cachedUnderTest{Cache: openCache(t, cache.Config{Origin: o.open(), MaxAgeChange: time.Nanosecond}), replace: o.replace, document: document}
 		})
@@ -111,7 +111,7 @@ func onlyAge(open openBehind) func(*testing.T) {
 // announcingTo is two sidecars with a Redis, the other of which is told of changes.
 func announcingTo(redis *servertest.Redis, open openBehind) func(*testing.T) {
 	return func(t *testing.T) {
-		origintest.AcceptCached(t, func(t *testing.T, document string) origintest.Changeable {
+		origintest.TestCachedSource(t, func(t *testing.T, document string) origintest.ReplaceableSource {
 			o := open(t, document)
 			shared := redisstore.Config{URL: redis.URL(), Prefix: "t" + rand.Text()}
 			sidecar := func() *cache.Cache {
@@ -128,7 +128,7 @@ func announcingTo(redis *servertest.Redis, open openBehind) func(*testing.T) {
 // listeningTo is a sidecar whose origin tells of changes by itself, with a Redis or without.
 func listeningTo(redis *servertest.Redis, open openBehind) func(*testing.T) {
 	return func(t *testing.T) {
-		origintest.AcceptCached(t, func(t *testing.T, document string) origintest.Changeable {
+		origintest.TestCachedSource(t, func(t *testing.T, document string) origintest.ReplaceableSource {
 			o := open(t, document)
 			cfg := cache.Config{Origin: o.open(), MaxAgeChange: time.Hour, MaxAgeUse: time.Hour}
 			if redis != nil {
@@ -146,10 +146,10 @@ func listeningTo(redis *servertest.Redis, open openBehind) func(*testing.T) {
 func applicationOrigin(unversioned bool) openBehind {
 	return func(t *testing.T, document string) behind {
 		a := origintest.NewApplication(t, document)
-		a.Unversioned = unversioned
+		a.OmitVersions = unversioned
 		address := a.Serve().URL
 		return behind{func() membership.Origin {
-			h, err := httporigin.Open(httporigin.Config{URL: address + "/membership", Timeout: fixture.Patient})
+			h, err := httporigin.Open(httporigin.Config{URL: address + "/membership", Timeout: fixture.Timeout})
 			require.NoError(t, err)
 			return h
 		}, a.Replace}
@@ -159,7 +159,7 @@ func applicationOrigin(unversioned bool) openBehind {
 // openCache opens a cached source, closed at the end of the test.
 func openCache(t testing.TB, cfg cache.Config) *cache.Cache {
 	t.Helper()
-	cfg.Vocabulary = fixture.Words()
+	cfg.Vocabulary = fixture.Vocabulary()
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}

@@ -47,7 +47,7 @@ func TestColumns(t *testing.T) {
 	faults := func() []string {
 		sent, err := o.User(context.Background(), "jane")
 		require.NoError(t, err)
-		j := record.NewValidator(fixture.Words())
+		j := record.NewValidator(fixture.Vocabulary())
 		_, shape, err := j.User(j.Tokens(sent.Record))
 		require.NoError(t, err)
 		return shape.All()

@@ -184,7 +184,7 @@ func TestOddRecords(t *testing.T) {
 	url := server.Database()
 	conn := servertest.Connect(t, url)
 	servertest.Exec(t, conn, pgorigin.Schema)
-	d := origintest.Parsed(t, fixture.WithUsers(``))
+	d := origintest.ParseDirectory(t, fixture.WithUsers(``))
 	require.NoError(t, pgorigin.Import(context.Background(), pgorigin.Target{URL: url}, d, nil))
 	for _, c := range oddRecords {
 		t.Run(c.name, func(t *testing.T) {
@@ -200,8 +200,8 @@ func TestOddRecords(t *testing.T) {
 				case c.fault != "":
 					assert.ErrorContains(t, err, c.fault, source)
 				case assert.NoError(t, err, source):
-					all := origintest.Parsed(t, fixture.WithUsers(want)).AllUsers()[0].Record()
-					assert.True(t, record.SameUser(origintest.InOrder(all), origintest.InOrder(*got)), "%s: want %+v, got %+v", source, all, got)
+					all := origintest.ParseDirectory(t, fixture.WithUsers(want)).AllUsers()[0].Record()
+					assert.True(t, record.SameUser(origintest.SortAssignments(all), origintest.SortAssignments(*got)), "%s: want %+v, got %+v", source, all, got)
 				}
 			}
 			if c.json != "" {
@@ -239,7 +239,7 @@ func TestOddRecords(t *testing.T) {
 }
 
 func inDocument(document string, f record.Format) (*facts.UserRecord, error) {
-	d, err := directory.ParseDocument([]byte(document), f, fixture.Words(), nil)
+	d, err := directory.ParseDocument([]byte(document), f, fixture.Vocabulary(), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -249,7 +249,7 @@ func inDocument(document string, f record.Format) (*facts.UserRecord, error) {
 
 func overHTTP(t *testing.T, rec string) (*facts.UserRecord, error) {
 	a := origintest.NewApplication(t, fixture.WithUsers(``))
-	a.Change(func(w http.ResponseWriter, r *http.Request) bool {
+	a.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
 		if r.URL.Path != "/users/by-id" {
 			return false
 		}
@@ -261,7 +261,7 @@ func overHTTP(t *testing.T, rec string) (*facts.UserRecord, error) {
 }
 
 func throughCache(t *testing.T, o membership.Origin) (*facts.UserRecord, error) {
-	c, err := cache.Open(cache.Config{Origin: struct{ membership.Origin }{o}, Vocabulary: fixture.Words(), FetchTimeout: fixture.Patient, Logger: slog.New(slog.DiscardHandler)})
+	c, err := cache.Open(cache.Config{Origin: struct{ membership.Origin }{o}, Vocabulary: fixture.Vocabulary(), FetchTimeout: fixture.Timeout, Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, c.Close()) }()
 	u, err := origintest.ViewOf(t, c).User(context.Background(), "jane")
@@ -275,7 +275,7 @@ func throughCache(t *testing.T, o membership.Origin) (*facts.UserRecord, error) 
 
 // inRedis writes a record as somebody would who forges one, and reads it as a sidecar does.
 func inRedis(rec string, d *directory.Directory) (*facts.UserRecord, error) {
-	j := record.NewValidator(fixture.Words())
+	j := record.NewValidator(fixture.Vocabulary())
 	u, shape, err := j.User(j.Tokens([]byte(rec)))
 	if err != nil {
 		return nil, err

@@ -22,9 +22,9 @@ func postgresOrigin(server *servertest.Postgres, views, channel string) openBehi
 	return func(t *testing.T, document string) behind {
 		url := server.Database()
 		replace := func(document string) {
-			require.NoError(t, pgorigin.Import(context.Background(), pgorigin.Target{URL: url}, origintest.Parsed(t, document), nil))
+			require.NoError(t, pgorigin.Import(context.Background(), pgorigin.Target{URL: url}, origintest.ParseDirectory(t, document), nil))
 		}
-		require.NoError(t, pgorigin.Import(context.Background(), pgorigin.Target{URL: url, Schema: true}, origintest.Parsed(t, document), nil))
+		require.NoError(t, pgorigin.Import(context.Background(), pgorigin.Target{URL: url, Schema: true}, origintest.ParseDirectory(t, document), nil))
 		cfg := pgorigin.Config{URL: url, Listen: channel, Announced: channel != "", MaxConnections: 4}
 		if views != "" {
 			servertest.Exec(t, servertest.Connect(t, url), views)
@@ -47,7 +47,7 @@ func TestPostgresOrigin(t *testing.T) {
 		"views without versions": postgresOrigin(server, versionless, ""),
 	} {
 		t.Run(name, func(t *testing.T) {
-			origintest.AcceptOrigin(t, func(t *testing.T, document string) (membership.Origin, func(string)) {
+			origintest.TestOrigin(t, func(t *testing.T, document string) (membership.Origin, func(string)) {
 				o := open(t, document)
 				return o.open(), o.replace
 			})

@@ -19,7 +19,7 @@ import (
 // httpOrigin is the origin that an application is.
 func httpOrigin(t testing.TB, a *origintest.Application, address string) *httporigin.Origin {
 	t.Helper()
-	h, err := httporigin.Open(httporigin.Config{URL: strings.TrimRight(address, "/") + "/membership", Timeout: fixture.Patient})
+	h, err := httporigin.Open(httporigin.Config{URL: strings.TrimRight(address, "/") + "/membership", Timeout: fixture.Timeout})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, h.Close()) })
 	return h
@@ -28,7 +28,7 @@ func httpOrigin(t testing.TB, a *origintest.Application, address string) *httpor
 // pgOrigin is the origin that a database is.
 func pgOrigin(t testing.TB, cfg pgorigin.Config) *pgorigin.Origin {
 	t.Helper()
-	cfg.Timeout, cfg.Logger = fixture.Patient, slog.New(slog.DiscardHandler)
+	cfg.Timeout, cfg.Logger = fixture.Timeout, slog.New(slog.DiscardHandler)
 	p, err := pgorigin.Open(context.Background(), cfg)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, p.Close()) })

@@ -20,7 +20,7 @@ import (
 func TestListedTwice(t *testing.T) {
 	twice := func(path string) *cache.Cache {
 		a := origintest.NewApplication(t, fixture.WithUsers(``))
-		a.Change(func(w http.ResponseWriter, r *http.Request) bool {
+		a.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
 			if r.URL.Path != path {
 				return false
 			}
@@ -35,7 +35,7 @@ func TestListedTwice(t *testing.T) {
 		})
 		server := httptest.NewServer(http.StripPrefix("/membership", a))
 		t.Cleanup(server.Close)
-		c, err := cache.Open(cache.Config{Origin: httpOrigin(t, a, server.URL), Vocabulary: fixture.Words(), FetchTimeout: fixture.Patient})
+		c, err := cache.Open(cache.Config{Origin: httpOrigin(t, a, server.URL), Vocabulary: fixture.Vocabulary(), FetchTimeout: fixture.Timeout})
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, c.Close()) })
 		return c

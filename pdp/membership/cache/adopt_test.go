@@ -19,7 +19,7 @@ import (
 
 // otherWords are the tables of another policy: a facility has interns instead of ed_normal, and there is one more level.
 func otherWords() pdp.Vocabulary {
-	v := fixture.Words()
+	v := fixture.Vocabulary()
 	v.Roles["facility"] = []string{"ed_admin", "intern"}
 	v.Levels = append(slices.Clone(v.Levels), "wide")
 	return v
@@ -80,7 +80,7 @@ func TestAdoptValidatesAgain(t *testing.T) {
 
 		// Views of before keep nothing for those of now.
 		late := fresh()
-		c.Adopt(fixture.Words())
+		c.Adopt(fixture.Vocabulary())
 		admits(t, fresh(), "joe")
 		for range 3 {
 			admits(t, late, "jane", "olga")
@@ -133,7 +133,7 @@ func TestAdoptDuringReads(t *testing.T) {
 		})
 	}
 	for i := range 300 {
-		c.Adopt([]pdp.Vocabulary{otherWords(), fixture.Words()}[i%2])
+		c.Adopt([]pdp.Vocabulary{otherWords(), fixture.Vocabulary()}[i%2])
 		time.Sleep(time.Millisecond)
 	}
 	close(stop)

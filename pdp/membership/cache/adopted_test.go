@@ -26,7 +26,7 @@ func TestViewKeepsItsVocabulary(t *testing.T) {
 		quiet := func(cfg *Config) { cfg.Logger = slog.New(slog.DiscardHandler) }
 		sidecars := []*Cache{openFake(t, o, h.port(), quiet), openFake(t, o, h.port(), quiet)}
 		settled()
-		less := fixture.Words()
+		less := fixture.Vocabulary()
 		less.Roles["facility"] = []string{"ed_admin"}
 		stop := make(chan struct{})
 		var acting sync.WaitGroup
@@ -56,7 +56,7 @@ func TestViewKeepsItsVocabulary(t *testing.T) {
 			}
 		}
 		for _, c := range sidecars {
-			act(5*time.Millisecond, func() { c.Adopt([]pdp.Vocabulary{fixture.Words(), less}[rand.IntN(2)]) })
+			act(5*time.Millisecond, func() { c.Adopt([]pdp.Vocabulary{fixture.Vocabulary(), less}[rand.IntN(2)]) })
 			act(20*time.Millisecond, func() {
 				_, err := c.Announce(t.Context(), []pdp.Change{{Kind: pdp.UserChanged, ID: "jane"}})
 				assert.NoError(t, err)

@@ -386,7 +386,7 @@ func (p *port) Follow(ctx context.Context, hear membership.StreamHandler) {
 // openFake makes a cached source over fakes, closed at the end of the test.
 func openFake(t *testing.T, o *fakeOrigin, p *port, change func(*Config)) *Cache {
 	t.Helper()
-	cfg := Config{Origin: o, Announced: p != nil, Vocabulary: fixture.Words()}
+	cfg := Config{Origin: o, Announced: p != nil, Vocabulary: fixture.Vocabulary()}
 	if p != nil {
 		cfg.Store, cfg.Stream = p, p
 	}

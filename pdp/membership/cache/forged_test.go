@@ -20,7 +20,7 @@ import (
 // of a region on every sidecar, and locks others out.
 func TestForgedRecordOverRedis(t *testing.T) {
 	redis := servertest.StartRedis(t)
-	a := origintest.NewApplication(t, origintest.SampleRoster(1, 0).String())
+	a := origintest.NewApplication(t, origintest.SampleDocument(1, 0).String())
 	url := a.Serve().URL
 	var sidecars []*Cache
 	for range 2 {
@@ -43,11 +43,11 @@ func TestForgedRecordOverRedis(t *testing.T) {
 		require.NoError(t, err)
 		want := fixture.UserOf(t, origintest.ViewOf(t, sourceOf(t, a, url)), "anna").Record()
 		for _, c := range sidecars {
-			require.Eventually(t, func() bool { return c.tracker.Reached(at) }, servertest.ServerPatience, servertest.PollEvery)
+			require.Eventually(t, func() bool { return c.tracker.Reached(at) }, servertest.Timeout, servertest.PollInterval)
 			for range 2 {
 				v := origintest.ViewOf(t, c)
 				assert.Nil(t, fixture.UserOf(t, v, stranger))
-				assert.Equal(t, origintest.InOrder(want), origintest.InOrder(fixture.UserOf(t, v, "anna").Record()))
+				assert.Equal(t, origintest.SortAssignments(want), origintest.SortAssignments(fixture.UserOf(t, v, "anna").Record()))
 				l, err := v.Location(t.Context(), "metro")
 				require.NoError(t, err)
 				assert.NotNil(t, l)
@@ -63,7 +63,7 @@ func sourceOf(t *testing.T, a *origintest.Application, url string) *Cache {
 
 func httpOrigin(t *testing.T, a *origintest.Application, address string) *httporigin.Origin {
 	t.Helper()
-	h, err := httporigin.Open(httporigin.Config{URL: address + "/membership", Timeout: fixture.Patient})
+	h, err := httporigin.Open(httporigin.Config{URL: address + "/membership", Timeout: fixture.Timeout})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, h.Close()) })
 	return h

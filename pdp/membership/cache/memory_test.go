@@ -31,7 +31,7 @@ func heapOf[T any](build func() T) (bytes float64, built T) {
 
 // The bound of the in-process tier is about true: what an entry is said to take is within a third of what it takes.
 func TestEntrySizes(t *testing.T) {
-	j := record.NewValidator(fixture.Words())
+	j := record.NewValidator(fixture.Vocabulary())
 	var locations strings.Builder
 	locations.WriteString(`[{"id": "r", "kind": "region", "model": "regional"}, {"id": "d", "kind": "division", "parent": "r"}`)
 	for i := range 3000 {

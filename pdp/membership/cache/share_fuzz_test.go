@@ -46,7 +46,7 @@ func (l laid) Close() error { return nil }
 
 // overLaid is a view of a new sidecar with such a tier.
 func overLaid(t *testing.T, o *fakeOrigin, value func(membership.Key) []byte) facts.View {
-	c, err := Open(Config{Origin: o, Vocabulary: fixture.Words(), MaxAgeChange: time.Hour, Lease: time.Hour,
+	c, err := Open(Config{Origin: o, Vocabulary: fixture.Vocabulary(), MaxAgeChange: time.Hour, Lease: time.Hour,
 		Logger: slog.New(slog.DiscardHandler), Store: laid{value}, Stream: laid{value}})
 	require.NoError(t, err)
 	for !c.storeUsable() {
@@ -61,14 +61,14 @@ func overLaid(t *testing.T, o *fakeOrigin, value func(membership.Key) []byte) fa
 // FuzzShared: bytes that were not packed for a key are as if nothing lay there. A pointer that was, wherever it leads, is a
 // hint; and a record that was is a sound one of that key, or as if it were not there.
 func FuzzShared(f *testing.F) {
-	d := origintest.Document(f, []byte(fixture.WithUsers(fixture.Everyone)), record.JSON)
+	d := origintest.ReadDocument(f, []byte(fixture.WithUsers(fixture.Everyone)), record.JSON)
 	for i := range d.Users {
 		f.Add(append([]byte{0}, record.EncodeUser(nil, &d.Users[i])...))
 	}
 	f.Add(append([]byte{syntheticVersion}, record.EncodeLocations(nil, d.Locations)...))
 	metro := slices.DeleteFunc(slices.Clone(d.Locations), func(l record.Location) bool { return !slices.Contains([]string{"metro", "north", "ghi", "jkl"}, l.ID) })
 	f.Add(append([]byte{0}, record.EncodeLocations(nil, metro)...))
-	f.Add(append([]byte{0}, record.EncodeUser(nil, &origintest.Document(f, []byte(fixture.WithUsers(fixture.Nurse("jane", "ed_admin", "jkl"))), record.JSON).Users[0])...))
+	f.Add(append([]byte{0}, record.EncodeUser(nil, &origintest.ReadDocument(f, []byte(fixture.WithUsers(fixture.Nurse("jane", "ed_admin", "jkl"))), record.JSON).Users[0])...))
 	jane := membership.Key{Kind: membership.UserRecord, ID: "jane"}
 	f.Add(record.Pack(jane, membership.Stamp{Version: 1, AsOf: time.Now()}, nil))
 	for _, pointer := range []string{"", "\x00", "\x00jane", "\x00joe", "\x00nobody", "\x00broken", "\x01smile", "\x00metro", "\x00ghi", "\x02metro"} {
@@ -123,7 +123,7 @@ func FuzzShared(f *testing.F) {
 // assertSound says that a user and the organizations around it could stand in a directory file: there is no way around its rules.
 func assertSound(t *testing.T, v facts.View, u *facts.User) {
 	t.Helper()
-	r := &origintest.Roster{Locations: []origintest.RosterLocation{}, Users: []origintest.RosterUser{origintest.AsRoster(u.Record())}}
+	r := &origintest.Document{Locations: []origintest.Location{}, Users: []origintest.User{origintest.UserFromRecord(u.Record())}}
 	seen := map[string]bool{}
 	for _, a := range u.Record().Assignments {
 		at, err := v.Location(context.Background(), a.Location)
@@ -135,8 +135,8 @@ func assertSound(t *testing.T, v facts.View, u *facts.User) {
 		all, err := v.Locations(context.Background(), facts.LocationQuery{Beneath: at.Organization()})
 		require.NoError(t, err)
 		for _, l := range all {
-			r.Locations = append(r.Locations, origintest.RosterLocation(l.Record()))
+			r.Locations = append(r.Locations, origintest.Location(l.Record()))
 		}
 	}
-	origintest.Parsed(t, r.String())
+	origintest.ParseDirectory(t, r.String())
 }

@@ -13,7 +13,7 @@ import (
 // opened is a cache that is closed at the end of the test.
 func opened(t testing.TB, cfg Config) *Cache {
 	t.Helper()
-	cfg.Vocabulary = fixture.Words()
+	cfg.Vocabulary = fixture.Vocabulary()
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}

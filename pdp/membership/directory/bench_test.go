@@ -27,12 +27,12 @@ func BenchmarkGenerate(b *testing.B) {
 
 func BenchmarkLoad(b *testing.B) {
 	for name, f := range map[string]record.Format{"json": record.JSON, "yaml": record.YAML} {
-		data := fixture.Generated(200_000, f)
+		data := fixture.GenerateDocument(200_000, f)
 		b.Run(name, func(b *testing.B) {
 			b.SetBytes(int64(len(data)))
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := ParseDocument(data, f, fixture.Words(), nil); err != nil {
+				if _, err := ParseDocument(data, f, fixture.Vocabulary(), nil); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -43,9 +43,9 @@ func BenchmarkLoad(b *testing.B) {
 // BenchmarkUsers: the first page of a list sorts it, every later one finds its place.
 func BenchmarkUsers(b *testing.B) {
 	ctx := context.Background()
-	data := fixture.Generated(200_000, record.JSON)
+	data := fixture.GenerateDocument(200_000, record.JSON)
 	q := facts.UserQuery{Beneath: "region-1-d2", Limit: 100, After: facts.Cursor{ID: "u7"}}
-	d, err := ParseDocument(data, record.JSON, fixture.Words(), nil)
+	d, err := ParseDocument(data, record.JSON, fixture.Vocabulary(), nil)
 	if err != nil {
 		b.Fatal(err)
 	}

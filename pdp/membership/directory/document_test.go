@@ -79,7 +79,7 @@ users:
 
 func Parsed(t testing.TB, document string) *Directory {
 	t.Helper()
-	d, err := Parse([]byte(document), fixture.Words())
+	d, err := Parse([]byte(document), fixture.Vocabulary())
 	require.NoError(t, err)
 	return d
 }
@@ -154,10 +154,10 @@ func TestBothFormatsSayTheSame(t *testing.T) {
 	inJSON := Parsed(t, fixture.WithUsers(fixture.Everyone))
 	AssertSame(t, inJSON, Parsed(t, everyoneYAML))
 	AssertSame(t, inJSON, Parsed(t, inBlocks))
-	asYAML, err := ParseDocument([]byte(fixture.WithUsers(fixture.Everyone)), record.YAML, fixture.Words(), nil)
+	asYAML, err := ParseDocument([]byte(fixture.WithUsers(fixture.Everyone)), record.YAML, fixture.Vocabulary(), nil)
 	require.NoError(t, err)
 	AssertSame(t, inJSON, asYAML)
-	AssertSame(t, Parsed(t, string(fixture.Generated(3000, record.JSON))), Parsed(t, string(fixture.Generated(3000, record.YAML))))
+	AssertSame(t, Parsed(t, string(fixture.GenerateDocument(3000, record.JSON))), Parsed(t, string(fixture.GenerateDocument(3000, record.YAML))))
 }
 
 // What YAML has and JSON has not is refused, wherever it would make the two say different things.
@@ -304,7 +304,7 @@ func TestFaultsQuoteNothing(t *testing.T) {
 
 func TestManyFaults(t *testing.T) {
 	document := fixture.WithUsers(strings.TrimSuffix(strings.Repeat(`{},`, 12_000), ","))
-	_, err := Parse([]byte(document), fixture.Words())
+	_, err := Parse([]byte(document), fixture.Vocabulary())
 	var faults *record.Faults
 	require.ErrorAs(t, err, &faults)
 	assert.Equal(t, 12_000, faults.Count())
@@ -318,7 +318,7 @@ func TestManyFaults(t *testing.T) {
 
 // A document that is read in blocks says what it says as a whole, wherever it is cut.
 func TestBlocks(t *testing.T) {
-	whole := fixture.Generated(5000, record.YAML)
+	whole := fixture.GenerateDocument(5000, record.YAML)
 	sections := splitYAML(whole, blockSize)
 	require.Len(t, sections, 2)
 	require.Greater(t, len(sections[1].blocks), 3)
@@ -353,7 +353,7 @@ func assertBlocksAgree(t *testing.T, document []byte) {
 	}
 	read := func(in record.Tokenizer) (*record.Document, []string, error) {
 		faults := &record.Faults{}
-		d, err := record.ReadDocument(in, fixture.Words(), faults)
+		d, err := record.ReadDocument(in, fixture.Vocabulary(), faults)
 		return d, faults.All(), err
 	}
 	cut, cutFaults, err := read(&yamlBlocks{sections: sections})

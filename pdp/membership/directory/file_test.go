@@ -23,11 +23,11 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
-func opened(t *testing.T, path string, change func(*FileConfig)) (*File, *fixture.Logged) {
+func opened(t *testing.T, path string, change func(*FileConfig)) (*File, *fixture.LogBuffer) {
 	t.Helper()
-	log := &fixture.Logged{}
+	log := &fixture.LogBuffer{}
 	cfg := FileConfig{
-		Path: path, Vocabulary: fixture.Words(), Logger: slog.New(slog.NewTextHandler(log, nil)),
+		Path: path, Vocabulary: fixture.Vocabulary(), Logger: slog.New(slog.NewTextHandler(log, nil)),
 		Interval: time.Hour, Settle: 5 * time.Millisecond,
 	}
 	if change != nil {
@@ -54,7 +54,7 @@ func knows(t *testing.T, f *File, user string) bool {
 func TestFileIsReloaded(t *testing.T) {
 	one, two := fixture.WithUsers(`{"id": "one"}`), fixture.WithUsers(`{"id": "two"}`)
 	replace := func(t *testing.T, path string) {
-		fixture.Write(t, path+".new", two)
+		fixture.WriteFile(t, path+".new", two)
 		require.NoError(t, os.Rename(path+".new", path))
 	}
 	for name, c := range map[string]struct {
@@ -62,25 +62,25 @@ func TestFileIsReloaded(t *testing.T) {
 		interval time.Duration
 		blind    bool // without events
 	}{
-		"written in place": {change: func(t *testing.T, path string) { fixture.Write(t, path, two) }},
+		"written in place": {change: func(t *testing.T, path string) { fixture.WriteFile(t, path, two) }},
 		"renamed over":     {change: replace},
 		"removed, then there again": {change: func(t *testing.T, path string) {
 			require.NoError(t, os.Remove(path))
-			fixture.Write(t, path, two)
+			fixture.WriteFile(t, path, two)
 		}},
-		"written, without events":      {change: func(t *testing.T, path string) { fixture.Write(t, path, two) }, interval: time.Millisecond, blind: true},
+		"written, without events":      {change: func(t *testing.T, path string) { fixture.WriteFile(t, path, two) }, interval: time.Millisecond, blind: true},
 		"renamed over, without events": {change: replace, interval: time.Millisecond, blind: true},
 		"folder replaced": {change: func(t *testing.T, path string) {
 			folder := filepath.Dir(path)
 			require.NoError(t, os.Rename(folder, folder+".old"))
 			require.NoError(t, os.Mkdir(folder, 0o700))
-			fixture.Write(t, path, two)
+			fixture.WriteFile(t, path, two)
 		}, interval: time.Millisecond},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "conf", "directory.json")
 			require.NoError(t, os.Mkdir(filepath.Dir(path), 0o700))
-			fixture.Write(t, path, one)
+			fixture.WriteFile(t, path, one)
 			var hooked atomic.Pointer[Directory]
 			f, _ := opened(t, path, func(cfg *FileConfig) {
 				cfg.OnReload = func(d *Directory) { hooked.Store(d) }
@@ -113,7 +113,7 @@ func TestSymlinkIsSwapped(t *testing.T) {
 	folder := t.TempDir()
 	version := func(name, user string) {
 		require.NoError(t, os.Mkdir(filepath.Join(folder, name), 0o700))
-		fixture.Write(t, filepath.Join(folder, name, "directory.yaml"), "locations: []\nusers:\n- id: "+user+"\n")
+		fixture.WriteFile(t, filepath.Join(folder, name, "directory.yaml"), "locations: []\nusers:\n- id: "+user+"\n")
 		require.NoError(t, os.Symlink(name, filepath.Join(folder, "..data_tmp")))
 		require.NoError(t, os.Rename(filepath.Join(folder, "..data_tmp"), filepath.Join(folder, "..data")))
 	}
@@ -130,7 +130,7 @@ func TestSymlinkIsSwapped(t *testing.T) {
 
 func TestBadFileLeavesTheLastGoodOne(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "directory.yaml")
-	fixture.Write(t, path, everyoneYAML)
+	fixture.WriteFile(t, path, everyoneYAML)
 	f, log := opened(t, path, nil)
 	good := f.Directory()
 	assert.Equal(t, 11, f.Status().Locations)
@@ -139,7 +139,7 @@ func TestBadFileLeavesTheLastGoodOne(t *testing.T) {
 	loaded := f.Status().LoadedAt
 	assert.WithinDuration(t, time.Now(), loaded, time.Hour)
 
-	fixture.Write(t, path, everyoneYAML+"  - {id: bad, username: 'Somebody@Example.org', name: Some Body, status: gone}\n")
+	fixture.WriteFile(t, path, everyoneYAML+"  - {id: bad, username: 'Somebody@Example.org', name: Some Body, status: gone}\n")
 	eventually(t, f, "refused", func(s Status) bool { return s.Failures > 0 })
 	s := f.Status()
 	assert.ErrorContains(t, s.Err, `user "bad": status is not one of active, deactivated`)
@@ -158,7 +158,7 @@ func TestBadFileLeavesTheLastGoodOne(t *testing.T) {
 	eventually(t, f, "gone", func(s Status) bool { return os.IsNotExist(unwrapped(s.Err)) })
 	assert.Same(t, good, f.Directory())
 
-	fixture.Write(t, path, everyoneYAML)
+	fixture.WriteFile(t, path, everyoneYAML)
 	eventually(t, f, "good again", func(s Status) bool { return s.Err == nil })
 	assert.Same(t, good, f.Directory(), "the same document is the same directory")
 	again := func() bool { return strings.Contains(log.String(), "directory is good again") }
@@ -168,7 +168,7 @@ func TestBadFileLeavesTheLastGoodOne(t *testing.T) {
 	assert.Contains(t, lines[len(lines)-1], "revision="+good.Revision())
 	require.NoError(t, f.Reload())
 	assert.Equal(t, 1, strings.Count(log.String(), "good again"), "only after a failure")
-	fixture.Write(t, path, everyoneYAML+"  - id: more\n")
+	fixture.WriteFile(t, path, everyoneYAML+"  - id: more\n")
 	eventually(t, f, "reloaded", func(s Status) bool { return s.Reloads == 1 && s.Users == 7 })
 	require.NoError(t, f.Close())
 	require.NoError(t, f.Close(), "closing twice is once")
@@ -196,20 +196,20 @@ func TestOpenFileRefuses(t *testing.T) {
 	assert.EqualError(t, err, "directory file: "+folder+" is not a regular file")
 
 	large := filepath.Join(folder, "large.json")
-	fixture.Write(t, large, "")
+	fixture.WriteFile(t, large, "")
 	require.NoError(t, os.Truncate(large, MaxSize+1))
 	_, err = OpenFile(FileConfig{Path: large})
 	assert.EqualError(t, err, "directory file: "+large+" is larger than 268435456 bytes")
 
 	bad := filepath.Join(folder, "bad.json")
-	fixture.Write(t, bad, `{"locations": [{"id": "x"}], "users": [{"id": "y", "status": "z"}]}`)
+	fixture.WriteFile(t, bad, `{"locations": [{"id": "x"}], "users": [{"id": "y", "status": "z"}]}`)
 	_, err = OpenFile(FileConfig{Path: bad})
 	var faults *record.Faults
 	require.ErrorAs(t, err, &faults)
 	assert.Len(t, faults.All(), 3)
 
 	yaml := filepath.Join(folder, "yaml.json")
-	fixture.Write(t, yaml, everyoneYAML)
+	fixture.WriteFile(t, yaml, everyoneYAML)
 	_, err = OpenFile(FileConfig{Path: yaml})
 	assert.ErrorContains(t, err, "line 1, column", "the name says JSON")
 }
@@ -218,7 +218,7 @@ func TestOpenFileRefuses(t *testing.T) {
 func TestReloadKeepsWhatDidNotChange(t *testing.T) {
 	before := Parsed(t, fixture.WithUsers(fixture.Everyone))
 	change := func(document string, previous *Directory) *Directory {
-		d, err := ParseDocument([]byte(document), record.JSON, fixture.Words(), previous)
+		d, err := ParseDocument([]byte(document), record.JSON, fixture.Vocabulary(), previous)
 		require.NoError(t, err)
 		return d
 	}
@@ -276,27 +276,27 @@ func TestReloadKeepsWhatDidNotChange(t *testing.T) {
 // TestTheTablesOfAnotherPolicy: the file is checked by them, which changes nothing, and adopted.
 func TestTheTablesOfAnotherPolicy(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "directory.json")
-	fixture.Write(t, path, fixture.WithUsers(fixture.Everyone))
+	fixture.WriteFile(t, path, fixture.WithUsers(fixture.Everyone))
 	f, _ := opened(t, path, nil)
 	before := f.Directory()
-	less := fixture.Words()
+	less := fixture.Vocabulary()
 	less.Levels = []string{"full"}
 	_, err := f.Check(less)
 	assert.ErrorContains(t, err, `user "anna": assignment at "grp": access.level does not exist`)
 	assert.Same(t, before, f.Directory())
 	assert.Zero(t, f.Status().Failures, "it is not the file that is at fault")
-	fixture.Write(t, path, fixture.WithUsers(fixture.Everyone)+" ")
+	fixture.WriteFile(t, path, fixture.WithUsers(fixture.Everyone)+" ")
 	require.NoError(t, f.Reload(), "by the vocabulary as it was")
 
-	more := fixture.Words()
+	more := fixture.Vocabulary()
 	more.Roles["vendor"] = append(more.Roles["vendor"], "vendor_chief")
 	chief := string(bytes.ReplaceAll([]byte(fixture.WithUsers(fixture.Everyone)), []byte("vendor_staff"), []byte("vendor_chief")))
-	fixture.Write(t, path, chief)
+	fixture.WriteFile(t, path, chief)
 	before = f.Directory()
 	checked, err := f.Check(more)
 	require.NoError(t, err)
 	assert.Same(t, before, f.Directory(), "what was checked is not in force")
-	fixture.Write(t, path, fixture.WithUsers(fixture.Everyone)+"  ")
+	fixture.WriteFile(t, path, fixture.WithUsers(fixture.Everyone)+"  ")
 	require.NoError(t, f.Reload())
 	f.Adopt(checked)
 	assert.Equal(t, "vendor_staff", fixture.UserOf(t, f.Directory(), "vera").Record().Assignments[0].Role, "what came meanwhile is newer")
@@ -304,7 +304,7 @@ func TestTheTablesOfAnotherPolicy(t *testing.T) {
 	require.NoError(t, err)
 	f.Adopt(checked)
 	assert.Same(t, fixture.UserOf(t, before, "vera"), fixture.UserOf(t, f.Directory(), "vera"))
-	fixture.Write(t, path, chief)
+	fixture.WriteFile(t, path, chief)
 	require.NoError(t, f.Reload())
 	assert.Equal(t, "vendor_chief", fixture.UserOf(t, f.Directory(), "vera").Record().Assignments[0].Role)
 }
@@ -319,7 +319,7 @@ func TestReadersDuringReloads(t *testing.T) {
 		}
 		return fixture.WithUsers(users[:len(users)-1])
 	}
-	fixture.Write(t, path, state(0))
+	fixture.WriteFile(t, path, state(0))
 	f, _ := opened(t, path, nil)
 	stop := make(chan struct{})
 	var readers sync.WaitGroup
@@ -370,7 +370,7 @@ func TestReadersDuringReloads(t *testing.T) {
 // A file that becomes readable is read, though nothing was written.
 func TestModeIsChanged(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "directory.json")
-	fixture.Write(t, path, fixture.WithUsers(""))
+	fixture.WriteFile(t, path, fixture.WithUsers(""))
 	before, err := os.Stat(path)
 	require.NoError(t, err)
 	w := newWatch(FileConfig{Path: path, Logger: slog.New(slog.DiscardHandler)})

@@ -14,8 +14,8 @@ import (
 func FuzzDirectory(f *testing.F) {
 	f.Add([]byte(everyoneYAML))
 	f.Add([]byte(fixture.WithUsers(fixture.Everyone)))
-	f.Add(fixture.Generated(2, record.JSON))
-	f.Add(fixture.Generated(2, record.YAML))
+	f.Add(fixture.GenerateDocument(2, record.JSON))
+	f.Add(fixture.GenerateDocument(2, record.YAML))
 	for _, cases := range [][]faultCase{documentFaults, locationFaults, userFaults, assignmentFaults} {
 		for _, c := range cases {
 			f.Add([]byte(c.document))
@@ -28,7 +28,7 @@ func FuzzDirectory(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for _, format := range []record.Format{record.Auto, record.JSON, record.YAML} {
-			d, err := ParseDocument(data, format, fixture.Words(), nil)
+			d, err := ParseDocument(data, format, fixture.Vocabulary(), nil)
 			if err == nil {
 				fixture.AssertInvariants(t, d)
 				continue

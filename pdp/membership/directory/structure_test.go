@@ -156,7 +156,7 @@ func TestEveryFault(t *testing.T) {
 
 func faultsOf(t *testing.T, document string, f record.Format) []string {
 	t.Helper()
-	d, err := ParseDocument([]byte(document), f, fixture.Words(), nil)
+	d, err := ParseDocument([]byte(document), f, fixture.Vocabulary(), nil)
 	assert.Nil(t, d)
 	var faults *record.Faults
 	require.ErrorAs(t, err, &faults)

@@ -35,7 +35,7 @@ func writing(t *testing.T, path, beginning string) *os.File {
 // The beginning of a YAML directory is often one too, in which somebody deactivated is active.
 func TestFileBeingWrittenIsNotRead(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "directory.yaml")
-	fixture.Write(t, path, janeActive+janeDeactivated+"- id: old\n")
+	fixture.WriteFile(t, path, janeActive+janeDeactivated+"- id: old\n")
 	var loaded []string // by the watch alone, until it is closed
 	f, log := opened(t, path, func(cfg *FileConfig) {
 		cfg.OnReload = func(d *Directory) { loaded = append(loaded, d.users[0].Record().Status) }
@@ -65,7 +65,7 @@ func TestFileBeingWrittenIsNotRead(t *testing.T) {
 
 	// Another file in its place is not what the writer of the former one writes.
 	writing(t, path, janeActive)
-	fixture.Write(t, path+".new", janeActive+janeDeactivated+"- id: new\n")
+	fixture.WriteFile(t, path+".new", janeActive+janeDeactivated+"- id: new\n")
 	require.NoError(t, os.Rename(path+".new", path))
 	eventually(t, f, "replaced", func(s Status) bool { return s.Reloads == 2 })
 	assert.True(t, knows(t, f, "new"))
@@ -76,7 +76,7 @@ func TestFileBeingWrittenIsNotRead(t *testing.T) {
 func TestOpenFileWaitsForWriters(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "directory.yaml")
 	file := writing(t, path, janeActive)
-	cfg := FileConfig{Path: path, Vocabulary: fixture.Words(), Logger: slog.New(slog.DiscardHandler), Settle: time.Millisecond}
+	cfg := FileConfig{Path: path, Vocabulary: fixture.Vocabulary(), Logger: slog.New(slog.DiscardHandler), Settle: time.Millisecond}
 	_, err := openFile(cfg, 20*time.Millisecond)
 	assert.EqualError(t, err, "directory file: "+path+" is being written")
 

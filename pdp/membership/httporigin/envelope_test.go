@@ -174,23 +174,23 @@ func TestHTTPHostileIDs(t *testing.T) {
 
 // Long lists are asked for in pages of what the contract allows, with offsets or without.
 func TestHTTPLongLists(t *testing.T) {
-	r := &origintest.Roster{Locations: []origintest.RosterLocation{{ID: "metro", Kind: "region", Model: "regional"}, {ID: "north", Kind: "division", Parent: "metro"}}}
+	r := &origintest.Document{Locations: []origintest.Location{{ID: "metro", Kind: "region", Model: "regional"}, {ID: "north", Kind: "division", Parent: "metro"}}}
 	for i := range 1100 {
-		r.Locations = append(r.Locations, origintest.RosterLocation{ID: fmt.Sprintf("f%04d", i), Kind: "facility", Parent: "north"})
+		r.Locations = append(r.Locations, origintest.Location{ID: fmt.Sprintf("f%04d", i), Kind: "facility", Parent: "north"})
 	}
 	for i := range 2500 {
-		r.Users = append(r.Users, origintest.RosterUser{ID: fmt.Sprintf("u%d", i), Username: fmt.Sprintf("u%d@example.org", i), DefaultLocation: "north",
-			Assignments: []origintest.RosterAssignment{{Location: "north", Role: "public_health"}}})
+		r.Users = append(r.Users, origintest.User{ID: fmt.Sprintf("u%d", i), Username: fmt.Sprintf("u%d@example.org", i), DefaultLocation: "north",
+			Assignments: []origintest.Assignment{{Location: "north", Role: "public_health"}}})
 	}
 	a := origintest.NewApplication(t, r.String())
 	h := OriginOf(t, a, a.Serve().URL, nil)
-	for _, a.Brief = range []bool{false, true} {
+	for _, a.OmitOffsets = range []bool{false, true} {
 		before := len(a.Requests())
 		got, err := h.Users(context.Background(), facts.UserQuery{Beneath: "metro", Sort: facts.SortUsername, Limit: 2200, After: facts.Cursor{ID: "u0", Offset: 1}})
 		require.NoError(t, err)
 		want, err := a.Directory.Users(context.Background(), facts.UserQuery{Beneath: "metro", Sort: facts.SortUsername, Limit: 2200, After: facts.Cursor{ID: "u0"}})
 		require.NoError(t, err)
-		origintest.AssertSent(t, want, got, facts.UserQuery{})
+		origintest.AssertRawUsers(t, want, got, facts.UserQuery{})
 		assert.Len(t, a.Requests(), before+3)
 	}
 	ids, err := h.Locations(context.Background(), "", 1015)
@@ -202,7 +202,7 @@ func TestHTTPLongLists(t *testing.T) {
 func TestHTTPConnectionsAreBounded(t *testing.T) {
 	a, url := sample(t)
 	var now, most atomic.Int64
-	a.Change(func(http.ResponseWriter, *http.Request) bool {
+	a.Intercept(func(http.ResponseWriter, *http.Request) bool {
 		n := now.Add(1)
 		defer now.Add(-1)
 		for old := most.Load(); n > old && !most.CompareAndSwap(old, n); old = most.Load() {

@@ -35,11 +35,11 @@ func assertDiscreet(t *testing.T, text string) {
 }
 
 // quick makes an origin that gives up soon, and its log.
-func quick(t *testing.T, address string, change func(*Config)) (*Origin, *fixture.Logged) {
+func quick(t *testing.T, address string, change func(*Config)) (*Origin, *fixture.LogBuffer) {
 	t.Helper()
-	log := &fixture.Logged{}
+	log := &fixture.LogBuffer{}
 	cfg := Config{
-		URL: address, Token: "s3cret", Timeout: fixture.Patient, Retries: -1, pause: time.Millisecond, rest: time.Hour,
+		URL: address, Token: "s3cret", Timeout: fixture.Timeout, Retries: -1, pause: time.Millisecond, rest: time.Hour,
 		Logger: slog.New(slog.NewTextHandler(log, nil)),
 	}
 	if change != nil {

@@ -18,7 +18,7 @@ import (
 func TestHTTPNotModified(t *testing.T) {
 	a, url := sample(t)
 	var notModified atomic.Int64
-	a.Change(func(w http.ResponseWriter, r *http.Request) bool {
+	a.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
 		if r.Header.Get("If-None-Match") != "" {
 			notModified.Add(1)
 		}
@@ -28,14 +28,14 @@ func TestHTTPNotModified(t *testing.T) {
 	status := func(id string) string {
 		s, err := h.User(context.Background(), id)
 		require.NoError(t, err)
-		return origintest.SentUser(t, s).Status
+		return origintest.ReadUser(t, s).Status
 	}
 	for range 3 {
 		assert.Equal(t, "deactivated", status("ghi"))
 		assert.Equal(t, "active", status("anna"))
 		s, err := h.Organization(context.Background(), "ghi")
 		require.NoError(t, err)
-		assert.Len(t, origintest.SentLocations(t, s), 4)
+		assert.Len(t, origintest.ReadLocations(t, s), 4)
 	}
 	assert.EqualValues(t, 6, notModified.Load())
 	a.Replace(strings.Replace(fixture.WithUsers(fixture.Everyone), `"status": "deactivated"`, `"status": "active"`, 1))
@@ -48,13 +48,13 @@ func TestHTTPNotModified(t *testing.T) {
 	// One who says 304 to another ETag has mixed something up.
 	a.Replace(fixture.WithUsers(fixture.Everyone))
 	require.Equal(t, "active", status("anna"))
-	a.Change(func(w http.ResponseWriter, r *http.Request) bool {
+	a.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
 		answering(304, http.Header{"Etag": {`"another"`}}, "")(w, r)
 		return true
 	})
 	_, err = h.User(context.Background(), "anna")
 	assert.ErrorContains(t, err, "304 with another ETag")
-	a.Change(nil)
+	a.Intercept(nil)
 	assert.Equal(t, "active", status("anna"))
 }
 

@@ -109,20 +109,20 @@ func (c *conforming) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // What the reference application answers, and what is asked of it, conforms to the contract.
 func TestOpenAPIIsWhatIsSpoken(t *testing.T) {
 	ctx := t.Context()
-	r := origintest.SampleRoster(9, 40)
-	d := origintest.Parsed(t, r.String())
+	r := origintest.SampleDocument(9, 40)
+	d := origintest.ParseDirectory(t, r.String())
 	a := origintest.NewApplication(t, r.String())
 	c := &conforming{t: t, next: http.StripPrefix("/membership", a), contract: contract(t), seen: map[string]int{}}
 	server := httptest.NewServer(c)
 	defer server.Close()
 	o := OriginOf(t, a, server.URL, func(cfg *Config) { cfg.Token = "secret" })
 	for range 2 { // the second time by ETag
-		origintest.AcceptOrganizations(t, o, d)
-		origintest.AcceptUsers(t, o, d)
+		origintest.TestOrganizations(t, o, d)
+		origintest.TestUsers(t, o, d)
 	}
-	origintest.AcceptUsernames(t, o, d)
-	origintest.AcceptLocationIDs(t, o, d)
-	origintest.AcceptSentCursors(t, o, d)
+	origintest.TestUsernames(t, o, d)
+	origintest.TestLocationIDs(t, o, d)
+	origintest.TestCursors(t, o, d)
 	for _, sort := range membership.SortKeys {
 		_, err := o.Users(ctx, facts.UserQuery{Beneath: "a/b", Sort: sort, Text: "% é"})
 		require.NoError(t, err)

@@ -14,10 +14,10 @@ import (
 func TestHTTPOrigin(t *testing.T) {
 	for name, change := range map[string]func(*origintest.Application){
 		"with versions":    func(*origintest.Application) {},
-		"without versions": func(a *origintest.Application) { a.Unversioned = true },
+		"without versions": func(a *origintest.Application) { a.OmitVersions = true },
 	} {
 		t.Run(name, func(t *testing.T) {
-			origintest.AcceptOrigin(t, func(t *testing.T, document string) (membership.Origin, func(string)) {
+			origintest.TestOrigin(t, func(t *testing.T, document string) (membership.Origin, func(string)) {
 				a := origintest.NewApplication(t, document)
 				change(a)
 				return OriginOf(t, a, a.Serve().URL, nil), a.Replace
@@ -29,7 +29,7 @@ func TestHTTPOrigin(t *testing.T) {
 // OriginOf is the source that an application is.
 func OriginOf(t testing.TB, a *origintest.Application, address string, change func(*Config)) *Origin {
 	t.Helper()
-	cfg := Config{URL: strings.TrimRight(address, "/") + "/membership", Timeout: fixture.Patient}
+	cfg := Config{URL: strings.TrimRight(address, "/") + "/membership", Timeout: fixture.Timeout}
 	if change != nil {
 		change(&cfg)
 	}

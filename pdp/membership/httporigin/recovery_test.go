@@ -69,7 +69,7 @@ func TestHTTPRetries(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			a, url := sample(t)
-			a.Change(c.before)
+			a.Intercept(c.before)
 			h, _ := quick(t, url, func(cfg *Config) { cfg.Retries = c.retries })
 			s, err := h.User(context.Background(), "anna")
 			assert.Equal(t, c.good, err == nil, "%v", err)
@@ -82,14 +82,14 @@ func TestHTTPRetries(t *testing.T) {
 // A pause is as long as the application asks for, and no attempt is begun that the caller has no time for.
 func TestHTTPPauses(t *testing.T) {
 	a, url := sample(t)
-	a.Change(refusing(1, 503, http.Header{"Retry-After": {"1"}}))
+	a.Intercept(refusing(1, 503, http.Header{"Retry-After": {"1"}}))
 	h, _ := quick(t, url, func(cfg *Config) { cfg.Retries = 1 })
 	began := time.Now()
 	_, err := h.User(context.Background(), "anna")
 	require.NoError(t, err)
 	assert.GreaterOrEqual(t, time.Since(began), time.Second)
 
-	a.Change(refusing(1, 503, http.Header{"Retry-After": {"1"}}))
+	a.Intercept(refusing(1, 503, http.Header{"Retry-After": {"1"}}))
 	ctx, cancel := context.WithTimeout(context.Background(), 900*time.Millisecond)
 	defer cancel()
 	_, err = h.User(ctx, "anna")
@@ -115,7 +115,7 @@ func TestHTTPPauses(t *testing.T) {
 func TestHTTPBreaker(t *testing.T) {
 	a, url := sample(t)
 	h, log := quick(t, url, func(cfg *Config) { cfg.rest = 50 * time.Millisecond })
-	a.Change(refusing(1<<30, 503, nil))
+	a.Intercept(refusing(1<<30, 503, nil))
 	for range tripsAfter {
 		_, err := h.User(context.Background(), "anna")
 		require.ErrorContains(t, err, "answered 503")
@@ -127,7 +127,7 @@ func TestHTTPBreaker(t *testing.T) {
 		assert.Equal(t, pdp.Unavailable, pdp.KindOf(err))
 		assert.Len(t, a.Requests(), asked)
 	}
-	a.Change(nil)
+	a.Intercept(nil)
 	require.Eventually(t, func() bool {
 		s, err := h.User(context.Background(), "anna")
 		return err == nil && s != nil
@@ -141,13 +141,13 @@ func TestHTTPBreaker(t *testing.T) {
 func TestHTTPBreakerProbes(t *testing.T) {
 	a, url := sample(t)
 	h, _ := quick(t, url, func(cfg *Config) { cfg.rest = time.Millisecond })
-	a.Change(refusing(tripsAfter, 503, nil))
+	a.Intercept(refusing(tripsAfter, 503, nil))
 	for range tripsAfter {
 		_, _ = h.User(context.Background(), "anna")
 	}
 	require.Eventually(t, func() bool { return h.breaker.State() == gobreaker.StateHalfOpen }, time.Minute, time.Millisecond)
 	hold, arrived := make(chan struct{}), make(chan struct{})
-	a.Change(func(http.ResponseWriter, *http.Request) bool {
+	a.Intercept(func(http.ResponseWriter, *http.Request) bool {
 		arrived <- struct{}{}
 		<-hold
 		return false
@@ -164,7 +164,7 @@ func TestHTTPBreakerProbes(t *testing.T) {
 	}
 	close(hold)
 	first.Wait()
-	a.Change(nil)
+	a.Intercept(nil)
 	_, err := h.User(context.Background(), "anna")
 	assert.NoError(t, err)
 }
@@ -212,7 +212,7 @@ func TestHTTPServerRestarts(t *testing.T) {
 	require.NoError(t, err)
 	address := l.Addr().String()
 	start := func(l net.Listener) *http.Server {
-		s := &http.Server{Handler: http.StripPrefix("/membership", a), ReadHeaderTimeout: fixture.Patient}
+		s := &http.Server{Handler: http.StripPrefix("/membership", a), ReadHeaderTimeout: fixture.Timeout}
 		go func() { _ = s.Serve(l) }()
 		return s
 	}
@@ -234,7 +234,7 @@ func TestHTTPServerRestarts(t *testing.T) {
 func TestHTTPTokenIsReplaced(t *testing.T) {
 	a, url := sample(t)
 	var accepted atomic.Value
-	a.Change(func(w http.ResponseWriter, r *http.Request) bool {
+	a.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
 		if r.Header.Get("Authorization") == "Bearer "+accepted.Load().(string) {
 			return false
 		}
@@ -242,12 +242,12 @@ func TestHTTPTokenIsReplaced(t *testing.T) {
 		return true
 	})
 	path := filepath.Join(t.TempDir(), "token")
-	fixture.Write(t, path, "  s3cret-one\n")
+	fixture.WriteFile(t, path, "  s3cret-one\n")
 	h, log := quick(t, url, func(cfg *Config) { cfg.Token, cfg.TokenFile = "", path })
 	accepted.Store("s3cret-one")
 	require.NoError(t, h.Check(context.Background()))
 
-	fixture.Write(t, path+".new", "s3cret-two\n")
+	fixture.WriteFile(t, path+".new", "s3cret-two\n")
 	require.NoError(t, os.Rename(path+".new", path))
 	accepted.Store("s3cret-two")
 	require.NoError(t, h.Check(context.Background()))
@@ -255,7 +255,7 @@ func TestHTTPTokenIsReplaced(t *testing.T) {
 	// In place, so that nothing of the file but its content differs.
 	info, err := os.Stat(path)
 	require.NoError(t, err)
-	fixture.Write(t, path, "s3cret-six\n")
+	fixture.WriteFile(t, path, "s3cret-six\n")
 	require.NoError(t, os.Chtimes(path, info.ModTime(), info.ModTime()))
 	accepted.Store("s3cret-six")
 	require.NoError(t, h.Check(context.Background()))
@@ -272,6 +272,6 @@ func TestHTTPTokenIsReplaced(t *testing.T) {
 		require.ErrorContains(t, h.Check(context.Background()), "answered 401: check the token")
 	}
 	assert.Equal(t, 1, strings.Count(log.String(), "refuses our credentials"), log.String())
-	fixture.Write(t, path, "another")
+	fixture.WriteFile(t, path, "another")
 	require.NoError(t, h.Check(context.Background()))
 }

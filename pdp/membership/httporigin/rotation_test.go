@@ -43,12 +43,12 @@ func TestHTTPAuthoritiesAreRotated(t *testing.T) {
 		t.Cleanup(s.Close)
 
 		trusted := filepath.Join(t.TempDir(), "ca.pem")
-		fixture.Write(t, trusted, old.Pem())
+		fixture.WriteFile(t, trusted, old.PEM())
 		h, told := quick(t, s.URL, func(cfg *Config) { cfg.CAFile, cfg.rest = trusted, time.Nanosecond })
 		require.NoError(t, h.Check(context.Background()), name)
 
 		// Half of a file, and none: what was good stays, also for new connections.
-		fixture.Write(t, trusted, renewed.Pem()[:200])
+		fixture.WriteFile(t, trusted, renewed.PEM()[:200])
 		h.Renew()
 		require.NoError(t, h.Check(context.Background()), name)
 		assert.Equal(t, 1, strings.Count(told.String(), "the CA file cannot be used"), told.String())
@@ -56,11 +56,11 @@ func TestHTTPAuthoritiesAreRotated(t *testing.T) {
 		serves(renewed)
 		h.Renew()
 		require.ErrorContains(t, h.Check(context.Background()), "signed by unknown authority", name)
-		fixture.Write(t, trusted, renewed.Pem())
+		fixture.WriteFile(t, trusted, renewed.PEM())
 		require.NoError(t, h.Check(context.Background()), name)
 
 		// Who is no authority any more is none at once, not once a connection happens to end.
-		fixture.Write(t, trusted, old.Pem())
+		fixture.WriteFile(t, trusted, old.PEM())
 		require.ErrorContains(t, h.Check(context.Background()), "signed by unknown authority", name)
 	}
 }

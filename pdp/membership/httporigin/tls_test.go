@@ -42,10 +42,10 @@ func TestHTTPMutualTLS(t *testing.T) {
 	dir := t.TempDir()
 	file := func(name, content string) string {
 		path := filepath.Join(dir, name)
-		fixture.Write(t, path, content)
+		fixture.WriteFile(t, path, content)
 		return path
 	}
-	trusted := file("ca.pem", ca.Pem())
+	trusted := file("ca.pem", ca.PEM())
 	certificate, key = ca.Issue("sidecar one")
 	certificateFile, keyFile := file("cert.pem", certificate), file("key.pem", key)
 	h, told := quick(t, s.URL, func(cfg *Config) {
@@ -74,7 +74,7 @@ func TestHTTPMutualTLS(t *testing.T) {
 	}, time.Minute, time.Millisecond)
 	assert.Contains(t, told.String(), "refuses our credentials")
 
-	distrusting, _ := quick(t, s.URL, func(cfg *Config) { cfg.CAFile = file("other.pem", other.Pem()) })
+	distrusting, _ := quick(t, s.URL, func(cfg *Config) { cfg.CAFile = file("other.pem", other.PEM()) })
 	assert.ErrorContains(t, distrusting.Check(context.Background()), "signed by unknown authority")
 }
 
@@ -82,7 +82,7 @@ func TestOpenHTTPRefuses(t *testing.T) {
 	dir := t.TempDir()
 	file := func(name, content string) string {
 		path := filepath.Join(dir, name)
-		fixture.Write(t, path, content)
+		fixture.WriteFile(t, path, content)
 		return path
 	}
 	certificate, key := fixture.NewAuthority(t).Issue("sidecar")

@@ -24,8 +24,8 @@ type Application struct {
 	Directory *directory.Directory
 	changes   uint64                   // so many documents so far
 	versions  map[string]wordedVersion // of each record that ever was
-	Unversioned,
-	Brief bool // leaves out offsets
+	OmitVersions,
+	OmitOffsets bool // leaves out offsets
 	before func(w http.ResponseWriter, r *http.Request) bool // true where it has answered
 	asked  []*http.Request
 }
@@ -49,21 +49,21 @@ func (a *Application) Serve() *httptest.Server {
 }
 
 func (a *Application) Replace(document string) {
-	d := Parsed(a.t, document)
+	d := ParseDirectory(a.t, document)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.Directory = d
 	a.changes++
-	trees := map[string][]RosterLocation{}
+	trees := map[string][]Location{}
 	for _, l := range d.All {
-		trees[l.Organization()] = append(trees[l.Organization()], RosterLocation(l.Record()))
+		trees[l.Organization()] = append(trees[l.Organization()], Location(l.Record()))
 	}
 	now := map[string]string{}
 	for root, tree := range trees {
 		now["organization "+root] = string(asJSON(tree))
 	}
 	for _, u := range d.AllUsers() {
-		now["user "+u.ID()] = string(asJSON(AsRoster(u.Record())))
+		now["user "+u.ID()] = string(asJSON(UserFromRecord(u.Record())))
 	}
 	for key := range a.versions {
 		if _, still := now[key]; !still {
@@ -78,7 +78,7 @@ func (a *Application) Replace(document string) {
 }
 
 // Change lets a test say what is answered instead.
-func (a *Application) Change(before func(w http.ResponseWriter, r *http.Request) bool) {
+func (a *Application) Intercept(before func(w http.ResponseWriter, r *http.Request) bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.before = before
@@ -161,7 +161,7 @@ func (a *Application) list(r *http.Request, size int) object {
 	users := []object{}
 	for i, u := range page.Users {
 		listed := a.user(u)
-		if !a.Brief {
+		if !a.OmitOffsets {
 			listed["offset"] = page.Cursors[i].Offset
 		}
 		users = append(users, listed)
@@ -174,7 +174,7 @@ func (a *Application) user(u *facts.User) object { return a.versioned("user "+u.
 func (a *Application) versioned(key, name string) object {
 	v := a.versions[key]
 	out := object{name: json.RawMessage(v.of)}
-	if !a.Unversioned {
+	if !a.OmitVersions {
 		out["version"] = v.number
 	}
 	return out

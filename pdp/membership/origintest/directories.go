@@ -12,31 +12,31 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
-// Parsed is the directory of a document that has no fault.
-func Parsed(t testing.TB, document string) *directory.Directory {
+// ParseDirectory is the directory of a document that has no fault.
+func ParseDirectory(t testing.TB, document string) *directory.Directory {
 	t.Helper()
-	d, err := directory.Parse([]byte(document), fixture.Words())
+	d, err := directory.Parse([]byte(document), fixture.Vocabulary())
 	require.NoError(t, err)
 	return d
 }
 
 // Mixed is the directory of [fixture.MixedDocument].
-func Mixed(t testing.TB, seed uint64, users int) *directory.Directory {
+func MixedDirectory(t testing.TB, seed uint64, users int) *directory.Directory {
 	t.Helper()
-	return Parsed(t, fixture.MixedDocument(seed, users))
+	return ParseDirectory(t, fixture.MixedDocument(seed, users))
 }
 
 // Document is the records of a document that has no fault.
-func Document(t testing.TB, document []byte, f record.Format) *record.Document {
+func ReadDocument(t testing.TB, document []byte, f record.Format) *record.Document {
 	t.Helper()
 	faults := &record.Faults{}
-	d := directory.ReadRecords(document, f, fixture.Words(), faults)
+	d := directory.ReadRecords(document, f, fixture.Vocabulary(), faults)
 	require.NoError(t, faults.Err())
 	return d
 }
 
 // IDs are those of users.
-func IDs(all []*facts.User) []string {
+func UserIDs(all []*facts.User) []string {
 	out := make([]string, len(all))
 	for i, u := range all {
 		out[i] = u.ID()
@@ -55,8 +55,8 @@ func Records(d *directory.Directory) (locations []facts.LocationRecord, users []
 	return locations, users
 }
 
-// AssertSame compares two directories.
-func AssertSame(t *testing.T, a, b *directory.Directory) {
+// AssertSameDirectory compares two directories.
+func AssertSameDirectory(t *testing.T, a, b *directory.Directory) {
 	t.Helper()
 	locationsA, usersA := Records(a)
 	locationsB, usersB := Records(b)

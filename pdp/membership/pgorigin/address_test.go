@@ -25,7 +25,7 @@ import (
 func TestPasswordIsReadAgain(t *testing.T) {
 	const rotated = "r0tated-of-the-test"
 	server := servertest.StartPostgres(t)
-	p, conn := filledOrigin(t, server, origintest.Parsed(t, fixture.WithUsers(administrator)))
+	p, conn := filledOrigin(t, server, origintest.ParseDirectory(t, fixture.WithUsers(administrator)))
 	u, err := url.Parse(server.Login(p.listenAt.url, "rotating", "GRANT SELECT ON users, assignments, locations TO rotating"))
 	require.NoError(t, err)
 	file := filepath.Join(t.TempDir(), "passwords")
@@ -54,7 +54,7 @@ func TestPasswordIsReadAgain(t *testing.T) {
 	servertest.Exec(t, conn, "ALTER ROLE rotating PASSWORD 'gone'; SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'rotating'")
 	err = reader.Check(context.Background())
 	require.Error(t, err)
-	require.Eventually(t, func() bool { return len(h.errs()) > 3 }, fixture.Patient, time.Millisecond)
+	require.Eventually(t, func() bool { return len(h.errs()) > 3 }, fixture.Timeout, time.Millisecond)
 	h.stop()
 	assert.Equal(t, 1, strings.Count(log.String(), "using the last ones"))
 	for _, text := range []string{err.Error(), log.String(), fmt.Sprint(h.errs())} {
@@ -65,14 +65,14 @@ func TestPasswordIsReadAgain(t *testing.T) {
 
 // Authorities, certificate and key are read for each connection. If they cannot be read, the last ones stay in use.
 func TestCertificatesAreReadAgain(t *testing.T) {
-	ca, certificate, key := fixture.NewAuthority(t).Files("wardkeeper")
+	ca, certificate, key := fixture.NewAuthority(t).WriteFiles("wardkeeper")
 	var log bytes.Buffer
 	a, _, err := openAddress("postgres://u:p@db/app?sslmode=verify-full&sslrootcert="+url.QueryEscape(ca)+"&sslcert="+url.QueryEscape(certificate)+
 		"&sslkey="+url.QueryEscape(key), time.Second, new(secrets), slog.New(slog.NewTextHandler(&log, nil)))
 	require.NoError(t, err)
 	first := a.now().TLSConfig
 	require.Len(t, first.Certificates, 1)
-	otherCA, otherCertificate, otherKey := fixture.NewAuthority(t).Files("wardkeeper")
+	otherCA, otherCertificate, otherKey := fixture.NewAuthority(t).WriteFiles("wardkeeper")
 	copied := func(from, to string) {
 		data, err := os.ReadFile(from)
 		require.NoError(t, err)
@@ -97,7 +97,7 @@ func TestCertificatesAreReadAgain(t *testing.T) {
 
 func TestConnectionsAreReplacedAfterTheirLifetime(t *testing.T) {
 	server := servertest.StartPostgres(t)
-	filler, conn := filledOrigin(t, server, origintest.Parsed(t, fixture.WithUsers(administrator)))
+	filler, conn := filledOrigin(t, server, origintest.ParseDirectory(t, fixture.WithUsers(administrator)))
 	p := openOrigin(t, Config{URL: filler.listenAt.url, Listen: DefaultChannel, Heartbeat: 100 * time.Millisecond, life: 50 * time.Millisecond})
 	watch(t, p)
 	asking, listening := map[uint32]bool{}, map[uint32]bool{} // by server process
@@ -113,5 +113,5 @@ func TestConnectionsAreReplacedAfterTheirLifetime(t *testing.T) {
 			listening[pid] = true
 		}
 		return len(asking) > 2 && len(listening) > 2
-	}, fixture.Patient, 5*time.Millisecond)
+	}, fixture.Timeout, 5*time.Millisecond)
 }

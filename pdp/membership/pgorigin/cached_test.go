@@ -42,14 +42,14 @@ func TestCacheNeverConfirmsADeactivatedAdministrator(t *testing.T) {
 		"a pooler": {pooled: true, change: func(t *testing.T, url string) { servertest.Exec(t, servertest.Connect(t, url), deactivate) }},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p, _ := filledOrigin(t, server, origintest.Parsed(t, fixture.WithUsers(administrator)))
+			p, _ := filledOrigin(t, server, origintest.ParseDirectory(t, fixture.WithUsers(administrator)))
 			url := p.listenAt.url
 			if ways.pooled {
-				p = openOrigin(t, Config{URL: server.Pooler("transaction", url), Listen: DefaultChannel})
+				p = openOrigin(t, Config{URL: server.StartPgBouncer("transaction", url), Listen: DefaultChannel})
 			}
-			c := openCache(t, cache.Config{Origin: p, FetchTimeout: fixture.Patient, MaxAgeChange: 5 * time.Second})
+			c := openCache(t, cache.Config{Origin: p, FetchTimeout: fixture.Timeout, MaxAgeChange: 5 * time.Second})
 			if !ways.pooled {
-				require.Eventually(t, func() bool { return c.Status().Vouched }, fixture.Patient, 5*time.Millisecond)
+				require.Eventually(t, func() bool { return c.Status().Vouched }, fixture.Timeout, 5*time.Millisecond)
 			}
 			ask := func() (status string, vouched bool) {
 				v, err := c.View(context.Background(), facts.Requirement{})
@@ -71,14 +71,14 @@ func TestCacheNeverConfirmsADeactivatedAdministrator(t *testing.T) {
 				}
 				require.False(t, over && vouched, "confirmed as %q", status)
 			}
-			require.Eventually(t, func() bool { status, _ := ask(); return status == "deactivated" }, fixture.Patient, 10*time.Millisecond)
+			require.Eventually(t, func() bool { status, _ := ask(); return status == "deactivated" }, fixture.Timeout, 10*time.Millisecond)
 		})
 	}
 }
 
 func openCache(t *testing.T, cfg cache.Config) *cache.Cache {
 	t.Helper()
-	cfg.Vocabulary, cfg.Logger = fixture.Words(), slog.New(slog.DiscardHandler)
+	cfg.Vocabulary, cfg.Logger = fixture.Vocabulary(), slog.New(slog.DiscardHandler)
 	c, err := cache.Open(cfg)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, c.Close()) })

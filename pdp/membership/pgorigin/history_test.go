@@ -42,7 +42,7 @@ func historyOf(t *testing.T, p *Origin) string {
 
 func TestReplacedRecordsHaveAnotherHistory(t *testing.T) {
 	server := servertest.StartPostgres(t)
-	p, conn := filledOrigin(t, server, origintest.Parsed(t, fixture.WithUsers(administrator)))
+	p, conn := filledOrigin(t, server, origintest.ParseDirectory(t, fixture.WithUsers(administrator)))
 	history := historyOf(t, p)
 	h := watch(t, p)
 	h.heartbeatSince(time.Now())
@@ -65,7 +65,7 @@ func TestReplacedRecordsHaveAnotherHistory(t *testing.T) {
 			h.mu.Lock()
 			defer h.mu.Unlock()
 			return h.history == now
-		}, fixture.Patient, time.Millisecond, what)
+		}, fixture.Timeout, time.Millisecond, what)
 	}
 	dump := server.Dump(p.listenAt.url)
 	servertest.Exec(t, conn, `UPDATE users SET title = 'Dr.'`)
@@ -87,7 +87,7 @@ func TestReplacedRecordsHaveAnotherHistory(t *testing.T) {
 // A query prepared before a table of the same name came first in the search path still reads the other table.
 func TestPreparedQueryGivesTheHistoryOfTheTableItReads(t *testing.T) {
 	server := servertest.StartPostgres(t)
-	p, conn := filledOrigin(t, server, origintest.Parsed(t, fixture.WithUsers(administrator)))
+	p, conn := filledOrigin(t, server, origintest.ParseDirectory(t, fixture.WithUsers(administrator)))
 	p = openOrigin(t, Config{URL: p.listenAt.url, MaxConnections: 1, Listen: DefaultChannel})
 	before, err := p.User(context.Background(), "a")
 	require.NoError(t, err)
@@ -107,14 +107,14 @@ func TestPreparedQueryGivesTheHistoryOfTheTableItReads(t *testing.T) {
 
 func TestStandbyIsReadButNeverConfirmed(t *testing.T) {
 	primary := servertest.StartPostgres(t)
-	p, conn := filledOrigin(t, primary, origintest.Parsed(t, fixture.WithUsers(administrator)))
+	p, conn := filledOrigin(t, primary, origintest.ParseDirectory(t, fixture.WithUsers(administrator)))
 	standby := primary.Standby()
 	at := openOrigin(t, Config{URL: standby.Of(p.listenAt.url), Listen: DefaultChannel})
 	assert.NotEqual(t, historyOf(t, p), historyOf(t, at))
 	told := openOrigin(t, Config{URL: standby.Of(p.listenAt.url), Listen: "told_otherwise", Announced: true})
 	for _, p := range []*Origin{at, told} {
 		h := watch(t, p)
-		require.Eventually(t, func() bool { return len(h.errs()) > 0 }, fixture.Patient, time.Millisecond)
+		require.Eventually(t, func() bool { return len(h.errs()) > 0 }, fixture.Timeout, time.Millisecond)
 		var missing *membership.Unproven
 		require.ErrorAs(t, h.errs()[0], &missing)
 		assert.Equal(t, "standby", missing.Missing[0])

@@ -17,7 +17,7 @@ import (
 
 func postgresImport(t *testing.T, server *servertest.Postgres) {
 	ctx := context.Background()
-	d := origintest.Parsed(t, string(fixture.Generated(1500, record.JSON)))
+	d := origintest.ParseDirectory(t, string(fixture.GenerateDocument(1500, record.JSON)))
 	p, _ := filledOrigin(t, server, d)
 	assertSameFacts(t, d, rebuilt(t, p))
 	h := watch(t, p)
@@ -35,14 +35,14 @@ func postgresImport(t *testing.T, server *servertest.Postgres) {
 	assert.Equal(t, before, snapshot(t, p), "what is the same keeps its version")
 
 	// One user is changed, and that is all.
-	changed := regexp.MustCompile(`"id": ?"u77", ?"username": ?"`).ReplaceAllString(string(fixture.Generated(1500, record.JSON)), "${0}other.")
-	require.NoError(t, Import(ctx, Target{URL: p.listenAt.url}, origintest.Parsed(t, changed), nil))
+	changed := regexp.MustCompile(`"id": ?"u77", ?"username": ?"`).ReplaceAllString(string(fixture.GenerateDocument(1500, record.JSON)), "${0}other.")
+	require.NoError(t, Import(ctx, Target{URL: p.listenAt.url}, origintest.ParseDirectory(t, changed), nil))
 	after := snapshot(t, p)
 	assert.Equal(t, []string{"u77"}, moved(t, before.users, after.users))
 	delete(before.users, "u77")
 	delete(after.users, "u77")
 	assert.Equal(t, before, after)
-	require.Eventually(t, func() bool { return len(h.changes()) > 0 }, fixture.Patient, 1e6)
+	require.Eventually(t, func() bool { return len(h.changes()) > 0 }, fixture.Timeout, 1e6)
 	for _, c := range h.changes() {
 		assert.Equal(t, "u77", c.ID)
 	}
@@ -52,13 +52,13 @@ func postgresImport(t *testing.T, server *servertest.Postgres) {
 func postgresImportBetween(t *testing.T, server *servertest.Postgres) {
 	ctx := context.Background()
 	swapped := func(a, b string) *directory.Directory {
-		return origintest.Parsed(t, fixture.WithUsers(`{"id": "x", "username": "`+a+`"}, {"id": "y", "username": "`+b+`"}`))
+		return origintest.ParseDirectory(t, fixture.WithUsers(`{"id": "x", "username": "`+a+`"}, {"id": "y", "username": "`+b+`"}`))
 	}
-	p, _ := filledOrigin(t, server, origintest.Mixed(t, 1, 0))
+	p, _ := filledOrigin(t, server, origintest.MixedDirectory(t, 1, 0))
 	for i, d := range []*directory.Directory{
-		origintest.Mixed(t, 11, 80), origintest.Mixed(t, 12, 80), origintest.Mixed(t, 12, 120), swapped("one", "two"), swapped("two", "ONE"), swapped("TWO", "One"),
-		origintest.Parsed(t, string(fixture.Generated(30, record.JSON))), origintest.Parsed(t, `{"locations": [], "users": []}`), origintest.Mixed(t, 11, 80),
-		origintest.Parsed(t, fixture.WithUsers(`{"id": "odd\\N", "username": "\\N", "name": {"given": "\\.", "family": "a\tb\nc\rd\\"}}`)),
+		origintest.MixedDirectory(t, 11, 80), origintest.MixedDirectory(t, 12, 80), origintest.MixedDirectory(t, 12, 120), swapped("one", "two"), swapped("two", "ONE"), swapped("TWO", "One"),
+		origintest.ParseDirectory(t, string(fixture.GenerateDocument(30, record.JSON))), origintest.ParseDirectory(t, `{"locations": [], "users": []}`), origintest.MixedDirectory(t, 11, 80),
+		origintest.ParseDirectory(t, fixture.WithUsers(`{"id": "odd\\N", "username": "\\N", "name": {"given": "\\.", "family": "a\tb\nc\rd\\"}}`)),
 	} {
 		before := snapshot(t, p)
 		err := Import(ctx, Target{URL: p.listenAt.url}, d, nil)
@@ -77,10 +77,10 @@ func postgresImportBetween(t *testing.T, server *servertest.Postgres) {
 
 func postgresImportRefused(t *testing.T, server *servertest.Postgres) {
 	ctx := context.Background()
-	d := origintest.Mixed(t, 13, 20)
+	d := origintest.MixedDirectory(t, 13, 20)
 	p, conn := filledOrigin(t, server, d)
 	err := Import(ctx, Target{URL: p.listenAt.url},
-		origintest.Parsed(t, fixture.WithUsers(`{"id": "first"}, {"id": "second", "name": {"given": "a\u0000b"}}`)), nil)
+		origintest.ParseDirectory(t, fixture.WithUsers(`{"id": "first"}, {"id": "second", "name": {"given": "a\u0000b"}}`)), nil)
 	require.EqualError(t, err, `user "second": a text contains NUL, which PostgreSQL cannot store`)
 	assertSameFacts(t, d, rebuilt(t, p))
 
@@ -89,7 +89,7 @@ func postgresImportRefused(t *testing.T, server *servertest.Postgres) {
 	require.ErrorContains(t, err, "42P01", "no tables, and none are to be created")
 
 	servertest.Exec(t, conn, `ALTER TABLE users ADD CONSTRAINT nobody_of_that_name CHECK (family <> 'Unwanted')`)
-	err = Import(ctx, Target{URL: p.listenAt.url}, origintest.Parsed(t, fixture.WithUsers(`{"id": "first", "name": {"family": "Unwanted"}}`)), nil)
+	err = Import(ctx, Target{URL: p.listenAt.url}, origintest.ParseDirectory(t, fixture.WithUsers(`{"id": "first", "name": {"family": "Unwanted"}}`)), nil)
 	require.ErrorContains(t, err, "nobody_of_that_name")
 	assert.NotContains(t, err.Error(), "Unwanted")
 	assertSameFacts(t, d, rebuilt(t, p))

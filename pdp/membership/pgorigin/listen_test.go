@@ -109,13 +109,13 @@ func (h *recorder) heartbeatSince(at time.Time) {
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		return h.heartbeat.After(at)
-	}, fixture.Patient, time.Millisecond)
+	}, fixture.Timeout, time.Millisecond)
 }
 
 // Every failure of the connection or the server is reported, and listening begins again afterwards.
 func TestListeningResumesAfterAnyFailure(t *testing.T) {
 	server := servertest.StartPostgres(t)
-	p, _ := filledOrigin(t, server, origintest.Parsed(t, fixture.WithUsers(`{"id": "a"}`)))
+	p, _ := filledOrigin(t, server, origintest.ParseDirectory(t, fixture.WithUsers(`{"id": "a"}`)))
 	p.heartbeat = 50 * time.Millisecond
 	h := watch(t, p)
 	h.heartbeatSince(time.Now())
@@ -128,11 +128,11 @@ func TestListeningResumesAfterAnyFailure(t *testing.T) {
 	} {
 		began, lost := h.count("began"), h.count("lost")
 		c.fail()
-		require.Eventually(t, func() bool { return h.count("lost") > lost }, fixture.Patient, 5*time.Millisecond, name)
+		require.Eventually(t, func() bool { return h.count("lost") > lost }, fixture.Timeout, 5*time.Millisecond, name)
 		require.NotEmpty(t, h.errs())
 		assert.Equal(t, pdp.Unavailable, pdp.KindOf(h.errs()[0]))
 		c.mend()
-		require.Eventually(t, func() bool { return h.count("began") > began }, fixture.Patient, 5*time.Millisecond, name)
+		require.Eventually(t, func() bool { return h.count("began") > began }, fixture.Timeout, 5*time.Millisecond, name)
 		h.forget()
 		again := servertest.Connect(t, p.listenAt.url)
 		servertest.Exec(t, again, `UPDATE users SET given = 'x' WHERE id = 'a'`)
@@ -152,11 +152,11 @@ func TestListeningResumesAfterAnyFailure(t *testing.T) {
 func TestQueriesFailInTimeWhileTheServerIsDown(t *testing.T) {
 	ctx := context.Background()
 	server := servertest.StartPostgres(t)
-	filled, _ := filledOrigin(t, server, origintest.Parsed(t, fixture.WithUsers(`{"id": "a"}`)))
+	filled, _ := filledOrigin(t, server, origintest.ParseDirectory(t, fixture.WithUsers(`{"id": "a"}`)))
 	url := filled.listenAt.url
 	p := openOrigin(t, Config{URL: url, Timeout: 200 * time.Millisecond, MaxConnections: 2})
 	ask := func() error {
-		within, cancel := context.WithTimeout(ctx, fixture.Patient)
+		within, cancel := context.WithTimeout(ctx, fixture.Timeout)
 		defer cancel()
 		u, err := p.User(within, "a")
 		if err == nil {
@@ -165,7 +165,7 @@ func TestQueriesFailInTimeWhileTheServerIsDown(t *testing.T) {
 		return err
 	}
 	eventually := func() {
-		require.Eventually(t, func() bool { return ask() == nil }, fixture.Patient, 5*time.Millisecond)
+		require.Eventually(t, func() bool { return ask() == nil }, fixture.Timeout, 5*time.Millisecond)
 	}
 	eventually()
 	server.Pause()
@@ -185,12 +185,12 @@ func TestQueriesFailInTimeWhileTheServerIsDown(t *testing.T) {
 
 // Nothing happens, and it goes on.
 func postgresSilence(t *testing.T, server *servertest.Postgres) {
-	p, conn := filledOrigin(t, server, origintest.Parsed(t, fixture.WithUsers("")))
+	p, conn := filledOrigin(t, server, origintest.ParseDirectory(t, fixture.WithUsers("")))
 	p.heartbeat = 5 * time.Millisecond
 	servertest.Exec(t, conn, fmt.Sprintf("ALTER DATABASE %s SET idle_session_timeout = '2s'", p.listenAt.last.Database))
 	p.heartbeat = 100 * time.Millisecond
 	h := watch(t, p)
-	require.Eventually(t, func() bool { return h.count("heartbeat") >= 25 }, fixture.Patient, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return h.count("heartbeat") >= 25 }, fixture.Timeout, 10*time.Millisecond)
 	assert.Equal(t, 1, h.count("began"))
 	assert.Zero(t, h.count("lost"))
 	assert.Zero(t, h.count("changed"))
@@ -204,12 +204,12 @@ func postgresSilence(t *testing.T, server *servertest.Postgres) {
 // Silence is evidence only if every change would be announced.
 func TestUnannouncedTablesAreUnproven(t *testing.T) {
 	server := servertest.StartPostgres(t)
-	p, conn := filledOrigin(t, server, origintest.Mixed(t, 1, 4))
+	p, conn := filledOrigin(t, server, origintest.MixedDirectory(t, 1, 4))
 	untold := func(name string, change string, cfg Config) {
 		servertest.Exec(t, conn, change)
 		cfg.URL, cfg.Listen = p.listenAt.url, DefaultChannel
 		h := watch(t, openOrigin(t, cfg))
-		require.Eventually(t, func() bool { return len(h.errs()) > 0 }, fixture.Patient, time.Millisecond, name)
+		require.Eventually(t, func() bool { return len(h.errs()) > 0 }, fixture.Timeout, time.Millisecond, name)
 		assert.ErrorContains(t, h.errs()[0], "triggers", name)
 		assert.Zero(t, h.count("began"), name)
 	}
@@ -223,7 +223,7 @@ func TestUnannouncedTablesAreUnproven(t *testing.T) {
 	h := watch(t, p)
 	h.heartbeatSince(time.Now())
 	servertest.Exec(t, conn, "ALTER TABLE users DISABLE TRIGGER USER") // while it is listened to
-	require.Eventually(t, func() bool { return len(h.errs()) > 0 }, fixture.Patient, time.Millisecond)
+	require.Eventually(t, func() bool { return len(h.errs()) > 0 }, fixture.Timeout, time.Millisecond)
 	assert.ErrorContains(t, h.errs()[0], "triggers")
 	servertest.Exec(t, conn, Schema)
 	h.heartbeatSince(time.Now())

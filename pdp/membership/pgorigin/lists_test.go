@@ -58,7 +58,7 @@ func bothWays(p *Origin) map[string]*Origin {
 
 // The pages are those of a file that says the same, however a list is sorted, filtered and cut.
 func postgresPages(t *testing.T, server *servertest.Postgres) {
-	d := origintest.Mixed(t, 7, 150)
+	d := origintest.MixedDirectory(t, 7, 150)
 	p, _ := filledOrigin(t, server, d)
 	for way, p := range bothWays(p) {
 		pages := 0
@@ -88,7 +88,7 @@ func postgresPages(t *testing.T, server *servertest.Postgres) {
 }
 
 func postgresCursors(t *testing.T, server *servertest.Postgres) {
-	d := origintest.Mixed(t, 8, 100)
+	d := origintest.MixedDirectory(t, 8, 100)
 	p, _ := filledOrigin(t, server, d)
 	elsewhere := userBeneath(t, d, "grp")
 	for way, p := range bothWays(p) {
@@ -113,7 +113,7 @@ func postgresCursors(t *testing.T, server *servertest.Postgres) {
 // Lists that take long leave connections for the records that decisions need.
 func postgresListsWait(t *testing.T, server *servertest.Postgres) {
 	ctx := context.Background()
-	filledOne, conn := filledOrigin(t, server, origintest.Parsed(t, fixture.WithUsers(`{"id": "a"}`)))
+	filledOne, conn := filledOrigin(t, server, origintest.ParseDirectory(t, fixture.WithUsers(`{"id": "a"}`)))
 	p := openOrigin(t, Config{URL: filledOne.listenAt.url, MaxConnections: 4})
 	_, err := p.User(ctx, "a")
 	require.NoError(t, err)
@@ -131,7 +131,7 @@ func postgresListsWait(t *testing.T, server *servertest.Postgres) {
 		var waiting int
 		err := conn.QueryRow(ctx, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted").Scan(&waiting)
 		return err == nil && waiting == 2
-	}, fixture.Patient, 5*time.Millisecond)
+	}, fixture.Timeout, 5*time.Millisecond)
 	_, err = p.User(ctx, "a")
 	require.NoError(t, err)
 	servertest.Exec(t, lock, "SELECT pg_advisory_unlock(1)")

@@ -27,7 +27,7 @@ import (
 func openOrigin(t testing.TB, cfg Config) *Origin {
 	t.Helper()
 	if cfg.Timeout == 0 {
-		cfg.Timeout = fixture.Patient
+		cfg.Timeout = fixture.Timeout
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
@@ -66,7 +66,7 @@ func rebuilt(t testing.TB, o membership.Origin) *directory.Directory {
 	}
 	text, err := json.Marshal(document)
 	require.NoError(t, err)
-	return origintest.Parsed(t, string(text))
+	return origintest.ParseDirectory(t, string(text))
 }
 
 // assertSameFacts ignores the order of assignments.
@@ -75,7 +75,7 @@ func assertSameFacts(t *testing.T, want, got *directory.Directory) {
 	wantLocations, wantUsers := origintest.Records(want)
 	gotLocations, gotUsers := origintest.Records(got)
 	assert.Equal(t, wantLocations, gotLocations)
-	require.Equal(t, origintest.IDs(want.AllUsers()), origintest.IDs(got.AllUsers()))
+	require.Equal(t, origintest.UserIDs(want.AllUsers()), origintest.UserIDs(got.AllUsers()))
 	for i := range wantUsers {
 		for _, u := range []*facts.UserRecord{&wantUsers[i], &gotUsers[i]} {
 			u.Assignments = slices.SortedFunc(slices.Values(u.Assignments), func(a, b facts.AssignmentRecord) int {
@@ -118,7 +118,7 @@ func TestOrigin(t *testing.T) {
 
 func postgresRecords(t *testing.T, server *servertest.Postgres) {
 	ctx := context.Background()
-	d := origintest.Mixed(t, 3, 200)
+	d := origintest.MixedDirectory(t, 3, 200)
 	p, conn := filledOrigin(t, server, d)
 	assertSameFacts(t, d, rebuilt(t, p))
 
@@ -162,7 +162,7 @@ func postgresRecords(t *testing.T, server *servertest.Postgres) {
 
 func postgresUnknown(t *testing.T, server *servertest.Postgres) {
 	ctx := context.Background()
-	p, _ := filledOrigin(t, server, origintest.Mixed(t, 3, 20))
+	p, _ := filledOrigin(t, server, origintest.MixedDirectory(t, 3, 20))
 	for _, id := range []string{"", "nobody", "a\x00b", "\xff", strings.Repeat("a", membership.MaxID+1), "' OR true --"} {
 		u, err := p.User(ctx, id)
 		require.NoError(t, err, "%q", id)
@@ -193,7 +193,7 @@ func postgresUnknown(t *testing.T, server *servertest.Postgres) {
 
 // Views in a schema of their own, with columns of other types and names that need quotes.
 func postgresViews(t *testing.T, server *servertest.Postgres) {
-	d := origintest.Mixed(t, 4, 60)
+	d := origintest.MixedDirectory(t, 4, 60)
 	p, conn := filledOrigin(t, server, d)
 	servertest.Exec(t, conn, `CREATE SCHEMA "Org-1"; CREATE TYPE status AS ENUM ('active', 'deactivated', 'invited');
 		CREATE VIEW "Org-1"."select" AS SELECT id::varchar, username::varchar(200), title, given, family, status::status, default_location, last_login, version::int FROM users;
@@ -206,7 +206,7 @@ func postgresViews(t *testing.T, server *servertest.Postgres) {
 
 func postgresVersionless(t *testing.T, server *servertest.Postgres) {
 	ctx := context.Background()
-	p, conn := filledOrigin(t, server, origintest.Mixed(t, 4, 20))
+	p, conn := filledOrigin(t, server, origintest.MixedDirectory(t, 4, 20))
 	servertest.Exec(t, conn, `CREATE VIEW people AS SELECT id, username, title, given, family, status, default_location, last_login FROM users;
 		CREATE VIEW places AS SELECT id, name, kind, parent, model, plan FROM locations`)
 	views := openOrigin(t, Config{URL: p.listenAt.url, Tables: Tables{Users: "people", Locations: "places"}})
@@ -233,7 +233,7 @@ func postgresVersionless(t *testing.T, server *servertest.Postgres) {
 // What no shipped table holds, a view can: it comes to a record that is refused, or to an error, and to an end.
 func postgresFaults(t *testing.T, server *servertest.Postgres) {
 	ctx := context.Background()
-	p, conn := filledOrigin(t, server, origintest.Mixed(t, 4, 20))
+	p, conn := filledOrigin(t, server, origintest.MixedDirectory(t, 4, 20))
 	servertest.Exec(t, conn, `CREATE VIEW places AS SELECT * FROM locations WHERE id <> 'north' UNION ALL SELECT 'north', 'N', 'division', 'ghi', NULL, NULL, 5
 			UNION ALL SELECT 'lost', 'Lost', 'facility', 'nowhere', NULL, NULL, 5;
 		CREATE VIEW people AS SELECT * FROM users UNION ALL SELECT * FROM users;
@@ -242,7 +242,7 @@ func postgresFaults(t *testing.T, server *servertest.Postgres) {
 	for id, fault := range map[string]string{"ghi": `location "ghi": its parents form a cycle`, "lost": `location "lost": parent is unknown`} {
 		tree, err := views.Organization(ctx, id)
 		require.NoError(t, err)
-		_, err = directory.Parse([]byte(`{"users": [], "locations": `+string(tree.Record)+`}`), fixture.Words())
+		_, err = directory.Parse([]byte(`{"users": [], "locations": `+string(tree.Record)+`}`), fixture.Vocabulary())
 		require.ErrorContains(t, err, fault)
 		_, err = openOrigin(t, Config{URL: p.listenAt.url, Tables: Tables{Locations: "places"}}).
 			Users(ctx, facts.UserQuery{Beneath: id, Sort: facts.SortDefaultLocation})
@@ -266,7 +266,7 @@ func postgresFaults(t *testing.T, server *servertest.Postgres) {
 		servertest.Exec(t, conn, `CREATE OR REPLACE VIEW doubled AS SELECT * FROM locations UNION ALL SELECT * FROM locations WHERE `+twice)
 		tree, err := openOrigin(t, Config{URL: p.listenAt.url, Tables: Tables{Locations: "doubled"}}).Organization(ctx, "ghi")
 		require.NoError(t, err)
-		_, err = directory.Parse([]byte(`{"users": [], "locations": `+string(tree.Record)+`}`), fixture.Words())
+		_, err = directory.Parse([]byte(`{"users": [], "locations": `+string(tree.Record)+`}`), fixture.Vocabulary())
 		require.ErrorContains(t, err, "another location has this id")
 	}
 
@@ -277,7 +277,7 @@ func postgresFaults(t *testing.T, server *servertest.Postgres) {
 
 func postgresBounds(t *testing.T, server *servertest.Postgres) {
 	ctx := context.Background()
-	p, conn := filledOrigin(t, server, origintest.Parsed(t, fixture.WithUsers(`{"id": "large"}, {"id": "small"}`)))
+	p, conn := filledOrigin(t, server, origintest.ParseDirectory(t, fixture.WithUsers(`{"id": "large"}, {"id": "small"}`)))
 	servertest.Exec(t, conn, `UPDATE users SET title = repeat('x', 1 << 20) WHERE id = 'large'`)
 	_, err := p.User(ctx, "large")
 	assert.Equal(t, pdp.Unavailable, pdp.KindOf(err))
@@ -289,7 +289,7 @@ func postgresBounds(t *testing.T, server *servertest.Postgres) {
 // What a small organization takes does not grow with the others.
 func postgresManyOrganizations(t *testing.T, server *servertest.Postgres) {
 	ctx := context.Background()
-	p, conn := filledOrigin(t, server, origintest.Parsed(t, fixture.WithUsers(``)))
+	p, conn := filledOrigin(t, server, origintest.ParseDirectory(t, fixture.WithUsers(``)))
 	servertest.Exec(t, conn, `INSERT INTO locations (id, kind, model) SELECT 'g' || n, 'group', 'practice_group' FROM generate_series(1, 4000) n;
 		INSERT INTO locations (id, kind, parent) SELECT 'g' || n || '-' || p, 'practice', 'g' || n FROM generate_series(1, 4000) n, generate_series(1, 3) p;
 		ANALYZE locations`)
@@ -348,13 +348,13 @@ func postgresErrors(t *testing.T, server *servertest.Postgres) {
 			require.Equal(t, pdp.Unavailable, pdp.KindOf(err), url)
 			told = append(told, err)
 		}
-		err := Import(ctx, Target{URL: url}, origintest.Parsed(t, fixture.WithUsers("")), nil)
+		err := Import(ctx, Target{URL: url}, origintest.ParseDirectory(t, fixture.WithUsers("")), nil)
 		require.Error(t, err)
 		told = append(told, err)
 	}
 	p := openOrigin(t, Config{URL: "postgres://a:" + server.Password() + "@127.0.0.1:1/x", Logger: logger, Listen: "c"})
 	h := watch(t, p)
-	require.Eventually(t, func() bool { return h.count("lost") > 0 }, fixture.Patient, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return h.count("lost") > 0 }, fixture.Timeout, 5*time.Millisecond)
 	for _, err := range append(told, h.errs()...) {
 		assert.NotContains(t, err.Error(), server.Password())
 	}

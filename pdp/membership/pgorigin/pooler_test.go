@@ -24,9 +24,9 @@ func TestPooler(t *testing.T) {
 	server := servertest.StartPostgres(t)
 	for _, mode := range []string{"session", "transaction", "statement"} {
 		t.Run(mode, func(t *testing.T) {
-			d := origintest.Mixed(t, 9, 60)
+			d := origintest.MixedDirectory(t, 9, 60)
 			direct, conn := filledOrigin(t, server, d)
-			through := server.Pooler(mode, direct.listenAt.url)
+			through := server.StartPgBouncer(mode, direct.listenAt.url)
 			p := openOrigin(t, Config{URL: through, Listen: DefaultChannel})
 			require.NoError(t, p.Check(ctx))
 			assertSameFacts(t, d, rebuilt(t, p))
@@ -53,7 +53,7 @@ func TestPooler(t *testing.T) {
 
 			for _, told := range []bool{false, true} {
 				h := watch(t, openOrigin(t, Config{URL: through, Listen: DefaultChannel, Announced: told}))
-				require.Eventually(t, func() bool { return len(h.errs()) > 1 }, fixture.Patient, time.Millisecond)
+				require.Eventually(t, func() bool { return len(h.errs()) > 1 }, fixture.Timeout, time.Millisecond)
 				for _, err := range h.errs() {
 					var missing *membership.Unproven
 					require.ErrorAs(t, err, &missing)
@@ -82,15 +82,15 @@ func TestImportThroughAPooler(t *testing.T) {
 	for _, mode := range []string{"session", "transaction"} {
 		url := server.Database()
 		for seed := range 2 {
-			d := origintest.Mixed(t, uint64(14+seed), 40)
-			require.NoError(t, Import(ctx, Target{URL: server.Pooler(mode, url), Schema: true}, d, nil))
+			d := origintest.MixedDirectory(t, uint64(14+seed), 40)
+			require.NoError(t, Import(ctx, Target{URL: server.StartPgBouncer(mode, url), Schema: true}, d, nil))
 			assertSameFacts(t, d, rebuilt(t, openOrigin(t, Config{URL: url})))
 		}
 	}
-	p, _ := filledOrigin(t, server, origintest.Parsed(t, fixture.WithUsers(administrator)))
+	p, _ := filledOrigin(t, server, origintest.ParseDirectory(t, fixture.WithUsers(administrator)))
 	before := snapshot(t, p)
 	for _, schema := range []bool{true, false} {
-		err := Import(ctx, Target{URL: server.Pooler("statement", p.listenAt.url), Schema: schema}, origintest.Mixed(t, 16, 10), nil)
+		err := Import(ctx, Target{URL: server.StartPgBouncer("statement", p.listenAt.url), Schema: schema}, origintest.MixedDirectory(t, 16, 10), nil)
 		require.ErrorContains(t, err, "transaction")
 		assert.False(t, errors.Is(err, context.DeadlineExceeded))
 	}

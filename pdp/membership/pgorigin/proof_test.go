@@ -129,12 +129,12 @@ func TestEveryWriteIsAnnouncedOrEndsListening(t *testing.T) {
 	server := servertest.StartPostgres(t)
 	for name, c := range unseen {
 		t.Run(name, func(t *testing.T) {
-			p, conn := filledOrigin(t, server, origintest.Parsed(t, fixture.WithUsers(administrator)))
+			p, conn := filledOrigin(t, server, origintest.ParseDirectory(t, fixture.WithUsers(administrator)))
 			servertest.Exec(t, conn, "SET allow_system_table_mods = on; SET search_path = public")
 			servertest.Exec(t, conn, c.before)
 			p.heartbeat = 100 * time.Millisecond
 			h := watch(t, p)
-			require.Eventually(t, func() bool { return h.count("heartbeat")+h.count("lost") > 0 }, fixture.Patient, time.Millisecond)
+			require.Eventually(t, func() bool { return h.count("heartbeat")+h.count("lost") > 0 }, fixture.Timeout, time.Millisecond)
 			began := h.count("began")
 			servertest.Exec(t, conn, c.write)
 			done := time.Now()
@@ -142,7 +142,7 @@ func TestEveryWriteIsAnnouncedOrEndsListening(t *testing.T) {
 				h.mu.Lock()
 				defer h.mu.Unlock()
 				return len(h.lost) > 0 || h.heartbeat.After(done)
-			}, fixture.Patient, time.Millisecond)
+			}, fixture.Timeout, time.Millisecond)
 			if c.announced {
 				assert.NotEmpty(t, h.changes())
 				assert.Empty(t, h.errs())
@@ -150,7 +150,7 @@ func TestEveryWriteIsAnnouncedOrEndsListening(t *testing.T) {
 			}
 			require.NotEmpty(t, h.errs())
 			if c.missing == "" {
-				require.Eventually(t, func() bool { return h.count("began") > began }, fixture.Patient, time.Millisecond)
+				require.Eventually(t, func() bool { return h.count("began") > began }, fixture.Timeout, time.Millisecond)
 				return
 			}
 			require.Eventually(t, func() bool {
@@ -161,7 +161,7 @@ func TestEveryWriteIsAnnouncedOrEndsListening(t *testing.T) {
 					}
 				}
 				return false
-			}, fixture.Patient, time.Millisecond, "%v", h.errs())
+			}, fixture.Timeout, time.Millisecond, "%v", h.errs())
 			assert.Equal(t, began, h.count("began"))
 		})
 	}
@@ -170,7 +170,7 @@ func TestEveryWriteIsAnnouncedOrEndsListening(t *testing.T) {
 // Versions grow even if their sequence goes back and forward again between two proofs.
 func TestVersionsGrowWhenTheSequenceIsSetBack(t *testing.T) {
 	server := servertest.StartPostgres(t)
-	p, conn := filledOrigin(t, server, origintest.Parsed(t, fixture.WithUsers(administrator)))
+	p, conn := filledOrigin(t, server, origintest.ParseDirectory(t, fixture.WithUsers(administrator)))
 	before := version(t, p, "")
 	h := watch(t, p)
 	h.heartbeatSince(time.Now())
@@ -191,7 +191,7 @@ func TestVersionsGrowWhenTheSequenceIsSetBack(t *testing.T) {
 // A user with the id of a deleted one has a greater version, even if the sequence was set back before.
 func TestReusedIDHasAGreaterVersion(t *testing.T) {
 	server := servertest.StartPostgres(t)
-	p, conn := filledOrigin(t, server, origintest.Parsed(t, fixture.WithUsers(administrator)))
+	p, conn := filledOrigin(t, server, origintest.ParseDirectory(t, fixture.WithUsers(administrator)))
 	b, err := p.User(context.Background(), "b")
 	require.NoError(t, err)
 	servertest.Exec(t, conn, `SELECT setval('wardkeeper_versions', 1); DELETE FROM users WHERE id = 'b'; INSERT INTO users (id) VALUES ('b')`)
@@ -212,14 +212,14 @@ func TestReusedIDHasAGreaterVersion(t *testing.T) {
 // table are not announced.
 func TestRenamedTableIsUnproven(t *testing.T) {
 	server := servertest.StartPostgres(t)
-	p, conn := filledOrigin(t, server, origintest.Parsed(t, fixture.WithUsers(administrator)))
+	p, conn := filledOrigin(t, server, origintest.ParseDirectory(t, fixture.WithUsers(administrator)))
 	servertest.Exec(t, conn, `ALTER TABLE users RENAME TO accounts; CREATE VIEW users AS SELECT * FROM accounts WHERE id <> 'a'`)
 	at := openOrigin(t, Config{URL: p.listenAt.url, Listen: DefaultChannel, Tables: Tables{Users: "accounts"}})
 	before := version(t, at, "")
 	servertest.Exec(t, conn, `UPDATE assignments SET role = 'user' WHERE location = 'metro'`)
 	require.Equal(t, before, version(t, at, ""))
 	h := watch(t, at)
-	require.Eventually(t, func() bool { return len(h.errs()) > 0 }, fixture.Patient, time.Millisecond)
+	require.Eventually(t, func() bool { return len(h.errs()) > 0 }, fixture.Timeout, time.Millisecond)
 	var unproven *membership.Unproven
 	require.ErrorAs(t, h.errs()[0], &unproven)
 	assert.Equal(t, []string{"table_names"}, unproven.Missing)
@@ -229,13 +229,13 @@ func TestRenamedTableIsUnproven(t *testing.T) {
 // A transaction that wrote while a trigger function was replaced may commit long after the function is restored.
 func TestOpenTransactionsAreUnproven(t *testing.T) {
 	server := servertest.StartPostgres(t)
-	p, conn := filledOrigin(t, server, origintest.Parsed(t, fixture.WithUsers(administrator)))
+	p, conn := filledOrigin(t, server, origintest.ParseDirectory(t, fixture.WithUsers(administrator)))
 	servertest.Exec(t, conn, impostor)
 	late := servertest.Connect(t, p.listenAt.url)
 	servertest.Exec(t, late, "BEGIN;"+deactivate)
 	servertest.Exec(t, conn, impostorOut)
 	h := watch(t, p)
-	require.Eventually(t, func() bool { return len(h.errs()) > 1 }, fixture.Patient, time.Millisecond)
+	require.Eventually(t, func() bool { return len(h.errs()) > 1 }, fixture.Timeout, time.Millisecond)
 	for _, err := range h.errs() {
 		var unproven *membership.Unproven
 		require.ErrorAs(t, err, &unproven)

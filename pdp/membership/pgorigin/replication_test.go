@@ -21,8 +21,8 @@ import (
 func TestSubscriptionIsUnproven(t *testing.T) {
 	ctx := context.Background()
 	server := servertest.StartPostgres(t)
-	publisher, from := filledOrigin(t, server, origintest.Parsed(t, fixture.WithUsers(administrator)))
-	p, to := filledOrigin(t, server, origintest.Parsed(t, fixture.WithUsers(administrator)))
+	publisher, from := filledOrigin(t, server, origintest.ParseDirectory(t, fixture.WithUsers(administrator)))
+	p, to := filledOrigin(t, server, origintest.ParseDirectory(t, fixture.WithUsers(administrator)))
 	h := watch(t, p)
 	h.heartbeatSince(time.Now())
 	u, err := url.Parse(publisher.listenAt.url)
@@ -33,10 +33,10 @@ func TestSubscriptionIsUnproven(t *testing.T) {
 		u.Port(), strings.TrimPrefix(u.Path, "/"), server.Password()))
 	listening := servertest.Connect(t, p.listenAt.url)
 	servertest.Exec(t, listening, "LISTEN wardkeeper_changes")
-	require.Eventually(t, func() bool { return len(h.errs()) > 0 }, fixture.Patient, time.Millisecond)
+	require.Eventually(t, func() bool { return len(h.errs()) > 0 }, fixture.Timeout, time.Millisecond)
 	for _, sql := range []string{deactivate, "UPDATE assignments SET role = 'user' WHERE location = 'metro'", "DELETE FROM users WHERE id = 'b'"} {
 		servertest.Exec(t, from, sql)
-		within, cancel := context.WithTimeout(ctx, fixture.Patient)
+		within, cancel := context.WithTimeout(ctx, fixture.Timeout)
 		defer cancel()
 		for told := ""; told != `{"kind": "anything"}`; {
 			note, err := listening.WaitForNotification(within)
@@ -55,7 +55,7 @@ func TestSubscriptionIsUnproven(t *testing.T) {
 			}
 		}
 		return missing != nil && missing.Missing[0] == "replication"
-	}, fixture.Patient, time.Millisecond)
+	}, fixture.Timeout, time.Millisecond)
 	servertest.Exec(t, to, "ALTER SUBSCRIPTION s DISABLE")
 	servertest.Exec(t, to, "ALTER SUBSCRIPTION s SET (slot_name = NONE)")
 	servertest.Exec(t, to, "DROP SUBSCRIPTION s")

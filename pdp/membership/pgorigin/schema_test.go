@@ -11,7 +11,7 @@ import (
 )
 
 func postgresSchemaTwice(t *testing.T, server *servertest.Postgres) {
-	d := origintest.Mixed(t, 5, 50)
+	d := origintest.MixedDirectory(t, 5, 50)
 	p, conn := filledOrigin(t, server, d)
 	before := snapshot(t, p)
 	for range 2 {

@@ -123,7 +123,7 @@ func postgresWrites(t *testing.T, server *servertest.Postgres) {
 		return fmt.Sprintf(`{"id": %q, "username": "%[1]s@example.org", "default_location": "metro", "assignments": [{"location": "metro", "role": "regional_admin"},
 			{"location": "ghi", "role": "ed_admin"}, {"location": "jkl", "role": "ed_admin"}]}`, id)
 	}
-	d := origintest.Parsed(t, fixture.WithUsers(user("a")+","+user("b")+","+user("c")))
+	d := origintest.ParseDirectory(t, fixture.WithUsers(user("a")+","+user("b")+","+user("c")))
 	p, conn := filledOrigin(t, server, d)
 	h := watch(t, p)
 	h.heartbeatSince(time.Now())
@@ -180,7 +180,7 @@ func tells(all []pdp.Change, kind pdp.ChangeKind, id string, version uint64) boo
 // Whoever commits last has the greater version, whoever began first.
 func postgresLateWriter(t *testing.T, server *servertest.Postgres) {
 	ctx := context.Background()
-	p, first := filledOrigin(t, server, origintest.Parsed(t, fixture.WithUsers(`{"id": "a", "assignments": [{"location": "e1", "role": "user"}]}`)))
+	p, first := filledOrigin(t, server, origintest.ParseDirectory(t, fixture.WithUsers(`{"id": "a", "assignments": [{"location": "e1", "role": "user"}]}`)))
 	second := servertest.Connect(t, p.listenAt.url)
 	for _, c := range []struct{ one, other, location string }{
 		{`UPDATE users SET given = 'One' WHERE id = 'a'`, `UPDATE users SET family = 'Other' WHERE id = 'a'`, ""},
@@ -230,13 +230,13 @@ func waiting(t *testing.T, p *Origin) {
 		var n int
 		err := p.pool.QueryRow(context.Background(), "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'").Scan(&n)
 		return err == nil && n > 0
-	}, fixture.Patient, 5*time.Millisecond)
+	}, fixture.Timeout, 5*time.Millisecond)
 }
 
 // Under any mix of writers, a record that is read never has an older version than before, and one version has one content.
 func postgresManyWriters(t *testing.T, server *servertest.Postgres) {
 	ctx := context.Background()
-	p, conn := filledOrigin(t, server, origintest.Parsed(t, fixture.WithUsers(`{"id": "a"}, {"id": "b"}`)))
+	p, conn := filledOrigin(t, server, origintest.ParseDirectory(t, fixture.WithUsers(`{"id": "a"}, {"id": "b"}`)))
 	servertest.Exec(t, conn, `INSERT INTO locations (id, kind, model) VALUES ('far', 'region', 'regional')`)
 	stop, stopped := context.WithCancel(ctx)
 	var all sync.WaitGroup
@@ -294,7 +294,7 @@ func postgresManyWriters(t *testing.T, server *servertest.Postgres) {
 // What SQL can refuse is refused.
 func postgresConstraints(t *testing.T, server *servertest.Postgres) {
 	ctx := context.Background()
-	_, conn := filledOrigin(t, server, origintest.Parsed(t, fixture.WithUsers(`{"id": "a", "username": "Straße@example.org", "default_location": "ghi", "assignments": [{"location": "ghi", "role": "ed_admin"}]}`)))
+	_, conn := filledOrigin(t, server, origintest.ParseDirectory(t, fixture.WithUsers(`{"id": "a", "username": "Straße@example.org", "default_location": "ghi", "assignments": [{"location": "ghi", "role": "ed_admin"}]}`)))
 	for sql, state := range map[string]string{
 		`INSERT INTO users (id) VALUES ('a')`:                                                 "23505",
 		`INSERT INTO users (id, username) VALUES ('b', 'STRASSE@EXAMPLE.ORG')`:                "23505",

@@ -45,7 +45,7 @@ func FuzzPacked(f *testing.F) {
 // BenchmarkFact reports what a user takes in Redis, beside its JSON.
 func BenchmarkEncoding(b *testing.B) {
 	const users = 1000
-	document := fixture.Generated(users, record.JSON)
+	document := fixture.GenerateDocument(users, record.JSON)
 	d := documentOf(b, document, record.JSON)
 	var bodies [][]byte
 	size := 0

@@ -21,7 +21,7 @@ import (
 
 // readUser reads a body that EncodeUser wrote.
 func readUser(body []byte) (record.User, *record.Faults, error) {
-	v := record.NewValidator(fixture.Words())
+	v := record.NewValidator(fixture.Vocabulary())
 	u, faults, err := v.User(v.Tokens(body))
 	if err != nil {
 		return record.User{}, faults, err
@@ -31,14 +31,14 @@ func readUser(body []byte) (record.User, *record.Faults, error) {
 
 // readLocations reads a body that EncodeLocations wrote.
 func readLocations(body []byte) ([]record.Location, *record.Faults, error) {
-	v := record.NewValidator(fixture.Words())
+	v := record.NewValidator(fixture.Vocabulary())
 	return v.Locations(v.Tokens(body))
 }
 
 func documentOf(t testing.TB, document []byte, f record.Format) *record.Document {
 	t.Helper()
 	faults := &record.Faults{}
-	d := directory.ReadRecords(document, f, fixture.Words(), faults)
+	d := directory.ReadRecords(document, f, fixture.Vocabulary(), faults)
 	require.Zero(t, faults.Count(), "%v", faults)
 	return d
 }
@@ -51,7 +51,7 @@ func requireSameUser(t testing.TB, want, got record.User) {
 
 // Whatever the reader accepts is read back as the same record, and equal records are encoded alike.
 func TestEncodedRecordsAreReadBack(t *testing.T) {
-	documents := [][]byte{fixture.Generated(300, record.JSON), []byte(fixture.WithUsers(fixture.Everyone))}
+	documents := [][]byte{fixture.GenerateDocument(300, record.JSON), []byte(fixture.WithUsers(fixture.Everyone))}
 	for seed := range uint64(50) {
 		documents = append(documents, oddDirectory(rand.New(rand.NewPCG(seed, 4))))
 	}

@@ -147,7 +147,7 @@ func TestStreamThatHidesAnAnnouncement(t *testing.T) {
 			if c.newEpoch {
 				require.Eventually(t, e.heard.is(func() bool {
 					return e.heard.live && e.heard.begins[len(e.heard.begins)-1].at.Epoch != first
-				}), servertest.ServerPatience, servertest.PollEvery)
+				}), servertest.Timeout, servertest.PollInterval)
 			} else {
 				assert.Equal(t, first, again.at.Epoch)
 			}
@@ -191,9 +191,9 @@ func TestStreamOfAReplica(t *testing.T) {
 	replica := servertest.StartRedis(t, "--replicaof", strings.Replace(master.Addr(), ":", " ", 1), "--replica-read-only", "no")
 	require.Eventually(t, func() bool {
 		return strings.Contains(replica.Client().Info(t.Context(), "replication").Val(), "master_link_status:up")
-	}, servertest.ServerPatience, servertest.PollEvery)
+	}, servertest.Timeout, servertest.PollInterval)
 	h := followTier(t, openTier(t, Config{URL: replica.URL()}))
-	require.Eventually(t, h.is(func() bool { return len(h.losses) == 1 }), servertest.ServerPatience, servertest.PollEvery)
+	require.Eventually(t, h.is(func() bool { return len(h.losses) == 1 }), servertest.Timeout, servertest.PollInterval)
 	assert.Equal(t, []string{"stream_master"}, missingIn(h.losses[0]))
 	assert.Zero(t, h.begunSoFar())
 }
@@ -216,13 +216,13 @@ func TestStreamOfAServerThatWasCutOff(t *testing.T) {
 			admin := master.Client()
 			require.Eventually(t, func() bool {
 				return strings.Contains(admin.Info(t.Context(), "replication").Val(), "state=online")
-			}, servertest.ServerPatience, servertest.PollEvery)
+			}, servertest.Timeout, servertest.PollInterval)
 			tier := openTier(t, Config{URL: master.URL()})
 			h := followTier(t, tier)
 			first := h.beganAgain(t, 0)
-			require.Eventually(t, func() bool { return tier.replicated.Load() != nil }, servertest.ServerPatience, servertest.PollEvery)
+			require.Eventually(t, func() bool { return tier.replicated.Load() != nil }, servertest.Timeout, servertest.PollInterval)
 			cut(replica)
-			require.Eventually(t, h.isLost, servertest.ServerPatience, servertest.PollEvery)
+			require.Eventually(t, h.isLost, servertest.Timeout, servertest.PollInterval)
 			h.mu.Lock()
 			assert.Equal(t, []string{"stream_replicas"}, missingIn(h.losses[len(h.losses)-1]))
 			h.mu.Unlock()
@@ -278,7 +278,7 @@ func TestStreamBehindAProxyThatSpreads(t *testing.T) {
 			all.Wait()
 			time.Sleep(tier.cfg.Lease / 4)
 			return h.begunSoFar() > begins
-		}, servertest.ServerPatience, servertest.PollEvery)
+		}, servertest.Timeout, servertest.PollInterval)
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -287,13 +287,13 @@ func TestStreamBehindAProxyThatSpreads(t *testing.T) {
 
 // TestStreamWhoseClockIsSetBack begins anew: facts of before would look newer than they are.
 func TestStreamWhoseClockIsSetBack(t *testing.T) {
-	mini := servertest.StartMini(t)
+	mini := servertest.StartMiniredis(t)
 	h := followTier(t, openTier(t, Config{URL: "redis://" + mini.Addr()}))
 	first := h.beganAgain(t, 0)
 	mini.SetTime(time.Now().Add(-time.Hour))
 	require.Eventually(t, h.is(func() bool {
 		return slices.ContainsFunc(h.losses, func(err error) bool { return errors.Is(err, errSetBack) })
-	}), servertest.ServerPatience, servertest.PollEvery)
+	}), servertest.Timeout, servertest.PollInterval)
 	mini.SetTime(time.Time{})
 	again := h.beganAgain(t, 1)
 	assert.NotEqual(t, first.at.Epoch, again.at.Epoch)
@@ -307,7 +307,7 @@ func TestStreamOfAPausedServer(t *testing.T) {
 			e := newEvidence(t)
 			require.NoError(t, e.client.Do(t.Context(), "CLIENT", "PAUSE", 3*e.tier.cfg.Lease.Milliseconds(), mode).Err())
 			paused := time.Now()
-			require.Eventually(t, e.heard.isLost, servertest.ServerPatience, servertest.PollEvery)
+			require.Eventually(t, e.heard.isLost, servertest.Timeout, servertest.PollInterval)
 			e.heard.mu.Lock()
 			assert.True(t, e.heard.asOf.Before(paused.Add(e.tier.cfg.Lease)))
 			e.heard.mu.Unlock()
@@ -335,7 +335,7 @@ func TestStreamUnderEviction(t *testing.T) {
 		}
 		require.Eventually(t, func() bool {
 			return e.heard.begunSoFar() > begins || e.heard.isLost() || slices.Contains(e.heard.ids(), id)
-		}, servertest.ServerPatience, time.Millisecond)
+		}, servertest.Timeout, time.Millisecond)
 	}
 	assert.NotContains(t, e.client.Info(t.Context(), "stats").Val(), "evicted_keys:0\r")
 }

@@ -26,7 +26,7 @@ func hears(t *testing.T, h *heard, ids []string) {
 			}
 		}
 		return at == len(ids)
-	}, servertest.ServerPatience, servertest.PollEvery)
+	}, servertest.Timeout, servertest.PollInterval)
 }
 
 var masterFails = map[string]func(*servertest.Redis){
@@ -55,7 +55,7 @@ func TestSentinelFailover(t *testing.T) {
 			other := openTier(t, Config{URL: pair.URL()}) // connects only later
 			h := followTier(t, tier)
 			first := h.beganAgain(t, 0)
-			require.Eventually(t, func() bool { return roundTrip(tier, "alice") == nil }, servertest.ServerPatience, servertest.PollEvery)
+			require.Eventually(t, func() bool { return roundTrip(tier, "alice") == nil }, servertest.Timeout, servertest.PollInterval)
 			var acknowledged []string
 			for i := range 50 {
 				acknowledged = append(acknowledged, fmt.Sprintf("before-%d", i))
@@ -64,21 +64,21 @@ func TestSentinelFailover(t *testing.T) {
 			old := pair.Master()
 			begins := h.begunSoFar()
 			fail(old)
-			require.Eventually(t, h.isLost, servertest.ServerPatience, servertest.PollEvery)
+			require.Eventually(t, h.isLost, servertest.Timeout, servertest.PollInterval)
 			acknowledged = append(acknowledged, "during")
 			announceSoon(t, tier, "during")
 			again := h.beganAgain(t, begins)
 			assert.NotEqual(t, first.at.Epoch, again.at.Epoch)
 			hears(t, h, acknowledged)
-			require.Eventually(t, func() bool { return pair.Master() != old }, servertest.ServerPatience, servertest.PollEvery)
-			require.Eventually(t, func() bool { return roundTrip(tier, "alice") == nil }, servertest.ServerPatience, servertest.PollEvery)
+			require.Eventually(t, func() bool { return pair.Master() != old }, servertest.Timeout, servertest.PollInterval)
+			require.Eventually(t, func() bool { return roundTrip(tier, "alice") == nil }, servertest.Timeout, servertest.PollInterval)
 
 			// The old master comes back, and is demoted; nobody takes it for the stream.
 			comesBack(name, old)
 			client := old.Client()
 			require.Eventually(t, func() bool {
 				return strings.Contains(client.Info(context.Background(), "replication").Val(), "master_link_status:up")
-			}, servertest.ServerPatience, servertest.PollEvery)
+			}, servertest.Timeout, servertest.PollInterval)
 			acknowledged = append(acknowledged, "after")
 			at := announceSoon(t, other, "after")
 			hears(t, h, acknowledged)
@@ -100,7 +100,7 @@ func TestDemotedMaster(t *testing.T) {
 	admin := server.Client()
 	ctx := context.Background()
 	require.NoError(t, admin.Do(ctx, "REPLICAOF", "127.0.0.1", strings.Split(other.Addr(), ":")[1]).Err())
-	require.Eventually(t, h.isLost, servertest.ServerPatience, servertest.PollEvery)
+	require.Eventually(t, h.isLost, servertest.Timeout, servertest.PollInterval)
 	require.NoError(t, admin.Do(ctx, "REPLICAOF", "NO", "ONE").Err())
 	again := h.beganAgain(t, 1)
 	assert.NotEqual(t, first.at.Epoch, again.at.Epoch, "the same process, but what it had may be lost")
@@ -123,7 +123,7 @@ func TestClusterStreamMasterFails(t *testing.T) {
 	for name, fail := range masterFails {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			cluster := servertest.StartCluster(t)
+			cluster := servertest.StartRedisCluster(t)
 			tier := openTier(t, Config{URL: cluster.URL()})
 			h := followTier(t, tier)
 			first := h.beganAgain(t, 0)
@@ -135,20 +135,20 @@ func TestClusterStreamMasterFails(t *testing.T) {
 			failed := cluster.MasterOf(tier.keys.log)
 			begins := h.begunSoFar()
 			fail(failed)
-			require.Eventually(t, h.isLost, servertest.ServerPatience, servertest.PollEvery)
+			require.Eventually(t, h.isLost, servertest.Timeout, servertest.PollInterval)
 			acknowledged = append(acknowledged, "during")
 			announceSoon(t, tier, "during")
 			again := h.beganAgain(t, begins)
 			assert.NotEqual(t, first.at.Epoch, again.at.Epoch)
 			hears(t, h, acknowledged)
-			require.Eventually(t, func() bool { return cluster.MasterOf(tier.keys.log) != failed }, servertest.ServerPatience, servertest.PollEvery)
+			require.Eventually(t, func() bool { return cluster.MasterOf(tier.keys.log) != failed }, servertest.Timeout, servertest.PollInterval)
 
 			comesBack(name, failed) // as a replica now
 			acknowledged = append(acknowledged, "after")
 			announceSoon(t, tier, "after")
 			hears(t, h, acknowledged)
 			for _, id := range []string{"a", "b", "c", "d", "e", "f"} {
-				require.Eventually(t, func() bool { return roundTrip(tier, id) == nil }, servertest.ServerPatience, servertest.PollEvery)
+				require.Eventually(t, func() bool { return roundTrip(tier, id) == nil }, servertest.Timeout, servertest.PollInterval)
 			}
 		})
 	}
@@ -158,7 +158,7 @@ func TestClusterStreamMasterFails(t *testing.T) {
 // the stream are not.
 func TestClusterOtherMasterKilled(t *testing.T) {
 	t.Parallel()
-	cluster := servertest.StartCluster(t)
+	cluster := servertest.StartRedisCluster(t)
 	tier := openTier(t, Config{URL: cluster.URL(), Timeout: 3 * time.Second})
 	h := followTier(t, tier)
 	first := h.beganAgain(t, 0)
@@ -166,7 +166,7 @@ func TestClusterOtherMasterKilled(t *testing.T) {
 	other := cluster.Nodes[(slices.Index(cluster.Nodes, home)+1)%3]
 	there, here := clusterIDs(cluster, tier.keys, other, 3), clusterIDs(cluster, tier.keys, home, 3)
 	for _, id := range append(there, here...) {
-		require.Eventually(t, func() bool { return roundTrip(tier, id) == nil }, servertest.ServerPatience, servertest.PollEvery)
+		require.Eventually(t, func() bool { return roundTrip(tier, id) == nil }, servertest.Timeout, servertest.PollInterval)
 	}
 	other.Stop()
 	require.Error(t, roundTrip(tier, there[0]))
@@ -182,7 +182,7 @@ func TestClusterOtherMasterKilled(t *testing.T) {
 	require.Nil(t, got, "what could be dropped is dropped")
 	announceSoon(t, tier, "meanwhile")
 	for _, id := range there {
-		require.Eventually(t, func() bool { return roundTrip(tier, id) == nil }, servertest.ServerPatience, servertest.PollEvery)
+		require.Eventually(t, func() bool { return roundTrip(tier, id) == nil }, servertest.Timeout, servertest.PollInterval)
 	}
 	hears(t, h, []string{"meanwhile"})
 	h.mu.Lock()

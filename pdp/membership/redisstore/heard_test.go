@@ -98,7 +98,7 @@ func (h *heard) isLost() bool { return !h.isLive() }
 // beganAgain waits for the follower to begin once more than so often, and to hear a beat.
 func (h *heard) beganAgain(t *testing.T, than int) begun {
 	t.Helper()
-	require.Eventually(t, h.is(func() bool { return h.live && len(h.begins) > than }), servertest.ServerPatience, servertest.PollEvery)
+	require.Eventually(t, h.is(func() bool { return h.live && len(h.begins) > than }), servertest.Timeout, servertest.PollInterval)
 	h.nextBeat(t)
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -116,7 +116,7 @@ func (h *heard) nextBeat(t *testing.T) {
 	h.mu.Lock()
 	so := h.beats
 	h.mu.Unlock()
-	require.Eventually(t, h.is(func() bool { return h.beats > so }), servertest.ServerPatience, servertest.PollEvery)
+	require.Eventually(t, h.is(func() bool { return h.beats > so }), servertest.Timeout, servertest.PollInterval)
 }
 
 // ids gives those of all users whose change is known.

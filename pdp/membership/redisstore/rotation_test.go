@@ -32,7 +32,7 @@ func cutClients(t *testing.T, admin *redis.Client) {
 func TestRedisCertificatesAreRenewed(t *testing.T) {
 	t.Parallel()
 	old, renewed := fixture.NewAuthority(t), fixture.NewAuthority(t)
-	ca, serverCertificate, serverKey := old.Files("server")
+	ca, serverCertificate, serverKey := old.WriteFiles("server")
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	addr := l.Addr().String()
@@ -42,8 +42,8 @@ func TestRedisCertificatesAreRenewed(t *testing.T) {
 		"--tls-ca-cert-file", ca, "--tls-auth-clients", "yes")
 	admin := server.Client() // on the plain port
 
-	trusted, certificate, key := old.Files("client")
-	log := &fixture.Logged{}
+	trusted, certificate, key := old.WriteFiles("client")
+	log := &fixture.LogBuffer{}
 	tier := openTier(t, Config{
 		URL: "rediss://" + addr, Timeout: 5 * time.Second, CAFile: trusted, CertFile: certificate, KeyFile: key,
 		Logger: slog.New(slog.NewTextHandler(log, nil)),
@@ -52,21 +52,21 @@ func TestRedisCertificatesAreRenewed(t *testing.T) {
 	h.beganAgain(t, 0)
 	require.NoError(t, roundTrip(tier, "alice"))
 
-	ca, serverCertificate, serverKey = renewed.Files("server")
+	ca, serverCertificate, serverKey = renewed.WriteFiles("server")
 	require.NoError(t, admin.Do(context.Background(), "CONFIG", "SET", "tls-ca-cert-file", ca, "tls-cert-file", serverCertificate, "tls-key-file", serverKey).Err())
 	cutClients(t, admin)
-	require.Eventually(t, h.isLost, servertest.ServerPatience, servertest.PollEvery)
+	require.Eventually(t, h.isLost, servertest.Timeout, servertest.PollInterval)
 	require.Eventually(t, func() bool { // connections that were cut are found out first
 		return strings.Contains(fmt.Sprint(roundTrip(tier, "alice")), "certificate")
-	}, servertest.ServerPatience, servertest.PollEvery, "the old authority is none any more")
+	}, servertest.Timeout, servertest.PollInterval, "the old authority is none any more")
 	newCertificate, newKey := renewed.Issue("client")
-	fixture.Write(t, certificate, newCertificate)
-	fixture.Write(t, trusted, renewed.Pem())
-	require.Eventually(t, func() bool { return strings.Contains(log.String(), "client certificate cannot be used") }, servertest.ServerPatience, servertest.PollEvery)
+	fixture.WriteFile(t, certificate, newCertificate)
+	fixture.WriteFile(t, trusted, renewed.PEM())
+	require.Eventually(t, func() bool { return strings.Contains(log.String(), "client certificate cannot be used") }, servertest.Timeout, servertest.PollInterval)
 	require.True(t, h.isLost(), "the key is not there yet")
-	fixture.Write(t, key, newKey)
+	fixture.WriteFile(t, key, newKey)
 	h.beganAgain(t, 1)
-	require.Eventually(t, func() bool { return roundTrip(tier, "alice") == nil }, servertest.ServerPatience, servertest.PollEvery)
+	require.Eventually(t, func() bool { return roundTrip(tier, "alice") == nil }, servertest.Timeout, servertest.PollInterval)
 }
 
 // clients are the ids of the connections to a server.
@@ -109,7 +109,7 @@ func TestRedisConnectionsHaveALife(t *testing.T) {
 			}
 		}
 		return true
-	}, servertest.ServerPatience, servertest.PollEvery, "no connection of then is left")
+	}, servertest.Timeout, servertest.PollInterval, "no connection of then is left")
 	hears(t, h, announced)
 	assert.Equal(t, 1, h.begunSoFar())
 	assert.True(t, h.isLive())
@@ -121,8 +121,8 @@ func TestRedisFollowerStaysWhereItCanHear(t *testing.T) {
 	server := servertest.StartRedis(t, "--requirepass", "one")
 	admin := server.Client()
 	file := filepath.Join(t.TempDir(), "password")
-	fixture.Write(t, file, "one")
-	log := &fixture.Logged{}
+	fixture.WriteFile(t, file, "one")
+	log := &fixture.LogBuffer{}
 	tier := openTier(t, Config{
 		URL: "redis://" + server.Addr(), PasswordFile: file, Timeout: 5 * time.Second, life: 20 * time.Millisecond,
 		Logger: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
@@ -130,7 +130,7 @@ func TestRedisFollowerStaysWhereItCanHear(t *testing.T) {
 	h := followTier(t, tier)
 	h.beganAgain(t, 0)
 	require.NoError(t, admin.ConfigSet(context.Background(), "requirepass", "two").Err())
-	require.Eventually(t, func() bool { return strings.Contains(log.String(), "the old one is used on") }, servertest.ServerPatience, servertest.PollEvery)
+	require.Eventually(t, func() bool { return strings.Contains(log.String(), "the old one is used on") }, servertest.Timeout, servertest.PollInterval)
 	h.nextBeat(t)
 	assert.Equal(t, 1, h.begunSoFar())
 	require.NoError(t, os.WriteFile(file, []byte("two"), 0o600))
@@ -147,7 +147,7 @@ func TestSentinelsPasswordIsReadAgain(t *testing.T) {
 	ctx := context.Background()
 	require.NoError(t, sentinel.Do(ctx, "ACL", "SETUSER", "default", "resetpass", ">s3cret-one").Err())
 	file := filepath.Join(t.TempDir(), "password")
-	fixture.Write(t, file, "s3cret-one\n")
+	fixture.WriteFile(t, file, "s3cret-one\n")
 	tier := openTier(t, Config{URL: pair.URL(), Timeout: 5 * time.Second, SentinelPasswordFile: file})
 	require.NoError(t, roundTrip(tier, "alice"))
 
@@ -163,7 +163,7 @@ func TestSentinelsPasswordIsReadAgain(t *testing.T) {
 		err := roundTrip(tier, "alice")
 		assert.NotContains(t, fmt.Sprint(err), "s3cret")
 		return err != nil
-	}, servertest.ServerPatience, servertest.PollEvery, "the old password is none any more")
-	fixture.Write(t, file, "s3cret-two\n")
-	require.Eventually(t, func() bool { return roundTrip(tier, "alice") == nil }, servertest.ServerPatience, servertest.PollEvery)
+	}, servertest.Timeout, servertest.PollInterval, "the old password is none any more")
+	fixture.WriteFile(t, file, "s3cret-two\n")
+	require.Eventually(t, func() bool { return roundTrip(tier, "alice") == nil }, servertest.Timeout, servertest.PollInterval)
 }

@@ -47,7 +47,7 @@ func announceSoon(t *testing.T, tier *Store, id string) membership.Position {
 		var err error
 		at, err = tier.Announce(context.Background(), ofUser(id))
 		return err == nil
-	}, servertest.ServerPatience, servertest.PollEvery)
+	}, servertest.Timeout, servertest.PollInterval)
 	return at
 }
 
@@ -66,7 +66,7 @@ func roundTrip(tier *Store, id string) error {
 
 // eachServer runs what needs no real server with miniredis too.
 func eachServer(t *testing.T, test func(t *testing.T, url string)) {
-	t.Run("miniredis", func(t *testing.T) { test(t, "redis://"+servertest.StartMini(t).Addr()) })
+	t.Run("miniredis", func(t *testing.T) { test(t, "redis://"+servertest.StartMiniredis(t).Addr()) })
 	t.Run("redis-server", func(t *testing.T) { test(t, servertest.StartRedis(t).URL()) })
 }
 

@@ -35,7 +35,7 @@ func TestStreamTellsWhatIsAnnounced(t *testing.T) {
 		at, err := tier.Announce(context.Background(), changes)
 		require.NoError(t, err)
 		assert.Equal(t, membership.Position{Epoch: before.Epoch, Sequence: 2}, at)
-		require.Eventually(t, h.is(func() bool { return len(h.changes) == 2 }), servertest.ServerPatience, servertest.PollEvery)
+		require.Eventually(t, h.is(func() bool { return len(h.changes) == 2 }), servertest.Timeout, servertest.PollInterval)
 		changes[0].Record = nil
 		assert.Equal(t, membership.Announcement{At: at, Changes: changes}, h.changes[1])
 		h.nextBeat(t)
@@ -67,7 +67,7 @@ func TestStreamOrder(t *testing.T) {
 	}
 	all.Wait()
 	for _, h := range followers {
-		require.Eventually(t, h.is(func() bool { return len(h.changes) >= publishers*each }), servertest.ServerPatience, servertest.PollEvery)
+		require.Eventually(t, h.is(func() bool { return len(h.changes) >= publishers*each }), servertest.Timeout, servertest.PollInterval)
 		ids := h.ids()
 		for p := range publishers {
 			last := -1
@@ -92,12 +92,12 @@ func TestStreamManyChanges(t *testing.T) {
 	at, err := tier.Announce(context.Background(), changes)
 	require.NoError(t, err)
 	assert.EqualValues(t, 3, at.Sequence)
-	require.Eventually(t, h.is(func() bool { return len(h.changes) == 3 }), servertest.ServerPatience, servertest.PollEvery)
+	require.Eventually(t, h.is(func() bool { return len(h.changes) == 3 }), servertest.Timeout, servertest.PollInterval)
 	assert.Len(t, h.ids(), len(changes))
 }
 
 func TestStreamRefusesMalformedChanges(t *testing.T) {
-	tier := openTier(t, Config{URL: "redis://" + servertest.StartMini(t).Addr()})
+	tier := openTier(t, Config{URL: "redis://" + servertest.StartMiniredis(t).Addr()})
 	for name, c := range map[string]pdp.Change{
 		"kind":    {Kind: "other", ID: "x"},
 		"id":      {Kind: pdp.UserChanged},
@@ -199,10 +199,10 @@ func TestStreamBreaks(t *testing.T) {
 			for i := range 3 {
 				announceSoon(t, s.tier, fmt.Sprint(i))
 			}
-			require.Eventually(t, h.is(func() bool { return len(h.changes) == 3 }), servertest.ServerPatience, servertest.PollEvery)
+			require.Eventually(t, h.is(func() bool { return len(h.changes) == 3 }), servertest.Timeout, servertest.PollInterval)
 			require.NoError(t, c.act(s))
 			again := h.beganAgain(t, 1)
-			require.Eventually(t, h.is(func() bool { return h.live }), servertest.ServerPatience, servertest.PollEvery)
+			require.Eventually(t, h.is(func() bool { return h.live }), servertest.Timeout, servertest.PollInterval)
 			h.mu.Lock()
 			assert.Regexp(t, c.reason, h.losses[0].Error())
 			h.mu.Unlock()
@@ -214,7 +214,7 @@ func TestStreamBreaks(t *testing.T) {
 			}
 			assert.Equal(t, c.tail, tail)
 			at := announceSoon(t, s.tier, "later")
-			require.Eventually(t, func() bool { return slices.Contains(h.ids(), "later") }, servertest.ServerPatience, servertest.PollEvery)
+			require.Eventually(t, func() bool { return slices.Contains(h.ids(), "later") }, servertest.Timeout, servertest.PollInterval)
 			assert.Equal(t, c.sequence+1, at.Sequence)
 		})
 	}

@@ -15,8 +15,8 @@ import (
 func TestRedisTLS(t *testing.T) {
 	t.Parallel()
 	a := fixture.NewAuthority(t)
-	ca, serverCertificate, serverKey := a.Files("server")
-	_, clientCertificate, clientKey := a.Files("client")
+	ca, serverCertificate, serverKey := a.WriteFiles("server")
+	_, clientCertificate, clientKey := a.WriteFiles("client")
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	addr := l.Addr().String()
@@ -37,7 +37,7 @@ func TestRedisTLS(t *testing.T) {
 	anonymous.CertFile, anonymous.KeyFile = "", ""
 	assert.Error(t, roundTrip(openTier(t, anonymous), "alice"))
 	stranger := cfg
-	stranger.CAFile, _, _ = fixture.NewAuthority(t).Files("other")
+	stranger.CAFile, _, _ = fixture.NewAuthority(t).WriteFiles("other")
 	assert.ErrorContains(t, roundTrip(openTier(t, stranger), "alice"), "certificate")
 	cfg.URL = "rediss://localhost:" + port
 	assert.ErrorContains(t, roundTrip(openTier(t, cfg), "alice"), "certificate", "its name is checked")

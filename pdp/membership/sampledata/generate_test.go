@@ -34,16 +34,16 @@ func TestGeneratedDirectoriesAreGood(t *testing.T) {
 	for _, users := range sizes {
 		for _, seed := range []uint64{0, 1, 1 << 40, math.MaxUint64} {
 			var inJSON, inYAML bytes.Buffer
-			made, err := sampledata.Write(t.Context(), &inJSON, sampledata.Config{Users: users, Seed: seed, Vocabulary: fixture.Words()})
+			made, err := sampledata.Write(t.Context(), &inJSON, sampledata.Config{Users: users, Seed: seed, Vocabulary: fixture.Vocabulary()})
 			require.NoError(t, err)
-			_, err = sampledata.Write(t.Context(), &inYAML, sampledata.Config{Users: users, Seed: seed, Format: record.YAML, Vocabulary: fixture.Words()})
+			_, err = sampledata.Write(t.Context(), &inYAML, sampledata.Config{Users: users, Seed: seed, Format: record.YAML, Vocabulary: fixture.Vocabulary()})
 			require.NoError(t, err)
-			d, err := directory.ParseDocument(inJSON.Bytes(), record.Auto, fixture.Words(), nil)
+			d, err := directory.ParseDocument(inJSON.Bytes(), record.Auto, fixture.Vocabulary(), nil)
 			require.NoError(t, err, "%d users, seed %d", users, seed)
 			require.Equal(t, [3]int{users, d.UserCount(), d.LocationCount()}, [3]int{made.Users, made.Users, made.Locations})
-			other, err := directory.ParseDocument(inYAML.Bytes(), record.Auto, fixture.Words(), nil)
+			other, err := directory.ParseDocument(inYAML.Bytes(), record.Auto, fixture.Vocabulary(), nil)
 			require.NoError(t, err, "%d users, seed %d", users, seed)
-			origintest.AssertSame(t, d, other)
+			origintest.AssertSameDirectory(t, d, other)
 			fixture.AssertInvariants(t, d)
 			assertEveryModel(t, inJSON.Bytes())
 		}
@@ -86,7 +86,7 @@ func decodedDirectory(t *testing.T, document []byte) (d decoded) {
 // TestGeneratedDirectoriesArePlausible: much of what is common, little of what is rare, and some of everything.
 func TestGeneratedDirectoriesArePlausible(t *testing.T) {
 	const count = 30_000
-	d := decodedDirectory(t, fixture.Generated(count, record.JSON))
+	d := decodedDirectory(t, fixture.GenerateDocument(count, record.JSON))
 	kinds, parents, held, seen := map[string]string{}, map[string]string{}, map[string]int{}, map[string]int{}
 	beneath := map[string]int{}
 	for _, l := range d.Locations {
@@ -126,7 +126,7 @@ func TestGeneratedDirectoriesArePlausible(t *testing.T) {
 	require.Greater(t, held["ed_admin"], 5*held["regional_admin"])
 	require.Greater(t, held["user"], 5*held["entity_admin"])
 	require.Greater(t, held["practitioner"], 2*held["owner"])
-	for _, roles := range fixture.Words().Roles {
+	for _, roles := range fixture.Vocabulary().Roles {
 		for _, role := range roles {
 			require.Positive(t, held[role], role)
 		}
@@ -156,7 +156,7 @@ func TestGeneratedDirectoriesArePlausible(t *testing.T) {
 func TestASeedIsADirectory(t *testing.T) {
 	of := func(seed uint64) string {
 		h := sha256.New()
-		_, err := sampledata.Write(t.Context(), h, sampledata.Config{Users: 3000, Seed: seed, Vocabulary: fixture.Words()})
+		_, err := sampledata.Write(t.Context(), h, sampledata.Config{Users: 3000, Seed: seed, Vocabulary: fixture.Vocabulary()})
 		require.NoError(t, err)
 		return hex.EncodeToString(h.Sum(nil)[:8])
 	}
@@ -165,7 +165,7 @@ func TestASeedIsADirectory(t *testing.T) {
 	require.NotEqual(t, of(7), of(8))
 
 	// The order in which a policy names things does not count.
-	shuffled := fixture.Words()
+	shuffled := fixture.Vocabulary()
 	slices.Reverse(shuffled.Levels)
 	slices.Reverse(shuffled.Areas)
 	for _, roles := range shuffled.Roles {
@@ -174,11 +174,11 @@ func TestASeedIsADirectory(t *testing.T) {
 	var b bytes.Buffer
 	_, err := sampledata.Write(t.Context(), &b, sampledata.Config{Users: 1000, Seed: 1, Vocabulary: shuffled})
 	require.NoError(t, err)
-	require.Equal(t, string(fixture.Generated(1000, record.JSON)), b.String())
+	require.Equal(t, string(fixture.GenerateDocument(1000, record.JSON)), b.String())
 	b.Reset()
 	_, err = sampledata.Write(t.Context(), &b, sampledata.Config{Users: 1000, Seed: 1})
 	require.NoError(t, err)
-	require.Equal(t, string(fixture.Generated(1000, record.JSON)), b.String(), "what is not given is that of policies/DOMAIN.md")
+	require.Equal(t, string(fixture.GenerateDocument(1000, record.JSON)), b.String(), "what is not given is that of policies/DOMAIN.md")
 }
 
 // TestGeneratedByAnyVocabulary: what a policy does not offer is not given, and its own words are, whatever they look like.
@@ -202,7 +202,7 @@ func TestGeneratedByAnyVocabulary(t *testing.T) {
 		}
 		document, d := of(record.JSON)
 		_, other := of(record.YAML)
-		origintest.AssertSame(t, d, other)
+		origintest.AssertSameDirectory(t, d, other)
 		held := map[string]bool{}
 		for _, u := range decodedDirectory(t, document).Users {
 			for _, a := range u.Assignments {

@@ -15,9 +15,9 @@ import (
 
 const pgbouncerStarts = 30 * time.Second
 
-// Pooler starts a pgbouncer in front of the server, in a mode ("session", "transaction" or "statement") with few connections to
+// StartPgBouncer starts a pgbouncer in front of the server, in a mode ("session", "transaction" or "statement") with few connections to
 // the server where they are shared, and gives the URL of a database through it. It is killed when the test ends. A missing program fails the test.
-func (p *Postgres) Pooler(mode, database string) string {
+func (p *Postgres) StartPgBouncer(mode, database string) string {
 	p.t.Helper()
 	program, err := exec.LookPath("pgbouncer")
 	if err != nil {

@@ -20,8 +20,8 @@ const (
 	clusterSlots   = 16384
 )
 
-// StartCluster starts the servers, and returns when all slots are served and all replicas are up to date.
-func StartCluster(t testing.TB, args ...string) *RedisCluster {
+// StartRedisCluster starts the servers, and returns when all slots are served and all replicas are up to date.
+func StartRedisCluster(t testing.TB, args ...string) *RedisCluster {
 	t.Helper()
 	c := &RedisCluster{}
 	clients := make([]*redis.Client, 2*clusterMasters)

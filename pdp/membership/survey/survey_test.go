@@ -20,12 +20,12 @@ import (
 )
 
 func TestSurveyOfAnApplication(t *testing.T) {
-	document := origintest.SampleRoster(3, 2500).String()
-	d := origintest.Parsed(t, document)
+	document := origintest.SampleDocument(3, 2500).String()
+	d := origintest.ParseDirectory(t, document)
 	a := origintest.NewApplication(t, document)
 	told := 0
 	found, err := survey.Run(context.Background(), survey.Config{
-		Origin: httpOrigin(t, a, a.Serve().URL), Vocabulary: fixture.Words(), Progress: func(done int) { told = done },
+		Origin: httpOrigin(t, a, a.Serve().URL), Vocabulary: fixture.Vocabulary(), Progress: func(done int) { told = done },
 	})
 	require.NoError(t, err)
 	assert.Equal(t, d.UserCount(), found.Users)
@@ -56,7 +56,7 @@ func TestSurveyNamesWhatIsAtFault(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := origintest.NewApplication(t, fixture.WithUsers(``))
-			a.Change(func(w http.ResponseWriter, r *http.Request) bool {
+			a.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
 				if r.URL.Path != c.path || !strings.Contains(r.URL.RawQuery, c.query) {
 					return false
 				}
@@ -67,7 +67,7 @@ func TestSurveyNamesWhatIsAtFault(t *testing.T) {
 				_, _ = w.Write([]byte(c.answer))
 				return true
 			})
-			_, err := survey.Run(context.Background(), survey.Config{Origin: httpOrigin(t, a, a.Serve().URL), Vocabulary: fixture.Words()})
+			_, err := survey.Run(context.Background(), survey.Config{Origin: httpOrigin(t, a, a.Serve().URL), Vocabulary: fixture.Vocabulary()})
 			if c.want == nil {
 				require.NoError(t, err, "p1 is known by then")
 				return
@@ -84,7 +84,7 @@ func TestSurveyNamesWhatIsAtFault(t *testing.T) {
 	a := origintest.NewApplication(t, fixture.WithUsers(``))
 	server := a.Serve()
 	server.Close()
-	_, err := survey.Run(context.Background(), survey.Config{Origin: httpOrigin(t, a, server.URL), Vocabulary: fixture.Words()})
+	_, err := survey.Run(context.Background(), survey.Config{Origin: httpOrigin(t, a, server.URL), Vocabulary: fixture.Vocabulary()})
 	var faults *record.Faults
 	require.Error(t, err)
 	require.NotErrorAs(t, err, &faults, "what cannot be reached is not at fault")
@@ -92,11 +92,11 @@ func TestSurveyNamesWhatIsAtFault(t *testing.T) {
 
 func TestSurveyOfADatabase(t *testing.T) {
 	server := servertest.StartPostgres(t)
-	d := origintest.Mixed(t, 3, 1500)
+	d := origintest.MixedDirectory(t, 3, 1500)
 	url := server.Database()
 	require.NoError(t, pgorigin.Import(t.Context(), pgorigin.Target{URL: url, Schema: true}, d, nil))
 	p, conn := pgOrigin(t, pgorigin.Config{URL: url}), servertest.Connect(t, url)
-	found, err := survey.Run(context.Background(), survey.Config{Origin: p, Vocabulary: fixture.Words()})
+	found, err := survey.Run(context.Background(), survey.Config{Origin: p, Vocabulary: fixture.Vocabulary()})
 	require.NoError(t, err)
 	assert.Equal(t, d.UserCount(), found.Users)
 	assert.Equal(t, d.LocationCount(), found.Locations)
@@ -106,7 +106,7 @@ func TestSurveyOfADatabase(t *testing.T) {
 		CREATE VIEW few AS SELECT id, username FROM users`)
 	surveyed := func(users string) error {
 		_, err := survey.Run(context.Background(), survey.Config{
-			Origin: pgOrigin(t, pgorigin.Config{URL: url, Tables: pgorigin.Tables{Users: users}}), Vocabulary: fixture.Words(),
+			Origin: pgOrigin(t, pgorigin.Config{URL: url, Tables: pgorigin.Tables{Users: users}}), Vocabulary: fixture.Vocabulary(),
 		})
 		var faults *record.Faults
 		require.ErrorAs(t, err, &faults)
@@ -123,7 +123,7 @@ func TestSurveyOfADatabase(t *testing.T) {
 
 func httpOrigin(t *testing.T, a *origintest.Application, address string) *httporigin.Origin {
 	t.Helper()
-	h, err := httporigin.Open(httporigin.Config{URL: strings.TrimRight(address, "/") + "/membership", Timeout: fixture.Patient})
+	h, err := httporigin.Open(httporigin.Config{URL: strings.TrimRight(address, "/") + "/membership", Timeout: fixture.Timeout})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, h.Close()) })
 	return h
@@ -131,7 +131,7 @@ func httpOrigin(t *testing.T, a *origintest.Application, address string) *httpor
 
 func pgOrigin(t *testing.T, cfg pgorigin.Config) *pgorigin.Origin {
 	t.Helper()
-	cfg.Timeout, cfg.Logger = fixture.Patient, slog.New(slog.DiscardHandler)
+	cfg.Timeout, cfg.Logger = fixture.Timeout, slog.New(slog.DiscardHandler)
 	p, err := pgorigin.Open(t.Context(), cfg)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, p.Close()) })

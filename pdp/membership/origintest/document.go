@@ -13,13 +13,13 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
 )
 
-// Roster is a directory document that a test can change.
-type Roster struct {
-	Locations []RosterLocation `json:"locations"`
-	Users     []RosterUser     `json:"users"`
+// Document is a directory document that a test can change.
+type Document struct {
+	Locations []Location `json:"locations"`
+	Users     []User     `json:"users"`
 }
 
-type RosterLocation struct {
+type Location struct {
 	ID     string `json:"id"`
 	Name   string `json:"name,omitempty"`
 	Kind   string `json:"kind"`
@@ -28,37 +28,37 @@ type RosterLocation struct {
 	Plan   string `json:"plan,omitempty"`
 }
 
-type RosterUser struct {
-	ID              string             `json:"id"`
-	Username        string             `json:"username,omitempty"`
-	Name            *rosterName        `json:"name,omitempty"`
-	Status          string             `json:"status,omitempty"`
-	DefaultLocation string             `json:"default_location,omitempty"`
-	LastLogin       string             `json:"last_login,omitempty"`
-	Assignments     []RosterAssignment `json:"assignments,omitempty"`
+type User struct {
+	ID              string       `json:"id"`
+	Username        string       `json:"username,omitempty"`
+	Name            *personName  `json:"name,omitempty"`
+	Status          string       `json:"status,omitempty"`
+	DefaultLocation string       `json:"default_location,omitempty"`
+	LastLogin       string       `json:"last_login,omitempty"`
+	Assignments     []Assignment `json:"assignments,omitempty"`
 }
 
-type rosterName struct {
+type personName struct {
 	Title  string `json:"title,omitempty"`
 	Given  string `json:"given,omitempty"`
 	Family string `json:"family,omitempty"`
 }
 
-type RosterAssignment struct {
-	Location           string        `json:"location"`
-	Role               string        `json:"role"`
-	Status             string        `json:"status,omitempty"`
-	Access             *rosterAccess `json:"access,omitempty"`
-	Profession         string        `json:"profession,omitempty"`
-	RegistrationNumber string        `json:"registration_number,omitempty"`
+type Assignment struct {
+	Location           string  `json:"location"`
+	Role               string  `json:"role"`
+	Status             string  `json:"status,omitempty"`
+	Access             *access `json:"access,omitempty"`
+	Profession         string  `json:"profession,omitempty"`
+	RegistrationNumber string  `json:"registration_number,omitempty"`
 }
 
-type rosterAccess struct {
+type access struct {
 	Level string          `json:"level,omitempty"`
 	Areas map[string]bool `json:"areas,omitempty"`
 }
 
-func (r *Roster) String() string { return string(asJSON(r)) }
+func (r *Document) String() string { return string(asJSON(r)) }
 
 func asJSON(v any) []byte {
 	var b bytes.Buffer
@@ -70,7 +70,7 @@ func asJSON(v any) []byte {
 	return bytes.TrimSpace(b.Bytes())
 }
 
-func (r *Roster) user(id string) *RosterUser {
+func (r *Document) user(id string) *User {
 	for i := range r.Users {
 		if r.Users[i].ID == id {
 			return &r.Users[i]
@@ -79,7 +79,7 @@ func (r *Roster) user(id string) *RosterUser {
 	panic("no user " + id)
 }
 
-func (r *Roster) location(id string) *RosterLocation {
+func (r *Document) location(id string) *Location {
 	for i := range r.Locations {
 		if r.Locations[i].ID == id {
 			return &r.Locations[i]
@@ -96,21 +96,21 @@ var OddIDs = []string{
 	strings.Repeat("x", 1024), strings.Repeat("é", 512), strings.Repeat("%", 1024),
 }
 
-// SampleRoster has every model; users who lack this and that, by a seed; and odd ids of users and locations.
-func SampleRoster(seed uint64, users int) *Roster {
-	r := &Roster{}
+// SampleDocument has every model; users who lack this and that, by a seed; and odd ids of users and locations.
+func SampleDocument(seed uint64, users int) *Document {
+	r := &Document{}
 	if err := json.Unmarshal([]byte(fixture.WithUsers(fixture.Everyone)), r); err != nil {
 		panic(err) // it is ours
 	}
-	r.Locations = append(r.Locations, RosterLocation{ID: "odd {group}/%2e", Name: "Odd & Co.", Kind: "group", Model: "practice_group"})
+	r.Locations = append(r.Locations, Location{ID: "odd {group}/%2e", Name: "Odd & Co.", Kind: "group", Model: "practice_group"})
 	for i, id := range OddIDs {
-		r.Locations = append(r.Locations, RosterLocation{ID: id, Name: id, Kind: "practice", Parent: "odd {group}/%2e"})
+		r.Locations = append(r.Locations, Location{ID: id, Name: id, Kind: "practice", Parent: "odd {group}/%2e"})
 		// Usernames are unique without regard to case and composition, and not every id can be one.
 		username := fmt.Sprintf("%.16s%d@%%2e/ É?", id, i)
 		if !facts.IsUsername(username) {
 			username = fmt.Sprintf("odd%d@%%2e/ E\u0301?", i)
 		}
-		r.Users = append(r.Users, RosterUser{ID: id, Username: username, Assignments: []RosterAssignment{
+		r.Users = append(r.Users, User{ID: id, Username: username, Assignments: []Assignment{
 			{Location: "odd {group}/%2e", Role: "owner"}, {Location: id, Role: "owner"},
 		}})
 	}
@@ -121,11 +121,11 @@ func SampleRoster(seed uint64, users int) *Roster {
 	return r
 }
 
-func randomUser(r *rand.Rand, i int) RosterUser {
+func randomUser(r *rand.Rand, i int) User {
 	pick := func(of ...string) string { return of[r.IntN(len(of))] }
-	u := RosterUser{
+	u := User{
 		ID:     fmt.Sprintf("%s%d", pick("u", "U", "ü"), i),
-		Name:   &rosterName{Family: pick("", "smith", "Smith", "SMITH", "Ångström", "ångström", "Zoë", "van 100%"), Given: pick("", "Ann", "ann", "Bob", "Éa")},
+		Name:   &personName{Family: pick("", "smith", "Smith", "SMITH", "Ångström", "ångström", "Zoë", "van 100%"), Given: pick("", "Ann", "ann", "Bob", "Éa")},
 		Status: pick("", "active", "deactivated"),
 	}
 	if r.IntN(4) > 0 {
@@ -137,36 +137,36 @@ func randomUser(r *rand.Rand, i int) RosterUser {
 	}
 	switch r.IntN(5) {
 	case 0:
-		u.Assignments = []RosterAssignment{{Location: "grp", Role: "owner", Status: "deactivated"}, {Location: "p1", Role: "owner"}}
+		u.Assignments = []Assignment{{Location: "grp", Role: "owner", Status: "deactivated"}, {Location: "p1", Role: "owner"}}
 	case 1:
-		u.Assignments = []RosterAssignment{{Location: "ghi", Role: "ed_admin"}, {Location: "jkl", Role: "ed_normal"}}
+		u.Assignments = []Assignment{{Location: "ghi", Role: "ed_admin"}, {Location: "jkl", Role: "ed_normal"}}
 		u.DefaultLocation = pick("ghi", "jkl")
 	case 2:
-		u.Assignments = []RosterAssignment{{Location: "north", Role: "public_health"}}
+		u.Assignments = []Assignment{{Location: "north", Role: "public_health"}}
 		u.DefaultLocation = "north"
 	case 3: // in three organizations
-		u.Assignments = []RosterAssignment{
+		u.Assignments = []Assignment{
 			{Location: "ghi", Role: "ed_admin"}, {Location: "alone", Role: "entity_admin"},
-			{Location: "grp", Role: "owner", Profession: "Dentist", Access: &rosterAccess{Level: "full", Areas: map[string]bool{"users": false}}},
+			{Location: "grp", Role: "owner", Profession: "Dentist", Access: &access{Level: "full", Areas: map[string]bool{"users": false}}},
 		}
 		u.DefaultLocation = pick("ghi", "grp", "alone")
 	}
 	return u
 }
 
-// AsRoster writes a record as a document has it.
-func AsRoster(rec facts.UserRecord) RosterUser {
-	u := RosterUser{ID: rec.ID, Username: rec.Username, Status: rec.Status, DefaultLocation: rec.DefaultLocation}
+// UserFromRecord writes a record as a document has it.
+func UserFromRecord(rec facts.UserRecord) User {
+	u := User{ID: rec.ID, Username: rec.Username, Status: rec.Status, DefaultLocation: rec.DefaultLocation}
 	if rec.Name != (facts.Name{}) {
-		u.Name = &rosterName{Title: rec.Name.Title, Given: rec.Name.Given, Family: rec.Name.Family}
+		u.Name = &personName{Title: rec.Name.Title, Given: rec.Name.Given, Family: rec.Name.Family}
 	}
 	if !rec.LastLogin.IsZero() {
 		u.LastLogin = rec.LastLogin.Format(time.RFC3339Nano)
 	}
 	for _, a := range rec.Assignments {
-		out := RosterAssignment{Location: a.Location, Role: a.Role, Status: a.Status, Profession: a.Profession, RegistrationNumber: a.RegistrationNumber}
+		out := Assignment{Location: a.Location, Role: a.Role, Status: a.Status, Profession: a.Profession, RegistrationNumber: a.RegistrationNumber}
 		if a.Access != nil {
-			out.Access = &rosterAccess{Level: a.Access.Level, Areas: a.Access.Areas}
+			out.Access = &access{Level: a.Access.Level, Areas: a.Access.Areas}
 		}
 		u.Assignments = append(u.Assignments, out)
 	}

@@ -5,6 +5,6 @@ import (
 )
 
 // serverPatience is for what comes by itself, on a busy machine.
-const ServerPatience = 40 * time.Second
+const Timeout = 40 * time.Second
 
-const PollEvery = 10 * time.Millisecond
+const PollInterval = 10 * time.Millisecond

@@ -18,20 +18,20 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
-// AcceptOrigin is what every origin must do: it delivers what a [directory.Directory] of the same document has. Open makes one with
+// TestOrigin is what every origin must do: it delivers what a [directory.Directory] of the same document has. Open makes one with
 // a document, and gives a way to put another document in its place.
-func AcceptOrigin(t *testing.T, open func(t *testing.T, document string) (origin membership.Origin, replace func(document string))) {
-	r := SampleRoster(1, 120)
-	d := Parsed(t, r.String())
+func TestOrigin(t *testing.T, open func(t *testing.T, document string) (origin membership.Origin, replace func(document string))) {
+	r := SampleDocument(1, 120)
+	d := ParseDirectory(t, r.String())
 	o, _ := open(t, r.String())
 	t.Run("check", func(t *testing.T) { assert.NoError(t, o.Check(context.Background())) })
-	t.Run("users", func(t *testing.T) { AcceptUsers(t, o, d) })
-	t.Run("usernames", func(t *testing.T) { AcceptUsernames(t, o, d) })
-	t.Run("organizations", func(t *testing.T) { AcceptOrganizations(t, o, d) })
-	t.Run("locations", func(t *testing.T) { AcceptLocationIDs(t, o, d) })
-	t.Run("lists", func(t *testing.T) { acceptSentLists(t, o, d) })
-	t.Run("cursors", func(t *testing.T) { AcceptSentCursors(t, o, d) })
-	t.Run("contexts", func(t *testing.T) { acceptContexts(t, o) })
+	t.Run("users", func(t *testing.T) { TestUsers(t, o, d) })
+	t.Run("usernames", func(t *testing.T) { TestUsernames(t, o, d) })
+	t.Run("organizations", func(t *testing.T) { TestOrganizations(t, o, d) })
+	t.Run("locations", func(t *testing.T) { TestLocationIDs(t, o, d) })
+	t.Run("lists", func(t *testing.T) { testRawLists(t, o, d) })
+	t.Run("cursors", func(t *testing.T) { TestCursors(t, o, d) })
+	t.Run("contexts", func(t *testing.T) { testContexts(t, o) })
 	t.Run("many at once", func(t *testing.T) {
 		var all sync.WaitGroup
 		for i := range 8 {
@@ -47,7 +47,7 @@ func AcceptOrigin(t *testing.T, open func(t *testing.T, document string) (origin
 		}
 		all.Wait()
 	})
-	t.Run("changes", func(t *testing.T) { acceptSentChanges(t, open) })
+	t.Run("changes", func(t *testing.T) { testRawChanges(t, open) })
 }
 
 // unknownIDs are of nobody in a sample roster.
@@ -56,22 +56,22 @@ var unknownIDs = []string{
 	strings.Repeat("x", 1023), strings.Repeat("x", 1025), strings.Repeat("x", 1<<20), "*%", "_____", "users",
 }
 
-// SentUser reads a user that an origin delivered, and requires that its record has no fault.
-func SentUser(t *testing.T, s *membership.RawRecord) facts.UserRecord {
+// ReadUser reads a user that an origin delivered, and requires that its record has no fault.
+func ReadUser(t *testing.T, s *membership.RawRecord) facts.UserRecord {
 	t.Helper()
 	require.NotNil(t, s)
-	v := record.NewValidator(fixture.Words())
+	v := record.NewValidator(fixture.Vocabulary())
 	u, faults, err := v.User(v.Tokens(s.Record))
 	require.NoError(t, err)
 	require.Empty(t, faults.All())
 	return u.UserRecord
 }
 
-// SentLocations reads an organization that an origin delivered, and requires that its records have no faults.
-func SentLocations(t *testing.T, s *membership.RawRecord) (all []facts.LocationRecord) {
+// ReadLocations reads an organization that an origin delivered, and requires that its records have no faults.
+func ReadLocations(t *testing.T, s *membership.RawRecord) (all []facts.LocationRecord) {
 	t.Helper()
 	require.NotNil(t, s)
-	v := record.NewValidator(fixture.Words())
+	v := record.NewValidator(fixture.Vocabulary())
 	locations, faults, err := v.Locations(v.Tokens(s.Record))
 	require.NoError(t, err)
 	require.Empty(t, faults.All())
@@ -84,15 +84,15 @@ func SentLocations(t *testing.T, s *membership.RawRecord) (all []facts.LocationR
 // assertSameUser compares records.
 func assertSameUser(t *testing.T, want, got facts.UserRecord) bool {
 	t.Helper()
-	want, got = InOrder(want), InOrder(got)
+	want, got = SortAssignments(want), SortAssignments(got)
 	return record.SameUser(want, got) || assert.Equal(t, want, got)
 }
 
-func AcceptUsers(t *testing.T, o membership.Origin, d *directory.Directory) {
+func TestUsers(t *testing.T, o membership.Origin, d *directory.Directory) {
 	for _, u := range d.AllUsers() {
 		sent, err := o.User(context.Background(), u.ID())
 		require.NoError(t, err)
-		assertSameUser(t, u.Record(), SentUser(t, sent))
+		assertSameUser(t, u.Record(), ReadUser(t, sent))
 		assert.LessOrEqual(t, sent.Version, uint64(pdp.MaxVersion))
 	}
 	for _, id := range unknownIDs {
@@ -102,13 +102,13 @@ func AcceptUsers(t *testing.T, o membership.Origin, d *directory.Directory) {
 	}
 }
 
-func AcceptUsernames(t *testing.T, o membership.Origin, d *directory.Directory) {
+func TestUsernames(t *testing.T, o membership.Origin, d *directory.Directory) {
 	named := func(username string) (found []facts.UserRecord) {
 		sent, err := o.UserByUsername(context.Background(), username)
 		require.NoError(t, err)
 		require.LessOrEqual(t, len(sent), 2)
 		for _, s := range sent {
-			rec := SentUser(t, &s)
+			rec := ReadUser(t, &s)
 			if facts.FoldCanonical(rec.Username) == facts.FoldCanonical(username) {
 				found = append(found, rec)
 			}
@@ -135,7 +135,7 @@ func AcceptUsernames(t *testing.T, o membership.Origin, d *directory.Directory) 
 	}
 }
 
-func AcceptOrganizations(t *testing.T, o membership.Origin, d *directory.Directory) {
+func TestOrganizations(t *testing.T, o membership.Origin, d *directory.Directory) {
 	for _, l := range d.All {
 		sent, err := o.Organization(context.Background(), l.ID())
 		require.NoError(t, err)
@@ -145,7 +145,7 @@ func AcceptOrganizations(t *testing.T, o membership.Origin, d *directory.Directo
 				want = append(want, other.Record())
 			}
 		}
-		assert.Equal(t, want, SentLocations(t, sent), "%.50q", l.ID())
+		assert.Equal(t, want, ReadLocations(t, sent), "%.50q", l.ID())
 	}
 	for _, id := range unknownIDs {
 		if d.ByID(id) != nil {
@@ -157,7 +157,7 @@ func AcceptOrganizations(t *testing.T, o membership.Origin, d *directory.Directo
 	}
 }
 
-func AcceptLocationIDs(t *testing.T, o membership.Origin, d *directory.Directory) {
+func TestLocationIDs(t *testing.T, o membership.Origin, d *directory.Directory) {
 	for _, size := range []int{0, 1, 2, 7, 5000} {
 		var got []string
 		for after := ""; ; after = got[len(got)-1] {
@@ -183,7 +183,7 @@ func AcceptLocationIDs(t *testing.T, o membership.Origin, d *directory.Directory
 	assert.Empty(t, page)
 }
 
-func acceptContexts(t *testing.T, o membership.Origin) {
+func testContexts(t *testing.T, o membership.Origin) {
 	gone, cancel := context.WithCancel(context.Background())
 	cancel()
 	for name, ask := range map[string]func() error{

@@ -8,9 +8,9 @@ import (
 	"github.com/alicebob/miniredis/v2/server"
 )
 
-// StartMini starts miniredis, a Redis within the test's process, for what needs no real one. It tells a run_id, which
+// StartMiniredis starts miniredis, a Redis within the test's process, for what needs no real one. It tells a run_id, which
 // plain miniredis does not. Its clock for time-outs stands still: see [miniredis.Miniredis.FastForward].
-func StartMini(t testing.TB) *miniredis.Miniredis {
+func StartMiniredis(t testing.TB) *miniredis.Miniredis {
 	t.Helper()
 	m := miniredis.NewMiniRedis()
 	if err := m.Start(); err != nil {

@@ -35,7 +35,7 @@ func versionsOf(t *testing.T, s facts.Source, d *directory.Directory) (users, lo
 // step is a change of the directory.
 type step struct {
 	name   string
-	change func(*Roster)
+	change func(*Document)
 	gone   []string
 	// What must have another version then; and what may have, as it lies in an organization that has changed. Everything
 	// else keeps its own.
@@ -58,62 +58,62 @@ func belongsTo(organization string) func(d *directory.Directory, id string) bool
 func nothing(*directory.Directory, string) bool { return false }
 
 // without drops a user.
-func (r *Roster) without(id string) {
-	r.Users = slices.DeleteFunc(r.Users, func(u RosterUser) bool { return u.ID == id })
+func (r *Document) without(id string) {
+	r.Users = slices.DeleteFunc(r.Users, func(u User) bool { return u.ID == id })
 }
 
 func steps() []step {
 	inMetro, inGroup := belongsTo("metro"), belongsTo("grp")
 	return []step{
-		{name: "nothing", change: func(*Roster) {}},
-		{name: "a user is renamed", change: func(r *Roster) { r.user("anna").Username = "ÄNNA@example.org" }, users: []string{"anna"}},
-		{name: "only the case of a username", change: func(r *Roster) { r.user("anna").Username = "änna@example.org" }, users: []string{"anna"}},
-		{name: "a role is revoked", change: func(r *Roster) { r.user("sys").Assignments = r.user("sys").Assignments[1:] }, users: []string{"sys"}},
-		{name: "a role is given", change: func(r *Roster) {
-			r.user("..").Assignments = append(r.user("..").Assignments, RosterAssignment{Location: "a/b", Role: "owner"})
+		{name: "nothing", change: func(*Document) {}},
+		{name: "a user is renamed", change: func(r *Document) { r.user("anna").Username = "ÄNNA@example.org" }, users: []string{"anna"}},
+		{name: "only the case of a username", change: func(r *Document) { r.user("anna").Username = "änna@example.org" }, users: []string{"anna"}},
+		{name: "a role is revoked", change: func(r *Document) { r.user("sys").Assignments = r.user("sys").Assignments[1:] }, users: []string{"sys"}},
+		{name: "a role is given", change: func(r *Document) {
+			r.user("..").Assignments = append(r.user("..").Assignments, Assignment{Location: "a/b", Role: "owner"})
 		}, users: []string{".."}},
-		{name: "an account is deactivated", change: func(r *Roster) { r.user("%2F").Status = "deactivated" }, users: []string{"%2F"}},
-		{name: "somebody is new", change: func(r *Roster) { r.Users = append(r.Users, RosterUser{ID: "nadia", Username: "nadia@example.org"}) }, users: []string{"nadia"}},
-		{name: "somebody leaves", change: func(r *Roster) { r.without("nadia") }, gone: []string{"nadia"}},
-		{name: "and is there again, with another role", change: func(r *Roster) {
-			r.Users = append(r.Users, RosterUser{ID: "nadia", Username: "nadia@example.org", Assignments: []RosterAssignment{{Location: "e1", Role: "user"}}})
+		{name: "an account is deactivated", change: func(r *Document) { r.user("%2F").Status = "deactivated" }, users: []string{"%2F"}},
+		{name: "somebody is new", change: func(r *Document) { r.Users = append(r.Users, User{ID: "nadia", Username: "nadia@example.org"}) }, users: []string{"nadia"}},
+		{name: "somebody leaves", change: func(r *Document) { r.without("nadia") }, gone: []string{"nadia"}},
+		{name: "and is there again, with another role", change: func(r *Document) {
+			r.Users = append(r.Users, User{ID: "nadia", Username: "nadia@example.org", Assignments: []Assignment{{Location: "e1", Role: "user"}}})
 		}, users: []string{"nadia"}},
-		{name: "two swap their usernames", change: func(r *Roster) {
+		{name: "two swap their usernames", change: func(r *Document) {
 			r.user("nadia").Username, r.user("anna").Username = r.user("anna").Username, r.user("nadia").Username
 		}, users: []string{"anna", "nadia"}},
-		{name: "a username goes to somebody else", change: func(r *Roster) {
+		{name: "a username goes to somebody else", change: func(r *Document) {
 			r.without("nadia")
-			r.Users = append(r.Users, RosterUser{ID: "nadine", Username: "ÄNNA@EXAMPLE.org"})
+			r.Users = append(r.Users, User{ID: "nadine", Username: "ÄNNA@EXAMPLE.org"})
 		}, gone: []string{"nadia"}, users: []string{"nadine"}},
-		{name: "a location is renamed", change: func(r *Roster) { r.location("ghi").Name = "GHI" }, locations: []string{"ghi"}, mayUsers: inMetro, mayLocations: inMetro},
-		{name: "a location is new", change: func(r *Roster) {
-			r.Locations = append(r.Locations, RosterLocation{ID: "south", Kind: "division", Parent: "metro"})
+		{name: "a location is renamed", change: func(r *Document) { r.location("ghi").Name = "GHI" }, locations: []string{"ghi"}, mayUsers: inMetro, mayLocations: inMetro},
+		{name: "a location is new", change: func(r *Document) {
+			r.Locations = append(r.Locations, Location{ID: "south", Kind: "division", Parent: "metro"})
 		}, locations: []string{"south"}, mayUsers: inMetro, mayLocations: inMetro},
-		{name: "a location is moved", change: func(r *Roster) { r.location("ghi").Parent = "south" }, locations: []string{"ghi"}, mayUsers: inMetro, mayLocations: inMetro},
-		{name: "a location leaves", change: func(r *Roster) {
-			r.Locations = slices.DeleteFunc(r.Locations, func(l RosterLocation) bool { return l.ID == "jkl" })
+		{name: "a location is moved", change: func(r *Document) { r.location("ghi").Parent = "south" }, locations: []string{"ghi"}, mayUsers: inMetro, mayLocations: inMetro},
+		{name: "a location leaves", change: func(r *Document) {
+			r.Locations = slices.DeleteFunc(r.Locations, func(l Location) bool { return l.ID == "jkl" })
 		}, gone: []string{"jkl"}, mayUsers: inMetro, mayLocations: inMetro},
-		{name: "a location is moved to another organization", change: func(r *Roster) {
-			r.Locations = append(r.Locations, RosterLocation{ID: "grp2", Kind: "group", Model: "practice_group"})
+		{name: "a location is moved to another organization", change: func(r *Document) {
+			r.Locations = append(r.Locations, Location{ID: "grp2", Kind: "group", Model: "practice_group"})
 			r.location("p2").Parent = "grp2"
-			r.user("otto").Assignments = []RosterAssignment{{Location: "p2", Role: "owner"}, {Location: "grp2", Role: "owner"}}
+			r.user("otto").Assignments = []Assignment{{Location: "p2", Role: "owner"}, {Location: "grp2", Role: "owner"}}
 		}, users: []string{"otto"}, locations: []string{"p2", "grp2"}, mayUsers: inGroup, mayLocations: inGroup},
-		{name: "an organization is on another plan", change: func(r *Roster) { r.location("hs").Plan = "free" },
+		{name: "an organization is on another plan", change: func(r *Document) { r.location("hs").Plan = "free" },
 			locations: []string{"hs"}, mayUsers: belongsTo("hs"), mayLocations: belongsTo("hs")},
-		{name: "an organization leaves", change: func(r *Roster) {
-			r.Locations = slices.DeleteFunc(r.Locations, func(l RosterLocation) bool { return l.ID == "acme" })
+		{name: "an organization leaves", change: func(r *Document) {
+			r.Locations = slices.DeleteFunc(r.Locations, func(l Location) bool { return l.ID == "acme" })
 			r.without("vera")
 		}, gone: []string{"acme", "vera"}},
-		{name: "everybody leaves", change: func(r *Roster) { r.Users = []RosterUser{} }, gone: []string{"anna", "nobody", "sys"}},
+		{name: "everybody leaves", change: func(r *Document) { r.Users = []User{} }, gone: []string{"anna", "nobody", "sys"}},
 	}
 }
 
-// acceptChanges: what changes is seen, and nothing else has another version.
-func acceptChanges(t *testing.T, open func(t *testing.T, document string) Changeable) {
+// testChanges: what changes is seen, and nothing else has another version.
+func testChanges(t *testing.T, open func(t *testing.T, document string) ReplaceableSource) {
 	ctx := context.Background()
-	r := SampleRoster(4, 0)
+	r := SampleDocument(4, 0)
 	s := open(t, r.String())
-	before := Parsed(t, r.String())
+	before := ParseDirectory(t, r.String())
 	shows(t, s, before)
 	highest := map[string]uint64{} // of whoever ever was
 	for _, c := range steps() {
@@ -122,7 +122,7 @@ func acceptChanges(t *testing.T, open func(t *testing.T, document string) Change
 			highest[id] = max(highest[id], v)
 		}
 		c.change(r)
-		d := Parsed(t, r.String())
+		d := ParseDirectory(t, r.String())
 		s.Replace(t, r.String())
 		shows(t, s, d, c.gone...)
 		usersNow, locationsNow := versionsOf(t, s, d)
@@ -173,12 +173,12 @@ func acceptChanges(t *testing.T, open func(t *testing.T, document string) Change
 	}
 }
 
-// acceptOneState: what a view has told once it does not tell otherwise.
-func acceptOneState(t *testing.T, open func(t *testing.T, document string) Changeable) {
+// testOneState: what a view has told once it does not tell otherwise.
+func testOneState(t *testing.T, open func(t *testing.T, document string) ReplaceableSource) {
 	ctx := context.Background()
-	r := SampleRoster(5, 0)
+	r := SampleDocument(5, 0)
 	s := open(t, r.String())
-	shows(t, s, Parsed(t, r.String()))
+	shows(t, s, ParseDirectory(t, r.String()))
 	v := ViewOf(t, s)
 	anna := fixture.UserOf(t, v, "anna")
 	ghi, err := v.Location(ctx, "ghi")
@@ -188,8 +188,8 @@ func acceptOneState(t *testing.T, open func(t *testing.T, document string) Chang
 
 	r.user("anna").Status = "deactivated"
 	r.location("ghi").Name = "another"
-	r.Users = append(r.Users, RosterUser{ID: "nadia"})
-	d := Parsed(t, r.String())
+	r.Users = append(r.Users, User{ID: "nadia"})
+	d := ParseDirectory(t, r.String())
 	s.Replace(t, r.String())
 	shows(t, s, d)
 	assert.Equal(t, anna.Record(), fixture.UserOf(t, v, "anna").Record())
@@ -199,16 +199,16 @@ func acceptOneState(t *testing.T, open func(t *testing.T, document string) Chang
 	assert.Nil(t, fixture.UserOf(t, v, "nadia"))
 }
 
-// acceptReaders: while the directory changes back and forth, each reader sees either, never a mixture in one record.
-func acceptReaders(t *testing.T, open func(t *testing.T, document string) Changeable) {
-	r := SampleRoster(6, 0)
+// testReaders: while the directory changes back and forth, each reader sees either, never a mixture in one record.
+func testReaders(t *testing.T, open func(t *testing.T, document string) ReplaceableSource) {
+	r := SampleDocument(6, 0)
 	one := r.String()
 	r.user("anna").Username, r.user("anna").Status = "two@example.org", "deactivated"
 	r.user("ghi").Assignments = r.user("ghi").Assignments[1:]
 	r.location("ghi").Name = "two"
 	two := r.String()
 	s := open(t, one)
-	a, b := Parsed(t, one), Parsed(t, two)
+	a, b := ParseDirectory(t, one), ParseDirectory(t, two)
 	stop := make(chan struct{})
 	var all sync.WaitGroup
 	for range 4 {
@@ -230,7 +230,7 @@ func acceptReaders(t *testing.T, open func(t *testing.T, document string) Change
 						return
 					}
 					is := func(d *directory.Directory) bool {
-						return record.SameUser(InOrder(u.Record()), InOrder(fixture.UserOf(t, d, id).Record()))
+						return record.SameUser(SortAssignments(u.Record()), SortAssignments(fixture.UserOf(t, d, id).Record()))
 					}
 					assert.True(t, is(a) || is(b), "%+v", u.Record())
 					if id == "anna" {

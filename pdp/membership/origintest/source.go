@@ -19,9 +19,9 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
-// Changeable is a source under test, the directory of which can be replaced by another document. Replace may return
+// ReplaceableSource is a source under test, the directory of which can be replaced by another document. Replace may return
 // before the source shows it: the suite waits for that.
-type Changeable interface {
+type ReplaceableSource interface {
 	facts.Source
 	Replace(t *testing.T, document string)
 }
@@ -38,26 +38,26 @@ func ViewOf(t testing.TB, s facts.Source) facts.View {
 	return v
 }
 
-// AcceptSource is what every source must do: it shows what a [directory.Directory] of the same document has.
-func AcceptSource(t *testing.T, open func(t *testing.T, document string) Changeable) {
-	accept(t, 1, open)
+// TestSource is what every source must do: it shows what a [directory.Directory] of the same document has.
+func TestSource(t *testing.T, open func(t *testing.T, document string) ReplaceableSource) {
+	testSource(t, 1, open)
 }
 
-// AcceptCached is the same for a source over an origin. It asks every seventh of the lists, a number that no column of them divides: a
-// list is passed on as it is asked for, and acceptOrigin has the origin asked for all of them.
-func AcceptCached(t *testing.T, open func(t *testing.T, document string) Changeable) {
-	accept(t, 7, open)
+// TestCachedSource is the same for a source over an origin. It asks every seventh of the lists, a number that no column of them divides: a
+// list is passed on as it is asked for, and testOrigin has the origin asked for all of them.
+func TestCachedSource(t *testing.T, open func(t *testing.T, document string) ReplaceableSource) {
+	testSource(t, 7, open)
 }
 
-func accept(t *testing.T, nth int, open func(t *testing.T, document string) Changeable) {
-	r := SampleRoster(3, 120)
-	d := Parsed(t, r.String())
+func testSource(t *testing.T, nth int, open func(t *testing.T, document string) ReplaceableSource) {
+	r := SampleDocument(3, 120)
+	d := ParseDirectory(t, r.String())
 	s := open(t, r.String())
 	shows(t, s, d)
-	t.Run("records", func(t *testing.T) { acceptRecords(t, ViewOf(t, s), d) })
-	t.Run("lists", func(t *testing.T) { acceptLists(t, s, d, nth) })
-	t.Run("cursors", func(t *testing.T) { acceptCursors(t, s, d) })
-	t.Run("locations", func(t *testing.T) { acceptLocations(t, s, d) })
+	t.Run("records", func(t *testing.T) { testRecords(t, ViewOf(t, s), d) })
+	t.Run("lists", func(t *testing.T) { testLists(t, s, d, nth) })
+	t.Run("cursors", func(t *testing.T) { testCursors(t, s, d) })
+	t.Run("locations", func(t *testing.T) { testLocations(t, s, d) })
 	t.Run("many at once", func(t *testing.T) {
 		var all sync.WaitGroup
 		for range 8 {
@@ -70,9 +70,9 @@ func accept(t *testing.T, nth int, open func(t *testing.T, document string) Chan
 		}
 		all.Wait()
 	})
-	t.Run("changes", func(t *testing.T) { acceptChanges(t, open) })
-	t.Run("one view, one state", func(t *testing.T) { acceptOneState(t, open) })
-	t.Run("readers while it changes", func(t *testing.T) { acceptReaders(t, open) })
+	t.Run("changes", func(t *testing.T) { testChanges(t, open) })
+	t.Run("one view, one state", func(t *testing.T) { testOneState(t, open) })
+	t.Run("readers while it changes", func(t *testing.T) { testReaders(t, open) })
 }
 
 // shows waits until a source has all that a directory has, and of others nothing.
@@ -109,7 +109,7 @@ func differs(v facts.View, d *directory.Directory, gone ...string) error {
 			return err
 		case got == nil:
 			return fmt.Errorf("user %.50q is unknown", want.ID())
-		case !record.SameUser(InOrder(got.Record()), InOrder(want.Record())):
+		case !record.SameUser(SortAssignments(got.Record()), SortAssignments(want.Record())):
 			return fmt.Errorf("user %.50q is %+v", want.ID(), got.Record())
 		}
 	}
@@ -133,14 +133,14 @@ func described(l *facts.Location) string {
 	return text
 }
 
-// InOrder sorts assignments, the order of which says nothing.
-func InOrder(rec facts.UserRecord) facts.UserRecord {
+// SortAssignments sorts assignments, the order of which says nothing.
+func SortAssignments(rec facts.UserRecord) facts.UserRecord {
 	rec.Assignments = slices.Clone(rec.Assignments)
 	slices.SortFunc(rec.Assignments, func(a, b facts.AssignmentRecord) int { return cmp.Compare(a.Location, b.Location) })
 	return rec
 }
 
-func acceptRecords(t *testing.T, v facts.View, d *directory.Directory) {
+func testRecords(t *testing.T, v facts.View, d *directory.Directory) {
 	ctx := context.Background()
 	require.NoError(t, differs(v, d))
 	for _, u := range d.AllUsers() {
@@ -157,7 +157,7 @@ func acceptRecords(t *testing.T, v facts.View, d *directory.Directory) {
 				assert.Nil(t, got, spelt)
 			} else if assert.NotNil(t, got, spelt) {
 				assert.Equal(t, want.ID(), got.ID())
-				assert.True(t, record.SameUser(InOrder(want.Record()), InOrder(got.Record())))
+				assert.True(t, record.SameUser(SortAssignments(want.Record()), SortAssignments(got.Record())))
 			}
 		}
 	}
@@ -174,7 +174,7 @@ func acceptRecords(t *testing.T, v facts.View, d *directory.Directory) {
 	}
 }
 
-func acceptLocations(t *testing.T, s facts.Source, d *directory.Directory) {
+func testLocations(t *testing.T, s facts.Source, d *directory.Directory) {
 	ctx := context.Background()
 	for _, beneath := range []string{"", "metro", "north", "ghi", "odd {group}/%2e", "..", "nowhere"} {
 		for _, size := range []int{0, 1, 7, 5000} {

@@ -22,16 +22,16 @@ type replacedFile struct {
 
 func (f *replacedFile) Replace(t *testing.T, document string) {
 	path := f.path
-	fixture.Write(t, path+".new", document)
+	fixture.WriteFile(t, path+".new", document)
 	require.NoError(t, os.Rename(path+".new", path))
 	require.NoError(t, f.Reload())
 }
 
 func TestFileIsASource(t *testing.T) {
-	origintest.AcceptSource(t, func(t *testing.T, document string) origintest.Changeable {
+	origintest.TestSource(t, func(t *testing.T, document string) origintest.ReplaceableSource {
 		path := filepath.Join(t.TempDir(), "directory.json")
-		fixture.Write(t, path, document)
-		f, err := directory.OpenFile(directory.FileConfig{Path: path, Vocabulary: fixture.Words(), Interval: time.Hour, Settle: 5 * time.Millisecond})
+		fixture.WriteFile(t, path, document)
+		f, err := directory.OpenFile(directory.FileConfig{Path: path, Vocabulary: fixture.Vocabulary(), Interval: time.Hour, Settle: 5 * time.Millisecond})
 		require.NoError(t, err)
 		t.Cleanup(func() { assert.NoError(t, f.Close()) })
 		return &replacedFile{f, path}

@@ -27,25 +27,25 @@ func everyQuery(ask func(facts.UserQuery)) {
 	}
 }
 
-func AssertSent(t *testing.T, want facts.Users, got membership.RawUsers, q facts.UserQuery) {
+func AssertRawUsers(t *testing.T, want facts.Users, got membership.RawUsers, q facts.UserQuery) {
 	t.Helper()
 	require.Len(t, got.Users, len(want.Users), "%+v", q)
 	require.Len(t, got.Offsets, len(want.Users), "%+v", q)
 	for i, u := range want.Users {
-		assertSameUser(t, u.Record(), SentUser(t, &got.Users[i]))
+		assertSameUser(t, u.Record(), ReadUser(t, &got.Users[i]))
 		require.Equal(t, want.Cursors[i].Offset, got.Offsets[i], "%+v", q)
 	}
 	require.Equal(t, want.More, got.More, "%+v", q)
 }
 
-func acceptSentLists(t *testing.T, o membership.Origin, d *directory.Directory) {
+func testRawLists(t *testing.T, o membership.Origin, d *directory.Directory) {
 	ctx := context.Background()
 	everyQuery(func(q facts.UserQuery) {
 		want, err := d.Users(ctx, q)
 		require.NoError(t, err)
 		got, err := o.Users(ctx, q)
 		require.NoError(t, err)
-		AssertSent(t, want, got, q)
+		AssertRawUsers(t, want, got, q)
 	})
 	for _, q := range []facts.UserQuery{{}, {Beneath: "metro", Sort: facts.SortLastLogin, Descending: true}, {Beneath: "grp", Sort: facts.SortUsername, Text: "an"}} {
 		for _, q.Limit = range []int{1, 2, 7, 50, 2000} {
@@ -55,7 +55,7 @@ func acceptSentLists(t *testing.T, o membership.Origin, d *directory.Directory) 
 				require.NoError(t, err)
 				got, err := o.Users(ctx, q)
 				require.NoError(t, err)
-				AssertSent(t, want, got, q)
+				AssertRawUsers(t, want, got, q)
 				if more = want.More; more {
 					q.After = want.Cursors[len(want.Cursors)-1]
 				}
@@ -79,7 +79,7 @@ func everyCursor(t *testing.T, d *directory.Directory, ask func(q facts.UserQuer
 			whole, err := d.Users(context.Background(), q)
 			require.NoError(t, err)
 			q.Text, q.Limit = text, 5
-			place := slices.Index(IDs(whole.Users), known) + 1
+			place := slices.Index(UserIDs(whole.Users), known) + 1
 			for _, q.After = range []facts.Cursor{
 				{ID: known, Offset: place}, {ID: known}, {ID: known, Offset: 1}, {ID: known, Offset: 1 << 40}, {ID: "left", Offset: 4}, {ID: "left"},
 				{ID: "left", Offset: -4}, {ID: "left", Offset: 1 << 40}, {ID: elsewhere[0], Offset: 4}, {Offset: 3},
@@ -95,11 +95,11 @@ func everyCursor(t *testing.T, d *directory.Directory, ask func(q facts.UserQuer
 func usersBeneath(t *testing.T, d *directory.Directory, location string) []string {
 	all, err := d.Users(context.Background(), facts.UserQuery{Beneath: location, Limit: d.UserCount()})
 	require.NoError(t, err)
-	return slices.Sorted(slices.Values(IDs(all.Users)))
+	return slices.Sorted(slices.Values(UserIDs(all.Users)))
 }
 
-// acceptSentCursors: a list goes on behind its user, and behind so many where that one is gone.
-func AcceptSentCursors(t *testing.T, o membership.Origin, d *directory.Directory) {
+// TestCursors: a list goes on behind its user, and behind so many where that one is gone.
+func TestCursors(t *testing.T, o membership.Origin, d *directory.Directory) {
 	ctx := context.Background()
 	everyCursor(t, d, func(q facts.UserQuery, guessed bool) {
 		want, err := d.Users(ctx, q)
@@ -112,14 +112,14 @@ func AcceptSentCursors(t *testing.T, o membership.Origin, d *directory.Directory
 				got.Offsets[i] = want.Cursors[i].Offset
 			}
 		}
-		AssertSent(t, want, got, q)
+		AssertRawUsers(t, want, got, q)
 	})
 }
 
-// acceptSentChanges: each call reads anew, and versions grow with what they are of.
-func acceptSentChanges(t *testing.T, open func(t *testing.T, document string) (membership.Origin, func(document string))) {
+// testRawChanges: each call reads anew, and versions grow with what they are of.
+func testRawChanges(t *testing.T, open func(t *testing.T, document string) (membership.Origin, func(document string))) {
 	ctx := context.Background()
-	r := SampleRoster(2, 0)
+	r := SampleDocument(2, 0)
 	o, replace := open(t, r.String())
 	user := func(id string) *membership.RawRecord {
 		s, err := o.User(ctx, id)
@@ -140,14 +140,14 @@ func acceptSentChanges(t *testing.T, open func(t *testing.T, document string) (m
 	anna, otto, metro, group, odd := user("anna"), user("otto"), organization("ghi"), organization("p1"), user("a/b")
 
 	r.user("anna").Username = "Änna@example.org"
-	r.user("otto").Assignments = append(r.user("otto").Assignments, RosterAssignment{Location: "vendor/2", Role: "vendor_staff"})
-	r.Locations = append(r.Locations, RosterLocation{ID: "vendor/2", Kind: "vendor", Model: "vendor"})
+	r.user("otto").Assignments = append(r.user("otto").Assignments, Assignment{Location: "vendor/2", Role: "vendor_staff"})
+	r.Locations = append(r.Locations, Location{ID: "vendor/2", Kind: "vendor", Model: "vendor"})
 	r.location("ghi").Name = "GHI"
 	replace(r.String())
-	assert.Equal(t, "Änna@example.org", SentUser(t, user("anna")).Username)
-	assert.Len(t, SentUser(t, user("otto")).Assignments, 3)
-	assert.Equal(t, "GHI", SentLocations(t, organization("metro"))[0].Name)
-	assert.Len(t, SentLocations(t, organization("vendor/2")), 1)
+	assert.Equal(t, "Änna@example.org", ReadUser(t, user("anna")).Username)
+	assert.Len(t, ReadUser(t, user("otto")).Assignments, 3)
+	assert.Equal(t, "GHI", ReadLocations(t, organization("metro"))[0].Name)
+	assert.Len(t, ReadLocations(t, organization("vendor/2")), 1)
 	grew(anna, user("anna"))
 	grew(otto, user("otto"))
 	grew(metro, organization("north"))
@@ -160,8 +160,8 @@ func acceptSentChanges(t *testing.T, open func(t *testing.T, document string) (m
 	// One is gone, and a location too.
 	anna, metro = user("anna"), organization("ghi")
 	was := *r.user("anna")
-	r.Users = slices.DeleteFunc(r.Users, func(u RosterUser) bool { return u.ID == "anna" })
-	r.Locations = slices.DeleteFunc(r.Locations, func(l RosterLocation) bool { return l.ID == "jkl" })
+	r.Users = slices.DeleteFunc(r.Users, func(u User) bool { return u.ID == "anna" })
+	r.Locations = slices.DeleteFunc(r.Locations, func(l Location) bool { return l.ID == "jkl" })
 	replace(r.String())
 	assert.Nil(t, user("anna"))
 	assert.Nil(t, organization("jkl"))
@@ -175,5 +175,5 @@ func acceptSentChanges(t *testing.T, open func(t *testing.T, document string) (m
 	r.Users = append(r.Users, was)
 	replace(r.String())
 	grew(anna, user("anna"))
-	assert.Equal(t, "deactivated", SentUser(t, user("anna")).Status)
+	assert.Equal(t, "deactivated", ReadUser(t, user("anna")).Status)
 }

@@ -14,9 +14,9 @@ _denial := _denied([_told(_unidentified)], []) if {
 	not _supported
 }
 
-_denied(reasons, advice) := {"allow": false, "reasons": reasons} if count(advice) == 0
-
-_denied(reasons, advice) := {"allow": false, "reasons": reasons, "advice": _told_advice(advice)} if count(advice) > 0
+_denied(reasons, advice) := {"allow": false, "reasons": reasons} if {
+	count(advice) == 0
+} else := {"allow": false, "reasons": reasons, "advice": _told_advice(advice)}
 
 _empowered if _power(input.facts.model, _standing, _place)
 
@@ -78,20 +78,29 @@ _judged_alike(at) if {
 }
 
 # Stage 3: the broken rules by their names, without those that another suppresses.
-_broken := _unmet - {other | some rule in _unmet; some other in _rules[rule].suppresses}
+_broken := unmet - suppressed if {
+	unmet := _unmet(input.facts.model, _action(input.facts.model), _standing, _place)
+	suppressed := {other | some rule in unmet; some other in _rules[rule].suppresses}
+}
 
 # A set is sorted: by code, then field.
-_found := stated | malformed if {
-	stated := {[entry.code, object.get(entry, "field", ""), object.get(entry, "rule", _row)] |
-		some rule in _broken
-		entry := _rules[rule]
-	}
-	missing := {field | some ["missing_field", field, _] in stated}
-	malformed := {["missing_field", name, _row] |
-		some name, form in _action(input.facts.model).properties
-		not question.formed(form, name)
-		not name in missing
-	}
+_found := _stated | _malformed
+
+_stated := {[entry.code, object.get(entry, "field", ""), object.get(entry, "rule", _row)] |
+	some rule in _broken
+	entry := _rules[rule]
+}
+
+_malformed := {["missing_field", name, _row] |
+	some name, form in _action(input.facts.model).properties
+	not question.formed(form, name)
+	not _is_stated_missing(name)
+}
+
+_is_stated_missing(name) if {
+	some [code, field, _] in _stated
+	code == "missing_field"
+	field == name
 }
 
 # Each pair of code and field once, with the model's own rule before an ALL row.
@@ -113,6 +122,7 @@ _reason(code, field, rule) := {
 # The model's own rule comes before an ALL row, and else the later of two.
 _outranked(code, field, rule) if {
 	some other in _found
+	other[2] != rule
 	other[0] == code
 	other[1] == field
 	_before(other[2], rule)
@@ -128,10 +138,9 @@ _before(other, rule) if {
 	startswith(other, "ALL-") == startswith(rule, "ALL-")
 }
 
-_denial_advice := [{"code": entry.advice, "rule": object.get(entry, "rule", _row)} |
+_denial_advice := [{"code": code, "rule": object.get(_rules[rule], "rule", _row)} |
 	some rule in _broken
-	entry := _rules[rule]
-	entry.advice
+	code := _rules[rule].advice
 ]
 
 _told(reason) := object.union(reason, {"message": data.authz.messages.reasons[reason.code]})

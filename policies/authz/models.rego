@@ -47,33 +47,37 @@ _meets(model, rules, at, place) if {
 	every rule in rules { vendor.met(rule, at, place) }
 }
 
-# The same, of the question that is denied: the rules that are broken, by their names.
-_unmet contains rule if {
-	input.facts.model == "regional"
+# The names of the rules that are broken, for a denial.
+_unmet(model, action, at, place) := {rule |
 	some list in ["rules", "required_rules"]
-	some rule in data.authz.regional.actions[input.action.name][list]
-	not regional.met(rule, _standing, _place)
+	some rule in action[list]
+	not regional.met(rule, at, place)
+} if {
+	model == "regional"
 }
 
-_unmet contains rule if {
-	input.facts.model == "health_system"
+_unmet(model, action, at, place) := {rule |
 	some list in ["rules", "required_rules"]
-	some rule in data.authz.health_system.actions[input.action.name][list][_row]
-	not health_system.met(rule, _standing, _place)
+	some rule in action[list][_row]
+	not health_system.met(rule, at, place)
+} if {
+	model == "health_system"
 }
 
-_unmet contains rule if {
-	input.facts.model == "practice_group"
+_unmet(model, action, at, place) := {rule |
 	some list in ["rules", "required_rules"]
-	some rule in data.authz.practice_group.actions[input.action.name][list][_row]
-	not practice_group.met(rule, _standing, _place)
+	some rule in action[list][_row]
+	not practice_group.met(rule, at, place)
+} if {
+	model == "practice_group"
 }
 
-_unmet contains rule if {
-	input.facts.model == "vendor"
+_unmet(model, action, at, place) := {rule |
 	some list in ["rules", "required_rules"]
-	some rule in data.authz.vendor.actions[input.action.name][list]
-	not vendor.met(rule, _standing, _place)
+	some rule in action[list]
+	not vendor.met(rule, at, place)
+} if {
+	model == "vendor"
 }
 
 _using(model) := regional.using if model == "regional"

@@ -3,22 +3,20 @@ package httporigin
 import (
 	"bytes"
 	"errors"
-	"fmt"
 
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
 
-// The answers of the contract ([OpenAPI]).
-
-func readUserAnswer(body []byte) (s membership.RawRecord, err error) {
-	return s, readEnvelope(body, func(e *envelope) []member { return e.userMembers(&s) })
+// readUserAnswer and the functions below decode the answers of the contract ([OpenAPI]).
+func readUserAnswer(body []byte) (r membership.RawRecord, err error) {
+	return r, readEnvelope(body, func(e *envelope) []member { return e.userMembers(&r) })
 }
 
-func (e *envelope) userMembers(s *membership.RawRecord) []member {
+func (e *envelope) userMembers(r *membership.RawRecord) []member {
 	return []member{
-		{"user", true, e.record(&s.Record, '{', membership.MaxRecord)},
-		{"version", false, e.number(&s.Version)},
-		{"history", false, e.history(&s.History)},
+		{"user", true, e.record(&r.Record, '{', membership.MaxRecord)},
+		{"version", false, e.number(&r.Version)},
+		{"history", false, e.history(&r.History)},
 	}
 }
 
@@ -26,38 +24,38 @@ func readUsersAnswer(body []byte) (all []membership.RawRecord, err error) {
 	return all, readEnvelope(body, func(e *envelope) []member {
 		return []member{{"users", true, func() error {
 			return e.list(2, func() error {
-				var s membership.RawRecord
-				err := e.object(e.userMembers(&s)...)
-				all = append(all, s)
+				var r membership.RawRecord
+				err := e.object(e.userMembers(&r)...)
+				all = append(all, r)
 				return err
 			})
 		}}}
 	})
 }
 
-func readOrganizationAnswer(body []byte) (s membership.RawRecord, err error) {
+func readOrganizationAnswer(body []byte) (r membership.RawRecord, err error) {
 	err = readEnvelope(body, func(e *envelope) []member {
 		return []member{
-			{"locations", true, e.record(&s.Record, '[', membership.MaxOrganization)},
-			{"version", false, e.number(&s.Version)},
-			{"history", false, e.history(&s.History)},
+			{"locations", true, e.record(&r.Record, '[', membership.MaxOrganization)},
+			{"version", false, e.number(&r.Version)},
+			{"history", false, e.history(&r.History)},
 		}
 	})
-	if err == nil && len(bytes.Trim(s.Record, "[] \t\r\n")) == 0 {
+	if err == nil && len(bytes.Trim(r.Record, "[] \t\r\n")) == 0 {
 		err = errors.New("locations: there are none")
 	}
-	return s, err
+	return r, err
 }
 
-// readListAnswer reads at most limit users that follow this many.
+// readListAnswer decodes at most limit users whose offsets are greater than before.
 func readListAnswer(body []byte, limit, before int) (l membership.RawUsers, err error) {
 	err = readEnvelope(body, func(e *envelope) []member {
 		return []member{
 			{"users", true, func() error {
 				return e.list(limit, func() error {
-					var s membership.RawRecord
+					var r membership.RawRecord
 					var offset uint64
-					err := e.object(append(e.userMembers(&s), member{"offset", false, e.number(&offset)})...)
+					err := e.object(append(e.userMembers(&r), member{"offset", false, e.number(&offset)})...)
 					if offset == 0 {
 						offset = uint64(before) + 1
 					}
@@ -65,7 +63,7 @@ func readListAnswer(body []byte, limit, before int) (l membership.RawUsers, err 
 						err = errors.New("offset: it is not greater than the one before")
 					}
 					before = int(offset)
-					l.Users, l.Offsets = append(l.Users, s), append(l.Offsets, before)
+					l.Users, l.Offsets = append(l.Users, r), append(l.Offsets, before)
 					return err
 				})
 			}},
@@ -73,12 +71,12 @@ func readListAnswer(body []byte, limit, before int) (l membership.RawUsers, err 
 		}
 	})
 	if err == nil && l.More && len(l.Users) == 0 {
-		err = errNoneButMore
+		err = errEmptyPage
 	}
 	return l, err
 }
 
-// readLocationsAnswer reads at most limit ids that follow one.
+// readLocationsAnswer decodes at most limit ids in ascending order that follow after.
 func readLocationsAnswer(body []byte, limit int, after string) (ids []string, more bool, err error) {
 	err = readEnvelope(body, func(e *envelope) []member {
 		return []member{
@@ -86,7 +84,7 @@ func readLocationsAnswer(body []byte, limit int, after string) (ids []string, mo
 				return e.list(limit, func() error {
 					id, err := e.id()
 					if err == nil && id <= after {
-						err = errors.New("they are not in ascending order, byte by byte")
+						err = errors.New("they are not in ascending order by bytes")
 					}
 					after = id
 					ids = append(ids, id)
@@ -97,21 +95,21 @@ func readLocationsAnswer(body []byte, limit int, after string) (ids []string, mo
 		}
 	})
 	if err == nil && more && len(ids) == 0 {
-		err = errNoneButMore
+		err = errEmptyPage
 	}
 	return ids, more, err
 }
 
-var errNoneButMore = errors.New("more is true where nothing came")
+var errEmptyPage = errors.New("more is true, but the page is empty")
 
-// readUnknownAnswer fails where a 404 does not come from the application.
+// readUnknownAnswer returns an error unless the body of a 404 is the contract's, which a proxy or another server does not send.
 func readUnknownAnswer(body []byte) error {
 	var code []byte
 	err := readEnvelope(body, func(e *envelope) []member {
 		return []member{{"code", true, e.record(&code, '"', 64)}}
 	})
 	if err == nil && string(code) != `"unknown"` {
-		err = fmt.Errorf("code: it is not %q", "unknown")
+		err = errors.New(`code: it is not "unknown"`)
 	}
 	return err
 }

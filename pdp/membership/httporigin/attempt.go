@@ -14,74 +14,77 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
 
-// question is one request of the contract ([OpenAPI]).
-type question struct {
+// request is one request of the contract ([OpenAPI]).
+type request struct {
 	path, query string
-	largest     int                     // bytes of the answer
-	read        func(body []byte) error // takes the answer
-	unknown     func()                  // takes a 404; nil where there is none
-	kept        bool                    // whether the answer is kept for 304
+	maxBytes    int                     // of the answer
+	read        func(body []byte) error // reads a 200
+	notFound    func()                  // handles a 404; nil if the contract has no 404 for this path
+	cacheable   bool                    // whether the contract allows an ETag
 }
 
-func (q *question) uri() string { return q.path + "?" + q.query }
+func (q *request) uri() string { return q.path + "?" + q.query }
 
-// attempt asks once. It is nil where the question has been answered.
-func (h *Origin) attempt(ctx context.Context, q *question) *failure {
+// attempt sends a request once, or twice if the token was refused and its file has another by now.
+func (h *Origin) attempt(ctx context.Context, q *request) *failure {
 	token := h.token.current()
-	f := h.exchange(ctx, q, token)
-	if f != nil && f.refused && h.token.renewed(token) {
-		f = h.exchange(ctx, q, h.token.current())
+	f := h.roundTrip(ctx, q, token)
+	if f != nil && f.unauthorized && h.token.reload(token) {
+		f = h.roundTrip(ctx, q, h.token.current())
 	}
-	h.admitted(f)
+	h.logUnauthorized(f)
 	return f
 }
 
-// admitted tells of being turned away, once until it is over.
-func (h *Origin) admitted(f *failure) {
+// logUnauthorized logs that the application refuses the credentials, once until it accepts them again.
+func (h *Origin) logUnauthorized(f *failure) {
 	switch {
 	case f == nil:
-		h.turnedAway.Store(false)
-	case f.refused && !h.turnedAway.Swap(true):
-		h.logger.Error("the application refuses our credentials, no facts can be had of it", "host", h.base.Host, "answer", f.what)
+		h.unauthorized.Store(false)
+	case f.unauthorized && !h.unauthorized.Swap(true):
+		h.logger.Error("the application refuses the sidecar's credentials: no facts can be read", "host", h.base.Host, "answer", f.reason)
 	}
 }
 
-func (h *Origin) exchange(ctx context.Context, q *question, token string) *failure {
+func (h *Origin) roundTrip(ctx context.Context, q *request, token string) *failure {
 	attempt, cancel := context.WithTimeout(ctx, h.timeout)
 	defer cancel()
 	began := time.Now()
-	request, kept := h.request(attempt, q, token)
-	response, err := h.client.Do(request)
-	if err != nil {
-		f := failedOn(ctx, attempt, h.timeout, err)
-		f.ours = f.ours || ctx.Err() != nil && time.Since(began) < h.timeout/2
+	// A caller who gave up early says nothing about the application.
+	noteAbandoned := func(f *failure) *failure {
+		f.inconclusive = f.inconclusive || ctx.Err() != nil && time.Since(began) < h.timeout/2
 		return f
 	}
+	r, cached := h.newRequest(attempt, q, token)
+	response, err := h.client.Do(r)
+	if err != nil {
+		return noteAbandoned(transportFailure(ctx, attempt, h.timeout, err))
+	}
 	defer response.Body.Close()
-	body, f := h.body(ctx, attempt, q, kept, response)
+	body, f := h.readBody(ctx, attempt, q, cached, response)
 	if f != nil {
-		f.ours = f.ours || ctx.Err() != nil && time.Since(began) < h.timeout/2
-		return f
+		return noteAbandoned(f)
 	}
 	if response.StatusCode == http.StatusNotFound {
 		if err := readUnknownAnswer(body); err != nil {
-			return &failure{what: "answered 404, but not as the contract says for what is unknown: is the URL right?"}
+			return &failure{reason: foreign404}
 		}
-		h.kept.drop(q.uri())
-		q.unknown()
+		h.etags.remove(q.uri())
+		q.notFound()
 		return nil
 	}
 	if err := q.read(body); err != nil {
-		h.kept.drop(q.uri())
-		return &failure{what: "the answer breaks the contract: " + err.Error(), breach: true}
+		h.etags.remove(q.uri())
+		return &failure{reason: "the answer breaks the contract: " + err.Error(), breaksContract: true}
 	}
-	if q.kept && response.StatusCode == http.StatusOK {
-		h.kept.put(&keptAnswer{uri: q.uri(), etag: response.Header.Get("ETag"), body: body})
+	if q.cacheable && response.StatusCode == http.StatusOK {
+		h.etags.put(&etagEntry{uri: q.uri(), etag: response.Header.Get("ETag"), body: body})
 	}
 	return nil
 }
 
-func (h *Origin) request(ctx context.Context, q *question, token string) (*http.Request, *keptAnswer) {
+// newRequest also returns the cached answer whose ETag the request carries, or nil.
+func (h *Origin) newRequest(ctx context.Context, q *request, token string) (*http.Request, *etagEntry) {
 	u := *h.base
 	u.Path, u.RawPath = u.Path+q.path, ""
 	if h.base.RawPath != "" {
@@ -92,107 +95,112 @@ func (h *Origin) request(ctx context.Context, q *question, token string) (*http.
 		Method: http.MethodGet, URL: &u, Host: u.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: http.Header{
 			"Accept":        {"application/json"},
-			"Cache-Control": {"no-cache"}, // facts are as old as the question at most
+			"Cache-Control": {"no-cache"}, // no proxy may answer with an older fact
 			"User-Agent":    {"wardkeeper"},
 		},
 	}).WithContext(ctx)
 	if token != "" {
 		r.Header.Set("Authorization", "Bearer "+token)
 	}
-	var kept *keptAnswer
-	if q.kept {
-		if kept = h.kept.get(q.uri()); kept != nil {
-			r.Header.Set("If-None-Match", kept.etag)
+	var cached *etagEntry
+	if q.cacheable {
+		if cached = h.etags.get(q.uri()); cached != nil {
+			r.Header.Set("If-None-Match", cached.etag)
 		}
 	}
-	return r, kept
+	return r, cached
 }
 
-// body gives what has been answered: the body of a 200 or 404, or the one that a 304 stands for.
-func (h *Origin) body(ctx, attempt context.Context, q *question, kept *keptAnswer, r *http.Response) ([]byte, *failure) {
-	largest := int64(q.largest)
+// readBody returns the body of a 200 or of an expected 404, or the cached one for a 304.
+func (h *Origin) readBody(ctx, attempt context.Context, q *request, cached *etagEntry, r *http.Response) ([]byte, *failure) {
+	limit := int64(q.maxBytes)
 	switch {
 	case r.StatusCode == http.StatusOK:
-	case r.StatusCode == http.StatusNotFound && q.unknown != nil:
-		largest = 1 << 10
-	case r.StatusCode == http.StatusNotModified && kept != nil:
+	case r.StatusCode == http.StatusNotFound && q.notFound != nil:
+		limit = 1 << 10
+	case r.StatusCode == http.StatusNotModified && cached != nil:
 	default:
-		return nil, h.refusal(r)
+		return nil, statusFailure(r)
 	}
 	if age := r.Header.Get("Age"); age != "" && age != "0" {
-		return nil, &failure{what: "the answer comes from a cache on the way (Age): facts must come from the application itself", breach: true}
+		return nil, &failure{reason: "the answer comes from an HTTP cache (Age): facts must come from the application itself", breaksContract: true}
 	}
 	if r.StatusCode == http.StatusNotModified {
-		if etag := r.Header.Get("ETag"); etag != "" && opaque(etag) != opaque(kept.etag) {
-			h.kept.drop(q.uri())
-			return nil, &failure{what: "answered 304 with another ETag than was asked about", again: true}
+		if etag := r.Header.Get("ETag"); etag != "" && opaqueTag(etag) != opaqueTag(cached.etag) {
+			h.etags.remove(q.uri())
+			return nil, &failure{reason: "answered 304 with another ETag than the request had", retryable: true}
 		}
-		return kept.body, nil
+		return cached.body, nil
 	}
-	if f := jsonFault(r); f != nil {
+	if f := contentFailure(r); f != nil {
 		return nil, f
 	}
-	if r.ContentLength > largest {
-		return nil, tooLarge(largest)
+	if r.ContentLength > limit {
+		return nil, tooLarge(limit)
 	}
 	var b bytes.Buffer
-	b.Grow(int(min(max(r.ContentLength, 0), membership.MaxRecord)) + bytes.MinRead) // no more on a promise alone
-	// What is bounded is what comes out of a compressed answer.
-	n, err := b.ReadFrom(io.LimitReader(r.Body, largest+1))
+	// Content-Length is only a claim: reserve no more than one record for it.
+	b.Grow(int(min(max(r.ContentLength, 0), membership.MaxRecord)) + bytes.MinRead)
+	// The limit applies after decompression.
+	n, err := b.ReadFrom(io.LimitReader(r.Body, limit+1))
 	switch {
 	case err != nil:
-		return nil, failedOn(ctx, attempt, h.timeout, err)
-	case n > largest:
-		return nil, tooLarge(largest)
+		return nil, transportFailure(ctx, attempt, h.timeout, err)
+	case n > limit:
+		return nil, tooLarge(limit)
 	}
 	return b.Bytes(), nil
 }
 
-func tooLarge(largest int64) *failure {
-	return &failure{what: fmt.Sprintf("the answer is larger than %d bytes", largest), breach: true}
+// opaqueTag removes the weakness indicator of an ETag.
+func opaqueTag(etag string) string { return strings.TrimPrefix(etag, "W/") }
+
+func tooLarge(limit int64) *failure {
+	return &failure{reason: fmt.Sprintf("the answer is larger than %d bytes", limit), breaksContract: true}
 }
 
-// opaque is an ETag without its mark of weakness.
-func opaque(etag string) string { return strings.TrimPrefix(etag, "W/") }
+// foreign404 is the reason of a failure whose 404 has not the body that the contract requires.
+const foreign404 = "answered 404 without the body that the contract requires for an unknown id: is the URL right?"
 
-func jsonFault(r *http.Response) *failure {
+// contentFailure checks the headers that describe the body.
+func contentFailure(r *http.Response) *failure {
 	kind, parameters, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	charset := strings.ToLower(parameters["charset"])
 	switch {
 	case err != nil || kind != "application/json" && !(strings.HasPrefix(kind, "application/") && strings.HasSuffix(kind, "+json")):
 		if r.StatusCode == http.StatusNotFound {
-			return &failure{what: "answered 404, but not as the contract says for what is unknown: is the URL right?"}
+			return &failure{reason: foreign404}
 		}
-		return &failure{what: "the answer's Content-Type is not application/json", breach: true}
+		return &failure{reason: "the answer's Content-Type is not application/json", breaksContract: true}
 	case charset != "" && charset != "utf-8":
-		return &failure{what: "the answer is not in UTF-8", breach: true}
-	case r.Header.Get("Content-Encoding") != "": // gzip has been undone, and its header removed
-		return &failure{what: "the answer is compressed by something else than gzip", breach: true}
+		return &failure{reason: "the answer is not in UTF-8", breaksContract: true}
+	case r.Header.Get("Content-Encoding") != "": // the transport decompresses gzip and removes the header
+		return &failure{reason: "the answer's Content-Encoding is not gzip", breaksContract: true}
 	}
 	return nil
 }
 
-// refusal is what any other status means. What else the application says is not read: it may repeat the question.
-func (h *Origin) refusal(r *http.Response) *failure {
-	// A connection is used again when its answer has been read, which a short one is worth.
+// statusFailure returns the failure for a status that is not an answer. It ignores the body, which may repeat the request.
+func statusFailure(r *http.Response) *failure {
+	// A connection can be reused once its body has been read.
 	_, _ = io.CopyN(io.Discard, r.Body, 4<<10)
-	f := &failure{what: fmt.Sprintf("answered %d", r.StatusCode)}
+	f := &failure{reason: fmt.Sprintf("answered %d", r.StatusCode)}
 	switch s := r.StatusCode; {
 	case s >= 300 && s < 400 && s != http.StatusNotModified:
-		f.what += ": redirects are not followed, say the address that they lead to"
+		f.reason += ": redirects are not followed, use the address that they lead to"
 	case s == http.StatusUnauthorized || s == http.StatusForbidden:
-		f.what += ": check the token or the client certificate"
-		f.refused = true
+		f.reason += ": check the token or the client certificate"
+		f.unauthorized = true
 	case s == http.StatusNotFound:
-		f.what += ": is the URL right?"
+		f.reason += ": is the URL right?"
 	case s == http.StatusRequestTimeout || s == http.StatusTooManyRequests:
-		f.again = true
+		f.retryable = true
 	case s == http.StatusBadGateway || s == http.StatusServiceUnavailable || s == http.StatusGatewayTimeout:
-		f.again, f.down = true, true
+		f.retryable, f.unavailable = true, true
 	}
-	if f.again {
+	if f.retryable {
 		if seconds, err := strconv.ParseUint(r.Header.Get("Retry-After"), 10, 63); err == nil {
-			f.after = time.Duration(min(seconds, 3600)) * time.Second
+			f.retryAfter = time.Duration(min(seconds, 3600)) * time.Second
 		}
 	}
 	return f

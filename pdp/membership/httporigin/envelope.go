@@ -15,21 +15,20 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
-// envelope reads what stands around the records of an answer, strictly: an unknown member could be a misspelt version.
-// Records are passed on as they are, faults and all, so that one of them does not spoil a list. Its errors repeat nothing
-// of the answer.
+// envelope decodes the JSON around the records of an answer. It rejects unknown members, since one could be a misspelled version.
+// Records are passed on unchecked, so that a faulty one does not invalidate a whole list. Errors do not quote the answer.
 type envelope struct {
 	in *jsontext.Decoder
 }
 
-// member is one that an object of the envelope may have.
+// member is a member that an object of the envelope may have.
 type member struct {
 	name     string
 	required bool
 	read     func() error
 }
 
-// readEnvelope reads a whole answer.
+// readEnvelope decodes a whole answer.
 func readEnvelope(body []byte, members func(*envelope) []member) error {
 	e := &envelope{in: jsontext.NewDecoder(bytes.NewBuffer(body), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))}
 	if err := e.object(members(e)...); err != nil {
@@ -49,12 +48,12 @@ func (e *envelope) object(members ...member) error {
 	for e.in.PeekKind() == '"' {
 		name, err := e.in.ReadToken()
 		if err != nil {
-			return e.unreadable(err)
+			return e.syntaxError(err)
 		}
 		i := slices.IndexFunc(members, func(m member) bool { return m.name == name.String() })
 		switch {
 		case i < 0:
-			return errors.New("an object has a member that it may not have")
+			return errors.New("an object has an unknown member")
 		case seen[i]:
 			return fmt.Errorf("%s is there twice", members[i].name)
 		}
@@ -68,20 +67,20 @@ func (e *envelope) object(members ...member) error {
 			return fmt.Errorf("%s is missing", m.name)
 		}
 	}
-	return e.close('}')
+	return e.token('}')
 }
 
-func (e *envelope) list(longest int, item func() error) error {
+func (e *envelope) list(maxItems int, item func() error) error {
 	if err := e.open('['); err != nil {
 		return err
 	}
 	for n := 0; ; n++ {
 		switch e.in.PeekKind() {
 		case ']', 0:
-			return e.close(']')
+			return e.token(']')
 		}
-		if n == longest {
-			return fmt.Errorf("there are more than %d", longest)
+		if n == maxItems {
+			return fmt.Errorf("there are more than %d", maxItems)
 		}
 		if err := item(); err != nil {
 			return err
@@ -89,17 +88,18 @@ func (e *envelope) list(longest int, item func() error) error {
 	}
 }
 
+// open reads the delimiter that begins an object or an array.
 func (e *envelope) open(k jsontext.Kind) error {
 	if got := e.in.PeekKind(); got != k && got != 0 {
 		return errors.New("a value is of the wrong type")
 	}
-	return e.close(k)
+	return e.token(k)
 }
 
-func (e *envelope) close(k jsontext.Kind) error {
+func (e *envelope) token(k jsontext.Kind) error {
 	t, err := e.in.ReadToken()
 	if err != nil {
-		return e.unreadable(err)
+		return e.syntaxError(err)
 	}
 	if t.Kind() != k {
 		return errors.New("a value is of the wrong type")
@@ -113,13 +113,13 @@ func (e *envelope) value(k jsontext.Kind) ([]byte, error) {
 	}
 	raw, err := e.in.ReadValue()
 	if err != nil {
-		return nil, e.unreadable(err)
+		return nil, e.syntaxError(err)
 	}
 	return raw, nil
 }
 
-// unreadable says where, and nothing of what stands there.
-func (e *envelope) unreadable(err error) error {
+// syntaxError returns err with its offset and without the text at it.
+func (e *envelope) syntaxError(err error) error {
 	at := e.in.InputOffset()
 	var syntax *jsontext.SyntacticError
 	switch {
@@ -131,12 +131,12 @@ func (e *envelope) unreadable(err error) error {
 	return fmt.Errorf("byte %d: %s", at, record.JSONErrorText(err))
 }
 
-// record keeps no more than the record of what may be a long answer.
-func (e *envelope) record(into *[]byte, k jsontext.Kind, largest int) func() error {
+// record reads a value as it is. It copies the value, so that a record does not keep a long answer in memory.
+func (e *envelope) record(into *[]byte, k jsontext.Kind, maxBytes int) func() error {
 	return func() error {
 		raw, err := e.value(k)
-		if err == nil && len(raw) > largest {
-			err = fmt.Errorf("it is larger than %d bytes", largest)
+		if err == nil && len(raw) > maxBytes {
+			err = fmt.Errorf("it is larger than %d bytes", maxBytes)
 		}
 		*into = bytes.Clone(raw)
 		return err
@@ -159,7 +159,7 @@ func (e *envelope) number(into *uint64) func() error {
 	}
 }
 
-// history reads what identifies the line of versions that a version belongs to.
+// history reads a [membership.RawRecord.History].
 func (e *envelope) history(into *string) func() error {
 	return func() error {
 		raw, err := e.value('"')
@@ -179,7 +179,7 @@ func (e *envelope) boolean(into *bool) func() error {
 	return func() error {
 		t, err := e.in.ReadToken()
 		if err != nil {
-			return e.unreadable(err)
+			return e.syntaxError(err)
 		}
 		if t.Kind() != 't' && t.Kind() != 'f' {
 			return errors.New("it is neither true nor false")
@@ -194,7 +194,7 @@ func (e *envelope) id() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	// A half of a surrogate pair does not unquote.
+	// AppendUnquote fails for half a surrogate pair.
 	id, err := jsontext.AppendUnquote(nil, raw)
 	if err != nil || !membership.ValidID(string(id)) {
 		return "", errors.New("one is not a valid id")

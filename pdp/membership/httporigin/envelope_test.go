@@ -19,8 +19,8 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/origintest"
 )
 
-// A record at fault is passed on, for it is judged later, and spoils no list.
-func TestEnvelopePassesRecordsOn(t *testing.T) {
+// Records are validated later, so a faulty one does not invalidate a list.
+func TestEnvelopePassesFaultyRecordsOn(t *testing.T) {
 	for _, record := range []string{
 		`{}`, `{"id": 5}`, `{"id": "a", "id": "b"}`, `{"id": "a", "surprise": [1, {"x": null}]}`, "{\"id\": \"\xff\"}", `{"id": "\ud800"}`,
 	} {
@@ -35,7 +35,7 @@ func TestEnvelopePassesRecordsOn(t *testing.T) {
 	}
 }
 
-func TestEnvelopeFaults(t *testing.T) {
+func TestEnvelopeRejectsMalformedAnswers(t *testing.T) {
 	user := func(body string) error { _, err := readUserAnswer([]byte(body)); return err }
 	list := func(body string) error { _, err := readListAnswer([]byte(body), 2, 3); return err }
 	ids := func(body string) error { _, _, err := readLocationsAnswer([]byte(body), 3, "b"); return err }
@@ -50,7 +50,7 @@ func TestEnvelopeFaults(t *testing.T) {
 		{user, `{"user": {}} x`, "more follows"},
 		{user, `{"user": {}, "user": {}}`, "user is there twice"},
 		{user, `{"user": {}, "version": 1, "version": 2}`, "version is there twice"},
-		{user, `{"user": {}, "jane": 1}`, "a member that it may not have"},
+		{user, `{"user": {}, "jane": 1}`, "an unknown member"},
 		{user, `{"version": 1}`, "user is missing"},
 		{user, `{"user": []}`, "user: a value is of the wrong type"},
 		{user, `{"user": {"id": }}`, "user: byte 16: invalid character"},
@@ -65,7 +65,7 @@ func TestEnvelopeFaults(t *testing.T) {
 		{user, `{"user": {"id": "` + strings.Repeat("x", membership.MaxRecord) + `"}}`, "user: it is larger than"},
 		{user, `{"user": ` + strings.Repeat(`{"a":`, 20_000), "exceeded max depth"},
 		{list, `{"users": [{"user": {}}, {"user": {}}, {"user": {}}], "more": false}`, "there are more than 2"},
-		{list, `{"users": [], "more": true}`, "more is true where nothing came"},
+		{list, `{"users": [], "more": true}`, "more is true, but the page is empty"},
 		{list, `{"users": [{"user": {}, "offset": 5}, {"user": {}, "offset": 5}], "more": true}`, "not greater than the one before"},
 		{list, `{"users": [{"user": {}, "offset": 9007199254740992}], "more": true}`, "offset: it is not a whole number"},
 		{list, `{"users": [], "more": "false"}`, "neither true nor false"},
@@ -77,17 +77,17 @@ func TestEnvelopeFaults(t *testing.T) {
 		{ids, "{\"ids\": [\"c\xff\"], \"more\": true}", "one is not a valid id"},
 		{ids, `{"ids": ["c\ud800"], "more": true}`, "one is not a valid id"},
 		{ids, `{"ids": ["c\u0000"], "more": true}`, "one is not a valid id"},
-		{ids, `{"ids": [], "more": true}`, "more is true where nothing came"},
+		{ids, `{"ids": [], "more": true}`, "more is true, but the page is empty"},
 	} {
 		err := c.read(c.body)
 		assert.ErrorContains(t, err, c.fault, "%.80s", c.body)
 		if err != nil {
-			assertDiscreet(t, err.Error())
+			assertNoSecrets(t, err.Error())
 		}
 	}
 }
 
-// FuzzHTTPAnswers: whatever an application answers is refused, or is what encoding/json finds in it too.
+// FuzzHTTPAnswers checks that every answer is either refused or decoded as encoding/json decodes it.
 func FuzzHTTPAnswers(f *testing.F) {
 	for _, s := range []string{
 		`{"user": {"id": "a"}, "version": 1}`, `{"user": {}, "history": "b"}`, `{"users": [{"user": {}, "offset": 4}], "more": true}`, `{"locations": [{}]}`, `{"ids": ["c"], "more": false}`,
@@ -133,10 +133,10 @@ func FuzzHTTPAnswers(f *testing.F) {
 	})
 }
 
-// What is asked for arrives byte by byte, in the query alone, and what cannot be is not asked for at all.
-func TestHTTPHostileIDs(t *testing.T) {
-	a, url := sample(t)
-	h, _ := quick(t, url, nil)
+// Ids are sent in the query alone. One that cannot exist is not sent.
+func TestHostileIDsAreSentEscapedOrNotAtAll(t *testing.T) {
+	a, url := startApplication(t)
+	h, _ := openTestOrigin(t, url, nil)
 	for _, id := range append([]string{"../../etc/passwd", "%2e%2e%2f", "a?b#c&limit=5;d", "\u202e"}, origintest.OddIDs...) {
 		before := len(a.Requests())
 		_, err := h.User(context.Background(), id)
@@ -172,8 +172,7 @@ func TestHTTPHostileIDs(t *testing.T) {
 	assert.Len(t, a.Requests(), before)
 }
 
-// Long lists are asked for in pages of what the contract allows, with offsets or without.
-func TestHTTPLongLists(t *testing.T) {
+func TestLongListsAreFetchedInPages(t *testing.T) {
 	r := &origintest.Document{Locations: []origintest.Location{{ID: "metro", Kind: "region", Model: "regional"}, {ID: "north", Kind: "division", Parent: "metro"}}}
 	for i := range 1100 {
 		r.Locations = append(r.Locations, origintest.Location{ID: fmt.Sprintf("f%04d", i), Kind: "facility", Parent: "north"})
@@ -183,7 +182,7 @@ func TestHTTPLongLists(t *testing.T) {
 			Assignments: []origintest.Assignment{{Location: "north", Role: "public_health"}}})
 	}
 	a := origintest.NewApplication(t, r.String())
-	h := OriginOf(t, a, a.Serve().URL, nil)
+	h := openOrigin(t, a, a.Serve().URL, nil)
 	for _, a.OmitOffsets = range []bool{false, true} {
 		before := len(a.Requests())
 		got, err := h.Users(context.Background(), facts.UserQuery{Beneath: "metro", Sort: facts.SortUsername, Limit: 2200, After: facts.Cursor{ID: "u0", Offset: 1}})
@@ -198,18 +197,17 @@ func TestHTTPLongLists(t *testing.T) {
 	assert.Len(t, ids, 1015)
 }
 
-// No more requests are on their way at a time than allowed, and waiting is no fault of the application's.
-func TestHTTPConnectionsAreBounded(t *testing.T) {
-	a, url := sample(t)
-	var now, most atomic.Int64
+func TestConcurrentRequestsAreBounded(t *testing.T) {
+	a, url := startApplication(t)
+	var running, peak atomic.Int64
 	a.Intercept(func(http.ResponseWriter, *http.Request) bool {
-		n := now.Add(1)
-		defer now.Add(-1)
-		for old := most.Load(); n > old && !most.CompareAndSwap(old, n); old = most.Load() {
+		n := running.Add(1)
+		defer running.Add(-1)
+		for old := peak.Load(); n > old && !peak.CompareAndSwap(old, n); old = peak.Load() {
 		}
 		return false
 	})
-	h, _ := quick(t, url, func(cfg *Config) { cfg.MaxConnections = 3 })
+	h, _ := openTestOrigin(t, url, func(cfg *Config) { cfg.MaxConnections = 3 })
 	var all sync.WaitGroup
 	for i := range 40 {
 		all.Go(func() {
@@ -218,5 +216,5 @@ func TestHTTPConnectionsAreBounded(t *testing.T) {
 		})
 	}
 	all.Wait()
-	assert.LessOrEqual(t, most.Load(), int64(3))
+	assert.LessOrEqual(t, peak.Load(), int64(3))
 }

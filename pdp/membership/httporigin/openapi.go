@@ -1,11 +1,9 @@
 package httporigin
 
-import (
-	_ "embed"
-)
+import _ "embed"
 
 //go:embed openapi.yaml
 var openAPI string
 
-// OpenAPI is what an application has to offer to be an [Origin] origin, as an OpenAPI document in YAML.
+// OpenAPI returns the contract that an application implements to serve an [Origin]: an OpenAPI document in YAML.
 func OpenAPI() string { return openAPI }

@@ -1,6 +1,6 @@
 //go:build !fuzz
 
-// The validators are large. Fuzz targets, which are built with instrumentation, do without them: see .ci/fuzz.
+// The validators are large, and instrumentation for fuzzing makes them larger: .ci/fuzz builds without this file.
 
 package httporigin
 
@@ -26,7 +26,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/origintest"
 )
 
-func contract(t testing.TB) validator.Validator {
+func contractValidator(t testing.TB) validator.Validator {
 	t.Helper()
 	document, err := libopenapi.NewDocument([]byte(OpenAPI()))
 	require.NoError(t, err)
@@ -35,7 +35,7 @@ func contract(t testing.TB) validator.Validator {
 	return v
 }
 
-func told(errs []*validationerrors.ValidationError) (out []string) {
+func messages(errs []*validationerrors.ValidationError) (out []string) {
 	for _, e := range errs {
 		out = append(out, e.Error())
 		for _, s := range e.SchemaValidationErrors {
@@ -46,18 +46,17 @@ func told(errs []*validationerrors.ValidationError) (out []string) {
 }
 
 func TestOpenAPIIsValid(t *testing.T) {
-	valid, errs := contract(t).ValidateDocument()
-	assert.True(t, valid, "%v", told(errs))
+	valid, errs := contractValidator(t).ValidateDocument()
+	assert.True(t, valid, "%v", messages(errs))
 
 	broken, err := libopenapi.NewDocument([]byte(strings.Replace(OpenAPI(), "responses:", "answers:", 1)))
 	require.NoError(t, err)
 	v, _ := validator.NewValidator(broken)
 	valid, _ = v.ValidateDocument()
-	assert.False(t, valid, "the check finds faults")
+	assert.False(t, valid, "the validator must find faults")
 }
 
-// Every reference leads somewhere, and everything that can be referred to is.
-func TestOpenAPIReferences(t *testing.T) {
+func TestOpenAPIReferencesAreDefinedAndUsed(t *testing.T) {
 	var document map[string]any
 	require.NoError(t, yaml.Unmarshal([]byte(OpenAPI()), &document))
 	used := map[string]bool{}
@@ -76,28 +75,27 @@ func TestOpenAPIReferences(t *testing.T) {
 	assert.Equal(t, defined, used)
 }
 
-// conforming is an application with somebody who reads along: neither side may leave the contract.
-type conforming struct {
+// conformanceChecker forwards requests to an application and checks that requests and answers conform to the contract.
+type conformanceChecker struct {
 	t        *testing.T
 	next     http.Handler
 	mu       sync.Mutex
 	contract validator.Validator
-	seen     map[string]int // answers by path and status
+	seen     map[string]int // count of answers by path and status
 }
 
-func (c *conforming) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (c *conformanceChecker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	recorded := httptest.NewRecorder()
 	c.next.ServeHTTP(recorded, r)
 	answer := recorded.Result()
 	body, _ := io.ReadAll(answer.Body)
 	c.mu.Lock()
 	c.seen[r.URL.Path+" "+answer.Status]++
-	// The document's own address is below the same path.
 	valid, errs := c.contract.ValidateHttpRequestSync(r)
-	assert.True(c.t, valid, "asked %s: %v", r.URL, told(errs))
+	assert.True(c.t, valid, "asked %s: %v", r.URL, messages(errs))
 	answer.Body = io.NopCloser(bytes.NewReader(body))
 	valid, errs = c.contract.ValidateHttpResponse(r, answer)
-	assert.True(c.t, valid, "answered %s: %v", r.URL, told(errs))
+	assert.True(c.t, valid, "answered %s: %v", r.URL, messages(errs))
 	c.mu.Unlock()
 	for name, values := range answer.Header {
 		w.Header()[name] = values
@@ -106,17 +104,16 @@ func (c *conforming) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(body)
 }
 
-// What the reference application answers, and what is asked of it, conforms to the contract.
-func TestOpenAPIIsWhatIsSpoken(t *testing.T) {
+func TestRequestsAndAnswersConformToOpenAPI(t *testing.T) {
 	ctx := t.Context()
 	r := origintest.SampleDocument(9, 40)
 	d := origintest.ParseDirectory(t, r.String())
 	a := origintest.NewApplication(t, r.String())
-	c := &conforming{t: t, next: http.StripPrefix("/membership", a), contract: contract(t), seen: map[string]int{}}
+	c := &conformanceChecker{t: t, next: http.StripPrefix("/membership", a), contract: contractValidator(t), seen: map[string]int{}}
 	server := httptest.NewServer(c)
 	defer server.Close()
-	o := OriginOf(t, a, server.URL, func(cfg *Config) { cfg.Token = "secret" })
-	for range 2 { // the second time by ETag
+	o := openOrigin(t, a, server.URL, func(cfg *Config) { cfg.Token = "secret" })
+	for range 2 { // the second time with ETags
 		origintest.TestOrganizations(t, o, d)
 		origintest.TestUsers(t, o, d)
 	}
@@ -129,8 +126,8 @@ func TestOpenAPIIsWhatIsSpoken(t *testing.T) {
 	}
 	require.NoError(t, o.Check(ctx))
 	var seen []string
-	for what := range c.seen {
-		seen = append(seen, strings.TrimPrefix(what, "/membership"))
+	for answer := range c.seen {
+		seen = append(seen, strings.TrimPrefix(answer, "/membership"))
 	}
 	assert.ElementsMatch(t, []string{
 		"/users/by-id 200 OK", "/users/by-id 304 Not Modified", "/users/by-id 404 Not Found", "/users/by-username 200 OK", "/users 200 OK",
@@ -139,12 +136,12 @@ func TestOpenAPIIsWhatIsSpoken(t *testing.T) {
 	}, seen)
 }
 
-// What the contract forbids, the reader of answers refuses too, and the other way round.
-func TestOpenAPIAndReaderAgree(t *testing.T) {
-	v := contract(t)
+// The decoder of answers refuses exactly what the contract forbids.
+func TestOpenAPIAndDecoderAgree(t *testing.T) {
+	v := contractValidator(t)
 	for _, c := range []struct {
 		path, body string
-		good       bool
+		valid      bool
 	}{
 		{"/users/by-id?id=a", `{"user": {"id": "a"}}`, true},
 		{"/users/by-id?id=a", `{"user": {"id": "a"}, "version": 9007199254740991}`, true},
@@ -189,7 +186,7 @@ func TestOpenAPIAndReaderAgree(t *testing.T) {
 		r := httptest.NewRequest(http.MethodGet, "https://accounts.example.org/membership"+c.path, nil)
 		answer := &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(c.body))}
 		valid, errs := v.ValidateHttpResponse(r, answer)
-		assert.Equal(t, c.good, valid, "contract: %s %s %v", c.path, c.body, told(errs))
+		assert.Equal(t, c.valid, valid, "contract: %s %s %v", c.path, c.body, messages(errs))
 		var err error
 		switch r.URL.Path {
 		case "/membership/users/by-id":
@@ -203,6 +200,6 @@ func TestOpenAPIAndReaderAgree(t *testing.T) {
 		case "/membership/locations":
 			_, _, err = readLocationsAnswer([]byte(c.body), 5, "")
 		}
-		assert.Equal(t, c.good, err == nil, "reader: %s %s %v", c.path, c.body, err)
+		assert.Equal(t, c.valid, err == nil, "decoder: %s %s %v", c.path, c.body, err)
 	}
 }

@@ -20,60 +20,60 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
-// Origin is an origin that asks the application itself, by the contract of [OpenAPI]. What it delivers must not be changed.
-// Its errors are [*pdp.Error]s of kind [pdp.Unavailable], or [pdp.Timeout] where the context ended; they name neither whom
-// was asked about nor any secret.
+// Origin reads membership facts from an application by the contract of [OpenAPI]. Callers must not modify the records that it
+// returns. Its errors are [*pdp.Error]s of kind [pdp.Unavailable], or [pdp.Timeout] if the context ended. They contain no ids,
+// usernames or secrets. An Origin is safe for concurrent use.
 type Origin struct {
 	base      *url.URL
 	timeout   time.Duration
 	retries   int
-	pause     time.Duration
+	backoff   time.Duration
 	client    *http.Client
 	transport *rotation.Transport
-	token     *bearer
-	kept      *keptAnswers
+	token     *bearerToken
+	etags     *etagCache
 	breaker   *breaker
-	slots     chan struct{} // one for each request on its way
+	slots     chan struct{} // a semaphore of MaxConnections
 	logger    *slog.Logger
 
-	turnedAway atomic.Bool // the application refuses our credentials, and that has been told
-	closed     atomic.Bool
+	unauthorized atomic.Bool // the application refuses the credentials, which has been logged
+	closed       atomic.Bool
 }
 
 var _ membership.Origin = (*Origin)(nil)
 
 const (
-	// around is how many bytes may stand around the records of an answer, and around each.
-	around = 4 << 10
-	// pageSize is how many records are asked for at a time.
+	// envelopeBytes is how many bytes an answer may have beside its records, and a list beside each of them.
+	envelopeBytes = 4 << 10
+	// pageSize is the largest limit that the contract allows.
 	pageSize = 1000
-	// largestList is how many bytes a list may have.
-	largestList = 64 << 20
+	// maxListBytes bounds one answer with a list.
+	maxListBytes = 64 << 20
 )
 
 // User implements [membership.Origin].
 func (h *Origin) User(ctx context.Context, id string) (*membership.RawRecord, error) {
-	return h.one(ctx, "/users/by-id", id, membership.MaxRecord, readUserAnswer)
+	return h.fetchRecord(ctx, "/users/by-id", id, membership.MaxRecord, readUserAnswer)
 }
 
 // Organization implements [membership.Origin].
 func (h *Origin) Organization(ctx context.Context, location string) (*membership.RawRecord, error) {
-	return h.one(ctx, "/organizations/by-location", location, membership.MaxOrganization, readOrganizationAnswer)
+	return h.fetchRecord(ctx, "/organizations/by-location", location, membership.MaxOrganization, readOrganizationAnswer)
 }
 
-func (h *Origin) one(ctx context.Context, path, id string, largest int, read func([]byte) (membership.RawRecord, error)) (*membership.RawRecord, error) {
+func (h *Origin) fetchRecord(ctx context.Context, path, id string, maxBytes int, read func([]byte) (membership.RawRecord, error)) (*membership.RawRecord, error) {
 	if !membership.ValidID(id) {
 		return nil, nil
 	}
 	var found *membership.RawRecord
-	err := h.ask(ctx, question{
-		path: path, query: "id=" + escape(id), largest: largest + around, kept: true,
+	err := h.do(ctx, request{
+		path: path, query: "id=" + escape(id), maxBytes: maxBytes + envelopeBytes, cacheable: true,
 		read: func(body []byte) error {
-			s, err := read(body)
-			found = &s
+			r, err := read(body)
+			found = &r
 			return err
 		},
-		unknown: func() { found = nil },
+		notFound: func() { found = nil },
 	})
 	if err != nil {
 		return nil, err
@@ -86,8 +86,8 @@ func (h *Origin) UserByUsername(ctx context.Context, username string) (found []m
 	if !membership.ValidID(username) {
 		return nil, nil
 	}
-	err = h.ask(ctx, question{
-		path: "/users/by-username", query: "username=" + escape(username), largest: 2 * (membership.MaxRecord + around),
+	err = h.do(ctx, request{
+		path: "/users/by-username", query: "username=" + escape(username), maxBytes: 2 * (membership.MaxRecord + envelopeBytes),
 		read: func(body []byte) (err error) {
 			found, err = readUsersAnswer(body)
 			return err
@@ -99,8 +99,8 @@ func (h *Origin) UserByUsername(ctx context.Context, username string) (found []m
 	return found, nil
 }
 
-// Users implements [membership.Origin]. Its error is of kind [pdp.Invalid] where the question cannot be asked. A stretch of more than
-// 64 MiB ends early.
+// Users implements [membership.Origin]. It returns an error of kind [pdp.Invalid] for an unknown order or a text that is too long.
+// The list ends early after 64 MiB.
 func (h *Origin) Users(ctx context.Context, q facts.UserQuery) (membership.RawUsers, error) {
 	q.Sort = cmp.Or(q.Sort, facts.SortName)
 	switch {
@@ -114,17 +114,17 @@ func (h *Origin) Users(ctx context.Context, q facts.UserQuery) (membership.RawUs
 	q.Limit = membership.PageLimit(q.Limit)
 	var all membership.RawUsers
 	for bytes := 0; ; {
-		page, err := h.stretch(ctx, q)
+		page, err := h.fetchPage(ctx, q)
 		if err != nil {
 			return membership.RawUsers{}, err
 		}
 		all.Users, all.Offsets = append(all.Users, page.Users...), append(all.Offsets, page.Offsets...)
 		all.More = page.More
-		for _, s := range page.Users {
-			bytes += len(s.Record)
+		for _, r := range page.Users {
+			bytes += len(r.Record)
 		}
 		q.Limit -= len(page.Users)
-		if !page.More || q.Limit == 0 || bytes >= largestList {
+		if !page.More || q.Limit == 0 || bytes >= maxListBytes {
 			return all, nil
 		}
 		last := len(page.Users) - 1
@@ -132,8 +132,8 @@ func (h *Origin) Users(ctx context.Context, q facts.UserQuery) (membership.RawUs
 	}
 }
 
-// stretch asks for one page.
-func (h *Origin) stretch(ctx context.Context, q facts.UserQuery) (page membership.RawUsers, err error) {
+// fetchPage fetches the first page of a query.
+func (h *Origin) fetchPage(ctx context.Context, q facts.UserQuery) (page membership.RawUsers, err error) {
 	n := min(q.Limit, pageSize)
 	before := min(max(q.After.Offset, 0), pdp.MaxVersion)
 	order := "asc"
@@ -153,8 +153,8 @@ func (h *Origin) stretch(ctx context.Context, q facts.UserQuery) (page membershi
 	if before > 0 {
 		query += "&offset=" + strconv.Itoa(before)
 	}
-	err = h.ask(ctx, question{
-		path: "/users", query: query, largest: min(n*(membership.MaxRecord+around), largestList),
+	err = h.do(ctx, request{
+		path: "/users", query: query, maxBytes: min(n*(membership.MaxRecord+envelopeBytes), maxListBytes),
 		read: func(body []byte) (err error) {
 			page, err = readListAnswer(body, n, before)
 			return err
@@ -163,10 +163,10 @@ func (h *Origin) stretch(ctx context.Context, q facts.UserQuery) (page membershi
 	return page, err
 }
 
-// Locations implements [membership.Origin]. Its error is of kind [pdp.Invalid] where after cannot be an id.
+// Locations implements [membership.Origin]. It returns an error of kind [pdp.Invalid] if after is not a valid id.
 func (h *Origin) Locations(ctx context.Context, after string, size int) ([]string, error) {
 	if after != "" && !membership.ValidID(after) {
-		return nil, &pdp.Error{Kind: pdp.Invalid, Message: "There is no id like the one behind which the list is to go on."}
+		return nil, &pdp.Error{Kind: pdp.Invalid, Message: "The list cannot continue after this text: it is not a valid id."}
 	}
 	size = membership.PageLimit(size)
 	var all []string
@@ -178,8 +178,8 @@ func (h *Origin) Locations(ctx context.Context, after string, size int) ([]strin
 		}
 		var page []string
 		var more bool
-		err := h.ask(ctx, question{
-			path: "/locations", query: query, largest: n*6*membership.MaxID + around, // a character may be written as six
+		err := h.do(ctx, request{
+			path: "/locations", query: query, maxBytes: n*6*membership.MaxID + envelopeBytes, // an escaped character has six bytes
 			read: func(body []byte) (err error) {
 				page, more, err = readLocationsAnswer(body, n, after)
 				return err
@@ -202,15 +202,15 @@ func (h *Origin) Check(ctx context.Context) error {
 	return err
 }
 
-// Renew has later requests use new connections.
+// Renew makes later requests use new connections.
 func (h *Origin) Renew() { h.transport.Renew() }
 
-// Close lets go of the connections. Requests on their way end as they would; later ones fail.
+// Close closes idle connections. Requests in flight continue; later ones fail.
 func (h *Origin) Close() error {
 	h.closed.Store(true)
 	h.transport.CloseIdleConnections()
 	return nil
 }
 
-// escape writes a text for a query. Not every server takes a plus for a space.
+// escape encodes a text for a query. It writes a space as %20 because some servers take a plus sign literally.
 func escape(text string) string { return strings.ReplaceAll(url.QueryEscape(text), "+", "%20") }

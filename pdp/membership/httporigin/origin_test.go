@@ -11,7 +11,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/origintest"
 )
 
-func TestHTTPOrigin(t *testing.T) {
+func TestOriginPassesAcceptance(t *testing.T) {
 	for name, change := range map[string]func(*origintest.Application){
 		"with versions":    func(*origintest.Application) {},
 		"without versions": func(a *origintest.Application) { a.OmitVersions = true },
@@ -20,14 +20,14 @@ func TestHTTPOrigin(t *testing.T) {
 			origintest.TestOrigin(t, func(t *testing.T, document string) (membership.Origin, func(string)) {
 				a := origintest.NewApplication(t, document)
 				change(a)
-				return OriginOf(t, a, a.Serve().URL, nil), a.Replace
+				return openOrigin(t, a, a.Serve().URL, nil), a.Replace
 			})
 		})
 	}
 }
 
-// OriginOf is the source that an application is.
-func OriginOf(t testing.TB, a *origintest.Application, address string, change func(*Config)) *Origin {
+// openOrigin opens an origin that asks a.
+func openOrigin(t testing.TB, a *origintest.Application, address string, change func(*Config)) *Origin {
 	t.Helper()
 	cfg := Config{URL: strings.TrimRight(address, "/") + "/membership", Timeout: fixture.Timeout}
 	if change != nil {

@@ -11,93 +11,93 @@ import (
 )
 
 const (
-	// tripsAfter is how many attempts in a row must fail before the application is left alone.
-	tripsAfter = 5
-	// longestPause is how long one call waits between two attempts; an application that asks for more is not asked again.
-	longestPause = 2 * time.Second
+	// failureThreshold is how many attempts in a row must fail before the circuit breaker opens.
+	failureThreshold = 5
+	// maxBackoff is the longest wait between two attempts. A request whose Retry-After is longer is not retried.
+	maxBackoff = 2 * time.Second
 )
 
-// breaker leaves an application alone that is down, so that questions fail in no time; then one at a time tries it.
+// breaker rejects requests at once while the application is unavailable. Half-open, it lets one request through at a time.
 type breaker = gobreaker.TwoStepCircuitBreaker[struct{}]
 
-func newBreaker(rest time.Duration, host string, logger *slog.Logger) *breaker {
-	as := func(err error) *failure {
+func newBreaker(openTimeout time.Duration, host string, logger *slog.Logger) *breaker {
+	asFailure := func(err error) *failure {
 		var f *failure
 		errors.As(err, &f)
 		return f
 	}
 	return gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
 		MaxRequests: 1,
-		Timeout:     rest,
-		ReadyToTrip: func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= tripsAfter },
-		IsExcluded:  func(err error) bool { f := as(err); return f != nil && f.ours },
-		// A fault of one record, or of our credentials, says that the application is there.
-		IsSuccessful: func(err error) bool { f := as(err); return f == nil || !f.down },
+		Timeout:     openTimeout,
+		ReadyToTrip: func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= failureThreshold },
+		IsExcluded:  func(err error) bool { f := asFailure(err); return f != nil && f.inconclusive },
+		// A fault of one record, or of the credentials, shows that the application works.
+		IsSuccessful: func(err error) bool { f := asFailure(err); return f == nil || !f.unavailable },
 		OnStateChange: func(_ string, from, to gobreaker.State) {
 			switch {
 			case from == gobreaker.StateClosed:
-				logger.Warn("the application with the membership facts does not answer, it is left alone for a while", "host", host, "for", rest)
+				logger.Warn("the application that serves membership facts does not answer: requests are suspended", "host", host, "for", openTimeout)
 			case to == gobreaker.StateClosed:
-				logger.Info("the application with the membership facts answers again", "host", host)
+				logger.Info("the application that serves membership facts answers again", "host", host)
 			}
 		},
 	})
 }
 
-// ask answers a question, by as many attempts as it is worth and the context allows.
-func (h *Origin) ask(ctx context.Context, q question) error {
+// do sends a request until it is answered, cannot succeed, has no retries left, or the context ends.
+func (h *Origin) do(ctx context.Context, q request) error {
 	for n := 0; ; n++ {
-		f := h.guarded(ctx, &q)
+		f := h.admit(ctx, &q)
 		if f == nil {
 			return nil
 		}
-		if f.again && n < h.retries && pause(ctx, h.before(n, f)) {
+		if f.retryable && n < h.retries && sleep(ctx, h.backoffAfter(n, f)) {
 			continue
 		}
 		if ctx.Err() != nil {
-			f = unsent(ctx)
+			f = notSent(ctx)
 		}
-		return h.failed(q.path, f)
+		return h.asError(q.path, f)
 	}
 }
 
-// guarded waits for its turn, so that waiting does not count as the application's time, and makes an attempt unless the
-// application is down.
-func (h *Origin) guarded(ctx context.Context, q *question) *failure {
+// admit makes one attempt once a connection slot is free, unless the circuit breaker is open. The wait does not count toward the
+// application's timeout.
+func (h *Origin) admit(ctx context.Context, q *request) *failure {
 	if ctx.Err() != nil {
-		return unsent(ctx)
+		return notSent(ctx)
 	}
 	if h.closed.Load() {
-		return &failure{what: "it is closed"}
+		return &failure{reason: "the origin is closed"}
 	}
 	select {
 	case h.slots <- struct{}{}:
 		defer func() { <-h.slots }()
 	case <-ctx.Done():
-		return unsent(ctx)
+		return notSent(ctx)
 	}
 	done, err := h.breaker.Allow()
 	if err != nil {
-		return &failure{what: "does not answer, and is left alone for a while"}
+		return &failure{reason: "does not answer: requests are suspended"}
 	}
 	f := h.attempt(ctx, q)
 	if f == nil {
-		done(nil)
+		done(nil) // a nil *failure in an error is not nil
 	} else {
 		done(f)
 	}
 	return f
 }
 
-// before is how long to wait after attempt n: ever longer, and not the same for all who failed together.
-func (h *Origin) before(n int, f *failure) time.Duration {
-	wait := min(h.pause<<min(n, 16), longestPause)
-	return max(f.after, wait/2+rand.N(wait/2+1))
+// backoffAfter returns how long to wait after attempt n: exponential with jitter, and at least what Retry-After asks for.
+func (h *Origin) backoffAfter(n int, f *failure) time.Duration {
+	wait := min(h.backoff<<min(n, 16), maxBackoff)
+	return max(f.retryAfter, wait/2+rand.N(wait/2+1))
 }
 
-// pause is false where it would be too long.
-func pause(ctx context.Context, wait time.Duration) bool {
-	if end, ok := ctx.Deadline(); wait > longestPause || ok && time.Until(end) <= wait {
+// sleep reports false, without waiting to the end, if the wait exceeds maxBackoff or the context.
+func sleep(ctx context.Context, wait time.Duration) bool {
+	if end, ok := ctx.Deadline(); wait > maxBackoff || ok && time.Until(end) <= wait {
 		return false
 	}
 	select {

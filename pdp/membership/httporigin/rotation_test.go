@@ -21,21 +21,21 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/origintest"
 )
 
-// TestHTTPAuthoritiesAreRotated: the application's certificate comes from another authority, which the file names from then on.
-func TestHTTPAuthoritiesAreRotated(t *testing.T) {
-	for name, second := range map[string]bool{"HTTP/1.1": false, "HTTP/2": true} {
+// The application gets a certificate of another authority, and the CA file is replaced.
+func TestAuthoritiesAreRotated(t *testing.T) {
+	for name, http2 := range map[string]bool{"HTTP/1.1": false, "HTTP/2": true} {
 		old, renewed := fixture.NewAuthority(t), fixture.NewAuthority(t)
 		var current atomic.Pointer[tls.Certificate]
-		serves := func(a *fixture.Authority) {
+		useAuthority := func(a *fixture.Authority) {
 			certificate, key := a.Issue("application")
 			pair, err := tls.X509KeyPair([]byte(certificate), []byte(key))
 			require.NoError(t, err)
 			current.Store(&pair)
 		}
-		serves(old)
+		useAuthority(old)
 		a := origintest.NewApplication(t, fixture.WithUsers(fixture.Everyone))
 		s := httptest.NewUnstartedServer(a)
-		s.EnableHTTP2 = second
+		s.EnableHTTP2 = http2
 		s.Config.ErrorLog = log.New(io.Discard, "", 0)
 		s.TLS = &tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return current.Load(), nil }}
 		s.StartTLS()
@@ -44,29 +44,29 @@ func TestHTTPAuthoritiesAreRotated(t *testing.T) {
 
 		trusted := filepath.Join(t.TempDir(), "ca.pem")
 		fixture.WriteFile(t, trusted, old.PEM())
-		h, told := quick(t, s.URL, func(cfg *Config) { cfg.CAFile, cfg.rest = trusted, time.Nanosecond })
+		h, logged := openTestOrigin(t, s.URL, func(cfg *Config) { cfg.CAFile, cfg.breakerTimeout = trusted, time.Nanosecond })
 		require.NoError(t, h.Check(context.Background()), name)
 
-		// Half of a file, and none: what was good stays, also for new connections.
+		// A truncated file does not replace the good one, even for new connections.
 		fixture.WriteFile(t, trusted, renewed.PEM()[:200])
 		h.Renew()
 		require.NoError(t, h.Check(context.Background()), name)
-		assert.Equal(t, 1, strings.Count(told.String(), "the CA file cannot be used"), told.String())
+		assert.Equal(t, 1, strings.Count(logged.String(), "the CA file cannot be used"), logged.String())
 
-		serves(renewed)
+		useAuthority(renewed)
 		h.Renew()
 		require.ErrorContains(t, h.Check(context.Background()), "signed by unknown authority", name)
 		fixture.WriteFile(t, trusted, renewed.PEM())
 		require.NoError(t, h.Check(context.Background()), name)
 
-		// Who is no authority any more is none at once, not once a connection happens to end.
+		// An authority that is removed is distrusted at once, not only when connections end.
 		fixture.WriteFile(t, trusted, old.PEM())
 		require.ErrorContains(t, h.Check(context.Background()), "signed by unknown authority", name)
 	}
 }
 
-// TestHTTPConnectionsHaveALife, so that the application's name is looked up again.
-func TestHTTPConnectionsHaveALife(t *testing.T) {
+// A new connection looks up the application's name again.
+func TestConnectionsAreReplacedAtMaxAge(t *testing.T) {
 	var connections atomic.Int32
 	s := httptest.NewUnstartedServer(origintest.NewApplication(t, fixture.WithUsers(fixture.Everyone)))
 	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
@@ -76,12 +76,12 @@ func TestHTTPConnectionsHaveALife(t *testing.T) {
 	}
 	s.Start()
 	t.Cleanup(s.Close)
-	for life, wanted := range map[time.Duration]int32{time.Hour: 1, time.Nanosecond: 5} {
+	for maxAge, want := range map[time.Duration]int32{time.Hour: 1, time.Nanosecond: 5} {
 		before := connections.Load()
-		h, _ := quick(t, s.URL, func(cfg *Config) { cfg.life = life })
+		h, _ := openTestOrigin(t, s.URL, func(cfg *Config) { cfg.connectionMaxAge = maxAge })
 		for range 5 {
 			require.NoError(t, h.Check(context.Background()))
 		}
-		assert.Equal(t, wanted, connections.Load()-before, life)
+		assert.Equal(t, want, connections.Load()-before, maxAge)
 	}
 }

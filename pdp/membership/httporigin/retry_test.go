@@ -22,44 +22,44 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/origintest"
 )
 
-// sample is an application with a small directory, and how often it was asked.
-func sample(t *testing.T) (*origintest.Application, string) {
+// startApplication starts an application with a small directory and returns its URL.
+func startApplication(t *testing.T) (*origintest.Application, string) {
 	a := origintest.NewApplication(t, fixture.WithUsers(fixture.Everyone))
 	return a, a.Serve().URL + "/membership"
 }
 
-// refusing answers a status to the first so many requests.
-func refusing(n int, status int, header http.Header) func(http.ResponseWriter, *http.Request) bool {
+// failFirst answers the first n requests with a status.
+func failFirst(n int, status int, header http.Header) func(http.ResponseWriter, *http.Request) bool {
 	var asked atomic.Int64
 	return func(w http.ResponseWriter, r *http.Request) bool {
 		if asked.Add(1) > int64(n) {
 			return false
 		}
-		answering(status, header, "")(w, r)
+		respond(status, header, "")(w, r)
 		return true
 	}
 }
 
-func TestHTTPRetries(t *testing.T) {
+func TestTemporaryFailuresAreRetried(t *testing.T) {
 	for name, c := range map[string]struct {
-		before   func(http.ResponseWriter, *http.Request) bool
+		handler  func(http.ResponseWriter, *http.Request) bool
 		retries  int
-		good     bool
+		answered bool
 		requests int
 	}{
-		"503, then well":              {refusing(2, 503, nil), 2, true, 3},
-		"502, then well":              {refusing(1, 502, nil), 1, true, 2},
-		"504, 429 is no fault either": {refusing(1, 429, http.Header{"Retry-After": {"0"}}), 1, true, 2},
-		"408":                         {refusing(1, 408, nil), 1, true, 2},
-		"always 503":                  {refusing(100, 503, nil), 3, false, 4},
-		"without retries":             {refusing(100, 503, nil), -1, false, 1},
-		"500 would be 500 again":      {refusing(1, 500, nil), 2, false, 1},
-		"400":                         {refusing(1, 400, nil), 2, false, 1},
-		"403":                         {refusing(1, 403, nil), 2, false, 1},
-		"asks for too long a pause":   {refusing(1, 503, http.Header{"Retry-After": {"3"}}), 2, false, 1},
-		"asks for ages":               {refusing(1, 503, http.Header{"Retry-After": {"99999999999999999999"}}), 2, true, 2},
-		"asks for a date":             {refusing(1, 503, http.Header{"Retry-After": {"Fri, 31 Dec 1999 23:59:59 GMT"}}), 2, true, 2},
-		"hangs up": {func(w http.ResponseWriter, r *http.Request) bool {
+		"503, then an answer":     {failFirst(2, 503, nil), 2, true, 3},
+		"502, then an answer":     {failFirst(1, 502, nil), 1, true, 2},
+		"429, then an answer":     {failFirst(1, 429, http.Header{"Retry-After": {"0"}}), 1, true, 2},
+		"408, then an answer":     {failFirst(1, 408, nil), 1, true, 2},
+		"always 503":              {failFirst(100, 503, nil), 3, false, 4},
+		"without retries":         {failFirst(100, 503, nil), -1, false, 1},
+		"500 is not retried":      {failFirst(1, 500, nil), 2, false, 1},
+		"400 is not retried":      {failFirst(1, 400, nil), 2, false, 1},
+		"403 is not retried":      {failFirst(1, 403, nil), 2, false, 1},
+		"Retry-After is too long": {failFirst(1, 503, http.Header{"Retry-After": {"3"}}), 2, false, 1},
+		"Retry-After overflows":   {failFirst(1, 503, http.Header{"Retry-After": {"99999999999999999999"}}), 2, true, 2},
+		"Retry-After is a date":   {failFirst(1, 503, http.Header{"Retry-After": {"Fri, 31 Dec 1999 23:59:59 GMT"}}), 2, true, 2},
+		"the server closes the connection": {func(w http.ResponseWriter, r *http.Request) bool {
 			c, _, err := http.NewResponseController(w).Hijack()
 			if err == nil {
 				_ = c.Close()
@@ -68,62 +68,60 @@ func TestHTTPRetries(t *testing.T) {
 		}, 2, false, 3},
 	} {
 		t.Run(name, func(t *testing.T) {
-			a, url := sample(t)
-			a.Intercept(c.before)
-			h, _ := quick(t, url, func(cfg *Config) { cfg.Retries = c.retries })
+			a, url := startApplication(t)
+			a.Intercept(c.handler)
+			h, _ := openTestOrigin(t, url, func(cfg *Config) { cfg.Retries = c.retries })
 			s, err := h.User(context.Background(), "anna")
-			assert.Equal(t, c.good, err == nil, "%v", err)
-			assert.Equal(t, c.good, s != nil)
+			assert.Equal(t, c.answered, err == nil, "%v", err)
+			assert.Equal(t, c.answered, s != nil)
 			assert.Len(t, a.Requests(), c.requests)
 		})
 	}
 }
 
-// A pause is as long as the application asks for, and no attempt is begun that the caller has no time for.
-func TestHTTPPauses(t *testing.T) {
-	a, url := sample(t)
-	a.Intercept(refusing(1, 503, http.Header{"Retry-After": {"1"}}))
-	h, _ := quick(t, url, func(cfg *Config) { cfg.Retries = 1 })
+func TestBackoffHonorsRetryAfterAndDeadline(t *testing.T) {
+	a, url := startApplication(t)
+	a.Intercept(failFirst(1, 503, http.Header{"Retry-After": {"1"}}))
+	h, _ := openTestOrigin(t, url, func(cfg *Config) { cfg.Retries = 1 })
 	began := time.Now()
 	_, err := h.User(context.Background(), "anna")
 	require.NoError(t, err)
 	assert.GreaterOrEqual(t, time.Since(began), time.Second)
 
-	a.Intercept(refusing(1, 503, http.Header{"Retry-After": {"1"}}))
+	a.Intercept(failFirst(1, 503, http.Header{"Retry-After": {"1"}}))
 	ctx, cancel := context.WithTimeout(context.Background(), 900*time.Millisecond)
 	defer cancel()
 	_, err = h.User(ctx, "anna")
 	assert.ErrorContains(t, err, "answered 503")
 	assert.Equal(t, pdp.Unavailable, pdp.KindOf(err))
-	assert.NoError(t, ctx.Err(), "it did not wait in vain")
+	assert.NoError(t, ctx.Err(), "it does not wait when the deadline comes first")
 
-	h.pause = 100 * time.Millisecond
+	h.backoff = 100 * time.Millisecond
 	seen := map[time.Duration]bool{}
 	for range 20 {
-		for n, most := range []time.Duration{100, 200, 400, 800, 1600, 2000, 2000} {
-			wait := h.before(n, &failure{})
-			assert.GreaterOrEqual(t, wait, most*time.Millisecond/2)
-			assert.LessOrEqual(t, wait, most*time.Millisecond)
+		for n, longest := range []time.Duration{100, 200, 400, 800, 1600, 2000, 2000} {
+			wait := h.backoffAfter(n, &failure{})
+			assert.GreaterOrEqual(t, wait, longest*time.Millisecond/2)
+			assert.LessOrEqual(t, wait, longest*time.Millisecond)
 			seen[wait] = true
 		}
-		assert.LessOrEqual(t, h.before(1000, &failure{}), longestPause)
+		assert.LessOrEqual(t, h.backoffAfter(1000, &failure{}), maxBackoff)
 	}
-	assert.Greater(t, len(seen), 20, "not all wait for the same time")
+	assert.Greater(t, len(seen), 20, "the backoff has jitter")
 }
 
-// An application that is down is left alone, and found again.
-func TestHTTPBreaker(t *testing.T) {
-	a, url := sample(t)
-	h, log := quick(t, url, func(cfg *Config) { cfg.rest = 50 * time.Millisecond })
-	a.Intercept(refusing(1<<30, 503, nil))
-	for range tripsAfter {
+func TestBreakerOpensAndCloses(t *testing.T) {
+	a, url := startApplication(t)
+	h, log := openTestOrigin(t, url, func(cfg *Config) { cfg.breakerTimeout = 50 * time.Millisecond })
+	a.Intercept(failFirst(1<<30, 503, nil))
+	for range failureThreshold {
 		_, err := h.User(context.Background(), "anna")
 		require.ErrorContains(t, err, "answered 503")
 	}
 	require.Equal(t, gobreaker.StateOpen, h.breaker.State())
 	asked := len(a.Requests())
 	_, err := h.User(context.Background(), "anna")
-	if err != nil && strings.Contains(err.Error(), "left alone") { // else the machine was that slow
+	if err != nil && strings.Contains(err.Error(), "suspended") { // otherwise the breaker is half-open already
 		assert.Equal(t, pdp.Unavailable, pdp.KindOf(err))
 		assert.Len(t, a.Requests(), asked)
 	}
@@ -137,12 +135,11 @@ func TestHTTPBreaker(t *testing.T) {
 	assert.Equal(t, 1, strings.Count(log.String(), "answers again"), log.String())
 }
 
-// While it is being found again, one question at a time tries it.
-func TestHTTPBreakerProbes(t *testing.T) {
-	a, url := sample(t)
-	h, _ := quick(t, url, func(cfg *Config) { cfg.rest = time.Millisecond })
-	a.Intercept(refusing(tripsAfter, 503, nil))
-	for range tripsAfter {
+func TestHalfOpenBreakerAdmitsOneRequest(t *testing.T) {
+	a, url := startApplication(t)
+	h, _ := openTestOrigin(t, url, func(cfg *Config) { cfg.breakerTimeout = time.Millisecond })
+	a.Intercept(failFirst(failureThreshold, 503, nil))
+	for range failureThreshold {
 		_, _ = h.User(context.Background(), "anna")
 	}
 	require.Eventually(t, func() bool { return h.breaker.State() == gobreaker.StateHalfOpen }, time.Minute, time.Millisecond)
@@ -160,7 +157,7 @@ func TestHTTPBreakerProbes(t *testing.T) {
 	<-arrived
 	for range 20 {
 		_, err := h.User(context.Background(), "anna")
-		assert.ErrorContains(t, err, "left alone")
+		assert.ErrorContains(t, err, "suspended")
 	}
 	close(hold)
 	first.Wait()
@@ -169,34 +166,34 @@ func TestHTTPBreakerProbes(t *testing.T) {
 	assert.NoError(t, err)
 }
 
-// What is no sign of an application that is down does not open the breaker.
-func TestHTTPBreakerStaysClosed(t *testing.T) {
+// Failures that do not show an unavailable application do not open the breaker.
+func TestBreakerStaysClosed(t *testing.T) {
 	for name, c := range map[string]http.HandlerFunc{
-		"faults of single records": answering(500, nil, ""),
-		"malformed answers":        answering(200, jsonHeader, "{"),
-		"credentials refused":      answering(403, nil, ""),
-		"too many requests":        answering(429, nil, ""),
-		"nobody known":             answering(404, jsonHeader, `{"code": "unknown"}`),
+		"faults of single records": respond(500, nil, ""),
+		"malformed answers":        respond(200, jsonHeader, "{"),
+		"credentials refused":      respond(403, nil, ""),
+		"too many requests":        respond(429, nil, ""),
+		"unknown ids":              respond(404, jsonHeader, `{"code": "unknown"}`),
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := httptest.NewServer(c)
 			defer s.Close()
-			h, _ := quick(t, s.URL, nil)
-			for range 3 * tripsAfter {
+			h, _ := openTestOrigin(t, s.URL, nil)
+			for range 3 * failureThreshold {
 				_, _ = h.User(context.Background(), "anna")
 			}
 			assert.Equal(t, gobreaker.StateClosed, h.breaker.State())
 		})
 	}
-	t.Run("callers who go away", func(t *testing.T) {
+	t.Run("callers that cancel", func(t *testing.T) {
 		arrived := make(chan struct{})
 		s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			arrived <- struct{}{}
 			<-r.Context().Done()
 		}))
 		defer s.Close()
-		h, _ := quick(t, s.URL, nil)
-		for range 3 * tripsAfter {
+		h, _ := openTestOrigin(t, s.URL, nil)
+		for range 3 * failureThreshold {
 			ctx, cancel := context.WithCancel(context.Background())
 			go func() { <-arrived; cancel() }()
 			_, err := h.User(ctx, "anna")
@@ -206,8 +203,8 @@ func TestHTTPBreakerStaysClosed(t *testing.T) {
 	})
 }
 
-func TestHTTPServerRestarts(t *testing.T) {
-	a, _ := sample(t)
+func TestServerRestartIsSurvived(t *testing.T) {
+	a, _ := startApplication(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	address := l.Addr().String()
@@ -217,7 +214,7 @@ func TestHTTPServerRestarts(t *testing.T) {
 		return s
 	}
 	s := start(l)
-	h, _ := quick(t, "http://"+address+"/membership/", func(cfg *Config) { cfg.rest = time.Millisecond })
+	h, _ := openTestOrigin(t, "http://"+address+"/membership/", func(cfg *Config) { cfg.breakerTimeout = time.Millisecond })
 	require.NoError(t, h.Check(context.Background()))
 	require.NoError(t, s.Close())
 	require.ErrorContains(t, h.Check(context.Background()), "connect")
@@ -230,20 +227,19 @@ func TestHTTPServerRestarts(t *testing.T) {
 	assert.ErrorContains(t, h.Check(context.Background()), "closed")
 }
 
-// A token that is refused is read again: it may have been replaced.
-func TestHTTPTokenIsReplaced(t *testing.T) {
-	a, url := sample(t)
+func TestRefusedTokenIsReadAgain(t *testing.T) {
+	a, url := startApplication(t)
 	var accepted atomic.Value
 	a.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
 		if r.Header.Get("Authorization") == "Bearer "+accepted.Load().(string) {
 			return false
 		}
-		answering(401, nil, "")(w, r)
+		respond(401, nil, "")(w, r)
 		return true
 	})
 	path := filepath.Join(t.TempDir(), "token")
 	fixture.WriteFile(t, path, "  s3cret-one\n")
-	h, log := quick(t, url, func(cfg *Config) { cfg.Token, cfg.TokenFile = "", path })
+	h, log := openTestOrigin(t, url, func(cfg *Config) { cfg.Token, cfg.TokenFile = "", path })
 	accepted.Store("s3cret-one")
 	require.NoError(t, h.Check(context.Background()))
 
@@ -252,7 +248,7 @@ func TestHTTPTokenIsReplaced(t *testing.T) {
 	accepted.Store("s3cret-two")
 	require.NoError(t, h.Check(context.Background()))
 
-	// In place, so that nothing of the file but its content differs.
+	// The file is overwritten in place with the same size and time.
 	info, err := os.Stat(path)
 	require.NoError(t, err)
 	fixture.WriteFile(t, path, "s3cret-six\n")
@@ -263,7 +259,7 @@ func TestHTTPTokenIsReplaced(t *testing.T) {
 	assert.NotContains(t, log.String(), "level=WARN")
 
 	require.NoError(t, os.Remove(path))
-	require.NoError(t, h.Check(context.Background()), "the last one is used")
+	require.NoError(t, h.Check(context.Background()), "the last token stays in use")
 	require.NoError(t, h.Check(context.Background()))
 	assert.Equal(t, 1, strings.Count(log.String(), "token cannot be used, the last good content stays in force"), log.String())
 
@@ -271,7 +267,7 @@ func TestHTTPTokenIsReplaced(t *testing.T) {
 	for range 3 {
 		require.ErrorContains(t, h.Check(context.Background()), "answered 401: check the token")
 	}
-	assert.Equal(t, 1, strings.Count(log.String(), "refuses our credentials"), log.String())
+	assert.Equal(t, 1, strings.Count(log.String(), "refuses the sidecar's credentials"), log.String())
 	fixture.WriteFile(t, path, "another")
 	require.NoError(t, h.Check(context.Background()))
 }

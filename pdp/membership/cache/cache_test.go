@@ -150,17 +150,3 @@ func TestSingleSidecarWithoutStore(t *testing.T) {
 // TestMovedLocationsAreFound between organizations, appear and go.
 // TestConcurrentQuestionsShareOneFetch: who asks for the same at the same time waits for the same answer, and leaving early ends nothing.
 // TestErrorsAreNotCached: whatever failed is asked again.
-// TestOrganizationIsFetchedOnceForItsLocations: at the start nobody knows that all of them belong to it.
-// TestSyntheticVersions count what the origin does not: they move when the content does, and only grow.
-// TestAnnouncedRecordIsNotUsed: what a record says now, the origin says, whoever announces what.
-// TestMemoryIsBounded by bytes, and what does not fit is fetched again.
-// TestAbsentRecordsDoNotEvictPresentOnes: asking for ids that nobody has does not push out those that somebody has.
-// TestSharedValueFromTheFutureIsRefused was written by a sidecar that does not know what time it is, and would look new for ever.
-// TestLongRecordsCountInMemory: neither long ids that nobody has nor large records fill more memory than there is to be.
-// TestAtLeastTrimmedAnnouncement: a change that was missed, and is not in the stream any more, is not taken for known. What may be
-// older than it does not serve, though the origin cannot be reached.
-// TestTTLsVary: not all that was fetched at the same time is fetched again at the same time.
-// TestReadinessChecksOriginOncePerInterval: probes come without a token, and as often as anybody likes.
-// TestQuarantineExpires what nobody has found at fault for as long as a fact lives: it may be mended, and nobody asks.
-// TestKeysInRedis: ids are prefixed by their length, so that no two can be taken for one, and a Cluster places all of an
-// organization together.

@@ -14,7 +14,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
-// user gives a user's record, or that it is abraw.
+// user gives a user's record, or that it is absent.
 func (c *Cache) user(ctx context.Context, n requirement, id string) (*entry, error) {
 	key := membership.Key{Kind: membership.UserRecord, ID: id}
 	return c.lookup(ctx, n, func() *entry { return c.memory.get(key) }, key,
@@ -86,7 +86,7 @@ func (c *Cache) pointerTo(n requirement, key membership.Key, raw []membership.Ra
 	return c.keep(pointer, true), nil
 }
 
-// organization gives the organization that a location belongs to, or that the location is abraw.
+// organization gives the organization that a location belongs to, or that the location is absent.
 func (c *Cache) organization(ctx context.Context, n requirement, location string) (*entry, error) {
 	pointer := membership.Key{Kind: membership.LocationPointer, ID: location}
 	key := pointer
@@ -325,11 +325,20 @@ func (c *Cache) keep(e *entry, share bool) *entry {
 // remember puts an entry into memory, and reports whether it is there now. An entry validated by another policy than the current
 // one is not kept: it would replace one that others can use.
 func (c *Cache) remember(e *entry) bool {
-	if e.validator != c.validator.Load() || c.memory.put(e) != e {
+	if e.validator != c.validator.Load() {
 		return false
 	}
-	if e.tree != nil {
-		c.orgIndex.add(e.tree)
+	kept, replaced := c.memory.put(e)
+	if kept != e {
+		return false
+	}
+	switch {
+	case e.tree != nil && replaced != nil:
+		c.orgIndex.add(e.tree, replaced.tree)
+	case e.tree != nil:
+		c.orgIndex.add(e.tree, nil)
+	case replaced != nil && replaced.tree != nil:
+		c.orgIndex.remove(replaced.tree)
 	}
 	return true
 }

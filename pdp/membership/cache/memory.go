@@ -21,6 +21,7 @@ const absentShare = 16
 type memory struct {
 	mu              sync.Mutex
 	present, absent lru
+	replacing       bool // during put: the removed record is replaced, not evicted
 }
 
 // lru is a cache of records, bounded in bytes.
@@ -29,15 +30,17 @@ type lru struct {
 	bytes, limit int
 }
 
-// newMemory makes a tier of so many bytes. evicted is called with each record that is not kept any more; it must not use the
-// memory.
+// newMemory makes a tier of so many bytes. evicted is called with each record that is no longer kept, unless another one of its
+// key replaces it; it must not use the memory.
 func newMemory(bytes int, evicted func(*entry)) *memory {
 	m := &memory{}
 	m.present.limit, m.absent.limit = bytes-bytes/absentShare, bytes/absentShare
 	for _, l := range []*lru{&m.present, &m.absent} {
 		l.LRU, _ = simplelru.NewLRU(math.MaxInt, func(_ membership.Key, e *entry) { // fails for a size below 1
 			l.bytes -= e.bytes
-			evicted(e)
+			if !m.replacing {
+				evicted(e)
+			}
 		})
 	}
 	return m
@@ -54,17 +57,20 @@ func (m *memory) get(key membership.Key) *entry {
 	return e
 }
 
-// put keeps a record unless the one that is kept is newer. It gives the record that is kept then. The least recently used records
-// are evicted, but never the one that was put.
-func (m *memory) put(e *entry) *entry {
+// put keeps a record unless the one that is kept is newer. It returns the record that is kept, and the one that it replaced, if
+// any. The least recently used records are evicted, but never the one that was put.
+func (m *memory) put(e *entry) (kept, replaced *entry) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, l := range []*lru{&m.present, &m.absent} {
 		if kept, ok := l.Peek(e.Key); ok {
 			if kept.validator == e.validator && !kept.Expired(time.Now()) && kept.newer(e) {
-				return kept
+				return kept, nil
 			}
+			replaced = kept
+			m.replacing = true
 			l.Remove(e.Key)
+			m.replacing = false
 		}
 	}
 	l := &m.present
@@ -76,7 +82,7 @@ func (m *memory) put(e *entry) *entry {
 	for l.bytes > l.limit && l.Len() > 1 {
 		l.RemoveOldest()
 	}
-	return e
+	return e, replaced
 }
 
 // drop removes a record.

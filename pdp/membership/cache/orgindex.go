@@ -20,11 +20,21 @@ func (r *orgIndex) find(location string) string {
 	return r.of[location]
 }
 
-func (r *orgIndex) add(t *record.Tree) {
+// add takes in the locations of an organization, and drops those that only the tree it replaces has; replaced may be nil. A location
+// that both have is never missing meanwhile.
+func (r *orgIndex) add(t, replaced *record.Tree) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for id := range t.IDs() {
 		r.of[id] = t.Root.ID()
+	}
+	if replaced == nil {
+		return
+	}
+	for id := range replaced.IDs() {
+		if r.of[id] == t.Root.ID() && !t.Has(id) {
+			delete(r.of, id)
+		}
 	}
 }
 

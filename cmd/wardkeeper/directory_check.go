@@ -118,7 +118,7 @@ func (c *directoryCheck) survey(ctx context.Context, p process, s *config.Settin
 	defer func() { _ = origin.Close() }()
 	progress := terminal.NewProgress(p.stderr)
 	cfg := survey.Config{
-		Origin: origin, Patience: 5 * surveyTimeout, Progress: func(done int) { progress.Count(done, "record") },
+		Origin: origin, Timeout: 5 * surveyTimeout, Progress: func(done int) { progress.Count(done, "record") },
 	}
 	if v := policy.Vocabulary(); v != nil {
 		cfg.Vocabulary = *v

@@ -65,7 +65,7 @@ func TestDirectoryCheckTakesTheSettings(t *testing.T) {
 	got := run(t, nil, "directory", "check", server.URL, "--config", config)
 	require.Equal(t, statusNo, got.status, got)
 	require.Contains(t, got.out, `user "jane": username must not begin or end with white space`)
-	require.Contains(t, got.out, `user "jane": the source does not give the same record by its id`)
+	require.Contains(t, got.out, `user "jane": the source does not return the same record by its id`)
 	require.Contains(t, got.out, " is faulty: 2 faults in 0 locations in 0 organizations, 1 user\n")
 
 	got = run(t, nil, "directory", "check", server.URL)

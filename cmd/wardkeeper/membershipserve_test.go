@@ -85,7 +85,7 @@ func TestInvalidAddressesAreRefusedWithoutShowingPasswords(t *testing.T) {
 		{[]string{"--directory", "postgres://u:s3cr3t-pw@127.0.0.1/db?sslmode=require&sslrootcert=none/ca.pem"}, "names cannot be read: open none/ca.pem: no such file"},
 		{[]string{"--directory", "postgress://u:s3cr3t-pw@127.0.0.1/db"}, "--directory is an address of an unsupported kind"},
 		{[]string{"--directory", "postgress://u:s3cr3t-pw@127.0.0.1/db", "--bundle", "testdata/none"}, "--directory is an address of an unsupported kind"},
-		{[]string{"--directory", "http://u:s3cr3t-pw@127.0.0.1:1/x"}, "the application's URL has a user or password in it"},
+		{[]string{"--directory", "http://u:s3cr3t-pw@127.0.0.1:1/x"}, "the application's URL contains a user or password"},
 		{[]string{"--directory", "https://host/x?token=s3cr3t-pw"}, "the application's URL must not have a query"},
 		{[]string{"--directory", "http://host.example.org/x"}, "insecure"},
 		{[]string{"--directory", noApplication, "--redis", "s3cr3t-pw"}, "redis: url must begin with redis://"},

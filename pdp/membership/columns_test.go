@@ -14,8 +14,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
-// TestColumns: everything that a table lacks is told at once.
-func TestColumns(t *testing.T) {
+func TestAllMissingAndMistypedColumnsAreReported(t *testing.T) {
 	server := servertest.StartPostgres(t)
 	url := server.Database()
 	conn := servertest.Connect(t, url)
@@ -32,25 +31,25 @@ func TestColumns(t *testing.T) {
 		"people.version is of type text: it must be a bigint; "+
 		"public.roles.registration_number is missing; public.roles.access is of type text: it must be a jsonb; "+
 		"there is no table or view places")
-	for _, ask := range []func() error{
+	for _, call := range []func() error{
 		func() error { return o.Check(context.Background()) },
 		func() error { _, err := o.Users(context.Background(), facts.UserQuery{}); return err },
 		func() error { _, err := o.Locations(context.Background(), "", 1); return err },
 	} {
-		assert.ErrorContains(t, ask(), "people.given is missing")
+		assert.ErrorContains(t, call(), "people.given is missing")
 	}
 	require.NoError(t, pgOrigin(t, pgorigin.Config{URL: url, Tables: pgorigin.Tables{Users: "sound"}}).Check(context.Background()))
 
-	// A column that loses its zone while it is read is a fault of the records.
+	// A column that loses its time zone while the origin is open is a fault of the records.
 	servertest.Exec(t, conn, `INSERT INTO users (id, last_login) VALUES ('jane', '2024-05-01T10:00:00Z')`)
 	o = pgOrigin(t, pgorigin.Config{URL: url})
 	faults := func() []string {
-		sent, err := o.User(context.Background(), "jane")
+		raw, err := o.User(context.Background(), "jane")
 		require.NoError(t, err)
-		j := record.NewValidator(fixture.Vocabulary())
-		_, shape, err := j.User(j.Tokens(sent.Record))
+		validator := record.NewValidator(fixture.Vocabulary())
+		_, userFaults, err := validator.User(validator.Tokens(raw.Record))
 		require.NoError(t, err)
-		return shape.All()
+		return userFaults.All()
 	}
 	assert.Empty(t, faults())
 	servertest.Exec(t, conn, `DROP VIEW people, sound; DROP INDEX users_last_login_ascending, users_last_login_descending; ALTER TABLE users ALTER COLUMN last_login TYPE timestamp`)

@@ -7,8 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// TestElapsed is by the clock that went further.
-func TestElapsed(t *testing.T) {
+func TestElapsedUsesTheClockThatAdvancedMore(t *testing.T) {
 	now := time.Now()
 	assert.Equal(t, time.Hour, Elapsed(now.Add(time.Hour), now))
 	assert.Equal(t, time.Hour, Elapsed(now.Round(0).Add(time.Hour), now), "the machine was suspended: only the wall clock went on")

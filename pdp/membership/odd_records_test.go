@@ -24,14 +24,14 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
-// oddRecord is a record of user jane in which something is odd, and the one verdict that every source gives of it.
+// oddRecord is an unusual record of user jane, and the result that every source must have for it.
 type oddRecord struct {
 	name string
-	// json is the record in a document; yaml too, unless yaml says it otherwise. Without either there is no document of it.
+	// json is the record in a document, in JSON and, unless yaml is set, in YAML too. Without either, no document can contain it.
 	json, yaml string
-	// user and assignment are columns that a view has otherwise than janeInColumns, as SQL. Without either, no table can say it.
+	// user and assignment are the SQL of columns that differ from janeInColumns. Without either, no table can contain it.
 	user, assignment oddColumns
-	// fault is what every refusal names, "unreadable" where nothing can be known of the record; "" for one that is taken as want.
+	// fault is in the error of every source, or "unreadable" if the whole record cannot be read. If empty, the record is valid and means want.
 	fault string
 	want  string // "" means jane
 }
@@ -40,7 +40,7 @@ type oddColumns map[string]string
 
 const jane = `{"id": "jane", "default_location": "ghi", "assignments": [{"location": "ghi", "role": "ed_normal"}]}`
 
-// janes writes jane with more members.
+// janes is jane with more members.
 func janes(members string) string {
 	return `{"id": "jane", ` + members + `, "default_location": "ghi", "assignments": [{"location": "ghi", "role": "ed_normal"}]}`
 }
@@ -65,7 +65,7 @@ var janeInColumns = map[string]oddColumns{
 	},
 }
 
-// inGroup has an assignment at the practice group, and columns of it.
+// inGroup is the columns of an assignment at the practice group.
 func inGroup(more oddColumns) oddColumns {
 	c := oddColumns{"location": `'grp'`, "role": `'owner'`}
 	maps.Copy(c, more)
@@ -78,7 +78,7 @@ func access(sql string) oddColumns { return inGroup(oddColumns{"access": sql}) }
 
 var oddRecords = []oddRecord{
 	{name: "nothing odd", json: jane, user: oddColumns{}},
-	// What is absent.
+	// Absent and null values.
 	{name: "status null", json: janes(`"status": null`), user: oddColumns{"status": "NULL::text"}, fault: "status"},
 	{name: "status of an assignment null", json: janeAt(`"role": "ed_normal", "status": null`), assignment: oddColumns{"status": "NULL::text"}, fault: "status"},
 	{name: "username null", json: janes(`"username": null`), fault: "username"},
@@ -95,7 +95,7 @@ var oddRecords = []oddRecord{
 	{name: "level null", json: janesGroup(`, "access": {"level": null}`), user: noDefault, assignment: access(`'{"level": null}'::jsonb`), fault: "access.level"},
 	{name: "areas null", json: janesGroup(`, "access": {"areas": null}`), user: noDefault, assignment: access(`'{"areas": null}'::jsonb`), fault: "access.areas"},
 	{name: "an area null", json: janesGroup(`, "access": {"areas": {"users": null}}`), user: noDefault, assignment: access(`'{"areas": {"users": null}}'::jsonb`), fault: "access.areas.users"},
-	// What is empty or blank.
+	// Empty and blank values.
 	{name: "status empty", json: janes(`"status": ""`), user: oddColumns{"status": `''`}, fault: "status"},
 	{name: "status blank", json: janes(`"status": "active "`), user: oddColumns{"status": `'active '`}, fault: "status"},
 	{name: "status in capitals", json: janes(`"status": "Active"`), user: oddColumns{"status": `'Active'`}, fault: "status"},
@@ -111,7 +111,7 @@ var oddRecords = []oddRecord{
 	{name: "profession blank", json: janesGroup(`, "profession": " "`), user: noDefault, assignment: inGroup(oddColumns{"profession": `' '`}), want: janesGroup(`, "profession": " "`)},
 	{name: "profession elsewhere, if empty", json: janeAt(`"role": "ed_normal", "profession": ""`), assignment: oddColumns{"profession": `''`}, fault: "profession"},
 	{name: "last login empty", json: janes(`"last_login": ""`), fault: "last_login"},
-	// What is of another type. A column of numbers holds texts, for many ids are numbers.
+	// Wrong types. A numeric column is read as text, since many ids are numbers.
 	{name: "status true", json: janes(`"status": true`), user: oddColumns{"status": "true"}, fault: "status"},
 	{name: "status a number", json: janes(`"status": 1`), user: oddColumns{"status": "1"}, fault: "status"},
 	{name: "role a list", json: janeAt(`"role": ["ed_normal"]`), assignment: oddColumns{"role": `ARRAY['ed_normal']`}, fault: "role"},
@@ -125,7 +125,7 @@ var oddRecords = []oddRecord{
 	{name: "last login a number", json: janes(`"last_login": 1714521600`), user: oddColumns{"last_login": "1714521600"}, fault: "last_login"},
 	{name: "last login a huge number", json: janes(`"last_login": 1` + strings.Repeat("0", 400)), user: oddColumns{"last_login": "1e400::numeric"}, fault: "last_login"},
 	{name: "nested beyond measure", json: janesGroup(`, "access": ` + strings.Repeat("[", 200) + strings.Repeat("]", 200)), user: noDefault, assignment: access(`repeat('[', 200)::text || repeat(']', 200)`), fault: "access"},
-	// What is there twice, or is not known.
+	// Duplicate and unknown members.
 	{name: "status twice", json: janes(`"status": "deactivated", "status": "active"`), fault: "status"},
 	{name: "areas twice", json: janesGroup(`, "access": {"areas": {}, "areas": {"users": true}}`), user: noDefault, assignment: access(`'{"areas": {}, "areas": {"users": true}}'::json`), fault: "access.areas"},
 	{name: "an area twice", json: janesGroup(`, "access": {"areas": {"users": false, "users": true}}`), user: noDefault, assignment: access(`'{"areas": {"users": false, "users": true}}'::json`), fault: "access.areas.users"},
@@ -160,7 +160,7 @@ var oddRecords = []oddRecord{
 	{name: "username too long", json: janes(`"username": "` + strings.Repeat("x", 1025) + `"`), user: oddColumns{"username": `repeat('x', 1025)`}, fault: "username"},
 	{name: "half a surrogate pair", json: janesGroup(`, "access": {"level": "\ud800"}`), user: noDefault, assignment: access(`'{"level": "\ud800"}'::json`), fault: "unreadable"},
 	{name: "no UTF-8", json: janes("\"name\": {\"given\": \"\xff\"}"), fault: "unreadable"},
-	// What only YAML can say.
+	// Syntax that only YAML has.
 	{name: "YAML: null", yaml: janes(`status: ~`), fault: "status"},
 	{name: "YAML: nothing", yaml: janes(`status: `), fault: "status"},
 	{name: "YAML: yes", yaml: janesGroup(`, "access": {"areas": {users: yes}}`), fault: "access.areas.users"},
@@ -178,8 +178,7 @@ var oddRecords = []oddRecord{
 	{name: "YAML: number", yaml: janes(`username: 007`), fault: "username"},
 }
 
-// TestOddRecords: what a record means is decided in one place, whatever it came from.
-func TestOddRecords(t *testing.T) {
+func TestOddRecordsMeanTheSameFromEverySource(t *testing.T) {
 	server := servertest.StartPostgres(t)
 	url := server.Database()
 	conn := servertest.Connect(t, url)
@@ -192,7 +191,7 @@ func TestOddRecords(t *testing.T) {
 			if want == "" {
 				want = jane
 			}
-			verdict := func(source string, got *facts.UserRecord, err error) {
+			check := func(source string, got *facts.UserRecord, err error) {
 				t.Helper()
 				switch {
 				case c.fault == "unreadable":
@@ -206,18 +205,18 @@ func TestOddRecords(t *testing.T) {
 			}
 			if c.json != "" {
 				got, err := inDocument(fixture.WithUsers(c.json), record.JSON)
-				verdict("JSON", got, err)
+				check("JSON", got, err)
 				got, err = overHTTP(t, c.json)
-				verdict("HTTP", got, err)
+				check("HTTP", got, err)
 				got, err = inRedis(c.json, d)
-				verdict("Redis", got, err)
+				check("Redis", got, err)
 			}
 			if yaml := c.yaml + c.json; yaml != "" {
 				locations, err := json.Marshal(json.RawMessage("[" + fixture.Tree + "]"))
 				require.NoError(t, err)
 				for _, layout := range []string{"locations: %s\nusers:\n- %s\n", "users: [%[2]s]\nlocations: %[1]s\n"} {
 					got, err := inDocument(fmt.Sprintf(layout, locations, yaml), record.YAML)
-					verdict("YAML", got, err)
+					check("YAML", got, err)
 				}
 			}
 			if c.user != nil || c.assignment != nil {
@@ -232,7 +231,7 @@ func TestOddRecords(t *testing.T) {
 					servertest.Exec(t, conn, "CREATE VIEW "+map[string]string{"users": "people", "roles": "roles"}[view]+" AS SELECT "+strings.Join(selected, ", "))
 				}
 				got, err := throughCache(t, pgOrigin(t, pgorigin.Config{URL: url, Tables: pgorigin.Tables{Users: "people", Assignments: "roles"}}))
-				verdict("PostgreSQL", got, err)
+				check("PostgreSQL", got, err)
 			}
 		})
 	}
@@ -273,7 +272,7 @@ func throughCache(t *testing.T, o membership.Origin) (*facts.UserRecord, error) 
 	return &rec, nil
 }
 
-// inRedis writes a record as somebody would who forges one, and reads it as a sidecar does.
+// inRedis validates a record as a sidecar does that reads a forged one in Redis.
 func inRedis(rec string, d *directory.Directory) (*facts.UserRecord, error) {
 	j := record.NewValidator(fixture.Vocabulary())
 	u, shape, err := j.User(j.Tokens([]byte(rec)))
@@ -299,7 +298,7 @@ func inRedis(rec string, d *directory.Directory) (*facts.UserRecord, error) {
 	if err != nil {
 		return nil, err
 	}
-	// What a sidecar writes of it is read back as the same.
+	// The encoding of a user must be read back unchanged.
 	again, shape, err := j.User(j.Tokens(record.EncodeUser(nil, u)))
 	if err != nil || shape.Count() > 0 || !record.SameUser(again.UserRecord, u.UserRecord) {
 		return nil, fmt.Errorf("%+v is read back as %+v: %w", u, again, err)

@@ -12,14 +12,14 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/pgorigin"
 )
 
-// versionless are views of all tables, none of which says a version.
+// versionless creates views of all tables without their versions.
 const versionless = `CREATE VIEW people AS SELECT id, username, title, given, family, status, default_location, last_login FROM users;
 CREATE VIEW roles AS SELECT user_id, location, role, status, access, profession, registration_number FROM assignments;
 CREATE VIEW places AS SELECT id, name, kind, parent, model, plan FROM locations`
 
-// postgresOrigin has a database for each document. With views, these are what is asked.
-func postgresOrigin(server *servertest.Postgres, views, channel string) openBehind {
-	return func(t *testing.T, document string) behind {
+// postgresOrigin creates a database for each document. The origin reads the views, if any, instead of the tables.
+func postgresOrigin(server *servertest.Postgres, views, channel string) newTestOrigin {
+	return func(t *testing.T, document string) testOrigin {
 		url := server.Database()
 		replace := func(document string) {
 			require.NoError(t, pgorigin.Import(context.Background(), pgorigin.Target{URL: url}, origintest.ParseDirectory(t, document), nil))
@@ -30,19 +30,19 @@ func postgresOrigin(server *servertest.Postgres, views, channel string) openBehi
 			servertest.Exec(t, servertest.Connect(t, url), views)
 			cfg.Tables = pgorigin.Tables{Users: "people", Assignments: "roles", Locations: "places"}
 		}
-		return behind{func() membership.Origin {
+		return testOrigin{func() membership.Origin {
 			if p := pgOrigin(t, cfg); channel != "" {
 				return p
 			} else {
-				return struct{ membership.Origin }{p} // as it is where no channel is named
+				return struct{ membership.Origin }{p} // hides Watch, as if no channel were configured
 			}
 		}, replace}
 	}
 }
 
-func TestPostgresOrigin(t *testing.T) {
+func TestPostgresOriginPassesAcceptance(t *testing.T) {
 	server := servertest.StartPostgres(t)
-	for name, open := range map[string]openBehind{
+	for name, open := range map[string]newTestOrigin{
 		"tables":                 postgresOrigin(server, "", pgorigin.DefaultChannel),
 		"views without versions": postgresOrigin(server, versionless, ""),
 	} {

@@ -16,7 +16,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/redisstore"
 )
 
-// httpOrigin is the origin that an application is.
+// httpOrigin opens an origin that asks an application.
 func httpOrigin(t testing.TB, a *origintest.Application, address string) *httporigin.Origin {
 	t.Helper()
 	h, err := httporigin.Open(httporigin.Config{URL: strings.TrimRight(address, "/") + "/membership", Timeout: fixture.Timeout})
@@ -25,7 +25,7 @@ func httpOrigin(t testing.TB, a *origintest.Application, address string) *httpor
 	return h
 }
 
-// pgOrigin is the origin that a database is.
+// pgOrigin opens an origin that reads a database.
 func pgOrigin(t testing.TB, cfg pgorigin.Config) *pgorigin.Origin {
 	t.Helper()
 	cfg.Timeout, cfg.Logger = fixture.Timeout, slog.New(slog.DiscardHandler)
@@ -35,7 +35,7 @@ func pgOrigin(t testing.TB, cfg pgorigin.Config) *pgorigin.Origin {
 	return p
 }
 
-// openStore opens a store that a cache closes.
+// openStore opens a store, which the cache closes.
 func openStore(t testing.TB, cfg redisstore.Config) *redisstore.Store {
 	t.Helper()
 	cfg.Lease = time.Second

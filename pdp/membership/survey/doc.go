@@ -1,3 +1,3 @@
-// Package survey reads everything that an origin has and reports what is wrong with it, for `directory check` and before a
-// source is put to use. It changes nothing and keeps no records. Start with [Run].
+// Package survey reads everything that an origin has and reports its faults. `wardkeeper directory check` runs it, for
+// example before a source goes into production. It changes nothing. Start with [Run].
 package survey

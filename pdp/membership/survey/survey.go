@@ -14,13 +14,13 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
-// Config says what is surveyed.
+// Config configures a survey.
 type Config struct {
 	Origin     membership.Origin
 	Vocabulary pdp.Vocabulary
-	// Patience bounds each question; 0 means a minute.
-	Patience time.Duration
-	// Progress, which may be nil, is told after each page how many records have been read so far.
+	// Timeout bounds each call of the origin; 0 means a minute.
+	Timeout time.Duration
+	// Progress is called after each page with the number of records read so far. It may be nil.
 	Progress func(records int)
 }
 
@@ -29,35 +29,35 @@ type Result struct {
 	Locations, Organizations, Users int
 }
 
-// Run reads all records of an origin, holds them to every rule of policies/DOMAIN.md section 1, and the origin to its contract.
-// What is at fault is in a [*record.Faults]; another error means that not everything could be read. All locations are kept while
-// users are read a page at a time; of each user, two hashes are kept.
+// Run reads all records of an origin. It checks the records against policies/DOMAIN.md section 1, and the origin against its
+// contract. It returns the faults as a [*record.Faults]; any other error means that not everything could be read. Run keeps all
+// locations in memory, but of each user only two hashes.
 func Run(ctx context.Context, cfg Config) (Result, error) {
-	if cfg.Patience <= 0 {
-		cfg.Patience = time.Minute
+	if cfg.Timeout <= 0 {
+		cfg.Timeout = time.Minute
 	}
 	if cfg.Progress == nil {
 		cfg.Progress = func(int) {}
 	}
 	s := &survey{
-		Config: cfg, judge: record.NewValidator(cfg.Vocabulary), faults: &record.Faults{},
-		places: map[string]*record.Location{}, ids: map[textHash]bool{}, usernames: map[textHash]bool{},
+		Config: cfg, validator: record.NewValidator(cfg.Vocabulary), faults: &record.Faults{},
+		byID: map[string]*record.Location{}, ids: map[textHash]bool{}, usernames: map[textHash]bool{},
 	}
-	for _, part := range []func(context.Context) error{s.unknown, s.locations, s.users} {
-		err := part(ctx)
-		if err != nil && !s.breach(record.Subject{}, err) {
+	for _, check := range []func(context.Context) error{s.missing, s.locations, s.users} {
+		err := check(ctx)
+		if err != nil && !s.contractFault(record.Subject{}, err) {
 			return s.found, err
 		}
 		if errors.Is(err, membership.ErrSchema) {
-			break // whatever is asked
+			break // every call fails
 		}
 	}
 	return s.found, s.faults.Err()
 }
 
-// breach says whether an error is a fault of the source, which answered, and counts it as one. Any other means that it could
-// not be read.
-func (s *survey) breach(about record.Subject, err error) bool {
+// contractFault reports whether the origin answered against its contract, and adds a fault if it did. Any other error means that
+// the origin could not be read.
+func (s *survey) contractFault(about record.Subject, err error) bool {
 	if !errors.Is(err, membership.ErrContract) {
 		return false
 	}
@@ -78,32 +78,33 @@ func hashOf(text string) textHash {
 
 type survey struct {
 	Config
-	judge  *record.Validator
-	faults *record.Faults
-	found  Result
+	validator *record.Validator
+	faults    *record.Faults
+	found     Result
 
-	places         map[string]*record.Location
+	byID           map[string]*record.Location
 	ids, usernames map[textHash]bool
 
-	versions [record.Lists]versions
+	versions [record.Lists]versionUse
 }
 
-// versions says of the records of one list whether any has a version, and has none.
-type versions struct{ some, none bool }
+// versionUse is whether any record of a list has a version, and whether any has none.
+type versionUse struct{ some, none bool }
 
-const surveyPage = 1000
+const pageSize = 1000
 
-// ask asks within the patience.
-func (s *survey) ask(ctx context.Context, question func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, s.Patience)
+// call calls the origin with the timeout.
+func (s *survey) call(ctx context.Context, f func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, s.Timeout)
 	defer cancel()
-	return question(ctx)
+	return f(ctx)
 }
 
 func (s *survey) fault(about record.Subject, format string, args ...any) {
 	s.faults.Add(about, format, args...)
 }
 
+// version adds a fault once per list if only some of its records have a version.
 func (s *survey) version(about record.Subject, version uint64) {
 	v := &s.versions[about.List]
 	mixed := v.some && v.none
@@ -113,10 +114,10 @@ func (s *survey) version(about record.Subject, version uint64) {
 	}
 }
 
-// unknown asks for what nobody has.
-func (s *survey) unknown(ctx context.Context) error {
+// missing checks that the origin has no records for an id that does not exist.
+func (s *survey) missing(ctx context.Context) error {
 	id := "no such id " + rand.Text()
-	return s.ask(ctx, func(ctx context.Context) error {
+	return s.call(ctx, func(ctx context.Context) error {
 		u, err := s.Origin.User(ctx, id)
 		if err != nil {
 			return err
@@ -129,90 +130,90 @@ func (s *survey) unknown(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		for _, one := range []struct {
+		for _, c := range []struct {
 			what  string
-			there bool
-		}{{"a user of an id", u != nil}, {"an organization of a location", tree != nil}, {"a user of a username", len(named) > 0}} {
-			if one.there {
-				s.fault(record.Subject{}, "the source gives %s that is nobody's", one.what)
+			found bool
+		}{{"a user for an id", u != nil}, {"an organization for a location", tree != nil}, {"a user for a username", len(named) > 0}} {
+			if c.found {
+				s.fault(record.Subject{}, "the source returns %s that does not exist", c.what)
 			}
 		}
 		return nil
 	})
 }
 
-// locations reads every organization once, and checks how all locations fit together.
+// locations reads every organization once and checks that all locations are consistent.
 func (s *survey) locations(ctx context.Context) error {
-	in := &record.Document{}
+	document := &record.Document{}
 	seen := map[string]bool{}
 	for after := ""; ; {
 		var ids []string
-		if err := s.ask(ctx, func(ctx context.Context) (err error) {
-			ids, err = s.Origin.Locations(ctx, after, surveyPage)
+		if err := s.call(ctx, func(ctx context.Context) (err error) {
+			ids, err = s.Origin.Locations(ctx, after, pageSize)
 			return err
 		}); err != nil {
 			return err
 		}
 		for _, id := range ids {
-			about := record.Subject{List: record.LocationList, Index: len(in.Locations), ID: id}
+			about := record.Subject{List: record.LocationList, Index: len(document.Locations), ID: id}
 			if id <= after {
-				s.fault(about, "the list of locations is not in ascending order, byte by byte, each there once")
-				return nil // it would have no end
+				s.fault(about, "the list of locations is not in ascending order by bytes, each id once")
+				return nil // the list might never end
 			}
 			after = id
 			if seen[id] {
 				continue
 			}
-			if err := s.organization(ctx, about, in, seen); err != nil {
+			if err := s.organization(ctx, about, document, seen); err != nil {
 				return err
 			}
 		}
 		s.Progress(s.found.Locations)
-		if len(ids) < surveyPage {
+		if len(ids) < pageSize {
 			break
 		}
 	}
-	s.places = s.judge.CheckLocations(in.Locations, s.faults)
+	s.byID = s.validator.CheckLocations(document.Locations, s.faults)
 	return nil
 }
 
-func (s *survey) organization(ctx context.Context, about record.Subject, in *record.Document, seen map[string]bool) error {
-	var sent *membership.RawRecord
-	if err := s.ask(ctx, func(ctx context.Context) (err error) {
-		sent, err = s.Origin.Organization(ctx, about.ID)
+func (s *survey) organization(ctx context.Context, about record.Subject, document *record.Document, seen map[string]bool) error {
+	var raw *membership.RawRecord
+	if err := s.call(ctx, func(ctx context.Context) (err error) {
+		raw, err = s.Origin.Organization(ctx, about.ID)
 		return err
 	}); err != nil {
-		if s.breach(about, err) {
+		if s.contractFault(about, err) {
 			return nil
 		}
 		return err
 	}
-	if sent == nil {
-		s.fault(about, "it is in the list of locations, and in no organization")
+	if raw == nil {
+		s.fault(about, "it is in the list of locations, but in no organization")
 		return nil
 	}
-	s.version(about, sent.Version)
+	s.version(about, raw.Version)
 	s.found.Organizations++
-	drafts, faults, err := s.judge.Locations(s.judge.Tokens(sent.Record))
+	locations, faults, err := s.validator.Locations(s.validator.Tokens(raw.Record))
 	if err != nil {
 		s.fault(about, "its organization: %v", err)
 		return nil
 	}
 	s.faults.Join(faults)
-	roots, has := 0, false
-	for i := range drafts {
-		l := &drafts[i]
-		l.About.Index = len(in.Locations)
-		in.Locations = append(in.Locations, *l)
+	roots, contained := 0, false
+	for i := range locations {
+		l := &locations[i]
+		l.About.Index = len(document.Locations)
+		document.Locations = append(document.Locations, *l)
 		seen[l.ID] = true
-		has = has || l.ID == about.ID
+		contained = contained || l.ID == about.ID
 		if l.Parent == "" {
 			roots++
 		}
 	}
-	s.found.Locations += len(drafts)
-	if !has {
-		s.fault(about, "the organization that the source gives for it does not have it")
+	s.found.Locations += len(locations)
+	if !contained {
+		s.fault(about, "the organization that the source returns for it does not contain it")
 	}
 	if roots != 1 {
 		s.fault(about, "its organization has %d roots", roots)
@@ -222,19 +223,19 @@ func (s *survey) organization(ctx context.Context, about record.Subject, in *rec
 
 // users reads all users, a page at a time.
 func (s *survey) users(ctx context.Context) error {
-	q := facts.UserQuery{Sort: facts.SortName, Limit: surveyPage}
+	q := facts.UserQuery{Sort: facts.SortName, Limit: pageSize}
 	for {
 		var page membership.RawUsers
-		if err := s.ask(ctx, func(ctx context.Context) (err error) {
+		if err := s.call(ctx, func(ctx context.Context) (err error) {
 			page, err = s.Origin.Users(ctx, q)
 			return err
 		}); err != nil {
 			return err
 		}
-		for i, sent := range page.Users {
-			u := s.user(sent)
+		for i, raw := range page.Users {
+			u := s.user(raw)
 			if i == 0 && u != nil {
-				if err := s.single(ctx, u); err != nil {
+				if err := s.sameAlone(ctx, u); err != nil {
 					return err
 				}
 			}
@@ -245,26 +246,26 @@ func (s *survey) users(ctx context.Context) error {
 		}
 		last := len(page.Users) - 1
 		if last < 0 || len(page.Offsets) != len(page.Users) || page.Offsets[last] <= q.After.Offset {
-			s.fault(record.Subject{}, "the list of users does not go on")
+			s.fault(record.Subject{}, "the list of users does not advance beyond the last page")
 			return nil
 		}
 		q.After = facts.Cursor{ID: record.IDOf(page.Users[last].Record), Offset: page.Offsets[last]}
 	}
 }
 
-// user checks one user by what is known of all locations. It gives nil for one of whom nothing can be known.
-func (s *survey) user(sent membership.RawRecord) *record.User {
-	about := record.Subject{List: record.UserList, Index: s.found.Users, ID: record.IDOf(sent.Record)}
+// user checks one user against all locations. It returns nil if the record cannot be read.
+func (s *survey) user(raw membership.RawRecord) *record.User {
+	about := record.Subject{List: record.UserList, Index: s.found.Users, ID: record.IDOf(raw.Record)}
 	s.found.Users++
-	s.version(about, sent.Version)
-	u, shape, err := s.judge.User(s.judge.Tokens(sent.Record))
+	s.version(about, raw.Version)
+	u, shape, err := s.validator.User(s.validator.Tokens(raw.Record))
 	if err != nil {
 		s.fault(about, "%v", err)
 		return nil
 	}
 	u.About.Index = about.Index
 	s.faults.Join(shape)
-	s.judge.CheckUser(u, s.places, s.faults)
+	s.validator.CheckUser(u, s.byID, s.faults)
 	id := hashOf(u.ID)
 	if s.ids[id] {
 		s.fault(u.About, "another user has this id")
@@ -280,22 +281,22 @@ func (s *survey) user(sent membership.RawRecord) *record.User {
 	return u
 }
 
-// single asks for a listed user alone: the answer is the same.
-func (s *survey) single(ctx context.Context, u *record.User) error {
-	same := func(sent *membership.RawRecord) bool {
-		if sent == nil {
+// sameAlone checks that the origin returns a listed user by id and by username too.
+func (s *survey) sameAlone(ctx context.Context, u *record.User) error {
+	same := func(raw *membership.RawRecord) bool {
+		if raw == nil {
 			return false
 		}
-		other, _, err := s.judge.User(s.judge.Tokens(sent.Record))
+		other, _, err := s.validator.User(s.validator.Tokens(raw.Record))
 		return err == nil && other.ID == u.ID && record.SameUser(other.UserRecord, u.UserRecord)
 	}
-	return s.ask(ctx, func(ctx context.Context) error {
-		sent, err := s.Origin.User(ctx, u.ID)
+	return s.call(ctx, func(ctx context.Context) error {
+		raw, err := s.Origin.User(ctx, u.ID)
 		if err != nil {
 			return err
 		}
-		if !same(sent) {
-			s.fault(u.About, "the source does not give the same record by its id")
+		if !same(raw) {
+			s.fault(u.About, "the source does not return the same record by its id")
 		}
 		if !facts.IsUsername(u.Username) {
 			return nil
@@ -309,7 +310,7 @@ func (s *survey) single(ctx context.Context, u *record.User) error {
 			found = found || same(&named[i])
 		}
 		if !found {
-			s.fault(u.About, "the source does not give the same record by its username, without regard to case and composition")
+			s.fault(u.About, "the source does not return the same record by its username, which ignores case and Unicode composition")
 		}
 		return nil
 	})

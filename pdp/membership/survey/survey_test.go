@@ -19,21 +19,21 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/survey"
 )
 
-func TestSurveyOfAnApplication(t *testing.T) {
+func TestSurveyOfApplicationCountsRecords(t *testing.T) {
 	document := origintest.SampleDocument(3, 2500).String()
 	d := origintest.ParseDirectory(t, document)
 	a := origintest.NewApplication(t, document)
-	told := 0
+	last := 0
 	found, err := survey.Run(context.Background(), survey.Config{
-		Origin: httpOrigin(t, a, a.Serve().URL), Vocabulary: fixture.Vocabulary(), Progress: func(done int) { told = done },
+		Origin: httpOrigin(t, a, a.Serve().URL), Vocabulary: fixture.Vocabulary(), Progress: func(done int) { last = done },
 	})
 	require.NoError(t, err)
 	assert.Equal(t, d.UserCount(), found.Users)
 	assert.Equal(t, d.LocationCount(), found.Locations)
-	assert.Equal(t, found.Users+found.Locations, told)
+	assert.Equal(t, found.Users+found.Locations, last)
 }
 
-func TestSurveyNamesWhatIsAtFault(t *testing.T) {
+func TestSurveyReportsFaults(t *testing.T) {
 	const users = `{"users": [{"user": {"id": "jane", "username": "jane"}, "version": 1}, {"user": {"id": "joe", "username": "JANE", "status": null}, "version": 1},
 		{"user": {"id": "jane"}}, {"user": {"id": "max", "assignments": [{"location": "nowhere", "role": "owner"}]}, "version": 3}, {"user": {"username": "x"}, "version": 1}], "more": false}`
 	for name, c := range map[string]struct {
@@ -44,15 +44,15 @@ func TestSurveyNamesWhatIsAtFault(t *testing.T) {
 		"records": {path: "/users", answer: users, want: []string{
 			`user "joe": status must be text, not null`, `user "joe": another user has this username`, `user "jane": another user has this id`,
 			`user "jane": some of the users have a version, and some have none`, `user "max": assignments[0]: location is unknown`, `users[4]: the record cannot be read: it has no id`,
-			`user "jane": the source does not give the same record by its id`,
-			`user "jane": the source does not give the same record by its username, without regard to case and composition`,
+			`user "jane": the source does not return the same record by its id`,
+			`user "jane": the source does not return the same record by its username, which ignores case and Unicode composition`,
 		}},
-		"a list that breaks the contract":  {path: "/users", answer: `{"users": [], "more": true}`, want: []string{"/users: the answer breaks the contract: more is true where nothing came"}},
-		"an organization of another place": {path: "/organizations/by-location", query: "id=p1", answer: `{"locations": [{"id": "o", "kind": "group", "model": "practice_group"}], "version": 1}`, want: nil},
-		"an organization without a root":   {path: "/organizations/by-location", query: "id=acme", answer: `{"locations": [{"id": "e1", "kind": "entity", "parent": "acme"}], "version": 1}`, want: []string{`location "acme": its organization has 0 roots`, `location "acme": the organization that the source gives for it does not have it`, `another location has this id`}},
-		"an unknown location":              {path: "/organizations/by-location", query: "id=acme", answer: `{"code": "unknown"}`, status: http.StatusNotFound, want: []string{`location "acme": it is in the list of locations, and in no organization`}},
-		"a member too many":                {path: "/organizations/by-location", query: "id=acme", answer: `{"locations": [], "Version": 1}`, want: []string{`location "acme": application at `, "the answer breaks the contract: an object has a member that it may not have"}},
-		"somebody for anybody":             {path: "/users/by-id", query: "id=no%20such", answer: `{"user": {"id": "jane"}, "version": 1}`, want: []string{"the source gives a user of an id that is nobody's"}},
+		"a list that breaks the contract":    {path: "/users", answer: `{"users": [], "more": true}`, want: []string{"/users: the answer breaks the contract: more is true, but the page is empty"}},
+		"another organization, already read": {path: "/organizations/by-location", query: "id=p1", answer: `{"locations": [{"id": "o", "kind": "group", "model": "practice_group"}], "version": 1}`, want: nil},
+		"an organization without a root":     {path: "/organizations/by-location", query: "id=acme", answer: `{"locations": [{"id": "e1", "kind": "entity", "parent": "acme"}], "version": 1}`, want: []string{`location "acme": its organization has 0 roots`, `location "acme": the organization that the source returns for it does not contain it`, `another location has this id`}},
+		"an unknown location":                {path: "/organizations/by-location", query: "id=acme", answer: `{"code": "unknown"}`, status: http.StatusNotFound, want: []string{`location "acme": it is in the list of locations, but in no organization`}},
+		"an unknown member":                  {path: "/organizations/by-location", query: "id=acme", answer: `{"locations": [], "Version": 1}`, want: []string{`location "acme": application at `, "the answer breaks the contract: an object has an unknown member"}},
+		"a user for every id":                {path: "/users/by-id", query: "id=no%20such", answer: `{"user": {"id": "jane"}, "version": 1}`, want: []string{"the source returns a user for an id that does not exist"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := origintest.NewApplication(t, fixture.WithUsers(``))
@@ -69,7 +69,7 @@ func TestSurveyNamesWhatIsAtFault(t *testing.T) {
 			})
 			_, err := survey.Run(context.Background(), survey.Config{Origin: httpOrigin(t, a, a.Serve().URL), Vocabulary: fixture.Vocabulary()})
 			if c.want == nil {
-				require.NoError(t, err, "p1 is known by then")
+				require.NoError(t, err, "p1 has been read with its organization")
 				return
 			}
 			var faults *record.Faults
@@ -87,10 +87,10 @@ func TestSurveyNamesWhatIsAtFault(t *testing.T) {
 	_, err := survey.Run(context.Background(), survey.Config{Origin: httpOrigin(t, a, server.URL), Vocabulary: fixture.Vocabulary()})
 	var faults *record.Faults
 	require.Error(t, err)
-	require.NotErrorAs(t, err, &faults, "what cannot be reached is not at fault")
+	require.NotErrorAs(t, err, &faults, "an unreachable source is not a fault")
 }
 
-func TestSurveyOfADatabase(t *testing.T) {
+func TestSurveyOfDatabaseReportsFaultsAndMissingColumns(t *testing.T) {
 	server := servertest.StartPostgres(t)
 	d := origintest.MixedDirectory(t, 3, 1500)
 	url := server.Database()
@@ -104,7 +104,7 @@ func TestSurveyOfADatabase(t *testing.T) {
 	servertest.Exec(t, conn, `CREATE VIEW people AS SELECT id, username, title, given, family, CASE WHEN id <= 'u' THEN status END AS status, default_location, last_login FROM users;
 		CREATE VIEW twice AS SELECT * FROM users UNION ALL (SELECT * FROM users ORDER BY id LIMIT 1);
 		CREATE VIEW few AS SELECT id, username FROM users`)
-	surveyed := func(users string) error {
+	faultsOf := func(users string) error {
 		_, err := survey.Run(context.Background(), survey.Config{
 			Origin: pgOrigin(t, pgorigin.Config{URL: url, Tables: pgorigin.Tables{Users: users}}), Vocabulary: fixture.Vocabulary(),
 		})
@@ -112,9 +112,9 @@ func TestSurveyOfADatabase(t *testing.T) {
 		require.ErrorAs(t, err, &faults)
 		return err
 	}
-	assert.ErrorContains(t, surveyed("people"), "status must be text, not null")
-	assert.ErrorContains(t, surveyed("twice"), "the table has an id twice")
-	few := surveyed("few")
+	assert.ErrorContains(t, faultsOf("people"), "status must be text, not null")
+	assert.ErrorContains(t, faultsOf("twice"), "the table has an id twice")
+	few := faultsOf("few")
 	assert.ErrorContains(t, few, "faults: 1\n")
 	for _, column := range []string{"title", "given", "family", "status", "default_location", "last_login"} {
 		assert.ErrorContains(t, few, "few."+column+" is missing")

@@ -16,9 +16,8 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/origintest"
 )
 
-// TestListedTwice: a record that a source gives twice in one list is refused, as a single question refuses it.
-func TestListedTwice(t *testing.T) {
-	twice := func(path string) *cache.Cache {
+func TestRecordTwiceInOneListIsRefused(t *testing.T) {
+	openWithDuplicate := func(path string) *cache.Cache {
 		a := origintest.NewApplication(t, fixture.WithUsers(``))
 		a.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
 			if r.URL.Path != path {
@@ -40,10 +39,10 @@ func TestListedTwice(t *testing.T) {
 		t.Cleanup(func() { require.NoError(t, c.Close()) })
 		return c
 	}
-	_, err := origintest.ViewOf(t, twice("/users")).Users(context.Background(), facts.UserQuery{})
+	_, err := origintest.ViewOf(t, openWithDuplicate("/users")).Users(context.Background(), facts.UserQuery{})
 	assert.Equal(t, pdp.Unavailable, pdp.KindOf(err))
 	assert.ErrorContains(t, err, `user "jane": the origin delivered a record twice in one list`)
-	_, err = origintest.ViewOf(t, twice("/users/by-username")).UserByUsername(context.Background(), "JANE")
+	_, err = origintest.ViewOf(t, openWithDuplicate("/users/by-username")).UserByUsername(context.Background(), "JANE")
 	assert.Equal(t, pdp.Unavailable, pdp.KindOf(err))
 	assert.ErrorContains(t, err, "twice in one list")
 }

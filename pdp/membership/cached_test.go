@@ -19,15 +19,15 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/redisstore"
 )
 
-// cachedUnderTest is a cached source whose origin can be given another directory.
+// cachedUnderTest is a cached source whose origin can get another directory.
 type cachedUnderTest struct {
 	*cache.Cache
-	other    *cache.Cache // another sidecar, which announces; nil where nothing is announced
+	other    *cache.Cache // another sidecar, which announces changes; nil if nothing is announced
 	replace  func(document string)
 	document string
 }
 
-// Replace gives the origin another directory, and announces what may have changed.
+// Replace gives the origin another directory and announces every record that may have changed.
 func (c *cachedUnderTest) Replace(t *testing.T, document string) {
 	t.Helper()
 	changes := announcementOf(t, c.document, document)
@@ -44,21 +44,21 @@ func (c *cachedUnderTest) Replace(t *testing.T, document string) {
 	}
 }
 
-// announcementOf tells of every record of two directories.
+// announcementOf returns a change for every record of the directories.
 func announcementOf(t *testing.T, documents ...string) (changes []pdp.Change) {
 	t.Helper()
-	told := map[membership.Key]bool{}
+	announced := map[membership.Key]bool{}
 	for _, document := range documents {
 		d := origintest.ParseDirectory(t, document)
 		for _, u := range d.AllUsers() {
-			if key := (membership.Key{Kind: membership.UserRecord, ID: u.ID()}); !told[key] {
-				told[key] = true
+			if key := (membership.Key{Kind: membership.UserRecord, ID: u.ID()}); !announced[key] {
+				announced[key] = true
 				changes = append(changes, pdp.Change{Kind: pdp.UserChanged, ID: u.ID()})
 			}
 		}
 		for _, l := range d.All {
-			if key := (membership.Key{Kind: membership.LocationPointer, ID: l.ID()}); !told[key] {
-				told[key] = true
+			if key := (membership.Key{Kind: membership.LocationPointer, ID: l.ID()}); !announced[key] {
+				announced[key] = true
 				changes = append(changes, pdp.Change{Kind: pdp.LocationChanged, ID: l.ID()})
 			}
 		}
@@ -66,30 +66,30 @@ func announcementOf(t *testing.T, documents ...string) (changes []pdp.Change) {
 	return changes
 }
 
-// behind is an origin under test: open gives it to one more sidecar, replace gives it another directory.
-type behind struct {
+// testOrigin is an origin under test. Each call of open connects one more sidecar; replace gives the origin another directory.
+type testOrigin struct {
 	open    func() membership.Origin
 	replace func(document string)
 }
 
-// openBehind makes an origin with a document.
-type openBehind func(t *testing.T, document string) behind
+// newTestOrigin starts an origin with a directory.
+type newTestOrigin func(t *testing.T, document string) testOrigin
 
-// TestCachedSources holds every origin, over every kind of tier, to what a file of the same directory shows.
-func TestCachedSources(t *testing.T) {
+// Every origin, with every combination of tiers, must show what a file of the same directory shows.
+func TestCachedSourcesPassAcceptance(t *testing.T) {
 	redis, database := servertest.StartRedis(t), servertest.StartPostgres(t)
 	tables, views := postgresOrigin(database, "", pgorigin.DefaultChannel), postgresOrigin(database, versionless, pgorigin.DefaultChannel)
 	for name, suite := range map[string]func(*testing.T){
-		"application alone":                          onlyAge(applicationOrigin(false)),
-		"application over Redis":                     announcingTo(redis, applicationOrigin(false)),
-		"application without versions alone":         onlyAge(applicationOrigin(true)),
-		"application without versions over Redis":    announcingTo(redis, applicationOrigin(true)),
-		"tables alone":                               listeningTo(nil, tables),
-		"tables over Redis":                          listeningTo(redis, tables),
-		"tables over Redis, announced to":            announcingTo(redis, postgresOrigin(database, "", "")),
-		"views without versions alone":               listeningTo(nil, views),
-		"views without versions, not listened to":    onlyAge(postgresOrigin(database, versionless, "")),
-		"views without versions over Redis, told of": announcingTo(redis, postgresOrigin(database, versionless, "")),
+		"application alone":                            unannounced(applicationOrigin(false)),
+		"application over Redis":                       announcedThrough(redis, applicationOrigin(false)),
+		"application without versions alone":           unannounced(applicationOrigin(true)),
+		"application without versions over Redis":      announcedThrough(redis, applicationOrigin(true)),
+		"tables alone":                                 listening(nil, tables),
+		"tables over Redis":                            listening(redis, tables),
+		"tables over Redis, announced":                 announcedThrough(redis, postgresOrigin(database, "", "")),
+		"views without versions alone":                 listening(nil, views),
+		"views without versions, unannounced":          unannounced(postgresOrigin(database, versionless, "")),
+		"views without versions over Redis, announced": announcedThrough(redis, postgresOrigin(database, versionless, "")),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -98,8 +98,8 @@ func TestCachedSources(t *testing.T) {
 	}
 }
 
-// onlyAge is one sidecar, which hears of no change.
-func onlyAge(open openBehind) func(*testing.T) {
+// unannounced runs one sidecar that receives no changes.
+func unannounced(open newTestOrigin) func(*testing.T) {
 	return func(t *testing.T) {
 		origintest.TestCachedSource(t, func(t *testing.T, document string) origintest.ReplaceableSource {
 			o := open(t, document)
@@ -108,8 +108,8 @@ func onlyAge(open openBehind) func(*testing.T) {
 	}
 }
 
-// announcingTo is two sidecars with a Redis, the other of which is told of changes.
-func announcingTo(redis *servertest.Redis, open openBehind) func(*testing.T) {
+// announcedThrough runs two sidecars with Redis. Changes are announced to the other one.
+func announcedThrough(redis *servertest.Redis, open newTestOrigin) func(*testing.T) {
 	return func(t *testing.T) {
 		origintest.TestCachedSource(t, func(t *testing.T, document string) origintest.ReplaceableSource {
 			o := open(t, document)
@@ -125,8 +125,8 @@ func announcingTo(redis *servertest.Redis, open openBehind) func(*testing.T) {
 	}
 }
 
-// listeningTo is a sidecar whose origin tells of changes by itself, with a Redis or without.
-func listeningTo(redis *servertest.Redis, open openBehind) func(*testing.T) {
+// listening runs one sidecar whose origin reports changes itself, with Redis unless it is nil.
+func listening(redis *servertest.Redis, open newTestOrigin) func(*testing.T) {
 	return func(t *testing.T) {
 		origintest.TestCachedSource(t, func(t *testing.T, document string) origintest.ReplaceableSource {
 			o := open(t, document)
@@ -143,12 +143,12 @@ func listeningTo(redis *servertest.Redis, open openBehind) func(*testing.T) {
 	}
 }
 
-func applicationOrigin(unversioned bool) openBehind {
-	return func(t *testing.T, document string) behind {
+func applicationOrigin(unversioned bool) newTestOrigin {
+	return func(t *testing.T, document string) testOrigin {
 		a := origintest.NewApplication(t, document)
 		a.OmitVersions = unversioned
 		address := a.Serve().URL
-		return behind{func() membership.Origin {
+		return testOrigin{func() membership.Origin {
 			h, err := httporigin.Open(httporigin.Config{URL: address + "/membership", Timeout: fixture.Timeout})
 			require.NoError(t, err)
 			return h
@@ -156,7 +156,7 @@ func applicationOrigin(unversioned bool) openBehind {
 	}
 }
 
-// openCache opens a cached source, closed at the end of the test.
+// openCache opens a cached source and closes it at the end of the test.
 func openCache(t testing.TB, cfg cache.Config) *cache.Cache {
 	t.Helper()
 	cfg.Vocabulary = fixture.Vocabulary()
@@ -169,7 +169,7 @@ func openCache(t testing.TB, cfg cache.Config) *cache.Cache {
 	return c
 }
 
-// awaitConfirmed waits until sidecars hear of changes.
+// awaitConfirmed waits until the sidecars receive changes.
 func awaitConfirmed(t testing.TB, all ...*cache.Cache) {
 	t.Helper()
 	for _, c := range all {

@@ -40,7 +40,7 @@ func BenchmarkLoad(b *testing.B) {
 	}
 }
 
-// BenchmarkUsers: the first page of a list sorts it, every later one finds its place.
+// BenchmarkUsers measures the first page of a list, for which the list is sorted, and later pages.
 func BenchmarkUsers(b *testing.B) {
 	ctx := context.Background()
 	data := fixture.GenerateDocument(200_000, record.JSON)

@@ -9,8 +9,8 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
-// build joins checked records. Ordinals connect them, which are smaller than pointers and sort like the ids. Records that have
-// changed since the previous state get the version.
+// build connects checked records to a directory. Records refer to each other by ordinals, which are smaller than pointers and sort
+// like the ids. Records that have changed since the previous state get the version.
 func build(in *record.Document, digest [32]byte, version uint64, previous *Directory) *Directory {
 	if previous == nil {
 		previous = &Directory{}
@@ -27,13 +27,13 @@ func build(in *record.Document, digest [32]byte, version uint64, previous *Direc
 	d.confirmed.Store(time.Now().UnixNano())
 	slices.SortFunc(in.Users, func(a, b record.User) int { return cmp.Compare(a.ID, b.ID) })
 	for i := range in.Users {
-		d.joinUser(&in.Users[i], int32(i), previous)
+		d.addUser(&in.Users[i], int32(i), previous)
 	}
 	d.search.users = d.users
 	return d
 }
 
-func (d *Directory) joinUser(in *record.User, i int32, previous *Directory) {
+func (d *Directory) addUser(in *record.User, i int32, previous *Directory) {
 	rec := in.UserRecord
 	same := false
 	if at, ok := previous.userAt[rec.ID]; ok {
@@ -48,7 +48,7 @@ func (d *Directory) joinUser(in *record.User, i int32, previous *Directory) {
 		same = same && l == previous.ByID(l.ID())
 	}
 	if !same {
-		// This cannot fail: the checks have found each location.
+		// This cannot fail: the document has been checked.
 		d.users[i], _ = facts.NewUser(rec, d.version, d.ByID)
 	}
 	d.userAt[d.users[i].ID()] = i

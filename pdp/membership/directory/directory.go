@@ -14,13 +14,13 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
-// MaxSize is how many bytes a directory file may have.
+// MaxSize is the maximum size of a directory file, in bytes.
 const MaxSize = 256 << 20
 
 // Directory is one state of a directory. It is immutable and safe for concurrent use.
 type Directory struct {
 	*record.Forest
-	digest  [sha256.Size]byte // of the document
+	digest  [sha256.Size]byte // SHA-256 of the document
 	version uint64
 	users   []*facts.User // by id
 
@@ -28,24 +28,24 @@ type Directory struct {
 	signIn   map[string]int32 // by folded username, into users
 	assigned [][]int32        // users assigned at each location, into users
 
-	rankings       [rankings]ranking // each is built when first asked for
-	byOrganization sync.Map          // rankingKey -> *ranking, of the users of one organization
-	lists          sync.Map          // listKey -> *ranks
+	rankings       [orderCount]ranking // of all users; each is built on first use
+	byOrganization sync.Map            // rankingKey -> *ranking
+	lists          sync.Map            // listKey -> *list
 	search         searchTexts
 
-	confirmed atomic.Int64 // when the file was last seen to say this, in Unix nanoseconds
+	confirmed atomic.Int64 // when the file was last known to have this content, in Unix nanoseconds
 }
 
 var _ facts.View = (*Directory)(nil)
 
 // Parse reads a directory in JSON or YAML and checks every rule of policies/DOMAIN.md section 1. The error is a
-// [*record.Faults]. Words that a nil part of the vocabulary would list are not checked; an empty part allows none.
+// [*record.Faults]. If a list of the vocabulary is nil, the words that it would allow are not checked; an empty list allows none.
 func Parse(data []byte, v pdp.Vocabulary) (*Directory, error) {
 	return ParseDocument(data, record.Auto, v, nil)
 }
 
-// ParseDocument is [Parse] for a format. It keeps the users and locations of the previous state, which may be nil, that have
-// not changed, with everything derived from them.
+// ParseDocument is like [Parse] for a given format. It reuses the users and locations of the previous directory that have not
+// changed, with everything derived from them. The previous directory may be nil.
 func ParseDocument(data []byte, f record.Format, v pdp.Vocabulary, previous *Directory) (*Directory, error) {
 	faults := &record.Faults{}
 	d := ReadRecords(data, f, v, faults)
@@ -81,7 +81,7 @@ func readJSON(data []byte, v pdp.Vocabulary, faults *record.Faults) (*record.Doc
 	return record.ReadDocument(record.NewJSONDocument(data, v), v, faults)
 }
 
-// Revision names the document by the beginning of its SHA-256.
+// Revision returns an identifier of the content: the first 12 hex digits of its SHA-256.
 func (d *Directory) Revision() string { return hex.EncodeToString(d.digest[:6]) }
 
 // UserFreshness implements [facts.View].
@@ -92,7 +92,7 @@ func (d *Directory) OrganizationFreshness(*facts.Location) facts.Freshness {
 	return d.freshness(d.version)
 }
 
-// freshness is never confirmed: a file does not report its changes.
+// freshness never sets Confirmed: a file does not announce its changes.
 func (d *Directory) freshness(version uint64) facts.Freshness {
 	return facts.Freshness{Version: version, AsOf: time.Unix(0, d.confirmed.Load())}
 }

@@ -77,15 +77,15 @@ users:
       - {location: acme, role: vendor_staff}
 `
 
-func Parsed(t testing.TB, document string) *Directory {
+func parseDirectory(t testing.TB, document string) *Directory {
 	t.Helper()
 	d, err := Parse([]byte(document), fixture.Vocabulary())
 	require.NoError(t, err)
 	return d
 }
 
-// Records are what two directories must share to be the same.
-func Records(d *Directory) (locations []facts.LocationRecord, users []facts.UserRecord) {
+// recordsOf returns what two equal directories have in common.
+func recordsOf(d *Directory) (locations []facts.LocationRecord, users []facts.UserRecord) {
 	for _, l := range d.All {
 		locations = append(locations, l.Record())
 	}
@@ -95,17 +95,17 @@ func Records(d *Directory) (locations []facts.LocationRecord, users []facts.User
 	return locations, users
 }
 
-func AssertSame(t *testing.T, a, b *Directory) {
+func assertSameDirectory(t *testing.T, a, b *Directory) {
 	t.Helper()
-	locationsA, usersA := Records(a)
-	locationsB, usersB := Records(b)
+	locationsA, usersA := recordsOf(a)
+	locationsB, usersB := recordsOf(b)
 	assert.Equal(t, locationsA, locationsB)
 	assert.Equal(t, usersA, usersB)
 }
 
-func TestEveryModel(t *testing.T) {
+func TestParseReadsEveryModel(t *testing.T) {
 	ctx := context.Background()
-	d := Parsed(t, fixture.WithUsers(fixture.Everyone))
+	d := parseDirectory(t, fixture.WithUsers(fixture.Everyone))
 	assert.Equal(t, 11, d.LocationCount())
 	assert.Equal(t, 6, d.UserCount())
 	assert.Regexp(t, `^[0-9a-f]{12}$`, d.Revision())
@@ -139,7 +139,7 @@ func TestEveryModel(t *testing.T) {
 	for _, unknown := range []string{"", "ghi", "jané"} {
 		u, err := d.UserByUsername(ctx, unknown)
 		assert.NoError(t, err)
-		assert.Nil(t, u, "nobody signs in with %q", unknown)
+		assert.Nil(t, u, "no user has username %q", unknown)
 	}
 	assert.Nil(t, fixture.UserOf(t, d, "NOBODY"), "ids are compared byte by byte")
 	unknown, err := d.Location(ctx, "jane")
@@ -147,21 +147,21 @@ func TestEveryModel(t *testing.T) {
 	assert.Nil(t, unknown)
 }
 
-func TestBothFormatsSayTheSame(t *testing.T) {
-	inBlocks := strings.Replace(everyoneYAML, " # every model", "", 1)
+func TestJSONAndYAMLGiveTheSameDirectory(t *testing.T) {
+	splittable := strings.Replace(everyoneYAML, " # every model", "", 1)
 	require.Nil(t, splitYAML([]byte(everyoneYAML), blockSize))
-	require.NotNil(t, splitYAML([]byte(inBlocks), blockSize))
-	inJSON := Parsed(t, fixture.WithUsers(fixture.Everyone))
-	AssertSame(t, inJSON, Parsed(t, everyoneYAML))
-	AssertSame(t, inJSON, Parsed(t, inBlocks))
+	require.NotNil(t, splitYAML([]byte(splittable), blockSize))
+	inJSON := parseDirectory(t, fixture.WithUsers(fixture.Everyone))
+	assertSameDirectory(t, inJSON, parseDirectory(t, everyoneYAML))
+	assertSameDirectory(t, inJSON, parseDirectory(t, splittable))
 	asYAML, err := ParseDocument([]byte(fixture.WithUsers(fixture.Everyone)), record.YAML, fixture.Vocabulary(), nil)
 	require.NoError(t, err)
-	AssertSame(t, inJSON, asYAML)
-	AssertSame(t, Parsed(t, string(fixture.GenerateDocument(3000, record.JSON))), Parsed(t, string(fixture.GenerateDocument(3000, record.YAML))))
+	assertSameDirectory(t, inJSON, asYAML)
+	assertSameDirectory(t, parseDirectory(t, string(fixture.GenerateDocument(3000, record.JSON))), parseDirectory(t, string(fixture.GenerateDocument(3000, record.YAML))))
 }
 
-// What YAML has and JSON has not is refused, wherever it would make the two say different things.
-func TestYAMLAlone(t *testing.T) {
+// JSON has no counterpart of these.
+func TestYAMLOnlyConstructsAreRefused(t *testing.T) {
 	for name, c := range map[string]struct{ access, fault string }{
 		"yes":          {`{areas: {users: yes}}`, `access.areas.users must be true or false, not text`},
 		"on":           {`{areas: {users: on}}`, `access.areas.users must be true or false, not text`},
@@ -186,7 +186,7 @@ func TestYAMLAlone(t *testing.T) {
 	}
 }
 
-func TestUnreadable(t *testing.T) {
+func TestUnreadableDocumentIsRefused(t *testing.T) {
 	for name, c := range map[string]struct{ document, fault string }{
 		"empty":              {"", "the document is empty"},
 		"comment":            {"# nothing\n", "the document is empty"},
@@ -219,12 +219,12 @@ func TestUnreadable(t *testing.T) {
 	assert.Contains(t, faultsOf(t, bomb, record.Auto), "users[0]: must be an object, not an anchor or alias")
 	assert.Equal(t, []string{"the document is larger than 268435456 bytes"}, faultsOf(t, string(make([]byte, MaxSize+1)), record.JSON))
 	long := strings.Repeat("x", membership.MaxID)
-	Parsed(t, fixture.WithUsers(`{"id": "`+long+`"}`))
+	parseDirectory(t, fixture.WithUsers(`{"id": "`+long+`"}`))
 	assert.Equal(t, []string{`users[0]: id is longer than 1024 bytes`}, faultsOf(t, fixture.WithUsers(`{"id": "`+long+`x"}`), record.JSON))
 }
 
-// Faults go to the log, where nobody's name or address belongs.
-func TestFaultsNameNobody(t *testing.T) {
+// Faults are logged, and the log must not contain names or addresses of users.
+func TestFaultsContainNoPersonalData(t *testing.T) {
 	got := faultsOf(t, fixture.WithUsers(`
 		{"id": "a", "username": "Jane.Doe@example.org", "name": {"title": "Dr.", "given": "Jane", "family": "Doe", "family": "Doe"}},
 		{"id": "b", "username": "jane.doe@example.org", "name": ["Jane", "Doe"], "status": "x"},
@@ -237,8 +237,8 @@ func TestFaultsNameNobody(t *testing.T) {
 	}
 }
 
-// A parser quotes what it cannot read, but no message of ours does.
-func TestSyntaxErrorsQuoteNothing(t *testing.T) {
+// The parsers' own errors quote their input.
+func TestSyntaxErrorsDoNotQuoteTheDocument(t *testing.T) {
 	for document, fault := range map[string]string{
 		`{"users": [{"name": {"family": "\ud800Johnson"}}]}`:     "line 1, column 33: invalid surrogate pair",
 		`{"users": [{"name": {"family": "\Johnson"}}]}`:          "line 1, column 33: invalid escape sequence",
@@ -264,7 +264,7 @@ func TestSyntaxErrorsQuoteNothing(t *testing.T) {
 	assert.Equal(t, "not well-formed JSON", record.JSONErrorText(errors.New("`Johnson`")))
 }
 
-func TestFaultsAreShort(t *testing.T) {
+func TestFaultsDoNotRepeatLongOrOddNames(t *testing.T) {
 	long := strings.Repeat("x", 500)
 	odd := fixture.WithUsers(`{"id": "jane", "status": "` + long + `", "` + long + `": 1, "` + long + `": 1, "a\nb": 1, "a\nb": 1}`)
 	assert.Equal(t, []string{
@@ -276,8 +276,8 @@ func TestFaultsAreShort(t *testing.T) {
 	}, faultsOf(t, odd, record.JSON))
 }
 
-// TestFaultsQuoteNothing that a record holds, whichever member is at fault: they end in logs and in answers.
-func TestFaultsQuoteNothing(t *testing.T) {
+// Faults end up in logs and in answers.
+func TestFaultsDoNotQuoteValues(t *testing.T) {
 	const secret = "s3cret"
 	for _, value := range []string{`"s3cret"`, `"s3cret\u0000"`, `" s3cret"`, `["s3cret"]`, `{"s3cret@example.org": "s3cret"}`, `["s3cret", 1]`, `"` + strings.Repeat(secret, 1000) + `"`} {
 		for _, member := range []string{"username", "name", "status", "default_location", "last_login", "assignments", "s3cret@example.org"} {
@@ -302,7 +302,7 @@ func TestFaultsQuoteNothing(t *testing.T) {
 	assert.NotContains(t, strings.Join(faultsOf(t, nowhere, record.JSON), "\n"), secret)
 }
 
-func TestManyFaults(t *testing.T) {
+func TestErrorListsAtMost100Faults(t *testing.T) {
 	document := fixture.WithUsers(strings.TrimSuffix(strings.Repeat(`{},`, 12_000), ","))
 	_, err := Parse([]byte(document), fixture.Vocabulary())
 	var faults *record.Faults
@@ -316,8 +316,7 @@ func TestManyFaults(t *testing.T) {
 	assert.Equal(t, "  and 11900 more", lines[101])
 }
 
-// A document that is read in blocks says what it says as a whole, wherever it is cut.
-func TestBlocks(t *testing.T) {
+func TestReadingInBlocksGivesTheSameDocument(t *testing.T) {
 	whole := fixture.GenerateDocument(5000, record.YAML)
 	sections := splitYAML(whole, blockSize)
 	require.Len(t, sections, 2)
@@ -338,13 +337,14 @@ func TestBlocks(t *testing.T) {
 		t.Run(name, func(t *testing.T) { assertBlocksAgree(t, []byte(document)) })
 	}
 	assertBlocksAgree(t, whole)
-	// Here a cut falls into a quoted text: the whole is read, and each fault is told once.
+	// A block boundary falls into a quoted text: the whole document is read instead, and each fault is reported once.
 	quoted := "- id: u\n  name: {given: \"" + strings.Repeat("\n- id: x", blockSize/4) + "\"}\n"
 	got := faultsOf(t, "locations:\n- {id: a, kind: region, model: regional, beds: 5}\nusers:\n"+quoted, record.YAML)
 	assert.Equal(t, []string{`location "a": unknown field "beds"`}, got)
 }
 
-// assertBlocksAgree cuts before every dash; a document that cannot be cut is read as a whole, and has nothing to agree with.
+// assertBlocksAgree reads a document in the smallest possible blocks and as a whole, and compares. It passes a document that
+// cannot be split.
 func assertBlocksAgree(t *testing.T, document []byte) {
 	t.Helper()
 	sections := splitYAML(document, 1)
@@ -356,7 +356,7 @@ func assertBlocksAgree(t *testing.T, document []byte) {
 		d, err := record.ReadDocument(in, fixture.Vocabulary(), faults)
 		return d, faults.All(), err
 	}
-	cut, cutFaults, err := read(&yamlBlocks{sections: sections})
+	inBlocks, blockFaults, err := read(&yamlBlocks{sections: sections})
 	if err != nil {
 		require.ErrorIs(t, err, errNotInBlocks)
 		return
@@ -365,6 +365,6 @@ func assertBlocksAgree(t *testing.T, document []byte) {
 	require.NoError(t, err)
 	whole, wholeFaults, err := read(tokens)
 	require.NoError(t, err)
-	assert.Equal(t, whole, cut)
-	assert.Equal(t, wholeFaults, cutFaults)
+	assert.Equal(t, whole, inBlocks)
+	assert.Equal(t, wholeFaults, blockFaults)
 }

@@ -17,58 +17,58 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
-// FileConfig is what a file source is made of.
+// FileConfig configures a [File].
 type FileConfig struct {
-	Path       string         // .json, .yaml or .yml; any other name: by content
+	Path       string         // .json, .yaml or .yml; the format of any other name follows from the content
 	Vocabulary pdp.Vocabulary // of the active policy
-	Logger     *slog.Logger   // nil: slog.Default()
-	Interval   time.Duration  // of the looks that do not rely on file events; 0 means 5 s
-	Settle     time.Duration  // how long a changed file must be left alone before it is read; 0 means 250 ms
-	// OnReload is called with each new directory once it is in force, the first one excepted. It must not call the File's
-	// Reload, Check, Adopt or Close.
+	Logger     *slog.Logger   // nil means slog.Default()
+	Interval   time.Duration  // between polls of the file, which find changes that cause no file event; 0 means 5 s
+	Settle     time.Duration  // how long a changed file must stay unchanged before it is read; 0 means 250 ms
+	// OnReload is called with each directory that replaces another one. It must not call Reload, Check, Adopt or Close of
+	// the File.
 	OnReload func(*Directory)
 }
 
-// Status is how a source is doing.
+// Status is the state of a [File].
 type Status struct {
 	Revision         string
 	Locations, Users int
 	LoadedAt         time.Time // when the directory in force was read
-	AttemptedAt      time.Time // when the file was last read, or could not be
-	Err              error     // of that attempt; nil where the directory in force is what the file says
-	Reloads          uint64    // directories taken since the first
-	Failures         uint64    // attempts that left the last good directory in force
+	AttemptedAt      time.Time // when reading the file was last attempted
+	Err              error     // of that attempt; nil if the directory in force has the content of the file
+	Reloads          uint64    // how often a new directory came into force, not counting the first
+	Failures         uint64    // failed attempts, which left the last good directory in force
 }
 
-// File is a source that reads a directory file, and reads it again when it changes. A file that cannot be read, or that
-// breaks a rule, leaves the last good directory in force.
+// File is a source that reads a directory file, and reads it again when it changes. If the new content cannot be read or has
+// faults, the last good directory stays in force. A File is safe for concurrent use.
 type File struct {
 	cfg     FileConfig
 	current atomic.Pointer[Directory]
 
-	reading sync.Mutex // held by whoever reads the file
-	vocab   pdp.Vocabulary
-	changed bool // the vocabulary, since the directory in force was checked
-	waiting bool // for whoever is writing the file
+	loadMu          sync.Mutex // held while the file is read; guards the next three fields
+	vocabulary      pdp.Vocabulary
+	mustParse       bool // the directory in force was checked by another vocabulary: parse the file even if it is unchanged
+	warnedOfWriting bool // the log says that the file is being written
 
-	mu     sync.Mutex // guards the rest
+	mu     sync.Mutex // guards status
 	status Status
 
 	close  sync.Once
-	closed chan struct{}
-	done   chan struct{}
+	closed chan struct{} // closed by Close
+	done   chan struct{} // closed when watching has ended
 }
 
 var _ facts.Source = (*File)(nil)
 
-// patience is how long the first reading waits for a file that is being written.
-const patience = 5 * time.Second
+// writerTimeout is how long OpenFile waits for a file that is being written.
+const writerTimeout = 5 * time.Second
 
-// OpenFile loads a directory file and watches it until Close. It fails where the file cannot be read, and with a
-// [*record.Faults] where it breaks a rule.
-func OpenFile(cfg FileConfig) (*File, error) { return openFile(cfg, patience) }
+// OpenFile loads a directory file and watches it until Close. It fails if the file cannot be read; the error is a
+// [*record.Faults] if the directory breaks a rule of policies/DOMAIN.md section 1.
+func OpenFile(cfg FileConfig) (*File, error) { return openFile(cfg, writerTimeout) }
 
-func openFile(cfg FileConfig, patience time.Duration) (*File, error) {
+func openFile(cfg FileConfig, writerTimeout time.Duration) (*File, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
@@ -78,11 +78,11 @@ func openFile(cfg FileConfig, patience time.Duration) (*File, error) {
 	if cfg.Settle <= 0 {
 		cfg.Settle = 250 * time.Millisecond
 	}
-	f := &File{cfg: cfg, vocab: cfg.Vocabulary, closed: make(chan struct{}), done: make(chan struct{})}
-	w := newWatch(cfg) // before the first reading, so that no change is missed
+	f := &File{cfg: cfg, vocabulary: cfg.Vocabulary, closed: make(chan struct{}), done: make(chan struct{})}
+	w := newWatcher(cfg) // before the file is first read, so that no change is missed
 	err := f.Reload()
-	for began := time.Now(); rotation.Unsettled(err) && time.Since(began) < patience; err = f.Reload() {
-		time.Sleep(min(cfg.Settle, patience))
+	for start := time.Now(); rotation.Unsettled(err) && time.Since(start) < writerTimeout; err = f.Reload() {
+		time.Sleep(min(cfg.Settle, writerTimeout))
 	}
 	if err != nil {
 		w.close()
@@ -95,50 +95,50 @@ func openFile(cfg FileConfig, patience time.Duration) (*File, error) {
 	return f, nil
 }
 
-// View implements [facts.Source]. No announcement is known to a file: what has to know of one is refused.
+// View implements [facts.Source]. A file has no announced changes, so a requirement that names one cannot be met.
 func (f *File) View(_ context.Context, need facts.Requirement) (facts.View, error) {
 	if len(need.AtLeast) > 0 {
-		return nil, &pdp.Error{Kind: pdp.Unavailable, Message: "A directory file knows of no announced changes."}
+		return nil, &pdp.Error{Kind: pdp.Unavailable, Message: "A directory file has no announced changes."}
 	}
 	return f.current.Load(), nil
 }
 
-// Directory is the one in force.
+// Directory returns the directory in force.
 func (f *File) Directory() *Directory { return f.current.Load() }
 
-// Status says how the source is doing.
+// Status returns the current status.
 func (f *File) Status() Status {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.status
 }
 
-// Close stops watching. The last directory can still be read.
+// Close stops watching the file. The last directory can still be read.
 func (f *File) Close() error {
 	f.close.Do(func() { close(f.closed) })
 	<-f.done
 	return nil
 }
 
-// Reload reads the file now. An error leaves the directory as it was; one that says that the file is being written does
-// not count as a failure, for the file is read once it is closed.
+// Reload reads the file now. After an error the last good directory stays in force. An error that says that the file is
+// being written is not counted as a failure, because the file is read again once it is closed.
 func (f *File) Reload() error {
-	f.reading.Lock()
-	defer f.reading.Unlock()
+	f.loadMu.Lock()
+	defer f.loadMu.Unlock()
 	return f.reload()
 }
 
-// Checked is a directory that has been read by the tables of another policy, and is not in force yet.
+// Checked is a directory that was checked by the vocabulary of another policy and is not in force yet.
 type Checked struct {
 	directory, previous *Directory
 	vocabulary          pdp.Vocabulary
 }
 
-// Check reads the file by the tables of another policy. It changes nothing: no status, no log, no directory. The error is
-// a [*record.Faults] where the file breaks a rule under them.
+// Check reads the file and checks it by the vocabulary of another policy. It changes neither the directory in force nor the
+// status, and it does not log. The error is a [*record.Faults] if the directory has faults under that vocabulary.
 func (f *File) Check(v pdp.Vocabulary) (*Checked, error) {
-	f.reading.Lock()
-	defer f.reading.Unlock()
+	f.loadMu.Lock()
+	defer f.loadMu.Unlock()
 	previous := f.current.Load()
 	data, err := rotation.Read(f.cfg.Path, MaxSize)
 	if err != nil {
@@ -151,88 +151,89 @@ func (f *File) Check(v pdp.Vocabulary) (*Checked, error) {
 	return &Checked{directory: d, previous: previous, vocabulary: v}, nil
 }
 
-// Adopt brings what has been checked into force, and judges the file by those tables from now on. Where another directory
-// came into force meanwhile, that one stays until the file has been read anew.
+// Adopt brings a checked directory into force, and checks the file by its vocabulary from now on. A directory that came into
+// force after the check is newer: it stays until the file has been read again.
 func (f *File) Adopt(c *Checked) {
-	f.reading.Lock()
-	defer f.reading.Unlock()
-	f.vocab = c.vocabulary
+	f.loadMu.Lock()
+	defer f.loadMu.Unlock()
+	f.vocabulary = c.vocabulary
 	if f.current.Load() == c.previous {
-		f.loaded(c.directory, c.previous, time.Now())
+		f.setDirectory(c.directory, c.previous, time.Now())
 	}
-	f.changed = f.current.Load() != c.directory
-	_ = f.reload() // what was written since; it is told by log and status
-	f.changed = false
+	f.mustParse = f.current.Load() != c.directory
+	_ = f.reload() // the file may have changed since the check; log and status report an error
+	f.mustParse = false
 }
 
 func (f *File) reload() error {
-	began := time.Now()
+	start := time.Now()
 	previous := f.current.Load()
 	d, err := f.read(previous)
 	if rotation.Unsettled(err) {
-		if previous != nil && !f.waiting && errors.Is(err, rotation.ErrBeingWritten) { // told once, not at each attempt
-			f.waiting = true
-			f.cfg.Logger.Warn("directory file is being written, it is read once it is closed",
+		if previous != nil && !f.warnedOfWriting && errors.Is(err, rotation.ErrBeingWritten) {
+			f.warnedOfWriting = true
+			f.cfg.Logger.Warn("directory file is being written, it will be read once it is closed",
 				"path", f.cfg.Path, "revision", previous.Revision())
 		}
 		return err
 	}
-	f.waiting = false
+	f.warnedOfWriting = false
 	if err != nil {
-		f.failed(began, err)
+		f.recordFailure(start, err)
 		return err
 	}
-	f.loaded(d, previous, began)
+	f.setDirectory(d, previous, start)
 	return nil
 }
 
-// loaded brings a directory into force; one that is in force already is confirmed.
-func (f *File) loaded(d, previous *Directory, began time.Time) {
-	d.confirmed.Store(began.UnixNano())
+// setDirectory brings a directory into force. If it is the previous one, the file has not changed, and its facts are as
+// recent as start.
+func (f *File) setDirectory(d, previous *Directory, start time.Time) {
+	d.confirmed.Store(start.UnixNano())
 	f.mu.Lock()
 	failed := f.status.Err != nil
-	f.status.AttemptedAt, f.status.Err = began, nil
+	f.status.AttemptedAt, f.status.Err = start, nil
 	if d == previous {
 		f.mu.Unlock()
 		if failed {
-			f.cfg.Logger.Info("directory is good again", "path", f.cfg.Path, "revision", d.Revision())
+			f.cfg.Logger.Info("directory file is good again", "path", f.cfg.Path, "revision", d.Revision())
 		}
 		return
 	}
 	f.status.Revision, f.status.Locations, f.status.Users = d.Revision(), len(d.All), len(d.users)
-	f.status.LoadedAt = began
+	f.status.LoadedAt = start
 	if previous != nil {
 		f.status.Reloads++
 	}
 	f.mu.Unlock()
 	f.current.Store(d)
 	f.cfg.Logger.Info("directory loaded", "path", f.cfg.Path, "revision", d.Revision(),
-		"locations", len(d.All), "users", len(d.users), "took", time.Since(began).Round(time.Millisecond))
+		"locations", len(d.All), "users", len(d.users), "took", time.Since(start).Round(time.Millisecond))
 	if previous != nil && f.cfg.OnReload != nil {
 		f.cfg.OnReload(d)
 	}
 }
 
-func (f *File) failed(began time.Time, err error) {
+func (f *File) recordFailure(start time.Time, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.status.AttemptedAt, f.status.Err = began, err
+	f.status.AttemptedAt, f.status.Err = start, err
 	if f.status.LoadedAt.IsZero() {
-		return // the caller of OpenFile is told
+		return // OpenFile returns the error
 	}
 	f.status.Failures++
 	f.cfg.Logger.Error("directory not loaded, the last good one stays in force",
 		"path", f.cfg.Path, "revision", f.status.Revision, "error", err)
 }
 
-// read gives the directory that the file says: the previous one where it says the same.
+// read returns the directory in the file, which is the previous one if the file has not changed.
 func (f *File) read(previous *Directory) (*Directory, error) {
 	data, err := rotation.Read(f.cfg.Path, MaxSize)
 	if err != nil {
 		return nil, fmt.Errorf("directory file: %w", err)
 	}
-	if previous != nil && !f.changed && sha256.Sum256(data) == previous.digest {
+	if previous != nil && !f.mustParse && sha256.Sum256(data) == previous.digest {
 		return previous, nil
 	}
-	return ParseDocument(data, record.FormatOf(f.cfg.Path), f.vocab, previous)
+	return ParseDocument(data, record.FormatOf(f.cfg.Path), f.vocabulary, previous)
 }

@@ -23,7 +23,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
-func opened(t *testing.T, path string, change func(*FileConfig)) (*File, *fixture.LogBuffer) {
+func openTestFile(t *testing.T, path string, change func(*FileConfig)) (*File, *fixture.LogBuffer) {
 	t.Helper()
 	log := &fixture.LogBuffer{}
 	cfg := FileConfig{
@@ -39,19 +39,19 @@ func opened(t *testing.T, path string, change func(*FileConfig)) (*File, *fixtur
 	return f, log
 }
 
-func eventually(t *testing.T, f *File, what string, is func(Status) bool) {
+func eventuallyStatus(t *testing.T, f *File, what string, condition func(Status) bool) {
 	t.Helper()
-	require.Eventually(t, func() bool { return is(f.Status()) }, 20*time.Second, 2*time.Millisecond, what)
+	require.Eventually(t, func() bool { return condition(f.Status()) }, 20*time.Second, 2*time.Millisecond, what)
 }
 
-func knows(t *testing.T, f *File, user string) bool {
+func hasUser(t *testing.T, f *File, user string) bool {
 	t.Helper()
 	v, err := f.View(context.Background(), facts.Requirement{})
 	require.NoError(t, err)
 	return fixture.UserOf(t, v, user) != nil
 }
 
-func TestFileIsReloaded(t *testing.T) {
+func TestChangedFileIsReloaded(t *testing.T) {
 	one, two := fixture.WithUsers(`{"id": "one"}`), fixture.WithUsers(`{"id": "two"}`)
 	replace := func(t *testing.T, path string) {
 		fixture.WriteFile(t, path+".new", two)
@@ -60,16 +60,16 @@ func TestFileIsReloaded(t *testing.T) {
 	for name, c := range map[string]struct {
 		change   func(t *testing.T, path string)
 		interval time.Duration
-		blind    bool // without events
+		noEvents bool
 	}{
 		"written in place": {change: func(t *testing.T, path string) { fixture.WriteFile(t, path, two) }},
 		"renamed over":     {change: replace},
-		"removed, then there again": {change: func(t *testing.T, path string) {
+		"removed and written again": {change: func(t *testing.T, path string) {
 			require.NoError(t, os.Remove(path))
 			fixture.WriteFile(t, path, two)
 		}},
-		"written, without events":      {change: func(t *testing.T, path string) { fixture.WriteFile(t, path, two) }, interval: time.Millisecond, blind: true},
-		"renamed over, without events": {change: replace, interval: time.Millisecond, blind: true},
+		"written, without events":      {change: func(t *testing.T, path string) { fixture.WriteFile(t, path, two) }, interval: time.Millisecond, noEvents: true},
+		"renamed over, without events": {change: replace, interval: time.Millisecond, noEvents: true},
 		"folder replaced": {change: func(t *testing.T, path string) {
 			folder := filepath.Dir(path)
 			require.NoError(t, os.Rename(folder, folder+".old"))
@@ -81,35 +81,36 @@ func TestFileIsReloaded(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "conf", "directory.json")
 			require.NoError(t, os.Mkdir(filepath.Dir(path), 0o700))
 			fixture.WriteFile(t, path, one)
-			var hooked atomic.Pointer[Directory]
-			f, _ := opened(t, path, func(cfg *FileConfig) {
-				cfg.OnReload = func(d *Directory) { hooked.Store(d) }
+			var reloaded atomic.Pointer[Directory]
+			f, _ := openTestFile(t, path, func(cfg *FileConfig) {
+				cfg.OnReload = func(d *Directory) { reloaded.Store(d) }
 				if c.interval > 0 {
 					cfg.Interval = c.interval
 				}
 			})
-			if c.blind {
+			if c.noEvents {
 				require.NoError(t, f.Close())
 				f.closed, f.done = make(chan struct{}), make(chan struct{})
-				w := &watch{cfg: f.cfg, path: path}
-				w.last = w.look()
+				w := &watcher{cfg: f.cfg, path: path}
+				w.last = w.stat()
 				go func() { defer close(f.done); w.run(f.closed, f.Reload) }()
 				f.close = sync.Once{}
 			}
-			assert.True(t, knows(t, f, "one"))
-			assert.Nil(t, hooked.Load())
-			time.Sleep(10 * time.Millisecond) // so that the clock of the file system has moved on
+			assert.True(t, hasUser(t, f, "one"))
+			assert.Nil(t, reloaded.Load())
+			time.Sleep(10 * time.Millisecond) // the modification time must differ
 			c.change(t, path)
-			eventually(t, f, "reloaded", func(s Status) bool { return s.Reloads == 1 && s.Err == nil })
-			assert.True(t, knows(t, f, "two"))
-			assert.False(t, knows(t, f, "one"))
-			require.Eventually(t, func() bool { return hooked.Load() == f.Directory() }, 20*time.Second, time.Millisecond)
+			eventuallyStatus(t, f, "reloaded", func(s Status) bool { return s.Reloads == 1 && s.Err == nil })
+			assert.True(t, hasUser(t, f, "two"))
+			assert.False(t, hasUser(t, f, "one"))
+			require.Eventually(t, func() bool { return reloaded.Load() == f.Directory() }, 20*time.Second, time.Millisecond)
 		})
 	}
 }
 
-// Kubernetes: directory.yaml -> ..data/directory.yaml, ..data -> a folder, and only ..data is replaced.
-func TestSymlinkIsSwapped(t *testing.T) {
+// In a ConfigMap of Kubernetes, directory.yaml links to ..data/directory.yaml, and ..data to a folder. An update replaces only
+// the link ..data.
+func TestFileIsReloadedWhenSymlinkIsReplaced(t *testing.T) {
 	folder := t.TempDir()
 	version := func(name, user string) {
 		require.NoError(t, os.Mkdir(filepath.Join(folder, name), 0o700))
@@ -120,18 +121,18 @@ func TestSymlinkIsSwapped(t *testing.T) {
 	version("..2026_01", "one")
 	path := filepath.Join(folder, "directory.yaml")
 	require.NoError(t, os.Symlink("..data/directory.yaml", path))
-	f, _ := opened(t, path, nil)
-	assert.True(t, knows(t, f, "one"))
-	eventually(t, f, "settled", func(s Status) bool { return s.AttemptedAt.After(s.LoadedAt) })
+	f, _ := openTestFile(t, path, nil)
+	assert.True(t, hasUser(t, f, "one"))
+	eventuallyStatus(t, f, "read again after the debounce", func(s Status) bool { return s.AttemptedAt.After(s.LoadedAt) })
 	version("..2026_02", "two")
-	eventually(t, f, "reloaded", func(s Status) bool { return s.Reloads == 1 })
-	assert.True(t, knows(t, f, "two"))
+	eventuallyStatus(t, f, "reloaded", func(s Status) bool { return s.Reloads == 1 })
+	assert.True(t, hasUser(t, f, "two"))
 }
 
-func TestBadFileLeavesTheLastGoodOne(t *testing.T) {
+func TestFaultyFileLeavesLastGoodDirectoryInForce(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "directory.yaml")
 	fixture.WriteFile(t, path, everyoneYAML)
-	f, log := opened(t, path, nil)
+	f, log := openTestFile(t, path, nil)
 	good := f.Directory()
 	assert.Equal(t, 11, f.Status().Locations)
 	assert.Equal(t, 6, f.Status().Users)
@@ -140,7 +141,7 @@ func TestBadFileLeavesTheLastGoodOne(t *testing.T) {
 	assert.WithinDuration(t, time.Now(), loaded, time.Hour)
 
 	fixture.WriteFile(t, path, everyoneYAML+"  - {id: bad, username: 'Somebody@Example.org', name: Some Body, status: gone}\n")
-	eventually(t, f, "refused", func(s Status) bool { return s.Failures > 0 })
+	eventuallyStatus(t, f, "refused", func(s Status) bool { return s.Failures > 0 })
 	s := f.Status()
 	assert.ErrorContains(t, s.Err, `user "bad": status is not one of active, deactivated`)
 	assert.Equal(t, good.Revision(), s.Revision)
@@ -155,27 +156,27 @@ func TestBadFileLeavesTheLastGoodOne(t *testing.T) {
 	}
 
 	require.NoError(t, os.Remove(path))
-	eventually(t, f, "gone", func(s Status) bool { return os.IsNotExist(unwrapped(s.Err)) })
+	eventuallyStatus(t, f, "gone", func(s Status) bool { return os.IsNotExist(findNotExist(s.Err)) })
 	assert.Same(t, good, f.Directory())
 
 	fixture.WriteFile(t, path, everyoneYAML)
-	eventually(t, f, "good again", func(s Status) bool { return s.Err == nil })
-	assert.Same(t, good, f.Directory(), "the same document is the same directory")
-	again := func() bool { return strings.Contains(log.String(), "directory is good again") }
+	eventuallyStatus(t, f, "repaired", func(s Status) bool { return s.Err == nil })
+	assert.Same(t, good, f.Directory(), "an unchanged document keeps its directory")
+	again := func() bool { return strings.Contains(log.String(), "directory file is good again") }
 	require.Eventually(t, again, 20*time.Second, time.Millisecond)
 	lines := strings.Split(strings.TrimSpace(log.String()), "\n")
 	assert.Contains(t, lines[len(lines)-1], "level=INFO")
 	assert.Contains(t, lines[len(lines)-1], "revision="+good.Revision())
 	require.NoError(t, f.Reload())
-	assert.Equal(t, 1, strings.Count(log.String(), "good again"), "only after a failure")
+	assert.Equal(t, 1, strings.Count(log.String(), "directory file is good again"), "logged only after a failure")
 	fixture.WriteFile(t, path, everyoneYAML+"  - id: more\n")
-	eventually(t, f, "reloaded", func(s Status) bool { return s.Reloads == 1 && s.Users == 7 })
+	eventuallyStatus(t, f, "reloaded", func(s Status) bool { return s.Reloads == 1 && s.Users == 7 })
 	require.NoError(t, f.Close())
-	require.NoError(t, f.Close(), "closing twice is once")
-	assert.True(t, knows(t, f, "more"), "what was read stays")
+	require.NoError(t, f.Close(), "closing again does nothing")
+	assert.True(t, hasUser(t, f, "more"), "the last directory can still be read")
 }
 
-func unwrapped(err error) error {
+func findNotExist(err error) error {
 	for {
 		u, ok := err.(interface{ Unwrap() error })
 		if !ok {
@@ -188,7 +189,7 @@ func unwrapped(err error) error {
 	}
 }
 
-func TestOpenFileRefuses(t *testing.T) {
+func TestOpenFileReportsErrors(t *testing.T) {
 	folder := t.TempDir()
 	_, err := OpenFile(FileConfig{Path: filepath.Join(folder, "none.json")})
 	assert.ErrorIs(t, err, os.ErrNotExist)
@@ -211,12 +212,12 @@ func TestOpenFileRefuses(t *testing.T) {
 	yaml := filepath.Join(folder, "yaml.json")
 	fixture.WriteFile(t, yaml, everyoneYAML)
 	_, err = OpenFile(FileConfig{Path: yaml})
-	assert.ErrorContains(t, err, "line 1, column", "the name says JSON")
+	assert.ErrorContains(t, err, "line 1, column", "the file name selects JSON")
 }
 
-// What did not change is the same value, with the same version, so that what was derived from it is still good.
-func TestReloadKeepsWhatDidNotChange(t *testing.T) {
-	before := Parsed(t, fixture.WithUsers(fixture.Everyone))
+// Values derived from a user or location stay valid if it is the same pointer with the same version.
+func TestReloadKeepsUnchangedUsersAndLocations(t *testing.T) {
+	before := parseDirectory(t, fixture.WithUsers(fixture.Everyone))
 	change := func(document string, previous *Directory) *Directory {
 		d, err := ParseDocument([]byte(document), record.JSON, fixture.Vocabulary(), previous)
 		require.NoError(t, err)
@@ -229,7 +230,7 @@ func TestReloadKeepsWhatDidNotChange(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		document  string
-		locations []string // that become others
+		locations []string // whose pointer and version change
 		users     []string
 	}{
 		"nothing":           {fixture.WithUsers(" " + fixture.Everyone), nil, nil},
@@ -264,29 +265,28 @@ func TestReloadKeepsWhatDidNotChange(t *testing.T) {
 			assert.Equal(t, c.locations, locations)
 			assert.Equal(t, c.users, users)
 			assert.NotEqual(t, before.Revision(), after.Revision())
-			AssertSame(t, Parsed(t, c.document), after)
+			assertSameDirectory(t, parseDirectory(t, c.document), after)
 		})
 	}
-	// A record that comes back is not taken for the one that it was.
+	// A user who is removed and added again gets a new version.
 	gone := change(fixture.WithUsers(""), before)
 	back := change(fixture.WithUsers(fixture.Everyone), gone)
 	assert.Greater(t, fixture.UserOf(t, back, "vera").Version(), fixture.UserOf(t, before, "vera").Version())
 }
 
-// TestTheTablesOfAnotherPolicy: the file is checked by them, which changes nothing, and adopted.
-func TestTheTablesOfAnotherPolicy(t *testing.T) {
+func TestFileIsCheckedAndAdoptedForAnotherVocabulary(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "directory.json")
 	fixture.WriteFile(t, path, fixture.WithUsers(fixture.Everyone))
-	f, _ := opened(t, path, nil)
+	f, _ := openTestFile(t, path, nil)
 	before := f.Directory()
 	less := fixture.Vocabulary()
 	less.Levels = []string{"full"}
 	_, err := f.Check(less)
 	assert.ErrorContains(t, err, `user "anna": assignment at "grp": access.level does not exist`)
 	assert.Same(t, before, f.Directory())
-	assert.Zero(t, f.Status().Failures, "it is not the file that is at fault")
+	assert.Zero(t, f.Status().Failures, "Check does not count failures")
 	fixture.WriteFile(t, path, fixture.WithUsers(fixture.Everyone)+" ")
-	require.NoError(t, f.Reload(), "by the vocabulary as it was")
+	require.NoError(t, f.Reload(), "the former vocabulary is still used")
 
 	more := fixture.Vocabulary()
 	more.Roles["vendor"] = append(more.Roles["vendor"], "vendor_chief")
@@ -295,11 +295,11 @@ func TestTheTablesOfAnotherPolicy(t *testing.T) {
 	before = f.Directory()
 	checked, err := f.Check(more)
 	require.NoError(t, err)
-	assert.Same(t, before, f.Directory(), "what was checked is not in force")
+	assert.Same(t, before, f.Directory(), "the checked directory is not in force yet")
 	fixture.WriteFile(t, path, fixture.WithUsers(fixture.Everyone)+"  ")
 	require.NoError(t, f.Reload())
 	f.Adopt(checked)
-	assert.Equal(t, "vendor_staff", fixture.UserOf(t, f.Directory(), "vera").Record().Assignments[0].Role, "what came meanwhile is newer")
+	assert.Equal(t, "vendor_staff", fixture.UserOf(t, f.Directory(), "vera").Record().Assignments[0].Role, "the directory loaded after the check is newer")
 	checked, err = f.Check(more)
 	require.NoError(t, err)
 	f.Adopt(checked)
@@ -309,8 +309,7 @@ func TestTheTablesOfAnotherPolicy(t *testing.T) {
 	assert.Equal(t, "vendor_chief", fixture.UserOf(t, f.Directory(), "vera").Record().Assignments[0].Role)
 }
 
-// Readers see one whole state after another, whatever the file does meanwhile.
-func TestReadersDuringReloads(t *testing.T) {
+func TestReadersSeeWholeDirectoriesDuringReloads(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "directory.json")
 	state := func(n int) string {
 		users := ""
@@ -320,7 +319,7 @@ func TestReadersDuringReloads(t *testing.T) {
 		return fixture.WithUsers(users[:len(users)-1])
 	}
 	fixture.WriteFile(t, path, state(0))
-	f, _ := opened(t, path, nil)
+	f, _ := openTestFile(t, path, nil)
 	stop := make(chan struct{})
 	var readers sync.WaitGroup
 	for range 4 {
@@ -355,7 +354,7 @@ func TestReadersDuringReloads(t *testing.T) {
 				next := fmt.Sprintf("%s.%d", path, w)
 				assert.NoError(t, os.WriteFile(next, []byte(state(1+i*2+w)), 0o600))
 				assert.NoError(t, os.Rename(next, path))
-				_ = f.Reload() // besides the watch's own
+				_ = f.Reload() // at the same time as the watcher
 			}
 		})
 	}
@@ -367,17 +366,17 @@ func TestReadersDuringReloads(t *testing.T) {
 	assert.Zero(t, f.Status().Failures)
 }
 
-// A file that becomes readable is read, though nothing was written.
-func TestModeIsChanged(t *testing.T) {
+// A file that becomes readable must be read, although nothing was written.
+func TestChangedModeIsNoticed(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "directory.json")
 	fixture.WriteFile(t, path, fixture.WithUsers(""))
 	before, err := os.Stat(path)
 	require.NoError(t, err)
-	w := newWatch(FileConfig{Path: path, Logger: slog.New(slog.DiscardHandler)})
+	w := newWatcher(FileConfig{Path: path, Logger: slog.New(slog.DiscardHandler)})
 	t.Cleanup(w.close)
-	assert.False(t, w.concerns(fsnotify.Event{Name: path, Op: fsnotify.Chmod}))
+	assert.False(t, w.affects(fsnotify.Event{Name: path, Op: fsnotify.Chmod}))
 	require.NoError(t, os.Chmod(path, 0o400))
-	assert.True(t, w.concerns(fsnotify.Event{Name: path, Op: fsnotify.Chmod}))
+	assert.True(t, w.affects(fsnotify.Event{Name: path, Op: fsnotify.Chmod}))
 	after, err := os.Stat(path)
 	require.NoError(t, err)
 	assert.False(t, rotation.SameState(before, after))

@@ -10,7 +10,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
-// Whatever a document says, it is either refused with reasons or a directory that keeps every rule.
+// FuzzDirectory checks that any document is either refused with faults or gives a directory that keeps every rule.
 func FuzzDirectory(f *testing.F) {
 	f.Add([]byte(everyoneYAML))
 	f.Add([]byte(fixture.WithUsers(fixture.Everyone)))

@@ -15,39 +15,41 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
 
-const rankings = 2 * len(membership.SortKeys)
+// orderCount is the number of orders: two for each sort key, ascending and descending.
+const orderCount = 2 * len(membership.SortKeys)
 
-// ranking puts users in one order. Then the list of any location is a sorted list of numbers, and the place of a user in
-// it is found by the user's own.
+// ranking is an order of users. It gives each user a rank, so that the list of a location is a sorted list of ranks, in which a
+// user is found by binary search.
 //
-// Mostly it is one of all users of the directory. Where organizations differ in what they see of a user, each has its own.
+// One ranking of all users serves every location, unless organizations see different values of a sort key: then each
+// organization has its own.
 type ranking struct {
-	once   sync.Once
-	all    bool    // users of the directory
-	ranked []int32 // else those, ascending
-	users  []int32 // by rank
-	ranks  []int32 // by user, or by index in ranked
+	once    sync.Once
+	all     bool    // of all users of the directory
+	members []int32 // if not all: the users, ascending
+	users   []int32 // by rank
+	ranks   []int32 // by user; by index in members if not all
 }
 
-// rankingKey names the ranking of one organization.
+// rankingKey identifies the ranking of one organization.
 type rankingKey struct {
 	organization string
-	ranking      int
+	order        int
 }
 
-// rank is false for a user of another organization.
+// rank returns the rank of a user. It returns false for a user of another organization.
 func (r *ranking) rank(user int32) (int32, bool) {
 	if r.all {
 		return r.ranks[user], true
 	}
-	at, ok := slices.BinarySearch(r.ranked, user)
+	at, ok := slices.BinarySearch(r.members, user)
 	if !ok {
 		return 0, false
 	}
 	return r.ranks[at], true
 }
 
-// build ranks users by what sortedBy gives for each.
+// build ranks users by the two sort values that sortedBy returns for each.
 func (r *ranking) build(users []int32, sortedBy func(user int32) (first, second string), descending bool) {
 	type entry struct {
 		first, second string
@@ -62,7 +64,7 @@ func (r *ranking) build(users []int32, sortedBy func(user int32) (first, second 
 		return cmp.Or(
 			absentLast(a.first, b.first, descending),
 			absentLast(a.second, b.second, descending),
-			cmp.Compare(a.user, b.user), // ordinals are in the order of ids
+			cmp.Compare(a.user, b.user), // users are numbered in the order of their ids
 		)
 	})
 	r.users = make([]int32, len(users))
@@ -73,6 +75,7 @@ func (r *ranking) build(users []int32, sortedBy func(user int32) (first, second 
 	}
 }
 
+// absentLast compares two sort values. An absent value, which is empty, comes last in both directions.
 func absentLast(a, b string, descending bool) int {
 	switch {
 	case a == "" || b == "":
@@ -83,7 +86,7 @@ func absentLast(a, b string, descending bool) int {
 	return strings.Compare(a, b)
 }
 
-// sortedBy gives what a user is sorted by, and what then; empty where it is absent.
+// sortedBy returns the two values by which a user is sorted, each empty if absent.
 func sortedBy(u *facts.User, key facts.SortKey) (first, second string) {
 	rec := u.Record()
 	switch key {
@@ -97,53 +100,54 @@ func sortedBy(u *facts.User, key facts.SortKey) (first, second string) {
 	return facts.Fold(rec.Name.Family), facts.Fold(rec.Name.Given)
 }
 
-// sortableTime compares like the time.
+// sortableTime encodes a time so that strings compare as the times do. The zero time is empty.
 func sortableTime(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
-	b := binary.BigEndian.AppendUint64(nil, uint64(t.Unix())^1<<63) // negative before positive
+	b := binary.BigEndian.AppendUint64(nil, uint64(t.Unix())^1<<63) // sorts negative before positive
 	return string(binary.BigEndian.AppendUint32(b, uint32(t.Nanosecond())))
 }
 
+// listKey identifies the list of a location, or of the whole directory if the location is empty.
 type listKey struct {
 	location string
-	ranking  int
+	order    int
 }
 
-// ranks is the list of a location: the ranks of its users, ascending.
-type ranks struct {
-	once sync.Once
-	all  []int32
+// list holds the ranks of the users of a location, ascending.
+type list struct {
+	once  sync.Once
+	ranks []int32
 }
 
-// ranking is the one that the list of a location goes by. It is false for an unknown location, of which nothing is kept:
-// what callers ask for is without bounds.
+// ranking returns the ranking for the list of a location, which it builds on first use. It returns false for an unknown
+// location, and keeps nothing of it: callers can name any number of unknown locations.
 func (d *Directory) ranking(key listKey) (*ranking, bool) {
 	at, ok := d.Ordinal[key.location]
 	if !ok && key.location != "" {
 		return nil, false
 	}
-	by, descending := membership.SortKeys[key.ranking/2], key.ranking%2 == 1
+	by, descending := membership.SortKeys[key.order/2], key.order%2 == 1
 	if by != facts.SortDefaultLocation || key.location == "" {
-		r := &d.rankings[key.ranking]
+		r := &d.rankings[key.order]
 		r.once.Do(func() {
-			everyone := make([]int32, len(d.users))
-			for i := range everyone {
-				everyone[i] = int32(i)
+			all := make([]int32, len(d.users))
+			for i := range all {
+				all[i] = int32(i)
 			}
 			r.all = true
-			r.build(everyone, func(user int32) (string, string) { return sortedBy(d.users[user], by) }, descending)
+			r.build(all, func(user int32) (string, string) { return sortedBy(d.users[user], by) }, descending)
 		})
 		return r, true
 	}
-	// An organization does not see a default location in another one, so that it must not show in the order either.
+	// ALL-4: an organization does not see a default location in another one, so the order must not reveal it.
 	organization := d.All[at].Organization()
-	kept, _ := d.byOrganization.LoadOrStore(rankingKey{organization, key.ranking}, &ranking{})
+	kept, _ := d.byOrganization.LoadOrStore(rankingKey{organization, key.order}, &ranking{})
 	r := kept.(*ranking)
 	r.once.Do(func() {
-		r.ranked = d.usersBeneath(d.Ordinal[organization])
-		r.build(r.ranked, func(user int32) (first, second string) {
+		r.members = d.usersBeneath(d.Ordinal[organization])
+		r.build(r.members, func(user int32) (first, second string) {
 			u := d.users[user]
 			if l := d.ByID(u.Record().DefaultLocation); l == nil || l.Organization() != organization {
 				return "", ""
@@ -154,25 +158,25 @@ func (d *Directory) ranking(key listKey) (*ranking, bool) {
 	return r, true
 }
 
-// list is built when first asked for, and kept.
-func (d *Directory) list(key listKey, r *ranking) []int32 {
-	kept, _ := d.lists.LoadOrStore(key, &ranks{})
-	l := kept.(*ranks)
+// listRanks returns the ranks of the users of a list, ascending. It builds a list on first use and keeps it.
+func (d *Directory) listRanks(key listKey, r *ranking) []int32 {
+	kept, _ := d.lists.LoadOrStore(key, &list{})
+	l := kept.(*list)
 	l.once.Do(func() {
 		if key.location == "" {
-			l.all = slices.Sorted(slices.Values(r.ranks))
+			l.ranks = slices.Sorted(slices.Values(r.ranks))
 			return
 		}
-		l.all = d.usersBeneath(d.Ordinal[key.location])
-		for i, user := range l.all {
-			l.all[i], _ = r.rank(user) // all are of the organization
+		l.ranks = d.usersBeneath(d.Ordinal[key.location])
+		for i, user := range l.ranks {
+			l.ranks[i], _ = r.rank(user) // never false: the users belong to the organization
 		}
-		slices.Sort(l.all)
+		slices.Sort(l.ranks)
 	})
-	return l.all
+	return l.ranks
 }
 
-// usersBeneath gives the users with an assignment at a location or beneath it, ascending.
+// usersBeneath returns the users with an assignment at or beneath a location, ascending.
 func (d *Directory) usersBeneath(at int32) []int32 {
 	var all []int32
 	for _, beneath := range d.Covered(at) {
@@ -182,33 +186,33 @@ func (d *Directory) usersBeneath(at int32) []int32 {
 	return slices.Clip(slices.Compact(all))
 }
 
-// Users implements [facts.View]. The whole directory includes the users without any assignment.
+// Users implements [facts.View]. The list of the whole directory includes users without assignments.
 func (d *Directory) Users(ctx context.Context, q facts.UserQuery) (facts.Users, error) {
-	sort := 0
+	order := 0
 	if q.Sort != "" {
-		if sort = slices.Index(membership.SortKeys[:], q.Sort); sort < 0 {
+		if order = slices.Index(membership.SortKeys[:], q.Sort); order < 0 {
 			return facts.Users{}, &pdp.Error{Kind: pdp.Invalid, Message: "There is no such order."}
 		}
 	}
-	sort *= 2
+	order *= 2
 	if q.Descending {
-		sort++
+		order++
 	}
-	key := listKey{location: q.Beneath, ranking: sort}
+	key := listKey{location: q.Beneath, order: order}
 	r, ok := d.ranking(key)
 	if !ok {
 		return facts.Users{}, nil
 	}
-	in := d.list(key, r)
-	wanted := d.search.matching(q.Text)
+	ranks := d.listRanks(key, r)
+	matches := d.search.matcher(q.Text)
 	size := membership.PageLimit(q.Limit)
 	var page facts.Users
-	for i := d.place(in, r, q.After); i < len(in); i++ {
+	for i := d.indexAfter(ranks, r, q.After); i < len(ranks); i++ {
 		if i%4096 == 0 && ctx.Err() != nil {
 			return facts.Users{}, &pdp.Error{Kind: pdp.Timeout, Message: "It took too long to decide this.", Err: ctx.Err()}
 		}
-		user := r.users[in[i]]
-		if wanted != nil && !wanted(user) {
+		user := r.users[ranks[i]]
+		if matches != nil && !matches(user) {
 			continue
 		}
 		if len(page.Users) == size {
@@ -222,19 +226,20 @@ func (d *Directory) Users(ctx context.Context, q facts.UserQuery) (facts.Users, 
 	return page, nil
 }
 
-// place is the index in a list right behind a cursor.
-func (d *Directory) place(in []int32, r *ranking, after facts.Cursor) int {
+// indexAfter returns the index in a list that follows a cursor: after the cursor's user, or, if that user is no longer in the
+// list, at the cursor's offset.
+func (d *Directory) indexAfter(ranks []int32, r *ranking, after facts.Cursor) int {
 	if user, ok := d.userAt[after.ID]; ok {
 		if rank, ok := r.rank(user); ok {
-			if i, ok := slices.BinarySearch(in, rank); ok {
+			if i, ok := slices.BinarySearch(ranks, rank); ok {
 				return i + 1
 			}
 		}
 	}
-	return min(max(after.Offset, 0), len(in))
+	return min(max(after.Offset, 0), len(ranks))
 }
 
-// searchTexts is what a text filter looks through, built when first asked for.
+// searchTexts holds the texts that a text filter searches. They are built on first use.
 type searchTexts struct {
 	users     []*facts.User
 	once      sync.Once
@@ -242,8 +247,8 @@ type searchTexts struct {
 	usernames []string // folded, by user, in NFC
 }
 
-// matching gives the filter for a text, nil for one that matches all.
-func (s *searchTexts) matching(text string) func(user int32) bool {
+// matcher returns the filter for a text, or nil if the text is empty and matches all.
+func (s *searchTexts) matcher(text string) func(user int32) bool {
 	if text == "" {
 		return nil
 	}
@@ -262,7 +267,7 @@ func (s *searchTexts) matching(text string) func(user int32) bool {
 	}
 }
 
-// givenFamily is "given family", or the one of them that is there.
+// givenFamily returns "given family", or the one of the two that is present.
 func givenFamily(n facts.Name) string {
 	if n.Given == "" || n.Family == "" {
 		return n.Given + n.Family

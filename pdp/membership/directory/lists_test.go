@@ -20,14 +20,13 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
 )
 
-// Mixed is the directory of [fixture.MixedDocument].
-func Mixed(t testing.TB, seed uint64, users int) *Directory {
+func mixedDirectory(t testing.TB, seed uint64, users int) *Directory {
 	t.Helper()
-	return Parsed(t, fixture.MixedDocument(seed, users))
+	return parseDirectory(t, fixture.MixedDocument(seed, users))
 }
 
-// expected is the whole list by plain sorting and looking at each user.
-func expected(d *Directory, q facts.UserQuery) []*facts.User {
+// expectedList returns the whole list for a query, by filtering and sorting all users.
+func expectedList(d *Directory, q facts.UserQuery) []*facts.User {
 	caser := cases.Fold()
 	keys := func(u *facts.User) [2]string {
 		rec := u.Record()
@@ -77,7 +76,7 @@ func expected(d *Directory, q facts.UserQuery) []*facts.User {
 	return all
 }
 
-func Ids(all []*facts.User) []string {
+func ids(all []*facts.User) []string {
 	out := make([]string, len(all))
 	for i, u := range all {
 		out[i] = u.ID()
@@ -85,16 +84,15 @@ func Ids(all []*facts.User) []string {
 	return out
 }
 
-// The pages of a list are the list, however it is sorted, filtered and cut.
-func TestPages(t *testing.T) {
+func TestPagesOfAListAddUpToTheList(t *testing.T) {
 	ctx := context.Background()
-	d := Mixed(t, 7, 300)
+	d := mixedDirectory(t, 7, 300)
 	for _, beneath := range []string{"", "metro", "north", "ghi", "grp", "p1", "p2", "hs", "alone", "nowhere"} {
 		for _, sort := range append(membership.SortKeys[:], "") {
 			for _, descending := range []bool{false, true} {
 				for _, text := range []string{"", "SMITH", "ann", "straSSe1", "éa å", "@example.org", "no such"} {
 					q := facts.UserQuery{Beneath: beneath, Sort: sort, Descending: descending, Text: text}
-					want := Ids(expected(d, q))
+					want := ids(expectedList(d, q))
 					for _, limit := range []int{0, 1, 7, 300} {
 						q.Limit, q.After = limit, facts.Cursor{}
 						var got []string
@@ -102,7 +100,7 @@ func TestPages(t *testing.T) {
 							page, err := d.Users(ctx, q)
 							require.NoError(t, err)
 							require.Len(t, page.Cursors, len(page.Users))
-							got = append(got, Ids(page.Users)...)
+							got = append(got, ids(page.Users)...)
 							require.Equal(t, len(got) < len(want), page.More, "%+v", q)
 							if !page.More {
 								break
@@ -117,22 +115,22 @@ func TestPages(t *testing.T) {
 	}
 }
 
-// ALL-4: what somebody has in another organization is invisible, in the order too.
-func TestDefaultLocationElsewhereIsNotSortedBy(t *testing.T) {
+// ALL-4: what a user has in another organization must not show in the order of a list.
+func TestDefaultLocationInAnotherOrganizationDoesNotAffectTheOrder(t *testing.T) {
 	user := func(id, defaultLocation string) string {
 		return fmt.Sprintf(`{"id": %q, "default_location": %q, "assignments": [{"location": "ghi", "role": "ed_admin"},
 			{"location": "jkl", "role": "ed_admin"}, {"location": "e1", "role": "user"}, {"location": "alone", "role": "user"}]}`, id, defaultLocation)
 	}
-	d := Parsed(t, fixture.WithUsers(strings.Join([]string{user("a", "jkl"), user("b", "e1"), user("c", "ghi"), user("d", "alone")}, ",")))
+	d := parseDirectory(t, fixture.WithUsers(strings.Join([]string{user("a", "jkl"), user("b", "e1"), user("c", "ghi"), user("d", "alone")}, ",")))
 	list := func(beneath string, descending bool, after facts.Cursor) string {
 		page, err := d.Users(context.Background(), facts.UserQuery{Beneath: beneath, Sort: facts.SortDefaultLocation, Descending: descending, After: after})
 		require.NoError(t, err)
-		return strings.Join(Ids(page.Users), "")
+		return strings.Join(ids(page.Users), "")
 	}
 	for _, c := range []struct{ beneath, ascending, descending string }{
 		{"", "dbca", "acbd"},
 		{"metro", "cabd", "acbd"},
-		{"ghi", "cabd", "acbd"}, // all of the organization counts, not only what lies beneath
+		{"ghi", "cabd", "acbd"}, // default locations of the whole organization count
 		{"hs", "bacd", "bacd"},
 		{"alone", "dabc", "dabc"},
 	} {
@@ -140,27 +138,27 @@ func TestDefaultLocationElsewhereIsNotSortedBy(t *testing.T) {
 		assert.Equal(t, c.descending, list(c.beneath, true, facts.Cursor{}), c.beneath)
 		assert.Equal(t, c.ascending[2:], list(c.beneath, false, facts.Cursor{ID: c.ascending[1:2]}), c.beneath)
 	}
-	assert.Empty(t, list("grp", false, facts.Cursor{ID: "a"}), "nobody is there, nor is who the cursor names")
-	kept := func() (n int) {
+	assert.Empty(t, list("grp", false, facts.Cursor{ID: "a"}), "the list is empty, and the user of the cursor is not in it")
+	cachedLists := func() (n int) {
 		for _, of := range []*sync.Map{&d.byOrganization, &d.lists} {
 			of.Range(func(any, any) bool { n++; return true })
 		}
 		return n
 	}
-	before := kept()
+	before := cachedLists()
 	for i := range 100 {
 		assert.Empty(t, list(fmt.Sprintf("nowhere%d", i), false, facts.Cursor{ID: "a"}))
 	}
-	assert.Equal(t, before, kept(), "nothing is kept of unknown locations")
+	assert.Equal(t, before, cachedLists(), "nothing is kept of unknown locations")
 }
 
-func TestCursorsFollowTheirUser(t *testing.T) {
+func TestCursorFollowsItsUserElseItsOffset(t *testing.T) {
 	ctx := context.Background()
-	d := Mixed(t, 8, 100)
+	d := mixedDirectory(t, 8, 100)
 	q := facts.UserQuery{Beneath: "metro", Sort: facts.SortUsername, Limit: 5, After: facts.Cursor{}}
 	page, err := d.Users(ctx, q)
 	require.NoError(t, err)
-	whole := Ids(expected(d, q))
+	whole := ids(expectedList(d, q))
 	for i, c := range page.Cursors {
 		assert.Equal(t, facts.Cursor{ID: whole[i], Offset: i + 1}, c)
 	}
@@ -173,40 +171,40 @@ func TestCursorsFollowTheirUser(t *testing.T) {
 		}
 		return page.Users[0].ID()
 	}
-	assert.Equal(t, whole[4], next(facts.Cursor{ID: whole[3], Offset: 1}), "the user is there: the offset does not count")
-	assert.Equal(t, whole[4], next(facts.Cursor{ID: "left", Offset: 4}), "the user is gone: the offset is the best guess")
-	elsewhere := UserBeneath(t, d, "grp")
-	assert.Equal(t, whole[4], next(facts.Cursor{ID: elsewhere, Offset: 4}), "the user is no longer in this list")
+	assert.Equal(t, whole[4], next(facts.Cursor{ID: whole[3], Offset: 1}), "the user is in the list: the offset is ignored")
+	assert.Equal(t, whole[4], next(facts.Cursor{ID: "left", Offset: 4}), "the user does not exist: the offset is used")
+	elsewhere := firstUserBeneath(t, d, "grp")
+	assert.Equal(t, whole[4], next(facts.Cursor{ID: elsewhere, Offset: 4}), "the user is not in this list: the offset is used")
 	assert.Equal(t, whole[0], next(facts.Cursor{ID: "left", Offset: -4}))
 	assert.Empty(t, next(facts.Cursor{ID: "left", Offset: 1 << 40}))
 	filtered, err := d.Users(ctx, facts.UserQuery{Beneath: "metro", Text: "@example"})
 	require.NoError(t, err)
-	whole = Ids(expected(d, facts.UserQuery{Beneath: "metro"}))
-	require.NotEqual(t, whole[:len(filtered.Users)], Ids(filtered.Users))
+	whole = ids(expectedList(d, facts.UserQuery{Beneath: "metro"}))
+	require.NotEqual(t, whole[:len(filtered.Users)], ids(filtered.Users))
 	for i, c := range filtered.Cursors {
 		assert.Equal(t, slices.Index(whole, filtered.Users[i].ID())+1, c.Offset, "offsets count the unfiltered list")
 	}
 }
 
-func UserBeneath(t *testing.T, d *Directory, location string) string {
+func firstUserBeneath(t *testing.T, d *Directory, location string) string {
 	page, err := d.Users(context.Background(), facts.UserQuery{Beneath: location, Limit: 1})
 	require.NoError(t, err)
 	return page.Users[0].ID()
 }
 
-func TestUsersRefuses(t *testing.T) {
-	d := Mixed(t, 9, 10)
+func TestUsersRefusesUnknownSortKeyAndCanceledContext(t *testing.T) {
+	d := mixedDirectory(t, 9, 10)
 	_, err := d.Users(context.Background(), facts.UserQuery{Sort: "age"})
 	assert.Equal(t, pdp.Invalid, pdp.KindOf(err))
-	gone, cancel := context.WithCancel(context.Background())
+	canceled, cancel := context.WithCancel(context.Background())
 	cancel()
-	_, err = d.Users(gone, facts.UserQuery{})
+	_, err = d.Users(canceled, facts.UserQuery{})
 	assert.Equal(t, pdp.Timeout, pdp.KindOf(err))
 	assert.ErrorIs(t, err, context.Canceled)
 }
 
-func TestLocations(t *testing.T) {
-	d := Parsed(t, fixture.WithUsers(""))
+func TestLocationsArePaged(t *testing.T) {
+	d := parseDirectory(t, fixture.WithUsers(""))
 	list := func(q facts.LocationQuery) (out []string) {
 		page, err := d.Locations(context.Background(), q)
 		require.NoError(t, err)
@@ -216,7 +214,7 @@ func TestLocations(t *testing.T) {
 		return out
 	}
 	assert.Equal(t, []string{"acme", "alone", "e1", "ghi", "grp", "hs", "jkl", "metro", "north", "p1", "p2"}, list(facts.LocationQuery{}))
-	for range 2 { // the second time as kept
+	for range 2 { // the second answer is cached
 		assert.Equal(t, []string{"ghi", "jkl", "metro", "north"}, list(facts.LocationQuery{Beneath: "metro"}))
 	}
 	assert.Equal(t, []string{"jkl", "metro"}, list(facts.LocationQuery{Beneath: "metro", After: "ghi", Limit: 2}))
@@ -226,11 +224,11 @@ func TestLocations(t *testing.T) {
 	page, err := d.Locations(context.Background(), facts.LocationQuery{})
 	require.NoError(t, err)
 	page[0] = nil
-	assert.Equal(t, "acme", list(facts.LocationQuery{})[0], "a caller may change what it was given")
+	assert.Equal(t, "acme", list(facts.LocationQuery{})[0], "a caller may change the returned slice")
 }
 
-func TestListsAreBuiltByManyAtOnce(t *testing.T) {
-	d := Mixed(t, 10, 200)
+func TestListsAreBuiltConcurrently(t *testing.T) {
+	d := mixedDirectory(t, 10, 200)
 	var all sync.WaitGroup
 	for i := range 8 {
 		all.Go(func() {
@@ -238,7 +236,7 @@ func TestListsAreBuiltByManyAtOnce(t *testing.T) {
 				q := facts.UserQuery{Beneath: []string{"", "metro"}[i%2], Sort: sort, Text: "a"}
 				page, err := d.Users(context.Background(), q)
 				assert.NoError(t, err)
-				assert.Equal(t, Ids(expected(d, q)), Ids(page.Users))
+				assert.Equal(t, ids(expectedList(d, q)), ids(page.Users))
 				_, err = d.Locations(context.Background(), facts.LocationQuery{Beneath: "metro"})
 				assert.NoError(t, err)
 			}
@@ -247,13 +245,13 @@ func TestListsAreBuiltByManyAtOnce(t *testing.T) {
 	all.Wait()
 }
 
-func TestFold(t *testing.T) {
+func TestFoldEqualsUnicodeCaseFolding(t *testing.T) {
 	for _, s := range []string{"", "abc", "ABC", "a-Z_09@[`{", "Straße", "ÅNGSTRÖM", "İı", "ǅ", "ς", "K"} {
 		assert.Equal(t, cases.Fold().String(s), facts.Fold(s))
 	}
 }
 
-func TestSortableTime(t *testing.T) {
+func TestSortableTimeComparesAsTimes(t *testing.T) {
 	base := time.Date(1969, 12, 31, 23, 59, 59, 999_999_999, time.UTC)
 	in := []time.Time{time.Time{}.Add(1), base.AddDate(-1, 0, 0), base, base.Add(1), base.Add(2), base.AddDate(8000, 0, 0)}
 	assert.True(t, slices.IsSortedFunc(in, func(a, b time.Time) int { return cmp.Compare(sortableTime(a), sortableTime(b)) }))

@@ -14,26 +14,26 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/origintest"
 )
 
-// replacedFile is a file source, the file of which a test replaces.
-type replacedFile struct {
+// replaceableFile is a file source whose file a test can replace.
+type replaceableFile struct {
 	*directory.File
 	path string
 }
 
-func (f *replacedFile) Replace(t *testing.T, document string) {
+func (f *replaceableFile) Replace(t *testing.T, document string) {
 	path := f.path
 	fixture.WriteFile(t, path+".new", document)
 	require.NoError(t, os.Rename(path+".new", path))
 	require.NoError(t, f.Reload())
 }
 
-func TestFileIsASource(t *testing.T) {
+func TestFileMeetsTheSourceSuite(t *testing.T) {
 	origintest.TestSource(t, func(t *testing.T, document string) origintest.ReplaceableSource {
 		path := filepath.Join(t.TempDir(), "directory.json")
 		fixture.WriteFile(t, path, document)
 		f, err := directory.OpenFile(directory.FileConfig{Path: path, Vocabulary: fixture.Vocabulary(), Interval: time.Hour, Settle: 5 * time.Millisecond})
 		require.NoError(t, err)
 		t.Cleanup(func() { assert.NoError(t, f.Close()) })
-		return &replacedFile{f, path}
+		return &replaceableFile{f, path}
 	})
 }

@@ -9,21 +9,21 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/rotation"
 )
 
-// watch notices when a file is written or replaced, be it by rename or by another target of a symbolic link somewhere
-// on its path, which is how Kubernetes updates a ConfigMap (..data).
-type watch struct {
+// watcher notices when a file is written or replaced. A file is replaced by a rename, or by a new target of a symbolic link on
+// its path: Kubernetes updates a ConfigMap by replacing the link ..data.
+type watcher struct {
 	cfg    FileConfig
-	path   string            // clean, as events name it
-	events *fsnotify.Watcher // nil where the system gives none
-	last   os.FileInfo       // as last seen; nil where there was none
+	path   string            // as file events name it
+	events *fsnotify.Watcher // nil if the system provides no file events
+	last   os.FileInfo       // of the last call of changed; nil if there was no file
 }
 
-func newWatch(cfg FileConfig) *watch {
-	w := &watch{cfg: cfg, path: filepath.Clean(cfg.Path)}
-	w.last = w.look()
+func newWatcher(cfg FileConfig) *watcher {
+	w := &watcher{cfg: cfg, path: filepath.Clean(cfg.Path)}
+	w.last = w.stat()
 	events, err := fsnotify.NewWatcher()
 	if err != nil {
-		cfg.Logger.Warn("no file events, the directory file is looked at now and then", "interval", cfg.Interval, "error", err)
+		cfg.Logger.Warn("no file events available, polling the directory file", "interval", cfg.Interval, "error", err)
 		return w
 	}
 	w.events = events
@@ -31,15 +31,15 @@ func newWatch(cfg FileConfig) *watch {
 	return w
 }
 
-// watchFolder watches the folder, since a watched file is lost when another one is renamed over it. It is repeated, for
-// the folder may be replaced too; where it fails, the looks go on.
-func (w *watch) watchFolder() {
+// watchFolder subscribes to the events of the folder: a subscription to the file would end when another one is renamed over
+// it. Each poll calls it again, because the folder may have been replaced too. If it fails, polling goes on.
+func (w *watcher) watchFolder() {
 	if w.events != nil {
 		_ = w.events.Add(filepath.Dir(w.path))
 	}
 }
 
-func (w *watch) look() os.FileInfo {
+func (w *watcher) stat() os.FileInfo {
 	info, err := os.Stat(w.path)
 	if err != nil {
 		return nil
@@ -47,14 +47,14 @@ func (w *watch) look() os.FileInfo {
 	return info
 }
 
-func (w *watch) close() {
+func (w *watcher) close() {
 	if w.events != nil {
 		_ = w.events.Close()
 	}
 }
 
-// run calls reload after each change, once the file has been left alone for a while, until stop is closed.
-func (w *watch) run(stop <-chan struct{}, reload func() error) {
+// run calls reload after each change, once the file has stayed unchanged for cfg.Settle. It returns when stop is closed.
+func (w *watcher) run(stop <-chan struct{}, reload func() error) {
 	defer w.close()
 	var events <-chan fsnotify.Event
 	var errs <-chan error
@@ -63,8 +63,8 @@ func (w *watch) run(stop <-chan struct{}, reload func() error) {
 	}
 	poll := time.NewTicker(w.cfg.Interval)
 	defer poll.Stop()
-	settled := time.NewTimer(w.cfg.Settle) // also for what changed while the first directory was read
-	defer settled.Stop()
+	debounce := time.NewTimer(w.cfg.Settle) // runs from the start, for a change since the file was first read
+	defer debounce.Stop()
 	for {
 		select {
 		case <-stop:
@@ -72,42 +72,41 @@ func (w *watch) run(stop <-chan struct{}, reload func() error) {
 		case e, ok := <-events:
 			if !ok {
 				events = nil
-			} else if w.concerns(e) {
-				settled.Reset(w.cfg.Settle)
+			} else if w.affects(e) {
+				debounce.Reset(w.cfg.Settle)
 			}
 		case _, ok := <-errs:
-			// Events were lost.
-			if !ok {
+			if !ok { // any error can mean that events were lost
 				errs = nil
 			} else {
-				settled.Reset(w.cfg.Settle)
+				debounce.Reset(w.cfg.Settle)
 			}
 		case <-poll.C:
 			w.watchFolder()
-			if w.moved() {
-				settled.Reset(w.cfg.Settle)
+			if w.changed() {
+				debounce.Reset(w.cfg.Settle)
 			}
-		case <-settled.C:
-			if w.moved() { // a slow writer, or one whose events cannot be seen
-				settled.Reset(w.cfg.Settle)
+		case <-debounce.C:
+			if w.changed() { // the writer has not finished: not every write causes an event
+				debounce.Reset(w.cfg.Settle)
 			} else if err := reload(); rotation.Unsettled(err) {
-				settled.Reset(w.cfg.Settle)
-			} // any other error is told by the log and the status
+				debounce.Reset(w.cfg.Settle)
+			} // log and status report any other error
 		}
 	}
 }
 
-// concerns says whether an event can have changed what the path leads to. Other files of the folder do not count.
-func (w *watch) concerns(e fsnotify.Event) bool {
-	if e.Op == fsnotify.Chmod { // also for each link, and for times that say nothing
-		return w.moved()
+// affects reports whether the file may have changed by an event, which can be of another file in the folder.
+func (w *watcher) affects(e fsnotify.Event) bool {
+	if e.Op == fsnotify.Chmod { // also caused by a new link to the file, or a new access time
+		return w.changed()
 	}
-	return filepath.Clean(e.Name) == w.path || w.moved()
+	return filepath.Clean(e.Name) == w.path || w.changed()
 }
 
-// moved says whether the file is another one than at the last look.
-func (w *watch) moved() bool {
-	now := w.look()
+// changed reports whether the file has changed since the last call.
+func (w *watcher) changed() bool {
+	now := w.stat()
 	same := rotation.SameState(w.last, now)
 	w.last = now
 	return !same

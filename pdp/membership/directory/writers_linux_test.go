@@ -21,8 +21,8 @@ const (
 	janeDeactivated = "  status: deactivated\n"
 )
 
-// writing begins to write a file in place, and leaves it open.
-func writing(t *testing.T, path, beginning string) *os.File {
+// startWriting writes the beginning of a file in place, and leaves the file open.
+func startWriting(t *testing.T, path, beginning string) *os.File {
 	t.Helper()
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	require.NoError(t, err)
@@ -32,50 +32,50 @@ func writing(t *testing.T, path, beginning string) *os.File {
 	return file
 }
 
-// The beginning of a YAML directory is often one too, in which somebody deactivated is active.
-func TestFileBeingWrittenIsNotRead(t *testing.T) {
+// The beginning of a YAML directory is often a valid directory, in which a deactivated user may be active.
+func TestFileIsNotReadWhileItIsWritten(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "directory.yaml")
 	fixture.WriteFile(t, path, janeActive+janeDeactivated+"- id: old\n")
-	var loaded []string // by the watch alone, until it is closed
-	f, log := opened(t, path, func(cfg *FileConfig) {
+	var loaded []string // written by the watcher; read after Close
+	f, log := openTestFile(t, path, func(cfg *FileConfig) {
 		cfg.OnReload = func(d *Directory) { loaded = append(loaded, d.users[0].Record().Status) }
 	})
 	before := f.Directory()
 
-	file := writing(t, path, janeActive)
-	told := func() bool { return strings.Contains(log.String(), "is being written") }
-	require.Eventually(t, told, 20*time.Second, time.Millisecond, "the watch has found it settled, but open")
+	file := startWriting(t, path, janeActive)
+	warned := func() bool { return strings.Contains(log.String(), "is being written") }
+	require.Eventually(t, warned, 20*time.Second, time.Millisecond, "the watcher found the file unchanged, but open for writing")
 	for range 20 {
 		assert.ErrorContains(t, f.Reload(), "directory file: "+path+" is being written")
-		time.Sleep(2 * time.Millisecond) // so that the watch tries again and again
+		time.Sleep(2 * time.Millisecond) // gives the watcher time to retry
 	}
 	assert.Same(t, before, f.Directory())
 	assert.Zero(t, f.Status().Failures)
 	assert.NoError(t, f.Status().Err)
-	assert.Equal(t, 1, strings.Count(log.String(), "is being written"), "told once")
+	assert.Equal(t, 1, strings.Count(log.String(), "is being written"), "logged once")
 	assert.NotContains(t, log.String(), "level=ERROR")
 
 	_, err := file.WriteString(janeDeactivated)
 	require.NoError(t, err)
 	assert.Error(t, f.Reload())
 	require.NoError(t, file.Close())
-	eventually(t, f, "reloaded", func(s Status) bool { return s.Reloads == 1 })
+	eventuallyStatus(t, f, "reloaded", func(s Status) bool { return s.Reloads == 1 })
 	assert.Equal(t, "deactivated", fixture.UserOf(t, f.Directory(), "jane").Record().Status)
-	assert.False(t, knows(t, f, "old"))
+	assert.False(t, hasUser(t, f, "old"))
 
-	// Another file in its place is not what the writer of the former one writes.
-	writing(t, path, janeActive)
+	// A file that replaces the one being written is not being written itself.
+	startWriting(t, path, janeActive)
 	fixture.WriteFile(t, path+".new", janeActive+janeDeactivated+"- id: new\n")
 	require.NoError(t, os.Rename(path+".new", path))
-	eventually(t, f, "replaced", func(s Status) bool { return s.Reloads == 2 })
-	assert.True(t, knows(t, f, "new"))
+	eventuallyStatus(t, f, "replaced", func(s Status) bool { return s.Reloads == 2 })
+	assert.True(t, hasUser(t, f, "new"))
 	require.NoError(t, f.Close())
 	assert.Equal(t, []string{"deactivated", "deactivated"}, loaded)
 }
 
 func TestOpenFileWaitsForWriters(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "directory.yaml")
-	file := writing(t, path, janeActive)
+	file := startWriting(t, path, janeActive)
 	cfg := FileConfig{Path: path, Vocabulary: fixture.Vocabulary(), Logger: slog.New(slog.DiscardHandler), Settle: time.Millisecond}
 	_, err := openFile(cfg, 20*time.Millisecond)
 	assert.EqualError(t, err, "directory file: "+path+" is being written")

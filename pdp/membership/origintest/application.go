@@ -16,44 +16,49 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/directory"
 )
 
-// Application offers a directory by the contract, as an application would. What a test changes of it holds from then on.
+// Application is an HTTP handler that serves a directory by the contract of package httporigin, as an application would. Its methods
+// are safe for concurrent use. Its fields must not be set while it serves a request.
 type Application struct {
 	t *testing.T
 
-	mu        sync.Mutex
-	Directory *directory.Directory
-	changes   uint64                   // so many documents so far
-	versions  map[string]wordedVersion // of each record that ever was
-	OmitVersions,
-	OmitOffsets bool // leaves out offsets
-	before func(w http.ResponseWriter, r *http.Request) bool // true where it has answered
-	asked  []*http.Request
+	mu           sync.Mutex
+	Directory    *directory.Directory     // in force; set by Replace
+	replacements uint64                   // how often the directory was set
+	versions     map[string]recordVersion // of all records so far, removed ones included
+	intercept    func(w http.ResponseWriter, r *http.Request) bool
+	requests     []*http.Request
+
+	OmitVersions bool // serve records without versions
+	OmitOffsets  bool // serve lists without offsets
 }
 
-type wordedVersion struct {
-	of     string
-	number uint64
+// recordVersion is the version of a record with a given content.
+type recordVersion struct {
+	content string // empty if the record was removed
+	version uint64
 }
 
+// NewApplication returns an application with the directory of a JSON document.
 func NewApplication(t *testing.T, document string) *Application {
-	a := &Application{t: t, versions: map[string]wordedVersion{}}
+	a := &Application{t: t, versions: map[string]recordVersion{}}
 	a.Replace(document)
 	return a
 }
 
-// Serve serves it below a path.
+// Serve starts a server that ends with the test. The application is at the path /membership.
 func (a *Application) Serve() *httptest.Server {
 	s := httptest.NewServer(http.StripPrefix("/membership", a))
 	a.t.Cleanup(s.Close)
 	return s
 }
 
+// Replace replaces the directory by that of another document. Records that have changed get a greater version.
 func (a *Application) Replace(document string) {
 	d := ParseDirectory(a.t, document)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.Directory = d
-	a.changes++
+	a.replacements++
 	trees := map[string][]Location{}
 	for _, l := range d.All {
 		trees[l.Organization()] = append(trees[l.Organization()], Location(l.Record()))
@@ -67,35 +72,38 @@ func (a *Application) Replace(document string) {
 	}
 	for key := range a.versions {
 		if _, still := now[key]; !still {
-			a.versions[key] = wordedVersion{} // whatever comes next is another one
+			a.versions[key] = recordVersion{} // a record that is added again gets a new version
 		}
 	}
-	for key, of := range now {
-		if a.versions[key].of != of {
-			a.versions[key] = wordedVersion{of, a.changes}
+	for key, content := range now {
+		if a.versions[key].content != content {
+			a.versions[key] = recordVersion{content, a.replacements}
 		}
 	}
 }
 
-// Change lets a test say what is answered instead.
-func (a *Application) Intercept(before func(w http.ResponseWriter, r *http.Request) bool) {
+// Intercept sets a function that is called before each request is handled. If it returns true, it has answered the request.
+// Intercept(nil) removes the function.
+func (a *Application) Intercept(intercept func(w http.ResponseWriter, r *http.Request) bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.before = before
+	a.intercept = intercept
 }
 
+// Requests returns all requests so far.
 func (a *Application) Requests() []*http.Request {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.asked
+	return a.requests
 }
 
+// ServeHTTP implements [http.Handler].
 func (a *Application) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.mu.Lock()
-	a.asked = append(a.asked, r)
-	before := a.before
+	a.requests = append(a.requests, r)
+	intercept := a.intercept
 	a.mu.Unlock()
-	if before != nil && before(w, r) {
+	if intercept != nil && intercept(w, r) {
 		return
 	}
 	a.mu.Lock()
@@ -171,11 +179,12 @@ func (a *Application) list(r *http.Request, size int) object {
 
 func (a *Application) user(u *facts.User) object { return a.versioned("user "+u.ID(), "user") }
 
+// versioned returns a record under a member name, with its version.
 func (a *Application) versioned(key, name string) object {
 	v := a.versions[key]
-	out := object{name: json.RawMessage(v.of)}
+	out := object{name: json.RawMessage(v.content)}
 	if !a.OmitVersions {
-		out["version"] = v.number
+		out["version"] = v.version
 	}
 	return out
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
-// ParseDirectory is the directory of a document that has no fault.
+// ParseDirectory returns the directory of a document. It fails the test if the document has faults.
 func ParseDirectory(t testing.TB, document string) *directory.Directory {
 	t.Helper()
 	d, err := directory.Parse([]byte(document), fixture.Vocabulary())
@@ -20,13 +20,13 @@ func ParseDirectory(t testing.TB, document string) *directory.Directory {
 	return d
 }
 
-// Mixed is the directory of [fixture.MixedDocument].
+// MixedDirectory returns the directory of [fixture.MixedDocument].
 func MixedDirectory(t testing.TB, seed uint64, users int) *directory.Directory {
 	t.Helper()
 	return ParseDirectory(t, fixture.MixedDocument(seed, users))
 }
 
-// Document is the records of a document that has no fault.
+// ReadDocument returns the records of a document. It fails the test if the document has faults.
 func ReadDocument(t testing.TB, document []byte, f record.Format) *record.Document {
 	t.Helper()
 	faults := &record.Faults{}
@@ -35,7 +35,7 @@ func ReadDocument(t testing.TB, document []byte, f record.Format) *record.Docume
 	return d
 }
 
-// IDs are those of users.
+// UserIDs returns the ids of users.
 func UserIDs(all []*facts.User) []string {
 	out := make([]string, len(all))
 	for i, u := range all {
@@ -44,7 +44,7 @@ func UserIDs(all []*facts.User) []string {
 	return out
 }
 
-// Records are what two directories must share to be the same.
+// Records returns the records of a directory, without their versions.
 func Records(d *directory.Directory) (locations []facts.LocationRecord, users []facts.UserRecord) {
 	for _, l := range d.AllLocations() {
 		locations = append(locations, l.Record())
@@ -55,7 +55,7 @@ func Records(d *directory.Directory) (locations []facts.LocationRecord, users []
 	return locations, users
 }
 
-// AssertSameDirectory compares two directories.
+// AssertSameDirectory requires two directories to have the same records.
 func AssertSameDirectory(t *testing.T, a, b *directory.Directory) {
 	t.Helper()
 	locationsA, usersA := Records(a)

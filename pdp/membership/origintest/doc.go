@@ -1,4 +1,5 @@
-// Package origintest has the acceptance tests of sources of membership facts, for whoever writes one: what they must answer for
-// records, lists and changes, and a reference application over HTTP. It tests no source by itself; the packages of the sources
-// call it. Start with [TestOrigin], and [TestSource] for what the engine is given.
+// Package origintest has the acceptance suites for sources of membership facts, as fstest has for file systems. They test what a
+// source answers for records, lists and changes. The package also has an [Application] that serves facts over HTTP. If you write an
+// origin, start with [TestOrigin], and run [TestCachedSource] for the cache over it; for a source without a cache, see [TestSource].
+// The package itself tests no source.
 package origintest

@@ -13,12 +13,13 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
 )
 
-// Document is a directory document that a test can change.
+// Document is the document of a directory, which a test can change.
 type Document struct {
 	Locations []Location `json:"locations"`
 	Users     []User     `json:"users"`
 }
 
+// Location is a location in a [Document].
 type Location struct {
 	ID     string `json:"id"`
 	Name   string `json:"name,omitempty"`
@@ -28,6 +29,7 @@ type Location struct {
 	Plan   string `json:"plan,omitempty"`
 }
 
+// User is a user in a [Document].
 type User struct {
 	ID              string       `json:"id"`
 	Username        string       `json:"username,omitempty"`
@@ -44,6 +46,7 @@ type personName struct {
 	Family string `json:"family,omitempty"`
 }
 
+// Assignment is an assignment of a [User].
 type Assignment struct {
 	Location           string  `json:"location"`
 	Role               string  `json:"role"`
@@ -58,37 +61,38 @@ type access struct {
 	Areas map[string]bool `json:"areas,omitempty"`
 }
 
-func (r *Document) String() string { return string(asJSON(r)) }
+// String returns the document in JSON.
+func (doc *Document) String() string { return string(asJSON(doc)) }
 
 func asJSON(v any) []byte {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	if err := e.Encode(v); err != nil {
-		panic(err) // texts and numbers only
+		panic(err) // cannot happen: the values are texts and numbers
 	}
 	return bytes.TrimSpace(b.Bytes())
 }
 
-func (r *Document) user(id string) *User {
-	for i := range r.Users {
-		if r.Users[i].ID == id {
-			return &r.Users[i]
+func (doc *Document) user(id string) *User {
+	for i := range doc.Users {
+		if doc.Users[i].ID == id {
+			return &doc.Users[i]
 		}
 	}
 	panic("no user " + id)
 }
 
-func (r *Document) location(id string) *Location {
-	for i := range r.Locations {
-		if r.Locations[i].ID == id {
-			return &r.Locations[i]
+func (doc *Document) location(id string) *Location {
+	for i := range doc.Locations {
+		if doc.Locations[i].ID == id {
+			return &doc.Locations[i]
 		}
 	}
 	panic("no location " + id)
 }
 
-// oddIDs are what an id may be, and some way on its way could take for something else.
+// OddIDs are valid ids that a URL, a query language, a template or a comparison could misread.
 var OddIDs = []string{
 	"a/b", "/", "//", ".", "..", "../users/by-username", "%", "100%", "%2e%2e", "%2F", "%00", "?", "?id=jane", "#x", "a&b=c", "id=jane",
 	"a b", " a", "a ", "a+b", "+", "{id}", "{", "{{x}}", "[a-z]", "*", "\\", `"quoted"`, "'; DROP TABLE users; --", "$1", "a:b", "a,b", "a;b",
@@ -96,29 +100,30 @@ var OddIDs = []string{
 	strings.Repeat("x", 1024), strings.Repeat("é", 512), strings.Repeat("%", 1024),
 }
 
-// SampleDocument has every model; users who lack this and that, by a seed; and odd ids of users and locations.
+// SampleDocument returns a document with organizations of every model, locations and users with [OddIDs], and random users from a
+// seed, some of whom lack optional members.
 func SampleDocument(seed uint64, users int) *Document {
-	r := &Document{}
-	if err := json.Unmarshal([]byte(fixture.WithUsers(fixture.Everyone)), r); err != nil {
-		panic(err) // it is ours
+	doc := &Document{}
+	if err := json.Unmarshal([]byte(fixture.WithUsers(fixture.Everyone)), doc); err != nil {
+		panic(err) // cannot happen: the document is a constant
 	}
-	r.Locations = append(r.Locations, Location{ID: "odd {group}/%2e", Name: "Odd & Co.", Kind: "group", Model: "practice_group"})
+	doc.Locations = append(doc.Locations, Location{ID: "odd {group}/%2e", Name: "Odd & Co.", Kind: "group", Model: "practice_group"})
 	for i, id := range OddIDs {
-		r.Locations = append(r.Locations, Location{ID: id, Name: id, Kind: "practice", Parent: "odd {group}/%2e"})
-		// Usernames are unique without regard to case and composition, and not every id can be one.
+		doc.Locations = append(doc.Locations, Location{ID: id, Name: id, Kind: "practice", Parent: "odd {group}/%2e"})
+		// Usernames must differ by more than case and Unicode composition, and not every id is a valid username.
 		username := fmt.Sprintf("%.16s%d@%%2e/ É?", id, i)
 		if !facts.IsUsername(username) {
 			username = fmt.Sprintf("odd%d@%%2e/ E\u0301?", i)
 		}
-		r.Users = append(r.Users, User{ID: id, Username: username, Assignments: []Assignment{
+		doc.Users = append(doc.Users, User{ID: id, Username: username, Assignments: []Assignment{
 			{Location: "odd {group}/%2e", Role: "owner"}, {Location: id, Role: "owner"},
 		}})
 	}
 	random := rand.New(rand.NewPCG(seed, 2))
 	for i := range users {
-		r.Users = append(r.Users, randomUser(random, i))
+		doc.Users = append(doc.Users, randomUser(random, i))
 	}
-	return r
+	return doc
 }
 
 func randomUser(r *rand.Rand, i int) User {
@@ -131,7 +136,7 @@ func randomUser(r *rand.Rand, i int) User {
 	if r.IntN(4) > 0 {
 		u.Username = fmt.Sprintf("%s%d@Example.org", pick("anna", "Anna", "Émile", "ÉMILE", "\u212aelvin", "straße", "STRASSE"), i)
 	}
-	if r.IntN(3) > 0 { // databases keep microseconds
+	if r.IntN(3) > 0 { // no finer than microseconds, as databases store times
 		at := time.Date(2024, 1, 1+r.IntN(5), 0, 0, 0, 1000*r.IntN(2), time.FixedZone("", 3600*r.IntN(3)))
 		u.LastLogin = at.Format(time.RFC3339Nano)
 	}
@@ -154,7 +159,7 @@ func randomUser(r *rand.Rand, i int) User {
 	return u
 }
 
-// UserFromRecord writes a record as a document has it.
+// UserFromRecord returns a record as a user of a document.
 func UserFromRecord(rec facts.UserRecord) User {
 	u := User{ID: rec.ID, Username: rec.Username, Status: rec.Status, DefaultLocation: rec.DefaultLocation}
 	if rec.Name != (facts.Name{}) {

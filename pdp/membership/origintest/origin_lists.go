@@ -14,19 +14,20 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/directory"
 )
 
-// everyQuery gives each combination of what a list can be asked for, without limit and cursor.
-func everyQuery(ask func(facts.UserQuery)) {
+// everyQuery calls visit with each combination of the parameters of a list, without limit and cursor.
+func everyQuery(visit func(facts.UserQuery)) {
 	for _, beneath := range []string{"", "metro", "north", "ghi", "grp", "p2", "hs", "alone", "odd {group}/%2e", "a/b", "%2F", "..", "nowhere"} {
 		for _, sort := range append(membership.SortKeys[:], "") {
 			for _, descending := range []bool{false, true} {
 				for _, text := range []string{"", "SMITH", "ann smi", "straSSe", "éa å", "kelvin", "%", "_", "100%", `\`, "no such"} {
-					ask(facts.UserQuery{Beneath: beneath, Sort: sort, Descending: descending, Text: text})
+					visit(facts.UserQuery{Beneath: beneath, Sort: sort, Descending: descending, Text: text})
 				}
 			}
 		}
 	}
 }
 
+// AssertRawUsers compares a page of a list that an origin delivered with the expected one.
 func AssertRawUsers(t *testing.T, want facts.Users, got membership.RawUsers, q facts.UserQuery) {
 	t.Helper()
 	require.Len(t, got.Users, len(want.Users), "%+v", q)
@@ -38,7 +39,8 @@ func AssertRawUsers(t *testing.T, want facts.Users, got membership.RawUsers, q f
 	require.Equal(t, want.More, got.More, "%+v", q)
 }
 
-func testRawLists(t *testing.T, o membership.Origin, d *directory.Directory) {
+// testOriginLists asks for every combination of the parameters of a list, and pages through some lists.
+func testOriginLists(t *testing.T, o membership.Origin, d *directory.Directory) {
 	ctx := context.Background()
 	everyQuery(func(q facts.UserQuery) {
 		want, err := d.Users(ctx, q)
@@ -66,9 +68,9 @@ func testRawLists(t *testing.T, o membership.Origin, d *directory.Directory) {
 	assert.Equal(t, pdp.Invalid, pdp.KindOf(err))
 }
 
-// everyCursor gives stretches of one list that go on behind cursors of all kinds. Where guessed is set, the cursor is wrong
-// about how many there were: then offsets are no better.
-func everyCursor(t *testing.T, d *directory.Directory, ask func(q facts.UserQuery, guessed bool)) {
+// everyCursor calls visit with queries for pages of one list, after cursors of all kinds. If offsetIsWrong, the cursor has the right
+// user but a wrong offset, and the offsets in the answer may be wrong too.
+func everyCursor(t *testing.T, d *directory.Directory, visit func(q facts.UserQuery, offsetIsWrong bool)) {
 	inside := usersBeneath(t, d, "metro")
 	elsewhere := slices.DeleteFunc(usersBeneath(t, d, "grp"), func(id string) bool { return slices.Contains(inside, id) })
 	require.NotEmpty(t, elsewhere)
@@ -79,13 +81,13 @@ func everyCursor(t *testing.T, d *directory.Directory, ask func(q facts.UserQuer
 			whole, err := d.Users(context.Background(), q)
 			require.NoError(t, err)
 			q.Text, q.Limit = text, 5
-			place := slices.Index(UserIDs(whole.Users), known) + 1
+			offset := slices.Index(UserIDs(whole.Users), known) + 1
 			for _, q.After = range []facts.Cursor{
-				{ID: known, Offset: place}, {ID: known}, {ID: known, Offset: 1}, {ID: known, Offset: 1 << 40}, {ID: "left", Offset: 4}, {ID: "left"},
+				{ID: known, Offset: offset}, {ID: known}, {ID: known, Offset: 1}, {ID: known, Offset: 1 << 40}, {ID: "left", Offset: 4}, {ID: "left"},
 				{ID: "left", Offset: -4}, {ID: "left", Offset: 1 << 40}, {ID: elsewhere[0], Offset: 4}, {Offset: 3},
 				{ID: "\x00", Offset: 3}, {ID: "../%", Offset: 3},
 			} {
-				ask(q, q.After.ID == known && q.After.Offset != place)
+				visit(q, q.After.ID == known && q.After.Offset != offset)
 			}
 		}
 	}
@@ -98,15 +100,16 @@ func usersBeneath(t *testing.T, d *directory.Directory, location string) []strin
 	return slices.Sorted(slices.Values(UserIDs(all.Users)))
 }
 
-// TestCursors: a list goes on behind its user, and behind so many where that one is gone.
+// TestCursors tests that Origin.Users continues a list after the user of the cursor, or at its offset if that user is not in the
+// list.
 func TestCursors(t *testing.T, o membership.Origin, d *directory.Directory) {
 	ctx := context.Background()
-	everyCursor(t, d, func(q facts.UserQuery, guessed bool) {
+	everyCursor(t, d, func(q facts.UserQuery, offsetIsWrong bool) {
 		want, err := d.Users(ctx, q)
 		require.NoError(t, err)
 		got, err := o.Users(ctx, q)
 		require.NoError(t, err)
-		if guessed {
+		if offsetIsWrong {
 			require.Len(t, got.Offsets, len(want.Cursors))
 			for i := range want.Cursors {
 				got.Offsets[i] = want.Cursors[i].Offset
@@ -116,11 +119,11 @@ func TestCursors(t *testing.T, o membership.Origin, d *directory.Directory) {
 	})
 }
 
-// testRawChanges: each call reads anew, and versions grow with what they are of.
-func testRawChanges(t *testing.T, open func(t *testing.T, document string) (membership.Origin, func(document string))) {
+// testOriginChanges requires every call to deliver the current directory, and versions to grow with the records.
+func testOriginChanges(t *testing.T, open func(t *testing.T, document string) (membership.Origin, func(document string))) {
 	ctx := context.Background()
-	r := SampleDocument(2, 0)
-	o, replace := open(t, r.String())
+	doc := SampleDocument(2, 0)
+	o, replace := open(t, doc.String())
 	user := func(id string) *membership.RawRecord {
 		s, err := o.User(ctx, id)
 		require.NoError(t, err)
@@ -131,49 +134,49 @@ func testRawChanges(t *testing.T, open func(t *testing.T, document string) (memb
 		require.NoError(t, err)
 		return s
 	}
-	// grew takes origins without versions, which have none of anything.
-	grew := func(before, after *membership.RawRecord) {
+	// assertNewer requires a greater version, unless the origin has no versions at all.
+	assertNewer := func(before, after *membership.RawRecord) {
 		t.Helper()
 		require.NotNil(t, after)
 		assert.True(t, after.Version > before.Version || after.Version == 0 && before.Version == 0, "%d, then %d", before.Version, after.Version)
 	}
 	anna, otto, metro, group, odd := user("anna"), user("otto"), organization("ghi"), organization("p1"), user("a/b")
 
-	r.user("anna").Username = "Änna@example.org"
-	r.user("otto").Assignments = append(r.user("otto").Assignments, Assignment{Location: "vendor/2", Role: "vendor_staff"})
-	r.Locations = append(r.Locations, Location{ID: "vendor/2", Kind: "vendor", Model: "vendor"})
-	r.location("ghi").Name = "GHI"
-	replace(r.String())
+	doc.user("anna").Username = "Änna@example.org"
+	doc.user("otto").Assignments = append(doc.user("otto").Assignments, Assignment{Location: "vendor/2", Role: "vendor_staff"})
+	doc.Locations = append(doc.Locations, Location{ID: "vendor/2", Kind: "vendor", Model: "vendor"})
+	doc.location("ghi").Name = "GHI"
+	replace(doc.String())
 	assert.Equal(t, "Änna@example.org", ReadUser(t, user("anna")).Username)
 	assert.Len(t, ReadUser(t, user("otto")).Assignments, 3)
 	assert.Equal(t, "GHI", ReadLocations(t, organization("metro"))[0].Name)
 	assert.Len(t, ReadLocations(t, organization("vendor/2")), 1)
-	grew(anna, user("anna"))
-	grew(otto, user("otto"))
-	grew(metro, organization("north"))
-	assert.Equal(t, odd.Version, user("a/b").Version, "what has not changed keeps its version")
+	assertNewer(anna, user("anna"))
+	assertNewer(otto, user("otto"))
+	assertNewer(metro, organization("north"))
+	assert.Equal(t, odd.Version, user("a/b").Version, "unchanged records keep their version")
 	assert.Equal(t, group.Version, organization("grp").Version)
 	found, err := o.UserByUsername(ctx, "ÄNNA@example.org")
 	require.NoError(t, err)
 	assert.Len(t, found, 1)
 
-	// One is gone, and a location too.
+	// A user and a location are removed.
 	anna, metro = user("anna"), organization("ghi")
-	was := *r.user("anna")
-	r.Users = slices.DeleteFunc(r.Users, func(u User) bool { return u.ID == "anna" })
-	r.Locations = slices.DeleteFunc(r.Locations, func(l Location) bool { return l.ID == "jkl" })
-	replace(r.String())
+	was := *doc.user("anna")
+	doc.Users = slices.DeleteFunc(doc.Users, func(u User) bool { return u.ID == "anna" })
+	doc.Locations = slices.DeleteFunc(doc.Locations, func(l Location) bool { return l.ID == "jkl" })
+	replace(doc.String())
 	assert.Nil(t, user("anna"))
 	assert.Nil(t, organization("jkl"))
-	grew(metro, organization("ghi"))
+	assertNewer(metro, organization("ghi"))
 	found, err = o.UserByUsername(ctx, "ÄNNA@example.org")
 	require.NoError(t, err)
 	assert.Empty(t, found)
 
-	// She is there again.
+	// The user is added again.
 	was.Status = "deactivated"
-	r.Users = append(r.Users, was)
-	replace(r.String())
-	grew(anna, user("anna"))
+	doc.Users = append(doc.Users, was)
+	replace(doc.String())
+	assertNewer(anna, user("anna"))
 	assert.Equal(t, "deactivated", ReadUser(t, user("anna")).Status)
 }

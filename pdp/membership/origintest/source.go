@@ -19,18 +19,20 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
-// ReplaceableSource is a source under test, the directory of which can be replaced by another document. Replace may return
-// before the source shows it: the suite waits for that.
+// ReplaceableSource is a source under test whose directory can be replaced.
 type ReplaceableSource interface {
 	facts.Source
+	// Replace replaces the directory by that of another document, in JSON. It may return before the source serves the new
+	// directory: the suite waits.
 	Replace(t *testing.T, document string)
 }
 
-// view is how the suite asks a source.
+// view returns a view that needs no announced change.
 func view(s facts.Source) (facts.View, error) {
 	return s.View(context.Background(), facts.Requirement{})
 }
 
+// ViewOf returns a view of a source that needs no announced change. It fails the test on an error.
 func ViewOf(t testing.TB, s facts.Source) facts.View {
 	t.Helper()
 	v, err := view(s)
@@ -38,60 +40,62 @@ func ViewOf(t testing.TB, s facts.Source) facts.View {
 	return v
 }
 
-// TestSource is what every source must do: it shows what a [directory.Directory] of the same document has.
+// TestSource tests a [facts.Source]: it must answer as a [directory.Directory] of the same document does. Open returns a source with
+// the directory of a document, which must be valid under [fixture.Vocabulary].
 func TestSource(t *testing.T, open func(t *testing.T, document string) ReplaceableSource) {
 	testSource(t, 1, open)
 }
 
-// TestCachedSource is the same for a source over an origin. It asks every seventh of the lists, a number that no column of them divides: a
-// list is passed on as it is asked for, and testOrigin has the origin asked for all of them.
+// TestCachedSource is like [TestSource] for a cache over an origin. A cache passes queries for lists on to the origin, for which
+// [TestOrigin] tests them all, so this suite tests only every seventh. No parameter of a list has a multiple of seven values, so
+// every value still occurs.
 func TestCachedSource(t *testing.T, open func(t *testing.T, document string) ReplaceableSource) {
 	testSource(t, 7, open)
 }
 
 func testSource(t *testing.T, nth int, open func(t *testing.T, document string) ReplaceableSource) {
-	r := SampleDocument(3, 120)
-	d := ParseDirectory(t, r.String())
-	s := open(t, r.String())
-	shows(t, s, d)
-	t.Run("records", func(t *testing.T) { testRecords(t, ViewOf(t, s), d) })
-	t.Run("lists", func(t *testing.T) { testLists(t, s, d, nth) })
-	t.Run("cursors", func(t *testing.T) { testCursors(t, s, d) })
-	t.Run("locations", func(t *testing.T) { testLocations(t, s, d) })
-	t.Run("many at once", func(t *testing.T) {
+	doc := SampleDocument(3, 120)
+	d := ParseDirectory(t, doc.String())
+	s := open(t, doc.String())
+	waitUntilServes(t, s, d)
+	t.Run("records", func(t *testing.T) { testSourceRecords(t, ViewOf(t, s), d) })
+	t.Run("lists", func(t *testing.T) { testSourceLists(t, s, d, nth) })
+	t.Run("cursors", func(t *testing.T) { testSourceCursors(t, s, d) })
+	t.Run("locations", func(t *testing.T) { testSourceLocations(t, s, d) })
+	t.Run("concurrent reads", func(t *testing.T) {
 		var all sync.WaitGroup
 		for range 8 {
 			all.Go(func() {
 				v, err := view(s)
 				if assert.NoError(t, err) {
-					assert.NoError(t, differs(v, d))
+					assert.NoError(t, compare(v, d))
 				}
 			})
 		}
 		all.Wait()
 	})
-	t.Run("changes", func(t *testing.T) { testChanges(t, open) })
-	t.Run("one view, one state", func(t *testing.T) { testOneState(t, open) })
-	t.Run("readers while it changes", func(t *testing.T) { testReaders(t, open) })
+	t.Run("changes", func(t *testing.T) { testSourceChanges(t, open) })
+	t.Run("a view does not change", func(t *testing.T) { testStableView(t, open) })
+	t.Run("concurrent changes", func(t *testing.T) { testConcurrentChanges(t, open) })
 }
 
-// shows waits until a source has all that a directory has, and of others nothing.
-func shows(t *testing.T, s facts.Source, d *directory.Directory, gone ...string) {
+// waitUntilServes waits until a source serves all records of a directory, and none of those that are gone.
+func waitUntilServes(t *testing.T, s facts.Source, d *directory.Directory, gone ...string) {
 	t.Helper()
-	for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
 		v, err := view(s)
 		if err == nil {
-			err = differs(v, d, gone...)
+			err = compare(v, d, gone...)
 		}
 		if err == nil {
 			return
 		}
-		require.True(t, time.Now().Before(end), "%v", err)
+		require.True(t, time.Now().Before(deadline), "%v", err)
 	}
 }
 
-// differs names the first record that a view has otherwise than a directory. Who is gone is neither user nor location.
-func differs(v facts.View, d *directory.Directory, gone ...string) error {
+// compare returns an error that names the first record in which a view differs from a directory. An id in gone must be unknown.
+func compare(v facts.View, d *directory.Directory, gone ...string) error {
 	ctx := context.Background()
 	for _, want := range d.All {
 		switch got, err := v.Location(ctx, want.ID()); {
@@ -99,8 +103,8 @@ func differs(v facts.View, d *directory.Directory, gone ...string) error {
 			return err
 		case got == nil:
 			return fmt.Errorf("location %.50q is unknown", want.ID())
-		case described(got) != described(want):
-			return fmt.Errorf("location %.50q is %s", want.ID(), described(got))
+		case describe(got) != describe(want):
+			return fmt.Errorf("location %.50q is %s", want.ID(), describe(got))
 		}
 	}
 	for _, want := range d.AllUsers() {
@@ -124,8 +128,8 @@ func differs(v facts.View, d *directory.Directory, gone ...string) error {
 	return nil
 }
 
-// described is all that can be seen of a location, but for its version.
-func described(l *facts.Location) string {
+// describe returns all properties of a location but its version.
+func describe(l *facts.Location) string {
 	text := fmt.Sprintf("%+v %s %s %s", l.Record(), l.Organization(), l.Model(), l.Plan())
 	for above := l.Parent(); above != nil; above = above.Parent() {
 		text += fmt.Sprintf(" < %+v", above.Record())
@@ -133,29 +137,30 @@ func described(l *facts.Location) string {
 	return text
 }
 
-// SortAssignments sorts assignments, the order of which says nothing.
+// SortAssignments returns a record with its assignments in the order of their locations. A source may return them in any order.
 func SortAssignments(rec facts.UserRecord) facts.UserRecord {
 	rec.Assignments = slices.Clone(rec.Assignments)
 	slices.SortFunc(rec.Assignments, func(a, b facts.AssignmentRecord) int { return cmp.Compare(a.Location, b.Location) })
 	return rec
 }
 
-func testRecords(t *testing.T, v facts.View, d *directory.Directory) {
+// testSourceRecords tests users by id and by username, and locations by id, known and unknown.
+func testSourceRecords(t *testing.T, v facts.View, d *directory.Directory) {
 	ctx := context.Background()
-	require.NoError(t, differs(v, d))
+	require.NoError(t, compare(v, d))
 	for _, u := range d.AllUsers() {
-		for _, spelt := range []string{
+		for _, spelling := range []string{
 			u.Username(), strings.ToUpper(u.Username()), strings.ToLower(u.Username()), facts.Fold(u.Username()),
 			norm.NFD.String(u.Username()), norm.NFC.String(strings.ToUpper(u.Username())),
 			u.Username() + " ", "\u200b" + u.Username(), u.Username() + "\ufe0f",
 		} {
-			want, err := d.UserByUsername(ctx, spelt)
+			want, err := d.UserByUsername(ctx, spelling)
 			require.NoError(t, err)
-			got, err := v.UserByUsername(ctx, spelt)
+			got, err := v.UserByUsername(ctx, spelling)
 			require.NoError(t, err)
 			if want == nil {
-				assert.Nil(t, got, spelt)
-			} else if assert.NotNil(t, got, spelt) {
+				assert.Nil(t, got, spelling)
+			} else if assert.NotNil(t, got, spelling) {
 				assert.Equal(t, want.ID(), got.ID())
 				assert.True(t, record.SameUser(SortAssignments(want.Record()), SortAssignments(got.Record())))
 			}
@@ -174,7 +179,8 @@ func testRecords(t *testing.T, v facts.View, d *directory.Directory) {
 	}
 }
 
-func testLocations(t *testing.T, s facts.Source, d *directory.Directory) {
+// testSourceLocations pages through the locations of the directory and beneath some locations.
+func testSourceLocations(t *testing.T, s facts.Source, d *directory.Directory) {
 	ctx := context.Background()
 	for _, beneath := range []string{"", "metro", "north", "ghi", "odd {group}/%2e", "..", "nowhere"} {
 		for _, size := range []int{0, 1, 7, 5000} {
@@ -187,7 +193,7 @@ func testLocations(t *testing.T, s facts.Source, d *directory.Directory) {
 				require.NoError(t, err)
 				require.Equal(t, locationIDs(want), locationIDs(got), "%+v", q)
 				for i := range want {
-					assert.Equal(t, described(want[i]), described(got[i]))
+					assert.Equal(t, describe(want[i]), describe(got[i]))
 				}
 				if len(want) == 0 {
 					break
@@ -198,7 +204,7 @@ func testLocations(t *testing.T, s facts.Source, d *directory.Directory) {
 	}
 	got, err := ViewOf(t, s).Locations(ctx, facts.LocationQuery{Beneath: "metro", After: "i"})
 	require.NoError(t, err)
-	assert.Equal(t, []string{"jkl", "metro", "north"}, locationIDs(got), "the cursor need not be a location")
+	assert.Equal(t, []string{"jkl", "metro", "north"}, locationIDs(got), "the cursor need not be the id of a location")
 }
 
 func locationIDs(all []*facts.Location) []string {

@@ -16,7 +16,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
-// versionsOf are those of every user and location that a directory has.
+// versionsOf returns the versions that a source has of the users and locations of a directory.
 func versionsOf(t *testing.T, s facts.Source, d *directory.Directory) (users, locations map[string]uint64) {
 	t.Helper()
 	v := ViewOf(t, s)
@@ -36,13 +36,14 @@ func versionsOf(t *testing.T, s facts.Source, d *directory.Directory) (users, lo
 type step struct {
 	name   string
 	change func(*Document)
-	gone   []string
-	// What must have another version then; and what may have, as it lies in an organization that has changed. Everything
-	// else keeps its own.
-	users, locations       []string
+	gone   []string // ids that it removes
+	// These must get a greater version.
+	users, locations []string
+	// These may get a greater version, because their organization has changed. All others must keep their version.
 	mayUsers, mayLocations func(d *directory.Directory, id string) bool
 }
 
+// belongsTo returns a predicate for the locations of an organization and the users with an assignment there.
 func belongsTo(organization string) func(d *directory.Directory, id string) bool {
 	return func(d *directory.Directory, id string) bool {
 		if l := d.ByID(id); l != nil && l.Organization() == organization {
@@ -55,94 +56,94 @@ func belongsTo(organization string) func(d *directory.Directory, id string) bool
 	}
 }
 
-func nothing(*directory.Directory, string) bool { return false }
+func none(*directory.Directory, string) bool { return false }
 
-// without drops a user.
-func (r *Document) without(id string) {
-	r.Users = slices.DeleteFunc(r.Users, func(u User) bool { return u.ID == id })
+// removeUser removes a user.
+func (doc *Document) removeUser(id string) {
+	doc.Users = slices.DeleteFunc(doc.Users, func(u User) bool { return u.ID == id })
 }
 
 func steps() []step {
 	inMetro, inGroup := belongsTo("metro"), belongsTo("grp")
 	return []step{
 		{name: "nothing", change: func(*Document) {}},
-		{name: "a user is renamed", change: func(r *Document) { r.user("anna").Username = "ÄNNA@example.org" }, users: []string{"anna"}},
-		{name: "only the case of a username", change: func(r *Document) { r.user("anna").Username = "änna@example.org" }, users: []string{"anna"}},
-		{name: "a role is revoked", change: func(r *Document) { r.user("sys").Assignments = r.user("sys").Assignments[1:] }, users: []string{"sys"}},
-		{name: "a role is given", change: func(r *Document) {
-			r.user("..").Assignments = append(r.user("..").Assignments, Assignment{Location: "a/b", Role: "owner"})
+		{name: "a user is renamed", change: func(doc *Document) { doc.user("anna").Username = "ÄNNA@example.org" }, users: []string{"anna"}},
+		{name: "only the case of a username changes", change: func(doc *Document) { doc.user("anna").Username = "änna@example.org" }, users: []string{"anna"}},
+		{name: "a role is revoked", change: func(doc *Document) { doc.user("sys").Assignments = doc.user("sys").Assignments[1:] }, users: []string{"sys"}},
+		{name: "a role is assigned", change: func(doc *Document) {
+			doc.user("..").Assignments = append(doc.user("..").Assignments, Assignment{Location: "a/b", Role: "owner"})
 		}, users: []string{".."}},
-		{name: "an account is deactivated", change: func(r *Document) { r.user("%2F").Status = "deactivated" }, users: []string{"%2F"}},
-		{name: "somebody is new", change: func(r *Document) { r.Users = append(r.Users, User{ID: "nadia", Username: "nadia@example.org"}) }, users: []string{"nadia"}},
-		{name: "somebody leaves", change: func(r *Document) { r.without("nadia") }, gone: []string{"nadia"}},
-		{name: "and is there again, with another role", change: func(r *Document) {
-			r.Users = append(r.Users, User{ID: "nadia", Username: "nadia@example.org", Assignments: []Assignment{{Location: "e1", Role: "user"}}})
+		{name: "an account is deactivated", change: func(doc *Document) { doc.user("%2F").Status = "deactivated" }, users: []string{"%2F"}},
+		{name: "a user is added", change: func(doc *Document) { doc.Users = append(doc.Users, User{ID: "nadia", Username: "nadia@example.org"}) }, users: []string{"nadia"}},
+		{name: "a user is removed", change: func(doc *Document) { doc.removeUser("nadia") }, gone: []string{"nadia"}},
+		{name: "the user is added again, with another role", change: func(doc *Document) {
+			doc.Users = append(doc.Users, User{ID: "nadia", Username: "nadia@example.org", Assignments: []Assignment{{Location: "e1", Role: "user"}}})
 		}, users: []string{"nadia"}},
-		{name: "two swap their usernames", change: func(r *Document) {
-			r.user("nadia").Username, r.user("anna").Username = r.user("anna").Username, r.user("nadia").Username
+		{name: "two users swap their usernames", change: func(doc *Document) {
+			doc.user("nadia").Username, doc.user("anna").Username = doc.user("anna").Username, doc.user("nadia").Username
 		}, users: []string{"anna", "nadia"}},
-		{name: "a username goes to somebody else", change: func(r *Document) {
-			r.without("nadia")
-			r.Users = append(r.Users, User{ID: "nadine", Username: "ÄNNA@EXAMPLE.org"})
+		{name: "a username passes to another user", change: func(doc *Document) {
+			doc.removeUser("nadia")
+			doc.Users = append(doc.Users, User{ID: "nadine", Username: "ÄNNA@EXAMPLE.org"})
 		}, gone: []string{"nadia"}, users: []string{"nadine"}},
-		{name: "a location is renamed", change: func(r *Document) { r.location("ghi").Name = "GHI" }, locations: []string{"ghi"}, mayUsers: inMetro, mayLocations: inMetro},
-		{name: "a location is new", change: func(r *Document) {
-			r.Locations = append(r.Locations, Location{ID: "south", Kind: "division", Parent: "metro"})
+		{name: "a location is renamed", change: func(doc *Document) { doc.location("ghi").Name = "GHI" }, locations: []string{"ghi"}, mayUsers: inMetro, mayLocations: inMetro},
+		{name: "a location is added", change: func(doc *Document) {
+			doc.Locations = append(doc.Locations, Location{ID: "south", Kind: "division", Parent: "metro"})
 		}, locations: []string{"south"}, mayUsers: inMetro, mayLocations: inMetro},
-		{name: "a location is moved", change: func(r *Document) { r.location("ghi").Parent = "south" }, locations: []string{"ghi"}, mayUsers: inMetro, mayLocations: inMetro},
-		{name: "a location leaves", change: func(r *Document) {
-			r.Locations = slices.DeleteFunc(r.Locations, func(l Location) bool { return l.ID == "jkl" })
+		{name: "a location is moved", change: func(doc *Document) { doc.location("ghi").Parent = "south" }, locations: []string{"ghi"}, mayUsers: inMetro, mayLocations: inMetro},
+		{name: "a location is removed", change: func(doc *Document) {
+			doc.Locations = slices.DeleteFunc(doc.Locations, func(l Location) bool { return l.ID == "jkl" })
 		}, gone: []string{"jkl"}, mayUsers: inMetro, mayLocations: inMetro},
-		{name: "a location is moved to another organization", change: func(r *Document) {
-			r.Locations = append(r.Locations, Location{ID: "grp2", Kind: "group", Model: "practice_group"})
-			r.location("p2").Parent = "grp2"
-			r.user("otto").Assignments = []Assignment{{Location: "p2", Role: "owner"}, {Location: "grp2", Role: "owner"}}
+		{name: "a location is moved to another organization", change: func(doc *Document) {
+			doc.Locations = append(doc.Locations, Location{ID: "grp2", Kind: "group", Model: "practice_group"})
+			doc.location("p2").Parent = "grp2"
+			doc.user("otto").Assignments = []Assignment{{Location: "p2", Role: "owner"}, {Location: "grp2", Role: "owner"}}
 		}, users: []string{"otto"}, locations: []string{"p2", "grp2"}, mayUsers: inGroup, mayLocations: inGroup},
-		{name: "an organization is on another plan", change: func(r *Document) { r.location("hs").Plan = "free" },
+		{name: "the plan of an organization changes", change: func(doc *Document) { doc.location("hs").Plan = "free" },
 			locations: []string{"hs"}, mayUsers: belongsTo("hs"), mayLocations: belongsTo("hs")},
-		{name: "an organization leaves", change: func(r *Document) {
-			r.Locations = slices.DeleteFunc(r.Locations, func(l Location) bool { return l.ID == "acme" })
-			r.without("vera")
+		{name: "an organization is removed", change: func(doc *Document) {
+			doc.Locations = slices.DeleteFunc(doc.Locations, func(l Location) bool { return l.ID == "acme" })
+			doc.removeUser("vera")
 		}, gone: []string{"acme", "vera"}},
-		{name: "everybody leaves", change: func(r *Document) { r.Users = []User{} }, gone: []string{"anna", "nobody", "sys"}},
+		{name: "all users are removed", change: func(doc *Document) { doc.Users = []User{} }, gone: []string{"anna", "nobody", "sys"}},
 	}
 }
 
-// testChanges: what changes is seen, and nothing else has another version.
-func testChanges(t *testing.T, open func(t *testing.T, document string) ReplaceableSource) {
+// testSourceChanges applies the steps. After each, the source must serve the new directory, and versions must grow as the step says.
+func testSourceChanges(t *testing.T, open func(t *testing.T, document string) ReplaceableSource) {
 	ctx := context.Background()
-	r := SampleDocument(4, 0)
-	s := open(t, r.String())
-	before := ParseDirectory(t, r.String())
-	shows(t, s, before)
-	highest := map[string]uint64{} // of whoever ever was
+	doc := SampleDocument(4, 0)
+	s := open(t, doc.String())
+	before := ParseDirectory(t, doc.String())
+	waitUntilServes(t, s, before)
+	highest := map[string]uint64{} // version of each user so far, removed ones included
 	for _, c := range steps() {
 		users, locations := versionsOf(t, s, before)
 		for id, v := range users {
 			highest[id] = max(highest[id], v)
 		}
-		c.change(r)
-		d := ParseDirectory(t, r.String())
-		s.Replace(t, r.String())
-		shows(t, s, d, c.gone...)
+		c.change(doc)
+		d := ParseDirectory(t, doc.String())
+		s.Replace(t, doc.String())
+		waitUntilServes(t, s, d, c.gone...)
 		usersNow, locationsNow := versionsOf(t, s, d)
-		for _, of := range []struct {
-			what     string
-			was, now map[string]uint64
-			must     []string
-			may      func(*directory.Directory, string) bool
-			ever     map[string]uint64
+		for _, kind := range []struct {
+			name          string
+			before, after map[string]uint64
+			must          []string
+			may           func(*directory.Directory, string) bool
+			highest       map[string]uint64
 		}{{"user", users, usersNow, c.users, c.mayUsers, highest}, {"location", locations, locationsNow, c.locations, c.mayLocations, locations}} {
-			if of.may == nil {
-				of.may = nothing
+			if kind.may == nil {
+				kind.may = none
 			}
-			for id, now := range of.now {
-				was, known := of.was[id]
-				name := fmt.Sprintf("%s: version of %s %.50q", c.name, of.what, id)
-				switch must := slices.Contains(of.must, id); {
+			for id, now := range kind.after {
+				was, known := kind.before[id]
+				name := fmt.Sprintf("%s: version of %s %.50q", c.name, kind.name, id)
+				switch must := slices.Contains(kind.must, id); {
 				case must:
-					assert.Greater(t, now, of.ever[id], name)
-				case known && (of.may(before, id) || of.may(d, id)):
+					assert.Greater(t, now, kind.highest[id], name)
+				case known && (kind.may(before, id) || kind.may(d, id)):
 					assert.GreaterOrEqual(t, now, was, name)
 				default:
 					assert.Equal(t, was, now, name)
@@ -173,42 +174,42 @@ func testChanges(t *testing.T, open func(t *testing.T, document string) Replacea
 	}
 }
 
-// testOneState: what a view has told once it does not tell otherwise.
-func testOneState(t *testing.T, open func(t *testing.T, document string) ReplaceableSource) {
+// testStableView requires a view to repeat an answer after the directory has changed.
+func testStableView(t *testing.T, open func(t *testing.T, document string) ReplaceableSource) {
 	ctx := context.Background()
-	r := SampleDocument(5, 0)
-	s := open(t, r.String())
-	shows(t, s, ParseDirectory(t, r.String()))
+	doc := SampleDocument(5, 0)
+	s := open(t, doc.String())
+	waitUntilServes(t, s, ParseDirectory(t, doc.String()))
 	v := ViewOf(t, s)
 	anna := fixture.UserOf(t, v, "anna")
 	ghi, err := v.Location(ctx, "ghi")
 	require.NoError(t, err)
-	nobody := fixture.UserOf(t, v, "nadia")
-	require.Nil(t, nobody)
+	require.Nil(t, fixture.UserOf(t, v, "nadia"))
 
-	r.user("anna").Status = "deactivated"
-	r.location("ghi").Name = "another"
-	r.Users = append(r.Users, User{ID: "nadia"})
-	d := ParseDirectory(t, r.String())
-	s.Replace(t, r.String())
-	shows(t, s, d)
+	doc.user("anna").Status = "deactivated"
+	doc.location("ghi").Name = "another"
+	doc.Users = append(doc.Users, User{ID: "nadia"})
+	d := ParseDirectory(t, doc.String())
+	s.Replace(t, doc.String())
+	waitUntilServes(t, s, d)
 	assert.Equal(t, anna.Record(), fixture.UserOf(t, v, "anna").Record())
 	again, err := v.Location(ctx, "ghi")
 	require.NoError(t, err)
-	assert.Equal(t, described(ghi), described(again))
+	assert.Equal(t, describe(ghi), describe(again))
 	assert.Nil(t, fixture.UserOf(t, v, "nadia"))
 }
 
-// testReaders: while the directory changes back and forth, each reader sees either, never a mixture in one record.
-func testReaders(t *testing.T, open func(t *testing.T, document string) ReplaceableSource) {
-	r := SampleDocument(6, 0)
-	one := r.String()
-	r.user("anna").Username, r.user("anna").Status = "two@example.org", "deactivated"
-	r.user("ghi").Assignments = r.user("ghi").Assignments[1:]
-	r.location("ghi").Name = "two"
-	two := r.String()
-	s := open(t, one)
-	a, b := ParseDirectory(t, one), ParseDirectory(t, two)
+// testConcurrentChanges replaces the directory back and forth. Readers must see each record as it is in one of the two directories,
+// and never an older version after a newer one.
+func testConcurrentChanges(t *testing.T, open func(t *testing.T, document string) ReplaceableSource) {
+	doc := SampleDocument(6, 0)
+	first := doc.String()
+	doc.user("anna").Username, doc.user("anna").Status = "two@example.org", "deactivated"
+	doc.user("ghi").Assignments = doc.user("ghi").Assignments[1:]
+	doc.location("ghi").Name = "two"
+	second := doc.String()
+	s := open(t, first)
+	a, b := ParseDirectory(t, first), ParseDirectory(t, second)
 	stop := make(chan struct{})
 	var all sync.WaitGroup
 	for range 4 {
@@ -229,12 +230,12 @@ func testReaders(t *testing.T, open func(t *testing.T, document string) Replacea
 					if !assert.NoError(t, err) || !assert.NotNil(t, u) {
 						return
 					}
-					is := func(d *directory.Directory) bool {
+					equals := func(d *directory.Directory) bool {
 						return record.SameUser(SortAssignments(u.Record()), SortAssignments(fixture.UserOf(t, d, id).Record()))
 					}
-					assert.True(t, is(a) || is(b), "%+v", u.Record())
+					assert.True(t, equals(a) || equals(b), "%+v", u.Record())
 					if id == "anna" {
-						assert.GreaterOrEqual(t, u.Version(), newest, "no reader goes back")
+						assert.GreaterOrEqual(t, u.Version(), newest, "versions seen by one reader never decrease")
 						newest = u.Version()
 					}
 				}
@@ -244,12 +245,12 @@ func testReaders(t *testing.T, open func(t *testing.T, document string) Replacea
 		})
 	}
 	for i := range 6 {
-		document, d := two, b
+		document, d := second, b
 		if i%2 == 1 {
-			document, d = one, a
+			document, d = first, a
 		}
 		s.Replace(t, document)
-		shows(t, s, d)
+		waitUntilServes(t, s, d)
 	}
 	close(stop)
 	all.Wait()

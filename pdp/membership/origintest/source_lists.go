@@ -13,6 +13,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
+// assertList compares a page of a list: users, cursors, and whether there are more.
 func assertList(t *testing.T, want, got facts.Users, q facts.UserQuery) {
 	t.Helper()
 	require.Equal(t, UserIDs(want.Users), UserIDs(got.Users), "%+v", q)
@@ -23,7 +24,8 @@ func assertList(t *testing.T, want, got facts.Users, q facts.UserQuery) {
 	}
 }
 
-func testLists(t *testing.T, s facts.Source, d *directory.Directory, nth int) {
+// testSourceLists asks for every nth combination of the parameters of a list, and pages through some lists.
+func testSourceLists(t *testing.T, s facts.Source, d *directory.Directory, nth int) {
 	ctx := context.Background()
 	n := 0
 	everyQuery(func(q facts.UserQuery) {
@@ -56,14 +58,15 @@ func testLists(t *testing.T, s facts.Source, d *directory.Directory, nth int) {
 	assert.Equal(t, pdp.Invalid, pdp.KindOf(err))
 }
 
-func testCursors(t *testing.T, s facts.Source, d *directory.Directory) {
+// testSourceCursors tests that a list continues after a cursor as a directory continues it.
+func testSourceCursors(t *testing.T, s facts.Source, d *directory.Directory) {
 	ctx := context.Background()
-	everyCursor(t, d, func(q facts.UserQuery, guessed bool) {
+	everyCursor(t, d, func(q facts.UserQuery, offsetIsWrong bool) {
 		want, err := d.Users(ctx, q)
 		require.NoError(t, err)
 		got, err := ViewOf(t, s).Users(ctx, q)
 		require.NoError(t, err)
-		if guessed {
+		if offsetIsWrong {
 			require.Equal(t, UserIDs(want.Users), UserIDs(got.Users))
 			got.Cursors = want.Cursors
 		}

@@ -1,3 +1,4 @@
-// Package sampledata makes up directories of any size for demonstrations, load tests and benchmarks: whole organizations of each
-// model with people who work in them, the same for the same seed. No name in it is anybody's. Start with [Write].
+// Package sampledata generates directories of any size for demonstrations, load tests and benchmarks: organizations of every model,
+// with the users who work in them. Equal seeds give equal directories. All names are invented; it uses no data of real people.
+// Start with [Write].
 package sampledata

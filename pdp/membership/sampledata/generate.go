@@ -13,33 +13,35 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
-// MaxGenerated is how many users a generated directory may have. A [directory.File] takes about a million of them, by [directory.MaxSize].
+// MaxUsers is the maximum number of users of a generated directory. A directory file has a maximum size, which about a million
+// users reach; larger directories are for other sources.
 const MaxUsers = 10_000_000
 
-// Config says what directory to make up.
+// Config configures [Write].
 type Config struct {
-	Users int // 0 to MaxGenerated
+	Users int // 0 to MaxUsers
 	Seed  uint64
-	// Format is JSON for Auto. Both are written one record a line.
+	// Format is the format of the document, which has one record per line. Auto means JSON.
 	Format record.Format
-	// Vocabulary has the roles, levels and areas to give. Where a part is nil, it is that of policies/DOMAIN.md.
+	// Vocabulary has the roles, levels and areas to assign. If a list is nil, the one of policies/DOMAIN.md is used.
 	Vocabulary pdp.Vocabulary
-	// Progress is told, every thousand users, how many have been written; nil: nobody is. It is called by the goroutine
-	// that generates.
+	// Progress, unless nil, is called after every thousand users with the number of users written. Write calls it from its own
+	// goroutine.
 	Progress func(users int)
 }
 
-// Counts counts what was made up.
+// Counts is the size of a generated directory.
 type Counts struct {
 	Organizations, Locations, Users int
 }
 
-// Write makes up a directory of every model and writes it: the same bytes for the same seed, number of users, format
-// and vocabulary. It keeps every rule of policies/DOMAIN.md section 1. None of it is kept in memory, but for a few words about
-// each organization. The error is of the config, of w, or of the context.
+// Write generates a directory and writes it to w. The bytes depend only on the seed, the number of users, the format and the
+// vocabulary. The directory has organizations of every model and keeps every rule of policies/DOMAIN.md section 1. Write streams
+// the records: its memory grows with the number of organizations only. It returns an error if the config is invalid, if writing
+// fails, or if the context is done; the counts are then those of the records generated so far.
 func Write(ctx context.Context, w io.Writer, cfg Config) (Counts, error) {
 	if cfg.Users < 0 || cfg.Users > MaxUsers {
-		return Counts{}, fmt.Errorf("a directory of %d users cannot be generated: say a whole number from 0 to %d", cfg.Users, MaxUsers)
+		return Counts{}, fmt.Errorf("cannot generate a directory of %d users: the number must be from 0 to %d", cfg.Users, MaxUsers)
 	}
 	source := &rand.PCG{}
 	g := &generator{
@@ -51,15 +53,15 @@ func Write(ctx context.Context, w io.Writer, cfg Config) (Counts, error) {
 		out:      newRecordWriter(w, cfg.Format),
 		progress: cfg.Progress,
 	}
-	g.reseed(planning, 0)
+	g.reseed(planStream, 0)
 	g.plan()
 	if err := g.writeLocations(); err != nil {
-		return g.made, err
+		return g.counts, err
 	}
-	return g.made, g.writeUsers()
+	return g.counts, g.writeUsers()
 }
 
-// generator makes up one directory.
+// generator generates one directory.
 type generator struct {
 	*rand.Rand
 	source *rand.PCG
@@ -68,33 +70,33 @@ type generator struct {
 	cfg           Config
 	offers        *offers
 	organizations []plannedOrganization
-	groups        []int // which of them are practice groups
+	groups        []int // indexes of the practice groups
 	out           *recordWriter
-	user          facts.UserRecord // the one being made
-	made          Counts
+	user          facts.UserRecord // the user being generated
+	counts        Counts
 	progress      func(int)
 }
 
-// The streams of random numbers: an organization has one of its own for each, so that it comes out the same whatever is
-// asked of it first.
+// The streams of random numbers. Each organization has its own stream for its locations and for its users, so that neither
+// depends on what was generated before.
 const (
-	planning = iota
-	naming
-	peopling
+	planStream = iota
+	locationStream
+	userStream
 )
 
-// reseed begins a stream anew.
+// reseed restarts a stream of an organization.
 func (g *generator) reseed(stream, organization int) {
 	g.source.Seed(g.cfg.Seed, uint64(stream)<<32|uint64(organization))
 }
 
-// chance is true so many times of a thousand.
-func (g *generator) chance(ofThousand int) bool { return g.IntN(1000) < ofThousand }
+// chance returns true with a probability given in thousandths.
+func (g *generator) chance(perMille int) bool { return g.IntN(1000) < perMille }
 
-// between gives a number from least to most, both included.
+// between returns a number from least to most, both included.
 func (g *generator) between(least, most int) int { return least + g.IntN(most-least+1) }
 
-// pick gives one of several words.
+// pick returns one of several words.
 func (g *generator) pick(words []string) string { return words[g.IntN(len(words))] }
 
 func (g *generator) writeLocations() error {
@@ -104,10 +106,10 @@ func (g *generator) writeLocations() error {
 			return err
 		}
 		o := &g.organizations[i]
-		g.reseed(naming, i)
-		g.made.Organizations++
-		g.made.Locations += 1 + o.divisions + o.places
-		g.locationsOf(o)
+		g.reseed(locationStream, i)
+		g.counts.Organizations++
+		g.counts.Locations += 1 + o.divisions + o.places
+		g.generateLocations(o)
 	}
 	return g.out.close(false)
 }
@@ -116,19 +118,19 @@ func (g *generator) writeUsers() error {
 	g.out.open(record.UserList.String(), g.cfg.Users == 0)
 	for i := range g.organizations {
 		o := &g.organizations[i]
-		g.reseed(peopling, i)
+		g.reseed(userStream, i)
 		for member := range o.users {
-			g.made.Users++
-			g.person(o, member)
+			g.counts.Users++
+			g.generateUser(o, member)
 			g.out.user(&g.user)
-			if g.made.Users%1000 > 0 {
+			if g.counts.Users%1000 > 0 {
 				continue
 			}
 			if err := errors.Join(g.ctx.Err(), g.out.err); err != nil {
 				return err
 			}
 			if g.progress != nil {
-				g.progress(g.made.Users)
+				g.progress(g.counts.Users)
 			}
 		}
 	}

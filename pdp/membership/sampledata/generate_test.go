@@ -25,8 +25,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/sampledata"
 )
 
-// TestGeneratedDirectoriesAreGood, however few their users and whatever the seed, and both formats say the same.
-func TestGeneratedDirectoriesAreGood(t *testing.T) {
+func TestGeneratedDirectoriesKeepEveryRuleInBothFormats(t *testing.T) {
 	sizes := []int{0, 1, 2, 3, 4, 7, 19, 20, 21, 50, 333, 1000, 4001}
 	if testing.Short() {
 		sizes = sizes[:len(sizes)-2]
@@ -34,13 +33,13 @@ func TestGeneratedDirectoriesAreGood(t *testing.T) {
 	for _, users := range sizes {
 		for _, seed := range []uint64{0, 1, 1 << 40, math.MaxUint64} {
 			var inJSON, inYAML bytes.Buffer
-			made, err := sampledata.Write(t.Context(), &inJSON, sampledata.Config{Users: users, Seed: seed, Vocabulary: fixture.Vocabulary()})
+			counts, err := sampledata.Write(t.Context(), &inJSON, sampledata.Config{Users: users, Seed: seed, Vocabulary: fixture.Vocabulary()})
 			require.NoError(t, err)
 			_, err = sampledata.Write(t.Context(), &inYAML, sampledata.Config{Users: users, Seed: seed, Format: record.YAML, Vocabulary: fixture.Vocabulary()})
 			require.NoError(t, err)
 			d, err := directory.ParseDocument(inJSON.Bytes(), record.Auto, fixture.Vocabulary(), nil)
 			require.NoError(t, err, "%d users, seed %d", users, seed)
-			require.Equal(t, [3]int{users, d.UserCount(), d.LocationCount()}, [3]int{made.Users, made.Users, made.Locations})
+			require.Equal(t, [3]int{users, d.UserCount(), d.LocationCount()}, [3]int{counts.Users, counts.Users, counts.Locations})
 			other, err := directory.ParseDocument(inYAML.Bytes(), record.Auto, fixture.Vocabulary(), nil)
 			require.NoError(t, err, "%d users, seed %d", users, seed)
 			origintest.AssertSameDirectory(t, d, other)
@@ -50,7 +49,7 @@ func TestGeneratedDirectoriesAreGood(t *testing.T) {
 	}
 }
 
-// assertEveryModel looks for each kind of root, with each plan.
+// assertEveryModel requires a root of each kind, with each plan.
 func assertEveryModel(t *testing.T, document []byte) {
 	t.Helper()
 	roots := map[string]bool{}
@@ -63,7 +62,7 @@ func assertEveryModel(t *testing.T, document []byte) {
 		"group": true, "vendor": true}, roots)
 }
 
-// decoded is a directory as encoding/json reads it.
+// decoded is a directory document, read by encoding/json.
 type decoded struct {
 	Locations []struct{ ID, Kind, Parent, Plan string }
 	Users     []struct {
@@ -83,8 +82,7 @@ func decodedDirectory(t *testing.T, document []byte) (d decoded) {
 	return d
 }
 
-// TestGeneratedDirectoriesArePlausible: much of what is common, little of what is rare, and some of everything.
-func TestGeneratedDirectoriesArePlausible(t *testing.T) {
+func TestGeneratedDirectoriesHavePlausibleProportions(t *testing.T) {
 	const count = 30_000
 	d := decodedDirectory(t, fixture.GenerateDocument(count, record.JSON))
 	kinds, parents, held, seen := map[string]string{}, map[string]string{}, map[string]int{}, map[string]int{}
@@ -117,7 +115,7 @@ func TestGeneratedDirectoriesArePlausible(t *testing.T) {
 		seen["assignments "+strconv.Itoa(min(len(u.Assignments), 3))]++
 		logins[u.LastLogin[:min(len(u.LastLogin), 4)]]++
 		if strings.IndexFunc(u.Username, func(r rune) bool { return r > unicode.MaxASCII }) >= 0 {
-			seen["foreign usernames"]++
+			seen["non-ASCII usernames"]++
 		}
 	}
 	require.Greater(t, seen["facility"], 20*seen["region"])
@@ -144,7 +142,7 @@ func TestGeneratedDirectoriesArePlausible(t *testing.T) {
 	share("assignments 0", 0.0005, 0.01)
 	share("assignments 1", 0.4, 0.8)
 	share("assignments 3", 0.02, 0.2)
-	share("foreign usernames", 0.02, 0.3)
+	share("non-ASCII usernames", 0.02, 0.3)
 	share("areas", 0.01, 0.05)
 	require.Greater(t, logins["2025"], logins["2024"])
 	require.Greater(t, logins["2024"], logins["2023"])
@@ -152,8 +150,8 @@ func TestGeneratedDirectoriesArePlausible(t *testing.T) {
 	require.Positive(t, logins[""])
 }
 
-// TestASeedIsADirectory, the same one on every machine and in every version: the digest changes where somebody means it to.
-func TestASeedIsADirectory(t *testing.T) {
+// Equal seeds give equal bytes on every machine and in every version. Change the digest only with the generator.
+func TestSeedDeterminesTheDirectory(t *testing.T) {
 	of := func(seed uint64) string {
 		h := sha256.New()
 		_, err := sampledata.Write(t.Context(), h, sampledata.Config{Users: 3000, Seed: seed, Vocabulary: fixture.Vocabulary()})
@@ -164,7 +162,7 @@ func TestASeedIsADirectory(t *testing.T) {
 	require.Equal(t, of(7), of(7))
 	require.NotEqual(t, of(7), of(8))
 
-	// The order in which a policy names things does not count.
+	// The order of the vocabulary does not matter.
 	shuffled := fixture.Vocabulary()
 	slices.Reverse(shuffled.Levels)
 	slices.Reverse(shuffled.Areas)
@@ -178,11 +176,11 @@ func TestASeedIsADirectory(t *testing.T) {
 	b.Reset()
 	_, err = sampledata.Write(t.Context(), &b, sampledata.Config{Users: 1000, Seed: 1})
 	require.NoError(t, err)
-	require.Equal(t, string(fixture.GenerateDocument(1000, record.JSON)), b.String(), "what is not given is that of policies/DOMAIN.md")
+	require.Equal(t, string(fixture.GenerateDocument(1000, record.JSON)), b.String(), "the default vocabulary is that of policies/DOMAIN.md")
 }
 
-// TestGeneratedByAnyVocabulary: what a policy does not offer is not given, and its own words are, whatever they look like.
-func TestGeneratedByAnyVocabulary(t *testing.T) {
+// A directory has no words that the policy does not offer, and all roles that it offers, whatever their spelling.
+func TestGeneratedDirectoriesUseTheGivenVocabulary(t *testing.T) {
 	odd := []string{"true", "No", "1st", "a: b", "#x", "\u00e4rztin", "{}", "null", "-", "plain", "with space", "trailing ", "2026-01-01", "0x1", ".5", "'", `"`, "a\\b"}
 	for name, v := range map[string]pdp.Vocabulary{
 		"nothing":     {Roles: map[string][]string{}, Levels: []string{}, Areas: []string{}},
@@ -217,36 +215,36 @@ func TestGeneratedByAnyVocabulary(t *testing.T) {
 	}
 }
 
-func TestGenerateTellsHowFarItIs(t *testing.T) {
-	var told []int
-	_, err := sampledata.Write(t.Context(), io.Discard, sampledata.Config{Users: 3500, Progress: func(users int) { told = append(told, users) }})
+func TestProgressIsReportedEveryThousandUsers(t *testing.T) {
+	var reported []int
+	_, err := sampledata.Write(t.Context(), io.Discard, sampledata.Config{Users: 3500, Progress: func(users int) { reported = append(reported, users) }})
 	require.NoError(t, err)
-	require.Equal(t, []int{1000, 2000, 3000}, told)
+	require.Equal(t, []int{1000, 2000, 3000}, reported)
 }
 
-func TestWhatCannotBeGenerated(t *testing.T) {
+func TestWriteReturnsErrorOfConfigContextAndWriter(t *testing.T) {
 	for _, users := range []int{-1, sampledata.MaxUsers + 1} {
 		_, err := sampledata.Write(t.Context(), io.Discard, sampledata.Config{Users: users})
 		require.ErrorContains(t, err, "from 0 to 10000000")
 	}
-	cancelled, cancel := context.WithCancel(t.Context())
+	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := sampledata.Write(cancelled, io.Discard, sampledata.Config{Users: 10})
+	_, err := sampledata.Write(canceled, io.Discard, sampledata.Config{Users: 10})
 	require.ErrorIs(t, err, context.Canceled)
 	midway, cancel := context.WithCancel(t.Context())
-	made, err := sampledata.Write(midway, io.Discard, sampledata.Config{Users: 10_000, Progress: func(int) { cancel() }})
+	counts, err := sampledata.Write(midway, io.Discard, sampledata.Config{Users: 10_000, Progress: func(int) { cancel() }})
 	require.ErrorIs(t, err, context.Canceled)
-	require.Less(t, made.Users, 10_000)
+	require.Less(t, counts.Users, 10_000)
 	for _, room := range []int{0, 100_000, 1_000_000} {
-		_, err = sampledata.Write(t.Context(), &full{room}, sampledata.Config{Users: 20_000})
+		_, err = sampledata.Write(t.Context(), &limitedWriter{room}, sampledata.Config{Users: 20_000})
 		require.ErrorIs(t, err, io.ErrShortWrite, room)
 	}
 }
 
-// full takes so many bytes.
-type full struct{ room int }
+// limitedWriter fails after a number of bytes.
+type limitedWriter struct{ room int }
 
-func (f *full) Write(p []byte) (int, error) {
+func (f *limitedWriter) Write(p []byte) (int, error) {
 	if f.room -= len(p); f.room < 0 {
 		return 0, io.ErrShortWrite
 	}

@@ -4,8 +4,7 @@ import (
 	"strings"
 )
 
-// The words that generated directories are made of. None of these people and places is meant to be a real one. The lists
-// are part of what a seed stands for: a word more makes every directory another.
+// The words of generated names. Changing a list changes every generated directory, also for the same seed.
 var (
 	givenNames = []string{
 		"Alice", "Amir", "Ana", "Anja", "Beatriz", "Björn", "Carlos", "Chloé", "Daniel", "Dmitri", "Elena", "Emma", "Fatima",
@@ -32,11 +31,11 @@ var (
 		"Mill Lane", "Montréal-Nord", "Northfield", "Oak Valley", "Örby", "Pine Ridge", "Queens", "Riverside", "Rosewood", "San José",
 		"Silver Creek", "Southgate", "St. Anne's", "St. Mary's", "Summit", "Três Rios", "Union", "Westbrook", "Willow", "Zürich West",
 	}
-	houses      = []string{"Hospital", "Medical Center", "Clinic", "General Hospital", "Children's Hospital", "Urgent Care"}
-	specialties = []string{"Dental", "Dermatology", "Eye Care", "Family Medicine", "Midwives", "Physiotherapy", "Psychology"}
+	facilityTypes = []string{"Hospital", "Medical Center", "Clinic", "General Hospital", "Children's Hospital", "Urgent Care"}
+	specialties   = []string{"Dental", "Dermatology", "Eye Care", "Family Medicine", "Midwives", "Physiotherapy", "Psychology"}
 )
 
-// plainLetters spells Latin letters as people do in usernames. Other scripts stay as they are.
+// plainLetters writes Latin letters without diacritics, as is usual in usernames. Other scripts are kept.
 var plainLetters = strings.NewReplacer(
 	"á", "a", "ã", "a", "ä", "ae", "ç", "c", "é", "e", "è", "e", "ë", "e", "í", "i", "ï", "i", "ı", "i", "ł", "l", "ñ", "n", "ó", "o",
 	"ö", "oe", "ø", "oe", "ú", "u", "ü", "ue", "ß", "ss", " ", "", "'", "",

@@ -7,9 +7,9 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp"
 )
 
-// usual is how often something is given, beside the others of its kind: many work at a place and few administer it. What
-// a policy offers and is not listed here is given now and then.
-var usual = map[string]map[string]int{
+// roleWeights says how often each role is assigned at a kind of location: few users of a location administer it. A role that is
+// not listed has weight defaultWeight.
+var roleWeights = map[string]map[string]int{
 	"region":   {"regional_admin": 100},
 	"division": {"division_admin": 40, "public_health_admin": 15, "public_health": 45},
 	"facility": {"ed_normal": 92, "ed_admin": 8},
@@ -21,35 +21,36 @@ var usual = map[string]map[string]int{
 }
 
 var (
-	usualLevels = map[string]int{"standard": 60, "limited": 30, "full": 10}
-	usualAreas  = []string{"calendars", "credit_settings", "invoices", "locations", "patient_records", "reminder_settings", "users"}
-	// heads are the roles of whoever comes first.
-	heads = map[string]string{
+	levelWeights = map[string]int{"standard": 60, "limited": 30, "full": 10}
+	defaultAreas = []string{"calendars", "credit_settings", "invoices", "locations", "patient_records", "reminder_settings", "users"}
+	// firstRoles are the roles of the first user at each kind of location.
+	firstRoles = map[string]string{
 		"region": "regional_admin", "division": "division_admin", "system": "system_admin", "entity": "entity_admin", "group": "owner",
 	}
 )
 
-const nowAndThen = 3
+// defaultWeight is the weight of a role or level that has no other.
+const defaultWeight = 3
 
-// offers is what there is to give.
+// offers holds the roles, levels and areas that can be assigned.
 type offers struct {
 	roles  map[string]choice // by kind of location
 	levels choice
 	areas  []string
 }
 
-// choice is some words, each with the sum of its own weight and of those before it.
+// choice is a weighted choice among words.
 type choice struct {
 	words []string
-	sums  []int
+	sums  []int // the weight of each word plus those of the words before it
 }
 
 func newOffers(v pdp.Vocabulary) *offers {
-	o := &offers{roles: map[string]choice{}, levels: newChoice(v.Levels, usualLevels), areas: slices.Sorted(slices.Values(v.Areas))}
+	o := &offers{roles: map[string]choice{}, levels: newChoice(v.Levels, levelWeights), areas: slices.Sorted(slices.Values(v.Areas))}
 	if v.Areas == nil {
-		o.areas = usualAreas
+		o.areas = defaultAreas
 	}
-	for kind, weights := range usual {
+	for kind, weights := range roleWeights {
 		offered := v.Roles[kind]
 		if v.Roles != nil && offered == nil {
 			offered = []string{}
@@ -59,7 +60,7 @@ func newOffers(v pdp.Vocabulary) *offers {
 	return o
 }
 
-// newChoice is a choice among words; nil means those with a usual weight.
+// newChoice returns a choice among words. If words is nil, it chooses among those that have a weight.
 func newChoice(words []string, weights map[string]int) choice {
 	if words == nil {
 		words = slices.Collect(maps.Keys(weights))
@@ -69,7 +70,7 @@ func newChoice(words []string, weights map[string]int) choice {
 	for _, word := range c.words {
 		weight, known := weights[word]
 		if !known {
-			weight = nowAndThen
+			weight = defaultWeight
 		}
 		sum += weight
 		c.sums = append(c.sums, sum)
@@ -77,7 +78,7 @@ func newChoice(words []string, weights map[string]int) choice {
 	return c
 }
 
-// draw gives one of a choice, "" of an empty one.
+// draw returns a word of a choice, or "" if the choice is empty.
 func (g *generator) draw(c choice) string {
 	if len(c.words) == 0 {
 		return ""
@@ -86,16 +87,16 @@ func (g *generator) draw(c choice) string {
 	return c.words[at]
 }
 
-// role draws a role that a kind of location offers: for the first person that of the head, where it is offered.
+// role draws a role that the policy offers at a kind of location. The first user gets the kind's first role if it is offered.
 func (g *generator) role(kind string, first bool) string {
 	c := g.offers.roles[kind]
-	if _, offered := slices.BinarySearch(c.words, heads[kind]); first && offered {
-		return heads[kind]
+	if _, offered := slices.BinarySearch(c.words, firstRoles[kind]); first && offered {
+		return firstRoles[kind]
 	}
 	return g.draw(c)
 }
 
-// offered says whether a kind of location offers a role.
+// offered reports whether the policy offers a role at a kind of location.
 func (o *offers) offered(kind, role string) bool {
 	_, found := slices.BinarySearch(o.roles[kind].words, role)
 	return found

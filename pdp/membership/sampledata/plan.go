@@ -6,19 +6,19 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
 )
 
-// plannedOrganization is all that an organization's records follow from, its streams of random numbers apart.
+// plannedOrganization is the outline of an organization. Its records follow from it and from its streams of random numbers.
 type plannedOrganization struct {
 	model     string
 	plan      string
-	kind      string // of its root
-	number    int    // from 1, among those of its model: part of its ids
-	divisions int    // of a region
+	kind      string // of the root
+	number    int    // from 1 within the model; part of the ids
+	divisions int    // if it is a region
 	places    int    // facilities, entities or practices beneath the root
-	users     int    // who belong to it first
+	users     int    // generated for it; they can have assignments elsewhere too
 }
 
-// plan divides the users among models, and draws organizations until all of them belong somewhere. Every model is there,
-// with every kind of root and plan, however few the users.
+// plan divides the users among the models, and draws organizations until they have room for all users. Every model, kind of root
+// and plan occurs, however small the number of users.
 func (g *generator) plan() {
 	staff := 0
 	if g.cfg.Users >= 20 {
@@ -36,7 +36,8 @@ func (g *generator) plan() {
 	})
 }
 
-// fill draws organizations for so many users, and at least so many organizations. A few users are spread over these.
+// fill draws organizations until they have room for the users, but at least least of them. It spreads a small number of users over
+// those.
 func (g *generator) fill(users, least int, draw func(i int) (o plannedOrganization, room int)) {
 	for i := 0; i < least || users > 0; i++ {
 		o, room := draw(i)
@@ -53,14 +54,14 @@ func (g *generator) fill(users, least int, draw func(i int) (o plannedOrganizati
 	}
 }
 
-// planRegion draws a region of 50 to 500 facilities; not the largest for few users.
+// planRegion draws a region of 50 to 500 facilities, with a lower maximum for few users.
 func (g *generator) planRegion(users int) (plannedOrganization, int) {
 	o := plannedOrganization{model: facts.ModelRegional, kind: "region", places: g.between(50, min(max(users/10, 60), 500))}
 	o.divisions = max(2, o.places/g.between(8, 20))
 	return o, o.places * g.between(15, 45)
 }
 
-// planSystem draws a system of hospitals, or one hospital by itself.
+// planSystem draws a system of hospitals, or a single hospital.
 func (g *generator) planSystem(i int) (plannedOrganization, int) {
 	o := plannedOrganization{model: facts.ModelHealthSystem, kind: "system", plan: "paid"}
 	if i == 1 || i == 2 || i > 3 && g.chance(300) {
@@ -70,7 +71,7 @@ func (g *generator) planSystem(i int) (plannedOrganization, int) {
 		o.kind = "entity"
 		return o, g.between(20, 250)
 	}
-	o.places = min(g.between(2, 25), g.between(2, 25)) // small ones are more
+	o.places = min(g.between(2, 25), g.between(2, 25)) // small systems are more frequent
 	return o, o.places * g.between(20, 150)
 }
 
@@ -79,24 +80,24 @@ func (g *generator) planGroup(int) (plannedOrganization, int) {
 	return o, o.places*g.between(3, 12) + 1
 }
 
-// root is the id of an organization's root, which those of its other locations begin with.
+// root returns the id of the root, which is the prefix of the ids of the other locations.
 func (o *plannedOrganization) root() string { return o.kind + "-" + strconv.Itoa(o.number) }
 
 func (o *plannedOrganization) division(i int) string { return o.root() + "-d" + strconv.Itoa(i+1) }
 
-// place is the id of a facility, entity or practice.
+// place returns the id of a facility, entity or practice.
 func (o *plannedOrganization) place(i int) string {
 	return o.root() + "-" + placeKinds[o.kind][:1] + strconv.Itoa(i+1)
 }
 
-// divisionOf is the division that a facility lies in: neighbours mostly share one.
+// divisionOf returns the division of a facility. Facilities with neighboring numbers mostly share one.
 func (o *plannedOrganization) divisionOf(place int) int { return place * o.divisions / o.places }
 
-// placeKinds are the lowest kinds beneath a root.
+// placeKinds maps the kind of a root to the kind of its places.
 var placeKinds = map[string]string{"region": "facility", "system": "entity", "group": "practice"}
 
-// locationsOf writes the locations of an organization.
-func (g *generator) locationsOf(o *plannedOrganization) {
+// generateLocations writes the locations of an organization.
+func (g *generator) generateLocations(o *plannedOrganization) {
 	root := facts.LocationRecord{ID: o.root(), Name: g.rootName(o), Kind: o.kind, Model: o.model, Plan: o.plan}
 	g.out.location(&root)
 	for i := range o.divisions {
@@ -130,5 +131,5 @@ func (g *generator) placeName(o *plannedOrganization, root string) string {
 	if o.kind == "group" {
 		return root + ", " + g.pick(placeNames)
 	}
-	return g.pick(placeNames) + " " + g.pick(houses)
+	return g.pick(placeNames) + " " + g.pick(facilityTypes)
 }

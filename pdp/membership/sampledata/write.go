@@ -15,14 +15,14 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
-// recordWriter writes a directory record by record, each on a line of its own. What is empty is left out. After an error
-// it writes no more.
+// recordWriter writes the document of a directory, one record per line. It omits empty members. After an error it writes nothing
+// more.
 type recordWriter struct {
 	out   *bufio.Writer
 	yaml  bool
 	line  []byte
-	begun bool // the list has records
-	more  bool // the object or list at hand has members
+	begun bool // the current list has records
+	more  bool // the current object or list has members
 	err   error
 }
 
@@ -30,7 +30,7 @@ func newRecordWriter(w io.Writer, f record.Format) *recordWriter {
 	return &recordWriter{out: bufio.NewWriterSize(w, 64<<10), yaml: f == record.YAML}
 }
 
-// open begins a list of records, the locations first.
+// open starts a list of records. The locations must come first.
 func (w *recordWriter) open(list string, empty bool) {
 	w.begun = false
 	switch {
@@ -47,7 +47,7 @@ func (w *recordWriter) open(list string, empty bool) {
 	}
 }
 
-// close ends a list, and after the last one the document.
+// close ends a list, and the document if the list is the last, and flushes the output.
 func (w *recordWriter) close(last bool) error {
 	if !w.yaml {
 		w.line = append(w.line, "\n]"...)
@@ -69,7 +69,7 @@ func (w *recordWriter) flushLine() {
 	w.line = w.line[:0]
 }
 
-// record writes one record; members writes what it has.
+// record writes one record, whose members the given function writes.
 func (w *recordWriter) record(members func()) {
 	switch {
 	case w.yaml:
@@ -161,7 +161,7 @@ func (w *recordWriter) nested(start, end byte, items func()) {
 	w.more = true
 }
 
-// separate stands before each member or item.
+// separate writes the comma before a member or item, unless it is the first.
 func (w *recordWriter) separate() {
 	if w.more {
 		w.line = append(w.line, ',')
@@ -172,7 +172,7 @@ func (w *recordWriter) separate() {
 	w.more = true
 }
 
-// name begins a member.
+// name writes the name of a member.
 func (w *recordWriter) name(name string) {
 	w.separate()
 	w.quoted(name)
@@ -182,7 +182,7 @@ func (w *recordWriter) name(name string) {
 	}
 }
 
-// text writes a member with a text, unless it is empty.
+// text writes a text member unless it is empty.
 func (w *recordWriter) text(name, text string) {
 	if text != "" {
 		w.name(name)
@@ -190,7 +190,7 @@ func (w *recordWriter) text(name, text string) {
 	}
 }
 
-// quoted writes a text; YAML needs no quotes where it cannot be taken for anything else.
+// quoted writes a text, in YAML without quotes if it cannot be read as anything else.
 func (w *recordWriter) quoted(text string) {
 	if w.yaml && isPlain(text) {
 		w.line = append(w.line, text...)
@@ -199,8 +199,8 @@ func (w *recordWriter) quoted(text string) {
 	w.line = authzen.AppendString(w.line, text)
 }
 
-// isPlain says whether YAML 1.1 and 1.2 read a text as itself without quotes: letters, then also digits and what has no
-// meaning among them, and no word that stands for something.
+// isPlain reports whether YAML 1.1 and 1.2 read a text without quotes as the same text. It must start with a letter, hold only
+// letters, digits and characters that have no meaning between these, and be none of the reserved words.
 func isPlain(text string) bool {
 	letter := func(c byte) bool { return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' }
 	if text == "" || !letter(text[0]) || text[len(text)-1] == ' ' {

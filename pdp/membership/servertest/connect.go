@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// Connect opens a connection to a PostgreSQL database, which is closed when the test ends.
 func Connect(t testing.TB, url string) *pgx.Conn {
 	t.Helper()
 	conn, err := pgx.Connect(context.Background(), url)
@@ -16,6 +17,7 @@ func Connect(t testing.TB, url string) *pgx.Conn {
 	return conn
 }
 
+// Exec executes SQL statements, separated by semicolons.
 func Exec(t testing.TB, conn *pgx.Conn, sql string) {
 	t.Helper()
 	require.NoError(t, conn.PgConn().Exec(context.Background(), sql).Close(), sql)

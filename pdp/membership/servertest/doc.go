@@ -1,7 +1,7 @@
-// Package servertest starts the real servers that membership facts come from, for tests, as httptest does for HTTP: PostgreSQL,
-// PgBouncer, and Redis alone, behind Sentinel and as a cluster. Each test gets servers of its own on free ports, which end with
-// the test. It installs nothing: a missing program fails the test. Under -short, a test that starts a server is skipped, and
-// `make test` never sets that. Start with [StartPostgres] and [StartRedis].
+// Package servertest starts real servers for tests, as httptest does for HTTP: PostgreSQL, PgBouncer, and Redis as a single server,
+// behind Sentinel and as a Cluster. Each server belongs to one test, listens on a free port, and is stopped when the test ends.
+// The package installs nothing: a missing program fails the test. With -short, which `make test` never sets, a test that starts a
+// server is skipped. Start with [StartPostgres] and [StartRedis].
 package servertest
 
 import "testing"
@@ -9,6 +9,6 @@ import "testing"
 func skipIfShort(t testing.TB) {
 	t.Helper()
 	if testing.Short() {
-		t.Skip("starts a server, which -short does not allow")
+		t.Skip("starts a server; skipped with -short")
 	}
 }

@@ -13,10 +13,10 @@ import (
 	"time"
 )
 
-const pgbouncerStarts = 30 * time.Second
+const pgbouncerStartTimeout = 30 * time.Second
 
-// StartPgBouncer starts a pgbouncer in front of the server, in a mode ("session", "transaction" or "statement") with few connections to
-// the server where they are shared, and gives the URL of a database through it. It is killed when the test ends. A missing program fails the test.
+// StartPgBouncer starts a PgBouncer in front of the server, and returns the URL of a database through it. The mode is "session",
+// "transaction" or "statement"; in the last two, clients share few connections. PgBouncer is killed when the test ends.
 func (p *Postgres) StartPgBouncer(mode, database string) string {
 	p.t.Helper()
 	program, err := exec.LookPath("pgbouncer")
@@ -29,7 +29,7 @@ func (p *Postgres) StartPgBouncer(mode, database string) string {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	port, size := postgresPort(p.t), 3
+	port, size := freePort(p.t), 3
 	if mode == "session" {
 		size = 20
 	}
@@ -57,22 +57,22 @@ func (p *Postgres) StartPgBouncer(mode, database string) string {
 	ended := make(chan struct{})
 	go func() { _ = cmd.Wait(); close(ended) }()
 	p.t.Cleanup(func() { _ = cmd.Process.Kill(); <-ended })
-	for until := time.Now().Add(pgbouncerStarts); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(pgbouncerStartTimeout); ; time.Sleep(20 * time.Millisecond) {
 		conn, err := net.Dial("tcp", "127.0.0.1:"+strconv.Itoa(port))
 		if err == nil {
 			_ = conn.Close()
 			break
 		}
-		over := time.Now().After(until)
+		failed := time.Now().After(deadline)
 		select {
 		case <-ended:
-			over = true
+			failed = true
 		default:
 		}
-		if over {
+		if failed {
 			_ = cmd.Process.Kill()
 			<-ended
-			p.t.Fatalf("pgbouncer does not start:\n%s", log.String())
+			p.t.Fatalf("PgBouncer did not start:\n%s", log.String())
 		}
 	}
 	return strings.Replace(database, ":"+strconv.Itoa(p.port)+"/", ":"+strconv.Itoa(port)+"/", 1)

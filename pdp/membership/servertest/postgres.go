@@ -18,13 +18,13 @@ import (
 	"time"
 )
 
-// Postgres is a PostgreSQL server of one test, with an empty database. Its methods are for the test's goroutine.
+// Postgres is a PostgreSQL server of one test, with an empty database.
 type Postgres struct {
-	t      testing.TB
-	binary string // folder of the programs
-	data   string
-	port   int
-	as     *syscall.Credential // nil: as who runs the test
+	t        testing.TB
+	binaries string // folder of the programs
+	data     string
+	port     int
+	as       *syscall.Credential // the user who runs the server; nil means the user of the test
 
 	databases atomic.Int32
 
@@ -35,17 +35,17 @@ type Postgres struct {
 
 const (
 	postgresUser     = "wardkeeper"
-	postgresPassword = "s3cr3t-of-the-test" // asked for, so that tests see whether it is told
-	postgresStarts   = 60 * time.Second
+	postgresPassword = "s3cr3t-of-the-test" // required, so that tests can check that it is not revealed
+	postgresTimeout  = 60 * time.Second
 )
 
-// StartPostgres starts a server on a free port of the loopback, and stops it when the test ends. Writes are not synced: it
-// survives a stop, no crash of the machine. A missing program fails the test.
+// StartPostgres starts a server on a free port of 127.0.0.1, and stops it when the test ends. The data survive Stop and Start. They
+// are not synced to disk.
 func StartPostgres(t testing.TB) *Postgres {
 	t.Helper()
 	skipIfShort(t)
-	p := &Postgres{t: t, binary: postgresBinaries(t), as: postgresCredential(t)}
-	// Not t.TempDir(): its parents are closed to other users.
+	p := &Postgres{t: t, binaries: postgresBinaries(t), as: postgresCredential(t)}
+	// Other users cannot enter the parents of t.TempDir().
 	dir, err := os.MkdirTemp("", "postgres-test-")
 	if err != nil {
 		t.Fatal(err)
@@ -63,16 +63,16 @@ func StartPostgres(t testing.TB) *Postgres {
 	}
 	p.run("initdb", "--pgdata", p.data, "--username", postgresUser, "--pwfile", password, "--auth", "scram-sha-256",
 		"--encoding", "UTF8", "--locale", "C", "--no-sync", "--no-instructions")
-	p.port = postgresPort(t)
+	p.port = freePort(t)
 	t.Cleanup(p.Stop)
 	p.Start()
 	return p
 }
 
-// URL is where the server answers, with a password.
+// URL returns the URL of the first database, with user and password.
 func (p *Postgres) URL() string { return p.url("postgres") }
 
-// Database makes one more database, empty, and gives its URL. Subtests that run at the same time may each have theirs.
+// Database creates an empty database and returns its URL. It is safe for concurrent use.
 func (p *Postgres) Database() string {
 	p.t.Helper()
 	name := fmt.Sprintf("database_%d", p.databases.Add(1))
@@ -87,42 +87,43 @@ func (p *Postgres) url(database string) string {
 	return fmt.Sprintf("postgres://%s:%s@127.0.0.1:%d/%s?sslmode=disable", postgresUser, postgresPassword, p.port, database)
 }
 
-// Password is the one in the URL, which nothing may tell.
+// Password returns the password in the URLs, which must not be revealed.
 func (p *Postgres) Password() string { return postgresPassword }
 
-// Of is the URL of another server's database on this one.
+// Of returns the URL of the database on this server that has the name of another server's database.
 func (p *Postgres) Of(url string) string {
 	return p.url(strings.TrimSuffix(url[strings.LastIndex(url, "/")+1:], "?sslmode=disable"))
 }
 
-// Login makes a role that may log in, with rights that SQL gives it in a database, and gives the URL as that.
+// Login creates a role that may log in, executes SQL in a database to grant it rights, and returns the URL of the database for that
+// role.
 func (p *Postgres) Login(url, role, sql string) string {
 	p.t.Helper()
 	p.run("psql", "-qX", "-v", "ON_ERROR_STOP=1", url, "-c", fmt.Sprintf("CREATE ROLE %s LOGIN PASSWORD '%s'", role, postgresPassword), "-c", sql)
 	return strings.Replace(url, "//"+postgresUser+":", "//"+role+":", 1)
 }
 
-// Dump is a backup of a database, as text; more are arguments of pg_dump.
-func (p *Postgres) Dump(url string, more ...string) []byte {
+// Dump returns a backup of a database by pg_dump, with additional arguments.
+func (p *Postgres) Dump(url string, args ...string) []byte {
 	p.t.Helper()
-	out, err := p.command("pg_dump", append([]string{"-Fc", url}, more...)...).Output()
+	out, err := p.command("pg_dump", append([]string{"-Fc", url}, args...)...).Output()
 	if err != nil {
 		p.t.Fatalf("pg_dump: %v", err)
 	}
 	return out
 }
 
-// Restore puts a backup in the place of what a database has, in one transaction.
-func (p *Postgres) Restore(url string, dump []byte, more ...string) {
+// Restore restores a backup by pg_restore, in one transaction, with additional arguments.
+func (p *Postgres) Restore(url string, dump []byte, args ...string) {
 	p.t.Helper()
-	cmd := p.command("pg_restore", append([]string{"-1", "-d", url}, more...)...)
+	cmd := p.command("pg_restore", append([]string{"-1", "-d", url}, args...)...)
 	cmd.Stdin = bytes.NewReader(dump)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		p.t.Fatalf("pg_restore: %v\n%s", err, out)
 	}
 }
 
-// Copy makes a database that is a copy of another, which nobody may be connected to, or they are thrown out.
+// Copy creates a copy of a database and returns its URL. It ends the connections to the original.
 func (p *Postgres) Copy(url string) string {
 	p.t.Helper()
 	from := strings.TrimSuffix(url[strings.LastIndex(url, "/")+1:], "?sslmode=disable")
@@ -131,7 +132,7 @@ func (p *Postgres) Copy(url string) string {
 	return p.url(from + "_copy")
 }
 
-// Standby starts a second server that follows this one.
+// Standby starts a hot standby of the server.
 func (p *Postgres) Standby() *Postgres {
 	p.t.Helper()
 	dir, err := os.MkdirTemp(filepath.Dir(p.data), "standby-")
@@ -141,20 +142,20 @@ func (p *Postgres) Standby() *Postgres {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	s := &Postgres{t: p.t, binary: p.binary, as: p.as, data: filepath.Join(dir, "data"), port: postgresPort(p.t)}
+	s := &Postgres{t: p.t, binaries: p.binaries, as: p.as, data: filepath.Join(dir, "data"), port: freePort(p.t)}
 	p.run("pg_basebackup", "-d", p.URL(), "-D", s.data, "-R", "-c", "fast", "--no-sync", "-X", "stream")
 	p.t.Cleanup(s.Stop)
 	s.Start()
 	return s
 }
 
-// Promote makes a standby a primary of its own.
+// Promote makes a standby a primary.
 func (p *Postgres) Promote() {
 	p.t.Helper()
 	p.run("psql", "-qX", p.URL(), "-c", "SELECT pg_promote()")
 }
 
-// Start starts a stopped server, and returns when it answers.
+// Start starts a stopped server, and returns when it accepts connections.
 func (p *Postgres) Start() {
 	p.t.Helper()
 	p.mu.Lock()
@@ -171,18 +172,18 @@ func (p *Postgres) Start() {
 		p.t.Fatal(err)
 	}
 	p.process = cmd
-	for until := time.Now().Add(postgresStarts); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(postgresTimeout); ; time.Sleep(20 * time.Millisecond) {
 		if p.command("pg_isready", "-q", "-h", "127.0.0.1", "-p", strconv.Itoa(p.port)).Run() == nil {
 			return
 		}
-		if time.Now().After(until) || p.ended() {
+		if time.Now().After(deadline) || p.ended() {
 			p.stop()
-			p.t.Fatalf("PostgreSQL does not start:\n%s", p.log.String())
+			p.t.Fatalf("PostgreSQL did not start:\n%s", p.log.String())
 		}
 	}
 }
 
-// Stop stops the server as an administrator would who does not wait for clients. A paused one is killed.
+// Stop stops the server without waiting for its clients, even if it is paused.
 func (p *Postgres) Stop() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -199,29 +200,29 @@ func (p *Postgres) stop() {
 	go func() { _ = p.process.Wait(); close(ended) }()
 	select {
 	case <-ended:
-	case <-time.After(postgresStarts):
+	case <-time.After(postgresTimeout):
 		_ = p.process.Process.Signal(syscall.SIGQUIT)
 		<-ended
 	}
 	p.process = nil
 }
 
-// Pause halts every process of the server (SIGSTOP): connections stay open and nothing answers.
+// Pause suspends all processes of the server. Connections stay open but get no answers.
 func (p *Postgres) Pause() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.signalAll(syscall.SIGSTOP)
 }
 
-// Resume ends a pause.
+// Resume ends Pause.
 func (p *Postgres) Resume() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.signalAll(syscall.SIGCONT)
 }
 
-// signalAll reaches the server and its children, which lead groups of their own. The parent is first to stop, so that no
-// child is born meanwhile.
+// signalAll signals the server and its children, which have process groups of their own. It signals the parent first, so that a
+// stopped server starts no more children.
 func (p *Postgres) signalAll(s syscall.Signal) {
 	if p.process == nil {
 		return
@@ -230,7 +231,7 @@ func (p *Postgres) signalAll(s syscall.Signal) {
 	_ = syscall.Kill(parent, s)
 	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", parent, parent))
 	if err != nil {
-		p.t.Errorf("the processes of the server are not known: %v", err)
+		p.t.Errorf("list the processes of the server: %v", err)
 	}
 	for _, child := range strings.Fields(string(children)) {
 		if pid, err := strconv.Atoi(child); err == nil {
@@ -239,7 +240,7 @@ func (p *Postgres) signalAll(s syscall.Signal) {
 	}
 }
 
-// ended says whether the process is a zombie by now.
+// ended reports whether the process has ended.
 func (p *Postgres) ended() bool {
 	var status syscall.WaitStatus
 	pid, err := syscall.Wait4(p.process.Process.Pid, &status, syscall.WNOHANG, nil)
@@ -254,13 +255,13 @@ func (p *Postgres) run(program string, args ...string) {
 }
 
 func (p *Postgres) command(program string, args ...string) *exec.Cmd {
-	cmd := exec.Command(filepath.Join(p.binary, program), args...)
+	cmd := exec.Command(filepath.Join(p.binaries, program), args...)
 	cmd.Dir = "/"
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: p.as, Setpgid: true}
 	return cmd
 }
 
-// postgresBinaries is the folder of the newest version as Debian has them, else where the path finds one.
+// postgresBinaries returns the folder of the newest version that is installed as Debian does, else of the one in PATH.
 func postgresBinaries(t testing.TB) string {
 	t.Helper()
 	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
@@ -270,7 +271,7 @@ func postgresBinaries(t testing.TB) string {
 	}
 	initdb, err := exec.LookPath("initdb")
 	if err != nil {
-		t.Fatal("PostgreSQL is not installed: there is no initdb, in /usr/lib/postgresql/*/bin nor in PATH")
+		t.Fatal("PostgreSQL is missing: apt-get install postgresql (initdb is neither in /usr/lib/postgresql/*/bin nor in PATH)")
 	}
 	if initdb, err = filepath.EvalSymlinks(initdb); err != nil {
 		t.Fatal(err)
@@ -283,7 +284,7 @@ func versionOf(initdb string) int {
 	return n
 }
 
-// postgresCredential is somebody else than root, as whom the server does not run.
+// postgresCredential returns the user to run the server as if the test runs as root, which PostgreSQL refuses.
 func postgresCredential(t testing.TB) *syscall.Credential {
 	t.Helper()
 	if os.Getuid() != 0 {
@@ -298,11 +299,12 @@ func postgresCredential(t testing.TB) *syscall.Credential {
 		gid, _ := strconv.ParseUint(found.Gid, 10, 32)
 		return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
 	}
-	t.Fatal("there is no user to run PostgreSQL as")
+	t.Fatal("no user to run PostgreSQL: it refuses to run as root, and neither postgres nor nobody exists")
 	return nil
 }
 
-func postgresPort(t testing.TB) int {
+// freePort returns a port of 127.0.0.1 that is free now.
+func freePort(t testing.TB) int {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

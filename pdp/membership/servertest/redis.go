@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"slices"
@@ -17,8 +16,8 @@ import (
 	"github.com/redis/go-redis/v9/logging"
 )
 
-// Redis is a redis-server of one test, on a port of the loopback, that keeps nothing on disk unless asked to. Its
-// methods are for the test's goroutine.
+// Redis is a Redis server of one test. It keeps nothing on disk unless its arguments say so. Its methods must be called from the
+// goroutine of the test.
 type Redis struct {
 	t       testing.TB
 	program string
@@ -30,10 +29,10 @@ type Redis struct {
 	log     bytes.Buffer
 }
 
-const redisStarts = 30 * time.Second
+const redisTimeout = 30 * time.Second
 
-// StartRedis starts a server with more arguments of its command line, as "--maxmemory", "2mb", and kills it when the
-// test ends. A missing program fails the test.
+// StartRedis starts a server on a free port of 127.0.0.1, with additional arguments such as "--maxmemory", "2mb", and kills it when
+// the test ends.
 func StartRedis(t testing.TB, args ...string) *Redis {
 	t.Helper()
 	r := newRedis(t, "redis-server", args...)
@@ -48,7 +47,7 @@ func newRedis(t testing.TB, program string, args ...string) *Redis {
 		t.Fatalf("%s is missing: apt-get install %s", program, program)
 	}
 	redis.SetLogger(&logging.VoidLogger{})
-	r := &Redis{t: t, program: program, dir: t.TempDir(), port: redisPort(t)}
+	r := &Redis{t: t, program: program, dir: t.TempDir(), port: freePort(t)}
 	if program == "redis-server" {
 		r.args = []string{
 			"--port", strconv.Itoa(r.port), "--bind", "127.0.0.1", "--dir", r.dir, "--save", "", "--appendonly", "no",
@@ -60,21 +59,10 @@ func newRedis(t testing.TB, program string, args ...string) *Redis {
 	return r
 }
 
-// redisPort is free now. Redis itself can only be told a port.
-func redisPort(t testing.TB) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
-}
-
-// Addr is host:port.
+// Addr returns host:port.
 func (r *Redis) Addr() string { return "127.0.0.1:" + strconv.Itoa(r.port) }
 
-// URL is where the server answers, with the password that its arguments have.
+// URL returns the URL of the server, with the password if its arguments set one.
 func (r *Redis) URL() string {
 	if password := r.password(); password != "" {
 		return "redis://:" + password + "@" + r.Addr()
@@ -89,7 +77,7 @@ func (r *Redis) password() string {
 	return ""
 }
 
-// Client is a plain client of this server alone, closed when the test ends.
+// Client returns a client of this server, which is closed when the test ends.
 func (r *Redis) Client() *redis.Client {
 	c := redis.NewClient(&redis.Options{
 		Addr: r.Addr(), Password: r.password(), Protocol: 2, DisableIdentity: true, MaxRetries: -1,
@@ -113,24 +101,24 @@ func (r *Redis) Start() {
 		r.t.Fatal(err)
 	}
 	c := r.Client()
-	r.until("answers", func(ctx context.Context) bool { return c.Ping(ctx).Err() == nil })
+	r.waitUntil("answers", func(ctx context.Context) bool { return c.Ping(ctx).Err() == nil })
 }
 
-// until waits for what a server comes to by itself.
-func (r *Redis) until(what string, done func(context.Context) bool) {
+// waitUntil waits until a condition holds, and fails the test after redisTimeout.
+func (r *Redis) waitUntil(what string, done func(context.Context) bool) {
 	r.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), redisStarts)
+	ctx, cancel := context.WithTimeout(context.Background(), redisTimeout)
 	defer cancel()
 	for !done(ctx) {
 		if ctx.Err() != nil {
 			r.Stop()
-			r.t.Fatalf("%s: waited in vain until it %s:\n%s", r.program, what, r.log.String())
+			r.t.Fatalf("%s: timed out waiting until it %s:\n%s", r.program, what, r.log.String())
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
 }
 
-// Stop kills the server, paused or not.
+// Stop kills the server, even if it is paused.
 func (r *Redis) Stop() {
 	if r.process == nil {
 		return
@@ -140,14 +128,14 @@ func (r *Redis) Stop() {
 	r.process, r.paused = nil, false
 }
 
-// Pause stops the server from doing anything; its connections stay open.
+// Pause suspends the server. Connections stay open but get no answers.
 func (r *Redis) Pause() {
 	r.t.Helper()
 	r.signal(syscall.SIGSTOP)
 	r.paused = true
 }
 
-// Resume lets a paused server go on.
+// Resume ends Pause.
 func (r *Redis) Resume() {
 	r.t.Helper()
 	r.signal(syscall.SIGCONT)
@@ -157,14 +145,14 @@ func (r *Redis) Resume() {
 func (r *Redis) signal(s os.Signal) {
 	r.t.Helper()
 	if r.process == nil {
-		r.t.Fatal("the server does not run")
+		r.t.Fatal("the server is not running")
 	}
 	if err := r.process.Process.Signal(s); err != nil {
 		r.t.Fatal(err)
 	}
 }
 
-// FlushAll deletes everything.
+// FlushAll deletes all keys.
 func (r *Redis) FlushAll() {
 	r.t.Helper()
 	if err := r.Client().FlushAll(context.Background()).Err(); err != nil {

@@ -10,9 +10,10 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// RedisCluster is a Cluster of three masters with a replica each. A replica takes over a second after its master is gone.
+// RedisCluster is a Redis Cluster of three masters with one replica each. A replica is promoted when its master has not answered
+// for a second.
 type RedisCluster struct {
-	Nodes []*Redis // three masters to begin with, then their replicas
+	Nodes []*Redis // initially three masters, then their replicas
 }
 
 const (
@@ -20,16 +21,17 @@ const (
 	clusterSlots   = 16384
 )
 
-// StartRedisCluster starts the servers, and returns when all slots are served and all replicas are up to date.
+// StartRedisCluster starts the servers with additional arguments, and returns when all slots are served and all replicas are up to
+// date.
 func StartRedisCluster(t testing.TB, args ...string) *RedisCluster {
 	t.Helper()
 	c := &RedisCluster{}
 	clients := make([]*redis.Client, 2*clusterMasters)
-	buses := make([]int, 2*clusterMasters)
+	busPorts := make([]int, 2*clusterMasters)
 	for i := range clients {
-		buses[i] = redisPort(t)
+		busPorts[i] = freePort(t)
 		node := StartRedis(t, append([]string{
-			"--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(buses[i]), "--cluster-node-timeout", "1000",
+			"--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(busPorts[i]), "--cluster-node-timeout", "1000",
 			"--cluster-require-full-coverage", "no", "--cluster-replica-validity-factor", "0",
 		}, args...)...)
 		c.Nodes, clients[i] = append(c.Nodes, node), node.Client()
@@ -47,11 +49,11 @@ func StartRedisCluster(t testing.TB, args ...string) *RedisCluster {
 			must(client.ClusterAddSlotsRange(ctx, i*clusterSlots/clusterMasters, (i+1)*clusterSlots/clusterMasters-1).Err())
 		}
 		if i > 0 {
-			must(client.Do(ctx, "CLUSTER", "MEET", "127.0.0.1", c.Nodes[0].port, buses[0]).Err())
+			must(client.Do(ctx, "CLUSTER", "MEET", "127.0.0.1", c.Nodes[0].port, busPorts[0]).Err())
 		}
 	}
 	for i, client := range clients {
-		c.Nodes[i].until("knows the others", func(ctx context.Context) bool {
+		c.Nodes[i].waitUntil("knows the others", func(ctx context.Context) bool {
 			return strings.Contains(client.ClusterInfo(ctx).Val(), fmt.Sprintf("cluster_known_nodes:%d\r", len(clients)))
 		})
 	}
@@ -59,12 +61,12 @@ func StartRedisCluster(t testing.TB, args ...string) *RedisCluster {
 		id, err := clients[i].Do(ctx, "CLUSTER", "MYID").Text()
 		must(err)
 		replica := clients[i+clusterMasters]
-		c.Nodes[i+clusterMasters].until("is a replica", func(ctx context.Context) bool {
+		c.Nodes[i+clusterMasters].waitUntil("is a replica", func(ctx context.Context) bool {
 			return replica.ClusterReplicate(ctx, id).Err() == nil
 		})
 	}
 	for i, client := range clients {
-		c.Nodes[i].until("serves the Cluster", func(ctx context.Context) bool {
+		c.Nodes[i].waitUntil("serves the Cluster", func(ctx context.Context) bool {
 			replication := client.Info(ctx, "replication").Val()
 			return strings.Contains(client.ClusterInfo(ctx).Val(), "cluster_state:ok") &&
 				(strings.Contains(replication, "state=online") || strings.Contains(replication, "master_link_status:up"))
@@ -73,7 +75,7 @@ func StartRedisCluster(t testing.TB, args ...string) *RedisCluster {
 	return c
 }
 
-// URL names all nodes.
+// URL returns a URL with the addresses of all nodes.
 func (c *RedisCluster) URL() string {
 	addrs := make([]string, len(c.Nodes))
 	for i, n := range c.Nodes {
@@ -82,7 +84,7 @@ func (c *RedisCluster) URL() string {
 	return "redis://" + strings.Join(addrs, ",") + "?cluster=true"
 }
 
-// MasterOf is the master that has a key, as one of the running nodes knows it.
+// MasterOf returns the master of the slot of a key, as the first running node reports it, or nil.
 func (c *RedisCluster) MasterOf(key string) *Redis {
 	for _, n := range c.Nodes {
 		if n.process == nil || n.paused {

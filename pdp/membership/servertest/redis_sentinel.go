@@ -12,23 +12,24 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// SentinelPair is a master and a replica, watched by a Sentinel that promotes the replica after the master has been
-// silent for a second.
+// SentinelPair is a master and a replica, monitored by a Sentinel that promotes the replica when the master has not answered for a
+// second.
 type SentinelPair struct {
-	Nodes    []*Redis // the first is the master to begin with
+	Nodes    []*Redis // the first is the master initially
 	Sentinel *Redis
 }
 
 const sentinelMaster = "main"
 
-// StartSentinel starts both servers and the Sentinel, and returns when the replica is up to date and could be promoted.
+// StartSentinel starts both servers, with additional arguments, and the Sentinel. It returns when the replica is up to date and can
+// be promoted.
 func StartSentinel(t testing.TB, args ...string) *SentinelPair {
 	t.Helper()
 	master := StartRedis(t, args...)
 	host, port, _ := strings.Cut(master.Addr(), ":")
 	replica := StartRedis(t, append([]string{"--replicaof", host + " " + port}, args...)...)
 	c := master.Client()
-	master.until("has its replica", func(ctx context.Context) bool {
+	master.waitUntil("has its replica", func(ctx context.Context) bool {
 		return strings.Contains(c.Info(ctx, "replication").Val(), "state=online")
 	})
 	sentinel := newRedis(t, "redis-sentinel")
@@ -41,9 +42,9 @@ func StartSentinel(t testing.TB, args ...string) *SentinelPair {
 	sentinel.args = []string{config}
 	sentinel.Start()
 	p := &SentinelPair{Nodes: []*Redis{master, replica}, Sentinel: sentinel}
-	watch := p.client()
-	sentinel.until("knows the replica", func(ctx context.Context) bool {
-		known, err := watch.Replicas(ctx, sentinelMaster).Result()
+	client := p.client()
+	sentinel.waitUntil("knows the replica", func(ctx context.Context) bool {
+		known, err := client.Replicas(ctx, sentinelMaster).Result()
 		return err == nil && len(known) == 1 && known[0]["flags"] == "slave" && known[0]["master-link-status"] == "ok"
 	})
 	return p
@@ -55,12 +56,12 @@ func (p *SentinelPair) client() *redis.SentinelClient {
 	return c
 }
 
-// URL is where the Sentinel answers, with the master's name.
+// URL returns a URL with the address of the Sentinel and the name of the master.
 func (p *SentinelPair) URL() string {
 	return "redis://" + p.Sentinel.Addr() + "/0?master_name=" + sentinelMaster
 }
 
-// Master is the server that the Sentinel takes for the master now.
+// Master returns the current master, as the Sentinel reports it.
 func (p *SentinelPair) Master() *Redis {
 	t := p.Sentinel.t
 	t.Helper()
@@ -68,11 +69,11 @@ func (p *SentinelPair) Master() *Redis {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, one := range p.Nodes {
-		if strconv.Itoa(one.port) == addr[1] {
-			return one
+	for _, node := range p.Nodes {
+		if strconv.Itoa(node.port) == addr[1] {
+			return node
 		}
 	}
-	t.Fatalf("the Sentinel's master is none of the pair: %v", addr)
+	t.Fatalf("the master of the Sentinel is not in the pair: %v", addr)
 	return nil
 }

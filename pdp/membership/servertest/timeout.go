@@ -1,10 +1,9 @@
 package servertest
 
-import (
-	"time"
-)
+import "time"
 
-// serverPatience is for what comes by itself, on a busy machine.
+// Timeout limits the wait for a condition that holds sooner or later, on a busy machine too.
 const Timeout = 40 * time.Second
 
+// PollInterval is the interval between checks of such a condition.
 const PollInterval = 10 * time.Millisecond

@@ -9,34 +9,34 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
 )
 
-// generatedUntil is when the last person of a generated directory signed in: the present would make every run another.
-var generatedUntil = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+// latestLogin is the latest last_login of a generated directory. It is fixed so that the output depends on the seed alone.
+var latestLogin = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// person makes a member of an organization, the first of whom heads it.
-func (g *generator) person(o *plannedOrganization, member int) {
+// generateUser generates a user of an organization. Member numbers the users of the organization; the first administers it.
+func (g *generator) generateUser(o *plannedOrganization, member int) {
 	u := &g.user
-	*u = facts.UserRecord{ID: "u" + strconv.Itoa(g.made.Users), Assignments: u.Assignments[:0]}
+	*u = facts.UserRecord{ID: "u" + strconv.Itoa(g.counts.Users), Assignments: u.Assignments[:0]}
 	g.identify(u)
 	if member > 1 && g.chance(40) {
 		u.Status = facts.StatusDeactivated
 	}
-	g.signIn(u)
+	g.setLastLogin(u)
 	switch o.kind {
 	case "region":
-		g.inRegion(o, member)
+		g.assignInRegion(o, member)
 	case "system":
-		g.inSystem(o, member)
+		g.assignInSystem(o, member)
 	case "group":
-		g.inGroup(o, member == 0)
+		g.assignInGroup(o, member == 0)
 		if member > 1 && g.chance(40) {
-			g.inGroup(&g.organizations[g.groups[g.IntN(len(g.groups))]], false)
+			g.assignInGroup(&g.organizations[g.groups[g.IntN(len(g.groups))]], false)
 		}
 	default:
 		g.assign(o.root(), g.role(o.kind, member == 0))
 	}
 }
 
-// identify gives a person a name and a username that nobody else has: no other ends in the same number.
+// identify sets the name and the username, which is unique because it ends in the number of the id.
 func (g *generator) identify(u *facts.UserRecord) {
 	u.Name.Given, u.Name.Family = g.pick(givenNames), g.pick(familyNames)
 	if g.chance(60) {
@@ -46,28 +46,28 @@ func (g *generator) identify(u *facts.UserRecord) {
 		u.Name.Title = g.pick(titles)
 	}
 	local := u.Name.Given + "." + u.Name.Family
-	if !g.chance(30) { // a few write it as their name
+	if !g.chance(30) { // a few usernames keep the spelling of the name
 		local = plainLetters.Replace(strings.ToLower(local))
 	}
 	u.Username = local + strings.TrimPrefix(u.ID, "u") + "@" + g.pick(mailHosts)
 }
 
-// signIn says when a person was last there: most of them lately, some long ago, a few never.
-func (g *generator) signIn(u *facts.UserRecord) {
+// setLastLogin sets the last login: most are recent, some long ago, a few users have never logged in.
+func (g *generator) setLastLogin(u *facts.UserRecord) {
 	if g.chance(50) {
 		return
 	}
 	const day = 24 * 60 * 60
 	x := g.IntN(1000)
-	ago := x * x / 1000 * x / 1000 // of a thousand days
+	ago := x * x / 1000 * x / 1000 // in days, up to a thousand
 	if u.Status == facts.StatusDeactivated {
 		ago += 30
 	}
-	u.LastLogin = generatedUntil.Add(-time.Duration(ago*day+g.IntN(day)) * time.Second)
+	u.LastLogin = latestLogin.Add(-time.Duration(ago*day+g.IntN(day)) * time.Second)
 }
 
-// assign gives the user at work a role at a location, unless there is no role or the user has one there. It gives the
-// assignment, or nil.
+// assign assigns a role at a location to the current user and returns the assignment. It returns nil if the role is empty or the
+// user has another assignment there.
 func (g *generator) assign(location, role string) *facts.AssignmentRecord {
 	u := &g.user
 	if role == "" || slices.ContainsFunc(u.Assignments, func(a facts.AssignmentRecord) bool { return a.Location == location }) {
@@ -77,12 +77,12 @@ func (g *generator) assign(location, role string) *facts.AssignmentRecord {
 	return &u.Assignments[len(u.Assignments)-1]
 }
 
-func (g *generator) inRegion(o *plannedOrganization, member int) {
-	at := g.crowded(o.places)
-	switch rank := g.IntN(1000); {
-	case member == 0 || member > 1 && rank < 3:
+func (g *generator) assignInRegion(o *plannedOrganization, member int) {
+	at := g.skewed(o.places)
+	switch draw := g.IntN(1000); {
+	case member == 0 || member > 1 && draw < 3:
 		g.assign(o.root(), g.role("region", member == 0))
-	case member == 1 || rank < 45:
+	case member == 1 || draw < 45:
 		g.assign(o.division(o.divisionOf(at)), g.role("division", member == 1))
 		if g.chance(250) {
 			g.assign(o.place(at), g.role("facility", false))
@@ -105,14 +105,14 @@ func (g *generator) inRegion(o *plannedOrganization, member int) {
 	}
 }
 
-// inSystem gives nobody a second entity on the free plan.
-func (g *generator) inSystem(o *plannedOrganization, member int) {
-	switch rank := g.IntN(1000); {
-	case member == 0 || member > 1 && rank < 10:
+// assignInSystem assigns no second entity on the free plan.
+func (g *generator) assignInSystem(o *plannedOrganization, member int) {
+	switch draw := g.IntN(1000); {
+	case member == 0 || member > 1 && draw < 10:
 		g.assign(o.root(), g.role("system", member == 0))
-	case member > 1 && rank < 15: // taken from the last entity
+	case member > 1 && draw < 15: // a user without assignments
 	default:
-		at := g.crowded(o.places)
+		at := g.skewed(o.places)
 		g.assign(o.place(at), g.role("entity", member == 1))
 		for i := 0; o.plan == "paid" && i < 3 && g.chance(200); i++ {
 			g.assign(o.place(g.IntN(o.places)), g.role("entity", false))
@@ -120,8 +120,8 @@ func (g *generator) inSystem(o *plannedOrganization, member int) {
 	}
 }
 
-// inGroup makes the user at work a member of a practice group, and assigns the member to practices.
-func (g *generator) inGroup(o *plannedOrganization, first bool) {
+// assignInGroup makes the current user a member of a practice group, and assigns the member to practices.
+func (g *generator) assignInGroup(o *plannedOrganization, first bool) {
 	role := g.role("group", first)
 	a := g.assign(o.root(), role)
 	if a == nil {
@@ -147,7 +147,7 @@ func (g *generator) inGroup(o *plannedOrganization, first bool) {
 	}
 }
 
-// access draws a level, and now and then switches over it; nil where none is recorded.
+// access draws an access level and sometimes areas that differ from it. It returns nil if no access is recorded.
 func (g *generator) access() *facts.Access {
 	level := g.draw(g.offers.levels)
 	if level == "" || g.chance(100) {
@@ -160,5 +160,5 @@ func (g *generator) access() *facts.Access {
 	return access
 }
 
-// crowded draws one of several places, some of which are larger than others.
-func (g *generator) crowded(places int) int { return min(g.IntN(places), g.IntN(places)) }
+// skewed draws a place. Places with lower numbers are drawn more often, so that they have more users.
+func (g *generator) skewed(places int) int { return min(g.IntN(places), g.IntN(places)) }

@@ -16,12 +16,13 @@ func withLocations(more string) string {
 	return `{"locations": [` + fixture.Tree + `, ` + more + `], "users": []}`
 }
 
-// at is a user "jane" of one assignment, given by its members.
-func at(members string) string {
+// janeAssigned returns a document whose user "jane" has one assignment with the given members.
+func janeAssigned(members string) string {
 	return fixture.WithUsers(`{"id": "jane", "assignments": [{` + members + `}]}`)
 }
 
-func regional(members string) string {
+// janeRegional returns a document whose user "jane" has a regional assignment and the given members.
+func janeRegional(members string) string {
 	return fixture.WithUsers(`{"id": "jane", "default_location": "ghi", "assignments": [{"location": "ghi", "role": "ed_normal"}], ` + members + `}`)
 }
 
@@ -89,43 +90,43 @@ var userFaults = []faultCase{
 	{"a location's field", fixture.WithUsers(`{"id": "jane", "parent": "metro"}`), `user "jane": unknown field "parent"`},
 	{"assignments an object", fixture.WithUsers(`{"id": "jane", "assignments": {}}`), `user "jane": assignments must be a list, not an object`},
 	{"assignments null", fixture.WithUsers(`{"id": "jane", "assignments": null}`), `user "jane": assignments must be a list, not null`},
-	{"default location missing", at(`"location": "ghi", "role": "ed_normal"`), `user "jane": default_location is missing, for an assignment in a regional organization`},
+	{"default location missing", janeAssigned(`"location": "ghi", "role": "ed_normal"`), `user "jane": default_location is missing, for an assignment in a regional organization`},
 	{"default location not assigned", fixture.WithUsers(`{"id": "jane", "default_location": "jkl", "assignments": [{"location": "ghi", "role": "ed_normal"}]}`), `user "jane": default_location is none of the user's assignments`},
 	{"default location outside regional not assigned", fixture.WithUsers(`{"id": "jane", "default_location": "alone", "assignments": [{"location": "e1", "role": "user"}]}`), `user "jane": default_location is none of the user's assignments`},
 	{"default location without assignments", fixture.WithUsers(`{"id": "jane", "default_location": "ghi"}`), `user "jane": default_location is none of the user's assignments`},
 	{"default location empty", fixture.WithUsers(`{"id": "jane", "default_location": ""}`), `user "jane": default_location must not be empty`},
-	{"profession of a user", regional(`"profession": "x"`), `user "jane": unknown field "profession"`},
+	{"profession of a user", janeRegional(`"profession": "x"`), `user "jane": unknown field "profession"`},
 	{"no object", fixture.WithUsers(`[]`), `users[0]: must be an object, not a list`},
 }
 
 var assignmentFaults = []faultCase{
-	{"role not offered", at(`"location": "e1", "role": "system_admin"`), `user "jane": assignment at "e1": role is not offered at an entity`},
-	{"role unknown", at(`"location": "acme", "role": "king"`), `user "jane": assignment at "acme": role is not offered at a vendor`},
-	{"unknown location", at(`"location": "nowhere", "role": "user"`), `user "jane": assignments[0]: location is unknown`},
+	{"role not offered", janeAssigned(`"location": "e1", "role": "system_admin"`), `user "jane": assignment at "e1": role is not offered at an entity`},
+	{"role unknown", janeAssigned(`"location": "acme", "role": "king"`), `user "jane": assignment at "acme": role is not offered at a vendor`},
+	{"unknown location", janeAssigned(`"location": "nowhere", "role": "user"`), `user "jane": assignments[0]: location is unknown`},
 	{"two at one location", fixture.WithUsers(`{"id": "jane", "assignments": [{"location": "e1", "role": "user"}, {"location": "e1", "role": "entity_admin"}]}`), `user "jane": assignment at "e1": the user has another at this location`},
-	{"location missing", at(`"role": "user"`), `user "jane": assignments[0]: location is missing`},
-	{"location null", at(`"location": null, "role": "user"`), `user "jane": assignments[0]: location must be text, not null`},
-	{"role missing", at(`"location": "e1"`), `user "jane": assignment at "e1": role is missing`},
-	{"role empty", at(`"location": "e1", "role": ""`), `user "jane": assignment at "e1": role must not be empty`},
-	{"role a list", at(`"location": "e1", "role": ["user"]`), `user "jane": assignment at "e1": role must be text, not a list`},
-	{"status not listed", at(`"location": "grp", "role": "owner", "status": "gone"`), `user "jane": assignment at "grp": status is not one of active, invited, deactivated`},
-	{"invited elsewhere", at(`"location": "e1", "role": "user", "status": "invited"`), `user "jane": assignment at "e1": its status belongs to model practice_group alone`},
-	{"deactivated elsewhere", at(`"location": "acme", "role": "vendor_staff", "status": "deactivated"`), `user "jane": assignment at "acme": its status belongs to model practice_group alone`},
-	{"practice without its group", at(`"location": "p1", "role": "owner"`), `user "jane": assignment at "p1": there is none at the group "grp"`},
+	{"location missing", janeAssigned(`"role": "user"`), `user "jane": assignments[0]: location is missing`},
+	{"location null", janeAssigned(`"location": null, "role": "user"`), `user "jane": assignments[0]: location must be text, not null`},
+	{"role missing", janeAssigned(`"location": "e1"`), `user "jane": assignment at "e1": role is missing`},
+	{"role empty", janeAssigned(`"location": "e1", "role": ""`), `user "jane": assignment at "e1": role must not be empty`},
+	{"role a list", janeAssigned(`"location": "e1", "role": ["user"]`), `user "jane": assignment at "e1": role must be text, not a list`},
+	{"status not listed", janeAssigned(`"location": "grp", "role": "owner", "status": "gone"`), `user "jane": assignment at "grp": status is not one of active, invited, deactivated`},
+	{"invited elsewhere", janeAssigned(`"location": "e1", "role": "user", "status": "invited"`), `user "jane": assignment at "e1": its status belongs to model practice_group alone`},
+	{"deactivated elsewhere", janeAssigned(`"location": "acme", "role": "vendor_staff", "status": "deactivated"`), `user "jane": assignment at "acme": its status belongs to model practice_group alone`},
+	{"practice without its group", janeAssigned(`"location": "p1", "role": "owner"`), `user "jane": assignment at "p1": there is none at the group "grp"`},
 	{"another role at a practice", fixture.WithUsers(`{"id": "jane", "assignments": [{"location": "p1", "role": "owner"}, {"location": "grp", "role": "administrator"}]}`), `user "jane": assignment at "p1": role is not the one at the group "grp"`},
-	{"access elsewhere", at(`"location": "e1", "role": "user", "access": {}`), `user "jane": assignment at "e1": access belongs to the assignment at a practice group`},
-	{"profession elsewhere, if empty", at(`"location": "e1", "role": "user", "profession": ""`), `user "jane": assignment at "e1": profession belongs to the assignment at a practice group`},
+	{"access elsewhere", janeAssigned(`"location": "e1", "role": "user", "access": {}`), `user "jane": assignment at "e1": access belongs to the assignment at a practice group`},
+	{"profession elsewhere, if empty", janeAssigned(`"location": "e1", "role": "user", "profession": ""`), `user "jane": assignment at "e1": profession belongs to the assignment at a practice group`},
 	{"registration number at a practice", fixture.WithUsers(`{"id": "jane", "assignments": [{"location": "grp", "role": "owner"}, {"location": "p1", "role": "owner", "registration_number": "1"}]}`), `user "jane": assignment at "p1": registration_number belongs to the assignment at a practice group`},
-	{"access null", at(`"location": "grp", "role": "owner", "access": null`), `user "jane": assignment at "grp": access must be an object, not null`},
-	{"unknown field of access", at(`"location": "grp", "role": "owner", "access": {"until": "x"}`), `user "jane": assignment at "grp": unknown field "access.until"`},
-	{"level unknown", at(`"location": "grp", "role": "owner", "access": {"level": "total"}`), `user "jane": assignment at "grp": access.level does not exist`},
-	{"level null", at(`"location": "grp", "role": "owner", "access": {"level": null}`), `user "jane": assignment at "grp": access.level must be text, not null`},
-	{"area unknown", at(`"location": "grp", "role": "owner", "access": {"areas": {"garden": true}}`), `user "jane": assignment at "grp": "access.areas.garden" does not exist`},
-	{"area text", at(`"location": "grp", "role": "owner", "access": {"areas": {"users": "yes"}}`), `user "jane": assignment at "grp": access.areas.users must be true or false, not text`},
-	{"area twice", at(`"location": "grp", "role": "owner", "access": {"areas": {"users": true, "users": false}}`), `user "jane": assignment at "grp": access.areas.users is there twice`},
-	{"areas a list", at(`"location": "grp", "role": "owner", "access": {"areas": ["users"]}`), `user "jane": assignment at "grp": access.areas must be an object, not a list`},
-	{"profession a number", at(`"location": "grp", "role": "owner", "profession": 4`), `user "jane": assignment at "grp": profession must be text, not a number`},
-	{"unknown field", at(`"location": "e1", "role": "user", "since": "2024"`), `user "jane": assignment at "e1": unknown field "since"`},
+	{"access null", janeAssigned(`"location": "grp", "role": "owner", "access": null`), `user "jane": assignment at "grp": access must be an object, not null`},
+	{"unknown field of access", janeAssigned(`"location": "grp", "role": "owner", "access": {"until": "x"}`), `user "jane": assignment at "grp": unknown field "access.until"`},
+	{"level unknown", janeAssigned(`"location": "grp", "role": "owner", "access": {"level": "total"}`), `user "jane": assignment at "grp": access.level does not exist`},
+	{"level null", janeAssigned(`"location": "grp", "role": "owner", "access": {"level": null}`), `user "jane": assignment at "grp": access.level must be text, not null`},
+	{"area unknown", janeAssigned(`"location": "grp", "role": "owner", "access": {"areas": {"garden": true}}`), `user "jane": assignment at "grp": "access.areas.garden" does not exist`},
+	{"area text", janeAssigned(`"location": "grp", "role": "owner", "access": {"areas": {"users": "yes"}}`), `user "jane": assignment at "grp": access.areas.users must be true or false, not text`},
+	{"area twice", janeAssigned(`"location": "grp", "role": "owner", "access": {"areas": {"users": true, "users": false}}`), `user "jane": assignment at "grp": access.areas.users is there twice`},
+	{"areas a list", janeAssigned(`"location": "grp", "role": "owner", "access": {"areas": ["users"]}`), `user "jane": assignment at "grp": access.areas must be an object, not a list`},
+	{"profession a number", janeAssigned(`"location": "grp", "role": "owner", "profession": 4`), `user "jane": assignment at "grp": profession must be text, not a number`},
+	{"unknown field", janeAssigned(`"location": "e1", "role": "user", "since": "2024"`), `user "jane": assignment at "e1": unknown field "since"`},
 	{"no object", fixture.WithUsers(`{"id": "jane", "assignments": ["e1"]}`), `user "jane": assignments[0]: must be an object, not text`},
 }
 
@@ -139,8 +140,8 @@ var documentFaults = []faultCase{
 	{"locations an object", `{"locations": {"a": {}}, "users": []}`, `locations must be a list, not an object`},
 }
 
-// One fault is told as one, of the record that has it, in both formats: JSON is YAML too.
-func TestEveryFault(t *testing.T) {
+// The documents are JSON, which is also YAML.
+func TestEachFaultIsReportedOnceInBothFormats(t *testing.T) {
 	for group, cases := range map[string][]faultCase{
 		"document": documentFaults, "location": locationFaults, "user": userFaults, "assignment": assignmentFaults,
 	} {
@@ -164,7 +165,7 @@ func faultsOf(t *testing.T, document string, f record.Format) []string {
 	return faults.All()
 }
 
-func TestCycle(t *testing.T) {
+func TestCycleOfParentsIsReported(t *testing.T) {
 	got := faultsOf(t, withLocations(`
 		{"id": "a", "kind": "division", "parent": "c"},
 		{"id": "b", "kind": "division", "parent": "a"},
@@ -175,11 +176,10 @@ func TestCycle(t *testing.T) {
 		assert.Contains(t, got, `location "`+id+`": its parents form a cycle`)
 	}
 	assert.NotContains(t, got, `location "tail": its parents form a cycle`)
-	assert.Len(t, got, 8, "a cycle, and a kind that its parent's does not allow, of each: %q", got)
+	assert.Len(t, got, 8, "for each: a cycle, and a kind that the parent's kind does not allow: %q", got)
 }
 
-// Every fault is told, in the order of the document, and none because of another.
-func TestAllFaultsAtOnce(t *testing.T) {
+func TestAllFaultsAreReportedInDocumentOrderWithoutFollowUps(t *testing.T) {
 	got := faultsOf(t, `{"users": [
 		{"id": "joe", "status": 1, "assignments": [{"location": "x", "role": "nurse"}, {"location": "gone", "role": "user"}]},
 		{"username": "a"},
@@ -197,10 +197,10 @@ func TestAllFaultsAtOnce(t *testing.T) {
 	}, got)
 }
 
-func TestAPolicyWithoutTables(t *testing.T) {
-	document := []byte(at(`"location": "grp", "role": "king", "access": {"level": "total", "areas": {"garden": true}}`))
+func TestNilVocabularyIsNotCheckedAndEmptyAllowsNothing(t *testing.T) {
+	document := []byte(janeAssigned(`"location": "grp", "role": "king", "access": {"level": "total", "areas": {"garden": true}}`))
 	_, err := Parse(document, pdp.Vocabulary{})
-	require.NoError(t, err, "without tables there is nothing to check by")
+	require.NoError(t, err, "a nil vocabulary is not checked")
 
 	_, err = Parse(document, pdp.Vocabulary{Roles: map[string][]string{}, Levels: []string{}, Areas: []string{}})
 	var faults *record.Faults

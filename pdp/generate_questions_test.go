@@ -104,7 +104,7 @@ func (a *asker) action(model string) string {
 	if a.chance(2) {
 		model = pick(a.Rand, models...)
 	}
-	action := pick(a.Rand, actions[model]...)
+	action := pick(a.Rand, actionsOf(model)...)
 	if a.chance(30) { // actions with many rules
 		switch model {
 		case "regional":
@@ -131,7 +131,7 @@ func (a *asker) place(d *outline) *spot {
 		return d.current
 	case n < 65:
 		return pick(a.Rand, covered...)
-	case n < 75 && slices.Contains(append(nowhere, "area.access"), d.action):
+	case n < 75 && (needsNoCurrentLocation(d.action) || d.action == "area.access"):
 		return pick(a.Rand, standings...)
 	case n < 97:
 		return pick(a.Rand, d.inside...)

@@ -76,7 +76,7 @@ func answers(t *testing.T, e *pdp.Engine, w *world, r pdp.Request) map[string]st
 	if place := placeOf(w, r); organization == nil || place == nil || w.root(place) == organization {
 		all["actions"] = told(e.SearchActions(t.Context(), searchOf(r, page)))
 	}
-	if !slices.Contains(nowhere, r.Action.Name) {
+	if !needsNoCurrentLocation(r.Action.Name) {
 		all["resources"] = told(e.SearchResources(t.Context(), searchOf(r, page)))
 	}
 	if organization != nil {
@@ -98,10 +98,10 @@ func ageless(text string) string {
 // no current location; nil if the question does not say.
 func organizationOf(w *world, r pdp.Request) *spot {
 	at := w.spot(text(r.Context["current_location"]))
-	if slices.Contains(nowhere, r.Action.Name) {
+	if needsNoCurrentLocation(r.Action.Name) {
 		at = placeOf(w, r)
 	}
-	if at == nil || r.Action.Name == "patient.view" || slices.Contains(actions["vendor"], r.Action.Name) {
+	if at == nil || r.Action.Name == "patient.view" || slices.Contains(actionsOf("vendor"), r.Action.Name) {
 		return nil // about the whole account, or every organization
 	}
 	return w.root(at)
@@ -161,13 +161,13 @@ func blind(w *world, organization *spot, r pdp.Request) bool {
 	subject := w.user(r.Subject.ID)
 	current := w.spot(text(r.Context["current_location"]))
 	switch {
-	case r.Subject.Type != "user" || subject == nil || !isActive(subject.Status) || slices.Contains(nowhere, r.Action.Name):
+	case r.Subject.Type != "user" || subject == nil || !isActive(subject.Status) || needsNoCurrentLocation(r.Action.Name):
 		return r.Subject.Type != "user" || subject == nil || !isActive(subject.Status)
 	case organization == nil:
 		return false
 	}
 	place := placeOf(w, r)
-	return !slices.Contains(actions[organization.Model], r.Action.Name) || typeOf(r.Action.Name) != r.Resource.Type ||
+	return !slices.Contains(actionsOf(organization.Model), r.Action.Name) || typeOf(r.Action.Name) != r.Resource.Type ||
 		!w.stands(subject, current) || place != nil && w.root(place) != organization
 }
 

@@ -95,7 +95,7 @@ func unrelated(w *world, root *spot, r pdp.Request) bool {
 		}
 	}
 	// The vendor's staff creates and associates entities from outside.
-	return root.Model != "vendor" || !slices.Contains(actions["vendor"], r.Action.Name)
+	return root.Model != "vendor" || !slices.Contains(actionsOf("vendor"), r.Action.Name)
 }
 
 // stringsIn finds every string in a value.
@@ -144,7 +144,7 @@ func TestSwitchLocationAdviceEqualsBruteForce(t *testing.T) {
 	questioned(t, 30, 300, func(t require.TestingT, e *pdp.Engine, w *world, r pdp.Request) {
 		d := decide(t, e, r)
 		subject := w.user(r.Subject.ID)
-		if d.Allow || subject == nil || !isActive(subject.Status) || !stage2(d) || slices.Contains(nowhere, r.Action.Name) {
+		if d.Allow || subject == nil || !isActive(subject.Status) || !stage2(d) || needsNoCurrentLocation(r.Action.Name) {
 			return
 		}
 		var wanted []any
@@ -194,7 +194,7 @@ func candidates(w *world, subject *person, r pdp.Request) []string {
 		current = w.active(subject)[0].Location
 	}
 	organization := w.root(w.spot(current))
-	founding := slices.Contains(actions["vendor"], r.Action.Name)
+	founding := slices.Contains(actionsOf("vendor"), r.Action.Name)
 	var all []string
 	for _, a := range w.active(subject) {
 		root := w.root(w.spot(a.Location))

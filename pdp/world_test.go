@@ -2,14 +2,19 @@ package pdp_test
 
 import (
 	"encoding/json"
+	"io/fs"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/directory"
+	"github.com/wardkeeper/wardkeeper/policies"
 )
 
 // world is a small directory that tests generate and change, in the shape of policies/DOMAIN.md section 1.
@@ -56,7 +61,7 @@ type access struct {
 	Areas map[string]bool `json:"areas,omitempty"`
 }
 
-// The tables of policies/DOMAIN.md sections 4.1, 5.1 and 6.1, and the actions, stated a second time on purpose.
+// The tables of policies/DOMAIN.md sections 4.1, 5.1 and 6.1, stated a second time on purpose.
 var (
 	offered = map[string][]string{
 		"region":   {"regional_admin"},
@@ -72,43 +77,62 @@ var (
 	areaNames   = []string{"patient_records", "calendars", "invoices", "locations", "credit_settings", "reminder_settings", "users"}
 	levelNames  = []string{"full", "standard", "limited"}
 
-	models  = []string{"regional", "health_system", "practice_group", "vendor"}
-	actions = map[string][]string{
-		"regional": {"user.list", "user.view_locations", "assignment.add", "assignment.edit", "default_location.change",
-			"assignment.remove", "user.view", "user.edit", "user.reset_password", "user.deactivate", "user.reactivate",
-			"location.switch", "patient.view", "incident.view", "summary.view"},
-		"health_system": {"user.list", "user.view", "user.edit", "user.reset_password", "user.invite", "assignment.remove",
-			"location.switch", "user.view_locations", "admin.grant", "admin.revoke",
-			"entity.create", "entity.associate", "entity.dissociate"},
-		"practice_group": {"user.list", "user.view", "user.edit", "user.invite", "user.deactivate", "user.reactivate",
-			"assignment.add", "assignment.edit", "assignment.remove", "access.change", "invitation.accept",
-			"invitation.reject", "user.delete", "location.switch", "area.access"},
-		"vendor": {"entity.create", "entity.associate", "entity.dissociate"},
-	}
-	nowhere = []string{"location.switch", "patient.view", "incident.view", "summary.view", "invitation.accept", "invitation.reject"}
+	models = []string{"regional", "health_system", "practice_group", "vendor"}
 )
+
+// actionEntry is what tests read of an action in a model's table.
+type actionEntry struct {
+	Resource               string
+	ReadOnly               bool `yaml:"read_only"`
+	NeedsNoCurrentLocation bool `yaml:"needs_no_current_location"`
+}
+
+// actionTables are the tables of actions by model and name, as policies/authz states them.
+// policies/authz/tables_test.rego states them a second time on purpose.
+var actionTables = sync.OnceValue(func() map[string]map[string]actionEntry {
+	tables := map[string]map[string]actionEntry{}
+	for _, model := range models {
+		data, err := fs.ReadFile(policies.Files(), "authz/"+model+"/data.yaml")
+		if err != nil {
+			panic(err)
+		}
+		var table struct{ Actions map[string]actionEntry }
+		if err := yaml.Unmarshal(data, &table); err != nil {
+			panic(err)
+		}
+		tables[model] = table.Actions
+	}
+	return tables
+})
+
+// actionsOf are the actions of a model, sorted.
+func actionsOf(model string) []string { return slices.Sorted(maps.Keys(actionTables()[model])) }
 
 // allActions are the actions of all models, once each.
 func allActions() []string {
 	var all []string
 	for _, model := range models {
-		all = append(all, actions[model]...)
+		all = append(all, actionsOf(model)...)
 	}
 	slices.Sort(all)
 	return slices.Compact(all)
 }
 
-// typeOf is the type of resource of an action.
-func typeOf(action string) string {
-	switch action {
-	case "patient.view":
-		return "patient"
-	case "user.list", "location.switch", "incident.view", "summary.view", "area.access",
-		"entity.create", "entity.associate", "entity.dissociate":
-		return "location"
+// entryOf is the entry of an action; the models that have it agree. An unknown action counts as one on users.
+func entryOf(action string) actionEntry {
+	for _, model := range models {
+		if entry, ok := actionTables()[model][action]; ok {
+			return entry
+		}
 	}
-	return "user"
+	return actionEntry{Resource: "user"}
 }
+
+// typeOf is the type of resource of an action.
+func typeOf(action string) string { return entryOf(action).Resource }
+
+// needsNoCurrentLocation reports whether an action is judged at its place alone.
+func needsNoCurrentLocation(action string) bool { return entryOf(action).NeedsNoCurrentLocation }
 
 func (w *world) json() []byte {
 	data, err := json.MarshalIndent(w, "", " ")

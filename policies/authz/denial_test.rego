@@ -87,7 +87,7 @@ test_all_11_says_nothing_where_nothing_helps[note] if {
 	answer(c.q) == {"allow": false, "reasons": [c.told]}
 }
 
-test_all_11_only_stage_2_advises if {
+test_all_11_advises_on_denials_of_stage_2_only if {
 	answer({"who": "regina", "does": "user.list", "location": "pier", "from": "north"}) == {
 		"allow": false,
 		"reasons": ["ALL-4/other_organization"],
@@ -178,7 +178,7 @@ test_all_13_denial_carries_no_advice_of_the_allow if {
 	answer(q) == {"allow": false, "reasons": ["ALL-13/obligation_unsupported"]}
 }
 
-test_all_13_does_not_touch_what_carries_none[note] if {
+test_all_13_does_not_affect_a_decision_without_obligations[note] if {
 	some note, c in {
 		"an allow": {"who": "regina", "does": "user.view", "user": "ed", "want": {"allow": true}},
 		"a confirmed one": {
@@ -194,7 +194,7 @@ test_all_13_does_not_touch_what_carries_none[note] if {
 }
 
 # Section 2: a denial comes from the first stage that fails, and tells nothing of the later ones.
-test_order_of_judgement[note] if {
+test_stages_are_judged_in_order[note] if {
 	some note, c in {
 		"the action before the subject": {
 			"q": {"who": "off", "does": "user.promote", "user": "ed", "from": "nowhere"},

@@ -6,6 +6,10 @@ import data.authz.regional
 import data.authz.vendor
 
 # What each model says for itself: its tables, its power and its rules. A new model adds a line to each.
+#
+# Throughout, `at` is the location that the subject works from, with the roles `held` at and above it, and `place` the
+# location that the question is about. `at` is input.facts.current for the question itself, and one of
+# input.facts.standings when ALL-11 looks for a location from which the question would be allowed.
 
 _action(model) := data.authz.regional.actions[input.action.name] if model == "regional"
 _action(model) := data.authz.health_system.actions[input.action.name] if model == "health_system"

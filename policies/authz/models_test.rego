@@ -148,7 +148,7 @@ test_all_9_nobody_changes_their_own_standing[note] if {
 	answer(q) == {"allow": false, "reasons": ["ALL-9/self"]}
 }
 
-test_all_9_own_information_password_and_default_are_not_meant[note] if {
+test_all_9_allows_own_information_password_and_default[note] if {
 	some note, q in {
 		"looking": {"who": "regina", "does": "user.view", "user": "regina"},
 		"looking at locations": {"who": "regina", "does": "user.view_locations", "user": "regina"},
@@ -198,7 +198,7 @@ test_all_10_deactivated_user_is_left_alone[note] if {
 	answer(q) == {"allow": false, "reasons": ["ALL-10/user_inactive"]}
 }
 
-test_all_10_beside_other_rules[note] if {
+test_all_10_is_reported_beside_other_rules[note] if {
 	some note, c in {
 		"not assigned": {
 			"q": {"who": "regina", "does": "assignment.remove", "user": "off", "at": "jkl"},

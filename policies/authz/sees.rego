@@ -3,17 +3,17 @@ package authz
 import data.authz.question
 
 # METADATA
-# title: The records that the answer is made from, as far as it tells of them
+# title: The records that the answer depends on and may therefore reveal
 # description: |
-#   Any of subject, organization and user. The engine says of no other record how new it is, and a fault in one counts
-#   only once the answer is made from it: a denial tells one stage, also by what stands beside it.
+#   Any of subject, organization and user. The engine reports the age of these records only, and a fault in a record
+#   matters only if the answer depends on it. So a denial reveals nothing of later stages, nor does what comes with it.
 # scope: document
 sees contains "subject" if {
 	_known_action
 	_known_subject
 }
 
-# Where the subject stands, it knows the organization.
+# Whoever works at a location knows its organization.
 sees contains "organization" if {
 	not _needs_no_standing
 	_known_action
@@ -22,7 +22,7 @@ sees contains "organization" if {
 	_stands
 }
 
-# A denial does not tell whose the place is.
+# A denial does not reveal the organization of the place.
 sees contains "organization" if {
 	_needs_no_standing
 	allow
@@ -38,10 +38,10 @@ _needs_no_standing if input.action.name in {
 	"location.switch", "patient.view", "incident.view", "summary.view", "invitation.accept", "invitation.reject",
 }
 
-# An invitation is answered by the person whose it is, and nobody looks at another.
+# Only the invited person answers an invitation, so no other user is looked at.
 _about_no_account if input.action.name in {"invitation.accept", "invitation.reject"}
 
-# Of somebody new there is nothing to tell, but that there is somebody.
+# A new user has no record to reveal.
 _about_no_account if {
 	input.action.name == "user.invite"
 	question.said("new")

@@ -1,7 +1,21 @@
 package authz_test
 
+# The catalogue and the vocabulary are stated a second time here, on purpose: a change of a table has to be confirmed by
+# a change of the list. A test that fails prints what it expected, what the tables say, and what to edit.
+
+# METADATA
+# title: The tables say what this file expects; otherwise the difference is printed
+_agree(expected, actual, _) if expected == actual
+
+_agree(expected, actual, what) if {
+	expected != actual
+	print(sprintf("%s\n  expected %v\n  actual   %v", [what, expected, actual]))
+	print("  Edit the data.yaml of the model if the table is wrong, and the list in the test if the table is right.")
+	false
+}
+
 test_catalogue_has_the_actions_of_the_specification if {
-	{action | some action, _ in data.authz.catalogue} == {
+	expected := {
 		"user.list", "user.view", "user.view_locations", "user.edit", "user.reset_password", "user.invite",
 		"user.deactivate", "user.reactivate", "user.delete",
 		"assignment.add", "assignment.edit", "assignment.remove", "default_location.change",
@@ -9,27 +23,30 @@ test_catalogue_has_the_actions_of_the_specification if {
 		"location.switch", "patient.view", "incident.view", "summary.view",
 		"entity.create", "entity.associate", "entity.dissociate",
 	}
+	_agree(expected, {action | some action, _ in data.authz.catalogue}, "the actions of all models")
 }
 
 # The rules name these actions in line, so that they are indexed; the catalogue has to say the same.
 test_catalogue_agrees_with_the_rules_on_what_needs_no_standing if {
-	{action | some action, entry in data.authz.catalogue; entry.needs_no_current_location} == _nowhere
-	{action | some action, entry in data.authz.catalogue; entry.crosses_organizations} == {
-		"entity.create", "entity.associate", "entity.dissociate",
-	}
-	{action | some action, entry in data.authz.catalogue; entry.model == "regional"} == {"patient.view"}
+	anywhere := {action | some action, entry in data.authz.catalogue; entry.needs_no_current_location}
+	_agree(_nowhere, anywhere, "the actions with needs_no_current_location (facts_test.rego has the list)")
+	crossing := {action | some action, entry in data.authz.catalogue; entry.crosses_organizations}
+	_agree({"entity.create", "entity.associate", "entity.dissociate"}, crossing, "the actions with crosses_organizations")
+	regional := {action | some action, entry in data.authz.catalogue; entry.model == "regional"}
+	_agree({"patient.view"}, regional, "the actions with model: regional")
 }
 
 # Everything else changes something, for which facts have to be fresher.
-test_catalogue_names_the_actions_that_only_use if {
-	{action | some action, entry in data.authz.catalogue; entry.read_only} == {
+test_catalogue_names_the_read_only_actions if {
+	expected := {
 		"user.list", "user.view", "user.view_locations", "location.switch", "area.access", "patient.view",
 		"incident.view", "summary.view",
 	}
+	_agree(expected, {action | some action, entry in data.authz.catalogue; entry.read_only}, "the actions with read_only")
 	every entry in data.authz.catalogue { is_boolean(entry.read_only) }
 }
 
-test_catalogue_takes_an_action_for_a_change_where_models_disagree_or_say_nothing[note] if {
+test_catalogue_has_an_action_as_read_only_only_if_every_model_says_so[note] if {
 	some note, value in {"absent": [], "false": [false], "a text": ["true"], "a number": [1]}
 	patches := array.concat(
 		[{"op": "remove", "path": "user.view/read_only"}],
@@ -48,10 +65,11 @@ test_catalogue_names_the_type_of_resource[note] if {
 	some note, type in {"location": "location", "patient": "patient", "user": "user"}
 	actions := {action | some action, entry in data.authz.catalogue; entry.resource == type}
 	all := {action | some action, _ in data.authz.catalogue}
-	actions == {
+	expected := {
 		"location": on_locations, "patient": {"patient.view"},
 		"user": all - (on_locations | {"patient.view"}),
 	}[note]
+	_agree(expected, actions, concat(" ", ["the actions on the resource", type]))
 }
 
 test_catalogue_names_the_models_of_an_action[note] if {
@@ -64,7 +82,7 @@ test_catalogue_names_the_models_of_an_action[note] if {
 		"entity.create": {"health_system", "vendor"},
 		"patient.view": {"regional"},
 	}
-	data.authz.catalogue[note].models == models
+	_agree(models, data.authz.catalogue[note].models, concat(" ", ["the models with the action", note]))
 }
 
 # Every model says the same of an action that it shares.
@@ -89,7 +107,7 @@ test_catalogue_is_the_same_for_every_model if {
 }
 
 test_vocabulary_is_what_a_directory_may_name if {
-	data.authz.vocabulary == {
+	expected := {
 		"roles": {
 			"region": {"regional_admin"},
 			"division": {"division_admin", "public_health_admin", "public_health"},
@@ -105,4 +123,5 @@ test_vocabulary_is_what_a_directory_may_name if {
 			"patient_records", "calendars", "invoices", "locations", "credit_settings", "reminder_settings", "users",
 		},
 	}
+	_agree(expected, data.authz.vocabulary, "the roles by kind of location, the levels and the areas")
 }

@@ -1,11 +1,11 @@
 # METADATA
-# title: What is to be done about an account (ALL-12 and the notifications)
+# title: Obligations and advice about an account (ALL-12 and the notifications)
 package authz.account
 
 import data.authz.question
 
 # METADATA
-# title: The obligation to end the user's sessions, by the rule that asks for it
+# title: The obligation to end the user's sessions, with the id of the rule that imposes it
 ending_sessions(rule) := {
 	"id": concat("/", [rule, "session_termination"]),
 	"type": "session_termination",
@@ -13,7 +13,7 @@ ending_sessions(rule) := {
 }
 
 # METADATA
-# title: The obligation to notify a person, by the rule that asks for it
+# title: The obligation to notify a person, with the id of the rule that imposes it
 notification(rule, topic, channel, to) := {
 	"id": concat("/", [rule, topic]),
 	"type": "notification",
@@ -21,15 +21,15 @@ notification(rule, topic, channel, to) := {
 }
 
 # METADATA
-# title: Where a person with an account is notified
+# title: Where an existing user is notified, by username or else by id
 # scope: document
 addressee := input.facts.user.username
 
 addressee := input.facts.user.id if not input.facts.user.username
 
 # METADATA
-# title: An account has the id or the username of the new one (PRA-3, SYS-2)
-# description: What is no username is nobody's.
+# title: Whether an account with the new one's id or username exists (PRA-3, SYS-2)
+# description: A malformed username belongs to no account.
 # scope: document
 exists if input.facts.user
 
@@ -39,5 +39,5 @@ exists if {
 }
 
 # METADATA
-# title: An advice with its sentence, by the rule that gives it
+# title: Advice with its sentence and the id of the rule that gives it
 advice(code, rule) := {"code": code, "rule": rule, "message": data.authz.messages.advice[code]}

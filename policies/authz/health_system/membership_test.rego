@@ -16,7 +16,7 @@ test_sys_2_who_can_be_invited[note] if {
 	}
 }
 
-test_sys_2_who_cannot[note] if {
+test_sys_2_who_cannot_be_invited[note] if {
 	some note, c in {
 		"nobody": {"user": "nobody", "told": ["SYS-2/unknown_user"]},
 		"of another system": {"user": "otto", "told": ["SYS-2/unknown_user"]},

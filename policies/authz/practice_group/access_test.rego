@@ -89,7 +89,7 @@ test_pra_10_practice_that_one_is_assigned_to_or_reaches[note] if {
 	authz_test.answer(q) == c.want
 }
 
-test_pra_10_before_the_area[note] if {
+test_pra_10_practice_is_judged_before_the_area[note] if {
 	some note, c in {
 		"not assigned and without the area": {
 			"location": "smile-b", "with": {"area": "users"}, "told": "PRA-10/not_assigned",

@@ -79,7 +79,7 @@ _broken([]) := {"allow": true}
 
 _broken(told) := {"allow": false, "reasons": told} if count(told) > 0
 
-test_pra_12_adding_to_who_is_no_member if {
+test_pra_12_adding_to_somebody_who_is_not_a_member if {
 	authz_test.answer({
 		"who": "olga", "does": "assignment.add", "user": "derek", "at": "smile-a", "with": {"role": "owner"},
 	}) == _denied("ALL-5/unknown_user")

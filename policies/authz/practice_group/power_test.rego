@@ -79,7 +79,7 @@ test_pra_2_inviting_an_owner_again if {
 	authz_test.answer(object.union(q, {"who": "olga"})) == _denied("PRA-5/already_assigned")
 }
 
-test_pra_2_listing_and_viewing_an_owner_is_not_meant[note] if {
+test_pra_2_does_not_restrict_listing_and_viewing_an_owner[note] if {
 	some note, q in {
 		"list": {"does": "user.list", "location": "smile"},
 		"view": {"does": "user.view", "user": "oscar"},

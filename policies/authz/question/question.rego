@@ -1,17 +1,19 @@
 # METADATA
 # title: The parts of the question
 # description: |
-#   What every model reads of the question and the facts. A property of the wrong type, null or "" counts as absent
-#   here; `formed` is where stage 3 objects to it (policies/DOMAIN.md section 2).
+#   Readers of the question that all models share. They treat a property that is null, "" or of the wrong type as
+#   absent; `formed` reports the wrong type, in stage 3 (policies/DOMAIN.md section 2). The facts are described in
+#   policies/schemas/input.json: `current` is where the subject works, `place` what the question is about, and
+#   `standings` are the other locations where the subject could work.
 package authz.question
 
 # METADATA
-# title: A property that names something, known or not
-# description: What has the wrong type names what nobody knows.
+# title: A property that names a location, known or unknown
+# description: A value of the wrong type names an unknown location.
 named(value) if not value in {null, ""}
 
 # METADATA
-# title: An action property that is a text
+# title: The text in an action property
 text(name) := value if {
 	value := input.action.properties[name]
 	is_string(value)
@@ -19,53 +21,51 @@ text(name) := value if {
 }
 
 # METADATA
-# title: An action property that can be a username (policies/DOMAIN.md section 1)
+# title: The username in an action property, if it is well-formed (policies/DOMAIN.md section 1)
 username(name) := value if {
 	value := text(name)
 	regex.match(_username, value)
 }
 
 # METADATA
-# title: An action property that can be a username, or is not there
+# title: Whether an action property is a well-formed username or absent
 well_formed_username(name) if username(name)
 
 well_formed_username(name) if not text(name)
 
-# What is never in a username: control, format and default-ignorable characters (the last as Unicode lists them).
+# Characters that no username contains: control, format, and Unicode's default-ignorable characters.
 _hidden := concat("", [
 	`\p{Cc}\p{Cf}\x{034F}\x{115F}\x{1160}\x{17B4}\x{17B5}\x{180B}-\x{180F}\x{2065}\x{3164}`,
 	`\x{FE00}-\x{FE0F}\x{FFA0}\x{FFF0}-\x{FFF8}\x{E0000}-\x{E0FFF}`,
 ])
 
-# White space that is not hidden; it may stand inside.
+# White space, which a username may contain but neither begin nor end with.
 _space := `\x{20}\x{A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}\x{3000}`
 
 _username := sprintf(`^[^%s%s](?:[^%s]*[^%s%s])?$`, [_hidden, _space, _hidden, _hidden, _space])
 
 # METADATA
-# title: An action property that is a list of texts
+# title: The list of texts in an action property
 texts(name) := value if {
 	value := input.action.properties[name]
 	is_texts(value)
 }
 
 # METADATA
-# title: An action property that is an object of switches
-# description: A switch that is null is absent.
+# title: The switches in an action property, an object of true and false
+# description: A switch that is null counts as absent.
 switches(name) := {key: on | some key, on in value; on != null} if {
 	value := input.action.properties[name]
 	_is_switches(value)
 }
 
 # METADATA
-# title: An action property that is true
+# title: Whether an action property is true
 said(name) if input.action.properties[name] == true
 
 # METADATA
-# title: Whether an action property has the form that the catalogue asks for
-# description: |
-#   The forms are `text` and `texts`, and with a question mark, where the property may be absent, `text?`, `texts?`,
-#   `switches?` and `flag?`.
+# title: Whether an action property has the form that the table of actions requires
+# description: The forms are text, texts, text?, texts?, switches? and flag?. With ? the property may be absent.
 formed(form, name) if {
 	form == "text"
 	text(name)
@@ -121,7 +121,7 @@ formed(form, name) if {
 absent(name) if object.get(input, ["action", "properties", name], null) in {null, ""}
 
 # METADATA
-# title: A list of texts
+# title: Whether a value is a list of texts
 is_texts(value) if {
 	is_array(value)
 	every element in value {
@@ -137,7 +137,7 @@ _is_switches(value) if {
 }
 
 # METADATA
-# title: Some property has not the form that the catalogue asks for
+# title: Whether some property does not have the form that the table of actions requires
 malformed(properties) if {
 	some name, form in properties
 	not formed(form, name)

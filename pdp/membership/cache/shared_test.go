@@ -103,13 +103,13 @@ func TestSharedValueFromTheFutureIsRefused(t *testing.T) {
 }
 
 func TestKeysInRedis(t *testing.T) {
-	keys := redisstore.NewRedisKeys("wk1")
-	assert.Equal(t, "wk1:o:{5:metro}", keys.Of(membership.Key{Kind: membership.OrganizationRecord, ID: "metro"}))
-	assert.Equal(t, "wk1:u:{4:jane}", keys.Of(membership.Key{Kind: membership.UserRecord, ID: "jane"}))
+	keys := redisstore.NewKeys("wk1")
+	assert.Equal(t, "wk1:o:{5:metro}", keys.Name(membership.Key{Kind: membership.OrganizationRecord, ID: "metro"}))
+	assert.Equal(t, "wk1:u:{4:jane}", keys.Name(membership.Key{Kind: membership.UserRecord, ID: "jane"}))
 	seen := map[string]membership.Key{}
 	for _, kind := range []membership.Kind{membership.UserRecord, membership.OrganizationRecord, membership.UsernamePointer, membership.LocationPointer} {
 		for _, id := range []string{"a", "1:a", "a}", "{a}", "a:{1:a}", ":", "}", "{"} {
-			name := keys.Of(membership.Key{Kind: kind, ID: id})
+			name := keys.Name(membership.Key{Kind: kind, ID: id})
 			assert.NotContains(t, seen, name)
 			seen[name] = membership.Key{Kind: kind, ID: id}
 		}

@@ -10,7 +10,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
 )
 
-// The JSON of records, as a [Validator] reads it. Empty members are left out, except those whose presence a rule checks.
+// The JSON of records, as a [Validator] reads it. Empty members are omitted, except those whose presence a rule checks.
 type (
 	userJSON struct {
 		ID              string           `json:"id,omitempty"`
@@ -48,10 +48,10 @@ type (
 	}
 )
 
-// EncodeUser appends the JSON of a user. Equal records have equal JSON.
+// EncodeUser appends the JSON of a user to b. Equal records have equal JSON.
 func EncodeUser(b []byte, u *User) []byte {
 	out := userJSON{
-		ID: u.ID, Username: u.Username, Name: nameJSON(u.Name), Status: unlessActive(u.Status),
+		ID: u.ID, Username: u.Username, Name: nameJSON(u.Name), Status: omitActive(u.Status),
 		DefaultLocation: u.DefaultLocation, LastLogin: formatTime(u.LastLogin),
 	}
 	for i := range u.Assignments {
@@ -65,7 +65,7 @@ func EncodeUser(b []byte, u *User) []byte {
 }
 
 func encodeAssignment(a *facts.AssignmentRecord, carries carried) assignmentJSON {
-	out := assignmentJSON{Location: a.Location, Role: a.Role, Status: unlessActive(a.Status)}
+	out := assignmentJSON{Location: a.Location, Role: a.Role, Status: omitActive(a.Status)}
 	if a.Access != nil {
 		out.Access = &accessJSON{Level: a.Access.Level, Areas: a.Access.Areas}
 	} else if carries&carriesAccess != 0 {
@@ -80,7 +80,7 @@ func encodeAssignment(a *facts.AssignmentRecord, carries carried) assignmentJSON
 	return out
 }
 
-// EncodeLocations appends the JSON of a list of locations, ordered by id.
+// EncodeLocations appends the JSON of a list of locations to b, ordered by id.
 func EncodeLocations(b []byte, l []Location) []byte {
 	out := make([]locationJSON, len(l))
 	for i := range l {
@@ -95,30 +95,30 @@ func appendJSON(b []byte, v any) []byte {
 	out := json.NewEncoder(buffer)
 	out.SetEscapeHTML(false)
 	if err := out.Encode(v); err != nil {
-		panic(err) // these types can always be encoded
+		panic(err) // impossible for these types
 	}
 	return bytes.TrimSuffix(buffer.Bytes(), []byte("\n"))
 }
 
-func unlessActive(status string) string {
+func omitActive(status string) string {
 	if status == facts.StatusActive {
 		return ""
 	}
 	return status
 }
 
-// formatTime formats a time so that parseTime reads the same; "" for the zero time. A time near the first or last day that
-// RFC 3339 can express may lie outside its years in UTC, and needs the widest offset.
+// formatTime formats a time so that parseTime reads the same time; it returns "" for the zero time. In UTC, a time near the
+// first or last day that RFC 3339 can express may fall outside the years 0 to 9999; the widest offset brings it back.
 func formatTime(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
-	const widest = 23*3600 + 59*60
+	const widestOffset = 23*3600 + 59*60
 	switch t = t.UTC(); {
 	case t.Year() < 0:
-		t = t.In(time.FixedZone("", widest))
+		t = t.In(time.FixedZone("", widestOffset))
 	case t.Year() > 9999:
-		t = t.In(time.FixedZone("", -widest))
+		t = t.In(time.FixedZone("", -widestOffset))
 	}
 	return t.Format(time.RFC3339Nano)
 }

@@ -11,28 +11,28 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
 
-// A packed value has a header, a body and a checksum. The header begins with the format, the version and asOf (microseconds
-// since 1970), eight bytes each, and the history, after a byte with its length: the script that stores values in Redis reads
-// them at these places. The key and the position in the stream follow. Fixed-width numbers have their highest byte first.
+// A packed value has a header, a body and a checksum. The header begins with four bytes of format, eight each of version and
+// asOf (microseconds since 1970), and the history after one byte with its length: the script that stores values in Redis reads
+// them at these offsets. The key and the position in the stream follow. Fixed-width numbers are big-endian.
 const (
 	packedFormat   = "WKF\x03"
 	packedFixed    = len(packedFormat) + 8 + 8
 	packedChecksum = 4
 
-	longestKey   = 4 * membership.MaxID // folding can make a username longer
-	LongestEpoch = 128
-	MaxHeader    = packedFixed + 1 + membership.MaxHistory + 1 + 2 + longestKey + 2 + LongestEpoch + binary.MaxVarintLen64 + packedChecksum
+	maxKey    = 4 * membership.MaxID // folding can make a username longer
+	MaxEpoch  = 128
+	MaxHeader = packedFixed + 1 + membership.MaxHistory + 1 + 2 + maxKey + 2 + MaxEpoch + binary.MaxVarintLen64 + packedChecksum
 )
 
 var (
-	ErrFormat   = errors.New("the value in Redis does not have this release's format")
+	ErrFormat   = errors.New("the value in Redis is not in this release's format")
 	ErrChecksum = errors.New("the value in Redis is damaged")
 	ErrKey      = errors.New("the value in Redis belongs to another key")
 
 	castagnoli = crc32.MakeTable(crc32.Castagnoli)
 )
 
-// MaxPacked is the greatest length in bytes of the packed value of a key of this kind.
+// MaxPacked returns the maximum length in bytes of the packed value of a key of this kind.
 func MaxPacked(k membership.Kind) int {
 	switch k {
 	case membership.OrganizationRecord:
@@ -40,25 +40,26 @@ func MaxPacked(k membership.Kind) int {
 	case membership.UserRecord:
 		return MaxHeader + membership.MaxRecord
 	}
-	return MaxHeader + longestKey
+	return MaxHeader + maxKey
 }
 
-// Pack makes the value of a key. AsOf is rounded down to microseconds.
+// Pack returns the value to store for a key. It rounds AsOf down to microseconds.
 func Pack(key membership.Key, s membership.Stamp, body []byte) []byte {
 	b := make([]byte, 0, MaxHeader+len(body))
 	b = append(b, packedFormat...)
 	b = binary.BigEndian.AppendUint64(b, s.Version)
-	b = binary.BigEndian.AppendUint64(b, micros(s.AsOf))
-	b = appendText(b, s.History)
+	b = binary.BigEndian.AppendUint64(b, unixMicros(s.AsOf))
+	b = appendString(b, s.History)
 	b = append(b, byte(key.Kind))
-	b = appendText(b, key.ID)
-	b = appendText(b, s.At.Epoch)
+	b = appendString(b, key.ID)
+	b = appendString(b, s.At.Epoch)
 	b = binary.AppendUvarint(b, s.At.Sequence)
 	b = append(b, body...)
 	return binary.BigEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
 }
 
-// Unpack reads a value. It fails unless Pack made the value, for this key and in this format. The body is a part of data.
+// Unpack reads a value that Pack made for this key, and returns [ErrFormat], [ErrChecksum] or [ErrKey] for any other. The body
+// is a part of data.
 func Unpack(key membership.Key, data []byte) (membership.Stamp, []byte, error) {
 	var s membership.Stamp
 	end := len(data) - packedChecksum
@@ -70,7 +71,7 @@ func Unpack(key membership.Key, data []byte) (membership.Stamp, []byte, error) {
 	}
 	s.Version = binary.BigEndian.Uint64(data[len(packedFormat):])
 	asOf := binary.BigEndian.Uint64(data[len(packedFormat)+8:])
-	history, rest, ok := cutText(data[packedFixed:end], membership.MaxHistory)
+	history, rest, ok := cutString(data[packedFixed:end], membership.MaxHistory)
 	if !ok || !membership.ValidHistory(string(history)) || s.Version > pdp.MaxVersion || asOf > pdp.MaxVersion || len(rest) == 0 {
 		return membership.Stamp{}, nil, ErrFormat
 	}
@@ -79,8 +80,8 @@ func Unpack(key membership.Key, data []byte) (membership.Stamp, []byte, error) {
 	}
 	s.History = string(history)
 	kind := membership.Kind(rest[0])
-	id, rest, ok := cutText(rest[1:], longestKey)
-	epoch, rest, ok2 := cutText(rest, LongestEpoch)
+	id, rest, ok := cutString(rest[1:], maxKey)
+	epoch, rest, ok2 := cutString(rest, MaxEpoch)
 	sequence, n := binary.Uvarint(rest)
 	switch {
 	case !ok || !ok2 || n <= 0:
@@ -92,23 +93,23 @@ func Unpack(key membership.Key, data []byte) (membership.Stamp, []byte, error) {
 	return s, rest[n:], nil
 }
 
-// micros gives microseconds since 1970, rounded down; 0 for the zero time.
-func micros(t time.Time) uint64 {
+// unixMicros returns microseconds since 1970, rounded down; 0 for the zero time and any time before 1970.
+func unixMicros(t time.Time) uint64 {
 	if us := t.UnixMicro(); !t.IsZero() && us > 0 {
 		return uint64(us)
 	}
 	return 0
 }
 
-func appendText(b []byte, text string) []byte {
+func appendString(b []byte, text string) []byte {
 	b = binary.AppendUvarint(b, uint64(len(text)))
 	return append(b, text...)
 }
 
-// cutText cuts a text off the front. It is not ok if there is none, or it is longer than allowed.
-func cutText(b []byte, most int) (text, rest []byte, ok bool) {
+// cutString cuts off the string at the front of b. It is not ok if there is none, or it is longer than limit.
+func cutString(b []byte, limit int) (text, rest []byte, ok bool) {
 	size, n := binary.Uvarint(b)
-	if n <= 0 || size > uint64(most) || size > uint64(len(b)-n) {
+	if n <= 0 || size > uint64(limit) || size > uint64(len(b)-n) {
 		return nil, nil, false
 	}
 	end := n + int(size)

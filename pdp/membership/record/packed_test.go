@@ -161,7 +161,7 @@ func TestUnpackRefusesWhatPackDidNotMake(t *testing.T) {
 		"another user":   {record.Pack(membership.Key{Kind: membership.UserRecord, ID: "bob"}, membership.Stamp{}, nil), record.ErrKey},
 		"another kind":   {record.Pack(membership.Key{Kind: membership.UsernamePointer, ID: "alice"}, membership.Stamp{}, nil), record.ErrKey},
 		"version":        {record.Pack(key, membership.Stamp{Version: pdp.MaxVersion + 1}, nil), record.ErrFormat},
-		"long epoch":     {record.Pack(key, membership.Stamp{At: membership.Position{Epoch: strings.Repeat("e", record.LongestEpoch+1)}}, nil), record.ErrFormat},
+		"long epoch":     {record.Pack(key, membership.Stamp{At: membership.Position{Epoch: strings.Repeat("e", record.MaxEpoch+1)}}, nil), record.ErrFormat},
 		"size":           {record.Pack(key, membership.Stamp{}, make([]byte, membership.MaxRecord+record.MaxHeader)), record.ErrFormat},
 		"earlier format": {append([]byte("WKF\x02"), good[4:]...), record.ErrFormat},
 		"long history":   {record.Pack(key, membership.Stamp{History: strings.Repeat("h", membership.MaxHistory+1)}, nil), record.ErrFormat},

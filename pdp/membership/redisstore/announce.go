@@ -15,49 +15,48 @@ import (
 const (
 	announceAttempts = 3
 	announcePause    = 50 * time.Millisecond
-	replicaWait      = 100 * time.Millisecond
+	replicaTimeout   = 100 * time.Millisecond
 )
 
-var errNotReplicated = errors.New("the announcement is written, but no replica has confirmed it")
+var errNotReplicated = errors.New("the announcement is written, but no replica has confirmed it; announce it again")
 
-// Announce appends the changes, in as many entries as they need, and gives the place of the last. It tries a few times
-// within a lease: an entry that is there twice does no harm.
+// Announce appends the changes to the stream, in as many entries as they need, and returns the position of the last entry. It
+// retries within one lease; an entry written twice does no harm.
 //
-// Where the server has a replica that is up to date with it, one must have confirmed the entry; otherwise this is an
-// error, and the caller announces again. Where there is none, the server's word is enough: whether it may take writes
-// then is for its min-replicas-to-write to say. A failover that loses entries nevertheless makes another epoch, in which
-// nothing of before is vouched for.
-func (t *Store) Announce(ctx context.Context, changes []pdp.Change) (membership.Position, error) {
-	ctx, cancel := context.WithTimeout(ctx, max(t.cfg.Lease, 4*replicaWait))
+// If the server has a replica that keeps up, one replica must confirm the entry, or Announce returns an error and the caller
+// announces again. Without a replica the server's reply is enough: its min-replicas-to-write decides whether it accepts
+// writes then. A failover that loses entries nevertheless starts a new epoch, in which no earlier record is confirmed.
+func (s *Store) Announce(ctx context.Context, changes []pdp.Change) (membership.Position, error) {
+	ctx, cancel := context.WithTimeout(ctx, max(s.cfg.Lease, 4*replicaTimeout))
 	defer cancel()
-	var texts [][]byte
-	for piece := range slices.Chunk(changes, mostChanges) {
-		text, err := encodeChanges(piece)
+	var entries [][]byte
+	for chunk := range slices.Chunk(changes, maxEntryChanges) {
+		entry, err := encodeChanges(chunk)
 		if err != nil {
 			return membership.Position{}, err
 		}
-		texts = append(texts, text)
+		entries = append(entries, entry)
 	}
-	var at membership.Position
-	for _, text := range texts {
+	var position membership.Position
+	for _, entry := range entries {
 		var err error
-		if at, err = t.announceEntry(ctx, text); err != nil {
+		if position, err = s.announceEntry(ctx, entry); err != nil {
 			return membership.Position{}, fmt.Errorf("redis: %w", err)
 		}
 	}
-	if at.Epoch == "" {
+	if position.Epoch == "" {
 		return membership.Position{}, errors.New("no change to announce")
 	}
-	return at, nil
+	return position, nil
 }
 
-func (t *Store) announceEntry(ctx context.Context, text []byte) (membership.Position, error) {
+func (s *Store) announceEntry(ctx context.Context, entry []byte) (membership.Position, error) {
 	for attempt := 1; ; attempt++ {
-		p, err := t.append(ctx, text)
+		state, err := s.append(ctx, entry)
 		if err == nil || attempt == announceAttempts || errors.Is(err, errNotReplicated) {
-			return p.at, err
+			return state.position, err
 		}
-		look(ctx, t.stream)
+		refreshCluster(ctx, s.stream)
 		select {
 		case <-ctx.Done():
 			return membership.Position{}, err
@@ -66,35 +65,35 @@ func (t *Store) announceEntry(ctx context.Context, text []byte) (membership.Posi
 	}
 }
 
-// append writes an entry, and waits for a replica on the same connection: WAIT is about what came by it.
-func (t *Store) append(ctx context.Context, text []byte) (place, error) {
-	node, err := t.streamNode(ctx)
+// append writes an entry and waits for a replica on the same connection, because WAIT covers only writes of its own connection.
+func (s *Store) append(ctx context.Context, entry []byte) (streamState, error) {
+	node, err := s.streamNode(ctx)
 	if err != nil {
-		return place{}, err
+		return streamState{}, err
 	}
 	conn := node.Conn()
 	defer conn.Close()
-	keys := []string{t.keys.state, t.keys.log}
-	p, err := readPlace(conn.Eval(ctx, announceScript, keys, newEpoch(), text, t.cfg.StreamLength).StringSlice())
+	keys := []string{s.keys.state, s.keys.log}
+	state, err := parseStreamState(conn.Eval(ctx, announceScript, keys, randomEpoch(), entry, s.cfg.StreamLength).StringSlice())
 	if err != nil {
-		return p, err
+		return state, err
 	}
-	t.acknowledge(p.at)
-	if p.replicas == 0 {
-		return p, nil
+	s.acknowledge(state.position)
+	if state.replicas == 0 {
+		return state, nil
 	}
-	confirmed, err := conn.Wait(ctx, 1, replicaWait).Result()
+	confirmed, err := conn.Wait(ctx, 1, replicaTimeout).Result()
 	if err == nil && confirmed == 0 {
 		err = errNotReplicated
 	}
-	return p, err
+	return state, err
 }
 
-// acknowledge remembers that an announcement was taken, for the follower to see where.
-func (t *Store) acknowledge(at membership.Position) {
+// acknowledge records the position of a written announcement, so that the follower can check that its stream contains it.
+func (s *Store) acknowledge(position membership.Position) {
 	for {
-		before := t.acknowledged.Load()
-		if before != nil && before.Epoch == at.Epoch && before.Sequence >= at.Sequence || t.acknowledged.CompareAndSwap(before, &at) {
+		old := s.acknowledged.Load()
+		if old != nil && old.Epoch == position.Epoch && old.Sequence >= position.Sequence || s.acknowledged.CompareAndSwap(old, &position) {
 			return
 		}
 	}

@@ -13,42 +13,42 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/rotation"
 )
 
-// Config says which Redis several sidecars share, as a cache and to tell each other of changes.
+// Config describes the Redis that several sidecars share, as a cache and for announcements of changes.
 type Config struct {
 	// URL is redis://[user:password@]host[:port][/db], the same with rediss:// for TLS, or unix:///path[?db=n]. For
-	// Sentinel it names the Sentinels and the master: redis://s1:26379,s2:26379/0?master_name=main. For Cluster, some
-	// of the nodes: redis://n1:6379,n2:6379?cluster=true. An address can also be added by ?addr=host:port.
+	// Sentinel it names the Sentinels and the master: redis://s1:26379,s2:26379/0?master_name=main. For a cluster it names
+	// some of the nodes: redis://n1:6379,n2:6379?cluster=true. The parameter addr=host:port adds an address.
 	URL string
-	// Username and Password go before those of the URL. PasswordFile goes before both; it is read again for each
+	// Username and Password override those of the URL. PasswordFile overrides both; it is read again for each
 	// connection, so that a password can be changed while the sidecar runs.
 	Username, Password, PasswordFile string
-	// SentinelUsername and SentinelPassword are for the Sentinels themselves. SentinelPasswordFile goes before the password;
-	// it is read again for each connection.
+	// SentinelUsername and SentinelPassword are for the Sentinels themselves. SentinelPasswordFile overrides the
+	// password; it is read again for each connection.
 	SentinelUsername, SentinelPassword, SentinelPasswordFile string
-	// CAFile has the certificates (PEM) that the server's is checked against, instead of the system's. CertFile and
-	// KeyFile are the client's own. They are read again for each connection. All need rediss://.
+	// CAFile has the authorities (PEM) that the server's certificate is checked against, instead of the system's.
+	// CertFile and KeyFile are the client's own. They are read again for each connection. All need rediss://.
 	CAFile, CertFile, KeyFile string
-	// Timeout bounds each read and write of a fact; 100 ms where it is 0.
+	// Timeout bounds each read and write of a value; 0 means 100 ms.
 	Timeout time.Duration
-	// Lease is how long nothing may be heard of the stream before facts are doubted; 1 s where it is 0. The stream is
-	// asked five times as often.
+	// Lease is how long records stay confirmed after a heartbeat of the stream; 0 means 1 s. Heartbeats are sent five
+	// times as often.
 	Lease time.Duration
-	// StreamLength is how many announcements are kept, about; 10,000 where it is 0.
+	// StreamLength is the approximate number of stream entries kept; 0 means 10,000.
 	StreamLength int
-	// Prefix begins every key; "wk1" where it is empty.
+	// Prefix begins every key; empty means "wk1".
 	Prefix string
-	// Logger is told when the stream is lost and followed again; nil for none.
+	// Logger logs when the stream is lost and followed again; nil means none.
 	Logger *slog.Logger
 
-	life time.Duration // of connections; 0 means [rotation.MaxAge]
+	connLifetime time.Duration // 0 means [rotation.MaxAge]
 }
 
 const (
-	shortestLease  = 100 * time.Millisecond
-	longestLease   = time.Minute
-	longestTimeout = 10 * time.Second
-	mostRetained   = 1_000_000
-	longestPrefix  = 64
+	minLease        = 100 * time.Millisecond
+	maxLease        = time.Minute
+	maxTimeout      = 10 * time.Second
+	maxStreamLength = 1_000_000
+	maxPrefix       = 64
 )
 
 func (c Config) withDefaults() Config {
@@ -67,33 +67,33 @@ func (c Config) withDefaults() Config {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	if c.life == 0 {
-		c.life = rotation.MaxAge
+	if c.connLifetime == 0 {
+		c.connLifetime = rotation.MaxAge
 	}
 	return c
 }
 
-// Validate names every fault, and reads the files. It does not connect. No fault has a password in it.
+// Validate reports every fault of the config, and reads the files. It does not connect. No error contains a password.
 func (c Config) Validate() error {
 	_, _, err := c.withDefaults().options()
 	return err
 }
 
-// options checks the config, and gives what both clients have in common.
+// options checks the config, and returns the options and the dialer that both clients share.
 func (c Config) options() (*redis.UniversalOptions, dialer, error) {
-	a, err := parseRedisURL(c.URL)
+	a, err := parseURL(c.URL)
 	faults := []error{err}
-	if c.Timeout < time.Millisecond || c.Timeout > longestTimeout {
-		faults = append(faults, fmt.Errorf("timeout must be from 1ms to %s", longestTimeout))
+	if c.Timeout < time.Millisecond || c.Timeout > maxTimeout {
+		faults = append(faults, fmt.Errorf("timeout must be from 1ms to %s", maxTimeout))
 	}
-	if c.Lease < shortestLease || c.Lease > longestLease {
-		faults = append(faults, fmt.Errorf("lease must be from %s to %s", shortestLease, longestLease))
+	if c.Lease < minLease || c.Lease > maxLease {
+		faults = append(faults, fmt.Errorf("lease must be from %s to %s", minLease, maxLease))
 	}
-	if c.StreamLength < 1 || c.StreamLength > mostRetained {
-		faults = append(faults, fmt.Errorf("stream length must be from 1 to %d", mostRetained))
+	if c.StreamLength < 1 || c.StreamLength > maxStreamLength {
+		faults = append(faults, fmt.Errorf("stream length must be from 1 to %d", maxStreamLength))
 	}
-	if len(c.Prefix) > longestPrefix || strings.ContainsFunc(c.Prefix, notInPrefix) {
-		faults = append(faults, fmt.Errorf("prefix must be at most %d letters, digits and the characters . _ : -", longestPrefix))
+	if len(c.Prefix) > maxPrefix || strings.ContainsFunc(c.Prefix, invalidInPrefix) {
+		faults = append(faults, fmt.Errorf("prefix must be at most %d letters, digits and the characters . _ : -", maxPrefix))
 	}
 	if (c.SentinelUsername != "" || c.SentinelPassword != "" || c.SentinelPasswordFile != "") && err == nil && a.master == "" {
 		faults = append(faults, errors.New("a username or password for Sentinel needs master_name in the url"))
@@ -104,17 +104,17 @@ func (c Config) options() (*redis.UniversalOptions, dialer, error) {
 		SentinelUsername: c.SentinelUsername, SentinelPassword: c.SentinelPassword,
 		Protocol: 2, DisableIdentity: true, ContextTimeoutEnabled: true,
 		MaxRetries: -1, MinRetryBackoff: -1, DialerRetries: 1, PipelinePoolSize: -1,
-		PoolFIFO:                 true, // or else the oldest connections would never be looked at
-		ConnMaxIdleTime:          c.life,
-		ConnMaxLifetime:          c.life,
-		ConnMaxLifetimeJitter:    c.life / 10,
+		PoolFIFO:                 true, // otherwise the oldest connections would never be checked for their age
+		ConnMaxIdleTime:          c.connLifetime,
+		ConnMaxLifetime:          c.connLifetime,
+		ConnMaxLifetimeJitter:    c.connLifetime / 10,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 	}
-	dial, err2 := c.dialer(a, err == nil)
-	faults = append(faults, c.authenticate(o), err2)
+	dial, err2 := c.newDialer(a, err == nil)
+	faults = append(faults, c.setCredentials(o), err2)
 	return o, dial, errors.Join(faults...)
 }
 
-func notInPrefix(r rune) bool {
+func invalidInPrefix(r rune) bool {
 	return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("._:-", r))
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/servertest"
 )
 
-func TestRedisURL(t *testing.T) {
-	for raw, want := range map[string]redisAddress{
+func TestParseURL(t *testing.T) {
+	for raw, want := range map[string]address{
 		"redis://localhost":                            {addrs: []string{"localhost:6379"}},
 		"redis://localhost:7000/3":                     {addrs: []string{"localhost:7000"}, db: 3},
 		"redis://localhost/?db=4":                      {addrs: []string{"localhost:6379"}, db: 4},
@@ -28,7 +28,7 @@ func TestRedisURL(t *testing.T) {
 		"unix:///run/redis.sock?db=2":                  {addrs: []string{"/run/redis.sock"}, unix: true, db: 2},
 		"unix://u:p@/run/r%20s.sock":                   {addrs: []string{"/run/r s.sock"}, unix: true, username: "u", password: "p"},
 	} {
-		got, err := parseRedisURL(raw)
+		got, err := parseURL(raw)
 		assert.NoError(t, err, raw)
 		assert.Equal(t, want, got, raw)
 	}
@@ -61,9 +61,9 @@ func TestRedisURL(t *testing.T) {
 		"redis://a?%zz":                        "query",
 		"unix://run/redis.sock":                "absolute path",
 		"unix:///a?cluster=true":               "single server",
-		"redis://" + strings.Repeat("h,", mostAddresses) + "h?cluster=true": "more than",
+		"redis://" + strings.Repeat("h,", maxAddresses) + "h?cluster=true": "more than",
 	} {
-		_, err := parseRedisURL(raw)
+		_, err := parseURL(raw)
 		assert.ErrorContains(t, err, want, raw)
 		if err != nil {
 			assert.NotContains(t, err.Error(), "s3cret")
@@ -71,12 +71,12 @@ func TestRedisURL(t *testing.T) {
 	}
 }
 
-func FuzzRedisURL(f *testing.F) {
+func FuzzParseURL(f *testing.F) {
 	for _, raw := range []string{"redis://u:s3cret@h:1,g/2?cluster=true", "unix://u:s3cret@/a?db=1", "rediss://[::1]?master_name=m&addr=x"} {
 		f.Add(raw)
 	}
 	f.Fuzz(func(t *testing.T, raw string) {
-		a, err := parseRedisURL(raw)
+		a, err := parseURL(raw)
 		if err == nil {
 			require.NotEmpty(t, a.addrs)
 			require.False(t, a.cluster && a.master != "")
@@ -88,7 +88,7 @@ func FuzzRedisURL(f *testing.F) {
 	})
 }
 
-func TestRedisConfigTellsEveryFault(t *testing.T) {
+func TestValidateReportsEveryFaultWithoutPasswords(t *testing.T) {
 	err := Config{
 		URL: "redis://u:s3cret@h/x", Timeout: time.Hour, Lease: time.Millisecond, StreamLength: -1, Prefix: "{x}",
 		PasswordFile: "/nowhere", CertFile: "/nowhere/s3cret",
@@ -100,9 +100,9 @@ func TestRedisConfigTellsEveryFault(t *testing.T) {
 	_, err = Open(Config{URL: "redis://h?x=1"})
 	assert.ErrorContains(t, err, "unknown")
 	for want, cfg := range map[string]Config{
-		"need rediss://": {URL: "redis://h", CAFile: "redis_config_test.go"},
-		"CA file":        {URL: "rediss://h", CAFile: "redis_config_test.go"},
-		"certificate":    {URL: "rediss://h", CertFile: "redis_config_test.go", KeyFile: "redis_config_test.go"},
+		"need rediss://": {URL: "redis://h", CAFile: "config_test.go"},
+		"CA file":        {URL: "rediss://h", CAFile: "config_test.go"},
+		"certificate":    {URL: "rediss://h", CertFile: "config_test.go", KeyFile: "config_test.go"},
 		"Sentinel":       {URL: "redis://h", SentinelPassword: "s3cret"},
 	} {
 		err := cfg.Validate()
@@ -112,7 +112,7 @@ func TestRedisConfigTellsEveryFault(t *testing.T) {
 	assert.NoError(t, Config{URL: "rediss://h"}.Validate())
 }
 
-func TestRedisPasswords(t *testing.T) {
+func TestPasswordSourcesOverrideEachOther(t *testing.T) {
 	server := servertest.StartRedis(t, "--requirepass", "s3cret")
 	ctx := context.Background()
 	file := filepath.Join(t.TempDir(), "password")
@@ -124,40 +124,39 @@ func TestRedisPasswords(t *testing.T) {
 		"username":        {URL: "redis://" + server.Addr(), Username: "default", Password: "s3cret"},
 	} {
 		cfg.Timeout = 5 * time.Second
-		assert.NoError(t, roundTrip(openTier(t, cfg), "alice"), name)
+		assert.NoError(t, roundTrip(openStore(t, cfg), "alice"), name)
 	}
-	tier := openTier(t, Config{URL: "redis://:wr0ng@" + server.Addr()})
-	err := roundTrip(tier, "alice")
+	store := openStore(t, Config{URL: "redis://:wr0ng@" + server.Addr()})
+	err := roundTrip(store, "alice")
 	require.ErrorContains(t, err, "WRONGPASS")
 	assert.NotContains(t, err.Error(), "wr0ng")
-	_, err = tier.Announce(ctx, ofUser("alice"))
+	_, err = store.Announce(ctx, userChange("alice"))
 	require.Error(t, err)
 	assert.NotContains(t, err.Error(), "wr0ng")
 }
 
-// A password that is changed while the sidecar runs is read for the next connection.
-func TestRedisPasswordFileIsReadAgain(t *testing.T) {
+func TestPasswordFileIsReadForEachConnection(t *testing.T) {
 	server := servertest.StartRedis(t, "--requirepass", "old")
 	file := filepath.Join(t.TempDir(), "password")
 	require.NoError(t, os.WriteFile(file, []byte("old"), 0o600))
-	tier := openTier(t, Config{URL: "redis://" + server.Addr(), PasswordFile: file, Timeout: 5 * time.Second})
-	h := followTier(t, tier)
-	h.beganAgain(t, 0)
+	store := openStore(t, Config{URL: "redis://" + server.Addr(), PasswordFile: file, Timeout: 5 * time.Second})
+	h := follow(t, store)
+	h.waitBegan(t, 0)
 	admin := server.Client()
 	require.NoError(t, admin.ConfigSet(context.Background(), "requirepass", "new").Err())
 	require.NoError(t, admin.Do(context.Background(), "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes").Err())
 	require.NoError(t, os.WriteFile(file, []byte("new"), 0o600))
-	h.beganAgain(t, 1)
-	require.NoError(t, roundTrip(tier, "alice"))
+	h.waitBegan(t, 1)
+	require.NoError(t, roundTrip(store, "alice"))
 }
 
-func TestRedisUnixSocket(t *testing.T) {
+func TestUnixSocket(t *testing.T) {
 	dir, err := os.MkdirTemp("", "wk") // a socket's path must be short
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	socket := filepath.Join(dir, "s")
 	servertest.StartRedis(t, "--unixsocket", socket)
-	tier := openTier(t, Config{URL: "unix://" + socket + "?db=1", Timeout: 5 * time.Second})
-	require.NoError(t, roundTrip(tier, "alice"))
-	followTier(t, tier).beganAgain(t, 0)
+	store := openStore(t, Config{URL: "unix://" + socket + "?db=1", Timeout: 5 * time.Second})
+	require.NoError(t, roundTrip(store, "alice"))
+	follow(t, store).waitBegan(t, 0)
 }

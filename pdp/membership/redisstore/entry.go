@@ -16,61 +16,61 @@ import (
 )
 
 const (
-	mostChanges  = 128     // in one entry of the stream
-	longestEntry = 1 << 20 // bytes of one entry's changes, as JSON; more than the longest ids need
+	maxEntryChanges = 128     // in one entry of the stream
+	maxEntryBytes   = 1 << 20 // of changes in one entry, as JSON; more than the longest ids need
 )
 
 var errEntry = errors.New("an entry of the stream of changes cannot be read")
 
-// toldChange is the JSON of a change in the stream. It has no record: whoever needs the record fetches it from the origin.
-type toldChange struct {
+// changeJSON is a change in the stream. It has no record: sidecars fetch that from the origin.
+type changeJSON struct {
 	Kind         pdp.ChangeKind `json:"k"`
 	ID           string         `json:"i,omitempty"`
 	Organization string         `json:"o,omitempty"`
 	Version      uint64         `json:"v,omitempty"`
 }
 
-func (c toldChange) check() error {
+func (c changeJSON) validate() error {
 	switch {
 	case c.Kind != pdp.UserChanged && c.Kind != pdp.LocationChanged && c.Kind != pdp.AnythingChanged:
-		return errors.New("a change is of an unknown kind")
+		return errors.New("a change has an unknown kind")
 	case c.Kind != pdp.AnythingChanged && c.ID == "":
 		return errors.New("a change has no id")
 	case c.ID != "" && !membership.ValidID(c.ID), c.Organization != "" && !membership.ValidID(c.Organization):
-		return errors.New("the id of a change is too long, or not of plain characters")
+		return errors.New("the id of a change is too long or has invalid characters")
 	case c.Version > pdp.MaxVersion:
-		return errors.New("the version of a change is too great")
+		return errors.New("the version of a change is too large")
 	}
 	return nil
 }
 
 func encodeChanges(changes []pdp.Change) ([]byte, error) {
-	told := make([]toldChange, len(changes))
+	list := make([]changeJSON, len(changes))
 	for i, c := range changes {
-		told[i] = toldChange{Kind: c.Kind, ID: c.ID, Organization: c.Organization, Version: c.Version}
-		if err := told[i].check(); err != nil {
+		list[i] = changeJSON{Kind: c.Kind, ID: c.ID, Organization: c.Organization, Version: c.Version}
+		if err := list[i].validate(); err != nil {
 			return nil, err
 		}
 	}
 	var b bytes.Buffer
 	out := json.NewEncoder(&b)
-	out.SetEscapeHTML(false) // six bytes for one
-	err := out.Encode(told)
+	out.SetEscapeHTML(false) // would take six bytes for one
+	err := out.Encode(list)
 	return bytes.TrimRight(b.Bytes(), "\n"), err
 }
 
 func decodeChanges(text string) ([]pdp.Change, error) {
-	if len(text) > longestEntry {
+	if len(text) > maxEntryBytes {
 		return nil, errEntry
 	}
-	var told []toldChange
+	var list []changeJSON
 	in := json.NewDecoder(strings.NewReader(text))
-	if err := in.Decode(&told); err != nil || in.More() || len(told) == 0 || len(told) > mostChanges {
+	if err := in.Decode(&list); err != nil || in.More() || len(list) == 0 || len(list) > maxEntryChanges {
 		return nil, errEntry
 	}
-	changes := make([]pdp.Change, len(told))
-	for i, c := range told {
-		if c.check() != nil {
+	changes := make([]pdp.Change, len(list))
+	for i, c := range list {
+		if c.validate() != nil {
 			return nil, errEntry
 		}
 		changes[i] = pdp.Change{Kind: c.Kind, ID: c.ID, Organization: c.Organization, Version: c.Version}
@@ -81,7 +81,7 @@ func decodeChanges(text string) ([]pdp.Change, error) {
 // entry is an entry of the stream.
 type entry struct {
 	sequence uint64
-	epoch    string // as kept in Redis
+	epoch    string // as stored in Redis, see streamState.storedEpoch
 	changes  []pdp.Change
 }
 
@@ -90,18 +90,18 @@ func decodeEntry(m redis.XMessage) (entry, error) {
 	e, _ := m.Values["e"].(string)
 	c, _ := m.Values["c"].(string)
 	sequence, err := strconv.ParseUint(n, 10, 64)
-	if err != nil || sequence == 0 || sequence > pdp.MaxVersion || e == "" || len(e) > record.LongestEpoch {
+	if err != nil || sequence == 0 || sequence > pdp.MaxVersion || e == "" || len(e) > record.MaxEpoch {
 		return entry{}, errEntry
 	}
 	changes, err := decodeChanges(c)
 	return entry{sequence: sequence, epoch: e, changes: changes}, err
 }
 
-// follows fails unless the entry is the next one after sequence, in the same epoch.
+// follows returns an error unless the entry is the next one after sequence in the same epoch.
 func (e entry) follows(sequence uint64, epoch string) error {
 	switch {
 	case e.epoch != epoch:
-		return errors.New("the stream of changes has begun a new epoch")
+		return errors.New("the stream of changes has started a new epoch")
 	case e.sequence != sequence+1:
 		return fmt.Errorf("the stream of changes has a gap: %d follows %d", e.sequence, sequence)
 	}

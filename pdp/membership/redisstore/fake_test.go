@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// fakeRedis gives the same answer to every command; "" is silence, and "close" hangs up.
+// fakeRedis sends the same reply to every command; "" sends none, and "close" closes the connection.
 type fakeRedis struct {
 	listener net.Listener
 	answer   atomic.Pointer[string]
@@ -40,7 +40,7 @@ func startFake(t *testing.T, answer string) *fakeRedis {
 
 func (f *fakeRedis) url() string { return "redis://" + f.listener.Addr().String() }
 
-// serve reads commands: *n, and n times $size and that many bytes.
+// serve reads commands in RESP: *n, then n times $size and that many bytes.
 func (f *fakeRedis) serve(conn net.Conn) {
 	in := bufio.NewReader(conn)
 	defer conn.Close()

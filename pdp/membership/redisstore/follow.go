@@ -15,138 +15,138 @@ import (
 )
 
 const (
-	followPiece   = 256      // entries that are read at once
-	followSlack   = 1_000    // entries that are retained above the length asked for, as Redis trims by whole nodes
-	mostTailBytes = 16 << 20 // of changes, on connecting
-	firstPause    = 50 * time.Millisecond
+	batchSize    = 256      // entries read at once
+	trimSlack    = 1_000    // entries kept above the configured length, because Redis trims whole nodes
+	maxTailBytes = 16 << 20 // of changes, on connecting
+	minBackoff   = 50 * time.Millisecond
 )
 
-// Follow implements [membership.Stream]. It calls Lost once for each interruption, also if the first connection fails, and Began
-// when the stream is followed again.
-func (t *Store) Follow(ctx context.Context, hear membership.StreamHandler) {
-	pause, told := firstPause, false
+// Follow implements [membership.Stream]. It calls Lost once for each interruption, including a first connection that fails,
+// and Began when it follows the stream again.
+func (s *Store) Follow(ctx context.Context, handler membership.StreamHandler) {
+	backoff, reported := minBackoff, false
 	for ctx.Err() == nil {
-		f := &follower{tier: t, hear: hear}
+		f := &follower{store: s, handler: handler}
 		err := f.run(ctx)
 		if ctx.Err() != nil {
 			return
 		}
-		if f.begun {
-			pause, told = firstPause, false
+		if f.began {
+			backoff, reported = minBackoff, false
 		}
-		if !told {
-			told = true
-			t.cfg.Logger.Warn("the stream of changes is lost", "error", err)
-			hear.Lost(err)
+		if !reported {
+			reported = true
+			s.cfg.Logger.Warn("the stream of changes is lost", "error", err)
+			handler.Lost(err)
 		}
-		look(ctx, t.stream)
+		refreshCluster(ctx, s.stream)
 		select {
 		case <-ctx.Done():
-		case <-time.After(pause/2 + rand.N(pause)):
+		case <-time.After(backoff/2 + rand.N(backoff)):
 		}
-		pause = min(2*pause, max(t.cfg.Lease, firstPause))
+		backoff = min(2*backoff, max(s.cfg.Lease, minBackoff))
 	}
 }
 
 // follower follows the stream without interruption, until an error.
 type follower struct {
-	tier   *Store
-	hear   membership.StreamHandler
-	conn   *redis.Conn         // its own: announcements do not keep it waiting
-	stored string              // epoch
-	at     membership.Position // of the last entry that was told
-	last   string              // the id of the last entry that was read
-	newest string              // that of the entry at this place; "" where it is not known
-	beatAt time.Time
-	begun  bool
-	until  time.Time      // the end of the connection's life
-	next   chan successor // comes to a connection in its place; nil while none is wanted
+	store       *Store
+	handler     membership.StreamHandler
+	conn        *redis.Conn // used by the follower alone, so that announcements do not delay it
+	storedEpoch string
+	position    membership.Position // of the last entry delivered
+	lastID      string              // of the last entry read
+	newestID    string              // of the entry at position; "" if unknown
+	heartbeatAt time.Time
+	began       bool
+	expires     time.Time      // when the connection is due for renewal
+	successor   chan successor // delivers the connection that replaces conn; nil while none is being opened
 }
 
 // run returns why following ended. After an error, changes may have been missed.
 func (f *follower) run(ctx context.Context) error {
-	opening, cancel := context.WithTimeout(ctx, max(f.tier.cfg.Lease, time.Second))
-	node, err := f.tier.streamNode(opening)
+	opening, cancel := context.WithTimeout(ctx, max(f.store.cfg.Lease, time.Second))
+	node, err := f.store.streamNode(opening)
 	cancel()
 	if err != nil {
 		return err
 	}
 	f.conn = node.Conn()
-	defer func() { _ = f.conn.Close() }() // the one of then
-	defer f.abandon()
+	defer func() { _ = f.conn.Close() }() // reconnect may have replaced f.conn by then
+	defer f.closeSuccessor()
 	if err := f.begin(ctx); err != nil {
 		return err
 	}
-	for ctx.Err() == nil { // the connection itself knows only deadlines
+	for ctx.Err() == nil { // the connection observes deadlines, but not cancellation
 		if err := f.reconnect(ctx); err != nil {
 			return err
 		}
-		if err := f.listen(ctx, f.interval()); err != nil {
+		if err := f.readEntries(ctx, f.interval()); err != nil {
 			return err
 		}
-		if time.Since(f.beatAt) < f.interval() {
+		if time.Since(f.heartbeatAt) < f.interval() {
 			continue
 		}
-		if err := f.beat(ctx); err != nil {
+		if err := f.heartbeat(ctx); err != nil {
 			return err
 		}
 	}
 	return ctx.Err()
 }
 
-// interval is how often the server is asked.
-func (f *follower) interval() time.Duration { return f.tier.cfg.Lease / 5 }
+// interval is the time between heartbeats.
+func (f *follower) interval() time.Duration { return f.store.cfg.Lease / 5 }
 
-// begin finds the position of the stream and the entries that are still there.
+// begin reads the position of the stream and the entries that it still has, and reports them.
 func (f *follower) begin(ctx context.Context) error {
-	f.tier.forgetAcknowledged()
-	p, asOf, err := f.place(ctx)
+	f.store.forgetAcknowledged()
+	state, asOf, err := f.readState(ctx)
 	if err != nil {
 		return err
 	}
-	f.stored, f.at, f.beatAt, f.last, f.newest = p.stored, p.at, asOf, "0-0", p.newest
-	tail, err := f.tail(ctx)
+	f.storedEpoch, f.position, f.heartbeatAt, f.lastID, f.newestID = state.storedEpoch, state.position, asOf, "0-0", state.newestID
+	tail, err := f.readTail(ctx)
 	if err != nil {
 		return err
 	}
-	floor := f.at
+	floor := f.position
 	if len(tail) > 0 {
 		floor.Sequence = tail[0].At.Sequence - 1
 	}
-	f.begun = true
-	f.tier.followed.Store(&floor.Epoch)
-	f.tier.cfg.Logger.Info("the stream of changes is followed", "known", len(tail))
-	f.hear.Began(f.at, floor, tail, asOf)
+	f.began = true
+	f.store.followedEpoch.Store(&floor.Epoch)
+	f.store.cfg.Logger.Info("the stream of changes is followed", "known", len(tail))
+	f.handler.Began(f.position, floor, tail, asOf)
 	return nil
 }
 
-// tail reads backwards from the newest entry while sequences are consecutive, and sets where following continues.
-func (f *follower) tail(ctx context.Context) ([]membership.Announcement, error) {
+// readTail reads backward from the newest entry as long as sequences are consecutive, and sets where following continues.
+func (f *follower) readTail(ctx context.Context) ([]membership.Announcement, error) {
 	var tail []membership.Announcement // newest first
-	sequence, before, size := f.at.Sequence, "+", 0
-	for len(tail) < f.tier.cfg.StreamLength+followSlack && size < mostTailBytes {
-		piece, err := f.back(ctx, before)
+	sequence, before, size := f.position.Sequence, "+", 0
+	for len(tail) < f.store.cfg.StreamLength+trimSlack && size < maxTailBytes {
+		batch, err := f.readBackward(ctx, before)
 		if err != nil {
 			return nil, err
 		}
-		for _, m := range piece {
+		for _, m := range batch {
 			e, err := decodeEntry(m)
-			if before == "+" && len(tail) == 0 && f.last == "0-0" {
-				f.last = m.ID
-				if err == nil && e.epoch == f.stored && e.sequence > sequence {
-					sequence = e.sequence // announced since the place was asked for
-					f.at.Sequence, f.newest = sequence, m.ID
+			if before == "+" && len(tail) == 0 && f.lastID == "0-0" {
+				f.lastID = m.ID
+				if err == nil && e.epoch == f.storedEpoch && e.sequence > sequence {
+					sequence = e.sequence // announced since the state was read
+					f.position.Sequence, f.newestID = sequence, m.ID
 				}
 			}
-			if err != nil || e.epoch != f.stored || e.sequence != sequence {
+			if err != nil || e.epoch != f.storedEpoch || e.sequence != sequence {
 				return oldestFirst(tail), nil
 			}
-			tail = append(tail, membership.Announcement{At: membership.Position{Epoch: f.at.Epoch, Sequence: sequence}, Changes: e.changes})
+			tail = append(tail, membership.Announcement{At: membership.Position{Epoch: f.position.Epoch, Sequence: sequence}, Changes: e.changes})
 			size += len(m.Values["c"].(string))
 			sequence--
 			before = "(" + m.ID
 		}
-		if len(piece) < followPiece {
+		if len(batch) < batchSize {
 			break
 		}
 	}
@@ -158,22 +158,22 @@ func oldestFirst(tail []membership.Announcement) []membership.Announcement {
 	return tail
 }
 
-func (f *follower) back(ctx context.Context, before string) ([]redis.XMessage, error) {
-	ctx, cancel := context.WithTimeout(ctx, f.tier.cfg.Lease)
+func (f *follower) readBackward(ctx context.Context, before string) ([]redis.XMessage, error) {
+	ctx, cancel := context.WithTimeout(ctx, f.store.cfg.Lease)
 	defer cancel()
-	return f.conn.XRevRangeN(ctx, f.tier.keys.log, before, "-", followPiece).Result()
+	return f.conn.XRevRangeN(ctx, f.store.keys.log, before, "-", batchSize).Result()
 }
 
-// listen reads entries, waiting for them if wait is positive, and reports them.
-func (f *follower) listen(ctx context.Context, wait time.Duration) error {
+// readEntries reads new entries and delivers them. If wait is positive, it waits that long for the first.
+func (f *follower) readEntries(ctx context.Context, wait time.Duration) error {
 	block := wait
 	if wait <= 0 {
-		block = -1 // go-redis' way to say that it must not wait
+		block = -1 // go-redis omits BLOCK then; 0 would block forever
 	}
-	ctx, cancel := context.WithTimeout(ctx, max(wait, 0)+f.tier.cfg.Lease/2)
+	ctx, cancel := context.WithTimeout(ctx, max(wait, 0)+f.store.cfg.Lease/2)
 	defer cancel()
 	streams, err := f.conn.XRead(ctx, &redis.XReadArgs{
-		Streams: []string{f.tier.keys.log, f.last}, Count: followPiece, Block: block,
+		Streams: []string{f.store.keys.log, f.lastID}, Count: batchSize, Block: block,
 	}).Result()
 	if errors.Is(err, redis.Nil) {
 		return nil
@@ -181,9 +181,9 @@ func (f *follower) listen(ctx context.Context, wait time.Duration) error {
 	if err != nil {
 		return err
 	}
-	for _, s := range streams {
-		for _, m := range s.Messages {
-			if err := f.tell(m); err != nil {
+	for _, stream := range streams {
+		for _, m := range stream.Messages {
+			if err := f.deliver(m); err != nil {
 				return err
 			}
 		}
@@ -191,99 +191,100 @@ func (f *follower) listen(ctx context.Context, wait time.Duration) error {
 	return nil
 }
 
-func (f *follower) tell(m redis.XMessage) error {
+func (f *follower) deliver(m redis.XMessage) error {
 	e, err := decodeEntry(m)
 	if err != nil {
 		return err
 	}
-	if err := e.follows(f.at.Sequence, f.stored); err != nil {
+	if err := e.follows(f.position.Sequence, f.storedEpoch); err != nil {
 		return err
 	}
-	f.at.Sequence, f.last, f.newest = e.sequence, m.ID, m.ID
-	f.hear.Changed(membership.Announcement{At: f.at, Changes: e.changes})
+	f.position.Sequence, f.lastID, f.newestID = e.sequence, m.ID, m.ID
+	f.handler.Changed(membership.Announcement{At: f.position, Changes: e.changes})
 	return nil
 }
 
-// place asks for the position of the stream, and whether its silence proves anything.
-func (f *follower) place(ctx context.Context) (p place, asOf time.Time, err error) {
-	p, asOf, err = f.tier.askPlace(ctx, f.conn)
+// readState reads the state of the stream. It fails if this server can no longer prove that it receives all announcements.
+func (f *follower) readState(ctx context.Context) (state streamState, asOf time.Time, err error) {
+	state, asOf, err = f.store.readState(ctx, f.conn)
 	switch {
-	case errors.Is(err, errNoMaster):
-		return p, asOf, &membership.Unproven{Missing: []string{"stream_master"}, Reason: err.Error()}
+	case errors.Is(err, errNotMaster):
+		return state, asOf, &membership.Unproven{Missing: []string{"stream_master"}, Reason: err.Error()}
 	case err != nil:
-		return p, asOf, err
-	case f.tier.setClock(p, asOf) && isEpoch(&f.tier.followed, p):
-		return p, asOf, f.renew(ctx, p.stored, nil, errSetBack)
-	case p.replicas > 0:
-		f.tier.replicated.Store(&p.at.Epoch)
-	case p.silent, isEpoch(&f.tier.replicated, p):
-		return p, asOf, errCutOff
+		return state, asOf, err
+	case f.store.setClock(state, asOf) && sameEpoch(&f.store.followedEpoch, state):
+		return state, asOf, f.newEpoch(ctx, state.storedEpoch, nil, errClockSetBack)
+	case state.replicas > 0:
+		f.store.replicatedEpoch.Store(&state.position.Epoch)
+	case state.replicasSilent, sameEpoch(&f.store.replicatedEpoch, state):
+		return state, asOf, errReplicasSilent
 	}
-	return p, asOf, nil
+	return state, asOf, nil
 }
 
-func isEpoch(kept *atomic.Pointer[string], p place) bool {
-	epoch := kept.Load()
-	return epoch != nil && *epoch == p.at.Epoch
+func sameEpoch(stored *atomic.Pointer[string], state streamState) bool {
+	epoch := stored.Load()
+	return epoch != nil && *epoch == state.position.Epoch
 }
 
 var (
-	errSetBack = errors.New("the clock of the Redis server was set back")
-	errCutOff  = &membership.Unproven{Missing: []string{"stream_replicas"}, Reason: "the Redis server had a replica, and none has answered for some seconds: " +
-		"another server may have taken its place, and be told of changes; see to its replicas, or restart it where it is to have none"}
-	errElsewhere = errors.New("an announcement was taken by another server than the one that is followed: redis must name one server, Sentinel or a Cluster, " +
+	errClockSetBack   = errors.New("the clock of the Redis server was set back")
+	errReplicasSilent = &membership.Unproven{Missing: []string{"stream_replicas"}, Reason: "the Redis server had a replica, and none has answered for some seconds: " +
+		"a replica may have been promoted and receive the announcements now; check its replicas, or restart it if it is to have none"}
+	errOtherServer = errors.New("another Redis server than the followed one accepted an announcement: redis must name one server, Sentinel or a cluster, " +
 		"and no proxy that spreads connections")
-	errReplaced = errors.New("the stream of changes is not the one that was followed: its data were replaced")
+	errDataReplaced = errors.New("the stream of changes is not the one that was followed: its data were replaced")
 )
 
-// renew ends an epoch of which it is known that announcements may be missing, such as the one that was taken, so that others
-// begin anew as well.
-func (f *follower) renew(ctx context.Context, stored string, taken *membership.Position, why error) error {
-	err := f.tier.rotate(ctx, f.conn, stored)
-	if err == nil && taken != nil {
-		f.tier.acknowledged.CompareAndSwap(taken, nil)
+// newEpoch starts a new epoch, so that every sidecar begins again, because announcements of this one may be missing. It
+// forgets the acknowledged announcement that revealed it, if any, and returns the reason.
+func (f *follower) newEpoch(ctx context.Context, storedEpoch string, acknowledged *membership.Position, reason error) error {
+	err := f.store.newEpoch(ctx, f.conn, storedEpoch)
+	if err == nil && acknowledged != nil {
+		f.store.acknowledged.CompareAndSwap(acknowledged, nil)
 	}
-	return errors.Join(why, err)
+	return errors.Join(reason, err)
 }
 
-// beat asks for the position of the stream and reads up to it: everything announced before the question has been reported then.
-func (f *follower) beat(ctx context.Context) error {
-	taken := f.tier.acknowledged.Load()
-	p, asOf, err := f.place(ctx)
+// heartbeat reads the position of the stream, and then entries up to it. Everything announced before the request is delivered
+// then.
+func (f *follower) heartbeat(ctx context.Context) error {
+	acknowledged := f.store.acknowledged.Load()
+	state, asOf, err := f.readState(ctx)
 	if err != nil {
 		return err
 	}
 	switch {
-	case p.at.Epoch != f.at.Epoch:
+	case state.position.Epoch != f.position.Epoch:
 		return errors.New("the stream of changes has another epoch")
-	case taken != nil && taken.Epoch != p.at.Epoch:
-		return f.renew(ctx, f.stored, taken, errElsewhere)
-	case p.at.Sequence < f.at.Sequence, taken != nil && p.at.Sequence < taken.Sequence:
-		return f.renew(ctx, f.stored, taken, fmt.Errorf("the stream of changes went back to %d from %d", p.at.Sequence, f.at.Sequence))
+	case acknowledged != nil && acknowledged.Epoch != state.position.Epoch:
+		return f.newEpoch(ctx, f.storedEpoch, acknowledged, errOtherServer)
+	case state.position.Sequence < f.position.Sequence, acknowledged != nil && state.position.Sequence < acknowledged.Sequence:
+		return f.newEpoch(ctx, f.storedEpoch, acknowledged,
+			fmt.Errorf("the stream of changes went back to %d from %d", state.position.Sequence, f.position.Sequence))
 	}
-	for f.at.Sequence < p.at.Sequence {
-		before := f.at.Sequence
-		if err := f.listen(ctx, 0); err != nil {
+	for f.position.Sequence < state.position.Sequence {
+		before := f.position.Sequence
+		if err := f.readEntries(ctx, 0); err != nil {
 			return err
 		}
-		if f.at.Sequence == before {
-			return fmt.Errorf("the stream of changes lacks what follows %d", before)
+		if f.position.Sequence == before {
+			return fmt.Errorf("the stream of changes lacks the entries after %d", before)
 		}
 	}
-	if f.at.Sequence == p.at.Sequence && f.newest != "" && p.newest != "" && f.newest != p.newest {
-		return f.renew(ctx, f.stored, taken, errReplaced)
+	if f.position.Sequence == state.position.Sequence && f.newestID != "" && state.newestID != "" && f.newestID != state.newestID {
+		return f.newEpoch(ctx, f.storedEpoch, acknowledged, errDataReplaced)
 	}
-	f.tier.acknowledged.CompareAndSwap(taken, nil)
-	f.beatAt = asOf
-	f.hear.Heartbeat(asOf)
+	f.store.acknowledged.CompareAndSwap(acknowledged, nil)
+	f.heartbeatAt = asOf
+	f.handler.Heartbeat(asOf)
 	return nil
 }
 
-// forgetAcknowledged forgets an announcement that was taken in the epoch that was followed before: whoever followed it begins
-// anew.
-func (t *Store) forgetAcknowledged() {
-	taken, before := t.acknowledged.Load(), t.followed.Load()
-	if taken != nil && before != nil && taken.Epoch == *before {
-		t.acknowledged.CompareAndSwap(taken, nil)
+// forgetAcknowledged forgets an announcement of the epoch that was followed before: beginning again covers it.
+func (s *Store) forgetAcknowledged() {
+	acknowledged, followedEpoch := s.acknowledged.Load(), s.followedEpoch.Load()
+	if acknowledged != nil && followedEpoch != nil && acknowledged.Epoch == *followedEpoch {
+		s.acknowledged.CompareAndSwap(acknowledged, nil)
 	}
 }

@@ -7,32 +7,34 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
 
-// redisKeys names what is kept in Redis. The part in braces is what a Cluster places a key by: a record alone, and all
-// that belongs to the stream together.
-type redisKeys struct {
+// Keys names the keys in Redis. A cluster places a key by its part in braces: each record separately, and the two keys of the
+// stream together.
+type Keys struct {
 	prefix     string
-	log, state string
+	log, state string // of the stream: its entries, and its position
 }
 
-func NewRedisKeys(prefix string) redisKeys {
-	return redisKeys{prefix: prefix, log: prefix + ":{changes}:log", state: prefix + ":{changes}:state"}
+// NewKeys returns the names of keys that begin with prefix.
+func NewKeys(prefix string) Keys {
+	return Keys{prefix: prefix, log: prefix + ":{changes}:log", state: prefix + ":{changes}:state"}
 }
 
-// Of gives a key's name. The length before the id keeps any two ids apart, whatever characters they have.
-func (k redisKeys) Of(key membership.Key) string {
+// Name returns the name of a key. The length before the id keeps names distinct, whatever characters the ids have.
+func (k Keys) Name(key membership.Key) string {
 	return k.prefix + ":" + string(rune(key.Kind)) + ":{" + strconv.Itoa(len(key.ID)) + ":" + key.ID + "}"
 }
 
 const hashSlots = 16384
 
-// hashSlot is where a Cluster has a key.
+// hashSlot returns the slot in which a cluster places a key: CRC-16/XMODEM of its hash tag, as the Redis Cluster
+// specification defines. go-redis does not export it.
 func hashSlot(name string) int {
 	if _, after, ok := strings.Cut(name, "{"); ok {
 		if tag, _, ok := strings.Cut(after, "}"); ok && tag != "" {
 			name = tag
 		}
 	}
-	crc := uint16(0) // XMODEM
+	crc := uint16(0)
 	for i := range len(name) {
 		crc ^= uint16(name[i]) << 8
 		for range 8 {

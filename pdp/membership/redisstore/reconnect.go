@@ -10,73 +10,72 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
 
-// successor is a connection that is to take the place of the one that the stream is followed by.
+// successor is a new connection that is to replace the one by which the stream is followed.
 type successor struct {
-	conn *redis.Conn
-	at   membership.Position
-	err  error
+	conn     *redis.Conn
+	position membership.Position
+	err      error
 }
 
-// reconnect has the stream followed by a new connection once the life of the old one is over, so that names are looked up
-// again, and credentials and certificates are those of now. Nothing is missed: reading goes on behind the last entry. It
-// fails where the new connection leads to another stream.
+// reconnect replaces the connection once its lifetime is over, so that names are looked up again and the current credentials
+// and certificates are used. Nothing is missed: reading continues after the last entry. It fails if the new connection leads
+// to another stream.
 func (f *follower) reconnect(ctx context.Context) error {
-	if f.until.IsZero() {
-		f.until = time.Now().Add(f.tier.cfg.life)
+	if f.expires.IsZero() {
+		f.expires = time.Now().Add(f.store.cfg.connLifetime)
 	}
-	if f.next == nil && time.Now().After(f.until) {
-		f.next = make(chan successor, 1)
-		go f.succeed(ctx, f.next)
+	if f.successor == nil && time.Now().After(f.expires) {
+		f.successor = make(chan successor, 1)
+		go f.openSuccessor(ctx, f.successor)
 	}
 	select {
-	case s := <-f.next:
-		return f.take(s)
-	default: // a connection that takes its time does not keep the old one from hearing
+	case next := <-f.successor:
+		return f.useSuccessor(next)
+	default: // following continues on the old connection meanwhile
 		return nil
 	}
 }
 
-// succeed opens a connection, and sees where it leads.
-func (f *follower) succeed(ctx context.Context, done chan<- successor) {
-	opening, cancel := context.WithTimeout(ctx, max(f.tier.cfg.Lease, time.Second))
+// openSuccessor opens a connection and reads the position of the stream there.
+func (f *follower) openSuccessor(ctx context.Context, opened chan<- successor) {
+	ctx, cancel := context.WithTimeout(ctx, max(f.store.cfg.Lease, time.Second))
 	defer cancel()
-	node, err := f.tier.streamNode(opening)
+	node, err := f.store.streamNode(ctx)
 	if err != nil {
-		done <- successor{err: err}
+		opened <- successor{err: err}
 		return
 	}
-	s := successor{conn: node.Conn()}
-	p, _, err := f.tier.askPlace(opening, s.conn)
-	s.at, s.err = p.at, err
-	done <- s
+	conn := node.Conn()
+	state, _, err := f.store.readState(ctx, conn)
+	opened <- successor{conn: conn, position: state.position, err: err}
 }
 
-func (f *follower) take(s successor) error {
-	f.next = nil
-	if s.err != nil { // the old connection is as good as it was
-		f.until = time.Now().Add(f.tier.cfg.life / 10)
-		f.tier.cfg.Logger.Debug("no new connection for the stream of changes, the old one is used on", "error", s.err)
-		drop(s.conn)
+func (f *follower) useSuccessor(next successor) error {
+	f.successor = nil
+	if next.err != nil { // the old connection still works
+		f.expires = time.Now().Add(f.store.cfg.connLifetime / 10)
+		f.store.cfg.Logger.Debug("cannot renew the connection for the stream of changes; the old one stays in use", "error", next.err)
+		closeConn(next.conn)
 		return nil
 	}
-	if s.at.Epoch != f.at.Epoch {
-		drop(s.conn)
+	if next.position.Epoch != f.position.Epoch {
+		closeConn(next.conn)
 		return errors.New("a new connection leads to another stream of changes")
 	}
-	drop(f.conn)
-	f.conn, f.until = s.conn, time.Now().Add(f.tier.cfg.life)
+	closeConn(f.conn)
+	f.conn, f.expires = next.conn, time.Now().Add(f.store.cfg.connLifetime)
 	return nil
 }
 
-// abandon closes a successor that comes too late.
-func (f *follower) abandon() {
-	if f.next != nil {
-		go func(next <-chan successor) { drop((<-next).conn) }(f.next)
+// closeSuccessor closes a successor that is still being opened when following ends.
+func (f *follower) closeSuccessor() {
+	if f.successor != nil {
+		go func(opened <-chan successor) { closeConn((<-opened).conn) }(f.successor)
 	}
 }
 
-// drop closes a connection of which nothing is used any more; it may be nil.
-func drop(conn *redis.Conn) {
+// closeConn closes a connection, which may be nil.
+func closeConn(conn *redis.Conn) {
 	if conn != nil {
 		_ = conn.Close()
 	}

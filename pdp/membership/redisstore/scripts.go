@@ -1,12 +1,10 @@
 package redisstore
 
-import (
-	"github.com/redis/go-redis/v9"
-)
+import "github.com/redis/go-redis/v9"
 
-// putScript keeps a value unless there is a newer one: of a higher version in the same history, or of the same version and
-// fetched later. Where a version is not known, or of another history, the time of the fetch decides. It reads all three from
-// their places in the header.
+// putScript stores a value unless a newer one is there: one with a greater version in the same history, or with the same
+// version and fetched later. If a version is unknown or belongs to another history, the time of the fetch decides. The script
+// reads all three at their offsets in the header, see [record.Pack].
 var putScript = redis.NewScript(`
 local function number(s, at)
   local n = 0
@@ -29,9 +27,9 @@ redis.call('SET', KEYS[1], new, 'PX', ARGV[2])
 return 1
 `)
 
-// What the scripts of the stream begin and end with. The process that holds the stream is told by its run_id, and its
-// line of replication, for a process can be demoted and promoted again. Of the replicas that are connected, some answered
-// lately. The newest entry is named by its id and number, so that a state of before is known from one of now.
+// The scripts of the stream begin with scriptEpoch and end with scriptState, which returns what parseStreamState reads. The
+// run_id identifies the server's process, and the replication id distinguishes two terms of one process as a master. Replicas
+// count if they answered within two seconds. The id and number of the newest entry reveal data restored from an older state.
 const (
 	scriptEpoch = `
 local epoch = redis.call('HGET', KEYS[1], 'epoch')
@@ -40,7 +38,7 @@ if not epoch then
   redis.call('HSET', KEYS[1], 'epoch', epoch, 'sequence', '0')
 end
 `
-	scriptPlace = `
+	scriptState = `
 local server, replication = redis.call('INFO', 'server'), redis.call('INFO', 'replication')
 local connected, replicas = 0, 0
 for lag in string.gmatch(replication, 'state=online[^\r\n]*lag=(-?%d+)') do
@@ -55,18 +53,19 @@ return {
   redis.call('HGET', KEYS[1], 'newest') or '', redis.call('HGET', KEYS[1], 'newest_id') or ''
 }
 `
-	// announceScript takes the state and the log; an epoch for when there is none, the changes, the log's length.
+	// announceScript appends an entry. Keys: state, log. Arguments: an epoch for a new stream, the changes, the stream's length.
 	announceScript = scriptEpoch + `
 local n = redis.call('HINCRBY', KEYS[1], 'sequence', 1)
 local id = redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[3], '*', 'n', n, 'e', epoch, 'c', ARGV[2])
 redis.call('HSET', KEYS[1], 'newest', n, 'newest_id', id)
-` + scriptPlace
-	// beatScript takes the state, and an epoch. It writes, so that a server that cannot is not taken for a live one.
-	beatScript = scriptEpoch + `
+` + scriptState
+	// heartbeatScript reads the state. It also writes, so that it fails on a server that cannot. Key: state. Argument: an epoch
+	// for a new stream.
+	heartbeatScript = scriptEpoch + `
 redis.call('HSET', KEYS[1], 'beat', redis.call('TIME')[1])
-` + scriptPlace
-	// rotateScript takes the state; the epoch that is over, and the next.
-	rotateScript = `
+` + scriptState
+	// newEpochScript replaces an epoch. Key: state. Arguments: the old epoch, the new one.
+	newEpochScript = `
 if redis.call('HGET', KEYS[1], 'epoch') == ARGV[1] then redis.call('HSET', KEYS[1], 'epoch', ARGV[2]) end
 return 1
 `

@@ -2,7 +2,6 @@ package redisstore
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"sync/atomic"
 	"time"
@@ -17,17 +16,17 @@ import (
 // values does not delay an announcement. It is safe for concurrent use.
 type Store struct {
 	cfg      Config
-	keys     redisKeys
-	facts    redis.UniversalClient
+	keys     Keys
+	values   redis.UniversalClient
 	stream   redis.UniversalClient
-	breakers breakers
-	clock    atomic.Pointer[reckoning]
+	breakers breakers // of values
+	clock    atomic.Pointer[clockReading]
 
-	// acknowledged is the place of the last announcement that a server took, until it is found in the stream that is followed;
-	// nil where there is none.
-	acknowledged atomic.Pointer[membership.Position]
-	followed     atomic.Pointer[string] // the epoch that was followed last; nil where none was
-	replicated   atomic.Pointer[string] // the last epoch in which the server had a replica that answered; nil where none had
+	// acknowledged is the position of the last announcement that a server accepted, until the follower finds it in its stream;
+	// nil if there is none.
+	acknowledged    atomic.Pointer[membership.Position]
+	followedEpoch   atomic.Pointer[string] // the epoch followed last; nil before the first
+	replicatedEpoch atomic.Pointer[string] // the last epoch in which a replica answered; nil if none did
 }
 
 var (
@@ -36,12 +35,12 @@ var (
 )
 
 const (
-	factConnections   = 32 // to each server
+	valueConnections  = 32 // to each server
 	streamConnections = 16
 )
 
-// Open fails where the config has a fault, not where Redis is down. It silences the log of go-redis, which is one
-// for the whole process and goes to stderr as plain text: what it tells comes as errors too.
+// Open returns a store for the configured Redis. It fails if the config is invalid, but not if Redis is down. It silences the
+// log of go-redis for the whole process, which would go to stderr as plain text: the same failures are returned as errors.
 func Open(cfg Config) (*Store, error) {
 	cfg = cfg.withDefaults()
 	o, dial, err := cfg.options()
@@ -49,55 +48,54 @@ func Open(cfg Config) (*Store, error) {
 		return nil, err
 	}
 	redis.SetLogger(&logging.VoidLogger{})
-	facts, stream := *o, *o
-	facts.DialTimeout, facts.ReadTimeout, facts.WriteTimeout = cfg.Timeout, cfg.Timeout, cfg.Timeout
-	facts.PoolTimeout, facts.PoolSize, facts.MaxActiveConns = cfg.Timeout, factConnections, factConnections
+	values, stream := *o, *o
+	values.DialTimeout, values.ReadTimeout, values.WriteTimeout = cfg.Timeout, cfg.Timeout, cfg.Timeout
+	values.PoolTimeout, values.PoolSize, values.MaxActiveConns = cfg.Timeout, valueConnections, valueConnections
 	stream.DialTimeout, stream.ReadTimeout, stream.WriteTimeout = cfg.Lease/2, cfg.Lease, cfg.Lease
 	stream.PoolTimeout, stream.PoolSize, stream.MaxActiveConns = cfg.Lease/2, streamConnections, streamConnections
-	facts.Dialer, stream.Dialer = dial(facts.DialTimeout), dial(stream.DialTimeout)
+	values.Dialer, stream.Dialer = dial(values.DialTimeout), dial(stream.DialTimeout)
 	return &Store{
 		cfg:      cfg,
-		keys:     NewRedisKeys(cfg.Prefix),
-		facts:    redis.NewUniversalClient(&facts),
+		keys:     NewKeys(cfg.Prefix),
+		values:   redis.NewUniversalClient(&values),
 		stream:   redis.NewUniversalClient(&stream),
 		breakers: newBreakers(o.IsClusterMode),
 	}, nil
 }
 
-// reckoning is the time of the server's clock at a local moment.
-type reckoning struct{ shown, at time.Time }
+// clockReading is the time of the server's clock at a local time.
+type clockReading struct{ server, local time.Time }
 
-func (t *Store) Now() time.Time {
-	r := t.clock.Load()
+// Now implements [membership.Stream].
+func (s *Store) Now() time.Time {
+	r := s.clock.Load()
 	if r == nil {
 		return time.Time{}
 	}
-	return r.shown.Add(membership.Elapsed(time.Now(), r.at))
+	return r.server.Add(membership.Elapsed(time.Now(), r.local))
 }
 
-func (t *Store) Close() error {
-	return errors.Join(t.facts.Close(), t.stream.Close())
+// Close implements [membership.Store].
+func (s *Store) Close() error {
+	return errors.Join(s.values.Close(), s.stream.Close())
 }
 
-// streamNode is the server that has the stream. Asking it by itself, and not the Cluster, keeps commands without a key
-// on the same server, and go-redis from asking others meanwhile.
-func (t *Store) streamNode(ctx context.Context) (*redis.Client, error) {
-	switch c := t.stream.(type) {
+// streamNode returns a client of the server that has the stream. Using it instead of the cluster's client sends commands
+// without a key to the same server, and keeps go-redis from trying other servers.
+func (s *Store) streamNode(ctx context.Context) (*redis.Client, error) {
+	switch c := s.stream.(type) {
 	case *redis.ClusterClient:
-		return c.MasterForKey(ctx, t.keys.log)
+		return c.MasterForKey(ctx, s.keys.log)
 	case *redis.Client:
 		return c, nil
 	}
-	return nil, errors.New("redis: a client of an unknown kind")
+	return nil, errors.New("redis: unknown kind of client")
 }
 
-// look makes a Cluster's client find out anew which server has what. It does not wait for that. Sentinel's client asks
-// for each connection.
-func look(ctx context.Context, client redis.UniversalClient) {
+// refreshCluster makes a cluster's client read again, in the background, which server has which slots. A Sentinel client
+// needs no such call: it asks Sentinel for each connection.
+func refreshCluster(ctx context.Context, client redis.UniversalClient) {
 	if c, ok := client.(*redis.ClusterClient); ok {
 		c.ReloadState(ctx)
 	}
 }
-
-// newEpoch names a new epoch of the stream.
-func newEpoch() string { return rand.Text() }

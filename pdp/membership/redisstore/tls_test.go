@@ -12,7 +12,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
 )
 
-func TestRedisTLS(t *testing.T) {
+func TestTLSChecksBothCertificates(t *testing.T) {
 	t.Parallel()
 	a := fixture.NewAuthority(t)
 	ca, serverCertificate, serverKey := a.WriteFiles("server")
@@ -29,21 +29,21 @@ func TestRedisTLS(t *testing.T) {
 		URL: "rediss://" + addr, Timeout: 5 * time.Second,
 		CAFile: ca, CertFile: clientCertificate, KeyFile: clientKey,
 	}
-	tier := openTier(t, cfg)
-	require.NoError(t, roundTrip(tier, "alice"))
-	followTier(t, tier).beganAgain(t, 0)
+	store := openStore(t, cfg)
+	require.NoError(t, roundTrip(store, "alice"))
+	follow(t, store).waitBegan(t, 0)
 
 	anonymous := cfg
 	anonymous.CertFile, anonymous.KeyFile = "", ""
-	assert.Error(t, roundTrip(openTier(t, anonymous), "alice"))
+	assert.Error(t, roundTrip(openStore(t, anonymous), "alice"))
 	stranger := cfg
 	stranger.CAFile, _, _ = fixture.NewAuthority(t).WriteFiles("other")
-	assert.ErrorContains(t, roundTrip(openTier(t, stranger), "alice"), "certificate")
+	assert.ErrorContains(t, roundTrip(openStore(t, stranger), "alice"), "certificate")
 	cfg.URL = "rediss://localhost:" + port
-	assert.ErrorContains(t, roundTrip(openTier(t, cfg), "alice"), "certificate", "its name is checked")
+	assert.ErrorContains(t, roundTrip(openStore(t, cfg), "alice"), "certificate", "its name is checked")
 }
 
-func TestRedisSentinelCredentials(t *testing.T) {
+func TestSentinelCredentialsAreSeparate(t *testing.T) {
 	o, dial, err := Config{
 		URL: "rediss://u:p@s1,s2/3?master_name=main", SentinelUsername: "su", SentinelPassword: "sp", Password: "over",
 	}.withDefaults().options()

@@ -11,26 +11,26 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
 
-// redisAddress is what the URL of a Redis says.
-type redisAddress struct {
-	addrs    []string // a single path where unix
+// address is a parsed URL of Redis.
+type address struct {
+	addrs    []string // host:port, or the path of a unix socket
 	unix     bool
 	tls      bool
 	cluster  bool
-	master   string // as Sentinel knows it
+	master   string // its name in Sentinel
 	db       int
 	username string
 	password string
 }
 
 const (
-	mostAddresses = 64
-	mostDatabases = 1 << 16
+	maxAddresses = 64
+	maxDatabases = 1 << 16
 )
 
-// parseRedisURL reads redis://, rediss:// and unix:// with all their faults. No fault repeats what may be a password.
-func parseRedisURL(raw string) (redisAddress, error) {
-	var a redisAddress
+// parseURL parses a redis://, rediss:// or unix:// URL, and reports all its faults. No error repeats what may be a password.
+func parseURL(raw string) (address, error) {
+	var a address
 	scheme, rest, ok := strings.Cut(raw, "://")
 	switch {
 	case raw == "":
@@ -38,11 +38,11 @@ func parseRedisURL(raw string) (redisAddress, error) {
 	case !ok:
 		return a, errors.New("url must begin with redis://, rediss:// or unix://")
 	case strings.Contains(rest, "#"):
-		return a, errors.New("url has a fragment; a # of a password must be written %23")
+		return a, errors.New("url has a fragment; a # in a password must be written %23")
 	}
 	rest, query, _ := strings.Cut(rest, "?")
-	if strings.Contains(query, "@") { // then it may be the rest of a password, which no fault may name
-		return a, errors.New("url has an @ behind the ?; a ? of a password must be written %3F")
+	if strings.Contains(query, "@") { // the query may be the rest of a password, which no error may contain
+		return a, errors.New("url has an @ after the ?; a ? in a password must be written %3F")
 	}
 	at := strings.LastIndexByte(rest, '@')
 	userinfo := rest[:max(at, 0)]
@@ -64,21 +64,19 @@ func parseRedisURL(raw string) (redisAddress, error) {
 	if err := errors.Join(faults...); err != nil {
 		return a, err
 	}
-	return a, a.check()
+	return a, a.validate()
 }
 
-func (a *redisAddress) hosts(rest string) error {
+func (a *address) hosts(rest string) error {
 	list, db, _ := strings.Cut(rest, "/")
-	for one := range strings.SplitSeq(list, ",") {
-		a.addrs = append(a.addrs, one)
-	}
+	a.addrs = strings.Split(list, ",")
 	if db == "" {
 		return nil
 	}
 	return a.database(db)
 }
 
-func (a *redisAddress) socket(rest string) error {
+func (a *address) socket(rest string) error {
 	path, err := url.PathUnescape(rest)
 	if err != nil || !strings.HasPrefix(path, "/") {
 		return errors.New("url must have an absolute path after unix://")
@@ -87,26 +85,26 @@ func (a *redisAddress) socket(rest string) error {
 	return nil
 }
 
-func (a *redisAddress) credentials(userinfo string) error {
+func (a *address) credentials(userinfo string) error {
 	username, password, _ := strings.Cut(userinfo, ":")
 	var err, err2 error
 	a.username, err = url.PathUnescape(username)
 	a.password, err2 = url.PathUnescape(password)
 	if err != nil || err2 != nil {
-		return errors.New("the username or password of the url is not percent-encoded right")
+		return errors.New("the username or password of the url is not percent-encoded correctly")
 	}
 	return nil
 }
 
-func (a *redisAddress) parameters(query string) error {
+func (a *address) parameters(query string) error {
 	values, err := url.ParseQuery(query)
 	if err != nil {
-		return errors.New("the query of the url cannot be read")
+		return errors.New("the query of the url is malformed")
 	}
 	var faults []error
 	for name, all := range values {
 		if name != "addr" && len(all) > 1 {
-			faults = append(faults, fmt.Errorf("url parameter %s is there twice", membership.Quote(name)))
+			faults = append(faults, fmt.Errorf("url parameter %s is given twice", membership.Quote(name)))
 		}
 		value := all[0]
 		switch name {
@@ -116,7 +114,7 @@ func (a *redisAddress) parameters(query string) error {
 			faults = append(faults, a.database(value))
 		case "master_name", "sentinel":
 			if a.master != "" || value == "" {
-				faults = append(faults, errors.New("url parameter master_name must be one name"))
+				faults = append(faults, errors.New("url parameter master_name must have one name"))
 			}
 			a.master = value
 		case "cluster":
@@ -131,28 +129,28 @@ func (a *redisAddress) parameters(query string) error {
 	return errors.Join(faults...)
 }
 
-func (a *redisAddress) database(text string) error {
+func (a *address) database(text string) error {
 	db, err := strconv.ParseUint(text, 10, 32)
-	if err != nil || db >= mostDatabases {
-		return errors.New("the database of the url must be a number")
+	if err != nil || db >= maxDatabases {
+		return errors.New("the database of the url must be a number below 65536")
 	}
 	a.db = int(db)
 	return nil
 }
 
-// check sees whether the parts fit together, and completes the addresses.
-func (a *redisAddress) check() error {
+// validate checks that the parts fit together, and adds missing ports.
+func (a *address) validate() error {
 	switch {
 	case a.cluster && a.master != "":
 		return errors.New("url: cluster and master_name exclude each other")
 	case a.cluster && a.db != 0:
-		return errors.New("url: a cluster has database 0 alone")
+		return errors.New("url: a cluster has only database 0")
 	case a.unix && (a.cluster || a.master != "" || len(a.addrs) > 1):
-		return errors.New("url: a unix socket is a single server")
+		return errors.New("url: a unix socket leads to a single server")
 	case a.unix:
 		return nil
-	case len(a.addrs) > mostAddresses:
-		return fmt.Errorf("url has more than %d addresses", mostAddresses)
+	case len(a.addrs) > maxAddresses:
+		return fmt.Errorf("url has more than %d addresses", maxAddresses)
 	case len(a.addrs) > 1 && !a.cluster && a.master == "":
 		return errors.New("url: several addresses need cluster=true or master_name")
 	}
@@ -160,8 +158,8 @@ func (a *redisAddress) check() error {
 	if a.master != "" {
 		port = "26379"
 	}
-	for i, one := range a.addrs {
-		addr, err := withPort(one, port)
+	for i, addr := range a.addrs {
+		addr, err := withPort(addr, port)
 		if err != nil {
 			return err
 		}
@@ -170,7 +168,7 @@ func (a *redisAddress) check() error {
 	return nil
 }
 
-// withPort adds the port where there is none.
+// withPort adds the default port to an address without one.
 func withPort(addr, port string) (string, error) {
 	host := addr
 	if strings.Contains(addr, ":") && !strings.HasSuffix(addr, "]") {

@@ -13,18 +13,17 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
-// TestFactsOfTwoHistoriesInRedis: versions decide within one history, and the time of the fetch between two.
-func TestFactsOfTwoHistoriesInRedis(t *testing.T) {
-	tier := openTier(t, Config{URL: servertest.StartRedis(t).URL(), Timeout: 5 * time.Second})
+func TestPutComparesVersionsWithinHistoryAndFetchTimesBetweenTwo(t *testing.T) {
+	store := openStore(t, Config{URL: servertest.StartRedis(t).URL(), Timeout: 5 * time.Second})
 	key := membership.Key{Kind: membership.UserRecord, ID: "alice"}
 	early, late := time.Unix(1_700_000_000, 0), time.Unix(1_700_000_001, 0)
 	put := func(history string, version uint64, asOf time.Time) []byte {
 		value := record.Pack(key, membership.Stamp{Version: version, AsOf: asOf, History: history}, []byte("body"))
-		require.NoError(t, tier.Put(t.Context(), key, value, time.Minute))
+		require.NoError(t, store.Put(t.Context(), key, value, time.Minute))
 		return value
 	}
 	kept := func(want []byte, why string) {
-		got, err := tier.Get(t.Context(), key)
+		got, err := store.Get(t.Context(), key)
 		require.NoError(t, err)
 		require.Equal(t, want, got, why)
 	}
@@ -44,7 +43,7 @@ func TestFactsOfTwoHistoriesInRedis(t *testing.T) {
 	fourth := put("", 10, early)
 	kept(fourth, "a newer version of the same history, fetched before")
 	old := append([]byte("WKF\x01"), fourth[4:]...)
-	require.NoError(t, tier.facts.Set(t.Context(), tier.keys.Of(key), old, 0).Err())
+	require.NoError(t, store.values.Set(t.Context(), store.keys.Name(key), old, 0).Err())
 	fifth := put("", 1, early)
-	kept(fifth, "what an older release has written gives way")
+	kept(fifth, "a value of an older release is replaced")
 }

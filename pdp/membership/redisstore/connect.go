@@ -12,28 +12,29 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/rotation"
 )
 
-// dialer makes a connection within a time.
-type dialer func(limit time.Duration) func(ctx context.Context, network, addr string) (net.Conn, error)
+// dialer returns a function that opens connections within a timeout.
+type dialer func(timeout time.Duration) func(ctx context.Context, network, addr string) (net.Conn, error)
 
-func (c Config) authenticate(o *redis.UniversalOptions) error {
+// setCredentials sets the credentials for Redis and Sentinel.
+func (c Config) setCredentials(o *redis.UniversalOptions) error {
 	if c.Username != "" {
 		o.Username = c.Username
 	}
 	if c.Password != "" {
 		o.Password = c.Password
 	}
-	password, err := c.password("the password file", c.PasswordFile)
+	password, err := c.openPassword("the password file", c.PasswordFile)
 	if password != nil {
 		username := o.Username
 		o.CredentialsProviderContext = func(context.Context) (string, string, error) { return username, password.Get(), nil }
 	}
-	sentinel, err2 := c.password("the password file for Sentinel", c.SentinelPasswordFile)
+	sentinel, err2 := c.openPassword("the password file for Sentinel", c.SentinelPasswordFile)
 	if sentinel != nil {
-		// go-redis takes a fixed password for Sentinels, so that they are told this one afterwards.
+		// go-redis accepts only a fixed password for Sentinel, so authenticate after connecting.
 		o.SentinelUsername, o.SentinelPassword = "", ""
 		o.OnConnect = func(ctx context.Context, conn *redis.Conn) error {
 			if err := conn.Ping(ctx).Err(); err == nil || !strings.HasPrefix(err.Error(), "NOAUTH") {
-				return err // a master, which knows us already, or a Sentinel that is open to all
+				return err // a master, which go-redis has authenticated to, or a Sentinel without a password
 			}
 			if c.SentinelUsername != "" {
 				return conn.AuthACL(ctx, c.SentinelUsername, sentinel.Get()).Err()
@@ -44,8 +45,8 @@ func (c Config) authenticate(o *redis.UniversalOptions) error {
 	return errors.Join(err, err2)
 }
 
-// password is the one line of a file; nil where there is no file.
-func (c Config) password(name, file string) (*rotation.Value[string], error) {
+// openPassword reads the only line of a file, and again when the file changes. It returns nil if no file is named.
+func (c Config) openPassword(name, file string) (*rotation.Value[string], error) {
 	if file == "" {
 		return nil, nil
 	}
@@ -61,26 +62,27 @@ func (c Config) password(name, file string) (*rotation.Value[string], error) {
 	})
 }
 
-// dialer speaks TLS by the files as they are when a connection is made; plainly where the address says so.
-func (c Config) dialer(a redisAddress, known bool) (dialer, error) {
+// newDialer returns a dialer that uses TLS if the URL says so, with the files as they are when it connects. parsed says
+// whether the URL is valid.
+func (c Config) newDialer(a address, parsed bool) (dialer, error) {
 	files := c.CAFile != "" || c.CertFile != "" || c.KeyFile != ""
 	switch {
-	case known && files && !a.tls:
+	case parsed && files && !a.tls:
 		return nil, errors.New("certificates need rediss:// in the url")
 	case (c.CertFile == "") != (c.KeyFile == ""):
-		return nil, errors.New("a client's certificate and its key must be given together")
+		return nil, errors.New("the client's certificate and key must be given together")
 	}
-	secured, err := rotation.OpenTLS(rotation.TLSConfig{CAFile: c.CAFile, CertFile: c.CertFile, KeyFile: c.KeyFile, Logger: c.Logger})
+	tlsConfig, err := rotation.OpenTLS(rotation.TLSConfig{CAFile: c.CAFile, CertFile: c.CertFile, KeyFile: c.KeyFile, Logger: c.Logger})
 	if err != nil {
 		return nil, err
 	}
-	return func(limit time.Duration) func(ctx context.Context, network, addr string) (net.Conn, error) {
-		plain := &net.Dialer{Timeout: limit, KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 30 * time.Second, Interval: 5 * time.Second, Count: 3}}
+	return func(timeout time.Duration) func(ctx context.Context, network, addr string) (net.Conn, error) {
+		plain := &net.Dialer{Timeout: timeout, KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 30 * time.Second, Interval: 5 * time.Second, Count: 3}}
 		return func(ctx context.Context, network, addr string) (net.Conn, error) {
 			if !a.tls {
 				return plain.DialContext(ctx, network, addr)
 			}
-			return (&tls.Dialer{NetDialer: plain, Config: secured.Config()}).DialContext(ctx, network, addr)
+			return (&tls.Dialer{NetDialer: plain, Config: tlsConfig.Config()}).DialContext(ctx, network, addr)
 		}
 	}, nil
 }

@@ -1,0 +1,112 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/wardkeeper/wardkeeper/pdp/membership"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
+)
+
+// Get implements [membership.Store]. It returns the stored bytes unchecked, and nil if there are none. The caller must drop a
+// value that it cannot unpack: its header may claim a greater version than any real one, and Put would then keep it.
+func (s *Store) Get(caller context.Context, key membership.Key) ([]byte, error) {
+	name := s.keys.Name(key)
+	done, err := s.breakers.allow(s.breakers.index(name))
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(caller, s.cfg.Timeout)
+	defer cancel()
+	// Reads at most one byte more than a valid value has. A longer value cannot be unpacked then, and is not transferred.
+	value, err := s.values.GetRange(ctx, name, 0, int64(record.MaxPacked(key.Kind))).Bytes()
+	done(s.outcome(caller, err))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("redis: %w", err)
+	case len(value) == 0:
+		return nil, nil
+	}
+	return value, nil
+}
+
+// Put implements [membership.Store]. It returns [record.ErrFormat] for a value that is too long or a ttl below a millisecond.
+func (s *Store) Put(caller context.Context, key membership.Key, value []byte, ttl time.Duration) error {
+	if len(value) > record.MaxPacked(key.Kind) || ttl < time.Millisecond {
+		return record.ErrFormat
+	}
+	name := s.keys.Name(key)
+	done, err := s.breakers.allow(s.breakers.index(name))
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(caller, s.cfg.Timeout)
+	defer cancel()
+	_, err = putScript.Run(ctx, s.values, []string{name}, value, ttl.Milliseconds()).Int()
+	done(s.outcome(caller, err))
+	if err != nil {
+		return fmt.Errorf("redis: %w", err)
+	}
+	return nil
+}
+
+// Drop implements [membership.Store].
+func (s *Store) Drop(caller context.Context, keys ...membership.Key) error {
+	ctx, cancel := context.WithTimeout(caller, s.cfg.Timeout)
+	defer cancel()
+	groups := make(map[int][]string) // by breaker
+	for _, key := range keys {
+		name := s.keys.Name(key)
+		index := s.breakers.index(name)
+		groups[index] = append(groups[index], name)
+	}
+	var errs []error
+	pipe := s.values.Pipeline()
+	commands := make(map[int][]*redis.IntCmd, len(groups))
+	reports := make(map[int]func(error), len(groups))
+	for index, names := range groups {
+		done, err := s.breakers.allow(index)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		reports[index] = done
+		for _, name := range names {
+			commands[index] = append(commands[index], pipe.Unlink(ctx, name))
+		}
+	}
+	if len(commands) > 0 {
+		_, _ = pipe.Exec(ctx) // each command has its own error
+	}
+	for index, group := range commands {
+		var err error
+		for _, c := range group {
+			err = errors.Join(err, c.Err())
+		}
+		reports[index](s.outcome(caller, err))
+		errs = append(errs, err)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("redis: %w", err)
+	}
+	return nil
+}
+
+// outcome returns what to report to the breaker for the error of a call. A value of the wrong type concerns only its key, and
+// a caller that gave up says nothing about the server. After any other error a cluster's client reads again which server has
+// which slots, because it does not do so by itself when a server is gone.
+func (s *Store) outcome(caller context.Context, err error) error {
+	switch {
+	case redis.HasErrorPrefix(err, "WRONGTYPE"):
+		return nil
+	case err != nil && caller.Err() != nil:
+		return context.Canceled
+	case err != nil:
+		refreshCluster(caller, s.values)
+	}
+	return err
+}

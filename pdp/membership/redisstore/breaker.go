@@ -18,6 +18,11 @@ const (
 // breakers are circuit breakers for reads and writes of values. After breakerFailures in a row, a breaker lets only one call
 // per breakerPause through. A cluster has one breaker for each range of hash slots, so that a dead node does not affect the
 // others; any other Redis has one breaker.
+//
+// A breaker for each server address, as a go-redis hook, would not be simpler. Hooks of a client also run for the commands
+// that set up a new connection (HELLO, SELECT): in the half-open state they would use up the one call that is allowed, and the
+// breaker would stay open. A hook also sees NOSCRIPT, MOVED and ASK replies, which are not failures, and cannot tell the
+// caller's own deadline from the store's timeout.
 type breakers []*gobreaker.TwoStepCircuitBreaker[any]
 
 func newBreakers(cluster bool) breakers {

@@ -29,6 +29,12 @@ const (
 )
 
 // parseURL parses a redis://, rediss:// or unix:// URL, and reports all its faults. No error repeats what may be a password.
+//
+// It does not use ParseURL, ParseClusterURL or ParseFailoverURL of go-redis, for three reasons. They take
+// further hosts only as parameters, not before the path, and know no cluster=true. They quote the whole URL, with its
+// password, in some errors. And they accept parameters such as pool_size and read_timeout, which would override the limits that [Open]
+// sets, while they do not refuse a port 0, a port 99999 or a parameter given twice; here every other parameter is refused
+// by name.
 func parseURL(raw string) (address, error) {
 	var a address
 	scheme, rest, ok := strings.Cut(raw, "://")

@@ -86,3 +86,9 @@ func Documents(e *Engine) int {
 	defer d.mu.Unlock()
 	return len(d.compiled)
 }
+
+// Waives reports whether an action needs no current location, and whether it crosses organizations.
+func (p *Policy) Waives(action string) (currentLocation, organization bool) {
+	a := p.catalogue[action]
+	return a.NeedsNoCurrentLocation, a.CrossesOrganizations
+}

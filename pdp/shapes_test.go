@@ -107,7 +107,7 @@ func TestFaultsInTablesRefuseThePolicy(t *testing.T) {
 		"a conflict":   {"faults := x if some x in [[], [1]]", "cannot be checked"},
 		"no catalogue": {"catalogue := {}", "needs the rules"},
 		"odd entries":  {"catalogue := {\"a\": 1}\n\ndefault allow := false\n\ndefault possible := false\n\nscope := \"x\"", "action a is not an object"},
-		"odd members":  {"catalogue := {\"a\": {\"resource\": \"doc\", \"uses\": true}}\n\ndefault allow := false\n\ndefault possible := false\n\nscope := \"x\"", "action a has the member uses"},
+		"odd members":  {"catalogue := {\"a\": {\"resource\": \"doc\", \"using\": true}}\n\ndefault allow := false\n\ndefault possible := false\n\nscope := \"x\"", "action a has the member using"},
 	} {
 		files := fstest.MapFS{"app.rego": {Data: []byte("package app\n\ndecision := true\n\n" + c.rego + "\n")}}
 		policy, err := pdp.Prepare(t.Context(), open(t, files, "app/decision"))

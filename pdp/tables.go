@@ -33,6 +33,12 @@ var catalogueMembers = []string{
 	"resource", "models", "roles", "properties", "read_only", "needs_no_current_location", "crosses_organizations", "model",
 }
 
+// formerMembers are the names that members of the catalogue had in bundles of earlier releases: a sidecar that is upgraded must go
+// on with the bundle that it has.
+var formerMembers = map[string]string{
+	"uses": "read_only", "nowhere": "needs_no_current_location", "anywhere": "crosses_organizations",
+}
+
 // checkTables asks the policy itself for the faults in its tables.
 func (p *Policy) checkTables(ctx context.Context) error {
 	value, err := p.lookUp(ctx, "faults")
@@ -81,6 +87,13 @@ func (p *Policy) readCatalogue(table any) error {
 		}
 		// What a policy says of an action by another name would be ignored.
 		for _, member := range slices.Sorted(maps.Keys(fields)) {
+			if current, former := formerMembers[member]; former {
+				if _, both := fields[current]; both {
+					return fmt.Errorf("catalogue: action %s has both %s and %s, its former name", name, current, member)
+				}
+				fields[current] = fields[member]
+				continue
+			}
 			if !slices.Contains(catalogueMembers, member) {
 				return fmt.Errorf("catalogue: action %s has the member %s: it can have %s", name, member, strings.Join(catalogueMembers, ", "))
 			}

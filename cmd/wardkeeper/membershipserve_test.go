@@ -79,10 +79,10 @@ func TestInvalidAddressesAreRefusedWithoutShowingPasswords(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"--directory", "postgres://u:s3cr3t-pw@127.0.0.1:port/db"}, "the database must be given as a URL"},
-		{[]string{"--directory", "postgres://u:s3cr3t%zz@127.0.0.1/db"}, "in user and password is percent-encoded"},
-		{[]string{"--directory", "postgres://u:s3cr3t-pw@127.0.0.1/db?sslmode=s3cr3t-pw"}, "or in a file that they name is not as it should be: check sslmode"},
-		{[]string{"--directory", "postgres://u:s3cr3t-pw@127.0.0.1/db?sslmode=require&sslrootcert=none/ca.pem"}, "names cannot be read: open none/ca.pem: no such file"},
+		{[]string{"--directory", "postgres://u:s3cr3t-pw@127.0.0.1:port/db"}, "the database must be a URL"},
+		{[]string{"--directory", "postgres://u:s3cr3t%zz@127.0.0.1/db"}, "in user and password percent-encoded"},
+		{[]string{"--directory", "postgres://u:s3cr3t-pw@127.0.0.1/db?sslmode=s3cr3t-pw"}, "or in a file named there is invalid: check sslmode"},
+		{[]string{"--directory", "postgres://u:s3cr3t-pw@127.0.0.1/db?sslmode=require&sslrootcert=none/ca.pem"}, "variable cannot be read: open none/ca.pem: no such file"},
 		{[]string{"--directory", "postgress://u:s3cr3t-pw@127.0.0.1/db"}, "--directory is an address of an unsupported kind"},
 		{[]string{"--directory", "postgress://u:s3cr3t-pw@127.0.0.1/db", "--bundle", "testdata/none"}, "--directory is an address of an unsupported kind"},
 		{[]string{"--directory", "http://u:s3cr3t-pw@127.0.0.1:1/x"}, "the application's URL contains a user or password"},

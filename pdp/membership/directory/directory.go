@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -38,7 +39,7 @@ type Directory struct {
 
 var _ facts.View = (*Directory)(nil)
 
-// Parse reads a directory in JSON or YAML and checks every rule of policies/DOMAIN.md section 1. The error is a
+// Parse reads a directory in JSON or YAML and checks every rule of policies/DOMAIN.md section 1. The error wraps a
 // [*record.Faults]. If a list of the vocabulary is nil, the words that it would allow are not checked; an empty list allows none.
 func Parse(data []byte, v pdp.Vocabulary) (*Directory, error) {
 	return ParseDocument(data, record.Auto, v, nil)
@@ -50,7 +51,7 @@ func ParseDocument(data []byte, f record.Format, v pdp.Vocabulary, previous *Dir
 	faults := &record.Faults{}
 	d := ReadRecords(data, f, v, faults)
 	if err := faults.Err(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("directory refused, %w", err)
 	}
 	version := uint64(1)
 	if previous != nil {

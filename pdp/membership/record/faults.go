@@ -42,7 +42,7 @@ func (f *Faults) Count() int { return f.total }
 // Error lists the first 100 faults and says how many more there are.
 func (f *Faults) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "directory refused, faults: %d", f.total)
+	fmt.Fprintf(&b, "faults: %d", f.total)
 	printed := min(len(f.found), printedFaults)
 	for _, one := range f.found[:printed] {
 		b.WriteString("\n  ")

@@ -65,7 +65,7 @@ func (l *loader) fileEntry(path string, key, value *yaml.Node, seen map[string]i
 	case key.Value == FileFlag:
 		l.fault("%s: a configuration file cannot name another: use --config or %s", where, Variable(FileFlag))
 	case flag == "" && key.Value != policyKey && key.Value != membershipKey:
-		l.fault("%s: %q is not a setting: %sremove it", where, key.Value, suggest.DidYouMean("", key.Value, known))
+		l.fault("%s: %q is not a setting: %scorrect or remove it", where, key.Value, suggest.DidYouMean("", key.Value, known))
 	case seen[key.Value] > 0:
 		l.fault("%s: %s is already set in line %d: remove one of them", where, key.Value, seen[key.Value])
 	case key.Value == policyKey:
@@ -96,7 +96,7 @@ func (l *loader) membership(path string, value *yaml.Node) {
 		case seen[name] > 0:
 			l.fault("%s: %s is already set in line %d: remove one of them", where, key, seen[name])
 		case f == nil:
-			l.fault("%s: %q is not a setting: %sremove it", where, key, suggest.DidYouMean(membershipKey+".", name, known))
+			l.fault("%s: %q is not a setting: %scorrect or remove it", where, key, suggest.DidYouMean(membershipKey+".", name, known))
 		case value.Kind != yaml.ScalarNode:
 			l.fault("%s: %s must be a single value", where, key)
 		case value.Tag != "!!null":

@@ -116,7 +116,7 @@ func TestAllFaultsAreReportedAtOnce(t *testing.T) {
 		[]string{"WARDKEEPER_DIRECTROY=x", "WARDKEEPER_INSECURE=maybe", "WARDKEEPER_BASE_URL=ftp://x"},
 		map[string]string{FileFlag: file, "read-timeout": "soon", "addr": "nowhere", "log-level": "wran", "request-timeout": "0s"})
 	require.Equal(t, []string{
-		file + `:1: "adrr" is not a setting: did you mean addr? remove it`,
+		file + `:1: "adrr" is not a setting: did you mean addr? correct or remove it`,
 		file + `:2: idle_timeout is "5": use a number with a unit, such as 500ms, 10s or 2m`,
 		file + `:4: log_format is already set in line 3: remove one of them`,
 		file + `:5: a configuration file cannot name another: use --config or WARDKEEPER_CONFIG`,

@@ -73,11 +73,11 @@ func TestEmptyMembershipKeepsDefaults(t *testing.T) {
 
 func TestMembershipFaults(t *testing.T) {
 	for text, want := range map[string]string{
-		"membership: {tll: 5m}":                             `:1: "membership.tll" is not a setting: did you mean membership.ttl? remove it`,
-		"membership: {redis: {prefixx: a}}":                 `:1: "membership.redis.prefixx" is not a setting: did you mean membership.redis.prefix? remove it`,
-		"membership:\n  postgres:\n    lisen: a":            `:3: "membership.postgres.lisen" is not a setting: did you mean membership.postgres.listen? remove it`,
-		"membership: {rediss: {prefix: a}}":                 `"membership.rediss" is not a setting: did you mean membership.redis? remove it`,
-		"membership: {zzz: 1}":                              `:1: "membership.zzz" is not a setting: remove it`,
+		"membership: {tll: 5m}":                             `:1: "membership.tll" is not a setting: did you mean membership.ttl? correct or remove it`,
+		"membership: {redis: {prefixx: a}}":                 `:1: "membership.redis.prefixx" is not a setting: did you mean membership.redis.prefix? correct or remove it`,
+		"membership:\n  postgres:\n    lisen: a":            `:3: "membership.postgres.lisen" is not a setting: did you mean membership.postgres.listen? correct or remove it`,
+		"membership: {rediss: {prefix: a}}":                 `"membership.rediss" is not a setting: did you mean membership.redis? correct or remove it`,
+		"membership: {zzz: 1}":                              `:1: "membership.zzz" is not a setting: correct or remove it`,
 		"membership: {http: {tls: {ca_file: a}}}":           `"membership.http.tls" is not a setting`,
 		"membership: {redis: {prefix: {a: b}}}":             `membership.redis.prefix must be a single value`,
 		"membership: {ttl: [1s]}":                           `membership.ttl must be a single value`,
@@ -100,7 +100,7 @@ func TestMembershipFaults(t *testing.T) {
 		"membership: {ttl: 1m, ttl: 2m}":                    `membership.ttl is already set in line 1: remove one of them`,
 		"membership: {redis: {prefix: a}, redis.prefix: b}": `membership.redis.prefix is already set in line 1: remove one of them`,
 		"membership: {ttl: 1m}\nmembership: {ttl: 2m}":      `:2: membership is already set in line 1: remove one of them`,
-		"membershp: {ttl: 1m}":                              `:1: "membershp" is not a setting: did you mean membership? remove it`,
+		"membershp: {ttl: 1m}":                              `:1: "membershp" is not a setting: did you mean membership? correct or remove it`,
 	} {
 		s, file, err := loaded(t, text)
 		require.ErrorContains(t, err, want, text)

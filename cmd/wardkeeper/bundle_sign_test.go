@@ -95,7 +95,7 @@ func TestInvalidSigningKeysAreExplained(t *testing.T) {
 		"a public key":     {block("PUBLIC KEY", []byte("confidential")), "", "is the public half"},
 		"of SSH":           {block("OPENSSH PRIVATE KEY", []byte("confidential")), "", "is not a private key"},
 		"not PEM":          {"confidential", "", "it holds no private key"},
-		"broken":           {block("PRIVATE KEY", []byte("confidential")), "", "cannot be read"},
+		"broken":           {block("PRIVATE KEY", []byte("confidential")), "", "cannot read the private key"},
 		"Ed25519":          {pkcs8(edwards), "", "neither RSA nor ECDSA"},
 		"P-224":            {pkcs8(p224), "", "use P-256, P-384 or P-521"},
 		"a short RSA key":  {pkcs8(rsaKey(t, 1024)), "", "RSA needs at least 2048"},

@@ -68,7 +68,7 @@ func TestBundleVerifyRefusesWhatAServerRefuses(t *testing.T) {
 		"a faulty table": {resigned("app/data.yaml", func(d []byte) []byte { return bytes.Replace(d, []byte("bob"), []byte(`""`), 1) }), byKey,
 			statusNo, "table: write has nobody"},
 		"a golden decision that is another": {resigned("app/data.yaml", func(d []byte) []byte { return bytes.Replace(d, []byte("ann"), []byte("eve"), 1) }), byKey,
-			statusNo, "reading: Ann reads: has to be"},
+			statusNo, "reading: Ann reads: expected"},
 		"another key":      {signed, []string{"--verification-key", otherPublic}, statusNo, "signed by an unknown key"},
 		"unsigned":         {unsigned, byKey, statusNo, "it is not signed"},
 		"cut off":          {writeFile(t, "short.tar.gz", readFile(t, signed)[:200]), byKey, statusNo, "truncated"},

@@ -86,7 +86,7 @@ func TestInvalidCommandLinesAreExplained(t *testing.T) {
 		"directory openapi x":                         `"x" is one argument too many`,
 		"directory import":                            "FILE is missing: wardkeeper directory import FILE --to URL [flags]",
 		"directory import " + testDirectory:           "--to is missing: name the database, postgres://",
-		"directory import " + testDirectory + " --to mysql://a:b@c/d": "the database must be given as a URL, postgres://",
+		"directory import " + testDirectory + " --to mysql://a:b@c/d": "the database must be a URL, postgres://",
 		"directory import " + testDirectory + " --too x":              "there is no flag --too: did you mean --to? ",
 		"directory schema now":                                        `"now" is one argument too many`,
 	} {

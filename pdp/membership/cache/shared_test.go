@@ -104,8 +104,8 @@ func TestSharedValueFromTheFutureIsRefused(t *testing.T) {
 
 func TestKeysInRedis(t *testing.T) {
 	keys := redisstore.NewKeys("wk1")
-	assert.Equal(t, "wk1:o:{5:metro}", keys.Name(membership.Key{Kind: membership.OrganizationRecord, ID: "metro"}))
-	assert.Equal(t, "wk1:u:{4:jane}", keys.Name(membership.Key{Kind: membership.UserRecord, ID: "jane"}))
+	assert.Equal(t, "wk1:o3:{5:metro}", keys.Name(membership.Key{Kind: membership.OrganizationRecord, ID: "metro"}))
+	assert.Equal(t, "wk1:u3:{4:jane}", keys.Name(membership.Key{Kind: membership.UserRecord, ID: "jane"}))
 	seen := map[string]membership.Key{}
 	for _, kind := range []membership.Kind{membership.UserRecord, membership.OrganizationRecord, membership.UsernamePointer, membership.LocationPointer} {
 		for _, id := range []string{"a", "1:a", "a}", "{a}", "a:{1:a}", ":", "}", "{"} {

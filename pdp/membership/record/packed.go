@@ -16,6 +16,7 @@ import (
 // them at these offsets. The key and the position in the stream follow. Fixed-width numbers are big-endian.
 const (
 	packedFormat   = "WKF\x03"
+	PackedVersion  = "3" // of the format
 	packedFixed    = len(packedFormat) + 8 + 8
 	packedChecksum = 4
 

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
 // Keys names the keys in Redis. A cluster places a key by its part in braces: each record separately, and the two keys of the
@@ -19,9 +20,10 @@ func NewKeys(prefix string) Keys {
 	return Keys{prefix: prefix, log: prefix + ":{changes}:log", state: prefix + ":{changes}:state"}
 }
 
-// Name returns the name of a key. The length before the id keeps names distinct, whatever characters the ids have.
+// Name returns the name of a key. It contains the version of the format: during an upgrade, sidecars of two releases must not drop
+// each other's values. The length before the id keeps names distinct, whatever characters the ids have.
 func (k Keys) Name(key membership.Key) string {
-	return k.prefix + ":" + string(rune(key.Kind)) + ":{" + strconv.Itoa(len(key.ID)) + ":" + key.ID + "}"
+	return k.prefix + ":" + string(rune(key.Kind)) + record.PackedVersion + ":{" + strconv.Itoa(len(key.ID)) + ":" + key.ID + "}"
 }
 
 const hashSlots = 16384

@@ -158,7 +158,7 @@ func roundTripOf(store *Store, key membership.Key) error {
 
 func TestKeyNamesAndHashSlots(t *testing.T) {
 	k := NewKeys("wk1")
-	assert.Equal(t, "wk1:u:{5:alice}", k.Name(membership.Key{Kind: membership.UserRecord, ID: "alice"}))
+	assert.Equal(t, "wk1:u3:{5:alice}", k.Name(membership.Key{Kind: membership.UserRecord, ID: "alice"}))
 	assert.Equal(t, "wk1:{changes}:log", k.log)
 	assert.Equal(t, hashSlot(k.log), hashSlot(k.state))
 	assert.NotEqual(t, k.Name(membership.Key{Kind: membership.UserRecord, ID: "a}"}), k.Name(membership.Key{Kind: membership.UserRecord, ID: "a"}))

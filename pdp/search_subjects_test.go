@@ -17,7 +17,7 @@ import (
 func TestSubjectSearchEqualsBruteForce(t *testing.T) {
 	found := map[string]int{}
 	i := 0
-	questioned(t, 10, 60, func(t require.TestingT, e *pdp.Engine, w *world, r pdp.Request) {
+	questioned(t, 16, 60, func(t require.TestingT, e *pdp.Engine, w *world, r pdp.Request) {
 		r.Context = maps.Clone(r.Context)
 		if i++; i%2 == 0 {
 			delete(r.Context, "current_location")

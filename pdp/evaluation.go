@@ -40,17 +40,33 @@ func (e *Engine) begin(ctx context.Context, questions ...Request) (ev *evaluatio
 	}
 	var view facts.View
 	if e.source != nil {
-		if view, err = e.source.View(ctx, required); err != nil {
-			return nil, asError(ctx, err)
+		if view, err = e.view(ctx, required); err != nil {
+			return nil, err
 		}
-		if view == nil {
-			return nil, &Error{Kind: Unavailable, Message: "Membership facts are unavailable."}
+		// The view may hold what only a policy admits that was activated meanwhile: that policy decides. It may require fresher
+		// facts, so the view is then taken again, as fresh as any policy could require.
+		if e.policy.Load() != p && required.ReadOnly {
+			required.ReadOnly = false
+			if view, err = e.view(ctx, required); err != nil {
+				return nil, err
+			}
 		}
-		// The view may hold what only a policy admits that was activated meanwhile: that policy decides.
 		p = e.policy.Load()
 	}
 	return &evaluation{Policy: p, engine: e,
 		facts: facts.Builder{View: view, Lenient: p.tellsOf != nil, Subjects: e.evictor, Users: e.evictor}}, nil
+}
+
+// view takes a view of the source, and fails if there is none.
+func (e *Engine) view(ctx context.Context, required facts.Requirement) (facts.View, error) {
+	view, err := e.source.View(ctx, required)
+	if err != nil {
+		return nil, asError(ctx, err)
+	}
+	if view == nil {
+		return nil, &Error{Kind: Unavailable, Message: "Membership facts are unavailable."}
+	}
+	return view, nil
 }
 
 // beginEach is begin for questions of different callers. A question whose token is malformed, or unknown to the source, has

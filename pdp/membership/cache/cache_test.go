@@ -95,8 +95,7 @@ func TestRevocationReachesEverySidecar(t *testing.T) {
 	})
 }
 
-// TestAnnouncedUserMayBeAbsent: what was not there is looked for again once somebody has changed.
-// TestLostStreamLeavesRecordsUnconfirmed: when the stream is lost, what was vouched for is fetched again first.
+// When the stream is lost, confirmed records are fetched again first.
 func TestLostStreamLeavesRecordsUnconfirmed(t *testing.T) {
 	for name, breaks := range map[string]func(h *hub, p *port){
 		"down":  func(h *hub, p *port) { h.set(func() { h.down = true }) },
@@ -119,9 +118,6 @@ func TestLostStreamLeavesRecordsUnconfirmed(t *testing.T) {
 	}
 }
 
-// TestOriginDownServesWithinMaxAge: then facts serve as long as their budget allows, and nothing after that.
-// TestOriginHangsServesWithinMaxAge: a question does not wait for it until its own time is over, where there is something to fall back on.
-// How old that is counts from when it was last vouched for.
 func TestSingleSidecarWithoutStore(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, _ *hub) {
 		c := openFake(t, o, nil, nil)
@@ -141,12 +137,3 @@ func TestSingleSidecarWithoutStore(t *testing.T) {
 		require.NoError(t, err)
 	})
 }
-
-// TestLaggingOriginIsAskedAgain: an origin that is behind what was announced is asked again, and believed no longer than its budget. A
-// question that has to know of the announcement is not answered by it.
-// TestInvalidSharedValueIsRefused: what does not decode, is of somebody else or older than known is fetched again.
-// TestQuarantine: a record that breaks a rule is named, and nothing is decided by it.
-// TestQuarantinedOrganizationFailsItsQuestions: nothing is decided in it, and elsewhere all goes on.
-// TestMovedLocationsAreFound between organizations, appear and go.
-// TestConcurrentQuestionsShareOneFetch: who asks for the same at the same time waits for the same answer, and leaving early ends nothing.
-// TestErrorsAreNotCached: whatever failed is asked again.

@@ -297,6 +297,6 @@ func (v *cachedView) OrganizationFreshness(root *facts.Location) facts.Freshness
 }
 
 func (v *cachedView) fact(e *entry) facts.Freshness {
-	_, vouched := v.c.tracker.Check(&e.Provenance, v.need.maxAge)
-	return facts.Freshness{Version: e.Version, AsOf: e.AsOf, Confirmed: vouched}
+	_, confirmed := v.c.tracker.Check(&e.Provenance, v.need.maxAge)
+	return facts.Freshness{Version: e.Version, AsOf: e.AsOf, Confirmed: confirmed}
 }

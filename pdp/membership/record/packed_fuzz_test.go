@@ -42,7 +42,7 @@ func FuzzPacked(f *testing.F) {
 	})
 }
 
-// BenchmarkFact reports what a user takes in Redis, beside its JSON.
+// BenchmarkEncoding reports what a user takes in Redis, beside its JSON.
 func BenchmarkEncoding(b *testing.B) {
 	const users = 1000
 	document := fixture.GenerateDocument(users, record.JSON)

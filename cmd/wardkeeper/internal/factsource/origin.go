@@ -57,7 +57,7 @@ func OpenOrigin(s *config.Settings, logger *slog.Logger) (membership.Origin, err
 		c := s.Membership.HTTP
 		c.URL, c.Logger = s.Directory, logger
 		if c.Retries == 0 {
-			c.Retries = -1 // 0 means the default to OpenHTTP
+			c.Retries = -1 // 0 means the default to httporigin.Open
 		}
 		return httporigin.Open(c)
 	}

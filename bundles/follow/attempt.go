@@ -25,7 +25,7 @@ func (f *Follower) attempt(ctx context.Context) error {
 		defer f.releaseMemory()
 	}
 	if err == nil {
-		err = f.adopt(ctx, found, began)
+		err = f.install(ctx, found, began)
 	}
 	switch {
 	case err == nil:
@@ -40,8 +40,8 @@ func (f *Follower) attempt(ctx context.Context) error {
 	return err
 }
 
-// adopt opens what was fetched, checks it by the gate, saves it and activates it.
-func (f *Follower) adopt(ctx context.Context, found fetched, began time.Time) error {
+// install opens what was fetched, checks it by the gate, saves it and activates it.
+func (f *Follower) install(ctx context.Context, found fetched, began time.Time) error {
 	r, err := f.open(ctx, found)
 	if err != nil {
 		return err

@@ -14,8 +14,8 @@ type factSource interface {
 	// check checks the directory by the vocabulary of a policy; nil admits everything. Questions are not affected until
 	// adopt.
 	check(v *pdp.Vocabulary) error
-	// adopt puts the directory in force as the last successful check found it. It follows the activation of the policy.
-	adopt()
+	// activate puts the directory in force as the last successful check found it. It follows the activation of the policy.
+	activate()
 	// checkExists returns an error if there is nothing that a policy could check.
 	checkExists() error
 	// checkReachable returns an error if the directory cannot be read now.

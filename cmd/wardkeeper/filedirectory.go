@@ -72,12 +72,12 @@ func (d *fileDirectory) check(v *pdp.Vocabulary) error {
 	return nil
 }
 
-// adopt implements [factSource].
-func (d *fileDirectory) adopt() {
+// activate implements [factSource].
+func (d *fileDirectory) activate() {
 	if d.checked == nil {
 		return
 	}
-	d.file.Load().Adopt(d.checked.content)
+	d.file.Load().Activate(d.checked.content)
 	d.vocabulary, d.checked = d.checked.vocabulary, nil
 }
 

@@ -14,7 +14,7 @@ func TestEachLoadOfADirectoryFileIsReported(t *testing.T) {
 	d := &fileDirectory{path: path, logger: slog.New(slog.DiscardHandler), onLoad: func() { loads++ }}
 	t.Cleanup(d.close)
 	require.NoError(t, d.check(nil))
-	d.adopt()
+	d.activate()
 	require.Equal(t, 1, loads)
 	replaceFile(t, path, []byte(`{"locations": [], "users": [{"id": "a"}]}`))
 	require.NoError(t, d.file.Load().Reload())

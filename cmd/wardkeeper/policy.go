@@ -76,7 +76,7 @@ type candidate struct {
 func (c *candidate) Commit() {
 	c.engine.Activate(c.policy)
 	if c.directory != nil {
-		c.directory.adopt()
+		c.directory.activate()
 	}
 	c.publishActions()
 }

@@ -43,12 +43,12 @@ func (d *remoteDirectory) check(v *pdp.Vocabulary) error {
 	return nil
 }
 
-// adopt implements [factSource].
-func (d *remoteDirectory) adopt() {
+// activate implements [factSource].
+func (d *remoteDirectory) activate() {
 	if d.checked == nil {
 		return
 	}
-	d.Adopt(*d.checked)
+	d.SetVocabulary(*d.checked)
 	d.vocabulary, d.checked = d.checked, nil
 }
 
@@ -80,9 +80,9 @@ func (d *remoteDirectory) close() { _ = d.Close() } // it writes nothing
 func (d *remoteDirectory) membershipStatus() httpapi.MembershipStatus {
 	s := d.Status()
 	status := httpapi.MembershipStatus{
-		Quarantined: len(s.Quarantined), NotConfirmed: s.Vouching && !s.Vouched, SharedCacheDown: s.Shared && !s.SharedLive,
+		Quarantined: len(s.Quarantined), NotConfirmed: s.Confirming && !s.Confirmed, SharedCacheDown: s.Shared && !s.StreamLive,
 	}
-	if s.Vouching { // otherwise age budgets apply, as the settings say
+	if s.Confirming { // otherwise age budgets apply, as the settings say
 		status.MissingProofs = s.Unproven
 	}
 	return status

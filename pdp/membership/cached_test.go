@@ -136,7 +136,7 @@ func listening(redis *servertest.Redis, open newTestOrigin) func(*testing.T) {
 				cfg.Store, cfg.Stream = store, store
 			}
 			c := &cachedUnderTest{Cache: openCache(t, cfg), replace: o.replace, document: document}
-			require.True(t, c.Status().Listens)
+			require.True(t, c.Status().ByOrigin)
 			awaitConfirmed(t, c.Cache)
 			return c
 		})
@@ -173,6 +173,6 @@ func openCache(t testing.TB, cfg cache.Config) *cache.Cache {
 func awaitConfirmed(t testing.TB, all ...*cache.Cache) {
 	t.Helper()
 	for _, c := range all {
-		require.Eventually(t, func() bool { return c.Status().Vouched }, 30*time.Second, 5*time.Millisecond)
+		require.Eventually(t, func() bool { return c.Status().Confirmed }, 30*time.Second, 5*time.Millisecond)
 	}
 }

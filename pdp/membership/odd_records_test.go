@@ -275,7 +275,7 @@ func throughCache(t *testing.T, o membership.Origin) (*facts.UserRecord, error) 
 // inRedis validates a record as a sidecar does that reads a forged one in Redis.
 func inRedis(rec string, d *directory.Directory) (*facts.UserRecord, error) {
 	j := record.NewValidator(fixture.Vocabulary())
-	u, shape, err := j.User(j.Tokens([]byte(rec)))
+	u, faults, err := j.User(j.Tokens([]byte(rec)))
 	if err != nil {
 		return nil, err
 	}
@@ -289,7 +289,7 @@ func inRedis(rec string, d *directory.Directory) (*facts.UserRecord, error) {
 			return nil, err
 		}
 	}
-	user, err := j.Join(u, shape, 1, func(location string) *record.Tree {
+	user, err := j.Join(u, faults, 1, func(location string) *record.Tree {
 		if l := d.ByID(location); l != nil {
 			return trees[l.Organization()]
 		}
@@ -299,8 +299,8 @@ func inRedis(rec string, d *directory.Directory) (*facts.UserRecord, error) {
 		return nil, err
 	}
 	// The encoding of a user must be read back unchanged.
-	again, shape, err := j.User(j.Tokens(record.EncodeUser(nil, u)))
-	if err != nil || shape.Count() > 0 || !record.SameUser(again.UserRecord, u.UserRecord) {
+	again, faults, err := j.User(j.Tokens(record.EncodeUser(nil, u)))
+	if err != nil || faults.Count() > 0 || !record.SameUser(again.UserRecord, u.UserRecord) {
 		return nil, fmt.Errorf("%+v is read back as %+v: %w", u, again, err)
 	}
 	joinedRecord := user.Record()

@@ -15,8 +15,8 @@ import (
 
 // account is a user's record, with the last user joined from it.
 type account struct {
-	draft  *record.User
-	shape  *record.Faults // of the record by itself
+	record *record.User
+	faults *record.Faults // of the record by itself
 	joined atomic.Pointer[joinedUser]
 }
 
@@ -34,9 +34,9 @@ func (e *entry) join(trees []*record.Tree) (*facts.User, error) {
 		return j.user, j.err
 	}
 	j := &joinedUser{trees: trees}
-	j.user, j.err = e.validator.Join(a.draft, a.shape, e.Version, func(location string) *record.Tree {
-		for i := range a.draft.Assignments {
-			if a.draft.Assignments[i].Location == location {
+	j.user, j.err = e.validator.Join(a.record, a.faults, e.Version, func(location string) *record.Tree {
+		for i := range a.record.Assignments {
+			if a.record.Assignments[i].Location == location {
 				return trees[i]
 			}
 		}

@@ -72,19 +72,19 @@ func (c *Cache) addOrganizations(ctx context.Context, changes []pdp.Change) ([]p
 // the origin answered. An absent location is entered as its own root: its id alone invalidates the organizations that still list
 // it.
 func (c *Cache) queryOrganization(ctx context.Context, location string, rootOf map[string]string) bool {
-	sent, err := c.origin.Organization(ctx, location)
+	raw, err := c.origin.Organization(ctx, location)
 	if err != nil {
 		return false
 	}
-	if sent == nil {
+	if raw == nil {
 		rootOf[location] = location
 		return true
 	}
 	v := c.validator.Load()
-	if drafts, _, err := v.Locations(v.Tokens(sent.Record)); err == nil {
-		root := rootID(drafts)
-		for i := range drafts {
-			rootOf[drafts[i].ID] = root
+	if locations, _, err := v.Locations(v.Tokens(raw.Record)); err == nil {
+		root := rootID(locations)
+		for i := range locations {
+			rootOf[locations[i].ID] = root
 		}
 	}
 	return true

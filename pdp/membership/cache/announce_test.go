@@ -12,10 +12,10 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
 )
 
-func TestAnnouncedUserMayBeAbsent(t *testing.T) {
-	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
-		c := openFake(t, o, h.port(), nil)
-		settled()
+func TestAnnouncedUserAppearsAndDisappears(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
+		c := openCache(t, o, h.connect(), nil)
+		waitHeartbeat()
 		byUsername := func() *facts.User {
 			v, err := c.View(t.Context(), facts.Requirement{})
 			require.NoError(t, err)
@@ -23,28 +23,28 @@ func TestAnnouncedUserMayBeAbsent(t *testing.T) {
 			require.NoError(t, err)
 			return u
 		}
-		sees(t, c, "joe", "")
+		assertRole(t, c, "joe", "")
 		require.Nil(t, byUsername())
-		asked := o.questions()
-		sees(t, c, "joe", "")
+		asked := o.requestCount()
+		assertRole(t, c, "joe", "")
 		require.Nil(t, byUsername())
-		require.Equal(t, asked, o.questions(), "that there is nobody is kept too")
+		require.Equal(t, asked, o.requestCount(), "that there is nobody is kept too")
 		o.setUser("joe", fixture.Nurse("joe", "ed_normal", "jkl"))
 		announceUser(t, c, "joe")
-		sees(t, c, "joe", "ed_normal")
+		assertRole(t, c, "joe", "ed_normal")
 		require.NotNil(t, byUsername())
 		o.setUser("joe", "")
 		announceUser(t, c, "joe")
-		sees(t, c, "joe", "")
+		assertRole(t, c, "joe", "")
 		require.Nil(t, byUsername())
 	})
 }
 
 func TestUsernameMovesToAnotherUser(t *testing.T) {
-	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
-		c := openFake(t, o, h.port(), nil)
-		settled()
-		whose := func(username string) string {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
+		c := openCache(t, o, h.connect(), nil)
+		waitHeartbeat()
+		ownerOf := func(username string) string {
 			v, err := c.View(t.Context(), facts.Requirement{})
 			require.NoError(t, err)
 			u, err := v.UserByUsername(t.Context(), username)
@@ -54,57 +54,57 @@ func TestUsernameMovesToAnotherUser(t *testing.T) {
 			}
 			return u.ID()
 		}
-		require.Equal(t, "jane", whose("jane@example.org"))
+		require.Equal(t, "jane", ownerOf("jane@example.org"))
 		o.setUser("jane", `{"id":"jane","username":"jane.doe@example.org"}`)
 		o.setUser("jana", `{"id":"jana","username":"jane@example.org"}`)
 		_, err := c.Announce(t.Context(), []pdp.Change{{Kind: pdp.UserChanged, ID: "jane"}, {Kind: pdp.UserChanged, ID: "jana"}})
 		require.NoError(t, err)
-		assert.Equal(t, "jana", whose("Jane@example.org"))
-		assert.Equal(t, "jane", whose("Jane.Doe@example.org"))
+		assert.Equal(t, "jana", ownerOf("Jane@example.org"))
+		assert.Equal(t, "jane", ownerOf("Jane.Doe@example.org"))
 	})
 }
 
-func TestAtLeast(t *testing.T) {
-	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
-		first, apart := openFake(t, o, h.port(), nil), h.port()
-		second := openFake(t, o, apart, nil)
-		settled()
-		sees(t, second, "jane", "ed_normal")
-		h.set(func() { apart.cut = true })
-		settled()
-		sees(t, second, "jane", "ed_normal")
+func TestTokenRequiresAnnouncedChange(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
+		first, remote := openCache(t, o, h.connect(), nil), h.connect()
+		second := openCache(t, o, remote, nil)
+		waitHeartbeat()
+		assertRole(t, second, "jane", "ed_normal")
+		h.set(func() { remote.disconnected = true })
+		waitHeartbeat()
+		assertRole(t, second, "jane", "ed_normal")
 		o.setUser("jane", fixture.Nurse("jane", "ed_admin", "ghi"))
 		token := announceUser(t, first, "jane")
-		sees(t, second, "jane", "ed_normal")
-		role, err := seen(t, second, "jane", facts.Requirement{AtLeast: []string{token}})
+		assertRole(t, second, "jane", "ed_normal")
+		role, err := roleOf(t, second, "jane", facts.Requirement{AtLeast: []string{token}})
 		require.NoError(t, err)
 		assert.Equal(t, "ed_admin", role, "it has not heard, and asks the origin")
 		o.set(func() { o.down = true })
-		_, err = seen(t, second, "jane", facts.Requirement{AtLeast: []string{token}})
+		_, err = roleOf(t, second, "jane", facts.Requirement{AtLeast: []string{token}})
 		require.Error(t, err)
 		assert.Equal(t, pdp.Unavailable, pdp.KindOf(err))
-		role, err = seen(t, first, "jane", facts.Requirement{})
+		role, err = roleOf(t, first, "jane", facts.Requirement{})
 		require.Error(t, err, role)
 		o.set(func() { o.down = false })
-		settled()
-		sees(t, first, "jane", "ed_admin")
-		asked := o.questions()
-		_, err = seen(t, first, "jane", facts.Requirement{AtLeast: []string{token}})
+		waitHeartbeat()
+		assertRole(t, first, "jane", "ed_admin")
+		asked := o.requestCount()
+		_, err = roleOf(t, first, "jane", facts.Requirement{AtLeast: []string{token}})
 		require.NoError(t, err)
-		assert.Equal(t, asked, o.questions(), "it has heard, and need not ask again")
+		assert.Equal(t, asked, o.requestCount(), "it has heard, and need not ask again")
 		for _, malformed := range []string{"x", "~", "1~", "!~epoch-0", "1~a b"} {
-			_, err = seen(t, first, "jane", facts.Requirement{AtLeast: []string{malformed}})
+			_, err = roleOf(t, first, "jane", facts.Requirement{AtLeast: []string{malformed}})
 			assert.Equal(t, pdp.Invalid, pdp.KindOf(err), malformed)
 		}
 	})
 }
 
 func TestMovedLocationsAreFound(t *testing.T) {
-	for _, told := range []bool{true, false} {
-		inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+	for _, withOrganization := range []bool{true, false} {
+		inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
 			o.setUser("ann", `{"id":"ann","assignments":[{"location":"alone","role":"user"}]}`)
-			sidecars := []*Cache{openFake(t, o, h.port(), nil), openFake(t, o, h.port(), nil)}
-			settled()
+			sidecars := []*Cache{openCache(t, o, h.connect(), nil), openCache(t, o, h.connect(), nil)}
+			waitHeartbeat()
 			organization := func(c *Cache, location string) string {
 				v, err := c.View(t.Context(), facts.Requirement{})
 				require.NoError(t, err)
@@ -125,12 +125,12 @@ func TestMovedLocationsAreFound(t *testing.T) {
 			}
 			change := func(organization, id string) {
 				c := pdp.Change{Kind: pdp.LocationChanged, ID: id}
-				if told {
+				if withOrganization {
 					c.Organization = organization
 				}
 				_, err := sidecars[0].Announce(t.Context(), []pdp.Change{c})
 				require.NoError(t, err)
-				settled()
+				waitHeartbeat()
 			}
 			o.setLocations(fakeLocation{ID: "alone", Kind: "entity", Parent: "big"})
 			change("big", "alone")
@@ -155,11 +155,11 @@ func TestMovedLocationsAreFound(t *testing.T) {
 }
 
 func TestAnnouncedRecordIsNotUsed(t *testing.T) {
-	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
-		first, second := openFake(t, o, h.port(), nil), openFake(t, o, h.port(), nil)
-		settled()
-		sees(t, first, "jane", "ed_normal")
-		sees(t, second, "jane", "ed_normal")
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
+		first, second := openCache(t, o, h.connect(), nil), openCache(t, o, h.connect(), nil)
+		waitHeartbeat()
+		assertRole(t, first, "jane", "ed_normal")
+		assertRole(t, second, "jane", "ed_normal")
 		for _, version := range []uint64{0, 1, o.current("jane"), o.current("jane") + 1, pdp.MaxVersion} {
 			_, err := first.Announce(t.Context(), []pdp.Change{
 				{Kind: pdp.UserChanged, ID: "jane", Version: version, Record: []byte(fixture.Nurse("jane", "ed_admin", "ghi"))},
@@ -167,21 +167,21 @@ func TestAnnouncedRecordIsNotUsed(t *testing.T) {
 			})
 			require.NoError(t, err)
 			assert.Nil(t, h.values[membership.Key{Kind: membership.UserRecord, ID: "joe"}])
-			settled()
-			third := openFake(t, o, h.port(), nil)
-			settled()
+			waitHeartbeat()
+			third := openCache(t, o, h.connect(), nil)
+			waitHeartbeat()
 			for _, c := range []*Cache{first, second, third} {
-				sees(t, c, "jane", "ed_normal")
-				sees(t, c, "joe", "")
+				assertRole(t, c, "jane", "ed_normal")
+				assertRole(t, c, "joe", "")
 			}
 		}
 	})
 }
 
 func TestInvalidAnnouncementsAreRefused(t *testing.T) {
-	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
-		c := openFake(t, o, h.port(), nil)
-		settled()
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
+		c := openCache(t, o, h.connect(), nil)
+		waitHeartbeat()
 		for name, changes := range map[string][]pdp.Change{
 			"nothing":           {},
 			"too many":          make([]pdp.Change, membership.MaxChanges+1),
@@ -203,46 +203,46 @@ func TestInvalidAnnouncementsAreRefused(t *testing.T) {
 	})
 }
 
-func TestAtLeastTrimmedAnnouncement(t *testing.T) {
-	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
-		first, apart := openFake(t, o, h.port(), nil), h.port()
-		second := openFake(t, o, apart, nil)
-		settled()
-		sees(t, second, "jane", "ed_normal")
-		h.set(func() { apart.cut, h.trimmed = true, true })
-		settled()
+func TestTokenOfTrimmedAnnouncementFetchesAgain(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
+		first, remote := openCache(t, o, h.connect(), nil), h.connect()
+		second := openCache(t, o, remote, nil)
+		waitHeartbeat()
+		assertRole(t, second, "jane", "ed_normal")
+		h.set(func() { remote.disconnected, h.trimmed = true, true })
+		waitHeartbeat()
 		o.setUser("jane", fixture.Nurse("jane", "ed_admin", "ghi"))
 		token := announceUser(t, first, "jane")
-		h.set(func() { apart.cut = false })
-		settled()
+		h.set(func() { remote.disconnected = false })
+		waitHeartbeat()
 		o.set(func() { o.down = true })
-		_, err := seen(t, second, "jane", facts.Requirement{})
+		_, err := roleOf(t, second, "jane", facts.Requirement{})
 		require.NoError(t, err, "within its budget")
-		role, err := seen(t, second, "jane", facts.Requirement{AtLeast: []string{token}})
+		role, err := roleOf(t, second, "jane", facts.Requirement{AtLeast: []string{token}})
 		require.Error(t, err, role)
 		assert.Equal(t, pdp.Unavailable, pdp.KindOf(err))
 		o.set(func() { o.down = false })
-		role, err = seen(t, second, "jane", facts.Requirement{AtLeast: []string{token}})
+		role, err = roleOf(t, second, "jane", facts.Requirement{AtLeast: []string{token}})
 		require.NoError(t, err)
 		assert.Equal(t, "ed_admin", role)
-		asked := o.questions()
-		_, err = seen(t, second, "jane", facts.Requirement{AtLeast: []string{token}})
+		asked := o.requestCount()
+		_, err = roleOf(t, second, "jane", facts.Requirement{AtLeast: []string{token}})
 		require.NoError(t, err)
-		assert.Equal(t, asked, o.questions(), "what was fetched since need not be fetched again")
+		assert.Equal(t, asked, o.requestCount(), "what was fetched since need not be fetched again")
 	})
-	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
-		first, apart := openFake(t, o, h.port(), nil), h.port()
-		second := openFake(t, o, apart, func(cfg *Config) { cfg.Announced = false }) // its facts live by their age
-		settled()
-		h.set(func() { apart.cut, h.trimmed = true, true })
-		settled()
-		sees(t, second, "jane", "ed_normal")
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
+		first, remote := openCache(t, o, h.connect(), nil), h.connect()
+		second := openCache(t, o, remote, func(cfg *Config) { cfg.Announced = false }) // its facts live by their age
+		waitHeartbeat()
+		h.set(func() { remote.disconnected, h.trimmed = true, true })
+		waitHeartbeat()
+		assertRole(t, second, "jane", "ed_normal")
 		o.setUser("jane", fixture.Nurse("jane", "ed_admin", "ghi"))
 		token := announceUser(t, first, "jane")
-		h.set(func() { apart.cut = false })
-		settled()
-		sees(t, second, "jane", "ed_normal")
-		role, err := seen(t, second, "jane", facts.Requirement{AtLeast: []string{token}})
+		h.set(func() { remote.disconnected = false })
+		waitHeartbeat()
+		assertRole(t, second, "jane", "ed_normal")
+		role, err := roleOf(t, second, "jane", facts.Requirement{AtLeast: []string{token}})
 		require.NoError(t, err)
 		assert.Equal(t, "ed_admin", role)
 	})

@@ -51,7 +51,7 @@ func BenchmarkFacts(b *testing.B) {
 	}
 	store := sharedStore(b, redisstore.Config{URL: servertest.StartRedis(b).URL()})
 	cfg := Config{Origin: o, Announced: true, Vocabulary: fixture.Vocabulary(), Logger: slog.New(slog.DiscardHandler), Store: store, Stream: store}
-	c := opened(b, cfg)
+	c := openTestCache(b, cfg)
 	awaitConfirmed(b, c)
 	measure("memory", c, func() {})
 	measure("redis", c, func() {

@@ -106,14 +106,14 @@ func Open(cfg Config) (*Cache, error) {
 		Confirmer: confirmer, Lease: cfg.Lease, Retention: cfg.TTL + cfg.TTL/5, RootOf: c.orgIndex.find, LocalEpoch: localEpoch, Logger: cfg.Logger,
 	})
 	c.memory = newMemory(cfg.Memory, c.forget)
-	c.Adopt(cfg.Vocabulary)
+	c.SetVocabulary(cfg.Vocabulary)
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	if listens {
 		c.work.Go(func() { listener.Watch(c.ctx, c.tracker.ChangeHandler()) })
 	}
 	if c.store != nil {
 		c.work.Go(func() { c.stream.Follow(c.ctx, c.tracker.StreamHandler()) })
-		for range putters {
+		for range writers {
 			c.work.Go(c.putAll)
 		}
 	}
@@ -138,11 +138,11 @@ func (c *Cache) Close() error {
 	return err
 }
 
-// Adopt validates records by the vocabulary of another policy from now on. Records in memory are fetched and validated again, and
+// SetVocabulary validates records by the vocabulary of another policy from now on. Records in memory are fetched and validated again, and
 // the quarantine starts empty. Views that exist already keep their vocabulary.
-func (c *Cache) Adopt(v pdp.Vocabulary) {
+func (c *Cache) SetVocabulary(v pdp.Vocabulary) {
 	validator := record.NewValidator(v)
-	c.quarantine.adopt(validator)
+	c.quarantine.reset(validator)
 	c.validator.Store(validator)
 }
 

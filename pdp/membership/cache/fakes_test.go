@@ -25,18 +25,18 @@ var errDown = errors.New("the origin is down")
 
 // fakeOrigin is a system of record in memory. Each write moves the version of what it concerns.
 type fakeOrigin struct {
-	mu        sync.Mutex
-	users     map[string]json.RawMessage
-	locations map[string]fakeLocation
-	version   uint64
-	versions  map[membership.Key]uint64 // by user and by root
-	down      bool
-	unversion bool
-	history   string
-	delay     time.Duration
-	asked     int
-	// before is called with each question, without the lock.
-	before func(key membership.Key)
+	mu          sync.Mutex
+	users       map[string]json.RawMessage
+	locations   map[string]fakeLocation
+	version     uint64
+	versions    map[membership.Key]uint64 // by user and by root
+	down        bool
+	versionless bool
+	history     string
+	delay       time.Duration
+	requests    int
+	// onRequest is called with each question, without the lock.
+	onRequest func(key membership.Key)
 }
 
 type fakeLocation struct {
@@ -102,19 +102,19 @@ func (o *fakeOrigin) set(f func()) {
 	f()
 }
 
-func (o *fakeOrigin) questions() int {
+func (o *fakeOrigin) requestCount() int {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.asked
+	return o.requests
 }
 
 // ask waits as long as the origin takes. What it answers is of the moment when the question comes in.
 func (o *fakeOrigin) ask(ctx context.Context, key membership.Key, answer func()) error {
-	if o.before != nil {
-		o.before(key)
+	if o.onRequest != nil {
+		o.onRequest(key)
 	}
 	o.mu.Lock()
-	o.asked++
+	o.requests++
 	delay, down := o.delay, o.down
 	if !down {
 		answer()
@@ -133,13 +133,13 @@ func (o *fakeOrigin) ask(ctx context.Context, key membership.Key, answer func())
 	return nil
 }
 
-func (o *fakeOrigin) sent(key membership.Key, rec any) *membership.RawRecord {
+func (o *fakeOrigin) rawRecord(key membership.Key, rec any) *membership.RawRecord {
 	data, err := json.Marshal(rec)
 	if err != nil {
 		panic(err)
 	}
 	s := &membership.RawRecord{Record: data, Version: o.versions[key], History: o.history}
-	if o.unversion {
+	if o.versionless {
 		s.Version = 0
 	}
 	return s
@@ -149,7 +149,7 @@ func (o *fakeOrigin) User(ctx context.Context, id string) (s *membership.RawReco
 	key := membership.Key{Kind: membership.UserRecord, ID: id}
 	err = o.ask(ctx, key, func() {
 		if rec := o.users[id]; rec != nil {
-			s = o.sent(key, rec)
+			s = o.rawRecord(key, rec)
 		}
 	})
 	return s, err
@@ -160,7 +160,7 @@ func (o *fakeOrigin) UserByUsername(ctx context.Context, username string) (all [
 		for _, id := range slices.Sorted(maps.Keys(o.users)) {
 			var u struct{ Username string }
 			if json.Unmarshal(o.users[id], &u) == nil && strings.EqualFold(u.Username, username) && len(all) < 2 {
-				all = append(all, *o.sent(membership.Key{Kind: membership.UserRecord, ID: id}, o.users[id]))
+				all = append(all, *o.rawRecord(membership.Key{Kind: membership.UserRecord, ID: id}, o.users[id]))
 			}
 		}
 	})
@@ -179,7 +179,7 @@ func (o *fakeOrigin) Organization(ctx context.Context, location string) (s *memb
 				all = append(all, o.locations[id])
 			}
 		}
-		s = o.sent(membership.Key{Kind: membership.OrganizationRecord, ID: root}, all)
+		s = o.rawRecord(membership.Key{Kind: membership.OrganizationRecord, ID: root}, all)
 	})
 	return s, err
 }
@@ -188,7 +188,7 @@ func (o *fakeOrigin) Users(ctx context.Context, q facts.UserQuery) (list members
 	err = o.ask(ctx, membership.Key{}, func() {
 		for i, id := range slices.Sorted(maps.Keys(o.users)) {
 			if id > q.After.ID {
-				list.Users = append(list.Users, *o.sent(membership.Key{Kind: membership.UserRecord, ID: id}, o.users[id]))
+				list.Users = append(list.Users, *o.rawRecord(membership.Key{Kind: membership.UserRecord, ID: id}, o.users[id]))
 				list.Offsets = append(list.Offsets, i+1)
 			}
 		}
@@ -211,8 +211,8 @@ func (o *fakeOrigin) Check(ctx context.Context) error { return o.ask(ctx, member
 
 func (o *fakeOrigin) Close() error { return nil }
 
-// hub is a shared tier in memory, which each sidecar uses through a port of its own.
-type hub struct {
+// sharedTier is a shared tier in memory, which each sidecar uses through a port of its own.
+type sharedTier struct {
 	mu      sync.Mutex
 	values  map[membership.Key][]byte
 	log     []membership.Announcement
@@ -220,40 +220,40 @@ type hub struct {
 	down    bool
 	trimmed bool // who connects finds nothing of what was announced before
 	muted   bool // announcements are written and nobody is told: how it would be without the stream
-	ports   []*port
+	clients []*tierClient
 }
 
-var errHub = errors.New("the shared tier is down")
+var errTierDown = errors.New("the shared tier is down")
 
-func newHub() *hub {
-	return &hub{values: map[membership.Key][]byte{}}
+func newSharedTier() *sharedTier {
+	return &sharedTier{values: map[membership.Key][]byte{}}
 }
 
-func (h *hub) epochName() string { return fmt.Sprintf("epoch-%d", h.epoch) }
+func (h *sharedTier) epochName() string { return fmt.Sprintf("epoch-%d", h.epoch) }
 
-// port is a sidecar's way to the hub; it can be cut by itself.
-type port struct {
-	*hub
-	cut  bool
-	skew time.Duration // of its clock
-	seen int           // of the log
-	wake chan struct{}
+// tierClient is a sidecar's way to the hub; it can be cut by itself.
+type tierClient struct {
+	*sharedTier
+	disconnected bool
+	skew         time.Duration // of its clock
+	seen         int           // of the log
+	wake         chan struct{}
 }
 
-func (h *hub) port() *port {
-	p := &port{hub: h, wake: make(chan struct{}, 1)}
+func (h *sharedTier) connect() *tierClient {
+	p := &tierClient{sharedTier: h, wake: make(chan struct{}, 1)}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.ports = append(h.ports, p)
+	h.clients = append(h.clients, p)
 	return p
 }
 
-func (h *hub) set(f func()) {
+func (h *sharedTier) set(f func()) {
 	h.mu.Lock()
 	f()
-	ports := h.ports
+	clients := h.clients
 	h.mu.Unlock()
-	for _, p := range ports {
+	for _, p := range clients {
 		select {
 		case p.wake <- struct{}{}:
 		default:
@@ -261,30 +261,30 @@ func (h *hub) set(f func()) {
 	}
 }
 
-// lose is a restart without anything: values and announcements are gone.
-func (h *hub) lose() {
+// wipe is a restart without anything: values and announcements are gone.
+func (h *sharedTier) wipe() {
 	h.set(func() {
 		h.values, h.log = map[membership.Key][]byte{}, nil
 		h.epoch++
 	})
 }
 
-func (p *port) dead() bool { return p.down || p.cut }
+func (p *tierClient) unreachable() bool { return p.down || p.disconnected }
 
-func (p *port) Get(_ context.Context, key membership.Key) ([]byte, error) {
+func (p *tierClient) Get(_ context.Context, key membership.Key) ([]byte, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.dead() {
-		return nil, errHub
+	if p.unreachable() {
+		return nil, errTierDown
 	}
 	return p.values[key], nil
 }
 
-func (p *port) Put(_ context.Context, key membership.Key, value []byte, _ time.Duration) error {
+func (p *tierClient) Put(_ context.Context, key membership.Key, value []byte, _ time.Duration) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.dead() {
-		return errHub
+	if p.unreachable() {
+		return errTierDown
 	}
 	is, _, err := record.Unpack(key, value)
 	if err != nil {
@@ -301,11 +301,11 @@ func (p *port) Put(_ context.Context, key membership.Key, value []byte, _ time.D
 	return nil
 }
 
-func (p *port) Drop(_ context.Context, keys ...membership.Key) error {
+func (p *tierClient) Drop(_ context.Context, keys ...membership.Key) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.dead() {
-		return errHub
+	if p.unreachable() {
+		return errTierDown
 	}
 	for _, key := range keys {
 		delete(p.values, key)
@@ -313,11 +313,11 @@ func (p *port) Drop(_ context.Context, keys ...membership.Key) error {
 	return nil
 }
 
-func (p *port) Announce(_ context.Context, changes []pdp.Change) (membership.Position, error) {
+func (p *tierClient) Announce(_ context.Context, changes []pdp.Change) (membership.Position, error) {
 	p.mu.Lock()
-	if p.dead() {
+	if p.unreachable() {
 		p.mu.Unlock()
-		return membership.Position{}, errHub
+		return membership.Position{}, errTierDown
 	}
 	at := membership.Position{Epoch: p.epochName(), Sequence: uint64(len(p.log) + 1)}
 	p.log = append(p.log, membership.Announcement{At: at, Changes: changes})
@@ -326,28 +326,28 @@ func (p *port) Announce(_ context.Context, changes []pdp.Change) (membership.Pos
 	return at, nil
 }
 
-func (p *port) Now() time.Time { return time.Now().Add(p.skew) }
+func (p *tierClient) Now() time.Time { return time.Now().Add(p.skew) }
 
-func (p *port) Close() error { return nil }
+func (p *tierClient) Close() error { return nil }
 
-const fakeBeat = 100 * time.Millisecond
+const heartbeatInterval = 100 * time.Millisecond
 
-func (p *port) Follow(ctx context.Context, hear membership.StreamHandler) {
+func (p *tierClient) Follow(ctx context.Context, handler membership.StreamHandler) {
 	connected, epoch := false, 0
 	for ctx.Err() == nil {
 		asOf := time.Now()
 		p.mu.Lock()
-		dead := p.dead()
+		unreachable := p.unreachable()
 		switch {
-		case dead && connected:
+		case unreachable && connected:
 			connected = false
 			p.mu.Unlock()
-			hear.Lost(errHub)
-		case dead:
+			handler.Lost(errTierDown)
+		case unreachable:
 			p.mu.Unlock()
-		case !connected || epoch != p.hub.epoch:
+		case !connected || epoch != p.sharedTier.epoch:
 			lost := connected
-			connected, epoch, p.seen = true, p.hub.epoch, len(p.log)
+			connected, epoch, p.seen = true, p.sharedTier.epoch, len(p.log)
 			at := membership.Position{Epoch: p.epochName(), Sequence: uint64(len(p.log))}
 			tail := slices.Clone(p.log)
 			floor := membership.Position{Epoch: at.Epoch, Sequence: 0}
@@ -359,9 +359,9 @@ func (p *port) Follow(ctx context.Context, hear membership.StreamHandler) {
 			}
 			p.mu.Unlock()
 			if lost {
-				hear.Lost(errHub)
+				handler.Lost(errTierDown)
 			}
-			hear.Began(at, floor, tail, asOf)
+			handler.Began(at, floor, tail, asOf)
 		default:
 			news := slices.Clone(p.log[p.seen:])
 			p.seen = len(p.log)
@@ -371,20 +371,20 @@ func (p *port) Follow(ctx context.Context, hear membership.StreamHandler) {
 				if muted {
 					a.Changes = nil
 				}
-				hear.Changed(a)
+				handler.Changed(a)
 			}
-			hear.Heartbeat(asOf)
+			handler.Heartbeat(asOf)
 		}
 		select {
 		case <-p.wake:
-		case <-time.After(fakeBeat):
+		case <-time.After(heartbeatInterval):
 		case <-ctx.Done():
 		}
 	}
 }
 
-// openFake makes a cached source over fakes, closed at the end of the test.
-func openFake(t *testing.T, o *fakeOrigin, p *port, change func(*Config)) *Cache {
+// openCache makes a cached source over fakes, closed at the end of the test.
+func openCache(t *testing.T, o *fakeOrigin, p *tierClient, change func(*Config)) *Cache {
 	t.Helper()
 	cfg := Config{Origin: o, Announced: p != nil, Vocabulary: fixture.Vocabulary()}
 	if p != nil {

@@ -25,7 +25,7 @@ func TestForgedRecordOverRedis(t *testing.T) {
 	var sidecars []*Cache
 	for range 2 {
 		store := sharedStore(t, redisstore.Config{URL: redis.URL()})
-		sidecars = append(sidecars, opened(t, Config{Origin: httpOrigin(t, a, url), Announced: true,
+		sidecars = append(sidecars, openTestCache(t, Config{Origin: httpOrigin(t, a, url), Announced: true,
 			Store: store, Stream: store, MaxAgeChange: time.Hour, MaxAgeUse: time.Hour}))
 	}
 	awaitConfirmed(t, sidecars...)
@@ -58,7 +58,7 @@ func TestForgedRecordOverRedis(t *testing.T) {
 
 // sourceOf is the application as one sidecar reads it that hears of nothing.
 func sourceOf(t *testing.T, a *origintest.Application, url string) *Cache {
-	return opened(t, Config{Origin: httpOrigin(t, a, url), MaxAgeChange: time.Nanosecond})
+	return openTestCache(t, Config{Origin: httpOrigin(t, a, url), MaxAgeChange: time.Nanosecond})
 }
 
 func httpOrigin(t *testing.T, a *origintest.Application, address string) *httporigin.Origin {

@@ -29,60 +29,60 @@ func (o *fakeOrigin) restore(history string, version uint64, rec string) {
 	o.users["jane"] = json.RawMessage(rec)
 }
 
-// TestRestoredSource: records of a database that was restored are taken at once, older though their versions are, and what
+// TestRestoredSourceIsReadAgain: records of a database that was restored are taken at once, older though their versions are, and what
 // was vouched for before is not.
-func TestRestoredSource(t *testing.T) {
-	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+func TestRestoredSourceIsReadAgain(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
 		o.set(func() { o.history = "one" })
 		for range 5 {
 			o.setUser("jane", fixture.Nurse("jane", "ed_admin", "ghi"))
 		}
-		c, hear := openTelling(t, o, h.port(), true, nil)
+		c, hear := openWatched(t, o, h.connect(), true, nil)
 		hear.Began(time.Now(), "one")
-		settled()
-		sees(t, c, "jane", "ed_admin")
-		require.True(t, vouchedFor(t, c, "jane"))
+		waitHeartbeat()
+		assertRole(t, c, "jane", "ed_admin")
+		require.True(t, isConfirmed(t, c, "jane"))
 
 		o.restore("two", 1, fixture.Nurse("jane", "ed_normal", "ghi"))
 		hear.Changed([]pdp.Change{{Kind: pdp.AnythingChanged}}) // while the channel is still that of before
-		sees(t, c, "jane", "ed_normal")
-		assert.False(t, vouchedFor(t, c, "jane"), "it was read elsewhere than where is listened")
+		assertRole(t, c, "jane", "ed_normal")
+		assert.False(t, isConfirmed(t, c, "jane"), "it was read elsewhere than where is listened")
 		hear.Lost(errDown)
 		hear.Began(time.Now(), "two")
 		time.Sleep(time.Millisecond)
-		sees(t, c, "jane", "ed_normal")
-		assert.True(t, vouchedFor(t, c, "jane"))
+		assertRole(t, c, "jane", "ed_normal")
+		assert.True(t, isConfirmed(t, c, "jane"))
 		assert.Zero(t, c.Status().Failures)
 
 		// The same versions come again, with other content, and are believed.
 		o.setUser("jane", fixture.Nurse("jane", "ed_admin", "ghi"))
-		hear.Changed(ofVersion("jane", o.current("jane")))
-		sees(t, c, "jane", "ed_admin")
+		hear.Changed(userChange("jane", o.current("jane")))
+		assertRole(t, c, "jane", "ed_admin")
 	})
 }
 
-// TestRestoredSourceWithoutWatcher is believed as soon as a record is fetched again, and shared values of before are not.
-func TestRestoredSourceWithoutWatcher(t *testing.T) {
-	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+// TestRestoredSourceIsFoundByNextFetch is believed as soon as a record is fetched again, and shared values of before are not.
+func TestRestoredSourceIsFoundByNextFetch(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
 		var log bytes.Buffer
 		o.set(func() { o.history = "one" })
 		for range 5 {
 			o.setUser("jane", fixture.Nurse("jane", "ed_admin", "ghi"))
 		}
-		first := openFake(t, o, h.port(), func(cfg *Config) {
+		first := openCache(t, o, h.connect(), func(cfg *Config) {
 			cfg.Announced, cfg.Logger = false, slog.New(slog.NewTextHandler(&log, nil))
 		})
-		second := openFake(t, o, h.port(), func(cfg *Config) { cfg.Announced = false })
-		settled()
-		sees(t, first, "jane", "ed_admin")
-		sees(t, second, "jane", "ed_admin")
-		settled()
+		second := openCache(t, o, h.connect(), func(cfg *Config) { cfg.Announced = false })
+		waitHeartbeat()
+		assertRole(t, first, "jane", "ed_admin")
+		assertRole(t, second, "jane", "ed_admin")
+		waitHeartbeat()
 		o.restore("two", 1, fixture.Nurse("jane", "ed_normal", "ghi"))
 		time.Sleep(5 * time.Second)
-		sees(t, first, "jane", "ed_normal")
-		settled()
-		sees(t, second, "jane", "ed_normal")
-		settled()
+		assertRole(t, first, "jane", "ed_normal")
+		waitHeartbeat()
+		assertRole(t, second, "jane", "ed_normal")
+		waitHeartbeat()
 		s, _, err := record.Unpack(membership.Key{Kind: membership.UserRecord, ID: "jane"}, h.values[membership.Key{Kind: membership.UserRecord, ID: "jane"}])
 		require.NoError(t, err)
 		assert.Equal(t, "two", s.History)
@@ -94,7 +94,7 @@ func TestRestoredSourceWithoutWatcher(t *testing.T) {
 // TestSharedRecordOfAnotherDatabaseIsIgnored, as of another installation with the same prefix, are not taken: the origin says which
 // history is in force.
 func TestSharedRecordOfAnotherDatabaseIsIgnored(t *testing.T) {
-	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
 		o.set(func() { o.history = "ours" })
 		other := newFakeOrigin()
 		other.set(func() { other.history = "theirs" })
@@ -102,59 +102,59 @@ func TestSharedRecordOfAnotherDatabaseIsIgnored(t *testing.T) {
 			other.setUser("jane", fixture.Nurse("jane", "ed_admin", "ghi"))
 			other.setUser("joe", fixture.Nurse("joe", "ed_admin", "ghi"))
 		}
-		ours, theirs := openFake(t, o, h.port(), nil), openFake(t, other, h.port(), nil)
-		settled()
+		ours, theirs := openCache(t, o, h.connect(), nil), openCache(t, other, h.connect(), nil)
+		waitHeartbeat()
 		o.setUser("ann", fixture.Nurse("ann", "ed_normal", "ghi"))
-		sees(t, ours, "ann", "ed_normal") // it knows its origin by now
-		sees(t, theirs, "jane", "ed_admin")
-		sees(t, theirs, "joe", "ed_admin")
-		settled()
-		sees(t, ours, "jane", "ed_normal")
-		sees(t, ours, "joe", "")
+		assertRole(t, ours, "ann", "ed_normal") // it knows its origin by now
+		assertRole(t, theirs, "jane", "ed_admin")
+		assertRole(t, theirs, "joe", "ed_admin")
+		waitHeartbeat()
+		assertRole(t, ours, "jane", "ed_normal")
+		assertRole(t, ours, "joe", "")
 	})
 }
 
-// TestChangedContentUnderSameVersion: the later fetch is in force where a record has other content under the same version, and it is
+// TestLaterFetchWinsUnderSameVersion: the later fetch is in force where a record has other content under the same version, and it is
 // counted.
-func TestChangedContentUnderSameVersion(t *testing.T) {
-	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+func TestLaterFetchWinsUnderSameVersion(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
 		var log bytes.Buffer
-		c := openFake(t, o, h.port(), func(cfg *Config) {
+		c := openCache(t, o, h.connect(), func(cfg *Config) {
 			cfg.Announced, cfg.Logger = false, slog.New(slog.NewTextHandler(&log, nil))
 		})
-		settled()
-		sees(t, c, "jane", "ed_normal")
+		waitHeartbeat()
+		assertRole(t, c, "jane", "ed_normal")
 		for i, role := range []string{"ed_admin", "ed_normal", "ed_admin"} {
 			o.set(func() { o.users["jane"] = json.RawMessage(fixture.Nurse("jane", role, "ghi")) })
 			time.Sleep(6 * time.Second)
-			sees(t, c, "jane", role)
+			assertRole(t, c, "jane", role)
 			assert.EqualValues(t, i+1, c.Status().Conflicts)
 		}
 		assert.Equal(t, 1, strings.Count(log.String(), "has changed without its version"), "in a minute")
-		settled()
-		other := openFake(t, o, h.port(), nil)
-		settled()
-		sees(t, other, "jane", "ed_admin")
+		waitHeartbeat()
+		other := openCache(t, o, h.connect(), nil)
+		waitHeartbeat()
+		assertRole(t, other, "jane", "ed_admin")
 	})
 }
 
 // TestInvalidHistoriesAreRefused: an origin that gives what cannot be a history has given no record.
 func TestInvalidHistoriesAreRefused(t *testing.T) {
 	for _, history := range []string{strings.Repeat("h", membership.MaxHistory+1), "a\n", "é"} {
-		inBubble(t, func(t *testing.T, o *fakeOrigin, _ *hub) {
-			c := openFake(t, o, nil, nil)
+		inBubble(t, func(t *testing.T, o *fakeOrigin, _ *sharedTier) {
+			c := openCache(t, o, nil, nil)
 			o.set(func() { o.history = history })
-			fails(t, c, "jane", pdp.Unavailable)
+			assertFails(t, c, "jane", pdp.Unavailable)
 			o.set(func() { o.history = strings.Repeat("~", membership.MaxHistory) })
-			sees(t, c, "jane", "ed_normal")
+			assertRole(t, c, "jane", "ed_normal")
 		})
 	}
 }
 
 // TestRecordFetchedBeforeSuspensionIsStale: what was fetched for a question is no newer for having been waited for.
 func TestRecordFetchedBeforeSuspensionIsStale(t *testing.T) {
-	inBubble(t, func(t *testing.T, o *fakeOrigin, _ *hub) {
-		c := openFake(t, o, nil, nil)
+	inBubble(t, func(t *testing.T, o *fakeOrigin, _ *sharedTier) {
+		c := openCache(t, o, nil, nil)
 		n := requirement{validator: c.validator.Load(), maxAge: 5 * time.Second, since: c.tracker.NextOrder()}
 		e, err := c.user(t.Context(), n, "jane")
 		require.NoError(t, err)

@@ -13,14 +13,14 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
 )
 
-// TestLateAnnouncement, as one that is sent again: its record does not go before what came after it.
-func TestLateAnnouncement(t *testing.T) {
+// TestLateAnnouncementDoesNotRestoreOldRecord, as one that is sent again: its record does not go before what came after it.
+func TestLateAnnouncementDoesNotRestoreOldRecord(t *testing.T) {
 	for name, versioned := range map[string]bool{"with versions": true, "without": false} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
-				o.unversion = !versioned
-				c := openFake(t, o, h.port(), nil)
-				settled()
+			inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
+				o.versionless = !versioned
+				c := openCache(t, o, h.connect(), nil)
+				waitHeartbeat()
 				announce := func(role string, version uint64) {
 					change := pdp.Change{Kind: pdp.UserChanged, ID: "jane", Record: []byte(fixture.Nurse("jane", role, "ghi"))}
 					if versioned {
@@ -28,16 +28,16 @@ func TestLateAnnouncement(t *testing.T) {
 					}
 					_, err := c.Announce(t.Context(), []pdp.Change{change})
 					require.NoError(t, err)
-					settled()
+					waitHeartbeat()
 				}
 				first := o.setUser("jane", fixture.Nurse("jane", "ed_admin", "ghi"))
 				second := o.setUser("jane", fixture.Nurse("jane", "ed_normal", "ghi"))
 				announce("ed_normal", second)
 				announce("ed_admin", first)
-				sees(t, c, "jane", "ed_normal")
-				other := openFake(t, o, h.port(), nil)
-				settled()
-				sees(t, other, "jane", "ed_normal")
+				assertRole(t, c, "jane", "ed_normal")
+				other := openCache(t, o, h.connect(), nil)
+				waitHeartbeat()
+				assertRole(t, other, "jane", "ed_normal")
 				assert.Zero(t, c.Status().Failures)
 			})
 		})
@@ -46,10 +46,10 @@ func TestLateAnnouncement(t *testing.T) {
 
 // TestLateFetchDoesNotReplaceNewerRecord does not replace what was fetched after it began, and its version is not a later one.
 func TestLateFetchDoesNotReplaceNewerRecord(t *testing.T) {
-	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
-		o.unversion = true
-		c := openFake(t, o, h.port(), nil)
-		settled()
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
+		o.versionless = true
+		c := openCache(t, o, h.connect(), nil)
+		waitHeartbeat()
 		versionOf := func(need facts.Requirement) (string, uint64) {
 			v, err := c.View(t.Context(), need)
 			require.NoError(t, err)
@@ -74,20 +74,20 @@ func TestLateFetchDoesNotReplaceNewerRecord(t *testing.T) {
 	})
 }
 
-// TestAnnouncementDuringFetch: what was fetched for this very question is not good enough, where a change was told since.
-func TestAnnouncementDuringFetch(t *testing.T) {
+// TestAnnouncementDuringFetchCausesAnotherFetch: what was fetched for this very question is not good enough, where a change was told since.
+func TestAnnouncementDuringFetchCausesAnotherFetch(t *testing.T) {
 	for name, alone := range map[string]bool{"alone": true, "with others": false} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
-				var p *port
+			inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
+				var p *tierClient
 				if !alone {
-					p = h.port()
+					p = h.connect()
 				}
-				c := openFake(t, o, p, nil)
-				settled()
+				c := openCache(t, o, p, nil)
+				waitHeartbeat()
 				o.set(func() { o.delay = 500 * time.Millisecond })
 				var asking sync.WaitGroup
-				asking.Go(func() { sees(t, c, "jane", "ed_admin") })
+				asking.Go(func() { assertRole(t, c, "jane", "ed_admin") })
 				time.Sleep(100 * time.Millisecond)
 				o.setUser("jane", fixture.Nurse("jane", "ed_admin", "ghi"))
 				announceUser(t, c, "jane")

@@ -83,7 +83,7 @@ func (v *cachedView) mayList(ctx context.Context, s *viewedUser, beneath string)
 	if s.user == nil || beneath == "" {
 		return s.err
 	}
-	e, err := v.soundOrganization(ctx, beneath)
+	e, err := v.validOrganization(ctx, beneath)
 	switch {
 	case err != nil:
 		return err

@@ -61,7 +61,7 @@ func (c *Cache) pointerTo(n requirement, key membership.Key, raw []membership.Ra
 		if err != nil {
 			return nil, err
 		}
-		if facts.FoldCanonical(e.user.draft.Username) != key.ID {
+		if facts.FoldCanonical(e.user.record.Username) != key.ID {
 			continue
 		}
 		if found != nil && found.Key == e.Key {
@@ -239,18 +239,18 @@ func (c *Cache) userEntry(n requirement, key membership.Key, raw membership.RawR
 	if err := c.observeHistory(e); err != nil {
 		return nil, err
 	}
-	draft, shape, err := e.validator.User(e.validator.Tokens(raw.Record))
-	if err == nil && key.ID != "" && draft.ID != key.ID {
+	user, faults, err := e.validator.User(e.validator.Tokens(raw.Record))
+	if err == nil && key.ID != "" && user.ID != key.ID {
 		err = errors.New("the record has a different id from the one asked for")
 	}
 	if err != nil {
 		c.quarantine.add(n.validator, key, err)
 		return nil, quarantined(key, err)
 	}
-	e.Key.ID = draft.ID
-	e.user = &account{draft: draft, shape: shape}
-	content := record.EncodeUser(nil, draft)
-	e.bytes, e.hash = userBytes(draft, content), sha256.Sum256(content)
+	e.Key.ID = user.ID
+	e.user = &account{record: user, faults: faults}
+	content := record.EncodeUser(nil, user)
+	e.bytes, e.hash = userBytes(user, content), sha256.Sum256(content)
 	c.setVersion(e, raw.Version, known)
 	e.TTL = c.randomTTL(false)
 	c.detectConflict(e)
@@ -264,13 +264,13 @@ func (c *Cache) organizationEntry(n requirement, raw membership.RawRecord, began
 	if err := c.observeHistory(e); err != nil {
 		return nil, err
 	}
-	drafts, faults, err := e.validator.Locations(e.validator.Tokens(raw.Record))
+	locations, faults, err := e.validator.Locations(e.validator.Tokens(raw.Record))
 	if err != nil {
 		return nil, err
 	}
-	content := record.EncodeLocations(nil, drafts)
-	e.bytes, e.hash = organizationBytes(drafts, content), sha256.Sum256(content)
-	err = c.buildTree(e, drafts, faults, raw.Version, known)
+	content := record.EncodeLocations(nil, locations)
+	e.bytes, e.hash = organizationBytes(locations, content), sha256.Sum256(content)
+	err = c.buildTree(e, locations, faults, raw.Version, known)
 	if err == nil {
 		c.detectConflict(e)
 	}
@@ -278,8 +278,8 @@ func (c *Cache) organizationEntry(n requirement, raw membership.RawRecord, began
 }
 
 // buildTree makes the tree of an entry, or reuses the known one if its content is the same.
-func (c *Cache) buildTree(e *entry, drafts []record.Location, faults *record.Faults, version uint64, known *entry) error {
-	root := rootID(drafts)
+func (c *Cache) buildTree(e *entry, locations []record.Location, faults *record.Faults, version uint64, known *entry) error {
+	root := rootID(locations)
 	e.Key = membership.Key{Kind: membership.OrganizationRecord, ID: root}
 	e.TTL = c.randomTTL(false)
 	kept := c.memory.get(e.Key)
@@ -296,7 +296,7 @@ func (c *Cache) buildTree(e *entry, drafts []record.Location, faults *record.Fau
 	if kept != nil && kept.validator == e.validator {
 		previous = kept.tree
 	}
-	t, err := e.validator.Tree(drafts, faults, e.Version, previous)
+	t, err := e.validator.Tree(locations, faults, e.Version, previous)
 	if err == nil {
 		e.setTree(t)
 	}

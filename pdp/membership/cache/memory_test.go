@@ -38,28 +38,28 @@ func TestEntrySizes(t *testing.T) {
 		fmt.Fprintf(&locations, `, {"id": "facility-%d", "name": "Northfield Hospital %[1]d", "kind": "facility", "parent": "d"}`, i)
 	}
 	locations.WriteString(`]`)
-	said := 0
-	took, tree := heapOf(func() *record.Tree {
-		drafts, faults, err := j.Locations(j.Tokens([]byte(locations.String())))
+	estimated := 0
+	measured, tree := heapOf(func() *record.Tree {
+		locations, faults, err := j.Locations(j.Tokens([]byte(locations.String())))
 		require.NoError(t, err)
-		tree, err := j.Tree(drafts, faults, 1, nil)
+		tree, err := j.Tree(locations, faults, 1, nil)
 		require.NoError(t, err)
 		require.NoError(t, tree.Faults)
-		said = organizationBytes(drafts, record.EncodeLocations(nil, drafts))
+		estimated = organizationBytes(locations, record.EncodeLocations(nil, locations))
 		return tree
 	})
-	assert.InEpsilon(t, took, said, 0.33, "an organization")
+	assert.InEpsilon(t, measured, estimated, 0.33, "an organization")
 	for _, assignments := range []int{1, 5, 100} {
-		said = 0
-		took, all := heapOf(func() []*entry {
+		estimated = 0
+		measured, all := heapOf(func() []*entry {
 			all := make([]*entry, 3000/assignments)
 			for i := range all {
 				all[i] = joinedRecord(t, j, tree, i, assignments)
-				said += userBytes(all[i].user.draft, record.EncodeUser(nil, all[i].user.draft))
+				estimated += userBytes(all[i].user.record, record.EncodeUser(nil, all[i].user.record))
 			}
 			return all
 		})
-		assert.InEpsilon(t, took, said, 0.33, "users of %d assignments", assignments)
+		assert.InEpsilon(t, measured, estimated, 0.33, "users of %d assignments", assignments)
 		runtime.KeepAlive(all)
 	}
 	runtime.KeepAlive(tree)
@@ -74,10 +74,10 @@ func joinedRecord(t *testing.T, j *record.Validator, tree *record.Tree, i, assig
 		held = append(held, fmt.Sprintf(`{"location": "facility-%d", "role": "ed_normal"}`, (i+a)%3000))
 	}
 	rec := *newEntry(freshness.Provenance{}, membership.Key{Kind: membership.UserRecord, ID: fmt.Sprintf("u%d", i)}, j)
-	draft, shape, err := j.User(j.Tokens(fmt.Appendf(nil, `{"id": "u%d", "username": "ana.andersson%[1]d@example.org",
+	user, faults, err := j.User(j.Tokens(fmt.Appendf(nil, `{"id": "u%d", "username": "ana.andersson%[1]d@example.org",
 		"name": {"given": "Ana", "family": "Andersson%[1]d"}, "default_location": "facility-%[1]d", "assignments": [%s]}`, i, strings.Join(held, ","))))
 	require.NoError(t, err)
-	rec.user = &account{draft: draft, shape: shape}
+	rec.user = &account{record: user, faults: faults}
 	_, err = rec.join(trees)
 	require.NoError(t, err)
 	return &rec

@@ -37,8 +37,8 @@ func moveEntity(o *fakeOrigin, to string) {
 	})
 }
 
-// TestMovedLocation: the organization that a location has left is not served as it was, whoever knows that it was there.
-func TestMovedLocation(t *testing.T) {
+// TestFormerOrganizationOfMovedLocationIsFetchedAgain: the organization that a location has left is not served as it was, whoever knows that it was there.
+func TestFormerOrganizationOfMovedLocationIsFetchedAgain(t *testing.T) {
 	start := func(o *fakeOrigin) {
 		o.setLocations(fakeLocation{ID: "large", Kind: "system", Model: "health_system", Plan: "paid"},
 			fakeLocation{ID: "ward", Kind: "entity", Parent: "big"})
@@ -46,18 +46,18 @@ func TestMovedLocation(t *testing.T) {
 	moved := []pdp.Change{{Kind: pdp.LocationChanged, ID: "ward", Organization: "large"}}
 
 	t.Run("kept by another sidecar", func(t *testing.T) {
-		inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+		inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
 			start(o)
-			first, second := openFake(t, o, h.port(), nil), openFake(t, o, h.port(), nil)
-			settled()
+			first, second := openCache(t, o, h.connect(), nil), openCache(t, o, h.connect(), nil)
+			waitHeartbeat()
 			require.Equal(t, "big", organizationOf(t, first, "big")) // the whole tree, into the shared tier
-			settled()
+			waitHeartbeat()
 			moveEntity(o, "large")
 			_, err := second.Announce(t.Context(), moved) // it has never seen the ward
 			require.NoError(t, err)
-			settled()
-			third := openFake(t, o, h.port(), nil)
-			settled()
+			waitHeartbeat()
+			third := openCache(t, o, h.connect(), nil)
+			waitHeartbeat()
 			for _, c := range []*Cache{third, second, first} {
 				require.Equal(t, "big", organizationOf(t, c, "big"))
 				assert.Equal(t, "large", organizationOf(t, c, "ward"))
@@ -66,10 +66,10 @@ func TestMovedLocation(t *testing.T) {
 	})
 
 	t.Run("on its way here", func(t *testing.T) {
-		inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+		inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
 			start(o)
-			c := openFake(t, o, h.port(), nil)
-			settled()
+			c := openCache(t, o, h.connect(), nil)
+			waitHeartbeat()
 			o.set(func() { o.delay = 500 * time.Millisecond })
 			asked := make(chan struct{})
 			go func() {
@@ -90,12 +90,12 @@ func TestMovedLocation(t *testing.T) {
 	})
 
 	t.Run("seen in its new place before", func(t *testing.T) {
-		inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+		inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
 			start(o)
-			c := openFake(t, o, h.port(), nil)
-			settled()
+			c := openCache(t, o, h.connect(), nil)
+			waitHeartbeat()
 			require.Equal(t, "big", organizationOf(t, c, "ward"))
-			settled()
+			waitHeartbeat()
 			moveEntity(o, "large")
 			require.Equal(t, "large", organizationOf(t, c, "large"))
 			_, err := c.Announce(t.Context(), moved)
@@ -110,22 +110,22 @@ func TestMovedLocation(t *testing.T) {
 	})
 }
 
-// TestManyLocationsAnnounced ask the origin once for each organization, and not for each location: there is a time in
+// TestAnnouncedLocationsAskOncePerOrganization ask the origin once for each organization, and not for each location: there is a time in
 // which an announcement must be made.
-func TestManyLocationsAnnounced(t *testing.T) {
-	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
-		c := openFake(t, o, h.port(), nil)
-		settled()
-		before := o.questions()
+func TestAnnouncedLocationsAskOncePerOrganization(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
+		c := openCache(t, o, h.connect(), nil)
+		waitHeartbeat()
+		before := o.requestCount()
 		_, err := c.Announce(t.Context(), []pdp.Change{{Kind: pdp.LocationChanged, ID: "metro"}, {Kind: pdp.LocationChanged, ID: "north"},
 			{Kind: pdp.LocationChanged, ID: "ghi"}, {Kind: pdp.LocationChanged, ID: "clinic"}})
 		require.NoError(t, err)
-		assert.Equal(t, before+2, o.questions())
-		assert.Equal(t, []string{"metro", "metro", "metro", "smile"}, organizationsTold(h))
+		assert.Equal(t, before+2, o.requestCount())
+		assert.Equal(t, []string{"metro", "metro", "metro", "smile"}, announcedOrganizations(h))
 	})
 }
 
-func organizationsTold(h *hub) []string {
+func announcedOrganizations(h *sharedTier) []string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	var all []string
@@ -139,10 +139,10 @@ func organizationsTold(h *hub) []string {
 
 // TestAnnounceLocationWhileOriginHangs: then every organization is in doubt, and the announcement is made all the same.
 func TestAnnounceLocationWhileOriginHangs(t *testing.T) {
-	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
-		c := openFake(t, o, h.port(), nil)
-		settled()
-		sees(t, c, "jane", "ed_normal")
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
+		c := openCache(t, o, h.connect(), nil)
+		waitHeartbeat()
+		assertRole(t, c, "jane", "ed_normal")
 		o.set(func() { o.delay = time.Hour })
 		var changes []pdp.Change
 		for i := range membership.MaxChanges {
@@ -150,10 +150,10 @@ func TestAnnounceLocationWhileOriginHangs(t *testing.T) {
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
-		before := o.questions()
+		before := o.requestCount()
 		_, err := c.Announce(ctx, changes)
 		require.NoError(t, err)
-		assert.Equal(t, before+1, o.questions())
-		fails(t, c, "jane", pdp.Unavailable)
+		assert.Equal(t, before+1, o.requestCount())
+		assertFails(t, c, "jane", pdp.Unavailable)
 	})
 }

@@ -16,10 +16,10 @@ import (
 // TestTwoUsersWithOneUsernameAreQuarantined stay named until the username is one account's again, whoever else is asked about, and the log
 // tells it once.
 func TestTwoUsersWithOneUsernameAreQuarantined(t *testing.T) {
-	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
 		var log bytes.Buffer
-		c := openFake(t, o, h.port(), func(cfg *Config) { cfg.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
-		settled()
+		c := openCache(t, o, h.connect(), func(cfg *Config) { cfg.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+		waitHeartbeat()
 		o.setUser("jane", `{"id":"jane","username":"same@example.org"}`)
 		o.setUser("joe", `{"id":"joe","username":"Same@example.org"}`)
 		byUsername := func() error {
@@ -51,7 +51,7 @@ func TestTwoUsersWithOneUsernameAreQuarantined(t *testing.T) {
 			o.setUser("joe", `{"id":"joe","username":"Same@example.org"}`)
 			announceUser(t, c, "jane")
 			announceUser(t, c, "joe")
-			settled() // what is shared has come there
+			waitHeartbeat() // what is shared has come there
 			c.memory.drop(membership.Key{Kind: membership.UsernamePointer, ID: "same@example.org"})
 			h.set(func() { clear(h.values) })
 			require.Error(t, byUsername())

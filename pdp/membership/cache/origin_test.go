@@ -17,46 +17,46 @@ import (
 )
 
 func TestOriginDownServesWithinMaxAge(t *testing.T) {
-	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
-		c := openFake(t, o, h.port(), nil)
-		settled()
-		sees(t, c, "jane", "ed_normal")
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
+		c := openCache(t, o, h.connect(), nil)
+		waitHeartbeat()
+		assertRole(t, c, "jane", "ed_normal")
 		o.set(func() { o.down = true })
-		fails(t, c, "joe", pdp.Unavailable)
+		assertFails(t, c, "joe", pdp.Unavailable)
 		time.Sleep(time.Minute)
-		sees(t, c, "jane", "ed_normal") // vouched for
+		assertRole(t, c, "jane", "ed_normal") // vouched for
 		h.set(func() { h.down = true })
 		time.Sleep(time.Minute)
-		fails(t, c, "jane", pdp.Unavailable)
+		assertFails(t, c, "jane", pdp.Unavailable)
 		o.set(func() { o.down = false })
-		sees(t, c, "jane", "ed_normal")
-		sees(t, c, "joe", "")
+		assertRole(t, c, "jane", "ed_normal")
+		assertRole(t, c, "joe", "")
 		o.set(func() { o.down = true })
 		time.Sleep(4 * time.Second)
-		sees(t, c, "jane", "ed_normal")
+		assertRole(t, c, "jane", "ed_normal")
 		time.Sleep(2 * time.Second)
-		fails(t, c, "jane", pdp.Unavailable)
-		role, err := seen(t, c, "jane", facts.Requirement{ReadOnly: true})
+		assertFails(t, c, "jane", pdp.Unavailable)
+		role, err := roleOf(t, c, "jane", facts.Requirement{ReadOnly: true})
 		require.NoError(t, err, "to use something, it may be older")
 		assert.Equal(t, "ed_normal", role)
 		time.Sleep(time.Minute)
-		_, err = seen(t, c, "jane", facts.Requirement{ReadOnly: true})
+		_, err = roleOf(t, c, "jane", facts.Requirement{ReadOnly: true})
 		require.Error(t, err)
 		h.set(func() { h.down = false })
-		settled()
-		sees(t, c, "jane", "ed_normal") // the stream is back, and has told of nothing meanwhile
-		h.lose()
-		settled()
-		fails(t, c, "jane", pdp.Unavailable)
+		waitHeartbeat()
+		assertRole(t, c, "jane", "ed_normal") // the stream is back, and has told of nothing meanwhile
+		h.wipe()
+		waitHeartbeat()
+		assertFails(t, c, "jane", pdp.Unavailable)
 		o.set(func() { o.down = false })
-		sees(t, c, "jane", "ed_normal")
+		assertRole(t, c, "jane", "ed_normal")
 	})
 }
 
 func TestOriginHangsServesWithinMaxAge(t *testing.T) {
-	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
-		c := openFake(t, o, h.port(), nil)
-		settled()
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
+		c := openCache(t, o, h.connect(), nil)
+		waitHeartbeat()
 		ask := func(id string) (string, error) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
@@ -87,33 +87,33 @@ func TestOriginHangsServesWithinMaxAge(t *testing.T) {
 }
 
 func TestLaggingOriginIsAskedAgain(t *testing.T) {
-	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
-		c := openFake(t, o, h.port(), nil)
-		settled()
-		sees(t, c, "jane", "ed_normal")
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
+		c := openCache(t, o, h.connect(), nil)
+		waitHeartbeat()
+		assertRole(t, c, "jane", "ed_normal")
 		version := o.current("jane") + 1
 		token, err := c.Announce(t.Context(), []pdp.Change{{Kind: pdp.UserChanged, ID: "jane", Version: version}})
 		require.NoError(t, err)
-		asked := o.questions()
-		sees(t, c, "jane", "ed_normal")
-		assert.Equal(t, asked+maxClaimAttempts, o.questions())
-		assert.False(t, vouchedFor(t, c, "jane"))
-		asked = o.questions()
-		sees(t, c, "jane", "ed_normal")
-		assert.Equal(t, asked, o.questions())
-		_, err = seen(t, c, "jane", facts.Requirement{AtLeast: []string{token}})
+		asked := o.requestCount()
+		assertRole(t, c, "jane", "ed_normal")
+		assert.Equal(t, asked+maxClaimAttempts, o.requestCount())
+		assert.False(t, isConfirmed(t, c, "jane"))
+		asked = o.requestCount()
+		assertRole(t, c, "jane", "ed_normal")
+		assert.Equal(t, asked, o.requestCount())
+		_, err = roleOf(t, c, "jane", facts.Requirement{AtLeast: []string{token}})
 		assert.Equal(t, pdp.Unavailable, pdp.KindOf(err))
 		o.set(func() { o.version = version - 1 })
 		require.Equal(t, version, o.setUser("jane", fixture.Nurse("jane", "ed_admin", "ghi")))
-		role, err := seen(t, c, "jane", facts.Requirement{AtLeast: []string{token}})
+		role, err := roleOf(t, c, "jane", facts.Requirement{AtLeast: []string{token}})
 		require.NoError(t, err)
 		assert.Equal(t, "ed_admin", role)
-		assert.True(t, vouchedFor(t, c, "jane"))
+		assert.True(t, isConfirmed(t, c, "jane"))
 	})
 }
 
-// vouchedFor says whether a record is vouched for, as a view gives it now.
-func vouchedFor(t *testing.T, c *Cache, id string) bool {
+// isConfirmed says whether a record is vouched for, as a view gives it now.
+func isConfirmed(t *testing.T, c *Cache, id string) bool {
 	t.Helper()
 	v, err := c.View(t.Context(), facts.Requirement{})
 	require.NoError(t, err)
@@ -124,21 +124,21 @@ func vouchedFor(t *testing.T, c *Cache, id string) bool {
 }
 
 func TestConcurrentQuestionsShareOneFetch(t *testing.T) {
-	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
-		c := openFake(t, o, h.port(), nil)
-		settled()
-		sees(t, c, "jane", "ed_normal")
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
+		c := openCache(t, o, h.connect(), nil)
+		waitHeartbeat()
+		assertRole(t, c, "jane", "ed_normal")
 		announceUser(t, c, "jane")
 		o.set(func() { o.delay = 500 * time.Millisecond })
-		before := o.questions()
+		before := o.requestCount()
 		var asking sync.WaitGroup
 		for i := range 50 {
 			asking.Go(func() {
-				patience := time.Second
+				timeout := time.Second
 				if i == 0 {
-					patience = 10 * time.Millisecond
+					timeout = 10 * time.Millisecond
 				}
-				ctx, cancel := context.WithTimeout(t.Context(), patience)
+				ctx, cancel := context.WithTimeout(t.Context(), timeout)
 				defer cancel()
 				v, err := c.View(ctx, facts.Requirement{})
 				require.NoError(t, err)
@@ -147,22 +147,22 @@ func TestConcurrentQuestionsShareOneFetch(t *testing.T) {
 			})
 		}
 		asking.Wait()
-		assert.Equal(t, before+1, o.questions())
-		sees(t, c, "jane", "ed_normal")
-		assert.Equal(t, before+1, o.questions())
+		assert.Equal(t, before+1, o.requestCount())
+		assertRole(t, c, "jane", "ed_normal")
+		assert.Equal(t, before+1, o.requestCount())
 	})
 }
 
 func TestOrganizationIsFetchedOnceForItsLocations(t *testing.T) {
-	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
 		const facilities = 200
 		for i := range facilities {
 			o.setLocations(fakeLocation{ID: fmt.Sprint("f", i), Kind: "facility", Parent: "north"})
 		}
-		c := openFake(t, o, h.port(), nil)
-		settled()
+		c := openCache(t, o, h.connect(), nil)
+		waitHeartbeat()
 		o.set(func() { o.delay = 50 * time.Millisecond })
-		before := o.questions()
+		before := o.requestCount()
 		var all sync.WaitGroup
 		for i := range facilities {
 			all.Go(func() {
@@ -174,28 +174,28 @@ func TestOrganizationIsFetchedOnceForItsLocations(t *testing.T) {
 			})
 		}
 		all.Wait()
-		assert.LessOrEqual(t, o.questions()-before, maxOrgFetches)
+		assert.LessOrEqual(t, o.requestCount()-before, maxOrgFetches)
 	})
 }
 
 func TestErrorsAreNotCached(t *testing.T) {
-	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
-		c := openFake(t, o, h.port(), nil)
-		settled()
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
+		c := openCache(t, o, h.connect(), nil)
+		waitHeartbeat()
 		o.set(func() { o.down = true })
-		fails(t, c, "jane", pdp.Unavailable)
+		assertFails(t, c, "jane", pdp.Unavailable)
 		o.set(func() { o.down, o.delay = false, time.Hour })
-		fails(t, c, "jane", pdp.Unavailable) // it takes too long
+		assertFails(t, c, "jane", pdp.Unavailable) // it takes too long
 		o.set(func() { o.delay = 0 })
-		sees(t, c, "jane", "ed_normal")
+		assertRole(t, c, "jane", "ed_normal")
 	})
 }
 
 func TestSyntheticVersions(t *testing.T) {
-	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
-		o.unversion = true
-		first, second := openFake(t, o, h.port(), nil), openFake(t, o, h.port(), nil)
-		settled()
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
+		o.versionless = true
+		first, second := openCache(t, o, h.connect(), nil), openCache(t, o, h.connect(), nil)
+		waitHeartbeat()
 		version := func(c *Cache) uint64 {
 			v, err := c.View(t.Context(), facts.Requirement{})
 			require.NoError(t, err)
@@ -204,32 +204,32 @@ func TestSyntheticVersions(t *testing.T) {
 			return v.UserFreshness(u).Version
 		}
 		one := version(first)
-		settled()
+		waitHeartbeat()
 		assert.Equal(t, one, version(second))
 		announceUser(t, first, "jane") // nothing has changed
-		settled()
+		waitHeartbeat()
 		assert.Equal(t, one, version(first))
 		o.setUser("jane", fixture.Nurse("jane", "ed_admin", "ghi"))
 		announceUser(t, first, "jane")
-		settled()
+		waitHeartbeat()
 		two := version(first)
 		assert.Greater(t, two, one)
-		settled()
+		waitHeartbeat()
 		assert.Equal(t, two, version(second))
-		h.lose()
-		settled()
+		h.wipe()
+		waitHeartbeat()
 		assert.Equal(t, two, version(first))
 	})
 }
 
 func TestReadinessChecksOriginOncePerInterval(t *testing.T) {
-	inBubble(t, func(t *testing.T, o *fakeOrigin, _ *hub) {
-		c := openFake(t, o, nil, nil)
-		before := o.questions()
+	inBubble(t, func(t *testing.T, o *fakeOrigin, _ *sharedTier) {
+		c := openCache(t, o, nil, nil)
+		before := o.requestCount()
 		for range 100 {
 			require.NoError(t, c.CheckFacts(t.Context()))
 		}
-		assert.LessOrEqual(t, o.questions(), before+2)
+		assert.LessOrEqual(t, o.requestCount(), before+2)
 		o.set(func() { o.down = true })
 		time.Sleep(2 * time.Second)
 		require.ErrorIs(t, c.CheckFacts(t.Context()), errDown)

@@ -36,8 +36,8 @@ func newQuarantine(keep time.Duration, log *slog.Logger) *quarantine {
 	return &quarantine{log: log, records: map[membership.Key]suspended{}, keep: keep}
 }
 
-// adopt empties the quarantine, and takes faults of another validator from now on.
-func (q *quarantine) adopt(v *record.Validator) {
+// reset empties the quarantine, and takes faults of another validator from now on.
+func (q *quarantine) reset(v *record.Validator) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.validator = v

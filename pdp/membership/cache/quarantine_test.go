@@ -26,26 +26,26 @@ func TestQuarantine(t *testing.T) {
 		"no group":            `{"id":"jane","assignments":[{"location":"clinic","role":"owner"}]}`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+			inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
 				var log bytes.Buffer
-				p := h.port()
-				c := openFake(t, o, p, func(cfg *Config) { cfg.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
-				settled()
-				sees(t, c, "jane", "ed_normal")
+				p := h.connect()
+				c := openCache(t, o, p, func(cfg *Config) { cfg.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+				waitHeartbeat()
+				assertRole(t, c, "jane", "ed_normal")
 				o.setUser("jane", record)
 				announceUser(t, c, "jane")
 				for range 3 {
-					fails(t, c, "jane", pdp.Unavailable)
+					assertFails(t, c, "jane", pdp.Unavailable)
 				}
 				assert.Equal(t, []string{`user "jane"`}, c.Status().Quarantined)
 				assert.Equal(t, 1, bytes.Count(log.Bytes(), []byte("record quarantined")))
-				settled()
-				other := openFake(t, o, h.port(), nil)
-				settled()
-				fails(t, other, "jane", pdp.Unavailable)
+				waitHeartbeat()
+				other := openCache(t, o, h.connect(), nil)
+				waitHeartbeat()
+				assertFails(t, other, "jane", pdp.Unavailable)
 				o.setUser("jane", fixture.Nurse("jane", "ed_normal", "ghi"))
 				announceUser(t, c, "jane")
-				sees(t, c, "jane", "ed_normal")
+				assertRole(t, c, "jane", "ed_normal")
 				assert.Empty(t, c.Status().Quarantined)
 			})
 		})
@@ -53,31 +53,31 @@ func TestQuarantine(t *testing.T) {
 }
 
 func TestQuarantinedOrganizationFailsItsQuestions(t *testing.T) {
-	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
 		o.setUser("olga", `{"id":"olga","assignments":[{"location":"smile","role":"owner"}]}`)
-		c := openFake(t, o, h.port(), nil)
-		settled()
-		sees(t, c, "jane", "ed_normal")
-		sees(t, c, "olga", "owner")
+		c := openCache(t, o, h.connect(), nil)
+		waitHeartbeat()
+		assertRole(t, c, "jane", "ed_normal")
+		assertRole(t, c, "olga", "owner")
 		o.setLocations(fakeLocation{ID: "jkl", Kind: "practice", Parent: "north"})
 		_, err := c.Announce(t.Context(), []pdp.Change{{Kind: pdp.LocationChanged, ID: "jkl"}})
 		require.NoError(t, err)
-		fails(t, c, "jane", pdp.Unavailable)
-		sees(t, c, "olga", "owner")
+		assertFails(t, c, "jane", pdp.Unavailable)
+		assertRole(t, c, "olga", "owner")
 		assert.Equal(t, []string{`organization "metro"`}, c.Status().Quarantined)
 		o.setLocations(fakeLocation{ID: "jkl", Kind: "facility", Parent: "north"})
 		_, err = c.Announce(t.Context(), []pdp.Change{{Kind: pdp.LocationChanged, ID: "jkl"}})
 		require.NoError(t, err)
-		sees(t, c, "jane", "ed_normal")
+		assertRole(t, c, "jane", "ed_normal")
 		assert.Empty(t, c.Status().Quarantined)
 	})
 }
 
 func TestQuarantineExpires(t *testing.T) {
-	inBubble(t, func(t *testing.T, o *fakeOrigin, _ *hub) {
-		c := openFake(t, o, nil, nil)
+	inBubble(t, func(t *testing.T, o *fakeOrigin, _ *sharedTier) {
+		c := openCache(t, o, nil, nil)
 		o.setUser("jane", fixture.Nurse("jane", "boss", "ghi"))
-		fails(t, c, "jane", pdp.Unavailable)
+		assertFails(t, c, "jane", pdp.Unavailable)
 		time.Sleep(9 * time.Minute)
 		require.NotEmpty(t, c.Status().Quarantined)
 		time.Sleep(2 * time.Minute)

@@ -18,36 +18,38 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
-// laid is a shared tier in which a value lies for every key.
-type laid struct {
+// constantStore is a shared tier in which a value lies for every key.
+type constantStore struct {
 	value func(key membership.Key) []byte
 }
 
-func (l laid) Get(_ context.Context, key membership.Key) ([]byte, error) { return l.value(key), nil }
+func (l constantStore) Get(_ context.Context, key membership.Key) ([]byte, error) {
+	return l.value(key), nil
+}
 
-func (l laid) Put(context.Context, membership.Key, []byte, time.Duration) error {
+func (l constantStore) Put(context.Context, membership.Key, []byte, time.Duration) error {
 	return nil
 }
 
-func (l laid) Drop(context.Context, ...membership.Key) error { return nil }
+func (l constantStore) Drop(context.Context, ...membership.Key) error { return nil }
 
-func (l laid) Announce(context.Context, []pdp.Change) (membership.Position, error) {
-	return membership.Position{}, errHub
+func (l constantStore) Announce(context.Context, []pdp.Change) (membership.Position, error) {
+	return membership.Position{}, errTierDown
 }
 
-func (l laid) Follow(ctx context.Context, hear membership.StreamHandler) {
-	hear.Began(membership.Position{Epoch: "e", Sequence: 0}, membership.Position{Epoch: "e", Sequence: 0}, nil, time.Now())
+func (l constantStore) Follow(ctx context.Context, handler membership.StreamHandler) {
+	handler.Began(membership.Position{Epoch: "e", Sequence: 0}, membership.Position{Epoch: "e", Sequence: 0}, nil, time.Now())
 	<-ctx.Done()
 }
 
-func (l laid) Now() time.Time { return time.Now() }
+func (l constantStore) Now() time.Time { return time.Now() }
 
-func (l laid) Close() error { return nil }
+func (l constantStore) Close() error { return nil }
 
-// overLaid is a view of a new sidecar with such a tier.
-func overLaid(t *testing.T, o *fakeOrigin, value func(membership.Key) []byte) facts.View {
+// viewOver is a view of a new sidecar with such a tier.
+func viewOver(t *testing.T, o *fakeOrigin, value func(membership.Key) []byte) facts.View {
 	c, err := Open(Config{Origin: o, Vocabulary: fixture.Vocabulary(), MaxAgeChange: time.Hour, Lease: time.Hour,
-		Logger: slog.New(slog.DiscardHandler), Store: laid{value}, Stream: laid{value}})
+		Logger: slog.New(slog.DiscardHandler), Store: constantStore{value}, Stream: constantStore{value}})
 	require.NoError(t, err)
 	for !c.storeUsable() {
 		time.Sleep(10 * time.Microsecond)
@@ -80,7 +82,7 @@ func FuzzShared(f *testing.F) {
 	o.setUser("broken", fixture.Nurse("broken", "ed_admin", "nowhere"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		ctx := context.Background()
-		asInOrigin := func(v facts.View) {
+		assertUnaffected := func(v facts.View) {
 			u, err := v.UserByUsername(ctx, "JANE@example.org")
 			if err != nil && bytes.Contains(data, []byte("broken")) {
 				require.Equal(t, pdp.Unavailable, pdp.KindOf(err), "a pointer to whom nothing may be decided by")
@@ -92,21 +94,21 @@ func FuzzShared(f *testing.F) {
 			require.NoError(t, err)
 			require.Equal(t, "metro", l.Organization())
 		}
-		asInOrigin(overLaid(t, o, func(membership.Key) []byte { return data }))
+		assertUnaffected(viewOver(t, o, func(membership.Key) []byte { return data }))
 		packed := func(key membership.Key) []byte {
 			return record.Pack(key, membership.Stamp{Version: 1, AsOf: time.Now(), At: membership.Position{Epoch: "e", Sequence: 0}}, data)
 		}
-		asInOrigin(overLaid(t, o, func(key membership.Key) []byte {
+		assertUnaffected(viewOver(t, o, func(key membership.Key) []byte {
 			if key.Kind == membership.UsernamePointer || key.Kind == membership.LocationPointer {
 				return packed(key)
 			}
 			return nil
 		}))
 
-		v := overLaid(t, o, packed)
+		v := viewOver(t, o, packed)
 		if u, err := v.User(ctx, "jane"); err == nil && u != nil {
 			require.Equal(t, "jane", u.ID())
-			assertSound(t, v, u)
+			assertValid(t, v, u)
 		}
 		if l, err := v.Location(ctx, "ghi"); err == nil && l != nil {
 			require.Equal(t, "ghi", l.ID())
@@ -120,8 +122,8 @@ func FuzzShared(f *testing.F) {
 	})
 }
 
-// assertSound says that a user and the organizations around it could stand in a directory file: there is no way around its rules.
-func assertSound(t *testing.T, v facts.View, u *facts.User) {
+// assertValid says that a user and the organizations around it could stand in a directory file: there is no way around its rules.
+func assertValid(t *testing.T, v facts.View, u *facts.User) {
 	t.Helper()
 	r := &origintest.Document{Locations: []origintest.Location{}, Users: []origintest.User{origintest.UserFromRecord(u.Record())}}
 	seen := map[string]bool{}

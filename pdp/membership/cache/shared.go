@@ -11,8 +11,8 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
-// putters is how many values are written to the shared store at a time.
-const putters = 4
+// writers is how many values are written to the shared store at a time.
+const writers = 4
 
 // put is a value to be written to the shared store.
 type put struct {
@@ -27,7 +27,7 @@ func (e *entry) shareable() bool {
 	case e.Absent:
 		return false
 	case e.user != nil:
-		return e.user.shape.Count() == 0
+		return e.user.faults.Count() == 0
 	case e.tree != nil:
 		return e.tree.Faults == nil
 	}
@@ -89,7 +89,7 @@ func (c *Cache) packed(e *entry) []byte {
 	}
 	switch {
 	case e.user != nil:
-		body = record.EncodeUser(body, e.user.draft)
+		body = record.EncodeUser(body, e.user.record)
 	case e.tree != nil:
 		body = record.EncodeLocations(body, e.tree.InOrder())
 	default:
@@ -179,26 +179,26 @@ func (c *Cache) unpack(v *record.Validator, key membership.Key, value []byte) (*
 	content := body[1:]
 	switch key.Kind {
 	case membership.UserRecord:
-		draft, shape, err := e.validator.User(e.validator.Tokens(content))
-		if err == nil && draft.ID != key.ID {
+		user, faults, err := e.validator.User(e.validator.Tokens(content))
+		if err == nil && user.ID != key.ID {
 			err = errors.New("it belongs to another user")
 		}
 		if err != nil {
 			return nil, err
 		}
-		e.user, e.hash = &account{draft: draft, shape: shape}, sha256.Sum256(content)
-		e.bytes = userBytes(draft, content)
+		e.user, e.hash = &account{record: user, faults: faults}, sha256.Sum256(content)
+		e.bytes = userBytes(user, content)
 	case membership.OrganizationRecord:
-		drafts, faults, err := e.validator.Locations(e.validator.Tokens(content))
-		if err == nil && rootID(drafts) != key.ID {
+		locations, faults, err := e.validator.Locations(e.validator.Tokens(content))
+		if err == nil && rootID(locations) != key.ID {
 			err = errors.New("it belongs to another organization")
 		}
 		if err != nil {
 			return nil, err
 		}
-		e.bytes, e.hash = organizationBytes(drafts, content), sha256.Sum256(content)
+		e.bytes, e.hash = organizationBytes(locations, content), sha256.Sum256(content)
 		version, synthetic := s.Version, e.Synthetic
-		if err := c.buildTree(e, drafts, faults, version, nil); err != nil {
+		if err := c.buildTree(e, locations, faults, version, nil); err != nil {
 			return nil, err
 		}
 		e.Version, e.Synthetic, e.TTL = version, synthetic, c.cfg.TTL
@@ -214,10 +214,10 @@ func ageMatters(k membership.Kind) bool {
 }
 
 // rootID gives the id of the root among locations, "" if no location is a root with a readable id.
-func rootID(drafts []record.Location) string {
-	for i := range drafts {
-		if drafts[i].Parent == "" && drafts[i].ID != "" && drafts[i].ID != record.Unreadable {
-			return drafts[i].ID
+func rootID(locations []record.Location) string {
+	for i := range locations {
+		if locations[i].Parent == "" && locations[i].ID != "" && locations[i].ID != record.Unreadable {
+			return locations[i].ID
 		}
 	}
 	return ""

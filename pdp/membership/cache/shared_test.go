@@ -15,49 +15,51 @@ import (
 )
 
 func TestRecordIsReadFromSharedStore(t *testing.T) {
-	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
-		first, second := openFake(t, o, h.port(), nil), openFake(t, o, h.port(), nil)
-		settled()
-		sees(t, first, "jane", "ed_normal")
-		settled()
-		asked := o.questions()
-		sees(t, second, "jane", "ed_normal")
-		assert.Equal(t, asked, o.questions())
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
+		first, second := openCache(t, o, h.connect(), nil), openCache(t, o, h.connect(), nil)
+		waitHeartbeat()
+		assertRole(t, first, "jane", "ed_normal")
+		waitHeartbeat()
+		asked := o.requestCount()
+		assertRole(t, second, "jane", "ed_normal")
+		assert.Equal(t, asked, o.requestCount())
 	})
 }
 
 func TestInvalidSharedValueIsRefused(t *testing.T) {
 	jane := membership.Key{Kind: membership.UserRecord, ID: "jane"}
-	for name, spoil := range map[string]func(t *testing.T, o *fakeOrigin, h *hub){
-		"garbage": func(_ *testing.T, _ *fakeOrigin, h *hub) { h.values[jane] = []byte("garbage") },
-		"empty":   func(_ *testing.T, _ *fakeOrigin, h *hub) { h.values[jane] = []byte{} },
-		"cut off": func(_ *testing.T, _ *fakeOrigin, h *hub) { h.values[jane] = h.values[jane][:len(h.values[jane])-3] },
-		"flipped": func(_ *testing.T, _ *fakeOrigin, h *hub) {
+	for name, spoil := range map[string]func(t *testing.T, o *fakeOrigin, h *sharedTier){
+		"garbage": func(_ *testing.T, _ *fakeOrigin, h *sharedTier) { h.values[jane] = []byte("garbage") },
+		"empty":   func(_ *testing.T, _ *fakeOrigin, h *sharedTier) { h.values[jane] = []byte{} },
+		"cut off": func(_ *testing.T, _ *fakeOrigin, h *sharedTier) {
+			h.values[jane] = h.values[jane][:len(h.values[jane])-3]
+		},
+		"flipped": func(_ *testing.T, _ *fakeOrigin, h *sharedTier) {
 			spoilt := bytes.Clone(h.values[jane])
 			spoilt[len(spoilt)-5] ^= 1
 			h.values[jane] = spoilt
 		},
-		"somebody else's": func(_ *testing.T, _ *fakeOrigin, h *hub) {
+		"somebody else's": func(_ *testing.T, _ *fakeOrigin, h *sharedTier) {
 			h.values[jane] = h.values[membership.Key{Kind: membership.UserRecord, ID: "joe"}]
 		},
-		"an organization": func(_ *testing.T, _ *fakeOrigin, h *hub) {
+		"an organization": func(_ *testing.T, _ *fakeOrigin, h *sharedTier) {
 			h.values[jane] = h.values[membership.Key{Kind: membership.OrganizationRecord, ID: "metro"}]
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+			inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
 				o.setUser("joe", fixture.Nurse("joe", "ed_normal", "ghi"))
-				first := openFake(t, o, h.port(), nil)
-				settled()
-				sees(t, first, "jane", "ed_normal")
-				sees(t, first, "joe", "ed_normal")
-				settled()
+				first := openCache(t, o, h.connect(), nil)
+				waitHeartbeat()
+				assertRole(t, first, "jane", "ed_normal")
+				assertRole(t, first, "joe", "ed_normal")
+				waitHeartbeat()
 				require.NotNil(t, h.values[jane])
 				h.set(func() { spoil(t, o, h) })
 				var log bytes.Buffer
-				second := openFake(t, o, h.port(), func(cfg *Config) { cfg.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
-				settled()
-				sees(t, second, "jane", "ed_normal")
+				second := openCache(t, o, h.connect(), func(cfg *Config) { cfg.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+				waitHeartbeat()
+				assertRole(t, second, "jane", "ed_normal")
 				assert.Contains(t, log.String(), "shared cache")
 				assert.NotContains(t, log.String(), "example.org")
 			})
@@ -66,38 +68,38 @@ func TestInvalidSharedValueIsRefused(t *testing.T) {
 }
 
 func TestOlderSharedValueIsIgnored(t *testing.T) {
-	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
 		jane := membership.Key{Kind: membership.UserRecord, ID: "jane"}
-		c := openFake(t, o, h.port(), nil)
-		settled()
-		sees(t, c, "jane", "ed_normal")
-		settled()
+		c := openCache(t, o, h.connect(), nil)
+		waitHeartbeat()
+		assertRole(t, c, "jane", "ed_normal")
+		waitHeartbeat()
 		old := h.values[jane]
 		o.setUser("jane", fixture.Nurse("jane", "ed_admin", "ghi"))
 		announceUser(t, c, "jane")
-		sees(t, c, "jane", "ed_admin")
-		settled()
+		assertRole(t, c, "jane", "ed_admin")
+		waitHeartbeat()
 		h.set(func() { h.values[jane] = old })
 		c.memory.drop(jane)
-		sees(t, c, "jane", "ed_admin")
-		other := openFake(t, o, h.port(), nil) // it knows of the announcement from the tail of the stream
-		settled()
+		assertRole(t, c, "jane", "ed_admin")
+		other := openCache(t, o, h.connect(), nil) // it knows of the announcement from the tail of the stream
+		waitHeartbeat()
 		h.set(func() { h.values[jane] = old })
-		sees(t, other, "jane", "ed_admin")
+		assertRole(t, other, "jane", "ed_admin")
 	})
 }
 
 func TestSharedValueFromTheFutureIsRefused(t *testing.T) {
-	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
-		ahead := h.port()
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
+		ahead := h.connect()
 		ahead.skew = time.Hour
-		first, second := openFake(t, o, ahead, nil), openFake(t, o, h.port(), nil)
-		settled()
-		sees(t, first, "jane", "ed_normal")
-		settled()
-		asked := o.questions()
-		sees(t, second, "jane", "ed_normal")
-		assert.Greater(t, o.questions(), asked)
+		first, second := openCache(t, o, ahead, nil), openCache(t, o, h.connect(), nil)
+		waitHeartbeat()
+		assertRole(t, first, "jane", "ed_normal")
+		waitHeartbeat()
+		asked := o.requestCount()
+		assertRole(t, second, "jane", "ed_normal")
+		assert.Greater(t, o.requestCount(), asked)
 		assert.NotZero(t, second.Status().Refused)
 	})
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
 )
 
-// opened is a cache that is closed at the end of the test.
-func opened(t testing.TB, cfg Config) *Cache {
+// openTestCache is a cache that is closed at the end of the test.
+func openTestCache(t testing.TB, cfg Config) *Cache {
 	t.Helper()
 	cfg.Vocabulary = fixture.Vocabulary()
 	if cfg.Logger == nil {
@@ -27,6 +27,6 @@ func opened(t testing.TB, cfg Config) *Cache {
 func awaitConfirmed(t testing.TB, all ...*Cache) {
 	t.Helper()
 	for _, c := range all {
-		require.Eventually(t, func() bool { return c.Status().Vouched }, 30*time.Second, 5*time.Millisecond)
+		require.Eventually(t, func() bool { return c.Status().Confirmed }, 30*time.Second, 5*time.Millisecond)
 	}
 }

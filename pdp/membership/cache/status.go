@@ -9,15 +9,15 @@ import (
 type Status struct {
 	// Quarantined names the records that break a rule of policies/DOMAIN.md section 1, sorted; at most 1,000.
 	Quarantined []string
-	// Vouched reports whether facts are confirmed now, Vouching whether these settings ever confirm them.
-	Vouched, Vouching bool
-	Shared            bool          // other sidecars share a tier with this one
-	SharedLive        bool          // and its stream is followed
-	SharedBreaks      uint64        // how often it was lost
-	Listens           bool          // the origin reports its own changes
-	Listening         bool          // its changes are received
-	ListeningBreaks   uint64        // how often it was lost
-	Heard             time.Duration // time since the last heartbeat that confirms; 0 if nothing does
+	// Confirmed reports whether facts are confirmed now, Confirming whether these settings ever confirm them.
+	Confirmed, Confirming bool
+	Shared                bool          // other sidecars share a tier with this one
+	StreamLive            bool          // and its stream is followed
+	StreamLosses          uint64        // how often it was lost
+	ByOrigin              bool          // the origin reports its own changes
+	OriginLive            bool          // its changes are received
+	OriginLosses          uint64        // how often it was lost
+	SinceHeartbeat        time.Duration // of the confirming subscription; 0 if there is none
 	// Unproven names the proofs that are missing for facts to be confirmed, in sorted words of lower-case letters and "_". It is empty
 	// while they are confirmed.
 	Unproven []string
@@ -33,9 +33,9 @@ type Status struct {
 func (c *Cache) Status() Status {
 	f := c.tracker.Status()
 	s := Status{
-		Quarantined: c.quarantine.names(), Shared: c.store != nil, SharedLive: f.StreamLive, SharedBreaks: f.StreamLosses,
-		Vouching: f.Confirming, Vouched: f.Confirming && len(f.Unproven) == 0, Heard: f.SinceHeartbeat, Unproven: f.Unproven,
-		Listens: f.ByOrigin, Listening: f.OriginLive, ListeningBreaks: f.OriginLosses,
+		Quarantined: c.quarantine.names(), Shared: c.store != nil, StreamLive: f.StreamLive, StreamLosses: f.StreamLosses,
+		Confirming: f.Confirming, Confirmed: f.Confirming && len(f.Unproven) == 0, SinceHeartbeat: f.SinceHeartbeat, Unproven: f.Unproven,
+		ByOrigin: f.ByOrigin, OriginLive: f.OriginLive, OriginLosses: f.OriginLosses,
 	}
 	s.Memory, s.Entries = c.memory.size()
 	s.FromMemory, s.FromShared, s.FromOrigin = c.counters.memory.Load(), c.counters.shared.Load(), c.counters.origin.Load()

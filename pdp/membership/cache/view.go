@@ -103,10 +103,10 @@ func (v *cachedView) join(ctx context.Context, e *entry) (*viewedUser, error) {
 	if e.Absent {
 		return &viewedUser{entry: e}, nil
 	}
-	trees := make([]*record.Tree, len(e.user.draft.Assignments))
+	trees := make([]*record.Tree, len(e.user.record.Assignments))
 	var missing error
 	for i := range trees {
-		at := e.user.draft.Assignments[i].Location
+		at := e.user.record.Assignments[i].Location
 		t, err := v.organization(ctx, at)
 		switch {
 		case ctx.Err() != nil:
@@ -137,8 +137,8 @@ func (v *cachedView) join(ctx context.Context, e *entry) (*viewedUser, error) {
 	return &viewedUser{user: s.User, entry: e, err: quarantined(e.Key, err)}, nil
 }
 
-// soundOrganization gives the organization of a location, or that it is absent. It fails if the organization is quarantined.
-func (v *cachedView) soundOrganization(ctx context.Context, location string) (*entry, error) {
+// validOrganization gives the organization of a location, or that it is absent. It fails if the organization is quarantined.
+func (v *cachedView) validOrganization(ctx context.Context, location string) (*entry, error) {
 	e, err := v.organization(ctx, location)
 	switch {
 	case err != nil:
@@ -234,7 +234,7 @@ func (v *cachedView) Location(ctx context.Context, id string) (*facts.Location, 
 	if len(id) > membership.MaxID || id == "" {
 		return nil, nil // no record can have it
 	}
-	e, err := v.soundOrganization(ctx, id)
+	e, err := v.validOrganization(ctx, id)
 	if err != nil || e.Absent {
 		return nil, err
 	}
@@ -247,7 +247,7 @@ func (v *cachedView) Locations(ctx context.Context, q facts.LocationQuery) ([]*f
 		if len(q.Beneath) > membership.MaxID {
 			return nil, nil
 		}
-		e, err := v.soundOrganization(ctx, q.Beneath)
+		e, err := v.validOrganization(ctx, q.Beneath)
 		if err != nil || e.Absent {
 			return nil, err
 		}

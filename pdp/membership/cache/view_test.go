@@ -16,9 +16,9 @@ import (
 
 // TestViewReturnsOneState: what it has given it gives again, whatever is announced meanwhile; the next view knows better.
 func TestViewReturnsOneState(t *testing.T) {
-	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
-		c := openFake(t, o, h.port(), nil)
-		settled()
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
+		c := openCache(t, o, h.connect(), nil)
+		waitHeartbeat()
 		v, err := c.View(t.Context(), facts.Requirement{})
 		require.NoError(t, err)
 		jane, err := v.User(t.Context(), "jane")
@@ -62,10 +62,10 @@ func TestViewReturnsOneState(t *testing.T) {
 	})
 }
 
-// TestAViewAskedByManyAtOnce gives all of them the same, though the origin's answers differ.
-func TestAViewAskedByManyAtOnce(t *testing.T) {
-	inBubble(t, func(t *testing.T, o *fakeOrigin, _ *hub) {
-		c := openFake(t, o, nil, nil)
+// TestConcurrentReadersOfAViewGetOneState gives all of them the same, though the origin's answers differ.
+func TestConcurrentReadersOfAViewGetOneState(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, _ *sharedTier) {
+		c := openCache(t, o, nil, nil)
 		v, err := c.View(t.Context(), facts.Requirement{AtLeast: []string{"1~unknown"}})
 		require.NoError(t, err)
 		o.set(func() { o.delay = 500 * time.Millisecond })
@@ -104,11 +104,11 @@ func TestAViewAskedByManyAtOnce(t *testing.T) {
 
 // TestFirstReaderDeterminesView is right: an account and a location that two fetched at once are given as the first had them.
 func TestFirstReaderDeterminesView(t *testing.T) {
-	inBubble(t, func(t *testing.T, o *fakeOrigin, _ *hub) {
-		c := openFake(t, o, nil, nil)
+	inBubble(t, func(t *testing.T, o *fakeOrigin, _ *sharedTier) {
+		c := openCache(t, o, nil, nil)
 		v, err := c.View(t.Context(), facts.Requirement{})
 		require.NoError(t, err)
-		o.before = func(key membership.Key) {
+		o.onRequest = func(key membership.Key) {
 			if key.Kind == membership.LocationPointer {
 				time.Sleep(time.Second) // so that both have the account before either is done
 			}

@@ -24,7 +24,7 @@ type FileConfig struct {
 	Logger     *slog.Logger   // nil means slog.Default()
 	Interval   time.Duration  // between polls of the file, which find changes that cause no file event; 0 means 5 s
 	Settle     time.Duration  // how long a changed file must stay unchanged before it is read; 0 means 250 ms
-	// OnReload is called with each directory that replaces another one. It must not call Reload, Check, Adopt or Close of
+	// OnReload is called with each directory that replaces another one. It must not call Reload, Check, Activate or Close of
 	// the File.
 	OnReload func(*Directory)
 }
@@ -151,9 +151,9 @@ func (f *File) Check(v pdp.Vocabulary) (*Checked, error) {
 	return &Checked{directory: d, previous: previous, vocabulary: v}, nil
 }
 
-// Adopt brings a checked directory into force, and checks the file by its vocabulary from now on. A directory that came into
+// Activate brings a checked directory into force, and checks the file by its vocabulary from now on. A directory that came into
 // force after the check is newer: it stays until the file has been read again.
-func (f *File) Adopt(c *Checked) {
+func (f *File) Activate(c *Checked) {
 	f.loadMu.Lock()
 	defer f.loadMu.Unlock()
 	f.vocabulary = c.vocabulary

@@ -66,12 +66,12 @@ func TestInvalidationsInAnyOrder(t *testing.T) {
 			f.Invalidate(changed(0), at(2)) // announced here
 			s.Changed(membership.Announcement{At: at(1), Changes: changed(9)})
 			time.Sleep(time.Millisecond)
-			v, vouched := ageless(f, userFact(f.BeginFetch(), 8))
+			v, confirmed := checkAnyAge(f, userFact(f.BeginFetch(), 8))
 			assert.Equal(t, Fresh, v, "the origin knows better")
-			assert.False(t, vouched, "and yet it may be behind")
-			v, vouched = ageless(f, userFact(f.BeginFetch(), 9))
+			assert.False(t, confirmed, "and yet it may be behind")
+			v, confirmed = checkAnyAge(f, userFact(f.BeginFetch(), 9))
 			assert.Equal(t, Fresh, v)
-			assert.True(t, vouched)
+			assert.True(t, confirmed)
 		})
 	})
 
@@ -123,11 +123,11 @@ func TestSyntheticVersionIsNotCompared(t *testing.T) {
 		began.Synthetic = true
 		before := userFact(began, 1<<50)
 		s.Changed(membership.Announcement{At: membership.Position{Epoch: "e", Sequence: 1}, Changes: changed(5)})
-		v, _ := ageless(f, before)
+		v, _ := checkAnyAge(f, before)
 		assert.Equal(t, Stale, v)
 		began = f.BeginFetch()
 		began.Synthetic = true
-		v, _ = ageless(f, userFact(began, 3))
+		v, _ = checkAnyAge(f, userFact(began, 3))
 		assert.Equal(t, Fresh, v)
 	})
 }
@@ -147,11 +147,11 @@ func TestManyAnnouncedIDsStayBounded(t *testing.T) {
 			}
 			s.Changed(membership.Announcement{At: membership.Position{Epoch: "e", Sequence: uint64(i + 1)}, Changes: changes})
 		}
-		v, _ := ageless(f, before)
+		v, _ := checkAnyAge(f, before)
 		assert.Equal(t, Stale, v)
-		v, vouched := ageless(f, userFact(f.BeginFetch(), 3))
+		v, confirmed := checkAnyAge(f, userFact(f.BeginFetch(), 3))
 		assert.Equal(t, Fresh, v)
-		assert.True(t, vouched)
+		assert.True(t, confirmed)
 		assert.LessOrEqual(t, len(f.invalidations.byHash), MaxInvalidations)
 	})
 }

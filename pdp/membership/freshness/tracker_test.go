@@ -11,11 +11,11 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
 
-// ageless judges a record whatever its age, and says whether it is vouched for.
-func ageless(f *Tracker, e *Provenance) (Verdict, bool) { return f.Check(e, time.Hour) }
+// checkAnyAge judges a record whatever its age, and says whether it is vouched for.
+func checkAnyAge(f *Tracker, e *Provenance) (Verdict, bool) { return f.Check(e, time.Hour) }
 
-// foreign is a fact that another sidecar fetched now.
-func foreign(at membership.Position) *Provenance {
+// fetchedElsewhere is a fact that another sidecar fetched now.
+func fetchedElsewhere(at membership.Position) *Provenance {
 	return userFact(Provenance{Stamp: membership.Stamp{AsOf: time.Now(), At: at}}, 1)
 }
 
@@ -24,43 +24,43 @@ func TestStreamConfirms(t *testing.T) {
 	synctest.Test(t, func(*testing.T) {
 		f := NewTracker(Config{Confirmer: ConfirmedByStream, Lease: time.Second, Retention: 20 * time.Minute, RootOf: func(string) string { return "" }})
 		s := streamHandler{f}
-		vouched := func(e *Provenance) bool {
-			_, ok := ageless(f, e)
+		confirmed := func(e *Provenance) bool {
+			_, ok := checkAnyAge(f, e)
 			return ok
 		}
-		assert.False(t, vouched(userFact(f.BeginFetch(), 1)), "nothing is heard yet")
-		assert.False(t, vouched(foreign(membership.Position{})))
+		assert.False(t, confirmed(userFact(f.BeginFetch(), 1)), "nothing is heard yet")
+		assert.False(t, confirmed(fetchedElsewhere(membership.Position{})))
 		s.Began(membership.Position{Epoch: "e", Sequence: 9}, membership.Position{Epoch: "e", Sequence: 7}, nil, time.Now())
-		assert.True(t, vouched(userFact(f.BeginFetch(), 1)))
-		assert.True(t, vouched(foreign(membership.Position{Epoch: "e", Sequence: 7})))
-		assert.True(t, vouched(foreign(membership.Position{Epoch: "e", Sequence: 12})), "whoever fetched it is ahead")
-		assert.False(t, vouched(foreign(membership.Position{Epoch: "e", Sequence: 6})), "what came after it is not known any more")
-		assert.False(t, vouched(foreign(membership.Position{Epoch: "d", Sequence: 8})), "another life of the stream")
-		assert.False(t, vouched(foreign(membership.Position{})), "whoever fetched it did not hear the stream")
+		assert.True(t, confirmed(userFact(f.BeginFetch(), 1)))
+		assert.True(t, confirmed(fetchedElsewhere(membership.Position{Epoch: "e", Sequence: 7})))
+		assert.True(t, confirmed(fetchedElsewhere(membership.Position{Epoch: "e", Sequence: 12})), "whoever fetched it is ahead")
+		assert.False(t, confirmed(fetchedElsewhere(membership.Position{Epoch: "e", Sequence: 6})), "what came after it is not known any more")
+		assert.False(t, confirmed(fetchedElsewhere(membership.Position{Epoch: "d", Sequence: 8})), "another life of the stream")
+		assert.False(t, confirmed(fetchedElsewhere(membership.Position{})), "whoever fetched it did not hear the stream")
 		time.Sleep(time.Millisecond)
-		mine, theirs := userFact(f.BeginFetch(), 1), foreign(membership.Position{Epoch: "e", Sequence: 9})
+		mine, theirs := userFact(f.BeginFetch(), 1), fetchedElsewhere(membership.Position{Epoch: "e", Sequence: 9})
 		time.Sleep(time.Second - time.Millisecond)
-		assert.True(t, vouched(mine))
+		assert.True(t, confirmed(mine))
 		time.Sleep(time.Millisecond)
-		assert.False(t, vouched(mine), "the lease is over")
-		assert.False(t, vouched(theirs))
-		v, _ := ageless(f, mine)
+		assert.False(t, confirmed(mine), "the lease is over")
+		assert.False(t, confirmed(theirs))
+		v, _ := checkAnyAge(f, mine)
 		assert.Equal(t, Unconfirmed, v)
 		assert.Zero(t, f.BeginFetch().At, "nobody could say what a fetch knows that begins now")
 		later := userFact(f.BeginFetch(), 1)
-		v, _ = ageless(f, later)
+		v, _ = checkAnyAge(f, later)
 		assert.Equal(t, Fresh, v, "by its age, for it is from after the silence began")
 		s.Heartbeat(time.Now())
-		assert.True(t, vouched(mine), "the stream was not broken")
+		assert.True(t, confirmed(mine), "the stream was not broken")
 		s.Heartbeat(time.Now().Add(-time.Hour))
-		assert.True(t, vouched(mine), "an old beat says nothing")
+		assert.True(t, confirmed(mine), "an old beat says nothing")
 		s.Lost(nil)
-		v, ok := ageless(f, mine)
+		v, ok := checkAnyAge(f, mine)
 		assert.Equal(t, Unconfirmed, v)
 		assert.False(t, ok)
 		s.Began(membership.Position{Epoch: "e", Sequence: 9}, membership.Position{Epoch: "e", Sequence: 7}, nil, time.Now())
-		assert.False(t, vouched(mine), "it is not known what was missed")
-		assert.True(t, vouched(theirs), "and yet it is, behind the floor")
+		assert.False(t, confirmed(mine), "it is not known what was missed")
+		assert.True(t, confirmed(theirs), "and yet it is, behind the floor")
 	})
 }
 
@@ -69,7 +69,7 @@ func TestRecordOfAnotherSidecarIsComparedByPosition(t *testing.T) {
 	synctest.Test(t, func(*testing.T) {
 		f, s := trackerOfStream()
 		fetched := func(after time.Duration, at membership.Position) *Provenance {
-			e := foreign(at)
+			e := fetchedElsewhere(at)
 			e.AsOf = time.Now().Add(after)
 			return e
 		}
@@ -86,7 +86,7 @@ func TestRecordOfAnotherSidecarIsComparedByPosition(t *testing.T) {
 			{"in none, hardly after", fetched(time.Second, membership.Position{}), Stale},
 			{"in none, before", fetched(-time.Second, membership.Position{}), Stale},
 		} {
-			v, _ := ageless(f, one.e)
+			v, _ := checkAnyAge(f, one.e)
 			assert.Equal(t, one.want, v, one.what)
 		}
 	})
@@ -99,17 +99,17 @@ func TestWatcherConfirms(t *testing.T) {
 		before := userFact(f.BeginFetch(), 1)
 		time.Sleep(time.Millisecond)
 		changeHandler{f}.Began(time.Now(), "")
-		vouched := func(e *Provenance, after time.Duration) bool {
+		confirmed := func(e *Provenance, after time.Duration) bool {
 			e.AsOf = e.AsOf.Add(after)
-			_, ok := ageless(f, e)
+			_, ok := checkAnyAge(f, e)
 			return ok
 		}
-		assert.False(t, vouched(before, 0))
-		assert.True(t, vouched(userFact(f.BeginFetch(), 1), 0))
-		assert.False(t, vouched(foreign(membership.Position{}), time.Second))
-		assert.True(t, vouched(foreign(membership.Position{}), 1001*time.Millisecond))
+		assert.False(t, confirmed(before, 0))
+		assert.True(t, confirmed(userFact(f.BeginFetch(), 1), 0))
+		assert.False(t, confirmed(fetchedElsewhere(membership.Position{}), time.Second))
+		assert.True(t, confirmed(fetchedElsewhere(membership.Position{}), 1001*time.Millisecond))
 		changeHandler{f}.Lost(nil)
-		assert.False(t, vouched(foreign(membership.Position{}), 1001*time.Millisecond))
+		assert.False(t, confirmed(fetchedElsewhere(membership.Position{}), 1001*time.Millisecond))
 	})
 }
 
@@ -161,7 +161,7 @@ func TestWhatAnAnnouncementInvalidates(t *testing.T) {
 			f.Invalidate([]pdp.Change{one.change}, membership.Position{Epoch: "e", Sequence: 1})
 			var got []string
 			for what, e := range records {
-				if v, _ := ageless(f, e); v == Stale {
+				if v, _ := checkAnyAge(f, e); v == Stale {
 					got = append(got, what)
 				}
 			}

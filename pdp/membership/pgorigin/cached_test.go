@@ -49,9 +49,9 @@ func TestCacheNeverConfirmsADeactivatedAdministrator(t *testing.T) {
 			}
 			c := openCache(t, cache.Config{Origin: p, FetchTimeout: fixture.Timeout, MaxAgeChange: 5 * time.Second})
 			if !ways.pooled {
-				require.Eventually(t, func() bool { return c.Status().Vouched }, fixture.Timeout, 5*time.Millisecond)
+				require.Eventually(t, func() bool { return c.Status().Confirmed }, fixture.Timeout, 5*time.Millisecond)
 			}
-			ask := func() (status string, vouched bool) {
+			ask := func() (status string, confirmed bool) {
 				v, err := c.View(context.Background(), facts.Requirement{})
 				require.NoError(t, err)
 				u, err := v.User(context.Background(), "a")
@@ -65,11 +65,11 @@ func TestCacheNeverConfirmsADeactivatedAdministrator(t *testing.T) {
 			until := time.Now().Add(1200 * time.Millisecond) // the lease, within which it may still be confirmed
 			for over := false; !over; {
 				over = time.Now().After(until)
-				status, vouched := ask()
+				status, confirmed := ask()
 				if status == "deactivated" {
 					break
 				}
-				require.False(t, over && vouched, "confirmed as %q", status)
+				require.False(t, over && confirmed, "confirmed as %q", status)
 			}
 			require.Eventually(t, func() bool { status, _ := ask(); return status == "deactivated" }, fixture.Timeout, 10*time.Millisecond)
 		})

@@ -57,11 +57,11 @@ func (v *Validator) Tree(locations []Location, faults *Faults, version uint64, p
 	return t, nil
 }
 
-// Join checks a user against the trees of its assignments and joins them; shape is the faults found when the user was read.
+// Join checks a user against the trees of its assignments and joins them; found are the faults found when the user was read.
 // locate returns the tree that a location is in, nil if it is unknown. If anything must not be used, the error is a
 // [*facts.Suspended] that names the organizations: a fault in what the record says of one organization does not affect another.
-func (v *Validator) Join(u *User, shape *Faults, version uint64, locate func(location string) *Tree) (*facts.User, error) {
-	faults := &Faults{total: shape.total, found: slices.Clone(shape.found)}
+func (v *Validator) Join(u *User, found *Faults, version uint64, locate func(location string) *Tree) (*facts.User, error) {
+	faults := &Faults{total: found.total, found: slices.Clone(found.found)}
 	locations := make(map[string]*Location, 2*len(u.Assignments))
 	suspended := map[string]error{}
 	var cause error

@@ -258,13 +258,13 @@ func (s *survey) user(raw membership.RawRecord) *record.User {
 	about := record.Subject{List: record.UserList, Index: s.found.Users, ID: record.IDOf(raw.Record)}
 	s.found.Users++
 	s.version(about, raw.Version)
-	u, shape, err := s.validator.User(s.validator.Tokens(raw.Record))
+	u, faults, err := s.validator.User(s.validator.Tokens(raw.Record))
 	if err != nil {
 		s.fault(about, "%v", err)
 		return nil
 	}
 	u.About.Index = about.Index
-	s.faults.Join(shape)
+	s.faults.Join(faults)
 	s.validator.CheckUser(u, s.byID, s.faults)
 	id := hashOf(u.ID)
 	if s.ids[id] {

@@ -68,9 +68,9 @@ func (f facts) Collect(ch chan<- prometheus.Metric) {
 	count(factLost, s.Lost)
 	gauge(factBytes, float64(s.Memory))
 	gauge(factRecords, float64(s.Entries))
-	if s.Vouching {
-		gauge(factVouched, boolean(s.Vouched))
-		gauge(factHeard, s.Heard.Seconds())
+	if s.Confirming {
+		gauge(factVouched, boolean(s.Confirmed))
+		gauge(factHeard, s.SinceHeartbeat.Seconds())
 	}
 	for _, proof := range s.Unproven {
 		gauge(factUnproven, 1, proof)
@@ -86,12 +86,12 @@ func (f facts) Collect(ch chan<- prometheus.Metric) {
 
 func (facts) feeds(s cache.Status, gauge func(*prometheus.Desc, float64, ...string), count func(*prometheus.Desc, uint64, ...string)) {
 	if s.Shared {
-		gauge(factFeedLive, boolean(s.SharedLive), "stream")
-		count(factFeedBreaks, s.SharedBreaks, "stream")
+		gauge(factFeedLive, boolean(s.StreamLive), "stream")
+		count(factFeedBreaks, s.StreamLosses, "stream")
 	}
-	if s.Listens {
-		gauge(factFeedLive, boolean(s.Listening), "listen")
-		count(factFeedBreaks, s.ListeningBreaks, "listen")
+	if s.ByOrigin {
+		gauge(factFeedLive, boolean(s.OriginLive), "listen")
+		count(factFeedBreaks, s.OriginLosses, "listen")
 	}
 }
 

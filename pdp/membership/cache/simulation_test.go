@@ -23,13 +23,13 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
 )
 
-// history is what happened to some users of an origin, and what sidecars then said of them. By it a run is checked: nothing
+// eventLog is what happened to some users of an origin, and what sidecars then said of them. By it a run is checked: nothing
 // older was given than the contract allows.
-type history struct {
-	mu        sync.Mutex
-	announces []announcing
-	cuts      []cut
-	reads     []reading
+type eventLog struct {
+	mu            sync.Mutex
+	announcements []announcement
+	outages       []cut
+	reads         []read
 }
 
 // cut is a time without a way from a sidecar to the stream.
@@ -38,13 +38,13 @@ type cut struct {
 	from, to time.Time
 }
 
-type announcing struct {
+type announcement struct {
 	user    string
 	version uint64
 	at      time.Time // returned
 }
 
-type reading struct {
+type read struct {
 	sidecar int
 	user    string
 	version uint64
@@ -53,17 +53,17 @@ type reading struct {
 	token   uint64    // the version that the question had to know of; 0 for none
 }
 
-func (h *history) add(f func()) {
+func (h *eventLog) add(f func()) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	f()
 }
 
-// faults lists the readings that nothing explains: older than their budget, or than what the sidecar must have heard of.
-func (h *history) faults(lease time.Duration) []string {
+// violations lists the readings that nothing explains: older than their budget, or than what the sidecar must have heard of.
+func (h *eventLog) violations(lease time.Duration) []string {
 	var all []string
 	for _, r := range h.reads {
-		for _, a := range h.announces {
+		for _, a := range h.announcements {
 			late := r.at.Sub(a.at)
 			if a.user == r.user && a.version > r.version && late > lease &&
 				(late > r.budget || !h.cutBetween(r.sidecar, a.at.Add(-lease), r.at)) {
@@ -77,28 +77,28 @@ func (h *history) faults(lease time.Duration) []string {
 	return all
 }
 
-func (h *history) cutBetween(sidecar int, from, to time.Time) bool {
-	return slices.ContainsFunc(h.cuts, func(c cut) bool {
-		return c.sidecar == sidecar && c.from.Before(to) && c.to.Add(2*fakeBeat).After(from)
+func (h *eventLog) cutBetween(sidecar int, from, to time.Time) bool {
+	return slices.ContainsFunc(h.outages, func(c cut) bool {
+		return c.sidecar == sidecar && c.from.Before(to) && c.to.Add(2*heartbeatInterval).After(from)
 	})
 }
 
 // cut keeps a way to the stream broken for a while.
-func (h *history) cut(down time.Duration, apart, together func(), sidecars ...int) {
+func (h *eventLog) cut(down time.Duration, disconnect, reconnect func(), sidecars ...int) {
 	from := time.Now()
-	apart()
+	disconnect()
 	time.Sleep(down)
-	together()
+	reconnect()
 	h.add(func() {
 		for _, s := range sidecars {
-			h.cuts = append(h.cuts, cut{s, from, time.Now()})
+			h.outages = append(h.outages, cut{s, from, time.Now()})
 		}
 	})
 }
 
-// TestHistory: whatever breaks, nothing is given that is older than its budget allows, nor older than what a sidecar in
+// TestReadsAreNeverOlderThanAllowed: whatever breaks, nothing is given that is older than its budget allows, nor older than what a sidecar in
 // touch with the stream must have heard of, nor than a question has to know of.
-func TestHistory(t *testing.T) {
+func TestReadsAreNeverOlderThanAllowed(t *testing.T) {
 	seeds := uint64(24)
 	if testing.Short() {
 		seeds = 4
@@ -106,82 +106,82 @@ func TestHistory(t *testing.T) {
 	for seed := range seeds {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				h := playHistory(t, seed, disturbance{})
+				h := simulate(t, seed, disturbances{})
 				require.Greater(t, len(h.reads), 1000)
-				faults := h.faults(time.Second)
-				assert.Empty(t, faults[:min(len(faults), 5)])
+				violations := h.violations(time.Second)
+				assert.Empty(t, violations[:min(len(violations), 5)])
 			})
 		})
 	}
 }
 
-// TestHistoryCatches keeps the checker from approving of anything: without what is told by the stream it finds faults.
-func TestHistoryCatches(t *testing.T) {
+// TestMissedAnnouncementsAreDetected keeps the checker from approving of anything: without what is told by the stream it finds faults.
+func TestMissedAnnouncementsAreDetected(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		assert.NotEmpty(t, playHistory(t, 1, disturbance{muted: true}).faults(time.Second))
+		assert.NotEmpty(t, simulate(t, 1, disturbances{muted: true}).violations(time.Second))
 	})
 }
 
-// TestHistoryWithForgeries: the same, while somebody announces what is not so, and the source is restored now and then, whose
+// TestReadsAreNeverOlderThanAllowedDespiteForgeries: the same, while somebody announces what is not so, and the source is restored now and then, whose
 // versions then begin anew. Nothing is given but what the source has had.
-func TestHistoryWithForgeries(t *testing.T) {
+func TestReadsAreNeverOlderThanAllowedDespiteForgeries(t *testing.T) {
 	for seed := range uint64(4) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				h := playHistory(t, seed, disturbance{forging: true, restoring: true})
+				h := simulate(t, seed, disturbances{forging: true, restoring: true})
 				require.Greater(t, len(h.reads), 1000)
-				faults := h.faults(time.Second)
-				assert.Empty(t, faults[:min(len(faults), 5)])
+				violations := h.violations(time.Second)
+				assert.Empty(t, violations[:min(len(violations), 5)])
 			})
 		})
 	}
 }
 
-// TestHistoryUnproven: sidecars listen to a source, by a channel that now and then is said not to carry every change, and then
+// TestReadsAreNeverOlderThanAllowedWhileUnproven: sidecars listen to a source, by a channel that now and then is said not to carry every change, and then
 // does not.
-func TestHistoryUnproven(t *testing.T) {
+func TestReadsAreNeverOlderThanAllowedWhileUnproven(t *testing.T) {
 	for seed := range uint64(4) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				h := playHistory(t, seed, disturbance{listening: true, restoring: true, forging: true})
+				h := simulate(t, seed, disturbances{listening: true, restoring: true, forging: true})
 				require.Greater(t, len(h.reads), 1000)
-				faults := h.faults(time.Second)
-				assert.Empty(t, faults[:min(len(faults), 5)])
+				violations := h.violations(time.Second)
+				assert.Empty(t, violations[:min(len(violations), 5)])
 			})
 		})
 	}
 }
 
-// disturbance is what happens in a history beside what breaks.
-type disturbance struct {
+// disturbances is what happens in a history beside what breaks.
+type disturbances struct {
 	muted     bool // what is announced is not told
 	forging   bool // somebody announces what is not so
 	restoring bool // the source is restored: its versions go back, in another history
 	listening bool // sidecars listen to the source, which is not announced to
 }
 
-const historyUsers = 4
+const simulatedUsers = 4
 
-// playHistory lets three sidecars answer for a few minutes while users change and everything breaks now and then.
-func playHistory(t *testing.T, seed uint64, d disturbance) *history {
-	h := &history{}
-	o, shared := newFakeOrigin(), newHub()
+// simulate lets three sidecars answer for a few minutes while users change and everything breaks now and then.
+func simulate(t *testing.T, seed uint64, d disturbances) *eventLog {
+	h := &eventLog{}
+	o, shared := newFakeOrigin(), newSharedTier()
 	shared.muted = d.muted
 	o.history = "history 0"
 	random := func(n uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, n)) }
-	ports := make([]*port, 3)
-	sidecars := make([]*Cache, len(ports))
-	channels := make([]*channel, len(ports))
-	for i := range ports {
-		ports[i] = shared.port()
+	clients := make([]*tierClient, 3)
+	sidecars := make([]*Cache, len(clients))
+	channels := make([]*channel, len(clients))
+	for i := range clients {
+		clients[i] = shared.connect()
 		quiet := func(cfg *Config) { cfg.Logger = slog.New(slog.DiscardHandler) }
 		if d.listening {
-			c, hear := openTelling(t, o, ports[i], true, quiet)
-			hear.Began(time.Now(), o.history)
-			sidecars[i], channels[i] = c, &channel{hear: hear}
+			c, handler := openWatched(t, o, clients[i], true, quiet)
+			handler.Began(time.Now(), o.history)
+			sidecars[i], channels[i] = c, &channel{handler: handler}
 			continue
 		}
-		sidecars[i] = openFake(t, o, ports[i], quiet)
+		sidecars[i] = openCache(t, o, clients[i], quiet)
 	}
 	var latest sync.Map               // user -> token and number
 	writing := make(chan struct{}, 1) // a lock that is slept under
@@ -190,20 +190,20 @@ func playHistory(t *testing.T, seed uint64, d disturbance) *history {
 		written++
 		return strings.Replace(fixture.Nurse(id, []string{"ed_normal", "ed_admin"}[r.IntN(2)], "ghi"), `"username"`, fmt.Sprintf(`"name":{"family":"%d"},"username"`, written), 1)
 	}
-	tell := func(r *rand.Rand, id string, number uint64, change pdp.Change) {
+	announce := func(r *rand.Rand, id string, number uint64, change pdp.Change) {
 		if d.listening {
 			for _, ch := range channels {
-				ch.tell(change)
+				ch.announce(change)
 			}
-			h.add(func() { h.announces = append(h.announces, announcing{id, number, time.Now()}) })
+			h.add(func() { h.announcements = append(h.announcements, announcement{id, number, time.Now()}) })
 			return
 		}
 		token, err := sidecars[r.IntN(len(sidecars))].Announce(t.Context(), []pdp.Change{change})
 		for ; err != nil; token, err = sidecars[r.IntN(len(sidecars))].Announce(t.Context(), []pdp.Change{change}) {
 			time.Sleep(50 * time.Millisecond)
 		}
-		h.add(func() { h.announces = append(h.announces, announcing{id, number, time.Now()}) })
-		latest.Store(id, reading{user: token, token: number})
+		h.add(func() { h.announcements = append(h.announcements, announcement{id, number, time.Now()}) })
+		latest.Store(id, read{user: token, token: number})
 	}
 	writeUser := func(r *rand.Rand, i int) {
 		writing <- struct{}{}
@@ -222,9 +222,9 @@ func playHistory(t *testing.T, seed uint64, d disturbance) *history {
 				change.Record = nil
 			}
 		}
-		tell(r, id, number, change)
+		announce(r, id, number, change)
 	}
-	for i := range historyUsers {
+	for i := range simulatedUsers {
 		writeUser(random(100), i)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
@@ -239,7 +239,7 @@ func playHistory(t *testing.T, seed uint64, d disturbance) *history {
 			}
 		})
 	}
-	act(1, 2*time.Second, func(r *rand.Rand) { writeUser(r, r.IntN(historyUsers)) })
+	act(1, 2*time.Second, func(r *rand.Rand) { writeUser(r, r.IntN(simulatedUsers)) })
 	act(2, 15*time.Second, func(r *rand.Rand) { // the origin is slow, or away
 		o.set(func() { o.delay, o.down = time.Duration(r.IntN(1500))*time.Millisecond, r.IntN(2) == 0 })
 		time.Sleep(time.Duration(r.IntN(8000)) * time.Millisecond)
@@ -247,7 +247,7 @@ func playHistory(t *testing.T, seed uint64, d disturbance) *history {
 	})
 	act(3, 20*time.Second, func(r *rand.Rand) { // so is the shared tier
 		if r.IntN(2) == 0 {
-			h.cut(0, shared.lose, func() {}, 0, 1, 2)
+			h.cut(0, shared.wipe, func() {}, 0, 1, 2)
 			return
 		}
 		h.cut(time.Duration(r.IntN(4000))*time.Millisecond, func() { shared.set(func() { shared.down = true }) },
@@ -255,12 +255,12 @@ func playHistory(t *testing.T, seed uint64, d disturbance) *history {
 	})
 	if d.forging {
 		act(4, 3*time.Second, func(r *rand.Rand) {
-			id := fmt.Sprintf("u%d", r.IntN(historyUsers))
+			id := fmt.Sprintf("u%d", r.IntN(simulatedUsers))
 			forged := []pdp.Change{{Kind: pdp.UserChanged, ID: id, Version: []uint64{0, 1, o.current(id), o.current(id) + 1, pdp.MaxVersion}[r.IntN(5)],
 				Record: []byte(strings.Replace(fixture.Nurse(id, "ed_admin", "jkl"), `"username"`, `"name":{"family":"0"},"username"`, 1))},
 				{Kind: pdp.LocationChanged, ID: "ghi", Organization: "metro", Version: pdp.MaxVersion}}
 			if d.listening {
-				channels[r.IntN(len(channels))].tell(forged[0])
+				channels[r.IntN(len(channels))].announce(forged[0])
 			}
 			_, _ = sidecars[r.IntN(len(sidecars))].Announce(t.Context(), forged)
 		})
@@ -271,7 +271,7 @@ func playHistory(t *testing.T, seed uint64, d disturbance) *history {
 			defer func() { <-writing }()
 			o.set(func() { o.version, o.history = uint64(r.IntN(20)), o.history+"'" })
 			numbers := map[string]uint64{}
-			for i := range historyUsers {
+			for i := range simulatedUsers {
 				id := fmt.Sprintf("u%d", i)
 				o.setUser(id, record(r, id))
 				numbers[id] = written
@@ -282,11 +282,11 @@ func playHistory(t *testing.T, seed uint64, d disturbance) *history {
 				}
 			}
 			for id, number := range numbers {
-				tell(r, id, number, pdp.Change{Kind: pdp.UserChanged, ID: id})
+				announce(r, id, number, pdp.Change{Kind: pdp.UserChanged, ID: id})
 			}
 		})
 	}
-	for i := range ports {
+	for i := range clients {
 		if d.listening {
 			act(uint64(30+i), 15*time.Second, func(r *rand.Rand) { // its channel carries nothing
 				h.cut(time.Duration(r.IntN(4000))*time.Millisecond, channels[i].unproven, func() {
@@ -297,11 +297,11 @@ func playHistory(t *testing.T, seed uint64, d disturbance) *history {
 			})
 		}
 		act(uint64(10+i), 20*time.Second, func(r *rand.Rand) { // or one sidecar's way to it
-			h.cut(time.Duration(r.IntN(4000))*time.Millisecond, func() { shared.set(func() { ports[i].cut = true }) },
-				func() { shared.set(func() { ports[i].cut = false }) }, i)
+			h.cut(time.Duration(r.IntN(4000))*time.Millisecond, func() { shared.set(func() { clients[i].disconnected = true }) },
+				func() { shared.set(func() { clients[i].disconnected = false }) }, i)
 		})
 		act(uint64(20+i), 50*time.Millisecond, func(r *rand.Rand) {
-			readUser(t, h, sidecars[i], i, fmt.Sprintf("u%d", r.IntN(historyUsers)), r.IntN(3) == 0, r.IntN(10) == 0, &latest)
+			readUser(t, h, sidecars[i], i, fmt.Sprintf("u%d", r.IntN(simulatedUsers)), r.IntN(3) == 0, r.IntN(10) == 0, &latest)
 		})
 	}
 	actors.Wait()
@@ -310,16 +310,16 @@ func playHistory(t *testing.T, seed uint64, d disturbance) *history {
 
 // channel is a way by which a sidecar listens.
 type channel struct {
-	mu   sync.Mutex
-	hear membership.ChangeHandler
-	lost bool
+	mu      sync.Mutex
+	handler membership.ChangeHandler
+	lost    bool
 }
 
-func (c *channel) tell(change pdp.Change) {
+func (c *channel) announce(change pdp.Change) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.lost {
-		c.hear.Changed([]pdp.Change{change})
+		c.handler.Changed([]pdp.Change{change})
 	}
 }
 
@@ -327,24 +327,24 @@ func (c *channel) unproven() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.lost = true
-	c.hear.Lost(&membership.Unproven{Missing: []string{"triggers"}, Reason: "switch the triggers on."})
+	c.handler.Lost(&membership.Unproven{Missing: []string{"triggers"}, Reason: "switch the triggers on."})
 }
 
-func (c *channel) began(history string) {
+func (c *channel) began(eventLog string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.lost = false
-	c.hear.Began(time.Now(), history)
+	c.handler.Began(time.Now(), eventLog)
 }
 
-func readUser(t *testing.T, h *history, c *Cache, sidecar int, id string, using, knowing bool, latest *sync.Map) {
-	r := reading{sidecar: sidecar, user: id, budget: 5 * time.Second, at: time.Now()}
-	need := facts.Requirement{ReadOnly: using}
-	if using {
+func readUser(t *testing.T, h *eventLog, c *Cache, sidecar int, id string, readOnly, withToken bool, latest *sync.Map) {
+	r := read{sidecar: sidecar, user: id, budget: 5 * time.Second, at: time.Now()}
+	need := facts.Requirement{ReadOnly: readOnly}
+	if readOnly {
 		r.budget = time.Minute
 	}
-	if known, ok := latest.Load(id); ok && knowing {
-		need.AtLeast, r.token = []string{known.(reading).user}, known.(reading).token
+	if known, ok := latest.Load(id); ok && withToken {
+		need.AtLeast, r.token = []string{known.(read).user}, known.(read).token
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()

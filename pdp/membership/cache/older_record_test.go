@@ -16,8 +16,8 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
-// rewind gives a record of the origin the version that it had before, as a replica does that is behind.
-func rewind(o *fakeOrigin, id, rec string) (undo func()) {
+// rollBack gives a record of the origin the version that it had before, as a replica does that is behind.
+func rollBack(o *fakeOrigin, id, rec string) (undo func()) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	key := membership.Key{Kind: membership.UserRecord, ID: id}
@@ -29,12 +29,12 @@ func rewind(o *fakeOrigin, id, rec string) (undo func()) {
 // TestOriginThatGoesBackIsNotUsed is not believed: what has been seen of a record is the least that it can be.
 func TestOriginThatGoesBackIsNotUsed(t *testing.T) {
 	for _, listed := range []bool{false, true} {
-		inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
-			c := openFake(t, o, nil, nil)
+		inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
+			c := openCache(t, o, nil, nil)
 			o.setUser("jane", fixture.Nurse("jane", "ed_admin", "ghi"))
 			o.setUser("jane", fixture.Nurse("jane", "ed_normal", "ghi"))
-			sees(t, c, "jane", "ed_normal")
-			undo := rewind(o, "jane", fixture.Nurse("jane", "ed_admin", "ghi"))
+			assertRole(t, c, "jane", "ed_normal")
+			undo := rollBack(o, "jane", fixture.Nurse("jane", "ed_admin", "ghi"))
 			time.Sleep(6 * time.Second)
 			if listed {
 				v, err := c.View(t.Context(), facts.Requirement{})
@@ -42,50 +42,50 @@ func TestOriginThatGoesBackIsNotUsed(t *testing.T) {
 				_, err = v.Users(t.Context(), facts.UserQuery{})
 				assert.Equal(t, pdp.Unavailable, pdp.KindOf(err))
 			} else {
-				fails(t, c, "jane", pdp.Unavailable)
+				assertFails(t, c, "jane", pdp.Unavailable)
 			}
 			undo()
-			sees(t, c, "jane", "ed_normal")
+			assertRole(t, c, "jane", "ed_normal")
 		})
 	}
 }
 
 // TestSharedValueThatGoesBackIsIgnored, as a sidecar put it there that read a replica, is not believed either.
 func TestSharedValueThatGoesBackIsIgnored(t *testing.T) {
-	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
 		byAge := func(cfg *Config) { cfg.Announced = false }
 		o.setUser("jane", fixture.Nurse("jane", "ed_admin", "ghi"))
 		o.setUser("jane", fixture.Nurse("jane", "ed_normal", "ghi"))
-		first, second := openFake(t, o, h.port(), byAge), openFake(t, o, h.port(), byAge)
-		settled()
-		sees(t, first, "jane", "ed_normal")
+		first, second := openCache(t, o, h.connect(), byAge), openCache(t, o, h.connect(), byAge)
+		waitHeartbeat()
+		assertRole(t, first, "jane", "ed_normal")
 		time.Sleep(6 * time.Second)
 		h.set(func() { clear(h.values) })
-		undo := rewind(o, "jane", fixture.Nurse("jane", "ed_admin", "ghi"))
-		sees(t, second, "jane", "ed_admin")
-		settled()
+		undo := rollBack(o, "jane", fixture.Nurse("jane", "ed_admin", "ghi"))
+		assertRole(t, second, "jane", "ed_admin")
+		waitHeartbeat()
 		require.NotNil(t, h.values[membership.Key{Kind: membership.UserRecord, ID: "jane"}])
 		undo()
-		sees(t, first, "jane", "ed_normal")
+		assertRole(t, first, "jane", "ed_normal")
 	})
 }
 
-// confused is an origin that answers with what was not asked for.
-type confused struct{ *fakeOrigin }
+// wrongAnswers is an origin that answers with what was not asked for.
+type wrongAnswers struct{ *fakeOrigin }
 
-func (c confused) Organization(ctx context.Context, _ string) (*membership.RawRecord, error) {
+func (c wrongAnswers) Organization(ctx context.Context, _ string) (*membership.RawRecord, error) {
 	return c.fakeOrigin.Organization(ctx, "smile")
 }
 
-func (c confused) UserByUsername(ctx context.Context, _ string) ([]membership.RawRecord, error) {
+func (c wrongAnswers) UserByUsername(ctx context.Context, _ string) ([]membership.RawRecord, error) {
 	return c.fakeOrigin.UserByUsername(ctx, "jane@example.org")
 }
 
 // TestOriginAnsweringAnotherRecordIsRefused: another organization is no answer, and another username nobody's.
 func TestOriginAnsweringAnotherRecordIsRefused(t *testing.T) {
-	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
-		c := openFake(t, o, h.port(), func(cfg *Config) { cfg.Origin = confused{o} })
-		settled()
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
+		c := openCache(t, o, h.connect(), func(cfg *Config) { cfg.Origin = wrongAnswers{o} })
+		waitHeartbeat()
 		v, err := c.View(t.Context(), facts.Requirement{})
 		require.NoError(t, err)
 		_, err = v.Location(t.Context(), "ghi")
@@ -98,11 +98,11 @@ func TestOriginAnsweringAnotherRecordIsRefused(t *testing.T) {
 
 // TestSharedValueOfAnotherKeyIsRefused: a value may be whole and of this key, and say something of another record.
 func TestSharedValueOfAnotherKeyIsRefused(t *testing.T) {
-	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
-		c := openFake(t, o, h.port(), nil)
-		settled()
-		sees(t, c, "jane", "ed_normal")
-		settled()
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
+		c := openCache(t, o, h.connect(), nil)
+		waitHeartbeat()
+		assertRole(t, c, "jane", "ed_normal")
+		waitHeartbeat()
 		for key, other := range map[membership.Key]membership.Key{
 			{Kind: membership.UserRecord, ID: "joe"}:           {Kind: membership.UserRecord, ID: "jane"},
 			{Kind: membership.OrganizationRecord, ID: "smile"}: {Kind: membership.OrganizationRecord, ID: "metro"},
@@ -120,8 +120,8 @@ func TestSharedValueOfAnotherKeyIsRefused(t *testing.T) {
 				h.values[key] = record.Pack(key, membership.Stamp{Version: 1, AsOf: time.Now(), At: membership.Position{Epoch: h.epochName(), Sequence: 0}}, append([]byte{0}, to...))
 			})
 		}
-		other := openFake(t, o, h.port(), nil)
-		settled()
+		other := openCache(t, o, h.connect(), nil)
+		waitHeartbeat()
 		assert.Equal(t, "smile", organizationOf(t, other, "clinic"))
 		v, err := other.View(t.Context(), facts.Requirement{})
 		require.NoError(t, err)

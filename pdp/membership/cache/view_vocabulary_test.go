@@ -21,11 +21,11 @@ import (
 // TestViewKeepsItsVocabulary: whatever is adopted meanwhile, and by whoever a record was fetched, a view gives none that the
 // tables of its beginning do not admit. One that they do it refuses only where tables change all the time.
 func TestViewKeepsItsVocabulary(t *testing.T) {
-	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
 		o.set(func() { o.delay = time.Millisecond })
 		quiet := func(cfg *Config) { cfg.Logger = slog.New(slog.DiscardHandler) }
-		sidecars := []*Cache{openFake(t, o, h.port(), quiet), openFake(t, o, h.port(), quiet)}
-		settled()
+		sidecars := []*Cache{openCache(t, o, h.connect(), quiet), openCache(t, o, h.connect(), quiet)}
+		waitHeartbeat()
 		less := fixture.Vocabulary()
 		less.Roles["facility"] = []string{"ed_admin"}
 		stop := make(chan struct{})
@@ -56,7 +56,7 @@ func TestViewKeepsItsVocabulary(t *testing.T) {
 			}
 		}
 		for _, c := range sidecars {
-			act(5*time.Millisecond, func() { c.Adopt([]pdp.Vocabulary{fixture.Vocabulary(), less}[rand.IntN(2)]) })
+			act(5*time.Millisecond, func() { c.SetVocabulary([]pdp.Vocabulary{fixture.Vocabulary(), less}[rand.IntN(2)]) })
 			act(20*time.Millisecond, func() {
 				_, err := c.Announce(t.Context(), []pdp.Change{{Kind: pdp.UserChanged, ID: "jane"}})
 				assert.NoError(t, err)

@@ -17,23 +17,24 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
 )
 
-// otherWords are the tables of another policy: a facility has interns instead of ed_normal, and there is one more level.
-func otherWords() pdp.Vocabulary {
+// otherVocabulary are the tables of another policy: a facility has interns instead of ed_normal, and there is one more level.
+func otherVocabulary() pdp.Vocabulary {
 	v := fixture.Vocabulary()
 	v.Roles["facility"] = []string{"ed_admin", "intern"}
 	v.Levels = append(slices.Clone(v.Levels), "wide")
 	return v
 }
 
-// onlyBy are users that one of the policies admits: by words joe, by otherWords jane (her role) and olga (her level).
-func onlyBy(o *fakeOrigin) {
+// addUsersOfBothVocabularies adds users who are valid under one vocabulary only: joe under that of the fixture, jane (by her role)
+// and olga (by her level) under otherVocabulary.
+func addUsersOfBothVocabularies(o *fakeOrigin) {
 	o.setUser("jane", fixture.Nurse("jane", "intern", "ghi"))
 	o.setUser("joe", fixture.Nurse("joe", "ed_normal", "ghi"))
 	o.setUser("olga", `{"id":"olga","username":"olga@example.org","assignments":[{"location":"smile","role":"owner","access":{"level":"wide"}}]}`)
 }
 
-// admits says that a view gives who is admitted, and nobody else, however it is asked.
-func admits(t *testing.T, v facts.View, admitted ...string) {
+// assertAdmitted says that a view gives who is admitted, and nobody else, however it is asked.
+func assertAdmitted(t *testing.T, v facts.View, admitted ...string) {
 	t.Helper()
 	for _, id := range []string{"jane", "joe", "olga"} {
 		for way, ask := range map[string]func() (*facts.User, error){
@@ -54,59 +55,59 @@ func admits(t *testing.T, v facts.View, admitted ...string) {
 	assert.Equal(t, pdp.Unavailable, pdp.KindOf(err), "a list with somebody who is not admitted")
 }
 
-// TestAdoptValidatesAgain what is kept, and what a view of before has not read yet it reads by the tables of before.
-func TestAdoptValidatesAgain(t *testing.T) {
-	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
-		onlyBy(o)
-		c := openFake(t, o, h.port(), nil)
-		settled()
+// TestNewVocabularyValidatesAgain what is kept, and what a view of before has not read yet it reads by the tables of before.
+func TestNewVocabularyValidatesAgain(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
+		addUsersOfBothVocabularies(o)
+		c := openCache(t, o, h.connect(), nil)
+		waitHeartbeat()
 		fresh := func() facts.View {
 			v, err := c.View(t.Context(), facts.Requirement{})
 			require.NoError(t, err)
 			return v
 		}
 		read, unread := fresh(), fresh()
-		admits(t, read, "joe")
+		assertAdmitted(t, read, "joe")
 		assert.Equal(t, []string{`user "jane"`, `user "olga"`}, c.Status().Quarantined)
-		settled()
+		waitHeartbeat()
 
-		c.Adopt(otherWords())
+		c.SetVocabulary(otherVocabulary())
 		assert.Empty(t, c.Status().Quarantined, "nothing has been judged yet")
-		admits(t, read, "joe")
-		admits(t, unread, "joe")
+		assertAdmitted(t, read, "joe")
+		assertAdmitted(t, unread, "joe")
 		assert.Empty(t, c.Status().Quarantined, "what the tables of before say is no news any more")
-		admits(t, fresh(), "jane", "olga")
+		assertAdmitted(t, fresh(), "jane", "olga")
 		assert.Equal(t, []string{`user "joe"`}, c.Status().Quarantined)
 
 		// Views of before keep nothing for those of now.
 		late := fresh()
-		c.Adopt(fixture.Vocabulary())
-		admits(t, fresh(), "joe")
+		c.SetVocabulary(fixture.Vocabulary())
+		assertAdmitted(t, fresh(), "joe")
 		for range 3 {
-			admits(t, late, "jane", "olga")
+			assertAdmitted(t, late, "jane", "olga")
 		}
-		asked := o.questions()
-		sees(t, c, "joe", "ed_normal")
-		assert.Equal(t, asked, o.questions())
+		asked := o.requestCount()
+		assertRole(t, c, "joe", "ed_normal")
+		assert.Equal(t, asked, o.requestCount())
 		assert.Equal(t, []string{`user "jane"`, `user "olga"`}, c.Status().Quarantined)
 
 		// Nor do sidecars of different policies for each other.
-		other := openFake(t, o, h.port(), func(cfg *Config) { cfg.Vocabulary = otherWords() })
-		settled()
+		other := openCache(t, o, h.connect(), func(cfg *Config) { cfg.Vocabulary = otherVocabulary() })
+		waitHeartbeat()
 		v, err := other.View(t.Context(), facts.Requirement{})
 		require.NoError(t, err)
-		admits(t, v, "jane", "olga")
-		settled()
+		assertAdmitted(t, v, "jane", "olga")
+		waitHeartbeat()
 		c.memory = newMemory(1<<20, c.forget) // as if it had just been started
-		admits(t, fresh(), "joe")
+		assertAdmitted(t, fresh(), "joe")
 	})
 }
 
-// TestAdoptDuringReads: every answer is by the tables of its view, and no reader is kept from one.
-func TestAdoptDuringReads(t *testing.T) {
+// TestReadsDuringVocabularyChangesAreConsistent: every answer is by the tables of its view, and no reader is kept from one.
+func TestReadsDuringVocabularyChangesAreConsistent(t *testing.T) {
 	o := newFakeOrigin()
-	onlyBy(o)
-	c := openFake(t, o, nil, func(cfg *Config) { cfg.MaxAgeChange, cfg.Logger = time.Hour, slog.New(slog.DiscardHandler) })
+	addUsersOfBothVocabularies(o)
+	c := openCache(t, o, nil, func(cfg *Config) { cfg.MaxAgeChange, cfg.Logger = time.Hour, slog.New(slog.DiscardHandler) })
 	stop := make(chan struct{})
 	var readers sync.WaitGroup
 	for range 6 {
@@ -133,29 +134,29 @@ func TestAdoptDuringReads(t *testing.T) {
 		})
 	}
 	for i := range 300 {
-		c.Adopt([]pdp.Vocabulary{otherWords(), fixture.Vocabulary()}[i%2])
+		c.SetVocabulary([]pdp.Vocabulary{otherVocabulary(), fixture.Vocabulary()}[i%2])
 		time.Sleep(time.Millisecond)
 	}
 	close(stop)
 	readers.Wait()
-	sees(t, c, "joe", "ed_normal")
+	assertRole(t, c, "joe", "ed_normal")
 }
 
-// rootless is an origin whose organizations are none.
-type rootless struct {
+// brokenOrigin is an origin whose organizations are none.
+type brokenOrigin struct {
 	*fakeOrigin
-	spoilt bool
+	broken bool
 }
 
-func (r *rootless) Organization(ctx context.Context, location string) (*membership.RawRecord, error) {
-	if r.spoilt {
+func (r *brokenOrigin) Organization(ctx context.Context, location string) (*membership.RawRecord, error) {
+	if r.broken {
 		return &membership.RawRecord{Record: []byte(`[]`), Version: 1}, nil
 	}
 	return r.fakeOrigin.Organization(ctx, location)
 }
 
-func (r *rootless) Users(ctx context.Context, q facts.UserQuery) (membership.RawUsers, error) {
-	if r.spoilt {
+func (r *brokenOrigin) Users(ctx context.Context, q facts.UserQuery) (membership.RawUsers, error) {
+	if r.broken {
 		return membership.RawUsers{Users: []membership.RawRecord{{Record: []byte(`{}`)}}, Offsets: []int{1}}, nil
 	}
 	return r.fakeOrigin.Users(ctx, q)
@@ -163,17 +164,17 @@ func (r *rootless) Users(ctx context.Context, q facts.UserQuery) (membership.Raw
 
 // TestQuarantineDoesNotNameUsernames is named by what was asked for, or not at all, and not for ever.
 func TestQuarantineDoesNotNameUsernames(t *testing.T) {
-	inBubble(t, func(t *testing.T, o *fakeOrigin, _ *hub) {
-		r := &rootless{o, true}
-		c := openFake(t, o, nil, func(cfg *Config) { cfg.Origin = r })
-		fails(t, c, "jane", pdp.Unavailable)
+	inBubble(t, func(t *testing.T, o *fakeOrigin, _ *sharedTier) {
+		r := &brokenOrigin{o, true}
+		c := openCache(t, o, nil, func(cfg *Config) { cfg.Origin = r })
+		assertFails(t, c, "jane", pdp.Unavailable)
 		v, err := c.View(t.Context(), facts.Requirement{})
 		require.NoError(t, err)
 		_, err = v.Users(t.Context(), facts.UserQuery{})
 		assert.Equal(t, pdp.Unavailable, pdp.KindOf(err))
 		assert.Equal(t, []string{`location "ghi"`}, c.Status().Quarantined)
-		r.spoilt = false
-		sees(t, c, "jane", "ed_normal")
+		r.broken = false
+		assertRole(t, c, "jane", "ed_normal")
 		assert.Empty(t, c.Status().Quarantined)
 	})
 }

@@ -13,18 +13,18 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
 
-// spoiling is an origin that gives an organization with something wrong that its records do not show.
-type spoiling struct {
+// editedOrganization is an origin that gives an organization with something wrong that its records do not show.
+type editedOrganization struct {
 	*fakeOrigin
 	from, to string
 }
 
-func (s *spoiling) Organization(ctx context.Context, location string) (*membership.RawRecord, error) {
-	sent, err := s.fakeOrigin.Organization(ctx, location)
-	if sent != nil && s.from != "" {
-		sent.Record = json.RawMessage(strings.Replace(string(sent.Record), s.from, s.to, 1))
+func (s *editedOrganization) Organization(ctx context.Context, location string) (*membership.RawRecord, error) {
+	raw, err := s.fakeOrigin.Organization(ctx, location)
+	if raw != nil && s.from != "" {
+		raw.Record = json.RawMessage(strings.Replace(string(raw.Record), s.from, s.to, 1))
 	}
-	return sent, err
+	return raw, err
 }
 
 // TestFaultOutsideContentIsFound: an organization is refused for what is wrong with its record, and good again without it,
@@ -37,22 +37,22 @@ func TestFaultOutsideContentIsFound(t *testing.T) {
 		"a null":            `"id":"ghi","name":null`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
-				s := &spoiling{fakeOrigin: o}
-				c := openFake(t, o, h.port(), func(cfg *Config) { cfg.Origin = s })
-				settled()
+			inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
+				s := &editedOrganization{fakeOrigin: o}
+				c := openCache(t, o, h.connect(), func(cfg *Config) { cfg.Origin = s })
+				waitHeartbeat()
 				announce := func() {
 					_, err := c.Announce(t.Context(), []pdp.Change{{Kind: pdp.LocationChanged, ID: "ghi"}})
 					require.NoError(t, err)
 				}
-				sees(t, c, "jane", "ed_normal")
+				assertRole(t, c, "jane", "ed_normal")
 				o.set(func() { s.from, s.to = `"id":"ghi"`, to })
 				announce()
-				fails(t, c, "jane", pdp.Unavailable)
+				assertFails(t, c, "jane", pdp.Unavailable)
 				assert.Equal(t, []string{`organization "metro"`}, c.Status().Quarantined)
 				o.set(func() { s.from = "" })
 				announce()
-				sees(t, c, "jane", "ed_normal")
+				assertRole(t, c, "jane", "ed_normal")
 				assert.Empty(t, c.Status().Quarantined)
 			})
 		})
@@ -69,39 +69,39 @@ func TestQuarantineEndsWithValidRecord(t *testing.T) {
 		"no id at all": `[{"kind":"region","model":"regional"},{"id":"metro","kind":"region","model":"regional"},{"id":"ghi","kind":"facility","parent":"metro"}]`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
-				s := &spoilt{fakeOrigin: o}
-				first := openFake(t, o, h.port(), func(cfg *Config) { cfg.Origin = s })
-				settled()
+			inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
+				s := &replacedOrganization{fakeOrigin: o}
+				first := openCache(t, o, h.connect(), func(cfg *Config) { cfg.Origin = s })
+				waitHeartbeat()
 				s.record = &to
-				fails(t, first, "jane", pdp.Unavailable)
+				assertFails(t, first, "jane", pdp.Unavailable)
 				require.NotEmpty(t, first.Status().Quarantined)
 				s.record = nil
 				_, err := first.Announce(t.Context(), []pdp.Change{{Kind: pdp.LocationChanged, ID: "ghi"}})
 				require.NoError(t, err)
-				second := openFake(t, o, h.port(), nil)
-				settled()
-				sees(t, second, "jane", "ed_normal") // and shares it
-				settled()
-				asked := o.questions()
-				sees(t, first, "jane", "ed_normal")
-				require.Equal(t, asked, o.questions(), "it is found in the shared tier")
+				second := openCache(t, o, h.connect(), nil)
+				waitHeartbeat()
+				assertRole(t, second, "jane", "ed_normal") // and shares it
+				waitHeartbeat()
+				asked := o.requestCount()
+				assertRole(t, first, "jane", "ed_normal")
+				require.Equal(t, asked, o.requestCount(), "it is found in the shared tier")
 				assert.Empty(t, first.Status().Quarantined)
 			})
 		})
 	}
 }
 
-// spoilt is an origin that gives something else for an organization.
-type spoilt struct {
+// replacedOrganization is an origin that gives something else for an organization.
+type replacedOrganization struct {
 	*fakeOrigin
 	record *string
 }
 
-func (s *spoilt) Organization(ctx context.Context, location string) (*membership.RawRecord, error) {
-	sent, err := s.fakeOrigin.Organization(ctx, location)
-	if sent != nil && s.record != nil {
-		sent.Record = json.RawMessage(*s.record)
+func (s *replacedOrganization) Organization(ctx context.Context, location string) (*membership.RawRecord, error) {
+	raw, err := s.fakeOrigin.Organization(ctx, location)
+	if raw != nil && s.record != nil {
+		raw.Record = json.RawMessage(*s.record)
 	}
-	return sent, err
+	return raw, err
 }

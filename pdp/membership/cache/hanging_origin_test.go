@@ -13,17 +13,17 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
 )
 
-// TestOriginThatDoesNotAnswer is not waited for with all the time that a question has, where what is kept may serve.
-func TestOriginThatDoesNotAnswer(t *testing.T) {
-	inBubble(t, func(t *testing.T, o *fakeOrigin, h *hub) {
+// TestHangingOriginDoesNotUseUpTheDeadline is not waited for with all the time that a question has, where what is kept may serve.
+func TestHangingOriginDoesNotUseUpTheDeadline(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
 		o.setUser("joe", fixture.Nurse("joe", "ed_admin", "ghi"))
-		c := openFake(t, o, h.port(), nil)
-		settled()
-		sees(t, c, "jane", "ed_normal")
-		sees(t, c, "joe", "ed_admin")
+		c := openCache(t, o, h.connect(), nil)
+		waitHeartbeat()
+		assertRole(t, c, "jane", "ed_normal")
+		assertRole(t, c, "joe", "ed_admin")
 		o.set(func() { o.delay = time.Hour })
 		h.set(func() { h.down = true })
-		settled()
+		waitHeartbeat()
 		for range 2 {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			v, err := c.View(ctx, facts.Requirement{})
@@ -38,6 +38,6 @@ func TestOriginThatDoesNotAnswer(t *testing.T) {
 		}
 		assert.Positive(t, c.Status().Fallbacks)
 		time.Sleep(5 * time.Second)
-		fails(t, c, "jane", pdp.Unavailable)
+		assertFails(t, c, "jane", pdp.Unavailable)
 	})
 }

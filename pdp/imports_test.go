@@ -42,7 +42,7 @@ func mayImport(from, to string) bool {
 	case strings.HasPrefix(from, "pdp/"):
 		return to == "pdp" || to == "pdp/authzen" || to == "pdp/facts"
 	case strings.HasPrefix(from, "adapters/"):
-		return to == "pdp/authzen"
+		return mayImportInAdapters(from, to)
 	case strings.HasPrefix(from, "cmd/"):
 		return !strings.HasPrefix(to, "cmd/") || strings.HasPrefix(to, "cmd/wardkeeper/internal/")
 	}
@@ -69,6 +69,27 @@ func mayImportInMembership(from, to string) bool {
 		return to == "pdp" || to == contract || to == contract+"/record" || to == contract+"/freshness"
 	}
 	return to == "pdp" || to == "pdp/authzen" || to == contract || to == contract+"/record"
+}
+
+// mayImportInAdapters: what stands in front of an application needs the enforcement point, the route file and the identities, and no
+// other front. Only adapters/inprocess has the engine linked in.
+func mayImportInAdapters(from, to string) bool {
+	if to == "pdp/authzen" {
+		return true
+	}
+	switch from {
+	case "adapters/pep", "adapters/identity", "adapters/conformance/decisionpoint":
+		return false
+	case "adapters/client":
+		return to == "adapters/pep"
+	case "adapters/routes":
+		return to == "adapters/identity"
+	case "adapters/inprocess":
+		return to == "adapters/pep" || to == "pdp"
+	case "adapters/conformance":
+		return to == "adapters/conformance/decisionpoint"
+	}
+	return to == "adapters/pep" || to == "adapters/routes" || to == "adapters/identity"
 }
 
 // restricted are modules that only the listed packages may import.
@@ -148,7 +169,7 @@ func TestMayImport(t *testing.T) {
 		{"pdp", "bundles"}, {"pdp", "pdp/authzen"}, {"pdp/httpapi", "pdp"}, {"pdp/membership", "pdp"}, {"pdp/membership/pgorigin", "pdp/membership"}, {"pdp/membership/cache", "pdp/membership/freshness"},
 		{"pdp/httpapi", "pdp/httpapi/opawire"}, {"pdp/httpapi/opawire", "pdp/authzen"},
 		{"pdp", "pdp/facts"}, {"pdp", "pdp/paging"}, {"pdp/paging", "pdp/facts"}, {"pdp/facts", "pdp/authzen"}, {"pdp/membership/record", "pdp/facts"},
-		{"adapters/echo", "pdp/authzen"}, {"cmd/wardkeeper", "policies"}, {"cmd/wardkeeper", "pdp/httpapi"},
+		{"adapters/echo", "pdp/authzen"}, {"adapters/echo", "adapters/routes"}, {"adapters/client", "adapters/pep"}, {"adapters/inprocess", "pdp"}, {"cmd/wardkeeper", "policies"}, {"cmd/wardkeeper", "pdp/httpapi"},
 		{"bundles", "pdp/rotation"}, {"pdp/membership/pgorigin", "pdp/rotation"}, {"cmd/wardkeeper", "pdp/rotation"},
 		{"cmd/wardkeeper", "cmd/wardkeeper/internal/config"},
 		{"bundles/follow", "bundles"}, {"bundles/follow", "pdp/rotation"}, {"bundles/release", "bundles"},
@@ -163,7 +184,7 @@ func TestMayImport(t *testing.T) {
 		{"pdp", "pdp/membership"}, {"pdp/membership", "pdp/membership/record"}, {"pdp/membership/cache", "pdp/membership/redisstore"},
 		{"pdp/membership/pgorigin", "pdp/membership/httporigin"}, {"pdp/membership/directory", "pdp/membership/cache"}, {"pdp/httpapi", "pdp/membership"}, {"pdp/httpapi", "bundles"}, {"adapters/echo", "pdp"},
 		{"pdp/httpapi/opawire", "pdp/httpapi"}, {"pdp/httpapi/opawire", "pdp/httpapi/connlimit"}, {"pdp", "pdp/httpapi/opawire"},
-		{"adapters/echo", "adapters/client"}, {"pdp", "cmd/wardkeeper"}, {"pdp", "cmd/wardkeeper/internal/config"}, {"tools", "pdp"},
+		{"adapters/echo", "adapters/client"}, {"adapters/echo", "adapters/nethttp"}, {"adapters/pep", "adapters/client"}, {"adapters/client", "pdp"}, {"adapters/identity", "adapters/routes"}, {"pdp", "cmd/wardkeeper"}, {"pdp", "cmd/wardkeeper/internal/config"}, {"tools", "pdp"},
 		{"pdp/rotation", "pdp"}, {"pdp/rotation", "bundles"}, {"policies", "pdp/rotation"}, {"pdp", "pdp/rotation"},
 	} {
 		assert.False(t, mayImport(refused[0], refused[1]), "%v", refused)

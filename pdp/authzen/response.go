@@ -1,5 +1,7 @@
 package authzen
 
+import "strconv"
+
 // DecodeResponse decodes the response to one evaluation (PROTOCOL.md section 6). It is strict: the caller must treat an error as a
 // denial. Every error is an [*Error].
 func DecodeResponse(body []byte) (Response, error) {
@@ -75,4 +77,59 @@ func (r *rawResponse) response(pointer string) (Response, error) {
 		return Response{}, r.contextErr
 	}
 	return Response{Decision: decision, Context: r.context}, nil
+}
+
+// SearchResponse is the answer to a search (PROTOCOL.md section 8).
+type SearchResponse struct {
+	NextToken string // continues the list; "" if it is complete
+	Results   []Hit
+}
+
+// Hit is a result of a search: an entity, or the name of an action.
+type Hit struct {
+	Type, ID, Name string
+	Properties     map[string]any
+	Obligations    []any // as in the context of a [Response]
+}
+
+// DecodeSearchResponse decodes the response to a search (PROTOCOL.md section 8). Every error is an [*Error].
+func DecodeSearchResponse(body []byte) (SearchResponse, error) {
+	m, err := ParseObject(body)
+	if err != nil {
+		return SearchResponse{}, err
+	}
+	var r SearchResponse
+	if page, ok := m["page"].(map[string]any); ok {
+		if r.NextToken, ok = page["next_token"].(string); !ok && page["next_token"] != nil {
+			return SearchResponse{}, newError("/page", quoted("next_token")+" is not a string", "send a string")
+		}
+	} else if m["page"] != nil {
+		return SearchResponse{}, newError("", quoted("page")+" is not an object", "send an object, or leave it out")
+	}
+	results, ok := m["results"].([]any)
+	if !ok {
+		return SearchResponse{}, newError("", quoted("results")+" is missing or not an array", "send an array")
+	}
+	for i, element := range results {
+		hit, ok := hitOf(element)
+		if !ok {
+			return SearchResponse{}, newError("/results/"+strconv.Itoa(i), "The result is neither an entity nor an action",
+				"send an object with a type and an id, or with a name")
+		}
+		r.Results = append(r.Results, hit)
+	}
+	return r, nil
+}
+
+func hitOf(element any) (Hit, bool) {
+	m, _ := element.(map[string]any)
+	h := Hit{}
+	h.Type, _ = m["type"].(string)
+	h.ID, _ = m["id"].(string)
+	h.Name, _ = m["name"].(string)
+	var properties, obligations bool
+	h.Properties, properties = m["properties"].(map[string]any)
+	h.Obligations, obligations = m["obligations"].([]any)
+	entity := h.Type != "" && h.ID != ""
+	return h, (entity || h.Name != "") && (properties || m["properties"] == nil) && (obligations || m["obligations"] == nil)
 }

@@ -1,0 +1,233 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/wardkeeper/wardkeeper/adapters/pep"
+	"github.com/wardkeeper/wardkeeper/pdp/authzen"
+)
+
+// Config configures a client. Only URL is required.
+type Config struct {
+	// URL is where the decision point is: http://HOST:PORT, https://HOST or unix:/PATH.
+	URL string
+	// Token returns the bearer token. It is called for each request, so that a token can be replaced. nil sends none.
+	Token func() string
+	// TLS configures https. nil trusts the system's certificate authorities.
+	TLS *tls.Config
+	// Timeout bounds a call, with its retry; 0 means 1 s. A context may end it earlier.
+	Timeout time.Duration
+	// MaxConnections bounds the connections, and so the requests in progress; 0 means 64. Others wait, within Timeout.
+	MaxConnections int
+	// MaxResponse bounds a response in bytes; 0 means 1 MiB.
+	MaxResponse int64
+	// BatchSize bounds the questions in a request; 0 means [authzen.MaxEvaluations]. More are sent in several.
+	BatchSize int
+}
+
+// Client asks one decision point. It is safe for concurrent use and reuses connections.
+type Client struct {
+	base        string // without a slash at its end
+	socket      bool   // whether the connection is a Unix socket, for which the host of base means nothing
+	endpoints   Endpoints
+	token       func() string
+	timeout     time.Duration
+	maxResponse int64
+	batchSize   int
+	http        *http.Client
+}
+
+var _ pep.Decider = (*Client)(nil)
+
+// New returns a client. It does not connect.
+func New(c Config) (*Client, error) {
+	base, socket, err := parseURL(c.URL)
+	if err != nil {
+		return nil, err
+	}
+	client := &Client{base: base, socket: socket != "", endpoints: standardEndpoints, token: c.Token, timeout: c.Timeout, maxResponse: c.MaxResponse, batchSize: c.BatchSize}
+	if client.timeout <= 0 {
+		client.timeout = time.Second
+	}
+	if client.maxResponse <= 0 {
+		client.maxResponse = 1 << 20
+	}
+	if client.batchSize <= 0 || client.batchSize > authzen.MaxEvaluations {
+		client.batchSize = authzen.MaxEvaluations
+	}
+	connections := c.MaxConnections
+	if connections <= 0 {
+		connections = 64
+	}
+	dialer := net.Dialer{}
+	transport := &http.Transport{
+		// No proxy from the environment: questions name people.
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			if socket != "" {
+				network, address = "unix", socket
+			}
+			return dialer.DialContext(ctx, network, address)
+		},
+		TLSClientConfig:        c.TLS.Clone(),
+		MaxConnsPerHost:        connections,
+		MaxIdleConnsPerHost:    connections,
+		IdleConnTimeout:        time.Minute,
+		DisableCompression:     true,
+		MaxResponseHeaderBytes: 64 << 10,
+		// HTTP/1.1 alone: a connection that breaks then concerns one question, and it is known whether its answer had begun.
+		TLSNextProto: map[string]func(string, *tls.Conn) http.RoundTripper{},
+	}
+	client.http = &http.Client{
+		Transport: transport,
+		// A redirect is no answer, and what it points to is not the decision point (PEP-2).
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	return client, nil
+}
+
+// Close closes the idle connections.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// parseURL returns the URL that requests begin with, and the path of the Unix socket to dial or "".
+func parseURL(text string) (base, socket string, err error) {
+	if path, ok := strings.CutPrefix(text, "unix:"); ok {
+		if !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") {
+			return "", "", fmt.Errorf("client: the URL %q has no absolute path: use unix:/PATH", text)
+		}
+		return "http://localhost", path, nil
+	}
+	u, err := url.Parse(text)
+	switch {
+	case err != nil:
+		return "", "", fmt.Errorf("client: the URL of the decision point is malformed: use http://HOST:PORT, https://HOST or unix:/PATH")
+	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
+		return "", "", fmt.Errorf("client: the URL %q is not that of a server: use http://HOST:PORT, https://HOST or unix:/PATH", u.Redacted())
+	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		return "", "", fmt.Errorf("client: the URL %q has more than a scheme, a host and a path: use Config.Token for credentials", u.Redacted())
+	}
+	return trimSlash(u.String()), "", nil
+}
+
+func trimSlash(url string) string { return strings.TrimSuffix(url, "/") }
+
+// Decide implements [pep.Decider]. One question is sent as an evaluation; more are sent as evaluations, in as few requests as the
+// batch size allows.
+func (c *Client) Decide(ctx context.Context, questions []authzen.Evaluation) ([]authzen.Response, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	if len(questions) == 1 {
+		body, err := c.post(ctx, c.endpoints.Evaluation, questions[0])
+		if err != nil {
+			return nil, err
+		}
+		response, err := authzen.DecodeResponse(body)
+		if err != nil {
+			return nil, malformed(err)
+		}
+		return []authzen.Response{response}, nil
+	}
+	responses := make([]authzen.Response, 0, len(questions))
+	for start := 0; start < len(questions); start += c.batchSize {
+		chunk := questions[start:min(start+c.batchSize, len(questions))]
+		batch := authzen.Batch{Semantic: authzen.ExecuteAll, Items: make([]authzen.Item, len(chunk))}
+		for i, q := range chunk {
+			batch.Items[i].Evaluation = q
+		}
+		body, err := c.post(ctx, c.endpoints.Evaluations, batch)
+		if err != nil {
+			return nil, err
+		}
+		answers, err := authzen.DecodeResponses(body)
+		if err != nil {
+			return nil, malformed(err)
+		}
+		if len(answers) != len(chunk) {
+			return nil, fmt.Errorf("the decision point answered %d of %d questions", len(answers), len(chunk))
+		}
+		responses = append(responses, answers...)
+	}
+	return responses, nil
+}
+
+// malformed leaves out what the decoder says: it may quote the answer.
+func malformed(error) error { return errors.New("the decision point sent a malformed answer") }
+
+// post sends a message to an endpoint and returns the body of the answer.
+func (c *Client) post(ctx context.Context, endpoint string, message any) ([]byte, error) {
+	if endpoint == "" {
+		return nil, errors.New("the decision point does not offer this by its metadata")
+	}
+	body, err := json.Marshal(message)
+	if err != nil {
+		return nil, errors.New("the question cannot be encoded as JSON")
+	}
+	return c.request(ctx, http.MethodPost, c.base+endpoint, body)
+}
+
+// request sends a request and returns the body of the answer. A connection that breaks before its answer begins is replaced once: the
+// decision point may have closed it while it was idle. Questions change nothing, so asking again is safe (PEP-8).
+func (c *Client) request(ctx context.Context, method, url string, body []byte) ([]byte, error) {
+	answer, answered, err := c.attempt(ctx, method, url, body)
+	if err != nil && !answered && ctx.Err() == nil {
+		answer, _, err = c.attempt(ctx, method, url, body)
+	}
+	return answer, err
+}
+
+// attempt sends a request once. answered reports whether an answer began.
+func (c *Client) attempt(ctx context.Context, method, url string, body []byte) (answer []byte, answered bool, err error) {
+	var began atomic.Bool
+	trace := &httptrace.ClientTrace{GotFirstResponseByte: func() { began.Store(true) }}
+	req, err := http.NewRequestWithContext(httptrace.WithClientTrace(ctx, trace), method, url, bytes.NewReader(body))
+	if err != nil {
+		return nil, true, errors.New("the request to the decision point cannot be made")
+	}
+	id := c.setHeader(ctx, req.Header)
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, began.Load(), unreachable(ctx, err)
+	}
+	defer resp.Body.Close()
+	if err := checkHeader(resp, id); err != nil {
+		return nil, true, err
+	}
+	answer, err = io.ReadAll(io.LimitReader(resp.Body, c.maxResponse+1))
+	switch {
+	case err != nil:
+		return nil, true, unreachable(ctx, err)
+	case int64(len(answer)) > c.maxResponse:
+		return nil, true, fmt.Errorf("the answer of the decision point is larger than %d bytes", c.maxResponse)
+	}
+	return answer, true, nil
+}
+
+// setHeader sets the header of a request, and returns its request id.
+func (c *Client) setHeader(ctx context.Context, h http.Header) (id string) {
+	trace := pep.TraceOf(ctx)
+	for name, value := range map[string]string{"X-Request-ID": trace.RequestID, "Traceparent": trace.Traceparent, "Tracestate": trace.Tracestate} {
+		if value != "" {
+			h.Set(name, value)
+		}
+	}
+	h.Set("Content-Type", "application/json")
+	h.Set("Accept", "application/json")
+	if c.token != nil {
+		if token := c.token(); token != "" {
+			h.Set("Authorization", "Bearer "+token)
+		}
+	}
+	return trace.RequestID
+}

@@ -1,0 +1,267 @@
+package client_test
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/adapters/client"
+	"github.com/wardkeeper/wardkeeper/adapters/conformance/decisionpoint"
+	"github.com/wardkeeper/wardkeeper/adapters/pep"
+	"github.com/wardkeeper/wardkeeper/pdp/authzen"
+)
+
+func start(t *testing.T, network, address string, config *tls.Config) *decisionpoint.Server {
+	t.Helper()
+	l, err := net.Listen(network, address)
+	require.NoError(t, err)
+	s := decisionpoint.Start(l, config)
+	t.Cleanup(s.Close)
+	return s
+}
+
+func newClient(t *testing.T, c client.Config) *client.Client {
+	t.Helper()
+	cl, err := client.New(c)
+	require.NoError(t, err)
+	t.Cleanup(cl.Close)
+	return cl
+}
+
+func about(resource string) authzen.Evaluation {
+	return authzen.Evaluation{Subject: authzen.Entity{Type: "user", ID: "alice"}, Action: authzen.Action{Name: "user.view"},
+		Resource: authzen.Entity{Type: "user", ID: resource}, Context: map[string]any{"at_least": "t1"}}
+}
+
+// Nothing that goes wrong is an answer (PEP-1, PEP-2), and it is asked again only if the connection broke before an answer began (PEP-8).
+func TestOnlyWellFormedAnswersAreAnswers(t *testing.T) {
+	again := map[string]bool{"not-answered": true, "allow-second-attempt": true}
+	for _, id := range decisionpoint.Behaviors() {
+		t.Run(id, func(t *testing.T) {
+			t.Parallel()
+			s := start(t, "tcp", "127.0.0.1:0", nil)
+			c := newClient(t, client.Config{URL: "http://" + s.Addr().String(), Timeout: 30 * time.Second})
+			if strings.HasPrefix(id, "not-in-time") {
+				c = newClient(t, client.Config{URL: "http://" + s.Addr().String(), Timeout: 200 * time.Millisecond})
+			}
+			e, err := pep.New(pep.Config{Decider: c, Handlers: map[string]pep.Handler{
+				"notification": {Can: func(o pep.Obligation) bool { return o.Properties["channel"] == "email" }}, pep.Confirm: {}}})
+			require.NoError(t, err)
+			o := e.Enforce(pep.WithTrace(t.Context(), pep.Trace{RequestID: "r-1"}), about(id))
+			assert.Equal(t, decisionpoint.Permits(id), o.Permitted(), o.Err)
+			assert.Equal(t, strings.HasPrefix(id, "not-"), o.Verdict == pep.Unavailable, o)
+			requests := 1
+			if again[id] {
+				requests = 2
+			}
+			assert.Len(t, s.Requests(), requests)
+			if o.Err != nil {
+				assert.NotContains(t, o.Err.Error(), "alice")
+				assert.NotContains(t, o.Err.Error(), id, "errors are logged")
+			}
+		})
+	}
+}
+
+func TestQuestionCarriesWhatIdentifiesTheRequest(t *testing.T) {
+	s := start(t, "tcp", "127.0.0.1:0", nil)
+	c := newClient(t, client.Config{URL: "http://" + s.Addr().String() + "/", Token: func() string { return "s3cret" }})
+	trace := pep.Trace{RequestID: "r-1", Traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", Tracestate: "a=b"}
+	for range 2 {
+		answers, err := c.Decide(pep.WithTrace(t.Context(), trace), []authzen.Evaluation{about("allow")})
+		require.NoError(t, err)
+		assert.Equal(t, []authzen.Response{{Decision: true}}, answers)
+	}
+	requests := s.Requests()
+	require.Len(t, requests, 2, "answers are not cached")
+	for _, r := range requests {
+		assert.Equal(t, "/access/v1/evaluation", r.Path)
+		assert.Equal(t, []string{"r-1", trace.Traceparent, "a=b", "Bearer s3cret", "application/json"},
+			[]string{r.Header.Get("X-Request-ID"), r.Header.Get("Traceparent"), r.Header.Get("Tracestate"), r.Header.Get("Authorization"), r.Header.Get("Content-Type")})
+		assert.Equal(t, []authzen.Evaluation{about("allow")}, r.Questions)
+		assert.Equal(t, 1, r.Connection, "connections are used again")
+	}
+}
+
+func TestBatch(t *testing.T) {
+	s := start(t, "tcp", "127.0.0.1:0", nil)
+	c := newClient(t, client.Config{URL: "http://" + s.Addr().String(), BatchSize: 3, Timeout: time.Minute})
+	var questions []authzen.Evaluation
+	var want []bool
+	for i := range 7 {
+		id := "deny"
+		if i%3 != 0 {
+			id = "allow"
+		}
+		questions, want = append(questions, about(id)), append(want, i%3 != 0)
+	}
+	answers, err := c.Decide(t.Context(), questions)
+	require.NoError(t, err)
+	var got []bool
+	for _, a := range answers {
+		got = append(got, a.Decision)
+	}
+	assert.Equal(t, want, got)
+	var sizes []int
+	for _, r := range s.Requests() {
+		sizes = append(sizes, len(r.Questions))
+	}
+	assert.Equal(t, []int{3, 3, 1}, sizes)
+
+	for _, id := range []string{"batch-fewer", "batch-more"} {
+		_, err := c.Decide(t.Context(), []authzen.Evaluation{about(id), about("allow")})
+		assert.Error(t, err, id)
+	}
+	answers, err = c.Decide(t.Context(), nil)
+	assert.NoError(t, err)
+	assert.Empty(t, answers)
+}
+
+func TestUnixSocket(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pdp.sock")
+	start(t, "unix", path, nil)
+	c := newClient(t, client.Config{URL: "unix:" + path})
+	answers, err := c.Decide(t.Context(), []authzen.Evaluation{about("allow")})
+	require.NoError(t, err)
+	assert.True(t, answers[0].Decision)
+
+	c = newClient(t, client.Config{URL: "unix:" + path + ".none"})
+	_, err = c.Decide(t.Context(), []authzen.Evaluation{about("allow")})
+	assert.ErrorContains(t, err, "the decision point cannot be reached")
+}
+
+func TestCertificatesAreVerified(t *testing.T) {
+	pki := httptest.NewUnstartedServer(nil)
+	pki.StartTLS()
+	defer pki.Close()
+	s := start(t, "tcp", "127.0.0.1:0", &tls.Config{Certificates: pki.TLS.Certificates})
+	roots := x509.NewCertPool()
+	roots.AddCert(pki.Certificate())
+	url := "https://" + s.Addr().String()
+
+	answers, err := newClient(t, client.Config{URL: url, TLS: &tls.Config{RootCAs: roots}, Timeout: 30 * time.Second}).Decide(t.Context(), []authzen.Evaluation{about("allow")})
+	require.NoError(t, err)
+	assert.True(t, answers[0].Decision)
+	for name, config := range map[string]*tls.Config{"unknown authority": nil, "other name": {RootCAs: roots, ServerName: "pdp.example.net"}} {
+		_, err = newClient(t, client.Config{URL: url, TLS: config, Timeout: 30 * time.Second}).Decide(t.Context(), []authzen.Evaluation{about("allow")})
+		assert.Error(t, err, name)
+	}
+	assert.Len(t, s.Requests(), 1)
+}
+
+func TestConnectionsAreBounded(t *testing.T) {
+	s := start(t, "tcp", "127.0.0.1:0", nil)
+	c := newClient(t, client.Config{URL: "http://" + s.Addr().String(), MaxConnections: 2, Timeout: 30 * time.Second})
+	done := make(chan error)
+	const callers = 20
+	for range callers {
+		go func() {
+			_, err := c.Decide(context.Background(), []authzen.Evaluation{about("allow")})
+			done <- err
+		}()
+	}
+	for range callers {
+		require.NoError(t, <-done)
+	}
+	for _, r := range s.Requests() {
+		assert.LessOrEqual(t, r.Connection, 2)
+	}
+}
+
+func TestMalformedURLsAreRefused(t *testing.T) {
+	for _, url := range []string{"", "pdp", "pdp:8181", "ftp://pdp", "http://", "unix:", "unix:pdp.sock", "unix://pdp.sock", "http://u:p@pdp", "http://pdp?x=1", "http://pdp#x", "http://pdp:99999x", "http://a b"} {
+		_, err := client.New(client.Config{URL: url})
+		assert.Error(t, err, url)
+	}
+}
+
+func TestSearches(t *testing.T) {
+	var bodies []string
+	pages := []string{
+		`{"page":{"next_token":"2"},"results":[{"type":"user","id":"jane","properties":{"username":"j"}}]}`,
+		`{"page":{"next_token":"3"},"results":[]}`,
+		`{"page":{"next_token":""},"results":[{"type":"user","id":"joe"},{"name":"user.view"}]}`,
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body := make([]byte, r.ContentLength)
+		_, _ = r.Body.Read(body)
+		bodies = append(bodies, r.URL.Path+" "+string(body))
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write([]byte(pages[(len(bodies)-1)%len(pages)]))
+	}))
+	defer server.Close()
+	c := newClient(t, client.Config{URL: server.URL})
+	limit := 1
+	s := authzen.Search{Subject: authzen.Entity{Type: "user", ID: "alice"}, Action: authzen.Action{Name: "user.view"},
+		Resource: authzen.Entity{Type: "user", ID: "ignored"}, Page: &authzen.Page{Limit: &limit}}
+	var hits []authzen.Hit
+	for hit, err := range c.SearchResources(t.Context(), s) {
+		require.NoError(t, err)
+		hits = append(hits, hit)
+	}
+	assert.Equal(t, []authzen.Hit{{Type: "user", ID: "jane", Properties: map[string]any{"username": "j"}}, {Type: "user", ID: "joe"}, {Name: "user.view"}}, hits)
+	const first = `{"action":{"name":"user.view"},"page":{"limit":1},"resource":{"type":"user"},"subject":{"type":"user","id":"alice"}}`
+	assert.Equal(t, []string{"/access/v1/search/resource " + first,
+		"/access/v1/search/resource " + strings.Replace(first, `{"limit":1}`, `{"token":"2","limit":1}`, 1),
+		"/access/v1/search/resource " + strings.Replace(first, `{"limit":1}`, `{"token":"3","limit":1}`, 1)}, bodies)
+
+	for range c.SearchActions(t.Context(), s) {
+		break
+	}
+	assert.Equal(t, `/access/v1/search/action {"page":{"limit":1},"resource":{"type":"user","id":"ignored"},"subject":{"type":"user","id":"alice"}}`, bodies[3])
+
+	pages = []string{`{"results":[{"type":"user"}]}`}
+	for _, err := range c.SearchSubjects(t.Context(), s) {
+		assert.Error(t, err)
+	}
+	pages = []string{`{"page":{"next_token":"same"},"results":[]}`}
+	var last error
+	for _, last = range c.SearchSubjects(t.Context(), s) {
+	}
+	assert.Error(t, last, "the list never ends")
+}
+
+func TestDiscover(t *testing.T) {
+	var metadata string
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /.well-known/authzen-configuration/tenant", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write([]byte(metadata))
+	})
+	mux.HandleFunc("POST /odd/evaluate", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write([]byte(`{"decision":true}`))
+	})
+	server := httptest.NewServer(mux)
+	defer server.Close()
+	url := server.URL + "/tenant"
+	metadata = `{"policy_decision_point":"` + url + `","access_evaluation_endpoint":"` + server.URL + `/odd/evaluate"}`
+	c, err := client.Discover(t.Context(), client.Config{URL: url})
+	require.NoError(t, err)
+	defer c.Close()
+	answers, err := c.Decide(t.Context(), []authzen.Evaluation{about("x")})
+	require.NoError(t, err)
+	assert.True(t, answers[0].Decision)
+	_, err = c.Decide(t.Context(), []authzen.Evaluation{about("x"), about("y")})
+	assert.ErrorContains(t, err, "does not offer this")
+
+	for _, metadata = range []string{
+		`{}`, `[]`, `{"policy_decision_point":7}`,
+		`{"policy_decision_point":"https://pdp.example.net","access_evaluation_endpoint":"https://pdp.example.net/e"}`,
+		`{"policy_decision_point":"` + url + `","access_evaluation_endpoint":"https://pdp.example.net/e"}`,
+		`{"policy_decision_point":"` + url + `","access_evaluation_endpoint":"` + server.URL + `/e?x"}`,
+	} {
+		_, err := client.Discover(t.Context(), client.Config{URL: url})
+		assert.Error(t, err, metadata)
+	}
+}

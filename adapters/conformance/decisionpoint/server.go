@@ -1,0 +1,210 @@
+package decisionpoint
+
+import (
+	"bufio"
+	"crypto/tls"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/wardkeeper/wardkeeper/pdp/authzen"
+)
+
+// Request is what reached the server.
+type Request struct {
+	Path       string
+	Header     http.Header
+	Questions  []authzen.Evaluation
+	Connection int // counts from 1
+}
+
+// Server is a decision point that listens. It is safe for concurrent use.
+type Server struct {
+	listener net.Listener
+	done     chan struct{}
+	running  sync.WaitGroup
+
+	mu          sync.Mutex
+	requests    []Request
+	connections map[net.Conn]int
+	opened      int
+	resets      map[string]int // requests by resource, for behaviors that change with the attempt
+}
+
+// Start serves at l until [Server.Close]. A nil configuration serves without TLS.
+func Start(l net.Listener, config *tls.Config) *Server {
+	if config != nil {
+		l = tls.NewListener(l, config)
+	}
+	s := &Server{listener: l, done: make(chan struct{}), connections: map[net.Conn]int{}, resets: map[string]int{}}
+	s.running.Go(s.accept)
+	return s
+}
+
+// Addr is where the server listens.
+func (s *Server) Addr() net.Addr { return s.listener.Addr() }
+
+// Close stops the server and breaks its connections.
+func (s *Server) Close() {
+	close(s.done)
+	_ = s.listener.Close()
+	s.mu.Lock()
+	for conn := range s.connections {
+		_ = conn.Close()
+	}
+	s.mu.Unlock()
+	s.running.Wait()
+}
+
+// Requests returns what has reached the server, and forgets it.
+func (s *Server) Requests() []Request {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	requests := s.requests
+	s.requests = nil
+	return requests
+}
+
+func (s *Server) accept() {
+	for {
+		conn, err := s.listener.Accept()
+		if err != nil {
+			return
+		}
+		s.mu.Lock()
+		s.opened++
+		number := s.opened
+		s.connections[conn] = number
+		s.mu.Unlock()
+		s.running.Go(func() { s.serve(conn, number) })
+	}
+}
+
+func (s *Server) serve(conn net.Conn, number int) {
+	defer func() {
+		s.mu.Lock()
+		delete(s.connections, conn)
+		s.mu.Unlock()
+		_ = conn.Close()
+	}()
+	reader := bufio.NewReader(conn)
+	for {
+		req, err := http.ReadRequest(reader)
+		if err != nil {
+			return
+		}
+		body, err := io.ReadAll(io.LimitReader(req.Body, authzen.MaxBody))
+		if err != nil {
+			return
+		}
+		if !s.answer(conn, number, req, body) {
+			return
+		}
+	}
+}
+
+// answer reports whether the connection stays open.
+func (s *Server) answer(conn net.Conn, number int, req *http.Request, body []byte) bool {
+	e := exchange{conn: conn, done: s.done, id: req.Header.Get("X-Request-Id"), path: req.URL.Path}
+	batch, err := authzen.DecodeEvaluations(body)
+	if err != nil && req.Method == http.MethodPost {
+		return e.respond(http.StatusBadRequest, jsonType, `{"error":"The request is malformed."}`)
+	}
+	seen := Request{Path: req.URL.Path, Header: req.Header, Connection: number}
+	for _, item := range batch.Items {
+		seen.Questions = append(seen.Questions, item.Evaluation)
+	}
+	s.mu.Lock()
+	s.requests = append(s.requests, seen)
+	if len(seen.Questions) > 0 {
+		id := seen.Questions[0].Resource.ID
+		s.resets[id]++
+		e.attempt = s.resets[id]
+	}
+	s.mu.Unlock()
+	if req.URL.Path == redirected {
+		return e.respond(http.StatusOK, jsonType, allowed) // whoever follows a redirect is given what it wants
+	}
+	if len(seen.Questions) == 0 {
+		return e.respond(http.StatusNotFound, jsonType, `{"error":"There is no such endpoint."}`)
+	}
+	behavior, ok := behaviors[seen.Questions[0].Resource.ID]
+	if batch.Single && ok && behavior.play != nil {
+		return behavior.play(&e)
+	}
+	answers := make([]string, len(seen.Questions))
+	for i, q := range seen.Questions {
+		answers[i] = answerTo(q)
+	}
+	if batch.Single {
+		return e.respond(http.StatusOK, jsonType, answers[0])
+	}
+	switch seen.Questions[0].Resource.ID {
+	case "batch-fewer":
+		answers = answers[1:]
+	case "batch-more":
+		answers = append(answers, allowed)
+	}
+	return e.respond(http.StatusOK, jsonType, `{"evaluations":[`+strings.Join(answers, ",")+`]}`)
+}
+
+// answerTo answers one question of a batch, or a single one whose resource has no behavior of its own: by the action if that is "allow"
+// or "deny", else by the resource.
+func answerTo(q authzen.Evaluation) string {
+	switch q.Action.Name {
+	case "allow":
+		return allowed
+	case "deny":
+		return denied
+	}
+	if b, ok := behaviors[q.Resource.ID]; ok && b.answer != "" {
+		return b.answer
+	}
+	return denied
+}
+
+// Behaviors returns the ids of resources that have a behavior, sorted.
+func Behaviors() []string {
+	var ids []string
+	for id := range behaviors {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// Permits reports whether the answer for a resource is an allow to whoever can do the obligations that go with it.
+func Permits(id string) bool { return behaviors[id].permits }
+
+// exchange is one request that is being answered.
+type exchange struct {
+	conn    net.Conn
+	done    chan struct{} // closed when the server is
+	id      string        // X-Request-ID
+	path    string
+	attempt int // of this resource, from 1
+}
+
+const jsonType = "Content-Type: application/json\r\n"
+
+// respond sends a well-formed HTTP response.
+func (e *exchange) respond(status int, header, body string) bool {
+	return e.send(e.head(status, header+"Content-Length: "+strconv.Itoa(len(body))+"\r\n") + body)
+}
+
+func (e *exchange) head(status int, header string) string {
+	id := ""
+	if e.id != "" {
+		id = "X-Request-ID: " + e.id + "\r\n"
+	}
+	return "HTTP/1.1 " + strconv.Itoa(status) + " " + http.StatusText(status) + "\r\n" + id + header + "\r\n"
+}
+
+func (e *exchange) send(text string) bool {
+	_, err := io.WriteString(e.conn, text)
+	return err == nil
+}

@@ -1,0 +1,119 @@
+package pep
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/wardkeeper/wardkeeper/pdp/authzen"
+)
+
+// Obligation is what the application must do together with an action (pdp/OBLIGATIONS.md).
+type Obligation struct {
+	ID         string         `json:"id"`
+	Type       string         `json:"type"`
+	Properties map[string]any `json:"properties"`
+}
+
+// Kind names the handler that an obligation needs: its type, and for a custom one also its action, as in "custom/confirm".
+func (o Obligation) Kind() string {
+	if o.Type != custom {
+		return o.Type
+	}
+	action, _ := o.Properties["action"].(string)
+	return custom + "/" + action
+}
+
+const custom = "custom"
+
+// Reason is a reason for a denial, or a piece of advice. Message is one sentence for the person.
+type Reason struct {
+	Code    string `json:"code,omitempty"`
+	Message string `json:"message,omitempty"`
+	Rule    string `json:"rule,omitempty"`
+}
+
+// answer is a response that has been read.
+type answer struct {
+	allow           bool
+	reasons, advice []Reason
+	obligations     []Obligation
+}
+
+// read interprets a response. It fails where the decision point could not decide, or obliges to something that cannot be understood:
+// neither is an answer.
+func read(r authzen.Response) (answer, error) {
+	if problem := r.Context["error"]; problem != nil {
+		return answer{}, fmt.Errorf("the decision point could not decide%s", statusOf(problem))
+	}
+	obligations, err := obligationsOf(r.Context["obligations"])
+	if err != nil {
+		return answer{}, err
+	}
+	reasons := reasonsOf(r.Context["reasons"])
+	if len(reasons) == 0 {
+		reasons = reasonsOf(r.Context["reason_user"])
+	}
+	return answer{r.Decision, reasons, reasonsOf(r.Context["advice"]), obligations}, nil
+}
+
+// statusOf describes the status of an item that failed. The message is left out: it may repeat what was asked.
+func statusOf(problem any) string {
+	members, _ := problem.(map[string]any)
+	if status := members["status"]; status != nil {
+		return fmt.Sprintf(": status %.20v", status)
+	}
+	return ""
+}
+
+func obligationsOf(value any) ([]Obligation, error) {
+	if value == nil {
+		return nil, nil
+	}
+	list, ok := value.([]any)
+	if !ok {
+		return nil, errors.New("the decision point sent obligations that are not a list")
+	}
+	obligations := make([]Obligation, len(list))
+	for i, element := range list {
+		members, _ := element.(map[string]any)
+		o := Obligation{}
+		o.ID, _ = members["id"].(string)
+		o.Type, _ = members["type"].(string)
+		o.Properties, ok = members["properties"].(map[string]any)
+		if o.ID == "" || o.Type == "" || !ok && members["properties"] != nil {
+			return nil, fmt.Errorf("the decision point sent a malformed obligation at index %d", i)
+		}
+		obligations[i] = o
+	}
+	return obligations, nil
+}
+
+// reasonsOf reads reasons that are objects or texts, and AuthZEN's reason_user, a map from a status or a language to a text. What it
+// does not understand it leaves out: a denial needs no reason.
+func reasonsOf(value any) []Reason {
+	var reasons []Reason
+	switch value := value.(type) {
+	case []any:
+		for _, element := range value {
+			switch element := element.(type) {
+			case string:
+				reasons = append(reasons, Reason{Message: element})
+			case map[string]any:
+				var r Reason
+				r.Code, _ = element["code"].(string)
+				r.Message, _ = element["message"].(string)
+				r.Rule, _ = element["rule"].(string)
+				if r != (Reason{}) {
+					reasons = append(reasons, r)
+				}
+			}
+		}
+	case map[string]any:
+		for _, key := range sortedKeys(value) {
+			if text, ok := value[key].(string); ok {
+				return []Reason{{Message: text}}
+			}
+		}
+	}
+	return reasons
+}

@@ -13,8 +13,6 @@ import (
 	"time"
 )
 
-const pgbouncerStartTimeout = 30 * time.Second
-
 // StartPgBouncer starts a PgBouncer in front of the server, and returns the URL of a database through it. The mode is "session",
 // "transaction" or "statement"; in the last two, clients share few connections. PgBouncer is killed when the test ends.
 func (p *Postgres) StartPgBouncer(mode, database string) string {
@@ -29,7 +27,7 @@ func (p *Postgres) StartPgBouncer(mode, database string) string {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	port, size := freePort(p.t), 3
+	port, size := FreePort(p.t), 3
 	if mode == "session" {
 		size = 20
 	}
@@ -57,7 +55,7 @@ func (p *Postgres) StartPgBouncer(mode, database string) string {
 	ended := make(chan struct{})
 	go func() { _ = cmd.Wait(); close(ended) }()
 	p.t.Cleanup(func() { _ = cmd.Process.Kill(); <-ended })
-	for deadline := time.Now().Add(pgbouncerStartTimeout); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(Timeout); ; time.Sleep(20 * time.Millisecond) {
 		conn, err := net.Dial("tcp", "127.0.0.1:"+strconv.Itoa(port))
 		if err == nil {
 			_ = conn.Close()

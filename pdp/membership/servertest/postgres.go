@@ -3,7 +3,6 @@ package servertest
 import (
 	"bytes"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"os/user"
@@ -36,7 +35,6 @@ type Postgres struct {
 const (
 	postgresUser     = "wardkeeper"
 	postgresPassword = "s3cr3t-of-the-test" // required, so that tests can check that it is not revealed
-	postgresTimeout  = 60 * time.Second
 )
 
 // StartPostgres starts a server on a free port of 127.0.0.1, and stops it when the test ends. The data survive Stop and Start. They
@@ -63,8 +61,8 @@ func StartPostgres(t testing.TB) *Postgres {
 	}
 	p.run("initdb", "--pgdata", p.data, "--username", postgresUser, "--pwfile", password, "--auth", "scram-sha-256",
 		"--encoding", "UTF8", "--locale", "C", "--no-sync", "--no-instructions")
-	p.port = freePort(t)
-	t.Cleanup(p.Stop)
+	p.port = FreePort(t)
+	t.Cleanup(p.end)
 	p.Start()
 	return p
 }
@@ -142,9 +140,9 @@ func (p *Postgres) Standby() *Postgres {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	s := &Postgres{t: p.t, binaries: p.binaries, as: p.as, data: filepath.Join(dir, "data"), port: freePort(p.t)}
+	s := &Postgres{t: p.t, binaries: p.binaries, as: p.as, data: filepath.Join(dir, "data"), port: FreePort(p.t)}
 	p.run("pg_basebackup", "-d", p.URL(), "-D", s.data, "-R", "-c", "fast", "--no-sync", "-X", "stream")
-	p.t.Cleanup(s.Stop)
+	p.t.Cleanup(s.end)
 	s.Start()
 	return s
 }
@@ -172,7 +170,7 @@ func (p *Postgres) Start() {
 		p.t.Fatal(err)
 	}
 	p.process = cmd
-	for deadline := time.Now().Add(postgresTimeout); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(Timeout); ; time.Sleep(20 * time.Millisecond) {
 		if p.command("pg_isready", "-q", "-h", "127.0.0.1", "-p", strconv.Itoa(p.port)).Run() == nil {
 			return
 		}
@@ -190,6 +188,14 @@ func (p *Postgres) Stop() {
 	p.stop()
 }
 
+// end stops the server at the end of the test, and shows its log if the test has failed.
+func (p *Postgres) end() {
+	p.Stop()
+	if p.t.Failed() {
+		p.t.Logf("the end of the log of PostgreSQL on port %d:\n%s", p.port, tail(p.log.String()))
+	}
+}
+
 func (p *Postgres) stop() {
 	if p.process == nil {
 		return
@@ -200,7 +206,7 @@ func (p *Postgres) stop() {
 	go func() { _ = p.process.Wait(); close(ended) }()
 	select {
 	case <-ended:
-	case <-time.After(postgresTimeout):
+	case <-time.After(Timeout):
 		_ = p.process.Process.Signal(syscall.SIGQUIT)
 		<-ended
 	}
@@ -301,15 +307,4 @@ func postgresCredential(t testing.TB) *syscall.Credential {
 	}
 	t.Fatal("no user to run PostgreSQL: it refuses to run as root, and neither postgres nor nobody exists")
 	return nil
-}
-
-// freePort returns a port of 127.0.0.1 that is free now.
-func freePort(t testing.TB) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port
 }

@@ -29,8 +29,6 @@ type Redis struct {
 	log     bytes.Buffer
 }
 
-const redisTimeout = 30 * time.Second
-
 // StartRedis starts a server on a free port of 127.0.0.1, with additional arguments such as "--maxmemory", "2mb", and kills it when
 // the test ends.
 func StartRedis(t testing.TB, args ...string) *Redis {
@@ -47,7 +45,7 @@ func newRedis(t testing.TB, program string, args ...string) *Redis {
 		t.Fatalf("%s is missing: apt-get install %s", program, program)
 	}
 	redis.SetLogger(&logging.VoidLogger{})
-	r := &Redis{t: t, program: program, dir: t.TempDir(), port: freePort(t)}
+	r := &Redis{t: t, program: program, dir: t.TempDir(), port: FreePort(t)}
 	if program == "redis-server" {
 		r.args = []string{
 			"--port", strconv.Itoa(r.port), "--bind", "127.0.0.1", "--dir", r.dir, "--save", "", "--appendonly", "no",
@@ -55,7 +53,7 @@ func newRedis(t testing.TB, program string, args ...string) *Redis {
 		}
 	}
 	r.args = append(r.args, args...)
-	t.Cleanup(r.Stop)
+	t.Cleanup(r.end)
 	return r
 }
 
@@ -81,7 +79,7 @@ func (r *Redis) password() string {
 func (r *Redis) Client() *redis.Client {
 	c := redis.NewClient(&redis.Options{
 		Addr: r.Addr(), Password: r.password(), Protocol: 2, DisableIdentity: true, MaxRetries: -1,
-		DialTimeout: time.Second, ReadTimeout: 10 * time.Second,
+		DialTimeout: Timeout, ReadTimeout: Timeout,
 	})
 	r.t.Cleanup(func() { _ = c.Close() })
 	return c
@@ -104,10 +102,10 @@ func (r *Redis) Start() {
 	r.waitUntil("answers", func(ctx context.Context) bool { return c.Ping(ctx).Err() == nil })
 }
 
-// waitUntil waits until a condition holds, and fails the test after redisTimeout.
+// waitUntil waits until a condition holds, and fails the test after Timeout.
 func (r *Redis) waitUntil(what string, done func(context.Context) bool) {
 	r.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), redisTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), Timeout)
 	defer cancel()
 	for !done(ctx) {
 		if ctx.Err() != nil {
@@ -126,6 +124,14 @@ func (r *Redis) Stop() {
 	_ = r.process.Process.Kill()
 	_ = r.process.Wait()
 	r.process, r.paused = nil, false
+}
+
+// end stops the server at the end of the test, and shows its log if the test has failed.
+func (r *Redis) end() {
+	r.Stop()
+	if r.t.Failed() {
+		r.t.Logf("the end of the log of %s on port %d:\n%s", r.program, r.port, tail(r.log.String()))
+	}
 }
 
 // Pause suspends the server. Connections stay open but get no answers.

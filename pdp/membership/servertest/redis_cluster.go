@@ -29,7 +29,7 @@ func StartRedisCluster(t testing.TB, args ...string) *RedisCluster {
 	clients := make([]*redis.Client, 2*clusterMasters)
 	busPorts := make([]int, 2*clusterMasters)
 	for i := range clients {
-		busPorts[i] = freePort(t)
+		busPorts[i] = FreePort(t)
 		node := StartRedis(t, append([]string{
 			"--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(busPorts[i]), "--cluster-node-timeout", "1000",
 			"--cluster-require-full-coverage", "no", "--cluster-replica-validity-factor", "0",

@@ -51,7 +51,7 @@ func StartSentinel(t testing.TB, args ...string) *SentinelPair {
 }
 
 func (p *SentinelPair) client() *redis.SentinelClient {
-	c := redis.NewSentinelClient(&redis.Options{Addr: p.Sentinel.Addr(), Protocol: 2, DisableIdentity: true})
+	c := redis.NewSentinelClient(&redis.Options{Addr: p.Sentinel.Addr(), Protocol: 2, DisableIdentity: true, DialTimeout: Timeout, ReadTimeout: Timeout})
 	p.Sentinel.t.Cleanup(func() { _ = c.Close() })
 	return c
 }

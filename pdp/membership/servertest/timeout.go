@@ -1,9 +1,19 @@
 package servertest
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Timeout limits the wait for a condition that holds sooner or later, on a busy machine too.
-const Timeout = 40 * time.Second
+const Timeout = time.Minute
 
 // PollInterval is the interval between checks of such a condition.
 const PollInterval = 10 * time.Millisecond
+
+// tail returns the last lines of the log of a server, for the report of a failed test.
+func tail(log string) string {
+	const most = 40
+	lines := strings.Split(strings.TrimSpace(log), "\n")
+	return strings.Join(lines[max(0, len(lines)-most):], "\n")
+}

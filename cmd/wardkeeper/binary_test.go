@@ -8,14 +8,19 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
 )
 
 const testToken = "a-token-of-the-tests"
@@ -84,32 +89,35 @@ func run(t testing.TB, environ []string, args ...string) finished {
 
 // daemon is a running `wardkeeper serve`.
 type daemon struct {
-	cmd   *exec.Cmd
-	start map[string]any // the line logged at the start
-	url   string
-	logs  chan string // everything logged, at the end
+	cmd    *exec.Cmd
+	start  map[string]any // the line logged at the start
+	url    string
+	log    *fixture.LogBuffer // everything logged so far
+	logged chan struct{}      // closed when the log has ended
 }
 
 // serving starts the binary and waits until it says where it listens.
 func serving(t testing.TB, args ...string) *daemon {
 	t.Helper()
 	d := &daemon{
-		cmd:  command(nil, append([]string{"serve", "--addr", "127.0.0.1:0", "--log-format", "json"}, args...)...),
-		logs: make(chan string, 1),
+		cmd: command(nil, append([]string{"serve", "--addr", "127.0.0.1:0", "--log-format", "json"}, args...)...),
+		log: &fixture.LogBuffer{}, logged: make(chan struct{}),
 	}
 	stderr, err := d.cmd.StderrPipe()
 	require.NoError(t, err)
 	require.NoError(t, d.cmd.Start())
 	t.Cleanup(func() {
+		if t.Failed() {
+			d.report(t)
+		}
 		_ = d.cmd.Process.Kill()
 		_ = d.cmd.Wait() // or else it could still write what is removed next
 	})
 	in := bufio.NewReader(stderr)
-	var logs strings.Builder
 	for d.url == "" {
 		line, err := in.ReadString('\n')
-		require.NoError(t, err, "it ended: %s%s", &logs, line)
-		logs.WriteString(line)
+		require.NoError(t, err, "it ended: %s%s", d.log, line)
+		_, _ = io.WriteString(d.log, line)
 		entry := map[string]any{}
 		require.NoError(t, json.Unmarshal([]byte(line), &entry), line)
 		if url, ok := entry["url"].(string); ok {
@@ -117,11 +125,34 @@ func serving(t testing.TB, args ...string) *daemon {
 		}
 	}
 	go func() {
-		_, _ = io.Copy(&logs, in)
-		d.logs <- logs.String()
+		defer close(d.logged)
+		_, _ = io.Copy(d.log, in)
 	}()
 	return d
 }
+
+// report shows what a server says of itself, and the end of its log.
+func (d *daemon) report(t testing.TB) {
+	client := &http.Client{Timeout: 10 * time.Second}
+	for _, path := range []string{"/ready", "/v1/revision", "/metrics"} {
+		w, err := client.Get(d.url + path)
+		if err != nil {
+			t.Logf("%s: %v", path, err)
+			continue
+		}
+		body, _ := io.ReadAll(w.Body)
+		_ = w.Body.Close()
+		if path == "/metrics" {
+			body = bytes.Join(metricLine.FindAll(body, -1), nil)
+		}
+		t.Logf("%s: %s\n%s", path, w.Status, body)
+	}
+	lines := strings.Split(strings.TrimSpace(d.log.String()), "\n")
+	t.Logf("the end of the log of the server:\n%s", strings.Join(lines[max(0, len(lines)-50):], "\n"))
+}
+
+// metricLine finds the metrics of wardkeeper that are not zero.
+var metricLine = regexp.MustCompile(`(?m)^wardkeeper_[a-z_]*(\{.*\})? .*[1-9].*\n`)
 
 func (d *daemon) addr() string { return strings.TrimPrefix(d.url, "http://") }
 
@@ -131,22 +162,29 @@ func (d *daemon) signal(t testing.TB, s syscall.Signal) {
 	require.NoError(t, d.cmd.Process.Signal(s))
 }
 
+// untilLogged waits until the log has a text so many times.
+func (d *daemon) untilLogged(t testing.TB, text string, times int) {
+	t.Helper()
+	until(t, fmt.Sprintf("%q is logged %d times", text, times), func() bool { return strings.Count(d.log.String(), text) >= times })
+}
+
 // closed waits until nobody can connect any more.
-func (d *daemon) closed() {
-	for {
+func (d *daemon) closed(t testing.TB) {
+	t.Helper()
+	until(t, "the server accepts no connections", func() bool {
 		c, err := net.Dial("tcp", d.addr())
-		if err != nil {
-			return
+		if err == nil {
+			_ = c.Close()
 		}
-		_ = c.Close()
-	}
+		return err != nil
+	})
 }
 
 // end waits for the end of the process.
 func (d *daemon) end() (status int, logs string) {
-	logs = <-d.logs
+	<-d.logged
 	_ = d.cmd.Wait() // the status says it
-	return d.cmd.ProcessState.ExitCode(), logs
+	return d.cmd.ProcessState.ExitCode(), d.log.String()
 }
 
 func writeFile(t testing.TB, name, text string) string {

@@ -41,7 +41,7 @@ const admins = 6
 // newFleet fills a database, and starts three sidecars that all have heard of each other's stream.
 func newFleet(t testing.TB, redis string, announces bool) *fleet {
 	t.Helper()
-	f := &fleet{t: t, database: servertest.StartPostgres(t), announces: announces, client: &http.Client{Timeout: 5 * time.Second}}
+	f := &fleet{t: t, database: servertest.StartPostgres(t), announces: announces, client: &http.Client{Timeout: servertest.Timeout}}
 	document := strings.Builder{}
 	document.WriteString(`{"locations":[{"id":"metro","kind":"region","model":"regional"},{"id":"north","kind":"division","parent":"metro"},` +
 		`{"id":"ghi","kind":"facility","parent":"north"}],"users":[{"id":"jane","default_location":"ghi","assignments":[{"location":"ghi","role":"ed_normal"}]}`)
@@ -91,6 +91,10 @@ func (f *fleet) play(meanwhile func()) {
 	time.Sleep(2 * time.Second)
 	meanwhile()
 	time.Sleep(2 * time.Second)
+	until(f.t, "there are enough answers", func() bool {
+		allowed, denied, _ := f.ledger.count()
+		return allowed > 500 && denied > 500
+	})
 	cancel()
 	acting.Wait()
 }
@@ -171,6 +175,7 @@ func (f *fleet) ask(sidecar int, id, token string) (allowed, answered bool) {
 				Records []struct {
 					Type, ID string
 					Version  uint64
+					Vouched  bool
 				}
 			}
 		}
@@ -178,7 +183,7 @@ func (f *fleet) ask(sidecar int, id, token string) (allowed, answered bool) {
 	require.NoError(f.t, json.Unmarshal(body, &said), string(body))
 	for _, record := range said.Context.Freshness.Records {
 		if record.Type == "user" && record.ID == id {
-			r.version = record.Version
+			r.version, r.vouched = record.Version, record.Vouched
 		}
 	}
 	require.NotZero(f.t, r.version, string(body))

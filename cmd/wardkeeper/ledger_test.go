@@ -29,6 +29,7 @@ type asking struct {
 	id      string
 	version uint64 // of the record that the answer was made by
 	allowed bool
+	vouched bool // the record was confirmed
 	token   bool // the question had to know of the last announcement for this administrator
 	at      time.Time
 }
@@ -77,7 +78,8 @@ const (
 )
 
 // faults lists the answers that nothing explains. told gives the moment from which on a change is one that sidecars must
-// learn of: when it was committed, or announced.
+// learn of: when it was committed, or announced. The lease holds for confirmed records; a sidecar that is too busy to hear
+// heartbeats does not confirm any, and then the budget holds.
 func (l *ledger) faults(told func(writing) time.Time) []string {
 	var all []string
 	for _, a := range l.answers {
@@ -90,7 +92,7 @@ func (l *ledger) faults(told func(writing) time.Time) []string {
 				continue
 			}
 			late := a.at.Sub(told(w))
-			if late > budget+noise || late > lease+noise && !l.heldUp(told(w), a.at) || a.token && late > 0 {
+			if late > budget+noise || late > lease+noise && a.vouched && !l.heldUp(told(w), a.at) || a.token && late > 0 {
 				all = append(all, fmt.Sprintf("sidecar %d answered %t to %s by version %d, %v after version %d was told",
 					a.sidecar, a.allowed, a.id, a.version, late, w.version))
 				break
@@ -101,6 +103,23 @@ func (l *ledger) faults(told func(writing) time.Time) []string {
 		}
 	}
 	return all
+}
+
+// count counts the answers so far.
+func (l *ledger) count() (allowed, denied, vouched int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, a := range l.answers {
+		if a.allowed {
+			allowed++
+		} else {
+			denied++
+		}
+		if a.vouched {
+			vouched++
+		}
+	}
+	return allowed, denied, vouched
 }
 
 // heldUp says whether anything was disturbed between two moments, or shortly before.

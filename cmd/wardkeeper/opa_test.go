@@ -19,6 +19,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/servertest"
 	"github.com/wardkeeper/wardkeeper/policies"
 )
 
@@ -85,7 +86,7 @@ func opaServing(t *testing.T, bundle string, by signer) (url string) {
 // opaRunning runs the stock server, and gives its address.
 func opaRunning(t *testing.T, args ...string) (url string) {
 	t.Helper()
-	at := fmt.Sprintf("127.0.0.1:%d", freePort(t))
+	at := fmt.Sprintf("127.0.0.1:%d", servertest.FreePort(t))
 	server := opa(t, append([]string{"run", "--server", "--addr", at, "--disable-telemetry", "--log-level", "error"}, args...)...)
 	var logs bytes.Buffer
 	server.Stdout, server.Stderr = &logs, &logs

@@ -15,8 +15,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	mathrand "math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -33,6 +31,7 @@ import (
 
 	"github.com/wardkeeper/wardkeeper/bundles"
 	"github.com/wardkeeper/wardkeeper/pdp/httpapi"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/servertest"
 )
 
 // signer is a pair of keys, as PEM.
@@ -136,19 +135,6 @@ func replaceFile(t *testing.T, path string, data []byte) {
 	require.NoError(t, os.Rename(next, path))
 }
 
-// freePort is one that nobody listens on, nor is given by the system to whoever asks for any: a server that is stopped
-// for a while finds it free again.
-func freePort(t *testing.T) int {
-	t.Helper()
-	for {
-		port := 20_000 + mathrand.IntN(10_000)
-		if listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
-			require.NoError(t, listener.Close())
-			return port
-		}
-	}
-}
-
 // tool finds a program that the tests need; /usr/sbin is not on everybody's path.
 func tool(t *testing.T, name string) string {
 	t.Helper()
@@ -161,10 +147,10 @@ func tool(t *testing.T, name string) string {
 	return at
 }
 
-// until waits for what has to come about by itself.
+// until waits for what has to come about by itself. If it does not, the servers of the test report their state.
 func until(tb testing.TB, what string, come func() bool) {
 	tb.Helper()
-	for limit := time.Now().Add(time.Minute); !come(); time.Sleep(20 * time.Millisecond) {
+	for limit := time.Now().Add(servertest.Timeout); !come(); time.Sleep(20 * time.Millisecond) {
 		require.False(tb, time.Now().After(limit), "it never came about that %s", what)
 	}
 }

@@ -104,10 +104,10 @@ func half(t *testing.T, d *daemon) (finish func() string) {
 
 func TestServeFinishesRequestsInFlight(t *testing.T) {
 	t.Parallel()
-	d := serving(t, "--directory", testDirectory, "--read-timeout", "1h")
+	d := serving(t, "--directory", testDirectory, "--read-timeout", "1h", "--shutdown-timeout", "1h")
 	finish := half(t, d)
 	d.signal(t, syscall.SIGINT)
-	d.closed()
+	d.closed(t)
 	require.Equal(t, `{"decision":true}`, finish())
 	status, logs := d.end()
 	require.Equal(t, statusOK, status, logs)
@@ -118,7 +118,7 @@ func TestServeStopsAtOnceOnASecondSignal(t *testing.T) {
 	d := serving(t, "--directory", testDirectory, "--read-timeout", "1h", "--shutdown-timeout", "1h")
 	half(t, d)
 	d.signal(t, syscall.SIGTERM)
-	d.closed()
+	d.closed(t)
 	d.signal(t, syscall.SIGTERM)
 	status, logs := d.end()
 	require.Equal(t, statusNo, status)

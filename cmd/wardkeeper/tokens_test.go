@@ -5,6 +5,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -43,15 +44,16 @@ func TestTokenRotation(t *testing.T) {
 	until(t, "the first token is refused", func() bool { return d.answersTo(t, firstToken) == http.StatusUnauthorized })
 	require.Equal(t, http.StatusOK, d.answersTo(t, secondToken))
 
-	replaceFile(t, file, []byte(thirdToken+"\n# "+secondToken+"\n"))
-	d.signal(t, syscall.SIGHUP)
-	replaceFile(t, file, nil)
-	d.signal(t, syscall.SIGHUP)
-	require.NoError(t, os.Remove(file))
-	d.signal(t, syscall.SIGHUP)
-	for range 3 {
-		require.Equal(t, http.StatusOK, d.answersTo(t, secondToken), "the last good one")
-		require.Equal(t, http.StatusUnauthorized, d.answersTo(t, thirdToken))
+	for fault, invalidate := range map[string]func(){
+		"comments are not allowed": func() { replaceFile(t, file, []byte(thirdToken+"\n# "+secondToken+"\n")) },
+		"it is empty":              func() { replaceFile(t, file, nil) },
+		"no such file":             func() { require.NoError(t, os.Remove(file)) },
+	} {
+		invalidate()
+		d.signal(t, syscall.SIGHUP)
+		d.untilLogged(t, fault, 1)
+		require.Equal(t, http.StatusOK, d.answersTo(t, secondToken), "the last good one: %s", fault)
+		require.Equal(t, http.StatusUnauthorized, d.answersTo(t, thirdToken), fault)
 	}
 	require.NoError(t, os.WriteFile(file, []byte(thirdToken), 0o644))
 	until(t, "the third token is valid", func() bool { return d.answersTo(t, thirdToken) == http.StatusOK })
@@ -60,7 +62,7 @@ func TestTokenRotation(t *testing.T) {
 	d.signal(t, syscall.SIGTERM)
 	status, logs := d.end()
 	require.Equal(t, statusOK, status, logs)
-	require.Contains(t, logs, "the token file cannot be used, the last good content stays in force")
+	require.Equal(t, 3, strings.Count(logs, "the token file cannot be used, the last good content stays in force"))
 	require.Contains(t, logs, "the token file can be used again")
 	require.Contains(t, logs, "can read the token file", "the new one is for all to read")
 	require.NotContains(t, logs, "-token-of-the-tests")

@@ -22,7 +22,7 @@ const module = "github.com/wardkeeper/wardkeeper"
 func mayImport(from, to string) bool {
 	switch {
 	case to == "pdp/rotation": // a leaf
-		return from == "bundles" || from == "bundles/follow" || strings.HasPrefix(from, "pdp/") || strings.HasPrefix(from, "cmd/")
+		return from == "adapters/identity" || from == "bundles" || from == "bundles/follow" || strings.HasPrefix(from, "pdp/") || strings.HasPrefix(from, "cmd/")
 	case from == "bundles/internal/bundletest": // what the tests of bundles share
 		return to == "bundles" || to == "policies"
 	case strings.HasPrefix(from, "bundles/"): // follow and release do not need each other: cmd joins them

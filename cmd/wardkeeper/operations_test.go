@@ -87,7 +87,7 @@ var metricName = regexp.MustCompile(`\bwardkeeper_(?:http|bundle|directory|membe
 func eachCall(t *testing.T, visit func(position token.Position, name string, args []ast.Expr)) {
 	t.Helper()
 	files := token.NewFileSet()
-	for _, root := range []string{".", "../../pdp", "../../bundles"} {
+	for _, root := range []string{".", "../../pdp", "../../bundles", "../../adapters"} {
 		err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
 			if err != nil || entry.IsDir() || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") {
 				return err

@@ -1,0 +1,146 @@
+package identity
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+)
+
+// How fetched keys age.
+const (
+	refreshAfter = 10 * time.Minute // keys are fetched again, while those at hand are used
+	forgetAfter  = 24 * time.Hour   // keys that could not be fetched again for so long are not used
+	retryAfter   = 15 * time.Second // keys are not fetched again sooner, whatever tokens name
+	fetchTimeout = 5 * time.Second
+)
+
+// remote is a key set that is fetched. Whoever sends tokens with made-up key ids causes at most one fetch in retryAfter.
+type remote struct {
+	url    string
+	client *http.Client
+	logger *slog.Logger
+	now    func() time.Time
+
+	mu      sync.Mutex
+	keys    keySet
+	fetched time.Time     // when keys were fetched
+	tried   time.Time     // when a fetch began
+	running chan struct{} // closed when the fetch in progress ends; nil if there is none
+}
+
+func newRemote(address string, client *http.Client, logger *slog.Logger, now func() time.Time) (*remote, error) {
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" || u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())) {
+		return nil, errors.New("identity: the URL of the keys is not one of https (or of http at a loopback address)")
+	}
+	if client == nil {
+		client = &http.Client{}
+	}
+	own := *client
+	own.Timeout = fetchTimeout
+	// Where keys come from is the root of all trust: it is the configured URL alone.
+	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &remote{url: address, client: &own, logger: logger, now: now}, nil
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// find waits for a fetch if there are no keys, or none that the token names.
+func (r *remote) find(ctx context.Context, h header) ([]any, error) {
+	keys, wait := r.current(h)
+	if wait != nil {
+		select {
+		case <-wait:
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%w: %w", ErrUnavailable, ctx.Err())
+		}
+		r.mu.Lock()
+		keys = r.usable()
+		r.mu.Unlock()
+	}
+	if keys == nil {
+		return nil, ErrUnavailable
+	}
+	if found := keys.find(h); len(found) > 0 {
+		return found, nil
+	}
+	return nil, errNoKey
+}
+
+// current returns the keys at hand, and what to wait for if they do not do. It starts a fetch if one is due.
+func (r *remote) current(h header) (keySet, <-chan struct{}) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	keys := r.usable()
+	missing := len(keys.find(h)) == 0
+	if missing || r.now().Sub(r.fetched) > refreshAfter {
+		r.start()
+	}
+	if missing {
+		return keys, r.running
+	}
+	return keys, nil
+}
+
+func (r *remote) usable() keySet {
+	if r.now().Sub(r.fetched) > forgetAfter {
+		return nil
+	}
+	return r.keys
+}
+
+// start starts a fetch unless one is in progress or has been tried lately. The fetch outlives the request for which it is made: others
+// wait for it too.
+func (r *remote) start() {
+	if r.running != nil || r.now().Sub(r.tried) < retryAfter {
+		return
+	}
+	r.tried = r.now()
+	r.running = make(chan struct{})
+	go func() {
+		keys, err := r.fetch()
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if err != nil {
+			r.logger.Warn("the issuer's keys cannot be fetched", "error", err)
+		} else {
+			r.keys, r.fetched = keys, r.now()
+		}
+		close(r.running)
+		r.running = nil
+	}()
+}
+
+func (r *remote) fetch() (keySet, error) {
+	req, err := http.NewRequest(http.MethodGet, r.url, nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Accept", "application/jwk-set+json, application/json")
+	resp, err := r.client.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("status %d", resp.StatusCode)
+	}
+	data, err := io.ReadAll(io.LimitReader(resp.Body, maxKeySet+1))
+	switch {
+	case err != nil:
+		return nil, err
+	case len(data) > maxKeySet:
+		return nil, fmt.Errorf("the key set is larger than %d bytes", maxKeySet)
+	}
+	return parseKeySet(data)
+}

@@ -1,0 +1,123 @@
+package routes
+
+import (
+	"net/http"
+	"strings"
+)
+
+// refusedHeaders make some applications act on another method or path than those of the request.
+var refusedHeaders = [...]string{
+	"X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override", "X-Original-URL", "X-Rewrite-URL",
+}
+
+// SameHeader reports whether some application could take header a for header b: case is ignored, and every character other than a
+// letter or a digit counts as a hyphen, because CGI and its successors write all of them as an underscore. An adapter that strips
+// a header strips every one that is the same in this sense.
+func SameHeader(a, b string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range len(a) {
+		if foldHeader(a[i]) != foldHeader(b[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func foldHeader(c byte) byte {
+	switch {
+	case c >= 'A' && c <= 'Z':
+		return c + 'a' - 'A'
+	case c >= 'a' && c <= 'z', c >= '0' && c <= '9':
+		return c
+	}
+	return '-'
+}
+
+// checkHeaders refuses headers by which the application could take the request for another one.
+func checkHeaders(header http.Header) error {
+	for name, values := range header {
+		for _, refused := range &refusedHeaders {
+			if SameHeader(name, refused) {
+				return badRequest("The request has the header " + refused + ": send the request that is meant.")
+			}
+		}
+		switch {
+		case strings.EqualFold(name, "Connection"):
+			if err := checkConnection(values); err != nil {
+				return err
+			}
+		case strings.EqualFold(name, "Upgrade"):
+			for _, value := range values {
+				if strings.Contains(strings.ToLower(value), "h2c") {
+					return badRequest("The request asks for HTTP/2 without TLS (Upgrade: h2c): what follows would not be judged.")
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// checkConnection refuses to let a client name headers that a proxy would then drop on the way to the application.
+func checkConnection(values []string) error {
+	for _, value := range values {
+		for option := range strings.SplitSeq(value, ",") {
+			switch strings.ToLower(strings.Trim(option, " \t")) {
+			case "", "close", "keep-alive", "upgrade", "te":
+			default:
+				return badRequest("The Connection header names a header: send close, keep-alive or upgrade.")
+			}
+		}
+	}
+	return nil
+}
+
+// one returns the only value of a header, or "" if the request does not have it.
+func one(header http.Header, name string) (string, error) {
+	found, value := false, ""
+	for key, values := range header {
+		if len(values) == 0 || !SameHeader(key, name) {
+			continue
+		}
+		if found || len(values) > 1 || !strings.EqualFold(key, name) {
+			return "", badRequest("The header " + name + " is there twice or in another spelling: send it once.")
+		}
+		found, value = true, values[0]
+	}
+	return value, nil
+}
+
+// drawnHeader returns the value of a header that a question draws from; ok is false if the request does not have it.
+func drawnHeader(header http.Header, name string) (value string, ok bool, err error) {
+	found := false
+	for key, values := range header {
+		if len(values) > 0 && SameHeader(key, name) {
+			found = true
+		}
+	}
+	if !found {
+		return "", false, nil
+	}
+	if value, err = one(header, name); err != nil {
+		return "", false, err
+	}
+	switch {
+	case value == "":
+		return "", false, badRequest("The header " + name + " is empty: send a value, or leave it out.")
+	case strings.Contains(value, ","):
+		return "", false, badRequest("The header " + name + " has a comma, as if it had been sent several times: send one value.")
+	case !isPrintableASCII(value) || value[0] == ' ' || value[len(value)-1] == ' ':
+		return "", false, badRequest("The header " + name + " has characters other than printable ASCII, or spaces around its value.")
+	}
+	return value, true, nil
+}
+
+func isPrintableASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
+}

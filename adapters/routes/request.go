@@ -1,0 +1,55 @@
+package routes
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+)
+
+// Request is what a question can be drawn from. An adapter passes on what it received, unchanged.
+type Request struct {
+	Method string
+	// Target is the request target as received: path and query, still encoded.
+	Target string
+	// Host has every value of the Host header, or of :authority.
+	Host []string
+	// Header has the other headers. Names may be in any case.
+	Header http.Header
+	// ReadBody returns the whole body, or [ErrBodyTooLong] if it is longer than limit. It is called at most once, and only if
+	// the question draws from the body. An adapter that does not see bodies leaves it nil: such requests are then refused.
+	ReadBody func(limit int) ([]byte, error)
+	// FromProxy says that the caller is a proxy that has proven who it is. Only then may a header name the person.
+	FromProxy bool
+}
+
+// FromHTTP makes a Request of a server's request. If the body is read, r.Body is replaced by one with the same bytes.
+func FromHTTP(r *http.Request) Request {
+	request := Request{Method: r.Method, Target: r.RequestURI, Host: []string{r.Host}, Header: r.Header}
+	for _, host := range r.Header["Host"] { // HTTP/2 allows it beside :authority
+		if host != r.Host {
+			request.Host = append(request.Host, host)
+		}
+	}
+	request.ReadBody = func(limit int) ([]byte, error) {
+		if r.Body == nil {
+			return nil, nil
+		}
+		if r.ContentLength > int64(limit) {
+			return nil, ErrBodyTooLong
+		}
+		data, err := io.ReadAll(io.LimitReader(r.Body, int64(limit)+1))
+		if err == nil && len(data) > limit {
+			err = ErrBodyTooLong
+		}
+		if err != nil {
+			return nil, err
+		}
+		err = r.Body.Close()
+		r.Body = io.NopCloser(bytes.NewReader(data))
+		return data, err
+	}
+	return request
+}
+
+var errNoVerifier = errors.New("routes: the route file has subject.jwt, but there is no verifier of tokens")

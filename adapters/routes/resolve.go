@@ -1,0 +1,224 @@
+package routes
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/wardkeeper/wardkeeper/pdp/authzen"
+)
+
+// Outcome says what a request means.
+type Outcome int
+
+// The outcomes of [Table.Resolve].
+const (
+	NoRoute  Outcome = iota // no route matches: deny
+	Public                  // let it through without asking
+	Question                // ask
+)
+
+func (o Outcome) String() string {
+	switch o {
+	case Public:
+		return "public"
+	case Question:
+		return "question"
+	}
+	return "no route"
+}
+
+// Resolution is what a request means by a route file.
+type Resolution struct {
+	Outcome Outcome
+	// Path is the canonical path: the one spelling of all that mean the same. It is "" if the target has none.
+	Path string
+	// Route is the route that matches; nil if none does. It is set beside an error too, if the error was found later.
+	Route *Route
+	// Evaluation is the question, if that is the outcome. Values may be shared between questions: treat them as read-only.
+	Evaluation authzen.Evaluation
+}
+
+// Verifier verifies the token that names a person. Implementations are safe for concurrent use.
+type Verifier interface {
+	// Verify returns the claims of a token, with numbers as [encoding/json.Number]. Every error means that the person is unknown.
+	// An error with a method Unavailable() bool that returns true says that the token could not be verified now, because no keys
+	// could be had.
+	Verify(ctx context.Context, token string) (claims map[string]any, err error)
+}
+
+// Resolve says what a request means. Every error is an [*Error]; the request must then be refused. It is safe for concurrent use.
+func (t *Table) Resolve(ctx context.Context, r Request) (Resolution, error) {
+	if err := checkMethod(r.Method); err != nil {
+		return Resolution{}, err
+	}
+	target, err := parseTarget(r.Target)
+	if err != nil {
+		return Resolution{}, err
+	}
+	resolution := Resolution{Path: canonicalPath(target.path)}
+	host, err := canonicalHost(r.Host)
+	if err != nil {
+		return resolution, err
+	}
+	if err := checkHeaders(r.Header); err != nil {
+		return resolution, err
+	}
+	if overridesMethod(target.query) {
+		return resolution, badRequest("The query has the parameter " + methodParameter + ": send the method that is meant.")
+	}
+	matched := t.tree.find(target.path[1:], true, host, r.Method, nil)
+	if matched == nil {
+		return resolution, nil
+	}
+	resolution.Route = &matched.Route
+	if matched.Public {
+		resolution.Outcome = Public
+		return resolution, nil
+	}
+	subject, claims, err := t.person(ctx, &r)
+	if err != nil {
+		return resolution, err
+	}
+	d := drawing{request: &r, route: matched, target: target, claims: claims}
+	evaluation, err := d.evaluation(t, subject)
+	if err != nil {
+		return resolution, err
+	}
+	resolution.Outcome, resolution.Evaluation = Question, evaluation
+	return resolution, nil
+}
+
+// maxMethod is the maximum length of a method in bytes.
+const maxMethod = 32
+
+func checkMethod(method string) error {
+	if !isMethod(method) {
+		return badRequest("The method is not a word of upper-case letters: send one such as GET.")
+	}
+	if method == http.MethodTrace || method == http.MethodConnect {
+		return badRequest("The method is TRACE or CONNECT, which is never served here: send another one.")
+	}
+	return nil
+}
+
+// isMethod reports whether method is a token without lower-case letters.
+func isMethod(method string) bool {
+	return isToken(method) && len(method) <= maxMethod && strings.ToUpper(method) == method
+}
+
+// isToken reports whether s is a token (RFC 9110 section 5.6.2).
+func isToken(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		if (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') && (c < '0' || c > '9') && strings.IndexByte("!#$%&'*+-.^_`|~", c) < 0 {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// maxToken is the maximum length of a token in bytes.
+const maxToken = 8 << 10
+
+// person returns who asks, and the claims of the verified token.
+func (t *Table) person(ctx context.Context, r *Request) (id string, claims map[string]any, err error) {
+	if t.subject.JWT == nil {
+		id, err = proxyPerson(r, t.subject.Header)
+		return id, nil, err
+	}
+	token, err := t.subject.JWT.token(r.Header)
+	if err != nil {
+		return "", nil, err
+	}
+	if t.verifier == nil {
+		return "", nil, &Error{Kind: Unavailable, Message: "It cannot be found out now who asks.", Err: errNoVerifier}
+	}
+	if claims, err = t.verifier.Verify(ctx, token); err != nil {
+		var temporary interface{ Unavailable() bool }
+		if errors.As(err, &temporary) && temporary.Unavailable() || ctx.Err() != nil {
+			return "", nil, &Error{Kind: Unavailable, Message: "It cannot be found out now who asks.", Err: err}
+		}
+		return "", nil, &Error{Kind: Unauthenticated, Message: "The token is not valid: sign in again.", Err: err}
+	}
+	name, problem := textForm.convert(claims[t.subject.JWT.Claim])
+	if problem != "" {
+		return "", nil, unauthenticated("The claim " + t.subject.JWT.Claim + " of the token " + problem + ": it has to name the person.")
+	}
+	return name.(string), claims, nil
+}
+
+// proxyPerson returns the person that an authenticated proxy names.
+func proxyPerson(r *Request, header string) (string, error) {
+	if !r.FromProxy {
+		return "", unauthenticated("Nobody has said who asks: the header " + header + " counts only if it comes from the proxy.")
+	}
+	id, ok, err := drawnHeader(r.Header, header)
+	if err != nil {
+		return "", err
+	}
+	if !ok {
+		return "", unauthenticated("Nobody is signed in.")
+	}
+	if _, problem := textForm.convert(id); problem != "" {
+		return "", badRequest("The header " + header + " " + problem + ".")
+	}
+	return id, nil
+}
+
+// token returns the token of a request.
+func (j *JWT) token(header http.Header) (string, error) {
+	if j.Cookie != "" {
+		return cookie(header, j.Cookie)
+	}
+	credentials, err := one(header, "Authorization")
+	if err != nil {
+		return "", err
+	}
+	scheme, token, _ := strings.Cut(credentials, " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return "", unauthenticated("Nobody is signed in: send a token in the Authorization header, as Bearer.")
+	}
+	return checkToken(token)
+}
+
+// cookie returns the value of the one cookie of that name. HTTP/2 may split cookies over several headers.
+func cookie(header http.Header, name string) (token string, err error) {
+	found := false
+	for key, values := range header {
+		if !strings.EqualFold(key, "Cookie") {
+			continue
+		}
+		for _, line := range values {
+			for pair := range strings.SplitSeq(line, ";") {
+				rawName, value, _ := strings.Cut(pair, "=")
+				rawName = strings.Trim(rawName, " \t")
+				if !sameParameter(decodeParameter(rawName), name) {
+					continue
+				}
+				if found || rawName != name {
+					return "", badRequest("The cookie " + name + " is there twice or in another spelling: send it once.")
+				}
+				found, token = true, strings.Trim(value, " \t")
+			}
+		}
+	}
+	if !found {
+		return "", unauthenticated("Nobody is signed in: send the cookie " + name + ".")
+	}
+	return checkToken(token)
+}
+
+// checkToken checks that a token has only characters that tokens have (RFC 6750 section 2.1).
+func checkToken(token string) (string, error) {
+	for i := range len(token) {
+		if c := token[i]; !isUnreserved(c) && c != '+' && c != '/' && c != '=' {
+			return "", unauthenticated("The token is not valid: sign in again.")
+		}
+	}
+	if token == "" || len(token) > maxToken {
+		return "", unauthenticated("The token is not valid: sign in again.")
+	}
+	return token, nil
+}

@@ -1,0 +1,108 @@
+package routes
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// claimsVerifier accepts every token.
+type claimsVerifier map[string]any
+
+func (v claimsVerifier) Verify(context.Context, string) (map[string]any, error) { return v, nil }
+
+// example is the table of example.yaml for Alice, who is at metro.
+func example(t testing.TB) *Table {
+	t.Helper()
+	table, err := Load("example.yaml")
+	require.NoError(t, err)
+	return table.WithVerifier(claimsVerifier{"sub": "alice", "location": "metro"})
+}
+
+// asking is a request with a token.
+func asking(method, target string) Request {
+	return Request{Method: method, Target: target, Host: []string{"admin.example.org"}, Header: http.Header{"Authorization": {"Bearer x.y.z"}}}
+}
+
+func TestResolveExample(t *testing.T) {
+	table := example(t)
+	withBody := asking("POST", "/users/jane/assignments")
+	withBody.Header.Set("Content-Type", "application/json; charset=UTF-8")
+	withBody.ReadBody = func(int) ([]byte, error) { return []byte(`{"location": "ghi", "role": "ed_normal"}`), nil }
+	for _, c := range []struct {
+		request  Request
+		outcome  Outcome
+		line     int
+		question string
+	}{
+		{asking("GET", "/static/"), Public, 12, ``},
+		{asking("HEAD", "/static/a/b.css?v=1"), Public, 12, ``},
+		{asking("GET", "/static"), NoRoute, 0, ``},
+		{asking("POST", "/static/x"), NoRoute, 0, ``},
+		{asking("GET", "/users/"), NoRoute, 0, ``},
+		{asking("GET", "/users?location=ghi"), Question, 15, `{"subject":{"type":"user","id":"alice"},"action":{"name":"user.list"},"resource":{"type":"location","id":"ghi"},"context":{"current_location":"metro","supported_obligations":["notification"]}}`},
+		{asking("GET", "/users/%6Aane"), Question, 19, `{"subject":{"type":"user","id":"alice"},"action":{"name":"user.view"},"resource":{"type":"user","id":"jane"},"context":{"current_location":"metro","supported_obligations":["notification"]}}`},
+		{withBody, Question, 29, `{"subject":{"type":"user","id":"alice"},"action":{"name":"assignment.add","properties":{"role":"ed_normal"}},"resource":{"type":"user","id":"jane","properties":{"location":"ghi"}},"context":{"current_location":"metro","supported_obligations":["notification"]}}`},
+	} {
+		got, err := table.Resolve(t.Context(), c.request)
+		require.NoError(t, err, c.request.Target)
+		require.Equal(t, c.outcome, got.Outcome, c.request.Target)
+		if c.line == 0 {
+			require.Nil(t, got.Route)
+			continue
+		}
+		require.Equal(t, c.line, got.Route.Line, c.request.Target)
+		if c.outcome == Question {
+			question, err := json.Marshal(got.Evaluation)
+			require.NoError(t, err)
+			require.JSONEq(t, c.question, string(question))
+		}
+	}
+}
+
+func TestFromHTTPLeavesTheBodyToTheApplication(t *testing.T) {
+	const body = `{"location": "ghi", "role": "ed_normal"}`
+	r := httptest.NewRequest("POST", "/users/j%61ne/assignments", strings.NewReader(body))
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Authorization", "bearer x")
+	got, err := example(t).Resolve(t.Context(), FromHTTP(r))
+	require.NoError(t, err)
+	require.Equal(t, "/users/jane/assignments", got.Path)
+	var left strings.Builder
+	_, err = io.Copy(&left, r.Body)
+	require.NoError(t, err)
+	require.Equal(t, body, left.String())
+
+	for _, length := range []int{MaxBody, MaxBody + 1} {
+		long := body + strings.Repeat(" ", length-len(body))
+		for _, known := range []bool{true, false} {
+			r := httptest.NewRequest("POST", "/users/jane/assignments", strings.NewReader(long))
+			if !known {
+				r.ContentLength = -1
+			}
+			r.Header.Set("Content-Type", "application/json")
+			r.Header.Set("Authorization", "Bearer x")
+			_, err := example(t).Resolve(t.Context(), FromHTTP(r))
+			if length <= MaxBody {
+				require.NoError(t, err)
+			} else {
+				requireError(t, BadRequest, err)
+			}
+		}
+	}
+}
+
+func requireError(t testing.TB, kind Kind, err error) {
+	t.Helper()
+	var e *Error
+	require.True(t, errors.As(err, &e), "%v", err)
+	require.Equal(t, kind, e.Kind, e.Message)
+	require.True(t, strings.HasSuffix(e.Message, "."), e.Message)
+}

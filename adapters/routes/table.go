@@ -1,0 +1,155 @@
+package routes
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"slices"
+)
+
+// The limits of a route file.
+const (
+	MaxFile   = 1 << 20 // bytes
+	MaxRoutes = 10_000
+)
+
+// Table is a parsed route file. It is immutable and safe for concurrent use.
+type Table struct {
+	subject     Subject
+	verifier    Verifier
+	obligations []any // of strings
+	routes      []*route
+	tree        *tree
+}
+
+// Route is what a route file says of one route, for logs and summaries.
+type Route struct {
+	Line         int // in the file, from 1
+	Path         string
+	Host         string // "" if any
+	Methods      []string
+	Public       bool
+	Action       string // "" if it is drawn from the request, or if the route is public
+	ActionLine   int
+	ActionColumn int
+	ResourceType string
+	DrawsBody    bool // the question draws from the body: an adapter that does not see bodies cannot serve the route
+}
+
+// Subject says who the person is. Exactly one of JWT and Header is set, or none if every route is public.
+type Subject struct {
+	JWT    *JWT
+	Header string // the header in which an authenticated proxy names the person
+}
+
+// JWT says how the person's token is verified.
+type JWT struct {
+	Keys       string   // the URL of the JWKS; "" if KeysFile is set
+	KeysFile   string   // the path of a file with the JWKS
+	Issuer     string   // required value of iss
+	Audience   string   // required value of aud, or among them
+	Algorithms []string // the accepted values of alg, at least one; never none or an HMAC
+	Claim      string   // the claim that is the person's id
+	Cookie     string   // the cookie with the token; "" if it comes in the Authorization header, as Bearer
+}
+
+// route is a route with its compiled parts.
+type route struct {
+	Route
+	index              int // in the file's order
+	template           template
+	action, id         *value
+	properties         []member // of the action
+	resourceProperties []member
+	places             []member // location
+	currentLocation    []member // current_location
+	confirmed          []member // confirmed
+	drawnQuery         []string // the names of query parameters
+	drawnHeaders       []string
+}
+
+// takes reports whether the route is for a method at a host. HEAD goes with GET.
+func (r *route) takes(host, method string) bool {
+	if r.Host != "" && r.Host != host {
+		return false
+	}
+	for _, m := range r.Methods {
+		if m == method || m == http.MethodGet && method == http.MethodHead {
+			return true
+		}
+	}
+	return false
+}
+
+// Load reads a route file. An error that is about the content is [Faults].
+func Load(path string) (*Table, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the route file: %w", err)
+	}
+	data, err := io.ReadAll(io.LimitReader(file, MaxFile+1))
+	if err := errors.Join(err, file.Close()); err != nil {
+		return nil, fmt.Errorf("cannot read the route file: %w", err)
+	}
+	return Parse(data)
+}
+
+// WithVerifier returns a table that verifies tokens with v. Without a verifier, a table with [Subject.JWT] refuses every request
+// that is not public.
+func (t *Table) WithVerifier(v Verifier) *Table {
+	with := *t
+	with.verifier = v
+	return &with
+}
+
+// Subject returns who the person is.
+func (t *Table) Subject() Subject {
+	s := t.subject
+	if s.JWT != nil {
+		jwt := *s.JWT
+		jwt.Algorithms = slices.Clone(jwt.Algorithms)
+		s.JWT = &jwt
+	}
+	return s
+}
+
+// SupportedObligations returns the types of obligation that the application supports.
+func (t *Table) SupportedObligations() []string {
+	types := make([]string, len(t.obligations))
+	for i, o := range t.obligations {
+		types[i] = o.(string)
+	}
+	return types
+}
+
+// Routes returns the routes in the file's order.
+func (t *Table) Routes() []Route {
+	all := make([]Route, len(t.routes))
+	for i, r := range t.routes {
+		all[i] = r.Route
+		all[i].Methods = slices.Clone(r.Methods)
+	}
+	return all
+}
+
+// OtherMethods returns the routes that match the host and the path of a target, whatever their methods, in the file's order. It
+// explains why no route matches a request; [Table.Resolve] decides.
+func (t *Table) OtherMethods(r Request) []Route {
+	target, err := parseTarget(r.Target)
+	if err != nil {
+		return nil
+	}
+	host, err := canonicalHost(r.Host)
+	if err != nil {
+		return nil
+	}
+	var found []Route
+	for _, candidate := range t.routes {
+		if (candidate.Host == "" || candidate.Host == host) && candidate.template.matches(target.path) {
+			found = append(found, candidate.Route)
+		}
+	}
+	return found
+}

@@ -68,13 +68,13 @@ func command(environ []string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-type finished struct {
+type result struct {
 	out, err string
 	status   int
 }
 
 // run runs the binary to its end.
-func run(t testing.TB, environ []string, args ...string) finished {
+func run(t testing.TB, environ []string, args ...string) result {
 	t.Helper()
 	cmd := command(environ, args...)
 	var stdout, stderr bytes.Buffer
@@ -84,7 +84,7 @@ func run(t testing.TB, environ []string, args ...string) finished {
 	if err != nil && !errors.As(err, &exit) {
 		require.NoError(t, err)
 	}
-	return finished{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()}
+	return result{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()}
 }
 
 // daemon is a running `wardkeeper serve`.
@@ -96,8 +96,8 @@ type daemon struct {
 	logged chan struct{}      // closed when the log has ended
 }
 
-// serving starts the binary and waits until it says where it listens.
-func serving(t testing.TB, args ...string) *daemon {
+// startServer starts the binary and waits until it says where it listens.
+func startServer(t testing.TB, args ...string) *daemon {
 	t.Helper()
 	d := &daemon{
 		cmd: command(nil, append([]string{"serve", "--addr", "127.0.0.1:0", "--log-format", "json"}, args...)...),
@@ -111,7 +111,7 @@ func serving(t testing.TB, args ...string) *daemon {
 			d.report(t)
 		}
 		_ = d.cmd.Process.Kill()
-		_ = d.cmd.Wait() // or else it could still write what is removed next
+		_ = d.cmd.Wait() // so that it writes nothing while the folder is removed
 	})
 	in := bufio.NewReader(stderr)
 	for d.url == "" {
@@ -131,7 +131,7 @@ func serving(t testing.TB, args ...string) *daemon {
 	return d
 }
 
-// report shows what a server says of itself, and the end of its log.
+// report logs the state of a server, and the end of its log.
 func (d *daemon) report(t testing.TB) {
 	client := &http.Client{Timeout: 10 * time.Second}
 	for _, path := range []string{"/ready", "/v1/revision", "/metrics"} {
@@ -162,16 +162,16 @@ func (d *daemon) signal(t testing.TB, s syscall.Signal) {
 	require.NoError(t, d.cmd.Process.Signal(s))
 }
 
-// untilLogged waits until the log has a text so many times.
-func (d *daemon) untilLogged(t testing.TB, text string, times int) {
+// waitForLog waits until the log has a text so many times.
+func (d *daemon) waitForLog(t testing.TB, text string, times int) {
 	t.Helper()
-	until(t, fmt.Sprintf("%q is logged %d times", text, times), func() bool { return strings.Count(d.log.String(), text) >= times })
+	waitUntil(t, fmt.Sprintf("%q is logged %d times", text, times), func() bool { return strings.Count(d.log.String(), text) >= times })
 }
 
-// closed waits until nobody can connect any more.
-func (d *daemon) closed(t testing.TB) {
+// waitClosed waits until the server accepts no more connections.
+func (d *daemon) waitClosed(t testing.TB) {
 	t.Helper()
-	until(t, "the server accepts no connections", func() bool {
+	waitUntil(t, "the server accepts no connections", func() bool {
 		c, err := net.Dial("tcp", d.addr())
 		if err == nil {
 			_ = c.Close()
@@ -183,7 +183,7 @@ func (d *daemon) closed(t testing.TB) {
 // end waits for the end of the process.
 func (d *daemon) end() (status int, logs string) {
 	<-d.logged
-	_ = d.cmd.Wait() // the status says it
+	_ = d.cmd.Wait() // the exit status is in ProcessState
 	return d.cmd.ProcessState.ExitCode(), d.log.String()
 }
 

@@ -15,7 +15,7 @@ import (
 func TestBundleBuildChecksAndWrites(t *testing.T) {
 	t.Parallel()
 	output := filepath.Join(t.TempDir(), "policy.tar.gz")
-	got := run(t, nil, buildReaders(readers(t, nil), output)...)
+	got := run(t, nil, buildReaders(readersPolicy(t, nil), output)...)
 	require.Equal(t, statusOK, got.status, got)
 	require.Equal(t, output+": revision r1, release 7, not signed\n", got.out)
 	require.Equal(t, []string{
@@ -30,9 +30,9 @@ func TestBundleBuildChecksAndWrites(t *testing.T) {
 func TestBundleBuildIsReproducible(t *testing.T) {
 	t.Parallel()
 	private, _ := keyFiles(t, rsaKey(t, 2048))
-	first, again, copied := readers(t, nil), filepath.Join(t.TempDir(), "b.tar.gz"), filepath.Join(t.TempDir(), "c.tar.gz")
+	first, again, copied := readersPolicy(t, nil), filepath.Join(t.TempDir(), "b.tar.gz"), filepath.Join(t.TempDir(), "c.tar.gz")
 	output := filepath.Join(t.TempDir(), "a.tar.gz")
-	for path, dir := range map[string]string{output: first, again: first, copied: readers(t, nil)} {
+	for path, dir := range map[string]string{output: first, again: first, copied: readersPolicy(t, nil)} {
 		got := run(t, nil, buildReaders(dir, path, "--signing-key", private)...)
 		require.Equal(t, statusOK, got.status, got)
 	}
@@ -128,7 +128,7 @@ func TestBundleBuildReportsFaults(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			output := filepath.Join(t.TempDir(), "policy.tar.gz")
-			got := run(t, nil, buildReaders(readers(t, c.changes), output, c.more...)...)
+			got := run(t, nil, buildReaders(readersPolicy(t, c.changes), output, c.more...)...)
 			status := c.status
 			if status == 0 {
 				status = statusNo
@@ -145,7 +145,7 @@ func TestBundleBuildReportsFaults(t *testing.T) {
 
 func TestBundleBuildNamesFilesThatAreNotLoaded(t *testing.T) {
 	t.Parallel()
-	dir := readers(t, map[string]string{"policy/app/tables.yaml": "table: {}\n", "policy/data.JSON": "{}"})
+	dir := readersPolicy(t, map[string]string{"policy/app/tables.yaml": "table: {}\n", "policy/data.JSON": "{}"})
 	got := run(t, nil, buildReaders(dir, filepath.Join(t.TempDir(), "policy.tar.gz"))...)
 	require.Equal(t, statusOK, got.status, got)
 	require.Contains(t, got.err, "rules from *.rego: app/tables.yaml, data.JSON\n")
@@ -156,15 +156,15 @@ func TestBundleBuildNamesFilesThatAreNotLoaded(t *testing.T) {
 
 func TestBundleBuildAllowsNoTestsWithoutCoverage(t *testing.T) {
 	t.Parallel()
-	got := run(t, nil, buildReaders(readers(t, map[string]string{"policy/app/app_test.rego": ""}),
+	got := run(t, nil, buildReaders(readersPolicy(t, map[string]string{"policy/app/app_test.rego": ""}),
 		filepath.Join(t.TempDir(), "policy.tar.gz"), "--coverage", "0")...)
 	require.Equal(t, statusOK, got.status, got)
 }
 
-// repository commits the small policy, and gives the folder and what its commit is called.
+// repository commits the small policy, and returns the folder and the abbreviated commit.
 func repository(t *testing.T) (dir, revision string) {
 	t.Helper()
-	dir = readers(t, map[string]string{".gitignore": "extra\n*.tar.gz\n"})
+	dir = readersPolicy(t, map[string]string{".gitignore": "extra\n*.tar.gz\n"})
 	gitIn(t, dir, "init", "-q")
 	gitIn(t, dir, "add", "-A")
 	gitIn(t, dir, "commit", "-qm", "policy")
@@ -182,12 +182,12 @@ func gitIn(t *testing.T, dir string, args ...string) string {
 
 // A file that is part of the release and differs from the commit is an error.
 func TestBundleBuildIsNamedAfterTheCommit(t *testing.T) {
-	build := func(dir string, more ...string) finished {
+	build := func(dir string, more ...string) result {
 		return run(t, []string{"GIT_CEILING_DIRECTORIES=" + filepath.Dir(dir)}, append([]string{"bundle", "build", filepath.Join(dir, "policy"),
 			"--golden", filepath.Join(dir, "golden"), "--decision", "app/decision", "-o", filepath.Join(dir, "policy", "policy.tar.gz")}, more...)...)
 	}
 	dir, revision := repository(t)
-	for range 2 { // the bundle that is there then is no change
+	for range 2 { // the bundle written by the first run is not part of the release
 		got := build(dir)
 		require.Equal(t, statusOK, got.status, got)
 		require.Contains(t, got.out, "revision "+revision+", release 1795691474,")

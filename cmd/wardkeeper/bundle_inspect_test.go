@@ -72,7 +72,7 @@ func TestBundleInspectShowsReleaseSignatureAndFiles(t *testing.T) {
 	}}}, contents.Tables)
 	require.Equal(t, []string{"app/decision"}, contents.Entrypoints)
 
-	got = run(t, nil, "bundle", "inspect", filepath.Join(readers(t, nil), "policy"))
+	got = run(t, nil, "bundle", "inspect", filepath.Join(readersPolicy(t, nil), "policy"))
 	require.Equal(t, statusOK, got.status, got)
 	for _, wanted := range []string{
 		"  revision          none\n", "  sequence          none\n", "  signature         none\n", "  roots             all of data\n",
@@ -96,7 +96,7 @@ func TestBundleInspectShowsReleaseSignatureAndFiles(t *testing.T) {
 
 func TestBundleInspectEscapesControlCharacters(t *testing.T) {
 	t.Parallel()
-	dir := readers(t, map[string]string{"policy/app/data.yaml": "table:\n  read: {who: \"ann\\e[31m\", \"wh\\u202ey\": \"x\\ny\"}\n\"\\e]0;\\a\": 1\n"})
+	dir := readersPolicy(t, map[string]string{"policy/app/data.yaml": "table:\n  read: {who: \"ann\\e[31m\", \"wh\\u202ey\": \"x\\ny\"}\n\"\\e]0;\\a\": 1\n"})
 	for _, more := range [][]string{nil, {"--json"}} {
 		got := run(t, nil, append([]string{"bundle", "inspect", filepath.Join(dir, "policy")}, more...)...)
 		require.Equal(t, statusOK, got.status, got)

@@ -39,7 +39,7 @@ func TestBundleSignWithEachAlgorithm(t *testing.T) {
 			private, public := keyFiles(t, c.key)
 			signed := filepath.Join(t.TempDir(), "signed.tar.gz")
 			got := run(t, nil, append([]string{"bundle", "sign", unsigned, "--signing-key", private, "-o", signed}, c.more...)...)
-			require.Equal(t, finished{out: signed + ": signed by key " + c.keyID + " (" + c.algorithm + ")\n"}, got)
+			require.Equal(t, result{out: signed + ": signed by key " + c.keyID + " (" + c.algorithm + ")\n"}, got)
 
 			got = run(t, nil, "bundle", "verify", signed, "--verification-key", public, "--decision", "app/decision")
 			require.Equal(t, statusOK, got.status, got)
@@ -163,16 +163,16 @@ func TestBundleReleaseRaisesTheSequence(t *testing.T) {
 	require.Equal(t, statusOK, got.status, got)
 	require.Regexp(t, ` r1\+(\d{10}), release \d{10}\n`, got.out)
 
-	again := func(more ...string) finished {
+	again := func(more ...string) result {
 		return run(t, nil, append([]string{"bundle", "release", "--from", old, "--decision", "app/decision", "-o", output}, more...)...)
 	}
 	got = again("--sequence", "8")
-	require.Equal(t, finished{out: output + ": revision r1+8, release 8, not signed\n"}, got)
+	require.Equal(t, result{out: output + ": revision r1+8, release 8, not signed\n"}, got)
 	onceMore := filepath.Join(t.TempDir(), "more.tar.gz")
 	got = run(t, nil, "bundle", "release", "--from", output, "--decision", "app/decision", "-o", onceMore, "--sequence", "9")
-	require.Equal(t, finished{out: onceMore + ": revision r1+9, release 9, not signed\n"}, got)
+	require.Equal(t, result{out: onceMore + ": revision r1+9, release 9, not signed\n"}, got)
 	got = again("--sequence", "9", "--revision", "rollback")
-	require.Equal(t, finished{out: output + ": revision rollback, release 9, not signed\n"}, got)
+	require.Equal(t, result{out: output + ": revision rollback, release 9, not signed\n"}, got)
 	require.NotContains(t, run(t, nil, "bundle", "inspect", output).out, ".signatures.json")
 
 	for _, c := range []struct {
@@ -206,7 +206,7 @@ func TestBundleIsWrittenAtomically(t *testing.T) {
 	dir := t.TempDir()
 	target := filepath.Join(dir, "policy.tar.gz")
 	require.NoError(t, os.MkdirAll(filepath.Join(target, "not-a-file"), 0o700))
-	got := run(t, nil, buildReaders(readers(t, nil), target)...)
+	got := run(t, nil, buildReaders(readersPolicy(t, nil), target)...)
 	require.Equal(t, statusFailed, got.status, got)
 	require.Contains(t, got.err, "policy.tar.gz cannot be written")
 	entries, err := os.ReadDir(dir)

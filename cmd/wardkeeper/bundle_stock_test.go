@@ -39,11 +39,11 @@ func TestStockOPAVerifiesOurBundles(t *testing.T) {
 	require.Contains(t, out, `{"sequence":7}`)
 }
 
-// They verify, can be inspected and released again, also with golden decisions.
+// They can be verified, inspected and released again, also with golden decisions.
 func TestBundlesBuiltByStockOPA(t *testing.T) {
 	t.Parallel()
 	private, public := keyFiles(t, rsaKey(t, 2048))
-	dir := readers(t, map[string]string{
+	dir := readersPolicy(t, map[string]string{
 		"policy/.manifest":        `{"revision": "theirs", "roots": ["app", "golden"], "metadata": {"sequence": 3}}`,
 		"policy/golden/data.yaml": `decisions: [{name: reads, question: {subject: {type: user, id: ann}, action: {name: read}, resource: {type: book, id: "1"}}, decision: true}]`,
 	})
@@ -65,7 +65,7 @@ func TestBundlesBuiltByStockOPA(t *testing.T) {
 
 	again := filepath.Join(t.TempDir(), "again.tar.gz")
 	got = run(t, nil, append([]string{"bundle", "release", "--from", theirs, "--sequence", "4", "--signing-key", private, "-o", again}, verify...)...)
-	require.Equal(t, finished{out: again + ": revision theirs+4, release 4, signed by key default (RS256)\n"}, got)
+	require.Equal(t, result{out: again + ": revision theirs+4, release 4, signed by key default (RS256)\n"}, got)
 	got = run(t, nil, append([]string{"bundle", "verify", again}, verify...)...)
 	require.Equal(t, statusOK, got.status, got)
 	got = run(t, nil, append([]string{"serve", "--check", "--bundle", again}, verify...)...)

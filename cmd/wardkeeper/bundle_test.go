@@ -66,8 +66,8 @@ cases:
 `,
 }
 
-// readers writes the small policy into a new folder, with changes: a file with nothing in it is left out.
-func readers(t *testing.T, changes map[string]string) string {
+// readersPolicy writes the small policy into a new folder, with changed files. A file changed to "" is left out.
+func readersPolicy(t *testing.T, changes map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
 	files := maps.Clone(readersFiles)
@@ -93,7 +93,7 @@ func readFile(t *testing.T, path string) string {
 	return string(data)
 }
 
-// buildReaders is the command line that makes a bundle of the small policy, with more arguments.
+// buildReaders returns the command line that makes a bundle of the small policy.
 func buildReaders(dir, output string, more ...string) []string {
 	return append([]string{"bundle", "build", filepath.Join(dir, "policy"), "--decision", "app/decision", "-o", output,
 		"--golden", filepath.Join(dir, "golden"), "--revision", "r1", "--sequence", "7"}, more...)
@@ -103,7 +103,7 @@ func buildReaders(dir, output string, more ...string) []string {
 func builtReaders(t *testing.T, more ...string) (path string) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "policy.tar.gz")
-	got := run(t, nil, buildReaders(readers(t, nil), path, more...)...)
+	got := run(t, nil, buildReaders(readersPolicy(t, nil), path, more...)...)
 	require.Equal(t, statusOK, got.status, got)
 	return path
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/wardkeeper/wardkeeper/bundles"
 )
 
-// rewritten writes an archive anew, with other contents of its files: nil takes one out.
-func rewritten(t *testing.T, path string, change func(name string, data []byte) []byte) (changed string) {
+// rewriteArchive writes a copy of an archive with the contents that change returns; nil removes a file.
+func rewriteArchive(t *testing.T, path string, change func(name string, data []byte) []byte) (changed string) {
 	t.Helper()
 	archive, err := bundles.ReadArchive(bytes.NewReader([]byte(readFile(t, path))), bundles.Limits{})
 	require.NoError(t, err)
@@ -41,7 +41,7 @@ func TestBundleVerifyRefusesWhatAServerRefuses(t *testing.T) {
 	_, otherPublic := keyFiles(t, ecdsaKey(t, elliptic.P256()))
 	signed, unsigned := builtReaders(t, "--signing-key", private), builtReaders(t)
 	changing := func(name string, change func([]byte) []byte) string {
-		return rewritten(t, signed, func(n string, data []byte) []byte {
+		return rewriteArchive(t, signed, func(n string, data []byte) []byte {
 			if n == name {
 				return change(data)
 			}
@@ -95,7 +95,7 @@ func TestBundleVerifyRefusesWhatAServerRefuses(t *testing.T) {
 	}
 }
 
-// Keys and the rule that decides come from the settings, the bundle from the command line.
+// The keys and the entrypoint come from the settings, the bundle from the command line.
 func TestBundleVerifyWithAServersSettings(t *testing.T) {
 	t.Parallel()
 	private, public := keyFiles(t, ecdsaKey(t, elliptic.P256()))

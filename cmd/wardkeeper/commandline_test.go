@@ -99,10 +99,10 @@ func TestInvalidCommandLinesAreExplained(t *testing.T) {
 
 func TestAskWithoutServer(t *testing.T) {
 	t.Parallel()
-	ask := func(args ...string) finished {
+	ask := func(args ...string) result {
 		return run(t, nil, append([]string{"ask", "--directory", testDirectory}, args...)...)
 	}
-	require.Equal(t, finished{out: "ALLOWED  alice may location.switch on location ghi\n"}, ask("alice", "location.switch", "ghi"))
+	require.Equal(t, result{out: "ALLOWED  alice may location.switch on location ghi\n"}, ask("alice", "location.switch", "ghi"))
 
 	denied := []string{"alice", "assignment.remove", "jane", "--at", "ghi", "--from", "metro"}
 	got := ask(denied...)
@@ -123,7 +123,7 @@ func TestAskWithoutServer(t *testing.T) {
 	got = ask("alice", "user.edit", "jane")
 	require.Equal(t, statusOK, got.status, got)
 	require.Contains(t, got.out, "\n  must     confirm: multiple_locations  (REG-W1/multiple_locations, custom)\n")
-	require.Equal(t, finished{out: "ALLOWED  alice may user.edit on jane\n"}, ask("alice", "user.edit", "jane", "--context", "confirmed=true"))
+	require.Equal(t, result{out: "ALLOWED  alice may user.edit on jane\n"}, ask("alice", "user.edit", "jane", "--context", "confirmed=true"))
 
 	got = run(t, nil, "ask", "bob", "can_read", "123", "--bundle", testPolicies, "--decision", "app/decision")
 	require.Equal(t, statusNo, got.status, got)
@@ -132,7 +132,7 @@ func TestAskWithoutServer(t *testing.T) {
 
 func TestDirectoryCheckOfFiles(t *testing.T) {
 	t.Parallel()
-	require.Equal(t, finished{out: testDirectory + " is valid: 4 locations in 1 organization, 2 users\n"},
+	require.Equal(t, result{out: testDirectory + " is valid: 4 locations in 1 organization, 2 users\n"},
 		run(t, nil, "directory", "check", testDirectory))
 	got := run(t, nil, "directory", "check", "testdata/faulty.yaml")
 	require.Equal(t, statusNo, got.status, got)
@@ -151,6 +151,6 @@ func TestEnvironmentVariable(t *testing.T) {
 }
 
 func TestDirectoryOpenAPIIsPrinted(t *testing.T) {
-	require.Equal(t, finished{out: httporigin.OpenAPI()}, run(t, nil, "directory", "openapi"))
+	require.Equal(t, result{out: httporigin.OpenAPI()}, run(t, nil, "directory", "openapi"))
 	require.True(t, strings.HasPrefix(httporigin.OpenAPI(), "openapi: 3.1"))
 }

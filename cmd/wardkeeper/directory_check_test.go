@@ -18,7 +18,7 @@ func TestDirectoryCheckReadsADatabase(t *testing.T) {
 	server := servertest.StartPostgres(t)
 	url := server.Database()
 	require.Zero(t, run(t, nil, "directory", "import", testDirectory, "--to", url).status)
-	good := finished{out: config.PublicName(url) + " is valid: 4 locations in 1 organization, 2 users\n"}
+	good := result{out: config.PublicName(url) + " is valid: 4 locations in 1 organization, 2 users\n"}
 	require.Equal(t, good, run(t, nil, "directory", "check", url))
 	require.Equal(t, good, run(t, []string{"WARDKEEPER_DIRECTORY=" + url}, "directory", "check"))
 

@@ -26,7 +26,7 @@ func TestGeneratedDirectoriesAreValid(t *testing.T) {
 			require.Empty(t, made.err)
 			require.Regexp(t, `^\S+: \d+ locations in \d+ organizations, \d+ users?\n$`, made.out)
 			checked := run(t, nil, "directory", "check", file)
-			require.Equal(t, finished{out: file + " is valid" + made.out[len(file):]}, checked)
+			require.Equal(t, result{out: file + " is valid" + made.out[len(file):]}, checked)
 		}
 	}
 	entries, err := os.ReadDir(dir)
@@ -40,7 +40,7 @@ func TestGenerateWritesToStandardOutput(t *testing.T) {
 	require.Equal(t, statusOK, run(t, nil, "directory", "generate", "--users", "30", "-o", file).status)
 	written, err := os.ReadFile(file)
 	require.NoError(t, err)
-	require.Equal(t, finished{out: string(written)}, run(t, nil, "directory", "generate", "--users", "30", "--seed", "1", "--format", "yaml"))
+	require.Equal(t, result{out: string(written)}, run(t, nil, "directory", "generate", "--users", "30", "--seed", "1", "--format", "yaml"))
 	got := run(t, nil, "directory", "generate", "--users", "30", "--seed", "2")
 	require.Equal(t, statusOK, got.status, got)
 	require.Equal(t, byte('{'), got.out[0])
@@ -70,7 +70,7 @@ func TestGenerateReplacesAFileOnlyWithForce(t *testing.T) {
 	require.Contains(t, got.err, "is not a regular file")
 }
 
-// A policy without tables admits everything.
+// A policy without tables allows any role.
 func TestGenerateUsesTheTablesOfAPolicy(t *testing.T) {
 	t.Parallel()
 	other := run(t, nil, "directory", "generate", "--users", "40", "--bundle", testPolicies, "--decision", "app/decision")

@@ -13,7 +13,7 @@ import (
 )
 
 func TestDirectorySchemaIsPrinted(t *testing.T) {
-	require.Equal(t, finished{out: pgorigin.Schema}, run(t, nil, "directory", "schema"))
+	require.Equal(t, result{out: pgorigin.Schema}, run(t, nil, "directory", "schema"))
 }
 
 func TestDirectoryImportReplacesTheContent(t *testing.T) {
@@ -29,7 +29,7 @@ func TestDirectoryImportReplacesTheContent(t *testing.T) {
 	require.Contains(t, got.err, `relation "users" does not exist`)
 	require.NotContains(t, got.err, server.Password())
 
-	want := finished{out: "imported " + sampleCounts(t) + " into " + shown + "\n"}
+	want := result{out: "imported " + sampleCounts(t) + " into " + shown + "\n"}
 	require.Equal(t, want, run(t, nil, "directory", "import", testDirectory, "--to", url))
 	require.Equal(t, want, run(t, nil, "directory", "import", testDirectory, "--to", url, "--no-schema"), "again")
 	require.Equal(t, want, run(t, []string{"PGPASSWORD=" + server.Password()}, "directory", "import", testDirectory, "--to",

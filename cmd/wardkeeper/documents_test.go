@@ -17,7 +17,7 @@ import (
 // line after a "$" gives what follows it.
 func TestDocumentedCommands(t *testing.T) {
 	t.Parallel()
-	base := serving(t, "--directory", "../../testdata/directories/sample.yaml").url
+	base := startServer(t, "--directory", "../../testdata/directories/sample.yaml").url
 	ran := map[string]int{}
 	for name, text := range documents(t) {
 		if name == legacyExample {
@@ -40,7 +40,7 @@ func TestDocumentedCommands(t *testing.T) {
 	assert.NotZero(t, ran["pdp/OBLIGATIONS.md"])
 }
 
-// TestObligationsReferenceShowsEachObligation that a golden decision carries.
+// TestObligationsReferenceShowsEachObligation checks that the reference shows every obligation of the golden decisions.
 func TestObligationsReferenceShowsEachObligation(t *testing.T) {
 	reference := documents(t)["pdp/OBLIGATIONS.md"]
 	golden, err := filepath.Glob("../../testdata/decisions/*/*.yaml")

@@ -18,7 +18,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/directory"
 )
 
-// documentOrigin delivers the records of a document as it says them. Its versions are all the same: it does not change.
+// documentOrigin delivers the records of a document. All of them have the same version, since the document does not change.
 type documentOrigin struct {
 	directory *directory.Directory // finds them
 	users     map[string]json.RawMessage
@@ -44,7 +44,7 @@ func newDocumentOrigin(t *testing.T, document []byte, v pdp.Vocabulary) *documen
 	return o
 }
 
-func (o *documentOrigin) sent(u *facts.User, err error) (*membership.RawRecord, error) {
+func (o *documentOrigin) rawUser(u *facts.User, err error) (*membership.RawRecord, error) {
 	if u == nil || err != nil {
 		return nil, err
 	}
@@ -52,11 +52,11 @@ func (o *documentOrigin) sent(u *facts.User, err error) (*membership.RawRecord, 
 }
 
 func (o *documentOrigin) User(ctx context.Context, id string) (*membership.RawRecord, error) {
-	return o.sent(o.directory.User(ctx, id))
+	return o.rawUser(o.directory.User(ctx, id))
 }
 
 func (o *documentOrigin) UserByUsername(ctx context.Context, username string) ([]membership.RawRecord, error) {
-	one, err := o.sent(o.directory.UserByUsername(ctx, username))
+	one, err := o.rawUser(o.directory.UserByUsername(ctx, username))
 	if one == nil {
 		return nil, err
 	}
@@ -73,7 +73,7 @@ func (o *documentOrigin) Organization(ctx context.Context, location string) (*me
 		return nil, err
 	}
 	var tree []json.RawMessage
-	for _, l := range slices.Backward(all) { // in whatever order
+	for _, l := range slices.Backward(all) { // the order must not matter
 		tree = append(tree, o.locations[l.ID()])
 	}
 	record, err := json.Marshal(tree)
@@ -113,7 +113,7 @@ func cachedEngine(t *testing.T, name string, facts []byte) *pdp.Engine {
 		cached, err := cache.Open(cache.Config{
 			Origin: newDocumentOrigin(t, facts, *policy.Vocabulary()), Vocabulary: *policy.Vocabulary(),
 			MaxAgeChange: time.Hour, MaxAgeUse: time.Hour, Logger: slog.New(slog.DiscardHandler),
-		}) // it has nothing in the background, and stays for other files
+		}) // not closed: other files use it, and it starts no goroutines
 		require.NoError(t, err)
 		cachedEngines[name] = pdp.New(pdp.Config{Policy: policy, Source: cached, Timeout: time.Minute})
 	}

@@ -16,7 +16,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/httpapi"
 )
 
-// Each question is asked singly, and all questions of a file in one batch.
+// Each question is asked by itself, and all questions of a file in one batch.
 func TestGoldenDecisionsThroughOPAsAPI(t *testing.T) {
 	t.Parallel()
 	for _, path := range goldenPaths(t) {
@@ -68,7 +68,7 @@ func postJSON(t *testing.T, url string, body any) []byte {
 	return answer
 }
 
-// asResponse words a decision of the policy as AuthZEN does.
+// asResponse converts a decision of the policy to an AuthZEN response.
 func asResponse(t *testing.T, decision []byte) string {
 	t.Helper()
 	var said map[string]any

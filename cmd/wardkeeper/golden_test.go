@@ -30,19 +30,19 @@ const (
 	goldenDirectories = goldenTree + "/" + golden.DirectoriesFolder
 )
 
-// interfaces are the ways to ask an engine. Each is opened once for a file.
+// interfaces are the interfaces through which each question is asked. Each is opened once for a file.
 var interfaces = []struct {
 	name string
-	open func(*testing.T, *pdp.Engine) asker
+	open func(*testing.T, *pdp.Engine) askFunc
 }{
 	{"engine", askEngine},
 	{"http", askHTTP},
 }
 
-// asker puts a question in JSON and returns the answer.
-type asker func(t *testing.T, question []byte) (answer []byte)
+// askFunc puts a question in JSON and returns the answer.
+type askFunc func(t *testing.T, question []byte) (answer []byte)
 
-func askEngine(_ *testing.T, engine *pdp.Engine) asker {
+func askEngine(_ *testing.T, engine *pdp.Engine) askFunc {
 	return func(t *testing.T, question []byte) []byte {
 		evaluation, err := authzen.DecodeEvaluation(question)
 		require.NoError(t, err)
@@ -65,7 +65,7 @@ func askEngine(_ *testing.T, engine *pdp.Engine) asker {
 	}
 }
 
-func askHTTP(t *testing.T, engine *pdp.Engine) asker {
+func askHTTP(t *testing.T, engine *pdp.Engine) askFunc {
 	api, err := httpapi.New(httpapi.Config{
 		Decider: engine, BaseURL: "https://pdp.example.org", Tokens: func() []string { return []string{testToken} }, Logger: slog.New(slog.DiscardHandler),
 	})
@@ -171,13 +171,13 @@ func newEngine(t *testing.T, data []byte) *pdp.Engine {
 	require.NoError(t, err)
 	dir, err := directory.Parse(data, *policy.Vocabulary())
 	require.NoError(t, err)
-	return pdp.New(pdp.Config{Policy: policy, Source: unchanging{dir}, Timeout: time.Minute})
+	return pdp.New(pdp.Config{Policy: policy, Source: fixedView{dir}, Timeout: time.Minute})
 }
 
-// unchanging is a source whose directory never changes.
-type unchanging struct{ view facts.View }
+// fixedView is a source whose directory never changes.
+type fixedView struct{ view facts.View }
 
-func (u unchanging) View(context.Context, facts.Requirement) (facts.View, error) { return u.view, nil }
+func (u fixedView) View(context.Context, facts.Requirement) (facts.View, error) { return u.view, nil }
 
 // goldenPaths returns the path of every file below testdata/decisions, sorted.
 func goldenPaths(t *testing.T) []string {

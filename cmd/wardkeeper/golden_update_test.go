@@ -31,7 +31,7 @@ var memberOrder = []string{
 }
 
 // updateGolden rewrites the answers of a file.
-func updateGolden(t *testing.T, file *golden.File, ask asker) {
+func updateGolden(t *testing.T, file *golden.File, ask askFunc) {
 	t.Helper()
 	path := filepath.Join(goldenDecisions, file.Path)
 	data, err := os.ReadFile(path)
@@ -73,7 +73,7 @@ func rewriteGolden(t *testing.T, file *golden.File, data []byte, answer func(gol
 	encoder := yaml.NewEncoder(&out)
 	encoder.SetIndent(2)
 	require.NoError(t, encoder.Encode(&document))
-	return spaced(out.String())
+	return blankLinesBetween(out.String())
 }
 
 // setAnswer puts the answer after the other members of a case.
@@ -161,8 +161,8 @@ func member(mapping *yaml.Node, name string) *yaml.Node {
 	return nil
 }
 
-// spaced separates the cases with empty lines, which the YAML library does not keep.
-func spaced(text string) string {
+// blankLinesBetween separates the cases with empty lines, which the YAML library does not keep.
+func blankLinesBetween(text string) string {
 	var out strings.Builder
 	inCases, before := false, ""
 	for line := range strings.Lines(text) {

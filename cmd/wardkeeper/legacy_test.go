@@ -17,7 +17,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/servertest"
 )
 
-// legacyExample is the document of a legacy schema, which TestLegacySchema runs.
+// legacyExample is the worked example that TestLegacySchema runs.
 const legacyExample = "pdp/membership/LEGACY.md"
 
 // TestLegacySchema runs the worked example from top to bottom: its SQL against a database, its settings with a server, and its
@@ -48,10 +48,10 @@ func TestLegacySchema(t *testing.T) {
 		case "yaml":
 			settings := strings.Replace(block.text, "postgres://wardkeeper_reader@db.example.org/app", address.String(), 1)
 			require.NotEqual(t, block.text, settings)
-			// Nothing but a notification ends a fact within the test.
+			// Facts must not expire by age during the test.
 			require.NoError(t, os.WriteFile(config, []byte(settings+"\nmax_age_change: 10m\nmax_age_use: 10m\n"), 0o600))
-			d = serving(t, "--config", config)
-			until(t, "facts are confirmed", func() bool { return d.metric(t, "wardkeeper_membership_vouched") == 1 })
+			d = startServer(t, "--config", config)
+			waitUntil(t, "facts are confirmed", func() bool { return d.metric(t, "wardkeeper_membership_vouched") == 1 })
 		case "console":
 			for _, step := range consoleSteps("```console\n" + block.text + "\n```") {
 				command := strings.ReplaceAll(step.command, "bin/legacy.yaml", config)
@@ -60,7 +60,7 @@ func TestLegacySchema(t *testing.T) {
 				for limit := time.Now().Add(time.Minute); said != want && time.Now().Before(limit); {
 					cmd := exec.Command("sh", "-c", command)
 					cmd.Env = append(os.Environ(), "WARDKEEPER_SERVER="+d.url)
-					out, _ := cmd.CombinedOutput() // a denial has a status of its own
+					out, _ := cmd.CombinedOutput() // a denial has another exit status
 					said = strings.TrimRight(string(out), "\n")
 				}
 				assert.Equal(t, want, said, step.command)
@@ -69,9 +69,9 @@ func TestLegacySchema(t *testing.T) {
 	}
 	require.Equal(t, map[string]int{"sql": 7, "yaml": 1, "console": 2}, ran)
 
-	// What the document says of codes that nobody thought of, and of rights.
+	// What the document says about unknown codes and missing privileges.
 	execute(`UPDATE staff_sites SET job_code = 'NEW' WHERE staff_no = 42 AND site_no = 101`)
-	until(t, "the record is quarantined", func() bool {
+	waitUntil(t, "the record is quarantined", func() bool {
 		got := run(t, []string{"WARDKEEPER_SERVER=" + d.url}, "ask", "42", "location.switch", "102")
 		_, ready := d.get(t, "/ready")
 		return got.status == 2 && strings.Contains(ready, `"quarantined_count":1`)
@@ -82,7 +82,7 @@ func TestLegacySchema(t *testing.T) {
 
 type fencedBlock struct{ language, text string }
 
-// fencedBlocks are the blocks of code of a document, in their order.
+// fencedBlocks returns the code blocks of a document, in order.
 func fencedBlocks(text string) []fencedBlock {
 	var blocks []fencedBlock
 	for _, match := range regexp.MustCompile("(?ms)^```([a-z]+)\n(.*?)^```$").FindAllStringSubmatch(text, -1) {

@@ -13,14 +13,13 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/servertest"
 )
 
-// Nobody listens at these.
+// Addresses at which nothing listens.
 const (
 	noDatabase    = "postgres://u:s3cr3t-pw@127.0.0.1:1/app?sslmode=disable"
 	noApplication = "http://127.0.0.1:1/membership"
 	noRedis       = "redis://:s3cr3t-pw@127.0.0.1:2"
 )
 
-// It names each of them, and none that can be reached.
 func TestCheckNamesUnreachableServers(t *testing.T) {
 	skipIfShort(t)
 	t.Parallel()
@@ -32,7 +31,7 @@ func TestCheckNamesUnreachableServers(t *testing.T) {
 	require.Contains(t, redis.URL(), "s3cr3t-pw")
 	for name, c := range map[string]struct {
 		directory, redis string
-		want             []string // "" where all is good
+		want             []string // empty if all servers can be reached
 		not              []string
 	}{
 		"nothing is there":      {noDatabase, noRedis, []string{"the database cannot answer", "127.0.0.1:1", "redis: ", "127.0.0.1:2"}, nil},
@@ -113,12 +112,12 @@ func TestInvalidAddressesAreRefusedWithoutShowingPasswords(t *testing.T) {
 	}
 }
 
-// Neither while everything works nor while the servers are down.
+// Passwords are not shown while everything works, nor while the servers are down.
 func TestServerNeverShowsPasswords(t *testing.T) {
 	database, redis := servertest.StartPostgres(t), servertest.StartRedis(t, "--requirepass", "s3cr3t-pw")
 	directory := database.Database()
 	require.Zero(t, run(t, nil, "directory", "import", testDirectory, "--to", directory).status)
-	d := serving(t, "--directory", directory, "--redis", redis.URL(), "--log-level", "debug",
+	d := startServer(t, "--directory", directory, "--redis", redis.URL(), "--log-level", "debug",
 		"--changes-token-file", writeFile(t, "changes", changesToken), "--lease", "200ms", "--max-age-change", "300ms", "--max-age-use", "300ms")
 	require.Equal(t, config.PublicName(directory), d.start["directory"])
 	require.Contains(t, d.start["msg"], "directory "+config.PublicName(directory))
@@ -131,28 +130,28 @@ func TestServerNeverShowsPasswords(t *testing.T) {
 		_, body := post(t, d.url, "", viewJane)
 		told += body
 	}
-	until(t, "facts are vouched for", func() bool { return d.metric(t, "wardkeeper_membership_vouched") == 1 })
+	waitUntil(t, "facts are confirmed", func() bool { return d.metric(t, "wardkeeper_membership_vouched") == 1 })
 	_, body := post(t, d.url, "", viewJane)
 	require.Equal(t, `{"decision":true}`, body)
-	until(t, "it is ready, and facts are confirmed", func() bool { // a heartbeat may be late
+	waitUntil(t, "it is ready, and facts are confirmed", func() bool { // a heartbeat may be late
 		status, body := d.get(t, "/ready")
 		return status == http.StatusOK && body == `{"ready":true}`
 	})
 	look()
 
 	redis.Stop()
-	until(t, "Redis is missed", func() bool { _, body := d.get(t, "/ready"); return strings.Contains(body, `"shared_lost":true`) })
+	waitUntil(t, "Redis is missed", func() bool { _, body := d.get(t, "/ready"); return strings.Contains(body, `"shared_lost":true`) })
 	look()
 	database.Stop()
-	until(t, "the database is missed", func() bool { status, _ := d.get(t, "/ready"); return status == http.StatusServiceUnavailable })
-	until(t, "facts are too old", func() bool {
+	waitUntil(t, "the database is missed", func() bool { status, _ := d.get(t, "/ready"); return status == http.StatusServiceUnavailable })
+	waitUntil(t, "facts are too old", func() bool {
 		w, _ := post(t, d.url, "", viewJane)
 		return w.StatusCode == http.StatusServiceUnavailable
 	})
 	w, body := post(t, d.url, "", viewJane)
 	require.Equal(t, http.StatusServiceUnavailable, w.StatusCode)
 	require.Equal(t, `{"error":"Membership facts are unavailable."}`, body)
-	until(t, "the directory is missing, and facts are unconfirmed", func() bool {
+	waitUntil(t, "the directory is missing, and facts are unconfirmed", func() bool {
 		_, body := d.get(t, "/ready")
 		return strings.Contains(body, `"missing":["directory"]`) && strings.Contains(body, `"not_vouched":true`)
 	})

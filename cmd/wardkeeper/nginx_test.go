@@ -22,7 +22,7 @@ import (
 
 const nginxToken = "of-the-bundle-server"
 
-// nginxConf serves what is published to those who hold the token. The files down, slow and labelled beside it spoil that.
+// nginxConf serves the published bundle to clients with the token. The files down, slow and labelled beside it switch on failures.
 const nginxConf = `
 daemon off;
 pid nginx.pid;
@@ -49,7 +49,7 @@ http {
 }
 `
 
-// nginx is a bundle server as people run them.
+// nginx is a real bundle server.
 type nginx struct {
 	dir string
 	url string
@@ -57,14 +57,14 @@ type nginx struct {
 	tls bool
 }
 
-// newNginx starts nginx; where it has a certificate (its PEM and its key's), it speaks TLS.
+// newNginx starts nginx, with TLS if certificate (the PEM of it and its key) is given.
 func newNginx(t *testing.T, certificate string) *nginx {
 	t.Helper()
 	n := &nginx{dir: t.TempDir(), tls: certificate != ""}
 	port := servertest.FreePort(t)
 	user, tls, scheme := "", "", "http"
 	if os.Getuid() == 0 {
-		user = "user root;" // the folder is ours alone
+		user = "user root;" // only root can read the folder
 	}
 	if n.tls {
 		n.write(t, "tls.pem", certificate)
@@ -92,7 +92,7 @@ func (n *nginx) start(t *testing.T) {
 			t.Log(n.read("out.log"), n.read("error.log"), n.read("access.log"))
 		}
 	})
-	until(t, "nginx listens", func() bool {
+	waitUntil(t, "nginx listens", func() bool {
 		c, err := net.Dial("tcp", n.addr())
 		if err == nil {
 			_ = c.Close()
@@ -103,7 +103,7 @@ func (n *nginx) start(t *testing.T) {
 
 func (n *nginx) addr() string { return n.url[strings.LastIndex(n.url, "/")+1:] }
 
-// stop ends nginx at once, whatever it is sending.
+// stop ends nginx at once, even in the middle of a response.
 func (n *nginx) stop(*testing.T) { endNginx(n.cmd) }
 
 func endNginx(cmd *exec.Cmd) {
@@ -117,7 +117,7 @@ func (n *nginx) write(t *testing.T, name, text string) {
 }
 
 func (n *nginx) read(name string) string {
-	data, _ := os.ReadFile(filepath.Join(n.dir, name)) // absent is empty
+	data, _ := os.ReadFile(filepath.Join(n.dir, name)) // "" if there is no such file
 	return string(data)
 }
 
@@ -131,7 +131,7 @@ func (n *nginx) remove(t *testing.T, name string) {
 	require.NoError(t, os.Remove(filepath.Join(n.dir, name)))
 }
 
-// publish replaces the bundle. nginx makes an ETag of length and time, in seconds: each is given its own second.
+// publish replaces the bundle. nginx makes the ETag of length and time in seconds, so each bundle gets a second of its own.
 func (n *nginx) publish(t *testing.T, data []byte) {
 	t.Helper()
 	path := filepath.Join(n.dir, "published", "authz.tar.gz")
@@ -145,7 +145,7 @@ func (n *nginx) publish(t *testing.T, data []byte) {
 	require.NoError(t, os.Rename(next, path))
 }
 
-// republish replaces the bundle by one of the same length, under the same time.
+// republish replaces the bundle by one of the same length and modification time.
 func (n *nginx) republish(t *testing.T, data []byte) {
 	t.Helper()
 	path := filepath.Join(n.dir, "published", "authz.tar.gz")
@@ -158,8 +158,8 @@ func (n *nginx) republish(t *testing.T, data []byte) {
 	require.NoError(t, os.Rename(next, path))
 }
 
-// sending says whether nginx is answering somebody else than us.
-func (n *nginx) sending(t *testing.T) bool {
+// isSending reports whether nginx is answering another client.
+func (n *nginx) isSending(t *testing.T) bool {
 	t.Helper()
 	r, err := http.NewRequest(http.MethodGet, n.url+"/state", nil)
 	require.NoError(t, err)
@@ -175,7 +175,7 @@ func (n *nginx) sending(t *testing.T) bool {
 	return writing > 1
 }
 
-// subscriber is a wardkeeper that follows a bundle of nginx, as its YAML file says.
+// subscriber is a server configured by a YAML file to follow a bundle.
 type subscriber struct {
 	config string
 	signer signer
@@ -198,35 +198,35 @@ func newSubscriber(t *testing.T, n *nginx, ca string) subscriber {
 	return s
 }
 
-func (s subscriber) serving(t *testing.T) *daemon {
+func (s subscriber) startServer(t *testing.T) *daemon {
 	t.Helper()
-	return serving(t, "--config", s.config)
+	return startServer(t, "--config", s.config)
 }
 
 func TestBundleFromNginxIsUpdated(t *testing.T) {
 	t.Parallel()
 	n := newNginx(t, "")
 	s := newSubscriber(t, n, "")
-	n.publish(t, numbered(1).signed(t, s.signer))
-	d := s.serving(t)
-	first := d.untilRelease(t, 1)
+	n.publish(t, smallRelease(1).signed(t, s.signer))
+	d := s.startServer(t)
+	first := d.waitForRelease(t, 1)
 	require.Equal(t, "r1", first.Label)
 	require.Equal(t, n.url+"/authz.tar.gz", first.Source)
 	require.Equal(t, "tests", first.SignedBy)
 	require.True(t, first.Verified)
 	require.False(t, first.FromDisk)
-	until(t, "nginx answers 304", func() bool { return n.answers("304") > 0 })
+	waitUntil(t, "nginx answers 304", func() bool { return n.answers("304") > 0 })
 	require.Equal(t, first.Activated, d.revision(t).Activated)
 
-	n.publish(t, numbered(2).signed(t, s.signer))
-	second := d.untilRelease(t, 2)
+	n.publish(t, smallRelease(2).signed(t, s.signer))
+	second := d.waitForRelease(t, 2)
 	require.NotEqual(t, first.ID, second.ID)
 	unchanged := n.answers("304") // nginx logs an answer after it has sent it
 	require.Equal(t, 2., d.metric(t, "wardkeeper_bundle_activations_total"))
-	ready, notes := d.notes(t)
+	ready, notes := d.readiness(t)
 	require.True(t, ready)
 	require.Empty(t, notes, "there is nothing to say where all is well")
-	until(t, "nginx has logged another 304", func() bool { return n.answers("304") > unchanged })
+	waitUntil(t, "nginx has logged another 304", func() bool { return n.answers("304") > unchanged })
 	require.Equal(t, 2, n.answers("200"), "an unchanged bundle is not sent again: %s", n.read("access.log"))
 	require.NotContains(t, n.read("access.log"), "401 ")
 	d.signal(t, syscall.SIGTERM)
@@ -259,19 +259,19 @@ func TestFailuresOfNginxKeepTheActivePolicy(t *testing.T) {
 			func(t *testing.T, n *nginx, by signer) {
 				n.write(t, "slow", "")
 				n.publish(t, bulky(t, 2, 200_000).signed(t, by))
-				until(t, "nginx sends the bundle", func() bool { return n.sending(t) })
+				waitUntil(t, "nginx sends the bundle", func() bool { return n.isSending(t) })
 				n.stop(t)
 			},
 			func(t *testing.T, n *nginx) { n.remove(t, "slow"); n.start(t) }, "unavailable", "unavailable", "",
 		},
 		"truncated": {
 			func(t *testing.T, n *nginx, by signer) {
-				whole := numbered(2).signed(t, by)
+				whole := smallRelease(2).signed(t, by)
 				n.publish(t, whole[:len(whole)/2])
 			}, nil, "refused", "malformed", "it is truncated",
 		},
 		"unsigned": {
-			func(t *testing.T, n *nginx, _ signer) { n.publish(t, packed(t, numbered(2).archive(t))) },
+			func(t *testing.T, n *nginx, _ signer) { n.publish(t, archiveBytes(t, smallRelease(2).archive(t))) },
 			nil, "refused", "unsigned", "it is not signed",
 		},
 		"empty": {
@@ -282,11 +282,11 @@ func TestFailuresOfNginxKeepTheActivePolicy(t *testing.T) {
 			t.Parallel()
 			n := newNginx(t, "")
 			s := newSubscriber(t, n, "")
-			n.publish(t, numbered(1).signed(t, s.signer))
-			d := s.serving(t)
-			first := d.untilRelease(t, 1)
+			n.publish(t, smallRelease(1).signed(t, s.signer))
+			d := s.startServer(t)
+			first := d.waitForRelease(t, 1)
 			c.spoil(t, n, s.signer)
-			until(t, "the attempt fails with the message", func() bool { // an answer that is cut off may come before it
+			waitUntil(t, "the attempt fails with the message", func() bool { // an answer that is cut off may come before it
 				attempt := d.revision(t).Attempt
 				return attempt.Reason == c.reason && strings.Contains(attempt.Message, c.message)
 			})
@@ -294,8 +294,8 @@ func TestFailuresOfNginxKeepTheActivePolicy(t *testing.T) {
 			require.Equal(t, c.outcome, now.Attempt.Outcome)
 			require.Equal(t, first.ID, now.ID)
 			require.Equal(t, first.Activated, now.Activated)
-			require.EqualValues(t, 1, d.decidedBy(t))
-			ready, notes := d.notes(t)
+			require.EqualValues(t, 1, d.decidingRelease(t))
+			ready, notes := d.readiness(t)
 			require.True(t, ready)
 			require.Equal(t, first.ID, notes.ID)
 			require.Equal(t, c.outcome, notes.Attempt.Outcome)
@@ -303,12 +303,12 @@ func TestFailuresOfNginxKeepTheActivePolicy(t *testing.T) {
 			require.Empty(t, notes.Attempt.Message, "causes are for those who hold the token")
 			require.Positive(t, d.metric(t, fmt.Sprintf("wardkeeper_bundle_refusals_total{reason=%q}", c.reason)))
 
-			n.publish(t, numbered(3).signed(t, s.signer))
+			n.publish(t, smallRelease(3).signed(t, s.signer))
 			if c.mend != nil {
 				c.mend(t, n)
 			}
-			d.untilRelease(t, 3)
-			_, notes = d.notes(t)
+			d.waitForRelease(t, 3)
+			_, notes = d.readiness(t)
 			require.Empty(t, notes)
 		})
 	}
@@ -318,46 +318,46 @@ func TestActivePolicyDecidesDuringASlowDownload(t *testing.T) {
 	t.Parallel()
 	n := newNginx(t, "")
 	s := newSubscriber(t, n, "")
-	n.publish(t, numbered(1).signed(t, s.signer))
-	d := s.serving(t)
-	d.untilRelease(t, 1)
+	n.publish(t, smallRelease(1).signed(t, s.signer))
+	d := s.startServer(t)
+	d.waitForRelease(t, 1)
 	n.write(t, "slow", "")
 	n.publish(t, bulky(t, 2, 5_000).signed(t, s.signer))
-	until(t, "a question is decided while nginx sends the bundle", func() bool {
-		return n.sending(t) && d.decidedBy(t) == 1 && n.sending(t)
+	waitUntil(t, "a question is decided while nginx sends the bundle", func() bool {
+		return n.isSending(t) && d.decidingRelease(t) == 1 && n.isSending(t)
 	})
-	d.untilRelease(t, 2)
+	d.waitForRelease(t, 2)
 	slow := regexp.MustCompile(`(?m)^200 [1-9]\d*\.\d+$`)
-	until(t, "nginx has logged that the transfer took its time", func() bool { return slow.MatchString(n.read("access.log")) })
+	waitUntil(t, "nginx has logged that the transfer took its time", func() bool { return slow.MatchString(n.read("access.log")) })
 }
 
 func TestSavedBundleServesWhileNginxIsDown(t *testing.T) {
 	t.Parallel()
 	n := newNginx(t, "")
 	s := newSubscriber(t, n, "")
-	n.publish(t, numbered(1).signed(t, s.signer))
-	d := s.serving(t)
-	first := d.untilRelease(t, 1)
+	n.publish(t, smallRelease(1).signed(t, s.signer))
+	d := s.startServer(t)
+	first := d.waitForRelease(t, 1)
 	d.signal(t, syscall.SIGTERM)
 	_, _ = d.end()
 	n.stop(t)
 
-	d = s.serving(t)
-	require.EqualValues(t, 1, d.decidedBy(t))
-	until(t, "the server is found to be gone", func() bool { return d.revision(t).Attempt != nil })
+	d = s.startServer(t)
+	require.EqualValues(t, 1, d.decidingRelease(t))
+	waitUntil(t, "the server is found to be gone", func() bool { return d.revision(t).Attempt != nil })
 	now := d.revision(t)
 	require.Equal(t, first.ID, now.ID)
 	require.True(t, now.Verified)
 	require.True(t, now.FromDisk)
-	ready, notes := d.notes(t)
+	ready, notes := d.readiness(t)
 	require.True(t, ready)
 	require.True(t, notes.FromDisk)
 	require.Equal(t, "unavailable", notes.Attempt.Reason)
 
 	n.start(t)
-	until(t, "the source has it still", func() bool { return !d.revision(t).FromDisk })
-	n.publish(t, numbered(2).signed(t, s.signer))
-	d.untilRelease(t, 2)
+	waitUntil(t, "the source has it still", func() bool { return !d.revision(t).FromDisk })
+	n.publish(t, smallRelease(2).signed(t, s.signer))
+	d.waitForRelease(t, 2)
 }
 
 // nginx derives the ETag from time and length alone.
@@ -383,16 +383,16 @@ func TestDamagedDownloadIsFetchedAgainDespiteTheSameETag(t *testing.T) {
 			t.Parallel()
 			n := newNginx(t, "")
 			s := newSubscriber(t, n, "")
-			n.publish(t, numbered(1).signed(t, s.signer))
-			d := s.serving(t)
-			d.untilRelease(t, 1)
-			whole := numbered(2).signed(t, s.signer)
+			n.publish(t, smallRelease(1).signed(t, s.signer))
+			d := s.startServer(t)
+			d.waitForRelease(t, 1)
+			whole := smallRelease(2).signed(t, s.signer)
 			c.spoil(t, n, whole)
-			until(t, "it is refused", func() bool { return d.revision(t).Attempt.Reason == c.reason })
-			_ = os.Remove(filepath.Join(n.dir, "labelled")) // in one of the cases
+			waitUntil(t, "it is refused", func() bool { return d.revision(t).Attempt.Reason == c.reason })
+			_ = os.Remove(filepath.Join(n.dir, "labelled"))
 			n.republish(t, whole)
-			d.untilRelease(t, 2)
-			until(t, "nginx has logged that the bundle was fetched again, whole or not", func() bool { return n.answers("200") >= 3 })
+			d.waitForRelease(t, 2)
+			waitUntil(t, "nginx has logged that the bundle was fetched again, whole or not", func() bool { return n.answers("200") >= 3 })
 		})
 	}
 }

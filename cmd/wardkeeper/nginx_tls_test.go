@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// privateCA makes an authority that nobody knows, and a certificate of it for this machine, together with its key.
+// privateCA makes a private certificate authority, and a certificate and key for this machine signed by it.
 func privateCA(t *testing.T) (ca, certificate string) {
 	t.Helper()
 	authority := &x509.Certificate{
@@ -48,29 +48,29 @@ func TestPrivateAuthorityIsTrustedOnlyIfConfigured(t *testing.T) {
 	ca, certificate := privateCA(t)
 	n := newNginx(t, certificate)
 	s := newSubscriber(t, n, ca)
-	n.publish(t, numbered(1).signed(t, s.signer))
-	s.serving(t).untilRelease(t, 1)
+	n.publish(t, smallRelease(1).signed(t, s.signer))
+	s.startServer(t).waitForRelease(t, 1)
 
 	stranger := newSubscriber(t, n, "")
-	d := stranger.serving(t)
-	until(t, "the server is asked", func() bool { return d.revision(t).Attempt != nil })
+	d := stranger.startServer(t)
+	waitUntil(t, "the server is asked", func() bool { return d.revision(t).Attempt != nil })
 	now := d.revision(t)
 	require.Empty(t, now.ID)
 	require.Equal(t, "unavailable", now.Attempt.Reason)
 	require.Contains(t, now.Attempt.Message, "certificate signed by unknown authority")
-	ready, _ := d.notes(t)
+	ready, _ := d.readiness(t)
 	require.False(t, ready)
 	w, _ := post(t, d.url, "", viewJane)
 	require.Equal(t, 503, w.StatusCode)
 }
 
-// bulky is a release with so many bytes of data that do not compress well.
+// bulky is a release with size bytes of data that do not compress well.
 func bulky(t *testing.T, n int64, size int) testRelease {
 	t.Helper()
 	bulk := make([]byte, size)
 	_, err := rand.Read(bulk)
 	require.NoError(t, err)
-	r := numbered(n)
+	r := smallRelease(n)
 	r.files["app/bulk/data.json"] = `{"bulk": "` + hex.EncodeToString(bulk) + `"}`
 	return r
 }

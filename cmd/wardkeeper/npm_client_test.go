@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// appPolicy decides well, badly or not at all, as the input says.
+// appPolicy allows, fails or is undefined, depending on the input.
 const appPolicy = `package app
 
 decision := {"allow": false, "reasons": ["Only readers may."]} if not input.who
@@ -23,25 +23,25 @@ decision := {"allow": "yes"} if input.who == "broken"
 limits := {"pages": [10, 20]}
 `
 
-// It runs a script that uses @open-policy-agent/opa as applications do.
+// The test runs a script that uses @open-policy-agent/opa as applications do.
 func TestOPAsClientFromNPM(t *testing.T) {
 	skipIfShort(t)
 	t.Parallel()
-	dir := installed(t, "../../testdata/npm")
+	dir := installClient(t, "../../testdata/npm")
 	policies := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(policies, "app.rego"), []byte(appPolicy), 0o600))
 	token := filepath.Join(t.TempDir(), "token")
 	require.NoError(t, os.WriteFile(token, []byte(testToken+"\n"), 0o600))
-	administration := serving(t, "--directory", goldenDirectories+"/sample.yaml", "--token-file", token)
-	app := serving(t, "--bundle", policies, "--decision", "app/decision", "--token-file", token)
+	administration := startServer(t, "--directory", goldenDirectories+"/sample.yaml", "--token-file", token)
+	app := startServer(t, "--bundle", policies, "--decision", "app/decision", "--token-file", token)
 
 	node := exec.Command("node", "client.mjs")
 	node.Dir = dir
 	node.Env = append(os.Environ(), "ADMINISTRATION="+administration.url, "APP="+app.url, "TOKEN="+testToken)
-	var complaints strings.Builder
-	node.Stderr = &complaints
+	var failures strings.Builder
+	node.Stderr = &failures
 	out, err := node.Output()
-	require.NoError(t, err, complaints.String())
+	require.NoError(t, err, failures.String())
 	var outcomes map[string]json.RawMessage
 	require.NoError(t, json.Unmarshal(out, &outcomes), "%s", out)
 	for step, want := range clientOutcomes {
@@ -50,8 +50,8 @@ func TestOPAsClientFromNPM(t *testing.T) {
 	require.Len(t, outcomes, len(clientOutcomes))
 }
 
-// installed is a copy of a folder with what its package-lock.json names.
-func installed(t *testing.T, from string) string {
+// installClient copies a folder and installs the packages of its package-lock.json.
+func installClient(t *testing.T, from string) string {
 	t.Helper()
 	dir := t.TempDir()
 	for _, name := range []string{"package.json", "package-lock.json", "client.mjs"} {
@@ -81,7 +81,7 @@ const (
 	illShaped = `{"error": "ServerError", "code": "internal_error", "message": "The policy's decision is malformed."}`
 )
 
-// clientOutcomes are what the client has to make of each answer.
+// clientOutcomes are the expected results of the client.
 var clientOutcomes = map[string]string{
 	"allowed with an obligation":     withObligation,
 	"denied with reasons":            withReasons,

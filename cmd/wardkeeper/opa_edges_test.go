@@ -14,8 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// alikePolicy gives what it is asked with, and has something undefined and something faulty.
-const alikePolicy = `package app
+// edgePolicy returns its input, and has an undefined rule and one that fails.
+const edgePolicy = `package app
 
 default decision := false
 
@@ -34,13 +34,13 @@ torn := x if some x in [1, 2]
 func TestOPAsAPIBehavesLikeStockOPA(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "app.rego"), []byte(alikePolicy), 0o600))
-	theirs := strings.TrimSuffix(opaRunning(t, "--h2c", "--bundle", dir), "/")
-	ours := serving(t, "--bundle", dir, "--decision", "app/decision").url
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "app.rego"), []byte(edgePolicy), 0o600))
+	theirs := strings.TrimSuffix(runOPAServer(t, "--h2c", "--bundle", dir), "/")
+	ours := startServer(t, "--bundle", dir, "--decision", "app/decision").url
 	const jsonType, yamlType, form = "application/json", "application/x-yaml", "application/x-www-form-urlencoded"
 	for _, c := range []struct {
 		method, path, contentType, body string
-		zipped                          bool
+		compressed                      bool
 	}{
 		{"POST", "/v1/data/app/echo", jsonType, `{"input":{"who":"reader","n":[1,2.5,null]}}`, false},
 		{"POST", "/v1/data/app/echo", form, `{"input":{"who":"reader"}}`, false},
@@ -73,10 +73,10 @@ func TestOPAsAPIBehavesLikeStockOPA(t *testing.T) {
 		{"GET", "/v0/data/app/echo", "", ``, false},
 		{"PUT", "/v0/data/app/echo", jsonType, `1`, false},
 	} {
-		for name, client := range map[string]*http.Client{"HTTP/1.1": http.DefaultClient, "h2c": priorKnowledge(t)} {
+		for name, client := range map[string]*http.Client{"HTTP/1.1": http.DefaultClient, "h2c": plainHTTP2Client(t)} {
 			name = name + " " + c.method + " " + c.path + " " + c.contentType + " " + c.body
 			body := c.body
-			if c.zipped {
+			if c.compressed {
 				var out bytes.Buffer
 				w := gzip.NewWriter(&out)
 				_, err := w.Write([]byte(body))
@@ -90,7 +90,7 @@ func TestOPAsAPIBehavesLikeStockOPA(t *testing.T) {
 				if c.contentType != "" {
 					r.Header.Set("Content-Type", c.contentType)
 				}
-				if c.zipped {
+				if c.compressed {
 					r.Header.Set("Content-Encoding", "gzip")
 				}
 				w, err := client.Do(r)
@@ -98,13 +98,13 @@ func TestOPAsAPIBehavesLikeStockOPA(t *testing.T) {
 				defer func() { require.NoError(t, w.Body.Close()) }()
 				text, err := io.ReadAll(w.Body)
 				require.NoError(t, err)
-				return w.StatusCode, essence(t, text)
+				return w.StatusCode, answerOrCode(t, text)
 			}
 			status, answer := ask(theirs)
-			mine, same := ask(ours)
-			require.Equal(t, status, mine, name)
+			ours, same := ask(ours)
+			require.Equal(t, status, ours, name)
 			if status == http.StatusMethodNotAllowed {
-				continue // OPA says nothing more
+				continue // OPA's answer has no body
 			}
 			require.Equal(t, answer, same, name)
 		}
@@ -146,8 +146,8 @@ func TestOPAsAPIBehavesLikeStockOPA(t *testing.T) {
 	})
 }
 
-// essence is what clients go by: the answer, or the code of an error.
-func essence(t *testing.T, text []byte) map[string]any {
+// answerOrCode returns what clients depend on: the answer, or the code of an error.
+func answerOrCode(t *testing.T, text []byte) map[string]any {
 	t.Helper()
 	if len(text) == 0 {
 		return nil
@@ -162,8 +162,8 @@ func essence(t *testing.T, text []byte) map[string]any {
 	return map[string]any{"answer": value}
 }
 
-// priorKnowledge is a client of HTTP/2 without TLS.
-func priorKnowledge(t *testing.T) *http.Client {
+// plainHTTP2Client is a client that speaks HTTP/2 without TLS.
+func plainHTTP2Client(t *testing.T) *http.Client {
 	t.Helper()
 	protocols := new(http.Protocols)
 	protocols.SetUnencryptedHTTP2(true)

@@ -31,8 +31,8 @@ func opa(t *testing.T, args ...string) *exec.Cmd {
 	return exec.Command(path, args...)
 }
 
-// builtByOPA is the built-in policy as the stock tool bundles and signs it.
-func builtByOPA(t *testing.T, by signer) (path string) {
+// buildByOPA bundles and signs the built-in policy with the stock tool.
+func buildByOPA(t *testing.T, by signer) (path string) {
 	t.Helper()
 	dir := t.TempDir()
 	source := filepath.Join(dir, "policies")
@@ -54,7 +54,7 @@ func TestBundleOfStockOPAIsServed(t *testing.T) {
 	for _, algorithm := range []string{"ES256", "RS256"} {
 		t.Run(algorithm, func(t *testing.T) {
 			signer := newSigner(t, algorithm)
-			d := serving(t, "--bundle", builtByOPA(t, signer), "--verification-key", writeFile(t, "public.pem", signer.public),
+			d := startServer(t, "--bundle", buildByOPA(t, signer), "--verification-key", writeFile(t, "public.pem", signer.public),
 				"--directory", testDirectory)
 			now := d.revision(t)
 			require.Equal(t, "r7", now.Label)
@@ -69,22 +69,22 @@ func TestBundleOfStockOPAIsServed(t *testing.T) {
 	}
 	t.Run("of another key", func(t *testing.T) {
 		other := newSigner(t, "ES256")
-		got := run(t, nil, "serve", "--check", "--bundle", builtByOPA(t, newSigner(t, "ES256")), "--directory", testDirectory,
+		got := run(t, nil, "serve", "--check", "--bundle", buildByOPA(t, newSigner(t, "ES256")), "--directory", testDirectory,
 			"--verification-key", writeFile(t, "public.pem", other.public))
 		require.Equal(t, statusFailed, got.status, got)
 		require.Contains(t, got.err, "it is signed by an unknown key")
 	})
 }
 
-// opaServing runs the stock server with a bundle, and gives the address of the decision.
-func opaServing(t *testing.T, bundle string, by signer) (url string) {
+// serveBundleByOPA runs the stock server with a bundle, and returns the URL of the decision.
+func serveBundleByOPA(t *testing.T, bundle string, by signer) (url string) {
 	t.Helper()
-	return opaRunning(t, "--bundle", bundle, "--verification-key", writeFile(t, "public.pem", by.public), "--signing-alg", by.algorithm) +
+	return runOPAServer(t, "--bundle", bundle, "--verification-key", writeFile(t, "public.pem", by.public), "--signing-alg", by.algorithm) +
 		"/v1/data/authz/decision"
 }
 
-// opaRunning runs the stock server, and gives its address.
-func opaRunning(t *testing.T, args ...string) (url string) {
+// runOPAServer runs the stock server, and returns its URL.
+func runOPAServer(t *testing.T, args ...string) (url string) {
 	t.Helper()
 	at := fmt.Sprintf("127.0.0.1:%d", servertest.FreePort(t))
 	server := opa(t, append([]string{"run", "--server", "--addr", at, "--disable-telemetry", "--log-level", "error"}, args...)...)
@@ -98,7 +98,7 @@ func opaRunning(t *testing.T, args ...string) (url string) {
 			t.Log(logs.String())
 		}
 	})
-	until(t, "OPA serves", func() bool {
+	waitUntil(t, "OPA serves", func() bool {
 		w, err := http.Get("http://" + at + "/health")
 		if err != nil {
 			return false
@@ -113,8 +113,8 @@ func opaRunning(t *testing.T, args ...string) (url string) {
 func TestStockOPADecidesTheSame(t *testing.T) {
 	t.Parallel()
 	signer := newSigner(t, "ES256")
-	path := builtByOPA(t, signer)
-	url := opaServing(t, path, signer)
+	path := buildByOPA(t, signer)
+	url := serveBundleByOPA(t, path, signer)
 	origin, err := follow.Settings{Path: path, KeyFile: writeFile(t, "public.pem", signer.public)}.Resolve()
 	require.NoError(t, err)
 	revision, err := origin.Open(t.Context(), config.DefaultDecision, inputSchema())
@@ -126,7 +126,7 @@ func TestStockOPADecidesTheSame(t *testing.T) {
 		file := readGolden(t, at)
 		engine := goldenEngine(t, file)
 		for _, c := range file.Cases {
-			input := enriched(t, engine, goldenQuestion(t, c))
+			input := inputWithFacts(t, engine, goldenQuestion(t, c))
 			theirs := askOPA(t, url, input)
 			ours, err := decision.Eval(t.Context(), ast.NewTerm(ast.MustInterfaceToValue(input)))
 			require.NoError(t, err)
@@ -142,8 +142,8 @@ func TestStockOPADecidesTheSame(t *testing.T) {
 	require.Greater(t, asked, 150)
 }
 
-// enriched is the input that a question becomes.
-func enriched(t *testing.T, engine *pdp.Engine, question []byte) any {
+// inputWithFacts is the input by which the engine evaluates a question.
+func inputWithFacts(t *testing.T, engine *pdp.Engine, question []byte) any {
 	t.Helper()
 	evaluation, err := authzen.DecodeEvaluation(question)
 	require.NoError(t, err)
@@ -169,7 +169,7 @@ func askOPA(t *testing.T, url string, input any) (result json.RawMessage) {
 	return answer.Result
 }
 
-// asAnswer gives a policy's decision the form of an answer: without lists that have nothing in them.
+// asAnswer converts a decision of the policy to an answer, without empty lists.
 func asAnswer(t *testing.T, decision []byte) string {
 	t.Helper()
 	var members map[string]any

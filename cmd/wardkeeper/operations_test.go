@@ -17,8 +17,8 @@ import (
 
 const operations = "cmd/wardkeeper/OPERATIONS.md"
 
-// TestOperationsExplainsEveryWarning holds OPERATIONS.md to the log: each message of a warning or an error is in it, and it
-// explains none that there is not.
+// TestOperationsExplainsEveryWarning checks that OPERATIONS.md explains each message that is logged as a warning or an error, and
+// no others.
 func TestOperationsExplainsEveryWarning(t *testing.T) {
 	_, section, _ := strings.Cut(documents(t)[operations], "\n## The log\n")
 	section, _, _ = strings.Cut(section, "\n## ")
@@ -32,7 +32,7 @@ func TestOperationsExplainsEveryWarning(t *testing.T) {
 		}
 	}
 	require.Greater(t, len(explained), 20)
-	messages := []string{"request failed"} // its level is worked out
+	messages := []string{"request failed"} // its level is computed
 	eachCall(t, func(position token.Position, name string, args []ast.Expr) {
 		switch name {
 		case "Warn", "Error":
@@ -51,7 +51,7 @@ func TestOperationsExplainsEveryWarning(t *testing.T) {
 	}
 }
 
-// TestOperationsExplainsEveryMetric holds OPERATIONS.md to the metrics, and all documents to those that there are.
+// TestOperationsExplainsEveryMetric checks that OPERATIONS.md explains every metric, and that no document names another.
 func TestOperationsExplainsEveryMetric(t *testing.T) {
 	all := documents(t)
 	var metrics []string
@@ -115,7 +115,7 @@ func eachCall(t *testing.T, visit func(position token.Position, name string, arg
 	}
 }
 
-// literalIn is the text of a literal, or the last one of a sum; "" where there is none.
+// literalIn returns the text of a string literal, or of the last one of a concatenation, or "".
 func literalIn(e ast.Expr) string {
 	switch e := e.(type) {
 	case *ast.BasicLit:

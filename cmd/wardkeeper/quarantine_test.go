@@ -27,7 +27,7 @@ func TestQuarantinedRecordIsReported(t *testing.T) {
 		_, err := connection.Exec(context.Background(), sql)
 		require.NoError(t, err)
 	}
-	d := serving(t, "--directory", database.URL())
+	d := startServer(t, "--directory", database.URL())
 	asks := func(id, at string) int {
 		w, _ := post(t, d.url, "", `{"subject":{"type":"user","id":"`+id+`"},"action":{"name":"user.list"},"resource":{"type":"location","id":"`+at+
 			`"},"context":{"current_location":"`+at+`"}}`)
@@ -35,21 +35,21 @@ func TestQuarantinedRecordIsReported(t *testing.T) {
 	}
 	require.Equal(t, http.StatusOK, asks("ann", "a"))
 	change("UPDATE assignments SET role = 'boss' WHERE user_id = 'ann'")
-	until(t, "Ann is in quarantine", func() bool { return asks("ann", "a") == http.StatusServiceUnavailable })
+	waitUntil(t, "Ann is in quarantine", func() bool { return asks("ann", "a") == http.StatusServiceUnavailable })
 	change("ALTER TABLE locations DROP CONSTRAINT locations_model_of_roots")
 	change("UPDATE locations SET model = 'vendor' WHERE id = 'a'")
-	until(t, "so is the organization, and nothing else", func() bool {
+	waitUntil(t, "so is the organization, and nothing else", func() bool {
 		asks("ann", "a")
 		return d.metric(t, `wardkeeper_membership_quarantined{id="a",kind="organization"}`) == 1 &&
 			d.metric(t, `wardkeeper_membership_quarantined{id="ann",kind="user"}`) == 1 &&
 			d.metric(t, "wardkeeper_membership_quarantined_records") == 2
 	})
 	require.Equal(t, http.StatusOK, asks("bob", "b"))
-	until(t, "listening has begun anew after the change of the schema, so that only the quarantine is left", func() bool {
+	waitUntil(t, "listening has begun anew after the change of the schema, so that only the quarantine is left", func() bool {
 		status, body := d.get(t, "/ready")
 		require.Equal(t, http.StatusOK, status, body)
 		require.NotContains(t, body, "ann", "everybody can read it")
 		return strings.Contains(body, `"membership":{"quarantined_count":2}`)
 	})
-	d.untilLogged(t, "record quarantined", 2)
+	d.waitForLog(t, "record quarantined", 2)
 }

@@ -20,13 +20,13 @@ func TestNotReadyWithAnEmptyDirectory(t *testing.T) {
 		require.NoError(t, err)
 		return w.StatusCode, string(body)
 	}
-	status, body := ready(serving(t, "--directory", testDirectory))
+	status, body := ready(startServer(t, "--directory", testDirectory))
 	require.Equal(t, http.StatusOK, status)
 	require.JSONEq(t, `{"ready":true}`, body)
 
 	empty := filepath.Join(t.TempDir(), "empty.yaml")
 	require.NoError(t, os.WriteFile(empty, []byte("locations: []\nusers: []\n"), 0o600))
-	status, body = ready(serving(t, "--directory", empty))
+	status, body = ready(startServer(t, "--directory", empty))
 	require.Equal(t, http.StatusServiceUnavailable, status)
 	require.JSONEq(t, `{"error":"Not ready, missing: directory.","missing":["directory"]}`, body)
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Wherever on the command line, in the environment or in the settings a URL with a password stands, no message shows it.
+// No message shows a password in a URL, whether it comes from the command line, the environment or the settings.
 func TestMessagesNeverShowPasswords(t *testing.T) {
 	skipIfShort(t)
 	const secret = "s3cret-of-the-tests"

@@ -27,14 +27,14 @@ const (
 	registryLogin = "robot:of-the-registry"
 )
 
-// imageRegistry is a registry with a front that tests can put in the way of those who pull. Pushing goes past the front.
+// imageRegistry is a registry behind a handler of the test. Pulls go through the handler, pushes do not.
 type imageRegistry struct {
 	store http.Handler
 	front *httptest.Server
-	pulls atomic.Int64 // blobs that were asked for at the front
+	pulls atomic.Int64 // requests for blobs
 }
 
-// newImageRegistry opens a registry; via stands before it, nil for nothing.
+// newImageRegistry starts a registry behind the handler that via returns; via may be nil.
 func newImageRegistry(t *testing.T, via func(http.Handler) http.Handler) *imageRegistry {
 	t.Helper()
 	r := &imageRegistry{store: registry.New(registry.Logger(log.New(io.Discard, "", 0)))}
@@ -56,7 +56,7 @@ func isBlob(r *http.Request) bool { return strings.Contains(r.URL.Path, "/blobs/
 
 func (r *imageRegistry) host() string { return strings.TrimPrefix(r.front.URL, "http://") }
 
-// push makes the tag prod an image whose layer is the bundle, as `oras push` does.
+// push sets the tag prod to an image whose layer is the bundle, as `oras push` does.
 func (r *imageRegistry) push(t *testing.T, data []byte) {
 	t.Helper()
 	door := httptest.NewServer(r.store)
@@ -72,7 +72,7 @@ func (r *imageRegistry) push(t *testing.T, data []byte) {
 	require.NoError(t, repository.Tag(t.Context(), manifest, "prod"))
 }
 
-// subscriber follows the tag prod once a second. Without credentials nothing is sent but the question.
+// subscriber follows the tag prod, polling once a second. credentials may be nil.
 func (r *imageRegistry) subscriber(t *testing.T, credentials map[string]any) subscriber {
 	t.Helper()
 	s := subscriber{signer: newSigner(t, "RS256")}
@@ -95,10 +95,10 @@ func TestRegistryFromTheCommandLine(t *testing.T) {
 	t.Parallel()
 	r := newImageRegistry(t, nil)
 	signer := newSigner(t, "ES256")
-	r.push(t, numbered(1).signed(t, signer))
-	d := serving(t, "--bundle", "oci+http://"+r.host()+"/"+image+":prod", "--decision", "app/decision",
+	r.push(t, smallRelease(1).signed(t, signer))
+	d := startServer(t, "--bundle", "oci+http://"+r.host()+"/"+image+":prod", "--decision", "app/decision",
 		"--verification-key", writeFile(t, "public.pem", signer.public), "--state-dir", t.TempDir())
-	now := d.untilRelease(t, 1)
+	now := d.waitForRelease(t, 1)
 	require.Equal(t, "oci://"+r.host()+"/"+image+":prod", now.Source)
 	require.True(t, now.Verified)
 }
@@ -107,27 +107,27 @@ func TestMovedTagIsPulledOnce(t *testing.T) {
 	t.Parallel()
 	r := newImageRegistry(t, nil)
 	s := r.subscriber(t, nil)
-	r.push(t, numbered(1).signed(t, s.signer))
-	d := s.serving(t)
-	first := d.untilRelease(t, 1)
-	until(t, "the tag is looked at again", func() bool { return d.revision(t).Attempt.Outcome == "unchanged" })
+	r.push(t, smallRelease(1).signed(t, s.signer))
+	d := s.startServer(t)
+	first := d.waitForRelease(t, 1)
+	waitUntil(t, "the tag is looked at again", func() bool { return d.revision(t).Attempt.Outcome == "unchanged" })
 	require.Equal(t, first.Activated, d.revision(t).Activated)
 	require.EqualValues(t, 1, r.pulls.Load(), "an image that is known is not pulled again")
-	r.push(t, numbered(2).signed(t, s.signer))
-	d.untilRelease(t, 2)
-	r.push(t, numbered(1).signed(t, s.signer))
-	until(t, "the old release is refused", func() bool { return d.revision(t).Attempt.Reason == "replayed" })
-	require.EqualValues(t, 2, d.decidedBy(t))
+	r.push(t, smallRelease(2).signed(t, s.signer))
+	d.waitForRelease(t, 2)
+	r.push(t, smallRelease(1).signed(t, s.signer))
+	waitUntil(t, "the old release is refused", func() bool { return d.revision(t).Attempt.Reason == "replayed" })
+	require.EqualValues(t, 2, d.decidingRelease(t))
 	require.EqualValues(t, 3, r.pulls.Load())
 }
 
-// It is not even parsed.
+// The blob is not even parsed.
 func TestRegistryBlobWithAnotherDigestIsRefused(t *testing.T) {
 	t.Parallel()
-	var forge atomic.Bool
+	var damage atomic.Bool
 	r := newImageRegistry(t, func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
-			if !forge.Load() || !isBlob(q) {
+			if !damage.Load() || !isBlob(q) {
 				next.ServeHTTP(w, q)
 				return
 			}
@@ -140,20 +140,20 @@ func TestRegistryBlobWithAnotherDigestIsRefused(t *testing.T) {
 		})
 	})
 	s := r.subscriber(t, nil)
-	r.push(t, numbered(1).signed(t, s.signer))
-	d := s.serving(t)
-	d.untilRelease(t, 1)
-	forge.Store(true)
-	r.push(t, numbered(2).signed(t, s.signer))
-	until(t, "the forgery is refused", func() bool { return d.revision(t).Attempt.Reason == "malformed" })
+	r.push(t, smallRelease(1).signed(t, s.signer))
+	d := s.startServer(t)
+	d.waitForRelease(t, 1)
+	damage.Store(true)
+	r.push(t, smallRelease(2).signed(t, s.signer))
+	waitUntil(t, "the forgery is refused", func() bool { return d.revision(t).Attempt.Reason == "malformed" })
 	require.Contains(t, d.revision(t).Attempt.Message, "the registry sent content that does not match")
-	require.EqualValues(t, 1, d.decidedBy(t))
-	forge.Store(false)
-	d.untilRelease(t, 2)
+	require.EqualValues(t, 1, d.decidingRelease(t))
+	damage.Store(false)
+	d.waitForRelease(t, 2)
 }
 
-// gatekept lets nobody in without the token of its token service, which wants the configured credentials.
-func gatekept(next http.Handler) http.Handler {
+// requireToken requires a token of its token service, which requires the configured credentials.
+func requireToken(next http.Handler) http.Handler {
 	const granted = "granted-for-a-while"
 	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		switch given := q.Header.Get("Authorization"); {
@@ -168,8 +168,8 @@ func gatekept(next http.Handler) http.Handler {
 	})
 }
 
-// locked lets in whoever has the configured credentials.
-func locked(next http.Handler) http.Handler {
+// requirePassword requires the configured credentials.
+func requirePassword(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		if user, password, _ := q.BasicAuth(); user+":"+password != registryLogin {
 			w.Header().Set("WWW-Authenticate", `Basic realm="tests"`)
@@ -180,11 +180,11 @@ func locked(next http.Handler) http.Handler {
 	})
 }
 
-// They are sent to the registry and its token service, but not to the storage that the registry redirects to.
+// Credentials are sent to the registry and its token service, but not to the storage that the registry redirects to.
 func TestRegistryCredentials(t *testing.T) {
 	t.Parallel()
 	login := map[string]any{"bearer": map[string]any{"scheme": "Basic", "token": registryLogin}}
-	for name, lock := range map[string]func(http.Handler) http.Handler{"basic": locked, "token service": gatekept} {
+	for name, lock := range map[string]func(http.Handler) http.Handler{"basic": requirePassword, "token service": requireToken} {
 		t.Run(name, func(t *testing.T) {
 			var atStorage atomic.Pointer[http.Header]
 			var r *imageRegistry
@@ -204,14 +204,14 @@ func TestRegistryCredentials(t *testing.T) {
 				}))
 			})
 			s := r.subscriber(t, login)
-			r.push(t, numbered(1).signed(t, s.signer))
-			d := s.serving(t)
-			d.untilRelease(t, 1)
+			r.push(t, smallRelease(1).signed(t, s.signer))
+			d := s.startServer(t)
+			d.waitForRelease(t, 1)
 			require.NotNil(t, atStorage.Load())
 			require.Empty(t, atStorage.Load().Values("Authorization"))
 
-			d = r.subscriber(t, nil).serving(t)
-			until(t, "the registry is asked", func() bool { return d.revision(t).Attempt != nil })
+			d = r.subscriber(t, nil).startServer(t)
+			waitUntil(t, "the registry is asked", func() bool { return d.revision(t).Attempt != nil })
 			require.Equal(t, "unavailable", d.revision(t).Attempt.Reason)
 			require.Empty(t, d.revision(t).ID)
 		})

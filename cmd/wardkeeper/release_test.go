@@ -58,24 +58,24 @@ func newSigner(tb testing.TB, algorithm string) signer {
 	}
 }
 
-// tiny is a policy without a directory. It allows, and says by which release.
-const tiny = `package app
+// releasePolicy allows everything, and its answers contain the number of the release.
+const releasePolicy = `package app
 
 decision := {"allow": true, "context": {"release": data.app.release}}
 `
 
-// release is one of a policy: its files, and what its manifest says of it.
+// testRelease is a release of a policy: its files, and the sequence of its manifest.
 type testRelease struct {
 	sequence int64 // 0: none
 	files    map[string]string
 }
 
-// numbered is a release of the tiny policy.
-func numbered(n int64) testRelease {
-	return testRelease{n, map[string]string{"app/app.rego": tiny, "app/data.json": fmt.Sprintf(`{"release": %d}`, n)}}
+// smallRelease is release n of releasePolicy.
+func smallRelease(n int64) testRelease {
+	return testRelease{n, map[string]string{"app/app.rego": releasePolicy, "app/data.json": fmt.Sprintf(`{"release": %d}`, n)}}
 }
 
-// signed is a release as a .tar.gz, signed with the key id "tests".
+// signed returns the release as a .tar.gz, signed with the key id "tests".
 func (r testRelease) signed(tb testing.TB, by signer) []byte {
 	tb.Helper()
 	a := r.archive(tb)
@@ -97,7 +97,7 @@ func (r testRelease) signed(tb testing.TB, by signer) []byte {
 	signatures, err := json.Marshal(bundle.SignaturesConfig{Signatures: []string{token}})
 	require.NoError(tb, err)
 	a.Files = append(a.Files, bundles.File{Name: ".signatures.json", Data: signatures})
-	return packed(tb, a)
+	return archiveBytes(tb, a)
 }
 
 func (r testRelease) archive(tb testing.TB) *bundles.Archive {
@@ -107,11 +107,11 @@ func (r testRelease) archive(tb testing.TB) *bundles.Archive {
 		root, _, _ := strings.Cut(name, "/")
 		roots[root] = true
 	}
-	said := map[string]any{"revision": fmt.Sprintf("r%d", r.sequence), "roots": slices.Collect(maps.Keys(roots))}
+	manifestMembers := map[string]any{"revision": fmt.Sprintf("r%d", r.sequence), "roots": slices.Collect(maps.Keys(roots))}
 	if r.sequence > 0 {
-		said["metadata"] = map[string]any{"sequence": r.sequence}
+		manifestMembers["metadata"] = map[string]any{"sequence": r.sequence}
 	}
-	manifest, err := json.Marshal(said)
+	manifest, err := json.Marshal(manifestMembers)
 	require.NoError(tb, err)
 	a := &bundles.Archive{Files: []bundles.File{{Name: ".manifest", Data: manifest}}}
 	for name, content := range r.files {
@@ -120,7 +120,7 @@ func (r testRelease) archive(tb testing.TB) *bundles.Archive {
 	return a
 }
 
-func packed(tb testing.TB, a *bundles.Archive) []byte {
+func archiveBytes(tb testing.TB, a *bundles.Archive) []byte {
 	tb.Helper()
 	var out bytes.Buffer
 	require.NoError(tb, a.Write(&out))
@@ -135,7 +135,7 @@ func replaceFile(t *testing.T, path string, data []byte) {
 	require.NoError(t, os.Rename(next, path))
 }
 
-// tool finds a program that the tests need; /usr/sbin is not on everybody's path.
+// tool finds a program that the tests need. /usr/sbin is often not on the path.
 func tool(t *testing.T, name string) string {
 	t.Helper()
 	skipIfShort(t)
@@ -147,11 +147,11 @@ func tool(t *testing.T, name string) string {
 	return at
 }
 
-// until waits for what has to come about by itself. If it does not, the servers of the test report their state.
-func until(tb testing.TB, what string, come func() bool) {
+// waitUntil waits until a condition holds. If it does not, the servers of the test report their state.
+func waitUntil(tb testing.TB, what string, condition func() bool) {
 	tb.Helper()
-	for limit := time.Now().Add(servertest.Timeout); !come(); time.Sleep(20 * time.Millisecond) {
-		require.False(tb, time.Now().After(limit), "it never came about that %s", what)
+	for limit := time.Now().Add(servertest.Timeout); !condition(); time.Sleep(20 * time.Millisecond) {
+		require.False(tb, time.Now().After(limit), "timed out waiting until %s", what)
 	}
 }
 
@@ -165,7 +165,7 @@ func (d *daemon) get(t testing.TB, path string) (status int, body string) {
 	return w.StatusCode, string(text)
 }
 
-// revision is what GET /v1/revision says.
+// revision returns the answer of GET /v1/revision.
 func (d *daemon) revision(t *testing.T) (s httpapi.PolicyStatus) {
 	t.Helper()
 	status, body := d.get(t, "/v1/revision")
@@ -174,16 +174,16 @@ func (d *daemon) revision(t *testing.T) (s httpapi.PolicyStatus) {
 	return s
 }
 
-// untilRelease waits until a release is active, and sees that it decides.
-func (d *daemon) untilRelease(t *testing.T, sequence int64) httpapi.PolicyStatus {
+// waitForRelease waits until a release is active, and checks that it decides.
+func (d *daemon) waitForRelease(t *testing.T, sequence int64) httpapi.PolicyStatus {
 	t.Helper()
-	until(t, fmt.Sprintf("release %d is active", sequence), func() bool { return d.revision(t).Sequence == sequence })
-	require.Equal(t, sequence, d.decidedBy(t))
+	waitUntil(t, fmt.Sprintf("release %d is active", sequence), func() bool { return d.revision(t).Sequence == sequence })
+	require.Equal(t, sequence, d.decidingRelease(t))
 	return d.revision(t)
 }
 
-// decidedBy is the release of the tiny policy that decides a question.
-func (d *daemon) decidedBy(t *testing.T) int64 {
+// decidingRelease returns the number of the release by which a question is decided.
+func (d *daemon) decidingRelease(t *testing.T) int64 {
 	t.Helper()
 	w, body := post(t, d.url, "", viewJane)
 	require.Equal(t, http.StatusOK, w.StatusCode, body)
@@ -196,16 +196,16 @@ func (d *daemon) decidedBy(t *testing.T) int64 {
 	return answer.Context.Release
 }
 
-// notes is what GET /ready says of the policy.
-func (d *daemon) notes(t *testing.T) (ready bool, s httpapi.PolicyStatus) {
+// readiness returns the answer of GET /ready about the policy.
+func (d *daemon) readiness(t *testing.T) (ready bool, s httpapi.PolicyStatus) {
 	t.Helper()
 	status, body := d.get(t, "/ready")
-	var said struct{ Policy httpapi.PolicyStatus }
-	require.NoError(t, json.Unmarshal([]byte(body), &said), body)
-	return status == http.StatusOK, said.Policy
+	var manifestMembers struct{ Policy httpapi.PolicyStatus }
+	require.NoError(t, json.Unmarshal([]byte(body), &manifestMembers), body)
+	return status == http.StatusOK, manifestMembers.Policy
 }
 
-// metric is the value of a counter or gauge, 0 where there is none.
+// metric returns the value of a counter or gauge, 0 if there is none.
 func (d *daemon) metric(t testing.TB, name string) float64 {
 	t.Helper()
 	_, body := d.get(t, "/metrics")
@@ -219,22 +219,22 @@ func (d *daemon) metric(t testing.TB, name string) float64 {
 	return 0
 }
 
-// shelf is a bundle server that holds a request until it has something new, as OPA's long polling wants it.
-type shelf struct {
-	changes chan []byte // the bundle of the next answer
+// longPollServer is a bundle server that holds a request until it has a new bundle, as OPA's long polling expects.
+type longPollServer struct {
+	bundles chan []byte // the bundle of the next answer
 }
 
-func newShelf(first []byte) *shelf {
-	s := &shelf{changes: make(chan []byte, 1)}
-	s.changes <- first
+func newLongPollServer(first []byte) *longPollServer {
+	s := &longPollServer{bundles: make(chan []byte, 1)}
+	s.bundles <- first
 	return s
 }
 
-func (s *shelf) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (s *longPollServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), 20*time.Second)
 	defer cancel()
 	select {
-	case data := <-s.changes:
+	case data := <-s.bundles:
 		w.Header().Set("Content-Type", "application/vnd.openpolicyagent.bundles")
 		w.Header().Set("ETag", fmt.Sprintf("%q", hex.EncodeToString(data[len(data)-8:])))
 		_, _ = w.Write(data)

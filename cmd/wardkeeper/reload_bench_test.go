@@ -22,7 +22,7 @@ import (
 const (
 	loadCallers = 8
 	loadEvery   = 10 * time.Millisecond  // for each caller, so 800 questions a second
-	reloadEvery = 250 * time.Millisecond // so that for a good part of the time some policy is being compiled
+	reloadEvery = 250 * time.Millisecond // so that a policy is being compiled for much of the time
 )
 
 // BenchmarkReload puts the built-in policy under a constant load over HTTP, first without and then with 50 signed bundles. It reports
@@ -32,16 +32,16 @@ func BenchmarkReload(b *testing.B) {
 	defer debug.SetGCPercent(debug.SetGCPercent(limits.GCPercent))
 	signer := newSigner(b, "ES256")
 	number := int64(1)
-	r := newReloading(b, builtInRelease(b, number).signed(b, signer), signer,
+	r := newReloadTest(b, builtInRelease(b, number).signed(b, signer), signer,
 		sidecarConfig{decision: config.DefaultDecision, directory: testDirectory})
 	before, live := residentMB(b), liveHeap()
-	calm, busy := &load{url: r.url}, &load{url: r.url}
+	baseline, busy := &load{url: r.url}, &load{url: r.url}
 	for b.Loop() {
-		stop := calm.run()
+		stop := baseline.run()
 		time.Sleep(reloads * reloadEvery)
 		stop()
 
-		var next [][]byte // made before, so that the making does not count
+		var next [][]byte // made beforehand, so that signing is not measured
 		for range reloads {
 			number++
 			next = append(next, builtInRelease(b, number).signed(b, signer))
@@ -55,17 +55,17 @@ func BenchmarkReload(b *testing.B) {
 		}
 		stop()
 	}
-	require.Zero(b, calm.lost+busy.lost, "questions were lost")
-	b.ReportMetric(calm.percentile(99), "p99-us")
+	require.Zero(b, baseline.lost+busy.lost, "questions were lost")
+	b.ReportMetric(baseline.percentile(99), "p99-us")
 	b.ReportMetric(busy.percentile(99), "p99-reload-us")
-	b.ReportMetric(calm.percentile(50), "p50-us")
+	b.ReportMetric(baseline.percentile(50), "p50-us")
 	b.ReportMetric(busy.percentile(50), "p50-reload-us")
-	b.ReportMetric(float64(calm.lost+busy.lost), "lost")
+	b.ReportMetric(float64(baseline.lost+busy.lost), "lost")
 	b.ReportMetric(before, "rss-first-MB")
 	b.ReportMetric(residentMB(b), "rss-MB")
 	b.ReportMetric(float64(live)/1e6, "heap-first-MB")
 	b.ReportMetric(float64(liveHeap())/1e6, "heap-MB")
-	b.ReportMetric(float64(len(busy.waits))/float64(len(calm.waits)), "asked-ratio")
+	b.ReportMetric(float64(len(busy.waits))/float64(len(baseline.waits)), "asked-ratio")
 }
 
 // builtInRelease is a release of the built-in policy.
@@ -85,7 +85,7 @@ func builtInRelease(tb testing.TB, n int64) testRelease {
 	return r
 }
 
-// load asks at a constant rate, whatever the answers take.
+// load asks at a constant rate, however long the answers take.
 type load struct {
 	url string
 
@@ -132,13 +132,13 @@ func (l *load) ask(due time.Time) {
 	}
 }
 
-// percentile is what so many of a hundred did not wait longer than, in microseconds.
+// percentile returns a percentile of the latency, in microseconds.
 func (l *load) percentile(p int) float64 {
 	slices.Sort(l.waits)
 	return float64(l.waits[(len(l.waits)-1)*p/100].Microseconds())
 }
 
-// residentMB is what the process has in memory once the collector has given back what it can.
+// residentMB returns the resident memory of the process after a garbage collection.
 func residentMB(tb testing.TB) float64 {
 	tb.Helper()
 	debug.FreeOSMemory()

@@ -24,25 +24,25 @@ import (
 // reloads is how often the policy is replaced under load.
 const reloads = 50
 
-// reloading is a server in the process of the test that follows a bundle.
-type reloading struct {
-	shelf   *shelf
-	sidecar *sidecar
-	url     string
+// reloadTest is a server in the test's process that follows a bundle.
+type reloadTest struct {
+	publisher *longPollServer
+	sidecar   *sidecar
+	url       string
 }
 
-func newReloading(tb testing.TB, first []byte, by signer, cfg sidecarConfig) *reloading {
+func newReloadTest(tb testing.TB, first []byte, by signer, cfg sidecarConfig) *reloadTest {
 	tb.Helper()
-	r := &reloading{shelf: newShelf(first)}
-	publisher := httptest.NewServer(r.shelf)
-	tb.Cleanup(publisher.Close)
-	described, err := json.Marshal(map[string]any{
-		"service": map[string]any{"url": publisher.URL}, "resource": "authz.tar.gz", "polling": map[string]any{"long_polling_timeout_seconds": 30},
+	r := &reloadTest{publisher: newLongPollServer(first)}
+	source := httptest.NewServer(r.publisher)
+	tb.Cleanup(source.Close)
+	settings, err := json.Marshal(map[string]any{
+		"service": map[string]any{"url": source.URL}, "resource": "authz.tar.gz", "polling": map[string]any{"long_polling_timeout_seconds": 30},
 		"keys":      map[string]any{"tests": map[string]any{"key": by.public, "algorithm": by.algorithm}},
 		"state_dir": filepath.Join(tb.TempDir(), "state"),
 	})
 	require.NoError(tb, err)
-	origin, err := follow.DecodeSettings(described)
+	origin, err := follow.DecodeSettings(settings)
 	require.NoError(tb, err)
 	cfg.bundle, err = origin.Resolve()
 	require.NoError(tb, err)
@@ -62,20 +62,20 @@ func newReloading(tb testing.TB, first []byte, by signer, cfg sidecarConfig) *re
 }
 
 // reload publishes a bundle and waits until it is active.
-func (r *reloading) reload(tb testing.TB, data []byte) {
+func (r *reloadTest) reload(tb testing.TB, data []byte) {
 	tb.Helper()
 	before := r.sidecar.follower.Status()
-	r.shelf.changes <- data
-	until(tb, "the release is active", func() bool {
+	r.publisher.bundles <- data
+	waitUntil(tb, "the release is active", func() bool {
 		s := r.sidecar.follower.Status()
 		require.NoError(tb, s.Attempt.Err)
 		return s.Activations > before.Activations
 	})
 }
 
-// telling is a policy whose every answer tells the release that gave it, and that takes its time. What a search finds
-// are documents of one release, which no other allows.
-const telling = `package app
+// releasePolicyWithSearch is a slow policy whose answers contain the number of the release. A search finds documents of one
+// release, which no other release allows.
+const releasePolicyWithSearch = `package app
 
 decision := {"allow": _here, "context": {"release": data.app.release, "work": sum(numbers.range(1, 300))}}
 
@@ -88,26 +88,26 @@ _here if startswith(input.resource.id, sprintf("%d-", [data.app.release]))
 candidates := {"resource": {"doc": {sprintf("%d-%d", [data.app.release, i]) | some i in numbers.range(1, 20)}}}
 `
 
-// heavy is a release of the telling policy with so many rows of data that one too many in memory is noticed.
-func heavy(n int64) testRelease {
+// largeRelease is a release of releasePolicyWithSearch with so much data that a leaked release shows in the memory in use.
+func largeRelease(n int64) testRelease {
 	var rows strings.Builder
 	for i := range 600 {
 		fmt.Fprintf(&rows, `, "row-%d": {"number": %d, "names": ["a-%d", "b-%d"]}`, i, i, i, i)
 	}
-	return testRelease{n, map[string]string{"app/app.rego": telling, "app/data.json": fmt.Sprintf(`{"release": %d%s}`, n, &rows)}}
+	return testRelease{n, map[string]string{"app/app.rego": releasePolicyWithSearch, "app/data.json": fmt.Sprintf(`{"release": %d%s}`, n, &rows)}}
 }
 
-// Each answer is of one release, and of none older than one seen before. A batch or page never mixes two. In the end the memory is
-// that of one release.
+// Each answer is of one release, never of an older one than the answer before. A batch or page never mixes two releases. In the
+// end only one release is in memory.
 func TestReloadUnderLoadLosesNoRequest(t *testing.T) {
 	skipIfShort(t)
 	signer := newSigner(t, "ES256")
-	r := newReloading(t, heavy(1).signed(t, signer), signer, sidecarConfig{decision: "app/decision"})
+	r := newReloadTest(t, largeRelease(1).signed(t, signer), signer, sidecarConfig{decision: "app/decision"})
 	first := liveHeap()
 	done := make(chan struct{})
-	var asking sync.WaitGroup
+	var clients sync.WaitGroup
 	for worker := range 3 {
-		asking.Go(func() {
+		clients.Go(func() {
 			last := int64(1)
 			for i := worker; ; i++ {
 				select {
@@ -124,34 +124,34 @@ func TestReloadUnderLoadLosesNoRequest(t *testing.T) {
 		})
 	}
 	for n := range int64(reloads) {
-		r.reload(t, heavy(n+2).signed(t, signer))
+		r.reload(t, largeRelease(n+2).signed(t, signer))
 	}
 	close(done)
-	asking.Wait()
+	clients.Wait()
 	now, err := r.ask(0)
 	require.NoError(t, err)
 	require.EqualValues(t, reloads+1, now)
 	http.DefaultClient.CloseIdleConnections()
-	until(t, "the memory has returned", func() bool { // connections and compilers end after the last answer
+	waitUntil(t, "the memory has returned", func() bool { // connections and compilers end after the last answer
 		after := liveHeap()
 		t.Logf("live heap: %d KiB with the first release, %d KiB after %d more", first>>10, after>>10, reloads)
 		return after < first+first/2
 	})
 }
 
-// liveHeap is what is left on the heap once nothing more can be collected.
+// liveHeap returns the size of the heap after garbage collection.
 func liveHeap() uint64 {
 	runtime.GC()
-	runtime.GC() // pools give up what they hold at the second
+	runtime.GC() // a pool is emptied by the second collection
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return m.HeapAlloc
 }
 
-// ask asks in one of three ways, and gives the one release that all of the answer is of.
-func (r *reloading) ask(way int) (release int64, err error) {
+// ask asks one of three kinds of question, and returns the release of the answer. A mixed answer is an error.
+func (r *reloadTest) ask(kind int) (release int64, err error) {
 	const parts = `{"subject":{"type":"user","id":"alice"},"action":{"name":"read"}`
-	switch way {
+	switch kind {
 	case 0:
 		var one item
 		err = r.post("/access/v1/evaluation", parts+`,"resource":{"type":"page","id":"p"}}`, &one)
@@ -191,7 +191,7 @@ type item struct {
 	Context  struct{ Release int64 }
 }
 
-func (r *reloading) post(path, question string, answer any) error {
+func (r *reloadTest) post(path, question string, answer any) error {
 	w, err := http.Post(r.url+path, "application/json", strings.NewReader(question))
 	if err != nil {
 		return err
@@ -209,16 +209,16 @@ func (r *reloading) post(path, question string, answer any) error {
 
 func TestLongPollingActivatesAtOnce(t *testing.T) {
 	signer := newSigner(t, "ES256")
-	s := newShelf(numbered(1).signed(t, signer))
+	s := newLongPollServer(smallRelease(1).signed(t, signer))
 	server := httptest.NewServer(s)
 	defer server.Close()
-	d := serving(t, "--verification-key", writeFile(t, "public.pem", signer.public), "--state-dir", t.TempDir(), "--decision", "app/decision",
+	d := startServer(t, "--verification-key", writeFile(t, "public.pem", signer.public), "--state-dir", t.TempDir(), "--decision", "app/decision",
 		"--config", writeFile(t, "wardkeeper.yaml", fmt.Sprintf(`policy: {bundle: {service: {url: %q}, resource: authz.tar.gz,
   polling: {min_delay_seconds: 3600, max_delay_seconds: 3600, long_polling_timeout_seconds: 60}}}`, server.URL)))
-	d.untilRelease(t, 1)
+	d.waitForRelease(t, 1)
 	for n := int64(2); n < 5; n++ {
-		s.changes <- numbered(n).signed(t, signer)
-		d.untilRelease(t, n)
+		s.bundles <- smallRelease(n).signed(t, signer)
+		d.waitForRelease(t, n)
 	}
 	d.kill(t)
 }

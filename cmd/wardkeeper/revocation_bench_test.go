@@ -22,7 +22,7 @@ func BenchmarkRevocation(b *testing.B) {
 }
 
 func benchmarkRevocation(b *testing.B, announces bool) {
-	f := newFleet(b, servertest.StartRedis(b).URL(), announces)
+	f := newRevocationTest(b, servertest.StartRedis(b).URL(), announces)
 	connection, err := pgx.Connect(context.Background(), f.database.URL())
 	require.NoError(b, err)
 	b.Cleanup(func() { _ = connection.Close(context.Background()) })
@@ -30,33 +30,33 @@ func benchmarkRevocation(b *testing.B, announces bool) {
 	defer stop()
 	var took []time.Duration
 	for b.Loop() {
-		f.turn(connection, "deactivated")
-		took = append(took, f.untilAll(false))
-		f.turn(connection, "active")
-		f.untilAll(true)
+		f.setStatus(connection, "deactivated")
+		took = append(took, f.waitForAll(false))
+		f.setStatus(connection, "active")
+		f.waitForAll(true)
 	}
 	slices.Sort(took)
 	at := func(percent int) float64 { return float64(took[(len(took)-1)*percent/100].Microseconds()) / 1000 }
 	b.ReportMetric(at(50), "p50-ms")
 	b.ReportMetric(at(99), "p99-ms")
 	b.ReportMetric(at(100), "max-ms")
-	b.ReportMetric(float64(len(f.ledger.answers)), "answers")
+	b.ReportMetric(float64(len(f.log.answers)), "answers")
 }
 
-// turn changes the status of one administrator, and announces it where that is how changes are heard of.
-func (f *fleet) turn(connection *pgx.Conn, status string) {
-	w := writing{id: "a0"}
+// setStatus changes the status of one administrator, and announces the change if sidecars do not listen to the database.
+func (f *revocationTest) setStatus(connection *pgx.Conn, status string) {
+	w := adminChange{id: "a0"}
 	err := connection.QueryRow(context.Background(), "UPDATE users SET status = $1 WHERE id = $2 RETURNING version", status, w.id).Scan(&w.version)
 	require.NoError(f.t, err)
 	w.committed = time.Now()
-	f.ledger.begin(w)
+	f.log.addWrite(w)
 	if f.announces {
 		f.announce(int(w.version), w)
 	}
 }
 
-// untilAll waits until every sidecar answers alike, and gives the time since the last change was committed.
-func (f *fleet) untilAll(allowed bool) time.Duration {
+// waitForAll waits until every sidecar gives the answer, and returns the time since the last change was committed.
+func (f *revocationTest) waitForAll(allowed bool) time.Duration {
 	var asking sync.WaitGroup
 	for i := range f.sidecars {
 		asking.Go(func() {
@@ -68,12 +68,12 @@ func (f *fleet) untilAll(allowed bool) time.Duration {
 		})
 	}
 	asking.Wait()
-	writes := f.ledger.writes["a0"]
+	writes := f.log.changes["a0"]
 	return time.Since(writes[len(writes)-1].committed)
 }
 
-// load asks every sidecar for the others, a hundred times a second each.
-func (f *fleet) load() (stop func()) {
+// load asks every sidecar about the other administrators, a hundred times a second.
+func (f *revocationTest) load() (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var asking sync.WaitGroup
 	for i := range f.sidecars {
@@ -81,7 +81,7 @@ func (f *fleet) load() (stop func()) {
 			tick := time.NewTicker(10 * time.Millisecond)
 			defer tick.Stop()
 			for n := 0; ctx.Err() == nil; n++ {
-				f.ask(i, fmt.Sprintf("a%d", 1+n%(admins-1)), "")
+				f.ask(i, fmt.Sprintf("a%d", 1+n%(adminCount-1)), "")
 				<-tick.C
 			}
 		})

@@ -48,7 +48,7 @@ func post(t *testing.T, url, token, body string) (*http.Response, string) {
 
 func TestServeAnswersLogsAndStops(t *testing.T) {
 	t.Parallel()
-	d := serving(t, "--directory", testDirectory)
+	d := startServer(t, "--directory", testDirectory)
 	require.EqualValues(t, 4, d.start["locations"])
 	require.EqualValues(t, 2, d.start["users"])
 	require.Equal(t, "built-in", d.start["policies"])
@@ -74,9 +74,9 @@ func TestServeAnswersLogsAndStops(t *testing.T) {
 	}
 }
 
-// half sends the header of a question and waits until the server reads the body, so that the request is in flight.
-// The function given finishes the request and gives the answer.
-func half(t *testing.T, d *daemon) (finish func() string) {
+// sendHalf sends the header of a question and waits until the server reads the body, so that the request is in flight.
+// The returned function sends the rest and returns the answer.
+func sendHalf(t *testing.T, d *daemon) (finish func() string) {
 	t.Helper()
 	c, err := net.Dial("tcp", d.addr())
 	require.NoError(t, err)
@@ -104,10 +104,10 @@ func half(t *testing.T, d *daemon) (finish func() string) {
 
 func TestServeFinishesRequestsInFlight(t *testing.T) {
 	t.Parallel()
-	d := serving(t, "--directory", testDirectory, "--read-timeout", "1h", "--shutdown-timeout", "1h")
-	finish := half(t, d)
+	d := startServer(t, "--directory", testDirectory, "--read-timeout", "1h", "--shutdown-timeout", "1h")
+	finish := sendHalf(t, d)
 	d.signal(t, syscall.SIGINT)
-	d.closed(t)
+	d.waitClosed(t)
 	require.Equal(t, `{"decision":true}`, finish())
 	status, logs := d.end()
 	require.Equal(t, statusOK, status, logs)
@@ -115,10 +115,10 @@ func TestServeFinishesRequestsInFlight(t *testing.T) {
 
 func TestServeStopsAtOnceOnASecondSignal(t *testing.T) {
 	t.Parallel()
-	d := serving(t, "--directory", testDirectory, "--read-timeout", "1h", "--shutdown-timeout", "1h")
-	half(t, d)
+	d := startServer(t, "--directory", testDirectory, "--read-timeout", "1h", "--shutdown-timeout", "1h")
+	sendHalf(t, d)
 	d.signal(t, syscall.SIGTERM)
-	d.closed(t)
+	d.waitClosed(t)
 	d.signal(t, syscall.SIGTERM)
 	status, logs := d.end()
 	require.Equal(t, statusNo, status)
@@ -129,7 +129,7 @@ func TestServeRequiresTheToken(t *testing.T) {
 	t.Parallel()
 	file := writeFile(t, "token", testToken+"\n")
 	require.NoError(t, os.Chmod(file, 0o644))
-	d := serving(t, "--directory", testDirectory, "--token-file", file)
+	d := startServer(t, "--directory", testDirectory, "--token-file", file)
 	for _, wrong := range []string{"", "another-token-of-16", testToken + "x"} {
 		w, _ := post(t, d.url, wrong, viewJane)
 		require.Equal(t, http.StatusUnauthorized, w.StatusCode, wrong)
@@ -143,7 +143,7 @@ func TestServeRequiresTheToken(t *testing.T) {
 	require.Equal(t, statusFailed, got.status, got)
 	require.Contains(t, got.err, "the server answered 401 Unauthorized: ")
 	got = run(t, nil, append(ask, "--token-file", file)...)
-	require.Equal(t, finished{out: "ALLOWED  alice may user.view on jane\n"}, got)
+	require.Equal(t, result{out: "ALLOWED  alice may user.view on jane\n"}, got)
 	got = run(t, []string{"WARDKEEPER_TOKEN_FILE=" + file, "WARDKEEPER_SERVER=" + d.url}, ask[:4]...)
 	require.Equal(t, statusOK, got.status, got)
 
@@ -184,7 +184,7 @@ func TestServeReportsFaultsAtTheStart(t *testing.T) {
 		for _, check := range []bool{false, true} {
 			args := append([]string{"serve"}, c.args...)
 			if check && c.want[0] == "cannot listen (choose another --addr): " {
-				continue // --check does not listen
+				continue // --check opens no port
 			}
 			if check {
 				args = append(args, "--check")
@@ -211,20 +211,20 @@ func TestServeReportsFaultsAtTheStart(t *testing.T) {
 
 func TestServeAnotherPolicy(t *testing.T) {
 	t.Parallel()
-	d := serving(t, "--bundle", testPolicies, "--decision", "app/decision")
+	d := startServer(t, "--bundle", testPolicies, "--decision", "app/decision")
 	require.NotContains(t, d.start, "users")
 	require.Contains(t, d.start["msg"], "no directory")
 	ask := []string{"ask", "bob", "can_read", "123", "--type", "account", "--server", d.url}
-	require.Equal(t, finished{
+	require.Equal(t, result{
 		out: "DENIED  bob may not can_read on account 123\n  because  Only readers may.\n", status: statusNo,
 	}, run(t, nil, ask...))
-	require.Equal(t, finished{out: `{"decision":true}` + "\n"}, run(t, nil, append(ask, "--subject-set", "reader=true", "--json")...))
+	require.Equal(t, result{out: `{"decision":true}` + "\n"}, run(t, nil, append(ask, "--subject-set", "reader=true", "--json")...))
 	d.signal(t, syscall.SIGTERM)
 	status, logs := d.end()
 	require.Equal(t, statusOK, status, logs)
 }
 
-// It runs in the test's process, where the race detector observes it.
+// The server runs in the test's process, under the race detector.
 func TestServeInProcess(t *testing.T) {
 	reader, writer := io.Pipe()
 	ctx, cancel := context.WithCancel(t.Context())

@@ -21,21 +21,21 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/servertest"
 )
 
-// silenced is a running server whose log is read as far as the line that says where it listens, and no further.
-type silenced struct {
+// unreadServer is a running server whose log is read up to the line with its address, and no further.
+type unreadServer struct {
 	cmd *exec.Cmd
 	log io.Closer
 	url string
 }
 
-func startSilenced(t *testing.T, args ...string) *silenced {
+func startUnread(t *testing.T, args ...string) *unreadServer {
 	t.Helper()
-	s := &silenced{cmd: command(nil, append([]string{"serve", "--addr", "127.0.0.1:0", "--log-format", "json"}, args...)...)}
-	s.listens(t)
+	s := &unreadServer{cmd: command(nil, append([]string{"serve", "--addr", "127.0.0.1:0", "--log-format", "json"}, args...)...)}
+	s.start(t)
 	return s
 }
 
-func (s *silenced) listens(t *testing.T) {
+func (s *unreadServer) start(t *testing.T) {
 	t.Helper()
 	stderr, err := s.cmd.StderrPipe()
 	require.NoError(t, err)
@@ -54,8 +54,8 @@ func (s *silenced) listens(t *testing.T) {
 	}
 }
 
-// decides asks many questions, each of which writes a line of the log.
-func (s *silenced) decides(t *testing.T, questions int) {
+// ask asks many questions, each of which writes a line of the log.
+func (s *unreadServer) ask(t *testing.T, questions int) {
 	t.Helper()
 	client := &http.Client{Timeout: servertest.Timeout}
 	for range questions {
@@ -69,7 +69,7 @@ func (s *silenced) decides(t *testing.T, questions int) {
 	}
 }
 
-func (s *silenced) metric(t *testing.T, name string) float64 {
+func (s *unreadServer) metric(t *testing.T, name string) float64 {
 	t.Helper()
 	w, err := http.Get(s.url + "/metrics")
 	require.NoError(t, err)
@@ -85,8 +85,8 @@ func (s *silenced) metric(t *testing.T, name string) float64 {
 	return 0
 }
 
-// stops tells the server to stop, which it does with a status.
-func (s *silenced) stops(t *testing.T, status int) {
+// stop stops the server, and checks its exit status.
+func (s *unreadServer) stop(t *testing.T, status int) {
 	t.Helper()
 	require.NoError(t, s.cmd.Process.Signal(syscall.SIGTERM))
 	ended := make(chan int, 1)
@@ -100,41 +100,41 @@ func (s *silenced) stops(t *testing.T, status int) {
 	case got := <-ended:
 		require.Equal(t, status, got)
 	case <-time.After(servertest.Timeout):
-		require.Fail(t, "it does not stop")
+		require.Fail(t, "the server does not stop")
 	}
 }
 
-// A pipe holds about 250 lines.
+// The log is longer than a pipe holds, which is about 250 lines.
 func TestStalledLogReaderBlocksNothing(t *testing.T) {
-	s := startSilenced(t, "--directory", testDirectory, "--shutdown-timeout", "8s")
-	s.decides(t, 1000)
-	s.stops(t, 0)
+	s := startUnread(t, "--directory", testDirectory, "--shutdown-timeout", "8s")
+	s.ask(t, 1000)
+	s.stop(t, 0)
 }
 
 func TestEndedLogReaderDoesNotEndTheServer(t *testing.T) {
-	s := startSilenced(t, "--directory", testDirectory)
+	s := startUnread(t, "--directory", testDirectory)
 	require.NoError(t, s.log.Close())
-	s.decides(t, 50)
-	until(t, "the lines are counted as dropped", func() bool { return s.metric(t, "wardkeeper_log_dropped_total") >= 50 })
-	s.decides(t, 50)
-	s.stops(t, 0)
+	s.ask(t, 50)
+	waitUntil(t, "the lines are counted as dropped", func() bool { return s.metric(t, "wardkeeper_log_dropped_total") >= 50 })
+	s.ask(t, 50)
+	s.stop(t, 0)
 }
 
 // The limit of open files is lower than the number of connections.
 func TestIdleConnectionsDoNotExcludeOthers(t *testing.T) {
-	s := &silenced{cmd: command(nil)}
+	s := &unreadServer{cmd: command(nil)}
 	s.cmd = exec.Command("sh", "-c", `ulimit -n 100 && exec "$0" "$@"`, s.cmd.Path, "serve", "--addr", "127.0.0.1:0", "--directory", testDirectory, "--log-format", "json")
-	s.listens(t)
+	s.start(t)
 	for range 400 {
 		conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
 		require.NoError(t, err)
 		t.Cleanup(func() { _ = conn.Close() })
 	}
-	s.decides(t, 20)
-	s.stops(t, 0)
+	s.ask(t, 20)
+	s.stop(t, 0)
 }
 
-// slowPolicy is a policy with a question that takes half a minute, in one step that looks at no clock.
+// slowPolicy is a policy with a question that takes half a minute in one built-in, which cannot be interrupted.
 func slowPolicy(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -152,9 +152,9 @@ allow if input.action.name == "quick"
 	return dir
 }
 
-// The server can still be stopped meanwhile.
+// The server can still be stopped while the evaluation goes on.
 func TestUnstoppableEvaluationIsAnsweredInTime(t *testing.T) {
-	s := startSilenced(t, "--bundle", slowPolicy(t), "--decision", "app/allow", "--evaluation-timeout", "2s", "--request-timeout", "10m",
+	s := startUnread(t, "--bundle", slowPolicy(t), "--decision", "app/allow", "--evaluation-timeout", "2s", "--request-timeout", "10m",
 		"--shutdown-timeout", "2s")
 	ask := func(name string) (int, string) {
 		w, err := (&http.Client{Timeout: servertest.Timeout}).Post(s.url+"/access/v1/evaluation", "application/json", strings.NewReader(
@@ -167,10 +167,10 @@ func TestUnstoppableEvaluationIsAnsweredInTime(t *testing.T) {
 	}
 	status, body := ask("slow")
 	require.Equal(t, http.StatusServiceUnavailable, status, body)
-	until(t, "a quick question is answered", func() bool { // the slow one uses a processor
+	waitUntil(t, "a quick question is answered", func() bool { // the slow one uses a processor
 		status, body = ask("quick")
 		return status == http.StatusOK
 	})
 	require.JSONEq(t, `{"decision":true}`, body)
-	s.stops(t, statusNo)
+	s.stop(t, statusNo)
 }

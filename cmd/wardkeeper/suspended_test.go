@@ -16,7 +16,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/cache"
 )
 
-// sampleRecords is an engine over the sample directory, each record of which is fetched by itself and changed before.
+// sampleRecords returns an engine that fetches each record of the sample directory by itself, after change has changed them.
 func sampleRecords(t *testing.T, change func(o *documentOrigin)) *pdp.Engine {
 	t.Helper()
 	policy, err := builtInPolicy()
@@ -33,8 +33,8 @@ func sampleRecords(t *testing.T, change func(o *documentOrigin)) *pdp.Engine {
 	return pdp.New(pdp.Config{Policy: policy, Source: cached, Timeout: time.Minute, Logger: slog.New(slog.DiscardHandler)})
 }
 
-// asked is what an engine says to a question, an error included.
-func asked(t *testing.T, e *pdp.Engine, question string) string {
+// answerTo returns an engine's answer to a question, or its error.
+func answerTo(t *testing.T, e *pdp.Engine, question string) string {
 	t.Helper()
 	r, err := authzen.DecodeEvaluation([]byte(question))
 	require.NoError(t, err, question)
@@ -48,7 +48,7 @@ func asked(t *testing.T, e *pdp.Engine, question string) string {
 	return string(answer)
 }
 
-// A fault in a record that an organization may see leaves its own questions unanswered.
+// Only the questions of an organization that may see a faulty record are left unanswered.
 func TestFaultsOfOtherOrganizationsAreInvisible(t *testing.T) {
 	edit := func(records map[string]json.RawMessage, id, old, changed string) {
 		text := strings.ReplaceAll(string(records[id]), old, changed)
@@ -97,11 +97,11 @@ func TestFaultsOfOtherOrganizationsAreInvisible(t *testing.T) {
 	own := user("rosa", `,"context":{"current_location":"vital"}}`)
 
 	sound := sampleRecords(t, func(*documentOrigin) {})
-	require.Contains(t, asked(t, sound, own), `"Allow":true`)
-	require.Contains(t, asked(t, sound, invited), `"Allow":true`)
+	require.Contains(t, answerTo(t, sound, own), `"Allow":true`)
+	require.Contains(t, answerTo(t, sound, invited), `"Allow":true`)
 	for name, c := range map[string]struct {
 		change func(o *documentOrigin)
-		// What the group itself is told of Uma, and who invites her: "" for what is said of a sound record.
+		// The answers to the group itself about Uma and her inviter; "" if they are those for a valid record.
 		own, invited string
 	}{
 		"a role":                     {func(o *documentOrigin) { edit(o.users, "uma", `"practitioner"`, `"boss"`) }, "unavailable", ""},
@@ -126,18 +126,18 @@ func TestFaultsOfOtherOrganizationsAreInvisible(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := sampleRecords(t, c.change)
-			for range 2 { // fetched, and kept
+			for range 2 { // fetched, and then cached
 				for _, question := range elsewhere {
 					if name == "two roots" && strings.Contains(question, `["vital-mill"]`) {
-						continue // where it belongs nobody knows, so that it is not known for a practice either
+						continue // its organization is unknown, so it is not known to be a practice either
 					}
-					require.Equal(t, asked(t, sound, question), asked(t, e, question), question)
+					require.Equal(t, answerTo(t, sound, question), answerTo(t, e, question), question)
 				}
 				for question, want := range map[string]string{own: c.own, invited: c.invited} {
 					if want == "" {
-						want = asked(t, sound, question)
+						want = answerTo(t, sound, question)
 					}
-					require.Contains(t, asked(t, e, question), want, question)
+					require.Contains(t, answerTo(t, e, question), want, question)
 				}
 			}
 		})

@@ -19,30 +19,30 @@ const (
 	thirdToken  = "the-third-token-of-the-tests"
 )
 
-// answersTo is the status of a question with a token.
-func (d *daemon) answersTo(t *testing.T, token string) int {
+// statusWith returns the status of a question with a token.
+func (d *daemon) statusWith(t *testing.T, token string) int {
 	t.Helper()
 	w, _ := post(t, d.url, token, viewJane)
 	return w.StatusCode
 }
 
-// New tokens are accepted beside the old ones, which end when they leave the file. An invalid file changes nothing.
+// New tokens are accepted beside the old ones, which are refused once they are removed. An invalid file changes nothing.
 func TestTokenRotation(t *testing.T) {
 	t.Parallel()
 	file := writeFile(t, "token", firstToken+"\n")
-	d := serving(t, "--directory", testDirectory, "--token-file", file)
-	require.Equal(t, http.StatusOK, d.answersTo(t, firstToken))
-	require.Equal(t, http.StatusUnauthorized, d.answersTo(t, secondToken))
+	d := startServer(t, "--directory", testDirectory, "--token-file", file)
+	require.Equal(t, http.StatusOK, d.statusWith(t, firstToken))
+	require.Equal(t, http.StatusUnauthorized, d.statusWith(t, secondToken))
 
 	replaceFile(t, file, []byte(firstToken+"\n"+secondToken+"\n"))
-	until(t, "the second token is valid", func() bool { return d.answersTo(t, secondToken) == http.StatusOK })
-	require.Equal(t, http.StatusOK, d.answersTo(t, firstToken))
+	waitUntil(t, "the second token is valid", func() bool { return d.statusWith(t, secondToken) == http.StatusOK })
+	require.Equal(t, http.StatusOK, d.statusWith(t, firstToken))
 	got := run(t, nil, "ask", "alice", "user.view", "jane", "--server", d.url, "--token-file", file)
 	require.Equal(t, statusOK, got.status, got)
 
 	replaceFile(t, file, []byte(secondToken+"\n"))
-	until(t, "the first token is refused", func() bool { return d.answersTo(t, firstToken) == http.StatusUnauthorized })
-	require.Equal(t, http.StatusOK, d.answersTo(t, secondToken))
+	waitUntil(t, "the first token is refused", func() bool { return d.statusWith(t, firstToken) == http.StatusUnauthorized })
+	require.Equal(t, http.StatusOK, d.statusWith(t, secondToken))
 
 	for fault, invalidate := range map[string]func(){
 		"comments are not allowed": func() { replaceFile(t, file, []byte(thirdToken+"\n# "+secondToken+"\n")) },
@@ -51,13 +51,13 @@ func TestTokenRotation(t *testing.T) {
 	} {
 		invalidate()
 		d.signal(t, syscall.SIGHUP)
-		d.untilLogged(t, fault, 1)
-		require.Equal(t, http.StatusOK, d.answersTo(t, secondToken), "the last good one: %s", fault)
-		require.Equal(t, http.StatusUnauthorized, d.answersTo(t, thirdToken), fault)
+		d.waitForLog(t, fault, 1)
+		require.Equal(t, http.StatusOK, d.statusWith(t, secondToken), "the last good one: %s", fault)
+		require.Equal(t, http.StatusUnauthorized, d.statusWith(t, thirdToken), fault)
 	}
 	require.NoError(t, os.WriteFile(file, []byte(thirdToken), 0o644))
-	until(t, "the third token is valid", func() bool { return d.answersTo(t, thirdToken) == http.StatusOK })
-	require.Equal(t, http.StatusUnauthorized, d.answersTo(t, secondToken))
+	waitUntil(t, "the third token is valid", func() bool { return d.statusWith(t, thirdToken) == http.StatusOK })
+	require.Equal(t, http.StatusUnauthorized, d.statusWith(t, secondToken))
 
 	d.signal(t, syscall.SIGTERM)
 	status, logs := d.end()
@@ -68,12 +68,12 @@ func TestTokenRotation(t *testing.T) {
 	require.NotContains(t, logs, "-token-of-the-tests")
 }
 
-// It does not end the server, even before it listens, or if it is sent often.
+// The signal does not end the server, even if it is sent early or often.
 func TestSIGHUPReloadsEverything(t *testing.T) {
 	t.Parallel()
 	by := newSigner(t, "ES256")
 	var bundle atomic.Value
-	bundle.Store(numbered(1).signed(t, by))
+	bundle.Store(smallRelease(1).signed(t, by))
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(bundle.Load().([]byte)) }))
 	defer server.Close()
 	dir := t.TempDir()
@@ -92,17 +92,17 @@ policy:
 `)
 	directory := filepath.Join(dir, "directory.yaml")
 	putFile(t, directory, readFile(t, testDirectory))
-	d := serving(t, "--config", config, "--directory", directory)
-	d.untilRelease(t, 1)
-	bundle.Store(numbered(2).signed(t, by))
+	d := startServer(t, "--config", config, "--directory", directory)
+	d.waitForRelease(t, 1)
+	bundle.Store(smallRelease(2).signed(t, by))
 	for range 20 {
 		d.signal(t, syscall.SIGHUP)
 	}
-	d.untilRelease(t, 2)
+	d.waitForRelease(t, 2)
 
 	putFile(t, directory, "locations: []\nusers: [{id: s3cret-faulty, assignments: [{}]}]\n")
 	d.signal(t, syscall.SIGHUP)
-	until(t, "the directory has been read", func() bool { return d.metric(t, "wardkeeper_directory_reload_failures_total") > 0 })
+	waitUntil(t, "the directory has been read", func() bool { return d.metric(t, "wardkeeper_directory_reload_failures_total") > 0 })
 	d.signal(t, syscall.SIGTERM)
 	d.signal(t, syscall.SIGHUP)
 	status, logs := d.end()

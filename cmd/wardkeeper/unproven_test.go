@@ -11,7 +11,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/servertest"
 )
 
-// Questions are answered nevertheless.
+// Questions are answered nonetheless.
 func TestReadinessAndMetricsNameTheMissingProof(t *testing.T) {
 	t.Parallel()
 	url := servertest.StartPostgres(t).Database()
@@ -22,8 +22,8 @@ func TestReadinessAndMetricsNameTheMissingProof(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, conn.Close(t.Context()))
 
-	d := serving(t, "--directory", url)
-	until(t, "the missing proof is told", func() bool {
+	d := startServer(t, "--directory", url)
+	waitUntil(t, "the missing proof is told", func() bool {
 		status, body := d.get(t, "/ready")
 		require.Equal(t, http.StatusOK, status, body)
 		return strings.Contains(body, `"not_vouched":true,"unconfirmed":["triggers"]`)

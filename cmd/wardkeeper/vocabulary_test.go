@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// offering is a release of the built-in policy that offers ed_admin at divisions too, or not.
-func offering(t *testing.T, n int64, atDivisions bool) testRelease {
+// releaseWithRoles is release n of the built-in policy. If atDivisions is set, it also offers ed_admin at divisions.
+func releaseWithRoles(t *testing.T, n int64, atDivisions bool) testRelease {
 	t.Helper()
 	r := builtInRelease(t, n)
 	if atDivisions {
@@ -36,16 +36,15 @@ users:
 	byEve = `{"subject":{"type":"user","id":"eve"},"action":{"name":"user.view"},"resource":{"type":"user","id":"eve"}}`
 )
 
-// TestADirectoryThatOnlyARefusedPolicyAdmits is never judged by the one before: not while the release cannot be kept, and
-// not for a moment. Once the release is active, so is the directory.
-func TestADirectoryThatOnlyARefusedPolicyAdmits(t *testing.T) {
+// A directory that only a refused release allows is not used, not even for a moment. It is used once the release is active.
+func TestRefusedPolicyDoesNotChangeTheVocabulary(t *testing.T) {
 	t.Parallel()
-	k := newKeeping(t)
+	k := newStatefulServer(t)
 	directory := writeFile(t, "directory.yaml", withoutEve)
-	args := k.quickly(t, "--directory", directory)
-	k.has(offering(t, 1, false).signed(t, k.signer))
-	d := serving(t, args...)
-	until(t, "the first release is active", func() bool { return d.revision(t).Sequence == 1 })
+	args := k.reloadingArgs(t, "--directory", directory)
+	k.publish(releaseWithRoles(t, 1, false).signed(t, k.signer))
+	d := startServer(t, args...)
+	waitUntil(t, "the first release is active", func() bool { return d.revision(t).Sequence == 1 })
 	unknown := func() bool {
 		w, body := post(t, d.url, "", byEve)
 		require.Equal(t, http.StatusOK, w.StatusCode, body)
@@ -53,59 +52,59 @@ func TestADirectoryThatOnlyARefusedPolicyAdmits(t *testing.T) {
 		return strings.Contains(body, "unknown_subject")
 	}
 	replaceFile(t, directory, []byte(withEve))
-	until(t, "the directory is refused", func() bool { return d.metric(t, "wardkeeper_directory_reload_failures_total") == 1 })
+	waitUntil(t, "the directory is refused", func() bool { return d.metric(t, "wardkeeper_directory_reload_failures_total") == 1 })
 	require.True(t, unknown())
 
-	// A release that cannot be kept changes nothing, however often it is tried.
+	// A release that cannot be saved changes nothing, however often it is tried.
 	require.NoError(t, os.Rename(k.state, k.state+"-aside"))
-	k.has(offering(t, 2, true).signed(t, k.signer))
+	k.publish(releaseWithRoles(t, 2, true).signed(t, k.signer))
 	refusals := `wardkeeper_bundle_refusals_total{reason="not_kept"}`
-	until(t, "the follower has tried", func() bool { return d.metric(t, refusals) >= 1 })
+	waitUntil(t, "the follower has tried", func() bool { return d.metric(t, refusals) >= 1 })
 	require.True(t, unknown())
 	require.EqualValues(t, 1, d.revision(t).Sequence)
 	require.EqualValues(t, 1, d.metric(t, "wardkeeper_directory_reload_failures_total"), "the file is not at fault once more")
 
 	require.NoError(t, os.Rename(k.state+"-aside", k.state))
-	until(t, "the release is active", func() bool { return d.revision(t).Sequence == 2 })
-	until(t, "the account is known", func() bool {
+	waitUntil(t, "the release is active", func() bool { return d.revision(t).Sequence == 2 })
+	waitUntil(t, "the account is known", func() bool {
 		_, body := post(t, d.url, "", byEve)
 		return strings.Contains(body, `"decision":true`)
 	})
 }
 
-// TestAReleaseThatTheDirectoryDoesNotFit is refused, and taken once the directory has been mended.
-func TestAReleaseThatTheDirectoryDoesNotFit(t *testing.T) {
+// The release is accepted once the directory has been corrected.
+func TestReleaseThatTheDirectoryBreaksIsRefused(t *testing.T) {
 	t.Parallel()
-	k := newKeeping(t)
+	k := newStatefulServer(t)
 	directory := writeFile(t, "directory.yaml", withEve)
-	args := k.quickly(t, "--directory", directory)
-	k.has(offering(t, 1, true).signed(t, k.signer))
-	d := serving(t, args...)
-	until(t, "the first release is active", func() bool { return d.revision(t).Sequence == 1 })
-	k.has(offering(t, 2, false).signed(t, k.signer))
-	until(t, "the follower has tried", func() bool { return d.metric(t, `wardkeeper_bundle_refusals_total{reason="directory"}`) >= 2 })
+	args := k.reloadingArgs(t, "--directory", directory)
+	k.publish(releaseWithRoles(t, 1, true).signed(t, k.signer))
+	d := startServer(t, args...)
+	waitUntil(t, "the first release is active", func() bool { return d.revision(t).Sequence == 1 })
+	k.publish(releaseWithRoles(t, 2, false).signed(t, k.signer))
+	waitUntil(t, "the follower has tried", func() bool { return d.metric(t, `wardkeeper_bundle_refusals_total{reason="directory"}`) >= 2 })
 	require.Zero(t, d.metric(t, "wardkeeper_directory_reload_failures_total"), "the directory is good by the active policy")
 	w, body := post(t, d.url, "", byEve)
 	require.Equal(t, http.StatusOK, w.StatusCode)
 	require.Contains(t, body, `"decision":true`)
 	replaceFile(t, directory, []byte(withoutEve))
-	until(t, "the release is active", func() bool { return d.revision(t).Sequence == 2 })
+	waitUntil(t, "the release is active", func() bool { return d.revision(t).Sequence == 2 })
 	d.kill(t)
 
-	// The same at a start from disk: what speaks against the kept policy can be mended.
+	// The same at a start from disk.
 	replaceFile(t, directory, []byte(withEve))
-	k.goes()
-	d = serving(t, args...)
-	ready, _ := d.notes(t)
+	k.takeDown()
+	d = startServer(t, args...)
+	ready, _ := d.readiness(t)
 	require.False(t, ready)
 	replaceFile(t, directory, []byte(withoutEve))
-	until(t, "the policy on disk decides", func() bool { return d.revision(t).Sequence == 2 })
+	waitUntil(t, "the policy on disk decides", func() bool { return d.revision(t).Sequence == 2 })
 	require.True(t, d.revision(t).FromDisk)
 	require.FileExists(t, filepath.Join(k.state, "bundle.tar.gz"))
 }
 
-// quickly are arguments by which the source is asked every second.
-func (k *keeping) quickly(t *testing.T, more ...string) []string {
+// reloadingArgs returns arguments of a server that polls the source every second.
+func (k *statefulServer) reloadingArgs(t *testing.T, more ...string) []string {
 	t.Helper()
 	config := fmt.Sprintf("policy:\n  bundle:\n    service: {url: %q}\n    resource: authz.tar.gz\n    key_file: %q\n    state_dir: %q\n"+
 		"    polling: {min_delay_seconds: 1, max_delay_seconds: 1}\n",

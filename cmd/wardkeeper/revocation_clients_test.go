@@ -20,32 +20,32 @@ import (
 
 const changesToken = "a-token-for-changes"
 
-// fleet is three sidecars over one database and one Redis, whose administrators lose and get back their power all the time
-// while everybody asks.
-type fleet struct {
+// revocationTest runs three sidecars over one database and one Redis. Administrators are deactivated and reactivated all the
+// time, while clients ask every sidecar what they may do.
+type revocationTest struct {
 	t        testing.TB
 	database *servertest.Postgres
 	sidecars []*daemon
-	// announces says that changes are announced by whoever makes them, since the sidecars do not listen to the database.
+	// announces means that the writer announces its changes, and that the sidecars do not listen to the database.
 	announces bool
-	// mute leaves the announcements out: how it would be without the stream.
-	mute bool
+	// muted leaves the announcements out, so that revocations are missed.
+	muted bool
 
 	client *http.Client
-	ledger ledger
+	log    revocationLog
 }
 
-// admins are a0, a1, ...: regional administrators at metro.
-const admins = 6
+// adminCount is the number of regional administrators at metro, a0, a1 and so on.
+const adminCount = 6
 
-// newFleet fills a database, and starts three sidecars that all have heard of each other's stream.
-func newFleet(t testing.TB, redis string, announces bool) *fleet {
+// newRevocationTest fills a database, and starts three sidecars whose facts are confirmed.
+func newRevocationTest(t testing.TB, redis string, announces bool) *revocationTest {
 	t.Helper()
-	f := &fleet{t: t, database: servertest.StartPostgres(t), announces: announces, client: &http.Client{Timeout: servertest.Timeout}}
+	f := &revocationTest{t: t, database: servertest.StartPostgres(t), announces: announces, client: &http.Client{Timeout: servertest.Timeout}}
 	document := strings.Builder{}
 	document.WriteString(`{"locations":[{"id":"metro","kind":"region","model":"regional"},{"id":"north","kind":"division","parent":"metro"},` +
 		`{"id":"ghi","kind":"facility","parent":"north"}],"users":[{"id":"jane","default_location":"ghi","assignments":[{"location":"ghi","role":"ed_normal"}]}`)
-	for i := range admins {
+	for i := range adminCount {
 		fmt.Fprintf(&document, `,{"id":"a%d","default_location":"metro","assignments":[{"location":"metro","role":"regional_admin"}]}`, i)
 	}
 	document.WriteString("]}")
@@ -56,77 +56,77 @@ func newFleet(t testing.TB, redis string, announces bool) *fleet {
 		settings = `{membership: {announced: all, postgres: {listen: ""}}}`
 	}
 	for range 3 {
-		f.sidecars = append(f.sidecars, serving(t, "--config", writeFile(t, "sidecar.yaml", settings),
+		f.sidecars = append(f.sidecars, startServer(t, "--config", writeFile(t, "sidecar.yaml", settings),
 			"--directory", f.database.URL(), "--redis", redis, "--changes-token-file", writeFile(t, "changes", changesToken)))
 	}
-	f.untilVouched()
+	f.waitConfirmed()
 	return f
 }
 
-// untilVouched waits until facts are vouched for at every sidecar.
-func (f *fleet) untilVouched() {
+// waitConfirmed waits until every sidecar's facts are confirmed.
+func (f *revocationTest) waitConfirmed() {
 	f.t.Helper()
 	for _, d := range f.sidecars {
-		until(f.t, "facts are vouched for", func() bool { return d.metric(f.t, "wardkeeper_membership_vouched") == 1 })
+		waitUntil(f.t, "facts are confirmed", func() bool { return d.metric(f.t, "wardkeeper_membership_vouched") == 1 })
 	}
 }
 
-// play lets everybody ask and one administrator after another change, while something is done to the servers.
-func (f *fleet) play(meanwhile func()) {
+// runDuring changes administrators and asks about them while disrupt does something to the servers.
+func (f *revocationTest) runDuring(disrupt func()) {
 	f.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	var acting sync.WaitGroup
-	acting.Go(func() { f.write(ctx) })
+	var clients sync.WaitGroup
+	clients.Go(func() { f.writeChanges(ctx) })
 	for i := range f.sidecars {
 		for caller := range 3 {
-			acting.Go(func() {
+			clients.Go(func() {
 				r := rand.New(rand.NewPCG(uint64(i), uint64(caller)))
 				for ctx.Err() == nil {
-					f.ask(i, fmt.Sprintf("a%d", r.IntN(admins)), "")
+					f.ask(i, fmt.Sprintf("a%d", r.IntN(adminCount)), "")
 					time.Sleep(8 * time.Millisecond)
 				}
 			})
 		}
 	}
 	time.Sleep(2 * time.Second)
-	meanwhile()
+	disrupt()
 	time.Sleep(2 * time.Second)
-	until(f.t, "there are enough answers", func() bool {
-		allowed, denied, _ := f.ledger.count()
+	waitUntil(f.t, "there are enough answers", func() bool {
+		allowed, denied, _ := f.log.counts()
 		return allowed > 500 && denied > 500
 	})
 	cancel()
-	acting.Wait()
+	clients.Wait()
 }
 
-// write takes power from administrators and gives it back.
-func (f *fleet) write(ctx context.Context) {
+// writeChanges deactivates and reactivates administrators until ctx ends.
+func (f *revocationTest) writeChanges(ctx context.Context) {
 	connection, err := pgx.Connect(context.Background(), f.database.URL())
 	require.NoError(f.t, err)
 	defer func() { _ = connection.Close(context.Background()) }()
-	active := [admins]bool{}
+	active := [adminCount]bool{}
 	for n := 0; ctx.Err() == nil; n++ {
-		i := n % admins
+		i := n % adminCount
 		id, status := fmt.Sprintf("a%d", i), "active"
 		if active[i] = !active[i]; !active[i] {
 			status = "deactivated"
 		}
-		w := writing{id: id, active: active[i]}
+		w := adminChange{id: id, active: active[i]}
 		err := connection.QueryRow(context.Background(), "UPDATE users SET status = $1 WHERE id = $2 RETURNING version", status, id).Scan(&w.version)
 		require.NoError(f.t, err)
 		w.committed = time.Now()
-		f.ledger.begin(w)
-		if f.announces && !f.mute {
+		f.log.addWrite(w)
+		if f.announces && !f.muted {
 			token := f.announce(n, w)
-			f.ledger.announced(w, time.Now())
+			f.log.setAnnounced(w, time.Now())
 			f.ask((n+1)%len(f.sidecars), id, token)
 		}
 		time.Sleep(120 * time.Millisecond)
 	}
 }
 
-// announce tells some sidecar of a change, and goes on until one has taken it.
-func (f *fleet) announce(n int, w writing) (token string) {
+// announce announces a change to the sidecars in turn until one accepts it, and returns the token.
+func (f *revocationTest) announce(n int, w adminChange) (token string) {
 	body := fmt.Sprintf(`{"users":[{"id":%q,"version":%d}]}`, w.id, w.version)
 	if n%2 == 0 {
 		body = fmt.Sprintf(`{"users":[{"id":%q}]}`, w.id)
@@ -149,9 +149,9 @@ func (f *fleet) announce(n int, w writing) (token string) {
 	}
 }
 
-// ask asks whether an administrator may edit Jane, and writes down what is answered and by which record.
-func (f *fleet) ask(sidecar int, id, token string) (allowed, answered bool) {
-	r := asking{sidecar: sidecar, id: id, token: token != "", at: time.Now()}
+// ask asks whether an administrator may edit Jane, and logs the answer and the version of the record that it was decided by.
+func (f *revocationTest) ask(sidecar int, id, token string) (allowed, answered bool) {
+	r := adminAnswer{sidecar: sidecar, id: id, token: token != "", at: time.Now()}
 	atLeast := ""
 	if token != "" {
 		atLeast = fmt.Sprintf(`,"at_least":%q`, token)
@@ -159,13 +159,13 @@ func (f *fleet) ask(sidecar int, id, token string) (allowed, answered bool) {
 	answer, err := f.client.Post(f.sidecars[sidecar].url+evaluationPath, "application/json", strings.NewReader(fmt.Sprintf(
 		`{"subject":{"type":"user","id":%q},"action":{"name":"user.edit"},"resource":{"type":"user","id":"jane"},"context":{"current_location":"metro","include":["freshness"]%s}}`, id, atLeast)))
 	if err != nil {
-		f.ledger.failed()
+		f.log.addFailure()
 		return false, false
 	}
 	body, err := io.ReadAll(answer.Body)
 	_ = answer.Body.Close()
 	if err != nil || answer.StatusCode != http.StatusOK {
-		f.ledger.failed()
+		f.log.addFailure()
 		return false, false
 	}
 	var said struct {
@@ -183,11 +183,11 @@ func (f *fleet) ask(sidecar int, id, token string) (allowed, answered bool) {
 	require.NoError(f.t, json.Unmarshal(body, &said), string(body))
 	for _, record := range said.Context.Freshness.Records {
 		if record.Type == "user" && record.ID == id {
-			r.version, r.vouched = record.Version, record.Vouched
+			r.version, r.confirmed = record.Version, record.Vouched
 		}
 	}
 	require.NotZero(f.t, r.version, string(body))
 	r.allowed = said.Decision
-	f.ledger.asked(r)
+	f.log.addAnswer(r)
 	return r.allowed, true
 }

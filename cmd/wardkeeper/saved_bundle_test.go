@@ -12,15 +12,15 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// source is a bundle server that can go away.
-type source struct {
-	data atomic.Pointer[[]byte] // nil: gone
+// bundleServer is a bundle server that can be taken down.
+type bundleServer struct {
+	data atomic.Pointer[[]byte] // nil while it is down
 	url  string
 }
 
-func newSource(t *testing.T) *source {
+func newBundleServer(t *testing.T) *bundleServer {
 	t.Helper()
-	s := &source{}
+	s := &bundleServer{}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		data := s.data.Load()
 		if data == nil {
@@ -33,35 +33,37 @@ func newSource(t *testing.T) *source {
 	return s
 }
 
-func (s *source) has(data []byte) { s.data.Store(&data) }
-func (s *source) goes()           { s.data.Store(nil) }
+func (s *bundleServer) publish(data []byte) { s.data.Store(&data) }
+func (s *bundleServer) takeDown()           { s.data.Store(nil) }
 
-// keeping is a wardkeeper with a state directory.
-type keeping struct {
-	*source
+// statefulServer is a bundle server, and the arguments of a server that follows it with a state directory.
+type statefulServer struct {
+	*bundleServer
 	signer signer
 	state  string
 	args   []string
 }
 
-func newKeeping(t *testing.T) *keeping {
+func newStatefulServer(t *testing.T) *statefulServer {
 	t.Helper()
-	k := &keeping{source: newSource(t), signer: newSigner(t, "ES256"), state: t.TempDir()}
+	k := &statefulServer{bundleServer: newBundleServer(t), signer: newSigner(t, "ES256"), state: t.TempDir()}
 	k.args = []string{"--bundle", k.url, "--decision", "app/decision", "--state-dir", k.state,
 		"--verification-key", writeFile(t, "public.pem", k.signer.public)}
 	return k
 }
 
-func (k *keeping) release(t *testing.T, n int64) { k.has(numbered(n).signed(t, k.signer)) }
+func (k *statefulServer) release(t *testing.T, n int64) {
+	k.publish(smallRelease(n).signed(t, k.signer))
+}
 
-// kept is a file of the state directory.
-func (k *keeping) kept(name string) string { return filepath.Join(k.state, name) }
+// stateFile returns the path of a file of the state directory.
+func (k *statefulServer) stateFile(name string) string { return filepath.Join(k.state, name) }
 
-// active serves until a release is active, and is killed.
-func (k *keeping) active(t *testing.T, n int64) {
+// activateAndKill runs a server until release n is active, and kills it.
+func (k *statefulServer) activateAndKill(t *testing.T, n int64) {
 	t.Helper()
-	d := serving(t, k.args...)
-	d.untilRelease(t, n)
+	d := startServer(t, k.args...)
+	d.waitForRelease(t, n)
 	d.kill(t)
 }
 
@@ -72,75 +74,75 @@ func (d *daemon) kill(t *testing.T) (logs string) {
 	return logs
 }
 
-// The source is asked instead.
+// A bundle is fetched from the source instead.
 func TestDamagedSavedBundleIsNotServed(t *testing.T) {
 	t.Parallel()
 	other := newSigner(t, "ES256")
 	for name, c := range map[string]struct {
-		spoil  func(t *testing.T, whole []byte) []byte
+		damage func(t *testing.T, whole []byte) []byte
 		reason string
 	}{
 		"cut off":        {func(_ *testing.T, whole []byte) []byte { return whole[:len(whole)/2] }, "malformed"},
 		"empty":          {func(*testing.T, []byte) []byte { return nil }, "malformed"},
 		"garbled":        {func(_ *testing.T, whole []byte) []byte { whole[len(whole)/2] ^= 0xff; return whole }, "malformed"},
-		"of another key": {func(t *testing.T, _ []byte) []byte { return numbered(2).signed(t, other) }, "signature"},
-		"unsigned":       {func(t *testing.T, _ []byte) []byte { return packed(t, numbered(2).archive(t)) }, "unsigned"},
+		"of another key": {func(t *testing.T, _ []byte) []byte { return smallRelease(2).signed(t, other) }, "signature"},
+		"unsigned":       {func(t *testing.T, _ []byte) []byte { return archiveBytes(t, smallRelease(2).archive(t)) }, "unsigned"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			k := newKeeping(t)
+			k := newStatefulServer(t)
 			k.release(t, 2)
-			k.active(t, 2)
-			whole, err := os.ReadFile(k.kept("bundle.tar.gz"))
+			k.activateAndKill(t, 2)
+			whole, err := os.ReadFile(k.stateFile("bundle.tar.gz"))
 			require.NoError(t, err)
-			require.NoError(t, os.WriteFile(k.kept("bundle.tar.gz"), c.spoil(t, whole), 0o600))
+			require.NoError(t, os.WriteFile(k.stateFile("bundle.tar.gz"), c.damage(t, whole), 0o600))
 
-			k.goes()
-			d := serving(t, k.args...)
+			k.takeDown()
+			d := startServer(t, k.args...)
 			w, body := post(t, d.url, "", viewJane)
 			require.Equal(t, http.StatusServiceUnavailable, w.StatusCode, body)
-			ready, _ := d.notes(t)
+			ready, _ := d.readiness(t)
 			require.False(t, ready)
 			k.release(t, 2)
-			d.untilRelease(t, 2)
+			d.waitForRelease(t, 2)
 			require.False(t, d.revision(t).FromDisk)
 			logs := d.kill(t)
 			require.Contains(t, logs, `"msg":"the policy saved on disk is not used","reason":"`+c.reason+`"`)
 			require.Contains(t, logs, "there is none to decide by yet")
 
-			k.goes()
-			d = serving(t, k.args...)
-			d.untilRelease(t, 2)
+			k.takeDown()
+			d = startServer(t, k.args...)
+			d.waitForRelease(t, 2)
 			require.True(t, d.revision(t).FromDisk, "it was kept anew")
 		})
 	}
 }
 
-// The process died between writing the two. The bundle is served, and older releases are refused although the record does not
-// know it.
+// The process was killed between writing the two. The bundle is served, and older releases are refused although the state file
+// does not mention it.
 func TestSavedBundleNewerThanItsRecord(t *testing.T) {
 	t.Parallel()
-	k := newKeeping(t)
+	k := newStatefulServer(t)
 	k.release(t, 5)
-	k.active(t, 5)
-	record, err := os.ReadFile(k.kept("state.json"))
+	k.activateAndKill(t, 5)
+	record, err := os.ReadFile(k.stateFile("state.json"))
 	require.NoError(t, err)
 	k.release(t, 6)
-	k.active(t, 6)
-	require.NoError(t, os.WriteFile(k.kept("state.json"), record, 0o600))
+	k.activateAndKill(t, 6)
+	require.NoError(t, os.WriteFile(k.stateFile("state.json"), record, 0o600))
 
-	k.goes()
-	d := serving(t, k.args...)
-	d.untilRelease(t, 6)
+	k.takeDown()
+	d := startServer(t, k.args...)
+	d.waitForRelease(t, 6)
 	k.release(t, 5)
-	until(t, "the old release is refused", func() bool {
+	waitUntil(t, "the old release is refused", func() bool {
 		a := d.revision(t).Attempt
 		return a != nil && a.Reason == "replayed"
 	})
-	require.EqualValues(t, 6, d.decidedBy(t))
+	require.EqualValues(t, 6, d.decidingRelease(t))
 	d.kill(t)
-	require.NoError(t, os.Remove(k.kept("bundle.tar.gz")))
-	d = serving(t, k.args...)
-	until(t, "it is known without the bundle, too", func() bool {
+	require.NoError(t, os.Remove(k.stateFile("bundle.tar.gz")))
+	d = startServer(t, k.args...)
+	waitUntil(t, "it is known without the bundle, too", func() bool {
 		a := d.revision(t).Attempt
 		return a != nil && a.Reason == "replayed"
 	})
@@ -153,34 +155,34 @@ func TestSavedBundleServesWhileItsFileIsMissing(t *testing.T) {
 	path := writeFile(t, "authz.tar.gz", "")
 	args := []string{"--bundle", path, "--decision", "app/decision", "--state-dir", t.TempDir(),
 		"--verification-key", writeFile(t, "public.pem", signer.public)}
-	replaceFile(t, path, numbered(3).signed(t, signer))
-	d := serving(t, args...)
-	d.untilRelease(t, 3)
+	replaceFile(t, path, smallRelease(3).signed(t, signer))
+	d := startServer(t, args...)
+	d.waitForRelease(t, 3)
 	d.kill(t)
 	require.NoError(t, os.Remove(path))
-	d = serving(t, args...)
-	d.untilRelease(t, 3)
+	d = startServer(t, args...)
+	d.waitForRelease(t, 3)
 	require.True(t, d.revision(t).FromDisk)
-	replaceFile(t, path, numbered(4).signed(t, signer))
-	d.untilRelease(t, 4)
+	replaceFile(t, path, smallRelease(4).signed(t, signer))
+	d.waitForRelease(t, 4)
 
 	got := run(t, nil, "serve", "--bundle", path+".none", "--decision", "app/decision", "--state-dir", t.TempDir())
 	require.Equal(t, statusFailed, got.status, got)
 	require.Contains(t, got.err, path+".none")
 }
 
-// An archive left in the state directory is not taken for it.
+// An archive that was put into the state directory is not used as the saved bundle.
 func TestBundleFolderIsSaved(t *testing.T) {
 	t.Parallel()
 	state, archive, tree := t.TempDir(), writeFile(t, "authz.tar.gz", ""), t.TempDir()
-	replaceFile(t, archive, packed(t, numbered(0).archive(t)))
+	replaceFile(t, archive, archiveBytes(t, smallRelease(0).archive(t)))
 	args := []string{"--decision", "app/decision", "--state-dir", state}
-	d := serving(t, append(args, "--bundle", archive)...)
-	d.untilRelease(t, 0)
+	d := startServer(t, append(args, "--bundle", archive)...)
+	d.waitForRelease(t, 0)
 	d.kill(t)
 	require.NoError(t, os.CopyFS(tree, os.DirFS(testPolicies)))
-	for range 2 { // the second time it is gone
-		d = serving(t, append(args, "--bundle", tree)...)
+	for range 2 { // the second time the source is down
+		d = startServer(t, append(args, "--bundle", tree)...)
 		_, body := post(t, d.url, "", viewJane)
 		require.Contains(t, body, "Only readers may.")
 		d.kill(t)
@@ -188,20 +190,20 @@ func TestBundleFolderIsSaved(t *testing.T) {
 	}
 }
 
-// Also while a server uses the state directory.
+// This works even while a server uses the state directory.
 func TestCheckAsksTheSourceAndWritesNothing(t *testing.T) {
 	t.Parallel()
-	k := newKeeping(t)
-	check := func() finished { return run(t, nil, append([]string{"serve", "--check"}, k.args...)...) }
+	k := newStatefulServer(t)
+	check := func() result { return run(t, nil, append([]string{"serve", "--check"}, k.args...)...) }
 	k.release(t, 5)
 	require.Equal(t, statusOK, check().status)
-	require.NoFileExists(t, k.kept("lock"))
-	require.NoFileExists(t, k.kept("bundle.tar.gz"))
-	require.NoFileExists(t, k.kept("state.json"))
+	require.NoFileExists(t, k.stateFile("lock"))
+	require.NoFileExists(t, k.stateFile("bundle.tar.gz"))
+	require.NoFileExists(t, k.stateFile("state.json"))
 
-	d := serving(t, k.args...)
-	d.untilRelease(t, 5)
-	before, err := os.ReadFile(k.kept("state.json"))
+	d := startServer(t, k.args...)
+	d.waitForRelease(t, 5)
+	before, err := os.ReadFile(k.stateFile("state.json"))
 	require.NoError(t, err)
 	got := check()
 	require.Equal(t, statusOK, got.status, got)
@@ -212,8 +214,8 @@ func TestCheckAsksTheSourceAndWritesNothing(t *testing.T) {
 		wanted string
 	}{
 		"replayed": {func() { k.release(t, 4) }, "it is release 4, and 5 has been active here"},
-		"unsigned": {func() { k.has(packed(t, numbered(6).archive(t))) }, "it is not signed"},
-		"gone":     {func() { k.goes() }, k.url},
+		"unsigned": {func() { k.publish(archiveBytes(t, smallRelease(6).archive(t))) }, "it is not signed"},
+		"gone":     {func() { k.takeDown() }, k.url},
 	} {
 		c.change()
 		got := check()
@@ -222,7 +224,7 @@ func TestCheckAsksTheSourceAndWritesNothing(t *testing.T) {
 	}
 	k.release(t, 6)
 	require.Equal(t, statusOK, check().status)
-	after, err := os.ReadFile(k.kept("state.json"))
+	after, err := os.ReadFile(k.stateFile("state.json"))
 	require.NoError(t, err)
 	require.Equal(t, string(before), string(after))
 }

@@ -61,52 +61,97 @@ type access struct {
 	Areas map[string]bool `json:"areas,omitempty"`
 }
 
-// The tables of policies/DOMAIN.md sections 4.1, 5.1 and 6.1, stated a second time on purpose.
-var (
-	offered = map[string][]string{
-		"region":   {"regional_admin"},
-		"division": {"division_admin", "public_health_admin", "public_health"},
-		"facility": {"ed_admin", "ed_normal"},
-		"system":   {"entity_admin", "system_admin"},
-		"entity":   {"user", "entity_admin"},
-		"group":    {"owner", "practitioner", "administrator"},
-		"practice": {"owner", "practitioner", "administrator"},
-		"vendor":   {"vendor_staff"},
-	}
-	reachesDown = []string{"regional_admin", "division_admin", "public_health_admin", "entity_admin", "system_admin", "owner"}
-	areaNames   = []string{"patient_records", "calendars", "invoices", "locations", "credit_settings", "reminder_settings", "users"}
-	levelNames  = []string{"full", "standard", "limited"}
+// models are the folders of policies/authz whose tables the tests read, so that a change of a table needs no change here.
+var models = []string{"regional", "health_system", "practice_group", "vendor"}
 
-	models = []string{"regional", "health_system", "practice_group", "vendor"}
-)
+// modelTables is what tests read of a model's tables. Where the order decides what is generated, it is that of the file.
+type modelTables struct {
+	Roles   ordered[roleEntry]
+	Levels  ordered[ordered[bool]]
+	Actions map[string]actionEntry
+}
 
-// actionEntry is what tests read of an action in a model's table.
+type roleEntry struct {
+	OfferedAt   []string `yaml:"offered_at"`
+	ReachesDown bool     `yaml:"reaches_down"`
+	Columns     map[string]string
+}
+
 type actionEntry struct {
 	Resource               string
 	ReadOnly               bool `yaml:"read_only"`
 	NeedsNoCurrentLocation bool `yaml:"needs_no_current_location"`
 }
 
-// actionTables are the tables of actions by model and name, as policies/authz states them.
-// policies/authz/tables_test.rego states them a second time on purpose.
-var actionTables = sync.OnceValue(func() map[string]map[string]actionEntry {
-	tables := map[string]map[string]actionEntry{}
-	for _, model := range models {
-		data, err := fs.ReadFile(policies.Files(), "authz/"+model+"/data.yaml")
-		if err != nil {
-			panic(err)
+// ordered is a mapping of YAML in the order of the file.
+type ordered[T any] struct {
+	names   []string
+	entries []T
+}
+
+func (o *ordered[T]) UnmarshalYAML(node *yaml.Node) error {
+	for i := 0; i < len(node.Content); i += 2 {
+		var entry T
+		if err := node.Content[i+1].Decode(&entry); err != nil {
+			return err
 		}
-		var table struct{ Actions map[string]actionEntry }
-		if err := yaml.Unmarshal(data, &table); err != nil {
-			panic(err)
-		}
-		tables[model] = table.Actions
+		o.names, o.entries = append(o.names, node.Content[i].Value), append(o.entries, entry)
 	}
-	return tables
+	return nil
+}
+
+// tables are those of each model. policies/authz/tables_test.rego states them a second time on purpose.
+var tables = sync.OnceValue(func() map[string]modelTables {
+	all := map[string]modelTables{}
+	for _, model := range models {
+		var t modelTables
+		readTables("authz/"+model+"/data.yaml", &t)
+		all[model] = t
+	}
+	return all
 })
 
+func readTables(name string, into any) {
+	data, err := fs.ReadFile(policies.Files(), name)
+	if err == nil {
+		err = yaml.Unmarshal(data, into)
+	}
+	if err != nil {
+		panic(err)
+	}
+}
+
+// rolesWhere lists the roles of all models whose entries satisfy a condition.
+func rolesWhere(satisfied func(roleEntry) bool) []string {
+	var names []string
+	for _, model := range models {
+		roles := tables()[model].Roles
+		for i, name := range roles.names {
+			if satisfied(roles.entries[i]) && !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
+
+var (
+	// offered are the roles that can be assigned at each kind of location.
+	offered = func() map[string][]string {
+		byKind := map[string][]string{}
+		for _, kind := range []string{"region", "division", "facility", "system", "entity", "group", "practice", "vendor"} {
+			byKind[kind] = rolesWhere(func(r roleEntry) bool { return slices.Contains(r.OfferedAt, kind) })
+		}
+		return byKind
+	}()
+	reachesDown = rolesWhere(func(r roleEntry) bool { return r.ReachesDown })
+	hasColumn   = rolesWhere(func(r roleEntry) bool { return len(r.Columns) > 0 })
+	levelNames  = tables()["practice_group"].Levels.names
+	areaNames   = tables()["practice_group"].Levels.entries[0].names
+)
+
 // actionsOf are the actions of a model, sorted.
-func actionsOf(model string) []string { return slices.Sorted(maps.Keys(actionTables()[model])) }
+func actionsOf(model string) []string { return slices.Sorted(maps.Keys(tables()[model].Actions)) }
 
 // allActions are the actions of all models, once each.
 func allActions() []string {
@@ -121,7 +166,7 @@ func allActions() []string {
 // entryOf is the entry of an action; the models that have it agree. An unknown action counts as one on users.
 func entryOf(action string) actionEntry {
 	for _, model := range models {
-		if entry, ok := actionTables()[model][action]; ok {
+		if entry, ok := tables()[model].Actions[action]; ok {
 			return entry
 		}
 	}
@@ -265,7 +310,7 @@ func (w *world) standings(u *person) []*spot {
 // powerful reports whether an active assignment of a user gives power over others.
 func (w *world) powerful(u *person) bool {
 	return isActive(u.Status) && slices.ContainsFunc(w.active(u), func(a assignment) bool {
-		return slices.Contains(reachesDown, a.Role) || a.Role == "ed_admin" || a.Access != nil && a.Access.Areas["users"]
+		return slices.Contains(reachesDown, a.Role) || slices.Contains(hasColumn, a.Role) || a.Access != nil && a.Access.Areas["users"]
 	})
 }
 

@@ -119,12 +119,12 @@ func TestBrokenCitationsAreFound(t *testing.T) {
 	assert.Empty(t, brokenSections("pdp/fold.go", "// (section 77)", all))
 }
 
-var ruleID = regexp.MustCompile(`\b(?:ALL|REG|SYS|PRA)-[WI]?[0-9]+\b`)
+var ruleID = regexp.MustCompile(`\b(?:ALL|REG|SYS|PRA)-[A-Z]?[0-9]+\b`)
 
 // rulesOf are the ids of rules that a document defines: the first cells of table rows, and REG-4, a note below its table.
 func rulesOf(document string) []string {
 	var ids []string
-	for _, match := range regexp.MustCompile(`(?m)^(?:\| ([A-Z]+-[WI]?[0-9]+) \||([A-Z]+-[WI]?[0-9]+): )`).FindAllStringSubmatch(document, -1) {
+	for _, match := range regexp.MustCompile(`(?m)^(?:\| ([A-Z]+-[A-Z]?[0-9]+) \||([A-Z]+-[A-Z]?[0-9]+): )`).FindAllStringSubmatch(document, -1) {
 		ids = append(ids, match[1]+match[2])
 	}
 	return ids

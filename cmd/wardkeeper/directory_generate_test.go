@@ -4,9 +4,13 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/sampledata"
 )
 
 func TestGeneratedDirectoriesAreValid(t *testing.T) {
@@ -75,8 +79,20 @@ func TestGenerateUsesTheTablesOfAPolicy(t *testing.T) {
 	t.Parallel()
 	other := run(t, nil, "directory", "generate", "--users", "40", "--bundle", testPolicies, "--decision", "app/decision")
 	require.Equal(t, statusOK, other.status, other)
-	require.Equal(t, run(t, nil, "directory", "generate", "--users", "40"), other)
+	require.Equal(t, generated(t, pdp.Vocabulary{}), other.out)
+	policy, err := builtInPolicy()
+	require.NoError(t, err)
+	require.Equal(t, generated(t, *policy.Vocabulary()), run(t, nil, "directory", "generate", "--users", "40").out)
 	got := run(t, nil, "directory", "generate", "--bundle", "testdata/none")
 	require.Equal(t, statusFailed, got.status)
 	require.Empty(t, got.out)
+}
+
+// generated is the directory of 40 users that has the words of a vocabulary.
+func generated(t *testing.T, v pdp.Vocabulary) string {
+	t.Helper()
+	var out strings.Builder
+	_, err := sampledata.Write(t.Context(), &out, sampledata.Config{Users: 40, Seed: 1, Vocabulary: v})
+	require.NoError(t, err)
+	return out.String()
 }

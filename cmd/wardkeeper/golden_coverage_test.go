@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"io/fs"
 	"maps"
 	"os"
@@ -10,9 +11,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 	"github.com/wardkeeper/wardkeeper/policies"
 )
 
@@ -97,6 +100,74 @@ func TestGoldenCoversEveryCode(t *testing.T) {
 			"the %s of policies/authz/data.yaml (expected) and those of the golden decisions (actual) differ: write a golden case, or take the code out", list)
 	}
 	require.ElementsMatch(t, want, slices.Collect(maps.Keys(obligations)))
+}
+
+// TestGoldenCoversEveryPower demands a golden decision for each rule and column of the regional matrix that permits something:
+// it has to be judged by a cell of the two, whatever the decision. A cell "no" needs none.
+func TestGoldenCoversEveryPower(t *testing.T) {
+	const at = "policies/authz/regional/data.yaml"
+	var tables struct {
+		Roles  map[string]struct{ Columns map[string]string }
+		Matrix map[string]map[string]any
+	}
+	require.NoError(t, yaml.Unmarshal([]byte(readFile(t, "../../"+at)), &tables))
+	require.NotEmpty(t, tables.Matrix)
+	covered := map[[2]any]bool{} // by rule and column
+	for _, path := range goldenPaths(t) {
+		file := readGolden(t, path)
+		engine := goldenEngine(t, file)
+		for _, c := range file.Cases {
+			evaluation, err := authzen.DecodeEvaluation(goldenQuestion(t, c))
+			require.NoError(t, err, "%s: %s", path, c.Name)
+			input, err := engine.Input(t.Context(), evaluation)
+			require.NoError(t, err, "%s: %s", path, c.Name)
+			task, current, held := regionalTask(t, input)
+			for location, role := range held {
+				column := tables.Roles[role].Columns[map[bool]string{true: "here", false: "beneath"}[location == current]]
+				covered[[2]any{tables.Matrix[task]["rule"], column}] = true
+			}
+		}
+	}
+	for task, row := range tables.Matrix {
+		for column, cell := range row {
+			if column != "rule" && cell != "no" {
+				assert.True(t, covered[[2]any{row["rule"], column}], "%s: the cell %s, %s is %v, and no golden decision about %v is by"+
+					" somebody with that column: add a case to testdata/decisions/regional/%v.yaml or a file of its own, or make the cell \"no\"",
+					at, task, column, cell, row["rule"], row["rule"])
+			}
+		}
+	}
+}
+
+// regionalTask returns the row of the regional matrix that judges a question, and the current location with the roles that the
+// subject holds there and above it: none if another model judges.
+func regionalTask(t *testing.T, input any) (task, current string, held map[string]string) {
+	t.Helper()
+	data, err := json.Marshal(input)
+	require.NoError(t, err)
+	var seen struct {
+		Action struct{ Name string }
+		Facts  struct {
+			Model   string
+			Current struct {
+				ID   string
+				Held map[string]string
+			}
+			Place struct{ ID, Kind string }
+		}
+	}
+	require.NoError(t, json.Unmarshal(data, &seen))
+	if seen.Facts.Model != "regional" {
+		return "", "", nil
+	}
+	task = seen.Action.Name
+	switch {
+	case task == "user.list" && seen.Facts.Place.Kind == "region":
+		task = "user.list_region"
+	case (task == "assignment.edit" || task == "assignment.remove") && seen.Facts.Place.ID != seen.Facts.Current.ID:
+		task += "_elsewhere"
+	}
+	return task, seen.Facts.Current.ID, seen.Facts.Current.Held
 }
 
 // rulesWithoutAnswer are the rules that no answer names: the models' own rules on the same subject take precedence over ALL-6

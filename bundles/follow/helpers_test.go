@@ -30,8 +30,8 @@ import (
 // fastPolling keeps tests short.
 var fastPolling = follow.Polling{Min: 5 * time.Millisecond, Max: 10 * time.Millisecond, Timeout: 30 * time.Second}
 
-// testTimeout is how long a test waits for an event.
-const testTimeout = 20 * time.Second
+// testTimeout limits the wait for an event. It is long, so that only a faulty test reaches it.
+const testTimeout = time.Minute
 
 // lines is a log that can be read while it is written.
 type lines struct {
@@ -106,7 +106,12 @@ func (f testFollower) begin(cfg follow.Config) testFollower {
 	var err error
 	f.Follower, err = follow.Start(context.Background(), cfg)
 	require.NoError(f.t, err)
-	f.t.Cleanup(f.Close)
+	f.t.Cleanup(func() {
+		f.Close()
+		if f.t.Failed() {
+			f.t.Logf("%+v\n%s", f.Status(), f.log)
+		}
+	})
 	return f
 }
 
@@ -116,13 +121,26 @@ func startFollower(t *testing.T, o *follow.Origin) testFollower {
 	return f.begin(cfg)
 }
 
-// until waits until the status is ok.
+// until waits until the status is ok, and returns that status. The follower goes on meanwhile: an outcome that the next attempt
+// replaces may be missed.
 func (f testFollower) until(what string, ok func(follow.Status) bool) follow.Status {
 	f.t.Helper()
-	require.Eventually(f.t, func() bool { return ok(f.Status()) }, testTimeout, time.Millisecond, "%s; the log: %s", what, f.log)
-	return f.Status()
+	for limit := time.Now().Add(testTimeout); ; time.Sleep(time.Millisecond) {
+		now := f.Status()
+		if ok(now) {
+			return now
+		}
+		require.True(f.t, time.Now().Before(limit), what)
+	}
 }
 
+// untilLogged waits until a text has been logged so many times. What an attempt logs comes after its status.
+func (f testFollower) untilLogged(text string, times int) {
+	f.t.Helper()
+	f.until("logged: "+text, func(follow.Status) bool { return f.log.count(text) >= times })
+}
+
+// untilOutcome waits for an outcome that stays until the source changes.
 func (f testFollower) untilOutcome(outcome follow.Outcome) follow.Status {
 	f.t.Helper()
 	return f.until(string(outcome), func(s follow.Status) bool { return s.Attempt.Outcome == outcome })
@@ -154,7 +172,7 @@ type server struct {
 	plain    bool             // without ETag
 	requests atomic.Int32
 	sent     atomic.Int32                // bundles
-	asked    atomic.Pointer[http.Header] // by the last request
+	asked    atomic.Pointer[http.Header] // by the last request that got a bundle
 }
 
 func serve(t *testing.T, body []byte) *server {
@@ -167,9 +185,8 @@ func serve(t *testing.T, body []byte) *server {
 func (s *server) serve(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	body, answer, plain := s.body, s.answer, s.plain
+	s.requests.Add(1) // no request that is counted after a change has what was there before it
 	s.mu.Unlock()
-	s.requests.Add(1)
-	s.asked.Store(&r.Header)
 	if answer != nil {
 		answer(w, r)
 		return
@@ -183,6 +200,7 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	s.sent.Add(1)
+	s.asked.Store(&r.Header)
 	_, _ = w.Write(body)
 }
 
@@ -201,7 +219,7 @@ func (s *server) change(f func()) {
 	f()
 }
 
-// again waits for some more requests.
+// again waits for some more requests. The attempts of all but the last of them have ended then, unless an attempt makes several.
 func (s *server) again(t *testing.T, times int32) {
 	t.Helper()
 	from := s.requests.Load()

@@ -21,12 +21,13 @@ func TestBadBundleChangesNothing(t *testing.T) {
 			t.Parallel()
 			s := serve(t, good)
 			f := startFollower(t, s.origin(t, map[string]any{"size_limit_bytes": bundletest.SizeLimit, "key_file": nil, "keys": keySettings(bundletest.TrustedKeys)}))
-			first := f.untilOutcome(follow.Activated).Active
+			first := f.untilSequence(5).Active
 			for _, bad := range all {
 				before := f.Status().Refused[bad.Reason]
 				logged := f.log.count("policy refused")
 				s.set(bad.Raw)
 				now := f.untilOutcome(follow.Refused)
+				f.untilLogged("policy refused", logged+1)
 				require.Equal(t, bad.Reason, now.Attempt.Reason, "%s: %v", bad.Name, now.Attempt.Err)
 				require.NotEmpty(t, now.Attempt.Err.Error(), bad.Name)
 				sent, checks := s.sent.Load(), f.checks.Load()

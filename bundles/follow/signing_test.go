@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -87,7 +88,7 @@ func TestSignatureIsRequired(t *testing.T) {
 	_, err = resolved(t, s.settings(t, map[string]any{"key_file": nil}))
 	require.ErrorContains(t, err, "allow_unsigned: true")
 	f := startFollower(t, s.origin(t, map[string]any{"key_file": nil, "allow_unsigned": true}))
-	require.False(t, f.untilOutcome(follow.Activated).Active.Verified)
+	require.False(t, f.until("a policy", func(now follow.Status) bool { return now.Active != nil }).Active.Verified)
 	strict := startFollower(t, s.origin(t, nil))
 	require.Equal(t, bundles.Unsigned, strict.untilOutcome(follow.Refused).Attempt.Reason)
 	require.Nil(t, strict.Status().Active)
@@ -168,8 +169,9 @@ func TestSecretsAreRedacted(t *testing.T) {
 		func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprint(w, secret) },
 	} {
 		s.change(func() { s.answer = answer })
-		s.again(t, 3)
-		require.NotContains(t, f.Status().Attempt.Err.Error(), secret)
+		changed := time.Now()
+		now := f.until("an attempt", func(now follow.Status) bool { return now.Attempt.At.After(changed) })
+		require.NotContains(t, now.Attempt.Err.Error(), secret)
 	}
 	require.Equal(t, "Bearer "+secret, <-authorization)
 	require.NotContains(t, f.log.String(), secret)

@@ -42,7 +42,7 @@ func TestOverdueRequestIsAnsweredWithTimeout(t *testing.T) {
 			require.Equal(t, http.StatusServiceUnavailable, a.status)
 			assert.Contains(t, a.body, "could not be decided in time")
 			assert.NotContains(t, a.body, "true")
-			require.Eventually(t, func() bool { return strings.Contains(h.log.String(), `"status":503`) }, 10*time.Second, time.Millisecond)
+			h.until("the request is logged", func() bool { return contains(h.log, `"status":503`) })
 			metrics := h.do(http.MethodGet, "/metrics", "").body
 			assert.True(t, strings.Contains(metrics, "wardkeeper_http_overdue_total 1"))
 			assert.True(t, strings.Contains(metrics, `status="503"} 1`))
@@ -60,7 +60,7 @@ func TestOverdueWorkCountsUntilItEnds(t *testing.T) {
 		all.Go(func() { assert.Equal(t, 503, h.post(evaluationPath, question).status) })
 	}
 	all.Wait()
-	require.Len(t, s.entered, int(h.server.admission.maxOverdue))
+	h.until("all are worked on", func() bool { return len(s.entered) == int(h.server.admission.maxOverdue) })
 
 	for _, path := range []string{evaluationPath, evaluationsPath} {
 		a := h.post(path, question)
@@ -75,11 +75,11 @@ func TestOverdueWorkCountsUntilItEnds(t *testing.T) {
 	assert.True(t, strings.Contains(h.do(http.MethodGet, "/metrics", "").body, `wardkeeper_http_refused_total{reason="overdue"} 3`))
 
 	close(s.release)
-	require.Eventually(t, func() bool { return h.post(evaluationPath, question).status == 200 }, 10*time.Second, time.Millisecond)
-	require.Eventually(t, func() bool { // each of them ends by itself
+	h.until("requests are answered", func() bool { return h.post(evaluationPath, question).status == 200 })
+	h.until("each of the overdue requests has ended", func() bool {
 		return h.server.admission.overdue.Load() == 0 && len(h.server.admission.questions.slots) == 0
-	}, 10*time.Second, time.Millisecond)
-	require.Eventually(t, func() bool { return h.do(http.MethodGet, "/ready", "").status == 200 }, 10*time.Second, time.Millisecond)
+	})
+	h.until("the server is ready", func() bool { return h.do(http.MethodGet, "/ready", "").status == 200 })
 }
 
 // Batches beyond the limit are rejected.
@@ -103,6 +103,7 @@ func TestBatchesDoNotDelayEvaluationsOrAnnouncements(t *testing.T) {
 		assert.Contains(t, a.requireError(t, 503), "busy")
 		assert.Equal(t, "1", a.header.Get("Retry-After"))
 	}
+	h.until("one is worked on", func() bool { return len(s.entered) > 0 })
 	require.Len(t, s.entered, 1)
 	assert.Equal(t, 200, h.post(evaluationPath, question).status)
 	assert.Equal(t, 200, h.post(changesPath, `{"users":[{"id":"jane"}]}`, "Authorization", "Bearer "+changesToken).status)
@@ -124,7 +125,7 @@ func TestHugeRequestsAreLimited(t *testing.T) {
 	for range most {
 		<-s.entered
 	}
-	require.Eventually(t, func() bool { return h.server.admission.huge.waiting.Load() == 1 }, 10*time.Second, time.Millisecond)
+	h.until("one request waits", func() bool { return h.server.admission.huge.waiting.Load() == 1 })
 	require.Empty(t, s.entered)
 	close(s.release)
 	all.Wait()
@@ -195,7 +196,7 @@ func TestOpenHTTP2StreamsAreLimitedTogether(t *testing.T) {
 			go func() { _, _ = h.postWith(client, body) }()
 		}
 	}
-	require.Eventually(t, func() bool { return h.server.admission.streams.Load() == 4 }, 10*time.Second, time.Millisecond)
+	h.until("4 streams are open", func() bool { return h.server.admission.streams.Load() == 4 })
 	a, err := h.postWith(h2c(t), strings.NewReader(question))
 	require.NoError(t, err)
 	assert.Contains(t, a.requireError(t, 503), "busy")
@@ -204,7 +205,7 @@ func TestOpenHTTP2StreamsAreLimitedTogether(t *testing.T) {
 	for _, w := range writers {
 		require.NoError(t, w.Close())
 	}
-	require.Eventually(t, func() bool { return h.server.admission.streams.Load() == 0 }, 10*time.Second, time.Millisecond)
+	h.until("0 streams are open", func() bool { return h.server.admission.streams.Load() == 0 })
 	a, err = h.postWith(h2c(t), strings.NewReader(question))
 	require.NoError(t, err)
 	assert.Equal(t, 200, a.status)
@@ -223,7 +224,7 @@ func TestUnfinishedMediumBodiesAreLimitedTogether(t *testing.T) {
 	refused := func() bool {
 		return !strings.Contains(h.do(http.MethodGet, "/metrics", "").body, `wardkeeper_http_refused_total{reason="bodies"} 0`)
 	}
-	require.Eventually(t, refused, 30*time.Second, 5*time.Millisecond)
+	h.until("bodies are refused", refused)
 	assert.Equal(t, 200, h.post(evaluationPath, question).status)
 }
 
@@ -237,7 +238,7 @@ func TestUnfinishedLargeBodiesAreLimitedTogether(t *testing.T) {
 			evaluationPath, authzen.MaxBody, strings.Repeat(" ", authzen.MaxBody-100))
 	}
 	full := func() bool { return h.server.admission.bodyBytes.Load() > maxBodyBytes-authzen.MaxBody }
-	require.Eventually(t, full, 30*time.Second, time.Millisecond)
+	h.until("the bodies fill the limit", full)
 	body := strings.Replace(question, `"id":"alice"`, `"id":"alice","x":"`+strings.Repeat("x", 1_000_000)+`"`, 1)
 	a := h.post(evaluationPath, body)
 	assert.Contains(t, a.requireError(t, 503), "large requests")

@@ -66,8 +66,14 @@ func TestSlowThenIdleConnectionsAreEvicted(t *testing.T) {
 	require.Equal(t, 200, status(t, used))
 	mute := h.dial()
 	slow := h.dial()
-	send(t, slow, "POST", evaluationPath, question[:20], len(question))
-	time.Sleep(1200 * time.Millisecond)
+	_, err := fmt.Fprintf(slow, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n",
+		evaluationPath, len(question))
+	require.NoError(t, err)
+	_, err = io.ReadFull(slow, make([]byte, len("HTTP/1.1 100 Continue\r\n\r\n"))) // the server waits for the body
+	require.NoError(t, err)
+	_, err = io.WriteString(slow, question[:20])
+	require.NoError(t, err)
+	time.Sleep(1200 * time.Millisecond) // longer than a connection may be slow without being evicted first
 
 	one := h.dial()
 	send(t, one, "GET", "/health", "", 0)
@@ -167,7 +173,7 @@ func TestHTTP2ConnectionsWithoutBodiesAreEvicted(t *testing.T) {
 			end <- err
 		}()
 	}
-	require.Eventually(t, func() bool { return h.server.admission.streams.Load() == 3 }, 10*time.Second, time.Millisecond)
+	h.until("3 streams are open", func() bool { return h.server.admission.streams.Load() == 3 })
 	conn := h.dial()
 	send(t, conn, "GET", "/health", "", 0)
 	require.Equal(t, 200, status(t, conn))

@@ -124,9 +124,9 @@ func TestDisconnectIsRecordedAsStatus499(t *testing.T) {
 			require.ErrorIs(t, err, context.Canceled)
 			<-cancelled
 			want := `wardkeeper_http_requests_total{method="POST",path="` + path + `",status="499"} 1`
-			require.Eventually(t, func() bool {
+			h.until("it is counted and logged", func() bool {
 				return strings.Contains(h.do("GET", "/metrics", "").body, want) && contains(h.log, `"status":499`)
-			}, 30*time.Second, 5*time.Millisecond)
+			})
 			log := h.log.String()
 			assert.NotContains(t, log, `"level":"ERROR"`)
 			assert.NotContains(t, log, `"level":"WARN"`)

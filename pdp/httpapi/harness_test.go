@@ -83,6 +83,9 @@ func (b *safeBuffer) String() string {
 	return b.buf.String()
 }
 
+// testTimeout limits the wait for a condition. It is long, so that only a faulty test reaches it.
+const testTimeout = time.Minute
+
 // harness is a running server.
 type harness struct {
 	t   *testing.T
@@ -104,8 +107,23 @@ func start(t *testing.T, cfg Config) *harness {
 	ts := httptest.NewUnstartedServer(nil)
 	ts.Config = s.HTTPServer("")
 	ts.Start()
-	t.Cleanup(ts.Close)
+	t.Cleanup(func() {
+		ts.Close()
+		if t.Failed() {
+			t.Logf("the log of the server:\n%s", log)
+		}
+	})
 	return &harness{t: t, url: ts.URL, log: log, server: s}
+}
+
+// until waits until a condition holds. If it does not, it shows the metrics.
+func (h *harness) until(what string, condition func() bool) {
+	h.t.Helper()
+	for limit := time.Now().Add(testTimeout); !condition(); time.Sleep(time.Millisecond) {
+		if time.Now().After(limit) {
+			require.Fail(h.t, "it never came about: "+what, h.do(http.MethodGet, "/metrics", "").body)
+		}
+	}
 }
 
 // response is what a client receives.
@@ -171,7 +189,7 @@ func (h *harness) dial() net.Conn {
 	conn, err := net.Dial("tcp", strings.TrimPrefix(h.url, "http://"))
 	require.NoError(h.t, err)
 	h.t.Cleanup(func() { conn.Close() })
-	require.NoError(h.t, conn.SetReadDeadline(time.Now().Add(30*time.Second)))
+	require.NoError(h.t, conn.SetReadDeadline(time.Now().Add(testTimeout)))
 	return conn
 }
 

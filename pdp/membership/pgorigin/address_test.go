@@ -41,7 +41,7 @@ func TestPasswordIsReadAgain(t *testing.T) {
 	h.heartbeatSince(time.Now())
 	again := func(what string) {
 		t.Helper()
-		servertest.Exec(t, conn, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'rotating'")
+		servertest.Exec(t, conn, "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE usename = 'rotating'")
 		require.NoError(t, reader.Check(context.Background()), what)
 		h.heartbeatSince(time.Now())
 	}
@@ -51,7 +51,7 @@ func TestPasswordIsReadAgain(t *testing.T) {
 	again("another password")
 	require.NoError(t, os.Remove(file))
 	again("no password")
-	servertest.Exec(t, conn, "ALTER ROLE rotating PASSWORD 'gone'; SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'rotating'")
+	servertest.Exec(t, conn, "ALTER ROLE rotating PASSWORD 'gone'; SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE usename = 'rotating'")
 	err = reader.Check(context.Background())
 	require.Error(t, err)
 	require.Eventually(t, func() bool { return len(h.errs()) > 3 }, fixture.Timeout, time.Millisecond)

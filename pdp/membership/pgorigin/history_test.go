@@ -46,14 +46,14 @@ func TestReplacedRecordsHaveAnotherHistory(t *testing.T) {
 	history := historyOf(t, p)
 	h := watch(t, p)
 	h.heartbeatSince(time.Now())
-	assert.Equal(t, history, h.history, "what is listened to is what is read")
+	assert.Equal(t, history, h.lastHistory(), "what is listened to is what is read")
 	servertest.Exec(t, conn, deactivate)
 	assert.Equal(t, history, historyOf(t, p), "a write goes on in it")
 	limited := openOrigin(t, Config{URL: server.Login(p.listenAt.url, "reader", "GRANT SELECT ON users, assignments, locations TO reader"), Listen: DefaultChannel})
 	assert.Equal(t, history, historyOf(t, limited), "without special rights")
 	limitedHears := watch(t, limited)
 	limitedHears.heartbeatSince(time.Now())
-	assert.Equal(t, history, limitedHears.history)
+	assert.Equal(t, history, limitedHears.lastHistory())
 	limitedHears.stop()
 
 	another := func(what string) {
@@ -62,9 +62,7 @@ func TestReplacedRecordsHaveAnotherHistory(t *testing.T) {
 		assert.NotEqual(t, history, now, what)
 		history = now
 		require.Eventually(t, func() bool {
-			h.mu.Lock()
-			defer h.mu.Unlock()
-			return h.history == now
+			return h.lastHistory() == now
 		}, fixture.Timeout, time.Millisecond, what)
 	}
 	dump := server.Dump(p.listenAt.url)
@@ -99,9 +97,9 @@ func TestPreparedQueryGivesTheHistoryOfTheTableItReads(t *testing.T) {
 	require.NoError(t, err)
 	if string(after.Record) == string(before.Record) {
 		assert.Equal(t, before.History, after.History)
-		assert.NotEqual(t, after.History, h.history)
+		assert.NotEqual(t, after.History, h.lastHistory())
 	} else {
-		assert.Equal(t, after.History, h.history)
+		assert.Equal(t, after.History, h.lastHistory())
 	}
 }
 

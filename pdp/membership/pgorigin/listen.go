@@ -99,7 +99,7 @@ type listener struct {
 
 // openListener connects and listens. Every change committed after it returns is delivered.
 func (p *Origin) openListener(ctx context.Context, handler membership.ChangeHandler, e *baseline) (*listener, error) {
-	within, cancel := context.WithTimeout(ctx, p.silenceLimit()+p.timeout)
+	within, cancel := context.WithTimeout(ctx, p.silence+p.timeout)
 	defer cancel()
 	conn, err := pgx.ConnectConfig(within, p.listenAt.now())
 	if err != nil {
@@ -147,14 +147,12 @@ func (l *listener) close(ctx context.Context) {
 	_ = l.conn.Close(ending)
 }
 
-func (p *Origin) silenceLimit() time.Duration { return heartbeatsUntilLost * p.heartbeat }
-
 // heartbeat sends a notification to its own connection, reads until it arrives, and then until the next one is due. The database
 // delivers notifications in commit order: when the heartbeat arrives, everything committed before it was sent has been read. It
 // counts only if nothing that makes writes announce themselves has been altered by then.
 func (l *listener) heartbeat(ctx context.Context) error {
 	sent := time.Now()
-	within, cancel := context.WithDeadline(ctx, sent.Add(l.p.silenceLimit()))
+	within, cancel := context.WithDeadline(ctx, sent.Add(l.p.silence))
 	defer cancel()
 	nonce := rand.Text()
 	if _, err := l.conn.Exec(within, "NOTIFY "+pgx.Identifier{l.heartbeatChannel}.Sanitize()+", "+literal(nonce)); err != nil {

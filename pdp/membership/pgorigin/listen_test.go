@@ -38,7 +38,12 @@ func watch(t testing.TB, l membership.Watcher) *recorder {
 	done := make(chan struct{})
 	go func() { l.Watch(ctx, h); close(done) }()
 	h.stop = func() { cancel(); <-done }
-	t.Cleanup(h.stop)
+	t.Cleanup(func() {
+		h.stop()
+		if t.Failed() {
+			t.Logf("the watcher was told %v, %v, %v", h.events, h.announced, h.lost)
+		}
+	})
 	return h
 }
 
@@ -85,6 +90,13 @@ func (h *recorder) errs() []error {
 	return slices.Clone(h.lost)
 }
 
+// lastHistory returns the history of the last beginning.
+func (h *recorder) lastHistory() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.history
+}
+
 func (h *recorder) forget() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -116,12 +128,13 @@ func (h *recorder) heartbeatSince(at time.Time) {
 func TestListeningResumesAfterAnyFailure(t *testing.T) {
 	server := servertest.StartPostgres(t)
 	p, _ := filledOrigin(t, server, origintest.ParseDirectory(t, fixture.WithUsers(`{"id": "a"}`)))
-	p.heartbeat = 50 * time.Millisecond
+	p.heartbeat, p.silence = 50*time.Millisecond, time.Second
 	h := watch(t, p)
 	h.heartbeatSince(time.Now())
 	for name, c := range map[string]struct{ fail, mend func() }{
 		"connection ended": {func() {
-			servertest.Exec(t, servertest.Connect(t, server.URL()), `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND query LIKE 'WITH t AS%'`)
+			// Whatever the listening connection did last.
+			servertest.Exec(t, servertest.Connect(t, server.URL()), `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND query ~ '^(WITH t AS|LISTEN|NOTIFY)'`)
 		}, func() {}},
 		"paused":    {server.Pause, server.Resume},
 		"restarted": {server.Stop, server.Start},
@@ -133,11 +146,17 @@ func TestListeningResumesAfterAnyFailure(t *testing.T) {
 		assert.Equal(t, pdp.Unavailable, pdp.KindOf(h.errs()[0]))
 		c.mend()
 		require.Eventually(t, func() bool { return h.count("began") > began }, fixture.Timeout, 5*time.Millisecond, name)
-		h.forget()
 		again := servertest.Connect(t, p.listenAt.url)
-		servertest.Exec(t, again, `UPDATE users SET given = 'x' WHERE id = 'a'`)
-		h.heartbeatSince(time.Now())
-		assert.Len(t, h.changes(), 1, name)
+		for over := false; !over; { // a busy machine may lose the connection once more
+			lost = h.count("lost")
+			h.forget()
+			servertest.Exec(t, again, `UPDATE users SET given = 'x' WHERE id = 'a'`)
+			h.heartbeatSince(time.Now())
+			changes := h.changes()
+			if over = h.count("lost") == lost; over {
+				assert.Len(t, changes, 1, name)
+			}
+		}
 		require.NoError(t, p.Check(context.Background()), "questions are answered again")
 	}
 	h.stop()
@@ -186,11 +205,10 @@ func TestQueriesFailInTimeWhileTheServerIsDown(t *testing.T) {
 // Nothing happens, and it goes on.
 func postgresSilence(t *testing.T, server *servertest.Postgres) {
 	p, conn := filledOrigin(t, server, origintest.ParseDirectory(t, fixture.WithUsers("")))
-	p.heartbeat = 5 * time.Millisecond
-	servertest.Exec(t, conn, fmt.Sprintf("ALTER DATABASE %s SET idle_session_timeout = '2s'", p.listenAt.last.Database))
-	p.heartbeat = 100 * time.Millisecond
+	servertest.Exec(t, conn, fmt.Sprintf("ALTER DATABASE %s SET idle_session_timeout = '5s'", p.listenAt.last.Database))
+	began := time.Now()
 	h := watch(t, p)
-	require.Eventually(t, func() bool { return h.count("heartbeat") >= 25 }, fixture.Timeout, 10*time.Millisecond)
+	h.heartbeatSince(began.Add(6 * time.Second)) // longer than a session may be idle
 	assert.Equal(t, 1, h.count("began"))
 	assert.Zero(t, h.count("lost"))
 	assert.Zero(t, h.count("changed"))
@@ -212,6 +230,7 @@ func TestUnannouncedTablesAreUnproven(t *testing.T) {
 		require.Eventually(t, func() bool { return len(h.errs()) > 0 }, fixture.Timeout, time.Millisecond, name)
 		assert.ErrorContains(t, h.errs()[0], "triggers", name)
 		assert.Zero(t, h.count("began"), name)
+		h.stop()
 	}
 	views := `CREATE VIEW people AS SELECT * FROM users; CREATE VIEW held AS SELECT * FROM assignments; CREATE VIEW sites AS SELECT * FROM locations`
 	others := Config{Tables: Tables{Users: "people", Assignments: "held", Locations: "sites"}}

@@ -45,7 +45,8 @@ type Config struct {
 	Timeout time.Duration
 	Logger  *slog.Logger // nil means slog.Default
 
-	life time.Duration // minimum lifetime of a connection, half the maximum; 0 means [minConnectionLife]
+	life    time.Duration // minimum lifetime of a connection, half the maximum; 0 means [minConnectionLife]
+	silence time.Duration // how long a heartbeat may take; 0 means five intervals, which a busy machine may exceed in tests
 }
 
 // Tables names the tables or views, each as NAME or SCHEMA.NAME, case-sensitive. Empty names mean users, assignments and
@@ -66,6 +67,7 @@ type Origin struct {
 	proofQuery string
 	heartbeat  time.Duration
 	timeout    time.Duration
+	silence    time.Duration // how long a heartbeat may take
 	life       time.Duration // minimum lifetime of a connection
 	// listSlots bounds how many lists are read at a time: they take long, and must leave connections for records.
 	listSlots chan struct{}
@@ -99,6 +101,9 @@ func Open(_ context.Context, cfg Config) (*Origin, error) {
 	p := &Origin{tables: names, channel: cfg.Listen, announced: cfg.Announced, proofQuery: names.proofQuery(cfg.Announced), heartbeat: cfg.Heartbeat, timeout: cfg.Timeout, logger: cfg.Logger}
 	if p.heartbeat == 0 {
 		p.heartbeat = 200 * time.Millisecond
+	}
+	if p.silence = cfg.silence; p.silence == 0 {
+		p.silence = heartbeatsUntilLost * p.heartbeat
 	}
 	if p.timeout == 0 {
 		p.timeout = time.Second

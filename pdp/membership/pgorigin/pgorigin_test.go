@@ -24,8 +24,11 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
+// openOrigin opens an origin until the test ends. A busy machine exceeds neither its timeout nor the silence before it takes a
+// connection for lost.
 func openOrigin(t testing.TB, cfg Config) *Origin {
 	t.Helper()
+	cfg.silence = fixture.Timeout
 	if cfg.Timeout == 0 {
 		cfg.Timeout = fixture.Timeout
 	}

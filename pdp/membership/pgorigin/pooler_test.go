@@ -67,7 +67,7 @@ func TestPooler(t *testing.T) {
 			past := openOrigin(t, Config{URL: through, ListenURL: direct.listenAt.url, Listen: DefaultChannel})
 			h := watch(t, past)
 			h.heartbeatSince(time.Now())
-			assert.Equal(t, historyOf(t, past), h.history)
+			assert.Equal(t, historyOf(t, past), h.lastHistory())
 			servertest.Exec(t, conn, `UPDATE users SET title = 'Dr.' WHERE id = (SELECT min(id) FROM users)`)
 			h.heartbeatSince(time.Now())
 			assert.Len(t, h.changes(), 1)

@@ -173,6 +173,6 @@ func openCache(t testing.TB, cfg cache.Config) *cache.Cache {
 func awaitConfirmed(t testing.TB, all ...*cache.Cache) {
 	t.Helper()
 	for _, c := range all {
-		require.Eventually(t, func() bool { return c.Status().Confirmed }, 30*time.Second, 5*time.Millisecond)
+		require.Eventually(t, func() bool { return c.Status().Confirmed }, fixture.Timeout, 5*time.Millisecond)
 	}
 }

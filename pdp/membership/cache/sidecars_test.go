@@ -27,6 +27,6 @@ func openTestCache(t testing.TB, cfg Config) *Cache {
 func awaitConfirmed(t testing.TB, all ...*Cache) {
 	t.Helper()
 	for _, c := range all {
-		require.Eventually(t, func() bool { return c.Status().Confirmed }, 30*time.Second, 5*time.Millisecond)
+		require.Eventually(t, func() bool { return c.Status().Confirmed }, fixture.Timeout, 5*time.Millisecond)
 	}
 }

@@ -35,13 +35,18 @@ func openTestFile(t *testing.T, path string, change func(*FileConfig)) (*File, *
 	}
 	f, err := OpenFile(cfg)
 	require.NoError(t, err)
-	t.Cleanup(func() { assert.NoError(t, f.Close()) })
+	t.Cleanup(func() {
+		assert.NoError(t, f.Close())
+		if t.Failed() {
+			t.Logf("%+v\n%s", f.Status(), log)
+		}
+	})
 	return f, log
 }
 
 func eventuallyStatus(t *testing.T, f *File, what string, condition func(Status) bool) {
 	t.Helper()
-	require.Eventually(t, func() bool { return condition(f.Status()) }, 20*time.Second, 2*time.Millisecond, what)
+	require.Eventually(t, func() bool { return condition(f.Status()) }, fixture.Timeout, 2*time.Millisecond, what)
 }
 
 func hasUser(t *testing.T, f *File, user string) bool {
@@ -103,7 +108,7 @@ func TestChangedFileIsReloaded(t *testing.T) {
 			eventuallyStatus(t, f, "reloaded", func(s Status) bool { return s.Reloads == 1 && s.Err == nil })
 			assert.True(t, hasUser(t, f, "two"))
 			assert.False(t, hasUser(t, f, "one"))
-			require.Eventually(t, func() bool { return reloaded.Load() == f.Directory() }, 20*time.Second, time.Millisecond)
+			require.Eventually(t, func() bool { return reloaded.Load() == f.Directory() }, fixture.Timeout, time.Millisecond)
 		})
 	}
 }
@@ -149,7 +154,7 @@ func TestFaultyFileLeavesLastGoodDirectoryInForce(t *testing.T) {
 	assert.True(t, s.AttemptedAt.After(loaded))
 	assert.Zero(t, s.Reloads)
 	assert.Same(t, good, f.Directory())
-	require.Eventually(t, func() bool { return bytes.Contains([]byte(log.String()), []byte("level=ERROR")) }, 20*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return bytes.Contains([]byte(log.String()), []byte("level=ERROR")) }, fixture.Timeout, time.Millisecond)
 	assert.Contains(t, log.String(), `the last good one stays in force`)
 	for _, private := range []string{"omebody", "Some Body", "Neil", "Jan"} {
 		assert.NotContains(t, log.String(), private)
@@ -163,7 +168,7 @@ func TestFaultyFileLeavesLastGoodDirectoryInForce(t *testing.T) {
 	eventuallyStatus(t, f, "repaired", func(s Status) bool { return s.Err == nil })
 	assert.Same(t, good, f.Directory(), "an unchanged document keeps its directory")
 	again := func() bool { return strings.Contains(log.String(), "directory file is good again") }
-	require.Eventually(t, again, 20*time.Second, time.Millisecond)
+	require.Eventually(t, again, fixture.Timeout, time.Millisecond)
 	lines := strings.Split(strings.TrimSpace(log.String()), "\n")
 	assert.Contains(t, lines[len(lines)-1], "level=INFO")
 	assert.Contains(t, lines[len(lines)-1], "revision="+good.Revision())

@@ -44,7 +44,7 @@ func TestFileIsNotReadWhileItIsWritten(t *testing.T) {
 
 	file := startWriting(t, path, janeActive)
 	warned := func() bool { return strings.Contains(log.String(), "is being written") }
-	require.Eventually(t, warned, 20*time.Second, time.Millisecond, "the watcher found the file unchanged, but open for writing")
+	require.Eventually(t, warned, fixture.Timeout, time.Millisecond, "the watcher found the file unchanged, but open for writing")
 	for range 20 {
 		assert.ErrorContains(t, f.Reload(), "directory file: "+path+" is being written")
 		time.Sleep(2 * time.Millisecond) // gives the watcher time to retry

@@ -70,7 +70,7 @@ func TestClientCertificateIsSentAndRotated(t *testing.T) {
 		err := without.Check(context.Background())
 		assert.Equal(t, pdp.Unavailable, pdp.KindOf(err))
 		return err != nil && strings.Contains(err.Error(), "tls: certificate required")
-	}, time.Minute, time.Millisecond)
+	}, fixture.Timeout, time.Millisecond)
 	assert.Contains(t, logged.String(), "refuses the sidecar's credentials")
 
 	distrusting, _ := openTestOrigin(t, s.URL, func(cfg *Config) { cfg.CAFile = file("other.pem", other.PEM()) })

@@ -139,7 +139,7 @@ func TestPasswordFileIsReadForEachConnection(t *testing.T) {
 	server := servertest.StartRedis(t, "--requirepass", "old")
 	file := filepath.Join(t.TempDir(), "password")
 	require.NoError(t, os.WriteFile(file, []byte("old"), 0o600))
-	store := openStore(t, Config{URL: "redis://" + server.Addr(), PasswordFile: file, Timeout: 5 * time.Second})
+	store := openStore(t, Config{URL: "redis://" + server.Addr(), PasswordFile: file, Timeout: 10 * time.Second})
 	h := follow(t, store)
 	h.waitBegan(t, 0)
 	admin := server.Client()
@@ -156,7 +156,7 @@ func TestUnixSocket(t *testing.T) {
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	socket := filepath.Join(dir, "s")
 	servertest.StartRedis(t, "--unixsocket", socket)
-	store := openStore(t, Config{URL: "unix://" + socket + "?db=1", Timeout: 5 * time.Second})
+	store := openStore(t, Config{URL: "unix://" + socket + "?db=1", Timeout: 10 * time.Second})
 	require.NoError(t, roundTrip(store, "alice"))
 	follow(t, store).waitBegan(t, 0)
 }

@@ -166,6 +166,12 @@ func TestClusterOtherMasterKilled(t *testing.T) {
 	for _, id := range append(there, here...) {
 		require.Eventually(t, func() bool { return roundTrip(store, id) == nil }, servertest.Timeout, servertest.PollInterval)
 	}
+	failover := func(disabled string) { // a replica takes over only when the test is ready for it
+		for _, node := range cluster.Nodes[3:] {
+			require.NoError(t, node.Client().ConfigSet(context.Background(), "cluster-replica-no-failover", disabled).Err())
+		}
+	}
+	failover("yes")
 	other.Stop()
 	require.Error(t, roundTrip(store, there[0]))
 	for range breakerFailures {
@@ -179,6 +185,7 @@ func TestClusterOtherMasterKilled(t *testing.T) {
 	require.NoError(t, err)
 	require.Nil(t, got, "the reachable value is dropped")
 	announce(t, store, "meanwhile")
+	failover("no")
 	for _, id := range there {
 		require.Eventually(t, func() bool { return roundTrip(store, id) == nil }, servertest.Timeout, servertest.PollInterval)
 	}

@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"strings"
@@ -49,10 +50,14 @@ func TestInvalidRepliesOpenBreakerAndStreamIsNotFollowed(t *testing.T) {
 				require.Error(t, store.Put(ctx, key, value, time.Minute))
 				require.Error(t, store.Drop(ctx, key))
 			}
-			_, err := store.Get(ctx, key)
-			require.ErrorIs(t, err, gobreaker.ErrOpenState)
-			require.ErrorIs(t, store.Drop(ctx, key, membership.Key{Kind: membership.UserRecord, ID: "bob"}), gobreaker.ErrOpenState)
-			_, err = store.Announce(ctx, userChange("alice"))
+			require.Eventually(t, func() bool { // after each pause, it lets one call through
+				_, err := store.Get(ctx, key)
+				return errors.Is(err, gobreaker.ErrOpenState)
+			}, servertest.Timeout, time.Millisecond)
+			require.Eventually(t, func() bool {
+				return errors.Is(store.Drop(ctx, key, membership.Key{Kind: membership.UserRecord, ID: "bob"}), gobreaker.ErrOpenState)
+			}, servertest.Timeout, time.Millisecond)
+			_, err := store.Announce(ctx, userChange("alice"))
 			require.Error(t, err)
 			require.Eventually(t, h.locked(func() bool { return len(h.losses) == 1 }), servertest.Timeout, servertest.PollInterval)
 			assert.Empty(t, h.begins)
@@ -152,7 +157,7 @@ func TestPausedServerIsLostUntilResumed(t *testing.T) {
 func TestFullServerRefusesWritesAndStreamIsLost(t *testing.T) {
 	t.Parallel()
 	server := servertest.StartRedis(t, "--maxmemory-policy", "noeviction")
-	store := openStore(t, Config{URL: server.URL()})
+	store := openStore(t, Config{URL: server.URL(), Timeout: 10 * time.Second})
 	h := follow(t, store)
 	h.waitBegan(t, 0)
 	admin := server.Client()
@@ -197,12 +202,13 @@ func TestLoadingServerIsLostUntilLoaded(t *testing.T) {
 	store := openStore(t, Config{URL: server.URL()})
 	h := follow(t, store)
 	first := h.waitBegan(t, 0)
-	require.NoError(t, admin.ConfigSet(ctx, "key-load-delay", "300").Err()) // microseconds, each
+	require.NoError(t, admin.ConfigSet(ctx, "key-load-delay", "5000").Err()) // microseconds, each: 50 s
 	reloaded := make(chan error, 1)
 	slow := server.Client()
 	go func() { reloaded <- slow.Do(ctx, "DEBUG", "RELOAD").Err() }()
 	require.Eventually(t, h.isLost, servertest.Timeout, servertest.PollInterval)
 	require.Error(t, roundTrip(store, "alice"))
+	require.NoError(t, admin.ConfigSet(ctx, "key-load-delay", "0").Err())
 	require.NoError(t, <-reloaded)
 	again := h.waitBegan(t, 1)
 	assert.Equal(t, first.at.Sequence, again.at.Sequence)
@@ -237,7 +243,7 @@ func TestAnnounceWaitsForReplica(t *testing.T) {
 
 func TestCanceledCallsDoNotOpenBreaker(t *testing.T) {
 	server := servertest.StartRedis(t)
-	store := openStore(t, Config{URL: server.URL(), Timeout: 5 * time.Second})
+	store := openStore(t, Config{URL: server.URL(), Timeout: 10 * time.Second})
 	gone, cancel := context.WithCancel(context.Background())
 	cancel()
 	for range 3 * breakerFailures {

@@ -14,7 +14,7 @@ import (
 )
 
 func TestPutComparesVersionsWithinHistoryAndFetchTimesBetweenTwo(t *testing.T) {
-	store := openStore(t, Config{URL: servertest.StartRedis(t).URL(), Timeout: 5 * time.Second})
+	store := openStore(t, Config{URL: servertest.StartRedis(t).URL(), Timeout: 10 * time.Second})
 	key := membership.Key{Kind: membership.UserRecord, ID: "alice"}
 	early, late := time.Unix(1_700_000_000, 0), time.Unix(1_700_000_001, 0)
 	put := func(history string, version uint64, asOf time.Time) []byte {

@@ -146,6 +146,9 @@ func follow(t *testing.T, store *Store) *recorder {
 		cancel()
 		<-ended
 		assert.Empty(t, h.violations)
+		if t.Failed() {
+			t.Logf("the follower was told %d heartbeats, beginnings %v, changes %v, losses %v", h.heartbeats, h.begins, h.changes, h.losses)
+		}
 	})
 	return h
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -33,11 +32,8 @@ func TestRenewedCertificatesAreUsed(t *testing.T) {
 	t.Parallel()
 	old, renewed := fixture.NewAuthority(t), fixture.NewAuthority(t)
 	ca, serverCertificate, serverKey := old.WriteFiles("server")
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	addr := l.Addr().String()
-	require.NoError(t, l.Close())
-	_, port, _ := net.SplitHostPort(addr)
+	port := fmt.Sprint(servertest.FreePort(t))
+	addr := "127.0.0.1:" + port
 	server := servertest.StartRedis(t, "--tls-port", port, "--tls-cert-file", serverCertificate, "--tls-key-file", serverKey,
 		"--tls-ca-cert-file", ca, "--tls-auth-clients", "yes")
 	admin := server.Client() // on the plain port
@@ -45,7 +41,7 @@ func TestRenewedCertificatesAreUsed(t *testing.T) {
 	trusted, certificate, key := old.WriteFiles("client")
 	log := &fixture.LogBuffer{}
 	store := openStore(t, Config{
-		URL: "rediss://" + addr, Timeout: 5 * time.Second, CAFile: trusted, CertFile: certificate, KeyFile: key,
+		URL: "rediss://" + addr, Timeout: 10 * time.Second, CAFile: trusted, CertFile: certificate, KeyFile: key,
 		Logger: slog.New(slog.NewTextHandler(log, nil)),
 	})
 	h := follow(t, store)
@@ -91,7 +87,7 @@ func TestConnectionsAreReplacedAfterTheirLifetime(t *testing.T) {
 	server := servertest.StartRedis(t)
 	admin := server.Client()
 	others := clients(t, admin)
-	store := openStore(t, Config{URL: server.URL(), Timeout: 5 * time.Second, connLifetime: 50 * time.Millisecond})
+	store := openStore(t, Config{URL: server.URL(), Timeout: 10 * time.Second, Lease: 10 * time.Second, connLifetime: 50 * time.Millisecond})
 	h := follow(t, store)
 	h.waitBegan(t, 0)
 	require.NoError(t, roundTrip(store, "alice"))
@@ -123,7 +119,7 @@ func TestFollowerKeepsConnectionIfNewOneFails(t *testing.T) {
 	fixture.WriteFile(t, file, "one")
 	log := &fixture.LogBuffer{}
 	store := openStore(t, Config{
-		URL: "redis://" + server.Addr(), PasswordFile: file, Timeout: 5 * time.Second, connLifetime: 20 * time.Millisecond,
+		URL: "redis://" + server.Addr(), PasswordFile: file, Timeout: 10 * time.Second, Lease: 10 * time.Second, connLifetime: 20 * time.Millisecond,
 		Logger: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	h := follow(t, store)
@@ -146,7 +142,7 @@ func TestSentinelPasswordIsReadForEachConnection(t *testing.T) {
 	require.NoError(t, sentinel.Do(ctx, "ACL", "SETUSER", "default", "resetpass", ">s3cret-one").Err())
 	file := filepath.Join(t.TempDir(), "password")
 	fixture.WriteFile(t, file, "s3cret-one\n")
-	store := openStore(t, Config{URL: pair.URL(), Timeout: 5 * time.Second, SentinelPasswordFile: file})
+	store := openStore(t, Config{URL: pair.URL(), Timeout: 10 * time.Second, SentinelPasswordFile: file})
 	require.NoError(t, roundTrip(store, "alice"))
 
 	require.NoError(t, sentinel.Do(ctx, "ACL", "SETUSER", "default", "resetpass", ">s3cret-two").Err())

@@ -65,7 +65,7 @@ func eachServer(t *testing.T, test func(t *testing.T, url string)) {
 
 func TestPutKeepsTheNewerValue(t *testing.T) {
 	eachServer(t, func(t *testing.T, url string) {
-		store := openStore(t, Config{URL: url, Timeout: 5 * time.Second})
+		store := openStore(t, Config{URL: url, Timeout: 10 * time.Second})
 		ctx := context.Background()
 		key := membership.Key{Kind: membership.UserRecord, ID: "alice"}
 		got, err := store.Get(ctx, key)
@@ -114,7 +114,7 @@ func TestPutKeepsTheNewerValue(t *testing.T) {
 
 func TestInvalidValuesAreReplacedOrDropped(t *testing.T) {
 	server := servertest.StartRedis(t)
-	store := openStore(t, Config{URL: server.URL(), Timeout: 5 * time.Second})
+	store := openStore(t, Config{URL: server.URL(), Timeout: 10 * time.Second})
 	ctx := context.Background()
 	key := membership.Key{Kind: membership.LocationPointer, ID: "ward"}
 	client := server.Client()

@@ -120,6 +120,7 @@ func TestFollowBeginsAgainAfterInconsistency(t *testing.T) {
 		server *servertest.Redis
 		client *redis.Client
 		store  *Store
+		seen   *recorder
 		keys   Keys
 	}
 	ctx := context.Background()
@@ -182,7 +183,7 @@ func TestFollowBeginsAgainAfterInconsistency(t *testing.T) {
 			act: func(s streamCase) error {
 				s.client.Del(ctx, s.keys.log)
 				s.client.Set(ctx, s.keys.log, "x", 0)
-				time.Sleep(s.store.cfg.Lease)
+				require.Eventually(t, s.seen.isLost, servertest.Timeout, servertest.PollInterval)
 				return s.client.Del(ctx, s.keys.log).Err()
 			},
 			sequence: 3, reason: "WRONGTYPE|UNBLOCKED|no longer exists|lacks",
@@ -194,6 +195,7 @@ func TestFollowBeginsAgainAfterInconsistency(t *testing.T) {
 			s := streamCase{server: server, client: server.Client(), store: openStore(t, Config{URL: server.URL()})}
 			s.keys = s.store.keys
 			h := follow(t, s.store)
+			s.seen = h
 			first := h.waitBegan(t, 0)
 			for i := range 3 {
 				announce(t, s.store, fmt.Sprint(i))
@@ -282,6 +284,7 @@ func TestFollowerKeepsUpWithManyAnnouncers(t *testing.T) {
 		})
 	}
 	all.Wait()
+	require.Eventually(t, func() bool { return len(h.ids()) >= 8*streamConnections*20 }, servertest.Timeout, servertest.PollInterval)
 	h.waitHeartbeat(t)
 	assert.Len(t, h.ids(), 8*streamConnections*20)
 	assert.Equal(t, 1, h.beganCount())

@@ -26,7 +26,7 @@ func TestTLSChecksBothCertificates(t *testing.T) {
 		"--tls-ca-cert-file", ca, "--tls-auth-clients", "yes")
 
 	cfg := Config{
-		URL: "rediss://" + addr, Timeout: 5 * time.Second,
+		URL: "rediss://" + addr, Timeout: 10 * time.Second,
 		CAFile: ca, CertFile: clientCertificate, KeyFile: clientKey,
 	}
 	store := openStore(t, cfg)

@@ -75,7 +75,7 @@ func TestLinesOfFailedWritesAreReported(t *testing.T) {
 	logger, logs := NewAsync(out, Config{})
 	logger.Info("one")
 	logger.Info("two")
-	require.Eventually(t, func() bool { return logs.Dropped() == 2 }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return logs.Dropped() == 2 }, time.Minute, time.Millisecond)
 	out.fail(false)
 	logger.Info("three")
 	logs.Close(time.Minute)

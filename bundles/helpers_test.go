@@ -29,17 +29,17 @@ func openRawWithin(limits bundles.Limits, raw []byte, keys ...*ecdsa.PrivateKey)
 // openPath opens a directory as `serve --check` does.
 func openPath(t *testing.T, dir string) (*bundles.Revision, error) {
 	t.Helper()
-	origin, err := follow.Settings{Path: dir}.Resolve()
+	source, err := follow.Settings{Path: dir}.Resolve()
 	require.NoError(t, err)
-	return origin.Open(context.Background(), bundletest.Entrypoint, bundletest.InputSchema())
+	return source.Open(context.Background(), bundletest.Entrypoint, bundletest.InputSchema())
 }
 
 // inspectPath inspects a directory as `bundle inspect` does.
 func inspectPath(t *testing.T, dir string) (*release.Contents, error) {
 	t.Helper()
-	origin, err := follow.Settings{Path: dir}.Resolve()
+	source, err := follow.Settings{Path: dir}.Resolve()
 	require.NoError(t, err)
-	a, verified, err := origin.Fetch(context.Background())
+	a, verified, err := source.Fetch(context.Background())
 	if err != nil {
 		return nil, err
 	}

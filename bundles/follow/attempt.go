@@ -13,7 +13,7 @@ import (
 // attempt asks the source once, and activates what it has if that is new and good.
 func (f *Follower) attempt(ctx context.Context) error {
 	began := time.Now()
-	if keys := f.cfg.Origin.verification().Fingerprint(); keys != f.keys { // what was found under other keys no longer counts
+	if keys := f.cfg.Source.verification().Fingerprint(); keys != f.keys { // what was found under other keys no longer counts
 		f.seen, f.seenActive, f.keys = seen{}, false, keys
 	}
 	found, err := f.source.fetch(ctx, f.seen)
@@ -79,7 +79,7 @@ func (f *Follower) check(ctx context.Context, r *bundles.Revision) (candidate Ca
 			err = &bundles.Refusal{Reason: bundles.Vetoed, Verified: r.Verified, Err: fmt.Errorf("policies %s: it cannot be checked: %v", r.Source, cause)}
 		}
 	}()
-	checking, cancel := context.WithTimeout(ctx, f.cfg.Origin.checkTimeout)
+	checking, cancel := context.WithTimeout(ctx, f.cfg.Source.checkTimeout)
 	defer cancel()
 	if candidate, err = f.cfg.Gate(checking, r); err == nil {
 		return candidate, nil
@@ -88,7 +88,7 @@ func (f *Follower) check(ctx context.Context, r *bundles.Revision) (candidate Ca
 	refusal.Verified = r.Verified
 	if checking.Err() != nil { // a machine under load may need longer
 		refusal.Temporary = true
-		refusal.Err = fmt.Errorf("policies %s: it cannot be checked within %s: %w", r.Source, f.cfg.Origin.checkTimeout, err)
+		refusal.Err = fmt.Errorf("policies %s: it cannot be checked within %s: %w", r.Source, f.cfg.Source.checkTimeout, err)
 	}
 	return nil, refusal
 }

@@ -18,9 +18,9 @@ func (f *Follower) open(ctx context.Context, found fetched) (r *bundles.Revision
 	state := stateStore{state: f.store.state} // a copy: the compiler may outlive this call
 	cfg := bundles.Config{
 		Archive: found.archive, Raw: found.raw, Source: f.source.String(), Entrypoint: f.cfg.Entrypoint, Schema: f.cfg.Schema,
-		Verification: f.cfg.Origin.verification(), Limits: f.cfg.Origin.limits, CheckRelease: state.checkRelease,
+		Verification: f.cfg.Source.verification(), Limits: f.cfg.Source.limits, CheckRelease: state.checkRelease,
 	}
-	timeout := f.cfg.Origin.checkTimeout
+	timeout := f.cfg.Source.checkTimeout
 	late := &bundles.Refusal{Reason: bundles.Compile, Temporary: true, Err: fmt.Errorf("policies %s: it does not compile within %s", cfg.Source, timeout)}
 	sum := found.digest()
 	if !f.compiling.begin(sum) {

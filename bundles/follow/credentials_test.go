@@ -47,7 +47,7 @@ func credentials(kind string, settings map[string]any) map[string]any {
 }
 
 // openOnce opens the bundle as `serve --check` does.
-func openOnce(o *follow.Origin) (*bundles.Revision, error) {
+func openOnce(o *follow.BundleSource) (*bundles.Revision, error) {
 	return o.Open(context.Background(), bundletest.Entrypoint, bundletest.InputSchema())
 }
 
@@ -100,13 +100,13 @@ func TestCredentialsAreSent(t *testing.T) {
 	} {
 		s := serve(t, bundletest.Signed(bundletest.Release(1)).Pack())
 		s.guard(c.wanted)
-		r, err := openOnce(s.origin(t, s.service(c.right)))
+		r, err := openOnce(s.source(t, s.service(c.right)))
 		require.NoError(t, err, name)
 		require.EqualValues(t, 1, r.Sequence, name)
-		_, err = openOnce(s.origin(t, s.service(c.wrong)))
+		_, err = openOnce(s.source(t, s.service(c.wrong)))
 		require.Equal(t, bundles.Unavailable, bundletest.RefusalOf(t, err, name).Reason, name)
 		require.ErrorContains(t, err, "401", name)
-		f, cfg := newFollower(t, s.origin(t, s.service(c.wrong)))
+		f, cfg := newFollower(t, s.source(t, s.service(c.wrong)))
 		f.begin(cfg).redacts(name)
 	}
 }
@@ -121,7 +121,7 @@ func TestRotatedTokenIsUsed(t *testing.T) {
 		s.guard(func(r *http.Request) bool { return r.Header.Get("Authorization") == wanted.Load() })
 	}
 	guard()
-	f := startFollower(t, s.origin(t, s.service(credentials("bearer", map[string]any{"token_path": path}))))
+	f := startFollower(t, s.source(t, s.service(credentials("bearer", map[string]any{"token_path": path}))))
 	f.untilSequence(1)
 	wanted.Store("Bearer two")
 	f.untilOutcome(follow.Unavailable)
@@ -146,7 +146,7 @@ func TestRequestsAreSignedForS3(t *testing.T) {
 		seen.Store(&header)
 		return true
 	})
-	o := s.origin(t, s.service(credentials("s3_signing", map[string]any{"environment_credentials": map[string]any{}})))
+	o := s.source(t, s.service(credentials("s3_signing", map[string]any{"environment_credentials": map[string]any{}})))
 	for _, name := range []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"} {
 		t.Setenv(name, "")
 	}

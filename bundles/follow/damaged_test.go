@@ -65,7 +65,7 @@ func TestDamagedBundleIsFetchedUnconditionally(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := serve(t, bundletest.Signed(bundletest.Release(1)).Pack())
-			f := startFollower(t, s.origin(t, map[string]any{"size_limit_bytes": bundletest.SizeLimit}))
+			f := startFollower(t, s.source(t, map[string]any{"size_limit_bytes": bundletest.SizeLimit}))
 			f.untilSequence(1)
 			s.change(func() {
 				s.answer = func(w http.ResponseWriter, r *http.Request) {
@@ -110,7 +110,7 @@ func TestDamagedFirstBundleIsFetchedAgain(t *testing.T) {
 		}
 		_, _ = w.Write(good[:200])
 	}
-	f := startFollower(t, s.origin(t, nil))
+	f := startFollower(t, s.source(t, nil))
 	require.Equal(t, bundles.Malformed, f.untilOutcome(follow.Refused).Attempt.Reason)
 	s.set(good)
 	f.untilSequence(1)
@@ -121,7 +121,7 @@ func TestFailuresBackOff(t *testing.T) {
 	s := serve(t, bundletest.Release(1).Pack())
 	times := follow.Polling{Min: time.Millisecond, Max: time.Hour, Timeout: testTimeout}
 	began := time.Now()
-	f := startFollower(t, s.origin(t, nil).SetPolling(times))
+	f := startFollower(t, s.source(t, nil).SetPolling(times))
 	f.until("five requests", func(follow.Status) bool { return s.requests.Load() >= 5 })
 	require.GreaterOrEqual(t, time.Since(began), 1500*time.Millisecond, "0.1, 0.2, 0.4, 0.8 s")
 }
@@ -129,7 +129,7 @@ func TestFailuresBackOff(t *testing.T) {
 func Test304ForAnotherETagIsIgnored(t *testing.T) {
 	t.Parallel()
 	s := serve(t, bundletest.Signed(bundletest.Release(1)).Pack())
-	f := startFollower(t, s.origin(t, nil))
+	f := startFollower(t, s.source(t, nil))
 	f.untilOutcome(follow.Unchanged)
 	next := bundletest.Signed(bundletest.Release(2)).Pack()
 	s.change(func() {
@@ -181,7 +181,7 @@ func TestContentEncodingIsUndone(t *testing.T) {
 			t.Parallel()
 			s := serve(t, nil)
 			s.answer = func(w http.ResponseWriter, _ *http.Request) { encodedAs(w, c.encoding, c.body) }
-			r, err := openOnce(s.origin(t, map[string]any{"size_limit_bytes": bundletest.SizeLimit}))
+			r, err := openOnce(s.source(t, map[string]any{"size_limit_bytes": bundletest.SizeLimit}))
 			if c.fault != "" {
 				require.ErrorContains(t, err, c.fault)
 				return
@@ -242,7 +242,7 @@ func TestUntrustedFileIsReread(t *testing.T) {
 	t.Parallel()
 	good := bundletest.Signed(bundletest.Release(2)).Pack()
 	path := bundletest.WriteFile(t, "bundle.tar.gz", bundletest.Signed(bundletest.Release(1)).Pack())
-	f := startFollower(t, origin(t, map[string]any{"path": path, "key_file": bundletest.KeyFile(t, bundletest.TrustedKey)}))
+	f := startFollower(t, source(t, map[string]any{"path": path, "key_file": bundletest.KeyFile(t, bundletest.TrustedKey)}))
 	at := time.Now().Add(-time.Hour)
 	overwrite := func(data []byte) {
 		file, err := os.OpenFile(path, os.O_WRONLY, 0)
@@ -263,7 +263,7 @@ func TestUntrustedFileIsReread(t *testing.T) {
 func TestSlowCompileIsRetriedOnce(t *testing.T) {
 	t.Parallel()
 	s := serve(t, bundletest.Signed(bundletest.Release(1)).Pack())
-	f, cfg := newFollower(t, s.origin(t, nil).SetCheckTimeout(2*time.Second))
+	f, cfg := newFollower(t, s.source(t, nil).SetCheckTimeout(2*time.Second))
 	release2, compiled := make(chan struct{}), atomic.Int32{}
 	t.Cleanup(func() {
 		select {
@@ -294,12 +294,12 @@ func TestSlowCompileIsRetriedOnce(t *testing.T) {
 func TestChangedKeysRecheckBundle(t *testing.T) {
 	t.Parallel()
 	s := serve(t, bundletest.Signed(bundletest.Release(1)).Pack())
-	both := func(keys ...*ecdsa.PrivateKey) *follow.Origin {
-		return s.origin(t, map[string]any{"key_file": bundletest.KeyFile(t, keys...)})
+	both := func(keys ...*ecdsa.PrivateKey) *follow.BundleSource {
+		return s.source(t, map[string]any{"key_file": bundletest.KeyFile(t, keys...)})
 	}
-	var now atomic.Pointer[follow.Origin]
+	var now atomic.Pointer[follow.BundleSource]
 	now.Store(both(bundletest.TrustedKey))
-	f := startFollower(t, s.origin(t, nil).VerifyLike(now.Load))
+	f := startFollower(t, s.source(t, nil).VerifyLike(now.Load))
 	f.untilSequence(1)
 	s.set(bundletest.Signer{Key: bundletest.OtherKey}.Sign(bundletest.Release(2)).Pack())
 	require.Equal(t, bundles.Signature, f.untilOutcome(follow.Refused).Attempt.Reason)

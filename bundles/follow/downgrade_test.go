@@ -64,7 +64,7 @@ func TestRedirectToPlainHTTPGetsNoCredentials(t *testing.T) {
 	more := credentials("bearer", map[string]any{"token": secretText})
 	more["url"], more["headers"] = "https://"+address, map[string]string{"X-Key": secretText}
 	more["tls"] = map[string]any{"ca_cert": authorityOf(t, known)}
-	_, err := openOnce(s.origin(t, s.service(more)))
+	_, err := openOnce(s.source(t, s.service(more)))
 	require.NoError(t, err)
 	require.NotContains(t, *stored.asked.Load(), "Authorization")
 	require.NotContains(t, *stored.asked.Load(), "X-Key")

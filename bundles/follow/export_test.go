@@ -8,8 +8,8 @@ import (
 )
 
 // SetPolling makes the pauses of a source short enough for tests.
-func (o *Origin) SetPolling(p Polling) *Origin {
-	switch s := o.source.(type) {
+func (b *BundleSource) SetPolling(p Polling) *BundleSource {
+	switch s := b.source.(type) {
 	case *httpSource:
 		s.polling = p
 	case *ociSource:
@@ -17,17 +17,17 @@ func (o *Origin) SetPolling(p Polling) *Origin {
 	case *localSource:
 		s.interval, s.settleDelay = p.Min, p.Min
 	}
-	return o
+	return b
 }
 
 // SetMaxAge sets how long a policy may decide without being confirmed.
-func (o *Origin) SetMaxAge(age time.Duration) *Origin {
-	o.maxAge = age
-	return o
+func (b *BundleSource) SetMaxAge(age time.Duration) *BundleSource {
+	b.maxAge = age
+	return b
 }
 
-// Name is what the source is called in messages.
-func (o *Origin) Name() string { return o.source.String() }
+// Name returns the name of the source in messages.
+func (b *BundleSource) Name() string { return b.source.String() }
 
 // SetOpen replaces [bundles.Open].
 func (cfg *Config) SetOpen(open func(context.Context, bundles.Config) (*bundles.Revision, error)) {
@@ -35,13 +35,13 @@ func (cfg *Config) SetOpen(open func(context.Context, bundles.Config) (*bundles.
 }
 
 // SetCheckTimeout sets how long a gate may take.
-func (o *Origin) SetCheckTimeout(limit time.Duration) *Origin {
-	o.checkTimeout = limit
-	return o
+func (b *BundleSource) SetCheckTimeout(limit time.Duration) *BundleSource {
+	b.checkTimeout = limit
+	return b
 }
 
-// VerifyLike verifies by the current keys of another origin.
-func (o *Origin) VerifyLike(other func() *Origin) *Origin {
-	o.verification = func() *bundles.Verification { return other().keyring.verification() }
-	return o
+// VerifyLike verifies by the current keys of another source.
+func (b *BundleSource) VerifyLike(other func() *BundleSource) *BundleSource {
+	b.verification = func() *bundles.Verification { return other().keyring.verification() }
+	return b
 }

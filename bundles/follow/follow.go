@@ -23,7 +23,7 @@ type Candidate interface {
 
 // Config configures a [Follower].
 type Config struct {
-	Origin     *Origin
+	Source     *BundleSource
 	Entrypoint string // as in [bundles.Config]
 	Schema     []byte // as in [bundles.Config]
 	Gate       Gate
@@ -34,7 +34,7 @@ type Config struct {
 	open func(context.Context, bundles.Config) (*bundles.Revision, error) // nil: [bundles.Open]; tests replace it
 }
 
-// Follower keeps a policy up to date with its origin. Each bundle is verified, compiled, checked by the gate and saved to
+// Follower keeps a policy up to date with its source. Each bundle is verified, compiled, checked by the gate and saved to
 // disk before it becomes active. If any of that fails, nothing changes. It is safe for concurrent use.
 type Follower struct {
 	cfg    Config
@@ -61,7 +61,7 @@ type Follower struct {
 	wake chan struct{} // ends the pause before the next attempt
 }
 
-// Start begins to follow an origin. A path must have a good policy at once, unless one was saved on disk. A server may be
+// Start begins to follow a source. A path must have a good policy at once, unless one was saved on disk. A server may be
 // down: then the last good bundle serves, and without one nothing is decided until a good one comes.
 func Start(ctx context.Context, cfg Config) (*Follower, error) {
 	if cfg.Logger == nil {
@@ -73,11 +73,11 @@ func Start(ctx context.Context, cfg Config) (*Follower, error) {
 	if cfg.StartTimeout <= 0 {
 		cfg.StartTimeout = 10 * time.Second
 	}
-	store, err := openStateStore(cfg.Origin.stateDir)
+	store, err := openStateStore(cfg.Source.stateDir)
 	if err != nil {
 		return nil, err
 	}
-	f := &Follower{cfg: cfg, source: cfg.Origin.source, log: cfg.Logger, store: store, done: make(chan struct{}), wake: make(chan struct{}, 1)}
+	f := &Follower{cfg: cfg, source: cfg.Source.source, log: cfg.Logger, store: store, done: make(chan struct{}), wake: make(chan struct{}, 1)}
 	f.status.Refused = map[bundles.Reason]uint64{}
 	if err := f.begin(ctx); err != nil {
 		store.close()
@@ -133,8 +133,8 @@ func (f *Follower) run(ctx context.Context) {
 // pause returns how long to wait before the next attempt. It ends when the policy becomes stale, which must be logged.
 func (f *Follower) pause() time.Duration {
 	pause := f.source.pause(f.failures, f.status.Attempt.Outcome == Activated)
-	if at := f.confirmed.Load(); at != nil && f.cfg.Origin.maxAge > 0 && !f.loggedStale {
-		pause = min(pause, max(time.Until(at.Add(f.cfg.Origin.maxAge)), 0)+time.Millisecond)
+	if at := f.confirmed.Load(); at != nil && f.cfg.Source.maxAge > 0 && !f.loggedStale {
+		pause = min(pause, max(time.Until(at.Add(f.cfg.Source.maxAge)), 0)+time.Millisecond)
 	}
 	return pause
 }

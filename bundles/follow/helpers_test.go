@@ -77,7 +77,7 @@ type testFollower struct {
 }
 
 // newFollower returns a follower and its configuration, which a test may change before it begins.
-func newFollower(t *testing.T, o *follow.Origin) (testFollower, follow.Config) {
+func newFollower(t *testing.T, o *follow.BundleSource) (testFollower, follow.Config) {
 	f := testFollower{t: t, log: &lines{}, checks: &atomic.Int32{}}
 	logger := slog.New(slog.NewTextHandler(f.log, nil))
 	f.engine = pdp.New(pdp.Config{Logger: logger})
@@ -98,7 +98,7 @@ func newFollower(t *testing.T, o *follow.Origin) (testFollower, follow.Config) {
 		}
 		return candidate(func() { f.engine.Activate(p) }), nil
 	}
-	return f, follow.Config{Origin: o, Entrypoint: bundletest.Entrypoint, Schema: bundletest.InputSchema(), Gate: gate, Logger: logger}
+	return f, follow.Config{Source: o, Entrypoint: bundletest.Entrypoint, Schema: bundletest.InputSchema(), Gate: gate, Logger: logger}
 }
 
 func (f testFollower) begin(cfg follow.Config) testFollower {
@@ -115,7 +115,7 @@ func (f testFollower) begin(cfg follow.Config) testFollower {
 	return f
 }
 
-func startFollower(t *testing.T, o *follow.Origin) testFollower {
+func startFollower(t *testing.T, o *follow.BundleSource) testFollower {
 	t.Helper()
 	f, cfg := newFollower(t, o)
 	return f.begin(cfg)
@@ -226,10 +226,10 @@ func (s *server) again(t *testing.T, times int32) {
 	require.Eventually(t, func() bool { return s.requests.Load() >= from+times }, testTimeout, time.Millisecond)
 }
 
-// origin resolves settings for the server with the trusted key; more overrides them.
-func (s *server) origin(t *testing.T, more map[string]any) *follow.Origin {
+// source resolves settings for the server with the trusted key; more overrides them.
+func (s *server) source(t *testing.T, more map[string]any) *follow.BundleSource {
 	t.Helper()
-	return origin(t, s.settings(t, more))
+	return source(t, s.settings(t, more))
 }
 
 func (s *server) settings(t *testing.T, more map[string]any) map[string]any {
@@ -241,8 +241,8 @@ func (s *server) settings(t *testing.T, more map[string]any) map[string]any {
 	return all
 }
 
-// origin resolves settings and sets polling for tests.
-func origin(t *testing.T, settings map[string]any) *follow.Origin {
+// source resolves settings and sets polling for tests.
+func source(t *testing.T, settings map[string]any) *follow.BundleSource {
 	t.Helper()
 	o, err := follow.DecodeSettings(bundletest.Must(json.Marshal(settings)))
 	if err != nil {
@@ -276,7 +276,7 @@ func opener(t *testing.T, settings map[string]any) func(raw []byte) (*bundles.Re
 	path := bundletest.WriteFile(t, "bundle.tar.gz", nil)
 	all := map[string]any{"path": path}
 	maps.Copy(all, settings)
-	o := origin(t, all)
+	o := source(t, all)
 	return func(raw []byte) (*bundles.Revision, error) {
 		t.Helper()
 		if err := os.WriteFile(path, raw, 0o600); err != nil {

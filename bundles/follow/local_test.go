@@ -19,7 +19,7 @@ import (
 func TestReplacedFileIsActivated(t *testing.T) {
 	t.Parallel()
 	path := bundletest.WriteFile(t, "bundle.tar.gz", bundletest.Signed(bundletest.Release(1)).Pack())
-	f := startFollower(t, origin(t, map[string]any{"path": path, "key_file": bundletest.KeyFile(t, bundletest.TrustedKey)}))
+	f := startFollower(t, source(t, map[string]any{"path": path, "key_file": bundletest.KeyFile(t, bundletest.TrustedKey)}))
 	require.EqualValues(t, 1, f.Status().Active.Sequence, "at once")
 	require.True(t, f.Status().Active.Verified)
 
@@ -69,7 +69,7 @@ func TestChangeWithinClockTickIsFound(t *testing.T) {
 		require.NoError(t, os.Chtimes(path, at, at))
 	}
 	write("true ")
-	f := startFollower(t, origin(t, map[string]any{"path": filepath.Dir(path)}))
+	f := startFollower(t, source(t, map[string]any{"path": filepath.Dir(path)}))
 	require.True(t, f.decides("read"))
 	write("false")
 	f.until("another decision", func(follow.Status) bool { return !f.decides("read") })
@@ -86,7 +86,7 @@ func TestChangedDirectoryIsActivated(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	bundletest.Unpack(t, dir, bundletest.Release(1))
-	f := startFollower(t, origin(t, map[string]any{"path": dir}))
+	f := startFollower(t, source(t, map[string]any{"path": dir}))
 	require.True(t, f.decides("read1"))
 	bundletest.Unpack(t, dir, bundletest.Files{"app/app.rego": "package app\n\ndecision := {\n"})
 	require.Equal(t, bundles.Compile, f.untilOutcome(follow.Refused).Attempt.Reason)
@@ -113,7 +113,7 @@ func TestChangedDirectoryIsActivated(t *testing.T) {
 	for _, name := range []string{"app.rego", "data.yaml"} {
 		require.NoError(t, os.Symlink(filepath.Join("..data", name), filepath.Join(mounted, name)))
 	}
-	volume := startFollower(t, origin(t, map[string]any{"path": mounted}))
+	volume := startFollower(t, source(t, map[string]any{"path": mounted}))
 	require.True(t, volume.decides("read1"))
 	mount("..2026_02", bundletest.Release(2))
 	volume.until("the next", func(s follow.Status) bool { return s.Activations == 2 })
@@ -125,13 +125,13 @@ func TestStartFailsWithoutGoodPath(t *testing.T) {
 	t.Parallel()
 	path := bundletest.WriteFile(t, "bundle.tar.gz", []byte("nothing"))
 	settings := map[string]any{"path": path, "state_dir": t.TempDir(), "key_file": bundletest.KeyFile(t, bundletest.TrustedKey)}
-	_, cfg := newFollower(t, origin(t, settings))
+	_, cfg := newFollower(t, source(t, settings))
 	_, err := follow.Start(t.Context(), cfg)
 	require.Equal(t, bundles.Malformed, bundletest.RefusalOf(t, err, "nothing").Reason)
 	require.NoError(t, os.WriteFile(path, bundletest.Signed(bundletest.Release(1)).Pack(), 0o600))
-	startFollower(t, origin(t, settings)).Close()
+	startFollower(t, source(t, settings)).Close()
 	require.NoError(t, os.WriteFile(path, bundletest.Release(2).Pack(), 0o600))
-	f := startFollower(t, origin(t, settings))
+	f := startFollower(t, source(t, settings))
 	require.True(t, f.Status().FromDisk)
 	require.Equal(t, bundles.Unsigned, f.Status().Attempt.Reason)
 	require.True(t, f.decides("read1"))
@@ -144,7 +144,7 @@ func TestPartlyWrittenFileIsNotRead(t *testing.T) {
 	t.Parallel()
 	long := bundletest.Signed(bundletest.Release(1).With(bundletest.Files{"notes.md": bundletest.Random(7 << 20)})).Pack() // takes some time to read
 	path := bundletest.WriteFile(t, "bundle.tar.gz", long)
-	f := startFollower(t, origin(t, map[string]any{"path": path, "key_file": bundletest.KeyFile(t, bundletest.TrustedKey)}))
+	f := startFollower(t, source(t, map[string]any{"path": path, "key_file": bundletest.KeyFile(t, bundletest.TrustedKey)}))
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() { // changes without pause
 		defer close(stopped)

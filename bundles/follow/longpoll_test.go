@@ -66,7 +66,7 @@ var longPolling = follow.Polling{Min: time.Hour, Max: time.Hour, LongPoll: time.
 func TestLongPolling(t *testing.T) {
 	t.Parallel()
 	h := hold(t, bundletest.Signed(bundletest.Release(1)).Pack())
-	f := startFollower(t, h.origin(t, nil).SetPolling(longPolling))
+	f := startFollower(t, h.source(t, nil).SetPolling(longPolling))
 	f.untilSequence(1)
 	require.Equal(t, "modes=snapshot;wait=60", h.prefers.Load())
 	f.until("a request is held", func(follow.Status) bool { return h.held.Load() == 1 })
@@ -92,7 +92,7 @@ func TestBrokenLongPollingFallsBackToPolling(t *testing.T) {
 	} {
 		h := hold(t, bundletest.Signed(bundletest.Release(1)).Pack())
 		change(h)
-		f := startFollower(t, h.origin(t, nil).SetPolling(longPolling))
+		f := startFollower(t, h.source(t, nil).SetPolling(longPolling))
 		began := time.Now()
 		f.until(name, func(follow.Status) bool { return h.requests.Load() >= 3 })
 		time.Sleep(100 * time.Millisecond)

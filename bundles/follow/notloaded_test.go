@@ -20,10 +20,10 @@ func TestFilesNotLoadedAreReported(t *testing.T) {
 		"notes.md": "x", "schemas/input.json": "{}", ".github/ci.yml": "on: push\n", "..2026/tables.yaml": "a: 5\n",
 	})
 	want := []string{"Data.yaml", "app/.data.yml", "app/more.REGO", "app/sub/data.JSON", "app/tables.yaml", "roles.json"}
-	r, err := openOnce(origin(t, map[string]any{"path": dir}))
+	r, err := openOnce(source(t, map[string]any{"path": dir}))
 	require.NoError(t, err)
 	require.ElementsMatch(t, want, r.NotLoaded)
-	f := startFollower(t, origin(t, map[string]any{"path": dir}))
+	f := startFollower(t, source(t, map[string]any{"path": dir}))
 	require.Equal(t, 1, f.log.count("level=WARN"))
 	for _, name := range want {
 		require.Contains(t, f.log.String(), name)

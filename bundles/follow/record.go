@@ -62,7 +62,7 @@ func (f *Follower) recordConfirmed(at time.Time) {
 	f.status.Attempt, f.status.Refusal = Attempt{At: at, Outcome: Unchanged}, Attempt{}
 	f.mu.Unlock()
 	f.confirmed.Store(&at)
-	if f.cfg.Origin.maxAge > 0 {
+	if f.cfg.Source.maxAge > 0 {
 		if err := f.store.confirm(at); err != nil {
 			f.log.Warn("cannot save to disk that the policy was confirmed", "error", err)
 		}

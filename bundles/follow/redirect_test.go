@@ -92,7 +92,7 @@ func TestRedirectsGetNoCredentials(t *testing.T) {
 			}
 			more["credentials"] = map[string]any{"bearer": map[string]any{"token": secretText}}
 			more["tls"] = map[string]any{"ca_cert": authorityOf(t, secure)}
-			f := startFollower(t, s.origin(t, s.service(more)))
+			f := startFollower(t, s.source(t, s.service(more)))
 			f.untilSequence(1)
 			f.untilOutcome(follow.Unchanged)
 			for _, header := range []*http.Header{stored.asked.Load(), stored.again.Load()} {
@@ -134,7 +134,7 @@ func TestRedirectsGetNoSignature(t *testing.T) {
 			}
 		}
 	})
-	_, err := openOnce(s.origin(t, s.service(credentials("s3_signing", map[string]any{"environment_credentials": map[string]any{}}))))
+	_, err := openOnce(s.source(t, s.service(credentials("s3_signing", map[string]any{"environment_credentials": map[string]any{}}))))
 	require.NoError(t, err)
 	for _, name := range []string{"Authorization", "X-Amz-Security-Token", "X-Amz-Date"} {
 		require.NotContains(t, *stored.asked.Load(), name)
@@ -171,13 +171,13 @@ func TestBrokenRedirects(t *testing.T) {
 	} {
 		s.change(func() { s.answer = c.answer })
 		before := s.requests.Load()
-		_, err := openOnce(s.origin(t, nil))
+		_, err := openOnce(s.source(t, nil))
 		require.Equal(t, bundles.Unavailable, bundletest.RefusalOf(t, err, name).Reason, name)
 		require.ErrorContains(t, err, c.says, name)
 		require.NotContains(t, err.Error(), secretText, name)
 		require.Less(t, len(err.Error()), 1000, name)
 		require.LessOrEqual(t, s.requests.Load()-before, c.at, name)
-		f := startFollower(t, s.origin(t, nil))
+		f := startFollower(t, s.source(t, nil))
 		f.redacts(name)
 		f.Close()
 	}

@@ -20,7 +20,7 @@ func TestBadBundleChangesNothing(t *testing.T) {
 		t.Run(group, func(t *testing.T) {
 			t.Parallel()
 			s := serve(t, good)
-			f := startFollower(t, s.origin(t, map[string]any{"size_limit_bytes": bundletest.SizeLimit, "key_file": nil, "keys": keySettings(bundletest.TrustedKeys)}))
+			f := startFollower(t, s.source(t, map[string]any{"size_limit_bytes": bundletest.SizeLimit, "key_file": nil, "keys": keySettings(bundletest.TrustedKeys)}))
 			first := f.untilSequence(5).Active
 			for _, bad := range all {
 				before := f.Status().Refused[bad.Reason]

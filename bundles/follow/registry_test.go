@@ -42,11 +42,11 @@ func imageOf(t *testing.T, data []byte) http.Handler {
 }
 
 // imageAt resolves settings for that image; more goes into its service.
-func imageAt(t *testing.T, front *httptest.Server, more map[string]any) *follow.Origin {
+func imageAt(t *testing.T, front *httptest.Server, more map[string]any) *follow.BundleSource {
 	t.Helper()
 	service := map[string]any{"url": front.URL, "type": "oci"}
 	maps.Copy(service, more)
-	return origin(t, map[string]any{
+	return source(t, map[string]any{
 		"service": service, "resource": strings.TrimPrefix(front.URL, "http://") + "/policies/authz:prod",
 		"key_file": bundletest.KeyFile(t, bundletest.TrustedKey), "state_dir": t.TempDir(),
 	})

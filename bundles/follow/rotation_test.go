@@ -23,7 +23,7 @@ import (
 )
 
 // logging resolves settings whose rereading of files is logged.
-func logging(t *testing.T, settings map[string]any) (*follow.Origin, *lines) {
+func logging(t *testing.T, settings map[string]any) (*follow.BundleSource, *lines) {
 	t.Helper()
 	log := &lines{}
 	o, err := follow.DecodeSettings(bundletest.Must(json.Marshal(settings)))

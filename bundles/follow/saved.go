@@ -7,13 +7,13 @@ import (
 	"github.com/wardkeeper/wardkeeper/bundles"
 )
 
-// loadSaved activates the last good bundle of this origin from disk. It passes every check again, as if it had just come.
+// loadSaved activates the last good bundle of this source from disk. It passes every check again, as if it had just come.
 func (f *Follower) loadSaved(ctx context.Context) {
 	state := f.store.state
 	if state.Source != f.source.String() {
 		return
 	}
-	raw, err := f.store.archive(f.cfg.Origin.limits)
+	raw, err := f.store.archive(f.cfg.Source.limits)
 	if raw == nil && err == nil {
 		return
 	}
@@ -27,7 +27,7 @@ func (f *Follower) loadSaved(ctx context.Context) {
 		return
 	}
 	if r.ID == state.ID {
-		f.seen, f.seenActive, f.keys = seen{state.Tag, true}, true, f.cfg.Origin.verification().Fingerprint()
+		f.seen, f.seenActive, f.keys = seen{state.Tag, true}, true, f.cfg.Source.verification().Fingerprint()
 	}
 	candidate.Commit()
 	confirmed := state.Confirmed

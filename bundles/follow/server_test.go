@@ -24,7 +24,7 @@ func TestUnchangedBundleIsConfirmed(t *testing.T) {
 	for name, plain := range map[string]bool{"with ETag": false, "without ETag": true} {
 		s := serve(t, bundletest.Signed(bundletest.Release(1)).Pack())
 		s.plain = plain
-		f := startFollower(t, s.origin(t, nil))
+		f := startFollower(t, s.source(t, nil))
 		first := f.untilOutcome(follow.Unchanged)
 		s.again(t, 3)
 		f.until(name, func(now follow.Status) bool { return now.Confirmed.After(first.Confirmed) })
@@ -74,7 +74,7 @@ func TestServerFailureChangesNothing(t *testing.T) {
 	s := serve(t, good)
 	quick := fastPolling
 	quick.Timeout = 200 * time.Millisecond
-	f := startFollower(t, s.origin(t, nil).SetPolling(quick))
+	f := startFollower(t, s.source(t, nil).SetPolling(quick))
 	f.untilSequence(1)
 	status := func(code int) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) }
@@ -128,7 +128,7 @@ func TestRecoversAfterRefusal(t *testing.T) {
 	t.Parallel()
 	good, bad := bundletest.Signed(bundletest.Release(5)).Pack(), bundletest.Release(6).Pack()
 	s := serve(t, good)
-	f := startFollower(t, s.origin(t, nil))
+	f := startFollower(t, s.source(t, nil))
 	f.untilSequence(5)
 	s.set(bad)
 	f.untilOutcome(follow.Refused)
@@ -169,7 +169,7 @@ decision if {
 }
 `, "golden/data.json": `{"decisions": []}`})
 	s := serve(t, bundletest.Signed(bundletest.Release(1)).Pack())
-	f := startFollower(t, s.origin(t, nil).SetCheckTimeout(2*time.Second))
+	f := startFollower(t, s.source(t, nil).SetCheckTimeout(2*time.Second))
 	f.untilSequence(1)
 	s.set(bundletest.Signed(endless).Pack())
 	f.until("it is not checked in time", func(now follow.Status) bool { // on a busy machine it may not compile in time either
@@ -179,7 +179,7 @@ decision if {
 	s.set(bundletest.Signed(bundletest.Release(3)).Pack())
 	f.untilSequence(3)
 
-	slow, cfg := newFollower(t, s.origin(t, nil).SetCheckTimeout(time.Hour))
+	slow, cfg := newFollower(t, s.source(t, nil).SetCheckTimeout(time.Hour))
 	cfg.StartTimeout = 2 * time.Second
 	gate := cfg.Gate
 	cfg.Gate = func(ctx context.Context, r *bundles.Revision) (follow.Candidate, error) {
@@ -206,7 +206,7 @@ func TestSlowCompileBlocksNothing(t *testing.T) {
 		return r, err
 	}
 	s := serve(t, bundletest.Signed(bundletest.Release(1)).Pack())
-	f, cfg := newFollower(t, s.origin(t, nil).SetCheckTimeout(2*time.Second))
+	f, cfg := newFollower(t, s.source(t, nil).SetCheckTimeout(2*time.Second))
 	cfg.SetOpen(compile)
 	f = f.begin(cfg)
 	f.untilSequence(1)
@@ -219,7 +219,7 @@ func TestSlowCompileBlocksNothing(t *testing.T) {
 	f.untilSequence(3)
 
 	s = serve(t, bundletest.Signed(bundletest.Release(2)).Pack())
-	waiting, cfg := newFollower(t, s.origin(t, nil).SetCheckTimeout(time.Hour))
+	waiting, cfg := newFollower(t, s.source(t, nil).SetCheckTimeout(time.Hour))
 	cfg.SetOpen(compile)
 	cfg.StartTimeout = time.Millisecond // the start does not wait
 	<-compiling
@@ -231,7 +231,7 @@ func TestSlowCompileBlocksNothing(t *testing.T) {
 func TestPanickingGateRefuses(t *testing.T) {
 	t.Parallel()
 	s := serve(t, bundletest.Signed(bundletest.Release(1)).Pack())
-	f, cfg := newFollower(t, s.origin(t, nil))
+	f, cfg := newFollower(t, s.source(t, nil))
 	gate := cfg.Gate
 	cfg.Gate = func(ctx context.Context, r *bundles.Revision) (follow.Candidate, error) {
 		if r.Sequence == 2 {
@@ -251,7 +251,7 @@ func TestPanickingGateRefuses(t *testing.T) {
 func TestCloseIsPrompt(t *testing.T) {
 	t.Parallel()
 	s := serve(t, bundletest.Signed(bundletest.Release(1)).Pack())
-	f := startFollower(t, s.origin(t, nil))
+	f := startFollower(t, s.source(t, nil))
 	f.untilSequence(1)
 	hanging := make(chan struct{})
 	var once sync.Once
@@ -281,7 +281,7 @@ func TestCloseIsPrompt(t *testing.T) {
 func TestStatusIsSafeForConcurrentUse(t *testing.T) {
 	t.Parallel()
 	s := serve(t, bundletest.Signed(bundletest.Release(1)).Pack())
-	f := startFollower(t, s.origin(t, nil))
+	f := startFollower(t, s.source(t, nil))
 	done := make(chan struct{})
 	var asking sync.WaitGroup
 	for range 4 {
@@ -319,7 +319,7 @@ func TestUnconditional304IsUnavailable(t *testing.T) {
 	s.change(func() {
 		s.answer = func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotModified) }
 	})
-	f := startFollower(t, s.origin(t, nil))
+	f := startFollower(t, s.source(t, nil))
 	now := f.untilOutcome(follow.Unavailable)
 	require.Nil(t, now.Active)
 	require.Equal(t, bundles.Unavailable, now.Attempt.Reason)

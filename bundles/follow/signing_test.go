@@ -87,9 +87,9 @@ func TestSignatureIsRequired(t *testing.T) {
 	s := serve(t, plain)
 	_, err = resolved(t, s.settings(t, map[string]any{"key_file": nil}))
 	require.ErrorContains(t, err, "allow_unsigned: true")
-	f := startFollower(t, s.origin(t, map[string]any{"key_file": nil, "allow_unsigned": true}))
+	f := startFollower(t, s.source(t, map[string]any{"key_file": nil, "allow_unsigned": true}))
 	require.False(t, f.until("a policy", func(now follow.Status) bool { return now.Active != nil }).Active.Verified)
-	strict := startFollower(t, s.origin(t, nil))
+	strict := startFollower(t, s.source(t, nil))
 	require.Equal(t, bundles.Unsigned, strict.untilOutcome(follow.Refused).Attempt.Reason)
 	require.Nil(t, strict.Status().Active)
 }
@@ -115,7 +115,7 @@ func TestUnusableSettingsAreRefused(t *testing.T) {
 	}
 }
 
-func resolved(t *testing.T, settings map[string]any) (*follow.Origin, error) {
+func resolved(t *testing.T, settings map[string]any) (*follow.BundleSource, error) {
 	t.Helper()
 	data, err := json.Marshal(settings)
 	require.NoError(t, err)
@@ -148,7 +148,7 @@ func TestSecretsAreRedacted(t *testing.T) {
 	with := map[string]any{"resource": "app.tar.gz?sig=" + secret, "service": map[string]any{
 		"url": s.URL, "credentials": map[string]any{"bearer": map[string]any{"token": secret}}, "headers": map[string]any{"X-Key": secret},
 	}}
-	f := startFollower(t, s.origin(t, with))
+	f := startFollower(t, s.source(t, with))
 	f.untilSequence(1)
 	for _, answer := range []http.HandlerFunc{
 		func(_ http.ResponseWriter, r *http.Request) {

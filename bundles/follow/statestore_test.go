@@ -21,7 +21,7 @@ import (
 func once(t *testing.T, s *server, more map[string]any) map[string]any {
 	t.Helper()
 	settings := s.settings(t, more)
-	f := startFollower(t, origin(t, settings))
+	f := startFollower(t, source(t, settings))
 	f.until("a policy", func(now follow.Status) bool { return now.Active != nil })
 	f.Close()
 	return settings
@@ -48,7 +48,7 @@ func TestSavedBundleServesWhileServerIsDown(t *testing.T) {
 	s := serve(t, bundletest.Signed(bundletest.Release(5)).Pack())
 	settings := once(t, s, nil)
 	s.change(func() { s.answer = http.NotFound })
-	f := startFollower(t, origin(t, settings))
+	f := startFollower(t, source(t, settings))
 	require.True(t, f.Status().FromDisk)
 	require.True(t, f.decides("read5"))
 	now := f.untilOutcome(follow.Unavailable)
@@ -102,7 +102,7 @@ func TestSavedBundleIsCheckedAgain(t *testing.T) {
 		settings := once(t, s, nil)
 		s.change(func() { s.answer = http.NotFound })
 		c.change(t, settings)
-		f := startFollower(t, origin(t, settings))
+		f := startFollower(t, source(t, settings))
 		now := f.untilOutcome(follow.Unavailable)
 		require.Nil(t, now.Active, name)
 		require.False(t, now.FromDisk, name)
@@ -126,11 +126,11 @@ func TestSavedBundleIsOfItsSourceOnly(t *testing.T) {
 	dir := t.TempDir()
 	bundletest.Unpack(t, dir, plain("the directory"))
 	local := map[string]any{"path": dir, "state_dir": settings["state_dir"]}
-	f := startFollower(t, origin(t, local))
+	f := startFollower(t, source(t, local))
 	good := f.Status().Active.ID
 	f.Close()
 	bundletest.Unpack(t, dir, bundletest.Files{"app/app.rego": "package"})
-	now := startFollower(t, origin(t, local)).Status()
+	now := startFollower(t, source(t, local)).Status()
 	require.True(t, now.FromDisk)
 	require.Equal(t, good, now.Active.ID, "the server's bundle is not the directory's")
 }
@@ -146,20 +146,20 @@ func TestUnreadableStateStopsStart(t *testing.T) {
 		"a sequence of text": []byte(`{"sequence": "5"}`), "below nothing": []byte(`{"sequence": -1}`),
 	} {
 		require.NoError(t, os.WriteFile(stateOf(t, settings, "state.json"), data, 0o600))
-		_, cfg := newFollower(t, origin(t, settings))
+		_, cfg := newFollower(t, source(t, settings))
 		_, err := follow.Start(t.Context(), cfg)
 		require.ErrorContains(t, err, "repair it, or remove it to accept any", name)
 		require.ErrorContains(t, err, "state.json", name)
 	}
 	require.NoError(t, os.WriteFile(stateOf(t, settings, "state.json"), whole, 0o600))
-	f := startFollower(t, origin(t, settings))
-	_, cfg := newFollower(t, origin(t, settings))
+	f := startFollower(t, source(t, settings))
+	_, cfg := newFollower(t, source(t, settings))
 	_, err := follow.Start(t.Context(), cfg)
 	require.ErrorContains(t, err, "in use by another process: give each its own")
 	f.Close()
-	startFollower(t, origin(t, settings)).Close()
+	startFollower(t, source(t, settings)).Close()
 
-	_, cfg = newFollower(t, origin(t, with(settings, "state_dir", bundletest.WriteFile(t, "file", nil))))
+	_, cfg = newFollower(t, source(t, with(settings, "state_dir", bundletest.WriteFile(t, "file", nil))))
 	_, err = follow.Start(t.Context(), cfg)
 	require.ErrorContains(t, err, "cannot make the state directory")
 }
@@ -174,7 +174,7 @@ func TestUnsavableBundleIsNotActivated(t *testing.T) {
 	t.Parallel()
 	s := serve(t, bundletest.Signed(bundletest.Release(1)).Pack())
 	settings := s.settings(t, nil)
-	f := startFollower(t, origin(t, settings))
+	f := startFollower(t, source(t, settings))
 	f.untilSequence(1)
 	dir := settings["state_dir"].(string)
 	aside := dir + "-aside"
@@ -196,7 +196,7 @@ func TestUnconfirmedPolicyBecomesStale(t *testing.T) {
 	t.Parallel()
 	s := serve(t, bundletest.Signed(bundletest.Release(1)).Pack())
 	settings := s.settings(t, map[string]any{"max_age": "1h"})
-	f := startFollower(t, origin(t, settings).SetMaxAge(200*time.Millisecond))
+	f := startFollower(t, source(t, settings).SetMaxAge(200*time.Millisecond))
 	f.untilSequence(1)
 	s.change(func() { s.answer = http.NotFound })
 	s.again(t, 2) // on a busy machine it may have been stale for a moment before
@@ -213,10 +213,10 @@ func TestUnconfirmedPolicyBecomesStale(t *testing.T) {
 	ago := time.Now().Add(-2 * time.Hour).Round(0)
 	editState(t, settings, func(r map[string]any) { r["confirmed"] = ago })
 	s.change(func() { s.answer = http.NotFound })
-	f = startFollower(t, origin(t, settings))
+	f = startFollower(t, source(t, settings))
 	require.True(t, f.Stale())
 	require.True(t, ago.Equal(f.Status().Confirmed))
-	require.False(t, startFollower(t, origin(t, with(with(settings, "max_age", ""), "state_dir", t.TempDir()))).Stale(), "nothing to be stale")
+	require.False(t, startFollower(t, source(t, with(with(settings, "max_age", ""), "state_dir", t.TempDir()))).Stale(), "nothing to be stale")
 	s.change(func() { s.answer = nil })
 	f.untilOutcome(follow.Unchanged)
 	require.False(t, f.Stale())
@@ -224,7 +224,7 @@ func TestUnconfirmedPolicyBecomesStale(t *testing.T) {
 
 	editState(t, settings, func(r map[string]any) { r["confirmed"] = time.Now().Add(24 * time.Hour) })
 	s.change(func() { s.answer = http.NotFound })
-	f = startFollower(t, origin(t, settings))
+	f = startFollower(t, source(t, settings))
 	require.False(t, f.Status().Confirmed.After(time.Now()), "the clock was set back")
 }
 
@@ -235,13 +235,13 @@ func TestEmptyStateIsRefused(t *testing.T) {
 	settings := once(t, s, nil)
 	for _, data := range []string{`{}`, `null`, `{"sequence": 5, "id": "x"}`, `{"sequence": 5, "source": ""}`, `{"source": null}`, ` `} {
 		require.NoError(t, os.WriteFile(stateOf(t, settings, "state.json"), []byte(data), 0o600))
-		_, cfg := newFollower(t, origin(t, settings))
+		_, cfg := newFollower(t, source(t, settings))
 		_, err := follow.Start(t.Context(), cfg)
 		require.ErrorContains(t, err, "repair it, or remove it to accept any", data)
-		_, err = openOnce(origin(t, settings))
+		_, err = openOnce(source(t, settings))
 		require.Equal(t, bundles.Unavailable, bundletest.RefusalOf(t, err, data).Reason, data)
 		require.ErrorContains(t, err, "repair it", data)
 	}
 	require.NoError(t, os.Remove(stateOf(t, settings, "state.json")))
-	startFollower(t, origin(t, settings)).untilSequence(5)
+	startFollower(t, source(t, settings)).untilSequence(5)
 }

@@ -55,7 +55,7 @@ func (f *Follower) Status() Status {
 // be called for every request.
 func (f *Follower) Stale() bool {
 	at := f.confirmed.Load()
-	return f.cfg.Origin.maxAge > 0 && at != nil && age(*at) > f.cfg.Origin.maxAge
+	return f.cfg.Source.maxAge > 0 && at != nil && age(*at) > f.cfg.Source.maxAge
 }
 
 // age uses the wall clock or the monotonic clock, whichever shows more: the first can be set back, and the second stands
@@ -70,7 +70,7 @@ func (f *Follower) logStale() {
 	switch {
 	case stale && !f.loggedStale:
 		f.log.Error("policy stale: its source has not confirmed it for max_age, and nothing is decided until it does",
-			"max_age", f.cfg.Origin.maxAge, "source", f.source.String())
+			"max_age", f.cfg.Source.maxAge, "source", f.source.String())
 	case !stale && f.loggedStale:
 		f.log.Info("policy confirmed again: it decides", "source", f.source.String())
 	}

@@ -89,7 +89,7 @@ func TestServerCertificateIsVerified(t *testing.T) {
 		"no matter":   {map[string]any{"allow_insecure_tls": true}, true},
 	} {
 		before := s.requests.Load()
-		_, err := openOnce(s.origin(t, s.service(c.more)))
+		_, err := openOnce(s.source(t, s.service(c.more)))
 		if c.known {
 			require.NoError(t, err, name)
 			continue
@@ -115,7 +115,7 @@ func TestClientCertificateIsSent(t *testing.T) {
 		"none":          {nil, false},
 	} {
 		before := s.requests.Load()
-		o := s.origin(t, s.service(map[string]any{"tls": known, "credentials": c.credentials}))
+		o := s.source(t, s.service(map[string]any{"tls": known, "credentials": c.credentials}))
 		_, err := openOnce(o)
 		if c.open {
 			require.NoError(t, err, name)
@@ -172,7 +172,7 @@ func TestTokenServiceIsUsed(t *testing.T) {
 		tokens, s := serveTLS(t, nil, nil), serve(t, bundletest.Signed(bundletest.Release(1)).Pack())
 		tokens.change(func() { tokens.answer = c.answer })
 		s.guard(func(r *http.Request) bool { return r.Header.Get("Authorization") == "Bearer "+granted })
-		o := s.origin(t, service(tokens, s))
+		o := s.source(t, service(tokens, s))
 		if c.answer == nil {
 			tokens.Close()
 		}
@@ -207,7 +207,7 @@ func TestTokenServiceFailureIsTemporary(t *testing.T) {
 	})
 	all := credentials("oauth2", map[string]any{"token_url": tokens.URL, "client_id": "tests", "client_secret": secretText})
 	all["tls"] = map[string]any{"ca_cert": authorityOf(t, tokens)}
-	f := startFollower(t, s.origin(t, s.service(all)))
+	f := startFollower(t, s.source(t, s.service(all)))
 	f.untilOutcome(follow.Unavailable)
 	down.Store(false)
 	f.untilSequence(1)

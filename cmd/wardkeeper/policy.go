@@ -95,7 +95,7 @@ func openPolicy(ctx context.Context, path, decision string) (*pdp.Policy, error)
 }
 
 // openRevision opens a bundle as it is now, or the built-in policy if bundle is nil.
-func openRevision(ctx context.Context, bundle *follow.Origin, decision string) (*bundles.Revision, error) {
+func openRevision(ctx context.Context, bundle *follow.BundleSource, decision string) (*bundles.Revision, error) {
 	if bundle != nil {
 		return bundle.Open(ctx, decision, inputSchema())
 	}
@@ -103,7 +103,7 @@ func openRevision(ctx context.Context, bundle *follow.Origin, decision string) (
 }
 
 // bundleOf returns the bundle that the settings name; nil means the built-in policy.
-func bundleOf(s *config.Settings, logger *slog.Logger) (*follow.Origin, error) {
+func bundleOf(s *config.Settings, logger *slog.Logger) (*follow.BundleSource, error) {
 	origin, ok, err := s.BundleOrigin()
 	if err != nil || !ok {
 		return nil, err
@@ -113,7 +113,7 @@ func bundleOf(s *config.Settings, logger *slog.Logger) (*follow.Origin, error) {
 }
 
 // bundleAt returns the bundle at a path; nil if the path is empty.
-func bundleAt(path string) (*follow.Origin, error) {
+func bundleAt(path string) (*follow.BundleSource, error) {
 	if path == "" {
 		return nil, nil
 	}

@@ -42,9 +42,9 @@ func newReloadTest(tb testing.TB, first []byte, by signer, cfg sidecarConfig) *r
 		"state_dir": filepath.Join(tb.TempDir(), "state"),
 	})
 	require.NoError(tb, err)
-	origin, err := follow.DecodeSettings(settings)
+	decoded, err := follow.DecodeSettings(settings)
 	require.NoError(tb, err)
-	cfg.bundle, err = origin.Resolve()
+	cfg.bundle, err = decoded.Resolve()
 	require.NoError(tb, err)
 	cfg.timeout = 10 * time.Second
 	r.sidecar, err = openSidecar(tb.Context(), cfg, slog.New(slog.DiscardHandler))

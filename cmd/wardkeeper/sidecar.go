@@ -19,14 +19,14 @@ import (
 
 // sidecarConfig says what a sidecar decides by.
 type sidecarConfig struct {
-	bundle    *follow.Origin     // nil for the built-in policy
-	once      bool               // open the bundle without following it or writing to the state directory
-	decision  string             // path of the rule that decides
-	directory string             // a file, or the name of what cached reads; empty if the policy needs no facts
-	cached    *factsource.Config // nil for a file
-	timeout   time.Duration      // of each evaluation
-	serveData bool               // to clients of OPA's API
-	onLoad    func()             // called after each load of a directory file; may be nil
+	bundle    *follow.BundleSource // nil for the built-in policy
+	once      bool                 // open the bundle without following it or writing to the state directory
+	decision  string               // path of the rule that decides
+	directory string               // a file, or the name of what cached reads; empty if the policy needs no facts
+	cached    *factsource.Config   // nil for a file
+	timeout   time.Duration        // of each evaluation
+	serveData bool                 // to clients of OPA's API
+	onLoad    func()               // called after each load of a directory file; may be nil
 }
 
 // sidecar is an engine with the policy and the facts it decides by.
@@ -74,7 +74,7 @@ func openSidecar(ctx context.Context, cfg sidecarConfig, logger *slog.Logger) (*
 func (s *sidecar) openPolicy(ctx context.Context, cfg sidecarConfig, logger *slog.Logger) (err error) {
 	if cfg.bundle != nil && !cfg.once {
 		s.follower, err = follow.Start(ctx, follow.Config{
-			Origin: cfg.bundle, Entrypoint: cfg.decision, Schema: inputSchema(), Gate: s.gate, Logger: logger,
+			Source: cfg.bundle, Entrypoint: cfg.decision, Schema: inputSchema(), Gate: s.gate, Logger: logger,
 		})
 		return err
 	}

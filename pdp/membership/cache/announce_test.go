@@ -232,7 +232,7 @@ func TestTokenOfTrimmedAnnouncementFetchesAgain(t *testing.T) {
 	})
 	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
 		first, remote := openCache(t, o, h.connect(), nil), h.connect()
-		second := openCache(t, o, remote, func(cfg *Config) { cfg.Announced = false }) // its facts live by their age
+		second := openCache(t, o, remote, func(cfg *Config) { cfg.Announced = false }) // its facts expire by age
 		waitHeartbeat()
 		h.set(func() { remote.disconnected, h.trimmed = true, true })
 		waitHeartbeat()

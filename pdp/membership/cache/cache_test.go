@@ -13,7 +13,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
 )
 
-// roleOf is the role that a source says a user has at a facility: "" where there is no such user.
+// roleOf returns the role of a user's first assignment, "" if there is no such user.
 func roleOf(t *testing.T, c *Cache, id string, need facts.Requirement) (string, error) {
 	t.Helper()
 	v, err := c.View(t.Context(), need)
@@ -48,7 +48,7 @@ func announceUser(t *testing.T, c *Cache, id string) string {
 	return token
 }
 
-// inBubble runs a test in time of its own, with an origin that has Jane, and a shared tier.
+// inBubble runs a test in a synctest bubble, with an origin that has Jane, and a shared tier.
 func inBubble(t *testing.T, f func(t *testing.T, o *fakeOrigin, h *sharedTier)) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newFakeOrigin()
@@ -57,7 +57,7 @@ func inBubble(t *testing.T, f func(t *testing.T, o *fakeOrigin, h *sharedTier)) 
 	})
 }
 
-// waitHeartbeat lets what goes on in the background come to rest, and a beat pass.
+// waitHeartbeat waits for a heartbeat, and until all other goroutines are blocked.
 func waitHeartbeat() {
 	time.Sleep(2 * heartbeatInterval)
 	synctest.Wait()
@@ -74,7 +74,7 @@ func TestConfirmedRecordIsNotFetchedAgain(t *testing.T) {
 		assert.Equal(t, requests, o.requestCount())
 		time.Sleep(4 * time.Minute)
 		assertRole(t, c, "jane", "ed_normal")
-		assert.Greater(t, o.requestCount(), requests, "no fact lives longer than its time, however well vouched for")
+		assert.Greater(t, o.requestCount(), requests, "a record expires even while it is confirmed")
 	})
 }
 
@@ -95,7 +95,7 @@ func TestRevocationReachesEverySidecar(t *testing.T) {
 	})
 }
 
-// When the stream is lost, confirmed records are fetched again first.
+// Once the stream is lost, records are fetched again before they are used.
 func TestLostStreamLeavesRecordsUnconfirmed(t *testing.T) {
 	for name, breaks := range map[string]func(h *sharedTier, p *tierClient){
 		"down":  func(h *sharedTier, p *tierClient) { h.set(func() { h.down = true }) },
@@ -108,7 +108,7 @@ func TestLostStreamLeavesRecordsUnconfirmed(t *testing.T) {
 				c := openCache(t, o, p, nil)
 				waitHeartbeat()
 				assertRole(t, c, "jane", "ed_normal")
-				o.setUser("jane", fixture.Nurse("jane", "ed_admin", "ghi")) // and nobody is told
+				o.setUser("jane", fixture.Nurse("jane", "ed_admin", "ghi")) // not announced
 				assertRole(t, c, "jane", "ed_normal")
 				breaks(h, p)
 				waitHeartbeat()

@@ -13,7 +13,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
 )
 
-// skewedClient is a port of a sidecar that takes the shared clock to be another one.
+// skewedClient is a client whose shared clock is ahead, or unknown.
 type skewedClient struct {
 	*tierClient
 	ahead   time.Duration
@@ -27,7 +27,7 @@ func (s *skewedClient) Now() time.Time {
 	return time.Now().Add(s.ahead)
 }
 
-// TestRecordFromTheFutureIsNotShared is not taken for a new one for as long as it takes to come: a clock was, or is, wrong.
+// Such a record would look new for as long as the clock is ahead.
 func TestRecordFromTheFutureIsNotShared(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
 		ahead := &skewedClient{tierClient: h.connect(), ahead: time.Hour}
@@ -45,7 +45,7 @@ func TestRecordFromTheFutureIsNotShared(t *testing.T) {
 	})
 }
 
-// TestSharedRecordOfAnotherEpochIsIgnored are not taken, however young they look: their age is by a clock that may have been set back.
+// The age of such a record is unknown: the clock of its epoch may have been set back since.
 func TestSharedRecordOfAnotherEpochIsIgnored(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
 		first := openCache(t, o, h.connect(), func(cfg *Config) { cfg.Announced = false })
@@ -61,7 +61,7 @@ func TestSharedRecordOfAnotherEpochIsIgnored(t *testing.T) {
 	})
 }
 
-// TestNothingIsSharedWithoutClock nothing is shared: nobody could say how old it is.
+// Without the shared clock, the age of a shared record would be unknown.
 func TestNothingIsSharedWithoutClock(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
 		blind := &skewedClient{tierClient: h.connect(), unknown: true}

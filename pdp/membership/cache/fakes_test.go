@@ -23,7 +23,7 @@ import (
 
 var errDown = errors.New("the origin is down")
 
-// fakeOrigin is a system of record in memory. Each write moves the version of what it concerns.
+// fakeOrigin is a system of record in memory. Each write increases the version of the record.
 type fakeOrigin struct {
 	mu          sync.Mutex
 	users       map[string]json.RawMessage
@@ -35,7 +35,7 @@ type fakeOrigin struct {
 	history     string
 	delay       time.Duration
 	requests    int
-	// onRequest is called with each question, without the lock.
+	// onRequest is called with each request, without the lock.
 	onRequest func(key membership.Key)
 }
 
@@ -108,7 +108,7 @@ func (o *fakeOrigin) requestCount() int {
 	return o.requests
 }
 
-// ask waits as long as the origin takes. What it answers is of the moment when the question comes in.
+// ask answers with the state at the time of the request, after the delay.
 func (o *fakeOrigin) ask(ctx context.Context, key membership.Key, answer func()) error {
 	if o.onRequest != nil {
 		o.onRequest(key)
@@ -211,15 +211,15 @@ func (o *fakeOrigin) Check(ctx context.Context) error { return o.ask(ctx, member
 
 func (o *fakeOrigin) Close() error { return nil }
 
-// sharedTier is a shared tier in memory, which each sidecar uses through a port of its own.
+// sharedTier is a shared tier in memory. Each sidecar has a client of its own.
 type sharedTier struct {
 	mu      sync.Mutex
 	values  map[membership.Key][]byte
 	log     []membership.Announcement
 	epoch   int
 	down    bool
-	trimmed bool // who connects finds nothing of what was announced before
-	muted   bool // announcements are written and nobody is told: how it would be without the stream
+	trimmed bool // earlier announcements are not delivered to new connections
+	muted   bool // announcements are accepted but not delivered
 	clients []*tierClient
 }
 
@@ -231,12 +231,12 @@ func newSharedTier() *sharedTier {
 
 func (h *sharedTier) epochName() string { return fmt.Sprintf("epoch-%d", h.epoch) }
 
-// tierClient is a sidecar's way to the hub; it can be cut by itself.
+// tierClient is a sidecar's connection to the shared tier.
 type tierClient struct {
 	*sharedTier
 	disconnected bool
-	skew         time.Duration // of its clock
-	seen         int           // of the log
+	skew         time.Duration // of the shared clock, as this client sees it
+	seen         int           // length of the log that has been delivered
 	wake         chan struct{}
 }
 
@@ -261,7 +261,7 @@ func (h *sharedTier) set(f func()) {
 	}
 }
 
-// wipe is a restart without anything: values and announcements are gone.
+// wipe simulates a restart that loses all values and announcements.
 func (h *sharedTier) wipe() {
 	h.set(func() {
 		h.values, h.log = map[membership.Key][]byte{}, nil
@@ -383,7 +383,7 @@ func (p *tierClient) Follow(ctx context.Context, handler membership.StreamHandle
 	}
 }
 
-// openCache makes a cached source over fakes, closed at the end of the test.
+// openCache opens a cache over fakes, and closes it at the end of the test.
 func openCache(t *testing.T, o *fakeOrigin, p *tierClient, change func(*Config)) *Cache {
 	t.Helper()
 	cfg := Config{Origin: o, Announced: p != nil, Vocabulary: fixture.Vocabulary()}

@@ -16,8 +16,8 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/redisstore"
 )
 
-// TestForgedRecordOverRedis is the attack as it was made: whoever has the token for changes makes somebody an administrator
-// of a region on every sidecar, and locks others out.
+// The attack: whoever has the token for changes makes somebody an administrator of a region on every sidecar, and locks others
+// out.
 func TestForgedRecordOverRedis(t *testing.T) {
 	redis := servertest.StartRedis(t)
 	a := origintest.NewApplication(t, origintest.SampleDocument(1, 0).String())
@@ -56,7 +56,7 @@ func TestForgedRecordOverRedis(t *testing.T) {
 	}
 }
 
-// sourceOf is the application as one sidecar reads it that hears of nothing.
+// sourceOf opens a cache that fetches every record from the application.
 func sourceOf(t *testing.T, a *origintest.Application, url string) *Cache {
 	return openTestCache(t, Config{Origin: httpOrigin(t, a, url), MaxAgeChange: time.Nanosecond})
 }

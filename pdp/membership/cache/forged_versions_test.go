@@ -21,11 +21,11 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/freshness"
 )
 
-// watchedOrigin is an origin that tells of its changes as the test says.
+// watchedOrigin is an origin that hands its change handler to the test.
 type watchedOrigin struct {
 	*fakeOrigin
 	handler    chan membership.ChangeHandler
-	heartbeats bool // by itself
+	heartbeats bool // sent without the test
 }
 
 func (l *watchedOrigin) Watch(ctx context.Context, handler membership.ChangeHandler) {
@@ -40,7 +40,7 @@ func (l *watchedOrigin) Watch(ctx context.Context, handler membership.ChangeHand
 	<-ctx.Done()
 }
 
-// openWatched is a sidecar that listens, and what it hears with. Nothing has begun.
+// openWatched opens a cache over a watched origin, and returns its change handler. The subscription has not begun.
 func openWatched(t *testing.T, o *fakeOrigin, p *tierClient, heartbeats bool, change func(*Config)) (*Cache, membership.ChangeHandler) {
 	t.Helper()
 	l := &watchedOrigin{o, make(chan membership.ChangeHandler, 1), heartbeats}
@@ -57,12 +57,12 @@ func userChange(id string, version uint64) []pdp.Change {
 	return []pdp.Change{{Kind: pdp.UserChanged, ID: id, Version: version}}
 }
 
-// TestForgedVersionDoesNotBlockQuestions: whoever may announce, or notify, can say that a version is there which the source never gave. A
-// person or a region that this is said of is read all the same, and lives by its age.
+// Whoever may announce or notify can claim a version that the source never assigned. The record is then fetched all the same, and
+// expires by age.
 func TestForgedVersionDoesNotBlockQuestions(t *testing.T) {
 	const budget = 5 * time.Second
 	region := pdp.Change{Kind: pdp.LocationChanged, ID: "metro", Organization: "metro", Version: pdp.MaxVersion}
-	for _, path := range []string{"announced", "told by the origin"} {
+	for _, path := range []string{"announced", "reported by the origin"} {
 		t.Run(path, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
 				c, handler := openWatched(t, o, h.connect(), true, nil)
@@ -91,11 +91,11 @@ func TestForgedVersionDoesNotBlockQuestions(t *testing.T) {
 				l, err := v.Location(t.Context(), "metro")
 				require.NoError(t, err)
 				assert.False(t, v.OrganizationFreshness(l).Confirmed)
-				o.setUser("jane", fixture.Nurse("jane", "ed_admin", "ghi")) // and nobody tells of it
+				o.setUser("jane", fixture.Nurse("jane", "ed_admin", "ghi")) // not announced
 				assertRole(t, c, "jane", "ed_normal")
 				time.Sleep(budget + time.Millisecond)
 				assertRole(t, c, "jane", "ed_admin")
-				// The next change is heard of, and read at once.
+				// The next change is announced, and fetched at once.
 				o.setUser("jane", fixture.Nurse("jane", "ed_normal", "ghi"))
 				handler.Changed(userChange("jane", o.current("jane")))
 				assertRole(t, c, "jane", "ed_normal")
@@ -104,8 +104,7 @@ func TestForgedVersionDoesNotBlockQuestions(t *testing.T) {
 	}
 }
 
-// TestForgedVersionDoesNotBlockLaterTokens: a forged version does not keep the tokens of later announcements from being answered, and
-// what a token is for is held to.
+// Later tokens are honored all the same.
 func TestForgedVersionDoesNotBlockLaterTokens(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
 		c, other := openCache(t, o, h.connect(), nil), openCache(t, o, h.connect(), nil)
@@ -128,18 +127,17 @@ func TestForgedVersionDoesNotBlockLaterTokens(t *testing.T) {
 		waitHeartbeat()
 		h.set(func() { clear(h.values) })
 		_, err := roleOf(t, fresh, "jane", facts.Requirement{AtLeast: []string{token}})
-		require.Error(t, err, "an origin that is behind")
+		require.Error(t, err, "the origin is behind")
 		assert.Equal(t, pdp.Unavailable, pdp.KindOf(err))
 		undo()
 		_, err = roleOf(t, fresh, "jane", facts.Requirement{AtLeast: []string{token}})
 		require.NoError(t, err)
 		_, err = roleOf(t, fresh, "jane", facts.Requirement{AtLeast: []string{forged, token}})
-		require.Error(t, err, "nobody can know of what was forged")
+		require.Error(t, err, "the forged version does not exist")
 	})
 }
 
-// TestForgedNotificationDoesNotBlockTokens: whoever may notify cannot keep a token from being answered: it is not what the
-// token's announcement said.
+// A token requires the version that its announcement claimed, not one that a notification claimed.
 func TestForgedNotificationDoesNotBlockTokens(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
 		c, handler := openWatched(t, o, h.connect(), true, nil)
@@ -167,7 +165,7 @@ func TestForgedNotificationDoesNotBlockTokens(t *testing.T) {
 	})
 }
 
-// TestWatcherOfAnotherHistoryConfirmsNothing: where questions and listening lead to two servers, it is said that nothing is confirmed, and why.
+// Requests and notifications may reach two different servers.
 func TestWatcherOfAnotherHistoryConfirmsNothing(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, _ *sharedTier) {
 		var log bytes.Buffer
@@ -183,11 +181,11 @@ func TestWatcherOfAnotherHistoryConfirmsNothing(t *testing.T) {
 		}
 		assert.Equal(t, 1, strings.Count(log.String(), "unproven=[history]"), log.String())
 		assertRole(t, c, "new", "")
-		o.setUser("new", fixture.Nurse("new", "ed_normal", "ghi")) // and nobody tells of it
+		o.setUser("new", fixture.Nurse("new", "ed_normal", "ghi")) // not announced
 		time.Sleep(6 * time.Second)
 		assertRole(t, c, "new", "ed_normal")
 		c.tracker.StreamHandler().Began(membership.Position{Epoch: "e"}, membership.Position{Epoch: "e"}, nil, time.Now())
-		assert.Equal(t, []string{freshness.NoHistory}, c.Status().Unproven, "that a stream begins changes nothing")
+		assert.Equal(t, []string{freshness.NoHistory}, c.Status().Unproven, "the stream does not confirm")
 		handler.Began(time.Now(), "")
 		assert.True(t, isConfirmed(t, c, "jane"))
 		assert.Empty(t, c.Status().Unproven)
@@ -195,8 +193,7 @@ func TestWatcherOfAnotherHistoryConfirmsNothing(t *testing.T) {
 	})
 }
 
-// TestAnnouncementInvalidatesWhateverItsVersion: a fact that was fetched before an announcement does not survive it for a version that seems to be
-// as new, as a restored sequence gives it out again.
+// A restored sequence may assign versions again, so a version that is not newer is no reason to keep a record.
 func TestAnnouncementInvalidatesWhateverItsVersion(t *testing.T) {
 	for _, version := range []func(now uint64) uint64{func(uint64) uint64 { return 1 }, func(now uint64) uint64 { return now - 1 }, func(now uint64) uint64 { return now }} {
 		inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
@@ -205,7 +202,7 @@ func TestAnnouncementInvalidatesWhateverItsVersion(t *testing.T) {
 			assertRole(t, c, "jane", "ed_normal")
 			assertRole(t, other, "jane", "ed_normal")
 			waitHeartbeat()
-			o.set(func() { o.users["jane"] = []byte(fixture.Nurse("jane", "ed_admin", "ghi")) }) // under the version that it had
+			o.set(func() { o.users["jane"] = []byte(fixture.Nurse("jane", "ed_admin", "ghi")) }) // with the version that it had
 			_, err := c.Announce(t.Context(), userChange("jane", version(o.current("jane"))))
 			require.NoError(t, err)
 			waitHeartbeat()
@@ -216,7 +213,6 @@ func TestAnnouncementInvalidatesWhateverItsVersion(t *testing.T) {
 	}
 }
 
-// TestManyForgedVersionsDoNotBlockQuestions: while ever greater versions are announced, all the time, questions are answered.
 func TestManyForgedVersionsDoNotBlockQuestions(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
 		o.set(func() { o.delay = 5 * time.Millisecond })
@@ -254,12 +250,11 @@ func TestManyForgedVersionsDoNotBlockQuestions(t *testing.T) {
 		require.NoError(t, err)
 		_, err = roleOf(t, c, "jane", facts.Requirement{ReadOnly: true})
 		require.NoError(t, err)
-		assert.LessOrEqual(t, o.requestCount(), asked+4, "and it is over when it is over")
+		assert.LessOrEqual(t, o.requestCount(), asked+4, "fetches return to normal afterwards")
 	})
 }
 
-// TestUnknownAnnouncedLocationsCauseFewRequests: an announcement of many locations that are nowhere does not keep the origin busy, and
-// other organizations are not fetched again for those of which the origin has said so.
+// Organizations are not fetched again because of announced locations that the origin does not know.
 func TestUnknownAnnouncedLocationsCauseFewRequests(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
 		c := openCache(t, o, h.connect(), nil)
@@ -280,8 +275,7 @@ func TestUnknownAnnouncedLocationsCauseFewRequests(t *testing.T) {
 	})
 }
 
-// TestStreamWithoutPromiseConfirmsNothing a token for announcements vouches for nothing: what is announced is read anew at once, and the rest
-// lives by its age.
+// Announced records are fetched again at once, and all others expire by age.
 func TestStreamWithoutPromiseConfirmsNothing(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
 		c := openCache(t, o, h.connect(), func(cfg *Config) { cfg.Announced = false })
@@ -295,13 +289,12 @@ func TestStreamWithoutPromiseConfirmsNothing(t *testing.T) {
 		o.setUser("jane", fixture.Nurse("jane", "ed_admin", "ghi"))
 		announceUser(t, c, "jane")
 		assertRole(t, c, "jane", "ed_admin")
-		o.setUser("jane", fixture.Nurse("jane", "ed_normal", "ghi")) // and nobody announces it
+		o.setUser("jane", fixture.Nurse("jane", "ed_normal", "ghi")) // not announced
 		time.Sleep(5*time.Second + time.Millisecond)
 		assertRole(t, c, "jane", "ed_normal")
 	})
 }
 
-// TestStreamDoesNotConfirmWatchedOrigin: the stream of announcements that begins says nothing of an origin that is listened to.
 func TestStreamDoesNotConfirmWatchedOrigin(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
 		var log bytes.Buffer
@@ -315,8 +308,7 @@ func TestStreamDoesNotConfirmWatchedOrigin(t *testing.T) {
 	})
 }
 
-// TestMissingProofsAreReportedOnce: a channel that works and may not carry every change vouches for nothing, and status and log say which proof
-// is missing, once.
+// A channel that works but may not carry every change confirms nothing.
 func TestMissingProofsAreReportedOnce(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, _ *sharedTier) {
 		var log bytes.Buffer
@@ -338,7 +330,7 @@ func TestMissingProofsAreReportedOnce(t *testing.T) {
 		assert.Equal(t, 1, logged("membership facts are confirmed by announced changes"))
 		asked := o.requestCount()
 		assert.True(t, isConfirmed(t, c, "jane"))
-		assert.Greater(t, o.requestCount(), asked, "what was fetched before is not")
+		assert.Greater(t, o.requestCount(), asked, "records fetched before are not confirmed")
 		time.Sleep(900 * time.Millisecond)
 		handler.Heartbeat(time.Now())
 		assertRole(t, c, "jane", "ed_normal")

@@ -13,7 +13,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
 )
 
-// TestHangingOriginDoesNotUseUpTheDeadline is not waited for with all the time that a question has, where what is kept may serve.
+// The cache stops waiting early enough to answer with a cached record.
 func TestHangingOriginDoesNotUseUpTheDeadline(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
 		o.setUser("joe", fixture.Nurse("joe", "ed_admin", "ghi"))

@@ -18,7 +18,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
-// restore brings an origin back to a state of before under another history, and gives Jane a record in it.
+// restore sets the origin back to an earlier version in another history, and replaces Jane's record.
 func (o *fakeOrigin) restore(history string, version uint64, rec string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -29,8 +29,7 @@ func (o *fakeOrigin) restore(history string, version uint64, rec string) {
 	o.users["jane"] = json.RawMessage(rec)
 }
 
-// TestRestoredSourceIsReadAgain: records of a database that was restored are taken at once, older though their versions are, and what
-// was vouched for before is not.
+// Records of a restored database are used at once although their versions are lower.
 func TestRestoredSourceIsReadAgain(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
 		o.set(func() { o.history = "one" })
@@ -44,9 +43,9 @@ func TestRestoredSourceIsReadAgain(t *testing.T) {
 		require.True(t, isConfirmed(t, c, "jane"))
 
 		o.restore("two", 1, fixture.Nurse("jane", "ed_normal", "ghi"))
-		hear.Changed([]pdp.Change{{Kind: pdp.AnythingChanged}}) // while the channel is still that of before
+		hear.Changed([]pdp.Change{{Kind: pdp.AnythingChanged}}) // the subscription is still to the former history
 		assertRole(t, c, "jane", "ed_normal")
-		assert.False(t, isConfirmed(t, c, "jane"), "it was read elsewhere than where is listened")
+		assert.False(t, isConfirmed(t, c, "jane"), "its history is not the watched one")
 		hear.Lost(errDown)
 		hear.Began(time.Now(), "two")
 		time.Sleep(time.Millisecond)
@@ -54,14 +53,14 @@ func TestRestoredSourceIsReadAgain(t *testing.T) {
 		assert.True(t, isConfirmed(t, c, "jane"))
 		assert.Zero(t, c.Status().Failures)
 
-		// The same versions come again, with other content, and are believed.
+		// Versions that were seen before are accepted again.
 		o.setUser("jane", fixture.Nurse("jane", "ed_admin", "ghi"))
 		hear.Changed(userChange("jane", o.current("jane")))
 		assertRole(t, c, "jane", "ed_admin")
 	})
 }
 
-// TestRestoredSourceIsFoundByNextFetch is believed as soon as a record is fetched again, and shared values of before are not.
+// Shared values of the former history are ignored from then on.
 func TestRestoredSourceIsFoundByNextFetch(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
 		var log bytes.Buffer
@@ -91,8 +90,7 @@ func TestRestoredSourceIsFoundByNextFetch(t *testing.T) {
 	})
 }
 
-// TestSharedRecordOfAnotherDatabaseIsIgnored, as of another installation with the same prefix, are not taken: the origin says which
-// history is in force.
+// Another installation may use the same prefix. The origin determines the history that counts.
 func TestSharedRecordOfAnotherDatabaseIsIgnored(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
 		o.set(func() { o.history = "ours" })
@@ -105,7 +103,7 @@ func TestSharedRecordOfAnotherDatabaseIsIgnored(t *testing.T) {
 		ours, theirs := openCache(t, o, h.connect(), nil), openCache(t, other, h.connect(), nil)
 		waitHeartbeat()
 		o.setUser("ann", fixture.Nurse("ann", "ed_normal", "ghi"))
-		assertRole(t, ours, "ann", "ed_normal") // it knows its origin by now
+		assertRole(t, ours, "ann", "ed_normal") // it knows its origin's history now
 		assertRole(t, theirs, "jane", "ed_admin")
 		assertRole(t, theirs, "joe", "ed_admin")
 		waitHeartbeat()
@@ -114,8 +112,7 @@ func TestSharedRecordOfAnotherDatabaseIsIgnored(t *testing.T) {
 	})
 }
 
-// TestLaterFetchWinsUnderSameVersion: the later fetch is in force where a record has other content under the same version, and it is
-// counted.
+// The conflict is counted.
 func TestLaterFetchWinsUnderSameVersion(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
 		var log bytes.Buffer
@@ -130,7 +127,7 @@ func TestLaterFetchWinsUnderSameVersion(t *testing.T) {
 			assertRole(t, c, "jane", role)
 			assert.EqualValues(t, i+1, c.Status().Conflicts)
 		}
-		assert.Equal(t, 1, strings.Count(log.String(), "has changed without its version"), "in a minute")
+		assert.Equal(t, 1, strings.Count(log.String(), "has changed without its version"), "at most once in a minute")
 		waitHeartbeat()
 		other := openCache(t, o, h.connect(), nil)
 		waitHeartbeat()
@@ -138,7 +135,6 @@ func TestLaterFetchWinsUnderSameVersion(t *testing.T) {
 	})
 }
 
-// TestInvalidHistoriesAreRefused: an origin that gives what cannot be a history has given no record.
 func TestInvalidHistoriesAreRefused(t *testing.T) {
 	for _, history := range []string{strings.Repeat("h", membership.MaxHistory+1), "a\n", "é"} {
 		inBubble(t, func(t *testing.T, o *fakeOrigin, _ *sharedTier) {
@@ -151,7 +147,6 @@ func TestInvalidHistoriesAreRefused(t *testing.T) {
 	}
 }
 
-// TestRecordFetchedBeforeSuspensionIsStale: what was fetched for a question is no newer for having been waited for.
 func TestRecordFetchedBeforeSuspensionIsStale(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, _ *sharedTier) {
 		c := openCache(t, o, nil, nil)
@@ -160,7 +155,7 @@ func TestRecordFetchedBeforeSuspensionIsStale(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, freshness.Fresh, c.check(e, n))
 		suspended := &entry{Provenance: e.Provenance, validator: e.validator, user: e.user}
-		suspended.AsOf = time.Now().Add(-time.Minute) // the fetch began, the machine slept, and the answer came
+		suspended.AsOf = time.Now().Add(-time.Minute) // the machine was suspended during the fetch
 		assert.Equal(t, freshness.Stale, c.check(suspended, n))
 		assert.False(t, c.fetchedForView(suspended, n))
 	})

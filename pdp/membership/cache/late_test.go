@@ -13,7 +13,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
 )
 
-// TestLateAnnouncementDoesNotRestoreOldRecord, as one that is sent again: its record does not go before what came after it.
+// An announcement may be late because it was sent again.
 func TestLateAnnouncementDoesNotRestoreOldRecord(t *testing.T) {
 	for name, versioned := range map[string]bool{"with versions": true, "without": false} {
 		t.Run(name, func(t *testing.T) {
@@ -44,7 +44,7 @@ func TestLateAnnouncementDoesNotRestoreOldRecord(t *testing.T) {
 	}
 }
 
-// TestLateFetchDoesNotReplaceNewerRecord does not replace what was fetched after it began, and its version is not a later one.
+// A fetch that began earlier and ends later gets a lower synthetic version.
 func TestLateFetchDoesNotReplaceNewerRecord(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
 		o.versionless = true
@@ -64,7 +64,7 @@ func TestLateFetchDoesNotReplaceNewerRecord(t *testing.T) {
 		time.Sleep(100 * time.Millisecond)
 		o.set(func() { o.delay = 0 })
 		o.setUser("jane", fixture.Nurse("jane", "ed_admin", "ghi"))
-		role, version := versionOf(facts.Requirement{AtLeast: []string{"1~unknown"}}) // reads the origin anew
+		role, version := versionOf(facts.Requirement{AtLeast: []string{"1~unknown"}}) // forces a fetch
 		require.Equal(t, "ed_admin", role)
 		asking.Wait()
 		assert.Less(t, late, version)
@@ -74,7 +74,6 @@ func TestLateFetchDoesNotReplaceNewerRecord(t *testing.T) {
 	})
 }
 
-// TestAnnouncementDuringFetchCausesAnotherFetch: what was fetched for this very question is not good enough, where a change was told since.
 func TestAnnouncementDuringFetchCausesAnotherFetch(t *testing.T) {
 	for name, alone := range map[string]bool{"alone": true, "with others": false} {
 		t.Run(name, func(t *testing.T) {

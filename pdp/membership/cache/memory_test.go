@@ -15,11 +15,11 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
-// heapOf builds something, and measures how many bytes of the heap it keeps.
+// heapOf measures how many bytes of the heap a value takes.
 func heapOf[T any](build func() T) (bytes float64, built T) {
 	live := func() float64 {
 		runtime.GC()
-		runtime.GC() // the first one may only have finished what was going on
+		runtime.GC() // the first may only finish a collection that was going on
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)
 		return float64(m.HeapAlloc)
@@ -29,7 +29,7 @@ func heapOf[T any](build func() T) (bytes float64, built T) {
 	return live() - before, built
 }
 
-// The bound of the in-process tier is about true: what an entry is said to take is within a third of what it takes.
+// The estimated size of an entry is within a third of the measured one.
 func TestEntrySizes(t *testing.T) {
 	j := record.NewValidator(fixture.Vocabulary())
 	var locations strings.Builder
@@ -83,10 +83,10 @@ func joinedRecord(t *testing.T, j *record.Validator, tree *record.Tree, i, assig
 	return &rec
 }
 
-// A record that is large is kept like any other that is used, and what was used longest ago makes room for it.
+// A large record is cached like any other, and the least recently used records are evicted for it.
 func TestLargeRecordIsKept(t *testing.T) {
 	dropped := 0
-	// A sixteenth is for records that are not there.
+	// A sixteenth is reserved for absent records.
 	m := newMemory(1_066_666, func(*entry) { dropped++ })
 	put := func(id string, bytes int) {
 		e := newEntry(freshness.Provenance{}, membership.Key{Kind: membership.UserRecord, ID: id}, nil)

@@ -14,7 +14,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
 
-// organizationOf is the organization that a location is in, "" where it is unknown.
+// organizationOf returns the organization of a location, "" if the location is unknown.
 func organizationOf(t *testing.T, c *Cache, location string) string {
 	t.Helper()
 	v, err := c.View(t.Context(), facts.Requirement{})
@@ -27,7 +27,7 @@ func organizationOf(t *testing.T, c *Cache, location string) string {
 	return l.Organization()
 }
 
-// moveEntity brings an entity from one system to another, in the origin.
+// moveEntity moves the entity ward to another system in the origin.
 func moveEntity(o *fakeOrigin, to string) {
 	from := o.root("ward")
 	o.setLocations(fakeLocation{ID: "ward", Kind: "entity", Parent: to})
@@ -37,7 +37,7 @@ func moveEntity(o *fakeOrigin, to string) {
 	})
 }
 
-// TestFormerOrganizationOfMovedLocationIsFetchedAgain: the organization that a location has left is not served as it was, whoever knows that it was there.
+// This holds whichever sidecar knew that the location was there.
 func TestFormerOrganizationOfMovedLocationIsFetchedAgain(t *testing.T) {
 	start := func(o *fakeOrigin) {
 		o.setLocations(fakeLocation{ID: "large", Kind: "system", Model: "health_system", Plan: "paid"},
@@ -45,15 +45,15 @@ func TestFormerOrganizationOfMovedLocationIsFetchedAgain(t *testing.T) {
 	}
 	moved := []pdp.Change{{Kind: pdp.LocationChanged, ID: "ward", Organization: "large"}}
 
-	t.Run("kept by another sidecar", func(t *testing.T) {
+	t.Run("cached by another sidecar", func(t *testing.T) {
 		inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
 			start(o)
 			first, second := openCache(t, o, h.connect(), nil), openCache(t, o, h.connect(), nil)
 			waitHeartbeat()
-			require.Equal(t, "big", organizationOf(t, first, "big")) // the whole tree, into the shared tier
+			require.Equal(t, "big", organizationOf(t, first, "big")) // writes the whole tree to the shared tier
 			waitHeartbeat()
 			moveEntity(o, "large")
-			_, err := second.Announce(t.Context(), moved) // it has never seen the ward
+			_, err := second.Announce(t.Context(), moved) // it has never fetched the ward
 			require.NoError(t, err)
 			waitHeartbeat()
 			third := openCache(t, o, h.connect(), nil)
@@ -65,7 +65,7 @@ func TestFormerOrganizationOfMovedLocationIsFetchedAgain(t *testing.T) {
 		})
 	})
 
-	t.Run("on its way here", func(t *testing.T) {
+	t.Run("moved during a fetch", func(t *testing.T) {
 		inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
 			start(o)
 			c := openCache(t, o, h.connect(), nil)
@@ -89,7 +89,7 @@ func TestFormerOrganizationOfMovedLocationIsFetchedAgain(t *testing.T) {
 		})
 	})
 
-	t.Run("seen in its new place before", func(t *testing.T) {
+	t.Run("new organization fetched before", func(t *testing.T) {
 		inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
 			start(o)
 			c := openCache(t, o, h.connect(), nil)
@@ -110,8 +110,7 @@ func TestFormerOrganizationOfMovedLocationIsFetchedAgain(t *testing.T) {
 	})
 }
 
-// TestAnnouncedLocationsAskOncePerOrganization ask the origin once for each organization, and not for each location: there is a time in
-// which an announcement must be made.
+// One request for each location would take too long.
 func TestAnnouncedLocationsAskOncePerOrganization(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
 		c := openCache(t, o, h.connect(), nil)
@@ -137,7 +136,7 @@ func announcedOrganizations(h *sharedTier) []string {
 	return all
 }
 
-// TestAnnounceLocationWhileOriginHangs: then every organization is in doubt, and the announcement is made all the same.
+// The announcement succeeds, and invalidates every organization.
 func TestAnnounceLocationWhileOriginHangs(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
 		c := openCache(t, o, h.connect(), nil)

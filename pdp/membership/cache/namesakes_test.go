@@ -13,8 +13,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
 
-// TestTwoUsersWithOneUsernameAreQuarantined stay named until the username is one account's again, whoever else is asked about, and the log
-// tells it once.
+// They stay quarantined until the username belongs to one account, and are logged once.
 func TestTwoUsersWithOneUsernameAreQuarantined(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
 		var log bytes.Buffer
@@ -40,7 +39,7 @@ func TestTwoUsersWithOneUsernameAreQuarantined(t *testing.T) {
 		}
 		assert.Equal(t, 1, bytes.Count(log.Bytes(), []byte("record quarantined")))
 		assert.NotContains(t, log.String(), "example.org")
-		for _, username := range []string{"same", "jane"} { // one has it, and then nobody
+		for _, username := range []string{"same", "jane"} { // one user has it, and then none
 			o.setUser("jane", `{"id":"jane","username":"`+username+`@example.org"}`)
 			o.setUser("joe", `{"id":"joe","username":"joe@example.org"}`)
 			announceUser(t, c, "jane")
@@ -51,7 +50,7 @@ func TestTwoUsersWithOneUsernameAreQuarantined(t *testing.T) {
 			o.setUser("joe", `{"id":"joe","username":"Same@example.org"}`)
 			announceUser(t, c, "jane")
 			announceUser(t, c, "joe")
-			waitHeartbeat() // what is shared has come there
+			waitHeartbeat() // until the values are shared
 			c.memory.drop(membership.Key{Kind: membership.UsernamePointer, ID: "same@example.org"})
 			h.set(func() { clear(h.values) })
 			require.Error(t, byUsername())

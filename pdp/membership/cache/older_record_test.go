@@ -16,7 +16,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
-// rollBack gives a record of the origin the version that it had before, as a replica does that is behind.
+// rollBack sets a record of the origin back by one version, as a replica that lags does.
 func rollBack(o *fakeOrigin, id, rec string) (undo func()) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -26,7 +26,7 @@ func rollBack(o *fakeOrigin, id, rec string) (undo func()) {
 	return func() { o.set(func() { o.versions[key], o.users[id] = version, now }) }
 }
 
-// TestOriginThatGoesBackIsNotUsed is not believed: what has been seen of a record is the least that it can be.
+// A record must not be older than one that was seen before.
 func TestOriginThatGoesBackIsNotUsed(t *testing.T) {
 	for _, listed := range []bool{false, true} {
 		inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
@@ -50,7 +50,7 @@ func TestOriginThatGoesBackIsNotUsed(t *testing.T) {
 	}
 }
 
-// TestSharedValueThatGoesBackIsIgnored, as a sidecar put it there that read a replica, is not believed either.
+// A sidecar that read a lagging replica may have written it.
 func TestSharedValueThatGoesBackIsIgnored(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
 		byAge := func(cfg *Config) { cfg.Announced = false }
@@ -70,7 +70,7 @@ func TestSharedValueThatGoesBackIsIgnored(t *testing.T) {
 	})
 }
 
-// wrongAnswers is an origin that answers with what was not asked for.
+// wrongAnswers is an origin that answers with other records than were asked for.
 type wrongAnswers struct{ *fakeOrigin }
 
 func (c wrongAnswers) Organization(ctx context.Context, _ string) (*membership.RawRecord, error) {
@@ -81,7 +81,6 @@ func (c wrongAnswers) UserByUsername(ctx context.Context, _ string) ([]membershi
 	return c.fakeOrigin.UserByUsername(ctx, "jane@example.org")
 }
 
-// TestOriginAnsweringAnotherRecordIsRefused: another organization is no answer, and another username nobody's.
 func TestOriginAnsweringAnotherRecordIsRefused(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
 		c := openCache(t, o, h.connect(), func(cfg *Config) { cfg.Origin = wrongAnswers{o} })
@@ -96,7 +95,7 @@ func TestOriginAnsweringAnotherRecordIsRefused(t *testing.T) {
 	})
 }
 
-// TestSharedValueOfAnotherKeyIsRefused: a value may be whole and of this key, and say something of another record.
+// A value may be intact and packed for this key, and still hold another record.
 func TestSharedValueOfAnotherKeyIsRefused(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
 		c := openCache(t, o, h.connect(), nil)
@@ -114,7 +113,7 @@ func TestSharedValueOfAnotherKeyIsRefused(t *testing.T) {
 			_, err = c.unpack(c.validator.Load(), key, record.Pack(key, s, body))
 			require.Error(t, err)
 		}
-		// And a pointer that leads elsewhere is only a hint.
+		// A wrong pointer is only a hint.
 		for key, to := range map[membership.Key]string{{Kind: membership.UsernamePointer, ID: "joe@example.org"}: "jane", {Kind: membership.LocationPointer, ID: "clinic"}: "metro"} {
 			h.set(func() {
 				h.values[key] = record.Pack(key, membership.Stamp{Version: 1, AsOf: time.Now(), At: membership.Position{Epoch: h.epochName(), Sequence: 0}}, append([]byte{0}, to...))

@@ -24,7 +24,7 @@ func TestOriginDownServesWithinMaxAge(t *testing.T) {
 		o.set(func() { o.down = true })
 		assertFails(t, c, "joe", pdp.Unavailable)
 		time.Sleep(time.Minute)
-		assertRole(t, c, "jane", "ed_normal") // vouched for
+		assertRole(t, c, "jane", "ed_normal") // confirmed
 		h.set(func() { h.down = true })
 		time.Sleep(time.Minute)
 		assertFails(t, c, "jane", pdp.Unavailable)
@@ -37,14 +37,14 @@ func TestOriginDownServesWithinMaxAge(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		assertFails(t, c, "jane", pdp.Unavailable)
 		role, err := roleOf(t, c, "jane", facts.Requirement{ReadOnly: true})
-		require.NoError(t, err, "to use something, it may be older")
+		require.NoError(t, err, "reads may use an older record")
 		assert.Equal(t, "ed_normal", role)
 		time.Sleep(time.Minute)
 		_, err = roleOf(t, c, "jane", facts.Requirement{ReadOnly: true})
 		require.Error(t, err)
 		h.set(func() { h.down = false })
 		waitHeartbeat()
-		assertRole(t, c, "jane", "ed_normal") // the stream is back, and has told of nothing meanwhile
+		assertRole(t, c, "jane", "ed_normal") // the stream is back, and nothing was announced meanwhile
 		h.wipe()
 		waitHeartbeat()
 		assertFails(t, c, "jane", pdp.Unavailable)
@@ -112,7 +112,7 @@ func TestLaggingOriginIsAskedAgain(t *testing.T) {
 	})
 }
 
-// isConfirmed says whether a record is vouched for, as a view gives it now.
+// isConfirmed reports whether a user's record is confirmed in a new view.
 func isConfirmed(t *testing.T, c *Cache, id string) bool {
 	t.Helper()
 	v, err := c.View(t.Context(), facts.Requirement{})
@@ -185,7 +185,7 @@ func TestErrorsAreNotCached(t *testing.T) {
 		o.set(func() { o.down = true })
 		assertFails(t, c, "jane", pdp.Unavailable)
 		o.set(func() { o.down, o.delay = false, time.Hour })
-		assertFails(t, c, "jane", pdp.Unavailable) // it takes too long
+		assertFails(t, c, "jane", pdp.Unavailable) // the origin takes too long
 		o.set(func() { o.delay = 0 })
 		assertRole(t, c, "jane", "ed_normal")
 	})

@@ -13,7 +13,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
 
-// editedOrganization is an origin that gives an organization with something wrong that its records do not show.
+// editedOrganization is an origin that delivers organizations with a text replaced.
 type editedOrganization struct {
 	*fakeOrigin
 	from, to string
@@ -27,8 +27,7 @@ func (s *editedOrganization) Organization(ctx context.Context, location string) 
 	return raw, err
 }
 
-// TestFaultOutsideContentIsFound: an organization is refused for what is wrong with its record, and good again without it,
-// though what is kept of it is the same.
+// The fault is in the record and not in the parsed content, which stays the same.
 func TestFaultOutsideContentIsFound(t *testing.T) {
 	for name, to := range map[string]string{
 		"an unknown member": `"id":"ghi","boss":true`,
@@ -59,7 +58,6 @@ func TestFaultOutsideContentIsFound(t *testing.T) {
 	}
 }
 
-// TestQuarantineEndsWithValidRecord for whatever was named, once it is good.
 func TestQuarantineEndsWithValidRecord(t *testing.T) {
 	for name, to := range map[string]string{
 		"no list":      ``,
@@ -81,18 +79,18 @@ func TestQuarantineEndsWithValidRecord(t *testing.T) {
 				require.NoError(t, err)
 				second := openCache(t, o, h.connect(), nil)
 				waitHeartbeat()
-				assertRole(t, second, "jane", "ed_normal") // and shares it
+				assertRole(t, second, "jane", "ed_normal") // fetches and shares it
 				waitHeartbeat()
 				asked := o.requestCount()
 				assertRole(t, first, "jane", "ed_normal")
-				require.Equal(t, asked, o.requestCount(), "it is found in the shared tier")
+				require.Equal(t, asked, o.requestCount(), "the record comes from the shared tier")
 				assert.Empty(t, first.Status().Quarantined)
 			})
 		})
 	}
 }
 
-// replacedOrganization is an origin that gives something else for an organization.
+// replacedOrganization is an origin that delivers another record for organizations.
 type replacedOrganization struct {
 	*fakeOrigin
 	record *string

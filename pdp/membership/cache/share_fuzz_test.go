@@ -18,7 +18,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
-// constantStore is a shared tier in which a value lies for every key.
+// constantStore is a shared tier that has a value for every key.
 type constantStore struct {
 	value func(key membership.Key) []byte
 }
@@ -46,7 +46,7 @@ func (l constantStore) Now() time.Time { return time.Now() }
 
 func (l constantStore) Close() error { return nil }
 
-// viewOver is a view of a new sidecar with such a tier.
+// viewOver opens a view of a new cache over such a tier.
 func viewOver(t *testing.T, o *fakeOrigin, value func(membership.Key) []byte) facts.View {
 	c, err := Open(Config{Origin: o, Vocabulary: fixture.Vocabulary(), MaxAgeChange: time.Hour, Lease: time.Hour,
 		Logger: slog.New(slog.DiscardHandler), Store: constantStore{value}, Stream: constantStore{value}})
@@ -60,8 +60,8 @@ func viewOver(t *testing.T, o *fakeOrigin, value func(membership.Key) []byte) fa
 	return v
 }
 
-// FuzzShared: bytes that were not packed for a key are as if nothing lay there. A pointer that was, wherever it leads, is a
-// hint; and a record that was is a sound one of that key, or as if it were not there.
+// FuzzShared checks that values which were not packed for their key are ignored, that a packed pointer is only a hint, and that a
+// packed record is used only if it is a valid record of that key.
 func FuzzShared(f *testing.F) {
 	d := origintest.ReadDocument(f, []byte(fixture.WithUsers(fixture.Everyone)), record.JSON)
 	for i := range d.Users {
@@ -85,7 +85,7 @@ func FuzzShared(f *testing.F) {
 		assertUnaffected := func(v facts.View) {
 			u, err := v.UserByUsername(ctx, "JANE@example.org")
 			if err != nil && bytes.Contains(data, []byte("broken")) {
-				require.Equal(t, pdp.Unavailable, pdp.KindOf(err), "a pointer to whom nothing may be decided by")
+				require.Equal(t, pdp.Unavailable, pdp.KindOf(err), "a pointer to a quarantined user")
 				return
 			}
 			require.NoError(t, err)
@@ -122,7 +122,7 @@ func FuzzShared(f *testing.F) {
 	})
 }
 
-// assertValid says that a user and the organizations around it could stand in a directory file: there is no way around its rules.
+// assertValid checks that a user and its organizations form a valid directory file.
 func assertValid(t *testing.T, v facts.View, u *facts.User) {
 	t.Helper()
 	r := &origintest.Document{Locations: []origintest.Location{}, Users: []origintest.User{origintest.UserFromRecord(u.Record())}}

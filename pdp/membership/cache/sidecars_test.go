@@ -10,7 +10,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
 )
 
-// openTestCache is a cache that is closed at the end of the test.
+// openTestCache opens a cache, and closes it at the end of the test.
 func openTestCache(t testing.TB, cfg Config) *Cache {
 	t.Helper()
 	cfg.Vocabulary = fixture.Vocabulary()

@@ -23,8 +23,8 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
 )
 
-// eventLog is what happened to some users of an origin, and what sidecars then said of them. By it a run is checked: nothing
-// older was given than the contract allows.
+// eventLog records changes of users, and what sidecars read of them, so that a run can be checked: no read is older than the
+// contract allows.
 type eventLog struct {
 	mu            sync.Mutex
 	announcements []announcement
@@ -32,7 +32,7 @@ type eventLog struct {
 	reads         []read
 }
 
-// cut is a time without a way from a sidecar to the stream.
+// cut is a period in which a sidecar could not reach the stream.
 type cut struct {
 	sidecar  int
 	from, to time.Time
@@ -41,7 +41,7 @@ type cut struct {
 type announcement struct {
 	user    string
 	version uint64
-	at      time.Time // returned
+	at      time.Time // when the announcement returned
 }
 
 type read struct {
@@ -49,8 +49,8 @@ type read struct {
 	user    string
 	version uint64
 	budget  time.Duration
-	at      time.Time // when it was asked
-	token   uint64    // the version that the question had to know of; 0 for none
+	at      time.Time // when the read began
+	token   uint64    // the version that the read required; 0 for none
 }
 
 func (h *eventLog) add(f func()) {
@@ -59,7 +59,8 @@ func (h *eventLog) add(f func()) {
 	f()
 }
 
-// violations lists the readings that nothing explains: older than their budget, or than what the sidecar must have heard of.
+// violations lists the reads that are older than their budget, than an announcement that the sidecar must have received, or than
+// the version that they required.
 func (h *eventLog) violations(lease time.Duration) []string {
 	var all []string
 	for _, r := range h.reads {
@@ -83,7 +84,7 @@ func (h *eventLog) cutBetween(sidecar int, from, to time.Time) bool {
 	})
 }
 
-// cut keeps a way to the stream broken for a while.
+// cut disconnects sidecars from the stream for a while.
 func (h *eventLog) cut(down time.Duration, disconnect, reconnect func(), sidecars ...int) {
 	from := time.Now()
 	disconnect()
@@ -96,8 +97,7 @@ func (h *eventLog) cut(down time.Duration, disconnect, reconnect func(), sidecar
 	})
 }
 
-// TestReadsAreNeverOlderThanAllowed: whatever breaks, nothing is given that is older than its budget allows, nor older than what a sidecar in
-// touch with the stream must have heard of, nor than a question has to know of.
+// This holds while the origin, the shared tier and connections fail.
 func TestReadsAreNeverOlderThanAllowed(t *testing.T) {
 	seeds := uint64(24)
 	if testing.Short() {
@@ -115,15 +115,14 @@ func TestReadsAreNeverOlderThanAllowed(t *testing.T) {
 	}
 }
 
-// TestMissedAnnouncementsAreDetected keeps the checker from approving of anything: without what is told by the stream it finds faults.
+// This tests the check itself: without announcements it finds violations.
 func TestMissedAnnouncementsAreDetected(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		assert.NotEmpty(t, simulate(t, 1, disturbances{muted: true}).violations(time.Second))
 	})
 }
 
-// TestReadsAreNeverOlderThanAllowedDespiteForgeries: the same, while somebody announces what is not so, and the source is restored now and then, whose
-// versions then begin anew. Nothing is given but what the source has had.
+// Somebody announces false records and versions, and the source is restored now and then, so that its versions start again.
 func TestReadsAreNeverOlderThanAllowedDespiteForgeries(t *testing.T) {
 	for seed := range uint64(4) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
@@ -137,8 +136,7 @@ func TestReadsAreNeverOlderThanAllowedDespiteForgeries(t *testing.T) {
 	}
 }
 
-// TestReadsAreNeverOlderThanAllowedWhileUnproven: sidecars listen to a source, by a channel that now and then is said not to carry every change, and then
-// does not.
+// Sidecars watch the source through a channel that at times does not carry every change, and reports so.
 func TestReadsAreNeverOlderThanAllowedWhileUnproven(t *testing.T) {
 	for seed := range uint64(4) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
@@ -152,17 +150,17 @@ func TestReadsAreNeverOlderThanAllowedWhileUnproven(t *testing.T) {
 	}
 }
 
-// disturbances is what happens in a history beside what breaks.
+// disturbances are what a simulation does in addition to failures.
 type disturbances struct {
-	muted     bool // what is announced is not told
-	forging   bool // somebody announces what is not so
+	muted     bool // announcements are not delivered
+	forging   bool // somebody announces false changes
 	restoring bool // the source is restored: its versions go back, in another history
-	listening bool // sidecars listen to the source, which is not announced to
+	listening bool // sidecars watch the source, and changes are not announced otherwise
 }
 
 const simulatedUsers = 4
 
-// simulate lets three sidecars answer for a few minutes while users change and everything breaks now and then.
+// simulate reads from three sidecars for a few minutes while users change and everything fails now and then.
 func simulate(t *testing.T, seed uint64, d disturbances) *eventLog {
 	h := &eventLog{}
 	o, shared := newFakeOrigin(), newSharedTier()
@@ -184,9 +182,9 @@ func simulate(t *testing.T, seed uint64, d disturbances) *eventLog {
 		sidecars[i] = openCache(t, o, clients[i], quiet)
 	}
 	var latest sync.Map               // user -> token and number
-	writing := make(chan struct{}, 1) // a lock that is slept under
+	writing := make(chan struct{}, 1) // a lock that may be held while sleeping
 	written := uint64(0)
-	record := func(r *rand.Rand, id string) string { // its family name says the how manieth it is
+	record := func(r *rand.Rand, id string) string { // the family name is the number of the write
 		written++
 		return strings.Replace(fixture.Nurse(id, []string{"ed_normal", "ed_admin"}[r.IntN(2)], "ghi"), `"username"`, fmt.Sprintf(`"name":{"family":"%d"},"username"`, written), 1)
 	}
@@ -240,12 +238,12 @@ func simulate(t *testing.T, seed uint64, d disturbances) *eventLog {
 		})
 	}
 	act(1, 2*time.Second, func(r *rand.Rand) { writeUser(r, r.IntN(simulatedUsers)) })
-	act(2, 15*time.Second, func(r *rand.Rand) { // the origin is slow, or away
+	act(2, 15*time.Second, func(r *rand.Rand) { // the origin is slow or down
 		o.set(func() { o.delay, o.down = time.Duration(r.IntN(1500))*time.Millisecond, r.IntN(2) == 0 })
 		time.Sleep(time.Duration(r.IntN(8000)) * time.Millisecond)
 		o.set(func() { o.delay, o.down = time.Duration(r.IntN(3))*time.Millisecond, false })
 	})
-	act(3, 20*time.Second, func(r *rand.Rand) { // so is the shared tier
+	act(3, 20*time.Second, func(r *rand.Rand) { // so is the shared tier, or it restarts empty
 		if r.IntN(2) == 0 {
 			h.cut(0, shared.wipe, func() {}, 0, 1, 2)
 			return
@@ -288,7 +286,7 @@ func simulate(t *testing.T, seed uint64, d disturbances) *eventLog {
 	}
 	for i := range clients {
 		if d.listening {
-			act(uint64(30+i), 15*time.Second, func(r *rand.Rand) { // its channel carries nothing
+			act(uint64(30+i), 15*time.Second, func(r *rand.Rand) { // the channel carries nothing
 				h.cut(time.Duration(r.IntN(4000))*time.Millisecond, channels[i].unproven, func() {
 					writing <- struct{}{}
 					defer func() { <-writing }()
@@ -296,7 +294,7 @@ func simulate(t *testing.T, seed uint64, d disturbances) *eventLog {
 				}, i)
 			})
 		}
-		act(uint64(10+i), 20*time.Second, func(r *rand.Rand) { // or one sidecar's way to it
+		act(uint64(10+i), 20*time.Second, func(r *rand.Rand) { // one sidecar cannot reach the shared tier
 			h.cut(time.Duration(r.IntN(4000))*time.Millisecond, func() { shared.set(func() { clients[i].disconnected = true }) },
 				func() { shared.set(func() { clients[i].disconnected = false }) }, i)
 		})
@@ -308,7 +306,7 @@ func simulate(t *testing.T, seed uint64, d disturbances) *eventLog {
 	return h
 }
 
-// channel is a way by which a sidecar listens.
+// channel carries the source's changes to one sidecar.
 type channel struct {
 	mu      sync.Mutex
 	handler membership.ChangeHandler
@@ -352,12 +350,12 @@ func readUser(t *testing.T, h *eventLog, c *Cache, sidecar int, id string, readO
 	require.NoError(t, err)
 	u, err := v.User(ctx, id)
 	if err != nil {
-		return // no answer is no allow
+		return // failing is allowed
 	}
 	require.NotNil(t, u)
 	r.version, err = strconv.ParseUint(u.Record().Name.Family, 10, 64)
 	require.NoError(t, err)
-	require.NotZero(t, r.version, "it was forged")
+	require.NotZero(t, r.version, "the record is forged")
 	h.add(func() { h.reads = append(h.reads, r) })
 }
 

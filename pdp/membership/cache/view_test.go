@@ -14,7 +14,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
 )
 
-// TestViewReturnsOneState: what it has given it gives again, whatever is announced meanwhile; the next view knows better.
+// A view returns the same records again even if a change has been announced since. The next view returns the new ones.
 func TestViewReturnsOneState(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
 		c := openCache(t, o, h.connect(), nil)
@@ -52,7 +52,7 @@ func TestViewReturnsOneState(t *testing.T) {
 		assert.Nil(t, again)
 		l, err = v.Location(t.Context(), "jkl")
 		require.NoError(t, err)
-		assert.Empty(t, l.Record().Name, "the organization is in the state that it was first given in")
+		assert.Empty(t, l.Record().Name, "the organization stays in the state of the first read")
 		same, err := v.Location(t.Context(), "north")
 		require.NoError(t, err)
 		assert.Same(t, north, same)
@@ -62,7 +62,7 @@ func TestViewReturnsOneState(t *testing.T) {
 	})
 }
 
-// TestConcurrentReadersOfAViewGetOneState gives all of them the same, though the origin's answers differ.
+// They get the same records although the origin's answers differ.
 func TestConcurrentReadersOfAViewGetOneState(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, _ *sharedTier) {
 		c := openCache(t, o, nil, nil)
@@ -73,7 +73,7 @@ func TestConcurrentReadersOfAViewGetOneState(t *testing.T) {
 		var asking sync.WaitGroup
 		for i := range users {
 			asking.Go(func() {
-				time.Sleep(time.Duration(i) * 400 * time.Millisecond) // each begins to ask before the last one knows
+				time.Sleep(time.Duration(i) * 400 * time.Millisecond) // each begins before the one before ends
 				o.setUser("jane", fixture.Nurse("jane", "ed_admin", "ghi"))
 				c.memory.drop(membership.Key{Kind: membership.UserRecord, ID: "jane"})
 				var err error
@@ -102,7 +102,7 @@ func TestConcurrentReadersOfAViewGetOneState(t *testing.T) {
 	})
 }
 
-// TestFirstReaderDeterminesView is right: an account and a location that two fetched at once are given as the first had them.
+// If two readers fetch a record at the same time, both get what the first one has fetched.
 func TestFirstReaderDeterminesView(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, _ *sharedTier) {
 		c := openCache(t, o, nil, nil)
@@ -110,7 +110,7 @@ func TestFirstReaderDeterminesView(t *testing.T) {
 		require.NoError(t, err)
 		o.onRequest = func(key membership.Key) {
 			if key.Kind == membership.LocationPointer {
-				time.Sleep(time.Second) // so that both have the account before either is done
+				time.Sleep(time.Second) // so that both have fetched the account before either returns
 			}
 		}
 		users := make([]*facts.User, 2)

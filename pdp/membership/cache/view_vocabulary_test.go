@@ -18,8 +18,8 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
 )
 
-// TestViewKeepsItsVocabulary: whatever is adopted meanwhile, and by whoever a record was fetched, a view gives none that the
-// tables of its beginning do not admit. One that they do it refuses only where tables change all the time.
+// A view returns no record that is invalid under the vocabulary with which it began, whichever view fetched it. It refuses a valid
+// one only if the vocabulary changes all the time.
 func TestViewKeepsItsVocabulary(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
 		o.set(func() { o.delay = time.Millisecond })

@@ -17,7 +17,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
 )
 
-// otherVocabulary are the tables of another policy: a facility has interns instead of ed_normal, and there is one more level.
+// otherVocabulary is that of another policy: facilities have interns instead of ed_normal, and there is one more level.
 func otherVocabulary() pdp.Vocabulary {
 	v := fixture.Vocabulary()
 	v.Roles["facility"] = []string{"ed_admin", "intern"}
@@ -33,7 +33,7 @@ func addUsersOfBothVocabularies(o *fakeOrigin) {
 	o.setUser("olga", `{"id":"olga","username":"olga@example.org","assignments":[{"location":"smile","role":"owner","access":{"level":"wide"}}]}`)
 }
 
-// assertAdmitted says that a view gives who is admitted, and nobody else, however it is asked.
+// assertAdmitted checks that a view returns the admitted users and no others, by id and by username.
 func assertAdmitted(t *testing.T, v facts.View, admitted ...string) {
 	t.Helper()
 	for _, id := range []string{"jane", "joe", "olga"} {
@@ -52,10 +52,10 @@ func assertAdmitted(t *testing.T, v facts.View, admitted ...string) {
 		}
 	}
 	_, err := v.Users(t.Context(), facts.UserQuery{})
-	assert.Equal(t, pdp.Unavailable, pdp.KindOf(err), "a list with somebody who is not admitted")
+	assert.Equal(t, pdp.Unavailable, pdp.KindOf(err), "a list with an invalid user")
 }
 
-// TestNewVocabularyValidatesAgain what is kept, and what a view of before has not read yet it reads by the tables of before.
+// Cached records are validated again. A view that began before uses its own vocabulary to the end.
 func TestNewVocabularyValidatesAgain(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
 		addUsersOfBothVocabularies(o)
@@ -72,14 +72,14 @@ func TestNewVocabularyValidatesAgain(t *testing.T) {
 		waitHeartbeat()
 
 		c.SetVocabulary(otherVocabulary())
-		assert.Empty(t, c.Status().Quarantined, "nothing has been judged yet")
+		assert.Empty(t, c.Status().Quarantined, "nothing has been validated yet")
 		assertAdmitted(t, read, "joe")
 		assertAdmitted(t, unread, "joe")
-		assert.Empty(t, c.Status().Quarantined, "what the tables of before say is no news any more")
+		assert.Empty(t, c.Status().Quarantined, "faults under the former vocabulary are not reported")
 		assertAdmitted(t, fresh(), "jane", "olga")
 		assert.Equal(t, []string{`user "joe"`}, c.Status().Quarantined)
 
-		// Views of before keep nothing for those of now.
+		// An older view leaves nothing in the cache for newer ones.
 		late := fresh()
 		c.SetVocabulary(fixture.Vocabulary())
 		assertAdmitted(t, fresh(), "joe")
@@ -91,19 +91,19 @@ func TestNewVocabularyValidatesAgain(t *testing.T) {
 		assert.Equal(t, asked, o.requestCount())
 		assert.Equal(t, []string{`user "jane"`, `user "olga"`}, c.Status().Quarantined)
 
-		// Nor do sidecars of different policies for each other.
+		// Sidecars with different policies share no records.
 		other := openCache(t, o, h.connect(), func(cfg *Config) { cfg.Vocabulary = otherVocabulary() })
 		waitHeartbeat()
 		v, err := other.View(t.Context(), facts.Requirement{})
 		require.NoError(t, err)
 		assertAdmitted(t, v, "jane", "olga")
 		waitHeartbeat()
-		c.memory = newMemory(1<<20, c.forget) // as if it had just been started
+		c.memory = newMemory(1<<20, c.forget) // as after a restart
 		assertAdmitted(t, fresh(), "joe")
 	})
 }
 
-// TestReadsDuringVocabularyChangesAreConsistent: every answer is by the tables of its view, and no reader is kept from one.
+// Every read is by the vocabulary of its view, and none fails because of a change.
 func TestReadsDuringVocabularyChangesAreConsistent(t *testing.T) {
 	o := newFakeOrigin()
 	addUsersOfBothVocabularies(o)
@@ -142,7 +142,7 @@ func TestReadsDuringVocabularyChangesAreConsistent(t *testing.T) {
 	assertRole(t, c, "joe", "ed_normal")
 }
 
-// brokenOrigin is an origin whose organizations are none.
+// brokenOrigin is an origin that can deliver empty records.
 type brokenOrigin struct {
 	*fakeOrigin
 	broken bool
@@ -162,7 +162,7 @@ func (r *brokenOrigin) Users(ctx context.Context, q facts.UserQuery) (membership
 	return r.fakeOrigin.Users(ctx, q)
 }
 
-// TestQuarantineDoesNotNameUsernames is named by what was asked for, or not at all, and not for ever.
+// A record without an id is named by what was asked for.
 func TestQuarantineDoesNotNameUsernames(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, _ *sharedTier) {
 		r := &brokenOrigin{o, true}

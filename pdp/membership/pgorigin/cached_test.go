@@ -34,10 +34,10 @@ func TestCacheNeverConfirmsADeactivatedAdministrator(t *testing.T) {
 			servertest.Exec(t, servertest.Connect(t, url), `ALTER TABLE users DISABLE TRIGGER USER; `+deactivate+Schema)
 		}},
 		"a column's type": {change: func(t *testing.T, url string) {
-			servertest.Exec(t, servertest.Connect(t, url), unseen["a column's type"].write)
+			servertest.Exec(t, servertest.Connect(t, url), unannouncedWrites["a column's type"].write)
 		}},
 		"a replica": {change: func(t *testing.T, url string) {
-			servertest.Exec(t, servertest.Connect(t, url), unseen["as a replica"].write)
+			servertest.Exec(t, servertest.Connect(t, url), unannouncedWrites["as a replica"].write)
 		}},
 		"a pooler": {pooled: true, change: func(t *testing.T, url string) { servertest.Exec(t, servertest.Connect(t, url), deactivate) }},
 	} {

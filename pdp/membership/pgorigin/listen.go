@@ -75,7 +75,7 @@ func (p *Origin) listen(ctx context.Context, handler membership.ChangeHandler, e
 			return true, err
 		}
 		// Both connections are listening now; this one delivers what was announced before the next one began.
-		if err = next.checkUnaltered(l.proof); err == nil {
+		if err = next.checkUnchanged(l.evidence); err == nil {
 			err = l.heartbeat(ctx)
 		}
 		if err != nil {
@@ -94,7 +94,7 @@ type listener struct {
 	handler          membership.ChangeHandler
 	heartbeatChannel string // this connection's own
 	until            time.Time
-	proof
+	evidence
 }
 
 // openListener connects and listens. Every change committed after it returns is delivered.
@@ -114,10 +114,10 @@ func (p *Origin) openListener(ctx context.Context, handler membership.ChangeHand
 	return l, nil
 }
 
-// begin proves the channel before it listens as well: a standby would refuse to listen, and a pooler would listen in a session
+// begin collects evidence before it listens as well: a standby would refuse to listen, and a pooler would listen in a session
 // of another client.
 func (l *listener) begin(ctx context.Context, e *baseline) error {
-	if _, err := l.prove(ctx, pgx.QueryExecModeExec); err != nil {
+	if _, err := l.collectEvidence(ctx, pgx.QueryExecModeExec); err != nil {
 		return err
 	}
 	for _, channel := range []string{l.heartbeatChannel, l.p.channel} {
@@ -126,15 +126,15 @@ func (l *listener) begin(ctx context.Context, e *baseline) error {
 		}
 	}
 	var err error
-	if l.proof, err = l.prove(ctx, pgx.QueryExecModeCacheStatement); err != nil {
+	if l.evidence, err = l.collectEvidence(ctx, pgx.QueryExecModeCacheStatement); err != nil {
 		return err
 	}
-	return l.p.checkOpenTransactions(ctx, l.conn, l.proof, e)
+	return l.p.checkOpenTransactions(ctx, l.conn, l.evidence, e)
 }
 
-// prove returns the proof of now. It fails if anything is missing.
-func (l *listener) prove(ctx context.Context, mode pgx.QueryExecMode) (proof, error) {
-	now, err := l.p.prove(ctx, l.conn, mode)
+// collectEvidence fails if any evidence is missing.
+func (l *listener) collectEvidence(ctx context.Context, mode pgx.QueryExecMode) (evidence, error) {
+	now, err := l.p.collectEvidence(ctx, l.conn, mode)
 	if err == nil && len(now.missing) > 0 {
 		err = unproven(now.missing)
 	}
@@ -164,14 +164,14 @@ func (l *listener) heartbeat(ctx context.Context) error {
 			return silent(within, err)
 		}
 	}
-	now, err := l.prove(within, pgx.QueryExecModeCacheStatement)
+	now, err := l.collectEvidence(within, pgx.QueryExecModeCacheStatement)
 	if err != nil {
 		return silent(within, err)
 	}
-	if err := now.checkUnaltered(l.proof); err != nil {
+	if err := now.checkUnchanged(l.evidence); err != nil {
 		return err
 	}
-	l.proof = now
+	l.evidence = now
 	l.handler.Heartbeat(sent)
 	until, stop := context.WithDeadline(ctx, sent.Add(l.p.heartbeat))
 	defer stop()

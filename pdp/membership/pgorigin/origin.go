@@ -59,16 +59,16 @@ const listTimeoutFactor = 5 // of the timeout
 
 // Origin is a [membership.Origin] that reads three tables or views. It is safe for concurrent use.
 type Origin struct {
-	pool       *pgxpool.Pool
-	listenAt   *address
-	tables     tables
-	channel    string
-	announced  bool
-	proofQuery string
-	heartbeat  time.Duration
-	timeout    time.Duration
-	silence    time.Duration // how long a heartbeat may take
-	life       time.Duration // minimum lifetime of a connection
+	pool          *pgxpool.Pool
+	listenAt      *address
+	tables        tables
+	channel       string
+	announced     bool
+	evidenceQuery string
+	heartbeat     time.Duration
+	timeout       time.Duration
+	silence       time.Duration // how long a heartbeat may take
+	life          time.Duration // minimum lifetime of a connection
 	// listSlots bounds how many lists are read at a time: they take long, and must leave connections for records.
 	listSlots chan struct{}
 	secrets   *secrets
@@ -98,7 +98,7 @@ func Open(_ context.Context, cfg Config) (*Origin, error) {
 	if cfg.Heartbeat < 0 || cfg.Timeout < 0 || cfg.MaxConnections < 0 || cfg.MaxConnections > 1<<15 {
 		return nil, invalid("a timeout, the heartbeat or the number of connections to the database is out of range")
 	}
-	p := &Origin{tables: names, channel: cfg.Listen, announced: cfg.Announced, proofQuery: names.proofQuery(cfg.Announced), heartbeat: cfg.Heartbeat, timeout: cfg.Timeout, logger: cfg.Logger}
+	p := &Origin{tables: names, channel: cfg.Listen, announced: cfg.Announced, evidenceQuery: names.evidenceQuery(cfg.Announced), heartbeat: cfg.Heartbeat, timeout: cfg.Timeout, logger: cfg.Logger}
 	if p.heartbeat == 0 {
 		p.heartbeat = 200 * time.Millisecond
 	}

@@ -12,8 +12,8 @@ import (
 	"github.com/wardkeeper/wardkeeper/bundles"
 )
 
-// Origin is where bundles come from, ready to fetch from: settings that have been checked, with their keys.
-type Origin struct {
+// BundleSource is where bundles come from, ready to fetch from: settings that have been checked, with their keys.
+type BundleSource struct {
 	source       source
 	keyring      *keyring
 	verification func() *bundles.Verification // called for each attempt, because keys change
@@ -28,85 +28,85 @@ const defaultCheckTimeout = 2 * time.Minute
 
 // Open fetches and opens the bundle once, with the checks that a follower makes before its gate. It writes nothing, not
 // even to the state directory. The error is a [*bundles.Refusal].
-func (o *Origin) Open(ctx context.Context, entrypoint string, schema []byte) (*bundles.Revision, error) {
+func (b *BundleSource) Open(ctx context.Context, entrypoint string, schema []byte) (*bundles.Revision, error) {
 	var store stateStore
-	if o.stateDir != "" {
+	if b.stateDir != "" {
 		var err error
-		if store.state, err = readState(o.stateDir); err != nil {
+		if store.state, err = readState(b.stateDir); err != nil {
 			return nil, unavailable(err)
 		}
 	}
-	found, err := o.source.fetch(ctx, seen{})
+	found, err := b.source.fetch(ctx, seen{})
 	if err != nil {
 		refusal := bundles.AsRefusal(err, bundles.Unavailable)
-		refusal.Err = fmt.Errorf("policies %s: %w", o.source, err)
+		refusal.Err = fmt.Errorf("policies %s: %w", b.source, err)
 		return nil, refusal
 	}
 	return bundles.Open(ctx, bundles.Config{
-		Archive: found.archive, Raw: found.raw, Source: o.source.String(), Entrypoint: entrypoint, Schema: schema, Verification: o.verification(),
-		Limits: o.limits, CheckRelease: store.checkRelease,
+		Archive: found.archive, Raw: found.raw, Source: b.source.String(), Entrypoint: entrypoint, Schema: schema, Verification: b.verification(),
+		Limits: b.limits, CheckRelease: store.checkRelease,
 	})
 }
 
 // Fetch fetches the bundle once. It verifies it if there are keys, and checks nothing else. It reports whether a signature
 // was verified. The error is a [*bundles.Refusal].
-func (o *Origin) Fetch(ctx context.Context) (a *bundles.Archive, verified bool, err error) {
-	found, err := o.source.fetch(ctx, seen{})
+func (b *BundleSource) Fetch(ctx context.Context) (a *bundles.Archive, verified bool, err error) {
+	found, err := b.source.fetch(ctx, seen{})
 	if err == nil {
 		a, verified, err = bundles.Verify(bundles.Config{
-			Archive: found.archive, Raw: found.raw, Verification: o.verification(), Limits: o.limits,
+			Archive: found.archive, Raw: found.raw, Verification: b.verification(), Limits: b.limits,
 		})
 	}
 	if err != nil {
 		refusal := bundles.AsRefusal(err, bundles.Unavailable)
-		refusal.Err = fmt.Errorf("%s: %w", o.source, err)
+		refusal.Err = fmt.Errorf("%s: %w", b.source, err)
 		return nil, false, refusal
 	}
 	return a, verified, nil
 }
 
 // Resolve checks the settings and reads the keys. The error joins every fault.
-func (s Settings) Resolve() (*Origin, error) {
-	o := &Origin{stateDir: s.StateDir, checkTimeout: defaultCheckTimeout}
-	o.verification = func() *bundles.Verification { return o.keyring.verification() }
+func (s Settings) Resolve() (*BundleSource, error) {
+	b := &BundleSource{stateDir: s.StateDir, checkTimeout: defaultCheckTimeout}
+	b.verification = func() *bundles.Verification { return b.keyring.verification() }
 	var faults []error
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
 	if s.SizeLimitBytes < 0 || s.SizeLimitBytes > 1<<36 {
 		fault("size_limit_bytes is %d: write a number of bytes from 1 to 64 GiB", s.SizeLimitBytes)
 	} else if s.SizeLimitBytes > 0 {
-		o.limits = bundles.Limits{Compressed: s.SizeLimitBytes, Inflated: 8 * s.SizeLimitBytes}
+		b.limits = bundles.Limits{Compressed: s.SizeLimitBytes, Inflated: 8 * s.SizeLimitBytes}
 	}
-	o.limits = o.limits.WithDefaults()
+	b.limits = b.limits.WithDefaults()
 	if s.MaxAge != "" {
 		age, err := time.ParseDuration(s.MaxAge)
 		if err != nil || age <= 0 {
 			fault("max_age is %q: write a duration such as 24h", s.MaxAge)
 		}
-		o.maxAge = age
+		b.maxAge = age
 	}
 	var err error
-	if o.keyring, err = s.keyring(); err != nil {
+	if b.keyring, err = s.keyring(); err != nil {
 		faults = append(faults, err)
 	}
-	if o.source, err = s.source(o.limits); err != nil {
+	if b.source, err = s.source(b.limits); err != nil {
 		return nil, errors.Join(append(faults, err)...)
 	}
-	if least := o.source.confirmInterval(); o.maxAge > 0 && o.maxAge < least {
-		fault("max_age is %s, but it can take %s until a policy is confirmed: raise it, or poll more often (polling)", o.maxAge, least)
+	if least := b.source.confirmInterval(); b.maxAge > 0 && b.maxAge < least {
+		fault("max_age is %s, but it can take %s until a policy is confirmed: raise it, or poll more often (polling)", b.maxAge, least)
 	}
-	if !o.source.remote() {
-		o.keyring.fixed.Required = !o.keyring.empty() && !s.AllowUnsigned
-		return o, errors.Join(faults...)
+	if !b.source.remote() {
+		b.keyring.fixed.Required = !b.keyring.empty() && !s.AllowUnsigned
+		return b, errors.Join(faults...)
 	}
-	o.keyring.fixed.Required = !s.AllowUnsigned
-	if o.keyring.fixed.Required && o.keyring.empty() && len(s.Keys) == 0 && s.KeyFile == "" {
+	b.keyring.fixed.Required = !s.AllowUnsigned
+	if b.keyring.fixed.Required && b.keyring.empty() && len(s.Keys) == 0 && s.KeyFile == "" {
 		fault("bundles of %s cross a network: name the keys that sign them (keys, key_file or --verification-key), "+
-			"or write allow_unsigned: true", o.source)
+			"or write allow_unsigned: true", b.source)
 	}
-	if o.stateDir == "" {
-		fault("bundles of %s need a directory for the last good one and for the highest sequence: name it (state_dir or --state-dir)", o.source)
+	if b.stateDir == "" {
+		fault("bundles of %s need a directory for the last good one and for the highest sequence: name it (state_dir or --state-dir)", b.source)
 	}
-	return o, errors.Join(faults...)
+	return b, errors.Join(faults...)
 }
 
 func (s Settings) source(limits bundles.Limits) (source, error) {
@@ -143,7 +143,7 @@ func (s Settings) source(limits bundles.Limits) (source, error) {
 	return newHTTPSource(from, polling, limits)
 }
 
-// missing names the setting that an incomplete origin lacks.
+// missing names the setting that an incomplete source lacks.
 func (s Settings) missing() string {
 	switch {
 	case len(s.Service) > 0:

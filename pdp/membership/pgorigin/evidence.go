@@ -15,29 +15,30 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
 
-// proof is the state, in one snapshot, of everything that a listening connection depends on.
-type proof struct {
+// evidence is the state, in one snapshot, of everything that a listening connection depends on. It proves that every write is
+// announced if nothing is missing and nothing has changed since the evidence before.
+type evidence struct {
 	history string
 	// fingerprint identifies the state of everything that makes writes announce themselves. It differs after any alteration,
-	// also one that was undone.
+	// even one that was undone.
 	fingerprint string
 	missing     []string
 	versions    *int64 // last value of the version sequence; nil if it has none or may not be read
 }
 
-// errAltered means that writes may have been missed since the last proof. The channel works again.
-var errAltered = errors.New("the tables, their triggers or the server were altered: all records are fetched again")
+// errChanged means that writes may have been missed since evidence was last collected. The channel works again.
+var errChanged = errors.New("the tables, their triggers or the server were altered: all records are fetched again")
 
-// checkUnaltered fails if anything was altered since an earlier proof.
-func (f proof) checkUnaltered(earlier proof) error {
+// checkUnchanged fails if anything was altered since earlier evidence was collected.
+func (f evidence) checkUnchanged(earlier evidence) error {
 	back := f.versions != nil && earlier.versions != nil && *f.versions < *earlier.versions
 	if f.history != earlier.history || f.fingerprint != earlier.fingerprint || back {
-		return errAltered
+		return errChanged
 	}
 	return nil
 }
 
-// advice says, for each proof that can be missing, what is wrong and what to do.
+// advice says, for each word of [membership.Unproven], what is wrong and what to do.
 var advice = map[string]string{
 	"pooled_connection": "a pooler on the way keeps notifications back: name an address of the database itself " +
 		"in membership.postgres.listen_url",
@@ -64,12 +65,12 @@ func unproven(missing []string) *membership.Unproven {
 		strings.Join(reasons, "; ") + `. (Set membership.postgres.listen to "" to stop listening.)`}
 }
 
-// prove queries the database for a proof.
-func (p *Origin) prove(ctx context.Context, conn *pgx.Conn, mode pgx.QueryExecMode) (f proof, err error) {
+// collectEvidence queries the database.
+func (p *Origin) collectEvidence(ctx context.Context, conn *pgx.Conn, mode pgx.QueryExecMode) (f evidence, err error) {
 	var pid uint32
 	var standby bool
 	var missing []string
-	if err := conn.QueryRow(ctx, p.proofQuery, mode).Scan(&pid, &standby, &f.history, &f.versions, &f.fingerprint, &missing); err != nil {
+	if err := conn.QueryRow(ctx, p.evidenceQuery, mode).Scan(&pid, &standby, &f.history, &f.versions, &f.fingerprint, &missing); err != nil {
 		return f, err
 	}
 	if pid != conn.PgConn().PID() {
@@ -95,17 +96,17 @@ func (p *Origin) openWriters(ctx context.Context, conn *pgx.Conn) ([]string, err
 	return pgx.CollectRows(rows, pgx.RowTo[string])
 }
 
-// baseline is the last proof, across connections. A transaction that was open at the first proof may have written before the
-// triggers were in place: not every write is announced until those have ended.
+// baseline is the evidence collected last, across connections. A transaction that was open when the first evidence was collected
+// may have written before the triggers were in place: not every write is announced until those have ended.
 type baseline struct {
-	proof
+	evidence
 	open []string
 }
 
-// checkOpenTransactions takes the first proof of a connection, and fails while transactions from before the baseline are open.
-func (p *Origin) checkOpenTransactions(ctx context.Context, conn *pgx.Conn, f proof, e *baseline) error {
-	same := f.checkUnaltered(e.proof) == nil
-	e.proof = f
+// checkOpenTransactions takes the first evidence of a connection, and fails while transactions from before the baseline are open.
+func (p *Origin) checkOpenTransactions(ctx context.Context, conn *pgx.Conn, f evidence, e *baseline) error {
+	same := f.checkUnchanged(e.evidence) == nil
+	e.evidence = f
 	if p.announced || same && len(e.open) == 0 {
 		return nil
 	}
@@ -122,8 +123,8 @@ func (p *Origin) checkOpenTransactions(ctx context.Context, conn *pgx.Conn, f pr
 	return nil
 }
 
-// proofQuery returns the query for a [proof]. If other means announce every change, it only looks at where the connection leads.
-func (t tables) proofQuery(announced bool) string {
+// evidenceQuery returns the query for [evidence]. If other means announce every change, it only checks the server and its history.
+func (t tables) evidenceQuery(announced bool) string {
 	if announced {
 		return fmt.Sprintf("SELECT pg_backend_pid(), pg_is_in_recovery(), %s, NULL::bigint, '', NULL::text[]", t.history(false))
 	}

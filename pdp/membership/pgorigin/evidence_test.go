@@ -24,7 +24,7 @@ const deactivate = `UPDATE users SET status = 'deactivated' WHERE id = 'a';`
 
 // Ways in which rows change, and what must happen before the next heartbeat: the change is announced, or listening ends because of
 // what is missing ("" where everything is in place again).
-var unseen = map[string]struct {
+var unannouncedWrites = map[string]struct {
 	before, write string
 	announced     bool
 	missing       string
@@ -54,9 +54,9 @@ var unseen = map[string]struct {
 	"a trigger of a namesake": {write: `CREATE SCHEMA other; CREATE FUNCTION other.wardkeeper_users_written() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
 		CREATE OR REPLACE TRIGGER wardkeeper_emptied AFTER TRUNCATE ON users FOR EACH STATEMENT EXECUTE FUNCTION other.wardkeeper_users_written();
 		ALTER TABLE users ENABLE ALWAYS TRIGGER wardkeeper_emptied; TRUNCATE users CASCADE`, missing: "triggers"},
-	"an impostor":          {write: impostor + deactivate, missing: "trigger_functions"},
-	"an impostor for long": {before: impostor, write: deactivate, missing: "trigger_functions"},
-	"an impostor is gone":  {write: impostor + deactivate + Schema},
+	"an impostor":          {write: fakeFunction + deactivate, missing: "trigger_functions"},
+	"an impostor for long": {before: fakeFunction, write: deactivate, missing: "trigger_functions"},
+	"an impostor is gone":  {write: fakeFunction + deactivate + Schema},
 	"another way to tell":  {write: `CREATE FUNCTION wardkeeper_tell(kind text, id text, organization text, version int) RETURNS void LANGUAGE sql AS ''`, missing: "trigger_functions"},
 	"a function that tells nobody": {write: `CREATE OR REPLACE FUNCTION wardkeeper_tell(kind text, id text DEFAULT NULL, organization text DEFAULT NULL, version bigint DEFAULT NULL)
 		RETURNS void LANGUAGE plpgsql AS 'BEGIN END'; ` + deactivate, missing: "trigger_functions"},
@@ -81,7 +81,7 @@ var unseen = map[string]struct {
 	"columns change places": {before: `ALTER TABLE users ADD COLUMN other text DEFAULT 'deactivated'`,
 		write: `ALTER TABLE users RENAME COLUMN status TO former; ALTER TABLE users RENAME COLUMN other TO status`},
 	"tables change places": {write: `ALTER TABLE users RENAME TO former; CREATE TABLE users (LIKE former INCLUDING ALL)`, missing: "triggers"},
-	"a schema changes places": {before: `SET search_path = public; CREATE SCHEMA other; CREATE TABLE other.users (LIKE users INCLUDING ALL); CREATE SEQUENCE other.wardkeeper_versions;` + elsewhere("other"),
+	"a schema changes places": {before: `SET search_path = public; CREATE SCHEMA other; CREATE TABLE other.users (LIKE users INCLUDING ALL); CREATE SEQUENCE other.wardkeeper_versions;` + inOtherSchema("other"),
 		write: `ALTER SCHEMA public RENAME TO former; ALTER SCHEMA other RENAME TO public; UPDATE former.assignments SET role = 'user' WHERE location = 'metro';
 			ALTER SCHEMA public RENAME TO other; ALTER SCHEMA former RENAME TO public`},
 	"a table of the same name": {write: `CREATE SCHEMA wardkeeper; CREATE TABLE wardkeeper.users (LIKE users INCLUDING ALL)`, missing: "triggers"},
@@ -111,12 +111,12 @@ var unseen = map[string]struct {
 	"a table without change": {write: `ANALYZE users; CREATE INDEX ON users (title); ` + deactivate, announced: true},
 }
 
-// elsewhere makes what the triggers for assignments use in another schema.
-func elsewhere(schema string) string {
+// inOtherSchema makes what the triggers for assignments use in another schema.
+func inOtherSchema(schema string) string {
 	return "SET search_path = " + schema + ";" + shippedFunction("wardkeeper_touch_users") + "; SET search_path = public;"
 }
 
-const impostor = `CREATE OR REPLACE FUNCTION wardkeeper_users_written() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';`
+const fakeFunction = `CREATE OR REPLACE FUNCTION wardkeeper_users_written() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';`
 
 // dropping is a trigger that drops updates of versions alone.
 func dropping(name string) string {
@@ -127,7 +127,7 @@ func dropping(name string) string {
 // However a row changes, no heartbeat follows as if nothing had changed.
 func TestEveryWriteIsAnnouncedOrEndsListening(t *testing.T) {
 	server := servertest.StartPostgres(t)
-	for name, c := range unseen {
+	for name, c := range unannouncedWrites {
 		t.Run(name, func(t *testing.T) {
 			p, conn := filledOrigin(t, server, origintest.ParseDirectory(t, fixture.WithUsers(administrator)))
 			servertest.Exec(t, conn, "SET allow_system_table_mods = on; SET search_path = public")
@@ -167,7 +167,7 @@ func TestEveryWriteIsAnnouncedOrEndsListening(t *testing.T) {
 	}
 }
 
-// Versions grow even if their sequence goes back and forward again between two proofs.
+// Versions grow even if their sequence is set back and forward again between two heartbeats.
 func TestVersionsGrowWhenTheSequenceIsSetBack(t *testing.T) {
 	server := servertest.StartPostgres(t)
 	p, conn := filledOrigin(t, server, origintest.ParseDirectory(t, fixture.WithUsers(administrator)))
@@ -230,7 +230,7 @@ func TestRenamedTableIsUnproven(t *testing.T) {
 func TestOpenTransactionsAreUnproven(t *testing.T) {
 	server := servertest.StartPostgres(t)
 	p, conn := filledOrigin(t, server, origintest.ParseDirectory(t, fixture.WithUsers(administrator)))
-	servertest.Exec(t, conn, impostor)
+	servertest.Exec(t, conn, fakeFunction)
 	late := servertest.Connect(t, p.listenAt.url)
 	servertest.Exec(t, late, "BEGIN;"+deactivate)
 	servertest.Exec(t, conn, impostorOut)

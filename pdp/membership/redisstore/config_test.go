@@ -123,10 +123,10 @@ func TestPasswordSourcesOverrideEachOther(t *testing.T) {
 		"file over field": {URL: "redis://" + server.Addr(), Password: "wrong", PasswordFile: file},
 		"username":        {URL: "redis://" + server.Addr(), Username: "default", Password: "s3cret"},
 	} {
-		cfg.Timeout = 5 * time.Second
+		cfg.Timeout = 10 * time.Second
 		assert.NoError(t, roundTrip(openStore(t, cfg), "alice"), name)
 	}
-	store := openStore(t, Config{URL: "redis://:wr0ng@" + server.Addr()})
+	store := openStore(t, Config{URL: "redis://:wr0ng@" + server.Addr(), Timeout: 10 * time.Second})
 	err := roundTrip(store, "alice")
 	require.ErrorContains(t, err, "WRONGPASS")
 	assert.NotContains(t, err.Error(), "wr0ng")

@@ -1,7 +1,7 @@
 package redisstore
 
 import (
-	"net"
+	"fmt"
 	"testing"
 	"time"
 
@@ -17,11 +17,8 @@ func TestTLSChecksBothCertificates(t *testing.T) {
 	a := fixture.NewAuthority(t)
 	ca, serverCertificate, serverKey := a.WriteFiles("server")
 	_, clientCertificate, clientKey := a.WriteFiles("client")
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	addr := l.Addr().String()
-	require.NoError(t, l.Close())
-	_, port, _ := net.SplitHostPort(addr)
+	port := fmt.Sprint(servertest.FreePort(t))
+	addr := "127.0.0.1:" + port
 	servertest.StartRedis(t, "--tls-port", port, "--tls-cert-file", serverCertificate, "--tls-key-file", serverKey,
 		"--tls-ca-cert-file", ca, "--tls-auth-clients", "yes")
 

@@ -38,8 +38,10 @@ func (c *cachedUnderTest) Replace(t *testing.T, document string) {
 	}
 	for len(changes) > 0 {
 		n := min(len(changes), membership.MaxChanges)
-		_, err := c.other.Announce(t.Context(), changes[:n])
-		require.NoError(t, err)
+		require.Eventually(t, func() bool { // whoever announces does so again until it succeeds
+			_, err := c.other.Announce(t.Context(), changes[:n])
+			return err == nil
+		}, fixture.Timeout, 5*time.Millisecond)
 		changes = changes[n:]
 	}
 }

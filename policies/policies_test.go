@@ -8,6 +8,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"unicode/utf8"
 
@@ -21,9 +22,16 @@ import (
 
 // The conventions of the Rego tree, as checks of its syntax tree.
 
-// parse reads every Rego file, by its path.
+// parse is every Rego file, by its path. Callers may put modules into the map, and must not change those in it.
 func parse(t *testing.T) map[string]*ast.Module {
 	t.Helper()
+	modules, err := parsed()
+	require.NoError(t, err)
+	require.NotEmpty(t, modules)
+	return maps.Clone(modules)
+}
+
+var parsed = sync.OnceValues(func() (map[string]*ast.Module, error) {
 	modules := map[string]*ast.Module{}
 	err := fs.WalkDir(policies.Files(), "authz", func(name string, _ fs.DirEntry, err error) error {
 		if err != nil || path.Ext(name) != ".rego" {
@@ -40,33 +48,50 @@ func parse(t *testing.T) map[string]*ast.Module {
 		})
 		return err
 	})
-	require.NoError(t, err)
-	require.NotEmpty(t, modules)
-	return modules
-}
+	return modules, err
+})
 
 // compile compiles the modules as a policy is opened, and with the schema of the input: references are resolved.
 func compile(modules map[string]*ast.Module, schema any) (*ast.Compiler, error) {
 	schemas := ast.NewSchemaSet()
 	schemas.Put(ast.SchemaRootRef, schema)
 	compiler := ast.NewCompiler().WithCapabilities(bundles.Capabilities()).WithStrict(true).WithSchemas(schemas)
-	compiler.Compile(modules)
+	compiler.Compile(modules) // copies them
 	if compiler.Failed() {
 		return nil, compiler.Errors
 	}
 	return compiler, nil
 }
 
+// compiled is the tree, compiled once.
 func compiled(t *testing.T) *ast.Compiler {
 	t.Helper()
-	compiler, err := compile(parse(t), inputSchema(t))
+	compiler, err := compiledOnce()
 	require.NoError(t, err)
 	return compiler
 }
 
+var compiledOnce = sync.OnceValues(func() (*ast.Compiler, error) {
+	modules, err := parsed()
+	if err != nil {
+		return nil, err
+	}
+	schema, err := fs.ReadFile(policies.Files(), inputSchemaFile)
+	if err != nil {
+		return nil, err
+	}
+	var value any
+	if err := util.Unmarshal(schema, &value); err != nil {
+		return nil, err
+	}
+	return compile(modules, value)
+})
+
+const inputSchemaFile = "schemas/input.json"
+
 func inputSchema(t *testing.T) map[string]any {
 	t.Helper()
-	return document(t, "schemas/input.json")
+	return document(t, inputSchemaFile)
 }
 
 // document reads a JSON or YAML file.

@@ -10,7 +10,8 @@ import (
 )
 
 // TestWhatIsNoUsername holds the pattern of usernames to Unicode's properties, for every character there is: none is a
-// username beside a control, format or default-ignorable character, or with white space at either end.
+// username beside a control, format or default-ignorable character, or with white space at either end. Under -short it leaves
+// out planes 4 to 13, which have no characters yet, and 15 and 16, which are for private use.
 func TestWhatIsNoUsername(t *testing.T) {
 	found, err := rego.New(rego.Compiler(compiled(t)), rego.Query("data.authz.question._username")).Eval(t.Context())
 	require.NoError(t, err)
@@ -19,6 +20,9 @@ func TestWhatIsNoUsername(t *testing.T) {
 	for c := rune(0); c <= unicode.MaxRune; c++ {
 		if c == 0xD800 {
 			c = 0xE000 // surrogates are no characters
+		}
+		if plane := c >> 16; testing.Short() && plane > 3 && plane != 14 {
+			continue
 		}
 		hidden := unicode.In(c, unicode.Cc, unicode.Cf, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
 		space := unicode.Is(unicode.White_Space, c)

@@ -63,6 +63,9 @@ func (p *Policy) Vocabulary() *Vocabulary { return p.vocabulary }
 // Actions are the actions in the policy's catalogue, sorted.
 func (p *Policy) Actions() []string { return slices.Sorted(maps.Keys(p.catalogue)) }
 
+// ResourceType returns the type of the resources that an action of the catalogue is about; "" for any other action.
+func (p *Policy) ResourceType(action string) string { return p.catalogue[action].resource }
+
 // refuse is a refusal of the policy.
 func (p *Policy) refuse(reason bundles.Reason, format string, args ...any) error {
 	return bundles.Refuse(reason, fmt.Errorf("policies %s: %w", p.revision.Source, fmt.Errorf(format, args...)))

@@ -80,8 +80,9 @@ func (p *parser) checkLength(n *yaml.Node, what, text string) {
 
 // reference parses a mapping with one source.
 func (p *parser) reference(r *route, n *yaml.Node, v *value) {
+	before := len(p.faults.all)
 	keys, ok := p.mapping(n, "a reference", "path", "query", "header", "claim", "body", "optional")
-	if !ok {
+	if !ok || len(p.faults.all) > before {
 		return
 	}
 	if optional, ok := keys["optional"]; ok {

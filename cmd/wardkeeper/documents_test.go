@@ -27,6 +27,7 @@ func TestDocumentedCommands(t *testing.T) {
 			command := strings.ReplaceAll(step.command, "http://127.0.0.1:8181", base)
 			command = strings.ReplaceAll(command, "bin/wardkeeper", os.Getenv("TEST_WARDKEEPER"))
 			cmd := exec.Command("sh", "-c", command)
+			cmd.Dir = "../.."
 			cmd.Env = append(os.Environ(), "WARDKEEPER_SERVER="+base)
 			out, err := cmd.Output()
 			if _, exited := err.(*exec.ExitError); err != nil && !exited {
@@ -38,6 +39,7 @@ func TestDocumentedCommands(t *testing.T) {
 	}
 	assert.NotZero(t, ran["README.md"])
 	assert.NotZero(t, ran["pdp/OBLIGATIONS.md"])
+	assert.NotZero(t, ran["adapters/routes/README.md"])
 }
 
 // TestObligationsReferenceShowsEachObligation checks that the reference shows every obligation of the golden decisions.

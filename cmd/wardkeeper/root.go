@@ -20,7 +20,8 @@ assignments of a directory, and answers through the OpenID AuthZEN Authorization
 		Example: `  wardkeeper serve --directory directory.yaml
   wardkeeper ask alice assignment.remove jane --at ghi --from metro
   wardkeeper directory check directory.yaml
-  wardkeeper bundle build policies --signing-key private.pem`,
+  wardkeeper bundle build policies --signing-key private.pem
+  wardkeeper routes check routes.yaml`,
 		SilenceUsage:  true, // the usage would hide the message
 		SilenceErrors: true, // run prints them
 		Args:          noSuchCommand,
@@ -42,7 +43,8 @@ assignments of a directory, and answers through the OpenID AuthZEN Authorization
 			return cmd.Help()
 		},
 	})
-	root.AddCommand(newServeCommand(p), newAskCommand(p), newDirectoryCommand(p), newBundleCommand(p), newVersionCommand(p))
+	root.AddCommand(newServeCommand(p), newAskCommand(p), newDirectoryCommand(p), newBundleCommand(p), newRoutesCommand(p),
+		newVersionCommand(p))
 	return root
 }
 

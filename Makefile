@@ -50,7 +50,7 @@ fuzz: ## run each fuzz target for FUZZTIME (10s)
 	.ci/fuzz $(FUZZTIME)
 
 bench: ## benchmark decisions, the HTTP server, loading, and reloading under load
-	go test -run '^$$' -bench . -benchmem ./pdp/... ./cmd/...
+	go test -run '^$$' -bench . -benchmem ./adapters/... ./pdp/... ./cmd/...
 
 golden: ## rewrite the golden decisions; the diff is the review of a policy change
 	@go test ./cmd/wardkeeper -run '^TestGoldenDecisions$$' -update

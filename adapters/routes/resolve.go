@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/wardkeeper/wardkeeper/adapters/identity"
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
@@ -40,11 +41,10 @@ type Resolution struct {
 	Evaluation authzen.Evaluation
 }
 
-// Verifier verifies the token that names a person. Implementations are safe for concurrent use.
+// Verifier verifies the token that names a person, as [identity.Verifier] does. Implementations are safe for concurrent use.
 type Verifier interface {
-	// Verify returns the claims of a token, with numbers as [encoding/json.Number]. Every error means that the person is unknown.
-	// An error with a method Unavailable() bool that returns true says that the token could not be verified now, because no keys
-	// could be had.
+	// Verify returns the claims of a token, with numbers as [encoding/json.Number]. The error is [identity.ErrUnavailable] if it
+	// cannot be told now whether the token is valid; any other means that it is not.
 	Verify(ctx context.Context, token string) (claims map[string]any, err error)
 }
 
@@ -119,9 +119,6 @@ func isToken(s string) bool {
 	return s != ""
 }
 
-// maxToken is the maximum length of a token in bytes.
-const maxToken = 8 << 10
-
 // person returns who asks, and the claims of the verified token.
 func (t *Table) person(ctx context.Context, r *Request) (id string, claims map[string]any, err error) {
 	if t.subject.JWT == nil {
@@ -136,8 +133,7 @@ func (t *Table) person(ctx context.Context, r *Request) (id string, claims map[s
 		return "", nil, &Error{Kind: Unavailable, Message: "It cannot be found out now who asks.", Err: errNoVerifier}
 	}
 	if claims, err = t.verifier.Verify(ctx, token); err != nil {
-		var temporary interface{ Unavailable() bool }
-		if errors.As(err, &temporary) && temporary.Unavailable() || ctx.Err() != nil {
+		if errors.Is(err, identity.ErrUnavailable) || ctx.Err() != nil {
 			return "", nil, &Error{Kind: Unavailable, Message: "It cannot be found out now who asks.", Err: err}
 		}
 		return "", nil, &Error{Kind: Unauthenticated, Message: "The token is not valid: sign in again.", Err: err}
@@ -217,7 +213,7 @@ func checkToken(token string) (string, error) {
 			return "", unauthenticated("The token is not valid: sign in again.")
 		}
 	}
-	if token == "" || len(token) > maxToken {
+	if token == "" {
 		return "", unauthenticated("The token is not valid: sign in again.")
 	}
 	return token, nil

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"os"
 	"slices"
+
+	"github.com/wardkeeper/wardkeeper/adapters/identity"
 )
 
 // The limits of a route file.
@@ -53,6 +55,13 @@ type JWT struct {
 	Algorithms []string // the accepted values of alg, at least one; never none or an HMAC
 	Claim      string   // the claim that is the person's id
 	Cookie     string   // the cookie with the token; "" if it comes in the Authorization header, as Bearer
+}
+
+// Config returns the settings of a verifier of such tokens.
+func (j *JWT) Config() identity.Config {
+	return identity.Config{
+		KeysURL: j.Keys, KeysFile: j.KeysFile, Issuer: j.Issuer, Audience: j.Audience, Algorithms: slices.Clone(j.Algorithms),
+	}
 }
 
 // route is a route with its compiled parts.

@@ -1,0 +1,54 @@
+package unixsocket
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// MaxPath is the length of the longest path of a socket, in bytes: 107 on Linux.
+const MaxPath = len(syscall.RawSockaddrUnix{}.Path) - 1
+
+// Replaceable returns the folder in which every user of the machine can put another socket in the place of path, or "" if
+// there is none. Clients would then ask, and believe, whoever does so.
+func Replaceable(path string) (dir string) {
+	dir, err := filepath.EvalSymlinks(filepath.Dir(path))
+	if err != nil {
+		return ""
+	}
+	if mode(dir)&0o002 != 0 { // with the sticky bit too: it protects a socket only while there is one
+		return dir
+	}
+	for parent := filepath.Dir(dir); parent != dir; parent = filepath.Dir(dir) {
+		dir = parent
+		if m := mode(dir); m&0o002 != 0 && m&fs.ModeSticky == 0 {
+			return dir
+		}
+	}
+	return ""
+}
+
+// mode returns the mode of a file, 0 if it cannot be read.
+func mode(path string) fs.FileMode {
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0
+	}
+	return info.Mode()
+}
+
+// notSocketError says that the path of a socket is taken by something else.
+func notSocketError(path string, m fs.FileMode) error {
+	kind := "a device or pipe"
+	switch {
+	case m.IsRegular():
+		kind = "a file"
+	case m.IsDir():
+		kind = "a folder"
+	case m&fs.ModeSymlink != 0:
+		kind = "a symbolic link"
+	}
+	return fmt.Errorf("%s is %s, not a socket, and is left alone: choose another path", path, kind)
+}

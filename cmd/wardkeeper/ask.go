@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
+	"net/http"
 	"strings"
 	"time"
 
@@ -17,6 +19,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/logging"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/terminal"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/tokens"
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/unixsocket"
 	"github.com/wardkeeper/wardkeeper/pdp/httpapi"
 )
 
@@ -43,7 +46,7 @@ RESOURCE is an id. For the actions of the built-in policy its type follows from 
 Properties are set by KEY=VALUE pairs. A value that is valid JSON is used as JSON (true, 5, [...]; put a text that looks like
 JSON in double quotes), any other value is a string. A dot in KEY sets a member of an object (name.given=Ann).
 
-The server is --server, or WARDKEEPER_SERVER. Its token is read from --token-file, or WARDKEEPER_TOKEN_FILE.
+The server is --server, or WARDKEEPER_SERVER: a URL, or unix:/PATH for a server that listens on a Unix socket. Its token is read from --token-file, or WARDKEEPER_TOKEN_FILE.
 
 Exit status: 0 allowed, on condition that every obligation is fulfilled; 1 denied; 2 no decision.`,
 		Example: `  wardkeeper ask alice assignment.remove jane --at ghi --from metro
@@ -64,7 +67,7 @@ Exit status: 0 allowed, on condition that every obligation is fulfilled; 1 denie
 	flags.StringArrayVar(&o.Context, "context", nil, "set a member of the context: `KEY=VALUE` (repeatable)")
 	flags.StringVar(&o.ResourceType, "type", "", "`TYPE` of the resource (default: by the action)")
 	flags.StringVar(&o.SubjectType, "subject-type", "user", "`TYPE` of the subject")
-	flags.StringVar(&f.server, "server", "", "`URL` of the server to ask (default "+defaultServer+")")
+	flags.StringVar(&f.server, "server", "", "`URL|unix:/PATH` of the server to ask (default "+defaultServer+")")
 	flags.StringVar(&f.tokenFile, "token-file", "", "`FILE` with the server's token; the first line is sent")
 	flags.StringVar(&f.directory, "directory", "", "without a server: directory `FILE` with locations and users")
 	flags.StringVar(&f.bundle, "bundle", "", "without a server: policy at `PATH`, a folder or a .tar.gz, instead of the built-in one")
@@ -111,8 +114,8 @@ func (f askFlags) ask(ctx context.Context, p process, q *ask.Question) (*ask.Dec
 		}
 		return f.askInProcess(ctx, p, q)
 	}
-	client := ask.Client{BaseURL: cmp.Or(f.server, p.variable(config.ServerVariable), defaultServer)}
-	if _, err := config.ParseBaseURL(client.BaseURL); err != nil { // the address may have a password in it
+	client, err := clientOf(cmp.Or(f.server, p.variable(config.ServerVariable), defaultServer))
+	if err != nil {
 		return nil, fmt.Errorf("the address of the server (--server, %s) is invalid: %w", config.ServerVariable, err)
 	}
 	if file := cmp.Or(f.tokenFile, p.variable(config.Variable("token-file"))); file != "" {
@@ -123,6 +126,22 @@ func (f askFlags) ask(ctx context.Context, p process, q *ask.Question) (*ask.Dec
 		client.Token = found[0]
 	}
 	return client.Ask(ctx, q)
+}
+
+// clientOf returns a client of the server at a URL or Unix socket. Its error does not quote a URL, which may contain a password.
+func clientOf(server string) (ask.Client, error) {
+	if !config.IsUnix(server) {
+		if _, err := config.ParseBaseURL(server); err != nil {
+			return ask.Client{}, fmt.Errorf("%w, or unix:/PATH", err)
+		}
+		return ask.Client{BaseURL: server}, nil
+	}
+	addr, err := config.ParseAddr(server)
+	if err != nil {
+		return ask.Client{}, err
+	}
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) { return unixsocket.Dial(ctx, addr.Address) }
+	return ask.Client{BaseURL: "http://localhost", Transport: &http.Transport{DialContext: dial}}, nil
 }
 
 // askInProcess asks a server within this process, so that the answer is the same as a running server's.

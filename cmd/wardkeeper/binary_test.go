@@ -96,11 +96,17 @@ type daemon struct {
 	logged chan struct{}      // closed when the log has ended
 }
 
-// startServer starts the binary and waits until it says where it listens.
+// startServer starts the binary on a free port and waits until it says where it listens.
 func startServer(t testing.TB, args ...string) *daemon {
 	t.Helper()
+	return startServerAt(t, "127.0.0.1:0", args...)
+}
+
+// startServerAt does the same at another address.
+func startServerAt(t testing.TB, addr string, args ...string) *daemon {
+	t.Helper()
 	d := &daemon{
-		cmd: command(nil, append([]string{"serve", "--addr", "127.0.0.1:0", "--log-format", "json"}, args...)...),
+		cmd: command(nil, append([]string{"serve", "--addr", addr, "--log-format", "json"}, args...)...),
 		log: &fixture.LogBuffer{}, logged: make(chan struct{}),
 	}
 	stderr, err := d.cmd.StderrPipe()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"strings"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/wardkeeper/wardkeeper/bundles"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/golden"
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/unixsocket"
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
@@ -37,6 +39,7 @@ var interfaces = []struct {
 }{
 	{"engine", askEngine},
 	{"http", askHTTP},
+	{"unix socket", askUnixSocket},
 }
 
 // askFunc puts a question in JSON and returns the answer.
@@ -65,15 +68,35 @@ func askEngine(_ *testing.T, engine *pdp.Engine) askFunc {
 	}
 }
 
-func askHTTP(t *testing.T, engine *pdp.Engine) askFunc {
+func goldenServer(t *testing.T, engine *pdp.Engine) *httpapi.Server {
 	api, err := httpapi.New(httpapi.Config{
 		Decider: engine, BaseURL: "https://pdp.example.org", Tokens: func() []string { return []string{testToken} }, Logger: slog.New(slog.DiscardHandler),
 	})
 	require.NoError(t, err)
+	return api
+}
+
+func askHTTP(t *testing.T, engine *pdp.Engine) askFunc {
+	api := goldenServer(t, engine)
 	server := httptest.NewServer(api.Handler())
 	t.Cleanup(server.Close)
+	return askAt(http.DefaultClient, server.URL)
+}
+
+func askUnixSocket(t *testing.T, engine *pdp.Engine) askFunc {
+	api := goldenServer(t, engine)
+	path := socketPath(t)
+	listener, err := unixsocket.Listen(path, 0o600)
+	require.NoError(t, err)
+	server := api.HTTPServer()
+	go func() { _ = server.Serve(api.Listeners(10, listener)[0]) }()
+	t.Cleanup(func() { _ = server.Close() })
+	return askAt(socketClient(t, path), "http://localhost")
+}
+
+func askAt(client *http.Client, url string) askFunc {
 	return func(t *testing.T, question []byte) []byte {
-		response, answer := post(t, server.URL, testToken, string(question))
+		response, answer := postWith(t, client, url+evaluationPath, testToken, string(question))
 		require.Equal(t, 200, response.StatusCode, answer)
 		require.Equal(t, "application/json", response.Header.Get("Content-Type"))
 		return []byte(answer)

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -31,6 +31,9 @@ at once.
 Every setting is a flag, an environment variable and a key of the YAML file: --token-file is WARDKEEPER_TOKEN_FILE and
 token_file. The file overrides the defaults, variables override the file, flags override variables; an empty variable
 counts as unset. Unknown settings are errors, and all errors are reported at once. --check reports them and exits.
+
+--addr is HOST:PORT or unix:/PATH. Several are given by several flags, by commas in the variable, or by a list in the file. Who
+may write to a Unix socket may ask there: --socket-mode. A socket that a killed server left is replaced; other files are not.
 
 With --token-file clients must send one of its lines as "Authorization: Bearer ...". To serve without a token at an address
 that other machines can reach, confirm it with --insecure.
@@ -58,6 +61,7 @@ Exit status: 0 stopped on request, or checked without errors; 1 could not serve,
 finished; 2 settings, policy or directory are invalid.`,
 		Example: `  wardkeeper serve --directory directory.yaml
   wardkeeper serve --addr 0.0.0.0:8181 --directory directory.yaml --token-file /run/secrets/wardkeeper
+  wardkeeper serve --addr unix:/run/wardkeeper/pdp.sock --addr 127.0.0.1:8181 --directory directory.yaml
   wardkeeper serve --bundle my/policies --decision app/allow
   wardkeeper serve --directory postgres://wardkeeper@db/app --redis redis://cache:6379 --changes-token-file /run/secrets/changes
   wardkeeper serve --bundle https://bundles.example.org/authz.tar.gz --verification-key public.pem \
@@ -88,6 +92,9 @@ func (p process) serve(ctx context.Context, s *config.Settings, faults error) er
 	}
 	clients, err := openTokens(s, logger)
 	faults = errors.Join(faults, err)
+	if s.Check {
+		faults = errors.Join(faults, checkSockets(s))
+	}
 	side, err := openConfigured(ctx, s, faults == nil, memory, logger)
 	if side != nil {
 		defer lifecycle.RunWithin(s.CloseTimeout(), side.close)
@@ -103,20 +110,20 @@ func (p process) serve(ctx context.Context, s *config.Settings, faults error) er
 	stop := p.signals()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	listener, err := listen(s, clients)
+	listeners, err := listen(s, clients.Ask() != nil, logger)
 	if err != nil {
 		return &exitError{statusNo, err}
 	}
-	addr := listener.Addr().String()
-	server, err := side.newServer(serverConfig(s, addr, clients, logger), metrics.Log(logs.Dropped))
+	server, err := side.newServer(serverConfig(s, listeners, clients, logger), metrics.Log(logs.Dropped))
 	if err != nil {
-		return &exitError{statusNo, errors.Join(err, listener.Close())}
+		return &exitError{statusNo, errors.Join(err, listeners.close())}
 	}
-	logger.Info(fmt.Sprintf("wardkeeper serves http://%s, %s", addr, side), append([]any{"url", "http://" + addr}, side.logAttrs()...)...)
+	logger.Info(fmt.Sprintf("wardkeeper serves %s, %s", strings.Join(listeners.urls(), " and "), side),
+		append([]any{"url", listeners.urls()[0], "urls", listeners.urls()}, side.logAttrs()...)...)
 	go clients.Watch(ctx)
 	go lifecycle.ReloadOnSignal(ctx, hangups, logger, clients.Reload, side.reload)
-	listener = server.Listener(listener, connectionLimit(s, logger))
-	if err := lifecycle.Serve(ctx, server.HTTPServer(addr), listener, s.ShutdownTimeout-3*s.CloseTimeout(), logger, stop); err != nil {
+	limited := server.Listeners(connectionLimit(s, logger), listeners...)
+	if err := lifecycle.Serve(ctx, server.HTTPServer(), limited, s.ShutdownTimeout-3*s.CloseTimeout(), logger, stop); err != nil {
 		return &exitError{statusNo, err}
 	}
 	return nil
@@ -152,28 +159,10 @@ func (p process) reportCheck(s *config.Settings, side *sidecar) error {
 	return nil
 }
 
-// listen begins to listen before the log says so. A host name may turn out to be an address that other machines can reach.
-func listen(s *config.Settings, clients *tokens.Tokens) (net.Listener, error) {
-	listener, err := net.Listen("tcp", s.Addr)
-	if err != nil {
-		return nil, fmt.Errorf("cannot listen (choose another --addr): %w", err)
-	}
-	addr := listener.Addr().String()
-	if host, _, _ := net.SplitHostPort(addr); clients.Ask() == nil && !s.Insecure && !config.IsLoopback(host) {
-		return nil, errors.Join(fmt.Errorf("%s is %s, which other machines can reach: set --token-file, or set --insecure", s.Addr, addr),
-			listener.Close())
-	}
-	return listener, nil
-}
-
-func serverConfig(s *config.Settings, addr string, clients *tokens.Tokens, logger *slog.Logger) httpapi.Config {
+func serverConfig(s *config.Settings, l listeners, clients *tokens.Tokens, logger *slog.Logger) httpapi.Config {
 	baseURL := s.BaseURL
 	if baseURL == "" {
-		baseURL = "http://" + addr
-		if host, port, _ := net.SplitHostPort(addr); net.ParseIP(host).IsUnspecified() {
-			baseURL = "http://localhost:" + port
-			logger.Warn("The metadata name an address that only this machine can use: set base_url for other clients.", "base_url", baseURL)
-		}
+		baseURL = l.baseURL(logger)
 	}
 	return httpapi.Config{
 		BaseURL:           baseURL,

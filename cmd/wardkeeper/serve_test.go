@@ -32,13 +32,18 @@ const (
 
 func post(t *testing.T, url, token, body string) (*http.Response, string) {
 	t.Helper()
-	r, err := http.NewRequest(http.MethodPost, url+evaluationPath, strings.NewReader(body))
+	return postWith(t, http.DefaultClient, url+evaluationPath, token, body)
+}
+
+func postWith(t *testing.T, client *http.Client, url, token, body string) (*http.Response, string) {
+	t.Helper()
+	r, err := http.NewRequest(http.MethodPost, url, strings.NewReader(body))
 	require.NoError(t, err)
 	r.Header.Set("Content-Type", "application/json")
 	if token != "" {
 		r.Header.Set("Authorization", "Bearer "+token)
 	}
-	w, err := http.DefaultClient.Do(r)
+	w, err := client.Do(r)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, w.Body.Close()) }()
 	text, err := io.ReadAll(w.Body)
@@ -78,7 +83,12 @@ func TestServeAnswersLogsAndStops(t *testing.T) {
 // The returned function sends the rest and returns the answer.
 func sendHalf(t *testing.T, d *daemon) (finish func() string) {
 	t.Helper()
-	c, err := net.Dial("tcp", d.addr())
+	return sendHalfAt(t, "tcp", d.addr())
+}
+
+func sendHalfAt(t *testing.T, network, address string) (finish func() string) {
+	t.Helper()
+	c, err := net.Dial(network, address)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = c.Close() })
 	_, err = fmt.Fprintf(c, "POST %s HTTP/1.1\r\nHost: pdp\r\nContent-Type: application/json\r\n"+

@@ -1,10 +1,14 @@
 package httpapi
 
 import (
+	"bufio"
 	"bytes"
+	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
+	"path/filepath"
 	"testing"
 
 	"github.com/wardkeeper/wardkeeper/pdp"
@@ -50,5 +54,48 @@ func BenchmarkEvaluation(b *testing.B) {
 				}
 			})
 		}
+	}
+}
+
+// BenchmarkServeEvaluation measures a question and its answer over one kept connection: client, server and what is between.
+func BenchmarkServeEvaluation(b *testing.B) {
+	for network, address := range map[string]string{"tcp": "127.0.0.1:0", "unix": filepath.Join(b.TempDir(), "s")} {
+		b.Run(network, func(b *testing.B) {
+			s, err := New(Config{
+				Decider: deciding(pdp.Decision{Allow: true}, nil), BaseURL: "https://x",
+				Logger: slog.New(slog.NewJSONHandler(io.Discard, nil)),
+			})
+			if err != nil {
+				b.Fatal(err)
+			}
+			l, err := net.Listen(network, address)
+			if err != nil {
+				b.Fatal(err)
+			}
+			server := s.HTTPServer()
+			go func() { _ = server.Serve(s.Listeners(10, l)[0]) }()
+			b.Cleanup(func() { _ = server.Close() })
+			conn, err := net.Dial(network, l.Addr().String())
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer func() { _ = conn.Close() }()
+			request := fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
+				evaluationPath, len(question), question)
+			in := bufio.NewReader(conn)
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := conn.Write(request); err != nil {
+					b.Fatal(err)
+				}
+				w, err := http.ReadResponse(in, nil)
+				if err != nil || w.StatusCode != http.StatusOK {
+					b.Fatal(w, err)
+				}
+				if _, err := io.Copy(io.Discard, w.Body); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

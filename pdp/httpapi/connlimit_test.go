@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -27,8 +28,8 @@ func startWithMaxConns(t *testing.T, most int, cfg Config) *harness {
 	require.NoError(t, err)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	server := s.HTTPServer("")
-	go func() { _ = server.Serve(s.Listener(listener, most)) }()
+	server := s.HTTPServer()
+	go func() { _ = server.Serve(s.Listeners(most, listener)[0]) }()
 	t.Cleanup(func() { _ = server.Close() })
 	return &harness{t: t, url: "http://" + listener.Addr().String(), server: s}
 }
@@ -187,4 +188,30 @@ func TestHTTP2ConnectionsWithoutBodiesAreEvicted(t *testing.T) {
 	r := <-worked
 	require.NoError(t, r.err)
 	require.Equal(t, `{"decision":true}`, r.body)
+}
+
+func TestConnectionLimitCountsAllListeners(t *testing.T) {
+	s, err := New(Config{Decider: allow(), BaseURL: "https://pdp.example.org", Logger: slog.New(slog.DiscardHandler)})
+	require.NoError(t, err)
+	tcp, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	unix, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))
+	require.NoError(t, err)
+	server := s.HTTPServer()
+	for _, l := range s.Listeners(1, tcp, unix) {
+		go func() { _ = server.Serve(l) }()
+	}
+	t.Cleanup(func() { _ = server.Close() })
+	dial := func(l net.Listener) net.Conn {
+		conn, err := net.Dial(l.Addr().Network(), l.Addr().String())
+		require.NoError(t, err)
+		t.Cleanup(func() { conn.Close() })
+		send(t, conn, "GET", "/health", "", 0)
+		return conn
+	}
+	first := dial(tcp)
+	require.Equal(t, 200, status(t, first))
+	for status(t, dial(unix)) == 503 { // a client has its response shortly before the server knows the connection to be idle
+	}
+	requireClosed(t, first)
 }

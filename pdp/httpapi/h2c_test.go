@@ -73,7 +73,7 @@ func TestHTTP2EvaluationTimesOut(t *testing.T) {
 func TestHTTP2StreamsPerConnectionAreLimited(t *testing.T) {
 	s, err := New(Config{Decider: allow(), BaseURL: "https://x"})
 	require.NoError(t, err)
-	server := s.HTTPServer("")
+	server := s.HTTPServer()
 	assert.Equal(t, 100, server.HTTP2.MaxConcurrentStreams)
 	assert.True(t, server.Protocols.UnencryptedHTTP2())
 }

@@ -105,7 +105,7 @@ func start(t *testing.T, cfg Config) *harness {
 	s, err := New(cfg)
 	require.NoError(t, err)
 	ts := httptest.NewUnstartedServer(nil)
-	ts.Config = s.HTTPServer("")
+	ts.Config = s.HTTPServer()
 	ts.Start()
 	t.Cleanup(func() {
 		ts.Close()

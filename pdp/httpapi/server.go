@@ -99,15 +99,15 @@ func (s *Server) SetActions(names []string) { s.metrics.setActions(names) }
 // takes to send: use [Server.HTTPServer] for that.
 func (s *Server) Handler() http.Handler { return s.echo }
 
-// HTTPServer returns an HTTP server for addr that disconnects slow and excessive clients.
-func (s *Server) HTTPServer(addr string) *http.Server {
+// HTTPServer returns an HTTP server that disconnects slow clients. With listeners of [Server.Listeners], it disconnects
+// excessive ones too.
+func (s *Server) HTTPServer() *http.Server {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	protocols.SetUnencryptedHTTP2(true) // for proxies that are configured to use it
 	return &http.Server{
 		Protocols:                    protocols,
 		HTTP2:                        &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
-		Addr:                         addr,
 		Handler:                      s.echo,
 		ReadHeaderTimeout:            s.readHeaderTimeout,
 		ReadTimeout:                  s.readTimeout,
@@ -122,14 +122,20 @@ func (s *Server) HTTPServer(addr string) *http.Server {
 	}
 }
 
-// Listener returns a listener for the server of [Server.HTTPServer] that keeps at most maxConns connections of l open.
-func (s *Server) Listener(l net.Listener, maxConns int) net.Listener {
+// Listeners returns listeners for the server of [Server.HTTPServer]. They keep at most maxConns connections open, those of all
+// ls together.
+func (s *Server) Listeners(maxConns int, ls ...net.Listener) []net.Listener {
 	dropped := s.metrics.connections
-	return connlimit.Listen(l, connlimit.Config{
+	limiter := connlimit.New(connlimit.Config{
 		Max:      maxConns,
 		Evicted:  dropped.WithLabelValues("closed").Inc,
 		Rejected: dropped.WithLabelValues("refused").Inc,
 	})
+	limited := make([]net.Listener, len(ls))
+	for i, l := range ls {
+		limited[i] = limiter.Listen(l)
+	}
+	return limited
 }
 
 // parseBaseURL validates a base URL. It returns the URL without a trailing slash, and its path as an echo pattern.

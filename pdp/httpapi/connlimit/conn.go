@@ -15,7 +15,7 @@ const slowAfter = time.Second
 // c is nil.
 type Conn struct {
 	net.Conn
-	listener   *listener
+	limiter    *Limiter
 	phase      atomic.Int32
 	phaseStart atomic.Int64 // Unix time in nanoseconds
 
@@ -61,7 +61,7 @@ func (c *Conn) setPhase(phase int32) {
 
 // Close closes the connection and makes room for another one.
 func (c *Conn) Close() error {
-	c.listener.remove(c)
+	c.limiter.remove(c)
 	return c.Conn.Close()
 }
 

@@ -6,25 +6,31 @@ import (
 	"time"
 )
 
-// Config configures a listener. All fields are required.
+// Config configures a limiter. All fields are required.
 type Config struct {
 	Max      int    // number of open connections
 	Evicted  func() // called when a connection is closed in favor of a new one
 	Rejected func() // called when a new connection is rejected because all others are busy
 }
 
-// Listen returns a listener that accepts connections from l. The server that uses it must have [ConnState] and
-// [ConnContext] as its hooks, and must report request bodies and HTTP/2 responses to the [Conn] of a request.
-func Listen(l net.Listener, cfg Config) net.Listener {
-	return &listener{Listener: l, cfg: cfg, open: make(map[*Conn]struct{})}
-}
-
-type listener struct {
-	net.Listener
+// Limiter limits the connections of a server. It is safe for concurrent use.
+type Limiter struct {
 	cfg Config
 
 	mu   sync.Mutex
 	open map[*Conn]struct{} // guarded by mu
+}
+
+// New returns a limiter.
+func New(cfg Config) *Limiter { return &Limiter{cfg: cfg, open: make(map[*Conn]struct{})} }
+
+// Listen returns a listener that accepts connections from inner. The server that uses it must have [ConnState] and
+// [ConnContext] as its hooks, and must report request bodies and HTTP/2 responses to the [Conn] of a request.
+func (l *Limiter) Listen(inner net.Listener) net.Listener { return &listener{inner, l} }
+
+type listener struct {
+	net.Listener
+	*Limiter
 }
 
 // Accept waits for the next connection and makes room for it.
@@ -34,7 +40,7 @@ func (l *listener) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		c := &Conn{Conn: netConn, listener: l}
+		c := &Conn{Conn: netConn, limiter: l.Limiter}
 		c.setPhase(phaseNew)
 		evicted, ok := l.add(c)
 		if evicted != nil {
@@ -51,7 +57,7 @@ func (l *listener) Accept() (net.Conn, error) {
 
 // add registers a connection. If the limit is reached, it removes and returns another one, which the caller must close;
 // ok is false if all of them are busy.
-func (l *listener) add(c *Conn) (evicted *Conn, ok bool) {
+func (l *Limiter) add(c *Conn) (evicted *Conn, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.open) >= l.cfg.Max {
@@ -65,7 +71,7 @@ func (l *listener) add(c *Conn) (evicted *Conn, ok bool) {
 }
 
 // evictionCandidate returns the connection that is closed next, or nil if all of them are busy. The caller holds mu.
-func (l *listener) evictionCandidate(now int64) (candidate *Conn) {
+func (l *Limiter) evictionCandidate(now int64) (candidate *Conn) {
 	lowest := rankBusy
 	for c := range l.open {
 		rank := c.evictionRank(now)
@@ -76,7 +82,7 @@ func (l *listener) evictionCandidate(now int64) (candidate *Conn) {
 	return candidate
 }
 
-func (l *listener) remove(c *Conn) {
+func (l *Limiter) remove(c *Conn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.open, c)

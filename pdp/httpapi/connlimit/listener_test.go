@@ -11,22 +11,18 @@ import (
 )
 
 // connAt returns a connection that entered its phase at a time, in seconds.
-func connAt(l *listener, phase int32, second int64) *Conn {
+func connAt(l *Limiter, phase int32, second int64) *Conn {
 	client, server := net.Pipe()
 	_ = client.Close()
-	c := &Conn{Conn: server, listener: l}
+	c := &Conn{Conn: server, limiter: l}
 	c.phase.Store(phase)
 	c.phaseStart.Store(second * int64(time.Second))
 	l.open[c] = struct{}{}
 	return c
 }
 
-func newListener(limit int) *listener {
-	return Listen(nil, Config{Max: limit}).(*listener)
-}
-
 func TestEvictionOrder(t *testing.T) {
-	l := newListener(0)
+	l := New(Config{})
 	busy := connAt(l, phaseBusy, 0)
 	recent := connAt(l, phaseReadingBody, 100)
 	idle := connAt(l, phaseIdle, 50)
@@ -46,7 +42,7 @@ func TestEvictionOrder(t *testing.T) {
 }
 
 func TestHTTP2ConnectionIsBusyWhileResponsesAreComputed(t *testing.T) {
-	l := newListener(1)
+	l := New(Config{Max: 1})
 	c := connAt(l, phaseNew, 0)
 	c.SetHTTP2()
 	ConnState(c, http.StateActive)
@@ -61,7 +57,7 @@ func TestHTTP2ConnectionIsBusyWhileResponsesAreComputed(t *testing.T) {
 }
 
 func TestBodyThatArrivesDoesNotKeepAConnectionOpen(t *testing.T) {
-	l := newListener(1)
+	l := New(Config{Max: 1})
 	c := connAt(l, phaseNew, 0)
 	ConnState(c, http.StateActive)
 	c.ReadingBody()

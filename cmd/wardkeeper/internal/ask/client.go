@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 )
 
@@ -42,6 +43,10 @@ func (c Client) Ask(ctx context.Context, q *Question) (*Decision, error) {
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil, errors.New("the server did not answer in time: see --timeout")
+		}
+		var request *url.Error
+		if errors.As(err, &request) { // its text begins with the URL, which over a Unix socket tells nothing
+			err = request.Err
 		}
 		return nil, fmt.Errorf("cannot reach the server: %w", err)
 	}

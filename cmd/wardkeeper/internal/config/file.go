@@ -72,12 +72,23 @@ func (l *loader) fileEntry(path string, key, value *yaml.Node, seen map[string]i
 		l.policy(path, value)
 	case key.Value == membershipKey:
 		l.membership(path, value)
+	case l.table.Lookup(flag).Value.Type() == addrListType && isList(value):
+		var addrs []string
+		for _, addr := range value.Content {
+			addrs = append(addrs, addr.Value)
+		}
+		l.set(flag, where+": "+key.Value, strings.Join(addrs, addrSeparator))
 	case value.Kind != yaml.ScalarNode:
 		l.fault("%s: %s must be a single value", where, key.Value)
 	case value.Tag != "!!null": // a key without a value leaves the default
 		l.set(flag, where+": "+key.Value, value.Value)
 	}
 	seen[key.Value] = key.Line
+}
+
+// isList reports whether a node is a list of single values.
+func isList(n *yaml.Node) bool {
+	return n.Kind == yaml.SequenceNode && !slices.ContainsFunc(n.Content, func(e *yaml.Node) bool { return e.Kind != yaml.ScalarNode })
 }
 
 // membership reads the key of that name: settings, and sections of settings.

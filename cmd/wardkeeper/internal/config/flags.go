@@ -19,12 +19,23 @@ func RegisterFlags(flags *pflag.FlagSet) map[string]string {
 	return given
 }
 
-// rawFlag is a [pflag.Value] that accepts any text.
+// rawFlag is a [pflag.Value] that accepts any text. A list may be given in several flags.
 type rawFlag struct {
 	given                map[string]string
 	name, kind, fallback string
 }
 
-func (f *rawFlag) Set(value string) error { f.given[f.name] = value; return nil }
-func (f *rawFlag) Type() string           { return f.kind }
-func (f *rawFlag) String() string         { return f.fallback }
+// Set implements [pflag.Value].
+func (f *rawFlag) Set(value string) error {
+	if before, ok := f.given[f.name]; ok && f.kind == addrListType {
+		value = before + addrSeparator + value
+	}
+	f.given[f.name] = value
+	return nil
+}
+
+// Type implements [pflag.Value].
+func (f *rawFlag) Type() string { return f.kind }
+
+// String implements [pflag.Value].
+func (f *rawFlag) String() string { return f.fallback }

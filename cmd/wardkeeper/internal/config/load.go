@@ -71,6 +71,8 @@ func (l *loader) setIn(f *pflag.Flag, spelling, value string) {
 		l.fault("%s is %q: use some, or all if every change to the directory is announced", spelling, value)
 	case "size":
 		l.fault("%s is %q: use a number with a unit, such as 64MiB or 1GiB", spelling, value)
+	case "mode":
+		l.fault("%s is %q: use an octal number that lets the owner read and write, such as 0660", spelling, value)
 	case "int":
 		l.fault("%s is %q: use a whole number", spelling, value)
 	case "duration":

@@ -32,7 +32,7 @@ func writeFile(t testing.TB, name, text string) string {
 // samples has for each flag a value that differs from its default.
 func samples() map[string]string {
 	return map[string]string{
-		"addr": "127.0.0.1:9000", "directory": "d.yaml",
+		"addr": "127.0.0.1:9000,unix:/run/pdp.sock", "socket-mode": "0600", "directory": "d.yaml",
 		"redis": "redis://r", "changes-token-file": "c", "max-age-change": "8s", "max-age-use": "9s", "lease": "10s",
 		"bundle": "p", "verification-key": "k.pem", "state-dir": "s", "decision": "app/allow", "serve-data": "true", "token-file": "t",
 		"base-url": "https://pdp.example.org", "insecure": "true", "check": "true", "log-format": "json",
@@ -97,7 +97,7 @@ func TestLayersOverrideEachOther(t *testing.T) {
 	}
 	s, err := Load(environ, map[string]string{"addr": "127.0.0.1:3"})
 	require.NoError(t, err)
-	require.Equal(t, "127.0.0.1:3", s.Addr)
+	require.Equal(t, AddrList{"127.0.0.1:3"}, s.Addr)
 	require.Equal(t, "env/d", s.Decision)
 	require.Equal(t, "error", s.LogLevel)
 	require.Equal(t, 10*time.Second, s.ReadTimeout, "a key without a value leaves the default")
@@ -126,7 +126,7 @@ func TestAllFaultsAreReportedAtOnce(t *testing.T) {
 		`--read-timeout is "soon": use a number with a unit, such as 500ms, 10s or 2m`,
 	}, lines(err))
 	require.Equal(t, []string{
-		`--addr is "nowhere": use HOST:PORT, such as 127.0.0.1:8181`,
+		`--addr is "nowhere": use HOST:PORT or unix:/PATH, such as 127.0.0.1:8181`,
 		`WARDKEEPER_BASE_URL: ` + errBaseURL.Error(),
 		`--log-level is "wran": did you mean warn? choose from debug, info, warn, error`,
 		`--request-timeout is 0s: it must be positive`,

@@ -12,8 +12,11 @@ import (
 // Settings is the whole configuration of `wardkeeper serve`. A setting has one name in three spellings: the flag
 // --token-file is WARDKEEPER_TOKEN_FILE in the environment and token_file in the YAML file.
 type Settings struct {
-	// Addr is where to listen, HOST:PORT. Any address but a loopback one requires TokenFile or Insecure.
-	Addr string
+	// Addr is where to listen: HOST:PORT or unix:/PATH, one or more. An address that other machines can reach requires
+	// TokenFile or Insecure.
+	Addr AddrList
+	// SocketMode is who may connect to the Unix sockets: those who may write to them.
+	SocketMode FileMode
 	// Directory is the source of membership facts: a file with locations, users and assignments, an application (https://)
 	// or a database (postgres://). It may be empty if the policy needs no facts.
 	Directory string
@@ -90,7 +93,8 @@ const DefaultDecision = "authz/decision"
 // Default returns the settings that apply where nothing else is said.
 func Default() *Settings {
 	return &Settings{
-		Addr:              "127.0.0.1:8181",
+		Addr:              AddrList{"127.0.0.1:8181"},
+		SocketMode:        0o660,
 		MaxAgeChange:      5 * time.Second,
 		MaxAgeUse:         time.Minute,
 		Lease:             time.Second,
@@ -114,7 +118,8 @@ func Default() *Settings {
 func (s *Settings) table() *pflag.FlagSet {
 	t := pflag.NewFlagSet("serve", pflag.ContinueOnError)
 	t.SortFlags = false
-	t.StringVar(&s.Addr, "addr", s.Addr, "listen on `HOST:PORT`")
+	t.Var(&s.Addr, "addr", "listen on `ADDR`, HOST:PORT or unix:/PATH (repeatable)")
+	t.Var(&s.SocketMode, "socket-mode", "octal `MODE` of Unix sockets: who may write may connect")
 	t.StringVar(&s.Directory, "directory", s.Directory, "read locations, users and assignments from `FILE|URL`: YAML, JSON, https:// or postgres://")
 	t.StringVar(&s.Redis, "redis", s.Redis, "`URL` of the Redis through which sidecars share facts and announce changes")
 	t.StringVar(&s.ChangesTokenFile, "changes-token-file", s.ChangesTokenFile, "`FILE` with the bearer tokens for announcing directory changes")
@@ -127,7 +132,7 @@ func (s *Settings) table() *pflag.FlagSet {
 	t.StringVar(&s.Decision, "decision", s.Decision, "`PATH` of the rule that decides")
 	t.BoolVar(&s.ServeData, "serve-data", s.ServeData, "let clients of OPA's API read the policy's data too")
 	t.StringVar(&s.TokenFile, "token-file", s.TokenFile, "`FILE` with the bearer tokens, one of which clients must send")
-	t.StringVar(&s.BaseURL, "base-url", s.BaseURL, "`URL` of the server in its metadata (default http://ADDR)")
+	t.StringVar(&s.BaseURL, "base-url", s.BaseURL, "`URL` of the server in its metadata (default http://ADDR, or http://localhost)")
 	t.BoolVar(&s.Insecure, "insecure", s.Insecure, "allow requests without a token from other machines")
 	t.BoolVar(&s.Check, "check", s.Check, "check settings, policies and directory, then exit")
 	t.StringVar(&s.LogFormat, "log-format", s.LogFormat, "`FORMAT` of log lines: text or json")

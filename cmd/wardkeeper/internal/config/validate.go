@@ -4,11 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/netip"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -22,14 +19,13 @@ const maxConcurrency = 1_000_000
 
 // Validate returns every fault of the settings, joined. It opens no file and no connection.
 func (s *Settings) Validate() error {
-	faults := []error{
-		s.validateAddr(),
+	faults := append(s.validateAddrs(),
 		s.validateBaseURL(),
 		s.ValidateMembership(),
 		s.validateChoice("log-format", s.LogFormat, "text", "json"),
 		s.validateChoice("log-level", s.LogLevel, "debug", "info", "warn", "error"),
 		s.validateDecision(),
-	}
+	)
 	for _, limit := range []struct {
 		flag      string
 		n, lowest int
@@ -52,30 +48,6 @@ func (s *Settings) validateDurations(prefix string, table *pflag.FlagSet) (fault
 		}
 	})
 	return faults
-}
-
-func (s *Settings) validateAddr() error {
-	host, port, err := net.SplitHostPort(s.Addr)
-	if err != nil {
-		return fmt.Errorf("%s is %q: use HOST:PORT, such as 127.0.0.1:8181", s.Spelling("addr"), s.Addr)
-	}
-	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-		return fmt.Errorf("%s is %q: the port must be a number up to 65535", s.Spelling("addr"), s.Addr)
-	}
-	if s.TokenFile == "" && !s.Insecure && !IsLoopback(host) {
-		return fmt.Errorf("%s is %q, which other machines can reach: set --token-file, or set --insecure "+
-			"to allow requests without a token", s.Spelling("addr"), s.Addr)
-	}
-	return nil
-}
-
-// IsLoopback reports whether only this machine can reach a host, as far as its name tells.
-func IsLoopback(host string) bool {
-	if host == "localhost" {
-		return true
-	}
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.Unmap().IsLoopback()
 }
 
 func (s *Settings) validateBaseURL() error {

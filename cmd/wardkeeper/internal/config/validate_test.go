@@ -22,7 +22,7 @@ func TestReachableAddrRequiresToken(t *testing.T) {
 		"http://127.0.0.1:8181": "use HOST:PORT",
 	} {
 		s := Default()
-		s.Addr, s.Directory = addr, "d.yaml"
+		s.Addr, s.Directory = AddrList{addr}, "d.yaml"
 		if fault == "" {
 			require.NoError(t, s.Validate(), addr)
 			continue

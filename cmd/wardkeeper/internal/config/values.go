@@ -2,9 +2,53 @@ package config
 
 import (
 	"errors"
+	"fmt"
+	"io/fs"
 	"strconv"
 	"strings"
 )
+
+// AddrList is a list of addresses, written with commas between them. [ParseAddr] parses each of them.
+type AddrList []string
+
+// String implements [pflag.Value].
+func (l *AddrList) String() string { return strings.Join(*l, addrSeparator) }
+
+// Set implements [pflag.Value].
+func (l *AddrList) Set(s string) error {
+	*l = strings.Split(s, addrSeparator)
+	for i, addr := range *l {
+		(*l)[i] = strings.TrimSpace(addr)
+	}
+	return nil
+}
+
+// Type implements [pflag.Value].
+func (l *AddrList) Type() string { return addrListType }
+
+const (
+	addrListType  = "addresses"
+	addrSeparator = ","
+)
+
+// FileMode is the permissions of a file, written as an octal number.
+type FileMode fs.FileMode
+
+// String implements [pflag.Value].
+func (m *FileMode) String() string { return fmt.Sprintf("%04o", uint32(*m)) }
+
+// Set implements [pflag.Value].
+func (m *FileMode) Set(s string) error {
+	n, err := strconv.ParseUint(strings.TrimPrefix(s, "0o"), 8, 32)
+	if err != nil || n > 0o777 || n&0o600 != 0o600 {
+		return errors.New("invalid mode")
+	}
+	*m = FileMode(n)
+	return nil
+}
+
+// Type implements [pflag.Value].
+func (m *FileMode) Type() string { return "mode" }
 
 // Announced says which changes to the directory are announced. Only the operator can know.
 type Announced string

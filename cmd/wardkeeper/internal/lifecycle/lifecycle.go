@@ -11,16 +11,18 @@ import (
 	"time"
 )
 
-// Serve serves until the context ends or a signal arrives. Requests in flight then get the timeout to finish; a second
-// signal ends them at once. It is an error if some did not finish.
+// Serve serves on all listeners until the context ends or a signal arrives, and closes them. Requests in flight then get the
+// timeout to finish; a second signal ends them at once. It is an error if some did not finish, or if a listener failed.
 func Serve(
-	ctx context.Context, server *http.Server, listener net.Listener, timeout time.Duration, logger *slog.Logger, stop <-chan os.Signal,
+	ctx context.Context, server *http.Server, listeners []net.Listener, timeout time.Duration, logger *slog.Logger, stop <-chan os.Signal,
 ) error {
-	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(listener) }()
+	failed := make(chan error, len(listeners))
+	for _, l := range listeners {
+		go func() { failed <- server.Serve(l) }()
+	}
 	select {
 	case err := <-failed:
-		return fmt.Errorf("the server failed: %w", err)
+		return errors.Join(fmt.Errorf("the server failed: %w", err), server.Close())
 	case <-ctx.Done():
 		logger.Info("wardkeeper is stopping: requests in flight may finish")
 	case s := <-stop:

@@ -39,7 +39,9 @@ func startServer(t *testing.T, timeout time.Duration) *running {
 	})}
 	var ctx context.Context
 	ctx, r.cancel = context.WithCancel(t.Context())
-	go func() { r.result <- Serve(ctx, server, listener, timeout, slog.New(slog.DiscardHandler), r.stop) }()
+	go func() {
+		r.result <- Serve(ctx, server, []net.Listener{listener}, timeout, slog.New(slog.DiscardHandler), r.stop)
+	}()
 	go func() {
 		w, err := http.Get(r.url)
 		if err == nil {
@@ -102,6 +104,48 @@ func TestServeReturnsListenerErrors(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	require.NoError(t, listener.Close())
-	err = Serve(t.Context(), &http.Server{}, listener, time.Second, slog.New(slog.DiscardHandler), nil)
+	err = Serve(t.Context(), &http.Server{}, []net.Listener{listener}, time.Second, slog.New(slog.DiscardHandler), nil)
 	require.ErrorContains(t, err, "the server failed")
+}
+
+func newListener(t *testing.T) net.Listener {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	return l
+}
+
+func TestAllListenersAreServedAndClosed(t *testing.T) {
+	listeners := []net.Listener{newListener(t), newListener(t)}
+	stop := make(chan os.Signal, 1)
+	result := make(chan error, 1)
+	server := &http.Server{Handler: http.NotFoundHandler()}
+	go func() {
+		result <- Serve(t.Context(), server, listeners, time.Minute, slog.New(slog.DiscardHandler), stop)
+	}()
+	for _, l := range listeners {
+		w, err := http.Get("http://" + l.Addr().String())
+		require.NoError(t, err)
+		require.NoError(t, w.Body.Close())
+	}
+	stop <- syscall.SIGTERM
+	require.NoError(t, <-result)
+	for _, l := range listeners {
+		require.ErrorIs(t, l.Close(), net.ErrClosed)
+	}
+}
+
+func TestFailedListenerEndsTheOthers(t *testing.T) {
+	listeners := []net.Listener{newListener(t), newListener(t)}
+	result := make(chan error, 1)
+	server := &http.Server{Handler: http.NotFoundHandler()}
+	go func() {
+		result <- Serve(t.Context(), server, listeners, time.Minute, slog.New(slog.DiscardHandler), nil)
+	}()
+	w, err := http.Get("http://" + listeners[1].Addr().String())
+	require.NoError(t, err)
+	require.NoError(t, w.Body.Close())
+	require.NoError(t, listeners[0].Close())
+	require.ErrorContains(t, <-result, "the server failed")
+	require.ErrorIs(t, listeners[1].Close(), net.ErrClosed)
 }

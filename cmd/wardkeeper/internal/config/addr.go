@@ -1,0 +1,117 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/unixsocket"
+)
+
+// Addr is an address of a server.
+type Addr struct {
+	Network string // tcp or unix
+	Address string // HOST:PORT, or the absolute path of a socket
+}
+
+const unixPrefix = "unix:"
+
+// IsUnix reports whether an address is meant to name a Unix socket.
+func IsUnix(addr string) bool { return strings.HasPrefix(addr, unixPrefix) }
+
+// ParseAddr parses HOST:PORT, unix:/PATH or unix:///PATH.
+func ParseAddr(text string) (Addr, error) {
+	if path, ok := strings.CutPrefix(text, unixPrefix); ok {
+		path, err := parseSocketPath(path)
+		return Addr{"unix", path}, err
+	}
+	_, port, err := net.SplitHostPort(text)
+	if err != nil {
+		return Addr{}, errors.New("use HOST:PORT or unix:/PATH, such as 127.0.0.1:8181")
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return Addr{}, errors.New("the port must be a number up to 65535")
+	}
+	return Addr{"tcp", text}, nil
+}
+
+func parseSocketPath(path string) (string, error) {
+	switch {
+	case strings.HasPrefix(path, "@"), strings.HasPrefix(path, "\x00"):
+		return "", errors.New("any program of this machine can take the name of an abstract socket: use a path, such as unix:/run/wardkeeper/pdp.sock")
+	case !strings.HasPrefix(path, "/"):
+		return "", errors.New("the path of a socket must be absolute, such as unix:/run/wardkeeper/pdp.sock")
+	case strings.HasPrefix(path, "//") && !strings.HasPrefix(path, "///"):
+		return "", errors.New("a socket has no host: use unix:/PATH")
+	case strings.HasSuffix(path, "/"), filepath.Clean(path) == "/":
+		return "", errors.New("this is a folder: add the name of the socket")
+	case strings.Contains(path, "\x00"):
+		return "", errors.New("the path has a NUL in it")
+	}
+	path = filepath.Clean(path)
+	if len(path) > unixsocket.MaxPath {
+		return "", fmt.Errorf("the path has %d bytes: that of a socket can have %d, so use a shorter one", len(path), unixsocket.MaxPath)
+	}
+	return path, nil
+}
+
+// String returns HOST:PORT or unix:/PATH.
+func (a Addr) String() string {
+	if a.Network == "unix" {
+		return unixPrefix + a.Address
+	}
+	return a.Address
+}
+
+// Addrs returns the addresses to listen on, without those that [Settings.Validate] finds faults in.
+func (s *Settings) Addrs() []Addr {
+	var addrs []Addr
+	for _, text := range s.Addr {
+		if addr, err := ParseAddr(text); err == nil {
+			addrs = append(addrs, addr)
+		}
+	}
+	return addrs
+}
+
+func (s *Settings) validateAddrs() (faults []error) {
+	seen := map[Addr]bool{}
+	for _, text := range s.Addr {
+		addr, err := ParseAddr(text)
+		switch {
+		case err != nil:
+		case seen[addr] && !strings.HasSuffix(addr.Address, ":0"): // which is another port each time
+			err = errors.New("it is given twice: remove one of them")
+		case s.TokenFile == "" && !s.Insecure && !addr.isLocal():
+			faults = append(faults, fmt.Errorf("%s is %q, which other machines can reach: set --token-file, or set --insecure "+
+				"to allow requests without a token", s.Spelling("addr"), text))
+		}
+		if err != nil {
+			faults = append(faults, fmt.Errorf("%s is %q: %w", s.Spelling("addr"), text, err))
+		}
+		seen[addr] = true
+	}
+	return faults
+}
+
+// isLocal reports whether only this machine can reach an address, as far as its name tells.
+func (a Addr) isLocal() bool {
+	if a.Network == "unix" {
+		return true
+	}
+	host, _, err := net.SplitHostPort(a.Address)
+	return err == nil && IsLoopback(host)
+}
+
+// IsLoopback reports whether only this machine can reach a host, as far as its name tells.
+func IsLoopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.Unmap().IsLoopback()
+}

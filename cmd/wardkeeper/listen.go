@@ -1,0 +1,109 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/unixsocket"
+)
+
+// listeners are all that one server listens on.
+type listeners []net.Listener
+
+// listen begins to listen before the log says so, on every address or on none.
+func listen(s *config.Settings, needsToken bool, logger *slog.Logger) (listeners, error) {
+	var opened listeners
+	var faults []error
+	for _, addr := range s.Addrs() {
+		l, err := listenAt(addr, s, needsToken, logger)
+		if err != nil {
+			faults = append(faults, err)
+			continue
+		}
+		opened = append(opened, l)
+	}
+	if len(faults) > 0 {
+		return nil, errors.Join(append(faults, opened.close())...)
+	}
+	return opened, nil
+}
+
+func listenAt(addr config.Addr, s *config.Settings, needsToken bool, logger *slog.Logger) (net.Listener, error) {
+	if addr.Network == "unix" {
+		l, err := unixsocket.Listen(addr.Address, fs.FileMode(s.SocketMode))
+		if err != nil {
+			return nil, fmt.Errorf("cannot listen at %s: %w", addr, err)
+		}
+		if dir := unixsocket.Replaceable(addr.Address); dir != "" {
+			logger.Warn("Every user of this machine can replace the socket: use a folder that only its owner may write to.",
+				"socket", addr.Address, "folder", dir)
+		}
+		return l, nil
+	}
+	l, err := net.Listen("tcp", addr.Address)
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen (choose another --addr): %w", err)
+	}
+	// A host name may turn out to be an address that other machines can reach.
+	if host, _, _ := net.SplitHostPort(l.Addr().String()); !needsToken && !s.Insecure && !config.IsLoopback(host) {
+		return nil, errors.Join(fmt.Errorf("%s is %s, which other machines can reach: set --token-file, or set --insecure",
+			addr, l.Addr()), l.Close())
+	}
+	return l, nil
+}
+
+// checkSockets finds what would keep the server from listening on its Unix sockets.
+func checkSockets(s *config.Settings) error {
+	var faults []error
+	for _, addr := range s.Addrs() {
+		if addr.Network != "unix" {
+			continue
+		}
+		if err := unixsocket.Check(addr.Address); err != nil {
+			faults = append(faults, fmt.Errorf("%s is %q: %w", s.Spelling("addr"), addr, err))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// urls returns the addresses as clients use them.
+func (ls listeners) urls() []string {
+	var urls []string
+	for _, l := range ls {
+		if l.Addr().Network() == "unix" {
+			urls = append(urls, "unix:"+l.Addr().String())
+		} else {
+			urls = append(urls, "http://"+l.Addr().String())
+		}
+	}
+	return urls
+}
+
+// baseURL returns a URL for the metadata. Over a Unix socket, a client may use any host.
+func (ls listeners) baseURL(logger *slog.Logger) string {
+	for _, l := range ls {
+		if l.Addr().Network() == "unix" {
+			continue
+		}
+		host, port, _ := net.SplitHostPort(l.Addr().String())
+		if !net.ParseIP(host).IsUnspecified() {
+			return "http://" + l.Addr().String()
+		}
+		url := "http://localhost:" + port
+		logger.Warn("The metadata name an address that only this machine can use: set base_url for other clients.", "base_url", url)
+		return url
+	}
+	return "http://localhost"
+}
+
+func (ls listeners) close() error {
+	var faults []error
+	for _, l := range ls {
+		faults = append(faults, l.Close())
+	}
+	return errors.Join(faults...)
+}

@@ -89,7 +89,14 @@ func mayImportInAdapters(from, to string) bool {
 	case "adapters/conformance":
 		return to == "adapters/conformance/decisionpoint"
 	}
-	return to == "adapters/pep" || to == "adapters/routes" || to == "adapters/identity"
+	shared := []string{"adapters/pep", "adapters/routes", "adapters/identity"}
+	if from != "adapters/check" {
+		shared = append(shared, "adapters/check")
+	}
+	if front, isSample := strings.CutSuffix(from, "/sample"); isSample {
+		shared = append(shared, front, "adapters/client")
+	}
+	return slices.Contains(shared, to)
 }
 
 // restricted are modules that only the listed packages may import.

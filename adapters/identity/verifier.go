@@ -40,7 +40,14 @@ type Config struct {
 }
 
 // ErrUnavailable means that nobody can tell whether a token is valid: the keys cannot be had.
-var ErrUnavailable = errors.New("the keys of the issuer are not available")
+var ErrUnavailable error = unavailable{}
+
+type unavailable struct{}
+
+func (unavailable) Error() string { return "the keys of the issuer are not available" }
+
+// Unavailable tells callers that do not import this package what the error means.
+func (unavailable) Unavailable() bool { return true }
 
 // algorithms are those with a public key. With HS256 whoever knows the public key could sign.
 var algorithms = map[string]func() jwa.SignatureAlgorithm{

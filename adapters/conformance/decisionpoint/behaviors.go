@@ -1,8 +1,10 @@
 package decisionpoint
 
 import (
+	"errors"
 	"io"
 	"net"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -17,7 +19,7 @@ type behavior struct {
 
 const (
 	allowed    = `{"decision":true}`
-	denied     = `{"decision":false,"context":{"reasons":[{"code":"not_permitted","message":"You may not do this.","rule":"TEST-1"}],"advice":[{"code":"ask","message":"Ask the office.","rule":"TEST-1"}]}}`
+	denied     = `{"decision":false,"context":{"reasons":[{"code":"not_permitted","message":"This user is not one of yours.","rule":"TEST-1"}],"advice":[{"code":"ask","message":"Ask the office.","rule":"TEST-1"}]}}`
 	redirected = "/redirected"
 )
 
@@ -37,6 +39,16 @@ var behaviors = func() map[string]behavior {
 			return e.send("HTTP/1.1 103 Early Hints\r\n\r\n") && e.respond(200, jsonType, allowed)
 		}, permits: true},
 		"allow-closing": {play: func(e *exchange) bool { e.respond(200, jsonType+"Connection: close\r\n", allowed); return false }, permits: true},
+
+		// Verdicts change.
+		"allow-once": {play: func(e *exchange) bool {
+			if e.attempt == 1 {
+				return e.respond(200, jsonType, allowed)
+			}
+			return e.respond(200, jsonType, denied)
+		}, permits: true},
+
+		"allow-slowly": {play: func(e *exchange) bool { return e.wait(100*time.Millisecond) && e.respond(200, jsonType, allowed) }, permits: true},
 
 		// Obligations. The application can do e-mail and confirmations.
 		"obliged-email":           {answer: oblige(true, email), permits: true},
@@ -126,9 +138,9 @@ var behaviors = func() map[string]behavior {
 		"not-begun":            {play: func(e *exchange) bool { e.send("HTTP/1.1 200 OK\r\n"); return false }},
 		"not-begun-status":     {play: func(e *exchange) bool { e.send("HTTP/1.1 2"); return false }},
 		"not-reset":            {play: func(e *exchange) bool { e.send(e.head(200, jsonType+"Content-Length: 100\r\n")); return reset(e.conn) }},
-		"not-in-time":          {play: func(e *exchange) bool { return e.wait() && e.respond(200, jsonType, allowed) }},
+		"not-in-time":          {play: func(e *exchange) bool { return e.wait(waiting) && e.respond(200, jsonType, allowed) }},
 		"not-in-time-body": {play: func(e *exchange) bool {
-			return e.send(e.head(200, jsonType+"Content-Length: 17\r\n")) && e.wait() && e.send(allowed)
+			return e.send(e.head(200, jsonType+"Content-Length: 17\r\n")) && e.wait(waiting) && e.send(allowed)
 		}},
 		"not-in-time-drop": {play: (*exchange).drip},
 
@@ -209,14 +221,12 @@ func (e *exchange) endless(piece string, limit int) bool {
 // waiting is longer than any enforcement point may wait.
 const waiting = 5 * time.Second
 
-// wait reports whether the other side was patient.
-func (e *exchange) wait() bool {
-	select {
-	case <-time.After(waiting):
-		return true
-	case <-e.done:
-		return false
-	}
+// wait reports whether the other side is still there after so long.
+func (e *exchange) wait(d time.Duration) bool {
+	_ = e.conn.SetReadDeadline(time.Now().Add(d))
+	_, err := e.conn.Read(make([]byte, 1))
+	_ = e.conn.SetReadDeadline(time.Time{})
+	return errors.Is(err, os.ErrDeadlineExceeded)
 }
 
 // drip sends an allow in small pieces, each soon after the one before: a time-out between two reads never ends it.
@@ -227,12 +237,7 @@ func (e *exchange) drip() bool {
 		return false
 	}
 	for range pieces {
-		select {
-		case <-time.After(pause):
-		case <-e.done:
-			return false
-		}
-		if !e.send(" ") {
+		if !e.wait(pause) || !e.send(" ") {
 			return false
 		}
 	}

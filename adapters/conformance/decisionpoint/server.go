@@ -25,14 +25,14 @@ type Request struct {
 // Server is a decision point that listens. It is safe for concurrent use.
 type Server struct {
 	listener net.Listener
-	done     chan struct{}
 	running  sync.WaitGroup
 
 	mu          sync.Mutex
 	requests    []Request
 	connections map[net.Conn]int
 	opened      int
-	resets      map[string]int // requests by resource, for behaviors that change with the attempt
+	mostOpen    int
+	attempts    map[string]int // requests by resource, for behaviors that change with the attempt
 }
 
 // Start serves at l until [Server.Close]. A nil configuration serves without TLS.
@@ -40,7 +40,7 @@ func Start(l net.Listener, config *tls.Config) *Server {
 	if config != nil {
 		l = tls.NewListener(l, config)
 	}
-	s := &Server{listener: l, done: make(chan struct{}), connections: map[net.Conn]int{}, resets: map[string]int{}}
+	s := &Server{listener: l, connections: map[net.Conn]int{}, attempts: map[string]int{}}
 	s.running.Go(s.accept)
 	return s
 }
@@ -50,7 +50,6 @@ func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 
 // Close stops the server and breaks its connections.
 func (s *Server) Close() {
-	close(s.done)
 	_ = s.listener.Close()
 	s.mu.Lock()
 	for conn := range s.connections {
@@ -69,6 +68,13 @@ func (s *Server) Requests() []Request {
 	return requests
 }
 
+// MostOpen returns the largest number of connections that have been open at once.
+func (s *Server) MostOpen() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.mostOpen
+}
+
 func (s *Server) accept() {
 	for {
 		conn, err := s.listener.Accept()
@@ -79,6 +85,7 @@ func (s *Server) accept() {
 		s.opened++
 		number := s.opened
 		s.connections[conn] = number
+		s.mostOpen = max(s.mostOpen, len(s.connections))
 		s.mu.Unlock()
 		s.running.Go(func() { s.serve(conn, number) })
 	}
@@ -109,7 +116,7 @@ func (s *Server) serve(conn net.Conn, number int) {
 
 // answer reports whether the connection stays open.
 func (s *Server) answer(conn net.Conn, number int, req *http.Request, body []byte) bool {
-	e := exchange{conn: conn, done: s.done, id: req.Header.Get("X-Request-Id"), path: req.URL.Path}
+	e := exchange{conn: conn, id: req.Header.Get("X-Request-Id"), path: req.URL.Path}
 	batch, err := authzen.DecodeEvaluations(body)
 	if err != nil && req.Method == http.MethodPost {
 		return e.respond(http.StatusBadRequest, jsonType, `{"error":"The request is malformed."}`)
@@ -122,8 +129,8 @@ func (s *Server) answer(conn net.Conn, number int, req *http.Request, body []byt
 	s.requests = append(s.requests, seen)
 	if len(seen.Questions) > 0 {
 		id := seen.Questions[0].Resource.ID
-		s.resets[id]++
-		e.attempt = s.resets[id]
+		s.attempts[id]++
+		e.attempt = s.attempts[id]
 	}
 	s.mu.Unlock()
 	if req.URL.Path == redirected {
@@ -183,8 +190,7 @@ func Permits(id string) bool { return behaviors[id].permits }
 // exchange is one request that is being answered.
 type exchange struct {
 	conn    net.Conn
-	done    chan struct{} // closed when the server is
-	id      string        // X-Request-ID
+	id      string // X-Request-ID
 	path    string
 	attempt int // of this resource, from 1
 }

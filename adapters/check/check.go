@@ -1,0 +1,172 @@
+package check
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"log/slog"
+	"net/http"
+
+	"github.com/wardkeeper/wardkeeper/adapters/identity"
+	"github.com/wardkeeper/wardkeeper/adapters/pep"
+	"github.com/wardkeeper/wardkeeper/adapters/routes"
+)
+
+// Config configures a checker. Routes and Decider are required.
+type Config struct {
+	Routes *routes.Table
+	// Verifier verifies the tokens that the route file's subject.jwt speaks of; nil means [identity.New] by those settings.
+	Verifier routes.Verifier
+	Decider  pep.Decider
+	// Handlers are what the application can do (see [pep.Config]). A nil map means that the application behind does what the route file
+	// names as supported_obligations, having been told of it.
+	Handlers map[string]pep.Handler
+	Logger   *slog.Logger // nil means slog.Default()
+}
+
+// Checker checks requests. It is safe for concurrent use.
+type Checker struct {
+	routes   *routes.Table
+	enforcer *pep.Enforcer
+	logger   *slog.Logger
+}
+
+// New returns a checker.
+func New(c Config) (*Checker, error) {
+	if c.Routes == nil {
+		return nil, errors.New("check: Config.Routes is required")
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	if jwt := c.Routes.Subject().JWT; jwt != nil && c.Verifier == nil {
+		var err error
+		c.Verifier, err = identity.New(identity.Config{KeysURL: jwt.Keys, KeysFile: jwt.KeysFile, Issuer: jwt.Issuer, Audience: jwt.Audience,
+			Algorithms: jwt.Algorithms, Logger: c.Logger})
+		if err != nil {
+			return nil, err
+		}
+	}
+	if c.Handlers == nil {
+		c.Handlers = map[string]pep.Handler{}
+		for _, kind := range c.Routes.SupportedObligations() {
+			c.Handlers[kind] = pep.Handler{}
+		}
+	}
+	enforcer, err := pep.New(pep.Config{Decider: c.Decider, Handlers: c.Handlers})
+	if err != nil {
+		return nil, err
+	}
+	return &Checker{routes: c.Routes.WithVerifier(c.Verifier), enforcer: enforcer, logger: c.Logger}, nil
+}
+
+// Enforcer returns what asks, for questions that are not about a request: what a page offers.
+func (c *Checker) Enforcer() *pep.Enforcer { return c.enforcer }
+
+// Result is what becomes of a request.
+type Result struct {
+	// Pass reports whether the request may pass. Only then is Refusal to be left alone.
+	Pass    bool
+	Refusal pep.Refusal
+	// Subject is the id of the person; "" if the route is public or the person is not known.
+	Subject string
+	// Outcome is that of the question, if one was asked. Once the request has been answered with success, call its Done.
+	Outcome pep.Outcome
+	// Trace identifies the request. It belongs in the context of further questions (see [pep.WithTrace]).
+	Trace pep.Trace
+}
+
+// Check says whether a request may pass.
+func (c *Checker) Check(ctx context.Context, r routes.Request) Result {
+	trace := pep.Trace{RequestID: requestID(r.Header), Traceparent: r.Header.Get("Traceparent"), Tracestate: r.Header.Get("Tracestate")}
+	result := c.check(pep.WithTrace(ctx, trace), r)
+	result.Trace = trace
+	if !result.Pass {
+		result.Refusal.RequestID = trace.RequestID
+	}
+	return result
+}
+
+func (c *Checker) check(ctx context.Context, r routes.Request) Result {
+	resolution, err := c.routes.Resolve(ctx, r)
+	if err != nil {
+		refusal, cause := refusalOf(err)
+		c.log(ctx, resolution, refusal, cause)
+		return Result{Refusal: refusal}
+	}
+	switch resolution.Outcome {
+	case routes.Public:
+		return Result{Pass: true}
+	case routes.Question:
+	default:
+		c.log(ctx, resolution, pep.NoRoute(), nil)
+		return Result{Refusal: pep.NoRoute()}
+	}
+	result := Result{Subject: resolution.Evaluation.Subject.ID, Outcome: c.enforcer.Enforce(ctx, resolution.Evaluation)}
+	if result.Outcome.Permitted() {
+		result.Pass = true
+		return result
+	}
+	result.Refusal = result.Outcome.Refusal()
+	c.log(ctx, resolution, result.Refusal, result.Outcome.Err)
+	return result
+}
+
+// refusalOf says what the person gets for a request that has no meaning, and why, for the log.
+func refusalOf(err error) (pep.Refusal, error) {
+	e, ok := errors.AsType[*routes.Error](err)
+	if !ok {
+		return pep.Outcome{Verdict: pep.Unavailable}.Refusal(), err
+	}
+	switch e.Kind {
+	case routes.BadRequest:
+		return pep.BadRequest(e.Message), e.Err
+	case routes.Unauthenticated:
+		refusal := pep.Unauthenticated()
+		refusal.Detail = e.Message
+		return refusal, e.Err
+	}
+	refusal := pep.Outcome{Verdict: pep.Unavailable}.Refusal()
+	refusal.Detail = e.Message
+	return refusal, e.Err
+}
+
+// log says what was refused and why, and names nobody (PEP-11): the route instead of the path, and no reason, since a reason may speak of
+// the person.
+func (c *Checker) log(ctx context.Context, resolution routes.Resolution, refusal pep.Refusal, cause error) {
+	attributes := []any{"status", refusal.Status, "code", refusal.Code, "request_id", pep.TraceOf(ctx).RequestID}
+	if resolution.Route != nil {
+		attributes = append(attributes, "route", resolution.Route.Path, "line", resolution.Route.Line)
+	}
+	if cause != nil {
+		attributes = append(attributes, "error", cause)
+	}
+	if refusal.Status == http.StatusServiceUnavailable {
+		c.logger.WarnContext(ctx, "a request could not be checked", attributes...)
+		return
+	}
+	c.logger.InfoContext(ctx, "a request was refused", attributes...)
+}
+
+// maxRequestID is the maximum length of a request id that is passed on, in bytes.
+const maxRequestID = 128
+
+// requestID returns the id of a request, and makes one where there is none that can be logged and passed on.
+func requestID(header http.Header) string {
+	if values := header.Values("X-Request-Id"); len(values) == 1 && isRequestID(values[0]) {
+		return values[0]
+	}
+	var id [16]byte
+	_, _ = rand.Read(id[:]) // never fails
+	return hex.EncodeToString(id[:])
+}
+
+func isRequestID(s string) bool {
+	for i := range len(s) {
+		if s[i] <= ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return s != "" && len(s) <= maxRequestID
+}

@@ -1,0 +1,151 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+const (
+	startTimeout   = time.Minute
+	requestTimeout = 20 * time.Second
+)
+
+// application is a running sample application.
+type application struct {
+	cmd    *exec.Cmd
+	addr   string
+	log    logBuffer
+	exited chan struct{}
+}
+
+// logBuffer keeps what the application writes.
+type logBuffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (b *logBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *logBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
+// startApplication starts the sample application and waits until it accepts connections.
+func startApplication(ctx context.Context, command, environment []string) (*application, error) {
+	addr, err := freeAddress()
+	if err != nil {
+		return nil, err
+	}
+	a := &application{addr: addr, exited: make(chan struct{})}
+	a.cmd = exec.Command(command[0], command[1:]...)
+	a.cmd.Env = append(append(os.Environ(), environment...), "LISTEN_ADDR="+addr)
+	a.cmd.Stdout, a.cmd.Stderr = &a.log, &a.log
+	a.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // so that what it starts ends with it
+	if err := a.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("the sample application does not start: %w", err)
+	}
+	go func() {
+		_ = a.cmd.Wait()
+		close(a.exited)
+	}()
+	deadline := time.After(startTimeout)
+	for {
+		if conn, err := net.Dial("tcp", addr); err == nil {
+			return a, conn.Close()
+		}
+		select {
+		case <-a.exited:
+			return nil, fmt.Errorf("the sample application has ended:\n%s", a.log.String())
+		case <-deadline:
+			a.stop()
+			return nil, fmt.Errorf("the sample application does not listen at %s within %s:\n%s", addr, startTimeout, a.log.String())
+		case <-ctx.Done():
+			a.stop()
+			return nil, ctx.Err()
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+func freeAddress() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return l.Addr().String(), l.Close()
+}
+
+func (a *application) stop() {
+	_ = syscall.Kill(-a.cmd.Process.Pid, syscall.SIGKILL)
+	<-a.exited
+}
+
+// response is an answer of the sample application.
+type response struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// send sends a request as it stands, on a connection of its own.
+func (a *application) send(request, method string) (response, error) {
+	conn, err := net.DialTimeout("tcp", a.addr, requestTimeout)
+	if err != nil {
+		return response{}, err
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(requestTimeout)); err != nil {
+		return response{}, err
+	}
+	if _, err := io.WriteString(conn, request); err != nil {
+		return response{}, err
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: method})
+	if err != nil {
+		return response{}, fmt.Errorf("the sample application sent no response: %w", err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return response{}, err
+	}
+	return response{resp.StatusCode, resp.Header, string(body)}, nil
+}
+
+// text is the request of a case. Fields of which there may be several come last.
+func (c *testCase) text(addr string, authorization []string) (text, method string) {
+	method, target, _ := strings.Cut(c.Request, " ")
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\nConnection: close\r\n", method, target)
+	if _, ok := c.Headers["Host"]; !ok {
+		fmt.Fprintf(&b, "Host: %s\r\n", addr)
+	}
+	for name, value := range c.Headers {
+		fmt.Fprintf(&b, "%s: %s\r\n", name, value)
+	}
+	for _, value := range authorization {
+		fmt.Fprintf(&b, "Authorization: %s\r\n", value)
+	}
+	if c.Send != "" {
+		fmt.Fprintf(&b, "Content-Length: %d\r\n", len(c.Send))
+	}
+	return b.String() + "\r\n" + c.Send, method
+}

@@ -1,0 +1,189 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const sample = "github.com/wardkeeper/wardkeeper/adapters/nethttp/sample"
+
+// build builds the sample application of adapters/nethttp, with some files replaced.
+func build(t *testing.T, replaced map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	overlay, err := json.Marshal(map[string]any{"Replace": replaced})
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "overlay.json"), overlay, 0o600))
+	binary := filepath.Join(dir, "sample")
+	out, err := exec.Command("go", "build", "-overlay", filepath.Join(dir, "overlay.json"), "-o", binary, sample).CombinedOutput()
+	require.NoError(t, err, string(out))
+	return binary
+}
+
+func TestGoAdapterConforms(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it builds and drives another program")
+	}
+	t.Parallel()
+	var out, problems strings.Builder
+	status := command(t.Context(), []string{"--", build(t, nil)}, &out, &problems)
+	assert.Equal(t, statusConforms, status, out.String()+problems.String())
+	assert.Regexp(t, `(?m)^\d{3} passed, 0 failed$`, out.String())
+}
+
+// broken is a change to the Go adapter that breaks a duty.
+type broken struct {
+	duty, file, old, new string
+}
+
+var mutations = []broken{
+	{"PEP-1", "client/response.go", "resp.StatusCode != http.StatusOK", "resp.StatusCode >= 500"},
+	{"PEP-1", "client/response.go", "len(types) != 1 || ", "len(types) > 2 || "},
+	{"PEP-1", "client/response.go", "!isJSON(types[0])", `types[0] == "text/html"`},
+	{"PEP-1", "client/response.go", `resp.Header.Get("Content-Encoding") != ""`, "false"},
+	{"PEP-1", "client/response.go", `id != "" && got != "" && got != id`, `got == ""`},
+	{"PEP-1", "client/client.go", "authzen.DecodeResponse(body)", lenient},
+	{"PEP-1", "client/client.go", "case err != nil:\n\t\treturn nil, true, unreachable(ctx, err)", "case false:"},
+	{"PEP-1", "pep/answer.go", "problem != nil {", "problem == 1 {"},
+	{"PEP-1", "pep/answer.go", `o.ID == "" || o.Type == "" ||`, "false ||"},
+	{"PEP-2", "client/client.go", "return http.ErrUseLastResponse", "return nil"},
+	{"PEP-3", "pep/enforcer.go", "= e.supported\n", "= []any{}\n"},
+	{"PEP-3", "pep/enforcer.go", `q.Context["supported_obligations"] = e.supported`, ""},
+	{"PEP-4", "pep/enforcer.go", "case unhandled != nil:", "case false:"},
+	{"PEP-4", "pep/enforcer.go", "!ok || h.Can != nil && !h.Can(obligation):", "!ok:"},
+	{"PEP-4", "pep/enforcer.go", ", run(ctx, o.todo, Handler.after))", ")"},
+	{"PEP-4", "pep/answer.go", `return custom + "/" + action`, "return Confirm + action[:0]"},
+	{"PEP-4", "nethttp/middleware.go", "recorder.status >= http.StatusBadRequest", "false"},
+	{"PEP-4", "nethttp/middleware.go", "result.Outcome.Done(context.WithoutCancel(r.Context()))", "error(nil)"},
+	{"PEP-5", "pep/enforcer.go", "responses, err := e.decider.Decide(ctx, asked)", remembering},
+	{"PEP-6", "client/client.go", "if len(questions) == 1 {", separately + "if len(questions) == 1 {"},
+	{"PEP-6", "client/client.go", "if len(answers) != len(chunk) {", "for len(answers) < len(chunk) { answers = append(answers, authzen.Response{Decision: true}) }\n\t\tif false {"},
+	{"PEP-7", "client/client.go", `"X-Request-ID": trace.RequestID, `, ""},
+	{"PEP-7", "client/client.go", `"Traceparent": trace.Traceparent, `, ""},
+	{"PEP-7", "check/check.go", "len(values) == 1 && isRequestID(values[0])", "false"},
+	{"PEP-8", "client/client.go", "client.timeout = time.Second", "client.timeout = time.Minute"},
+	{"PEP-8", "client/client.go", "err != nil && !answered && ctx.Err() == nil", "err != nil && !answered && false"},
+	{"PEP-8", "client/client.go", "err != nil && !answered && ctx.Err() == nil", "err != nil || answered && err != nil"},
+	{"PEP-8", "client/client.go", "client.maxResponse = 1 << 20", "client.maxResponse = 1 << 30"},
+	{"PEP-8", "client/client.go", "connections = 64", "connections = 1000"},
+	{"PEP-8", "client/client.go", "DisableCompression:     true,", "DisableCompression: true, DisableKeepAlives: true,"},
+	{"PEP-9", "pep/refusal.go", "Status: http.StatusServiceUnavailable", "Status: http.StatusForbidden"},
+	{"PEP-9", "pep/refusal.go", "Status: http.StatusUnauthorized", "Status: http.StatusForbidden"},
+	{"PEP-9", "pep/refusal.go", "if wantsPage(accept) {", "if false {"},
+	{"PEP-9", "pep/refusal.go", "h.Set(\"Retry-After\", \"1\")", ""},
+	{"PEP-9", "pep/refusal.go", "Reasons: o.Reasons, Advice: o.Advice}", "Reasons: o.Reasons}"},
+	{"PEP-9", "pep/enforcer.go", "o.Verdict, o.Reasons = ConfirmationRequired, nil", "o.Verdict = Permitted"},
+	{"PEP-10", "client/client.go", "c.TLS.Clone()", "&tls.Config{InsecureSkipVerify: true}"},
+	{"PEP-10", "client/client.go", "c.TLS.Clone()", "nil"},
+	{"PEP-10", "client/client.go", `network, address = "unix", socket`, ""},
+	{"PEP-10", "client/client.go", `h.Set("Authorization", "Bearer "+token)`, ""},
+	{"PEP-11", "check/check.go", `"code", refusal.Code,`, `"code", refusal.Code, "path", resolution.Path,`},
+	{"PEP-11", "check/check.go", `"code", refusal.Code,`, `"code", refusal.Code, "subject", resolution.Evaluation.Subject.ID,`},
+	{"PEP-11", "check/check.go", `"code", refusal.Code,`, `"code", refusal.Code, "detail", refusal.Detail,`},
+	{"PEP-12", "routes/target.go", "strings.IndexByte(`/\\%;?#`,", "strings.IndexByte(``,"},
+	{"PEP-12", "routes/target.go", "if !utf8.ValidString(decoded) {", "if false {"},
+	{"PEP-12", "routes/resolve.go", "if err := checkHeaders(r.Header); err != nil {", "if err := error(nil); err != nil {"},
+	{"PEP-13", "identity/verifier.go", "now.Before(expires.Add(v.leeway))", "now.Before(expires.Add(1 << 60))"},
+	{"PEP-13", "identity/verifier.go", `if m["iss"] != v.issuer {`, "if false {"},
+	{"PEP-13", "identity/verifier.go", "!slices.Contains(audiences, any(v.audience))", "len(audiences) == 0"},
+	{"PEP-13", "identity/verifier.go", "algorithms[h.algorithm]()); err == nil {", "algorithms[h.algorithm]()); err == nil || true {"},
+	{"PEP-14", "check/check.go", "case routes.Question:\n\tdefault:", "case routes.Question:\n\tcase routes.NoRoute:\n\t\treturn Result{Pass: true}\n\tdefault:"},
+}
+
+const (
+	// lenient is what encoding/json makes of an answer.
+	lenient = `func() (authzen.Response, error) {
+		var v struct {
+			Decision bool
+			Context  map[string]any
+		}
+		err := json.NewDecoder(bytes.NewReader(body)).Decode(&v)
+		return authzen.Response{Decision: v.Decision, Context: v.Context}, err
+	}()`
+	remembering = `key := fmt.Sprint(asked)
+	responses, err := memory[key], error(nil)
+	if responses == nil {
+		responses, err = e.decider.Decide(ctx, asked)
+		memory[key] = responses
+	}`
+	separately = `if len(questions) > 1 {
+		var all []authzen.Response
+		for _, q := range questions {
+			one, err := c.Decide(ctx, []authzen.Evaluation{q})
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, one...)
+		}
+		return all, nil
+	}
+	`
+)
+
+// Each of these changes is one that somebody could make by mistake. The suite must say which duty it breaks.
+func TestEveryBrokenDutyIsFound(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it builds and drives other programs")
+	}
+	t.Parallel()
+	found := map[string]bool{}
+	for _, m := range mutations {
+		found[m.duty] = true
+		t.Run(m.duty+" "+m.file+" "+m.new[:min(len(m.new), 30)], func(t *testing.T) {
+			t.Parallel()
+			original, err := filepath.Abs(filepath.Join("..", m.file))
+			require.NoError(t, err)
+			data, err := os.ReadFile(original)
+			require.NoError(t, err)
+			require.Equal(t, 1, strings.Count(string(data), m.old), "%s has changed: %q must be in it once", m.file, m.old)
+			memory := "" // what an adapter would need to remember verdicts
+			if m.duty == "PEP-5" {
+				memory = "\nvar memory = map[string][]authzen.Response{}\n"
+			}
+			mutant := filepath.Join(t.TempDir(), "mutant.go")
+			require.NoError(t, os.WriteFile(mutant, []byte(strings.Replace(string(data), m.old, m.new, 1)+memory), 0o600))
+			binary := build(t, map[string]string{original: mutant})
+			var out, problems strings.Builder
+			status := command(t.Context(), []string{"-only", m.duty, "--", binary}, &out, &problems)
+			assert.Equal(t, statusBreaks, status, "nothing is said of %q in place of %q in %s:\n%s%s", m.new, m.old, m.file, out.String(), problems.String())
+			assert.Contains(t, out.String(), "broken: "+m.duty)
+		})
+	}
+	contract, err := os.ReadFile("../CONTRACT.md")
+	require.NoError(t, err)
+	for line := range strings.Lines(string(contract)) {
+		if duty, ok := strings.CutPrefix(line, "**PEP-"); ok {
+			id, _, _ := strings.Cut("PEP-"+duty, ".")
+			assert.True(t, found[id], "no change breaks the duty %s", id)
+		}
+	}
+}
+
+func TestCommandLine(t *testing.T) {
+	for name, c := range map[string]struct {
+		args   []string
+		status int
+		out    string
+	}{
+		"help":             {[]string{"-h"}, statusConforms, "Usage: conformance"},
+		"no command":       {nil, statusFailed, "Usage: conformance"},
+		"unknown flag":     {[]string{"-x"}, statusFailed, "not defined"},
+		"no such command":  {[]string{"--", "/none/sample"}, statusFailed, "does not start"},
+		"ends at once":     {[]string{"--", "sh", "-c", "echo out of order; exit 3"}, statusFailed, "has ended:\nout of order"},
+		"list":             {[]string{"-list"}, statusConforms, "PEP-5   a verdict is not kept"},
+		"list of one duty": {[]string{"-list", "-only", "PEP-14"}, statusConforms, "PEP-14  a path without a route"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out strings.Builder
+			assert.Equal(t, c.status, command(t.Context(), c.args, &out, &out), out.String())
+			assert.Contains(t, out.String(), c.out)
+		})
+	}
+}

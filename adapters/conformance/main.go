@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+)
+
+// Exit statuses.
+const (
+	statusConforms = 0
+	statusBreaks   = 1 // a duty is broken
+	statusFailed   = 2 // it could not be found out
+)
+
+const usage = `Usage: conformance [flags] -- COMMAND [ARGUMENT...]
+
+Starts COMMAND, the sample application of an adapter, and checks that the
+adapter meets adapters/CONTRACT.md. The exit status is 0 if it does, 1 if it
+breaks a duty and 2 if that could not be found out.
+
+Flags:
+`
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(command(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	flags := flag.NewFlagSet("conformance", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.Usage = func() {
+		fmt.Fprint(stderr, usage)
+		flags.PrintDefaults()
+	}
+	only := flags.String("only", "", "check these duties alone, such as PEP-1,PEP-8")
+	verbose := flags.Bool("v", false, "also print what passes, and the application's log")
+	list := flags.Bool("list", false, "print the cases and exit")
+	if err := flags.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return statusConforms
+		}
+		return statusFailed
+	}
+	s, err := newSuite(strings.FieldsFunc(*only, func(r rune) bool { return r == ',' || r == ' ' }))
+	if err != nil {
+		fmt.Fprintln(stderr, "conformance:", err)
+		return statusFailed
+	}
+	if *list {
+		for _, c := range s.cases {
+			fmt.Fprintf(stdout, "%-6s  %s\n", c.Duty, c.Name)
+		}
+		return statusConforms
+	}
+	if flags.NArg() == 0 {
+		flags.Usage()
+		return statusFailed
+	}
+	s.command, s.verbose, s.out = flags.Args(), *verbose, stdout
+	broken, err := s.run(ctx)
+	if err != nil {
+		fmt.Fprintln(stderr, "conformance:", err)
+		return statusFailed
+	}
+	if len(broken) > 0 {
+		fmt.Fprintf(stdout, "%d passed, %d failed\nbroken: %s\n", s.passed, s.failed, strings.Join(broken, ", "))
+		return statusBreaks
+	}
+	fmt.Fprintf(stdout, "%d passed, 0 failed\n", s.passed)
+	return statusConforms
+}

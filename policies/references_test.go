@@ -148,29 +148,14 @@ func inserted(t *testing.T, bodies ...string) map[string]*ast.Module {
 	return modules
 }
 
-// at is the schema at a path of properties.
-func at(schema any, names ...string) any {
-	for _, name := range names {
-		schema = schema.(map[string]any)["properties"].(map[string]any)[name]
-	}
-	return schema
-}
-
-// misspelt lists the references to facts that the schema does not know: those of the input, and those of what rules
-// pass around under a name that means a standing, a place or a member.
+// misspelt lists the references of the policy to facts that the schema does not know.
 func misspelt(modules map[string]*ast.Module, schema any) []string {
-	meaning := map[string]any{
-		"input":  schema,
-		"at":     at(schema, "facts", "current"),
-		"place":  at(schema, "facts", "place"),
-		"member": at(schema, "facts", "user"),
-	}
 	var all []string
 	for name, module := range modules {
 		if isTest(name) {
 			continue
 		}
-		for _, ref := range release.UnknownFacts(module, meaning) {
+		for _, ref := range release.UnknownFacts(module, schema) {
 			all = append(all, fmt.Sprintf("%s: %s", ref[0].Location, ref))
 		}
 	}

@@ -23,7 +23,7 @@ const testTimeout = 10 * time.Minute
 type TestReport struct {
 	Ran       int      // how many tests ran
 	Skipped   int      // how many are yet to be written (todo_test_...)
-	Failed    []string // a line for each failed test, with file and line
+	Failed    []string // a line for each failed test, with file and line, and what the test printed
 	Coverage  float64  // percentage of the policy's lines that the tests reach; lines of tests do not count
 	Uncovered []string // a line for each file with lines that no test reaches
 }
@@ -89,10 +89,14 @@ func failure(result *tester.Result) string {
 			cases = append(cases, strings.Join(name, "/"))
 		}
 	}
+	text += " fails"
 	if len(cases) > 0 {
-		return text + " fails: " + strings.Join(cases, ", ")
+		text += ": " + strings.Join(cases, ", ")
 	}
-	return text + " fails"
+	if printed := strings.TrimSpace(string(result.Output)); printed != "" {
+		text += "\n" + printed
+	}
+	return text
 }
 
 // cover counts the lines of the policy that the tests reached.

@@ -19,6 +19,7 @@ import (
 // Config says where the sources of a policy are, and what they are checked for.
 type Config struct {
 	Files      fs.FS
+	Source     string // as in [bundles.Config]
 	Entrypoint string // as in [bundles.Config]
 	Schema     []byte // as in [bundles.Config]
 	Limits     bundles.Limits
@@ -31,9 +32,11 @@ type Config struct {
 type SourceTree struct {
 	policy     *bundles.Archive
 	tests      []bundles.File
+	source     string
 	entrypoint string
 	schema     []byte
-	content    *bundles.Content // the policy; nil before Compile
+	revision   *bundles.Revision // this and what follows: nil before Compile
+	content    *bundles.Content  // the policy
 	modules    []bundle.ModuleFile
 }
 
@@ -47,7 +50,7 @@ func ReadSourceTree(cfg Config) (*SourceTree, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &SourceTree{policy: policy, tests: tests.Files, entrypoint: strings.Trim(cfg.Entrypoint, "/"), schema: cfg.Schema}, nil
+	return &SourceTree{policy: policy, tests: tests.Files, source: cfg.Source, entrypoint: strings.Trim(cfg.Entrypoint, "/"), schema: cfg.Schema}, nil
 }
 
 func isTest(name string) bool { return strings.HasSuffix(name, "_test.rego") }
@@ -61,7 +64,8 @@ func (t *SourceTree) FileCount() int { return len(t.policy.Files) }
 // Compile compiles strictly under [bundles.Capabilities] and the schema of the input: the policy alone, as a server would,
 // and then together with its tests. The error joins every fault, a line each.
 func (t *SourceTree) Compile(ctx context.Context) error {
-	if _, err := bundles.Open(ctx, bundles.Config{Archive: t.policy, Entrypoint: t.entrypoint, Schema: t.schema}); err != nil {
+	revision, err := bundles.Open(ctx, bundles.Config{Archive: t.policy, Source: t.source, Entrypoint: t.entrypoint, Schema: t.schema})
+	if err != nil {
 		return err
 	}
 	content, err := bundles.Parse(t.policy)
@@ -77,9 +81,12 @@ func (t *SourceTree) Compile(ctx context.Context) error {
 	if err := whole.Compile(ctx, t.entrypoint, t.schema); err != nil {
 		return err
 	}
-	t.content, t.modules = content, whole.Modules
+	t.revision, t.content, t.modules = revision, content, whole.Modules
 	return nil
 }
+
+// Revision is the policy without tests and golden decisions, as a server would open it.
+func (t *SourceTree) Revision() *bundles.Revision { return t.revision }
 
 // CheckFormat checks that the Rego files, tests too, are formatted as `opa fmt` formats them. The error names the others, a
 // line each.

@@ -14,7 +14,7 @@ import (
 )
 
 // CheckTables holds the tables and rules of a policy that judges by membership facts against each other. It reports, a line
-// each, the facts that the schema of the input does not know, behind keys that are variables too, and the rules that a
+// each, the facts that the schema of the input does not know (see [UnknownFacts]), and the rules that a
 // table of actions names and no clause of met states: they would be broken always. A policy without a catalogue passes.
 func (d *SourceTree) CheckTables() error {
 	if !d.hasCatalogue() {
@@ -27,8 +27,9 @@ func (d *SourceTree) CheckTables() error {
 			return fmt.Errorf("the schema of the input: %w", err)
 		}
 		for _, m := range d.content.Modules {
-			for _, ref := range UnknownFacts(m.Parsed, map[string]any{"input": schema}) {
-				wrong = append(wrong, fmt.Errorf("%s:%d: the schema of the input has no %s", strings.TrimPrefix(m.Path, "/"), ref[0].Location.Row, ref))
+			for _, ref := range UnknownFacts(m.Parsed, schema) {
+				wrong = append(wrong, fmt.Errorf("%s:%d: there is no fact %s: schemas/input.json lists the facts",
+					strings.TrimPrefix(m.Path, "/"), ref[0].Location.Row, ref))
 			}
 		}
 	}
@@ -40,7 +41,8 @@ func (d *SourceTree) CheckTables() error {
 			for _, list := range []string{"rules", "required_rules"} {
 				for _, name := range textsIn(entry[list]) {
 					if !stated[name] {
-						wrong = append(wrong, fmt.Errorf("%s: actions, %s, %s: no clause of met states the rule %s", at, action, list, name))
+						wrong = append(wrong, fmt.Errorf("%s: actions, %s, %s: no clause of met states the rule %s: write one, or correct the name",
+							at, action, list, name))
 					}
 				}
 			}
@@ -69,10 +71,25 @@ func (d *SourceTree) UncheckedTables() []string {
 	return found
 }
 
-// UnknownFacts lists the references in a module whose members a schema does not know. meanings has the schema of each name
-// that a reference may begin with. Unlike OPA's own check this one also looks behind keys that are variables, into maps that
-// are keyed by id.
-func UnknownFacts(module *ast.Module, meanings map[string]any) []ast.Ref {
+// factArguments are the names under which rules pass facts around, and where the schema of the input has those.
+var factArguments = map[string][]string{
+	"at": {"facts", "current"}, "place": {"facts", "place"}, "member": {"facts", "user"},
+}
+
+// UnknownFacts lists the references in a module whose members the schema of the input does not know: those of the input, and
+// those of arguments named at, place and member. Unlike OPA's own check this one also looks behind keys that are variables,
+// into maps that are keyed by id.
+func UnknownFacts(module *ast.Module, schema any) []ast.Ref {
+	meanings := map[string]any{"input": schema}
+	for name, path := range factArguments {
+		meaning := schema
+		for _, step := range path {
+			node, _ := meaning.(map[string]any)
+			properties, _ := node["properties"].(map[string]any)
+			meaning = properties[step]
+		}
+		meanings[name] = meaning
+	}
 	var found []ast.Ref
 	ast.WalkRefs(module, func(ref ast.Ref) bool {
 		if head, ok := ref[0].Value.(ast.Var); ok {

@@ -43,13 +43,28 @@ func TestRuleThatNoClauseStatesIsNamed(t *testing.T) {
 	tree := clinicWith(t, map[string]string{
 		"app/desk/data.yaml": "actions:\n  open: {rules: [stafed]}\n  close: {rules: {R-1: [staffed]}, required_rules: {R-1: [weekend]}}\n",
 	})
-	require.EqualError(t, tree.CheckTables(), "app/desk: actions, close, required_rules: no clause of met states the rule weekend\n"+
-		"app/desk: actions, open, rules: no clause of met states the rule stafed")
+	require.EqualError(t, tree.CheckTables(), "app/desk: actions, close, required_rules: no clause of met states the rule weekend: write one, or correct the name\n"+
+		"app/desk: actions, open, rules: no clause of met states the rule stafed: write one, or correct the name")
 }
 
 func TestMistypedFactBehindAVariableIsNamedWithFileAndLine(t *testing.T) {
 	tree := clinicWith(t, map[string]string{"app/desk/more.rego": "package app.desk\n\nclerk if input.facts.user.assignments[_].rolle == \"clerk\"\n"})
-	require.ErrorContains(t, tree.CheckTables(), "app/desk/more.rego:3: the schema of the input has no input.facts.user.assignments[_].rolle")
+	require.ErrorContains(t, tree.CheckTables(), "app/desk/more.rego:3: there is no fact input.facts.user.assignments[_].rolle: ")
+}
+
+func TestMistypedFactOfAnArgumentIsNamed(t *testing.T) {
+	for body, mistyped := range map[string]string{
+		"at.helld": "at.helld", "at.held[place.idd]": "place.idd", "member.assignments[place.id].rolle": "member.assignments[place.id].rolle",
+		"at.held[place.id]": "", "member.assignments[place.id].role": "", "place.path[at.id]": "",
+	} {
+		tree := clinicWith(t, map[string]string{"app/desk/more.rego": "package app.desk\n\nknown(at, place, member) if [at, place, member, " + body + "]\n"})
+		err := tree.CheckTables()
+		if mistyped == "" {
+			require.NoError(t, err, body)
+		} else {
+			require.ErrorContains(t, err, "app/desk/more.rego:3: there is no fact "+mistyped+": ", body)
+		}
+	}
 }
 
 func TestTableThatNoFaultCheckReadsIsNamed(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"math"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 
@@ -20,6 +21,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/gitcommit"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/golden"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/terminal"
+	"github.com/wardkeeper/wardkeeper/pdp"
 )
 
 // build holds the flags of `wardkeeper bundle build`.
@@ -37,9 +39,9 @@ func newBundleBuildCommand(p process) *cobra.Command {
 		Use:   "build DIR [flags]",
 		Short: "Check a policy folder and build a bundle from it",
 		Long: `Check a policy folder and build a bundle from it. The checks run in this order, and the first that fails ends the build:
-the policy compiles in strict mode, together with its tests; every Rego file is formatted; the Rego tests pass and cover
-enough of the policy's lines; and a server would accept the bundle: its tables, the decision on a probe question, and every
-golden decision.
+the policy compiles in strict mode, together with its tests; its tables hold what they may and agree with the rules; it decides
+a probe question; every Rego file is formatted; the Rego tests pass and cover enough of the policy's lines; and a server would
+accept the bundle with every golden decision.
 
 The bundle contains the policy's Rego and data files as they are, without tests (*_test.rego). With --golden it contains the
 decisions of DIR/decisions/**.yaml and the directories of DIR/directories/*.yaml that they name; a server on which one of
@@ -97,7 +99,7 @@ func (b *build) run(ctx context.Context, p process, sequenceGiven bool) error {
 	if err != nil {
 		return err
 	}
-	tree, err := release.ReadSourceTree(release.Config{Files: policy, Entrypoint: b.decision, Schema: inputSchema()})
+	tree, err := release.ReadSourceTree(release.Config{Files: policy, Source: b.dir, Entrypoint: b.decision, Schema: inputSchema()})
 	if err != nil {
 		return bundleError(err)
 	}
@@ -155,7 +157,11 @@ func (b *build) check(ctx context.Context, p process, tree *release.SourceTree) 
 		return &exitError{statusNo, err}
 	}
 	for _, table := range tree.UncheckedTables() {
-		p.note("no rule of faults reads the table %s: what it may hold is not checked", table)
+		p.note("no rule of faults reads the table %s, so that what it holds is not checked: say what it may hold in %s/faults.rego",
+			table, path.Dir(table))
+	}
+	if _, err := pdp.Prepare(ctx, tree.Revision()); err != nil {
+		return bundleError(err)
 	}
 	if err := tree.CheckFormat(); err != nil {
 		return &exitError{statusNo, errors.Join(err, fmt.Errorf("run `opa fmt --write %s` to correct it", b.dir))}

@@ -81,10 +81,10 @@ func TestBundleBuildReportsFaults(t *testing.T) {
 			wanted: []string{"app/app.rego is not formatted", "app/app_test.rego is not formatted", "opa fmt --write "},
 		},
 		"tests that fail": {
-			changes: map[string]string{"policy/app/app_test.rego": tests + "\ntest_one if data.app.decision.allow\n\ntest_two if 1 == 2\n\n" +
+			changes: map[string]string{"policy/app/app_test.rego": tests + "\ntest_one if data.app.decision.allow\n\ntest_two if {\n\tprint(\"expected 1\")\n\t1 == 2\n}\n\n" +
 				"test_three[name] if {\n\tsome name, n in {\"good\": 1, \"bad\": 2}\n\tn == 1\n}\n"},
-			wanted: []string{"app/app_test.rego:9: app_test.test_one fails", "app/app_test.rego:11: app_test.test_two fails",
-				"app/app_test.rego:13: app_test.test_three fails: bad", "3 of 6 tests fail"},
+			wanted: []string{"app/app_test.rego:9: app_test.test_one fails", "app/app_test.rego:11: app_test.test_two fails\nwardkeeper: expected 1\n",
+				"app/app_test.rego:16: app_test.test_three fails: bad", "3 of 6 tests fail"},
 		},
 		"no tests": {changes: map[string]string{"policy/app/app_test.rego": ""}, wanted: []string{"there are no tests", "--coverage 0"}},
 		"tests to be written": {

@@ -94,7 +94,7 @@ func changedPolicies(t *testing.T) string {
 	})
 	// The test that states the roles and levels a second time.
 	test := filepath.Join(dir, "authz/tables_test.rego")
-	for list, name := range map[string]string{`"facility": {`: "charge_nurse", `"levels": {`: "reception"} {
+	for list, name := range map[string]string{`"facility": {`: "charge_nurse", `levels := {`: "reception"} {
 		text := readFile(t, test)
 		require.Contains(t, text, list, test)
 		putFile(t, test, strings.Replace(text, list, list+`"`+name+`", `, 1))

@@ -21,7 +21,7 @@ faults contains sprintf("%s: there is no member %s", [where, member]) if {
 	not member in object.keys(members)
 }
 
-faults contains sprintf("%s, %s: %v is none of %s", [where, member, value, _listed(allowed)]) if {
+faults contains sprintf("%s, %s: got %v, expected one of %s", [where, member, value, _listed(allowed)]) if {
 	some [where, entry, members] in _entries
 	some member, allowed in members
 	is_set(allowed)
@@ -29,11 +29,12 @@ faults contains sprintf("%s, %s: %v is none of %s", [where, member, value, _list
 	not value in allowed
 }
 
-faults contains sprintf("%s roles, %s, offered_at: %v is no list of the model's kinds", [model, role, kinds]) if {
+faults contains sprintf("%s roles, %s, offered_at: got %v, expected a list of %s", [model, role, kinds, words]) if {
 	some model, roles in _role_table
 	some role, entry in roles
 	kinds := object.get(entry, "offered_at", "nothing")
 	not _lists_some(kinds, _kinds[model])
+	words := _listed(_kinds[model])
 }
 
 # The catalogue has one entry for all models.
@@ -47,7 +48,10 @@ faults contains sprintf("%s actions, %s, %s: another model says %v", [model, nam
 	said != object.get(entry, member, "nothing")
 }
 
-faults contains sprintf("%s actions, %s, properties, %s: %v is none of %s", [model, name, property, form, words]) if {
+faults contains sprintf(
+	"%s actions, %s, properties, %s: got %v, expected one of %s",
+	[model, name, property, form, words],
+) if {
 	forms := {"flag?", "switches?", "text", "text?", "texts", "texts?"}
 	words := _listed(forms)
 	some model, actions in _action_table

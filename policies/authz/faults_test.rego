@@ -8,39 +8,39 @@ test_fault_in_a_matrix_is_named[note] if {
 	some note, c in {
 		"no such word": {
 			"patch": {"op": "replace", "path": "assignment.add/division", "value": "maybe"},
-			"told": "regional matrix, assignment.add, division: maybe is neither no nor {place, user}",
+			"told": "regional matrix, assignment.add, division: got maybe, expected no or {place, user}",
 		},
 		"a bare yes": {
 			"patch": {"op": "replace", "path": "assignment.edit/region", "value": true},
-			"told": "regional matrix, assignment.edit, region: true is neither no nor {edit, place, user}",
+			"told": "regional matrix, assignment.edit, region: got true, expected no or {edit, place, user}",
 		},
 		"no such place": {
 			"patch": {"op": "replace", "path": "user.list/division/place", "value": "anywhere"},
-			"told": "regional matrix, user.list, division, place: anywhere is none of any; covered; here",
+			"told": "regional matrix, user.list, division, place: got anywhere, expected one of any; covered; here",
 		},
 		"no such user": {
 			"patch": {"op": "replace", "path": "user.view/division/user", "value": "here"},
-			"told": "regional matrix, user.view, division, user: here is none of any; covered",
+			"told": "regional matrix, user.view, division, user: got here, expected one of any; covered",
 		},
 		"no such edit": {
 			"patch": {"op": "replace", "path": "assignment.edit/division/edit", "value": "location"},
-			"told": "regional matrix, assignment.edit, division, edit: location is none of both; role",
+			"told": "regional matrix, assignment.edit, division, edit: got location, expected one of both; role",
 		},
 		"no such warning": {
 			"patch": {"op": "replace", "path": "user.view_locations/division/warn", "value": "no"},
-			"told": "regional matrix, user.view_locations, division, warn: no is none of false; true",
+			"told": "regional matrix, user.view_locations, division, warn: got no, expected one of false; true",
 		},
 		"a member left out": {
 			"patch": {"op": "remove", "path": "assignment.edit/division/edit"},
-			"told": "regional matrix, assignment.edit, division: {",
+			"told": "regional matrix, assignment.edit, division: got {",
 		},
 		"a member that the row does not have": {
 			"patch": {"op": "add", "path": "user.view/division/warn", "value": true},
-			"told": "regional matrix, user.view, division: {",
+			"told": "regional matrix, user.view, division: got {",
 		},
 		"no cell": {
 			"patch": {"op": "remove", "path": "default_location.change/division"},
-			"told": "regional matrix, default_location.change, division: nothing is neither no nor {place, user}",
+			"told": "regional matrix, default_location.change, division: got nothing, expected no or {place, user}",
 		},
 		"no rule": {
 			"patch": {"op": "remove", "path": "user.view/rule"},
@@ -65,7 +65,7 @@ test_fault_of_a_column_that_one_row_alone_has_is_named if {
 	changed := json.patch(data.authz.regional.matrix, [{"op": "add", "path": "assignment.add/district", "value": "no"}])
 	faults := data.authz.faults with data.authz.regional.matrix as changed
 	count(faults) == count(data.authz.regional.matrix) - 1
-	"regional matrix, user.list, district: nothing is neither no nor {place, user}" in faults
+	"regional matrix, user.list, district: got nothing, expected no or {place, user}" in faults
 }
 
 _only(faults, told) if {
@@ -80,23 +80,23 @@ test_fault_in_the_roles_is_named[note] if {
 	some note, c in {
 		"no such kind": {
 			"patch": {"op": "replace", "path": "ed_admin/offered_at", "value": ["ward"]},
-			"told": {"regional roles, ed_admin, offered_at: [\"ward\"] is no list of the model's kinds"},
+			"told": {"regional roles, ed_admin, offered_at: got [\"ward\"], expected a list of division; facility; region"},
 		},
 		"offered nowhere": {
 			"patch": {"op": "replace", "path": "ed_admin/offered_at", "value": []},
-			"told": {"regional roles, ed_admin, offered_at: [] is no list of the model's kinds"},
+			"told": {"regional roles, ed_admin, offered_at: got [], expected a list of division; facility; region"},
 		},
 		"a switch that is a text": {
 			"patch": {"op": "replace", "path": "ed_admin/sees_patients", "value": "yes"},
-			"told": {"regional roles, ed_admin, sees_patients: yes is none of false; true"},
+			"told": {"regional roles, ed_admin, sees_patients: got yes, expected one of false; true"},
 		},
 		"a switch that is missing": {
 			"patch": {"op": "remove", "path": "ed_admin/sees_patients"},
-			"told": {"regional roles, ed_admin, sees_patients: nothing is none of false; true"},
+			"told": {"regional roles, ed_admin, sees_patients: got nothing, expected one of false; true"},
 		},
 		"no such column": {
 			"patch": {"op": "replace", "path": "ed_admin/columns/here", "value": "ward"},
-			"told": {"regional roles, ed_admin, columns, here: ward is no column"},
+			"told": {"regional roles, ed_admin, columns, here: no row of the matrix has the column ward"},
 		},
 		"a misspelt member": {
 			"patch": {"op": "add", "path": "ed_admin/colums", "value": {"here": "region"}},
@@ -116,7 +116,7 @@ test_fault_in_the_actions_is_named[note] if {
 	some note, c in {
 		"no such type": {
 			"patch": {"op": "replace", "path": "access.change/resource", "value": "thing"},
-			"told": {"practice_group actions, access.change, resource: thing is none of location; patient; user"},
+			"told": {"practice_group actions, access.change, resource: got thing, expected one of location; patient; user"},
 		},
 		"another type than elsewhere": {
 			"patch": {"op": "replace", "path": "user.edit/resource", "value": "location"},
@@ -128,15 +128,15 @@ test_fault_in_the_actions_is_named[note] if {
 		},
 		"allow_self left out": {
 			"patch": {"op": "remove", "path": "user.edit/allow_self"},
-			"told": {"practice_group actions, user.edit, allow_self: nothing is none of false; true"},
+			"told": {"practice_group actions, user.edit, allow_self: got nothing, expected one of false; true"},
 		},
 		"read_only, as a text": {
 			"patch": {"op": "replace", "path": "area.access/read_only", "value": "yes"},
-			"told": {"practice_group actions, area.access, read_only: yes is none of nothing; true"},
+			"told": {"practice_group actions, area.access, read_only: got yes, expected one of nothing; true"},
 		},
 		"read_only, as nothing": {
 			"patch": {"op": "replace", "path": "area.access/read_only", "value": null},
-			"told": {"practice_group actions, area.access, read_only: null is none of nothing; true"},
+			"told": {"practice_group actions, area.access, read_only: got null, expected one of nothing; true"},
 		},
 		"read-only here and changing elsewhere": {
 			"patch": {"op": "remove", "path": "location.switch/read_only"},
@@ -159,16 +159,16 @@ test_fault_in_the_actions_is_named[note] if {
 		},
 		"needing no current location, as a text": {
 			"patch": {"op": "add", "path": "access.change/needs_no_current_location", "value": "yes"},
-			"told": {"practice_group actions, access.change, needs_no_current_location: yes is none of nothing; true"},
+			"told": {"practice_group actions, access.change, needs_no_current_location: got yes, expected one of nothing; true"},
 		},
 		"crossing organizations, as a text": {
 			"patch": {"op": "add", "path": "access.change/crosses_organizations", "value": "yes"},
-			"told": {"practice_group actions, access.change, crosses_organizations: yes is none of nothing; true"},
+			"told": {"practice_group actions, access.change, crosses_organizations: got yes, expected one of nothing; true"},
 		},
 		"no such model": {
 			"patch": {"op": "add", "path": "access.change/model", "value": "clinic"},
-			"told": {concat(" is none of ", [
-				"practice_group actions, access.change, model: clinic",
+			"told": {concat(", expected one of ", [
+				"practice_group actions, access.change, model: got clinic",
 				"health_system; nothing; practice_group; regional; vendor",
 			])},
 		},
@@ -183,8 +183,8 @@ test_fault_in_the_actions_is_named[note] if {
 		"no such form": {
 			"patch": {"op": "replace", "path": "access.change/properties/level", "value": "number"},
 			"told": {
-				concat(" is none of ", [
-					"practice_group actions, access.change, properties, level: number",
+				concat(", expected one of ", [
+					"practice_group actions, access.change, properties, level: got number",
 					"flag?; switches?; text; text?; texts; texts?",
 				]),
 			},
@@ -242,13 +242,13 @@ test_fault_in_the_default_level_is_named if {
 test_fault_in_the_other_tables_is_named if {
 	roles := json.patch(_roles_of("practice_group"), [{"op": "replace", "path": "owner/registration", "value": "maybe"}])
 	registration := data.authz.faults with data.authz.practice_group.roles as roles
-	registration == {"practice_group roles, owner, registration: maybe is none of optional; refused; required"}
+	registration == {"practice_group roles, owner, registration: got maybe, expected one of optional; refused; required"}
 	ranks := json.patch(_roles_of("health_system"), [{"op": "remove", "path": "user/rank"}])
 	rank := data.authz.faults with data.authz.health_system.roles as ranks
 	rank == {"health_system roles, user, rank: nothing is no number"}
 	plans := data.authz.faults with data.authz.health_system.plans as {"paid": {"system_features": "yes"}}
 	plans == {
-		"health_system plans, paid, system_features: yes is none of false; true",
+		"health_system plans, paid, system_features: got yes, expected one of false; true",
 		"health_system plans: paid are not free and paid",
 	}
 	more := object.union(data.authz.health_system.plans, {"gold": {"system_features": true}})
@@ -262,15 +262,15 @@ test_fault_in_the_rules_is_named[note] if {
 	some note, c in {
 		"no such code": {
 			"patch": {"op": "replace", "path": "assigned/code", "value": "unassigned"},
-			"told": "regional rules, assigned, code: unassigned is none of already_assigned; ",
+			"told": "regional rules, assigned, code: got unassigned, expected one of already_assigned; ",
 		},
 		"no code": {
 			"patch": {"op": "remove", "path": "assigned/code"},
-			"told": "regional rules, assigned, code: nothing is none of already_assigned; ",
+			"told": "regional rules, assigned, code: got nothing, expected one of already_assigned; ",
 		},
 		"no such advice": {
 			"patch": {"op": "add", "path": "assigned/advice", "value": "ask"},
-			"told": "regional rules, assigned, advice: ask is none of access_ended; ",
+			"told": "regional rules, assigned, advice: got ask, expected one of access_ended; ",
 		},
 		"no id": {
 			"patch": {"op": "replace", "path": "assigned/rule", "value": "REG"},

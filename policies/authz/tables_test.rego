@@ -108,20 +108,24 @@ test_catalogue_is_the_same_for_every_model if {
 
 test_vocabulary_is_what_a_directory_may_name if {
 	expected := {
-		"roles": {
-			"region": {"regional_admin"},
-			"division": {"division_admin", "public_health_admin", "public_health"},
-			"facility": {"ed_admin", "ed_normal"},
-			"system": {"system_admin", "entity_admin"},
-			"entity": {"user", "entity_admin"},
-			"group": {"owner", "practitioner", "administrator"},
-			"practice": {"owner", "practitioner", "administrator"},
-			"vendor": {"vendor_staff"},
-		},
-		"levels": {"full", "standard", "limited"},
-		"areas": {
-			"patient_records", "calendars", "invoices", "locations", "credit_settings", "reminder_settings", "users",
-		},
+		"region": {"regional_admin"},
+		"division": {"division_admin", "public_health_admin", "public_health"},
+		"facility": {"ed_admin", "ed_normal"},
+		"system": {"system_admin", "entity_admin"},
+		"entity": {"user", "entity_admin"},
+		"group": {"owner", "practitioner", "administrator"},
+		"practice": {"owner", "practitioner", "administrator"},
+		"vendor": {"vendor_staff"},
 	}
-	_agree(expected, data.authz.vocabulary, "the roles by kind of location, the levels and the areas")
+	roles := data.authz.vocabulary.roles
+	_agree(object.keys(expected), object.keys(roles), "the kinds of location")
+	every kind, _ in expected {
+		_agree(expected[kind], roles[kind], sprintf("the roles that can be assigned at a %s", [kind]))
+	}
+	levels := {"full", "standard", "limited"}
+	_agree(levels, data.authz.vocabulary.levels, "the levels of access")
+	areas := {
+		"patient_records", "calendars", "invoices", "locations", "credit_settings", "reminder_settings", "users",
+	}
+	_agree(areas, data.authz.vocabulary.areas, "the areas")
 }

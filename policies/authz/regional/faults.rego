@@ -19,7 +19,7 @@ faults contains sprintf("regional matrix, %s, rule: %v is no id such as REG-1", 
 	not regex.match(`^[A-Z]+-[A-Z]?[0-9]+$`, id)
 }
 
-faults contains sprintf("regional matrix, %s, %s: %v is neither no nor {%s}", [row, column, cell, members]) if {
+faults contains sprintf("regional matrix, %s, %s: got %v, expected no or {%s}", [row, column, cell, members]) if {
 	some row in _rows
 	some column in _columns
 	cell := object.get(data.authz.regional.matrix[row], column, "nothing")
@@ -28,7 +28,10 @@ faults contains sprintf("regional matrix, %s, %s: %v is neither no nor {%s}", [r
 	members := concat(", ", object.keys(_members(row)))
 }
 
-faults contains sprintf("regional matrix, %s, %s, %s: %v is none of %s", [row, column, member, value, words]) if {
+faults contains sprintf(
+	"regional matrix, %s, %s, %s: got %v, expected one of %s",
+	[row, column, member, value, words],
+) if {
 	some row in _rows
 	some column in _columns
 	some member, value in data.authz.regional.matrix[row][column]
@@ -37,7 +40,10 @@ faults contains sprintf("regional matrix, %s, %s, %s: %v is none of %s", [row, c
 	words := concat("; ", allowed)
 }
 
-faults contains sprintf("regional roles, %s, columns, %s: %v is no column", [role, where, column]) if {
+faults contains sprintf(
+	"regional roles, %s, columns, %s: no row of the matrix has the column %v",
+	[role, where, column],
+) if {
 	some role, entry in data.authz.regional.roles
 	some where, column in entry.columns
 	not _is_column(where, column)

@@ -134,7 +134,7 @@ func TestIDIsOfTheContent(t *testing.T) {
 		"in two parts":   append(bundletest.Gzip(bundletest.Tar(good.Entries()...)[:700], 1), bundletest.Gzip(bundletest.Tar(good.Entries()...)[700:], 1)...),
 		"padded":         append(good.Pack(), bundletest.Gzip(make([]byte, 10240), 1)...),
 		"signed anew":    resigned.Pack(),
-		"written by us":  rewritten(t, good.Pack()),
+		"written by us":  repacked(t, good.Pack()),
 	} {
 		r, err := openRaw(raw, bundletest.TrustedKey)
 		require.NoError(t, err, name)
@@ -154,7 +154,7 @@ func TestIDIsOfTheContent(t *testing.T) {
 	}
 }
 
-func rewritten(t *testing.T, raw []byte) []byte {
+func repacked(t *testing.T, raw []byte) []byte {
 	t.Helper()
 	a, err := bundles.ReadArchive(bytes.NewReader(raw), bundles.Limits{})
 	require.NoError(t, err)

@@ -125,7 +125,7 @@ func TestUnreadMembersDoNotChangeDecisions(t *testing.T) {
 	for seed := range uint64(6) {
 		w := generate(seed)
 		engine := over(t, w)
-		a := askerOf(w, seed)
+		a := newQuestionGenerator(w, seed)
 		for range 150 {
 			r := a.question()
 			d, err := engine.Decide(t.Context(), r)

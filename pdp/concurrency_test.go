@@ -88,7 +88,7 @@ func TestAnswersDoNotMixDirectories(t *testing.T) {
 
 // mixed are questions whose answers differ between the directories.
 func mixed(w *world, count int) []pdp.Request {
-	asker := askerOf(w, 12)
+	asker := newQuestionGenerator(w, 12)
 	all := make([]pdp.Request, count)
 	for i := range all {
 		all[i] = asker.question()
@@ -106,7 +106,7 @@ func swapped(w *world) *world {
 		}
 		for j := range u.Assignments {
 			a := &u.Assignments[j]
-			if kind := c.spot(a.Location).Kind; kind == "facility" || kind == "entity" {
+			if kind := c.byID(a.Location).Kind; kind == "facility" || kind == "entity" {
 				a.Role = offered[kind][(slices.Index(offered[kind], a.Role)+1)%2]
 			}
 		}

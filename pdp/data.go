@@ -43,9 +43,9 @@ type DataAnswer struct {
 	// Decision is what the value says if it is a decision, nil otherwise.
 	Decision *Decision
 	Action   string // that the decision is about, if known
-	// Unasked is the reason why an input got no facts although a question would have: it is not one. It is nil otherwise.
-	Unasked error
-	Err     error
+	// NotQuestion says why an input at the entrypoint got no facts: it is not a question. It is nil otherwise.
+	NotQuestion error
+	Err         error
 }
 
 // Provenance says what made an answer.
@@ -198,7 +198,7 @@ func (ev *evaluation) decisionDocument(ctx context.Context, in DataInput) DataAn
 	a := ev.documentOf(term, err)
 	a.Action = question.Action.Name
 	if ev.facts.View != nil && in.Sent {
-		a.Unasked = notQuestion
+		a.NotQuestion = notQuestion
 	}
 	if a.Err != nil {
 		return a

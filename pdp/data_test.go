@@ -105,10 +105,10 @@ func TestDataAgreesWithDecide(t *testing.T) {
 	t.Parallel()
 	w := generate(3)
 	engine := over(t, w)
-	asker := askerOf(w, 3)
+	generator := newQuestionGenerator(w, 3)
 	allowed := 0
 	for range 300 {
-		r := asker.question()
+		r := generator.question()
 		question, err := json.Marshal(r)
 		require.NoError(t, err)
 		if _, err := authzen.DecodeEvaluation(question); err != nil {
@@ -150,8 +150,8 @@ func TestPartOfTheDecisionIsDecidedWithFacts(t *testing.T) {
 		require.Equal(t, c.want, a.Value, c.path)
 		require.NotNil(t, a.Decision)
 	}
-	shapeless := general(t, `decision := {"allow": "yes"}`)
-	require.Equal(t, pdp.Internal, pdp.KindOf(documents(t, shapeless, []string{"app", "decision", "allow"}, may)[0].Err))
+	malformed := general(t, `decision := {"allow": "yes"}`)
+	require.Equal(t, pdp.Internal, pdp.KindOf(documents(t, malformed, []string{"app", "decision", "allow"}, may)[0].Err))
 }
 
 func TestDataRefusesMalformedDecisions(t *testing.T) {

@@ -37,9 +37,9 @@ var (
 	ruleIDs = regexp.MustCompile(`^(ALL|REG|SYS|PRA)-[A-Z]?\d+$`)
 )
 
-// questioned runs a check, in parallel with other tests, on some questions about each of some generated worlds. A failure
+// forEachQuestion runs a check, in parallel with other tests, on some questions about each of some generated worlds. A failure
 // names the seeds.
-func questioned(t *testing.T, worlds, questions int, check func(t require.TestingT, e *pdp.Engine, w *world, r pdp.Request)) {
+func forEachQuestion(t *testing.T, worlds, questions int, check func(t require.TestingT, e *pdp.Engine, w *world, r pdp.Request)) {
 	t.Helper()
 	t.Parallel()
 	engine, source := administration(t)
@@ -49,22 +49,22 @@ func questioned(t *testing.T, worlds, questions int, check func(t require.Testin
 	for seed := range uint64(worlds) {
 		w := generate(seed)
 		source.set(w.directory(t))
-		asker := askerOf(w, seed)
+		generator := newQuestionGenerator(w, seed)
 		for i := range questions {
-			r := asker.question()
-			at := &located{T: t, where: fmt.Sprintf("world %d, question %d: %s", seed, i, show(r))}
+			r := generator.question()
+			at := &failureLocator{T: t, where: fmt.Sprintf("world %d, question %d: %s", seed, i, show(r))}
 			check(at, engine, w, r)
 		}
 	}
 }
 
-// located adds to each failure where it happened.
-type located struct {
+// failureLocator adds to each failure where it happened.
+type failureLocator struct {
 	*testing.T
 	where string
 }
 
-func (l *located) Errorf(format string, args ...any) {
+func (l *failureLocator) Errorf(format string, args ...any) {
 	l.Helper()
 	l.T.Errorf("%s\n%s", l.where, fmt.Sprintf(format, args...))
 }
@@ -72,7 +72,7 @@ func (l *located) Errorf(format string, args ...any) {
 // A decision allows exactly when it has no reasons, and everything in it has its shape and order.
 func TestDecisionsAreWellFormed(t *testing.T) {
 	seen := map[string]int{}
-	questioned(t, 40, 500, func(t require.TestingT, e *pdp.Engine, _ *world, r pdp.Request) {
+	forEachQuestion(t, 40, 500, func(t require.TestingT, e *pdp.Engine, _ *world, r pdp.Request) {
 		d := decide(t, e, r)
 		require.NotEmpty(t, d.Revision)
 		require.Equal(t, d.Allow, len(d.Reasons) == 0, "%s", show(d))
@@ -88,8 +88,8 @@ func TestDecisionsAreWellFormed(t *testing.T) {
 		if d.Allow {
 			seen["allow "+r.Action.Name]++
 		}
-		for _, said := range slices.Concat(d.Reasons, d.Advice) {
-			seen[said.(map[string]any)["code"].(string)]++
+		for _, entry := range slices.Concat(d.Reasons, d.Advice) {
+			seen[entry.(map[string]any)["code"].(string)]++
 		}
 		for _, o := range d.Obligations {
 			seen[o.Type]++
@@ -121,7 +121,7 @@ func TestDecisionsAreWellFormed(t *testing.T) {
 func checkReasons(t require.TestingT, d pdp.Decision) {
 	var pairs []string
 	for _, reason := range d.Reasons {
-		members := checkSaid(t, reason, messages()["reasons"], "field", "area")
+		members := checkEntry(t, reason, messages()["reasons"], "field", "area")
 		// The default denial would stand for a gap in the rules.
 		require.False(t, members["code"] == "not_permitted" && members["rule"] == "ALL-1", "%s", show(d))
 		field, _ := members["field"].(string)
@@ -134,7 +134,7 @@ func checkReasons(t require.TestingT, d pdp.Decision) {
 func checkAdvice(t require.TestingT, d pdp.Decision) {
 	var codes []string
 	for _, advice := range d.Advice {
-		members := checkSaid(t, advice, messages()["advice"], "locations")
+		members := checkEntry(t, advice, messages()["advice"], "locations")
 		if locations, given := members["locations"]; given {
 			require.NotEmpty(t, locations)
 			require.IsType(t, []any{}, locations)
@@ -145,10 +145,10 @@ func checkAdvice(t require.TestingT, d pdp.Decision) {
 	require.Len(t, slices.Compact(slices.Clone(codes)), len(codes), "%s", show(d))
 }
 
-// checkSaid checks one reason or advice: it has code, rule and message, all strings, and at most the other members listed.
-func checkSaid(t require.TestingT, said any, sentences map[string]string, more ...string) map[string]any {
-	members, ok := said.(map[string]any)
-	require.True(t, ok, "%s", show(said))
+// checkEntry checks one reason or advice: it has code, rule and message, all strings, and at most the other members listed.
+func checkEntry(t require.TestingT, entry any, sentences map[string]string, more ...string) map[string]any {
+	members, ok := entry.(map[string]any)
+	require.True(t, ok, "%s", show(entry))
 	require.Contains(t, sentences, members["code"])
 	require.Regexp(t, ruleIDs, members["rule"])
 	require.Regexp(t, `^[A-Z].*\.$`, members["message"])

@@ -54,7 +54,7 @@ func (e *Engine) begin(ctx context.Context, questions ...Request) (ev *evaluatio
 		p = e.policy.Load()
 	}
 	return &evaluation{Policy: p, engine: e,
-		facts: facts.Builder{View: view, Lenient: p.tellsOf != nil, Subjects: e.evictor, Users: e.evictor}}, nil
+		facts: facts.Builder{View: view, Lenient: p.disclosed != nil, Subjects: e.evictor, Users: e.evictor}}, nil
 }
 
 // view takes a view of the source, and fails if there is none.
@@ -133,7 +133,7 @@ func (ev *evaluation) decide(ctx context.Context, r Request) (Decision, error) {
 	d.Revision = ev.revision.ID
 	if a.facts != nil && wantsFreshness(r) {
 		if d.Fault {
-			a.told = nil
+			a.disclosed = nil
 		}
 		d.Context = maps.Clone(d.Context)
 		if d.Context == nil {
@@ -153,9 +153,9 @@ func (ev *evaluation) decideOne(ctx context.Context, r Request) (Decision, error
 
 // answer is the value of a rule for one question.
 type answer struct {
-	term  *ast.Term       // nil: undefined
-	facts *facts.Facts    // nil if there is no source
-	told  map[string]bool // the records that the answer tells of, if the question asks for their freshness
+	term      *ast.Term       // nil: undefined
+	facts     *facts.Facts    // nil if there is no source
+	disclosed map[string]bool // the records that the answer discloses, if the question asks for their freshness
 }
 
 // ask gathers the facts of a question and evaluates a query. The caller bounds ctx. The error is an [*Error], also after a
@@ -184,7 +184,7 @@ func (ev *evaluation) ask(ctx context.Context, r Request, query *bundles.Query) 
 		return answer{}, err
 	}
 	if wantsFreshness(r) {
-		if a.told, err = ev.recordsToldOf(ctx, in); err != nil {
+		if a.disclosed, err = ev.disclosedRecords(ctx, in); err != nil {
 			return answer{}, err
 		}
 	}
@@ -225,8 +225,8 @@ func (ev *evaluation) checkFaults(ctx context.Context, f *facts.Facts, in, term 
 	if f.UserFault() == nil {
 		return nil
 	}
-	told, err := ev.recordsToldOf(ctx, in)
-	if err == nil && told["user"] {
+	disclosed, err := ev.disclosedRecords(ctx, in)
+	if err == nil && disclosed["user"] {
 		return f.UserFault()
 	}
 	return err
@@ -243,25 +243,25 @@ func denies(term *ast.Term) bool {
 	return term != nil && ast.Boolean(false).Compare(term.Value) == 0
 }
 
-// recordsToldOf are the records that the answer depends on and tells of, as the policy says: subject, organization, user.
-// A policy without such a rule tells of none.
-func (ev *evaluation) recordsToldOf(ctx context.Context, in *ast.Term) (map[string]bool, error) {
-	told := map[string]bool{}
-	if ev.tellsOf == nil {
-		return told, nil
+// disclosedRecords asks the policy which records the answer discloses: subject, organization, user. A policy without such a rule
+// discloses none.
+func (ev *evaluation) disclosedRecords(ctx context.Context, in *ast.Term) (map[string]bool, error) {
+	disclosed := map[string]bool{}
+	if ev.disclosed == nil {
+		return disclosed, nil
 	}
-	term, err := evaluate(ctx, ev.tellsOf, in)
+	term, err := evaluate(ctx, ev.disclosed, in)
 	if err != nil || term == nil {
-		return told, err
+		return disclosed, err
 	}
 	names, err := readStrings(term.Value)
 	if err != nil {
 		return nil, &Error{Kind: Internal, Message: "What the policy sees could not be read.", Err: err}
 	}
 	for _, name := range names {
-		told[name] = true
+		disclosed[name] = true
 	}
-	return told, nil
+	return disclosed, nil
 }
 
 // actionForLog is the name of an action that the policy's catalogue has: callers must not write to the log.

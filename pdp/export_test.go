@@ -87,8 +87,8 @@ func Documents(e *Engine) int {
 	return len(d.compiled)
 }
 
-// Waives reports whether an action needs no current location, and whether it crosses organizations.
-func (p *Policy) Waives(action string) (currentLocation, organization bool) {
+// Exemptions reports whether an action needs no current location, and whether it crosses organizations.
+func (p *Policy) Exemptions(action string) (currentLocation, organization bool) {
 	a := p.catalogue[action]
 	return a.NeedsNoCurrentLocation, a.CrossesOrganizations
 }

@@ -55,15 +55,15 @@ func (ev *evaluation) freshness(a answer, r Request, now time.Time) map[string]a
 		})
 	}
 	view, subject, user, governing := ev.facts.View, a.facts.Subject, a.facts.User, a.facts.Governing()
-	if governing != nil && a.told["organization"] {
+	if governing != nil && a.disclosed["organization"] {
 		add("organization", governing.Root().ID(), view.OrganizationFreshness(governing.Root()))
 	}
-	if subject != nil && a.told["subject"] {
+	if subject != nil && a.disclosed["subject"] {
 		add("user", subject.ID(), view.UserFreshness(subject))
 	}
 	// An invitation does not tell whether the user is a member.
 	action := ev.catalogue[r.Action.Name]
-	if governing != nil && user != nil && user != subject && a.told["user"] && !action.Has("new") && user.BelongsTo(governing.Organization()) {
+	if governing != nil && user != nil && user != subject && a.disclosed["user"] && !action.Has("new") && user.BelongsTo(governing.Organization()) {
 		add("user", user.ID(), view.UserFreshness(user))
 	}
 	answer := map[string]any{"revision": ev.revision.ID}

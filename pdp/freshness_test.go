@@ -76,8 +76,8 @@ func (dated) OrganizationFreshness(root *facts.Location) facts.Freshness {
 	return facts.Freshness{Version: pdp.MaxVersion, AsOf: time.Now().Add(-time.Hour), Confirmed: true}
 }
 
-// wanting is a question with one more member in its context.
-func wanting(r pdp.Request, name string, value any) pdp.Request {
+// withContext is a question with one more member in its context.
+func withContext(r pdp.Request, name string, value any) pdp.Request {
 	r.Context = with(r.Context, map[string]any{name: value})
 	return r
 }
@@ -92,14 +92,14 @@ func TestRequirementFollowsTheCatalogue(t *testing.T) {
 		decide(t, engine, r)
 		want := facts.Requirement{ReadOnly: builtInPolicy().ReadOnly(action)}
 		require.Equal(t, want, source.last(t), action)
-		_, err := engine.Data(t.Context(), pdp.DataRequest{Decision: true, Inputs: []pdp.DataInput{sent(t, show(wanting(r, "at_least", "t1")))}})
+		_, err := engine.Data(t.Context(), pdp.DataRequest{Decision: true, Inputs: []pdp.DataInput{sent(t, show(withContext(r, "at_least", "t1")))}})
 		require.NoError(t, err)
 		if want.AtLeast = []string{"t1"}; action == "" {
 			want.AtLeast = nil // without an action, it is not a question
 		}
 		require.Equal(t, want, source.last(t), action)
 		for name, find := range map[string]find{"subjects": engine.SearchSubjects, "resources": engine.SearchResources} {
-			_, err := find(t.Context(), searchOf(wanting(r, "at_least", "t2"), nil))
+			_, err := find(t.Context(), searchOf(withContext(r, "at_least", "t2"), nil))
 			require.NoError(t, err)
 			require.Equal(t, facts.Requirement{ReadOnly: want.ReadOnly, AtLeast: []string{"t2"}}, source.last(t), "%s: %s", name, action)
 		}
@@ -108,7 +108,7 @@ func TestRequirementFollowsTheCatalogue(t *testing.T) {
 		}
 	}
 	require.NotZero(t, uses)
-	_, err := engine.SearchActions(t.Context(), searchOf(wanting(ask("boss", "user.view", "user", "mia", "", "mercy", nil), "at_least", "t3"), nil))
+	_, err := engine.SearchActions(t.Context(), searchOf(withContext(ask("boss", "user.view", "user", "mia", "", "mercy", nil), "at_least", "t3"), nil))
 	require.NoError(t, err)
 	require.Equal(t, facts.Requirement{AtLeast: []string{"t3"}}, source.last(t), "an action search is about all actions")
 	_, err = engine.Data(t.Context(), pdp.DataRequest{Path: []string{"authz", "catalogue"}, Inputs: []pdp.DataInput{{}}})
@@ -126,11 +126,11 @@ func TestBatchRequiresTheFreshestOfItsQuestions(t *testing.T) {
 		"read-only alone":    {[]pdp.Request{view, view}, facts.Requirement{ReadOnly: true}},
 		"a change among":     {[]pdp.Request{view, change, view}, facts.Requirement{}},
 		"a change first":     {[]pdp.Request{change, view}, facts.Requirement{}},
-		"a token":            {[]pdp.Request{view, wanting(view, "at_least", "t1")}, facts.Requirement{ReadOnly: true, AtLeast: []string{"t1"}}},
-		"tokens":             {[]pdp.Request{wanting(change, "at_least", "t1"), wanting(view, "at_least", "t2")}, facts.Requirement{AtLeast: []string{"t1", "t2"}}},
-		"a token twice":      {[]pdp.Request{wanting(view, "at_least", "t1"), wanting(view, "at_least", "t1")}, facts.Requirement{ReadOnly: true, AtLeast: []string{"t1"}}},
-		"null is no token":   {[]pdp.Request{wanting(view, "at_least", nil), view}, facts.Requirement{ReadOnly: true}},
-		"a malformed change": {[]pdp.Request{view, wanting(change, "at_least", "")}, facts.Requirement{ReadOnly: true}},
+		"a token":            {[]pdp.Request{view, withContext(view, "at_least", "t1")}, facts.Requirement{ReadOnly: true, AtLeast: []string{"t1"}}},
+		"tokens":             {[]pdp.Request{withContext(change, "at_least", "t1"), withContext(view, "at_least", "t2")}, facts.Requirement{AtLeast: []string{"t1", "t2"}}},
+		"a token twice":      {[]pdp.Request{withContext(view, "at_least", "t1"), withContext(view, "at_least", "t1")}, facts.Requirement{ReadOnly: true, AtLeast: []string{"t1"}}},
+		"null is no token":   {[]pdp.Request{withContext(view, "at_least", nil), view}, facts.Requirement{ReadOnly: true}},
+		"a malformed change": {[]pdp.Request{view, withContext(change, "at_least", "")}, facts.Requirement{ReadOnly: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			engine, source := sourced(t)
@@ -160,7 +160,7 @@ func TestInvalidTokenFailsItsQuestionAlone(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			engine, source := sourced(t)
-			bad := wanting(view, "at_least", token)
+			bad := withContext(view, "at_least", token)
 			_, err := engine.Decide(t.Context(), bad)
 			require.Equal(t, pdp.Invalid, pdp.KindOf(err))
 			for _, find := range []find{engine.SearchSubjects, engine.SearchResources, engine.SearchActions} {
@@ -168,7 +168,7 @@ func TestInvalidTokenFailsItsQuestionAlone(t *testing.T) {
 				require.Equal(t, pdp.Invalid, pdp.KindOf(err))
 			}
 
-			items := []pdp.Item{{Request: view}, {Request: bad}, {Err: context.Canceled}, {Request: wanting(view, "at_least", "t1")}, {Request: bad}}
+			items := []pdp.Item{{Request: view}, {Request: bad}, {Err: context.Canceled}, {Request: withContext(view, "at_least", "t1")}, {Request: bad}}
 			outcomes, err := engine.DecideAll(t.Context(), items, authzen.ExecuteAll)
 			require.NoError(t, err)
 			for i, invalid := range []bool{false, true, false, false, true} {
@@ -196,21 +196,21 @@ func TestInvalidTokenFailsItsQuestionAlone(t *testing.T) {
 	}
 	// A malformed token is an error without a source too.
 	bare := pdp.New(pdp.Config{Timeout: time.Minute, Policy: builtInPolicy()})
-	_, err := bare.Decide(t.Context(), wanting(view, "at_least", json.Number("5")))
+	_, err := bare.Decide(t.Context(), withContext(view, "at_least", json.Number("5")))
 	require.Equal(t, pdp.Invalid, pdp.KindOf(err))
 }
 
-// toldRecords are the records whose freshness an answer has, as TYPE/ID; nil if it has no freshness.
-func toldRecords(t *testing.T, d pdp.Decision) []string {
+// freshnessRecords returns the records of an answer's freshness as TYPE/ID, nil if it has no freshness.
+func freshnessRecords(t *testing.T, d pdp.Decision) []string {
 	t.Helper()
-	told, ok := d.Context["freshness"].(map[string]any)
+	answer, ok := d.Context["freshness"].(map[string]any)
 	if !ok {
 		require.NotContains(t, d.Context, "freshness")
 		return nil
 	}
-	require.Equal(t, builtInPolicy().Revision().ID, told["revision"])
+	require.Equal(t, builtInPolicy().Revision().ID, answer["revision"])
 	names := []string{}
-	records, _ := told["records"].([]any)
+	records, _ := answer["records"].([]any)
 	for _, record := range records {
 		r := record.(map[string]any)
 		names = append(names, r["type"].(string)+"/"+r["id"].(string))
@@ -222,7 +222,7 @@ func TestFreshnessIsIncludedOnRequest(t *testing.T) {
 	engine, _ := sourced(t)
 	fresh := []any{"freshness"}
 	view := ask("boss", "user.view", "user", "mia", "", "mercy", nil)
-	d := decide(t, engine, wanting(view, "include", fresh))
+	d := decide(t, engine, withContext(view, "include", fresh))
 	require.True(t, d.Allow)
 	records := d.Context["freshness"].(map[string]any)["records"].([]any)
 	age := records[0].(map[string]any)["age_ms"].(int)
@@ -241,22 +241,22 @@ func TestFreshnessIsIncludedOnRequest(t *testing.T) {
 		"absent": nil, "empty": []any{}, "others": []any{"reasons", json.Number("1")}, "a text": "freshness", "an object": map[string]any{"freshness": true},
 		"another case": []any{"Freshness"},
 	} {
-		d := decide(t, engine, wanting(view, "include", include))
+		d := decide(t, engine, withContext(view, "include", include))
 		require.True(t, d.Allow, name)
 		require.Nil(t, d.Context, name)
 	}
-	require.NotNil(t, toldRecords(t, decide(t, engine, wanting(view, "include", []any{"x", "freshness", "freshness"}))))
+	require.NotNil(t, freshnessRecords(t, decide(t, engine, withContext(view, "include", []any{"x", "freshness", "freshness"}))))
 
 	bare := pdp.New(pdp.Config{Timeout: time.Minute, Policy: builtInPolicy()})
-	require.Nil(t, decide(t, bare, wanting(view, "include", fresh)).Context, "without a source there is no freshness")
+	require.Nil(t, decide(t, bare, withContext(view, "include", fresh)).Context, "without a source there is no freshness")
 
-	outcomes, err := engine.DecideAll(t.Context(), []pdp.Item{{Request: view}, {Request: wanting(view, "include", fresh)},
-		{Request: wanting(ask("nobody", "user.view", "user", "mia", "", "mercy", nil), "include", fresh)}}, authzen.ExecuteAll)
+	outcomes, err := engine.DecideAll(t.Context(), []pdp.Item{{Request: view}, {Request: withContext(view, "include", fresh)},
+		{Request: withContext(ask("nobody", "user.view", "user", "mia", "", "mercy", nil), "include", fresh)}}, authzen.ExecuteAll)
 	require.NoError(t, err)
-	require.Nil(t, toldRecords(t, outcomes[0].Decision))
-	require.Equal(t, []string{"organization/sisters", "user/boss", "user/mia"}, toldRecords(t, outcomes[1].Decision))
+	require.Nil(t, freshnessRecords(t, outcomes[0].Decision))
+	require.Equal(t, []string{"organization/sisters", "user/boss", "user/mia"}, freshnessRecords(t, outcomes[1].Decision))
 	require.False(t, outcomes[2].Decision.Allow)
-	require.Empty(t, toldRecords(t, outcomes[2].Decision), "an unknown subject learns of nothing")
+	require.Empty(t, freshnessRecords(t, outcomes[2].Decision), "an unknown subject learns of nothing")
 }
 
 // What an answer must not tell of a user or an organization, its freshness does not tell either.
@@ -265,15 +265,15 @@ func TestFreshnessDoesNotLeakOtherRecords(t *testing.T) {
 	engine, _ := sourced(t)
 	always := []string{"organization/sisters", "user/boss"}
 	of := func(action, user, place, current string, properties map[string]any) pdp.Decision {
-		r := wanting(ask("boss", action, "user", user, place, current, properties), "include", []any{"freshness"})
+		r := withContext(ask("boss", action, "user", user, place, current, properties), "include", []any{"freshness"})
 		return decide(t, engine, r)
 	}
 	for _, c := range []struct {
-		name  string
-		d     pdp.Decision
-		allow bool
-		code  string
-		told  []string
+		name    string
+		d       pdp.Decision
+		allow   bool
+		code    string
+		records []string
 	}{
 		{"a member", of("user.view", "mia", "", "mercy", nil), true, "", append(always, "user/mia")},
 		{"a member of another one too", of("user.view", "both", "", "mercy", nil), true, "", append(always, "user/both")},
@@ -300,7 +300,7 @@ func TestFreshnessDoesNotLeakOtherRecords(t *testing.T) {
 			if c.code != "" {
 				require.Equal(t, c.code, c.d.Reasons[0].(map[string]any)["code"], show(c.d))
 			}
-			require.Equal(t, c.told, toldRecords(t, c.d))
+			require.Equal(t, c.records, freshnessRecords(t, c.d))
 		})
 	}
 
@@ -311,7 +311,7 @@ func TestFreshnessDoesNotLeakOtherRecords(t *testing.T) {
 		{"new", "MIA@example.org"}, {"new", "otto@example.org"}, {"mia@example.org", "new@example.org"},
 	} {
 		d := of("user.invite", c.id, "", "mercy", map[string]any{"new": true, "username": c.username})
-		require.Equal(t, always, toldRecords(t, d), c)
+		require.Equal(t, always, freshnessRecords(t, d), c)
 		for _, record := range d.Context["freshness"].(map[string]any)["records"].([]any) {
 			record.(map[string]any)["age_ms"] = 0
 		}
@@ -332,8 +332,8 @@ func TestFreshnessKeepsThePolicysContext(t *testing.T) {
 	r := ask("boss", "read", "doc", "1", "", "mercy", nil)
 	plain := decide(t, engine, r)
 	require.Equal(t, "its own", plain.Context["freshness"])
-	told := decide(t, engine, wanting(r, "include", []any{"freshness"}))
-	require.Equal(t, plain.Context["own"], told.Context["own"])
-	require.IsType(t, map[string]any{}, told.Context["freshness"], "what the question asked for replaces the policy's own")
+	answer := decide(t, engine, withContext(r, "include", []any{"freshness"}))
+	require.Equal(t, plain.Context["own"], answer.Context["own"])
+	require.IsType(t, map[string]any{}, answer.Context["freshness"], "what the question asked for replaces the policy's own")
 	require.Equal(t, plain, decide(t, engine, r), "and is in no other answer")
 }

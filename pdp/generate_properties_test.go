@@ -8,7 +8,7 @@ import (
 )
 
 // fill gives the action the properties that it needs, mostly ones that could be allowed.
-func (a *asker) fill(d *outline, r *pdp.Request) {
+func (a *questionGenerator) fill(d *outline, r *pdp.Request) {
 	switch d.action {
 	case "assignment.add":
 		d.properties["role"] = a.role(d)
@@ -35,7 +35,7 @@ func (a *asker) fill(d *outline, r *pdp.Request) {
 }
 
 // role is mostly one that the place offers.
-func (a *asker) role(d *outline) string {
+func (a *questionGenerator) role(d *outline) string {
 	switch n := a.IntN(100); {
 	case n < 3:
 		return pick(a.Rand, "regional_admin", "user", "owner", "nonsense", "system_admin")
@@ -45,7 +45,7 @@ func (a *asker) role(d *outline) string {
 	return pick(a.Rand, offered[d.place.Kind]...)
 }
 
-func (a *asker) edit(d *outline) {
+func (a *questionGenerator) edit(d *outline) {
 	held := d.user.at(d.place.ID)
 	if a.chance(75) {
 		d.properties["new_role"] = a.role(d)
@@ -69,7 +69,7 @@ func (a *asker) edit(d *outline) {
 	}
 }
 
-func (a *asker) administration(d *outline) {
+func (a *questionGenerator) administration(d *outline) {
 	d.properties["role"] = pick(a.Rand, "entity_admin", "entity_admin", "entity_admin", "system_admin")
 	if held := d.user.at(d.place.ID); held != nil && d.action == "admin.revoke" && a.chance(40) {
 		d.properties["role"] = held.Role
@@ -90,7 +90,7 @@ func (a *asker) administration(d *outline) {
 }
 
 // invitee decides whether a new user is invited, and the username.
-func (a *asker) invitee(d *outline, r *pdp.Request) (username string, isNew bool) {
+func (a *questionGenerator) invitee(d *outline, r *pdp.Request) (username string, isNew bool) {
 	username = d.user.Username
 	isNew = a.chance(40)
 	if isNew {
@@ -108,7 +108,7 @@ func (a *asker) invitee(d *outline, r *pdp.Request) (username string, isNew bool
 	return username, isNew
 }
 
-func (a *asker) entityInvitation(d *outline, r *pdp.Request) {
+func (a *questionGenerator) entityInvitation(d *outline, r *pdp.Request) {
 	username, isNew := a.invitee(d, r)
 	if isNew || a.chance(10) {
 		d.properties["username"] = username
@@ -118,7 +118,7 @@ func (a *asker) entityInvitation(d *outline, r *pdp.Request) {
 	}
 }
 
-func (a *asker) groupInvitation(d *outline, r *pdp.Request) {
+func (a *questionGenerator) groupInvitation(d *outline, r *pdp.Request) {
 	username, isNew := a.invitee(d, r)
 	role := pick(a.Rand, "owner", "practitioner", "practitioner", "administrator", "administrator", "administrator")
 	var locations []any
@@ -162,7 +162,7 @@ func (a *asker) groupInvitation(d *outline, r *pdp.Request) {
 	}
 }
 
-func (a *asker) accessChange(d *outline) {
+func (a *questionGenerator) accessChange(d *outline) {
 	recorded := map[string]any{}
 	level := "limited"
 	if held := d.user.at(d.organization.ID); held != nil && held.Access != nil {
@@ -184,7 +184,7 @@ func (a *asker) accessChange(d *outline) {
 	}
 }
 
-func (a *asker) areas() map[string]any {
+func (a *questionGenerator) areas() map[string]any {
 	areas := map[string]any{}
 	for _, area := range subset(a.Rand, 20, areaNames) {
 		if area != "users" || a.chance(40) {

@@ -10,35 +10,35 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
-// asker generates questions about a world: mostly sensible ones, so that many are allowed and most rules matter.
-type asker struct {
+// questionGenerator generates questions about a world: mostly sensible ones, so that many are allowed and most rules matter.
+type questionGenerator struct {
 	*rand.Rand
 	w *world
 }
 
-// askerOf is an asker about a world. The same seed gives the same questions.
-func askerOf(w *world, seed uint64) *asker {
-	return &asker{Rand: rand.New(rand.NewPCG(seed, 2)), w: w}
+// newQuestionGenerator is an asker about a world. The same seed gives the same questions.
+func newQuestionGenerator(w *world, seed uint64) *questionGenerator {
+	return &questionGenerator{Rand: rand.New(rand.NewPCG(seed, 2)), w: w}
 }
 
-func (a *asker) chance(percent int) bool { return chance(a.Rand, percent) }
+func (a *questionGenerator) chance(percent int) bool { return chance(a.Rand, percent) }
 
 // outline is what a question is generated from: who asks, from where, about whom and where.
 type outline struct {
 	subject, user  *person
-	current, place *spot
-	organization   *spot
-	inside         []*spot
+	current, place *byID
+	organization   *byID
+	inside         []*byID
 	action         string
 	properties     map[string]any // of the action
 	resource       map[string]any // properties of the resource
 }
 
 // question generates one.
-func (a *asker) question() pdp.Request {
+func (a *questionGenerator) question() pdp.Request {
 	d := &outline{properties: map[string]any{}, resource: map[string]any{}}
 	d.subject = a.subject()
-	d.current = a.standing(d.subject)
+	d.current = a.currentLocation(d.subject)
 	d.organization = a.w.root(d.current)
 	d.inside = a.w.inside(d.organization)
 	d.action = a.action(d.organization.Model)
@@ -61,7 +61,7 @@ func (a *asker) question() pdp.Request {
 		r.Resource = authzen.Entity{Type: "user", ID: a.userAsked(d, &r)}
 	}
 	a.fill(d, &r)
-	a.spoil(d, &r)
+	a.corrupt(d, &r)
 	r.Action = authzen.Action{Name: d.action, Properties: d.properties}
 	r.Resource.Properties = d.resource
 	if len(d.properties) == 0 {
@@ -71,11 +71,11 @@ func (a *asker) question() pdp.Request {
 }
 
 // subject is mostly a user with power.
-func (a *asker) subject() *person {
+func (a *questionGenerator) subject() *person {
 	powerful := a.chance(65)
 	u := pick(a.Rand, a.w.Users...)
 	for range 20 {
-		if powerful && a.w.powerful(u) || !powerful && isActive(u.Status) && len(a.w.active(u)) > 0 {
+		if powerful && a.w.hasPower(u) || !powerful && isActive(u.Status) && len(a.w.active(u)) > 0 {
 			break
 		}
 		u = pick(a.Rand, a.w.Users...)
@@ -83,8 +83,8 @@ func (a *asker) subject() *person {
 	return u
 }
 
-// standing is a location where the user can stand, rather high up in the tree; sometimes any other.
-func (a *asker) standing(u *person) *spot {
+// currentLocation is a location where the user can stand, rather high up in the tree; sometimes any other.
+func (a *questionGenerator) currentLocation(u *person) *byID {
 	all := a.w.standings(u)
 	if len(all) == 0 || a.chance(4) {
 		return pick(a.Rand, a.w.Locations...)
@@ -100,7 +100,7 @@ func (a *asker) standing(u *person) *spot {
 	return at
 }
 
-func (a *asker) action(model string) string {
+func (a *questionGenerator) action(model string) string {
 	if a.chance(2) {
 		model = pick(a.Rand, models...)
 	}
@@ -118,8 +118,8 @@ func (a *asker) action(model string) string {
 	return action
 }
 
-func (a *asker) place(d *outline) *spot {
-	covered := []*spot{d.current}
+func (a *questionGenerator) place(d *outline) *byID {
+	covered := []*byID{d.current}
 	for _, l := range d.inside {
 		if a.w.covers(d.current, l) {
 			covered = append(covered, l)
@@ -141,7 +141,7 @@ func (a *asker) place(d *outline) *spot {
 
 // user is mostly a member of the organization. If the action is about an assignment, it is mostly one that has it, or lacks
 // it for an addition.
-func (a *asker) user(d *outline) *person {
+func (a *questionGenerator) user(d *outline) *person {
 	var members []*person
 	for _, u := range a.w.Users {
 		if u != d.subject && a.w.belongs(u, d.organization) {
@@ -167,12 +167,12 @@ func (a *asker) user(d *outline) *person {
 		u = pick(a.Rand, members...)
 	}
 	if d.action == "assignment.edit" && d.organization.Model == "regional" && u.Default != "" && a.chance(40) {
-		d.place = a.w.spot(u.Default) // an edit that moves the default
+		d.place = a.w.byID(u.Default) // an edit that moves the default
 	}
 	return u
 }
 
-func (a *asker) locationAsked(d *outline) string {
+func (a *questionGenerator) locationAsked(d *outline) string {
 	switch {
 	case a.chance(2):
 		return "nonsense"
@@ -188,7 +188,7 @@ func (a *asker) locationAsked(d *outline) string {
 	return d.place.ID
 }
 
-func (a *asker) patientLocations(d *outline) any {
+func (a *questionGenerator) patientLocations(d *outline) any {
 	all := []any{}
 	for range a.IntN(4) {
 		from := a.w.Locations
@@ -204,7 +204,7 @@ func (a *asker) patientLocations(d *outline) any {
 }
 
 // userAsked is the id of the user asked about; for an invitation it can be the username, or unknown.
-func (a *asker) userAsked(d *outline, r *pdp.Request) string {
+func (a *questionGenerator) userAsked(d *outline, r *pdp.Request) string {
 	switch d.action {
 	case "invitation.accept", "invitation.reject":
 		a.invited(d, r)
@@ -223,7 +223,7 @@ func (a *asker) userAsked(d *outline, r *pdp.Request) string {
 }
 
 // invited makes the subject a user who is invited, if there is one.
-func (a *asker) invited(d *outline, r *pdp.Request) {
+func (a *questionGenerator) invited(d *outline, r *pdp.Request) {
 	if a.chance(80) {
 		d.user = d.subject
 	}
@@ -232,7 +232,7 @@ func (a *asker) invited(d *outline, r *pdp.Request) {
 	}
 	for _, u := range a.w.Users {
 		for _, held := range u.Assignments {
-			if held.Status == "invited" && a.w.spot(held.Location).Kind == "group" && a.chance(50) {
+			if held.Status == "invited" && a.w.byID(held.Location).Kind == "group" && a.chance(50) {
 				d.user, r.Subject.ID = u, u.ID
 				d.resource["location"] = held.Location
 			}
@@ -241,7 +241,7 @@ func (a *asker) invited(d *outline, r *pdp.Request) {
 }
 
 // stranger is mostly a user who can be invited.
-func (a *asker) stranger(d *outline) *person {
+func (a *questionGenerator) stranger(d *outline) *person {
 	u := pick(a.Rand, a.w.Users...)
 	for range 10 {
 		free := len(u.Assignments) == 0 || a.w.belongs(u, d.organization) && u.at(d.place.ID) == nil
@@ -256,7 +256,7 @@ func (a *asker) stranger(d *outline) *person {
 	return u
 }
 
-func (a *asker) context(d *outline) map[string]any {
+func (a *questionGenerator) context(d *outline) map[string]any {
 	context := map[string]any{"current_location": d.current.ID}
 	if a.chance(5) {
 		delete(context, "current_location")
@@ -274,8 +274,8 @@ func (a *asker) context(d *outline) map[string]any {
 	return context
 }
 
-// spoil sometimes makes something invalid.
-func (a *asker) spoil(d *outline, r *pdp.Request) {
+// corrupt sometimes makes something invalid.
+func (a *questionGenerator) corrupt(d *outline, r *pdp.Request) {
 	wrong := func() any {
 		return pick[any](a.Rand, nil, "", json.Number("5"), true, []any{}, []any{json.Number("5")}, map[string]any{}, "nonsense", []any{"nonsense"})
 	}

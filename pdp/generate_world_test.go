@@ -11,7 +11,7 @@ import (
 type generator struct {
 	*rand.Rand
 	world *world
-	roots []*spot
+	roots []*byID
 }
 
 // generate makes the world of a seed: the same one every time.
@@ -31,11 +31,11 @@ func generate(seed uint64) *world {
 func (g *generator) chance(percent int) bool { return chance(g.Rand, percent) }
 
 // add adds a location. Some ids sort before those of their parents, some after.
-func (g *generator) add(id, kind string, parent *spot) *spot {
+func (g *generator) add(id, kind string, parent *byID) *byID {
 	if parent != nil {
 		id = pick(g.Rand, "", "a", "z") + id
 	}
-	l := &spot{ID: id, Name: "The " + id, Kind: kind}
+	l := &byID{ID: id, Name: "The " + id, Kind: kind}
 	if parent != nil {
 		l.Parent = parent.ID
 	} else {
@@ -111,7 +111,7 @@ func (g *generator) people() {
 			}
 		}
 	}
-	var facilities []*spot
+	var facilities []*byID
 	for _, l := range g.world.inside(g.roots[0]) {
 		if l.Kind == "facility" {
 			facilities = append(facilities, l)
@@ -164,14 +164,14 @@ func (g *generator) newPerson() *person {
 	return u
 }
 
-func (g *generator) give(u *person, l *spot, role string) {
+func (g *generator) give(u *person, l *byID, role string) {
 	if u.at(l.ID) == nil {
 		u.Assignments = append(u.Assignments, assignment{Location: l.ID, Role: role})
 	}
 }
 
 // join gives a user an assignment in an organization, unless there is one.
-func (g *generator) join(u *person, root *spot) {
+func (g *generator) join(u *person, root *byID) {
 	if g.world.belongs(u, root) {
 		return
 	}
@@ -186,7 +186,7 @@ func (g *generator) join(u *person, root *spot) {
 	}
 }
 
-func (g *generator) joinGroup(u *person, group *spot) {
+func (g *generator) joinGroup(u *person, group *byID) {
 	status := func() string { return pick(g.Rand, "invited", "deactivated", "active", "", "", "", "", "") }
 	member := assignment{Location: group.ID, Role: pick(g.Rand, "owner", "practitioner", "administrator", "administrator"),
 		Status: status(), Profession: "nurse"}
@@ -214,7 +214,7 @@ func (g *generator) joinGroup(u *person, group *spot) {
 func (g *generator) settle(u *person) {
 	var regional []string
 	for _, a := range u.Assignments {
-		if slices.Contains([]string{"region", "division", "facility"}, g.world.spot(a.Location).Kind) {
+		if slices.Contains([]string{"region", "division", "facility"}, g.world.byID(a.Location).Kind) {
 			regional = append(regional, a.Location)
 		}
 	}

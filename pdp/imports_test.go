@@ -171,7 +171,7 @@ func importsByPackage(t *testing.T, root string) map[string][]string {
 }
 
 // The rule itself must not allow too much.
-func TestMayImport(t *testing.T) {
+func TestImportRulesAreApplied(t *testing.T) {
 	for _, allowed := range [][2]string{
 		{"pdp", "bundles"}, {"pdp", "pdp/authzen"}, {"pdp/httpapi", "pdp"}, {"pdp/membership", "pdp"}, {"pdp/membership/pgorigin", "pdp/membership"}, {"pdp/membership/cache", "pdp/membership/freshness"},
 		{"pdp/httpapi", "pdp/httpapi/opawire"}, {"pdp/httpapi/opawire", "pdp/authzen"},
@@ -199,7 +199,7 @@ func TestMayImport(t *testing.T) {
 }
 
 // Whoever adds one decides where it belongs. What git ignores is skipped.
-func TestTopLevelEntriesAreAgreed(t *testing.T) {
+func TestTopLevelEntriesAreListed(t *testing.T) {
 	agreed := []string{"cmd", "policies", "pdp", "adapters", "bundles", "testdata", "go.mod", "go.sum", "Makefile", "README.md",
 		".ci", ".gitignore", "LICENSE", ".git"}
 	entries, err := os.ReadDir("..")

@@ -26,13 +26,13 @@ func TestAnswersDoNotRevealOtherOrganizations(t *testing.T) {
 	for seed := range uint64(worlds) {
 		w := generate(seed)
 		source.set(w.directory(t))
-		asker := askerOf(w, seed+1000)
+		generator := newQuestionGenerator(w, seed+1000)
 		for range 25 {
-			r := asker.question()
-			if asker.chance(50) {
-				r = wanting(r, "include", []any{"freshness"})
+			r := generator.question()
+			if generator.chance(50) {
+				r = withContext(r, "include", []any{"freshness"})
 			}
-			v := veiled(asker.Rand, w, r)
+			v := alterInvisibly(generator.Rand, w, r)
 			if v == nil {
 				continue
 			}
@@ -56,7 +56,7 @@ func TestAnswersDoNotRevealOtherOrganizations(t *testing.T) {
 // answers are the answers to a question in every form, as JSON.
 func answers(t *testing.T, e *pdp.Engine, w *world, r pdp.Request) map[string]string {
 	t.Helper()
-	told := func(value any, err error) string {
+	describe := func(value any, err error) string {
 		if err != nil {
 			return string(pdp.KindOf(err)) + ": " + err.Error()
 		}
@@ -64,23 +64,23 @@ func answers(t *testing.T, e *pdp.Engine, w *world, r pdp.Request) map[string]st
 	}
 	all := map[string]string{}
 	d, err := e.Decide(t.Context(), r)
-	all["decision"] = told(d, err)
+	all["decision"] = describe(d, err)
 	outcomes, err := e.DecideAll(t.Context(), []pdp.Item{{Request: r}, {Request: r}}, authzen.ExecuteAll)
-	all["batch"] = told(outcomes, err)
+	all["batch"] = describe(outcomes, err)
 	page := &authzen.Page{Properties: map[string]any{"fields": []any{"name", "username", "status", "default_location", "last_login"}, "sort": "default_location"}}
 	organization := organizationOf(w, r)
-	if blind(w, organization, r) {
+	if deniedBeforeUser(w, organization, r) {
 		return all // a list evaluates more than one question
 	}
 	// Action searches include actions that the place governs, and a user can switch to any location with an assignment.
 	if place := placeOf(w, r); organization == nil || place == nil || w.root(place) == organization {
-		all["actions"] = told(e.SearchActions(t.Context(), searchOf(r, page)))
+		all["actions"] = describe(e.SearchActions(t.Context(), searchOf(r, page)))
 	}
 	if !needsNoCurrentLocation(r.Action.Name) {
-		all["resources"] = told(e.SearchResources(t.Context(), searchOf(r, page)))
+		all["resources"] = describe(e.SearchResources(t.Context(), searchOf(r, page)))
 	}
 	if organization != nil {
-		all["subjects"] = told(e.SearchSubjects(t.Context(), searchOf(r, page)))
+		all["subjects"] = describe(e.SearchSubjects(t.Context(), searchOf(r, page)))
 	}
 	return all
 }
@@ -96,8 +96,8 @@ func ageless(text string) string {
 
 // organizationOf is the organization whose rules apply: that of the current location, or of the place if the action needs
 // no current location; nil if the question does not say.
-func organizationOf(w *world, r pdp.Request) *spot {
-	at := w.spot(text(r.Context["current_location"]))
+func organizationOf(w *world, r pdp.Request) *byID {
+	at := w.byID(text(r.Context["current_location"]))
 	if needsNoCurrentLocation(r.Action.Name) {
 		at = placeOf(w, r)
 	}
@@ -108,28 +108,28 @@ func organizationOf(w *world, r pdp.Request) *spot {
 }
 
 // placeOf is the place that a question names, nil if there is none.
-func placeOf(w *world, r pdp.Request) *spot {
+func placeOf(w *world, r pdp.Request) *byID {
 	if r.Resource.Type == "location" {
-		return w.spot(r.Resource.ID)
+		return w.byID(r.Resource.ID)
 	}
-	return w.spot(text(r.Resource.Properties["location"]))
+	return w.byID(text(r.Resource.Properties["location"]))
 }
 
-// veil changes what an organization must not see.
-type veil struct {
+// alteration changes what an organization must not see.
+type alteration struct {
 	*rand.Rand
 	w            *world
-	organization *spot // nil if unknown: then only the subject's record may count
+	organization *byID // nil if unknown: then only the subject's record may count
 	subject      string
 	invites      bool // an invitation tells of existing accounts of any organization
-	blind        bool // the answer tells of no user at all
+	deniedEarly  bool // the answer tells of no user at all
 }
 
-// veiled is another world that looks the same to the organization; nil if nothing could be changed.
-func veiled(random *rand.Rand, w *world, r pdp.Request) *world {
-	v := &veil{Rand: random, w: w.clone(), organization: organizationOf(w, r), subject: r.Subject.ID, invites: r.Action.Name == "user.invite"}
-	v.blind = blind(w, v.organization, r)
-	if v.organization == nil && v.invites && !v.blind {
+// alterInvisibly is another world that looks the same to the organization; nil if nothing could be changed.
+func alterInvisibly(random *rand.Rand, w *world, r pdp.Request) *world {
+	v := &alteration{Rand: random, w: w.clone(), organization: organizationOf(w, r), subject: r.Subject.ID, invites: r.Action.Name == "user.invite"}
+	v.deniedEarly = deniedBeforeUser(w, v.organization, r)
+	if v.organization == nil && v.invites && !v.deniedEarly {
 		return nil
 	}
 	before := string(w.json())
@@ -156,10 +156,10 @@ func veiled(random *rand.Rand, w *world, r pdp.Request) *world {
 	return v.w
 }
 
-// blind reports whether a question is denied before the user asked about is looked at (ALL-1 to ALL-4).
-func blind(w *world, organization *spot, r pdp.Request) bool {
+// deniedBeforeUser reports whether a question is denied before the user asked about is looked at (ALL-1 to ALL-4).
+func deniedBeforeUser(w *world, organization *byID, r pdp.Request) bool {
 	subject := w.user(r.Subject.ID)
-	current := w.spot(text(r.Context["current_location"]))
+	current := w.byID(text(r.Context["current_location"]))
 	switch {
 	case r.Subject.Type != "user" || subject == nil || !isActive(subject.Status) || needsNoCurrentLocation(r.Action.Name):
 		return r.Subject.Type != "user" || subject == nil || !isActive(subject.Status)
@@ -168,13 +168,13 @@ func blind(w *world, organization *spot, r pdp.Request) bool {
 	}
 	place := placeOf(w, r)
 	return !slices.Contains(actionsOf(organization.Model), r.Action.Name) || typeOf(r.Action.Name) != r.Resource.Type ||
-		!w.stands(subject, current) || place != nil && w.root(place) != organization
+		!w.canStandAt(subject, current) || place != nil && w.root(place) != organization
 }
 
 // keep changes a user, and reports whether it stays.
-func (v *veil) keep(u *person) bool {
+func (v *alteration) keep(u *person) bool {
 	switch {
-	case u.ID != v.subject && v.blind:
+	case u.ID != v.subject && v.deniedEarly:
 		return v.IntN(100) < 70
 	case v.organization == nil:
 		return true // any organization may count; their trees stay
@@ -193,23 +193,23 @@ func (v *veil) keep(u *person) bool {
 	return true
 }
 
-func (v *veil) belongs(u *person) bool {
-	return slices.ContainsFunc(u.Assignments, func(a assignment) bool { return v.sees(a.Location) })
+func (v *alteration) belongs(u *person) bool {
+	return slices.ContainsFunc(u.Assignments, func(a assignment) bool { return v.isVisible(a.Location) })
 }
 
-func (v *veil) sees(location string) bool {
-	return v.w.root(v.w.spot(location)).ID == v.organization.ID
+func (v *alteration) isVisible(location string) bool {
+	return v.w.root(v.w.byID(location)).ID == v.organization.ID
 }
 
 // move gives a user other assignments in other organizations. A user who is not a member must not lose or gain the first:
 // answers tell whether there are any.
-func (v *veil) move(u *person) {
+func (v *alteration) move(u *person) {
 	none := len(u.Assignments) == 0
 	if none && v.invites {
 		return
 	}
 	before := *u
-	u.Assignments = slices.DeleteFunc(slices.Clone(u.Assignments), func(a assignment) bool { return !v.sees(a.Location) })
+	u.Assignments = slices.DeleteFunc(slices.Clone(u.Assignments), func(a assignment) bool { return !v.isVisible(a.Location) })
 	lost := len(u.Assignments) == 0 && !none
 	g := &generator{Rand: v.Rand, world: v.w}
 	for _, l := range v.w.Locations {
@@ -218,16 +218,16 @@ func (v *veil) move(u *person) {
 			lost = false
 		}
 	}
-	if u.Default != "" && v.sees(u.Default) {
+	if u.Default != "" && v.isVisible(u.Default) {
 		return
 	}
 	u.Default = ""
 	regional := false
 	for _, a := range u.Assignments {
-		if !v.sees(a.Location) && (u.Default == "" || v.IntN(2) == 0) {
+		if !v.isVisible(a.Location) && (u.Default == "" || v.IntN(2) == 0) {
 			u.Default = a.Location
 		}
-		regional = regional || v.w.root(v.w.spot(a.Location)).Kind == "region"
+		regional = regional || v.w.root(v.w.byID(a.Location)).Kind == "region"
 	}
 	if u.Default == "" && regional {
 		*u = before // it needs a default location, which would be visible

@@ -196,7 +196,7 @@ func TestMalformedObligationDeclarationsRefuseThePolicy(t *testing.T) {
 }
 
 // They are those of the decision, in lists of every kind.
-func TestHitsCarryTheirObligations(t *testing.T) {
+func TestHitsHaveTheirObligations(t *testing.T) {
 	engine := general(t, obliging)
 	owed := decide(t, engine, ask("a", "read", "doc", "d", "", "", nil)).Obligations
 	require.Len(t, owed, 2)
@@ -210,7 +210,7 @@ func TestHitsCarryTheirObligations(t *testing.T) {
 // Questions that find hits are found by searching generated worlds.
 func TestHitsOfTheModelsCarryTheirObligations(t *testing.T) {
 	carried := map[string]int{}
-	questioned(t, 6, 40, func(t require.TestingT, e *pdp.Engine, w *world, r pdp.Request) {
+	forEachQuestion(t, 6, 40, func(t require.TestingT, e *pdp.Engine, w *world, r pdp.Request) {
 		check := func(kind string, hit pdp.Hit, asked pdp.Request) {
 			d := decide(t, e, asked)
 			if !d.Allow && kind == "action" {

@@ -25,20 +25,20 @@ const unstoppable = `decision if {
 func TestOverrunIsReportedWhileItGoesOn(t *testing.T) {
 	policy := general(t, unstoppable).Policy()
 	engine := pdp.New(pdp.Config{Policy: policy, Timeout: 50 * time.Millisecond})
-	told := make(chan struct{})
+	reported := make(chan struct{})
 	var returned, early atomic.Bool
 	ctx := pdp.WithOverrun(t.Context(), func() {
 		early.Store(!returned.Load())
-		close(told)
+		close(reported)
 	})
 	_, err := engine.Decide(ctx, ask("a", "slow", "doc", "1", "", "", nil))
 	returned.Store(true)
 	require.Equal(t, pdp.Timeout, pdp.KindOf(err))
-	<-told
+	<-reported
 	require.True(t, early.Load())
 }
 
-func TestStoppedEvaluationIsNoOverrun(t *testing.T) {
+func TestStoppedEvaluationIsNotAnOverrun(t *testing.T) {
 	engine := pdp.New(pdp.Config{Policy: general(t, endless).Policy(), Timeout: 50 * time.Millisecond})
 	ctx := pdp.WithOverrun(t.Context(), func() { t.Error("told") })
 	_, err := engine.Decide(ctx, ask("a", "slow", "doc", "1", "", "", nil))

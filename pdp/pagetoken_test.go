@@ -226,7 +226,7 @@ func TestRequestedFieldsAreReturned(t *testing.T) {
 		if u.LastLogin != "" {
 			wanted["last_login"] = u.LastLogin
 		}
-		if u.Default != "" && w.root(w.spot(u.Default)).ID == "r0" { // a default location in another organization is not shown
+		if u.Default != "" && w.root(w.byID(u.Default)).ID == "r0" { // a default location in another organization is not shown
 			wanted["default_location"] = u.Default
 		}
 		name := map[string]any{}

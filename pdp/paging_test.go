@@ -90,7 +90,7 @@ func TestPagesMakeUpTheList(t *testing.T) {
 					continue
 				}
 				where := fmt.Sprintf("%s, limit %d, %v", name, limit, properties)
-				at := &located{T: t, where: where}
+				at := &failureLocator{T: t, where: where}
 				paged := pages(at, of, authzen.Page{Limit: new(limit), Properties: properties})
 				require.Equal(at, names(all.Hits), names(paged))
 				require.Equal(at, len(all.Hits), countByNumber(at, of, all.Hits, limit, properties))

@@ -24,8 +24,8 @@ type Policy struct {
 	allow, possible *bundles.Query
 	// scope is the location at or beneath which a list of users can have hits; undefined if it can have none.
 	scope *bundles.Query
-	// tellsOf are the records that an answer tells of; nil if it tells of none.
-	tellsOf *bundles.Query
+	// disclosed queries the records that an answer discloses; nil if the policy has no such rule.
+	disclosed *bundles.Query
 	// candidates are the sets that a policy without a catalogue offers to searches.
 	candidates *bundles.Query
 
@@ -78,12 +78,12 @@ func (p *Policy) prepareQueries(context.Context) error {
 		return p.refuse(bundles.Tables, "%w", err)
 	}
 	for name, query := range map[string]**bundles.Query{
-		"allow": &p.allow, "possible": &p.possible, "scope": &p.scope, "candidates": &p.candidates, "sees": &p.tellsOf,
+		"allow": &p.allow, "possible": &p.possible, "scope": &p.scope, "candidates": &p.candidates, "sees": &p.disclosed,
 	} {
-		if !r.Defines(p.beside(name)) {
+		if !r.Defines(p.sibling(name)) {
 			continue
 		}
-		if *query, err = r.Prepare(p.beside(name)); err != nil {
+		if *query, err = r.Prepare(p.sibling(name)); err != nil {
 			return p.refuse(bundles.Tables, "%w", err)
 		}
 	}
@@ -101,19 +101,19 @@ func (p *Policy) prepareQueries(context.Context) error {
 func (p *Policy) reads(action string) facts.Reads {
 	r := p.readsAny
 	if r.Action.All && p.hasCatalogue() {
-		r.Action = facts.Members{Names: p.catalogue[action].Properties, Also: p.revision.Constants()}
+		r.Action = facts.Members{Names: p.catalogue[action].Properties, Extra: p.revision.Constants()}
 	}
 	return r
 }
 
-// beside is the path of a rule next to the entrypoint.
-func (p *Policy) beside(name string) string {
+// sibling returns the path of a rule in the entrypoint's package.
+func (p *Policy) sibling(name string) string {
 	return path.Join(path.Dir(p.revision.Entrypoint), name)
 }
 
-// lookUp evaluates a rule beside the entrypoint that reads no input. It is nil if absent or undefined.
+// lookUp evaluates a rule in the entrypoint's package that reads no input. It returns nil if the rule is absent or undefined.
 func (p *Policy) lookUp(ctx context.Context, name string) (any, error) {
-	at := p.beside(name)
+	at := p.sibling(name)
 	if !p.revision.Defines(at) {
 		return nil, nil
 	}

@@ -159,8 +159,8 @@ func TestBatchEndsWithItsContext(t *testing.T) {
 	}
 }
 
-// crowd is a directory with many users, few of whom are hits.
-func crowd(t *testing.T, users int) *directory.Directory {
+// manyUsers is a directory with many users, few of whom are hits.
+func manyUsers(t *testing.T, users int) *directory.Directory {
 	t.Helper()
 	data := []byte(`{"locations":[{"id":"metro","kind":"region","model":"regional"},{"id":"north","kind":"division","parent":"metro"},
 {"id":"abc","kind":"facility","parent":"north"}],"users":[{"id":"regina","default_location":"metro","assignments":[{"location":"metro","role":"regional_admin"}]}`)
@@ -172,15 +172,15 @@ func crowd(t *testing.T, users int) *directory.Directory {
 	return dir
 }
 
-// nearlyOver is a context whose deadline has come and that never ends.
-type nearlyOver struct{ context.Context }
+// nearDeadline is a context whose deadline has come and that never ends.
+type nearDeadline struct{ context.Context }
 
-func (nearlyOver) Deadline() (time.Time, bool) { return time.Now(), true }
+func (nearDeadline) Deadline() (time.Time, bool) { return time.Now(), true }
 
 // A list with rare hits once timed out, and could not be had at all. A page that ends early continues with its token,
 // and the pages make up the list.
 func TestPageEndsBeforeTheTimeout(t *testing.T) {
-	e := withSource(t, fixed{crowd(t, 20)})
+	e := withSource(t, fixed{manyUsers(t, 20)})
 	r := pdp.SearchRequest{
 		Subject: authzen.Entity{Type: "user", ID: "regina"}, Action: authzen.Action{Name: "user.deactivate"},
 		Resource: authzen.Entity{Type: "user"}, Context: map[string]any{"current_location": "metro"}, Page: &authzen.Page{Limit: new(3)},
@@ -193,7 +193,7 @@ func TestPageEndsBeforeTheTimeout(t *testing.T) {
 	var hits []pdp.Hit
 	early := 0
 	for {
-		found, err := e.SearchResources(nearlyOver{context.Background()}, r)
+		found, err := e.SearchResources(nearDeadline{context.Background()}, r)
 		require.NoError(t, err)
 		hits = append(hits, found.Hits...)
 		if found.Page.NextToken == "" {
@@ -211,7 +211,7 @@ func TestPageEndsBeforeTheTimeout(t *testing.T) {
 	hits = nil
 	for n := 1; n <= 7; n++ {
 		r.Page = &authzen.Page{Limit: new(3), Properties: map[string]any{"page": json.Number(strconv.Itoa(n))}}
-		found, err := e.SearchResources(nearlyOver{context.Background()}, r)
+		found, err := e.SearchResources(nearDeadline{context.Background()}, r)
 		require.NoError(t, err)
 		hits = append(hits, found.Hits...)
 	}
@@ -221,7 +221,7 @@ func TestPageEndsBeforeTheTimeout(t *testing.T) {
 // A search once made the process keep the facts of everybody.
 func TestSearchesDoNotKeepFacts(t *testing.T) {
 	const users = 5000
-	dir := crowd(t, users)
+	dir := manyUsers(t, users)
 	e := withSource(t, fixed{dir})
 	heap := func() int64 {
 		var m runtime.MemStats

@@ -274,12 +274,12 @@ func (ev *evaluation) offered(ctx context.Context, r SearchRequest, list *listin
 	}
 	all := make([]candidate, len(ids))
 	for i, id := range ids {
-		all[i] = ev.offer(list.kind, r, id)
+		all[i] = ev.newCandidate(list.kind, r, id)
 	}
 	return list.inMemory(all), nil
 }
 
-func (ev *evaluation) offer(kind string, r SearchRequest, id string) candidate {
+func (ev *evaluation) newCandidate(kind string, r SearchRequest, id string) candidate {
 	question, hit := r.question(), Hit{ID: id}
 	switch kind {
 	case subjectSearch:

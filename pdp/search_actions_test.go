@@ -23,7 +23,7 @@ func actionsFor(t require.TestingT, e *pdp.Engine, r pdp.Request) []string {
 
 // Whatever properties an allowed question has, its action is among those that an action search returns.
 func TestAllowedActionsAreListed(t *testing.T) {
-	questioned(t, 20, 120, func(t require.TestingT, e *pdp.Engine, w *world, r pdp.Request) {
+	forEachQuestion(t, 20, 120, func(t require.TestingT, e *pdp.Engine, w *world, r pdp.Request) {
 		if !decide(t, e, r).Allow || r.Action.Properties["new"] == true {
 			return // a new user is no resource to search for
 		}
@@ -36,13 +36,13 @@ func TestAllowedActionsAreListed(t *testing.T) {
 // are left out.
 func TestListedActionsCanBeAllowed(t *testing.T) {
 	listed := map[string]int{}
-	questioned(t, 20, 40, func(t require.TestingT, e *pdp.Engine, w *world, r pdp.Request) {
+	forEachQuestion(t, 20, 40, func(t require.TestingT, e *pdp.Engine, w *world, r pdp.Request) {
 		for _, action := range actionsFor(t, e, r) {
 			listed[action]++
 			if action == "admin.grant" || action == "admin.revoke" || action == "assignment.edit" {
 				continue
 			}
-			require.True(t, allowedSomehow(t, e, w, r, action), "no properties allow %s", action)
+			require.True(t, allowedWithSomeProperties(t, e, w, r, action), "no properties allow %s", action)
 		}
 	})
 	if fewerQuestions() {
@@ -55,9 +55,9 @@ func TestListedActionsCanBeAllowed(t *testing.T) {
 	}
 }
 
-// allowedSomehow tries all suitable sets of properties.
-func allowedSomehow(t require.TestingT, e *pdp.Engine, w *world, r pdp.Request, action string) bool {
-	for _, properties := range suitable(w, r, action) {
+// allowedWithSomeProperties tries all suitable sets of properties.
+func allowedWithSomeProperties(t require.TestingT, e *pdp.Engine, w *world, r pdp.Request, action string) bool {
+	for _, properties := range suitableProperties(w, r, action) {
 		r.Action = authzen.Action{Name: action, Properties: properties}
 		if decide(t, e, r).Allow {
 			return true
@@ -66,7 +66,7 @@ func allowedSomehow(t require.TestingT, e *pdp.Engine, w *world, r pdp.Request, 
 	return false
 }
 
-func suitable(w *world, r pdp.Request, action string) []map[string]any {
+func suitableProperties(w *world, r pdp.Request, action string) []map[string]any {
 	var all []map[string]any
 	roles := func(name string) {
 		for _, role := range []string{"regional_admin", "division_admin", "public_health_admin", "public_health", "ed_admin",
@@ -109,7 +109,7 @@ func suitable(w *world, r pdp.Request, action string) []map[string]any {
 
 // Sorted, and never one on another type of resource.
 func TestActionSearchListsEachActionOnce(t *testing.T) {
-	questioned(t, 4, 40, func(t require.TestingT, e *pdp.Engine, _ *world, r pdp.Request) {
+	forEachQuestion(t, 4, 40, func(t require.TestingT, e *pdp.Engine, _ *world, r pdp.Request) {
 		hits := actionsFor(t, e, r)
 		require.True(t, slices.IsSorted(hits))
 		require.Len(t, slices.Compact(slices.Clone(hits)), len(hits))

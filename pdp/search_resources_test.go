@@ -22,19 +22,19 @@ func searchOf(r pdp.Request, page *authzen.Page) pdp.SearchRequest {
 }
 
 // currentOf is the current location of a question, given or implied; nil if unknown.
-func currentOf(w *world, r pdp.Request) *spot {
+func currentOf(w *world, r pdp.Request) *byID {
 	id := text(r.Context["current_location"])
 	subject := w.user(r.Subject.ID)
 	if id == "" && subject != nil && r.Subject.Type == "user" && len(w.active(subject)) == 1 {
 		id = w.active(subject)[0].Location
 	}
-	return w.spot(id)
+	return w.byID(id)
 }
 
 // The hits are the users, covered by the location that the search narrows to, on whom the same question is allowed.
 func TestUserSearchEqualsBruteForce(t *testing.T) {
 	found := map[string]int{}
-	questioned(t, 20, 60, func(t require.TestingT, e *pdp.Engine, w *world, r pdp.Request) {
+	forEachQuestion(t, 20, 60, func(t require.TestingT, e *pdp.Engine, w *world, r pdp.Request) {
 		if r.Resource.Type != "user" {
 			return
 		}
@@ -61,7 +61,7 @@ func usersFoundBy(t require.TestingT, e *pdp.Engine, w *world, r pdp.Request) []
 	}
 	within := current
 	if named := r.Resource.Properties["location"]; named != nil && named != "" {
-		within = w.spot(text(named)) // a value that is not a string names no location
+		within = w.byID(text(named)) // a value that is not a string names no location
 	}
 	if within == nil || w.root(within) != w.root(current) {
 		return ids // other organizations do not exist
@@ -70,7 +70,7 @@ func usersFoundBy(t require.TestingT, e *pdp.Engine, w *world, r pdp.Request) []
 	delete(r.Resource.Properties, "location")
 	for _, u := range w.Users {
 		r.Resource.ID = u.ID
-		covered := slices.ContainsFunc(u.Assignments, func(a assignment) bool { return w.covers(within, w.spot(a.Location)) })
+		covered := slices.ContainsFunc(u.Assignments, func(a assignment) bool { return w.covers(within, w.byID(a.Location)) })
 		if covered && decide(t, e, r).Allow {
 			ids = append(ids, u.ID)
 		}
@@ -88,7 +88,7 @@ func TestLocationSearchEqualsBruteForce(t *testing.T) {
 		"entity.associate": {{"system": "s0"}, {"system": "s1"}, nil}, "entity.dissociate": {nil},
 	}
 	found := map[string]int{}
-	questioned(t, 10, 8, func(t require.TestingT, e *pdp.Engine, w *world, r pdp.Request) {
+	forEachQuestion(t, 10, 8, func(t require.TestingT, e *pdp.Engine, w *world, r pdp.Request) {
 		r.Resource = authzen.Entity{Type: "location"}
 		for _, u := range w.Users { // sometimes the vendor's staff asks
 			if u.at("vendor") != nil && r.Context["confirmed"] == true {

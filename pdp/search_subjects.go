@@ -13,16 +13,16 @@ func (ev *evaluation) subjects(ctx context.Context, r SearchRequest, list *listi
 	if r.Subject.Type != "user" || ev.facts.View == nil {
 		return none, nil
 	}
-	review, err := ev.newReview(ctx, r)
-	if err != nil || review == nil {
+	subjectDecider, err := ev.newSubjectDecider(ctx, r)
+	if err != nil || subjectDecider == nil {
 		return none, err
 	}
-	return list.users(ctx, ev.facts.View, review.root, func(u *facts.User) candidate {
+	return list.users(ctx, ev.facts.View, subjectDecider.root, func(u *facts.User) candidate {
 		var allowed Request
 		return candidate{
-			hit: Hit{Type: "user", ID: u.ID(), Properties: list.UserFields(u, review.root)},
+			hit: Hit{Type: "user", ID: u.ID(), Properties: list.UserFields(u, subjectDecider.root)},
 			matches: func(ctx context.Context) (ok bool, err error) {
-				allowed, ok, err = review.may(ctx, u)
+				allowed, ok, err = subjectDecider.may(ctx, u)
 				return ok, err
 			},
 			decide: func(ctx context.Context) (Decision, error) { return ev.decideOne(ctx, allowed) },
@@ -30,26 +30,26 @@ func (ev *evaluation) subjects(ctx context.Context, r SearchRequest, list *listi
 	}), nil
 }
 
-// review is the question of an access review, asked for one user after another.
-type review struct {
+// subjectDecider asks the question of a subject search about one user after another.
+type subjectDecider struct {
 	*evaluation
-	question Request
-	root     string            // the organization that the question is about; AnyOrganization if it can be any
-	located  bool              // the question says where to stand, or needs no standing
-	current  *facts.Location   // where the question says to stand; nil if it does not, or needs none
-	roles    []string          // those that can give power at a standing at all; nil if none is needed
-	likely   []*facts.Location // where standing is likeliest to help: the place, and where the user asked about is assigned
+	question      Request
+	root          string            // the organization that the question is about; AnyOrganization if it can be any
+	fixedLocation bool              // the question names the current location, or needs none
+	current       *facts.Location   // the current location that the question names; nil if there is none
+	roles         []string          // those that can give power at a current location; nil if no role is needed
+	likely        []*facts.Location // current locations to try first: the place, and where the user asked about is assigned
 }
 
-// newReview finds out which organization the question can be about. It is nil if nobody can be allowed.
-func (ev *evaluation) newReview(ctx context.Context, r SearchRequest) (*review, error) {
+// newSubjectDecider finds the organization that the question can be about. It returns nil if no user can be allowed.
+func (ev *evaluation) newSubjectDecider(ctx context.Context, r SearchRequest) (*subjectDecider, error) {
 	action := ev.catalogue[r.Action.Name]
 	f, err := ev.facts.Locate(ctx, r.question(), action.Action)
 	if err != nil {
 		return nil, err
 	}
 	_, standing := facts.LocationID(r.Context, "current_location")
-	q := &review{evaluation: ev, question: r.question(), located: standing || action.NeedsNoCurrentLocation, current: f.Current}
+	q := &subjectDecider{evaluation: ev, question: r.question(), fixedLocation: standing || action.NeedsNoCurrentLocation, current: f.Current}
 	if !action.NeedsNoCurrentLocation && len(action.roles) > 0 {
 		q.roles = action.roles
 	}
@@ -81,15 +81,15 @@ func (ev *evaluation) newReview(ctx context.Context, r SearchRequest) (*review, 
 	return q, nil
 }
 
-// may reports whether a user may, from where the question says or from some location where the user can stand. It returns
-// the question that was allowed.
-func (q *review) may(ctx context.Context, u *facts.User) (question Request, ok bool, err error) {
+// may reports whether a user may do it, from the current location of the question or from any at which the user can stand. It
+// returns the question that was allowed.
+func (q *subjectDecider) may(ctx context.Context, u *facts.User) (question Request, ok bool, err error) {
 	question = q.question
 	if !q.canBeAllowed(u) {
 		return question, false, nil
 	}
 	question.Subject.ID = u.ID()
-	if q.located {
+	if q.fixedLocation {
 		ok, err = q.evaluation.may(ctx, question, q.allow)
 		return question, ok, err
 	}
@@ -123,8 +123,8 @@ func (q *review) may(ctx context.Context, u *facts.User) (question Request, ok b
 	return question, false, nil
 }
 
-// canBeAllowed spares evaluations of the many users who cannot stand there, or hold no role that could give any power.
-func (q *review) canBeAllowed(u *facts.User) bool {
+// canBeAllowed saves the evaluations of the many users who cannot stand there, or hold no role that could give power.
+func (q *subjectDecider) canBeAllowed(u *facts.User) bool {
 	for _, a := range u.Assignments() {
 		if a.Active && (q.current == nil || q.current.CoveredBy(a.Location)) &&
 			(q.roles == nil || slices.Contains(q.roles, a.Role)) {
@@ -134,7 +134,7 @@ func (q *review) canBeAllowed(u *facts.User) bool {
 	return q.roles == nil
 }
 
-// coveredByAny are the locations at or beneath one that is held: nobody can stand elsewhere.
+// coveredByAny returns the locations at or beneath any of those held, which are those at which a user can stand.
 func coveredByAny(all, held []*facts.Location) []*facts.Location {
 	var covered []*facts.Location
 	for _, at := range all {

@@ -17,7 +17,7 @@ import (
 func TestSubjectSearchEqualsBruteForce(t *testing.T) {
 	found := map[string]int{}
 	i := 0
-	questioned(t, 16, 60, func(t require.TestingT, e *pdp.Engine, w *world, r pdp.Request) {
+	forEachQuestion(t, 16, 60, func(t require.TestingT, e *pdp.Engine, w *world, r pdp.Request) {
 		r.Context = maps.Clone(r.Context)
 		if i++; i%2 == 0 {
 			delete(r.Context, "current_location")
@@ -65,7 +65,7 @@ func subjectsFoundBy(t require.TestingT, e *pdp.Engine, w *world, r pdp.Request)
 }
 
 func TestSubjectSearchIgnoresTheSubjectsID(t *testing.T) {
-	questioned(t, 3, 20, func(t require.TestingT, e *pdp.Engine, w *world, r pdp.Request) {
+	forEachQuestion(t, 3, 20, func(t require.TestingT, e *pdp.Engine, w *world, r pdp.Request) {
 		with, err := e.SearchSubjects(context.Background(), searchOf(r, whole))
 		require.NoError(t, err)
 		r.Subject.ID = ""

@@ -16,7 +16,7 @@ import (
 
 // Neither does deciding again.
 func TestUnknownMembersDoNotChangeDecisions(t *testing.T) {
-	questioned(t, 20, 150, func(t require.TestingT, e *pdp.Engine, _ *world, r pdp.Request) {
+	forEachQuestion(t, 20, 150, func(t require.TestingT, e *pdp.Engine, _ *world, r pdp.Request) {
 		first := decide(t, e, r)
 		require.Equal(t, first, decide(t, e, r))
 
@@ -46,7 +46,7 @@ func with(members, more map[string]any) map[string]any {
 func TestOtherOrganizationsDoNotChangeDecisions(t *testing.T) {
 	removed := 0
 	without, source := administration(t)
-	questioned(t, 20, 60, func(t require.TestingT, e *pdp.Engine, w *world, r pdp.Request) {
+	forEachQuestion(t, 20, 60, func(t require.TestingT, e *pdp.Engine, w *world, r pdp.Request) {
 		if text(r.Context["current_location"]) == "" {
 			return // the implied location depends on all assignments of the subject
 		}
@@ -69,7 +69,7 @@ func text(value any) string {
 }
 
 // unrelated reports whether no part of a question can be about an organization.
-func unrelated(w *world, root *spot, r pdp.Request) bool {
+func unrelated(w *world, root *byID, r pdp.Request) bool {
 	var named []string
 	for _, member := range []any{r.Context["current_location"], r.Resource.Properties, r.Action.Properties} {
 		named = append(named, stringsIn(member)...)
@@ -88,7 +88,7 @@ func unrelated(w *world, root *spot, r pdp.Request) bool {
 		})
 		switch {
 		case !w.belongs(u, root):
-		case u.Default != "" && w.root(w.spot(u.Default)).ID == root.ID && (asked || u.ID == r.Subject.ID):
+		case u.Default != "" && w.root(w.byID(u.Default)).ID == root.ID && (asked || u.ID == r.Subject.ID):
 			return false // the default location cannot be removed alone
 		case asked && r.Action.Name == "user.invite":
 			return false // an invitation looks at users of other organizations
@@ -122,8 +122,8 @@ func stringsIn(value any) []string {
 // cut removes organizations, their assignments, and the users that have no others, except those that the question names.
 func cut(w *world, roots []string, r pdp.Request) *world {
 	c := w.clone()
-	gone := func(location string) bool { return slices.Contains(roots, w.root(w.spot(location)).ID) }
-	c.Locations = slices.DeleteFunc(c.Locations, func(l *spot) bool { return gone(l.ID) })
+	gone := func(location string) bool { return slices.Contains(roots, w.root(w.byID(location)).ID) }
+	c.Locations = slices.DeleteFunc(c.Locations, func(l *byID) bool { return gone(l.ID) })
 	c.Users = slices.DeleteFunc(c.Users, func(u *person) bool {
 		before := len(u.Assignments)
 		u.Assignments = slices.DeleteFunc(u.Assignments, func(a assignment) bool { return gone(a.Location) })
@@ -141,7 +141,7 @@ func cut(w *world, roots []string, r pdp.Request) *world {
 // The same question is asked from every candidate of ALL-11: the advice names exactly those from which it is allowed.
 func TestSwitchLocationAdviceEqualsBruteForce(t *testing.T) {
 	advised := 0
-	questioned(t, 30, 300, func(t require.TestingT, e *pdp.Engine, w *world, r pdp.Request) {
+	forEachQuestion(t, 30, 300, func(t require.TestingT, e *pdp.Engine, w *world, r pdp.Request) {
 		d := decide(t, e, r)
 		subject := w.user(r.Subject.ID)
 		if d.Allow || subject == nil || !isActive(subject.Status) || !stage2(d) || needsNoCurrentLocation(r.Action.Name) {
@@ -193,11 +193,11 @@ func candidates(w *world, subject *person, r pdp.Request) []string {
 	if current == "" {
 		current = w.active(subject)[0].Location
 	}
-	organization := w.root(w.spot(current))
+	organization := w.root(w.byID(current))
 	founding := slices.Contains(actionsOf("vendor"), r.Action.Name)
 	var all []string
 	for _, a := range w.active(subject) {
-		root := w.root(w.spot(a.Location))
+		root := w.root(w.byID(a.Location))
 		if root == organization || founding {
 			all = append(all, a.Location)
 		}
@@ -206,7 +206,7 @@ func candidates(w *world, subject *person, r pdp.Request) []string {
 	if r.Resource.Type == "location" {
 		place = r.Resource.ID
 	}
-	if l := w.spot(place); l != nil && w.stands(subject, l) {
+	if l := w.byID(place); l != nil && w.canStandAt(subject, l) {
 		all = append(all, l.ID)
 	}
 	slices.Sort(all)
@@ -218,7 +218,7 @@ func TestCallersWordsAreNeverFacts(t *testing.T) {
 	t.Parallel()
 	w := generate(3)
 	engine := over(t, w)
-	asker := &asker{Rand: rand.New(rand.NewPCG(3, 3)), w: w}
+	asker := &questionGenerator{Rand: rand.New(rand.NewPCG(3, 3)), w: w}
 	for i := range 200 {
 		r := asker.question()
 		r.Context = with(r.Context, map[string]any{"facts": map[string]any{"model": "forged"}})

@@ -119,7 +119,7 @@ func TestFaultsInTablesRefuseThePolicy(t *testing.T) {
 }
 
 // An action that the catalogue does not mark with true counts as a change, whose facts have to be fresher.
-func TestReadOnlyActionsAreThoseMarkedSo(t *testing.T) {
+func TestReadOnlyActionsComeFromTheTables(t *testing.T) {
 	const catalogue = `{
 	"says": {"resource": "doc", "read_only": true}, "denies": {"resource": "doc", "read_only": false},
 	"silent": {"resource": "doc"}, "text": {"resource": "doc", "read_only": "true"}, "null": {"resource": "doc", "read_only": null},

@@ -66,7 +66,7 @@ func (p *Policy) readTables(ctx context.Context) error {
 		p.allow, p.possible, p.scope = nil, nil, nil
 	case p.allow == nil || p.possible == nil || p.scope == nil:
 		return p.refuse(bundles.Tables, "a policy with a catalogue needs the rules %s, %s and %s too",
-			p.beside("allow"), p.beside("possible"), p.beside("scope"))
+			p.sibling("allow"), p.sibling("possible"), p.sibling("scope"))
 	default:
 		if err := p.readCatalogue(table); err != nil {
 			return p.refuse(bundles.Tables, "%w", err)
@@ -149,7 +149,7 @@ func (p *Policy) readOffers(ctx context.Context) error {
 	all := p.hasCatalogue()
 	p.offers = Offers{Subjects: all, Resources: all, Actions: all}
 	if !all && p.candidates != nil {
-		kinds, open := p.revision.Members(p.beside("candidates"))
+		kinds, open := p.revision.Members(p.sibling("candidates"))
 		p.offers.Subjects = open || slices.Contains(kinds, subjectSearch)
 		p.offers.Resources = open || slices.Contains(kinds, resourceSearch)
 		p.offers.Actions = open || slices.Contains(kinds, actionSearch)
@@ -158,7 +158,7 @@ func (p *Policy) readOffers(ctx context.Context) error {
 }
 
 // readSupportedObligations reads which types of obligation the policy declares, in the list or set supported_obligations
-// beside its entrypoint.
+// in the package of its entrypoint.
 func (p *Policy) readSupportedObligations(ctx context.Context) error {
 	value, err := p.lookUp(ctx, supportedObligations)
 	if err != nil {

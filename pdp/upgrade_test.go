@@ -20,7 +20,7 @@ func TestFormerNamesInTheCatalogueAreRead(t *testing.T) {
 	policy, err := prepare(`{"resource": "doc", "uses": true, "nowhere": true, "anywhere": true}`)
 	require.NoError(t, err)
 	require.True(t, policy.ReadOnly("see"))
-	needsNone, crosses := policy.Waives("see")
+	needsNone, crosses := policy.Exemptions("see")
 	require.True(t, needsNone)
 	require.True(t, crosses)
 	_, err = prepare(`{"resource": "doc", "uses": true, "read_only": false}`)

@@ -19,11 +19,11 @@ import (
 
 // world is a small directory that tests generate and change, in the shape of policies/DOMAIN.md section 1.
 type world struct {
-	Locations []*spot   `json:"locations"`
+	Locations []*byID   `json:"locations"`
 	Users     []*person `json:"users"`
 }
 
-type spot struct {
+type byID struct {
 	ID     string `json:"id"`
 	Name   string `json:"name,omitempty"`
 	Kind   string `json:"kind"`
@@ -203,7 +203,7 @@ func (w *world) clone() *world {
 	return c
 }
 
-func (w *world) spot(id string) *spot {
+func (w *world) byID(id string) *byID {
 	for _, l := range w.Locations {
 		if l.ID == id {
 			return l
@@ -232,16 +232,16 @@ func (w *world) account(name string) *person {
 	return found
 }
 
-func (w *world) root(l *spot) *spot {
+func (w *world) root(l *byID) *byID {
 	for l.Parent != "" {
-		l = w.spot(l.Parent)
+		l = w.byID(l.Parent)
 	}
 	return l
 }
 
 // covers reports whether b is a or lies beneath it.
-func (w *world) covers(a, b *spot) bool {
-	for ; b.ID != a.ID; b = w.spot(b.Parent) {
+func (w *world) covers(a, b *byID) bool {
+	for ; b.ID != a.ID; b = w.byID(b.Parent) {
 		if b.Parent == "" {
 			return false
 		}
@@ -250,8 +250,8 @@ func (w *world) covers(a, b *spot) bool {
 }
 
 // inside lists the locations of an organization.
-func (w *world) inside(organization *spot) []*spot {
-	var all []*spot
+func (w *world) inside(organization *byID) []*byID {
+	var all []*byID
 	for _, l := range w.Locations {
 		if w.root(l).ID == organization.ID {
 			all = append(all, l)
@@ -261,8 +261,8 @@ func (w *world) inside(organization *spot) []*spot {
 }
 
 // belongs reports whether a user has an assignment, of whatever status, in an organization.
-func (w *world) belongs(u *person, organization *spot) bool {
-	return slices.ContainsFunc(u.Assignments, func(a assignment) bool { return w.root(w.spot(a.Location)).ID == organization.ID })
+func (w *world) belongs(u *person, organization *byID) bool {
+	return slices.ContainsFunc(u.Assignments, func(a assignment) bool { return w.root(w.byID(a.Location)).ID == organization.ID })
 }
 
 func (u *person) at(location string) *assignment {
@@ -280,7 +280,7 @@ func isActive(status string) bool { return status == "" || status == "active" }
 func (w *world) active(u *person) []assignment {
 	var all []assignment
 	for _, a := range u.Assignments {
-		l := w.spot(a.Location)
+		l := w.byID(a.Location)
 		group := u.at(l.Parent)
 		if isActive(a.Status) && (l.Kind != "practice" || group != nil && isActive(group.Status)) {
 			all = append(all, a)
@@ -289,26 +289,26 @@ func (w *world) active(u *person) []assignment {
 	return all
 }
 
-// stands reports whether a user may stand at a location (ALL-3).
-func (w *world) stands(u *person, l *spot) bool {
+// canStandAt reports whether a user may stand at a location (ALL-3).
+func (w *world) canStandAt(u *person, l *byID) bool {
 	return slices.ContainsFunc(w.active(u), func(a assignment) bool {
-		return a.Location == l.ID || slices.Contains(reachesDown, a.Role) && w.covers(w.spot(a.Location), l)
+		return a.Location == l.ID || slices.Contains(reachesDown, a.Role) && w.covers(w.byID(a.Location), l)
 	})
 }
 
 // standings lists where a user may stand.
-func (w *world) standings(u *person) []*spot {
-	var all []*spot
+func (w *world) standings(u *person) []*byID {
+	var all []*byID
 	for _, l := range w.Locations {
-		if w.stands(u, l) {
+		if w.canStandAt(u, l) {
 			all = append(all, l)
 		}
 	}
 	return all
 }
 
-// powerful reports whether an active assignment of a user gives power over others.
-func (w *world) powerful(u *person) bool {
+// hasPower reports whether an active assignment of a user gives power over others.
+func (w *world) hasPower(u *person) bool {
 	return isActive(u.Status) && slices.ContainsFunc(w.active(u), func(a assignment) bool {
 		return slices.Contains(reachesDown, a.Role) || slices.Contains(hasColumn, a.Role) || a.Access != nil && a.Access.Areas["users"]
 	})

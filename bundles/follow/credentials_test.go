@@ -51,8 +51,8 @@ func openOnce(o *follow.BundleSource) (*bundles.Revision, error) {
 	return o.Open(context.Background(), bundletest.Entrypoint, bundletest.InputSchema())
 }
 
-// redacts checks that nothing reported about a failed attempt contains the secret.
-func (f testFollower) redacts(name string) {
+// checkRedacts checks that nothing reported about a failed attempt contains the secret.
+func (f testFollower) checkRedacts(name string) {
 	f.t.Helper()
 	now := f.untilOutcome(follow.Unavailable)
 	require.Nil(f.t, now.Active, name)
@@ -107,7 +107,7 @@ func TestCredentialsAreSent(t *testing.T) {
 		require.Equal(t, bundles.Unavailable, bundletest.RefusalOf(t, err, name).Reason, name)
 		require.ErrorContains(t, err, "401", name)
 		f, cfg := newFollower(t, s.source(t, s.service(c.wrong)))
-		f.begin(cfg).redacts(name)
+		f.begin(cfg).checkRedacts(name)
 	}
 }
 
@@ -128,7 +128,7 @@ func TestRotatedTokenIsUsed(t *testing.T) {
 	require.NoError(t, os.WriteFile(path, []byte("two\n"), 0o600))
 	f.untilOutcome(follow.Unchanged)
 	require.NoError(t, os.Remove(path))
-	s.again(t, 3)
+	s.waitForRequests(t, 3)
 	require.Equal(t, follow.Unchanged, f.Status().Attempt.Outcome, "the last good one is sent")
 	require.True(t, f.decides("read1"))
 	require.NoError(t, os.WriteFile(path, []byte("two"), 0o600))
@@ -208,7 +208,7 @@ func TestUnreadableCredentialsAreRedacted(t *testing.T) {
 			"token_url": "https://127.0.0.1:1/" + secretText, "client_id": "tests", "client_assertion_path": secretText,
 		}),
 	} {
-		s := serveTLS(t, bundletest.Signed(bundletest.Release(1)).Pack(), wantsCertificate(t, cert))
+		s := serveTLS(t, bundletest.Signed(bundletest.Release(1)).Pack(), requireClientCertificate(t, cert))
 		all := map[string]any{"tls": map[string]any{"ca_cert": authorityOf(t, s)}}
 		maps.Copy(all, more)
 		o, err := resolved(t, s.settings(t, s.service(all)))
@@ -219,7 +219,7 @@ func TestUnreadableCredentialsAreRedacted(t *testing.T) {
 		require.Error(t, err, name)
 		require.NotContains(t, err.Error(), secretText, name)
 		if o != nil {
-			startFollower(t, o).redacts(name)
+			startFollower(t, o).checkRedacts(name)
 		}
 	}
 }

@@ -27,8 +27,8 @@ func encodedAs(w http.ResponseWriter, encoding string, body []byte) {
 	_, _ = w.Write(body)
 }
 
-// gunzipped decompresses a .gz.
-func gunzipped(data []byte) []byte {
+// gunzip decompresses a .gz.
+func gunzip(data []byte) []byte {
 	var out bytes.Buffer
 	_ = bundletest.Must(out.ReadFrom(bundletest.Must(gzip.NewReader(bytes.NewReader(data)))))
 	return out.Bytes()
@@ -47,8 +47,8 @@ func TestDamagedBundleIsFetchedUnconditionally(t *testing.T) {
 		"cut off, and closed":   {func(w http.ResponseWriter) { _, _ = w.Write(next[:len(next)/2]) }, bundles.Malformed},
 		"a page with 200":       {func(w http.ResponseWriter) { _, _ = w.Write([]byte("<html>Log in first</html>")) }, bundles.Malformed},
 		"nothing":               {func(http.ResponseWriter) {}, bundles.Malformed},
-		"a bit":                 {func(w http.ResponseWriter) { _, _ = w.Write(flipped(next)) }, bundles.Malformed},
-		"unpacked on the way":   {func(w http.ResponseWriter) { _, _ = w.Write(gunzipped(next)) }, bundles.Malformed},
+		"a bit":                 {func(w http.ResponseWriter) { _, _ = w.Write(flipBit(next)) }, bundles.Malformed},
+		"unpacked on the way":   {func(w http.ResponseWriter) { _, _ = w.Write(gunzip(next)) }, bundles.Malformed},
 		"without its signature": {func(w http.ResponseWriter) { _, _ = w.Write(bundletest.Release(2).Pack()) }, bundles.Unsigned},
 		"another one's":         {func(w http.ResponseWriter) { _, _ = w.Write(foreign) }, bundles.Signature},
 		"with a file changed":   {func(w http.ResponseWriter) { _, _ = w.Write(changed) }, bundles.Signature},
@@ -79,7 +79,7 @@ func TestDamagedBundleIsFetchedUnconditionally(t *testing.T) {
 			})
 			now := f.until(name, func(now follow.Status) bool { return now.Attempt.Err != nil })
 			require.Equal(t, c.reason, now.Attempt.Reason, now.Attempt.Err)
-			s.again(t, 3)
+			s.waitForRequests(t, 3)
 			if c.reason != bundles.Unavailable {
 				require.EqualValues(t, 1, f.Status().Refused[c.reason], "the same bytes are not checked again")
 			}
@@ -92,7 +92,7 @@ func TestDamagedBundleIsFetchedUnconditionally(t *testing.T) {
 	}
 }
 
-func flipped(data []byte) []byte {
+func flipBit(data []byte) []byte {
 	data = bytes.Clone(data)
 	data[len(data)/2] ^= 0x10
 	return data
@@ -150,7 +150,7 @@ func Test304ForAnotherETagIsIgnored(t *testing.T) {
 			w.WriteHeader(http.StatusNotModified)
 		}
 	})
-	s.again(t, 2)
+	s.waitForRequests(t, 2)
 	weak := time.Now()
 	f.until("a weak ETag names the same state", func(now follow.Status) bool { return now.Confirmed.After(weak) })
 	require.EqualValues(t, 2, f.Status().Activations)
@@ -253,7 +253,7 @@ func TestUntrustedFileIsReread(t *testing.T) {
 		require.NoError(t, file.Close())
 		require.NoError(t, os.Chtimes(path, at, at))
 	}
-	overwrite(flipped(good))
+	overwrite(flipBit(good))
 	f.until("refused", func(now follow.Status) bool { return now.Attempt.Outcome == follow.Refused && now.Refusal.Err != nil })
 	overwrite(good)
 	f.untilSequence(2)
@@ -284,7 +284,7 @@ func TestSlowCompileIsRetriedOnce(t *testing.T) {
 	s.set(bundletest.Signed(bundletest.Release(2)).Pack())
 	require.ErrorContains(t, f.untilOutcome(follow.Refused).Attempt.Err, "does not compile within 2s")
 	f.until("it is compiling", func(follow.Status) bool { return compiled.Load() > 0 })
-	s.again(t, 3)
+	s.waitForRequests(t, 3)
 	require.EqualValues(t, 1, compiled.Load())
 	close(release2)
 	f.untilSequence(2)

@@ -15,30 +15,30 @@ import (
 	"github.com/wardkeeper/wardkeeper/bundles/internal/bundletest"
 )
 
-// bilingual is a listener that accepts both TLS and plain connections.
-type bilingual struct {
+// plainOrTLSListener is a listener that accepts both TLS and plain connections.
+type plainOrTLSListener struct {
 	net.Listener
 	settings *tls.Config
 }
 
-func (b bilingual) Accept() (net.Conn, error) {
+func (b plainOrTLSListener) Accept() (net.Conn, error) {
 	plain, err := b.Listener.Accept()
 	if err != nil {
 		return nil, err
 	}
-	begun := peeked{plain, bufio.NewReader(plain)}
+	begun := peekedConn{plain, bufio.NewReader(plain)}
 	if first, err := begun.read.Peek(1); err == nil && first[0] == 0x16 { // a TLS handshake
 		return tls.Server(begun, b.settings), nil
 	}
 	return begun, nil
 }
 
-type peeked struct {
+type peekedConn struct {
 	net.Conn
 	read *bufio.Reader
 }
 
-func (p peeked) Read(b []byte) (int, error) { return p.read.Read(b) }
+func (p peekedConn) Read(b []byte) (int, error) { return p.read.Read(b) }
 
 // The server redirects from https to http at its own address.
 func TestRedirectToPlainHTTPGetsNoCredentials(t *testing.T) {
@@ -48,7 +48,7 @@ func TestRedirectToPlainHTTPGetsNoCredentials(t *testing.T) {
 	s := &server{}
 	s.Server = httptest.NewUnstartedServer(http.HandlerFunc(s.serve))
 	s.Config.ErrorLog = log.New(io.Discard, "", 0)
-	s.Listener = bilingual{s.Listener, &tls.Config{Certificates: known.TLS.Certificates}}
+	s.Listener = plainOrTLSListener{s.Listener, &tls.Config{Certificates: known.TLS.Certificates}}
 	s.Start()
 	t.Cleanup(s.Close)
 	address := s.Listener.Addr().String()

@@ -219,8 +219,8 @@ func (s *server) change(f func()) {
 	f()
 }
 
-// again waits for some more requests. The attempts of all but the last of them have ended then, unless an attempt makes several.
-func (s *server) again(t *testing.T, times int32) {
+// waitForRequests waits for some more requests. The attempts of all but the last of them have ended then, unless an attempt makes several.
+func (s *server) waitForRequests(t *testing.T, times int32) {
 	t.Helper()
 	from := s.requests.Load()
 	require.Eventually(t, func() bool { return s.requests.Load() >= from+times }, testTimeout, time.Millisecond)
@@ -264,8 +264,8 @@ func keySettings(keys map[string]*ecdsa.PrivateKey) map[string]any {
 	return all
 }
 
-// opened opens an archive once through a path with settings.
-func opened(t *testing.T, raw []byte, settings map[string]any) (*bundles.Revision, error) {
+// openBundle opens an archive once through a path with settings.
+func openBundle(t *testing.T, raw []byte, settings map[string]any) (*bundles.Revision, error) {
 	t.Helper()
 	return opener(t, settings)(raw)
 }

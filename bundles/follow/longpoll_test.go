@@ -12,8 +12,8 @@ import (
 	"github.com/wardkeeper/wardkeeper/bundles/internal/bundletest"
 )
 
-// holding is a server that holds a request until there is something new, or until the client's wait is over.
-type holding struct {
+// longPollServer is a server that holds a request until there is something new, or until the client's wait is over.
+type longPollServer struct {
 	*server
 	bundles chan []byte   // what is published
 	over    chan struct{} // ends a wait without news
@@ -24,15 +24,15 @@ type holding struct {
 	last    []byte
 }
 
-func hold(t *testing.T, first []byte) *holding {
-	h := &holding{bundles: make(chan []byte, 1), over: make(chan struct{}), last: first}
+func startLongPollServer(t *testing.T, first []byte) *longPollServer {
+	h := &longPollServer{bundles: make(chan []byte, 1), over: make(chan struct{}), last: first}
 	h.server = serve(t, nil)
 	h.server.answer = h.serve
 	return h
 }
 
 // serve serves one client, which sends its requests one after another.
-func (h *holding) serve(w http.ResponseWriter, r *http.Request) {
+func (h *longPollServer) serve(w http.ResponseWriter, r *http.Request) {
 	h.prefers.Store(r.Header.Get("Prefer"))
 	w.Header().Set("Content-Type", "application/vnd.openpolicyagent.bundles")
 	switch {
@@ -65,7 +65,7 @@ var longPolling = follow.Polling{Min: time.Hour, Max: time.Hour, LongPoll: time.
 // A release arrives as soon as it is published, without requests in between.
 func TestLongPolling(t *testing.T) {
 	t.Parallel()
-	h := hold(t, bundletest.Signed(bundletest.Release(1)).Pack())
+	h := startLongPollServer(t, bundletest.Signed(bundletest.Release(1)).Pack())
 	f := startFollower(t, h.source(t, nil).SetPolling(longPolling))
 	f.untilSequence(1)
 	require.Equal(t, "modes=snapshot;wait=60", h.prefers.Load())
@@ -85,12 +85,12 @@ func TestLongPolling(t *testing.T) {
 // The server announces long polling and answers at once.
 func TestBrokenLongPollingFallsBackToPolling(t *testing.T) {
 	t.Parallel()
-	for name, change := range map[string]func(h *holding){
-		"nothing new at once":  func(h *holding) { h.eager.Store(true) },
-		"the same at once":     func(h *holding) { h.again.Store(true) },
-		"a bad bundle at once": func(h *holding) { h.again.Store(true); h.last = bundletest.Release(1).Pack() },
+	for name, change := range map[string]func(h *longPollServer){
+		"nothing new at once":  func(h *longPollServer) { h.eager.Store(true) },
+		"the same at once":     func(h *longPollServer) { h.again.Store(true) },
+		"a bad bundle at once": func(h *longPollServer) { h.again.Store(true); h.last = bundletest.Release(1).Pack() },
 	} {
-		h := hold(t, bundletest.Signed(bundletest.Release(1)).Pack())
+		h := startLongPollServer(t, bundletest.Signed(bundletest.Release(1)).Pack())
 		change(h)
 		f := startFollower(t, h.source(t, nil).SetPolling(longPolling))
 		began := time.Now()

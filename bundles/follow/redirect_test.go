@@ -178,7 +178,7 @@ func TestBrokenRedirects(t *testing.T) {
 		require.Less(t, len(err.Error()), 1000, name)
 		require.LessOrEqual(t, s.requests.Load()-before, c.at, name)
 		f := startFollower(t, s.source(t, nil))
-		f.redacts(name)
+		f.checkRedacts(name)
 		f.Close()
 	}
 }

@@ -31,7 +31,7 @@ func TestBadBundleChangesNothing(t *testing.T) {
 				require.Equal(t, bad.Reason, now.Attempt.Reason, "%s: %v", bad.Name, now.Attempt.Err)
 				require.NotEmpty(t, now.Attempt.Err.Error(), bad.Name)
 				sent, checks := s.sent.Load(), f.checks.Load()
-				s.again(t, 2)
+				s.waitForRequests(t, 2)
 				require.Equal(t, before+1, f.Status().Refused[bad.Reason], bad.Name)
 				require.Equal(t, logged+1, f.log.count("policy refused"), bad.Name)
 				if group == "foreign" && !slices.Contains(bundletest.Altered, bad.Name) {

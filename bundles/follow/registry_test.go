@@ -107,7 +107,7 @@ func TestRegistryRedirectIsRedacted(t *testing.T) {
 			require.Equal(t, bundles.Unavailable, bundletest.RefusalOf(t, err, name).Reason, name)
 			require.ErrorContains(t, err, c.says, name)
 			require.NotContains(t, err.Error(), secretText, name)
-			startFollower(t, o).redacts(name)
+			startFollower(t, o).checkRedacts(name)
 		}
 		blobs.Close()
 		front.Close()
@@ -152,7 +152,7 @@ func TestRegistryAnswersAreRedacted(t *testing.T) {
 		_, err := openOnce(o)
 		require.Equal(t, bundles.Unavailable, bundletest.RefusalOf(t, err, name).Reason, name)
 		require.NotContains(t, err.Error(), secretText, name)
-		startFollower(t, o).redacts(name)
+		startFollower(t, o).checkRedacts(name)
 		front.Close()
 	}
 }

@@ -69,22 +69,22 @@ func TestRotatedKeyIsUsed(t *testing.T) {
 
 		for _, fault := range []string{"", "no key", bundletest.PublicPEM(bundletest.TrustedKey)[:100], bundletest.PublicPEM(bundletest.OtherKey) + bundletest.PublicPEM(bundletest.TrustedKey)[:100]} {
 			replace(t, path, []byte(fault))
-			s.again(t, 2)
+			s.waitForRequests(t, 2)
 		}
 		require.NoError(t, os.Remove(path))
 		s.set(byTheirs(4))
 		f.untilSequence(4)
 		require.NotZero(t, log.count("cannot be used, the last good content stays in force"), name)
 		replace(t, path, []byte(bundletest.PublicPEM(bundletest.TrustedKey)))
-		s.again(t, 3)
+		s.waitForRequests(t, 3)
 		require.EqualValues(t, 4, f.Status().Active.Sequence, "%s: what is active stays so", name)
 		s.set(bundletest.Signed(bundletest.Release(5)).Pack())
 		f.untilSequence(5)
 	}
 }
 
-// certified makes a self-signed certificate for this machine.
-func certified(t *testing.T) (pair tls.Certificate, inFile, keyInFile []byte) {
+// newCertificate makes a self-signed certificate for this machine.
+func newCertificate(t *testing.T) (pair tls.Certificate, inFile, keyInFile []byte) {
 	t.Helper()
 	private := bundletest.NewKey()
 	about := &x509.Certificate{
@@ -106,8 +106,8 @@ func TestRotatedCertificatesAreUsed(t *testing.T) {
 		require.True(t, pool.AppendCertsFromPEM(client))
 		current.Store(&tls.Config{Certificates: []tls.Certificate{pair}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: pool})
 	}
-	server, authority, _ := certified(t)
-	_, client, clientKey := certified(t)
+	server, authority, _ := newCertificate(t)
+	_, client, clientKey := newCertificate(t)
 	serves(server, client)
 	replace(t, ca, authority)
 	replace(t, cert, client)
@@ -131,8 +131,8 @@ func TestRotatedCertificatesAreUsed(t *testing.T) {
 	require.NotZero(t, log.count("the client certificate cannot be used"))
 	require.NotZero(t, log.count("the CA file cannot be used"))
 
-	server, authority, _ = certified(t)
-	_, client, clientKey = certified(t)
+	server, authority, _ = newCertificate(t)
+	_, client, clientKey = newCertificate(t)
 	serves(server, client)
 	s.CloseClientConnections()
 	f.untilOutcome(follow.Unavailable)

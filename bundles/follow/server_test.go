@@ -26,7 +26,7 @@ func TestUnchangedBundleIsConfirmed(t *testing.T) {
 		s.plain = plain
 		f := startFollower(t, s.source(t, nil))
 		first := f.untilOutcome(follow.Unchanged)
-		s.again(t, 3)
+		s.waitForRequests(t, 3)
 		f.until(name, func(now follow.Status) bool { return now.Confirmed.After(first.Confirmed) })
 		require.EqualValues(t, 1, f.checks.Load(), name)
 		require.Equal(t, !plain, s.sent.Load() == 1, name)
@@ -37,7 +37,7 @@ func TestUnchangedBundleIsConfirmed(t *testing.T) {
 		require.True(t, f.decides("read2"))
 		s.set(bundletest.Release(3).Pack())
 		f.untilOutcome(follow.Refused)
-		s.again(t, 3)
+		s.waitForRequests(t, 3)
 		require.EqualValues(t, 1, f.Status().Refused[bundles.Unsigned], name)
 	}
 }
@@ -112,7 +112,7 @@ func TestServerFailureChangesNothing(t *testing.T) {
 			return now.Attempt.Outcome == follow.Unavailable && strings.Contains(now.Attempt.Err.Error(), c.says)
 		})
 		require.Equal(t, bundles.Unavailable, now.Attempt.Reason, name)
-		s.again(t, 2)
+		s.waitForRequests(t, 2)
 		require.Equal(t, sequence, f.Status().Active.Sequence, name)
 		require.True(t, f.decides("read"), name)
 		sequence++
@@ -149,7 +149,7 @@ func TestRecoversAfterRefusal(t *testing.T) {
 	f.untilSequence(6)
 	require.Zero(t, f.Status().Refusal)
 	s.set(bundletest.Signer{Key: bundletest.TrustedKey, ID: "anew"}.Sign(bundletest.Release(6)).Pack())
-	s.again(t, 3)
+	s.waitForRequests(t, 3)
 	require.EqualValues(t, 2, f.Status().Activations, "signed anew")
 	require.EqualValues(t, 2, f.checks.Load())
 	require.Equal(t, follow.Unchanged, f.Status().Attempt.Outcome)
@@ -324,7 +324,7 @@ func TestUnconditional304IsUnavailable(t *testing.T) {
 	require.Nil(t, now.Active)
 	require.Equal(t, bundles.Unavailable, now.Attempt.Reason)
 	require.ErrorContains(t, now.Attempt.Err, "without If-None-Match")
-	s.again(t, 2)
+	s.waitForRequests(t, 2)
 	require.True(t, f.Status().Confirmed.IsZero())
 	s.set(bundletest.Signed(bundletest.Release(1)).Pack())
 	f.untilSequence(1)

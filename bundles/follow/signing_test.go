@@ -53,7 +53,7 @@ func TestAcceptedSigners(t *testing.T) {
 		"a shared secret":                 {bundletest.Signer{ID: "k1", Secret: "a secret of both", Header: map[string]any{"alg": "HS256"}}, map[string]any{"keys": secret}, "k1"},
 		"another secret":                  {bundletest.Signer{ID: "k1", Secret: "a guess", Header: map[string]any{"alg": "HS256"}}, map[string]any{"keys": secret}, "-"},
 	} {
-		r, err := opened(t, c.by.Sign(bundletest.Release(1)).Pack(), c.settings)
+		r, err := openBundle(t, c.by.Sign(bundletest.Release(1)).Pack(), c.settings)
 		if c.signedBy == "-" {
 			require.Equal(t, bundles.Signature, bundletest.RefusalOf(t, err, name).Reason, name)
 			continue
@@ -68,20 +68,20 @@ func TestAcceptedSigners(t *testing.T) {
 func TestSignatureIsRequired(t *testing.T) {
 	t.Parallel()
 	plain := bundletest.Release(1).Pack()
-	r, err := opened(t, plain, nil)
+	r, err := openBundle(t, plain, nil)
 	require.NoError(t, err, "a path without keys")
 	require.False(t, r.Verified)
-	r, err = opened(t, bundletest.Signed(bundletest.Release(1)).Pack(), nil)
+	r, err = openBundle(t, bundletest.Signed(bundletest.Release(1)).Pack(), nil)
 	require.NoError(t, err, "a signature that nobody can verify")
 	require.False(t, r.Verified)
 	require.Empty(t, r.SignedBy)
-	_, err = opened(t, plain, map[string]any{"key_file": bundletest.KeyFile(t, bundletest.TrustedKey)})
+	_, err = openBundle(t, plain, map[string]any{"key_file": bundletest.KeyFile(t, bundletest.TrustedKey)})
 	require.Equal(t, bundles.Unsigned, bundletest.RefusalOf(t, err, "a path with keys").Reason)
 	lenient := map[string]any{"key_file": bundletest.KeyFile(t, bundletest.TrustedKey), "allow_unsigned": true}
-	r, err = opened(t, plain, lenient)
+	r, err = openBundle(t, plain, lenient)
 	require.NoError(t, err)
 	require.False(t, r.Verified)
-	_, err = opened(t, bundletest.Signer{Key: bundletest.OtherKey}.Sign(bundletest.Release(1)).Pack(), lenient)
+	_, err = openBundle(t, bundletest.Signer{Key: bundletest.OtherKey}.Sign(bundletest.Release(1)).Pack(), lenient)
 	require.Equal(t, bundles.Signature, bundletest.RefusalOf(t, err, "a signature that is there has to hold").Reason)
 
 	s := serve(t, plain)

@@ -199,11 +199,11 @@ func TestUnconfirmedPolicyBecomesStale(t *testing.T) {
 	f := startFollower(t, source(t, settings).SetMaxAge(200*time.Millisecond))
 	f.untilSequence(1)
 	s.change(func() { s.answer = http.NotFound })
-	s.again(t, 2) // on a busy machine it may have been stale for a moment before
+	s.waitForRequests(t, 2) // on a busy machine it may have been stale for a moment before
 	confirmed := f.log.count("policy confirmed again")
 	f.until("stale", func(follow.Status) bool { return f.Stale() })
 	f.untilLogged("policy stale", confirmed+1)
-	s.again(t, 3)
+	s.waitForRequests(t, 3)
 	require.Equal(t, confirmed+1, f.log.count("policy stale"), "logged once")
 	s.change(func() { s.answer = nil })
 	f.until("no longer stale", func(follow.Status) bool { return !f.Stale() })

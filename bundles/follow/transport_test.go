@@ -66,8 +66,8 @@ func keyInPEM(key *ecdsa.PrivateKey) []byte {
 
 func secondOf(_, second string) string { return second }
 
-// wantsCertificate requires a client certificate that the one in file has signed.
-func wantsCertificate(t *testing.T, file string) *tls.Config {
+// requireClientCertificate requires a client certificate that the one in file has signed.
+func requireClientCertificate(t *testing.T, file string) *tls.Config {
 	t.Helper()
 	pool := x509.NewCertPool()
 	require.True(t, pool.AppendCertsFromPEM(bundletest.Must(os.ReadFile(file))))
@@ -104,7 +104,7 @@ func TestClientCertificateIsSent(t *testing.T) {
 	t.Parallel()
 	cert, key := clientCertificate(t)
 	foreign, foreignKey := clientCertificate(t)
-	s := serveTLS(t, bundletest.Signed(bundletest.Release(1)).Pack(), wantsCertificate(t, cert))
+	s := serveTLS(t, bundletest.Signed(bundletest.Release(1)).Pack(), requireClientCertificate(t, cert))
 	known := map[string]any{"ca_cert": authorityOf(t, s)}
 	for name, c := range map[string]struct {
 		credentials map[string]any
@@ -178,7 +178,7 @@ func TestTokenServiceIsUsed(t *testing.T) {
 		}
 		if c.says == "" {
 			startFollower(t, o).untilSequence(1)
-			s.again(t, 3)
+			s.waitForRequests(t, 3)
 			require.EqualValues(t, 1, tokens.requests.Load(), "a token is for many requests")
 			continue
 		}
@@ -186,7 +186,7 @@ func TestTokenServiceIsUsed(t *testing.T) {
 		require.Equal(t, bundles.Unavailable, bundletest.RefusalOf(t, err, name).Reason, name)
 		require.ErrorContains(t, err, c.says, name)
 		require.Less(t, len(err.Error()), 500, name)
-		startFollower(t, o).redacts(name)
+		startFollower(t, o).checkRedacts(name)
 		require.Zero(t, s.requests.Load(), name)
 	}
 }
@@ -212,7 +212,7 @@ func TestTokenServiceFailureIsTemporary(t *testing.T) {
 	down.Store(false)
 	f.untilSequence(1)
 	asked := tokens.requests.Load()
-	s.again(t, 2)
+	s.waitForRequests(t, 2)
 	require.Greater(t, tokens.requests.Load(), asked, "a token that is about to end is not used")
 	down.Store(true)
 	require.True(t, f.untilOutcome(follow.Unavailable).Active.Verified)

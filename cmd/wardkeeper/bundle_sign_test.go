@@ -118,7 +118,7 @@ func TestInvalidSigningKeysAreExplained(t *testing.T) {
 	}
 }
 
-func TestWorldReadableSigningKeyIsWarnedOf(t *testing.T) {
+func TestWorldReadableSigningKeyLogsAWarning(t *testing.T) {
 	t.Parallel()
 	path := builtReaders(t)
 	private, _ := keyFiles(t, ecdsaKey(t, elliptic.P256()))

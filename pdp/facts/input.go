@@ -27,7 +27,7 @@ type Builder struct {
 type Members struct {
 	All   bool
 	Names []string
-	Also  map[string]bool // further names; nil if Names are all
+	Extra map[string]bool // further names; nil if Names are all
 }
 
 // Reads are the members that a policy can read of a question's objects. The others are not put into the input, since they
@@ -171,9 +171,9 @@ func objectTerm(members map[string]any, reads Members) (*ast.Term, error) {
 		}
 		return err
 	}
-	if reads.Also != nil {
+	if reads.Extra != nil {
 		for name, value := range members {
-			if !reads.Also[name] && !slices.Contains(reads.Names, name) {
+			if !reads.Extra[name] && !slices.Contains(reads.Names, name) {
 				continue
 			}
 			if err := insert(name, value); err != nil {

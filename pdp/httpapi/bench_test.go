@@ -30,7 +30,7 @@ func BenchmarkEvaluation(b *testing.B) {
 		for log, level := range map[string]slog.Level{"log": slog.LevelInfo, "quiet": slog.LevelWarn} {
 			b.Run(name+"/"+log, func(b *testing.B) {
 				s, err := New(Config{
-					Decider: deciding(d, nil), BaseURL: "https://x", Tokens: staticTokens("t"),
+					Decider: deciderReturning(d, nil), BaseURL: "https://x", Tokens: staticTokens("t"),
 					Logger: slog.New(slog.NewJSONHandler(io.Discard, &slog.HandlerOptions{Level: level})),
 				})
 				if err != nil {
@@ -62,7 +62,7 @@ func BenchmarkServeEvaluation(b *testing.B) {
 	for network, address := range map[string]string{"tcp": "127.0.0.1:0", "unix": filepath.Join(b.TempDir(), "s")} {
 		b.Run(network, func(b *testing.B) {
 			s, err := New(Config{
-				Decider: deciding(pdp.Decision{Allow: true}, nil), BaseURL: "https://x",
+				Decider: deciderReturning(pdp.Decision{Allow: true}, nil), BaseURL: "https://x",
 				Logger: slog.New(slog.NewJSONHandler(io.Discard, nil)),
 			})
 			if err != nil {

@@ -86,7 +86,7 @@ func TestBodySizeLimit(t *testing.T) {
 // Without one, net/http would send it in chunks.
 func TestLargeResponseHasContentLength(t *testing.T) {
 	big := strings.Repeat("x", 200_000)
-	h := start(t, Config{Decider: deciding(pdp.Decision{Allow: true, Reasons: []any{big}}, nil)})
+	h := start(t, Config{Decider: deciderReturning(pdp.Decision{Allow: true, Reasons: []any{big}}, nil)})
 	for range 3 { // its buffer is not kept
 		a := h.post("/access/v1/evaluation", question)
 		assert.Equal(t, `{"decision":true,"context":{"reasons":["`+big+`"]}}`, a.body)

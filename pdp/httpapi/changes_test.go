@@ -104,9 +104,9 @@ func TestChangesPathRequiresAnAnnouncer(t *testing.T) {
 func TestFailedAnnouncementIsReported(t *testing.T) {
 	cause := errors.New("LOADING at redis://10.0.0.7")
 	for name, c := range map[string]struct {
-		err    error
-		status int
-		told   string
+		err     error
+		status  int
+		message string
 	}{
 		"unavailable":           {&pdp.Error{Kind: pdp.Unavailable, Err: cause}, 503, "It is not known whether the changes have been announced: announce them again."},
 		"unavailable, in words": {&pdp.Error{Kind: pdp.Unavailable, Message: "The stream is gone.", Err: cause}, 503, "The stream is gone."},
@@ -117,7 +117,7 @@ func TestFailedAnnouncementIsReported(t *testing.T) {
 	} {
 		h := start(t, Config{Decider: allow(), Changes: announcerReturning("token", c.err), ChangesTokens: staticTokens(changesToken)})
 		got := h.announce(janeChanged)
-		assert.Equal(t, c.told, got.requireError(t, c.status), name)
+		assert.Equal(t, c.message, got.requireError(t, c.status), name)
 		assert.Contains(t, h.do("GET", "/metrics", "").body, `wardkeeper_announced_changes_total{kind="user"} 0`+"\n", name)
 		if c.status >= 500 && c.err != context.DeadlineExceeded {
 			assert.Contains(t, h.log.String(), cause.Error(), name)

@@ -38,7 +38,7 @@ func TestDecisionEncoding(t *testing.T) {
 		"no name twice":  {pdp.Decision{Reasons: []any{"r"}, Context: map[string]any{"reasons": "mine", "advice": 1}}, `{"decision":false,"context":{"reasons":["r"],"advice":1}}`},
 		"hidden context": {pdp.Decision{Advice: []any{"a"}, Context: map[string]any{"advice": "mine"}}, `{"decision":false,"context":{"advice":["a"]}}`},
 	} {
-		h := start(t, Config{Decider: deciding(c.d, nil)})
+		h := start(t, Config{Decider: deciderReturning(c.d, nil)})
 		a := h.post("/access/v1/evaluation", question)
 		assert.Equal(t, 200, a.status, name)
 		assert.Equal(t, c.want, a.body, name)
@@ -85,7 +85,7 @@ func TestErrorKindsMapToStatuses(t *testing.T) {
 		"raw deadline":    {fmt.Errorf("%w: %w", secret, context.DeadlineExceeded), 503, "The question could not be decided in time: try again later.", true},
 		"raw cancel":      {fmt.Errorf("%w: %w", secret, context.Canceled), 503, "The question could not be decided in time: try again later.", true},
 	} {
-		h := start(t, Config{Decider: deciding(pdp.Decision{Allow: true}, c.err)}) // an allow together with an error must not count
+		h := start(t, Config{Decider: deciderReturning(pdp.Decision{Allow: true}, c.err)}) // an allow together with an error must not count
 		for _, path := range []string{"/access/v1/evaluation", "/access/v1/evaluations"} {
 			a := h.post(path, question)
 			assert.Equal(t, c.text, a.requireError(t, c.status), name)
@@ -154,7 +154,7 @@ func TestUnencodableDecisionIsAnError(t *testing.T) {
 		"obligation": {Allow: true, Obligations: []pdp.Obligation{{Properties: map[string]any{"x": func() {}}}}},
 		"smuggled":   {Allow: true, Reasons: []any{json.Number(`1],"x":[1`)}},
 	} {
-		h := start(t, Config{Decider: deciding(d, nil)})
+		h := start(t, Config{Decider: deciderReturning(d, nil)})
 		h.post("/access/v1/evaluation", question).requireError(t, 500)
 		assert.True(t, contains(h.log, "cannot be encoded"), name)
 	}

@@ -17,7 +17,7 @@ import (
 func TestContextReachesTheDeciderOnEveryPath(t *testing.T) {
 	const context1, context2 = `"context":{"at_least":"5~epoch","include":["freshness"]}`, `"context":{"at_least":"7~epoch"}`
 	want := map[string]any{"at_least": "5~epoch", "include": []any{"freshness"}}
-	told := pdp.Decision{Allow: true, Context: map[string]any{"freshness": map[string]any{"revision": "r1"}}}
+	decision := pdp.Decision{Allow: true, Context: map[string]any{"freshness": map[string]any{"revision": "r1"}}}
 	const answered = `{"decision":true,"context":{"freshness":{"revision":"r1"}}}`
 	var got []map[string]any
 	find := func(_ context.Context, r pdp.SearchRequest) (pdp.SearchResult, error) {
@@ -26,18 +26,18 @@ func TestContextReachesTheDeciderOnEveryPath(t *testing.T) {
 	}
 	data := dataFunc(func(in pdp.DataInput) pdp.DataAnswer {
 		got = append(got, in.Value.(map[string]any)["context"].(map[string]any))
-		return pdp.DataAnswer{Value: true, Defined: true, Decision: &told}
+		return pdp.DataAnswer{Value: true, Defined: true, Decision: &decision}
 	})
 	h := start(t, Config{Data: data, Decider: &fakeDecider{
 		decide: func(_ context.Context, r pdp.Request) (pdp.Decision, error) {
 			got = append(got, r.Context)
-			return told, nil
+			return decision, nil
 		},
 		decideAll: func(_ context.Context, items []pdp.Item, _ authzen.Semantic) ([]pdp.Outcome, error) {
 			outcomes := make([]pdp.Outcome, len(items))
 			for i, item := range items {
 				got = append(got, item.Request.Context)
-				outcomes[i].Decision = told
+				outcomes[i].Decision = decision
 			}
 			return outcomes, nil
 		}, subjects: find, resources: find, actions: find,

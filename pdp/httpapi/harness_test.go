@@ -60,8 +60,8 @@ func allow() *fakeDecider {
 	return &fakeDecider{decide: func(context.Context, pdp.Request) (pdp.Decision, error) { return pdp.Decision{Allow: true}, nil }}
 }
 
-// deciding returns a Decider that returns d and err for every evaluation.
-func deciding(d pdp.Decision, err error) *fakeDecider {
+// deciderReturning returns a Decider that returns d and err for every evaluation.
+func deciderReturning(d pdp.Decision, err error) *fakeDecider {
 	return &fakeDecider{decide: func(context.Context, pdp.Request) (pdp.Decision, error) { return d, err }}
 }
 

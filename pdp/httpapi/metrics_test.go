@@ -17,7 +17,7 @@ import (
 
 func TestMetrics(t *testing.T) {
 	f := newBatchDecider()
-	f.decide = deciding(pdp.Decision{Allow: true}, nil).decide
+	f.decide = deciderReturning(pdp.Decision{Allow: true}, nil).decide
 	policy := "r1"
 	h := start(t, Config{Decider: f, Policy: func() PolicyStatus { return PolicyStatus{ID: policy} }, DirectoryRevision: func() string { return "" }})
 	h.server.SetActions([]string{"user.view", "deny"})
@@ -79,7 +79,7 @@ func TestMetricsAreRegisteredInTheGivenRegistry(t *testing.T) {
 
 func TestAccessLogHasNoPersonalData(t *testing.T) {
 	f := newBatchDecider()
-	f.decide = deciding(pdp.Decision{Revision: "r1", Reasons: []any{"Jane Secret may not"}}, nil).decide
+	f.decide = deciderReturning(pdp.Decision{Revision: "r1", Reasons: []any{"Jane Secret may not"}}, nil).decide
 	h := start(t, Config{Decider: f})
 	h.server.SetActions([]string{"user.view"})
 	body := `{"subject":{"type":"user","id":"secret1@example.org","properties":{"secret2":"x"}},"action":{"name":"user.view"},` +
@@ -122,7 +122,7 @@ func TestCausesAreLoggedOnce(t *testing.T) {
 	h := start(t, Config{Decider: newBatchDecider()})
 	h.post("/access/v1/evaluations", batchBody("execute_all", "fail", "fail", "fail"))
 	assert.Equal(t, 1, strings.Count(h.log.String(), "redis is down"))
-	h = start(t, Config{Decider: deciding(pdp.Decision{}, &pdp.Error{Kind: pdp.Unavailable, Err: errors.New("gone")})})
+	h = start(t, Config{Decider: deciderReturning(pdp.Decision{}, &pdp.Error{Kind: pdp.Unavailable, Err: errors.New("gone")})})
 	h.post("/access/v1/evaluation", question, "X-Request-ID", "req-7")
 	assert.Contains(t, h.log.String(), `"level":"WARN","msg":"request failed","kind":"unavailable","request_id":"req-7","cause":"gone"`)
 }

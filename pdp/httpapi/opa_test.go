@@ -149,7 +149,7 @@ func TestUndefinedDocuments(t *testing.T) {
 
 func TestInputThatIsNotAnEvaluationGetsAWarning(t *testing.T) {
 	h := start(t, Config{Decider: &fakeDecider{}, Data: dataFunc(func(pdp.DataInput) pdp.DataAnswer {
-		return pdp.DataAnswer{Value: false, Defined: true, Unasked: errors.New("The member is missing.")}
+		return pdp.DataAnswer{Value: false, Defined: true, NotQuestion: errors.New("The member is missing.")}
 	})})
 	const answer = `{"result":false,"warning":{"code":"api_usage_warning","message":"The input is not an AuthZEN evaluation and was evaluated as sent, without facts. The member is missing."}}`
 	assert.Equal(t, answer, h.post("/v1/data/x", `{"input":1}`).body)

@@ -14,7 +14,7 @@ import (
 const fullSearch = `{"subject":{"type":"user","id":"alice"},"action":{"name":"user.view"},"resource":{"type":"doc","id":"1"},` +
 	`"context":{"c":1},"page":{"token":"t","limit":2,"properties":{"sort":"name"}}}`
 
-func TestSearchesAreAsked(t *testing.T) {
+func TestSearchesReachTheDecider(t *testing.T) {
 	var got pdp.SearchRequest
 	var which string
 	find := func(name string) func(context.Context, pdp.SearchRequest) (pdp.SearchResult, error) {

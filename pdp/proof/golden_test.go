@@ -50,8 +50,8 @@ func general(t *testing.T) *pdp.Policy {
 
 func members(data []byte, v pdp.Vocabulary) (facts.View, error) { return directory.Parse(data, v) }
 
-// asked is a golden decision on an action, with the rest of it as JSON.
-func asked(name, action, rest string) string {
+// question is a golden decision on an action, with the rest of it as JSON.
+func question(name, action, rest string) string {
 	return fmt.Sprintf(`{"name": %q, "question": {"subject": {"type": "user", "id": "a"}, "action": {"name": %q},
 		"resource": {"type": "doc", "id": "1"}}, %s}`, name, action, rest)
 }
@@ -70,7 +70,7 @@ const (
 )
 
 func TestGoldenDecisionsHold(t *testing.T) {
-	g := golden(t, asked("read", "read", `"decision": true`), asked("else", "else", denied), asked("write", "write", written))
+	g := golden(t, question("read", "read", `"decision": true`), question("else", "else", denied), question("write", "write", written))
 	require.NoError(t, g.Check(t.Context(), general(t), members))
 	require.NoError(t, golden(t).Check(t.Context(), general(t), nil), "none at all")
 }
@@ -82,25 +82,25 @@ func TestFailedGoldenDecisionIsNamed(t *testing.T) {
 		decision string
 		says     []string
 	}{
-		"allowed instead of denied":    {asked("d", "read", `"decision": false`), []string{`expected {"decision":false}`, `got {"decision":true}`}},
-		"denied instead of allowed":    {asked("d", "else", `"decision": true`), []string{`expected {"decision":true}`, "no such action"}},
-		"unexpected reasons":           {asked("d", "else", `"decision": false`), []string{"no such action"}},
-		"one reason of two":            {asked("d", "else", `"decision": false, "reasons": ["no such action"]`), []string{"code"}},
-		"reasons in another order":     {asked("d", "else", `"decision": false, "reasons": [{"code": 7}, "no such action"]`), []string{"code"}},
-		"another number in a reason":   {asked("d", "else", `"decision": false, "reasons": ["no such action", {"code": 8}]`), []string{`"code":8`, `"code":7`}},
-		"missing reasons":              {asked("d", "read", `"decision": true, "reasons": ["x"]`), []string{`"reasons":["x"]`}},
-		"another obligation":           {asked("d", "write", strings.Replace(written, "o1", "o2", 1)), []string{"o2", "o1"}},
-		"no obligation":                {asked("d", "write", strings.Replace(written, `"obligations"`, `"reasons"`, 1)), []string{"o1"}},
-		"another property of one":      {asked("d", "write", strings.Replace(written, `"n": 1`, `"n": 2`, 1)), []string{`"n":2`}},
-		"other advice":                 {asked("d", "write", strings.Replace(written, "call back", "wait", 1)), []string{"wait", "call back"}},
-		"another context":              {asked("d", "write", strings.Replace(written, "12", "13", 1)), []string{"13", "12"}},
-		"part of a context":            {asked("d", "write", strings.Replace(written, `, "until": 12`, "", 1)), []string{"until"}},
-		"missing context":              {asked("d", "read", `"decision": true, "context": {"x": 1}`), []string{`"x":1`}},
-		"no decision":                  {asked("d", "read", `"reasons": []`), []string{"decision is missing"}},
-		"null for the decision":        {asked("d", "read", `"decision": null`), []string{"decision is missing"}},
+		"allowed instead of denied":    {question("d", "read", `"decision": false`), []string{`expected {"decision":false}`, `got {"decision":true}`}},
+		"denied instead of allowed":    {question("d", "else", `"decision": true`), []string{`expected {"decision":true}`, "no such action"}},
+		"unexpected reasons":           {question("d", "else", `"decision": false`), []string{"no such action"}},
+		"one reason of two":            {question("d", "else", `"decision": false, "reasons": ["no such action"]`), []string{"code"}},
+		"reasons in another order":     {question("d", "else", `"decision": false, "reasons": [{"code": 7}, "no such action"]`), []string{"code"}},
+		"another number in a reason":   {question("d", "else", `"decision": false, "reasons": ["no such action", {"code": 8}]`), []string{`"code":8`, `"code":7`}},
+		"missing reasons":              {question("d", "read", `"decision": true, "reasons": ["x"]`), []string{`"reasons":["x"]`}},
+		"another obligation":           {question("d", "write", strings.Replace(written, "o1", "o2", 1)), []string{"o2", "o1"}},
+		"no obligation":                {question("d", "write", strings.Replace(written, `"obligations"`, `"reasons"`, 1)), []string{"o1"}},
+		"another property of one":      {question("d", "write", strings.Replace(written, `"n": 1`, `"n": 2`, 1)), []string{`"n":2`}},
+		"other advice":                 {question("d", "write", strings.Replace(written, "call back", "wait", 1)), []string{"wait", "call back"}},
+		"another context":              {question("d", "write", strings.Replace(written, "12", "13", 1)), []string{"13", "12"}},
+		"part of a context":            {question("d", "write", strings.Replace(written, `, "until": 12`, "", 1)), []string{"until"}},
+		"missing context":              {question("d", "read", `"decision": true, "context": {"x": 1}`), []string{`"x":1`}},
+		"no decision":                  {question("d", "read", `"reasons": []`), []string{"decision is missing"}},
+		"null for the decision":        {question("d", "read", `"decision": null`), []string{"decision is missing"}},
 		"no question":                  {`{"name": "d", "decision": true}`, nil},
 		"an empty question":            {`{"name": "d", "decision": true, "question": {}}`, nil},
-		"a question with a part twice": {strings.Replace(asked("d", "read", `"decision": true`), `"subject"`, `"subject": {"type": "user", "id": "b"}, "subject"`, 1), nil},
+		"a question with a part twice": {strings.Replace(question("d", "read", `"decision": true`), `"subject"`, `"subject": {"type": "user", "id": "b"}, "subject"`, 1), nil},
 		"an unknown directory":         {`{"name": "d", "decision": true, "directory": "metro", ` + whole + `}`, []string{`no directory "metro"`}},
 	} {
 		err := golden(t, c.decision).Check(t.Context(), general(t), members)
@@ -113,7 +113,7 @@ func TestFailedGoldenDecisionIsNamed(t *testing.T) {
 func TestOnlyTheFirstFailuresAreReportedInFull(t *testing.T) {
 	var all []string
 	for i := range 12 {
-		all = append(all, asked(fmt.Sprintf("number %d", i), "read", fmt.Sprintf(`"decision": %t`, i%4 == 0)))
+		all = append(all, question(fmt.Sprintf("number %d", i), "read", fmt.Sprintf(`"decision": %t`, i%4 == 0)))
 	}
 	err := golden(t, all...).Check(t.Context(), general(t), members)
 	require.ErrorContains(t, err, "number 1: ")

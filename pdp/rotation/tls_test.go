@@ -53,7 +53,7 @@ func nameIn(t *testing.T, cfg *tls.Config) string {
 
 // Between the writing of a certificate and that of its key, the last pair is used.
 func TestPairIsReplacedOnceItMatches(t *testing.T) {
-	dir, log := t.TempDir(), &journal{}
+	dir, log := t.TempDir(), &logBuffer{}
 	cert, key, ca := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem"), filepath.Join(dir, "ca.pem")
 	first, firstKey := selfSigned(t, "first")
 	second, secondKey := selfSigned(t, "second")

@@ -15,30 +15,30 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// journal is a log that can be read while it is written.
-type journal struct {
+// logBuffer is a log that can be read while it is written.
+type logBuffer struct {
 	mu   sync.Mutex
 	text bytes.Buffer
 }
 
-func (j *journal) Write(p []byte) (int, error) {
+func (j *logBuffer) Write(p []byte) (int, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.text.Write(p)
 }
 
-func (j *journal) String() string {
+func (j *logBuffer) String() string {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.text.String()
 }
 
-func (j *journal) count(part string) int { return strings.Count(j.String(), part) }
+func (j *logBuffer) count(part string) int { return strings.Count(j.String(), part) }
 
 // word opens a value that must be one word.
-func word(t *testing.T, path string) (*Value[string], *journal) {
+func word(t *testing.T, path string) (*Value[string], *logBuffer) {
 	t.Helper()
-	log := &journal{}
+	log := &logBuffer{}
 	v, err := Open(Config[string]{
 		Name: "the word", Paths: []string{path}, Logger: slog.New(slog.NewTextHandler(log, nil)),
 		Parse: func(contents [][]byte) (string, error) {
@@ -101,9 +101,9 @@ func TestLastGoodValueStays(t *testing.T) {
 	put(t, path, "good")
 	v, log := word(t, path)
 	for _, c := range []struct {
-		fault  func()
-		reason string
-		told   int
+		fault    func()
+		reason   string
+		warnings int
 	}{
 		{func() { require.NoError(t, os.Remove(path)) }, "no such file", 1},
 		{func() { put(t, path, "") }, "no word", 2},
@@ -116,7 +116,7 @@ func TestLastGoodValueStays(t *testing.T) {
 			assert.Equal(t, "good", v.Get(), c.reason)
 			v.Renew()
 		}
-		assert.Equal(t, c.told, log.count("level=WARN"), c.reason+log.String())
+		assert.Equal(t, c.warnings, log.count("level=WARN"), c.reason+log.String())
 		assert.Contains(t, log.String(), c.reason)
 	}
 	require.NoError(t, os.Remove(path))

@@ -63,8 +63,8 @@ func (r *Response) warning() string {
 	switch {
 	case r.MissingInput:
 		return "'input' key missing from the request"
-	case r.Answer.Unasked != nil:
-		return "The input is not an AuthZEN evaluation and was evaluated as sent, without facts. " + r.Answer.Unasked.Error()
+	case r.Answer.NotQuestion != nil:
+		return "The input is not an AuthZEN evaluation and was evaluated as sent, without facts. " + r.Answer.NotQuestion.Error()
 	}
 	return ""
 }

@@ -279,7 +279,7 @@ func TestReloadKeepsUnchangedUsersAndLocations(t *testing.T) {
 	assert.Greater(t, fixture.UserOf(t, back, "vera").Version(), fixture.UserOf(t, before, "vera").Version())
 }
 
-func TestFileIsCheckedAndAdoptedForAnotherVocabulary(t *testing.T) {
+func TestFileIsCheckedAndActivatedForAnotherVocabulary(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "directory.json")
 	fixture.WriteFile(t, path, fixture.WithUsers(fixture.Everyone))
 	f, _ := openTestFile(t, path, nil)
@@ -372,7 +372,7 @@ func TestReadersSeeWholeDirectoriesDuringReloads(t *testing.T) {
 }
 
 // A file that becomes readable must be read, although nothing was written.
-func TestChangedModeIsNoticed(t *testing.T) {
+func TestChangedModeReloadsFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "directory.json")
 	fixture.WriteFile(t, path, fixture.WithUsers(""))
 	before, err := os.Stat(path)

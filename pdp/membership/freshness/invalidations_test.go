@@ -13,7 +13,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
 
-// trackerOfStream is a feed that follows a stream.
+// trackerOfStream returns a tracker that follows a stream.
 func trackerOfStream() (*Tracker, streamHandler) {
 	f := NewTracker(Config{Confirmer: ConfirmedByStream, Lease: time.Second, Retention: 20 * time.Minute, RootOf: func(string) string { return "" }})
 	s := streamHandler{f}
@@ -21,7 +21,7 @@ func trackerOfStream() (*Tracker, streamHandler) {
 	return f, s
 }
 
-func userFact(k Provenance, version uint64) *Provenance {
+func userRecord(k Provenance, version uint64) *Provenance {
 	k.Version, k.TTL, k.Key = version, time.Hour, membership.Key{Kind: membership.UserRecord, ID: "jane"}
 	return &k
 }
@@ -30,8 +30,8 @@ func changed(version uint64) []pdp.Change {
 	return []pdp.Change{{Kind: pdp.UserChanged, ID: "jane", Version: version}}
 }
 
-// TestInvalidationsInAnyOrder: what one of them says is not unsaid by another that came before or after it.
-func TestInvalidationsInAnyOrder(t *testing.T) {
+// An invalidation is not undone by another that arrives before or after it.
+func TestInvalidationsMayArriveInAnyOrder(t *testing.T) {
 	at := func(n uint64) membership.Position { return membership.Position{Epoch: "e", Sequence: n} }
 	verdictOf := func(f *Tracker, e *Provenance) Verdict {
 		v, _ := f.Check(e, time.Hour)
@@ -41,61 +41,61 @@ func TestInvalidationsInAnyOrder(t *testing.T) {
 	t.Run("an older version after a change without one", func(t *testing.T) {
 		synctest.Test(t, func(*testing.T) {
 			f, s := trackerOfStream()
-			before := userFact(f.BeginFetch(), 3)
+			before := userRecord(f.BeginFetch(), 3)
 			s.Changed(membership.Announcement{At: at(1), Changes: changed(0)}) // to version 4
 			assert.Equal(t, Stale, verdictOf(f, before))
-			s.Changed(membership.Announcement{At: at(2), Changes: changed(3)}) // told late
+			s.Changed(membership.Announcement{At: at(2), Changes: changed(3)}) // arrives late
 			assert.Equal(t, Stale, verdictOf(f, before))
-			assert.Equal(t, Fresh, verdictOf(f, userFact(f.BeginFetch(), 4)))
+			assert.Equal(t, Fresh, verdictOf(f, userRecord(f.BeginFetch(), 4)))
 		})
 	})
 
-	t.Run("a change without a version that is heard after a later one with it", func(t *testing.T) {
+	t.Run("an unversioned change received after a later versioned one", func(t *testing.T) {
 		synctest.Test(t, func(*testing.T) {
 			f, s := trackerOfStream()
-			before := userFact(f.BeginFetch(), 3)
+			before := userRecord(f.BeginFetch(), 3)
 			f.Invalidate(changed(3), at(2)) // announced here
 			s.Changed(membership.Announcement{At: at(1), Changes: changed(0)})
 			assert.Equal(t, Stale, verdictOf(f, before))
 		})
 	})
 
-	t.Run("a version that is heard after a later change without one", func(t *testing.T) {
+	t.Run("a versioned change received after a later unversioned one", func(t *testing.T) {
 		synctest.Test(t, func(*testing.T) {
 			f, s := trackerOfStream()
 			f.Invalidate(changed(0), at(2)) // announced here
 			s.Changed(membership.Announcement{At: at(1), Changes: changed(9)})
 			time.Sleep(time.Millisecond)
-			v, confirmed := checkAnyAge(f, userFact(f.BeginFetch(), 8))
-			assert.Equal(t, Fresh, v, "the origin knows better")
-			assert.False(t, confirmed, "and yet it may be behind")
-			v, confirmed = checkAnyAge(f, userFact(f.BeginFetch(), 9))
+			v, confirmed := checkAnyAge(f, userRecord(f.BeginFetch(), 8))
+			assert.Equal(t, Fresh, v, "the origin has the last word")
+			assert.False(t, confirmed, "the origin may lag")
+			v, confirmed = checkAnyAge(f, userRecord(f.BeginFetch(), 9))
 			assert.Equal(t, Fresh, v)
 			assert.True(t, confirmed)
 		})
 	})
 
-	t.Run("one of the origin's, and then one of the stream", func(t *testing.T) {
+	t.Run("a change from the origin, and then one from the stream", func(t *testing.T) {
 		synctest.Test(t, func(*testing.T) {
 			f, s := trackerOfStream()
-			elsewhere := userFact(Provenance{Stamp: membership.Stamp{AsOf: time.Now(), At: at(1)}}, 0)
+			elsewhere := userRecord(Provenance{Stamp: membership.Stamp{AsOf: time.Now(), At: at(1)}}, 0)
 			changeHandler{f}.Changed(changed(0))
-			s.Changed(membership.Announcement{At: at(1), Changes: changed(0)}) // which whoever fetched knew of, and not of the other
+			s.Changed(membership.Announcement{At: at(1), Changes: changed(0)}) // the other sidecar knew this one only
 			assert.Equal(t, Stale, verdictOf(f, elsewhere))
 			time.Sleep(3 * time.Second)
 			s.Heartbeat(time.Now())
-			assert.Equal(t, Fresh, verdictOf(f, userFact(Provenance{Stamp: membership.Stamp{AsOf: time.Now(), At: at(1)}}, 0)))
+			assert.Equal(t, Fresh, verdictOf(f, userRecord(Provenance{Stamp: membership.Stamp{AsOf: time.Now(), At: at(1)}}, 0)))
 		})
 	})
 }
 
-// TestInvalidationsAreBounded: what memory does not allow to remember makes stale whatever is not known to be newer.
+// Invalidations that are evicted make every record stale that may be older.
 func TestInvalidationsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, _ := trackerOfStream()
-		before := userFact(f.BeginFetch(), 3)
+		before := userRecord(f.BeginFetch(), 3)
 		f.Invalidate(changed(0), membership.Position{})
-		between := userFact(f.BeginFetch(), 3)
+		between := userRecord(f.BeginFetch(), 3)
 		var many []pdp.Change
 		for i := range 2 * MaxInvalidations {
 			many = append(many, pdp.Change{Kind: pdp.UserChanged, ID: fmt.Sprint("user", i)})
@@ -107,38 +107,37 @@ func TestInvalidationsAreBounded(t *testing.T) {
 			v, _ := f.Check(e, time.Hour)
 			assert.Equal(t, Stale, v)
 		}
-		v, _ := f.Check(userFact(f.BeginFetch(), 3), time.Hour)
+		v, _ := f.Check(userRecord(f.BeginFetch(), 3), time.Hour)
 		assert.Equal(t, Fresh, v)
 		time.Sleep(21 * time.Minute)
 		f.Invalidate(changed(0), membership.Position{})
-		assert.Len(t, f.invalidations.byHash, 1, "what no fact can be older than is forgotten")
+		assert.Len(t, f.invalidations.byHash, 1, "expired invalidations are dropped")
 	})
 }
 
-// TestSyntheticVersionIsNotCompared with one that was announced: they count different things.
+// Synthetic versions are not comparable with announced ones.
 func TestSyntheticVersionIsNotCompared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, s := trackerOfStream()
 		began := f.BeginFetch()
 		began.Synthetic = true
-		before := userFact(began, 1<<50)
+		before := userRecord(began, 1<<50)
 		s.Changed(membership.Announcement{At: membership.Position{Epoch: "e", Sequence: 1}, Changes: changed(5)})
 		v, _ := checkAnyAge(f, before)
 		assert.Equal(t, Stale, v)
 		began = f.BeginFetch()
 		began.Synthetic = true
-		v, _ = checkAnyAge(f, userFact(began, 3))
+		v, _ = checkAnyAge(f, userRecord(began, 3))
 		assert.Equal(t, Fresh, v)
 	})
 }
 
-// TestManyAnnouncedIDsStayBounded: however many and long ids are announced that nobody has, what is remembered is bounded, others are
-// fetched once again, and not for as long as facts live.
+// However many unknown ids are announced, memory is bounded, and other records are fetched again only once.
 func TestManyAnnouncedIDsStayBounded(t *testing.T) {
 	synctest.Test(t, func(*testing.T) {
 		f, s := trackerOfStream()
 		time.Sleep(time.Millisecond)
-		before := userFact(f.BeginFetch(), 3)
+		before := userRecord(f.BeginFetch(), 3)
 		long := strings.Repeat("x", 1000)
 		for i := range MaxInvalidations/membership.MaxChanges + 1 {
 			changes := make([]pdp.Change, membership.MaxChanges)
@@ -149,7 +148,7 @@ func TestManyAnnouncedIDsStayBounded(t *testing.T) {
 		}
 		v, _ := checkAnyAge(f, before)
 		assert.Equal(t, Stale, v)
-		v, confirmed := checkAnyAge(f, userFact(f.BeginFetch(), 3))
+		v, confirmed := checkAnyAge(f, userRecord(f.BeginFetch(), 3))
 		assert.Equal(t, Fresh, v)
 		assert.True(t, confirmed)
 		assert.LessOrEqual(t, len(f.invalidations.byHash), MaxInvalidations)

@@ -11,15 +11,15 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
 
-// checkAnyAge judges a record whatever its age, and says whether it is vouched for.
+// checkAnyAge checks a record with a maximum age that no test reaches.
 func checkAnyAge(f *Tracker, e *Provenance) (Verdict, bool) { return f.Check(e, time.Hour) }
 
-// fetchedElsewhere is a fact that another sidecar fetched now.
+// fetchedElsewhere is a record that another sidecar has just fetched.
 func fetchedElsewhere(at membership.Position) *Provenance {
-	return userFact(Provenance{Stamp: membership.Stamp{AsOf: time.Now(), At: at}}, 1)
+	return userRecord(Provenance{Stamp: membership.Stamp{AsOf: time.Now(), At: at}}, 1)
 }
 
-// TestStreamConfirms: for what was fetched in the stream's life, behind what is known of it, while it is heard.
+// The stream confirms records fetched in its epoch from the floor on, while heartbeats arrive.
 func TestStreamConfirms(t *testing.T) {
 	synctest.Test(t, func(*testing.T) {
 		f := NewTracker(Config{Confirmer: ConfirmedByStream, Lease: time.Second, Retention: 20 * time.Minute, RootOf: func(string) string { return "" }})
@@ -28,43 +28,43 @@ func TestStreamConfirms(t *testing.T) {
 			_, ok := checkAnyAge(f, e)
 			return ok
 		}
-		assert.False(t, confirmed(userFact(f.BeginFetch(), 1)), "nothing is heard yet")
+		assert.False(t, confirmed(userRecord(f.BeginFetch(), 1)), "the stream has not begun")
 		assert.False(t, confirmed(fetchedElsewhere(membership.Position{})))
 		s.Began(membership.Position{Epoch: "e", Sequence: 9}, membership.Position{Epoch: "e", Sequence: 7}, nil, time.Now())
-		assert.True(t, confirmed(userFact(f.BeginFetch(), 1)))
+		assert.True(t, confirmed(userRecord(f.BeginFetch(), 1)))
 		assert.True(t, confirmed(fetchedElsewhere(membership.Position{Epoch: "e", Sequence: 7})))
-		assert.True(t, confirmed(fetchedElsewhere(membership.Position{Epoch: "e", Sequence: 12})), "whoever fetched it is ahead")
-		assert.False(t, confirmed(fetchedElsewhere(membership.Position{Epoch: "e", Sequence: 6})), "what came after it is not known any more")
-		assert.False(t, confirmed(fetchedElsewhere(membership.Position{Epoch: "d", Sequence: 8})), "another life of the stream")
-		assert.False(t, confirmed(fetchedElsewhere(membership.Position{})), "whoever fetched it did not hear the stream")
+		assert.True(t, confirmed(fetchedElsewhere(membership.Position{Epoch: "e", Sequence: 12})), "the other sidecar is ahead")
+		assert.False(t, confirmed(fetchedElsewhere(membership.Position{Epoch: "e", Sequence: 6})), "it is before the floor")
+		assert.False(t, confirmed(fetchedElsewhere(membership.Position{Epoch: "d", Sequence: 8})), "another epoch")
+		assert.False(t, confirmed(fetchedElsewhere(membership.Position{})), "the other sidecar did not follow the stream")
 		time.Sleep(time.Millisecond)
-		mine, theirs := userFact(f.BeginFetch(), 1), fetchedElsewhere(membership.Position{Epoch: "e", Sequence: 9})
+		ownRecord, otherRecord := userRecord(f.BeginFetch(), 1), fetchedElsewhere(membership.Position{Epoch: "e", Sequence: 9})
 		time.Sleep(time.Second - time.Millisecond)
-		assert.True(t, confirmed(mine))
+		assert.True(t, confirmed(ownRecord))
 		time.Sleep(time.Millisecond)
-		assert.False(t, confirmed(mine), "the lease is over")
-		assert.False(t, confirmed(theirs))
-		v, _ := checkAnyAge(f, mine)
+		assert.False(t, confirmed(ownRecord), "the lease is over")
+		assert.False(t, confirmed(otherRecord))
+		v, _ := checkAnyAge(f, ownRecord)
 		assert.Equal(t, Unconfirmed, v)
-		assert.Zero(t, f.BeginFetch().At, "nobody could say what a fetch knows that begins now")
-		later := userFact(f.BeginFetch(), 1)
+		assert.Zero(t, f.BeginFetch().At, "a fetch that begins now has no position")
+		later := userRecord(f.BeginFetch(), 1)
 		v, _ = checkAnyAge(f, later)
-		assert.Equal(t, Fresh, v, "by its age, for it is from after the silence began")
+		assert.Equal(t, Fresh, v, "by age, since it was fetched after the last heartbeat")
 		s.Heartbeat(time.Now())
-		assert.True(t, confirmed(mine), "the stream was not broken")
+		assert.True(t, confirmed(ownRecord), "the stream was not broken")
 		s.Heartbeat(time.Now().Add(-time.Hour))
-		assert.True(t, confirmed(mine), "an old beat says nothing")
+		assert.True(t, confirmed(ownRecord), "an old heartbeat changes nothing")
 		s.Lost(nil)
-		v, ok := checkAnyAge(f, mine)
+		v, ok := checkAnyAge(f, ownRecord)
 		assert.Equal(t, Unconfirmed, v)
 		assert.False(t, ok)
 		s.Began(membership.Position{Epoch: "e", Sequence: 9}, membership.Position{Epoch: "e", Sequence: 7}, nil, time.Now())
-		assert.False(t, confirmed(mine), "it is not known what was missed")
-		assert.True(t, confirmed(theirs), "and yet it is, behind the floor")
+		assert.False(t, confirmed(ownRecord), "changes may have been missed")
+		assert.True(t, confirmed(otherRecord), "it is after the floor")
 	})
 }
 
-// TestRecordOfAnotherSidecarIsComparedByPosition is told by its place in the stream, else by the clock, with a lease to spare.
+// Without a position in the same epoch, the clocks are compared, which may differ by a lease.
 func TestRecordOfAnotherSidecarIsComparedByPosition(t *testing.T) {
 	synctest.Test(t, func(*testing.T) {
 		f, s := trackerOfStream()
@@ -79,11 +79,11 @@ func TestRecordOfAnotherSidecarIsComparedByPosition(t *testing.T) {
 			e    *Provenance
 			want Verdict
 		}{
-			{"behind it in the stream", fetched(0, membership.Position{Epoch: "e", Sequence: 5}), Fresh},
+			{"after it in the stream", fetched(0, membership.Position{Epoch: "e", Sequence: 5}), Fresh},
 			{"before it in the stream", fetched(2*time.Second, membership.Position{Epoch: "e", Sequence: 4}), Stale},
 			{"in another stream, long after", fetched(1001*time.Millisecond, membership.Position{Epoch: "d", Sequence: 9}), Fresh},
-			{"in another stream, hardly after", fetched(time.Second, membership.Position{Epoch: "d", Sequence: 9}), Stale},
-			{"in none, hardly after", fetched(time.Second, membership.Position{}), Stale},
+			{"in another stream, shortly after", fetched(time.Second, membership.Position{Epoch: "d", Sequence: 9}), Stale},
+			{"in none, shortly after", fetched(time.Second, membership.Position{}), Stale},
 			{"in none, before", fetched(-time.Second, membership.Position{}), Stale},
 		} {
 			v, _ := checkAnyAge(f, one.e)
@@ -92,11 +92,11 @@ func TestRecordOfAnotherSidecarIsComparedByPosition(t *testing.T) {
 	})
 }
 
-// TestWatcherConfirms: for what was fetched since the origin is heard, by another sidecar's clock with a lease to spare.
+// The watcher confirms records fetched since it began, by another sidecar's clock only if a lease later.
 func TestWatcherConfirms(t *testing.T) {
 	synctest.Test(t, func(*testing.T) {
 		f := NewTracker(Config{Confirmer: ConfirmedByOrigin, Lease: time.Second, Retention: 20 * time.Minute, RootOf: func(string) string { return "" }})
-		before := userFact(f.BeginFetch(), 1)
+		before := userRecord(f.BeginFetch(), 1)
 		time.Sleep(time.Millisecond)
 		changeHandler{f}.Began(time.Now(), "")
 		confirmed := func(e *Provenance, after time.Duration) bool {
@@ -105,7 +105,7 @@ func TestWatcherConfirms(t *testing.T) {
 			return ok
 		}
 		assert.False(t, confirmed(before, 0))
-		assert.True(t, confirmed(userFact(f.BeginFetch(), 1), 0))
+		assert.True(t, confirmed(userRecord(f.BeginFetch(), 1), 0))
 		assert.False(t, confirmed(fetchedElsewhere(membership.Position{}), time.Second))
 		assert.True(t, confirmed(fetchedElsewhere(membership.Position{}), 1001*time.Millisecond))
 		changeHandler{f}.Lost(nil)
@@ -113,7 +113,6 @@ func TestWatcherConfirms(t *testing.T) {
 	})
 }
 
-// TestReachedWhileStreamIsLive in this life of the stream, while it is heard.
 func TestReachedWhileStreamIsLive(t *testing.T) {
 	synctest.Test(t, func(*testing.T) {
 		f, s := trackerOfStream()
@@ -128,8 +127,7 @@ func TestReachedWhileStreamIsLive(t *testing.T) {
 	})
 }
 
-// TestWhatAnAnnouncementInvalidates: what an announcement makes stale beside the record that it names.
-func TestWhatAnAnnouncementInvalidates(t *testing.T) {
+func TestAnnouncementInvalidatesRelatedRecords(t *testing.T) {
 	kinds := map[string]membership.Key{
 		"jane": {Kind: membership.UserRecord, ID: "jane"}, "joe": {Kind: membership.UserRecord, ID: "joe"}, "somebody's username": {Kind: membership.UsernamePointer, ID: "joe@example.org"},
 		"metro": {Kind: membership.OrganizationRecord, ID: "metro"}, "smile": {Kind: membership.OrganizationRecord, ID: "smile"}, "ghi": {Kind: membership.LocationPointer, ID: "ghi"}, "new": {Kind: membership.LocationPointer, ID: "new"},

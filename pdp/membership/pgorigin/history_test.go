@@ -51,10 +51,10 @@ func TestReplacedRecordsHaveAnotherHistory(t *testing.T) {
 	assert.Equal(t, history, historyOf(t, p), "a write goes on in it")
 	limited := openOrigin(t, Config{URL: server.Login(p.listenAt.url, "reader", "GRANT SELECT ON users, assignments, locations TO reader"), Listen: DefaultChannel})
 	assert.Equal(t, history, historyOf(t, limited), "without special rights")
-	limitedHears := watch(t, limited)
-	limitedHears.heartbeatSince(time.Now())
-	assert.Equal(t, history, limitedHears.lastHistory())
-	limitedHears.stop()
+	limitedWatch := watch(t, limited)
+	limitedWatch.heartbeatSince(time.Now())
+	assert.Equal(t, history, limitedWatch.lastHistory())
+	limitedWatch.stop()
 
 	another := func(what string) {
 		t.Helper()

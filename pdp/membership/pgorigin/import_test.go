@@ -20,7 +20,7 @@ func postgresImport(t *testing.T, server *servertest.Postgres) {
 	ctx := context.Background()
 	d := origintest.ParseDirectory(t, string(fixture.GenerateDocument(1500, record.JSON)))
 	p, _ := filledOrigin(t, server, d)
-	assertSameFacts(t, d, rebuilt(t, p))
+	assertSameFacts(t, d, readDirectory(t, p))
 	h := watch(t, p)
 	h.heartbeatSince(time.Now())
 	before := snapshot(t, p)
@@ -39,7 +39,7 @@ func postgresImport(t *testing.T, server *servertest.Postgres) {
 	changed := regexp.MustCompile(`"id": ?"u77", ?"username": ?"`).ReplaceAllString(string(fixture.GenerateDocument(1500, record.JSON)), "${0}other.")
 	require.NoError(t, Import(ctx, Target{URL: p.listenAt.url}, origintest.ParseDirectory(t, changed), nil))
 	after := snapshot(t, p)
-	assert.Equal(t, []string{"u77"}, moved(t, before.users, after.users))
+	assert.Equal(t, []string{"u77"}, changedIDs(t, before.users, after.users))
 	delete(before.users, "u77")
 	delete(after.users, "u77")
 	assert.Equal(t, before, after)
@@ -65,10 +65,10 @@ func postgresImportBetween(t *testing.T, server *servertest.Postgres) {
 		before := snapshot(t, p)
 		err := Import(ctx, Target{URL: p.listenAt.url}, d, nil)
 		require.NoError(t, err, i)
-		assertSameFacts(t, d, rebuilt(t, p))
+		assertSameFacts(t, d, readDirectory(t, p))
 		after := snapshot(t, p)
-		moved(t, before.users, after.users)
-		moved(t, before.trees, after.trees)
+		changedIDs(t, before.users, after.users)
+		changedIDs(t, before.trees, after.trees)
 		for id, u := range after.users {
 			if was, ok := before.users[id]; ok && string(was.Record) == string(u.Record) {
 				assert.Equal(t, was.Version, u.Version, id)
@@ -84,7 +84,7 @@ func postgresImportRefused(t *testing.T, server *servertest.Postgres) {
 	err := Import(ctx, Target{URL: p.listenAt.url},
 		origintest.ParseDirectory(t, fixture.WithUsers(`{"id": "first"}, {"id": "second", "name": {"given": "a\u0000b"}}`)), nil)
 	require.EqualError(t, err, `user "second": a text contains NUL, which PostgreSQL cannot store`)
-	assertSameFacts(t, d, rebuilt(t, p))
+	assertSameFacts(t, d, readDirectory(t, p))
 
 	empty := server.Database()
 	err = Import(ctx, Target{URL: empty}, d, nil)
@@ -94,5 +94,5 @@ func postgresImportRefused(t *testing.T, server *servertest.Postgres) {
 	err = Import(ctx, Target{URL: p.listenAt.url}, origintest.ParseDirectory(t, fixture.WithUsers(`{"id": "first", "name": {"family": "Unwanted"}}`)), nil)
 	require.ErrorContains(t, err, "nobody_of_that_name")
 	assert.NotContains(t, err.Error(), "Unwanted")
-	assertSameFacts(t, d, rebuilt(t, p))
+	assertSameFacts(t, d, readDirectory(t, p))
 }

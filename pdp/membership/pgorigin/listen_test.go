@@ -131,7 +131,7 @@ func TestListeningResumesAfterAnyFailure(t *testing.T) {
 	p.heartbeat, p.silence = 50*time.Millisecond, time.Second
 	h := watch(t, p)
 	h.heartbeatSince(time.Now())
-	for name, c := range map[string]struct{ fail, mend func() }{
+	for name, c := range map[string]struct{ fail, repair func() }{
 		"connection ended": {func() {
 			// Whatever the listening connection did last.
 			servertest.Exec(t, servertest.Connect(t, server.URL()), `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND query ~ '^(WITH t AS|LISTEN|NOTIFY)'`)
@@ -144,7 +144,7 @@ func TestListeningResumesAfterAnyFailure(t *testing.T) {
 		require.Eventually(t, func() bool { return h.count("lost") > lost }, fixture.Timeout, 5*time.Millisecond, name)
 		require.NotEmpty(t, h.errs())
 		assert.Equal(t, pdp.Unavailable, pdp.KindOf(h.errs()[0]))
-		c.mend()
+		c.repair()
 		require.Eventually(t, func() bool { return h.count("began") > began }, fixture.Timeout, 5*time.Millisecond, name)
 		again := servertest.Connect(t, p.listenAt.url)
 		for over := false; !over; { // a busy machine may lose the connection once more
@@ -213,8 +213,8 @@ func postgresSilence(t *testing.T, server *servertest.Postgres) {
 	assert.Zero(t, h.count("lost"))
 	assert.Zero(t, h.count("changed"))
 
-	deaf := openOrigin(t, Config{URL: p.listenAt.url})
-	nothing := watch(t, deaf)
+	withoutChannel := openOrigin(t, Config{URL: p.listenAt.url})
+	nothing := watch(t, withoutChannel)
 	nothing.stop()
 	assert.Empty(t, nothing.events, "without a channel there is nothing to hear")
 }
@@ -223,7 +223,7 @@ func postgresSilence(t *testing.T, server *servertest.Postgres) {
 func TestUnannouncedTablesAreUnproven(t *testing.T) {
 	server := servertest.StartPostgres(t)
 	p, conn := filledOrigin(t, server, origintest.MixedDirectory(t, 1, 4))
-	untold := func(name string, change string, cfg Config) {
+	checkUnannounced := func(name string, change string, cfg Config) {
 		servertest.Exec(t, conn, change)
 		cfg.URL, cfg.Listen = p.listenAt.url, DefaultChannel
 		h := watch(t, openOrigin(t, cfg))
@@ -234,10 +234,10 @@ func TestUnannouncedTablesAreUnproven(t *testing.T) {
 	}
 	views := `CREATE VIEW people AS SELECT * FROM users; CREATE VIEW held AS SELECT * FROM assignments; CREATE VIEW sites AS SELECT * FROM locations`
 	others := Config{Tables: Tables{Users: "people", Assignments: "held", Locations: "sites"}}
-	untold("views", views, others)
+	checkUnannounced("views", views, others)
 	others.URL, others.Listen, others.Announced = p.listenAt.url, DefaultChannel, true
 	watch(t, openOrigin(t, others)).heartbeatSince(time.Now())
-	untold("a table without", "ALTER TABLE assignments DISABLE TRIGGER USER", Config{})
+	checkUnannounced("a table without", "ALTER TABLE assignments DISABLE TRIGGER USER", Config{})
 	servertest.Exec(t, conn, Schema)
 	h := watch(t, p)
 	h.heartbeatSince(time.Now())

@@ -18,14 +18,14 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
 )
 
-// stretch is what a page says, of either kind.
-type stretch struct {
+// fetchedPage is what a page says, of either kind.
+type fetchedPage struct {
 	IDs     []string
 	Offsets []int
 	More    bool
 }
 
-func stretchOf(t testing.TB, o membership.Origin, q facts.UserQuery) (s stretch) {
+func originPage(t testing.TB, o membership.Origin, q facts.UserQuery) (s fetchedPage) {
 	t.Helper()
 	page, err := o.Users(context.Background(), q)
 	require.NoError(t, err, "%+v", q)
@@ -38,7 +38,7 @@ func stretchOf(t testing.TB, o membership.Origin, q facts.UserQuery) (s stretch)
 	return s
 }
 
-func stretchIn(t testing.TB, d *directory.Directory, q facts.UserQuery) (s stretch) {
+func directoryPage(t testing.TB, d *directory.Directory, q facts.UserQuery) (s fetchedPage) {
 	t.Helper()
 	page, err := d.Users(context.Background(), q)
 	require.NoError(t, err)
@@ -49,8 +49,8 @@ func stretchIn(t testing.TB, d *directory.Directory, q facts.UserQuery) (s stret
 	return s
 }
 
-// bothWays answers lists by gathering users, and by walking through all.
-func bothWays(p *Origin) map[string]*Origin {
+// withSmallAndLargeLocations answers lists by gathering users, and by walking through all.
+func withSmallAndLargeLocations(p *Origin) map[string]*Origin {
 	walk := &Origin{pool: p.pool, secrets: p.secrets, tables: p.tables, timeout: p.timeout, listSlots: p.listSlots}
 	walk.queries.Store(newQueries(p.tables, true, true, 0))
 	return map[string]*Origin{"gathered": p, "walked": walk}
@@ -60,7 +60,7 @@ func bothWays(p *Origin) map[string]*Origin {
 func postgresPages(t *testing.T, server *servertest.Postgres) {
 	d := origintest.MixedDirectory(t, 7, 150)
 	p, _ := filledOrigin(t, server, d)
-	for way, p := range bothWays(p) {
+	for way, p := range withSmallAndLargeLocations(p) {
 		pages := 0
 		for _, beneath := range []string{"", "metro", "north", "ghi", "grp", "p1", "p2", "hs", "alone", "nowhere"} {
 			for _, sort := range append(membership.SortKeys[:], "") {
@@ -70,8 +70,8 @@ func postgresPages(t *testing.T, server *servertest.Postgres) {
 						for _, q.Limit = range []int{0, 17} {
 							q.After = facts.Cursor{}
 							for {
-								want := stretchIn(t, d, q)
-								require.Equal(t, want, stretchOf(t, p, q), "%s: %+v", way, q)
+								want := directoryPage(t, d, q)
+								require.Equal(t, want, originPage(t, p, q), "%s: %+v", way, q)
 								pages++
 								if !want.More {
 									break
@@ -91,20 +91,20 @@ func postgresCursors(t *testing.T, server *servertest.Postgres) {
 	d := origintest.MixedDirectory(t, 8, 100)
 	p, _ := filledOrigin(t, server, d)
 	elsewhere := userBeneath(t, d, "grp")
-	for way, p := range bothWays(p) {
+	for way, p := range withSmallAndLargeLocations(p) {
 		for _, sort := range membership.SortKeys {
 			for _, text := range []string{"", "a"} {
 				q := facts.UserQuery{Beneath: "metro", Sort: sort, Text: text, Limit: 5}
-				whole := stretchIn(t, d, facts.UserQuery{Beneath: "metro", Sort: sort}).IDs
+				whole := directoryPage(t, d, facts.UserQuery{Beneath: "metro", Sort: sort}).IDs
 				for _, q.After = range []facts.Cursor{
 					{ID: "left", Offset: 4}, {ID: elsewhere, Offset: 4}, {ID: "left"}, {ID: "left", Offset: -4},
 					{ID: "left", Offset: len(whole)}, {ID: "left", Offset: len(whole) - 1}, {ID: "left", Offset: 1 << 40}, {Offset: 7},
 				} {
-					require.Equal(t, stretchIn(t, d, q), stretchOf(t, p, q), "%s: %+v", way, q)
+					require.Equal(t, directoryPage(t, d, q), originPage(t, p, q), "%s: %+v", way, q)
 				}
 				// The user is there: where is told by it, and offsets go on from what the cursor says.
 				q.After = facts.Cursor{ID: whole[3], Offset: 1}
-				require.Equal(t, stretchIn(t, d, q).IDs, stretchOf(t, p, q).IDs, way)
+				require.Equal(t, directoryPage(t, d, q).IDs, originPage(t, p, q).IDs, way)
 			}
 		}
 	}

@@ -49,8 +49,8 @@ func filledOrigin(t testing.TB, server *servertest.Postgres, d *directory.Direct
 	return openOrigin(t, Config{URL: url, Listen: DefaultChannel}), servertest.Connect(t, url)
 }
 
-// rebuilt is the directory that the records of an origin make together, which is checked as any other.
-func rebuilt(t testing.TB, o membership.Origin) *directory.Directory {
+// readDirectory is the directory that the records of an origin make together, which is checked as any other.
+func readDirectory(t testing.TB, o membership.Origin) *directory.Directory {
 	t.Helper()
 	ctx := context.Background()
 	document := map[string][]json.RawMessage{"locations": {}, "users": {}}
@@ -123,7 +123,7 @@ func postgresRecords(t *testing.T, server *servertest.Postgres) {
 	ctx := context.Background()
 	d := origintest.MixedDirectory(t, 3, 200)
 	p, conn := filledOrigin(t, server, d)
-	assertSameFacts(t, d, rebuilt(t, p))
+	assertSameFacts(t, d, readDirectory(t, p))
 
 	for _, u := range d.AllUsers() {
 		found, err := p.User(ctx, u.ID())
@@ -203,7 +203,7 @@ func postgresViews(t *testing.T, server *servertest.Postgres) {
 		CREATE VIEW "Org-1".roles AS SELECT user_id::varchar, location, role::name, status::status, access::json, profession, registration_number FROM assignments;
 		CREATE VIEW "Org-1"."Places" AS SELECT * FROM locations`)
 	views := openOrigin(t, Config{URL: p.listenAt.url, Tables: Tables{Users: "Org-1.select", Assignments: "Org-1.roles", Locations: "Org-1.Places"}})
-	assertSameFacts(t, d, rebuilt(t, views))
+	assertSameFacts(t, d, readDirectory(t, views))
 	require.NoError(t, views.Check(context.Background()))
 }
 

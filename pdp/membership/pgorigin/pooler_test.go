@@ -29,7 +29,7 @@ func TestPooler(t *testing.T) {
 			through := server.StartPgBouncer(mode, direct.listenAt.url)
 			p := openOrigin(t, Config{URL: through, Listen: DefaultChannel})
 			require.NoError(t, p.Check(ctx))
-			assertSameFacts(t, d, rebuilt(t, p))
+			assertSameFacts(t, d, readDirectory(t, p))
 			assert.Equal(t, historyOf(t, direct), historyOf(t, p))
 			var all sync.WaitGroup
 			for i := range 8 {
@@ -84,7 +84,7 @@ func TestImportThroughAPooler(t *testing.T) {
 		for seed := range 2 {
 			d := origintest.MixedDirectory(t, uint64(14+seed), 40)
 			require.NoError(t, Import(ctx, Target{URL: server.StartPgBouncer(mode, url), Schema: true}, d, nil))
-			assertSameFacts(t, d, rebuilt(t, openOrigin(t, Config{URL: url})))
+			assertSameFacts(t, d, readDirectory(t, openOrigin(t, Config{URL: url})))
 		}
 	}
 	p, _ := filledOrigin(t, server, origintest.ParseDirectory(t, fixture.WithUsers(administrator)))

@@ -21,15 +21,15 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
 )
 
-// shot is everything that an origin says at one time.
-type shot struct {
+// recordSet is everything that an origin says at one time.
+type recordSet struct {
 	users, trees map[string]membership.RawRecord // by id, and by root
 }
 
-func snapshot(t testing.TB, o membership.Origin) shot {
+func snapshot(t testing.TB, o membership.Origin) recordSet {
 	t.Helper()
 	ctx := context.Background()
-	s := shot{map[string]membership.RawRecord{}, map[string]membership.RawRecord{}}
+	s := recordSet{map[string]membership.RawRecord{}, map[string]membership.RawRecord{}}
 	page, err := o.Users(ctx, facts.UserQuery{Limit: 1 << 20})
 	require.NoError(t, err)
 	for _, u := range page.Users {
@@ -58,8 +58,8 @@ func snapshot(t testing.TB, o membership.Origin) shot {
 	return s
 }
 
-// moved says which records differ, and holds that their versions grew, and that no other's did.
-func moved(t *testing.T, before, after map[string]membership.RawRecord) (ids []string) {
+// changedIDs says which records differ, and holds that their versions grew, and that no other's did.
+func changedIDs(t *testing.T, before, after map[string]membership.RawRecord) (ids []string) {
 	t.Helper()
 	for id, now := range after {
 		was, known := before[id]
@@ -140,7 +140,7 @@ func postgresWrites(t *testing.T, server *servertest.Postgres) {
 		require.NoError(t, err, w.sql)
 		h.heartbeatSince(time.Now())
 		after := snapshot(t, p)
-		users, trees := moved(t, before.users, after.users), moved(t, before.trees, after.trees)
+		users, trees := changedIDs(t, before.users, after.users), changedIDs(t, before.trees, after.trees)
 		for _, c := range []struct{ want, got []string }{{w.users, users}, {w.trees, trees}} {
 			if len(c.want) == 1 && c.want[0] == "*" {
 				assert.NotEmpty(t, c.got, w.sql)
@@ -150,7 +150,7 @@ func postgresWrites(t *testing.T, server *servertest.Postgres) {
 		}
 		told := h.changes()
 		for _, id := range users {
-			assert.True(t, tells(told, pdp.UserChanged, id, after.users[id].Version), "%s: %s in %v", w.sql, id, told)
+			assert.True(t, containsChange(told, pdp.UserChanged, id, after.users[id].Version), "%s: %s in %v", w.sql, id, told)
 			// Who comes again comes with a greater version than ever.
 			if v := after.users[id].Version; v > 0 {
 				assert.Greater(t, v, greatest[id], "%s: %s", w.sql, id)
@@ -158,14 +158,14 @@ func postgresWrites(t *testing.T, server *servertest.Postgres) {
 			}
 		}
 		for _, root := range trees {
-			assert.True(t, tells(told, pdp.LocationChanged, root, after.trees[root].Version), "%s: %s in %v", w.sql, root, told)
+			assert.True(t, containsChange(told, pdp.LocationChanged, root, after.trees[root].Version), "%s: %s in %v", w.sql, root, told)
 		}
 	}
 }
 
-// tells says whether changes tell of a user, or of an organization; version 0 stands for one that is gone, which is told
+// containsChange says whether changes tell of a user, or of an organization; version 0 stands for one that is gone, which is told
 // with a version all the same.
-func tells(all []pdp.Change, kind pdp.ChangeKind, id string, version uint64) bool {
+func containsChange(all []pdp.Change, kind pdp.ChangeKind, id string, version uint64) bool {
 	var last *pdp.Change
 	for i, c := range all {
 		switch {

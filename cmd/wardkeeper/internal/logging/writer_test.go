@@ -44,7 +44,7 @@ func (r *reader) lines() []string {
 	return strings.Split(strings.TrimSuffix(r.got.String(), "\n"), "\n")
 }
 
-func TestStalledReaderBlocksNobodyAndIsToldOfDroppedLines(t *testing.T) {
+func TestStalledReaderBlocksNothingAndGetsCountOfDroppedLines(t *testing.T) {
 	out := &reader{reads: make(chan struct{})}
 	logger, logs := NewAsync(out, Config{JSON: true})
 	long := strings.Repeat("x", 1000)

@@ -3,6 +3,7 @@ package redisstore
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -162,7 +163,8 @@ func TestKeyNamesAndHashSlots(t *testing.T) {
 	assert.Equal(t, "wk1:{changes}:log", k.log)
 	assert.Equal(t, hashSlot(k.log), hashSlot(k.state))
 	assert.NotEqual(t, k.Name(membership.Key{Kind: membership.UserRecord, ID: "a}"}), k.Name(membership.Key{Kind: membership.UserRecord, ID: "a"}))
-	client := servertest.StartRedis(t, "--cluster-enabled", "yes").Client()
+	// The port for the cluster, by default 10000 more, could be too high.
+	client := servertest.StartRedis(t, "--cluster-enabled", "yes", "--cluster-port", fmt.Sprint(servertest.FreePort(t))).Client()
 	for _, name := range []string{k.log, k.Name(membership.Key{Kind: membership.UserRecord, ID: "a}b{c"}), "plain", "{}x", "a{b", "{x}y{z}", ""} {
 		want, err := client.ClusterKeySlot(context.Background(), name).Result()
 		require.NoError(t, err)

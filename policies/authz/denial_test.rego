@@ -50,7 +50,7 @@ _sent_to(told, locations) := {
 	"advice": [sprintf("ALL-11/switch_location locations=%v", [locations])],
 }
 
-test_all_11_says_nothing_where_nothing_helps[note] if {
+test_all_11_gives_no_advice_where_no_location_helps[note] if {
 	some note, c in {
 		"no power anywhere": {
 			"q": {"who": "norm", "does": "user.view", "user": "ed", "from": "abc"},

@@ -191,7 +191,7 @@ test_all_5_user_has_an_assignment_here[note] if {
 	answer({"who": c.who, "does": "user.view", "user": c.user}) == {"allow": false, "reasons": ["ALL-5/unknown_user"]}
 }
 
-test_all_5_whatever_its_status[note] if {
+test_all_5_status_of_the_assignment_does_not_matter[note] if {
 	some note, q in {
 		"a deactivated account": {"who": "regina", "does": "user.view", "user": "off"},
 		"in two organizations": {"who": "regina", "does": "user.view", "user": "mixed"},

@@ -165,7 +165,7 @@ test_all_9_allows_own_information_password_and_default[note] if {
 	answer(q) == {"allow": true}
 }
 
-test_all_10_deactivated_user_is_left_alone[note] if {
+test_all_10_nothing_is_done_to_a_deactivated_user[note] if {
 	some note, q in {
 		"edit": {"who": "regina", "does": "user.edit", "user": "off"},
 		"password": {"who": "regina", "does": "user.reset_password", "user": "off"},

@@ -1,7 +1,7 @@
 package authz_test
 
 # What an answer may say of its records (ALL-1 to ALL-5): what it tells anyway.
-test_sees_no_more_than_the_stage_tells[note] if {
+test_all_1_to_all_5_answer_sees_only_the_records_of_its_stage[note] if {
 	here := {"subject", "organization"}
 	some note, c in {
 		"ALL-1": {"q": {"who": "regina", "does": "area.access", "location": "metro"}, "sees": set()},

@@ -148,7 +148,7 @@ test_pra_3_account_that_exists_and_is_an_owner if {
 }
 
 # What is no username is said once, and no other rule looks at it.
-test_pra_3_and_pra_5_no_username[note] if {
+test_pra_3_and_pra_5_malformed_username[note] if {
 	some note, username in _no_usernames
 	with_it := {"username": username, "username_confirmation": "other@example.org"}
 	_answer_new(with_it) == _denied("PRA-3/field_not_allowed field=username")

@@ -2,7 +2,7 @@ package authz.practice_group_test
 
 import data.authz_test
 
-test_pra_6_answered_by_that_person_alone_while_invited[note] if {
+test_pra_6_only_the_invited_person_answers[note] if {
 	some note, c in {
 		"invited": {"who": "ivo", "user": "ivo", "at": "smile", "want": {"allow": true}},
 		"somebody else": {"who": "olga", "user": "ivo", "at": "smile", "want": _denied("PRA-6/not_invited")},

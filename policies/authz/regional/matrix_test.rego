@@ -192,7 +192,7 @@ test_reg_10_delete_other_locations[note] if {
 	_holds(cell)
 }
 
-test_reg_11_look_at_and_edit_users[note] if {
+test_reg_11_view_and_edit_users[note] if {
 	some note, cell in _asked["REG-11"]
 	_holds({"want": cell.want, "questions": [q | some q in cell.questions; q.does in {"user.view", "user.edit"}]})
 }
@@ -214,7 +214,7 @@ test_reg_11_place_is_not_judged[note] if {
 }
 
 # No cell is left out: so many standings and situations were asked about in each row.
-test_matrix_is_whole if {
+test_reg_1_to_reg_11_every_cell_is_asked_about if {
 	{row: count(cells) | some row, cells in _asked} == {
 		"REG-1": 12, "REG-2": 28, "REG-3": 23, "REG-5": 40, "REG-6 role": 11, "REG-6 location": 12,
 		"REG-7 role": 17, "REG-7 location": 28, "REG-8": 40, "REG-9": 12, "REG-10": 28, "REG-11": 23,
@@ -257,7 +257,7 @@ test_reg_4_other_locations_with_the_right_to_manage_the_user[note] if {
 }
 
 # Two columns together allow what neither of them does: the cells are united before they are judged.
-test_matrix_columns_are_united[note] if {
+test_reg_9_and_reg_10_columns_are_united[note] if {
 	q := {"who": "una", "does": "assignment.remove", "user": "ed", "from": "north", "context": {"confirmed": true}}
 	some note, c in {
 		"here by one column": {"at": "north", "want": {"allow": true}},
@@ -274,7 +274,7 @@ test_matrix_columns_are_united[note] if {
 	told == c.want
 }
 
-test_matrix_columns_are_united_before_the_extent[note] if {
+test_reg_6_columns_are_united_before_the_extent[note] if {
 	some note, c in {
 		"the column with both": {"region_in_division": _edit("both"), "division": _edit("role"), "want": {"allow": true}},
 		"whichever it is": {"region_in_division": _edit("role"), "division": _edit("both"), "want": {"allow": true}},

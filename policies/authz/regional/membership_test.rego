@@ -222,7 +222,7 @@ test_reg_i7_is_reported_beside_the_default[note] if {
 }
 
 # Beside "not assigned" only ALL-10 and missing_field may stand (policies/DOMAIN.md section 4.3).
-test_reg_not_assigned_stands_alone[note] if {
+test_all_8_not_assigned_is_reported_alone_in_a_region[note] if {
 	some note, c in {
 		"an edit": {"with": {"new_role": "king", "new_location": "pier"}, "told": ["ALL-8/not_assigned"]},
 		"an edit of nothing": {"with": {}, "told": ["ALL-8/not_assigned"]},
@@ -240,7 +240,7 @@ test_reg_not_assigned_stands_alone[note] if {
 	authz_test.answer(q) == {"allow": false, "reasons": c.told}
 }
 
-test_reg_nothing_to_change[note] if {
+test_reg_6_and_reg_7_edit_that_changes_nothing[note] if {
 	some note, c in {
 		"nothing": {"at": "ghi", "with": {}, "told": ["REG-7/nothing_to_change"]},
 		"nothing at all": {"at": "ghi", "told": ["REG-7/nothing_to_change"]},
@@ -256,7 +256,7 @@ test_reg_nothing_to_change[note] if {
 	authz_test.answer(q) == {"allow": false, "reasons": c.told}
 }
 
-test_reg_missing_field[note] if {
+test_reg_5_to_reg_7_missing_field[note] if {
 	some note, c in {
 		"no role": {"does": "assignment.add", "at": "jkl", "told": ["REG-5/missing_field field=role"]},
 		"an empty role": {

@@ -4,7 +4,7 @@ import data.authz_test
 
 _confirm := ["REG-W1/multiple_locations custom action=confirm cause=multiple_locations"]
 
-test_reg_w1_warns_before_a_user_of_several_locations[note] if {
+test_reg_w1_asks_to_confirm_for_a_user_of_several_locations[note] if {
 	some note, q in {
 		"add": {"does": "assignment.add", "user": "ed", "at": "jkl", "with": {"role": "ed_normal"}},
 		"edit": {"does": "assignment.edit", "user": "ed", "at": "ghi", "with": {"new_role": "ed_normal"}},
@@ -34,7 +34,7 @@ test_reg_w1_beside_an_advice if {
 	}
 }
 
-test_reg_w1_not_for_a_single_location_or_a_mere_look[note] if {
+test_reg_w1_does_not_ask_about_a_user_of_one_location_or_a_view[note] if {
 	some note, q in {
 		"add a second": {"does": "assignment.add", "user": "sue", "at": "abc", "with": {"role": "ed_normal"}},
 		"edit": {"does": "assignment.edit", "user": "sue", "at": "jkl", "with": {"new_role": "ed_admin"}},
@@ -47,7 +47,7 @@ test_reg_w1_not_for_a_single_location_or_a_mere_look[note] if {
 	authz_test.answer(object.union(q, {"who": "regina"})) == {"allow": true}
 }
 
-test_reg_w1_not_on_a_denial if {
+test_reg_w1_does_not_ask_on_a_denial if {
 	authz_test.answer({"who": "regina", "does": "user.edit", "user": "off"}) == {
 		"allow": false,
 		"reasons": ["ALL-10/user_inactive"],
@@ -78,7 +78,7 @@ test_reg_w2_warns_where_others_manage_the_user_too[note] if {
 	told == object.union({"allow": true}, {"obligations": warnings | count(warnings) > 0})
 }
 
-test_reg_w2_whole_with_its_properties if {
+test_reg_w2_whole_obligations if {
 	q := {"who": "regina", "does": "user.view_locations", "user": "ed", "from": "north"}
 	decision := data.authz.decision with input as authz_test.asked(authz_test.world, q)
 	decision == {"allow": true, "obligations": [

@@ -26,7 +26,7 @@ test_sys_11_by_the_vendor_alone[note] if {
 	}
 }
 
-test_sys_11_all_else_is_judged_after_the_power[note] if {
+test_sys_11_other_rules_are_judged_after_vendor_only[note] if {
 	some note, q in {
 		"an id that exists": {"does": "entity.create", "location": "mercy"},
 		"no entity": {"does": "entity.dissociate", "location": "nowhere"},

@@ -15,11 +15,11 @@ import (
 type listeners []net.Listener
 
 // listen begins to listen before the log says so, on every address or on none.
-func listen(s *config.Settings, needsToken bool, logger *slog.Logger) (listeners, error) {
+func listen(s *config.Settings, needsToken bool) (listeners, error) {
 	var opened listeners
 	var faults []error
 	for _, addr := range s.Addrs() {
-		l, err := listenAt(addr, s, needsToken, logger)
+		l, err := listenAt(addr, s, needsToken)
 		if err != nil {
 			faults = append(faults, err)
 			continue
@@ -32,15 +32,11 @@ func listen(s *config.Settings, needsToken bool, logger *slog.Logger) (listeners
 	return opened, nil
 }
 
-func listenAt(addr config.Addr, s *config.Settings, needsToken bool, logger *slog.Logger) (net.Listener, error) {
+func listenAt(addr config.Addr, s *config.Settings, needsToken bool) (net.Listener, error) {
 	if addr.Network == "unix" {
 		l, err := unixsocket.Listen(addr.Address, fs.FileMode(s.SocketMode))
 		if err != nil {
 			return nil, fmt.Errorf("cannot listen at %s: %w", addr, err)
-		}
-		if dir := unixsocket.Replaceable(addr.Address); dir != "" {
-			logger.Warn("Every user of this machine can replace the socket: use a folder that only its owner may write to.",
-				"socket", addr.Address, "folder", dir)
 		}
 		return l, nil
 	}
@@ -68,6 +64,19 @@ func checkSockets(s *config.Settings) error {
 		}
 	}
 	return errors.Join(faults...)
+}
+
+// warnIfReplaceable logs a warning for each Unix socket that others can take the place of.
+func warnIfReplaceable(addrs []config.Addr, logger *slog.Logger) {
+	for _, addr := range addrs {
+		if addr.Network != "unix" {
+			continue
+		}
+		if dir := unixsocket.Replaceable(addr.Address); dir != "" {
+			logger.Warn("Every user of this machine can replace the socket: use a folder that only its owner may write to.",
+				"socket", addr.Address, "folder", dir)
+		}
+	}
 }
 
 // urls returns the addresses as clients use them.

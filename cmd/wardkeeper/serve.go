@@ -103,6 +103,7 @@ func (p process) serve(ctx context.Context, s *config.Settings, faults error) er
 		return &exitError{statusFailed, faults}
 	}
 	clients.WarnIfExposed()
+	warnIfReplaceable(s.Addrs(), logger)
 	if s.Check {
 		return p.reportCheck(s, side)
 	}
@@ -110,7 +111,7 @@ func (p process) serve(ctx context.Context, s *config.Settings, faults error) er
 	stop := p.signals()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	listeners, err := listen(s, clients.Ask() != nil, logger)
+	listeners, err := listen(s, clients.Ask() != nil)
 	if err != nil {
 		return &exitError{statusNo, err}
 	}

@@ -262,4 +262,7 @@ func TestServerWarnsOfASocketThatOthersCanReplace(t *testing.T) {
 	logs := requireStops(t, d)
 	require.Contains(t, logs, "Every user of this machine can replace the socket")
 	require.FileExists(t, path, "what has taken the place of the socket stays")
+	got := run(t, nil, "serve", "--check", "--directory", testDirectory, "--addr", "unix:"+path+".next")
+	require.Equal(t, statusOK, got.status, got)
+	require.Contains(t, got.err, "Every user of this machine can replace the socket")
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -11,6 +12,9 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/adapters/identity"
+	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
 // claimsVerifier accepts every token.
@@ -105,4 +109,70 @@ func requireError(t testing.TB, kind Kind, err error) {
 	require.True(t, errors.As(err, &e), "%v", err)
 	require.Equal(t, kind, e.Kind, e.Message)
 	require.True(t, strings.HasSuffix(e.Message, "."), e.Message)
+}
+
+func TestVerifierErrorsAreToldApart(t *testing.T) {
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, c := range []struct {
+		ctx      context.Context
+		verifier Verifier
+		kind     Kind
+	}{
+		{t.Context(), failingVerifier{errors.New("expired: eyJhbGciOi")}, Unauthenticated},
+		{t.Context(), failingVerifier{fmt.Errorf("at idp.example.org: %w", identity.ErrUnavailable)}, Unavailable},
+		{cancelled, failingVerifier{context.Canceled}, Unavailable},
+		{t.Context(), nil, Unavailable},
+		{t.Context(), claimsVerifier{}, Unauthenticated},
+		{t.Context(), claimsVerifier{"sub": nil}, Unauthenticated},
+		{t.Context(), claimsVerifier{"sub": ""}, Unauthenticated},
+		{t.Context(), claimsVerifier{"sub": []any{"alice"}}, Unauthenticated},
+		{t.Context(), claimsVerifier{"sub": "alice\n"}, Unauthenticated},
+		{t.Context(), claimsVerifier{"sub": true, "location": "metro"}, Unauthenticated},
+		{t.Context(), claimsVerifier{"sub": "alice"}, Unauthenticated},
+		{t.Context(), claimsVerifier{"sub": "alice", "location": json.Number("1.5")}, Unauthenticated},
+	} {
+		got, err := example(t).WithVerifier(c.verifier).Resolve(c.ctx, asking("GET", "/users/jane"))
+		requireError(t, c.kind, err)
+		require.NotContains(t, err.Error(), "eyJ")
+		require.Equal(t, NoRoute, got.Outcome)
+		require.Empty(t, got.Evaluation)
+	}
+	got, err := example(t).WithVerifier(claimsVerifier{"sub": json.Number("42"), "location": 7.0}).Resolve(t.Context(), asking("GET", "/users/jane"))
+	require.NoError(t, err)
+	require.Equal(t, "42", got.Evaluation.Subject.ID)
+	require.Equal(t, "7", got.Evaluation.Context["current_location"])
+}
+
+func TestUnreadableBodyIsRefused(t *testing.T) {
+	r := asking("POST", "/users/jane/assignments")
+	r.Header.Set("Content-Type", "application/json")
+	cause := errors.New("connection reset")
+	r.ReadBody = func(int) ([]byte, error) { return nil, cause }
+	_, err := example(t).Resolve(t.Context(), r)
+	requireError(t, BadRequest, err)
+	require.ErrorIs(t, err, cause)
+	require.NotContains(t, err.Error(), "reset")
+}
+
+func TestSettingsOfTheVerifier(t *testing.T) {
+	require.Equal(t, identity.Config{
+		KeysURL: "https://idp.example.org/jwks.json", Issuer: "https://idp.example.org", Audience: "user-admin", Algorithms: []string{"ES256"},
+	}, example(t).Subject().JWT.Config())
+	require.Equal(t, []string{"notification"}, example(t).SupportedObligations())
+}
+
+// TestQuestionsAreWhatDecodersAccept checks that a question survives its encoding.
+func TestQuestionsAreWhatDecodersAccept(t *testing.T) {
+	table, err := Parse([]byte(fileWith(`location: {header: X-L}, properties: {a: [x, 1, true], b: {query: b}, c: -2.5e3}, confirmed: true, current_location: metro`)))
+	require.NoError(t, err)
+	r := asking("GET", "/u/J%C3%A9?b=%3Cb%3E")
+	r.Header.Set("X-L", "ghi")
+	got, err := table.WithVerifier(claimsVerifier{"sub": "alice"}).Resolve(t.Context(), r)
+	require.NoError(t, err)
+	encoded, err := json.Marshal(got.Evaluation)
+	require.NoError(t, err)
+	decoded, err := authzen.DecodeEvaluation(encoded)
+	require.NoError(t, err)
+	require.Equal(t, decoded, got.Evaluation)
 }

@@ -41,11 +41,11 @@ func readBody(r *Request) (body any, ok bool, err error) {
 
 // checkContentHeaders requires a body of uncompressed JSON in UTF-8.
 func checkContentHeaders(header http.Header) error {
-	contentType, err := one(header, "Content-Type")
+	contentType, _, err := one(header, "Content-Type")
 	if err != nil {
 		return err
 	}
-	encoding, err := one(header, "Content-Encoding")
+	encoding, _, err := one(header, "Content-Encoding")
 	if err != nil {
 		return err
 	}

@@ -39,7 +39,7 @@ func foldHeader(c byte) byte {
 func checkHeaders(header http.Header) error {
 	for name, values := range header {
 		for _, refused := range &refusedHeaders {
-			if SameHeader(name, refused) {
+			if len(name) == len(refused) && SameHeader(name, refused) {
 				return badRequest("The request has the header " + refused + ": send the request that is meant.")
 			}
 		}
@@ -73,33 +73,23 @@ func checkConnection(values []string) error {
 	return nil
 }
 
-// one returns the only value of a header, or "" if the request does not have it.
-func one(header http.Header, name string) (string, error) {
-	found, value := false, ""
+// one returns the only value of a header; ok is false if the request does not have it.
+func one(header http.Header, name string) (value string, ok bool, err error) {
 	for key, values := range header {
-		if len(values) == 0 || !SameHeader(key, name) {
+		if len(key) != len(name) || len(values) == 0 || !SameHeader(key, name) {
 			continue
 		}
-		if found || len(values) > 1 || !strings.EqualFold(key, name) {
-			return "", badRequest("The header " + name + " is there twice or in another spelling: send it once.")
+		if ok || len(values) > 1 || !strings.EqualFold(key, name) {
+			return "", false, badRequest("The header " + name + " is there twice or in another spelling: send it once.")
 		}
-		found, value = true, values[0]
+		value, ok = values[0], true
 	}
-	return value, nil
+	return value, ok, nil
 }
 
 // drawnHeader returns the value of a header that a question draws from; ok is false if the request does not have it.
 func drawnHeader(header http.Header, name string) (value string, ok bool, err error) {
-	found := false
-	for key, values := range header {
-		if len(values) > 0 && SameHeader(key, name) {
-			found = true
-		}
-	}
-	if !found {
-		return "", false, nil
-	}
-	if value, err = one(header, name); err != nil {
+	if value, ok, err = one(header, name); err != nil || !ok {
 		return "", false, err
 	}
 	switch {

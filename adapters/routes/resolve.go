@@ -168,7 +168,7 @@ func (j *JWT) token(header http.Header) (string, error) {
 	if j.Cookie != "" {
 		return cookie(header, j.Cookie)
 	}
-	credentials, err := one(header, "Authorization")
+	credentials, _, err := one(header, "Authorization")
 	if err != nil {
 		return "", err
 	}

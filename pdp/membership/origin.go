@@ -3,6 +3,7 @@ package membership
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
 )
@@ -40,6 +41,14 @@ type RawRecord struct {
 	// replaced has another. Versions of two histories are never compared. It must satisfy [ValidHistory], and is "" if
 	// the origin only ever has one.
 	History string
+}
+
+// MaxHistory is how many bytes [RawRecord.History] may have.
+const MaxHistory = 64
+
+// ValidHistory reports whether an [Origin] can have a history: at most [MaxHistory] printable ASCII characters.
+func ValidHistory(text string) bool {
+	return len(text) <= MaxHistory && !strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' })
 }
 
 // RawUsers is a page of a list of users.

@@ -7,10 +7,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode"
 
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 )
 
 // Limits of one request.
@@ -108,10 +108,9 @@ func parseID(members map[string]any, name, location string) (string, error) {
 		return "", memberError(location, name, "is missing: send a non-empty string")
 	case !ok || id == "":
 		return "", memberError(location, name, "is not a non-empty string: send one")
-	case len(id) > authzen.MaxName:
-		return "", memberError(location, name, "is too long: send at most "+strconv.Itoa(authzen.MaxName)+" bytes")
-	case strings.ContainsFunc(id, unicode.IsControl):
-		return "", memberError(location, name, "has control characters: send the id of a record")
+	}
+	if fault := facts.IDFault(id); fault != "" {
+		return "", memberError(location, name, fault+": send the id of a record")
 	}
 	return id, nil
 }

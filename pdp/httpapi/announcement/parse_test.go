@@ -13,6 +13,7 @@ import (
 
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 )
 
 func TestInvalidBodyIsRejected(t *testing.T) {
@@ -40,8 +41,8 @@ func TestInvalidBodyIsRejected(t *testing.T) {
 		`{"users":[{"id":null}]}`:                                                   `The member "id" at /users/0 is missing`,
 		`{"users":[{"id":""}]}`:                                                     `The member "id" at /users/0 is not a non-empty string`,
 		`{"users":[{"id":7}]}`:                                                      `The member "id" at /users/0 is not a non-empty string`,
-		`{"users":[{"id":"` + long + `"}]}`:                                         `The member "id" at /users/0 is too long: send at most 1024 bytes`,
-		`{"users":[{"id":"a\u0000"}]}`:                                              `The member "id" at /users/0 has control characters`,
+		`{"users":[{"id":"` + long + `"}]}`:                                         `The member "id" at /users/0 is longer than 1024 bytes: send the id of a record`,
+		`{"users":[{"id":"a\u0000"}]}`:                                              `The member "id" at /users/0 has a control character: send the id of a record`,
 		`{"locations":[{"id":"a","organization":""}]}`:                              `The member "organization" at /locations/0 is not a non-empty string`,
 		`{"locations":[{"id":"a","organization":["b"]}]}`:                           `The member "organization" at /locations/0 is not a non-empty string`,
 		`{"users":[{"id":"a","record":[]}]}`:                                        `The member "record" at /users/0 is not an object`,
@@ -128,7 +129,7 @@ func encode(t *testing.T, changes []pdp.Change) []byte {
 	t.Helper()
 	lists := map[string][]any{}
 	for _, c := range changes {
-		require.True(t, c.ID != "" && len(c.ID) <= authzen.MaxName && c.Version <= pdp.MaxVersion)
+		require.True(t, facts.ValidID(c.ID) && c.Version <= pdp.MaxVersion)
 		item := map[string]any{"id": c.ID}
 		if c.Version > 0 {
 			item["version"] = c.Version

@@ -7,6 +7,7 @@ import (
 
 	"github.com/wardkeeper/wardkeeper/pdp"
 
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
@@ -22,7 +23,7 @@ func (c *Cache) checkChanges(changes []pdp.Change) error {
 			return invalid("A change is about a user or a location.")
 		}
 		name := string(change.Kind) + " " + membership.Quote(change.ID)
-		if !membership.ValidID(change.ID) || change.Organization != "" && !membership.ValidID(change.Organization) {
+		if !facts.ValidID(change.ID) || change.Organization != "" && !facts.ValidID(change.Organization) {
 			return invalid("The %s has an invalid id.", name)
 		}
 		if change.Version > pdp.MaxVersion {

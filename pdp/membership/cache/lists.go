@@ -17,7 +17,7 @@ var errListedTwice = errors.New("the origin delivered a record twice in one list
 
 // Users implements [facts.View]. Lists are not cached: each is read from the origin.
 func (v *cachedView) Users(ctx context.Context, q facts.UserQuery) (facts.Users, error) {
-	if len(q.Beneath) > membership.MaxID {
+	if q.Beneath != "" && !facts.ValidID(q.Beneath) {
 		return facts.Users{}, nil
 	}
 	q.Limit = membership.PageLimit(q.Limit)

@@ -67,7 +67,7 @@ func (v *cachedView) User(ctx context.Context, id string) (*facts.User, error) {
 }
 
 func (v *cachedView) user(ctx context.Context, id string) (*viewedUser, error) {
-	if len(id) > membership.MaxID || id == "" {
+	if !facts.ValidID(id) {
 		return &viewedUser{}, nil // no record can have it
 	}
 	v.mu.Lock()
@@ -198,7 +198,7 @@ func (v *cachedView) remember(location string, e *entry) *entry {
 // UserByUsername implements [facts.View].
 func (v *cachedView) UserByUsername(ctx context.Context, username string) (*facts.User, error) {
 	folded := facts.FoldCanonical(username)
-	if len(folded) > membership.MaxID || !facts.IsUsername(username) {
+	if len(folded) > facts.MaxID || !facts.IsUsername(username) {
 		return nil, nil // no user can have it
 	}
 	key := membership.Key{Kind: membership.UsernamePointer, ID: folded}
@@ -231,7 +231,7 @@ func (v *cachedView) UserByUsername(ctx context.Context, username string) (*fact
 
 // Location implements [facts.View].
 func (v *cachedView) Location(ctx context.Context, id string) (*facts.Location, error) {
-	if len(id) > membership.MaxID || id == "" {
+	if !facts.ValidID(id) {
 		return nil, nil // no record can have it
 	}
 	e, err := v.validOrganization(ctx, id)
@@ -244,7 +244,7 @@ func (v *cachedView) Location(ctx context.Context, id string) (*facts.Location, 
 // Locations implements [facts.View].
 func (v *cachedView) Locations(ctx context.Context, q facts.LocationQuery) ([]*facts.Location, error) {
 	if q.Beneath != "" {
-		if len(q.Beneath) > membership.MaxID {
+		if !facts.ValidID(q.Beneath) {
 			return nil, nil
 		}
 		e, err := v.validOrganization(ctx, q.Beneath)

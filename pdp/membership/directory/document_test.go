@@ -13,7 +13,6 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
 
-	"github.com/wardkeeper/wardkeeper/pdp/membership"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
@@ -218,7 +217,7 @@ func TestUnreadableDocumentIsRefused(t *testing.T) {
 	}
 	assert.Contains(t, faultsOf(t, bomb, record.Auto), "users[0]: must be an object, not an anchor or alias")
 	assert.Equal(t, []string{"the document is larger than 268435456 bytes"}, faultsOf(t, string(make([]byte, MaxSize+1)), record.JSON))
-	long := strings.Repeat("x", membership.MaxID)
+	long := strings.Repeat("x", facts.MaxID)
 	parseDirectory(t, fixture.WithUsers(`{"id": "`+long+`"}`))
 	assert.Equal(t, []string{`users[0]: id is longer than 1024 bytes`}, faultsOf(t, fixture.WithUsers(`{"id": "`+long+`x"}`), record.JSON))
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/wardkeeper/wardkeeper/pdp"
 
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
@@ -196,7 +197,7 @@ func (e *envelope) id() (string, error) {
 	}
 	// AppendUnquote fails for half a surrogate pair.
 	id, err := jsontext.AppendUnquote(nil, raw)
-	if err != nil || !membership.ValidID(string(id)) {
+	if err != nil || !facts.ValidID(string(id)) {
 		return "", errors.New("one is not a valid id")
 	}
 	return string(id), nil

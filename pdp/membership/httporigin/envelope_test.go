@@ -126,7 +126,7 @@ func FuzzHTTPAnswers(f *testing.F) {
 		if ids, _, err := readLocationsAnswer(body, 3, "b"); err == nil {
 			require.LessOrEqual(t, len(ids), 3)
 			for i, id := range ids {
-				require.True(t, membership.ValidID(id) && id > "b" && (i == 0 || ids[i-1] < id))
+				require.True(t, facts.ValidID(id) && id > "b" && (i == 0 || ids[i-1] < id))
 			}
 		}
 		_ = readUnknownAnswer(body)

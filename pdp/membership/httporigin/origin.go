@@ -62,7 +62,7 @@ func (h *Origin) Organization(ctx context.Context, location string) (*membership
 }
 
 func (h *Origin) fetchRecord(ctx context.Context, path, id string, maxBytes int, read func([]byte) (membership.RawRecord, error)) (*membership.RawRecord, error) {
-	if !membership.ValidID(id) {
+	if !facts.ValidID(id) {
 		return nil, nil
 	}
 	var found *membership.RawRecord
@@ -83,7 +83,7 @@ func (h *Origin) fetchRecord(ctx context.Context, path, id string, maxBytes int,
 
 // UserByUsername implements [membership.Origin].
 func (h *Origin) UserByUsername(ctx context.Context, username string) (found []membership.RawRecord, err error) {
-	if !membership.ValidID(username) {
+	if !facts.ValidID(username) {
 		return nil, nil
 	}
 	err = h.do(ctx, request{
@@ -106,9 +106,9 @@ func (h *Origin) Users(ctx context.Context, q facts.UserQuery) (membership.RawUs
 	switch {
 	case !slices.Contains(membership.SortKeys[:], q.Sort):
 		return membership.RawUsers{}, &pdp.Error{Kind: pdp.Invalid, Message: "There is no such order."}
-	case len(q.Text) > membership.MaxID:
+	case len(q.Text) > facts.MaxID:
 		return membership.RawUsers{}, &pdp.Error{Kind: pdp.Invalid, Message: "The text to search for is longer than 1,024 bytes."}
-	case q.Beneath != "" && !membership.ValidID(q.Beneath):
+	case q.Beneath != "" && !facts.ValidID(q.Beneath):
 		return membership.RawUsers{}, nil
 	}
 	q.Limit = membership.PageLimit(q.Limit)
@@ -147,7 +147,7 @@ func (h *Origin) fetchPage(ctx context.Context, q facts.UserQuery) (page members
 	if q.Text != "" {
 		query += "&query=" + escape(q.Text)
 	}
-	if membership.ValidID(q.After.ID) {
+	if facts.ValidID(q.After.ID) {
 		query += "&after=" + escape(q.After.ID)
 	}
 	if before > 0 {
@@ -165,7 +165,7 @@ func (h *Origin) fetchPage(ctx context.Context, q facts.UserQuery) (page members
 
 // Locations implements [membership.Origin]. It returns an error of kind [pdp.Invalid] if after is not a valid id.
 func (h *Origin) Locations(ctx context.Context, after string, size int) ([]string, error) {
-	if after != "" && !membership.ValidID(after) {
+	if after != "" && !facts.ValidID(after) {
 		return nil, &pdp.Error{Kind: pdp.Invalid, Message: "The list cannot continue after this text: it is not a valid id."}
 	}
 	size = membership.PageLimit(size)
@@ -179,7 +179,7 @@ func (h *Origin) Locations(ctx context.Context, after string, size int) ([]strin
 		var page []string
 		var more bool
 		err := h.do(ctx, request{
-			path: "/locations", query: query, maxBytes: n*6*membership.MaxID + envelopeBytes, // an escaped character has six bytes
+			path: "/locations", query: query, maxBytes: n*6*facts.MaxID + envelopeBytes, // an escaped character has six bytes
 			read: func(body []byte) (err error) {
 				page, more, err = readLocationsAnswer(body, n, after)
 				return err

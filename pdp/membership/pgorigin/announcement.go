@@ -3,6 +3,7 @@ package pgorigin
 import (
 	"github.com/go-json-experiment/json"
 	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 )
 
 // maxAnnouncement exceeds the limit of PostgreSQL for a payload, in bytes.
@@ -24,11 +25,11 @@ func parseAnnouncement(payload string) pdp.Change {
 		return anything
 	}
 	switch {
-	case a.Version > pdp.MaxVersion || !storable(a.ID):
+	case a.Version > pdp.MaxVersion || !facts.ValidID(a.ID):
 		return anything
 	case a.Kind == pdp.UserChanged:
 		return pdp.Change{Kind: a.Kind, ID: a.ID, Version: a.Version}
-	case a.Kind == pdp.LocationChanged && (a.Organization == "" || storable(a.Organization)):
+	case a.Kind == pdp.LocationChanged && (a.Organization == "" || facts.ValidID(a.Organization)):
 		return pdp.Change{Kind: a.Kind, ID: a.ID, Organization: a.Organization, Version: a.Version}
 	}
 	return anything

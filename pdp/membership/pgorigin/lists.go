@@ -187,10 +187,10 @@ func (p *Origin) Users(ctx context.Context, q facts.UserQuery) (membership.RawUs
 	if !slices.Contains(membership.SortKeys[:], s.sort) {
 		return membership.RawUsers{}, invalid("The sort order is unknown.")
 	}
-	if !s.everywhere && !storable(q.Beneath) || strings.ContainsRune(q.Text, 0) || !utf8.ValidString(q.Text) {
+	if !s.everywhere && !facts.ValidID(q.Beneath) || strings.ContainsRune(q.Text, 0) || !utf8.ValidString(q.Text) {
 		return membership.RawUsers{}, nil
 	}
-	if !storable(q.After.ID) {
+	if !facts.ValidID(q.After.ID) {
 		q.After.ID = ""
 	}
 	most := membership.PageLimit(q.Limit)

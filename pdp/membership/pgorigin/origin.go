@@ -3,10 +3,8 @@ package pgorigin
 import (
 	"context"
 	"log/slog"
-	"strings"
 	"sync/atomic"
 	"time"
-	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -14,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/wardkeeper/wardkeeper/pdp"
 
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
 
@@ -178,7 +177,7 @@ func (p *Origin) User(ctx context.Context, id string) (*membership.RawRecord, er
 // UserByUsername implements [membership.Origin]. The database folds usernames as [facts.Fold] does, except for letters of a
 // Unicode version that only one of them knows.
 func (p *Origin) UserByUsername(ctx context.Context, username string) ([]membership.RawRecord, error) {
-	if !storable(username) {
+	if !facts.ValidID(username) {
 		return nil, nil
 	}
 	return p.records(ctx, func(q *queries) string { return q.username }, username)
@@ -190,7 +189,7 @@ func (p *Origin) Organization(ctx context.Context, location string) (*membership
 }
 
 func (p *Origin) record(ctx context.Context, query func(*queries) string, id string) (*membership.RawRecord, error) {
-	if !storable(id) {
+	if !facts.ValidID(id) {
 		return nil, nil
 	}
 	found, err := p.records(ctx, query, id)
@@ -233,7 +232,7 @@ func scanRecord(rows pgx.Rows, more ...any) (one membership.RawRecord, err error
 
 // Locations implements [membership.Origin].
 func (p *Origin) Locations(ctx context.Context, after string, most int) (found []string, err error) {
-	if strings.ContainsRune(after, 0) || !utf8.ValidString(after) {
+	if after != "" && !facts.ValidID(after) {
 		return nil, invalid("The list cannot continue after a text that is no id.")
 	}
 	err = p.ask(ctx, p.timeout, func(ctx context.Context, q *queries) error {
@@ -246,9 +245,4 @@ func (p *Origin) Locations(ctx context.Context, after string, most int) (found [
 		})
 	})
 	return found, err
-}
-
-// storable reports whether PostgreSQL can store a text as an id or username.
-func storable(s string) bool {
-	return s != "" && len(s) <= membership.MaxID && utf8.ValidString(s) && !strings.ContainsRune(s, 0)
 }

@@ -166,7 +166,7 @@ func postgresRecords(t *testing.T, server *servertest.Postgres) {
 func postgresUnknown(t *testing.T, server *servertest.Postgres) {
 	ctx := context.Background()
 	p, _ := filledOrigin(t, server, origintest.MixedDirectory(t, 3, 20))
-	for _, id := range []string{"", "nobody", "a\x00b", "\xff", strings.Repeat("a", membership.MaxID+1), "' OR true --"} {
+	for _, id := range []string{"", "nobody", "a\x00b", "a\nb", "\xff", strings.Repeat("a", facts.MaxID+1), "' OR true --"} {
 		u, err := p.User(ctx, id)
 		require.NoError(t, err, "%q", id)
 		assert.Nil(t, u)

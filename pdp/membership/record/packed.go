@@ -8,6 +8,7 @@ import (
 
 	"github.com/wardkeeper/wardkeeper/pdp"
 
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
 
@@ -20,7 +21,7 @@ const (
 	packedFixed    = len(packedFormat) + 8 + 8
 	packedChecksum = 4
 
-	maxKey    = 4 * membership.MaxID // folding can make a username longer
+	maxKey    = 4 * facts.MaxID // folding can make a username longer
 	MaxEpoch  = 128
 	MaxHeader = packedFixed + 1 + membership.MaxHistory + 1 + 2 + maxKey + 2 + MaxEpoch + binary.MaxVarintLen64 + packedChecksum
 )

@@ -8,7 +8,6 @@ import (
 	"unicode"
 
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
-	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
 
 const (
@@ -120,21 +119,17 @@ func (r *reader) text(s Subject, at string, m value) string {
 	return m.text
 }
 
-// id reads an id, as [membership.ValidID] allows it.
+// id reads an id, as [facts.ValidID] allows it.
 func (r *reader) id(s Subject, m value) string {
-	switch t := r.text(s, "", m); {
-	case t == Unreadable:
-		return t
-	case t == "":
-		r.faults.Add(s, "%s must not be empty", m.name)
-	case len(t) > membership.MaxID:
-		r.faults.Add(s, "%s is longer than %d bytes", m.name, membership.MaxID)
-	case strings.ContainsFunc(t, unicode.IsControl):
-		r.faults.Add(s, "%s has a control character", m.name)
-	default:
+	t := r.text(s, "", m)
+	if t == Unreadable {
 		return t
 	}
-	return Unreadable
+	if fault := facts.IDFault(t); fault != "" {
+		r.faults.Add(s, "%s %s", m.name, fault)
+		return Unreadable
+	}
+	return t
 }
 
 // username reads what people sign in with; an empty one is absent. Its folded form must not be too long either.
@@ -142,8 +137,8 @@ func (r *reader) username(s Subject, m value) string {
 	switch t := r.text(s, "", m); {
 	case t == Unreadable, t == "":
 		return t
-	case len(t) > membership.MaxID || len(facts.FoldCanonical(t)) > membership.MaxID:
-		r.faults.Add(s, "%s is longer than %d bytes", m.name, membership.MaxID)
+	case len(t) > facts.MaxID || len(facts.FoldCanonical(t)) > facts.MaxID:
+		r.faults.Add(s, "%s is longer than %d bytes", m.name, facts.MaxID)
 	case strings.ContainsFunc(t, unicode.IsControl):
 		r.faults.Add(s, "%s has a control character", m.name)
 	case !facts.IsUsername(t):
@@ -202,7 +197,7 @@ func (r *reader) finish() error {
 // idOf looks ahead for the id, which names the record in its faults.
 func idOf(v value) string {
 	for _, m := range v.items {
-		if m.name == "id" && m.kind == KindText && len(m.text) <= membership.MaxID {
+		if m.name == "id" && m.kind == KindText && len(m.text) <= facts.MaxID {
 			return m.text
 		}
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/wardkeeper/wardkeeper/pdp"
 
-	"github.com/wardkeeper/wardkeeper/pdp/membership"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
@@ -36,7 +36,7 @@ func (c changeJSON) validate() error {
 		return errors.New("a change has an unknown kind")
 	case c.Kind != pdp.AnythingChanged && c.ID == "":
 		return errors.New("a change has no id")
-	case c.ID != "" && !membership.ValidID(c.ID), c.Organization != "" && !membership.ValidID(c.Organization):
+	case c.ID != "" && !facts.ValidID(c.ID), c.Organization != "" && !facts.ValidID(c.Organization):
 		return errors.New("the id of a change is too long or has invalid characters")
 	case c.Version > pdp.MaxVersion:
 		return errors.New("the version of a change is too large")

@@ -15,6 +15,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/servertest"
 
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
 
@@ -100,7 +101,7 @@ func TestAnnounceRefusesInvalidChanges(t *testing.T) {
 	for name, c := range map[string]pdp.Change{
 		"kind":    {Kind: "other", ID: "x"},
 		"id":      {Kind: pdp.UserChanged},
-		"long":    {Kind: pdp.UserChanged, ID: strings.Repeat("x", membership.MaxID+1)},
+		"long":    {Kind: pdp.UserChanged, ID: strings.Repeat("x", facts.MaxID+1)},
 		"UTF-8":   {Kind: pdp.UserChanged, ID: "\xff"},
 		"control": {Kind: pdp.UserChanged, ID: "a\x01"},
 		"version": {Kind: pdp.UserChanged, ID: "x", Version: pdp.MaxVersion + 1},
@@ -241,7 +242,7 @@ func TestTailHasTheConfiguredLength(t *testing.T) {
 
 func TestLongestEntryIsDecoded(t *testing.T) {
 	for _, c := range []string{`"`, "<", "\u2028", "x", "\U0001F600"} {
-		id := strings.Repeat(c, membership.MaxID/len(c))
+		id := strings.Repeat(c, facts.MaxID/len(c))
 		changes := slices.Repeat([]pdp.Change{{Kind: pdp.LocationChanged, ID: id, Organization: id, Version: pdp.MaxVersion}}, maxEntryChanges)
 		text, err := encodeChanges(changes)
 		require.NoError(t, err)

@@ -64,7 +64,7 @@ func BenchmarkFacts(b *testing.B) {
 func BenchmarkAnnouncements(b *testing.B) {
 	for _, remembered := range []int{1000, freshness.MaxInvalidations} {
 		b.Run(strconv.Itoa(remembered), func(b *testing.B) {
-			f := freshness.NewTracker(freshness.Config{Confirmer: freshness.ConfirmedByOrigin, Lease: time.Second, Retention: time.Hour, RootOf: func(string) string { return "" }})
+			f := freshness.NewTracker(freshness.Config{Confirmer: freshness.ConfirmedByOrigin, Lease: time.Second, Retention: time.Hour})
 			heard := 0
 			hear := func() {
 				heard++

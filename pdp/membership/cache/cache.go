@@ -103,7 +103,7 @@ func Open(cfg Config) (*Cache, error) {
 		localEpoch = c.instance
 	}
 	c.tracker = freshness.NewTracker(freshness.Config{
-		Confirmer: confirmer, Lease: cfg.Lease, Retention: cfg.TTL + cfg.TTL/5, RootOf: c.orgIndex.find, LocalEpoch: localEpoch, Logger: cfg.Logger,
+		Confirmer: confirmer, Lease: cfg.Lease, Retention: cfg.TTL + cfg.TTL/5, LocalEpoch: localEpoch, Logger: cfg.Logger,
 	})
 	c.memory = newMemory(cfg.Memory, c.forget)
 	c.SetVocabulary(cfg.Vocabulary)

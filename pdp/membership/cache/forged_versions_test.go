@@ -254,7 +254,7 @@ func TestManyForgedVersionsDoNotBlockQuestions(t *testing.T) {
 	})
 }
 
-// Organizations are not fetched again because of announced locations that the origin does not know.
+// An organization is fetched again when a question needs it, once for all announced locations.
 func TestUnknownAnnouncedLocationsCauseFewRequests(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
 		c := openCache(t, o, h.connect(), nil)
@@ -271,7 +271,9 @@ func TestUnknownAnnouncedLocationsCauseFewRequests(t *testing.T) {
 		}
 		_, err = c.Announce(t.Context(), many)
 		require.NoError(t, err)
-		assert.LessOrEqual(t, o.requestCount(), asked+1+maxOrganizationQueries)
+		assert.Equal(t, asked+1, o.requestCount())
+		assertRole(t, c, "jane", "ed_normal")
+		assert.Equal(t, asked+2, o.requestCount())
 	})
 }
 

@@ -211,7 +211,7 @@ func (c *Cache) fetch(ctx context.Context, n requirement, key membership.Key, as
 			}
 			if attempt >= maxClaimAttempts {
 				c.counters.lagging.Add(1)
-				c.tracker.ClaimUnmet(e.Key)
+				c.tracker.ClaimUnmet(&e.Provenance)
 				return e, nil
 			}
 		}

@@ -3,6 +3,8 @@ package cache
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"testing"
 	"time"
 
@@ -115,25 +117,21 @@ func TestAnnouncedLocationsAskOncePerOrganization(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
 		c := openCache(t, o, h.connect(), nil)
 		waitHeartbeat()
-		before := o.requestCount()
-		_, err := c.Announce(t.Context(), []pdp.Change{{Kind: pdp.LocationChanged, ID: "metro"}, {Kind: pdp.LocationChanged, ID: "north"},
-			{Kind: pdp.LocationChanged, ID: "ghi"}, {Kind: pdp.LocationChanged, ID: "clinic"}})
-		require.NoError(t, err)
-		assert.Equal(t, before+2, o.requestCount())
-		assert.Equal(t, []string{"metro", "metro", "metro", "smile"}, announcedOrganizations(h))
-	})
-}
-
-func announcedOrganizations(h *sharedTier) []string {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	var all []string
-	for _, a := range h.log {
-		for _, c := range a.Changes {
-			all = append(all, c.Organization)
+		locations := []string{"metro", "north", "ghi", "clinic"}
+		var changes []pdp.Change
+		for _, id := range locations {
+			organizationOf(t, c, id)
+			changes = append(changes, pdp.Change{Kind: pdp.LocationChanged, ID: id})
 		}
-	}
-	return all
+		before := o.requestCount()
+		_, err := c.Announce(t.Context(), changes)
+		require.NoError(t, err)
+		assert.Equal(t, before, o.requestCount(), "to announce is to ask for nothing")
+		for _, id := range locations {
+			organizationOf(t, c, id)
+		}
+		assert.Equal(t, before+2, o.requestCount())
+	})
 }
 
 // The announcement succeeds, and invalidates every organization.
@@ -149,10 +147,97 @@ func TestAnnounceLocationWhileOriginHangs(t *testing.T) {
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
-		before := o.requestCount()
+		before, began := o.requestCount(), time.Now()
 		_, err := c.Announce(ctx, changes)
 		require.NoError(t, err)
-		assert.Equal(t, before+1, o.requestCount())
+		assert.Equal(t, before, o.requestCount())
+		assert.Zero(t, time.Since(began), "a revocation does not wait for the origin")
 		assertFails(t, c, "jane", pdp.Unavailable)
 	})
+}
+
+// However locations change and whatever an announcement says of their organization, no organization is served as it was.
+func TestNoOrganizationIsServedAsBeforeAChangeOfLocations(t *testing.T) {
+	changes := map[string]struct {
+		change          func(o *fakeOrigin)
+		location, named string // and the organization that an announcement names
+	}{
+		"renamed": {func(o *fakeOrigin) {
+			o.setLocations(fakeLocation{ID: "ward", Kind: "entity", Parent: "big", Name: "Ward"})
+		}, "ward", "big"},
+		"added":   {func(o *fakeOrigin) { o.setLocations(fakeLocation{ID: "new", Kind: "entity", Parent: "large"}) }, "new", "large"},
+		"removed": {func(o *fakeOrigin) { o.set(func() { delete(o.locations, "ward") }) }, "ward", "big"},
+		"moved":   {func(o *fakeOrigin) { o.setLocations(fakeLocation{ID: "ward", Kind: "entity", Parent: "large"}) }, "ward", "large"},
+		"moved out": {func(o *fakeOrigin) {
+			o.setLocations(fakeLocation{ID: "ward", Kind: "entity", Model: "health_system", Plan: "free"})
+		}, "ward", "ward"},
+		"moved in":               {func(o *fakeOrigin) { o.setLocations(fakeLocation{ID: "alone", Kind: "entity", Parent: "large"}) }, "alone", "large"},
+		"moved with one beneath": {func(o *fakeOrigin) { o.setLocations(fakeLocation{ID: "north", Kind: "division", Parent: "far"}) }, "north", "far"},
+	}
+	for name, c := range changes {
+		for _, organization := range []string{"", c.named} {
+			for _, down := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%s/announced in %q/origin down %v", name, organization, down), func(t *testing.T) {
+					inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
+						o.setLocations(fakeLocation{ID: "large", Kind: "system", Model: "health_system", Plan: "paid"},
+							fakeLocation{ID: "far", Kind: "region", Model: "regional"},
+							fakeLocation{ID: "ward", Kind: "entity", Parent: "big"})
+						sidecars := []*Cache{openCache(t, o, h.connect(), nil), openCache(t, o, h.connect(), nil)}
+						waitHeartbeat()
+						for _, s := range sidecars {
+							require.Equal(t, o.layout(), layoutOf(t, s, o))
+							require.True(t, s.Status().Confirmed)
+						}
+						c.change(o)
+						o.set(func() {
+							o.version++
+							for _, root := range []string{"big", "metro", c.named} {
+								o.versions[membership.Key{Kind: membership.OrganizationRecord, ID: root}] = o.version
+							}
+							o.down = down
+						})
+						_, err := sidecars[1].Announce(t.Context(), []pdp.Change{{Kind: pdp.LocationChanged, ID: c.location, Organization: organization}})
+						require.NoError(t, err)
+						o.set(func() { o.down = false })
+						waitHeartbeat()
+						for i, s := range append(sidecars, openCache(t, o, h.connect(), nil)) {
+							waitHeartbeat()
+							assert.Equal(t, o.layout(), layoutOf(t, s, o), "sidecar %d", i)
+						}
+					})
+				})
+			}
+		}
+	}
+}
+
+// layout lists the locations of each organization with their names.
+func (o *fakeOrigin) layout() map[string][]string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	all := map[string][]string{}
+	for _, id := range slices.Sorted(maps.Keys(o.locations)) {
+		all[o.root(id)] = append(all[o.root(id)], id+"="+o.locations[id].Name)
+	}
+	return all
+}
+
+// layoutOf is the layout as a cache serves it. It asks for each organization by its root alone: asking for a location of it would
+// have it fetched again.
+func layoutOf(t *testing.T, c *Cache, o *fakeOrigin) map[string][]string {
+	t.Helper()
+	v, err := c.View(t.Context(), facts.Requirement{})
+	require.NoError(t, err)
+	all := map[string][]string{}
+	for root := range o.layout() {
+		locations, err := v.Locations(t.Context(), facts.LocationQuery{Beneath: root})
+		require.NoError(t, err)
+		for _, l := range locations {
+			all[root] = append(all[root], l.ID()+"="+l.Record().Name)
+		}
+	}
+	for _, ids := range all {
+		slices.Sort(ids)
+	}
+	return all
 }

@@ -1,6 +1,7 @@
 package freshness
 
 import (
+	"iter"
 	"slices"
 	"time"
 
@@ -26,11 +27,14 @@ func (t *Tracker) Check(p *Provenance, maxAge time.Duration) (v Verdict, confirm
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	relevant := t.invalidations.relevant(p.Key, p.Absent)
-	if slices.ContainsFunc(relevant[:], func(i invalidation) bool { return t.invalidates(i, p) }) || t.locationInvalidated(p) {
+	if slices.ContainsFunc(relevant[:], func(i invalidation) bool { return t.invalidates(i, p) }) {
+		return Stale, false
+	}
+	if stale, _ := t.checkLocations(p); stale {
 		return Stale, false
 	}
 	lastKnownGood := p.AsOf
-	if t.confirmer != ConfirmedByNone && !relevant[ownInvalidation].claimsNewerThan(p) && t.covered(p) {
+	if t.confirmer != ConfirmedByNone && !t.claimedNewer(p) && t.covered(p) {
 		s := t.confirming()
 		if s.live(now, t.lease) {
 			return Fresh, true
@@ -65,20 +69,29 @@ func (t *Tracker) invalidates(i invalidation, p *Provenance) bool {
 	return !p.AsOf.After(i.receivedAt.Add(t.lease))
 }
 
-// locationInvalidated reports whether a location of an organization's record has been announced since it was fetched. The
-// location may have moved to another organization, and whoever announced the change need not have known that it was here.
-func (t *Tracker) locationInvalidated(p *Provenance) bool {
+// checkLocations looks for announcements of the locations in an organization's record. The record is stale if it was fetched
+// before one of them: the location may have moved to another organization, and whoever announced the change need not have known
+// that it was here. claims are the keys of those that were announced with a version, but without an organization.
+func (t *Tracker) checkLocations(p *Provenance) (stale bool, claims []membership.Key) {
 	last := t.invalidations.lastLocationEvent
-	if p.Locations == nil || p.Locations.checkedUntil.Load() == last {
-		return false
+	if p.Locations == nil || last == 0 {
+		return false, nil
+	}
+	if known := p.Locations.checked.Load(); known != nil && known.until == last {
+		return false, known.claims
 	}
 	for id := range p.Locations.ids {
-		if t.invalidates(t.invalidations.own(membership.Key{Kind: membership.LocationPointer, ID: id}), p) {
-			return true
+		key := membership.Key{Kind: membership.LocationPointer, ID: id}
+		i := t.invalidations.own(key)
+		stale = stale || t.invalidates(i, p)
+		if i.maxVersion > 0 {
+			claims = append(claims, key)
 		}
 	}
-	p.Locations.checkedUntil.Store(last)
-	return false
+	if !stale {
+		p.Locations.checked.Store(&checkedLocations{until: last, claims: claims})
+	}
+	return stale, claims
 }
 
 // covered reports whether every change since the fetch of a record has been received, up to the watermark.
@@ -105,20 +118,52 @@ func (i invalidation) claimsNewerThan(p *Provenance) bool {
 // announces ever greater versions must not delay every question.
 const retryAfter = 5 * time.Second
 
+// claims gives the invalidations that announced versions of a record: its own and, for an organization, those of its locations.
+func (t *Tracker) claims(p *Provenance) iter.Seq[invalidation] {
+	return func(yield func(invalidation) bool) {
+		if !yield(t.invalidations.own(p.Key)) {
+			return
+		}
+		_, keys := t.checkLocations(p)
+		for _, key := range keys {
+			if !yield(t.invalidations.own(key)) {
+				return
+			}
+		}
+	}
+}
+
+func (t *Tracker) claimedNewer(p *Provenance) bool {
+	for i := range t.claims(p) {
+		if i.claimsNewerThan(p) {
+			return true
+		}
+	}
+	return false
+}
+
 // ClaimedNewer reports whether a greater version than the record's has been announced, and whether it is worth asking the
 // origin for it again.
 func (t *Tracker) ClaimedNewer(p *Provenance) (newer, retry bool) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	i := t.invalidations.own(p.Key)
-	return i.claimsNewerThan(p), i.maxVersion > i.unmetVersion && membership.Elapsed(time.Now(), i.unmetAt) > retryAfter
+	for i := range t.claims(p) {
+		if i.claimsNewerThan(p) {
+			newer = true
+			retry = retry || i.maxVersion > i.unmetVersion && membership.Elapsed(time.Now(), i.unmetAt) > retryAfter
+		}
+	}
+	return newer, retry
 }
 
 // ClaimUnmet remembers that the origin does not have the greatest version announced of a record.
-func (t *Tracker) ClaimUnmet(key membership.Key) {
+func (t *Tracker) ClaimUnmet(p *Provenance) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.invalidations.claimUnmet(key, time.Now())
+	_, keys := t.checkLocations(p)
+	for _, key := range append(keys[:len(keys):len(keys)], p.Key) {
+		t.invalidations.claimUnmet(key, time.Now())
+	}
 }
 
 // BelowMinVersion reports whether a record is older than the announcements at some positions of the stream require. A later
@@ -129,14 +174,15 @@ func (t *Tracker) BelowMinVersion(p *Provenance, atLeast []membership.Position) 
 	}
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	i := t.invalidations.own(p.Key)
-	for _, at := range atLeast {
-		minVersion := i.maxStreamVersion
-		if i.position.Epoch == at.Epoch && i.position.Sequence <= at.Sequence {
-			minVersion = i.version
-		}
-		if p.Versioned() && p.Version < minVersion {
-			return true
+	for i := range t.claims(p) {
+		for _, at := range atLeast {
+			minVersion := i.maxStreamVersion
+			if i.position.Epoch == at.Epoch && i.position.Sequence <= at.Sequence {
+				minVersion = i.version
+			}
+			if p.Versioned() && p.Version < minVersion {
+				return true
+			}
 		}
 	}
 	return false

@@ -59,9 +59,6 @@ func (m *invalidations) hash(key membership.Key) uint64 { return maphash.Compara
 // own gives the invalidation of the record itself.
 func (m *invalidations) own(key membership.Key) invalidation { return m.byHash[m.hash(key)] }
 
-// ownInvalidation is the index of the record's own invalidation in the result of relevant.
-const ownInvalidation = 0
-
 // relevant gives every invalidation that concerns a record. The record is stale if it was fetched before any of them.
 func (m *invalidations) relevant(key membership.Key, absent bool) [4]invalidation {
 	var wide invalidation
@@ -74,26 +71,25 @@ func (m *invalidations) relevant(key membership.Key, absent bool) [4]invalidatio
 	return [4]invalidation{m.own(key), m.everything, m.evicted, wide}
 }
 
-// add remembers a change. root is the organization that its location is known to belong to, "" if unknown.
-func (m *invalidations) add(c pdp.Change, i invalidation, root string) {
+// add remembers a change. An organization's record is stale if it lists the location, if it is the named organization, or, where
+// none is named, in any case: the location may be in any organization now.
+func (m *invalidations) add(c pdp.Change, i invalidation) {
 	switch c.Kind {
 	case pdp.UserChanged:
 		m.anyUser.replace(i)
 		i.version = c.Version
 		m.set(membership.Key{Kind: membership.UserRecord, ID: c.ID}, i)
 	case pdp.LocationChanged:
-		if c.Organization == "" && root == "" {
-			m.everyOrganization.replace(i)
-		}
-		m.set(membership.Key{Kind: membership.LocationPointer, ID: c.ID}, i)
 		m.lastLocationEvent = i.event
-		if root != "" && root != c.Organization {
-			m.set(membership.Key{Kind: membership.OrganizationRecord, ID: root}, i)
+		location, organization := i, i
+		if c.Organization == "" {
+			m.everyOrganization.replace(i)
+			location.version = c.Version // of whatever organization lists it
+		} else {
+			organization.version = c.Version
+			m.set(membership.Key{Kind: membership.OrganizationRecord, ID: c.Organization}, organization)
 		}
-		if c.Organization != "" {
-			i.version = c.Version
-			m.set(membership.Key{Kind: membership.OrganizationRecord, ID: c.Organization}, i)
-		}
+		m.set(membership.Key{Kind: membership.LocationPointer, ID: c.ID}, location)
 	default:
 		m.everything.replace(i)
 	}

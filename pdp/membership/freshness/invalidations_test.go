@@ -15,7 +15,7 @@ import (
 
 // trackerOfStream returns a tracker that follows a stream.
 func trackerOfStream() (*Tracker, streamHandler) {
-	f := NewTracker(Config{Confirmer: ConfirmedByStream, Lease: time.Second, Retention: 20 * time.Minute, RootOf: func(string) string { return "" }})
+	f := NewTracker(Config{Confirmer: ConfirmedByStream, Lease: time.Second, Retention: 20 * time.Minute})
 	s := streamHandler{f}
 	s.Began(membership.Position{Epoch: "e", Sequence: 0}, membership.Position{Epoch: "e", Sequence: 0}, nil, time.Now())
 	return f, s

@@ -26,8 +26,14 @@ type Provenance struct {
 
 // LocationSet is the set of locations of an organization's record. It is safe for concurrent use.
 type LocationSet struct {
-	ids          iter.Seq[string]
-	checkedUntil atomic.Uint64 // no location has been announced up to this event
+	ids     iter.Seq[string]
+	checked atomic.Pointer[checkedLocations] // nil before the first check
+}
+
+// checkedLocations is the result of a check that found the record to be fetched after all announcements of its locations.
+type checkedLocations struct {
+	until  uint64           // the last announcement of a location that was looked at
+	claims []membership.Key // of its locations that were announced with a version
 }
 
 // NewLocationSet makes a set of ids, which must not change any more.

@@ -24,9 +24,8 @@ const (
 // Config says what confirms records, and for how long.
 type Config struct {
 	Confirmer Confirmer
-	Lease     time.Duration                // after this long without a heartbeat nothing is confirmed
-	Retention time.Duration                // how long announcements are remembered: longer than any record's TTL
-	RootOf    func(location string) string // the organization that a location is known to belong to, "" if unknown
+	Lease     time.Duration // after this long without a heartbeat nothing is confirmed
+	Retention time.Duration // how long announcements are remembered: longer than any record's TTL
 	// LocalEpoch names the epoch of announcements where no stream is shared with other sidecars; "" where one is.
 	LocalEpoch string
 	Logger     *slog.Logger // nil: nothing is logged
@@ -36,7 +35,6 @@ type Config struct {
 type Tracker struct {
 	confirmer Confirmer
 	lease     time.Duration
-	rootOf    func(location string) string
 	local     bool // there is no shared stream
 	log       *slog.Logger
 
@@ -61,7 +59,7 @@ func NewTracker(cfg Config) *Tracker {
 		cfg.Logger.Info("membership facts are not confirmed: they are fresh by age alone", "unproven", []string{NoPromise})
 	}
 	return &Tracker{
-		confirmer: cfg.Confirmer, lease: cfg.Lease, rootOf: cfg.RootOf, local: cfg.LocalEpoch != "", log: cfg.Logger,
+		confirmer: cfg.Confirmer, lease: cfg.Lease, local: cfg.LocalEpoch != "", log: cfg.Logger,
 		events: 1, invalidations: newInvalidations(cfg.Retention), position: membership.Position{Epoch: cfg.LocalEpoch},
 		stream: subscription{missing: []string{noStream}}, origin: subscription{missing: []string{NoListening}},
 	}
@@ -84,39 +82,26 @@ func (t *Tracker) BeginFetch() Provenance {
 
 // Invalidate records announced changes. at is their position in the shared stream, zero if they were received elsewhere.
 func (t *Tracker) Invalidate(changes []pdp.Change, at membership.Position) {
-	roots := t.rootsOf(changes)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.invalidate(changes, roots, at)
+	t.invalidate(changes, at)
 }
 
 // InvalidateLocal records changes that no other sidecar receives, and gives their position in the local epoch.
 func (t *Tracker) InvalidateLocal(changes []pdp.Change) membership.Position {
-	roots := t.rootsOf(changes)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.position.Sequence++
-	t.invalidate(changes, roots, t.position)
+	t.invalidate(changes, t.position)
 	return t.position
 }
 
-func (t *Tracker) invalidate(changes []pdp.Change, roots map[string]string, at membership.Position) {
+func (t *Tracker) invalidate(changes []pdp.Change, at membership.Position) {
 	t.events++
 	i := invalidation{event: t.events, position: at, receivedAt: time.Now()}
 	for _, c := range changes {
-		t.invalidations.add(c, i, roots[c.ID])
+		t.invalidations.add(c, i)
 	}
-}
-
-// rootsOf runs without the lock, since RootOf has one of its own.
-func (t *Tracker) rootsOf(changes []pdp.Change) map[string]string {
-	roots := make(map[string]string)
-	for _, c := range changes {
-		if c.Kind == pdp.LocationChanged {
-			roots[c.ID] = t.rootOf(c.ID)
-		}
-	}
-	return roots
 }
 
 // ObserveHistory takes note of the history of a record that the origin delivered. Where it differs from the history whose

@@ -1,6 +1,7 @@
 package freshness
 
 import (
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,7 +23,7 @@ func fetchedElsewhere(at membership.Position) *Provenance {
 // The stream confirms records fetched in its epoch from the floor on, while heartbeats arrive.
 func TestStreamConfirms(t *testing.T) {
 	synctest.Test(t, func(*testing.T) {
-		f := NewTracker(Config{Confirmer: ConfirmedByStream, Lease: time.Second, Retention: 20 * time.Minute, RootOf: func(string) string { return "" }})
+		f := NewTracker(Config{Confirmer: ConfirmedByStream, Lease: time.Second, Retention: 20 * time.Minute})
 		s := streamHandler{f}
 		confirmed := func(e *Provenance) bool {
 			_, ok := checkAnyAge(f, e)
@@ -95,7 +96,7 @@ func TestRecordOfAnotherSidecarIsComparedByPosition(t *testing.T) {
 // The watcher confirms records fetched since it began, by another sidecar's clock only if a lease later.
 func TestWatcherConfirms(t *testing.T) {
 	synctest.Test(t, func(*testing.T) {
-		f := NewTracker(Config{Confirmer: ConfirmedByOrigin, Lease: time.Second, Retention: 20 * time.Minute, RootOf: func(string) string { return "" }})
+		f := NewTracker(Config{Confirmer: ConfirmedByOrigin, Lease: time.Second, Retention: 20 * time.Minute})
 		before := userRecord(f.BeginFetch(), 1)
 		time.Sleep(time.Millisecond)
 		changeHandler{f}.Began(time.Now(), "")
@@ -132,20 +133,21 @@ func TestAnnouncementInvalidatesRelatedRecords(t *testing.T) {
 		"jane": {Kind: membership.UserRecord, ID: "jane"}, "joe": {Kind: membership.UserRecord, ID: "joe"}, "somebody's username": {Kind: membership.UsernamePointer, ID: "joe@example.org"},
 		"metro": {Kind: membership.OrganizationRecord, ID: "metro"}, "smile": {Kind: membership.OrganizationRecord, ID: "smile"}, "ghi": {Kind: membership.LocationPointer, ID: "ghi"}, "new": {Kind: membership.LocationPointer, ID: "new"},
 	}
-	roots := map[string]string{"ghi": "metro"}
+	lists := map[string][]string{"metro": {"metro", "ghi"}, "smile": {"smile"}}
 	for name, one := range map[string]struct {
 		change pdp.Change
 		want   []string
 	}{
-		"a user":                    {pdp.Change{Kind: pdp.UserChanged, ID: "jane"}, []string{"jane", "somebody's username"}},
-		"a location known here":     {pdp.Change{Kind: pdp.LocationChanged, ID: "ghi"}, []string{"metro", "ghi"}},
-		"with another organization": {pdp.Change{Kind: pdp.LocationChanged, ID: "ghi", Organization: "smile"}, []string{"metro", "smile", "ghi"}},
-		"a location unknown here":   {pdp.Change{Kind: pdp.LocationChanged, ID: "other"}, []string{"metro", "smile", "ghi", "new"}},
-		"one in an organization":    {pdp.Change{Kind: pdp.LocationChanged, ID: "new", Organization: "smile"}, []string{"smile", "new"}},
-		"anything":                  {pdp.Change{Kind: pdp.AnythingChanged}, []string{"jane", "joe", "somebody's username", "metro", "smile", "ghi", "new"}},
+		"a user":                          {pdp.Change{Kind: pdp.UserChanged, ID: "jane"}, []string{"jane", "somebody's username"}},
+		"a location in its organization":  {pdp.Change{Kind: pdp.LocationChanged, ID: "ghi", Organization: "metro"}, []string{"metro", "ghi"}},
+		"a location in another one":       {pdp.Change{Kind: pdp.LocationChanged, ID: "ghi", Organization: "smile"}, []string{"metro", "smile", "ghi"}},
+		"a new location":                  {pdp.Change{Kind: pdp.LocationChanged, ID: "new", Organization: "smile"}, []string{"smile", "new"}},
+		"a location without organization": {pdp.Change{Kind: pdp.LocationChanged, ID: "ghi"}, []string{"metro", "smile", "ghi", "new"}},
+		"a new one without organization":  {pdp.Change{Kind: pdp.LocationChanged, ID: "other"}, []string{"metro", "smile", "ghi", "new"}},
+		"anything":                        {pdp.Change{Kind: pdp.AnythingChanged}, []string{"jane", "joe", "somebody's username", "metro", "smile", "ghi", "new"}},
 	} {
 		synctest.Test(t, func(*testing.T) {
-			f := NewTracker(Config{Confirmer: ConfirmedByStream, Lease: time.Second, Retention: 20 * time.Minute, RootOf: func(l string) string { return roots[l] }})
+			f := NewTracker(Config{Confirmer: ConfirmedByStream, Lease: time.Second, Retention: 20 * time.Minute})
 			streamHandler{f}.Began(membership.Position{Epoch: "e", Sequence: 0}, membership.Position{Epoch: "e", Sequence: 0}, nil, time.Now())
 			records := map[string]*Provenance{}
 			for what, key := range kinds {
@@ -154,6 +156,9 @@ func TestAnnouncementInvalidatesRelatedRecords(t *testing.T) {
 				e.Key = key
 				e.Absent = key.Kind == membership.UsernamePointer || key.Kind == membership.LocationPointer
 				e.TTL = time.Hour
+				if key.Kind == membership.OrganizationRecord {
+					e.Locations = NewLocationSet(slices.Values(lists[key.ID]))
+				}
 				records[what] = e
 			}
 			f.Invalidate([]pdp.Change{one.change}, membership.Position{Epoch: "e", Sequence: 1})
@@ -166,4 +171,44 @@ func TestAnnouncementInvalidatesRelatedRecords(t *testing.T) {
 			assert.ElementsMatch(t, one.want, got, name)
 		})
 	}
+}
+
+// A version that is announced without an organization is one of whatever organization lists the location.
+func TestVersionAnnouncedWithoutOrganization(t *testing.T) {
+	synctest.Test(t, func(*testing.T) {
+		f, s := trackerOfStream()
+		organization := func(root string, version uint64, locations ...string) *Provenance {
+			p := f.BeginFetch()
+			p.Key, p.Version, p.TTL = membership.Key{Kind: membership.OrganizationRecord, ID: root}, version, time.Hour
+			p.Locations = NewLocationSet(slices.Values(locations))
+			return &p
+		}
+		at := membership.Position{Epoch: "e", Sequence: 1}
+		s.Changed(membership.Announcement{At: at, Changes: []pdp.Change{{Kind: pdp.LocationChanged, ID: "ghi", Version: 7}}})
+		for _, c := range []struct {
+			what  string
+			p     *Provenance
+			older bool
+		}{
+			{"lists it, with an older version", organization("metro", 6, "metro", "ghi"), true},
+			{"lists it, with that version", organization("metro", 7, "metro", "ghi"), false},
+			{"does not list it", organization("smile", 6, "smile"), false},
+			{"has its id", organization("ghi", 6, "ghi"), true},
+		} {
+			for range 2 { // the second check uses the result of the first
+				v, confirmed := checkAnyAge(f, c.p)
+				assert.NotEqual(t, Stale, v, c.what)
+				assert.Equal(t, !c.older, confirmed, c.what)
+				assert.Equal(t, c.older, f.BelowMinVersion(c.p, []membership.Position{at}), c.what)
+				newer, retry := f.ClaimedNewer(c.p)
+				assert.Equal(t, c.older, newer, c.what)
+				assert.Equal(t, c.older, retry, c.what)
+			}
+		}
+		lagging := organization("metro", 6, "metro", "ghi")
+		f.ClaimUnmet(lagging)
+		newer, retry := f.ClaimedNewer(lagging)
+		assert.True(t, newer)
+		assert.False(t, retry, "the origin has been asked again, and does not have it")
+	})
 }

@@ -31,11 +31,12 @@ type Key struct {
 // Kind says what a [Key] names.
 type Kind byte
 
-// The kinds of keys. They are part of the names in Redis.
+// The kinds of keys. They are part of the names in Redis, where usernames are not kept: only an invitation asks for one, it asks
+// for an id first, and finding in Redis that neither is anybody's is not possible.
 const (
 	UserRecord         Kind = 'u' // by user id
 	OrganizationRecord Kind = 'o' // by the id of its root location
-	UsernamePointer    Kind = 'n' // by folded username, leads to a user id
+	UsernamePointer    Kind = 'n' // by folded username, leads to a user id; in memory alone
 	LocationPointer    Kind = 'l' // by location id, leads to the id of the organization's root
 )
 

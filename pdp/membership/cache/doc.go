@@ -3,7 +3,7 @@
 // is fetched again, or the question fails. It decides nothing itself, and knows neither Redis nor any kind of origin.
 //
 // A user passes four caches: the view of one question (so that the question sees one state), the process's memory, the user
-// joined with its location trees (joined in account.go, kept because joining costs more than all look-ups), and the shared
-// store. A question starts at [Cache.View] in view.go and [Cache.lookup] in lookup.go; an announced change at [Cache.Announce]
-// in announce.go.
+// joined with its location trees (account.go; the input for the rules is kept with it), and the shared store. Each saves more than
+// 5 % of a decision (BenchmarkWithoutCache). A question starts at [Cache.View] in view.go and [Cache.lookup] in lookup.go; an
+// announced change at [Cache.Announce] in announce.go.
 package cache

@@ -81,9 +81,8 @@ func (c *Cache) pointerTo(n requirement, key membership.Key, raw []membership.Ra
 	c.keep(found, true)
 	pointer := newEntry(began, key, found.validator)
 	pointer.bytes, pointer.pointer = entryBytes+len(key.ID), found.Key.ID
-	pointer.Version, pointer.Synthetic, pointer.History = 1, true, found.History
-	pointer.TTL = c.randomTTL(false)
-	return c.keep(pointer, true), nil
+	pointer.History, pointer.TTL = found.History, c.randomTTL(false)
+	return c.keep(pointer, false), nil
 }
 
 // organization gives the organization that a location belongs to, or that the location is absent.
@@ -171,7 +170,7 @@ func (c *Cache) loadOrganization(ctx context.Context, n requirement, location st
 func (c *Cache) sharedOrganization(ctx context.Context, n requirement, location string) (e *entry, usable bool) {
 	root := c.orgIndex.find(location)
 	if root == "" {
-		if root = c.sharedPointer(ctx, membership.Key{Kind: membership.LocationPointer, ID: location}); root == "" {
+		if root = c.sharedRoot(ctx, location); root == "" {
 			return nil, false
 		}
 	}

@@ -132,17 +132,18 @@ func (c *Cache) fromShared(ctx context.Context, n requirement, key membership.Ke
 	return e, true
 }
 
-// sharedPointer reads the id that a pointer leads to, "" if there is none. It is a hint: the record itself says whether it is true.
-func (c *Cache) sharedPointer(ctx context.Context, key membership.Key) string {
+// sharedRoot reads the root of a location's organization, "" if it is not in the store. It is a hint: the organization's record
+// says whether it is true.
+func (c *Cache) sharedRoot(ctx context.Context, location string) string {
+	key := membership.Key{Kind: membership.LocationPointer, ID: location}
 	if !c.storeUsable() {
 		return ""
 	}
-	v := c.validator.Load()
 	value, err := c.store.Get(ctx, key)
 	if err != nil || value == nil {
 		return ""
 	}
-	e, err := c.unpack(v, key, value)
+	e, err := c.unpack(c.validator.Load(), key, value)
 	if err != nil {
 		c.refuse(key, err)
 		return ""

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/redisstore"
@@ -101,6 +102,26 @@ func TestSharedValueFromTheFutureIsRefused(t *testing.T) {
 		assertRole(t, second, "jane", "ed_normal")
 		assert.Greater(t, o.requestCount(), asked)
 		assert.NotZero(t, second.Status().Refused)
+	})
+}
+
+// A username is personal: it is in no key of the shared store.
+func TestUsernamesAreNotShared(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
+		c := openCache(t, o, h.connect(), nil)
+		waitHeartbeat()
+		v, err := c.View(t.Context(), facts.Requirement{})
+		require.NoError(t, err)
+		u, err := v.UserByUsername(t.Context(), "jane@example.org")
+		require.NoError(t, err)
+		require.NotNil(t, u)
+		waitHeartbeat()
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		assert.Contains(t, h.values, membership.Key{Kind: membership.UserRecord, ID: "jane"})
+		for key := range h.values {
+			assert.NotEqual(t, membership.UsernamePointer, key.Kind)
+		}
 	})
 }
 

@@ -205,8 +205,6 @@ func (v *cachedView) UserByUsername(ctx context.Context, username string) (*fact
 	pointer, n := "", v.need
 	if e := v.c.memory.get(key); e != nil && !e.Absent {
 		pointer = e.pointer
-	} else if e == nil && !n.fresh {
-		pointer = v.c.sharedPointer(ctx, key)
 	}
 	for range maxFetches {
 		if pointer != "" {

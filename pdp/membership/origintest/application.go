@@ -19,7 +19,7 @@ import (
 // Application is an HTTP handler that serves a directory by the contract of package httporigin, as an application would. Its methods
 // are safe for concurrent use. Its fields must not be set while it serves a request.
 type Application struct {
-	t *testing.T
+	t testing.TB
 
 	mu           sync.Mutex
 	Directory    *directory.Directory     // in force; set by Replace
@@ -39,7 +39,7 @@ type recordVersion struct {
 }
 
 // NewApplication returns an application with the directory of a JSON document.
-func NewApplication(t *testing.T, document string) *Application {
+func NewApplication(t testing.TB, document string) *Application {
 	a := &Application{t: t, versions: map[string]recordVersion{}}
 	a.Replace(document)
 	return a

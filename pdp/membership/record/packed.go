@@ -21,9 +21,8 @@ const (
 	packedFixed    = len(packedFormat) + 8 + 8
 	packedChecksum = 4
 
-	maxKey    = 4 * facts.MaxID // folding can make a username longer
 	MaxEpoch  = 128
-	MaxHeader = packedFixed + 1 + membership.MaxHistory + 1 + 2 + maxKey + 2 + MaxEpoch + binary.MaxVarintLen64 + packedChecksum
+	MaxHeader = packedFixed + 1 + membership.MaxHistory + 1 + 2 + facts.MaxID + 2 + MaxEpoch + binary.MaxVarintLen64 + packedChecksum
 )
 
 var (
@@ -42,7 +41,7 @@ func MaxPacked(k membership.Kind) int {
 	case membership.UserRecord:
 		return MaxHeader + membership.MaxRecord
 	}
-	return MaxHeader + maxKey
+	return MaxHeader + facts.MaxID
 }
 
 // Pack returns the value to store for a key. It rounds AsOf down to microseconds.
@@ -82,7 +81,7 @@ func Unpack(key membership.Key, data []byte) (membership.Stamp, []byte, error) {
 	}
 	s.History = string(history)
 	kind := membership.Kind(rest[0])
-	id, rest, ok := cutString(rest[1:], maxKey)
+	id, rest, ok := cutString(rest[1:], facts.MaxID)
 	epoch, rest, ok2 := cutString(rest, MaxEpoch)
 	sequence, n := binary.Uvarint(rest)
 	switch {

@@ -58,6 +58,9 @@ func TestAnswersDoNotMixDirectories(t *testing.T) {
 	if fewerQuestions() {
 		rounds = 4
 	}
+	if testing.Short() {
+		rounds = 1
+	}
 	done := make(chan struct{})
 	var swapping, asking sync.WaitGroup
 	swapping.Go(func() {

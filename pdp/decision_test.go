@@ -46,6 +46,9 @@ func forEachQuestion(t *testing.T, worlds, questions int, check func(t require.T
 	if fewerQuestions() {
 		worlds = (worlds + 9) / 10
 	}
+	if testing.Short() {
+		questions = (questions + 1) / 2
+	}
 	for seed := range uint64(worlds) {
 		w := generate(seed)
 		source.set(w.directory(t))

@@ -97,13 +97,17 @@ func (h *eventLog) cut(down time.Duration, disconnect, reconnect func(), sidecar
 	})
 }
 
+// seeds is the number of simulated histories: two under -short.
+func seeds(all uint64) uint64 {
+	if testing.Short() {
+		return 2
+	}
+	return all
+}
+
 // This holds while the origin, the shared tier and connections fail.
 func TestReadsAreNeverOlderThanAllowed(t *testing.T) {
-	seeds := uint64(24)
-	if testing.Short() {
-		seeds = 4
-	}
-	for seed := range seeds {
+	for seed := range seeds(24) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				h := simulate(t, seed, disturbances{})
@@ -124,7 +128,7 @@ func TestMissedAnnouncementsAreDetected(t *testing.T) {
 
 // Somebody announces false records and versions, and the source is restored now and then, so that its versions start again.
 func TestReadsAreNeverOlderThanAllowedDespiteForgeries(t *testing.T) {
-	for seed := range uint64(4) {
+	for seed := range seeds(4) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				h := simulate(t, seed, disturbances{forging: true, restoring: true})
@@ -138,7 +142,7 @@ func TestReadsAreNeverOlderThanAllowedDespiteForgeries(t *testing.T) {
 
 // Sidecars watch the source through a channel that at times does not carry every change, and reports so.
 func TestReadsAreNeverOlderThanAllowedWhileUnproven(t *testing.T) {
-	for seed := range uint64(4) {
+	for seed := range seeds(4) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				h := simulate(t, seed, disturbances{listening: true, restoring: true, forging: true})

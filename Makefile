@@ -28,7 +28,8 @@ test: prerequisites ## run every test, the policies' own among them, with the ra
 	$(GOTEST) -timeout 30m ./pdp ./policies
 
 test-fast: ## run the tests that need no server, without the race detector: for the work at hand
-	$(GOTEST) -short ./... ./.ci/gotest
+	# The longest packages first, with less time spent collecting garbage and linking what debuggers read.
+	GOGC=400 $(GOTEST) -short -ldflags=-w -p $$(($$(getconf _NPROCESSORS_ONLN) + 1)) ./cmd/wardkeeper ./pdp ./... ./.ci/gotest
 
 prerequisites: ## install the programs that the tests run
 	@.ci/prerequisites

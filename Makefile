@@ -21,14 +21,15 @@ build: ## build bin/wardkeeper
 	go build -o bin/wardkeeper ./cmd/wardkeeper
 
 test: prerequisites ## run every test, the policies' own among them, with the race detector and real servers
-# First what mostly waits for servers, and one package more at a time than there are processors: the others use them meanwhile.
-	$(GOTEST) -timeout 30m -race -p $$(($$(getconf _NPROCESSORS_ONLN) + 1)) ./cmd/... ./pdp/membership/... \
-		$$(go list ./... | grep -v '/policies$$') ./.ci/gotest
+# The longest first, most of which wait for servers, and one package more at a time than there are processors: the others use
+# them meanwhile.
+	$(GOTEST) -timeout 30m -race -p $$(($$(getconf _NPROCESSORS_ONLN) + 1)) ./cmd/wardkeeper ./pdp/membership/redisstore \
+		./pdp/membership/pgorigin ./pdp ./bundles $$(go list ./... | grep -v '/policies$$') ./.ci/gotest
 # Without the race detector, the engine's generated tests ask all of their questions. Those of policies have no goroutines.
 	$(GOTEST) -timeout 30m ./pdp ./policies
 
 test-fast: ## run the tests that need no server, without the race detector: for the work at hand
-	# The longest packages first, with less time spent collecting garbage and linking what debuggers read.
+# The longest packages first, with less time spent collecting garbage and linking what debuggers read.
 	GOGC=400 $(GOTEST) -short -ldflags=-w -p $$(($$(getconf _NPROCESSORS_ONLN) + 1)) ./cmd/wardkeeper ./pdp ./... ./.ci/gotest
 
 prerequisites: ## install the programs that the tests run

@@ -60,6 +60,9 @@ func syntaxFault(err error) Faults {
 	if n, scanErr := fmt.Sscanf(text, "line %d:", &line); scanErr == nil && n == 1 {
 		_, text, _ = strings.Cut(text, ": ")
 	}
+	if strings.Contains(text, "',' or '}'") {
+		text += "; within { } put a path with parameters in quotes"
+	}
 	return Faults{{Line: max(line, 1), Message: "this is not YAML: " + text}}
 }
 

@@ -48,6 +48,8 @@ func checkHeaders(header http.Header) error {
 			if err := checkConnection(values); err != nil {
 				return err
 			}
+		case strings.EqualFold(name, "Trailer"):
+			return badRequest("The request announces trailers: send all headers before the body.") // some programs merge them
 		case strings.EqualFold(name, "Upgrade"):
 			for _, value := range values {
 				if strings.Contains(strings.ToLower(value), "h2c") {

@@ -93,7 +93,7 @@ var refusedTargets = map[string][]string{
 	},
 	"method override in the query": {
 		"/a?_method=DELETE", "/a?_METHOD=DELETE", "/a?x=1&_method=PUT", "/a?%5fmethod=PUT", "/a?%5Fmethod=PUT", "/a?_method", "/a?_method[]=PUT", "/a?_method%5B%5D=PUT", "/a?.method=PUT",
-		"/a?+_method=PUT", "/a?%20_method=PUT", "/a?x;_method=PUT", "/a?_method=", "/a?&&_method=PUT", "/a?_m%65thod=PUT", "/a?[_method]=PUT", "/a?_method%00=PUT",
+		"/a?+_method=PUT", "/a?%20_method=PUT", "/a?x;_method=PUT", "/a?_method=", "/a?&&_method=PUT", "/a?_m%65thod=PUT", "/a?[_method]=PUT", "/a?[method=PUT", "/a?%5Bmethod=PUT", "/a?_method%00=PUT",
 	},
 	"length": {
 		"/" + strings.Repeat("a", maxTarget), "/a?" + strings.Repeat("b", maxTarget), "/" + strings.Repeat("%41", maxTarget/3+1),
@@ -148,7 +148,7 @@ func TestHostileQueriesAreRefused(t *testing.T) {
 		"", "user_id", "user_id=", "location=x", "User_id=x", "USER_ID=x", "user.id=x", "user%20id=x", "user+id=x", "user[id=x", "user_id[]=x", "user_id[a]=x", "user_id%5B%5D=x",
 		"user_id=a&user_id=b", "user_id=a&user_id=a", "user_id=a&User_Id=b", "user_id=a&user.id=b", "user_id=a&user%2Eid=b", "user_id=a&user%20id=b", "user_id=a&user+id=b",
 		"user_id=a&user[id=b", "user_id=a&user_id[]=b", "user_id=a&user_id[0]=b", "user_id=a&user_id%5b0%5d=b", "user_id=a&user%5Fid=b", "user_id=a&%75ser_id=b", "user_id=a&user_id",
-		"user_id=a&user_id=", "user_id=a&+user_id=b", "user_id=a&%20user_id=b", "user_id=a&user_id%20=b", "user_id=a&[user_id]=b", "user_id=a&user_id]=b", "user_id=a&&user_id=b",
+		"user_id=a&user_id=", "user_id=a&+user_id=b", "user_id=a&%20user_id=b", "user_id=a&user_id%20=b", "user_id=a&[user_id]=b", "user_id=a&[[user_id]=b", "user_id=a&%20[user_id]=b", "user_id=a&user_id]=b", "user_id=a&&user_id=b",
 		"user_id=a;user_id=b", "user_id=a;", ";user_id=a", "x=1;y=2&user_id=a", "user_id=a&x=%zz", "user_id=a%", "user_id=%", "user_id=a&%", "user_id=a&x=%0", "user_id=%u0061",
 		"user_id=a%00", "user_id=a&x=%00", "user_id%00=a", "user_id=%0a", "user_id=a&x=%0d%0a", "user_id=%7f", "user_id=%c2%85", "user_id=%c0%af", "user_id=%ff", "user_id=a&x=%ed%a0%80",
 		"user_id=a+b", "user_id=a&location=x+y", "user_id=a&location=", "user_id=a&location", "user_id=a&LOCATION=x", "user_id=a&location[]=x", "user_id=a&location[0][id]=x", "user_id=a&locatİon=x",
@@ -189,6 +189,7 @@ func TestHostileHeadersAreRefused(t *testing.T) {
 		one("X-Original-URL", "/x"), one("X_Original_URL", "/x"), one("x-original_url", "/x"), one("X-Rewrite-Url", "/x"), one("X_REWRITE_URL", "/x"), one("x-rewrite-url", ""), one("X Rewrite URL", "/x"),
 		one("Connection", "X-User-Id"), one("Connection", "close, X-User-Id"), one("connection", "x-confirmed"), one("Connection", "keep-alive,Authorization"), one("Connection", "cookie"),
 		one("Connection", "HTTP2-Settings"), one("Upgrade", "h2c"), one("Upgrade", "H2C"), one("upgrade", "websocket, h2c"),
+		one("Trailer", "X-Confirmed"), one("trailer", ""),
 	} {
 		for _, path := range []string{"/header", "/a"} {
 			_, err := resolve(path, header)

@@ -82,10 +82,11 @@ func decodeParameter(s string) string {
 // sameParameter reports whether some program takes the parameter received for name: without regard to case; with PHP's
 // underscore for a dot, a space or a bracket; as an array or an object (name[], name[x], [name]); with spaces around it.
 func sameParameter(received, name string) bool {
-	received = strings.TrimRight(strings.TrimLeft(received, " ["), " ")
+	received = strings.Trim(received, " ")
 	if equalParameters(received, name) {
 		return true
 	}
+	received = strings.TrimLeft(received, "[ ")
 	bracket := strings.IndexAny(received, "[]\x00")
 	return bracket > 0 && equalParameters(received[:bracket], name)
 }

@@ -2,9 +2,10 @@ package routes
 
 import (
 	"bytes"
-	"errors"
 	"io"
+	"maps"
 	"net/http"
+	"slices"
 )
 
 // Request is what a question can be drawn from. An adapter passes on what it received, unchanged.
@@ -26,6 +27,10 @@ type Request struct {
 // FromHTTP makes a Request of a server's request. If the body is read, r.Body is replaced by one with the same bytes.
 func FromHTTP(r *http.Request) Request {
 	request := Request{Method: r.Method, Target: r.RequestURI, Host: []string{r.Host}, Header: r.Header}
+	if len(r.Trailer) > 0 { // the server has removed the header that announces them
+		request.Header = r.Header.Clone()
+		request.Header["Trailer"] = slices.Sorted(maps.Keys(r.Trailer))
+	}
 	for _, host := range r.Header["Host"] { // HTTP/2 allows it beside :authority
 		if host != r.Host {
 			request.Host = append(request.Host, host)
@@ -51,5 +56,3 @@ func FromHTTP(r *http.Request) Request {
 	}
 	return request
 }
-
-var errNoVerifier = errors.New("routes: the route file has subject.jwt, but there is no verifier of tokens")

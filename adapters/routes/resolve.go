@@ -33,7 +33,8 @@ func (o Outcome) String() string {
 // Resolution is what a request means by a route file.
 type Resolution struct {
 	Outcome Outcome
-	// Path is the canonical path: the one spelling of all that mean the same. It is "" if the target has none.
+	// Path is the canonical path: the one spelling of all that mean the same. It is "" if the target has none. It can have the
+	// ids of persons in it; for logs there is the template of the route.
 	Path string
 	// Route is the route that matches; nil if none does. It is set beside an error too, if the error was found later.
 	Route *Route
@@ -89,6 +90,8 @@ func (t *Table) Resolve(ctx context.Context, r Request) (Resolution, error) {
 	resolution.Outcome, resolution.Evaluation = Question, evaluation
 	return resolution, nil
 }
+
+var errNoVerifier = errors.New("routes: the route file has subject.jwt, but there is no verifier of tokens")
 
 // maxMethod is the maximum length of a method in bytes.
 const maxMethod = 32

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -101,6 +102,38 @@ func TestFromHTTPLeavesTheBodyToTheApplication(t *testing.T) {
 			}
 		}
 	}
+}
+
+func TestFromHTTPTellsOfTrailersAndOtherHosts(t *testing.T) {
+	refused := make(chan error, 1)
+	table := example(t)
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, err := table.Resolve(r.Context(), FromHTTP(r))
+		refused <- err
+	}))
+	defer server.Close()
+	for name, request := range map[string]string{
+		"trailer":       "POST /static/x HTTP/1.1\r\nHost: a\r\nTrailer: X-Confirmed\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX-Confirmed: true\r\n\r\n",
+		"absolute form": "GET http://b/static/x HTTP/1.1\r\nHost: a\r\n\r\n",
+		"encoded slash": "GET /static/..%2fx HTTP/1.1\r\nHost: a\r\n\r\n",
+		"no host":       "GET /static/x HTTP/1.0\r\n\r\n",
+	} {
+		conn, err := net.Dial("tcp", server.Listener.Addr().String())
+		require.NoError(t, err)
+		_, err = io.WriteString(conn, request)
+		require.NoError(t, err)
+		err = <-refused
+		require.Error(t, err, name)
+		requireError(t, BadRequest, err)
+		require.NoError(t, conn.Close())
+	}
+	r := httptest.NewRequest("GET", "/static/x", nil)
+	r.Header["Host"] = []string{r.Host}
+	_, err := table.Resolve(t.Context(), FromHTTP(r))
+	require.NoError(t, err)
+	r.Header["Host"] = []string{"other"}
+	_, err = table.Resolve(t.Context(), FromHTTP(r))
+	requireError(t, BadRequest, err)
 }
 
 func requireError(t testing.TB, kind Kind, err error) {

@@ -70,9 +70,10 @@ var goodFiles = []string{
 
 // badFiles are files with their fault. The schema refuses them too, unless the fault begins with a tilde: it cannot know.
 var badFiles = map[string]string{
-	"":                         "line 1, column 1: the file is empty: begin it with version: 1",
-	"# nothing\n":              "line 1, column 1: the file is empty: begin it with version: 1",
-	"routes: [\n":              "line 1: this is not YAML: did not find expected node content",
+	"":            "line 1, column 1: the file is empty: begin it with version: 1",
+	"# nothing\n": "line 1, column 1: the file is empty: begin it with version: 1",
+	"routes: [\n": "line 1: this is not YAML: did not find expected node content",
+	routeFile("{path: /u/{id}, methods: [GET], public: true}"): "line 3: this is not YAML: did not find expected ',' or '}'; within { } put a path with parameters in quotes",
 	"- a\n":                    "line 1, column 1: the file is not a mapping: write it as keys with values",
 	"version: 1\n":             "line 1, column 1: routes is missing: list at least one route",
 	"version: 1\nroutes: []\n": "line 2, column 9: routes is empty: list at least one route",

@@ -83,7 +83,7 @@ func unrelated(w *world, root *byID, r pdp.Request) bool {
 		}
 	}
 	for _, u := range w.Users {
-		asked := u.ID == r.Resource.ID || u.Username != "" && slices.ContainsFunc(append(named, r.Resource.ID), func(s string) bool {
+		asked := u.ID == r.Resource.ID || slices.Contains(named, u.ID) || u.Username != "" && slices.ContainsFunc(append(named, r.Resource.ID), func(s string) bool {
 			return sameName(u.Username, s)
 		})
 		switch {

@@ -21,7 +21,8 @@ import (
 )
 
 // TestPolicyChangesNeedNoGo follows policies/README.md in a copy of the policies: it adds a role with a column of its own, an
-// access level, and a rule with its code and sentence, builds a bundle, and expects the decisions that the changes say.
+// access level, and a rule with its code and sentence, builds a bundle, and expects the decisions that the changes say. The names
+// are made up, so that the policies may come to have such a role, level or rule.
 func TestPolicyChangesNeedNoGo(t *testing.T) {
 	t.Parallel()
 	dir := changedPolicies(t)
@@ -47,8 +48,8 @@ func TestPolicyChangesNeedNoGo(t *testing.T) {
 		{"rita area.access location smile-a area=calendars", "allowed"},
 		{"rita area.access location smile-a area=invoices", "allowed"},
 		{"rita area.access location smile-a area=patient_records", "PRA-10 area_required"},
-		{"alice assignment.add user nine role=charge_nurse", "allowed"},
-		{"alice assignment.add user ten role=charge_nurse", "REG-I8 too_many_locations"},
+		{"alice assignment.add user two role=example_nurse", "allowed"},
+		{"alice assignment.add user three role=example_nurse", "REG-I8 example_code"},
 	} {
 		require.Equal(t, c.want, briefly(t, engine, c.question), c.question)
 	}
@@ -70,31 +71,31 @@ func changedPolicies(t *testing.T) string {
 
 	// A charge nurse views the users of her facility and may not edit them.
 	editTables(t, filepath.Join(dir, "authz/regional/data.yaml"), func(tables *yaml.Node) {
-		setMember(t, member(tables, "roles"), "charge_nurse", "{offered_at: [facility], reaches_down: false, sees_patients: true, columns: {here: charge}}")
+		setMember(t, member(tables, "roles"), "example_nurse", "{offered_at: [facility], reaches_down: false, sees_patients: true, columns: {here: example}}")
 		cells := map[string]string{"user.list": "{place: covered, user: any}", "user.view": "{place: any, user: covered}"}
 		rows := member(tables, "matrix").Content // names and rows by turns
 		for i := 0; i < len(rows); i += 2 {
-			setMember(t, rows[i+1], "charge", cmp.Or(cells[rows[i].Value], `"no"`))
+			setMember(t, rows[i+1], "example", cmp.Or(cells[rows[i].Value], `"no"`))
 		}
-		// A user has at most ten locations.
-		setMember(t, member(tables, "rules"), "at_most_ten", "{rule: REG-I8, code: too_many_locations}")
+		// A user has at most three locations.
+		setMember(t, member(tables, "rules"), "example_limit", "{rule: REG-I8, code: example_code}")
 		names := member(member(member(tables, "actions"), "assignment.add"), "rules")
-		names.Content = append(names.Content, scalar(t, "at_most_ten"))
+		names.Content = append(names.Content, scalar(t, "example_limit"))
 	})
 	editTables(t, filepath.Join(dir, "authz/data.yaml"), func(tables *yaml.Node) {
-		setMember(t, member(member(tables, "messages"), "reasons"), "too_many_locations", "The user already has ten locations.")
+		setMember(t, member(member(tables, "messages"), "reasons"), "example_code", "The user already has three locations.")
 	})
 	rules := filepath.Join(dir, "authz/regional/membership.rego")
-	putFile(t, rules, readFile(t, rules)+"\n# METADATA\n# title: REG-I8, a user has at most ten locations\n"+
-		"met(rule, _, _) if {\n\trule == \"at_most_ten\"\n\tcount(input.facts.user.assignments) < 10\n}\n")
+	putFile(t, rules, readFile(t, rules)+"\n# METADATA\n# title: REG-I8, a user has at most three locations\n"+
+		"met(rule, _, _) if {\n\trule == \"example_limit\"\n\tcount(input.facts.user.assignments) < 3\n}\n")
 	// The reception desk.
 	editTables(t, filepath.Join(dir, "authz/practice_group/data.yaml"), func(tables *yaml.Node) {
-		setMember(t, member(tables, "levels"), "reception", "{patient_records: false, calendars: true, invoices: true, locations: false,"+
+		setMember(t, member(tables, "levels"), "example_desk", "{patient_records: false, calendars: true, invoices: true, locations: false,"+
 			" credit_settings: false, reminder_settings: false, users: false}")
 	})
 	// The test that states the roles and levels a second time.
 	test := filepath.Join(dir, "authz/tables_test.rego")
-	for list, name := range map[string]string{`"facility": {`: "charge_nurse", `levels := {`: "reception"} {
+	for list, name := range map[string]string{`"facility": {`: "example_nurse", `levels := {`: "example_desk"} {
 		text := readFile(t, test)
 		require.Contains(t, text, list, test)
 		putFile(t, test, strings.Replace(text, list, list+`"`+name+`", `, 1))
@@ -125,7 +126,7 @@ func setMember(t *testing.T, mapping *yaml.Node, name, value string) {
 // changedDirectory has people to whom the changes matter.
 func changedDirectory() string {
 	locations, assignments := "", []string{}
-	for _, id := range strings.Fields("f1 f2 f3 f4 f5 f6 f7 f8 f9 f10") {
+	for _, id := range strings.Fields("f1 f2 f3") {
 		locations += "  - {id: " + id + ", name: " + id + ", kind: facility, parent: north}\n"
 		assignments = append(assignments, "{location: "+id+", role: ed_normal}")
 	}
@@ -137,14 +138,14 @@ func changedDirectory() string {
   - {id: smile-a, name: Smile A, kind: practice, parent: smile}
 ` + locations + `users:
   - {id: alice, default_location: metro, assignments: [{location: metro, role: regional_admin}]}
-  - {id: cleo, default_location: abc, assignments: [{location: abc, role: charge_nurse}]}
+  - {id: cleo, default_location: abc, assignments: [{location: abc, role: example_nurse}]}
   - {id: tom, default_location: abc, assignments: [{location: abc, role: ed_normal}]}
   - {id: gil, default_location: f1, assignments: [{location: f1, role: ed_normal}]}
-  - {id: nine, default_location: f1, assignments: [` + strings.Join(assignments[:9], ", ") + `]}
-  - {id: ten, default_location: f1, assignments: [` + strings.Join(assignments, ", ") + `]}
+  - {id: two, default_location: f1, assignments: [` + strings.Join(assignments[:2], ", ") + `]}
+  - {id: three, default_location: f1, assignments: [` + strings.Join(assignments, ", ") + `]}
   - id: rita
     assignments:
-      - {location: smile, role: administrator, access: {level: reception}}
+      - {location: smile, role: administrator, access: {level: example_desk}}
       - {location: smile-a, role: administrator}
 `
 }

@@ -13,7 +13,7 @@ import (
 	"strings"
 )
 
-// Limits bound what is read of a bundle before anything of it is trusted.
+// Limits bound how much of a bundle is read before it is trusted.
 type Limits struct {
 	Compressed int64 // bytes of the archive as it is sent; 0 means 8 MiB
 	Inflated   int64 // bytes of all files together; 0 means 64 MiB
@@ -248,7 +248,7 @@ func (a *Archive) Write(w io.Writer) error {
 	return errors.Join(archive.Close(), packed.Close())
 }
 
-// maxNotLoaded is how many files are named that are not loaded.
+// maxNotLoaded bounds how many of the files that are not loaded are named.
 const maxNotLoaded = 20
 
 // addNotLoaded adds a name that looks like policy or data and is neither, such as tables.yaml or data.JSON: OPA loads only

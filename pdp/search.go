@@ -125,7 +125,7 @@ func (ev *evaluation) actions(_ context.Context, r SearchRequest, list *listing)
 // resources are the users or locations that the question can be about.
 func (ev *evaluation) resources(ctx context.Context, r SearchRequest, list *listing) (candidates, error) {
 	switch {
-	case ev.facts.View == nil: // without facts there is nobody and nothing
+	case ev.facts.View == nil: // without facts there are no candidates
 	case r.Resource.Type == "user":
 		return ev.usersAsResources(ctx, r, list)
 	case r.Resource.Type == "location":

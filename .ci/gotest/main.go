@@ -1,4 +1,4 @@
-// Command gotest runs `go test -json` with its own arguments and prints what people want to see meanwhile: each package as it
+// Command gotest runs `go test -json` with its own arguments and prints the progress: each package as it
 // ends, each slow test, and, before the screen is silent for long, which tests are running. The output of a test is printed if it
 // fails. A test that is skipped fails the run, unless -short is among the arguments: a missing server must not pass for a proof.
 package main

@@ -5,7 +5,7 @@ import (
 	"net/http"
 )
 
-// maxRedirects is how many redirects are followed for one request.
+// maxRedirects is the maximum number of redirects that are followed for one request.
 const maxRedirects = 5
 
 // checkRedirect follows a bounded number of redirects. Configured headers and credentials go to the configured server

@@ -80,7 +80,7 @@ func decodeStrictly(data []byte, into any) error {
 	return nil
 }
 
-// describeKind says in YAML's words what kind of value is wanted.
+// describeKind describes a kind of value in YAML's terms.
 func describeKind(k reflect.Kind) string {
 	switch k {
 	case reflect.String:

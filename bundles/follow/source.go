@@ -14,7 +14,7 @@ import (
 
 // source is where bundles come from. Only one goroutine at a time calls it.
 type source interface {
-	// fetch returns what is there now, or nothing but a tag if that is what was seen last. The error is a
+	// fetch returns the current bundle, or nothing but its tag if that is the one seen last. The error is a
 	// [*bundles.Refusal]: [bundles.Unavailable] if nothing can be fetched, and another reason if what is there cannot be
 	// a bundle.
 	fetch(ctx context.Context, last seen) (fetched, error)

@@ -14,7 +14,7 @@ type Outcome string
 const (
 	Activated   Outcome = "activated"   // there was another bundle, and it is active now
 	Unchanged   Outcome = "unchanged"   // there was none
-	Refused     Outcome = "refused"     // there was one that must not become active
+	Refused     Outcome = "refused"     // the bundle must not become active
 	Unavailable Outcome = "unavailable" // the source could not be read
 )
 

@@ -48,5 +48,5 @@ type Position struct {
 	Sequence uint64
 }
 
-// MaxChanges is how many changes one announcement may have.
+// MaxChanges is the maximum number of changes of one announcement.
 const MaxChanges = 1000

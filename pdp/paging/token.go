@@ -27,7 +27,7 @@ func (p *Page) Token(last facts.Cursor) (string, error) {
 
 // resume continues where a token says. A request without a limit keeps that of the token.
 func (p *Page) resume(sent string) error {
-	refused := fault("The member \"token\" does not continue this list at /page: send the request that began it, or begin anew.")
+	refused := fault("The member \"token\" does not continue this list at /page: send the request that began it, or begin again.")
 	var t token
 	data, err := base64.RawURLEncoding.DecodeString(sent)
 	if err != nil || len(sent) > maxToken || json.Unmarshal(data, &t) != nil {

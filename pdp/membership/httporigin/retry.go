@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	// failureThreshold is how many attempts in a row must fail before the circuit breaker opens.
+	// failureThreshold is the number of consecutive failures that open the circuit breaker.
 	failureThreshold = 5
 	// maxBackoff is the longest wait between two attempts. A request whose Retry-After is longer is not retried.
 	maxBackoff = 2 * time.Second

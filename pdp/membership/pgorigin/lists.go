@@ -15,7 +15,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
-// gathered is how many users of a location are collected and sorted. With more of them, the query walks all users in the order
+// gathered is the maximum number of users of a location that are collected and sorted. With more, the query walks all users in the order
 // of the list and checks each, until there are enough; without an index of that order, or with a text that few users match, it
 // reads the tables as a whole.
 const gathered = 5_000

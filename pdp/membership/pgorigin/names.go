@@ -83,7 +83,7 @@ func (s *secrets) add(text string) {
 	}
 }
 
-// addFromURL adds the secrets of a URL. It refuses a text that is no URL, whose secrets could not be found. of a URL, and refuses one that is none: what is secret in it could not be known.
+// addFromURL adds the secrets of a URL. It refuses a text that is not a URL, whose secrets could not be found.
 func (s *secrets) addFromURL(text string) error {
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {

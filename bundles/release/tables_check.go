@@ -160,13 +160,16 @@ func (d *SourceTree) isPackage(at string) bool {
 	})
 }
 
-// statedRules are the texts that clauses of met compare their first argument with.
+// statedRules are the texts that clauses of met have as their first argument or compare it with.
 func (d *SourceTree) statedRules(at string) map[string]bool {
 	stated := map[string]bool{}
 	for _, m := range d.content.Modules {
 		for _, rule := range m.Parsed.Rules {
 			if folder(m.Parsed) != at || ruleName(rule) != "met" || len(rule.Head.Args) == 0 {
 				continue
+			}
+			if text, ok := rule.Head.Args[0].Value.(ast.String); ok {
+				stated[string(text)] = true
 			}
 			for _, expr := range rule.Body {
 				if operands := expr.Operands(); len(operands) == 2 && operands[0].Equal(rule.Head.Args[0]) {

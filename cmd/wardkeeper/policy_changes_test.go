@@ -71,7 +71,7 @@ func changedPolicies(t *testing.T) string {
 
 	// A charge nurse views the users of her facility and may not edit them.
 	editTables(t, filepath.Join(dir, "authz/regional/data.yaml"), func(tables *yaml.Node) {
-		setMember(t, member(tables, "roles"), "example_nurse", "{offered_at: [facility], reaches_down: false, sees_patients: true, columns: {here: example}}")
+		setMember(t, member(tables, "roles"), "example_nurse", "{offered_at: [facility], reaches_down: false, sees_patients: true, columns: {facility: example}}")
 		cells := map[string]string{"user.list": "{place: covered, user: any}", "user.view": "{place: any, user: covered}"}
 		rows := member(tables, "matrix").Content // names and rows by turns
 		for i := 0; i < len(rows); i += 2 {

@@ -19,7 +19,6 @@ _denied(reasons, advice) := {"allow": false, "reasons": reasons} if {
 } else := {"allow": false, "reasons": reasons, "advice": _told_advice(advice)}
 
 _empowered if _power(input.facts.model, _standing, _place)
-
 _empowered if _using(input.facts.model)
 
 # Whose invitation it is, and that nobody deletes, are for stage 3.
@@ -54,17 +53,13 @@ _candidates := [id |
 
 # A place that the question names is the same from everywhere; otherwise it is where the subject stands.
 _place_from(_) := input.facts.place if _place_is_named
-
 _place_from(at) := at if not _place_is_named
 
 _place_is_named if input.resource.type == "location"
-
 _place_is_named if question.named(object.get(input, ["resource", "properties", "location"], null))
 
 _supported_from(_, _) if object.get(input, ["context", "supported_obligations"], null) == null
-
 _supported_from(at, place) if _supports(_outcome_of(at.model, at, place))
-
 _supported_from(at, place) if not _obliges(at, place)
 
 _obliges(at, place) if _outcome_of(at.model, at, place).obligations
@@ -107,17 +102,8 @@ _is_stated_missing(name) if {
 _told_reasons := [reason |
 	some [code, field, rule] in _found
 	not _outranked(code, field, rule)
-	reason := _reason(code, field, rule)
+	reason := _told(object.union({"code": code, "rule": rule}, {"field": field | field != ""}))
 ]
-
-_reason(code, field, rule) := {"code": code, "rule": rule, "message": data.authz.messages.reasons[code]} if field == ""
-
-_reason(code, field, rule) := {
-	"code": code, "field": field, "rule": rule,
-	"message": data.authz.messages.reasons[code],
-} if {
-	field != ""
-}
 
 # The model's own rule comes before an ALL row, and else the later of two.
 _outranked(code, field, rule) if {

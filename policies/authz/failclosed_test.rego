@@ -86,8 +86,6 @@ _incidental := {
 
 # Where another fact may be missing: the questions that do not ask for it.
 _not_asked_for := {
-	# The standing is not judged by where it is, but by what is held there and in which organization.
-	"current.id": {"PRA-1 list", "PRA-12 add", "PRA-8 reactivate"},
 	"current.organization": {"SYS-11 create", "SYS-11 associate", "SYS-11 dissociate"},
 	# Only who is asked about is known by the organization.
 	"organization": _without_organization,

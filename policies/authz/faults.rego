@@ -9,9 +9,7 @@ import data.authz.regional
 # description: A policy with faults is refused when it is loaded.
 # scope: document
 faults contains fault if some fault in regional.faults
-
 faults contains fault if some fault in health_system.faults
-
 faults contains fault if some fault in practice_group.faults
 
 # A word that nobody reads may be a misspelt one, and what it was to say is not in force.
@@ -194,5 +192,4 @@ _named_rules contains [model, name, list, rule] if {
 _used_rules := {[model, rule] | some [model, _, _, rule] in _named_rules}
 
 _flat(rules) := rules if is_array(rules)
-
 _flat(rules) := [rule | some row in rules; some rule in row] if is_object(rules)

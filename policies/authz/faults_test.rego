@@ -79,12 +79,12 @@ _roles_of(model) := data.authz[model].roles
 test_fault_in_the_roles_is_named[note] if {
 	some note, c in {
 		"no such kind": {
-			"patch": {"op": "replace", "path": "ed_admin/offered_at", "value": ["ward"]},
-			"told": {"regional roles, ed_admin, offered_at: got [\"ward\"], expected a list of division; facility; region"},
+			"patch": {"op": "replace", "path": "ed_normal/offered_at", "value": ["ward"]},
+			"told": {"regional roles, ed_normal, offered_at: got [\"ward\"], expected a list of division; facility; region"},
 		},
 		"offered nowhere": {
-			"patch": {"op": "replace", "path": "ed_admin/offered_at", "value": []},
-			"told": {"regional roles, ed_admin, offered_at: got [], expected a list of division; facility; region"},
+			"patch": {"op": "replace", "path": "ed_normal/offered_at", "value": []},
+			"told": {"regional roles, ed_normal, offered_at: got [], expected a list of division; facility; region"},
 		},
 		"a switch that is a text": {
 			"patch": {"op": "replace", "path": "ed_admin/sees_patients", "value": "yes"},
@@ -95,16 +95,27 @@ test_fault_in_the_roles_is_named[note] if {
 			"told": {"regional roles, ed_admin, sees_patients: got nothing, expected one of false; true"},
 		},
 		"no such column": {
-			"patch": {"op": "replace", "path": "ed_admin/columns/here", "value": "ward"},
-			"told": {"regional roles, ed_admin, columns, here: no row of the matrix has the column ward"},
+			"patch": {"op": "replace", "path": "ed_admin/columns/facility", "value": "ward"},
+			"told": {"regional roles, ed_admin, columns, facility: no row of the matrix has the column ward"},
 		},
 		"a misspelt member": {
-			"patch": {"op": "add", "path": "ed_admin/colums", "value": {"here": "region"}},
+			"patch": {"op": "add", "path": "ed_admin/colums", "value": {"facility": "region"}},
 			"told": {"regional roles, ed_admin: there is no member colums"},
 		},
 		"a column that the role does not reach": {
-			"patch": {"op": "add", "path": "ed_admin/columns/beneath", "value": "division"},
-			"told": {"regional roles, ed_admin: a column beneath needs reaches_down"},
+			"patch": {"op": "add", "path": "ed_admin/columns/division", "value": "division"},
+			"told": {"regional roles, ed_admin, columns, division: its holder does not reach a location of that kind"},
+		},
+		"a column above the role": {
+			"patch": {"op": "add", "path": "division_admin/columns/region", "value": "region"},
+			"told": {"regional roles, division_admin, columns, region: its holder does not reach a location of that kind"},
+		},
+		"columns at two kinds for a role that does not reach down": {
+			"patch": {"op": "replace", "path": "ed_admin", "value": {
+				"offered_at": ["division", "facility"], "reaches_down": false, "sees_patients": true,
+				"columns": {"facility": "division"},
+			}},
+			"told": {"regional roles, ed_admin, columns, facility: its holder does not reach a location of that kind"},
 		},
 	}
 	changed := json.patch(_roles_of("regional"), [c.patch])

@@ -75,15 +75,11 @@ _locations := question.texts("locations") if input.action.name in {"admin.grant"
 
 # ALL-5
 _known_user if _asked_of_known
-
 _known_user if input.resource.type != "user"
-
 _known_user if input.action.name in {"invitation.accept", "invitation.reject"}
 
 _can_be_invited(_) if question.said("new")
-
 _can_be_invited("health_system") if health_system.invitable
-
 _can_be_invited("practice_group") if input.facts.user.assignments
 
 # The first broken rule of stage 1, asked for only when there is one.

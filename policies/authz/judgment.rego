@@ -8,6 +8,7 @@ import data.authz.question
 _stands_at(_, at) if at.held[at.id]
 
 _stands_at(model, at) if {
+	at.id
 	some role in at.held
 	_role(model, role).reaches_down
 }
@@ -44,5 +45,4 @@ _complete(model, action, at, place) if {
 }
 
 _meets_required(_, action, _, _) if not action.required_rules
-
 _meets_required(model, action, at, place) if _meets(model, action.required_rules, at, place)

@@ -42,7 +42,4 @@ _needs_no_standing if input.action.name in {
 _about_no_account if input.action.name in {"invitation.accept", "invitation.reject"}
 
 # A new user has no record to reveal.
-_about_no_account if {
-	input.action.name == "user.invite"
-	question.said("new")
-}
+_about_no_account if question.invites_new

@@ -75,20 +75,9 @@ _first_entry[name] := [entry | some actions in _action_table; entry := actions[n
 	some name, _ in actions
 }
 
-_empowers(model, entry) if {
-	model == "regional"
-	entry.columns
-}
-
-_empowers(model, entry) if {
-	model == "health_system"
-	entry.administers
-}
+_empowers("regional", entry) if entry.columns
+_empowers("health_system", entry) if entry.administers
 
 # Any member may have the area users, or another.
-_empowers(model, _) if model == "practice_group"
-
-_empowers(model, entry) if {
-	model == "vendor"
-	entry.creates_entities
-}
+_empowers("practice_group", _)
+_empowers("vendor", entry) if entry.creates_entities

@@ -24,7 +24,6 @@ notification(rule, topic, channel, to) := {
 # title: Where an existing user is notified, by username or else by id
 # scope: document
 addressee := input.facts.user.username
-
 addressee := input.facts.user.id if not input.facts.user.username
 
 # METADATA

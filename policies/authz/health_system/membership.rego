@@ -8,24 +8,18 @@ import data.authz.question
 
 # METADATA
 # title: ALL-10, the account is active
-met(rule, _, _) if {
-	rule == "active_account"
-	input.facts.user.status == "active"
-}
+met("active_account", _, _) if input.facts.user.status == "active"
 
 # METADATA
 # title: SYS-2, with `new` no other rule looks at an account that exists
 met(rule, _, _) if {
 	rule in {"active_account", "not_a_user_here"}
-	_invites_new
+	question.invites_new
 }
 
 # METADATA
 # title: SYS-2, the account has no assignment at the entity
-met(rule, _, place) if {
-	rule == "not_a_user_here"
-	not input.facts.user.assignments[place.id]
-}
+met("not_a_user_here", _, place) if not input.facts.user.assignments[place.id]
 
 # METADATA
 # title: SYS-2, without `new` nothing is asked of a new account
@@ -36,52 +30,31 @@ met(rule, _, _) if {
 
 # METADATA
 # title: SYS-2, no account has the id or the username
-met(rule, _, _) if {
-	rule == "new_account"
-	not account.exists
-}
+met("new_account", _, _) if not account.exists
 
 # METADATA
 # title: SYS-2, what is given as username is one
-met(rule, _, _) if {
-	rule == "username_well_formed"
-	question.well_formed_username("username")
-}
+met("username_well_formed", _, _) if question.well_formed_username("username")
 
 # METADATA
 # title: SYS-2, the username is given
-met(rule, _, _) if {
-	rule == "username_given"
-	question.text("username")
-}
+met("username_given", _, _) if question.text("username")
 
 # METADATA
 # title: SYS-2, the role is one that the entity offers
-met(rule, _, place) if {
-	rule == "role_offered"
-	_offers(place.kind, question.text("role"))
-}
+met("role_offered", _, place) if _offers(place.kind, question.text("role"))
 
 # METADATA
 # title: SYS-4, the user has an assignment at the entity
-met(rule, _, place) if {
-	rule == "assigned"
-	input.facts.user.assignments[place.id]
-}
+met("assigned", _, place) if input.facts.user.assignments[place.id]
 
 # METADATA
 # title: SYS-7, the user has an assignment at each location
-met(rule, _, place) if {
-	rule == "assigned_in_each"
-	every location in _judged(place) {
-		input.facts.user.assignments[location].role
-	}
-}
+met("assigned_in_each", _, place) if every location in _judged(place) { input.facts.user.assignments[location].role }
 
 # METADATA
 # title: SYS-7 and SYS-8, the user has the role at each location
-met(rule, _, place) if {
-	rule == "held_in_each"
+met("held_in_each", _, place) if {
 	every location in _judged(place) {
 		input.facts.user.assignments[location].role == question.text("role")
 	}
@@ -89,8 +62,7 @@ met(rule, _, place) if {
 
 # METADATA
 # title: SYS-7 and SYS-8, the user has some role at each location, where none is named
-met(rule, _, place) if {
-	rule == "held_in_each"
+met("held_in_each", _, place) if {
 	not question.text("role")
 	every location in _judged(place) {
 		input.facts.user.assignments[location].role
@@ -99,24 +71,15 @@ met(rule, _, place) if {
 
 # METADATA
 # title: SYS-7 and SYS-8, the role is higher than what the user has at each location
-met(rule, _, place) if {
-	rule == "raises_in_each"
-	every location in _judged(place) {
-		_rises(location, question.text("role"))
-	}
-}
+met("raises_in_each", _, place) if every location in _judged(place) { _rises(location, question.text("role")) }
 
 # METADATA
 # title: ALL-7, the role can be granted
-met(rule, _, _) if {
-	rule == "role_granted"
-	_granted
-}
+met("role_granted", _, _) if _granted
 
 # METADATA
 # title: SYS-8, the role can be granted, and each location offers it
-met(rule, _, place) if {
-	rule == "role_granted_in_each"
+met("role_granted_in_each", _, place) if {
 	input.action.name == "admin.grant"
 	_granted
 	every location in _judged(place) {
@@ -126,8 +89,7 @@ met(rule, _, place) if {
 
 # METADATA
 # title: SYS-8, a revoke assigns nothing, so that no location has to offer the role
-met(rule, _, _) if {
-	rule == "role_granted_in_each"
+met("role_granted_in_each", _, _) if {
 	input.action.name == "admin.revoke"
 	_granted
 }
@@ -142,7 +104,6 @@ met(rule, _, _) if {
 # METADATA
 # title: A grant or revoke that names no role is possible where some role would do (section 8, action search)
 suitable(_, _) if not input.action.name in {"admin.grant", "admin.revoke"}
-
 suitable(_, _) if question.text("role")
 
 suitable(_, place) if {
@@ -177,13 +138,10 @@ _granted if data.authz.health_system.roles[question.text("role")].granted
 
 # The locations that a grant or revoke is about; none where the property cannot be read.
 _judged(_) := question.texts("locations")
-
 _judged(place) := [place.id] if question.absent("locations")
-
 _judged(_) := [] if not question.formed("texts?", "locations")
 
 _kind(_, place) := place.kind if not question.texts("locations")
-
 _kind(location, _) := input.facts.locations[location].kind if question.texts("locations")
 
 # A grant raises what the user is there: the same or a lower role is assigned already.

@@ -1,9 +1,8 @@
 # METADATA
 # title: The health system model (policies/DOMAIN.md section 5)
 # description: |
-#   Hospital groups with an account per hospital; system > entity, or one standalone entity. `at` is a
-#   location where the subject may stand, with the roles `held` at or above it, and `place` the location that the
-#   question is about.
+#   Hospital groups with an account per hospital; system > entity, or one standalone entity. What `at` and `place` are
+#   is said in models.rego.
 package authz.health_system
 
 import data.authz.question
@@ -104,15 +103,10 @@ _place_rules := {"SYS-2": "SYS-3", "SYS-4": "SYS-3"}
 # METADATA
 # title: The row that judges the question
 row(at, _) := {"entity": "SYS-1", "system": "SYS-6"}[at.kind] if input.action.name in {"user.list", "user.view"}
-
 row(_, _) := "SYS-1" if input.action.name in {"user.edit", "user.reset_password"}
-
 row(_, _) := "SYS-2" if input.action.name == "user.invite"
-
 row(_, _) := "SYS-4" if input.action.name == "assignment.remove"
-
 row(_, _) := "SYS-5" if input.action.name == "location.switch"
-
 row(_, _) := "SYS-6" if input.action.name == "user.view_locations"
 
 row(at, place) := "SYS-8" if {
@@ -129,11 +123,8 @@ row(_, _) := "SYS-11" if input.action.name in {"entity.create", "entity.associat
 
 # What SYS-8 judges: anything from the system, several entities, all of them, or the system's own role.
 _system_wide(at, _) if at.kind == "system"
-
 _system_wide(_, _) if question.texts("locations")
-
 _system_wide(_, _) if data.authz.health_system.roles[question.text("role")].system_features
-
 _system_wide(_, place) if place.kind == "system"
 
 # ALL-4 holds for each location named.
@@ -169,18 +160,10 @@ _system_in_plan(at) if data.authz.health_system.plans[at.plan].system_features
 
 # SYS-10: where the plan has no system features, an account has one entity.
 _entity_in_plan(at, _) if _system_in_plan(at)
-
 _entity_in_plan(_, _) if question.said("new")
-
 _entity_in_plan(_, place) if place.kind == "system"
-
 _entity_in_plan(_, place) if input.facts.user.assignments[place.id]
-
-_entity_in_plan(at, _) if {
-	every location, _ in input.facts.user.assignments {
-		location == at.organization
-	}
-}
+_entity_in_plan(at, _) if every location, _ in input.facts.user.assignments { location == at.organization }
 
 _outside_plan(at, _) if {
 	at.kind == "system"
@@ -200,23 +183,14 @@ _outside_plan(_, _) if {
 
 # ALL-9
 _self_is_allowed if input.facts.user.id != input.facts.subject.id
-
 _self_is_allowed if data.authz.health_system.actions[input.action.name].allow_self
-
-_self_is_allowed if _invites_new
-
-# An invitation of a new account looks at no account that exists.
-_invites_new if {
-	input.action.name == "user.invite"
-	question.said("new")
-}
+_self_is_allowed if question.invites_new
 
 # METADATA
 # title: Who can be invited (SYS-2)
 # description: An account of the system, or one with no assignment anywhere.
 # scope: document
 invitable if count(input.facts.user.assignments) > 0
-
 invitable if input.facts.user.assigned == false
 
 # METADATA

@@ -1,5 +1,7 @@
 package authz.health_system
 
+import data.authz.question
+
 # Using the system: no place to stand is needed.
 
 # METADATA
@@ -8,16 +10,7 @@ using if {
 	input.action.name == "location.switch"
 	input.resource.type == "location"
 	input.facts.place.kind == "entity"
-	input.facts.subject.held[input.facts.place.id]
-}
-
-using if {
-	input.action.name == "location.switch"
-	input.resource.type == "location"
-	input.facts.place.kind == "entity"
-	some above, _ in input.facts.place.path
-	role := input.facts.subject.held[above]
-	data.authz.health_system.roles[role].reaches_down
+	question.reaches(data.authz.health_system.roles, input.facts.place)
 }
 
 # METADATA

@@ -7,10 +7,7 @@ import data.authz.question
 
 # METADATA
 # title: PRA-3, no account has the id or the username of the new one
-met(rule, _, _) if {
-	rule == "new_account"
-	not account.exists
-}
+met("new_account", _, _) if not account.exists
 
 # METADATA
 # title: PRA-5, the user is no member, whatever the status
@@ -21,31 +18,19 @@ met(rule, at, _) if {
 
 # METADATA
 # title: PRA-5, the user is a member in use, who is not reactivated
-met(rule, at, _) if {
-	rule == "not_a_former_member"
-	_in_use(at.organization)
-}
+met("not_a_former_member", at, _) if _in_use(at.organization)
 
 # METADATA
 # title: PRA-3 and PRA-5, what is given as username is one
-met(rule, _, _) if {
-	rule == "username_well_formed"
-	question.well_formed_username("username")
-}
+met("username_well_formed", _, _) if question.well_formed_username("username")
 
 # METADATA
 # title: PRA-3 and PRA-5, the usernames agree
-met(rule, _, _) if {
-	rule == "usernames_agree"
-	input.facts.folded.username == input.facts.folded.username_confirmation
-}
+met("usernames_agree", _, _) if input.facts.folded.username == input.facts.folded.username_confirmation
 
 # METADATA
 # title: PRA-5, the username is the account's
-met(rule, _, _) if {
-	rule == "username_of_account"
-	input.facts.folded.username == input.facts.folded.account
-}
+met("username_of_account", _, _) if input.facts.folded.username == input.facts.folded.account
 
 # METADATA
 # title: PRA-3 and PRA-5, what is no username is compared with nothing
@@ -56,105 +41,59 @@ met(rule, _, _) if {
 
 # METADATA
 # title: PRA-3 and PRA-5, a confirmation that is absent disagrees with nothing
-met(rule, _, _) if {
-	rule == "usernames_agree"
-	not question.text("username_confirmation")
-}
+met("usernames_agree", _, _) if not question.text("username_confirmation")
 
 # METADATA
 # title: PRA-3 and PRA-5, the locations are practices
-met(rule, _, _) if {
-	rule == "practices_known"
-	every id in _practices {
-		input.facts.locations[id].kind == "practice"
-	}
-}
+met("practices_known", _, _) if every id in _practices { input.facts.locations[id].kind == "practice" }
 
 # METADATA
 # title: PRA-3 and PRA-5, the practices are the group's; of what is no practice nobody tells where it belongs
-met(rule, at, _) if {
-	rule == "practices_own"
-	every id in _practices {
-		_own_or_unknown(id, at)
-	}
-}
+met("practices_own", at, _) if every id in _practices { _own_or_unknown(id, at) }
 
 # METADATA
 # title: PRA-3, the given name
-met(rule, _, _) if {
-	rule == "given_name"
-	_named("given")
-}
+met("given_name", _, _) if _named("given")
 
 # METADATA
 # title: PRA-3, the family name
-met(rule, _, _) if {
-	rule == "family_name"
-	_named("family")
-}
+met("family_name", _, _) if _named("family")
 
 # METADATA
 # title: PRA-3, the title is a text
-met(rule, _, _) if {
-	rule == "title_well_formed"
-	_named("title")
-}
+met("title_well_formed", _, _) if _named("title")
 
 # METADATA
 # title: PRA-3, the title may be left out
-met(rule, _, _) if {
-	rule == "title_well_formed"
-	object.get(input.action, ["properties", "name", "title"], null) in {null, ""}
-}
+met("title_well_formed", _, _) if object.get(input.action, ["properties", "name", "title"], null) in {null, ""}
 
 # METADATA
 # title: PRA-3, a password is supplied for a new account
-met(rule, _, _) if {
-	rule == "password_supplied"
-	question.said("password_supplied")
-}
+met("password_supplied", _, _) if question.said("password_supplied")
 
 # METADATA
 # title: PRA-5, whether a password is supplied can be read
-met(rule, _, _) if {
-	rule == "password_well_formed"
-	question.formed("flag?", "password_supplied")
-}
+met("password_well_formed", _, _) if question.formed("flag?", "password_supplied")
 
 # METADATA
 # title: PRA-5, an existing account keeps its password
-met(rule, _, _) if {
-	rule == "password_kept"
-	not question.said("password_supplied")
-}
+met("password_kept", _, _) if not question.said("password_supplied")
 
 # METADATA
 # title: PRA-4, the registration number is given
-met(rule, _, _) if {
-	rule == "registration_number"
-	question.text("registration_number")
-}
+met("registration_number", _, _) if question.text("registration_number")
 
 # METADATA
 # title: PRA-4, the role needs no registration number
-met(rule, _, _) if {
-	rule == "registration_number"
-	not _registration == "required"
-}
+met("registration_number", _, _) if not _registration == "required"
 
 # METADATA
 # title: PRA-4, no registration number is given
-met(rule, _, _) if {
-	rule == "no_registration_number"
-	not question.text("registration_number")
-}
+met("no_registration_number", _, _) if not question.text("registration_number")
 
 # METADATA
 # title: PRA-4, the role may have a registration number
-met(rule, _, _) if {
-	rule == "no_registration_number"
-	not _registration == "refused"
-}
+met("no_registration_number", _, _) if not _registration == "refused"
 
 _registration := data.authz.practice_group.roles[question.text("role")].registration
 
@@ -164,7 +103,6 @@ default _practices := []
 _practices := question.texts("locations")
 
 _own_or_unknown(id, at) if input.facts.locations[id].organization == at.organization
-
 _own_or_unknown(id, _) if not input.facts.locations[id].kind == "practice"
 
 _named(member) if {

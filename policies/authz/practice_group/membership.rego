@@ -7,45 +7,33 @@ import data.authz.question
 
 # METADATA
 # title: ALL-10, the account and its membership are in use
-met(rule, _, _) if {
-	rule == "active_account"
-	_in_use(input.facts.organization.id)
-}
+met("active_account", _, _) if _in_use(input.facts.organization.id)
 
 # METADATA
 # title: ALL-10, nobody learns of another's status by an invitation, which PRA-6 alone then refuses
-met(rule, _, _) if {
-	rule == "active_account"
+met("active_account", _, _) if {
 	input.action.name in {"invitation.accept", "invitation.reject"}
 	input.resource.id != input.facts.subject.id
 }
 
 # METADATA
 # title: ALL-10, nor of one's own status where one does not belong
-met(rule, _, _) if {
-	rule == "active_account"
+met("active_account", _, _) if {
 	input.action.name in {"invitation.accept", "invitation.reject"}
 	not input.facts.user.assignments[input.facts.organization.id]
 }
 
 # METADATA
 # title: ALL-10 and PRA-8, the account is deactivated
-met(rule, _, _) if {
-	rule == "deactivated_account"
-	input.facts.user.status == "deactivated"
-}
+met("deactivated_account", _, _) if input.facts.user.status == "deactivated"
 
 # METADATA
 # title: ALL-10 and PRA-8, the membership is deactivated
-met(rule, at, _) if {
-	rule == "deactivated_account"
-	input.facts.user.assignments[at.organization].status == "deactivated"
-}
+met("deactivated_account", at, _) if input.facts.user.assignments[at.organization].status == "deactivated"
 
 # METADATA
 # title: PRA-6, the subject is the person, and invited to the group
-met(rule, _, _) if {
-	rule == "invited"
+met("invited", _, _) if {
 	input.resource.id == input.facts.subject.id
 	input.facts.place.kind == "group"
 	input.facts.subject.assignments[input.facts.place.id].status == "invited"
@@ -53,47 +41,33 @@ met(rule, _, _) if {
 
 # METADATA
 # title: PRA-7 and PRA-12, a practice is left by removal; a user is never deleted, nor the membership of the group
-met(rule, _, place) if {
-	rule == "membership_kept"
+met("membership_kept", _, place) if {
 	input.action.name == "assignment.remove"
 	place.kind == "practice"
 }
 
 # METADATA
 # title: PRA-12, the user has an assignment at the practice
-met(rule, _, place) if {
-	rule == "assigned"
-	input.facts.user.assignments[place.id]
-}
+met("assigned", _, place) if input.facts.user.assignments[place.id]
 
 # METADATA
 # title: PRA-12, the user has no assignment at the practice; a member of the group has one there
-met(rule, _, place) if {
-	rule == "not_assigned_yet"
+met("not_assigned_yet", _, place) if {
 	place.kind == "practice"
 	not input.facts.user.assignments[place.id]
 }
 
 # METADATA
 # title: PRA-12, the role is the role in the group
-met(rule, at, _) if {
-	rule == "role_of_group"
-	question.text("role") == input.facts.user.assignments[at.organization].role
-}
+met("role_of_group", at, _) if question.text("role") == input.facts.user.assignments[at.organization].role
 
 # METADATA
 # title: PRA-12, at the group the role is not judged, since it is assigned already
-met(rule, _, place) if {
-	rule == "role_of_group"
-	place.kind == "group"
-}
+met("role_of_group", _, place) if place.kind == "group"
 
 # METADATA
 # title: PRA-3, PRA-5 and PRA-12, the role is one of the group's
-met(rule, _, _) if {
-	rule == "role_offered"
-	"group" in data.authz.practice_group.roles[_role_named].offered_at
-}
+met("role_offered", _, _) if "group" in data.authz.practice_group.roles[_role_named].offered_at
 
 # METADATA
 # title: PRA-3, PRA-5 and PRA-12, a role that is not named breaks no rule about it
@@ -104,38 +78,29 @@ met(rule, _, _) if {
 
 # METADATA
 # title: PRA-3, PRA-5 and PRA-12, the level exists
-met(rule, _, _) if {
-	rule == "level_known"
-	data.authz.practice_group.levels[question.text("level")]
-}
+met("level_known", _, _) if data.authz.practice_group.levels[question.text("level")]
 
 # METADATA
 # title: PRA-3, PRA-5 and PRA-12, a level that is not named breaks no rule about it
-met(rule, _, _) if {
-	rule == "level_known"
-	not question.text("level")
-}
+met("level_known", _, _) if not question.text("level")
 
 # METADATA
 # title: PRA-12, the role changes
-met(rule, at, _) if {
-	rule == "something_changes"
+met("something_changes", at, _) if {
 	input.action.name == "assignment.edit"
 	question.text("new_role") != input.facts.user.assignments[at.organization].role
 }
 
 # METADATA
 # title: PRA-12, the level changes
-met(rule, at, _) if {
-	rule == "something_changes"
+met("something_changes", at, _) if {
 	input.action.name == "access.change"
 	question.text("level") != recorded_level(input.facts.user, at.organization)
 }
 
 # METADATA
 # title: PRA-12, the areas change
-met(rule, at, _) if {
-	rule == "something_changes"
+met("something_changes", at, _) if {
 	input.action.name == "access.change"
 	question.switches("areas")
 	not _areas_stay(at.organization)
@@ -143,10 +108,7 @@ met(rule, at, _) if {
 
 # METADATA
 # title: PRA-12, nobody can tell what a property of the wrong type would change
-met(rule, _, _) if {
-	rule == "something_changes"
-	question.malformed(data.authz.practice_group.actions[input.action.name].properties)
-}
+met("something_changes", _, _) if question.malformed(data.authz.practice_group.actions[input.action.name].properties)
 
 # A user in use is deactivated neither as a whole nor in the group.
 _in_use(organization) if {
@@ -164,5 +126,4 @@ _named_areas := {area: on |
 
 # The role that the user would have.
 _role_named := question.text("role") if input.action.name in {"user.invite", "assignment.add"}
-
 _role_named := question.text("new_role") if input.action.name == "assignment.edit"

@@ -1,9 +1,7 @@
 # METADATA
 # title: The practice group model (policies/DOMAIN.md section 6)
 # description: |
-#   Sole, group and multi-disciplinary practices; group > practice. `at` is a
-#   location where the subject may stand, with the roles `held` at or above it, and `place` the location that the
-#   question is about.
+#   Sole, group and multi-disciplinary practices; group > practice. What `at` and `place` are is said in models.rego.
 package authz.practice_group
 
 import data.authz.question
@@ -72,13 +70,9 @@ row := "PRA-5" if {
 }
 
 row := "PRA-6" if input.action.name in {"invitation.accept", "invitation.reject"}
-
 row := "PRA-7" if input.action.name == "user.delete"
-
 row := "PRA-8" if input.action.name in {"user.deactivate", "user.reactivate"}
-
 row := "PRA-9" if input.action.name == "location.switch"
-
 row := "PRA-10" if input.action.name == "area.access"
 
 row := "PRA-12" if {
@@ -87,21 +81,13 @@ row := "PRA-12" if {
 
 _at_practice(place) if {
 	place.kind == "practice"
-	reaches(place)
+	question.reaches(data.authz.practice_group.roles, place)
 }
 
 # ALL-9
 _self_is_allowed if data.authz.practice_group.actions[input.action.name].allow_self
-
 _self_is_allowed if input.facts.user.id != input.facts.subject.id
-
-_self_is_allowed if _invites_new
-
-# An invitation of a new account looks at no account that exists.
-_invites_new if {
-	input.action.name == "user.invite"
-	question.said("new")
-}
+_self_is_allowed if question.invites_new
 
 # PRA-2: an owner does anything; a member with the area users, nothing that an owner alone may do.
 _administers_users(organization) if _owns(organization)
@@ -115,7 +101,7 @@ _administers_users(organization) if {
 
 _makes_owner if data.authz.practice_group.roles[_role_named].owns
 
-_acts_on_no_owner(_) if _invites_new
+_acts_on_no_owner(_) if question.invites_new
 
 _acts_on_no_owner(organization) if {
 	data.authz.practice_group.roles[input.facts.user.assignments[organization].role].owns == false
@@ -127,9 +113,7 @@ _acts_on_no_owner(organization) if {
 }
 
 _names_no_area_users(_) if not input.action.name in {"user.invite", "access.change"}
-
 _names_no_area_users(_) if object.get(question.switches("areas"), "users", null) == null
-
 _names_no_area_users(_) if not question.switches("areas")
 
 # What the record already says counts as absent.

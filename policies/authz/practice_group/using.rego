@@ -1,5 +1,7 @@
 package authz.practice_group
 
+import data.authz.question
+
 # Using the system: no place to stand is needed.
 
 # METADATA
@@ -17,15 +19,5 @@ using if {
 using if {
 	input.action.name == "location.switch"
 	input.resource.type == "location"
-	reaches(input.facts.place)
-}
-
-# METADATA
-# title: The subject has an active assignment at a place, or a role of its reaches down to it
-reaches(place) if input.facts.subject.held[place.id]
-
-reaches(place) if {
-	some above, _ in place.path
-	role := input.facts.subject.held[above]
-	data.authz.practice_group.roles[role].reaches_down
+	question.reaches(data.authz.practice_group.roles, input.facts.place)
 }

@@ -30,7 +30,6 @@ username(name) := value if {
 # METADATA
 # title: Whether an action property is a well-formed username or absent
 well_formed_username(name) if username(name)
-
 well_formed_username(name) if not text(name)
 
 # Characters that no username contains: control, format, and Unicode's default-ignorable characters.
@@ -64,57 +63,26 @@ switches(name) := {key: on | some key, on in value; on != null} if {
 said(name) if input.action.properties[name] == true
 
 # METADATA
+# title: Whether a new account is invited, which looks at no account that exists (SYS-2, PRA-3)
+# scope: document
+invites_new if {
+	input.action.name == "user.invite"
+	said("new")
+}
+
+# METADATA
 # title: Whether an action property has the form that the table of actions requires
 # description: The forms are text, texts, text?, texts?, switches? and flag?. With ? the property may be absent.
-formed(form, name) if {
-	form == "text"
-	text(name)
-}
-
-formed(form, name) if {
-	form == "text?"
-	text(name)
-}
-
-formed(form, name) if {
-	form == "text?"
-	absent(name)
-}
-
-formed(form, name) if {
-	form == "texts"
-	texts(name)
-}
-
-formed(form, name) if {
-	form == "texts?"
-	texts(name)
-}
-
-formed(form, name) if {
-	form == "texts?"
-	absent(name)
-}
-
-formed(form, name) if {
-	form == "switches?"
-	switches(name)
-}
-
-formed(form, name) if {
-	form == "switches?"
-	absent(name)
-}
-
-formed(form, name) if {
-	form == "flag?"
-	is_boolean(input.action.properties[name])
-}
-
-formed(form, name) if {
-	form == "flag?"
-	absent(name)
-}
+formed("text", name) if text(name)
+formed("text?", name) if text(name)
+formed("text?", name) if absent(name)
+formed("texts", name) if texts(name)
+formed("texts?", name) if texts(name)
+formed("texts?", name) if absent(name)
+formed("switches?", name) if switches(name)
+formed("switches?", name) if absent(name)
+formed("flag?", name) if is_boolean(input.action.properties[name])
+formed("flag?", name) if absent(name)
 
 # METADATA
 # title: Whether an action property is missing, null or empty
@@ -141,4 +109,13 @@ _is_switches(value) if {
 malformed(properties) if {
 	some name, form in properties
 	not formed(form, name)
+}
+
+# METADATA
+# title: Whether the subject has an active assignment at a place, or one of its roles reaches down to it
+reaches(_, place) if input.facts.subject.held[place.id]
+
+reaches(roles, place) if {
+	some above, _ in place.path
+	roles[input.facts.subject.held[above]].reaches_down
 }

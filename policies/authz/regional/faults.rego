@@ -42,17 +42,19 @@ faults contains sprintf(
 
 faults contains sprintf(
 	"regional roles, %s, columns, %s: no row of the matrix has the column %v",
-	[role, where, column],
+	[role, kind, column],
 ) if {
 	some role, entry in data.authz.regional.roles
-	some where, column in entry.columns
-	not _is_column(where, column)
+	some kind, column in entry.columns
+	not column in _columns
 }
 
-faults contains sprintf("regional roles, %s: a column beneath needs reaches_down", [role]) if {
+# A column is that of a role by which its holder may stand at the location (ALL-3).
+faults contains sprintf("regional roles, %s, columns, %s: %s", [role, kind, unreached]) if {
+	unreached := "its holder does not reach a location of that kind"
 	some role, entry in data.authz.regional.roles
-	entry.columns.beneath
-	not entry.reaches_down
+	some kind, _ in entry.columns
+	not _reaches(entry, kind)
 }
 
 _has(cell, members) if object.keys(cell) == object.keys(members)
@@ -60,9 +62,16 @@ _has(cell, members) if object.keys(cell) == object.keys(members)
 # A column of one row is one of all rows.
 _columns := {column | some cells in data.authz.regional.matrix; some column, _ in cells; column != "rule"}
 
-_is_column(where, column) if {
-	where in {"here", "beneath"}
-	column in _columns
+# Where a role that does not reach down is offered at several kinds, its holder at one may stand at another by another
+# role.
+_reaches(entry, kind) if entry.offered_at == [kind]
+
+_reaches(entry, kind) if {
+	entry.reaches_down
+	kinds := ["region", "division", "facility"]
+	some i, offered in kinds
+	offered in entry.offered_at
+	kind in array.slice(kinds, i, 3)
 }
 
 # Every action that needs a current location has a row of its name; three have another.

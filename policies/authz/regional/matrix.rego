@@ -1,8 +1,8 @@
 # METADATA
 # title: The regional model (policies/DOMAIN.md section 4)
 # description: |
-#   Emergency-tracking and public-health networks; region > division > facility. `at` is a location where the subject
-#   may stand, with the roles `held` at or above it, and `place` the location that the question is about.
+#   Emergency-tracking and public-health networks; region > division > facility. What `at` and `place` are is said in
+#   models.rego.
 package authz.regional
 
 # METADATA
@@ -11,8 +11,8 @@ package authz.regional
 power(at, place) if {
 	input.action.name != "assignment.edit"
 	_self_is_allowed
-	some location, role in at.held
-	cell := data.authz.regional.matrix[task(at, place)][column(at, location, role)]
+	some role in at.held
+	cell := data.authz.regional.matrix[task(at, place)][data.authz.regional.roles[role].columns[at.kind]]
 	_fits_place(cell.place, at, place)
 	_fits_user(cell.user, at)
 }
@@ -20,11 +20,46 @@ power(at, place) if {
 power(at, place) if {
 	input.action.name == "assignment.edit"
 	_self_is_allowed
-	some location, role in at.held
-	cell := data.authz.regional.matrix[task(at, place)][column(at, location, role)]
+	some cell in _cells(at, {task(at, place)})
 	_fits_place(cell.place, at, place)
 	_fits_user(cell.user, at)
 	_fits_edit(cell.edit, place)
+}
+
+# What a cell asks of the place, of the user and of the edit. A cell "no" has no members, and fits nothing.
+_fits_place("any", _, _)
+_fits_place("here", at, place) if place.id == at.id
+_fits_place("covered", at, place) if place.path[at.id]
+
+_fits_user("any", _)
+_fits_user("covered", at) if input.facts.user.within[at.id]
+
+_fits_edit("both", _)
+_fits_edit("role", place) if destination(place) == ""
+
+# METADATA
+# title: The name of the matrix row that judges the question
+# description: It is that of the action, but for the lists of a region and for edits and removals elsewhere.
+task(at, place) := "assignment.edit_elsewhere" if {
+	input.action.name == "assignment.edit"
+	place.id != at.id
+} else := "assignment.remove_elsewhere" if {
+	input.action.name == "assignment.remove"
+	place.id != at.id
+} else := "user.list_region" if {
+	input.action.name == "user.list"
+	place.kind == "region"
+} else := input.action.name
+
+# METADATA
+# title: The id of the matrix row that judges the question
+row(at, place) := data.authz.regional.matrix[task(at, place)].rule
+
+# METADATA
+# title: The columns of the matrix that the subject's roles give where the subject stands (4.2)
+columns(at) := {column |
+	some role in at.held
+	column := data.authz.regional.roles[role].columns[at.kind]
 }
 
 # METADATA
@@ -49,15 +84,14 @@ refusal(at, place) := {"code": "self", "rule": "ALL-9"} if {
 } else := {"code": "location_edit_not_permitted", "rule": row(at, place)}
 
 # Whose other locations a division-tier administrator may see is REG-4's.
-_covered_rule(rule) := "REG-4" if rule == "REG-3"
-
+_covered_rule("REG-3") := "REG-4"
 _covered_rule(rule) := rule if rule != "REG-3"
 
 # What the subject's columns allow in some rows.
 _cells(at, tasks) := {cell |
-	some location, role in at.held
+	some column in columns(at)
 	some task in tasks
-	cell := data.authz.regional.matrix[task][column(at, location, role)]
+	cell := data.authz.regional.matrix[task][column]
 	cell != "no"
 }
 
@@ -70,87 +104,13 @@ _placed_cells(at, place) := {cell |
 default _tasks_of_action := set()
 
 _tasks_of_action := {"assignment.edit", "assignment.edit_elsewhere"} if input.action.name == "assignment.edit"
-
 _tasks_of_action := {"assignment.remove", "assignment.remove_elsewhere"} if input.action.name == "assignment.remove"
-
-# METADATA
-# title: The id of the matrix row that judges the question
-row(at, place) := data.authz.regional.matrix[task(at, place)].rule
-
-# METADATA
-# title: The name of the matrix row that judges the question
-task(_, _) := input.action.name if {
-	not input.action.name in {"user.list", "assignment.edit", "assignment.remove"}
-}
-
-task(_, place) := "user.list_region" if {
-	input.action.name == "user.list"
-	place.kind == "region"
-}
-
-task(_, place) := "user.list" if {
-	input.action.name == "user.list"
-	place.kind != "region"
-}
-
-task(at, place) := input.action.name if {
-	input.action.name in {"assignment.edit", "assignment.remove"}
-	place.id == at.id
-}
-
-task(at, place) := "assignment.edit_elsewhere" if {
-	input.action.name == "assignment.edit"
-	place.id != at.id
-}
-
-task(at, place) := "assignment.remove_elsewhere" if {
-	input.action.name == "assignment.remove"
-	place.id != at.id
-}
-
-# METADATA
-# title: The matrix column that a role held at a location gives (4.2)
-# description: A column beneath is for roles that reach down alone (ALL-3), which faults see to.
-column(at, location, role) := data.authz.regional.roles[role].columns[where] if {
-	where := {true: "here", false: "beneath"}[location == at.id]
-}
-
-# What a cell asks of the place, of the user and of the edit. A cell "no" has no members, and fits nothing.
-_fits_place(asked, _, _) if asked == "any"
-
-_fits_place(asked, at, place) if {
-	asked == "here"
-	place.id == at.id
-}
-
-_fits_place(asked, at, place) if {
-	asked == "covered"
-	place.path[at.id]
-}
-
-_fits_user(asked, _) if asked == "any"
-
-_fits_user(asked, at) if {
-	asked == "covered"
-	input.facts.user.within[at.id]
-}
-
-_fits_edit(asked, _) if asked == "both"
-
-_fits_edit(asked, place) if {
-	asked == "role"
-	destination(place) == ""
-}
 
 # ALL-9
 _self_is_allowed if input.facts.user.id != input.facts.subject.id
-
 _self_is_allowed if data.authz.regional.actions[input.action.name].allow_self
 
 # METADATA
 # title: Where the users can be over whom a location gives power (section 8)
 # description: Whatever the cells say, a column is power over nobody outside the region, and no column is none.
-scope(at) := at.organization if {
-	some location, role in at.held
-	column(at, location, role)
-}
+scope(at) := at.organization if count(columns(at)) > 0

@@ -7,37 +7,26 @@ import data.authz.question
 
 # METADATA
 # title: ALL-10, the account is active
-met(rule, _, _) if {
-	rule == "active_account"
-	input.facts.user.status == "active"
-}
+met("active_account", _, _) if input.facts.user.status == "active"
 
 # METADATA
 # title: ALL-10, the account is deactivated
-met(rule, _, _) if {
-	rule == "deactivated_account"
-	input.facts.user.status == "deactivated"
-}
+met("deactivated_account", _, _) if input.facts.user.status == "deactivated"
 
 # METADATA
 # title: ALL-8, the user has an assignment at the place
-met(rule, _, place) if {
-	rule == "assigned"
-	input.facts.user.assignments[place.id]
-}
+met("assigned", _, place) if input.facts.user.assignments[place.id]
 
 # METADATA
 # title: REG-I1, no assignment is added where there is one
-met(rule, _, place) if {
-	rule == "one_role_per_location"
+met("one_role_per_location", _, place) if {
 	input.action.name == "assignment.add"
 	not input.facts.user.assignments[place.id]
 }
 
 # METADATA
 # title: REG-I1, no assignment moves to where there is one
-met(rule, _, place) if {
-	rule == "one_role_per_location"
+met("one_role_per_location", _, place) if {
 	input.action.name == "assignment.edit"
 	location := destination(place)
 	not input.facts.user.assignments[location]
@@ -45,53 +34,31 @@ met(rule, _, place) if {
 
 # METADATA
 # title: REG-I2, the user keeps another location
-met(rule, _, _) if {
-	rule == "another_location"
-	count(input.facts.user.assignments) > 1
-}
+met("another_location", _, _) if count(input.facts.user.assignments) > 1
 
 # METADATA
 # title: REG-I3, the location is not the default
-met(rule, _, place) if {
-	rule == "not_the_default"
-	input.facts.user.default_location != place.id
-}
+met("not_the_default", _, place) if input.facts.user.default_location != place.id
 
 # METADATA
 # title: REG-I4, the new default is an active assignment
-met(rule, _, place) if {
-	rule == "active_assignment"
-	input.facts.user.assignments[place.id].status == "active"
-}
+met("active_assignment", _, place) if input.facts.user.assignments[place.id].status == "active"
 
 # METADATA
 # title: REG-I5, the role is one that the location's kind offers
-met(rule, _, place) if {
-	rule == "role_offered"
-	_kind_after(place) in data.authz.regional.roles[_role_after(place)].offered_at
-}
+met("role_offered", _, place) if _kind_after(place) in data.authz.regional.roles[_role_after(place)].offered_at
 
 # METADATA
 # title: REG-I5, the properties cannot be read, which missing_field reports
-met(rule, _, _) if {
-	rule == "role_offered"
-	question.malformed(data.authz.regional.actions[input.action.name].properties)
-}
+met("role_offered", _, _) if question.malformed(data.authz.regional.actions[input.action.name].properties)
 
 # METADATA
 # title: REG-I6, moving from the region takes the default along
-met(rule, at, _) if {
-	rule == "default_stays"
-	some location, role in at.held
-	column(at, location, role) == "region"
-}
+met("default_stays", at, _) if "region" in columns(at)
 
 # METADATA
 # title: REG-I6, what moves is not the default
-met(rule, _, place) if {
-	rule == "default_stays"
-	input.facts.user.default_location != place.id
-}
+met("default_stays", _, place) if input.facts.user.default_location != place.id
 
 # METADATA
 # title: REG-I6 and REG-I7, the assignment does not move
@@ -102,46 +69,30 @@ met(rule, _, place) if {
 
 # METADATA
 # title: REG-I7, the location that it moves to is known
-met(rule, _, place) if {
-	rule == "target_known"
+met("target_known", _, place) if {
 	destination(place) == input.facts.target.id
 	input.facts.target.kind
 }
 
 # METADATA
 # title: REG-I7, the location that it moves to is in the region
-met(rule, at, _) if {
-	rule == "target_in_region"
-	input.facts.target.organization == at.organization
-}
+met("target_in_region", at, _) if input.facts.target.organization == at.organization
 
 # METADATA
 # title: REG-8, the default becomes another location
-met(rule, _, place) if {
-	rule == "another_default"
-	input.facts.user.default_location != place.id
-}
+met("another_default", _, place) if input.facts.user.default_location != place.id
 
 # METADATA
 # title: REG-6 and REG-7, the location changes
-met(rule, _, place) if {
-	rule == "something_changes"
-	destination(place) != ""
-}
+met("something_changes", _, place) if destination(place) != ""
 
 # METADATA
 # title: REG-6 and REG-7, the role changes
-met(rule, _, place) if {
-	rule == "something_changes"
-	question.text("new_role") != input.facts.user.assignments[place.id].role
-}
+met("something_changes", _, place) if question.text("new_role") != input.facts.user.assignments[place.id].role
 
 # METADATA
 # title: REG-6 and REG-7, nobody can tell what a property of the wrong type would change
-met(rule, _, _) if {
-	rule == "something_changes"
-	question.malformed(data.authz.regional.actions[input.action.name].properties)
-}
+met("something_changes", _, _) if question.malformed(data.authz.regional.actions[input.action.name].properties)
 
 # METADATA
 # title: Where an edit moves the assignment, "" where it stays
@@ -161,7 +112,6 @@ _is_there(location, place) if {
 
 # The role after an addition or edit, and the kind of the location where it then is.
 _role_after(_) := question.text("role") if input.action.name == "assignment.add"
-
 _role_after(_) := question.text("new_role") if input.action.name == "assignment.edit"
 
 _role_after(place) := input.facts.user.assignments[place.id].role if {
@@ -170,5 +120,4 @@ _role_after(place) := input.facts.user.assignments[place.id].role if {
 }
 
 _kind_after(place) := place.kind if destination(place) == ""
-
 _kind_after(place) := input.facts.target.kind if destination(place) != ""

@@ -20,8 +20,8 @@ outcome(_, place) := object.union(_confirmation, _moving(place)) if input.action
 
 outcome(at, _) := {"obligations": [_custom("REG-W2", "warn", cause) | some cause in _causes(at)]} if {
 	input.action.name == "user.view_locations"
-	some location, role in at.held
-	data.authz.regional.matrix["user.view_locations"][column(at, location, role)].warn
+	some column in columns(at)
+	data.authz.regional.matrix["user.view_locations"][column].warn
 	count(_causes(at)) > 0
 }
 
@@ -51,7 +51,6 @@ _causes(at) := [cause |
 ]
 
 _holds("multiple_locations", _) if count(input.facts.user.assignments) > 1
-
 _holds("no_role_here", at) if not input.facts.user.assignments[at.id]
 
 _custom(rule, action, cause) := {

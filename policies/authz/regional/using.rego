@@ -1,5 +1,7 @@
 package authz.regional
 
+import data.authz.question
+
 # Using the system (4.5): none of it needs a place to stand.
 
 # METADATA
@@ -7,15 +9,7 @@ package authz.regional
 using if {
 	input.action.name == "location.switch"
 	input.resource.type == "location"
-	input.facts.subject.held[input.facts.place.id]
-}
-
-using if {
-	input.action.name == "location.switch"
-	input.resource.type == "location"
-	some above, _ in input.facts.place.path
-	role := input.facts.subject.held[above]
-	data.authz.regional.roles[role].reaches_down
+	question.reaches(data.authz.regional.roles, input.facts.place)
 }
 
 # METADATA

@@ -1,8 +1,6 @@
 # METADATA
 # title: The vendor model (policies/DOMAIN.md SYS-11)
-# description: |
-#   `at` is a location where the subject may stand, with the roles `held` there, and `place` the location that the
-#   question is about.
+# description: What `at` and `place` are is said in models.rego.
 package authz.vendor
 
 import data.authz.question
@@ -20,46 +18,30 @@ refusal(_, _) := {"code": "vendor_only", "rule": "SYS-11"}
 
 # METADATA
 # title: SYS-11, no location has the id
-met(rule, _, place) if {
-	rule == "new_location"
+met("new_location", _, place) if {
 	place.id == input.resource.id
 	not place.kind
 }
 
 # METADATA
 # title: SYS-11, the location is an entity
-met(rule, _, place) if {
-	rule == "entity_known"
-	place.kind == "entity"
-}
+met("entity_known", _, place) if place.kind == "entity"
 
 # METADATA
 # title: SYS-11, the system is one
-met(rule, _, _) if {
-	rule == "system_known"
-	_system.kind == "system"
-}
+met("system_known", _, _) if _system.kind == "system"
 
 # METADATA
 # title: SYS-11, a system that is not named breaks no rule about it
-met(rule, _, _) if {
-	rule == "system_known"
-	not question.text("system")
-}
+met("system_known", _, _) if not question.text("system")
 
 # METADATA
 # title: SYS-11, the entity stands alone
-met(rule, _, place) if {
-	rule == "not_associated"
-	place.organization == place.id
-}
+met("not_associated", _, place) if place.organization == place.id
 
 # METADATA
 # title: SYS-11, the entity belongs to a system
-met(rule, _, place) if {
-	rule == "associated"
-	place.organization != place.id
-}
+met("associated", _, place) if place.organization != place.id
 
 # METADATA
 # title: SYS-11, what is no entity breaks no rule about one
@@ -70,16 +52,10 @@ met(rule, _, place) if {
 
 # METADATA
 # title: SYS-11, the plan of the system is paid
-met(rule, _, _) if {
-	rule == "system_in_plan"
-	_system.plan == "paid"
-}
+met("system_in_plan", _, _) if _system.plan == "paid"
 
 # METADATA
 # title: SYS-11, what is no system breaks no rule about one
-met(rule, _, _) if {
-	rule == "system_in_plan"
-	not _system.kind == "system"
-}
+met("system_in_plan", _, _) if not _system.kind == "system"
 
 _system := input.facts.locations[question.text("system")]

@@ -42,8 +42,9 @@ func New(c Config) (*Checker, error) {
 	}
 	if jwt := c.Routes.Subject().JWT; jwt != nil && c.Verifier == nil {
 		var err error
-		c.Verifier, err = identity.New(identity.Config{KeysURL: jwt.Keys, KeysFile: jwt.KeysFile, Issuer: jwt.Issuer, Audience: jwt.Audience,
-			Algorithms: jwt.Algorithms, Logger: c.Logger})
+		settings := jwt.Config()
+		settings.Logger = c.Logger
+		c.Verifier, err = identity.New(settings)
 		if err != nil {
 			return nil, err
 		}

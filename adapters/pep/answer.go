@@ -83,6 +83,9 @@ func obligationsOf(value any) ([]Obligation, error) {
 		if o.ID == "" || o.Type == "" || !ok && members["properties"] != nil {
 			return nil, fmt.Errorf("the decision point sent a malformed obligation at index %d", i)
 		}
+		if o.Properties == nil {
+			o.Properties = map[string]any{}
+		}
 		obligations[i] = o
 	}
 	return obligations, nil

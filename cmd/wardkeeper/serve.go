@@ -99,7 +99,8 @@ func (p process) serve(ctx context.Context, s *config.Settings, faults error) er
 	if side != nil {
 		defer lifecycle.RunWithin(s.CloseTimeout(), side.close)
 	}
-	if faults = errors.Join(faults, err); faults != nil {
+	forward, routeFaults := openForwardAuth(s, side, clients, logger)
+	if faults = errors.Join(faults, err, routeFaults); faults != nil {
 		return &exitError{statusFailed, faults}
 	}
 	clients.WarnIfExposed()
@@ -115,7 +116,11 @@ func (p process) serve(ctx context.Context, s *config.Settings, faults error) er
 	if err != nil {
 		return &exitError{statusNo, err}
 	}
-	server, err := side.newServer(serverConfig(s, listeners, clients, logger), metrics.Log(logs.Dropped))
+	api := serverConfig(s, listeners, clients, logger)
+	if forward != nil {
+		api.ForwardAuth = forward
+	}
+	server, err := side.newServer(api, metrics.Log(logs.Dropped))
 	if err != nil {
 		return &exitError{statusNo, errors.Join(err, listeners.close())}
 	}

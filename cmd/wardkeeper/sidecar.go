@@ -143,6 +143,16 @@ func (s *sidecar) newServer(cfg httpapi.Config, more ...prometheus.Collector) (*
 	return server, nil
 }
 
+// count counts a decision that an adapter asked for.
+func (s *sidecar) count(action string, d *pdp.Decision, err error) {
+	s.mu.Lock()
+	server := s.server
+	s.mu.Unlock()
+	if server != nil {
+		server.CountDecision(action, d, err)
+	}
+}
+
 // publishActions tells the server which actions the active policy has.
 func (s *sidecar) publishActions() {
 	s.mu.Lock()

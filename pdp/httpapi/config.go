@@ -24,6 +24,8 @@ type Config struct {
 	Tokens func() []string
 	// Changes announces membership changes; nil disables the endpoint.
 	Changes Announcer
+	// ForwardAuth answers proxies; nil disables it.
+	ForwardAuth ForwardAuth
 	// ChangesTokens returns the bearer tokens for announcing changes, which are good for nothing else. It is required with
 	// Changes and must not share a token with Tokens.
 	ChangesTokens func() []string

@@ -135,7 +135,9 @@ func (rc *requestContext) record() {
 func (rc *requestContext) send() {
 	rc.sent = true
 	h := rc.w.Header()
-	h["Content-Type"] = rc.server.jsonType
+	if h["Content-Type"] == nil {
+		h["Content-Type"] = rc.server.jsonType
+	}
 	if rc.flush || len(rc.out) > 2048 { // net/http adds the length of shorter responses itself, unless they are flushed
 		h.Set("Content-Length", strconv.Itoa(len(rc.out)))
 	}

@@ -65,6 +65,9 @@ func (s *Server) addRoutes(basePath string) {
 	s.addRoute(http.MethodGet, "/ready", quiet, (*requestContext).readiness)
 	s.addRoute(http.MethodGet, "/metrics", quiet, requireToken((*requestContext).showMetrics))
 
+	if s.forward != nil {
+		s.addRoute(http.MethodGet, forwardAuthPath, slog.LevelInfo, (*requestContext).forwardAuth, http.MethodPost)
+	}
 	if s.announcer != nil {
 		s.addRoute(http.MethodPost, changesPath, slog.LevelInfo, requireChangesToken((*requestContext).announceChanges))
 	}
@@ -95,11 +98,11 @@ func (s *Server) isOPAPath(path string) bool {
 	return s.data != nil && (strings.HasPrefix(path+"/", "/v1/") || strings.HasPrefix(path+"/", "/v0/"))
 }
 
-// addRoute adds a path with one method.
-func (s *Server) addRoute(method, path string, level slog.Level, h handler) {
+// addRoute adds a path with its methods.
+func (s *Server) addRoute(method, path string, level slog.Level, h handler, more ...string) {
 	rt := s.metrics.newRoute(method, path, level, plainErrorFormat)
 	s.routes[path] = rt
-	s.handle(path, rt, h, method)
+	s.handle(path, rt, h, append(more, method)...)
 }
 
 // addOPARoute adds a path of OPA's API.

@@ -23,8 +23,9 @@ const maxStreams = 100
 // Server serves HTTP requests. It is safe for concurrent use.
 type Server struct {
 	decider       Decider
-	data          Data      // nil: OPA's API is disabled
-	announcer     Announcer // nil: announcing changes is disabled
+	data          Data        // nil: OPA's API is disabled
+	announcer     Announcer   // nil: announcing changes is disabled
+	forward       ForwardAuth // nil: proxies are not answered
 	ready         func(context.Context) []Check
 	policy        func() PolicyStatus
 	membership    func() MembershipStatus
@@ -64,6 +65,7 @@ func New(cfg Config) (*Server, error) {
 		decider:           cfg.Decider,
 		data:              cfg.Data,
 		announcer:         cfg.Changes,
+		forward:           cfg.ForwardAuth,
 		ready:             cfg.Ready,
 		policy:            cfg.Policy,
 		membership:        cfg.Membership,

@@ -45,6 +45,9 @@ type Settings struct {
 	// TokenFile holds the bearer tokens of clients that may ask: one a line, at least 16 characters each. This file and
 	// ChangesTokenFile are read again when they change.
 	TokenFile string
+	// Routes is a route file: what the requests mean about which proxies ask at /adapters/forward-auth. It is read again when it
+	// changes.
+	Routes string
 	// BaseURL is the address of the server in its metadata. Empty means http:// and the address it listens on.
 	BaseURL string
 	// Insecure allows requests without a token from other machines.
@@ -132,6 +135,7 @@ func (s *Settings) table() *pflag.FlagSet {
 	t.StringVar(&s.Decision, "decision", s.Decision, "`PATH` of the rule that decides")
 	t.BoolVar(&s.ServeData, "serve-data", s.ServeData, "let clients of OPA's API read the policy's data too")
 	t.StringVar(&s.TokenFile, "token-file", s.TokenFile, "`FILE` with the bearer tokens, one of which clients must send")
+	t.StringVar(&s.Routes, "routes", s.Routes, "answer proxies at /adapters/forward-auth by the route `FILE`")
 	t.StringVar(&s.BaseURL, "base-url", s.BaseURL, "`URL` of the server in its metadata (default http://ADDR, or http://localhost)")
 	t.BoolVar(&s.Insecure, "insecure", s.Insecure, "allow requests without a token from other machines")
 	t.BoolVar(&s.Check, "check", s.Check, "check settings, policies and directory, then exit")

@@ -1,0 +1,183 @@
+package forwardauth
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/wardkeeper/wardkeeper/adapters/check"
+	"github.com/wardkeeper/wardkeeper/adapters/pep"
+	"github.com/wardkeeper/wardkeeper/adapters/routes"
+)
+
+// Header fields in which the proxy says what the person's request is. The proxy must overwrite what the person sends in them.
+const (
+	methodHeader = "X-Forwarded-Method"
+	targetHeader = "X-Forwarded-Uri"
+	hostHeader   = "X-Forwarded-Host"
+)
+
+// tokenHeader carries the proxy's token. Authorization is the person's.
+const tokenHeader = "X-Wardkeeper-Token"
+
+// Header fields of the answer.
+const (
+	subjectHeader     = "X-Wardkeeper-Subject"     // of a request that may pass: the id of the person
+	obligationsHeader = "X-Wardkeeper-Obligations" // of a request that may pass: what the application must do, as JSON
+	statusHeader      = "X-Wardkeeper-Status"      // of a refusal: its status, for proxies that know 401 and 403 alone
+	typeHeader        = "X-Wardkeeper-Body-Type"   // of a refusal: the type of its body
+	bodyHeader        = "X-Wardkeeper-Body"        // of a refusal: its body, for proxies that drop it
+)
+
+// maxBodyHeader bounds the body in a header field, in bytes. nginx reads a header of 4 KiB by default.
+const maxBodyHeader = 2 << 10
+
+// Config configures a handler. Checker is required.
+type Config struct {
+	// Checker returns what checks requests. It is called for each, so that a route file can be replaced.
+	Checker func() *check.Checker
+	// Tokens returns the tokens of proxies. nil means that whoever can connect may ask.
+	Tokens func() []string
+	Logger *slog.Logger // nil means slog.Default()
+}
+
+// Handler answers proxies. It is safe for concurrent use.
+type Handler struct {
+	checker func() *check.Checker
+	tokens  func() []string
+	logger  *slog.Logger
+}
+
+// New returns a handler.
+func New(c Config) (*Handler, error) {
+	if c.Checker == nil {
+		return nil, errors.New("forwardauth: Config.Checker is required")
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	return &Handler{c.Checker, c.Tokens, c.Logger}, nil
+}
+
+// Answer says what a proxy is answered: status 200 if the person's request may pass, otherwise what the person gets. With the query
+// "as=nginx", every refusal but 401 has the status 403, and X-Wardkeeper-Status has the real one: nginx turns any other into 500.
+func (h *Handler) Answer(ctx context.Context, r *http.Request) (status int, header http.Header, body []byte) {
+	header = http.Header{}
+	refusal, result, err := h.check(ctx, r)
+	if err != nil {
+		h.logger.WarnContext(ctx, "a proxy asks in a way that cannot be answered", "error", err)
+	}
+	if refusal == nil {
+		pass(header, result)
+		return http.StatusOK, header, nil
+	}
+	contentType, body := refusal.Body(r.Header.Get("Accept"))
+	refusal.SetHeader(header)
+	header.Set("Content-Type", contentType)
+	header.Set(statusHeader, strconv.Itoa(refusal.Status))
+	header.Set(typeHeader, contentType)
+	if len(body) > maxBodyHeader {
+		short := *refusal
+		short.Reasons, short.Advice, short.Confirm = nil, nil, nil
+		_, small := short.Body(r.Header.Get("Accept"))
+		header.Set(bodyHeader, string(small[:min(len(small), maxBodyHeader)]))
+	} else {
+		header.Set(bodyHeader, string(body))
+	}
+	status = refusal.Status
+	if r.URL.Query().Get("as") == "nginx" && status != http.StatusUnauthorized {
+		status = http.StatusForbidden
+	}
+	return status, header, body
+}
+
+// pass sets what the application is told. The fields are set even if they are empty: the proxy then overwrites what the person sent.
+func pass(header http.Header, result check.Result) {
+	header.Set(subjectHeader, url.PathEscape(result.Subject))
+	header.Set("X-Request-ID", result.Trace.RequestID)
+	obligations := "[]"
+	if len(result.Outcome.Obligations) > 0 {
+		if data, err := json.Marshal(result.Outcome.Obligations); err == nil {
+			obligations = string(data)
+		}
+	}
+	header.Set(obligationsHeader, obligations)
+}
+
+var errNotSaid = errors.New("the proxy does not say what the request is: it must set X-Forwarded-Method, X-Forwarded-Uri and X-Forwarded-Host, once each")
+
+// check returns the refusal, or nil if the request may pass. The error is for the log: the proxy is at fault.
+func (h *Handler) check(ctx context.Context, r *http.Request) (*pep.Refusal, check.Result, error) {
+	fromProxy := overUnixSocket(r.Context())
+	if h.tokens != nil {
+		if !h.accepts(r.Header.Values(tokenHeader)) {
+			return unavailable(), check.Result{}, errors.New("the proxy has no valid token: it must set X-Wardkeeper-Token")
+		}
+		fromProxy = true
+	}
+	method, target, host := r.Header[methodHeader], r.Header[targetHeader], r.Header[hostHeader]
+	if len(method) != 1 || len(target) != 1 || len(host) != 1 {
+		return unavailable(), check.Result{}, errNotSaid
+	}
+	header := r.Header.Clone()
+	for _, name := range []string{methodHeader, targetHeader, hostHeader, tokenHeader} {
+		delete(header, name)
+	}
+	if name := spoofed(header); name != "" {
+		refusal := pep.BadRequest("The request has a header field that only the proxy may set.")
+		return &refusal, check.Result{}, nil
+	}
+	result := h.checker().Check(ctx, routes.Request{Method: method[0], Target: target[0], Host: host, Header: header, FromProxy: fromProxy})
+	if !result.Pass {
+		return &result.Refusal, result, nil
+	}
+	return nil, result, nil
+}
+
+func unavailable() *pep.Refusal {
+	refusal := pep.Outcome{Verdict: pep.Unavailable}.Refusal()
+	return &refusal
+}
+
+// spoofed returns the name of a field that the application could take for one of ours: X_Wardkeeper_Subject is the same to a CGI program.
+func spoofed(header http.Header) string {
+	for name := range header {
+		folded := strings.Map(func(r rune) rune {
+			if r == '_' || r == '.' || r == ' ' {
+				return '-'
+			}
+			return r
+		}, strings.ToLower(name))
+		if strings.HasPrefix(folded, "x-wardkeeper-") {
+			return name
+		}
+	}
+	return ""
+}
+
+// accepts compares hashes, and always all of them, so that the time it takes tells nothing about the tokens.
+func (h *Handler) accepts(sent []string) bool {
+	if len(sent) != 1 {
+		return false
+	}
+	hash, found := sha256.Sum256([]byte(sent[0])), 0
+	for _, valid := range h.tokens() {
+		want := sha256.Sum256([]byte(valid))
+		found |= subtle.ConstantTimeCompare(hash[:], want[:])
+	}
+	return found == 1
+}
+
+// overUnixSocket reports whether the caller is on a Unix socket, whose permissions say who that can be.
+func overUnixSocket(ctx context.Context) bool {
+	addr, ok := ctx.Value(http.LocalAddrContextKey).(net.Addr)
+	return ok && addr.Network() == "unix"
+}

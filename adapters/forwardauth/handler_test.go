@@ -1,0 +1,151 @@
+package forwardauth_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/adapters/check"
+	"github.com/wardkeeper/wardkeeper/adapters/forwardauth"
+	"github.com/wardkeeper/wardkeeper/adapters/routes"
+	"github.com/wardkeeper/wardkeeper/pdp/authzen"
+)
+
+// byResource answers by the id of the resource.
+type byResource struct{ questions []authzen.Evaluation }
+
+func (d *byResource) Decide(_ context.Context, questions []authzen.Evaluation) ([]authzen.Response, error) {
+	d.questions = append(d.questions, questions...)
+	switch questions[0].Resource.ID {
+	case "allow":
+		return []authzen.Response{{Decision: true}}, nil
+	case "mail":
+		return []authzen.Response{{Decision: true, Context: map[string]any{"obligations": []any{map[string]any{"id": "N", "type": "notification"}}}}}, nil
+	case "away":
+		return nil, errors.New("away")
+	}
+	return []authzen.Response{{Context: map[string]any{"reasons": []any{strings.Repeat("Not yours. ", 300)}}}}, nil
+}
+
+const file = `
+version: 1
+subject: {header: X-Remote-User}
+supported_obligations: [notification]
+routes:
+  - {path: /open, methods: [GET], public: true}
+  - {path: "/users/{id}", methods: [GET], action: user.view, resource: {id: {path: id}}}
+`
+
+func newHandler(t *testing.T, decider *byResource, tokens func() []string) *forwardauth.Handler {
+	t.Helper()
+	table, err := routes.Parse([]byte(file))
+	require.NoError(t, err)
+	logger := slog.New(slog.DiscardHandler)
+	c, err := check.New(check.Config{Routes: table, Decider: decider, Logger: logger})
+	require.NoError(t, err)
+	h, err := forwardauth.New(forwardauth.Config{Checker: func() *check.Checker { return c }, Tokens: tokens, Logger: logger})
+	require.NoError(t, err)
+	return h
+}
+
+// asked is the sub-request of a proxy over a Unix socket.
+func asked(query, method, target string, header map[string]string) *http.Request {
+	r := httptest.NewRequest(http.MethodGet, "/adapters/forward-auth"+query, nil)
+	r = r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, &net.UnixAddr{Name: "/run/pdp.sock", Net: "unix"}))
+	for name, value := range map[string]string{"X-Forwarded-Method": method, "X-Forwarded-Uri": target, "X-Forwarded-Host": "clinic.example.org", "X-Remote-User": "alice"} {
+		r.Header.Set(name, value)
+	}
+	for name, value := range header {
+		if value == "" {
+			r.Header.Del(name)
+			continue
+		}
+		r.Header[name] = append(r.Header[name], value)
+	}
+	return r
+}
+
+func TestAnswer(t *testing.T) {
+	for name, c := range map[string]struct {
+		query, method, target string
+		header                map[string]string
+		status                int
+		realStatus            string // X-Wardkeeper-Status
+		want                  map[string]string
+	}{
+		"allowed":                {target: "/users/allow", status: 200, want: map[string]string{"X-Wardkeeper-Subject": "alice", "X-Wardkeeper-Obligations": "[]"}},
+		"with an obligation":     {target: "/users/mail", status: 200, want: map[string]string{"X-Wardkeeper-Obligations": `[{"id":"N","type":"notification","properties":{}}]`}},
+		"public":                 {target: "/open", header: map[string]string{"X-Remote-User": ""}, status: 200, want: map[string]string{"X-Wardkeeper-Subject": "", "X-Wardkeeper-Obligations": "[]"}},
+		"odd person":             {target: "/users/allow", header: map[string]string{"X-Remote-User": ""}, status: 401, realStatus: "401", want: map[string]string{"Www-Authenticate": "Bearer"}},
+		"denied":                 {target: "/users/deny", status: 403, realStatus: "403"},
+		"away":                   {target: "/users/away", status: 503, realStatus: "503", want: map[string]string{"Retry-After": "1"}},
+		"away, for nginx":        {query: "?as=nginx", target: "/users/away", status: 403, realStatus: "503"},
+		"bad request":            {target: "/users/../open", status: 400, realStatus: "400"},
+		"bad request, for nginx": {query: "?as=nginx", target: "/users/../open", status: 403, realStatus: "400"},
+		"nobody, for nginx":      {query: "?as=nginx", target: "/users/allow", header: map[string]string{"X-Remote-User": ""}, status: 401, realStatus: "401"},
+		"no route":               {method: "POST", target: "/open", status: 403, realStatus: "403"},
+		"no target":              {target: "/open", header: map[string]string{"X-Forwarded-Uri": ""}, status: 503, realStatus: "503"},
+		"no method":              {target: "/open", header: map[string]string{"X-Forwarded-Method": ""}, status: 503, realStatus: "503"},
+		"no host":                {target: "/open", header: map[string]string{"X-Forwarded-Host": ""}, status: 503, realStatus: "503"},
+		"two targets":            {target: "/users/deny", header: map[string]string{"X-Forwarded-Uri": "/open"}, status: 503, realStatus: "503"},
+		"spoofed":                {target: "/open", header: map[string]string{"X-Wardkeeper-Subject": "admin"}, status: 400, realStatus: "400"},
+		"spoofed for CGI":        {target: "/open", header: map[string]string{"X_wardkeeper_subject": "admin"}, status: 400, realStatus: "400"},
+		"spoofed otherwise":      {target: "/open", header: map[string]string{"X.Wardkeeper-Obligations": "[]"}, status: 400, realStatus: "400"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			method := c.method
+			if method == "" {
+				method = http.MethodGet
+			}
+			status, header, body := newHandler(t, &byResource{}, nil).Answer(t.Context(), asked(c.query, method, c.target, c.header))
+			assert.Equal(t, c.status, status, string(body))
+			assert.Equal(t, c.realStatus, header.Get("X-Wardkeeper-Status"))
+			for field, value := range c.want {
+				require.Len(t, header[field], 1, field)
+				assert.Equal(t, value, header.Get(field))
+			}
+			if status != http.StatusOK {
+				assert.NotContains(t, header, "X-Wardkeeper-Subject")
+				assert.LessOrEqual(t, len(header.Get("X-Wardkeeper-Body")), 2<<10)
+				assert.True(t, strings.HasPrefix(header.Get("X-Wardkeeper-Body"), `{"title":`))
+				assert.NotContains(t, header.Get("X-Wardkeeper-Body"), "\n")
+			}
+		})
+	}
+}
+
+func TestPersonIsNamedOnlyByAProvenProxy(t *testing.T) {
+	token := func() []string { return []string{"0123456789abcdef"} }
+	for name, c := range map[string]struct {
+		tokens func() []string
+		tcp    bool
+		header map[string]string
+		status int
+	}{
+		"over a Unix socket":            {status: 200},
+		"over TCP":                      {tcp: true, status: 401},
+		"over TCP with a token":         {tokens: token, tcp: true, header: map[string]string{"X-Wardkeeper-Token": "0123456789abcdef"}, status: 200},
+		"over TCP with another token":   {tokens: token, tcp: true, header: map[string]string{"X-Wardkeeper-Token": "fedcba9876543210"}, status: 503},
+		"over a socket without a token": {tokens: token, status: 503},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := asked("", http.MethodGet, "/users/allow", c.header)
+			if c.tcp {
+				r = r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, &net.TCPAddr{}))
+			}
+			decider := &byResource{}
+			status, header, _ := newHandler(t, decider, c.tokens).Answer(t.Context(), r)
+			assert.Equal(t, c.status, status)
+			assert.NotContains(t, header, "X-Wardkeeper-Token")
+			assert.Equal(t, c.status == http.StatusOK, len(decider.questions) == 1)
+		})
+	}
+}

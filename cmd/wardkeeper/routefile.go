@@ -1,0 +1,78 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/wardkeeper/wardkeeper/adapters/check"
+	"github.com/wardkeeper/wardkeeper/adapters/forwardauth"
+	"github.com/wardkeeper/wardkeeper/adapters/inprocess"
+	"github.com/wardkeeper/wardkeeper/adapters/routes"
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/tokens"
+	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/authzen"
+	"github.com/wardkeeper/wardkeeper/pdp/rotation"
+)
+
+// openForwardAuth opens the route file of the settings, and returns what answers proxies; nil if there is none. The file is read again when
+// it changes; if it then has faults, the last good one stays in force.
+func openForwardAuth(s *config.Settings, side *sidecar, clients *tokens.Tokens, logger *slog.Logger) (*forwardauth.Handler, error) {
+	if s.Routes == "" || clients == nil {
+		return nil, nil
+	}
+	onlySockets := true
+	for _, addr := range s.Addr {
+		onlySockets = onlySockets && config.IsUnix(addr)
+	}
+	checker, err := rotation.Open(rotation.Config[*check.Checker]{
+		Name: "the route file", Paths: []string{s.Routes}, Logger: logger,
+		Parse: func(contents [][]byte) (*check.Checker, error) {
+			table, err := routes.Parse(contents[0])
+			if err != nil {
+				return nil, err
+			}
+			if err := servable(table, clients.Ask() != nil || onlySockets); err != nil {
+				return nil, err
+			}
+			return check.New(check.Config{Routes: table, Decider: inprocess.New(countedEngine{side}), Logger: logger})
+		},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%s %s: %w", s.Spelling("routes"), s.Routes, err)
+	}
+	return forwardauth.New(forwardauth.Config{Checker: checker.Get, Tokens: clients.Ask(), Logger: logger})
+}
+
+// servable refuses a route file by which proxies could not be answered. proven says whether a proxy proves who it is.
+func servable(table *routes.Table, proven bool) error {
+	var faults []error
+	if header := table.Subject().Header; header != "" && !proven {
+		faults = append(faults, fmt.Errorf("anybody could name a person in the header %s: give proxies a token (--token-file), or listen on Unix sockets alone", header))
+	}
+	for _, r := range table.Routes() {
+		if r.DrawsBody {
+			faults = append(faults, fmt.Errorf("line %d: the route %s draws from the body, which proxies do not send when they ask", r.Line, r.Path))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// countedEngine is the engine of a sidecar. What it decides is in the server's metrics.
+type countedEngine struct{ side *sidecar }
+
+func (e countedEngine) Decide(ctx context.Context, r pdp.Request) (pdp.Decision, error) {
+	d, err := e.side.engine.Decide(ctx, r)
+	e.side.count(r.Action.Name, &d, err)
+	return d, err
+}
+
+func (e countedEngine) DecideAll(ctx context.Context, items []pdp.Item, s authzen.Semantic) ([]pdp.Outcome, error) {
+	outcomes, err := e.side.engine.DecideAll(ctx, items, s)
+	for i := range outcomes {
+		e.side.count(items[i].Request.Action.Name, &outcomes[i].Decision, outcomes[i].Err)
+	}
+	return outcomes, err
+}

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"io"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const routesOfTests = `
+version: 1
+subject: {header: X-Remote-User}
+defaults: {current_location: metro}
+routes:
+  - {path: /open, methods: [GET], public: true}
+  - {path: "/users/{id}", methods: [GET], action: user.view, resource: {id: {path: id}}}
+`
+
+// proxied asks as a proxy does, and returns status and body.
+func (d *daemon) proxied(t *testing.T, token, target, person string) (int, string) {
+	t.Helper()
+	req, err := http.NewRequest(http.MethodGet, d.url+"/adapters/forward-auth", nil)
+	require.NoError(t, err)
+	for name, value := range map[string]string{"X-Wardkeeper-Token": token, "X-Forwarded-Method": "GET", "X-Forwarded-Uri": target, "X-Forwarded-Host": "clinic", "X-Remote-User": person} {
+		if value != "" {
+			req.Header.Set(name, value)
+		}
+	}
+	resp, err := http.DefaultClient.Do(req)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	return resp.StatusCode, string(body)
+}
+
+func TestProxiesAreAnsweredByTheRouteFile(t *testing.T) {
+	t.Parallel()
+	token := writeFile(t, "token", firstToken+"\n")
+	routes := writeFile(t, "routes.yaml", routesOfTests)
+	d := startServer(t, "--directory", testDirectory, "--token-file", token, "--routes", routes)
+	for target, want := range map[string]int{"/users/jane": 200, "/users/nobody": 403, "/open": 200, "/users/jane/x": 403, "/users//jane": 400} {
+		status, body := d.proxied(t, firstToken, target, "alice")
+		assert.Equal(t, want, status, "%s: %s", target, body)
+	}
+	status, _ := d.proxied(t, firstToken, "/users/jane", "")
+	assert.Equal(t, http.StatusUnauthorized, status)
+	status, _ = d.proxied(t, secondToken, "/users/jane", "alice")
+	assert.Equal(t, http.StatusServiceUnavailable, status, "it is no proxy of ours")
+	replaceFile(t, routes, []byte("version: 2\n"))
+	waitUntil(t, "the faulty file is read", func() bool {
+		status, _ := d.proxied(t, firstToken, "/users/jane", "alice")
+		require.Equal(t, http.StatusOK, status)
+		return strings.Contains(d.log.String(), "the route file cannot be used, the last good content stays in force")
+	})
+	replaceFile(t, routes, []byte("version: 1\nroutes:\n  - {path: /open, methods: [GET], public: true}\n"))
+	waitUntil(t, "the new routes are in force", func() bool {
+		status, _ := d.proxied(t, firstToken, "/users/jane", "alice")
+		return status == http.StatusForbidden
+	})
+}
+
+func TestRouteFilesThatCannotBeServedAreRefused(t *testing.T) {
+	t.Parallel()
+	const body = "version: 1\nsubject: {header: X-Remote-User}\nroutes:\n  - {path: /users, methods: [POST], action: user.invite, resource: {id: {body: /id}}}\n"
+	socket := "unix:" + filepath.Join(t.TempDir(), "pdp.sock")
+	token := writeFile(t, "token", firstToken+"\n")
+	for name, c := range map[string]struct {
+		args  []string
+		fault string
+	}{
+		"no such file":            {[]string{"--routes", filepath.Join(t.TempDir(), "none")}, "no such file"},
+		"faults":                  {[]string{"--routes", writeFile(t, "routes.yaml", "version: 1\nroutes: 7\n")}, "routes.yaml"},
+		"anybody names a person":  {[]string{"--routes", writeFile(t, "routes.yaml", routesOfTests)}, "anybody could name a person in the header X-Remote-User"},
+		"a route needs the body":  {[]string{"--routes", writeFile(t, "routes.yaml", body), "--token-file", token}, "line 4: the route /users draws from the body"},
+		"one address is not safe": {[]string{"--routes", writeFile(t, "routes.yaml", routesOfTests), "--addr", socket, "--addr", "127.0.0.1:0"}, "anybody could name a person"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := run(t, nil, append([]string{"serve", "--check", "--directory", testDirectory}, c.args...)...)
+			assert.Equal(t, statusFailed, got.status, got)
+			assert.Contains(t, got.err, c.fault)
+		})
+	}
+	got := run(t, nil, "serve", "--check", "--directory", testDirectory, "--routes", writeFile(t, "routes.yaml", routesOfTests), "--addr", socket)
+	assert.Equal(t, statusOK, got.status, got)
+}

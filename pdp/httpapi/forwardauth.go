@@ -1,0 +1,44 @@
+package httpapi
+
+import (
+	"context"
+	"maps"
+	"net/http"
+
+	"github.com/wardkeeper/wardkeeper/pdp"
+)
+
+// forwardAuthPath answers proxies (adapters/forwardauth).
+const forwardAuthPath = "/adapters/forward-auth"
+
+// ForwardAuth answers proxies that ask whether a request may pass. It authenticates them itself: the Authorization header is that of the
+// person. Implementations are safe for concurrent use, and end with ctx.
+type ForwardAuth interface {
+	Answer(ctx context.Context, r *http.Request) (status int, header http.Header, body []byte)
+}
+
+func (rc *requestContext) forwardAuth() error {
+	if err := rc.admit(0); err != nil {
+		return err
+	}
+	rc.r.Header["X-Request-Id"] = []string{rc.id} // one id for the person's request, the log and the application
+	ctx, cancel := rc.withDeadline()
+	defer cancel()
+	status, header, body := rc.server.forward.Answer(ctx, rc.r)
+	if err := rc.timeoutIfExpired(ctx, nil); err != nil {
+		return err
+	}
+	maps.Copy(rc.w.Header(), header)
+	rc.status, rc.out = status, append(rc.out[:0], body...)
+	return nil
+}
+
+// CountDecision counts an evaluation that was not asked over this server's API, in the same metrics. The error is that of the evaluation.
+func (s *Server) CountDecision(action string, d *pdp.Decision, err error) {
+	counters, stats := s.metrics.action(action), requestStats{}
+	if err != nil {
+		stats.countError(counters)
+		return
+	}
+	stats.countDecision(counters, d)
+}

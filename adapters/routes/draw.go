@@ -19,10 +19,16 @@ func (d *drawing) evaluation(t *Table, subject string) (authzen.Evaluation, erro
 		if err := checkQuery(d.target.query); err != nil {
 			return authzen.Evaluation{}, err
 		}
+		if err := checkNoForm(d.request.Header); err != nil {
+			return authzen.Evaluation{}, err
+		}
 	}
 	if r.DrawsBody {
 		var err error
 		if d.body, d.hasBody, err = readBody(d.request); err != nil {
+			return authzen.Evaluation{}, err
+		}
+		if err := checkMembers(d.body, r.drawnQuery); err != nil {
 			return authzen.Evaluation{}, err
 		}
 	}

@@ -173,6 +173,35 @@ func TestHostileQueriesAreRefused(t *testing.T) {
 	}
 }
 
+// TestFormsBesideDrawnParametersAreRefused checks bodies that a framework could merge with the query.
+func TestFormsBesideDrawnParametersAreRefused(t *testing.T) {
+	table, err := Parse([]byte(jwtFile + "routes:\n- {path: /a, methods: [GET, POST], action: a, resource: {id: {query: user_id}}, properties: {x: {body: /x, optional: true}}}\n" +
+		"- {path: /b, methods: [GET, POST], action: a, resource: {id: {query: user_id}}}\n- {path: /c, methods: [POST], action: a, resource: {id: x}}\n"))
+	require.NoError(t, err)
+	require.Len(t, table.Warnings(), 1)
+	require.Equal(t, 5, table.Warnings()[0].Line)
+	table = table.WithVerifier(claimsVerifier{"sub": "alice"})
+	resolve := func(method, target, contentType, body string) error {
+		r := asking(method, target)
+		r.Header["Content-Type"] = []string{contentType}
+		r.ReadBody = func(int) ([]byte, error) { return []byte(body), nil }
+		_, err := table.Resolve(t.Context(), r)
+		return err
+	}
+	for _, method := range []string{"GET", "HEAD", "POST"} {
+		for _, contentType := range []string{"application/x-www-form-urlencoded", "Application/X-WWW-Form-Urlencoded; charset=utf-8", " multipart/form-data; boundary=x", "multipart/mixed"} {
+			requireError(t, BadRequest, resolve(method, "/a?user_id=x", contentType, ""))
+			requireError(t, BadRequest, resolve(method, "/b?user_id=x", contentType, ""))
+			require.NoError(t, resolve("POST", "/c?user_id=x", contentType, ""))
+		}
+	}
+	for _, body := range []string{`{"user_id":"b"}`, `{"USER_ID":"b"}`, `{"user.id":"b"}`, `{"user_id[]":"b"}`, `{"x":1,"user id":null}`} {
+		requireError(t, BadRequest, resolve("POST", "/a?user_id=x", "application/json", body))
+	}
+	require.NoError(t, resolve("POST", "/a?user_id=x", "application/json", `{"x":{"user_id":"b"}}`))
+	require.NoError(t, resolve("GET", "/a?user_id=x", "", ""))
+}
+
 func TestHostileHeadersAreRefused(t *testing.T) {
 	table := hostile(t)
 	resolve := func(path string, header http.Header) (Resolution, error) {

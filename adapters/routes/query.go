@@ -1,6 +1,7 @@
 package routes
 
 import (
+	"net/http"
 	"strings"
 	"unicode/utf8"
 )
@@ -45,6 +46,33 @@ func checkQuery(query string) error {
 	}
 	if hasControl(decoded) {
 		return badRequest("The query has an encoded control character.")
+	}
+	return nil
+}
+
+// checkNoForm refuses a form beside a drawn query parameter: many frameworks merge the fields of a form with the parameters of the
+// query, whatever the method.
+func checkNoForm(header http.Header) error {
+	contentType, _, err := one(header, "Content-Type")
+	if err != nil {
+		return err
+	}
+	contentType = strings.ToLower(strings.TrimLeft(contentType, " \t"))
+	if strings.HasPrefix(contentType, "application/x-www-form-urlencoded") || strings.HasPrefix(contentType, "multipart/") {
+		return badRequest("The request has a form, whose fields some programs take for parameters of the query: send them in one place.")
+	}
+	return nil
+}
+
+// checkMembers refuses a JSON body with a member that has the name of a drawn query parameter: some frameworks merge those too.
+func checkMembers(body any, drawn []string) error {
+	members, _ := body.(map[string]any)
+	for member := range members {
+		for _, name := range drawn {
+			if sameParameter(member, name) {
+				return badRequest("The body has a member with the name of the query parameter " + name + ": send one of them.")
+			}
+		}
 	}
 	return nil
 }

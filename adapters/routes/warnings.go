@@ -1,13 +1,38 @@
 package routes
 
 import (
+	"cmp"
 	"fmt"
+	"net/http"
+	"slices"
 	"strings"
 )
 
-// Warnings returns what is probably not meant, though it is no fault: public routes that take other spellings of paths that are
-// asked about. An application that ignores case or a final slash would answer them as if they had been allowed.
+// Warnings returns what is safe only with some applications, by line:
+//   - public routes that take other spellings of paths that are asked about, which an application that ignores case or a final
+//     slash would answer as if they had been allowed;
+//   - routes that draw from the query, for requests with bodies that are not looked at, which an application that merges both
+//     would read instead.
 func (t *Table) Warnings() []Fault {
+	found := t.otherSpellings()
+	for _, r := range t.routes {
+		if len(r.drawnQuery) > 0 && !r.DrawsBody && r.sendsBody() {
+			found = append(found, Fault{Line: r.Line, Message: fmt.Sprintf("this route draws %s from the query, but its requests have bodies: "+
+				"make sure that the application does not take it from there, or draw it from the path", strings.Join(r.drawnQuery, ", "))})
+		}
+	}
+	slices.SortStableFunc(found, func(a, b Fault) int { return cmp.Compare(a.Line, b.Line) })
+	return found
+}
+
+// sendsBody reports whether requests for the route have bodies by their method.
+func (r *route) sendsBody() bool {
+	return slices.ContainsFunc(r.Methods, func(method string) bool {
+		return method == http.MethodPost || method == http.MethodPut || method == http.MethodPatch
+	})
+}
+
+func (t *Table) otherSpellings() []Fault {
 	var found []Fault
 	for _, public := range t.routes {
 		if !public.Public {

@@ -62,8 +62,8 @@ func newRoutesCheckCommand(p process) *cobra.Command {
 		Long: `Check a route file as an adapter does when it reads it. Each fault is printed on a line, with its line and column.
 If there are none, the routes are printed in the order in which they are tried.
 
-Warnings do not make a file invalid: an action that the policy does not know, or knows for another type of resource, and a
-public route that takes other spellings of a path that is asked about.
+Warnings do not make a file invalid: an action that the policy does not know, or knows for another type of resource; a public
+route that takes other spellings of a path that is asked about; a value drawn from the query of requests with bodies.
 
 Exit status: 0 valid, 1 faults found, 2 could not be checked.`,
 		Example: `  wardkeeper routes check routes.yaml

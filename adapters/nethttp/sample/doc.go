@@ -1,0 +1,3 @@
+// Command sample protects a small application with adapters/nethttp. The acceptance suite of enforcement points drives it
+// (adapters/CONTRACT.md, "The sample application").
+package main

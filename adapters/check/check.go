@@ -2,8 +2,6 @@ package check
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -78,9 +76,22 @@ type Result struct {
 	Trace pep.Trace
 }
 
+type resultKey struct{}
+
+// WithResult returns a context for what answers a request: with its result, and its trace for further questions.
+func WithResult(ctx context.Context, r Result) context.Context {
+	return pep.WithTrace(context.WithValue(ctx, resultKey{}, r), r.Trace)
+}
+
+// ResultOf returns what was decided about the request of a context. ok is false if nothing was: no adapter has seen the request.
+func ResultOf(ctx context.Context) (r Result, ok bool) {
+	r, ok = ctx.Value(resultKey{}).(Result)
+	return r, ok
+}
+
 // Check says whether a request may pass.
 func (c *Checker) Check(ctx context.Context, r routes.Request) Result {
-	trace := pep.Trace{RequestID: requestID(r.Header), Traceparent: r.Header.Get("Traceparent"), Tracestate: r.Header.Get("Tracestate")}
+	trace := pep.NewTrace(r.Header.Values)
 	result := c.check(pep.WithTrace(ctx, trace), r)
 	result.Trace = trace
 	if !result.Pass {
@@ -148,26 +159,4 @@ func (c *Checker) log(ctx context.Context, resolution routes.Resolution, refusal
 		return
 	}
 	c.logger.InfoContext(ctx, "a request was refused", attributes...)
-}
-
-// maxRequestID is the maximum length of a request id that is passed on, in bytes.
-const maxRequestID = 128
-
-// requestID returns the id of a request, and makes one where there is none that can be logged and passed on.
-func requestID(header http.Header) string {
-	if values := header.Values("X-Request-Id"); len(values) == 1 && isRequestID(values[0]) {
-		return values[0]
-	}
-	var id [16]byte
-	_, _ = rand.Read(id[:]) // never fails
-	return hex.EncodeToString(id[:])
-}
-
-func isRequestID(s string) bool {
-	for i := range len(s) {
-		if s[i] <= ' ' || s[i] > '~' {
-			return false
-		}
-	}
-	return s != "" && len(s) <= maxRequestID
 }

@@ -12,33 +12,37 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-const sample = "github.com/wardkeeper/wardkeeper/adapters/nethttp/sample"
-
-// build builds the sample application of adapters/nethttp, with some files replaced.
-func build(t *testing.T, replaced map[string]string) string {
+// build builds the sample application of an adapter, with some files replaced.
+func build(t *testing.T, adapter string, replaced map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
 	overlay, err := json.Marshal(map[string]any{"Replace": replaced})
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "overlay.json"), overlay, 0o600))
 	binary := filepath.Join(dir, "sample")
-	out, err := exec.Command("go", "build", "-overlay", filepath.Join(dir, "overlay.json"), "-o", binary, sample).CombinedOutput()
+	out, err := exec.Command("go", "build", "-overlay", filepath.Join(dir, "overlay.json"), "-o", binary,
+		"github.com/wardkeeper/wardkeeper/adapters/"+adapter+"/sample").CombinedOutput()
 	require.NoError(t, err, string(out))
 	return binary
 }
 
-func TestGoAdapterConforms(t *testing.T) {
+func TestGoAdaptersConform(t *testing.T) {
 	if testing.Short() {
-		t.Skip("it builds and drives another program")
+		t.Skip("it builds and drives other programs")
 	}
 	t.Parallel()
-	var out, problems strings.Builder
-	status := command(t.Context(), []string{"--", build(t, nil)}, &out, &problems)
-	assert.Equal(t, statusConforms, status, out.String()+problems.String())
-	assert.Regexp(t, `(?m)^\d{3} passed, 0 failed$`, out.String())
+	for _, adapter := range []string{"nethttp", "echo"} {
+		t.Run(adapter, func(t *testing.T) {
+			t.Parallel()
+			var out, problems strings.Builder
+			status := command(t.Context(), []string{"--", build(t, adapter, nil)}, &out, &problems)
+			assert.Equal(t, statusConforms, status, out.String()+problems.String())
+			assert.Regexp(t, `(?m)^\d{3} passed, 0 failed$`, out.String())
+		})
+	}
 }
 
-// broken is a change to the Go adapter that breaks a duty.
+// broken is a change to the Go adapters that breaks a duty.
 type broken struct {
 	duty, file, old, new string
 }
@@ -62,12 +66,14 @@ var mutations = []broken{
 	{"PEP-4", "pep/answer.go", `return custom + "/" + action`, "return Confirm + action[:0]"},
 	{"PEP-4", "nethttp/middleware.go", "recorder.status >= http.StatusBadRequest", "false"},
 	{"PEP-4", "nethttp/middleware.go", "result.Outcome.Done(context.WithoutCancel(r.Context()))", "error(nil)"},
+	{"PEP-4", "echo/middleware.go", "return err // echo answers with it", "_ = result.Outcome.Done(r.Context())\n\t\t\t\treturn err"},
+	{"PEP-4", "echo/middleware.go", "result.Outcome.Done(context.WithoutCancel(r.Context()))", "context.Background().Err()"},
 	{"PEP-5", "pep/enforcer.go", "responses, err := e.decider.Decide(ctx, asked)", remembering},
 	{"PEP-6", "client/client.go", "if len(questions) == 1 {", separately + "if len(questions) == 1 {"},
 	{"PEP-6", "client/client.go", "if len(answers) != len(chunk) {", "for len(answers) < len(chunk) { answers = append(answers, authzen.Response{Decision: true}) }\n\t\tif false {"},
 	{"PEP-7", "client/client.go", `"X-Request-ID": trace.RequestID, `, ""},
 	{"PEP-7", "client/client.go", `"Traceparent": trace.Traceparent, `, ""},
-	{"PEP-7", "check/check.go", "len(values) == 1 && isRequestID(values[0])", "false"},
+	{"PEP-7", "pep/trace.go", "len(ids) == 1 && isRequestID(ids[0])", "false"},
 	{"PEP-8", "client/client.go", "client.timeout = time.Second", "client.timeout = time.Minute"},
 	{"PEP-8", "client/client.go", "err != nil && !answered && ctx.Err() == nil", "err != nil && !answered && false"},
 	{"PEP-8", "client/client.go", "err != nil && !answered && ctx.Err() == nil", "err != nil || answered && err != nil"},
@@ -149,7 +155,11 @@ func TestEveryBrokenDutyIsFound(t *testing.T) {
 			}
 			mutant := filepath.Join(t.TempDir(), "mutant.go")
 			require.NoError(t, os.WriteFile(mutant, []byte(strings.Replace(string(data), m.old, m.new, 1)+memory), 0o600))
-			binary := build(t, map[string]string{original: mutant})
+			adapter := "nethttp"
+			if strings.HasPrefix(m.file, "echo/") {
+				adapter = "echo"
+			}
+			binary := build(t, adapter, map[string]string{original: mutant})
 			var out, problems strings.Builder
 			status := command(t.Context(), []string{"-only", m.duty, "--", binary}, &out, &problems)
 			assert.Equal(t, statusBreaks, status, "nothing is said of %q in place of %q in %s:\n%s%s", m.new, m.old, m.file, out.String(), problems.String())

@@ -6,7 +6,6 @@ import (
 	"net/http"
 
 	"github.com/wardkeeper/wardkeeper/adapters/check"
-	"github.com/wardkeeper/wardkeeper/adapters/pep"
 	"github.com/wardkeeper/wardkeeper/adapters/routes"
 )
 
@@ -19,13 +18,8 @@ type Config struct {
 	Logger    *slog.Logger // nil means slog.Default()
 }
 
-type resultKey struct{}
-
 // ResultOf returns what was decided about the request that a handler answers. ok is false if the middleware did not see it.
-func ResultOf(ctx context.Context) (result check.Result, ok bool) {
-	result, ok = ctx.Value(resultKey{}).(check.Result)
-	return result, ok
-}
+func ResultOf(ctx context.Context) (result check.Result, ok bool) { return check.ResultOf(ctx) }
 
 // Middleware returns a function that protects a handler. What follows a permitted action is done once the handler has answered with a status
 // below 400; what fails then is logged by the obligation's id, and is the application's to repeat.
@@ -43,8 +37,7 @@ func Middleware(c Config) func(http.Handler) http.Handler {
 				return
 			}
 			recorder := &statusRecorder{ResponseWriter: w, status: http.StatusOK}
-			ctx := pep.WithTrace(context.WithValue(r.Context(), resultKey{}, result), result.Trace)
-			next.ServeHTTP(recorder, r.WithContext(ctx))
+			next.ServeHTTP(recorder, r.WithContext(check.WithResult(r.Context(), result)))
 			if recorder.status >= http.StatusBadRequest {
 				return
 			}

@@ -13,23 +13,3 @@ type Decider interface {
 	// question: they are logged.
 	Decide(ctx context.Context, questions []authzen.Evaluation) ([]authzen.Response, error)
 }
-
-// Trace identifies the request for which a question is asked. Deciders pass it on (PEP-7).
-type Trace struct {
-	RequestID   string // X-Request-ID
-	Traceparent string // W3C Trace Context
-	Tracestate  string
-}
-
-type traceKey struct{}
-
-// WithTrace returns a context whose questions carry t.
-func WithTrace(ctx context.Context, t Trace) context.Context {
-	return context.WithValue(ctx, traceKey{}, t)
-}
-
-// TraceOf returns the trace of a context, which is empty unless [WithTrace] set it.
-func TraceOf(ctx context.Context) Trace {
-	t, _ := ctx.Value(traceKey{}).(Trace)
-	return t
-}

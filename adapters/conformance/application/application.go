@@ -1,0 +1,117 @@
+package application
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/wardkeeper/wardkeeper/adapters/check"
+	"github.com/wardkeeper/wardkeeper/adapters/client"
+	"github.com/wardkeeper/wardkeeper/adapters/pep"
+	"github.com/wardkeeper/wardkeeper/adapters/routes"
+	"github.com/wardkeeper/wardkeeper/pdp/authzen"
+)
+
+// Application does obligations and says what it has done. It is safe for concurrent use.
+type Application struct {
+	checker *check.Checker
+
+	mu   sync.Mutex
+	done []string // ids of obligations
+}
+
+// Open makes an application by the environment that the acceptance suite sets.
+func Open() (*Application, error) {
+	token, err := os.ReadFile(os.Getenv("PDP_TOKEN_FILE"))
+	if err != nil {
+		return nil, err
+	}
+	trust, err := authorities(os.Getenv("PDP_CA_FILE"))
+	if err != nil {
+		return nil, err
+	}
+	pdp, err := client.New(client.Config{URL: os.Getenv("PDP_URL"), TLS: trust,
+		Token: func() string { return strings.TrimSpace(string(token)) }})
+	if err != nil {
+		return nil, err
+	}
+	table, err := routes.Load(os.Getenv("ROUTES_FILE"))
+	if err != nil {
+		return nil, err
+	}
+	a := &Application{done: []string{}}
+	a.checker, err = check.New(check.Config{Routes: table, Decider: pdp, Handlers: map[string]pep.Handler{
+		"notification": {Can: func(o pep.Obligation) bool { return o.Properties["channel"] == "email" }, After: a.notify},
+		pep.Confirm:    {},
+	}})
+	return a, err
+}
+
+// authorities returns how the decision point's certificate is verified.
+func authorities(path string) (*tls.Config, error) {
+	if path == "" {
+		return nil, nil
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(data) {
+		return nil, fmt.Errorf("%s has no certificate", path)
+	}
+	return &tls.Config{RootCAs: pool}, nil
+}
+
+// Checker checks the requests to the application.
+func (a *Application) Checker() *check.Checker { return a.checker }
+
+// Addr is where the application listens.
+func (a *Application) Addr() string { return os.Getenv("LISTEN_ADDR") }
+
+func (a *Application) notify(_ context.Context, o pep.Obligation) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.done = append(a.done, o.ID)
+	return nil
+}
+
+// Done returns the ids of the obligations done so far, in order.
+func (a *Application) Done() []string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Clone(a.done)
+}
+
+// Can says which actions the person of a request may do to a user.
+func (a *Application) Can(ctx context.Context, user string, actions []string) map[string]bool {
+	result, _ := check.ResultOf(ctx)
+	questions := make([]authzen.Evaluation, len(actions))
+	for i, action := range actions {
+		questions[i] = authzen.Evaluation{Subject: authzen.Entity{Type: "user", ID: result.Subject}, Action: authzen.Action{Name: action},
+			Resource: authzen.Entity{Type: "user", ID: user}}
+	}
+	offered := map[string]bool{}
+	for i, o := range a.checker.Enforcer().Ask(ctx, questions) {
+		offered[actions[i]] = o.Permitted() || o.Verdict == pep.ConfirmationRequired
+	}
+	return offered
+}
+
+// Seen is what the application answers to most requests.
+type Seen struct {
+	Method  string `json:"method"`
+	Path    string `json:"path"`
+	Subject string `json:"subject"`
+}
+
+// See returns the answer to a request.
+func (a *Application) See(ctx context.Context, method, path string) Seen {
+	result, _ := check.ResultOf(ctx)
+	return Seen{method, path, result.Subject}
+}

@@ -1,0 +1,80 @@
+package echo
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/wardkeeper/wardkeeper/adapters/check"
+	"github.com/wardkeeper/wardkeeper/adapters/pep"
+	"github.com/wardkeeper/wardkeeper/adapters/routes"
+)
+
+// Config configures the middleware. Checker is required.
+type Config struct {
+	Checker *check.Checker
+	// FromProxy reports whether a request comes from a proxy that has proven who it is. Only such a request may name the person in a
+	// header. nil means that none does.
+	FromProxy func(r *http.Request) bool
+	Logger    *slog.Logger // nil means slog.Default()
+}
+
+const resultKey = "wardkeeper.result"
+
+// ResultOf returns what was decided about the request that a handler answers. ok is false if the middleware did not see it. Below the
+// handler, where there is only a [context.Context], [check.ResultOf] returns the same.
+func ResultOf(c echo.Context) (result check.Result, ok bool) {
+	result, ok = c.Get(resultKey).(check.Result)
+	return result, ok
+}
+
+// Middleware returns a middleware for [echo.Echo.Pre], so that echo looks for the handler by the path that was judged. With Use, for a part of
+// an application, requests with an unusual encoding of the path are refused, since echo has matched them undecoded.
+//
+// What follows a permitted action is done once the handler has returned nil and answered with a status below 400; what fails then is logged
+// by the obligation's id, and is the application's to repeat.
+func Middleware(c Config) echo.MiddlewareFunc {
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(ctx echo.Context) error {
+			r := ctx.Request()
+			if ctx.Path() != "" && r.URL.RawPath != "" {
+				undecoded(r).Write(ctx.Response(), r.Header.Get("Accept"))
+				return nil
+			}
+			request := routes.FromHTTP(r)
+			request.FromProxy = c.FromProxy != nil && c.FromProxy(r)
+			result := c.Checker.Check(r.Context(), request)
+			if !result.Pass {
+				result.Refusal.Write(ctx.Response(), r.Header.Get("Accept"))
+				return nil
+			}
+			ctx.Set(resultKey, result)
+			ctx.SetRequest(r.WithContext(check.WithResult(r.Context(), result)))
+			// Without it echo takes "/%75sers" for another path than "/users". Decoding has one meaning, since encoded delimiters have been
+			// refused.
+			r.URL.RawPath = ""
+			if err := next(ctx); err != nil {
+				return err // echo answers with it
+			}
+			if ctx.Response().Status >= http.StatusBadRequest {
+				return nil
+			}
+			if err := result.Outcome.Done(context.WithoutCancel(r.Context())); err != nil {
+				c.Logger.ErrorContext(r.Context(), "an obligation was not done", "request_id", result.Trace.RequestID, "error", err)
+			}
+			return nil
+		}
+	}
+}
+
+// undecoded refuses a request for which echo has found a handler by the encoded path.
+func undecoded(r *http.Request) pep.Refusal {
+	refusal := pep.BadRequest("The path encodes characters that need no encoding, or in lower case: send them as they are.")
+	refusal.RequestID = pep.NewTrace(r.Header.Values).RequestID
+	return refusal
+}

@@ -72,6 +72,8 @@ type Result struct {
 	Subject string
 	// Outcome is that of the question, if one was asked. Once the request has been answered with success, call its Done.
 	Outcome pep.Outcome
+	// Route is the route that the request matches; nil if it matches none, or has no meaning.
+	Route *routes.Route
 	// Trace identifies the request. It belongs in the context of further questions (see [pep.WithTrace]).
 	Trace pep.Trace
 }
@@ -105,17 +107,19 @@ func (c *Checker) check(ctx context.Context, r routes.Request) Result {
 	if err != nil {
 		refusal, cause := refusalOf(err)
 		c.log(ctx, resolution, refusal, cause)
-		return Result{Refusal: refusal}
+		return Result{Refusal: refusal, Route: resolution.Route}
 	}
 	switch resolution.Outcome {
 	case routes.Public:
-		return Result{Pass: true}
+		return Result{Pass: true, Route: resolution.Route}
 	case routes.Question:
 	default:
 		c.log(ctx, resolution, pep.NoRoute(), nil)
 		return Result{Refusal: pep.NoRoute()}
 	}
-	result := Result{Subject: resolution.Evaluation.Subject.ID, Outcome: c.enforcer.Enforce(ctx, resolution.Evaluation)}
+	result := Result{
+		Subject: resolution.Evaluation.Subject.ID, Route: resolution.Route, Outcome: c.enforcer.Enforce(ctx, resolution.Evaluation),
+	}
 	if result.Outcome.Permitted() {
 		result.Pass = true
 		return result

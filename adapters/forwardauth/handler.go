@@ -2,16 +2,11 @@ package forwardauth
 
 import (
 	"context"
-	"crypto/sha256"
-	"crypto/subtle"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"net"
 	"net/http"
-	"net/url"
 	"strconv"
-	"strings"
 
 	"github.com/wardkeeper/wardkeeper/adapters/check"
 	"github.com/wardkeeper/wardkeeper/adapters/pep"
@@ -28,13 +23,11 @@ const (
 // tokenHeader carries the proxy's token. Authorization is the person's.
 const tokenHeader = "X-Wardkeeper-Token"
 
-// Header fields of the answer.
+// Header fields of a refusal.
 const (
-	subjectHeader     = "X-Wardkeeper-Subject"     // of a request that may pass: the id of the person
-	obligationsHeader = "X-Wardkeeper-Obligations" // of a request that may pass: what the application must do, as JSON
-	statusHeader      = "X-Wardkeeper-Status"      // of a refusal: its status, for proxies that know 401 and 403 alone
-	typeHeader        = "X-Wardkeeper-Body-Type"   // of a refusal: the type of its body
-	bodyHeader        = "X-Wardkeeper-Body"        // of a refusal: its body, for proxies that drop it
+	statusHeader = "X-Wardkeeper-Status"    // its status, for proxies that know 401 and 403 alone
+	typeHeader   = "X-Wardkeeper-Body-Type" // the type of its body
+	bodyHeader   = "X-Wardkeeper-Body"      // its body, for proxies that drop it
 )
 
 // maxBodyHeader bounds the body in a header field, in bytes. nginx reads a header of 4 KiB by default.
@@ -76,7 +69,7 @@ func (h *Handler) Answer(ctx context.Context, r *http.Request) (status int, head
 		h.logger.WarnContext(ctx, "a proxy asks in a way that cannot be answered", "error", err)
 	}
 	if refusal == nil {
-		pass(header, result)
+		result.SetHeader(header)
 		return http.StatusOK, header, nil
 	}
 	contentType, body := refusal.Body(r.Header.Get("Accept"))
@@ -99,26 +92,13 @@ func (h *Handler) Answer(ctx context.Context, r *http.Request) (status int, head
 	return status, header, body
 }
 
-// pass sets what the application is told. The fields are set even if they are empty: the proxy then overwrites what the person sent.
-func pass(header http.Header, result check.Result) {
-	header.Set(subjectHeader, url.PathEscape(result.Subject))
-	header.Set("X-Request-ID", result.Trace.RequestID)
-	obligations := "[]"
-	if len(result.Outcome.Obligations) > 0 {
-		if data, err := json.Marshal(result.Outcome.Obligations); err == nil {
-			obligations = string(data)
-		}
-	}
-	header.Set(obligationsHeader, obligations)
-}
-
 var errNotSaid = errors.New("the proxy does not say what the request is: it must set X-Forwarded-Method, X-Forwarded-Uri and X-Forwarded-Host, once each")
 
 // check returns the refusal, or nil if the request may pass. The error is for the log: the proxy is at fault.
 func (h *Handler) check(ctx context.Context, r *http.Request) (*pep.Refusal, check.Result, error) {
 	fromProxy := overUnixSocket(r.Context())
 	if h.tokens != nil {
-		if !h.accepts(r.Header.Values(tokenHeader)) {
+		if !check.AcceptsToken(h.tokens(), r.Header.Values(tokenHeader)) {
 			return unavailable(), check.Result{}, errors.New("the proxy has no valid token: it must set X-Wardkeeper-Token")
 		}
 		fromProxy = true
@@ -131,9 +111,11 @@ func (h *Handler) check(ctx context.Context, r *http.Request) (*pep.Refusal, che
 	for _, name := range []string{methodHeader, targetHeader, hostHeader, tokenHeader} {
 		delete(header, name)
 	}
-	if name := spoofed(header); name != "" {
-		refusal := pep.BadRequest("The request has a header field that only the proxy may set.")
-		return &refusal, check.Result{}, nil
+	for name := range header {
+		if check.IsReserved(name) {
+			refusal := pep.BadRequest("The request has a header field that only the proxy may set.")
+			return &refusal, check.Result{}, nil
+		}
 	}
 	result := h.checker().Check(ctx, routes.Request{Method: method[0], Target: target[0], Host: host, Header: header, FromProxy: fromProxy})
 	if !result.Pass {
@@ -145,35 +127,6 @@ func (h *Handler) check(ctx context.Context, r *http.Request) (*pep.Refusal, che
 func unavailable() *pep.Refusal {
 	refusal := pep.Outcome{Verdict: pep.Unavailable}.Refusal()
 	return &refusal
-}
-
-// spoofed returns the name of a field that the application could take for one of ours: X_Wardkeeper_Subject is the same to a CGI program.
-func spoofed(header http.Header) string {
-	for name := range header {
-		folded := strings.Map(func(r rune) rune {
-			if r == '_' || r == '.' || r == ' ' {
-				return '-'
-			}
-			return r
-		}, strings.ToLower(name))
-		if strings.HasPrefix(folded, "x-wardkeeper-") {
-			return name
-		}
-	}
-	return ""
-}
-
-// accepts compares hashes, and always all of them, so that the time it takes tells nothing about the tokens.
-func (h *Handler) accepts(sent []string) bool {
-	if len(sent) != 1 {
-		return false
-	}
-	hash, found := sha256.Sum256([]byte(sent[0])), 0
-	for _, valid := range h.tokens() {
-		want := sha256.Sum256([]byte(valid))
-		found |= subtle.ConstantTimeCompare(hash[:], want[:])
-	}
-	return found == 1
 }
 
 // overUnixSocket reports whether the caller is on a Unix socket, whose permissions say who that can be.

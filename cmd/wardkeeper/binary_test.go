@@ -13,7 +13,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -26,30 +28,41 @@ import (
 const testToken = "a-token-of-the-tests"
 
 func TestMain(m *testing.M) {
-	os.Exit(buildAndRun(m))
+	status := m.Run()
+	if dir, err := binaries(); err == nil {
+		_ = os.RemoveAll(dir)
+	}
+	os.Exit(status)
 }
 
-// buildAndRun builds the binary that tests find at binary().
-func buildAndRun(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "wardkeeper")
+// binaries makes the folder of the programs that tests build. TestMain removes it.
+var binaries = sync.OnceValues(func() (string, error) { return os.MkdirTemp("", "wardkeeper") })
+
+// goBuild builds a program of the module, or of a module that it requires.
+func goBuild(name, pkg string) (path string, err error) {
+	dir, err := binaries()
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
+		return "", err
 	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	path := filepath.Join(dir, "wardkeeper")
-	if out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "%v\n%s", err, out)
-		return 1
+	path = filepath.Join(dir, name)
+	if out, err := exec.Command("go", "build", "-o", path, pkg).CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w\n%s", err, out)
 	}
-	if err := os.Setenv("TEST_WARDKEEPER", path); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return m.Run()
+	return path, nil
 }
 
-// skipIfShort skips a test that starts a server or takes many seconds, under -short. Only `make test-fast` sets that.
+var builtBinary = sync.OnceValues(func() (string, error) { return goBuild("wardkeeper", ".") })
+
+// binary returns the path of the program, which it builds for the first test that needs it. It skips the test under -short.
+func binary(t testing.TB) string {
+	t.Helper()
+	skipIfShort(t)
+	path, err := builtBinary()
+	require.NoError(t, err)
+	return path
+}
+
+// skipIfShort skips a test that starts a server or takes seconds, under -short. Only `make test-fast` sets that.
 func skipIfShort(t testing.TB) {
 	t.Helper()
 	if testing.Short() {
@@ -57,15 +70,16 @@ func skipIfShort(t testing.TB) {
 	}
 }
 
-func command(environ []string, args ...string) *exec.Cmd {
-	cmd := exec.Command(os.Getenv("TEST_WARDKEEPER"), args...)
-	for _, e := range os.Environ() {
-		if !strings.HasPrefix(e, "WARDKEEPER_") {
-			cmd.Env = append(cmd.Env, e)
-		}
-	}
-	cmd.Env = append(cmd.Env, environ...)
+func command(t testing.TB, environ []string, args ...string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command(binary(t), args...)
+	cmd.Env = append(outerEnviron(), environ...)
 	return cmd
+}
+
+// outerEnviron returns the environment without settings of Wardkeeper.
+func outerEnviron() []string {
+	return slices.DeleteFunc(os.Environ(), func(e string) bool { return strings.HasPrefix(e, "WARDKEEPER_") })
 }
 
 type result struct {
@@ -73,11 +87,16 @@ type result struct {
 	status   int
 }
 
-// run runs the binary to its end.
+// run runs a command to its end: the binary, or under -short the same code in the test's process. A server is always a process.
 func run(t testing.TB, environ []string, args ...string) result {
 	t.Helper()
-	cmd := command(environ, args...)
 	var stdout, stderr bytes.Buffer
+	if serves := len(args) > 0 && args[0] == "serve" && !slices.Contains(args, "--help"); testing.Short() && !serves {
+		p := process{stdout: &stdout, stderr: &stderr, environ: append(outerEnviron(), environ...)}
+		status := p.run(t.Context(), args)
+		return result{stdout.String(), stderr.String(), status}
+	}
+	cmd := command(t, environ, args...)
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	err := cmd.Run()
 	var exit *exec.ExitError
@@ -106,7 +125,7 @@ func startServer(t testing.TB, args ...string) *daemon {
 func startServerAt(t testing.TB, addr string, args ...string) *daemon {
 	t.Helper()
 	d := &daemon{
-		cmd: command(nil, append([]string{"serve", "--addr", addr, "--log-format", "json"}, args...)...),
+		cmd: command(t, nil, append([]string{"serve", "--addr", addr, "--log-format", "json"}, args...)...),
 		log: &fixture.LogBuffer{}, logged: make(chan struct{}),
 	}
 	stderr, err := d.cmd.StderrPipe()

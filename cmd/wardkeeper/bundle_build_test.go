@@ -182,6 +182,7 @@ func gitIn(t *testing.T, dir string, args ...string) string {
 
 // A file that is part of the release and differs from the commit is an error.
 func TestBundleBuildIsNamedAfterTheCommit(t *testing.T) {
+	skipIfShort(t)
 	build := func(dir string, more ...string) result {
 		return run(t, []string{"GIT_CEILING_DIRECTORIES=" + filepath.Dir(dir)}, append([]string{"bundle", "build", filepath.Join(dir, "policy"),
 			"--golden", filepath.Join(dir, "golden"), "--decision", "app/decision", "-o", filepath.Join(dir, "policy", "policy.tar.gz")}, more...)...)

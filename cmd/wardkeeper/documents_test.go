@@ -25,7 +25,7 @@ func TestDocumentedCommands(t *testing.T) {
 		}
 		for _, step := range consoleSteps(text) {
 			command := strings.ReplaceAll(step.command, "http://127.0.0.1:8181", base)
-			command = strings.ReplaceAll(command, "bin/wardkeeper", os.Getenv("TEST_WARDKEEPER"))
+			command = strings.ReplaceAll(command, "bin/wardkeeper", binary(t))
 			cmd := exec.Command("sh", "-c", command)
 			cmd.Dir = "../.."
 			cmd.Env = append(os.Environ(), "WARDKEEPER_SERVER="+base)

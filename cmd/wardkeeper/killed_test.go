@@ -88,7 +88,7 @@ policy:
 		l := serverLog{filepath.Join(dir, fmt.Sprintf("%d.log", round))}
 		out, err := os.Create(l.path)
 		require.NoError(t, err)
-		cmd := command(nil, "serve", "--config", config)
+		cmd := command(t, nil, "serve", "--config", config)
 		cmd.Stderr = out
 		require.NoError(t, cmd.Start())
 		require.NoError(t, out.Close())
@@ -124,7 +124,7 @@ func timeToActivate(t *testing.T, dir, config string) time.Duration {
 	l := serverLog{filepath.Join(dir, "first.log")}
 	out, err := os.Create(l.path)
 	require.NoError(t, err)
-	cmd := command(nil, "serve", "--config", config)
+	cmd := command(t, nil, "serve", "--config", config)
 	cmd.Stderr = out
 	began := time.Now()
 	require.NoError(t, cmd.Start())

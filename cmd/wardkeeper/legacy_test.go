@@ -55,7 +55,7 @@ func TestLegacySchema(t *testing.T) {
 		case "console":
 			for _, step := range consoleSteps("```console\n" + block.text + "\n```") {
 				command := strings.ReplaceAll(step.command, "bin/legacy.yaml", config)
-				command = strings.ReplaceAll(command, "bin/wardkeeper", os.Getenv("TEST_WARDKEEPER"))
+				command = strings.ReplaceAll(command, "bin/wardkeeper", binary(t))
 				said, want := "nothing yet", strings.ReplaceAll(step.output, "db.example.org/app", address.Host+address.Path)
 				for limit := time.Now().Add(time.Minute); said != want && time.Now().Before(limit); {
 					cmd := exec.Command("sh", "-c", command)

@@ -161,7 +161,7 @@ func TestOfServersThatStartAtOnceOneServes(t *testing.T) {
 	ended := make(chan *attempt, len(attempts))
 	for i := range attempts {
 		a := &attempts[i]
-		a.cmd = command(nil, "serve", "--addr", "unix:"+path, "--directory", testDirectory)
+		a.cmd = command(t, nil, "serve", "--addr", "unix:"+path, "--directory", testDirectory)
 		a.cmd.Stderr = &a.log
 		require.NoError(t, a.cmd.Start())
 		t.Cleanup(func() { _ = a.cmd.Process.Kill() })

@@ -30,7 +30,7 @@ type unreadServer struct {
 
 func startUnread(t *testing.T, args ...string) *unreadServer {
 	t.Helper()
-	s := &unreadServer{cmd: command(nil, append([]string{"serve", "--addr", "127.0.0.1:0", "--log-format", "json"}, args...)...)}
+	s := &unreadServer{cmd: command(t, nil, append([]string{"serve", "--addr", "127.0.0.1:0", "--log-format", "json"}, args...)...)}
 	s.start(t)
 	return s
 }
@@ -122,7 +122,7 @@ func TestEndedLogReaderDoesNotEndTheServer(t *testing.T) {
 
 // The limit of open files is lower than the number of connections.
 func TestIdleConnectionsDoNotExcludeOthers(t *testing.T) {
-	s := &unreadServer{cmd: command(nil)}
+	s := &unreadServer{cmd: command(t, nil)}
 	s.cmd = exec.Command("sh", "-c", `ulimit -n 100 && exec "$0" "$@"`, s.cmd.Path, "serve", "--addr", "127.0.0.1:0", "--directory", testDirectory, "--log-format", "json")
 	s.start(t)
 	for range 400 {

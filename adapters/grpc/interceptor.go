@@ -1,0 +1,221 @@
+package grpc
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+
+	"github.com/wardkeeper/wardkeeper/adapters/pep"
+)
+
+// Unary is a [grpc.UnaryServerInterceptor].
+func (i *Interceptors) Unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+	c := i.begin(ctx, info.FullMethod)
+	_ = grpc.SetTrailer(ctx, c.trailer())
+	ctx, refusal := c.identify(ctx)
+	if refusal == nil && !c.public {
+		refusal = c.judge(ctx, i.config.Questions[c.method], req)
+	}
+	if refusal != nil {
+		return nil, refusal
+	}
+	response, err := handler(ctx, req)
+	if err == nil {
+		c.done(ctx)
+	}
+	return response, err
+}
+
+// Stream is a [grpc.StreamServerInterceptor]. A method whose client sends one message is judged by it, before the handler gets it; what its
+// handler does without receiving it does not reach the client. Other streams are judged at their start, without a message. After a message
+// that is refused the stream has ended, whatever its handler does.
+func (i *Interceptors) Stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+	c := i.begin(ss.Context(), info.FullMethod)
+	ss.SetTrailer(c.trailer())
+	ctx, refusal := c.identify(ss.Context())
+	if refusal != nil {
+		return refusal
+	}
+	s := &stream{ServerStream: ss, ctx: ctx, call: c}
+	switch {
+	case c.public:
+	case info.IsClientStream:
+		if refusal = c.judge(ctx, i.config.Questions[c.method], nil); refusal != nil {
+			return refusal
+		}
+		s.each = i.config.Messages[c.method]
+	default:
+		s.each = i.config.Questions[c.method]
+		s.refusal = statusOf(notReceived(c.trace))
+	}
+	err := handler(srv, s)
+	if refusal := s.refused(); refusal != nil {
+		return refusal
+	}
+	if err == nil {
+		c.done(ctx)
+	}
+	return err
+}
+
+// call is a call that is being checked.
+type call struct {
+	*Interceptors
+	method string
+	public bool
+	trace  pep.Trace
+	person Person
+
+	mu       sync.Mutex
+	outcomes []pep.Outcome // permitted, with obligations
+}
+
+func (i *Interceptors) begin(ctx context.Context, method string) *call {
+	values := func(name string) []string { return metadata.ValueFromIncomingContext(ctx, name) }
+	return &call{Interceptors: i, method: method, public: i.public[method], trace: pep.NewTrace(values)}
+}
+
+func (c *call) trailer() metadata.MD { return metadata.Pairs("x-request-id", c.trace.RequestID) }
+
+// identify finds out who calls. The context is that of the handler. An error is what the caller gets.
+func (c *call) identify(ctx context.Context) (context.Context, error) {
+	ctx = pep.WithTrace(ctx, c.trace)
+	if c.public {
+		return ctx, nil
+	}
+	if c.config.Questions[c.method] == nil {
+		return ctx, c.refuse(ctx, noQuestion(), nil)
+	}
+	person, err := c.config.Person(ctx)
+	switch {
+	case err == nil && person.ID == "":
+		err = errors.New("the person has no id")
+	case err == nil:
+		c.person = person
+		return context.WithValue(ctx, personKey{}, person), nil
+	case isUnavailable(err) || ctx.Err() != nil:
+		return ctx, c.refuse(ctx, pep.Outcome{Verdict: pep.Unavailable}.Refusal(), err)
+	}
+	return ctx, c.refuse(ctx, pep.Unauthenticated(), err)
+}
+
+// judge asks a question about a message. An error is what the caller gets.
+func (c *call) judge(ctx context.Context, question Question, message any) error {
+	evaluation, err := question(ctx, Call{Method: c.method, Person: c.person, Message: message})
+	switch {
+	case errors.Is(err, errOtherMessage):
+		return c.refuse(ctx, noQuestion(), err)
+	case err != nil:
+		return c.refuse(ctx, pep.BadRequest(err.Error()), nil)
+	}
+	if evaluation.Subject.Type == "" && evaluation.Subject.ID == "" {
+		evaluation.Subject.Type, evaluation.Subject.ID = "user", c.person.ID
+	}
+	outcome := c.config.Enforcer.Enforce(ctx, evaluation)
+	if !outcome.Permitted() {
+		return c.refuse(ctx, outcome.Refusal(), outcome.Err)
+	}
+	if len(outcome.Obligations) > 0 {
+		c.mu.Lock()
+		c.outcomes = append(c.outcomes, outcome)
+		c.mu.Unlock()
+	}
+	return nil
+}
+
+// done does what follows a call that has succeeded. What fails then is the application's to repeat.
+func (c *call) done(ctx context.Context) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, outcome := range c.outcomes {
+		if err := outcome.Done(context.WithoutCancel(ctx)); err != nil {
+			c.config.Logger.ErrorContext(ctx, "an obligation was not done", "request_id", c.trace.RequestID, "error", err)
+		}
+	}
+}
+
+// noQuestion refuses a method of which it is not known what it asks (PEP-14).
+func noQuestion() pep.Refusal {
+	r := pep.NoRoute()
+	r.Reasons = []pep.Reason{{Code: "no_question", Message: "It is not known what this method asks."}}
+	return r
+}
+
+// notReceived refuses a call whose handler ends, or sends something, without receiving the message that it would be judged by.
+func notReceived(t pep.Trace) pep.Refusal {
+	r := pep.NoRoute()
+	r.RequestID = t.RequestID
+	r.Reasons = []pep.Reason{{Code: "not_judged", Message: "The message of this call was not received."}}
+	return r
+}
+
+// refuse returns what the caller gets. The log names the method and the cause, and nobody (PEP-11).
+func (c *call) refuse(ctx context.Context, r pep.Refusal, cause error) error {
+	r.RequestID = c.trace.RequestID
+	attributes := []any{"code", r.Code, "method", c.method, "request_id", r.RequestID}
+	if cause != nil {
+		attributes = append(attributes, "error", cause)
+	}
+	if r.Code == pep.CodeUnavailable {
+		c.config.Logger.WarnContext(ctx, "a call could not be checked", attributes...)
+	} else {
+		c.config.Logger.InfoContext(ctx, "a call was refused", attributes...)
+	}
+	return statusOf(r)
+}
+
+// stream judges the messages that its client sends.
+type stream struct {
+	grpc.ServerStream
+	ctx  context.Context
+	call *call
+	each Question // nil if messages are not asked about
+
+	mu      sync.Mutex
+	judged  bool  // a message has been judged
+	refusal error // what the client gets, whatever the handler does
+}
+
+func (s *stream) Context() context.Context { return s.ctx }
+
+func (s *stream) refused() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.refusal
+}
+
+// RecvMsg returns a message once it is permitted.
+func (s *stream) RecvMsg(m any) error {
+	if s.each == nil {
+		return s.ServerStream.RecvMsg(m)
+	}
+	if s.ended() {
+		return s.refused()
+	}
+	if err := s.ServerStream.RecvMsg(m); err != nil {
+		return err
+	}
+	refusal := s.call.judge(s.ctx, s.each, m)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.judged, s.refusal = true, refusal
+	return refusal
+}
+
+// ended reports whether a message has been refused.
+func (s *stream) ended() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.judged && s.refusal != nil
+}
+
+// SendMsg sends nothing once a message has been refused, and nothing before the message that a call is judged by.
+func (s *stream) SendMsg(m any) error {
+	if refusal := s.refused(); refusal != nil {
+		return refusal
+	}
+	return s.ServerStream.SendMsg(m)
+}

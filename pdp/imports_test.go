@@ -90,6 +90,9 @@ func mayImportInAdapters(from, to string) bool {
 		return to == "adapters/conformance/decisionpoint"
 	}
 	shared := []string{"adapters/pep", "adapters/routes", "adapters/identity"}
+	if from == "adapters/hostile" { // it examines proxies as forward auth answers them
+		shared = append(shared, "adapters/forwardauth")
+	}
 	if from != "adapters/check" {
 		shared = append(shared, "adapters/check")
 	}

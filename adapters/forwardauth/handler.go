@@ -111,12 +111,6 @@ func (h *Handler) check(ctx context.Context, r *http.Request) (*pep.Refusal, che
 	for _, name := range []string{methodHeader, targetHeader, hostHeader, tokenHeader} {
 		delete(header, name)
 	}
-	for name := range header {
-		if check.IsReserved(name) {
-			refusal := pep.BadRequest("The request has a header field that only the proxy may set.")
-			return &refusal, check.Result{}, nil
-		}
-	}
 	result := h.checker().Check(ctx, routes.Request{Method: method[0], Target: target[0], Host: host, Header: header, FromProxy: fromProxy})
 	if !result.Pass {
 		return &result.Refusal, result, nil

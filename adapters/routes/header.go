@@ -35,9 +35,16 @@ func foldHeader(c byte) byte {
 	return '-'
 }
 
-// checkHeaders refuses headers by which the application could take the request for another one.
-func checkHeaders(header http.Header) error {
+// ours begins the headers in which a proxy tells the application what was decided.
+const ours = "X-Wardkeeper-"
+
+// checkHeaders refuses headers by which the application could take the request for another one, or for one of another person. identity is
+// the header in which the proxy names the person; "" if there is none.
+func checkHeaders(header http.Header, identity string) error {
 	for name, values := range header {
+		if len(name) > len(ours) && SameHeader(name[:len(ours)], ours) && !SameHeader(name, identity) {
+			return badRequest("The request has a header that only the proxy may set: leave out those that begin with " + ours + ".")
+		}
 		for _, refused := range &refusedHeaders {
 			if len(name) == len(refused) && SameHeader(name, refused) {
 				return badRequest("The request has the header " + refused + ": send the request that is meant.")

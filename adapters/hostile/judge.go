@@ -1,0 +1,151 @@
+package hostile
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/wardkeeper/wardkeeper/adapters/check"
+	"github.com/wardkeeper/wardkeeper/adapters/forwardauth"
+	"github.com/wardkeeper/wardkeeper/adapters/routes"
+)
+
+// forwardAuthPath is where the sidecar answers proxies.
+const forwardAuthPath = "/adapters/forward-auth"
+
+// Mode says what a judge answers.
+type Mode int32
+
+// Modes of a judge.
+const (
+	Allow Mode = iota // every question: yes
+	Deny              // every question: no
+	Fail              // no question can be answered
+)
+
+// Judge is the sidecar's forward auth by a route file, and records which requests may pass. It allows, denies or fails as it is told.
+type Judge struct {
+	record  *Record
+	table   *routes.Table
+	handler *forwardauth.Handler
+	mode    atomic.Int32
+	asked   atomic.Int64 // about persons' requests
+	strays  atomic.Int64 // requests to other endpoints of the sidecar
+	servers []*http.Server
+}
+
+// anybody takes every token for that of the person whose name it is.
+type anybody struct{}
+
+// Verify implements [routes.Verifier].
+func (anybody) Verify(_ context.Context, token string) (map[string]any, error) {
+	return map[string]any{"sub": token}, nil
+}
+
+// claimedBy verifies tokens for a table whose subject may be in another claim than sub.
+type claimedBy string
+
+// Verify implements [routes.Verifier].
+func (c claimedBy) Verify(_ context.Context, token string) (map[string]any, error) {
+	return map[string]any{string(c): token}, nil
+}
+
+// verifierOf returns a verifier that takes every token for the name of the person.
+func verifierOf(table *routes.Table) routes.Verifier {
+	if jwt := table.Subject().JWT; jwt != nil && jwt.Claim != "" {
+		return claimedBy(jwt.Claim)
+	}
+	return anybody{}
+}
+
+var errFailing = errors.New("the decision point is made to fail")
+
+// answer is what is decided about every question.
+func (j *Judge) answer() (allow bool, err error) {
+	switch Mode(j.mode.Load()) {
+	case Allow:
+		return true, nil
+	case Deny:
+		return false, nil
+	}
+	return false, errFailing
+}
+
+// NewChecker returns a checker that asks the judge's decider. Tokens are taken for the name of a person.
+func (j *Judge) newChecker() (*check.Checker, error) {
+	return check.New(check.Config{
+		Routes: j.table, Verifier: verifierOf(j.table), Decider: Decider{Answer: j.answer}, Logger: slog.New(slog.DiscardHandler),
+	})
+}
+
+// NewJudge returns a judge by a route file, which records in record.
+func NewJudge(table *routes.Table, record *Record) (*Judge, error) {
+	j := &Judge{record: record, table: table.WithVerifier(verifierOf(table))}
+	checker, err := j.newChecker()
+	if err != nil {
+		return nil, err
+	}
+	j.handler, err = forwardauth.New(forwardauth.Config{Checker: func() *check.Checker { return checker }, Logger: slog.New(slog.DiscardHandler)})
+	return j, err
+}
+
+// SetMode says what is answered from now on.
+func (j *Judge) SetMode(m Mode) { j.mode.Store(int32(m)) }
+
+// Table is the route file, with a verifier that takes every token for the name of a person.
+func (j *Judge) Table() *routes.Table { return j.table }
+
+// Serve answers proxies on a listener, until Close.
+func (j *Judge) Serve(listener net.Listener) {
+	server := &http.Server{Handler: j, ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
+	j.servers = append(j.servers, server)
+	go func() { _ = server.Serve(listener) }()
+}
+
+// Close ends all servers.
+func (j *Judge) Close() {
+	for _, server := range j.servers {
+		_ = server.Close()
+	}
+	j.servers = nil
+}
+
+// ServeHTTP implements [http.Handler].
+func (j *Judge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path != forwardAuthPath {
+		j.strays.Add(1)
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"decision":false}`+"\n") // as the sidecar's API answers a denial: with status 200
+		return
+	}
+	j.asked.Add(1)
+	ctx, pass := j.record.Judge(r.Context(), j.table)
+	// Whether the proxy has proven who it is depends on the sidecar's settings, not on what is examined here.
+	r = r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, net.Addr(&net.UnixAddr{Net: "unix"})))
+	status, header, body := j.handler.Answer(ctx, r)
+	if status == http.StatusOK {
+		pass(forwarded(r))
+	}
+	for name, values := range header {
+		w.Header()[name] = values
+	}
+	w.WriteHeader(status)
+	_, _ = w.Write(body)
+}
+
+// forwarded is the request of which a proxy speaks.
+func forwarded(r *http.Request) routes.Request {
+	header := r.Header.Clone()
+	for name := range header {
+		if strings.HasPrefix(name, "X-Forwarded-") || strings.HasPrefix(name, ours) {
+			delete(header, name)
+		}
+	}
+	return routes.Request{Method: r.Header.Get("X-Forwarded-Method"), Target: r.Header.Get("X-Forwarded-Uri"), Host: r.Header["X-Forwarded-Host"], Header: header, FromProxy: true}
+}

@@ -1,0 +1,115 @@
+package hostile
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Bounds of one connection.
+const (
+	parallel    = 16
+	dialTimeout = 10 * time.Second
+	patient     = 60 * time.Second       // without a byte from the proxy, for a request that is not hostile
+	idle        = 2 * time.Second        // the same for others: what is missed then is only not examined
+	idleHanging = 250 * time.Millisecond // the same for a request that is not complete
+	maxAnswers  = 1 << 20                // bytes of answers that are read
+)
+
+// Answer is what a client got for a case.
+type Answer struct {
+	Case   Case
+	Status int    // of the first answer; 0 if the connection was closed without one
+	Text   string // all answers, as they came
+	Closed bool   // the proxy ended the connection
+	Err    error  // the connection could not be made
+}
+
+// Run sends the cases to a proxy, each on a connection of its own, and returns what the clients got, in the order of the cases.
+func Run(ctx context.Context, dial func(ctx context.Context) (net.Conn, error), cases []Case) []Answer {
+	answers := make([]Answer, len(cases))
+	next := make(chan int)
+	var running sync.WaitGroup
+	for range parallel {
+		running.Go(func() {
+			for i := range next {
+				answers[i] = send(ctx, dial, cases[i])
+			}
+		})
+	}
+	for i := range cases {
+		if ctx.Err() != nil {
+			answers[i] = Answer{Case: cases[i], Err: ctx.Err()}
+			continue
+		}
+		next <- i
+	}
+	close(next)
+	running.Wait()
+	return answers
+}
+
+// DialTCP returns a dial function for [Run].
+func DialTCP(addr string) func(ctx context.Context) (net.Conn, error) {
+	return func(ctx context.Context) (net.Conn, error) {
+		dialer := net.Dialer{Timeout: dialTimeout}
+		return dialer.DialContext(ctx, "tcp", addr)
+	}
+}
+
+func send(ctx context.Context, dial func(ctx context.Context) (net.Conn, error), c Case) Answer {
+	answer := Answer{Case: c}
+	conn, err := dial(ctx)
+	if err != nil {
+		answer.Err = err
+		return answer
+	}
+	defer func() { _ = conn.Close() }()
+	patience := idle
+	switch {
+	case c.Hangs:
+		patience = idleHanging
+	case c.Class == PlainClass:
+		patience = patient
+	}
+	_ = conn.SetWriteDeadline(time.Now().Add(patient))
+	go func() { _, _ = conn.Write(c.Raw) }() // it may answer, and close, before it has read all
+	var text strings.Builder
+	buffer := make([]byte, 16<<10)
+	for text.Len() < maxAnswers {
+		_ = conn.SetReadDeadline(time.Now().Add(patience))
+		n, err := conn.Read(buffer)
+		text.Write(buffer[:n])
+		if err != nil {
+			answer.Closed = !errors.Is(err, os.ErrDeadlineExceeded)
+			break
+		}
+	}
+	answer.Text = text.String()
+	answer.Status = statusOf(answer.Text)
+	return answer
+}
+
+// statusOf returns the status of the first answer that is not 1xx, or 0.
+func statusOf(text string) int {
+	for strings.HasPrefix(text, "HTTP/1.1 1") {
+		_, rest, ok := strings.Cut(text, "\r\n\r\n")
+		if !ok {
+			return 0
+		}
+		text = rest
+	}
+	if !strings.HasPrefix(text, "HTTP/1.") || len(text) < len("HTTP/1.1 200") {
+		return 0
+	}
+	status, err := strconv.Atoi(text[len("HTTP/1.1 "):len("HTTP/1.1 200")])
+	if err != nil {
+		return 0
+	}
+	return status
+}

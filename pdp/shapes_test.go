@@ -192,7 +192,7 @@ func TestBrokenCellOfBuiltInTablesIsAFault(t *testing.T) {
 	require.NoError(t, err)
 	for from, to := range map[string]string{
 		`place: covered`: `place: anywhere`, `edit: both`: `edit: true`, `user: covered`: `user: ""`,
-		`[facility]`: `[hospital]`, `here: region`: `here: realm`,
+		`[facility]`: `[hospital]`, `{region: region,`: `{region: realm,`,
 	} {
 		bad := strings.Replace(string(good), from, to, 1)
 		require.NotEqual(t, string(good), bad, from)

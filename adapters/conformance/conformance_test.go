@@ -74,6 +74,7 @@ var mutations = []broken{
 	{"PEP-7", "client/client.go", `"X-Request-ID": trace.RequestID, `, ""},
 	{"PEP-7", "client/client.go", `"Traceparent": trace.Traceparent, `, ""},
 	{"PEP-7", "pep/trace.go", "len(ids) == 1 && isRequestID(ids[0])", "false"},
+	{"PEP-7", "routes/draw.go", "{r.atLeast, textForm, &e.Context},", ""},
 	{"PEP-8", "client/client.go", "client.timeout = time.Second", "client.timeout = time.Minute"},
 	{"PEP-8", "client/client.go", "err != nil && !answered && ctx.Err() == nil", "err != nil && !answered && false"},
 	{"PEP-8", "client/client.go", "err != nil && !answered && ctx.Err() == nil", "err != nil || answered && err != nil"},

@@ -58,6 +58,7 @@ func (d *drawing) evaluation(t *Table, subject string) (authzen.Evaluation, erro
 		{r.places, textForm, &e.Resource.Properties},
 		{r.currentLocation, textForm, &e.Context},
 		{r.confirmed, booleanForm, &e.Context},
+		{r.atLeast, textForm, &e.Context},
 	} {
 		if err := d.members(part.members, part.form, part.object); err != nil {
 			return authzen.Evaluation{}, err

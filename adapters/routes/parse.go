@@ -51,7 +51,7 @@ func (p *parser) file(root *yaml.Node) {
 		}
 	}
 	if defaults, ok := keys["defaults"]; ok {
-		p.defaults, _ = p.mapping(defaults.value, "defaults", "host", "current_location", "confirmed")
+		p.defaults, _ = p.mapping(defaults.value, "defaults", "host", "current_location", "confirmed", "at_least")
 	}
 	p.checkDefaults()
 	routes, ok := keys["routes"]
@@ -69,7 +69,7 @@ func (p *parser) checkDefaults() {
 		switch name {
 		case "host":
 			p.host(e.value)
-		case "current_location":
+		case "current_location", "at_least":
 			p.checkDefault(e, textForm)
 		case "confirmed":
 			p.checkDefault(e, booleanForm)
@@ -170,7 +170,7 @@ func (p *parser) checkReached(r *route, n *yaml.Node) {
 }
 
 var routeKeys = []string{
-	"path", "host", "methods", "public", "action", "properties", "resource", "location", "current_location", "confirmed",
+	"path", "host", "methods", "public", "action", "properties", "resource", "location", "current_location", "confirmed", "at_least",
 }
 
 // route parses one route; nil if it is no mapping.
@@ -248,7 +248,7 @@ func (p *parser) question(r *route, n *yaml.Node, keys map[string]entry) {
 		name string
 		form form
 		to   *[]member
-	}{{"current_location", textForm, &r.currentLocation}, {"confirmed", booleanForm, &r.confirmed}} {
+	}{{"current_location", textForm, &r.currentLocation}, {"confirmed", booleanForm, &r.confirmed}, {"at_least", textForm, &r.atLeast}} {
 		e, ok := keys[m.name]
 		if !ok {
 			e, ok = p.defaults[m.name]

@@ -109,7 +109,7 @@ var badFiles = map[string]string{
 	subjectFile("{jwt: {keys: 'http://i/k', issuer: i, audience: a, algorithms: [ES256]}}"):                 `~line 2, column 23: keys is not an https URL: write one without user, password and fragment (http only for this machine, or use keys_file)`,
 	subjectFile("{jwt: {keys: 'https://i/k', issuer: i, audience: a, algorithms: [ES256], cookie: 'a b'}}"): `line 2, column 91: cookie "a b" is not a name of a cookie: write letters, digits, hyphens and underscores`,
 
-	"version: 1\ndefaults: {location: x}\nroutes: [{path: /, methods: [GET], public: true}]\n":                  `line 2, column 12: "location" is not a key of defaults: use host, current_location, confirmed`,
+	"version: 1\ndefaults: {location: x}\nroutes: [{path: /, methods: [GET], public: true}]\n":                  `line 2, column 12: "location" is not a key of defaults: use host, current_location, confirmed, at_least`,
 	"version: 1\ndefaults: {current_location: {path: x}}\nroutes: [{path: /, methods: [GET], public: true}]\n":  `~line 2, column 30: a default draws from the path, which differs between routes: write it in the routes that have it`,
 	"version: 1\ndefaults: {current_location: {body: /x}}\nroutes: [{path: /, methods: [GET], public: true}]\n": `~line 2, column 30: a default draws from the body, which differs between routes: write it in the routes that have it`,
 	"version: 1\ndefaults: {host: A.B}\nroutes: [{path: /, methods: [GET], public: true}]\n":                    `line 2, column 18: host "A.B" is not a host as requests are compared with it: write it in lower case, without a port or a trailing dot`,
@@ -153,7 +153,7 @@ var badFiles = map[string]string{
 	fileWith("host: a.b:80"):                                      `line 3, column 89: host "a.b:80" is not a host as requests are compared with it: write it in lower case, without a port or a trailing dot`,
 	fileWith("host: a.b."):                                        `line 3, column 89: host "a.b." is not a host as requests are compared with it: write it in lower case, without a port or a trailing dot`,
 	fileWith("host: '*.b'"):                                       `line 3, column 89: host "*.b" is not a host as requests are compared with it: write it in lower case, without a port or a trailing dot`,
-	fileWith("Location: x"):                                       `line 3, column 83: "Location" is not a key of a route: use path, host, methods, public, action, properties, resource, location, current_location, confirmed`,
+	fileWith("Location: x"):                                       `line 3, column 83: "Location" is not a key of a route: use path, host, methods, public, action, properties, resource, location, current_location, confirmed, at_least`,
 	fileWith("location: {}"):                                      `line 3, column 93: a reference has not exactly one of path, query, header, claim and body: say in one way where the value comes from`,
 	fileWith("location: {path: id, query: l}"):                    `line 3, column 93: a reference has not exactly one of path, query, header, claim and body: say in one way where the value comes from`,
 	fileWith("location: {cookie: l}"):                             `line 3, column 94: "cookie" is not a key of a reference: use path, query, header, claim, body, optional`,

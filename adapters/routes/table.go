@@ -75,6 +75,7 @@ type route struct {
 	places             []member // location
 	currentLocation    []member // current_location
 	confirmed          []member // confirmed
+	atLeast            []member // at_least
 	drawnQuery         []string // the names of query parameters
 	drawnHeaders       []string
 }

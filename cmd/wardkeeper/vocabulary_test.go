@@ -11,15 +11,15 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// releaseWithRoles is release n of the built-in policy. If atDivisions is set, it also offers ed_admin at divisions.
+// releaseWithRoles is release n of the built-in policy. If atDivisions is set, it also offers ed_normal at divisions.
 func releaseWithRoles(t *testing.T, n int64, atDivisions bool) testRelease {
 	t.Helper()
 	r := builtInRelease(t, n)
 	if atDivisions {
-		const row = "ed_admin:            {offered_at: [facility]"
+		const row = "ed_normal:           {offered_at: [facility]"
 		table := r.files["authz/regional/data.yaml"]
 		require.Contains(t, table, row)
-		r.files["authz/regional/data.yaml"] = strings.Replace(table, row, "ed_admin: {offered_at: [facility, division]", 1)
+		r.files["authz/regional/data.yaml"] = strings.Replace(table, row, "ed_normal: {offered_at: [facility, division]", 1)
 	}
 	return r
 }
@@ -31,9 +31,9 @@ const (
 users:
   - {id: alice, default_location: metro, assignments: [{location: metro, role: regional_admin}]}
 `
-	withEve = withoutEve + `  - {id: eve, default_location: north, assignments: [{location: north, role: ed_admin}]}
+	withEve = withoutEve + `  - {id: eve, default_location: north, assignments: [{location: north, role: ed_normal}]}
 `
-	byEve = `{"subject":{"type":"user","id":"eve"},"action":{"name":"user.view"},"resource":{"type":"user","id":"eve"}}`
+	byEve = `{"subject":{"type":"user","id":"eve"},"action":{"name":"location.switch"},"resource":{"type":"location","id":"north"}}`
 )
 
 // A directory that only a refused release allows is not used, not even for a moment. It is used once the release is active.

@@ -27,7 +27,7 @@ limits := {"pages": [10, 20]}
 func TestOPAsClientFromNPM(t *testing.T) {
 	skipIfShort(t)
 	t.Parallel()
-	dir := installClient(t, "../../testdata/npm")
+	dir := installPackages(t, "../../testdata/npm", "client.mjs")
 	policies := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(policies, "app.rego"), []byte(appPolicy), 0o600))
 	token := filepath.Join(t.TempDir(), "token")
@@ -50,11 +50,11 @@ func TestOPAsClientFromNPM(t *testing.T) {
 	require.Len(t, outcomes, len(clientOutcomes))
 }
 
-// installClient copies a folder and installs the packages of its package-lock.json.
-func installClient(t *testing.T, from string) string {
+// installPackages copies files of a folder and installs the packages of its package-lock.json.
+func installPackages(t *testing.T, from string, files ...string) string {
 	t.Helper()
 	dir := t.TempDir()
-	for _, name := range []string{"package.json", "package-lock.json", "client.mjs"} {
+	for _, name := range append(files, "package.json", "package-lock.json") {
 		data, err := os.ReadFile(filepath.Join(from, name))
 		require.NoError(t, err)
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), data, 0o600))

@@ -103,6 +103,13 @@ func (c *Checker) Check(ctx context.Context, r routes.Request) Result {
 }
 
 func (c *Checker) check(ctx context.Context, r routes.Request) Result {
+	for name := range r.Header {
+		if IsReserved(name) {
+			refusal := pep.BadRequest("The request has a header field that only an adapter may set.")
+			c.log(ctx, routes.Resolution{}, refusal, nil)
+			return Result{Refusal: refusal}
+		}
+	}
 	resolution, err := c.routes.Resolve(ctx, r)
 	if err != nil {
 		refusal, cause := refusalOf(err)

@@ -98,6 +98,7 @@ func TestAnswer(t *testing.T) {
 		"two targets":            {target: "/users/deny", header: map[string]string{"X-Forwarded-Uri": "/open"}, status: 503, realStatus: "503"},
 		"spoofed":                {target: "/open", header: map[string]string{"X-Wardkeeper-Subject": "admin"}, status: 400, realStatus: "400"},
 		"spoofed for CGI":        {target: "/open", header: map[string]string{"X_wardkeeper_subject": "admin"}, status: 400, realStatus: "400"},
+		"spoofed by other signs": {target: "/open", header: map[string]string{"X~wardkeeper!subject": "admin"}, status: 400, realStatus: "400"},
 		"spoofed otherwise":      {target: "/open", header: map[string]string{"X.Wardkeeper-Obligations": "[]"}, status: 400, realStatus: "400"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -46,9 +46,7 @@ func (p *parser) file(root *yaml.Node) {
 		p.subject(subject.value)
 	}
 	if obligations, ok := keys["supported_obligations"]; ok {
-		for _, o := range p.texts(obligations.value, "supported_obligations", "an obligation type") {
-			p.table.obligations = append(p.table.obligations, o)
-		}
+		p.obligations(obligations.value)
 	}
 	if defaults, ok := keys["defaults"]; ok {
 		p.defaults, _ = p.mapping(defaults.value, "defaults", "host", "current_location", "confirmed", "at_least")
@@ -61,6 +59,26 @@ func (p *parser) file(root *yaml.Node) {
 	}
 	p.routes(routes.value, keys)
 }
+
+// obligations reads the kinds of obligation that the application supports. A question names their types alone.
+func (p *parser) obligations(n *yaml.Node) {
+	p.table.kinds = p.texts(n, "supported_obligations", "an obligation type")
+	for _, kind := range p.table.kinds {
+		obligation, action, hasAction := strings.Cut(kind, "/")
+		switch {
+		case obligation == custom && action == "":
+			p.faults.add(n, "the obligation custom is not supported as such: name its action, as in custom/confirm")
+		case obligation != custom && hasAction:
+			p.faults.add(n, "%q is not an obligation type: only custom has an action, as in custom/confirm", kind)
+		}
+		if !slices.Contains(p.table.obligations, any(obligation)) {
+			p.table.obligations = append(p.table.obligations, obligation)
+		}
+	}
+}
+
+// custom is the type of obligation that is told apart by its action (pdp/OBLIGATIONS.md).
+const custom = "custom"
 
 // checkDefaults reports the faults of the defaults once, and not again for each route.
 func (p *parser) checkDefaults() {

@@ -21,7 +21,8 @@ const (
 type Table struct {
 	subject     Subject
 	verifier    Verifier
-	obligations []any // of strings
+	kinds       []string // of obligations that the application supports
+	obligations []any    // the types of those, which are strings
 	routes      []*route
 	tree        *tree
 }
@@ -125,14 +126,8 @@ func (t *Table) Subject() Subject {
 	return s
 }
 
-// SupportedObligations returns the types of obligation that the application supports.
-func (t *Table) SupportedObligations() []string {
-	types := make([]string, len(t.obligations))
-	for i, o := range t.obligations {
-		types[i] = o.(string)
-	}
-	return types
-}
+// SupportedObligations returns the kinds of obligation that the application supports: types, and custom/ACTION.
+func (t *Table) SupportedObligations() []string { return slices.Clone(t.kinds) }
 
 // Routes returns the routes in the file's order.
 func (t *Table) Routes() []Route {

@@ -1,0 +1,92 @@
+// Command serve runs the clinic. With --routes it is protected by adapters/nethttp; without, it trusts whatever reaches it, and belongs behind
+// a proxy that asks.
+package main
+
+import (
+	"context"
+	"database/sql"
+	"flag"
+	"fmt"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+
+	_ "modernc.org/sqlite" // the driver "sqlite"
+
+	"github.com/wardkeeper/wardkeeper/adapters/check"
+	"github.com/wardkeeper/wardkeeper/adapters/client"
+	"github.com/wardkeeper/wardkeeper/adapters/nethttp"
+	"github.com/wardkeeper/wardkeeper/adapters/routes"
+	"github.com/wardkeeper/wardkeeper/testdata/clinic"
+)
+
+func main() {
+	addr := flag.String("addr", "127.0.0.1:9000", "listen at `HOST:PORT`")
+	directory := flag.String("directory", "testdata/directories/sample.yaml", "take users and locations from `FILE`")
+	database := flag.String("db", ":memory:", "keep the tables in `FILE`, which must not exist")
+	routeFile := flag.String("routes", "", "protect the clinic by the route `FILE`, at --protected-addr")
+	protectedAddr := flag.String("protected-addr", "127.0.0.1:9001", "listen at `HOST:PORT` for what is protected")
+	pdp := flag.String("pdp", "http://127.0.0.1:8181", "ask the decision point at `URL`")
+	flag.Parse()
+	if err := serve(*addr, *directory, *database, *routeFile, *protectedAddr, *pdp); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func serve(addr, directory, database, routeFile, protectedAddr, pdp string) error {
+	db, err := sql.Open("sqlite", database)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = db.Close() }()
+	db.SetMaxOpenConns(1) // each connection to :memory: is a database of its own
+	if err := clinic.Fill(context.Background(), db, directory); err != nil {
+		return err
+	}
+	application := clinic.New(db)
+	listener, err := net.Listen("tcp", addr)
+	if err != nil {
+		return err
+	}
+	if routeFile != "" {
+		protected, err := protect(application, routeFile, pdp)
+		if err != nil {
+			return err
+		}
+		front, err := net.Listen("tcp", protectedAddr)
+		if err != nil {
+			return err
+		}
+		go func() { log.Fatal(http.Serve(front, protected)) }()
+		fmt.Printf("protected at http://%s\n", front.Addr())
+	}
+	fmt.Printf("listening on http://%s\n", listener.Addr())
+	return http.Serve(listener, application)
+}
+
+// protect puts the middleware before the application, and tells it by header fields what a proxy would.
+func protect(application http.Handler, routeFile, pdp string) (http.Handler, error) {
+	table, err := routes.Load(routeFile)
+	if err != nil {
+		return nil, err
+	}
+	decider, err := client.New(client.Config{URL: pdp, Token: token})
+	if err != nil {
+		return nil, err
+	}
+	checker, err := check.New(check.Config{Routes: table, Decider: decider})
+	if err != nil {
+		return nil, err
+	}
+	tell := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		result, _ := check.ResultOf(r.Context())
+		result.SetHeader(r.Header)
+		application.ServeHTTP(w, r)
+	})
+	return nethttp.Middleware(nethttp.Config{Checker: checker})(tell), nil
+}
+
+// token returns the token for the decision point, which is in the environment, or "".
+func token() string { return strings.TrimSpace(os.Getenv("PDP_TOKEN")) }

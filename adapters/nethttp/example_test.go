@@ -1,0 +1,67 @@
+package nethttp_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+
+	"github.com/wardkeeper/wardkeeper/adapters/check"
+	"github.com/wardkeeper/wardkeeper/adapters/nethttp"
+	"github.com/wardkeeper/wardkeeper/adapters/routes"
+	"github.com/wardkeeper/wardkeeper/pdp/authzen"
+)
+
+const routeFile = `
+version: 1
+subject: {header: X-Remote-User}
+routes:
+  - {path: "/users/{id}", methods: [GET], action: user.view, resource: {id: {path: id}}}
+`
+
+// alone lets people see themselves. A program uses adapters/client or adapters/inprocess.
+type alone struct{}
+
+func (alone) Decide(_ context.Context, questions []authzen.Evaluation) ([]authzen.Response, error) {
+	answers := make([]authzen.Response, len(questions))
+	for i, q := range questions {
+		answers[i].Decision = q.Subject.ID == q.Resource.ID
+	}
+	return answers, nil
+}
+
+func ExampleMiddleware() {
+	table, err := routes.Parse([]byte(routeFile))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	checker, err := check.New(check.Config{Routes: table, Decider: alone{}, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /users/{id}", func(_ http.ResponseWriter, r *http.Request) {
+		result, _ := nethttp.ResultOf(r.Context())
+		fmt.Println("hello", result.Subject)
+	})
+	protect := nethttp.Middleware(nethttp.Config{
+		Checker:   checker,
+		FromProxy: func(*http.Request) bool { return true }, // only a proxy can reach it, which has signed the person in
+	})
+	app := protect(mux)
+	for _, path := range []string{"/users/jane", "/users/joe", "/elsewhere"} {
+		r := httptest.NewRequest(http.MethodGet, path, nil)
+		r.Header.Set("X-Remote-User", "jane")
+		w := httptest.NewRecorder()
+		app.ServeHTTP(w, r)
+		fmt.Println(path, w.Code)
+	}
+	// Output:
+	// hello jane
+	// /users/jane 200
+	// /users/joe 403
+	// /elsewhere 403
+}

@@ -39,8 +39,8 @@ check: lint test fuzz ## everything that CI runs
 
 lint: ## formatting, vet, staticcheck, and OPA's strict check with the schema of the input
 	@test -z "$$(gofmt -l .)" || { echo 'not formatted (make fmt):'; gofmt -l .; exit 1; }
-	go vet ./... ./.ci/gotest
-	go tool staticcheck ./... ./.ci/gotest
+	go vet ./... ./.ci/gotest ./testdata/clinic ./testdata/clinic/script
+	go tool staticcheck ./... ./.ci/gotest ./testdata/clinic ./testdata/clinic/script
 	$(OPA) fmt --fail --list policies
 	$(OPA) check --strict --schema policies/schemas/input.json policies/authz
 

@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -131,26 +132,39 @@ func replaceIn(t *testing.T, text string, oldnew ...string) string {
 	return text
 }
 
-// behindProxy is a clinic, a sidecar on a Unix socket and the addresses for a proxy between them.
+// behindProxy is a clinic, a sidecar that answers proxies, and where a proxy between them has to listen.
 type behindProxy struct {
-	clinic, socket string
-	port           int
-	target         script.Target
+	clinic string // HOST:PORT
+	socket string // the path of the sidecar's Unix socket; "" if it listens at HOST:PORT
+	port   int
+	daemon *daemon
+	target script.Target
 }
 
-// newBehindProxy starts a clinic and a sidecar that answers a proxy.
+// newBehindProxy starts a clinic and a sidecar that answers over a Unix socket by the clinic's route file.
 func newBehindProxy(t *testing.T) *behindProxy {
 	t.Helper()
-	clinic, _ := startClinic(t)
 	idp := newIdentityProvider(t)
-	socket := socketPath(t)
-	d := startServerAt(t, "unix:"+socket, "--directory", sampleDirectory, "--routes", idp.routes(t))
-	port := servertest.FreePort(t)
-	return &behindProxy{clinic: strings.TrimPrefix(clinic, "http://"), socket: socket, port: port, target: script.Target{
-		File: clinicFolder + "script.yaml", Clinic: clinic, URL: fmt.Sprintf("http://127.0.0.1:%d", port),
-		SignIn:  func(person, kind string) (string, bool) { return idp.signIn(t, person, kind), true },
-		StopPDP: func() { requireStops(t, d) },
-	}}
+	b := newBehindProxyAt(t, "unix:"+socketPath(t), "--routes", idp.routes(t))
+	b.target.SignIn = func(person, kind string) string { return idp.signIn(t, person, kind) }
+	return b
+}
+
+// newBehindProxyAt starts a clinic and a sidecar at an address, with arguments that say by which route file it answers.
+func newBehindProxyAt(t *testing.T, addr string, args ...string) *behindProxy {
+	t.Helper()
+	clinic, _ := startClinic(t)
+	b := &behindProxy{clinic: strings.TrimPrefix(clinic, "http://"), port: servertest.FreePort(t)}
+	b.socket, _ = strings.CutPrefix(addr, "unix:")
+	if b.socket == addr {
+		b.socket = ""
+	}
+	b.daemon = startServerAt(t, addr, append([]string{"--directory", sampleDirectory}, args...)...)
+	b.target = script.Target{
+		File: clinicFolder + "script.yaml", Clinic: clinic, URL: fmt.Sprintf("http://127.0.0.1:%d", b.port),
+		StopPDP: func() { requireStops(t, b.daemon) },
+	}
+	return b
 }
 
 // startProxy starts a proxy, and waits until it listens. Its output is logged if the test fails.
@@ -200,36 +214,135 @@ http {
 	return []string{"-p", dir, "-c", main, "-e", "stderr"}
 }
 
-func TestClinicBehindNginx(t *testing.T) {
-	t.Parallel()
-	tool(t, "nginx")
-	b := newBehindProxy(t)
-	conf := replaceIn(t, readFile(t, "../../adapters/nginx/nginx.conf"),
-		"listen 80;", fmt.Sprintf("listen 127.0.0.1:%d;", b.port), "/run/wardkeeper/pdp.sock", b.socket, "127.0.0.1:9000", b.clinic)
-	b.startProxy(t, "nginx", nginxWith(t, conf)...)
-	script.Run(t, b.target)
+// patience are the time limits of the proxies' configurations, and those of tests in which the sidecar answers: slowness is no failure.
+var patience = []string{"_timeout 1s", "_timeout 60s"}
+
+// startNginx starts nginx with the configuration of adapters/nginx, of which the addresses are replaced, and what else is given.
+func (b *behindProxy) startNginx(t *testing.T, oldnew ...string) {
+	t.Helper()
+	b.startProxy(t, "nginx", nginxWith(t, replaceIn(t, readFile(t, "../../adapters/nginx/nginx.conf"), append([]string{
+		"listen 80;", fmt.Sprintf("listen 127.0.0.1:%d;", b.port), "server unix:/run/wardkeeper/pdp.sock;", "server " + b.daemon.addr() + ";",
+		"127.0.0.1:9000", b.clinic,
+	}, oldnew...)...))...)
 }
 
-func TestClinicBehindCaddy(t *testing.T) {
-	t.Parallel()
-	tool(t, "caddy")
-	b := newBehindProxy(t)
-	conf := "{\n\tadmin off\n}\n" + replaceIn(t, readFile(t, "../../adapters/caddy/Caddyfile"),
-		":80 {", fmt.Sprintf(":%d {\n\tbind 127.0.0.1", b.port), "/run/wardkeeper/pdp.sock", b.socket, "127.0.0.1:9000", b.clinic)
+// startCaddy does the same with Caddy.
+func (b *behindProxy) startCaddy(t *testing.T, oldnew ...string) {
+	t.Helper()
+	sidecar := b.daemon.addr()
+	if b.socket != "" {
+		sidecar = "unix/" + b.socket
+	}
+	conf := "{\n\tadmin off\n}\n" + replaceIn(t, readFile(t, "../../adapters/caddy/Caddyfile"), append([]string{
+		":80 {", fmt.Sprintf(":%d {\n\tbind 127.0.0.1", b.port), "forward_auth unix//run/wardkeeper/pdp.sock", "forward_auth " + sidecar,
+		"127.0.0.1:9000", b.clinic,
+	}, oldnew...)...)
 	b.startProxy(t, "caddy", "run", "--adapter", "caddyfile", "--config", writeFile(t, "Caddyfile", conf))
-	script.Run(t, b.target)
+}
+
+// clinicProxies are those that adapters has configurations of.
+var clinicProxies = map[string]struct {
+	start func(b *behindProxy, t *testing.T, oldnew ...string)
+	// token and people turn what is a comment into a configuration: the sidecar is asked with a token, and the proxy signs people in.
+	token  []string
+	people func(t *testing.T) []string
+}{
+	"nginx": {
+		(*behindProxy).startNginx,
+		[]string{"# proxy_set_header X-Wardkeeper-Token TOKEN;", "proxy_set_header X-Wardkeeper-Token " + firstToken + ";"},
+		func(t *testing.T) []string {
+			return []string{
+				"# auth_basic ", "auth_basic ",
+				"# auth_basic_user_file /etc/nginx/people", "auth_basic_user_file " + writeFile(t, "people", "alice:{PLAIN}secret\ntom:{PLAIN}secret\n"),
+			}
+		},
+	},
+	"caddy": {
+		(*behindProxy).startCaddy,
+		[]string{"# header_up X-Wardkeeper-Token TOKEN", "header_up X-Wardkeeper-Token " + firstToken},
+		func(*testing.T) []string {
+			const hash = "$2b$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW" // of "secret", by bcrypt at its lowest cost
+			return []string{
+				"# basicauth {", "basicauth {", "#\tNAME HASH", "alice " + hash + "\ntom " + hash, "# }", "}",
+				"# request_header X-Remote-User", "request_header X-Remote-User",
+			}
+		},
+	},
+}
+
+func TestClinicBehindProxies(t *testing.T) {
+	for name, proxy := range clinicProxies {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tool(t, name)
+			b := newBehindProxy(t)
+			proxy.start(b, t, patience...)
+			script.Run(t, b.target)
+		})
+	}
+}
+
+func TestClinicBehindProxiesThatAskOverTCPWithAToken(t *testing.T) {
+	for name, proxy := range clinicProxies {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tool(t, name)
+			idp := newIdentityProvider(t)
+			b := newBehindProxyAt(t, "127.0.0.1:0", "--routes", idp.routes(t), "--token-file", writeFile(t, "token", firstToken+"\n"))
+			b.target.SignIn = func(person, kind string) string { return idp.signIn(t, person, kind) }
+			proxy.start(b, t, append(proxy.token, patience...)...)
+			script.Run(t, b.target)
+		})
+	}
+}
+
+func TestClinicBehindProxiesThatSignPeopleIn(t *testing.T) {
+	for name, proxy := range clinicProxies {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tool(t, name)
+			b := newBehindProxyAt(t, "unix:"+socketPath(t), "--routes", clinicFolder+"routes-header.yaml")
+			b.target.SignIn = func(person, kind string) string {
+				return "Basic " + base64.StdEncoding.EncodeToString([]byte(person+":"+"secret"+kind))
+			}
+			proxy.start(b, t, append(proxy.people(t), patience...)...)
+			const jane = "GET /api/users/jane"
+			for _, c := range []script.Case{
+				{Name: "allowed", As: "alice@metro", Request: jane, Status: 200, Contains: `"person":"alice"`},
+				{Name: "denied", As: "tom@abc", Request: jane, Status: 403, Code: "denied", Rule: "REG-11"},
+				{Name: "a wrong password", As: "alice@metro", Token: "x", Request: jane, Status: 401},
+				{Name: "nobody", Request: jane, Headers: []string{"X-Remote-User: alice", "X-Location: metro"}, Status: 401},
+				{Name: "another name", As: "tom@abc", Request: jane, Headers: []string{"X-Remote-User: alice"}, Status: 403, Code: "denied", Rule: "REG-11"},
+				{Name: "another spelling", As: "tom@abc", Request: jane, Headers: []string{"X_Remote_User: alice"}, Status: 400, Code: "bad_request"},
+			} {
+				t.Run(c.Name, func(t *testing.T) { b.target.Try(t, c) })
+			}
+		})
+	}
+}
+
+// The sidecar takes connections, and does not answer.
+func TestProxiesDoNotWaitForASidecarThatHangs(t *testing.T) {
+	for name, proxy := range clinicProxies {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tool(t, name)
+			b := newBehindProxy(t)
+			b.daemon.signal(t, syscall.SIGSTOP)
+			proxy.start(b, t)
+			b.target.Try(t, script.Case{As: "alice@metro", Request: "DELETE /api/users/tom", Status: 503, Code: "unavailable"})
+		})
+	}
 }
 
 func TestClinicBehindGoMiddleware(t *testing.T) {
 	t.Parallel()
-	skipIfShort(t)
 	idp := newIdentityProvider(t)
-	socket := socketPath(t)
-	d := startServerAt(t, "unix:"+socket, "--directory", sampleDirectory)
-	clinic, protected := startClinic(t, "--routes", idp.routes(t), "--protected-addr", "127.0.0.1:0", "--pdp", "unix:"+socket)
+	d := startServerAt(t, "unix:"+socketPath(t), "--directory", sampleDirectory)
+	clinic, protected := startClinic(t, "--routes", idp.routes(t), "--protected-addr", "127.0.0.1:0", "--pdp", d.url, "--timeout", "1m")
 	script.Run(t, script.Target{
 		File: clinicFolder + "script.yaml", Clinic: clinic, URL: protected,
-		SignIn:  func(person, kind string) (string, bool) { return idp.signIn(t, person, kind), true },
+		SignIn:  func(person, kind string) string { return idp.signIn(t, person, kind) },
 		StopPDP: func() { requireStops(t, d) },
 	})
 }

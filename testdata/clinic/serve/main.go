@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"time"
 
 	_ "modernc.org/sqlite" // the driver "sqlite"
 
@@ -28,14 +29,16 @@ func main() {
 	database := flag.String("db", ":memory:", "keep the tables in `FILE`, which must not exist")
 	routeFile := flag.String("routes", "", "protect the clinic by the route `FILE`, at --protected-addr")
 	protectedAddr := flag.String("protected-addr", "127.0.0.1:9001", "listen at `HOST:PORT` for what is protected")
-	pdp := flag.String("pdp", "http://127.0.0.1:8181", "ask the decision point at `URL`")
+	pdp := client.Config{Token: token}
+	flag.StringVar(&pdp.URL, "pdp", "http://127.0.0.1:8181", "ask the decision point at `URL`")
+	flag.DurationVar(&pdp.Timeout, "timeout", time.Second, "wait so long for an answer of the decision point")
 	flag.Parse()
-	if err := serve(*addr, *directory, *database, *routeFile, *protectedAddr, *pdp); err != nil {
+	if err := serve(*addr, *directory, *database, *routeFile, *protectedAddr, pdp); err != nil {
 		log.Fatal(err)
 	}
 }
 
-func serve(addr, directory, database, routeFile, protectedAddr, pdp string) error {
+func serve(addr, directory, database, routeFile, protectedAddr string, pdp client.Config) error {
 	db, err := sql.Open("sqlite", database)
 	if err != nil {
 		return err
@@ -67,12 +70,12 @@ func serve(addr, directory, database, routeFile, protectedAddr, pdp string) erro
 }
 
 // protect puts the middleware before the application, and tells it by header fields what a proxy would.
-func protect(application http.Handler, routeFile, pdp string) (http.Handler, error) {
+func protect(application http.Handler, routeFile string, pdp client.Config) (http.Handler, error) {
 	table, err := routes.Load(routeFile)
 	if err != nil {
 		return nil, err
 	}
-	decider, err := client.New(client.Config{URL: pdp, Token: token})
+	decider, err := client.New(pdp)
 	if err != nil {
 		return nil, err
 	}

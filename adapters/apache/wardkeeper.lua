@@ -13,16 +13,16 @@ local not_asked = { ["host"] = true, ["content-length"] = true, ["transfer-encod
 -- Fields of a refusal that the person gets.
 local passed_on = { "Cache-Control", "Vary", "WWW-Authenticate", "Retry-After", "X-Request-ID" }
 local refusals = { [400] = true, [401] = true, [403] = true, [503] = true }
-local unavailable = '{"title":"Service Unavailable","status":503,"code":"unavailable",'
-	.. '"detail":"It could not be checked whether you may do this. Try again."}'
+local unavailable = {
+	json = '{"title":"Service Unavailable","status":503,"code":"unavailable","detail":"Whether you may do this could not be found out. Try again."}',
+	page = '<!doctype html><title>Service Unavailable</title><h1>Service Unavailable</h1><p>Whether you may do this could not be found out. Try again.</p>',
+}
 
--- strip removes what only a proxy may set, in every spelling: a CGI program reads X_Wardkeeper_Subject as X-Wardkeeper-Subject, and some
--- frameworks take host and path from X-Forwarded-Host and X-Forwarded-Prefix.
-local function strip(r)
+-- strip removes the fields of the request whose name has a pattern in lower case, with every character that is no letter or digit as
+-- a hyphen: a CGI program reads X_Forwarded_Host as X-Forwarded-Host.
+local function strip(r, pattern)
 	for name in pairs(r:headers_in_table()) do
-		local folded = name:lower():gsub("[^a-z0-9]", "-")
-		if folded:find("^x%-wardkeeper%-") or folded:find("^x%-forwarded%-") or folded == "forwarded" or folded == "x-remote-user"
-			or folded == "x-request-id" and name:lower() ~= folded then
+		if name:lower():gsub("[^a-z0-9]", "-"):find(pattern) then
 			r.headers_in[name] = nil
 		end
 	end
@@ -105,7 +105,16 @@ local function respond(r, status, content_type, body)
 end
 
 local function judge(r)
-	strip(r)
+	-- Only a proxy may set these; some frameworks take host and path from them. Wardkeeper itself refuses whoever sends X-Wardkeeper-Subject.
+	strip(r, "^x%-forwarded%-")
+	strip(r, "^forwarded$")
+	strip(r, "^x%-remote%-user$")
+	-- These have one spelling.
+	for _, name in ipairs { "X-Request-ID", "Content-Length", "Transfer-Encoding" } do
+		local value = r.headers_in[name]
+		strip(r, "^" .. name:lower():gsub("%-", "%%-") .. "$")
+		r.headers_in[name] = value
+	end
 	local answer = parse(exchange(question(r)))
 	local fields = answer.fields
 	if refusals[answer.status] and fields["x-wardkeeper-status"] == tostring(answer.status) then
@@ -115,6 +124,7 @@ local function judge(r)
 		return respond(r, answer.status, fields["content-type"], answer.body)
 	end
 	assert(answer.status == 200, "the answer has the status " .. answer.status)
+	strip(r, "^x%-wardkeeper%-")
 	for _, name in ipairs { "X-Wardkeeper-Subject", "X-Wardkeeper-Obligations", "X-Request-ID" } do
 		r.headers_in[name] = assert(fields[name:lower()], "it is not Wardkeeper that answers: it does not set " .. name)
 	end
@@ -128,6 +138,10 @@ function ask(r)
 	end
 	r:err("Wardkeeper cannot be asked: " .. tostring(status))
 	r.err_headers_out["Cache-Control"] = "no-store"
+	r.err_headers_out["Vary"] = "Accept"
 	r.err_headers_out["Retry-After"] = "1"
-	return respond(r, 503, "application/problem+json", unavailable)
+	if (r.headers_in["Accept"] or ""):find("text/html", 1, true) then
+		return respond(r, 503, "text/html; charset=utf-8", unavailable.page)
+	end
+	return respond(r, 503, "application/problem+json", unavailable.json)
 end

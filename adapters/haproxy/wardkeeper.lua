@@ -1,6 +1,6 @@
 -- /etc/haproxy/wardkeeper.lua: the action lua.wardkeeper asks Wardkeeper whether a request may pass. If it may, the variable
 -- txn.wardkeeper is "pass"; if it may not, the person gets Wardkeeper's answer; if nobody could say, the action does nothing, and the
--- rule after it in haproxy.cfg refuses.
+-- rules after it in haproxy.cfg refuse.
 
 -- The listener in haproxy.cfg that passes questions on to Wardkeeper.
 local endpoint = "http://127.0.0.1:8180/adapters/forward-auth"
@@ -76,6 +76,19 @@ local function refuse(txn, response)
 	txn:done(reply)
 end
 
+-- permit tells the application who the person is, and no more than that in fields of this kind.
+local function permit(txn, subject, obligations, id)
+	for name in pairs(txn.http:req_get_headers()) do
+		if name:gsub("[^a-z0-9]", "-"):find("^x%-wardkeeper%-") then
+			txn.http:req_del_header(name)
+		end
+	end
+	txn.http:req_set_header("X-Wardkeeper-Subject", subject)
+	txn.http:req_set_header("X-Wardkeeper-Obligations", obligations)
+	txn.http:req_set_header("X-Request-ID", id)
+	txn:set_var("txn.wardkeeper", "pass")
+end
+
 core.register_action("wardkeeper", { "http-req" }, function(txn)
 	txn:unset_var("txn.wardkeeper")
 	local response = core.httpclient():get({ url = endpoint, headers = question(txn), timeout = 3000 })
@@ -88,11 +101,7 @@ core.register_action("wardkeeper", { "http-req" }, function(txn)
 	local subject = only(response, "x-wardkeeper-subject")
 	local obligations = only(response, "x-wardkeeper-obligations")
 	local id = only(response, "x-request-id")
-	if response.status ~= 200 or not (subject and obligations and id) then
-		return -- it is not Wardkeeper that answers
+	if response.status == 200 and subject and obligations and id then -- otherwise it is not Wardkeeper that answers
+		permit(txn, subject, obligations, id)
 	end
-	txn.http:req_set_header("X-Wardkeeper-Subject", subject)
-	txn.http:req_set_header("X-Wardkeeper-Obligations", obligations)
-	txn.http:req_set_header("X-Request-ID", id)
-	txn:set_var("txn.wardkeeper", "pass")
 end)

@@ -39,13 +39,13 @@ Include wardkeeper.conf
 var patientApache = map[string]string{"timeout, max_answer = 1,": "timeout, max_answer = 60,"}
 
 // startApache starts Apache with the files of adapters/apache.
-func startApache(t *testing.T, pdp string, app *application, changes map[string]string) *proxy {
+func startApache(t *testing.T, pdp, app string, changes map[string]string) *proxy {
 	t.Helper()
 	dir := proxyDir(t)
 	addr := fmt.Sprintf("127.0.0.1:%d", servertest.FreePort(t))
 	adapterFiles(t, "apache", dir, changes, map[string]string{
 		"/run/wardkeeper/pdp.sock": strings.TrimPrefix(pdp, "unix:"), "/etc/apache2/wardkeeper": dir + "/wardkeeper",
-		"<VirtualHost *:80>": "<VirtualHost " + addr + ">", "127.0.0.1:8080": app.addr(),
+		"<VirtualHost *:80>": "<VirtualHost " + addr + ">", "127.0.0.1:9000": app,
 	})
 	user := ""
 	if os.Getuid() == 0 {
@@ -53,7 +53,7 @@ func startApache(t *testing.T, pdp string, app *application, changes map[string]
 	}
 	config := filepath.Join(dir, "httpd.conf")
 	require.NoError(t, os.WriteFile(config, fmt.Appendf(nil, apacheConf, dir, user, addr), 0o644))
-	return startProxy(t, addr, app, filepath.Join(dir, "error.log"), exec.Command(tool(t, "apache2"), "-f", config, "-DFOREGROUND"))
+	return startProxy(t, addr, filepath.Join(dir, "error.log"), exec.Command(tool(t, "apache2"), "-f", config, "-DFOREGROUND"))
 }
 
 // The person that Apache has authenticated is asked about, never one that a header field names.
@@ -77,7 +77,7 @@ func TestApacheNamesThePersonThatItHasAuthenticated(t *testing.T) {
 		Require valid-user
 	</Location>
 `
-	p := startApache(t, addr, app, changes)
+	p := startApache(t, addr, app.addr(), changes)
 	as := func(person string) string {
 		return "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(person+":secret"))
 	}

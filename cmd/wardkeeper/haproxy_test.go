@@ -19,7 +19,7 @@ import (
 var patientHAProxy = map[string]string{"timeout server 1s": "timeout server 60s", "timeout = 3000": "timeout = 60000"}
 
 // startHAProxy starts HAProxy with the files of adapters/haproxy.
-func startHAProxy(t *testing.T, pdp string, app *application, changes map[string]string) *proxy {
+func startHAProxy(t *testing.T, pdp, app string, changes map[string]string) *proxy {
 	t.Helper()
 	dir := proxyDir(t)
 	addr, inner := fmt.Sprintf("127.0.0.1:%d", servertest.FreePort(t)), fmt.Sprintf("127.0.0.1:%d", servertest.FreePort(t))
@@ -29,13 +29,13 @@ func startHAProxy(t *testing.T, pdp string, app *application, changes map[string
 	}
 	texts := map[string]string{
 		"/etc/haproxy/wardkeeper": dir + "/wardkeeper", "bind :80\n": "bind " + addr + "\n",
-		"127.0.0.1:8080": app.addr(), "127.0.0.1:8180": inner, "127.0.0.1:8181": pdp,
+		"127.0.0.1:9000": app, "127.0.0.1:8180": inner, "127.0.0.1:8181": pdp,
 	}
 	if os.Getuid() != 0 {
 		texts["\tuser haproxy\n\tgroup haproxy\n"] = ""
 	}
 	adapterFiles(t, "haproxy", dir, texts, changes)
-	return startProxy(t, addr, app, "/dev/null", exec.Command(tool(t, "haproxy"), "-db", "-f", filepath.Join(dir, "haproxy.cfg")))
+	return startProxy(t, addr, "/dev/null", exec.Command(tool(t, "haproxy"), "-db", "-f", filepath.Join(dir, "haproxy.cfg")))
 }
 
 // HAProxy lets a request continue if a script fails.
@@ -45,7 +45,7 @@ func TestHAProxyPassesNothingOnWhenItsScriptFails(t *testing.T) {
 	people, app := newPeople(t), newApplication(t)
 	addr := pdpAddr(t, false)
 	people.startPDP(t, addr)
-	p := startHAProxy(t, addr, app, map[string]string{"local response = core": "local response = nothing.core"})
+	p := startHAProxy(t, addr, app.addr(), map[string]string{"local response = core": "local response = nothing.core"})
 	requireUnavailable(t, p, "the script fails")
 	require.Zero(t, app.count())
 }
@@ -56,7 +56,7 @@ func TestHAProxyAsksAboutHTTP2(t *testing.T) {
 	people, app := newPeople(t), newApplication(t)
 	addr := pdpAddr(t, false)
 	people.startPDP(t, addr)
-	p := startHAProxy(t, addr, app, patientHAProxy)
+	p := startHAProxy(t, addr, app.addr(), patientHAProxy)
 	transport := &http.Transport{Protocols: new(http.Protocols)}
 	transport.Protocols.SetUnencryptedHTTP2(true)
 	t.Cleanup(transport.CloseIdleConnections)
@@ -68,7 +68,7 @@ func TestHAProxyAsksAboutHTTP2(t *testing.T) {
 		require.NoError(t, err)
 		r.Host = "clinic.example.org"
 		r.Header.Set("Authorization", token)
-		r.Header.Set("X_Wardkeeper_Subject", "spoofed")
+		r.Header.Set("X_Remote_User", "spoofed")
 		w, err := transport.RoundTrip(r)
 		require.NoError(t, err)
 		body, err := io.ReadAll(w.Body)

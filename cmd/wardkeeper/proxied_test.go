@@ -114,17 +114,14 @@ func (p people) token(t *testing.T, person string) string {
 	return "Bearer " + string(signed)
 }
 
-// proxy is a running proxy in front of an application.
-type proxy struct {
-	addr string
-	app  *application
-}
+// proxy is a running proxy.
+type proxy struct{ addr string }
 
-// proxies start each proxy with the files of its folder in front of an application. pdp is the sidecar's address; changes are texts of the
+// proxies start each proxy with the files of its folder in front of an application. pdp and app are the addresses; changes are texts of the
 // files that are replaced.
 var proxies = map[string]struct {
 	socket  bool // whether the sidecar's address is that of a Unix socket
-	start   func(t *testing.T, pdp string, app *application, changes map[string]string) *proxy
+	start   func(t *testing.T, pdp, app string, changes map[string]string) *proxy
 	patient map[string]string // changes that let a question take a minute: a machine under load must not fail a test
 }{
 	"haproxy":               {false, startHAProxy, patientHAProxy},
@@ -188,7 +185,7 @@ func proxyDir(t *testing.T) string {
 }
 
 // startProxy runs a proxy in the foreground and waits until it listens. It is ended with its children.
-func startProxy(t *testing.T, addr string, app *application, logs string, cmd *exec.Cmd) *proxy {
+func startProxy(t *testing.T, addr, logs string, cmd *exec.Cmd) *proxy {
 	t.Helper()
 	out, err := os.Create(filepath.Join(t.TempDir(), "out.log"))
 	require.NoError(t, err)
@@ -217,7 +214,7 @@ func startProxy(t *testing.T, addr string, app *application, logs string, cmd *e
 		}
 		return err == nil
 	})
-	return &proxy{addr, app}
+	return &proxy{addr}
 }
 
 // answer is what a person gets.
@@ -274,18 +271,18 @@ func TestProxiesAskAboutEachRequest(t *testing.T) {
 			people, app := newPeople(t), newApplication(t)
 			addr := pdpAddr(t, c.socket)
 			people.startPDP(t, addr)
-			p := c.start(t, addr, app, c.patient)
+			p := c.start(t, addr, app.addr(), c.patient)
 			alice := "Authorization: " + people.token(t, "alice")
-			t.Run("what is permitted arrives as it was sent", func(t *testing.T) { requireArrives(t, p, alice) })
-			t.Run("what is refused does not arrive", func(t *testing.T) { requireRefuses(t, p, alice) })
-			t.Run("what only the proxy may say is not the person's to say", func(t *testing.T) { requireStrips(t, p, alice) })
-			t.Run("bodies arrive whole", func(t *testing.T) { requireBodies(t, p, alice) })
-			t.Run("each request of a connection is judged", func(t *testing.T) { requireEachJudged(t, p, alice) })
+			t.Run("what is permitted arrives as it was sent", func(t *testing.T) { requireArrives(t, p, app, alice) })
+			t.Run("what is refused does not arrive", func(t *testing.T) { requireRefuses(t, p, app, alice) })
+			t.Run("what only the proxy may say is not the person's to say", func(t *testing.T) { requireStrips(t, p, app, alice) })
+			t.Run("bodies arrive whole", func(t *testing.T) { requireBodies(t, p, app, alice) })
+			t.Run("each request of a connection is judged", func(t *testing.T) { requireEachJudged(t, p, app, alice) })
 		})
 	}
 }
 
-func requireArrives(t *testing.T, p *proxy, alice string) {
+func requireArrives(t *testing.T, p *proxy, app *application, alice string) {
 	for _, target := range []string{"/users/jane", "/users/j%61ne", "/users/jane?a=%2F..%2f&b=c+d&b=%25", "/users/jane?", "/users/jane?q=a//b/../c;d"} {
 		got := p.request(t, "GET", target, alice, "X-Request-ID: 5f0c", "Accept: text/html", "Cookie: a=b; c=d").arrived(t)
 		assert.Equal(t, target, got.Target)
@@ -302,17 +299,17 @@ func requireArrives(t *testing.T, p *proxy, alice string) {
 	assert.Equal(t, []string{""}, got.Header["X-Wardkeeper-Subject"])
 	assert.Len(t, got.Header["X-Request-Id"], 1)
 
-	before := p.app.count()
+	before := app.count()
 	head := p.raw(t, requestText("HEAD", "/users/jane", "", alice)+requestText("HEAD", "/users/nobody", "", alice)+requestText("HEAD", "/users/jane", "", alice), "HEAD", 3)
-	require.Equal(t, before+2, p.app.count())
+	require.Equal(t, before+2, app.count())
 	for i, want := range []int{200, 403, 200} {
 		assert.Equal(t, want, head[i].status)
 	}
 	assert.Equal(t, "application/problem+json", head[1].header.Get("Content-Type"))
 }
 
-func requireRefuses(t *testing.T, p *proxy, alice string) {
-	before := p.app.count()
+func requireRefuses(t *testing.T, p *proxy, app *application, alice string) {
+	before := app.count()
 	for _, c := range []struct {
 		method, target, accept string
 		lines                  []string
@@ -371,27 +368,35 @@ func requireRefuses(t *testing.T, p *proxy, alice string) {
 		got := p.raw(t, text, "GET", 1)[0]
 		assert.True(t, got.status >= 400 && got.status < 600, "%.80q: %d", text, got.status)
 	}
-	require.Equal(t, before, p.app.count(), "nothing arrived")
+	require.Equal(t, before, app.count(), "nothing arrived")
 }
 
-func requireStrips(t *testing.T, p *proxy, alice string) {
+func requireStrips(t *testing.T, p *proxy, app *application, alice string) {
+	before := app.count()
 	for _, field := range []string{
 		"X-Wardkeeper-Subject", "x-wardkeeper-subject", "X_Wardkeeper_Subject", "X-Wardkeeper_Subject", "X.Wardkeeper.Subject", "X_WARDKEEPER_OBLIGATIONS",
-		"X-Wardkeeper-Obligations", "X-Wardkeeper-Token", "X_Wardkeeper-Token", "X-Wardkeeper-Status", "X-Wardkeeper-Anything",
-		"X-Forwarded-Uri", "X_Forwarded_Uri", "X-Forwarded-Method", "X-Forwarded-Host", "X_Forwarded-Host", "X-Forwarded-Prefix", "Forwarded",
-		"X-Remote-User", "X_Remote_User", "X_Request_ID", "X.Request-ID",
+		"X-Wardkeeper-Obligations", "X_Wardkeeper-Token", "X-Wardkeeper-Status", "X-Wardkeeper-Anything",
 	} {
-		got := p.request(t, "GET", "/users/jane", alice, field+": spoofed", "X-Spoofed: no").arrived(t)
-		assert.Equal(t, "/users/jane", got.Target)
-		assert.Equal(t, []string{"alice"}, got.Header["X-Wardkeeper-Subject"], field)
-		for name, values := range got.Header {
-			assert.NotContains(t, values, "spoofed", "%s arrives as %s", field, name)
+		for _, target := range []string{"/users/jane", "/open"} {
+			got := p.request(t, "GET", target, alice, field+": spoofed")
+			assert.Equal(t, 400, got.status, field)
+			assert.Contains(t, got.body, "bad_request")
 		}
-		got = p.request(t, "GET", "/open", field+": spoofed").arrived(t)
-		for name, values := range got.Header {
-			assert.NotContains(t, values, "spoofed", "%s arrives as %s", field, name)
+	}
+	require.Equal(t, before, app.count())
+	for _, field := range []string{
+		"X-Wardkeeper-Token", "X-Forwarded-Uri", "X_Forwarded_Uri", "X-Forwarded-Method", "X-Forwarded-Host", "X_Forwarded-Host", "X-Forwarded-Prefix",
+		"Forwarded", "X-Remote-User", "X_Remote_User", "X_Request_ID", "X.Request-ID",
+	} {
+		for target, subject := range map[string]string{"/users/jane": "alice", "/open": ""} {
+			got := p.request(t, "GET", target, alice, field+": spoofed", "X-Request-ID: 5f0c").arrived(t)
+			assert.Equal(t, target, got.Target)
+			assert.Equal(t, []string{"5f0c"}, got.Header["X-Request-Id"], field)
+			assert.Equal(t, []string{subject}, got.Header["X-Wardkeeper-Subject"], field)
+			for name, values := range got.Header {
+				assert.NotContains(t, values, "spoofed", "%s arrives as %s", field, name)
+			}
 		}
-		assert.Equal(t, []string{""}, got.Header["X-Wardkeeper-Subject"], field)
 	}
 	got := p.request(t, "GET", "/users/nobody", alice, "X-Forwarded-Uri: /users/jane", "X-Forwarded-Uri: /open")
 	assert.Equal(t, 403, got.status)
@@ -401,7 +406,7 @@ func requireStrips(t *testing.T, p *proxy, alice string) {
 	assert.Len(t, got.arrived(t).Header["X-Request-Id"], 1)
 }
 
-func requireBodies(t *testing.T, p *proxy, alice string) {
+func requireBodies(t *testing.T, p *proxy, app *application, alice string) {
 	large := strings.Repeat("0123456789abcdef", 512<<10)
 	sum := func(s string) string {
 		h := sha256.Sum256([]byte(s))
@@ -428,9 +433,9 @@ func requireBodies(t *testing.T, p *proxy, alice string) {
 		requestText("POST", "/users/nobody", fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(hidden), hidden), alice, "Transfer-Encoding: chunked"),
 		requestText("POST", "/users/nobody", large, alice, fmt.Sprintf("Content-Length: %d", len(large))),
 	} {
-		before := p.app.count()
+		before := app.count()
 		assert.Equal(t, 403, p.refusedThenClosed(t, text), "%.80q", text)
-		assert.Equal(t, before, p.app.count(), "the body of a refused request is not a request")
+		assert.Equal(t, before, app.count(), "the body of a refused request is not a request")
 	}
 }
 
@@ -456,18 +461,18 @@ func (p *proxy) refusedThenClosed(t *testing.T, text string) int {
 	return w.StatusCode
 }
 
-func requireEachJudged(t *testing.T, p *proxy, alice string) {
+func requireEachJudged(t *testing.T, p *proxy, app *application, alice string) {
 	var text bytes.Buffer
 	targets := []string{"/users/jane", "/users/nobody", "/open", "/users/jane?again", "/users//jane"} // Apache closes after 400
 	for _, target := range targets {
 		text.WriteString(requestText("GET", target, "", alice))
 	}
-	before := p.app.count()
+	before := app.count()
 	got := p.raw(t, text.String(), "GET", len(targets))
 	for i, want := range []int{200, 403, 200, 200, 400} {
 		assert.Equal(t, want, got[i].status, targets[i])
 	}
-	assert.Equal(t, before+3, p.app.count())
+	assert.Equal(t, before+3, app.count())
 }
 
 // A sidecar that does not answer as Wardkeeper does lets nothing through.
@@ -490,7 +495,7 @@ func TestProxiesPassNothingOnWithoutAnAnswer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			addr, app := pdpAddr(t, c.socket), newApplication(t)
-			p := c.start(t, addr, app, nil)
+			p := c.start(t, addr, app.addr(), nil)
 			requireUnavailable(t, p, "nobody listens")
 			network, at := "tcp", addr
 			if c.socket {
@@ -548,6 +553,10 @@ func requireUnavailable(t *testing.T, p *proxy, what string) {
 	assert.Equal(t, []string{"no-store"}, got.header["Cache-Control"], what)
 	assert.Equal(t, []string{"1"}, got.header["Retry-After"], what)
 	assert.Contains(t, got.body, `"code":"unavailable"`, what)
+	page := p.request(t, "GET", "/open", "Accept: text/html")
+	assert.Equal(t, 503, page.status, what)
+	assert.Equal(t, "text/html; charset=utf-8", page.header.Get("Content-Type"), what)
+	assert.Contains(t, page.body, "<h1>Service Unavailable</h1>", what)
 }
 
 func TestProxiesPassNothingOnWhenTheSidecarIsKilled(t *testing.T) {
@@ -558,7 +567,7 @@ func TestProxiesPassNothingOnWhenTheSidecarIsKilled(t *testing.T) {
 			people, app := newPeople(t), newApplication(t)
 			addr := pdpAddr(t, c.socket)
 			d := people.startPDP(t, addr)
-			p := c.start(t, addr, app, c.patient)
+			p := c.start(t, addr, app.addr(), c.patient)
 			alice := "Authorization: " + people.token(t, "alice")
 			var running sync.WaitGroup
 			var mu sync.Mutex

@@ -19,7 +19,7 @@ import (
 
 const (
 	startTimeout   = time.Minute
-	requestTimeout = 20 * time.Second
+	requestTimeout = time.Minute
 )
 
 // application is a running sample application.

@@ -49,6 +49,9 @@ func (c *testCase) asks() int {
 	return 1
 }
 
+// timed reports whether the case is about the time-out.
+func (c *testCase) timed() bool { return strings.HasPrefix(c.Request, "GET /users/not-in-time") }
+
 // scripted returns the cases of the script, and one for each behavior of the decision point.
 func scripted() ([]testCase, error) {
 	var file struct{ Cases []testCase }

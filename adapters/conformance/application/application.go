@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/wardkeeper/wardkeeper/adapters/check"
 	"github.com/wardkeeper/wardkeeper/adapters/client"
@@ -35,7 +37,8 @@ func Open() (*Application, error) {
 	if err != nil {
 		return nil, err
 	}
-	pdp, err := client.New(client.Config{URL: os.Getenv("PDP_URL"), TLS: trust,
+	seconds, _ := strconv.Atoi(os.Getenv("PDP_TIMEOUT")) // 0 is the default
+	pdp, err := client.New(client.Config{URL: os.Getenv("PDP_URL"), TLS: trust, Timeout: time.Duration(seconds) * time.Second,
 		Token: func() string { return strings.TrimSpace(string(token)) }})
 	if err != nil {
 		return nil, err

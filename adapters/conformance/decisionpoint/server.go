@@ -68,11 +68,20 @@ func (s *Server) Requests() []Request {
 	return requests
 }
 
-// MostOpen returns the largest number of connections that have been open at once.
+// MostOpen returns the largest number of connections that have been open at once, since it was called before.
 func (s *Server) MostOpen() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.mostOpen
+	most := s.mostOpen
+	s.mostOpen = len(s.connections)
+	return most
+}
+
+// Opened returns how many connections have been opened.
+func (s *Server) Opened() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.opened
 }
 
 func (s *Server) accept() {

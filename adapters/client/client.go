@@ -72,16 +72,22 @@ func New(c Config) (*Client, error) {
 	if connections <= 0 {
 		connections = 64
 	}
-	dialer := net.Dialer{}
+	// The transport goes on with connecting after the request has ended. These limits keep what hangs from occupying connections.
+	dialer := net.Dialer{Timeout: client.timeout}
 	transport := &http.Transport{
 		// No proxy from the environment: questions name people.
 		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 			if socket != "" {
 				network, address = "unix", socket
 			}
-			return dialer.DialContext(ctx, network, address)
+			dialed, err := dialer.DialContext(ctx, network, address)
+			if err != nil {
+				return nil, err
+			}
+			return &conn{Conn: dialed}, nil
 		},
 		TLSClientConfig:        c.TLS.Clone(),
+		TLSHandshakeTimeout:    client.timeout,
 		MaxConnsPerHost:        connections,
 		MaxIdleConnsPerHost:    connections,
 		IdleConnTimeout:        time.Minute,
@@ -189,8 +195,25 @@ func (c *Client) request(ctx context.Context, method, url string, body []byte) (
 
 // attempt sends a request once. answered reports whether an answer began.
 func (c *Client) attempt(ctx context.Context, method, url string, body []byte) (answer []byte, answered bool, err error) {
-	var began atomic.Bool
-	trace := &httptrace.ClientTrace{GotFirstResponseByte: func() { began.Store(true) }}
+	var began, surplus atomic.Bool
+	var used atomic.Pointer[conn]
+	trace := &httptrace.ClientTrace{
+		GotConn: func(info httptrace.GotConnInfo) {
+			if c := connOf(info.Conn); c != nil {
+				c.begin()
+				used.Store(c)
+			}
+		},
+		GotFirstResponseByte: func() {
+			began.Store(true)
+			if c := used.Load(); c == nil || c.state.Load() != received {
+				surplus.Store(true)
+				if c != nil {
+					_ = c.Close()
+				}
+			}
+		},
+	}
 	req, err := http.NewRequestWithContext(httptrace.WithClientTrace(ctx, trace), method, url, bytes.NewReader(body))
 	if err != nil {
 		return nil, true, errors.New("the request to the decision point cannot be made")
@@ -201,6 +224,9 @@ func (c *Client) attempt(ctx context.Context, method, url string, body []byte) (
 		return nil, began.Load(), unreachable(ctx, err)
 	}
 	defer resp.Body.Close()
+	if surplus.Load() {
+		return nil, true, errors.New("the decision point sent an answer before it was asked")
+	}
 	if err := checkHeader(resp, id); err != nil {
 		return nil, true, err
 	}

@@ -1,14 +1,18 @@
 package client_test
 
 import (
+	"bufio"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -264,4 +268,124 @@ func TestDiscover(t *testing.T) {
 		_, err := client.Discover(t.Context(), client.Config{URL: url})
 		assert.Error(t, err, metadata)
 	}
+}
+
+// A handshake that hangs holds one of the connections. It must not hold it for longer than a call may take: once the server has recovered,
+// it is asked again.
+func TestHangingHandshakesEnd(t *testing.T) {
+	pki := httptest.NewUnstartedServer(nil)
+	pki.StartTLS()
+	defer pki.Close()
+	roots := x509.NewCertPool()
+	roots.AddCert(pki.Certificate())
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	hanging := &hangingFirst{Listener: l}
+	hanging.left.Store(2)
+	s := decisionpoint.Start(hanging, &tls.Config{Certificates: pki.TLS.Certificates})
+	t.Cleanup(s.Close)
+	config := client.Config{URL: "https://" + l.Addr().String(), TLS: &tls.Config{RootCAs: roots}, MaxConnections: 2, Timeout: 300 * time.Millisecond}
+	c := newClient(t, config)
+	require.Eventually(t, func() bool {
+		answers, err := c.Decide(context.Background(), []authzen.Evaluation{about("allow")})
+		return err == nil && answers[0].Decision
+	}, time.Minute, time.Millisecond)
+	assert.Zero(t, hanging.left.Load())
+}
+
+// hangingFirst never says anything on the first connections.
+type hangingFirst struct {
+	net.Listener
+	left atomic.Int32
+}
+
+func (l *hangingFirst) Accept() (net.Conn, error) {
+	for {
+		conn, err := l.Listener.Accept()
+		if err != nil || l.left.Load() == 0 {
+			return conn, err
+		}
+		l.left.Add(-1)
+		defer conn.Close() // once the listener has ended
+	}
+}
+
+// What the other side sends in place of HTTP may have persons in it, and errors are logged (PEP-11).
+func TestErrorsDoNotQuoteTheAnswer(t *testing.T) {
+	for _, answer := range []string{
+		"jane.doe@example.org\r\n\r\n", "HTTP/1.1 jane.doe@example.org\r\n\r\n", "HTTP/jane.doe@example.org 200 OK\r\n\r\n", "HTTP/1.1 200 OK\r\njane.doe@example.org\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nContent-Length: jane.doe@example.org\r\n\r\n", "HTTP/1.1 200 OK\r\nTransfer-Encoding: jane.doe@example.org\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: jane.doe@example.org\r\n\r\n",
+		"HTTP/1.1 302 Found\r\nLocation: http://jane.doe@example.org:x%zz\r\nContent-Length: 0\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\njane.doe@example.org\r\n",
+		"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\nTrailer: jane.doe@example.org\r\n\r\n0\r\njane.doe@example.org\r\n\r\n",
+	} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		go func() {
+			for {
+				conn, err := l.Accept()
+				if err != nil {
+					return
+				}
+				_, _ = http.ReadRequest(bufio.NewReader(conn))
+				_, _ = conn.Write([]byte(answer))
+				_ = conn.Close()
+			}
+		}()
+		c := newClient(t, client.Config{URL: "http://" + l.Addr().String(), Timeout: 30 * time.Second})
+		_, err = c.Decide(t.Context(), []authzen.Evaluation{about("jane")})
+		assert.Error(t, err, answer)
+		assert.NotContains(t, err.Error(), "jane", answer)
+		_ = l.Close()
+	}
+}
+
+// A server that sends more than one answer to a question must not have the surplus taken for the answer to the next question.
+func TestSurplusAnswerIsNotThatOfTheNextQuestion(t *testing.T) {
+	const head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: "
+	const deny, allow = head + "18\r\n\r\n" + `{"decision":false}`, head + "17\r\n\r\n" + `{"decision":true}`
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer conn.Close()
+				r := bufio.NewReader(conn)
+				for {
+					req, err := http.ReadRequest(r)
+					if err != nil {
+						return
+					}
+					_, _ = io.Copy(io.Discard, req.Body)
+					if _, err := io.WriteString(conn, deny+allow); err != nil {
+						return
+					}
+				}
+			}()
+		}
+	}()
+	c := newClient(t, client.Config{URL: "http://" + l.Addr().String(), MaxConnections: 2, Timeout: 30 * time.Second})
+	var all sync.WaitGroup
+	var wrong, right atomic.Int32
+	for range 16 {
+		all.Go(func() {
+			for range 100 {
+				answers, err := c.Decide(context.Background(), []authzen.Evaluation{about("x")})
+				if err == nil && answers[0].Decision {
+					wrong.Add(1)
+				} else if err == nil {
+					right.Add(1)
+				}
+			}
+		})
+	}
+	all.Wait()
+	assert.Zero(t, wrong.Load(), "denials that were taken for allows")
+	assert.NotZero(t, right.Load())
 }

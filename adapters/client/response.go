@@ -2,11 +2,13 @@ package client
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"mime"
+	"net"
 	"net/http"
-	"net/url"
 	"strings"
 )
 
@@ -42,13 +44,22 @@ func isJSON(contentType string) bool {
 	return err == nil && mediaType == "application/json" && (!hasCharset || strings.EqualFold(charset, "utf-8"))
 }
 
-// unreachable describes a failed attempt. It leaves out the URL, and keeps what went wrong with the connection.
+// unreachable describes a failed attempt. It keeps what went wrong with the connection, and leaves out the URL and what was received
+// instead of HTTP: it may name persons.
 func unreachable(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); cause != nil {
 		return fmt.Errorf("the decision point did not answer in time: %w", cause)
 	}
-	if e, ok := errors.AsType[*url.Error](err); ok {
-		err = e.Err
+	for _, end := range []error{io.EOF, io.ErrUnexpectedEOF} {
+		if errors.Is(err, end) {
+			return fmt.Errorf("the decision point broke off the connection: %w", end)
+		}
 	}
-	return fmt.Errorf("the decision point cannot be reached: %w", err)
+	if e, ok := errors.AsType[*net.OpError](err); ok {
+		return fmt.Errorf("the decision point cannot be reached: %w", e)
+	}
+	if e, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return fmt.Errorf("the decision point cannot be trusted: %w", e)
+	}
+	return errors.New("the connection to the decision point failed, or something else than HTTP was received (with https: than TLS)")
 }

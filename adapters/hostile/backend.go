@@ -75,7 +75,8 @@ func (b *Backend) serve(conn net.Conn) {
 			return
 		}
 		b.record.add(event{got: request})
-		if err != nil || len(request.Faults) > 0 || !answer(conn, request.Method) || request.Header.Get("Connection") == "close" {
+		// Even a faulty request is answered: proxies send those again that are not.
+		if !answer(conn, request.Method) || err != nil || len(request.Faults) > 0 || request.Header.Get("Connection") == "close" {
 			return
 		}
 	}

@@ -55,10 +55,15 @@ func Run(ctx context.Context, dial func(ctx context.Context) (net.Conn, error), 
 }
 
 // DialTCP returns a dial function for [Run].
-func DialTCP(addr string) func(ctx context.Context) (net.Conn, error) {
+func DialTCP(addr string) func(ctx context.Context) (net.Conn, error) { return dial("tcp", addr) }
+
+// DialUnix returns a dial function for [Run].
+func DialUnix(path string) func(ctx context.Context) (net.Conn, error) { return dial("unix", path) }
+
+func dial(network, addr string) func(ctx context.Context) (net.Conn, error) {
 	return func(ctx context.Context) (net.Conn, error) {
 		dialer := net.Dialer{Timeout: dialTimeout}
-		return dialer.DialContext(ctx, "tcp", addr)
+		return dialer.DialContext(ctx, network, addr)
 	}
 }
 

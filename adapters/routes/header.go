@@ -50,6 +50,11 @@ func checkHeaders(header http.Header, identity string) error {
 				return badRequest("The request has the header " + refused + ": send the request that is meant.")
 			}
 		}
+		for _, meant := range undrawable {
+			if len(name) == len(meant) && SameHeader(name, meant) && !strings.EqualFold(name, meant) {
+				return badRequest("The request has the header " + meant + " in another spelling: some programs take it for that.")
+			}
+		}
 		switch {
 		case strings.EqualFold(name, "Connection"):
 			if err := checkConnection(values); err != nil {

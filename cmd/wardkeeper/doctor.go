@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/doctor"
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/terminal"
+)
+
+func newDoctorCommand(p process) *cobra.Command {
+	var nginx, routeFile string
+	cmd := &cobra.Command{
+		Use:   "doctor --nginx CONF [flags]",
+		Short: "Examine how a proxy asks before it passes requests on",
+		Long: `Send more than a thousand hostile requests through a proxy, and say in sentences what is wrong: requests that reach the application
+although nobody was asked about them, or not as they were judged; a person who can name another; denials and failures that let
+requests through.
+
+--nginx starts nginx with the configuration in a folder of its own. The doctor's own servers stand for the application and the sidecar,
+and its own sockets for the ports; the servers that the configuration names are not touched. What it listens to with TLS is
+examined without.
+
+Requests are made for the paths of the route file. Without --routes, they are made for a sample, which is right for a
+proxy that treats all paths alike.
+
+Exit status: 0 nothing is wrong, 1 something is, 2 it could not be examined.`,
+		Example: `  wardkeeper doctor --nginx /etc/nginx/nginx.conf --routes routes.yaml`,
+		Args:    arguments(),
+	}
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.StringVar(&nginx, "nginx", "", "examine the configuration `FILE` of nginx")
+	flags.StringVar(&routeFile, "routes", "", "make the requests for the paths of the route `FILE`")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		var options doctor.Options
+		if routeFile != "" {
+			table, err := p.openRoutes(routeFile, statusFailed)
+			if err != nil {
+				return err
+			}
+			options.Routes = table
+		}
+		var examine func(context.Context) (doctor.Report, error)
+		switch {
+		case nginx != "":
+			examine = func(ctx context.Context) (doctor.Report, error) { return doctor.Nginx(ctx, nginx, options) }
+		default:
+			return errors.New("say what to examine: --nginx FILE")
+		}
+		report, err := examine(cmd.Context())
+		return p.printReport(report, err)
+	}
+	return cmd
+}
+
+// printReport prints what is wrong, then what was examined.
+func (p process) printReport(report doctor.Report, err error) error {
+	for _, finding := range report.Findings {
+		for line := range strings.SplitSeq("WRONG  "+finding, "\n") {
+			if err := printLine(p.stdout, terminal.Printable(line)); err != nil {
+				return err
+			}
+		}
+	}
+	for _, note := range report.Notes {
+		if err := printLine(p.stdout, "       "+terminal.Printable(note)); err != nil {
+			return err
+		}
+	}
+	switch {
+	case err != nil:
+		return err
+	case len(report.Findings) > 0:
+		return &exitError{status: statusNo}
+	}
+	return printLine(p.stdout, "Nothing is wrong.")
+}

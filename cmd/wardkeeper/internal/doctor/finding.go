@@ -1,0 +1,201 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"slices"
+	"strings"
+
+	"github.com/wardkeeper/wardkeeper/adapters/hostile"
+	"github.com/wardkeeper/wardkeeper/adapters/routes"
+)
+
+// Report is what was examined and found.
+type Report struct {
+	Findings []string // what is wrong, in sentences
+	Notes    []string // what was examined, and what could not be
+}
+
+func (r *Report) found(format string, args ...any) {
+	if text := fmt.Sprintf(format, args...); !slices.Contains(r.Findings, text) {
+		r.Findings = append(r.Findings, text)
+	}
+}
+
+func (r *Report) note(format string, args ...any) {
+	r.Notes = append(r.Notes, fmt.Sprintf(format, args...))
+}
+
+// Options says by what a deployment is examined.
+type Options struct {
+	// Routes is the route file; nil means that of the corpus.
+	Routes *routes.Table
+}
+
+// table returns the route file and what the corpus is made for.
+func (o Options) table() (*routes.Table, hostile.Site, error) {
+	if o.Routes == nil {
+		table, err := routes.Parse(hostile.RouteFile)
+		return table, hostile.DefaultSite(), err
+	}
+	site, err := siteOf(o.Routes)
+	return o.Routes, site, err
+}
+
+// siteOf finds folders in a route file for which the corpus can be made.
+func siteOf(table *routes.Table) (hostile.Site, error) {
+	site := hostile.Site{Host: "clinic.example.org", Public: "/wardkeeper-doctor/"}
+	switch subject := table.Subject(); {
+	case subject.JWT == nil && subject.Header != "":
+		site.Credentials = subject.Header + ": alice"
+	case subject.JWT != nil && subject.JWT.Cookie != "":
+		site.Credentials = "Cookie: " + subject.JWT.Cookie + "=alice"
+	case subject.JWT != nil:
+		site.Credentials = "Authorization: Bearer alice"
+	}
+	publicFound := false
+	for _, r := range table.Routes() {
+		i := strings.LastIndexByte(r.Path, '/')
+		folder, last := r.Path[:i+1], r.Path[i+1:]
+		if !slices.Contains(r.Methods, "GET") || r.Host != "" || !strings.HasPrefix(last, "{") || strings.Contains(folder, "{") || r.DrawsBody {
+			continue
+		}
+		if r.Public && !publicFound && folder != "/" {
+			site.Public, publicFound = folder, true
+		}
+		if !r.Public && site.Protected == "" {
+			site.Protected = folder
+		}
+	}
+	if site.Protected == "" || site.Protected == "/" {
+		return site, errors.New("the route file has no route for GET of a path such as /users/{id} that is asked about: examine without --routes")
+	}
+	return site, nil
+}
+
+// running is a proxy between the doctor's servers.
+type running struct {
+	trial *hostile.Trial
+	dial  func(context.Context) (net.Conn, error)
+	site  hostile.Site
+	where string // which of the proxy's servers, for messages
+}
+
+// examine sends the corpus, and finds out how denials and failures are answered.
+func (r *running) examine(ctx context.Context, report *Report) error {
+	cases := hostile.Cases(r.site)
+	var plain []hostile.Case
+	for _, c := range cases {
+		if c.Class == hostile.PlainClass {
+			plain = append(plain, c)
+		}
+	}
+	denied, err := r.trial.Run(ctx, r.dial, plain, hostile.Deny, true)
+	if err != nil {
+		return fmt.Errorf("cannot connect to %s: %w", r.where, err)
+	}
+	open := 0
+	for _, v := range denied.Violations {
+		if strings.Contains(v.Sentence, "was not judged") && strings.Contains(v.Sentence, " asking ") {
+			open++
+		}
+	}
+	switch {
+	case open > 0 && denied.Asked == 0 && denied.Strays > 0:
+		report.found("%s lets everybody through: it asks the sidecar at another path than /adapters/forward-auth, and there a denial is answered with status 200.", r.where)
+	case open > 0 && denied.Asked == 0:
+		report.found("%s lets everybody through: it does not ask the sidecar.", r.where)
+	case open > 0:
+		report.found("%s asks the sidecar, but lets requests through that are denied.", r.where)
+	}
+	if open > 0 {
+		return nil // what follows would say the same
+	}
+	if err := r.statuses(ctx, report, plain, hostile.Deny, 403, "of a person who may not do it"); err != nil {
+		return err
+	}
+	if err := r.statuses(ctx, report, plain, hostile.Fail, 503, "about which the sidecar cannot decide"); err != nil {
+		return err
+	}
+	if r.site.Credentials != "" {
+		anonymous := *r
+		anonymous.site.Credentials = ""
+		var nobody []hostile.Case
+		for _, c := range hostile.Cases(anonymous.site) {
+			if c.Class == hostile.PlainClass {
+				nobody = append(nobody, c)
+			}
+		}
+		if err := anonymous.statuses(ctx, report, nobody, hostile.Allow, 401, "of nobody who has signed in"); err != nil {
+			return err
+		}
+	}
+	o, err := r.trial.Run(ctx, r.dial, cases, hostile.Allow, true)
+	if err != nil {
+		return fmt.Errorf("cannot connect to %s: %w", r.where, err)
+	}
+	arrived := 0
+	status := 0
+	for _, a := range o.Answers {
+		if a.Case.Class == hostile.PlainClass && r.asks(a.Case) {
+			if a.Status == 200 {
+				arrived++
+			} else {
+				status = a.Status
+			}
+		}
+	}
+	if arrived == 0 {
+		report.found("%s lets nobody through: a request that may pass is answered with status %d. Either the sidecar does not get the person's fields (%s), or something else refuses it.", r.where, status, strings.SplitN(r.site.Credentials, ":", 2)[0])
+	}
+	r.violations(report, o)
+	report.note("%s: %d connections with hostile requests; %d were refused, %d requests reached the application, %d of them in a way that is wrong.", r.where, len(o.Answers), o.Refused(), o.Arrived, len(o.Violations))
+	return nil
+}
+
+// asks reports whether the first request of a plain case is asked about.
+func (r *running) asks(c hostile.Case) bool {
+	return strings.HasPrefix(string(c.Raw), "GET "+r.site.Protected) || strings.HasPrefix(string(c.Raw), "HEAD "+r.site.Protected)
+}
+
+// statuses checks how a refusal reaches the client.
+func (r *running) statuses(ctx context.Context, report *Report, plain []hostile.Case, mode hostile.Mode, want int, of string) error {
+	o, err := r.trial.Run(ctx, r.dial, plain, mode, true)
+	if err != nil {
+		return fmt.Errorf("cannot connect to %s: %w", r.where, err)
+	}
+	for _, a := range o.Answers {
+		if r.asks(a.Case) && a.Status != want {
+			report.found("%s answers a request %s with status %d instead of %d.", r.where, of, a.Status, want)
+		}
+	}
+	for _, v := range o.Violations {
+		if strings.Contains(v.Sentence, " asking ") {
+			report.found("%s lets a request through %s.", r.where, of)
+		}
+	}
+	return nil
+}
+
+// maxExamples bounds how many violations of a kind are shown.
+const maxExamples = 2
+
+// violations reports what the application should not have got, by kind.
+func (r *running) violations(report *Report, o hostile.Outcome) {
+	count := map[string]int{}
+	for _, v := range o.Violations {
+		kind, _, _ := strings.Cut(v.Sentence, ":")
+		if count[kind]++; count[kind] > maxExamples {
+			continue
+		}
+		report.found("%s: %s\n  kind  %s\n  sent  %s\n  got   %s", r.where, v.Sentence, v.Class, v.Sent, v.Got)
+	}
+	for _, kind := range slices.Sorted(maps.Keys(count)) {
+		if count[kind] > maxExamples {
+			report.found("%s: the same happened %d times in all: %s.", r.where, count[kind], strings.TrimSuffix(kind, "."))
+		}
+	}
+}

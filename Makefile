@@ -51,7 +51,7 @@ fmt: ## format Go and Rego
 fuzz: ## run each fuzz target for FUZZTIME (10s)
 	.ci/fuzz $(FUZZTIME)
 
-bench: ## benchmark decisions, the HTTP server, loading, and reloading under load
+bench: ## benchmark decisions, the HTTP server, the Go adapters, loading, and reloading under load
 	go test -run '^$$' -bench . -benchmem ./adapters/... ./pdp/... ./cmd/...
 
 golden: ## rewrite the golden decisions; the diff is the review of a policy change

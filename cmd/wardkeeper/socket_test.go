@@ -21,7 +21,7 @@ import (
 )
 
 // socketPath returns a free path that is short enough for a socket, unlike those of t.TempDir in tests with long names.
-func socketPath(t *testing.T) string {
+func socketPath(t testing.TB) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "wardkeeper")
 	require.NoError(t, err)

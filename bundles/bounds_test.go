@@ -39,6 +39,9 @@ func manyValues(format string, n int) string {
 // Without a valid signature no file is parsed, or kept, whatever it would expand to. The bounds are far above what
 // that takes, and far below what reading would.
 func TestUnverifiedBundleTakesLittleMemory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("packs tens of megabytes")
+	}
 	// Not parallel: allocations of other tests would count.
 	const most = 64 << 20
 	many := bundletest.Files{"app/data.yaml": manyValues("{},", 5_000_000)}

@@ -122,7 +122,11 @@ func TestUnreadMembersTakeNoMemory(t *testing.T) {
 // The policy decides the same of the whole question.
 func TestUnreadMembersDoNotChangeDecisions(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(6) {
+	worlds := 6
+	if testing.Short() {
+		worlds = 1
+	}
+	for seed := range uint64(worlds) {
 		w := generate(seed)
 		engine := over(t, w)
 		a := newQuestionGenerator(w, seed)

@@ -54,12 +54,12 @@ func TestAnswersDoNotMixDirectories(t *testing.T) {
 	}
 	require.Greater(t, differ, 10, "the answers should differ between the directories")
 
-	rounds := 20
+	rounds, workers := 20, 8
 	if fewerQuestions() {
 		rounds = 4
 	}
 	if testing.Short() {
-		rounds = 1
+		rounds, workers = 1, 2
 	}
 	done := make(chan struct{})
 	var swapping, asking sync.WaitGroup
@@ -73,7 +73,7 @@ func TestAnswersDoNotMixDirectories(t *testing.T) {
 			}
 		}
 	})
-	for worker := range 8 {
+	for worker := range workers {
 		asking.Go(func() {
 			for i := range rounds * len(questions) {
 				n := (i*7 + worker*13) % len(questions)
@@ -121,7 +121,11 @@ func swapped(w *world) *world {
 func TestConcurrentFirstUseOfRecords(t *testing.T) {
 	t.Parallel()
 	w := generate(5)
-	questions := mixed(w, 100)
+	count := 100
+	if testing.Short() {
+		count = 20
+	}
+	questions := mixed(w, count)
 	calm := over(t, w)
 	wanted := make([]string, len(questions))
 	for i, r := range questions {

@@ -47,7 +47,7 @@ func forEachQuestion(t *testing.T, worlds, questions int, check func(t require.T
 		worlds = (worlds + 9) / 10
 	}
 	if testing.Short() {
-		questions = (questions + 1) / 2
+		questions = (questions + 4) / 5
 	}
 	for seed := range uint64(worlds) {
 		w := generate(seed)

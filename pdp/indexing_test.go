@@ -34,7 +34,11 @@ func (n *rulesEvaluated) Config() topdown.TraceConfig { return topdown.TraceConf
 // with the action by which OPA indexes it.
 func TestRulesOfOtherActionsAreNotEvaluated(t *testing.T) {
 	t.Parallel()
-	more := otherRules(t, 300)
+	count := 300
+	if testing.Short() {
+		count = 30
+	}
+	more := otherRules(t, count)
 	view := sample(t, "bench.yaml")
 	counts := func(more map[string]string) map[string]rulesEvaluated {
 		engine := pdp.New(pdp.Config{Timeout: time.Minute, Policy: prepared(t, open(t, overlay(t, more), "authz/decision")), Source: fixed{view}})

@@ -141,6 +141,9 @@ func TestStartFailsWithoutGoodPath(t *testing.T) {
 
 // What changes while it is read is read again once it rests; what never rests is reported.
 func TestPartlyWrittenFileIsNotRead(t *testing.T) {
+	if testing.Short() {
+		t.Skip("keeps a processor busy")
+	}
 	t.Parallel()
 	long := bundletest.Signed(bundletest.Release(1).With(bundletest.Files{"notes.md": bundletest.Random(7 << 20)})).Pack() // takes some time to read
 	path := bundletest.WriteFile(t, "bundle.tar.gz", long)

@@ -157,6 +157,9 @@ func TestRecoversAfterRefusal(t *testing.T) {
 
 // It does not block the next releases, and a start that times out refuses nothing.
 func TestEndlessPolicyIsTimedOut(t *testing.T) {
+	if testing.Short() {
+		t.Skip("evaluates for two seconds")
+	}
 	t.Parallel()
 	endless := bundletest.Release(2).With(bundletest.Files{"app/app.rego": `package app
 

@@ -58,16 +58,20 @@ func Middleware(c Config) echo.MiddlewareFunc {
 			// Without it echo takes "/%75sers" for another path than "/users". Decoding has one meaning, since encoded delimiters have been
 			// refused.
 			r.URL.RawPath = ""
-			if err := next(ctx); err != nil {
-				return err // echo answers with it
-			}
-			if ctx.Response().Status >= http.StatusBadRequest {
-				return nil
-			}
-			if err := result.Outcome.Done(context.WithoutCancel(r.Context())); err != nil {
-				c.Logger.ErrorContext(r.Context(), "an obligation was not done", "request_id", result.Trace.RequestID, "error", err)
-			}
-			return nil
+			var err error
+			returned := false
+			defer func() {
+				// A handler that panics after it has begun to answer has succeeded: proxies do so when the client has gone away.
+				if err != nil || ctx.Response().Status >= http.StatusBadRequest || !returned && !ctx.Response().Committed {
+					return
+				}
+				if err := result.Outcome.Done(context.WithoutCancel(r.Context())); err != nil {
+					c.Logger.ErrorContext(r.Context(), "an obligation was not done", "request_id", result.Trace.RequestID, "error", err)
+				}
+			}()
+			err = next(ctx)
+			returned = true
+			return err // echo answers with it
 		}
 	}
 }

@@ -154,3 +154,19 @@ func TestRefusedRequestsReachNoHandler(t *testing.T) {
 	}
 	assert.Empty(t, *done)
 }
+
+func TestPanicAfterTheAnswerHasBegunLosesNoObligation(t *testing.T) {
+	for begun, want := range map[bool]int{true: 1, false: 0} {
+		config, _, done := setup(t)
+		e := echo.New()
+		e.Pre(wardecho.Middleware(config))
+		e.POST("/users/:id", func(c echo.Context) error {
+			if begun {
+				_ = c.String(http.StatusOK, "ok")
+			}
+			panic(http.ErrAbortHandler)
+		})
+		assert.Panics(t, func() { send(e, http.MethodPost, "/users/jane") })
+		assert.Len(t, *done, want)
+	}
+}

@@ -22,7 +22,8 @@ type Config struct {
 func ResultOf(ctx context.Context) (result check.Result, ok bool) { return check.ResultOf(ctx) }
 
 // Middleware returns a function that protects a handler. What follows a permitted action is done once the handler has answered with a status
-// below 400; what fails then is logged by the obligation's id, and is the application's to repeat.
+// below 400, even if it then panics, as [net/http/httputil.ReverseProxy] does when a client goes away; what fails then is logged by the
+// obligation's id, and is the application's to repeat.
 func Middleware(c Config) func(http.Handler) http.Handler {
 	if c.Logger == nil {
 		c.Logger = slog.Default()
@@ -37,13 +38,17 @@ func Middleware(c Config) func(http.Handler) http.Handler {
 				return
 			}
 			recorder := &statusRecorder{ResponseWriter: w, status: http.StatusOK}
+			returned := false
+			defer func() {
+				if recorder.status >= http.StatusBadRequest || !returned && !recorder.wrote {
+					return
+				}
+				if err := result.Outcome.Done(context.WithoutCancel(r.Context())); err != nil {
+					c.Logger.ErrorContext(r.Context(), "an obligation was not done", "request_id", result.Trace.RequestID, "error", err)
+				}
+			}()
 			next.ServeHTTP(recorder, r.WithContext(check.WithResult(r.Context(), result)))
-			if recorder.status >= http.StatusBadRequest {
-				return
-			}
-			if err := result.Outcome.Done(context.WithoutCancel(r.Context())); err != nil {
-				c.Logger.ErrorContext(r.Context(), "an obligation was not done", "request_id", result.Trace.RequestID, "error", err)
-			}
+			returned = true
 		})
 	}
 }

@@ -162,11 +162,21 @@ func run(ctx context.Context, tasks []task, phase func(Handler) func(context.Con
 		if do == nil {
 			continue
 		}
-		if err := do(ctx, t.obligation); err != nil {
+		if err := call(ctx, t.obligation, do); err != nil {
 			failed = errors.Join(failed, fmt.Errorf("the obligation %.200q: %w", t.obligation.ID, err))
 		}
 	}
 	return failed
+}
+
+// call makes an error of a panic: the other obligations must not be lost with it. The value is left out, since it may name persons.
+func call(ctx context.Context, o Obligation, do func(context.Context, Obligation) error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("its handler panicked with a value of type %T", p)
+		}
+	}()
+	return do(ctx, o)
 }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -217,3 +217,28 @@ func TestRefusals(t *testing.T) {
 	assert.Contains(t, string(body), "<li>Not yours.</li><li>Ask.</li>")
 	assert.Zero(t, pep.Outcome{Verdict: pep.Permitted}.Refusal())
 }
+
+// One handler that panics must not take the obligations of the others with it.
+func TestPanicOfAHandlerLosesNoOtherObligation(t *testing.T) {
+	for _, decision := range []string{"true", "false"} {
+		for phase, first := range map[string]func(func(context.Context, pep.Obligation) error) pep.Handler{
+			"before": func(do func(context.Context, pep.Obligation) error) pep.Handler { return pep.Handler{Before: do} },
+			"after":  func(do func(context.Context, pep.Obligation) error) pep.Handler { return pep.Handler{After: do} },
+		} {
+			var done []string
+			e, err := pep.New(pep.Config{
+				Decider: &answers{bodies: []string{`{"decision":` + decision + `,"context":{"obligations":[` + logout + "," + email + `]}}`}},
+				Handlers: map[string]pep.Handler{
+					"session_termination": first(func(context.Context, pep.Obligation) error { panic("jane") }),
+					"notification":        first(func(_ context.Context, o pep.Obligation) error { done = append(done, o.ID); return nil }),
+				}})
+			require.NoError(t, err)
+			o := e.Enforce(t.Context(), question)
+			assert.Equal(t, decision == "true" && phase == "after", o.Permitted(), "what has to be done before the action was not done")
+			failed := errors.Join(o.Err, o.Done(t.Context()))
+			assert.Equal(t, []string{"N"}, done, phase)
+			require.ErrorContains(t, failed, "panicked")
+			assert.NotContains(t, failed.Error(), "jane")
+		}
+	}
+}

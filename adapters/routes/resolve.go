@@ -75,6 +75,9 @@ func (t *Table) Resolve(ctx context.Context, r Request) (Resolution, error) {
 	}
 	resolution.Route = &matched.Route
 	if matched.Public {
+		if err := checkUnasked(&r, t.subject.Header); err != nil {
+			return resolution, err
+		}
 		resolution.Outcome = Public
 		return resolution, nil
 	}
@@ -146,6 +149,16 @@ func (t *Table) person(ctx context.Context, r *Request) (id string, claims map[s
 		return "", nil, unauthenticated("The claim " + t.subject.JWT.Claim + " of the token " + problem + ": it has to name the person.")
 	}
 	return name.(string), claims, nil
+}
+
+// checkUnasked refuses a request for a public route that names a person without being entitled to: nobody is asked about there, but the
+// application may believe the header.
+func checkUnasked(r *Request, header string) error {
+	_, ok, err := one(r.Header, header)
+	if err == nil && ok && !r.FromProxy {
+		err = badRequest("The request has the header " + header + ", which only the proxy may set: leave it out.")
+	}
+	return err
 }
 
 // proxyPerson returns the person that an authenticated proxy names.

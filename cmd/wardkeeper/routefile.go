@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"reflect"
 
 	"github.com/wardkeeper/wardkeeper/adapters/check"
 	"github.com/wardkeeper/wardkeeper/adapters/forwardauth"
+	"github.com/wardkeeper/wardkeeper/adapters/identity"
 	"github.com/wardkeeper/wardkeeper/adapters/inprocess"
 	"github.com/wardkeeper/wardkeeper/adapters/routes"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
@@ -27,6 +29,7 @@ func openForwardAuth(s *config.Settings, side *sidecar, clients *tokens.Tokens, 
 	for _, addr := range s.Addr {
 		onlySockets = onlySockets && config.IsUnix(addr)
 	}
+	var verifier verifiers
 	checker, err := rotation.Open(rotation.Config[*check.Checker]{
 		Name: "the route file", Paths: []string{s.Routes}, Logger: logger,
 		Parse: func(contents [][]byte) (*check.Checker, error) {
@@ -37,13 +40,44 @@ func openForwardAuth(s *config.Settings, side *sidecar, clients *tokens.Tokens, 
 			if err := servable(table, clients.Ask() != nil || onlySockets); err != nil {
 				return nil, err
 			}
-			return check.New(check.Config{Routes: table, Decider: inprocess.New(countedEngine{side}), Logger: logger})
+			config := check.Config{Routes: table, Decider: inprocess.New(countedEngine{side}), Logger: logger}
+			if config.Verifier, err = verifier.of(table, logger); err != nil {
+				return nil, err
+			}
+			return check.New(config)
 		},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%s %s: %w", s.Spelling("routes"), s.Routes, err)
 	}
 	return forwardauth.New(forwardauth.Config{Checker: checker.Get, Tokens: clients.Ask(), Logger: logger})
+}
+
+// verifiers keeps the verifier of tokens while the settings of tokens stay the same: a change of the routes must not forget the issuer's keys,
+// since the issuer may be away. Callers hold the lock of the route file.
+type verifiers struct {
+	settings identity.Config
+	last     *identity.Verifier
+}
+
+// of returns the verifier of the tokens that a route file speaks of; nil if it speaks of none.
+func (v *verifiers) of(table *routes.Table, logger *slog.Logger) (routes.Verifier, error) {
+	jwt := table.Subject().JWT
+	if jwt == nil {
+		return nil, nil
+	}
+	settings := jwt.Config()
+	if v.last != nil && reflect.DeepEqual(settings, v.settings) {
+		return v.last, nil
+	}
+	own := settings
+	own.Logger = logger
+	made, err := identity.New(own)
+	if err != nil {
+		return nil, err
+	}
+	v.settings, v.last = settings, made
+	return made, nil
 }
 
 // servable refuses a route file by which proxies could not be answered. proven says whether a proxy proves who it is.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"io"
+	"log/slog"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -9,6 +10,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/adapters/routes"
 )
 
 const routesOfTests = `
@@ -41,8 +44,8 @@ func (d *daemon) proxied(t *testing.T, token, target, person string) (int, strin
 func TestProxiesAreAnsweredByTheRouteFile(t *testing.T) {
 	t.Parallel()
 	token := writeFile(t, "token", firstToken+"\n")
-	routes := writeFile(t, "routes.yaml", routesOfTests)
-	d := startServer(t, "--directory", testDirectory, "--token-file", token, "--routes", routes)
+	file := writeFile(t, "routes.yaml", routesOfTests)
+	d := startServer(t, "--directory", testDirectory, "--token-file", token, "--routes", file)
 	for target, want := range map[string]int{"/users/jane": 200, "/users/nobody": 403, "/open": 200, "/users/jane/x": 403, "/users//jane": 400} {
 		status, body := d.proxied(t, firstToken, target, "alice")
 		assert.Equal(t, want, status, "%s: %s", target, body)
@@ -51,13 +54,13 @@ func TestProxiesAreAnsweredByTheRouteFile(t *testing.T) {
 	assert.Equal(t, http.StatusUnauthorized, status)
 	status, _ = d.proxied(t, secondToken, "/users/jane", "alice")
 	assert.Equal(t, http.StatusServiceUnavailable, status, "it is no proxy of ours")
-	replaceFile(t, routes, []byte("version: 2\n"))
+	replaceFile(t, file, []byte("version: 2\n"))
 	waitUntil(t, "the faulty file is read", func() bool {
 		status, _ := d.proxied(t, firstToken, "/users/jane", "alice")
 		require.Equal(t, http.StatusOK, status)
 		return strings.Contains(d.log.String(), "the route file cannot be used, the last good content stays in force")
 	})
-	replaceFile(t, routes, []byte("version: 1\nroutes:\n  - {path: /open, methods: [GET], public: true}\n"))
+	replaceFile(t, file, []byte("version: 1\nroutes:\n  - {path: /open, methods: [GET], public: true}\n"))
 	waitUntil(t, "the new routes are in force", func() bool {
 		status, _ := d.proxied(t, firstToken, "/users/jane", "alice")
 		return status == http.StatusForbidden
@@ -87,4 +90,25 @@ func TestRouteFilesThatCannotBeServedAreRefused(t *testing.T) {
 	}
 	got := run(t, nil, "serve", "--check", "--directory", testDirectory, "--routes", writeFile(t, "routes.yaml", routesOfTests), "--addr", socket)
 	assert.Equal(t, statusOK, got.status, got)
+}
+
+// The issuer's keys must outlive a change of the routes: the issuer may be away just then.
+func TestVerifierIsKeptWhileOnlyRoutesChange(t *testing.T) {
+	const subject = "version: 1\nsubject: {jwt: {keys: 'https://idp.example.org/keys', issuer: 'https://idp.example.org', audience: AUDIENCE, algorithms: [ES256]}}\n"
+	table := func(text, audience string) *routes.Table {
+		parsed, err := routes.Parse([]byte(strings.Replace(text, "AUDIENCE", audience, 1)))
+		require.NoError(t, err)
+		return parsed
+	}
+	var v verifiers
+	verifierOf := func(table *routes.Table) routes.Verifier {
+		verifier, err := v.of(table, slog.New(slog.DiscardHandler))
+		require.NoError(t, err)
+		return verifier
+	}
+	const open, closed = "routes: [{path: /open, methods: [GET], public: true}]\n", "routes: [{path: /users, methods: [GET], action: user.list, resource: {id: all}}]\n"
+	first := verifierOf(table(subject+open, "clinic"))
+	assert.Same(t, first, verifierOf(table(subject+closed, "clinic")))
+	assert.NotSame(t, first, verifierOf(table(subject+closed, "shop")))
+	assert.Nil(t, verifierOf(table("version: 1\n"+open, "")))
 }

@@ -24,7 +24,7 @@ func TestRoutesCheckPrintsEveryFault(t *testing.T) {
 `)
 	require.Equal(t, result{status: statusNo, out: path + `:4:24: "get" is not a method: write it in upper case, such as GET
 ` + path + `:5:3: action is missing: name it, such as user.view, or write public: true
-` + path + `:5:30: "acton" is not a key of a route: use path, host, methods, public, action, properties, resource, location, current_location, confirmed
+` + path + `:5:30: "acton" is not a key of a route: use path, host, methods, public, action, properties, resource, location, current_location, confirmed, at_least
 `}, run(t, nil, "routes", "check", path))
 	require.Equal(t, statusFailed, run(t, nil, "routes", "explain", path, "GET", "/a").status)
 

@@ -4,9 +4,11 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
+	"unicode/utf16"
 
 	"github.com/wardkeeper/wardkeeper/adapters/routes"
 )
@@ -35,10 +37,25 @@ func (r Result) SetHeader(h http.Header) {
 	obligations := "[]"
 	if len(r.Outcome.Obligations) > 0 {
 		if data, err := json.Marshal(r.Outcome.Obligations); err == nil { // they were decoded from JSON
-			obligations = string(data)
+			obligations = inASCII(string(data))
 		}
 	}
 	h.Set(ObligationsHeader, obligations)
+}
+
+// inASCII escapes all characters of JSON that are not printable ASCII: servers disagree on what they are in a header field.
+func inASCII(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		if r < 0x7f {
+			b.WriteRune(r)
+			continue
+		}
+		for _, unit := range utf16.AppendRune(nil, r) {
+			fmt.Fprintf(&b, `\u%04x`, unit)
+		}
+	}
+	return b.String()
 }
 
 // AcceptsToken reports whether a proxy has sent one token, and it is valid. It compares hashes, and always all of them, so that the time

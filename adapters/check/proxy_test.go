@@ -1,10 +1,12 @@
 package check_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/wardkeeper/wardkeeper/adapters/check"
 	"github.com/wardkeeper/wardkeeper/adapters/pep"
@@ -37,4 +39,17 @@ func TestTokensOfProxies(t *testing.T) {
 		assert.False(t, check.AcceptsToken(valid, check.Bearer(sent)), sent)
 	}
 	assert.False(t, check.AcceptsToken(nil, []string{""}))
+}
+
+func TestObligationsAreTheSameInASCII(t *testing.T) {
+	want := []pep.Obligation{{ID: "N", Type: "notification", Properties: map[string]any{"body": "Łódź\u007f 😀\n\"x\""}}}
+	h := http.Header{}
+	check.Result{Pass: true, Outcome: pep.Outcome{Obligations: want}}.SetHeader(h)
+	value := h.Get(check.ObligationsHeader)
+	for _, c := range []byte(value) {
+		assert.True(t, c >= ' ' && c < 0x7f, "%q", value)
+	}
+	var got []pep.Obligation
+	require.NoError(t, json.Unmarshal([]byte(value), &got))
+	assert.Equal(t, want, got)
 }

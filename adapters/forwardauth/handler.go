@@ -81,7 +81,11 @@ func (h *Handler) Answer(ctx context.Context, r *http.Request) (status int, head
 		short := *refusal
 		short.Reasons, short.Advice, short.Confirm = nil, nil, nil
 		_, small := short.Body(r.Header.Get("Accept"))
-		header.Set(bodyHeader, string(small[:min(len(small), maxBodyHeader)]))
+		if len(small) > maxBodyHeader { // cut, it would be no JSON, or no page
+			short.Detail = pep.Outcome{}.Refusal().Detail
+			_, small = short.Body(r.Header.Get("Accept"))
+		}
+		header.Set(bodyHeader, string(small))
 	} else {
 		header.Set(bodyHeader, string(body))
 	}

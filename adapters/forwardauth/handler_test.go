@@ -2,6 +2,7 @@ package forwardauth_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"net"
@@ -118,6 +119,7 @@ func TestAnswer(t *testing.T) {
 				assert.LessOrEqual(t, len(header.Get("X-Wardkeeper-Body")), 2<<10)
 				assert.True(t, strings.HasPrefix(header.Get("X-Wardkeeper-Body"), `{"title":`))
 				assert.NotContains(t, header.Get("X-Wardkeeper-Body"), "\n")
+				assert.True(t, json.Valid([]byte(header.Get("X-Wardkeeper-Body"))), header.Get("X-Wardkeeper-Body"))
 			}
 		})
 	}

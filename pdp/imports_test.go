@@ -113,6 +113,7 @@ var restricted = map[string][]string{
 	"github.com/sony/gobreaker":         {"pdp/membership/redisstore", "pdp/membership/httporigin"},
 	"github.com/jackc/pgx":              {"pdp/membership/pgorigin", "pdp/membership/servertest"},
 	"google.golang.org/grpc":            {"adapters/grpc", "adapters/extauthz"},
+	"github.com/envoyproxy/":            {"adapters/extauthz"},
 	"github.com/open-policy-agent/opa/": {"bundles", "bundles/follow", "bundles/release", "bundles/internal/bundletest", "pdp", "pdp/facts", "pdp/proof"},
 }
 
@@ -183,7 +184,7 @@ func TestImportRulesAreApplied(t *testing.T) {
 		{"pdp", "bundles"}, {"pdp", "pdp/authzen"}, {"pdp/httpapi", "pdp"}, {"pdp/membership", "pdp"}, {"pdp/membership/pgorigin", "pdp/membership"}, {"pdp/membership/cache", "pdp/membership/freshness"},
 		{"pdp/httpapi", "pdp/httpapi/opawire"}, {"pdp/httpapi/opawire", "pdp/authzen"},
 		{"pdp", "pdp/facts"}, {"pdp", "pdp/paging"}, {"pdp/paging", "pdp/facts"}, {"pdp/facts", "pdp/authzen"}, {"pdp/membership/record", "pdp/facts"},
-		{"adapters/echo", "pdp/authzen"}, {"adapters/echo", "adapters/routes"}, {"adapters/client", "adapters/pep"}, {"adapters/inprocess", "pdp"}, {"adapters/echo/sample", "adapters/echo"}, {"adapters/echo/sample", "adapters/conformance/application"}, {"adapters/conformance/application", "adapters/client"}, {"cmd/wardkeeper", "policies"}, {"cmd/wardkeeper", "pdp/httpapi"},
+		{"adapters/echo", "pdp/authzen"}, {"adapters/echo", "adapters/routes"}, {"adapters/client", "adapters/pep"}, {"adapters/extauthz", "adapters/check"}, {"adapters/inprocess", "pdp"}, {"adapters/echo/sample", "adapters/echo"}, {"adapters/echo/sample", "adapters/conformance/application"}, {"adapters/conformance/application", "adapters/client"}, {"cmd/wardkeeper", "policies"}, {"cmd/wardkeeper", "pdp/httpapi"},
 		{"bundles", "pdp/rotation"}, {"pdp/membership/pgorigin", "pdp/rotation"}, {"cmd/wardkeeper", "pdp/rotation"},
 		{"cmd/wardkeeper", "cmd/wardkeeper/internal/config"},
 		{"bundles/follow", "bundles"}, {"bundles/follow", "pdp/rotation"}, {"bundles/release", "bundles"},
@@ -198,7 +199,7 @@ func TestImportRulesAreApplied(t *testing.T) {
 		{"pdp", "pdp/membership"}, {"pdp/membership", "pdp/membership/record"}, {"pdp/membership/cache", "pdp/membership/redisstore"},
 		{"pdp/membership/pgorigin", "pdp/membership/httporigin"}, {"pdp/membership/directory", "pdp/membership/cache"}, {"pdp/httpapi", "pdp/membership"}, {"pdp/httpapi", "bundles"}, {"adapters/echo", "pdp"},
 		{"pdp/httpapi/opawire", "pdp/httpapi"}, {"pdp/httpapi/opawire", "pdp/httpapi/connlimit"}, {"pdp", "pdp/httpapi/opawire"},
-		{"adapters/echo", "adapters/client"}, {"adapters/echo", "adapters/nethttp"}, {"adapters/echo/sample", "adapters/nethttp"}, {"adapters/echo", "adapters/conformance/application"}, {"adapters/pep", "adapters/client"}, {"adapters/client", "pdp"}, {"adapters/identity", "adapters/routes"}, {"pdp", "cmd/wardkeeper"}, {"pdp", "cmd/wardkeeper/internal/config"}, {"tools", "pdp"},
+		{"adapters/echo", "adapters/client"}, {"adapters/echo", "adapters/nethttp"}, {"adapters/extauthz", "adapters/forwardauth"}, {"adapters/extauthz", "pdp"}, {"adapters/echo/sample", "adapters/nethttp"}, {"adapters/echo", "adapters/conformance/application"}, {"adapters/pep", "adapters/client"}, {"adapters/client", "pdp"}, {"adapters/identity", "adapters/routes"}, {"pdp", "cmd/wardkeeper"}, {"pdp", "cmd/wardkeeper/internal/config"}, {"tools", "pdp"},
 		{"pdp/rotation", "pdp"}, {"pdp/rotation", "bundles"}, {"policies", "pdp/rotation"}, {"pdp", "pdp/rotation"},
 	} {
 		assert.False(t, mayImport(refused[0], refused[1]), "%v", refused)

@@ -14,25 +14,29 @@ import (
 // listeners are all that one server listens on.
 type listeners []net.Listener
 
-// listen begins to listen before the log says so, on every address or on none.
-func listen(s *config.Settings, needsToken bool) (listeners, error) {
-	var opened listeners
-	var faults []error
-	for _, addr := range s.Addrs() {
-		l, err := listenAt(addr, s, needsToken)
-		if err != nil {
-			faults = append(faults, err)
+// listen begins to listen before the log says so, on every address or on none. Those of Envoy are apart.
+func listen(s *config.Settings, needsToken bool) (opened, forEnvoy listeners, err error) {
+	opened, err = listenAll("addr", s.Addr, s, needsToken)
+	forEnvoy, envoyErr := listenAll("ext-authz", s.ExtAuthz, s, needsToken)
+	if err = errors.Join(err, envoyErr); err != nil {
+		return nil, nil, errors.Join(err, opened.close(), forEnvoy.close())
+	}
+	return opened, forEnvoy, nil
+}
+
+func listenAll(flag string, addrs config.AddrList, s *config.Settings, needsToken bool) (opened listeners, err error) {
+	for _, addr := range addrs.Parsed() {
+		l, fault := listenAt(addr, flag, s, needsToken)
+		if fault != nil {
+			err = errors.Join(err, fault)
 			continue
 		}
 		opened = append(opened, l)
 	}
-	if len(faults) > 0 {
-		return nil, errors.Join(append(faults, opened.close())...)
-	}
-	return opened, nil
+	return opened, err
 }
 
-func listenAt(addr config.Addr, s *config.Settings, needsToken bool) (net.Listener, error) {
+func listenAt(addr config.Addr, flag string, s *config.Settings, needsToken bool) (net.Listener, error) {
 	if addr.Network == "unix" {
 		l, err := unixsocket.Listen(addr.Address, fs.FileMode(s.SocketMode))
 		if err != nil {
@@ -42,7 +46,7 @@ func listenAt(addr config.Addr, s *config.Settings, needsToken bool) (net.Listen
 	}
 	l, err := net.Listen("tcp", addr.Address)
 	if err != nil {
-		return nil, fmt.Errorf("cannot listen (choose another --addr): %w", err)
+		return nil, fmt.Errorf("cannot listen (choose another --%s): %w", flag, err)
 	}
 	// A host name may turn out to be an address that other machines can reach.
 	if host, _, _ := net.SplitHostPort(l.Addr().String()); !needsToken && !s.Insecure && !config.IsLoopback(host) {
@@ -55,14 +59,18 @@ func listenAt(addr config.Addr, s *config.Settings, needsToken bool) (net.Listen
 // checkSockets finds what would keep the server from listening on its Unix sockets.
 func checkSockets(s *config.Settings) error {
 	var faults []error
-	for _, addr := range s.Addrs() {
-		if addr.Network != "unix" {
-			continue
-		}
-		if err := unixsocket.Check(addr.Address); err != nil {
-			faults = append(faults, fmt.Errorf("%s is %q: %w", s.Spelling("addr"), addr, err))
+	check := func(flag string, addrs config.AddrList) {
+		for _, addr := range addrs.Parsed() {
+			if addr.Network != "unix" {
+				continue
+			}
+			if err := unixsocket.Check(addr.Address); err != nil {
+				faults = append(faults, fmt.Errorf("%s is %q: %w", s.Spelling(flag), addr, err))
+			}
 		}
 	}
+	check("addr", s.Addr)
+	check("ext-authz", s.ExtAuthz)
 	return errors.Join(faults...)
 }
 
@@ -90,6 +98,15 @@ func (ls listeners) urls() []string {
 		}
 	}
 	return urls
+}
+
+// addrs returns the addresses as the settings name them.
+func (ls listeners) addrs() []string {
+	var addrs []string
+	for _, l := range ls {
+		addrs = append(addrs, config.Addr{Network: l.Addr().Network(), Address: l.Addr().String()}.String())
+	}
+	return addrs
 }
 
 // baseURL returns a URL for the metadata. Over a Unix socket, a client may use any host.

@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"log/slog"
 	"reflect"
+	"slices"
 
 	"github.com/wardkeeper/wardkeeper/adapters/check"
-	"github.com/wardkeeper/wardkeeper/adapters/forwardauth"
 	"github.com/wardkeeper/wardkeeper/adapters/identity"
 	"github.com/wardkeeper/wardkeeper/adapters/inprocess"
 	"github.com/wardkeeper/wardkeeper/adapters/routes"
@@ -19,16 +19,13 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/rotation"
 )
 
-// openForwardAuth opens the route file of the settings, and returns what answers proxies; nil if there is none. The file is read again when
-// it changes; if it then has faults, the last good one stays in force.
-func openForwardAuth(s *config.Settings, side *sidecar, clients *tokens.Tokens, logger *slog.Logger) (*forwardauth.Handler, error) {
+// openRouteFile opens the route file of the settings, and returns what checks requests by it; nil if there is none. The file is read again
+// when it changes; if it then has faults, the last good one stays in force.
+func openRouteFile(s *config.Settings, side *sidecar, clients *tokens.Tokens, logger *slog.Logger) (func() *check.Checker, error) {
 	if s.Routes == "" || clients == nil {
 		return nil, nil
 	}
-	onlySockets := true
-	for _, addr := range s.Addr {
-		onlySockets = onlySockets && config.IsUnix(addr)
-	}
+	proven := clients.Ask() != nil || onlySockets(s.Addr) && onlySockets(s.ExtAuthz)
 	var verifier verifiers
 	checker, err := rotation.Open(rotation.Config[*check.Checker]{
 		Name: "the route file", Paths: []string{s.Routes}, Logger: logger,
@@ -37,7 +34,7 @@ func openForwardAuth(s *config.Settings, side *sidecar, clients *tokens.Tokens, 
 			if err != nil {
 				return nil, err
 			}
-			if err := servable(table, clients.Ask() != nil || onlySockets); err != nil {
+			if err := servable(table, proven, len(s.ExtAuthz) > 0); err != nil {
 				return nil, err
 			}
 			config := check.Config{Routes: table, Decider: inprocess.New(countedEngine{side}), Logger: logger}
@@ -50,7 +47,7 @@ func openForwardAuth(s *config.Settings, side *sidecar, clients *tokens.Tokens, 
 	if err != nil {
 		return nil, fmt.Errorf("%s %s: %w", s.Spelling("routes"), s.Routes, err)
 	}
-	return forwardauth.New(forwardauth.Config{Checker: checker.Get, Tokens: clients.Ask(), Logger: logger})
+	return checker.Get, nil
 }
 
 // verifiers keeps the verifier of tokens while the settings of tokens stay the same: a change of the routes must not forget the issuer's keys,
@@ -80,14 +77,19 @@ func (v *verifiers) of(table *routes.Table, logger *slog.Logger) (routes.Verifie
 	return made, nil
 }
 
-// servable refuses a route file by which proxies could not be answered. proven says whether a proxy proves who it is.
-func servable(table *routes.Table, proven bool) error {
+func onlySockets(addrs config.AddrList) bool {
+	return !slices.ContainsFunc(addrs, func(addr string) bool { return !config.IsUnix(addr) })
+}
+
+// servable refuses a route file by which proxies could not be answered. proven says whether a proxy proves who it is, bodies whether there
+// may be one that sends bodies.
+func servable(table *routes.Table, proven, bodies bool) error {
 	var faults []error
 	if header := table.Subject().Header; header != "" && !proven {
 		faults = append(faults, fmt.Errorf("anybody could name a person in the header %s: give proxies a token (--token-file), or listen on Unix sockets alone", header))
 	}
 	for _, r := range table.Routes() {
-		if r.DrawsBody {
+		if r.DrawsBody && !bodies {
 			faults = append(faults, fmt.Errorf("line %d: the route %s draws from the body, which proxies do not send when they ask", r.Line, r.Path))
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/wardkeeper/wardkeeper/adapters/forwardauth"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/factsource"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/lifecycle"
@@ -34,6 +35,9 @@ counts as unset. Unknown settings are errors, and all errors are reported at onc
 
 --addr is HOST:PORT or unix:/PATH. Several are given by several flags, by commas in the variable, or by a list in the file. Who
 may write to a Unix socket may ask there: --socket-mode. A socket that a killed server left is replaced; other files are not.
+
+--routes FILE says what the requests to an application mean. nginx, Caddy and others then ask at /adapters/forward-auth whether
+one may pass, and Envoy asks over gRPC at --ext-authz ADDR (ext_authz, version 3), to which the rules of --addr apply.
 
 With --token-file clients must send one of its lines as "Authorization: Bearer ...". To serve without a token at an address
 that other machines can reach, confirm it with --insecure.
@@ -62,6 +66,7 @@ finished; 2 settings, policy or directory are invalid.`,
 		Example: `  wardkeeper serve --directory directory.yaml
   wardkeeper serve --addr 0.0.0.0:8181 --directory directory.yaml --token-file /run/secrets/wardkeeper
   wardkeeper serve --addr unix:/run/wardkeeper/pdp.sock --addr 127.0.0.1:8181 --directory directory.yaml
+  wardkeeper serve --directory directory.yaml --routes routes.yaml --ext-authz unix:/run/wardkeeper/envoy.sock
   wardkeeper serve --bundle my/policies --decision app/allow
   wardkeeper serve --directory postgres://wardkeeper@db/app --redis redis://cache:6379 --changes-token-file /run/secrets/changes
   wardkeeper serve --bundle https://bundles.example.org/authz.tar.gz --verification-key public.pem \
@@ -99,12 +104,12 @@ func (p process) serve(ctx context.Context, s *config.Settings, faults error) er
 	if side != nil {
 		defer lifecycle.RunWithin(s.CloseTimeout(), side.close)
 	}
-	forward, routeFaults := openForwardAuth(s, side, clients, logger)
+	checker, routeFaults := openRouteFile(s, side, clients, logger)
 	if faults = errors.Join(faults, err, routeFaults); faults != nil {
 		return &exitError{statusFailed, faults}
 	}
 	clients.WarnIfExposed()
-	warnIfReplaceable(s.Addrs(), logger)
+	warnIfReplaceable(append(s.Addr.Parsed(), s.ExtAuthz.Parsed()...), logger)
 	if s.Check {
 		return p.reportCheck(s, side)
 	}
@@ -112,24 +117,31 @@ func (p process) serve(ctx context.Context, s *config.Settings, faults error) er
 	stop := p.signals()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	listeners, err := listen(s, clients.Ask() != nil)
+	listeners, forEnvoy, err := listen(s, clients.Ask() != nil)
 	if err != nil {
 		return &exitError{statusNo, err}
 	}
 	api := serverConfig(s, listeners, clients, logger)
-	if forward != nil {
-		api.ForwardAuth = forward
+	envoy, err := newEnvoyServers(s, side, checker, forEnvoy, clients, logger)
+	if err == nil && checker != nil {
+		api.ForwardAuth, err = forwardauth.New(forwardauth.Config{Checker: checker, Tokens: clients.Ask(), Logger: logger})
+	}
+	if err != nil {
+		return &exitError{statusNo, errors.Join(err, listeners.close(), forEnvoy.close())}
 	}
 	server, err := side.newServer(api, metrics.Log(logs.Dropped))
 	if err != nil {
-		return &exitError{statusNo, errors.Join(err, listeners.close())}
+		return &exitError{statusNo, errors.Join(err, listeners.close(), forEnvoy.close())}
 	}
 	logger.Info(fmt.Sprintf("wardkeeper serves %s, %s", strings.Join(listeners.urls(), " and "), side),
 		append([]any{"url", listeners.urls()[0], "urls", listeners.urls()}, side.logAttrs()...)...)
+	if len(forEnvoy) > 0 {
+		logger.Info("wardkeeper answers Envoy", "addresses", forEnvoy.addrs())
+	}
 	go clients.Watch(ctx)
 	go lifecycle.ReloadOnSignal(ctx, hangups, logger, clients.Reload, side.reload)
 	limited := server.Listeners(connectionLimit(s, logger), listeners...)
-	if err := lifecycle.Serve(ctx, server.HTTPServer(), limited, s.ShutdownTimeout-3*s.CloseTimeout(), logger, stop); err != nil {
+	if err := lifecycle.Serve(ctx, server.HTTPServer(), limited, s.ShutdownTimeout-3*s.CloseTimeout(), logger, stop, envoy...); err != nil {
 		return &exitError{statusNo, err}
 	}
 	return nil

@@ -67,10 +67,10 @@ func (a Addr) String() string {
 	return a.Address
 }
 
-// Addrs returns the addresses to listen on, without those that [Settings.Validate] finds faults in.
-func (s *Settings) Addrs() []Addr {
+// Parsed returns the addresses of a list, without those that [Settings.Validate] finds faults in.
+func (l AddrList) Parsed() []Addr {
 	var addrs []Addr
-	for _, text := range s.Addr {
+	for _, text := range l {
 		if addr, err := ParseAddr(text); err == nil {
 			addrs = append(addrs, addr)
 		}
@@ -80,20 +80,28 @@ func (s *Settings) Addrs() []Addr {
 
 func (s *Settings) validateAddrs() (faults []error) {
 	seen := map[Addr]bool{}
-	for _, text := range s.Addr {
-		addr, err := ParseAddr(text)
-		switch {
-		case err != nil:
-		case seen[addr] && !strings.HasSuffix(addr.Address, ":0"): // which is another port each time
-			err = errors.New("it is given twice: remove one of them")
-		case s.TokenFile == "" && !s.Insecure && !addr.isLocal():
-			faults = append(faults, fmt.Errorf("%s is %q, which other machines can reach: set --token-file, or set --insecure "+
-				"to allow requests without a token", s.Spelling("addr"), text))
+	for _, setting := range []struct {
+		flag  string
+		addrs AddrList
+	}{{"addr", s.Addr}, {"ext-authz", s.ExtAuthz}} {
+		for _, text := range setting.addrs {
+			addr, err := ParseAddr(text)
+			switch {
+			case err != nil:
+			case seen[addr] && !strings.HasSuffix(addr.Address, ":0"): // which is another port each time
+				err = errors.New("it is given twice: remove one of them")
+			case s.TokenFile == "" && !s.Insecure && !addr.isLocal():
+				faults = append(faults, fmt.Errorf("%s is %q, which other machines can reach: set --token-file, or set --insecure "+
+					"to allow requests without a token", s.Spelling(setting.flag), text))
+			}
+			if err != nil {
+				faults = append(faults, fmt.Errorf("%s is %q: %w", s.Spelling(setting.flag), text, err))
+			}
+			seen[addr] = true
 		}
-		if err != nil {
-			faults = append(faults, fmt.Errorf("%s is %q: %w", s.Spelling("addr"), text, err))
-		}
-		seen[addr] = true
+	}
+	if len(s.ExtAuthz) > 0 && s.Routes == "" {
+		faults = append(faults, fmt.Errorf("%s needs a route file that says what requests mean: set --routes", s.Spelling("ext-authz")))
 	}
 	return faults
 }

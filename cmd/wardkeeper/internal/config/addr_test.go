@@ -93,7 +93,7 @@ func TestAddrListsOfEachLayer(t *testing.T) {
 		s, err := Load(nil, map[string]string{FileFlag: writeFile(t, "c.yaml", text)})
 		require.NoError(t, err, text)
 		require.Equal(t, want, s.Addr, text)
-		require.Equal(t, []Addr{{"tcp", "127.0.0.1:1"}, {"unix", "/run/pdp.sock"}}, s.Addrs())
+		require.Equal(t, []Addr{{"tcp", "127.0.0.1:1"}, {"unix", "/run/pdp.sock"}}, s.Addr.Parsed())
 	}
 	s, err := Load([]string{"WARDKEEPER_ADDR=127.0.0.1:1,unix:/run/pdp.sock"}, nil)
 	require.NoError(t, err)

@@ -48,6 +48,9 @@ type Settings struct {
 	// Routes is a route file: what the requests mean about which proxies ask at /adapters/forward-auth. It is read again when it
 	// changes.
 	Routes string
+	// ExtAuthz is where to answer Envoy's ext_authz filter by the route file, over gRPC: HOST:PORT or unix:/PATH, none or more. The
+	// rules of Addr apply.
+	ExtAuthz AddrList
 	// BaseURL is the address of the server in its metadata. Empty means http:// and the address it listens on.
 	BaseURL string
 	// Insecure allows requests without a token from other machines.
@@ -136,6 +139,7 @@ func (s *Settings) table() *pflag.FlagSet {
 	t.BoolVar(&s.ServeData, "serve-data", s.ServeData, "let clients of OPA's API read the policy's data too")
 	t.StringVar(&s.TokenFile, "token-file", s.TokenFile, "`FILE` with the bearer tokens, one of which clients must send")
 	t.StringVar(&s.Routes, "routes", s.Routes, "answer proxies at /adapters/forward-auth by the route `FILE`")
+	t.Var(&s.ExtAuthz, "ext-authz", "answer Envoy's ext_authz over gRPC on `ADDR`, HOST:PORT or unix:/PATH, by --routes (repeatable)")
 	t.StringVar(&s.BaseURL, "base-url", s.BaseURL, "`URL` of the server in its metadata (default http://ADDR, or http://localhost)")
 	t.BoolVar(&s.Insecure, "insecure", s.Insecure, "allow requests without a token from other machines")
 	t.BoolVar(&s.Check, "check", s.Check, "check settings, policies and directory, then exit")

@@ -11,18 +11,30 @@ import (
 	"time"
 )
 
+// Server is a server of another protocol, which starts and stops together with the HTTP server.
+type Server interface {
+	Serve() error                       // until it fails or is stopped
+	Shutdown(ctx context.Context) error // requests in flight may finish until ctx ends
+	Close() error                       // at once
+}
+
 // Serve serves on all listeners until the context ends or a signal arrives, and closes them. Requests in flight then get the
-// timeout to finish; a second signal ends them at once. It is an error if some did not finish, or if a listener failed.
+// timeout to finish; a second signal ends them at once. It is an error if some did not finish, or if a listener failed. The other
+// servers run as long.
 func Serve(
 	ctx context.Context, server *http.Server, listeners []net.Listener, timeout time.Duration, logger *slog.Logger, stop <-chan os.Signal,
+	others ...Server,
 ) error {
-	failed := make(chan error, len(listeners))
+	failed := make(chan error, len(listeners)+len(others))
 	for _, l := range listeners {
 		go func() { failed <- server.Serve(l) }()
 	}
+	for _, other := range others {
+		go func() { failed <- other.Serve() }()
+	}
 	select {
 	case err := <-failed:
-		return errors.Join(fmt.Errorf("the server failed: %w", err), server.Close())
+		return errors.Join(fmt.Errorf("the server failed: %w", err), closeAll(server, others))
 	case <-ctx.Done():
 		logger.Info("wardkeeper is stopping: requests in flight may finish")
 	case s := <-stop:
@@ -39,11 +51,32 @@ func Serve(
 		case <-stopped:
 		}
 	}()
-	if err := server.Shutdown(ctx); err != nil {
-		return errors.Join(errors.New("stopped before every request had finished"), server.Close())
+	if err := shutDown(ctx, server, others); err != nil {
+		return errors.Join(errors.New("stopped before every request had finished"), closeAll(server, others))
 	}
 	logger.Info("wardkeeper has stopped")
 	return nil
+}
+
+// shutDown stops all servers at the same time.
+func shutDown(ctx context.Context, server *http.Server, others []Server) error {
+	stopped := make(chan error, len(others))
+	for _, other := range others {
+		go func() { stopped <- other.Shutdown(ctx) }()
+	}
+	err := server.Shutdown(ctx)
+	for range others {
+		err = errors.Join(err, <-stopped)
+	}
+	return err
+}
+
+func closeAll(server *http.Server, others []Server) error {
+	err := server.Close()
+	for _, other := range others {
+		err = errors.Join(err, other.Close())
+	}
+	return err
 }
 
 // ReloadOnSignal calls the functions whenever a signal arrives, until the context ends.

@@ -1,0 +1,209 @@
+package extauthz
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
+	"google.golang.org/grpc"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/peer"
+
+	"github.com/wardkeeper/wardkeeper/adapters/check"
+	"github.com/wardkeeper/wardkeeper/adapters/pep"
+)
+
+// The limits of a server.
+const (
+	maxTime    = time.Second // for a check, if Envoy gives no less
+	maxMessage = 1 << 20     // bytes of a request of Envoy: header and body of the person's request
+	maxHeader  = 16 << 10    // bytes of the header of such a request
+	maxStreams = 1000        // concurrent checks on one connection
+	maxChecks  = 1024        // concurrent checks, by default
+	minPing    = 10 * time.Second
+)
+
+// Config configures a server. Checker is required. Functions must be safe for concurrent use.
+type Config struct {
+	// Checker returns what checks requests. It is called for each, so that a route file can be replaced.
+	Checker func() *check.Checker
+	// Tokens returns the tokens of proxies. nil means that whoever can connect may ask.
+	Tokens func() []string
+	// Ready reports whether questions can be decided; nil means always.
+	Ready func(ctx context.Context) bool
+	// MaxChecks is how many requests are checked at a time; 0 means 1024. More are refused at once.
+	MaxChecks int
+	// IdleTimeout is how long a connection without checks is kept; 0 means 2 min.
+	IdleTimeout time.Duration
+	Logger      *slog.Logger // nil means slog.Default()
+}
+
+// Server answers Envoy. It is safe for concurrent use.
+type Server struct {
+	authv3.UnimplementedAuthorizationServer
+	checker func() *check.Checker
+	tokens  func() []string
+	slots   chan struct{} // one for each check that runs
+	log     *slog.Logger
+	health  *health
+	grpc    *grpc.Server
+}
+
+// New returns a server.
+func New(c Config) (*Server, error) {
+	if c.Checker == nil {
+		return nil, errors.New("extauthz: Config.Checker is required")
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	if c.MaxChecks <= 0 {
+		c.MaxChecks = maxChecks
+	}
+	if c.IdleTimeout <= 0 {
+		c.IdleTimeout = 2 * time.Minute
+	}
+	s := &Server{checker: c.Checker, tokens: c.Tokens, slots: make(chan struct{}, c.MaxChecks), log: c.Logger, health: newHealth(c.Ready)}
+	s.grpc = grpc.NewServer(
+		grpc.MaxRecvMsgSize(maxMessage),
+		grpc.MaxHeaderListSize(maxHeader),
+		grpc.MaxConcurrentStreams(maxStreams),
+		grpc.ConnectionTimeout(5*time.Second),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPing, PermitWithoutStream: true}),
+		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: c.IdleTimeout, Time: 30 * time.Second, Timeout: 10 * time.Second}),
+	)
+	authv3.RegisterAuthorizationServer(s.grpc, s)
+	healthv1.RegisterHealthServer(s.grpc, s.health)
+	return s, nil
+}
+
+// Serve answers on a listener until [Server.Shutdown] or [Server.Close], and closes it. It may be called for several listeners.
+func (s *Server) Serve(l net.Listener) error { return s.grpc.Serve(l) }
+
+// Shutdown stops listening and lets checks in flight finish. If they have not when ctx ends, they are broken off, which is an error.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.health.stop()
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		s.grpc.GracefulStop()
+	}()
+	select {
+	case <-stopped:
+		return nil
+	case <-ctx.Done():
+		s.grpc.Stop()
+		return ctx.Err()
+	}
+}
+
+// Close stops at once.
+func (s *Server) Close() error {
+	s.health.stop()
+	s.grpc.Stop()
+	return nil
+}
+
+// Check answers whether a request may pass. It never fails: every failure is a denial with status 503.
+func (s *Server) Check(ctx context.Context, r *authv3.CheckRequest) (*authv3.CheckResponse, error) {
+	start := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, timeLeft(ctx))
+	defer cancel()
+	f, result := s.check(ctx, r.GetAttributes())
+	s.logAccess(ctx, f, result, time.Since(start))
+	if result.Pass {
+		return permitted(result, f.reserved), nil
+	}
+	return refused(result, strings.Join(f.Header.Values("Accept"), ",")), nil
+}
+
+// timeLeft returns how long a check may take. A tenth of Envoy's time is left for the answer: if it comes too late, Envoy lets the request
+// through where failure_mode_allow is set.
+func timeLeft(ctx context.Context) time.Duration {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return maxTime
+	}
+	return min(maxTime, time.Until(deadline)*9/10)
+}
+
+func (s *Server) check(ctx context.Context, attributes *authv3.AttributeContext) (f forwarded, result check.Result) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			s.log.ErrorContext(ctx, "a check panicked", "error", fmt.Sprintf("%T", cause)) // the value may name persons
+			result = unavailable()
+		}
+	}()
+	select {
+	case s.slots <- struct{}{}:
+		defer func() { <-s.slots }()
+	default:
+		s.log.WarnContext(ctx, "too many checks at a time")
+		return f, unavailable()
+	}
+	fromProxy := overUnixSocket(ctx)
+	if s.tokens != nil {
+		md, _ := metadata.FromIncomingContext(ctx)
+		if !check.AcceptsToken(s.tokens(), check.Bearer(md.Get("authorization"))) {
+			s.log.WarnContext(ctx, "a proxy has no valid token: it must send authorization, as Bearer, in initial_metadata")
+			return f, unavailable()
+		}
+		fromProxy = true
+	}
+	f, err := requestOf(attributes, fromProxy)
+	if err != nil {
+		s.log.WarnContext(ctx, "a proxy asks in a way that cannot be answered", "error", err)
+		return f, unavailable()
+	}
+	return f, s.checker().Check(ctx, f.Request)
+}
+
+// overUnixSocket reports whether the caller is on a Unix socket, whose permissions say who that can be.
+func overUnixSocket(ctx context.Context) bool {
+	p, ok := peer.FromContext(ctx)
+	return ok && p.LocalAddr != nil && p.LocalAddr.Network() == "unix"
+}
+
+// logAccess writes a line of the access log, with the keys of the HTTP server's.
+func (s *Server) logAccess(ctx context.Context, f forwarded, result check.Result, elapsed time.Duration) {
+	status := http.StatusOK
+	if !result.Pass {
+		status = result.Refusal.Status
+	}
+	attrs := []slog.Attr{
+		slog.String("method", methodOf(f.Method)), slog.String("route", authv3.Authorization_Check_FullMethodName), slog.Int("status", status),
+		slog.Duration("duration", elapsed), slog.String("request_id", result.Trace.RequestID),
+	}
+	if p, ok := peer.FromContext(ctx); ok {
+		attrs = append(attrs, slog.String("caller", p.Addr.String()))
+	}
+	s.log.LogAttrs(ctx, slog.LevelInfo, "request", append(attrs, slog.String("outcome", outcomeOf(result)))...)
+}
+
+// methodOf limits what is logged: people can send any method.
+func methodOf(method string) string {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
+		return method
+	}
+	return "other"
+}
+
+// outcomeOf names an outcome as the HTTP server does.
+func outcomeOf(result check.Result) string {
+	switch {
+	case result.Pass:
+		return "allowed"
+	case result.Refusal.Code == pep.CodeUnavailable:
+		return "error"
+	}
+	return "denied"
+}

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"net"
+
+	"golang.org/x/net/netutil"
+
+	"github.com/wardkeeper/wardkeeper/adapters/check"
+	"github.com/wardkeeper/wardkeeper/adapters/extauthz"
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/lifecycle"
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/tokens"
+)
+
+// maxEnvoyConnections is how many connections of Envoy are kept on each address. Each of its worker threads needs one.
+const maxEnvoyConnections = 256
+
+// envoyServer is what answers Envoy, with what it listens on.
+type envoyServer struct {
+	*extauthz.Server
+	listeners listeners
+}
+
+// newEnvoyServers returns the server that answers Envoy; none if there is no address for it.
+func newEnvoyServers(
+	s *config.Settings, side *sidecar, checker func() *check.Checker, ls listeners, clients *tokens.Tokens, logger *slog.Logger,
+) ([]lifecycle.Server, error) {
+	if len(ls) == 0 {
+		return nil, nil
+	}
+	server, err := extauthz.New(extauthz.Config{
+		Checker: checker, Tokens: clients.Ask(), Ready: side.isReady, MaxChecks: s.MaxRequests, IdleTimeout: s.IdleTimeout, Logger: logger,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return []lifecycle.Server{envoyServer{server, ls}}, nil
+}
+
+// Serve implements [lifecycle.Server].
+func (e envoyServer) Serve() error {
+	failed := make(chan error, len(e.listeners))
+	for _, l := range e.listeners {
+		go func(l net.Listener) { failed <- e.Server.Serve(l) }(netutil.LimitListener(l, maxEnvoyConnections))
+	}
+	return <-failed
+}
+
+// isReady reports whether questions can be decided.
+func (s *sidecar) isReady(ctx context.Context) bool {
+	for _, check := range s.ready(ctx) {
+		if check.Err != nil {
+			return false
+		}
+	}
+	return true
+}

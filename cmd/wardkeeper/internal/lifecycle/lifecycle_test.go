@@ -149,3 +149,65 @@ func TestFailedListenerEndsTheOthers(t *testing.T) {
 	require.ErrorContains(t, <-result, "the server failed")
 	require.ErrorIs(t, listeners[1].Close(), net.ErrClosed)
 }
+
+// other is a server of another protocol, with one request in flight until release is closed.
+type other struct {
+	release, closed chan struct{}
+	err             error
+}
+
+func (o *other) Serve() error {
+	if o.err == nil {
+		<-o.closed
+	}
+	return o.err
+}
+
+func (o *other) Shutdown(ctx context.Context) error {
+	select {
+	case <-o.release:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (o *other) Close() error {
+	close(o.closed)
+	return nil
+}
+
+func TestOtherServersStopTogetherWithTheHTTPServer(t *testing.T) {
+	for name, c := range map[string]struct {
+		signals int
+		release bool
+		err     error
+		want    string
+	}{
+		"request finishes":   {signals: 1, release: true},
+		"stopped at once":    {signals: 2, want: "stopped before every request had finished"},
+		"other server fails": {err: net.ErrClosed, want: "the server failed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := &other{release: make(chan struct{}), closed: make(chan struct{}), err: c.err}
+			stop, result, listener := make(chan os.Signal), make(chan error, 1), newListener(t)
+			go func() {
+				result <- Serve(t.Context(), &http.Server{Handler: http.NotFoundHandler()}, []net.Listener{listener}, time.Minute, slog.New(slog.DiscardHandler), stop, o)
+			}()
+			for range c.signals {
+				stop <- syscall.SIGTERM
+			}
+			if c.release {
+				require.Empty(t, result)
+				close(o.release)
+			}
+			err := <-result
+			if c.want == "" {
+				require.NoError(t, err)
+			} else {
+				require.ErrorContains(t, err, c.want)
+				<-o.closed
+			}
+		})
+	}
+}

@@ -18,7 +18,8 @@ type Config struct {
 	Verifier routes.Verifier
 	Decider  pep.Decider
 	// Handlers are what the application can do (see [pep.Config]). A nil map means that the application behind does what the route file
-	// names as supported_obligations, having been told of it.
+	// names as supported_obligations, having been told of it. It is told nothing of a request that is refused: the obligations of a denial are
+	// then logged, by their ids, as not done.
 	Handlers map[string]pep.Handler
 	Logger   *slog.Logger // nil means slog.Default()
 }
@@ -28,6 +29,7 @@ type Checker struct {
 	routes   *routes.Table
 	enforcer *pep.Enforcer
 	logger   *slog.Logger
+	told     bool // whether the application is told of obligations, and nothing is done here
 }
 
 // New returns a checker.
@@ -47,7 +49,8 @@ func New(c Config) (*Checker, error) {
 			return nil, err
 		}
 	}
-	if c.Handlers == nil {
+	told := c.Handlers == nil
+	if told {
 		c.Handlers = map[string]pep.Handler{}
 		for _, kind := range c.Routes.SupportedObligations() {
 			c.Handlers[kind] = pep.Handler{}
@@ -57,7 +60,7 @@ func New(c Config) (*Checker, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Checker{routes: c.Routes.WithVerifier(c.Verifier), enforcer: enforcer, logger: c.Logger}, nil
+	return &Checker{routes: c.Routes.WithVerifier(c.Verifier), enforcer: enforcer, logger: c.Logger, told: told}, nil
 }
 
 // Enforcer returns what asks, for questions that are not about a request: what a page offers.
@@ -132,6 +135,11 @@ func (c *Checker) check(ctx context.Context, r routes.Request) Result {
 		return result
 	}
 	result.Refusal = result.Outcome.Refusal()
+	if c.told && result.Outcome.Verdict == pep.Denied {
+		for _, o := range result.Outcome.Obligations {
+			c.logger.WarnContext(ctx, "an obligation of a denial was not done", "request_id", pep.TraceOf(ctx).RequestID, "obligation", o.ID)
+		}
+	}
 	c.log(ctx, resolution, result.Refusal, result.Outcome.Err)
 	return result
 }

@@ -1,6 +1,8 @@
 package hostile
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -148,4 +150,14 @@ func forwarded(r *http.Request) routes.Request {
 		}
 	}
 	return routes.Request{Method: r.Header.Get("X-Forwarded-Method"), Target: r.Header.Get("X-Forwarded-Uri"), Host: r.Header["X-Forwarded-Host"], Header: header, FromProxy: true}
+}
+
+// IsPublic reports whether the first request of a case may be answered to anybody.
+func (j *Judge) IsPublic(ctx context.Context, c Case) bool {
+	r, err := readRequest(bufio.NewReader(bytes.NewReader(c.Raw)), func() {})
+	if err != nil || len(r.Faults) > 0 {
+		return false
+	}
+	resolution, err := j.table.Resolve(ctx, routes.Request{Method: r.Method, Target: r.Target, Host: r.Host, Header: r.Header})
+	return err == nil && resolution.Outcome == routes.Public
 }

@@ -129,18 +129,18 @@ func (r *Received) readBody(in *bufio.Reader) error {
 		}
 		return r.readChunks(in)
 	case len(lengths) > 0:
-		n, err := strconv.ParseUint(lengths[0], 10, 31)
+		n, err := strconv.ParseUint(lengths[0], 10, 63)
 		if len(lengths) > 1 || err != nil || lengths[0] != strconv.FormatUint(n, 10) {
 			r.fault("its Content-Length is not one number")
 			return io.EOF
 		}
-		return r.read(in, int(n))
+		return r.read(in, n)
 	}
 	return nil
 }
 
-func (r *Received) read(in *bufio.Reader, n int) error {
-	if len(r.Body)+n > maxBody {
+func (r *Received) read(in *bufio.Reader, n uint64) error {
+	if n > maxBody || uint64(len(r.Body))+n > maxBody {
 		return io.EOF
 	}
 	part := make([]byte, n)
@@ -164,7 +164,7 @@ func (r *Received) readChunks(in *bufio.Reader) error {
 		if n == 0 {
 			break
 		}
-		if err := r.read(in, int(n)); err != nil {
+		if err := r.read(in, n); err != nil {
 			return err
 		}
 		if line, err := r.line(in, &framing); err != nil || line != "" {

@@ -17,7 +17,7 @@ func TestHelpHasUsageAndExamples(t *testing.T) {
 		{"directory", "import", "--help"}, {"directory", "schema", "--help"},
 		{"bundle"}, {"bundle", "--help"}, {"bundle", "build", "--help"}, {"bundle", "sign", "--help"}, {"bundle", "verify", "--help"},
 		{"bundle", "inspect", "--help"}, {"bundle", "release", "--help"}, {"help", "bundle", "build"},
-		{"routes"}, {"routes", "check", "--help"}, {"routes", "explain", "--help"}, {"routes", "schema", "--help"},
+		{"routes"}, {"routes", "check", "--help"}, {"routes", "explain", "--help"}, {"routes", "schema", "--help"}, {"doctor", "--help"},
 	} {
 		got := run(t, nil, args...)
 		require.Equal(t, statusOK, got.status, got)

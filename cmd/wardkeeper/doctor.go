@@ -12,29 +12,37 @@ import (
 )
 
 func newDoctorCommand(p process) *cobra.Command {
-	var nginx, routeFile string
+	var nginx, caddy, url, routeFile string
 	cmd := &cobra.Command{
-		Use:   "doctor --nginx CONF [flags]",
+		Use:   "doctor --nginx FILE | --caddy FILE | --url URL [flags]",
 		Short: "Examine how a proxy asks before it passes requests on",
 		Long: `Send more than a thousand hostile requests through a proxy, and say in sentences what is wrong: requests that reach the application
 although nobody was asked about them, or not as they were judged; a person who can name another; denials and failures that let
 requests through.
 
---nginx starts nginx with the configuration in a folder of its own. The doctor's own servers stand for the application and the sidecar,
+--nginx and --caddy start the proxy with the configuration in a folder of its own. The doctor's own servers stand for the application and the sidecar,
 and its own sockets for the ports; the servers that the configuration names are not touched. What it listens to with TLS is
 examined without.
+
+--url sends those of the requests that change nothing to a running deployment, and to no other address: GET and HEAD of ids that do not
+exist, about two thousand of them, of nobody who has signed in. It judges by the answers alone, and says what it cannot see.
 
 Requests are made for the paths of the route file. Without --routes, they are made for a sample, which is right for a
 proxy that treats all paths alike.
 
 Exit status: 0 nothing is wrong, 1 something is, 2 it could not be examined.`,
-		Example: `  wardkeeper doctor --nginx /etc/nginx/nginx.conf --routes routes.yaml`,
-		Args:    arguments(),
+		Example: `  wardkeeper doctor --nginx /etc/nginx/nginx.conf --routes routes.yaml
+  wardkeeper doctor --caddy /etc/caddy/Caddyfile
+  wardkeeper doctor --url https://clinic.example.org --routes routes.yaml`,
+		Args: arguments(),
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	flags.StringVar(&nginx, "nginx", "", "examine the configuration `FILE` of nginx")
+	flags.StringVar(&caddy, "caddy", "", "examine the configuration `FILE` of Caddy: a Caddyfile, or JSON in a file named so")
+	flags.StringVar(&url, "url", "", "examine the deployment that runs at the `URL`")
 	flags.StringVar(&routeFile, "routes", "", "make the requests for the paths of the route `FILE`")
+	cmd.MarkFlagsMutuallyExclusive("nginx", "caddy", "url")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		var options doctor.Options
 		if routeFile != "" {
@@ -48,8 +56,12 @@ Exit status: 0 nothing is wrong, 1 something is, 2 it could not be examined.`,
 		switch {
 		case nginx != "":
 			examine = func(ctx context.Context) (doctor.Report, error) { return doctor.Nginx(ctx, nginx, options) }
+		case caddy != "":
+			examine = func(ctx context.Context) (doctor.Report, error) { return doctor.Caddy(ctx, caddy, options) }
+		case url != "":
+			examine = func(ctx context.Context) (doctor.Report, error) { return doctor.URL(ctx, url, options) }
 		default:
-			return errors.New("say what to examine: --nginx FILE")
+			return errors.New("say what to examine: --nginx FILE, --caddy FILE or --url URL")
 		}
 		report, err := examine(cmd.Context())
 		return p.printReport(report, err)

@@ -1,11 +1,19 @@
 package main
 
 import (
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/adapters/check"
+	"github.com/wardkeeper/wardkeeper/adapters/hostile"
+	"github.com/wardkeeper/wardkeeper/adapters/nethttp"
+	"github.com/wardkeeper/wardkeeper/adapters/routes"
 )
 
 const nginxAdapter = "../../adapters/nginx/nginx.conf"
@@ -18,6 +26,65 @@ func TestDoctorFindsNothingWrongWithTheNginxOfTheDocuments(t *testing.T) {
 	require.Contains(t, got.out, "connections with hostile requests")
 	require.Contains(t, got.out, "0 of them in a way that is wrong")
 	require.Contains(t, got.out, "Nothing is wrong.")
+}
+
+func TestDoctorExaminesCaddy(t *testing.T) {
+	t.Parallel()
+	skipIfShort(t)
+	const caddyAdapter = "../../adapters/caddy/Caddyfile"
+	got := run(t, nil, "doctor", "--caddy", caddyAdapter)
+	require.Equal(t, statusOK, got.status, "%s%s", got.out, got.err)
+	require.Contains(t, got.out, "0 of them in a way that is wrong")
+
+	whole, err := os.ReadFile(caddyAdapter)
+	require.NoError(t, err)
+	for sentence, change := range map[string][2]string{
+		"lets everybody through: it asks the sidecar at another path": {"/adapters/forward-auth", "/access/v1/evaluation"},
+		"The application was not told who the person is":              {"respond @named 400", ""},
+	} {
+		require.Contains(t, string(whole), change[0])
+		got := run(t, nil, "doctor", "--caddy", writeFile(t, "Caddyfile", strings.Replace(string(whole), change[0], change[1], 1)))
+		require.Equal(t, statusNo, got.status, "%s%s", got.out, got.err)
+		require.Contains(t, got.out, sentence)
+	}
+	got = run(t, nil, "doctor", "--caddy", writeFile(t, "Caddyfile", ":80 {\n\tno_such_directive\n}\n"))
+	require.Equal(t, statusFailed, got.status)
+	require.Contains(t, got.err, "caddy refuses the configuration")
+}
+
+func TestDoctorExaminesARunningDeployment(t *testing.T) {
+	t.Parallel()
+	skipIfShort(t)
+	table, err := routes.Parse(hostile.RouteFile)
+	require.NoError(t, err)
+	judge, err := hostile.NewJudge(table, &hostile.Record{})
+	require.NoError(t, err)
+	handler, err := judge.Handler(func(c *check.Checker) func(http.Handler) http.Handler {
+		return nethttp.Middleware(nethttp.Config{Checker: c, Logger: slog.New(slog.DiscardHandler)})
+	})
+	require.NoError(t, err)
+	protected := httptest.NewServer(handler)
+	t.Cleanup(protected.Close)
+	got := run(t, nil, "doctor", "--url", protected.URL)
+	require.Equal(t, statusOK, got.status, "%s%s", got.out, got.err)
+	require.Contains(t, got.out, "From outside it is not to be seen what the application gets")
+
+	open := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			t.Errorf("%s changes something", r.Method)
+		}
+	}))
+	t.Cleanup(open.Close)
+	got = run(t, nil, "doctor", "--url", open.URL)
+	require.Equal(t, statusNo, got.status, "%s%s", got.out, got.err)
+	require.Contains(t, got.out, "Nobody has signed in, and is answered with status 200 to a request that should be refused.")
+	require.Contains(t, got.out, "Nobody has signed in, and is answered with status 200 instead of 401")
+
+	for _, url := range []string{"clinic.example.org", "http://", "ftp://clinic.example.org", "http://clinic.example.org/users", "http://me@clinic.example.org"} {
+		got := run(t, nil, "doctor", "--url", url)
+		require.Equal(t, statusFailed, got.status, url)
+		require.Contains(t, got.err, "the URL must be http://HOST or https://HOST")
+	}
 }
 
 // Each way to break the configuration is said in a sentence.

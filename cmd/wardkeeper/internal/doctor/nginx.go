@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/url"
 	"os"
@@ -455,7 +456,7 @@ func startNginx(ctx context.Context, dir, text string, addrs map[string]string) 
 	if out, err := exec.CommandContext(ctx, program, append([]string{"-t"}, args...)...).CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("nginx refuses the configuration with the doctor's servers in it: %s", strings.TrimSpace(strings.ReplaceAll(string(out), path, "nginx.conf")))
 	}
-	return startProgram(ctx, exec.Command(program, args...), addrs)
+	return startProgram(ctx, exec.Command(program, args...), hostile.DialUnix, slices.Collect(maps.Values(addrs)))
 }
 
 // findProgram finds a program also where only root looks.
@@ -472,7 +473,7 @@ func findProgram(name string) (string, error) {
 }
 
 // startProgram starts a proxy and waits until it listens.
-func startProgram(ctx context.Context, cmd *exec.Cmd, addrs map[string]string) (stop func(), err error) {
+func startProgram(ctx context.Context, cmd *exec.Cmd, dial func(string) func(context.Context) (net.Conn, error), addrs []string) (stop func(), err error) {
 	var output bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &output, &output
 	if err := cmd.Start(); err != nil {
@@ -493,7 +494,7 @@ func startProgram(ctx context.Context, cmd *exec.Cmd, addrs map[string]string) (
 	defer cancel()
 	for _, addr := range addrs {
 		for {
-			conn, err := hostile.DialUnix(addr)(ctx)
+			conn, err := dial(addr)(ctx)
 			if err == nil {
 				_ = conn.Close()
 				break

@@ -1,0 +1,242 @@
+package doctor
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/wardkeeper/wardkeeper/adapters/hostile"
+)
+
+// Caddy starts Caddy with a configuration, a Caddyfile or JSON, and examines each of its servers.
+func Caddy(ctx context.Context, path string, o Options) (Report, error) {
+	var report Report
+	config, err := adaptCaddy(ctx, path)
+	if err != nil {
+		return report, err
+	}
+	table, site, err := o.table()
+	if err != nil {
+		return report, err
+	}
+	trial, err := hostile.NewTrial(table, site)
+	if err != nil {
+		return report, err
+	}
+	defer func() { _ = trial.Close() }()
+	dir, err := os.MkdirTemp("", "wardkeeper-doctor")
+	if err != nil {
+		return report, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	judge, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return report, err
+	}
+	trial.Judge.Serve(judge)
+	c := &caddyConfig{application: trial.Backend.Addr(), sidecar: judge.Addr().String(), report: &report}
+	if err := c.rewrite(config, dir); err != nil {
+		return report, err
+	}
+	data, err := json.Marshal(config)
+	if err != nil {
+		return report, err
+	}
+	file := filepath.Join(dir, "caddy.json")
+	if err := os.WriteFile(file, data, 0o600); err != nil {
+		return report, err
+	}
+	program, err := findProgram("caddy")
+	if err != nil {
+		return report, err
+	}
+	cmd := exec.Command(program, "run", "--config", file)
+	cmd.Env = append(os.Environ(), "HOME="+dir, "XDG_DATA_HOME="+dir, "XDG_CONFIG_HOME="+dir)
+	var addrs []string
+	for _, server := range c.servers {
+		addrs = append(addrs, server.addr)
+	}
+	stop, err := startProgram(ctx, cmd, hostile.DialTCP, addrs)
+	if err != nil {
+		return report, err
+	}
+	defer stop()
+	of := func(server caddyServer) *running {
+		r := &running{trial: trial, dial: hostile.DialTCP(server.addr), site: site, where: "the server " + server.name + " of " + path}
+		if server.host != "" {
+			r.site.Host = server.host
+		}
+		return r
+	}
+	for _, server := range c.servers {
+		if err := of(server).examine(ctx, &report); err != nil {
+			return report, err
+		}
+	}
+	trial.Judge.Close()
+	for _, server := range c.servers {
+		r := of(server)
+		if err := r.statuses(ctx, &report, hostile.Cases(r.site)[:4], hostile.Allow, 503, "while the sidecar is down"); err != nil {
+			return report, err
+		}
+	}
+	return report, nil
+}
+
+// adaptCaddy returns a configuration as JSON.
+func adaptCaddy(ctx context.Context, path string) (map[string]any, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the configuration: %w", err)
+	}
+	if !strings.HasSuffix(path, ".json") {
+		program, err := findProgram("caddy")
+		if err != nil {
+			return nil, err
+		}
+		cmd := exec.CommandContext(ctx, program, "adapt", "--adapter", "caddyfile", "--config", path)
+		var faults bytes.Buffer
+		cmd.Stderr = &faults
+		if data, err = cmd.Output(); err != nil {
+			return nil, fmt.Errorf("caddy refuses the configuration: %s", strings.TrimSpace(faults.String()))
+		}
+	}
+	config := map[string]any{}
+	if err := json.Unmarshal(data, &config); err != nil {
+		return nil, fmt.Errorf("the configuration is not JSON: %w", err)
+	}
+	return config, nil
+}
+
+// caddyConfig rewrites a configuration.
+type caddyConfig struct {
+	application, sidecar string // addresses of the doctor's servers
+	servers              []caddyServer
+	report               *Report
+	passes               bool // the server at hand passes requests to an application
+}
+
+type caddyServer struct{ name, addr, host string }
+
+func (c *caddyConfig) rewrite(config map[string]any, dir string) error {
+	apps, _ := config["apps"].(map[string]any)
+	http, _ := apps["http"].(map[string]any)
+	servers, _ := http["servers"].(map[string]any)
+	if len(servers) == 0 {
+		return errors.New("the configuration has no server")
+	}
+	clear(apps)
+	apps["http"] = http
+	delete(config, "logging")
+	config["admin"] = map[string]any{"disabled": true}
+	config["storage"] = map[string]any{"module": "file_system", "root": dir}
+	for _, name := range slices.Sorted(maps.Keys(servers)) {
+		server, _ := servers[name].(map[string]any)
+		addr, err := loopbackAddr()
+		if err != nil {
+			return err
+		}
+		server["listen"] = []any{addr}
+		server["automatic_https"] = map[string]any{"disable": true}
+		for _, key := range []string{"tls_connection_policies", "logs", "listener_wrappers", "protocols"} {
+			delete(server, key)
+		}
+		c.passes = false
+		c.walk(server)
+		if c.passes {
+			c.servers = append(c.servers, caddyServer{name, addr, firstHost(server)})
+		}
+	}
+	if len(c.servers) == 0 {
+		return errors.New("no server of the configuration passes requests to an application with reverse_proxy: there is nothing to examine")
+	}
+	return nil
+}
+
+// walk lets every reverse_proxy lead to a server of the doctor's.
+func (c *caddyConfig) walk(value any) {
+	switch v := value.(type) {
+	case []any:
+		for _, element := range v {
+			c.walk(element)
+		}
+	case map[string]any:
+		if v["handler"] == "reverse_proxy" {
+			c.proxy(v)
+		}
+		for _, key := range slices.Sorted(maps.Keys(v)) {
+			c.walk(v[key])
+		}
+	}
+}
+
+// proxy rewrites a reverse_proxy. One that rewrites the request and handles the response itself is a question to the sidecar.
+func (c *caddyConfig) proxy(handler map[string]any) {
+	to := c.application
+	rewrite, _ := handler["rewrite"].(map[string]any)
+	if uri, _ := rewrite["uri"].(string); uri != "" && handler["handle_response"] != nil {
+		to = c.sidecar
+		switch path, query, _ := strings.Cut(uri, "?"); {
+		case strings.HasPrefix(path, "/access/v1/"):
+			c.report.found("forward_auth asks %s, where a denial has status 200: everybody passes. Ask /adapters/forward-auth.", path)
+		case path != "/adapters/forward-auth":
+			c.report.found("forward_auth asks %s, which is not where the sidecar answers proxies: ask /adapters/forward-auth.", path)
+		case query != "":
+			c.report.found("forward_auth asks with the query %s, which is for other proxies: leave it out.", query)
+		}
+	} else {
+		c.passes = true
+	}
+	handler["upstreams"] = []any{map[string]any{"dial": to}}
+	for _, key := range []string{"dynamic_upstreams", "health_checks"} {
+		delete(handler, key)
+	}
+	if transport, ok := handler["transport"].(map[string]any); ok {
+		delete(transport, "tls")
+	}
+}
+
+// firstHost returns a host that a server's routes match; "" if any will do.
+func firstHost(server map[string]any) string {
+	routes, _ := server["routes"].([]any)
+	for _, route := range routes {
+		object, _ := route.(map[string]any)
+		matchers, _ := object["match"].([]any)
+		for _, matcher := range matchers {
+			object, _ := matcher.(map[string]any)
+			hosts, _ := object["host"].([]any)
+			for _, host := range hosts {
+				if name, ok := host.(string); ok && !strings.ContainsAny(name, "*{") {
+					return name
+				}
+			}
+		}
+	}
+	return ""
+}
+
+// loopbackAddr returns an address that nobody else is likely to take before the proxy does.
+func loopbackAddr() (string, error) {
+	host := "127.0.0.1"
+	if runtime.GOOS == "linux" { // where all of 127.0.0.0/8 is the machine's own
+		var b [3]byte
+		_, _ = rand.Read(b[:]) // never fails
+		host = fmt.Sprintf("127.%d.%d.%d", 1+b[0]%250, b[1], 1+b[2]%250)
+	}
+	listener, err := net.Listen("tcp", host+":0")
+	if err != nil {
+		return "", err
+	}
+	return listener.Addr().String(), listener.Close()
+}

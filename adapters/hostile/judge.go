@@ -152,10 +152,10 @@ func forwarded(r *http.Request) routes.Request {
 	return routes.Request{Method: r.Header.Get("X-Forwarded-Method"), Target: r.Header.Get("X-Forwarded-Uri"), Host: r.Header["X-Forwarded-Host"], Header: header, FromProxy: true}
 }
 
-// IsPublic reports whether the first request of a case may be answered to anybody.
+// IsPublic reports whether the first request of a case may be answered to anybody, even if its lines or its version are not as they should be.
 func (j *Judge) IsPublic(ctx context.Context, c Case) bool {
 	r, err := readRequest(bufio.NewReader(bytes.NewReader(c.Raw)), func() {})
-	if err != nil || len(r.Faults) > 0 {
+	if line, _, _ := bytes.Cut(bytes.TrimLeft(c.Raw, "\r\n"), []byte("\n")); err != nil || bytes.Count(line, []byte(" ")) != 2 {
 		return false
 	}
 	resolution, err := j.table.Resolve(ctx, routes.Request{Method: r.Method, Target: r.Target, Host: r.Host, Header: r.Header})

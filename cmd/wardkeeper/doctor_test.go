@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -52,18 +54,22 @@ func TestDoctorExaminesCaddy(t *testing.T) {
 	require.Contains(t, got.err, "caddy refuses the configuration")
 }
 
+// nobody implements [routes.Verifier].
+type nobody struct{}
+
+func (nobody) Verify(context.Context, string) (map[string]any, error) {
+	return nil, errors.New("no token is valid")
+}
+
 func TestDoctorExaminesARunningDeployment(t *testing.T) {
 	t.Parallel()
 	skipIfShort(t)
 	table, err := routes.Parse(hostile.RouteFile)
 	require.NoError(t, err)
-	judge, err := hostile.NewJudge(table, &hostile.Record{})
+	checker, err := check.New(check.Config{Routes: table, Verifier: nobody{}, Decider: hostile.Decider{}, Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
-	handler, err := judge.Handler(func(c *check.Checker) func(http.Handler) http.Handler {
-		return nethttp.Middleware(nethttp.Config{Checker: c, Logger: slog.New(slog.DiscardHandler)})
-	})
-	require.NoError(t, err)
-	protected := httptest.NewServer(handler)
+	protect := nethttp.Middleware(nethttp.Config{Checker: checker, Logger: slog.New(slog.DiscardHandler)})
+	protected := httptest.NewServer(protect(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})))
 	t.Cleanup(protected.Close)
 	got := run(t, nil, "doctor", "--url", protected.URL)
 	require.Equal(t, statusOK, got.status, "%s%s", got.out, got.err)

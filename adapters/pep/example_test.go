@@ -16,7 +16,7 @@ func (cautious) Decide(_ context.Context, questions []authzen.Evaluation) ([]aut
 	for i, q := range questions {
 		obligation := map[string]any{"id": "REG-W1/multiple_locations", "type": "custom", "properties": map[string]any{"action": "confirm", "cause": "multiple_locations"}}
 		if q.Context["confirmed"] == true {
-			obligation = map[string]any{"id": "REG-N1/removed", "type": "notification", "properties": map[string]any{"channel": "email", "to": "jane.doe@example.org"}}
+			obligation = map[string]any{"id": "SYS-2/access_granted", "type": "notification", "properties": map[string]any{"channel": "email", "to": "jane.doe@example.org"}}
 		}
 		answers[i] = authzen.Response{Decision: true, Context: map[string]any{"obligations": []any{obligation}}}
 	}

@@ -41,9 +41,13 @@ func law(ctx context.Context, table *routes.Table, events []event, cases []Case,
 			unused[e.judged] = append(unused[e.judged], e.subject)
 			continue
 		}
+		id := idPattern.FindString(string(e.got.Raw))
+		if id != "" && byID[id] == nil {
+			continue // of an earlier run, whose client did not wait: it was judged then
+		}
 		for _, sentence := range problems(ctx, table, e.got, unused, named) {
 			v := Violation{Sentence: sentence, Got: excerpt(e.got.Raw), Sent: "unknown", Class: "unknown"}
-			if c := byID[idPattern.FindString(string(e.got.Raw))]; c != nil {
+			if c := byID[id]; c != nil {
 				v.Sent, v.Class = excerpt(c.Raw), c.Class
 			}
 			violations = append(violations, v)

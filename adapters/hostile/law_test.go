@@ -81,7 +81,7 @@ func TestAmbiguousBytesAtTheApplicationAreFound(t *testing.T) {
 		"GET /public/a HTTP/1.1\r\nHost: h\r\n\r\nGET /users/wkcase1 HTTP/1.1\r\nHost: h\r\nConnection: close\r\nAuthorization: Bearer alice\r\n\r\n": `was not judged: GET asking {"subject":{"type":"user","id":"alice"},"action":{"name":"user.view"},"resource":{"type":"user","id":"wkcase1"}`,
 	} {
 		trial := newTrial(t)
-		o, err := trial.Run(t.Context(), hostile.DialTCP(trial.Backend.Addr()), []hostile.Case{{Class: hostile.PlainClass, Raw: []byte(raw)}}, hostile.Allow, true)
+		o, err := trial.Run(t.Context(), hostile.DialTCP(trial.Backend.Addr()), []hostile.Case{{ID: "wkcase1", Class: hostile.PlainClass, Raw: []byte(raw)}}, hostile.Allow, true)
 		require.NoError(t, err)
 		var sentences []string
 		for _, v := range o.Violations {

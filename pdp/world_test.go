@@ -146,8 +146,8 @@ var (
 	}()
 	reachesDown = rolesWhere(func(r roleEntry) bool { return r.ReachesDown })
 	hasColumn   = rolesWhere(func(r roleEntry) bool { return len(r.Columns) > 0 })
-	levelNames  = tables()["practice_group"].Levels.names
-	areaNames   = tables()["practice_group"].Levels.entries[0].names
+	levelNames  = slices.Clip(tables()["practice_group"].Levels.names) // tests append to them, at the same time
+	areaNames   = slices.Clip(tables()["practice_group"].Levels.entries[0].names)
 )
 
 // actionsOf are the actions of a model, sorted.

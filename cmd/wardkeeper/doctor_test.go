@@ -113,7 +113,7 @@ func TestDoctorSaysWhatIsWrongWithNginx(t *testing.T) {
 		},
 		"nothing is asked": {[]string{"auth_request /_wardkeeper;", ""}, []string{"lets everybody through: it does not ask the sidecar"}},
 		"statuses": {
-			[]string{"?as=nginx", "", "internal;", "", "listen 80;", "listen 80; satisfy any;", "return 503 $wardkeeper_away;", "return 500 $wardkeeper_away;"},
+			[]string{"?as=nginx", "", "internal;", "", "satisfy all;", "satisfy any;", "return 503 $wardkeeper_away;", "return 500 $wardkeeper_away;"},
 			[]string{
 				"nginx turns the sidecar's 400 and 503 into 500", "people can ask the sidecar themselves", "\"satisfy any\" lets requests through",
 				"while the sidecar is down with status 500 instead of 503",

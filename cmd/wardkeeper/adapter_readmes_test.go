@@ -35,8 +35,8 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/servertest"
 )
 
-// What the pages of the Go adapters show is built in a module of its own, as it stands, and run beside a sidecar. Only the addresses are
-// replaced.
+// The programs on the pages of the Go adapters are built in a module of their own, unchanged except for the addresses, and run
+// with a sidecar.
 func TestPastedProgramsOfTheGoAdaptersWork(t *testing.T) {
 	skipIfShort(t)
 	t.Parallel()
@@ -100,7 +100,7 @@ func TestPastedProgramsOfTheGoAdaptersWork(t *testing.T) {
 		_, _ = askUntilAnswered(t, func() (int, string) {
 			out, err := pastedProgram(dir, "client").CombinedOutput()
 			output = string(out)
-			if err != nil || strings.Contains(output, "unavailable") { // it waits for 1 s at most
+			if err != nil || strings.Contains(output, "unavailable") { // the program waits for 1 s at most
 				return http.StatusServiceUnavailable, output
 			}
 			return http.StatusOK, ""
@@ -109,7 +109,8 @@ func TestPastedProgramsOfTheGoAdaptersWork(t *testing.T) {
 	})
 }
 
-// askUntilAnswered asks again while the answer is 503: the programs wait for an answer of the sidecar for 1 s, which a busy machine can exceed.
+// askUntilAnswered asks again while the answer is 503: the programs wait only 1 s for the sidecar, which a busy machine can
+// exceed.
 func askUntilAnswered(t *testing.T, ask func() (int, string)) (status int, body string) {
 	t.Helper()
 	deadline := time.Now().Add(time.Minute)
@@ -129,7 +130,7 @@ func adapterPage(t *testing.T, adapter string) string {
 	return string(text)
 }
 
-// onlyBlock returns the only block of a language on a page.
+// onlyBlock returns the only block in a language on a page.
 func onlyBlock(t *testing.T, page, language string) string {
 	t.Helper()
 	parts := strings.Split(page, "```"+language+"\n")
@@ -139,8 +140,8 @@ func onlyBlock(t *testing.T, page, language string) string {
 	return text
 }
 
-// pastePrograms makes a module of the programs of the pages, which has this module in place of a released version, and builds them without
-// network. It returns where each listens.
+// pastePrograms creates a module with the programs of the pages, which uses this module in place of a released version, and
+// builds them without network. It returns the address of each program.
 func pastePrograms(t *testing.T, dir, sidecar, keys string, adapters ...string) (addrs map[string]string) {
 	t.Helper()
 	root, err := filepath.Abs("../..")

@@ -39,9 +39,9 @@ routes:
   - {path: "/users/{id}", methods: [GET], action: user.view, resource: {id: {path: id}}}
 `
 
-// BenchmarkMiddleware measures what an adapter adds to a handler that does nothing ("bare"): with a sidecar of its own process over TCP and
-// over a Unix socket, and with the engine in the process. cpu-ns/op is the processor time of this process, sidecar-cpu-ns/op that of the
-// sidecar; unlike ns/op they mean something on a busy machine. No token is verified.
+// BenchmarkMiddleware measures what an adapter adds to a handler that does nothing ("bare"): with a sidecar in its own process
+// over TCP and over a Unix socket, and with the engine in this process. cpu-ns/op is the processor time of this process,
+// sidecar-cpu-ns/op that of the sidecar. Unlike ns/op they are meaningful on a busy machine. No token is verified.
 func BenchmarkMiddleware(b *testing.B) {
 	fail := func(r int, err error) {
 		if r != http.StatusOK || err != nil {
@@ -109,7 +109,7 @@ func BenchmarkMiddleware(b *testing.B) {
 		for _, over := range transports {
 			b.Run(a.name+"/"+over.name, func(b *testing.B) {
 				send := a.open(b, over.decider)
-				send() // connects
+				send() // opens the connection
 				self, sidecar := processorTime(b), sidecarTime(b, over.sidecar)
 				for b.Loop() {
 					send()
@@ -163,7 +163,7 @@ func processorTime(b *testing.B) time.Duration {
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
-// sidecarTime returns the processor time that a server has used, to 10 ms: proc(5) counts ticks of that length.
+// sidecarTime returns the processor time that a server has used, in steps of 10 ms: proc(5) counts ticks of that length.
 func sidecarTime(b *testing.B, d *daemon) time.Duration {
 	if d == nil {
 		return 0

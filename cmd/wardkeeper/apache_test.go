@@ -16,7 +16,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/servertest"
 )
 
-// apacheConf is what Debian's apache2.conf does for the files of adapters/apache, after "a2enmod lua proxy_http".
+// apacheConf does for the files of adapters/apache what Debian's apache2.conf does after "a2enmod lua proxy_http".
 const apacheConf = `
 ServerRoot %[1]s
 DefaultRuntimeDir %[1]s
@@ -56,7 +56,7 @@ func startApache(t *testing.T, pdp, app string, changes map[string]string) *prox
 	return startProxy(t, addr, filepath.Join(dir, "error.log"), exec.Command(tool(t, "apache2"), "-f", config, "-DFOREGROUND"))
 }
 
-// The person that Apache has authenticated is asked about, never one that a header field names.
+// Apache asks about the person it has authenticated, never about a person that a header field names.
 func TestApacheNamesThePersonThatItHasAuthenticated(t *testing.T) {
 	skipIfShort(t)
 	t.Parallel()

@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 	os.Exit(status)
 }
 
-// binaries makes the folder of the programs that tests build. TestMain removes it.
+// binaries creates the folder for the programs that tests build. TestMain removes it.
 var binaries = sync.OnceValues(func() (string, error) { return os.MkdirTemp("", "wardkeeper") })
 
 // goBuild builds a program of the module, or of a module that it requires.
@@ -53,7 +53,7 @@ func goBuild(name, pkg string) (path string, err error) {
 
 var builtBinary = sync.OnceValues(func() (string, error) { return goBuild("wardkeeper", ".") })
 
-// binary returns the path of the program, which it builds for the first test that needs it. It skips the test under -short.
+// binary returns the path of the program. The first test that needs it builds it. Under -short, binary skips the test.
 func binary(t testing.TB) string {
 	t.Helper()
 	skipIfShort(t)
@@ -62,7 +62,7 @@ func binary(t testing.TB) string {
 	return path
 }
 
-// skipIfShort skips a test that starts a server or takes seconds, under -short. Only `make test-fast` sets that.
+// skipIfShort skips a test that starts a server or takes seconds if -short is set. Only `make test-fast` sets it.
 func skipIfShort(t testing.TB) {
 	t.Helper()
 	if testing.Short() {
@@ -77,7 +77,7 @@ func command(t testing.TB, environ []string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// outerEnviron returns the environment without settings of Wardkeeper.
+// outerEnviron returns the environment without Wardkeeper's settings.
 func outerEnviron() []string {
 	return slices.DeleteFunc(os.Environ(), func(e string) bool { return strings.HasPrefix(e, "WARDKEEPER_") })
 }
@@ -87,7 +87,8 @@ type result struct {
 	status   int
 }
 
-// run runs a command to its end: the binary, or under -short the same code in the test's process. A server is always a process.
+// run runs a command until it exits: the binary, or under -short the same code in the test's process. A server is always a
+// process.
 func run(t testing.TB, environ []string, args ...string) result {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
@@ -109,19 +110,19 @@ func run(t testing.TB, environ []string, args ...string) result {
 // daemon is a running `wardkeeper serve`.
 type daemon struct {
 	cmd    *exec.Cmd
-	start  map[string]any // the line logged at the start
+	start  map[string]any // the line logged at startup
 	url    string
 	log    *fixture.LogBuffer // everything logged so far
 	logged chan struct{}      // closed when the log has ended
 }
 
-// startServer starts the binary on a free port and waits until it says where it listens.
+// startServer starts the binary on a free port and waits until it logs its address.
 func startServer(t testing.TB, args ...string) *daemon {
 	t.Helper()
 	return startServerAt(t, "127.0.0.1:0", args...)
 }
 
-// startServerAt does the same at another address.
+// startServerAt is like startServer, but at the given address.
 func startServerAt(t testing.TB, addr string, args ...string) *daemon {
 	t.Helper()
 	d := &daemon{
@@ -156,7 +157,7 @@ func startServerAt(t testing.TB, addr string, args ...string) *daemon {
 	return d
 }
 
-// report logs the state of a server, and the end of its log.
+// report logs the state of a server and the end of its log.
 func (d *daemon) report(t testing.TB) {
 	client := &http.Client{Timeout: 10 * time.Second}
 	for _, path := range []string{"/ready", "/v1/revision", "/metrics"} {
@@ -187,7 +188,7 @@ func (d *daemon) signal(t testing.TB, s syscall.Signal) {
 	require.NoError(t, d.cmd.Process.Signal(s))
 }
 
-// waitForLog waits until the log has a text so many times.
+// waitForLog waits until the log contains a text at least the given number of times.
 func (d *daemon) waitForLog(t testing.TB, text string, times int) {
 	t.Helper()
 	waitUntil(t, fmt.Sprintf("%q is logged %d times", text, times), func() bool { return strings.Count(d.log.String(), text) >= times })
@@ -205,7 +206,7 @@ func (d *daemon) waitClosed(t testing.TB) {
 	})
 }
 
-// end waits for the end of the process.
+// end waits until the process exits.
 func (d *daemon) end() (status int, logs string) {
 	<-d.logged
 	_ = d.cmd.Wait() // the exit status is in ProcessState

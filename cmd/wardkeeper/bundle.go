@@ -49,7 +49,7 @@ func (s *signing) register(flags *pflag.FlagSet) {
 	flags.StringVar(&s.keyID, "key-id", "default", "`ID` by which verifiers find the public key")
 }
 
-// key reads the signing key; nil if none is given. It warns if other users can read the file.
+// key reads the signing key, or returns nil if none is given. It warns if other users can read the file.
 func (s *signing) key(p process) (*release.SigningKey, error) {
 	if s.keyFile == "" {
 		if s.algorithm != "" {
@@ -71,12 +71,12 @@ func (s *signing) key(p process) (*release.SigningKey, error) {
 	return key, nil
 }
 
-// note prints a line on standard error, beside the output of a command.
+// note prints a line to standard error, apart from the output of a command.
 func (p process) note(format string, args ...any) {
 	fmt.Fprintf(p.stderr, "wardkeeper: %s\n", terminal.Printable(fmt.Sprintf(format, args...)))
 }
 
-// bundleError sets the exit status for an error: the bundle is refused, or it could not be checked.
+// bundleError adds the exit status to an error: it differs for a refused bundle and one that could not be checked.
 func bundleError(err error) error {
 	refusal, ok := errors.AsType[*bundles.Refusal](err)
 	if ok && refusal.Reason != bundles.Unavailable {
@@ -85,7 +85,7 @@ func bundleError(err error) error {
 	return &exitError{statusFailed, err}
 }
 
-// verifyArchive checks a bundle as a server does, except for its directory and the order of releases.
+// verifyArchive checks a bundle as a server does, but without a directory and without comparing releases.
 func verifyArchive(ctx context.Context, a *bundles.Archive, source, decision string) (*bundles.Revision, error) {
 	r, err := bundles.Open(ctx, bundles.Config{Archive: a, Source: source, Entrypoint: decision, Schema: inputSchema()})
 	if err == nil {
@@ -94,7 +94,7 @@ func verifyArchive(ctx context.Context, a *bundles.Archive, source, decision str
 	return r, err
 }
 
-// goldenCount is the number of golden decisions in a verified revision.
+// goldenCount returns the number of golden decisions in a verified revision.
 func goldenCount(r *bundles.Revision) int {
 	if r.Golden == nil {
 		return 0
@@ -137,7 +137,7 @@ func printLine(out io.Writer, line string) error {
 	return err
 }
 
-// requireArchive returns an error for a folder.
+// requireArchive returns an error if path is a folder.
 func requireArchive(path string) error {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		return fmt.Errorf("%s is a folder: build a bundle from it first (wardkeeper bundle build)", path)

@@ -129,8 +129,8 @@ func (b *build) run(ctx context.Context, p process, sequenceGiven bool) error {
 	return publish(p, archive, b.release, key, b.output)
 }
 
-// sources returns the files of the policy and of the golden decisions, nil for none. They come from the commit if it names
-// the release.
+// sources returns the files of the policy and of the golden decisions; decisions is nil if there are none. The files come from
+// the commit if the release is named after it.
 func (b *build) sources(ctx context.Context) (policy, decisions fs.FS, err error) {
 	trees := []gitcommit.Tree{{Dir: b.dir, IsPart: release.IsSource}}
 	files := []fs.FS{os.DirFS(b.dir)}

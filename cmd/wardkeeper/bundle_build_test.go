@@ -26,7 +26,7 @@ func TestBundleBuildChecksAndWrites(t *testing.T) {
 	}, strings.Split(strings.TrimSpace(got.err), "\n"))
 }
 
-// The same folder, wherever it is, gives the same bytes, also when signed with RSA.
+// The same folder at any path gives the same bytes, even when signed with RSA.
 func TestBundleBuildIsReproducible(t *testing.T) {
 	t.Parallel()
 	private, _ := keyFiles(t, rsaKey(t, 2048))
@@ -161,7 +161,7 @@ func TestBundleBuildAllowsNoTestsWithoutCoverage(t *testing.T) {
 	require.Equal(t, statusOK, got.status, got)
 }
 
-// repository commits the small policy, and returns the folder and the abbreviated commit.
+// repository commits the small policy, and returns the folder and the abbreviated commit id.
 func repository(t *testing.T) (dir, revision string) {
 	t.Helper()
 	dir = readersPolicy(t, map[string]string{".gitignore": "extra\n*.tar.gz\n"})

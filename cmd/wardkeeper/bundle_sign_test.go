@@ -200,7 +200,7 @@ func TestBundleReleaseRaisesTheSequence(t *testing.T) {
 	require.Contains(t, got.err, "signed by an unknown key")
 }
 
-// If it cannot be written, the old file remains and no temporary file is left.
+// If the bundle cannot be written, the old file remains and no temporary file is left.
 func TestBundleIsWrittenAtomically(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// runOPA runs the stock tool to its end.
+// runOPA runs the stock tool until it exits.
 func runOPA(t *testing.T, args ...string) (out string, err error) {
 	t.Helper()
 	skipIfShort(t)
@@ -39,7 +39,7 @@ func TestStockOPAVerifiesOurBundles(t *testing.T) {
 	require.Contains(t, out, `{"sequence":7}`)
 }
 
-// They can be verified, inspected and released again, also with golden decisions.
+// Bundles of the stock tool can be verified, inspected and released again, even with golden decisions.
 func TestBundlesBuiltByStockOPA(t *testing.T) {
 	t.Parallel()
 	private, public := keyFiles(t, rsaKey(t, 2048))

@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// readersFiles is a small policy with everything that a bundle can have: a table, its check, tests, golden decisions.
+// readersFiles is a small policy with everything that a bundle can contain: a table, its check, tests, golden decisions.
 var readersFiles = map[string]string{
 	"policy/app/app.rego": `# METADATA
 # title: Who may read and write
@@ -66,7 +66,7 @@ cases:
 `,
 }
 
-// readersPolicy writes the small policy into a new folder, with changed files. A file changed to "" is left out.
+// readersPolicy writes the small policy with changed files into a new folder. A file changed to "" is left out.
 func readersPolicy(t *testing.T, changes map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -93,13 +93,13 @@ func readFile(t *testing.T, path string) string {
 	return string(data)
 }
 
-// buildReaders returns the command line that makes a bundle of the small policy.
+// buildReaders returns the command line that builds a bundle of the small policy.
 func buildReaders(dir, output string, more ...string) []string {
 	return append([]string{"bundle", "build", filepath.Join(dir, "policy"), "--decision", "app/decision", "-o", output,
 		"--golden", filepath.Join(dir, "golden"), "--revision", "r1", "--sequence", "7"}, more...)
 }
 
-// builtReaders makes the bundle of the small policy.
+// builtReaders builds a bundle of the small policy.
 func builtReaders(t *testing.T, more ...string) (path string) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "policy.tar.gz")
@@ -108,7 +108,7 @@ func builtReaders(t *testing.T, more ...string) (path string) {
 	return path
 }
 
-// keyFiles writes a pair of keys.
+// keyFiles writes a key pair to files.
 func keyFiles(t *testing.T, private crypto.Signer) (privateFile, publicFile string) {
 	t.Helper()
 	dir := t.TempDir()

@@ -62,8 +62,8 @@ Exit status: 0 valid, 1 refused, 2 could not be checked.`,
 	return cmd
 }
 
-// verificationSettings returns the keys and limits of a server's settings, and the rule that decides there. Where the server's
-// bundles come from does not matter.
+// verificationSettings returns the keys and limits of a server's settings, and the path of the rule that decides. It ignores
+// where the server's bundles come from.
 func verificationSettings(settings, keyFile string) (o follow.Settings, decision string, err error) {
 	given := map[string]string{}
 	if settings != "" {

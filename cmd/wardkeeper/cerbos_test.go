@@ -18,7 +18,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/servertest"
 )
 
-// The client asks any decision point that speaks AuthZEN. Cerbos takes roles from a property of the subject.
+// The client works with any decision point that speaks AuthZEN. Cerbos takes roles from a property of the subject.
 func TestClientAsksCerbos(t *testing.T) {
 	skipIfShort(t)
 	t.Parallel()
@@ -30,7 +30,7 @@ func TestClientAsksCerbos(t *testing.T) {
 	require.NoError(t, err)
 	question := func(role, action string) authzen.Evaluation {
 		return authzen.Evaluation{
-			// In a batch, Cerbos takes two subjects with the same id for one.
+			// In a batch, Cerbos treats two subjects with the same id as one.
 			Subject: authzen.Entity{Type: "user", ID: "the " + role, Properties: map[string]any{"cerbos.roles": []any{role}}},
 			Action:  authzen.Action{Name: action}, Resource: authzen.Entity{Type: "user", ID: "jane"}}
 	}

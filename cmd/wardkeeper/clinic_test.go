@@ -35,7 +35,7 @@ const (
 // clinicBinary builds the clinic.
 var clinicBinary = sync.OnceValues(func() (string, error) { return goBuild("clinic", "../../testdata/clinic/serve") })
 
-// startClinic starts a clinic, and returns where it is. With arguments that protect it, protected is where it is protected.
+// startClinic starts a clinic and returns its URL. If args protect the clinic, protected is the URL of the protected one.
 func startClinic(t *testing.T, args ...string) (url, protected string) {
 	t.Helper()
 	skipIfShort(t)
@@ -72,7 +72,7 @@ func startClinic(t *testing.T, args ...string) (url, protected string) {
 	return url, protected
 }
 
-// identityProvider signs the tokens of persons.
+// identityProvider signs the tokens of people.
 type identityProvider struct{ key, other *ecdsa.PrivateKey }
 
 func newIdentityProvider(t *testing.T) *identityProvider {
@@ -84,7 +84,7 @@ func newIdentityProvider(t *testing.T) *identityProvider {
 	return &identityProvider{key, other}
 }
 
-// keySet returns the file with the public key.
+// keySet returns the path of a file with the public key.
 func (i *identityProvider) keySet(t *testing.T) string {
 	t.Helper()
 	key, err := jwk.Import(i.key.Public())
@@ -95,7 +95,7 @@ func (i *identityProvider) keySet(t *testing.T) string {
 	return writeFile(t, "jwks.json", string(data))
 }
 
-// routes returns the clinic's route file, with the file of public keys.
+// routes returns the path of the clinic's route file, which names the file with the public key.
 func (i *identityProvider) routes(t *testing.T) string {
 	t.Helper()
 	text, err := os.ReadFile(clinicFolder + "routes.yaml")
@@ -122,7 +122,7 @@ func (i *identityProvider) signIn(t *testing.T, person, kind string) string {
 	return "Bearer " + string(token)
 }
 
-// replaceIn replaces each old text by the new one that follows it. Each must be there.
+// replaceIn replaces each old text with the new one that follows it. Each old text must occur.
 func replaceIn(t *testing.T, text string, oldnew ...string) string {
 	t.Helper()
 	for i := 0; i < len(oldnew); i += 2 {
@@ -132,7 +132,7 @@ func replaceIn(t *testing.T, text string, oldnew ...string) string {
 	return text
 }
 
-// behindProxy is a clinic, a sidecar that answers proxies, and where a proxy between them has to listen.
+// behindProxy is a clinic, a sidecar that answers proxies, and the address on which a proxy between them must listen.
 type behindProxy struct {
 	clinic string // HOST:PORT
 	socket string // the path of the sidecar's Unix socket; "" if it listens at HOST:PORT
@@ -150,7 +150,7 @@ func newBehindProxy(t *testing.T) *behindProxy {
 	return b
 }
 
-// newBehindProxyAt starts a clinic and a sidecar at an address, with arguments that say by which route file it answers.
+// newBehindProxyAt starts a clinic, and a sidecar at an address. The arguments set its route file.
 func newBehindProxyAt(t *testing.T, addr string, args ...string) *behindProxy {
 	t.Helper()
 	clinic, _ := startClinic(t)
@@ -195,7 +195,7 @@ func (b *behindProxy) startProxy(t *testing.T, program string, args ...string) {
 	})
 }
 
-// nginxWith returns the arguments that run nginx with a file of its http block.
+// nginxWith returns the arguments that run nginx with a file included in its http block.
 func nginxWith(t *testing.T, conf string) []string {
 	t.Helper()
 	dir := t.TempDir()
@@ -214,10 +214,11 @@ http {
 	return []string{"-p", dir, "-c", main, "-e", "stderr"}
 }
 
-// patience are the time limits of the proxies' configurations, and those of tests in which the sidecar answers: slowness is no failure.
+// patience raises the time limits in the proxies' configurations. Tests in which the sidecar answers use it: a slow machine
+// must not fail them.
 var patience = []string{"_timeout 1s", "_timeout 60s"}
 
-// startNginx starts nginx with the configuration of adapters/nginx, of which the addresses are replaced, and what else is given.
+// startNginx starts nginx with the configuration of adapters/nginx, with its addresses and the texts of oldnew replaced.
 func (b *behindProxy) startNginx(t *testing.T, oldnew ...string) {
 	t.Helper()
 	b.startProxy(t, "nginx", nginxWith(t, replaceIn(t, readFile(t, "../../adapters/nginx/nginx.conf"), append([]string{
@@ -226,7 +227,7 @@ func (b *behindProxy) startNginx(t *testing.T, oldnew ...string) {
 	}, oldnew...)...))...)
 }
 
-// startCaddy does the same with Caddy.
+// startCaddy starts Caddy in the same way.
 func (b *behindProxy) startCaddy(t *testing.T, oldnew ...string) {
 	t.Helper()
 	sidecar := b.daemon.addr()
@@ -240,10 +241,11 @@ func (b *behindProxy) startCaddy(t *testing.T, oldnew ...string) {
 	b.startProxy(t, "caddy", "run", "--adapter", "caddyfile", "--config", writeFile(t, "Caddyfile", conf))
 }
 
-// clinicProxies are those that adapters has configurations of.
+// clinicProxies are nginx and Caddy, with their configurations in adapters.
 var clinicProxies = map[string]struct {
 	start func(b *behindProxy, t *testing.T, oldnew ...string)
-	// token and people turn what is a comment into a configuration: the sidecar is asked with a token, and the proxy signs people in.
+	// token and people turn comments into configuration: token lets the proxy send its token, and people lets it sign people
+	// in.
 	token  []string
 	people func(t *testing.T) []string
 }{
@@ -321,7 +323,7 @@ func TestClinicBehindProxiesThatSignPeopleIn(t *testing.T) {
 	}
 }
 
-// The sidecar takes connections, and does not answer.
+// The sidecar accepts connections but does not answer.
 func TestProxiesDoNotWaitForASidecarThatHangs(t *testing.T) {
 	for name, proxy := range clinicProxies {
 		t.Run(name, func(t *testing.T) {

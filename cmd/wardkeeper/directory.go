@@ -29,7 +29,7 @@ func newDirectoryCommand(p process) *cobra.Command {
 	return cmd
 }
 
-// openChecked opens a directory file, checked by the tables of a policy, and prints its faults.
+// openChecked opens a directory file, checks it against the tables of a policy, and prints its faults.
 func (p process) openChecked(ctx context.Context, path, bundle, decision string) (*directory.File, error) {
 	policy, err := openPolicy(ctx, bundle, decision)
 	if err != nil {

@@ -81,7 +81,7 @@ func (c *directoryCheck) run(ctx context.Context, p process, args []string) erro
 		records(survey.Result{Locations: status.Locations, Organizations: roots, Users: status.Users})))
 }
 
-// settings loads the settings of serve. A file that is named as an argument needs none.
+// settings loads the settings of serve. It does not need them for a file named as an argument.
 func (c *directoryCheck) settings(p process, args []string) (*config.Settings, error) {
 	if len(args) == 1 && config.KindOf(args[0]) == config.FileDirectory {
 		s := config.Default()
@@ -138,7 +138,7 @@ func (c *directoryCheck) survey(ctx context.Context, p process, s *config.Settin
 	return printLine(p.stdout, fmt.Sprintf("%s is valid: %s", terminal.Printable(config.PublicName(s.Directory)), records(found)))
 }
 
-// records words how many records there are.
+// records returns the number of records as text.
 func records(found survey.Result) string {
 	return fmt.Sprintf("%s in %s, %s", terminal.Count(found.Locations, "location"),
 		terminal.Count(found.Organizations, "organization"), terminal.Count(found.Users, "user"))

@@ -145,11 +145,11 @@ func (g *generation) write(ctx context.Context, cfg sampledata.Config) (made sam
 	if size, err = file.Seek(0, io.SeekCurrent); err != nil {
 		return made, 0, err
 	}
-	// Everybody may read it: the persons are fictitious.
+	// Everyone may read the file: its people are fictitious.
 	if err = errors.Join(file.Chmod(0o644), file.Sync(), file.Close()); err != nil {
 		return made, 0, err
 	}
-	if err = g.checkOutput(); err != nil { // it may have appeared meanwhile
+	if err = g.checkOutput(); err != nil { // it may have been created in the meantime
 		return made, 0, err
 	}
 	return made, size, os.Rename(file.Name(), g.output)

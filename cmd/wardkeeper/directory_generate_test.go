@@ -88,7 +88,7 @@ func TestGenerateUsesTheTablesOfAPolicy(t *testing.T) {
 	require.Empty(t, got.out)
 }
 
-// generated is the directory of 40 users that has the words of a vocabulary.
+// generated returns a generated directory of 40 users for a vocabulary.
 func generated(t *testing.T, v pdp.Vocabulary) string {
 	t.Helper()
 	var out strings.Builder

@@ -69,7 +69,7 @@ Exit status: 0 nothing is wrong, 1 something is, 2 it could not be examined.`,
 	return cmd
 }
 
-// printReport prints what is wrong, then what was examined.
+// printReport prints the findings, then what was examined.
 func (p process) printReport(report doctor.Report, err error) error {
 	for _, finding := range report.Findings {
 		for line := range strings.SplitSeq("WRONG  "+finding, "\n") {

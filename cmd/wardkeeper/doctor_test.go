@@ -93,7 +93,7 @@ func TestDoctorExaminesARunningDeployment(t *testing.T) {
 	}
 }
 
-// Each way to break the configuration is said in a sentence.
+// The doctor describes each mistake in the configuration in a sentence.
 func TestDoctorSaysWhatIsWrongWithNginx(t *testing.T) {
 	t.Parallel()
 	skipIfShort(t)

@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestDocumentedCommands runs what the console blocks of the documents show, against a server on the sample directory: each
-// line after a "$" gives what follows it.
+// TestDocumentedCommands runs the console blocks of the documents against a server on the sample directory: the command after a
+// "$" must print the lines that follow it.
 func TestDocumentedCommands(t *testing.T) {
 	t.Parallel()
 	base := startServer(t, "--directory", "../../testdata/directories/sample.yaml").url

@@ -14,16 +14,16 @@ import (
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/tokens"
 )
 
-// maxEnvoyConnections is how many connections of Envoy are kept on each address. Each of its worker threads needs one.
+// maxEnvoyConnections limits the connections from Envoy on each address. Each of its worker threads needs one.
 const maxEnvoyConnections = 256
 
-// envoyServer is what answers Envoy, with what it listens on.
+// envoyServer is the server that answers Envoy, with its listeners.
 type envoyServer struct {
 	*extauthz.Server
 	listeners listeners
 }
 
-// newEnvoyServers returns the server that answers Envoy; none if there is no address for it.
+// newEnvoyServers returns the server that answers Envoy, or none if there is no address for it.
 func newEnvoyServers(
 	s *config.Settings, side *sidecar, checker func() *check.Checker, ls listeners, clients *tokens.Tokens, logger *slog.Logger,
 ) ([]lifecycle.Server, error) {

@@ -20,7 +20,7 @@ import (
 	"google.golang.org/grpc/metadata"
 )
 
-// envoy asks as Envoy does.
+// envoy sends requests as Envoy does.
 type envoy struct {
 	conn  *grpc.ClientConn
 	token string
@@ -34,7 +34,7 @@ func newEnvoy(t *testing.T, target, token string) envoy {
 	return envoy{conn, token}
 }
 
-// status returns what the person gets for a request, 200 if it is forwarded.
+// status returns the status that the person gets for a request, 200 if it is forwarded.
 func (e envoy) status(t *testing.T, method, path, person, body string) int {
 	t.Helper()
 	fields := []string{":method", method, ":path", path, ":authority", "clinic", "x-forwarded-proto", "http", "x-remote-user", person}

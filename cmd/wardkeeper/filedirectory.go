@@ -23,12 +23,12 @@ type fileDirectory struct {
 	onLoad func()                         // called after each load; may be nil
 	file   atomic.Pointer[directory.File] // nil until a policy has opened it
 
-	// Used by check and adopt alone.
-	vocabulary *pdp.Vocabulary // by which the file is in force
-	checked    *checkedFile    // what adopt puts in force; nil for no change
+	// Used only by check and activate.
+	vocabulary *pdp.Vocabulary // against which the file in force was checked
+	checked    *checkedFile    // to be put in force by activate; nil for no change
 }
 
-// checkedFile is the content of a directory file, checked by the vocabulary of the next policy.
+// checkedFile is the content of a directory file, checked against the vocabulary of the next policy.
 type checkedFile struct {
 	content    *directory.Checked
 	vocabulary *pdp.Vocabulary
@@ -45,7 +45,7 @@ func (d *fileDirectory) View(ctx context.Context, need facts.Requirement) (facts
 	return file.View(ctx, need)
 }
 
-// check implements [factSource]. For the first policy it opens the file, by which nothing decides yet.
+// check implements [factSource]. For the first policy it opens the file; no decision uses it yet.
 func (d *fileDirectory) check(v *pdp.Vocabulary) error {
 	d.checked = nil
 	file := d.file.Load()
@@ -86,7 +86,7 @@ func (d *fileDirectory) checkExists() error {
 	return err
 }
 
-// checkReachable has nothing to do: a file that is open has been read.
+// checkReachable has nothing to do: an open file has been read.
 func (d *fileDirectory) checkReachable(context.Context) error { return nil }
 
 // status returns the status of the file.
@@ -123,7 +123,7 @@ func (d *fileDirectory) close() {
 	}
 }
 
-// openDirectory opens a directory file and checks it by a vocabulary; nil admits everything.
+// openDirectory opens a directory file and checks it against a vocabulary; nil admits everything.
 func openDirectory(path string, v *pdp.Vocabulary, logger *slog.Logger, onReload func()) (*directory.File, error) {
 	if config.KindOf(path) != config.FileDirectory {
 		return nil, errors.New("this command needs a directory file: only serve and directory check read an application or a database")

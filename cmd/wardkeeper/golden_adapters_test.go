@@ -16,7 +16,8 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
-// An application gets the golden decisions, by a sidecar and in its own process: each question by itself, and all of a file in one batch.
+// An application gets the golden decisions from a sidecar and in its own process: each question alone, and all of a file in one
+// batch.
 func TestGoldenDecisionsThroughTheGoAdapters(t *testing.T) {
 	t.Parallel()
 	for _, path := range goldenPaths(t) {
@@ -63,8 +64,8 @@ func requireGolden(t *testing.T, c golden.Case, got authzen.Response, how string
 	require.JSONEq(t, string(goldenAnswer(t, c)), string(answer), "%s: %s", how, c.Name)
 }
 
-// enforceGolden asks all questions of a file in one batch, as an application that can do every obligation. It leaves out questions that say
-// themselves what the application can do.
+// enforceGolden asks all questions of a file in one batch, as an application that can fulfill every obligation. It skips
+// questions that state which obligations the application supports.
 func enforceGolden(t *testing.T, file *golden.File, questions []authzen.Evaluation, decider pep.Decider) {
 	t.Helper()
 	enforcer, err := pep.New(pep.Config{Decider: decider, Handlers: map[string]pep.Handler{

@@ -18,7 +18,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/directory"
 )
 
-// documentOrigin delivers the records of a document. All of them have the same version, since the document does not change.
+// documentOrigin returns the records of a document. All of them have the same version, since the document does not change.
 type documentOrigin struct {
 	directory *directory.Directory // finds them
 	users     map[string]json.RawMessage
@@ -101,10 +101,10 @@ func (o *documentOrigin) Locations(ctx context.Context, after string, limit int)
 func (o *documentOrigin) Check(context.Context) error { return nil }
 func (o *documentOrigin) Close() error                { return nil }
 
-// cachedEngines has an engine over a cached source of each directory, by its name.
+// cachedEngines holds an engine over a cached source for each directory, by its name.
 var cachedEngines = map[string]*pdp.Engine{}
 
-// cachedEngine is the built-in policy over the directory of the file, each record of which is fetched by itself.
+// cachedEngine returns the built-in policy over the directory of the file. Each record is fetched separately.
 func cachedEngine(t *testing.T, name string, facts []byte) *pdp.Engine {
 	t.Helper()
 	if cachedEngines[name] == nil {

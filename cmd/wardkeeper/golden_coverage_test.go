@@ -19,12 +19,12 @@ import (
 	"github.com/wardkeeper/wardkeeper/policies"
 )
 
-// goldenFolders are the folders of golden files, by the prefix of the rules that their files are about.
+// goldenFolders are the folders of golden files, by the prefix of the rules that the files are about.
 var goldenFolders = map[string]string{
 	"all": "ALL-", "regional": "REG-", "health_system": "SYS-", "practice_group": "PRA-", "vendor": "SYS-",
 }
 
-// specifiedRules are the ids of the rules of policies/DOMAIN.md: those that head a row of a table or a paragraph.
+// specifiedRules returns the ids of the rules of policies/DOMAIN.md: those that head a row of a table or a paragraph.
 func specifiedRules(t *testing.T) []string {
 	t.Helper()
 	text, err := os.ReadFile("../../policies/DOMAIN.md")
@@ -102,8 +102,8 @@ func TestGoldenCoversEveryCode(t *testing.T) {
 	require.ElementsMatch(t, want, slices.Collect(maps.Keys(obligations)))
 }
 
-// TestGoldenCoversEveryPower demands a golden decision for each rule and column of the regional matrix that permits something:
-// it has to be judged by a cell of the two, whatever the decision. A cell "no" needs none.
+// TestGoldenCoversEveryPower requires a golden decision for each rule and column of the regional matrix that permits something.
+// A cell of that rule and column must judge the question, whatever the decision. A cell "no" needs no decision.
 func TestGoldenCoversEveryPower(t *testing.T) {
 	const at = "policies/authz/regional/data.yaml"
 	var tables struct {
@@ -139,8 +139,8 @@ func TestGoldenCoversEveryPower(t *testing.T) {
 	}
 }
 
-// regionalTask returns the row of the regional matrix that judges a question, and the kind of the current location with the roles
-// that the subject holds there and above it: none if another model judges.
+// regionalTask returns the row of the regional matrix that judges a question, the kind of the current location, and the roles
+// that the subject holds there and above it. It returns none of them if another model judges.
 func regionalTask(t *testing.T, input any) (task, kind string, held map[string]string) {
 	t.Helper()
 	data, err := json.Marshal(input)
@@ -170,7 +170,7 @@ func regionalTask(t *testing.T, input any) (task, kind string, held map[string]s
 	return task, seen.Facts.Current.Kind, seen.Facts.Current.Held
 }
 
-// rulesWithoutAnswer are the rules that no answer names: the models' own rules on the same subject take precedence over ALL-6
+// rulesWithoutAnswer are the rules that no answer names. The models' own rules on the same subject take precedence over ALL-6
 // (policies/DOMAIN.md section 2), and PRA-8 has no code.
 var rulesWithoutAnswer = []string{"ALL-6", "PRA-8"}
 
@@ -196,7 +196,7 @@ func TestGoldenAnswersNameTheRule(t *testing.T) {
 	}
 }
 
-// specifiedMessages are the sentences of the built-in policy, by list and code.
+// specifiedMessages returns the sentences of the built-in policy, by list and code.
 func specifiedMessages(t *testing.T) map[string]map[string]string {
 	t.Helper()
 	data, err := fs.ReadFile(policies.Files(), "authz/data.yaml")
@@ -209,7 +209,7 @@ func specifiedMessages(t *testing.T) map[string]map[string]string {
 	return tables.Messages
 }
 
-// memberText is a member of an object of the answer, "" where there is none.
+// memberText returns a string member of an object in an answer, or "" if there is none.
 func memberText(object any, name string) string {
 	members, _ := object.(map[string]any)
 	value, _ := members[name].(string)

@@ -16,7 +16,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/httpapi"
 )
 
-// Each question is asked by itself, and all questions of a file in one batch.
+// Each question is asked alone, and all questions of a file in one batch.
 func TestGoldenDecisionsThroughOPAsAPI(t *testing.T) {
 	t.Parallel()
 	for _, path := range goldenPaths(t) {

@@ -32,7 +32,7 @@ const (
 	goldenDirectories = goldenTree + "/" + golden.DirectoriesFolder
 )
 
-// interfaces are the interfaces through which each question is asked. Each is opened once for a file.
+// interfaces are the interfaces through which each question is asked. Each is opened once per file.
 var interfaces = []struct {
 	name string
 	open func(*testing.T, *pdp.Engine) askFunc
@@ -105,7 +105,7 @@ func askAt(client *http.Client, url string) askFunc {
 
 // TestGoldenDecisions asks every question through every interface and expects exactly the answer in the file.
 //
-// With -update the files are rewritten first: the diff of testdata/decisions is the review of a change of policy.
+// With -update the files are rewritten first. The diff of testdata/decisions then shows what a change of policy changes.
 func TestGoldenDecisions(t *testing.T) {
 	t.Parallel()
 	for _, path := range goldenPaths(t) {
@@ -134,7 +134,7 @@ func goldenQuestion(t *testing.T, c golden.Case) []byte {
 	return question
 }
 
-// goldenAnswer is the answer that the case expects.
+// goldenAnswer returns the answer that the case expects.
 func goldenAnswer(t *testing.T, c golden.Case) []byte {
 	require.NotNil(t, c.Decision, "the decision is missing: run with -update")
 	response := authzen.Response{Decision: *c.Decision, Context: map[string]any{}}
@@ -179,7 +179,7 @@ func (e *engines) get(name string, open func() *pdp.Engine) *pdp.Engine {
 	return e.byName[name]
 }
 
-// goldenEngine is the built-in policy over the directory of a file.
+// goldenEngine returns the built-in policy over the directory of a file.
 func goldenEngine(t *testing.T, file *golden.File) *pdp.Engine {
 	t.Helper()
 	name, facts, err := file.DirectoryJSON(os.DirFS(goldenTree))

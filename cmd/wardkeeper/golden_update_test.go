@@ -111,7 +111,7 @@ func equals(node *yaml.Node, value any) bool {
 	return node.Decode(&decoded) == nil && reflect.DeepEqual(decoded, value)
 }
 
-// toYAML writes a value as YAML: a list with one element a line, and everything deeper in braces.
+// toYAML converts a value to YAML: a list has one element per line, and everything deeper is in braces.
 func toYAML(t *testing.T, value any, depth int) *yaml.Node {
 	t.Helper()
 	switch v := value.(type) {

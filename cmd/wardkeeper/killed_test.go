@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// endlessReleases is a bundle server with a new release for every request, so that its followers reload without a pause.
+// endlessReleases is a bundle server with a new release for every request, so that its followers reload continuously.
 type endlessReleases struct {
 	t        *testing.T
 	signer   signer

@@ -69,7 +69,7 @@ func TestLegacySchema(t *testing.T) {
 	}
 	require.Equal(t, map[string]int{"sql": 7, "yaml": 1, "console": 2}, ran)
 
-	// What the document says about unknown codes and missing privileges.
+	// The document's claims about unknown codes and missing privileges.
 	execute(`UPDATE staff_sites SET job_code = 'NEW' WHERE staff_no = 42 AND site_no = 101`)
 	waitUntil(t, "the record is quarantined", func() bool {
 		got := run(t, []string{"WARDKEEPER_SERVER=" + d.url}, "ask", "42", "location.switch", "102")

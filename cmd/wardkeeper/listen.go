@@ -11,10 +11,11 @@ import (
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/unixsocket"
 )
 
-// listeners are all that one server listens on.
+// listeners are the listeners of one server.
 type listeners []net.Listener
 
-// listen begins to listen before the log says so, on every address or on none. Those of Envoy are apart.
+// listen listens on every address, or on none if one fails, before the log reports the addresses. The listeners for Envoy are
+// separate.
 func listen(s *config.Settings, needsToken bool) (opened, forEnvoy listeners, err error) {
 	opened, err = listenAll("addr", s.Addr, s, needsToken)
 	forEnvoy, envoyErr := listenAll("ext-authz", s.ExtAuthz, s, needsToken)
@@ -48,7 +49,7 @@ func listenAt(addr config.Addr, flag string, s *config.Settings, needsToken bool
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen (choose another --%s): %w", flag, err)
 	}
-	// A host name may turn out to be an address that other machines can reach.
+	// A host name may resolve to an address that other machines can reach.
 	if host, _, _ := net.SplitHostPort(l.Addr().String()); !needsToken && !s.Insecure && !config.IsLoopback(host) {
 		return nil, errors.Join(fmt.Errorf("%s is %s, which other machines can reach: set --token-file, or set --insecure",
 			addr, l.Addr()), l.Close())
@@ -56,7 +57,7 @@ func listenAt(addr config.Addr, flag string, s *config.Settings, needsToken bool
 	return l, nil
 }
 
-// checkSockets finds what would keep the server from listening on its Unix sockets.
+// checkSockets reports what would keep the server from listening on its Unix sockets.
 func checkSockets(s *config.Settings) error {
 	var faults []error
 	check := func(flag string, addrs config.AddrList) {
@@ -74,7 +75,7 @@ func checkSockets(s *config.Settings) error {
 	return errors.Join(faults...)
 }
 
-// warnIfReplaceable logs a warning for each Unix socket that others can take the place of.
+// warnIfReplaceable logs a warning for each Unix socket that every user of the machine can replace.
 func warnIfReplaceable(addrs []config.Addr, logger *slog.Logger) {
 	for _, addr := range addrs {
 		if addr.Network != "unix" {

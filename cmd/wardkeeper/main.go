@@ -25,7 +25,7 @@ const (
 
 func main() {
 	signals := make(chan os.Signal, 2) // the second stops at once
-	hangups := make(chan os.Signal, 1) // several at a time mean the same
+	hangups := make(chan os.Signal, 1) // several pending ones mean the same as one
 	p := process{
 		stdout:  os.Stdout,
 		stderr:  os.Stderr,
@@ -43,16 +43,16 @@ func main() {
 	os.Exit(p.run(context.Background(), os.Args[1:]))
 }
 
-// process is the part of the operating system's process that commands use. Only serve calls the functions: the signals keep
-// their default effect on other commands.
+// process holds what commands use of the operating system's process. Only serve calls the functions: in other commands, signals
+// keep their default effect.
 type process struct {
 	stdout, stderr io.Writer
 	environ        []string
-	// signals begins to catch the signals that stop a server.
+	// signals starts catching the signals that stop a server.
 	signals func() <-chan os.Signal
-	// hangups begins to catch the signal that makes a server reload everything. It may be nil.
+	// hangups starts catching the signal that makes a server reload everything. It may be nil.
 	hangups func() <-chan os.Signal
-	// ignoreSIGPIPE keeps a server alive if the reader of its log ends. It may be nil.
+	// ignoreSIGPIPE keeps a server alive if the reader of its log exits. It may be nil.
 	ignoreSIGPIPE func()
 }
 
@@ -86,7 +86,7 @@ func (p process) explain(err error) {
 	}
 }
 
-// exitError ends the process with a status. Without err, nothing more is printed.
+// exitError ends the process with a status. If err is nil, nothing more is printed.
 type exitError struct {
 	status int
 	err    error

@@ -112,7 +112,7 @@ func TestInvalidAddressesAreRefusedWithoutShowingPasswords(t *testing.T) {
 	}
 }
 
-// Passwords are not shown while everything works, nor while the servers are down.
+// Passwords are shown neither while everything works nor while the servers are down.
 func TestServerNeverShowsPasswords(t *testing.T) {
 	database, redis := servertest.StartPostgres(t), servertest.StartRedis(t, "--requirepass", "s3cr3t-pw")
 	directory := database.Database()

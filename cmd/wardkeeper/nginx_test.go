@@ -22,7 +22,8 @@ import (
 
 const nginxToken = "of-the-bundle-server"
 
-// nginxConf serves the published bundle to clients with the token. The files down, slow and labelled beside it switch on failures.
+// nginxConf serves the published bundle to clients with the token. The files down, slow and labelled in its folder switch on
+// failures.
 const nginxConf = `
 daemon off;
 pid nginx.pid;
@@ -57,7 +58,7 @@ type nginx struct {
 	tls bool
 }
 
-// newNginx starts nginx, with TLS if certificate (the PEM of it and its key) is given.
+// newNginx starts nginx, with TLS if certificate (in PEM, with its key) is not empty.
 func newNginx(t *testing.T, certificate string) *nginx {
 	t.Helper()
 	n := &nginx{dir: t.TempDir(), tls: certificate != ""}
@@ -121,7 +122,7 @@ func (n *nginx) read(name string) string {
 	return string(data)
 }
 
-// answers counts the answers with a status, which nginx logs some time after it has sent them.
+// answers counts the answers with a status. nginx logs an answer some time after it has sent it.
 func (n *nginx) answers(status string) int {
 	return strings.Count("\n"+n.read("access.log"), "\n"+status+" ")
 }
@@ -131,7 +132,7 @@ func (n *nginx) remove(t *testing.T, name string) {
 	require.NoError(t, os.Remove(filepath.Join(n.dir, name)))
 }
 
-// publish replaces the bundle. nginx makes the ETag of length and time in seconds, so each bundle gets a second of its own.
+// publish replaces the bundle. nginx derives the ETag from length and time in seconds, so each bundle gets a second of its own.
 func (n *nginx) publish(t *testing.T, data []byte) {
 	t.Helper()
 	path := filepath.Join(n.dir, "published", "authz.tar.gz")
@@ -145,7 +146,7 @@ func (n *nginx) publish(t *testing.T, data []byte) {
 	require.NoError(t, os.Rename(next, path))
 }
 
-// republish replaces the bundle by one of the same length and modification time.
+// republish replaces the bundle with one of the same length and modification time.
 func (n *nginx) republish(t *testing.T, data []byte) {
 	t.Helper()
 	path := filepath.Join(n.dir, "published", "authz.tar.gz")
@@ -286,7 +287,7 @@ func TestFailuresOfNginxKeepTheActivePolicy(t *testing.T) {
 			d := s.startServer(t)
 			first := d.waitForRelease(t, 1)
 			c.spoil(t, n, s.signer)
-			waitUntil(t, "the attempt fails with the message", func() bool { // an answer that is cut off may come before it
+			waitUntil(t, "the attempt fails with the message", func() bool { // a truncated answer may come before it
 				attempt := d.revision(t).Attempt
 				return attempt.Reason == c.reason && strings.Contains(attempt.Message, c.message)
 			})

@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// privateCA makes a private certificate authority, and a certificate and key for this machine signed by it.
+// privateCA creates a private certificate authority, and a certificate and key for this machine, signed by it.
 func privateCA(t *testing.T) (ca, certificate string) {
 	t.Helper()
 	authority := &x509.Certificate{
@@ -64,7 +64,7 @@ func TestPrivateAuthorityIsTrustedOnlyIfConfigured(t *testing.T) {
 	require.Equal(t, 503, w.StatusCode)
 }
 
-// bulky is a release with size bytes of data that do not compress well.
+// bulky returns a release with size bytes of data that do not compress well.
 func bulky(t *testing.T, n int64, size int) testRelease {
 	t.Helper()
 	bulk := make([]byte, size)

@@ -30,7 +30,7 @@ long := concat("", ["x" | some _ in numbers.range(1, 2000)])
 torn := x if some x in [1, 2]
 `
 
-// The same requests get the same status, code and result from both servers, also over HTTP/2 without TLS.
+// Both servers answer the same requests with the same status, code and result, also over HTTP/2 without TLS.
 func TestOPAsAPIBehavesLikeStockOPA(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -122,7 +122,7 @@ func TestOPAsAPIBehavesLikeStockOPA(t *testing.T) {
 		}
 		for name, value := range of[0].Provenance {
 			if name == "build_timestamp" && of[1].Provenance[name] == nil {
-				continue // a test's binary does not know when it was built, and "" is no time to clients
+				continue // a test binary has no build time, and "" is not a time to clients
 			}
 			require.IsType(t, value, of[1].Provenance[name], name)
 		}
@@ -162,7 +162,7 @@ func answerOrCode(t *testing.T, text []byte) map[string]any {
 	return map[string]any{"answer": value}
 }
 
-// plainHTTP2Client is a client that speaks HTTP/2 without TLS.
+// plainHTTP2Client returns a client that speaks HTTP/2 without TLS.
 func plainHTTP2Client(t *testing.T) *http.Client {
 	t.Helper()
 	protocols := new(http.Protocols)

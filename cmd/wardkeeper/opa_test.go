@@ -31,7 +31,7 @@ func opa(t *testing.T, args ...string) *exec.Cmd {
 	return exec.Command(path, args...)
 }
 
-// buildByOPA bundles and signs the built-in policy with the stock tool.
+// buildByOPA builds and signs a bundle of the built-in policy with the stock tool.
 func buildByOPA(t *testing.T, by signer) (path string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -109,7 +109,7 @@ func runOPAServer(t *testing.T, args ...string) (url string) {
 	return "http://" + at
 }
 
-// The same signed bundle and inputs give the golden decisions in both servers.
+// Both servers give the golden decisions for the same signed bundle and inputs.
 func TestStockOPADecidesTheSame(t *testing.T) {
 	t.Parallel()
 	signer := newSigner(t, "ES256")
@@ -142,7 +142,7 @@ func TestStockOPADecidesTheSame(t *testing.T) {
 	require.Greater(t, asked, 150)
 }
 
-// inputWithFacts is the input by which the engine evaluates a question.
+// inputWithFacts returns the input with which the engine evaluates a question.
 func inputWithFacts(t *testing.T, engine *pdp.Engine, question []byte) any {
 	t.Helper()
 	evaluation, err := authzen.DecodeEvaluation(question)

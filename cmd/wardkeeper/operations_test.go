@@ -83,7 +83,7 @@ func TestOperationsExplainsEveryMetric(t *testing.T) {
 
 var metricName = regexp.MustCompile(`\bwardkeeper_(?:http|bundle|directory|membership|log|policy|decisions|announced)_[a-z_]*[a-z]`)
 
-// eachCall visits the calls in the product's code, by the name of the function.
+// eachCall visits every call with arguments in the product's code, with the name of the function.
 func eachCall(t *testing.T, visit func(position token.Position, name string, args []ast.Expr)) {
 	t.Helper()
 	files := token.NewFileSet()
@@ -115,7 +115,7 @@ func eachCall(t *testing.T, visit func(position token.Position, name string, arg
 	}
 }
 
-// literalIn returns the text of a string literal, or of the last one of a concatenation, or "".
+// literalIn returns the text of a string literal, or of the last literal in a concatenation, or "".
 func literalIn(e ast.Expr) string {
 	switch e := e.(type) {
 	case *ast.BasicLit:

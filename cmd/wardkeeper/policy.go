@@ -18,7 +18,7 @@ import (
 // builtIn is the source of the built-in policy.
 const builtIn = "built-in"
 
-// gate implements [follow.Gate]: it prepares a policy and checks it, and the directory by its tables.
+// gate implements [follow.Gate]: it prepares and checks a policy, and checks the directory against its tables.
 func (s *sidecar) gate(ctx context.Context, r *bundles.Revision) (follow.Candidate, error) {
 	p, err := prepareAndVerify(ctx, r)
 	if err != nil {
@@ -50,7 +50,7 @@ func parseDirectory(data []byte, v pdp.Vocabulary) (facts.View, error) {
 	return directory.Parse(data, v)
 }
 
-// checkDirectory checks the directory by the tables of a policy.
+// checkDirectory checks the directory against the tables of a policy.
 func (s *sidecar) checkDirectory(p *pdp.Policy) error {
 	v := p.Vocabulary()
 	switch {
@@ -71,8 +71,8 @@ type candidate struct {
 	policy *pdp.Policy
 }
 
-// Commit implements [follow.Candidate]. The policy comes before the directory: the previous policy must not see records that
-// only this one admits.
+// Commit implements [follow.Candidate]. It activates the policy before the directory: the previous policy must not see records
+// that only the new one admits.
 func (c *candidate) Commit() {
 	c.engine.Activate(c.policy)
 	if c.directory != nil {
@@ -94,7 +94,7 @@ func openPolicy(ctx context.Context, path, decision string) (*pdp.Policy, error)
 	return prepareAndVerify(ctx, r)
 }
 
-// openRevision opens a bundle as it is now, or the built-in policy if bundle is nil.
+// openRevision opens the current bundle, or the built-in policy if bundle is nil.
 func openRevision(ctx context.Context, bundle *follow.BundleSource, decision string) (*bundles.Revision, error) {
 	if bundle != nil {
 		return bundle.Open(ctx, decision, inputSchema())
@@ -102,7 +102,7 @@ func openRevision(ctx context.Context, bundle *follow.BundleSource, decision str
 	return bundles.Open(ctx, bundles.Config{Files: policies.Files(), Source: builtIn, Entrypoint: decision})
 }
 
-// bundleOf returns the bundle that the settings name; nil means the built-in policy.
+// bundleOf returns the bundle that the settings name, or nil for the built-in policy.
 func bundleOf(s *config.Settings, logger *slog.Logger) (*follow.BundleSource, error) {
 	origin, ok, err := s.BundleOrigin()
 	if err != nil || !ok {
@@ -112,7 +112,7 @@ func bundleOf(s *config.Settings, logger *slog.Logger) (*follow.BundleSource, er
 	return origin.Resolve()
 }
 
-// bundleAt returns the bundle at a path; nil if the path is empty.
+// bundleAt returns the bundle at a path, or nil if the path is empty.
 func bundleAt(path string) (*follow.BundleSource, error) {
 	if path == "" {
 		return nil, nil
@@ -120,11 +120,11 @@ func bundleAt(path string) (*follow.BundleSource, error) {
 	return follow.Settings{Path: path}.Resolve()
 }
 
-// inputSchema is the JSON Schema of what policies see of a question.
+// inputSchema returns the JSON Schema of the input that policies get for a question.
 func inputSchema() []byte {
 	schema, err := fs.ReadFile(policies.Files(), "schemas/input.json")
 	if err != nil {
-		panic(err) // it is embedded
+		panic(err) // impossible: the file is embedded
 	}
 	return schema
 }

@@ -21,8 +21,8 @@ import (
 )
 
 // TestPolicyChangesNeedNoGo follows policies/README.md in a copy of the policies: it adds a role with a column of its own, an
-// access level, and a rule with its code and sentence, builds a bundle, and expects the decisions that the changes say. The names
-// are made up, so that the policies may come to have such a role, level or rule.
+// access level, and a rule with its code and sentence, builds a bundle, and expects the decisions that follow. The names are
+// made up, so that the policies themselves may add such a role, level or rule.
 func TestPolicyChangesNeedNoGo(t *testing.T) {
 	t.Parallel()
 	dir := changedPolicies(t)
@@ -55,8 +55,8 @@ func TestPolicyChangesNeedNoGo(t *testing.T) {
 	}
 }
 
-// changedPolicies writes a copy of the policies with the changes. Of the Rego tests it has only those that state the tables,
-// so that the build is quick: TestBundleBuildOfTheBuiltInPolicy runs all.
+// changedPolicies writes a copy of the policies with the changes. It keeps only the Rego tests that state the tables, so that
+// the build is quick; TestBundleBuildOfTheBuiltInPolicy runs all tests.
 func changedPolicies(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -73,7 +73,7 @@ func changedPolicies(t *testing.T) string {
 	editTables(t, filepath.Join(dir, "authz/regional/data.yaml"), func(tables *yaml.Node) {
 		setMember(t, member(tables, "roles"), "example_nurse", "{offered_at: [facility], reaches_down: false, sees_patients: true, columns: {facility: example}}")
 		cells := map[string]string{"user.list": "{place: covered, user: any}", "user.view": "{place: any, user: covered}"}
-		rows := member(tables, "matrix").Content // names and rows by turns
+		rows := member(tables, "matrix").Content // names and rows alternate
 		for i := 0; i < len(rows); i += 2 {
 			setMember(t, rows[i+1], "example", cmp.Or(cells[rows[i].Value], `"no"`))
 		}
@@ -123,7 +123,7 @@ func setMember(t *testing.T, mapping *yaml.Node, name, value string) {
 	mapping.Content = append(mapping.Content, scalar(t, name), document.Content[0])
 }
 
-// changedDirectory has people to whom the changes matter.
+// changedDirectory returns a directory with people whom the changes affect.
 func changedDirectory() string {
 	locations, assignments := "", []string{}
 	for _, id := range strings.Fields("f1 f2 f3") {
@@ -150,8 +150,8 @@ func changedDirectory() string {
 `
 }
 
-// briefly asks "SUBJECT ACTION TYPE ID [PROPERTY=VALUE]" and returns "allowed", or the rule and code of the only reason. The place
-// of a question about a user is abc.
+// briefly asks "SUBJECT ACTION TYPE ID [PROPERTY=VALUE]" and returns "allowed", or the rule and code of the only reason. A
+// question about a user has the place abc.
 func briefly(t *testing.T, engine *pdp.Engine, question string) string {
 	t.Helper()
 	words := strings.Fields(question)

@@ -45,7 +45,7 @@ func TestProxiesLetThroughOnlyWhatWasJudged(t *testing.T) {
 				require.NoError(t, err)
 				for i, v := range o.Violations {
 					isTrailer := strings.Contains(v.Sentence, "it has a trailer")
-					if i < 30 && !(isTrailer && name == "haproxy") { // adapters/haproxy/README.md says so
+					if i < 30 && !(isTrailer && name == "haproxy") { // documented in adapters/haproxy/README.md
 						assert.Fail(t, v.String(), what)
 					}
 				}

@@ -32,7 +32,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/servertest"
 )
 
-// arrived is a request as the application got it.
+// arrived is a request as the application received it.
 type arrived struct {
 	Method, Target, Host string
 	Header               http.Header
@@ -40,7 +40,7 @@ type arrived struct {
 	Sum                  string // SHA-256 of the body
 }
 
-// application answers with what arrived.
+// application answers each request with what it received.
 type application struct {
 	*httptest.Server
 	mu       sync.Mutex
@@ -117,12 +117,12 @@ func (p people) token(t *testing.T, person string) string {
 // proxy is a running proxy.
 type proxy struct{ addr string }
 
-// proxies start each proxy with the files of its folder in front of an application. pdp and app are the addresses; changes are texts of the
-// files that are replaced.
+// proxies start each proxy in front of an application, with the files of its folder. pdp and app are the addresses; changes are
+// replacements of text in the files.
 var proxies = map[string]struct {
-	socket  bool // whether the sidecar's address is that of a Unix socket
+	socket  bool // the sidecar listens on a Unix socket
 	start   func(t *testing.T, pdp, app string, changes map[string]string) *proxy
-	patient map[string]string // changes that let a question take a minute: a machine under load must not fail a test
+	patient map[string]string // let a question take a minute: a machine under load must not fail a test
 }{
 	"haproxy":               {false, startHAProxy, patientHAProxy},
 	"haproxy over a socket": {true, startHAProxy, patientHAProxy},
@@ -149,7 +149,7 @@ func (p people) startPDP(t *testing.T, addr string) *daemon {
 	return startServerAt(t, addr, args...)
 }
 
-// adapterFiles copies the files of a folder of adapters to dir with texts replaced. Each must be there.
+// adapterFiles copies the files of a folder of adapters to dir and replaces texts. Each text must occur.
 func adapterFiles(t *testing.T, folder, dir string, texts ...map[string]string) {
 	t.Helper()
 	var pairs []string
@@ -176,7 +176,7 @@ func adapterFiles(t *testing.T, folder, dir string, texts ...map[string]string) 
 	require.Empty(t, missing, "the files of the folder do not have these texts")
 }
 
-// proxyDir returns a folder that the proxy can read as its own user.
+// proxyDir returns a folder that the proxy can read when it runs as another user.
 func proxyDir(t *testing.T) string {
 	t.Helper()
 	dir := filepath.Dir(socketPath(t))
@@ -184,7 +184,7 @@ func proxyDir(t *testing.T) string {
 	return dir
 }
 
-// startProxy runs a proxy in the foreground and waits until it listens. It is ended with its children.
+// startProxy runs a proxy in the foreground and waits until it listens. The proxy and its children end with the test.
 func startProxy(t *testing.T, addr, logs string, cmd *exec.Cmd) *proxy {
 	t.Helper()
 	out, err := os.Create(filepath.Join(t.TempDir(), "out.log"))
@@ -194,7 +194,7 @@ func startProxy(t *testing.T, addr, logs string, cmd *exec.Cmd) *proxy {
 	require.NoError(t, cmd.Start())
 	ended := make(chan struct{})
 	go func() {
-		_ = cmd.Wait() // the log says it
+		_ = cmd.Wait() // the log has the error
 		close(ended)
 	}()
 	t.Cleanup(func() {
@@ -217,7 +217,7 @@ func startProxy(t *testing.T, addr, logs string, cmd *exec.Cmd) *proxy {
 	return &proxy{addr}
 }
 
-// answer is what a person gets.
+// answer is the response that a person gets.
 type answer struct {
 	status int
 	header http.Header
@@ -233,7 +233,7 @@ func (a answer) arrived(t *testing.T) arrived {
 	return got
 }
 
-// raw sends text on one connection and reads as many answers. method is that of the requests.
+// raw sends text on one connection and reads that many answers. method is the method of the requests.
 func (p *proxy) raw(t *testing.T, text, method string, answers int) []answer {
 	t.Helper()
 	c, err := net.Dial("tcp", p.addr)
@@ -439,8 +439,8 @@ func requireBodies(t *testing.T, p *proxy, app *application, alice string) {
 	}
 }
 
-// refusedThenClosed sends a request, returns the status of the answer, and requires that no other answer follows before the connection
-// ends: what is sent at last tells the proxy that there is no more.
+// refusedThenClosed sends a request, returns the status of the answer, and requires that the connection then ends without
+// another answer. It closes the sending side, so that the proxy knows that no more follows.
 func (p *proxy) refusedThenClosed(t *testing.T, text string) int {
 	t.Helper()
 	c, err := net.Dial("tcp", p.addr)
@@ -475,7 +475,7 @@ func requireEachJudged(t *testing.T, p *proxy, app *application, alice string) {
 	assert.Equal(t, before+3, app.count())
 }
 
-// A sidecar that does not answer as Wardkeeper does lets nothing through.
+// A sidecar that answers unlike Wardkeeper lets nothing through.
 func TestProxiesPassNothingOnWithoutAnAnswer(t *testing.T) {
 	skipIfShort(t)
 	const pass = "HTTP/1.1 200 OK\r\nX-Wardkeeper-Subject: alice\r\nX-Wardkeeper-Obligations: []\r\n"

@@ -12,7 +12,8 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/servertest"
 )
 
-// It is named in metrics and log and counted in /ready. Questions about other records are answered, and the sidecar stays ready.
+// Metrics and log name the record, and /ready counts it. Questions about other records are answered, and the sidecar stays
+// ready.
 func TestQuarantinedRecordIsReported(t *testing.T) {
 	t.Parallel()
 	database := servertest.StartPostgres(t)

@@ -152,7 +152,7 @@ func TestRegistryBlobWithAnotherDigestIsRefused(t *testing.T) {
 	d.waitForRelease(t, 2)
 }
 
-// requireToken requires a token of its token service, which requires the configured credentials.
+// requireToken requires a token from its token service, which in turn requires the configured credentials.
 func requireToken(next http.Handler) http.Handler {
 	const granted = "granted-for-a-while"
 	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {

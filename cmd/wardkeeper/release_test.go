@@ -34,7 +34,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/servertest"
 )
 
-// signer is a pair of keys, as PEM.
+// signer is a key pair in PEM.
 type signer struct{ algorithm, private, public string }
 
 func newSigner(tb testing.TB, algorithm string) signer {
@@ -58,7 +58,7 @@ func newSigner(tb testing.TB, algorithm string) signer {
 	}
 }
 
-// releasePolicy allows everything, and its answers contain the number of the release.
+// releasePolicy allows everything. Its answers contain the number of the release.
 const releasePolicy = `package app
 
 decision := {"allow": true, "context": {"release": data.app.release}}
@@ -70,7 +70,7 @@ type testRelease struct {
 	files    map[string]string
 }
 
-// smallRelease is release n of releasePolicy.
+// smallRelease returns release n of releasePolicy.
 func smallRelease(n int64) testRelease {
 	return testRelease{n, map[string]string{"app/app.rego": releasePolicy, "app/data.json": fmt.Sprintf(`{"release": %d}`, n)}}
 }
@@ -127,7 +127,7 @@ func archiveBytes(tb testing.TB, a *bundles.Archive) []byte {
 	return out.Bytes()
 }
 
-// replaceFile puts a file in its place at once, as a release is published.
+// replaceFile replaces a file atomically, as a release is published.
 func replaceFile(t *testing.T, path string, data []byte) {
 	t.Helper()
 	next := filepath.Join(filepath.Dir(path), "next")
@@ -182,7 +182,7 @@ func (d *daemon) waitForRelease(t *testing.T, sequence int64) httpapi.PolicyStat
 	return d.revision(t)
 }
 
-// decidingRelease returns the number of the release by which a question is decided.
+// decidingRelease returns the number of the release that decides a question.
 func (d *daemon) decidingRelease(t *testing.T) int64 {
 	t.Helper()
 	w, body := post(t, d.url, "", viewJane)
@@ -205,7 +205,7 @@ func (d *daemon) readiness(t *testing.T) (ready bool, s httpapi.PolicyStatus) {
 	return status == http.StatusOK, manifestMembers.Policy
 }
 
-// metric returns the value of a counter or gauge, 0 if there is none.
+// metric returns the value of a counter or gauge, or 0 if there is none.
 func (d *daemon) metric(t testing.TB, name string) float64 {
 	t.Helper()
 	_, body := d.get(t, "/metrics")

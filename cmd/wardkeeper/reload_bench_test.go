@@ -25,9 +25,9 @@ const (
 	reloadEvery = 250 * time.Millisecond // so that a policy is being compiled for much of the time
 )
 
-// BenchmarkReload puts the built-in policy under a constant load over HTTP, first without and then with 50 signed bundles. It reports
-// the 99th percentile of latency for both, counted from when a question was due, the number of lost questions, and the memory
-// of the process before and after.
+// BenchmarkReload puts the built-in policy under a constant load over HTTP, first without and then with 50 signed bundles. It
+// reports the 99th percentile of latency for both, measured from when a question was due, the number of lost questions, and the
+// memory of the process before and after.
 func BenchmarkReload(b *testing.B) {
 	defer debug.SetGCPercent(debug.SetGCPercent(limits.GCPercent))
 	signer := newSigner(b, "ES256")
@@ -68,7 +68,7 @@ func BenchmarkReload(b *testing.B) {
 	b.ReportMetric(float64(len(busy.waits))/float64(len(baseline.waits)), "asked-ratio")
 }
 
-// builtInRelease is a release of the built-in policy.
+// builtInRelease returns a release of the built-in policy.
 func builtInRelease(tb testing.TB, n int64) testRelease {
 	tb.Helper()
 	r := testRelease{n, map[string]string{}}
@@ -85,7 +85,7 @@ func builtInRelease(tb testing.TB, n int64) testRelease {
 	return r
 }
 
-// load asks at a constant rate, however long the answers take.
+// load asks at a constant rate, regardless of how long the answers take.
 type load struct {
 	url string
 

@@ -21,7 +21,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/httpapi"
 )
 
-// reloads is how often the policy is replaced under load.
+// reloads is the number of times that the policy is replaced under load.
 const reloads = 50
 
 // reloadTest is a server in the test's process that follows a bundle.
@@ -73,8 +73,8 @@ func (r *reloadTest) reload(tb testing.TB, data []byte) {
 	})
 }
 
-// releasePolicyWithSearch is a slow policy whose answers contain the number of the release. A search finds documents of one
-// release, which no other release allows.
+// releasePolicyWithSearch is a slow policy whose answers contain the number of the release. A search finds documents that only
+// this release allows.
 const releasePolicyWithSearch = `package app
 
 decision := {"allow": _here, "context": {"release": data.app.release, "work": sum(numbers.range(1, 300))}}
@@ -88,7 +88,7 @@ _here if startswith(input.resource.id, sprintf("%d-", [data.app.release]))
 candidates := {"resource": {"doc": {sprintf("%d-%d", [data.app.release, i]) | some i in numbers.range(1, 20)}}}
 `
 
-// largeRelease is a release of releasePolicyWithSearch with so much data that a leaked release shows in the memory in use.
+// largeRelease returns a release of releasePolicyWithSearch with so much data that a leaked release shows in the memory in use.
 func largeRelease(n int64) testRelease {
 	var rows strings.Builder
 	for i := range 600 {
@@ -97,8 +97,8 @@ func largeRelease(n int64) testRelease {
 	return testRelease{n, map[string]string{"app/app.rego": releasePolicyWithSearch, "app/data.json": fmt.Sprintf(`{"release": %d%s}`, n, &rows)}}
 }
 
-// Each answer is of one release, never of an older one than the answer before. A batch or page never mixes two releases. In the
-// end only one release is in memory.
+// Each answer comes from one release, never from an older one than the answer before. A batch or page never mixes two releases.
+// At the end, only one release is in memory.
 func TestReloadUnderLoadLosesNoRequest(t *testing.T) {
 	skipIfShort(t)
 	signer := newSigner(t, "ES256")
@@ -142,13 +142,13 @@ func TestReloadUnderLoadLosesNoRequest(t *testing.T) {
 // liveHeap returns the size of the heap after garbage collection.
 func liveHeap() uint64 {
 	runtime.GC()
-	runtime.GC() // a pool is emptied by the second collection
+	runtime.GC() // the second collection empties pools
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return m.HeapAlloc
 }
 
-// ask asks one of three kinds of question, and returns the release of the answer. A mixed answer is an error.
+// ask asks one of three kinds of question, and returns the release of the answer. An answer that mixes releases is an error.
 func (r *reloadTest) ask(kind int) (release int64, err error) {
 	const parts = `{"subject":{"type":"user","id":"alice"},"action":{"name":"read"}`
 	switch kind {

@@ -19,8 +19,8 @@ type remoteDirectory struct {
 	origin membership.Origin
 	name   string // for logs
 
-	// Used by check and adopt alone.
-	vocabulary, checked *pdp.Vocabulary // in force; what adopt puts in force, nil for no change
+	// Used only by check and activate.
+	vocabulary, checked *pdp.Vocabulary // in force; to be put in force by activate, nil for no change
 }
 
 var _ factSource = (*remoteDirectory)(nil)
@@ -33,8 +33,8 @@ func openRemote(name string, cfg factsource.Config) (*remoteDirectory, error) {
 	return &remoteDirectory{Cache: cached, origin: cfg.Origin, name: name}, nil
 }
 
-// check implements [factSource]. It cannot know all records: one that the vocabulary does not admit is quarantined when it is
-// fetched.
+// check implements [factSource]. It cannot read all records: a record that the vocabulary does not admit is quarantined when it
+// is fetched.
 func (d *remoteDirectory) check(v *pdp.Vocabulary) error {
 	d.checked = nil
 	if v != nil && !reflect.DeepEqual(v, d.vocabulary) {
@@ -82,7 +82,7 @@ func (d *remoteDirectory) membershipStatus() httpapi.MembershipStatus {
 	status := httpapi.MembershipStatus{
 		Quarantined: len(s.Quarantined), NotConfirmed: s.Confirming && !s.Confirmed, SharedCacheDown: s.Shared && !s.StreamLive,
 	}
-	if s.Confirming { // otherwise age budgets apply, as the settings say
+	if s.Confirming { // otherwise the configured age budgets apply
 		status.MissingProofs = s.Unproven
 	}
 	return status

@@ -14,8 +14,8 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/servertest"
 )
 
-// BenchmarkRevocation revokes the power of an administrator and restores it, while three sidecars answer other questions. It reports
-// the median and the 99th percentile of the time from the commit until the last sidecar denies.
+// BenchmarkRevocation revokes and restores the power of an administrator while three sidecars answer other questions. It
+// reports the median and the 99th percentile of the time from the commit until the last sidecar denies.
 func BenchmarkRevocation(b *testing.B) {
 	b.Run("listening", func(b *testing.B) { benchmarkRevocation(b, false) })
 	b.Run("announced", func(b *testing.B) { benchmarkRevocation(b, true) })
@@ -43,7 +43,7 @@ func benchmarkRevocation(b *testing.B, announces bool) {
 	b.ReportMetric(float64(len(f.log.answers)), "answers")
 }
 
-// setStatus changes the status of one administrator, and announces the change if sidecars do not listen to the database.
+// setStatus changes the status of one administrator. It announces the change if the sidecars do not listen to the database.
 func (f *revocationTest) setStatus(connection *pgx.Conn, status string) {
 	w := adminChange{id: "a0"}
 	err := connection.QueryRow(context.Background(), "UPDATE users SET status = $1 WHERE id = $2 RETURNING version", status, w.id).Scan(&w.version)

@@ -20,15 +20,15 @@ import (
 
 const changesToken = "a-token-for-changes"
 
-// revocationTest runs three sidecars over one database and one Redis. Administrators are deactivated and reactivated all the
-// time, while clients ask every sidecar what they may do.
+// revocationTest runs three sidecars over one database and one Redis. It deactivates and reactivates administrators
+// continuously, while clients ask every sidecar what they may do.
 type revocationTest struct {
 	t        testing.TB
 	database *servertest.Postgres
 	sidecars []*daemon
 	// announces means that the writer announces its changes, and that the sidecars do not listen to the database.
 	announces bool
-	// muted leaves the announcements out, so that revocations are missed.
+	// muted suppresses the announcements, so that revocations are missed.
 	muted bool
 
 	client *http.Client
@@ -93,7 +93,7 @@ func (f *revocationTest) runDuring(disrupt func()) {
 	time.Sleep(2 * time.Second)
 	waitUntil(f.t, "there are enough answers", func() bool {
 		allowed, denied, _ := f.log.counts()
-		// Where changes are not announced, the sidecars go on allowing.
+		// If changes are not announced, the sidecars continue to allow.
 		return allowed > 500 && (denied > 500 || f.muted)
 	})
 	cancel()
@@ -150,7 +150,7 @@ func (f *revocationTest) announce(n int, w adminChange) (token string) {
 	}
 }
 
-// ask asks whether an administrator may edit Jane, and logs the answer and the version of the record that it was decided by.
+// ask asks whether an administrator may edit Jane, and logs the answer and the version of the record that decided it.
 func (f *revocationTest) ask(sidecar int, id, token string) (allowed, answered bool) {
 	r := adminAnswer{sidecar: sidecar, id: id, token: token != "", at: time.Now()}
 	atLeast := ""

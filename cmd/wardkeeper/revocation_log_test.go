@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// revocationLog records when each change was written, and by which version each question was answered. Afterwards every answer
-// is checked against the changes.
+// revocationLog records when each change was written, and which version decided each question. Afterwards every answer is
+// checked against the changes.
 type revocationLog struct {
 	mu          sync.Mutex
 	changes     map[string][]adminChange // by administrator, in order
@@ -21,13 +21,13 @@ type adminChange struct {
 	version   uint64
 	active    bool
 	committed time.Time
-	announced time.Time // zero if it was not
+	announced time.Time // zero if not announced
 }
 
 type adminAnswer struct {
 	sidecar   int
 	id        string
-	version   uint64 // of the record that the question was decided by
+	version   uint64 // of the record that decided the question
 	allowed   bool
 	confirmed bool // the record was confirmed
 	token     bool // the question required the last announcement for this administrator
@@ -77,9 +77,9 @@ const (
 	tolerance = time.Second
 )
 
-// violations lists the answers that break the guarantees. knownSince gives the time from which a sidecar has to learn of a
-// change: when it was committed, or when it was announced. The lease holds for confirmed records; a sidecar that is too busy to hear
-// heartbeats does not confirm any, and then the budget holds.
+// violations lists the answers that break the guarantees. knownSince returns the time from which a sidecar must learn of a
+// change: when it was committed, or when it was announced. The lease applies to confirmed records. A sidecar that is too busy
+// to receive heartbeats confirms none, and then the budget applies.
 func (l *revocationLog) violations(knownSince func(adminChange) time.Time) []string {
 	var all []string
 	for _, a := range l.answers {

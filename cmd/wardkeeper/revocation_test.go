@@ -26,7 +26,7 @@ func (f *revocationTest) checkAnswers(knownSince func(adminChange) time.Time) {
 	assert.Empty(f.t, faults[:min(len(faults), 5)], "of %d", len(faults))
 }
 
-// disrupt does something to the servers, and waits until facts are confirmed again.
+// disrupt calls what, which disrupts the servers, and waits until facts are confirmed again.
 func (f *revocationTest) disrupt(what func()) {
 	from := time.Now()
 	what()
@@ -41,7 +41,7 @@ func disruptRedis(f *revocationTest, redis *servertest.Redis) {
 	f.disrupt(func() { redis.Stop(); time.Sleep(1500 * time.Millisecond); redis.Start() }) // restarted empty
 	f.disrupt(func() { redis.Pause(); time.Sleep(3 * time.Second); redis.Resume() })
 	f.disrupt(redis.FlushAll)
-	f.disrupt(func() { // a sidecar is suspended, and the stream is trimmed meanwhile
+	f.disrupt(func() { // the stream is trimmed while a sidecar is suspended
 		f.sidecars[2].signal(f.t, syscall.SIGSTOP)
 		time.Sleep(2 * time.Second)
 		require.NoError(f.t, redis.Client().XTrimMaxLen(context.Background(), "wk1:{changes}:log", 0).Err())

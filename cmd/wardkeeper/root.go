@@ -48,7 +48,7 @@ assignments of a directory, and answers through the OpenID AuthZEN Authorization
 	return root
 }
 
-// noSuchCommand returns an error for an argument of a command that only has subcommands.
+// noSuchCommand returns an error for an argument of a command that has only subcommands.
 func noSuchCommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
@@ -63,7 +63,7 @@ func noSuchCommand(cmd *cobra.Command, args []string) error {
 		cmd.CommandPath()+" "+args[0], suggest.DidYouMean("", args[0], names), cmd.CommandPath()+" --help")
 }
 
-// explainFlagError adds which flag was probably meant.
+// explainFlagError adds the flag that was probably meant.
 func explainFlagError(cmd *cobra.Command, err error) error {
 	var unknown *pflag.NotExistError
 	if !errors.As(err, &unknown) {
@@ -78,7 +78,7 @@ func explainFlagError(cmd *cobra.Command, err error) error {
 	return fmt.Errorf("%w: %q lists the flags", err, cmd.CommandPath()+" --help")
 }
 
-// arguments requires one argument for each name.
+// arguments requires exactly one argument for each name.
 func arguments(names ...string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		switch {

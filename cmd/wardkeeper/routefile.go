@@ -19,8 +19,9 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/rotation"
 )
 
-// openRouteFile opens the route file of the settings, and returns what checks requests by it; nil if there is none. The file is read again
-// when it changes; if it then has faults, the last good one stays in force.
+// openRouteFile opens the route file of the settings. It returns a function that returns the current checker of requests, or
+// nil if the settings name no route file or clients is nil. The file is read again when it changes; if it then has faults, the
+// last good version stays in force.
 func openRouteFile(s *config.Settings, side *sidecar, clients *tokens.Tokens, logger *slog.Logger) (func() *check.Checker, error) {
 	if s.Routes == "" || clients == nil {
 		return nil, nil
@@ -50,14 +51,14 @@ func openRouteFile(s *config.Settings, side *sidecar, clients *tokens.Tokens, lo
 	return checker.Get, nil
 }
 
-// verifiers keeps the verifier of tokens while the settings of tokens stay the same: a change of the routes must not forget the issuer's keys,
-// since the issuer may be away. Callers hold the lock of the route file.
+// verifiers keeps the token verifier while the token settings stay the same. A change of the routes must not drop the issuer's
+// keys, since the issuer may be unavailable. Callers hold the lock of the route file.
 type verifiers struct {
 	settings identity.Config
 	last     *identity.Verifier
 }
 
-// of returns the verifier of the tokens that a route file speaks of; nil if it speaks of none.
+// of returns the verifier of the tokens that a route file accepts, or nil if it accepts none.
 func (v *verifiers) of(table *routes.Table, logger *slog.Logger) (routes.Verifier, error) {
 	jwt := table.Subject().JWT
 	if jwt == nil {
@@ -81,8 +82,8 @@ func onlySockets(addrs config.AddrList) bool {
 	return !slices.ContainsFunc(addrs, func(addr string) bool { return !config.IsUnix(addr) })
 }
 
-// servable refuses a route file by which proxies could not be answered. proven says whether a proxy proves who it is, bodies whether there
-// may be one that sends bodies.
+// servable rejects a route file that cannot work for proxies. proven means that proxies prove who they are, bodies that there
+// may be a proxy that sends bodies.
 func servable(table *routes.Table, proven, bodies bool) error {
 	var faults []error
 	if header := table.Subject().Header; header != "" && !proven {
@@ -96,7 +97,7 @@ func servable(table *routes.Table, proven, bodies bool) error {
 	return errors.Join(faults...)
 }
 
-// countedEngine is the engine of a sidecar. What it decides is in the server's metrics.
+// countedEngine is the engine of a sidecar. It counts its decisions in the server's metrics.
 type countedEngine struct{ side *sidecar }
 
 func (e countedEngine) Decide(ctx context.Context, r pdp.Request) (pdp.Decision, error) {

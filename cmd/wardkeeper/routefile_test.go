@@ -23,7 +23,7 @@ routes:
   - {path: "/users/{id}", methods: [GET], action: user.view, resource: {id: {path: id}}}
 `
 
-// proxied asks as a proxy does, and returns status and body.
+// proxied asks as a proxy does, and returns the status and the body.
 func (d *daemon) proxied(t *testing.T, token, target, person string) (int, string) {
 	t.Helper()
 	req, err := http.NewRequest(http.MethodGet, d.url+"/adapters/forward-auth", nil)
@@ -92,7 +92,7 @@ func TestRouteFilesThatCannotBeServedAreRefused(t *testing.T) {
 	assert.Equal(t, statusOK, got.status, got)
 }
 
-// The issuer's keys must outlive a change of the routes: the issuer may be away just then.
+// The issuer's keys must survive a change of the routes: the issuer may be unavailable at that time.
 func TestVerifierIsKeptWhileOnlyRoutesChange(t *testing.T) {
 	const subject = "version: 1\nsubject: {jwt: {keys: 'https://idp.example.org/keys', issuer: 'https://idp.example.org', audience: AUDIENCE, algorithms: [ES256]}}\n"
 	table := func(text, audience string) *routes.Table {

@@ -30,7 +30,7 @@ func newRoutesCommand(p process) *cobra.Command {
 	return cmd
 }
 
-// openRoutes reads a route file and prints its faults; the process then ends with status.
+// openRoutes reads a route file and prints its faults. If there are any, the error ends the process with status.
 func (p process) openRoutes(path string, status int) (*routes.Table, error) {
 	table, err := routes.Load(path)
 	var faults routes.Faults
@@ -45,7 +45,7 @@ func (p process) openRoutes(path string, status int) (*routes.Table, error) {
 	return nil, &exitError{status: status}
 }
 
-// at words a fault with its position, as compilers do.
+// at formats a fault with its position, as compilers do.
 func at(path string, f routes.Fault) string {
 	position := path + ":" + strconv.Itoa(f.Line)
 	if f.Column > 0 {
@@ -94,7 +94,7 @@ Exit status: 0 valid, 1 faults found, 2 could not be checked.`,
 	return cmd
 }
 
-// policyWarnings compares the actions of a route file with those of a policy. A policy without a catalogue knows no names.
+// policyWarnings compares the actions of a route file with those of a policy. A policy without a catalogue lists no actions.
 func policyWarnings(ctx context.Context, table *routes.Table, bundle, decision string) ([]routes.Fault, error) {
 	policy, err := openPolicy(ctx, bundle, decision)
 	if err != nil {

@@ -55,7 +55,7 @@ Exit status: 0 asked or public, 1 refused or no route, 2 could not be explained.
 	return cmd
 }
 
-// givenClaims implements [routes.Verifier].
+// givenClaims is a [routes.Verifier] that returns the claims for any token.
 type givenClaims map[string]any
 
 func (c givenClaims) Verify(context.Context, string) (map[string]any, error) { return c, nil }
@@ -95,7 +95,7 @@ func (e *routesExplain) run(ctx context.Context, p process, table *routes.Table,
 	return nil
 }
 
-// explanation words what a request means.
+// explanation explains what a request means.
 func explanation(path string, request routes.Request, r routes.Resolution, err error) (lines []string, status int) {
 	word := "ASKED"
 	var problem *routes.Error
@@ -122,7 +122,7 @@ func explanation(path string, request routes.Request, r routes.Resolution, err e
 		lines = append(lines, "  because  No route matches.")
 	case r.Outcome == routes.Question:
 		question, err := authzen.AppendValue(nil, r.Evaluation)
-		if err != nil { // impossible for what was drawn from a request
+		if err != nil { // impossible for values drawn from a request
 			question = []byte(err.Error())
 		}
 		lines = append(lines, "  asks     "+string(question))
@@ -140,7 +140,7 @@ func statusOf(k routes.Kind) string {
 	return "503"
 }
 
-// request makes the request that the flags describe.
+// request builds the request that the flags describe.
 func (e *routesExplain) request(method, url string) (routes.Request, error) {
 	r := routes.Request{Method: method, Header: http.Header{}, FromProxy: true}
 	host, target := splitURL(url)
@@ -155,7 +155,7 @@ func (e *routesExplain) request(method, url string) (routes.Request, error) {
 			r.Host = append(r.Host, value)
 			continue
 		}
-		r.Header[name] = append(r.Header[name], value) // as it is spelled: another spelling can be what is to be explained
+		r.Header[name] = append(r.Header[name], value) // keep the spelling: it may be what the user wants explained
 	}
 	if len(r.Host) == 0 {
 		r.Host = []string{host}

@@ -74,7 +74,7 @@ func (d *daemon) kill(t *testing.T) (logs string) {
 	return logs
 }
 
-// A bundle is fetched from the source instead.
+// The server fetches a bundle from the source instead.
 func TestDamagedSavedBundleIsNotServed(t *testing.T) {
 	t.Parallel()
 	other := newSigner(t, "ES256")
@@ -117,8 +117,8 @@ func TestDamagedSavedBundleIsNotServed(t *testing.T) {
 	}
 }
 
-// The process was killed between writing the two. The bundle is served, and older releases are refused although the state file
-// does not mention it.
+// The process was killed between writing the two files. The bundle is served, and older releases are refused although the state
+// file does not mention the bundle.
 func TestSavedBundleNewerThanItsRecord(t *testing.T) {
 	t.Parallel()
 	k := newStatefulServer(t)
@@ -181,7 +181,7 @@ func TestBundleFolderIsSaved(t *testing.T) {
 	d.waitForRelease(t, 0)
 	d.kill(t)
 	require.NoError(t, os.CopyFS(tree, os.DirFS(testPolicies)))
-	for range 2 { // the second time the source is down
+	for range 2 { // the source is down the second time
 		d = startServer(t, append(args, "--bundle", tree)...)
 		_, body := post(t, d.url, "", viewJane)
 		require.Contains(t, body, "Only readers may.")

@@ -82,8 +82,8 @@ finished; 2 settings, policy or directory are invalid.`,
 	return cmd
 }
 
-// serve wires everything from the settings, and serves until it is told to stop. It reports the faults of the settings
-// together with those of the files they name.
+// serve wires everything from the settings, and serves until it is told to stop. It reports the faults of the settings together
+// with those of the files that they name.
 func (p process) serve(ctx context.Context, s *config.Settings, faults error) error {
 	memory := limits.TuneGC(os.Getenv)
 	if p.ignoreSIGPIPE != nil {
@@ -147,8 +147,8 @@ func (p process) serve(ctx context.Context, s *config.Settings, faults error) er
 	return nil
 }
 
-// openConfigured opens the policy and the directory that the settings name. With invalid settings it opens files, to report
-// their faults as well, but connects to no application or database.
+// openConfigured opens the policy and the directory that the settings name. If the settings are invalid, it opens files to
+// report their faults as well, but connects to no application or database.
 func openConfigured(ctx context.Context, s *config.Settings, valid bool, memory *limits.Memory, logger *slog.Logger) (*sidecar, error) {
 	bundle, err := bundleOf(s, logger)
 	var cached *factsource.Config

@@ -184,7 +184,7 @@ func TestServeReportsFaultsAtTheStart(t *testing.T) {
 		{[]string{"--bundle", "testdata/none"}, statusFailed, []string{`the bundle is "testdata/none": name a directory`}},
 		{[]string{"--bundle", testPolicies, "--decision", "data.app.decision"}, statusFailed, []string{"write the path below data, with slashes (app/decision)"}},
 		{[]string{"--bundle", testPolicies, "--decision", "app/other"}, statusFailed, []string{"there is no rule data.app.other"}},
-		{ // every fault at once, of settings, token and directory
+		{ // reports every fault at once: of settings, token and directory
 			[]string{"--config", config, "--read-timeout", "x", "--directory", "testdata/faulty.yaml", "--token-file", "testdata/none"},
 			statusFailed, []string{"did you mean addr?", "--read-timeout is", "the token file cannot be read", `location "north": parent is unknown`},
 		},

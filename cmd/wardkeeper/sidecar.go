@@ -17,12 +17,12 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/httpapi"
 )
 
-// sidecarConfig says what a sidecar decides by.
+// sidecarConfig configures a sidecar.
 type sidecarConfig struct {
 	bundle    *follow.BundleSource // nil for the built-in policy
 	once      bool                 // open the bundle without following it or writing to the state directory
 	decision  string               // path of the rule that decides
-	directory string               // a file, or the name of what cached reads; empty if the policy needs no facts
+	directory string               // a file, or the name of the source behind cached; empty if the policy needs no facts
 	cached    *factsource.Config   // nil for a file
 	timeout   time.Duration        // of each evaluation
 	serveData bool                 // to clients of OPA's API
@@ -58,7 +58,7 @@ func openSidecar(ctx context.Context, cfg sidecarConfig, logger *slog.Logger) (*
 	s.engine = pdp.New(engine)
 	err := s.openPolicy(ctx, cfg, logger)
 	if err == nil && s.directory != nil && s.engine.Policy() == nil {
-		err = s.directory.checkExists() // the first policy that arrives checks its content
+		err = s.directory.checkExists() // the first policy to arrive checks its content
 	}
 	if s.directory != nil && cfg.once {
 		err = errors.Join(err, s.directory.checkReachable(ctx))
@@ -92,7 +92,7 @@ func (s *sidecar) openPolicy(ctx context.Context, cfg sidecarConfig, logger *slo
 
 func (s *sidecar) stale() bool { return s.follower != nil && s.follower.Stale() }
 
-// reload reads policy and facts again, over new connections. The log and the status tell what failed.
+// reload reads policy and facts again, over new connections. The log and the status show what failed.
 func (s *sidecar) reload() {
 	if s.follower != nil {
 		s.follower.Renew()
@@ -111,7 +111,7 @@ func (s *sidecar) close() {
 	}
 }
 
-// newServer makes the HTTP server. It adds to cfg what concerns engine, policy and facts.
+// newServer creates the HTTP server. It adds to cfg what concerns the engine, the policy and the facts.
 func (s *sidecar) newServer(cfg httpapi.Config, more ...prometheus.Collector) (*httpapi.Server, error) {
 	cfg.Decider, cfg.Data = s.engine, s.engine
 	cfg.Ready = s.ready
@@ -153,7 +153,7 @@ func (s *sidecar) count(action string, d *pdp.Decision, err error) {
 	}
 }
 
-// publishActions tells the server which actions the active policy has.
+// publishActions passes the actions of the active policy to the server.
 func (s *sidecar) publishActions() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

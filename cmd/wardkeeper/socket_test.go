@@ -20,7 +20,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/unixsocket"
 )
 
-// socketPath returns a free path that is short enough for a socket, unlike those of t.TempDir in tests with long names.
+// socketPath returns a free path that is short enough for a socket. Those of t.TempDir are too long in tests with long names.
 func socketPath(t testing.TB) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "wardkeeper")
@@ -36,7 +36,7 @@ func socketClient(t *testing.T, path string) *http.Client {
 	return &http.Client{Transport: transport}
 }
 
-// requireServes asks over a socket.
+// requireServes requires that a server answers over a socket.
 func requireServes(t *testing.T, path string) {
 	t.Helper()
 	got := run(t, nil, "ask", "alice", "user.view", "jane", "--server", "unix:"+path)
@@ -166,7 +166,7 @@ func TestOfServersThatStartAtOnceOneServes(t *testing.T) {
 		require.NoError(t, a.cmd.Start())
 		t.Cleanup(func() { _ = a.cmd.Process.Kill() })
 		go func() {
-			_ = a.cmd.Wait() // the status says it
+			_ = a.cmd.Wait() // the exit status is in ProcessState
 			ended <- a
 		}()
 	}
@@ -198,7 +198,7 @@ func TestAddressThatCannotBeUsedFailsTheStart(t *testing.T) {
 	for _, c := range []struct {
 		addr, want string
 		status     int
-		check      bool // whether --check finds it too
+		check      bool // --check finds it too
 	}{
 		{"unix:" + file, file + " is a file, not a socket, and is left alone", statusNo, true},
 		{"unix:" + filepath.Dir(live), "is a folder, not a socket, and is left alone", statusNo, true},

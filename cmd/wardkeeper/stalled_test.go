@@ -21,7 +21,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/servertest"
 )
 
-// unreadServer is a running server whose log is read up to the line with its address, and no further.
+// unreadServer is a running server whose log is read only up to the line with its address.
 type unreadServer struct {
 	cmd *exec.Cmd
 	log io.Closer
@@ -134,7 +134,8 @@ func TestIdleConnectionsDoNotExcludeOthers(t *testing.T) {
 	s.stop(t, 0)
 }
 
-// slowPolicy is a policy with a question that takes half a minute in one built-in, which cannot be interrupted.
+// slowPolicy returns a folder with a policy. One of its questions takes half a minute in one built-in, which cannot be
+// interrupted.
 func slowPolicy(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -152,7 +153,7 @@ allow if input.action.name == "quick"
 	return dir
 }
 
-// The server can still be stopped while the evaluation goes on.
+// The server can still be stopped while the evaluation continues.
 func TestUnstoppableEvaluationIsAnsweredInTime(t *testing.T) {
 	s := startUnread(t, "--bundle", slowPolicy(t), "--decision", "app/allow", "--evaluation-timeout", "2s", "--request-timeout", "10m",
 		"--shutdown-timeout", "2s")

@@ -9,7 +9,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/httpapi"
 )
 
-// ready checks what a decision needs, for /ready.
+// ready returns the checks of what a decision needs, for /ready.
 func (s *sidecar) ready(ctx context.Context) []httpapi.Check {
 	checks := []httpapi.Check{{Name: "policy", Err: s.engine.CheckPolicy(ctx)}}
 	if s.engine.Policy() != nil { // the first policy opens the directory
@@ -37,7 +37,7 @@ func (s *sidecar) policyStatus() httpapi.PolicyStatus {
 	return status
 }
 
-// policyAttempt converts an attempt; nil if there was none.
+// policyAttempt converts an attempt. It returns nil if there was none.
 func policyAttempt(a follow.Attempt) *httpapi.PolicyAttempt {
 	if a.At.IsZero() {
 		return nil

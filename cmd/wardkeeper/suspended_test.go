@@ -16,7 +16,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/cache"
 )
 
-// sampleRecords returns an engine that fetches each record of the sample directory by itself, after change has changed them.
+// sampleRecords returns an engine that fetches each record of the sample directory separately, after change has changed them.
 func sampleRecords(t *testing.T, change func(o *documentOrigin)) *pdp.Engine {
 	t.Helper()
 	policy, err := builtInPolicy()
@@ -48,7 +48,7 @@ func answerTo(t *testing.T, e *pdp.Engine, question string) string {
 	return string(answer)
 }
 
-// Only the questions of an organization that may see a faulty record are left unanswered.
+// A faulty record leaves unanswered only the questions of organizations that may see it.
 func TestFaultsOfOtherOrganizationsAreInvisible(t *testing.T) {
 	edit := func(records map[string]json.RawMessage, id, old, changed string) {
 		text := strings.ReplaceAll(string(records[id]), old, changed)
@@ -101,7 +101,7 @@ func TestFaultsOfOtherOrganizationsAreInvisible(t *testing.T) {
 	require.Contains(t, answerTo(t, sound, invited), `"Allow":true`)
 	for name, c := range map[string]struct {
 		change func(o *documentOrigin)
-		// The answers to the group itself about Uma and her inviter; "" if they are those for a valid record.
+		// The answers to the questions own and invited; "" means the same answer as for a valid record.
 		own, invited string
 	}{
 		"a role":                     {func(o *documentOrigin) { edit(o.users, "uma", `"practitioner"`, `"boss"`) }, "unavailable", ""},

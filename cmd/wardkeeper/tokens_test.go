@@ -26,7 +26,7 @@ func (d *daemon) statusWith(t *testing.T, token string) int {
 	return w.StatusCode
 }
 
-// New tokens are accepted beside the old ones, which are refused once they are removed. An invalid file changes nothing.
+// New tokens are accepted in addition to the old ones. Tokens that are removed are refused. An invalid file changes nothing.
 func TestTokenRotation(t *testing.T) {
 	t.Parallel()
 	file := writeFile(t, "token", firstToken+"\n")

@@ -11,7 +11,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/servertest"
 )
 
-// Questions are answered nonetheless.
+// Questions are still answered.
 func TestReadinessAndMetricsNameTheMissingProof(t *testing.T) {
 	t.Parallel()
 	url := servertest.StartPostgres(t).Database()

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// releaseWithRoles is release n of the built-in policy. If atDivisions is set, it also offers ed_normal at divisions.
+// releaseWithRoles returns release n of the built-in policy. If atDivisions is set, it also offers ed_normal at divisions.
 func releaseWithRoles(t *testing.T, n int64, atDivisions bool) testRelease {
 	t.Helper()
 	r := builtInRelease(t, n)
@@ -36,7 +36,7 @@ users:
 	byEve = `{"subject":{"type":"user","id":"eve"},"action":{"name":"location.switch"},"resource":{"type":"location","id":"north"}}`
 )
 
-// A directory that only a refused release allows is not used, not even for a moment. It is used once the release is active.
+// A directory that only a refused release allows is not used, not even briefly. Once the release is active, it is used.
 func TestRefusedPolicyDoesNotChangeTheVocabulary(t *testing.T) {
 	t.Parallel()
 	k := newStatefulServer(t)
@@ -55,7 +55,7 @@ func TestRefusedPolicyDoesNotChangeTheVocabulary(t *testing.T) {
 	waitUntil(t, "the directory is refused", func() bool { return d.metric(t, "wardkeeper_directory_reload_failures_total") == 1 })
 	require.True(t, unknown())
 
-	// A release that cannot be saved changes nothing, however often it is tried.
+	// A release that cannot be saved changes nothing, no matter how often it is tried.
 	require.NoError(t, os.Rename(k.state, k.state+"-aside"))
 	k.publish(releaseWithRoles(t, 2, true).signed(t, k.signer))
 	refusals := `wardkeeper_bundle_refusals_total{reason="not_kept"}`
@@ -91,7 +91,7 @@ func TestReleaseThatTheDirectoryBreaksIsRefused(t *testing.T) {
 	waitUntil(t, "the release is active", func() bool { return d.revision(t).Sequence == 2 })
 	d.kill(t)
 
-	// The same at a start from disk.
+	// The same applies to a start from disk.
 	replaceFile(t, directory, []byte(withEve))
 	k.takeDown()
 	d = startServer(t, args...)

@@ -24,7 +24,7 @@ type Client struct {
 	Transport http.RoundTripper // may be nil
 }
 
-// Ask returns the server's decision. An error means that there is none.
+// Ask puts a question to the server and returns its decision. If it returns an error, there is no decision.
 func (c Client) Ask(ctx context.Context, q *Question) (*Decision, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimRight(c.BaseURL, "/")+evaluationPath, bytes.NewReader(encode(q)))
 	if err != nil {
@@ -36,7 +36,7 @@ func (c Client) Ask(ctx context.Context, q *Question) (*Decision, error) {
 	}
 	client := http.Client{
 		Transport: c.Transport,
-		// Question and token are meant for this server alone.
+		// The question and the token must not go to another server.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	w, err := client.Do(r)
@@ -45,7 +45,7 @@ func (c Client) Ask(ctx context.Context, q *Question) (*Decision, error) {
 			return nil, errors.New("the server did not answer in time: see --timeout")
 		}
 		var request *url.Error
-		if errors.As(err, &request) { // its text begins with the URL, which over a Unix socket tells nothing
+		if errors.As(err, &request) { // drop the URL: over a Unix socket it means nothing
 			err = request.Err
 		}
 		return nil, fmt.Errorf("cannot reach the server: %w", err)
@@ -63,7 +63,7 @@ func (c Client) Ask(ctx context.Context, q *Question) (*Decision, error) {
 	return Decode(body)
 }
 
-// statusError words a status that is not 200, with the server's own message if there is one.
+// statusError returns the error for a status that is not 200, with the server's own message if it sent one.
 func statusError(status string, body []byte) error {
 	var response struct {
 		Error string `json:"error"`

@@ -18,7 +18,7 @@ func sampleQuestion(t *testing.T) *Question {
 	return q
 }
 
-// answering handles every request with the same response.
+// answering returns a handler that sends the same response to every request.
 func answering(status int, body string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(status)
@@ -76,7 +76,7 @@ func TestAskFailsWithoutADecision(t *testing.T) {
 
 func TestAskEndsWithItsContext(t *testing.T) {
 	hang := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(io.Discard, r.Body) // only then does the server notice that the client has gone
+		_, _ = io.Copy(io.Discard, r.Body) // the server notices a lost client only after it has read the body
 		<-r.Context().Done()
 	})
 	server := httptest.NewServer(hang)
@@ -93,7 +93,7 @@ func TestResponseBufferKeepsTheFirstStatus(t *testing.T) {
 	w := &responseBuffer{header: http.Header{}, status: http.StatusOK}
 	_, err := io.WriteString(w, "said")
 	require.NoError(t, err)
-	w.WriteHeader(http.StatusTeapot) // too late, as with a real one
+	w.WriteHeader(http.StatusTeapot) // too late, as for an http.ResponseWriter of a server
 	require.Equal(t, http.StatusOK, w.status)
 	require.Equal(t, "said", w.body.String())
 }

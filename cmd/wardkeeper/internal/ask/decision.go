@@ -9,7 +9,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
-// Decision is an AuthZEN decision. What a server added to it is kept.
+// Decision is an AuthZEN decision. It keeps the members that a server added.
 type Decision struct {
 	Allow bool
 	JSON  []byte // the whole answer on one line
@@ -20,8 +20,8 @@ type Decision struct {
 
 var errNoDecision = errors.New("the answer is not a decision")
 
-// Decode reads a decision strictly: anything doubtful is an error, and so are obligations that cannot be read, because a client
-// could not fulfill them.
+// Decode decodes a decision strictly. It rejects anything ambiguous, and obligations that it cannot decode: a client could not
+// fulfill them.
 func Decode(body []byte) (*Decision, error) {
 	response, err := authzen.DecodeResponse(body)
 	if err != nil {

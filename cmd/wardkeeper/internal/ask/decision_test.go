@@ -13,7 +13,8 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files of testdata")
 
-// TestDecisionText words each decision of testdata/decisions, {"question", "answer"}, and compares it with the text next to it.
+// TestDecisionText formats each decision of testdata/decisions, {"question", "answer"}, and compares the result with the text
+// file next to it.
 func TestDecisionText(t *testing.T) {
 	files, err := filepath.Glob("testdata/decisions/*.json")
 	require.NoError(t, err)

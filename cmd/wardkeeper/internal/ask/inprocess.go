@@ -14,7 +14,7 @@ type InProcess struct{ Handler http.Handler }
 func (t InProcess) RoundTrip(r *http.Request) (*http.Response, error) {
 	w := &responseBuffer{header: http.Header{}, status: http.StatusOK}
 	r = r.Clone(r.Context())
-	r.RequestURI = r.URL.RequestURI() // as a server would have read it
+	r.RequestURI = r.URL.RequestURI() // as a server sets it
 	r.RemoteAddr = "127.0.0.1:0"
 	t.Handler.ServeHTTP(w, r)
 	if err := r.Context().Err(); err != nil {

@@ -11,18 +11,17 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
-// Question is an AuthZEN evaluation request. Property values that are JSON are sent as they were written, so that no number is
-// rounded on the way.
+// Question is an AuthZEN evaluation request. Property values in JSON are sent as written, so that no number is rounded.
 type Question struct{ authzen.Evaluation }
 
-// Options are the optional parts of a question, as flags give them. Properties are KEY=VALUE pairs.
+// Options are the optional parts of a question, as given by flags. Properties are KEY=VALUE pairs.
 type Options struct {
 	SubjectType, ResourceType                                        string
 	Location, CurrentLocation                                        string
 	ActionProperties, SubjectProperties, ResourceProperties, Context []string
 }
 
-// Question makes the question whether subject may do action on resource. Its errors name the flags of `wardkeeper ask`.
+// Question returns the question whether subject may do action on resource. Its errors name the flags of `wardkeeper ask`.
 func (o Options) Question(subject, action, resource string) (*Question, error) {
 	if subject == "" || action == "" || resource == "" {
 		return nil, errors.New("SUBJECT, ACTION and RESOURCE must not be empty")
@@ -74,8 +73,8 @@ func resourceType(action string) string {
 	return "user"
 }
 
-// parseObject makes an object of KEY=VALUE pairs; nil of none. A dot in a key nests. A value that is JSON is taken as such, any
-// other as a string.
+// parseObject returns an object with the KEY=VALUE pairs, or nil if there are none. A dot in a key nests. A value that is valid
+// JSON is used as JSON, any other value as a string.
 func parseObject(pairs []string) (map[string]any, error) {
 	var root map[string]any
 	for _, pair := range pairs {
@@ -122,7 +121,7 @@ func insert(object map[string]any, path []string, value string) error {
 
 func quote(s string) string { return string(encode(s)) }
 
-// encode encodes a value as JSON and leaves <, > and & as they are.
+// encode encodes a value as JSON without escaping <, > and &.
 func encode(v any) []byte {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)

@@ -10,7 +10,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/terminal"
 )
 
-// Text words the decision on a question for people.
+// Text formats the decision on a question for people.
 func (d *Decision) Text(q *Question) string {
 	var b strings.Builder
 	line := func(label, text string) {
@@ -36,7 +36,7 @@ func (d *Decision) Text(q *Question) string {
 	return b.String()
 }
 
-// sentence words what is asked, after the subject.
+// sentence returns the part of the question's sentence after the subject.
 func (q *Question) sentence() string {
 	s := q.Action.Name + " on "
 	if q.Resource.Type != "user" {
@@ -52,7 +52,7 @@ func (q *Question) sentence() string {
 	return s
 }
 
-// reasonText words a reason or an advice: a string, or an object with message, code, rule and other members.
+// reasonText formats a reason or an advice: a string, or an object with message, code, rule and other members.
 func reasonText(v any) string {
 	o, ok := v.(map[string]any)
 	if !ok {
@@ -65,7 +65,7 @@ func reasonText(v any) string {
 	return join(message, append(nonEmpty(code, rule), remaining(o)...))
 }
 
-// obligationText words an obligation in the shape of the AuthZEN profile.
+// obligationText formats an obligation that has the form of the AuthZEN profile.
 func obligationText(v any) string {
 	o, ok := v.(map[string]any)
 	if !ok {
@@ -115,7 +115,7 @@ func obligationText(v any) string {
 	return join(text, slices.Concat(details, remaining(p), remaining(o)))
 }
 
-// takeString removes a member that is a string and returns it. Any other member is left for remaining.
+// takeString removes and returns a member that is a string. It leaves any other member for remaining.
 func takeString(o map[string]any, name string) (string, bool) {
 	s, ok := o[name].(string)
 	if ok {
@@ -124,7 +124,7 @@ func takeString(o map[string]any, name string) (string, bool) {
 	return s, ok
 }
 
-// remaining words the members that are left, sorted.
+// remaining formats the members that are left, sorted by name.
 func remaining(o map[string]any) []string {
 	var parts []string
 	for _, name := range slices.Sorted(maps.Keys(o)) {
@@ -133,7 +133,7 @@ func remaining(o map[string]any) []string {
 	return parts
 }
 
-// join puts the details in parentheses behind a text.
+// join appends the details to a text, in parentheses.
 func join(text string, details []string) string {
 	switch {
 	case len(details) == 0:
@@ -148,7 +148,7 @@ func nonEmpty(parts ...string) []string {
 	return slices.DeleteFunc(parts, func(s string) bool { return s == "" })
 }
 
-// valueText is a string as it is, a list of strings with commas, and anything else as JSON.
+// valueText returns a string unchanged, a list of strings joined with commas, and any other value as JSON.
 func valueText(v any) string {
 	switch v := v.(type) {
 	case string:

@@ -12,7 +12,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/unixsocket"
 )
 
-// Addr is an address of a server.
+// Addr is an address that a server listens on.
 type Addr struct {
 	Network string // tcp or unix
 	Address string // HOST:PORT, or the absolute path of a socket
@@ -20,7 +20,7 @@ type Addr struct {
 
 const unixPrefix = "unix:"
 
-// IsUnix reports whether an address is meant to name a Unix socket.
+// IsUnix reports whether an address has the prefix of a Unix socket. It may still be invalid.
 func IsUnix(addr string) bool { return strings.HasPrefix(addr, unixPrefix) }
 
 // ParseAddr parses HOST:PORT, unix:/PATH or unix:///PATH.
@@ -67,7 +67,7 @@ func (a Addr) String() string {
 	return a.Address
 }
 
-// Parsed returns the addresses of a list, without those that [Settings.Validate] finds faults in.
+// Parsed returns the addresses of a list. It omits those that do not parse, which [Settings.Validate] reports.
 func (l AddrList) Parsed() []Addr {
 	var addrs []Addr
 	for _, text := range l {
@@ -88,7 +88,7 @@ func (s *Settings) validateAddrs() (faults []error) {
 			addr, err := ParseAddr(text)
 			switch {
 			case err != nil:
-			case seen[addr] && !strings.HasSuffix(addr.Address, ":0"): // which is another port each time
+			case seen[addr] && !strings.HasSuffix(addr.Address, ":0"): // port 0 is a different port each time
 				err = errors.New("it is given twice: remove one of them")
 			case s.TokenFile == "" && !s.Insecure && !addr.isLocal():
 				faults = append(faults, fmt.Errorf("%s is %q, which other machines can reach: set --token-file, or set --insecure "+
@@ -106,7 +106,7 @@ func (s *Settings) validateAddrs() (faults []error) {
 	return faults
 }
 
-// isLocal reports whether only this machine can reach an address, as far as its name tells.
+// isLocal reports whether only this machine can reach the address, judging by the name alone: it resolves no host.
 func (a Addr) isLocal() bool {
 	if a.Network == "unix" {
 		return true
@@ -115,7 +115,7 @@ func (a Addr) isLocal() bool {
 	return err == nil && IsLoopback(host)
 }
 
-// IsLoopback reports whether only this machine can reach a host, as far as its name tells.
+// IsLoopback reports whether only this machine can reach a host, judging by the name alone: it resolves no host.
 func IsLoopback(host string) bool {
 	if host == "localhost" {
 		return true

@@ -2,12 +2,12 @@ package config
 
 import "runtime"
 
-// maxDefaultConnections is the default where the limit of open files would allow more.
+// maxDefaultConnections limits the default if the limit of open files allows more.
 const maxDefaultConnections = 8192
 
 // ConnectionLimit returns how many client connections to keep under a limit of open files. The rest of the limit is reserved
-// for what the process opens itself: the log, files, and connections to the sources of facts. The result is less than
-// MaxConnections if the limit of open files requires it.
+// for the log, files, and connections to the sources of facts. The result is less than MaxConnections if the limit of open
+// files requires it.
 func (s *Settings) ConnectionLimit(openFiles int) int {
 	reserved := 32 + openFiles/16
 	switch KindOf(s.Directory) {

@@ -17,7 +17,7 @@ const (
 	UnknownDirectory  DirectoryKind = "unknown" // a URL with any other scheme
 )
 
-// KindOf tells by the spelling of a directory setting which kind of source it names.
+// KindOf returns the kind of source that a directory setting names, judging by its spelling alone.
 func KindOf(directory string) DirectoryKind {
 	scheme, _, ok := strings.Cut(directory, "://")
 	switch {
@@ -31,7 +31,7 @@ func KindOf(directory string) DirectoryKind {
 	return FileDirectory
 }
 
-// urlLike matches what begins as a URL does. Unlike the name of a file, it may contain a password.
+// urlLike matches text that begins like a URL. Unlike the name of a file, it may contain a password.
 var urlLike = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]+:`)
 
 // PublicName returns a directory setting as logs may show it: without user, password, query and fragment.

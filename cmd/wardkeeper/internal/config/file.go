@@ -17,8 +17,8 @@ import (
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/suggest"
 )
 
-// file reads the YAML file. Values are parsed from their text through the same table as flags and variables, so that all
-// layers accept the same spellings: a YAML decoder would read a timeout of 5 as nanoseconds.
+// file reads the YAML file. It parses the text of each value through the same table as flags and variables, so that all layers
+// accept the same spellings: a YAML decoder would read a timeout of 5 as nanoseconds.
 func (l *loader) file(path string) {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -91,7 +91,7 @@ func isList(n *yaml.Node) bool {
 	return n.Kind == yaml.SequenceNode && !slices.ContainsFunc(n.Content, func(e *yaml.Node) bool { return e.Kind != yaml.ScalarNode })
 }
 
-// membership reads the key of that name: settings, and sections of settings.
+// membership reads the key membership, which holds settings and sections of settings.
 func (l *loader) membership(path string, value *yaml.Node) {
 	if value.Tag == "!!null" {
 		return
@@ -137,7 +137,7 @@ func (l *loader) section(path, name, prefix string, value *yaml.Node, visit func
 	}
 }
 
-// policyKey has one member, bundle, whose members are those of [follow.Settings].
+// policyKey is a mapping with one member, bundle, whose members are those of [follow.Settings].
 const policyKey = "policy"
 
 func (l *loader) policy(path string, value *yaml.Node) {
@@ -172,7 +172,7 @@ func (l *loader) policy(path string, value *yaml.Node) {
 // quotedValue matches the values that errors of the YAML decoder quote.
 var quotedValue = regexp.MustCompile("'[^']*'|`[^`]*`")
 
-// yamlFault words an error of the YAML decoder without the values that it quotes, which may be passwords.
+// yamlFault returns the message of an error from the YAML decoder, without the values that it quotes: they may be passwords.
 func yamlFault(err error) string {
 	return quotedValue.ReplaceAllString(strings.TrimPrefix(err.Error(), "yaml: "), "(a value)")
 }

@@ -5,8 +5,8 @@ import "github.com/spf13/pflag"
 // FileFlag names the YAML file. It is a flag and a variable but not a key, because a file cannot name itself.
 const FileFlag = "config"
 
-// RegisterFlags adds a flag for each setting. The returned map holds the flags given on the command line as they were written:
-// [Load] parses them with file and environment so that all faults are reported together.
+// RegisterFlags adds a flag for each setting. The returned map holds the flags given on the command line, as written: [Load]
+// parses them together with the file and the environment, so that all faults are reported together.
 func RegisterFlags(flags *pflag.FlagSet) map[string]string {
 	given := map[string]string{}
 	flags.SortFlags = false

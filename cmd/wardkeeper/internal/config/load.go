@@ -14,8 +14,8 @@ import (
 )
 
 // Load reads the settings: the YAML file over the defaults, environ over the file, flags over environ. flags holds the flags
-// that were given, by name, as written. The error joins every fault; the settings are returned nevertheless, so that the
-// valid ones can be checked too.
+// that were given, by name, as written. The error joins every fault. Load returns the settings even then, so that the valid
+// ones can be checked too.
 func Load(environ []string, flags map[string]string) (*Settings, error) {
 	l := loader{settings: Default()}
 	l.table = l.settings.table()
@@ -63,7 +63,7 @@ func (l *loader) setIn(f *pflag.Flag, spelling, value string) {
 	if f.Value.Set(value) == nil {
 		return
 	}
-	_ = f.Value.Set(before) // a failed Set leaves zero, which Validate would report as a second fault
+	_ = f.Value.Set(before) // a failed Set leaves zero, which Validate would report as another fault
 	switch f.Value.Type() {
 	case "bool":
 		l.fault("%s is %q: use true or false", spelling, value)

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// lines are the faults of an error, one each.
+// lines splits an error into its faults.
 func lines(err error) []string {
 	if err == nil {
 		return nil
@@ -29,7 +29,7 @@ func writeFile(t testing.TB, name, text string) string {
 	return path
 }
 
-// samples has for each flag a value that differs from its default.
+// samples returns, for each flag, a value that differs from its default.
 func samples() map[string]string {
 	return map[string]string{
 		"addr": "127.0.0.1:9000,unix:/run/pdp.sock", "socket-mode": "0600", "directory": "d.yaml",
@@ -48,7 +48,7 @@ func TestEverySettingHasFlagVariableAndKey(t *testing.T) {
 	require.ElementsMatch(t, slices.Collect(maps.Keys(samples())), names)
 	exported := 0
 	for _, f := range reflect.VisibleFields(reflect.TypeFor[Settings]()) {
-		if f.IsExported() && f.Name != "Membership" && f.Name != "PolicyBundle" { // keys of the file alone
+		if f.IsExported() && f.Name != "Membership" && f.Name != "PolicyBundle" { // set only in the file
 			exported++
 		}
 	}
@@ -170,7 +170,7 @@ func TestKubernetesVariablesAreIgnored(t *testing.T) {
 		"WARDKEEPER_SERVICE_HOST=10.0.0.1", "WARDKEEPER_SERVICE_PORT=8181", "WARDKEEPER_SERVICE_PORT_HTTP=8181",
 		"WARDKEEPER_PORT=tcp://10.0.0.1:8181", "WARDKEEPER_PORT_8181_TCP_ADDR=10.0.0.1", "WARDKEEPER_PORT_8181_TCP=tcp://x:1",
 		"WARDKEEPER_REDIS_SERVICE_HOST=10.0.0.2", "WARDKEEPER_REDIS_PORT=tcp://10.0.0.2:6379",
-		"WARDKEEPER_SERVER=http://127.0.0.1:8181", // for ask
+		"WARDKEEPER_SERVER=http://127.0.0.1:8181", // a variable of ask
 	}, nil)
 	require.NoError(t, err)
 	_, err = Load([]string{"WARDKEEPER_PORT=8181"}, nil)

@@ -10,8 +10,8 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/redisstore"
 )
 
-// Membership holds the settings of membership facts that are too many for flags: the key membership of the YAML file. A dot in
-// the name of a setting is a level of nesting in the file.
+// Membership holds the settings of the key membership of the YAML file: those of membership facts, which are too many for
+// flags. A dot in the name of a setting is a level of nesting in the file.
 type Membership struct {
 	// TTL is the maximum age of a fact, confirmed or not; NegativeTTL that of the fact that a record does not exist.
 	TTL, NegativeTTL time.Duration
@@ -45,7 +45,7 @@ func defaultMembership() Membership {
 	}
 }
 
-// table lists these settings once, as the table of [Settings] does.
+// table lists these settings, like the table of [Settings].
 func (m *Membership) table() *pflag.FlagSet {
 	t := pflag.NewFlagSet("membership", pflag.ContinueOnError)
 	t.SortFlags = false

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// membershipSamples has for each setting of the block a value that differs from its default.
+// membershipSamples returns, for each setting of the block, a value that differs from its default.
 func membershipSamples() map[string]string {
 	return map[string]string{
 		"announced": "all", "ttl": "11m0s", "negative_ttl": "31s", "fetch_timeout": "3s", "memory": "64MiB",
@@ -108,7 +108,7 @@ func TestMembershipFaults(t *testing.T) {
 		require.Len(t, lines(err), 1, "%s: %v", text, err)
 		require.NoError(t, s.Validate(), "what could not be read is no second fault")
 	}
-	// What can be read, and cannot be meant.
+	// Values that parse but make no sense.
 	for text, want := range map[string]string{
 		"membership: {ttl: 0s}":                                   "membership.ttl is 0s: it must be positive",
 		"membership: {negative_ttl: -1s}":                         "membership.negative_ttl is -1s: it must be positive",

@@ -12,10 +12,10 @@ import (
 // Settings is the whole configuration of `wardkeeper serve`. A setting has one name in three spellings: the flag
 // --token-file is WARDKEEPER_TOKEN_FILE in the environment and token_file in the YAML file.
 type Settings struct {
-	// Addr is where to listen: HOST:PORT or unix:/PATH, one or more. An address that other machines can reach requires
-	// TokenFile or Insecure.
+	// Addr lists the addresses to listen on: HOST:PORT or unix:/PATH, at least one. An address that other machines can reach
+	// requires TokenFile or Insecure.
 	Addr AddrList
-	// SocketMode is who may connect to the Unix sockets: those who may write to them.
+	// SocketMode is the mode of the Unix sockets. Users with write permission may connect.
 	SocketMode FileMode
 	// Directory is the source of membership facts: a file with locations, users and assignments, an application (https://)
 	// or a database (postgres://). It may be empty if the policy needs no facts.
@@ -45,11 +45,11 @@ type Settings struct {
 	// TokenFile holds the bearer tokens of clients that may ask: one a line, at least 16 characters each. This file and
 	// ChangesTokenFile are read again when they change.
 	TokenFile string
-	// Routes is a route file: what the requests mean about which proxies ask at /adapters/forward-auth. It is read again when it
-	// changes.
+	// Routes is a route file. It says what a request means when a proxy asks about it at /adapters/forward-auth. It is read
+	// again when it changes.
 	Routes string
-	// ExtAuthz is where to answer Envoy's ext_authz filter by the route file, over gRPC: HOST:PORT or unix:/PATH, none or more. The
-	// rules of Addr apply.
+	// ExtAuthz lists the addresses at which to answer Envoy's ext_authz filter over gRPC, by the route file: HOST:PORT or
+	// unix:/PATH. It may be empty. The rules of Addr apply.
 	ExtAuthz AddrList
 	// BaseURL is the address of the server in its metadata. Empty means http:// and the address it listens on.
 	BaseURL string
@@ -73,12 +73,12 @@ type Settings struct {
 	IdleTimeout time.Duration
 	// ShutdownTimeout limits stopping. Requests in flight get most of it to finish.
 	ShutdownTimeout time.Duration
-	// MaxRequests is how many single questions are answered at a time.
+	// MaxRequests limits how many single questions are answered at a time.
 	MaxRequests int
-	// MaxBatches is how many batches, searches and large questions are answered at a time; 0 means twice the number of
+	// MaxBatches limits how many batches, searches and large questions are answered at a time; 0 means twice the number of
 	// processors, at least 8.
 	MaxBatches int
-	// MaxConnections is how many client connections are kept; 0 means as many as the limit of open files allows.
+	// MaxConnections limits the client connections; 0 means as many as the limit of open files allows, at most 8192.
 	MaxConnections int
 
 	// Membership is the key membership of the YAML file.
@@ -87,7 +87,7 @@ type Settings struct {
 	// the key is absent or invalid.
 	PolicyBundle *follow.Settings
 
-	policyInvalid bool // the key policy is there but could not be read
+	policyInvalid bool // the key policy is present but could not be read
 
 	// spellings maps the name of each setting that was given to how the operator spelled it, for error messages.
 	spellings map[string]string
@@ -96,7 +96,7 @@ type Settings struct {
 // DefaultDecision is the path of the rule that decides in the built-in policy.
 const DefaultDecision = "authz/decision"
 
-// Default returns the settings that apply where nothing else is said.
+// Default returns the default settings.
 func Default() *Settings {
 	return &Settings{
 		Addr:              AddrList{"127.0.0.1:8181"},
@@ -119,8 +119,8 @@ func Default() *Settings {
 	}
 }
 
-// table lists the settings once for all layers: the names of flag, variable and key follow from it, and every value is parsed
-// through it.
+// table lists the settings once for all layers. The names of flags, variables and keys follow from it, and every value is
+// parsed through it.
 func (s *Settings) table() *pflag.FlagSet {
 	t := pflag.NewFlagSet("serve", pflag.ContinueOnError)
 	t.SortFlags = false
@@ -157,7 +157,7 @@ func (s *Settings) table() *pflag.FlagSet {
 	return t
 }
 
-// CloseTimeout is the part of ShutdownTimeout reserved for each of three last steps: closing sources, writing the log, and
+// CloseTimeout is the part of ShutdownTimeout reserved for each of the last three steps: closing sources, writing the log, and
 // reporting why the process ends.
 func (s *Settings) CloseTimeout() time.Duration { return min(s.ShutdownTimeout/8, time.Second) }
 

@@ -37,7 +37,7 @@ func (s *Settings) Validate() error {
 	return errors.Join(append(faults, s.validateDurations("", s.table())...)...)
 }
 
-// validateDurations finds the durations of a table that are not positive.
+// validateDurations returns a fault for each duration of a table that is not positive.
 func (s *Settings) validateDurations(prefix string, table *pflag.FlagSet) (faults []error) {
 	table.VisitAll(func(f *pflag.Flag) {
 		if f.Value.Type() != "duration" {
@@ -91,7 +91,7 @@ func (s *Settings) validateChoice(flag, value string, allowed ...string) error {
 		s.Spelling(flag), value, suggest.DidYouMean("", value, allowed), strings.Join(allowed, ", "))
 }
 
-// Level returns the log level, info if it is not valid.
+// Level returns the log level, or info if LogLevel is not valid.
 func (s *Settings) Level() slog.Level {
 	var l slog.Level
 	if err := l.UnmarshalText([]byte(s.LogLevel)); err != nil {

@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// The bounds of a lease: a shorter one ends before the next heartbeat, a longer one confirms facts for too long after the
-// last.
+// The bounds of a lease. A shorter lease ends before the next heartbeat. A longer one confirms facts for too long after the
+// last heartbeat.
 const (
 	minLease = 100 * time.Millisecond
 	maxLease = time.Minute
 )
 
-// minMemory is the smallest in-process cache.
+// minMemory is the minimum size of the in-process cache.
 const minMemory ByteSize = 1 << 20
 
 // ValidateMembership returns every fault of the settings about membership facts, joined.

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// AddrList is a list of addresses, written with commas between them. [ParseAddr] parses each of them.
+// AddrList is a list of addresses, separated by commas when written. [ParseAddr] parses each of them.
 type AddrList []string
 
 // String implements [pflag.Value].
@@ -31,7 +31,7 @@ const (
 	addrSeparator = ","
 )
 
-// FileMode is the permissions of a file, written as an octal number.
+// FileMode holds the permissions of a file, written as an octal number.
 type FileMode fs.FileMode
 
 // String implements [pflag.Value].
@@ -56,7 +56,7 @@ type Announced string
 // The values of [Announced].
 const (
 	AnnouncedSome Announced = "some"
-	AnnouncedAll  Announced = "all" // a live stream without news then confirms that nothing has changed
+	AnnouncedAll  Announced = "all" // a live stream without changes then confirms that nothing has changed
 )
 
 // String implements [pflag.Value].

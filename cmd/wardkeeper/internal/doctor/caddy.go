@@ -94,7 +94,7 @@ func Caddy(ctx context.Context, path string, o Options) (Report, error) {
 	return report, nil
 }
 
-// adaptCaddy returns a configuration as JSON.
+// adaptCaddy reads a configuration and returns it as decoded JSON. Caddy itself converts a Caddyfile.
 func adaptCaddy(ctx context.Context, path string) (map[string]any, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -124,7 +124,7 @@ type caddyConfig struct {
 	application, sidecar string // addresses of the doctor's servers
 	servers              []caddyServer
 	report               *Report
-	passes               bool // the server at hand passes requests to an application
+	passes               bool // the current server passes requests to an application
 }
 
 type caddyServer struct{ name, addr, host string }
@@ -164,7 +164,7 @@ func (c *caddyConfig) rewrite(config map[string]any, dir string) error {
 	return nil
 }
 
-// walk lets every reverse_proxy lead to a server of the doctor's.
+// walk points every reverse_proxy to one of the doctor's servers.
 func (c *caddyConfig) walk(value any) {
 	switch v := value.(type) {
 	case []any:
@@ -181,7 +181,7 @@ func (c *caddyConfig) walk(value any) {
 	}
 }
 
-// proxy rewrites a reverse_proxy. One that rewrites the request and handles the response itself is a question to the sidecar.
+// proxy rewrites a reverse_proxy. If it rewrites the request and handles the response itself, it asks the sidecar.
 func (c *caddyConfig) proxy(handler map[string]any) {
 	to := c.application
 	rewrite, _ := handler["rewrite"].(map[string]any)
@@ -207,7 +207,7 @@ func (c *caddyConfig) proxy(handler map[string]any) {
 	}
 }
 
-// firstHost returns a host that a server's routes match; "" if any will do.
+// firstHost returns the first host without wildcards or placeholders that a server's routes match, or "" if there is none.
 func firstHost(server map[string]any) string {
 	routes, _ := server["routes"].([]any)
 	for _, route := range routes {
@@ -226,10 +226,10 @@ func firstHost(server map[string]any) string {
 	return ""
 }
 
-// loopbackAddr returns an address that nobody else is likely to take before the proxy does.
+// loopbackAddr returns an address that no other process is likely to take before the proxy does.
 func loopbackAddr() (string, error) {
 	host := "127.0.0.1"
-	if runtime.GOOS == "linux" { // where all of 127.0.0.0/8 is the machine's own
+	if runtime.GOOS == "linux" { // all of 127.0.0.0/8 is loopback
 		var b [3]byte
 		_, _ = rand.Read(b[:]) // never fails
 		host = fmt.Sprintf("127.%d.%d.%d", 1+b[0]%250, b[1], 1+b[2]%250)

@@ -13,7 +13,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/adapters/routes"
 )
 
-// Report is what was examined and found.
+// Report is the result of an examination.
 type Report struct {
 	Findings []string // what is wrong, in sentences
 	Notes    []string // what was examined, and what could not be
@@ -29,13 +29,13 @@ func (r *Report) note(format string, args ...any) {
 	r.Notes = append(r.Notes, fmt.Sprintf(format, args...))
 }
 
-// Options says by what a deployment is examined.
+// Options configures an examination.
 type Options struct {
-	// Routes is the route file; nil means that of the corpus.
+	// Routes is the route file; nil means the route file of the corpus.
 	Routes *routes.Table
 }
 
-// table returns the route file and what the corpus is made for.
+// table returns the route file and the site for which to make the corpus.
 func (o Options) table() (*routes.Table, hostile.Site, error) {
 	if o.Routes == nil {
 		table, err := routes.Parse(hostile.RouteFile)
@@ -45,7 +45,7 @@ func (o Options) table() (*routes.Table, hostile.Site, error) {
 	return o.Routes, site, err
 }
 
-// siteOf finds folders in a route file for which the corpus can be made.
+// siteOf returns a site with folders of the route file for which the corpus can be made.
 func siteOf(table *routes.Table) (hostile.Site, error) {
 	site := hostile.Site{Host: "clinic.example.org", Public: "/wardkeeper-doctor/"}
 	switch subject := table.Subject(); {
@@ -76,15 +76,15 @@ func siteOf(table *routes.Table) (hostile.Site, error) {
 	return site, nil
 }
 
-// running is a proxy between the doctor's servers.
+// running is a running proxy between the doctor's servers.
 type running struct {
 	trial *hostile.Trial
 	dial  func(context.Context) (net.Conn, error)
 	site  hostile.Site
-	where string // which of the proxy's servers, for messages
+	where string // names the server of the proxy in messages
 }
 
-// examine sends the corpus, and finds out how denials and failures are answered.
+// examine sends the corpus and checks how the proxy answers denials and failures.
 func (r *running) examine(ctx context.Context, report *Report) error {
 	cases := hostile.Cases(r.site)
 	var plain []hostile.Case
@@ -112,7 +112,7 @@ func (r *running) examine(ctx context.Context, report *Report) error {
 		report.found("%s asks the sidecar, but lets requests through that are denied.", r.where)
 	}
 	if open > 0 {
-		return nil // what follows would say the same
+		return nil // further checks would report the same
 	}
 	if err := r.statuses(ctx, report, plain, hostile.Deny, 403, "of a person who may not do it"); err != nil {
 		return err
@@ -156,12 +156,12 @@ func (r *running) examine(ctx context.Context, report *Report) error {
 	return nil
 }
 
-// asks reports whether the first request of a plain case is asked about.
+// asks reports whether the proxy must ask about the first request of a plain case.
 func (r *running) asks(c hostile.Case) bool {
 	return strings.HasPrefix(string(c.Raw), "GET "+r.site.Protected) || strings.HasPrefix(string(c.Raw), "HEAD "+r.site.Protected)
 }
 
-// statuses checks how a refusal reaches the client.
+// statuses checks that clients get the status want, and that no request gets through. of describes the requests in messages.
 func (r *running) statuses(ctx context.Context, report *Report, plain []hostile.Case, mode hostile.Mode, want int, of string) error {
 	o, err := r.trial.Run(ctx, r.dial, plain, mode, true)
 	if err != nil {
@@ -180,10 +180,10 @@ func (r *running) statuses(ctx context.Context, report *Report, plain []hostile.
 	return nil
 }
 
-// maxExamples bounds how many violations of a kind are shown.
+// maxExamples limits how many violations of a kind are shown.
 const maxExamples = 2
 
-// violations reports what the application should not have got, by kind.
+// violations reports the requests that the application should not have received, by kind.
 func (r *running) violations(report *Report, o hostile.Outcome) {
 	count := map[string]int{}
 	for _, v := range o.Violations {

@@ -82,10 +82,10 @@ func Nginx(ctx context.Context, path string, o Options) (Report, error) {
 type nginxConfig struct {
 	dir                  string
 	application, sidecar string            // addresses of the doctor's servers
-	ports                map[string]string // the doctor's sockets, by the port of the configuration
+	ports                map[string]string // the doctor's socket for each port of the configuration
 	servers              []nginxServer
 	report               *Report
-	upstreams            map[string]string // what the upstream stands for, by name
+	upstreams            map[string]string // the address that replaces each upstream, by name
 }
 
 // nginxServer is a server that passes requests to the application.
@@ -94,13 +94,13 @@ type nginxServer struct {
 	addr, host string
 }
 
-// Directives that are left out: they write outside the doctor's folder, need TLS, or limit how much can be asked.
+// leftOut lists directives to remove: they write outside the doctor's folder, need TLS, or limit requests or connections.
 var leftOut = []string{
 	"user", "pid", "daemon", "master_process", "worker_processes", "worker_cpu_affinity", "worker_rlimit_nofile", "error_log", "access_log", "events", "stream", "mail", "lock_file", "env", "pcre_jit",
 	"client_body_temp_path", "proxy_temp_path", "fastcgi_temp_path", "uwsgi_temp_path", "scgi_temp_path", "limit_req", "limit_conn", "http2", "http3", "quic_retry",
 }
 
-// Directives that pass requests to applications that do not speak HTTP/1.1.
+// otherApplications lists directives that pass requests to applications that do not speak HTTP/1.1.
 var otherApplications = []string{"fastcgi_pass", "uwsgi_pass", "scgi_pass", "grpc_pass", "memcached_pass"}
 
 func isLeftOut(d *nginxconf.Directive) bool {
@@ -120,7 +120,7 @@ func (c *nginxConfig) rewrite(root *nginxconf.Directive) error {
 	switch {
 	case len(blocks) > 1:
 		return fmt.Errorf("%s: there is a second http block", blocks[1].Where())
-	case len(blocks) == 0: // a file that is included in it
+	case len(blocks) == 0: // a file to be included in an http block
 		block := nginxconf.New("http")
 		block.HasBlock, block.Block = true, root.Block
 		blocks, root.Block = []*nginxconf.Directive{block}, []*nginxconf.Directive{block}
@@ -154,13 +154,13 @@ func (c *nginxConfig) rewrite(root *nginxconf.Directive) error {
 	events.HasBlock = true
 	main := []*nginxconf.Directive{nginxconf.New("daemon", "off"), nginxconf.New("worker_processes", "1"), nginxconf.New("pid", filepath.Join(c.dir, "nginx.pid"))}
 	if os.Getuid() == 0 {
-		main = append(main, nginxconf.New("user", "root")) // nobody else can write to the folder
+		main = append(main, nginxconf.New("user", "root")) // only root can write to the folder
 	}
 	root.Block = append(append(main, events), root.Block...)
 	return nil
 }
 
-// server rewrites a server, and finds faults in it.
+// server rewrites a server and reports its faults.
 func (c *nginxConfig) server(http, server *nginxconf.Directive) error {
 	addr, err := c.listen(server)
 	if err != nil {
@@ -191,7 +191,7 @@ func (c *nginxConfig) server(http, server *nginxconf.Directive) error {
 	return nil
 }
 
-// listen gives a server sockets of the doctor's instead of ports: nobody else can take those.
+// listen replaces the ports of a server with the doctor's sockets, which no other process can take. It returns the first one.
 func (c *nginxConfig) listen(server *nginxconf.Directive) (first string, _ error) {
 	listens := server.All("listen")
 	if len(listens) == 0 {
@@ -224,7 +224,7 @@ func (c *nginxConfig) listen(server *nginxconf.Directive) (first string, _ error
 	return used[0], nil
 }
 
-// portOf is the port of a listen directive, or the path of a socket.
+// portOf returns the port of a listen directive, or the address of its Unix socket.
 func portOf(address string) string {
 	if strings.HasPrefix(address, "unix:") {
 		return address
@@ -238,7 +238,7 @@ func portOf(address string) string {
 	return "80"
 }
 
-// askedPaths are the arguments of auth_request.
+// askedPaths returns the arguments of auth_request.
 func askedPaths(d *nginxconf.Directive) []string {
 	var paths []string
 	for _, child := range d.Block {
@@ -250,15 +250,15 @@ func askedPaths(d *nginxconf.Directive) []string {
 	return paths
 }
 
-// nginxScope is a server or a location, within what it inherits from.
+// nginxScope is a server or a location, with the blocks that it inherits from.
 type nginxScope struct {
 	config *nginxConfig
-	asked  []string // where auth_request asks
+	asked  []string // the paths at which auth_request asks
 	chain  []*nginxconf.Directive
-	passes bool // requests to the application
+	passes bool // it passes requests to the application
 }
 
-// effective returns the directives of a name that are in force: those of the innermost block that has any.
+// effective returns the directives of a name that are in force: those of the innermost block that has any of them.
 func (x *nginxScope) effective(name string) []*nginxconf.Directive {
 	for i := len(x.chain) - 1; i >= 0; i-- {
 		if found := x.chain[i].All(name); len(found) > 0 {
@@ -268,7 +268,7 @@ func (x *nginxScope) effective(name string) []*nginxconf.Directive {
 	return nil
 }
 
-// sets returns what proxy_set_header sets a field to.
+// sets returns the value to which proxy_set_header sets a field.
 func (x *nginxScope) sets(field string) (value string, ok bool) {
 	for _, d := range x.effective("proxy_set_header") {
 		if strings.EqualFold(d.Arg(0), field) {
@@ -305,7 +305,7 @@ func (x *nginxScope) isAsked(block *nginxconf.Directive) bool {
 	return block.Name == "location" && len(block.Args) > 0 && slices.Contains(x.asked, block.Args[len(block.Args)-1].Text)
 }
 
-// pass rewrites a proxy_pass, and finds faults in what is around it.
+// pass rewrites a proxy_pass and reports the faults of its block.
 func (x *nginxScope) pass(block, d *nginxconf.Directive) error {
 	target, err := splitPass(d)
 	if err != nil {
@@ -336,7 +336,7 @@ func (x *nginxScope) named(authority string) bool {
 	return slices.ContainsFunc(x.chain[0].All("upstream"), func(u *nginxconf.Directive) bool { return u.Arg(0) == authority })
 }
 
-// application finds faults in a location of the application.
+// application reports the faults of a location that passes requests to the application.
 func (x *nginxScope) application(block, d *nginxconf.Directive, target passTarget) {
 	report := x.config.report
 	if auth := x.effective("auth_request"); len(auth) == 0 || auth[0].Arg(0) == "off" {
@@ -357,7 +357,7 @@ func (x *nginxScope) application(block, d *nginxconf.Directive, target passTarge
 	}
 }
 
-// question finds faults in the location that asks the sidecar.
+// question reports the faults of the location that asks the sidecar.
 func (x *nginxScope) question(block, d *nginxconf.Directive, target passTarget) {
 	report := x.config.report
 	path, query, _ := strings.Cut(target.path, "?")
@@ -402,7 +402,7 @@ func describe(block *nginxconf.Directive) string {
 	return strings.Join(append([]string{block.Name}, words...), " ")
 }
 
-// passTarget is where proxy_pass passes to.
+// passTarget is the target of a proxy_pass.
 type passTarget struct {
 	authority string // a host with its port, the name of an upstream, or unix:/PATH
 	path      string // "" if there is none
@@ -427,7 +427,7 @@ func splitPass(d *nginxconf.Directive) (passTarget, error) {
 	return t, nil
 }
 
-// rewriteUpstreams lets every upstream lead to a server of the doctor's. Upstreams that nothing uses are left out.
+// rewriteUpstreams points every upstream to one of the doctor's servers. It removes unused upstreams.
 func (c *nginxConfig) rewriteUpstreams(http *nginxconf.Directive) error {
 	http.Block = slices.DeleteFunc(http.Block, func(d *nginxconf.Directive) bool {
 		_, used := c.upstreams[d.Arg(0)]
@@ -440,7 +440,7 @@ func (c *nginxConfig) rewriteUpstreams(http *nginxconf.Directive) error {
 	return nil
 }
 
-// startTimeout bounds how long nginx may take to listen.
+// startTimeout limits how long a proxy may take to listen.
 const startTimeout = 60 * time.Second
 
 func startNginx(ctx context.Context, dir, text string, addrs map[string]string) (stop func(), err error) {
@@ -459,7 +459,7 @@ func startNginx(ctx context.Context, dir, text string, addrs map[string]string) 
 	return startProgram(ctx, exec.Command(program, args...), hostile.DialUnix, slices.Collect(maps.Values(addrs)))
 }
 
-// findProgram finds a program also where only root looks.
+// findProgram finds a program in PATH, or in folders that often only root has in PATH.
 func findProgram(name string) (string, error) {
 	if path, err := exec.LookPath(name); err == nil {
 		return path, nil

@@ -12,7 +12,8 @@ import (
 	"github.com/wardkeeper/wardkeeper/adapters/hostile"
 )
 
-// URL sends those requests to a running deployment that change nothing, as nobody, and judges by the answers alone.
+// URL sends those requests of the corpus that change nothing to a running deployment, without credentials, and judges by the
+// answers alone.
 func URL(ctx context.Context, base string, o Options) (Report, error) {
 	var report Report
 	u, err := url.Parse(base)

@@ -13,14 +13,14 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/redisstore"
 )
 
-// Config is the configuration of a cache and of the Redis behind it.
+// Config configures a cache and the Redis behind it.
 type Config struct {
 	cache.Config
 	Redis *redisstore.Config // the Redis that sidecars share; nil for none
 }
 
-// Configure opens the application or the database that the settings name and configures the cache in front of it. It returns nil
-// if they name a file or nothing.
+// Configure opens the application or the database that the settings name and configures the cache in front of it. It returns
+// nil if the settings name a file or no directory.
 func Configure(s *config.Settings, logger *slog.Logger) (cfg *Config, err error) {
 	if s.Directory == "" || config.KindOf(s.Directory) == config.FileDirectory {
 		return nil, nil
@@ -57,7 +57,7 @@ func OpenOrigin(s *config.Settings, logger *slog.Logger) (membership.Origin, err
 		c := s.Membership.HTTP
 		c.URL, c.Logger = s.Directory, logger
 		if c.Retries == 0 {
-			c.Retries = -1 // 0 means the default to httporigin.Open
+			c.Retries = -1 // httporigin.Open takes 0 for the default
 		}
 		return httporigin.Open(c)
 	}
@@ -68,7 +68,7 @@ func OpenOrigin(s *config.Settings, logger *slog.Logger) (membership.Origin, err
 	if err != nil {
 		return nil, err
 	}
-	if c.Listen == "" { // hide that it can be listened to
+	if c.Listen == "" { // without a channel it must not look like a Watcher
 		return struct{ membership.Origin }{origin}, nil
 	}
 	return origin, nil

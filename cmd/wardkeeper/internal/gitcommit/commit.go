@@ -22,11 +22,11 @@ type Commit struct {
 	Time int64  // of the commit, in seconds since 1970
 }
 
-// advice ends the error messages about what git cannot tell.
+// advice ends error messages about a commit that cannot be determined or used.
 const advice = "commit first, or give both --revision and --sequence"
 
-// Read returns the commit that the first tree is at, and the files of each tree as they are committed. It is an error if a
-// file that is part of the release differs in the folder.
+// Read returns the commit that the first tree is at, and the files of each tree as committed. It is an error if a file that is
+// part of the release differs in the folder.
 func Read(ctx context.Context, trees []Tree) (c Commit, files []fs.FS, err error) {
 	if c, err = describe(ctx, trees[0].Dir); err != nil {
 		return c, nil, err
@@ -50,7 +50,7 @@ func Read(ctx context.Context, trees []Tree) (c Commit, files []fs.FS, err error
 	return c, files, nil
 }
 
-// head returns the complete id of the commit that a folder is at.
+// head returns the full id of the commit that a folder is at.
 func head(ctx context.Context, dir string) (string, error) {
 	id, err := git(ctx, dir, nil, "rev-parse", "--verify", "--end-of-options", "HEAD^{commit}")
 	return strings.TrimSpace(id), err

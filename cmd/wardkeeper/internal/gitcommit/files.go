@@ -19,10 +19,10 @@ import (
 // maxSize limits the size of the files in bytes; it is the limit of an unpacked bundle.
 const maxSize = 64 << 20
 
-// committedFiles are the files of a commit by their path below a folder. nil stands for a link or a nested repository.
+// committedFiles holds the files of a commit by their path below a folder. A link or a nested repository is nil.
 type committedFiles map[string][]byte
 
-// readFiles reads the files from the commit itself, regardless of the folder, the index and git's attributes.
+// readFiles reads the files from the commit itself. The folder, the index and git's attributes have no effect.
 func (t Tree) readFiles(ctx context.Context) (committedFiles, error) {
 	id, err := head(ctx, t.Dir)
 	if err != nil {
@@ -111,7 +111,7 @@ func (c committedFiles) asFS() (fs.FS, error) {
 	return zip.NewReader(bytes.NewReader(out.Bytes()), int64(out.Len()))
 }
 
-// compare compares the folder with the commit byte by byte: git may have been told to ignore a difference.
+// compare compares the folder with the commit byte by byte, because git may have been told to ignore a difference.
 func (t Tree) compare(committed committedFiles) error {
 	var faults []error
 	fault := func(name, why string) {

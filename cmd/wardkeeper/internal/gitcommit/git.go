@@ -31,7 +31,7 @@ func git(ctx context.Context, dir string, stdin *bytes.Buffer, args ...string) (
 }
 
 // misleadsGit reports whether an environment variable could point git to objects or a repository other than the folder's.
-// Where to search for the repository, and settings such as safe.directory, are the user's choice.
+// Variables that say where to search for the repository, and settings such as safe.directory, are left to the user.
 func misleadsGit(variable string) bool {
 	name, _, _ := strings.Cut(variable, "=")
 	allowed := name == "GIT_CEILING_DIRECTORIES" || name == "GIT_DISCOVERY_ACROSS_FILESYSTEM" || strings.HasPrefix(name, "GIT_CONFIG")

@@ -17,10 +17,10 @@ import (
 // The folders of a tree.
 const (
 	DecisionsFolder   = "decisions"   // files of decisions, in subfolders too
-	DirectoriesFolder = "directories" // NAME.yaml is the directory that files of decisions name NAME
+	DirectoriesFolder = "directories" // NAME.yaml is the directory that files of decisions call NAME
 )
 
-// File is a file of decisions: what the policy answers about one rule, over one directory.
+// File is a file of decisions: the policy's answers about one rule, over one directory.
 type File struct {
 	Path string `yaml:"-"` // below [DecisionsFolder]
 
@@ -123,7 +123,8 @@ func (f *File) addTo(all *proof.Golden, tree fs.FS) error {
 	return nil
 }
 
-// DirectoryJSON returns the directory of the file as JSON, and a name that is unique in the tree; "" if there is none.
+// DirectoryJSON returns the directory of the file as JSON, and a name that is unique in the tree. The name is "" if the file
+// has no directory.
 func (f *File) DirectoryJSON(tree fs.FS) (name string, data json.RawMessage, err error) {
 	node := &f.Facts
 	switch {
@@ -150,7 +151,7 @@ func (f *File) DirectoryJSON(tree fs.FS) (name string, data json.RawMessage, err
 	return name, data, nil
 }
 
-// toJSON converts YAML to JSON. A timestamp stays the text that was written.
+// toJSON converts YAML to JSON. A timestamp remains the text as written.
 func toJSON(node *yaml.Node) ([]byte, error) {
 	timestampsToText(node)
 	var value any

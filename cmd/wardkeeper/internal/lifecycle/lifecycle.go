@@ -11,16 +11,16 @@ import (
 	"time"
 )
 
-// Server is a server of another protocol, which starts and stops together with the HTTP server.
+// Server is a server of another protocol. It starts and stops together with the HTTP server.
 type Server interface {
 	Serve() error                       // until it fails or is stopped
 	Shutdown(ctx context.Context) error // requests in flight may finish until ctx ends
 	Close() error                       // at once
 }
 
-// Serve serves on all listeners until the context ends or a signal arrives, and closes them. Requests in flight then get the
-// timeout to finish; a second signal ends them at once. It is an error if some did not finish, or if a listener failed. The other
-// servers run as long.
+// Serve serves on all listeners until the context ends or a signal arrives, then closes them. Requests in flight get the
+// timeout to finish; a second signal ends them at once. It is an error if some did not finish, or if a listener failed. The
+// other servers start and stop with the HTTP server.
 func Serve(
 	ctx context.Context, server *http.Server, listeners []net.Listener, timeout time.Duration, logger *slog.Logger, stop <-chan os.Signal,
 	others ...Server,
@@ -94,7 +94,7 @@ func ReloadOnSignal(ctx context.Context, signals <-chan os.Signal, logger *slog.
 	}
 }
 
-// RunWithin runs f and waits for it no longer than the timeout. f then goes on until the process ends.
+// RunWithin runs f and waits for it at most for the timeout. After that, f continues until the process ends.
 func RunWithin(timeout time.Duration, f func()) {
 	done := make(chan struct{})
 	go func() {

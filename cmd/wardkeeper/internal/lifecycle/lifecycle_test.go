@@ -54,7 +54,7 @@ func startServer(t *testing.T, timeout time.Duration) *running {
 	return r
 }
 
-// closed waits until nobody can connect any more.
+// closed waits until the server accepts no more connections.
 func (r *running) closed() {
 	for {
 		c, err := net.Dial("tcp", r.url[len("http://"):])

@@ -1,3 +1,3 @@
-// Package limits keeps the process within what the machine and the container grant it: it tunes the garbage collector
+// Package limits keeps the process within the limits of the machine and the container: it tunes the garbage collector
 // ([TuneGC]) and finds the limit of open files ([OpenFiles]).
 package limits

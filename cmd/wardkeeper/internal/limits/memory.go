@@ -11,21 +11,21 @@ import (
 	"strings"
 )
 
-// GCPercent lets the heap grow to five times its live part between collections. A decision leaves much garbage and little
-// else, so this is the cheapest way to make each a third faster; it costs some ten megabytes.
+// GCPercent lets the heap grow to five times its live part between collections. A decision allocates little that is not
+// garbage, so this is the cheapest way to make each decision a third faster. It costs some ten megabytes.
 const GCPercent = 400
 
-// headroom is the memory above the facts that leaves the collector no busier than by default.
+// headroom is the memory, on top of the facts, with which the collector runs no more often than by default.
 const headroom = 256 << 20
 
 // Memory adjusts the soft memory limit of the collector to the size of the facts. GOGC and GOMEMLIMIT take precedence.
 type Memory struct {
-	container int64 // what the collector may use of the container's limit; MaxInt64 if there is none
+	container int64 // the collector's share of the container's limit; MaxInt64 if there is no limit
 	adjust    bool  // neither GOGC nor GOMEMLIMIT is set
 	set       func(limit int64)
 }
 
-// TuneGC sets the collector's percentage and the limit that the container's memory implies, unless the environment sets
+// TuneGC sets the collector's percentage and the limit that follows from the container's memory, unless the environment sets
 // them.
 func TuneGC(getenv func(string) string) *Memory {
 	m := &Memory{container: math.MaxInt64, adjust: getenv("GOGC") == "", set: func(limit int64) { debug.SetMemoryLimit(limit) }}
@@ -42,11 +42,12 @@ func TuneGC(getenv func(string) string) *Memory {
 	return m
 }
 
-// ReserveCache adjusts the limit to an in-process cache of this size, which GCPercent would let grow to five times as much.
+// ReserveCache adjusts the limit to an in-process cache of this many bytes, which GCPercent alone would let grow to five times
+// as much.
 func (m *Memory) ReserveCache(bytes int) { m.setFor(int64(bytes)) }
 
-// Loaded adjusts the limit to a directory file that has just been loaded, and returns to the system what loading took: the
-// document and the previous directory.
+// Loaded adjusts the limit to a directory file that has just been loaded. It returns the memory that loading took to the
+// system: that of the document and the previous directory.
 func (m *Memory) Loaded() {
 	debug.FreeOSMemory()
 	var stats runtime.MemStats
@@ -60,7 +61,7 @@ func (m *Memory) setFor(live int64) {
 	}
 }
 
-// unlimited is more memory than any machine has: cgroups of version 1 report a number above it if there is no limit.
+// unlimited is more memory than any machine has. Version 1 of cgroups reports a larger number if there is no limit.
 const unlimited = 1 << 60
 
 // containerMemory returns the lowest memory limit of the control groups of the process, version 1 or 2.

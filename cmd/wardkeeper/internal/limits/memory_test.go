@@ -49,6 +49,6 @@ func TestMemoryLimitFollowsTheFacts(t *testing.T) {
 	before := debug.SetGCPercent(100)
 	defer debug.SetGCPercent(before)
 	b := TuneGC(func(name string) string { return map[string]string{"GOMEMLIMIT": "1GiB"}[name] })
-	b.Loaded() // what is set by the user stays
+	b.Loaded() // the user's setting remains
 	require.False(t, b.adjust)
 }

@@ -6,10 +6,10 @@ import (
 	"log/slog"
 )
 
-// Config says how to log.
+// Config configures a logger.
 type Config struct {
 	Level slog.Level
-	JSON  bool // else text
+	JSON  bool // JSON instead of text
 }
 
 // New returns a logger that writes each record at once.
@@ -21,7 +21,7 @@ func New(w io.Writer, cfg Config) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, options))
 }
 
-// NewAsync returns a logger that never blocks, and the writer behind it. Close the writer to write what is buffered.
+// NewAsync returns a logger that never blocks, and its writer. Close the writer to write the buffered lines.
 func NewAsync(w io.Writer, cfg Config) (*slog.Logger, *Writer) {
 	writer := newWriter(w, func(dropped int64) []byte {
 		var line bytes.Buffer

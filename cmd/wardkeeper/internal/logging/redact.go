@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// What may be a password in a URL: everything before the @; a port that is not a number, as in a URL with user and password
-// whose host was forgotten; user and password without a scheme; and secrets among the parameters of a query.
+// Patterns of text that may be a password in a URL: everything before the @; a port that is not a number, as in a URL with user
+// and password whose host was forgotten; user and password without a scheme; and secrets among the parameters of a query.
 var (
 	userinfo   = regexp.MustCompile(`://.*@`)
 	badPort    = regexp.MustCompile(`://[^\s/@:"\[]*:[^\s/"]*[^\s/"\d:.,;)][^\s"]*`)
@@ -16,8 +16,8 @@ var (
 	parameters = regexp.MustCompile(`(?i)([?&][a-z0-9_.-]*(?:password|passwd|passfile|token|secret|key)=)[^&\s"']*`)
 )
 
-// Redact removes from a text what may be a password in a URL. Our own messages contain none; Redact is for what libraries
-// quote and for misplaced words of the command line.
+// Redact replaces text that may be a password in a URL. Our own messages contain none: Redact is for text that libraries quote,
+// and for misplaced arguments of the command line.
 func Redact(text string) string {
 	at := strings.Contains(text, "@")
 	switch {
@@ -34,7 +34,7 @@ func Redact(text string) string {
 	return text
 }
 
-// redactAttr is for [slog.HandlerOptions].
+// redactAttr redacts an attribute, for [slog.HandlerOptions].
 func redactAttr(_ []string, a slog.Attr) slog.Attr {
 	switch v := a.Value.Resolve(); v.Kind() {
 	case slog.KindString:

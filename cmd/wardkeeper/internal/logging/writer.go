@@ -11,7 +11,7 @@ import (
 const (
 	// maxBuffered limits the bytes of lines that have not been written; a line that does not fit is dropped.
 	maxBuffered = 4 << 20
-	// flushDelay is how long lines are collected, so that many of them take one write.
+	// flushDelay is how long lines are collected, so that one write takes many of them.
 	flushDelay = time.Millisecond
 )
 
@@ -26,7 +26,7 @@ type Writer struct {
 	closed     bool
 	dropped    atomic.Int64
 
-	wake chan struct{} // holds one element if there is something to do
+	wake chan struct{} // holds one element if there is work
 	done chan struct{} // closed when everything is written and the writer has ended
 }
 
@@ -64,7 +64,7 @@ func (w *Writer) signal() {
 // Dropped returns the number of lines dropped so far.
 func (w *Writer) Dropped() int64 { return w.dropped.Load() }
 
-// Close writes what is buffered, within the timeout. Later lines are dropped.
+// Close writes the buffered lines, within the timeout. It drops later lines.
 func (w *Writer) Close(timeout time.Duration) {
 	w.mu.Lock()
 	w.closed = true
@@ -111,7 +111,7 @@ func (w *Writer) run() {
 	}
 }
 
-// write writes lines, followed by a note about those dropped after them. If the write fails, they count as dropped too.
+// write writes lines, followed by a note about lines dropped after them. If the write fails, they count as dropped too.
 func (w *Writer) write(lines []byte, unreported int64) {
 	n := int64(bytes.Count(lines, []byte{'\n'}))
 	if unreported > 0 {

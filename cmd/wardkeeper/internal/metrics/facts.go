@@ -46,7 +46,7 @@ func (f facts) Describe(ch chan<- *prometheus.Desc) {
 	}
 }
 
-// maxLabels limits how many records are named.
+// maxLabels limits how many quarantined records are named in labels.
 const maxLabels = 100
 
 // Collect implements [prometheus.Collector].

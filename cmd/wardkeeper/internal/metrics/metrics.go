@@ -9,7 +9,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/directory"
 )
 
-// Log counts dropped log lines.
+// Log returns the collector that counts dropped log lines.
 func Log(dropped func() int64) prometheus.Collector {
 	return prometheus.NewCounterFunc(prometheus.CounterOpts{
 		Name: "wardkeeper_log_dropped_total",
@@ -17,7 +17,7 @@ func Log(dropped func() int64) prometheus.Collector {
 	}, func() float64 { return float64(dropped()) })
 }
 
-// DirectoryFile tells how the reloads of a directory file go.
+// DirectoryFile returns the collectors for a directory file and its reloads.
 func DirectoryFile(status func() directory.Status) []prometheus.Collector {
 	return []prometheus.Collector{
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
@@ -39,7 +39,7 @@ func DirectoryFile(status func() directory.Status) []prometheus.Collector {
 	}
 }
 
-// Bundle tells how following a bundle goes. Without it nobody would notice that every new bundle is refused.
+// Bundle returns the collectors for a followed bundle. They make it visible if every new bundle is refused.
 func Bundle(f *follow.Follower) []prometheus.Collector {
 	return []prometheus.Collector{
 		prometheus.NewCounterFunc(prometheus.CounterOpts{

@@ -19,23 +19,23 @@ type Directive struct {
 
 	HasBlock bool
 
-	raw string // the name as it is written; "" means as it is
+	raw string // the name as written, with quotes and escapes; "" means as in Name
 }
 
 // Arg is an argument.
 type Arg struct {
-	Text string // what it means, without quotes and escapes
-	raw  string // as it is written
+	Text string // the value, without quotes and escapes
+	raw  string // as written
 }
 
-// New returns a directive whose arguments have no spaces and no characters of the syntax.
+// New returns a directive. The arguments must not contain spaces or characters of the syntax.
 func New(name string, args ...string) *Directive {
 	d := &Directive{Name: name}
 	d.SetArgs(args...)
 	return d
 }
 
-// SetArgs replaces the arguments by others, which have no spaces and no characters of the syntax.
+// SetArgs replaces the arguments. The new ones must not contain spaces or characters of the syntax.
 func (d *Directive) SetArgs(args ...string) {
 	d.Args = nil
 	for _, text := range args {
@@ -43,7 +43,7 @@ func (d *Directive) SetArgs(args ...string) {
 	}
 }
 
-// Arg returns the text of an argument, or "" if there are fewer.
+// Arg returns the text of argument i, or "" if there are fewer.
 func (d *Directive) Arg(i int) string {
 	if i >= len(d.Args) {
 		return ""
@@ -51,7 +51,7 @@ func (d *Directive) Arg(i int) string {
 	return d.Args[i].Text
 }
 
-// All returns the directives of a name in a block.
+// All returns the directives in a block that have this name.
 func (d *Directive) All(name string) []*Directive {
 	var found []*Directive
 	for _, child := range d.Block {
@@ -62,10 +62,10 @@ func (d *Directive) All(name string) []*Directive {
 	return found
 }
 
-// Where is the position for messages: FILE:LINE.
+// Where returns the position for messages: FILE:LINE.
 func (d *Directive) Where() string { return fmt.Sprintf("%s:%d", d.File, d.Line) }
 
-// Load reads a file and what it includes. The result is a block without a name.
+// Load reads a file and the files that it includes. The result is a block without a name.
 func Load(path string) (*Directive, error) {
 	root := &Directive{HasBlock: true, File: path, Line: 1}
 	var err error
@@ -73,7 +73,7 @@ func Load(path string) (*Directive, error) {
 	return root, err
 }
 
-// maxDepth bounds how deep files include each other.
+// maxDepth limits how deeply files include each other.
 const maxDepth = 10
 
 func load(path, base string, depth int) ([]*Directive, error) {
@@ -92,7 +92,7 @@ func load(path, base string, depth int) ([]*Directive, error) {
 	return include(block, base, depth)
 }
 
-// include replaces include directives by what they include.
+// include replaces include directives with the content of the files.
 func include(block []*Directive, base string, depth int) ([]*Directive, error) {
 	var all []*Directive
 	for _, d := range block {
@@ -245,7 +245,7 @@ func (p *parser) quoted(quote byte) (token, error) {
 	return t, p.fail(t.line, "a quoted argument has no end")
 }
 
-// escaped is what a backslash and c mean.
+// escaped returns the text that a backslash followed by c stands for.
 func escaped(c byte) string {
 	switch c {
 	case 't':
@@ -285,7 +285,7 @@ func (p *parser) word() (token, error) {
 	return t, nil
 }
 
-// String writes a block without a name as a configuration.
+// String returns a block without a name as the text of a configuration.
 func (d *Directive) String() string {
 	var b strings.Builder
 	for _, child := range d.Block {

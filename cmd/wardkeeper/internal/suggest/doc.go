@@ -1,3 +1,3 @@
-// Package suggest finds what somebody probably meant by a misspelled word: a flag, a command or a setting. [DidYouMean]
-// words it for an error message.
+// Package suggest finds the flag, command or setting that a misspelled word probably means. [DidYouMean] formats it for an
+// error message.
 package suggest

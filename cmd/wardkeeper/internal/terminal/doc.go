@@ -1,3 +1,3 @@
-// Package terminal writes texts for people: tables ([Table]), counts ([Count]) and the progress of long tasks ([Progress]).
-// Texts of other origin pass through [Printable], so that none can steer a terminal.
+// Package terminal writes text for people: tables ([Table]), counts ([Count]) and the progress of long tasks ([Progress]). Text
+// from elsewhere passes through [Printable], so that it cannot control the terminal.
 package terminal

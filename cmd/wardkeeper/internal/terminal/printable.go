@@ -7,8 +7,8 @@ import (
 	"unicode/utf16"
 )
 
-// Printable escapes control characters and others that could steer a terminal or reverse its text. The escapes are JSON's, so
-// that a JSON text keeps its value.
+// Printable escapes control characters and others that could control a terminal or reverse its text. The escapes are those of
+// JSON, so that JSON text keeps its value.
 func Printable(s string) string {
 	var b strings.Builder
 	for _, r := range strings.ToValidUTF8(s, "\uFFFD") {
@@ -25,7 +25,7 @@ func Printable(s string) string {
 	return b.String()
 }
 
-// Count is a number with its noun, in the plural unless it is 1.
+// Count returns a number with its noun, in the plural unless the number is 1.
 func Count(n int, noun string) string {
 	if n != 1 {
 		noun += "s"

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Progress reports how far a long task is: nothing in its first second, then one line that is overwritten every second on a
-// terminal, or a new line every ten seconds elsewhere. It is not safe for concurrent use.
+// Progress reports the progress of a long task. It writes nothing in the first second. After that it overwrites one line every
+// second on a terminal, or writes a new line every ten seconds elsewhere. It is not safe for concurrent use.
 type Progress struct {
 	out      io.Writer
 	terminal bool
@@ -17,7 +17,7 @@ type Progress struct {
 	pending  bool             // a line to be overwritten is on the terminal
 }
 
-// NewProgress begins the report of a task.
+// NewProgress starts the report of a task.
 func NewProgress(out io.Writer) *Progress {
 	p := &Progress{out: out, now: time.Now}
 	if file, ok := out.(*os.File); ok {
@@ -33,7 +33,7 @@ func (p *Progress) Of(done, total int, noun string) {
 	p.line(fmt.Sprintf("%d of %s", done, Count(total, noun)))
 }
 
-// Count reports that done have been processed of an unknown total.
+// Count reports that done have been processed, if the total is unknown.
 func (p *Progress) Count(done int, noun string) { p.line(Count(done, noun)) }
 
 func (p *Progress) line(text string) {

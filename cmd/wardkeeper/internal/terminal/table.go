@@ -5,7 +5,7 @@ import (
 	"unicode/utf8"
 )
 
-// maxCell is the width of a cell in characters; a longer one continues in the next line.
+// maxCell is the maximum width of a cell in characters. Longer text continues in the next line.
 const maxCell = 60
 
 // Table aligns rows in columns, each line indented by two. The header may be nil.
@@ -52,7 +52,7 @@ func wrapRow(row []string) [][]string {
 	return lines
 }
 
-// wrap breaks a text between words, or within a word that is wider than a cell.
+// wrap breaks text between words, or within a word that is wider than a cell.
 func wrap(text string) []string {
 	var lines []string
 	line := []rune(text)

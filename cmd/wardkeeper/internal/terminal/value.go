@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Value words a decoded JSON value for a cell of a table. null is empty.
+// Value formats a decoded JSON value for a cell of a table. null is empty.
 func Value(value any) string {
 	switch v := value.(type) {
 	case nil:

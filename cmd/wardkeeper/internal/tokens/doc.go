@@ -1,4 +1,4 @@
 // Package tokens keeps the bearer tokens of clients: those that may ask and those that may announce changes. They come from
-// files that are read again when they change; a file that becomes invalid leaves its last good tokens in force, and no token
-// is ever in both sets. Start with [Open]. Checking the header of a request is the work of httpapi.
+// files that are read again when they change. If a file becomes invalid, its last good tokens stay in force. No token is ever
+// in both sets. Start with [Open]. Package httpapi checks the header of a request.
 package tokens

@@ -19,7 +19,7 @@ type File struct {
 	Setting string // names the file's setting in error messages
 }
 
-// Config says where the tokens are.
+// Config names the token files.
 type Config struct {
 	Ask, Announce File
 	Logger        *slog.Logger
@@ -27,11 +27,11 @@ type Config struct {
 
 // Tokens are the tokens in force. It is safe for concurrent use.
 type Tokens struct {
-	ask, announce *watchedFile // nil where there is no file
+	ask, announce *watchedFile // nil if there is no file
 	log           *slog.Logger
 
 	mu      sync.Mutex // held while Reload reads the files
-	shared  bool       // the log has last said that both files share a token
+	shared  bool       // the log last reported that both files share a token
 	inForce atomic.Pointer[sets]
 }
 
@@ -139,7 +139,7 @@ func (t *Tokens) Watch(ctx context.Context) {
 	}
 }
 
-// Ask returns a function that gives the tokens of clients that may ask; nil if no token is required.
+// Ask returns a function that returns the tokens of clients that may ask. It is nil if no token is required.
 func (t *Tokens) Ask() func() []string {
 	if t.ask == nil {
 		return nil
@@ -147,7 +147,7 @@ func (t *Tokens) Ask() func() []string {
 	return func() []string { return t.inForce.Load().ask }
 }
 
-// Announce returns a function that gives the tokens of clients that may announce changes; nil if nobody may.
+// Announce returns a function that returns the tokens of clients that may announce changes. It is nil if no client may.
 func (t *Tokens) Announce() func() []string {
 	if t.announce == nil {
 		return nil

@@ -2,13 +2,13 @@ package unixsocket
 
 import "net"
 
-// conn is an accepted connection that says who connected.
+// conn is an accepted connection whose remote address identifies the client.
 type conn struct {
 	*net.UnixConn
 	peer peer
 }
 
-// RemoteAddr returns an address such as "unix:uid=1000,pid=4711". The client's own address is empty.
+// RemoteAddr returns an address such as "unix:uid=1000,pid=4711": the socket address of a client is empty.
 func (c *conn) RemoteAddr() net.Addr { return c.peer }
 
 // peer describes a process that connected.

@@ -19,7 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// tempDir returns a folder whose path is short enough for sockets, unlike that of t.TempDir with the names of some tests.
+// tempDir returns a folder whose path is short enough for sockets. That of t.TempDir is too long in tests with long names.
 func tempDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "socket")
@@ -36,7 +36,7 @@ func listen(t *testing.T, path string, mode fs.FileMode) net.Listener {
 	return l
 }
 
-// leaveStale leaves a socket on which nobody listens, as a killed server does.
+// leaveStale leaves a socket that no server listens on, as a killed server does.
 func leaveStale(t *testing.T, path string) {
 	t.Helper()
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
@@ -61,7 +61,7 @@ func TestSocketHasExactlyTheMode(t *testing.T) {
 	}
 }
 
-// Somebody who connects between its creation and the change of its mode must not get further than the mode allows.
+// A client that connects before the mode of the new socket is set must not get more access than the mode allows.
 func TestSocketIsCreatedWithItsMode(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("only Linux gives a socket its mode when it is created")
@@ -95,7 +95,7 @@ func TestSocketOfALiveServerIsLeftAlone(t *testing.T) {
 	require.NoError(t, Check(path), "it may be the server that is to be restarted")
 	accepted := make(chan error, 2)
 	go func() {
-		for range 2 { // the first is from the second server, to find out
+		for range 2 { // the second server connects first, to see whether the first is alive
 			c, err := first.Accept()
 			if err == nil {
 				err = c.Close()
@@ -245,7 +245,7 @@ func TestFolderThatCannotBeUsedIsAnError(t *testing.T) {
 		require.ErrorIs(t, err, fs.ErrNotExist)
 	}
 	if os.Geteuid() == 0 {
-		return // who may write anywhere
+		return // root may write anywhere
 	}
 	require.NoError(t, os.Mkdir(filepath.Dir(path), 0o500))
 	require.ErrorIs(t, Check(path), fs.ErrPermission)

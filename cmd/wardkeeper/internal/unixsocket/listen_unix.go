@@ -23,7 +23,7 @@ const lockTimeout = 5 * time.Second
 // Listen listens at an absolute path of at most [MaxPath] bytes. The socket gets exactly the mode, which must let its owner
 // write. Closing the listener removes the socket, unless another file has taken its place.
 //
-// The listener's connections have a remote address that says who connected.
+// The remote address of the listener's connections identifies the client.
 func Listen(path string, mode fs.FileMode) (net.Listener, error) {
 	dir, err := openDir(path)
 	if err != nil {
@@ -38,8 +38,8 @@ func Listen(path string, mode fs.FileMode) (net.Listener, error) {
 }
 
 func listenIn(dir *os.Root, path string, mode fs.FileMode) (net.Listener, error) {
-	// Of two servers that start at once, the second must not take the socket that the first has just created for the stale one
-	// that both have seen. A lock of the folder leaves no lock file behind, and ends with the process.
+	// Two servers that start at the same time may both see the same stale socket. The second must not mistake the new socket of
+	// the first for it. A lock on the folder leaves no lock file behind, and ends with the process.
 	unlock, err := lock(dir, lockTimeout)
 	if err != nil {
 		return nil, err
@@ -55,7 +55,7 @@ func listenIn(dir *os.Root, path string, mode fs.FileMode) (net.Listener, error)
 	}
 	l := &listener{UnixListener: bound, dir: dir, name: name}
 	if l.file, err = dir.Lstat(name); err == nil {
-		// The umask may have taken permissions away. Through dir, the mode of no file elsewhere can be changed.
+		// The umask may have removed permissions. Chmod through dir cannot change the mode of a file elsewhere.
 		err = dir.Chmod(name, mode)
 	}
 	if err != nil {
@@ -64,7 +64,7 @@ func listenIn(dir *os.Root, path string, mode fs.FileMode) (net.Listener, error)
 	return l, nil
 }
 
-// Check reports what keeps [Listen] from listening at path. It creates nothing. That a server listens there is no error.
+// Check reports what keeps [Listen] from listening at path. It creates nothing. It is no error if a server listens there.
 func Check(path string) error {
 	dir, err := openDir(path)
 	if err != nil {
@@ -86,7 +86,7 @@ func openDir(path string) (*os.Root, error) {
 	return dir, nil
 }
 
-// lock waits until no other server starts in the folder.
+// lock waits until no other server is starting in the folder.
 func lock(dir *os.Root, timeout time.Duration) (unlock func(), err error) {
 	f, err := dir.Open(".")
 	if err != nil {
@@ -109,7 +109,7 @@ func lock(dir *os.Root, timeout time.Duration) (unlock func(), err error) {
 	}
 }
 
-// socketAt returns the socket at a path, nil if there is nothing, and an error if there is something else.
+// socketAt returns the socket at a path, nil if nothing exists there, and an error if it is not a socket.
 func socketAt(dir *os.Root, name, path string) (fs.FileInfo, error) {
 	info, err := dir.Lstat(name)
 	switch {
@@ -123,7 +123,7 @@ func socketAt(dir *os.Root, name, path string) (fs.FileInfo, error) {
 	return info, nil
 }
 
-// removeStale removes our own socket on which nobody listens. The caller holds the lock.
+// removeStale removes a socket of our own user that no server listens on. The caller holds the lock.
 func removeStale(dir *os.Root, name, path string) error {
 	info, err := socketAt(dir, name, path)
 	if info == nil {
@@ -132,9 +132,9 @@ func removeStale(dir *os.Root, name, path string) error {
 	c, err := net.Dial("unix", path)
 	switch {
 	case err == nil:
-		_ = c.Close() // it has served its purpose
+		_ = c.Close() // connecting was enough
 		return inUseError(path)
-	case errors.Is(err, syscall.EAGAIN): // more clients wait than the server's queue holds
+	case errors.Is(err, syscall.EAGAIN): // the queue of the server is full
 		return inUseError(path)
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
@@ -154,7 +154,7 @@ func inUseError(path string) error {
 	return fmt.Errorf("another server listens at %s: stop it, or choose another path", path)
 }
 
-// bind creates a socket with the mode or less, and listens.
+// bind creates a socket with at most the permissions of mode, and listens.
 func bind(path string, mode fs.FileMode) (*net.UnixListener, error) {
 	config := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
 		var err error
@@ -165,7 +165,7 @@ func bind(path string, mode fs.FileMode) (*net.UnixListener, error) {
 		return nil, err
 	}
 	bound := l.(*net.UnixListener)
-	bound.SetUnlinkOnClose(false) // it would remove whatever is there
+	bound.SetUnlinkOnClose(false) // it would remove any file at the path
 	return bound, nil
 }
 
@@ -191,9 +191,9 @@ func (l *listener) Accept() (net.Conn, error) {
 // Close implements [net.Listener].
 func (l *listener) Close() error {
 	l.once.Do(func() {
-		// The socket is removed while it still answers: a server that starts meanwhile finds this one alive, or nothing.
+		// Remove the socket while it still answers: a server that starts now finds either this one alive, or nothing.
 		if now, err := l.dir.Lstat(l.name); err == nil && l.file != nil && os.SameFile(now, l.file) {
-			_ = l.dir.Remove(l.name) // the next server removes what stays
+			_ = l.dir.Remove(l.name) // if it fails, the next server removes the socket
 		}
 		l.closeErr = errors.Join(l.UnixListener.Close(), l.dir.Close())
 	})

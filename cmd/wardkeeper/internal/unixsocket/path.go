@@ -8,17 +8,17 @@ import (
 	"syscall"
 )
 
-// MaxPath is the length of the longest path of a socket, in bytes: 107 on Linux.
+// MaxPath is the maximum length of a socket's path, in bytes: 107 on Linux.
 const MaxPath = len(syscall.RawSockaddrUnix{}.Path) - 1
 
-// Replaceable returns the folder in which every user of the machine can put another socket in the place of path, or "" if
-// there is none. Clients would then ask, and believe, whoever does so.
+// Replaceable returns the folder in which every user of the machine can replace the socket at path, or "" if there is none.
+// Clients would ask the replacement, and believe it.
 func Replaceable(path string) (dir string) {
 	dir, err := filepath.EvalSymlinks(filepath.Dir(path))
 	if err != nil {
 		return ""
 	}
-	if mode(dir)&0o002 != 0 { // with the sticky bit too: it protects a socket only while there is one
+	if mode(dir)&0o002 != 0 { // the sticky bit protects a socket only while it exists
 		return dir
 	}
 	for parent := filepath.Dir(dir); parent != dir; parent = filepath.Dir(dir) {
@@ -39,7 +39,7 @@ func mode(path string) fs.FileMode {
 	return info.Mode()
 }
 
-// notSocketError says that the path of a socket is taken by something else.
+// notSocketError returns the error for a path at which something other than a socket exists.
 func notSocketError(path string, m fs.FileMode) error {
 	kind := "a device or pipe"
 	switch {

@@ -6,7 +6,7 @@ import (
 	"syscall"
 )
 
-// peerOf returns user and process of a client, as the kernel recorded them when it connected.
+// peerOf returns the user and the process of a client, as the kernel recorded them when it connected.
 func peerOf(c *net.UnixConn) peer {
 	raw, err := c.SyscallConn()
 	if err != nil {

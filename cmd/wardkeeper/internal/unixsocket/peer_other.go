@@ -4,5 +4,5 @@ package unixsocket
 
 import "net"
 
-// peerOf does not know who a client is.
+// peerOf cannot identify a client on this system.
 func peerOf(*net.UnixConn) peer { return "unix" }

@@ -18,11 +18,11 @@ type Limits struct {
 	Compressed int64 // bytes of the archive as it is sent; 0 means 8 MiB
 	Inflated   int64 // bytes of all files together; 0 means 64 MiB
 	Files      int   // 0 means 10,000
-	Table      int64 // bytes of one table or of the signatures, which take many times as much when read; 0 means 16 MiB
+	Table      int64 // bytes of one table or of the signatures, which take far more memory once parsed; 0 means 16 MiB
 	Nodes      int   // values and names in all tables together; 0 means one for each 256 bytes of Inflated
 }
 
-// WithDefaults returns the limits with the default in place of each that is zero.
+// WithDefaults returns the limits with every zero replaced by its default.
 func (l Limits) WithDefaults() Limits {
 	if l.Compressed <= 0 {
 		l.Compressed = 8 << 20
@@ -45,8 +45,8 @@ func (l Limits) WithDefaults() Limits {
 // Archive is the content of a bundle in memory: its files, sorted by name. Names are clean, relative and without "..".
 type Archive struct {
 	Files []File
-	// NotLoaded are the names of files that look like policy or data and are neither. In an archive that was read from a
-	// directory, they are not in Files.
+	// NotLoaded names the files that look like policy or data but are neither. In an archive read from a directory, they
+	// are not in Files.
 	NotLoaded []string
 }
 
@@ -60,7 +60,7 @@ type File struct {
 const maxName = 1024
 
 // ReadArchive reads a .tar.gz. It refuses what OPA ignores: links and devices, names that lead out of the bundle or occur
-// twice, a truncated stream, and data behind the archive's end. The error is a [*Refusal].
+// twice, a truncated stream, and data after the end of the archive. The error is a [*Refusal].
 func ReadArchive(r io.Reader, limits Limits) (*Archive, error) {
 	b := builder{limits: limits.WithDefaults()}
 	err := eachFile(r, b.limits, func(name string, content io.Reader) error {
@@ -76,7 +76,7 @@ func ReadArchive(r io.Reader, limits Limits) (*Archive, error) {
 	return b.archive()
 }
 
-// eachFile visits the files of a .tar.gz within the limits, and reads the stream to its end.
+// eachFile calls visit for each file of a .tar.gz, within the limits, and reads the stream to its end.
 func eachFile(r io.Reader, limits Limits, visit func(name string, content io.Reader) error) error {
 	compressed := &io.LimitedReader{R: r, N: limits.Compressed + 1}
 	unpacked, err := gzip.NewReader(compressed)
@@ -128,7 +128,7 @@ func eachFile(r io.Reader, limits Limits, visit func(name string, content io.Rea
 // maxOverhead bounds the headers and padding of a number of files, in bytes.
 func maxOverhead(files int) int64 { return int64(files)*4*1024 + 1<<20 }
 
-// checkTrailer reads a stream to its end, where gzip has its checksum. Only padding may follow the archive.
+// checkTrailer reads a stream to its end, where gzip keeps its checksum. Only padding may follow the archive.
 func checkTrailer(r io.Reader) error {
 	var chunk [4096]byte
 	for padding := 0; ; {
@@ -188,7 +188,7 @@ func (b *builder) archive() (*Archive, error) {
 	return a, nil
 }
 
-// NewArchive makes an archive of files. It refuses names that occur twice or that a bundle must not have.
+// NewArchive makes an archive from files. It refuses duplicate names and names that a bundle must not have.
 func NewArchive(files []File) (*Archive, error) {
 	b := builder{limits: Limits{}.WithDefaults()}
 	for _, f := range files {
@@ -199,7 +199,7 @@ func NewArchive(files []File) (*Archive, error) {
 	return b.archive()
 }
 
-// cleanName returns the name of a file within the bundle. OPA's own tools write names with a slash before them.
+// cleanName returns the name of a file within the bundle. OPA's own tools write names with a leading slash.
 func cleanName(name string) (string, error) {
 	clean := strings.TrimPrefix(strings.TrimPrefix(name, "."), "/")
 	if strings.HasPrefix(name, ".") && !strings.HasPrefix(name, "./") {
@@ -212,7 +212,7 @@ func cleanName(name string) (string, error) {
 	return clean, nil
 }
 
-// short makes a name of any length and content fit for a message.
+// short makes a name fit for a message: truncated, and valid UTF-8.
 func short(name string) string {
 	if len(name) > 80 {
 		name = name[:80] + "..."
@@ -220,7 +220,7 @@ func short(name string) string {
 	return strings.ToValidUTF8(name, "\ufffd")
 }
 
-// Find returns a file's content, nil if there is no such file.
+// Find returns the content of a file, or nil if there is no such file.
 func (a *Archive) Find(name string) []byte {
 	i, ok := slices.BinarySearchFunc(a.Files, name, func(f File, name string) int { return strings.Compare(f.Name, name) })
 	if !ok {
@@ -229,10 +229,10 @@ func (a *Archive) Find(name string) []byte {
 	return a.Files[i].Data
 }
 
-// Signed reports whether there is a signature, valid or not.
+// Signed reports whether the archive has a signature, valid or not.
 func (a *Archive) Signed() bool { return a.Find(SignaturesFile) != nil }
 
-// Write writes the archive as a .tar.gz. The same files give the same bytes: nothing depends on the time or the machine.
+// Write writes the archive as a .tar.gz. Equal files give equal bytes: nothing depends on the time or the machine.
 func (a *Archive) Write(w io.Writer) error {
 	packed := gzip.NewWriter(w)
 	archive := tar.NewWriter(packed)
@@ -248,11 +248,11 @@ func (a *Archive) Write(w io.Writer) error {
 	return errors.Join(archive.Close(), packed.Close())
 }
 
-// maxNotLoaded bounds how many of the files that are not loaded are named.
+// maxNotLoaded bounds how many files that are not loaded are named.
 const maxNotLoaded = 20
 
-// addNotLoaded adds a name that looks like policy or data and is neither, such as tables.yaml or data.JSON: OPA loads only
-// data.json, data.yaml, data.yml and *.rego. Folders called schemas or beginning with a dot are for tools.
+// addNotLoaded adds a name that looks like policy or data but is neither, such as tables.yaml or data.JSON: OPA loads only
+// data.json, data.yaml, data.yml and *.rego. Folders named schemas, and those whose names begin with a dot, are for tools.
 func addNotLoaded(names []string, name string) []string {
 	base := strings.ToLower(path.Base(name))
 	looksLoaded := slices.Contains([]string{".json", ".yaml", ".yml", ".rego"}, path.Ext(base)) || base == ManifestFile
@@ -269,7 +269,7 @@ func isForTools(name string) bool {
 	})
 }
 
-// IsPolicyFile reports whether a file is part of the policy: rules, data or the manifest. Tests are not.
+// IsPolicyFile reports whether a file is part of the policy: rules, data or the manifest, but not tests.
 func IsPolicyFile(name string) bool {
 	switch base := path.Base(name); base {
 	case "data.yaml", "data.yml", "data.json":

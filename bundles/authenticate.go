@@ -5,10 +5,10 @@ import (
 	"io"
 )
 
-// authenticated is a bundle whose signature holds if it must, and whose data can be read in one way only.
+// authenticated is a bundle whose signature holds if one is required, and whose data can be read in only one way.
 type authenticated struct {
 	archive  *Archive
-	keyID    string // of the key that verified it; "" if the key has none, or if nothing was verified
+	keyID    string // of the key that verified it; "" if the key has no id or nothing was verified
 	verified bool
 }
 
@@ -25,7 +25,7 @@ func Verify(cfg Config) (a *Archive, verified bool, err error) {
 	return in.archive, in.verified, nil
 }
 
-// authenticate reads the bundle from wherever it is, and verifies it.
+// authenticate reads the bundle from Raw, Archive or Files, and verifies it.
 func (cfg Config) authenticate() (authenticated, error) {
 	v := cfg.Verification
 	if v == nil {
@@ -75,7 +75,7 @@ func (v *Verification) authenticateArchive(a *Archive, limits Limits) (authentic
 	return by.authenticate(a, limits)
 }
 
-// authenticate checks the files against what was signed; nothing was if s is nil.
+// authenticate checks sizes, data and, unless s is nil because nothing was signed, the files against the signed ones.
 func (s *signed) authenticate(a *Archive, limits Limits) (authenticated, error) {
 	if err := checkSizes(a, limits); err != nil {
 		return authenticated{}, err
@@ -90,8 +90,8 @@ func (s *signed) authenticate(a *Archive, limits Limits) (authenticated, error) 
 	return in, nil
 }
 
-// findSignatures returns the signatures file alone, nil if there is none. The rest is decompressed and discarded up to the
-// end, so that a truncated archive is refused as such.
+// findSignatures returns the content of the signatures file, or nil if there is none. It decompresses and discards the rest
+// up to the end, so that a truncated archive is refused as such.
 func findSignatures(raw []byte, limits Limits) (signatures []byte, err error) {
 	err = eachFile(bytes.NewReader(raw), limits, func(name string, content io.Reader) error {
 		clean, err := cleanName(name)

@@ -36,8 +36,8 @@ func manyValues(format string, n int) string {
 	return "a: [" + strings.Repeat(format, n) + "]\n"
 }
 
-// Without a valid signature no file is parsed, or kept, whatever it would expand to. The bounds are far above what
-// that takes, and far below what reading would.
+// Without a valid signature no file is parsed or kept, whatever it would expand to. The bounds are far above what verifying
+// takes, and far below what parsing would take.
 func TestUnverifiedBundleTakesLittleMemory(t *testing.T) {
 	if testing.Short() {
 		t.Skip("packs tens of megabytes")
@@ -76,7 +76,7 @@ func TestUnverifiedBundleTakesLittleMemory(t *testing.T) {
 	}
 }
 
-// Wherever policy is read, also if it need not be signed.
+// Values are bounded wherever policy is read, even if it need not be signed.
 func TestValuesAreBounded(t *testing.T) {
 	if testing.Short() {
 		t.Skip("reads a dozen large files seven times")

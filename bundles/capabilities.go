@@ -7,8 +7,8 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-// Capabilities returns OPA's capabilities without those that would let a decision depend on anything but question, facts
-// and policy: network, clock, randomness and environment.
+// Capabilities returns OPA's capabilities without the functions that would let a decision depend on anything but the
+// question, the facts and the policy: those that use the network, the clock, randomness or the environment.
 func Capabilities() *ast.Capabilities {
 	caps := ast.CapabilitiesForThisVersion()
 	caps.AllowNet = []string{}
@@ -26,7 +26,7 @@ func impure(name string) bool {
 		name == "http.send" || name == "opa.runtime" || name == "trace"
 }
 
-// impureIn returns the function that a compile error calls undefined, if it was removed for being impure.
+// impureIn returns the function that a compile error reports as undefined, if it was removed for being impure.
 func impureIn(text string) (name string, ok bool) {
 	_, name, ok = strings.Cut(text, "undefined function ")
 	if !ok {

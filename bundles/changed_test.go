@@ -17,7 +17,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/bundles/internal/bundletest"
 )
 
-// Or it changes nothing: data and manifest are signed by their values.
+// A change may also have no effect: data and manifest are signed by their values.
 func TestChangedByteIsRefused(t *testing.T) {
 	t.Parallel()
 	good := bundletest.Signed(bundletest.Release(5))
@@ -104,7 +104,7 @@ func TestTruncatedBundleIsRefused(t *testing.T) {
 	}
 }
 
-// However the content is packed and signed.
+// The ID does not depend on how the content is packed and signed.
 func TestIDIsOfTheContent(t *testing.T) {
 	t.Parallel()
 	good := bundletest.Signed(bundletest.Release(5))
@@ -165,7 +165,7 @@ func repacked(t *testing.T, raw []byte) []byte {
 	return out.Bytes()
 }
 
-// Before the signature is verified: reading a table takes many times its size.
+// Tables are bounded before the signature is verified: parsing one takes many times its size.
 func TestTablesAreBounded(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"x/data.json", "x/data.yaml", "x/data.yml", ".manifest", ".signatures.json"} {

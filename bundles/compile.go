@@ -47,8 +47,9 @@ func (r *Revision) compile(ctx context.Context, content *Content, schema []byte)
 	return nil
 }
 
-// indexable is a module whose functions compare their arguments with constants in the body instead of the head: OPA's index
-// reads bodies alone. So met("active_account", _, _) is found as fast as met(rule, _, _) if rule == "active_account".
+// indexable returns a copy of a module whose functions compare their arguments with constants in the body instead of the
+// head, because OPA's index reads only bodies. So met("active_account", _, _) is found as fast as met(rule, _, _) if rule
+// == "active_account".
 func indexable(m *ast.Module) *ast.Module {
 	unconditional := ast.NewBody(ast.NewExpr(ast.BooleanTerm(true)))
 	m = m.Copy()
@@ -102,7 +103,7 @@ const (
 	maxFault  = 500 // bounds the text of each, in bytes
 )
 
-// compileErrors joins the compile errors, a line each.
+// compileErrors joins the compile errors, one per line.
 func compileErrors(errs ast.Errors) error {
 	all := make([]error, 0, min(len(errs), maxFaults)+1)
 	for i, err := range errs {

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A constant in the head of a function is compared in its body, where OPA's index finds it, in else branches too.
+// A constant in the head of a function or of an else branch is compared in its body, where OPA's index finds it.
 func TestConstantsInHeadsAreIndexed(t *testing.T) {
 	source := "package app\n\nmet(\"a\", _) if input.x\n\nmet(\"b\", 1)\n\n" +
 		"named(\"a\") := 1 if input.x\nelse := 2\n\ndefault named(_) := 3\n\nplain := 4\n"
@@ -35,7 +35,7 @@ func TestConstantsInHeadsAreIndexed(t *testing.T) {
 	}
 }
 
-// arguments are those of a function that an index looks up; every input is defined.
+// arguments are the arguments of a function that an index looks up; every input is defined.
 type arguments []*ast.Term
 
 func (a arguments) Resolve(ref ast.Ref) (ast.Value, error) {

@@ -14,24 +14,25 @@ import (
 const (
 	// maxDepth bounds the nesting of values in a data file.
 	maxDepth = 100
-	// maxNames bounds the names in one mapping of YAML: the reader compares each with every other.
+	// maxNames bounds the names in one YAML mapping: the reader compares each name with every other.
 	maxNames = 10_000
 )
 
-// byteOrderMark is what some editors write before a text.
+// byteOrderMark is the mark that some editors write before a text.
 var byteOrderMark = []byte("\xef\xbb\xbf")
 
-// dataFile is a data file or a manifest that has been measured and not yet turned into values.
+// dataFile is a data file or manifest that has been measured but not yet parsed into values.
 type dataFile struct {
 	name   string
 	data   []byte
-	marked bool       // whether a byte order mark was before data
+	marked bool       // whether a byte order mark preceded data
 	json   bool       // otherwise YAML
 	root   *yaml.Node // of YAML; nil if it is empty
 }
 
-// measureDataFile bounds the memory that reading a file takes. Its size does not: a list of empty objects takes a hundred
-// times as much. nodes is how many values and names the rest of the bundle may have; measureDataFile subtracts those it finds.
+// measureDataFile bounds the memory that parsing a file takes. The file's size does not bound it: a list of empty objects
+// takes a hundred times as much. nodes is how many values and names the rest of the bundle may have; measureDataFile
+// subtracts those it finds.
 //
 // The file may not be authenticated yet, so errors do not quote it.
 func measureDataFile(f File, nodes *int) (*dataFile, error) {
@@ -83,7 +84,7 @@ func (d *dataFile) unreadable() error {
 	return Refusef(Malformed, "%q cannot be read: it is neither JSON nor YAML", short(d.name))
 }
 
-// measureYAML keeps the tree of nodes. The characters that begin a node bound its size.
+// measureYAML counts the nodes of a YAML file and keeps their tree. The characters that can begin a node bound its size.
 func (d *dataFile) measureYAML(limit int) (used int, err error) {
 	if indicators(d.data) > 2*limit {
 		return 0, d.tooMany()
@@ -109,8 +110,8 @@ func (d *dataFile) measureYAML(limit int) (used int, err error) {
 	return whole.nodes, nil
 }
 
-// indicators counts the characters one of which precedes every node of a document but the first. Each begins at most two
-// nodes. Those in strings and comments are counted, too.
+// indicators counts the characters that can begin a node, including those in strings and comments. One of them precedes
+// every node of a document except the first, and each begins at most two nodes.
 func indicators(data []byte) (n int) {
 	for _, b := range data {
 		switch b {
@@ -123,7 +124,8 @@ func indicators(data []byte) (n int) {
 
 var errSeveral = errors.New("more than one document")
 
-// parseYAML reads the only document of a stream; nil if it is empty.
+// parseYAML parses a stream of one document. It returns nil if the stream is empty, and fails if there are several
+// documents.
 func parseYAML(data []byte) (root *yaml.Node, err error) {
 	defer func() {
 		if recover() != nil { // a file must not crash the process
@@ -152,7 +154,7 @@ func parseYAML(data []byte) (root *yaml.Node, err error) {
 // measure counts nodes with aliases expanded.
 type measure struct {
 	limit int
-	known map[*yaml.Node]extent // of nodes with an anchor; zero while a node is being counted
+	known map[*yaml.Node]extent // for nodes with an anchor; zero while a node is being counted
 }
 
 type extent struct{ nodes, height int }

@@ -12,8 +12,9 @@ func (r *Revision) Defines(path string) bool {
 	return err == nil && len(r.compiler.GetRulesWithPrefix(ref)) > 0
 }
 
-// Members names the members that rules can give the object at a path below data: "subject" of "authz/candidates" if there
-// is a rule candidates.subject. open says that there may be others, whose names depend on the input.
+// Members returns the names of the members that rules can give the object at a path below data: "subject" of
+// "authz/candidates" if there is a rule candidates.subject. open reports that there may be others, whose names depend on
+// the input.
 func (r *Revision) Members(path string) (names []string, open bool) {
 	ref, err := ast.ParseRef(r.dataPath(path))
 	if err != nil {
@@ -28,7 +29,7 @@ func (r *Revision) Members(path string) (names []string, open bool) {
 	return names, open
 }
 
-// membersOf returns the members that one rule gives an object whose reference has own terms.
+// membersOf returns the members that one rule gives an object. own is the number of terms in the object's reference.
 func membersOf(rule *ast.Rule, own int) (names []string, open bool) {
 	if at := rule.Ref(); len(at) > own {
 		name, ok := at[own].Value.(ast.String)
@@ -57,7 +58,7 @@ func membersOf(rule *ast.Rule, own int) (names []string, open bool) {
 	return nil, false
 }
 
-// isRule reports whether a path names a rule, and not a package.
+// isRule reports whether a path names a rule rather than a package.
 func (r *Revision) isRule(path string) bool {
 	ref, err := ast.ParseRef(r.dataPath(path))
 	return err == nil && len(r.compiler.GetRulesExact(ref)) > 0

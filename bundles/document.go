@@ -11,22 +11,22 @@ import (
 	"github.com/open-policy-agent/opa/v1/topdown"
 )
 
-// Document is a compiled query for the value at a path below data: of a rule, of a part of a rule's value, or of a package
-// with all the rules beneath it. It is safe for concurrent use.
+// Document is a compiled query for the value at a path below data: a rule, a part of a rule's value, or a package with all
+// the rules beneath it. It is safe for concurrent use.
 type Document struct {
 	query    *Query
-	rules    *ast.TreeNode // those of a package, by which the value is pruned; nil if it is the value of a rule
+	rules    *ast.TreeNode // the rules of a package, to which the value is pruned; nil if the value is that of a rule
 	withData bool
 	private  bool // whether the package is private
 }
 
-// IsPackage reports whether all the rules beneath a path are evaluated, and not one rule.
+// IsPackage reports whether the document is a package with all the rules beneath it, rather than one rule.
 func (d *Document) IsPackage() bool { return d.rules != nil }
 
-// Document compiles the query for a path below data, such as {"authz", "allow"}. As in OPA's API, a name that is a whole
-// number is the index of an array. Private rules and packages, whose names begin with "_", are left out: they may be copies
-// of the policy's data. Data that is not the result of a rule is left out unless withData is set. If no input can give a
-// value, the document is nil.
+// Document compiles the query for a path below data, such as {"authz", "allow"}. As in OPA's API, a whole number is the
+// index of an array. Private rules and packages, whose names begin with "_", are left out, because they may copy the
+// policy's data. Data that no rule computes is left out unless withData is set. If no input can give a value, the document
+// is nil.
 func (r *Revision) Document(path []string, withData bool) (*Document, error) {
 	ref := ast.Ref{ast.DefaultRootDocument}
 	for _, name := range path {
@@ -54,8 +54,9 @@ func (d *Document) Eval(ctx context.Context, input *ast.Term, tracers ...topdown
 	return d.prune(value, d.rules, d.private), nil
 }
 
-// rulesAt reports whether a path leads to rules, and whether it is private. beneath is the tree of the rules beneath it, nil
-// if the path is at or beneath a rule. Data cannot be there: a policy with data and a rule at one path does not compile.
+// rulesAt reports whether a path leads to rules, and whether it is private. beneath is the tree of the rules beneath the
+// path, nil if the path is at or beneath a rule. No data can be there: a policy with data and a rule at one path does not
+// compile.
 func (r *Revision) rulesAt(ref ast.Ref) (beneath *ast.TreeNode, private, found bool) {
 	node := r.compiler.RuleTree
 	for _, name := range ref {
@@ -76,7 +77,7 @@ func isPrivate(name *ast.Term) bool {
 	return ok && strings.HasPrefix(string(s), "_")
 }
 
-// prune keeps the results of rules that are not private, and data if it is served. It returns nil if nothing is left.
+// prune keeps the results of rules that are not private, and data if withData is set. It returns nil if nothing is left.
 func (d *Document) prune(value *ast.Term, node *ast.TreeNode, private bool) *ast.Term {
 	switch {
 	case node == nil && !d.withData, node != nil && len(node.Values) > 0 && private:

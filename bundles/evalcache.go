@@ -7,11 +7,11 @@ import (
 	"github.com/open-policy-agent/opa/v1/topdown"
 )
 
-// maxEntries bounds the entries of a list. Further ones go into OPA's own cache, or are read again.
+// maxEntries bounds the entries of a list. Further values go into OPA's own cache, or are read again.
 const maxEntries = 96
 
-// evalCache caches the values of rules and tables for one evaluation. A decision reads some dozens of them: a pooled list
-// that is searched linearly beats new maps, which took a third of all allocations.
+// evalCache caches the values of rules and tables for one evaluation. A decision reads a few dozen of them: searching a
+// pooled list linearly is faster than making new maps, which took a third of all allocations.
 //
 // It implements OPA's virtual cache and, by base, its base cache. It is not safe for concurrent use.
 type evalCache struct {
@@ -22,7 +22,7 @@ type evalCache struct {
 	base     baseCache
 }
 
-// frame holds the indexes at which the entries and terms of a frame begin.
+// frame records where the entries and terms of a frame begin.
 type frame struct{ entries, terms int }
 
 type cacheEntry struct {
@@ -70,7 +70,7 @@ func (c *evalCache) Pop() {
 	}
 }
 
-// Get returns the value of a ref; true says that it is known to be undefined.
+// Get returns the value of a ref. The result true means that the ref is known to be undefined.
 func (c *evalCache) Get(ref ast.Ref) (*ast.Term, bool) {
 	if e := c.find(ref); e != nil {
 		return e.value, e.value == nil
@@ -131,7 +131,7 @@ func (c *evalCache) find(ref ast.Ref) *cacheEntry {
 	return nil
 }
 
-// baseCache caches what was read of the tables.
+// baseCache caches the values read from the tables.
 type baseCache struct {
 	terms   []*ast.Term
 	entries []baseEntry
@@ -143,7 +143,7 @@ type baseEntry struct {
 	value       ast.Value
 }
 
-// Get returns what was read at a ref, nil if nothing was.
+// Get returns the value read at a ref, or nil if none was.
 func (c *baseCache) Get(ref ast.Ref) ast.Value {
 	sum := fingerprint(ref)
 	for i := range c.entries {
@@ -154,7 +154,7 @@ func (c *baseCache) Get(ref ast.Ref) ast.Value {
 	return nil
 }
 
-// Put caches what was read at a ref.
+// Put caches the value read at a ref.
 func (c *baseCache) Put(ref ast.Ref, value ast.Value) {
 	if len(c.entries) >= maxEntries {
 		return

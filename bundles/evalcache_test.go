@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// cacheHeavy has what a cache can get wrong: the same rule under another input, functions that differ in one argument
-// only, undefined rules, partial sets, and tables read whole and in part.
+// cacheHeavy exercises what a cache can get wrong: the same rule under another input, functions that differ only in one
+// argument, undefined rules, partial sets, and tables read whole and in part.
 const cacheHeavy = `package app
 
 decision := {
@@ -41,7 +41,7 @@ missing(n) if n == input.n
 set contains m if some m in [limit, outer, limit]
 `
 
-// Compared with OPA's own caches.
+// The values are compared with those of OPA's own caches.
 func TestEvalCacheChangesNoValue(t *testing.T) {
 	ctx := context.Background()
 	r, err := Open(ctx, Config{Source: "test", Entrypoint: "app/decision", Files: fstest.MapFS{

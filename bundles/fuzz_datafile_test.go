@@ -7,7 +7,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/util"
 )
 
-// FuzzDataFile checks that a data file that is accepted has no more values than were counted, and that OPA can read it.
+// FuzzDataFile checks that an accepted data file has no more values than were counted, and that OPA can read it.
 func FuzzDataFile(f *testing.F) {
 	for _, seed := range []string{
 		"", "a: 1\n", `{"a": [1, 2.5, "x", null, true]}`, "a: &a {x: 1}\nb: {<<: *a, y: 2}\n", "- - - a\n", "a: [{},{}]\n", "? a\n: b\n",

@@ -16,16 +16,16 @@ import (
 	"github.com/wardkeeper/wardkeeper/bundles/internal/bundletest"
 )
 
-// What FuzzBundle makes of its bytes.
+// The ways in which FuzzBundle uses its bytes.
 const (
 	asArchive = iota // the .tar.gz
 	asTar            // the .tar, compressed by the test
 	asFile           // a file of a good bundle, chosen by the first byte
-	asMore           // an additional file in a good bundle; its name ends at a zero
+	asMore           // an additional file in a good bundle; its name ends at a zero byte
 	asWays
 )
 
-// FuzzBundle checks that what is made of a good bundle without its key is refused for a reason, or has the same content.
+// FuzzBundle checks that a good bundle altered without its key is refused with a reason, or has the same content.
 func FuzzBundle(f *testing.F) {
 	const secret = "the same in every process"
 	good := bundletest.Signer{ID: "k1", Secret: secret, Header: map[string]any{"alg": "HS256"}}.Sign(bundletest.Release(5))

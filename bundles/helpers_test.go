@@ -13,7 +13,7 @@ import (
 	release "github.com/wardkeeper/wardkeeper/bundles/release"
 )
 
-// openRaw opens an archive whose signature must hold by one of the keys, if there are any.
+// openRaw opens an archive. If there are keys, one of them must verify its signature.
 func openRaw(raw []byte, keys ...*ecdsa.PrivateKey) (*bundles.Revision, error) {
 	return openRawWithin(bundles.Limits{}, raw, keys...)
 }

@@ -7,15 +7,15 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-// inputReads is what rules can read of a value in the input: all of it, or some members.
+// inputReads describes what rules can read of a value in the input: all of it, or some members.
 type inputReads struct {
 	all     bool
 	members map[string]*inputReads
 }
 
 // InputMembers names the members that the policy's rules can read of an object in the input, at a path such as {"action",
-// "properties"}. all says that rules may read any: one names a member by a variable, or reads the whole object. The result
-// may hold more than any evaluation reads, but never less.
+// "properties"}. all reports that rules may read any member: one names a member by a variable, or reads the whole object.
+// The result may have more members than any evaluation reads, but never fewer.
 func (r *Revision) InputMembers(path ...string) (members []string, all bool) {
 	node := &r.inputs
 	for _, name := range path {
@@ -29,8 +29,8 @@ func (r *Revision) InputMembers(path ...string) (members []string, all bool) {
 	return slices.Sorted(maps.Keys(node.members)), node.all
 }
 
-// Constants is the set of string constants in the policy's rules. A name that rules use, and that comes neither from data
-// nor from the input, is among them.
+// Constants returns the set of string constants in the policy's rules. It includes every name that rules use and that comes
+// from neither data nor the input.
 func (r *Revision) Constants() map[string]bool { return r.constants }
 
 func constantsOf(modules map[string]*ast.Module) map[string]bool {
@@ -46,7 +46,7 @@ func constantsOf(modules map[string]*ast.Module) map[string]bool {
 	return constants
 }
 
-// readsOf examines modules before they are compiled: the compiler rewrites references.
+// readsOf examines modules before they are compiled, because the compiler rewrites references.
 func readsOf(modules map[string]*ast.Module) (reads inputReads) {
 	for _, module := range modules {
 		ast.NewGenericVisitor(reads.visit).Walk(module)
@@ -109,7 +109,7 @@ func (n *inputReads) visitGet(call []*ast.Term) bool {
 	return true
 }
 
-// record records a path. The value at its end, or behind the first name that is not a constant, is read as a whole.
+// record records a path. The value at its end, or after the first name that is not a constant, is read as a whole.
 func (n *inputReads) record(path []*ast.Term) {
 	for _, name := range path {
 		text, ok := name.Value.(ast.String)

@@ -10,7 +10,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/policies"
 )
 
-// However rules read the context. Nothing that a rule can read may be missing.
+// However rules read the context, no member that they can read may be missing.
 func TestInputMembersOfRules(t *testing.T) {
 	all := []string{"*"}
 	for rule, want := range map[string][]string{
@@ -61,7 +61,7 @@ func TestInputMembersOfRules(t *testing.T) {
 	}
 }
 
-// Keys, values, and the names of rules.
+// Rules also read input in keys, values and the names of rules.
 func TestInputMembersOfRuleHeads(t *testing.T) {
 	for _, rule := range []string{
 		"p := input.context.a", "p contains input.context.a", "p[input.context.a] := 1", "p.q[input.context.a].r := 1", "p[1] := input.context.a",
@@ -76,7 +76,7 @@ func TestInputMembersOfRuleHeads(t *testing.T) {
 	}
 }
 
-// They are few.
+// The built-in policy reads few members.
 func TestInputMembersOfBuiltInPolicy(t *testing.T) {
 	r, err := bundles.Open(t.Context(), bundles.Config{Files: policies.Files(), Source: "built-in", Entrypoint: "authz/decision"})
 	require.NoError(t, err)
@@ -94,7 +94,7 @@ func TestInputMembersOfBuiltInPolicy(t *testing.T) {
 	}
 }
 
-// Keys of data are not among them.
+// Keys of data are not among the constants.
 func TestConstants(t *testing.T) {
 	r, err := open(bundletest.FS(map[string]string{
 		"app.rego":  "package app\n\ndefault decision := false\n\ndecision if {\n\tsome name in [\"one\", data.table.two]\n\tinput.action.properties[name].three == \"four\"\n}\n",

@@ -33,7 +33,7 @@ func checkSizes(a *Archive, limits Limits) error {
 	return nil
 }
 
-// checkContent refuses the kinds of bundle that OPA accepts and Wardkeeper does not.
+// checkContent refuses the kinds of bundle that OPA accepts but Wardkeeper does not.
 func checkContent(a *Archive) error {
 	for _, f := range a.Files {
 		switch base := path.Base(f.Name); {
@@ -52,12 +52,12 @@ func checkContent(a *Archive) error {
 	return nil
 }
 
-// structured reports whether a file is read into values, which verifying its signature takes.
+// structured reports whether a file is parsed into values, which verifying its signature requires.
 func structured(name string) bool {
 	return bundle.IsStructuredDoc(name) || bundle.IsSignaturesFile(name)
 }
 
-// sequence returns the sequence of a release; 0 if the manifest has none.
+// sequence returns the sequence of a release, or 0 if the manifest has none.
 func sequence(m bundle.Manifest) (int64, error) {
 	value, ok := m.Metadata[SequenceKey]
 	if !ok || value == nil {
@@ -82,10 +82,10 @@ func checkRoots(m bundle.Manifest, entrypoint string) error {
 	return nil
 }
 
-// GoldenRoot is where a bundle has its golden decisions. They are not part of the policy's data.
+// GoldenRoot is where a bundle keeps its golden decisions. They are not part of the policy's data.
 const GoldenRoot = "golden"
 
-// TakeGolden removes the golden decisions from the data and returns them as JSON; nil if there are none.
+// TakeGolden removes the golden decisions from the data and returns them as JSON, or nil if there are none.
 func (c *Content) TakeGolden() ([]byte, error) {
 	golden, ok := c.Data[GoldenRoot]
 	if !ok {
@@ -99,7 +99,7 @@ func (c *Content) TakeGolden() ([]byte, error) {
 	return out.Bytes(), err
 }
 
-// policyFiles returns the files of an archive that are the policy.
+// policyFiles returns the files of an archive that are part of the policy.
 func policyFiles(a *Archive) []File {
 	return slices.DeleteFunc(slices.Clone(a.Files), func(f File) bool { return !IsPolicyFile(f.Name) })
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/bundles/internal/bundletest"
 )
 
-// Up to the highest that every reader of JSON represents exactly.
+// The highest sequence is the highest number that every reader of JSON represents exactly.
 func TestSequenceIsAWholeNumber(t *testing.T) {
 	t.Parallel()
 	for value, wanted := range map[string]int64{
@@ -32,7 +32,7 @@ func TestSequenceIsAWholeNumber(t *testing.T) {
 	}
 }
 
-// Rules beside it are found by its path.
+// Rules in the package of the entrypoint are found by its path.
 func TestEntrypointHasOneSpelling(t *testing.T) {
 	t.Parallel()
 	open := func(entrypoint string) (*bundles.Revision, error) {

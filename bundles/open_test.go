@@ -44,7 +44,7 @@ func TestBuiltInPolicyOpens(t *testing.T) {
 	}
 }
 
-// From JSON and YAML.
+// Data may be JSON or YAML.
 func TestDataIsReadAtItsFolder(t *testing.T) {
 	revision, err := open(bundletest.FS(map[string]string{
 		"app/app.rego":         "package app\n\ndecision := [data.app.table.n, data.app.deep.list, data.top]\n",
@@ -98,7 +98,7 @@ func TestOpenErrors(t *testing.T) {
 	}
 }
 
-// One whose decisions would depend on the network, the clock, chance or the process.
+// A policy is impure if its decisions would depend on the network, the clock, chance or the process.
 func TestImpurePolicyIsRefused(t *testing.T) {
 	for _, call := range []string{
 		`http.send({"method": "get", "url": "http://localhost"})`,
@@ -129,7 +129,7 @@ func TestImpurePolicyIsRefused(t *testing.T) {
 	assert.NotNil(t, bundles.Capabilities().AllowNet, "no list would allow every host")
 }
 
-// They are part neither of the policy nor of its id, even if they are broken.
+// Tests are part of neither the policy nor its id, even if they are broken.
 func TestTestsAreLeftOut(t *testing.T) {
 	files := map[string]string{"app.rego": "package app\n\ndecision := true\n"}
 	without, err := open(bundletest.FS(files), "app/decision")

@@ -13,7 +13,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/bundle"
 )
 
-// Content is the policy of an archive, parsed and not yet compiled.
+// Content is the policy of an archive, parsed but not yet compiled.
 type Content struct {
 	ID       string // as for [Revision]
 	Label    string // as for [Revision]
@@ -48,7 +48,7 @@ func parse(a *Archive) (*Content, error) {
 		WithRegoVersion(ast.RegoV1).
 		WithLazyLoadingMode(false).
 		Read()
-	if errs, ok := errors.AsType[ast.Errors](err); ok { // each quotes a line, which may be long
+	if errs, ok := errors.AsType[ast.Errors](err); ok { // each quotes a line of source, which may be long
 		return nil, Refusef(Compile, "%w", compileErrors(errs))
 	}
 	if err != nil {
@@ -65,7 +65,7 @@ func parse(a *Archive) (*Content, error) {
 }
 
 // ParseModules parses Rego files that are not part of the policy, such as tests, as [Parse] parses the others. The error
-// joins every fault, a line each.
+// joins all faults, one per line.
 func ParseModules(files []File) ([]bundle.ModuleFile, error) {
 	var all []bundle.ModuleFile
 	var wrong []error
@@ -88,12 +88,13 @@ func ParseModules(files []File) ([]bundle.ModuleFile, error) {
 	return all, errors.Join(wrong...)
 }
 
-// Compile checks that the content compiles as [Open] compiles it. The error joins every fault, a line each.
+// Compile checks that the content compiles as [Open] compiles it. The error joins all faults, one per line.
 func (c *Content) Compile(ctx context.Context, entrypoint string, schema []byte) error {
 	return (&Revision{Entrypoint: entrypoint}).compile(ctx, c, schema)
 }
 
-// reasonOf classifies an error of OPA's reader: content outside the roots, or anything else.
+// reasonOf classifies an error of OPA's reader: Roots for content outside the manifest's roots, Malformed for anything
+// else.
 func reasonOf(err error) Reason {
 	if strings.Contains(err.Error(), "manifest roots") || strings.Contains(err.Error(), "overlapped roots") {
 		return Roots

@@ -15,10 +15,10 @@ import (
 // PublicKey is a key that verifies signatures.
 type PublicKey struct {
 	pem        string
-	Algorithms []string // that the key can verify
+	Algorithms []string // the algorithms whose signatures the key can verify
 }
 
-// ParsePublicKeys reads PEM blocks, each a public key or a certificate, RSA or ECDSA. It refuses private keys: they do not
+// ParsePublicKeys parses PEM blocks, each an RSA or ECDSA public key or certificate. It refuses private keys, which do not
 // belong on a machine that only verifies.
 func ParsePublicKeys(data []byte) ([]PublicKey, error) {
 	if err := rotation.WholePEM(data); err != nil {

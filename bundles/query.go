@@ -19,17 +19,17 @@ type Query struct {
 	value    ast.Var
 }
 
-// ErrCanceled says that an evaluation was stopped before its end.
+// ErrCanceled reports that an evaluation was stopped before its end.
 var ErrCanceled = errors.New("the evaluation was canceled")
 
-// overrunGrace is how long an evaluation may take to stop. Most check for cancellation every few microseconds. Some
+// overrunGrace is how long an evaluation may take to stop. Most check for cancellation every few microseconds, but some
 // built-in functions, such as a large numbers.range, run to their end.
 const overrunGrace = 250 * time.Millisecond
 
 type overrunKey struct{}
 
 // WithOverrun returns a context whose evaluations call overrun, from another goroutine, if they have not stopped shortly
-// after the context ended. Nothing can stop them then; the caller can only stop waiting.
+// after the context ended. Nothing can stop them then: the caller can only stop waiting.
 func WithOverrun(ctx context.Context, overrun func()) context.Context {
 	return context.WithValue(ctx, overrunKey{}, overrun)
 }
@@ -80,14 +80,14 @@ func (r *Revision) prepare(ref ast.Ref) (*Query, error) {
 	return q, nil
 }
 
-// Eval returns the value for an input, nil if it is undefined. It stops with [ErrCanceled] when the context ends. The value
-// must not be changed: it may be part of the policy's data. Tracers are for tests.
+// Eval returns the value for an input, or nil if it is undefined. It stops with [ErrCanceled] when the context ends. The
+// caller must not change the value, which may be part of the policy's data. Tracers are for tests.
 func (q *Query) Eval(ctx context.Context, input *ast.Term, tracers ...topdown.QueryTracer) (value *ast.Term, err error) {
-	// OPA checks for cancellation at intervals only: a short evaluation would succeed after the context has ended.
+	// OPA checks for cancellation only at intervals: a short evaluation would succeed after the context has ended.
 	if ctx.Err() != nil {
 		return nil, ErrCanceled
 	}
-	// A Cancel of our own saves the goroutine with which OPA would watch the context.
+	// Our own Cancel saves the goroutine that OPA would start to watch the context.
 	c := &canceler{ctx: ctx, cancel: topdown.NewCancel()}
 	stop := context.AfterFunc(ctx, c.stop)
 	defer func() {

@@ -13,10 +13,10 @@ import (
 	"github.com/open-policy-agent/opa/v1/storage"
 )
 
-// Config says what policy to open, and how.
+// Config says which policy to open, and how.
 type Config struct {
-	// Raw is a .tar.gz, Archive one that has been unpacked, and Files a tree of policy: *.rego, data.yaml and data.json.
-	// One of them is given. Tests (*_test.rego) are left out of each.
+	// Raw is a .tar.gz, Archive is one that has been unpacked, and Files is a tree of policy: *.rego, data.yaml and
+	// data.json. One of them is given. Tests (*_test.rego) are left out.
 	Raw     []byte
 	Archive *Archive
 	Files   fs.FS
@@ -25,20 +25,20 @@ type Config struct {
 	// Entrypoint is the path of the decision below data, such as "authz/decision".
 	Entrypoint string
 	// Schema is the JSON Schema of the input; nil leaves references into the input unchecked. It applies to policies that
-	// judge by membership facts, which have a rule `catalogue` beside their entrypoint.
+	// judge by membership facts, which have a rule `catalogue` in the package of their entrypoint.
 	Schema []byte
 	// Verification says which keys may sign; nil ignores signatures.
 	Verification *Verification
-	// CheckRelease is called when the manifest has been read and nothing has been compiled. Its error refuses the release.
-	// Nil accepts every release.
+	// CheckRelease is called after the manifest has been read and before anything is compiled. Its error refuses the
+	// release. Nil accepts every release.
 	CheckRelease func(*Revision) error
-	// Limits bound what is read. Those of an Archive that concern its size were applied when it was read.
+	// Limits bound how much is read. The size limits of an Archive were applied when it was read.
 	Limits Limits
 }
 
 // Revision is a compiled policy. It is immutable and safe for concurrent use.
 type Revision struct {
-	ID         string // a hash of the content, whatever its packing, signature and white space in data
+	ID         string // a hash of the content, independent of packing, signature and white space in data
 	Label      string // the author's name for it: the manifest's revision; "" if it has none
 	Sequence   int64  // orders releases, from the manifest's metadata; 0 if it has none
 	SignedBy   string // the id of the key that verified it; "" if none did, or if the key has no id
@@ -46,7 +46,7 @@ type Revision struct {
 	Source     string
 	Entrypoint string
 	Golden     []byte    // its golden decisions as JSON; nil if it has none
-	NotLoaded  []string  // the names of files that look like policy or data and are neither
+	NotLoaded  []string  // the names of files that look like policy or data but are neither
 	Opened     time.Time // when it was compiled
 
 	compiler  *ast.Compiler
@@ -56,7 +56,7 @@ type Revision struct {
 	txn       storage.Transaction // stays open: nothing ever writes
 }
 
-// Open verifies, parses and compiles policy under [Capabilities]. The error is a [*Refusal]. Compile errors name file and
+// Open verifies, parses and compiles a policy under [Capabilities]. The error is a [*Refusal]. Compile errors name file and
 // line.
 func Open(ctx context.Context, cfg Config) (*Revision, error) {
 	r, verified, err := open(ctx, cfg)
@@ -71,7 +71,7 @@ func Open(ctx context.Context, cfg Config) (*Revision, error) {
 	return r, nil
 }
 
-// open also reports whether there was a valid signature, even if it fails.
+// open also reports whether the signature was valid, even if opening fails.
 func open(ctx context.Context, cfg Config) (r *Revision, verified bool, err error) {
 	defer func() {
 		if cause := recover(); cause != nil { // a bundle must not crash the process
@@ -91,7 +91,7 @@ func open(ctx context.Context, cfg Config) (r *Revision, verified bool, err erro
 	return r, verified, r.build(ctx, in.archive, cfg)
 }
 
-// WarnNotLoaded logs the files that people could take for tables in force.
+// WarnNotLoaded logs the files that people could mistake for tables in force.
 func (r *Revision) WarnNotLoaded(log *slog.Logger) {
 	if len(r.NotLoaded) > 0 {
 		log.Warn("some files of the policy are not loaded: data is loaded from data.json, data.yaml and data.yml, and rules from *.rego",
@@ -99,7 +99,7 @@ func (r *Revision) WarnNotLoaded(log *slog.Logger) {
 	}
 }
 
-// entrypointForm allows one spelling of a path only: rules beside the entrypoint are found by it.
+// entrypointForm allows only one spelling of a path, because rules in the package of the entrypoint are found by it.
 var entrypointForm = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*$`)
 
 // build parses and compiles an archive.

@@ -16,8 +16,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// strict refuses what can be read in more than one way, or is changed by reading it. The file must be authenticated: the
-// errors quote it.
+// strict refuses a file that can be read in more than one way, or that parsing would change. The file must be
+// authenticated, because the errors quote it.
 func (d *dataFile) strict() error {
 	inJSON := !bundle.IsYAMLDataFile(d.name)
 	switch {
@@ -73,7 +73,7 @@ func (s *strictYAML) fault(n *yaml.Node, format string, args ...any) {
 	}
 }
 
-// coreTags are those of the values that JSON has.
+// coreTags are the tags of values that JSON has, too.
 var coreTags = []string{"!!str", "!!int", "!!float", "!!bool", "!!null", "!!map", "!!seq"}
 
 func (s *strictYAML) node(n *yaml.Node) {
@@ -93,7 +93,7 @@ func (s *strictYAML) node(n *yaml.Node) {
 	}
 }
 
-// names refuses a name that occurs twice, as a string or as a number, or that reading would change.
+// names refuses names that occur twice, as a string or as a number, or that parsing would change.
 func (s *strictYAML) names(n *yaml.Node) {
 	lines := map[string]int{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
@@ -117,7 +117,7 @@ func (s *strictYAML) names(n *yaml.Node) {
 	}
 }
 
-// plainName reports whether reading keeps a name as it is written: strings, and numbers and booleans in canonical form.
+// plainName reports whether parsing keeps a name as it is written: a string, or a number or boolean in canonical form.
 func plainName(text, tag string) bool {
 	switch tag {
 	case "!!str", "!!merge", "!!timestamp":
@@ -134,13 +134,13 @@ func plainName(text, tag string) bool {
 // decimal matches a number as JSON writes it.
 var decimal = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$`)
 
-// isNumber reports whether a value is a number, or one that YAML takes for a string because it is out of range.
+// isNumber reports whether a value is a number, including one that YAML takes for a string because it is out of range.
 func isNumber(n *yaml.Node) bool {
 	tag := n.ShortTag()
 	return tag == "!!int" || tag == "!!float" || tag == "!!str" && n.Style == 0 && decimal.MatchString(n.Value)
 }
 
-// exact reports whether reading YAML keeps a number as it is written: decimal and not rounded.
+// exact reports whether parsing YAML keeps a number as it is written: decimal and not rounded.
 func exact(text string) bool {
 	if len(text) > 100 || !decimal.MatchString(text) {
 		return false

@@ -13,7 +13,7 @@ import (
 	release "github.com/wardkeeper/wardkeeper/bundles/release"
 )
 
-// Wherever it comes from: what can be read in two ways, or is changed by reading it.
+// Data that can be read in two ways, or that parsing changes, is refused wherever it comes from.
 func TestAmbiguousDataIsRefused(t *testing.T) {
 	t.Parallel()
 	const bom = "\xef\xbb\xbf"
@@ -107,7 +107,7 @@ func TestUnambiguousDataIsAccepted(t *testing.T) {
 	}
 }
 
-// Whoever replaced a file could otherwise write to the log.
+// Otherwise an attacker who replaced a file could write to the log.
 func TestUnverifiedContentIsNotQuoted(t *testing.T) {
 	t.Parallel()
 	const planted = "planted by a stranger"

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// ReadTree reads a directory of policy: the files that OPA's own tools read, without tests.
+// ReadTree reads a directory of policy: the files that OPA's own tools read, except tests.
 func ReadTree(files fs.FS, limits Limits) (*Archive, error) {
 	return ReadMatching(files, IsPolicyFile, limits)
 }
@@ -37,7 +37,7 @@ func ReadMatching(files fs.FS, match func(name string) bool, limits Limits) (*Ar
 	return b.archive()
 }
 
-// NotLoaded names the files of a directory that look like policy or data and are neither; at most 20 of them.
+// NotLoaded names the files of a directory that look like policy or data but are neither, at most 20 of them.
 func NotLoaded(files fs.FS) (names []string, err error) {
 	err = WalkTree(files, anyName, func(name string) error {
 		names = addNotLoaded(names, name)
@@ -48,8 +48,8 @@ func NotLoaded(files fs.FS) (names []string, err error) {
 
 func anyName(string) bool { return true }
 
-// WalkTree visits the files of a directory whose names match. It skips folders such as ..data: when Kubernetes mounts a
-// volume, they hold the files a second time, behind the links to them.
+// WalkTree visits the files of a directory whose names match. It skips folders such as ..data: a volume mounted by
+// Kubernetes has each file there a second time, behind the link to it.
 func WalkTree(files fs.FS, match func(name string) bool, visit func(name string) error) error {
 	return fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
 		switch {
@@ -64,7 +64,7 @@ func WalkTree(files fs.FS, match func(name string) bool, visit func(name string)
 	})
 }
 
-// readTreeFile reads a file, but no more than one byte above the limit.
+// readTreeFile reads a file, but at most one byte more than the limit.
 func readTreeFile(files fs.FS, name string, limit int64) ([]byte, error) {
 	info, err := fs.Stat(files, name) // follows links
 	if err == nil && !info.Mode().IsRegular() {

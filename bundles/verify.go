@@ -20,7 +20,7 @@ import (
 
 // Verification says which keys may sign a bundle.
 type Verification struct {
-	// Keys are by key id, as in OPA's configuration. Several are valid at a time, so that keys can be rotated.
+	// Keys are the keys by key id, as in OPA's configuration. Several can be valid at once, so that keys can be rotated.
 	Keys map[string]*keys.Config
 	// Public are further keys without an id. A signature by any of them is valid.
 	Public []PublicKey
@@ -34,14 +34,14 @@ type Verification struct {
 
 func (v *Verification) empty() bool { return len(v.Keys) == 0 && len(v.Public) == 0 }
 
-// signed is what a valid signature covers, and the id of the key that verified it.
+// signed has the files that a valid signature covers, and the id of the key that verified it.
 type signed struct {
 	files map[string]bundle.FileInfo
 	keyID string
 }
 
 // verifySignature verifies the signature itself and reads nothing else of the bundle. It returns nil if there is no
-// signature and none is required, or if there is no key to verify it by.
+// signature and none is required, or if there is no key to verify it with.
 func (v *Verification) verifySignature(sent []byte, limits Limits) (*signed, error) {
 	switch {
 	case sent == nil && v.Required:
@@ -70,13 +70,13 @@ const (
 	maxHeader = 64 << 10
 )
 
-// boundSignatures bounds the memory that reading a signature takes. It must be read before it can be verified.
+// boundSignatures bounds the memory that parsing the signatures takes: they must be parsed before they can be verified.
 func boundSignatures(sent []byte, limits Limits) error {
 	rest := maxSignatures
 	if _, err := measureDataFile(File{SignaturesFile, sent}, &rest); err != nil {
 		return err
 	}
-	// Readers differ in which value they take of a name that occurs twice.
+	// Readers differ in which value of a duplicate name they use.
 	if !jsontext.Value(sent).IsValid() {
 		return Refusef(Malformed, "its %s is not JSON, or has a name twice", SignaturesFile)
 	}
@@ -100,8 +100,8 @@ func boundSignatures(sent []byte, limits Limits) error {
 	return nil
 }
 
-// verifyFiles checks every file of an archive against what was signed, nothing if s is nil, and reads the data files
-// strictly. Until the signature holds for a file, it is read no further than that takes.
+// verifyFiles checks every file of an archive against the signed ones, unless s is nil, and parses the data files strictly.
+// Until a file is verified, no more of it is read than that takes.
 func (s *signed) verifyFiles(a *Archive, limits Limits) error {
 	if s != nil {
 		if err := s.sameFiles(a); err != nil {
@@ -136,7 +136,7 @@ func (s *signed) verifyFiles(a *Archive, limits Limits) error {
 	return errors.Join(wrong...)
 }
 
-// unreadable says why a file cannot be read. If it was signed, its signature cannot hold.
+// unreadable returns the error for a file that cannot be read. If the file was signed, its signature cannot hold.
 func (s *signed) unreadable(f File, err error) error {
 	if s != nil && f.Name != ManifestFile && AsRefusal(err, Malformed).Reason == Malformed {
 		return Refusef(Signature, "its signature is not valid: %w", err)
@@ -144,7 +144,7 @@ func (s *signed) unreadable(f File, err error) error {
 	return err
 }
 
-// sameFiles compares names: an additional or missing file is found without reading any.
+// sameFiles compares names, which finds an additional or missing file without reading any.
 func (s *signed) sameFiles(a *Archive) error {
 	missing := maps.Clone(s.files)
 	for _, f := range a.Files {
@@ -160,7 +160,7 @@ func (s *signed) sameFiles(a *Archive) error {
 	return nil
 }
 
-// verifyFile compares a file with what was signed.
+// verifyFile compares a file with its signed hash.
 func verifyFile(f File, info bundle.FileInfo) error {
 	if weak := info.Algorithm; weak == string(bundle.MD5) || weak == string(bundle.SHA1) {
 		return Refusef(Signature, "%q is hashed by %s, which can be forged: sign with SHA-256", short(f.Name), weak)
@@ -194,7 +194,7 @@ func (v *Verification) signature(s bundle.SignaturesConfig, header SignatureHead
 	signed, err := bundle.VerifyBundleSignature(s, configured)
 	if err == nil {
 		if !known {
-			id = "" // OPA also accepts a key that is named in a deprecated way
+			id = "" // OPA also accepts a key named in a deprecated way
 		}
 		return signed, id, nil
 	}
@@ -221,13 +221,13 @@ func (v *Verification) known() string {
 	return "; known: " + strings.Join(slices.Sorted(maps.Keys(v.Keys)), ", ")
 }
 
-// SignatureHeader is what a signature says about itself before it is verified.
+// SignatureHeader is what a signature says about itself. It is not verified.
 type SignatureHeader struct {
 	KeyID     string `json:"kid"`
 	Algorithm string `json:"alg"`
 }
 
-// SignatureHeader returns what the signature says about itself; false if there is none.
+// SignatureHeader returns what the signature says about itself; signed is false if there is none.
 func (a *Archive) SignatureHeader() (h SignatureHeader, signed bool) {
 	sent := a.Find(SignaturesFile)
 	if sent == nil {
@@ -251,7 +251,7 @@ func headerOf(s bundle.SignaturesConfig) (h SignatureHeader) {
 	return h
 }
 
-// Fingerprint identifies the keys and options: what is refused under some may be good under others.
+// Fingerprint identifies the keys and options: a bundle refused under some may be good under others.
 func (v *Verification) Fingerprint() string {
 	sum := sha256.New()
 	fmt.Fprintf(sum, "%q %q %t", v.KeyID, v.Scope, v.Required)
@@ -265,7 +265,7 @@ func (v *Verification) Fingerprint() string {
 	return hex.EncodeToString(sum.Sum(nil))
 }
 
-// SignedHash hashes a file as OPA's signatures do: data and manifest by their values, anything else by its bytes.
+// SignedHash hashes a file as OPA's signatures do: data and manifest by their values, all other files by their bytes.
 func SignedHash(hasher bundle.SignatureHasher, f File) ([]byte, error) {
 	var value any = f.Data
 	if bundle.IsStructuredDoc(f.Name) {

@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestInlineActionsAreThoseOfTheTables holds the sets of action names that rules carry inline, for OPA's index, against
-// the tables: those that need no standing, and those of SYS-11.
+// TestInlineActionsAreThoseOfTheTables checks the sets of action names that rules write inline, for OPA's index, against
+// the tables: the actions that need no current location, and those of SYS-11.
 func TestInlineActionsAreThoseOfTheTables(t *testing.T) {
 	marked := map[string][]string{"needs_no_current_location": {}, "crosses_organizations": {}}
 	for _, model := range []string{"regional", "health_system", "practice_group", "vendor"} {
@@ -28,7 +28,7 @@ func TestInlineActionsAreThoseOfTheTables(t *testing.T) {
 		marked[key] = slices.Compact(names)
 		require.NotEmpty(t, names, key)
 	}
-	// A place of its own has everything that needs no standing, but a patient.
+	// Every action that needs no current location has a place of its own, except patient.view.
 	placed := slices.DeleteFunc(slices.Clone(marked["needs_no_current_location"]), func(name string) bool { return name == "patient.view" })
 	found := 0
 	for file, module := range parse(t) {

@@ -15,8 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What documents and comments refer to exists: files, headings, the rules and sections of DOMAIN.md, and the sections of
-// PROTOCOL.md.
+// These tests check that whatever documents and comments refer to exists: files, headings, the rules and sections of
+// DOMAIN.md, and the sections of PROTOCOL.md.
 
 const (
 	domain   = "policies/DOMAIN.md"
@@ -84,7 +84,7 @@ func TestCitedSectionsExist(t *testing.T) {
 	}
 }
 
-// TestBrokenCitationsAreFound holds the checks themselves to a small repository.
+// TestBrokenCitationsAreFound runs the checks on a small repository.
 func TestBrokenCitationsAreFound(t *testing.T) {
 	all := map[string]string{
 		domain:   "# Domain\n## 1. Facts\n### 4.2 The `matrix` of (all) access\n| REG-1 | view |\n\nREG-4: only\n```\n## 7. No heading\n```\n",
@@ -121,7 +121,8 @@ func TestBrokenCitationsAreFound(t *testing.T) {
 
 var ruleID = regexp.MustCompile(`\b(?:ALL|REG|SYS|PRA)-[A-Z]?[0-9]+\b`)
 
-// rulesOf are the ids of rules that a document defines: the first cells of table rows, and REG-4, a note below its table.
+// rulesOf returns the ids of the rules that a document defines: the first cells of table rows, and REG-4, a note below its
+// table.
 func rulesOf(document string) []string {
 	var ids []string
 	for _, match := range regexp.MustCompile(`(?m)^(?:\| ([A-Z]+-[A-Z]?[0-9]+) \||([A-Z]+-[A-Z]?[0-9]+): )`).FindAllStringSubmatch(document, -1) {
@@ -138,7 +139,7 @@ var (
 	anchor     = regexp.MustCompile(`<a (?:id|name)="([^"]+)">`)
 )
 
-// brokenLinks are the links of a document to files and headings of the repository that do not exist.
+// brokenLinks returns the links of a document to files and headings that do not exist in the repository.
 func brokenLinks(name, text string, all map[string]string) []string {
 	var broken []string
 	prose := inlineCode.ReplaceAllString(fenced.ReplaceAllString(text, ""), "")
@@ -164,7 +165,7 @@ func brokenLinks(name, text string, all map[string]string) []string {
 	return broken
 }
 
-// anchorsOf are the fragments that lead somewhere in a document, made from its headings as GitHub makes them.
+// anchorsOf returns the link fragments that GitHub makes from the headings of a document.
 func anchorsOf(document string) []string {
 	var anchors []string
 	document = fenced.ReplaceAllString(document, "")
@@ -189,9 +190,9 @@ var (
 	number    = regexp.MustCompile(`[0-9]+(?:\.[0-9]+)*`)
 )
 
-// brokenSections are the sections of the two specifications that a file cites and that do not exist, and citations of a
-// specification by anything but its path, from the root or from the file. Below policies a section without the
-// name of a document is one of DOMAIN.md.
+// brokenSections returns the cited sections of the two specifications that do not exist, and the citations that name a
+// specification by anything but its path, from the root or from the file. Below policies, a section without the name of a
+// document is one of DOMAIN.md.
 func brokenSections(name, text string, all map[string]string) []string {
 	if path.Ext(name) == ".md" || path.Base(name) == "citations_test.go" {
 		return nil
@@ -226,7 +227,7 @@ func brokenSections(name, text string, all map[string]string) []string {
 	return broken
 }
 
-// sectionsOf are the numbers of a document's headings.
+// sectionsOf returns the numbers of a document's headings.
 func sectionsOf(document string) []string {
 	var sections []string
 	for _, match := range heading.FindAllStringSubmatch(fenced.ReplaceAllString(document, ""), -1) {

@@ -8,5 +8,5 @@ import (
 //go:embed authz schemas
 var files embed.FS
 
-// Files is the tree of the built-in policy, with the tests that lie beside the rules.
+// Files returns the tree of the built-in policy, including the tests beside the rules.
 func Files() fs.FS { return files }

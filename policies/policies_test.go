@@ -20,9 +20,9 @@ import (
 	"github.com/wardkeeper/wardkeeper/policies"
 )
 
-// The conventions of the Rego tree, as checks of its syntax tree.
+// These tests check the conventions of the Rego tree on its syntax tree.
 
-// parse is every Rego file, by its path. Callers may put modules into the map, and must not change those in it.
+// parse returns every Rego file, by its path. Callers may add modules to the map, but must not change those in it.
 func parse(t *testing.T) map[string]*ast.Module {
 	t.Helper()
 	modules, err := parsed()
@@ -51,7 +51,7 @@ var parsed = sync.OnceValues(func() (map[string]*ast.Module, error) {
 	return modules, err
 })
 
-// compile compiles the modules as a policy is opened, and with the schema of the input: references are resolved.
+// compile compiles the modules as opening a policy does, and also with the schema of the input. It resolves references.
 func compile(modules map[string]*ast.Module, schema any) (*ast.Compiler, error) {
 	schemas := ast.NewSchemaSet()
 	schemas.Put(ast.SchemaRootRef, schema)
@@ -63,7 +63,7 @@ func compile(modules map[string]*ast.Module, schema any) (*ast.Compiler, error) 
 	return compiler, nil
 }
 
-// compiled is the tree, compiled once.
+// compiled returns the tree, compiled only once.
 func compiled(t *testing.T) *ast.Compiler {
 	t.Helper()
 	compiler, err := compiledOnce()
@@ -187,7 +187,7 @@ func TestLinesAreShort(t *testing.T) {
 	require.Empty(t, long, "longer than 120 characters")
 }
 
-// ruleIDs are the rules of DOMAIN.md.
+// ruleIDs returns the ids of the rules in DOMAIN.md.
 func ruleIDs(t *testing.T) []string {
 	t.Helper()
 	ids := rulesOf(specification(t))
@@ -216,7 +216,7 @@ func TestEveryRuleIsNamedByATest(t *testing.T) {
 	}
 }
 
-// Whatever compiles under these capabilities uses no clock, no network and no randomness.
+// A policy that compiles under these capabilities uses no clock, network or randomness.
 func TestOnlyPureBuiltins(t *testing.T) {
 	for _, impure := range []string{`http.send({})`, `time.now_ns()`, `rand.intn("x", 2)`, `opa.runtime()`, `net.lookup_ip_addr("x")`} {
 		module := ast.MustParseModuleWithOpts("package authz.impure\n\nx := "+impure, ast.ParserOptions{RegoVersion: ast.RegoV1})

@@ -39,7 +39,7 @@ func TestNobodyReadsAnotherPackagesPrivateRules(t *testing.T) {
 	}
 }
 
-// baseData is what the tables put below data, at the paths of their files.
+// baseData returns the data of the tables, at the paths of their files.
 func baseData(t *testing.T) map[string]any {
 	t.Helper()
 	base := map[string]any{}
@@ -66,7 +66,7 @@ func baseData(t *testing.T) map[string]any {
 	return base
 }
 
-// inTables says whether steps lead anywhere from a value of the tables; what is no text may be any key.
+// inTables reports whether steps lead anywhere from a value of the tables; a step that is not a string may be any key.
 func inTables(value any, steps ast.Ref) bool {
 	if len(steps) == 0 {
 		return true
@@ -131,10 +131,10 @@ func TestUnresolvedDataReferencesAreFound(t *testing.T) {
 
 const insertedFile = "authz/inserted/inserted.rego"
 
-// insertedLine is the line of a body in the inserted file.
+// insertedLine returns the line of a body in the inserted file.
 func insertedLine(body int) int { return 3 + body }
 
-// inserted is the tree with one more file, which has a rule for each body.
+// inserted returns the tree with one more file, which has a rule for each body.
 func inserted(t *testing.T, bodies ...string) map[string]*ast.Module {
 	t.Helper()
 	modules := parse(t)
@@ -187,7 +187,7 @@ func TestMisspeltFactsAreFound(t *testing.T) {
 	}
 }
 
-// What OPA's own check with the schema finds, here and in `opa check --schema`.
+// OPA's own check with the schema finds it, here and in `opa check --schema`.
 func TestMisspeltFactFailsTheSchemaCheck(t *testing.T) {
 	const file = "authz/regional/membership.rego"
 	source, err := fs.ReadFile(policies.Files(), file)

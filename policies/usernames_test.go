@@ -9,9 +9,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestWhatIsNoUsername holds the pattern of usernames to Unicode's properties, for every character there is: none is a
-// username beside a control, format or default-ignorable character, or with white space at either end. Under -short it leaves
-// out planes 4 to 13, which have no characters yet, and 15 and 16, which are for private use.
+// TestWhatIsNoUsername checks the pattern of usernames against Unicode's properties of every character. A username has no
+// control, format or default-ignorable character, and no white space at either end. With -short the test leaves out planes
+// 4 to 13, which have no characters yet, and 15 and 16, which are for private use.
 func TestWhatIsNoUsername(t *testing.T) {
 	found, err := rego.New(rego.Compiler(compiled(t)), rego.Query("data.authz.question._username")).Eval(t.Context())
 	require.NoError(t, err)
@@ -19,7 +19,7 @@ func TestWhatIsNoUsername(t *testing.T) {
 	refused := 0
 	for c := rune(0); c <= unicode.MaxRune; c++ {
 		if c == 0xD800 {
-			c = 0xE000 // surrogates are no characters
+			c = 0xE000 // surrogates are not characters
 		}
 		if plane := c >> 16; testing.Short() && plane > 3 && plane != 14 {
 			continue

@@ -1,6 +1,6 @@
-// Command gotest runs `go test -json` with its own arguments and prints the progress: each package as it
-// ends, each slow test, and, before the screen is silent for long, which tests are running. The output of a test is printed if it
-// fails. A test that is skipped fails the run, unless -short is among the arguments: a missing server must not pass for a proof.
+// Command gotest runs `go test -json` with its own arguments and prints the progress: each package as it ends, each slow
+// test, and, before the screen is silent for long, which tests are running. If a test fails, its output is printed. A
+// skipped test fails the run, unless -short is among the arguments: a missing server must not pass for a proof.
 package main
 
 import (
@@ -17,7 +17,7 @@ import (
 
 const (
 	slow   = 10 * time.Second // tests that take longer are printed as they end
-	silent = 15 * time.Second // after that long without a line, one says what is running
+	silent = 15 * time.Second // after this long without a line, the running tests are printed
 )
 
 // event is a line of `go test -json`: see `go doc test2json` and `go help buildjson`.
@@ -91,7 +91,7 @@ type report struct {
 
 	began   time.Time
 	printed time.Time
-	output  map[name][]string  // of what has not ended
+	output  map[name][]string  // of packages and tests that have not ended
 	running map[name]time.Time // top-level tests, and when they started
 	passed  map[string]int     // top-level tests by package
 	cached  map[string]bool
@@ -154,10 +154,10 @@ func (r *report) ended(n name, e event) {
 		r.failed = append(r.failed, n)
 		r.flush(n)
 		if n.test == "" {
-			r.flushPackage(n.pkg) // what a panic has interrupted
+			r.flushPackage(n.pkg) // tests that a panic interrupted
 			r.say("FAIL   %7s  %s", took, n)
 		}
-	case n.test == "" && e.Action == "skip": // there are no tests
+	case n.test == "" && e.Action == "skip": // the package has no tests
 	case e.Action == "skip":
 		r.skipped = append(r.skipped, n)
 		if !r.short {

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// reported is what is printed for a run, and whether it passes.
+// reported returns what is printed for a run, and whether the run passes.
 func reported(short bool, lines ...string) (string, bool) {
 	var out strings.Builder
 	r := newReport(&out, short)

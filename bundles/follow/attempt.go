@@ -10,10 +10,10 @@ import (
 	"github.com/wardkeeper/wardkeeper/bundles"
 )
 
-// attempt asks the source once, and activates what it has if that is new and good.
+// attempt asks the source once, and activates its bundle if that is new and good.
 func (f *Follower) attempt(ctx context.Context) error {
 	began := time.Now()
-	if keys := f.cfg.Source.verification().Fingerprint(); keys != f.keys { // what was found under other keys no longer counts
+	if keys := f.cfg.Source.verification().Fingerprint(); keys != f.keys { // results under other keys no longer count
 		f.seen, f.seenActive, f.keys = seen{}, false, keys
 	}
 	found, err := f.source.fetch(ctx, f.seen)
@@ -40,13 +40,13 @@ func (f *Follower) attempt(ctx context.Context) error {
 	return err
 }
 
-// install opens what was fetched, checks it by the gate, saves it and activates it.
+// install opens what was fetched, passes it to the gate, saves it and activates it.
 func (f *Follower) install(ctx context.Context, found fetched, began time.Time) error {
 	r, err := f.open(ctx, found)
 	if err != nil {
 		return err
 	}
-	if active := f.active(); active != nil && active.ID == r.ID { // only signed or packed again
+	if active := f.active(); active != nil && active.ID == r.ID { // the same content, signed or packed again
 		if err := f.save(r, found); err != nil {
 			return err
 		}
@@ -72,7 +72,7 @@ func (f *Follower) save(r *bundles.Revision, found fetched) error {
 	return nil
 }
 
-// check asks the gate, within the time for a check. A gate that panics refuses the revision.
+// check calls the gate, within the time for a check. A gate that panics refuses the revision.
 func (f *Follower) check(ctx context.Context, r *bundles.Revision) (candidate Candidate, err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
@@ -93,8 +93,8 @@ func (f *Follower) check(ctx context.Context, r *bundles.Revision) (candidate Ca
 	return nil, refusal
 }
 
-// releaseMemory returns memory to the system, at most every 10 s. Checking a bundle takes many times its size, and the
-// next one may be days away.
+// releaseMemory returns memory to the operating system, at most every 10 s. Checking a bundle takes many times its size,
+// and the next one may be days away.
 func (f *Follower) releaseMemory() {
 	if time.Since(f.memoryReleased) > 10*time.Second {
 		debug.FreeOSMemory()

@@ -12,7 +12,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/bundles"
 )
 
-// BundleSource is where bundles come from, ready to fetch from: settings that have been checked, with their keys.
+// BundleSource is a source of bundles, ready to fetch from: its settings have been checked, and their keys read.
 type BundleSource struct {
 	source       source
 	keyring      *keyring
@@ -20,7 +20,7 @@ type BundleSource struct {
 	stateDir     string
 	maxAge       time.Duration // 0: forever
 	limits       bundles.Limits
-	checkTimeout time.Duration // bounds compiling, and then the gate, so that no bundle keeps the next ones out
+	checkTimeout time.Duration // bounds compiling, and then the gate, so that no bundle blocks the next ones
 }
 
 // defaultCheckTimeout exceeds what a gate needs for as many golden decisions as a bundle can hold.
@@ -48,8 +48,8 @@ func (b *BundleSource) Open(ctx context.Context, entrypoint string, schema []byt
 	})
 }
 
-// Fetch fetches the bundle once. It verifies it if there are keys, and checks nothing else. It reports whether a signature
-// was verified. The error is a [*bundles.Refusal].
+// Fetch fetches the bundle once. It verifies the bundle if there are keys, and checks nothing else. It reports whether a
+// signature was verified. The error is a [*bundles.Refusal].
 func (b *BundleSource) Fetch(ctx context.Context) (a *bundles.Archive, verified bool, err error) {
 	found, err := b.source.fetch(ctx, seen{})
 	if err == nil {
@@ -65,7 +65,7 @@ func (b *BundleSource) Fetch(ctx context.Context) (a *bundles.Archive, verified 
 	return a, verified, nil
 }
 
-// Resolve checks the settings and reads the keys. The error joins every fault.
+// Resolve checks the settings and reads the keys. The error joins all faults.
 func (s Settings) Resolve() (*BundleSource, error) {
 	b := &BundleSource{stateDir: s.StateDir, checkTimeout: defaultCheckTimeout}
 	b.verification = func() *bundles.Verification { return b.keyring.verification() }
@@ -115,7 +115,7 @@ func (s Settings) source(limits bundles.Limits) (source, error) {
 	case s.Path != "" && remote:
 		return nil, errors.New("a path and a service are both given: choose one")
 	case s.Path != "":
-		if _, err := os.Stat(s.Path); err != nil && s.StateDir == "" { // with a state directory, the last good one may do
+		if _, err := os.Stat(s.Path); err != nil && s.StateDir == "" { // with a state directory, the last good bundle may serve
 			return nil, fmt.Errorf("the bundle is %q: name a directory of policy or a .tar.gz: %w", s.Path, err)
 		}
 		return newLocalSource(s.Path, limits), nil

@@ -17,8 +17,8 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/rotation"
 )
 
-// client sends requests to a service with its TLS settings, headers and credentials. The credentials are applied by OPA's
-// plugins. Of the files they name, the plugins read most again when needed; client rereads the others.
+// client sends requests to a service with its TLS settings, headers and credentials. OPA's plugins apply the credentials
+// and reread most of the files that these name when needed; client rereads the others.
 type client struct {
 	http        *http.Client
 	transport   *rotation.Transport
@@ -28,15 +28,15 @@ type client struct {
 	logger      *slog.Logger
 	authorities *rotation.Value[*x509.CertPool] // nil: the system's
 
-	mu          sync.Mutex // guards what follows: the plugins are not safe for concurrent use
+	mu          sync.Mutex // guards the fields below: the plugins are not safe for concurrent use
 	plugin      rest.HTTPAuthPlugin
 	cfg         *rest.Config
 	token       *lazyValue[string]           // the bearer token; nil if the settings name no file for it
 	certificate *lazyValue[*tls.Certificate] // the client's; nil if the settings name none
 }
 
-// newClient fails if the credentials are malformed. If holdsHead, the server may hold the head of an answer for as long as
-// the request lasts.
+// newClient makes a client for a service. It fails if the credentials are malformed. If holdsHead is set, the server may
+// withhold the response header for as long as the request lasts.
 func newClient(s *service, holdsHead bool) (*client, error) {
 	c := &client{secrets: secretsOf(s.config), logger: s.logger}
 	if c.logger == nil {
@@ -93,7 +93,7 @@ func (c *client) rootCAs() *x509.CertPool {
 	return c.authorities.Get()
 }
 
-// takeOverFiles takes the files of the token and of the client certificate from the plugins, which forget the last good
+// takeOverFiles takes over the files of the token and the client certificate from the plugins, which forget the last good
 // content when a file becomes unreadable.
 func (c *client) takeOverFiles() {
 	if bearer := c.cfg.Credentials.Bearer; bearer != nil && bearer.TokenPath != "" {
@@ -103,7 +103,7 @@ func (c *client) takeOverFiles() {
 		bearer.TokenPath = ""
 	}
 	if pair := c.cfg.Credentials.ClientTLS; pair != nil {
-		pair.CertRereadIntervalSeconds = nil // the files are read when they change
+		pair.CertRereadIntervalSeconds = nil // client rereads the files when they change
 		c.certificate = &lazyValue[*tls.Certificate]{cfg: rotation.Config[*tls.Certificate]{
 			Name: "the client certificate", Paths: []string{pair.Cert, pair.PrivateKey}, Logger: c.logger, HidePaths: true,
 		}}
@@ -192,15 +192,15 @@ func (c *client) get(ctx context.Context, path string, headers map[string]string
 	return c.http.Do(r)
 }
 
-// setPlainHeaders asks for the file unencoded and not from a cache, whose copy may be truncated. It is called after the
+// setPlainHeaders asks for the file unencoded and uncached, because a cached copy may be truncated. It is called after the
 // request is signed, because proxies change these headers.
 func setPlainHeaders(r *http.Request) {
 	r.Header.Set("Accept-Encoding", "identity")
 	r.Header.Set("Cache-Control", "no-cache")
 }
 
-// lazyValue is a [rotation.Value] that is opened when it is first needed: a missing file stops no server from starting.
-// It is not safe for concurrent use.
+// lazyValue is a [rotation.Value] that is opened on first use, so that a missing file does not keep the server from
+// starting. It is not safe for concurrent use.
 type lazyValue[T any] struct {
 	cfg   rotation.Config[T]
 	value *rotation.Value[T]

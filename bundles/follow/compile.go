@@ -9,10 +9,10 @@ import (
 	"github.com/wardkeeper/wardkeeper/bundles"
 )
 
-// maxCompiling bounds the bundles that are compiled at a time, most of them past their time limit.
+// maxCompiling bounds how many bundles are compiled at a time. Most of them have exceeded their time limit.
 const maxCompiling = 4
 
-// open verifies and compiles a bundle within the time for a check. A compiler cannot be interrupted: past its time it
+// open verifies and compiles a bundle within the time for a check. A compiler cannot be interrupted: after that time it
 // runs to its end, and its result is discarded. Until then the same bundle is not compiled again.
 func (f *Follower) open(ctx context.Context, found fetched) (r *bundles.Revision, err error) {
 	state := stateStore{state: f.store.state} // a copy: the compiler may outlive this call
@@ -46,13 +46,13 @@ func (f *Follower) open(ctx context.Context, found fetched) (r *bundles.Revision
 	}
 }
 
-// compiling is the set of bundles that are being compiled, by their digests.
+// compiling is the set of bundles that are being compiled, by digest.
 type compiling struct {
 	mu      sync.Mutex
 	digests map[string]bool
 }
 
-// begin adds a bundle. It refuses one that is being compiled already, and more than maxCompiling.
+// begin adds a bundle. It refuses a bundle that is already being compiled, and more than maxCompiling at a time.
 func (c *compiling) begin(digest string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// decodeContent undoes a Content-Encoding. Requests ask for none, but some servers and proxies send one anyway.
+// decodeContent undoes a Content-Encoding. Requests ask for none, but some servers and proxies apply one anyway.
 //
-// gzip can mean that the file was compressed once more, or merely that it is a .gz. If the content is neither an archive
-// nor a manifest once decompressed, the file is what was sent.
+// gzip can mean that the file was compressed once more, or only that it is a .gz. If decompressing yields neither an
+// archive nor a manifest, the content is returned as it was sent.
 func decodeContent(data []byte, encodings []string, limit int64) ([]byte, error) {
 	var names []string
 	for name := range strings.SplitSeq(strings.Join(encodings, ","), ",") {

@@ -21,7 +21,7 @@ import (
 // secretText must not occur in any message.
 const secretText = "s3cr3t-of-the-tests"
 
-// guard answers 401 to requests that are not as wanted.
+// guard answers 401 to requests that wanted rejects.
 func (s *server) guard(wanted func(r *http.Request) bool) {
 	s.change(func() {
 		body := s.body
@@ -35,7 +35,7 @@ func (s *server) guard(wanted func(r *http.Request) bool) {
 	})
 }
 
-// service returns the settings of the service, with more in them.
+// service returns the settings of the service with the members of more added.
 func (s *server) service(more map[string]any) map[string]any {
 	all := map[string]any{"url": s.URL}
 	maps.Copy(all, more)
@@ -169,7 +169,7 @@ func TestRequestsAreSignedForS3(t *testing.T) {
 	}
 }
 
-// What was configured as a path may be the secret itself.
+// A setting that should be a path may hold a secret.
 func TestUnreadableCredentialsAreRedacted(t *testing.T) {
 	t.Parallel()
 	folder := filepath.Join(t.TempDir(), secretText)

@@ -34,7 +34,7 @@ func gunzip(data []byte) []byte {
 	return out.Bytes()
 }
 
-// It had the ETag of the good one, so a conditional request would be answered "not modified" forever.
+// The damaged bundle has the ETag of the good one, so a conditional request would be answered "not modified" forever.
 func TestDamagedBundleIsFetchedUnconditionally(t *testing.T) {
 	t.Parallel()
 	next := bundletest.Signed(bundletest.Release(2)).Pack()
@@ -156,7 +156,7 @@ func Test304ForAnotherETagIsIgnored(t *testing.T) {
 	require.EqualValues(t, 2, f.Status().Activations)
 }
 
-// gzip can mean two things: compressed once more, or merely that the file is a .gz.
+// gzip can mean that the file was compressed once more, or only that it is a .gz.
 func TestContentEncodingIsUndone(t *testing.T) {
 	t.Parallel()
 	good := bundletest.Signed(bundletest.Release(1)).Pack()
@@ -237,7 +237,7 @@ func TestContentEncodingOfRegistryIsUndone(t *testing.T) {
 	}
 }
 
-// Even if size, time and inode are the same.
+// This holds even if size, time and inode are the same.
 func TestUntrustedFileIsReread(t *testing.T) {
 	t.Parallel()
 	good := bundletest.Signed(bundletest.Release(2)).Pack()
@@ -259,7 +259,7 @@ func TestUntrustedFileIsReread(t *testing.T) {
 	f.untilSequence(2)
 }
 
-// A bundle that does not compile in time is not refused for good, and not compiled twice at a time.
+// A bundle that does not compile in time is not refused for good, and never compiled twice at a time.
 func TestSlowCompileIsRetriedOnce(t *testing.T) {
 	t.Parallel()
 	s := serve(t, bundletest.Signed(bundletest.Release(1)).Pack())
@@ -290,7 +290,7 @@ func TestSlowCompileIsRetriedOnce(t *testing.T) {
 	f.untilSequence(2)
 }
 
-// Whatever the server says about its ETag.
+// The bundle is checked again whatever the server says about its ETag.
 func TestChangedKeysRecheckBundle(t *testing.T) {
 	t.Parallel()
 	s := serve(t, bundletest.Signed(bundletest.Release(1)).Pack())

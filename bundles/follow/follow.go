@@ -10,8 +10,8 @@ import (
 	"github.com/wardkeeper/wardkeeper/bundles"
 )
 
-// Gate checks a revision before it becomes active. It changes nothing. An error refuses the revision; a
-// [*bundles.Refusal] says why. Gates are called one at a time, and must return when ctx ends.
+// Gate checks a revision before it becomes active, and changes nothing. An error refuses the revision; a [*bundles.Refusal]
+// says why. Gates are called one at a time, and must return when ctx ends.
 type Gate func(ctx context.Context, r *bundles.Revision) (Candidate, error)
 
 // Candidate is a revision that has passed the gate.
@@ -41,13 +41,13 @@ type Follower struct {
 	source source
 	log    *slog.Logger
 
-	// What follows belongs to the one goroutine that attempts.
+	// The fields below belong to the one goroutine that makes attempts.
 	store          *stateStore
 	seen           seen      // the state of the source that was checked last
 	seenActive     bool      // whether seen is the active revision
-	keys           string    // the fingerprint of what verified it
+	keys           string    // the fingerprint of the keys that seen was checked under
 	failures       int       // in a row
-	savedFault     string    // why the bundle on disk is not used, as it was last logged
+	savedFault     string    // why the bundle on disk is not used, as last logged
 	memoryReleased time.Time // when memory was last released
 	loggedStale    bool      // whether the policy was stale when that was last logged
 	compiling      compiling
@@ -62,7 +62,7 @@ type Follower struct {
 }
 
 // Start begins to follow a source. A path must have a good policy at once, unless one was saved on disk. A server may be
-// down: then the last good bundle serves, and without one nothing is decided until a good one comes.
+// down: then the last good bundle serves, and without one nothing is decided until a good one arrives.
 func Start(ctx context.Context, cfg Config) (*Follower, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
@@ -97,7 +97,7 @@ func (f *Follower) begin(ctx context.Context) error {
 		if f.active() == nil {
 			waiting, cancel := context.WithTimeout(ctx, f.cfg.StartTimeout)
 			defer cancel()
-			_ = f.attempt(waiting) // it is logged, and run tries again
+			_ = f.attempt(waiting) // attempt logs the error, and run tries again
 		}
 		return ctx.Err()
 	}
@@ -111,7 +111,7 @@ func (f *Follower) begin(ctx context.Context) error {
 	return nil
 }
 
-// run attempts until the follower is closed.
+// run makes attempts until the follower is closed.
 func (f *Follower) run(ctx context.Context) {
 	defer close(f.done)
 	for first := f.source.remote() && f.status.Attempt.At.IsZero(); ; first = false {
@@ -124,13 +124,14 @@ func (f *Follower) run(ctx context.Context) {
 			}
 		}
 		if _ = f.attempt(ctx); f.active() == nil && ctx.Err() == nil { // attempt logs its error
-			f.loadSaved(ctx) // whatever spoke against it may have been repaired
+			f.loadSaved(ctx) // the cause may have been repaired
 		}
 		f.logStale()
 	}
 }
 
-// pause returns how long to wait before the next attempt. It ends when the policy becomes stale, which must be logged.
+// pause returns how long to wait before the next attempt. The pause ends when the policy becomes stale, so that this is
+// logged.
 func (f *Follower) pause() time.Duration {
 	pause := f.source.pause(f.failures, f.status.Attempt.Outcome == Activated)
 	if at := f.confirmed.Load(); at != nil && f.cfg.Source.maxAge > 0 && !f.loggedStale {
@@ -139,18 +140,18 @@ func (f *Follower) pause() time.Duration {
 	return pause
 }
 
-// Renew asks the source now over a new connection. If a request is under way, another follows it.
+// Renew asks the source now, over a new connection. If a request is in flight, another follows it.
 func (f *Follower) Renew() {
 	if s, ok := f.source.(interface{ renew() }); ok {
 		s.renew()
 	}
 	select {
 	case f.wake <- struct{}{}:
-	default: // one is waiting already
+	default: // one is already pending
 	}
 }
 
-// Close stops following and waits until that is done. The active revision can still be used.
+// Close stops following, and waits until it has stopped. The active revision can still be used.
 func (f *Follower) Close() {
 	f.stop()
 	<-f.done

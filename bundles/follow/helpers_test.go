@@ -62,7 +62,7 @@ func (l *lines) count(text string) int {
 	return n
 }
 
-// candidate is a [follow.Candidate] that a function commits.
+// candidate is a [follow.Candidate] whose Commit calls the function.
 type candidate func()
 
 func (c candidate) Commit() { c() }
@@ -76,7 +76,7 @@ type testFollower struct {
 	checks *atomic.Int32
 }
 
-// newFollower returns a follower and its configuration, which a test may change before it begins.
+// newFollower returns a follower and its configuration, which a test may change before the follower starts.
 func newFollower(t *testing.T, o *follow.BundleSource) (testFollower, follow.Config) {
 	f := testFollower{t: t, log: &lines{}, checks: &atomic.Int32{}}
 	logger := slog.New(slog.NewTextHandler(f.log, nil))
@@ -121,8 +121,8 @@ func startFollower(t *testing.T, o *follow.BundleSource) testFollower {
 	return f.begin(cfg)
 }
 
-// until waits until the status is ok, and returns that status. The follower goes on meanwhile: an outcome that the next attempt
-// replaces may be missed.
+// until waits until ok accepts the status, and returns that status. The follower continues in the meantime: an outcome that
+// the next attempt replaces may be missed.
 func (f testFollower) until(what string, ok func(follow.Status) bool) follow.Status {
 	f.t.Helper()
 	for limit := time.Now().Add(testTimeout); ; time.Sleep(time.Millisecond) {
@@ -134,13 +134,13 @@ func (f testFollower) until(what string, ok func(follow.Status) bool) follow.Sta
 	}
 }
 
-// untilLogged waits until a text has been logged so many times. What an attempt logs comes after its status.
+// untilLogged waits until a text has been logged the given number of times. An attempt updates its status before it logs.
 func (f testFollower) untilLogged(text string, times int) {
 	f.t.Helper()
 	f.until("logged: "+text, func(follow.Status) bool { return f.log.count(text) >= times })
 }
 
-// untilOutcome waits for an outcome that stays until the source changes.
+// untilOutcome waits for an outcome that lasts until the source changes.
 func (f testFollower) untilOutcome(outcome follow.Outcome) follow.Status {
 	f.t.Helper()
 	return f.until(string(outcome), func(s follow.Status) bool { return s.Attempt.Outcome == outcome })
@@ -163,7 +163,7 @@ func (f testFollower) decides(action string) bool {
 	return d.Allow
 }
 
-// server serves a bundle, with an ETag unless plain.
+// server serves a bundle, with an ETag unless plain is set.
 type server struct {
 	*httptest.Server
 	mu       sync.Mutex
@@ -185,7 +185,7 @@ func serve(t *testing.T, body []byte) *server {
 func (s *server) serve(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	body, answer, plain := s.body, s.answer, s.plain
-	s.requests.Add(1) // no request that is counted after a change has what was there before it
+	s.requests.Add(1) // a request counted after a change never gets the bundle from before it
 	s.mu.Unlock()
 	if answer != nil {
 		answer(w, r)
@@ -219,7 +219,8 @@ func (s *server) change(f func()) {
 	f()
 }
 
-// waitForRequests waits for some more requests. The attempts of all but the last of them have ended then, unless an attempt makes several.
+// waitForRequests waits for some more requests. All attempts but the last have then ended, unless an attempt makes several
+// requests.
 func (s *server) waitForRequests(t *testing.T, times int32) {
 	t.Helper()
 	from := s.requests.Load()

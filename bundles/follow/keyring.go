@@ -13,14 +13,14 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/rotation"
 )
 
-// keyring holds the keys that verify bundles. Those that come from files are read again when the files change.
+// keyring holds the keys that verify bundles. Keys from files are reread when the files change.
 type keyring struct {
 	fixed  bundles.Verification // with the keys that the settings contain
 	public *rotation.Value[[]bundles.PublicKey]
 	byID   map[string]*rotation.Value[*keys.Config]
 }
 
-// verification returns what to verify a bundle by now.
+// verification returns the current keys and options for verifying a bundle.
 func (k *keyring) verification() *bundles.Verification {
 	v := k.fixed
 	v.Keys = map[string]*keys.Config{}
@@ -38,7 +38,7 @@ func (k *keyring) verification() *bundles.Verification {
 
 func (k *keyring) empty() bool { return len(k.fixed.Keys) == 0 && len(k.byID) == 0 && k.public == nil }
 
-// keyring reads the keys. The error joins every fault.
+// keyring reads the keys. The error joins all faults.
 func (s Settings) keyring() (*keyring, error) {
 	k := &keyring{
 		fixed: bundles.Verification{Keys: map[string]*keys.Config{}, KeyID: s.Signing.KeyID, Scope: s.Signing.Scope},
@@ -67,7 +67,7 @@ func (s Settings) keyring() (*keyring, error) {
 	return k, errors.Join(faults...)
 }
 
-// add takes a key as PEM or from the file that it names. A shared secret is always the secret itself.
+// add adds a key, given as PEM or as the path of a file. A shared secret is always the secret itself.
 func (k *keyring) add(id string, key keys.Config, logger *slog.Logger) error {
 	if key.Algorithm == "" {
 		key.Algorithm = "RS256" // OPA's default
@@ -86,7 +86,7 @@ func (k *keyring) add(id string, key keys.Config, logger *slog.Logger) error {
 	}
 	file, err := rotation.Open(rotation.Config[*keys.Config]{
 		Name: "the file of a key", Paths: []string{key.Key}, Logger: logger,
-		HidePaths: true, // somebody may have written a secret where a path belongs
+		HidePaths: true, // someone may have written a secret instead of a path
 		Parse: func(contents [][]byte) (*keys.Config, error) {
 			read := key
 			read.Key = string(contents[0])
@@ -100,7 +100,7 @@ func (k *keyring) add(id string, key keys.Config, logger *slog.Logger) error {
 	return nil
 }
 
-// checkAlgorithm refuses a key that can verify nothing by its algorithm.
+// checkAlgorithm refuses a key that cannot verify anything by its algorithm.
 func checkAlgorithm(content, algorithm string) error {
 	public, err := bundles.ParsePublicKeys([]byte(content))
 	switch {

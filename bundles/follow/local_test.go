@@ -15,7 +15,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/bundles/internal/bundletest"
 )
 
-// By every way to replace a file. A faulty one leaves the last good one active.
+// The file is replaced in every possible way. A faulty file leaves the last good policy active.
 func TestReplacedFileIsActivated(t *testing.T) {
 	t.Parallel()
 	path := bundletest.WriteFile(t, "bundle.tar.gz", bundletest.Signed(bundletest.Release(1)).Pack())
@@ -81,7 +81,7 @@ func TestChangeWithinClockTickIsFound(t *testing.T) {
 	require.EqualValues(t, 1, f.Status().Refused[bundles.Compile], "the same is not checked again")
 }
 
-// Also as Kubernetes mounts a volume: links to files behind a link that is replaced.
+// This includes a volume mounted by Kubernetes: links to files behind a link that is replaced.
 func TestChangedDirectoryIsActivated(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -120,7 +120,7 @@ func TestChangedDirectoryIsActivated(t *testing.T) {
 	require.True(t, volume.decides("read2"))
 }
 
-// Unless a good bundle was saved.
+// Start succeeds if a good bundle was saved.
 func TestStartFailsWithoutGoodPath(t *testing.T) {
 	t.Parallel()
 	path := bundletest.WriteFile(t, "bundle.tar.gz", []byte("nothing"))
@@ -139,7 +139,7 @@ func TestStartFailsWithoutGoodPath(t *testing.T) {
 	require.False(t, f.untilSequence(2).FromDisk)
 }
 
-// What changes while it is read is read again once it rests; what never rests is reported.
+// A file that changes while it is read is read again once it settles; a file that never settles is reported.
 func TestPartlyWrittenFileIsNotRead(t *testing.T) {
 	if testing.Short() {
 		t.Skip("keeps a processor busy")

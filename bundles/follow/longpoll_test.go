@@ -12,11 +12,11 @@ import (
 	"github.com/wardkeeper/wardkeeper/bundles/internal/bundletest"
 )
 
-// longPollServer is a server that holds a request until there is something new, or until the client's wait is over.
+// longPollServer is a server that holds a request until there is a new bundle, or until the wait is over.
 type longPollServer struct {
 	*server
 	bundles chan []byte   // what is published
-	over    chan struct{} // ends a wait without news
+	over    chan struct{} // ends a wait without a new bundle
 	held    atomic.Int32
 	eager   atomic.Bool // answers 304 at once
 	again   atomic.Bool // answers at once with the same bundle
@@ -50,7 +50,7 @@ func (h *longPollServer) serve(w http.ResponseWriter, r *http.Request) {
 		case h.last = <-h.bundles:
 		case <-r.Context().Done():
 			return
-		case <-h.over: // not after a time, which a busy machine may let pass between two steps of a test
+		case <-h.over: // no fixed time, which a busy machine may let pass between two steps of a test
 			w.WriteHeader(http.StatusNotModified)
 			return
 		}
@@ -59,7 +59,7 @@ func (h *longPollServer) serve(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(h.last)
 }
 
-// longPolling makes every pause but that after a long poll longer than a test.
+// longPolling makes every pause longer than a test, except the pause after a long poll.
 var longPolling = follow.Polling{Min: time.Hour, Max: time.Hour, LongPoll: time.Minute, Timeout: testTimeout}
 
 // A release arrives as soon as it is published, without requests in between.
@@ -97,7 +97,7 @@ func TestBrokenLongPollingFallsBackToPolling(t *testing.T) {
 		f.until(name, func(follow.Status) bool { return h.requests.Load() >= 3 })
 		time.Sleep(100 * time.Millisecond)
 		requests, most := h.requests.Load(), int32(4)
-		if name == "a bad bundle at once" { // the pauses are those after failures: a busy machine has had time for more requests
+		if name == "a bad bundle at once" { // its pauses are those after failures: a busy machine has had time for more requests
 			most = 1
 			for at, pause := 100*time.Millisecond, 100*time.Millisecond; at <= time.Since(began); at += pause {
 				most++

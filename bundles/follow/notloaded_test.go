@@ -10,7 +10,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/bundles/internal/bundletest"
 )
 
-// People take them for tables in force.
+// People mistake these files for tables in force.
 func TestFilesNotLoadedAreReported(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -33,7 +33,7 @@ func (f *Follower) recordActivated(r *bundles.Revision, confirmed time.Time, fro
 	}
 }
 
-// recordUnchanged records an attempt that found what was checked before.
+// recordUnchanged records an attempt that found the state that was checked before.
 func (f *Follower) recordUnchanged(tag string, at time.Time) {
 	if f.seen.tag = tag; f.seen.trusted {
 		f.failures = 0
@@ -44,7 +44,7 @@ func (f *Follower) recordUnchanged(tag string, at time.Time) {
 		f.recordConfirmed(at)
 		return
 	}
-	f.mu.Lock() // the bundle that was refused is still there
+	f.mu.Lock() // the refused bundle is still there
 	before := f.status.Attempt.Outcome
 	f.status.Attempt = f.status.Refusal
 	f.status.Attempt.At = at
@@ -72,8 +72,8 @@ func (f *Follower) recordConfirmed(at time.Time) {
 	}
 }
 
-// countFailure makes the pauses longer while a server has what may have been damaged on the way. A local source decides
-// itself how often it reads again what looks the same.
+// countFailure makes the pauses longer while a server has a bundle that may have been damaged on the way. A local source
+// decides itself how often it rereads content that looks the same.
 func (f *Follower) countFailure() {
 	if f.source.remote() {
 		f.failures++
@@ -87,9 +87,9 @@ func (f *Follower) recordFailure(found fetched, r *bundles.Refusal, at time.Time
 	switch {
 	case r.Temporary || found.tag == "": // it is fetched and checked again
 		f.failures++
-	case r.Verified: // it is what was released
+	case r.Verified: // the release itself is at fault
 		f.seen, f.seenActive, f.failures = seen{found.tag, true}, false, 0
-	default: // it is fetched again, and checked if other bytes come
+	default: // it is fetched again, and checked if its bytes differ
 		f.seen, f.seenActive = seen{found.tag, false}, false
 		f.countFailure()
 	}

@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	// minSecret is the length in bytes from which a configured value is redacted. Shorter ones occur in ordinary words.
+	// minSecret is the length in bytes from which a configured value is redacted. Shorter values occur in ordinary words.
 	minSecret = 6
 	// maxError bounds the text of an error, in bytes: a server may have written it.
 	maxError = 500
@@ -28,7 +28,7 @@ const (
 // secretsOf returns the values of a service's credentials and headers at any depth, the longest first.
 func secretsOf(config json.RawMessage) (all []string) {
 	var parsed struct{ Credentials, Headers any }
-	_ = json.Unmarshal(config, &parsed) // whoever uses the settings reports their faults
+	_ = json.Unmarshal(config, &parsed) // faults are reported where the settings are used
 	var collect func(value any)
 	collect = func(value any) {
 		switch v := value.(type) {
@@ -52,8 +52,8 @@ func secretsOf(config json.RawMessage) (all []string) {
 	return all
 }
 
-// redact removes configured values from an error. OPA's plugins report paths, and somebody may have written a secret where
-// a path belongs.
+// redact removes configured values from an error. OPA's plugins report paths, and someone may have written a secret instead
+// of a path.
 func (c *client) redact(err error) error {
 	err = redactURL(err)
 	text := err.Error()
@@ -69,8 +69,8 @@ func (c *client) redact(err error) error {
 // urlPattern matches a URL as errors quote it.
 var urlPattern = regexp.MustCompile(`"?[A-Za-z][A-Za-z0-9+.-]*://[^\s"]*"?`)
 
-// redactURL removes URLs, paths and text that a server wrote from an error. They may hold secrets, and the source is named
-// beside the error anyway.
+// redactURL removes URLs, paths and text that a server wrote from an error. They may hold secrets, and messages name the
+// source anyway.
 func redactURL(err error) error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return errors.New("the server did not answer in time")
@@ -112,11 +112,11 @@ func redactURL(err error) error {
 	return err
 }
 
-// tokenRefused gives the error code of RFC 6749 section 5.2 with which a token service refused. The rest of its answer is
-// left out: some services repeat the request in it.
+// tokenRefused returns an error with the code of RFC 6749 section 5.2 by which a token service refused. It leaves out the
+// rest of the answer, because some services repeat the request in it.
 func tokenRefused(answer string) error {
 	var parsed struct{ Error string }
-	_ = json.Unmarshal([]byte(answer), &parsed) // may be no JSON
+	_ = json.Unmarshal([]byte(answer), &parsed) // may not be JSON
 	switch parsed.Error {
 	case "invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_grant_type", "invalid_scope":
 		return fmt.Errorf("the token service of the credentials refused: %s", parsed.Error)

@@ -8,8 +8,7 @@ import (
 // maxRedirects is the maximum number of redirects that are followed for one request.
 const maxRedirects = 5
 
-// checkRedirect follows a bounded number of redirects. Configured headers and credentials go to the configured server
-// alone.
+// checkRedirect follows a bounded number of redirects. Configured headers and credentials go only to the configured server.
 func checkRedirect(r *http.Request, via []*http.Request) error {
 	if !crossesOrigin(r, via) {
 		return checkRedirectCount(via)
@@ -24,8 +23,8 @@ func checkRedirect(r *http.Request, via []*http.Request) error {
 	return checkRedirectCount(via)
 }
 
-// checkTokenRedirect keeps the token of a registry's token service from other servers. The oras client does so for the
-// first redirect alone.
+// checkTokenRedirect keeps the token of a registry's token service from other servers. The oras client does so only for the
+// first redirect.
 func checkTokenRedirect(r *http.Request, via []*http.Request) error {
 	if crossesOrigin(r, via) {
 		r.Header.Del("Authorization")

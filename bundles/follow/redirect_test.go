@@ -14,7 +14,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/bundles/internal/bundletest"
 )
 
-// storage serves the bundle to everybody, and records the headers of requests.
+// storage serves the bundle to everyone, and records the headers of requests.
 type storage struct {
 	http.Handler
 	asked atomic.Pointer[http.Header] // of the last request for the bundle
@@ -37,7 +37,7 @@ func newStorage(body []byte) *storage {
 	return s
 }
 
-// Configured headers go to the configured server alone; those of the protocol go along.
+// Configured headers go only to the configured server; those of the protocol follow the redirect.
 func TestRedirectsGetNoCredentials(t *testing.T) {
 	t.Parallel()
 	codes := []int{http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect}

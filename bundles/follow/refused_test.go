@@ -10,7 +10,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/bundles/internal/bundletest"
 )
 
-// The active release goes on deciding. The refusal has its reason, and is counted and logged once.
+// The active release keeps deciding. The refusal has its reason, and is counted and logged once.
 func TestBadBundleChangesNothing(t *testing.T) {
 	t.Parallel()
 	good := bundletest.Signed(bundletest.Release(5)).Pack()

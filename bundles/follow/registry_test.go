@@ -41,7 +41,7 @@ func imageOf(t *testing.T, data []byte) http.Handler {
 	return store
 }
 
-// imageAt resolves settings for that image; more goes into its service.
+// imageAt resolves settings for that image, with the members of more added to its service.
 func imageAt(t *testing.T, front *httptest.Server, more map[string]any) *follow.BundleSource {
 	t.Helper()
 	service := map[string]any{"url": front.URL, "type": "oci"}
@@ -52,7 +52,7 @@ func imageAt(t *testing.T, front *httptest.Server, more map[string]any) *follow.
 	})
 }
 
-// The URL of the storage opens it to whoever knows it.
+// Anyone who knows the URL of the storage can open it.
 func TestRegistryRedirectIsRedacted(t *testing.T) {
 	t.Parallel()
 	store := imageOf(t, bundletest.Signed(bundletest.Release(1)).Pack())
@@ -114,7 +114,7 @@ func TestRegistryRedirectIsRedacted(t *testing.T) {
 	}
 }
 
-// Of its manifests, its token service and its URLs.
+// This covers its manifests, its token service and its URLs.
 func TestRegistryAnswersAreRedacted(t *testing.T) {
 	t.Parallel()
 	store := imageOf(t, bundletest.Signed(bundletest.Release(1)).Pack())

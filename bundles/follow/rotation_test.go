@@ -22,7 +22,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/bundles/internal/bundletest"
 )
 
-// logging resolves settings whose rereading of files is logged.
+// logging resolves settings, and returns the log of rereading files.
 func logging(t *testing.T, settings map[string]any) (*follow.BundleSource, *lines) {
 	t.Helper()
 	log := &lines{}
@@ -95,7 +95,7 @@ func newCertificate(t *testing.T) (pair tls.Certificate, inFile, keyInFile []byt
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: private}, inPEM("CERTIFICATE", der), keyInPEM(private)
 }
 
-// Without a restart, and with the last good ones while the files are faulty.
+// They are used without a restart, and the last good ones stay while the files are faulty.
 func TestRotatedCertificatesAreUsed(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -7,7 +7,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/bundles"
 )
 
-// loadSaved activates the last good bundle of this source from disk. It passes every check again, as if it had just come.
+// loadSaved activates the last good bundle of this source from disk. It passes every check again, like a new bundle.
 func (f *Follower) loadSaved(ctx context.Context) {
 	state := f.store.state
 	if state.Source != f.source.String() {
@@ -46,7 +46,7 @@ func (f *Follower) checkSaved(ctx context.Context, raw []byte) (*bundles.Revisio
 	if err != nil {
 		return nil, nil, err
 	}
-	if r.ID != f.store.state.ID { // the process died after it saved the bundle: a state left behind would admit older ones
+	if r.ID != f.store.state.ID { // the process died after saving the bundle: an outdated state would admit older ones
 		if err := f.store.catchUp(r); err != nil {
 			return nil, nil, bundles.Refuse(bundles.NotSaved, err)
 		}
@@ -54,7 +54,7 @@ func (f *Follower) checkSaved(ctx context.Context, raw []byte) (*bundles.Revisio
 	return r, candidate, nil
 }
 
-// logSavedFault logs why the bundle on disk is not used, unless it has just said the same.
+// logSavedFault logs why the bundle on disk is not used, unless it logged the same last time.
 func (f *Follower) logSavedFault(err error) {
 	r := bundles.AsRefusal(err, bundles.Vetoed)
 	if text := r.Error(); text != f.savedFault {

@@ -18,7 +18,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/bundles/internal/bundletest"
 )
 
-// It is neither sent nor checked again.
+// An unchanged bundle is neither sent nor checked again.
 func TestUnchangedBundleIsConfirmed(t *testing.T) {
 	t.Parallel()
 	for name, plain := range map[string]bool{"with ETag": false, "without ETag": true} {
@@ -42,8 +42,8 @@ func TestUnchangedBundleIsConfirmed(t *testing.T) {
 	}
 }
 
-// pauseAfter makes the server have a bundle, and answer the requests that come after it was sent only when the function returned
-// is called: until then, the outcome of the attempt stays.
+// pauseAfter makes the server serve body and, once body was sent, hold all further requests until resume is called: until
+// then, the outcome of the attempt stays.
 func (s *server) pauseAfter(body []byte) (resume func()) {
 	resumed := make(chan struct{})
 	var sent atomic.Bool
@@ -67,7 +67,7 @@ func (s *server) pauseAfter(body []byte) (resume func()) {
 	}
 }
 
-// Whatever the server answers. The next release is activated once it answers again.
+// Whatever the server answers, the next release is activated once it works again.
 func TestServerFailureChangesNothing(t *testing.T) {
 	t.Parallel()
 	good := bundletest.Signed(bundletest.Release(1)).Pack()
@@ -123,7 +123,7 @@ func TestServerFailureChangesNothing(t *testing.T) {
 	require.NotZero(t, f.Status().Refused[bundles.Unavailable])
 }
 
-// By another good release, and by the active one, which is not checked again.
+// The recovery may be by another good release, or by the active one, which is not checked again.
 func TestRecoversAfterRefusal(t *testing.T) {
 	t.Parallel()
 	good, bad := bundletest.Signed(bundletest.Release(5)).Pack(), bundletest.Release(6).Pack()
@@ -155,7 +155,7 @@ func TestRecoversAfterRefusal(t *testing.T) {
 	require.Equal(t, follow.Unchanged, f.Status().Attempt.Outcome)
 }
 
-// It does not block the next releases, and a start that times out refuses nothing.
+// Such a policy does not block the next releases, and a start that times out refuses nothing.
 func TestEndlessPolicyIsTimedOut(t *testing.T) {
 	if testing.Short() {
 		t.Skip("evaluates for two seconds")
@@ -195,7 +195,7 @@ decision if {
 	slow.begin(cfg).untilSequence(3)
 }
 
-// Neither the next releases nor the end of the process. A compiler cannot be interrupted.
+// It blocks neither the next releases nor the end of the process, although a compiler cannot be interrupted.
 func TestSlowCompileBlocksNothing(t *testing.T) {
 	t.Parallel()
 	stop, compiling := make(chan struct{}), make(chan struct{}, 10)
@@ -250,7 +250,7 @@ func TestPanickingGateRefuses(t *testing.T) {
 	f.untilSequence(3)
 }
 
-// Also while a request hangs, which is not a failure.
+// Close is prompt even while a request hangs, which is not a failure.
 func TestCloseIsPrompt(t *testing.T) {
 	t.Parallel()
 	s := serve(t, bundletest.Signed(bundletest.Release(1)).Pack())

@@ -19,14 +19,14 @@ type service struct {
 	logger   *slog.Logger
 }
 
-// String names the bundle without anything that may be secret.
+// String names the bundle without possible secrets.
 func (s *service) String() string {
 	if s.oci {
 		return "oci://" + s.resource
 	}
 	resource, query, _ := strings.Cut(s.resource, "?")
 	name := strings.TrimRight(s.url, "/") + "/" + strings.Trim(resource, "/")
-	if query != "" { // the digest tells apart two bundles with the same path
+	if query != "" { // the digest distinguishes bundles with the same path
 		name += "?" + strings.TrimPrefix(digest([]byte(query)), "sha256:")[:8]
 	}
 	return name

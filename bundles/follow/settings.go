@@ -41,9 +41,9 @@ type Settings struct {
 	} `json:"keys"`
 	// KeyFile is a file of PEM public keys. A signature by any of them is accepted.
 	KeyFile string `json:"key_file"`
-	// AllowUnsigned accepts bundles without a signature from a source that crosses a network.
+	// AllowUnsigned accepts unsigned bundles from a source across a network.
 	AllowUnsigned bool `json:"allow_unsigned"`
-	// SizeLimitBytes bounds a compressed archive. Its files may have eight times as many bytes.
+	// SizeLimitBytes bounds a compressed archive. Uncompressed, its files may have eight times as many bytes.
 	SizeLimitBytes int64 `json:"size_limit_bytes"`
 	// StateDir is the directory that holds the last good bundle and the highest sequence.
 	StateDir string `json:"state_dir"`

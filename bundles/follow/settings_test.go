@@ -77,7 +77,7 @@ func TestInvalidResourceIsNotQuoted(t *testing.T) {
 	require.Zero(t, s.requests.Load())
 }
 
-// The bundle of one must not serve for the other, and neither query may be logged.
+// The bundle of one source must not serve for the other, and neither query may be logged.
 func TestQueryDistinguishesSources(t *testing.T) {
 	t.Parallel()
 	s := serve(t, bundletest.Signed(bundletest.Release(1)).Pack())

@@ -19,7 +19,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/bundles/internal/bundletest"
 )
 
-// Keys by id and in a file, pinned keys, and scopes.
+// This covers keys by id and in a file, pinned keys, and scopes.
 func TestAcceptedSigners(t *testing.T) {
 	t.Parallel()
 	two := keySettings(map[string]*ecdsa.PrivateKey{"k1": bundletest.TrustedKey, "k2": bundletest.OtherKey})
@@ -64,7 +64,7 @@ func TestAcceptedSigners(t *testing.T) {
 	}
 }
 
-// From a server unless the settings say otherwise, and from a path if there are keys.
+// A server's bundle needs a signature unless the settings say otherwise; a path's bundle needs one if there are keys.
 func TestSignatureIsRequired(t *testing.T) {
 	t.Parallel()
 	plain := bundletest.Release(1).Pack()
@@ -94,7 +94,7 @@ func TestSignatureIsRequired(t *testing.T) {
 	require.Nil(t, strict.Status().Active)
 }
 
-// At the start, and not when the first good bundle arrives.
+// They are refused at the start, not when the first good bundle arrives.
 func TestUnusableSettingsAreRefused(t *testing.T) {
 	t.Parallel()
 	key := func(content, algorithm string) map[string]any {
@@ -126,7 +126,7 @@ func resolved(t *testing.T, settings map[string]any) (*follow.BundleSource, erro
 	return o.Resolve()
 }
 
-// In names, messages, logs and status.
+// This covers names, messages, logs and status.
 func TestSecretsAreRedacted(t *testing.T) {
 	t.Parallel()
 	const secret = "s3cr3t"

@@ -14,14 +14,13 @@ import (
 
 // source is where bundles come from. Only one goroutine at a time calls it.
 type source interface {
-	// fetch returns the current bundle, or nothing but its tag if that is the one seen last. The error is a
-	// [*bundles.Refusal]: [bundles.Unavailable] if nothing can be fetched, and another reason if what is there cannot be
-	// a bundle.
+	// fetch returns the current bundle, or only its tag if that was seen last. The error is a [*bundles.Refusal]:
+	// [bundles.Unavailable] if nothing can be fetched, and another reason if the content cannot be a bundle.
 	fetch(ctx context.Context, last seen) (fetched, error)
-	// pause returns how long to wait before the next fetch. failures counts the failed ones in a row; changed says that
-	// the last fetch brought what is active now.
+	// pause returns how long to wait before the next fetch. failures counts the failed fetches in a row; changed reports
+	// that the last fetch brought the revision that is active now.
 	pause(failures int, changed bool) time.Duration
-	// confirmInterval returns how long it can take, while all is well, until the source confirms the active revision.
+	// confirmInterval returns how long it can take, without failures, until the source confirms the active revision.
 	confirmInterval() time.Duration
 	// remote reports whether bundles cross a network, and so need a signature.
 	remote() bool
@@ -32,13 +31,13 @@ type source interface {
 // seen is the state of a source as it was last checked.
 type seen struct {
 	tag string
-	// trusted says that what had this tag bore a valid signature, or is active. Only then may the source be asked whether
-	// it has changed. Anything else may have been damaged by a proxy, which would answer "unchanged" forever.
+	// trusted reports that the content with this tag had a valid signature, or is active. Only then may the source be asked
+	// whether it has changed. Other content may have been damaged by a proxy, which would answer "unchanged" forever.
 	trusted bool
 }
 
-// fetched is what a source has: an archive as it was sent, or a directory that has been read. If both are nil, the source
-// has not changed.
+// fetched is the result of a fetch: an archive as it was sent, or a directory that has been read. If both are nil, the
+// source has not changed.
 type fetched struct {
 	tag     string // identifies this state of the source
 	raw     []byte
@@ -47,7 +46,7 @@ type fetched struct {
 
 func (f fetched) unchanged() bool { return f.raw == nil && f.archive == nil }
 
-// digest identifies the content; "" if there is none.
+// digest returns the digest of the content, or "" if there is none.
 func (f fetched) digest() string {
 	switch {
 	case f.raw != nil:
@@ -67,7 +66,7 @@ func digest(data []byte) string {
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
-// backoff doubles with each failure in a row, from a tenth of a second up to longest.
+// backoff doubles with each failure in a row, from 100 ms up to longest.
 func backoff(failures int, longest time.Duration) time.Duration {
 	pause := 100 * time.Millisecond
 	for range min(failures-1, 20) {
@@ -80,7 +79,7 @@ func unavailable(err error) error {
 	return &bundles.Refusal{Reason: bundles.Unavailable, Temporary: true, Err: err}
 }
 
-// readBounded reads to the end. If there are more than limit bytes, it refuses them and returns the beginning too.
+// readBounded reads to the end. If there are more than limit bytes, it returns a refusal and the beginning.
 func readBounded(r io.Reader, limit int64) ([]byte, error) {
 	data, err := io.ReadAll(io.LimitReader(r, limit+1))
 	switch {

@@ -13,18 +13,18 @@ import (
 	"github.com/wardkeeper/wardkeeper/bundles"
 )
 
-// longPollType is the content type by which a server says that it holds a request until there is something new.
+// longPollType is the content type with which a server says that it holds requests until there is a new bundle.
 const longPollType = "application/vnd.openpolicyagent.bundles"
 
 const (
-	// maxImmediate is how many answers in a row may come at once and without a change before long polling is given up: a
-	// server that announces it and does not hold requests would be asked without pause.
+	// maxImmediate is how many answers in a row may come at once and without a change before long polling is given up. A
+	// server that announces long polling but does not hold requests would otherwise be asked without pause.
 	maxImmediate = 3
 	// maxETag is the length in bytes of the longest ETag that is sent back.
 	maxETag = 1024
 )
 
-// httpSource is a bundle server. It is asked as OPA asks it: with ETags, and with long polling if both sides want it.
+// httpSource is a bundle server. It is asked as OPA asks it: with ETags, and with long polling if both sides support it.
 type httpSource struct {
 	client     *client
 	resource   string
@@ -86,7 +86,7 @@ func (s *httpSource) fetch(ctx context.Context, last seen) (f fetched, err error
 		return f, unavailable(redactURL(err))
 	}
 	defer func() {
-		_, _ = io.CopyN(io.Discard, response.Body, 4096) // so that the connection can be used again
+		_, _ = io.CopyN(io.Discard, response.Body, 4096) // so that the connection can be reused
 		_ = response.Body.Close()
 	}()
 	s.immediates++
@@ -96,7 +96,7 @@ func (s *httpSource) fetch(ctx context.Context, last seen) (f fetched, err error
 			return f, unavailable(errors.New("the server answered 304 Not Modified to a request without If-None-Match"))
 		}
 		if other := response.Header.Get("ETag"); other != "" && opaqueTag(other) != opaqueTag(etag) {
-			return s.fetch(ctx, seen{tag: last.tag}) // it is about another state: ask without condition
+			return s.fetch(ctx, seen{tag: last.tag}) // the answer is about another state: ask unconditionally
 		}
 		if time.Since(began) >= min(time.Second, s.polling.LongPoll/2) {
 			s.immediates = 0
@@ -108,7 +108,7 @@ func (s *httpSource) fetch(ctx context.Context, last seen) (f fetched, err error
 	return f, unavailable(fmt.Errorf("the server answered %d %s", response.StatusCode, http.StatusText(response.StatusCode)))
 }
 
-// read takes the bundle of an answer, unless its digest is the last one.
+// read reads the bundle from a response, unless its digest is lastSum.
 func (s *httpSource) read(response *http.Response, lastSum string) (f fetched, err error) {
 	s.longPolls = response.Header.Get("Content-Type") == longPollType
 	etag := response.Header.Get("ETag")
@@ -119,7 +119,7 @@ func (s *httpSource) read(response *http.Response, lastSum string) (f fetched, e
 	if err == nil {
 		data, err = decodeContent(data, response.Header.Values("Content-Encoding"), s.limits.Compressed)
 	}
-	if data != nil { // also the beginning of what is too large: the rest would change nothing
+	if data != nil { // a bundle that is too large is identified by its beginning
 		f.tag = joinTag(etag, digest(data))
 		if lastSum == digest(data) {
 			return fetched{tag: f.tag}, nil
@@ -132,10 +132,10 @@ func (s *httpSource) read(response *http.Response, lastSum string) (f fetched, e
 	return f, nil
 }
 
-// opaqueTag returns an ETag without its weakness: weak equality suffices to know that nothing has changed.
+// opaqueTag returns an ETag without its weakness mark: weak comparison is enough to detect a change.
 func opaqueTag(etag string) string { return strings.TrimPrefix(etag, "W/") }
 
-// joinTag joins the server's ETag and our digest of a state of the source.
+// joinTag joins the server's ETag and our digest of the content.
 func joinTag(etag, sum string) string { return sum + " " + etag }
 
 func splitTag(tag string) (etag, sum string) {

@@ -15,7 +15,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/rotation"
 )
 
-// maxReads is how often a source is read that changes in the meantime before it is reported.
+// maxReads is how many reads in a row may find the source changing before that is reported.
 const maxReads = 10
 
 // localSource is a directory of policy or a .tar.gz file. It is examined once a second, which detects every kind of
@@ -24,10 +24,10 @@ type localSource struct {
 	path        string
 	limits      bundles.Limits
 	interval    time.Duration
-	settleDelay time.Duration // how long a source that changed while it was read is left alone
+	settleDelay time.Duration // how long to wait after the source changed during a read
 
-	reads    int       // of what looks the same, in a row
-	rereadAt time.Time // when it is read again although it looks the same
+	reads    int       // reads in a row that found the same state
+	rereadAt time.Time // when it is reread although it looks the same
 }
 
 func newLocalSource(path string, limits bundles.Limits) *localSource {
@@ -57,7 +57,7 @@ func (s *localSource) fetch(ctx context.Context, last seen) (fetched, error) {
 			return fetched{tag: last.tag}, nil
 		}
 		f, err := s.read()
-		// If it changed meanwhile, half of a release may have been read: wait until it rests, and read again.
+		// If it changed meanwhile, half of a release may have been read: wait until it settles, and read again.
 		if after, _, statErr := s.stat(); statErr == nil && after == state {
 			sum := f.digest()
 			f.tag = localTag{state, fresh, sum}.String()
@@ -76,8 +76,8 @@ func (s *localSource) fetch(ctx context.Context, last seen) (fetched, error) {
 	return fetched{}, unavailable(errors.New("it changes each time it is read: replace it by a rename"))
 }
 
-// scheduleReread says when content that is not trusted is read again although it looks the same: the file system may have
-// returned damaged content, too.
+// scheduleReread sets when content that is not trusted is reread although it looks the same: the file system, too, may have
+// returned damaged content.
 func (s *localSource) scheduleReread(same bool) {
 	if s.reads++; !same {
 		s.reads = 1
@@ -94,7 +94,7 @@ type localTag struct {
 
 func (l localTag) String() string { return fmt.Sprintf("%s %t %s", l.state, l.fresh, l.sum) }
 
-// parseLocalTag gives the zero tag for one of another form.
+// parseLocalTag returns the zero tag if tag has another form.
 func parseLocalTag(tag string) localTag {
 	parts := strings.Split(tag, " ")
 	if len(parts) != 3 {

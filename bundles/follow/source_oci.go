@@ -77,7 +77,7 @@ func (s *ociSource) fetch(ctx context.Context, last seen) (f fetched, err error)
 		return f, unavailable(redactURL(err))
 	}
 	if f.tag = found.Digest.String(); f.tag == last.tag {
-		return f, nil // whatever is fetched is compared with the digest, so this needs no trust
+		return f, nil // the content is compared with the digest, so this needs no trust
 	}
 	layer, err := s.layer(ctx, found)
 	if err != nil {
@@ -127,11 +127,11 @@ func (s *ociSource) layer(ctx context.Context, at ocispec.Descriptor) (ocispec.D
 	return at, bundles.Refusef(bundles.Malformed, "the image has no layer of the type %s: push the bundle as one", ocispec.MediaTypeImageLayerGzip)
 }
 
-// registryTransport adds the configured credentials to requests for the registry and its token service, and to none that
-// they are redirected to.
+// registryTransport adds the configured credentials to requests for the registry and its token service, but not to requests
+// that result from their redirects.
 type registryTransport struct {
 	client *client
-	limit  int64 // bytes of an answer whose Content-Encoding has to be undone
+	limit  int64 // bytes of a response with a Content-Encoding
 }
 
 func (t *registryTransport) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -149,7 +149,7 @@ func (t *registryTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return t.decode(response)
 }
 
-// decode undoes the Content-Encoding of an answer.
+// decode undoes the Content-Encoding of a response.
 func (t *registryTransport) decode(response *http.Response) (*http.Response, error) {
 	data, err := readBounded(response.Body, t.limit)
 	_ = response.Body.Close()

@@ -22,7 +22,7 @@ const (
 )
 
 // stateStore saves what must outlive the process: the last good bundle, and the highest sequence that was ever active.
-// Without a directory it remembers the sequence alone, while the process lives.
+// Without a directory it only remembers the sequence, while the process lives.
 type stateStore struct {
 	dir     string // "" writes nothing to disk
 	state   savedState
@@ -39,7 +39,7 @@ type savedState struct {
 	Confirmed time.Time `json:"confirmed"`
 }
 
-// openStateStore opens a state directory and locks out other processes. It makes the directory if it is missing.
+// openStateStore opens a state directory and locks out other processes. It creates a missing directory.
 func openStateStore(dir string) (*stateStore, error) {
 	s := &stateStore{dir: dir}
 	if dir == "" {
@@ -65,17 +65,17 @@ func openStateStore(dir string) (*stateStore, error) {
 	return s, nil
 }
 
-// removeTemporary removes what a process left that died while it wrote.
+// removeTemporary removes the files left by a process that died while writing.
 func (s *stateStore) removeTemporary() {
 	for _, pattern := range []string{".*.json.*", ".*.tar.gz.*"} {
-		names, _ := filepath.Glob(filepath.Join(s.dir, pattern)) // fails for a malformed pattern alone
+		names, _ := filepath.Glob(filepath.Join(s.dir, pattern)) // fails only for a malformed pattern
 		for _, name := range names {
 			_ = os.Remove(name)
 		}
 	}
 }
 
-// readState reads state.json of a directory. If there is none, nothing was active.
+// readState reads state.json of a directory. If the file is missing, nothing was ever active.
 func readState(dir string) (state savedState, err error) {
 	name := filepath.Join(dir, stateFile)
 	data, err := os.ReadFile(name)
@@ -86,7 +86,8 @@ func readState(dir string) (state savedState, err error) {
 		err = errors.New("it names no source and release")
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		// Without it any old release would be accepted. The file is written atomically, so a crash is not the cause.
+		// Without the state, any old release would be accepted. The file is written atomically, so a crash is not the
+		// cause.
 		return savedState{}, fmt.Errorf("cannot read %s, which says which releases are too old: repair it, or remove it to accept any: %w", name, err)
 	}
 	return state, nil
@@ -98,7 +99,7 @@ func (s *stateStore) close() {
 	}
 }
 
-// archive reads the last good bundle as it was sent; nil if there is none.
+// archive returns the last good bundle as it was sent, or nil if there is none.
 func (s *stateStore) archive(limits bundles.Limits) ([]byte, error) {
 	if s.dir == "" {
 		return nil, nil
@@ -110,7 +111,7 @@ func (s *stateStore) archive(limits bundles.Limits) ([]byte, error) {
 	return raw, err
 }
 
-// checkRelease refuses a release that is older than one that was active, and another one with the same sequence.
+// checkRelease refuses a release that is older than one that was active, and a different release with the same sequence.
 func (s *stateStore) checkRelease(r *bundles.Revision) error {
 	highest := s.state.Sequence
 	switch {
@@ -126,8 +127,8 @@ func (s *stateStore) checkRelease(r *bundles.Revision) error {
 		"(wardkeeper bundle release --from); if this one is newer, build it from a later commit or with a higher --sequence", r.Sequence, highest)
 }
 
-// save makes a release the last good one. It writes the bundle before the state: if the process dies at any point, the
-// bundle on disk is a good one, of the source that the state names and not older than the state says.
+// save makes a release the last good one. It writes the bundle before the state. If the process dies at any point, the
+// bundle on disk is a good one, from the source that the state names, and not older than the state says.
 func (s *stateStore) save(r *bundles.Revision, f fetched, source string) error {
 	if err := s.switchSource(source); err != nil {
 		return err

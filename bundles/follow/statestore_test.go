@@ -191,7 +191,7 @@ func TestUnsavableBundleIsNotActivated(t *testing.T) {
 	require.Equal(t, 1, f.log.count("policy refused"))
 }
 
-// Also across a restart.
+// This holds across a restart, too.
 func TestUnconfirmedPolicyBecomesStale(t *testing.T) {
 	t.Parallel()
 	s := serve(t, bundletest.Signed(bundletest.Release(1)).Pack())
@@ -228,7 +228,7 @@ func TestUnconfirmedPolicyBecomesStale(t *testing.T) {
 	require.False(t, f.Status().Confirmed.After(time.Now()), "the clock was set back")
 }
 
-// Taken for no state, it would admit any old release.
+// If an empty state counted as a missing one, any old release would be accepted.
 func TestEmptyStateIsRefused(t *testing.T) {
 	t.Parallel()
 	s := serve(t, bundletest.Signed(bundletest.Release(5)).Pack())

@@ -13,7 +13,7 @@ type Outcome string
 // The outcomes.
 const (
 	Activated   Outcome = "activated"   // there was another bundle, and it is active now
-	Unchanged   Outcome = "unchanged"   // there was none
+	Unchanged   Outcome = "unchanged"   // there was no other bundle
 	Refused     Outcome = "refused"     // the bundle must not become active
 	Unavailable Outcome = "unavailable" // the source could not be read
 )
@@ -31,7 +31,7 @@ type Status struct {
 	Refused     map[bundles.Reason]uint64 // failed attempts since the start
 }
 
-// Attempt is one look at the source.
+// Attempt is one attempt to get a bundle from the source.
 type Attempt struct {
 	At      time.Time
 	Outcome Outcome
@@ -51,20 +51,20 @@ func (f *Follower) Status() Status {
 	return s
 }
 
-// Stale reports whether the source has not confirmed the active revision for longer than max_age. It is fast enough to
-// be called for every request.
+// Stale reports whether the source has not confirmed the active revision for longer than max_age. It is fast enough to be
+// called on every request.
 func (f *Follower) Stale() bool {
 	at := f.confirmed.Load()
 	return f.cfg.Source.maxAge > 0 && at != nil && age(*at) > f.cfg.Source.maxAge
 }
 
-// age uses the wall clock or the monotonic clock, whichever shows more: the first can be set back, and the second stands
-// still while a machine is suspended.
+// age returns the time since at by the wall clock or the monotonic clock, whichever is longer: the first can be set back,
+// and the second stops while a machine is suspended.
 func age(at time.Time) time.Duration {
 	return max(time.Since(at), time.Now().Round(0).Sub(at.Round(0)))
 }
 
-// logStale logs when the policy becomes stale, and when it is no longer.
+// logStale logs when the policy becomes stale, and when it is no longer stale.
 func (f *Follower) logStale() {
 	stale := f.Stale()
 	switch {

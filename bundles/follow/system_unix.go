@@ -18,7 +18,7 @@ func inode(info fs.FileInfo) uint64 {
 	return 0
 }
 
-// lockFile locks out other processes until the file is closed, which the end of the process does too.
+// lockFile locks out other processes until the file is closed, which also happens when the process ends.
 func lockFile(file *os.File) error {
 	return unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 }

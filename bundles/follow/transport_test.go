@@ -42,7 +42,7 @@ func inPEM(kind string, der []byte) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
 }
 
-// authorityOf writes the certificate that signed a server's to a file.
+// authorityOf writes the certificate that signed a server's certificate to a file.
 func authorityOf(t *testing.T, s *server) string {
 	t.Helper()
 	return bundletest.WriteFile(t, "ca.pem", inPEM("CERTIFICATE", s.Certificate().Raw))
@@ -66,7 +66,7 @@ func keyInPEM(key *ecdsa.PrivateKey) []byte {
 
 func secondOf(_, second string) string { return second }
 
-// requireClientCertificate requires a client certificate that the one in file has signed.
+// requireClientCertificate returns settings that require a client certificate signed by the one in file.
 func requireClientCertificate(t *testing.T, file string) *tls.Config {
 	t.Helper()
 	pool := x509.NewCertPool()
@@ -126,7 +126,7 @@ func TestClientCertificateIsSent(t *testing.T) {
 	}
 }
 
-// Whatever it answers, no secret is logged, and the server is not asked without a token.
+// Whatever the token service answers, no secret is logged, and the server is not asked without a token.
 func TestTokenServiceIsUsed(t *testing.T) {
 	t.Parallel()
 	const granted = "granted-" + secretText

@@ -22,9 +22,9 @@ type Metadata struct {
 	Sequence int64  // orders it among all releases; at least 1
 }
 
-// Bundle makes the archive: the policy's files as they are, golden decisions as JSON (nil for none), and a manifest. If
-// there are no roots, it takes those of the tree's own manifest, or else the first segments of packages and data. The same
-// tree gives the same archive.
+// Bundle makes the archive: the policy's files unchanged, golden decisions as JSON (nil for none), and a manifest. If there
+// are no roots, it takes those of the tree's own manifest, or else the first segments of packages and data. The same tree
+// gives the same archive.
 func (t *SourceTree) Bundle(meta Metadata, roots []string, golden []byte) (*bundles.Archive, error) {
 	files := slices.DeleteFunc(slices.Clone(t.policy.Files), func(f bundles.File) bool { return f.Name == bundles.ManifestFile })
 	own := t.policy.Find(bundles.ManifestFile)
@@ -54,7 +54,7 @@ func (t *SourceTree) Bundle(meta Metadata, roots []string, golden []byte) (*bund
 	return bundles.NewArchive(append(files, bundles.File{Name: bundles.ManifestFile, Data: manifest}))
 }
 
-// WriteFile writes an archive to a file atomically. Everybody may read it: policy is not secret.
+// WriteFile writes an archive to a file atomically. Everyone may read the file: policy is not secret.
 func WriteFile(name string, a *bundles.Archive) error {
 	var out bytes.Buffer
 	if err := a.Write(&out); err != nil {
@@ -77,7 +77,7 @@ func (t *SourceTree) roots() []string {
 	return slices.Sorted(maps.Keys(found))
 }
 
-// rootsOf returns the roots that a manifest names, nil if it names none.
+// rootsOf returns the roots that a manifest names, or nil if it names none.
 func rootsOf(manifest []byte) []string {
 	var m struct {
 		Roots []string `json:"roots"`
@@ -88,7 +88,7 @@ func rootsOf(manifest []byte) []string {
 	return m.Roots
 }
 
-// cleanRoots removes slashes at the ends, and duplicates.
+// cleanRoots removes leading and trailing slashes, and duplicates.
 func cleanRoots(roots []string) []string {
 	all := make([]string, 0, len(roots)+1)
 	for _, root := range roots {
@@ -99,7 +99,7 @@ func cleanRoots(roots []string) []string {
 	return all
 }
 
-// manifestOf returns a manifest with other metadata of the release. Its other members are kept, sorted by name.
+// manifestOf returns a manifest with the metadata of the release replaced. Its other members are kept, sorted by name.
 func manifestOf(before []byte, change func(map[string]any), meta Metadata) ([]byte, error) {
 	switch {
 	case meta.Revision == "":

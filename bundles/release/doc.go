@@ -1,4 +1,4 @@
-// Package release is what authors of policy use: it reads a tree of sources, compiles, formats and tests it, makes a
-// bundle of it, signs the bundle and shows what is in one. It fetches and activates nothing. Start reading at
-// [SourceTree].
+// Package release has the tools of policy authors: it reads a tree of sources, compiles it, checks its format and tests it,
+// builds a bundle from it, signs the bundle and shows the contents of one. It fetches and activates nothing. Start reading
+// at [SourceTree].
 package release

@@ -10,16 +10,16 @@ import (
 	"github.com/wardkeeper/wardkeeper/bundles"
 )
 
-// Contents describes a bundle: its manifest, signature, files and tables. None of it has been checked but the signature, if
-// Verified says so.
+// Contents describes a bundle: its manifest, signature, files and tables. Nothing in it has been checked, except the
+// signature if Verified is set.
 type Contents struct {
 	ID          string      `json:"id"`                 // as in [bundles.Revision]
 	Revision    string      `json:"revision,omitempty"` // the author's name for it
 	Sequence    int64       `json:"sequence,omitempty"` // orders it among all releases
-	Roots       []string    `json:"roots"`              // an empty one means all of data
+	Roots       []string    `json:"roots"`              // an empty root means all of data
 	RegoVersion int         `json:"rego_version"`
 	Signature   *Signature  `json:"signature"`   // null if it is not signed
-	Entrypoints []string    `json:"entrypoints"` // the rules that METADATA comments mark so
+	Entrypoints []string    `json:"entrypoints"` // the rules that METADATA comments mark as entrypoints
 	Golden      int         `json:"golden"`      // the number of golden decisions
 	Files       []FileEntry `json:"files"`
 	Tables      []Table     `json:"tables"`
@@ -78,7 +78,7 @@ func countGolden(golden []byte) int {
 }
 
 // entrypoints returns the rules and packages that METADATA comments mark as entrypoints, as paths below data. A module with
-// malformed metadata has none: deciding does not use them.
+// malformed metadata has none: decisions do not use metadata.
 func entrypoints(a *bundles.Archive) []string {
 	all := []string{}
 	for _, f := range a.Files {

@@ -16,7 +16,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/bundles"
 )
 
-// testTimeout bounds one test. Some have thousands of cases, and the machine may be busy.
+// testTimeout bounds one test. Some tests have thousands of cases, and the machine may be busy.
 const testTimeout = 10 * time.Minute
 
 // TestReport is the result of the tests of a source tree.
@@ -24,11 +24,11 @@ type TestReport struct {
 	Ran       int      // how many tests ran
 	Skipped   int      // how many are yet to be written (todo_test_...)
 	Failed    []string // a line for each failed test, with file and line, and what the test printed
-	Coverage  float64  // percentage of the policy's lines that the tests reach; lines of tests do not count
+	Coverage  float64  // percentage of the policy's lines that the tests reach; the tests' own lines do not count
 	Uncovered []string // a line for each file with lines that no test reaches
 }
 
-// Test runs the Rego tests under the same capabilities as the policy. An error says that they could not run.
+// Test runs the Rego tests under the same capabilities as the policy. An error means that they could not run.
 func (t *SourceTree) Test(ctx context.Context) (*TestReport, error) {
 	modules := make(map[string]*ast.Module, len(t.modules))
 	for _, m := range t.modules {

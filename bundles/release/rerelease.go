@@ -9,7 +9,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/bundles"
 )
 
-// Rerelease returns the same content as another release, without the signature of the old one.
+// Rerelease returns the same content as another release, without the old signature.
 func Rerelease(a *bundles.Archive, meta Metadata) (*bundles.Archive, error) {
 	manifest, err := manifestOf(a.Find(bundles.ManifestFile), func(map[string]any) {}, meta)
 	if err != nil {
@@ -19,9 +19,10 @@ func Rerelease(a *bundles.Archive, meta Metadata) (*bundles.Archive, error) {
 	return bundles.NewArchive(append(files, bundles.File{Name: bundles.ManifestFile, Data: manifest}))
 }
 
-// Next returns the metadata with which old content is released again, and the sequence that it had. The new sequence is the
-// given one, or, if that is 0, later than the old one and than any commit until now. The new revision is the old one with
-// the sequence behind it, such as "1714d1d+1795691474"; releasing the same content twice does not make it longer.
+// Next returns the metadata for releasing old content again, and the sequence that it had. The new sequence is the given
+// one, or, if that is 0, greater than the old one and at least the current Unix time, so that it follows every commit until
+// now. The new revision is the old one followed by the sequence, such as "1714d1d+1795691474"; releasing the same content
+// twice does not make it longer.
 func Next(a *bundles.Archive, now time.Time, sequence int64) (next Metadata, before int64, err error) {
 	content, err := bundles.Parse(a)
 	if err != nil {

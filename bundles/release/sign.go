@@ -17,7 +17,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/bundles"
 )
 
-// smallestRSA is the length in bits from which an RSA key is considered safe.
+// smallestRSA is the smallest length in bits of an RSA key that is considered safe.
 const smallestRSA = 2048
 
 // SigningKey signs bundles.
@@ -29,8 +29,8 @@ type SigningKey struct {
 	public bundles.PublicKey
 }
 
-// ParseSigningKey reads a private key, RSA or ECDSA, from PEM. If algorithm is "", it is RS256, or the one of the curve:
-// ES256, ES384 or ES512. Errors do not quote the file.
+// ParseSigningKey parses an RSA or ECDSA private key in PEM. If algorithm is "", it is RS256, or the algorithm of the
+// curve: ES256, ES384 or ES512. Errors do not quote the file.
 func ParseSigningKey(data []byte, algorithm, id string) (*SigningKey, error) {
 	block, err := privateBlock(data)
 	if err != nil {
@@ -111,7 +111,7 @@ func parsePrivate(block *pem.Block) (any, error) {
 }
 
 // Sign returns the archive with a signature over every file, in place of an earlier one. RS256, RS384 and RS512 give the
-// same signature for the same archive; the others are randomized.
+// same signature for the same archive; the other algorithms are randomized.
 func (k *SigningKey) Sign(a *bundles.Archive) (*bundles.Archive, error) {
 	if _, _, err := bundles.Verify(bundles.Config{Archive: a}); err != nil {
 		return nil, err

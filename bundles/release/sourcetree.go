@@ -16,7 +16,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/bundles"
 )
 
-// Config says where the sources of a policy are, and what they are checked for.
+// Config says where the sources of a policy are, and what they are checked against.
 type Config struct {
 	Files      fs.FS
 	Source     string // as in [bundles.Config]
@@ -35,7 +35,7 @@ type SourceTree struct {
 	source     string
 	entrypoint string
 	schema     []byte
-	revision   *bundles.Revision // this and what follows: nil before Compile
+	revision   *bundles.Revision // this and the fields below: nil before Compile
 	content    *bundles.Content  // the policy
 	modules    []bundle.ModuleFile
 }
@@ -61,8 +61,8 @@ func IsSource(name string) bool { return bundles.IsPolicyFile(name) || isTest(na
 // FileCount returns the number of the tree's files that the bundle will contain.
 func (t *SourceTree) FileCount() int { return len(t.policy.Files) }
 
-// Compile compiles strictly under [bundles.Capabilities] and the schema of the input: the policy alone, as a server would,
-// and then together with its tests. The error joins every fault, a line each.
+// Compile compiles strictly under [bundles.Capabilities] and the schema of the input: first the policy alone, as a server
+// would, and then the policy with its tests. The error joins all faults, one per line.
 func (t *SourceTree) Compile(ctx context.Context) error {
 	revision, err := bundles.Open(ctx, bundles.Config{Archive: t.policy, Source: t.source, Entrypoint: t.entrypoint, Schema: t.schema})
 	if err != nil {
@@ -85,11 +85,11 @@ func (t *SourceTree) Compile(ctx context.Context) error {
 	return nil
 }
 
-// Revision is the policy without tests and golden decisions, as a server would open it.
+// Revision returns the policy without tests and golden decisions, as a server would open it.
 func (t *SourceTree) Revision() *bundles.Revision { return t.revision }
 
-// CheckFormat checks that the Rego files, tests too, are formatted as `opa fmt` formats them. The error names the others, a
-// line each.
+// CheckFormat checks that the Rego files, including tests, are formatted as `opa fmt` formats them. The error names the
+// files that are not, one per line.
 func (t *SourceTree) CheckFormat() error {
 	var wrong []error
 	for _, files := range [][]bundles.File{t.policy.Files, t.tests} {

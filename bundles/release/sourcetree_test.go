@@ -125,7 +125,7 @@ func TestNext(t *testing.T) {
 	require.Zero(t, before)
 }
 
-// Lines of tests do not count, nor does data.
+// Neither the lines of tests nor data count.
 func TestCoverageCountsPolicyLines(t *testing.T) {
 	tree := compiledTree(t, map[string]string{
 		"app/app.rego":      "package app\n\ndecision := true\n\nother if input.x == 1\n",

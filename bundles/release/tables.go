@@ -28,7 +28,8 @@ type Row struct {
 // onlyColumn is the column of a table that is an object of scalars and lists.
 const onlyColumn = "value"
 
-// tablesOf finds the tables in the data. order holds the members of each object as they were written, by its path.
+// tablesOf finds the tables in the data. order has the members of each object in the order in which they were written, by
+// the object's path.
 func tablesOf(data map[string]any, order map[string][]string) []Table {
 	t := tabulator{order: order, found: []Table{}}
 	t.visit("", data)
@@ -70,8 +71,9 @@ func (t *tabulator) visit(at string, object map[string]any) {
 	}
 }
 
-// columns returns the columns of an object that is a table, nil if it is not: every value must be an object, one member must
-// be in all of them, and at least half of the cells must be present. A cell may be a flat object, but not a deeper one.
+// columns returns the columns of an object that is a table, or nil if it is not. In a table every value is an object, at
+// least one member is in all of them, and at least half of the cells are present. A cell may be a flat object, but not a
+// deeper one.
 func (t *tabulator) columns(at string, rows []string, object map[string]any) []string {
 	var columns []string
 	filled, plain := map[string]int{}, false
@@ -130,7 +132,7 @@ func (t *tabulator) names(at string, object map[string]any) []string {
 
 func below(at, name string) string { return strings.TrimPrefix(at+"."+name, ".") }
 
-// largestOrdered is the size in bytes up to which a file's order is kept: tables that people read are small.
+// largestOrdered is the size in bytes of the largest file whose order is kept: tables that people read are small.
 const largestOrdered = 1 << 20
 
 // writtenOrder returns the members of each object in the order of the data files, by the object's path.
@@ -162,7 +164,7 @@ func documentOf(data []byte) (root *yaml.Node) {
 	return document.Content[0]
 }
 
-// collectOrder does not follow aliases: expanded, they can be large beyond bounds.
+// collectOrder does not follow aliases, because they can expand without bound.
 func collectOrder(order map[string][]string, at string, node *yaml.Node) {
 	if node.Kind != yaml.MappingNode {
 		return

@@ -13,9 +13,9 @@ import (
 	"github.com/open-policy-agent/opa/v1/util"
 )
 
-// CheckTables holds the tables and rules of a policy that judges by membership facts against each other. It reports, a line
-// each, the facts that the schema of the input does not know (see [UnknownFacts]), and the rules that a
-// table of actions names and no clause of met states: they would be broken always. A policy without a catalogue passes.
+// CheckTables checks the tables and rules of a policy that judges by membership facts against each other. It reports, one
+// per line, the facts that the schema of the input does not know (see [UnknownFacts]), and the rules that a table of
+// actions names but no clause of met states: they would always be broken. A policy without a catalogue passes.
 func (d *SourceTree) CheckTables() error {
 	if !d.hasCatalogue() {
 		return nil
@@ -51,8 +51,8 @@ func (d *SourceTree) CheckTables() error {
 	return errors.Join(wrong...)
 }
 
-// UncheckedTables lists the tables that no rule reads which faults depends on, sorted: what they hold is not checked when
-// the policy is loaded. A policy without a catalogue has none.
+// UncheckedTables lists, sorted, the tables that are not read by any rule that faults depends on: their content is not
+// checked when the policy is loaded. A policy without a catalogue has none.
 func (d *SourceTree) UncheckedTables() []string {
 	if !d.hasCatalogue() {
 		return nil
@@ -71,14 +71,15 @@ func (d *SourceTree) UncheckedTables() []string {
 	return found
 }
 
-// factArguments are the names under which rules pass facts around, and where the schema of the input has those.
+// factArguments has the argument names under which rules pass facts around, with the paths of these facts in the schema of
+// the input.
 var factArguments = map[string][]string{
 	"at": {"facts", "current"}, "place": {"facts", "place"}, "member": {"facts", "user"},
 }
 
-// UnknownFacts lists the references in a module whose members the schema of the input does not know: those of the input, and
-// those of arguments named at, place and member. Unlike OPA's own check this one also looks behind keys that are variables,
-// into maps that are keyed by id.
+// UnknownFacts lists the references in a module whose members the schema of the input does not know: references into the
+// input, and into arguments named at, place and member. Unlike OPA's own check, it also looks behind keys that are
+// variables, into maps that are keyed by id.
 func UnknownFacts(module *ast.Module, schema any) []ast.Ref {
 	meanings := map[string]any{"input": schema}
 	for name, path := range factArguments {
@@ -102,7 +103,7 @@ func UnknownFacts(module *ast.Module, schema any) []ast.Ref {
 	return found
 }
 
-// known reports whether a schema knows the members that steps lead through.
+// known reports whether a schema has the members that steps lead through.
 func known(schema any, steps ast.Ref) bool {
 	node, _ := schema.(map[string]any)
 	if len(steps) == 0 || len(node) == 0 {
@@ -120,7 +121,7 @@ func known(schema any, steps ast.Ref) bool {
 	return !isMap && len(properties) > 0 || isMap && known(more, steps[1:])
 }
 
-// home is the folder of the entrypoint's package.
+// home returns the folder of the entrypoint's package.
 func (d *SourceTree) home() string { return path.Dir(d.entrypoint) }
 
 func (d *SourceTree) hasCatalogue() bool {
@@ -132,7 +133,7 @@ func (d *SourceTree) hasCatalogue() bool {
 	return false
 }
 
-// models are the folders below home whose packages have a table of actions.
+// models returns the folders below home whose packages have a table of actions.
 func (d *SourceTree) models() []string {
 	var found []string
 	for _, m := range d.content.Modules {
@@ -145,7 +146,7 @@ func (d *SourceTree) models() []string {
 	return found
 }
 
-// table is the data at a folder.
+// table returns the data at a folder.
 func (d *SourceTree) table(at string) map[string]any {
 	data := d.content.Data
 	for _, name := range strings.Split(at, "/") {
@@ -160,7 +161,7 @@ func (d *SourceTree) isPackage(at string) bool {
 	})
 }
 
-// statedRules are the texts that clauses of met have as their first argument or compare it with.
+// statedRules returns the strings that clauses of met have as their first argument or compare it with.
 func (d *SourceTree) statedRules(at string) map[string]bool {
 	stated := map[string]bool{}
 	for _, m := range d.content.Modules {
@@ -186,7 +187,7 @@ func (d *SourceTree) statedRules(at string) map[string]bool {
 	return stated
 }
 
-// readByFaults lists the paths below data that the rules read which faults depends on.
+// readByFaults lists the paths below data that are read by the rules that faults depends on.
 func (d *SourceTree) readByFaults() []string {
 	type named struct {
 		module *ast.Module
@@ -231,7 +232,7 @@ func (d *SourceTree) readByFaults() []string {
 	return read
 }
 
-// resolve is the path below data that a reference leads to, as far as it is constant.
+// resolve returns the path below data that a reference leads to, up to its first part that is not constant.
 func resolve(module *ast.Module, ref ast.Ref) string {
 	head, _ := ref[0].Value.(ast.Var)
 	at := path.Join(folder(module), string(head))
@@ -258,12 +259,12 @@ func constantPath(steps ast.Ref) string {
 	return path.Join(names...)
 }
 
-// folder is the path of a module's package below data.
+// folder returns the path of a module's package below data.
 func folder(module *ast.Module) string { return constantPath(module.Package.Path[1:]) }
 
 func ruleName(rule *ast.Rule) string { return rule.Head.Ref()[0].String() }
 
-// textsIn are the texts in lists, and in objects of them, in their order.
+// textsIn returns the strings in lists and objects at any depth, in their order; members of objects are sorted by name.
 func textsIn(value any) []string {
 	var found []string
 	switch value := value.(type) {

@@ -14,7 +14,7 @@ func DecodeEvaluation(body []byte) (Evaluation, error) {
 }
 
 // EvaluationOf converts a value returned by [ParseValue] or [ParseObject] to an evaluation, under the rules of
-// [DecodeEvaluation]. Every error is an [*Error] that says why the value is not an evaluation.
+// [DecodeEvaluation]. Every error is an [*Error].
 func EvaluationOf(value any) (Evaluation, error) {
 	members, ok := value.(map[string]any)
 	if !ok || members["subject"] == nil {

@@ -105,7 +105,7 @@ func (w *ObjectWriter) Name(name string) {
 	w.Buf = append(AppendString(append(w.Buf, c), name), ':')
 }
 
-// Value appends a member.
+// Value appends a member with its value.
 func (w *ObjectWriter) Value(name string, v any) {
 	if w.Err == nil {
 		w.Name(name)

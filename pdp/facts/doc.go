@@ -1,5 +1,5 @@
-// Package facts builds what a policy reads: the words of a question as the caller sent them and, under input.facts, the
-// membership facts that rules judge by. It declares what it needs of a membership source ([Source], [View]), joins records
-// ([User], [Location]) and applies no policy: what is unknown is absent. It knows nothing of policies' tables but what
-// [Action] says, and neither evaluates nor decides. Start reading at [Builder.Gather].
+// Package facts builds the input of a policy: the question as the caller sent it and, under input.facts, the membership
+// facts that rules judge by. It declares what it needs of a membership source ([Source], [View]) and joins records ([User],
+// [Location]). It applies no policy: unknown facts are absent. Of a policy's tables it knows only what is in [Action], and
+// it neither evaluates nor decides. Start reading at [Builder.Gather].
 package facts

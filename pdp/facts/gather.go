@@ -10,29 +10,29 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
-// maxNamed bounds the locations that one question may name in its properties, and maxNamedTogether those of a batch.
+// maxNamed bounds the locations that one question may name in its properties, and maxNamedTogether bounds those of a batch.
 const (
 	maxNamed         = 1000
 	maxNamedTogether = 10_000
 )
 
-// Action is what the facts of a question depend on of its action, as the policy's catalogue has it.
+// Action is the part of an action's entry in the policy's catalogue that the facts of a question depend on.
 type Action struct {
-	Model                  string   // the model whose rules apply wherever the question is about; "" where a location says
-	NeedsNoCurrentLocation bool     // the place governs, and the subject need not stand anywhere
+	Model                  string   // the model whose rules always apply; "" if the governing location determines it
+	NeedsNoCurrentLocation bool     // the place governs, and the subject needs no current location
 	CrossesOrganizations   bool     // standings in every organization count
-	Properties             []string // that the action has
+	Properties             []string // that the action can have
 }
 
 // Has reports whether the action has a property.
 func (a *Action) Has(property string) bool { return slices.Contains(a.Properties, property) }
 
-// Facts are the facts of one question, and the records that they are made of.
+// Facts are the facts of one question, and the records that they are built from.
 type Facts struct {
 	Subject *User     // who asks; nil if unknown
-	User    *User     // who is asked about; nil if unknown, or nobody is
-	Current *Location // where the subject stands; nil if unknown, or irrelevant
-	Place   *Location // that the question names; nil if unknown, or none is named
+	User    *User     // who is asked about; nil if unknown, or if the question is about no user
+	Current *Location // the subject's current location; nil if unknown or irrelevant
+	Place   *Location // that the question names; nil if unknown, or if it names none
 
 	builder    *Builder
 	request    authzen.Evaluation
@@ -44,12 +44,12 @@ type Facts struct {
 	term       *ast.Term
 }
 
-// A TooManyError says that questions name more locations than are looked up for them.
+// A TooManyError reports that questions name more locations than may be looked up for them.
 type TooManyError struct{ Message string }
 
 func (e *TooManyError) Error() string { return e.Message }
 
-// Gather looks up the records that a question needs and joins them to its facts. It fails with the error of the view, or
+// Gather looks up the records that a question needs and builds its facts from them. It fails with the error of the view, or
 // with a [*TooManyError].
 func (b *Builder) Gather(ctx context.Context, r authzen.Evaluation, a Action) (*Facts, error) {
 	f := &Facts{builder: b, request: r, action: a, members: make([][2]*ast.Term, 0, 12)}
@@ -69,7 +69,7 @@ func (b *Builder) Gather(ctx context.Context, r authzen.Evaluation, a Action) (*
 	return f, nil
 }
 
-// Locate looks up only the people and places of a question: Subject, User, Current and Place. The facts cannot be put into
+// Locate looks up only the people and places of a question: Subject, User, Current and Place. The result cannot be put into
 // an input.
 func (b *Builder) Locate(ctx context.Context, r authzen.Evaluation, a Action) (*Facts, error) {
 	f := &Facts{builder: b, request: r, action: a}
@@ -79,12 +79,12 @@ func (b *Builder) Locate(ctx context.Context, r authzen.Evaluation, a Action) (*
 	return f, f.findPlaces(ctx)
 }
 
-// Location looks up a location; it is nil if unknown.
+// Location looks up a location. It returns nil if the location is unknown.
 func (b *Builder) Location(ctx context.Context, id string) (*Location, error) {
 	return (&Facts{builder: b}).findLocation(ctx, id)
 }
 
-// Governing is a location of the organization whose rules apply; nil if none is known.
+// Governing returns a location of the organization whose rules apply, or nil if none is known.
 func (f *Facts) Governing() *Location {
 	if f.action.NeedsNoCurrentLocation {
 		return f.Place
@@ -92,7 +92,7 @@ func (f *Facts) Governing() *Location {
 	return f.Current
 }
 
-// findPeople looks up who asks and who is asked about.
+// findPeople looks up the subject and the user who is asked about.
 func (f *Facts) findPeople(ctx context.Context) (err error) {
 	if f.request.Subject.Type == "user" {
 		if f.Subject, err = f.user(f.builder.View.User(ctx, f.request.Subject.ID)); err != nil {
@@ -102,7 +102,8 @@ func (f *Facts) findPeople(ctx context.Context) (err error) {
 	if f.request.Resource.Type != "user" {
 		return nil
 	}
-	// Only an invitation may name a user by username. The policy notices, since the user's id is then not the resource's.
+	// Only an invitation may name a user by username. Other cases are for the policy to detect: the user's id then differs
+	// from the resource's.
 	if f.User, err = f.findUser(ctx, f.request.Resource.ID); err != nil {
 		return err
 	}
@@ -122,7 +123,7 @@ func (f *Facts) findPeople(ctx context.Context) (err error) {
 	return err
 }
 
-// findUser finds a user by id or, for an invitation, by username: ids come first.
+// findUser finds a user by id or, for an invitation, by username; ids take precedence.
 func (f *Facts) findUser(ctx context.Context, name string) (*User, error) {
 	u, err := f.user(f.builder.View.User(ctx, name))
 	if u != nil || err != nil || f.builder.Lenient && !f.action.Has("new") {
@@ -144,7 +145,7 @@ func (f *Facts) addFoldedUsernames(username string) {
 	f.add(keyFolded, ast.NewTerm(folded))
 }
 
-// findPlaces looks up where the subject stands and the place that the question is about.
+// findPlaces looks up the subject's current location and the place that the question is about.
 func (f *Facts) findPlaces(ctx context.Context) (err error) {
 	if id, named := PlaceID(f.request); named {
 		if f.Place, err = f.addLocation(ctx, keyPlace, id); err != nil {
@@ -165,12 +166,12 @@ func (f *Facts) findPlaces(ctx context.Context) (err error) {
 		}
 	case f.Subject != nil:
 		f.Current = f.Subject.onlyHeld()
-		return f.suspendedIn(AnyOrganization, f.Subject) // assignments at fault may be missing, so that it is not the only one
+		return f.suspendedIn(AnyOrganization, f.Subject) // assignments at fault may be missing, so this may not be the only one
 	}
 	return nil
 }
 
-// PlaceID is the id of the place that a question names.
+// PlaceID returns the id of the place that a question names.
 func PlaceID(r authzen.Evaluation) (id string, named bool) {
 	switch r.Resource.Type {
 	case "location":
@@ -181,8 +182,8 @@ func PlaceID(r authzen.Evaluation) (id string, named bool) {
 	return "", false
 }
 
-// LocationID reads a member that names a location. One that is neither null nor a string names an unknown location, which
-// has no id.
+// LocationID reads a member that names a location. A value that is neither null nor a string names an unknown location,
+// whose id is "".
 func LocationID(members map[string]any, name string) (id string, named bool) {
 	switch value := members[name].(type) {
 	case nil:
@@ -214,7 +215,7 @@ func (f *Facts) addLocation(ctx context.Context, key *ast.Term, id string) (*Loc
 	return l, nil
 }
 
-// unknownLocation is the fact of an unknown location: nothing but its id.
+// unknownLocation returns the fact of an unknown location, which has only an id.
 func unknownLocation(id string) *ast.Term {
 	if id == "" {
 		return ast.ObjectTerm()
@@ -222,8 +223,8 @@ func unknownLocation(id string) *ast.Term {
 	return ast.ObjectTerm(item(keyID, ast.StringTerm(id)))
 }
 
-// findNamedLocations looks up the locations that properties name: those of the action that its catalogue has, and those
-// that a patient is associated with. Whatever else a caller sends is ignored.
+// findNamedLocations looks up the locations that properties name: those of the action that its catalogue entry has, and
+// those that a patient is associated with. Other properties are ignored.
 func (f *Facts) findNamedLocations(ctx context.Context) error {
 	action := f.request.Action.Properties
 	if id := String(action, "new_location"); id != "" && f.action.Has("new_location") {
@@ -238,7 +239,7 @@ func (f *Facts) findNamedLocations(ctx context.Context) error {
 	return f.addLocations(ctx, keyFacilities, locationsOfResource, f.request.Resource.Properties, byResource)
 }
 
-// namedLocations are the ids in lists of locations, in properties of the action and of the resource.
+// namedLocations returns the ids in lists of locations, in properties of the action and of the resource.
 func (a *Action) namedLocations(r authzen.Evaluation) (byAction, byResource []string) {
 	if a.Has("locations") {
 		byAction = Strings(r.Action.Properties, "locations")
@@ -252,7 +253,8 @@ func (a *Action) namedLocations(r authzen.Evaluation) (byAction, byResource []st
 	return byAction, byResource
 }
 
-// CheckNamed bounds how many locations the questions of a batch name together. It fails with a [*TooManyError].
+// CheckNamed checks that the questions of a batch together name no more locations than allowed. If they do, it fails with a
+// [*TooManyError].
 func CheckNamed(questions []authzen.Evaluation, action func(name string) Action) error {
 	total := 0
 	for _, r := range questions {
@@ -265,7 +267,7 @@ func CheckNamed(questions []authzen.Evaluation, action func(name string) Action)
 	return nil
 }
 
-// addLocations adds the locations that are known of some, by id. They are named in the members of an object.
+// addLocations adds the known locations among ids, as an object by id. The ids are named in members.
 func (f *Facts) addLocations(ctx context.Context, key *ast.Term, part string, members map[string]any, ids []string) error {
 	if len(ids) == 0 {
 		return nil
@@ -290,7 +292,7 @@ func (f *Facts) addLocations(ctx context.Context, key *ast.Term, part string, me
 		return ast.NewTerm(found), nil
 	})
 	if len(f.suspended) > 0 {
-		f.builder.forget(part, f.request.Action.Name, members) // each question has to learn of the suspended ones
+		f.builder.forget(part, f.request.Action.Name, members) // every question must learn of the suspended ones
 	}
 	if err == nil {
 		f.add(key, term)
@@ -298,7 +300,7 @@ func (f *Facts) addLocations(ctx context.Context, key *ast.Term, part string, me
 	return err
 }
 
-// join adds what is known of the people, as the organization whose rules apply may see it.
+// join adds what is known of the people, as far as the organization whose rules apply may see it.
 func (f *Facts) join() error {
 	governing := f.Governing()
 	organization := AnyOrganization
@@ -307,7 +309,7 @@ func (f *Facts) join() error {
 		f.add(keyModel, ast.StringTerm(f.action.Model))
 	case governing != nil:
 		organization = governing.Organization()
-		if governing.Model() != "" { // a suspended root may have none
+		if governing.Model() != "" { // a suspended root may have no model
 			f.add(keyModel, governing.root.modelTerm)
 		}
 		f.add(keyOrganization, governing.root.organizationTerm)
@@ -348,13 +350,13 @@ func (f *Facts) add(key, value *ast.Term) {
 	f.members = append(f.members, item(key, value))
 }
 
-// String is a member that is a string, "" if it is anything else.
+// String returns a member that is a string, or "" if it is anything else.
 func String(members map[string]any, name string) string {
 	s, _ := members[name].(string)
 	return s
 }
 
-// Strings is a member that is a list of strings, empty if it is anything else.
+// Strings returns a member that is a list of strings, or an empty list if it is anything else.
 func Strings(members map[string]any, name string) []string {
 	list, _ := members[name].([]any)
 	all := make([]string, 0, len(list))

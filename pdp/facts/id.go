@@ -9,14 +9,14 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
-// MaxID is how many bytes the id of a user or location may have, and a username both as written and folded.
+// MaxID is the maximum length in bytes of the id of a user or location, and of a username both as written and folded.
 const MaxID = authzen.MaxName
 
-// ValidID reports whether a user or location can have an id.
+// ValidID reports whether a user or location can have this id.
 func ValidID(id string) bool { return IDFault(id) == "" }
 
-// IDFault says why no user or location can have an id, to follow the name of a member; "" if one can. An id is 1 to [MaxID] bytes
-// of UTF-8 without control characters.
+// IDFault says why no user or location can have this id, in words that follow the name of a member; "" if one can. An id is
+// 1 to [MaxID] bytes of UTF-8 without control characters.
 func IDFault(id string) string {
 	switch {
 	case id == "":

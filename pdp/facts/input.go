@@ -9,14 +9,14 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
-// Builder builds the inputs of the questions of one evaluation: all from one view, and what several questions share only
-// once. It is not safe for concurrent use.
+// Builder builds the inputs of the questions of one evaluation, all from one view. It builds what several questions share
+// only once. It is not safe for concurrent use.
 type Builder struct {
 	View View // nil: facts are absent
-	// Lenient gathers what is known of suspended records, so that the caller has to heed [Facts.Fault]. Otherwise a
-	// question that needs one fails.
+	// Lenient makes Gather include what is known of suspended records, and the caller must then check [Facts.Fault].
+	// Otherwise a question that needs such a record fails.
 	Lenient bool
-	// Subjects and Users bound how many of those who ask and of those who are asked about keep the facts built of them;
+	// Subjects and Users bound how many subjects, and how many users who are asked about, keep the facts built from them;
 	// nil keeps none.
 	Subjects, Users *Evictor
 
@@ -27,24 +27,24 @@ type Builder struct {
 type Members struct {
 	All   bool
 	Names []string
-	Extra map[string]bool // further names; nil if Names are all
+	Extra map[string]bool // further names; nil if Names has them all
 }
 
-// Reads are the members that a policy can read of a question's objects. The others are not put into the input, since they
-// change nothing, and callers may send many.
+// Reads has the members that a policy can read of a question's objects. The others are not put into the input: they change
+// nothing, and callers may send many.
 type Reads struct {
 	Subject, Action, Resource Members // of properties
 	Context                   Members
 }
 
-// ReadsAll reads every member of a question's objects.
+// ReadsAll returns a Reads with every member of a question's objects.
 func ReadsAll() Reads {
 	all := Members{All: true}
 	return Reads{Subject: all, Action: all, Resource: all, Context: all}
 }
 
 // sharedKey identifies a part of an input that questions share: an object of the caller's, and what is built from it. The
-// action counts, since policies read other members of the same object for other actions.
+// action is part of the key, because policies read different members of the same object for different actions.
 type sharedKey struct {
 	part, action string
 	object       uintptr
@@ -64,8 +64,8 @@ func keyOf(part, action string, members map[string]any) sharedKey {
 	return sharedKey{part, action, reflect.ValueOf(members).Pointer()}
 }
 
-// Share finds the objects that several of the questions share, in order to build them once. Candidates of a search share
-// all of theirs: pass the question twice.
+// Share finds the objects that several of the questions share, to build them only once. The candidates of a search share
+// all objects of the question: pass it twice.
 func (b *Builder) Share(questions []authzen.Evaluation) {
 	seen := map[sharedKey]bool{}
 	add := func(part, action string, members map[string]any) {
@@ -92,7 +92,7 @@ func (b *Builder) Share(questions []authzen.Evaluation) {
 	}
 }
 
-// shared builds a shared part when it is first needed, and any other each time.
+// shared builds a shared part when it is first needed, and any other part each time.
 func (b *Builder) shared(part, action string, members map[string]any, build func() (*ast.Term, error)) (*ast.Term, error) {
 	if b.sharedTerms == nil {
 		return build()
@@ -109,15 +109,15 @@ func (b *Builder) shared(part, action string, members map[string]any, build func
 	return term, err
 }
 
-// forget has a shared part built again.
+// forget makes a shared part be built again.
 func (b *Builder) forget(part, action string, members map[string]any) {
 	if key := keyOf(part, action, members); b.sharedTerms[key] != nil {
 		b.sharedTerms[key] = nil
 	}
 }
 
-// Input puts a question and its facts side by side; without facts, they are nil. The caller's words are under subject,
-// action, resource and context alone, so that none can pass for a fact. It fails if a value cannot be represented.
+// Input returns the input of a question with its facts, which are absent if f is nil. The caller's words are only under
+// subject, action, resource and context, so that none can pass for a fact. It fails if a value cannot be represented.
 func (b *Builder) Input(r authzen.Evaluation, f *Facts, reads Reads) (*ast.Term, error) {
 	object := func(part string, members map[string]any, reads Members) (*ast.Term, error) {
 		return b.shared(part, r.Action.Name, members, func() (*ast.Term, error) { return objectTerm(members, reads) })
@@ -158,7 +158,7 @@ func (b *Builder) Input(r authzen.Evaluation, f *Facts, reads Reads) (*ast.Term,
 	return ast.ObjectTerm(members...), nil
 }
 
-// objectTerm has the members of an object that a policy can read.
+// objectTerm returns an object with the members that a policy can read.
 func objectTerm(members map[string]any, reads Members) (*ast.Term, error) {
 	if reads.All {
 		return valueTerm(members)

@@ -45,37 +45,37 @@ func NewLocation(rec LocationRecord, parent *Location, version uint64) *Location
 	return l
 }
 
-// ID is unique in the whole directory.
+// ID returns the id, which is unique in the whole directory.
 func (l *Location) ID() string { return l.rec.ID }
 
-// Name is what people call the location; it may be empty.
+// Name returns the location's display name, which may be empty.
 func (l *Location) Name() string { return l.rec.Name }
 
-// Kind is the level of the tree, such as "region" or "practice".
+// Kind returns the level in the tree, such as "region" or "practice".
 func (l *Location) Kind() string { return l.rec.Kind }
 
-// Model names the rules that decide questions of this location's organization.
+// Model returns the model whose rules decide questions of this location's organization.
 func (l *Location) Model() string { return l.root.rec.Model }
 
-// Plan is the organization's plan, empty where its model has none.
+// Plan returns the organization's plan, which is empty if its model has none.
 func (l *Location) Plan() string { return l.root.rec.Plan }
 
-// Organization is the id of the root.
+// Organization returns the id of the root.
 func (l *Location) Organization() string { return l.root.rec.ID }
 
-// Root is the root of the location's tree.
+// Root returns the root of the location's tree.
 func (l *Location) Root() *Location { return l.root }
 
-// Parent is the location right above, nil for a root.
+// Parent returns the location directly above, or nil for a root.
 func (l *Location) Parent() *Location { return l.parent }
 
-// Record is the location as its source delivered it.
+// Record returns the location as its source delivered it.
 func (l *Location) Record() LocationRecord { return l.rec }
 
-// Version grows whenever the location's record changes.
+// Version returns a number that grows whenever the location's record changes.
 func (l *Location) Version() uint64 { return l.version }
 
-// CoveredBy reports whether the location has the id or lies beneath the location that has it.
+// CoveredBy reports whether the location has the id, or is beneath the location that has it.
 func (l *Location) CoveredBy(id string) bool {
 	for at := l; at != nil; at = at.parent {
 		if at.rec.ID == id {

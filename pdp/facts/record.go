@@ -17,8 +17,8 @@ const (
 	StatusDeactivated = "deactivated"
 )
 
-// LocationRecord is a location as a membership source delivers it (policies/DOMAIN.md section 1). Model and Plan belong to
-// roots alone.
+// LocationRecord is a location as a membership source delivers it (policies/DOMAIN.md section 1). Only roots have Model and
+// Plan.
 type LocationRecord struct {
 	ID, Name, Kind, Parent, Model, Plan string
 }
@@ -39,8 +39,8 @@ type Name struct {
 	Title, Given, Family string
 }
 
-// AssignmentRecord is one role at one location. Access, Profession and RegistrationNumber belong to assignments at the
-// root of a practice group alone.
+// AssignmentRecord is one role at one location. Only assignments at the root of a practice group have Access, Profession
+// and RegistrationNumber.
 type AssignmentRecord struct {
 	Location, Role, Status string
 	Access                 *Access

@@ -7,43 +7,44 @@ import (
 
 // Source is where membership facts come from: the policy information point. Implementations are safe for concurrent use.
 type Source interface {
-	// View returns the facts as they are now, and as fresh as required. One decision, one batch and one page of a search
-	// each read one view, and so never see a record in two states. The error is a pdp.Error: of kind Unavailable if no
-	// trustworthy facts can be had, and of kind Invalid if the requirement has a malformed or unknown token. ctx bounds the
-	// call to View alone: each call on the view brings its own context.
+	// View returns the facts as they are now, at least as fresh as required. One decision, one batch and one page of a
+	// search each read one view, and so never see a record in two states. The error is a pdp.Error: of kind Unavailable if
+	// no trustworthy facts are available, and of kind Invalid if the requirement has a malformed or unknown token. ctx
+	// bounds only the call to View: each call on the view has its own context.
 	View(ctx context.Context, r Requirement) (View, error)
 }
 
 // View reads one state of the directory. For an unknown id it returns nil and no error; an error means that the fact could
-// not be learned, and that the question which needs it is not answered. Safe for concurrent use.
+// not be obtained, and that the question which needs it is not answered. It is safe for concurrent use.
 type View interface {
 	Location(ctx context.Context, id string) (*Location, error)
 	// User finds a user by id. Ids are compared byte by byte.
 	User(ctx context.Context, id string) (*User, error)
 	// UserByUsername finds a user by username, without regard to case.
 	UserByUsername(ctx context.Context, username string) (*User, error)
-	// Users pages through the users that have an assignment, of whatever status, at or beneath a location. An unknown
-	// location has none.
+	// Users pages through the users that have an assignment of any status at or beneath a location. An unknown location has
+	// none.
 	Users(ctx context.Context, q UserQuery) (Users, error)
 	// Locations pages through locations by ascending id.
 	Locations(ctx context.Context, q LocationQuery) ([]*Location, error)
-	// UserFreshness is how fresh a user is that this view returned, and OrganizationFreshness the location tree of a root.
+	// UserFreshness returns how fresh a user of this view is, and OrganizationFreshness how fresh the location tree of a
+	// root is.
 	UserFreshness(u *User) Freshness
 	OrganizationFreshness(root *Location) Freshness
 }
 
-// Requirement is how fresh facts have to be. The zero value is the strictest.
+// Requirement is how fresh facts must be. The zero value is the strictest.
 type Requirement struct {
 	// ReadOnly is for questions about actions that change nothing, whose facts may be older than those of a change.
 	ReadOnly bool
-	// AtLeast has the tokens of announced changes that the facts have to include.
+	// AtLeast has the tokens of announced changes that the facts must include.
 	AtLeast []string
 }
 
 // Freshness is how fresh a record is.
 type Freshness struct {
 	Version   uint64    // of the record: grows with every change
-	AsOf      time.Time // the source had the record in this state at this moment or later
+	AsOf      time.Time // the source had the record in this state at this time or later
 	Confirmed bool      // the record is current, provided that every change is announced
 }
 

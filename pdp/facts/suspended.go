@@ -2,8 +2,8 @@ package facts
 
 import "errors"
 
-// Suspended is the error for a record that breaks a rule of policies/DOMAIN.md section 1. It has what is known of the record
-// all the same, so that a question of another organization, which must not learn of the fault, can still be answered.
+// Suspended is the error for a record that breaks a rule of policies/DOMAIN.md section 1. It still carries what is known of
+// the record, so that a question of another organization, which must not learn of the fault, can be answered.
 type Suspended struct {
 	// User is the user as far as the record could be joined, with the organizations in which it is suspended. It is nil if
 	// nothing is known, or a location was asked for.
@@ -15,11 +15,12 @@ type Suspended struct {
 
 func (s *Suspended) Error() string { return s.Err.Error() }
 
-// Unwrap gives the fault.
+// Unwrap returns the fault.
 func (s *Suspended) Unwrap() error { return s.Err }
 
-// NewSuspendedUser makes a user from a record with faults, by the organization that may know of them; a fault of the whole
-// record is that of [AnyOrganization]. Assignments at locations that locate does not know are left out.
+// NewSuspendedUser makes a user from a record with faults. faults is keyed by the organization that may know of the fault;
+// a fault of the whole record has the key [AnyOrganization]. Assignments at locations that locate does not know are left
+// out.
 func NewSuspendedUser(rec UserRecord, version uint64, locate func(id string) *Location, faults map[string]error) *User {
 	var known []AssignmentRecord
 	for _, a := range rec.Assignments {
@@ -33,7 +34,7 @@ func NewSuspendedUser(rec UserRecord, version uint64, locate func(id string) *Lo
 	return u
 }
 
-// NewSuspendedLocation makes what is known of a location whose organization has faults.
+// NewSuspendedLocation makes a location from what is known of one whose organization has faults.
 func NewSuspendedLocation(root, at LocationRecord) *Location {
 	root.Parent, at.Parent = "", root.ID
 	top := NewLocation(root, nil, 0)
@@ -43,8 +44,8 @@ func NewSuspendedLocation(root, at LocationRecord) *Location {
 	return NewLocation(at, top, 0)
 }
 
-// SuspendedIn is the fault for which a user must not be used in an organization, nil if there is none that the organization
-// may know of. In [AnyOrganization], any fault counts.
+// SuspendedIn returns the fault for which a user must not be used in an organization, or nil if there is none that the
+// organization may know of. In [AnyOrganization], any fault counts.
 func (u *User) SuspendedIn(organization string) error {
 	if err := u.faults[AnyOrganization]; err != nil {
 		return err
@@ -58,8 +59,8 @@ func (u *User) SuspendedIn(organization string) error {
 	return nil
 }
 
-// user accepts what is known of a suspended user. Whether the fault counts shows once it is known which organization's
-// rules apply.
+// user accepts what is known of a suspended user. Whether the fault counts is known only once the organization whose rules
+// apply is known.
 func (f *Facts) user(u *User, err error) (*User, error) {
 	s, ok := errors.AsType[*Suspended](err)
 	switch {
@@ -77,7 +78,7 @@ func (f *Facts) user(u *User, err error) (*User, error) {
 	return u, nil
 }
 
-// suspendedIn is [User.SuspendedIn] in the words of the source.
+// suspendedIn is [User.SuspendedIn] with the source's own error where there is one.
 func (f *Facts) suspendedIn(organization string, u *User) error {
 	if err := u.SuspendedIn(organization); err == nil || f.userErrors[u] == nil {
 		return err
@@ -101,8 +102,8 @@ func (f *Facts) location(l *Location, err error) (*Location, error) {
 	return s.Location, nil
 }
 
-// checkSubject fails if the subject is suspended in an organization, or belongs to one that is suspended and that the
-// question names: who asks is entitled to know, and nothing can be answered.
+// checkSubject fails if the subject is suspended in an organization, or belongs to a suspended organization that the
+// question names. The subject is entitled to know, and the question cannot be answered.
 func (f *Facts) checkSubject(organization string) error {
 	if f.Subject == nil {
 		return nil
@@ -118,8 +119,8 @@ func (f *Facts) checkSubject(organization string) error {
 	return nil
 }
 
-// Fault is the fault of a record that the question is about, nil if there is none. A denial may be given all the same,
-// provided that it does not tell of the user if UserFault is not nil; anything else must be withheld.
+// Fault returns the fault of a record that the question is about, or nil if there is none. A denial may still be given,
+// provided that it reveals nothing of the user if UserFault is not nil; any other answer must be withheld.
 func (f *Facts) Fault() error {
 	if f.userFault == nil && len(f.suspended) > 0 {
 		return f.suspended[0].err
@@ -127,5 +128,5 @@ func (f *Facts) Fault() error {
 	return f.userFault
 }
 
-// UserFault is the fault of the user that the question is about.
+// UserFault returns the fault of the user that the question is about, or nil if there is none.
 func (f *Facts) UserFault() error { return f.userFault }

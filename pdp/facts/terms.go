@@ -2,7 +2,7 @@ package facts
 
 import "github.com/open-policy-agent/opa/v1/ast"
 
-// The keys of the input and its facts, made once rather than for each question.
+// The keys of the input and its facts, built once instead of for each question.
 var (
 	keyAccess               = ast.StringTerm("access")
 	keyAccount              = ast.StringTerm("account")

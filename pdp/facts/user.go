@@ -7,28 +7,28 @@ import (
 	"sync"
 )
 
-// AnyOrganization stands for all organizations together, where the id of one is expected.
+// AnyOrganization stands for all organizations together where the id of one is expected.
 const AnyOrganization = ""
 
-// User is one account, joined with the locations of its assignments. It is immutable and safe for concurrent use: the facts
-// of it are built once for each organization that asks, and kept.
+// User is one account, joined with the locations of its assignments. It is immutable and safe for concurrent use: its facts
+// are built once for each organization that asks, and kept.
 type User struct {
 	rec         UserRecord
 	version     uint64
 	assignments []Assignment // sorted by location id
 
-	faults map[string]error // by organization; AnyOrganization: of the record as a whole
+	faults map[string]error // by organization; under AnyOrganization, of the record as a whole
 
 	mu    sync.RWMutex
 	built map[string]*userFacts // by organization
 }
 
-// Assignment is one role of a user, with the location that it is held at.
+// Assignment is one role of a user, with the location at which it is held.
 type Assignment struct {
 	AssignmentRecord
 	At *Location
-	// Active reports whether the assignment gives anything: it is active itself and, in a practice group, so is the one at
-	// the group.
+	// Active reports whether the assignment has any effect: it is active itself and, in a practice group, so is the
+	// assignment at the group.
 	Active bool
 }
 
@@ -63,22 +63,22 @@ func NewUser(rec UserRecord, version uint64, locate func(id string) *Location) (
 	return u, nil
 }
 
-// ID is unique in the whole directory, and compared byte by byte.
+// ID returns the id, which is unique in the whole directory and compared byte by byte.
 func (u *User) ID() string { return u.rec.ID }
 
-// Username is what the person signs in with; it may be empty.
+// Username returns the name that the person signs in with, which may be empty.
 func (u *User) Username() string { return u.rec.Username }
 
-// Record is the user as its source delivered it, with absent statuses filled in. It must not be changed.
+// Record returns the user as its source delivered it, with absent statuses filled in. It must not be changed.
 func (u *User) Record() UserRecord { return u.rec }
 
-// Version grows whenever the user's record changes.
+// Version returns a number that grows whenever the user's record changes.
 func (u *User) Version() uint64 { return u.version }
 
-// Assignments are the user's, by ascending location id. They must not be changed.
+// Assignments returns the user's assignments, by ascending location id. They must not be changed.
 func (u *User) Assignments() []Assignment { return u.assignments }
 
-// AssignmentAt is the assignment at a location, nil if there is none.
+// AssignmentAt returns the assignment at a location, or nil if there is none.
 func (u *User) AssignmentAt(location string) *Assignment {
 	i, ok := slices.BinarySearchFunc(u.assignments, location, func(a Assignment, id string) int {
 		return strings.Compare(a.Location, id)
@@ -89,7 +89,7 @@ func (u *User) AssignmentAt(location string) *Assignment {
 	return &u.assignments[i]
 }
 
-// HeldIn are the locations of an organization at which the user has an active assignment, by ascending id.
+// HeldIn returns the locations of an organization at which the user has an active assignment, by ascending id.
 func (u *User) HeldIn(organization string) []*Location {
 	var held []*Location
 	for _, a := range u.assignments {
@@ -100,7 +100,7 @@ func (u *User) HeldIn(organization string) []*Location {
 	return held
 }
 
-// BelongsTo reports whether the user has an assignment, of whatever status, in an organization.
+// BelongsTo reports whether the user has an assignment of any status in an organization.
 func (u *User) BelongsTo(organization string) bool {
 	if organization != AnyOrganization && u.faults[organization] != nil {
 		return true
@@ -113,7 +113,7 @@ func (u *User) BelongsTo(organization string) bool {
 	return false
 }
 
-// onlyHeld is the location of the user's one active assignment; nil if there is none, or more than one.
+// onlyHeld returns the location of the user's only active assignment, or nil if there is none or more than one.
 func (u *User) onlyHeld() *Location {
 	var only *Location
 	for _, a := range u.assignments {

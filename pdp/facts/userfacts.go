@@ -12,8 +12,8 @@ const maxStandings = 20
 // maxCachedStandings bounds how many standings the facts of a user keep.
 const maxCachedStandings = 64
 
-// userFacts is what rules see of a user in one organization. It depends on nothing but the record and its locations, which
-// never change, so that it can be kept with them.
+// userFacts is what rules see of a user in one organization. It depends only on the record and its locations, which never
+// change, so that it can be kept with them.
 type userFacts struct {
 	user *User
 	term *ast.Term // {id, status, username?, default_location?, assigned, assignments, held, within}
@@ -24,7 +24,8 @@ type userFacts struct {
 	standingAt map[*Location]*ast.Term
 }
 
-// in gives the facts of a user as one organization sees them. They are kept if there is an evictor to bound how many are.
+// in returns the facts of a user as one organization sees them. They are kept only if there is an evictor to bound how many
+// are.
 func (u *User) in(organization string, evictor *Evictor) *userFacts {
 	u.mu.RLock()
 	f := u.built[organization]
@@ -33,7 +34,8 @@ func (u *User) in(organization string, evictor *Evictor) *userFacts {
 		return f
 	}
 	f = u.buildFacts(organization)
-	// Only what organizations that the user belongs to see is kept, so that questions cannot make a record grow.
+	// Facts are kept only for organizations that the user belongs to and for all together, so that questions cannot make a
+	// record grow.
 	if evictor == nil || organization != AnyOrganization && !u.BelongsTo(organization) {
 		return f
 	}
@@ -55,8 +57,8 @@ func (u *User) in(organization string, evictor *Evictor) *userFacts {
 	return f
 }
 
-// Evictor bounds how many users keep the facts built of them, which are some 10 KB each. The first in is the first out. It
-// is safe for concurrent use.
+// Evictor bounds how many users keep the facts built from them, some 10 KB each. The first in is evicted first. It is safe
+// for concurrent use.
 type Evictor struct {
 	mu    sync.Mutex
 	users []*User // a ring
@@ -137,7 +139,7 @@ func (a Assignment) fact() *ast.Term {
 	return ast.NewTerm(fact)
 }
 
-// standing is a location with the roles that the user holds at it or above: the location's fact and held {LOCATION: role}.
+// standing returns a location's fact with held, {LOCATION: role}: the roles that the user holds at the location or above.
 func (f *userFacts) standing(at *Location) *ast.Term {
 	f.mu.RLock()
 	cached := f.standingAt[at]
@@ -168,8 +170,8 @@ func (u *User) buildStanding(at *Location) *ast.Term {
 	return ast.NewTerm(fact)
 }
 
-// standingsWith are the standings at the first maxStandings locations that the user holds, and at the place if the user
-// holds a role at it or above (ALL-11). Whether a role reaches down is for the policy to say.
+// standingsWith returns the standings at the first maxStandings locations that the user holds, and at the place if the user
+// holds a role at it or above (ALL-11). Whether a role reaches down is for the policy to decide.
 func (f *userFacts) standingsWith(place *Location) *ast.Term {
 	f.mu.RLock()
 	all := f.standings

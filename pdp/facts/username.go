@@ -9,7 +9,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// Fold maps strings that differ in case alone to the same string. Lists are sorted by it.
+// Fold maps strings that differ only in case to the same string. Lists are sorted by it.
 func Fold(s string) string {
 	// Most strings are ASCII, for which lower case is enough.
 	upper := false
@@ -43,8 +43,8 @@ func lowerCherokee(r rune) rune {
 	return r
 }
 
-// FoldCanonical maps strings that differ in case or in composition alone to the same string, in NFC. Usernames are compared
-// by it, and the text of a list query is searched in it.
+// FoldCanonical maps strings that differ only in case or in composition to the same string, in NFC. It is used to compare
+// usernames and to search the text of a list query.
 func FoldCanonical(s string) string {
 	return norm.NFC.String(Fold(norm.NFC.String(s)))
 }
@@ -57,7 +57,7 @@ func IsUsername(s string) bool {
 
 func isSpace(r rune) bool { return unicode.Is(unicode.White_Space, r) }
 
-// isInvisible matches control and format characters, and those with the property Default_Ignorable_Code_Point.
+// isInvisible reports whether r is a control or format character, or has the property Default_Ignorable_Code_Point.
 func isInvisible(r rune) bool {
 	return r >= utf8.RuneSelf && unicode.In(r, unicode.Cc, unicode.Cf, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector) ||
 		r < ' ' || r == 0x7f

@@ -43,13 +43,13 @@ func TestIsUsername(t *testing.T) {
 		"a\tb", "\x00", "a\x7f", "a\u009fb", "a\nb", // controls
 		"a\u00adb", "a\u200bb", "a\u200db", "a\u200e", "\ufeffa", "a\u2060b", "a\u061cb", "a\u0600b", "a\U000e0041b", "a\u180eb", "a\ufff9b", // formats
 		"a\u034fb", "a\u115fb", "a\u1160b", "a\u3164", "a\uffa0", "a\ufe0f", "a\U000e0100", "a\u17b4b", "a\u180b", "a\u2065b", "a\ufff0b", "a\U000e0fffb", // ignorable
-		"\xff", "a\xc3", "\xed\xa0\x80", // no UTF-8
+		"\xff", "a\xc3", "\xed\xa0\x80", // not UTF-8
 	} {
 		assert.False(t, facts.IsUsername(name), "%+q", name)
 	}
 }
 
-// Folding twice is folding once, and neither case nor composition changes the result.
+// Folding twice equals folding once, and neither case nor composition changes the result.
 func FuzzFold(f *testing.F) {
 	for _, s := range []string{"", "Jane", "jose\u0301", "\u01f0", "\u0390", "\u03b1\u0345\u0301", "\u1e9e\u0130", "\u13a0\uab70", "\u1fb7\u0323", "\uac01"} {
 		f.Add(s)

@@ -1,4 +1,4 @@
-// Package paging reads what a search asks of its list (order, filter, fields, limit, and where the page starts) and makes
-// the tokens by which a list continues (policies/DOMAIN.md section 8). It neither finds candidates nor decides on them: that
-// is package pdp's task. Start reading at [Read].
+// Package paging reads the paging parameters of a search (order, filter, fields, limit, and where the page starts) and
+// makes the tokens that continue a list (policies/DOMAIN.md section 8). It neither finds candidates nor decides on them:
+// package pdp does. Start reading at [Read].
 package paging

@@ -7,7 +7,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
 )
 
-// UserFields are the properties of a hit that were asked for. A default location of another organization is left out.
+// UserFields returns the requested properties of a user. A default location of another organization is left out.
 func (p *Page) UserFields(u *facts.User, organization string) map[string]any {
 	if len(p.Fields) == 0 {
 		return nil
@@ -42,7 +42,7 @@ func (p *Page) UserFields(u *facts.User, organization string) map[string]any {
 	return fields
 }
 
-// LocationFields are the properties of a location that were asked for.
+// LocationFields returns the requested properties of a location.
 func (p *Page) LocationFields(at *facts.Location) map[string]any {
 	if len(p.Fields) == 0 {
 		return nil

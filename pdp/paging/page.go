@@ -10,7 +10,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
 )
 
-// DefaultLimit is the number of hits on a page that does not say otherwise.
+// DefaultLimit is the number of hits on a page whose request sets no limit.
 const DefaultLimit = 100
 
 const (
@@ -18,7 +18,7 @@ const (
 	maxNumber = 1_000_000
 )
 
-// Page is what a search asks of its list.
+// Page has the paging parameters of a search.
 type Page struct {
 	Requested bool // the request has a page
 	Resumed   bool // the page continues a list by a token
@@ -27,7 +27,7 @@ type Page struct {
 	Descending bool
 	Query      string
 	Fields     []string
-	Number     int // of the page, from 1; 0 if no page is asked for by number
+	Number     int // of the page, from 1; 0 if no page is requested by number
 	Limit      int
 	After      facts.Cursor // where the page starts
 
@@ -48,8 +48,8 @@ var (
 	allFields = []string{"name", "username", "status", "default_location", "last_login"}
 )
 
-// Read reads the page of a search, whose properties the decoder does not check; nil asks for the defaults. The kind of
-// search and its question bind the tokens of the list. The error is an [*Error].
+// Read reads the page of a search, whose properties the decoder does not check; nil asks for the defaults. The tokens of
+// the list are bound to the kind of search and to its question. The error is an [*Error].
 func Read(search string, question authzen.Evaluation, page *authzen.Page) (*Page, error) {
 	p := &Page{Sort: facts.SortName, Limit: DefaultLimit, search: search, question: question, page: page}
 	if page == nil {
@@ -113,7 +113,7 @@ func (p *Page) readProperty(name string, value any) error {
 	return nil
 }
 
-// joined is a list for a message.
+// joined formats a list for a message.
 func joined[T ~string](all []T) string {
 	names := make([]string, len(all))
 	for i, name := range all {

@@ -8,11 +8,11 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
 )
 
-// maxToken is more than a token with the longest id takes.
+// maxToken bounds the length of a token in bytes. A token with the longest id is shorter.
 const maxToken = 16 << 10
 
-// token is where a list continues. Sum binds it to the request that began the list and to its own content, so that it
-// continues that list alone. It gives no right: whoever resumes the list decides on each candidate again.
+// token is the position where a list continues. Sum binds it to the request that began the list and to its own content, so
+// that it continues only that list. It grants no right: each candidate is decided again when the list is resumed.
 type token struct {
 	ID     string `json:"i"`
 	Offset int    `json:"o"`
@@ -20,12 +20,12 @@ type token struct {
 	Sum    []byte `json:"s"`
 }
 
-// Token continues the list after a candidate. It fails if the request cannot be encoded.
+// Token returns the token that continues the list after a candidate. It fails if the request cannot be encoded.
 func (p *Page) Token(last facts.Cursor) (string, error) {
 	return p.seal(token{ID: last.ID, Offset: last.Offset, Limit: p.Limit})
 }
 
-// resume continues where a token says. A request without a limit keeps that of the token.
+// resume starts the page at the position of a token. A request without a limit keeps the limit of the token.
 func (p *Page) resume(sent string) error {
 	refused := fault("The member \"token\" does not continue this list at /page: send the request that began it, or begin again.")
 	var t token
@@ -33,7 +33,7 @@ func (p *Page) resume(sent string) error {
 	if err != nil || len(sent) > maxToken || json.Unmarshal(data, &t) != nil {
 		return refused
 	}
-	// The token must be one that this list would give, byte by byte.
+	// The token must be the one that this list would give, byte for byte.
 	if sealed, err := p.seal(t); err != nil || sealed != sent {
 		return refused
 	}
@@ -55,7 +55,7 @@ func (p *Page) seal(t token) (string, error) {
 	return base64.RawURLEncoding.EncodeToString(data), err
 }
 
-// sum is over the token and the whole request but for its token and limit, whatever the order of members.
+// sum covers the token and the whole request except its token and limit, regardless of the order of members.
 func (p *Page) sum(t token) ([]byte, error) {
 	q := p.question
 	var properties map[string]any
@@ -74,7 +74,7 @@ func (p *Page) sum(t token) ([]byte, error) {
 	return sum[:16], nil
 }
 
-// normalized is an object without nulls, nil if it is empty: both say the same as nothing.
+// normalized returns an object without nulls, or nil if it is empty: null and empty mean the same as absent.
 func normalized(members map[string]any) map[string]any {
 	var all map[string]any
 	for name, value := range members {

@@ -1,4 +1,4 @@
-// Package proof checks that a policy decides as it is known to have to: it compares golden decisions, which a bundle brings
-// along, with what the engine decides. It reads no bundle and no directory file; callers pass both. Start reading at
+// Package proof checks that a policy makes the decisions that are expected of it: it compares the golden decisions in a
+// bundle with those of the engine. It reads neither bundles nor directory files; callers pass both. Start reading at
 // [Golden.Check].
 package proof

@@ -17,20 +17,20 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
 )
 
-// Bounds of golden decisions, and of the failures that are reported in full.
+// Limits on golden decisions, and on the failures that are reported in full.
 const (
 	maxDecisions = 20_000
 	maxReported  = 5
 )
 
-// Golden are decisions that have to stay as they are, with the directories that they are made over. A bundle has them in
+// Golden has decisions that must not change, and the directories that they are made over. A bundle has them in
 // golden/data.json or golden/data.yaml.
 type Golden struct {
 	Directories map[string]json.RawMessage `json:"directories,omitempty"`
 	Decisions   []GoldenDecision           `json:"decisions"`
 }
 
-// GoldenDecision is one question and the complete answer: a list that is absent here must be absent there.
+// GoldenDecision is one question with the complete answer: a list that is absent here must be absent from the answer.
 type GoldenDecision struct {
 	Name        string          `json:"name"`
 	Directory   string          `json:"directory,omitempty"` // of Directories; "" if the policy needs none
@@ -42,8 +42,8 @@ type GoldenDecision struct {
 	Context     map[string]any  `json:"context,omitempty"` // anything else that the answer says
 }
 
-// DecodeGolden decodes golden decisions. Unknown members, and an absent list of decisions, are errors: they would prove
-// nothing.
+// DecodeGolden decodes golden decisions. Unknown members, and an absent list of decisions, are errors, because they would
+// prove nothing.
 func DecodeGolden(data []byte) (*Golden, error) {
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.DisallowUnknownFields()
@@ -66,8 +66,8 @@ func DecodeGolden(data []byte) (*Golden, error) {
 // OpenDirectory parses a directory and validates it against a vocabulary.
 type OpenDirectory func(data []byte, v pdp.Vocabulary) (facts.View, error)
 
-// Check has a policy decide every golden question. The error names the decisions that differ, the first few in full. A
-// directory that is not valid by the policy's tables is an error too.
+// Check makes a policy decide every golden question. The error names the decisions that differ, the first few in full. A
+// directory that is not valid by the policy's tables is an error, too.
 func (g *Golden) Check(ctx context.Context, p *pdp.Policy, open OpenDirectory) error {
 	engines := map[string]*pdp.Engine{"": engine(p, nil)}
 	for _, name := range slices.Sorted(maps.Keys(g.Directories)) {
@@ -129,7 +129,7 @@ func (d *GoldenDecision) check(ctx context.Context, e *pdp.Engine) error {
 	return nil
 }
 
-// Answer is the golden answer as AuthZEN words it: empty lists, and an empty context, are left out.
+// Answer returns the golden answer as AuthZEN encodes it: without empty lists and without an empty context.
 func (d *GoldenDecision) Answer() authzen.Response {
 	return response(*d.Decision, d.Context, d.Reasons, d.Obligations, d.Advice)
 }
@@ -153,7 +153,7 @@ func response(decision bool, context map[string]any, reasons, obligations, advic
 	return r
 }
 
-// canonical is an answer as JSON, with the members of objects in order.
+// canonical returns an answer as JSON, with the members of objects in order.
 func canonical(r authzen.Response) (string, error) {
 	data, err := json.Marshal(r)
 	if err != nil {
@@ -170,7 +170,7 @@ func canonical(r authzen.Response) (string, error) {
 }
 
 func engine(p *pdp.Policy, source facts.Source) *pdp.Engine {
-	// The timeout is longer than a server's: a machine that stalls for a moment is no fault of the policy.
+	// The timeout is longer than a server's: a machine that stalls for a moment is not the policy's fault.
 	return pdp.New(pdp.Config{Policy: p, Source: source, Timeout: 10 * time.Second, Logger: slog.New(slog.DiscardHandler)})
 }
 

@@ -50,7 +50,7 @@ func general(t *testing.T) *pdp.Policy {
 
 func members(data []byte, v pdp.Vocabulary) (facts.View, error) { return directory.Parse(data, v) }
 
-// question is a golden decision on an action, with the rest of it as JSON.
+// question returns a golden decision on an action; rest is the rest of it as JSON.
 func question(name, action, rest string) string {
 	return fmt.Sprintf(`{"name": %q, "question": {"subject": {"type": "user", "id": "a"}, "action": {"name": %q},
 		"resource": {"type": "doc", "id": "1"}}, %s}`, name, action, rest)
@@ -127,7 +127,7 @@ func TestOnlyTheFirstFailuresAreReportedInFull(t *testing.T) {
 	require.ErrorIs(t, golden(t, all...).Check(stopped, general(t), members), context.Canceled)
 }
 
-// small is a directory with an administrator of a region and somebody in it.
+// small is a directory with an administrator of a region and a user in it.
 const small = `{"locations": [{"id": "metro", "name": "Metro", "kind": "region", "model": "regional"},
 	{"id": "north", "name": "North", "kind": "division", "parent": "metro"}],
 	"users": [{"id": "alice", "username": "alice@example.org", "name": {"given": "Alice", "family": "Morgan"},

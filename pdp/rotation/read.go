@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// A part of a file can be valid and say something else, so a file is not read while somebody writes it.
+// Part of a file can be valid and mean something else, so a file is not read while it is being written.
 var (
 	errUnsettled = errors.New("changed while it was read")
-	// ErrBeingWritten says that somebody has the file open for writing.
+	// ErrBeingWritten reports that the file is open for writing.
 	ErrBeingWritten = errors.New("is being written")
 )
 
@@ -20,10 +20,10 @@ func Unsettled(err error) bool {
 	return errors.Is(err, errUnsettled) || errors.Is(err, ErrBeingWritten)
 }
 
-// quietPeriod is how long a file must have been unchanged if its writers cannot be determined.
+// quietPeriod is how long a file must have been unchanged if it is unknown whether it is open for writing.
 const quietPeriod = 2 * time.Second
 
-// beingChanged reports whether somebody writes a file, or may be writing it.
+// beingChanged reports whether a file is being written, or may be.
 func beingChanged(file *os.File, info os.FileInfo) bool {
 	writing, known := beingWritten(file)
 	return mayChange(writing, known, time.Since(info.ModTime()))
@@ -67,10 +67,10 @@ func read(path string, hidePath bool, limit int64) ([]byte, os.FileInfo, error) 
 	if _, err := io.ReadFull(file, data); err != nil {
 		return nil, nil, fmt.Errorf("%s %w", name, errUnsettled)
 	}
-	if beingChanged(file, before) { // a writer that began meanwhile
+	if beingChanged(file, before) { // a writer that began during the read
 		return nil, nil, fmt.Errorf("%s %w", name, ErrBeingWritten)
 	}
-	after, err := file.Stat() // a writer that also finished meanwhile
+	after, err := file.Stat() // a writer that began and finished during the read
 	if err != nil {
 		return nil, nil, err
 	}
@@ -80,8 +80,8 @@ func read(path string, hidePath bool, limit int64) ([]byte, os.FileInfo, error) 
 	return data, before, nil
 }
 
-// SameState reports whether a file has been neither written nor replaced, nor its mode changed, between two calls of
-// [os.Stat]. Nil stands for a missing file.
+// SameState reports whether a file was neither written nor replaced, and kept its mode, between two calls of [os.Stat]. Nil
+// stands for a missing file.
 func SameState(a, b os.FileInfo) bool {
 	if a == nil || b == nil {
 		return a == nil && b == nil

@@ -54,7 +54,8 @@ func OpenTLS(cfg TLSConfig) (*TLS, error) {
 	return t, err
 }
 
-// Config returns the configuration for new connections. It must not be changed. While no file changes, it is the same one.
+// Config returns the configuration for new connections, which the caller must not change. While no file changes, it returns
+// the same one.
 func (t *TLS) Config() *tls.Config {
 	var pool *x509.CertPool
 	var certificate *tls.Certificate
@@ -76,8 +77,7 @@ func (t *TLS) Config() *tls.Config {
 	return t.current
 }
 
-// Authorities reads the certificates of a PEM file, and adds those of the system if system is set. hidePath is
-// [Config.HidePaths].
+// Authorities reads the certificates of a PEM file, and adds the system's if system is set. hidePath is [Config.HidePaths].
 func Authorities(path string, system, hidePath bool, logger *slog.Logger) (*Value[*x509.CertPool], error) {
 	return Open(Config[*x509.CertPool]{
 		Name: "the CA file", Paths: []string{path}, Logger: logger, HidePaths: hidePath,

@@ -51,7 +51,7 @@ func nameIn(t *testing.T, cfg *tls.Config) string {
 	return leaf.Subject.CommonName
 }
 
-// Between the writing of a certificate and that of its key, the last pair is used.
+// After a certificate is written and before its key is, the last pair is used.
 func TestPairIsReplacedOnceItMatches(t *testing.T) {
 	dir, log := t.TempDir(), &logBuffer{}
 	cert, key, ca := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem"), filepath.Join(dir, "ca.pem")
@@ -80,7 +80,8 @@ func TestPairIsReplacedOnceItMatches(t *testing.T) {
 	assert.Contains(t, log.String(), "truncated")
 }
 
-// When their version changes, when they reach their age, and when told to. A connection in use is used to its end.
+// They are replaced when the version changes, when they reach their age, and by Renew. A connection in use is used to its
+// end.
 func TestTransportReplacesConnections(t *testing.T) {
 	var connections atomic.Int32
 	held, hold := make(chan struct{}), make(chan struct{})
@@ -144,7 +145,7 @@ func TestTransportReplacesConnections(t *testing.T) {
 
 	fails.Store(true)
 	basis.Add(1)
-	get(c, "/") // by what was good
+	get(c, "/") // with the last good transport
 	fails.Store(false)
 	before := get(c, "/")
 	require.Equal(t, before, get(c, "/"))

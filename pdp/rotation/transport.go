@@ -13,16 +13,16 @@ const MaxAge = 5 * time.Minute
 
 // TransportConfig configures a [Transport].
 type TransportConfig struct {
-	// New makes a transport from what is current. If it fails, the transport before stays in use.
+	// New makes a transport from the current files. If it fails, the previous transport stays in use.
 	New func() (*http.Transport, error)
-	// Version identifies what New would use. When it changes, the transport is replaced. The value must be comparable.
-	// Nil: it never changes.
+	// Version identifies what New would use. When it changes, the transport is replaced. The value must be comparable. Nil
+	// means that it never changes.
 	Version func() any
 	MaxAge  time.Duration // 0 means [MaxAge]
 }
 
 // Transport is an [http.RoundTripper] that replaces its connections when they reach their age, and when what they were made
-// from has changed. Requests under way finish on their connection. It is safe for concurrent use.
+// from has changed. Requests in flight finish on their connection. It is safe for concurrent use.
 type Transport struct {
 	cfg TransportConfig
 
@@ -60,7 +60,7 @@ func (t *Transport) now() *http.Transport {
 	return t.current
 }
 
-// replace makes another transport. If that fails, it only closes the idle connections of the current one.
+// replace makes a new transport. If that fails, it only closes the idle connections of the current one.
 func (t *Transport) replace(version any) error {
 	before := t.current
 	next, err := t.cfg.New()

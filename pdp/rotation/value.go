@@ -34,9 +34,9 @@ type Config[T any] struct {
 	HidePaths bool
 }
 
-// Value is made from the content of one or more files. Each may be written, renamed over, or reached by another symbolic
-// link at any time. If a file is missing, malformed or partly written, the last good value stays in force. It is safe for
-// concurrent use.
+// Value is made from the content of one or more files. Each may be written, replaced by a rename, or reached through
+// another symbolic link at any time. If a file is missing, malformed or partly written, the last good value stays in force.
+// It is safe for concurrent use.
 type Value[T any] struct {
 	cfg Config[T]
 
@@ -44,7 +44,7 @@ type Value[T any] struct {
 	good      T
 	contents  [][]byte
 	states    []os.FileInfo // when the files were last read; nil if they must be read again
-	lastFault string        // why good is not what the files say; "" if it is
+	lastFault string        // why good does not match the files; "" if it does
 }
 
 // Open reads the files. It fails if one cannot be read or parsed.

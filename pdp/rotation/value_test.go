@@ -58,7 +58,7 @@ func put(t *testing.T, path, content string) {
 	require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
 }
 
-// By every way to replace a file.
+// The file is replaced in every possible way.
 func TestValueFollowsItsFile(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "word")
@@ -74,14 +74,14 @@ func TestValueFollowsItsFile(t *testing.T) {
 	assert.Equal(t, 2, log.count("the word has changed"))
 	assert.NotContains(t, log.String(), "level=WARN")
 
-	// With the size and modification time of the file before.
+	// The file keeps its size and modification time.
 	before, err := os.Stat(path)
 	require.NoError(t, err)
 	put(t, path, "fifth")
 	require.NoError(t, os.Chtimes(path, before.ModTime(), before.ModTime()))
 	assert.Equal(t, "fifth", v.Get())
 
-	// As Kubernetes does it: a link to a file behind a link to a folder, which is replaced.
+	// Kubernetes mounts a link to a file behind a link to a folder, and replaces the latter.
 	for name, content := range map[string]string{"one": "old", "two": "new"} {
 		require.NoError(t, os.Mkdir(filepath.Join(dir, name), 0o700))
 		put(t, filepath.Join(dir, name, "secret"), content)
@@ -95,7 +95,7 @@ func TestValueFollowsItsFile(t *testing.T) {
 	assert.Equal(t, "new", linked.Get())
 }
 
-// While the file is faulty, which is logged once, with the path and without the content.
+// It stays while the file is faulty. The fault is logged once, with the path and without the content.
 func TestLastGoodValueStays(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "word")
 	put(t, path, "good")
@@ -129,7 +129,7 @@ func TestLastGoodValueStays(t *testing.T) {
 	assert.Contains(t, log.String(), path)
 }
 
-// A part of a token or of a list of keys can be a valid one.
+// Part of a token or of a list of keys can be valid.
 func TestPartlyWrittenFileIsNotRead(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "word")
 	put(t, path, "whole")
@@ -158,7 +158,7 @@ func TestPartlyWrittenFileIsNotRead(t *testing.T) {
 	assert.Equal(t, "later", waited.Get())
 }
 
-// The error names the file only if its name is certainly no secret.
+// The error names the file only if its name is certainly not secret.
 func TestOpenFailsForFaultyFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s3cret")
 	parse := func([][]byte) (int, error) { return 0, errors.New("it is not a number") }

@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// beingWritten reports whether somebody has the file open for writing, and whether that is known. The kernel grants a read
-// lease only on a file that nobody has open for writing; the lease is released at once. Other errors say nothing: not every
-// file system has leases, and only the file's owner, or a process with CAP_LEASE, may take one.
+// beingWritten reports whether the file is open for writing, and whether that is known. The kernel grants a read lease only
+// on a file that is not open for writing; the lease is released at once. Other errors mean nothing: not every file system
+// has leases, and only the file's owner, or a process with CAP_LEASE, may take one.
 func beingWritten(file *os.File) (writing, known bool) {
 	raw, err := file.SyscallConn()
 	if err != nil {

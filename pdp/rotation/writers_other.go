@@ -4,5 +4,5 @@ package rotation
 
 import "os"
 
-// beingWritten is unknown on this system.
+// beingWritten reports that it is not known: this system cannot tell.
 func beingWritten(*os.File) (writing, known bool) { return false, false }

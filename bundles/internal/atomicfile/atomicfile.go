@@ -14,7 +14,7 @@ func Write(path string, data []byte, mode fs.FileMode) error {
 	if err == nil {
 		return nil
 	}
-	// The name of the temporary file differs each time and would keep equal errors from being recognized.
+	// The name of the temporary file differs each time, so equal errors would not be recognized as equal.
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
 		err = e.Err
 	} else if e, ok := errors.AsType[*os.LinkError](err); ok {

@@ -123,7 +123,7 @@ func BadContent() []Bad {
 	}
 }
 
-// BadArchives returns what is not an archive, and archives that a bundle must not be. They are to be read within [SizeLimit].
+// BadArchives returns data that is not an archive, and archives that a bundle must not be. Read them within [SizeLimit].
 func BadArchives() []Bad {
 	good := Signed(Release(6))
 	raw := good.Pack()
@@ -195,5 +195,5 @@ func headerSum(block []byte) (sum int) {
 // SizeLimit is size_limit_bytes in tests.
 const SizeLimit = 64 << 10
 
-// Altered names those of BadContent whose bytes may differ from what was signed: data is signed by its values.
+// Altered names the bundles of BadContent whose bytes may differ from what was signed: data is signed by its values.
 var Altered = []string{"a manifest that is no JSON", "tables that are no JSON", "a sequence beyond numbers"}

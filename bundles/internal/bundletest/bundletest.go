@@ -55,7 +55,7 @@ decision := {"allow": true, "context": {"word": data.app.words.hello}} if input.
 	}
 }
 
-// With returns the files with other content in some; one with empty content is removed.
+// With returns the files with the content of some replaced. A file whose content becomes empty is removed.
 func (p Files) With(changes Files) Files {
 	all := maps.Clone(p)
 	maps.Copy(all, changes)
@@ -63,7 +63,7 @@ func (p Files) With(changes Files) Files {
 	return all
 }
 
-// Rename returns the files with one under another name.
+// Rename returns the files with one of them renamed.
 func (p Files) Rename(from, to string) Files {
 	all := maps.Clone(p)
 	all[to] = all[from]
@@ -91,7 +91,7 @@ func NewKey() *ecdsa.PrivateKey {
 	return key
 }
 
-// TrustedKey is configured in tests, OtherKey is not.
+// TrustedKey is configured in tests; OtherKey is not.
 var TrustedKey, OtherKey = NewKey(), NewKey()
 
 // PublicPEM returns the public keys in PEM.

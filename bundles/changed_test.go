@@ -17,7 +17,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/bundles/internal/bundletest"
 )
 
-// A change may also have no effect: data and manifest are signed by their values.
+// A change may also have no effect, because data and manifest are signed by their values.
 func TestChangedByteIsRefused(t *testing.T) {
 	t.Parallel()
 	good := bundletest.Signed(bundletest.Release(5))

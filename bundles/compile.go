@@ -48,8 +48,8 @@ func (r *Revision) compile(ctx context.Context, content *Content, schema []byte)
 }
 
 // indexable returns a copy of a module whose functions compare their arguments with constants in the body instead of the
-// head, because OPA's index reads only bodies. So met("active_account", _, _) is found as fast as met(rule, _, _) if rule
-// == "active_account".
+// head, because OPA's index reads only bodies. So the clause met("active_account", _, _) is found as fast as
+// met(rule, _, _) if rule == "active_account".
 func indexable(m *ast.Module) *ast.Module {
 	unconditional := ast.NewBody(ast.NewExpr(ast.BooleanTerm(true)))
 	m = m.Copy()

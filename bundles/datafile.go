@@ -124,8 +124,7 @@ func indicators(data []byte) (n int) {
 
 var errSeveral = errors.New("more than one document")
 
-// parseYAML parses a stream of one document. It returns nil if the stream is empty, and fails if there are several
-// documents.
+// parseYAML parses a stream of one document. It returns nil if the stream is empty, and fails if there are more.
 func parseYAML(data []byte) (root *yaml.Node, err error) {
 	defer func() {
 		if recover() != nil { // a file must not crash the process

@@ -93,8 +93,7 @@ func (c *Content) Compile(ctx context.Context, entrypoint string, schema []byte)
 	return (&Revision{Entrypoint: entrypoint}).compile(ctx, c, schema)
 }
 
-// reasonOf classifies an error of OPA's reader: Roots for content outside the manifest's roots, Malformed for anything
-// else.
+// reasonOf classifies an error of OPA's reader: Roots for content outside the manifest's roots, and otherwise Malformed.
 func reasonOf(err error) Reason {
 	if strings.Contains(err.Error(), "manifest roots") || strings.Contains(err.Error(), "overlapped roots") {
 		return Roots

@@ -101,7 +101,7 @@ func boundSignatures(sent []byte, limits Limits) error {
 }
 
 // verifyFiles checks every file of an archive against the signed ones, unless s is nil, and parses the data files strictly.
-// Until a file is verified, no more of it is read than that takes.
+// Until a file is verified, no more of it is read than verifying takes.
 func (s *signed) verifyFiles(a *Archive, limits Limits) error {
 	if s != nil {
 		if err := s.sameFiles(a); err != nil {

@@ -187,7 +187,7 @@ func TestMisspeltFactsAreFound(t *testing.T) {
 	}
 }
 
-// OPA's own check with the schema finds it, here and in `opa check --schema`.
+// OPA's own check with the schema finds a misspelled fact, here and in `opa check --schema`.
 func TestMisspeltFactFailsTheSchemaCheck(t *testing.T) {
 	const file = "authz/regional/membership.rego"
 	source, err := fs.ReadFile(policies.Files(), file)

@@ -18,7 +18,7 @@ import (
 )
 
 // client sends requests to a service with its TLS settings, headers and credentials. OPA's plugins apply the credentials
-// and reread most of the files that these name when needed; client rereads the others.
+// and, when needed, reread most of the files that these name; client rereads the others.
 type client struct {
 	http        *http.Client
 	transport   *rotation.Transport

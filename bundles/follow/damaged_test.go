@@ -237,7 +237,7 @@ func TestContentEncodingOfRegistryIsUndone(t *testing.T) {
 	}
 }
 
-// This holds even if size, time and inode are the same.
+// An untrusted file is reread even if its size, time and inode are the same.
 func TestUntrustedFileIsReread(t *testing.T) {
 	t.Parallel()
 	good := bundletest.Signed(bundletest.Release(2)).Pack()

@@ -41,7 +41,7 @@ type Follower struct {
 	source source
 	log    *slog.Logger
 
-	// The fields below belong to the one goroutine that makes attempts.
+	// These fields belong to the one goroutine that makes attempts.
 	store          *stateStore
 	seen           seen      // the state of the source that was checked last
 	seenActive     bool      // whether seen is the active revision

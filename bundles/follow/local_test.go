@@ -81,7 +81,7 @@ func TestChangeWithinClockTickIsFound(t *testing.T) {
 	require.EqualValues(t, 1, f.Status().Refused[bundles.Compile], "the same is not checked again")
 }
 
-// This includes a volume mounted by Kubernetes: links to files behind a link that is replaced.
+// One case is a volume mounted by Kubernetes: links to files behind a link that is replaced.
 func TestChangedDirectoryIsActivated(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -50,7 +50,7 @@ func (h *longPollServer) serve(w http.ResponseWriter, r *http.Request) {
 		case h.last = <-h.bundles:
 		case <-r.Context().Done():
 			return
-		case <-h.over: // no fixed time, which a busy machine may let pass between two steps of a test
+		case <-h.over: // not a timeout, which could expire between two steps of a test on a busy machine
 			w.WriteHeader(http.StatusNotModified)
 			return
 		}
@@ -97,7 +97,7 @@ func TestBrokenLongPollingFallsBackToPolling(t *testing.T) {
 		f.until(name, func(follow.Status) bool { return h.requests.Load() >= 3 })
 		time.Sleep(100 * time.Millisecond)
 		requests, most := h.requests.Load(), int32(4)
-		if name == "a bad bundle at once" { // its pauses are those after failures: a busy machine has had time for more requests
+		if name == "a bad bundle at once" { // pauses after failures start short: a busy machine has time for more requests
 			most = 1
 			for at, pause := 100*time.Millisecond, 100*time.Millisecond; at <= time.Since(began); at += pause {
 				most++

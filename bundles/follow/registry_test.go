@@ -114,7 +114,7 @@ func TestRegistryRedirectIsRedacted(t *testing.T) {
 	}
 }
 
-// This covers its manifests, its token service and its URLs.
+// The cases are answers about manifests, answers of the token service, and URLs.
 func TestRegistryAnswersAreRedacted(t *testing.T) {
 	t.Parallel()
 	store := imageOf(t, bundletest.Signed(bundletest.Release(1)).Pack())

@@ -95,7 +95,7 @@ func newCertificate(t *testing.T) (pair tls.Certificate, inFile, keyInFile []byt
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: private}, inPEM("CERTIFICATE", der), keyInPEM(private)
 }
 
-// They are used without a restart, and the last good ones stay while the files are faulty.
+// Rotated certificates are used without a restart. The last good ones stay in use while the files are faulty.
 func TestRotatedCertificatesAreUsed(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

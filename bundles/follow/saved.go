@@ -46,7 +46,7 @@ func (f *Follower) checkSaved(ctx context.Context, raw []byte) (*bundles.Revisio
 	if err != nil {
 		return nil, nil, err
 	}
-	if r.ID != f.store.state.ID { // the process died after saving the bundle: an outdated state would admit older ones
+	if r.ID != f.store.state.ID { // the process died after saving the bundle: the outdated state would admit older ones
 		if err := f.store.catchUp(r); err != nil {
 			return nil, nil, bundles.Refuse(bundles.NotSaved, err)
 		}

@@ -123,7 +123,7 @@ func TestServerFailureChangesNothing(t *testing.T) {
 	require.NotZero(t, f.Status().Refused[bundles.Unavailable])
 }
 
-// The recovery may be by another good release, or by the active one, which is not checked again.
+// Recovery comes with another good release, or with the active one, which is not checked again.
 func TestRecoversAfterRefusal(t *testing.T) {
 	t.Parallel()
 	good, bad := bundletest.Signed(bundletest.Release(5)).Pack(), bundletest.Release(6).Pack()
@@ -155,7 +155,7 @@ func TestRecoversAfterRefusal(t *testing.T) {
 	require.Equal(t, follow.Unchanged, f.Status().Attempt.Outcome)
 }
 
-// Such a policy does not block the next releases, and a start that times out refuses nothing.
+// An endless policy does not block the next releases, and a start that times out refuses nothing.
 func TestEndlessPolicyIsTimedOut(t *testing.T) {
 	if testing.Short() {
 		t.Skip("evaluates for two seconds")
@@ -195,7 +195,7 @@ decision if {
 	slow.begin(cfg).untilSequence(3)
 }
 
-// It blocks neither the next releases nor the end of the process, although a compiler cannot be interrupted.
+// A slow compilation blocks neither the next releases nor the end of the process, although a compiler cannot be interrupted.
 func TestSlowCompileBlocksNothing(t *testing.T) {
 	t.Parallel()
 	stop, compiling := make(chan struct{}), make(chan struct{}, 10)

@@ -19,7 +19,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/bundles/internal/bundletest"
 )
 
-// This covers keys by id and in a file, pinned keys, and scopes.
+// The cases are keys by id and in a file, pinned keys, and scopes.
 func TestAcceptedSigners(t *testing.T) {
 	t.Parallel()
 	two := keySettings(map[string]*ecdsa.PrivateKey{"k1": bundletest.TrustedKey, "k2": bundletest.OtherKey})
@@ -94,7 +94,7 @@ func TestSignatureIsRequired(t *testing.T) {
 	require.Nil(t, strict.Status().Active)
 }
 
-// They are refused at the start, not when the first good bundle arrives.
+// Unusable settings are refused at the start, not when the first good bundle arrives.
 func TestUnusableSettingsAreRefused(t *testing.T) {
 	t.Parallel()
 	key := func(content, algorithm string) map[string]any {
@@ -126,7 +126,7 @@ func resolved(t *testing.T, settings map[string]any) (*follow.BundleSource, erro
 	return o.Resolve()
 }
 
-// This covers names, messages, logs and status.
+// Secrets appear in no name, message, log or status.
 func TestSecretsAreRedacted(t *testing.T) {
 	t.Parallel()
 	const secret = "s3cr3t"

@@ -86,8 +86,7 @@ func readState(dir string) (state savedState, err error) {
 		err = errors.New("it names no source and release")
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		// Without the state, any old release would be accepted. The file is written atomically, so a crash is not the
-		// cause.
+		// Without it, any old release would be accepted. The file is written atomically, so a crash is not the cause.
 		return savedState{}, fmt.Errorf("cannot read %s, which says which releases are too old: repair it, or remove it to accept any: %w", name, err)
 	}
 	return state, nil

@@ -191,7 +191,7 @@ func TestUnsavableBundleIsNotActivated(t *testing.T) {
 	require.Equal(t, 1, f.log.count("policy refused"))
 }
 
-// This holds across a restart, too.
+// The age of the last confirmation counts across a restart, too.
 func TestUnconfirmedPolicyBecomesStale(t *testing.T) {
 	t.Parallel()
 	s := serve(t, bundletest.Signed(bundletest.Release(1)).Pack())

@@ -31,7 +31,7 @@ type Status struct {
 	Refused     map[bundles.Reason]uint64 // failed attempts since the start
 }
 
-// Attempt is one attempt to get a bundle from the source.
+// Attempt is one attempt to get a bundle, and its outcome.
 type Attempt struct {
 	At      time.Time
 	Outcome Outcome

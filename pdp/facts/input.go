@@ -37,13 +37,13 @@ type Reads struct {
 	Context                   Members
 }
 
-// ReadsAll returns a Reads with every member of a question's objects.
+// ReadsAll returns the Reads of a policy that can read every member of a question's objects.
 func ReadsAll() Reads {
 	all := Members{All: true}
 	return Reads{Subject: all, Action: all, Resource: all, Context: all}
 }
 
-// sharedKey identifies a part of an input that questions share: an object of the caller's, and what is built from it. The
+// sharedKey identifies a part of an input that questions share: the caller's object, and what is built from it. The
 // action is part of the key, because policies read different members of the same object for different actions.
 type sharedKey struct {
 	part, action string

@@ -9,7 +9,7 @@ import (
 // maxStandings is how many standings a question carries besides the one at the place itself (ALL-11).
 const maxStandings = 20
 
-// maxCachedStandings bounds how many standings the facts of a user keep.
+// maxCachedStandings bounds how many standings are kept with the facts of a user.
 const maxCachedStandings = 64
 
 // userFacts is what rules see of a user in one organization. It depends only on the record and its locations, which never
@@ -24,8 +24,7 @@ type userFacts struct {
 	standingAt map[*Location]*ast.Term
 }
 
-// in returns the facts of a user as one organization sees them. They are kept only if there is an evictor to bound how many
-// are.
+// in returns the facts of a user as one organization sees them. It keeps them only if an evictor bounds how many are kept.
 func (u *User) in(organization string, evictor *Evictor) *userFacts {
 	u.mu.RLock()
 	f := u.built[organization]

@@ -44,7 +44,7 @@ func lowerCherokee(r rune) rune {
 }
 
 // FoldCanonical maps strings that differ only in case or in composition to the same string, in NFC. It is used to compare
-// usernames and to search the text of a list query.
+// usernames, and to search for the text of a list query.
 func FoldCanonical(s string) string {
 	return norm.NFC.String(Fold(norm.NFC.String(s)))
 }

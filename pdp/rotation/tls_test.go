@@ -51,7 +51,7 @@ func nameIn(t *testing.T, cfg *tls.Config) string {
 	return leaf.Subject.CommonName
 }
 
-// After a certificate is written and before its key is, the last pair is used.
+// While a new certificate is written and its key is not, the last pair is used.
 func TestPairIsReplacedOnceItMatches(t *testing.T) {
 	dir, log := t.TempDir(), &logBuffer{}
 	cert, key, ca := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem"), filepath.Join(dir, "ca.pem")
@@ -80,8 +80,8 @@ func TestPairIsReplacedOnceItMatches(t *testing.T) {
 	assert.Contains(t, log.String(), "truncated")
 }
 
-// They are replaced when the version changes, when they reach their age, and by Renew. A connection in use is used to its
-// end.
+// Connections are replaced when the version changes, when they reach their age, and by Renew. Requests in flight finish on
+// their connection.
 func TestTransportReplacesConnections(t *testing.T) {
 	var connections atomic.Int32
 	held, hold := make(chan struct{}), make(chan struct{})

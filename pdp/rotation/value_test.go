@@ -95,7 +95,7 @@ func TestValueFollowsItsFile(t *testing.T) {
 	assert.Equal(t, "new", linked.Get())
 }
 
-// It stays while the file is faulty. The fault is logged once, with the path and without the content.
+// The last good value stays while the file is faulty. The fault is logged once, with the path and without the content.
 func TestLastGoodValueStays(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "word")
 	put(t, path, "good")

@@ -12,9 +12,9 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
 )
 
-// readDecision reads what a policy answered: a boolean, or an object with allow and, optionally, reasons, obligations,
-// advice and context (pdp/authzen/PROTOCOL.md). Anything else, undefined included, is an error and no decision. The error
-// is for the log: it names the fault, and quotes nothing that the policy said.
+// readDecision reads the answer of a policy: a boolean, or an object with allow and, optionally, reasons, obligations,
+// advice and context (pdp/authzen/PROTOCOL.md). Anything else, including an undefined answer, is an error and not a
+// decision. The error is for the log: it names the fault and quotes nothing from the answer.
 func readDecision(term *ast.Term) (Decision, error) {
 	if term == nil {
 		return Decision{}, errors.New("the decision is undefined")
@@ -62,7 +62,7 @@ func readObject(object ast.Object) (d Decision, err error) {
 	return d, nil
 }
 
-// readList reads an array, or a set in its order.
+// readList reads an array, or a set in sorted order.
 func readList(name ast.String, term *ast.Term) ([]any, error) {
 	switch term.Value.(type) {
 	case *ast.Array, ast.Set:
@@ -105,14 +105,14 @@ func readMembers(name ast.String, term *ast.Term) (map[string]any, error) {
 	return members, nil
 }
 
-// obligationProperty is a property of a type of obligation.
+// obligationProperty describes a property of an obligation type.
 type obligationProperty struct {
 	name     string
 	required bool
 	valid    func(value any) bool
 }
 
-// obligationTypes are the registered types of obligation, with the properties that are checked.
+// obligationTypes are the registered types of obligations, with the properties that are checked.
 var obligationTypes = map[string][]obligationProperty{
 	"custom":              nil,
 	"notification":        {{"to", true, isString}, {"body", true, isString}, {"topic", false, isString}},
@@ -120,7 +120,7 @@ var obligationTypes = map[string][]obligationProperty{
 	"step-up":             {{"acr_value", true, isString}, {"amr_values", false, areStrings}},
 }
 
-// checkObligationType fails if a type of obligation is not registered.
+// checkObligationType returns an error if an obligation type is not registered.
 func checkObligationType(name string) error {
 	if _, registered := obligationTypes[name]; !registered {
 		return fmt.Errorf("not one of the types %s", strings.Join(slices.Sorted(maps.Keys(obligationTypes)), ", "))
@@ -135,7 +135,8 @@ func areStrings(value any) bool {
 	return ok && !slices.ContainsFunc(list, func(element any) bool { return !isString(element) })
 }
 
-// readObligations insists on the shape of the obligations profile: an enforcement point cannot do what it cannot read.
+// readObligations requires the shape of the obligations profile: an enforcement point cannot fulfill what it cannot
+// read.
 func readObligations(term *ast.Term) ([]Obligation, error) {
 	list, err := readList("obligations", term)
 	if err != nil {
@@ -183,11 +184,11 @@ func readObligation(value any) (Obligation, error) {
 	return o, nil
 }
 
-// maxAnswers bounds the answers to one request together, in bytes of JSON.
+// maxAnswers limits the total size of the answers to one request, in bytes of JSON.
 const maxAnswers = 16 << 20
 
-// addToLength counts a policy's answer. It fails before anything is built of an answer that is too long, alone or together
-// with those before it.
+// addToLength counts the length of a policy's answer. It fails before anything is built from an answer that is too long,
+// alone or together with the earlier ones.
 func (ev *evaluation) addToLength(term *ast.Term) error {
 	if term != nil {
 		ev.answered += lengthOf(term.Value, maxAnswers-ev.answered)
@@ -195,7 +196,7 @@ func (ev *evaluation) addToLength(term *ast.Term) error {
 	return ev.checkLength()
 }
 
-// checkLength fails if the answers are too long already: nothing more is evaluated then.
+// checkLength fails if the answers are too long already, so that nothing more is evaluated.
 func (ev *evaluation) checkLength() error {
 	if ev.answered <= maxAnswers {
 		return nil
@@ -203,7 +204,7 @@ func (ev *evaluation) checkLength() error {
 	return &Error{Kind: Internal, Message: "The policy's answer is too long.", Err: fmt.Errorf("more than %d bytes", maxAnswers)}
 }
 
-// lengthOf is the length of a value as JSON in bytes. It stops counting soon after most.
+// lengthOf returns the length of a value as JSON in bytes. It stops counting soon after most.
 func lengthOf(value ast.Value, most int) int {
 	n := 2 // brackets, quotes
 	more := func(inner *ast.Term) bool {

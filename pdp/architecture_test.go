@@ -18,7 +18,7 @@ var (
 	codeName        = regexp.MustCompile("`(\\w+)`")
 )
 
-// Functions and types that ARCHITECTURE.md names after a link to a file are declared in that file.
+// Each function and type that ARCHITECTURE.md names after a link to a file must be declared in that file.
 func TestArchitectureNamesExistingFunctions(t *testing.T) {
 	text, err := os.ReadFile("ARCHITECTURE.md")
 	require.NoError(t, err)

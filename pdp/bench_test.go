@@ -13,13 +13,13 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/directory"
 )
 
-// builtIn is an engine with the built-in policy over a file in testdata/directories.
+// builtIn returns an engine with the built-in policy over a file in testdata/directories.
 func builtIn(tb testing.TB, file string) *pdp.Engine {
 	tb.Helper()
 	return withSource(tb, fixed{sample(tb, file)})
 }
 
-// sample is the directory in a file in testdata/directories.
+// sample returns the directory in a file in testdata/directories.
 func sample(tb testing.TB, file string) facts.View {
 	tb.Helper()
 	data, err := os.ReadFile("../testdata/directories/" + file)
@@ -47,7 +47,7 @@ func ask(subject, action, resourceType, resource, location, current string, prop
 	return r
 }
 
-// asked is a question about bench.yaml, and the expected answer.
+// asked is a question about bench.yaml with the expected answer.
 type asked struct {
 	name    string
 	request pdp.Request
@@ -55,7 +55,7 @@ type asked struct {
 	code    string
 }
 
-// askedOfEach has, for each model, an allow, a denial at stage 3, and a denial at stage 2 with the advice of ALL-11.
+// askedOfEach returns, for each model, an allow, a denial at stage 3, and a denial at stage 2 with the advice of ALL-11.
 func askedOfEach() []asked {
 	return []asked{
 		{"regional/allow", ask("regina", "user.edit", "user", "ed", "", "metro", nil), true, ""},

@@ -15,7 +15,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
 )
 
-// counted is a view that counts how often locations are looked up.
+// counted is a view that counts lookups of locations.
 type counted struct {
 	facts.View
 	locations *atomic.Int64
@@ -26,7 +26,7 @@ func (c counted) Location(ctx context.Context, id string) (*facts.Location, erro
 	return c.View.Location(ctx, id)
 }
 
-// patients are questions about patients that share their locations.
+// patients returns questions about patients that share their locations.
 func patients(questions, locations int) []pdp.Item {
 	named := make([]any, locations)
 	for i := range named {
@@ -54,7 +54,7 @@ func TestSharedLocationsOfABatchAreLookedUpOnce(t *testing.T) {
 	require.Less(t, view.locations.Load(), int64(2*900))
 }
 
-// The same holds for OPA's API.
+// The same limit applies to OPA's API.
 func TestLocationsNamedByABatchAreBounded(t *testing.T) {
 	engine := withSource(t, fixed{sample(t, "bench.yaml")})
 	items := patients(1000, 999)
@@ -74,7 +74,7 @@ func TestLocationsNamedByABatchAreBounded(t *testing.T) {
 	require.ErrorContains(t, err, "more than 10000 locations together")
 }
 
-// Shared values count for each input.
+// A shared value counts once for each input.
 func TestValuesOfInputsAreBounded(t *testing.T) {
 	shared := make([]any, 1000)
 	inputs := make([]pdp.DataInput, 1000)
@@ -89,7 +89,7 @@ func TestValuesOfInputsAreBounded(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// junk is an object with many values.
+// junk returns an object with many values.
 func junk(values int) map[string]any {
 	members := make(map[string]any, values)
 	for i := range values {
@@ -119,7 +119,7 @@ func TestUnreadMembersTakeNoMemory(t *testing.T) {
 	}
 }
 
-// The policy decides the same of the whole question.
+// The policy decides the whole question the same way.
 func TestUnreadMembersDoNotChangeDecisions(t *testing.T) {
 	t.Parallel()
 	worlds := 6

@@ -15,8 +15,8 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
 )
 
-// While the source swaps directories under many goroutines, each decision, batch and page is one that either directory
-// gives.
+// The source swaps directories while many goroutines ask. Each decision, batch and page must be the answer of one
+// directory or the other.
 func TestAnswersDoNotMixDirectories(t *testing.T) {
 	t.Parallel()
 	before := generate(12)
@@ -89,7 +89,7 @@ func TestAnswersDoNotMixDirectories(t *testing.T) {
 	swapping.Wait()
 }
 
-// mixed are questions whose answers differ between the directories.
+// mixed returns questions whose answers differ between the directories.
 func mixed(w *world, count int) []pdp.Request {
 	asker := newQuestionGenerator(w, 12)
 	all := make([]pdp.Request, count)
@@ -100,7 +100,7 @@ func mixed(w *world, count int) []pdp.Request {
 	return all
 }
 
-// swapped is the same world with other roles, and with the status of some accounts reversed.
+// swapped returns the same world with other roles, and with the status of some accounts reversed.
 func swapped(w *world) *world {
 	c := w.clone()
 	for i, u := range c.Users {
@@ -117,7 +117,7 @@ func swapped(w *world) *world {
 	return c
 }
 
-// Facts, standings and lists are built when first needed, here by many goroutines at once.
+// Facts, standings and lists are built on first use, here by many goroutines at once.
 func TestConcurrentFirstUseOfRecords(t *testing.T) {
 	t.Parallel()
 	w := generate(5)

@@ -10,56 +10,57 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
 )
 
-// maxWhole is how many inputs a request may have for all the rules beneath a path, which take long and say much.
+// maxWhole limits the inputs of a request for all the rules below a path, which are slow to evaluate and have long
+// results.
 const maxWhole = 10
 
-// maxInputValues bounds how many values the inputs of a request have, counting shared ones for each.
+// maxInputValues limits the number of values in the inputs of a request. A shared value counts once for each input.
 const maxInputValues = 2 * authzen.MaxValues
 
-// DataRequest asks for the document at one path, once for each input, as clients of OPA's API do.
+// DataRequest asks for the document at one path for each input, as clients of OPA's API do.
 type DataRequest struct {
 	Path []string // below data
-	// Decision asks for the document at the entrypoint, wherever that is; Path is then ignored.
+	// Decision asks for the document at the entrypoint, whatever its path. Path is then ignored.
 	Decision bool
 	Inputs   []DataInput
 }
 
-// DataInput is what a policy is to see as its input: a value as package authzen parses it.
+// DataInput is the input that the policy sees: a value as package authzen parses it.
 type DataInput struct {
 	Value any
 	Sent  bool // false: the input is undefined
 }
 
-// DataResult has an answer for each input, in their order and all by one policy.
+// DataResult has an answer for each input, in the order of the inputs. One policy gave all of them.
 type DataResult struct {
 	Answers    []DataAnswer
 	Provenance Provenance
 }
 
-// DataAnswer is what a document is for one input. If Err is set, it is not known.
+// DataAnswer is a document for one input. If Err is set, the document is unknown.
 type DataAnswer struct {
 	Value   any
 	Defined bool
-	// Decision is what the value says if it is a decision, nil otherwise.
+	// Decision is the value read as a decision; nil if it is not one.
 	Decision *Decision
-	Action   string // that the decision is about, if known
-	// NotQuestion says why an input at the entrypoint got no facts: it is not a question. It is nil otherwise.
+	Action   string // of the question, if known
+	// NotQuestion says why an input at the entrypoint is not a question and so got no facts. It is nil otherwise.
 	NotQuestion error
 	Err         error
 }
 
-// Provenance says what made an answer.
+// Provenance identifies the program and the policy that gave an answer.
 type Provenance struct {
-	OPA      string // the version of OPA inside
-	Commit   string // what the program was built from, "" if unknown
-	Built    string // when
-	Host     string // where
+	OPA      string // the version of the embedded OPA
+	Commit   string // the commit that the program was built from, "" if unknown
+	Built    string // when the program was built
+	Host     string // where the program was built
 	Bundle   string // the name of the policy
 	Revision string
-	Label    string // what its author calls the revision, may be empty
+	Label    string // the author's name for the revision, may be empty
 }
 
-// Decides reports whether a path is that of the decision, or of a part of it.
+// Decides reports whether a path is that of the decision or of a part of it.
 func (e *Engine) Decides(path []string) bool {
 	p := e.policy.Load()
 	if p == nil {
@@ -69,9 +70,9 @@ func (e *Engine) Decides(path []string) bool {
 	return decides
 }
 
-// Data returns a document for each input. For the decision or a part of it, an input that is an AuthZEN question gets its
-// facts if there is a source. Any other input is evaluated as sent, and so is every input at any other path. An input with
-// facts of its own is refused, and the request with it.
+// Data returns a document for each input. For the decision or a part of it, an input that is an AuthZEN question gets
+// its facts if there is a source. All other inputs are evaluated as sent, as are all inputs at other paths. If any input
+// contains facts of its own, the whole request is refused.
 func (e *Engine) Data(ctx context.Context, r DataRequest) (DataResult, error) {
 	if err := checkInputs(r.Inputs); err != nil {
 		return DataResult{}, err
@@ -138,7 +139,7 @@ func checkInputs(inputs []DataInput) error {
 	return nil
 }
 
-// countValues counts the values in a value, itself included. It stops counting after most.
+// countValues counts the values in a value, including itself. It stops counting after most.
 func countValues(value any, most int) int {
 	n := 1
 	count := func(inner any) bool {
@@ -162,7 +163,8 @@ func countValues(value any, most int) int {
 	return n
 }
 
-// questionsAmong are the inputs that are AuthZEN questions; indexOf maps the index of an input to that of its question.
+// questionsAmong returns the inputs that are AuthZEN questions. indexOf maps the index of an input to that of its
+// question.
 func questionsAmong(ctx context.Context, inputs []DataInput) (all []Request, indexOf map[int]int, err error) {
 	indexOf = map[int]int{}
 	for i, in := range inputs {
@@ -184,8 +186,8 @@ func (p *Policy) provenance() Provenance {
 	}
 }
 
-// decisionDocument is the decision as the policy words it. It is read as strictly as any decision: one that is undefined
-// stays undefined, and one that is malformed is an error.
+// decisionDocument returns the decision in the form that the policy gave it. It is read as strictly as any decision: an
+// undefined one stays undefined, and a malformed one is an error.
 func (ev *evaluation) decisionDocument(ctx context.Context, in DataInput) DataAnswer {
 	question, notQuestion := authzen.EvaluationOf(in.Value)
 	var term *ast.Term
@@ -207,7 +209,7 @@ func (ev *evaluation) decisionDocument(ctx context.Context, in DataInput) DataAn
 	if err != nil {
 		ev.engine.log.ErrorContext(ctx, "policy fault: the decision is undefined or malformed",
 			"action", ev.actionForLog(a.Action), "revision", ev.revision.ID, "error", err)
-		if term != nil { // a client might take it for an allow
+		if term != nil { // a client might take a malformed decision for an allow
 			return DataAnswer{Action: a.Action, Err: &Error{Kind: Internal, Message: "The policy's decision is malformed.", Err: err}}
 		}
 		d = Decision{Fault: true}
@@ -220,7 +222,7 @@ func (ev *evaluation) decisionDocument(ctx context.Context, in DataInput) DataAn
 	return a
 }
 
-// askWithoutFacts evaluates a query with an input as it was sent, within the engine's timeout.
+// askWithoutFacts evaluates a query with an input as sent, within the engine's timeout.
 func (ev *evaluation) askWithoutFacts(ctx context.Context, in DataInput, query evaluator) (term *ast.Term, err error) {
 	defer ev.engine.recovered(ctx, "a decision panicked", &err)
 	if err := ev.checkLength(); err != nil {
@@ -238,14 +240,14 @@ func (ev *evaluation) askWithoutFacts(ctx context.Context, in DataInput, query e
 	return evaluate(ctx, query, ast.NewTerm(value))
 }
 
-// contextOf is the member context of an input, whether or not it is a question.
+// contextOf returns the member context of an input, whether or not the input is a question.
 func contextOf(value any) map[string]any {
 	members, _ := value.(map[string]any)
 	context, _ := members["context"].(map[string]any)
 	return context
 }
 
-// document is a decision as a policy would word it.
+// document returns a decision in the form that a policy would give it.
 func (d Decision) document() map[string]any {
 	members := map[string]any{"allow": d.Allow, "reasons": d.Reasons}
 	if len(d.Obligations) > 0 {
@@ -264,7 +266,7 @@ func (d Decision) document() map[string]any {
 	return members
 }
 
-// documentOf makes an answer of a value.
+// documentOf converts a value to an answer.
 func (ev *evaluation) documentOf(term *ast.Term, err error) DataAnswer {
 	if err == nil {
 		err = ev.addToLength(term)
@@ -279,9 +281,9 @@ func (ev *evaluation) documentOf(term *ast.Term, err error) DataAnswer {
 	return DataAnswer{Value: value, Defined: true}
 }
 
-// Input is what the policy sees of a question: its words and the facts of this moment, as plain Go values with numbers as
-// [encoding/json.Number]. It is for replay and explanation, elsewhere or later: the same policy decides the same for it. The
-// error is an [*Error].
+// Input returns what the policy sees of a question: the question and the facts as they are now, as plain Go values with
+// numbers as [encoding/json.Number]. It is for replay and explanation: the same policy decides the same for it,
+// elsewhere or later. The error is an [*Error].
 func (e *Engine) Input(ctx context.Context, r Request) (value any, err error) {
 	defer e.recovered(ctx, "a decision panicked", &err)
 	ctx, cancel := context.WithTimeout(ctx, e.timeout)

@@ -19,7 +19,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
 )
 
-// sent is an input as a server parses it.
+// sent returns an input as a server parses it.
 func sent(tb testing.TB, text string) pdp.DataInput {
 	tb.Helper()
 	value, err := authzen.ParseValue([]byte(text))
@@ -27,7 +27,7 @@ func sent(tb testing.TB, text string) pdp.DataInput {
 	return pdp.DataInput{Value: value, Sent: true}
 }
 
-// documents requests a path for some inputs, each as JSON.
+// documents requests a path for some inputs, each given as JSON.
 func documents(tb testing.TB, e *pdp.Engine, path []string, inputs ...string) []pdp.DataAnswer {
 	tb.Helper()
 	r := pdp.DataRequest{Path: path}
@@ -40,7 +40,7 @@ func documents(tb testing.TB, e *pdp.Engine, path []string, inputs ...string) []
 	return result.Answers
 }
 
-// document is the document at a path as JSON; "" if it is undefined.
+// document returns the document at a path as JSON; "" if it is undefined.
 func document(tb testing.TB, e *pdp.Engine, path []string, input string) string {
 	tb.Helper()
 	a := documents(tb, e, path, input)[0]
@@ -61,7 +61,7 @@ decision := {"allow": true, "context": {"seen": input}} if input.resource
 seen := object.get(input, "facts", "none")
 `
 
-// Any other input, and any other path, is evaluated as sent; so is everything without a source.
+// All other inputs and paths are evaluated as sent, and so is everything if there is no source.
 func TestOnlyQuestionsAtTheEntrypointGetFacts(t *testing.T) {
 	t.Parallel()
 	w := generate(12)
@@ -192,7 +192,7 @@ decision := {"allow": false} if input.fails
 	require.Equal(t, pdp.Internal, pdp.KindOf(of(`{"fails":true}`).Err))
 }
 
-// A policy that is activated while a batch is evaluated has no part in it.
+// A policy that is activated during a batch does not affect it.
 func TestBatchKeepsItsPolicy(t *testing.T) {
 	made := func(says string) *pdp.Policy {
 		return prepared(t, open(t, fstest.MapFS{"app.rego": {Data: []byte("package app\n\ndecision := " + says + "\n\nother := " + says + "\n")}}, "app/decision"))
@@ -204,7 +204,7 @@ func TestBatchKeepsItsPolicy(t *testing.T) {
 		r := pdp.DataRequest{Path: []string{"app", []string{"decision", "other"}[i%2]}, Inputs: make([]pdp.DataInput, 50)}
 		result, err := source.engine.Data(context.Background(), r)
 		require.NoError(t, err)
-		says, revision := i%2 == 1, policies[(i+1)%2].Revision().ID // the policy that came with the view
+		says, revision := i%2 == 1, policies[(i+1)%2].Revision().ID // the policy activated along with the view
 		require.Equal(t, revision, result.Provenance.Revision)
 		for _, a := range result.Answers {
 			require.Equal(t, says, a.Value)
@@ -268,7 +268,7 @@ func TestDataErrorKinds(t *testing.T) {
 	}
 }
 
-// They are compiled once, are at most so many, and a path without a rule is not kept.
+// Each document is compiled once, their number is limited, and a path without a rule is not kept.
 func TestCompiledDocumentsAreBounded(t *testing.T) {
 	t.Parallel()
 	engine := general(t, "decision := true\n\necho := input")

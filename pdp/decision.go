@@ -7,37 +7,38 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
 )
 
-// Request is one question, as AuthZEN words it.
+// Request is one question in the form of AuthZEN.
 type Request = authzen.Evaluation
 
-// Decision is the answer to one question. Only Allow == true permits, and only together with every obligation.
+// Decision is the answer to one question. Only Allow == true permits, and only if every obligation is fulfilled.
 type Decision struct {
 	Allow       bool
-	Reasons     []any          // why not: strings or objects, as the policy gives them
+	Reasons     []any          // why it is denied: strings or objects, as the policy gives them
 	Obligations []Obligation   // what the enforcement point must do
 	Advice      []any          // what would help
-	Context     map[string]any // anything else that the policy says
+	Context     map[string]any // anything else from the policy
 	Revision    string         // of the policy that decided
-	Fault       bool           // the policy's answer was undefined or malformed, and counts as this denial
+	Fault       bool           // the policy's answer was undefined or malformed, so it counts as a denial
 }
 
 // Obligation has the shape of the AuthZEN obligations profile.
 type Obligation struct {
 	ID         string         `json:"id"`
 	Type       string         `json:"type"`
-	Properties map[string]any `json:"properties"` // never nil in what a policy said
+	Properties map[string]any `json:"properties"` // never nil in a policy's answer
 }
 
-// supportedObligations is the member of a question's context in which callers say which types of obligation they support,
-// and the rule of a policy that declares the types that it uses.
+// supportedObligations is the member of a question's context in which callers list the obligation types that they
+// support, and the rule of a policy that declares the types that it uses.
 const supportedObligations = "supported_obligations"
 
-// codeUnsupported is the reason for a denial of what the caller could not do (ALL-13).
+// codeUnsupported is the reason for denying what would require an unsupported obligation (ALL-13).
 const codeUnsupported = "obligation_unsupported"
 
-// limitedTo is the decision as far as its caller supports it, by the context of the question (ALL-13). Only declared types
-// count; null says nothing, and anything but a list of strings supports nothing. An allow that carries any other type
-// becomes a denial for that reason alone. A denial keeps its reasons and the obligations that the caller supports.
+// limitedTo returns the decision limited to the obligations that the caller supports according to the context of the
+// question (ALL-13). Only declared types count. A null list counts as absent; any value other than a list of strings
+// supports nothing. An allow with an obligation of another type becomes a denial for that reason alone. A denial keeps
+// its reasons and the obligations that the caller supports.
 func (d Decision) limitedTo(context map[string]any, declared []string) Decision {
 	said := context[supportedObligations]
 	if said == nil || len(d.Obligations) == 0 {
@@ -64,7 +65,7 @@ func (d Decision) limitedTo(context map[string]any, declared []string) Decision 
 	return d
 }
 
-// Item is one question of a batch, or the reason why it could not be read.
+// Item is one question of a batch, or the error that prevented reading it.
 type Item struct {
 	Request Request
 	Err     error
@@ -76,8 +77,8 @@ type Outcome struct {
 	Err      error
 }
 
-// SearchRequest asks for the subjects, resources or actions for which a decision would be an allow (policies/DOMAIN.md
-// section 8). What is searched for is left open: Subject.ID, Resource.ID or Action.
+// SearchRequest asks for the subjects, resources or actions for which the decision would be an allow (policies/DOMAIN.md
+// section 8). The part searched for is left empty: Subject.ID, Resource.ID or Action.
 type SearchRequest struct {
 	Subject  authzen.Entity
 	Action   authzen.Action
@@ -86,26 +87,26 @@ type SearchRequest struct {
 	Page     *authzen.Page // nil if none was sent
 }
 
-// question is what a search asks of one candidate.
+// question returns the question that a search asks about each candidate.
 func (r SearchRequest) question() Request {
 	return Request{Subject: r.Subject, Action: r.Action, Resource: r.Resource, Context: r.Context}
 }
 
-// SearchResult is one page of hits. Page is nil if there is nothing to say about paging.
+// SearchResult is one page of hits. Page is nil if paging was not requested and the page is the whole list.
 type SearchResult struct {
 	Page *PageInfo
 	Hits []Hit
 }
 
-// PageInfo describes a page. NextToken is empty on the last one; Total is nil if it is not cheap to know.
+// PageInfo describes a page. NextToken is empty on the last page. Total is nil if it is expensive to compute.
 type PageInfo struct {
 	NextToken string
 	Count     int
 	Total     *int
 }
 
-// Hit is one result of a search: {type, id} with the properties asked for, or an action's {name}. Obligations are those of
-// the decision that it stands for.
+// Hit is one result of a search: {type, id} with the requested properties, or an action's {name}. Obligations are those
+// of the decision that the hit represents.
 type Hit struct {
 	Type, ID    string
 	Name        string
@@ -113,8 +114,8 @@ type Hit struct {
 	Obligations []Obligation
 }
 
-// Offers is what a policy offers besides decisions.
+// Offers describes what a policy offers besides decisions.
 type Offers struct {
-	Subjects, Resources, Actions bool     // the searches that have candidates; any other fails with [NotOffered]
+	Subjects, Resources, Actions bool     // the searches that have candidates; all others fail with [NotOffered]
 	Obligations                  []string // the types of obligation that the policy declares, sorted
 }

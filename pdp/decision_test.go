@@ -15,15 +15,15 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp"
 )
 
-// messages are the codes that the policy has a sentence for, by list.
+// messages returns the codes for which the policy has a sentence, by list.
 var messages = sync.OnceValue(func() map[string]map[string]string {
 	var tables struct{ Messages map[string]map[string]string }
 	readTables("authz/data.yaml", &tables)
 	return tables.Messages
 })
 
-// The codes that the generated questions lead to, as far as the policy has them. A new code needs no line here: the golden
-// decisions have a case of each.
+// The codes that the generated questions lead to, if the policy has them. A new code needs no line here: the golden
+// decisions have a case for each code.
 var (
 	reasonCodes = strings.Fields(`already_assigned area_required current_location_required default_location delete_not_allowed
 		existing_location existing_user field_not_allowed level_not_available location_edit_not_permitted missing_field
@@ -37,8 +37,8 @@ var (
 	ruleIDs = regexp.MustCompile(`^(ALL|REG|SYS|PRA)-[A-Z]?\d+$`)
 )
 
-// forEachQuestion runs a check, in parallel with other tests, on some questions about each of some generated worlds. A failure
-// names the seeds.
+// forEachQuestion runs a check on questions about generated worlds, in parallel with other tests. A failure names the
+// seeds.
 func forEachQuestion(t *testing.T, worlds, questions int, check func(t require.TestingT, e *pdp.Engine, w *world, r pdp.Request)) {
 	t.Helper()
 	t.Parallel()
@@ -61,7 +61,7 @@ func forEachQuestion(t *testing.T, worlds, questions int, check func(t require.T
 	}
 }
 
-// failureLocator adds to each failure where it happened.
+// failureLocator adds the location to each failure.
 type failureLocator struct {
 	*testing.T
 	where string
@@ -72,7 +72,7 @@ func (l *failureLocator) Errorf(format string, args ...any) {
 	l.T.Errorf("%s\n%s", l.where, fmt.Sprintf(format, args...))
 }
 
-// A decision allows exactly when it has no reasons, and everything in it has its shape and order.
+// A decision allows if and only if it has no reasons, and all its parts are well-formed and in order.
 func TestDecisionsAreWellFormed(t *testing.T) {
 	seen := map[string]int{}
 	forEachQuestion(t, 40, 500, func(t require.TestingT, e *pdp.Engine, _ *world, r pdp.Request) {
@@ -101,7 +101,7 @@ func TestDecisionsAreWellFormed(t *testing.T) {
 	if fewerQuestions() {
 		return
 	}
-	// Together, the questions lead to every code and every allowed action.
+	// Together, the questions must lead to every code and every allowed action.
 	for list, codes := range map[string][]string{"reasons": reasonCodes, "advice": adviceCodes} {
 		for _, code := range codes {
 			if messages()[list][code] != "" {
@@ -125,7 +125,7 @@ func checkReasons(t require.TestingT, d pdp.Decision) {
 	var pairs []string
 	for _, reason := range d.Reasons {
 		members := checkEntry(t, reason, messages()["reasons"], "field", "area")
-		// The default denial would stand for a gap in the rules.
+		// The default denial would mean a gap in the rules.
 		require.False(t, members["code"] == "not_permitted" && members["rule"] == "ALL-1", "%s", show(d))
 		field, _ := members["field"].(string)
 		pairs = append(pairs, members["code"].(string)+"\x00"+field)
@@ -148,7 +148,8 @@ func checkAdvice(t require.TestingT, d pdp.Decision) {
 	require.Len(t, slices.Compact(slices.Clone(codes)), len(codes), "%s", show(d))
 }
 
-// checkEntry checks one reason or advice: it has code, rule and message, all strings, and at most the other members listed.
+// checkEntry checks one reason or advice: code, rule and message are strings, and it has no other members except those
+// listed.
 func checkEntry(t require.TestingT, entry any, sentences map[string]string, more ...string) map[string]any {
 	members, ok := entry.(map[string]any)
 	require.True(t, ok, "%s", show(entry))

@@ -10,10 +10,11 @@ import (
 	"github.com/wardkeeper/wardkeeper/bundles"
 )
 
-// maxDocuments bounds the compiled documents of a policy: callers choose the paths.
+// maxDocuments limits the compiled documents of a policy, because callers choose the paths.
 const maxDocuments = 256
 
-// documents are the documents of a policy that callers asked for, compiled once each. Safe for concurrent use.
+// documents are the documents of a policy that callers have asked for, each compiled once. It is safe for concurrent
+// use.
 type documents struct {
 	revision   *bundles.Revision
 	entrypoint []string // its path
@@ -26,7 +27,8 @@ func newDocuments(r *bundles.Revision) *documents {
 	return &documents{revision: r, entrypoint: strings.Split(r.Entrypoint, "/"), compiled: map[string]*bundles.Document{}}
 }
 
-// at is the document at a path, nil if there can be none. With data, it may be data that is not the result of a rule.
+// at returns the document at a path; nil if there can be none. If withData is set, it may be data that is not the result
+// of a rule.
 func (d *documents) at(path []string, withData bool) (*bundles.Document, error) {
 	key := fmt.Sprintf("%t %q", withData, path)
 	d.mu.Lock()
@@ -41,7 +43,7 @@ func (d *documents) at(path []string, withData bool) (*bundles.Document, error) 
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if existing := d.compiled[key]; existing != nil { // compiled by another request meanwhile
+	if existing := d.compiled[key]; existing != nil { // another request has compiled it
 		return existing, nil
 	}
 	for other := range d.compiled { // evict any
@@ -54,7 +56,7 @@ func (d *documents) at(path []string, withData bool) (*bundles.Document, error) 
 	return document, nil
 }
 
-// decides reports whether a path is that of the decision, or leads into it; rest is the path within the decision.
+// decides reports whether a path is that of the decision or leads into it. rest is the path within the decision.
 func (d *documents) decides(path []string) (rest []string, decides bool) {
 	n := len(d.entrypoint)
 	if len(path) < n || !slices.Equal(path[:n], d.entrypoint) {
@@ -63,7 +65,7 @@ func (d *documents) decides(path []string) (rest []string, decides bool) {
 	return path[n:], true
 }
 
-// partOf finds the part of a value at a path: members of objects by name, elements of lists by index.
+// partOf returns the part of a value at a path: members of objects by name, elements of lists by index.
 func partOf(value any, path []string) (part any, found bool) {
 	for _, name := range path {
 		switch v := value.(type) {

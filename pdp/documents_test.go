@@ -10,7 +10,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp"
 )
 
-// library has every kind of rule, with data beside, above and beneath them.
+// library has every kind of rule, with data next to, above and below the rules.
 var library = fstest.MapFS{
 	"app/app.rego": {Data: []byte(`package app
 
@@ -124,7 +124,7 @@ func TestBuiltInTablesAreNotServed(t *testing.T) {
 		require.Empty(t, document(t, engine, path, `{}`))
 	}
 	require.NotContains(t, document(t, engine, nil, `{}`), `"messages"`)
-	// Private rules name whole tables in order to look up in them.
+	// Private rules refer to whole tables in order to look up values in them.
 	for _, path := range [][]string{{"authz", "_roles"}, {"authz", "_actions"}, {"authz", "_actions", "regional"}, {"authz", "_kinds"}, {"authz", "question", "_username"}} {
 		require.Empty(t, document(t, engine, path, `{}`), path)
 		require.Empty(t, document(t, pdp.New(pdp.Config{Timeout: time.Minute, Policy: builtInPolicy(), ServeData: true}), path, `{}`), path)

@@ -10,25 +10,25 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
 )
 
-// maxUsersWithFacts bounds how many users keep the facts built of them.
+// maxUsersWithFacts limits how many users keep the facts built for them.
 const maxUsersWithFacts = 8192
 
 // Config configures an [Engine].
 type Config struct {
-	Policy  *Policy       // the policy in force; nil: nothing is decided until [Engine.Activate]
+	Policy  *Policy       // the policy in force; nil: no decisions until [Engine.Activate]
 	Source  facts.Source  // nil: policies see no facts
 	Timeout time.Duration // for each question; 0 means 1 s
 	Logger  *slog.Logger  // nil: slog.Default()
-	// Stale reports that the policy in force has not been confirmed for so long that it must not decide any more; nil:
-	// it never is. It is called for each request, so it has to be fast, and safe for concurrent use.
+	// Stale reports that the policy in force has not been confirmed for too long and must not decide. nil means that the
+	// policy never becomes stale. Stale is called for each request: it must be fast and safe for concurrent use.
 	Stale func() bool
 	// ServeData lets [Engine.Data] return data of the policy that is not the result of a rule.
 	ServeData bool
 }
 
-// Engine decides. It is safe for concurrent use.
+// Engine makes decisions. It is safe for concurrent use.
 type Engine struct {
-	policy    atomic.Pointer[Policy] // nil until the first is activated
+	policy    atomic.Pointer[Policy] // nil until a policy is activated
 	source    facts.Source
 	timeout   time.Duration
 	log       *slog.Logger
@@ -37,7 +37,7 @@ type Engine struct {
 	serveData bool
 }
 
-// New makes an engine.
+// New returns an engine.
 func New(cfg Config) *Engine {
 	e := &Engine{source: cfg.Source, timeout: cfg.Timeout, log: cfg.Logger, stale: cfg.Stale,
 		evictor: facts.NewEvictor(maxUsersWithFacts), serveData: cfg.ServeData}
@@ -54,14 +54,14 @@ func New(cfg Config) *Engine {
 	return e
 }
 
-// Activate puts a policy in force. Evaluations that have begun continue with their policy: no decision, batch or page of a
-// search mixes two.
+// Activate puts a policy in force. Evaluations in progress keep their policy: no decision, batch or page of a search
+// mixes two.
 func (e *Engine) Activate(p *Policy) { e.policy.Store(p) }
 
-// Policy is the policy in force, nil if there is none yet.
+// Policy returns the policy in force; nil if there is none yet.
 func (e *Engine) Policy() *Policy { return e.policy.Load() }
 
-// Offers is what the policy in force offers besides decisions.
+// Offers returns what the policy in force offers besides decisions.
 func (e *Engine) Offers() Offers {
 	if p := e.policy.Load(); p != nil {
 		return p.offers
@@ -69,7 +69,7 @@ func (e *Engine) Offers() Offers {
 	return Offers{}
 }
 
-// policyInForce is the policy that may decide now.
+// policyInForce returns the policy that may decide now, or an error if there is none or it is stale.
 func (e *Engine) policyInForce() (*Policy, error) {
 	p := e.policy.Load()
 	switch {
@@ -81,8 +81,8 @@ func (e *Engine) policyInForce() (*Policy, error) {
 	return p, nil
 }
 
-// Decide answers one question. A denial is not an error. An error is never an allow; it is an [*Error] whose kind says
-// whether the question, the facts or the policy is at fault.
+// Decide answers one question. A denial is not an error, and an error is never an allow. The error is an [*Error] whose
+// kind says whether the question, the facts or the policy is at fault.
 func (e *Engine) Decide(ctx context.Context, r Request) (Decision, error) {
 	ctx, cancel := context.WithTimeout(ctx, e.timeout)
 	defer cancel()
@@ -93,8 +93,8 @@ func (e *Engine) Decide(ctx context.Context, r Request) (Decision, error) {
 	return ev.decide(ctx, r)
 }
 
-// DecideAll answers a batch of questions, all by one policy and one view of the directory, which is as fresh as the
-// strictest of them requires. It stops as the semantic says; the last outcome is then the one that stopped it.
+// DecideAll answers a batch of questions under one policy and one view of the directory, which is as fresh as the
+// strictest question requires. It stops according to the semantic; the last outcome is then the one that stopped it.
 func (e *Engine) DecideAll(ctx context.Context, items []Item, semantic authzen.Semantic) ([]Outcome, error) {
 	questions := make([]Request, 0, len(items))
 	for _, item := range items {

@@ -20,12 +20,12 @@ import (
 	"github.com/wardkeeper/wardkeeper/policies"
 )
 
-// builtInRevision is compiled once for all tests: a revision is immutable.
+// builtInRevision is compiled once for all tests, because a revision is immutable.
 var builtInRevision = sync.OnceValues(func() (*bundles.Revision, error) {
 	return bundles.Open(context.Background(), bundles.Config{Files: policies.Files(), Source: "built-in", Entrypoint: "authz/decision"})
 })
 
-// builtInPolicy is prepared once.
+// builtInPolicy is prepared once for all tests.
 var builtInPolicy = sync.OnceValue(func() *pdp.Policy {
 	revision, err := builtInRevision()
 	if err != nil {
@@ -40,7 +40,7 @@ var builtInPolicy = sync.OnceValue(func() *pdp.Policy {
 
 func vocabulary() pdp.Vocabulary { return *builtInPolicy().Vocabulary() }
 
-// prepared is a policy made of a revision.
+// prepared returns a policy prepared from a revision.
 func prepared(tb testing.TB, revision *bundles.Revision) *pdp.Policy {
 	tb.Helper()
 	p, err := pdp.Prepare(context.Background(), revision)
@@ -48,7 +48,7 @@ func prepared(tb testing.TB, revision *bundles.Revision) *pdp.Policy {
 	return p
 }
 
-// replaceable is a source whose directory the test can replace.
+// replaceable is a source whose directory a test can replace.
 type replaceable struct{ view atomic.Pointer[facts.View] }
 
 func (s *replaceable) View(context.Context, facts.Requirement) (facts.View, error) {
@@ -57,14 +57,14 @@ func (s *replaceable) View(context.Context, facts.Requirement) (facts.View, erro
 
 func (s *replaceable) set(view facts.View) { s.view.Store(&view) }
 
-// administration is an engine with the built-in policy over a source whose directory can be replaced.
+// administration returns an engine with the built-in policy over a source whose directory can be replaced.
 func administration(tb testing.TB) (*pdp.Engine, *replaceable) {
 	tb.Helper()
 	source := &replaceable{}
 	return withSource(tb, source), source
 }
 
-// over is an engine with the built-in policy over a world.
+// over returns an engine with the built-in policy over a world.
 func over(tb testing.TB, w *world) *pdp.Engine {
 	tb.Helper()
 	return withSource(tb, fixed{w.directory(tb)})
@@ -72,11 +72,11 @@ func over(tb testing.TB, w *world) *pdp.Engine {
 
 func withSource(tb testing.TB, source facts.Source) *pdp.Engine {
 	tb.Helper()
-	// No question must time out, not even under the race detector on a busy machine.
+	// Questions must not time out, even under the race detector on a busy machine.
 	return pdp.New(pdp.Config{Policy: builtInPolicy(), Source: source, Timeout: time.Minute})
 }
 
-// general is an engine with a policy of package app, and no source.
+// general returns an engine with a policy of package app and no source.
 func general(tb testing.TB, rego string) *pdp.Engine {
 	tb.Helper()
 	engine, _ := generalLogged(tb, rego, time.Minute)
@@ -99,7 +99,7 @@ func open(tb testing.TB, files fs.FS, entrypoint string) *bundles.Revision {
 	return revision
 }
 
-// overlay is the built-in policy with further files.
+// overlay returns the built-in policy with additional files.
 func overlay(tb testing.TB, more map[string]string) fstest.MapFS {
 	tb.Helper()
 	files := fstest.MapFS{}
@@ -118,14 +118,14 @@ func overlay(tb testing.TB, more map[string]string) fstest.MapFS {
 	return files
 }
 
-// decide fails the test on an error.
+// decide answers a question and fails the test on an error.
 func decide(tb require.TestingT, e *pdp.Engine, r pdp.Request) pdp.Decision {
 	d, err := e.Decide(context.Background(), r)
 	require.NoError(tb, err, "%s", show(r))
 	return d
 }
 
-// show is a question or an answer as JSON, for messages.
+// show returns a question or an answer as JSON, for messages.
 func show(v any) string {
 	data, err := json.Marshal(v)
 	if err != nil {

@@ -10,19 +10,19 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/paging"
 )
 
-// Kind says what went wrong, so that a server can answer with the right status. A denial is not an error.
+// Kind says what went wrong, so that a server can choose the status. A denial is not an error.
 type Kind string
 
 // The kinds of errors.
 const (
 	Invalid     Kind = "invalid"     // the question is malformed: the caller must change it
-	Unavailable Kind = "unavailable" // policy or facts are not available now: the caller may try again
-	Timeout     Kind = "timeout"     // the deadline passed, or the caller went away
+	Unavailable Kind = "unavailable" // the policy or the facts are unavailable: the caller may try again
+	Timeout     Kind = "timeout"     // the deadline passed, or the caller disconnected
 	NotOffered  Kind = "not_offered" // the policy in force does not support the request
 	Internal    Kind = "internal"    // anything else
 )
 
-// Error is a failure to decide. Message may be shown to the caller; Err is for the log alone.
+// Error is a failure to decide. Message may be shown to the caller; Err is for the log only.
 type Error struct {
 	Kind    Kind
 	Message string
@@ -39,7 +39,7 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// KindOf is the kind of an error; it is Internal for anything but an [*Error].
+// KindOf returns the kind of an error. It is Internal for any error that is not an [*Error].
 func KindOf(err error) Kind {
 	var e *Error
 	if errors.As(err, &e) {
@@ -52,7 +52,8 @@ func invalid(format string, args ...any) error {
 	return &Error{Kind: Invalid, Message: fmt.Sprintf(format, args...)}
 }
 
-// asError makes an [*Error] of any other error. One that says nothing else comes from a source, which is unavailable.
+// asError converts any other error to an [*Error]. An error that it does not recognize comes from a source and means
+// that facts are unavailable.
 func asError(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return &Error{Kind: Timeout, Message: "It took too long to decide this.", Err: err}

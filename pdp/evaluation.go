@@ -17,8 +17,8 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
 )
 
-// evaluation is one policy and one view of the directory, by which everything that belongs together is decided: a question,
-// a batch, or a page of a search. It is not safe for concurrent use.
+// evaluation decides a question, a batch or a page of a search under one policy and one view of the directory. It is not
+// safe for concurrent use.
 type evaluation struct {
 	*Policy
 	engine   *Engine
@@ -26,8 +26,8 @@ type evaluation struct {
 	answered int           // bytes of the policy's answers so far
 }
 
-// begin takes the policy in force and a view that is as fresh as all the questions require. The caller bounds ctx. The error
-// is an [*Error], also if the source panics.
+// begin takes the policy in force and a view that is as fresh as all the questions require. The caller limits the time
+// with ctx. The error is an [*Error], even if the source panics.
 func (e *Engine) begin(ctx context.Context, questions ...Request) (ev *evaluation, err error) {
 	defer e.recovered(ctx, "a source panicked", &err)
 	p, err := e.policyInForce()
@@ -43,8 +43,8 @@ func (e *Engine) begin(ctx context.Context, questions ...Request) (ev *evaluatio
 		if view, err = e.view(ctx, required); err != nil {
 			return nil, err
 		}
-		// The view may hold what only a policy admits that was activated meanwhile: that policy decides. It may require fresher
-		// facts, so the view is then taken again, as fresh as any policy could require.
+		// If another policy was activated in the meantime, the view may contain values that only that policy knows, so that
+		// policy decides. It may require fresher facts, so the view is taken again, as fresh as any policy can require.
 		if e.policy.Load() != p && required.ReadOnly {
 			required.ReadOnly = false
 			if view, err = e.view(ctx, required); err != nil {
@@ -57,7 +57,7 @@ func (e *Engine) begin(ctx context.Context, questions ...Request) (ev *evaluatio
 		facts: facts.Builder{View: view, Lenient: p.disclosed != nil, Subjects: e.evictor, Users: e.evictor}}, nil
 }
 
-// view takes a view of the source, and fails if there is none.
+// view takes a view of the source. It fails if the source has none.
 func (e *Engine) view(ctx context.Context, required facts.Requirement) (facts.View, error) {
 	view, err := e.source.View(ctx, required)
 	if err != nil {
@@ -69,8 +69,8 @@ func (e *Engine) view(ctx context.Context, required facts.Requirement) (facts.Vi
 	return view, nil
 }
 
-// beginEach is begin for questions of different callers. A question whose token is malformed, or unknown to the source, has
-// that as its own fault, and the others are answered.
+// beginEach is like begin for questions of different callers. If the token of a question is malformed or unknown to the
+// source, only that question has a fault; the others are answered.
 func (e *Engine) beginEach(ctx context.Context, questions []Request) (ev *evaluation, faults []error, err error) {
 	if ev, faults, err = e.beginValid(ctx, questions); err != nil {
 		return nil, nil, err
@@ -107,14 +107,14 @@ func (e *Engine) beginValid(ctx context.Context, questions []Request) (ev *evalu
 	return ev, faults, err
 }
 
-// beginWithin is begin with a timeout of its own, for evaluations of several questions.
+// beginWithin is like begin with its own timeout, for evaluations of several questions.
 func (e *Engine) beginWithin(ctx context.Context, questions ...Request) (*evaluation, error) {
 	ctx, cancel := context.WithTimeout(ctx, e.timeout)
 	defer cancel()
 	return e.begin(ctx, questions...)
 }
 
-// decide answers one question in full. The caller bounds ctx.
+// decide answers one question in full. The caller limits the time with ctx.
 func (ev *evaluation) decide(ctx context.Context, r Request) (Decision, error) {
 	a, err := ev.ask(ctx, r, ev.decision)
 	if err == nil {
@@ -144,7 +144,7 @@ func (ev *evaluation) decide(ctx context.Context, r Request) (Decision, error) {
 	return d, nil
 }
 
-// decideOne is decide for one of several questions, each of which has the engine's timeout.
+// decideOne is like decide for one of several questions, each of which has the engine's timeout.
 func (ev *evaluation) decideOne(ctx context.Context, r Request) (Decision, error) {
 	ctx, cancel := context.WithTimeout(ctx, ev.engine.timeout)
 	defer cancel()
@@ -155,11 +155,11 @@ func (ev *evaluation) decideOne(ctx context.Context, r Request) (Decision, error
 type answer struct {
 	term      *ast.Term       // nil: undefined
 	facts     *facts.Facts    // nil if there is no source
-	disclosed map[string]bool // the records that the answer discloses, if the question asks for their freshness
+	disclosed map[string]bool // the records that the answer discloses; set only if the question asks for freshness
 }
 
-// ask gathers the facts of a question and evaluates a query. The caller bounds ctx. The error is an [*Error], also after a
-// panic; an answer that depends on a suspended record is withheld.
+// ask gathers the facts of a question and evaluates a query. The caller limits the time with ctx. The error is an
+// [*Error], even after a panic. An answer that depends on a suspended record is withheld.
 func (ev *evaluation) ask(ctx context.Context, r Request, query *bundles.Query) (a answer, err error) {
 	defer ev.engine.recovered(ctx, "a decision panicked", &err)
 	if err := ctx.Err(); err != nil {
@@ -191,7 +191,7 @@ func (ev *evaluation) ask(ctx context.Context, r Request, query *bundles.Query) 
 	return a, nil
 }
 
-// askOne is ask for one of several questions, each of which has the engine's timeout.
+// askOne is like ask for one of several questions, each of which has the engine's timeout.
 func (ev *evaluation) askOne(ctx context.Context, r Request, query *bundles.Query) (*ast.Term, error) {
 	ctx, cancel := context.WithTimeout(ctx, ev.engine.timeout)
 	defer cancel()
@@ -199,7 +199,7 @@ func (ev *evaluation) askOne(ctx context.Context, r Request, query *bundles.Quer
 	return a.term, err
 }
 
-// input is what the policy reads of a question, with the facts beside it; these are nil if there is no source.
+// input returns what the policy reads of a question, and the facts. The facts are nil if there is no source.
 func (ev *evaluation) input(ctx context.Context, r Request, reads facts.Reads) (in *ast.Term, f *facts.Facts, err error) {
 	if ev.facts.View != nil {
 		if f, err = ev.facts.Gather(ctx, r, ev.catalogue[r.Action.Name].Action); err != nil {
@@ -215,8 +215,8 @@ func (ev *evaluation) input(ctx context.Context, r Request, reads facts.Reads) (
 	return in, f, nil
 }
 
-// checkFaults fails if an answer must be withheld because it depends on a suspended record. A denial that tells nothing of
-// the record may be given.
+// checkFaults returns an error if an answer must be withheld because it depends on a suspended record. A denial that
+// reveals nothing about the record is not withheld.
 func (ev *evaluation) checkFaults(ctx context.Context, f *facts.Facts, in, term *ast.Term) error {
 	fault := f.Fault()
 	if fault == nil || !denies(term) {
@@ -232,7 +232,7 @@ func (ev *evaluation) checkFaults(ctx context.Context, f *facts.Facts, in, term 
 	return err
 }
 
-// denies reports whether an answer is a denial: that of the decision, or of a rule that is true or false.
+// denies reports whether an answer is a denial, either of the decision or of a boolean rule.
 func denies(term *ast.Term) bool {
 	if term == nil {
 		return false
@@ -243,8 +243,8 @@ func denies(term *ast.Term) bool {
 	return term != nil && ast.Boolean(false).Compare(term.Value) == 0
 }
 
-// disclosedRecords asks the policy which records the answer discloses: subject, organization, user. A policy without such a rule
-// discloses none.
+// disclosedRecords asks the policy which records the answer discloses: subject, organization, user. A policy without
+// such a rule discloses none.
 func (ev *evaluation) disclosedRecords(ctx context.Context, in *ast.Term) (map[string]bool, error) {
 	disclosed := map[string]bool{}
 	if ev.disclosed == nil {
@@ -264,7 +264,8 @@ func (ev *evaluation) disclosedRecords(ctx context.Context, in *ast.Term) (map[s
 	return disclosed, nil
 }
 
-// actionForLog is the name of an action that the policy's catalogue has: callers must not write to the log.
+// actionForLog returns the name of an action if the policy's catalogue has it, because callers must not be able to write
+// to the log.
 func (ev *evaluation) actionForLog(action string) string {
 	if _, known := ev.catalogue[action]; known {
 		return action
@@ -277,7 +278,7 @@ type evaluator interface {
 	Eval(ctx context.Context, input *ast.Term, tracers ...topdown.QueryTracer) (*ast.Term, error)
 }
 
-// evaluate evaluates a query; an undefined value is nil. It stops when the context ends.
+// evaluate evaluates a query. It returns nil for an undefined value, and stops when the context ends.
 func evaluate(ctx context.Context, query evaluator, input *ast.Term) (*ast.Term, error) {
 	term, err := query.Eval(ctx, input)
 	switch {
@@ -289,7 +290,8 @@ func evaluate(ctx context.Context, query evaluator, input *ast.Term) (*ast.Term,
 	return term, nil
 }
 
-// redact leaves out of an error what a built-in function says, which mostly is the value that it failed on.
+// redact removes the messages of built-in functions from an error, because they usually quote the value on which the
+// function failed.
 func redact(err error) error {
 	if e, ok := errors.AsType[*topdown.Error](err); ok && e.Code == topdown.BuiltinErr {
 		return fmt.Errorf("%s at %v", e.Code, e.Location)
@@ -297,15 +299,15 @@ func redact(err error) error {
 	return err
 }
 
-// WithOverrun returns a context for calls to the engine. An evaluation that is inside a built-in function which does not
-// check for cancellation cannot be stopped, so the engine may return late: overrun is then called from another goroutine,
-// so that the caller can be answered all the same.
+// WithOverrun returns a context for calls to the engine. An evaluation inside a built-in function that does not check
+// for cancellation cannot be stopped, so the engine may return late. In that case it calls overrun from another
+// goroutine, so that the caller can still be answered in time.
 func WithOverrun(ctx context.Context, overrun func()) context.Context {
 	return bundles.WithOverrun(ctx, overrun)
 }
 
-// yield is for between two steps of a long task, such as a batch or a list: it lets shorter tasks go first, and fails once
-// the context has ended.
+// yield is called between two steps of a long task, such as a batch or a list. It lets shorter tasks run first, and
+// fails once the context has ended.
 func yield(ctx context.Context) error {
 	runtime.Gosched()
 	if err := ctx.Err(); err != nil {
@@ -314,7 +316,7 @@ func yield(ctx context.Context) error {
 	return nil
 }
 
-// recovered turns a panic into an error. It has to be deferred itself.
+// recovered turns a panic into an error. It must be deferred directly.
 func (e *Engine) recovered(ctx context.Context, what string, err *error) {
 	if cause := recover(); cause != nil {
 		e.log.ErrorContext(ctx, what, "cause", cause, "stack", string(debug.Stack()))

@@ -12,7 +12,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/paging"
 )
 
-// InputTerm is what the policy sees of a question.
+// InputTerm returns what the policy sees of a question.
 func (e *Engine) InputTerm(ctx context.Context, r Request) (*ast.Term, error) {
 	ev, err := e.begin(ctx, r)
 	if err != nil {
@@ -22,18 +22,18 @@ func (e *Engine) InputTerm(ctx context.Context, r Request) (*ast.Term, error) {
 	return in, err
 }
 
-// Query is the query of the policy's decision.
+// Query returns the query of the policy's decision.
 func (e *Engine) Query() *bundles.Query { return e.Policy().decision }
 
-// ReadOnly reports whether the policy's catalogue has an action as one that changes nothing.
+// ReadOnly reports whether an action is read-only according to the policy's catalogue.
 func (p *Policy) ReadOnly(action string) bool { return p.catalogue[action].readOnly }
 
-// PrepareWithoutProbe prepares a policy that was not asked anything yet, so that tests can ask malformed ones.
+// PrepareWithoutProbe prepares a policy without asking the probe, so that tests can use malformed policies.
 func PrepareWithoutProbe(ctx context.Context, r *bundles.Revision) (*Policy, error) {
 	return prepare(ctx, r, (*Policy).checkTables, (*Policy).prepareQueries, (*Policy).readTables, (*Policy).readOffers)
 }
 
-// Allows is the value of the policy's rule allow, which searches use.
+// Allows returns the value of the policy's rule allow, which searches use.
 func (e *Engine) Allows(ctx context.Context, r Request) (bool, error) {
 	ev, err := e.begin(ctx)
 	if err != nil {
@@ -42,7 +42,7 @@ func (e *Engine) Allows(ctx context.Context, r Request) (bool, error) {
 	return ev.may(ctx, r, ev.allow)
 }
 
-// Possible is the value of the policy's rule possible, which action searches use.
+// Possible returns the value of the policy's rule possible, which action searches use.
 func (e *Engine) Possible(ctx context.Context, r Request) (bool, error) {
 	ev, err := e.begin(ctx)
 	if err != nil {
@@ -51,7 +51,7 @@ func (e *Engine) Possible(ctx context.Context, r Request) (bool, error) {
 	return ev.may(ctx, r, ev.possible)
 }
 
-// Forged are the hits of a resource search that continues at a forged token with the right sum.
+// Forged returns the hits of a resource search that continues at a forged token with the right checksum.
 func Forged(e *Engine, r SearchRequest, content string) []Hit {
 	var t struct {
 		ID     string `json:"i"`
@@ -79,7 +79,7 @@ func Forged(e *Engine, r SearchRequest, content string) []Hit {
 	return result.Hits
 }
 
-// Documents counts the compiled documents of the policy in force.
+// Documents returns the number of compiled documents of the policy in force.
 func Documents(e *Engine) int {
 	d := e.Policy().documents
 	d.mu.Lock()

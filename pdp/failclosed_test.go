@@ -16,7 +16,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
 )
 
-// failing is a view whose call number left fails.
+// failing is a view that fails at one call: the one with index left.
 type failing struct {
 	facts.View
 	left int
@@ -75,7 +75,7 @@ func (f failingSource) View(ctx context.Context, need facts.Requirement) (facts.
 	return f.failing, nil
 }
 
-// Whichever call to the source fails, the result is an error of the right kind, and never an allow, a denial or a hit.
+// Any call to the source may fail. The result must be an error of the right kind, and never an allow, a denial or a hit.
 func TestUnavailableFactsFailClosed(t *testing.T) {
 	t.Parallel()
 	w := generate(12)
@@ -113,7 +113,7 @@ func TestUnavailableFactsFailClosed(t *testing.T) {
 				if view.left >= 0 {
 					require.NoError(t, err)
 					calls = call
-					break // there was no such call
+					break // there is no such call
 				}
 				require.Error(t, err, where)
 				require.False(t, allowed, where)
@@ -129,7 +129,7 @@ func TestUnavailableFactsFailClosed(t *testing.T) {
 	}
 }
 
-// requests are questions and searches that are allowed or have hits if facts are available.
+// requests returns questions and searches that are allowed or have hits if facts are available.
 func requests(admin string, w *world) map[string]func(context.Context, *pdp.Engine) (bool, error) {
 	question := ask(admin, "user.view", "user", admin, "r0", "r0", nil)
 	named := ask(admin, "user.invite", "user", "nobody@example.org", "r0", "r0", map[string]any{
@@ -176,7 +176,7 @@ func requests(admin string, w *world) map[string]func(context.Context, *pdp.Engi
 	}
 }
 
-// patientEngine logs nothing and times out late.
+// patientEngine returns an engine that logs nothing and has a long timeout.
 func patientEngine(tb testing.TB, source facts.Source) *pdp.Engine {
 	tb.Helper()
 	return pdp.New(pdp.Config{Policy: builtInPolicy(), Source: source, Timeout: time.Minute, Logger: slog.New(slog.DiscardHandler)})
@@ -195,7 +195,7 @@ func TestCanceledCallerGetsTimeout(t *testing.T) {
 	}
 }
 
-// The engine has a timeout of its own, which does not depend on the caller's.
+// The engine has its own timeout, which does not depend on the caller's.
 func TestSlowSourceTimesOut(t *testing.T) {
 	w := generate(12)
 	view := &failing{View: w.directory(t), fail: func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }}

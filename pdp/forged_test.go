@@ -10,7 +10,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
-// The member is recognized however it is escaped in JSON, and wherever it is sent.
+// The member is recognized in any JSON escaping and on any path.
 func TestInputWithFactsIsRefused(t *testing.T) {
 	w := generate(12)
 	for _, engine := range []*pdp.Engine{over(t, w), general(t, "decision := true")} {
@@ -31,7 +31,7 @@ func TestInputWithFactsIsRefused(t *testing.T) {
 	}
 }
 
-// Whatever a caller sends as input, no rule sees facts of it.
+// No rule may see facts that a caller has sent in the input.
 func FuzzForgedFacts(f *testing.F) {
 	engine := general(f, "default decision := false\n\ndecision if input.facts\n\nforged := input.facts\n\nforged_else if {\n\tsome name, _ in input\n\tname == \"facts\"\n}")
 	for _, s := range []string{

@@ -7,17 +7,17 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
 )
 
-// The members of a question's context that are about freshness.
+// The members of a question's context that concern freshness.
 const (
 	atLeastMember   = "at_least"
 	includeMember   = "include"
 	freshnessMember = "freshness"
 )
 
-// maxToken bounds the token of an announcement.
+// maxToken is the maximum length of the token of an announcement.
 const maxToken = 256
 
-// requirement is how fresh facts have to be for all of some questions. It fails if a question has a malformed token.
+// requirement returns how fresh the facts must be for all the questions. It fails if a question has a malformed token.
 func (p *Policy) requirement(questions []Request) (facts.Requirement, error) {
 	all := facts.Requirement{ReadOnly: len(questions) > 0}
 	for _, r := range questions {
@@ -44,8 +44,8 @@ func wantsFreshness(r Request) bool {
 	return slices.Contains(list, any(freshnessMember))
 }
 
-// freshness is what an answer says of the records that it depends on: of the subject, of the organization whose rules
-// apply, and of the user asked about, provided that the decision itself tells of them.
+// freshness describes the records that an answer depends on: the subject, the organization whose rules apply, and the
+// user asked about. It describes only the records that the decision itself discloses.
 func (ev *evaluation) freshness(a answer, r Request, now time.Time) map[string]any {
 	var records []any
 	add := func(kind, id string, f facts.Freshness) {
@@ -61,7 +61,7 @@ func (ev *evaluation) freshness(a answer, r Request, now time.Time) map[string]a
 	if subject != nil && a.disclosed["subject"] {
 		add("user", subject.ID(), view.UserFreshness(subject))
 	}
-	// An invitation does not tell whether the user is a member.
+	// The answer to an invitation must not reveal whether the user is a member.
 	action := ev.catalogue[r.Action.Name]
 	if governing != nil && user != nil && user != subject && a.disclosed["user"] && !action.Has("new") && user.BelongsTo(governing.Organization()) {
 		add("user", user.ID(), view.UserFreshness(user))

@@ -18,7 +18,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/directory"
 )
 
-// recordingSource records what is required of it, and knows only tokens that begin with "t".
+// recordingSource records the requirements of its callers. It knows only tokens that begin with "t".
 type recordingSource struct {
 	view  facts.View
 	mu    sync.Mutex
@@ -37,7 +37,7 @@ func (n *recordingSource) View(_ context.Context, need facts.Requirement) (facts
 	return n.view, nil
 }
 
-// last is the requirement of the last view.
+// last returns the requirement of the last view.
 func (n *recordingSource) last(t require.TestingT) facts.Requirement {
 	require.NotEmpty(t, n.needs)
 	need := n.needs[len(n.needs)-1]
@@ -76,13 +76,13 @@ func (dated) OrganizationFreshness(root *facts.Location) facts.Freshness {
 	return facts.Freshness{Version: pdp.MaxVersion, AsOf: time.Now().Add(-time.Hour), Confirmed: true}
 }
 
-// withContext is a question with one more member in its context.
+// withContext returns a question with one more member in its context.
 func withContext(r pdp.Request, name string, value any) pdp.Request {
 	r.Context = with(r.Context, map[string]any{name: value})
 	return r
 }
 
-// An action that the catalogue does not have requires the freshest facts.
+// An action that is not in the catalogue requires the freshest facts.
 func TestRequirementFollowsTheCatalogue(t *testing.T) {
 	t.Parallel()
 	engine, source := sourced(t)
@@ -140,7 +140,7 @@ func TestBatchRequiresTheFreshestOfItsQuestions(t *testing.T) {
 				items = append(items, pdp.Item{Request: q})
 				r.Inputs = append(r.Inputs, sent(t, show(q)))
 			}
-			items = append(items, pdp.Item{Err: context.Canceled, Request: change}) // it could not be read, and requires nothing
+			items = append(items, pdp.Item{Err: context.Canceled, Request: change}) // an item that could not be read requires nothing
 			_, err := engine.DecideAll(t.Context(), items, authzen.ExecuteAll)
 			require.NoError(t, err)
 			require.Equal(t, c.want, source.last(t))
@@ -151,7 +151,8 @@ func TestBatchRequiresTheFreshestOfItsQuestions(t *testing.T) {
 	}
 }
 
-// The token is malformed, or the source does not know it; the other questions of the batch are answered.
+// A token that is malformed or unknown to the source fails its own question; the other questions of the batch are
+// answered.
 func TestInvalidTokenFailsItsQuestionAlone(t *testing.T) {
 	view := ask("boss", "user.view", "user", "mia", "", "mercy", nil)
 	for name, token := range map[string]any{
@@ -194,13 +195,13 @@ func TestInvalidTokenFailsItsQuestionAlone(t *testing.T) {
 			require.True(t, result.Answers[2].Decision.Allow)
 		})
 	}
-	// A malformed token is an error without a source too.
+	// A malformed token is an error even without a source.
 	bare := pdp.New(pdp.Config{Timeout: time.Minute, Policy: builtInPolicy()})
 	_, err := bare.Decide(t.Context(), withContext(view, "at_least", json.Number("5")))
 	require.Equal(t, pdp.Invalid, pdp.KindOf(err))
 }
 
-// freshnessRecords returns the records of an answer's freshness as TYPE/ID, nil if it has no freshness.
+// freshnessRecords returns the records of an answer's freshness as TYPE/ID; nil if the answer has no freshness.
 func freshnessRecords(t *testing.T, d pdp.Decision) []string {
 	t.Helper()
 	answer, ok := d.Context["freshness"].(map[string]any)
@@ -259,7 +260,7 @@ func TestFreshnessIsIncludedOnRequest(t *testing.T) {
 	require.Empty(t, freshnessRecords(t, outcomes[2].Decision), "an unknown subject learns of nothing")
 }
 
-// What an answer must not tell of a user or an organization, its freshness does not tell either.
+// Freshness must not reveal what the answer itself must not reveal about a user or an organization.
 func TestFreshnessDoesNotLeakOtherRecords(t *testing.T) {
 	t.Parallel()
 	engine, _ := sourced(t)
@@ -304,7 +305,8 @@ func TestFreshnessDoesNotLeakOtherRecords(t *testing.T) {
 		})
 	}
 
-	// Invitations of a new user who exists already, by id or by username, here or elsewhere, get the same answer.
+	// An invitation of an existing user gets the same answer whether the user is named by id or username, here or
+	// elsewhere.
 	var first string
 	for _, c := range []struct{ id, username string }{
 		{"mia", "new@example.org"}, {"otto", "new@example.org"}, {"free", "new@example.org"}, {"both", "new@example.org"},

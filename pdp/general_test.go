@@ -11,7 +11,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
-// It sees every part with its properties, and no facts.
+// The policy sees every part of the request with its properties, and no facts.
 func TestGeneralPolicySeesTheRequestAsSent(t *testing.T) {
 	engine := general(t, `decision := {"allow": true, "context": {"seen": input}}`)
 	r := pdp.Request{
@@ -54,7 +54,7 @@ candidates := {
 }
 `
 
-// Each candidate is evaluated; a type that the policy does not offer has none.
+// Each candidate is evaluated. A type that the policy does not offer has no candidates.
 func TestGeneralPolicySearchesItsCandidates(t *testing.T) {
 	engine := general(t, shop)
 	read := ask("bob", "read", "doc", "d1", "", "", nil)
@@ -74,7 +74,7 @@ func TestGeneralPolicySearchesItsCandidates(t *testing.T) {
 	require.Empty(t, search(t, engine.SearchSubjects, unknown).Hits)
 }
 
-// By token and by number, like the lists of the models.
+// Pages are available by token and by number, as for the lists of the models.
 func TestCandidatesArePaged(t *testing.T) {
 	engine := general(t, shop)
 	of := func(page *authzen.Page) (find, pdp.SearchRequest) {
@@ -94,7 +94,7 @@ func TestCandidatesArePaged(t *testing.T) {
 	refused(t, f, r, "another action")
 }
 
-// They can also be arrays, or rules of their own.
+// Candidates can also be arrays or separate rules.
 func TestCandidatesCanDependOnTheRequest(t *testing.T) {
 	read := searchOf(ask("bob", "read", "doc", "d1", "", "", nil), nil)
 	for name, rego := range map[string]string{
@@ -133,7 +133,7 @@ func TestMalformedCandidatesAreAnError(t *testing.T) {
 	}
 }
 
-// Neither is a candidate on which the policy has no well-formed decision.
+// A candidate for which the policy has no well-formed decision is not a hit either.
 func TestDeniedCandidatesAreNoHits(t *testing.T) {
 	engine, log := generalLogged(t, `
 decision := {"allow": true} if input.resource.id == "yes"

@@ -7,7 +7,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp"
 )
 
-// fill gives the action the properties that it needs, mostly ones that could be allowed.
+// fill gives the action the properties that it needs, mostly with values that could be allowed.
 func (a *questionGenerator) fill(d *outline, r *pdp.Request) {
 	switch d.action {
 	case "assignment.add":
@@ -34,7 +34,7 @@ func (a *questionGenerator) fill(d *outline, r *pdp.Request) {
 	}
 }
 
-// role is mostly one that the place offers.
+// role returns a role, mostly one that the place offers.
 func (a *questionGenerator) role(d *outline) string {
 	switch n := a.IntN(100); {
 	case n < 3:
@@ -89,7 +89,7 @@ func (a *questionGenerator) administration(d *outline) {
 	}
 }
 
-// invitee decides whether a new user is invited, and the username.
+// invitee chooses whether to invite a new user, and the username.
 func (a *questionGenerator) invitee(d *outline, r *pdp.Request) (username string, isNew bool) {
 	username = d.user.Username
 	isNew = a.chance(40)

@@ -10,20 +10,21 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
-// questionGenerator generates questions about a world: mostly sensible ones, so that many are allowed and most rules matter.
+// questionGenerator generates questions about a world. Most are sensible, so that many are allowed and most rules
+// matter.
 type questionGenerator struct {
 	*rand.Rand
 	w *world
 }
 
-// newQuestionGenerator is an asker about a world. The same seed gives the same questions.
+// newQuestionGenerator returns a generator for a world. The same seed gives the same questions.
 func newQuestionGenerator(w *world, seed uint64) *questionGenerator {
 	return &questionGenerator{Rand: rand.New(rand.NewPCG(seed, 2)), w: w}
 }
 
 func (a *questionGenerator) chance(percent int) bool { return chance(a.Rand, percent) }
 
-// outline is what a question is generated from: who asks, from where, about whom and where.
+// outline describes a question before it is generated: who asks, from where, about whom and where.
 type outline struct {
 	subject, user  *person
 	current, place *byID
@@ -34,7 +35,7 @@ type outline struct {
 	resource       map[string]any // properties of the resource
 }
 
-// question generates one.
+// question generates a question.
 func (a *questionGenerator) question() pdp.Request {
 	d := &outline{properties: map[string]any{}, resource: map[string]any{}}
 	d.subject = a.subject()
@@ -70,7 +71,7 @@ func (a *questionGenerator) question() pdp.Request {
 	return r
 }
 
-// subject is mostly a user with power.
+// subject returns a user, mostly one with power.
 func (a *questionGenerator) subject() *person {
 	powerful := a.chance(65)
 	u := pick(a.Rand, a.w.Users...)
@@ -83,7 +84,8 @@ func (a *questionGenerator) subject() *person {
 	return u
 }
 
-// currentLocation is a location where the user can stand, rather high up in the tree; sometimes any other.
+// currentLocation returns a location where the user can stand, mostly near the root of the tree; sometimes any other
+// location.
 func (a *questionGenerator) currentLocation(u *person) *byID {
 	all := a.w.standings(u)
 	if len(all) == 0 || a.chance(4) {
@@ -139,8 +141,8 @@ func (a *questionGenerator) place(d *outline) *byID {
 	return pick(a.Rand, a.w.Locations...)
 }
 
-// user is mostly a member of the organization. If the action is about an assignment, it is mostly one that has it, or lacks
-// it for an addition.
+// user returns a user, mostly a member of the organization. If the action is about an assignment, the user mostly has
+// that assignment, or lacks it for an addition.
 func (a *questionGenerator) user(d *outline) *person {
 	var members []*person
 	for _, u := range a.w.Users {
@@ -203,7 +205,7 @@ func (a *questionGenerator) patientLocations(d *outline) any {
 	return all
 }
 
-// userAsked is the id of the user asked about; for an invitation it can be the username, or unknown.
+// userAsked returns the id of the user asked about. For an invitation it can be the username or an unknown id.
 func (a *questionGenerator) userAsked(d *outline, r *pdp.Request) string {
 	switch d.action {
 	case "invitation.accept", "invitation.reject":
@@ -240,7 +242,7 @@ func (a *questionGenerator) invited(d *outline, r *pdp.Request) {
 	}
 }
 
-// stranger is mostly a user who can be invited.
+// stranger returns a user, mostly one who can be invited.
 func (a *questionGenerator) stranger(d *outline) *person {
 	u := pick(a.Rand, a.w.Users...)
 	for range 10 {
@@ -309,7 +311,7 @@ func (a *questionGenerator) corrupt(d *outline, r *pdp.Request) {
 	}
 }
 
-// sortedKeys are the names of members, sorted.
+// sortedKeys returns the names of members, sorted.
 func sortedKeys(members map[string]any) []string {
 	keys := make([]string, 0, len(members))
 	for key := range members {

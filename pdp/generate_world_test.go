@@ -7,14 +7,14 @@ import (
 	"strings"
 )
 
-// generator makes a small valid directory with organizations of all four models in it.
+// generator generates a small valid directory with organizations of all four models.
 type generator struct {
 	*rand.Rand
 	world *world
 	roots []*byID
 }
 
-// generate makes the world of a seed: the same one every time.
+// generate returns the world of a seed. The same seed gives the same world.
 func generate(seed uint64) *world {
 	g := &generator{Rand: rand.New(rand.NewPCG(seed, 1)), world: &world{}}
 	g.regions()
@@ -30,7 +30,7 @@ func generate(seed uint64) *world {
 
 func (g *generator) chance(percent int) bool { return chance(g.Rand, percent) }
 
-// add adds a location. Some ids sort before those of their parents, some after.
+// add adds a location. Some ids sort before the ids of their parents, some after.
 func (g *generator) add(id, kind string, parent *byID) *byID {
 	if parent != nil {
 		id = pick(g.Rand, "", "a", "z") + id
@@ -87,7 +87,7 @@ func (g *generator) groups() {
 }
 
 func (g *generator) people() {
-	for _, root := range g.roots { // a user for each role at the roots, and for some roles beneath
+	for _, root := range g.roots { // a user for each role at the roots, and for some roles below
 		for _, l := range g.world.inside(root) {
 			for _, role := range offered[l.Kind] {
 				if root.Kind != "group" && (l == root || g.chance(20)) {
@@ -170,7 +170,7 @@ func (g *generator) give(u *person, l *byID, role string) {
 	}
 }
 
-// join gives a user an assignment in an organization, unless there is one.
+// join gives a user an assignment in an organization, unless the user has one already.
 func (g *generator) join(u *person, root *byID) {
 	if g.world.belongs(u, root) {
 		return

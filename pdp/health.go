@@ -10,7 +10,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
 )
 
-// probeInterval is how long the result of a probe is reused, so that frequent health checks cost nothing.
+// probeInterval is how long the result of a probe is reused, so that frequent health checks are cheap.
 const probeInterval = time.Second
 
 // health is the result of the last probe of a policy.
@@ -21,7 +21,7 @@ type health struct {
 	err     error         // its result
 }
 
-// CheckPolicy fails if there is no policy that may decide, or if it does not decide any more.
+// CheckPolicy returns an error if there is no policy that may decide, or if it no longer decides.
 func (e *Engine) CheckPolicy(ctx context.Context) error {
 	p, err := e.policyInForce()
 	if err != nil {
@@ -33,7 +33,7 @@ func (e *Engine) CheckPolicy(ctx context.Context) error {
 		defer h.mu.Unlock()
 		return h.err
 	}
-	// One probe runs at a time, in its own goroutine: it may be an evaluation that cannot be stopped.
+	// One probe runs at a time, in its own goroutine, because an evaluation cannot always be stopped.
 	if h.running == nil {
 		h.running = make(chan struct{})
 		go h.probe(context.WithoutCancel(ctx), p, e.timeout)
@@ -72,15 +72,16 @@ func (h *health) probe(ctx context.Context, p *Policy, timeout time.Duration) {
 	err = p.probe(ctx)
 }
 
-// Checker is a source that checks by itself whether facts are available, if reading the first location proves too little.
+// Checker is a source that has its own check for whether facts are available. It is for sources where reading the first
+// location proves too little.
 type Checker interface {
 	CheckFacts(ctx context.Context) error
 }
 
-// ErrNoLocations is the error for a directory by which nobody can be allowed anything.
+// ErrNoLocations is the error for an empty directory, under which no user can be allowed anything.
 var ErrNoLocations = errors.New("the directory has no locations")
 
-// CheckFacts fails if facts are unavailable, or if there are none. Without a source there is nothing to check.
+// CheckFacts returns an error if facts are unavailable or the directory is empty. Without a source it returns nil.
 func (e *Engine) CheckFacts(ctx context.Context) error {
 	if e.source == nil {
 		return nil

@@ -23,9 +23,9 @@ func mayImport(from, to string) bool {
 	switch {
 	case to == "pdp/rotation": // a leaf
 		return from == "adapters/identity" || from == "bundles" || from == "bundles/follow" || strings.HasPrefix(from, "pdp/") || strings.HasPrefix(from, "cmd/")
-	case from == "bundles/internal/bundletest": // what the tests of bundles share
+	case from == "bundles/internal/bundletest": // shared by the tests of bundles
 		return to == "bundles" || to == "policies"
-	case strings.HasPrefix(from, "bundles/"): // follow and release do not need each other: cmd joins them
+	case strings.HasPrefix(from, "bundles/"): // follow and release do not need each other: cmd connects them
 		return to == "bundles" || to == "bundles/internal/atomicfile"
 	case from == "policies" || from == "pdp/rotation" || from == "bundles" || from == "pdp/authzen":
 		return false
@@ -36,7 +36,7 @@ func mayImport(from, to string) bool {
 	case from == "pdp":
 		return slices.Contains([]string{"bundles", "pdp/authzen", "pdp/facts", "pdp/paging"}, to)
 	case from == "pdp/httpapi" && strings.HasPrefix(to, "pdp/httpapi/"):
-		return true // its parts, which know neither it nor each other
+		return true // its parts, which import neither it nor each other
 	case strings.HasPrefix(from, "pdp/membership"):
 		return mayImportInMembership(from, to)
 	case strings.HasPrefix(from, "pdp/"):
@@ -49,8 +49,8 @@ func mayImport(from, to string) bool {
 	return false
 }
 
-// mayImportInMembership: the packages below the contract need it and the records, and neither each other nor the cache. What
-// tests share stands apart.
+// mayImportInMembership lets each package below the contract import the contract and the records, but not another such
+// package or the cache. The packages that tests share have their own rules.
 func mayImportInMembership(from, to string) bool {
 	const contract = "pdp/membership"
 	if to == "pdp" || to == "pdp/facts" {
@@ -71,8 +71,8 @@ func mayImportInMembership(from, to string) bool {
 	return to == "pdp" || to == "pdp/authzen" || to == contract || to == contract+"/record"
 }
 
-// mayImportInAdapters: what stands in front of an application needs the enforcement point, the route file and the identities, and no
-// other front. Only adapters/inprocess has the engine linked in.
+// mayImportInAdapters lets each adapter import the enforcement point, the route file and the identities, but not another
+// adapter. Only adapters/inprocess links the engine.
 func mayImportInAdapters(from, to string) bool {
 	if to == "pdp/authzen" {
 		return true
@@ -90,7 +90,7 @@ func mayImportInAdapters(from, to string) bool {
 		return to == "adapters/conformance/decisionpoint"
 	}
 	shared := []string{"adapters/pep", "adapters/routes", "adapters/identity"}
-	if from == "adapters/hostile" { // it examines proxies as forward auth answers them
+	if from == "adapters/hostile" { // it tests proxies that use forward auth
 		shared = append(shared, "adapters/forwardauth")
 	}
 	if from != "adapters/check" {
@@ -105,7 +105,7 @@ func mayImportInAdapters(from, to string) bool {
 	return slices.Contains(shared, to)
 }
 
-// restricted are modules that only the listed packages may import.
+// restricted lists modules that only the named packages may import.
 var restricted = map[string][]string{
 	"github.com/labstack/echo":          {"pdp/httpapi", "adapters/echo", "adapters/echo/sample"},
 	"github.com/redis/go-redis":         {"pdp/membership/redisstore", "pdp/membership/servertest"},
@@ -138,7 +138,7 @@ func TestPackagesImportOnlyWhatTheyMay(t *testing.T) {
 	assert.Greater(t, checked, 50)
 }
 
-// importsByPackage reads the imports of all files that are not tests, by folder.
+// importsByPackage returns the imports of all files that are not tests, by folder.
 func importsByPackage(t *testing.T, root string) map[string][]string {
 	t.Helper()
 	found := map[string][]string{}
@@ -168,7 +168,7 @@ func importsByPackage(t *testing.T, root string) map[string][]string {
 			}
 			imports = append(imports, imported)
 		}
-		found[folder] = imports // none is an entry too
+		found[folder] = imports // a package without imports has an entry too
 		return nil
 	})
 	require.NoError(t, err)
@@ -178,7 +178,7 @@ func importsByPackage(t *testing.T, root string) map[string][]string {
 	return found
 }
 
-// The rule itself must not allow too much.
+// The rules must not allow too much.
 func TestImportRulesAreApplied(t *testing.T) {
 	for _, allowed := range [][2]string{
 		{"pdp", "bundles"}, {"pdp", "pdp/authzen"}, {"pdp/httpapi", "pdp"}, {"pdp/membership", "pdp"}, {"pdp/membership/pgorigin", "pdp/membership"}, {"pdp/membership/cache", "pdp/membership/freshness"},
@@ -206,7 +206,7 @@ func TestImportRulesAreApplied(t *testing.T) {
 	}
 }
 
-// Whoever adds one decides where it belongs. What git ignores is skipped.
+// The author of a new entry must decide where it belongs. Entries that git ignores are skipped.
 func TestTopLevelEntriesAreListed(t *testing.T) {
 	agreed := []string{"cmd", "policies", "pdp", "adapters", "bundles", "testdata", "go.mod", "go.sum", "Makefile", "README.md",
 		".ci", ".gitignore", "LICENSE", ".git"}
@@ -221,7 +221,7 @@ func TestTopLevelEntriesAreListed(t *testing.T) {
 	}
 }
 
-// ignoredNames are the patterns of .gitignore that can match at the top level.
+// ignoredNames returns the patterns of .gitignore that can match at the top level.
 func ignoredNames(t *testing.T) []string {
 	t.Helper()
 	data, err := os.ReadFile("../.gitignore")

@@ -30,8 +30,8 @@ func (n *rulesEvaluated) TraceEvent(event topdown.Event) {
 
 func (n *rulesEvaluated) Config() topdown.TraceConfig { return topdown.TraceConfig{} }
 
-// With 300 more rules in each model, all about other actions, no question evaluates one rule more: each rule begins
-// with the action by which OPA indexes it.
+// Each model gets 300 more rules about other actions. No question may evaluate more rules than before: each rule begins
+// with the action, so that OPA indexes the rules by it.
 func TestRulesOfOtherActionsAreNotEvaluated(t *testing.T) {
 	t.Parallel()
 	count := 300
@@ -58,7 +58,7 @@ func TestRulesOfOtherActionsAreNotEvaluated(t *testing.T) {
 	require.Equal(t, counts(nil), counts(more))
 }
 
-// otherRules are modules with count rules for each model, spread over the rules that decide on actions.
+// otherRules returns modules with count rules for each model, spread over the rules that decide on actions.
 func otherRules(t *testing.T, count int) map[string]string {
 	t.Helper()
 	modules := map[string]string{}
@@ -75,7 +75,7 @@ func otherRules(t *testing.T, count int) map[string]string {
 	return modules
 }
 
-// judgingRules are the heads of those rules of a model that decide on actions: power, met, using and outcome.
+// judgingRules returns the heads of the rules of a model that decide on actions: power, met, using and outcome.
 func judgingRules(t *testing.T, model string) []string {
 	t.Helper()
 	found := map[string]string{}

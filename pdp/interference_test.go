@@ -12,8 +12,8 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
-// In two worlds that differ only in what the organization of the question must not see, each answer is the same byte by
-// byte, apart from ages: decisions, batches and lists.
+// Two worlds differ only in what the organization of the question must not see. Each answer must be the same in both,
+// byte for byte except for ages: decisions, batches and lists.
 func TestAnswersDoNotRevealOtherOrganizations(t *testing.T) {
 	t.Parallel()
 	here, source := administration(t)
@@ -56,7 +56,7 @@ func TestAnswersDoNotRevealOtherOrganizations(t *testing.T) {
 	}
 }
 
-// answers are the answers to a question in every form, as JSON.
+// answers returns the answers to a question in every form, as JSON.
 func answers(t *testing.T, e *pdp.Engine, w *world, r pdp.Request) map[string]string {
 	t.Helper()
 	describe := func(value any, err error) string {
@@ -88,7 +88,7 @@ func answers(t *testing.T, e *pdp.Engine, w *world, r pdp.Request) map[string]st
 	return all
 }
 
-// ageless leaves ages out of an answer.
+// ageless removes ages from an answer.
 func ageless(text string) string {
 	parts := strings.Split(text, `"age_ms":`)
 	for i := 1; i < len(parts); i++ {
@@ -97,20 +97,20 @@ func ageless(text string) string {
 	return strings.Join(parts, `"age_ms":`)
 }
 
-// organizationOf is the organization whose rules apply: that of the current location, or of the place if the action needs
-// no current location; nil if the question does not say.
+// organizationOf returns the organization whose rules apply: that of the current location, or that of the place if the
+// action needs no current location. It returns nil if the question names neither.
 func organizationOf(w *world, r pdp.Request) *byID {
 	at := w.byID(text(r.Context["current_location"]))
 	if needsNoCurrentLocation(r.Action.Name) {
 		at = placeOf(w, r)
 	}
 	if at == nil || r.Action.Name == "patient.view" || slices.Contains(actionsOf("vendor"), r.Action.Name) {
-		return nil // about the whole account, or every organization
+		return nil // about the whole account or every organization
 	}
 	return w.root(at)
 }
 
-// placeOf is the place that a question names, nil if there is none.
+// placeOf returns the place that a question names; nil if there is none.
 func placeOf(w *world, r pdp.Request) *byID {
 	if r.Resource.Type == "location" {
 		return w.byID(r.Resource.ID)
@@ -124,11 +124,11 @@ type alteration struct {
 	w            *world
 	organization *byID // nil if unknown: then only the subject's record may count
 	subject      string
-	invites      bool // an invitation tells of existing accounts of any organization
-	deniedEarly  bool // the answer tells of no user at all
+	invites      bool // the answer to an invitation reveals existing accounts of any organization
+	deniedEarly  bool // the answer reveals nothing about any user
 }
 
-// alterInvisibly is another world that looks the same to the organization; nil if nothing could be changed.
+// alterInvisibly returns a different world that looks the same to the organization; nil if nothing could be changed.
 func alterInvisibly(random *rand.Rand, w *world, r pdp.Request) *world {
 	v := &alteration{Rand: random, w: w.clone(), organization: organizationOf(w, r), subject: r.Subject.ID, invites: r.Action.Name == "user.invite"}
 	v.deniedEarly = deniedBeforeUser(w, v.organization, r)
@@ -159,7 +159,7 @@ func alterInvisibly(random *rand.Rand, w *world, r pdp.Request) *world {
 	return v.w
 }
 
-// deniedBeforeUser reports whether a question is denied before the user asked about is looked at (ALL-1 to ALL-4).
+// deniedBeforeUser reports whether a question is denied before the user asked about is looked up (ALL-1 to ALL-4).
 func deniedBeforeUser(w *world, organization *byID, r pdp.Request) bool {
 	subject := w.user(r.Subject.ID)
 	current := w.byID(text(r.Context["current_location"]))
@@ -174,13 +174,13 @@ func deniedBeforeUser(w *world, organization *byID, r pdp.Request) bool {
 		!w.canStandAt(subject, current) || place != nil && w.root(place) != organization
 }
 
-// keep changes a user, and reports whether it stays.
+// keep changes a user, and reports whether the user stays in the world.
 func (v *alteration) keep(u *person) bool {
 	switch {
 	case u.ID != v.subject && v.deniedEarly:
 		return v.IntN(100) < 70
 	case v.organization == nil:
-		return true // any organization may count; their trees stay
+		return true // any organization may count, so their trees stay
 	case u.ID == v.subject || v.belongs(u):
 		v.move(u)
 		return true
@@ -204,8 +204,8 @@ func (v *alteration) isVisible(location string) bool {
 	return v.w.root(v.w.byID(location)).ID == v.organization.ID
 }
 
-// move gives a user other assignments in other organizations. A user who is not a member must not lose or gain the first:
-// answers tell whether there are any.
+// move gives a user other assignments in other organizations. A user who is not a member must not lose the last
+// assignment or gain the first, because answers reveal whether there are any.
 func (v *alteration) move(u *person) {
 	none := len(u.Assignments) == 0
 	if none && v.invites {
@@ -233,6 +233,6 @@ func (v *alteration) move(u *person) {
 		regional = regional || v.w.root(v.w.byID(a.Location)).Kind == "region"
 	}
 	if u.Default == "" && regional {
-		*u = before // it needs a default location, which would be visible
+		*u = before // the user needs a default location, which would be visible
 	}
 }

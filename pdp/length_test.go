@@ -10,7 +10,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
-// long is a policy whose answers are as many MiB long as the caller asks for.
+// long is a policy whose answers have as many MiB as the caller asks for.
 const long = `
 default decision := false
 
@@ -59,7 +59,7 @@ func TestTooLongAnswerIsAnError(t *testing.T) {
 	}
 }
 
-// Answers before the limit is reached are returned.
+// Answers that fit within the limit are returned.
 func TestTooLongAnswersTogetherAreErrors(t *testing.T) {
 	t.Parallel()
 	engine, _ := generalLogged(t, long, time.Minute)
@@ -96,7 +96,7 @@ func TestListCountsOnlyHitsTowardsTheLimit(t *testing.T) {
 	require.ErrorContains(t, err, "too long")
 }
 
-// inputOf is a question as the input of a client of OPA's API.
+// inputOf returns a question as the input of a client of OPA's API.
 func inputOf(r pdp.Request) pdp.DataInput {
 	return pdp.DataInput{Sent: true, Value: map[string]any{
 		"subject":  map[string]any{"type": r.Subject.Type, "id": r.Subject.ID},

@@ -8,16 +8,16 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/paging"
 )
 
-// maxCandidatesPerQuery is how many candidates are fetched at a time.
+// maxCandidatesPerQuery is the number of candidates that are fetched at a time.
 const maxCandidatesPerQuery = 1000
 
-// listing is the list of a search.
+// listing is the list that a search returns a page of.
 type listing struct {
 	kind string
 	*paging.Page
 }
 
-// fill tests candidates until the page is full, and then whether there are any more hits.
+// fill tests candidates until the page is full, and then looks for one more hit to find out whether the list continues.
 func (l *listing) fill(ctx context.Context, all candidates) (SearchResult, error) {
 	result := SearchResult{Hits: []Hit{}}
 	skip := 0
@@ -26,7 +26,7 @@ func (l *listing) fill(ctx context.Context, all candidates) (SearchResult, error
 	}
 	skipped, more := 0, false
 	last := l.After
-	// A page by number has the hits of that number, or none: it must not end early.
+	// A page requested by number must have exactly the hits of that number, so it must not end early.
 	mayEndEarly := l.Number == 0 || l.Resumed
 	halfTime := halfTimeOf(ctx)
 	for c, err := range all {
@@ -42,7 +42,7 @@ func (l *listing) fill(ctx context.Context, all candidates) (SearchResult, error
 		}
 		switch {
 		case !ok && mayEndEarly && time.Now().After(halfTime):
-			// Hits are rare: rather than time out, the page ends here, and its token continues after this candidate.
+			// Hits are rare: rather than time out, the page ends here. Its token continues after this candidate.
 			last, more = c.cursor, true
 		case !ok:
 			continue
@@ -76,14 +76,14 @@ func (l *listing) fill(ctx context.Context, all candidates) (SearchResult, error
 		}
 		result.Page.NextToken = token
 	case !l.Resumed:
-		// The list began and ended with this request, so that its length is known.
+		// This request returned the list from beginning to end, so its length is known.
 		total := skipped + len(result.Hits)
 		result.Page.Total = &total
 	}
 	return result, nil
 }
 
-// halfTimeOf is when half of a context's time is over; without a deadline, it is far away.
+// halfTimeOf returns when half of a context's time is over. Without a deadline, that is far in the future.
 func halfTimeOf(ctx context.Context) time.Time {
 	deadline, ok := ctx.Deadline()
 	if !ok {
@@ -92,7 +92,7 @@ func halfTimeOf(ctx context.Context) time.Time {
 	return time.Now().Add(time.Until(deadline) / 2)
 }
 
-// users are the users of a location in the order of the list.
+// users returns the users of a location in the order of the list.
 func (l *listing) users(ctx context.Context, view facts.View, beneath string, candidateOf func(*facts.User) candidate) candidates {
 	q := facts.UserQuery{Beneath: beneath, Sort: l.Sort, Descending: l.Descending, Text: l.Query, After: l.After, Limit: maxCandidatesPerQuery}
 	if l.Number <= 1 { // most pages are short, and most candidates are hits
@@ -120,7 +120,7 @@ func (l *listing) users(ctx context.Context, view facts.View, beneath string, ca
 	}
 }
 
-// inMemory are the candidates of a complete list from where the page starts.
+// inMemory returns the candidates of a complete list, starting at the page.
 func (l *listing) inMemory(all []candidate) candidates {
 	for i := range all {
 		all[i].cursor = facts.Cursor{ID: all[i].hit.ID + all[i].hit.Name, Offset: i + 1}

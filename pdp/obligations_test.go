@@ -24,7 +24,7 @@ owed := [] if input.resource.id == "free"
 candidates := {"resource": {"doc": {"d", "free"}}, "action": {"doc": {"read", "no"}}, "subject": {"user": {"a"}}}
 `
 
-// The log names the fault and quotes nothing of the obligations.
+// The log names the fault and quotes nothing from the obligations.
 func TestMalformedObligationsDeny(t *testing.T) {
 	t.Parallel()
 	for obligations, fault := range map[string]string{
@@ -72,7 +72,7 @@ func TestObligationPropertiesAreNeverNull(t *testing.T) {
 		{"acr_value": "high", "amr_values": []any{"otp"}, "more": json.Number("1")}}, properties)
 }
 
-// That holds for policies that do not know supported_obligations too.
+// The same holds for policies that do not mention supported_obligations.
 func TestUnsupportedObligationsDeny(t *testing.T) {
 	t.Parallel()
 	engine := general(t, obliging)
@@ -118,12 +118,12 @@ func TestUnsupportedObligationsDeny(t *testing.T) {
 		require.Equal(t, can, kept, said)
 		require.Len(t, d.Reasons, map[bool]int{true: 1, false: 2}[len(can) == 2], said)
 	}
-	// An input that is not a question can have a context too.
+	// An input that is not a question can have a context, too.
 	a := documents(t, engine, []string{"app", "decision"}, `{"context":{"supported_obligations":[]},"action":{"name":"read"},"resource":{"id":"d"}}`)[0]
 	require.Equal(t, false, a.Value.(map[string]any)["allow"])
 }
 
-// A policy that declares no type has no caller who supports one.
+// If a policy declares no obligation types, no caller supports any.
 func TestUndeclaredObligationTypesAreIgnored(t *testing.T) {
 	for declared, allowed := range map[string]bool{``: false, `supported_obligations := []`: false, `supported_obligations := ["notification"]`: false,
 		`supported_obligations := {"custom"}`: true, `supported_obligations contains "custom"`: true} {
@@ -195,7 +195,7 @@ func TestMalformedObligationDeclarationsRefuseThePolicy(t *testing.T) {
 	}
 }
 
-// They are those of the decision, in lists of every kind.
+// The obligations are those of the decision, in lists of every kind.
 func TestHitsHaveTheirObligations(t *testing.T) {
 	engine := general(t, obliging)
 	owed := decide(t, engine, ask("a", "read", "doc", "d", "", "", nil)).Obligations
@@ -207,7 +207,7 @@ func TestHitsHaveTheirObligations(t *testing.T) {
 	require.Equal(t, []pdp.Hit{{Type: "user", ID: "a", Obligations: owed}}, search(t, engine.SearchSubjects, r).Hits)
 }
 
-// Questions that find hits are found by searching generated worlds.
+// The test searches generated worlds for questions that have hits.
 func TestHitsOfTheModelsCarryTheirObligations(t *testing.T) {
 	carried := map[string]int{}
 	forEachQuestion(t, 6, 40, func(t require.TestingT, e *pdp.Engine, w *world, r pdp.Request) {

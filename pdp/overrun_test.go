@@ -77,7 +77,7 @@ func (c canceling) User(ctx context.Context, id string) (*facts.User, error) {
 	return c.View.User(ctx, id)
 }
 
-// Nothing more is looked up, and nothing is evaluated.
+// After cancellation nothing more is looked up or evaluated.
 func TestCanceledWorkStopsAtItsNextStep(t *testing.T) {
 	read := ask("regina", "user.view", "user", "ed", "", "metro", nil)
 	many := make([]pdp.Item, 1000)
@@ -126,7 +126,7 @@ func TestCanceledWorkStopsAtItsNextStep(t *testing.T) {
 	}
 }
 
-// Not even an evaluation that would take a moment is begun.
+// Not even a quick evaluation is started.
 func TestExpiredContextEvaluatesNothing(t *testing.T) {
 	engine := general(t, `decision if input.action.name == "read"`)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -138,7 +138,7 @@ func TestExpiredContextEvaluatesNothing(t *testing.T) {
 	require.Empty(t, *tracer)
 }
 
-// A probe that cannot be stopped holds no caller up.
+// A probe that cannot be stopped does not block callers.
 func TestConcurrentChecksShareOneProbe(t *testing.T) {
 	stuck := general(t, `decision := bits.lsh(1, 20000000) > 0`).Policy()
 	engine := pdp.New(pdp.Config{Policy: stuck, Timeout: 20 * time.Millisecond})
@@ -149,7 +149,7 @@ func TestConcurrentChecksShareOneProbe(t *testing.T) {
 	stacks = stacks[:runtime.Stack(stacks, true)]
 	require.Equal(t, 1, strings.Count(string(stacks), "pdp.(*health).probe("))
 	engine.Activate(general(t, "default decision := false").Policy())
-	// On a busy machine, even a probe that is quick can take longer than the timeout.
+	// On a busy machine, even a quick probe can take longer than the timeout.
 	require.Eventually(t, func() bool { return engine.CheckPolicy(t.Context()) == nil }, time.Minute, 10*time.Millisecond,
 		"another policy is probed by itself")
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
-// begun begins a list of several pages, and returns its first request and the token of the second page.
+// begun starts a list of several pages, and returns its first request and the token of the second page.
 func begun(tb require.TestingT, engine *pdp.Engine, admin string) (pdp.SearchRequest, string) {
 	r := searchOf(ask(admin, "user.view", "user", "", "r0", "r0", map[string]any{"note": "n"}),
 		&authzen.Page{Limit: new(2), Properties: map[string]any{"sort": "username"}})
@@ -94,7 +94,7 @@ func refused(t *testing.T, f find, r pdp.SearchRequest, why string) {
 	require.Empty(t, result, why)
 }
 
-// It has the position in the list, and nothing about anybody else.
+// A token contains the position in the list, and nothing about any other user.
 func TestTokenRevealsNothingElse(t *testing.T) {
 	w := generate(12)
 	engine := over(t, w)
@@ -108,7 +108,7 @@ func TestTokenRevealsNothingElse(t *testing.T) {
 	require.Equal(t, hits[len(hits)-1].ID, members["i"])
 }
 
-// Even one that deletes the user with whom the last page ended.
+// The token survives even if the user with whom the last page ended is deleted.
 func TestTokenSurvivesAChangeOfTheDirectory(t *testing.T) {
 	w := generate(12)
 	engine, source := administration(t)
@@ -159,7 +159,7 @@ func TestMalformedPagePropertiesAreRefused(t *testing.T) {
 	assert.Equal(t, search(t, f, r), found)
 }
 
-// A limit of 0 gives an empty page that continues from the same position, and one above the maximum gives the maximum.
+// A limit of 0 gives an empty page that continues from the same position. A limit above the maximum gives the maximum.
 func TestLimitsAtTheirBounds(t *testing.T) {
 	t.Parallel()
 	w := generate(12)
@@ -187,7 +187,7 @@ func TestLimitsAtTheirBounds(t *testing.T) {
 		f, r = of(&authzen.Page{Limit: new(1000)})
 		require.Equal(t, search(t, f, r), more, name)
 	}
-	// If no hit follows, an empty page is the last.
+	// If no hit follows, an empty page is the last one.
 	f, r := lists(engine, w)["users"](&authzen.Page{Limit: new(0), Properties: map[string]any{"query": "no such text"}})
 	zero := 0
 	require.Equal(t, pdp.SearchResult{Page: &pdp.PageInfo{Total: &zero}, Hits: []pdp.Hit{}}, search(t, f, r))
@@ -250,7 +250,7 @@ func TestRequestedFieldsAreReturned(t *testing.T) {
 	}
 }
 
-// Whatever token is sent, nothing panics, and each hit is one that evaluates to true.
+// Whatever the token, nothing may panic, and each hit must evaluate to true.
 func FuzzPageToken(f *testing.F) {
 	w := generate(12)
 	engine := over(f, w)
@@ -272,7 +272,7 @@ func FuzzPageToken(f *testing.F) {
 					require.Empty(t, result)
 				}
 			}
-			// The sum is no secret: a forged token with the right sum still gives no hit that the policy denies.
+			// The checksum is no secret: a forged token with the right checksum must still give no hit that the policy denies.
 			for _, hit := range pdp.Forged(engine, r, content) {
 				question := pdp.Request{Subject: r.Subject, Action: r.Action, Resource: authzen.Entity{Type: "user", ID: hit.ID}, Context: r.Context}
 				require.True(t, decide(t, engine, question).Allow, "%s", hit.ID)

@@ -19,14 +19,14 @@ import (
 // find is one of the three searches.
 type find func(context.Context, pdp.SearchRequest) (pdp.SearchResult, error)
 
-// search fails the test on an error.
+// search runs a search and fails the test on an error.
 func search(tb require.TestingT, find find, r pdp.SearchRequest) pdp.SearchResult {
 	result, err := find(context.Background(), r)
 	require.NoError(tb, err, "%s", show(r))
 	return result
 }
 
-// lists are searches of each kind with many hits.
+// lists returns searches of each kind with many hits.
 func lists(engine *pdp.Engine, w *world) map[string]func(page *authzen.Page) (find, pdp.SearchRequest) {
 	admin := admin(w)
 	of := func(f find, r pdp.Request) func(page *authzen.Page) (find, pdp.SearchRequest) {
@@ -40,8 +40,8 @@ func lists(engine *pdp.Engine, w *world) map[string]func(page *authzen.Page) (fi
 	}
 }
 
-// pages follows the tokens from the first page to the last. The requests after the first leave the limit out, which keeps
-// it.
+// pages follows the tokens from the first page to the last. Requests after the first omit the limit, which keeps it
+// unchanged.
 func pages(t require.TestingT, of func(*authzen.Page) (find, pdp.SearchRequest), first authzen.Page) []pdp.Hit {
 	var all []pdp.Hit
 	page := first
@@ -62,7 +62,7 @@ func pages(t require.TestingT, of func(*authzen.Page) (find, pdp.SearchRequest),
 	return nil
 }
 
-// For every limit, order and field; pages by number are the pages by token.
+// The test covers every limit, order and field. Pages by number must equal pages by token.
 func TestPagesMakeUpTheList(t *testing.T) {
 	t.Parallel()
 	w := generate(12)
@@ -99,7 +99,7 @@ func TestPagesMakeUpTheList(t *testing.T) {
 	}
 }
 
-// countByNumber compares each page by number, up to one beyond the last.
+// countByNumber compares each page by number, up to one past the last.
 func countByNumber(t require.TestingT, of func(*authzen.Page) (find, pdp.SearchRequest), all []pdp.Hit, limit int, properties map[string]any) int {
 	count := 0
 	for number := 1; number <= len(all)/limit+2; number++ {
@@ -144,7 +144,7 @@ func TestPageIsReturnedOnRequestOrIfIncomplete(t *testing.T) {
 		result = search(t, f, r)
 		require.Equal(t, &pdp.PageInfo{Count: total, Total: &total}, result.Page, name)
 	}
-	// More hits than the default limit of 100: the list is incomplete, though no page was requested.
+	// There are more hits than the default limit of 100, so the list is incomplete even though no page was requested.
 	for i := range 150 {
 		w.Users = append(w.Users, &person{ID: fmt.Sprintf("x%03d", i), Default: "r0",
 			Assignments: []assignment{{Location: "r0", Role: "regional_admin"}}})
@@ -162,7 +162,8 @@ func TestPageIsReturnedOnRequestOrIfIncomplete(t *testing.T) {
 	require.Equal(t, names(search(t, f, r).Hits), append(first, names(rest.Hits)...))
 }
 
-// Each order is compared with a list sorted here: case-folded, absent values last, ties by id in both directions.
+// Each order is compared with a list that the test sorts: case-folded, absent values last, ties by id in both
+// directions.
 func TestListsAreSorted(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(4) {

@@ -14,17 +14,17 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
 )
 
-// Policy is a revision made ready to decide: its queries, compiled, and what the engine has to know of its tables. It is
-// immutable and safe for concurrent use.
+// Policy is a revision prepared for decisions: its compiled queries and what the engine needs to know about its tables.
+// It is immutable and safe for concurrent use.
 type Policy struct {
 	revision *bundles.Revision
 	decision *bundles.Query
-	// allow and possible are the true-or-false rules for lists; nil if the policy has no catalogue, and then the decision
-	// itself is asked.
+	// allow and possible are the boolean rules for lists. They are nil if the policy has no catalogue; the decision itself
+	// is then used instead.
 	allow, possible *bundles.Query
-	// scope is the location at or beneath which a list of users can have hits; undefined if it can have none.
+	// scope is the location at or below which a list of users can have hits; undefined if there can be none.
 	scope *bundles.Query
-	// disclosed queries the records that an answer discloses; nil if the policy has no such rule.
+	// disclosed returns the records that an answer discloses; nil if the policy has no such rule.
 	disclosed *bundles.Query
 	// candidates are the sets that a policy without a catalogue offers to searches.
 	candidates *bundles.Query
@@ -32,14 +32,14 @@ type Policy struct {
 	catalogue  map[string]action
 	vocabulary *Vocabulary
 	offers     Offers
-	readsAny   facts.Reads // what is read for some action
+	readsAny   facts.Reads // what is read for at least one action
 	documents  *documents
 	health     *health
 }
 
-// Prepare makes a revision ready to decide. It refuses one with faults in its tables, each of them a sentence that names
-// the cell, one without the rules that a catalogue needs, and one without a well-formed decision on the probe. The error is a
-// [*bundles.Refusal].
+// Prepare prepares a revision for decisions. It refuses a revision with faults in its tables, without the rules that a
+// catalogue needs, or without a well-formed decision on the probe. Each fault in a table is a sentence that names the
+// cell. The error is a [*bundles.Refusal].
 func Prepare(ctx context.Context, r *bundles.Revision) (*Policy, error) {
 	return prepare(ctx, r, (*Policy).checkTables, (*Policy).prepareQueries, (*Policy).readTables, (*Policy).readOffers, (*Policy).probe)
 }
@@ -54,19 +54,19 @@ func prepare(ctx context.Context, r *bundles.Revision, steps ...func(*Policy, co
 	return p, nil
 }
 
-// Revision is what the policy was made of.
+// Revision returns the revision that the policy was prepared from.
 func (p *Policy) Revision() *bundles.Revision { return p.revision }
 
-// Vocabulary is what the policy's tables let a directory say; nil if the policy has no such tables.
+// Vocabulary returns the terms of the policy's tables that a directory may use; nil if the policy has no such tables.
 func (p *Policy) Vocabulary() *Vocabulary { return p.vocabulary }
 
-// Actions are the actions in the policy's catalogue, sorted.
+// Actions returns the actions in the policy's catalogue, sorted.
 func (p *Policy) Actions() []string { return slices.Sorted(maps.Keys(p.catalogue)) }
 
-// ResourceType returns the type of the resources that an action of the catalogue is about; "" for any other action.
+// ResourceType returns the resource type of an action in the catalogue; "" for any other action.
 func (p *Policy) ResourceType(action string) string { return p.catalogue[action].resource }
 
-// refuse is a refusal of the policy.
+// refuse returns a refusal of the policy.
 func (p *Policy) refuse(reason bundles.Reason, format string, args ...any) error {
 	return bundles.Refuse(reason, fmt.Errorf("policies %s: %w", p.revision.Source, fmt.Errorf(format, args...)))
 }
@@ -96,8 +96,8 @@ func (p *Policy) prepareQueries(context.Context) error {
 	return nil
 }
 
-// reads is what the policy can read of a question about an action. A policy with a catalogue reads properties of actions by
-// the names in its catalogue or its rules, and iterates over no others.
+// reads returns what the policy can read of a question about an action. A policy with a catalogue reads action
+// properties only by the names in its catalogue or its rules, and never iterates over them.
 func (p *Policy) reads(action string) facts.Reads {
 	r := p.readsAny
 	if r.Action.All && p.hasCatalogue() {
@@ -111,7 +111,8 @@ func (p *Policy) sibling(name string) string {
 	return path.Join(path.Dir(p.revision.Entrypoint), name)
 }
 
-// lookUp evaluates a rule in the entrypoint's package that reads no input. It returns nil if the rule is absent or undefined.
+// lookUp evaluates a rule in the entrypoint's package that reads no input. It returns nil if the rule is absent or
+// undefined.
 func (p *Policy) lookUp(ctx context.Context, name string) (any, error) {
 	at := p.sibling(name)
 	if !p.revision.Defines(at) {
@@ -128,8 +129,8 @@ func (p *Policy) lookUp(ctx context.Context, name string) (any, error) {
 	return ast.JSON(term.Value)
 }
 
-// probe asks a question about nobody and nothing. A policy must have a decision on it, and one that judges by membership
-// facts must deny it.
+// probe asks a question about an unknown user and an unknown action. Every policy must have a decision on it, and a
+// policy that uses membership facts must deny it.
 func (p *Policy) probe(ctx context.Context) error {
 	nobody := authzen.Entity{Type: "user", ID: "nobody"}
 	in, err := new(facts.Builder).Input(Request{Subject: nobody, Action: authzen.Action{Name: "nothing"}, Resource: nobody}, nil, facts.ReadsAll())

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// They quote the value on which the function failed.
+// Errors of built-in functions quote the value on which the function failed.
 func TestErrorsOfBuiltInsAreRedacted(t *testing.T) {
 	at := ast.NewLocation([]byte("x"), "app.rego", 7, 3)
 	err := redact(&topdown.Error{Code: topdown.BuiltinErr, Message: `to_number: invalid syntax "s3cret"`, Location: at})

@@ -18,7 +18,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/directory"
 )
 
-// Each of these faults was found by trying to break the engine.
+// The tests in this file reproduce faults that were found by trying to break the engine.
 
 func regressions(t *testing.T) *pdp.Engine {
 	t.Helper()
@@ -38,7 +38,7 @@ func codes(d pdp.Decision) []string {
 	return all
 }
 
-// The locations of a grant once escaped ALL-4.
+// The locations of a grant were once not checked against ALL-4.
 func TestGrantInAnotherOrganizationIsDenied(t *testing.T) {
 	e := regressions(t)
 	for _, elsewhere := range []any{"oak", "valley", "smile-a"} {
@@ -49,7 +49,7 @@ func TestGrantInAnotherOrganizationIsDenied(t *testing.T) {
 	}
 }
 
-// Locations among the action's properties once became facts of a patient's list.
+// Locations among the action's properties were once used as facts for a list of patients.
 func TestUnknownPropertyAddsNoFacts(t *testing.T) {
 	e := regressions(t)
 	r := ask("regina", "patient.view", "patient", "p1", "", "metro", map[string]any{"locations": []any{"abc"}, "system": "abc"})
@@ -62,7 +62,7 @@ func TestUnknownPropertyAddsNoFacts(t *testing.T) {
 	require.True(t, decide(t, e, ask("regina", "user.view", "user", "ed", "", "metro", map[string]any{"locations": many})).Allow)
 }
 
-// An object with the right values once passed for one.
+// An object with the right values was once accepted as a list.
 func TestSupportedObligationsMustBeAList(t *testing.T) {
 	e := regressions(t)
 	for _, supported := range []any{map[string]any{"a": "custom"}, "custom", 1.0, true, []any{}, []any{"notification"}, []any{"custom", 1.0}, []any{"custom", nil}} {
@@ -72,7 +72,7 @@ func TestSupportedObligationsMustBeAList(t *testing.T) {
 	}
 }
 
-// Whoever knew the e-mail address of an account once learned its status.
+// A caller who knew the e-mail address of an account could once learn its status.
 func TestInvitationByUsernameDoesNotRevealStatus(t *testing.T) {
 	e := regressions(t)
 	for _, action := range []string{"invitation.accept", "invitation.reject"} {
@@ -81,7 +81,7 @@ func TestInvitationByUsernameDoesNotRevealStatus(t *testing.T) {
 	}
 }
 
-// An account that was found by a username once did not have it.
+// An account found by its username was once not recognized as having that username.
 func TestUsernamesAreFoldedInAnyScript(t *testing.T) {
 	e := regressions(t)
 	for _, confirmation := range []string{"οδυσσευς@example.org", "ΟΔΥΣΣΕΥΣ@EXAMPLE.ORG", "οδυσσευσ@example.org"} {
@@ -93,7 +93,8 @@ func TestUsernamesAreFoldedInAnyScript(t *testing.T) {
 	}
 }
 
-// Two usernames that the directory distinguishes once passed for a confirmation, and two that it does not once did not.
+// Usernames that the directory distinguishes were once accepted as a confirmation, and usernames that it does not
+// distinguish were rejected.
 func TestUsernameConfirmationIsFolded(t *testing.T) {
 	t.Parallel()
 	e := regressions(t)
@@ -117,7 +118,7 @@ func TestUsernameConfirmationIsFolded(t *testing.T) {
 	}
 }
 
-// Such as a grant with no role left to give, or a revoke that names its places.
+// For instance, a grant with no role left to give, or a revoke that names its places.
 func TestActionSearchOmitsImpossibleActions(t *testing.T) {
 	e := regressions(t)
 	offers := func(subject, user, from string) []string {
@@ -138,7 +139,7 @@ func TestActionSearchOmitsImpossibleActions(t *testing.T) {
 	require.NotContains(t, offers("nora", "lucy", "mercy"), "admin.revoke")
 }
 
-// A batch once continued long after its caller had left.
+// A batch once continued long after its caller had disconnected.
 func TestBatchEndsWithItsContext(t *testing.T) {
 	e := regressions(t)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -159,7 +160,7 @@ func TestBatchEndsWithItsContext(t *testing.T) {
 	}
 }
 
-// manyUsers is a directory with many users, few of whom are hits.
+// manyUsers returns a directory with many users, few of whom are hits.
 func manyUsers(t *testing.T, users int) *directory.Directory {
 	t.Helper()
 	data := []byte(`{"locations":[{"id":"metro","kind":"region","model":"regional"},{"id":"north","kind":"division","parent":"metro"},
@@ -172,13 +173,13 @@ func manyUsers(t *testing.T, users int) *directory.Directory {
 	return dir
 }
 
-// nearDeadline is a context whose deadline has come and that never ends.
+// nearDeadline is a context whose deadline has passed but that never ends.
 type nearDeadline struct{ context.Context }
 
 func (nearDeadline) Deadline() (time.Time, bool) { return time.Now(), true }
 
-// A list with rare hits once timed out, and could not be had at all. A page that ends early continues with its token,
-// and the pages make up the list.
+// A list with rare hits once always timed out. A page that ends early must continue with its token, and the pages must
+// make up the list.
 func TestPageEndsBeforeTheTimeout(t *testing.T) {
 	e := withSource(t, fixed{manyUsers(t, 20)})
 	r := pdp.SearchRequest{
@@ -207,7 +208,7 @@ func TestPageEndsBeforeTheTimeout(t *testing.T) {
 	require.Equal(t, all.Hits, hits)
 	require.Equal(t, 1, early)
 
-	// A page by number never ends early: the next one could not know where.
+	// A page by number never ends early: the next page could not know where to continue.
 	hits = nil
 	for n := 1; n <= 7; n++ {
 		r.Page = &authzen.Page{Limit: new(3), Properties: map[string]any{"page": json.Number(strconv.Itoa(n))}}
@@ -218,7 +219,7 @@ func TestPageEndsBeforeTheTimeout(t *testing.T) {
 	require.Equal(t, all.Hits, hits)
 }
 
-// A search once made the process keep the facts of everybody.
+// A search once made the process keep the facts of all users.
 func TestSearchesDoNotKeepFacts(t *testing.T) {
 	users := 5000
 	if fewerQuestions() {
@@ -240,13 +241,13 @@ func TestSearchesDoNotKeepFacts(t *testing.T) {
 		Resource: authzen.Entity{Type: "user"}, Context: map[string]any{"current_location": "metro"},
 	})
 	require.NoError(t, err)
-	// Evaluations of other tests that cannot be stopped may still hold memory; facts that are kept stay.
+	// Other tests' evaluations that cannot be stopped may still hold memory for a while. Facts that are kept would stay.
 	require.Eventually(t, func() bool { return heap()-before < int64(users)*500 }, time.Minute, 100*time.Millisecond,
 		"a search of %d users keeps more than 500 bytes for each", users)
 	runtime.KeepAlive(dir)
 }
 
-// In decisions and lists: it once was the current location.
+// A location of the wrong type was once taken for the current location, in decisions and lists.
 func TestLocationOfTheWrongTypeIsUnknown(t *testing.T) {
 	e := regressions(t)
 	for _, wrong := range []any{json.Number("5"), true, false, []any{}, []any{"metro"}, map[string]any{}, map[string]any{"id": "metro"}} {
@@ -263,7 +264,7 @@ func TestLocationOfTheWrongTypeIsUnknown(t *testing.T) {
 				require.Empty(t, found.Hits, "%s: %v", name, wrong)
 			}
 		}
-		// Where none is needed, a given one is ignored.
+		// If no current location is needed, it is ignored.
 		nowhere := ask("regina", "location.switch", "location", "metro", "", "", nil)
 		nowhere.Context = map[string]any{"current_location": wrong}
 		require.True(t, decide(t, e, nowhere).Allow, "%v", wrong)
@@ -276,7 +277,7 @@ func TestLocationOfTheWrongTypeIsUnknown(t *testing.T) {
 	}
 }
 
-// An account whose id is to be a username once did not exist.
+// An invitation could once use the id of an existing account as a username.
 func TestUsernameEqualToAnIDIsTaken(t *testing.T) {
 	e := regressions(t)
 	invite := func(id, username string) []string {

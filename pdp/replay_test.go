@@ -30,14 +30,14 @@ func TestInputReplaysToTheSameDecision(t *testing.T) {
 	}
 }
 
-// failedSource is a source without facts.
+// failedSource is a source whose facts are unavailable.
 type failedSource struct{}
 
 func (failedSource) View(context.Context, facts.Requirement) (facts.View, error) {
 	return nil, errors.New("down")
 }
 
-// The errors have the kinds of those of Decide.
+// The errors must have the same kinds as the errors of Decide.
 func TestInputFailsWithoutPolicyOrFacts(t *testing.T) {
 	policy := builtIn(t, "bench.yaml").Policy()
 	for name, c := range map[string]struct {

@@ -16,26 +16,26 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/paging"
 )
 
-// What a search looks for.
+// The kinds of searches.
 const (
 	subjectSearch  = "subject"
 	resourceSearch = "resource"
 	actionSearch   = "action"
 )
 
-// candidate is one possible hit. The policy is asked about each: no search has rules of its own.
+// candidate is one possible hit. The policy decides on each: searches have no rules of their own.
 type candidate struct {
 	hit    Hit
 	cursor facts.Cursor // the position right after the candidate
 	// matches reports whether the candidate is a hit.
 	matches func(ctx context.Context) (bool, error)
-	// decide is the decision that the hit stands for, whose obligations go with it. It is called for hits alone.
+	// decide returns the decision that the hit represents, for its obligations. It is called only for hits.
 	decide func(ctx context.Context) (Decision, error)
-	// needsProperties says that the hit is allowed with suitable properties, without which it may be denied.
+	// needsProperties says that the hit is allowed with suitable properties. Without them it may be denied.
 	needsProperties bool
 }
 
-// complete adds the obligations to a hit. It is no hit after all if the decision denies it.
+// complete adds the obligations to a hit. It returns ok == false if the decision denies the hit after all.
 func (c *candidate) complete(ctx context.Context) (hit Hit, ok bool, err error) {
 	d, err := c.decide(ctx)
 	hit = c.hit
@@ -45,30 +45,31 @@ func (c *candidate) complete(ctx context.Context) (hit Hit, ok bool, err error) 
 	return hit, d.Allow || c.needsProperties, err
 }
 
-// candidates are in the order of the list. An error ends them.
+// candidates are in the order of the list. They end at the first error.
 type candidates = iter.Seq2[candidate, error]
 
-// SearchSubjects lists who may do an action to a resource: the access review (policies/DOMAIN.md section 8). Without a
-// current location it lists those who may from some location where they can stand.
+// SearchSubjects lists the subjects that may do an action to a resource: the access review (policies/DOMAIN.md section
+// 8). Without a current location it lists those that may do so from at least one location where they can stand.
 func (e *Engine) SearchSubjects(ctx context.Context, r SearchRequest) (SearchResult, error) {
 	r.Subject.ID = ""
 	return e.search(ctx, subjectSearch, r, (*evaluation).subjects)
 }
 
-// SearchResources lists on what a subject may do an action (policies/DOMAIN.md section 8).
+// SearchResources lists the resources to which a subject may do an action (policies/DOMAIN.md section 8).
 func (e *Engine) SearchResources(ctx context.Context, r SearchRequest) (SearchResult, error) {
 	r.Resource.ID = ""
 	return e.search(ctx, resourceSearch, r, (*evaluation).resources)
 }
 
-// SearchActions lists what a subject may do to a resource with suitable properties (policies/DOMAIN.md section 8).
+// SearchActions lists the actions that a subject may do to a resource, given suitable properties (policies/DOMAIN.md
+// section 8).
 func (e *Engine) SearchActions(ctx context.Context, r SearchRequest) (SearchResult, error) {
 	r.Action = authzen.Action{}
 	return e.search(ctx, actionSearch, r, (*evaluation).actions)
 }
 
-// search pages through the candidates, by one policy and one view of the directory. The error is an [*Error], also after a
-// panic.
+// search pages through the candidates under one policy and one view of the directory. The error is an [*Error], even
+// after a panic.
 func (e *Engine) search(ctx context.Context, kind string, r SearchRequest,
 	find func(*evaluation, context.Context, SearchRequest, *listing) (candidates, error),
 ) (result SearchResult, err error) {
@@ -82,7 +83,7 @@ func (e *Engine) search(ctx context.Context, kind string, r SearchRequest,
 	if err != nil {
 		return SearchResult{}, err
 	}
-	// The facts of candidates are not kept: a list goes through too many.
+	// The facts of candidates are not kept, because a list has too many.
 	switch kind {
 	case subjectSearch:
 		ev.facts.Subjects = nil
@@ -100,13 +101,13 @@ func (e *Engine) search(ctx context.Context, kind string, r SearchRequest,
 	return list.fill(ctx, all)
 }
 
-// may reports whether a rule for lists is true for a question. It costs no reasons.
+// may reports whether a rule for lists is true for a question. It is cheap because no reasons are computed.
 func (ev *evaluation) may(ctx context.Context, r Request, query *bundles.Query) (bool, error) {
 	term, err := ev.askOne(ctx, r, query)
 	return err == nil && term != nil && ast.Boolean(true).Compare(term.Value) == 0, err
 }
 
-// actions are the actions of the catalogue on the type of resource.
+// actions returns the actions of the catalogue on the type of resource.
 func (ev *evaluation) actions(_ context.Context, r SearchRequest, list *listing) (candidates, error) {
 	var all []candidate
 	for _, name := range ev.actionsOn(r.Resource.Type) {
@@ -122,7 +123,7 @@ func (ev *evaluation) actions(_ context.Context, r SearchRequest, list *listing)
 	return list.inMemory(all), nil
 }
 
-// resources are the users or locations that the question can be about.
+// resources returns the users or locations that the question can be about.
 func (ev *evaluation) resources(ctx context.Context, r SearchRequest, list *listing) (candidates, error) {
 	switch {
 	case ev.facts.View == nil: // without facts there are no candidates
@@ -134,7 +135,7 @@ func (ev *evaluation) resources(ctx context.Context, r SearchRequest, list *list
 	return none, nil
 }
 
-// resource is a candidate for a resource search.
+// resource returns a candidate for a resource search.
 func (ev *evaluation) resource(question Request, hit Hit) candidate {
 	question.Resource.ID = hit.ID
 	return candidate{
@@ -144,11 +145,12 @@ func (ev *evaluation) resource(question Request, hit Hit) candidate {
 	}
 }
 
-// usersAsResources are the users covered by the location to which the search narrows, by default the current one.
+// usersAsResources returns the users covered by the location to which the search is narrowed, by default the current
+// one.
 func (ev *evaluation) usersAsResources(ctx context.Context, r SearchRequest, list *listing) (candidates, error) {
 	question := r.question()
 	question.Resource.Properties = maps.Clone(r.Resource.Properties)
-	delete(question.Resource.Properties, "location") // it narrows, and is not the place of the decisions
+	delete(question.Resource.Properties, "location") // it narrows the search, and is not the place of the decisions
 	located, err := ev.facts.Locate(ctx, question, facts.Action{})
 	if err != nil || located.Current == nil {
 		return none, err
@@ -168,9 +170,9 @@ func (ev *evaluation) usersAsResources(ctx context.Context, r SearchRequest, lis
 	}), nil
 }
 
-// narrowToScope narrows a location to where the policy says that there can be hits; it is nil if there can be none.
+// narrowToScope narrows a location to where the policy can have hits. It returns nil if there can be none.
 func (ev *evaluation) narrowToScope(ctx context.Context, question Request, within *facts.Location) (*facts.Location, error) {
-	question.Resource.ID = question.Subject.ID // anybody will do: a scope depends on no resource
+	question.Resource.ID = question.Subject.ID // any user will do: a scope does not depend on the resource
 	term, err := ev.askOne(ctx, question, ev.scope)
 	if err != nil || term == nil {
 		return nil, err
@@ -186,10 +188,10 @@ func (ev *evaluation) narrowToScope(ctx context.Context, question Request, withi
 	case scope.CoveredBy(within.ID()):
 		return scope, nil
 	}
-	return within, nil // beneath the scope, or beside it: a user can be assigned to both
+	return within, nil // within is below the scope or unrelated to it: a user can be assigned to both
 }
 
-// locationsAsResources are the locations of the organizations that the question can be about, by ascending id.
+// locationsAsResources returns the locations of the organizations that the question can be about, by ascending id.
 func (ev *evaluation) locationsAsResources(ctx context.Context, r SearchRequest, list *listing) (candidates, error) {
 	question := r.question()
 	var roots []string
@@ -225,7 +227,7 @@ func (ev *evaluation) locationsAsResources(ctx context.Context, r SearchRequest,
 	return sequence(all), nil
 }
 
-// locationsBeneath are the locations of some trees with ids greater than after, by ascending id.
+// locationsBeneath returns the locations of some trees with ids greater than after, by ascending id.
 func (ev *evaluation) locationsBeneath(ctx context.Context, roots []string, after string) ([]*facts.Location, error) {
 	var all []*facts.Location
 	for _, root := range roots {
@@ -249,7 +251,7 @@ func (ev *evaluation) locationsBeneath(ctx context.Context, roots []string, afte
 	return all, nil
 }
 
-// offered are the candidates that a policy without a catalogue offers in the sets beside its entrypoint:
+// offered returns the candidates that a policy without a catalogue offers in the sets next to its entrypoint:
 // candidates.subject[type], candidates.resource[type] and candidates.action[resource type] (pdp/authzen/PROTOCOL.md).
 func (ev *evaluation) offered(ctx context.Context, r SearchRequest, list *listing) (candidates, error) {
 	offers := map[string]bool{subjectSearch: ev.offers.Subjects, resourceSearch: ev.offers.Resources, actionSearch: ev.offers.Actions}
@@ -266,7 +268,7 @@ func (ev *evaluation) offered(ctx context.Context, r SearchRequest, list *listin
 	}
 	set, err := term.Value.Find(ast.Ref{ast.StringTerm(list.kind), ast.StringTerm(kind)})
 	if err != nil {
-		return none, nil // the policy offers none of this type
+		return none, nil // the policy offers no candidates of this type
 	}
 	ids, err := readStrings(set)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
-// actionsFor are the hits of an action search with the parts of a question.
+// actionsFor returns the hits of an action search with the parts of a question.
 func actionsFor(t require.TestingT, e *pdp.Engine, r pdp.Request) []string {
 	r.Action = authzen.Action{}
 	result, err := e.SearchActions(context.Background(), searchOf(r, whole))
@@ -21,19 +21,19 @@ func actionsFor(t require.TestingT, e *pdp.Engine, r pdp.Request) []string {
 	return names(result.Hits)
 }
 
-// Whatever properties an allowed question has, its action is among those that an action search returns.
+// If a question is allowed with some properties, its action must be a hit of the action search.
 func TestAllowedActionsAreListed(t *testing.T) {
 	forEachQuestion(t, 20, 120, func(t require.TestingT, e *pdp.Engine, w *world, r pdp.Request) {
 		if !decide(t, e, r).Allow || r.Action.Properties["new"] == true {
-			return // a new user is no resource to search for
+			return // a new user is not a resource that can be searched for
 		}
 		require.Contains(t, actionsFor(t, e, r), r.Action.Name)
 	})
 }
 
-// For each action listed there are properties with which it is allowed. Rules about an absent property are not held
-// against it, so that a role may turn out to be the one that the user has, or the only one that there is: those actions
-// are left out.
+// Each listed action must be allowed with some set of properties. A search does not apply rules about absent properties.
+// It can therefore list an action even though the only possible role is one that the user already has, or the only role
+// there is. The actions for which that can happen are skipped.
 func TestListedActionsCanBeAllowed(t *testing.T) {
 	listed := map[string]int{}
 	forEachQuestion(t, 20, 40, func(t require.TestingT, e *pdp.Engine, w *world, r pdp.Request) {
@@ -55,7 +55,7 @@ func TestListedActionsCanBeAllowed(t *testing.T) {
 	}
 }
 
-// allowedWithSomeProperties tries all suitable sets of properties.
+// allowedWithSomeProperties reports whether any suitable set of properties is allowed.
 func allowedWithSomeProperties(t require.TestingT, e *pdp.Engine, w *world, r pdp.Request, action string) bool {
 	for _, properties := range suitableProperties(w, r, action) {
 		r.Action = authzen.Action{Name: action, Properties: properties}
@@ -107,7 +107,7 @@ func suitableProperties(w *world, r pdp.Request, action string) []map[string]any
 	return append(all, nil)
 }
 
-// Sorted, and never one on another type of resource.
+// The hits are sorted, and none is an action on another type of resource.
 func TestActionSearchListsEachActionOnce(t *testing.T) {
 	forEachQuestion(t, 4, 40, func(t require.TestingT, e *pdp.Engine, _ *world, r pdp.Request) {
 		hits := actionsFor(t, e, r)

@@ -13,15 +13,15 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
-// whole is a page that holds all hits of a generated world.
+// whole requests a page that holds all hits of a generated world.
 var whole = &authzen.Page{Limit: new(1000)}
 
-// searchOf is a search with the parts of a question.
+// searchOf returns a search with the parts of a question.
 func searchOf(r pdp.Request, page *authzen.Page) pdp.SearchRequest {
 	return pdp.SearchRequest{Subject: r.Subject, Action: r.Action, Resource: r.Resource, Context: r.Context, Page: page}
 }
 
-// currentOf is the current location of a question, given or implied; nil if unknown.
+// currentOf returns the current location of a question, given or implied; nil if unknown.
 func currentOf(w *world, r pdp.Request) *byID {
 	id := text(r.Context["current_location"])
 	subject := w.user(r.Subject.ID)
@@ -31,7 +31,7 @@ func currentOf(w *world, r pdp.Request) *byID {
 	return w.byID(id)
 }
 
-// The hits are the users, covered by the location that the search narrows to, on whom the same question is allowed.
+// The hits must be the users covered by the location of the search for whom the same question is allowed.
 func TestUserSearchEqualsBruteForce(t *testing.T) {
 	found := map[string]int{}
 	forEachQuestion(t, 20, 60, func(t require.TestingT, e *pdp.Engine, w *world, r pdp.Request) {
@@ -64,7 +64,7 @@ func usersFoundBy(t require.TestingT, e *pdp.Engine, w *world, r pdp.Request) []
 		within = w.byID(text(named)) // a value that is not a string names no location
 	}
 	if within == nil || w.root(within) != w.root(current) {
-		return ids // other organizations do not exist
+		return ids // other organizations are treated as if they did not exist
 	}
 	r.Resource.Properties = maps.Clone(r.Resource.Properties)
 	delete(r.Resource.Properties, "location")
@@ -79,7 +79,7 @@ func usersFoundBy(t require.TestingT, e *pdp.Engine, w *world, r pdp.Request) []
 	return ids
 }
 
-// The hits are the locations on which the same question is allowed.
+// The hits must be the locations for which the same question is allowed.
 func TestLocationSearchEqualsBruteForce(t *testing.T) {
 	properties := map[string][]map[string]any{
 		"location.switch": {nil}, "user.list": {nil}, "incident.view": {nil}, "summary.view": {nil},
@@ -110,7 +110,7 @@ func TestLocationSearchEqualsBruteForce(t *testing.T) {
 		return
 	}
 	for action := range properties {
-		if action != "entity.create" { // which is about locations that do not exist yet
+		if action != "entity.create" { // entity.create is about locations that do not exist yet
 			assert.NotZero(t, found[action], "no search for %s found any", action)
 		}
 	}
@@ -129,7 +129,7 @@ func locationsFoundBy(t require.TestingT, e *pdp.Engine, w *world, r pdp.Request
 	return ids
 }
 
-// Unknown types, ids and actions have no hits, and are no error.
+// Searches for unknown types, ids and actions have no hits and no error.
 func TestSearchForTheUnknownIsEmpty(t *testing.T) {
 	w := generate(1)
 	engine := over(t, w)

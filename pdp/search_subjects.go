@@ -8,7 +8,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
 )
 
-// subjects are the users of the organization that the question can be about.
+// subjects returns the users of the organization that the question can be about.
 func (ev *evaluation) subjects(ctx context.Context, r SearchRequest, list *listing) (candidates, error) {
 	if r.Subject.Type != "user" || ev.facts.View == nil {
 		return none, nil
@@ -35,9 +35,9 @@ type subjectDecider struct {
 	*evaluation
 	question      Request
 	root          string            // the organization that the question is about; AnyOrganization if it can be any
-	fixedLocation bool              // the question names the current location, or needs none
+	fixedLocation bool              // the question names the current location or does not need one
 	current       *facts.Location   // the current location that the question names; nil if there is none
-	roles         []string          // those that can give power at a current location; nil if no role is needed
+	roles         []string          // the roles that can give power at a current location; nil if no role is needed
 	likely        []*facts.Location // current locations to try first: the place, and where the user asked about is assigned
 }
 
@@ -56,9 +56,9 @@ func (ev *evaluation) newSubjectDecider(ctx context.Context, r SearchRequest) (*
 	_, placed := facts.PlaceID(r.question())
 	switch {
 	case r.Resource.Type == "user" && f.User == nil && len(r.Action.Properties) == 0:
-		return nil, nil // only properties can say that a new user is meant
+		return nil, nil // without properties, the question cannot be about a new user
 	case action.CrossesOrganizations || action.Model != "":
-		// Whoever belongs to any organization may be meant.
+		// Users of any organization may be allowed.
 	case f.Current != nil:
 		q.root = f.Current.Organization()
 	case standing && !action.NeedsNoCurrentLocation:
@@ -66,7 +66,7 @@ func (ev *evaluation) newSubjectDecider(ctx context.Context, r SearchRequest) (*
 	case f.Place != nil:
 		q.root = f.Place.Organization()
 	case placed || action.NeedsNoCurrentLocation:
-		return nil, nil // about an unknown location, or about none where one is needed
+		return nil, nil // about an unknown location, or without a location that the action needs
 	}
 	if f.Place != nil {
 		q.likely = append(q.likely, f.Place)
@@ -81,8 +81,8 @@ func (ev *evaluation) newSubjectDecider(ctx context.Context, r SearchRequest) (*
 	return q, nil
 }
 
-// may reports whether a user may do it, from the current location of the question or from any at which the user can stand. It
-// returns the question that was allowed.
+// may reports whether a user is allowed, from the current location of the question or else from any location where the
+// user can stand. It returns the question that was allowed.
 func (q *subjectDecider) may(ctx context.Context, u *facts.User) (question Request, ok bool, err error) {
 	question = q.question
 	if !q.canBeAllowed(u) {
@@ -108,7 +108,7 @@ func (q *subjectDecider) may(ctx context.Context, u *facts.User) (question Reque
 			return question, ok, err
 		}
 	}
-	// A role may reach down to anything beneath.
+	// A role may cover everything below its location.
 	for _, above := range held {
 		beneath, err := q.locationsBeneath(ctx, []string{above.ID()}, "")
 		if err != nil {
@@ -123,7 +123,8 @@ func (q *subjectDecider) may(ctx context.Context, u *facts.User) (question Reque
 	return question, false, nil
 }
 
-// canBeAllowed saves the evaluations of the many users who cannot stand there, or hold no role that could give power.
+// canBeAllowed avoids evaluations for the many users who cannot stand at the location or have no role that could give
+// power.
 func (q *subjectDecider) canBeAllowed(u *facts.User) bool {
 	for _, a := range u.Assignments() {
 		if a.Active && (q.current == nil || q.current.CoveredBy(a.Location)) &&
@@ -134,7 +135,7 @@ func (q *subjectDecider) canBeAllowed(u *facts.User) bool {
 	return q.roles == nil
 }
 
-// coveredByAny returns the locations at or beneath any of those held, which are those at which a user can stand.
+// coveredByAny returns the locations at or below any of those held. At these, a user can stand.
 func coveredByAny(all, held []*facts.Location) []*facts.Location {
 	var covered []*facts.Location
 	for _, at := range all {
@@ -145,7 +146,7 @@ func coveredByAny(all, held []*facts.Location) []*facts.Location {
 	return covered
 }
 
-// withMember is a copy of an object with one more member.
+// withMember returns a copy of an object with one more member.
 func withMember(members map[string]any, name string, value any) map[string]any {
 	more := make(map[string]any, len(members)+1)
 	maps.Copy(more, members)

@@ -12,8 +12,8 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp"
 )
 
-// The hits are the users to whom the same question is allowed; without a current location, from some location where
-// they can stand.
+// The hits must be the users to whom the same question is allowed; without a current location, from at least one
+// location where they can stand.
 func TestSubjectSearchEqualsBruteForce(t *testing.T) {
 	found := map[string]int{}
 	i := 0

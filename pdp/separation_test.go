@@ -14,7 +14,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp"
 )
 
-// Neither does deciding again.
+// Asking the same question again must give the same decision, too.
 func TestUnknownMembersDoNotChangeDecisions(t *testing.T) {
 	forEachQuestion(t, 20, 150, func(t require.TestingT, e *pdp.Engine, _ *world, r pdp.Request) {
 		first := decide(t, e, r)
@@ -41,8 +41,8 @@ func with(members, more map[string]any) map[string]any {
 	return all
 }
 
-// Without the organizations that a question has nothing to do with, and without the users that only they have, the
-// answer is the same (ALL-4).
+// Removing the organizations that a question is not about, and the users who belong only to them, must not change the
+// answer (ALL-4).
 func TestOtherOrganizationsDoNotChangeDecisions(t *testing.T) {
 	removed := 0
 	without, source := administration(t)
@@ -98,7 +98,7 @@ func unrelated(w *world, root *byID, r pdp.Request) bool {
 	return root.Model != "vendor" || !slices.Contains(actionsOf("vendor"), r.Action.Name)
 }
 
-// stringsIn finds every string in a value.
+// stringsIn returns every string in a value.
 func stringsIn(value any) []string {
 	switch v := value.(type) {
 	case string:
@@ -119,7 +119,8 @@ func stringsIn(value any) []string {
 	return nil
 }
 
-// cut removes organizations, their assignments, and the users that have no others, except those that the question names.
+// cut removes organizations, their assignments, and the users who have no other assignments, except those that the
+// question names.
 func cut(w *world, roots []string, r pdp.Request) *world {
 	c := w.clone()
 	gone := func(location string) bool { return slices.Contains(roots, w.root(w.byID(location)).ID) }
@@ -138,7 +139,8 @@ func cut(w *world, roots []string, r pdp.Request) *world {
 	return c
 }
 
-// The same question is asked from every candidate of ALL-11: the advice names exactly those from which it is allowed.
+// The same question is asked from every candidate of ALL-11. The advice must name exactly those from which it is
+// allowed.
 func TestSwitchLocationAdviceEqualsBruteForce(t *testing.T) {
 	advised := 0
 	forEachQuestion(t, 30, 300, func(t require.TestingT, e *pdp.Engine, w *world, r pdp.Request) {
@@ -169,7 +171,7 @@ func TestSwitchLocationAdviceEqualsBruteForce(t *testing.T) {
 	}
 }
 
-// stage2 reports whether a denial is of stage 2: it has one reason, whose code no other stage has.
+// stage2 reports whether a denial is of stage 2: it has a single reason, with a code that no other stage uses.
 func stage2(d pdp.Decision) bool {
 	if len(d.Reasons) != 1 {
 		return false
@@ -187,7 +189,7 @@ func stage2(d pdp.Decision) bool {
 	return false
 }
 
-// candidates are the locations that ALL-11 tries, sorted, at most 20.
+// candidates returns the locations that ALL-11 tries, sorted, at most 20.
 func candidates(w *world, subject *person, r pdp.Request) []string {
 	current := text(r.Context["current_location"])
 	if current == "" {

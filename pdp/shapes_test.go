@@ -19,7 +19,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/policies"
 )
 
-// They are logged as the policy's fault.
+// Malformed decisions are logged as faults of the policy.
 func TestMalformedDecisionsDeny(t *testing.T) {
 	t.Parallel()
 	for _, decision := range []string{
@@ -118,7 +118,7 @@ func TestFaultsInTablesRefuseThePolicy(t *testing.T) {
 	}
 }
 
-// An action that the catalogue does not mark with true counts as a change, whose facts have to be fresher.
+// An action counts as a change, which requires fresher facts, unless the catalogue marks it with true.
 func TestReadOnlyActionsComeFromTheTables(t *testing.T) {
 	const catalogue = `{
 	"says": {"resource": "doc", "read_only": true}, "denies": {"resource": "doc", "read_only": false},
@@ -162,7 +162,7 @@ func TestPolicyIsProbedBeforeItDecides(t *testing.T) {
 	require.ErrorContains(t, err, "is allowed: deny by default")
 }
 
-// There is no policy, or it is stale.
+// The policy is missing or stale.
 func TestEngineWithoutCurrentPolicyDecidesNothing(t *testing.T) {
 	var stale atomic.Bool
 	engine := pdp.New(pdp.Config{Stale: stale.Load})
@@ -182,7 +182,7 @@ func TestEngineWithoutCurrentPolicyDecidesNothing(t *testing.T) {
 	refuses()
 }
 
-// The tables themselves have none.
+// The unmodified tables have no faults.
 func TestBrokenCellOfBuiltInTablesIsAFault(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, allActions(), builtInPolicy().Actions(), "actions in policies/authz/*/data.yaml")

@@ -11,7 +11,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/directory"
 )
 
-// switching is a source during whose first view another policy is activated.
+// switching is a source that activates another policy during its first view.
 type switching struct {
 	view     facts.View
 	activate func()
@@ -25,8 +25,8 @@ func (s *switching) View(_ context.Context, r facts.Requirement) (facts.View, er
 	return s.view, nil
 }
 
-// A policy that is activated while a question is answered decides by facts that are fresh enough for it, whatever the policy
-// before it required.
+// If a policy is activated while a question is being answered, it decides with facts that are fresh enough for it,
+// whatever the previous policy required.
 func TestPolicyActivatedDuringAViewGetsFreshFacts(t *testing.T) {
 	t.Parallel()
 	d, err := directory.Parse([]byte(clinics), vocabulary())

@@ -12,20 +12,20 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
 )
 
-// Vocabulary is what the policy's tables name and a directory may therefore say: the roles that each kind of location
-// offers, access levels and areas. A source validates records against it.
+// Vocabulary lists the terms in the policy's tables that a directory may use: the roles that each kind of location
+// offers, the access levels and the areas. Sources validate records against it.
 type Vocabulary struct {
 	Roles  map[string][]string // by kind of location; sorted
 	Levels []string            // sorted
 	Areas  []string            // sorted
 }
 
-// action is what the policy's catalogue says of an action.
+// action describes an action as the policy's catalogue does.
 type action struct {
 	facts.Action
 	resource string   // the type of the resource
 	readOnly bool     // the action changes nothing
-	roles    []string // those that can give power at a standing at all; empty if no role is needed
+	roles    []string // the roles that can give power at any standing; empty if no role is needed
 }
 
 // catalogueMembers are the members that an action can have in the catalogue.
@@ -33,13 +33,13 @@ var catalogueMembers = []string{
 	"resource", "models", "roles", "properties", "read_only", "needs_no_current_location", "crosses_organizations", "model",
 }
 
-// formerMembers are the names that members of the catalogue had in bundles of earlier releases: a sidecar that is upgraded must go
-// on with the bundle that it has.
+// formerMembers are the names that members of the catalogue had in bundles of earlier releases. An upgraded sidecar must
+// keep working with its existing bundle.
 var formerMembers = map[string]string{
 	"uses": "read_only", "nowhere": "needs_no_current_location", "anywhere": "crosses_organizations",
 }
 
-// checkTables asks the policy itself for the faults in its tables.
+// checkTables returns the faults that the policy itself finds in its tables.
 func (p *Policy) checkTables(ctx context.Context) error {
 	value, err := p.lookUp(ctx, "faults")
 	if err != nil {
@@ -85,7 +85,7 @@ func (p *Policy) readCatalogue(table any) error {
 		if !ok {
 			return fmt.Errorf("catalogue: action %s is not an object", name)
 		}
-		// What a policy says of an action by another name would be ignored.
+		// A member with an unknown name would be ignored, so it is an error.
 		for _, member := range slices.Sorted(maps.Keys(fields)) {
 			if current, former := formerMembers[member]; former {
 				if _, both := fields[current]; both {
@@ -108,10 +108,10 @@ func (p *Policy) readCatalogue(table any) error {
 	return nil
 }
 
-// hasCatalogue reports whether the policy judges by the membership models, whose facts give the candidates of searches.
+// hasCatalogue reports whether the policy uses the membership models, whose facts provide the candidates of searches.
 func (p *Policy) hasCatalogue() bool { return len(p.catalogue) > 0 }
 
-// actionsOn are the actions on a type of resource, sorted.
+// actionsOn returns the actions on a type of resource, sorted.
 func (p *Policy) actionsOn(resource string) []string {
 	var names []string
 	for name, a := range p.catalogue {
@@ -157,7 +157,7 @@ func (p *Policy) readOffers(ctx context.Context) error {
 	return p.readSupportedObligations(ctx)
 }
 
-// readSupportedObligations reads which types of obligation the policy declares, in the list or set supported_obligations
+// readSupportedObligations reads the obligation types that the policy declares, in the list or set supported_obligations
 // in the package of its entrypoint.
 func (p *Policy) readSupportedObligations(ctx context.Context) error {
 	value, err := p.lookUp(ctx, supportedObligations)

@@ -9,7 +9,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp"
 )
 
-// A sidecar that is upgraded goes on with a bundle whose catalogue has the former names.
+// An upgraded sidecar must keep working with a bundle whose catalogue has the former names.
 func TestFormerNamesInTheCatalogueAreRead(t *testing.T) {
 	t.Parallel()
 	prepare := func(action string) (*pdp.Policy, error) {

@@ -61,10 +61,12 @@ type access struct {
 	Areas map[string]bool `json:"areas,omitempty"`
 }
 
-// models are the folders of policies/authz whose tables the tests read, so that a change of a table needs no change here.
+// models are the folders of policies/authz whose tables the tests read, so that a change of a table needs no change
+// here.
 var models = []string{"regional", "health_system", "practice_group", "vendor"}
 
-// modelTables is what tests read of a model's tables. Where the order decides what is generated, it is that of the file.
+// modelTables is the part of a model's tables that tests read. If order affects what is generated, it is the order of
+// the file.
 type modelTables struct {
 	Roles   ordered[roleEntry]
 	Levels  ordered[ordered[bool]]
@@ -83,7 +85,7 @@ type actionEntry struct {
 	NeedsNoCurrentLocation bool `yaml:"needs_no_current_location"`
 }
 
-// ordered is a mapping of YAML in the order of the file.
+// ordered is a YAML mapping in the order of the file.
 type ordered[T any] struct {
 	names   []string
 	entries []T
@@ -100,7 +102,7 @@ func (o *ordered[T]) UnmarshalYAML(node *yaml.Node) error {
 	return nil
 }
 
-// tables are those of each model. policies/authz/tables_test.rego states them a second time on purpose.
+// tables returns the tables of each model. policies/authz/tables_test.rego repeats their contents on purpose.
 var tables = sync.OnceValue(func() map[string]modelTables {
 	all := map[string]modelTables{}
 	for _, model := range models {
@@ -136,7 +138,7 @@ func rolesWhere(satisfied func(roleEntry) bool) []string {
 }
 
 var (
-	// offered are the roles that can be assigned at each kind of location.
+	// offered maps each kind of location to the roles that can be assigned there.
 	offered = func() map[string][]string {
 		byKind := map[string][]string{}
 		for _, kind := range []string{"region", "division", "facility", "system", "entity", "group", "practice", "vendor"} {
@@ -150,10 +152,10 @@ var (
 	areaNames   = slices.Clip(tables()["practice_group"].Levels.entries[0].names)
 )
 
-// actionsOf are the actions of a model, sorted.
+// actionsOf returns the actions of a model, sorted.
 func actionsOf(model string) []string { return slices.Sorted(maps.Keys(tables()[model].Actions)) }
 
-// allActions are the actions of all models, once each.
+// allActions returns the actions of all models, without duplicates.
 func allActions() []string {
 	var all []string
 	for _, model := range models {
@@ -163,7 +165,8 @@ func allActions() []string {
 	return slices.Compact(all)
 }
 
-// entryOf is the entry of an action; the models that have it agree. An unknown action counts as one on users.
+// entryOf returns the entry of an action; all models that have the action agree. An unknown action counts as an action
+// on users.
 func entryOf(action string) actionEntry {
 	for _, model := range models {
 		if entry, ok := tables()[model].Actions[action]; ok {
@@ -173,10 +176,10 @@ func entryOf(action string) actionEntry {
 	return actionEntry{Resource: "user"}
 }
 
-// typeOf is the type of resource of an action.
+// typeOf returns the resource type of an action.
 func typeOf(action string) string { return entryOf(action).Resource }
 
-// needsNoCurrentLocation reports whether an action is judged at its place alone.
+// needsNoCurrentLocation reports whether only the place of an action counts.
 func needsNoCurrentLocation(action string) bool { return entryOf(action).NeedsNoCurrentLocation }
 
 func (w *world) json() []byte {
@@ -194,7 +197,7 @@ func (w *world) directory(tb require.TestingT) *directory.Directory {
 	return d
 }
 
-// clone is a deep copy.
+// clone returns a deep copy.
 func (w *world) clone() *world {
 	c := &world{}
 	if err := json.Unmarshal(w.json(), c); err != nil {
@@ -239,7 +242,7 @@ func (w *world) root(l *byID) *byID {
 	return l
 }
 
-// covers reports whether b is a or lies beneath it.
+// covers reports whether b is a or below a.
 func (w *world) covers(a, b *byID) bool {
 	for ; b.ID != a.ID; b = w.byID(b.Parent) {
 		if b.Parent == "" {
@@ -260,7 +263,7 @@ func (w *world) inside(organization *byID) []*byID {
 	return all
 }
 
-// belongs reports whether a user has an assignment, of whatever status, in an organization.
+// belongs reports whether a user has an assignment in an organization, whatever its status.
 func (w *world) belongs(u *person, organization *byID) bool {
 	return slices.ContainsFunc(u.Assignments, func(a assignment) bool { return w.root(w.byID(a.Location)).ID == organization.ID })
 }
@@ -276,7 +279,7 @@ func (u *person) at(location string) *assignment {
 
 func isActive(status string) bool { return status == "" || status == "active" }
 
-// active are the assignments that give something.
+// active returns the assignments that are in effect.
 func (w *world) active(u *person) []assignment {
 	var all []assignment
 	for _, a := range u.Assignments {
@@ -329,14 +332,14 @@ func chance(r *rand.Rand, percent int) bool { return r.IntN(100) < percent }
 
 func pick[T any](r *rand.Rand, from ...T) T { return from[r.IntN(len(from))] }
 
-// sortedIDs are the ids of hits, sorted.
+// sortedIDs returns the ids of hits, sorted.
 func sortedIDs(hits []pdp.Hit) []string {
 	ids := names(hits)
 	slices.Sort(ids)
 	return ids
 }
 
-// names are the ids or names of hits, in their order.
+// names returns the ids or names of hits, in their order.
 func names(hits []pdp.Hit) []string {
 	all := make([]string, 0, len(hits))
 	for _, hit := range hits {

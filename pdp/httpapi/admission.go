@@ -26,7 +26,7 @@ const (
 	maxAnnouncing = 4
 )
 
-// serverBusy is what clients are told that should try again.
+// serverBusy is the message of rejections after which the client should try again.
 const serverBusy = "The server is busy: try again after a second."
 
 // retryAfter is the value of Retry-After in seconds.
@@ -41,7 +41,7 @@ type admission struct {
 	maxBodyBytes int64
 	streams      atomic.Int64 // HTTP/2 requests
 	maxStreams   int64
-	overdue      atomic.Int64 // requests that the watchdog has answered and whose work goes on
+	overdue      atomic.Int64 // requests that the watchdog has answered but whose work continues
 	maxOverdue   int64
 }
 

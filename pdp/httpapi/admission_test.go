@@ -50,7 +50,7 @@ func TestOverdueRequestIsAnsweredWithTimeout(t *testing.T) {
 	}
 }
 
-// Otherwise it would pile up.
+// If overdue work did not count, it would pile up.
 func TestOverdueWorkCountsUntilItEnds(t *testing.T) {
 	t.Parallel()
 	s := newBlockedDecider()
@@ -91,7 +91,7 @@ func TestBatchesDoNotDelayEvaluationsOrAnnouncements(t *testing.T) {
 	defer all.Wait()
 	defer close(s.release)
 	refused := make(chan response, 100)
-	for range 1 + 8 + 4 { // one is worked on, eight wait
+	for range 1 + 8 + 4 { // one is being processed, eight wait
 		all.Go(func() {
 			if a := h.post(evaluationsPath, batchOfTwo); a.status != 200 {
 				refused <- a
@@ -107,7 +107,7 @@ func TestBatchesDoNotDelayEvaluationsOrAnnouncements(t *testing.T) {
 	require.Len(t, s.entered, 1)
 	assert.Equal(t, 200, h.post(evaluationPath, question).status)
 	assert.Equal(t, 200, h.post(changesPath, `{"users":[{"id":"jane"}]}`, "Authorization", "Bearer "+changesToken).status)
-	for _, path := range []string{searchActionPath, evaluationPath} { // a large question is work like a batch
+	for _, path := range []string{searchActionPath, evaluationPath} { // a large question counts as a batch
 		body := strings.Replace(question, `"id":"alice"`, `"id":"alice","x":"`+strings.Repeat("x", 5000)+`"`, 1)
 		assert.Equal(t, 503, h.post(path, body).status)
 	}
@@ -183,7 +183,7 @@ func TestRequestWaitsForHalfOfItsTime(t *testing.T) {
 	assert.Contains(t, h.post(evaluationPath, question).requireError(t, 503), "busy")
 }
 
-// Each takes memory from its head on, even if its body never comes.
+// Each stream takes memory as soon as its head arrives, even if its body never does.
 func TestOpenHTTP2StreamsAreLimitedTogether(t *testing.T) {
 	h := start(t, Config{Decider: allow(), ReadTimeout: time.Minute})
 	h.server.admission.maxStreams = 4
@@ -211,7 +211,7 @@ func TestOpenHTTP2StreamsAreLimitedTogether(t *testing.T) {
 	assert.Equal(t, 200, a.status)
 }
 
-// The bodies are each below the size that counts as huge, and never end.
+// Each body is smaller than a huge one, and never ends.
 func TestUnfinishedMediumBodiesAreLimitedTogether(t *testing.T) {
 	t.Parallel()
 	h := start(t, Config{Decider: allow(), ReadTimeout: time.Minute})
@@ -243,7 +243,7 @@ func TestUnfinishedLargeBodiesAreLimitedTogether(t *testing.T) {
 	body := strings.Replace(question, `"id":"alice"`, `"id":"alice","x":"`+strings.Repeat("x", 1_000_000)+`"`, 1)
 	var a response
 	h.until("a large question is refused", func() bool {
-		if a = h.post(evaluationPath, body); a.status == 200 { // the others have not arrived, or were refused themselves while they did
+		if a = h.post(evaluationPath, body); a.status == 200 { // the others have not arrived yet, or were rejected themselves
 			hold()
 		}
 		return a.status != 200

@@ -38,7 +38,7 @@ func (rc *requestContext) unauthorized(message string) error {
 type tokenSource func() []string
 
 // accept reports whether an Authorization header has a valid token. It compares hashes, and always all of them, so that
-// the time it takes tells nothing about the tokens.
+// its duration reveals nothing about the tokens.
 func (t tokenSource) accept(authorization []string) bool {
 	if len(authorization) != 1 {
 		return false
@@ -69,7 +69,7 @@ func (t tokenSource) valid() bool {
 	})
 }
 
-// disjointFrom reports whether there are tokens and none of them is also one of the others.
+// disjointFrom reports whether there are tokens and none of them is among the others.
 func (t tokenSource) disjointFrom(others tokenSource) bool {
 	tokens := t.current()
 	return len(tokens) > 0 &&

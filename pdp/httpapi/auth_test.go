@@ -64,7 +64,7 @@ func TestTokenIsRequired(t *testing.T) {
 	}
 	assert.NotContains(t, h.log.String(), token)
 
-	// Two headers are rejected, even if both are right.
+	// Two headers are rejected, even if both are valid.
 	s, err := New(Config{Decider: allow(), BaseURL: "https://x", Tokens: staticTokens(token), Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	r := httptest.NewRequest("POST", "/access/v1/evaluation", strings.NewReader(question))

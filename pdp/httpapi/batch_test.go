@@ -23,7 +23,7 @@ func newBatchDecider() *fakeDecider {
 			case "deny":
 				o.Decision.Reasons = []any{"no"}
 			case "fail":
-				o.Decision.Allow = true // which must not show
+				o.Decision.Allow = true // the allow of a failed item must not be sent
 				o.Err = &pdp.Error{Kind: pdp.Unavailable, Message: "There is no directory.", Err: errors.New("redis is down")}
 			default:
 				o.Decision.Allow = true

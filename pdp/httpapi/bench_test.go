@@ -57,7 +57,8 @@ func BenchmarkEvaluation(b *testing.B) {
 	}
 }
 
-// BenchmarkServeEvaluation measures a question and its answer over one kept connection: client, server and what is between.
+// BenchmarkServeEvaluation measures a question and its answer over one persistent connection, including client and
+// server.
 func BenchmarkServeEvaluation(b *testing.B) {
 	for network, address := range map[string]string{"tcp": "127.0.0.1:0", "unix": filepath.Join(b.TempDir(), "s")} {
 		b.Run(network, func(b *testing.B) {

@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// Errors of bodies, as clients are told.
+// Messages of errors about bodies.
 const (
 	notJSON        = "The Content-Type is not application/json: send JSON with that Content-Type."
 	notGzip        = "The Content-Encoding is gzip but the body is not valid gzip: send gzip, or leave the header out."
@@ -25,8 +25,8 @@ func bodyTooLarge(maxBytes int64) string {
 	return "The body is too large: send at most " + strconv.FormatInt(maxBytes>>20, 10) + " MiB."
 }
 
-// jsonBody checks the Content-Type and reads the body (pdp/authzen/PROTOCOL.md section 10.1). maxBytes is a whole number
-// of MiB.
+// jsonBody checks the Content-Type and reads the body (pdp/authzen/PROTOCOL.md section 10.1). maxBytes must be a whole
+// number of MiB.
 func (rc *requestContext) jsonBody(maxBytes int64) ([]byte, error) {
 	if !isJSON(rc.r.Header["Content-Type"]) {
 		return nil, invalid(notJSON)
@@ -34,8 +34,8 @@ func (rc *requestContext) jsonBody(maxBytes int64) ([]byte, error) {
 	return rc.decodedBody(maxBytes)
 }
 
-// decodedBody reads the body and undoes its Content-Encoding (RFC 9110, section 8.4). The limit applies before and after.
-// Then it waits for admission.
+// decodedBody reads the body and decodes its Content-Encoding (RFC 9110, section 8.4). The limit applies before and
+// after decoding. Then it waits for admission.
 func (rc *requestContext) decodedBody(maxBytes int64) ([]byte, error) {
 	compressed, err := isGzip(rc.r.Header["Content-Encoding"])
 	if err != nil {
@@ -53,8 +53,8 @@ func (rc *requestContext) decodedBody(maxBytes int64) ([]byte, error) {
 	return body, rc.admit(len(body))
 }
 
-// readBody reads the body as it was sent. Memory is reserved before it is used: what a slow client has sent so far counts,
-// too.
+// readBody reads the body as sent. Memory is reserved before it is used, so that bytes from slow clients count as soon
+// as they arrive.
 func (rc *requestContext) readBody(maxBytes int64) ([]byte, error) {
 	if rc.r.ContentLength > maxBytes {
 		return nil, rc.closeWith(invalid(bodyTooLarge(maxBytes)))
@@ -140,7 +140,7 @@ func isGzip(contentEncoding []string) (compressed bool, err error) {
 	return compressed, nil
 }
 
-// gunzip returns a body as it was before gzip.
+// gunzip decompresses a body.
 func gunzip(compressed []byte, maxBytes int64) ([]byte, error) {
 	r, err := gzip.NewReader(bytes.NewReader(compressed))
 	if err != nil {

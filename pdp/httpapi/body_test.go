@@ -29,7 +29,7 @@ func TestContentType(t *testing.T) {
 	}
 }
 
-// They are decoded on every path that reads a body, or rejected by name.
+// Encoded bodies are decoded on every path that reads a body. Other encodings are rejected by name.
 func TestContentEncodings(t *testing.T) {
 	t.Parallel()
 	f := allow()
@@ -71,7 +71,7 @@ func TestBodySizeLimit(t *testing.T) {
 	a := h.post("/access/v1/evaluation", padded(authzen.MaxBody+1))
 	assert.Equal(t, "The body is too large: send at most 1 MiB.", a.requireError(t, 400))
 
-	// Without a Content-Length the server finds out by reading.
+	// Without a Content-Length the server finds the excess by reading.
 	for n, status := range map[int]int{authzen.MaxBody: 200, authzen.MaxBody + 1: 400, authzen.MaxBody + 100: 400} {
 		r, err := http.NewRequest("POST", h.url+"/access/v1/evaluation", struct{ *strings.Reader }{strings.NewReader(padded(n))})
 		require.NoError(t, err)
@@ -83,11 +83,11 @@ func TestBodySizeLimit(t *testing.T) {
 	}
 }
 
-// Without one, net/http would send it in chunks.
+// Without a Content-Length, net/http would send the response in chunks.
 func TestLargeResponseHasContentLength(t *testing.T) {
 	big := strings.Repeat("x", 200_000)
 	h := start(t, Config{Decider: deciderReturning(pdp.Decision{Allow: true, Reasons: []any{big}}, nil)})
-	for range 3 { // its buffer is not kept
+	for range 3 { // a large buffer is not reused
 		a := h.post("/access/v1/evaluation", question)
 		assert.Equal(t, `{"decision":true,"context":{"reasons":["`+big+`"]}}`, a.body)
 		assert.Equal(t, strconv.Itoa(len(a.body)), a.header.Get("Content-Length"))

@@ -6,9 +6,9 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/httpapi/announcement"
 )
 
-// announceChanges announces membership changes, all of a request or none:
+// announceChanges announces the membership changes of a request, all of them or none:
 //
-//	200 {"token": "..."}   every sidecar will learn of them; the token is for context.at_least of later questions
+//	200 {"token": "..."}   every sidecar will receive them; the token is for context.at_least of later questions
 //	400, 401               nothing was announced, and the same request would fail again
 //	500, 503, no response  unknown: repeat the request until it succeeds
 func (rc *requestContext) announceChanges() error {
@@ -39,7 +39,8 @@ func (rc *requestContext) announceChanges() error {
 	return nil
 }
 
-// announceError adds a message about announcements to an error without one. The default messages are about questions.
+// announceError adds a message about announcements to an error without a message, because the default messages are about
+// questions.
 func announceError(err error) error {
 	e := httpErrorOf(err)
 	if _, _, defaultMessage := statusOf(e.kind); e.message != defaultMessage {

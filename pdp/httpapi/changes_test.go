@@ -21,7 +21,7 @@ const (
 	janeChanged  = `{"users":[{"id":"jane"}]}`
 )
 
-// announcer is an Announcer made of a function. It records what it is given.
+// announcer is an Announcer that calls a function. It records its arguments.
 type announcer struct {
 	answer func(context.Context) (string, error)
 	given  [][]pdp.Change
@@ -36,7 +36,7 @@ func announcerReturning(token string, err error) *announcer {
 	return &announcer{answer: func(context.Context) (string, error) { return token, err }}
 }
 
-// announce announces changes with the right token.
+// announce announces changes with a valid token.
 func (h *harness) announce(body string, headers ...string) response {
 	h.t.Helper()
 	return h.post("/v1/membership/changes", body, append([]string{"Authorization", "Bearer " + changesToken}, headers...)...)
@@ -58,7 +58,7 @@ func TestChangesAreAnnounced(t *testing.T) {
 	}}, a.given)
 }
 
-// Conversely, no other token is good for announcing changes.
+// Conversely, other tokens are not valid for announcing changes.
 func TestChangesTokenIsForChangesOnly(t *testing.T) {
 	const ordinary = "s3cret-of-the-application"
 	for _, cfg := range []Config{{Tokens: staticTokens(ordinary)}, {}} {
@@ -125,7 +125,7 @@ func TestFailedAnnouncementIsReported(t *testing.T) {
 	}
 }
 
-// It must not count as successful, even if the announcer returns a token.
+// A late announcement must not count as successful, even if the announcer returns a token.
 func TestLateAnnouncementIsReportedAsUnknown(t *testing.T) {
 	slow := &announcer{answer: func(ctx context.Context) (string, error) { <-ctx.Done(); return "token", nil }}
 	h := start(t, Config{Decider: allow(), Changes: slow, ChangesTokens: staticTokens(changesToken), Timeout: 10 * time.Millisecond})
@@ -142,7 +142,7 @@ func TestAnnouncementBodyLimit(t *testing.T) {
 
 	s, err := New(Config{Decider: allow(), BaseURL: "https://x", Changes: announcerReturning("1", nil), ChangesTokens: staticTokens(changesToken), Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
-	// Without a Content-Length the server finds out by reading.
+	// Without a Content-Length the server finds the excess by reading.
 	r := httptest.NewRequest(http.MethodPost, "/v1/membership/changes", struct{ *strings.Reader }{strings.NewReader(padded(4<<20 + 1))})
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("Authorization", "Bearer "+changesToken)

@@ -26,10 +26,10 @@ type Config struct {
 	Changes Announcer
 	// ForwardAuth answers proxies; nil disables it.
 	ForwardAuth ForwardAuth
-	// ChangesTokens returns the bearer tokens for announcing changes, which are good for nothing else. It is required with
-	// Changes and must not share a token with Tokens.
+	// ChangesTokens returns the bearer tokens for announcing changes, which are not valid for anything else. It is required
+	// with Changes and must not share a token with Tokens.
 	ChangesTokens func() []string
-	// Ready checks what the server needs to decide; nil means that it is always ready.
+	// Ready checks the conditions for deciding; nil means that the server is always ready.
 	Ready func(ctx context.Context) []Check
 	// Policy describes the policy in force; nil means unknown.
 	Policy func() PolicyStatus
@@ -37,7 +37,7 @@ type Config struct {
 	Membership func() MembershipStatus
 	// DirectoryRevision returns the revision of the directory in force, for the metrics. nil and "" mean unknown.
 	DirectoryRevision func() string
-	// Registry receives the server's metrics and is what /metrics shows; nil creates one.
+	// Registry is where the server registers its metrics, and the source of /metrics; nil creates one.
 	Registry *prometheus.Registry
 	Logger   *slog.Logger // nil means slog.Default()
 
@@ -55,11 +55,11 @@ type Config struct {
 
 // Check is one condition of readiness.
 type Check struct {
-	Name string // shown to everybody: lower-case letters, digits and "_", at most 32
+	Name string // public: lower-case letters, digits and "_", at most 32
 	Err  error  // why the condition is not met, for the log only; nil if it is met
 }
 
-// Decider decides. [*pdp.Engine] is one. Implementations are safe for concurrent use.
+// Decider makes decisions. [*pdp.Engine] implements it. Implementations must be safe for concurrent use.
 type Decider interface {
 	Offers() pdp.Offers
 	Decide(ctx context.Context, r pdp.Request) (pdp.Decision, error)
@@ -69,11 +69,11 @@ type Decider interface {
 	SearchActions(ctx context.Context, r pdp.SearchRequest) (pdp.SearchResult, error)
 }
 
-// Announcer accepts announcements of changes: what has changed is not decided by as it was before. Implementations are safe
-// for concurrent use.
+// Announcer accepts announcements of changes, so that changed records are no longer used in decisions. Implementations
+// must be safe for concurrent use.
 type Announcer interface {
-	// Announce returns once every sidecar is bound to learn of the changes, all of them or none. The token is for
-	// context.at_least of questions whose facts must include them. The error is a [*pdp.Error], of kind [pdp.Invalid] if a
-	// change is malformed; after any other error the caller may announce the same again.
+	// Announce returns once it is certain that every sidecar will receive the changes, all of them or none. The token is
+	// for context.at_least of questions whose facts must include them. The error is a [*pdp.Error], of kind [pdp.Invalid]
+	// if a change is malformed; after any other error the caller may announce the same changes again.
 	Announce(ctx context.Context, changes []pdp.Change) (token string, err error)
 }

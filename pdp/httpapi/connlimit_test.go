@@ -74,7 +74,7 @@ func TestSlowThenIdleConnectionsAreEvicted(t *testing.T) {
 	require.NoError(t, err)
 	_, err = io.WriteString(slow, question[:20])
 	require.NoError(t, err)
-	time.Sleep(1200 * time.Millisecond) // longer than a connection may be slow without being evicted first
+	time.Sleep(1200 * time.Millisecond) // longer than slowAfter
 
 	one := h.dial()
 	send(t, one, "GET", "/health", "", 0)
@@ -103,7 +103,7 @@ func TestSilentConnectionsAreEvicted(t *testing.T) {
 	require.Equal(t, 200, status(t, conn))
 }
 
-// A new connection is rejected if all others are busy.
+// If all connections are busy, a new one is rejected.
 func TestBusyConnectionsAreNotEvicted(t *testing.T) {
 	entered, release := make(chan struct{}), make(chan struct{})
 	h := startWithMaxConns(t, 2, Config{Timeout: time.Hour, Decider: &fakeDecider{decide: func(context.Context, pdp.Request) (pdp.Decision, error) {
@@ -126,7 +126,7 @@ func TestBusyConnectionsAreNotEvicted(t *testing.T) {
 		require.Equal(t, 200, status(t, conn))
 	}
 	refused := 1
-	for { // a client has its response shortly before the server knows the connection to be idle
+	for { // a client has its response shortly before the server considers the connection idle
 		conn := h.dial()
 		send(t, conn, "GET", "/metrics", "", 0)
 		resp, err = http.ReadResponse(bufio.NewReader(conn), nil)
@@ -178,7 +178,7 @@ func TestHTTP2ConnectionsWithoutBodiesAreEvicted(t *testing.T) {
 	conn := h.dial()
 	send(t, conn, "GET", "/health", "", 0)
 	require.Equal(t, 200, status(t, conn))
-	select { // one of them gave way
+	select { // one of them was evicted
 	case err := <-ends[0]:
 		require.Error(t, err)
 	case err := <-ends[1]:
@@ -211,7 +211,7 @@ func TestConnectionLimitCountsAllListeners(t *testing.T) {
 	}
 	first := dial(tcp)
 	require.Equal(t, 200, status(t, first))
-	for status(t, dial(unix)) == 503 { // a client has its response shortly before the server knows the connection to be idle
+	for status(t, dial(unix)) == 503 { // a client has its response shortly before the server considers the connection idle
 	}
 	requireClosed(t, first)
 }

@@ -95,7 +95,7 @@ func TestDisconnectIsRecordedAsStatus499(t *testing.T) {
 				close(asked)
 				<-ctx.Done()
 				close(cancelled)
-				return nil // an engine that does not notice
+				return nil // an engine that does not notice the disconnect
 			}
 			f := newBatchDecider()
 			all := f.decideAll

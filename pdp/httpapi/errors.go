@@ -24,8 +24,8 @@ const (
 // sent.
 const statusClientClosedRequest = 499
 
-// statusOf is the one table from kinds of errors to HTTP statuses, codes of OPA's API, and the messages for errors without
-// a message of their own.
+// statusOf is the only table that maps kinds of errors to HTTP statuses, codes of OPA's API, and messages for errors
+// without a message.
 func statusOf(k pdp.Kind) (status int, code, message string) {
 	switch k {
 	case pdp.Invalid:
@@ -51,7 +51,7 @@ func statusOf(k pdp.Kind) (status int, code, message string) {
 	}
 }
 
-// httpError is an error as it is sent, with its cause for the log.
+// httpError is an error response with its cause, which is only logged.
 type httpError struct {
 	kind    pdp.Kind
 	status  int
@@ -66,7 +66,7 @@ func httpErrorOf(err error) httpError {
 	if pdpErr, ok := errors.AsType[*pdp.Error](err); ok {
 		e.kind, message = pdpErr.Kind, pdpErr.Message
 		if error(pdpErr) == err && message == "" && pdpErr.Err != nil {
-			e.cause = pdpErr.Err // the rest of pdpErr says nothing more
+			e.cause = pdpErr.Err // the rest of pdpErr adds nothing
 		}
 	} else if authzenErr, ok := errors.AsType[*authzen.Error](err); ok {
 		e.kind, message = pdp.Invalid, authzenErr.Message
@@ -94,8 +94,8 @@ func (e *httpError) opa() *opawire.Error { return &opawire.Error{Code: e.code, M
 
 func invalid(message string) error { return &pdp.Error{Kind: pdp.Invalid, Message: message} }
 
-// encodingError is for a decision or document that cannot be encoded as JSON. It omits the text of err, which may quote
-// the value. An error that is fit for the client is returned unchanged.
+// encodingError returns the error for a decision or document that cannot be encoded as JSON. It omits the text of err,
+// which may quote the value. An error that may be sent to the client is returned unchanged.
 func encodingError(err error) error {
 	if e, ok := errors.AsType[*pdp.Error](err); ok {
 		return e

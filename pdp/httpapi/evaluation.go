@@ -64,12 +64,12 @@ func (rc *requestContext) evaluations() error {
 	ctx, cancel := rc.withDeadline()
 	defer cancel()
 	outcomes, err := rc.server.decider.DecideAll(ctx, items, batch.Semantic)
-	// If the time is over, each undecided item has its own timeout error: the response is still useful to a client that is
-	// there to receive it.
+	// If the time is over, each undecided item has its own timeout error. The response is still useful to a connected
+	// client.
 	if expired := rc.timeoutIfExpired(ctx, err); err != nil || rc.clientGone() || errors.Is(expired, errAlreadyAnswered) {
 		return expired
 	}
-	// Clients match decisions to evaluations by position: a list of another length would match them wrongly.
+	// Clients match decisions to evaluations by position, so a list of another length would be matched wrongly.
 	if n := len(outcomes); n == 0 || n > len(items) || batch.Semantic == authzen.ExecuteAll && n < len(items) {
 		return &pdp.Error{Kind: pdp.Internal, Err: fmt.Errorf("%d answers for %d questions", n, len(items))}
 	}
@@ -78,14 +78,14 @@ func (rc *requestContext) evaluations() error {
 
 // writeOutcomes encodes the outcomes of a batch. It counts them after all have been encoded.
 func (rc *requestContext) writeOutcomes(items []pdp.Item, outcomes []pdp.Outcome) (err error) {
-	var firstError httpError // of the server; logged once for the batch
+	var firstError httpError // the first error that is not the client's; logged once for the batch
 	out := append(rc.out[:0], `{"evaluations":[`...)
 	for i := range outcomes {
 		if i > 0 {
 			out = append(out, ',')
 		}
 		if items[i].Err != nil {
-			outcomes[i].Err = items[i].Err // whatever the Decider says, a malformed item cannot be allowed
+			outcomes[i].Err = items[i].Err // a malformed item cannot be allowed, whatever the Decider returns
 		}
 		if outcomes[i].Err != nil {
 			e := httpErrorOf(outcomes[i].Err)

@@ -8,11 +8,12 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp"
 )
 
-// forwardAuthPath answers proxies (adapters/forwardauth).
+// forwardAuthPath is the path for requests from proxies (adapters/forwardauth).
 const forwardAuthPath = "/adapters/forward-auth"
 
-// ForwardAuth answers proxies that ask whether a request may pass. It authenticates them itself: the Authorization header is that of the
-// person. Implementations are safe for concurrent use, and end with ctx.
+// ForwardAuth answers proxies that ask whether a request may pass. It authenticates the proxies itself, because the
+// Authorization header belongs to the person. Implementations must be safe for concurrent use, and must return when ctx
+// ends.
 type ForwardAuth interface {
 	Answer(ctx context.Context, r *http.Request) (status int, header http.Header, body []byte)
 }
@@ -21,7 +22,7 @@ func (rc *requestContext) forwardAuth() error {
 	if err := rc.admit(0); err != nil {
 		return err
 	}
-	rc.r.Header["X-Request-Id"] = []string{rc.id} // one id for the person's request, the log and the application
+	rc.r.Header["X-Request-Id"] = []string{rc.id} // the same id in the person's request, the log and the application
 	ctx, cancel := rc.withDeadline()
 	defer cancel()
 	status, header, body := rc.server.forward.Answer(ctx, rc.r)
@@ -33,7 +34,8 @@ func (rc *requestContext) forwardAuth() error {
 	return nil
 }
 
-// CountDecision counts an evaluation that was not asked over this server's API, in the same metrics. The error is that of the evaluation.
+// CountDecision counts an evaluation that did not come through this server's API, in the same metrics. err is the error
+// of the evaluation.
 func (s *Server) CountDecision(action string, d *pdp.Decision, err error) {
 	counters, stats := s.metrics.action(action), requestStats{}
 	if err != nil {

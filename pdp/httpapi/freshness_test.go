@@ -53,7 +53,7 @@ func TestContextReachesTheDeciderOnEveryPath(t *testing.T) {
 	assert.Equal(t, []map[string]any{want}, got)
 	assert.Equal(t, answered, asked("/access/v1/evaluations", one))
 	assert.Equal(t, []map[string]any{want}, got)
-	// An item of a batch uses the common context, or its own instead.
+	// An item of a batch uses the common context unless it has its own.
 	assert.Equal(t, `{"evaluations":[`+answered+`,`+answered+`]}`, asked("/access/v1/evaluations", `{"evaluations":[{},{`+context2+`}],`+one[1:]))
 	assert.Equal(t, []map[string]any{want, {"at_least": "7~epoch"}}, got)
 	for _, kind := range []string{"subject", "resource", "action"} {

@@ -15,7 +15,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
-// The address and the limits are those of HTTP/1.1.
+// HTTP/2 uses the same address and limits as HTTP/1.1.
 func TestHTTP2WithoutTLSIsServed(t *testing.T) {
 	h := start(t, Config{Decider: allow()})
 	client := h2c(t)
@@ -45,7 +45,7 @@ func TestSlowHTTP2ConnectionIsClosed(t *testing.T) {
 	defer feed.Close()
 	go func() { _, _ = io.WriteString(feed, question[:20]) }()
 	a, err := h.postWith(h2c(t), slow)
-	if err == nil { // the stream may be reset before its answer
+	if err == nil { // the stream may be reset before the response arrives
 		a.requireError(t, 400)
 	}
 	for _, sent := range []string{"PRI * HTT", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00"} {

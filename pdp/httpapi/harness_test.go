@@ -23,7 +23,7 @@ import (
 
 const question = `{"subject":{"type":"user","id":"alice"},"action":{"name":"user.view"},"resource":{"type":"user","id":"jane"}}`
 
-// fakeDecider is a Decider made of functions. A function that a test does not expect to be called is nil.
+// fakeDecider is a Decider that calls functions. A nil function is one that the test does not expect to be called.
 type fakeDecider struct {
 	decide    func(context.Context, pdp.Request) (pdp.Decision, error)
 	decideAll func(context.Context, []pdp.Item, authzen.Semantic) ([]pdp.Outcome, error)
@@ -83,7 +83,7 @@ func (b *safeBuffer) String() string {
 	return b.buf.String()
 }
 
-// testTimeout limits the wait for a condition. It is long, so that only a faulty test reaches it.
+// testTimeout limits the wait for a condition. It is so long that only a failing test reaches it.
 const testTimeout = time.Minute
 
 // harness is a running server.
@@ -116,7 +116,7 @@ func start(t *testing.T, cfg Config) *harness {
 	return &harness{t: t, url: ts.URL, log: log, server: s}
 }
 
-// until waits until a condition holds. If it does not, it shows the metrics.
+// until waits until a condition holds. On failure it shows the metrics.
 func (h *harness) until(what string, condition func() bool) {
 	h.t.Helper()
 	for limit := time.Now().Add(testTimeout); !condition(); time.Sleep(time.Millisecond) {
@@ -126,7 +126,7 @@ func (h *harness) until(what string, condition func() bool) {
 	}
 }
 
-// response is what a client receives.
+// response is a response as the client receives it.
 type response struct {
 	status int
 	header http.Header
@@ -177,7 +177,7 @@ var _ Decider = (*fakeDecider)(nil)
 
 func contains(log *safeBuffer, s string) bool { return strings.Contains(log.String(), s) }
 
-// staticTokens returns a source of fixed tokens, without the empty ones.
+// staticTokens returns a source of fixed tokens. It omits empty ones.
 func staticTokens(all ...string) func() []string {
 	all = slices.DeleteFunc(all, func(token string) bool { return token == "" })
 	return func() []string { return all }
@@ -216,7 +216,7 @@ func (h *harness) postWith(client *http.Client, body io.Reader) (response, error
 	return response{resp.StatusCode, resp.Header, string(text)}, err
 }
 
-// blockedDecider ignores its context: it decides when release is closed.
+// blockedDecider ignores its context and returns when release is closed.
 type blockedDecider struct {
 	*fakeDecider
 	release chan struct{}

@@ -3,7 +3,7 @@ package httpapi
 import "encoding/json"
 
 // metadata describes the server to clients (pdp/authzen/PROTOCOL.md section 9). URLs come from the configuration, never
-// from the request, and only what the policy in force supports is advertised.
+// from the request. Only the features that the policy in force supports are advertised.
 func (rc *requestContext) metadata() (err error) {
 	offers, baseURL := rc.server.decider.Offers(), rc.server.baseURL
 	urlIf := func(offered bool, path string) string {

@@ -17,7 +17,7 @@ func TestMetadata(t *testing.T) {
 	for _, c := range []struct {
 		offers pdp.Offers
 		want   string
-	}{ // what is advertised follows the policy, by the same server
+	}{ // one server advertises what each policy supports
 		{pdp.Offers{}, decisions + `}`},
 		{pdp.Offers{Resources: true}, decisions + `,"search_resource_endpoint":"https://pdp.example.org/authz/access/v1/search/resource"}`},
 		{pdp.Offers{Subjects: true, Resources: true, Actions: true, Obligations: []string{"custom", "step-up"}}, decisions +
@@ -41,7 +41,7 @@ func TestMetadata(t *testing.T) {
 	assert.Contains(t, h.do(http.MethodPost, "/.well-known/authzen-configuration/authz", "{}").requireError(t, 405), "GET")
 }
 
-// The path may have characters that are special in patterns or in URLs.
+// The path may contain characters that are special in patterns or URLs.
 func TestMetadataAtPathOfBaseURL(t *testing.T) {
 	for base, path := range map[string]string{
 		"https://x/a/b:c": "/a/b:c", "https://x/:id": "/:id", "https://x/a%2Fb": "/a%2Fb", "https://x/%C3%A4": "/%C3%A4", "https://x/%FF/": "/%FF",

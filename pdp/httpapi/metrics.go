@@ -16,7 +16,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp"
 )
 
-// metrics are the metrics of a server. Labels have few values: paths of routes, methods of HTTP, and configured actions.
+// metrics are the metrics of a server. Labels have few values: paths of routes, HTTP methods, and configured actions.
 type metrics struct {
 	requests  *prometheus.CounterVec
 	seconds   *prometheus.HistogramVec
@@ -37,7 +37,7 @@ type actionCounters struct {
 	allowed, denied, errors prometheus.Counter
 }
 
-// otherLabel is the label of everything without a label of its own.
+// otherLabel is the label of everything that has no label of its own.
 const otherLabel = "other"
 
 func newMetrics(cfg Config) (*metrics, error) {
@@ -109,7 +109,7 @@ func newMetrics(cfg Config) (*metrics, error) {
 	return m, err
 }
 
-// registerOnce registers a collector unless the owner of the registry has done so already.
+// registerOnce registers a collector unless the owner of the registry has already done so.
 func registerOnce(reg *prometheus.Registry, c prometheus.Collector) error {
 	err := reg.Register(c)
 	if _, ok := errors.AsType[prometheus.AlreadyRegisteredError](err); ok {
@@ -127,7 +127,7 @@ func newActionCounters(v *prometheus.CounterVec, name string) *actionCounters {
 	}
 }
 
-// setActions sets the actions that have counters of their own.
+// setActions sets the actions that have their own counters.
 func (m *metrics) setActions(names []string) {
 	actions := make(map[string]*actionCounters, len(names))
 	for _, name := range names {
@@ -136,7 +136,7 @@ func (m *metrics) setActions(names []string) {
 	m.actions.Store(&actions)
 }
 
-// action returns the counters for an action that a client sent.
+// action returns the counters for an action named by a client.
 func (m *metrics) action(name string) *actionCounters {
 	if a, ok := (*m.actions.Load())[name]; ok {
 		return a
@@ -158,7 +158,7 @@ func (m *metrics) newRoute(method, path string, level slog.Level, format errorFo
 	return rt
 }
 
-// observe counts a request that has been answered.
+// observe counts an answered request.
 func (m *metrics) observe(rc *requestContext, elapsed time.Duration) {
 	rt := rc.route
 	rt.seconds.Observe(elapsed.Seconds())
@@ -179,7 +179,7 @@ func methodLabel(method string) string {
 	return otherLabel
 }
 
-// showMetrics answers with the metrics in Prometheus' format.
+// showMetrics responds with the metrics in Prometheus' format.
 func (rc *requestContext) showMetrics() error {
 	rc.sent = true
 	rc.server.metrics.handler.ServeHTTP(rc.w, rc.r)

@@ -58,7 +58,7 @@ func TestMetrics(t *testing.T) {
 	policy = "r2"
 	assert.Contains(t, h.do("GET", "/metrics", "").body, `wardkeeper_policy_info{revision="r2"} 1`, "read when scraped")
 
-	h.server.SetActions([]string{"deny"}) // as after a change of the policy
+	h.server.SetActions([]string{"deny"}) // as after a policy change
 	h.post("/access/v1/evaluation", question)
 	a = h.do("GET", "/metrics", "")
 	assert.Contains(t, a.body, `wardkeeper_decisions_total{action="user.view",outcome="allowed"} 4`+"\n", "counters are kept")

@@ -25,7 +25,7 @@ type Data interface {
 	CheckPolicy(ctx context.Context) error
 }
 
-// document answers with the document at a path: POST or GET /v1/data/{path}.
+// document responds with the document at a path: POST or GET /v1/data/{path}.
 func (rc *requestContext) document() error {
 	timer := opawire.NewTimer()
 	path, query, err := rc.parseDocumentURL(dataPath, "provenance", "metrics")
@@ -75,7 +75,7 @@ func (rc *requestContext) documentInput(query url.Values) (pdp.DataInput, error)
 	return opawire.InputMember(members["input"]), nil
 }
 
-// defaultDecision answers with the decision alone: POST /.
+// defaultDecision responds with the decision alone: POST /.
 func (rc *requestContext) defaultDecision() error {
 	rc.stats.evaluation = true
 	query, err := opawire.ParseParameters(rc.r)
@@ -85,7 +85,7 @@ func (rc *requestContext) defaultDecision() error {
 	return rc.bareDocument(pdp.DataRequest{Decision: true}, query)
 }
 
-// v0Document answers with the document at a path alone: POST /v0/data/{path}.
+// v0Document responds with the document at a path alone: POST /v0/data/{path}.
 func (rc *requestContext) v0Document() error {
 	path, query, err := rc.parseDocumentURL(v0DataPath)
 	if err != nil {
@@ -94,7 +94,7 @@ func (rc *requestContext) v0Document() error {
 	return rc.bareDocument(pdp.DataRequest{Path: path}, query)
 }
 
-// bareDocument takes the whole body as the input, and answers with the document without a surrounding object.
+// bareDocument takes the whole body as the input, and responds with the document without a surrounding object.
 func (rc *requestContext) bareDocument(r pdp.DataRequest, query url.Values) error {
 	body, err := rc.opaBody()
 	if err != nil {
@@ -123,7 +123,7 @@ func (rc *requestContext) bareDocument(r pdp.DataRequest, query url.Values) erro
 	return rc.formatOPA(query)
 }
 
-// batchDocuments answers with the document at a path for several inputs: POST /v1/batch/data/{path}.
+// batchDocuments responds with the document at a path for several inputs: POST /v1/batch/data/{path}.
 func (rc *requestContext) batchDocuments() error {
 	timer := opawire.NewTimer()
 	path, query, err := rc.parseDocumentURL(batchDataPath, "provenance", "metrics")
@@ -169,7 +169,8 @@ func (rc *requestContext) batchDocuments() error {
 	return rc.formatOPA(query)
 }
 
-// batchResponse pairs names with answers. It also returns the first error of the server, which is logged for the batch.
+// batchResponse pairs names with answers. It also returns the first error that is not the client's, which is logged for
+// the batch.
 func batchResponse(names []string, answers []pdp.DataAnswer) (response opawire.BatchResponse, firstError httpError) {
 	response.Items = make([]opawire.BatchItem, len(names))
 	for i, name := range names {
@@ -186,7 +187,7 @@ func batchResponse(names []string, answers []pdp.DataAnswer) (response opawire.B
 	return response, firstError
 }
 
-// parseDocumentURL parses the path of a document after prefix, and the parameters. Errors from here on count as failed
+// parseDocumentURL parses the parameters and the path of a document after prefix. Errors from here on count as failed
 // evaluations if the path is that of the decision.
 func (rc *requestContext) parseDocumentURL(prefix string, supported ...string) (path []string, query url.Values, err error) {
 	if path, err = opawire.ParsePath(rc.r, prefix); err != nil {
@@ -215,7 +216,8 @@ func (rc *requestContext) opaMembers() (map[string]any, error) {
 	return opawire.ParseMembers(body)
 }
 
-// evaluateDocuments evaluates documents. There must be as many answers as inputs, since clients match them.
+// evaluateDocuments evaluates documents. There must be as many answers as inputs, because clients match them by
+// position.
 func (rc *requestContext) evaluateDocuments(r pdp.DataRequest) (pdp.DataResult, error) {
 	ctx, cancel := rc.withDeadline()
 	defer cancel()
@@ -244,7 +246,7 @@ func (rc *requestContext) countAnswer(a *pdp.DataAnswer) {
 	}
 }
 
-// formatOPA indents and compresses the response as the client asked.
+// formatOPA indents and compresses the response as the client requested.
 func (rc *requestContext) formatOPA(query url.Values) error {
 	out, err := opawire.Indent(rc.out, query)
 	if err != nil {

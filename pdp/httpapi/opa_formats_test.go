@@ -44,7 +44,7 @@ func TestCommonInputIsMerged(t *testing.T) {
 	assert.Contains(t, h.post("/v1/batch/data/x", large).requireOPAError(t, 400, "invalid_parameter"), "too large for so many inputs")
 }
 
-// The engine rejects them as it does those in an input.
+// The engine rejects facts in the common input as it does facts in an input.
 func TestFactsInCommonInputReachTheEngine(t *testing.T) {
 	var got pdp.DataRequest
 	f := dataFunc(echoInput)

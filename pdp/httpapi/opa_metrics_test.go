@@ -8,7 +8,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp"
 )
 
-// At the entrypoint each input is an evaluation; other documents do not count.
+// Each input at the entrypoint counts as an evaluation. Other documents do not count.
 func TestDecisionsAreCountedOnEveryOPAPath(t *testing.T) {
 	h := start(t, Config{Decider: &fakeDecider{}, Tokens: staticTokens("secret-token"), Data: dataFunc(func(in pdp.DataInput) pdp.DataAnswer {
 		a := pdp.DataAnswer{Action: "user.view", Value: true, Defined: true, Decision: &pdp.Decision{Allow: true}}

@@ -22,7 +22,7 @@ func unreachableData(t *testing.T) *fakeData {
 	})
 }
 
-// What two parsers could read differently is rejected, and everything has a limit.
+// Bodies that two parsers could read differently are rejected, and everything has a limit.
 func TestOPABodiesAreParsedStrictly(t *testing.T) {
 	h := start(t, Config{Decider: &fakeDecider{}, Data: unreachableData(t)})
 	for input, want := range map[string]string{

@@ -16,7 +16,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
-// fakeData is a Data whose decision is at authz/decision. Without a function it panics.
+// fakeData is a Data whose decision is at authz/decision. It panics if it has no function.
 type fakeData struct {
 	answer func(context.Context, pdp.DataRequest) (pdp.DataResult, error)
 	broken error
@@ -32,7 +32,7 @@ func (f *fakeData) Decides(path []string) bool {
 }
 func (f *fakeData) CheckPolicy(context.Context) error { return f.broken }
 
-// dataFunc returns a Data that answers each input with a function.
+// dataFunc returns a Data that calls a function for each input.
 func dataFunc(answer func(pdp.DataInput) pdp.DataAnswer) *fakeData {
 	return &fakeData{answer: func(_ context.Context, r pdp.DataRequest) (pdp.DataResult, error) {
 		result := pdp.DataResult{Provenance: pdp.Provenance{OPA: "1.2.3", Commit: "c0ffee", Built: "2026-01-01T00:00:00Z", Bundle: "authz", Revision: "r1"}}
@@ -126,7 +126,7 @@ func TestDocumentRequests(t *testing.T) {
 	}
 }
 
-// Clients could not parse an empty one.
+// Clients could not parse an empty time.
 func TestProvenanceOfUnknownBuildHasNoTime(t *testing.T) {
 	f := dataFunc(echoInput)
 	h := start(t, Config{Decider: &fakeDecider{}, Data: &fakeData{answer: func(ctx context.Context, r pdp.DataRequest) (pdp.DataResult, error) {
@@ -208,7 +208,7 @@ func TestBatchDocuments(t *testing.T) {
 	assert.Contains(t, h.post("/v1/batch/data/x", many(authzen.MaxEvaluations+1)).requireOPAError(t, 400, "invalid_parameter"), "1000")
 }
 
-// Statuses are the same as on AuthZEN's paths.
+// The statuses are the same as on AuthZEN's paths.
 func TestOPAErrorFormat(t *testing.T) {
 	secret := errors.New("password of redis")
 	for name, c := range map[string]struct {
@@ -295,7 +295,7 @@ func TestMisbehavingDataIsAnError(t *testing.T) {
 	}
 }
 
-// Without parameters, /health keeps the response that it has without OPA's API.
+// Without parameters, the response of /health is the same as without OPA's API.
 func TestOPAHealth(t *testing.T) {
 	f := &fakeData{}
 	h := start(t, Config{Decider: &fakeDecider{}, Data: f, Tokens: staticTokens("secret-token")})

@@ -11,7 +11,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/httpapi/opawire"
 )
 
-// health answers that the process is alive, or, with the parameters of OPA's API, whether there is a policy.
+// health reports that the process is alive or, with the parameters of OPA's API, whether there is a policy.
 func (rc *requestContext) health() error {
 	if rc.server.data != nil && rc.r.URL.RawQuery != "" {
 		query, err := opawire.ParseQuery(rc.r)
@@ -26,8 +26,8 @@ func (rc *requestContext) health() error {
 	return nil
 }
 
-// policyHealth answers whether a policy is ready to decide, in the format of OPA's API. Everybody may ask, so it tells no
-// causes.
+// policyHealth reports whether a policy is ready to decide, in the format of OPA's API. It needs no token, so it reveals
+// no causes.
 func (rc *requestContext) policyHealth() error {
 	ctx, cancel := rc.withDeadline()
 	defer cancel()
@@ -45,7 +45,8 @@ func (rc *requestContext) policyHealth() error {
 	return nil
 }
 
-// readiness answers whether questions can be decided, and which checks failed. Everybody may ask, so it tells no causes.
+// readiness reports whether questions can be decided and which checks failed. It needs no token, so it reveals no
+// causes.
 func (rc *requestContext) readiness() error {
 	checks, err := rc.runChecks()
 	if err != nil {
@@ -74,7 +75,7 @@ func (rc *requestContext) readiness() error {
 	return nil
 }
 
-// appendNotReady appends an object without its end.
+// appendNotReady appends an object without the closing brace.
 func appendNotReady(out []byte, missing []string) []byte {
 	out = authzen.AppendString(append(out, `{"error":`...), "Not ready, missing: "+strings.Join(missing, ", ")+".")
 	for i, name := range missing {
@@ -88,8 +89,8 @@ func appendNotReady(out []byte, missing []string) []byte {
 	return append(out, ']')
 }
 
-// runChecks runs the checks of readiness. It needs admission as evaluations do: if there is no capacity for a check, there
-// is none for an evaluation.
+// runChecks runs the checks of readiness. They need admission as evaluations do: if there is no capacity for a check,
+// there is none for an evaluation either.
 func (rc *requestContext) runChecks() ([]Check, error) {
 	if err := rc.admit(0); err != nil {
 		return []Check{{Name: "capacity", Err: err}}, nil
@@ -106,7 +107,7 @@ func (rc *requestContext) runChecks() ([]Check, error) {
 	return checks, nil
 }
 
-// publicName replaces anything but a plain name, so that readiness never shows addresses or the like.
+// publicName replaces any name that is not plain, so that readiness never shows addresses or the like.
 func publicName(name string) string {
 	invalid := func(r rune) bool { return r != '_' && (r < 'a' || r > 'z') && (r < '0' || r > '9') }
 	if name == "" || len(name) > 32 || strings.ContainsFunc(name, invalid) {

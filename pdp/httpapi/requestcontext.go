@@ -40,13 +40,13 @@ type requestContext struct {
 
 	flush       bool          // flush the response, because the handler has not returned yet
 	returnEarly chan struct{} // closed when an HTTP/2 handler may return before the work is done; nil for HTTP/1
-	responding  bool          // conn has been told of an HTTP/2 response in progress
+	responding  bool          // conn knows that an HTTP/2 response is in progress
 }
 
-// maxPooledBuffer is the largest buffer that is kept for later requests, in bytes.
+// maxPooledBuffer is the size of the largest buffer that is kept for later requests, in bytes.
 const maxPooledBuffer = 64 << 10
 
-// serve answers one request in all cases, and counts and logs it. Every route calls it.
+// serve handles one request: it always sends a response, and counts and logs the request. Every route calls it.
 func (s *Server) serve(c echo.Context, rt *route, h handler) {
 	rc := s.contexts.Get().(*requestContext)
 	rc.start, rc.route = time.Now(), rt
@@ -60,8 +60,8 @@ func (s *Server) serve(c echo.Context, rt *route, h handler) {
 	s.serveHTTP2(rc, h)
 }
 
-// serveHTTP2 processes the request in a goroutine of its own. An HTTP/2 response ends only when the handler returns, so it
-// must return when the watchdog has answered, even though the work goes on.
+// serveHTTP2 processes the request in a separate goroutine. An HTTP/2 response ends only when the handler returns, so
+// the handler must return once the watchdog has answered, even though the work continues.
 func (s *Server) serveHTTP2(rc *requestContext, h handler) {
 	rc.conn.SetHTTP2()
 	defer s.admission.streams.Add(-1)
@@ -88,7 +88,7 @@ func (s *Server) serveHTTP2(rc *requestContext, h handler) {
 func (s *Server) process(rc *requestContext, h handler) {
 	reusable := rc.run(h)
 	if rc.alreadyAnswered() {
-		return // the watchdog has recorded it
+		return // the watchdog has recorded the request
 	}
 	rc.record()
 	if !reusable || cap(rc.body) > maxPooledBuffer || cap(rc.out) > maxPooledBuffer {
@@ -98,8 +98,8 @@ func (s *Server) process(rc *requestContext, h handler) {
 	s.contexts.Put(rc)
 }
 
-// run calls a handler and sends the response. A panic becomes an error response, never an allow; rc is not reusable then,
-// because code that panicked may still refer to it.
+// run calls a handler and sends the response. A panic becomes an error response, never an allow. rc is then not
+// reusable, because the code that panicked may still refer to it.
 func (rc *requestContext) run(h handler) (reusable bool) {
 	defer rc.release()
 	defer func() {
@@ -108,7 +108,7 @@ func (rc *requestContext) run(h handler) (reusable bool) {
 			return
 		}
 		if v == http.ErrAbortHandler {
-			panic(v) // a request to net/http to close the connection, not a failure
+			panic(v) // asks net/http to close the connection; not a failure
 		}
 		rc.fail(&pdp.Error{Kind: pdp.Internal, Err: fmt.Errorf("panic: %v\n%s", v, debug.Stack())})
 	}()
@@ -124,7 +124,7 @@ func (rc *requestContext) run(h handler) (reusable bool) {
 	return true
 }
 
-// record counts and logs a request that has been answered.
+// record counts and logs an answered request.
 func (rc *requestContext) record() {
 	elapsed := time.Since(rc.start)
 	rc.server.metrics.observe(rc, elapsed)
@@ -148,8 +148,8 @@ func (rc *requestContext) send() {
 	}
 }
 
-// fail sends an error response. If the client has disconnected, it records status 499, and sends the response all the
-// same: net/http would otherwise send an empty one with status 200 if the client were still there.
+// fail sends an error response. If the client has disconnected, it records status 499 but sends the response anyway:
+// otherwise net/http would send an empty response with status 200 to a client that is still connected.
 func (rc *requestContext) fail(err error) {
 	e := httpErrorOf(err)
 	gone := rc.clientGone() // before sending, since the client may disconnect as soon as it has the response
@@ -165,13 +165,13 @@ func (rc *requestContext) fail(err error) {
 	if gone {
 		rc.status = statusClientClosedRequest
 		if e.kind != pdp.Internal || errors.Is(err, context.Canceled) {
-			return // the client's disconnecting is the only cause
+			return // the disconnect of the client is the only cause
 		}
 	}
 	rc.logCause(e)
 }
 
-// logCause logs the cause of an error, which the client is not told. Errors of the client are not logged.
+// logCause logs the cause of an error, which is not sent to the client. Errors of the client are not logged.
 func (rc *requestContext) logCause(e httpError) {
 	if e.status < http.StatusInternalServerError {
 		return

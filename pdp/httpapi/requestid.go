@@ -9,8 +9,8 @@ import (
 // maxRequestID is the maximum length of a client's request id in bytes.
 const maxRequestID = 4 << 10
 
-// setRequestID uses the X-Request-ID of the client, or generates one if it is missing, sent twice, too long or impossible
-// to send back unchanged (pdp/authzen/PROTOCOL.md section 10.1).
+// setRequestID uses the client's X-Request-ID. It generates an id if the header is missing, repeated, too long or
+// impossible to send back unchanged (pdp/authzen/PROTOCOL.md section 10.1).
 func (rc *requestContext) setRequestID() {
 	sent := rc.r.Header["X-Request-Id"]
 	if len(sent) == 1 && isRequestID(sent[0]) {
@@ -19,13 +19,13 @@ func (rc *requestContext) setRequestID() {
 		return
 	}
 	var random [16]byte
-	_, _ = rand.Read(random[:]) // it never fails
+	_, _ = rand.Read(random[:]) // rand.Read never returns an error
 	rc.id = hex.EncodeToString(random[:])
 	rc.w.Header()["X-Request-Id"] = []string{rc.id}
 }
 
-// isRequestID reports whether a header can carry id unchanged: without control characters except tabs, and without white
-// space at the ends (RFC 9110, section 5.5).
+// isRequestID reports whether a header can carry id unchanged: no control characters except tabs, and no white space at
+// the ends (RFC 9110, section 5.5).
 func isRequestID(id string) bool {
 	if id == "" || len(id) > maxRequestID || strings.Trim(id, " \t") != id {
 		return false

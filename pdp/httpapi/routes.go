@@ -22,13 +22,13 @@ const (
 	metadataPath       = "/.well-known/authzen-configuration"
 )
 
-// Paths of Wardkeeper's own.
+// Wardkeeper's own paths.
 const (
 	revisionPath = "/v1/revision"
 	changesPath  = "/v1/membership/changes"
 )
 
-// Paths of OPA's REST API. Those that write policies or data do not exist.
+// Paths of OPA's REST API. The paths that write policies or data do not exist here.
 const (
 	dataPath      = "/v1/data"
 	batchDataPath = "/v1/batch/data"
@@ -36,10 +36,10 @@ const (
 	defaultPath   = "/"
 )
 
-// handler answers a request: it sets rc.out and returns nil, or returns an error for [requestContext.fail].
+// handler handles a request. It sets rc.out and returns nil, or returns an error for [requestContext.fail].
 type handler func(rc *requestContext) error
 
-// route is what requests for one path have in common.
+// route is the common data of requests for one path.
 type route struct {
 	path        string
 	method      string     // the first of the path's methods; "" for unknown paths
@@ -105,7 +105,7 @@ func (s *Server) addRoute(method, path string, level slog.Level, h handler, more
 	s.handle(path, rt, h, append(more, method)...)
 }
 
-// addOPARoute adds a path of OPA's API.
+// addOPARoute adds a path of OPA's API with its methods.
 func (s *Server) addOPARoute(path string, h handler, methods ...string) {
 	rt := s.metrics.newRoute(methods[0], path, slog.LevelInfo, opaErrorFormat)
 	s.routes[path] = rt

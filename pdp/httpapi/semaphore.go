@@ -5,10 +5,10 @@ import (
 	"sync/atomic"
 )
 
-// maxWaitingFactor is how many requests may wait for a semaphore, as a multiple of its size.
+// maxWaitingFactor is the number of requests that may wait for a semaphore, as a multiple of its size.
 const maxWaitingFactor = 8
 
-// semaphore limits concurrent requests, and how many may wait.
+// semaphore limits the number of concurrent requests and of waiting requests.
 type semaphore struct {
 	slots   chan struct{}
 	waiting atomic.Int64
@@ -26,7 +26,7 @@ func (s *semaphore) tryAcquire() bool {
 	}
 }
 
-// acquire waits for a slot. It fails if too many requests are waiting already, and when ctx ends.
+// acquire waits for a slot. It fails if too many requests are already waiting or if ctx ends.
 func (s *semaphore) acquire(ctx context.Context) bool {
 	defer s.waiting.Add(-1)
 	if s.waiting.Add(1) > maxWaitingFactor*int64(cap(s.slots)) {

@@ -44,7 +44,7 @@ type Server struct {
 	timeout, readHeaderTimeout, readTimeout, idleTimeout time.Duration
 }
 
-// New returns a server. Its error joins everything that is wrong with the configuration.
+// New returns a server. The error joins all faults in the configuration.
 func New(cfg Config) (*Server, error) {
 	baseURL, basePath, err := parseBaseURL(cfg.BaseURL)
 	problems := []error{err}
@@ -93,16 +93,16 @@ func New(cfg Config) (*Server, error) {
 	return s, nil
 }
 
-// SetActions sets the actions that metrics and the log distinguish; any other action is "other". Counters of earlier
-// actions are kept. Until the first call, all actions are "other".
+// SetActions sets the actions that metrics and the log distinguish; any other action is reported as "other". Counters of
+// earlier actions are kept. Until the first call, every action is "other".
 func (s *Server) SetActions(names []string) { s.metrics.setActions(names) }
 
-// Handler returns the handler of the server. It limits bodies and the time to answer, but not the time that a slow client
-// takes to send: use [Server.HTTPServer] for that.
+// Handler returns the handler of the server. It limits bodies and response times, but not the time that a slow client
+// takes to send a request: use [Server.HTTPServer] for that.
 func (s *Server) Handler() http.Handler { return s.echo }
 
-// HTTPServer returns an HTTP server that disconnects slow clients. With listeners of [Server.Listeners], it disconnects
-// excessive ones too.
+// HTTPServer returns an HTTP server that disconnects slow clients. With listeners of [Server.Listeners], it also limits
+// the number of connections.
 func (s *Server) HTTPServer() *http.Server {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
@@ -119,13 +119,13 @@ func (s *Server) HTTPServer() *http.Server {
 		ConnState:                    connlimit.ConnState,
 		ConnContext:                  connlimit.ConnContext,
 		DisableGeneralOptionsHandler: true,
-		// net/http reports misbehaving clients, which must not be able to raise an alarm: warn only.
+		// net/http logs misbehaving clients as errors. Clients must not be able to raise an alarm, so these are only warnings.
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
 	}
 }
 
-// Listeners returns listeners for the server of [Server.HTTPServer]. They keep at most maxConns connections open, those of all
-// ls together.
+// Listeners returns listeners for the server of [Server.HTTPServer]. All of ls together keep at most maxConns
+// connections open.
 func (s *Server) Listeners(maxConns int, ls ...net.Listener) []net.Listener {
 	dropped := s.metrics.connections
 	limiter := connlimit.New(connlimit.Config{

@@ -15,10 +15,10 @@ const (
 	outcomeError   = "error"
 )
 
-// requestStats is what metrics and the access log say about a request. Of what clients send, it contains only configured
-// action names: ids, user names and properties are personal data.
+// requestStats is the data about a request for metrics and the access log. The only client-supplied values in it are
+// names of configured actions, because ids, user names and properties are personal data.
 type requestStats struct {
-	evaluation, search, batch, announcement bool // what kind of request it is
+	evaluation, search, batch, announcement bool // the kind of the request
 
 	action                  *actionCounters // nil until known
 	allowed, denied, errors int             // evaluations
@@ -27,7 +27,7 @@ type requestStats struct {
 	revision                string          // of the policy
 }
 
-// countDecision counts a decision. A denial because the policy's result was malformed counts as an error.
+// countDecision counts a decision. A denial that stands for a malformed result of the policy counts as an error.
 func (s *requestStats) countDecision(a *actionCounters, d *pdp.Decision) {
 	switch {
 	case d.Fault:
@@ -46,7 +46,7 @@ func (s *requestStats) countError(a *actionCounters) {
 	a.errors.Inc()
 }
 
-// countFailure counts a request for evaluations that failed as a whole, as one error.
+// countFailure counts a request for evaluations that failed as a whole as one error.
 func (rc *requestContext) countFailure() {
 	s := &rc.stats
 	if !s.evaluation {

@@ -15,17 +15,17 @@ type PolicyStatus struct {
 	Verified   bool      `json:"verified"`            // whether its signature was verified
 	SignedBy   string    `json:"signed_by,omitempty"` // the id of the key
 	Activated  time.Time `json:"activated_at,omitzero"`
-	Confirmed  time.Time `json:"confirmed_at,omitzero"` // when the source last had this revision
-	FromDisk   bool      `json:"from_disk,omitempty"`   // the source has not confirmed the revision since the start
-	Stale      bool      `json:"stale,omitempty"`       // unconfirmed for so long that it is not used to decide
+	Confirmed  time.Time `json:"confirmed_at,omitzero"` // when the source last offered this revision
+	FromDisk   bool      `json:"from_disk,omitempty"`   // the source has not confirmed the revision since the process started
+	Stale      bool      `json:"stale,omitempty"`       // unconfirmed for so long that it must not be used
 	// Attempt is the last attempt to get another policy; nil if there was none.
 	Attempt *PolicyAttempt `json:"last_attempt,omitempty"`
-	// Refused says why the newest bundle of the source is not in force. It is kept while the source is unreachable. nil if
-	// the newest bundle is in force or unknown.
+	// Refused says why the newest bundle of the source is not in force. It is kept while the source is unreachable. It is
+	// nil if the newest bundle is in force or unknown.
 	Refused *PolicyAttempt `json:"refused,omitempty"`
 }
 
-// PolicyAttempt is one attempt to get a policy from its source. Only clients with the token may see Message.
+// PolicyAttempt is one attempt to get a policy from its source. Message may be shown only to clients with the token.
 type PolicyAttempt struct {
 	At      time.Time `json:"at"`
 	Outcome string    `json:"outcome"`
@@ -33,7 +33,7 @@ type PolicyAttempt struct {
 	Message string    `json:"message,omitempty"`
 }
 
-// public returns what everybody may know of a failed attempt; nil if it did not fail.
+// public returns the part of a failed attempt that may be shown without a token; nil if the attempt did not fail.
 func (a *PolicyAttempt) public() *PolicyAttempt {
 	if a == nil || a.Reason == "" {
 		return nil
@@ -51,7 +51,8 @@ func (rc *requestContext) revision() (err error) {
 	return err
 }
 
-// appendPolicyProblems appends a member about problems with the policy, without causes; nothing if there are none.
+// appendPolicyProblems appends a member about problems with the policy, without causes. It appends nothing if there are
+// none.
 func appendPolicyProblems(out []byte, s PolicyStatus) []byte {
 	var problems struct {
 		Revision string         `json:"revision,omitempty"`
@@ -72,21 +73,21 @@ func appendPolicyProblems(out []byte, s PolicyStatus) []byte {
 	return append(append(out, `,"policy":`...), data...)
 }
 
-// MembershipStatus describes problems with the membership facts, as far as everybody may know.
+// MembershipStatus describes problems with the membership facts. All of it is public.
 type MembershipStatus struct {
 	// Quarantined is the number of records that violate policies/DOMAIN.md section 1. Questions that need one of them
 	// fail. Which records they are is in the log and the metrics.
 	Quarantined int
 	// NotConfirmed says that changes are not being received, so that facts are used until they reach their maximum age.
 	NotConfirmed bool
-	// MissingProofs names what is missing to conclude from the absence of announcements that nothing has changed. Names
-	// consist of lower-case letters and "_". Empty if facts are confirmed.
+	// MissingProofs names the missing conditions for concluding, from the absence of announcements, that nothing has
+	// changed. Names consist of lower-case letters and "_". Empty if facts are confirmed.
 	MissingProofs []string
 	// SharedCacheDown says that the cache shared by sidecars is unavailable.
 	SharedCacheDown bool
 }
 
-// appendMembershipProblems appends a member about problems with the facts; nothing if there are none.
+// appendMembershipProblems appends a member about problems with the facts. It appends nothing if there are none.
 func appendMembershipProblems(out []byte, s MembershipStatus) []byte {
 	if s.Quarantined == 0 && !s.NotConfirmed && len(s.MissingProofs) == 0 && !s.SharedCacheDown {
 		return out

@@ -9,18 +9,18 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp"
 )
 
-// overdueGrace is how long work may take to stop after its deadline. Work that stops by itself gives a better response
+// overdueGrace is how long work may take to stop after its deadline. Work that stops in time gives a better response
 // than the watchdog.
 const overdueGrace = 250 * time.Millisecond
 
 // watchdog answers a request whose work does not stop at its deadline. HTTP/1 requests are processed by net/http's own
 // goroutine, so a request in time costs nothing extra; only the response to an overdue one comes from another goroutine.
-// Overdue work keeps its place in admission until it ends.
+// Overdue work keeps its slot until it ends.
 type watchdog struct {
 	rc *requestContext
 
 	mu      sync.Mutex
-	stopped bool // the work is done: the handler answers
+	stopped bool // the work is done, so the handler answers
 	fired   bool // the watchdog has answered
 }
 
@@ -45,8 +45,8 @@ func (rc *requestContext) withDeadline() (context.Context, context.CancelFunc) {
 	}
 }
 
-// timeoutIfExpired stops the watchdog and returns the error of the work, or a timeout if the context ended before the
-// work did: interrupted work may return a result without an error, which must not be used.
+// timeoutIfExpired stops the watchdog. It returns the error of the work, or a timeout if the context ended before the
+// work did: interrupted work may return a result without an error, and that result must not be used.
 func (rc *requestContext) timeoutIfExpired(ctx context.Context, err error) error {
 	if rc.alreadyAnswered() {
 		return errAlreadyAnswered
@@ -60,7 +60,8 @@ func (rc *requestContext) timeoutIfExpired(ctx context.Context, err error) error
 // alreadyAnswered stops the watchdog and reports whether it has answered.
 func (rc *requestContext) alreadyAnswered() bool { return rc.watchdog != nil && !rc.watchdog.stop() }
 
-// stop prevents the watchdog from answering. It returns false if the watchdog has answered. It may be called repeatedly.
+// stop prevents the watchdog from answering. It returns false if the watchdog has already answered. It may be called
+// repeatedly.
 func (w *watchdog) stop() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -68,7 +69,7 @@ func (w *watchdog) stop() bool {
 	return !w.fired
 }
 
-// fire answers with a timeout, unless the watchdog has been stopped.
+// fire answers with a timeout unless the watchdog has been stopped.
 func (w *watchdog) fire() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -80,7 +81,7 @@ func (w *watchdog) fire() {
 	rc.server.admission.overdue.Add(1)
 	rc.server.metrics.overdue.Inc()
 	if rc.r.ProtoMajor == 1 {
-		rc.w.Header().Set("Connection", "close") // its goroutine is busy with this request
+		rc.w.Header().Set("Connection", "close") // the goroutine of the connection is busy with this request
 	}
 	rc.flush = true
 	rc.fail(&pdp.Error{Kind: pdp.Timeout, Err: errors.New("the work goes on after its deadline and cannot be stopped")})

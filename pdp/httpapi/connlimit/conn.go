@@ -11,15 +11,15 @@ import (
 // slowAfter is how long a connection may take to send its first request head, or a body, before it counts as slow.
 const slowAfter = time.Second
 
-// Conn is an accepted connection. The methods that report what it is doing are safe for concurrent use, and do nothing if
-// c is nil.
+// Conn is an accepted connection. The methods that report its activity are safe for concurrent use, and do nothing if c
+// is nil.
 type Conn struct {
 	net.Conn
 	limiter    *Limiter
 	phase      atomic.Int32
 	phaseStart atomic.Int64 // Unix time in nanoseconds
 
-	http2     atomic.Bool  // then phaseBusy means no more than that a request has begun
+	http2     atomic.Bool  // if set, phaseBusy means only that a request has begun
 	responses atomic.Int32 // HTTP/2 responses being computed
 }
 
@@ -34,7 +34,7 @@ const (
 // Eviction ranks: the lowest is evicted first.
 const (
 	rankSlow = iota // has not sent what is expected for longer than slowAfter
-	rankIdle        // is between requests
+	rankIdle        // between requests
 	rankNew         // has only just begun to send something
 	rankBusy        // is never evicted
 )
@@ -65,14 +65,15 @@ func (c *Conn) Close() error {
 	return c.Conn.Close()
 }
 
-// ReadingBody reports that the body of an HTTP/1 request is being read, so that a client that sends none is slow.
+// ReadingBody reports that the body of an HTTP/1 request is being read, so that a client that sends nothing counts as
+// slow.
 func (c *Conn) ReadingBody() {
 	if c != nil {
 		c.setPhase(phaseReadingBody)
 	}
 }
 
-// BodyRead ends what ReadingBody began.
+// BodyRead reports the end of the reading that ReadingBody reported.
 func (c *Conn) BodyRead() {
 	if c != nil {
 		c.setPhase(phaseBusy)
@@ -89,7 +90,7 @@ func (c *Conn) SetHTTP2() {
 // BeginResponse reports that the response to an HTTP/2 request is being computed, which keeps the connection open.
 func (c *Conn) BeginResponse() { c.addResponse(1) }
 
-// EndResponse ends what BeginResponse began.
+// EndResponse reports the end of the response that BeginResponse reported.
 func (c *Conn) EndResponse() { c.addResponse(-1) }
 
 func (c *Conn) addResponse(n int32) {
@@ -99,7 +100,7 @@ func (c *Conn) addResponse(n int32) {
 	}
 }
 
-// ConnState is for [http.Server.ConnState].
+// ConnState implements the hook [http.Server.ConnState].
 func ConnState(conn net.Conn, state http.ConnState) {
 	c, ok := conn.(*Conn)
 	if !ok {
@@ -115,7 +116,7 @@ func ConnState(conn net.Conn, state http.ConnState) {
 
 type contextKey struct{}
 
-// ConnContext is for [http.Server.ConnContext].
+// ConnContext implements the hook [http.Server.ConnContext].
 func ConnContext(ctx context.Context, conn net.Conn) context.Context {
 	return context.WithValue(ctx, contextKey{}, conn)
 }

@@ -44,7 +44,7 @@ func (l *listener) Accept() (net.Conn, error) {
 		c.setPhase(phaseNew)
 		evicted, ok := l.add(c)
 		if evicted != nil {
-			_ = evicted.Conn.Close() // an error changes nothing for its client
+			_ = evicted.Conn.Close() // the client cannot be told about an error
 			l.cfg.Evicted()
 		}
 		if ok {
@@ -55,8 +55,8 @@ func (l *listener) Accept() (net.Conn, error) {
 	}
 }
 
-// add registers a connection. If the limit is reached, it removes and returns another one, which the caller must close;
-// ok is false if all of them are busy.
+// add registers a connection. If the limit is reached, it removes and returns another one, which the caller must close.
+// ok is false if all other connections are busy.
 func (l *Limiter) add(c *Conn) (evicted *Conn, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -70,7 +70,7 @@ func (l *Limiter) add(c *Conn) (evicted *Conn, ok bool) {
 	return evicted, true
 }
 
-// evictionCandidate returns the connection that is closed next, or nil if all of them are busy. The caller holds mu.
+// evictionCandidate returns the connection to close next, or nil if all of them are busy. The caller must hold mu.
 func (l *Limiter) evictionCandidate(now int64) (candidate *Conn) {
 	lowest := rankBusy
 	for c := range l.open {

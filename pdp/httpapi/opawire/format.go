@@ -26,7 +26,7 @@ func Indent(body []byte, query url.Values) ([]byte, error) {
 	return append(out.Bytes(), '\n'), nil
 }
 
-// minCompressed is the size from which responses are compressed, in bytes. It is that of OPA.
+// minCompressed is the size from which responses are compressed, in bytes. OPA uses the same value.
 const minCompressed = 1024
 
 // gzipWriters reuses compressors, which take much memory.
@@ -38,8 +38,8 @@ var gzipWriters = sync.Pool{New: func() any {
 	return w
 }}
 
-// Compress compresses a response with gzip if it is long enough and the client accepts that. It sets the header of the
-// response accordingly.
+// Compress compresses a response with gzip if it is long enough and the client accepts gzip. It sets the response header
+// accordingly.
 func Compress(body []byte, response http.Header, acceptEncoding []string) []byte {
 	response.Add("Vary", "Accept-Encoding")
 	if len(body) < minCompressed || !acceptsGzip(acceptEncoding) {

@@ -44,8 +44,8 @@ func ParseQuery(r *http.Request) (url.Values, error) {
 	return query, nil
 }
 
-// ParseParameters parses the parameters of a request for documents. Parameters of OPA's that are not in supported are
-// errors: without what the client asked for, a response would be incomplete.
+// ParseParameters parses the parameters of a request for documents. Parameters of OPA that are not in supported are
+// errors, because the response would lack what the client asked for.
 func ParseParameters(r *http.Request, supported ...string) (url.Values, error) {
 	query, err := ParseQuery(r)
 	if err != nil {
@@ -89,10 +89,10 @@ func InputParameter(query url.Values) (pdp.DataInput, error) {
 	return pdp.DataInput{Value: value, Sent: true}, nil
 }
 
-// InputMember returns the input that is a member of a body. There, null counts as absent.
+// InputMember returns the input in a member of a body. A null member counts as absent.
 func InputMember(value any) pdp.DataInput { return pdp.DataInput{Value: value, Sent: value != nil} }
 
-// InputBody parses a body that is the input itself; an empty one is null.
+// InputBody parses a body that is the input itself; an empty body is null.
 func InputBody(body []byte) (pdp.DataInput, error) {
 	if len(body) == 0 {
 		return pdp.DataInput{Sent: true}, nil
@@ -101,7 +101,7 @@ func InputBody(body []byte) (pdp.DataInput, error) {
 	return pdp.DataInput{Value: value, Sent: true}, err
 }
 
-// ParseMembers parses a body that is an object; an empty one has no members.
+// ParseMembers parses a body that is an object; an empty body has no members.
 func ParseMembers(body []byte) (map[string]any, error) {
 	if len(body) == 0 {
 		return nil, nil
@@ -109,7 +109,7 @@ func ParseMembers(body []byte) (map[string]any, error) {
 	return authzen.ParseObject(body)
 }
 
-// BodyAsJSON returns a body without surrounding white space, converted to JSON if the Content-Type says YAML. Any other
+// BodyAsJSON returns a body without surrounding white space, converted to JSON if the Content-Type is YAML. Any other
 // Content-Type counts as JSON, as in OPA.
 func BodyAsJSON(contentType []string, body []byte) (_ []byte, err error) {
 	if isYAML(contentType) && !json.Valid(body) {
@@ -118,7 +118,7 @@ func BodyAsJSON(contentType []string, body []byte) (_ []byte, err error) {
 	return bytes.TrimSpace(body), err
 }
 
-// isYAML reports whether a Content-Type is one of the several in use for YAML.
+// isYAML reports whether a Content-Type is one of those in use for YAML.
 func isYAML(contentType []string) bool {
 	return slices.ContainsFunc(contentType, func(value string) bool { return strings.Contains(strings.ToLower(value), "yaml") })
 }

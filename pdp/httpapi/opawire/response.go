@@ -8,7 +8,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
-// Error is an error in the form of OPA's API.
+// Error is an error in the format of OPA's API.
 type Error struct{ Code, Message string }
 
 // Append appends the error as JSON.
@@ -25,7 +25,7 @@ type Response struct {
 	Provenance   *pdp.Provenance // nil if not requested
 	Metrics      map[string]any  // nil if not requested
 	MissingInput bool            // adds the warning that the client may have forgotten the input
-	status       string          // HTTP status of this document, in a batch of which a part failed
+	status       string          // HTTP status of this document, in a batch with both successes and failures
 }
 
 // Append appends the response as JSON. An error means that a value cannot be encoded.
@@ -58,7 +58,7 @@ func (r *Response) Append(out []byte) ([]byte, error) {
 	return w.Close()
 }
 
-// warning describes a likely mistake of the client; it is "" if there is none.
+// warning describes a likely mistake of the client. It returns "" if there is none.
 func (r *Response) warning() string {
 	switch {
 	case r.MissingInput:
@@ -75,10 +75,10 @@ type Timer struct{ start, parsed, evaluated time.Time }
 // NewTimer starts a timer.
 func NewTimer() Timer { return Timer{start: time.Now()} }
 
-// Parsed ends the parsing of the request.
+// Parsed records the end of the parsing.
 func (t *Timer) Parsed() { t.parsed = time.Now() }
 
-// Evaluated ends the evaluation of the policy.
+// Evaluated records the end of the evaluation.
 func (t *Timer) Evaluated() { t.evaluated = time.Now() }
 
 // Metrics returns the durations so far, in nanoseconds, under the names that OPA uses.

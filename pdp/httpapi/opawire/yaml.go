@@ -17,9 +17,9 @@ import (
 // maxYAML is the maximum size of a YAML body in bytes. The parsed tree takes about a hundred times as much memory.
 const maxYAML = 64 << 10
 
-// yamlToJSON converts a YAML document to JSON, so that one parser reads every body. It accepts only what means the same in
-// YAML 1.1 and 1.2: no anchors, aliases, merge keys or tags, and only strings as names. A plain scalar that either version
-// could take for something other than a string must be quoted.
+// yamlToJSON converts a YAML document to JSON, so that one parser reads every body. It accepts only what means the same
+// in YAML 1.1 and 1.2: no anchors, aliases, merge keys or tags, and only strings as names. A plain scalar that either
+// version could take for anything but a string must be quoted.
 func yamlToJSON(body []byte) (_ []byte, err error) {
 	defer func() {
 		if recover() != nil { // the YAML parser panicked
@@ -84,7 +84,7 @@ func appendYAML(out []byte, n *yaml.Node, depth int) (_ []byte, err error) {
 
 var (
 	jsonNumber = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+][0-9]+)?$`)
-	// ambiguousScalar matches what YAML 1.1 or 1.2 might take for a boolean, a number, a time or an operator.
+	// ambiguousScalar matches plain scalars that YAML 1.1 or 1.2 might take for a boolean, a number, a time or an operator.
 	ambiguousScalar = regexp.MustCompile(`^(?i:y|n|yes|no|on|off|true|false|null|=|<<|[-+]?\.(inf|nan)|[-+.]*[0-9][-+.0-9a-foxtz_: ]*)$`)
 )
 

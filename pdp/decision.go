@@ -77,8 +77,8 @@ type Outcome struct {
 	Err      error
 }
 
-// SearchRequest asks for the subjects, resources or actions for which the decision would be an allow (policies/DOMAIN.md
-// section 8). The part searched for is left empty: Subject.ID, Resource.ID or Action.
+// SearchRequest asks for the subjects, resources or actions for which the decision would be an allow
+// (policies/DOMAIN.md section 8). The part searched for is left empty: Subject.ID, Resource.ID or Action.
 type SearchRequest struct {
 	Subject  authzen.Entity
 	Action   authzen.Action

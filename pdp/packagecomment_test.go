@@ -13,7 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestEveryPackageHasADocFile requires a doc.go with a package comment in each folder with Go code, and no package comment elsewhere.
+// TestEveryPackageHasADocFile requires a doc.go with a package comment in each folder with Go code, and no other package
+// comment in the folder.
 func TestEveryPackageHasADocFile(t *testing.T) {
 	for folder := range importsByPackage(t, "..") {
 		names, err := filepath.Glob(filepath.Join("..", folder, "*.go"))

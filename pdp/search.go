@@ -48,8 +48,9 @@ func (c *candidate) complete(ctx context.Context) (hit Hit, ok bool, err error) 
 // candidates are in the order of the list. They end at the first error.
 type candidates = iter.Seq2[candidate, error]
 
-// SearchSubjects lists the subjects that may do an action to a resource: the access review (policies/DOMAIN.md section
-// 8). Without a current location it lists those that may do so from at least one location where they can stand.
+// SearchSubjects lists the subjects that may do an action to a resource: the access review
+// (policies/DOMAIN.md section 8). Without a current location it lists those that may do so from at least one location
+// where they can stand.
 func (e *Engine) SearchSubjects(ctx context.Context, r SearchRequest) (SearchResult, error) {
 	r.Subject.ID = ""
 	return e.search(ctx, subjectSearch, r, (*evaluation).subjects)
@@ -61,8 +62,8 @@ func (e *Engine) SearchResources(ctx context.Context, r SearchRequest) (SearchRe
 	return e.search(ctx, resourceSearch, r, (*evaluation).resources)
 }
 
-// SearchActions lists the actions that a subject may do to a resource, given suitable properties (policies/DOMAIN.md
-// section 8).
+// SearchActions lists the actions that a subject may do to a resource, given suitable properties
+// (policies/DOMAIN.md section 8).
 func (e *Engine) SearchActions(ctx context.Context, r SearchRequest) (SearchResult, error) {
 	r.Action = authzen.Action{}
 	return e.search(ctx, actionSearch, r, (*evaluation).actions)

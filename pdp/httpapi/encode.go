@@ -9,8 +9,8 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
-// appendDecision appends {"decision", "context"?} (pdp/authzen/PROTOCOL.md section 6). An empty context is left out, since
-// clients compare responses exactly.
+// appendDecision appends {"decision", "context"?} (pdp/authzen/PROTOCOL.md section 6). It omits an empty context,
+// because clients compare responses exactly.
 func appendDecision(out []byte, d *pdp.Decision) (_ []byte, err error) {
 	out = strconv.AppendBool(append(out, `{"decision":`...), d.Allow)
 	w := authzen.ObjectWriter{Buf: append(out, `,"context":`...)}
@@ -61,8 +61,8 @@ func appendObligations(out []byte, obligations []pdp.Obligation) (_ []byte, err 
 	return append(out, ']'), nil
 }
 
-// appendItemError appends the denial for an item of a batch that was malformed or failed (pdp/authzen/PROTOCOL.md
-// section 7).
+// appendItemError appends the denial for an item of a batch that was malformed or failed
+// (pdp/authzen/PROTOCOL.md section 7).
 func appendItemError(out []byte, e httpError) []byte {
 	out = append(out, `{"decision":false,"context":{"error":{"status":`...)
 	out = strconv.AppendInt(out, int64(e.status), 10)

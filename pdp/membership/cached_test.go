@@ -19,7 +19,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/redisstore"
 )
 
-// cachedUnderTest is a cached source whose origin can get another directory.
+// cachedUnderTest is a cached source whose origin can be given another directory.
 type cachedUnderTest struct {
 	*cache.Cache
 	other    *cache.Cache // another sidecar, which announces changes; nil if nothing is announced
@@ -38,7 +38,7 @@ func (c *cachedUnderTest) Replace(t *testing.T, document string) {
 	}
 	for len(changes) > 0 {
 		n := min(len(changes), membership.MaxChanges)
-		require.Eventually(t, func() bool { // whoever announces does so again until it succeeds
+		require.Eventually(t, func() bool { // callers repeat an announcement until it succeeds
 			_, err := c.other.Announce(t.Context(), changes[:n])
 			return err == nil
 		}, fixture.Timeout, 5*time.Millisecond)
@@ -68,7 +68,8 @@ func announcementOf(t *testing.T, documents ...string) (changes []pdp.Change) {
 	return changes
 }
 
-// testOrigin is an origin under test. Each call of open connects one more sidecar; replace gives the origin another directory.
+// testOrigin is an origin under test. Each call of open connects one more sidecar; replace gives the origin another
+// directory.
 type testOrigin struct {
 	open    func() membership.Origin
 	replace func(document string)
@@ -77,7 +78,7 @@ type testOrigin struct {
 // newTestOrigin starts an origin with a directory.
 type newTestOrigin func(t *testing.T, document string) testOrigin
 
-// Every origin, with every combination of tiers, must show what a file of the same directory shows.
+// Every origin, with every combination of tiers, must return the same facts as a file with the same directory.
 func TestCachedSourcesPassAcceptance(t *testing.T) {
 	redis, database := servertest.StartRedis(t), servertest.StartPostgres(t)
 	tables, views := postgresOrigin(database, "", pgorigin.DefaultChannel), postgresOrigin(database, versionless, pgorigin.DefaultChannel)

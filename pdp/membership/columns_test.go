@@ -40,7 +40,7 @@ func TestAllMissingAndMistypedColumnsAreReported(t *testing.T) {
 	}
 	require.NoError(t, pgOrigin(t, pgorigin.Config{URL: url, Tables: pgorigin.Tables{Users: "sound"}}).Check(context.Background()))
 
-	// A column that loses its time zone while the origin is open is a fault of the records.
+	// A column that loses its time zone while the origin is open makes the records faulty.
 	servertest.Exec(t, conn, `INSERT INTO users (id, last_login) VALUES ('jane', '2024-05-01T10:00:00Z')`)
 	o = pgOrigin(t, pgorigin.Config{URL: url})
 	faults := func() []string {

@@ -11,7 +11,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/cache"
 )
 
-// mapOrigin is an origin in memory: records by id.
+// mapOrigin is an in-memory origin: records by id.
 type mapOrigin struct{ users, organizations map[string]string }
 
 func (o mapOrigin) User(_ context.Context, id string) (*membership.RawRecord, error) {
@@ -46,7 +46,7 @@ func (o mapOrigin) Check(context.Context) error { return nil }
 
 func (o mapOrigin) Close() error { return nil }
 
-// A source for the engine is an origin behind a cache.
+// An origin behind a cache is a source for the engine.
 func ExampleOrigin() {
 	source, err := cache.Open(cache.Config{
 		Origin: mapOrigin{

@@ -24,14 +24,17 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
-// oddRecord is an unusual record of user jane, and the result that every source must have for it.
+// oddRecord is an unusual record of user jane, and the result that every source must return for it.
 type oddRecord struct {
 	name string
-	// json is the record in a document, in JSON and, unless yaml is set, in YAML too. Without either, no document can contain it.
+	// json is the record in a document, in JSON and, unless yaml is set, also in YAML. If both are empty, no document can
+	// contain the record.
 	json, yaml string
-	// user and assignment are the SQL of columns that differ from janeInColumns. Without either, no table can contain it.
+	// user and assignment are the SQL of columns that differ from janeInColumns. If both are nil, no table can contain the
+	// record.
 	user, assignment oddColumns
-	// fault is in the error of every source, or "unreadable" if the whole record cannot be read. If empty, the record is valid and means want.
+	// fault is part of the error of every source, or "unreadable" if the whole record cannot be read. If it is empty, the
+	// record is valid and equals want.
 	fault string
 	want  string // "" means jane
 }
@@ -40,7 +43,7 @@ type oddColumns map[string]string
 
 const jane = `{"id": "jane", "default_location": "ghi", "assignments": [{"location": "ghi", "role": "ed_normal"}]}`
 
-// janeWith is jane with more members.
+// janeWith returns jane with more members.
 func janeWith(members string) string {
 	return `{"id": "jane", ` + members + `, "default_location": "ghi", "assignments": [{"location": "ghi", "role": "ed_normal"}]}`
 }
@@ -49,7 +52,7 @@ func janeAt(assignment string) string {
 	return `{"id": "jane", "default_location": "ghi", "assignments": [{"location": "ghi", ` + assignment + `}]}`
 }
 
-// janeInGroup is jane as a member of a practice group.
+// janeInGroup returns jane as a member of a practice group.
 func janeInGroup(members string) string {
 	return `{"id": "jane", "assignments": [{"location": "grp", "role": "owner"` + members + `}]}`
 }
@@ -65,7 +68,7 @@ var janeInColumns = map[string]oddColumns{
 	},
 }
 
-// inGroup is the columns of an assignment at the practice group.
+// inGroup returns the columns of an assignment at the practice group.
 func inGroup(more oddColumns) oddColumns {
 	c := oddColumns{"location": `'grp'`, "role": `'owner'`}
 	maps.Copy(c, more)
@@ -111,7 +114,7 @@ var oddRecords = []oddRecord{
 	{name: "profession blank", json: janeInGroup(`, "profession": " "`), user: noDefault, assignment: inGroup(oddColumns{"profession": `' '`}), want: janeInGroup(`, "profession": " "`)},
 	{name: "profession elsewhere, if empty", json: janeAt(`"role": "ed_normal", "profession": ""`), assignment: oddColumns{"profession": `''`}, fault: "profession"},
 	{name: "last login empty", json: janeWith(`"last_login": ""`), fault: "last_login"},
-	// Wrong types. A numeric column is read as text, since many ids are numbers.
+	// Wrong types. A numeric column is read as text, because many ids are numbers.
 	{name: "status true", json: janeWith(`"status": true`), user: oddColumns{"status": "true"}, fault: "status"},
 	{name: "status a number", json: janeWith(`"status": 1`), user: oddColumns{"status": "1"}, fault: "status"},
 	{name: "role a list", json: janeAt(`"role": ["ed_normal"]`), assignment: oddColumns{"role": `ARRAY['ed_normal']`}, fault: "role"},
@@ -272,7 +275,7 @@ func throughCache(t *testing.T, o membership.Origin) (*facts.UserRecord, error) 
 	return &rec, nil
 }
 
-// inRedis validates a record as a sidecar does that reads a forged one in Redis.
+// inRedis validates a record as a sidecar does when it reads a forged record from Redis.
 func inRedis(rec string, d *directory.Directory) (*facts.UserRecord, error) {
 	j := record.NewValidator(fixture.Vocabulary())
 	u, faults, err := j.User(j.Tokens([]byte(rec)))
@@ -298,7 +301,7 @@ func inRedis(rec string, d *directory.Directory) (*facts.UserRecord, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The encoding of a user must be read back unchanged.
+	// Reading the encoding of a user must return the same user.
 	again, faults, err := j.User(j.Tokens(record.EncodeUser(nil, u)))
 	if err != nil || faults.Count() > 0 || !record.SameUser(again.UserRecord, u.UserRecord) {
 		return nil, fmt.Errorf("%+v is read back as %+v: %w", u, again, err)

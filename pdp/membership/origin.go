@@ -10,40 +10,40 @@ import (
 
 // Origin is a system of record. Each call reads it anew, and must read the primary, not a replica that may lag behind.
 //
-// A record that does not exist is nil, never an error. An error means that nothing could be learned. Implementations are
-// safe for concurrent use, read no more than [MaxRecord], [MaxOrganization] and the limit of the call allow, and retry
-// within the context where that can help. They need not check records: whoever calls them does.
+// A record that does not exist is nil, not an error. An error means that the result is unknown. Implementations must be safe
+// for concurrent use, read no more than [MaxRecord], [MaxOrganization] and the limit of the call allow, and retry within the
+// context if that can help. They need not validate records; their callers do.
 type Origin interface {
-	// User returns the user with an id, compared byte by byte.
+	// User returns the user with an id. Ids are compared byte by byte.
 	User(ctx context.Context, id string) (*RawRecord, error)
-	// UserByUsername returns the users whose username may be this one, ignoring case. It returns at most two: two users
-	// with one username are a fault that the caller reports. The caller compares by [facts.Fold], so an origin that
-	// folds case differently may return users that do not match.
+	// UserByUsername returns the users that may have a username, ignoring case. It returns at most two: two users with one
+	// username are a fault, which the caller reports. The caller compares by [facts.Fold], so an origin that folds case
+	// differently may return users that do not match.
 	UserByUsername(ctx context.Context, username string) ([]RawRecord, error)
 	// Organization returns all locations of the organization that a location belongs to.
 	Organization(ctx context.Context, location string) (*RawRecord, error)
-	// Users returns a page of the users with an assignment at or beneath a location, in the order of [facts.UserQuery].
+	// Users returns a page of the users with an assignment at or below a location, in the order of [facts.UserQuery].
 	Users(ctx context.Context, q facts.UserQuery) (RawUsers, error)
-	// Locations returns at most limit ids of locations that follow after, in ascending order byte by byte.
+	// Locations returns the ids of locations after the given one, at most limit, in ascending byte order.
 	Locations(ctx context.Context, after string, limit int) ([]string, error)
-	// Check fails if the origin cannot be reached or cannot answer.
+	// Check returns an error if the origin is unreachable or cannot answer.
 	Check(ctx context.Context) error
 	Close() error
 }
 
-// RawRecord is a record as an [Origin] delivers it, before any check.
+// RawRecord is a record as an [Origin] delivers it, before validation.
 type RawRecord struct {
 	// Record is JSON in the form of policies/DOMAIN.md section 1: a user, or a list of locations.
 	Record []byte
-	// Version only grows within one history; 0 if the origin has no versions.
+	// Version only increases within one history; 0 if the origin has no versions.
 	Version uint64
 	// History names the sequence of versions that Version belongs to. A database that was restored from a backup or
-	// replaced has another. Versions of two histories are never compared. It must satisfy [ValidHistory], and is "" if
-	// the origin only ever has one.
+	// replaced has another history. Versions of different histories are never compared. It must satisfy [ValidHistory], and
+	// is "" if the origin has only one history.
 	History string
 }
 
-// MaxHistory is how many bytes [RawRecord.History] may have.
+// MaxHistory is the maximum length of [RawRecord.History] in bytes.
 const MaxHistory = 64
 
 // ValidHistory reports whether an [Origin] can have a history: at most [MaxHistory] printable ASCII characters.
@@ -54,21 +54,21 @@ func ValidHistory(text string) bool {
 // RawUsers is a page of a list of users.
 type RawUsers struct {
 	Users []RawRecord
-	// Offsets has, for each of Users, its position in the list before it is filtered by text, from 1.
+	// Offsets has the position of each of Users in the list before it is filtered by text, starting at 1.
 	Offsets []int
-	More    bool // whether users follow the last of the page
+	More    bool // whether more users follow this page
 }
 
-// Limits of what an [Origin] may deliver.
+// Limits of the results of an [Origin].
 const (
 	MaxRecord       = 1 << 20  // bytes of a user's record
 	MaxOrganization = 64 << 20 // bytes of all locations of an organization
 )
 
-// defaultPageLimit is the page size of a query that does not ask for one.
+// defaultPageLimit is the page size of a query without a limit.
 const defaultPageLimit = 1000
 
-// PageLimit returns the page size for the limit that a query asks for.
+// PageLimit returns the page size for the limit of a query.
 func PageLimit(asked int) int {
 	if asked < 1 {
 		return defaultPageLimit
@@ -80,13 +80,13 @@ func PageLimit(asked int) int {
 var SortKeys = [...]facts.SortKey{facts.SortName, facts.SortUsername, facts.SortDefaultLocation, facts.SortLastLogin}
 
 var (
-	// ErrContract matches an error of an [Origin] that answered with something the contract does not allow.
+	// ErrContract matches the error of an [Origin] whose answer violates the contract.
 	ErrContract = errors.New("the source breaks the contract")
-	// ErrSchema matches an ErrContract that any other query would return as well.
+	// ErrSchema matches an ErrContract that every other query would return as well.
 	ErrSchema = errors.New("the source lacks what every query needs")
 )
 
-// NewContractError returns an error with a text of its own that [ErrContract] matches.
+// NewContractError returns an error with the given text that [ErrContract] matches.
 func NewContractError(text string) error { return contractError(text) }
 
 type contractError string

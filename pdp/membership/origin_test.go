@@ -12,7 +12,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/pgorigin"
 )
 
-// versionless creates views of all tables without their versions.
+// versionless creates views of all tables without version columns.
 const versionless = `CREATE VIEW people AS SELECT id, username, title, given, family, status, default_location, last_login FROM users;
 CREATE VIEW roles AS SELECT user_id, location, role, status, access, profession, registration_number FROM assignments;
 CREATE VIEW places AS SELECT id, name, kind, parent, model, plan FROM locations`

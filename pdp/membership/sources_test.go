@@ -35,7 +35,7 @@ func pgOrigin(t testing.TB, cfg pgorigin.Config) *pgorigin.Origin {
 	return p
 }
 
-// openStore opens a store, which the cache closes.
+// openStore opens a store. The cache closes it.
 func openStore(t testing.TB, cfg redisstore.Config) *redisstore.Store {
 	t.Helper()
 	cfg.Lease = time.Second

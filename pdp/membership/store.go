@@ -5,16 +5,16 @@ import (
 	"time"
 )
 
-// Store is the cache that several sidecars share. It may lose values at any time, and whoever reads one must check it:
-// others write it too.
+// Store is the cache that several sidecars share. It may lose values at any time. Readers must validate values, because
+// others write them too.
 //
-// Implementations are safe for concurrent use. Each call is bounded in time, and fails fast while the store is known to
+// Implementations must be safe for concurrent use. Each call is limited in time, and fails fast while the store is known to
 // be down.
 type Store interface {
-	// Get returns the value of a key, nil if there is none.
+	// Get returns the value of a key; nil if there is none.
 	Get(ctx context.Context, key Key) ([]byte, error)
-	// Put stores a value that package record has packed, for as long as ttl. It keeps what is there if that has a
-	// greater version of the same history or, where versions do not tell, was fetched later.
+	// Put stores a value that package record has packed, for the duration of ttl. It keeps the existing value if that has a
+	// greater version of the same history or, if the versions do not decide, was fetched later.
 	Put(ctx context.Context, key Key, value []byte, ttl time.Duration) error
 	// Drop removes the values of keys. It tries all keys even if one fails.
 	Drop(ctx context.Context, keys ...Key) error
@@ -22,25 +22,25 @@ type Store interface {
 	Close() error
 }
 
-// Key names a value in a [Store].
+// Key is the name of a value in a [Store].
 type Key struct {
 	Kind Kind
 	ID   string
 }
 
-// Kind says what a [Key] names.
+// Kind is the kind of value that a [Key] names.
 type Kind byte
 
-// The kinds of keys. They are part of the names in Redis, where usernames are not kept: only an invitation asks for one, it asks
-// for an id first, and finding in Redis that neither is anybody's is not possible.
+// The kinds of keys. They are part of the names in Redis. Usernames are not kept in Redis: only invitations look up
+// usernames, after looking up an id, and Redis cannot prove that no user has the id or the username.
 const (
 	UserRecord         Kind = 'u' // by user id
 	OrganizationRecord Kind = 'o' // by the id of its root location
-	UsernamePointer    Kind = 'n' // by folded username, leads to a user id; in memory alone
-	LocationPointer    Kind = 'l' // by location id, leads to the id of the organization's root
+	UsernamePointer    Kind = 'n' // by folded username; contains a user id; in memory only
+	LocationPointer    Kind = 'l' // by location id; contains the id of the organization's root
 )
 
-// String names the key for logs. It leaves out a username, which is personal.
+// String returns a name for logs. It omits a username, which is personal.
 func (k Key) String() string {
 	switch k.Kind {
 	case UserRecord:
@@ -53,10 +53,10 @@ func (k Key) String() string {
 	return "a username"
 }
 
-// Stamp is what is known of a fetched record beside its content.
+// Stamp is what is known about a fetched record in addition to its content.
 type Stamp struct {
 	Version uint64    // see [RawRecord]
 	History string    // of Version
-	At      Position  // how far the stream had been followed when the fetch began
+	At      Position  // the position up to which the stream had been followed when the fetch began
 	AsOf    time.Time // when the fetch began
 }

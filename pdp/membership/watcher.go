@@ -9,27 +9,28 @@ import (
 
 // Watcher is an [Origin] that reports its own changes.
 type Watcher interface {
-	// Watch reports changes to h until the context ends, and reconnects by itself. Calls of h do not overlap.
+	// Watch reports changes to h until the context ends, and reconnects automatically. Calls of h do not overlap.
 	Watch(ctx context.Context, h ChangeHandler)
 }
 
 // ChangeHandler receives what a [Watcher] reports.
 type ChangeHandler interface {
-	// Began promises that every change to records of this history that is committed after the given time will be
-	// reported, until Lost. Records of another history come from another database: silence does not confirm them.
+	// Began promises that every change to records of this history that is committed after the given time will be reported,
+	// until Lost. Records of another history come from another database, so silence does not confirm them.
 	Began(at time.Time, history string)
 	// Changed reports changes.
 	Changed([]pdp.Change)
-	// Heartbeat says that everything committed before the given time has been reported.
+	// Heartbeat reports that everything committed before the given time has been reported.
 	Heartbeat(at time.Time)
-	// Lost says that changes since the last heartbeat may have been missed. The error is an [*Unproven] if the channel
-	// works, but is not known to carry every change.
+	// Lost reports that changes since the last heartbeat may have been missed. The error is an [*Unproven] if the channel
+	// works but may not carry every change.
 	Lost(err error)
 }
 
 // Unproven says why silence on a channel of changes does not prove that nothing has changed.
 type Unproven struct {
-	// Missing names the missing proofs for metrics and readiness, in stable words of lower-case letters and "_".
+	// Missing names the missing proofs for metrics and readiness. The names are stable and consist of lower-case letters
+	// and "_".
 	Missing []string
 	// Reason is a sentence for the log that says what to do.
 	Reason string

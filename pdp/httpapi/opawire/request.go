@@ -35,7 +35,7 @@ func ParsePath(r *http.Request, prefix string) ([]string, error) {
 	return path, nil
 }
 
-// ParseQuery parses the query of the URL. A malformed parameter is an error, since it might be the input.
+// ParseQuery parses the query of the URL. A malformed parameter is an error, because it might be the input.
 func ParseQuery(r *http.Request) (url.Values, error) {
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {

@@ -16,18 +16,18 @@ import (
 // account is a user's record, with the last user joined from it.
 type account struct {
 	record *record.User
-	faults *record.Faults // of the record by itself
+	faults *record.Faults // of the record alone
 	joined atomic.Pointer[joinedUser]
 }
 
-// joinedUser is an account joined with certain trees. It is joined again once any of them has changed.
+// joinedUser is an account joined with certain trees. It must be joined again when any of them changes.
 type joinedUser struct {
 	trees []*record.Tree // by assignment; nil if the location is unknown
 	user  *facts.User
 	err   error // a [*record.Faults], or another reason not to use the user
 }
 
-// join gives the user of an entry, joined with the tree of each assignment.
+// join returns the user of an entry, joined with the tree of each assignment.
 func (e *entry) join(trees []*record.Tree) (*facts.User, error) {
 	a := e.user
 	if j := a.joined.Load(); j != nil && slices.Equal(j.trees, trees) {
@@ -46,8 +46,8 @@ func (e *entry) join(trees []*record.Tree) (*facts.User, error) {
 	return j.user, j.err
 }
 
-// quarantined is the failure of a question that needs a record which breaks a rule of policies/DOMAIN.md section 1. What is known of
-// the record all the same, the cause may have.
+// quarantined returns the error for a question that needs a record which violates policies/DOMAIN.md section 1. The
+// cause may include what is still known about the record.
 func quarantined(key membership.Key, cause error) error {
 	if _, known := errors.AsType[*facts.Suspended](cause); !known {
 		cause = &facts.Suspended{Err: cause}

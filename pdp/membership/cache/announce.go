@@ -8,9 +8,10 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
 
-// Announce invalidates the records that have changed, here and at every sidecar that follows the stream, and returns the token
-// of the announcement. It returns once the changes are in the stream. The new content of a record always comes from the origin,
-// never from an announcement, and the origin is not asked for it here. The error is a [pdp.Error] of kind Invalid or Unavailable.
+// Announce invalidates the changed records, here and at every sidecar that follows the stream, and returns the token of
+// the announcement. It returns once the changes are in the stream. The new content of a record always comes from the
+// origin, never from an announcement, and Announce does not fetch it. The error is a [pdp.Error] of kind Invalid or
+// Unavailable.
 func (c *Cache) Announce(ctx context.Context, changes []pdp.Change) (string, error) {
 	if err := c.checkChanges(changes); err != nil {
 		return "", err
@@ -27,8 +28,8 @@ func (c *Cache) Announce(ctx context.Context, changes []pdp.Change) (string, err
 	return formatToken(at), nil
 }
 
-// dropShared removes changed records from the shared store. If that fails they still are not used: they were fetched before the
-// announcement.
+// dropShared removes changed records from the shared store. A failure is harmless: the records were fetched before the
+// announcement, so they are not used.
 func (c *Cache) dropShared(ctx context.Context, changes []pdp.Change) {
 	var keys []membership.Key
 	for _, change := range changes {

@@ -13,7 +13,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/redisstore"
 )
 
-// BenchmarkAnnouncements shows that receiving a change takes as long with few remembered invalidations as with many.
+// BenchmarkAnnouncements shows that receiving a change takes no longer with many remembered invalidations than with few.
 func BenchmarkAnnouncements(b *testing.B) {
 	for _, remembered := range []int{1000, freshness.MaxInvalidations} {
 		b.Run(strconv.Itoa(remembered), func(b *testing.B) {
@@ -34,7 +34,7 @@ func BenchmarkAnnouncements(b *testing.B) {
 	}
 }
 
-// sharedStore opens a store, which the cache closes.
+// sharedStore opens a store. The cache closes it.
 func sharedStore(b testing.TB, cfg redisstore.Config) *redisstore.Store {
 	b.Helper()
 	cfg.Lease = time.Second

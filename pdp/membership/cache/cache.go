@@ -21,31 +21,31 @@ import (
 // Config configures a [Cache]. Origin is required; a duration or size of 0 means the default.
 type Config struct {
 	Origin     membership.Origin
-	Store      membership.Store  // shared by sidecars, closed with the cache; nil together with Stream for this process alone
-	Stream     membership.Stream // by which sidecars tell each other of changes
+	Store      membership.Store  // shared by sidecars, closed with the cache; if it and Stream are nil, nothing is shared
+	Stream     membership.Stream // carries announcements of changes between sidecars
 	Vocabulary pdp.Vocabulary    // of the active policy
-	// Announced is the operator's promise that every change of the origin is announced ([Cache.Announce], here or at another
-	// sidecar with the same stream), so that the stream confirms facts. Without it announcements still invalidate records, but
-	// facts are fresh by age alone, unless the origin is a [membership.Watcher].
+	// Announced is the operator's promise that every change of the origin is announced ([Cache.Announce], here or at
+	// another sidecar with the same stream), so that the stream confirms facts. Without the promise announcements still
+	// invalidate records, but facts are fresh by age alone, unless the origin is a [membership.Watcher].
 	Announced bool
 
-	MaxAgeChange time.Duration // of unconfirmed facts, for a question about changing something; 0 means 5 s
-	MaxAgeUse    time.Duration // and for a read-only question; 0 means 60 s
-	Lease        time.Duration // after this long without a heartbeat nothing is confirmed; 0 means 1 s
-	TTL          time.Duration // the greatest age of a record, even if confirmed; 0 means 10 min
-	NegativeTTL  time.Duration // and of the knowledge that a record is absent; 0 means 30 s
-	FetchTimeout time.Duration // bounds fetching one record, retries included; 0 means 2 s
+	MaxAgeChange time.Duration // of unconfirmed facts, for a question about a change; 0 means 5 s
+	MaxAgeUse    time.Duration // of unconfirmed facts, for a read-only question; 0 means 60 s
+	Lease        time.Duration // without a heartbeat for longer than this, nothing is confirmed; 0 means 1 s
+	TTL          time.Duration // the maximum age of a record, even if confirmed; 0 means 10 min
+	NegativeTTL  time.Duration // how long to remember that a record is absent; 0 means 30 s
+	FetchTimeout time.Duration // limits fetching one record, including retries; 0 means 2 s
 	Memory       int           // bytes of the in-process tier; 0 means 256 MiB
 	Logger       *slog.Logger  // nil: slog.Default()
 }
 
-// Cache serves facts from three tiers: memory, the store that sidecars share, and the origin. A fact is as fresh as the question
-// requires, or it is an error. It is safe for concurrent use.
+// Cache serves facts from three tiers: memory, the store that sidecars share, and the origin. A fact is as fresh as the
+// question requires; otherwise the result is an error. Cache is safe for concurrent use.
 type Cache struct {
 	cfg    Config
 	origin membership.Origin
-	store  membership.Store  // nil: this process alone
-	stream membership.Stream // nil: this process alone
+	store  membership.Store  // nil: nothing is shared
+	stream membership.Stream // nil: nothing is shared
 	log    *slog.Logger
 
 	validator  atomic.Pointer[record.Validator]
@@ -55,7 +55,7 @@ type Cache struct {
 	histories  histories
 	quarantine *quarantine
 	flights    singleflight.Group
-	lastCheck  atomic.Pointer[originCheck] // nil before the first
+	lastCheck  atomic.Pointer[originCheck] // nil before the first check
 	counters   counters
 	instance   string // names this process in tokens if nothing is shared
 
@@ -69,8 +69,8 @@ type Cache struct {
 
 var _ facts.Source = (*Cache)(nil)
 
-// Open makes a cache and starts its background work. It takes over origin and store, and closes them. It does not fail if they
-// cannot be reached now.
+// Open returns a cache and starts its background work. The cache owns origin and store, and closes them. Open does not
+// fail if they are unreachable.
 func Open(cfg Config) (*Cache, error) {
 	if (cfg.Store == nil) != (cfg.Stream == nil) {
 		return nil, errors.New("a store needs a stream, and a stream a store")
@@ -127,7 +127,7 @@ func orDuration(d, otherwise time.Duration) time.Duration {
 	return otherwise
 }
 
-// Close stops the background work, and closes origin and store.
+// Close stops the background work, and closes the origin and the store.
 func (c *Cache) Close() error {
 	c.cancel()
 	c.work.Wait()
@@ -138,15 +138,15 @@ func (c *Cache) Close() error {
 	return err
 }
 
-// SetVocabulary validates records by the vocabulary of another policy from now on. Records in memory are fetched and validated again, and
-// the quarantine starts empty. Views that exist already keep their vocabulary.
+// SetVocabulary makes the cache validate records against the vocabulary of another policy. Records in memory are fetched
+// and validated again, and the quarantine is emptied. Existing views keep their vocabulary.
 func (c *Cache) SetVocabulary(v pdp.Vocabulary) {
 	validator := record.NewValidator(v)
 	c.quarantine.reset(validator)
 	c.validator.Store(validator)
 }
 
-// forget is called with each entry that memory evicts.
+// forget is called with each entry that is evicted from memory.
 func (c *Cache) forget(e *entry) {
 	if e.tree != nil {
 		c.orgIndex.remove(e.tree)

@@ -95,7 +95,7 @@ func TestRevocationReachesEverySidecar(t *testing.T) {
 	})
 }
 
-// Once the stream is lost, records are fetched again before they are used.
+// After the stream is lost, records are fetched again before they are used.
 func TestLostStreamLeavesRecordsUnconfirmed(t *testing.T) {
 	for name, breaks := range map[string]func(h *sharedTier, p *tierClient){
 		"down":  func(h *sharedTier, p *tierClient) { h.set(func() { h.down = true }) },

@@ -31,7 +31,7 @@ func (f viewFunc) View(ctx context.Context, n facts.Requirement) (facts.View, er
 	return f(ctx, n)
 }
 
-// forgetful is a view that reads each fact from a view of its own.
+// forgetful is a view that reads each fact from a new view.
 type forgetful struct {
 	facts.View
 	source facts.Source
@@ -54,8 +54,8 @@ func (v forgetful) Location(ctx context.Context, id string) (*facts.Location, er
 	return view.Location(ctx, id)
 }
 
-// BenchmarkWithoutCache measures a decision, and gathering its facts alone, with all caches (none is missing) and without one of
-// them. Without memory, the shared store is read; without both, the source, which is PostgreSQL.
+// BenchmarkWithoutCache measures a decision, and gathering its facts alone, with all caches and without one of them.
+// Without memory, the shared store is read; without both, the source, which is PostgreSQL.
 func BenchmarkWithoutCache(b *testing.B) {
 	document, err := os.ReadFile("../../../testdata/directories/bench.yaml")
 	require.NoError(b, err)
@@ -144,7 +144,8 @@ func BenchmarkWithoutCache(b *testing.B) {
 	}
 }
 
-// reportCPU reports the processor time of an operation, which says more than its duration where others use the machine.
+// reportCPU reports the processor time of an operation, which is more meaningful than its duration if other processes
+// use the machine.
 func reportCPU(b *testing.B) (stop func()) {
 	used := func() time.Duration {
 		var u syscall.Rusage
@@ -155,7 +156,7 @@ func reportCPU(b *testing.B) (stop func()) {
 	return func() { b.ReportMetric(float64(used()-before)/float64(b.N), "cpu-ns/op") }
 }
 
-// BenchmarkUsername measures finding a user by username in memory and, where memory does not have the pointer, at a source.
+// BenchmarkUsername measures finding a user by username in memory and, if memory does not have the pointer, at a source.
 func BenchmarkUsername(b *testing.B) {
 	document := `{"locations": [{"id": "metro", "kind": "region", "model": "regional"}], "users": [{"id": "jane", "username": "jane@example.org",
 		"default_location": "metro", "assignments": [{"location": "metro", "role": "regional_admin"}]}]}`

@@ -12,7 +12,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
-// checkChanges refuses a malformed announcement. A record that comes with a change must be valid; nothing else is done with it.
+// checkChanges refuses malformed announcements. A record in a change must be valid, but is not used otherwise.
 func (c *Cache) checkChanges(changes []pdp.Change) error {
 	if len(changes) == 0 || len(changes) > membership.MaxChanges {
 		return invalid("Announce between 1 and %d changes at a time.", membership.MaxChanges)
@@ -42,7 +42,7 @@ func (c *Cache) checkChanges(changes []pdp.Change) error {
 	return nil
 }
 
-// invalid is a fault of the caller's.
+// invalid returns an error that is the caller's fault.
 func invalid(format string, args ...any) error {
 	return &pdp.Error{Kind: pdp.Invalid, Message: fmt.Sprintf(format, args...)}
 }

@@ -45,7 +45,7 @@ func TestRecordFromTheFutureIsNotShared(t *testing.T) {
 	})
 }
 
-// The age of such a record is unknown: the clock of its epoch may have been set back since.
+// The age of such a record is unknown, because the clock of its epoch may have been set back.
 func TestSharedRecordOfAnotherEpochIsIgnored(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
 		first := openCache(t, o, h.connect(), func(cfg *Config) { cfg.Announced = false })

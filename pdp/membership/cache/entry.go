@@ -6,16 +6,16 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
-// entry is a record in memory; immutable but for what is computed from it and cached.
+// entry is a record in memory. It is immutable except for cached values that are computed from it.
 type entry struct {
 	freshness.Provenance
-	validator *record.Validator // that has validated it
+	validator *record.Validator // the validator that validated the record
 	bytes     int
 
-	user    *account     // if a user
-	hash    [32]byte     // of the content, as encoded for the shared store
-	tree    *record.Tree // if an organization
-	pointer string       // if a pointer: the id of a user or a root
+	user    *account     // nil unless the record is a user
+	hash    [32]byte     // of the content in the encoding of the shared store
+	tree    *record.Tree // nil unless the record is an organization
+	pointer string       // if the record is a pointer: the id of a user or a root
 }
 
 func newEntry(began freshness.Provenance, key membership.Key, v *record.Validator) *entry {
@@ -24,32 +24,32 @@ func newEntry(began freshness.Provenance, key membership.Key, v *record.Validato
 	return e
 }
 
-// setTree makes the entry one of an organization.
+// setTree makes the entry that of an organization.
 func (e *entry) setTree(t *record.Tree) {
 	e.tree, e.Locations = t, freshness.NewLocationSet(t.IDs())
 }
 
-// Approximate sizes of entries with everything computed from them, in bytes, measured on generated directories. The encoded
-// content is added.
+// Approximate sizes of entries with all values computed from them, in bytes, measured on generated directories. The
+// encoded content comes on top.
 const (
-	entryBytes      = 500 // of any entry
+	entryBytes      = 500 // each entry
 	accountBytes    = 400
 	assignmentBytes = 260 // each
 	treeBytes       = 2000
 	locationBytes   = 1650 // each
 )
 
-// userBytes is the approximate size of the entry of a user.
+// userBytes returns the approximate size of the entry of a user.
 func userBytes(u *record.User, content []byte) int {
 	return entryBytes + accountBytes + assignmentBytes*len(u.Assignments) + len(content)
 }
 
-// organizationBytes is the approximate size of the entry of an organization.
+// organizationBytes returns the approximate size of the entry of an organization.
 func organizationBytes(locations []record.Location, content []byte) int {
 	return entryBytes + treeBytes + locationBytes*len(locations) + len(content)
 }
 
-// comparable reports whether the versions of two entries can be compared: both are the origin's, and of the same history.
+// comparable reports whether the versions of two entries can be compared: the origin assigned both, in the same history.
 func (e *entry) comparable(other *entry) bool {
 	return e.Versioned() && other.Versioned() && e.History == other.History
 }
@@ -59,7 +59,7 @@ func (e *entry) newer(other *entry) bool {
 	switch {
 	case e.comparable(other) && e.Version != other.Version:
 		return e.Version > other.Version
-	case e.Order > 0 && other.Order > 0: // synthetic versions only follow the order of arrival
+	case e.Order > 0 && other.Order > 0: // synthetic versions only reflect the order of arrival
 		return e.Order > other.Order
 	case e.Event > 0 && other.Event > 0 && e.Event != other.Event:
 		return e.Event > other.Event

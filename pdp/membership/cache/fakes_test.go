@@ -35,7 +35,7 @@ type fakeOrigin struct {
 	history     string
 	delay       time.Duration
 	requests    int
-	// onRequest is called with each request, without the lock.
+	// onRequest is called with each request, without the lock held.
 	onRequest func(key membership.Key)
 }
 
@@ -108,7 +108,7 @@ func (o *fakeOrigin) requestCount() int {
 	return o.requests
 }
 
-// ask answers with the state at the time of the request, after the delay.
+// ask responds with the state at the time of the request, after the delay.
 func (o *fakeOrigin) ask(ctx context.Context, key membership.Key, answer func()) error {
 	if o.onRequest != nil {
 		o.onRequest(key)
@@ -211,7 +211,7 @@ func (o *fakeOrigin) Check(ctx context.Context) error { return o.ask(ctx, member
 
 func (o *fakeOrigin) Close() error { return nil }
 
-// sharedTier is a shared tier in memory. Each sidecar has a client of its own.
+// sharedTier is a shared tier in memory. Each sidecar has its own client.
 type sharedTier struct {
 	mu      sync.Mutex
 	values  map[membership.Key][]byte
@@ -236,7 +236,7 @@ type tierClient struct {
 	*sharedTier
 	disconnected bool
 	skew         time.Duration // of the shared clock, as this client sees it
-	seen         int           // length of the log that has been delivered
+	seen         int           // length of the part of the log that has been delivered
 	wake         chan struct{}
 }
 

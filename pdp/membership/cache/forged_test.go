@@ -16,8 +16,8 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/redisstore"
 )
 
-// The attack: whoever has the token for changes makes somebody an administrator of a region on every sidecar, and locks others
-// out.
+// The attack: somebody who has the token for changes tries to make a user an administrator of a region on every sidecar,
+// and to lock others out.
 func TestForgedRecordOverRedis(t *testing.T) {
 	redis := servertest.StartRedis(t)
 	a := origintest.NewApplication(t, origintest.SampleDocument(1, 0).String())

@@ -21,11 +21,11 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/freshness"
 )
 
-// watchedOrigin is an origin that hands its change handler to the test.
+// watchedOrigin is an origin that gives its change handler to the test.
 type watchedOrigin struct {
 	*fakeOrigin
 	handler    chan membership.ChangeHandler
-	heartbeats bool // sent without the test
+	heartbeats bool // sent automatically
 }
 
 func (l *watchedOrigin) Watch(ctx context.Context, handler membership.ChangeHandler) {
@@ -57,8 +57,8 @@ func userChange(id string, version uint64) []pdp.Change {
 	return []pdp.Change{{Kind: pdp.UserChanged, ID: id, Version: version}}
 }
 
-// Whoever may announce or notify can claim a version that the source never assigned. The record is then fetched all the same, and
-// expires by age.
+// A client that may announce or notify can claim a version that the source never assigned. The record must then still be
+// fetched, and must expire by age.
 func TestForgedVersionDoesNotBlockQuestions(t *testing.T) {
 	const budget = 5 * time.Second
 	region := pdp.Change{Kind: pdp.LocationChanged, ID: "metro", Organization: "metro", Version: pdp.MaxVersion}
@@ -104,7 +104,7 @@ func TestForgedVersionDoesNotBlockQuestions(t *testing.T) {
 	}
 }
 
-// Later tokens are honored all the same.
+// Later tokens are honored nevertheless.
 func TestForgedVersionDoesNotBlockLaterTokens(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
 		c, other := openCache(t, o, h.connect(), nil), openCache(t, o, h.connect(), nil)
@@ -137,7 +137,7 @@ func TestForgedVersionDoesNotBlockLaterTokens(t *testing.T) {
 	})
 }
 
-// A token requires the version that its announcement claimed, not one that a notification claimed.
+// A token requires the version claimed by its own announcement, not a version claimed by a notification.
 func TestForgedNotificationDoesNotBlockTokens(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
 		c, handler := openWatched(t, o, h.connect(), true, nil)
@@ -193,7 +193,8 @@ func TestWatcherOfAnotherHistoryConfirmsNothing(t *testing.T) {
 	})
 }
 
-// A restored sequence may assign versions again, so a version that is not newer is no reason to keep a record.
+// A restored sequence may assign versions again, so an announced version that is not newer is no reason to keep a
+// record.
 func TestAnnouncementInvalidatesWhateverItsVersion(t *testing.T) {
 	for _, version := range []func(now uint64) uint64{func(uint64) uint64 { return 1 }, func(now uint64) uint64 { return now - 1 }, func(now uint64) uint64 { return now }} {
 		inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
@@ -202,7 +203,7 @@ func TestAnnouncementInvalidatesWhateverItsVersion(t *testing.T) {
 			assertRole(t, c, "jane", "ed_normal")
 			assertRole(t, other, "jane", "ed_normal")
 			waitHeartbeat()
-			o.set(func() { o.users["jane"] = []byte(fixture.Nurse("jane", "ed_admin", "ghi")) }) // with the version that it had
+			o.set(func() { o.users["jane"] = []byte(fixture.Nurse("jane", "ed_admin", "ghi")) }) // with the version that it already had
 			_, err := c.Announce(t.Context(), userChange("jane", version(o.current("jane"))))
 			require.NoError(t, err)
 			waitHeartbeat()
@@ -254,7 +255,7 @@ func TestManyForgedVersionsDoNotBlockQuestions(t *testing.T) {
 	})
 }
 
-// An organization is fetched again when a question needs it, once for all announced locations.
+// An organization is fetched again only when a question needs it, and once for all announced locations.
 func TestUnknownAnnouncedLocationsCauseFewRequests(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
 		c := openCache(t, o, h.connect(), nil)
@@ -277,7 +278,7 @@ func TestUnknownAnnouncedLocationsCauseFewRequests(t *testing.T) {
 	})
 }
 
-// Announced records are fetched again at once, and all others expire by age.
+// Announced records are fetched again at once; all others expire by age.
 func TestStreamWithoutPromiseConfirmsNothing(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
 		c := openCache(t, o, h.connect(), func(cfg *Config) { cfg.Announced = false })

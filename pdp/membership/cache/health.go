@@ -11,8 +11,8 @@ import (
 
 var _ pdp.Checker = (*Cache)(nil)
 
-// checkInterval is how long the result of a check of the origin is reused: readiness needs no token, and must not be a way to
-// overload the origin.
+// checkInterval is how long the result of a check of the origin is reused. Readiness needs no token, so it must not be a
+// way to overload the origin.
 const checkInterval = time.Second
 
 // originCheck is the result of a check of the origin.
@@ -21,8 +21,8 @@ type originCheck struct {
 	err error
 }
 
-// CheckFacts implements [pdp.Checker]: it fails where the origin cannot be reached, or has no locations. A record that is
-// quarantined is another's trouble.
+// CheckFacts implements [pdp.Checker]. It returns an error if the origin is unreachable or has no locations. Quarantined
+// records are not an error here.
 func (c *Cache) CheckFacts(ctx context.Context) error {
 	if last := c.lastCheck.Load(); last != nil && membership.Elapsed(time.Now(), last.at) < checkInterval {
 		return last.err
@@ -59,7 +59,7 @@ func (c *Cache) checkOrigin(ctx context.Context) (err error) {
 	return err
 }
 
-// CheckShared fails if the shared store cannot be reached.
+// CheckShared returns an error if the shared store is unreachable.
 func (c *Cache) CheckShared(ctx context.Context) error {
 	if c.store == nil {
 		return nil

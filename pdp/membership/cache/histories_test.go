@@ -29,7 +29,7 @@ func (o *fakeOrigin) restore(history string, version uint64, rec string) {
 	o.users["jane"] = json.RawMessage(rec)
 }
 
-// Records of a restored database are used at once although their versions are lower.
+// Records of a restored database are used at once, even though their versions are lower.
 func TestRestoredSourceIsReadAgain(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
 		o.set(func() { o.history = "one" })
@@ -43,7 +43,7 @@ func TestRestoredSourceIsReadAgain(t *testing.T) {
 		require.True(t, isConfirmed(t, c, "jane"))
 
 		o.restore("two", 1, fixture.Nurse("jane", "ed_normal", "ghi"))
-		hear.Changed([]pdp.Change{{Kind: pdp.AnythingChanged}}) // the subscription is still to the former history
+		hear.Changed([]pdp.Change{{Kind: pdp.AnythingChanged}}) // the subscription still belongs to the former history
 		assertRole(t, c, "jane", "ed_normal")
 		assert.False(t, isConfirmed(t, c, "jane"), "its history is not the watched one")
 		hear.Lost(errDown)
@@ -53,14 +53,14 @@ func TestRestoredSourceIsReadAgain(t *testing.T) {
 		assert.True(t, isConfirmed(t, c, "jane"))
 		assert.Zero(t, c.Status().Failures)
 
-		// Versions that were seen before are accepted again.
+		// Versions that were used before are accepted again.
 		o.setUser("jane", fixture.Nurse("jane", "ed_admin", "ghi"))
 		hear.Changed(userChange("jane", o.current("jane")))
 		assertRole(t, c, "jane", "ed_admin")
 	})
 }
 
-// Shared values of the former history are ignored from then on.
+// From the next fetch on, shared values of the former history are ignored.
 func TestRestoredSourceIsFoundByNextFetch(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
 		var log bytes.Buffer
@@ -90,7 +90,7 @@ func TestRestoredSourceIsFoundByNextFetch(t *testing.T) {
 	})
 }
 
-// Another installation may use the same prefix. The origin determines the history that counts.
+// Another installation may use the same prefix. Only the history of the origin counts.
 func TestSharedRecordOfAnotherDatabaseIsIgnored(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
 		o.set(func() { o.history = "ours" })
@@ -103,7 +103,7 @@ func TestSharedRecordOfAnotherDatabaseIsIgnored(t *testing.T) {
 		ours, theirs := openCache(t, o, h.connect(), nil), openCache(t, other, h.connect(), nil)
 		waitHeartbeat()
 		o.setUser("ann", fixture.Nurse("ann", "ed_normal", "ghi"))
-		assertRole(t, ours, "ann", "ed_normal") // it knows its origin's history now
+		assertRole(t, ours, "ann", "ed_normal") // the cache now knows the history of its origin
 		assertRole(t, theirs, "jane", "ed_admin")
 		assertRole(t, theirs, "joe", "ed_admin")
 		waitHeartbeat()

@@ -13,7 +13,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
 )
 
-// An announcement may be late because it was sent again.
+// An announcement can be late because it was sent again.
 func TestLateAnnouncementDoesNotRestoreOldRecord(t *testing.T) {
 	for name, versioned := range map[string]bool{"with versions": true, "without": false} {
 		t.Run(name, func(t *testing.T) {
@@ -44,7 +44,7 @@ func TestLateAnnouncementDoesNotRestoreOldRecord(t *testing.T) {
 	}
 }
 
-// A fetch that began earlier and ends later gets a lower synthetic version.
+// A fetch that began earlier but ended later gets a lower synthetic version.
 func TestLateFetchDoesNotReplaceNewerRecord(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
 		o.versionless = true

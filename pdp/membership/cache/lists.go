@@ -15,7 +15,7 @@ var errOffsets = errors.New("the origin delivered a list whose offsets do not ma
 
 var errListedTwice = errors.New("the origin delivered a record twice in one list")
 
-// Users implements [facts.View]. Lists are not cached: each is read from the origin.
+// Users implements [facts.View]. Lists are not cached but read from the origin each time.
 func (v *cachedView) Users(ctx context.Context, q facts.UserQuery) (facts.Users, error) {
 	if q.Beneath != "" && !facts.ValidID(q.Beneath) {
 		return facts.Users{}, nil
@@ -42,7 +42,7 @@ func (v *cachedView) Users(ctx context.Context, q facts.UserQuery) (facts.Users,
 			}
 		}
 		if s.user == nil {
-			return facts.Users{}, unavailable(ctx, errChanging) // it was listed, and is gone: the caller should read the list again
+			return facts.Users{}, unavailable(ctx, errChanging) // it was listed and is gone: the caller should read the list again
 		}
 		if listed[s.user.ID()] != nil {
 			return facts.Users{}, unavailable(ctx, fmt.Errorf("user %s: %w", membership.Quote(s.user.ID()), errListedTwice))
@@ -57,7 +57,7 @@ func (v *cachedView) Users(ctx context.Context, q facts.UserQuery) (facts.Users,
 	return page, nil
 }
 
-// listedUser gives one user of a list, in the state that the view has returned before, if any.
+// listedUser returns one user of a list, in the state that the view has returned before, if any.
 func (v *cachedView) listedUser(ctx context.Context, raw membership.RawRecord, began freshness.Provenance) (*viewedUser, error) {
 	e, err := v.c.userEntry(v.need, membership.Key{Kind: membership.UserRecord}, raw, began, nil)
 	if err != nil {
@@ -72,13 +72,14 @@ func (v *cachedView) listedUser(ctx context.Context, raw membership.RawRecord, b
 	if v.c.behind(e) || v.c.check(e, v.need) != freshness.Fresh {
 		return v.user(ctx, e.Key.ID)
 	}
-	// A record in memory has been shared already. The many users of a list should not delay other writes to the shared store.
+	// A record in memory has already been shared. The many users of a list should not delay other writes to the shared
+	// store.
 	known := v.c.memory.get(e.Key)
 	v.c.keep(e, !e.Synthetic && (known == nil || known.hash != e.hash || !known.comparable(e) || known.Version != e.Version))
 	return v.join(ctx, e)
 }
 
-// mayList fails if a user must not be used in the organization whose list it is.
+// mayList returns an error if a user must not be used in the organization whose list is read.
 func (v *cachedView) mayList(ctx context.Context, s *viewedUser, beneath string) error {
 	if s.user == nil || beneath == "" {
 		return s.err

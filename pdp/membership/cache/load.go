@@ -14,7 +14,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
-// user gives a user's record, or that it is absent.
+// user returns the entry of a user. It has Absent set if there is no such user.
 func (c *Cache) user(ctx context.Context, n requirement, id string) (*entry, error) {
 	key := membership.Key{Kind: membership.UserRecord, ID: id}
 	return c.lookup(ctx, n, func() *entry { return c.memory.get(key) }, key,
@@ -37,7 +37,7 @@ func (c *Cache) user(ctx context.Context, n requirement, id string) (*entry, err
 		})
 }
 
-// username asks the origin which user has a username, unless memory knows that none has.
+// username returns the pointer for a username. It asks the origin, unless memory knows that no user has the username.
 func (c *Cache) username(ctx context.Context, n requirement, folded string) (*entry, error) {
 	key := membership.Key{Kind: membership.UsernamePointer, ID: folded}
 	known := func() *entry { return c.memory.get(key) }
@@ -52,8 +52,8 @@ func (c *Cache) username(ctx context.Context, n requirement, folded string) (*en
 	})
 }
 
-// pointerTo gives the pointer to the user that has a username, and keeps pointer and user. Two users with the same username are a
-// fault.
+// pointerTo returns the pointer to the user that has a username, and keeps the pointer and the user. Two users with the
+// same username are a fault.
 func (c *Cache) pointerTo(n requirement, key membership.Key, raw []membership.RawRecord, began freshness.Provenance) (*entry, error) {
 	var found *entry
 	for _, one := range raw {
@@ -69,7 +69,7 @@ func (c *Cache) pointerTo(n requirement, key membership.Key, raw []membership.Ra
 		}
 		if found != nil {
 			err := fmt.Errorf("users %s and %s have the same username", membership.Quote(found.Key.ID), membership.Quote(e.Key.ID))
-			c.quarantine.addAs(n.validator, "username of "+found.Key.String(), key, err) // each of the two records is valid
+			c.quarantine.addAs(n.validator, "username of "+found.Key.String(), key, err) // each record by itself is valid
 			return nil, quarantined(key, err)
 		}
 		found = e
@@ -85,7 +85,8 @@ func (c *Cache) pointerTo(n requirement, key membership.Key, raw []membership.Ra
 	return c.keep(pointer, false), nil
 }
 
-// organization gives the organization that a location belongs to, or that the location is absent.
+// organization returns the entry of the organization that a location belongs to. It has Absent set if there is no such
+// location.
 func (c *Cache) organization(ctx context.Context, n requirement, location string) (*entry, error) {
 	pointer := membership.Key{Kind: membership.LocationPointer, ID: location}
 	key := pointer
@@ -102,19 +103,19 @@ func (c *Cache) organization(ctx context.Context, n requirement, location string
 	}
 	at := location
 	if key.Kind == membership.OrganizationRecord {
-		at = key.ID // look-ups of all its locations share one load
+		at = key.ID // lookups of all its locations share one load
 	}
 	e, err := c.lookup(ctx, n, known, key, func(ctx context.Context, n requirement) (*entry, error) { return c.loadOrganization(ctx, n, at) })
 	if err != nil || at == location || e.tree != nil && e.tree.Has(location) {
 		return e, err
 	}
-	// The location has moved to another organization, or is gone.
+	// The location has moved to another organization or no longer exists.
 	return c.lookup(ctx, n, func() *entry { return c.memory.get(pointer) }, pointer,
 		func(ctx context.Context, n requirement) (*entry, error) { return c.loadOrganization(ctx, n, location) })
 }
 
-// maxOrgFetches bounds how many organizations are loaded at a time for locations whose organization is unknown. After a start
-// many locations of one large organization are asked for at once, and it should not be loaded for each of them.
+// maxOrgFetches limits how many organizations are loaded at a time for locations whose organization is unknown. After a
+// start, many locations of one large organization are requested at once, and it should not be loaded for each of them.
 const maxOrgFetches = 8
 
 func (c *Cache) loadOrganization(ctx context.Context, n requirement, location string) (*entry, error) {
@@ -166,7 +167,7 @@ func (c *Cache) loadOrganization(ctx context.Context, n requirement, location st
 	return c.keep(e, true), nil
 }
 
-// sharedOrganization finds the organization of a location in the shared store.
+// sharedOrganization returns the organization of a location from the shared store.
 func (c *Cache) sharedOrganization(ctx context.Context, n requirement, location string) (e *entry, usable bool) {
 	root := c.orgIndex.find(location)
 	if root == "" {
@@ -181,15 +182,16 @@ func (c *Cache) sharedOrganization(ctx context.Context, n requirement, location 
 }
 
 const (
-	maxAttempts      = 4 // while the origin delivers a record older than one that was seen
-	maxClaimAttempts = 3 // while it delivers one older than was announced
+	maxAttempts      = 4 // while the origin delivers a record older than one already seen
+	maxClaimAttempts = 3 // while the origin delivers a record older than announced
 )
 
-// errLagging is for an origin, such as a replica, that delivers a record older than is known.
+// errLagging is the error for an origin, such as a replica, that delivers a record older than one already known.
 var errLagging = errors.New("the origin is behind what it has delivered or what was announced")
 
-// fetch asks the origin. It asks again for a record that is older than one that was seen, and fails if it stays so. It asks again
-// for a record that is older than announced, and then takes it: the origin is more trustworthy than whoever announces.
+// fetch asks the origin for a record. If the record is older than one already seen, it asks again, and fails if that
+// does not help. If the record is older than announced, it asks again, and then accepts the record: the origin is more
+// trustworthy than the sender of an announcement.
 func (c *Cache) fetch(ctx context.Context, n requirement, key membership.Key, ask func(context.Context, freshness.Provenance) (*entry, error)) (*entry, error) {
 	for attempt := 1; ; attempt++ {
 		began := c.tracker.BeginFetch()
@@ -223,7 +225,7 @@ func (c *Cache) fetch(ctx context.Context, n requirement, key membership.Key, as
 	}
 }
 
-// absent is the entry of a record that does not exist.
+// absent returns the entry for a record that does not exist.
 func (c *Cache) absent(n requirement, key membership.Key, began freshness.Provenance) *entry {
 	e := newEntry(began, key, n.validator)
 	e.bytes, e.Absent = entryBytes+len(key.ID), true
@@ -231,7 +233,7 @@ func (c *Cache) absent(n requirement, key membership.Key, began freshness.Proven
 	return e
 }
 
-// userEntry reads a user that an origin delivered. If the key has no id, any user will do.
+// userEntry reads a user delivered by an origin. If the key has no id, the record may be of any user.
 func (c *Cache) userEntry(n requirement, key membership.Key, raw membership.RawRecord, began freshness.Provenance, known *entry) (*entry, error) {
 	e := newEntry(began, key, n.validator)
 	e.History = raw.History
@@ -256,7 +258,7 @@ func (c *Cache) userEntry(n requirement, key membership.Key, raw membership.RawR
 	return e, nil
 }
 
-// organizationEntry reads the locations that an origin delivered.
+// organizationEntry reads the locations delivered by an origin.
 func (c *Cache) organizationEntry(n requirement, raw membership.RawRecord, began freshness.Provenance, known *entry) (*entry, error) {
 	e := newEntry(began, membership.Key{}, n.validator)
 	e.History = raw.History
@@ -276,7 +278,7 @@ func (c *Cache) organizationEntry(n requirement, raw membership.RawRecord, began
 	return e, err
 }
 
-// buildTree makes the tree of an entry, or reuses the known one if its content is the same.
+// buildTree builds the tree of an entry, or reuses the known one if its content is the same.
 func (c *Cache) buildTree(e *entry, locations []record.Location, faults *record.Faults, version uint64, known *entry) error {
 	root := rootID(locations)
 	e.Key = membership.Key{Kind: membership.OrganizationRecord, ID: root}
@@ -286,7 +288,7 @@ func (c *Cache) buildTree(e *entry, locations []record.Location, faults *record.
 		kept = known
 	}
 	c.setVersion(e, version, kept)
-	// The hash covers the content alone, not the faults of a record.
+	// The hash covers only the content, not the faults of a record.
 	if kept != nil && kept.tree != nil && kept.validator == e.validator && kept.hash == e.hash && kept.tree.Faults == nil && faults.Count() == 0 {
 		e.setTree(kept.tree)
 		return nil
@@ -321,8 +323,8 @@ func (c *Cache) keep(e *entry, share bool) *entry {
 	return e
 }
 
-// remember puts an entry into memory, and reports whether it is there now. An entry validated by another policy than the current
-// one is not kept: it would replace one that others can use.
+// remember puts an entry into memory, and reports whether it is there now. An entry validated under another policy than
+// the current one is not kept: it would replace an entry that other views can use.
 func (c *Cache) remember(e *entry) bool {
 	if e.validator != c.validator.Load() {
 		return false

@@ -13,25 +13,25 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
-// requirement is how fresh the records of one view have to be.
+// requirement describes how fresh the records of one view must be.
 type requirement struct {
 	validator  *record.Validator // of the policy in force when the view was made
-	maxAge     time.Duration     // unless confirmed
-	since      uint64            // when the view was made, in the order of fetches
+	maxAge     time.Duration     // of unconfirmed records
+	since      uint64            // when the view was created, in the order of fetches
 	fresh      bool              // records fetched before the view do not count
 	noFallback bool              // unconfirmed records do not count, even if the origin is down
 	// atLeast are positions in the stream of announcements that the records must include.
 	atLeast []membership.Position
 }
 
-// check says whether an entry may be used.
+// check returns what an entry may be used for.
 func (c *Cache) check(e *entry, n requirement) freshness.Verdict {
 	if e == nil || e.validator != n.validator {
 		return freshness.Stale
 	}
 	maxAge, fetchedForView := n.maxAge, e.Order > n.since
 	if fetchedForView {
-		// Nothing can be fresher, unless the machine was suspended meanwhile.
+		// No record can be fresher, unless the machine was suspended in the meantime.
 		maxAge += 2 * c.cfg.FetchTimeout
 	}
 	switch v, _ := c.tracker.Check(&e.Provenance, maxAge); {
@@ -46,13 +46,13 @@ func (c *Cache) check(e *entry, n requirement) freshness.Verdict {
 	}
 }
 
-// maxFetches bounds how often a record that keeps changing is fetched for one question.
+// maxFetches limits how often a changing record is fetched for one question.
 const maxFetches = 4
 
 var errChanging = errors.New("the record changes faster than it can be read")
 
-// lookup gives a record that meets the requirement: from memory (known) if possible, or else from load, which all concurrent
-// look-ups of the same key share.
+// lookup returns a record that meets the requirement: from memory (known) if possible, or else from load. Concurrent
+// lookups of the same key share one load.
 func (c *Cache) lookup(ctx context.Context, n requirement, known func() *entry, key membership.Key,
 	load func(context.Context, requirement) (*entry, error),
 ) (*entry, error) {
@@ -80,7 +80,7 @@ func (c *Cache) lookup(ctx context.Context, n requirement, known func() *entry, 
 			}
 		}
 		switch {
-		case err != nil && c.check(e, n) != freshness.Stale: // the origin is down: an unconfirmed record will do
+		case err != nil && c.check(e, n) != freshness.Stale: // the origin is down: an unconfirmed record is acceptable
 			c.counters.fallbacks.Add(1)
 			return e, nil
 		case err != nil:
@@ -96,13 +96,14 @@ func (c *Cache) lookup(ctx context.Context, n requirement, known func() *entry, 
 	return nil, unavailable(ctx, fmt.Errorf("%s: %w", key, errChanging))
 }
 
-// fetchedForView reports whether a record was fetched after its view was made. It is used even though more changes have been
-// announced meanwhile: whoever announces must not be able to prevent answers.
+// fetchedForView reports whether a record was fetched after its view was created. Such a record is used even if further
+// changes have been announced since then: announcements must not be able to prevent answers.
 func (c *Cache) fetchedForView(e *entry, n requirement) bool {
 	return e != nil && e.validator == n.validator && e.Order > n.since && e.Age(time.Now()) <= 2*c.cfg.FetchTimeout
 }
 
-// fallbackTimeout is how long to wait for a fetch if an unconfirmed record will do. A question needs several records in time.
+// fallbackTimeout returns how long to wait for a fetch if an unconfirmed record is acceptable. It is a fraction of the
+// time, because a question needs several records.
 func (c *Cache) fallbackTimeout(ctx context.Context) time.Duration {
 	if end, ok := ctx.Deadline(); ok {
 		return time.Until(end) / 4
@@ -110,7 +111,7 @@ func (c *Cache) fallbackTimeout(ctx context.Context) time.Duration {
 	return c.cfg.FetchTimeout / 4
 }
 
-// unavailable makes an error of kind Unavailable, unless err has a kind or the caller has gone.
+// unavailable returns an error of kind Unavailable, unless err has a kind or the caller has gone.
 func unavailable(ctx context.Context, err error) error {
 	var e *pdp.Error
 	if errors.As(err, &e) || ctx.Err() != nil {
@@ -125,7 +126,8 @@ type flightResult struct {
 	err   error
 }
 
-// loadOnce loads a record once for all callers that need it at the same time. It continues when the first caller goes away.
+// loadOnce loads a record once for all callers that need it at the same time. It continues even if the first caller goes
+// away.
 func (c *Cache) loadOnce(ctx context.Context, n requirement, key membership.Key, load func(context.Context, requirement) (*entry, error)) (*entry, error) {
 	name := n.validator.Name + string(key.Kind) + key.ID
 	if n.fresh || len(n.atLeast) > 0 {
@@ -146,7 +148,7 @@ func (c *Cache) loadOnce(ctx context.Context, n requirement, key membership.Key,
 	}
 }
 
-// recovering turns a panic into an error, since nothing else would keep it from ending the process.
+// recovering turns a panic into an error. Otherwise the panic would end the process.
 func (c *Cache) recovering(ctx context.Context, n requirement, load func(context.Context, requirement) (*entry, error)) (e *entry, err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
@@ -157,7 +159,7 @@ func (c *Cache) recovering(ctx context.Context, n requirement, load func(context
 	return load(ctx, n)
 }
 
-// randomTTL gives a TTL that varies by 10 %, so that not all records are fetched again at once.
+// randomTTL returns a TTL that varies by 10 %, so that records are not all fetched again at once.
 func (c *Cache) randomTTL(absent bool) time.Duration {
 	ttl := c.cfg.TTL
 	if absent {

@@ -10,33 +10,33 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
 
-// absentShare is the fraction of the memory that absent records may take: whoever asks for ids that do not exist must not evict
-// the records of ids that do.
+// absentShare is the fraction of the memory available to absent records. Requests for ids that do not exist must not
+// evict existing records.
 const absentShare = 16
 
-// memory is the in-process tier: two LRU caches, of present and of absent records, each bounded in bytes. It is safe for
-// concurrent use.
+// memory is the in-process tier: two LRU caches, one for present and one for absent records, each limited in bytes. It
+// is safe for concurrent use.
 //
-// One lock is enough: a look-up holds it for a fraction of a microsecond, and a decision takes tens of them.
+// One lock is enough: a lookup holds it for a fraction of a microsecond, and a decision takes tens of them.
 type memory struct {
 	mu              sync.Mutex
 	present, absent lru
 	replacing       bool // during put: the removed record is replaced, not evicted
 }
 
-// lru is a cache of records, bounded in bytes.
+// lru is a cache of records, limited in bytes.
 type lru struct {
 	*simplelru.LRU[membership.Key, *entry]
 	bytes, limit int
 }
 
-// newMemory makes a tier of so many bytes. evicted is called with each record that is no longer kept, unless another one of its
-// key replaces it; it must not use the memory.
+// newMemory returns a tier of the given number of bytes. It calls evicted with each record that is removed, unless a
+// record of the same key replaces it. evicted must not use the memory.
 func newMemory(bytes int, evicted func(*entry)) *memory {
 	m := &memory{}
 	m.present.limit, m.absent.limit = bytes-bytes/absentShare, bytes/absentShare
 	for _, l := range []*lru{&m.present, &m.absent} {
-		l.LRU, _ = simplelru.NewLRU(math.MaxInt, func(_ membership.Key, e *entry) { // fails for a size below 1
+		l.LRU, _ = simplelru.NewLRU(math.MaxInt, func(_ membership.Key, e *entry) { // returns an error only for a size below 1
 			l.bytes -= e.bytes
 			if !m.replacing {
 				evicted(e)
@@ -46,7 +46,7 @@ func newMemory(bytes int, evicted func(*entry)) *memory {
 	return m
 }
 
-// get gives the record of a key, nil if there is none.
+// get returns the record of a key; nil if there is none.
 func (m *memory) get(key membership.Key) *entry {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -57,8 +57,8 @@ func (m *memory) get(key membership.Key) *entry {
 	return e
 }
 
-// put keeps a record unless the one that is kept is newer. It returns the record that is kept, and the one that it replaced, if
-// any. The least recently used records are evicted, but never the one that was put.
+// put keeps a record unless the existing one is newer. It returns the record that is in memory now, and the record that
+// was replaced, if any. It evicts the least recently used records, but never the new one.
 func (m *memory) put(e *entry) (kept, replaced *entry) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -93,7 +93,7 @@ func (m *memory) drop(key membership.Key) {
 	m.absent.Remove(key)
 }
 
-// size gives how many bytes and records are kept.
+// size returns the number of bytes and records in memory.
 func (m *memory) size() (bytes, records int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -19,7 +19,7 @@ import (
 func heapOf[T any](build func() T) (bytes float64, built T) {
 	live := func() float64 {
 		runtime.GC()
-		runtime.GC() // the first may only finish a collection that was going on
+		runtime.GC() // the first call may only finish a collection in progress
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)
 		return float64(m.HeapAlloc)
@@ -29,7 +29,7 @@ func heapOf[T any](build func() T) (bytes float64, built T) {
 	return live() - before, built
 }
 
-// The estimated size of an entry is within a third of the measured one.
+// The estimated size of an entry must be within a third of the measured size.
 func TestEntrySizes(t *testing.T) {
 	j := record.NewValidator(fixture.Vocabulary())
 	var locations strings.Builder
@@ -83,7 +83,7 @@ func joinedRecord(t *testing.T, j *record.Validator, tree *record.Tree, i, assig
 	return &rec
 }
 
-// A large record is cached like any other, and the least recently used records are evicted for it.
+// A large record is cached like any other, and evicts the least recently used records.
 func TestLargeRecordIsKept(t *testing.T) {
 	dropped := 0
 	// A sixteenth is reserved for absent records.

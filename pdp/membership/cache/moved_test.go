@@ -39,7 +39,7 @@ func moveEntity(o *fakeOrigin, to string) {
 	})
 }
 
-// This holds whichever sidecar knew that the location was there.
+// It does not matter which sidecar knew that the location was there.
 func TestFormerOrganizationOfMovedLocationIsFetchedAgain(t *testing.T) {
 	start := func(o *fakeOrigin) {
 		o.setLocations(fakeLocation{ID: "large", Kind: "system", Model: "health_system", Plan: "paid"},
@@ -55,7 +55,7 @@ func TestFormerOrganizationOfMovedLocationIsFetchedAgain(t *testing.T) {
 			require.Equal(t, "big", organizationOf(t, first, "big")) // writes the whole tree to the shared tier
 			waitHeartbeat()
 			moveEntity(o, "large")
-			_, err := second.Announce(t.Context(), moved) // it has never fetched the ward
+			_, err := second.Announce(t.Context(), moved) // this sidecar has never fetched the ward
 			require.NoError(t, err)
 			waitHeartbeat()
 			third := openCache(t, o, h.connect(), nil)
@@ -156,11 +156,12 @@ func TestAnnounceLocationWhileOriginHangs(t *testing.T) {
 	})
 }
 
-// However locations change and whatever an announcement says of their organization, no organization is served as it was.
+// However locations change, and whatever organization an announcement names, no organization may be served in its old
+// state.
 func TestNoOrganizationIsServedAsBeforeAChangeOfLocations(t *testing.T) {
 	changes := map[string]struct {
 		change          func(o *fakeOrigin)
-		location, named string // and the organization that an announcement names
+		location, named string // the changed location, and the organization that the announcement names
 	}{
 		"renamed": {func(o *fakeOrigin) {
 			o.setLocations(fakeLocation{ID: "ward", Kind: "entity", Parent: "big", Name: "Ward"})
@@ -222,8 +223,8 @@ func (o *fakeOrigin) layout() map[string][]string {
 	return all
 }
 
-// layoutOf is the layout as a cache serves it. It asks for each organization by its root alone: asking for a location of it would
-// have it fetched again.
+// layoutOf returns the layout as a cache serves it. It asks for each organization only by its root: asking for one of
+// its locations would make the cache fetch it again.
 func layoutOf(t *testing.T, c *Cache, o *fakeOrigin) map[string][]string {
 	t.Helper()
 	v, err := c.View(t.Context(), facts.Requirement{})

@@ -13,7 +13,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
 
-// They stay quarantined until the username belongs to one account, and are logged once.
+// They stay quarantined until only one account has the username, and are logged once.
 func TestTwoUsersWithOneUsernameAreQuarantined(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
 		var log bytes.Buffer
@@ -39,7 +39,7 @@ func TestTwoUsersWithOneUsernameAreQuarantined(t *testing.T) {
 		}
 		assert.Equal(t, 1, bytes.Count(log.Bytes(), []byte("record quarantined")))
 		assert.NotContains(t, log.String(), "example.org")
-		for _, username := range []string{"same", "jane"} { // one user has it, and then none
+		for _, username := range []string{"same", "jane"} { // one user has it, and then none does
 			o.setUser("jane", `{"id":"jane","username":"`+username+`@example.org"}`)
 			o.setUser("joe", `{"id":"joe","username":"joe@example.org"}`)
 			announceUser(t, c, "jane")

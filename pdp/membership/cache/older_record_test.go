@@ -16,7 +16,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
-// rollBack sets a record of the origin back by one version, as a replica that lags does.
+// rollBack sets a record of the origin back by one version, as a lagging replica would.
 func rollBack(o *fakeOrigin, id, rec string) (undo func()) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -26,7 +26,7 @@ func rollBack(o *fakeOrigin, id, rec string) (undo func()) {
 	return func() { o.set(func() { o.versions[key], o.users[id] = version, now }) }
 }
 
-// A record must not be older than one that was seen before.
+// A record must not be older than one already seen.
 func TestOriginThatGoesBackIsNotUsed(t *testing.T) {
 	for _, listed := range []bool{false, true} {
 		inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
@@ -50,7 +50,7 @@ func TestOriginThatGoesBackIsNotUsed(t *testing.T) {
 	}
 }
 
-// A sidecar that read a lagging replica may have written it.
+// Another sidecar may have read the value from a lagging replica.
 func TestSharedValueThatGoesBackIsIgnored(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
 		byAge := func(cfg *Config) { cfg.Announced = false }
@@ -70,7 +70,7 @@ func TestSharedValueThatGoesBackIsIgnored(t *testing.T) {
 	})
 }
 
-// wrongAnswers is an origin that answers with other records than were asked for.
+// wrongAnswers is an origin that responds with records other than those requested.
 type wrongAnswers struct{ *fakeOrigin }
 
 func (c wrongAnswers) Organization(ctx context.Context, _ string) (*membership.RawRecord, error) {
@@ -95,7 +95,7 @@ func TestOriginAnsweringAnotherRecordIsRefused(t *testing.T) {
 	})
 }
 
-// A value may be intact and packed for this key, and still hold another record.
+// A value can be intact and packed for this key, and still contain another record.
 func TestSharedValueOfAnotherKeyIsRefused(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
 		c := openCache(t, o, h.connect(), nil)

@@ -6,22 +6,22 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
-// orgIndex maps the locations of the organizations in memory to their roots. It is a hint: the tree says whether it is true. It is
-// safe for concurrent use.
+// orgIndex maps the locations of the organizations in memory to their roots. The result is only a hint; the tree is
+// authoritative. It is safe for concurrent use.
 type orgIndex struct {
 	mu sync.RWMutex
-	of map[string]string // root by location
+	of map[string]string // location to root
 }
 
-// find gives the root of a location, "" if unknown.
+// find returns the root of a location; "" if unknown.
 func (r *orgIndex) find(location string) string {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	return r.of[location]
 }
 
-// add takes in the locations of an organization, and drops those that only the tree it replaces has; replaced may be nil. A location
-// that both have is never missing meanwhile.
+// add adds the locations of an organization, and removes those that only the replaced tree has. replaced may be nil. A
+// location in both trees is never missing in between.
 func (r *orgIndex) add(t, replaced *record.Tree) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -44,7 +44,7 @@ func TestOriginDownServesWithinMaxAge(t *testing.T) {
 		require.Error(t, err)
 		h.set(func() { h.down = false })
 		waitHeartbeat()
-		assertRole(t, c, "jane", "ed_normal") // the stream is back, and nothing was announced meanwhile
+		assertRole(t, c, "jane", "ed_normal") // the stream is back, and nothing was announced in between
 		h.wipe()
 		waitHeartbeat()
 		assertFails(t, c, "jane", pdp.Unavailable)

@@ -12,16 +12,16 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
-// maxQuarantined bounds how many records are named. Records above it are refused all the same.
+// maxQuarantined limits how many records are named. Records above the limit are still refused.
 const maxQuarantined = 1000
 
-// quarantine names the records that break a rule of policies/DOMAIN.md section 1: no question is decided by them. It is safe for
-// concurrent use.
+// quarantine names the records that violate a rule of policies/DOMAIN.md section 1 and must not be used in decisions. It
+// is safe for concurrent use.
 type quarantine struct {
 	log *slog.Logger
 
 	mu        sync.Mutex
-	validator *record.Validator // whose faults count
+	validator *record.Validator // only faults found by this validator count
 	records   map[membership.Key]suspended
 	keep      time.Duration // a record whose fault has not been found again for this long is no longer named
 }
@@ -36,7 +36,7 @@ func newQuarantine(keep time.Duration, log *slog.Logger) *quarantine {
 	return &quarantine{log: log, records: map[membership.Key]suspended{}, keep: keep}
 }
 
-// reset empties the quarantine, and takes faults of another validator from now on.
+// reset empties the quarantine. From then on it accepts faults of another validator.
 func (q *quarantine) reset(v *record.Validator) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -44,14 +44,15 @@ func (q *quarantine) reset(v *record.Validator) {
 	clear(q.records)
 }
 
-// add quarantines a record under the name of its key. A key that is empty or a username gives no name, and is not added.
+// add quarantines a record under the name of its key. An empty key or a username provides no name, so the record is not
+// added.
 func (q *quarantine) add(v *record.Validator, key membership.Key, cause error) {
 	if key.Kind != membership.UsernamePointer && key.ID != "" {
 		q.addAs(v, key.String(), key, cause)
 	}
 }
 
-// addAs quarantines a record under another name: a username is personal, and must not be logged.
+// addAs quarantines a record under another name, because a username is personal and must not be logged.
 func (q *quarantine) addAs(v *record.Validator, name string, key membership.Key, cause error) {
 	why := reasonOf(cause)
 	q.mu.Lock()
@@ -66,7 +67,7 @@ func (q *quarantine) addAs(v *record.Validator, name string, key membership.Key,
 	}
 }
 
-// remove takes a record out of the quarantine: it is valid, or gone.
+// remove removes a record from the quarantine, because it is valid or no longer exists.
 func (q *quarantine) remove(v *record.Validator, key membership.Key) {
 	q.mu.Lock()
 	was, known := q.records[key]
@@ -79,7 +80,7 @@ func (q *quarantine) remove(v *record.Validator, key membership.Key) {
 	}
 }
 
-// names lists the quarantined records, sorted.
+// names returns the names of the quarantined records, sorted.
 func (q *quarantine) names() []string {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -90,7 +90,7 @@ func TestQuarantineEndsWithValidRecord(t *testing.T) {
 	}
 }
 
-// replacedOrganization is an origin that delivers another record for organizations.
+// replacedOrganization is an origin that delivers a replacement for the records of organizations.
 type replacedOrganization struct {
 	*fakeOrigin
 	record *string

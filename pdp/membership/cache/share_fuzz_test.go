@@ -46,7 +46,7 @@ func (l constantStore) Now() time.Time { return time.Now() }
 
 func (l constantStore) Close() error { return nil }
 
-// viewOver opens a view of a new cache over such a tier.
+// viewOver returns a view of a new cache over such a tier.
 func viewOver(t *testing.T, o *fakeOrigin, value func(membership.Key) []byte) facts.View {
 	c, err := Open(Config{Origin: o, Vocabulary: fixture.Vocabulary(), MaxAgeChange: time.Hour, Lease: time.Hour,
 		Logger: slog.New(slog.DiscardHandler), Store: constantStore{value}, Stream: constantStore{value}})
@@ -60,8 +60,8 @@ func viewOver(t *testing.T, o *fakeOrigin, value func(membership.Key) []byte) fa
 	return v
 }
 
-// FuzzShared checks that values which were not packed for their key are ignored, that a packed pointer is only a hint, and that a
-// packed record is used only if it is a valid record of that key.
+// FuzzShared checks that values which were not packed for their key are ignored, that a packed pointer is only a hint,
+// and that a packed record is used only if it is a valid record of that key.
 func FuzzShared(f *testing.F) {
 	d := origintest.ReadDocument(f, []byte(fixture.WithUsers(fixture.Everyone)), record.JSON)
 	for i := range d.Users {

@@ -11,7 +11,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
-// writers is how many values are written to the shared store at a time.
+// writers is the number of concurrent writes to the shared store.
 const writers = 4
 
 // put is a value to be written to the shared store.
@@ -21,7 +21,8 @@ type put struct {
 	ttl   time.Duration
 }
 
-// shareable reports whether an entry may be shared: only a record without faults, since the encoded form does not show them.
+// shareable reports whether an entry may be shared. Only a record without faults may, because the encoded form does not
+// include them.
 func (e *entry) shareable() bool {
 	switch {
 	case e.Absent:
@@ -34,15 +35,15 @@ func (e *entry) shareable() bool {
 	return e.pointer != ""
 }
 
-// storeUsable reports whether to use the shared store. While the stream is lost the shared clock is unknown too, and waiting for
-// the store would only take time.
+// storeUsable reports whether to use the shared store. While the stream is lost, the shared clock is unknown too, and
+// waiting for the store would only waste time.
 func (c *Cache) storeUsable() bool {
 	return c.store != nil && c.tracker.StreamLive()
 }
 
-// share writes an entry to the shared store in the background. It may be lost.
+// share writes an entry to the shared store in the background. The write may be lost.
 func (c *Cache) share(e *entry) {
-	// Without the shared clock its age could not be told.
+	// Without the shared clock, the age of the value would be unknown.
 	if !c.storeUsable() || c.stream.Now().IsZero() {
 		return
 	}
@@ -76,10 +77,10 @@ func (c *Cache) putAll() {
 	}
 }
 
-// syntheticVersion is the one flag of a shared value. Its flags are its first byte.
+// syntheticVersion is the only flag of a shared value. The flags are the first byte.
 const syntheticVersion = 1
 
-// packed encodes an entry for the shared store, with its time by the shared clock.
+// packed encodes an entry for the shared store, with its time according to the shared clock.
 func (c *Cache) packed(e *entry) []byte {
 	var body []byte
 	if e.Synthetic {
@@ -105,8 +106,8 @@ var (
 	errFuture = errors.New("a shared value was fetched in the future: a clock is wrong")
 )
 
-// fromShared reads a record from the shared store, and drops an invalid value. An entry that is not usable can still be a fallback
-// if the origin is down, or tell the version of a content.
+// fromShared reads a record from the shared store, and drops an invalid value. An entry that is not usable can still
+// serve as a fallback if the origin is down, or provide the version of the content.
 func (c *Cache) fromShared(ctx context.Context, n requirement, key membership.Key) (e *entry, usable bool) {
 	if n.fresh || !c.storeUsable() || c.stream.Now().IsZero() {
 		return nil, false
@@ -119,8 +120,8 @@ func (c *Cache) fromShared(ctx context.Context, n requirement, key membership.Ke
 		c.refuse(key, err)
 		return nil, false
 	}
-	// In another epoch the shared clock may have been another one. A record of another history comes from another database, or from
-	// before a restore: only the origin can tell.
+	// In another epoch the shared clock may have been a different one. A record of another history comes from another
+	// database, or from before a restore; only the origin can tell which.
 	if e.At.Epoch != c.tracker.Epoch() || c.histories.foreign(e) {
 		return nil, false
 	}
@@ -132,8 +133,8 @@ func (c *Cache) fromShared(ctx context.Context, n requirement, key membership.Ke
 	return e, true
 }
 
-// sharedRoot reads the root of a location's organization, "" if it is not in the store. It is a hint: the organization's record
-// says whether it is true.
+// sharedRoot reads the root of a location's organization; "" if it is not in the store. The result is only a hint; the
+// organization's record is authoritative.
 func (c *Cache) sharedRoot(ctx context.Context, location string) string {
 	key := membership.Key{Kind: membership.LocationPointer, ID: location}
 	if !c.storeUsable() {
@@ -169,7 +170,7 @@ func (c *Cache) unpack(v *record.Validator, key membership.Key, value []byte) (*
 	if len(body) == 0 || body[0]&^syntheticVersion != 0 {
 		return nil, errFlags
 	}
-	// Clocks agree within a lease. A value further in the future could be of any age.
+	// Clocks agree to within a lease. A value further in the future could be of any age.
 	age := c.stream.Now().Sub(s.AsOf)
 	if ageMatters(key.Kind) && age < -c.cfg.Lease {
 		return nil, errFuture
@@ -209,12 +210,12 @@ func (c *Cache) unpack(v *record.Validator, key membership.Key, value []byte) (*
 	return e, nil
 }
 
-// ageMatters reports whether the age of a value counts. A pointer is a hint, however old.
+// ageMatters reports whether the age of a value counts. A pointer is only a hint, so its age does not matter.
 func ageMatters(k membership.Kind) bool {
 	return k == membership.UserRecord || k == membership.OrganizationRecord
 }
 
-// rootID gives the id of the root among locations, "" if no location is a root with a readable id.
+// rootID returns the id of the root among locations; "" if no location is a root with a readable id.
 func rootID(locations []record.Location) string {
 	for i := range locations {
 		if locations[i].Parent == "" && locations[i].ID != "" && locations[i].ID != record.Unreadable {

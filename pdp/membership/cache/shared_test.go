@@ -83,7 +83,7 @@ func TestOlderSharedValueIsIgnored(t *testing.T) {
 		h.set(func() { h.values[jane] = old })
 		c.memory.drop(jane)
 		assertRole(t, c, "jane", "ed_admin")
-		other := openCache(t, o, h.connect(), nil) // it knows of the announcement from the tail of the stream
+		other := openCache(t, o, h.connect(), nil) // it receives the announcement in the tail of the stream
 		waitHeartbeat()
 		h.set(func() { h.values[jane] = old })
 		assertRole(t, other, "jane", "ed_admin")
@@ -105,7 +105,7 @@ func TestSharedValueFromTheFutureIsRefused(t *testing.T) {
 	})
 }
 
-// A username is personal: it is in no key of the shared store.
+// Usernames are personal, so no key of the shared store may contain one.
 func TestUsernamesAreNotShared(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
 		c := openCache(t, o, h.connect(), nil)

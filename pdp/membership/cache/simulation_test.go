@@ -23,8 +23,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
 )
 
-// eventLog records changes of users, and what sidecars read of them, so that a run can be checked: no read is older than the
-// contract allows.
+// eventLog records changes of users and the reads of sidecars. It checks that no read is older than the contract allows.
 type eventLog struct {
 	mu            sync.Mutex
 	announcements []announcement
@@ -50,7 +49,7 @@ type read struct {
 	version uint64
 	budget  time.Duration
 	at      time.Time // when the read began
-	token   uint64    // the version that the read required; 0 for none
+	token   uint64    // the version that the read required; 0 if none
 }
 
 func (h *eventLog) add(f func()) {
@@ -59,8 +58,8 @@ func (h *eventLog) add(f func()) {
 	f()
 }
 
-// violations lists the reads that are older than their budget, than an announcement that the sidecar must have received, or than
-// the version that they required.
+// violations returns the reads that are older than their maximum age, than an announcement that the sidecar must have
+// received, or than the version that they required.
 func (h *eventLog) violations(lease time.Duration) []string {
 	var all []string
 	for _, r := range h.reads {
@@ -97,7 +96,7 @@ func (h *eventLog) cut(down time.Duration, disconnect, reconnect func(), sidecar
 	})
 }
 
-// seeds is the number of simulated histories: two under -short.
+// seeds returns the number of simulated histories: two under -short.
 func seeds(all uint64) uint64 {
 	if testing.Short() {
 		return 2
@@ -105,7 +104,7 @@ func seeds(all uint64) uint64 {
 	return all
 }
 
-// This holds while the origin, the shared tier and connections fail.
+// The origin, the shared tier and connections fail now and then.
 func TestReadsAreNeverOlderThanAllowed(t *testing.T) {
 	for seed := range seeds(24) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
@@ -119,14 +118,15 @@ func TestReadsAreNeverOlderThanAllowed(t *testing.T) {
 	}
 }
 
-// This tests the check itself: without announcements it finds violations.
+// This tests the check itself: without announcements it must find violations.
 func TestMissedAnnouncementsAreDetected(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		assert.NotEmpty(t, simulate(t, 1, disturbances{muted: true}).violations(time.Second))
 	})
 }
 
-// Somebody announces false records and versions, and the source is restored now and then, so that its versions start again.
+// An attacker announces false records and versions, and the source is restored now and then, so that its versions start
+// again.
 func TestReadsAreNeverOlderThanAllowedDespiteForgeries(t *testing.T) {
 	for seed := range seeds(4) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
@@ -140,7 +140,7 @@ func TestReadsAreNeverOlderThanAllowedDespiteForgeries(t *testing.T) {
 	}
 }
 
-// Sidecars watch the source through a channel that at times does not carry every change, and reports so.
+// Sidecars watch the source through a channel that sometimes does not carry every change, and reports that.
 func TestReadsAreNeverOlderThanAllowedWhileUnproven(t *testing.T) {
 	for seed := range seeds(4) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
@@ -154,17 +154,17 @@ func TestReadsAreNeverOlderThanAllowedWhileUnproven(t *testing.T) {
 	}
 }
 
-// disturbances are what a simulation does in addition to failures.
+// disturbances are what happens in a simulation in addition to failures.
 type disturbances struct {
 	muted     bool // announcements are not delivered
-	forging   bool // somebody announces false changes
+	forging   bool // an attacker announces false changes
 	restoring bool // the source is restored: its versions go back, in another history
-	listening bool // sidecars watch the source, and changes are not announced otherwise
+	listening bool // sidecars watch the source, and changes are not announced in any other way
 }
 
 const simulatedUsers = 4
 
-// simulate reads from three sidecars for a few minutes while users change and everything fails now and then.
+// simulate reads from three sidecars for a few minutes while users change and every component fails now and then.
 func simulate(t *testing.T, seed uint64, d disturbances) *eventLog {
 	h := &eventLog{}
 	o, shared := newFakeOrigin(), newSharedTier()
@@ -247,7 +247,7 @@ func simulate(t *testing.T, seed uint64, d disturbances) *eventLog {
 		time.Sleep(time.Duration(r.IntN(8000)) * time.Millisecond)
 		o.set(func() { o.delay, o.down = time.Duration(r.IntN(3))*time.Millisecond, false })
 	})
-	act(3, 20*time.Second, func(r *rand.Rand) { // so is the shared tier, or it restarts empty
+	act(3, 20*time.Second, func(r *rand.Rand) { // the shared tier is slow or down, or restarts empty
 		if r.IntN(2) == 0 {
 			h.cut(0, shared.wipe, func() {}, 0, 1, 2)
 			return
@@ -354,7 +354,7 @@ func readUser(t *testing.T, h *eventLog, c *Cache, sidecar int, id string, readO
 	require.NoError(t, err)
 	u, err := v.User(ctx, id)
 	if err != nil {
-		return // failing is allowed
+		return // the read may fail
 	}
 	require.NotNil(t, u)
 	r.version, err = strconv.ParseUint(u.Record().Name.Family, 10, 64)

@@ -7,19 +7,19 @@ import (
 
 // Status is the state of a cache, for metrics and readiness.
 type Status struct {
-	// Quarantined names the records that break a rule of policies/DOMAIN.md section 1, sorted; at most 1,000.
+	// Quarantined names the records that violate a rule of policies/DOMAIN.md section 1, sorted; at most 1,000.
 	Quarantined []string
-	// Confirmed reports whether facts are confirmed now, Confirming whether these settings ever confirm them.
+	// Confirmed reports whether facts are confirmed now, Confirming whether this configuration can confirm them.
 	Confirmed, Confirming bool
 	Shared                bool          // other sidecars share a tier with this one
-	StreamLive            bool          // and its stream is followed
-	StreamLosses          uint64        // how often it was lost
+	StreamLive            bool          // the shared stream is being followed
+	StreamLosses          uint64        // how often the stream was lost
 	ByOrigin              bool          // the origin reports its own changes
-	OriginLive            bool          // its changes are received
-	OriginLosses          uint64        // how often it was lost
+	OriginLive            bool          // its changes are being received
+	OriginLosses          uint64        // how often the origin's changes were lost
 	SinceHeartbeat        time.Duration // of the confirming subscription; 0 if there is none
-	// Unproven names the proofs that are missing for facts to be confirmed, in sorted words of lower-case letters and "_". It is empty
-	// while they are confirmed.
+	// Unproven names the missing proofs that facts are up to date, sorted, in words of lower-case letters and "_". It is
+	// empty while facts are confirmed.
 	Unproven []string
 
 	Memory, Entries int // bytes and records of the in-process tier
@@ -29,7 +29,7 @@ type Status struct {
 	Conflicts                                   uint64
 }
 
-// Status gives the current state.
+// Status returns the current state.
 func (c *Cache) Status() Status {
 	f := c.tracker.Status()
 	s := Status{
@@ -48,12 +48,12 @@ func (c *Cache) Status() Status {
 // counters count events for metrics.
 type counters struct {
 	memory    atomic.Uint64 // records served from memory
-	shared    atomic.Uint64 // from the shared store
+	shared    atomic.Uint64 // records served from the shared store
 	origin    atomic.Uint64 // queries to the origin
-	failures  atomic.Uint64 // of them failed
-	lagging   atomic.Uint64 // of them answered with an older record than known
-	conflicts atomic.Uint64 // records whose content changed without their version
+	failures  atomic.Uint64 // failed queries to the origin
+	lagging   atomic.Uint64 // queries to the origin that returned a record older than known
+	conflicts atomic.Uint64 // records whose content changed without a change of version
 	fallbacks atomic.Uint64 // unconfirmed records served while the origin was down
-	refused   atomic.Uint64 // invalid values in the shared store
-	lostPuts  atomic.Uint64 // values not written to the shared store, or not dropped
+	refused   atomic.Uint64 // invalid values found in the shared store
+	lostPuts  atomic.Uint64 // values that could not be written to or removed from the shared store
 }

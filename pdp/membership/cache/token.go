@@ -7,7 +7,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
 
-// formatToken makes the token for context.at_least of a position in the stream.
+// formatToken returns the token for context.at_least of a position in the stream.
 func formatToken(p membership.Position) string {
 	return strconv.FormatUint(p.Sequence, 36) + "~" + p.Epoch
 }

@@ -17,13 +17,13 @@ func (c *Cache) behind(e *entry) bool {
 	if kept.comparable(e) {
 		return kept.Version > e.Version
 	}
-	return kept.newer(e) // of two histories the one fetched later is current
+	return kept.newer(e) // of two histories, the one fetched later is current
 }
 
 var errHistory = errors.New("the origin delivered a history that is longer than 64 characters or not printable ASCII")
 
-// setVersion sets the origin's version, or else a synthetic one: the same content keeps its version, other content gets a greater
-// one, which is the time of the fetch in microseconds if that is greater.
+// setVersion sets the origin's version or, if there is none, a synthetic one. The same content keeps its version. Other
+// content gets a greater version: the time of the fetch in microseconds, or the next number if that is greater.
 func (c *Cache) setVersion(e *entry, version uint64, known *entry) {
 	if version != 0 {
 		e.Version = version
@@ -45,18 +45,18 @@ func (c *Cache) setVersion(e *entry, version uint64, known *entry) {
 	}
 }
 
-// histories knows the history of the origin's records, by the fetch that began last. It is safe for concurrent use.
+// histories keeps the history of the origin's records, as of the fetch that began last. It is safe for concurrent use.
 type histories struct {
 	mu      sync.Mutex
-	order   uint64 // of that fetch; 0 before the first
+	order   uint64 // of that fetch; 0 before the first one
 	current string
 	warned  time.Time // when a warning was last logged
 }
 
-// warnInterval limits warnings about versions, which would otherwise come with every record.
+// warnInterval limits warnings about versions, which could otherwise be logged for every record.
 const warnInterval = time.Minute
 
-// observeHistory takes note of the history of a record that the origin delivered.
+// observeHistory records the history of a record that the origin delivered.
 func (c *Cache) observeHistory(e *entry) error {
 	if !membership.ValidHistory(e.History) {
 		return errHistory
@@ -76,7 +76,7 @@ func (c *Cache) observeHistory(e *entry) error {
 	return nil
 }
 
-// foreign reports whether a record has another history than the origin's records.
+// foreign reports whether the history of a record differs from that of the origin's records.
 func (h *histories) foreign(e *entry) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -92,7 +92,8 @@ func (h *histories) mayWarn() bool {
 	return true
 }
 
-// detectConflict counts a record whose content changed without its version: the origin's versions are not reliable then.
+// detectConflict counts a record whose content changed without a change of version. The origin's versions are then
+// unreliable.
 func (c *Cache) detectConflict(e *entry) {
 	kept := c.memory.get(e.Key)
 	if kept == nil || !kept.comparable(e) || kept.Version != e.Version || kept.validator != e.validator || kept.hash == e.hash {

@@ -20,15 +20,15 @@ type cachedView struct {
 	mu     sync.Mutex
 	users  map[string]*viewedUser
 	listed map[string]*viewedUser // of the last page of a list
-	orgs   map[string]*entry      // by location, absent ones too
+	orgs   map[string]*entry      // by location, including absent ones
 	roots  map[string]*entry      // by root
 }
 
-// viewedUser is a user as the view returned it; user is nil if there is none.
+// viewedUser is a user as the view returned it. user is nil if there is no such user.
 type viewedUser struct {
 	user  *facts.User
 	entry *entry
-	err   error // why the user must not be used, or not everywhere
+	err   error // why the user must not be used, at least in some organizations
 }
 
 var _ facts.View = (*cachedView)(nil)
@@ -44,8 +44,8 @@ func (c *Cache) View(_ context.Context, need facts.Requirement) (facts.View, err
 		if err != nil {
 			return nil, err
 		}
-		// An announcement that has not been received here leads to a fetch from the origin. One from before the stream was followed
-		// cannot be checked, so that unconfirmed records do not count.
+		// If an announcement has not been received here, the record is fetched from the origin. An announcement from before
+		// the stream was followed cannot be checked, so unconfirmed records do not count.
 		retained := c.tracker.Retained(at)
 		n.fresh = n.fresh || !c.tracker.Reached(at) || !retained && !c.tracker.ConfirmedByStream()
 		n.noFallback = n.noFallback || !retained
@@ -68,7 +68,7 @@ func (v *cachedView) User(ctx context.Context, id string) (*facts.User, error) {
 
 func (v *cachedView) user(ctx context.Context, id string) (*viewedUser, error) {
 	if !facts.ValidID(id) {
-		return &viewedUser{}, nil // no record can have it
+		return &viewedUser{}, nil // no record can have this id
 	}
 	v.mu.Lock()
 	s := v.users[id]
@@ -111,7 +111,7 @@ func (v *cachedView) join(ctx context.Context, e *entry) (*viewedUser, error) {
 		switch {
 		case ctx.Err() != nil:
 			return nil, err
-		case err != nil: // the question may concern another organization
+		case err != nil: // the question may be about another organization
 			if _, ok := errors.AsType[*facts.Suspended](err); !ok {
 				missing = err
 			}
@@ -137,13 +137,14 @@ func (v *cachedView) join(ctx context.Context, e *entry) (*viewedUser, error) {
 	return &viewedUser{user: s.User, entry: e, err: quarantined(e.Key, err)}, nil
 }
 
-// validOrganization gives the organization of a location, or that it is absent. It fails if the organization is quarantined.
+// validOrganization returns the organization of a location, or an absent entry. It fails if the organization is
+// quarantined.
 func (v *cachedView) validOrganization(ctx context.Context, location string) (*entry, error) {
 	e, err := v.organization(ctx, location)
 	switch {
 	case err != nil:
 		if s, ok := errors.AsType[*facts.Suspended](err); ok {
-			at := facts.LocationRecord{ID: location} // all that is known is that it exists
+			at := facts.LocationRecord{ID: location} // only its existence is known
 			return nil, quarantined(membership.Key{Kind: membership.LocationPointer, ID: location}, &facts.Suspended{Location: facts.NewSuspendedLocation(at, at), Err: s.Err})
 		}
 		return nil, err
@@ -153,8 +154,8 @@ func (v *cachedView) validOrganization(ctx context.Context, location string) (*e
 	return e, nil
 }
 
-// organization gives the organization of a location, even if quarantined, or that it is absent. The view sees all locations of an
-// organization in one state.
+// organization returns the organization of a location, even if quarantined, or an absent entry. The view sees all
+// locations of an organization in one state.
 func (v *cachedView) organization(ctx context.Context, location string) (*entry, error) {
 	v.mu.Lock()
 	e := v.orgs[location]
@@ -199,7 +200,7 @@ func (v *cachedView) remember(location string, e *entry) *entry {
 func (v *cachedView) UserByUsername(ctx context.Context, username string) (*facts.User, error) {
 	folded := facts.FoldCanonical(username)
 	if len(folded) > facts.MaxID || !facts.IsUsername(username) {
-		return nil, nil // no user can have it
+		return nil, nil // no user can have this username
 	}
 	key := membership.Key{Kind: membership.UsernamePointer, ID: folded}
 	pointer, n := "", v.need
@@ -212,7 +213,7 @@ func (v *cachedView) UserByUsername(ctx context.Context, username string) (*fact
 			if err != nil || u != nil && facts.FoldCanonical(u.Username()) == folded {
 				return u, err
 			}
-			// The user has another username by now, and this one may belong to someone else.
+			// The user now has another username, and this one may belong to a different user.
 			n.fresh, n.since = true, v.c.tracker.NextOrder()
 		}
 		e, err := v.c.username(ctx, n, folded)
@@ -230,7 +231,7 @@ func (v *cachedView) UserByUsername(ctx context.Context, username string) (*fact
 // Location implements [facts.View].
 func (v *cachedView) Location(ctx context.Context, id string) (*facts.Location, error) {
 	if !facts.ValidID(id) {
-		return nil, nil // no record can have it
+		return nil, nil // no record can have this id
 	}
 	e, err := v.validOrganization(ctx, id)
 	if err != nil || e.Absent {
@@ -262,7 +263,7 @@ func (v *cachedView) Locations(ctx context.Context, q facts.LocationQuery) ([]*f
 			return nil, err
 		}
 		if l == nil {
-			return nil, unavailable(ctx, errChanging) // it was listed, and is gone
+			return nil, unavailable(ctx, errChanging) // the location was listed and has disappeared
 		}
 		all = append(all, l)
 	}

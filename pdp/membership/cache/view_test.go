@@ -62,7 +62,7 @@ func TestViewReturnsOneState(t *testing.T) {
 	})
 }
 
-// They get the same records although the origin's answers differ.
+// All readers get the same records even though the origin's answers differ.
 func TestConcurrentReadersOfAViewGetOneState(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, _ *sharedTier) {
 		c := openCache(t, o, nil, nil)
@@ -73,7 +73,7 @@ func TestConcurrentReadersOfAViewGetOneState(t *testing.T) {
 		var asking sync.WaitGroup
 		for i := range users {
 			asking.Go(func() {
-				time.Sleep(time.Duration(i) * 400 * time.Millisecond) // each begins before the one before ends
+				time.Sleep(time.Duration(i) * 400 * time.Millisecond) // each begins before the previous one ends
 				o.setUser("jane", fixture.Nurse("jane", "ed_admin", "ghi"))
 				c.memory.drop(membership.Key{Kind: membership.UserRecord, ID: "jane"})
 				var err error
@@ -102,7 +102,7 @@ func TestConcurrentReadersOfAViewGetOneState(t *testing.T) {
 	})
 }
 
-// If two readers fetch a record at the same time, both get what the first one has fetched.
+// If two readers fetch a record at the same time, both get what the first reader fetched.
 func TestFirstReaderDeterminesView(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, _ *sharedTier) {
 		c := openCache(t, o, nil, nil)

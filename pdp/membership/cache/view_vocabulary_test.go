@@ -18,8 +18,8 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
 )
 
-// A view returns no record that is invalid under the vocabulary with which it began, whichever view fetched it. It refuses a valid
-// one only if the vocabulary changes all the time.
+// A view returns no record that is invalid under its initial vocabulary, whichever view fetched the record. It refuses a
+// valid record only if the vocabulary changes constantly.
 func TestViewKeepsItsVocabulary(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
 		o.set(func() { o.delay = time.Millisecond })

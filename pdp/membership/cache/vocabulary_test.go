@@ -17,7 +17,8 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
 )
 
-// otherVocabulary is that of another policy: facilities have interns instead of ed_normal, and there is one more level.
+// otherVocabulary returns the vocabulary of another policy: facilities have interns instead of ed_normal, and there is
+// one more level.
 func otherVocabulary() pdp.Vocabulary {
 	v := fixture.Vocabulary()
 	v.Roles["facility"] = []string{"ed_admin", "intern"}
@@ -25,8 +26,8 @@ func otherVocabulary() pdp.Vocabulary {
 	return v
 }
 
-// addUsersOfBothVocabularies adds users who are valid under one vocabulary only: joe under that of the fixture, jane (by her role)
-// and olga (by her level) under otherVocabulary.
+// addUsersOfBothVocabularies adds users who are valid under only one vocabulary: joe under that of the fixture, jane
+// (because of her role) and olga (because of her level) under otherVocabulary.
 func addUsersOfBothVocabularies(o *fakeOrigin) {
 	o.setUser("jane", fixture.Nurse("jane", "intern", "ghi"))
 	o.setUser("joe", fixture.Nurse("joe", "ed_normal", "ghi"))
@@ -55,7 +56,7 @@ func assertAdmitted(t *testing.T, v facts.View, admitted ...string) {
 	assert.Equal(t, pdp.Unavailable, pdp.KindOf(err), "a list with an invalid user")
 }
 
-// Cached records are validated again. A view that began before uses its own vocabulary to the end.
+// Cached records are validated again. A view that began before the change uses its own vocabulary to the end.
 func TestNewVocabularyValidatesAgain(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
 		addUsersOfBothVocabularies(o)
@@ -103,7 +104,7 @@ func TestNewVocabularyValidatesAgain(t *testing.T) {
 	})
 }
 
-// Every read is by the vocabulary of its view, and none fails because of a change.
+// Every read uses the vocabulary of its view, and none fails because of a change.
 func TestReadsDuringVocabularyChangesAreConsistent(t *testing.T) {
 	o := newFakeOrigin()
 	addUsersOfBothVocabularies(o)
@@ -162,7 +163,7 @@ func (r *brokenOrigin) Users(ctx context.Context, q facts.UserQuery) (membership
 	return r.fakeOrigin.Users(ctx, q)
 }
 
-// A record without an id is named by what was asked for.
+// A record without an id is named by the key that was requested.
 func TestQuarantineDoesNotNameUsernames(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, _ *sharedTier) {
 		r := &brokenOrigin{o, true}

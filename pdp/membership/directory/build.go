@@ -9,8 +9,8 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
-// build connects checked records to a directory. Records refer to each other by ordinals, which are smaller than pointers and sort
-// like the ids. Records that have changed since the previous state get the version.
+// build connects checked records to a directory. Records refer to each other by ordinals, which are smaller than
+// pointers and have the same order as the ids. Records that have changed since the previous state get the given version.
 func build(in *record.Document, digest [32]byte, version uint64, previous *Directory) *Directory {
 	if previous == nil {
 		previous = &Directory{}
@@ -43,12 +43,12 @@ func (d *Directory) addUser(in *record.User, i int32, previous *Directory) {
 	for j := range rec.Assignments {
 		at := d.Ordinal[rec.Assignments[j].Location]
 		l := d.All[at]
-		rec.Assignments[j].Location = l.ID() // one copy of the id for all
+		rec.Assignments[j].Location = l.ID() // shares one copy of the id
 		d.assigned[at] = append(d.assigned[at], i)
 		same = same && l == previous.ByID(l.ID())
 	}
 	if !same {
-		// This cannot fail: the document has been checked.
+		// NewUser cannot fail, because the document has been checked.
 		d.users[i], _ = facts.NewUser(rec, d.version, d.ByID)
 	}
 	d.userAt[d.users[i].ID()] = i

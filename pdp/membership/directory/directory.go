@@ -34,19 +34,20 @@ type Directory struct {
 	lists          sync.Map            // listKey -> *list
 	search         searchTexts
 
-	confirmed atomic.Int64 // when the file was last known to have this content, in Unix nanoseconds
+	confirmed atomic.Int64 // when the file was last known to have this content, as Unix time in nanoseconds
 }
 
 var _ facts.View = (*Directory)(nil)
 
 // Parse reads a directory in JSON or YAML and checks every rule of policies/DOMAIN.md section 1. The error wraps a
-// [*record.Faults]. If a list of the vocabulary is nil, the words that it would allow are not checked; an empty list allows none.
+// [*record.Faults]. If a list of the vocabulary is nil, the terms that it would list are not checked; an empty list
+// allows none.
 func Parse(data []byte, v pdp.Vocabulary) (*Directory, error) {
 	return ParseDocument(data, record.Auto, v, nil)
 }
 
-// ParseDocument is like [Parse] for a given format. It reuses the users and locations of the previous directory that have not
-// changed, with everything derived from them. The previous directory may be nil.
+// ParseDocument is like [Parse] for a given format. It reuses the unchanged users and locations of the previous
+// directory, with everything derived from them. The previous directory may be nil.
 func ParseDocument(data []byte, f record.Format, v pdp.Vocabulary, previous *Directory) (*Directory, error) {
 	faults := &record.Faults{}
 	d := ReadRecords(data, f, v, faults)
@@ -98,10 +99,10 @@ func (d *Directory) freshness(version uint64) facts.Freshness {
 	return facts.Freshness{Version: version, AsOf: time.Unix(0, d.confirmed.Load())}
 }
 
-// AllLocations returns the locations in the order of their ids. The slice must not be changed.
+// AllLocations returns the locations in the order of their ids. The slice must not be modified.
 func (d *Directory) AllLocations() []*facts.Location { return d.All }
 
-// AllUsers returns the users in the order of their ids. The slice must not be changed.
+// AllUsers returns the users in the order of their ids. The slice must not be modified.
 func (d *Directory) AllUsers() []*facts.User { return d.users }
 
 // LocationCount returns the number of locations.

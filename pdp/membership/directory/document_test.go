@@ -83,7 +83,7 @@ func parseDirectory(t testing.TB, document string) *Directory {
 	return d
 }
 
-// recordsOf returns what two equal directories have in common.
+// recordsOf returns the records of a directory, which are the same for equal directories.
 func recordsOf(d *Directory) (locations []facts.LocationRecord, users []facts.UserRecord) {
 	for _, l := range d.All {
 		locations = append(locations, l.Record())
@@ -159,7 +159,7 @@ func TestJSONAndYAMLGiveTheSameDirectory(t *testing.T) {
 	assertSameDirectory(t, parseDirectory(t, string(fixture.GenerateDocument(3000, record.JSON))), parseDirectory(t, string(fixture.GenerateDocument(3000, record.YAML))))
 }
 
-// JSON has no counterpart of these.
+// JSON has no counterpart of these constructs.
 func TestYAMLOnlyConstructsAreRefused(t *testing.T) {
 	for name, c := range map[string]struct{ access, fault string }{
 		"yes":          {`{areas: {users: yes}}`, `access.areas.users must be true or false, not text`},
@@ -236,7 +236,7 @@ func TestFaultsContainNoPersonalData(t *testing.T) {
 	}
 }
 
-// The parsers' own errors quote their input.
+// The errors of the parsers quote their input.
 func TestSyntaxErrorsDoNotQuoteTheDocument(t *testing.T) {
 	for document, fault := range map[string]string{
 		`{"users": [{"name": {"family": "\ud800Johnson"}}]}`:     "line 1, column 33: invalid surrogate pair",
@@ -275,7 +275,7 @@ func TestFaultsDoNotRepeatLongOrOddNames(t *testing.T) {
 	}, faultsOf(t, odd, record.JSON))
 }
 
-// Faults end up in logs and in answers.
+// Faults are written to logs and responses.
 func TestFaultsDoNotQuoteValues(t *testing.T) {
 	const secret = "s3cret"
 	for _, value := range []string{`"s3cret"`, `"s3cret\u0000"`, `" s3cret"`, `["s3cret"]`, `{"s3cret@example.org": "s3cret"}`, `["s3cret", 1]`, `"` + strings.Repeat(secret, 1000) + `"`} {
@@ -336,7 +336,7 @@ func TestReadingInBlocksGivesTheSameDocument(t *testing.T) {
 		t.Run(name, func(t *testing.T) { assertBlocksAgree(t, []byte(document)) })
 	}
 	assertBlocksAgree(t, whole)
-	// A block boundary falls into a quoted text: the whole document is read instead, and each fault is reported once.
+	// A block boundary falls into a quoted text. The whole document must be read instead, and each fault reported once.
 	quoted := "- id: u\n  name: {given: \"" + strings.Repeat("\n- id: x", blockSize/4) + "\"}\n"
 	got := faultsOf(t, "locations:\n- {id: a, kind: region, model: regional, beds: 5}\nusers:\n"+quoted, record.YAML)
 	assert.Equal(t, []string{`location "a": unknown field "beds"`}, got)

@@ -140,7 +140,7 @@ var documentFaults = []faultCase{
 	{"locations an object", `{"locations": {"a": {}}, "users": []}`, `locations must be a list, not an object`},
 }
 
-// The documents are JSON, which is also YAML.
+// The documents are JSON, which is also valid YAML.
 func TestEachFaultIsReportedOnceInBothFormats(t *testing.T) {
 	for group, cases := range map[string][]faultCase{
 		"document": documentFaults, "location": locationFaults, "user": userFaults, "assignment": assignmentFaults,

@@ -19,10 +19,10 @@ import (
 
 // FileConfig configures a [File].
 type FileConfig struct {
-	Path       string         // .json, .yaml or .yml; the format of any other name follows from the content
+	Path       string         // .json, .yaml or .yml; for other names the content determines the format
 	Vocabulary pdp.Vocabulary // of the active policy
 	Logger     *slog.Logger   // nil means slog.Default()
-	Interval   time.Duration  // between polls of the file, which find changes that cause no file event; 0 means 5 s
+	Interval   time.Duration  // between polls of the file, which find changes without file events; 0 means 5 s
 	Settle     time.Duration  // how long a changed file must stay unchanged before it is read; 0 means 250 ms
 	// OnReload is called with each directory that replaces another one. It must not call Reload, Check, Activate or Close of
 	// the File.
@@ -33,30 +33,30 @@ type FileConfig struct {
 type Status struct {
 	Revision         string
 	Locations, Users int
-	LoadedAt         time.Time // when the directory in force was read
+	LoadedAt         time.Time // when the current directory was read
 	AttemptedAt      time.Time // when reading the file was last attempted
-	Err              error     // of that attempt; nil if the directory in force has the content of the file
-	Reloads          uint64    // how often a new directory came into force, not counting the first
+	Err              error     // of that attempt; nil if the current directory has the content of the file
+	Reloads          uint64    // how often the directory was replaced
 	Failures         uint64    // failed attempts, which left the last good directory in force
 }
 
-// File is a source that reads a directory file, and reads it again when it changes. If the new content cannot be read or has
-// faults, the last good directory stays in force. A File is safe for concurrent use.
+// File is a source that reads a directory file, and reads it again whenever it changes. If the new content cannot be
+// read or has faults, the last good directory stays in force. A File is safe for concurrent use.
 type File struct {
 	cfg     FileConfig
 	current atomic.Pointer[Directory]
 
 	loadMu          sync.Mutex // held while the file is read; guards the next three fields
 	vocabulary      pdp.Vocabulary
-	mustParse       bool // the directory in force was checked by another vocabulary: parse the file even if it is unchanged
-	warnedOfWriting bool // the log says that the file is being written
+	mustParse       bool // the directory in force was checked against another vocabulary: parse the file even if it is unchanged
+	warnedOfWriting bool // it has been logged that the file is being written
 
 	mu     sync.Mutex // guards status
 	status Status
 
 	close  sync.Once
 	closed chan struct{} // closed by Close
-	done   chan struct{} // closed when watching has ended
+	done   chan struct{} // closed when the watcher has stopped
 }
 
 var _ facts.Source = (*File)(nil)
@@ -64,8 +64,8 @@ var _ facts.Source = (*File)(nil)
 // writerTimeout is how long OpenFile waits for a file that is being written.
 const writerTimeout = 5 * time.Second
 
-// OpenFile loads a directory file and watches it until Close. It fails if the file cannot be read; the error is a
-// [*record.Faults] if the directory breaks a rule of policies/DOMAIN.md section 1.
+// OpenFile loads a directory file and watches it until Close. It fails if the file cannot be read. The error is a
+// [*record.Faults] if the directory violates a rule of policies/DOMAIN.md section 1.
 func OpenFile(cfg FileConfig) (*File, error) { return openFile(cfg, writerTimeout) }
 
 func openFile(cfg FileConfig, writerTimeout time.Duration) (*File, error) {
@@ -95,7 +95,7 @@ func openFile(cfg FileConfig, writerTimeout time.Duration) (*File, error) {
 	return f, nil
 }
 
-// View implements [facts.Source]. A file has no announced changes, so a requirement that names one cannot be met.
+// View implements [facts.Source]. A file has no announced changes, so a requirement that names one cannot be satisfied.
 func (f *File) View(_ context.Context, need facts.Requirement) (facts.View, error) {
 	if len(need.AtLeast) > 0 {
 		return nil, &pdp.Error{Kind: pdp.Unavailable, Message: "A directory file has no announced changes."}
@@ -113,29 +113,29 @@ func (f *File) Status() Status {
 	return f.status
 }
 
-// Close stops watching the file. The last directory can still be read.
+// Close stops watching the file. The last directory remains readable.
 func (f *File) Close() error {
 	f.close.Do(func() { close(f.closed) })
 	<-f.done
 	return nil
 }
 
-// Reload reads the file now. After an error the last good directory stays in force. An error that says that the file is
-// being written is not counted as a failure, because the file is read again once it is closed.
+// Reload reads the file now. After an error the last good directory stays in force. If the error is that the file is
+// being written, it does not count as a failure, because the file is read again once it is closed.
 func (f *File) Reload() error {
 	f.loadMu.Lock()
 	defer f.loadMu.Unlock()
 	return f.reload()
 }
 
-// Checked is a directory that was checked by the vocabulary of another policy and is not in force yet.
+// Checked is a directory that was checked against the vocabulary of another policy and is not yet in force.
 type Checked struct {
 	directory, previous *Directory
 	vocabulary          pdp.Vocabulary
 }
 
-// Check reads the file and checks it by the vocabulary of another policy. It changes neither the directory in force nor the
-// status, and it does not log. The error is a [*record.Faults] if the directory has faults under that vocabulary.
+// Check reads the file and checks it against the vocabulary of another policy. It does not change the directory in force
+// or the status, and does not log. The error is a [*record.Faults] if the directory has faults under that vocabulary.
 func (f *File) Check(v pdp.Vocabulary) (*Checked, error) {
 	f.loadMu.Lock()
 	defer f.loadMu.Unlock()
@@ -151,8 +151,8 @@ func (f *File) Check(v pdp.Vocabulary) (*Checked, error) {
 	return &Checked{directory: d, previous: previous, vocabulary: v}, nil
 }
 
-// Activate brings a checked directory into force, and checks the file by its vocabulary from now on. A directory that came into
-// force after the check is newer: it stays until the file has been read again.
+// Activate puts a checked directory in force, and from then on checks the file against its vocabulary. If another
+// directory came into force after the check, that one is newer and stays until the file has been read again.
 func (f *File) Activate(c *Checked) {
 	f.loadMu.Lock()
 	defer f.loadMu.Unlock()
@@ -161,7 +161,7 @@ func (f *File) Activate(c *Checked) {
 		f.setDirectory(c.directory, c.previous, time.Now())
 	}
 	f.mustParse = f.current.Load() != c.directory
-	_ = f.reload() // the file may have changed since the check; log and status report an error
+	_ = f.reload() // the file may have changed since the check; log and status report errors
 	f.mustParse = false
 }
 
@@ -186,7 +186,7 @@ func (f *File) reload() error {
 	return nil
 }
 
-// setDirectory brings a directory into force. If it is the previous one, the file has not changed, and its facts are as
+// setDirectory puts a directory in force. If it equals the previous one, the file has not changed, and its facts are as
 // recent as start.
 func (f *File) setDirectory(d, previous *Directory, start time.Time) {
 	d.confirmed.Store(start.UnixNano())
@@ -226,7 +226,7 @@ func (f *File) recordFailure(start time.Time, err error) {
 		"path", f.cfg.Path, "revision", f.status.Revision, "error", err)
 }
 
-// read returns the directory in the file, which is the previous one if the file has not changed.
+// read returns the directory in the file. If the file has not changed, that is the previous one.
 func (f *File) read(previous *Directory) (*Directory, error) {
 	data, err := rotation.Read(f.cfg.Path, MaxSize)
 	if err != nil {

@@ -113,8 +113,8 @@ func TestChangedFileIsReloaded(t *testing.T) {
 	}
 }
 
-// In a ConfigMap of Kubernetes, directory.yaml links to ..data/directory.yaml, and ..data to a folder. An update replaces only
-// the link ..data.
+// In a ConfigMap of Kubernetes, directory.yaml links to ..data/directory.yaml, and ..data links to a folder. An update
+// replaces only the link ..data.
 func TestFileIsReloadedWhenSymlinkIsReplaced(t *testing.T) {
 	folder := t.TempDir()
 	version := func(name, user string) {
@@ -220,7 +220,7 @@ func TestOpenFileReportsErrors(t *testing.T) {
 	assert.ErrorContains(t, err, "line 1, column", "the file name selects JSON")
 }
 
-// Values derived from a user or location stay valid if it is the same pointer with the same version.
+// Values derived from a user or location stay valid if the pointer and its version are the same.
 func TestReloadKeepsUnchangedUsersAndLocations(t *testing.T) {
 	before := parseDirectory(t, fixture.WithUsers(fixture.Everyone))
 	change := func(document string, previous *Directory) *Directory {
@@ -371,7 +371,7 @@ func TestReadersSeeWholeDirectoriesDuringReloads(t *testing.T) {
 	assert.Zero(t, f.Status().Failures)
 }
 
-// A file that becomes readable must be read, although nothing was written.
+// A file that becomes readable must be read, even though it was not written.
 func TestChangedModeReloadsFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "directory.json")
 	fixture.WriteFile(t, path, fixture.WithUsers(""))

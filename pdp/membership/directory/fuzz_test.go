@@ -10,7 +10,8 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
-// FuzzDirectory checks that any document is either refused with faults or gives a directory that keeps every rule.
+// FuzzDirectory checks that any document is either refused with faults or parsed into a directory that satisfies every
+// rule.
 func FuzzDirectory(f *testing.F) {
 	f.Add([]byte(everyoneYAML))
 	f.Add([]byte(fixture.WithUsers(fixture.Everyone)))

@@ -18,14 +18,14 @@ import (
 // orderCount is the number of orders: two for each sort key, ascending and descending.
 const orderCount = 2 * len(membership.SortKeys)
 
-// ranking is an order of users. It gives each user a rank, so that the list of a location is a sorted list of ranks, in which a
-// user is found by binary search.
+// ranking is an order of users. It gives each user a rank, so that the list of a location is a sorted list of ranks, in
+// which a user can be found by binary search.
 //
-// One ranking of all users serves every location, unless organizations see different values of a sort key: then each
+// One ranking of all users serves every location, unless organizations see different values of a sort key. Then each
 // organization has its own.
 type ranking struct {
 	once    sync.Once
-	all     bool    // of all users of the directory
+	all     bool    // includes all users of the directory
 	members []int32 // if not all: the users, ascending
 	users   []int32 // by rank
 	ranks   []int32 // by user; by index in members if not all
@@ -49,7 +49,7 @@ func (r *ranking) rank(user int32) (int32, bool) {
 	return r.ranks[at], true
 }
 
-// build ranks users by the two sort values that sortedBy returns for each.
+// build ranks users by the two sort values that sortedBy returns for each user.
 func (r *ranking) build(users []int32, sortedBy func(user int32) (first, second string), descending bool) {
 	type entry struct {
 		first, second string
@@ -64,7 +64,7 @@ func (r *ranking) build(users []int32, sortedBy func(user int32) (first, second 
 		return cmp.Or(
 			absentLast(a.first, b.first, descending),
 			absentLast(a.second, b.second, descending),
-			cmp.Compare(a.user, b.user), // users are numbered in the order of their ids
+			cmp.Compare(a.user, b.user), // user numbers are in the order of the ids
 		)
 	})
 	r.users = make([]int32, len(users))
@@ -75,7 +75,7 @@ func (r *ranking) build(users []int32, sortedBy func(user int32) (first, second 
 	}
 }
 
-// absentLast compares two sort values. An absent value, which is empty, comes last in both directions.
+// absentLast compares two sort values. An absent value is empty and comes last in both directions.
 func absentLast(a, b string, descending bool) int {
 	switch {
 	case a == "" || b == "":
@@ -86,7 +86,7 @@ func absentLast(a, b string, descending bool) int {
 	return strings.Compare(a, b)
 }
 
-// sortedBy returns the two values by which a user is sorted, each empty if absent.
+// sortedBy returns the two values by which a user is sorted. Each is empty if absent.
 func sortedBy(u *facts.User, key facts.SortKey) (first, second string) {
 	rec := u.Record()
 	switch key {
@@ -100,7 +100,7 @@ func sortedBy(u *facts.User, key facts.SortKey) (first, second string) {
 	return facts.Fold(rec.Name.Family), facts.Fold(rec.Name.Given)
 }
 
-// sortableTime encodes a time so that strings compare as the times do. The zero time is empty.
+// sortableTime encodes a time so that the strings have the order of the times. The zero time is empty.
 func sortableTime(t time.Time) string {
 	if t.IsZero() {
 		return ""
@@ -115,14 +115,14 @@ type listKey struct {
 	order    int
 }
 
-// list holds the ranks of the users of a location, ascending.
+// list contains the ranks of the users of a location, ascending.
 type list struct {
 	once  sync.Once
 	ranks []int32
 }
 
-// ranking returns the ranking for the list of a location, which it builds on first use. It returns false for an unknown
-// location, and keeps nothing of it: callers can name any number of unknown locations.
+// ranking returns the ranking for the list of a location, which it builds on first use. For an unknown location it
+// returns false and stores nothing, because callers can name any number of unknown locations.
 func (d *Directory) ranking(key listKey) (*ranking, bool) {
 	at, ok := d.Ordinal[key.location]
 	if !ok && key.location != "" {
@@ -141,7 +141,7 @@ func (d *Directory) ranking(key listKey) (*ranking, bool) {
 		})
 		return r, true
 	}
-	// ALL-4: an organization does not see a default location in another one, so the order must not reveal it.
+	// ALL-4: an organization must not see a default location in another one, so the order must not reveal it.
 	organization := d.All[at].Organization()
 	kept, _ := d.byOrganization.LoadOrStore(rankingKey{organization, key.order}, &ranking{})
 	r := kept.(*ranking)
@@ -169,7 +169,7 @@ func (d *Directory) listRanks(key listKey, r *ranking) []int32 {
 		}
 		l.ranks = d.usersBeneath(d.Ordinal[key.location])
 		for i, user := range l.ranks {
-			l.ranks[i], _ = r.rank(user) // never false: the users belong to the organization
+			l.ranks[i], _ = r.rank(user) // never false, because the users belong to the organization
 		}
 		slices.Sort(l.ranks)
 	})
@@ -226,8 +226,8 @@ func (d *Directory) Users(ctx context.Context, q facts.UserQuery) (facts.Users, 
 	return page, nil
 }
 
-// indexAfter returns the index in a list that follows a cursor: after the cursor's user, or, if that user is no longer in the
-// list, at the cursor's offset.
+// indexAfter returns the index in a list at which it continues after a cursor: behind the cursor's user or, if that user
+// is no longer in the list, at the cursor's offset.
 func (d *Directory) indexAfter(ranks []int32, r *ranking, after facts.Cursor) int {
 	if user, ok := d.userAt[after.ID]; ok {
 		if rank, ok := r.rank(user); ok {
@@ -239,7 +239,7 @@ func (d *Directory) indexAfter(ranks []int32, r *ranking, after facts.Cursor) in
 	return min(max(after.Offset, 0), len(ranks))
 }
 
-// searchTexts holds the texts that a text filter searches. They are built on first use.
+// searchTexts contains the texts that a text filter searches. They are built on first use.
 type searchTexts struct {
 	users     []*facts.User
 	once      sync.Once
@@ -247,7 +247,7 @@ type searchTexts struct {
 	usernames []string // folded, by user, in NFC
 }
 
-// matcher returns the filter for a text, or nil if the text is empty and matches all.
+// matcher returns the filter for a text. It returns nil if the text is empty, which matches all users.
 func (s *searchTexts) matcher(text string) func(user int32) bool {
 	if text == "" {
 		return nil
@@ -267,7 +267,7 @@ func (s *searchTexts) matcher(text string) func(user int32) bool {
 	}
 }
 
-// givenFamily returns "given family", or the one of the two that is present.
+// givenFamily returns "given family", or only the name that is present.
 func givenFamily(n facts.Name) string {
 	if n.Given == "" || n.Family == "" {
 		return n.Given + n.Family

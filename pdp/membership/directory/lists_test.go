@@ -115,7 +115,7 @@ func TestPagesOfAListAddUpToTheList(t *testing.T) {
 	}
 }
 
-// ALL-4: what a user has in another organization must not show in the order of a list.
+// ALL-4: the order of a list must not reveal what a user has in another organization.
 func TestDefaultLocationInAnotherOrganizationDoesNotAffectTheOrder(t *testing.T) {
 	user := func(id, defaultLocation string) string {
 		return fmt.Sprintf(`{"id": %q, "default_location": %q, "assignments": [{"location": "ghi", "role": "ed_admin"},

@@ -9,13 +9,13 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/rotation"
 )
 
-// watcher notices when a file is written or replaced. A file is replaced by a rename, or by a new target of a symbolic link on
-// its path: Kubernetes updates a ConfigMap by replacing the link ..data.
+// watcher detects that a file is written or replaced. A file is replaced by a rename, or by a new target of a symbolic
+// link in its path: Kubernetes updates a ConfigMap by replacing the link ..data.
 type watcher struct {
 	cfg    FileConfig
-	path   string            // as file events name it
+	path   string            // as in file events
 	events *fsnotify.Watcher // nil if the system provides no file events
-	last   os.FileInfo       // of the last call of changed; nil if there was no file
+	last   os.FileInfo       // as of the last call of changed; nil if there was no file
 }
 
 func newWatcher(cfg FileConfig) *watcher {
@@ -31,8 +31,9 @@ func newWatcher(cfg FileConfig) *watcher {
 	return w
 }
 
-// watchFolder subscribes to the events of the folder: a subscription to the file would end when another one is renamed over
-// it. Each poll calls it again, because the folder may have been replaced too. If it fails, polling goes on.
+// watchFolder subscribes to the events of the folder, because a subscription to the file would end when another file is
+// renamed over it. Each poll calls it again, because the folder may have been replaced too. If it fails, polling
+// continues.
 func (w *watcher) watchFolder() {
 	if w.events != nil {
 		_ = w.events.Add(filepath.Dir(w.path))
@@ -63,7 +64,7 @@ func (w *watcher) run(stop <-chan struct{}, reload func() error) {
 	}
 	poll := time.NewTicker(w.cfg.Interval)
 	defer poll.Stop()
-	debounce := time.NewTimer(w.cfg.Settle) // runs from the start, for a change since the file was first read
+	debounce := time.NewTimer(w.cfg.Settle) // started at once, for a change since the file was first read
 	defer debounce.Stop()
 	for {
 		select {
@@ -87,18 +88,19 @@ func (w *watcher) run(stop <-chan struct{}, reload func() error) {
 				debounce.Reset(w.cfg.Settle)
 			}
 		case <-debounce.C:
-			if w.changed() { // the writer has not finished: not every write causes an event
+			if w.changed() { // the writer has not finished, and not every write causes an event
 				debounce.Reset(w.cfg.Settle)
 			} else if err := reload(); rotation.Unsettled(err) {
 				debounce.Reset(w.cfg.Settle)
-			} // log and status report any other error
+			} // all other errors are in the log and the status
 		}
 	}
 }
 
-// affects reports whether the file may have changed by an event, which can be of another file in the folder.
+// affects reports whether an event means that the file may have changed. The event can be about another file in the
+// folder.
 func (w *watcher) affects(e fsnotify.Event) bool {
-	if e.Op == fsnotify.Chmod { // also caused by a new link to the file, or a new access time
+	if e.Op == fsnotify.Chmod { // also caused by a new link to the file or a new access time
 		return w.changed()
 	}
 	return filepath.Clean(e.Name) == w.path || w.changed()

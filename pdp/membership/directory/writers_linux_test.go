@@ -47,7 +47,7 @@ func TestFileIsNotReadWhileItIsWritten(t *testing.T) {
 	require.Eventually(t, warned, fixture.Timeout, time.Millisecond, "the watcher found the file unchanged, but open for writing")
 	for range 20 {
 		assert.ErrorContains(t, f.Reload(), "directory file: "+path+" is being written")
-		time.Sleep(2 * time.Millisecond) // gives the watcher time to retry
+		time.Sleep(2 * time.Millisecond) // lets the watcher retry
 	}
 	assert.Same(t, before, f.Directory())
 	assert.Zero(t, f.Status().Failures)
@@ -63,7 +63,7 @@ func TestFileIsNotReadWhileItIsWritten(t *testing.T) {
 	assert.Equal(t, "deactivated", fixture.UserOf(t, f.Directory(), "jane").Record().Status)
 	assert.False(t, hasUser(t, f, "old"))
 
-	// A file that replaces the one being written is not being written itself.
+	// A file that replaces the one being written is not itself being written.
 	startWriting(t, path, janeActive)
 	fixture.WriteFile(t, path+".new", janeActive+janeDeactivated+"- id: new\n")
 	require.NoError(t, os.Rename(path+".new", path))

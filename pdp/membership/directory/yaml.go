@@ -15,7 +15,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
-// readYAML reads a directory in blocks if its layout allows it.
+// readYAML reads a directory in blocks if its layout allows that.
 func readYAML(data []byte, v pdp.Vocabulary, faults *record.Faults) (*record.Document, error) {
 	if sections := splitYAML(data, blockSize); sections != nil {
 		if d, err := record.ReadDocument(&yamlBlocks{sections: sections}, v, faults); err == nil {
@@ -107,7 +107,7 @@ var yamlPhrases = []string{
 
 var yamlLine = regexp.MustCompile(`^yaml: (line [0-9]+: )?`)
 
-// yamlError says where a document cannot be read, without quoting it.
+// yamlError returns an error with the position where a document cannot be read. It does not quote the document.
 func yamlError(err error) error {
 	where := yamlLine.FindString(err.Error())
 	message := err.Error()[len(where):]

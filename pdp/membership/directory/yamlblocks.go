@@ -10,9 +10,9 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
-// yamlBlocks reads the usual layout of a YAML directory some records at a time: two lists of records, each record with a dash
-// in the same column. The parser's nodes of a whole document take some forty times the size of the file: a directory of
-// 200,000 users, 47 MB, loads within 0.5 GB in blocks and within 1.8 GB as a whole.
+// yamlBlocks reads YAML directories with the usual layout a few records at a time: two lists of records, each record
+// with a dash in the same column. The parser's nodes of a whole document take about forty times the size of the file: a
+// directory of 200,000 users, 47 MB, loads within 0.5 GB in blocks and within 1.8 GB as a whole.
 //
 // Cutting before a dash is safe. In that column only a quoted text or a value in brackets can continue. If one is cut, the
 // block is not valid YAML, and the document is read as a whole instead (errNotInBlocks).
@@ -33,7 +33,7 @@ const blockSize = 256 << 10
 
 var errNotInBlocks = errors.New("the document cannot be read in blocks")
 
-// splitYAML cuts data into blocks of about a size. It returns nil for any other layout.
+// splitYAML cuts data into blocks of about the given size. It returns nil for any other layout.
 func splitYAML(data []byte, size int) []yamlSection {
 	var sections []yamlSection
 	start := -1 // of the current block
@@ -115,7 +115,7 @@ func (y *yamlBlocks) Next() (record.Token, error) {
 	}
 }
 
-// advance moves on to the next block, section or end.
+// advance moves to the next block, section or end.
 func (y *yamlBlocks) advance() error {
 	section := &y.sections[0]
 	if y.rows == nil {

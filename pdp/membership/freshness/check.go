@@ -8,17 +8,17 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
 
-// Verdict says what a record may be used for.
+// Verdict says whether a record may be used.
 type Verdict uint8
 
 const (
 	Stale       Verdict = iota // must not be used
-	Unconfirmed                // to be fetched again, and used only if that fails
+	Unconfirmed                // should be fetched again, and used only if that fails
 	Fresh
 )
 
-// Check says whether a record may be used, given the greatest age that it may have unless it is confirmed. confirmed reports
-// whether a live subscription proves that the record has not changed.
+// Check returns whether a record may be used. maxAge is the maximum age of a record that is not confirmed. confirmed
+// reports whether a live subscription proves that the record has not changed.
 func (t *Tracker) Check(p *Provenance, maxAge time.Duration) (v Verdict, confirmed bool) {
 	now := time.Now()
 	if p.Expired(now) {
@@ -52,8 +52,8 @@ func (t *Tracker) Check(p *Provenance, maxAge time.Duration) (v Verdict, confirm
 	return Fresh, false
 }
 
-// invalidates reports whether the fetch of a record may have missed an announced change. It ignores versions: an announced
-// version can be wrong, and a restored origin assigns the same versions again.
+// invalidates reports whether the fetch of a record may have missed an announced change. It ignores versions, because an
+// announced version can be wrong, and a restored origin assigns the same versions again.
 func (t *Tracker) invalidates(i invalidation, p *Provenance) bool {
 	switch {
 	case i.event == 0:
@@ -65,13 +65,14 @@ func (t *Tracker) invalidates(i invalidation, p *Provenance) bool {
 	case i.position.Epoch != "" && i.position.Epoch == p.At.Epoch:
 		return i.position.Sequence > p.At.Sequence
 	}
-	// Another process fetched the record, and its clock may differ by up to a lease.
+	// Another process fetched the record. Its clock may differ by up to a lease.
 	return !p.AsOf.After(i.receivedAt.Add(t.lease))
 }
 
-// checkLocations looks for announcements of the locations in an organization's record. The record is stale if it was fetched
-// before one of them: the location may have moved to another organization, and whoever announced the change need not have known
-// that it was here. claims are the keys of those that were announced with a version, but without an organization.
+// checkLocations looks for announcements of the locations in an organization's record. If the record was fetched before
+// such an announcement, it is stale: the location may have moved to another organization, and the sender of the
+// announcement need not have known that the location was here. claims are the keys of the locations that were announced
+// with a version but without an organization.
 func (t *Tracker) checkLocations(p *Provenance) (stale bool, claims []membership.Key) {
 	last := t.invalidations.lastLocationEvent
 	if p.Locations == nil || last == 0 {
@@ -99,7 +100,7 @@ func (t *Tracker) covered(p *Provenance) bool {
 	s := t.confirming()
 	switch {
 	case t.confirmer == ConfirmedByOrigin && (t.historyMismatch || !p.Absent && p.History != s.history):
-		// The record comes from a database other than the one that reports its changes. An absent record has no history.
+		// The record comes from a database other than the one whose changes are reported. An absent record has no history.
 		return false
 	case p.Event > 0:
 		return p.Event >= s.startEvent
@@ -114,11 +115,12 @@ func (i invalidation) claimsNewerThan(p *Provenance) bool {
 	return p.Versioned() && p.Version < i.maxVersion
 }
 
-// retryAfter is the least time between two repeated fetches because of announced versions that the origin does not have: whoever
-// announces ever greater versions must not delay every question.
+// retryAfter is the minimum time between two repeated fetches for announced versions that the origin does not have. A
+// client that announces ever greater versions must not delay every question.
 const retryAfter = 5 * time.Second
 
-// claims gives the invalidations that announced versions of a record: its own and, for an organization, those of its locations.
+// claims returns the invalidations that announced versions of a record: its own and, for an organization, those of its
+// locations.
 func (t *Tracker) claims(p *Provenance) iter.Seq[invalidation] {
 	return func(yield func(invalidation) bool) {
 		if !yield(t.invalidations.own(p.Key)) {
@@ -142,8 +144,8 @@ func (t *Tracker) claimedNewer(p *Provenance) bool {
 	return false
 }
 
-// ClaimedNewer reports whether a greater version than the record's has been announced, and whether it is worth asking the
-// origin for it again.
+// ClaimedNewer reports whether a greater version than the record's has been announced, and whether the record should be
+// fetched from the origin again.
 func (t *Tracker) ClaimedNewer(p *Provenance) (newer, retry bool) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
@@ -156,7 +158,7 @@ func (t *Tracker) ClaimedNewer(p *Provenance) (newer, retry bool) {
 	return newer, retry
 }
 
-// ClaimUnmet remembers that the origin does not have the greatest version announced of a record.
+// ClaimUnmet remembers that the origin does not have the greatest announced version of a record.
 func (t *Tracker) ClaimUnmet(p *Provenance) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -166,8 +168,8 @@ func (t *Tracker) ClaimUnmet(p *Provenance) {
 	}
 }
 
-// BelowMinVersion reports whether a record is older than the announcements at some positions of the stream require. A later
-// announcement of the same record replaces the requirement; versions announced outside the stream do not count.
+// BelowMinVersion reports whether a record is older than the announcements at the given positions of the stream require.
+// A later announcement of the same record replaces the requirement. Versions announced outside the stream do not count.
 func (t *Tracker) BelowMinVersion(p *Provenance, atLeast []membership.Position) bool {
 	if len(atLeast) == 0 {
 		return false

@@ -9,27 +9,27 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
 
-// invalidation says that a record has been announced to have changed: whatever was fetched before is stale. Anybody who may
-// announce can cause one, so it proves nothing about the record, and its versions are claims.
+// invalidation records that a change of a record has been announced, so that everything fetched before is stale. Any
+// client that may announce can cause one, so it proves nothing about the record, and its versions are only claims.
 type invalidation struct {
-	event            uint64              // when it was received, by the tracker's count; 0: never
-	position         membership.Position // of the last one received in the stream; zero: none
+	event            uint64              // when it was received, as a number of the tracker's events; 0: never
+	position         membership.Position // of the last announcement received in the stream; zero: none
 	version          uint64              // announced at that position; 0: none
 	receivedAt       time.Time           // by the local clock
-	outsideStreamAt  time.Time           // when one was last received outside the stream; zero: never
+	outsideStreamAt  time.Time           // when an announcement was last received outside the stream; zero: never
 	maxVersion       uint64              // the greatest version announced anywhere
 	maxStreamVersion uint64              // the greatest version announced in the stream
 	unmetVersion     uint64              // the greatest announced version that the origin did not have when asked again
-	unmetAt          time.Time           // when that was
+	unmetAt          time.Time           // when the origin was found not to have it
 }
 
-// MaxInvalidations bounds how many records' invalidations are remembered.
+// MaxInvalidations limits how many records' invalidations are remembered.
 const MaxInvalidations = 200_000
 
 // invalidations remembers announced changes for as long as records fetched before them may be cached.
 //
-// Records are identified by a hash, since announced ids can be long and many. Two records with the same hash invalidate each
-// other.
+// Records are identified by a hash, because announced ids can be long and numerous. Two records with the same hash invalidate
+// each other.
 type invalidations struct {
 	seed      maphash.Seed
 	byHash    map[uint64]invalidation
@@ -39,11 +39,11 @@ type invalidations struct {
 	everything        invalidation
 	everyOrganization invalidation // a location of an unknown organization has changed
 	anyUser           invalidation // some user has changed: an absent account may exist now
-	evicted           invalidation // the newest that was dropped to stay within the bound
+	evicted           invalidation // the newest invalidation dropped because of the limit
 	lastLocationEvent uint64       // the event of the last change of a location
 }
 
-// received is an entry of the order in which invalidations arrived.
+// received is an invalidation in the order of arrival.
 type received struct {
 	hash  uint64
 	event uint64
@@ -56,10 +56,11 @@ func newInvalidations(retention time.Duration) *invalidations {
 
 func (m *invalidations) hash(key membership.Key) uint64 { return maphash.Comparable(m.seed, key) }
 
-// own gives the invalidation of the record itself.
+// own returns the invalidation of the record itself.
 func (m *invalidations) own(key membership.Key) invalidation { return m.byHash[m.hash(key)] }
 
-// relevant gives every invalidation that concerns a record. The record is stale if it was fetched before any of them.
+// relevant returns every invalidation that applies to a record. The record is stale if it was fetched before any of
+// them.
 func (m *invalidations) relevant(key membership.Key, absent bool) [4]invalidation {
 	var wide invalidation
 	switch {
@@ -71,8 +72,9 @@ func (m *invalidations) relevant(key membership.Key, absent bool) [4]invalidatio
 	return [4]invalidation{m.own(key), m.everything, m.evicted, wide}
 }
 
-// add remembers a change. An organization's record is stale if it lists the location, if it is the named organization, or, where
-// none is named, in any case: the location may be in any organization now.
+// add remembers a change. After a change of a location, an organization's record is stale if it lists the location or is
+// the named organization. If no organization is named, every organization's record is stale, because the location may
+// now be in any of them.
 func (m *invalidations) add(c pdp.Change, i invalidation) {
 	switch c.Kind {
 	case pdp.UserChanged:
@@ -84,7 +86,7 @@ func (m *invalidations) add(c pdp.Change, i invalidation) {
 		location, organization := i, i
 		if c.Organization == "" {
 			m.everyOrganization.replace(i)
-			location.version = c.Version // of whatever organization lists it
+			location.version = c.Version // of the organization that lists it
 		} else {
 			organization.version = c.Version
 			m.set(membership.Key{Kind: membership.OrganizationRecord, ID: c.Organization}, organization)
@@ -107,7 +109,7 @@ func (m *invalidations) set(key membership.Key, i invalidation) {
 	m.evict(i.receivedAt)
 }
 
-// evict drops what is older than the retention, and the oldest above the bound.
+// evict drops invalidations older than the retention, and the oldest ones above the limit.
 func (m *invalidations) evict(now time.Time) {
 	n := 0
 	for n < len(m.order) && (len(m.order)-n > MaxInvalidations || now.Sub(m.order[n].at) > m.retention) {
@@ -123,7 +125,7 @@ func (m *invalidations) evict(now time.Time) {
 		}
 	}
 	clear(m.order[:n])
-	m.order = m.order[n:] // copying it would cost as much for each announcement
+	m.order = m.order[n:] // copying the slice for each announcement would be expensive
 }
 
 func (m *invalidations) claimUnmet(key membership.Key, now time.Time) {
@@ -134,7 +136,7 @@ func (m *invalidations) claimUnmet(key membership.Key, now time.Time) {
 	}
 }
 
-// merge gives what to remember once another invalidation of the same record arrives. They can arrive in any order.
+// merge returns what to remember after another invalidation of the same record arrives. They can arrive in any order.
 func (i invalidation) merge(next invalidation) invalidation {
 	maxVersion, maxStreamVersion := max(i.maxVersion, next.version), i.maxStreamVersion
 	if next.position.Epoch != "" {
@@ -155,13 +157,13 @@ func (i invalidation) merge(next invalidation) invalidation {
 	return next
 }
 
-// includes reports whether the other position of the stream is known already. A sidecar receives its own announcements twice:
-// when it makes them, and in the stream.
+// includes reports whether the position of the other invalidation is already known. A sidecar receives its own
+// announcements twice: when it makes them, and in the stream.
 func (i invalidation) includes(other invalidation) bool {
 	return i.position.Epoch != "" && i.position.Epoch == other.position.Epoch && i.position.Sequence >= other.position.Sequence
 }
 
-// replace merges an invalidation of more than one record, which has no versions.
+// replace merges an invalidation that applies to more than one record and so has no versions.
 func (i *invalidation) replace(next invalidation) {
 	*i = i.merge(next)
 	i.version, i.maxVersion, i.maxStreamVersion, i.unmetVersion = 0, 0, 0, 0

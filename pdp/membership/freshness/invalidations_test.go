@@ -30,7 +30,7 @@ func changed(version uint64) []pdp.Change {
 	return []pdp.Change{{Kind: pdp.UserChanged, ID: "jane", Version: version}}
 }
 
-// An invalidation is not undone by another that arrives before or after it.
+// An invalidation is not undone by another one that arrives before or after it.
 func TestInvalidationsMayArriveInAnyOrder(t *testing.T) {
 	at := func(n uint64) membership.Position { return membership.Position{Epoch: "e", Sequence: n} }
 	verdictOf := func(f *Tracker, e *Provenance) Verdict {
@@ -80,7 +80,7 @@ func TestInvalidationsMayArriveInAnyOrder(t *testing.T) {
 			f, s := trackerOfStream()
 			elsewhere := userRecord(Provenance{Stamp: membership.Stamp{AsOf: time.Now(), At: at(1)}}, 0)
 			changeHandler{f}.Changed(changed(0))
-			s.Changed(membership.Announcement{At: at(1), Changes: changed(0)}) // the other sidecar knew this one only
+			s.Changed(membership.Announcement{At: at(1), Changes: changed(0)}) // only this announcement was known to the other sidecar
 			assert.Equal(t, Stale, verdictOf(f, elsewhere))
 			time.Sleep(3 * time.Second)
 			s.Heartbeat(time.Now())
@@ -89,7 +89,7 @@ func TestInvalidationsMayArriveInAnyOrder(t *testing.T) {
 	})
 }
 
-// Invalidations that are evicted make every record stale that may be older.
+// Evicted invalidations make every record stale that may be older than them.
 func TestInvalidationsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, _ := trackerOfStream()
@@ -115,7 +115,7 @@ func TestInvalidationsAreBounded(t *testing.T) {
 	})
 }
 
-// Synthetic versions are not comparable with announced ones.
+// Synthetic versions cannot be compared with announced ones.
 func TestSyntheticVersionIsNotCompared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, s := trackerOfStream()
@@ -132,7 +132,7 @@ func TestSyntheticVersionIsNotCompared(t *testing.T) {
 	})
 }
 
-// However many unknown ids are announced, memory is bounded, and other records are fetched again only once.
+// Memory is limited however many unknown ids are announced, and other records are fetched again only once.
 func TestManyAnnouncedIDsStayBounded(t *testing.T) {
 	synctest.Test(t, func(*testing.T) {
 		f, s := trackerOfStream()

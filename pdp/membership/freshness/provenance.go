@@ -8,20 +8,21 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
 
-// Provenance says where and when a record was obtained; immutable.
+// Provenance describes where and when a record was obtained. It is immutable.
 type Provenance struct {
 	membership.Stamp
 	Key    membership.Key
-	Absent bool // there is no such record
-	// Locations are those of an organization's record; nil for any other.
+	Absent bool // the record does not exist
+	// Locations are the locations in an organization's record; nil for other records.
 	Locations *LocationSet
-	// Synthetic says that this process numbered the version, because the origin has none. It is not comparable with an announced
-	// version.
+	// Synthetic says that this process assigned the version because the origin has none. It cannot be compared with an
+	// announced version.
 	Synthetic bool
-	// Event is how many events the tracker had received when the fetch from the origin began; 0 if another process fetched it.
+	// Event is the number of events that the tracker had received when the fetch from the origin began; 0 if another
+	// process fetched the record.
 	Event uint64
-	Order uint64        // of the fetch among the fetches and views of this process
-	TTL   time.Duration // the greatest age
+	Order uint64        // of the fetch, among the fetches and views of this process
+	TTL   time.Duration // the maximum age
 }
 
 // LocationSet is the set of locations of an organization's record. It is safe for concurrent use.
@@ -30,16 +31,17 @@ type LocationSet struct {
 	checked atomic.Pointer[checkedLocations] // nil before the first check
 }
 
-// checkedLocations is the result of a check that found the record to be fetched after all announcements of its locations.
+// checkedLocations is the result of a check which found that the record was fetched after all announcements of its
+// locations.
 type checkedLocations struct {
-	until  uint64           // the last announcement of a location that was looked at
-	claims []membership.Key // of its locations that were announced with a version
+	until  uint64           // the last announcement of a location that was checked
+	claims []membership.Key // the locations that were announced with a version
 }
 
-// NewLocationSet makes a set of ids, which must not change any more.
+// NewLocationSet returns a set of ids. The ids must not change afterwards.
 func NewLocationSet(ids iter.Seq[string]) *LocationSet { return &LocationSet{ids: ids} }
 
-// Age is the time since the fetch began.
+// Age returns the time since the fetch began.
 func (p *Provenance) Age(now time.Time) time.Duration { return membership.Elapsed(now, p.AsOf) }
 
 // Expired reports whether the record has reached its TTL.

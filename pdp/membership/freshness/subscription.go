@@ -12,10 +12,10 @@ import (
 
 // subscription is the state of one source of announced changes.
 type subscription struct {
-	active     bool // it has begun, and has not been lost since
+	active     bool // it has begun and has not been lost since
 	startEvent uint64
-	startedAt  time.Time // every change after this moment is received
-	watermark  time.Time // every change before this moment has been received
+	startedAt  time.Time // every change after this time is received
+	watermark  time.Time // every change before this time has been received
 	lostAt     time.Time
 	losses     uint64
 	history    string   // of the records whose changes are reported
@@ -26,7 +26,7 @@ func (s *subscription) live(now time.Time, lease time.Duration) bool {
 	return s.active && membership.Elapsed(now, s.watermark) <= lease
 }
 
-// unconfirmedUntil is the moment up to which records fetched earlier are unconfirmed.
+// unconfirmedUntil returns the time before which fetched records are unconfirmed.
 func (s *subscription) unconfirmedUntil(now time.Time, lease time.Duration) time.Time {
 	switch {
 	case s.live(now, lease):
@@ -37,16 +37,17 @@ func (s *subscription) unconfirmedUntil(now time.Time, lease time.Duration) time
 	return s.lostAt
 }
 
-// The missing proofs that the tracker itself names, as words for metrics and readiness. A [membership.Unproven] adds others.
+// Names of the missing proofs that the tracker itself reports, for metrics and readiness. A [membership.Unproven] can
+// add others.
 const (
-	NoPromise   = "promise"   // nobody promises that every change is announced
+	NoPromise   = "promise"   // there is no promise that every change is announced
 	noStream    = "stream"    // the shared stream is not followed
 	NoListening = "listening" // the origin's changes are not received
 	NoHeartbeat = "heartbeat" // no heartbeat for longer than a lease
 	NoHistory   = "history"   // records have another history than the one whose changes are reported
 )
 
-// unproven names the missing proofs, none while records are confirmed. The caller holds the lock.
+// unproven names the missing proofs; nil while records are confirmed. The caller must hold the lock.
 func (t *Tracker) unproven(now time.Time) []string {
 	switch s := t.confirming(); {
 	case t.confirmer == ConfirmedByNone:
@@ -90,7 +91,8 @@ func (t *Tracker) lose(s *subscription, word string, err error) {
 	t.logMissing(s, unproven)
 }
 
-// logMissing logs the missing proofs when they differ from those logged last. A subscription that confirms nothing changes none.
+// logMissing logs the missing proofs if they have changed since they were last logged. It ignores a subscription that
+// does not confirm records.
 func (t *Tracker) logMissing(s *subscription, why *membership.Unproven) {
 	if t.confirmer == ConfirmedByNone || s != t.confirming() {
 		return
@@ -117,7 +119,7 @@ func (t *Tracker) logMissing(s *subscription, why *membership.Unproven) {
 	}
 }
 
-// StreamHandler receives the stream that sidecars share.
+// StreamHandler returns the receiver of the stream that sidecars share.
 func (t *Tracker) StreamHandler() membership.StreamHandler { return streamHandler{t} }
 
 type streamHandler struct{ *Tracker }
@@ -144,7 +146,7 @@ func (h streamHandler) Heartbeat(asOf time.Time) { h.heartbeat(&h.stream, asOf) 
 
 func (h streamHandler) Lost(err error) { h.lose(&h.stream, noStream, err) }
 
-// ChangeHandler receives the changes that the origin reports.
+// ChangeHandler returns the receiver of the changes that the origin reports.
 func (t *Tracker) ChangeHandler() membership.ChangeHandler { return changeHandler{t} }
 
 type changeHandler struct{ *Tracker }

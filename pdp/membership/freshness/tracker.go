@@ -21,17 +21,17 @@ const (
 	ConfirmedByStream                  // the operator promises that each change is announced in the shared stream
 )
 
-// Config says what confirms records, and for how long.
+// Config configures what confirms records, and for how long.
 type Config struct {
 	Confirmer Confirmer
-	Lease     time.Duration // after this long without a heartbeat nothing is confirmed
-	Retention time.Duration // how long announcements are remembered: longer than any record's TTL
-	// LocalEpoch names the epoch of announcements where no stream is shared with other sidecars; "" where one is.
+	Lease     time.Duration // without a heartbeat for longer than this, nothing is confirmed
+	Retention time.Duration // how long announcements are remembered; must be longer than any record's TTL
+	// LocalEpoch names the epoch of announcements if no stream is shared with other sidecars; "" if a stream is shared.
 	LocalEpoch string
 	Logger     *slog.Logger // nil: nothing is logged
 }
 
-// Tracker receives announced changes and decides by them how fresh records are. It is safe for concurrent use.
+// Tracker receives announced changes and uses them to decide how fresh records are. It is safe for concurrent use.
 type Tracker struct {
 	confirmer Confirmer
 	lease     time.Duration
@@ -41,16 +41,16 @@ type Tracker struct {
 	order atomic.Uint64 // numbers fetches and views in the order in which they begin
 
 	mu              sync.RWMutex
-	events          uint64 // numbers what is received: announcements, and starts of subscriptions
+	events          uint64 // counts what is received: announcements, and starts of subscriptions
 	invalidations   *invalidations
 	stream          subscription        // to the stream shared with other sidecars
 	origin          subscription        // to the origin itself
-	position, floor membership.Position // followed up to position, and completely from floor on
+	position, floor membership.Position // the stream is followed up to position, and complete from floor on
 	historyMismatch bool                // the last record read since the origin's subscription began has another history
-	loggedMissing   []string            // the missing proofs as last logged; nil before
+	loggedMissing   []string            // the missing proofs as last logged; nil if never logged
 }
 
-// NewTracker makes a tracker whose subscriptions have not begun.
+// NewTracker returns a tracker whose subscriptions have not begun.
 func NewTracker(cfg Config) *Tracker {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
@@ -65,10 +65,10 @@ func NewTracker(cfg Config) *Tracker {
 	}
 }
 
-// NextOrder numbers a view that begins now.
+// NextOrder returns the number of a view that begins now.
 func (t *Tracker) NextOrder() uint64 { return t.order.Add(1) }
 
-// BeginFetch gives the provenance of a fetch from the origin that begins now.
+// BeginFetch returns the provenance of a fetch from the origin that begins now.
 func (t *Tracker) BeginFetch() Provenance {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
@@ -80,14 +80,14 @@ func (t *Tracker) BeginFetch() Provenance {
 	return p
 }
 
-// Invalidate records announced changes. at is their position in the shared stream, zero if they were received elsewhere.
+// Invalidate records announced changes. at is their position in the shared stream; zero if they were received elsewhere.
 func (t *Tracker) Invalidate(changes []pdp.Change, at membership.Position) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.invalidate(changes, at)
 }
 
-// InvalidateLocal records changes that no other sidecar receives, and gives their position in the local epoch.
+// InvalidateLocal records changes that no other sidecar receives, and returns their position in the local epoch.
 func (t *Tracker) InvalidateLocal(changes []pdp.Change) membership.Position {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -104,7 +104,7 @@ func (t *Tracker) invalidate(changes []pdp.Change, at membership.Position) {
 	}
 }
 
-// ObserveHistory takes note of the history of a record that the origin delivered. Where it differs from the history whose
+// ObserveHistory records the history of a record that the origin delivered. While it differs from the history whose
 // changes the origin reports, no record is confirmed.
 func (t *Tracker) ObserveHistory(p *Provenance) {
 	if t.confirmer != ConfirmedByOrigin {
@@ -146,14 +146,15 @@ func (t *Tracker) Reached(p membership.Position) bool {
 	return (t.local || t.stream.live(time.Now(), t.lease)) && p.Epoch == t.position.Epoch && p.Sequence <= t.position.Sequence
 }
 
-// Retained reports whether the announcements at a position are remembered: it is not from before the stream was followed.
+// Retained reports whether the announcements at a position are remembered, that is, whether the position is not from
+// before the stream was followed.
 func (t *Tracker) Retained(p membership.Position) bool {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	return p.Epoch == t.position.Epoch && p.Sequence > t.floor.Sequence
 }
 
-// Epoch is the epoch of the stream that is followed.
+// Epoch returns the epoch of the stream that is followed.
 func (t *Tracker) Epoch() string {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
@@ -162,15 +163,15 @@ func (t *Tracker) Epoch() string {
 
 // Status is the state of a tracker's subscriptions.
 type Status struct {
-	Confirming                 bool // records are ever confirmed
-	ByOrigin                   bool // by the origin
+	Confirming                 bool // this configuration can confirm records
+	ByOrigin                   bool // the origin confirms records
 	StreamLive, OriginLive     bool
 	StreamLosses, OriginLosses uint64
-	Unproven                   []string      // the missing proofs, none while records are confirmed
-	SinceHeartbeat             time.Duration // of the confirming subscription; 0 where there is none
+	Unproven                   []string      // the missing proofs; nil while records are confirmed
+	SinceHeartbeat             time.Duration // of the confirming subscription; 0 if there is none
 }
 
-// Status gives the current state.
+// Status returns the current state.
 func (t *Tracker) Status() Status {
 	now := time.Now()
 	t.mu.RLock()

@@ -15,12 +15,12 @@ import (
 // checkAnyAge checks a record with a maximum age that no test reaches.
 func checkAnyAge(f *Tracker, e *Provenance) (Verdict, bool) { return f.Check(e, time.Hour) }
 
-// fetchedElsewhere is a record that another sidecar has just fetched.
+// fetchedElsewhere returns a record that another sidecar has just fetched.
 func fetchedElsewhere(at membership.Position) *Provenance {
 	return userRecord(Provenance{Stamp: membership.Stamp{AsOf: time.Now(), At: at}}, 1)
 }
 
-// The stream confirms records fetched in its epoch from the floor on, while heartbeats arrive.
+// While heartbeats arrive, the stream confirms records fetched in its epoch from the floor on.
 func TestStreamConfirms(t *testing.T) {
 	synctest.Test(t, func(*testing.T) {
 		f := NewTracker(Config{Confirmer: ConfirmedByStream, Lease: time.Second, Retention: 20 * time.Minute})
@@ -65,7 +65,7 @@ func TestStreamConfirms(t *testing.T) {
 	})
 }
 
-// Without a position in the same epoch, the clocks are compared, which may differ by a lease.
+// Without a position in the same epoch, the clocks are compared. They may differ by a lease.
 func TestRecordOfAnotherSidecarIsComparedByPosition(t *testing.T) {
 	synctest.Test(t, func(*testing.T) {
 		f, s := trackerOfStream()
@@ -93,7 +93,8 @@ func TestRecordOfAnotherSidecarIsComparedByPosition(t *testing.T) {
 	})
 }
 
-// The watcher confirms records fetched since it began, by another sidecar's clock only if a lease later.
+// The watcher confirms records fetched since it began. Records fetched by another sidecar must be a lease newer by its
+// clock.
 func TestWatcherConfirms(t *testing.T) {
 	synctest.Test(t, func(*testing.T) {
 		f := NewTracker(Config{Confirmer: ConfirmedByOrigin, Lease: time.Second, Retention: 20 * time.Minute})
@@ -173,7 +174,7 @@ func TestAnnouncementInvalidatesRelatedRecords(t *testing.T) {
 	}
 }
 
-// A version that is announced without an organization is one of whatever organization lists the location.
+// A version announced without an organization applies to whatever organization lists the location.
 func TestVersionAnnouncedWithoutOrganization(t *testing.T) {
 	synctest.Test(t, func(*testing.T) {
 		f, s := trackerOfStream()

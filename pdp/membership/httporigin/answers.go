@@ -7,7 +7,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
 
-// readUserAnswer and the functions below decode the answers of the contract ([OpenAPI]).
+// readUserAnswer and the functions below decode the responses of the contract ([OpenAPI]).
 func readUserAnswer(body []byte) (r membership.RawRecord, err error) {
 	return r, readEnvelope(body, func(e *envelope) []member { return e.userMembers(&r) })
 }
@@ -102,7 +102,8 @@ func readLocationsAnswer(body []byte, limit int, after string) (ids []string, mo
 
 var errEmptyPage = errors.New("more is true, but the page is empty")
 
-// readUnknownAnswer returns an error unless the body of a 404 is the contract's, which a proxy or another server does not send.
+// readUnknownAnswer returns an error unless the body of a 404 is the one of the contract. A proxy or another server does
+// not send that body.
 func readUnknownAnswer(body []byte) error {
 	var code []byte
 	err := readEnvelope(body, func(e *envelope) []member {

@@ -25,7 +25,8 @@ type request struct {
 
 func (q *request) uri() string { return q.path + "?" + q.query }
 
-// attempt sends a request once, or twice if the token was refused and its file has another by now.
+// attempt sends a request once. If the token is refused and its file contains another one by then, it sends the request
+// a second time.
 func (h *Origin) attempt(ctx context.Context, q *request) *failure {
 	token := h.token.current()
 	f := h.roundTrip(ctx, q, token)
@@ -36,7 +37,8 @@ func (h *Origin) attempt(ctx context.Context, q *request) *failure {
 	return f
 }
 
-// logUnauthorized logs that the application refuses the credentials, once until it accepts them again.
+// logUnauthorized logs that the application refuses the credentials. It logs that only once until they are accepted
+// again.
 func (h *Origin) logUnauthorized(f *failure) {
 	switch {
 	case f == nil:
@@ -50,7 +52,7 @@ func (h *Origin) roundTrip(ctx context.Context, q *request, token string) *failu
 	attempt, cancel := context.WithTimeout(ctx, h.timeout)
 	defer cancel()
 	began := time.Now()
-	// A caller who gave up early says nothing about the application.
+	// A caller that gave up early proves nothing about the application.
 	noteAbandoned := func(f *failure) *failure {
 		f.inconclusive = f.inconclusive || ctx.Err() != nil && time.Since(began) < h.timeout/2
 		return f
@@ -83,7 +85,7 @@ func (h *Origin) roundTrip(ctx context.Context, q *request, token string) *failu
 	return nil
 }
 
-// newRequest also returns the cached answer whose ETag the request carries, or nil.
+// newRequest also returns the cached answer whose ETag the request carries; nil if there is none.
 func (h *Origin) newRequest(ctx context.Context, q *request, token string) (*http.Request, *etagEntry) {
 	u := *h.base
 	u.Path, u.RawPath = u.Path+q.path, ""
@@ -95,7 +97,7 @@ func (h *Origin) newRequest(ctx context.Context, q *request, token string) (*htt
 		Method: http.MethodGet, URL: &u, Host: u.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: http.Header{
 			"Accept":        {"application/json"},
-			"Cache-Control": {"no-cache"}, // no proxy may answer with an older fact
+			"Cache-Control": {"no-cache"}, // a proxy must not respond with an older fact
 			"User-Agent":    {"wardkeeper"},
 		},
 	}).WithContext(ctx)
@@ -111,7 +113,7 @@ func (h *Origin) newRequest(ctx context.Context, q *request, token string) (*htt
 	return r, cached
 }
 
-// readBody returns the body of a 200 or of an expected 404, or the cached one for a 304.
+// readBody returns the body of a 200 or of an expected 404, or the cached body for a 304.
 func (h *Origin) readBody(ctx, attempt context.Context, q *request, cached *etagEntry, r *http.Response) ([]byte, *failure) {
 	limit := int64(q.maxBytes)
 	switch {
@@ -139,7 +141,7 @@ func (h *Origin) readBody(ctx, attempt context.Context, q *request, cached *etag
 		return nil, tooLarge(limit)
 	}
 	var b bytes.Buffer
-	// Content-Length is only a claim: reserve no more than one record for it.
+	// Content-Length is only a claim, so reserve no more than one record for it.
 	b.Grow(int(min(max(r.ContentLength, 0), membership.MaxRecord)) + bytes.MinRead)
 	// The limit applies after decompression.
 	n, err := b.ReadFrom(io.LimitReader(r.Body, limit+1))
@@ -159,7 +161,7 @@ func tooLarge(limit int64) *failure {
 	return &failure{reason: fmt.Sprintf("the answer is larger than %d bytes", limit), breaksContract: true}
 }
 
-// foreign404 is the reason of a failure whose 404 has not the body that the contract requires.
+// foreign404 is the reason of a failure for a 404 without the body that the contract requires.
 const foreign404 = "answered 404 without the body that the contract requires for an unknown id: is the URL right?"
 
 // contentFailure checks the headers that describe the body.
@@ -180,7 +182,7 @@ func contentFailure(r *http.Response) *failure {
 	return nil
 }
 
-// statusFailure returns the failure for a status that is not an answer. It ignores the body, which may repeat the request.
+// statusFailure returns the failure for an unexpected status. It ignores the body, which may repeat the request.
 func statusFailure(r *http.Response) *failure {
 	// A connection can be reused once its body has been read.
 	_, _ = io.CopyN(io.Discard, r.Body, 4<<10)

@@ -19,22 +19,23 @@ import (
 type Config struct {
 	// URL precedes the paths of the contract ([OpenAPI]). It must be https unless its host is a loopback address or Insecure is set.
 	URL string
-	// Token, or the content of TokenFile, is sent as a bearer token. The file is read again when it changes. At most one may be set.
+	// Token, or the content of TokenFile, is sent as a bearer token. The file is read again when it changes. At most one of
+	// them may be set.
 	Token, TokenFile string
-	// CertificateFile and KeyFile hold the client certificate (PEM). They are read again when they change.
+	// CertificateFile and KeyFile contain the client certificate and its key (PEM). They are read again when they change.
 	CertificateFile, KeyFile string
-	// CAFile holds the authorities (PEM) trusted to sign the application's certificate, instead of the system's. It is read again
-	// when it changes.
+	// CAFile contains the authorities (PEM) trusted to sign the application's certificate, instead of the system's. It is
+	// read again when it changes.
 	CAFile string
-	// Insecure allows http over a network, where others can read and change tokens and facts.
+	// Insecure allows http over a network, where others can read and modify tokens and facts.
 	Insecure bool
-	// Timeout bounds one attempt, including the body; 0 means 1 s.
+	// Timeout limits one attempt, including the body; 0 means 1 s.
 	Timeout time.Duration
-	// Retries is how many attempts may follow a first one whose failure may pass; 0 means 2, a negative number none.
+	// Retries is the number of attempts after the first if the failure may be temporary; 0 means 2, a negative number none.
 	Retries int
-	// MaxConnections bounds concurrent requests; others wait. 0 means 32.
+	// MaxConnections limits concurrent requests; others wait. 0 means 32.
 	MaxConnections int
-	// ETagCacheBytes bounds the answers kept for 304 Not Modified; 0 means 16 MiB, a negative number none.
+	// ETagCacheBytes limits the answers kept for 304 Not Modified; 0 means 16 MiB, a negative number none.
 	ETagCacheBytes int
 	Logger         *slog.Logger // nil means slog.Default()
 
@@ -43,7 +44,8 @@ type Config struct {
 	breakerTimeout   time.Duration // how long the circuit breaker stays open; 0 means 1 s
 }
 
-// Open returns an origin without connecting to the application; [Origin.Check] does. Its errors are those of the configuration.
+// Open returns an origin. It does not connect to the application; [Origin.Check] does. Errors are faults of the
+// configuration.
 func Open(cfg Config) (*Origin, error) {
 	base, err := parseURL(cfg.URL, cfg.Insecure)
 	if err != nil {
@@ -93,7 +95,7 @@ func (cfg *Config) transport(tlsConfig *rotation.TLS) *http.Transport {
 		MaxIdleConnsPerHost:    cfg.MaxConnections,
 		IdleConnTimeout:        time.Minute,
 		MaxResponseHeaderBytes: 64 << 10,
-		// Without pings, a dead connection would be used until the kernel drops it, after minutes.
+		// Without pings, a dead connection would be used for minutes until the kernel drops it.
 		HTTP2: &http.HTTP2Config{SendPingTimeout: 5 * time.Second, PingTimeout: 2 * time.Second},
 	}
 }
@@ -122,7 +124,7 @@ func (cfg *Config) setDefaults() {
 	}
 }
 
-// parseURL checks the address. Its errors do not repeat it, since it may contain a secret.
+// parseURL checks the address. Its errors do not quote it, because it may contain a secret.
 func parseURL(text string, insecure bool) (*url.URL, error) {
 	u, err := url.Parse(text)
 	switch {

@@ -1,5 +1,5 @@
-// Package httporigin is a [membership.Origin] that asks an application over HTTP, by the contract in openapi.yaml. It retries,
-// bounds what it reads, and sends ETags so that an unchanged record is not transferred again. It does not decide how long a record
-// may be used and does not receive changes: package cache does. Start with [Open]; to write the application's side, start with
-// openapi.yaml.
+// Package httporigin implements a [membership.Origin] that queries an application over HTTP, using the contract in
+// openapi.yaml. It retries, limits what it reads, and sends ETags so that unchanged records are not transferred again.
+// It does not decide how long a record may be used and does not receive changes; package cache does. Start reading at
+// [Open]. To write the application's side, start with openapi.yaml.
 package httporigin

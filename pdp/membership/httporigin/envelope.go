@@ -16,8 +16,9 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
-// envelope decodes the JSON around the records of an answer. It rejects unknown members, since one could be a misspelled version.
-// Records are passed on unchecked, so that a faulty one does not invalidate a whole list. Errors do not quote the answer.
+// envelope decodes the JSON around the records of an answer. It rejects unknown members, because one could be a
+// misspelled version. Records are passed on unchecked, so that a faulty record does not invalidate a whole list. Errors
+// do not quote the answer.
 type envelope struct {
 	in *jsontext.Decoder
 }
@@ -89,7 +90,7 @@ func (e *envelope) list(maxItems int, item func() error) error {
 	}
 }
 
-// open reads the delimiter that begins an object or an array.
+// open reads the opening delimiter of an object or an array.
 func (e *envelope) open(k jsontext.Kind) error {
 	if got := e.in.PeekKind(); got != k && got != 0 {
 		return errors.New("a value is of the wrong type")
@@ -119,7 +120,7 @@ func (e *envelope) value(k jsontext.Kind) ([]byte, error) {
 	return raw, nil
 }
 
-// syntaxError returns err with its offset and without the text at it.
+// syntaxError returns err with its offset but without the text at that offset.
 func (e *envelope) syntaxError(err error) error {
 	at := e.in.InputOffset()
 	var syntax *jsontext.SyntacticError
@@ -132,7 +133,7 @@ func (e *envelope) syntaxError(err error) error {
 	return fmt.Errorf("byte %d: %s", at, record.JSONErrorText(err))
 }
 
-// record reads a value as it is. It copies the value, so that a record does not keep a long answer in memory.
+// record reads a value unchanged. It copies the value, so that a record does not keep a long answer in memory.
 func (e *envelope) record(into *[]byte, k jsontext.Kind, maxBytes int) func() error {
 	return func() error {
 		raw, err := e.value(k)
@@ -144,7 +145,7 @@ func (e *envelope) record(into *[]byte, k jsontext.Kind, maxBytes int) func() er
 	}
 }
 
-// number reads a whole number from 1 to [pdp.MaxVersion].
+// number reads an integer from 1 to [pdp.MaxVersion].
 func (e *envelope) number(into *uint64) func() error {
 	return func() error {
 		raw, err := e.value('0')
@@ -195,7 +196,7 @@ func (e *envelope) id() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	// AppendUnquote fails for half a surrogate pair.
+	// AppendUnquote fails for half of a surrogate pair.
 	id, err := jsontext.AppendUnquote(nil, raw)
 	if err != nil || !facts.ValidID(string(id)) {
 		return "", errors.New("one is not a valid id")

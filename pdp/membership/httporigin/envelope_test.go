@@ -19,7 +19,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/origintest"
 )
 
-// Records are validated later, so a faulty one does not invalidate a list.
+// Records are validated later, so a faulty record does not invalidate a list.
 func TestEnvelopePassesFaultyRecordsOn(t *testing.T) {
 	for _, record := range []string{
 		`{}`, `{"id": 5}`, `{"id": "a", "id": "b"}`, `{"id": "a", "surprise": [1, {"x": null}]}`, "{\"id\": \"\xff\"}", `{"id": "\ud800"}`,
@@ -133,7 +133,7 @@ func FuzzHTTPAnswers(f *testing.F) {
 	})
 }
 
-// Ids are sent in the query alone. One that cannot exist is not sent.
+// Ids are sent only in the query. Impossible ids are not sent.
 func TestHostileIDsAreSentEscapedOrNotAtAll(t *testing.T) {
 	a, url := startApplication(t)
 	h, _ := openTestOrigin(t, url, nil)

@@ -46,7 +46,7 @@ func TestNotModifiedReturnsTheCachedAnswer(t *testing.T) {
 	require.NoError(t, err)
 	assert.Nil(t, s)
 
-	// A 304 with another ETag than the request had is a fault of the server.
+	// A 304 with an ETag other than that of the request is a fault of the server.
 	a.Replace(fixture.WithUsers(fixture.Everyone))
 	require.Equal(t, "active", status("anna"))
 	a.Intercept(func(w http.ResponseWriter, r *http.Request) bool {

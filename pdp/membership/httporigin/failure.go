@@ -15,15 +15,16 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
 
-// failure is why an attempt gave no answer. It must not contain the query, which says whom a request is about: failures are logged.
+// failure is the reason why an attempt returned no answer. It must not contain the query, which identifies a person,
+// because failures are logged.
 type failure struct {
 	reason         string
 	err            error         // for [errors.Is]
 	retryable      bool          // another attempt may succeed
-	unavailable    bool          // the application cannot be reached or does not work at all; counts for the circuit breaker
-	inconclusive   bool          // nothing was sent, or the caller gave up early; the circuit breaker ignores it
+	unavailable    bool          // the application is unreachable or does not work at all; counts for the circuit breaker
+	inconclusive   bool          // nothing was sent, or the caller gave up early; ignored by the circuit breaker
 	unauthorized   bool          // the application refuses the token or the client certificate
-	breaksContract bool          // the application answered, against the contract
+	breaksContract bool          // the answer violates the contract
 	retryAfter     time.Duration // the answer's Retry-After
 }
 
@@ -34,20 +35,20 @@ func (f *failure) Unwrap() error { return f.err }
 // Is implements the interface of [errors.Is].
 func (f *failure) Is(target error) bool { return f.breaksContract && target == membership.ErrContract }
 
-// notSent is the failure of a request whose context ended before an attempt.
+// notSent returns the failure of a request whose context ended before an attempt.
 func notSent(ctx context.Context) *failure {
 	return &failure{reason: "there was no time left", err: context.Cause(ctx), inconclusive: true}
 }
 
-// transportFailure describes an error of net/http. Such errors may contain the URL or what the server sent, so only those known
-// to be harmless are quoted.
+// transportFailure returns the failure for an error of net/http. Such errors may contain the URL or data from the
+// server, so only known harmless errors are quoted.
 func transportFailure(ctx, attempt context.Context, timeout time.Duration, err error) *failure {
 	f := &failure{retryable: true, unavailable: true}
 	var op *net.OpError
 	var certificate *tls.CertificateVerificationError
 	switch {
 	case ctx.Err() != nil:
-		// The caller's deadline counts against the application; a caller that canceled does not.
+		// A deadline of the caller counts against the application; a cancellation does not.
 		return &failure{reason: "there was no time left", err: ctx.Err(), unavailable: true, inconclusive: errors.Is(ctx.Err(), context.Canceled)}
 	case attempt.Err() != nil:
 		f.reason = fmt.Sprintf("no answer within %s", timeout)
@@ -55,7 +56,7 @@ func transportFailure(ctx, attempt context.Context, timeout time.Duration, err e
 		f.reason, f.retryable = certificate.Error(), false
 	case errors.Is(err, http.ErrSchemeMismatch):
 		f.reason, f.retryable = "the server speaks plain http, not https", false
-	case errors.As(err, &op) && op.Op == "remote error": // a TLS alert: the server refuses the client certificate, or wants one
+	case errors.As(err, &op) && op.Op == "remote error": // a TLS alert: the server refuses or requires a client certificate
 		f.reason, f.retryable, f.unauthorized = op.Error(), false, true
 	case errors.As(err, &op):
 		f.reason = op.Error()
@@ -74,7 +75,7 @@ func innermost(err error) error {
 	return err
 }
 
-// asError returns the error for the caller. The path is one of the contract's, without its query.
+// asError returns the error for the caller. path is a path of the contract without the query.
 func (h *Origin) asError(path string, f *failure) error {
 	kind := pdp.Unavailable
 	if f.err != nil {

@@ -24,7 +24,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
 )
 
-// secretTexts must not occur in logs and errors: credentials, and whom a request is about.
+// secretTexts must not occur in logs and errors: credentials, and the subject of a request.
 var secretTexts = []string{"jane", "quimby", "s3cret", "username=", "query=", "id="}
 
 func assertNoSecrets(t *testing.T, text string) {

@@ -1,6 +1,6 @@
 //go:build !fuzz
 
-// The validators are large, and instrumentation for fuzzing makes them larger: .ci/fuzz builds without this file.
+// The validators are large, and fuzzing instrumentation makes them larger, so .ci/fuzz builds without this file.
 
 package httporigin
 
@@ -136,7 +136,7 @@ func TestRequestsAndAnswersConformToOpenAPI(t *testing.T) {
 	}, seen)
 }
 
-// The decoder of answers refuses exactly what the contract forbids.
+// The decoder must refuse exactly the answers that the contract forbids.
 func TestOpenAPIAndDecoderAgree(t *testing.T) {
 	v := contractValidator(t)
 	for _, c := range []struct {

@@ -20,9 +20,9 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
-// Origin reads membership facts from an application by the contract of [OpenAPI]. Callers must not modify the records that it
-// returns. Its errors are [*pdp.Error]s of kind [pdp.Unavailable], or [pdp.Timeout] if the context ended. They contain no ids,
-// usernames or secrets. An Origin is safe for concurrent use.
+// Origin reads membership facts from an application that implements the contract of [OpenAPI]. Callers must not modify
+// the returned records. Errors are [*pdp.Error]s of kind [pdp.Unavailable], or [pdp.Timeout] if the context ended. They
+// contain no ids, usernames or secrets. An Origin is safe for concurrent use.
 type Origin struct {
 	base      *url.URL
 	timeout   time.Duration
@@ -36,18 +36,18 @@ type Origin struct {
 	slots     chan struct{} // a semaphore of MaxConnections
 	logger    *slog.Logger
 
-	unauthorized atomic.Bool // the application refuses the credentials, which has been logged
+	unauthorized atomic.Bool // the application refuses the credentials, and that has been logged
 	closed       atomic.Bool
 }
 
 var _ membership.Origin = (*Origin)(nil)
 
 const (
-	// envelopeBytes is how many bytes an answer may have beside its records, and a list beside each of them.
+	// envelopeBytes is the maximum number of bytes in an answer other than its records; for a list, per record.
 	envelopeBytes = 4 << 10
-	// pageSize is the largest limit that the contract allows.
+	// pageSize is the maximum limit that the contract allows.
 	pageSize = 1000
-	// maxListBytes bounds one answer with a list.
+	// maxListBytes limits one answer with a list.
 	maxListBytes = 64 << 20
 )
 
@@ -99,8 +99,8 @@ func (h *Origin) UserByUsername(ctx context.Context, username string) (found []m
 	return found, nil
 }
 
-// Users implements [membership.Origin]. It returns an error of kind [pdp.Invalid] for an unknown order or a text that is too long.
-// The list ends early after 64 MiB.
+// Users implements [membership.Origin]. It returns an error of kind [pdp.Invalid] for an unknown order or a text that is
+// too long. The list ends early after 64 MiB.
 func (h *Origin) Users(ctx context.Context, q facts.UserQuery) (membership.RawUsers, error) {
 	q.Sort = cmp.Or(q.Sort, facts.SortName)
 	switch {
@@ -212,5 +212,5 @@ func (h *Origin) Close() error {
 	return nil
 }
 
-// escape encodes a text for a query. It writes a space as %20 because some servers take a plus sign literally.
+// escape encodes a text for a query. It writes a space as %20, because some servers do not decode a plus sign.
 func escape(text string) string { return strings.ReplaceAll(url.QueryEscape(text), "+", "%20") }

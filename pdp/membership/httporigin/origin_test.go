@@ -26,7 +26,7 @@ func TestOriginPassesAcceptance(t *testing.T) {
 	}
 }
 
-// openOrigin opens an origin that asks a.
+// openOrigin opens an origin that queries a.
 func openOrigin(t testing.TB, a *origintest.Application, address string, change func(*Config)) *Origin {
 	t.Helper()
 	cfg := Config{URL: strings.TrimRight(address, "/") + "/membership", Timeout: fixture.Timeout}

@@ -17,7 +17,8 @@ const (
 	maxBackoff = 2 * time.Second
 )
 
-// breaker rejects requests at once while the application is unavailable. Half-open, it lets one request through at a time.
+// breaker rejects requests immediately while the application is unavailable. When half-open, it lets one request through
+// at a time.
 type breaker = gobreaker.TwoStepCircuitBreaker[struct{}]
 
 func newBreaker(openTimeout time.Duration, host string, logger *slog.Logger) *breaker {
@@ -31,7 +32,7 @@ func newBreaker(openTimeout time.Duration, host string, logger *slog.Logger) *br
 		Timeout:     openTimeout,
 		ReadyToTrip: func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= failureThreshold },
 		IsExcluded:  func(err error) bool { f := asFailure(err); return f != nil && f.inconclusive },
-		// A fault of one record, or of the credentials, shows that the application works.
+		// A fault of one record or of the credentials shows that the application works.
 		IsSuccessful: func(err error) bool { f := asFailure(err); return f == nil || !f.unavailable },
 		OnStateChange: func(_ string, from, to gobreaker.State) {
 			switch {
@@ -44,7 +45,7 @@ func newBreaker(openTimeout time.Duration, host string, logger *slog.Logger) *br
 	})
 }
 
-// do sends a request until it is answered, cannot succeed, has no retries left, or the context ends.
+// do repeats a request until it is answered, cannot succeed, has no retries left, or the context ends.
 func (h *Origin) do(ctx context.Context, q request) error {
 	for n := 0; ; n++ {
 		f := h.admit(ctx, &q)
@@ -61,8 +62,8 @@ func (h *Origin) do(ctx context.Context, q request) error {
 	}
 }
 
-// admit makes one attempt once a connection slot is free, unless the circuit breaker is open. The wait does not count toward the
-// application's timeout.
+// admit makes one attempt once a connection slot is free, unless the circuit breaker is open. Waiting for a slot does
+// not count toward the application's timeout.
 func (h *Origin) admit(ctx context.Context, q *request) *failure {
 	if ctx.Err() != nil {
 		return notSent(ctx)
@@ -89,13 +90,14 @@ func (h *Origin) admit(ctx context.Context, q *request) *failure {
 	return f
 }
 
-// backoffAfter returns how long to wait after attempt n: exponential with jitter, and at least what Retry-After asks for.
+// backoffAfter returns how long to wait after attempt n: exponential with jitter, and at least as long as Retry-After
+// requires.
 func (h *Origin) backoffAfter(n int, f *failure) time.Duration {
 	wait := min(h.backoff<<min(n, 16), maxBackoff)
 	return max(f.retryAfter, wait/2+rand.N(wait/2+1))
 }
 
-// sleep reports false, without waiting to the end, if the wait exceeds maxBackoff or the context.
+// sleep waits. It returns false early if the wait exceeds maxBackoff or the context.
 func sleep(ctx context.Context, wait time.Duration) bool {
 	if end, ok := ctx.Deadline(); wait > maxBackoff || ok && time.Until(end) <= wait {
 		return false

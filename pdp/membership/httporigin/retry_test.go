@@ -30,7 +30,7 @@ func startApplication(t *testing.T) (*origintest.Application, string) {
 	return a, a.Serve().URL + "/membership"
 }
 
-// failFirst answers the first n requests with a status.
+// failFirst responds to the first n requests with a status.
 func failFirst(n int, status int, header http.Header) func(http.ResponseWriter, *http.Request) bool {
 	var asked atomic.Int64
 	return func(w http.ResponseWriter, r *http.Request) bool {
@@ -173,7 +173,7 @@ func TestHalfOpenBreakerAdmitsOneRequest(t *testing.T) {
 	assert.NoError(t, err)
 }
 
-// Failures that do not show an unavailable application do not open the breaker.
+// Failures that do not mean that the application is unavailable must not open the breaker.
 func TestBreakerStaysClosed(t *testing.T) {
 	for name, c := range map[string]http.HandlerFunc{
 		"faults of single records": respond(500, nil, ""),
@@ -212,7 +212,7 @@ func TestBreakerStaysClosed(t *testing.T) {
 
 func TestServerRestartIsSurvived(t *testing.T) {
 	a, _ := startApplication(t)
-	address := fmt.Sprintf("127.0.0.1:%d", servertest.FreePort(t)) // nobody else listens on it meanwhile
+	address := fmt.Sprintf("127.0.0.1:%d", servertest.FreePort(t)) // no other process can take the port
 	l, err := net.Listen("tcp", address)
 	require.NoError(t, err)
 	start := func(l net.Listener) *http.Server {

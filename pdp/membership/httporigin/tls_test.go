@@ -55,7 +55,7 @@ func TestClientCertificateIsSentAndRotated(t *testing.T) {
 	assert.Equal(t, 2, a.Requests()[0].ProtoMajor)
 
 	certificate, key = ca.Issue("sidecar two")
-	file("cert.pem", certificate) // its key is not there yet
+	file("cert.pem", certificate) // its key does not exist yet
 	h.transport.CloseIdleConnections()
 	require.NoError(t, h.Check(context.Background()))
 	assert.Equal(t, "sidecar one", sentName.Load())

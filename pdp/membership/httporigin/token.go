@@ -8,10 +8,10 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/rotation"
 )
 
-// bearerToken is the token that requests carry: a fixed one, or the content of a file. Neither: none.
+// bearerToken is the token that requests carry: a fixed one, the content of a file, or none.
 type bearerToken struct {
 	fixed string
-	file  *rotation.Value[string] // nil where the token is fixed
+	file  *rotation.Value[string] // nil if the token is fixed or there is none
 }
 
 func openToken(cfg Config) (*bearerToken, error) {
@@ -44,7 +44,7 @@ func parseToken(text string) (string, error) {
 	return token, nil
 }
 
-// current returns the token to send, or an empty string for none.
+// current returns the token to send; "" for none.
 func (b *bearerToken) current() string {
 	if b.file != nil {
 		return b.file.Get()

@@ -16,15 +16,15 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/directory"
 )
 
-// Application is an HTTP handler that serves a directory by the contract of package httporigin, as an application would. Its methods
-// are safe for concurrent use. Its fields must not be set while it serves a request.
+// Application is an HTTP handler that serves a directory as an application would, using the contract of package
+// httporigin. Its methods are safe for concurrent use. Its fields must not be set while it serves a request.
 type Application struct {
 	t testing.TB
 
 	mu           sync.Mutex
-	Directory    *directory.Directory     // in force; set by Replace
+	Directory    *directory.Directory     // the current directory; set by Replace
 	replacements uint64                   // how often the directory was set
-	versions     map[string]recordVersion // of all records so far, removed ones included
+	versions     map[string]recordVersion // of all records so far, including removed ones
 	intercept    func(w http.ResponseWriter, r *http.Request) bool
 	requests     []*http.Request
 
@@ -45,14 +45,14 @@ func NewApplication(t testing.TB, document string) *Application {
 	return a
 }
 
-// Serve starts a server that ends with the test. The application is at the path /membership.
+// Serve starts a server that is stopped at the end of the test. The application is at the path /membership.
 func (a *Application) Serve() *httptest.Server {
 	s := httptest.NewServer(http.StripPrefix("/membership", a))
 	a.t.Cleanup(s.Close)
 	return s
 }
 
-// Replace replaces the directory by that of another document. Records that have changed get a greater version.
+// Replace replaces the directory with that of another document. Records that have changed get a greater version.
 func (a *Application) Replace(document string) {
 	d := ParseDirectory(a.t, document)
 	a.mu.Lock()
@@ -82,7 +82,7 @@ func (a *Application) Replace(document string) {
 	}
 }
 
-// Intercept sets a function that is called before each request is handled. If it returns true, it has answered the request.
+// Intercept sets a function that is called before each request is handled. If it returns true, it has sent the response.
 // Intercept(nil) removes the function.
 func (a *Application) Intercept(intercept func(w http.ResponseWriter, r *http.Request) bool) {
 	a.mu.Lock()
@@ -179,7 +179,7 @@ func (a *Application) list(r *http.Request, size int) object {
 
 func (a *Application) user(u *facts.User) object { return a.versioned("user "+u.ID(), "user") }
 
-// versioned returns a record under a member name, with its version.
+// versioned returns an object with a record under the given name, and its version.
 func (a *Application) versioned(key, name string) object {
 	v := a.versions[key]
 	out := object{name: json.RawMessage(v.content)}

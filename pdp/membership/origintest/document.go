@@ -13,7 +13,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
 )
 
-// Document is the document of a directory, which a test can change.
+// Document is the document of a directory. Tests can change it.
 type Document struct {
 	Locations []Location `json:"locations"`
 	Users     []User     `json:"users"`
@@ -92,7 +92,7 @@ func (doc *Document) location(id string) *Location {
 	panic("no location " + id)
 }
 
-// OddIDs are valid ids that a URL, a query language, a template or a comparison could misread.
+// OddIDs are valid ids that a URL, a query language, a template or a comparison could misinterpret.
 var OddIDs = []string{
 	"a/b", "/", "//", ".", "..", "../users/by-username", "%", "100%", "%2e%2e", "%2F", "%00", "?", "?id=jane", "#x", "a&b=c", "id=jane",
 	"a b", " a", "a ", "a+b", "+", "{id}", "{", "{{x}}", "[a-z]", "*", "\\", `"quoted"`, "'; DROP TABLE users; --", "$1", "a:b", "a,b", "a;b",
@@ -100,8 +100,8 @@ var OddIDs = []string{
 	strings.Repeat("x", 1024), strings.Repeat("é", 512), strings.Repeat("%", 1024),
 }
 
-// SampleDocument returns a document with organizations of every model, locations and users with [OddIDs], and random users from a
-// seed, some of whom lack optional members.
+// SampleDocument returns a document with organizations of every model, locations and users with [OddIDs], and random
+// users from a seed, some of whom lack optional members.
 func SampleDocument(seed uint64, users int) *Document {
 	doc := &Document{}
 	if err := json.Unmarshal([]byte(fixture.WithUsers(fixture.Everyone)), doc); err != nil {
@@ -136,7 +136,7 @@ func randomUser(r *rand.Rand, i int) User {
 	if r.IntN(4) > 0 {
 		u.Username = fmt.Sprintf("%s%d@Example.org", pick("anna", "Anna", "Émile", "ÉMILE", "\u212aelvin", "straße", "STRASSE"), i)
 	}
-	if r.IntN(3) > 0 { // no finer than microseconds, as databases store times
+	if r.IntN(3) > 0 { // not finer than microseconds, as in databases
 		at := time.Date(2024, 1, 1+r.IntN(5), 0, 0, 0, 1000*r.IntN(2), time.FixedZone("", 3600*r.IntN(3)))
 		u.LastLogin = at.Format(time.RFC3339Nano)
 	}
@@ -159,7 +159,7 @@ func randomUser(r *rand.Rand, i int) User {
 	return u
 }
 
-// UserFromRecord returns a record as a user of a document.
+// UserFromRecord converts a record to a user of a document.
 func UserFromRecord(rec facts.UserRecord) User {
 	u := User{ID: rec.ID, Username: rec.Username, Status: rec.Status, DefaultLocation: rec.DefaultLocation}
 	if rec.Name != (facts.Name{}) {

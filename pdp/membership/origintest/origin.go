@@ -18,9 +18,9 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
-// TestOrigin tests a [membership.Origin]: it must deliver the records that a [directory.Directory] of the same document has. Open
-// returns an origin with the directory of a document, which is JSON and valid under [fixture.Vocabulary], and a function that
-// replaces that directory. After replace has returned, the origin must deliver the new one.
+// TestOrigin tests a [membership.Origin]: it must deliver the records of a [directory.Directory] of the same document.
+// open returns an origin with the directory of a document, which is JSON and valid under [fixture.Vocabulary], and a
+// function that replaces that directory. After replace has returned, the origin must deliver the new one.
 func TestOrigin(t *testing.T, open func(t *testing.T, document string) (origin membership.Origin, replace func(document string))) {
 	doc := SampleDocument(1, 120)
 	d := ParseDirectory(t, doc.String())
@@ -82,7 +82,7 @@ func ReadLocations(t *testing.T, raw *membership.RawRecord) (all []facts.Locatio
 	return all
 }
 
-// assertSameUser compares two records, regardless of the order of assignments.
+// assertSameUser compares two records, ignoring the order of assignments.
 func assertSameUser(t *testing.T, want, got facts.UserRecord) bool {
 	t.Helper()
 	want, got = SortAssignments(want), SortAssignments(got)
@@ -104,8 +104,8 @@ func TestUsers(t *testing.T, o membership.Origin, d *directory.Directory) {
 	}
 }
 
-// TestUsernames tests Origin.UserByUsername for the spellings of usernames that are equal by policies/DOMAIN.md section 1, and for
-// unknown usernames.
+// TestUsernames tests Origin.UserByUsername for spellings of usernames that are equal according to
+// policies/DOMAIN.md section 1, and for unknown usernames.
 func TestUsernames(t *testing.T, o membership.Origin, d *directory.Directory) {
 	lookUp := func(username string) (found []facts.UserRecord) {
 		raw, err := o.UserByUsername(context.Background(), username)

@@ -27,7 +27,7 @@ func everyQuery(visit func(facts.UserQuery)) {
 	}
 }
 
-// AssertRawUsers compares a page of a list that an origin delivered with the expected one.
+// AssertRawUsers compares a page of a list from an origin with the expected page.
 func AssertRawUsers(t *testing.T, want facts.Users, got membership.RawUsers, q facts.UserQuery) {
 	t.Helper()
 	require.Len(t, got.Users, len(want.Users), "%+v", q)
@@ -39,7 +39,7 @@ func AssertRawUsers(t *testing.T, want facts.Users, got membership.RawUsers, q f
 	require.Equal(t, want.More, got.More, "%+v", q)
 }
 
-// testOriginLists asks for every combination of the parameters of a list, and pages through some lists.
+// testOriginLists requests every combination of the parameters of a list, and pages through some lists.
 func testOriginLists(t *testing.T, o membership.Origin, d *directory.Directory) {
 	ctx := context.Background()
 	everyQuery(func(q facts.UserQuery) {
@@ -68,8 +68,8 @@ func testOriginLists(t *testing.T, o membership.Origin, d *directory.Directory) 
 	assert.Equal(t, pdp.Invalid, pdp.KindOf(err))
 }
 
-// everyCursor calls visit with queries for pages of one list, after cursors of all kinds. If offsetIsWrong, the cursor has the right
-// user but a wrong offset, and the offsets in the answer may be wrong too.
+// everyCursor calls visit with queries for pages of one list, after cursors of all kinds. If offsetIsWrong, the cursor
+// has the right user but a wrong offset, and the offsets in the result may be wrong too.
 func everyCursor(t *testing.T, d *directory.Directory, visit func(q facts.UserQuery, offsetIsWrong bool)) {
 	inside := usersBeneath(t, d, "metro")
 	elsewhere := slices.DeleteFunc(usersBeneath(t, d, "grp"), func(id string) bool { return slices.Contains(inside, id) })
@@ -100,8 +100,8 @@ func usersBeneath(t *testing.T, d *directory.Directory, location string) []strin
 	return slices.Sorted(slices.Values(UserIDs(all.Users)))
 }
 
-// TestCursors tests that Origin.Users continues a list after the user of the cursor, or at its offset if that user is not in the
-// list.
+// TestCursors tests that Origin.Users continues a list after the user of the cursor, or at its offset if that user is
+// not in the list.
 func TestCursors(t *testing.T, o membership.Origin, d *directory.Directory) {
 	ctx := context.Background()
 	everyCursor(t, d, func(q facts.UserQuery, offsetIsWrong bool) {
@@ -119,7 +119,7 @@ func TestCursors(t *testing.T, o membership.Origin, d *directory.Directory) {
 	})
 }
 
-// testOriginChanges requires every call to deliver the current directory, and versions to grow with the records.
+// testOriginChanges requires every call to deliver the current directory, and versions to increase when records change.
 func testOriginChanges(t *testing.T, open func(t *testing.T, document string) (membership.Origin, func(document string))) {
 	ctx := context.Background()
 	doc := SampleDocument(2, 0)

@@ -22,7 +22,7 @@ import (
 // ReplaceableSource is a source under test whose directory can be replaced.
 type ReplaceableSource interface {
 	facts.Source
-	// Replace replaces the directory by that of another document, in JSON. It may return before the source serves the new
+	// Replace replaces the directory with that of another document, in JSON. It may return before the source serves the new
 	// directory: the suite waits.
 	Replace(t *testing.T, document string)
 }
@@ -40,15 +40,15 @@ func ViewOf(t testing.TB, s facts.Source) facts.View {
 	return v
 }
 
-// TestSource tests a [facts.Source]: it must answer as a [directory.Directory] of the same document does. Open returns a source with
-// the directory of a document, which must be valid under [fixture.Vocabulary].
+// TestSource tests a [facts.Source]: its results must be those of a [directory.Directory] of the same document. open
+// returns a source with the directory of a document, which must be valid under [fixture.Vocabulary].
 func TestSource(t *testing.T, open func(t *testing.T, document string) ReplaceableSource) {
 	testSource(t, 1, open)
 }
 
-// TestCachedSource is like [TestSource] for a cache over an origin. A cache passes queries for lists on to the origin, for which
-// [TestOrigin] tests them all, so this suite tests only every seventh. No parameter of a list has a multiple of seven values, so
-// every value still occurs.
+// TestCachedSource is like [TestSource] for a cache over an origin. A cache passes list queries on to the origin, for
+// which [TestOrigin] tests all of them, so this suite tests only every seventh. The number of values of each parameter
+// is not a multiple of seven, so every value still occurs.
 func TestCachedSource(t *testing.T, open func(t *testing.T, document string) ReplaceableSource) {
 	testSource(t, 7, open)
 }
@@ -79,7 +79,7 @@ func testSource(t *testing.T, nth int, open func(t *testing.T, document string) 
 	t.Run("concurrent changes", func(t *testing.T) { testConcurrentChanges(t, open) })
 }
 
-// waitUntilServes waits until a source serves all records of a directory, and none of those that are gone.
+// waitUntilServes waits until a source serves all records of a directory, and none of those in gone.
 func waitUntilServes(t *testing.T, s facts.Source, d *directory.Directory, gone ...string) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
@@ -94,7 +94,7 @@ func waitUntilServes(t *testing.T, s facts.Source, d *directory.Directory, gone 
 	}
 }
 
-// compare returns an error that names the first record in which a view differs from a directory. An id in gone must be unknown.
+// compare returns an error that names the first difference between a view and a directory. Ids in gone must be unknown.
 func compare(v facts.View, d *directory.Directory, gone ...string) error {
 	ctx := context.Background()
 	for _, want := range d.All {
@@ -128,7 +128,7 @@ func compare(v facts.View, d *directory.Directory, gone ...string) error {
 	return nil
 }
 
-// describe returns all properties of a location but its version.
+// describe returns all properties of a location except its version.
 func describe(l *facts.Location) string {
 	text := fmt.Sprintf("%+v %s %s %s", l.Record(), l.Organization(), l.Model(), l.Plan())
 	for above := l.Parent(); above != nil; above = above.Parent() {
@@ -137,7 +137,8 @@ func describe(l *facts.Location) string {
 	return text
 }
 
-// SortAssignments returns a record with its assignments in the order of their locations. A source may return them in any order.
+// SortAssignments returns a record with its assignments in the order of their locations, because a source may return
+// them in any order.
 func SortAssignments(rec facts.UserRecord) facts.UserRecord {
 	rec.Assignments = slices.Clone(rec.Assignments)
 	slices.SortFunc(rec.Assignments, func(a, b facts.AssignmentRecord) int { return cmp.Compare(a.Location, b.Location) })

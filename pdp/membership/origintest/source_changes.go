@@ -16,7 +16,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
-// versionsOf returns the versions that a source has of the users and locations of a directory.
+// versionsOf returns the versions of the users and locations of a directory in a source.
 func versionsOf(t *testing.T, s facts.Source, d *directory.Directory) (users, locations map[string]uint64) {
 	t.Helper()
 	v := ViewOf(t, s)
@@ -36,7 +36,7 @@ func versionsOf(t *testing.T, s facts.Source, d *directory.Directory) (users, lo
 type step struct {
 	name   string
 	change func(*Document)
-	gone   []string // ids that it removes
+	gone   []string // ids that the step removes
 	// These must get a greater version.
 	users, locations []string
 	// These may get a greater version, because their organization has changed. All others must keep their version.
@@ -109,14 +109,15 @@ func steps() []step {
 	}
 }
 
-// testSourceChanges applies the steps. After each, the source must serve the new directory, and versions must grow as the step says.
+// testSourceChanges applies the steps. After each step, the source must serve the new directory, and versions must
+// increase as the step says.
 func testSourceChanges(t *testing.T, open func(t *testing.T, document string) ReplaceableSource) {
 	ctx := context.Background()
 	doc := SampleDocument(4, 0)
 	s := open(t, doc.String())
 	before := ParseDirectory(t, doc.String())
 	waitUntilServes(t, s, before)
-	highest := map[string]uint64{} // version of each user so far, removed ones included
+	highest := map[string]uint64{} // version of each user so far, including removed users
 	for _, c := range steps() {
 		users, locations := versionsOf(t, s, before)
 		for id, v := range users {
@@ -174,7 +175,7 @@ func testSourceChanges(t *testing.T, open func(t *testing.T, document string) Re
 	}
 }
 
-// testStableView requires a view to repeat an answer after the directory has changed.
+// testStableView requires a view to repeat a result after the directory has changed.
 func testStableView(t *testing.T, open func(t *testing.T, document string) ReplaceableSource) {
 	ctx := context.Background()
 	doc := SampleDocument(5, 0)
@@ -199,8 +200,8 @@ func testStableView(t *testing.T, open func(t *testing.T, document string) Repla
 	assert.Nil(t, fixture.UserOf(t, v, "nadia"))
 }
 
-// testConcurrentChanges replaces the directory back and forth. Readers must see each record as it is in one of the two directories,
-// and never an older version after a newer one.
+// testConcurrentChanges replaces the directory back and forth. Readers must see each record as in one of the two
+// directories, and never an older version after a newer one.
 func testConcurrentChanges(t *testing.T, open func(t *testing.T, document string) ReplaceableSource) {
 	doc := SampleDocument(6, 0)
 	first := doc.String()

@@ -24,7 +24,7 @@ func assertList(t *testing.T, want, got facts.Users, q facts.UserQuery) {
 	}
 }
 
-// testSourceLists asks for every nth combination of the parameters of a list, and pages through some lists.
+// testSourceLists requests every nth combination of the parameters of a list, and pages through some lists.
 func testSourceLists(t *testing.T, s facts.Source, d *directory.Directory, nth int) {
 	ctx := context.Background()
 	n := 0
@@ -58,7 +58,7 @@ func testSourceLists(t *testing.T, s facts.Source, d *directory.Directory, nth i
 	assert.Equal(t, pdp.Invalid, pdp.KindOf(err))
 }
 
-// testSourceCursors tests that a list continues after a cursor as a directory continues it.
+// testSourceCursors tests that a list continues after a cursor as in a directory.
 func testSourceCursors(t *testing.T, s facts.Source, d *directory.Directory) {
 	ctx := context.Background()
 	everyCursor(t, d, func(q facts.UserQuery, offsetIsWrong bool) {

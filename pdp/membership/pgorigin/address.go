@@ -17,12 +17,12 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// minConnectionLife is the minimum lifetime of a connection, half the maximum. A new connection resolves names and reads files
-// again.
+// minConnectionLife is the minimum lifetime of a connection and half of the maximum. A new connection resolves names and
+// reads files again.
 const minConnectionLife = 5 * time.Minute
 
-// address holds the settings for connecting to a database. The files that its URL and the environment name (passwords, keys,
-// certificates) are read again for each connection; if they cannot be read, the last settings are used.
+// address holds the settings for connecting to a database. The files named by the URL and the environment (passwords,
+// keys, certificates) are read again for each connection. If they cannot be read, the last settings are used.
 type address struct {
 	url     string
 	timeout time.Duration
@@ -31,7 +31,7 @@ type address struct {
 
 	mu     sync.Mutex
 	last   *pgx.ConnConfig
-	failed bool // and logged
+	failed bool // and that has been logged
 }
 
 func openAddress(url string, timeout time.Duration, hidden *secrets, logger *slog.Logger) (*address, *pgxpool.Config, error) {
@@ -42,7 +42,7 @@ func openAddress(url string, timeout time.Duration, hidden *secrets, logger *slo
 	return &address{url: url, timeout: timeout, secrets: hidden, logger: logger, last: settings.ConnConfig.Copy()}, settings, nil
 }
 
-// now returns the settings for a new connection.
+// now returns the current settings for a new connection.
 func (a *address) now() *pgx.ConnConfig {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -79,7 +79,7 @@ func parseSettings(url string, timeout time.Duration, hidden *secrets) (*pgxpool
 	return settings, nil
 }
 
-// configError says what to correct. It leaves out the parser's message, which may quote the URL.
+// configError returns an error that says what to correct. It omits the parser's message, which may quote the URL.
 func configError(err error, hidden *secrets) error {
 	if file := (*fs.PathError)(nil); errors.As(err, &file) {
 		return invalid("a file named by the database's URL or a PG... variable cannot be read: " + hidden.redact(file).Error())
@@ -88,8 +88,9 @@ func configError(err error, hidden *secrets) error {
 		"check sslmode, sslrootcert, sslcert and sslkey, ports, target_session_attrs and connect_timeout")
 }
 
-// preloadCertificate reads the client certificate now, so that the settings stay usable if the file becomes unreadable. The
-// driver reads a certificate that neither URL nor environment names, or whose key is encrypted, when it connects.
+// preloadCertificate reads the client certificate in advance, so that the settings remain usable if the file becomes
+// unreadable. If neither URL nor environment names a certificate, or its key is encrypted, the driver reads the
+// certificate when it connects.
 func preloadCertificate(address string, cfg *pgx.ConnConfig) {
 	u, err := url.Parse(address)
 	if err != nil {
@@ -112,13 +113,13 @@ func preloadCertificate(address string, cfg *pgx.ConnConfig) {
 	}
 }
 
-// pooled reports whether a connection leads through a pooler, which may send each query to another session.
+// pooled reports whether a connection goes through a pooler, which may send each query to a different session.
 func pooled(conn *pgconn.PgConn) bool { return conn.CustomData()[pooledKey] != nil }
 
 const pooledKey = "pooled"
 
-// prepareConnection detects a pooler. Without one it switches JIT compilation off, which takes longer than the queries; through
-// a pooler the setting would affect other clients.
+// prepareConnection detects a pooler. Without a pooler it disables JIT compilation, which takes longer than the queries.
+// Through a pooler that setting would affect other clients.
 func prepareConnection(ctx context.Context, conn *pgx.Conn) error {
 	var direct bool
 	err := conn.QueryRow(ctx, "SELECT CASE WHEN pg_backend_pid() = $1::bigint THEN set_config('jit', 'off', false) END IS NOT NULL",

@@ -21,7 +21,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
 )
 
-// A password rotates during queries and listening. If the file disappears, the last password stays in use.
+// A password is changed during queries and listening. If the file disappears, the last password stays in use.
 func TestPasswordIsReadAgain(t *testing.T) {
 	const rotated = "r0tated-of-the-test"
 	server := servertest.StartPostgres(t)
@@ -80,7 +80,7 @@ func TestCertificatesAreReadAgain(t *testing.T) {
 	}
 	for _, step := range []func(){
 		func() { require.NoError(t, os.WriteFile(ca, []byte("no certificate"), 0o600)) },
-		func() { copied(otherCA, ca); copied(otherCertificate, certificate) }, // and not yet the key
+		func() { copied(otherCA, ca); copied(otherCertificate, certificate) }, // but not the key yet
 		func() { require.NoError(t, os.Remove(key)) },
 	} {
 		step()

@@ -6,7 +6,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
 )
 
-// maxAnnouncement exceeds the limit of PostgreSQL for a payload, in bytes.
+// maxAnnouncement is greater than the limit of PostgreSQL for a payload, in bytes.
 const maxAnnouncement = 8000
 
 // announcement is the payload of a notification.
@@ -17,7 +17,7 @@ type announcement struct {
 	Version      uint64         `json:"version"`
 }
 
-// parseAnnouncement parses a payload. One that it does not understand means that anything may have changed.
+// parseAnnouncement parses a payload. A payload that it does not understand means that anything may have changed.
 func parseAnnouncement(payload string) pdp.Change {
 	anything := pdp.Change{Kind: pdp.AnythingChanged}
 	var a announcement

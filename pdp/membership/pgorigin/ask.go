@@ -23,7 +23,7 @@ var (
 	errVersionRange = membership.NewContractError("a version is below 0 or above 2^53-1")
 )
 
-// ask runs a query, and runs it again if the connection was stale or the tables have changed: queries only read.
+// ask runs a query. It runs it again if the connection was stale or the tables have changed, because queries only read.
 func (p *Origin) ask(ctx context.Context, timeout time.Duration, question func(context.Context, *queries) error) error {
 	within, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -71,7 +71,7 @@ func (p *Origin) retryable(err error) bool {
 	return pgconn.SafeToRetry(err)
 }
 
-// currentQueries returns the queries for the columns that the tables have.
+// currentQueries returns the queries for the current columns of the tables.
 func (p *Origin) currentQueries(ctx context.Context) (*queries, error) {
 	if q := p.queries.Load(); q != nil {
 		return q, nil
@@ -89,7 +89,7 @@ func (p *Origin) currentQueries(ctx context.Context) (*queries, error) {
 	return q, nil
 }
 
-// connQuerier queries a connection, without prepared statements through a pooler.
+// connQuerier queries a connection. It does not use prepared statements through a pooler.
 type connQuerier struct {
 	conn      *pgxpool.Conn
 	noPrepare bool
@@ -106,7 +106,7 @@ func (a connQuerier) Query(ctx context.Context, sql string, args ...any) (pgx.Ro
 	return a.conn.Query(ctx, sql, args...)
 }
 
-// rows runs a query on a connection of the pool and calls each for the rows, until it wants no more.
+// rows runs a query on a connection of the pool and calls each for every row until each returns false.
 func (p *Origin) rows(ctx context.Context, sql string, args []any, each func(pgx.Rows) (more bool, err error)) error {
 	return p.pool.AcquireFunc(ctx, func(conn *pgxpool.Conn) error {
 		rows, err := p.querier(conn).Query(ctx, sql, args...)

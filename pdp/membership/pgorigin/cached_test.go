@@ -26,9 +26,9 @@ func TestCacheNeverConfirmsADeactivatedAdministrator(t *testing.T) {
 			servertest.Exec(t, conn, deactivate)
 			dump := server.Dump(url)
 			servertest.Exec(t, conn, "UPDATE users SET status = 'active'")
-			time.Sleep(100 * time.Millisecond) // for the cache to follow; it may also be late
+			time.Sleep(100 * time.Millisecond) // lets the cache follow, but it may also be late
 			server.Restore(url, dump, "--clean")
-			servertest.Exec(t, servertest.Connect(t, url), "UPDATE users SET title = 'Dr.'") // a version that was given out before
+			servertest.Exec(t, servertest.Connect(t, url), "UPDATE users SET title = 'Dr.'") // a version that was assigned before
 		}},
 		"off and on at once": {change: func(t *testing.T, url string) {
 			servertest.Exec(t, servertest.Connect(t, url), `ALTER TABLE users DISABLE TRIGGER USER; `+deactivate+Schema)
@@ -62,7 +62,7 @@ func TestCacheNeverConfirmsADeactivatedAdministrator(t *testing.T) {
 			status, _ := ask()
 			require.NotEqual(t, "deactivated", status)
 			ways.change(t, url)
-			until := time.Now().Add(1200 * time.Millisecond) // the lease, within which it may still be confirmed
+			until := time.Now().Add(1200 * time.Millisecond) // the lease, during which the record may still be confirmed
 			for over := false; !over; {
 				over = time.Now().After(until)
 				status, confirmed := ask()

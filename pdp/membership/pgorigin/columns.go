@@ -14,7 +14,7 @@ import (
 // column is a column that a table or view needs.
 type column struct {
 	name     string
-	wanted   string // the type to name in an error
+	wanted   string // the type that an error names
 	optional bool
 	accepts  func(t columnType) bool
 }
@@ -25,12 +25,13 @@ type columnType struct {
 	category string // pg_type.typcategory
 }
 
-// textual accepts types whose values read as text: texts, enumerations, UUIDs, and numbers, which many ids are.
+// textual accepts types whose values are read as text: texts, enumerations, UUIDs, and numbers, because many ids are
+// numbers.
 func textual(t columnType) bool {
 	return strings.Contains("SEN", t.category) || t.name == "uuid"
 }
 
-// instantaneous refuses times without a zone, which would be read in that of the session.
+// instantaneous refuses times without a time zone, because they would be read in that of the session.
 func instantaneous(t columnType) bool { return t.name == "timestamptz" }
 
 func structured(t columnType) bool { return t.name == "jsonb" || t.name == "json" }
@@ -58,12 +59,12 @@ var columnsOf = [...][]column{
 	append(texts("id", "name", "kind", "parent", "model", "plan"), versionColumn),
 }
 
-// columnsError lists everything that is wrong with the columns.
+// columnsError lists all faults of the columns.
 type columnsError struct {
 	faults []string
 }
 
-// Is makes [errors.Is] match both contract errors.
+// Is reports whether target is one of the two contract errors.
 func (e *columnsError) Is(target error) bool {
 	return target == membership.ErrContract || target == membership.ErrSchema
 }

@@ -15,21 +15,21 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
 
-// evidence is the state, in one snapshot, of everything that a listening connection depends on. It proves that every write is
-// announced if nothing is missing and nothing has changed since the evidence before.
+// evidence is the state, in one snapshot, of everything that a listening connection depends on. If nothing is missing
+// and nothing has changed since the previous evidence, it proves that every write is announced.
 type evidence struct {
 	history string
-	// fingerprint identifies the state of everything that makes writes announce themselves. It differs after any alteration,
-	// even one that was undone.
+	// fingerprint identifies the state of everything that makes writes announce themselves. Any alteration changes it, even
+	// one that was undone.
 	fingerprint string
 	missing     []string
-	versions    *int64 // last value of the version sequence; nil if it has none or may not be read
+	versions    *int64 // last value of the version sequence; nil if there is none or it may not be read
 }
 
-// errChanged means that writes may have been missed since evidence was last collected. The channel works again.
+// errChanged means that writes may have been missed since evidence was last collected. The channel now works again.
 var errChanged = errors.New("the tables, their triggers or the server were altered: all records are fetched again")
 
-// checkUnchanged fails if anything was altered since earlier evidence was collected.
+// checkUnchanged returns an error if anything was altered since earlier was collected.
 func (f evidence) checkUnchanged(earlier evidence) error {
 	back := f.versions != nil && earlier.versions != nil && *f.versions < *earlier.versions
 	if f.history != earlier.history || f.fingerprint != earlier.fingerprint || back {
@@ -38,7 +38,7 @@ func (f evidence) checkUnchanged(earlier evidence) error {
 	return nil
 }
 
-// advice says, for each word of [membership.Unproven], what is wrong and what to do.
+// advice says, for each name in [membership.Unproven], what is wrong and what to do.
 var advice = map[string]string{
 	"pooled_connection": "a pooler on the way keeps notifications back: name an address of the database itself " +
 		"in membership.postgres.listen_url",
@@ -65,7 +65,7 @@ func unproven(missing []string) *membership.Unproven {
 		strings.Join(reasons, "; ") + `. (Set membership.postgres.listen to "" to stop listening.)`}
 }
 
-// collectEvidence queries the database.
+// collectEvidence reads the evidence from the database.
 func (p *Origin) collectEvidence(ctx context.Context, conn *pgx.Conn, mode pgx.QueryExecMode) (f evidence, err error) {
 	var pid uint32
 	var standby bool
@@ -96,14 +96,15 @@ func (p *Origin) openWriters(ctx context.Context, conn *pgx.Conn) ([]string, err
 	return pgx.CollectRows(rows, pgx.RowTo[string])
 }
 
-// baseline is the evidence collected last, across connections. A transaction that was open when the first evidence was collected
-// may have written before the triggers were in place: not every write is announced until those have ended.
+// baseline is the evidence collected last, across connections. Transactions that were open when the first evidence was
+// collected may have written before the triggers existed: not every write is announced until they have ended.
 type baseline struct {
 	evidence
 	open []string
 }
 
-// checkOpenTransactions takes the first evidence of a connection, and fails while transactions from before the baseline are open.
+// checkOpenTransactions takes the first evidence of a connection. It fails while transactions from before the baseline
+// are open.
 func (p *Origin) checkOpenTransactions(ctx context.Context, conn *pgx.Conn, f evidence, e *baseline) error {
 	same := f.checkUnchanged(e.evidence) == nil
 	e.evidence = f
@@ -123,7 +124,8 @@ func (p *Origin) checkOpenTransactions(ctx context.Context, conn *pgx.Conn, f ev
 	return nil
 }
 
-// evidenceQuery returns the query for [evidence]. If other means announce every change, it only checks the server and its history.
+// evidenceQuery returns the query for [evidence]. If every change is announced by other means, it only checks the server
+// and its history.
 func (t tables) evidenceQuery(announced bool) string {
 	if announced {
 		return fmt.Sprintf("SELECT pg_backend_pid(), pg_is_in_recovery(), %s, NULL::bigint, '', NULL::text[]", t.history(false))

@@ -22,8 +22,8 @@ const administrator = `{"id": "a", "username": "a@example.org", "default_locatio
 
 const deactivate = `UPDATE users SET status = 'deactivated' WHERE id = 'a';`
 
-// Ways in which rows change, and what must happen before the next heartbeat: the change is announced, or listening ends because of
-// what is missing ("" where everything is in place again).
+// Ways in which rows can change, and what must happen before the next heartbeat: either the change is announced, or
+// listening ends because something is missing. The missing part is "" if everything is in place again.
 var unannouncedWrites = map[string]struct {
 	before, write string
 	announced     bool
@@ -111,20 +111,20 @@ var unannouncedWrites = map[string]struct {
 	"a table without change": {write: `ANALYZE users; CREATE INDEX ON users (title); ` + deactivate, announced: true},
 }
 
-// inOtherSchema makes what the triggers for assignments use in another schema.
+// inOtherSchema creates in another schema the function that the triggers for assignments use.
 func inOtherSchema(schema string) string {
 	return "SET search_path = " + schema + ";" + shippedFunction("wardkeeper_touch_users") + "; SET search_path = public;"
 }
 
 const fakeFunction = `CREATE OR REPLACE FUNCTION wardkeeper_users_written() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';`
 
-// dropping is a trigger that drops updates of versions alone.
+// dropping creates a trigger that drops updates of nothing but versions.
 func dropping(name string) string {
 	return `CREATE FUNCTION dropped() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN IF NEW.title IS NOT DISTINCT FROM OLD.title THEN RETURN NULL; END IF; RETURN NEW; END';
 		CREATE TRIGGER ` + name + ` BEFORE UPDATE ON users FOR EACH ROW EXECUTE FUNCTION dropped();`
 }
 
-// However a row changes, no heartbeat follows as if nothing had changed.
+// However a row changes, no heartbeat may follow as if nothing had changed.
 func TestEveryWriteIsAnnouncedOrEndsListening(t *testing.T) {
 	server := servertest.StartPostgres(t)
 	for name, c := range unannouncedWrites {
@@ -167,7 +167,7 @@ func TestEveryWriteIsAnnouncedOrEndsListening(t *testing.T) {
 	}
 }
 
-// Versions grow even if their sequence is set back and forward again between two heartbeats.
+// Versions increase even if their sequence is set back and forward again between two heartbeats.
 func TestVersionsGrowWhenTheSequenceIsSetBack(t *testing.T) {
 	server := servertest.StartPostgres(t)
 	p, conn := filledOrigin(t, server, origintest.ParseDirectory(t, fixture.WithUsers(administrator)))
@@ -188,7 +188,7 @@ func TestVersionsGrowWhenTheSequenceIsSetBack(t *testing.T) {
 	assert.Greater(t, h.changes()[0].Version, b.Version)
 }
 
-// A user with the id of a deleted one has a greater version, even if the sequence was set back before.
+// A user with the id of a deleted user has a greater version, even if the sequence was set back before.
 func TestReusedIDHasAGreaterVersion(t *testing.T) {
 	server := servertest.StartPostgres(t)
 	p, conn := filledOrigin(t, server, origintest.ParseDirectory(t, fixture.WithUsers(administrator)))
@@ -208,8 +208,8 @@ func TestReusedIDHasAGreaterVersion(t *testing.T) {
 	assert.Greater(t, after.Version, before.Version)
 }
 
-// The trigger functions write to tables by name. After a rename another table may have the name, and changes of the renamed
-// table are not announced.
+// The trigger functions write to tables by name. After a rename another table may have that name, and changes of the
+// renamed table are not announced.
 func TestRenamedTableIsUnproven(t *testing.T) {
 	server := servertest.StartPostgres(t)
 	p, conn := filledOrigin(t, server, origintest.ParseDirectory(t, fixture.WithUsers(administrator)))
@@ -242,7 +242,7 @@ func TestOpenTransactionsAreUnproven(t *testing.T) {
 		assert.Equal(t, []string{"open_transactions"}, unproven.Missing)
 	}
 	later := servertest.Connect(t, p.listenAt.url)
-	servertest.Exec(t, later, "BEGIN; UPDATE users SET title = 'Dr.' WHERE id = 'b'") // it will be announced
+	servertest.Exec(t, later, "BEGIN; UPDATE users SET title = 'Dr.' WHERE id = 'b'") // this update will be announced
 	assert.Zero(t, h.count("began"))
 	servertest.Exec(t, late, "COMMIT")
 	h.heartbeatSince(time.Now())
@@ -250,7 +250,7 @@ func TestOpenTransactionsAreUnproven(t *testing.T) {
 
 var impostorOut = shippedFunction("wardkeeper_users_written")
 
-// shippedFunction is the SQL of one function of the schema.
+// shippedFunction returns the SQL of one function of the schema.
 func shippedFunction(name string) string {
 	_, rest, _ := strings.Cut(Schema, "CREATE OR REPLACE FUNCTION "+name)
 	body, _, _ := strings.Cut(rest, "END $$;")

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// The database folds like facts.Fold does, and where they differ they agree on what is the same.
+// The database must fold every character as facts.Fold does.
 func postgresFold(t *testing.T, server *servertest.Postgres) {
 	ctx := context.Background()
 	conn := servertest.Connect(t, server.URL())
@@ -35,7 +35,7 @@ func postgresFold(t *testing.T, server *servertest.Postgres) {
 	assert.Equal(t, 1114109-2048, n)
 }
 
-// What is composed of what, and in which order marks stand, is the same there and here.
+// The database and facts.FoldCanonical must agree on composition and on the order of combining marks.
 func postgresComposition(t *testing.T, server *servertest.Postgres) {
 	ctx := context.Background()
 	conn := servertest.Connect(t, server.URL())

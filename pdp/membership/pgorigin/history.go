@@ -5,12 +5,12 @@ import (
 	"strings"
 )
 
-// history returns an SQL expression for [membership.RawRecord.History]. It differs between server processes, between primary and
-// standby, between databases and tables, and after tables or the version sequence were truncated or rewritten. It is part of
-// each query: two queries through a pooler may reach two servers.
+// history returns an SQL expression for [membership.RawRecord.History]. It differs between server processes, between
+// primary and standby, between databases and tables, and after tables or the version sequence were truncated or
+// rewritten. It is part of each query, because two queries through a pooler may reach two servers.
 //
-// If fixed, table names are resolved when the query is parsed, as those in its FROM are, so that a prepared statement which
-// still reads a renamed table gives that table's history.
+// If fixed, table names are resolved when the query is parsed, like those in its FROM. A prepared statement that still reads
+// a renamed table then returns that table's history.
 func (t tables) history(fixed bool) string {
 	facts := []string{
 		"pg_relation_filepath('pg_catalog.pg_am'::regclass)", // names the database
@@ -29,5 +29,5 @@ func (t tables) history(fixed bool) string {
 	return fmt.Sprintf("encode(substring(sha256(convert_to(concat_ws('/', %s), 'UTF8')) FROM 1 FOR 16), 'hex')", strings.Join(facts, ", "))
 }
 
-// literal quotes a text as an SQL literal.
+// literal returns a text as an SQL literal.
 func literal(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }

@@ -15,7 +15,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
 )
 
-// historyOf is the history of all records of an origin, which is one.
+// historyOf returns the history of an origin. All records must have the same one.
 func historyOf(t *testing.T, p *Origin) string {
 	t.Helper()
 	s := snapshot(t, p)
@@ -82,7 +82,7 @@ func TestReplacedRecordsHaveAnotherHistory(t *testing.T) {
 	assert.NotEqual(t, history, historyOf(t, openOrigin(t, Config{URL: copied})), "a copy")
 }
 
-// A query prepared before a table of the same name came first in the search path still reads the other table.
+// A query was prepared before a table of the same name came first in the search path. It still reads the other table.
 func TestPreparedQueryGivesTheHistoryOfTheTableItReads(t *testing.T) {
 	server := servertest.StartPostgres(t)
 	p, conn := filledOrigin(t, server, origintest.ParseDirectory(t, fixture.WithUsers(administrator)))

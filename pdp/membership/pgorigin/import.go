@@ -12,21 +12,21 @@ import (
 
 const importConnectTimeout = 10 * time.Second
 
-// Target is the database to import into.
+// Target is the database into which to import.
 type Target struct {
 	URL    string
-	Schema bool // create what is missing of [Schema] first
+	Schema bool // first create the missing parts of [Schema]
 }
 
-// Records are those of a directory.
+// Records provides the records of a directory.
 type Records interface {
 	AllLocations() []*facts.Location
 	AllUsers() []*facts.User
 }
 
-// Import makes the tables of [Schema] equal to a directory in one transaction: rows that the directory does not have are deleted,
-// and no version changes without a change. Other writers wait meanwhile. It calls progress, which may be nil, from time to time.
-// No error contains the password.
+// Import makes the tables of [Schema] equal to a directory in one transaction. It deletes rows that are not in the
+// directory, and changes no version of an unchanged record. Other writers wait until it has finished. It calls progress,
+// which may be nil, from time to time. No error contains the password.
 func Import(ctx context.Context, to Target, records Records, progress func(done, total int)) error {
 	hidden := new(secrets)
 	settings, err := parseSettings(to.URL, importConnectTimeout, hidden)
@@ -55,7 +55,7 @@ func Import(ctx context.Context, to Target, records Records, progress func(done,
 	return hidden.redact(err)
 }
 
-// importing is a running import. Progress counts each record twice: when it is sent, and when it is merged.
+// importing is an import in progress. Progress counts each record twice: when it is sent, and when it is merged.
 type importing struct {
 	locations   []*facts.Location
 	users       []*facts.User
@@ -93,8 +93,8 @@ func (in *importing) run(ctx context.Context, tx pgx.Tx) error {
 	return nil
 }
 
-// importSteps merge the temporary tables into the tables, in an order in which no row refers to a missing one and no username is
-// still held by a user who is about to lose it.
+// importSteps merge the temporary tables into the tables. Their order ensures that no row refers to a missing one and no
+// username still belongs to a user who is about to lose it.
 var importSteps = []string{
 	"ANALYZE wardkeeper_locations, wardkeeper_users, wardkeeper_assignments",
 	`DELETE FROM assignments a WHERE NOT EXISTS (SELECT FROM wardkeeper_assignments n WHERE (n.user_id, n.location) = (a.user_id, a.location))`,

@@ -35,7 +35,7 @@ func postgresImport(t *testing.T, server *servertest.Postgres) {
 	assert.Greater(t, calls, 3)
 	assert.Equal(t, before, snapshot(t, p), "what is the same keeps its version")
 
-	// One user is changed, and that is all.
+	// Only one user is changed.
 	changed := regexp.MustCompile(`"id": ?"u77", ?"username": ?"`).ReplaceAllString(string(fixture.GenerateDocument(1500, record.JSON)), "${0}other.")
 	require.NoError(t, Import(ctx, Target{URL: p.listenAt.url}, origintest.ParseDirectory(t, changed), nil))
 	after := snapshot(t, p)
@@ -50,7 +50,7 @@ func postgresImport(t *testing.T, server *servertest.Postgres) {
 	}
 }
 
-// From any directory to any other, and what they share keeps its version.
+// An import can replace any directory with any other. Records in both must keep their versions.
 func postgresImportBetween(t *testing.T, server *servertest.Postgres) {
 	ctx := context.Background()
 	swapped := func(a, b string) *directory.Directory {

@@ -23,7 +23,7 @@ const (
 
 var errNoHeartbeat = errors.New("no heartbeat on the listening connection")
 
-// Watch implements [membership.Watcher]. It uses a connection of its own. Without a channel it waits for ctx.
+// Watch implements [membership.Watcher]. It uses a separate connection. Without a channel it waits for ctx.
 func (p *Origin) Watch(ctx context.Context, handler membership.ChangeHandler) {
 	if p.channel == "" {
 		<-ctx.Done()
@@ -38,7 +38,7 @@ func (p *Origin) Watch(ctx context.Context, handler membership.ChangeHandler) {
 		if began {
 			pause, told = minReconnectDelay, ""
 		}
-		if missing := (*membership.Unproven)(nil); !errors.As(err, &missing) { // the handler logs those
+		if missing := (*membership.Unproven)(nil); !errors.As(err, &missing) { // the handler logs missing proofs
 			if err = unavailable(p.secrets.redact(err)); err.Error() != told {
 				told = err.Error()
 				p.logger.Warn("not listening to changes of the database", "error", err)
@@ -92,12 +92,12 @@ type listener struct {
 	p                *Origin
 	conn             *pgx.Conn
 	handler          membership.ChangeHandler
-	heartbeatChannel string // this connection's own
+	heartbeatChannel string // for this connection only
 	until            time.Time
 	evidence
 }
 
-// openListener connects and listens. Every change committed after it returns is delivered.
+// openListener connects and listens. Every change committed after it returns will be delivered.
 func (p *Origin) openListener(ctx context.Context, handler membership.ChangeHandler, e *baseline) (*listener, error) {
 	within, cancel := context.WithTimeout(ctx, p.silence+p.timeout)
 	defer cancel()
@@ -114,8 +114,8 @@ func (p *Origin) openListener(ctx context.Context, handler membership.ChangeHand
 	return l, nil
 }
 
-// begin collects evidence before it listens as well: a standby would refuse to listen, and a pooler would listen in a session
-// of another client.
+// begin also collects evidence before it listens, because a standby would refuse to listen, and a pooler would listen in
+// a session of another client.
 func (l *listener) begin(ctx context.Context, e *baseline) error {
 	if _, err := l.collectEvidence(ctx, pgx.QueryExecModeExec); err != nil {
 		return err
@@ -132,7 +132,7 @@ func (l *listener) begin(ctx context.Context, e *baseline) error {
 	return l.p.checkOpenTransactions(ctx, l.conn, l.evidence, e)
 }
 
-// collectEvidence fails if any evidence is missing.
+// collectEvidence collects evidence and returns an error if any is missing.
 func (l *listener) collectEvidence(ctx context.Context, mode pgx.QueryExecMode) (evidence, error) {
 	now, err := l.p.collectEvidence(ctx, l.conn, mode)
 	if err == nil && len(now.missing) > 0 {
@@ -147,9 +147,10 @@ func (l *listener) close(ctx context.Context) {
 	_ = l.conn.Close(ending)
 }
 
-// heartbeat sends a notification to its own connection, reads until it arrives, and then until the next one is due. The database
-// delivers notifications in commit order: when the heartbeat arrives, everything committed before it was sent has been read. It
-// counts only if nothing that makes writes announce themselves has been altered by then.
+// heartbeat sends a notification to its own connection, reads until it arrives, and then until the next heartbeat is
+// due. The database delivers notifications in commit order, so when the heartbeat arrives, everything committed before
+// it was sent has been read. A heartbeat counts only if nothing that makes writes announce themselves has been altered
+// by then.
 func (l *listener) heartbeat(ctx context.Context) error {
 	sent := time.Now()
 	within, cancel := context.WithDeadline(ctx, sent.Add(l.p.silence))
@@ -186,7 +187,7 @@ func (l *listener) heartbeat(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// next waits for a notification. It passes an announcement to the handler, and returns the nonce of a heartbeat.
+// next waits for a notification. It passes an announcement to the handler, or returns the nonce of a heartbeat.
 func (l *listener) next(ctx context.Context) (nonce string, err error) {
 	note, err := l.conn.WaitForNotification(ctx)
 	switch {

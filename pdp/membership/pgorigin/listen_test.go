@@ -25,13 +25,13 @@ type recorder struct {
 
 	mu        sync.Mutex
 	events    []string
-	history   string // of the last beginning
+	history   string // when watching last began
 	announced []pdp.Change
 	heartbeat time.Time
 	lost      []error
 }
 
-// watch watches until the test ends.
+// watch watches until the end of the test.
 func watch(t testing.TB, l membership.Watcher) *recorder {
 	ctx, cancel := context.WithCancel(context.Background())
 	h := &recorder{t: t}
@@ -90,7 +90,7 @@ func (h *recorder) errs() []error {
 	return slices.Clone(h.lost)
 }
 
-// lastHistory returns the history of the last beginning.
+// lastHistory returns the history reported when watching last began.
 func (h *recorder) lastHistory() string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -124,7 +124,7 @@ func (h *recorder) heartbeatSince(at time.Time) {
 	}, fixture.Timeout, time.Millisecond)
 }
 
-// Every failure of the connection or the server is reported, and listening begins again afterwards.
+// Every failure of the connection or the server must be reported, and listening must begin again afterwards.
 func TestListeningResumesAfterAnyFailure(t *testing.T) {
 	server := servertest.StartPostgres(t)
 	p, _ := filledOrigin(t, server, origintest.ParseDirectory(t, fixture.WithUsers(`{"id": "a"}`)))
@@ -133,7 +133,7 @@ func TestListeningResumesAfterAnyFailure(t *testing.T) {
 	h.heartbeatSince(time.Now())
 	for name, c := range map[string]struct{ fail, repair func() }{
 		"connection ended": {func() {
-			// Whatever the listening connection did last.
+			// Matches the listening connection, whichever of these statements it ran last.
 			servertest.Exec(t, servertest.Connect(t, server.URL()), `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND query ~ '^(WITH t AS|LISTEN|NOTIFY)'`)
 		}, func() {}},
 		"paused":    {server.Pause, server.Resume},
@@ -147,7 +147,7 @@ func TestListeningResumesAfterAnyFailure(t *testing.T) {
 		c.repair()
 		require.Eventually(t, func() bool { return h.count("began") > began }, fixture.Timeout, 5*time.Millisecond, name)
 		again := servertest.Connect(t, p.listenAt.url)
-		for over := false; !over; { // a busy machine may lose the connection once more
+		for over := false; !over; { // on a busy machine the connection may be lost once more
 			lost = h.count("lost")
 			h.forget()
 			servertest.Exec(t, again, `UPDATE users SET given = 'x' WHERE id = 'a'`)
@@ -167,7 +167,7 @@ func TestListeningResumesAfterAnyFailure(t *testing.T) {
 	}
 }
 
-// While the server hangs or is down, queries fail within their timeout; later ones succeed without a restart.
+// While the server hangs or is down, queries fail within their timeout. Later queries succeed without a restart.
 func TestQueriesFailInTimeWhileTheServerIsDown(t *testing.T) {
 	ctx := context.Background()
 	server := servertest.StartPostgres(t)
@@ -202,7 +202,7 @@ func TestQueriesFailInTimeWhileTheServerIsDown(t *testing.T) {
 	require.NoError(t, late.Check(ctx))
 }
 
-// Nothing happens, and it goes on.
+// Listening continues while nothing happens.
 func postgresSilence(t *testing.T, server *servertest.Postgres) {
 	p, conn := filledOrigin(t, server, origintest.ParseDirectory(t, fixture.WithUsers("")))
 	servertest.Exec(t, conn, fmt.Sprintf("ALTER DATABASE %s SET idle_session_timeout = '5s'", p.listenAt.last.Database))
@@ -241,7 +241,7 @@ func TestUnannouncedTablesAreUnproven(t *testing.T) {
 	servertest.Exec(t, conn, Schema)
 	h := watch(t, p)
 	h.heartbeatSince(time.Now())
-	servertest.Exec(t, conn, "ALTER TABLE users DISABLE TRIGGER USER") // while it is listened to
+	servertest.Exec(t, conn, "ALTER TABLE users DISABLE TRIGGER USER") // while the watcher listens
 	require.Eventually(t, func() bool { return len(h.errs()) > 0 }, fixture.Timeout, time.Millisecond)
 	assert.ErrorContains(t, h.errs()[0], "triggers")
 	servertest.Exec(t, conn, Schema)

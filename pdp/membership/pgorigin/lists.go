@@ -15,17 +15,17 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
-// gathered is the maximum number of users of a location that are collected and sorted. With more, the query walks all users in the order
-// of the list and checks each, until there are enough; without an index of that order, or with a text that few users match, it
-// reads the tables as a whole.
+// gathered is the maximum number of users of a location that are collected and sorted. With more users, the query walks
+// through all users in the order of the list and checks each, until there are enough. Without an index for that order,
+// or with a text that few users match, it reads the tables as a whole.
 const gathered = 5_000
 
-// list returns the query for a list. Its parameters are the cursor's user $1, the cursor's offset $2, the limit $3, then the
-// location and the folded text if the shape has them. Its columns are record, version, history, and the offset from the cursor
-// in the list, unfiltered by text.
+// list returns the query for a list. Its parameters are the cursor's user $1, the cursor's offset $2, the limit $3, then
+// the location and the folded text if the shape has them. Its columns are record, version, history, and the offset from
+// the cursor in the list before filtering by text.
 func (w writer) list(s listShape) string {
 	first, second := w.keys(s)
-	next := func(key string) string { // is key behind the cursor
+	next := func(key string) string { // condition that key is after the cursor
 		if s.descending {
 			return fmt.Sprintf("u.%[1]s < (SELECT %[1]s FROM cursor)", key)
 		}
@@ -60,12 +60,12 @@ func (w writer) list(s listShape) string {
   SELECT {keyed} FROM {users} u {seen} WHERE u.id::text = $1 AND {within} LIMIT 1),
 page AS (` + listPage(s) + `)
 SELECT r.*, page.place FROM page CROSS JOIN LATERAL ({record}) r ORDER BY page.place`
-	// Replacements contain placeholders themselves.
+	// The replacements contain placeholders themselves.
 	return r.Replace(r.Replace(r.Replace(sql)))
 }
 
-// listScope returns the CTEs for the users beneath a location, up to one more than [gathered]. OFFSET 0 forces the index,
-// whatever the planner estimates.
+// listScope returns the CTEs for the users beneath a location, up to one more than [gathered]. OFFSET 0 forces use of
+// the index, whatever the planner estimates.
 func listScope(s listShape) string {
 	var parts string
 	if !s.everywhere {
@@ -110,7 +110,7 @@ func listPage(s listShape) string {
 	return "(" + placed(s, gather) + ") UNION ALL (" + placed(s, walk) + ")"
 }
 
-// placed numbers rows and stops after the limit of those that match.
+// placed numbers rows and stops after the limit of matching rows.
 func placed(s listShape, rows string) string {
 	const counted = "row_number() OVER (ORDER BY {order}) AS place"
 	if !s.filtered {
@@ -120,7 +120,8 @@ func placed(s listShape, rows string) string {
 	return "SELECT id, place FROM (SELECT u.id, u.wanted, " + counted + " FROM (" + rows + " {skipped}) u) u WHERE u.wanted ORDER BY place LIMIT $3"
 }
 
-// within is true if u has an assignment at the location or beneath it. LIMIT keeps the planner from turning it into a join.
+// within returns a condition that u has an assignment at or beneath the location. LIMIT keeps the planner from turning
+// it into a join.
 func (w writer) within(s listShape) string {
 	if s.everywhere {
 		return "true"
@@ -136,7 +137,7 @@ func (w writer) seen(s listShape) string {
 	return ""
 }
 
-// keys are the sort keys of u. An absent value sorts last, in either direction.
+// keys returns the sort keys of u. An absent value sorts last in both directions.
 func (w writer) keys(s listShape) (first, second string) {
 	text := func(column string) string {
 		return fmt.Sprintf("COALESCE(NULLIF(%s, ''), %s)", ordered(column), w.absent(s))
@@ -152,7 +153,8 @@ func (w writer) keys(s listShape) (first, second string) {
 	return text("u.family"), text("u.given")
 }
 
-// ordered is folded without the character that sorts absent values last: a name must not hide a person.
+// ordered returns SQL for the folded text without the character that sorts absent values last, so that a name cannot
+// hide a person.
 func ordered(text string) string {
 	return fmt.Sprintf(`translate(%s, U&'\+10FFFF', U&'\+10FFFD')`, folded(text))
 }

@@ -18,7 +18,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
 )
 
-// fetchedPage is what a page says, of either kind.
+// fetchedPage is a page of a list, from an origin or from a directory.
 type fetchedPage struct {
 	IDs     []string
 	Offsets []int
@@ -49,14 +49,14 @@ func directoryPage(t testing.TB, d *directory.Directory, q facts.UserQuery) (s f
 	return s
 }
 
-// withSmallAndLargeLocations answers lists by gathering users, and by walking through all.
+// withSmallAndLargeLocations returns an origin that gathers the users of a list, and one that walks through all users.
 func withSmallAndLargeLocations(p *Origin) map[string]*Origin {
 	walk := &Origin{pool: p.pool, secrets: p.secrets, tables: p.tables, timeout: p.timeout, listSlots: p.listSlots}
 	walk.queries.Store(newQueries(p.tables, true, true, 0))
 	return map[string]*Origin{"gathered": p, "walked": walk}
 }
 
-// The pages are those of a file that says the same, however a list is sorted, filtered and cut.
+// The pages must be those of a file with the same directory, for every order, filter and page size.
 func postgresPages(t *testing.T, server *servertest.Postgres) {
 	d := origintest.MixedDirectory(t, 7, 150)
 	p, _ := filledOrigin(t, server, d)
@@ -102,7 +102,7 @@ func postgresCursors(t *testing.T, server *servertest.Postgres) {
 				} {
 					require.Equal(t, directoryPage(t, d, q), originPage(t, p, q), "%s: %+v", way, q)
 				}
-				// The user is there: where is told by it, and offsets go on from what the cursor says.
+				// The cursor's user is in the list and determines the position. Offsets continue from the offset of the cursor.
 				q.After = facts.Cursor{ID: whole[3], Offset: 1}
 				require.Equal(t, directoryPage(t, d, q).IDs, originPage(t, p, q).IDs, way)
 			}
@@ -110,7 +110,7 @@ func postgresCursors(t *testing.T, server *servertest.Postgres) {
 	}
 }
 
-// Lists that take long leave connections for the records that decisions need.
+// Slow lists must leave connections for the records that decisions need.
 func postgresListsWait(t *testing.T, server *servertest.Postgres) {
 	ctx := context.Background()
 	filledOne, conn := filledOrigin(t, server, origintest.ParseDirectory(t, fixture.WithUsers(`{"id": "a"}`)))

@@ -23,28 +23,28 @@ const DefaultChannel = "wardkeeper_changes"
 type Config struct {
 	// URL is postgres://user:password@host:port/database?settings. It may name several hosts, and files for TLS.
 	URL string
-	// Tables need the columns of [Schema]. Text columns may have any type that is written as text, and access may be json.
-	// Without a column version, records have version 0. The first query names all other columns that are missing or have
-	// another type.
+	// Tables must have the columns of [Schema]. Text columns may have any type that is written as text, and access may be
+	// json. Without a column version, records have version 0. The error of the first query names all other columns that are
+	// missing or have another type.
 	Tables Tables
-	// Listen is the channel to listen on; empty for none.
+	// Listen is the channel to listen on; "" for none.
 	Listen string
-	// ListenURL is the address of the listening connection; empty means URL. It leads to the same database past a pooler, which
-	// would keep notifications back.
+	// ListenURL is the address of the listening connection; "" means URL. It must lead to the same database without a
+	// pooler, because a pooler would hold notifications back.
 	ListenURL string
-	// Announced promises that every change is announced on the channel, by whatever means. Without the promise, silence means
-	// that nothing has changed only while the triggers of [Schema] are proven to announce every change.
+	// Announced promises that every change is announced on the channel, by whatever means. Without the promise, silence
+	// means that nothing has changed only while the triggers of [Schema] are proven to announce every change.
 	Announced bool
-	// Heartbeat is the interval between heartbeats of the listening connection; 0 means 200 ms. After five intervals without
-	// one the connection is lost.
+	// Heartbeat is the interval between heartbeats of the listening connection; 0 means 200 ms. After five intervals
+	// without a heartbeat, the connection counts as lost.
 	Heartbeat time.Duration
-	// MaxConnections bounds the pool; 0 means 8. Lists use at most half of them. Listening needs one more.
+	// MaxConnections limits the pool; 0 means 8. Lists use at most half of it. Listening needs one more connection.
 	MaxConnections int
-	// Timeout bounds a query for a record, and connecting; 0 means 1 s. A list may take five times as long.
+	// Timeout limits connecting and a query for a record; 0 means 1 s. A list may take five times as long.
 	Timeout time.Duration
 	Logger  *slog.Logger // nil means slog.Default
 
-	life    time.Duration // minimum lifetime of a connection, half the maximum; 0 means [minConnectionLife]
+	life    time.Duration // minimum lifetime of a connection and half of the maximum; 0 means [minConnectionLife]
 	silence time.Duration // how long a heartbeat may take; 0 means five intervals, which a busy machine may exceed in tests
 }
 
@@ -68,13 +68,13 @@ type Origin struct {
 	timeout       time.Duration
 	silence       time.Duration // how long a heartbeat may take
 	life          time.Duration // minimum lifetime of a connection
-	// listSlots bounds how many lists are read at a time: they take long, and must leave connections for records.
+	// listSlots limits how many lists are read at a time, because they are slow and must leave connections for records.
 	listSlots chan struct{}
 	secrets   *secrets
 	logger    *slog.Logger
 	// queries is nil until the columns of the tables are known.
 	queries atomic.Pointer[queries]
-	// noPrepare is set once a pooler has mixed up prepared statements: no connection uses any then.
+	// noPrepare is set once a pooler has mixed up prepared statements. From then on no connection uses them.
 	noPrepare atomic.Bool
 }
 
@@ -82,8 +82,8 @@ var _ membership.Origin = (*Origin)(nil)
 
 var _ membership.Watcher = (*Origin)(nil)
 
-// Open opens an origin. It does not connect: a database that is down now is used once it is up. The error is a [*pdp.Error]
-// of kind [pdp.Invalid] if the URL, a name or a number is malformed. No error contains the password.
+// Open opens an origin. It does not connect, so the database may be down. The error is a [*pdp.Error] of kind
+// [pdp.Invalid] if the URL, a name or a number is malformed. No error contains the password.
 func Open(_ context.Context, cfg Config) (*Origin, error) {
 	names, err := cfg.Tables.quoted()
 	if err != nil {
@@ -125,7 +125,7 @@ func Open(_ context.Context, cfg Config) (*Origin, error) {
 	}
 	settings.BeforeConnect = func(_ context.Context, connect *pgx.ConnConfig) error {
 		*connect = *reading.now()
-		// Canceling the context cancels the query at the server too.
+		// Canceling the context must cancel the query at the server too.
 		connect.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler {
 			return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, DeadlineDelay: 100 * time.Millisecond}
 		}
@@ -139,7 +139,7 @@ func Open(_ context.Context, cfg Config) (*Origin, error) {
 	}
 	p.listSlots = make(chan struct{}, max(settings.MaxConns/2, 1))
 	settings.MinConns, settings.MinIdleConns = 0, 0
-	// The pool outlives the context of opening it.
+	// The pool must outlive the context passed to Open.
 	if p.pool, err = pgxpool.NewWithConfig(context.Background(), settings); err != nil {
 		return nil, invalid("the settings in the database's URL contradict each other")
 	}
@@ -149,7 +149,7 @@ func Open(_ context.Context, cfg Config) (*Origin, error) {
 // Renew closes idle connections, so that later queries connect with the current credentials.
 func (p *Origin) Renew() { p.pool.Reset() }
 
-// Close closes the connections, each once it is no longer in use.
+// Close closes the connections, each as soon as it is no longer in use.
 func (p *Origin) Close() error {
 	p.pool.Close()
 	return nil
@@ -174,8 +174,8 @@ func (p *Origin) User(ctx context.Context, id string) (*membership.RawRecord, er
 	return p.record(ctx, func(q *queries) string { return q.user }, id)
 }
 
-// UserByUsername implements [membership.Origin]. The database folds usernames as [facts.Fold] does, except for letters of a
-// Unicode version that only one of them knows.
+// UserByUsername implements [membership.Origin]. The database folds usernames as [facts.Fold] does, except for letters
+// of a Unicode version that only one of them supports.
 func (p *Origin) UserByUsername(ctx context.Context, username string) ([]membership.RawRecord, error) {
 	if !facts.ValidID(username) {
 		return nil, nil
@@ -183,7 +183,7 @@ func (p *Origin) UserByUsername(ctx context.Context, username string) ([]members
 	return p.records(ctx, func(q *queries) string { return q.username }, username)
 }
 
-// Organization implements [membership.Origin]. A cycle of locations is delivered as it is: validation refuses it.
+// Organization implements [membership.Origin]. A cycle of locations is delivered unchanged; validation refuses it.
 func (p *Origin) Organization(ctx context.Context, location string) (*membership.RawRecord, error) {
 	return p.record(ctx, func(q *queries) string { return q.organization }, location)
 }
@@ -214,7 +214,7 @@ func (p *Origin) records(ctx context.Context, query func(*queries) string, id st
 	return found, err
 }
 
-// scanRecord scans the columns record, version and history of a row, and those after them into more.
+// scanRecord scans the columns record, version and history of a row, and the following columns into more.
 func scanRecord(rows pgx.Rows, more ...any) (one membership.RawRecord, err error) {
 	var version int64
 	if err := rows.Scan(append([]any{&one.Record, &version, &one.History}, more...)...); err != nil {

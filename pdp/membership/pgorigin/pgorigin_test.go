@@ -24,8 +24,8 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
-// openOrigin opens an origin until the test ends. A busy machine exceeds neither its timeout nor the silence before it takes a
-// connection for lost.
+// openOrigin opens an origin until the end of the test. Its timeout, and the silence after which it considers a
+// connection lost, are so long that a busy machine does not exceed them.
 func openOrigin(t testing.TB, cfg Config) *Origin {
 	t.Helper()
 	cfg.silence = fixture.Timeout
@@ -41,7 +41,7 @@ func openOrigin(t testing.TB, cfg Config) *Origin {
 	return p
 }
 
-// Filled is a new database that says what d says, and a connection to it.
+// filledOrigin returns an origin with a new database that contains the directory d, and a connection to the database.
 func filledOrigin(t testing.TB, server *servertest.Postgres, d *directory.Directory) (*Origin, *pgx.Conn) {
 	t.Helper()
 	url := server.Database()
@@ -49,7 +49,7 @@ func filledOrigin(t testing.TB, server *servertest.Postgres, d *directory.Direct
 	return openOrigin(t, Config{URL: url, Listen: DefaultChannel}), servertest.Connect(t, url)
 }
 
-// readDirectory is the directory that the records of an origin make together, which is checked as any other.
+// readDirectory returns the directory made up of all records of an origin. It is validated like any other directory.
 func readDirectory(t testing.TB, o membership.Origin) *directory.Directory {
 	t.Helper()
 	ctx := context.Background()
@@ -154,7 +154,7 @@ func postgresRecords(t *testing.T, server *servertest.Postgres) {
 	require.NoError(t, err)
 	assert.Equal(t, root, leaf)
 
-	// What is null in access is for the check to refuse, and an empty text is no missing one.
+	// A null in access must reach validation, which refuses it. An empty text does not count as absent.
 	servertest.Exec(t, conn, `UPDATE assignments SET access = '{"level": null}', profession = '' WHERE location = 'grp'`)
 	page, err := p.Users(ctx, facts.UserQuery{Beneath: "grp", Limit: 1})
 	require.NoError(t, err)
@@ -194,7 +194,7 @@ func postgresUnknown(t *testing.T, server *servertest.Postgres) {
 	assert.Equal(t, pdp.Invalid, pdp.KindOf(err))
 }
 
-// Views in a schema of their own, with columns of other types and names that need quotes.
+// The views are in a separate schema, with columns of other types and names that need quotes.
 func postgresViews(t *testing.T, server *servertest.Postgres) {
 	d := origintest.MixedDirectory(t, 4, 60)
 	p, conn := filledOrigin(t, server, d)
@@ -221,7 +221,7 @@ func postgresVersionless(t *testing.T, server *servertest.Postgres) {
 	assert.Zero(t, tree.Version)
 	assert.NotEmpty(t, tree.Record)
 
-	// A column may come and go.
+	// The version column can be added and removed while the origin is open.
 	with := openOrigin(t, Config{URL: p.listenAt.url, Tables: Tables{Users: "persons"}})
 	servertest.Exec(t, conn, `CREATE VIEW persons AS SELECT * FROM users`)
 	page, err = with.Users(ctx, facts.UserQuery{Limit: 1})
@@ -233,7 +233,8 @@ func postgresVersionless(t *testing.T, server *servertest.Postgres) {
 	assert.Zero(t, page.Users[0].Version)
 }
 
-// What no shipped table holds, a view can: it comes to a record that is refused, or to an error, and to an end.
+// A view can contain what the shipped tables cannot. The result must be a record that is refused, or an error, and the
+// query must end.
 func postgresFaults(t *testing.T, server *servertest.Postgres) {
 	ctx := context.Background()
 	p, conn := filledOrigin(t, server, origintest.MixedDirectory(t, 4, 20))
@@ -289,7 +290,7 @@ func postgresBounds(t *testing.T, server *servertest.Postgres) {
 	require.NoError(t, err)
 }
 
-// What a small organization takes does not grow with the others.
+// The time to read a small organization must not grow with the number of other organizations.
 func postgresManyOrganizations(t *testing.T, server *servertest.Postgres) {
 	ctx := context.Background()
 	p, conn := filledOrigin(t, server, origintest.ParseDirectory(t, fixture.WithUsers(``)))

@@ -18,7 +18,8 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
 )
 
-// Through a pooler, concurrent queries are answered. Facts are confirmed only if the listening connection goes past it.
+// Concurrent queries through a pooler are answered. Facts are confirmed only if the listening connection bypasses the
+// pooler.
 func TestPooler(t *testing.T) {
 	ctx := context.Background()
 	server := servertest.StartPostgres(t)
@@ -75,7 +76,7 @@ func TestPooler(t *testing.T) {
 	}
 }
 
-// An import through a pooler succeeds, or is refused as a whole if the pooler has no transactions.
+// An import through a pooler either succeeds or, if the pooler does not support transactions, is refused as a whole.
 func TestImportThroughAPooler(t *testing.T) {
 	ctx := context.Background()
 	server := servertest.StartPostgres(t)

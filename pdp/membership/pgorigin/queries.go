@@ -10,13 +10,13 @@ import (
 )
 
 const (
-	// maxTreeDepth bounds the path to a root; a valid tree has three levels.
+	// maxTreeDepth limits the path to a root; a valid tree has three levels.
 	maxTreeDepth = 64
-	// maxAssignments exceeds what fits into a record, so that a user with more is refused for the size.
+	// maxAssignments is more than fits into a record, so that a user with more assignments is refused because of the size.
 	maxAssignments = 50_000
 )
 
-// queries are the SQL of all queries. Each is one statement, so that it reads one snapshot.
+// queries are the SQL of all queries. Each is a single statement, so that it reads one snapshot.
 type queries struct {
 	user, username, organization, locations string
 	lists                                   map[listShape]string
@@ -49,8 +49,8 @@ func newQueries(t tables, userVersions, locationVersions bool, gathered int) *qu
 	return q
 }
 
-// writer builds SQL. Columns are cast to text, since views may have other types; the cast of a text column costs nothing and
-// keeps its index usable.
+// writer builds SQL. It casts columns to text, because views may have other types. The cast of a text column costs
+// nothing and keeps its index usable.
 type writer struct {
 	tables
 	history                      string
@@ -69,16 +69,16 @@ func canonical(text string) string {
 	return fmt.Sprintf("normalize(%s, NFC)", folded(fmt.Sprintf("normalize(%s::text, NFC)", text)))
 }
 
-// bounded selects record, version and history of the rows of u. The record is NULL if it is too large.
+// bounded returns SQL that selects record, version and history of the rows of u. The record is NULL if it is too large.
 func (w writer) bounded(from string) string {
 	return fmt.Sprintf("SELECT CASE WHEN octet_length(r.record) <= %d THEN r.record END, r.version, %s AS history FROM (SELECT %s AS record, %s AS version %s) r",
 		membership.MaxRecord, w.history, w.userRecord(), w.userVersion, from)
 }
 
-// userRecord returns SQL for the record of u as JSON. NULL in a column means that an optional member is absent. An absent
-// status would mean active, so a NULL status is sent as null, which is a fault. Values reach the record reader unchanged: a
-// time as PostgreSQL writes it in JSON, without a zone if it has none, and access as text, since jsonb would drop duplicate
-// members.
+// userRecord returns SQL for the record of u as JSON. NULL in a column means that an optional member is absent. An
+// absent status would mean active, so a NULL status is sent as null, which is a fault. Values reach the record reader
+// unchanged: a time as PostgreSQL writes it in JSON, without a time zone if it has none, and access as text, because
+// jsonb would drop duplicate members.
 func (w writer) userRecord() string {
 	return fmt.Sprintf(`left((jsonb_strip_nulls(jsonb_build_object(
   'id', u.id::text, 'username', u.username::text,
@@ -92,9 +92,9 @@ func (w writer) userRecord() string {
 		w.assignments, maxAssignments)
 }
 
-// organization returns SQL that walks up to the root, as far as there are parents, and down to everything beneath. The recursion
-// carries the columns along: with a join afterwards, the planner would read the whole table for a small organization. UNION
-// ends a cycle but merges equal rows, so rows are counted to find duplicates.
+// organization returns SQL that walks up to the root, as far as there are parents, and down to everything beneath it.
+// The recursion carries the columns along: with a join afterwards, the planner would read the whole table for a small
+// organization. UNION ends a cycle but merges equal rows, so rows are counted to find duplicates.
 func (w writer) organization() string {
 	const row = "l.id::text, l.name::text, l.kind::text, l.parent::text, l.model::text, l.plan::text, {version}, count(*) OVER (PARTITION BY l.id::text)"
 	return strings.NewReplacer(

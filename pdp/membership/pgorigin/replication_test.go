@@ -17,7 +17,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
 )
 
-// Creating a subscription ends listening. What it applies is announced all the same, row by row.
+// Creating a subscription ends listening. Changes that it applies are announced nevertheless, row by row.
 func TestSubscriptionIsUnproven(t *testing.T) {
 	ctx := context.Background()
 	server := servertest.StartPostgres(t)

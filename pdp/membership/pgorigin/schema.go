@@ -4,8 +4,8 @@ import (
 	_ "embed"
 )
 
-// Schema is SQL that creates the tables of a directory, with triggers that maintain versions and announce changes. It may be run
-// again at any time. It is a transaction of its own.
+// Schema is SQL that creates the tables of a directory, with triggers that maintain versions and announce changes. It
+// may be run again at any time. It runs in its own transaction.
 //
 //go:embed schema.sql
 var Schema string

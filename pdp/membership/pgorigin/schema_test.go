@@ -19,7 +19,7 @@ func postgresSchemaTwice(t *testing.T, server *servertest.Postgres) {
 	}
 	assert.Equal(t, before, snapshot(t, p))
 
-	// A database of an earlier release compared usernames by case alone.
+	// A database of an earlier release compared usernames by lower case only.
 	servertest.Exec(t, conn, `DROP INDEX users_canonical_username; CREATE UNIQUE INDEX users_folded_username ON users (lower(username))`)
 	servertest.Exec(t, conn, Schema)
 	var indexes []string

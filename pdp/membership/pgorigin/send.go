@@ -60,11 +60,12 @@ func accessJSON(a *facts.Access) string {
 	text, _ := json.Marshal(struct {
 		Level string          `json:"level,omitempty"`
 		Areas map[string]bool `json:"areas,omitempty"`
-	}{a.Level, a.Areas}) // nothing in it can fail
+	}{a.Level, a.Areas}) // these types can always be encoded
 	return string(text)
 }
 
-// copy sends the rows of n records in the text format of COPY; each calls row for those of one record. An empty text is NULL.
+// copy sends the rows of n records in the text format of COPY. For each record, each calls row with its rows, one at a
+// time. An empty text is NULL.
 func (in *importing) copy(ctx context.Context, tx pgx.Tx, table, columns string, n int, counts bool,
 	each func(i int, row func(...string) error) error) error {
 	source := &copySource{n: n, each: each, about: func(i int) record.Subject {

@@ -21,7 +21,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
 )
 
-// recordSet is everything that an origin says at one time.
+// recordSet contains all records of an origin at one time.
 type recordSet struct {
 	users, trees map[string]membership.RawRecord // by id, and by root
 }
@@ -58,7 +58,7 @@ func snapshot(t testing.TB, o membership.Origin) recordSet {
 	return s
 }
 
-// changedIDs says which records differ, and holds that their versions grew, and that no other's did.
+// changedIDs returns the ids of the records that differ. It requires that their versions have increased.
 func changedIDs(t *testing.T, before, after map[string]membership.RawRecord) (ids []string) {
 	t.Helper()
 	for id, now := range after {
@@ -77,7 +77,8 @@ func changedIDs(t *testing.T, before, after map[string]membership.RawRecord) (id
 	return ids
 }
 
-// writes are one after the other, with the users and the organizations whose records they change; "*" is all.
+// writes are executed one after the other. users and trees are the users and organizations whose records each changes;
+// "*" means all.
 var writes = []struct {
 	sql          string
 	users, trees []string
@@ -118,7 +119,8 @@ var writes = []struct {
 	{`TRUNCATE locations CASCADE`, nil, []string{"*"}},
 }
 
-// Every kind of write moves the versions of what it changes, and is heard before a beat that was sent after it.
+// Every kind of write must increase the versions of the records that it changes, and be received before a heartbeat sent
+// after it.
 func postgresWrites(t *testing.T, server *servertest.Postgres) {
 	user := func(id string) string {
 		return fmt.Sprintf(`{"id": %q, "username": "%[1]s@example.org", "default_location": "metro", "assignments": [{"location": "metro", "role": "regional_admin"},
@@ -151,7 +153,7 @@ func postgresWrites(t *testing.T, server *servertest.Postgres) {
 		told := h.changes()
 		for _, id := range users {
 			assert.True(t, containsChange(told, pdp.UserChanged, id, after.users[id].Version), "%s: %s in %v", w.sql, id, told)
-			// Who comes again comes with a greater version than ever.
+			// A record that is added again must have a greater version than ever before.
 			if v := after.users[id].Version; v > 0 {
 				assert.Greater(t, v, greatest[id], "%s: %s", w.sql, id)
 				greatest[id] = v
@@ -163,8 +165,8 @@ func postgresWrites(t *testing.T, server *servertest.Postgres) {
 	}
 }
 
-// containsChange says whether changes tell of a user, or of an organization; version 0 stands for one that is gone, which is told
-// with a version all the same.
+// containsChange reports whether changes include one of a user or an organization. Version 0 is for a deleted record,
+// whose change is announced with a version nevertheless.
 func containsChange(all []pdp.Change, kind pdp.ChangeKind, id string, version uint64) bool {
 	var last *pdp.Change
 	for i, c := range all {
@@ -178,7 +180,7 @@ func containsChange(all []pdp.Change, kind pdp.ChangeKind, id string, version ui
 	return last != nil && (last.Version == version || version == 0 && last.Version > 0)
 }
 
-// Whoever commits last has the greater version, whoever began first.
+// The transaction that commits last gets the greater version, whichever began first.
 func postgresLateWriter(t *testing.T, server *servertest.Postgres) {
 	ctx := context.Background()
 	p, first := filledOrigin(t, server, origintest.ParseDirectory(t, fixture.WithUsers(`{"id": "a", "assignments": [{"location": "e1", "role": "user"}]}`)))
@@ -190,7 +192,7 @@ func postgresLateWriter(t *testing.T, server *servertest.Postgres) {
 		{`DELETE FROM users WHERE id = 'a'`, `INSERT INTO users (id) VALUES ('a')`, ""},
 		{`UPDATE locations SET name = 'G' WHERE id = 'ghi'`, `UPDATE locations SET name = 'J' WHERE id = 'jkl'`, "metro"},
 		{`UPDATE locations SET name = 'M' WHERE id = 'metro'`, `DELETE FROM locations WHERE id = 'jkl'`, "metro"},
-		// The second one writes beneath a location that goes elsewhere meanwhile.
+		// The second transaction writes beneath a location that is moved at the same time.
 		{`INSERT INTO locations (id, kind, model) VALUES ('far', 'region', 'regional'); UPDATE locations SET parent = 'far' WHERE id = 'north'`,
 			`UPDATE locations SET name = 'Late' WHERE id = 'ghi'`, "far"},
 	} {
@@ -201,7 +203,8 @@ func postgresLateWriter(t *testing.T, server *servertest.Postgres) {
 		servertest.Exec(t, first, "COMMIT")
 		between := version(t, p, c.location)
 		require.NoError(t, <-done, c.other)
-		// The second may have been done before the look at the first: then it is the same, and else it is greater.
+		// If the second transaction was done before the first read, both reads return the same version; otherwise the later
+		// one is greater.
 		after := version(t, p, c.location)
 		assert.GreaterOrEqual(t, after, between, c.other)
 		var last uint64
@@ -224,7 +227,7 @@ func version(t *testing.T, p *Origin, location string) uint64 {
 	return s.Version
 }
 
-// waiting returns when somebody waits for a lock.
+// waiting returns when a session waits for a lock.
 func waiting(t *testing.T, p *Origin) {
 	t.Helper()
 	require.Eventually(t, func() bool {
@@ -234,7 +237,7 @@ func waiting(t *testing.T, p *Origin) {
 	}, fixture.Timeout, 5*time.Millisecond)
 }
 
-// Under any mix of writers, a record that is read never has an older version than before, and one version has one content.
+// Under any mix of writers, reads never return an older version than before, and each version has one content.
 func postgresManyWriters(t *testing.T, server *servertest.Postgres) {
 	ctx := context.Background()
 	p, conn := filledOrigin(t, server, origintest.ParseDirectory(t, fixture.WithUsers(`{"id": "a"}, {"id": "b"}`)))
@@ -246,7 +249,7 @@ func postgresManyWriters(t *testing.T, server *servertest.Postgres) {
 		conn := servertest.Connect(t, p.listenAt.url)
 		r := rand.New(rand.NewPCG(uint64(w), 3))
 		all.Go(func() {
-			for i := 0; i < 150 || reads.Load() <= 100 && i < 10_000; i++ { // on a busy machine the reader comes late
+			for i := 0; i < 150 || reads.Load() <= 100 && i < 10_000; i++ { // on a busy machine the reader starts late
 				id, at := []string{"a", "b"}[r.IntN(2)], []string{"e1", "alone", "grp"}[r.IntN(3)]
 				sql := []string{
 					fmt.Sprintf(`UPDATE users SET given = '%d-%d' WHERE id = '%s'`, w, i, id),
@@ -292,7 +295,7 @@ func postgresManyWriters(t *testing.T, server *servertest.Postgres) {
 	assert.Greater(t, reads.Load(), int64(100))
 }
 
-// What SQL can refuse is refused.
+// The schema must refuse everything that SQL constraints can refuse.
 func postgresConstraints(t *testing.T, server *servertest.Postgres) {
 	ctx := context.Background()
 	_, conn := filledOrigin(t, server, origintest.ParseDirectory(t, fixture.WithUsers(`{"id": "a", "username": "Straße@example.org", "default_location": "ghi", "assignments": [{"location": "ghi", "role": "ed_admin"}]}`)))

@@ -2,20 +2,20 @@ package record
 
 import "github.com/wardkeeper/wardkeeper/pdp/facts"
 
-// Location is a location as its record says.
+// Location is a location as read from its record.
 type Location struct {
 	facts.LocationRecord
 	About Subject
 }
 
-// User is a user as its record says.
+// User is a user as read from its record.
 type User struct {
 	facts.UserRecord
 	About   Subject
 	carries []carried // by assignment
 }
 
-// carried says which members an assignment has, even empty ones, that only one at a practice group may have.
+// carried records which of the members an assignment has, even empty ones, that are allowed only at a practice group.
 type carried uint8
 
 const (

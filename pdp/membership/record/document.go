@@ -4,14 +4,14 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp"
 )
 
-// Document is the records of a directory: each has the right members, but how they fit together may not be checked yet.
+// Document contains the records of a directory. Each record has valid members, but their consistency may be unchecked.
 type Document struct {
 	Locations []Location
 	Users     []User
 }
 
-// ReadDocument reads a directory and checks every rule of policies/DOMAIN.md section 1. It adds what is wrong to faults. An
-// error means that the document cannot be read to its end; the checks of how records fit together are then left out.
+// ReadDocument reads a directory and checks every rule of policies/DOMAIN.md section 1. It adds violations to faults. An
+// error means that the document cannot be read to its end; the consistency of the records is then not checked.
 func ReadDocument(in Tokenizer, v pdp.Vocabulary, faults *Faults) (*Document, error) {
 	vocab := vocabulary{v}
 	r := reader{in: in, vocab: vocab, faults: faults}
@@ -62,7 +62,8 @@ func (r *reader) document() (*Document, error) {
 	return d, r.finish()
 }
 
-// section reads one of the two lists record by record: the values of a whole list would be many times the size of the file.
+// section reads one of the two lists record by record, because the values of a whole list would be many times the size
+// of the file.
 func (r *reader) section(d *Document, t Token, seen map[string]bool) error {
 	name, err := r.name(t, 1)
 	if err != nil {

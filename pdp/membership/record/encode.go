@@ -10,7 +10,8 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
 )
 
-// The JSON of records, as a [Validator] reads it. Empty members are omitted, except those whose presence a rule checks.
+// The JSON form of records, as a [Validator] reads it. Empty members are omitted, except those whose presence a rule
+// checks.
 type (
 	userJSON struct {
 		ID              string           `json:"id,omitempty"`

@@ -7,7 +7,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
 )
 
-// SameUser reports whether two records say the same, in the same order of assignments.
+// SameUser reports whether two records are equal, including the order of assignments.
 func SameUser(a, b facts.UserRecord) bool {
 	return a.ID == b.ID && a.Username == b.Username && a.Name == b.Name && a.Status == b.Status &&
 		a.DefaultLocation == b.DefaultLocation && a.LastLogin.Equal(b.LastLogin) &&

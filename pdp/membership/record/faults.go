@@ -11,12 +11,12 @@ import (
 )
 
 const (
-	keptFaults    = 10_000 // more are only counted, so that a garbage file cannot fill the memory
+	keptFaults    = 10_000 // further faults are only counted, so that a garbage file cannot fill the memory
 	printedFaults = 100
 )
 
-// Faults is everything that is wrong with a directory or a record. A fault says what is wrong with which member, and never
-// quotes what the member holds. It names a record by its id, or by its index if it has none.
+// Faults collects the faults of a directory or a record. A fault says which member is wrong and why, and never quotes
+// the member's value. It names a record by its id, or by its index if it has no id.
 type Faults struct {
 	found []fault
 	total int
@@ -79,13 +79,13 @@ type List uint8
 
 // The lists.
 const (
-	NoList List = iota // neither: the document itself
+	NoList List = iota // the document itself
 	LocationList
 	UserList
 	Lists = int(iota)
 )
 
-// String is the list's name in a document.
+// String returns the list's name in a document.
 func (l List) String() string { return [...]string{"", "locations", "users"}[l] }
 
 var recordNames = [...]string{LocationList: "location", UserList: "user"}
@@ -93,13 +93,13 @@ var recordNames = [...]string{LocationList: "location", UserList: "user"}
 // Subject is the record that a fault is about.
 type Subject struct {
 	List       List
-	Index      int    // in the list
-	ID         string // empty if the record has none that can be read
-	assignment int    // of a user, from 1; 0 means the user itself
+	Index      int    // position in the list
+	ID         string // empty if the record has no readable id
+	assignment int    // of a user, starting at 1; 0 means the user itself
 	location   string // of the assignment; empty if it cannot be read
 }
 
-// String begins a fault: it ends in ": ", and is empty for the document itself.
+// String returns the beginning of a fault, which ends in ": ". It is empty for the document itself.
 func (s Subject) String() string {
 	if s.List == NoList {
 		return ""
@@ -113,7 +113,7 @@ func (s Subject) String() string {
 	return s.record() + ": "
 }
 
-// record names the record.
+// record returns the name of the record.
 func (s Subject) record() string {
 	if s.ID == "" {
 		return fmt.Sprintf("%s[%d]", s.List, s.Index)
@@ -121,7 +121,7 @@ func (s Subject) record() string {
 	return recordNames[s.List] + " " + membership.Quote(s.ID)
 }
 
-// label names a member, quoted unless it looks like a member of a directory.
+// label returns the name of a member, quoted unless it looks like a member of a directory.
 func label(name string) string {
 	plain := func(c rune) bool { return c == '_' || c == '.' || 'a' <= c && c <= 'z' }
 	if len(name) <= membership.QuotedBytes && strings.IndexFunc(name, func(c rune) bool { return !plain(c) }) < 0 {
@@ -130,8 +130,8 @@ func label(name string) string {
 	return quoteMember(name)
 }
 
-// quoteMember quotes the name of an unknown member. One that is not a word, such as an address, may be personal and is left
-// out.
+// quoteMember quotes the name of an unknown member. A name that is not a word, such as an address, may be personal, so
+// it is omitted.
 func quoteMember(name string) string {
 	word := func(c rune) bool {
 		return c == '_' || c == '.' || c == '-' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
@@ -142,8 +142,8 @@ func quoteMember(name string) string {
 	return strconv.Quote(name)
 }
 
-// SafePhrase returns the one of the known phrases that a parser's message begins with. The rest of the message may quote the
-// document.
+// SafePhrase returns the one of known with which a parser's message begins, or otherwise if there is none. The rest of
+// the message may quote the document.
 func SafePhrase(message string, known []string, otherwise string) string {
 	for _, p := range known {
 		if strings.HasPrefix(message, p) {
@@ -153,7 +153,7 @@ func SafePhrase(message string, known []string, otherwise string) string {
 	return otherwise
 }
 
-// Join adds the faults of others.
+// Join adds all faults of others.
 func (f *Faults) Join(others *Faults) {
 	for _, one := range others.found {
 		f.Add(one.about, "%s", one.text)

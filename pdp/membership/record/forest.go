@@ -10,8 +10,8 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
 
-// Forest is the location trees of one state of a source. It is immutable and safe for concurrent use. Ordinals number the
-// locations in ascending order of their ids, and connect them in less space than pointers.
+// Forest contains the location trees of one state of a source. It is immutable and safe for concurrent use. Ordinals
+// number the locations in ascending order of their ids, and link them in less space than pointers would take.
 type Forest struct {
 	All      []*facts.Location // by ordinal
 	Ordinal  map[string]int32
@@ -19,8 +19,8 @@ type Forest struct {
 	beneath  sync.Map // location id -> []*facts.Location
 }
 
-// NewForest joins checked locations, which it sorts by id. A location that has not changed since previous, which may be nil,
-// nor has anything above it, is kept; any other gets the version.
+// NewForest joins checked locations, which it sorts by id. If neither a location nor any location above it has changed
+// since previous, it is kept; other locations get the given version. previous may be nil.
 func NewForest(in []Location, version uint64, previous *Forest) *Forest {
 	f := &Forest{
 		All:      make([]*facts.Location, len(in)),
@@ -57,7 +57,7 @@ func (f *Forest) join(in []Location, i int32, version uint64, previous *Forest) 
 	return l
 }
 
-// ByID returns a location by id, nil if there is none.
+// ByID returns the location with an id; nil if there is none.
 func (f *Forest) ByID(id string) *facts.Location {
 	if f == nil {
 		return nil
@@ -68,7 +68,7 @@ func (f *Forest) ByID(id string) *facts.Location {
 	return nil
 }
 
-// Page returns the locations that a query asks for.
+// Page returns the locations that a query selects.
 func (f *Forest) Page(q facts.LocationQuery) []*facts.Location {
 	all := f.locationsBeneath(q.Beneath)
 	from, found := slices.BinarySearchFunc(all, q.After, func(l *facts.Location, id string) int {
@@ -102,7 +102,7 @@ func (f *Forest) locationsBeneath(id string) []*facts.Location {
 	return all
 }
 
-// Covered returns the ordinals of a location and of all beneath it.
+// Covered returns the ordinals of a location and all locations beneath it.
 func (f *Forest) Covered(at int32) []int32 {
 	all := []int32{at}
 	for i := 0; i < len(all); i++ {

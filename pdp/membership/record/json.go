@@ -15,7 +15,7 @@ var (
 	ErrTrailing = errors.New("more follows after the document")
 )
 
-// jsonTokens reads JSON (RFC 8259). It lets duplicate names pass: the reader finds them, for every format.
+// jsonTokens reads JSON (RFC 8259). It allows duplicate names, because the reader finds them for every format.
 type jsonTokens struct {
 	data  []byte
 	in    *jsontext.Decoder
@@ -85,7 +85,7 @@ func (j *jsonTokens) unquote(raw []byte) string {
 	if bytes.IndexByte(inner, '\\') < 0 {
 		return j.known.text(inner)
 	}
-	// This cannot fail: the decoder has just read the value.
+	// AppendUnquote cannot fail, because the decoder has just read the value.
 	plain, _ := jsontext.AppendUnquote(nil, raw)
 	return string(plain)
 }
@@ -101,7 +101,7 @@ func JSONErrorText(err error) string {
 	return SafePhrase(err.Error(), jsonPhrases, "not well-formed JSON")
 }
 
-// locate says by line and column where a document cannot be read, without quoting it.
+// locate returns an error with the line and column where a document cannot be read. It does not quote the document.
 func (j *jsonTokens) locate(err error) error {
 	at := int(j.in.InputOffset())
 	var syntax *jsontext.SyntacticError
@@ -114,7 +114,7 @@ func (j *jsonTokens) locate(err error) error {
 	return fmt.Errorf("line %d, column %d: %s", line, column, JSONErrorText(err))
 }
 
-// interned keeps one copy of each word that records repeat.
+// interned keeps one copy of each word that occurs in many records.
 type interned struct {
 	words map[string]string
 }

@@ -7,13 +7,13 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
 
-// level is where a kind of location may stand in a tree. The levels of a model are its structure, not policy.
+// level describes where a kind of location may be in a tree. The levels of a model are its structure, not policy.
 type level struct {
 	model   string
 	root    bool     // may be the root of an organization
 	parents []string // kinds of its parent
 	plan    bool     // has a plan, as a root
-	title   string   // with its article
+	title   string   // with the indefinite article
 }
 
 var levels = map[string]level{
@@ -32,12 +32,12 @@ var (
 	modelNames = []string{facts.ModelRegional, facts.ModelHealthSystem, facts.ModelPracticeGroup, facts.ModelVendor}
 )
 
-// checker checks how records fit together (policies/DOMAIN.md section 1).
+// checker checks the consistency of records (policies/DOMAIN.md section 1).
 type checker struct {
 	vocab     vocabulary
 	faults    *Faults
-	locations map[string]*Location               // the first of each id
-	held      map[string]*facts.AssignmentRecord // of one user, reused for the next
+	locations map[string]*Location               // by id; the first if an id occurs twice
+	held      map[string]*facts.AssignmentRecord // of one user; reused for the next
 	suspended func(location string) bool         // whether its organization must not be used; nil means none is
 }
 
@@ -106,7 +106,7 @@ func (c *checker) checkParent(l *Location, own level, known bool) {
 	}
 	above, aboveKnown := levels[parent.Kind]
 	switch {
-	case !known || !aboveKnown: // reported already
+	case !known || !aboveKnown: // already reported
 	case len(own.parents) == 0:
 		c.faults.Add(l.About, "%s has no parent", own.title)
 	case !slices.Contains(own.parents, parent.Kind):
@@ -114,7 +114,7 @@ func (c *checker) checkParent(l *Location, own level, known bool) {
 	}
 }
 
-// checkCycles reports every location that lies beneath itself.
+// checkCycles reports every location that is beneath itself.
 func (c *checker) checkCycles(all []Location) {
 	const walking, done = 1, 2
 	state := make(map[*Location]int, len(c.locations))

@@ -12,9 +12,10 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
 
-// A packed value has a header, a body and a checksum. The header begins with four bytes of format, eight each of version and
-// asOf (microseconds since 1970), and the history after one byte with its length: the script that stores values in Redis reads
-// them at these offsets. The key and the position in the stream follow. Fixed-width numbers are big-endian.
+// A packed value has a header, a body and a checksum. The header begins with four bytes of format, eight bytes each of
+// version and asOf (microseconds since 1970), and the history after one byte with its length. The script that stores
+// values in Redis reads them at these offsets. The key and the position in the stream follow. Fixed-width numbers are
+// big-endian.
 const (
 	packedFormat   = "WKF\x03"
 	PackedVersion  = "3" // of the format
@@ -59,8 +60,8 @@ func Pack(key membership.Key, s membership.Stamp, body []byte) []byte {
 	return binary.BigEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
 }
 
-// Unpack reads a value that Pack made for this key, and returns [ErrFormat], [ErrChecksum] or [ErrKey] for any other. The body
-// is a part of data.
+// Unpack reads a value that Pack returned for this key. For any other value it returns [ErrFormat], [ErrChecksum] or
+// [ErrKey]. The body is a subslice of data.
 func Unpack(key membership.Key, data []byte) (membership.Stamp, []byte, error) {
 	var s membership.Stamp
 	end := len(data) - packedChecksum
@@ -107,7 +108,7 @@ func appendString(b []byte, text string) []byte {
 	return append(b, text...)
 }
 
-// cutString cuts off the string at the front of b. It is not ok if there is none, or it is longer than limit.
+// cutString cuts the leading string off b. ok is false if there is none or if it is longer than limit.
 func cutString(b []byte, limit int) (text, rest []byte, ok bool) {
 	size, n := binary.Uvarint(b)
 	if n <= 0 || size > uint64(limit) || size > uint64(len(b)-n) {

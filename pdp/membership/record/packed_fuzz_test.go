@@ -11,7 +11,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
-// Whatever is stored in Redis is an error, or a record that is encoded and read back as the same.
+// A value from Redis must either be an error or a record that is the same after encoding and reading it back.
 func FuzzPacked(f *testing.F) {
 	key := membership.Key{Kind: membership.UserRecord, ID: "u1"}
 	d := documentOf(f, []byte(fixture.WithUsers(fixture.Everyone)), record.JSON)
@@ -42,7 +42,7 @@ func FuzzPacked(f *testing.F) {
 	})
 }
 
-// BenchmarkEncoding reports what a user takes in Redis, beside its JSON.
+// BenchmarkEncoding reports the size of a user in Redis, compared with its JSON.
 func BenchmarkEncoding(b *testing.B) {
 	const users = 1000
 	document := fixture.GenerateDocument(users, record.JSON)

@@ -49,7 +49,7 @@ func requireSameUser(t testing.TB, want, got record.User) {
 	require.Equal(t, record.Carries(want), record.Carries(got))
 }
 
-// Whatever the reader accepts is read back as the same record, and equal records are encoded alike.
+// Each accepted record must be the same after encoding and reading it back. Equal records must have equal encodings.
 func TestEncodedRecordsAreReadBack(t *testing.T) {
 	documents := [][]byte{fixture.GenerateDocument(300, record.JSON), []byte(fixture.WithUsers(fixture.Everyone))}
 	for seed := range uint64(50) {
@@ -82,7 +82,7 @@ func TestEncodedRecordsAreReadBack(t *testing.T) {
 	}
 }
 
-// oddDirectory has what a directory may have and seldom has.
+// oddDirectory returns a directory with values that are allowed but rare.
 func oddDirectory(r *rand.Rand) []byte {
 	texts := []string{"", "a", "äöü", "active", "id", "\u2028", strings.Repeat("long ", 400), "0", "\U0001F600", "\x01", `a"b`}
 	logins := []string{

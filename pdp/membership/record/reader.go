@@ -11,14 +11,14 @@ import (
 )
 
 const (
-	// maxDepth is a little more than the levels of a valid directory. What lies deeper is dropped: it is in a place that is
+	// maxDepth is slightly more than the depth of a valid directory. Anything deeper is dropped, because its container is
 	// refused anyway.
 	maxDepth = 8
-	// Unreadable stands for a value that was refused, so that it is not reported as missing too. It is not a valid id.
+	// Unreadable replaces a refused value, so that the value is not reported as missing too. It is not a valid id.
 	Unreadable = "\x00"
 )
 
-// value is a record, or a part of one, as the document has it.
+// value is a record, or part of one, as written in the document.
 type value struct {
 	kind  Kind
 	name  string // if it is a member of an object
@@ -33,7 +33,7 @@ type reader struct {
 	faults *Faults
 }
 
-// value reads what a token begins.
+// value reads the value that begins with a token.
 func (r *reader) value(t Token, depth int) (value, error) {
 	v := value{kind: t.Kind, text: t.Text}
 	if t.Kind != KindObject && t.Kind != KindArray {
@@ -64,7 +64,7 @@ func (r *reader) value(t Token, depth int) (value, error) {
 	}
 }
 
-// name reads a member's name. Anything but text, which YAML allows, becomes Unreadable.
+// name reads a member's name. A name that is not text, which YAML allows, becomes Unreadable.
 func (r *reader) name(t Token, depth int) (string, error) {
 	if t.Kind == KindText {
 		return t.Text, nil
@@ -107,7 +107,7 @@ func (r *reader) members(s Subject, at string, v value, take func(m value) bool)
 	}
 }
 
-// text reads a text, which may be empty.
+// text reads a text. It may be empty.
 func (r *reader) text(s Subject, at string, m value) string {
 	if m.kind != KindText {
 		r.faults.Add(s, "%s must be text, not %s", join(at, m.name), describe(m))
@@ -119,7 +119,7 @@ func (r *reader) text(s Subject, at string, m value) string {
 	return m.text
 }
 
-// id reads an id, as [facts.ValidID] allows it.
+// id reads an id that satisfies [facts.ValidID].
 func (r *reader) id(s Subject, m value) string {
 	t := r.text(s, "", m)
 	if t == Unreadable {
@@ -132,7 +132,8 @@ func (r *reader) id(s Subject, m value) string {
 	return t
 }
 
-// username reads what people sign in with; an empty one is absent. Its folded form must not be too long either.
+// username reads the name with which a user signs in. An empty one is absent. Its folded form must not be too long
+// either.
 func (r *reader) username(s Subject, m value) string {
 	switch t := r.text(s, "", m); {
 	case t == Unreadable, t == "":
@@ -149,7 +150,7 @@ func (r *reader) username(s Subject, m value) string {
 	return Unreadable
 }
 
-// oneOf reads one of a list of words.
+// oneOf reads one of the given words.
 func (r *reader) oneOf(s Subject, at string, m value, words []string) string {
 	t := r.text(s, at, m)
 	if t == Unreadable || slices.Contains(words, t) {
@@ -159,7 +160,7 @@ func (r *reader) oneOf(s Subject, at string, m value, words []string) string {
 	return Unreadable
 }
 
-// instant reads an RFC 3339 time. YAML takes most of them for timestamps.
+// instant reads an RFC 3339 time. YAML parses most of these as timestamps.
 func (r *reader) instant(s Subject, m value) time.Time {
 	if m.kind == KindTimestamp {
 		m.kind = KindText
@@ -186,7 +187,7 @@ func (r *reader) list(s Subject, m value, take func(i int, item value)) {
 	}
 }
 
-// finish fails if anything follows.
+// finish returns an error if anything follows the document.
 func (r *reader) finish() error {
 	if _, err := r.in.Next(); err != io.EOF {
 		return err

@@ -2,8 +2,8 @@ package record
 
 import "time"
 
-// parseTime reads exactly what RFC 3339 section 5.6 allows; time.Parse accepts more in places, and less in others. A leap
-// second becomes the second that follows it.
+// parseTime parses exactly the times that RFC 3339 section 5.6 allows. time.Parse accepts some others and rejects some
+// of these. A leap second becomes the second that follows it.
 func parseTime(s string) (time.Time, bool) {
 	const pattern = "dddd-dd-ddtdd:dd:dd"
 	if len(s) <= len(pattern) || !matches(s[:len(pattern)], pattern) {
@@ -27,7 +27,7 @@ func parseTime(s string) (time.Time, bool) {
 	return at, true
 }
 
-// matches reports whether s has a digit for each d of the pattern, and t or T for t.
+// matches reports whether s has a digit for each d of the pattern, t or T for each t, and equals it elsewhere.
 func matches(s, pattern string) bool {
 	for i := range len(pattern) {
 		switch c := s[i]; pattern[i] {
@@ -48,7 +48,7 @@ func matches(s, pattern string) bool {
 	return true
 }
 
-// number returns the number that digits write.
+// number returns the value of decimal digits.
 func number(s string) int {
 	n := 0
 	for i := range len(s) {
@@ -57,7 +57,7 @@ func number(s string) int {
 	return n
 }
 
-// fraction reads an optional fraction of a second, and drops what is finer than nanoseconds.
+// fraction reads an optional fraction of a second, and drops digits below nanoseconds.
 func fraction(s string) (nanos int, rest string, ok bool) {
 	if s == "" || s[0] != '.' {
 		return 0, s, true

@@ -5,8 +5,7 @@ import (
 	"path/filepath"
 )
 
-// Kind says what a [Token] is. JSON and YAML differ only up to here: each delivers tokens, and every check lies behind
-// them.
+// Kind is the kind of a [Token]. JSON and YAML differ only in how they produce tokens; all checks work on tokens.
 type Kind uint8
 
 // The kinds of tokens.
@@ -17,18 +16,18 @@ const (
 	KindNumber
 	KindBoolean
 	KindNull
-	KindTimestamp // of YAML, an unquoted date or time; its text is as written
-	KindRefused   // of YAML, something a directory may not use; its text says what
+	KindTimestamp // YAML only: an unquoted date or time; its text is as written
+	KindRefused   // YAML only: a construct that a directory must not use; its text says which
 	KindEnd       // of the innermost object or list
 )
 
-// String names the kind in a fault.
+// String returns the name of the kind for a fault.
 func (k Kind) String() string {
 	return [...]string{"an object", "a list", "text", "a number", "a boolean", "null", "a timestamp", "refused", ""}[k]
 }
 
-// Token is the next step through a document: a scalar, or where an object or list begins or ends. Within an object,
-// names and values alternate.
+// Token is one step through a document: a scalar, or the beginning or end of an object or list. Within an object, names
+// and values alternate.
 type Token struct {
 	Kind Kind
 	Text string // of a scalar
@@ -36,11 +35,11 @@ type Token struct {
 
 // Tokenizer reads one document.
 type Tokenizer interface {
-	// Next returns the next token. After the last it returns io.EOF, or an error if anything follows.
+	// Next returns the next token. After the last token it returns io.EOF, or an error if anything follows the document.
 	Next() (Token, error)
 }
 
-// Format is how a directory document is written.
+// Format is the format of a directory document.
 type Format uint8
 
 // The formats. Auto means JSON if the first character is a brace, otherwise YAML.
@@ -50,7 +49,7 @@ const (
 	YAML
 )
 
-// FormatOf returns the format of a file by its extension, Auto for any other.
+// FormatOf returns the format for a file's extension; Auto for any other extension.
 func FormatOf(path string) Format {
 	switch filepath.Ext(path) {
 	case ".json":
@@ -61,7 +60,7 @@ func FormatOf(path string) Format {
 	return Auto
 }
 
-// Of returns the format of data, which decides Auto.
+// Of returns the format of data. If f is Auto, the data decides.
 func (f Format) Of(data []byte) Format {
 	switch {
 	case f != Auto:

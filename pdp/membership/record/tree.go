@@ -15,16 +15,16 @@ import (
 type Tree struct {
 	*Forest
 	Root    *facts.Location
-	Faults  error // why the tree must not be used; nil if it may be
+	Faults  error // why the tree must not be used; nil if it may be used
 	records map[string]*Location
 }
 
-// errTree means that locations are not those of one organization.
+// errTree means that the locations do not form one organization.
 var errTree = errors.New("the locations are not those of one organization")
 
-// Tree checks and joins the locations of an organization; faults are those found when they were read. A location that has
-// not changed since previous, which may be nil, is kept, with everything derived from it. An error means that the
-// organization cannot be told.
+// Tree checks and joins the locations of an organization. faults are those found when the locations were read. A
+// location that has not changed since previous is kept, with everything derived from it; previous may be nil. An error
+// means that the organization cannot be determined.
 func (v *Validator) Tree(locations []Location, faults *Faults, version uint64, previous *Tree) (*Tree, error) {
 	t := &Tree{records: make(map[string]*Location, len(locations))}
 	checked := slices.Clone(locations)
@@ -44,7 +44,7 @@ func (v *Validator) Tree(locations []Location, faults *Faults, version uint64, p
 		return nil, fmt.Errorf("%w: it has no root", errTree)
 	}
 	if t.Faults = faults.Err(); t.Faults != nil {
-		// The root is all that is known of a tree that must not be used.
+		// Only the root is known of a tree that must not be used.
 		t.Root = facts.NewLocation(facts.LocationRecord{ID: rootID}, nil, version)
 		return t, nil
 	}
@@ -57,9 +57,10 @@ func (v *Validator) Tree(locations []Location, faults *Faults, version uint64, p
 	return t, nil
 }
 
-// Join checks a user against the trees of its assignments and joins them; found are the faults found when the user was read.
-// locate returns the tree that a location is in, nil if it is unknown. If anything must not be used, the error is a
-// [*facts.Suspended] that names the organizations: a fault in what the record says of one organization does not affect another.
+// Join checks a user against the trees of its assignments and joins them. found are the faults found when the user was
+// read. locate returns the tree that contains a location; nil if the location is unknown. If any part must not be used,
+// the error is a [*facts.Suspended] that names the affected organizations: a fault in the part about one organization
+// does not affect the others.
 func (v *Validator) Join(u *User, found *Faults, version uint64, locate func(location string) *Tree) (*facts.User, error) {
 	faults := &Faults{total: found.total, found: slices.Clone(found.found)}
 	locations := make(map[string]*Location, 2*len(u.Assignments))
@@ -101,7 +102,7 @@ func (v *Validator) Join(u *User, found *Faults, version uint64, locate func(loc
 	return facts.NewUser(u.UserRecord, version, at)
 }
 
-// organizations returns those whose part of a user's record has a fault; "" among them means the record itself.
+// organizations returns the organizations whose part of a user's record has a fault. "" stands for the record itself.
 func (f *Faults) organizations(locate func(location string) *Tree) []string {
 	if f.total > len(f.found) {
 		return []string{""}
@@ -117,7 +118,7 @@ func (f *Faults) organizations(locate func(location string) *Tree) []string {
 	return all
 }
 
-// organizationOf returns the id of the organization of a location, "" if it is not known.
+// organizationOf returns the id of the organization of a location; "" if unknown.
 func (t *Tree) organizationOf(location string) string {
 	switch {
 	case t == nil:
@@ -131,13 +132,14 @@ func (t *Tree) organizationOf(location string) string {
 	return ""
 }
 
-// Has reports whether a tree has a location. A tree that must not be used has every location with a record.
+// Has reports whether a tree contains a location. A tree that must not be used contains every location that has a
+// record.
 func (t *Tree) Has(location string) bool { return t.records[location] != nil }
 
-// IDs iterates over the ids of the locations of a tree, also of one that must not be used.
+// IDs iterates over the ids of the locations of a tree, even if the tree must not be used.
 func (t *Tree) IDs() iter.Seq[string] { return maps.Keys(t.records) }
 
-// InOrder returns the records of a tree that may be used, in the order of their ids.
+// InOrder returns the records of a tree in ascending order of their ids. The tree must be usable.
 func (t *Tree) InOrder() []Location {
 	all := make([]Location, 0, len(t.records))
 	for _, l := range t.All {
@@ -146,7 +148,7 @@ func (t *Tree) InOrder() []Location {
 	return all
 }
 
-// Suspended returns a [*facts.Suspended] with what is known of a location of a tree that must not be used.
+// Suspended returns a [*facts.Suspended] with what is known about a location of a tree that must not be used.
 func (t *Tree) Suspended(location string) error {
 	root, at := facts.LocationRecord{ID: t.Root.ID()}, facts.LocationRecord{ID: location}
 	if l := t.records[root.ID]; l != nil && l.Model != Unreadable {

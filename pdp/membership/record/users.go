@@ -5,7 +5,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
 
-// checkUsers checks users for themselves, against each other and against the locations.
+// checkUsers checks each user, and the users against each other and against the locations.
 func (c *checker) checkUsers(all []User) {
 	ids := make(map[string]bool, len(all))
 	names := make(map[string]*User, len(all))
@@ -35,7 +35,7 @@ func (c *checker) checkUsers(all []User) {
 
 // heldBy returns a user's first assignment at each location. The map is valid until the next call.
 func (c *checker) heldBy(u *User) map[string]*facts.AssignmentRecord {
-	if c.held == nil || len(c.held) > 64 { // clearing a large map for each of many small users is slow
+	if c.held == nil || len(c.held) > 64 { // clearing a large map for each of many small users would be slow
 		c.held = make(map[string]*facts.AssignmentRecord, 8)
 	}
 	clear(c.held)
@@ -63,7 +63,7 @@ func (c *checker) checkAssignment(u *User, held map[string]*facts.AssignmentReco
 	}
 	l := c.locations[a.Location]
 	if l == nil {
-		s.location = "" // not the id of a record, and so not quoted
+		s.location = "" // not the id of a record, so it must not be quoted
 		c.faults.Add(s, "location is unknown")
 		return
 	}
@@ -89,16 +89,16 @@ func (c *checker) checkAssignment(u *User, held map[string]*facts.AssignmentReco
 	}
 }
 
-// checkPractice requires the same role at the group, whose assignment is the membership.
+// checkPractice requires the same role at the group. The assignment at the group is the membership.
 func (c *checker) checkPractice(s Subject, held map[string]*facts.AssignmentRecord, a *facts.AssignmentRecord, practice *Location) {
 	if group := c.locations[practice.Parent]; group == nil || group.Kind != "group" {
-		return // reported already
+		return // already reported
 	}
 	atGroup := held[practice.Parent]
 	switch {
 	case atGroup == nil:
 		c.faults.Add(s, "there is none at the group %s", membership.Quote(practice.Parent))
-	case a.Role == "" || a.Role == Unreadable || atGroup.Role == "" || atGroup.Role == Unreadable: // reported already
+	case a.Role == "" || a.Role == Unreadable || atGroup.Role == "" || atGroup.Role == Unreadable: // already reported
 	case atGroup.Role != a.Role:
 		c.faults.Add(s, "role is not the one at the group %s", membership.Quote(practice.Parent))
 	}

@@ -11,8 +11,8 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp"
 )
 
-// Validator reads single records and checks them against policies/DOMAIN.md section 1, by the vocabulary of one policy. It is
-// immutable and safe for concurrent use.
+// Validator reads single records and checks them against policies/DOMAIN.md section 1, using the vocabulary of one
+// policy. It is immutable and safe for concurrent use.
 type Validator struct {
 	Name       string // unique to this validator
 	Vocabulary pdp.Vocabulary
@@ -24,16 +24,16 @@ func NewValidator(v pdp.Vocabulary) *Validator {
 	return &Validator{Name: rand.Text(), Vocabulary: v, words: newInterned(vocabulary{v}.words()...)}
 }
 
-// recordDepth is the depth of a record in a directory, from which the reader counts [maxDepth].
+// recordDepth is the depth of a record in a directory. The reader counts [maxDepth] from there.
 const recordDepth = 2
 
-// errUnreadable means that a record cannot be read at all, so that nobody knows whose it is.
+// errUnreadable means that a record cannot be read at all, so that not even its id is known.
 var errUnreadable = errors.New("the record cannot be read")
 
 // Tokens returns the tokens of a record in JSON.
 func (v *Validator) Tokens(data []byte) Tokenizer { return newJSONTokens(data, v.words) }
 
-// User reads a user. The faults say what is wrong with its members; an error means that it cannot be read at all.
+// User reads a user. The faults describe invalid members. An error means that the record cannot be read at all.
 func (v *Validator) User(in Tokenizer) (*User, *Faults, error) {
 	r := v.reader(in)
 	whole, err := r.whole()
@@ -47,7 +47,8 @@ func (v *Validator) User(in Tokenizer) (*User, *Faults, error) {
 	return &u, r.faults, nil
 }
 
-// Locations reads the locations of an organization and sorts them by id. Faults and error are those of [Validator.User].
+// Locations reads the locations of an organization and sorts them by id. The faults and the error are as for
+// [Validator.User].
 func (v *Validator) Locations(in Tokenizer) ([]Location, *Faults, error) {
 	r := v.reader(in)
 	t, err := in.Next()
@@ -83,7 +84,7 @@ func (v *Validator) reader(in Tokenizer) *reader {
 	return &reader{in: in, vocab: vocabulary{v.Vocabulary}, faults: &Faults{}}
 }
 
-// whole reads a record, which is one object.
+// whole reads a record, which must be one object.
 func (r *reader) whole() (value, error) {
 	t, err := r.in.Next()
 	if err != nil {
@@ -102,7 +103,7 @@ func (r *reader) whole() (value, error) {
 	return v, nil
 }
 
-// IDOf returns the id in a record that has not been checked, "" if it has none.
+// IDOf returns the id in an unchecked record; "" if it has none.
 func IDOf(record []byte) string {
 	r := &reader{in: newJSONTokens(bytes.Clone(record), newInterned())}
 	t, err := r.in.Next()
@@ -116,8 +117,8 @@ func IDOf(record []byte) string {
 	return idOf(v)
 }
 
-// CheckLocations checks how the locations of all organizations fit together, and returns them by id. A directory that
-// cannot be read as one document is checked by this and [Validator.CheckUser].
+// CheckLocations checks the consistency of the locations of all organizations, and returns them by id. Together with
+// [Validator.CheckUser], it is for directories that cannot be read as one document.
 func (v *Validator) CheckLocations(all []Location, faults *Faults) map[string]*Location {
 	c := checker{vocab: vocabulary{v.Vocabulary}, faults: faults}
 	c.checkLocations(all)

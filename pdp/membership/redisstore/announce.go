@@ -20,12 +20,12 @@ const (
 
 var errNotReplicated = errors.New("the announcement is written, but no replica has confirmed it; announce it again")
 
-// Announce appends the changes to the stream, in as many entries as they need, and returns the position of the last entry. It
-// retries within one lease; an entry written twice does no harm.
+// Announce appends the changes to the stream, in as many entries as necessary, and returns the position of the last
+// entry. It retries within one lease; an entry that is written twice does no harm.
 //
-// If the server has a replica that keeps up, one replica must confirm the entry, or Announce returns an error and the caller
-// announces again. Without a replica the server's reply is enough: its min-replicas-to-write decides whether it accepts
-// writes then. A failover that loses entries nevertheless starts a new epoch, in which no earlier record is confirmed.
+// If the server has a replica that keeps up, one replica must confirm the entry. Otherwise Announce returns an error, and the
+// caller announces again. Without a replica the server's reply is enough: its min-replicas-to-write decides whether it
+// accepts writes then. A failover that loses entries nevertheless starts a new epoch, in which no earlier record is confirmed.
 func (s *Store) Announce(ctx context.Context, changes []pdp.Change) (membership.Position, error) {
 	ctx, cancel := context.WithTimeout(ctx, max(s.cfg.Lease, 4*replicaTimeout))
 	defer cancel()

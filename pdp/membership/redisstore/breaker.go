@@ -35,7 +35,7 @@ func newBreakers(cluster bool) breakers {
 			MaxRequests: 1,
 			Timeout:     breakerPause,
 			ReadyToTrip: func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= breakerFailures },
-			// A caller that gives up says nothing about the server.
+			// A caller that gives up proves nothing about the server.
 			IsExcluded: func(err error) bool { return errors.Is(err, context.Canceled) },
 		})
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/rotation"
 )
 
-// Config describes the Redis that several sidecars share, as a cache and for announcements of changes.
+// Config configures a [Store]: the Redis that several sidecars share, as a cache and for announcements of changes.
 type Config struct {
 	// URL is redis://[user:password@]host[:port][/db], the same with rediss:// for TLS, or unix:///path[?db=n]. For
 	// Sentinel it names the Sentinels and the master: redis://s1:26379,s2:26379/0?master_name=main. For a cluster it names
@@ -22,22 +22,23 @@ type Config struct {
 	// Username and Password override those of the URL. PasswordFile overrides both; it is read again for each
 	// connection, so that a password can be changed while the sidecar runs.
 	Username, Password, PasswordFile string
-	// SentinelUsername and SentinelPassword are for the Sentinels themselves. SentinelPasswordFile overrides the
-	// password; it is read again for each connection.
+	// SentinelUsername and SentinelPassword are for the Sentinels themselves. SentinelPasswordFile overrides the password.
+	// It is read again for each connection.
 	SentinelUsername, SentinelPassword, SentinelPasswordFile string
-	// CAFile has the authorities (PEM) that the server's certificate is checked against, instead of the system's.
-	// CertFile and KeyFile are the client's own. They are read again for each connection. All need rediss://.
+	// CAFile contains the authorities (PEM) that must have signed the server's certificate, instead of the system's.
+	// CertFile and KeyFile are the client's certificate and key. They are read again for each connection. All of them
+	// require rediss://.
 	CAFile, CertFile, KeyFile string
-	// Timeout bounds each read and write of a value; 0 means 100 ms.
+	// Timeout limits each read and write of a value; 0 means 100 ms.
 	Timeout time.Duration
 	// Lease is how long records stay confirmed after a heartbeat of the stream; 0 means 1 s. Heartbeats are sent five
 	// times as often.
 	Lease time.Duration
 	// StreamLength is the approximate number of stream entries kept; 0 means 10,000.
 	StreamLength int
-	// Prefix begins every key; empty means "wk1".
+	// Prefix is the beginning of every key; empty means "wk1".
 	Prefix string
-	// Logger logs when the stream is lost and followed again; nil means none.
+	// Logger logs when the stream is lost and followed again; nil means no log.
 	Logger *slog.Logger
 
 	connLifetime time.Duration // 0 means [rotation.MaxAge]
@@ -104,7 +105,7 @@ func (c Config) options() (*redis.UniversalOptions, dialer, error) {
 		SentinelUsername: c.SentinelUsername, SentinelPassword: c.SentinelPassword,
 		Protocol: 2, DisableIdentity: true, ContextTimeoutEnabled: true,
 		MaxRetries: -1, MinRetryBackoff: -1, DialerRetries: 1, PipelinePoolSize: -1,
-		PoolFIFO:                 true, // otherwise the oldest connections would never be checked for their age
+		PoolFIFO:                 true, // otherwise the age of the oldest connections would never be checked
 		ConnMaxIdleTime:          c.connLifetime,
 		ConnMaxLifetime:          c.connLifetime,
 		ConnMaxLifetimeJitter:    c.connLifetime / 10,

@@ -151,7 +151,7 @@ func TestPasswordFileIsReadForEachConnection(t *testing.T) {
 }
 
 func TestUnixSocket(t *testing.T) {
-	dir, err := os.MkdirTemp("", "wk") // a socket's path must be short
+	dir, err := os.MkdirTemp("", "wk") // the path of a socket must be short
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	socket := filepath.Join(dir, "s")

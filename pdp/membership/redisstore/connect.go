@@ -34,7 +34,7 @@ func (c Config) setCredentials(o *redis.UniversalOptions) error {
 		o.SentinelUsername, o.SentinelPassword = "", ""
 		o.OnConnect = func(ctx context.Context, conn *redis.Conn) error {
 			if err := conn.Ping(ctx).Err(); err == nil || !strings.HasPrefix(err.Error(), "NOAUTH") {
-				return err // a master, which go-redis has authenticated to, or a Sentinel without a password
+				return err // a master, to which go-redis has authenticated, or a Sentinel without a password
 			}
 			if c.SentinelUsername != "" {
 				return conn.AuthACL(ctx, c.SentinelUsername, sentinel.Get()).Err()
@@ -45,7 +45,8 @@ func (c Config) setCredentials(o *redis.UniversalOptions) error {
 	return errors.Join(err, err2)
 }
 
-// openPassword reads the only line of a file, and again when the file changes. It returns nil if no file is named.
+// openPassword reads the only line of a file, and reads it again when the file changes. It returns nil if no file is
+// named.
 func (c Config) openPassword(name, file string) (*rotation.Value[string], error) {
 	if file == "" {
 		return nil, nil
@@ -62,8 +63,8 @@ func (c Config) openPassword(name, file string) (*rotation.Value[string], error)
 	})
 }
 
-// newDialer returns a dialer that uses TLS if the URL says so, with the files as they are when it connects. parsed says
-// whether the URL is valid.
+// newDialer returns a dialer that uses TLS if the URL requires it, with the current contents of the files for each
+// connection. parsed says whether the URL is valid.
 func (c Config) newDialer(a address, parsed bool) (dialer, error) {
 	files := c.CAFile != "" || c.CertFile != "" || c.KeyFile != ""
 	switch {

@@ -1,5 +1,5 @@
-// Package redisstore keeps records in Redis for several sidecars, and carries announcements of changes between them in a Redis
-// stream: it implements [membership.Store] and [membership.Stream], for one server, Sentinel or a cluster. Redis is a cache,
-// not a system of record: while it is down, sidecars ask the origin. The package does not decide whether a record is fresh.
-// Start reading with [Open] in store.go, then follow.go for the stream.
+// Package redisstore keeps records in Redis for several sidecars, and carries announcements of changes between them in a
+// Redis stream. It implements [membership.Store] and [membership.Stream] for a single server, Sentinel or a cluster.
+// Redis is a cache, not a system of record: while it is down, sidecars query the origin. The package does not decide
+// whether a record is fresh. Start reading at [Open] in store.go, then follow.go for the stream.
 package redisstore

@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	maxEntryChanges = 128     // in one entry of the stream
+	maxEntryChanges = 128     // per entry of the stream
 	maxEntryBytes   = 1 << 20 // of changes in one entry, as JSON; more than the longest ids need
 )
 
@@ -54,7 +54,7 @@ func encodeChanges(changes []pdp.Change) ([]byte, error) {
 	}
 	var b bytes.Buffer
 	out := json.NewEncoder(&b)
-	out.SetEscapeHTML(false) // would take six bytes for one
+	out.SetEscapeHTML(false) // escaping would take six bytes instead of one
 	err := out.Encode(list)
 	return bytes.TrimRight(b.Bytes(), "\n"), err
 }

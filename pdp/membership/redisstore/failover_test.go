@@ -34,7 +34,7 @@ var masterFails = map[string]func(*servertest.Redis){
 	"paused": (*servertest.Redis).Pause,
 }
 
-// bringBack starts or resumes a master that failed in either way.
+// bringBack starts or resumes a master that failed in the given way.
 func bringBack(how string, r *servertest.Redis) {
 	if how == "killed" {
 		r.Start()
@@ -71,7 +71,7 @@ func TestSentinelFailoverKeepsAcknowledgedChangesInNewEpoch(t *testing.T) {
 			require.Eventually(t, func() bool { return pair.Master() != old }, servertest.Timeout, servertest.PollInterval)
 			require.Eventually(t, func() bool { return roundTrip(store, "alice") == nil }, servertest.Timeout, servertest.PollInterval)
 
-			// The old master comes back as a replica, and nobody follows the stream there.
+			// The old master comes back as a replica. Nobody may follow the stream there.
 			bringBack(name, old)
 			client := old.Client()
 			require.Eventually(t, func() bool {

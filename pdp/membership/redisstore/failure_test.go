@@ -50,7 +50,7 @@ func TestInvalidRepliesOpenBreakerAndStreamIsNotFollowed(t *testing.T) {
 				require.Error(t, store.Put(ctx, key, value, time.Minute))
 				require.Error(t, store.Drop(ctx, key))
 			}
-			require.Eventually(t, func() bool { // after each pause, it lets one call through
+			require.Eventually(t, func() bool { // after each pause, the breaker lets one call through
 				_, err := store.Get(ctx, key)
 				return errors.Is(err, gobreaker.ErrOpenState)
 			}, servertest.Timeout, time.Millisecond)
@@ -93,7 +93,7 @@ func TestServerStartedLaterIsUsed(t *testing.T) {
 	assert.Len(t, h.losses, 1, "one outage is reported once")
 }
 
-// A server that kept its data starts a new epoch too: it might have lost some.
+// A server that kept its data starts a new epoch too, because it might have lost some.
 func TestRestartedServerStartsNewEpoch(t *testing.T) {
 	for name, args := range map[string][]string{
 		"empty":          nil,
@@ -192,7 +192,7 @@ func TestReplicaIsNotFollowedUntilPromoted(t *testing.T) {
 	h.waitBegan(t, 0)
 }
 
-// The server reloads many keys slowly.
+// The server takes long to load many keys.
 func TestLoadingServerIsLostUntilLoaded(t *testing.T) {
 	t.Parallel()
 	server := servertest.StartRedis(t, "--key-load-delay", "0", "--loading-process-events-interval-bytes", "1024")
@@ -202,7 +202,7 @@ func TestLoadingServerIsLostUntilLoaded(t *testing.T) {
 	store := openStore(t, Config{URL: server.URL()})
 	h := follow(t, store)
 	first := h.waitBegan(t, 0)
-	require.NoError(t, admin.ConfigSet(ctx, "key-load-delay", "5000").Err()) // microseconds, each: 50 s
+	require.NoError(t, admin.ConfigSet(ctx, "key-load-delay", "5000").Err()) // microseconds for each key: 50 s
 	reloaded := make(chan error, 1)
 	slow := server.Client()
 	go func() { reloaded <- slow.Do(ctx, "DEBUG", "RELOAD").Err() }()
@@ -215,7 +215,7 @@ func TestLoadingServerIsLostUntilLoaded(t *testing.T) {
 	require.Eventually(t, func() bool { return roundTrip(store, "alice") == nil }, servertest.Timeout, servertest.PollInterval)
 }
 
-// A replica that is connected and does not confirm is an error; a disconnected one is not waited for.
+// If a connected replica does not confirm, the announcement fails. Disconnected replicas are not waited for.
 func TestAnnounceWaitsForReplica(t *testing.T) {
 	t.Parallel()
 	master := servertest.StartRedis(t)

@@ -15,9 +15,9 @@ import (
 )
 
 const (
-	batchSize    = 256      // entries read at once
+	batchSize    = 256      // entries per read
 	trimSlack    = 1_000    // entries kept above the configured length, because Redis trims whole nodes
-	maxTailBytes = 16 << 20 // of changes, on connecting
+	maxTailBytes = 16 << 20 // of changes, when following begins
 	minBackoff   = 50 * time.Millisecond
 )
 
@@ -48,11 +48,11 @@ func (s *Store) Follow(ctx context.Context, handler membership.StreamHandler) {
 	}
 }
 
-// follower follows the stream without interruption, until an error.
+// follower follows the stream without interruption until the first error.
 type follower struct {
 	store       *Store
 	handler     membership.StreamHandler
-	conn        *redis.Conn // used by the follower alone, so that announcements do not delay it
+	conn        *redis.Conn // used only by the follower, so that announcements do not delay it
 	storedEpoch string
 	position    membership.Position // of the last entry delivered
 	lastID      string              // of the last entry read
@@ -63,7 +63,7 @@ type follower struct {
 	successor   chan successor // delivers the connection that replaces conn; nil while none is being opened
 }
 
-// run returns why following ended. After an error, changes may have been missed.
+// run follows the stream and returns the reason why it ended. After an error, changes may have been missed.
 func (f *follower) run(ctx context.Context) error {
 	opening, cancel := context.WithTimeout(ctx, max(f.store.cfg.Lease, time.Second))
 	node, err := f.store.streamNode(opening)
@@ -72,12 +72,12 @@ func (f *follower) run(ctx context.Context) error {
 		return err
 	}
 	f.conn = node.Conn()
-	defer func() { _ = f.conn.Close() }() // reconnect may have replaced f.conn by then
+	defer func() { _ = f.conn.Close() }() // reconnect may have replaced f.conn
 	defer f.closeSuccessor()
 	if err := f.begin(ctx); err != nil {
 		return err
 	}
-	for ctx.Err() == nil { // the connection observes deadlines, but not cancellation
+	for ctx.Err() == nil { // the connection observes deadlines but not cancellation
 		if err := f.reconnect(ctx); err != nil {
 			return err
 		}
@@ -97,7 +97,7 @@ func (f *follower) run(ctx context.Context) error {
 // interval is the time between heartbeats.
 func (f *follower) interval() time.Duration { return f.store.cfg.Lease / 5 }
 
-// begin reads the position of the stream and the entries that it still has, and reports them.
+// begin reads the position of the stream and the entries that still exist, and reports them.
 func (f *follower) begin(ctx context.Context) error {
 	f.store.forgetAcknowledged()
 	state, asOf, err := f.readState(ctx)
@@ -120,7 +120,8 @@ func (f *follower) begin(ctx context.Context) error {
 	return nil
 }
 
-// readTail reads backward from the newest entry as long as sequences are consecutive, and sets where following continues.
+// readTail reads backward from the newest entry while sequences are consecutive, and sets the position from which to
+// follow.
 func (f *follower) readTail(ctx context.Context) ([]membership.Announcement, error) {
 	var tail []membership.Announcement // newest first
 	sequence, before, size := f.position.Sequence, "+", 0
@@ -164,11 +165,11 @@ func (f *follower) readBackward(ctx context.Context, before string) ([]redis.XMe
 	return f.conn.XRevRangeN(ctx, f.store.keys.log, before, "-", batchSize).Result()
 }
 
-// readEntries reads new entries and delivers them. If wait is positive, it waits that long for the first.
+// readEntries reads new entries and delivers them. If wait is positive, it waits that long for the first entry.
 func (f *follower) readEntries(ctx context.Context, wait time.Duration) error {
 	block := wait
 	if wait <= 0 {
-		block = -1 // go-redis omits BLOCK then; 0 would block forever
+		block = -1 // go-redis then omits BLOCK; 0 would block forever
 	}
 	ctx, cancel := context.WithTimeout(ctx, max(wait, 0)+f.store.cfg.Lease/2)
 	defer cancel()
@@ -236,8 +237,8 @@ var (
 	errDataReplaced = errors.New("the stream of changes is not the one that was followed: its data were replaced")
 )
 
-// newEpoch starts a new epoch, so that every sidecar begins again, because announcements of this one may be missing. It
-// forgets the acknowledged announcement that revealed it, if any, and returns the reason.
+// newEpoch starts a new epoch, so that every sidecar begins again, because announcements of this epoch may be missing.
+// It forgets the acknowledged announcement that revealed the problem, if any, and returns the reason.
 func (f *follower) newEpoch(ctx context.Context, storedEpoch string, acknowledged *membership.Position, reason error) error {
 	err := f.store.newEpoch(ctx, f.conn, storedEpoch)
 	if err == nil && acknowledged != nil {
@@ -246,8 +247,8 @@ func (f *follower) newEpoch(ctx context.Context, storedEpoch string, acknowledge
 	return errors.Join(reason, err)
 }
 
-// heartbeat reads the position of the stream, and then entries up to it. Everything announced before the request is delivered
-// then.
+// heartbeat reads the position of the stream, and then the entries up to it. After that, everything announced before the
+// request has been delivered.
 func (f *follower) heartbeat(ctx context.Context) error {
 	acknowledged := f.store.acknowledged.Load()
 	state, asOf, err := f.readState(ctx)
@@ -281,7 +282,7 @@ func (f *follower) heartbeat(ctx context.Context) error {
 	return nil
 }
 
-// forgetAcknowledged forgets an announcement of the epoch that was followed before: beginning again covers it.
+// forgetAcknowledged forgets an announcement of the previous epoch, because beginning again covers it.
 func (s *Store) forgetAcknowledged() {
 	acknowledged, followedEpoch := s.acknowledged.Load(), s.followedEpoch.Load()
 	if acknowledged != nil && followedEpoch != nil && acknowledged.Epoch == *followedEpoch {

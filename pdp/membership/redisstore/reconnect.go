@@ -10,16 +10,16 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
 
-// successor is a new connection that is to replace the one by which the stream is followed.
+// successor is a new connection that will replace the one used to follow the stream.
 type successor struct {
 	conn     *redis.Conn
 	position membership.Position
 	err      error
 }
 
-// reconnect replaces the connection once its lifetime is over, so that names are looked up again and the current credentials
-// and certificates are used. Nothing is missed: reading continues after the last entry. It fails if the new connection leads
-// to another stream.
+// reconnect replaces the connection at the end of its lifetime, so that names are looked up again and the current
+// credentials and certificates are used. Nothing is missed, because reading continues after the last entry. It fails if
+// the new connection leads to another stream.
 func (f *follower) reconnect(ctx context.Context) error {
 	if f.expires.IsZero() {
 		f.expires = time.Now().Add(f.store.cfg.connLifetime)
@@ -31,12 +31,12 @@ func (f *follower) reconnect(ctx context.Context) error {
 	select {
 	case next := <-f.successor:
 		return f.useSuccessor(next)
-	default: // following continues on the old connection meanwhile
+	default: // meanwhile the old connection is used
 		return nil
 	}
 }
 
-// openSuccessor opens a connection and reads the position of the stream there.
+// openSuccessor opens a connection and reads the position of the stream on it.
 func (f *follower) openSuccessor(ctx context.Context, opened chan<- successor) {
 	ctx, cancel := context.WithTimeout(ctx, max(f.store.cfg.Lease, time.Second))
 	defer cancel()

@@ -19,7 +19,7 @@ import (
 type recorder struct {
 	mu         sync.Mutex
 	begins     []begun
-	changes    []membership.Announcement // since the last begin, its tail before them
+	changes    []membership.Announcement // since following last began, starting with its tail
 	heartbeats int
 	asOf       time.Time
 	losses     []error

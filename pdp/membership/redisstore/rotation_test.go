@@ -27,7 +27,7 @@ func cutClients(t *testing.T, admin *redis.Client) {
 	}
 }
 
-// Redis moves to another authority, which signs the certificates of both sides from then on.
+// Redis switches to another authority, which signs the certificates of both sides from then on.
 func TestRenewedCertificatesAreUsed(t *testing.T) {
 	t.Parallel()
 	old, renewed := fixture.NewAuthority(t), fixture.NewAuthority(t)

@@ -21,8 +21,8 @@ type streamState struct {
 	storedEpoch    string // as kept in Redis
 	position       membership.Position
 	serverTime     time.Time
-	replicas       int    // that answered lately
-	replicasSilent bool   // replicas are connected, and none has answered lately
+	replicas       int    // that answered recently
+	replicasSilent bool   // replicas are connected, but none has answered recently
 	newestID       string // the id of the entry at the position; "" if unknown
 }
 
@@ -32,8 +32,9 @@ var (
 	errLateAnswer = errors.New("the Redis server answered too late")
 )
 
-// parseStreamState reads a script's reply. The epoch of the position is a hash of the stored epoch, the server's process and
-// its replication id. A restart and a failover thus start another epoch, since either may have lost announcements.
+// parseStreamState parses a script's reply. The epoch of the position is a hash of the stored epoch, the server's
+// process and its replication id. So a restart or a failover starts another epoch, because either may have lost
+// announcements.
 func parseStreamState(reply []string, err error) (streamState, error) {
 	if err != nil {
 		return streamState{}, err
@@ -58,7 +59,7 @@ func parseStreamState(reply []string, err error) (streamState, error) {
 	}
 	sum := sha256.Sum256([]byte(storedEpoch + "\n" + runID + "\n" + replicationID))
 	newestID := ""
-	if reply[9] == reply[1] { // sidecars of an older release do not write it
+	if reply[9] == reply[1] { // sidecars of an older release do not write the id
 		newestID = reply[10]
 	}
 	return streamState{
@@ -71,7 +72,8 @@ func parseStreamState(reply []string, err error) (streamState, error) {
 	}, nil
 }
 
-// readState runs the heartbeat script. The state that it returns was true at some time after asOf, a local time.
+// readState runs the heartbeat script. asOf is a local time before the request: the state was read at some time after
+// it.
 func (s *Store) readState(ctx context.Context, conn redis.Cmdable) (state streamState, asOf time.Time, err error) {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Lease/2)
 	defer cancel()
@@ -83,8 +85,8 @@ func (s *Store) readState(ctx context.Context, conn redis.Cmdable) (state stream
 	return state, asOf, err
 }
 
-// setClock sets the shared clock from a reply to a request sent at asOf. It reports whether the server's clock was set back
-// since the last reply: records fetched before then look newer than they are.
+// setClock sets the shared clock from the reply to a request sent at asOf. It reports whether the server's clock was set
+// back since the last reply: records fetched before that look newer than they are.
 func (s *Store) setClock(state streamState, asOf time.Time) (setBack bool) {
 	if r := s.clock.Load(); r != nil {
 		setBack = state.serverTime.Before(r.server.Add(min(asOf.Sub(r.local), asOf.Round(0).Sub(r.local.Round(0))) - s.cfg.Lease/2))

@@ -22,10 +22,10 @@ type Store struct {
 	breakers breakers // of values
 	clock    atomic.Pointer[clockReading]
 
-	// acknowledged is the position of the last announcement that a server accepted, until the follower finds it in its stream;
-	// nil if there is none.
+	// acknowledged is the position of the last announcement that a server accepted. It is kept until the follower finds it
+	// in its stream; nil if there is none.
 	acknowledged    atomic.Pointer[membership.Position]
-	followedEpoch   atomic.Pointer[string] // the epoch followed last; nil before the first
+	followedEpoch   atomic.Pointer[string] // the last epoch followed; nil before the first
 	replicatedEpoch atomic.Pointer[string] // the last epoch in which a replica answered; nil if none did
 }
 
@@ -35,12 +35,13 @@ var (
 )
 
 const (
-	valueConnections  = 32 // to each server
+	valueConnections  = 32 // per server
 	streamConnections = 16
 )
 
-// Open returns a store for the configured Redis. It fails if the config is invalid, but not if Redis is down. It silences the
-// log of go-redis for the whole process, which would go to stderr as plain text: the same failures are returned as errors.
+// Open returns a store for the configured Redis. It fails if the config is invalid, but not if Redis is down. It
+// silences the log of go-redis for the whole process. That log would go to stderr as plain text, and the same failures
+// are returned as errors.
 func Open(cfg Config) (*Store, error) {
 	cfg = cfg.withDefaults()
 	o, dial, err := cfg.options()
@@ -80,8 +81,8 @@ func (s *Store) Close() error {
 	return errors.Join(s.values.Close(), s.stream.Close())
 }
 
-// streamNode returns a client of the server that has the stream. Using it instead of the cluster's client sends commands
-// without a key to the same server, and keeps go-redis from trying other servers.
+// streamNode returns a client of the server that has the stream. Unlike the cluster's client, it also sends commands
+// without a key to that server, and go-redis does not try other servers.
 func (s *Store) streamNode(ctx context.Context) (*redis.Client, error) {
 	switch c := s.stream.(type) {
 	case *redis.ClusterClient:
@@ -92,8 +93,8 @@ func (s *Store) streamNode(ctx context.Context) (*redis.Client, error) {
 	return nil, errors.New("redis: unknown kind of client")
 }
 
-// refreshCluster makes a cluster's client read again, in the background, which server has which slots. A Sentinel client
-// needs no such call: it asks Sentinel for each connection.
+// refreshCluster makes a cluster's client reload, in the background, the map of slots to servers. A Sentinel client does
+// not need this, because it asks Sentinel for each connection.
 func refreshCluster(ctx context.Context, client redis.UniversalClient) {
 	if c, ok := client.(*redis.ClusterClient); ok {
 		c.ReloadState(ctx)

@@ -33,7 +33,7 @@ func userChange(id string) []pdp.Change {
 	return []pdp.Change{{Kind: pdp.UserChanged, ID: id, Version: 7}}
 }
 
-// announce announces again until it succeeds, as callers do.
+// announce repeats an announcement until it succeeds, as callers do.
 func announce(t *testing.T, store *Store, id string) membership.Position {
 	t.Helper()
 	var at membership.Position
@@ -163,7 +163,7 @@ func TestKeyNamesAndHashSlots(t *testing.T) {
 	assert.Equal(t, "wk1:{changes}:log", k.log)
 	assert.Equal(t, hashSlot(k.log), hashSlot(k.state))
 	assert.NotEqual(t, k.Name(membership.Key{Kind: membership.UserRecord, ID: "a}"}), k.Name(membership.Key{Kind: membership.UserRecord, ID: "a"}))
-	// The port for the cluster, by default 10000 more, could be too high.
+	// The cluster port defaults to the port plus 10000, which could be too high.
 	client := servertest.StartRedis(t, "--cluster-enabled", "yes", "--cluster-port", fmt.Sprint(servertest.FreePort(t))).Client()
 	for _, name := range []string{k.log, k.Name(membership.Key{Kind: membership.UserRecord, ID: "a}b{c"}), "plain", "{}x", "a{b", "{x}y{z}", ""} {
 		want, err := client.ClusterKeySlot(context.Background(), name).Result()

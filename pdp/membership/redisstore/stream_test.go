@@ -115,7 +115,7 @@ func TestAnnounceRefusesInvalidChanges(t *testing.T) {
 	assert.EqualValues(t, 1, at.Sequence, "none of those was written")
 }
 
-// Each case changes the data while the stream is followed, and expects what Began reports afterwards.
+// Each case changes the data while the stream is followed, and lists what Began must report afterwards.
 func TestFollowBeginsAgainAfterInconsistency(t *testing.T) {
 	type streamCase struct {
 		server *servertest.Redis
@@ -269,7 +269,7 @@ func FuzzEntry(f *testing.F) {
 	})
 }
 
-// Announcements use up all pooled connections; the follower has its own.
+// Announcements use up all pooled connections; the follower must have its own.
 func TestFollowerKeepsUpWithManyAnnouncers(t *testing.T) {
 	t.Parallel()
 	store := openStore(t, Config{URL: servertest.StartRedis(t).URL(), Lease: 10 * time.Second})

@@ -22,7 +22,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
 
-// streamFixture is a stream with one store that only follows, and a publisher that also follows.
+// streamFixture has a stream with one store that only follows, and a publisher that also follows.
 type streamFixture struct {
 	t                   *testing.T
 	server              *servertest.Redis
@@ -65,14 +65,14 @@ local function announce(id)
 end
 `
 
-// Whatever happens to the data in Redis, an announcement that a follower cannot read makes it report Lost and begin again, so
-// that no record stays confirmed.
+// Whatever happens to the data in Redis, if a follower cannot read an announcement it must report Lost and begin again,
+// so that no record stays confirmed.
 func TestUnreadableAnnouncementIsLost(t *testing.T) {
 	ctx := context.Background()
 	dumped := func(e *streamFixture, key string) string { return e.client.Dump(ctx, key).Val() }
 	for name, c := range map[string]struct {
 		act      func(e *streamFixture)
-		newEpoch bool // every sidecar must begin again, not only the one that notices
+		newEpoch bool // every sidecar must begin again, not only the one that notices the problem
 	}{
 		"the last entry is deleted unread": {act: func(e *streamFixture) {
 			e.eval(unread + `redis.call('XDEL', KEYS[2], announce('*')); return 1`)
@@ -162,7 +162,7 @@ func TestUnreadableAnnouncementIsLost(t *testing.T) {
 	}
 }
 
-// Nobody has missed an announcement, so nothing is lost.
+// No follower has missed an announcement, so nothing is lost.
 func TestDeletingEntriesAlreadyReadIsHarmless(t *testing.T) {
 	for name, script := range map[string]string{
 		"the last entry":   `return redis.call('XDEL', KEYS[2], redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)[1][1])`,
@@ -205,7 +205,7 @@ func missingIn(err error) []string {
 	return nil
 }
 
-// A master whose replica stays silent may have been replaced by it.
+// A replica that stays silent may have replaced the master.
 func TestMasterWithSilentReplicaIsLost(t *testing.T) {
 	for name, cut := range masterFails {
 		t.Run(name, func(t *testing.T) {
@@ -283,7 +283,7 @@ func TestAnnouncementAcceptedByAnotherServerIsNoticed(t *testing.T) {
 	assert.True(t, slices.ContainsFunc(h.losses, func(err error) bool { return errors.Is(err, errOtherServer) }), "%v", h.losses)
 }
 
-// Records fetched before would look newer than they are.
+// Records fetched before the change would look newer than they are.
 func TestServerClockSetBackStartsNewEpoch(t *testing.T) {
 	mini := servertest.StartMiniredis(t)
 	h := follow(t, openStore(t, Config{URL: "redis://" + mini.Addr()}))

@@ -28,13 +28,13 @@ const (
 	maxDatabases = 1 << 16
 )
 
-// parseURL parses a redis://, rediss:// or unix:// URL, and reports all its faults. No error repeats what may be a password.
+// parseURL parses a redis://, rediss:// or unix:// URL, and reports all its faults. No error contains text that may be a
+// password.
 //
-// It does not use ParseURL, ParseClusterURL or ParseFailoverURL of go-redis, for three reasons. They take
-// further hosts only as parameters, not before the path, and know no cluster=true. They quote the whole URL, with its
-// password, in some errors. And they accept parameters such as pool_size and read_timeout, which would override the limits that [Open]
-// sets, while they do not refuse a port 0, a port 99999 or a parameter given twice; here every other parameter is refused
-// by name.
+// It does not use ParseURL, ParseClusterURL or ParseFailoverURL of go-redis, for three reasons. They accept additional hosts
+// only as parameters, not before the path, and do not support cluster=true. They quote the whole URL, including its password,
+// in some errors. They accept parameters such as pool_size and read_timeout, which would override the limits that [Open]
+// sets, but do not refuse port 0, port 99999 or a repeated parameter. parseURL refuses every other parameter by name.
 func parseURL(raw string) (address, error) {
 	var a address
 	scheme, rest, ok := strings.Cut(raw, "://")

@@ -12,8 +12,8 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
-// Get implements [membership.Store]. It returns the stored bytes unchecked, and nil if there are none. The caller must drop a
-// value that it cannot unpack: its header may claim a greater version than any real one, and Put would then keep it.
+// Get implements [membership.Store]. It returns the stored bytes unchecked; nil if there are none. The caller must drop
+// a value that it cannot unpack: its header may claim a greater version than any real one, and Put would then keep it.
 func (s *Store) Get(caller context.Context, key membership.Key) ([]byte, error) {
 	name := s.keys.Name(key)
 	done, err := s.breakers.allow(s.breakers.index(name))
@@ -22,7 +22,8 @@ func (s *Store) Get(caller context.Context, key membership.Key) ([]byte, error) 
 	}
 	ctx, cancel := context.WithTimeout(caller, s.cfg.Timeout)
 	defer cancel()
-	// Reads at most one byte more than a valid value has. A longer value cannot be unpacked then, and is not transferred.
+	// GetRange reads at most one byte more than a valid value has, so that a longer value is not transferred. It then
+	// cannot be unpacked.
 	value, err := s.values.GetRange(ctx, name, 0, int64(record.MaxPacked(key.Kind))).Bytes()
 	done(s.outcome(caller, err))
 	switch {
@@ -96,9 +97,9 @@ func (s *Store) Drop(caller context.Context, keys ...membership.Key) error {
 	return nil
 }
 
-// outcome returns what to report to the breaker for the error of a call. A value of the wrong type concerns only its key, and
-// a caller that gave up says nothing about the server. After any other error a cluster's client reads again which server has
-// which slots, because it does not do so by itself when a server is gone.
+// outcome returns the error of a call to report to the breaker. A value of the wrong type concerns only its key, and a
+// caller that gave up proves nothing about the server. After any other error a cluster's client reloads the map of slots
+// to servers, because it does not do so itself when a server is gone.
 func (s *Store) outcome(caller context.Context, err error) error {
 	switch {
 	case redis.HasErrorPrefix(err, "WRONGTYPE"):

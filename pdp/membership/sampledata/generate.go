@@ -13,8 +13,8 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
-// MaxUsers is the maximum number of users of a generated directory. A directory file has a maximum size, which about a million
-// users reach; larger directories are for other sources.
+// MaxUsers is the maximum number of users of a generated directory. A directory file reaches its maximum size at about a
+// million users; larger directories are for other sources.
 const MaxUsers = 10_000_000
 
 // Config configures [Write].
@@ -23,7 +23,7 @@ type Config struct {
 	Seed  uint64
 	// Format is the format of the document, which has one record per line. Auto means JSON.
 	Format record.Format
-	// Vocabulary has the roles, levels and areas to assign. If a list is nil, the one of policies/DOMAIN.md is used.
+	// Vocabulary contains the roles, levels and areas to assign. If a list is nil, that of policies/DOMAIN.md is used.
 	Vocabulary pdp.Vocabulary
 	// Progress, unless nil, is called after every thousand users with the number of users written. Write calls it from its own
 	// goroutine.
@@ -35,10 +35,11 @@ type Counts struct {
 	Organizations, Locations, Users int
 }
 
-// Write generates a directory and writes it to w. The bytes depend only on the seed, the number of users, the format and the
-// vocabulary. The directory has organizations of every model and keeps every rule of policies/DOMAIN.md section 1. Write streams
-// the records: its memory grows with the number of organizations only. It returns an error if the config is invalid, if writing
-// fails, or if the context is done; the counts are then those of the records generated so far.
+// Write generates a directory and writes it to w. The bytes depend only on the seed, the number of users, the format and
+// the vocabulary. The directory has organizations of every model and satisfies every rule of
+// policies/DOMAIN.md section 1. Write streams the records, so its memory grows only with the number of organizations. It
+// returns an error if the config is invalid, if writing fails, or if the context is done; the counts are then those of
+// the records generated so far.
 func Write(ctx context.Context, w io.Writer, cfg Config) (Counts, error) {
 	if cfg.Users < 0 || cfg.Users > MaxUsers {
 		return Counts{}, fmt.Errorf("cannot generate a directory of %d users: the number must be from 0 to %d", cfg.Users, MaxUsers)
@@ -77,8 +78,8 @@ type generator struct {
 	progress      func(int)
 }
 
-// The streams of random numbers. Each organization has its own stream for its locations and for its users, so that neither
-// depends on what was generated before.
+// The streams of random numbers. Each organization has its own stream for its locations and for its users, so that
+// neither depends on what was generated before.
 const (
 	planStream = iota
 	locationStream

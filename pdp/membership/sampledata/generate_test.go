@@ -150,7 +150,7 @@ func TestGeneratedDirectoriesHavePlausibleProportions(t *testing.T) {
 	require.Positive(t, logins[""])
 }
 
-// Equal seeds give equal bytes on every machine and in every version. Change the digest only with the generator.
+// Equal seeds give equal bytes on every machine and in every version. Change the digest only if the generator changes.
 func TestSeedDeterminesTheDirectory(t *testing.T) {
 	of := func(seed uint64) string {
 		h := sha256.New()
@@ -179,7 +179,7 @@ func TestSeedDeterminesTheDirectory(t *testing.T) {
 	require.Equal(t, string(fixture.GenerateDocument(1000, record.JSON)), b.String(), "the default vocabulary is that of policies/DOMAIN.md")
 }
 
-// A directory has no words that the policy does not offer, and all roles that it offers, whatever their spelling.
+// A directory uses only the terms that the policy offers, and all roles that it offers, whatever their spelling.
 func TestGeneratedDirectoriesUseTheGivenVocabulary(t *testing.T) {
 	odd := []string{"true", "No", "1st", "a: b", "#x", "\u00e4rztin", "{}", "null", "-", "plain", "with space", "trailing ", "2026-01-01", "0x1", ".5", "'", `"`, "a\\b"}
 	for name, v := range map[string]pdp.Vocabulary{

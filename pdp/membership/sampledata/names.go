@@ -35,7 +35,7 @@ var (
 	specialties   = []string{"Dental", "Dermatology", "Eye Care", "Family Medicine", "Midwives", "Physiotherapy", "Psychology"}
 )
 
-// plainLetters writes Latin letters without diacritics, as is usual in usernames. Other scripts are kept.
+// plainLetters replaces Latin letters with diacritics by plain ones, as is usual in usernames. Other scripts are kept.
 var plainLetters = strings.NewReplacer(
 	"á", "a", "ã", "a", "ä", "ae", "ç", "c", "é", "e", "è", "e", "ë", "e", "í", "i", "ï", "i", "ı", "i", "ł", "l", "ñ", "n", "ó", "o",
 	"ö", "oe", "ø", "oe", "ú", "u", "ü", "ue", "ß", "ss", " ", "", "'", "",

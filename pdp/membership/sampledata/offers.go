@@ -7,8 +7,8 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp"
 )
 
-// roleWeights says how often each role is assigned at a kind of location: few users of a location administer it. A role that is
-// not listed has weight defaultWeight.
+// roleWeights is how often each role is assigned at a kind of location: few users of a location administer it. A role
+// that is not listed has weight defaultWeight.
 var roleWeights = map[string]map[string]int{
 	"region":   {"regional_admin": 100},
 	"division": {"division_admin": 40, "public_health_admin": 15, "public_health": 45},
@@ -29,10 +29,10 @@ var (
 	}
 )
 
-// defaultWeight is the weight of a role or level that has no other.
+// defaultWeight is the weight of a role or level without a weight of its own.
 const defaultWeight = 3
 
-// offers holds the roles, levels and areas that can be assigned.
+// offers contains the roles, levels and areas that can be assigned.
 type offers struct {
 	roles  map[string]choice // by kind of location
 	levels choice
@@ -42,7 +42,7 @@ type offers struct {
 // choice is a weighted choice among words.
 type choice struct {
 	words []string
-	sums  []int // the weight of each word plus those of the words before it
+	sums  []int // for each word, the sum of its weight and those of the words before it
 }
 
 func newOffers(v pdp.Vocabulary) *offers {

@@ -6,7 +6,8 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
 )
 
-// plannedOrganization is the outline of an organization. Its records follow from it and from its streams of random numbers.
+// plannedOrganization is the outline of an organization. Together with its streams of random numbers it determines the
+// records.
 type plannedOrganization struct {
 	model     string
 	plan      string
@@ -14,11 +15,11 @@ type plannedOrganization struct {
 	number    int    // from 1 within the model; part of the ids
 	divisions int    // if it is a region
 	places    int    // facilities, entities or practices beneath the root
-	users     int    // generated for it; they can have assignments elsewhere too
+	users     int    // generated for it; they can also have assignments elsewhere
 }
 
-// plan divides the users among the models, and draws organizations until they have room for all users. Every model, kind of root
-// and plan occurs, however small the number of users.
+// plan divides the users among the models, and draws organizations until there is room for all users. Every model, kind
+// of root and plan occurs, however few users there are.
 func (g *generator) plan() {
 	staff := 0
 	if g.cfg.Users >= 20 {
@@ -36,8 +37,8 @@ func (g *generator) plan() {
 	})
 }
 
-// fill draws organizations until they have room for the users, but at least least of them. It spreads a small number of users over
-// those.
+// fill draws organizations until there is room for the users, but at least the number least. A small number of users is
+// spread over all of them.
 func (g *generator) fill(users, least int, draw func(i int) (o plannedOrganization, room int)) {
 	for i := 0; i < least || users > 0; i++ {
 		o, room := draw(i)
@@ -71,7 +72,7 @@ func (g *generator) planSystem(i int) (plannedOrganization, int) {
 		o.kind = "entity"
 		return o, g.between(20, 250)
 	}
-	o.places = min(g.between(2, 25), g.between(2, 25)) // small systems are more frequent
+	o.places = min(g.between(2, 25), g.between(2, 25)) // makes small systems more frequent
 	return o, o.places * g.between(20, 150)
 }
 
@@ -90,7 +91,7 @@ func (o *plannedOrganization) place(i int) string {
 	return o.root() + "-" + placeKinds[o.kind][:1] + strconv.Itoa(i+1)
 }
 
-// divisionOf returns the division of a facility. Facilities with neighboring numbers mostly share one.
+// divisionOf returns the division of a facility. Facilities with neighboring numbers mostly have the same division.
 func (o *plannedOrganization) divisionOf(place int) int { return place * o.divisions / o.places }
 
 // placeKinds maps the kind of a root to the kind of its places.

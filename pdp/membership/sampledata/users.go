@@ -9,10 +9,12 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
 )
 
-// latestLogin is the latest last_login of a generated directory. It is fixed so that the output depends on the seed alone.
+// latestLogin is the latest last_login of a generated directory. It is fixed so that the output depends only on the
+// seed.
 var latestLogin = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// generateUser generates a user of an organization. Member numbers the users of the organization; the first administers it.
+// generateUser generates a user of an organization. member numbers the users of the organization; the first one
+// administers it.
 func (g *generator) generateUser(o *plannedOrganization, member int) {
 	u := &g.user
 	*u = facts.UserRecord{ID: "u" + strconv.Itoa(g.counts.Users), Assignments: u.Assignments[:0]}
@@ -105,7 +107,7 @@ func (g *generator) assignInRegion(o *plannedOrganization, member int) {
 	}
 }
 
-// assignInSystem assigns no second entity on the free plan.
+// assignInSystem assigns at most one entity on the free plan.
 func (g *generator) assignInSystem(o *plannedOrganization, member int) {
 	switch draw := g.IntN(1000); {
 	case member == 0 || member > 1 && draw < 10:

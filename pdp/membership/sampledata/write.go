@@ -15,8 +15,8 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
-// recordWriter writes the document of a directory, one record per line. It omits empty members. After an error it writes nothing
-// more.
+// recordWriter writes the document of a directory, one record per line. It omits empty members. After an error it writes
+// nothing.
 type recordWriter struct {
 	out   *bufio.Writer
 	yaml  bool
@@ -47,7 +47,7 @@ func (w *recordWriter) open(list string, empty bool) {
 	}
 }
 
-// close ends a list, and the document if the list is the last, and flushes the output.
+// close ends a list and flushes the output. After the last list it also ends the document.
 func (w *recordWriter) close(last bool) error {
 	if !w.yaml {
 		w.line = append(w.line, "\n]"...)
@@ -190,7 +190,7 @@ func (w *recordWriter) text(name, text string) {
 	}
 }
 
-// quoted writes a text, in YAML without quotes if it cannot be read as anything else.
+// quoted writes a text. In YAML it omits the quotes if the text cannot be read as anything else.
 func (w *recordWriter) quoted(text string) {
 	if w.yaml && isPlain(text) {
 		w.line = append(w.line, text...)
@@ -199,8 +199,8 @@ func (w *recordWriter) quoted(text string) {
 	w.line = authzen.AppendString(w.line, text)
 }
 
-// isPlain reports whether YAML 1.1 and 1.2 read a text without quotes as the same text. It must start with a letter, hold only
-// letters, digits and characters that have no meaning between these, and be none of the reserved words.
+// isPlain reports whether YAML 1.1 and 1.2 read a text without quotes as the same text. It must start with a letter,
+// contain only letters, digits and characters that have no meaning between these, and not be a reserved word.
 func isPlain(text string) bool {
 	letter := func(c byte) bool { return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' }
 	if text == "" || !letter(text[0]) || text[len(text)-1] == ' ' {

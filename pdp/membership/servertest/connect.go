@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Connect opens a connection to a PostgreSQL database, which is closed when the test ends.
+// Connect opens a connection to a PostgreSQL database. It is closed at the end of the test.
 func Connect(t testing.TB, url string) *pgx.Conn {
 	t.Helper()
 	conn, err := pgx.Connect(context.Background(), url)

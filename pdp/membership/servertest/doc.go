@@ -1,7 +1,7 @@
-// Package servertest starts real servers for tests, as httptest does for HTTP: PostgreSQL, PgBouncer, and Redis as a single server,
-// behind Sentinel and as a Cluster. Each server belongs to one test, listens on a free port, and is stopped when the test ends.
-// The package installs nothing: a missing program fails the test. With -short, which `make test` never sets, a test that starts a
-// server is skipped. Start with [StartPostgres] and [StartRedis].
+// Package servertest starts real servers for tests, as httptest does for HTTP: PostgreSQL, PgBouncer, and Redis as a
+// single server, behind Sentinel and as a Cluster. Each server belongs to one test, listens on a free port, and is
+// stopped at the end of the test. The package installs nothing: a missing program fails the test. With -short, which
+// `make test` never sets, tests that start a server are skipped. Start reading at [StartPostgres] and [StartRedis].
 package servertest
 
 import "testing"

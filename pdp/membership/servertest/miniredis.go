@@ -8,8 +8,8 @@ import (
 	"github.com/alicebob/miniredis/v2/server"
 )
 
-// StartMiniredis starts miniredis, a Redis server within the test process. It is also available with -short. INFO reports a run_id,
-// which plain miniredis does not. Keys expire only by [miniredis.Miniredis.FastForward].
+// StartMiniredis starts miniredis, a Redis server within the test process. It also works with -short. INFO reports a
+// run_id, which plain miniredis does not. Keys expire only through [miniredis.Miniredis.FastForward].
 func StartMiniredis(t testing.TB) *miniredis.Miniredis {
 	t.Helper()
 	m := miniredis.NewMiniRedis()

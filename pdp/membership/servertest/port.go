@@ -6,9 +6,9 @@ import (
 	"testing"
 )
 
-// FreePort returns a TCP port of 127.0.0.1 for a server of the test. On Linux the port stays reserved until the test ends: nobody
-// else is given it, not even while the server is stopped. A server can listen on it because it sets SO_REUSEADDR, as nearly all
-// servers do. Until then, connections to it are refused.
+// FreePort returns a TCP port of 127.0.0.1 for a server of the test. On Linux the port stays reserved until the end of
+// the test: no other process is given it, even while the server is stopped. A server can listen on it because it sets
+// SO_REUSEADDR, as nearly all servers do. Until then, connections to the port are refused.
 func FreePort(t testing.TB) int {
 	t.Helper()
 	must := func(err error) {

@@ -23,7 +23,7 @@ type Postgres struct {
 	binaries string // folder of the programs
 	data     string
 	port     int
-	as       *syscall.Credential // the user who runs the server; nil means the user of the test
+	as       *syscall.Credential // the user that runs the server; nil means the user of the test
 
 	databases atomic.Int32
 
@@ -37,8 +37,8 @@ const (
 	postgresPassword = "s3cr3t-of-the-test" // required, so that tests can check that it is not revealed
 )
 
-// StartPostgres starts a server on a free port of 127.0.0.1, and stops it when the test ends. The data survive Stop and Start. They
-// are not synced to disk.
+// StartPostgres starts a server on a free port of 127.0.0.1, and stops it at the end of the test. The data survive Stop
+// and Start, but are not synced to disk.
 func StartPostgres(t testing.TB) *Postgres {
 	t.Helper()
 	skipIfShort(t)
@@ -88,20 +88,20 @@ func (p *Postgres) url(database string) string {
 // Password returns the password in the URLs, which must not be revealed.
 func (p *Postgres) Password() string { return postgresPassword }
 
-// Of returns the URL of the database on this server that has the name of another server's database.
+// Of returns the URL of the database on this server that has the same name as another server's database.
 func (p *Postgres) Of(url string) string {
 	return p.url(strings.TrimSuffix(url[strings.LastIndex(url, "/")+1:], "?sslmode=disable"))
 }
 
-// Login creates a role that may log in, executes SQL in a database to grant it rights, and returns the URL of the database for that
-// role.
+// Login creates a role that may log in, executes SQL in a database to grant it rights, and returns the URL of the
+// database for that role.
 func (p *Postgres) Login(url, role, sql string) string {
 	p.t.Helper()
 	p.run("psql", "-qX", "-v", "ON_ERROR_STOP=1", url, "-c", fmt.Sprintf("CREATE ROLE %s LOGIN PASSWORD '%s'", role, postgresPassword), "-c", sql)
 	return strings.Replace(url, "//"+postgresUser+":", "//"+role+":", 1)
 }
 
-// Dump returns a backup of a database by pg_dump, with additional arguments.
+// Dump returns a backup of a database made by pg_dump, with additional arguments.
 func (p *Postgres) Dump(url string, args ...string) []byte {
 	p.t.Helper()
 	out, err := p.command("pg_dump", append([]string{"-Fc", url}, args...)...).Output()
@@ -111,7 +111,7 @@ func (p *Postgres) Dump(url string, args ...string) []byte {
 	return out
 }
 
-// Restore restores a backup by pg_restore, in one transaction, with additional arguments.
+// Restore restores a backup with pg_restore, in one transaction, with additional arguments.
 func (p *Postgres) Restore(url string, dump []byte, args ...string) {
 	p.t.Helper()
 	cmd := p.command("pg_restore", append([]string{"-1", "-d", url}, args...)...)
@@ -147,7 +147,7 @@ func (p *Postgres) Standby() *Postgres {
 	return s
 }
 
-// Promote makes a standby a primary.
+// Promote makes a standby the primary.
 func (p *Postgres) Promote() {
 	p.t.Helper()
 	p.run("psql", "-qX", p.URL(), "-c", "SELECT pg_promote()")
@@ -220,15 +220,15 @@ func (p *Postgres) Pause() {
 	p.signalAll(syscall.SIGSTOP)
 }
 
-// Resume ends Pause.
+// Resume continues a paused server.
 func (p *Postgres) Resume() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.signalAll(syscall.SIGCONT)
 }
 
-// signalAll signals the server and its children, which have process groups of their own. It signals the parent first, so that a
-// stopped server starts no more children.
+// signalAll signals the server and its children, which have their own process groups. It signals the parent first, so
+// that a stopped server starts no more children.
 func (p *Postgres) signalAll(s syscall.Signal) {
 	if p.process == nil {
 		return
@@ -267,7 +267,7 @@ func (p *Postgres) command(program string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// postgresBinaries returns the folder of the newest version that is installed as Debian does, else of the one in PATH.
+// postgresBinaries returns the folder of the newest version installed as on Debian, or else of the version in PATH.
 func postgresBinaries(t testing.TB) string {
 	t.Helper()
 	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
@@ -290,7 +290,8 @@ func versionOf(initdb string) int {
 	return n
 }
 
-// postgresCredential returns the user to run the server as if the test runs as root, which PostgreSQL refuses.
+// postgresCredential returns the user to run the server as if the test runs as root, because PostgreSQL refuses to run
+// as root.
 func postgresCredential(t testing.TB) *syscall.Credential {
 	t.Helper()
 	if os.Getuid() != 0 {

@@ -29,8 +29,8 @@ type Redis struct {
 	log     bytes.Buffer
 }
 
-// StartRedis starts a server on a free port of 127.0.0.1, with additional arguments such as "--maxmemory", "2mb", and kills it when
-// the test ends.
+// StartRedis starts a server on a free port of 127.0.0.1, with additional arguments such as "--maxmemory", "2mb", and
+// kills it at the end of the test.
 func StartRedis(t testing.TB, args ...string) *Redis {
 	t.Helper()
 	r := newRedis(t, "redis-server", args...)
@@ -75,7 +75,7 @@ func (r *Redis) password() string {
 	return ""
 }
 
-// Client returns a client of this server, which is closed when the test ends.
+// Client returns a client of this server. It is closed at the end of the test.
 func (r *Redis) Client() *redis.Client {
 	c := redis.NewClient(&redis.Options{
 		Addr: r.Addr(), Password: r.password(), Protocol: 2, DisableIdentity: true, MaxRetries: -1,
@@ -141,7 +141,7 @@ func (r *Redis) Pause() {
 	r.paused = true
 }
 
-// Resume ends Pause.
+// Resume continues a paused server.
 func (r *Redis) Resume() {
 	r.t.Helper()
 	r.signal(syscall.SIGCONT)

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Timeout limits the wait for a condition that holds sooner or later, on a busy machine too.
+// Timeout limits the wait for a condition that must hold sooner or later, even on a busy machine.
 const Timeout = time.Minute
 
 // PollInterval is the interval between checks of such a condition.

@@ -1,3 +1,3 @@
-// Package survey reads everything that an origin has and reports its faults. `wardkeeper directory check` runs it, for
-// example before a source goes into production. It changes nothing. Start with [Run].
+// Package survey reads all records of an origin and reports their faults. `wardkeeper directory check` runs it, for
+// example before a source is used in production. It changes nothing. Start reading at [Run].
 package survey

@@ -18,7 +18,7 @@ import (
 type Config struct {
 	Origin     membership.Origin
 	Vocabulary pdp.Vocabulary
-	// Timeout bounds each call of the origin; 0 means a minute.
+	// Timeout limits each call of the origin; 0 means a minute.
 	Timeout time.Duration
 	// Progress is called after each page with the number of records read so far. It may be nil.
 	Progress func(records int)
@@ -29,9 +29,9 @@ type Result struct {
 	Locations, Organizations, Users int
 }
 
-// Run reads all records of an origin. It checks the records against policies/DOMAIN.md section 1, and the origin against its
-// contract. It returns the faults as a [*record.Faults]; any other error means that not everything could be read. Run keeps all
-// locations in memory, but of each user only two hashes.
+// Run reads all records of an origin. It checks the records against policies/DOMAIN.md section 1, and the origin against
+// its contract. It returns the faults as a [*record.Faults]. Any other error means that not everything could be read.
+// Run keeps all locations in memory, but only two hashes of each user.
 func Run(ctx context.Context, cfg Config) (Result, error) {
 	if cfg.Timeout <= 0 {
 		cfg.Timeout = time.Minute
@@ -49,14 +49,14 @@ func Run(ctx context.Context, cfg Config) (Result, error) {
 			return s.found, err
 		}
 		if errors.Is(err, membership.ErrSchema) {
-			break // every call fails
+			break // every call would fail
 		}
 	}
 	return s.found, s.faults.Err()
 }
 
-// contractFault reports whether the origin answered against its contract, and adds a fault if it did. Any other error means that
-// the origin could not be read.
+// contractFault reports whether the origin violated its contract, and adds a fault in that case. Any other error means
+// that the origin could not be read.
 func (s *survey) contractFault(about record.Subject, err error) bool {
 	if !errors.Is(err, membership.ErrContract) {
 		return false
@@ -88,7 +88,7 @@ type survey struct {
 	versions [record.Lists]versionUse
 }
 
-// versionUse is whether any record of a list has a version, and whether any has none.
+// versionUse records whether any record of a list has a version, and whether any has none.
 type versionUse struct{ some, none bool }
 
 const pageSize = 1000
@@ -281,7 +281,7 @@ func (s *survey) user(raw membership.RawRecord) *record.User {
 	return u
 }
 
-// sameAlone checks that the origin returns a listed user by id and by username too.
+// sameAlone checks that the origin also returns a listed user by id and by username.
 func (s *survey) sameAlone(ctx context.Context, u *record.User) error {
 	same := func(raw *membership.RawRecord) bool {
 		if raw == nil {

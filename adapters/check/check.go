@@ -14,12 +14,12 @@ import (
 // Config configures a checker. Routes and Decider are required.
 type Config struct {
 	Routes *routes.Table
-	// Verifier verifies the tokens that the route file's subject.jwt speaks of; nil means [identity.New] by those settings.
+	// Verifier verifies the tokens of the route file's subject.jwt; nil means [identity.New] with those settings.
 	Verifier routes.Verifier
 	Decider  pep.Decider
-	// Handlers are what the application can do (see [pep.Config]). A nil map means that the application behind does what the route file
-	// names as supported_obligations, having been told of it. It is told nothing of a request that is refused: the obligations of a denial are
-	// then logged, by their ids, as not done.
+	// Handlers has the obligations that the application can perform (see [pep.Config]). A nil map means that the application
+	// behind the adapter is told of its obligations, and performs those that the route file names as supported_obligations.
+	// It is told nothing of a request that is refused: the obligations of a denial are then logged as not done, by their ids.
 	Handlers map[string]pep.Handler
 	Logger   *slog.Logger // nil means slog.Default()
 }
@@ -29,7 +29,7 @@ type Checker struct {
 	routes   *routes.Table
 	enforcer *pep.Enforcer
 	logger   *slog.Logger
-	told     bool // whether the application is told of obligations, and nothing is done here
+	told     bool // the application is told of obligations, and none is performed here
 }
 
 // New returns a checker.
@@ -63,38 +63,39 @@ func New(c Config) (*Checker, error) {
 	return &Checker{routes: c.Routes.WithVerifier(c.Verifier), enforcer: enforcer, logger: c.Logger, told: told}, nil
 }
 
-// Enforcer returns what asks, for questions that are not about a request: what a page offers.
+// Enforcer returns the enforcer, for questions that are not about a request, such as what a page offers.
 func (c *Checker) Enforcer() *pep.Enforcer { return c.enforcer }
 
-// Result is what becomes of a request.
+// Result is the result of checking a request.
 type Result struct {
-	// Pass reports whether the request may pass. Only then is Refusal to be left alone.
+	// Pass reports whether the request may pass. If it is false, answer with Refusal.
 	Pass    bool
 	Refusal pep.Refusal
 	// Subject is the id of the person; "" if the route is public or the person is not known.
 	Subject string
-	// Outcome is that of the question, if one was asked. Once the request has been answered with success, call its Done.
+	// Outcome is the outcome of the question, if one was asked. Call its Done once the request has been answered
+	// successfully.
 	Outcome pep.Outcome
-	// Route is the route that the request matches; nil if it matches none, or has no meaning.
+	// Route is the route that the request matches; nil if it matches none, or was refused before it was matched.
 	Route *routes.Route
-	// Trace identifies the request. It belongs in the context of further questions (see [pep.WithTrace]).
+	// Trace identifies the request. Put it in the context of further questions (see [pep.WithTrace]).
 	Trace pep.Trace
 }
 
 type resultKey struct{}
 
-// WithResult returns a context for what answers a request: with its result, and its trace for further questions.
+// WithResult returns a context for the handler of a request, with the result, and with the trace for further questions.
 func WithResult(ctx context.Context, r Result) context.Context {
 	return pep.WithTrace(context.WithValue(ctx, resultKey{}, r), r.Trace)
 }
 
-// ResultOf returns what was decided about the request of a context. ok is false if nothing was: no adapter has seen the request.
+// ResultOf returns the result of checking the request of a context. ok is false if no adapter has checked it.
 func ResultOf(ctx context.Context) (r Result, ok bool) {
 	r, ok = ctx.Value(resultKey{}).(Result)
 	return r, ok
 }
 
-// Check says whether a request may pass.
+// Check reports whether a request may pass.
 func (c *Checker) Check(ctx context.Context, r routes.Request) Result {
 	trace := pep.NewTrace(r.Header.Values)
 	result := c.check(pep.WithTrace(ctx, trace), r)
@@ -144,7 +145,7 @@ func (c *Checker) check(ctx context.Context, r routes.Request) Result {
 	return result
 }
 
-// refusalOf says what the person gets for a request that has no meaning, and why, for the log.
+// refusalOf returns the refusal of a request that could not be resolved, and the cause for the log.
 func refusalOf(err error) (pep.Refusal, error) {
 	e, ok := errors.AsType[*routes.Error](err)
 	if !ok {
@@ -163,8 +164,8 @@ func refusalOf(err error) (pep.Refusal, error) {
 	return refusal, e.Err
 }
 
-// log says what was refused and why, and names nobody (PEP-11): the route instead of the path, and no reason, since a reason may speak of
-// the person.
+// log logs a refusal and names nobody (PEP-11): it has the route instead of the path, and no reasons, because a reason may
+// describe the person.
 func (c *Checker) log(ctx context.Context, resolution routes.Resolution, refusal pep.Refusal, cause error) {
 	attributes := []any{"status", refusal.Status, "code", refusal.Code, "request_id", pep.TraceOf(ctx).RequestID}
 	if resolution.Route != nil {

@@ -29,7 +29,7 @@ routes:
   - {path: "/users/{id}", methods: [GET], action: user.view, resource: {id: {path: id}}, location: {query: location, optional: true}}
 `
 
-// verifier takes the token "good" for alice's.
+// verifier accepts the token "good" as alice's.
 type verifier struct{}
 
 func (verifier) Verify(_ context.Context, token string) (map[string]any, error) {
@@ -42,7 +42,7 @@ func (verifier) Verify(_ context.Context, token string) (map[string]any, error) 
 	return nil, errors.New("the signature of the token is not valid")
 }
 
-// decisions answers by the id of the resource, and keeps what it was asked.
+// decisions answers by the id of the resource, and records what it was asked.
 type decisions struct {
 	asked  []authzen.Evaluation
 	traces []pep.Trace

@@ -1,3 +1,4 @@
-// Package check checks HTTP requests: it finds out what a request means by the route file, asks, and says whether it may pass. The adapters
-// for servers, proxies and frameworks share it; it sends no response itself. Start reading at [Checker.Check].
+// Package check checks HTTP requests: it determines by the route file what a request means, asks the decision point, and
+// reports whether the request may pass. The adapters for servers, proxies and frameworks share it; it sends no response
+// itself. Start reading at [Checker.Check].
 package check

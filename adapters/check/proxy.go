@@ -13,37 +13,38 @@ import (
 	"github.com/wardkeeper/wardkeeper/adapters/routes"
 )
 
-// Header fields by which a proxy tells the application behind it what was decided about a request that may pass.
+// Header fields in which a proxy tells the application what was decided about a request that may pass.
 const (
-	SubjectHeader     = "X-Wardkeeper-Subject"     // the id of the person, percent-encoded; empty if the route is public
-	ObligationsHeader = "X-Wardkeeper-Obligations" // what the application must do, as JSON
+	SubjectHeader     = "X-Wardkeeper-Subject"     // the person's id, percent-encoded; empty if the route is public
+	ObligationsHeader = "X-Wardkeeper-Obligations" // the application's obligations, as JSON
 	requestIDHeader   = "X-Request-ID"
 )
 
-// reservedPrefix begins the names of the fields that only the proxy may send to the application.
+// reservedPrefix is the prefix of the fields that only the proxy may send to the application.
 const reservedPrefix = "x-wardkeeper-"
 
-// IsReserved reports whether the application could take a header field for one that only the proxy may send:
-// X_Wardkeeper_Subject is the same to a CGI program.
+// IsReserved reports whether an application could take a header field for one that only the proxy may send. A CGI program,
+// for instance, cannot tell X_Wardkeeper_Subject from X-Wardkeeper-Subject.
 func IsReserved(name string) bool {
 	return len(name) >= len(reservedPrefix) && routes.SameHeader(name[:len(reservedPrefix)], reservedPrefix)
 }
 
-// SetHeader sets what the application is told of a request that may pass. Every field is set, also to nothing: a proxy then overwrites
-// what the person sent.
+// SetHeader sets the fields that tell the application about a request that may pass. It sets every field, even to an empty
+// value, so that a proxy overwrites what the person sent.
 func (r Result) SetHeader(h http.Header) {
 	h.Set(SubjectHeader, url.PathEscape(r.Subject))
 	h.Set(requestIDHeader, r.Trace.RequestID)
 	obligations := "[]"
 	if len(r.Outcome.Obligations) > 0 {
-		if data, err := json.Marshal(r.Outcome.Obligations); err == nil { // they were decoded from JSON
+		if data, err := json.Marshal(r.Outcome.Obligations); err == nil { // cannot fail: they were decoded from JSON
 			obligations = inASCII(string(data))
 		}
 	}
 	h.Set(ObligationsHeader, obligations)
 }
 
-// inASCII escapes all characters of JSON that are not printable ASCII: servers disagree on what they are in a header field.
+// inASCII escapes all characters of JSON that are not printable ASCII, because servers disagree on their encoding in header
+// fields.
 func inASCII(text string) string {
 	var b strings.Builder
 	for _, r := range text {
@@ -58,8 +59,8 @@ func inASCII(text string) string {
 	return b.String()
 }
 
-// AcceptsToken reports whether a proxy has sent one token, and it is valid. It compares hashes, and always all of them, so that the time
-// it takes tells nothing about the tokens.
+// AcceptsToken reports whether a proxy has sent exactly one token, and the token is valid. It compares hashes, and always all
+// of them, so that its timing reveals nothing about the tokens.
 func AcceptsToken(valid, sent []string) bool {
 	if len(sent) != 1 {
 		return false
@@ -72,7 +73,7 @@ func AcceptsToken(valid, sent []string) bool {
 	return found == 1
 }
 
-// Bearer returns the tokens of Authorization fields; none if there is another scheme, or more than one field.
+// Bearer returns the bearer token of the Authorization fields; none if there is another scheme, or not exactly one field.
 func Bearer(authorization []string) []string {
 	if len(authorization) != 1 {
 		return nil

@@ -22,26 +22,28 @@ import (
 
 // Config configures a client. Only URL is required.
 type Config struct {
-	// URL is where the decision point is: http://HOST:PORT, https://HOST or unix:/PATH.
+	// URL is the address of the decision point: http://HOST:PORT, https://HOST or unix:/PATH.
 	URL string
-	// Token returns the bearer token. It is called for each request, so that a token can be replaced. nil sends none.
+	// Token returns the bearer token. It is called for each request, so that the token can be replaced. nil or "" sends none.
 	Token func() string
-	// TLS configures https. nil trusts the system's certificate authorities.
+	// TLS configures https. nil means the system's certificate authorities.
 	TLS *tls.Config
-	// Timeout bounds a call, with its retry; 0 means 1 s. A context may end it earlier.
+	// Timeout bounds a call, including its retry; 0 means 1 s. A context may end the call earlier.
 	Timeout time.Duration
-	// MaxConnections bounds the connections, and so the requests in progress; 0 means 64. Others wait, within Timeout.
+	// MaxConnections bounds the connections, and so the requests in progress; 0 means 64. Further requests wait, within
+	// Timeout.
 	MaxConnections int
 	// MaxResponse bounds a response in bytes; 0 means 1 MiB.
 	MaxResponse int64
-	// BatchSize bounds the questions in a request; 0 means [authzen.MaxEvaluations]. More are sent in several.
+	// BatchSize bounds the questions in a request; 0 means [authzen.MaxEvaluations]. More questions are sent in several
+	// requests.
 	BatchSize int
 }
 
 // Client asks one decision point. It is safe for concurrent use and reuses connections.
 type Client struct {
-	base        string // without a slash at its end
-	socket      bool   // whether the connection is a Unix socket, for which the host of base means nothing
+	base        string // without a trailing slash
+	socket      bool   // whether to dial a Unix socket; the host of base then means nothing
 	endpoints   Endpoints
 	token       func() string
 	timeout     time.Duration
@@ -72,7 +74,8 @@ func New(c Config) (*Client, error) {
 	if connections <= 0 {
 		connections = 64
 	}
-	// The transport goes on with connecting after the request has ended. These limits keep what hangs from occupying connections.
+	// The transport keeps connecting after a request has ended. These limits keep hanging attempts from occupying
+	// connections.
 	dialer := net.Dialer{Timeout: client.timeout}
 	transport := &http.Transport{
 		// No proxy from the environment: questions name people.
@@ -93,12 +96,12 @@ func New(c Config) (*Client, error) {
 		IdleConnTimeout:        time.Minute,
 		DisableCompression:     true,
 		MaxResponseHeaderBytes: 64 << 10,
-		// HTTP/1.1 alone: a connection that breaks then concerns one question, and it is known whether its answer had begun.
+		// Only HTTP/1.1: a broken connection then affects one question, and it is known whether its answer had begun.
 		TLSNextProto: map[string]func(string, *tls.Conn) http.RoundTripper{},
 	}
 	client.http = &http.Client{
 		Transport: transport,
-		// A redirect is no answer, and what it points to is not the decision point (PEP-2).
+		// A redirect is not an answer, and its target is not the decision point (PEP-2).
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	return client, nil
@@ -107,7 +110,7 @@ func New(c Config) (*Client, error) {
 // Close closes the idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// parseURL returns the URL that requests begin with, and the path of the Unix socket to dial or "".
+// parseURL returns the base URL of requests, and the path of the Unix socket to dial, or "".
 func parseURL(text string) (base, socket string, err error) {
 	if path, ok := strings.CutPrefix(text, "unix:"); ok {
 		if !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") {
@@ -129,8 +132,8 @@ func parseURL(text string) (base, socket string, err error) {
 
 func trimSlash(url string) string { return strings.TrimSuffix(url, "/") }
 
-// Decide implements [pep.Decider]. One question is sent as an evaluation; more are sent as evaluations, in as few requests as the
-// batch size allows.
+// Decide implements [pep.Decider]. A single question is sent as an evaluation. Several are sent as evaluations, in as few
+// requests as the batch size allows.
 func (c *Client) Decide(ctx context.Context, questions []authzen.Evaluation) ([]authzen.Response, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
@@ -168,7 +171,7 @@ func (c *Client) Decide(ctx context.Context, questions []authzen.Evaluation) ([]
 	return responses, nil
 }
 
-// malformed leaves out what the decoder says: it may quote the answer.
+// malformed hides the decoder's error, which may quote the answer.
 func malformed(error) error { return errors.New("the decision point sent a malformed answer") }
 
 // post sends a message to an endpoint and returns the body of the answer.
@@ -183,8 +186,8 @@ func (c *Client) post(ctx context.Context, endpoint string, message any) ([]byte
 	return c.request(ctx, http.MethodPost, c.base+endpoint, body)
 }
 
-// request sends a request and returns the body of the answer. A connection that breaks before its answer begins is replaced once: the
-// decision point may have closed it while it was idle. Questions change nothing, so asking again is safe (PEP-8).
+// request sends a request and returns the body of the answer. It retries once, if the connection breaks before the answer
+// begins: the decision point may have closed it while it was idle. Questions change nothing, so asking again is safe (PEP-8).
 func (c *Client) request(ctx context.Context, method, url string, body []byte) ([]byte, error) {
 	answer, answered, err := c.attempt(ctx, method, url, body)
 	if err != nil && !answered && ctx.Err() == nil {

@@ -47,7 +47,8 @@ func about(resource string) authzen.Evaluation {
 		Resource: authzen.Entity{Type: "user", ID: resource}, Context: map[string]any{"at_least": "t1"}}
 }
 
-// Nothing that goes wrong is an answer (PEP-1, PEP-2), and it is asked again only if the connection broke before an answer began (PEP-8).
+// No failure is an answer (PEP-1, PEP-2), and a question is asked again only if the connection broke before an answer began
+// (PEP-8).
 func TestOnlyWellFormedAnswersAreAnswers(t *testing.T) {
 	again := map[string]bool{"not-answered": true, "allow-second-attempt": true}
 	for _, id := range decisionpoint.Behaviors() {
@@ -270,8 +271,8 @@ func TestDiscover(t *testing.T) {
 	}
 }
 
-// A handshake that hangs holds one of the connections. It must not hold it for longer than a call may take: once the server has recovered,
-// it is asked again.
+// A hanging handshake occupies a connection, but not for longer than a call may take: once the server has recovered, it is
+// asked again.
 func TestHangingHandshakesEnd(t *testing.T) {
 	pki := httptest.NewUnstartedServer(nil)
 	pki.StartTLS()
@@ -293,7 +294,7 @@ func TestHangingHandshakesEnd(t *testing.T) {
 	assert.Zero(t, hanging.left.Load())
 }
 
-// hangingFirst never says anything on the first connections.
+// hangingFirst accepts its first connections without ever responding.
 type hangingFirst struct {
 	net.Listener
 	left atomic.Int32
@@ -306,11 +307,11 @@ func (l *hangingFirst) Accept() (net.Conn, error) {
 			return conn, err
 		}
 		l.left.Add(-1)
-		defer conn.Close() // once the listener has ended
+		defer conn.Close() // when the listener closes
 	}
 }
 
-// What the other side sends in place of HTTP may have persons in it, and errors are logged (PEP-11).
+// Data received instead of HTTP may name persons, and errors are logged (PEP-11).
 func TestErrorsDoNotQuoteTheAnswer(t *testing.T) {
 	for _, answer := range []string{
 		"jane.doe@example.org\r\n\r\n", "HTTP/1.1 jane.doe@example.org\r\n\r\n", "HTTP/jane.doe@example.org 200 OK\r\n\r\n", "HTTP/1.1 200 OK\r\njane.doe@example.org\r\n\r\n",
@@ -341,7 +342,7 @@ func TestErrorsDoNotQuoteTheAnswer(t *testing.T) {
 	}
 }
 
-// A server that sends more than one answer to a question must not have the surplus taken for the answer to the next question.
+// If a server sends more than one answer to a question, the surplus must not be taken for the answer to the next question.
 func TestSurplusAnswerIsNotThatOfTheNextQuestion(t *testing.T) {
 	const head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: "
 	const deny, allow = head + "18\r\n\r\n" + `{"decision":false}`, head + "17\r\n\r\n" + `{"decision":true}`

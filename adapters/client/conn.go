@@ -6,8 +6,8 @@ import (
 	"sync/atomic"
 )
 
-// conn is a connection that knows whether something has been received since a request was sent. What was there before is a surplus of the
-// answer to somebody else's question, and must not be taken for the answer to this one.
+// conn is a connection that tracks whether anything has been received since a request was sent. Anything received before is a
+// surplus of the answer to another question, and must not be taken for the answer to this one.
 type conn struct {
 	net.Conn
 	state atomic.Int32
@@ -17,10 +17,10 @@ type conn struct {
 const (
 	quiet    int32 = iota // the request has not been sent
 	asked                 // sending has begun
-	received              // something has been received since then
+	received              // data has been received since then
 )
 
-// connOf returns the connection beneath that of a transport.
+// connOf returns the conn beneath a transport's connection, or nil.
 func connOf(c net.Conn) *conn {
 	if t, ok := c.(*tls.Conn); ok {
 		c = t.NetConn()

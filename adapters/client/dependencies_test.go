@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What a program links must not depend on what it does not use: the engine, or the framework of another application.
+// A program must not link what it does not use: the engine, or the framework of another application.
 func TestAdaptersStayThin(t *testing.T) {
 	const (
 		opa    = "github.com/open-policy-agent/opa/"

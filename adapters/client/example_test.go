@@ -13,7 +13,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
-// sidecar stands for `wardkeeper serve`: it allows what is about the user "allow".
+// sidecar stands in for `wardkeeper serve`: it allows questions about the user "allow".
 func sidecar() *decisionpoint.Server {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -37,14 +37,14 @@ func ExampleClient_Decide() {
 		Context:  map[string]any{"current_location": "metro"},
 	}})
 	if err != nil {
-		fmt.Println(err) // nobody has allowed anything
+		fmt.Println(err) // no answer: nothing is allowed
 		return
 	}
 	fmt.Println(answers[0].Decision)
 	// Output: true
 }
 
-// Several questions are one request.
+// Several questions are sent in one request.
 func ExampleClient_Decide_batch() {
 	pdp := sidecar()
 	defer pdp.Close()

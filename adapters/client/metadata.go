@@ -10,7 +10,8 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
-// Endpoints are the paths of a decision point's requests. Those of pdp/authzen/PROTOCOL.md section 10.1 follow the path of the URL.
+// Endpoints are the paths of a decision point's endpoints. The standard ones (pdp/authzen/PROTOCOL.md section 10.1) follow
+// the path of the URL.
 type Endpoints struct {
 	Evaluation, Evaluations                     string
 	SearchSubject, SearchResource, SearchAction string
@@ -21,14 +22,14 @@ var standardEndpoints = Endpoints{
 	SearchSubject: "/access/v1/search/subject", SearchResource: "/access/v1/search/resource", SearchAction: "/access/v1/search/action",
 }
 
-// Metadata is what a decision point says of itself (pdp/authzen/PROTOCOL.md section 9).
+// Metadata describes a decision point, in its own words (pdp/authzen/PROTOCOL.md section 9).
 type Metadata struct {
 	PolicyDecisionPoint  string // its base URL
 	Endpoints            Endpoints
 	SupportedObligations []string
 }
 
-// Metadata asks for the metadata. What the decision point does not offer is empty.
+// Metadata requests the metadata. Fields that the decision point does not offer are empty.
 func (c *Client) Metadata(ctx context.Context) (Metadata, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
@@ -67,7 +68,7 @@ func (c *Client) Metadata(ctx context.Context) (Metadata, error) {
 	return m, nil
 }
 
-// metadataURL puts the well-known path between the host and the path of the URL (RFC 8615).
+// metadataURL inserts the well-known path between the host and the path of the URL (RFC 8615).
 func (c *Client) metadataURL() (string, error) {
 	u, err := url.Parse(c.base)
 	if err != nil {
@@ -76,8 +77,8 @@ func (c *Client) metadataURL() (string, error) {
 	return u.Scheme + "://" + u.Host + "/.well-known/authzen-configuration" + u.EscapedPath(), nil
 }
 
-// Discover returns a client for a decision point whose endpoints are not the standard ones, by its metadata. The metadata must be those of
-// the URL, and every endpoint must be at its origin: metadata cannot send questions to another server.
+// Discover returns a client that uses the endpoints in the decision point's metadata. The metadata must be those of the URL,
+// and every endpoint must be at its origin, so that metadata cannot send questions to another server.
 func Discover(ctx context.Context, config Config) (*Client, error) {
 	c, err := New(config)
 	if err != nil {

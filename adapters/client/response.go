@@ -31,7 +31,7 @@ func checkHeader(resp *http.Response, id string) error {
 	if resp.Header.Get("Content-Encoding") != "" {
 		return errors.New("the decision point sent an encoded answer, which was not asked for")
 	}
-	// An answer to somebody else's request.
+	// Another id means that this answers somebody else's request.
 	if got := resp.Header.Get("X-Request-Id"); id != "" && got != "" && got != id {
 		return errors.New("the decision point answered another request")
 	}
@@ -44,8 +44,8 @@ func isJSON(contentType string) bool {
 	return err == nil && mediaType == "application/json" && (!hasCharset || strings.EqualFold(charset, "utf-8"))
 }
 
-// unreachable describes a failed attempt. It keeps what went wrong with the connection, and leaves out the URL and what was received
-// instead of HTTP: it may name persons.
+// unreachable describes a failed attempt. It keeps the cause of a failed connection. It omits the URL, and any data received
+// instead of HTTP, which may name persons.
 func unreachable(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); cause != nil {
 		return fmt.Errorf("the decision point did not answer in time: %w", cause)

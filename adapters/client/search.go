@@ -25,7 +25,7 @@ func (c *Client) SearchActions(ctx context.Context, s authzen.Search) iter.Seq2[
 	return c.search(ctx, c.endpoints.SearchAction, s, map[string]any{"subject": s.Subject, "resource": s.Resource})
 }
 
-// withoutID leaves out what is searched for.
+// withoutID omits the id, which is what the search is for.
 func withoutID(e authzen.Entity) map[string]any {
 	m := map[string]any{"type": e.Type}
 	if e.Properties != nil {
@@ -34,8 +34,8 @@ func withoutID(e authzen.Entity) map[string]any {
 	return m
 }
 
-// search yields the hits of all pages. Each page is a request with its own time-out, and a page that fails ends the list with an error:
-// what has been yielded until then is not the whole. Page.Limit is the size of a page.
+// search yields the hits of all pages. Each page is a request with its own time-out. If a page fails, the list ends with an
+// error and is incomplete. Page.Limit is the size of a page.
 func (c *Client) search(ctx context.Context, path string, s authzen.Search, message map[string]any) iter.Seq2[authzen.Hit, error] {
 	return func(yield func(authzen.Hit, error) bool) {
 		page := authzen.Page{}

@@ -30,7 +30,7 @@ type application struct {
 	exited chan struct{}
 }
 
-// logBuffer keeps what the application writes.
+// logBuffer records the application's output. It is safe for concurrent use.
 type logBuffer struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -58,7 +58,7 @@ func startApplication(ctx context.Context, command, environment []string) (*appl
 	a.cmd = exec.Command(command[0], command[1:]...)
 	a.cmd.Env = append(append(os.Environ(), environment...), "LISTEN_ADDR="+addr)
 	a.cmd.Stdout, a.cmd.Stderr = &a.log, &a.log
-	a.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // so that what it starts ends with it
+	a.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // so that stop also ends the processes that it starts
 	if err := a.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("the sample application does not start: %w", err)
 	}
@@ -98,14 +98,14 @@ func (a *application) stop() {
 	<-a.exited
 }
 
-// response is an answer of the sample application.
+// response is a response of the sample application.
 type response struct {
 	status int
 	header http.Header
 	body   string
 }
 
-// send sends a request as it stands, on a connection of its own.
+// send sends a request unchanged, on a connection of its own.
 func (a *application) send(request, method string) (response, error) {
 	conn, err := net.DialTimeout("tcp", a.addr, requestTimeout)
 	if err != nil {
@@ -130,7 +130,7 @@ func (a *application) send(request, method string) (response, error) {
 	return response{resp.StatusCode, resp.Header, string(body)}, nil
 }
 
-// text is the request of a case. Fields of which there may be several come last.
+// text returns the request of a case. Fields that may occur several times come last.
 func (c *testCase) text(addr string, authorization []string) (text, method string) {
 	method, target, _ := strings.Cut(c.Request, " ")
 	var b strings.Builder

@@ -105,7 +105,7 @@ var mutations = []broken{
 }
 
 const (
-	// lenient is what encoding/json makes of an answer.
+	// lenient decodes an answer as encoding/json does.
 	lenient = `func() (authzen.Response, error) {
 		var v struct {
 			Decision bool
@@ -134,7 +134,7 @@ const (
 	`
 )
 
-// Each of these changes is one that somebody could make by mistake. The suite must say which duty it breaks.
+// Each change is one that somebody could make by mistake. The suite must name the duty that it breaks.
 func TestEveryBrokenDutyIsFound(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it builds and drives other programs")
@@ -150,7 +150,7 @@ func TestEveryBrokenDutyIsFound(t *testing.T) {
 			data, err := os.ReadFile(original)
 			require.NoError(t, err)
 			require.Equal(t, 1, strings.Count(string(data), m.old), "%s has changed: %q must be in it once", m.file, m.old)
-			memory := "" // what an adapter would need to remember verdicts
+			memory := "" // storage for an adapter that caches verdicts
 			if m.duty == "PEP-5" {
 				memory = "\nvar memory = map[string][]authzen.Response{}\n"
 			}

@@ -16,7 +16,7 @@ import (
 const (
 	statusConforms = 0
 	statusBreaks   = 1 // a duty is broken
-	statusFailed   = 2 // it could not be found out
+	statusFailed   = 2 // the suite could not run
 )
 
 const usage = `Usage: conformance [flags] -- COMMAND [ARGUMENT...]

@@ -18,12 +18,12 @@ var script []byte
 //go:embed routes.yaml
 var routeFile string
 
-// testCase is a request to the sample application and what is expected of it.
+// testCase is a request to the sample application and the expected results.
 type testCase struct {
 	Name, Duty string
 	Request    string // method and target
 	Headers    map[string]string
-	Token      string // which token the request carries; "" is a valid one
+	Token      string // the kind of token that the request carries; "" is a valid one
 	Send       string // the body
 
 	Status   int
@@ -38,7 +38,7 @@ type testCase struct {
 	Done     *[]string         // the ids of the obligations that this request did
 }
 
-// asks reports how many requests the decision point is to be sent.
+// asks returns the number of requests that must reach the decision point.
 func (c *testCase) asks() int {
 	switch {
 	case c.Requests != nil:
@@ -52,7 +52,7 @@ func (c *testCase) asks() int {
 // timed reports whether the case is about the time-out.
 func (c *testCase) timed() bool { return strings.HasPrefix(c.Request, "GET /users/not-in-time") }
 
-// scripted returns the cases of the script, and one for each behavior of the decision point.
+// scripted returns the cases of the script, and one for each other behavior of the decision point.
 func scripted() ([]testCase, error) {
 	var file struct{ Cases []testCase }
 	decoder := yaml.NewDecoder(bytes.NewReader(script))
@@ -70,7 +70,7 @@ func scripted() ([]testCase, error) {
 	return cases, nil
 }
 
-// played is the case in which the decision point behaves in a certain way.
+// played returns the case for one behavior of the decision point.
 func played(id string) testCase {
 	c := testCase{Name: "the decision point plays " + id, Duty: "PEP-1", Request: "GET /users/" + id, Status: 403, Code: "denied"}
 	one, two := 1, 2

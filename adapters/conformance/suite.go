@@ -59,7 +59,7 @@ func newSuite(only []string) (*suite, error) {
 
 func (s *suite) wants(duty string) bool { return len(s.only) == 0 || slices.Contains(s.only, duty) }
 
-// run returns the duties that are broken, sorted.
+// run runs the suite and returns the broken duties, sorted.
 func (s *suite) run(ctx context.Context) ([]string, error) {
 	var err error
 	if s.issuer, err = newIssuer(); err != nil {
@@ -99,8 +99,8 @@ func (s *suite) listen(ctx context.Context, network, address string, config *tls
 	return pdp, app, nil
 }
 
-// patience makes an application wait for answers for so many seconds, so that a machine that stalls breaks no duty. Only the cases about
-// time run without it.
+// patience gives an application a long time-out, in seconds, so that a machine that stalls breaks no duty. Only the cases
+// about time run without it.
 const patience = "PDP_TIMEOUT=20"
 
 func (s *suite) overTCP(ctx context.Context) error {
@@ -135,7 +135,7 @@ func (s *suite) overTCP(ctx context.Context) error {
 	return nil
 }
 
-// inTime runs the cases about time, with the time-out that an application has by default.
+// inTime runs the cases about time, with the application's default time-out.
 func (s *suite) inTime(ctx context.Context) error {
 	if !slices.ContainsFunc(s.cases, func(c testCase) bool { return c.timed() }) {
 		return nil
@@ -213,7 +213,7 @@ func (s *suite) overTLS(ctx context.Context) error {
 	return nil
 }
 
-// checkAll asks about users and expects statuses.
+// checkAll asks about users and expects the given statuses.
 func (s *suite) checkAll(name string, pdp *decisionpoint.Server, app *application, want map[string]int) error {
 	for _, id := range slices.Sorted(maps.Keys(want)) {
 		c := testCase{Name: name + ": " + id, Duty: "PEP-10", Request: "GET /users/" + id, Status: want[id]}
@@ -247,7 +247,7 @@ func (s *suite) report(duty, name string, problems []string) {
 	}
 }
 
-// check sends the request of a case and returns what is wrong. An error means that nothing could be found out.
+// check sends the request of a case and returns the problems. An error means that the case could not be checked.
 func (s *suite) check(c *testCase, pdp *decisionpoint.Server, app *application) (problems []string, err error) {
 	before, err := doneBy(app)
 	if err != nil {
@@ -288,7 +288,7 @@ func doneBy(app *application) ([]string, error) {
 	return ids, nil
 }
 
-// response returns what is wrong with a response.
+// response returns the problems of a response.
 func (c *testCase) response(got response, method string) []string {
 	var problems []string
 	fail := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
@@ -328,7 +328,7 @@ func (c *testCase) response(got response, method string) []string {
 	return problems
 }
 
-// asked returns what is wrong with what reached the decision point.
+// asked returns the problems of the requests that reached the decision point.
 func (c *testCase) asked(requests []decisionpoint.Request) []string {
 	var problems []string
 	fail := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
@@ -372,7 +372,7 @@ func sameTypes(types []any) bool {
 	return len(types) == 2 && slices.Contains(types, any("notification")) && slices.Contains(types, any("custom"))
 }
 
-// contains reports whether a value has every member of want.
+// contains reports whether got has every member of want.
 func contains(got, want any) bool {
 	switch want := want.(type) {
 	case map[string]any:
@@ -393,9 +393,9 @@ func contains(got, want any) bool {
 	return reflect.DeepEqual(got, want)
 }
 
-// crowd sends more requests at once than there may be connections to the decision point, which answers slowly.
+// crowd sends more concurrent requests than the allowed number of connections to the decision point, which answers slowly.
 func (s *suite) crowd(pdp *decisionpoint.Server, app *application) []string {
-	pdp.MostOpen() // forget what has been open until now
+	pdp.MostOpen() // resets the maximum
 	var all sync.WaitGroup
 	for range 2 * maxConnections {
 		all.Go(func() {
@@ -431,7 +431,7 @@ func (s *suite) crowd(pdp *decisionpoint.Server, app *application) []string {
 	return problems
 }
 
-// readLog looks in the log of the application for what must not be in it.
+// readLog searches the application's log for what must not be in it.
 func (s *suite) readLog(app *application) []string {
 	var problems []string
 	log := app.log.String()

@@ -43,7 +43,7 @@ func newIssuer() (*issuer, error) {
 	return &i, err
 }
 
-// authorization returns the values of the Authorization header field for one of the script's tokens.
+// authorization returns the values of the Authorization header field for a kind of token in the script.
 func (i *issuer) authorization(kind string) ([]string, error) {
 	claims := map[string]any{"iss": "https://idp.example.org", "aud": "user-admin", "sub": subject, "location": "metro", "exp": time.Now().Add(time.Hour).Unix()}
 	key := i.key

@@ -22,7 +22,7 @@ routes:
   - {path: "/users/{id}", methods: [GET], action: user.view, resource: {id: {path: id}}}
 `
 
-// alone lets people see themselves. A program uses adapters/client or adapters/inprocess.
+// alone allows people to view themselves. Real programs use adapters/client or adapters/inprocess.
 type alone struct{}
 
 func (alone) Decide(_ context.Context, questions []authzen.Evaluation) ([]authzen.Response, error) {
@@ -47,7 +47,7 @@ func ExampleMiddleware() {
 	e := echo.New()
 	e.Pre(wardecho.Middleware(wardecho.Config{
 		Checker:   checker,
-		FromProxy: func(*http.Request) bool { return true }, // only a proxy can reach it, which has signed the person in
+		FromProxy: func(*http.Request) bool { return true }, // only a proxy that has authenticated the person can reach it
 	}))
 	e.GET("/users/:id", func(c echo.Context) error {
 		result, _ := wardecho.ResultOf(c)

@@ -15,26 +15,27 @@ import (
 // Config configures the middleware. Checker is required.
 type Config struct {
 	Checker *check.Checker
-	// FromProxy reports whether a request comes from a proxy that has proven who it is. Only such a request may name the person in a
-	// header. nil means that none does.
+	// FromProxy reports whether a request comes from an authenticated proxy. Only such a request may name the person in a
+	// header. nil means that none may.
 	FromProxy func(r *http.Request) bool
 	Logger    *slog.Logger // nil means slog.Default()
 }
 
 const resultKey = "wardkeeper.result"
 
-// ResultOf returns what was decided about the request that a handler answers. ok is false if the middleware did not see it. Below the
-// handler, where there is only a [context.Context], [check.ResultOf] returns the same.
+// ResultOf returns the result of checking the request that a handler answers. ok is false if the middleware did not see the
+// request. Code that has only a [context.Context] gets the same from [check.ResultOf].
 func ResultOf(c echo.Context) (result check.Result, ok bool) {
 	result, ok = c.Get(resultKey).(check.Result)
 	return result, ok
 }
 
-// Middleware returns a middleware for [echo.Echo.Pre], so that echo looks for the handler by the path that was judged. With Use, for a part of
-// an application, requests with an unusual encoding of the path are refused, since echo has matched them undecoded.
+// Middleware returns a middleware for [echo.Echo.Pre], which runs before echo's router, so that the path that was judged
+// selects the handler. With Use, for a part of an application, requests with an unusual encoding of the path are refused,
+// because echo has already routed them by the encoded path.
 //
-// What follows a permitted action is done once the handler has returned nil and answered with a status below 400; what fails then is logged
-// by the obligation's id, and is the application's to repeat.
+// The obligations that follow an action are performed once the handler has returned nil and answered with a status below 400.
+// A failure is logged with the obligation's id; the application must repeat that obligation.
 func Middleware(c Config) echo.MiddlewareFunc {
 	if c.Logger == nil {
 		c.Logger = slog.Default()
@@ -55,13 +56,14 @@ func Middleware(c Config) echo.MiddlewareFunc {
 			}
 			ctx.Set(resultKey, result)
 			ctx.SetRequest(r.WithContext(check.WithResult(r.Context(), result)))
-			// Without it echo takes "/%75sers" for another path than "/users". Decoding has one meaning, since encoded delimiters have been
-			// refused.
+			// Otherwise echo takes "/%75sers" for another path than "/users". Decoding is unambiguous here, because encoded
+			// delimiters have been refused.
 			r.URL.RawPath = ""
 			var err error
 			returned := false
 			defer func() {
-				// A handler that panics after it has begun to answer has succeeded: proxies do so when the client has gone away.
+				// A handler that panics after it has begun to answer has succeeded: proxies do so when the client
+				// disconnects.
 				if err != nil || ctx.Response().Status >= http.StatusBadRequest || !returned && !ctx.Response().Committed {
 					return
 				}
@@ -76,7 +78,7 @@ func Middleware(c Config) echo.MiddlewareFunc {
 	}
 }
 
-// undecoded refuses a request for which echo has found a handler by the encoded path.
+// undecoded refuses a request that echo has routed by the encoded path.
 func undecoded(r *http.Request) pep.Refusal {
 	refusal := pep.BadRequest("The path encodes characters that need no encoding, or in lower case: send them as they are.")
 	refusal.RequestID = pep.NewTrace(r.Header.Values).RequestID

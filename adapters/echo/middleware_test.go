@@ -19,7 +19,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
-// decider permits what is about "jane", with a notification, and nothing else.
+// decider allows only questions about "jane", with an obligation to notify.
 type decider struct{ asked []authzen.Evaluation }
 
 func (d *decider) Decide(_ context.Context, questions []authzen.Evaluation) ([]authzen.Response, error) {
@@ -41,7 +41,7 @@ routes:
   - {path: "/users/{id}", methods: [GET, POST], action: user.view, resource: {id: {path: id}}}
 `
 
-// setup returns what configures the middleware, and the ids of the obligations that are done.
+// setup returns a configuration of the middleware, its decider, and the ids of the obligations performed.
 func setup(t *testing.T) (wardecho.Config, *decider, *[]string) {
 	t.Helper()
 	table, err := routes.Parse([]byte(file))

@@ -9,9 +9,9 @@ import (
 	bootstrapv3 "github.com/envoyproxy/go-control-plane/envoy/config/bootstrap/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	extauthzv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/ext_authz/v3"
-	_ "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3" // an Any of the configuration
+	_ "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3" // the type of an Any in the configuration
 	managerv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
-	_ "github.com/envoyproxy/go-control-plane/envoy/extensions/upstreams/http/v3" // another one
+	_ "github.com/envoyproxy/go-control-plane/envoy/extensions/upstreams/http/v3" // likewise
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
@@ -21,7 +21,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/adapters/routes"
 )
 
-// decodeYAML decodes a configuration as Envoy does: unknown fields, and values that are not allowed, are errors.
+// decodeYAML decodes a configuration as Envoy does: unknown fields and invalid values are errors.
 func decodeYAML(t *testing.T, text []byte, into proto.Message) {
 	t.Helper()
 	var value any

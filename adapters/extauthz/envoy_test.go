@@ -10,7 +10,7 @@ import (
 	"google.golang.org/grpc/metadata"
 )
 
-// downstream is a request as a person sends it to Envoy.
+// downstream is a request as a client sends it to Envoy.
 type downstream struct {
 	method, path, host string
 	header             [][2]string // in order, names in lower case as Envoy keeps them
@@ -18,7 +18,7 @@ type downstream struct {
 	extensions         map[string]string
 }
 
-// filter is how Envoy's filter is configured.
+// filter is a configuration of Envoy's filter.
 type filter struct {
 	raw          bool // encode_raw_headers
 	bodyLimit    int  // with_request_body.max_request_bytes; 0 if bodies are not sent
@@ -29,8 +29,8 @@ type filter struct {
 // recommended is the configuration in adapters/envoy.
 var recommended = filter{raw: true, bodyLimit: 64 << 10}
 
-// checkRequest builds what Envoy asks about a request: every field, the pseudo fields among them, either one by one or those of one name
-// joined; text sanitized; the body up to the limit, with a mark.
+// checkRequest builds the check request that Envoy sends: all fields including the pseudo fields, either one by one or joined
+// by name; sanitized text; and the body up to the limit, with a mark.
 func (f filter) checkRequest(d downstream) *authv3.CheckRequest {
 	all := [][2]string{{":authority", d.host}, {":path", d.path}, {":method", d.method}, {":scheme", "http"}}
 	if f.omitsHeaders {
@@ -78,7 +78,7 @@ func (f filter) checkRequest(d downstream) *authv3.CheckRequest {
 	}}
 }
 
-// sanitized replaces each byte that is not UTF-8 by an exclamation mark, as Envoy does.
+// sanitized replaces each byte that is not UTF-8 with an exclamation mark, as Envoy does.
 func sanitized(s string) string {
 	if utf8.ValidString(s) {
 		return s
@@ -94,7 +94,7 @@ func sanitized(s string) string {
 	return b.String()
 }
 
-// proxyContext is the context of a call by a proxy with a token, for calls of the method itself.
+// proxyContext returns the context of a call by a proxy with a token, for tests that call the method itself.
 func proxyContext(token string) context.Context {
 	return metadata.NewIncomingContext(context.Background(), metadata.Pairs("authorization", "Bearer "+token))
 }

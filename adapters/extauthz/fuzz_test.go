@@ -16,7 +16,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
-// permissive permits everything, and keeps the last question.
+// permissive allows everything and keeps the last question.
 type permissive struct{ last *authzen.Evaluation }
 
 func (d *permissive) Decide(_ context.Context, questions []authzen.Evaluation) ([]authzen.Response, error) {
@@ -24,8 +24,8 @@ func (d *permissive) Decide(_ context.Context, questions []authzen.Evaluation) (
 	return []authzen.Response{{Decision: true}}, nil
 }
 
-// FuzzForwardedRequestIsTheOneJudged asks as Envoy does about any request. What may pass must be read by an application behind Envoy, which
-// gets the bytes that the person sent, as the route file has read it.
+// FuzzForwardedRequestIsTheOneJudged asks about any request as Envoy does. If the request may pass, an application behind
+// Envoy, which gets the bytes that the client sent, must read it as the route file did.
 func FuzzForwardedRequestIsTheOneJudged(f *testing.F) {
 	for _, path := range []string{"/users/jane", "/users/j%61ne?x=/../", "/users/../open", "/users/jane\xff", "/users/jane!", "/users//jane", "/users/a%2fb", "/open", "http://h/open", "/open;x", "//open", "/users/%e4", "*", ""} {
 		f.Add("GET", path, "clinic.example.org", "x-confirmed", "true", `{"id":"jane"}`, true)
@@ -46,7 +46,7 @@ func FuzzForwardedRequestIsTheOneJudged(f *testing.F) {
 	f.Fuzz(func(t *testing.T, method, path, host, name, value, body string, raw bool) {
 		name = strings.ToLower(name)
 		if strings.HasPrefix(name, ":") || name == "x-person" {
-			return // Envoy has these of its own
+			return // Envoy sets these itself
 		}
 		decider.last = nil
 		d := downstream{method: method, path: path, host: host, body: body,

@@ -12,10 +12,10 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// watchInterval is how often the readiness is looked at for who watches it.
+// watchInterval is the interval at which Watch checks the readiness.
 const watchInterval = time.Second
 
-// health is gRPC's health service. It follows the readiness, and needs no token, as /ready does.
+// health is gRPC's health service. It reports the readiness and, like /ready, needs no token.
 type health struct {
 	healthv1.UnimplementedHealthServer
 	ready   func(context.Context) bool
@@ -27,7 +27,7 @@ func newHealth(ready func(context.Context) bool) *health {
 	return &health{ready: ready, stopped: make(chan struct{})}
 }
 
-// stop makes the service not serving, for good, and ends what watches it.
+// stop makes the service not serving, for good, and ends all watches.
 func (h *health) stop() { h.once.Do(func() { close(h.stopped) }) }
 
 // knows reports whether a service is served here; "" is the whole server.
@@ -77,7 +77,7 @@ func (h *health) Watch(r *healthv1.HealthCheckRequest, stream grpc.ServerStreami
 		case <-ticker.C:
 		case <-h.stopped:
 			if last == healthv1.HealthCheckResponse_SERVING {
-				_ = stream.Send(&healthv1.HealthCheckResponse{Status: healthv1.HealthCheckResponse_NOT_SERVING}) // it is the last word
+				_ = stream.Send(&healthv1.HealthCheckResponse{Status: healthv1.HealthCheckResponse_NOT_SERVING}) // best effort
 			}
 			return status.Error(codes.Unavailable, "the server is stopping")
 		case <-stream.Context().Done():

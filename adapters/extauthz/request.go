@@ -17,25 +17,26 @@ import (
 	"github.com/wardkeeper/wardkeeper/adapters/routes"
 )
 
-// partialBodyHeader is added by Envoy if it sends a body: "true" if that is only its beginning. Envoy drops what clients send in it.
+// partialBodyHeader is a field that Envoy adds if it sends a body: "true" means that the body is truncated. Envoy drops the
+// field from clients' requests.
 const partialBodyHeader = "x-envoy-auth-partial-body"
 
-// Context extensions are said by Envoy's configuration, route by route, and never by clients. Those of a route that should not be asked
-// about are Envoy's own: disabled.
+// Context extensions come from Envoy's configuration of a route, and never from clients. There is none to exempt a route from
+// checks: Envoy has its own setting for that, disabled.
 const (
 	extensionPrefix = "wardkeeper."
-	hostExtension   = extensionPrefix + "host" // the host by which the route file is read, whatever the request's is
+	hostExtension   = extensionPrefix + "host" // the host for the route file, in place of the request's
 )
 
-// forwarded is a request that Envoy holds back.
+// forwarded is a request that Envoy holds until it has been checked.
 type forwarded struct {
 	routes.Request
-	// reserved are the names of the fields of the request that only the proxy may set.
+	// reserved has the names of the request's fields that only the proxy may set.
 	reserved []string
 }
 
-// requestOf makes a request of what Envoy says about it. An error means that Envoy is not configured as it has to be: what would be judged
-// could be another request than the one that it forwards.
+// requestOf reconstructs the request that Envoy describes. An error means that Envoy is not configured correctly: it could
+// forward another request than the one that would be judged.
 func requestOf(attributes *authv3.AttributeContext, fromProxy bool) (forwarded, error) {
 	said := attributes.GetRequest().GetHttp()
 	if said == nil {
@@ -64,17 +65,17 @@ func requestOf(attributes *authv3.AttributeContext, fromProxy bool) (forwarded, 
 	return f, nil
 }
 
-// field is one field of a header.
+// field is a header field.
 type field struct{ name, value string }
 
 type fields []field
 
-// notUTF8 stands for what Envoy writes for bytes that are not UTF-8, unless it is told to send values as they are. What has it in it is not
-// known, so that no question can be drawn from it.
+// notUTF8 replaces exclamation marks. Unless it is told to send raw values, Envoy writes one for each byte that is not UTF-8,
+// so a value that contains one is not known. No question can be drawn from the replacement character.
 var notUTF8 = strings.NewReplacer("!", "\ufffd")
 
-// fieldsOf returns the fields of a request, the pseudo fields of HTTP/2 apart. With encode_raw_headers, every field is there as it came.
-// Without, Envoy joins those of one name by commas.
+// fieldsOf returns the fields of a request, and separately the pseudo fields of HTTP/2. With encode_raw_headers, Envoy sends
+// every field as it came; without, it joins fields of the same name with commas.
 func fieldsOf(r *authv3.AttributeContext_HttpRequest) (ordinary, pseudo fields) {
 	var all fields
 	if raw := r.GetHeaderMap().GetHeaders(); len(raw) > 0 {
@@ -85,7 +86,7 @@ func fieldsOf(r *authv3.AttributeContext_HttpRequest) (ordinary, pseudo fields) 
 		for name, value := range r.GetHeaders() {
 			value = notUTF8.Replace(value)
 			if strings.EqualFold(name, "cookie") {
-				for part := range strings.SplitSeq(value, ",") { // each of them may have been a field
+				for part := range strings.SplitSeq(value, ",") { // each part may have been a field of its own
 					all = append(all, field{name, part})
 				}
 				continue
@@ -110,8 +111,9 @@ func rawValue(h *corev3.HeaderValue) string {
 	return h.GetValue()
 }
 
-// confirm checks that a pseudo field says the same as the attribute, and replaces the attribute where the field has bytes that the
-// attribute cannot have. Envoy sends all pseudo fields, unless it leaves fields out: then those that matter could be missing too.
+// confirm checks that a pseudo field agrees with the attribute, and replaces the attribute if the field has bytes that the
+// attribute cannot have. Envoy sends all pseudo fields unless it is configured to leave out fields: then others that matter
+// could be missing too.
 func (fs fields) confirm(name string, attribute *string) error {
 	var found []string
 	for _, f := range fs {
@@ -133,7 +135,7 @@ func (fs fields) confirm(name string, attribute *string) error {
 	return nil
 }
 
-// addTo adds fields to a request, without those that are only the proxy's to set. It returns the values of [partialBodyHeader].
+// addTo adds the fields to a request, except those that only the proxy may set. It returns the values of [partialBodyHeader].
 func (fs fields) addTo(f *forwarded) (marks []string) {
 	for _, field := range fs {
 		name := strings.ToLower(field.name)
@@ -146,7 +148,7 @@ func (fs fields) addTo(f *forwarded) (marks []string) {
 			}
 		case name == "host":
 			if field.value != f.Host[0] {
-				f.Host = append(f.Host, field.value) // refused: there are two
+				f.Host = append(f.Host, field.value) // refused, because there are two
 			}
 		default:
 			key := textproto.CanonicalMIMEHeaderKey(name)
@@ -157,12 +159,12 @@ func (fs fields) addTo(f *forwarded) (marks []string) {
 	return marks
 }
 
-// readExtensions does what the route of Envoy says. Nothing in it can let a request through that the route file does not: an extension
-// that is not known refuses them all, so that nobody trusts in one that has no effect.
+// readExtensions applies the context extensions of Envoy's route. None of them can let a request through that the route file
+// does not. An unknown one is an error, which refuses every request, so that nobody relies on an extension without effect.
 func readExtensions(extensions map[string]string, f *forwarded) error {
 	for name, value := range extensions {
 		switch {
-		case !strings.HasPrefix(name, extensionPrefix): // for somebody else
+		case !strings.HasPrefix(name, extensionPrefix): // not for Wardkeeper
 		case name == hostExtension && value != "":
 			if len(f.Host) == 1 {
 				f.Host[0] = value
@@ -179,9 +181,9 @@ var (
 	errBodyText   = errors.New("the proxy sends the body as text, in which bytes that are no UTF-8 are replaced: set pack_as_bytes")
 )
 
-// readerOf returns what reads the body, or nil if Envoy does not send it. Only a body that is proven to be complete is read: Envoy marks
-// one as complete as well if it has filled the buffer exactly, so that Content-Length has to agree. Without a mark there may be a body
-// that Envoy was not told to send.
+// readerOf returns the function that reads the body, or nil if Envoy does not send it. It reads only a body that is known to
+// be complete: Envoy also marks a body as complete if it has filled the buffer exactly, so Content-Length has to agree.
+// Without a mark, there may be a body that Envoy is not configured to send.
 func readerOf(r *authv3.AttributeContext_HttpRequest, marks, lengths []string) func(limit int) ([]byte, error) {
 	body := r.GetRawBody()
 	if len(marks) == 0 {

@@ -17,12 +17,13 @@ import (
 	"github.com/wardkeeper/wardkeeper/adapters/pep"
 )
 
-// permitted tells Envoy to forward a request. Envoy removes fields after it has set some: what is set must not be removed.
+// permitted tells Envoy to forward a request. Envoy removes fields after it has set others, so no field that is set may be
+// removed.
 func permitted(result check.Result, reserved []string) *authv3.CheckResponse {
 	header := http.Header{}
 	result.SetHeader(header)
 	remove := slices.Clone(reserved)
-	if result.Subject == "" { // Envoy does not keep empty values everywhere
+	if result.Subject == "" { // Envoy does not keep empty values in all cases
 		header.Del(check.SubjectHeader)
 		remove = append(remove, strings.ToLower(check.SubjectHeader))
 	}
@@ -37,8 +38,8 @@ func permitted(result check.Result, reserved []string) *authv3.CheckResponse {
 	}
 }
 
-// refused tells Envoy what the person gets instead. It is always a denial, also where nobody could be asked: what Envoy takes for an
-// error it lets through if failure_mode_allow is set.
+// refused tells Envoy what to send to the person instead. It is always a denial, even if there was no answer: Envoy lets
+// requests through on errors if failure_mode_allow is set.
 func refused(result check.Result, accept string) *authv3.CheckResponse {
 	header := http.Header{}
 	result.Refusal.SetHeader(header)
@@ -54,7 +55,7 @@ func refused(result check.Result, accept string) *authv3.CheckResponse {
 	}
 }
 
-// codeOf returns the gRPC status of a refusal. Envoy tells OK from all others, and logs them.
+// codeOf returns the gRPC status of a refusal. Envoy distinguishes only OK from all others, and logs them.
 func codeOf(status int) codes.Code {
 	switch status {
 	case http.StatusBadRequest:
@@ -78,8 +79,8 @@ func options(header http.Header) []*corev3.HeaderValueOption {
 	return set
 }
 
-// decisionMetadata is what Envoy's access log and later filters can say about the decision. The only personal datum is the id of the person, of
-// requests that pass: neither reasons nor the path nor what was asked.
+// decisionMetadata describes the decision for Envoy's access log and later filters. Its only personal data is the id of the
+// person, for requests that pass: it has no reasons, no path and no question.
 func decisionMetadata(result check.Result) *structpb.Struct {
 	values := map[string]*structpb.Value{
 		"decision":   structpb.NewStringValue(decisionOf(result)),
@@ -94,7 +95,7 @@ func decisionMetadata(result check.Result) *structpb.Struct {
 	return &structpb.Struct{Fields: values}
 }
 
-// decisionOf names an outcome: allowed, public, or the code of the refusal.
+// decisionOf returns "allowed", "public", or the code of the refusal.
 func decisionOf(result check.Result) string {
 	switch {
 	case !result.Pass:
@@ -105,7 +106,7 @@ func decisionOf(result check.Result) string {
 	return "allowed"
 }
 
-// unavailable is the result of a request about which nobody can be asked.
+// unavailable is the result of a request that could not be checked.
 func unavailable() check.Result {
 	return check.Result{Refusal: pep.Outcome{Verdict: pep.Unavailable}.Refusal()}
 }

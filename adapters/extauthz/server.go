@@ -23,9 +23,9 @@ import (
 
 // The limits of a server.
 const (
-	maxTime    = time.Second // for a check, if Envoy gives no less
-	maxMessage = 1 << 20     // bytes of a request of Envoy: header and body of the person's request
-	maxHeader  = 16 << 10    // bytes of the header of such a request
+	maxTime    = time.Second // for a check, unless Envoy allows less
+	maxMessage = 1 << 20     // bytes of a request from Envoy: header and body of the original request
+	maxHeader  = 16 << 10    // bytes of the header of a request from Envoy
 	maxStreams = 1000        // concurrent checks on one connection
 	maxChecks  = 1024        // concurrent checks, by default
 	minPing    = 10 * time.Second
@@ -33,13 +33,13 @@ const (
 
 // Config configures a server. Checker is required. Functions must be safe for concurrent use.
 type Config struct {
-	// Checker returns what checks requests. It is called for each, so that a route file can be replaced.
+	// Checker returns the current checker. It is called for each request, so that the route file can be replaced.
 	Checker func() *check.Checker
-	// Tokens returns the tokens of proxies. nil means that whoever can connect may ask.
+	// Tokens returns the valid tokens of proxies. nil means that any client that can connect may ask.
 	Tokens func() []string
 	// Ready reports whether questions can be decided; nil means always.
 	Ready func(ctx context.Context) bool
-	// MaxChecks is how many requests are checked at a time; 0 means 1024. More are refused at once.
+	// MaxChecks bounds the concurrent checks; 0 means 1024. Requests beyond it are refused at once.
 	MaxChecks int
 	// IdleTimeout is how long a connection without checks is kept; 0 means 2 min.
 	IdleTimeout time.Duration
@@ -51,7 +51,7 @@ type Server struct {
 	authv3.UnimplementedAuthorizationServer
 	checker func() *check.Checker
 	tokens  func() []string
-	slots   chan struct{} // one for each check that runs
+	slots   chan struct{} // one for each running check
 	log     *slog.Logger
 	health  *health
 	grpc    *grpc.Server
@@ -85,10 +85,10 @@ func New(c Config) (*Server, error) {
 	return s, nil
 }
 
-// Serve answers on a listener until [Server.Shutdown] or [Server.Close], and closes it. It may be called for several listeners.
+// Serve serves a listener until [Server.Shutdown] or [Server.Close], and closes it. It may be called for several listeners.
 func (s *Server) Serve(l net.Listener) error { return s.grpc.Serve(l) }
 
-// Shutdown stops listening and lets checks in flight finish. If they have not when ctx ends, they are broken off, which is an error.
+// Shutdown stops listening and lets checks in flight finish. If ctx ends first, it aborts them and returns the error of ctx.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.health.stop()
 	stopped := make(chan struct{})
@@ -105,14 +105,14 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 }
 
-// Close stops at once.
+// Close stops at once and aborts checks in flight.
 func (s *Server) Close() error {
 	s.health.stop()
 	s.grpc.Stop()
 	return nil
 }
 
-// Check answers whether a request may pass. It never fails: every failure is a denial with status 503.
+// Check reports whether a request may pass. It never returns an error: every failure is a denial with status 503.
 func (s *Server) Check(ctx context.Context, r *authv3.CheckRequest) (*authv3.CheckResponse, error) {
 	start := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, timeLeft(ctx))
@@ -125,8 +125,8 @@ func (s *Server) Check(ctx context.Context, r *authv3.CheckRequest) (*authv3.Che
 	return refused(result, strings.Join(f.Header.Values("Accept"), ",")), nil
 }
 
-// timeLeft returns how long a check may take. A tenth of Envoy's time is left for the answer: if it comes too late, Envoy lets the request
-// through where failure_mode_allow is set.
+// timeLeft returns how long a check may take. It leaves a tenth of Envoy's time for the answer: if that is late, Envoy lets
+// the request through where failure_mode_allow is set.
 func timeLeft(ctx context.Context) time.Duration {
 	deadline, ok := ctx.Deadline()
 	if !ok {
@@ -166,13 +166,13 @@ func (s *Server) check(ctx context.Context, attributes *authv3.AttributeContext)
 	return f, s.checker().Check(ctx, f.Request)
 }
 
-// overUnixSocket reports whether the caller is on a Unix socket, whose permissions say who that can be.
+// overUnixSocket reports whether the caller is connected over a Unix socket, whose permissions restrict who it can be.
 func overUnixSocket(ctx context.Context) bool {
 	p, ok := peer.FromContext(ctx)
 	return ok && p.LocalAddr != nil && p.LocalAddr.Network() == "unix"
 }
 
-// logAccess writes a line of the access log, with the keys of the HTTP server's.
+// logAccess writes a line of the access log, with the same keys as the HTTP server's.
 func (s *Server) logAccess(ctx context.Context, f forwarded, result check.Result, elapsed time.Duration) {
 	status := http.StatusOK
 	if !result.Pass {
@@ -188,7 +188,7 @@ func (s *Server) logAccess(ctx context.Context, f forwarded, result check.Result
 	s.log.LogAttrs(ctx, slog.LevelInfo, "request", append(attrs, slog.String("outcome", outcomeOf(result)))...)
 }
 
-// methodOf limits what is logged: people can send any method.
+// methodOf limits the methods that are logged, because clients can send any.
 func methodOf(method string) string {
 	switch method {
 	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
@@ -197,7 +197,7 @@ func methodOf(method string) string {
 	return "other"
 }
 
-// outcomeOf names an outcome as the HTTP server does.
+// outcomeOf names an outcome as the access log of the HTTP server does.
 func outcomeOf(result check.Result) string {
 	switch {
 	case result.Pass:

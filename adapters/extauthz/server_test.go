@@ -44,11 +44,11 @@ routes:
   - {path: "/notes/{id}", methods: [DELETE], action: note.delete, resource: {id: {path: id}}, properties: {why: {body: /why, optional: true}}}
 `
 
-// byResource answers by the id of the resource. It waits for release where that is "slow".
+// byResource answers by the id of the resource. For "slow" it waits for release.
 type byResource struct {
 	mu        sync.Mutex
 	questions []authzen.Evaluation
-	asked     chan struct{} // receives when a slow question has come
+	asked     chan struct{} // receives when a slow question arrives
 	release   chan struct{}
 }
 
@@ -76,7 +76,7 @@ func (d *byResource) Decide(ctx context.Context, questions []authzen.Evaluation)
 	return []authzen.Response{{Context: map[string]any{"reasons": []any{map[string]any{"code": "foreign", "message": "<b>Not yours.</b>", "rule": "X-1"}}}}}, nil
 }
 
-// server is a server on a Unix socket and a TCP port, with a client of each.
+// server is a server on a Unix socket and a TCP port, with a client for each.
 type server struct {
 	*extauthz.Server
 	decider     *byResource
@@ -124,7 +124,7 @@ func start(t *testing.T, configure func(*extauthz.Config)) *server {
 	return s
 }
 
-// logBuffer is a log that can be read while it is written.
+// logBuffer is a log that is safe for concurrent use.
 type logBuffer struct {
 	mu   sync.Mutex
 	text strings.Builder
@@ -142,7 +142,7 @@ func (l *logBuffer) String() string {
 	return l.text.String()
 }
 
-// ask asks over the socket, within a time that no test needs.
+// ask asks over the socket, with a time-out that no test reaches.
 func (s *server) ask(t *testing.T, r *authv3.CheckRequest) *authv3.CheckResponse {
 	t.Helper()
 	return askOver(t, s.socket, r)
@@ -157,7 +157,8 @@ func askOver(t *testing.T, conn *grpc.ClientConn, r *authv3.CheckRequest, md ...
 	return response
 }
 
-// statusOf returns the status that the person gets, 200 if the request is forwarded. It requires that the parts of a response agree.
+// statusOf returns the status that the person gets, or 200 if the request is forwarded. It requires the parts of a response
+// to agree.
 func statusOf(t *testing.T, r *authv3.CheckResponse) int {
 	t.Helper()
 	require.Nil(t, r.GetErrorResponse(), "failure_mode_allow lets those through")
@@ -171,7 +172,7 @@ func statusOf(t *testing.T, r *authv3.CheckResponse) int {
 	return code
 }
 
-// headerOf returns the fields that are set, and requires that each replaces those that are there.
+// headerOf returns the fields that are set, and requires each to overwrite existing fields of its name.
 func headerOf(t *testing.T, options []*corev3.HeaderValueOption) map[string]string {
 	t.Helper()
 	header := map[string]string{}
@@ -380,7 +381,8 @@ func TestTimeOfEnvoyIsRespected(t *testing.T) {
 	assert.Equal(t, http.StatusServiceUnavailable, statusOf(t, s.ask(t, recommended.checkRequest(get("/users/never")))))
 	assert.Less(t, time.Since(began), 50*time.Second, "1 s where Envoy gives a minute")
 
-	// A denial comes before Envoy gives up, so that Envoy does not take it for a failure. On a busy machine it may take a few attempts.
+	// A denial must come before Envoy gives up, or Envoy takes it for a failure. On a busy machine this may take a few
+	// attempts.
 	for answered := false; !answered; {
 		require.Less(t, time.Since(began), time.Minute)
 		ctx, cancel := context.WithTimeout(t.Context(), 900*time.Millisecond)

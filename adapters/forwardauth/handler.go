@@ -13,31 +13,31 @@ import (
 	"github.com/wardkeeper/wardkeeper/adapters/routes"
 )
 
-// Header fields in which the proxy says what the person's request is. The proxy must overwrite what the person sends in them.
+// Header fields in which the proxy describes the original request. The proxy must overwrite what the client sends in them.
 const (
 	methodHeader = "X-Forwarded-Method"
 	targetHeader = "X-Forwarded-Uri"
 	hostHeader   = "X-Forwarded-Host"
 )
 
-// tokenHeader carries the proxy's token. Authorization is the person's.
+// tokenHeader carries the proxy's token. Authorization is for the person's.
 const tokenHeader = "X-Wardkeeper-Token"
 
 // Header fields of a refusal.
 const (
-	statusHeader = "X-Wardkeeper-Status"    // its status, for proxies that know 401 and 403 alone
+	statusHeader = "X-Wardkeeper-Status"    // its status, for proxies that pass on only 401 and 403
 	typeHeader   = "X-Wardkeeper-Body-Type" // the type of its body
 	bodyHeader   = "X-Wardkeeper-Body"      // its body, for proxies that drop it
 )
 
-// maxBodyHeader bounds the body in a header field, in bytes. nginx reads a header of 4 KiB by default.
+// maxBodyHeader bounds the body in a header field, in bytes. nginx accepts a response header of 4 KiB by default.
 const maxBodyHeader = 2 << 10
 
 // Config configures a handler. Checker is required.
 type Config struct {
-	// Checker returns what checks requests. It is called for each, so that a route file can be replaced.
+	// Checker returns the current checker. It is called for each request, so that the route file can be replaced.
 	Checker func() *check.Checker
-	// Tokens returns the tokens of proxies. nil means that whoever can connect may ask.
+	// Tokens returns the valid tokens of proxies. nil means that any client that can connect may ask.
 	Tokens func() []string
 	Logger *slog.Logger // nil means slog.Default()
 }
@@ -60,8 +60,9 @@ func New(c Config) (*Handler, error) {
 	return &Handler{c.Checker, c.Tokens, c.Logger}, nil
 }
 
-// Answer says what a proxy is answered: status 200 if the person's request may pass, otherwise what the person gets. With the query
-// "as=nginx", every refusal but 401 has the status 403, and X-Wardkeeper-Status has the real one: nginx turns any other into 500.
+// Answer answers a subrequest: with status 200 if the original request may pass, otherwise with the refusal. With the query
+// "as=nginx", every refusal but 401 has the status 403, because nginx turns any other into 500; X-Wardkeeper-Status has the
+// real one.
 func (h *Handler) Answer(ctx context.Context, r *http.Request) (status int, header http.Header, body []byte) {
 	header = http.Header{}
 	refusal, result, err := h.check(ctx, r)
@@ -81,7 +82,7 @@ func (h *Handler) Answer(ctx context.Context, r *http.Request) (status int, head
 		short := *refusal
 		short.Reasons, short.Advice, short.Confirm = nil, nil, nil
 		_, small := short.Body(r.Header.Get("Accept"))
-		if len(small) > maxBodyHeader { // cut, it would be no JSON, or no page
+		if len(small) > maxBodyHeader { // truncation would break the JSON or the page
 			short.Detail = pep.Outcome{}.Refusal().Detail
 			_, small = short.Body(r.Header.Get("Accept"))
 		}
@@ -98,7 +99,7 @@ func (h *Handler) Answer(ctx context.Context, r *http.Request) (status int, head
 
 var errNotSaid = errors.New("the proxy does not say what the request is: it must set X-Forwarded-Method, X-Forwarded-Uri and X-Forwarded-Host, once each")
 
-// check returns the refusal, or nil if the request may pass. The error is for the log: the proxy is at fault.
+// check returns the refusal, or nil if the request may pass. The error is for the log, and means that the proxy is at fault.
 func (h *Handler) check(ctx context.Context, r *http.Request) (*pep.Refusal, check.Result, error) {
 	fromProxy := overUnixSocket(r.Context())
 	if h.tokens != nil {
@@ -127,7 +128,7 @@ func unavailable() *pep.Refusal {
 	return &refusal
 }
 
-// overUnixSocket reports whether the caller is on a Unix socket, whose permissions say who that can be.
+// overUnixSocket reports whether the caller is connected over a Unix socket, whose permissions restrict who it can be.
 func overUnixSocket(ctx context.Context) bool {
 	addr, ok := ctx.Value(http.LocalAddrContextKey).(net.Addr)
 	return ok && addr.Network() == "unix"

@@ -57,7 +57,7 @@ func newHandler(t *testing.T, decider *byResource, tokens func() []string) *forw
 	return h
 }
 
-// asked is the sub-request of a proxy over a Unix socket.
+// asked returns the subrequest of a proxy over a Unix socket.
 func asked(query, method, target string, header map[string]string) *http.Request {
 	r := httptest.NewRequest(http.MethodGet, "/adapters/forward-auth"+query, nil)
 	r = r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, &net.UnixAddr{Name: "/run/pdp.sock", Net: "unix"}))

@@ -15,45 +15,47 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
-// Config configures the interceptors. Methods are named in full, as in "/clinic.Users/Deactivate". Enforcer is required, and Person if there
-// are questions.
+// Config configures the interceptors. Methods have their full names, such as "/clinic.Users/Deactivate". Enforcer is
+// required, and so is Person if there are questions.
 type Config struct {
 	Enforcer *pep.Enforcer
-	// Person says who calls, by what is verified: [BearerToken], a client certificate, or the application's own session. An error is
-	// logged, and must name nobody; with a method Unavailable() bool that returns true nobody can say who calls, otherwise the caller has
-	// not proven who it is.
+	// Person returns the verified caller: by [BearerToken], a client certificate, or the application's own session. Its error
+	// is logged, and must name nobody. If the error has a method Unavailable() bool that returns true, the caller cannot be
+	// identified now and the call fails as Unavailable; otherwise the caller is not authenticated.
 	Person func(ctx context.Context) (Person, error)
-	// Questions are what methods ask. A method that is neither here nor in Public is denied.
+	// Questions has the question that calls of each method ask. A method that is in neither Questions nor Public is denied.
 	Questions map[string]Question
-	// Messages are what each message asks that the client of a streaming method sends, beside the question at the start of its stream.
+	// Messages has a question about each message that the client of a streaming method sends, in addition to the one at the
+	// start of the stream.
 	Messages map[string]Question
-	// Public methods are not asked about.
+	// Public methods are not checked.
 	Public []string
 	Logger *slog.Logger // nil means slog.Default()
 }
 
-// Person is who calls.
+// Person is a verified caller.
 type Person struct {
 	ID     string
-	Claims map[string]any // of the verified token; nil if there is none
+	Claims map[string]any // of the verified token; nil without one
 }
 
-// Call is what a question can be drawn from, beside the metadata in the context.
+// Call is the input of a question, in addition to the metadata in the context.
 type Call struct {
 	Method string
 	Person Person
-	// Message is the request. It is nil at the start of a stream whose messages are sent by the client.
+	// Message is the request. It is nil at the start of a stream on which the client sends messages.
 	Message any
 }
 
-// Question says what a call asks. If it leaves the subject empty, that is the user with the id of the person. An error is for the caller, who
-// gets it with the code InvalidArgument. Questions must not change the message.
+// Question returns the evaluation that a call asks for. If it leaves the subject empty, the subject is the user with the
+// person's id. Its error is sent to the caller, with the code InvalidArgument. Questions must not change the message.
 type Question func(ctx context.Context, c Call) (authzen.Evaluation, error)
 
-// errOtherMessage means that the application is wrong about the type of a method's messages.
+// errOtherMessage means that a question expects another message type than the method has: a mistake in the application.
 var errOtherMessage = errors.New("the question is for messages of another type")
 
-// Ask makes a question of a function that needs the message alone. M is the type of the method's request, such as *pb.DeactivateRequest.
+// Ask returns a question that depends only on the message. M is the type of the method's request, such as
+// *pb.DeactivateRequest.
 func Ask[M any](ask func(m M) authzen.Evaluation) Question {
 	return func(_ context.Context, c Call) (authzen.Evaluation, error) {
 		m, ok := c.Message.(M)
@@ -70,7 +72,8 @@ type Interceptors struct {
 	public map[string]bool
 }
 
-// New returns interceptors. It fails if a name is not that of a method, or if it is not clear what a method asks.
+// New returns interceptors. It returns an error if Enforcer or a required Person is missing, a name is not that of a method,
+// or the settings of a method contradict each other.
 func New(c Config) (*Interceptors, error) {
 	if c.Enforcer == nil {
 		return nil, errors.New("grpc: Config.Enforcer is required")
@@ -108,8 +111,8 @@ func isMethod(name string) bool {
 	return ok && strings.HasPrefix(name, "/") && service != "" && method != "" && !strings.Contains(method, "/")
 }
 
-// ServerOptions are the options of a server whose calls are checked, of both kinds. Put them after the options of interceptors that change
-// messages.
+// ServerOptions returns the options of a server whose unary and streaming calls are checked. Put them after the options of
+// interceptors that change messages.
 func (i *Interceptors) ServerOptions() []grpc.ServerOption {
 	return []grpc.ServerOption{grpc.ChainUnaryInterceptor(i.Unary), grpc.ChainStreamInterceptor(i.Stream)}
 }

@@ -18,7 +18,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
-// alone lets people see themselves. A program uses adapters/client or adapters/inprocess.
+// alone allows people to view themselves. Real programs use adapters/client or adapters/inprocess.
 type alone struct{}
 
 func (alone) Decide(_ context.Context, questions []authzen.Evaluation) ([]authzen.Response, error) {
@@ -29,7 +29,7 @@ func (alone) Decide(_ context.Context, questions []authzen.Evaluation) ([]authze
 	return answers, nil
 }
 
-// The health service stands for one of the application's.
+// The health service stands in for an application's own service.
 func Example() {
 	enforcer, err := pep.New(pep.Config{Decider: alone{}})
 	if err != nil {

@@ -29,9 +29,10 @@ func (i *Interceptors) Unary(ctx context.Context, req any, info *grpc.UnaryServe
 	return response, err
 }
 
-// Stream is a [grpc.StreamServerInterceptor]. A method whose client sends one message is judged by it, before the handler gets it; what its
-// handler does without receiving it does not reach the client. Other streams are judged at their start, without a message. After a message
-// that is refused the stream has ended, whatever its handler does.
+// Stream is a [grpc.StreamServerInterceptor]. If the client sends a single message, the call is judged by that message before
+// the handler gets it, and no message that the handler sends before receiving it reaches the client. If the client sends a
+// stream, the call is judged at its start, without a message, and then by each message that has a question in
+// [Config].Messages. Once a message has been refused the call ends with that refusal, whatever its handler does.
 func (i *Interceptors) Stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
 	c := i.begin(ss.Context(), info.FullMethod)
 	ss.SetTrailer(c.trailer())
@@ -61,7 +62,7 @@ func (i *Interceptors) Stream(srv any, ss grpc.ServerStream, info *grpc.StreamSe
 	return err
 }
 
-// call is a call that is being checked.
+// call is a call being checked.
 type call struct {
 	*Interceptors
 	method string
@@ -80,7 +81,7 @@ func (i *Interceptors) begin(ctx context.Context, method string) *call {
 
 func (c *call) trailer() metadata.MD { return metadata.Pairs("x-request-id", c.trace.RequestID) }
 
-// identify finds out who calls. The context is that of the handler. An error is what the caller gets.
+// identify determines the caller and returns the context for the handler. An error is the status for the caller.
 func (c *call) identify(ctx context.Context) (context.Context, error) {
 	ctx = pep.WithTrace(ctx, c.trace)
 	if c.public {
@@ -102,7 +103,7 @@ func (c *call) identify(ctx context.Context) (context.Context, error) {
 	return ctx, c.refuse(ctx, pep.Unauthenticated(), err)
 }
 
-// judge asks a question about a message. An error is what the caller gets.
+// judge asks a question about a message, which is nil at the start of a stream. An error is the status for the caller.
 func (c *call) judge(ctx context.Context, question Question, message any) error {
 	evaluation, err := question(ctx, Call{Method: c.method, Person: c.person, Message: message})
 	switch {
@@ -126,7 +127,8 @@ func (c *call) judge(ctx context.Context, question Question, message any) error 
 	return nil
 }
 
-// done does what follows a call that has succeeded. What fails then is the application's to repeat.
+// done performs the obligations that follow a successful call. Failures are logged; the application must repeat those
+// obligations.
 func (c *call) done(ctx context.Context) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -137,14 +139,15 @@ func (c *call) done(ctx context.Context) {
 	}
 }
 
-// noQuestion refuses a method of which it is not known what it asks (PEP-14).
+// noQuestion refuses a method that has no question, or none that fits its messages (PEP-14).
 func noQuestion() pep.Refusal {
 	r := pep.NoRoute()
 	r.Reasons = []pep.Reason{{Code: "no_question", Message: "It is not known what this method asks."}}
 	return r
 }
 
-// notReceived refuses a call whose handler ends, or sends something, without receiving the message that it would be judged by.
+// notReceived refuses a call whose handler returns, or sends something, before it has received the message that the call is
+// judged by.
 func notReceived(t pep.Trace) pep.Refusal {
 	r := pep.NoRoute()
 	r.RequestID = t.RequestID
@@ -152,7 +155,8 @@ func notReceived(t pep.Trace) pep.Refusal {
 	return r
 }
 
-// refuse returns what the caller gets. The log names the method and the cause, and nobody (PEP-11).
+// refuse logs a refusal and returns the status for the caller. The log has the method and the cause, and names nobody
+// (PEP-11).
 func (c *call) refuse(ctx context.Context, r pep.Refusal, cause error) error {
 	r.RequestID = c.trace.RequestID
 	attributes := []any{"code", r.Code, "method", c.method, "request_id", r.RequestID}
@@ -167,16 +171,16 @@ func (c *call) refuse(ctx context.Context, r pep.Refusal, cause error) error {
 	return statusOf(r)
 }
 
-// stream judges the messages that its client sends.
+// stream checks the messages that its client sends.
 type stream struct {
 	grpc.ServerStream
 	ctx  context.Context
 	call *call
-	each Question // nil if messages are not asked about
+	each Question // nil if messages are not checked
 
 	mu      sync.Mutex
 	judged  bool  // a message has been judged
-	refusal error // what the client gets, whatever the handler does
+	refusal error // the status for the client, whatever the handler returns
 }
 
 func (s *stream) Context() context.Context { return s.ctx }
@@ -187,7 +191,7 @@ func (s *stream) refused() error {
 	return s.refusal
 }
 
-// RecvMsg returns a message once it is permitted.
+// RecvMsg receives a message. It fails if the message is refused, and from then on.
 func (s *stream) RecvMsg(m any) error {
 	if s.each == nil {
 		return s.ServerStream.RecvMsg(m)
@@ -212,7 +216,7 @@ func (s *stream) ended() bool {
 	return s.judged && s.refusal != nil
 }
 
-// SendMsg sends nothing once a message has been refused, and nothing before the message that a call is judged by.
+// SendMsg fails once a message has been refused, and until the message that the call is judged by has been received.
 func (s *stream) SendMsg(m any) error {
 	if refusal := s.refused(); refusal != nil {
 		return refusal

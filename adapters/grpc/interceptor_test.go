@@ -35,17 +35,17 @@ const (
 	view      = "/clinic.Users/View"      // fails for an id that ends in "-fails"
 	list      = "/clinic.Users/List"      // one message, and a stream of answers
 	upload    = "/clinic.Users/Import"    // a stream of messages, and one answer
-	chat      = "/clinic.Users/Chat"      // both
-	stubborn  = "/clinic.Users/Stubborn"  // as Chat, by a handler that ignores errors
-	hasty     = "/clinic.Users/Hasty"     // as List, by a handler that receives nothing
+	chat      = "/clinic.Users/Chat"      // streams of both
+	stubborn  = "/clinic.Users/Stubborn"  // as Chat; its handler ignores errors
+	hasty     = "/clinic.Users/Hasty"     // as List; its handler receives nothing
 	ping      = "/clinic.Users/Ping"      // public
 	pings     = "/clinic.Users/Pings"     // public, as Chat
 	forgotten = "/clinic.Users/Forgotten" // has no question
-	streams   = "/clinic.Users/Streams"   // likewise, as Chat
-	mistaken  = "/clinic.Users/Mistaken"  // its question is for other messages
+	streams   = "/clinic.Users/Streams"   // as Chat; has no question
+	mistaken  = "/clinic.Users/Mistaken"  // its question expects another message type
 )
 
-// service counts the messages that its handlers get.
+// service records the messages that its handlers get.
 type service struct {
 	mu      sync.Mutex
 	handled []string
@@ -65,7 +65,7 @@ func (s *service) notify(_ context.Context, o pep.Obligation) error {
 	return nil
 }
 
-// take returns what has been handled and done, and forgets it.
+// take returns the handled messages and the obligations done, and clears both.
 func (s *service) take() (handled, done []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -148,7 +148,7 @@ func (s *service) description() *grpc.ServiceDesc {
 		}}
 }
 
-// about asks about the user that a message names, or about the one that stands for all at the start of a stream.
+// about asks about the user that a message names, or about the user "allow" at the start of a stream.
 func about(_ context.Context, c wardgrpc.Call) (authzen.Evaluation, error) {
 	id := "allow"
 	if m, ok := c.Message.(*wrapperspb.StringValue); ok {
@@ -160,7 +160,7 @@ func about(_ context.Context, c wardgrpc.Call) (authzen.Evaluation, error) {
 	return authzen.Evaluation{Action: authzen.Action{Name: "user.view"}, Resource: authzen.Entity{Type: "user", ID: id}}, nil
 }
 
-// verifier takes the token "good" for alice's.
+// verifier accepts the token "good" as alice's.
 type verifier struct{}
 
 func (verifier) Verify(_ context.Context, token string) (map[string]any, error) {
@@ -180,7 +180,7 @@ type noKeys struct{}
 func (noKeys) Error() string     { return "the keys of the issuer are not available" }
 func (noKeys) Unavailable() bool { return true }
 
-// setup starts a decision point, and a server that asks it.
+// setup is a decision point and a server that asks it.
 type setup struct {
 	service *service
 	pdp     *decisionpoint.Server
@@ -228,7 +228,7 @@ func startInMemory(t *testing.T, timeout time.Duration) setup {
 	return start(t, l, grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return l.DialContext(ctx) }), timeout)
 }
 
-// as is the context of a call with a token, and a bound that is never reached.
+// as returns the context of a call with a token. Its time-out is never reached.
 func as(t *testing.T, token string) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)
@@ -241,14 +241,14 @@ func (s setup) call(ctx context.Context, method, id string) (answer string, trai
 	return m.Value, trailer, err
 }
 
-// stream sends messages, one after the answer to the other if there are answers to each, and returns the answers.
+// stream sends all messages and then collects the answers.
 func (s setup) stream(t *testing.T, ctx context.Context, method string, ids ...string) (answers []string, trailer metadata.MD, err error) {
 	t.Helper()
 	ss, err := s.conn.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true, ClientStreams: true}, method)
 	require.NoError(t, err)
 	for _, id := range ids {
 		if err := ss.SendMsg(wrapperspb.String(id)); err != nil {
-			break // the reason is what RecvMsg returns
+			break // RecvMsg returns the reason
 		}
 	}
 	_ = ss.CloseSend()
@@ -264,7 +264,7 @@ func (s setup) stream(t *testing.T, ctx context.Context, method string, ids ...s
 	}
 }
 
-// Only an allow calls the handler, and no answer is told apart from a denial (PEP-1, PEP-9).
+// Only an allow reaches the handler, and the absence of an answer is distinguished from a denial (PEP-1, PEP-9).
 func TestAnswersThatAreNoneAreUnavailable(t *testing.T) {
 	for _, id := range decisionpoint.Behaviors() {
 		if strings.HasPrefix(id, "batch-") {
@@ -375,7 +375,7 @@ func TestObligationsFollowSuccessAlone(t *testing.T) {
 	assert.Empty(t, handled)
 	assert.Equal(t, []string{"TEST-2/email"}, done, "of a denial")
 
-	// Of a stream, once it has ended without an error.
+	// Those of a stream follow once it has ended without an error.
 	_, _, err = s.stream(t, as(t, "good"), list, "obliged-email")
 	require.NoError(t, err)
 	_, done = s.service.take()

@@ -8,14 +8,14 @@ import (
 	"google.golang.org/grpc/metadata"
 )
 
-// Verifier verifies tokens. [github.com/wardkeeper/wardkeeper/adapters/identity.Verifier] is one.
+// Verifier verifies tokens, as [github.com/wardkeeper/wardkeeper/adapters/identity.Verifier] does.
 type Verifier interface {
-	// Verify returns the claims of a valid token. Errors do not quote it.
+	// Verify returns the claims of a valid token. Errors must not quote the token.
 	Verify(ctx context.Context, token string) (map[string]any, error)
 }
 
-// BearerToken returns a [Config].Person that verifies the token of the metadata "authorization: Bearer TOKEN". The claim, such as "sub", is
-// the person's id.
+// BearerToken returns a [Config].Person that verifies the token in the metadata "authorization: Bearer TOKEN". claim is the
+// name of the claim with the person's id, such as "sub".
 func BearerToken(v Verifier, claim string) func(ctx context.Context) (Person, error) {
 	return func(ctx context.Context) (Person, error) {
 		values := metadata.ValueFromIncomingContext(ctx, "authorization")
@@ -40,13 +40,13 @@ func BearerToken(v Verifier, claim string) func(ctx context.Context) (Person, er
 
 type personKey struct{}
 
-// PersonOf returns who calls, for handlers. ok is false if the method is public.
+// PersonOf returns the caller, for handlers. ok is false if the method is public.
 func PersonOf(ctx context.Context) (p Person, ok bool) {
 	p, ok = ctx.Value(personKey{}).(Person)
 	return p, ok
 }
 
-// isUnavailable reports whether an error means that nobody can say who calls.
+// isUnavailable reports whether an error means that the caller cannot be identified now.
 func isUnavailable(err error) bool {
 	var u interface{ Unavailable() bool }
 	return errors.As(err, &u) && u.Unavailable()

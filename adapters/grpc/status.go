@@ -15,14 +15,14 @@ import (
 	"github.com/wardkeeper/wardkeeper/adapters/pep"
 )
 
-// Domain is that of the google.rpc.ErrorInfo in refusals.
+// Domain is the domain of the google.rpc.ErrorInfo in refusals.
 const Domain = "wardkeeper"
 
 // Types of the violations in the google.rpc.PreconditionFailure of a denial.
 const (
-	TypeReason  = "reason"  // why; the subject is the code, the description a sentence for the person
-	TypeAdvice  = "advice"  // what may help; likewise
-	TypeConfirm = "confirm" // what the person has to confirm; the subject is the obligation's id, the description its cause
+	TypeReason  = "reason"  // a reason; the subject is its code, the description a sentence for the person
+	TypeAdvice  = "advice"  // a piece of advice; likewise
+	TypeConfirm = "confirm" // a confirmation; the subject is the obligation's id, the description its cause
 )
 
 var codeOf = map[string]codes.Code{
@@ -33,14 +33,14 @@ var codeOf = map[string]codes.Code{
 	pep.CodeUnavailable:          codes.Unavailable,
 }
 
-// Limits of what a refusal says, in bytes. It travels in a header, of which many clients accept 8 KiB.
+// Limits of the texts in a refusal, in bytes. It travels in a header, and many clients accept only 8 KiB.
 const (
 	maxText    = 500
 	maxDetails = 4 << 10
 )
 
-// statusOf returns the status of a refusal. Its details are an ErrorInfo with the code and the request id, a PreconditionFailure with reasons,
-// advice and confirmations, and for Unavailable a RetryInfo.
+// statusOf returns the status of a refusal. Its details are an ErrorInfo with the code and the request id, a
+// PreconditionFailure with reasons, advice and confirmations if there are any, and a RetryInfo if the code is Unavailable.
 func statusOf(r pep.Refusal) error {
 	code, ok := codeOf[r.Code]
 	if !ok {
@@ -81,7 +81,7 @@ func violations(r pep.Refusal) *errdetails.PreconditionFailure {
 	return failure
 }
 
-// clip returns a text that protobuf accepts, of at most maxText bytes.
+// clip returns s as valid UTF-8, which protobuf requires, cut to at most maxText bytes.
 func clip(s string) string {
 	s = strings.ToValidUTF8(s, "\uFFFD")
 	if len(s) <= maxText {

@@ -9,7 +9,7 @@ import (
 	"sync"
 )
 
-// Backend is an application that records what it gets, byte by byte, and answers 200.
+// Backend is an application that records the bytes that it gets, and answers 200.
 type Backend struct {
 	record   *Record
 	listener net.Listener
@@ -30,10 +30,10 @@ func NewBackend(record *Record) (*Backend, error) {
 	return b, nil
 }
 
-// Addr is where it listens.
+// Addr returns the address of the listener.
 func (b *Backend) Addr() string { return b.listener.Addr().String() }
 
-// Close ends all connections and waits until everything that came is recorded.
+// Close closes all connections and waits until everything received is recorded.
 func (b *Backend) Close() error {
 	err := b.listener.Close()
 	b.mu.Lock()
@@ -75,14 +75,14 @@ func (b *Backend) serve(conn net.Conn) {
 			return
 		}
 		b.record.add(event{got: request})
-		// Even a faulty request is answered: proxies send those again that are not.
+		// Even a faulty request is answered, because proxies repeat unanswered requests.
 		if !answer(conn, request.Method) || err != nil || len(request.Faults) > 0 || request.Header.Get("Connection") == "close" {
 			return
 		}
 	}
 }
 
-// reachedBody is what the backend answers.
+// reachedBody is the body of the backend's answers.
 const reachedBody = "the application answers\n"
 
 func answer(conn net.Conn, method string) bool {

@@ -37,7 +37,7 @@ func (c *corpus) hosts() {
 	}
 }
 
-// spellings returns names that some programs take for a name.
+// spellings returns names that some programs take for the given one.
 func spellings(name string) []string {
 	return []string{
 		name, strings.ToLower(name), strings.ToUpper(name), strings.ReplaceAll(name, "-", "_"), strings.ToLower(strings.ReplaceAll(name, "-", "_")), strings.Replace(name, "-", "_", 1), strings.ReplaceAll(name, "-", "."),

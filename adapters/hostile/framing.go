@@ -2,18 +2,18 @@ package hostile
 
 import "fmt"
 
-// Values of Transfer-Encoding, of which some programs see chunked and others do not.
+// Values of Transfer-Encoding that some programs take for chunked and others do not.
 var encodings = []string{
 	"chunked", "Chunked", "CHUNKED", " chunked", "\tchunked", "\x0bchunked", "\x0cchunked", "chunked\x0b", "chunked\x00", "\x00chunked", "chunked ", "chunked\t", "xchunked", "chunkedx", "chunked;a=b", "chunked, identity", "identity, chunked", "identity", "chunked, chunked",
 	"chunked,", ",chunked", "gzip, chunked", "chunked, gzip", "gzip", "cow", "cow, chunked", "\"chunked\"", "'chunked'", "chunk", "chunked\r\n , identity", "\r\n chunked", "identity\r\n chunked", "", " ", "chunked\rX: y", "chun\u212aed", "{chunked}", "[chunked]", "x, y, chunked", "trailers, chunked", "deflate, identity, chunked",
 }
 
-// Names of fields of framing that some programs take for the right one.
+// Names that some programs take for that of a framing field.
 var framingNames = []string{
 	"Transfer-Encoding ", "Transfer-Encoding\t", " Transfer-Encoding", "Transfer_Encoding", "Transfer.Encoding", "Transfer-Encoding\x00", "X: y\nTransfer-Encoding", "X: y\rTransfer-Encoding", "transfer-encoding", "Transfer-Encodin\u0261", "Transfer Encoding", "X: y\r\n Transfer-Encoding", "TRANSFER-ENCODING", "Transfer-Encoding:", "\x0bTransfer-Encoding",
 }
 
-// hidden is a request that a body hides. The application must not get it.
+// hidden returns the beginning of a request that is hidden in a body. The application must not get it.
 func (c *corpus) hidden() string {
 	return "GET " + c.target("/<p>/<id>?hidden") + " HTTP/1.1\r\nHost: " + c.site.Host + "\r\nX-Wardkeeper-Subject: mallory\r\nX: "
 }

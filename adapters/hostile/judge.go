@@ -18,31 +18,32 @@ import (
 	"github.com/wardkeeper/wardkeeper/adapters/routes"
 )
 
-// forwardAuthPath is where the sidecar answers proxies.
+// forwardAuthPath is the path of the sidecar's forward auth.
 const forwardAuthPath = "/adapters/forward-auth"
 
-// Mode says what a judge answers.
+// Mode selects the answers of a judge.
 type Mode int32
 
 // Modes of a judge.
 const (
-	Allow Mode = iota // every question: yes
-	Deny              // every question: no
-	Fail              // no question can be answered
+	Allow Mode = iota // allow every question
+	Deny              // deny every question
+	Fail              // fail on every question
 )
 
-// Judge is the sidecar's forward auth by a route file, and records which requests may pass. It allows, denies or fails as it is told.
+// Judge is the sidecar's forward auth for a route file. It records which requests may pass, and allows, denies or fails by
+// its mode.
 type Judge struct {
 	record  *Record
 	table   *routes.Table
 	handler *forwardauth.Handler
 	mode    atomic.Int32
-	asked   atomic.Int64 // about persons' requests
+	asked   atomic.Int64 // subrequests about original requests
 	strays  atomic.Int64 // requests to other endpoints of the sidecar
 	servers []*http.Server
 }
 
-// anybody takes every token for that of the person whose name it is.
+// anybody accepts every token as the name of a person.
 type anybody struct{}
 
 // Verify implements [routes.Verifier].
@@ -50,7 +51,7 @@ func (anybody) Verify(_ context.Context, token string) (map[string]any, error) {
 	return map[string]any{"sub": token}, nil
 }
 
-// claimedBy verifies tokens for a table whose subject may be in another claim than sub.
+// claimedBy is like anybody, for a table whose subject is in another claim than sub.
 type claimedBy string
 
 // Verify implements [routes.Verifier].
@@ -58,7 +59,7 @@ func (c claimedBy) Verify(_ context.Context, token string) (map[string]any, erro
 	return map[string]any{string(c): token}, nil
 }
 
-// verifierOf returns a verifier that takes every token for the name of the person.
+// verifierOf returns a verifier for a table that accepts every token as the name of a person.
 func verifierOf(table *routes.Table) routes.Verifier {
 	if jwt := table.Subject().JWT; jwt != nil && jwt.Claim != "" {
 		return claimedBy(jwt.Claim)
@@ -68,7 +69,7 @@ func verifierOf(table *routes.Table) routes.Verifier {
 
 var errFailing = errors.New("the decision point is made to fail")
 
-// answer is what is decided about every question.
+// answer returns the decision about every question.
 func (j *Judge) answer() (allow bool, err error) {
 	switch Mode(j.mode.Load()) {
 	case Allow:
@@ -79,14 +80,14 @@ func (j *Judge) answer() (allow bool, err error) {
 	return false, errFailing
 }
 
-// NewChecker returns a checker that asks the judge's decider. Tokens are taken for the name of a person.
+// newChecker returns a checker that asks the judge's decider. It accepts every token as the name of a person.
 func (j *Judge) newChecker() (*check.Checker, error) {
 	return check.New(check.Config{
 		Routes: j.table, Verifier: verifierOf(j.table), Decider: Decider{Answer: j.answer}, Logger: slog.New(slog.DiscardHandler),
 	})
 }
 
-// NewJudge returns a judge by a route file, which records in record.
+// NewJudge returns a judge for a route file, which records in record.
 func NewJudge(table *routes.Table, record *Record) (*Judge, error) {
 	j := &Judge{record: record, table: table.WithVerifier(verifierOf(table))}
 	checker, err := j.newChecker()
@@ -97,20 +98,20 @@ func NewJudge(table *routes.Table, record *Record) (*Judge, error) {
 	return j, err
 }
 
-// SetMode says what is answered from now on.
+// SetMode sets the mode for questions from now on.
 func (j *Judge) SetMode(m Mode) { j.mode.Store(int32(m)) }
 
-// Table is the route file, with a verifier that takes every token for the name of a person.
+// Table returns the route file, with a verifier that accepts every token as the name of a person.
 func (j *Judge) Table() *routes.Table { return j.table }
 
-// Serve answers proxies on a listener, until Close.
+// Serve answers proxies on a listener until Close. It does not block.
 func (j *Judge) Serve(listener net.Listener) {
 	server := &http.Server{Handler: j, ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
 	j.servers = append(j.servers, server)
 	go func() { _ = server.Serve(listener) }()
 }
 
-// Close ends all servers.
+// Close stops all servers.
 func (j *Judge) Close() {
 	for _, server := range j.servers {
 		_ = server.Close()
@@ -128,7 +129,7 @@ func (j *Judge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	j.asked.Add(1)
 	ctx, pass := j.record.Judge(r.Context(), j.table)
-	// Whether the proxy has proven who it is depends on the sidecar's settings, not on what is examined here.
+	// Whether the proxy is authenticated depends on the sidecar's settings, which are not examined here.
 	r = r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, net.Addr(&net.UnixAddr{Net: "unix"})))
 	status, header, body := j.handler.Answer(ctx, r)
 	if status == http.StatusOK {
@@ -141,7 +142,7 @@ func (j *Judge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(body)
 }
 
-// forwarded is the request of which a proxy speaks.
+// forwarded returns the original request that a proxy describes.
 func forwarded(r *http.Request) routes.Request {
 	header := r.Header.Clone()
 	for name := range header {
@@ -152,7 +153,8 @@ func forwarded(r *http.Request) routes.Request {
 	return routes.Request{Method: r.Header.Get("X-Forwarded-Method"), Target: r.Header.Get("X-Forwarded-Uri"), Host: r.Header["X-Forwarded-Host"], Header: header, FromProxy: true}
 }
 
-// IsPublic reports whether the first request of a case may be answered to anybody, even if its lines or its version are not as they should be.
+// IsPublic reports whether the first request of a case may be answered to anybody, even if its lines or its version are
+// malformed.
 func (j *Judge) IsPublic(ctx context.Context, c Case) bool {
 	r, err := readRequest(bufio.NewReader(bytes.NewReader(c.Raw)), func() {})
 	if line, _, _ := bytes.Cut(bytes.TrimLeft(c.Raw, "\r\n"), []byte("\n")); err != nil || bytes.Count(line, []byte(" ")) != 2 {

@@ -10,28 +10,29 @@ import (
 	"github.com/wardkeeper/wardkeeper/adapters/routes"
 )
 
-// Violation is a request that the application should not have got, or not so.
+// Violation is a request that the application should not have got, or not in that form.
 type Violation struct {
 	Class    string // of the case
 	Sentence string // what happened
-	Sent     string // what was sent, the beginning
-	Got      string // what the application got, the beginning
+	Sent     string // the beginning of what was sent
+	Got      string // the beginning of what the application got
 }
 
 func (v Violation) String() string {
 	return fmt.Sprintf("%s (%s)\n  sent %s\n  got  %s", v.Sentence, v.Class, v.Sent, v.Got)
 }
 
-// subjectHeader tells the application who the person is.
+// subjectHeader names the person to the application.
 const subjectHeader = "X-Wardkeeper-Subject"
 
 // ours is the prefix of the fields that only the proxy may set.
 const ours = "X-Wardkeeper-"
 
-// law compares what the application got with what was judged. named says that the application reads the person in X-Wardkeeper-Subject.
+// law compares what the application got with what was judged. named means that the application reads the person from
+// X-Wardkeeper-Subject.
 func law(ctx context.Context, table *routes.Table, events []event, cases []Case, named bool) []Violation {
 	var violations []Violation
-	unused := map[string][]string{} // the persons of what may pass and has not reached the application, by meaning
+	unused := map[string][]string{} // the persons of requests that may pass and have not reached the application, by meaning
 	byID := map[string]*Case{}
 	for i := range cases {
 		byID[cases[i].ID] = &cases[i]
@@ -43,7 +44,7 @@ func law(ctx context.Context, table *routes.Table, events []event, cases []Case,
 		}
 		id := idPattern.FindString(string(e.got.Raw))
 		if id != "" && byID[id] == nil {
-			continue // of an earlier run, whose client did not wait: it was judged then
+			continue // from an earlier run, whose client did not wait: that run judged it
 		}
 		for _, sentence := range problems(ctx, table, e.got, unused, named) {
 			v := Violation{Sentence: sentence, Got: excerpt(e.got.Raw), Sent: "unknown", Class: "unknown"}
@@ -56,7 +57,7 @@ func law(ctx context.Context, table *routes.Table, events []event, cases []Case,
 	return violations
 }
 
-// problems says in sentences what is wrong with a request that the application got.
+// problems returns sentences about what is wrong with a request that the application got.
 func problems(ctx context.Context, table *routes.Table, got *Received, unused map[string][]string, named bool) []string {
 	var found []string
 	for _, fault := range got.Faults {
@@ -106,7 +107,7 @@ func problems(ctx context.Context, table *routes.Table, got *Received, unused ma
 	return found
 }
 
-// maxExcerpt bounds what a report shows of a request, in bytes.
+// maxExcerpt bounds the excerpt of a request in a report, in bytes.
 const maxExcerpt = 300
 
 func excerpt(raw []byte) string {

@@ -15,7 +15,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/adapters/nethttp"
 )
 
-// Each way to break a middleware is found.
+// Every way of breaking a middleware is found.
 func TestBrokenMiddlewareIsFound(t *testing.T) {
 	around := func(change func(*http.Request)) func(*check.Checker) func(http.Handler) http.Handler {
 		return func(c *check.Checker) func(http.Handler) http.Handler {
@@ -59,7 +59,7 @@ func TestBrokenMiddlewareIsFound(t *testing.T) {
 	}
 }
 
-// Whatever two programs could read in two ways is a violation, even if it was judged.
+// Bytes that programs could read in different ways are a violation, even if the request was judged.
 func TestAmbiguousBytesAtTheApplicationAreFound(t *testing.T) {
 	for raw, sentence := range map[string]string{
 		"GET /public/a HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n":                                                                              "was not judged: GET /public/a, which is public",

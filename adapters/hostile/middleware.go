@@ -11,8 +11,8 @@ import (
 
 type passKey struct{}
 
-// Handler returns a Go application that records what it gets, and answers 200. protect makes the middleware from a checker that asks the
-// judge.
+// Handler returns a Go application that records what it gets, and answers 200. protect returns the middleware for a checker
+// that asks the judge.
 func (j *Judge) Handler(protect func(*check.Checker) func(http.Handler) http.Handler) (http.Handler, error) {
 	checker, err := j.newChecker()
 	if err != nil {

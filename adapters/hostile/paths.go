@@ -1,6 +1,6 @@
 package hostile
 
-// Spellings of "..", of which some programs resolve each.
+// Spellings of "..", each of which some programs resolve.
 var parents = []string{
 	"..", "%2e%2e", "%2E%2E", ".%2e", "%2e.", "..;", "..;a=b", "..%3b", ".;.", "%2e%2e;", "%252e%252e", "%25252e%25252e", "..%00", "%00..", "..%20", "..%09", "..%0d", "...", ".. ",
 	"%c0%ae%c0%ae", "%c0%2e%c0%2e", "%e0%80%ae%e0%80%ae", "%f0%80%80%ae.", "%u002e%u002e", "%uff0e%uff0e", "%ef%bc%8e%ef%bc%8e", "%e2%80%a5", "..%5c", "..%23", "..%3f", "%%32%65%%32%65", ".%00.",
@@ -11,7 +11,7 @@ var separators = []string{
 	"/", "//", "/./", "%2f", "%2F", "%252f", "%5c", "\\", "/\\", "%c0%af", "%e0%80%af", "%c1%9c", "%u2215", "%ef%bc%8f", "%e2%88%95", ";/", "/;/", "/%2f",
 }
 
-// Bits that some programs ignore, strip or cut a path at.
+// Insertions that some programs ignore, strip, or take for the end of a path.
 var insertions = []string{
 	";", ";a=b", ";jsessionid=1", ";.css", "%3b", "%3B.css", ".", "..", "%2e", "%20", "%09", "%0a", "%0d", "%0d%0a", "%00", "%00.css", "%0b", "%0c", "%7f", "%c2%85", "%c2%a0", "%e2%80%a8",
 	"%ef%bb%bf", "%e2%80%8b", "%c2%ad", "~", "~1", "::$DATA", ":80", "%3a%3a$DATA", "#", "#a", "%23", "%23a", "%3f", "%3fa=b", "?", "??", "\\", "%5c", "%2f", "%2f.", "/", "//", "/.", "/..", "/./", "/%2e", "/;", "/..;/",

@@ -15,12 +15,12 @@ import (
 
 // Received is a request as it reached the application.
 type Received struct {
-	Raw                   []byte // the head as it came; what a Go handler saw is written out again
+	Raw                   []byte // the head as received; for a Go handler, written out again
 	Method, Target, Proto string
 	Host                  []string
-	Header                http.Header // the others; names as they were spelled
+	Header                http.Header // the other fields, by canonical name
 	Body                  []byte
-	// Faults are what other programs could read in another way than this backend did, in clauses.
+	// Faults describe, in clauses, what other programs could read in another way than this backend.
 	Faults []string
 }
 
@@ -30,8 +30,9 @@ const (
 	maxBody = 1 << 20
 )
 
-// readRequest reads a request, strictly. What is not strict is a fault of the request. The error is [io.EOF] if the connection ended before it.
-// proceed is called before the body is read if the client waits for leave to send it.
+// readRequest reads a request strictly. Deviations are recorded as faults of the request. If the connection ends before the
+// head is complete, it returns nil and [io.EOF]. If only the body cannot be read, it returns the request and an error. If the
+// client waits for leave to send the body, proceed is called before it is read.
 func readRequest(in *bufio.Reader, proceed func()) (*Received, error) {
 	var head bytes.Buffer
 	r := &Received{Header: http.Header{}}
@@ -109,7 +110,7 @@ func (r *Received) field(line string) {
 	r.Header[name] = append(r.Header[name], value)
 }
 
-// readBody reads what the framing says, and finds faults in it.
+// readBody reads the body by its framing, and records the faults in it.
 func (r *Received) readBody(in *bufio.Reader) error {
 	lengths, codings := r.Header["Content-Length"], r.Header["Transfer-Encoding"]
 	for name := range r.Header {
@@ -182,7 +183,7 @@ func (r *Received) readChunks(in *bufio.Reader) error {
 	}
 }
 
-// fromHTTP is what a Go handler received.
+// fromHTTP returns the request that a Go handler received.
 func fromHTTP(q *http.Request) (*Received, error) {
 	r := &Received{Method: q.Method, Target: q.RequestURI, Proto: q.Proto, Host: []string{q.Host}, Header: q.Header.Clone()}
 	var err error

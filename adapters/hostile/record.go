@@ -9,13 +9,13 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
-// Record is what was judged and what the application got, in order. It is safe for concurrent use.
+// Record has what was judged and what the application got, in order. It is safe for concurrent use.
 type Record struct {
 	mu     sync.Mutex
 	events []event
 }
 
-// event is a request that may pass, or one that the application got.
+// event is a request that was judged and may pass, or one that the application got.
 type event struct {
 	judged  string // the meaning of a request that may pass; "" for one that the application got
 	subject string // the person of a request that may pass
@@ -28,7 +28,7 @@ func (r *Record) add(e event) {
 	r.events = append(r.events, e)
 }
 
-// all returns the events so far, and forgets them.
+// take returns the events so far, and clears the record.
 func (r *Record) take() []event {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -37,7 +37,7 @@ func (r *Record) take() []event {
 	return events
 }
 
-// meaning is the one text for all requests that mean the same.
+// meaning returns a text that is the same for all requests that mean the same.
 func meaning(evaluation *authzen.Evaluation, method, path string) string {
 	if evaluation == nil {
 		return method + " " + path + ", which is public"
@@ -45,12 +45,12 @@ func meaning(evaluation *authzen.Evaluation, method, path string) string {
 	question := *evaluation
 	question.Context = map[string]any{}
 	for name, value := range evaluation.Context {
-		if name != "supported_obligations" { // it is not of the request
+		if name != "supported_obligations" { // it is not part of the request
 			question.Context[name] = value
 		}
 	}
 	text, err := authzen.AppendValue(nil, question)
-	if err != nil { // impossible for what was drawn from a request
+	if err != nil { // impossible: the question was drawn from a request
 		return err.Error()
 	}
 	return method + " asking " + string(text)
@@ -58,7 +58,7 @@ func meaning(evaluation *authzen.Evaluation, method, path string) string {
 
 type askedKey struct{}
 
-// Decider records the questions that are asked with a context of [Record.Judge].
+// Decider gives the same answer to every question, and records the questions asked with a context of [Record.Judge].
 type Decider struct {
 	Answer func() (allow bool, err error)
 }
@@ -81,8 +81,8 @@ func (d Decider) Decide(ctx context.Context, questions []authzen.Evaluation) ([]
 
 var _ pep.Decider = Decider{}
 
-// Judge returns a context for checking one request, and what to call if it may pass. method, target and host are what the one who checks says
-// that the request is.
+// Judge returns a context for checking one request, and a function to call with the request if it may pass. The method,
+// target and host of that request are those that the checker was given.
 func (r *Record) Judge(ctx context.Context, table *routes.Table) (asking context.Context, pass func(request routes.Request)) {
 	asked := &[]authzen.Evaluation{}
 	return context.WithValue(ctx, askedKey{}, asked), func(request routes.Request) {

@@ -16,8 +16,8 @@ const (
 	parallel    = 16
 	dialTimeout = 10 * time.Second
 	patient     = 60 * time.Second       // without a byte from the proxy, for a request that is not hostile
-	idle        = 2 * time.Second        // the same for others: what is missed then is only not examined
-	idleHanging = 250 * time.Millisecond // the same for a request that is not complete
+	idle        = 2 * time.Second        // the same for hostile requests; a later answer is merely not examined
+	idleHanging = 250 * time.Millisecond // the same for an incomplete request
 	maxAnswers  = 1 << 20                // bytes of answers that are read
 )
 
@@ -25,9 +25,9 @@ const (
 type Answer struct {
 	Case   Case
 	Status int    // of the first answer; 0 if the connection was closed without one
-	Text   string // all answers, as they came
-	Closed bool   // the proxy ended the connection
-	Err    error  // the connection could not be made
+	Text   string // all answers, unparsed
+	Closed bool   // the proxy closed the connection
+	Err    error  // why there was no connection
 }
 
 // Run sends the cases to a proxy, each on a connection of its own, and returns what the clients got, in the order of the cases.
@@ -83,7 +83,7 @@ func send(ctx context.Context, dial func(ctx context.Context) (net.Conn, error),
 		patience = patient
 	}
 	_ = conn.SetWriteDeadline(time.Now().Add(patient))
-	go func() { _, _ = conn.Write(c.Raw) }() // it may answer, and close, before it has read all
+	go func() { _, _ = conn.Write(c.Raw) }() // the proxy may answer and close before it has read everything
 	var text strings.Builder
 	buffer := make([]byte, 16<<10)
 	for text.Len() < maxAnswers {

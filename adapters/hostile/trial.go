@@ -8,7 +8,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/adapters/routes"
 )
 
-// Trial is a judge and an application, between which a proxy is put.
+// Trial is a judge and an application. The caller puts a proxy between them.
 type Trial struct {
 	Judge   *Judge
 	Backend *Backend
@@ -16,7 +16,7 @@ type Trial struct {
 	record  *Record
 }
 
-// NewTrial returns a trial by a route file. The judge does not listen yet; see [Judge.Serve].
+// NewTrial returns a trial for a route file. The judge does not listen yet; see [Judge.Serve].
 func NewTrial(table *routes.Table, site Site) (*Trial, error) {
 	record := &Record{}
 	judge, err := NewJudge(table, record)
@@ -30,18 +30,18 @@ func NewTrial(table *routes.Table, site Site) (*Trial, error) {
 	return &Trial{Judge: judge, Backend: backend, Site: site, record: record}, nil
 }
 
-// Close ends judge and backend.
+// Close stops the judge and the backend.
 func (t *Trial) Close() error {
 	t.Judge.Close()
 	return t.Backend.Close()
 }
 
-// Outcome is what a trial has found.
+// Outcome is the result of a trial.
 type Outcome struct {
 	Answers    []Answer
 	Violations []Violation
 	Asked      int64 // how often the proxy asked
-	Strays     int64 // how often it asked another endpoint than forward auth
+	Strays     int64 // how often it asked other endpoints than forward auth
 	Arrived    int   // how many requests the application got
 }
 
@@ -56,7 +56,8 @@ func (o Outcome) Refused() int {
 	return refused
 }
 
-// Run sends the cases while the judge answers in a mode. named says that the application reads the person in X-Wardkeeper-Subject.
+// Run sends the cases while the judge is in the given mode. named means that the application reads the person from
+// X-Wardkeeper-Subject.
 func (t *Trial) Run(ctx context.Context, dial func(ctx context.Context) (net.Conn, error), cases []Case, mode Mode, named bool) (Outcome, error) {
 	t.record.take()
 	t.Judge.SetMode(mode)

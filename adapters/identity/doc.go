@@ -1,3 +1,4 @@
-// Package identity says who a person is: it verifies JSON Web Tokens by the public keys of who issues them. It does not sign anybody in, and
-// it knows nothing of routes. Start reading at [Verifier.Verify]; adapters/CONTRACT.md has the duty that it serves, PEP-13.
+// Package identity authenticates persons: it verifies JSON Web Tokens with the public keys of their issuer. It signs nobody
+// in, and it knows nothing of routes. Start reading at [Verifier.Verify]; the duty that it serves is PEP-13 in
+// adapters/CONTRACT.md.
 package identity

@@ -22,7 +22,7 @@ const (
 	minRSA    = 2048 // bits
 )
 
-// keySource finds the keys that may have signed a token. The error is [ErrUnavailable], or says that there is none.
+// keySource finds the keys that may have signed a token. Its error is [ErrUnavailable], or says that there is no such key.
 type keySource interface {
 	find(ctx context.Context, h header) ([]any, error)
 }
@@ -36,8 +36,8 @@ type key struct {
 // keySet is a parsed set.
 type keySet []key
 
-// parseKeySet reads a JSON Web Key Set (RFC 7517) and keeps the public keys that can verify signatures. Keys of kinds that it does not know
-// are left out: issuers add new ones.
+// parseKeySet reads a JSON Web Key Set (RFC 7517) and keeps the public keys that can verify signatures. It skips keys of
+// unknown types, because issuers add new ones.
 func parseKeySet(data []byte) (keySet, error) {
 	set, err := jwk.Parse(data, jwk.WithIgnoreParseError(true))
 	if err != nil {
@@ -69,7 +69,8 @@ func parseKeySet(data []byte) (keySet, error) {
 	return keys, nil
 }
 
-// publicKey returns the key for the standard library. Symmetric and private keys are none that an issuer publishes.
+// publicKey returns a key as a type of the standard library. It rejects symmetric and private keys, which an issuer must not
+// publish, and short RSA keys.
 func publicKey(k jwk.Key) (any, bool) {
 	if private, err := jwk.IsPrivateKey(k); err != nil || private {
 		return nil, false
@@ -87,7 +88,8 @@ func publicKey(k jwk.Key) (any, bool) {
 	return nil, false
 }
 
-// find returns the keys that may have made a signature: those with the id that the token names, or all if it names none.
+// find returns the keys that may have made a signature: those that fit the token's algorithm and have its key id, if it has
+// one.
 func (s keySet) find(h header) []any {
 	var found []any
 	for _, k := range s {
@@ -98,7 +100,7 @@ func (s keySet) find(h header) []any {
 	return found
 }
 
-// fits reports whether a key is of the kind that an algorithm needs.
+// fits reports whether a key has the type and curve that an algorithm needs.
 func fits(public any, algorithm string) bool {
 	switch public := public.(type) {
 	case *rsa.PublicKey:

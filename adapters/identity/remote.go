@@ -13,15 +13,16 @@ import (
 	"time"
 )
 
-// How fetched keys age.
+// Ages of fetched keys.
 const (
-	refreshAfter = 10 * time.Minute // keys are fetched again, while those at hand are used
-	forgetAfter  = 24 * time.Hour   // keys that could not be fetched again for so long are not used
-	retryAfter   = 15 * time.Second // keys are not fetched again sooner, whatever tokens name
+	refreshAfter = 10 * time.Minute // older keys are fetched again, and used meanwhile
+	forgetAfter  = 24 * time.Hour   // older keys are no longer used
+	retryAfter   = 15 * time.Second // the minimum time between fetches, whatever key ids tokens name
 	fetchTimeout = 5 * time.Second
 )
 
-// remote is a key set that is fetched. Whoever sends tokens with made-up key ids causes at most one fetch in retryAfter.
+// remote is a key set that is fetched over HTTP, at most once in retryAfter: tokens with invented key ids cannot cause more
+// fetches.
 type remote struct {
 	url    string
 	client *http.Client
@@ -30,9 +31,9 @@ type remote struct {
 
 	mu      sync.Mutex
 	keys    keySet
-	fetched time.Time     // when keys were fetched
-	tried   time.Time     // when a fetch began
-	running chan struct{} // closed when the fetch in progress ends; nil if there is none
+	fetched time.Time     // when the last successful fetch ended
+	tried   time.Time     // when the last fetch began
+	running chan struct{} // closed when the fetch in progress ends; nil if none is
 }
 
 func newRemote(address string, client *http.Client, logger *slog.Logger, now func() time.Time) (*remote, error) {
@@ -45,7 +46,7 @@ func newRemote(address string, client *http.Client, logger *slog.Logger, now fun
 	}
 	own := *client
 	own.Timeout = fetchTimeout
-	// Where keys come from is the root of all trust: it is the configured URL alone.
+	// All trust rests on the keys, so they come only from the configured URL.
 	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &remote{url: address, client: &own, logger: logger, now: now}, nil
 }
@@ -55,7 +56,7 @@ func isLoopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// find waits for a fetch if there are no keys, or none that the token names.
+// find waits for a fetch if no usable key fits the token.
 func (r *remote) find(ctx context.Context, h header) ([]any, error) {
 	keys, wait := r.current(h)
 	if wait != nil {
@@ -77,7 +78,8 @@ func (r *remote) find(ctx context.Context, h header) ([]any, error) {
 	return nil, errNoKey
 }
 
-// current returns the keys at hand, and what to wait for if they do not do. It starts a fetch if one is due.
+// current returns the usable keys. If none fits the token, it also returns a channel to wait on, which is nil if no fetch is
+// in progress. It starts a fetch if one is due.
 func (r *remote) current(h header) (keySet, <-chan struct{}) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -99,8 +101,8 @@ func (r *remote) usable() keySet {
 	return r.keys
 }
 
-// start starts a fetch unless one is in progress or has been tried lately. The fetch outlives the request for which it is made: others
-// wait for it too.
+// start starts a fetch unless one is in progress or was tried recently. The fetch outlives the request that causes it,
+// because others wait for it too.
 func (r *remote) start() {
 	if r.running != nil || r.now().Sub(r.tried) < retryAfter {
 		return

@@ -27,29 +27,30 @@ const (
 
 // Config configures a verifier. Issuer, Audience, Algorithms and one of KeysURL and KeysFile are required.
 type Config struct {
-	KeysURL    string   // of the JSON Web Key Set; https, or http to a loopback address
-	KeysFile   string   // a file with the set; it is read again when it changes
-	Issuer     string   // "iss" is exactly this
-	Audience   string   // "aud" is this, or has it
-	Algorithms []string // the signature algorithms that are accepted, such as ES256
-	Leeway     time.Duration
-	// Client fetches the keys; nil means one with a time-out of its own that verifies certificates by the system's authorities.
+	KeysURL    string        // of the JSON Web Key Set; https, or http to a loopback address
+	KeysFile   string        // a file with the set; it is read again when it changes
+	Issuer     string        // the required value of "iss"
+	Audience   string        // the required value of "aud", or one of its values
+	Algorithms []string      // the signature algorithms that are accepted, such as ES256
+	Leeway     time.Duration // how far clocks may differ; 0 means 1 min
+	// Client fetches the keys; nil means one that verifies certificates with the system's authorities. Its time-out is
+	// replaced, and it does not follow redirects.
 	Client *http.Client
 	Logger *slog.Logger     // nil means slog.Default()
 	Now    func() time.Time // nil means time.Now
 }
 
-// ErrUnavailable means that nobody can tell whether a token is valid: the keys cannot be had.
+// ErrUnavailable means that it cannot be determined whether a token is valid, because the keys are not available.
 var ErrUnavailable error = unavailable{}
 
 type unavailable struct{}
 
 func (unavailable) Error() string { return "the keys of the issuer are not available" }
 
-// Unavailable tells callers that do not import this package what the error means.
+// Unavailable lets callers recognize the error without importing this package.
 func (unavailable) Unavailable() bool { return true }
 
-// algorithms are those with a public key. With HS256 whoever knows the public key could sign.
+// algorithms are those with a public key. HS256 is not among them: anybody who knows the public key could sign with it.
 var algorithms = map[string]func() jwa.SignatureAlgorithm{
 	"RS256": jwa.RS256, "RS384": jwa.RS384, "RS512": jwa.RS512, "PS256": jwa.PS256, "PS384": jwa.PS384, "PS512": jwa.PS512,
 	"ES256": jwa.ES256, "ES384": jwa.ES384, "ES512": jwa.ES512, "EdDSA": jwa.EdDSA,
@@ -64,7 +65,7 @@ type Verifier struct {
 	keys             keySource
 }
 
-// New returns a verifier. It reads the file of keys, and does not fetch any.
+// New returns a verifier. It reads the key file, but does not fetch keys.
 func New(c Config) (*Verifier, error) {
 	if c.Issuer == "" || c.Audience == "" || len(c.Algorithms) == 0 || (c.KeysURL == "") == (c.KeysFile == "") {
 		return nil, errors.New("identity: the issuer, the audience, the algorithms and either the URL or the file of the keys are required")
@@ -93,11 +94,12 @@ func New(c Config) (*Verifier, error) {
 	return v, err
 }
 
-// header is what a token says of its signature. Keys and URLs of keys in it are not read: the token would choose who it is from.
+// header is the part of a token's header that is used. Keys and URLs of keys in it are ignored: they would let the sender
+// choose who vouches for the token.
 type header struct{ algorithm, keyID string }
 
-// Verify returns the claims of a token whose signature, issuer, audience and times are right. The error is [ErrUnavailable], or says why the
-// token is not valid, without quoting it.
+// Verify returns the claims of a token whose signature, issuer, audience and times are right. The error is [ErrUnavailable],
+// or says why the token is not valid, without quoting it.
 func (v *Verifier) Verify(ctx context.Context, token string) (map[string]any, error) {
 	if len(token) > maxToken {
 		return nil, errors.New("the token is too long")
@@ -146,7 +148,7 @@ func parseHeader(part string) (header, error) {
 	return h, nil
 }
 
-// decode reads a part of a token, as strictly as a question: a member that is there twice has two meanings.
+// decode decodes a part of a token as strictly as a question: a duplicate member is an error.
 func decode(part string) (map[string]any, error) {
 	data, err := base64.RawURLEncoding.Strict().DecodeString(part)
 	if err != nil {

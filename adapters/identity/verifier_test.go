@@ -48,7 +48,7 @@ func newECDSA(t *testing.T, id string) signer {
 	return signer{id, jwa.ES256(), private}
 }
 
-// sign signs any header and claims, also malformed ones.
+// sign signs any header and claims, even malformed ones.
 func (s signer) sign(t *testing.T, header, claims string) string {
 	t.Helper()
 	input := base64.RawURLEncoding.EncodeToString([]byte(header)) + "." + base64.RawURLEncoding.EncodeToString([]byte(claims))
@@ -183,7 +183,7 @@ func jwkOf(t *testing.T, s signer) []byte {
 	return data
 }
 
-// hmac signs by a public key as if it were a secret.
+// hmac signs with a public key as an HMAC secret.
 func hmac(t *testing.T, secret []byte, claims string) string {
 	t.Helper()
 	token, err := jws.Sign([]byte(claims), jws.WithKey(jwa.HS256(), secret))
@@ -279,7 +279,7 @@ func TestReplacedKeyFileIsReadAgain(t *testing.T) {
 	assert.Error(t, err, "it was withdrawn")
 }
 
-// issuing is an issuer that publishes its keys, and counts how often they are fetched.
+// issuing is an issuer that publishes its keys and counts the fetches.
 type issuing struct {
 	*httptest.Server
 	mu      sync.Mutex

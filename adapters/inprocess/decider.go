@@ -11,13 +11,13 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
-// Engine decides. [*pdp.Engine] is one. Implementations bound their time, and are safe for concurrent use.
+// Engine makes decisions, as [*pdp.Engine] does. Implementations must bound their time and be safe for concurrent use.
 type Engine interface {
 	Decide(ctx context.Context, r pdp.Request) (pdp.Decision, error)
 	DecideAll(ctx context.Context, items []pdp.Item, s authzen.Semantic) ([]pdp.Outcome, error)
 }
 
-// Decider is a [pep.Decider] by an engine.
+// Decider is a [pep.Decider] that uses an engine.
 type Decider struct{ engine Engine }
 
 var _ pep.Decider = Decider{}
@@ -25,7 +25,8 @@ var _ pep.Decider = Decider{}
 // New returns a decider.
 func New(e Engine) Decider { return Decider{e} }
 
-// Decide implements [pep.Decider]. Several questions are answered by one policy and one view of the facts.
+// Decide implements [pep.Decider]. Up to [authzen.MaxEvaluations] questions are answered with one policy and one view of the
+// facts.
 func (d Decider) Decide(ctx context.Context, questions []authzen.Evaluation) ([]authzen.Response, error) {
 	if len(questions) == 1 {
 		decision, err := d.engine.Decide(ctx, questions[0])
@@ -56,7 +57,7 @@ func (d Decider) Decide(ctx context.Context, questions []authzen.Evaluation) ([]
 	return responses, nil
 }
 
-// kindOf leaves out what an error says: it is logged, and may repeat the question.
+// kindOf reduces an error to its kind: errors are logged, and their text may repeat the question.
 func kindOf(err error) error {
 	if e, ok := errors.AsType[*pdp.Error](err); ok {
 		return errors.New("the engine did not decide: " + string(e.Kind))
@@ -64,7 +65,7 @@ func kindOf(err error) error {
 	return errors.New("the engine did not decide")
 }
 
-// response is a decision as the API words it.
+// response converts a decision to a response of the API.
 func response(d pdp.Decision) authzen.Response {
 	r := authzen.Response{Decision: d.Allow}
 	members := maps.Clone(d.Context)

@@ -15,7 +15,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/policies"
 )
 
-// The built-in policy decides by a directory file, which is read again when it changes.
+// The built-in policy decides on the facts of a directory file, which is read again when it changes.
 func Example() {
 	ctx := context.Background()
 	revision, err := bundles.Open(ctx, bundles.Config{Files: policies.Files(), Source: "built-in", Entrypoint: "authz/decision"})

@@ -20,7 +20,7 @@ routes:
   - {path: "/users/{id}", methods: [GET], action: user.view, resource: {id: {path: id}}}
 `
 
-// alone lets people see themselves. A program uses adapters/client or adapters/inprocess.
+// alone allows people to view themselves. Real programs use adapters/client or adapters/inprocess.
 type alone struct{}
 
 func (alone) Decide(_ context.Context, questions []authzen.Evaluation) ([]authzen.Response, error) {
@@ -49,7 +49,7 @@ func ExampleMiddleware() {
 	})
 	protect := nethttp.Middleware(nethttp.Config{
 		Checker:   checker,
-		FromProxy: func(*http.Request) bool { return true }, // only a proxy can reach it, which has signed the person in
+		FromProxy: func(*http.Request) bool { return true }, // only a proxy that has authenticated the person can reach it
 	})
 	app := protect(mux)
 	for _, path := range []string{"/users/jane", "/users/joe", "/elsewhere"} {

@@ -12,18 +12,19 @@ import (
 // Config configures the middleware. Checker is required.
 type Config struct {
 	Checker *check.Checker
-	// FromProxy reports whether a request comes from a proxy that has proven who it is. Only such a request may name the person in a
-	// header. nil means that none does.
+	// FromProxy reports whether a request comes from an authenticated proxy. Only such a request may name the person in a
+	// header. nil means that none may.
 	FromProxy func(r *http.Request) bool
 	Logger    *slog.Logger // nil means slog.Default()
 }
 
-// ResultOf returns what was decided about the request that a handler answers. ok is false if the middleware did not see it.
+// ResultOf returns the result of checking the request that a handler answers. ok is false if the middleware did not see the
+// request.
 func ResultOf(ctx context.Context) (result check.Result, ok bool) { return check.ResultOf(ctx) }
 
-// Middleware returns a function that protects a handler. What follows a permitted action is done once the handler has answered with a status
-// below 400, even if it then panics, as [net/http/httputil.ReverseProxy] does when a client goes away; what fails then is logged by the
-// obligation's id, and is the application's to repeat.
+// Middleware returns a function that protects a handler. The obligations that follow an action are performed once the handler
+// has answered with a status below 400, even if it then panics, as [net/http/httputil.ReverseProxy] does when a client
+// disconnects. A failure is logged with the obligation's id; the application must repeat that obligation.
 func Middleware(c Config) func(http.Handler) http.Handler {
 	if c.Logger == nil {
 		c.Logger = slog.Default()
@@ -53,7 +54,7 @@ func Middleware(c Config) func(http.Handler) http.Handler {
 	}
 }
 
-// statusRecorder keeps the status of a response.
+// statusRecorder records the status of a response.
 type statusRecorder struct {
 	http.ResponseWriter
 	status int
@@ -61,7 +62,7 @@ type statusRecorder struct {
 }
 
 func (r *statusRecorder) WriteHeader(status int) {
-	if !r.wrote && status >= http.StatusOK { // a 1xx status is not the last one
+	if !r.wrote && status >= http.StatusOK { // a 1xx status precedes the final one
 		r.status, r.wrote = status, true
 	}
 	r.ResponseWriter.WriteHeader(status)
@@ -78,5 +79,5 @@ func (r *statusRecorder) Flush() {
 	_ = http.NewResponseController(r.ResponseWriter).Flush()
 }
 
-// Unwrap is for [http.ResponseController].
+// Unwrap supports [http.ResponseController].
 func (r *statusRecorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }

@@ -21,7 +21,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
-// obliging allows everything and obliges to a notification.
+// obliging allows everything, with an obligation to notify.
 type obliging struct{}
 
 func (obliging) Decide(context.Context, []authzen.Evaluation) ([]authzen.Response, error) {
@@ -36,7 +36,7 @@ routes:
   - {path: /about, methods: [GET], public: true}
 `
 
-// protect returns a protected handler, and the ids of the obligations done.
+// protect returns a protected handler, and the ids of the obligations that it has performed.
 func protect(t *testing.T, next http.Handler) (handler http.Handler, done *[]string) {
 	t.Helper()
 	table, err := routes.Parse([]byte(protectedRoutes))
@@ -49,7 +49,7 @@ func protect(t *testing.T, next http.Handler) (handler http.Handler, done *[]str
 	return nethttp.Middleware(nethttp.Config{Checker: c, Logger: logger, FromProxy: func(*http.Request) bool { return true }})(next), done
 }
 
-// serve reports whether the handler panicked.
+// serve sends a request to a handler, and reports whether the handler panicked.
 func serve(h http.Handler, target string, header ...string) (w *httptest.ResponseRecorder, panicked bool) {
 	r := httptest.NewRequestWithContext(context.WithValue(context.Background(), http.ServerContextKey, &http.Server{}), http.MethodGet, target, nil)
 	for i := 0; i < len(header); i += 2 {
@@ -87,11 +87,11 @@ func TestObligationsFollowASuccess(t *testing.T) {
 	}
 }
 
-// The action has been done when the application has answered, whether the client waits for the answer or not.
+// The action is done once the application has answered, whether or not the client waits for the answer.
 func TestClientThatGoesAwayDoesNotEscapeObligations(t *testing.T) {
 	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", "100")
-		_, _ = io.WriteString(w, strings.Repeat("x", 10)) // breaks off: the proxy panics, as when the client is gone
+		_, _ = io.WriteString(w, strings.Repeat("x", 10)) // breaks off, so the proxy panics as if the client were gone
 	}))
 	defer app.Close()
 	target, err := url.Parse(app.URL)
@@ -103,7 +103,7 @@ func TestClientThatGoesAwayDoesNotEscapeObligations(t *testing.T) {
 	assert.Equal(t, []string{"N"}, *done)
 }
 
-// A public page may greet the person that a header names: nobody but the proxy may name one there either.
+// A public page may greet the person named in a header, so only the proxy may set that header there too.
 func TestPublicRouteLetsNoForgedIdentityThrough(t *testing.T) {
 	h, _ := protect(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	for name, want := range map[string]int{"X-Remote-User": 200, "X_Remote_User": 400, "X.Remote-User": 400} {

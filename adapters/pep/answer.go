@@ -7,14 +7,15 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
-// Obligation is what the application must do together with an action (pdp/OBLIGATIONS.md).
+// Obligation is a task that the application must perform together with an action (pdp/OBLIGATIONS.md).
 type Obligation struct {
 	ID         string         `json:"id"`
 	Type       string         `json:"type"`
 	Properties map[string]any `json:"properties"`
 }
 
-// Kind names the handler that an obligation needs: its type, and for a custom one also its action, as in "custom/confirm".
+// Kind returns the key of the handler that the obligation needs: its type, or for a custom obligation also its action, as in
+// "custom/confirm".
 func (o Obligation) Kind() string {
 	if o.Type != custom {
 		return o.Type
@@ -25,22 +26,22 @@ func (o Obligation) Kind() string {
 
 const custom = "custom"
 
-// Reason is a reason for a denial, or a piece of advice. Message is one sentence for the person.
+// Reason is one reason for a denial, or one piece of advice. Message is a sentence for the person.
 type Reason struct {
 	Code    string `json:"code,omitempty"`
 	Message string `json:"message,omitempty"`
 	Rule    string `json:"rule,omitempty"`
 }
 
-// answer is a response that has been read.
+// answer is an interpreted response.
 type answer struct {
 	allow           bool
 	reasons, advice []Reason
 	obligations     []Obligation
 }
 
-// read interprets a response. It fails where the decision point could not decide, or obliges to something that cannot be understood:
-// neither is an answer.
+// read interprets a response. It returns an error if the decision point could not decide or sent malformed obligations:
+// neither counts as an answer (PEP-1, PEP-4).
 func read(r authzen.Response) (answer, error) {
 	if problem := r.Context["error"]; problem != nil {
 		return answer{}, fmt.Errorf("the decision point could not decide%s", statusOf(problem))
@@ -56,7 +57,7 @@ func read(r authzen.Response) (answer, error) {
 	return answer{r.Decision, reasons, reasonsOf(r.Context["advice"]), obligations}, nil
 }
 
-// statusOf describes the status of an item that failed. The message is left out: it may repeat what was asked.
+// statusOf describes the status in the error of an evaluation. It omits the message, which may repeat the question.
 func statusOf(problem any) string {
 	members, _ := problem.(map[string]any)
 	if status := members["status"]; status != nil {
@@ -91,8 +92,8 @@ func obligationsOf(value any) ([]Obligation, error) {
 	return obligations, nil
 }
 
-// reasonsOf reads reasons that are objects or texts, and AuthZEN's reason_user, a map from a status or a language to a text. What it
-// does not understand it leaves out: a denial needs no reason.
+// reasonsOf reads reasons that are objects or strings, and AuthZEN's reason_user, a map from a status or a language to a
+// text. It skips what it does not understand, because a denial needs no reason.
 func reasonsOf(value any) []Reason {
 	var reasons []Reason
 	switch value := value.(type) {

@@ -11,24 +11,28 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
-// Handler does obligations of one kind. A nil function has nothing to do.
+// Handler performs obligations of one kind. A nil Before or After does nothing. No action follows a denial, so
+// [Enforcer.Enforce] then calls both (PEP-4). Their errors are logged, and must name nobody (PEP-11).
 type Handler struct {
-	// Can reports whether this one can be done, for instance a notification by its channel. nil means that every one can.
+	// Can reports whether this obligation can be performed, for instance a notification by its channel. nil means that all
+	// can.
 	Can func(o Obligation) bool
 	// Before is called before the action. An error denies the action.
 	Before func(ctx context.Context, o Obligation) error
-	// After is called once the action has been done. What fails there the application must repeat until it is done.
+	// After is called once the action has succeeded. The application must repeat an obligation whose After failed.
 	After func(ctx context.Context, o Obligation) error
 }
 
-// Confirm is the kind of the obligation to have the person confirm (pdp/OBLIGATIONS.md). It needs no functions: with a handler for it,
-// an answer that carries one becomes [ConfirmationRequired], and the application asks again with "confirmed": true in the context.
+// Confirm is the kind of the obligation to ask the person for confirmation (pdp/OBLIGATIONS.md). Its handler needs no
+// functions: if one is registered, an allow with this obligation becomes [ConfirmationRequired], and the application asks
+// again with "confirmed": true in the context.
 const Confirm = custom + "/confirm"
 
 // Config configures an enforcer. Decider is required.
 type Config struct {
 	Decider Decider
-	// Handlers are what the application can do, by [Obligation.Kind]. An allow that carries anything else is a denial.
+	// Handlers has the obligations that the application can perform, by [Obligation.Kind]. An allow with any other obligation
+	// is a denial.
 	Handlers map[string]Handler
 }
 
@@ -39,7 +43,8 @@ type Enforcer struct {
 	supported []any // the types of the handlers
 }
 
-// New returns an enforcer. It fails if a handler is registered for a kind that no obligation can have.
+// New returns an enforcer. It returns an error if Decider is nil or a handler is registered for a kind that no obligation can
+// have.
 func New(c Config) (*Enforcer, error) {
 	if c.Decider == nil {
 		return nil, errors.New("pep: Config.Decider is required")
@@ -57,16 +62,16 @@ func New(c Config) (*Enforcer, error) {
 	return e, nil
 }
 
-// Enforce asks one question and does what has to be done before the action. Only [Permitted] permits; then call [Outcome.Done] once
-// the action has been done.
+// Enforce asks one question and performs the obligations that are due before the action. The action may be done only if the
+// verdict is [Permitted]; call [Outcome.Done] once it has succeeded.
 func (e *Enforcer) Enforce(ctx context.Context, question authzen.Evaluation) Outcome {
 	o := e.Ask(ctx, []authzen.Evaluation{question})[0]
 	e.before(ctx, &o)
 	return o
 }
 
-// Ask asks questions in one batch and does nothing about the obligations: for what a page offers, where nothing is done yet.
-// There is an outcome for each question, in order.
+// Ask asks questions in one batch and performs no obligations. It is for what a page offers, before any action. It returns an
+// outcome for each question, in order.
 func (e *Enforcer) Ask(ctx context.Context, questions []authzen.Evaluation) []Outcome {
 	outcomes := make([]Outcome, len(questions))
 	if len(questions) == 0 {
@@ -95,7 +100,7 @@ func (e *Enforcer) Ask(ctx context.Context, questions []authzen.Evaluation) []Ou
 	return outcomes
 }
 
-// outcome judges a response by what the application can do.
+// outcome evaluates a response in view of the registered handlers.
 func (e *Enforcer) outcome(r authzen.Response) Outcome {
 	a, err := read(r)
 	if err != nil {
@@ -129,11 +134,11 @@ func (e *Enforcer) outcome(r authzen.Response) Outcome {
 	return o
 }
 
-// unsupported is the reason that a decision point gives for the same (ALL-13).
+// unsupported is the reason that a decision point gives in the same case (ALL-13).
 var unsupported = Reason{Code: "obligation_unsupported", Message: "The application cannot do what this would require of it.", Rule: "ALL-13"}
 
-// before does what has to be done before an action that is permitted. Of a denial it does all that can be done (PEP-4): there is no
-// action to wait for. While a confirmation is missing nothing has been decided to be done.
+// before performs what is due before a permitted action. After a denial it performs every obligation that has a handler
+// (PEP-4), because no action follows. Without a confirmation or an answer nothing has been decided, so it performs none.
 func (e *Enforcer) before(ctx context.Context, o *Outcome) {
 	switch o.Verdict {
 	case Permitted:
@@ -148,13 +153,13 @@ func (e *Enforcer) before(ctx context.Context, o *Outcome) {
 func (h Handler) before() func(context.Context, Obligation) error { return h.Before }
 func (h Handler) after() func(context.Context, Obligation) error  { return h.After }
 
-// task is an obligation and who does it.
+// task is an obligation with its handler.
 type task struct {
 	obligation Obligation
 	handler    Handler
 }
 
-// run does all tasks, even after one has failed.
+// run performs all tasks, even after one has failed, and joins their errors.
 func run(ctx context.Context, tasks []task, phase func(Handler) func(context.Context, Obligation) error) error {
 	var failed error
 	for _, t := range tasks {
@@ -169,7 +174,8 @@ func run(ctx context.Context, tasks []task, phase func(Handler) func(context.Con
 	return failed
 }
 
-// call makes an error of a panic: the other obligations must not be lost with it. The value is left out, since it may name persons.
+// call turns a panic into an error, so that the other obligations are still performed. It omits the panic's value, which may
+// name persons.
 func call(ctx context.Context, o Obligation, do func(context.Context, Obligation) error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {

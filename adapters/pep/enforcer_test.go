@@ -16,9 +16,9 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
-// answers is a decider that gives the same answers to whatever is asked, and keeps the questions.
+// answers is a decider that gives the same answers to every request and records the questions.
 type answers struct {
-	bodies []string // JSON of a response each
+	bodies []string // a JSON response each
 	err    error
 	asked  []authzen.Evaluation
 }
@@ -55,7 +55,7 @@ func TestEnforce(t *testing.T) {
 		answer  string
 		err     error
 		verdict pep.Verdict
-		before  string // ids done before the action, or instead of it
+		before  string // ids done before the action, or for a denial
 		after   string // ids done by Done
 		reasons []pep.Reason
 	}{
@@ -218,7 +218,7 @@ func TestRefusals(t *testing.T) {
 	assert.Zero(t, pep.Outcome{Verdict: pep.Permitted}.Refusal())
 }
 
-// One handler that panics must not take the obligations of the others with it.
+// A handler that panics must not keep the other obligations from being performed.
 func TestPanicOfAHandlerLosesNoOtherObligation(t *testing.T) {
 	for _, decision := range []string{"true", "false"} {
 		for phase, first := range map[string]func(func(context.Context, pep.Obligation) error) pep.Handler{

@@ -8,7 +8,8 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
-// cautious allows what has been confirmed, and obliges to a notification. A program uses adapters/client or adapters/inprocess.
+// cautious asks for a confirmation, and after it allows with an obligation to notify. Real programs use adapters/client or
+// adapters/inprocess.
 type cautious struct{}
 
 func (cautious) Decide(_ context.Context, questions []authzen.Evaluation) ([]authzen.Response, error) {
@@ -34,7 +35,7 @@ func ExampleEnforcer() {
 					return nil
 				},
 			},
-			pep.Confirm: {}, // the person is asked, below
+			pep.Confirm: {}, // the code below asks the person
 		},
 	})
 	if err != nil {

@@ -2,7 +2,7 @@ package pep
 
 import "context"
 
-// Verdict says what becomes of an action. The zero value denies.
+// Verdict says whether an action may be done. The zero value denies.
 type Verdict int
 
 // Verdicts. Only Permitted permits.
@@ -10,7 +10,7 @@ const (
 	Denied               Verdict = iota // 403
 	Permitted                           // do the action, then call [Outcome.Done]
 	ConfirmationRequired                // 403: show Outcome.Confirm to the person and ask again with "confirmed": true
-	Unavailable                         // 503: no answer, or none that can be understood
+	Unavailable                         // 503: no answer that can be understood
 )
 
 func (v Verdict) String() string {
@@ -25,14 +25,14 @@ func (v Verdict) String() string {
 	return "denied"
 }
 
-// Outcome is what became of a question.
+// Outcome is the result of a question.
 type Outcome struct {
 	Verdict     Verdict
 	Reasons     []Reason     // of a denial
 	Advice      []Reason     // may help the person
-	Obligations []Obligation // all that the answer carried
+	Obligations []Obligation // all obligations of the answer
 	Confirm     []Obligation // what the person has to confirm, with ConfirmationRequired
-	// Err says for the log why there is no answer, or what could not be done. It names no person.
+	// Err is for the log: why there is no answer, or which obligations could not be performed. It names no person.
 	Err error
 
 	todo []task
@@ -41,8 +41,8 @@ type Outcome struct {
 // Permitted reports whether the action may be done.
 func (o Outcome) Permitted() bool { return o.Verdict == Permitted }
 
-// Done does the obligations that follow an action that was permitted and has been done. Pass a context that outlives the request. All
-// of them are tried; what is in the error the application must repeat.
+// Done performs the obligations that follow a permitted action. Call it once the action has succeeded, with a context that
+// outlives the request. It tries all of them; the application must repeat those that the error names.
 func (o Outcome) Done(ctx context.Context) error {
 	if o.Verdict != Permitted {
 		return nil

@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// Refusal is what the person gets instead of the action (PEP-9). Its body is application/problem+json (RFC 9457), or a page for a
-// browser.
+// Refusal is the response that the person gets instead of the action (PEP-9). Its body is application/problem+json (RFC
+// 9457), or a page for browsers.
 type Refusal struct {
 	Status    int    // 400, 401, 403 or 503
 	Code      string // one of the codes below
@@ -24,30 +24,30 @@ type Refusal struct {
 
 // Codes of refusals.
 const (
-	CodeBadRequest           = "bad_request"           // 400: the request does not have one meaning for everybody
-	CodeUnauthenticated      = "unauthenticated"       // 401: who are you?
+	CodeBadRequest           = "bad_request"           // 400: the request is ambiguous
+	CodeUnauthenticated      = "unauthenticated"       // 401: the person is not authenticated
 	CodeDenied               = "denied"                // 403: with reasons and advice
 	CodeConfirmationRequired = "confirmation_required" // 403: confirm and send again
-	CodeUnavailable          = "unavailable"           // 503: nobody could be asked
+	CodeUnavailable          = "unavailable"           // 503: there is no answer
 )
 
-// BadRequest refuses a request that does not have one meaning for everybody.
+// BadRequest refuses a request that is ambiguous or malformed. detail is a sentence for the person.
 func BadRequest(detail string) Refusal {
 	return Refusal{Status: http.StatusBadRequest, Code: CodeBadRequest, Detail: detail}
 }
 
-// Unauthenticated refuses a request that does not say who sends it.
+// Unauthenticated refuses a request whose sender is not authenticated.
 func Unauthenticated() Refusal {
 	return Refusal{Status: http.StatusUnauthorized, Code: CodeUnauthenticated, Detail: "Sign in first."}
 }
 
-// NoRoute refuses a request that no rule speaks of.
+// NoRoute refuses a request that matches no route (PEP-14).
 func NoRoute() Refusal {
 	return Refusal{Status: http.StatusForbidden, Code: CodeDenied, Detail: "Nobody may do this.",
 		Reasons: []Reason{{Code: "no_route", Message: "No route allows this request."}}}
 }
 
-// Refusal says what the person gets. It is the zero value if the outcome is [Permitted].
+// Refusal returns the response to send instead of the action. It is the zero value if the outcome is [Permitted].
 func (o Outcome) Refusal() Refusal {
 	switch o.Verdict {
 	case Permitted:
@@ -64,7 +64,7 @@ func (o Outcome) Refusal() Refusal {
 	return r
 }
 
-// SetHeader sets the header fields that go with the status.
+// SetHeader sets the header fields of the refusal, except those that describe the body.
 func (r Refusal) SetHeader(h http.Header) {
 	h.Set("Cache-Control", "no-store")
 	h.Set("Vary", "Accept")
@@ -79,7 +79,7 @@ func (r Refusal) SetHeader(h http.Header) {
 	}
 }
 
-// Write answers a request that has the given Accept header.
+// Write sends the refusal. accept is the Accept header of the request.
 func (r Refusal) Write(w http.ResponseWriter, accept string) {
 	contentType, body := r.Body(accept)
 	r.SetHeader(w.Header())
@@ -90,7 +90,7 @@ func (r Refusal) Write(w http.ResponseWriter, accept string) {
 	_, _ = w.Write(body)
 }
 
-// Body returns a page if the Accept header names text/html, and problem details otherwise. Either is one line.
+// Body returns a page if the Accept header names text/html, and problem details otherwise. Both are a single line.
 func (r Refusal) Body(accept string) (contentType string, body []byte) {
 	if wantsPage(accept) {
 		return "text/html; charset=utf-8", r.page()
@@ -126,7 +126,7 @@ func (r Refusal) problem() []byte {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }
 
-// The page is one line, so that a proxy can carry it in a header field.
+// page is a single line, so that a proxy can carry it in a header field.
 var page = template.Must(template.New("").Parse(`<!doctype html><html lang="en"><head><meta charset="utf-8">` +
 	`<meta name="viewport" content="width=device-width"><title>{{.Title}}</title></head>` +
 	`<body style="font:1.1rem/1.5 sans-serif;max-width:40rem;margin:4rem auto;padding:0 1rem"><h1>{{.Title}}</h1><p>{{.Detail}}</p>` +

@@ -6,15 +6,15 @@ import (
 	"encoding/hex"
 )
 
-// Trace identifies the request for which a question is asked. Deciders pass it on (PEP-7).
+// Trace identifies the request on whose behalf a question is asked. Deciders pass it on (PEP-7).
 type Trace struct {
 	RequestID   string // X-Request-ID
 	Traceparent string // W3C Trace Context
 	Tracestate  string
 }
 
-// NewTrace returns the trace of a request whose header, or metadata, has the values that values returns for a name. It makes a request id
-// where there is none that can be logged and passed on.
+// NewTrace returns the trace of a request. values returns the values of a header field, or of a metadata key. If the request
+// does not have exactly one request id that can be logged and passed on, NewTrace makes one.
 func NewTrace(values func(name string) []string) Trace {
 	trace := Trace{Traceparent: first(values("traceparent")), Tracestate: first(values("tracestate"))}
 	if ids := values("x-request-id"); len(ids) == 1 && isRequestID(ids[0]) {
@@ -48,7 +48,7 @@ func isRequestID(s string) bool {
 
 type traceKey struct{}
 
-// WithTrace returns a context whose questions carry t.
+// WithTrace returns a context that carries t to deciders.
 func WithTrace(ctx context.Context, t Trace) context.Context {
 	return context.WithValue(ctx, traceKey{}, t)
 }

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// browserHeader is what a browser sends, with a token.
+// browserHeader returns the header of a browser's request with a token.
 func browserHeader() http.Header {
 	h := http.Header{"Authorization": {"Bearer x.y.z"}, "X-Confirmed": {"true"}}
 	for i := range 18 {
@@ -45,7 +45,7 @@ func BenchmarkResolve(b *testing.B) {
 	}
 }
 
-// BenchmarkFind measures the tree with as many routes as a file can have, against trying them in order.
+// BenchmarkFind compares the tree with trying routes in order, for up to as many routes as a file can have.
 func BenchmarkFind(b *testing.B) {
 	for _, n := range []int{10, 1000, MaxRoutes} {
 		var file strings.Builder

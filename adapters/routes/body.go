@@ -13,7 +13,7 @@ import (
 // MaxBody is the maximum length in bytes of a body that a question draws from.
 const MaxBody = 64 << 10
 
-// ErrBodyTooLong is the error of [Request.ReadBody] for a body that is longer than it may be.
+// ErrBodyTooLong is the error of [Request.ReadBody] for a body that is longer than the limit.
 var ErrBodyTooLong = errors.New("the body is too long")
 
 // readBody reads and parses the body; ok is false if it is empty.
@@ -61,8 +61,8 @@ func checkContentHeaders(header http.Header) error {
 	return nil
 }
 
-// lookUp follows a JSON pointer. Null counts as absent. A member whose name differs from the wanted one only by case is an error:
-// some programs take it for the wanted one.
+// lookUp follows a JSON pointer. Null counts as absent. A member whose name differs from the wanted one only in case is an
+// error, because some programs take it for the wanted one.
 func lookUp(body any, pointer []string) (found any, ok bool, err error) {
 	for _, token := range pointer {
 		switch container := body.(type) {
@@ -88,7 +88,7 @@ func lookUp(body any, pointer []string) (found any, ok bool, err error) {
 	return body, body != nil, nil
 }
 
-// parsePointer decodes a JSON pointer (RFC 6901) that is not empty.
+// parsePointer decodes a non-empty JSON pointer (RFC 6901).
 func parsePointer(text string) (tokens []string, ok bool) {
 	rest, ok := strings.CutPrefix(text, "/")
 	if !ok {

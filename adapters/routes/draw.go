@@ -2,7 +2,7 @@ package routes
 
 import "github.com/wardkeeper/wardkeeper/pdp/authzen"
 
-// drawing makes one question of one request.
+// drawing turns one request into a question.
 type drawing struct {
 	request *Request
 	route   *route
@@ -67,7 +67,7 @@ func (d *drawing) evaluation(t *Table, subject string) (authzen.Evaluation, erro
 	return e, nil
 }
 
-// members draws members into an object, which is made if there are any.
+// members draws members into an object, which it creates if needed.
 func (d *drawing) members(members []member, f form, object *map[string]any) error {
 	for _, m := range members {
 		v, ok, err := d.draw(m.value, f)
@@ -120,10 +120,10 @@ func (d *drawing) draw(v *value, f form) (drawn any, ok bool, err error) {
 	return drawn, true, nil
 }
 
-// drawnText converts the text to any: nil if it is absent.
+// drawnText converts the text to any, and leaves ok and err as they are.
 func drawnText(text string, ok bool, err error) (any, bool, error) { return text, ok, err }
 
-// fault is the error for a value that is missing or of the wrong form.
+// fault returns the error for a value that is missing or malformed.
 func (v *value) fault(problem string) *Error {
 	switch v.source {
 	case fromPath:

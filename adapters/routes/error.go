@@ -1,17 +1,17 @@
 package routes
 
-// Kind says what is wrong with a request.
+// Kind classifies the error.
 type Kind int
 
 // The kinds of errors that [Table.Resolve] returns.
 const (
-	BadRequest      Kind = iota + 1 // 400: the request has no meaning that everybody shares, or lacks a value
-	Unauthenticated                 // 401: it is not known who asks
-	Unavailable                     // 503: it cannot be found out here what the request means or who asks
+	BadRequest      Kind = iota + 1 // 400: the request is ambiguous, or lacks a value
+	Unauthenticated                 // 401: the person is not known
+	Unavailable                     // 503: what the request means, or who asks, cannot be determined here
 )
 
-// Error is why a request has no meaning. Message is one sentence that may be sent to the client: it contains names from the route
-// file, but no value of the request.
+// Error says why a request could not be resolved. Message is one sentence that may be sent to the client: it contains names
+// from the route file, but no value of the request.
 type Error struct {
 	Kind    Kind
 	Message string

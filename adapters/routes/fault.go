@@ -11,7 +11,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Fault is something wrong in a route file.
+// Fault is a mistake in a route file.
 type Fault struct {
 	Line, Column int    // from 1; Column is 0 if it is unknown
 	Message      string // what is wrong, and what to do
@@ -24,7 +24,7 @@ func (f Fault) Error() string {
 	return fmt.Sprintf("line %d, column %d: %s", f.Line, f.Column, f.Message)
 }
 
-// Faults is every fault of a route file, by position. There is at least one.
+// Faults has every fault of a route file, by position. There is at least one.
 type Faults []Fault
 
 func (f Faults) Error() string {
@@ -66,7 +66,7 @@ func syntaxFault(err error) Faults {
 	return Faults{{Line: max(line, 1), Message: "this is not YAML: " + text}}
 }
 
-// lowerFirst makes a sentence for clients the end of a message: its first letter in lower case, without the full stop.
+// lowerFirst turns a sentence for clients into the end of a message: the first letter in lower case, and no full stop.
 func lowerFirst(sentence string) string {
 	r, size := utf8.DecodeRuneInString(sentence)
 	return string(unicode.ToLower(r)) + strings.TrimSuffix(sentence[size:], ".")

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// FuzzParse checks that a file gives either a table or faults with positions in it.
+// FuzzParse checks that a file yields either a table or faults with positions in it.
 func FuzzParse(f *testing.F) {
 	example, err := os.ReadFile("example.yaml")
 	require.NoError(f, err)
@@ -51,8 +51,8 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// FuzzResolve checks that what is accepted is canonical: its path contains nothing that is refused, and asks the same question
-// when it is sent in its canonical spelling.
+// FuzzResolve checks that accepted requests are canonical: the path contains nothing that is refused, and the canonical
+// spelling asks the same question.
 func FuzzResolve(f *testing.F) {
 	table := hostile(f)
 	for _, targets := range refusedTargets {
@@ -154,7 +154,7 @@ func checkQuestion(t *testing.T, r Resolution, query, body string) {
 			t.Fatalf("%q: %v, but %q was drawn", query, values, location)
 		}
 	case "/body":
-		var read struct{ ID any } // in any case, as Go does
+		var read struct{ ID any } // Go ignores the case of the name
 		if err := json.Unmarshal([]byte(body), &read); err != nil {
 			t.Fatalf("%q: %v", body, err)
 		}

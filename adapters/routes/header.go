@@ -5,14 +5,14 @@ import (
 	"strings"
 )
 
-// refusedHeaders make some applications act on another method or path than those of the request.
+// refusedHeaders make some applications act on another method or path than the request's.
 var refusedHeaders = [...]string{
 	"X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override", "X-Original-URL", "X-Rewrite-URL",
 }
 
-// SameHeader reports whether some application could take header a for header b: case is ignored, and every character other than a
-// letter or a digit counts as a hyphen, because CGI and its successors write all of them as an underscore. An adapter that strips
-// a header strips every one that is the same in this sense.
+// SameHeader reports whether some application could take header a for header b. It ignores case and treats every character
+// other than a letter or a digit as a hyphen, because CGI and its successors turn all of them into underscores. An adapter
+// that strips a header must strip every header that is the same in this sense.
 func SameHeader(a, b string) bool {
 	if len(a) != len(b) {
 		return false
@@ -35,11 +35,11 @@ func foldHeader(c byte) byte {
 	return '-'
 }
 
-// ours begins the headers in which a proxy tells the application what was decided.
+// ours is the prefix of the headers in which a proxy tells the application what was decided.
 const ours = "X-Wardkeeper-"
 
-// checkHeaders refuses headers by which the application could take the request for another one, or for one of another person. identity is
-// the header in which the proxy names the person; "" if there is none.
+// checkHeaders refuses headers that could make the application take the request for another one, or for another person's.
+// identity is the header in which the proxy names the person, or "".
 func checkHeaders(header http.Header, identity string) error {
 	for name, values := range header {
 		if len(name) > len(ours) && SameHeader(name[:len(ours)], ours) && !SameHeader(name, identity) {
@@ -73,7 +73,7 @@ func checkHeaders(header http.Header, identity string) error {
 	return nil
 }
 
-// checkConnection refuses to let a client name headers that a proxy would then drop on the way to the application.
+// checkConnection refuses Connection headers that name other headers: a proxy would drop those on the way to the application.
 func checkConnection(values []string) error {
 	for _, value := range values {
 		for option := range strings.SplitSeq(value, ",") {

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// drawing everything: a route for every path, and one for each source.
+// hostileFile draws from everything: it has a route for every path, and one for each source.
 const hostileFile = `version: 1
 subject: {jwt: {keys: 'https://i/k', issuer: i, audience: a, algorithms: [ES256]}}
 routes:
@@ -29,7 +29,7 @@ func hostile(t testing.TB) *Table {
 	return table.WithVerifier(claimsVerifier{"sub": "alice"})
 }
 
-// refusedTargets have no single meaning, by what they are about.
+// refusedTargets are ambiguous targets, by topic.
 var refusedTargets = map[string][]string{
 	"no origin form": {
 		"", "users", "*", "?", "?a=b", "http://admin.example.org/users", "https://admin.example.org", "HTTP://x/", "//admin.example.org/users", "//",
@@ -100,7 +100,7 @@ var refusedTargets = map[string][]string{
 	},
 }
 
-// acceptedTargets have one meaning: the canonical path.
+// acceptedTargets maps targets with one meaning to their canonical paths.
 var acceptedTargets = map[string]string{
 	"/": "/", "/a": "/a", "/a/": "/a/", "/a/b": "/a/b", "/A": "/A", "/a?": "/a", "/a?b": "/a", "/a??b": "/a", "/a?b/../c": "/a", "/a?//": "/a", "/a?%zz": "/a", "/a?;": "/a",
 	"/%61": "/a", "/%41": "/A", "/%7euser": "/~user", "/%7Euser": "/~user", "/a%2db": "/a-b", "/a%2Db": "/a-b", "/a%5fb": "/a_b", "/a%2eb": "/a.b", "/.well-known/x": "/.well-known/x",
@@ -363,7 +363,8 @@ func TestHostileBodiesAreRefused(t *testing.T) {
 	requireError(t, Unavailable, err)
 }
 
-// TestPersonIsUnknown checks who is refused with 401, and which requests say in two ways who asks.
+// TestPersonIsUnknown checks which requests are refused with 401, and which are refused because they name the person in two
+// ways.
 func TestPersonIsUnknown(t *testing.T) {
 	byCookie, err := Parse([]byte(strings.Replace(hostileFile, "issuer: i,", "issuer: i, cookie: session,", 1)))
 	require.NoError(t, err)
@@ -374,7 +375,7 @@ func TestPersonIsUnknown(t *testing.T) {
 		table     *Table
 		header    http.Header
 		fromProxy bool
-		kind      Kind // 0: alice
+		kind      Kind // 0 if the person is alice
 	}{
 		{hostile(t), http.Header{}, true, Unauthenticated},
 		{hostile(t), http.Header{"Authorization": {""}}, true, Unauthenticated},

@@ -7,11 +7,11 @@ type tree struct {
 	literals  map[string]*tree
 	parameter *tree
 	ends      []*route // routes whose template ends here, in the file's order
-	rests     []*route // routes whose template goes on with a rest, in the file's order
-	first     int      // the lowest index of a route in this node and beneath
+	rests     []*route // routes whose template continues with a rest, in the file's order
+	first     int      // the lowest index of a route in this node or below
 }
 
-// insert adds a route. Routes are inserted in the file's order.
+// insert adds a route. Routes must be inserted in the file's order.
 func (n *tree) insert(r *route) {
 	for _, s := range r.template {
 		if s.kind == restSegment {
@@ -41,8 +41,8 @@ func (n *tree) child(s segment, index int) *tree {
 	return child
 }
 
-// find returns the first route that matches: best, or one before it. rest is what is left of the path; more is false where
-// nothing is, not even a slash.
+// find returns the first route that matches: best, or one before it. rest is the remaining path; more is false if nothing
+// remains, not even a slash.
 func (n *tree) find(rest string, more bool, host, method string, best *route) *route {
 	if best != nil && best.index < n.first {
 		return best
@@ -73,7 +73,7 @@ func earliest(candidates []*route, host, method string, best *route) *route {
 	return best
 }
 
-// covering calls visit for each route of which the template matches whatever t matches.
+// covering calls visit for each route whose template matches every path that t matches.
 func (n *tree) covering(t template, visit func(*route)) {
 	if len(t) == 0 {
 		for _, r := range n.ends {

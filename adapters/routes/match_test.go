@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// naive finds the first route that matches by trying them in order.
+// naive finds the first matching route by trying them in order.
 func naive(table *Table, host, method, path string) *route {
 	for _, r := range table.routes {
 		if r.takes(host, method) && r.template.matches(path) {
@@ -28,7 +28,7 @@ var (
 
 func pick[T any](r *rand.Rand, from []T) T { return from[r.IntN(len(from))] }
 
-// randomTemplate is a template of few words, so that many templates meet.
+// randomTemplate returns a template of few words, so that many templates overlap.
 func randomTemplate(r *rand.Rand) string {
 	var b strings.Builder
 	for i := range r.IntN(4) {
@@ -58,7 +58,7 @@ func randomPath(r *rand.Rand) string {
 	return b.String()
 }
 
-// randomTable is a table of the routes that are no fault, in a random order.
+// randomTable returns a table of routes in a random order, without those that are faults.
 func randomTable(t *testing.T, r *rand.Rand) (*Table, string) {
 	t.Helper()
 	var file strings.Builder
@@ -102,7 +102,7 @@ func TestTreeFindsTheFirstRoute(t *testing.T) {
 	require.Greater(t, found[false], 10_000)
 }
 
-// TestShadowedRoutesAreThoseThatNothingReaches compares what Parse refuses with what every short path finds.
+// TestShadowedRoutesAreThoseThatNothingReaches compares the routes that Parse refuses with the lookups of all short paths.
 func TestShadowedRoutesAreThoseThatNothingReaches(t *testing.T) {
 	var paths []string
 	var extend func(prefix string, depth int)

@@ -10,7 +10,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// parser makes a table of a document and collects its faults.
+// parser builds a table from a document and collects its faults.
 type parser struct {
 	faults   faults
 	table    Table
@@ -18,7 +18,7 @@ type parser struct {
 	shapes   map[string]*route // the first route of each template, by its shape
 }
 
-// Parse parses a route file. Its error is [Faults]: every fault of the file.
+// Parse parses a route file. Its error is [Faults], with every fault of the file.
 func Parse(data []byte) (*Table, error) {
 	root, err := document(data)
 	if err != nil {
@@ -60,7 +60,7 @@ func (p *parser) file(root *yaml.Node) {
 	p.routes(routes.value, keys)
 }
 
-// obligations reads the kinds of obligation that the application supports. A question names their types alone.
+// obligations reads the kinds of obligation that the application supports. A question has only their types.
 func (p *parser) obligations(n *yaml.Node) {
 	p.table.kinds = p.texts(n, "supported_obligations", "an obligation type")
 	for _, kind := range p.table.kinds {
@@ -77,10 +77,10 @@ func (p *parser) obligations(n *yaml.Node) {
 	}
 }
 
-// custom is the type of obligation that is told apart by its action (pdp/OBLIGATIONS.md).
+// custom is the type of the obligations that are distinguished by their action (pdp/OBLIGATIONS.md).
 const custom = "custom"
 
-// checkDefaults reports the faults of the defaults once, and not again for each route.
+// checkDefaults reports the faults of the defaults once, rather than for each route.
 func (p *parser) checkDefaults() {
 	for name, e := range p.defaults {
 		before := len(p.faults.all)
@@ -123,7 +123,7 @@ func (p *parser) routes(n *yaml.Node, keys map[string]entry) {
 		r := p.route(element)
 		asking = asking || r != nil && !r.Public
 		if r == nil || len(p.faults.all) > before {
-			continue // what it hides cannot be told
+			continue // which routes it hides is not known
 		}
 		p.add(r, element)
 	}
@@ -132,7 +132,8 @@ func (p *parser) routes(n *yaml.Node, keys map[string]entry) {
 	}
 }
 
-// add appends a route to the table, unless no request would ever reach it.
+// add appends a route to the table. It reports methods with which no request reaches the route, and a template that differs
+// from an earlier one only in the names of its parameters.
 func (p *parser) add(r *route, n *yaml.Node) {
 	r.index = len(p.table.routes)
 	shape := shapeOf(r.template)
@@ -147,7 +148,7 @@ func (p *parser) add(r *route, n *yaml.Node) {
 	p.table.tree.insert(r)
 }
 
-// shapeOf is a text that two templates share exactly if they differ at most by the names of their parameters.
+// shapeOf returns a text that two templates share exactly if they differ at most in the names of their parameters.
 func shapeOf(t template) string {
 	var b strings.Builder
 	for _, s := range t {
@@ -191,7 +192,7 @@ var routeKeys = []string{
 	"path", "host", "methods", "public", "action", "properties", "resource", "location", "current_location", "confirmed", "at_least",
 }
 
-// route parses one route; nil if it is no mapping.
+// route parses a route. It returns nil if the node is not a mapping.
 func (p *parser) route(n *yaml.Node) *route {
 	keys, ok := p.mapping(n, "a route", routeKeys...)
 	if !ok {
@@ -225,7 +226,7 @@ func (p *parser) route(n *yaml.Node) *route {
 	return r
 }
 
-// public parses a route that is let through: nothing is asked, so nothing is drawn.
+// public parses a public route. It asks nothing, so the keys of a question are faults.
 func (p *parser) public(r *route, public entry, keys map[string]entry) {
 	value, ok := p.boolean(public.value, "public")
 	if ok && !value {
@@ -239,7 +240,7 @@ func (p *parser) public(r *route, public entry, keys map[string]entry) {
 	}
 }
 
-// question parses what a route asks.
+// question parses the keys of the question that a route asks.
 func (p *parser) question(r *route, n *yaml.Node, keys map[string]entry) {
 	if action, ok := keys["action"]; !ok {
 		p.faults.add(n, "action is missing: name it, such as user.view, or write public: true")
@@ -299,7 +300,6 @@ func (p *parser) resource(r *route, e entry) {
 	}
 }
 
-// methods parses the methods of a route.
 func (p *parser) methods(r *route, n *yaml.Node) {
 	elements, ok := p.list(n, "methods")
 	if !ok {
@@ -324,7 +324,7 @@ func (p *parser) methods(r *route, n *yaml.Node) {
 	}
 }
 
-// host parses a host.
+// host parses a host, which must be written as requests are compared with it.
 func (p *parser) host(n *yaml.Node) string {
 	text, ok := p.text(n, "host")
 	if !ok {
@@ -337,7 +337,7 @@ func (p *parser) host(n *yaml.Node) string {
 	return text
 }
 
-// texts parses a list of different texts.
+// texts parses a list of distinct texts.
 func (p *parser) texts(n *yaml.Node, what, element string) []string {
 	elements, _ := p.list(n, what)
 	var all []string
@@ -374,7 +374,7 @@ func (p *parser) subject(n *yaml.Node) {
 	}
 }
 
-// algorithms are the signatures of tokens that are verified with a public key.
+// algorithms are the signature algorithms that verify with a public key.
 var algorithms = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
 
 func (p *parser) jwt(n *yaml.Node) *JWT {
@@ -423,7 +423,7 @@ func (p *parser) algorithms(j *JWT, n *yaml.Node) {
 	}
 }
 
-// isKeysURL reports whether text is an https URL, or an http URL of this machine.
+// isKeysURL reports whether text is an https URL, or an http URL of the local machine.
 func isKeysURL(text string) bool {
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" || u.User != nil || u.Fragment != "" || u.Hostname() == "" {

@@ -6,8 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// parameter returns the value of the one query parameter of that name; ok is false if the query does not have it. A parameter
-// that some program could take for it counts too. [checkQuery] has passed.
+// parameter returns the value of a query parameter; ok is false if the query does not have it. A second one is an error, and
+// so is one that only some programs take for it. The query must have passed [checkQuery].
 func parameter(query, name string) (value string, ok bool, err error) {
 	for pair := range strings.SplitSeq(query, "&") {
 		rawKey, rawValue, _ := strings.Cut(pair, "=")
@@ -50,8 +50,8 @@ func checkQuery(query string) error {
 	return nil
 }
 
-// checkNoForm refuses a form beside a drawn query parameter: many frameworks merge the fields of a form with the parameters of the
-// query, whatever the method.
+// checkNoForm refuses a form beside a drawn query parameter: many frameworks merge form fields with query parameters,
+// whatever the method.
 func checkNoForm(header http.Header) error {
 	contentType, _, err := one(header, "Content-Type")
 	if err != nil {
@@ -64,7 +64,7 @@ func checkNoForm(header http.Header) error {
 	return nil
 }
 
-// checkMembers refuses a JSON body with a member that has the name of a drawn query parameter: some frameworks merge those too.
+// checkMembers refuses a JSON body with a member that is named like a drawn query parameter: some frameworks merge those too.
 func checkMembers(body any, drawn []string) error {
 	members, _ := body.(map[string]any)
 	for member := range members {
@@ -77,7 +77,7 @@ func checkMembers(body any, drawn []string) error {
 	return nil
 }
 
-// overridesMethod reports whether the query has a parameter by which some frameworks replace the method of the request.
+// overridesMethod reports whether the query has a parameter with which some frameworks override the method of the request.
 func overridesMethod(query string) bool {
 	if query == "" {
 		return false
@@ -93,7 +93,7 @@ func overridesMethod(query string) bool {
 
 const methodParameter = "_method"
 
-// decodeParameter decodes a name or a value of a query. What is not valid stays as it is.
+// decodeParameter decodes a name or a value of a query. If a percent-encoding is invalid, it decodes only plus signs.
 func decodeParameter(s string) string {
 	if strings.Contains(s, "+") {
 		s = strings.ReplaceAll(s, "+", " ")
@@ -107,8 +107,8 @@ func decodeParameter(s string) string {
 	return s
 }
 
-// sameParameter reports whether some program takes the parameter received for name: without regard to case; with PHP's
-// underscore for a dot, a space or a bracket; as an array or an object (name[], name[x], [name]); with spaces around it.
+// sameParameter reports whether some program takes the parameter received for name: ignoring case; with PHP's underscore for
+// a dot, a space or a bracket; as an array or an object (name[], name[x], [name]); or with spaces around it.
 func sameParameter(received, name string) bool {
 	received = strings.Trim(received, " ")
 	if equalParameters(received, name) {

@@ -9,7 +9,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
-// single parses a value that becomes a member of the key's name; nil if it is faulty.
+// single parses a value that becomes a member named like the key. It returns nil if the value is faulty.
 func (p *parser) single(r *route, e entry, f form) []member {
 	m, ok := p.member(r, e, f, true)
 	if !ok {
@@ -34,7 +34,7 @@ func (p *parser) members(r *route, e entry) []member {
 	return all
 }
 
-// member parses a literal or a reference, and notes in the route what it draws from.
+// member parses a literal or a reference, and records in the route what it draws from.
 func (p *parser) member(r *route, e entry, f form, mayBeOptional bool) (member, bool) {
 	before := len(p.faults.all)
 	m := member{name: e.key.Value, value: &value{}}
@@ -105,7 +105,7 @@ func (p *parser) reference(r *route, n *yaml.Node, v *value) {
 	}
 	switch v.source {
 	case fromPath:
-		if v.segment = r.template.index(v.name); v.segment < 0 && r.template != nil { // without a template, the path is the fault
+		if v.segment = r.template.index(v.name); v.segment < 0 && r.template != nil { // without one, the path has a fault
 			p.faults.add(at, "the path has no parameter %s: write {%s} into it, or correct the name", v.name, v.name)
 		}
 	case fromQuery:
@@ -145,7 +145,7 @@ func (p *parser) query(r *route, n *yaml.Node, name string) {
 	r.drawnQuery = append(r.drawnQuery, name)
 }
 
-// undrawable are headers that mean something to proxies, so that what is judged need not be what the application gets.
+// undrawable are headers that proxies act on, so that the application may get other values than those judged.
 var undrawable = []string{"Authorization", "Connection", "Content-Length", "Cookie", "Host", "Proxy-Authorization", "TE", "Trailer", "Transfer-Encoding", "Upgrade"}
 
 // header checks the name of a header.
@@ -165,7 +165,7 @@ func (p *parser) header(r *route, n *yaml.Node, name string) {
 	r.drawnHeaders = append(r.drawnHeaders, name)
 }
 
-// checkHeaderName checks the name of a header that the person or a value is drawn from.
+// checkHeaderName checks the name of a header that the person, or a value, is drawn from.
 func (p *parser) checkHeaderName(n *yaml.Node, name string) bool {
 	same := func(other string) bool { return SameHeader(name, other) }
 	switch {
@@ -179,7 +179,7 @@ func (p *parser) checkHeaderName(n *yaml.Node, name string) bool {
 	return false
 }
 
-// isHeaderName reports whether name has only letters, digits and hyphens: servers drop or rename others.
+// isHeaderName reports whether name has only letters, digits and hyphens. Servers drop or rename other headers.
 func isHeaderName(name string) bool {
 	for i := range len(name) {
 		if c := foldHeader(name[i]); c == '-' && name[i] != '-' {

@@ -8,7 +8,7 @@ import (
 	"slices"
 )
 
-// Request is what a question can be drawn from. An adapter passes on what it received, unchanged.
+// Request is a request to resolve. An adapter passes on what it received, unchanged.
 type Request struct {
 	Method string
 	// Target is the request target as received: path and query, still encoded.
@@ -17,14 +17,15 @@ type Request struct {
 	Host []string
 	// Header has the other headers. Names may be in any case.
 	Header http.Header
-	// ReadBody returns the whole body, or [ErrBodyTooLong] if it is longer than limit. It is called at most once, and only if
-	// the question draws from the body. An adapter that does not see bodies leaves it nil: such requests are then refused.
+	// ReadBody returns the whole body, or [ErrBodyTooLong] if it is longer than limit bytes. It is called at most once, and
+	// only if the question draws from the body. An adapter that does not see bodies leaves it nil: such requests are then
+	// refused.
 	ReadBody func(limit int) ([]byte, error)
-	// FromProxy says that the caller is a proxy that has proven who it is. Only then may a header name the person.
+	// FromProxy means that the caller is an authenticated proxy. Only then may a header name the person.
 	FromProxy bool
 }
 
-// FromHTTP makes a Request of a server's request. If the body is read, r.Body is replaced by one with the same bytes.
+// FromHTTP returns the Request for a server's request. If the body is read, r.Body is replaced by one with the same bytes.
 func FromHTTP(r *http.Request) Request {
 	request := Request{Method: r.Method, Target: r.RequestURI, Host: []string{r.Host}, Header: r.Header}
 	if len(r.Trailer) > 0 { // the server has removed the header that announces them

@@ -30,26 +30,29 @@ func (o Outcome) String() string {
 	return "no route"
 }
 
-// Resolution is what a request means by a route file.
+// Resolution is the meaning of a request by a route file.
 type Resolution struct {
 	Outcome Outcome
-	// Path is the canonical path: the one spelling of all that mean the same. It is "" if the target has none. It can have the
-	// ids of persons in it; for logs there is the template of the route.
+	// Path is the canonical path: one spelling for all paths that mean the same. It is "" if the target was refused. It may
+	// contain ids of persons; log the template of the route instead.
 	Path string
-	// Route is the route that matches; nil if none does. It is set beside an error too, if the error was found later.
+	// Route is the route that matches; nil if none does. It is also set with an error that was found after the match.
 	Route *Route
-	// Evaluation is the question, if that is the outcome. Values may be shared between questions: treat them as read-only.
+	// Evaluation is the question, if Outcome is [Question]. Its values may be shared between questions: treat them as
+	// read-only.
 	Evaluation authzen.Evaluation
 }
 
-// Verifier verifies the token that names a person, as [identity.Verifier] does. Implementations are safe for concurrent use.
+// Verifier verifies the token that names a person, as [identity.Verifier] does. Implementations must be safe for concurrent
+// use.
 type Verifier interface {
-	// Verify returns the claims of a token, with numbers as [encoding/json.Number]. The error is [identity.ErrUnavailable] if it
-	// cannot be told now whether the token is valid; any other means that it is not.
+	// Verify returns the claims of a token, with numbers as [encoding/json.Number]. The error is [identity.ErrUnavailable] if
+	// the token cannot be verified now; any other means that it is not valid.
 	Verify(ctx context.Context, token string) (claims map[string]any, err error)
 }
 
-// Resolve says what a request means. Every error is an [*Error]; the request must then be refused. It is safe for concurrent use.
+// Resolve determines what a request means. Every error is an [*Error]; the request must then be refused. It is safe for
+// concurrent use.
 func (t *Table) Resolve(ctx context.Context, r Request) (Resolution, error) {
 	if err := checkMethod(r.Method); err != nil {
 		return Resolution{}, err
@@ -125,7 +128,7 @@ func isToken(s string) bool {
 	return s != ""
 }
 
-// person returns who asks, and the claims of the verified token.
+// person returns the id of the person, and the claims of the verified token.
 func (t *Table) person(ctx context.Context, r *Request) (id string, claims map[string]any, err error) {
 	if t.subject.JWT == nil {
 		id, err = proxyPerson(r, t.subject.Header)
@@ -151,8 +154,8 @@ func (t *Table) person(ctx context.Context, r *Request) (id string, claims map[s
 	return name.(string), claims, nil
 }
 
-// checkUnasked refuses a request for a public route that names a person without being entitled to: nobody is asked about there, but the
-// application may believe the header.
+// checkUnasked refuses a request for a public route that names a person but does not come from the proxy: no question is
+// asked, but the application may believe the header.
 func checkUnasked(r *Request, header string) error {
 	_, ok, err := one(r.Header, header)
 	if err == nil && ok && !r.FromProxy {
@@ -195,7 +198,7 @@ func (j *JWT) token(header http.Header) (string, error) {
 	return checkToken(token)
 }
 
-// cookie returns the value of the one cookie of that name. HTTP/2 may split cookies over several headers.
+// cookie returns the value of a cookie, which must be there once. HTTP/2 may split cookies over several headers.
 func cookie(header http.Header, name string) (token string, err error) {
 	found := false
 	for key, values := range header {
@@ -222,7 +225,7 @@ func cookie(header http.Header, name string) (token string, err error) {
 	return checkToken(token)
 }
 
-// checkToken checks that a token has only characters that tokens have (RFC 6750 section 2.1).
+// checkToken checks that a token is not empty and has only the characters of tokens (RFC 6750 section 2.1).
 func checkToken(token string) (string, error) {
 	for i := range len(token) {
 		if c := token[i]; !isUnreserved(c) && c != '+' && c != '/' && c != '=' {

@@ -23,7 +23,7 @@ type claimsVerifier map[string]any
 
 func (v claimsVerifier) Verify(context.Context, string) (map[string]any, error) { return v, nil }
 
-// example is the table of example.yaml for Alice, who is at metro.
+// example returns the table of example.yaml for Alice, who is at metro.
 func example(t testing.TB) *Table {
 	t.Helper()
 	table, err := Load("example.yaml")
@@ -31,7 +31,7 @@ func example(t testing.TB) *Table {
 	return table.WithVerifier(claimsVerifier{"sub": "alice", "location": "metro"})
 }
 
-// asking is a request with a token.
+// asking returns a request with a token.
 func asking(method, target string) Request {
 	return Request{Method: method, Target: target, Host: []string{"admin.example.org"}, Header: http.Header{"Authorization": {"Bearer x.y.z"}}}
 }
@@ -195,7 +195,7 @@ func TestSettingsOfTheVerifier(t *testing.T) {
 	require.Equal(t, []string{"notification"}, example(t).SupportedObligations())
 }
 
-// TestQuestionsAreWhatDecodersAccept checks that a question survives its encoding.
+// TestQuestionsAreWhatDecodersAccept checks that a question survives encoding and decoding.
 func TestQuestionsAreWhatDecodersAccept(t *testing.T) {
 	table, err := Parse([]byte(fileWith(`location: {header: X-L}, properties: {a: [x, 1, true], b: {query: b}, c: -2.5e3}, confirmed: true, current_location: metro`)))
 	require.NoError(t, err)

@@ -28,7 +28,7 @@ func validator(t *testing.T) func(string) error {
 	}
 }
 
-// fileWith is a file whose one route has more keys.
+// fileWith returns a file whose one route has additional keys.
 func fileWith(keys string) string {
 	if keys != "" {
 		keys = ", " + keys
@@ -38,7 +38,7 @@ func fileWith(keys string) string {
 
 const jwtFile = "version: 1\nsubject: {jwt: {keys: 'https://i/k', issuer: i, audience: a, algorithms: [ES256]}}\n"
 
-// routeFile is a file with one route.
+// routeFile returns a file with one route.
 func routeFile(route string) string { return jwtFile + "routes:\n- " + route + "\n" }
 
 func subjectFile(subject string) string {
@@ -68,7 +68,8 @@ var goodFiles = []string{
 	"version: 1\ndefaults: {}\nsupported_obligations: []\nroutes: [{path: /, methods: [GET], public: true}]\n",
 }
 
-// badFiles are files with their fault. The schema refuses them too, unless the fault begins with a tilde: it cannot know.
+// badFiles maps files to their fault. The schema refuses them too, unless the fault begins with a tilde: a schema cannot
+// detect it.
 var badFiles = map[string]string{
 	"":            "line 1, column 1: the file is empty: begin it with version: 1",
 	"# nothing\n": "line 1, column 1: the file is empty: begin it with version: 1",

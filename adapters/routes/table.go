@@ -22,12 +22,12 @@ type Table struct {
 	subject     Subject
 	verifier    Verifier
 	kinds       []string // of obligations that the application supports
-	obligations []any    // the types of those, which are strings
+	obligations []any    // their types; all are strings
 	routes      []*route
 	tree        *tree
 }
 
-// Route is what a route file says of one route, for logs and summaries.
+// Route describes a route of a file, for logs and summaries.
 type Route struct {
 	Line         int // in the file, from 1
 	Path         string
@@ -41,7 +41,7 @@ type Route struct {
 	DrawsBody    bool // the question draws from the body: an adapter that does not see bodies cannot serve the route
 }
 
-// Subject says who the person is. Exactly one of JWT and Header is set, or none if every route is public.
+// Subject says how the person is identified. Exactly one of JWT and Header is set, or neither if every route is public.
 type Subject struct {
 	JWT    *JWT
 	Header string // the header in which an authenticated proxy names the person
@@ -52,13 +52,13 @@ type JWT struct {
 	Keys       string   // the URL of the JWKS; "" if KeysFile is set
 	KeysFile   string   // the path of a file with the JWKS
 	Issuer     string   // required value of iss
-	Audience   string   // required value of aud, or among them
+	Audience   string   // required value of aud, or one of its values
 	Algorithms []string // the accepted values of alg, at least one; never none or an HMAC
 	Claim      string   // the claim that is the person's id
-	Cookie     string   // the cookie with the token; "" if it comes in the Authorization header, as Bearer
+	Cookie     string   // the cookie with the token; "" if the token is in the Authorization header, as Bearer
 }
 
-// Config returns the settings of a verifier of such tokens.
+// Config returns the settings of a verifier of these tokens.
 func (j *JWT) Config() identity.Config {
 	return identity.Config{
 		KeysURL: j.Keys, KeysFile: j.KeysFile, Issuer: j.Issuer, Audience: j.Audience, Algorithms: slices.Clone(j.Algorithms),
@@ -81,7 +81,7 @@ type route struct {
 	drawnHeaders       []string
 }
 
-// takes reports whether the route is for a method at a host. HEAD goes with GET.
+// takes reports whether the route matches a host and a method. A route for GET also takes HEAD.
 func (r *route) takes(host, method string) bool {
 	if r.Host != "" && r.Host != host {
 		return false
@@ -94,7 +94,7 @@ func (r *route) takes(host, method string) bool {
 	return false
 }
 
-// Load reads a route file. An error that is about the content is [Faults].
+// Load reads a route file. If its content is faulty, the error is [Faults].
 func Load(path string) (*Table, error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -115,7 +115,7 @@ func (t *Table) WithVerifier(v Verifier) *Table {
 	return &with
 }
 
-// Subject returns who the person is.
+// Subject returns how the person is identified.
 func (t *Table) Subject() Subject {
 	s := t.subject
 	if s.JWT != nil {
@@ -139,8 +139,8 @@ func (t *Table) Routes() []Route {
 	return all
 }
 
-// OtherMethods returns the routes that match the host and the path of a target, whatever their methods, in the file's order. It
-// explains why no route matches a request; [Table.Resolve] decides.
+// OtherMethods returns the routes that match the host and the path of a request, whatever their methods, in the file's order.
+// It explains why no route matches a request; only [Table.Resolve] decides.
 func (t *Table) OtherMethods(r Request) []Route {
 	target, err := parseTarget(r.Target)
 	if err != nil {

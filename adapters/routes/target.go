@@ -11,12 +11,12 @@ const maxTarget = 8 << 10
 
 // target is a request target in canonical form.
 type target struct {
-	path  string // decoded: no segment contains a slash, a percent sign or another character that refusedInPath names
+	path  string // decoded: slashes only separate segments; no backslash, percent sign, semicolon, question mark or number sign
 	query string // as received, without the question mark
 }
 
-// parseTarget returns the canonical form of a request target as received, or an [*Error] if it could mean different things to
-// different programs.
+// parseTarget returns the canonical form of a request target as received, or an [*Error] if programs could read the target in
+// different ways.
 func parseTarget(raw string) (target, error) {
 	switch {
 	case len(raw) > maxTarget:
@@ -73,7 +73,7 @@ func decodePath(path string) (string, error) {
 	return decoded, nil
 }
 
-// rawInPath reports whether a path may contain c as it is: RFC 3986 section 3.3, without the semicolon.
+// rawInPath reports whether a path may contain c unencoded: RFC 3986 section 3.3, without the semicolon.
 func rawInPath(c byte) bool {
 	return isUnreserved(c) || strings.IndexByte("!$&'()*+,=:@", c) >= 0
 }
@@ -139,7 +139,7 @@ func isLookalike(r rune) bool {
 	return r >= 0x2488 && r <= 0x249b
 }
 
-// canonicalPath encodes a decoded path: the one spelling of all that mean the same.
+// canonicalPath encodes a decoded path, in one spelling for all paths that mean the same.
 func canonicalPath(path string) string {
 	for i := range len(path) {
 		if c := path[i]; c != '/' && !rawInPath(c) {
@@ -183,7 +183,7 @@ func isHex(c byte) bool {
 	return c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F'
 }
 
-// hexByte is the byte that the first two hexadecimal digits of s stand for.
+// hexByte returns the byte that the first two hexadecimal digits of s encode.
 func hexByte(s string) byte { return hexDigit(s[0])<<4 | hexDigit(s[1]) }
 
 func hexDigit(c byte) byte {

@@ -16,7 +16,7 @@ type segmentKind uint8
 const (
 	literalSegment   segmentKind = iota // exactly its text
 	parameterSegment                    // {name}: one segment that is not empty
-	restSegment                         // {name...}: what follows the slash, which may be nothing
+	restSegment                         // {name...}: the rest of the path, which may be empty
 )
 
 type segment struct {
@@ -100,7 +100,7 @@ func isIdentifier(s string) bool {
 	return s != ""
 }
 
-// index returns the index of the segment with a parameter, or -1.
+// index returns the index of the segment with the given parameter, or -1.
 func (t template) index(parameter string) int {
 	return slices.IndexFunc(t, func(s segment) bool { return s.kind != literalSegment && s.text == parameter })
 }
@@ -124,7 +124,7 @@ func (t template) matches(path string) bool {
 	return !more
 }
 
-// parameter returns what segment i of a matching path is: of a rest, all that follows.
+// parameter returns the value of segment i in a matching path; for a rest segment, all that follows.
 func (t template) parameter(path string, i int) string {
 	rest := path[1:]
 	for range i {

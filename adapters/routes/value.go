@@ -28,13 +28,13 @@ var sources = []source{fromPath, fromQuery, fromHeader, fromClaim, fromBody}
 type value struct {
 	source   source
 	literal  any
-	name     string   // of the parameter, header or claim; the JSON pointer
+	name     string   // of the parameter, header or claim, or the JSON pointer
 	pointer  []string // the decoded tokens of the JSON pointer
 	segment  int      // of the template, for a path parameter
 	optional bool
 }
 
-// form says what a value has to be.
+// form constrains a value.
 type form uint8
 
 const (
@@ -49,7 +49,7 @@ type member struct {
 	value *value
 }
 
-// convert returns a drawn value in the form that its place needs; problem says what it has to be instead.
+// convert returns a drawn value in the form that its place needs. problem says what is wrong with the value, or is "".
 func (f form) convert(v any) (converted any, problem string) {
 	switch f {
 	case textForm:
@@ -95,7 +95,7 @@ func textOf(v any) (string, bool) {
 	return "", false
 }
 
-// hasControl reports whether s has a control character (C0, DEL or C1).
+// hasControl reports whether s has a control character (C0, DEL or C1) or is not valid UTF-8.
 func hasControl(s string) bool {
 	for _, r := range s {
 		if r < 0x20 || r >= 0x7f && r < 0xa0 {

@@ -9,10 +9,10 @@ import (
 )
 
 // Warnings returns what is safe only with some applications, by line:
-//   - public routes that take other spellings of paths that are asked about, which an application that ignores case or a final
-//     slash would answer as if they had been allowed;
-//   - routes that draw from the query, for requests with bodies that are not looked at, which an application that merges both
-//     would read instead.
+//   - public routes that take other spellings of paths that are asked about: an application that ignores case or a final
+//     slash would answer those without a question;
+//   - routes that draw from the query and whose requests have bodies that are not checked: an application that merges query
+//     and body could read the value from the body instead.
 func (t *Table) Warnings() []Fault {
 	found := t.otherSpellings()
 	for _, r := range t.routes {
@@ -25,7 +25,7 @@ func (t *Table) Warnings() []Fault {
 	return found
 }
 
-// sendsBody reports whether requests for the route have bodies by their method.
+// sendsBody reports whether the route has a method whose requests have bodies.
 func (r *route) sendsBody() bool {
 	return slices.ContainsFunc(r.Methods, func(method string) bool {
 		return method == http.MethodPost || method == http.MethodPut || method == http.MethodPatch
@@ -49,7 +49,7 @@ func (t *Table) otherSpellings() []Fault {
 	return found
 }
 
-// meets reports whether both routes are for a common method at a common host.
+// meets reports whether the routes have a method and a host in common.
 func (r *route) meets(other *route) bool {
 	if r.Host != "" && other.Host != "" && r.Host != other.Host {
 		return false
@@ -62,7 +62,8 @@ func (r *route) meets(other *route) bool {
 	return false
 }
 
-// takesOtherSpelling reports whether a template matches a path that another template matches but for case or a final slash.
+// takesOtherSpelling reports whether public matches a path that differs only in case or a final slash from one that asked
+// matches.
 func takesOtherSpelling(public, asked template) bool {
 	differs := false
 	for i, s := range public {

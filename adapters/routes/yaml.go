@@ -19,7 +19,7 @@ const (
 	floatTag = "!!float"
 )
 
-// document parses a file that is one YAML document and returns its content.
+// document parses a file, which must be a single YAML document, and returns its content.
 func document(data []byte) (*yaml.Node, error) {
 	if len(data) > MaxFile {
 		return nil, Faults{{Line: 1, Column: 1, Message: "the file is larger than 1 MiB: remove what is not needed"}}
@@ -44,7 +44,7 @@ func document(data []byte) (*yaml.Node, error) {
 // entry is a key of a mapping with its value.
 type entry struct{ key, value *yaml.Node }
 
-// mapping returns the entries of a mapping by key. A key that is unknown or there twice is a fault. ok is false if the node is no
+// mapping returns the entries of a mapping by key. Unknown and duplicate keys are faults. ok is false if the node is not a
 // mapping.
 func (p *parser) mapping(n *yaml.Node, what string, known ...string) (entries map[string]entry, ok bool) {
 	pairs, ok := p.pairs(n, what)
@@ -62,7 +62,7 @@ func (p *parser) mapping(n *yaml.Node, what string, known ...string) (entries ma
 	return entries, true
 }
 
-// pairs returns the entries of a mapping in order, each key once.
+// pairs returns the entries of a mapping in order. A duplicate key is a fault.
 func (p *parser) pairs(n *yaml.Node, what string) ([]entry, bool) {
 	switch n.Kind {
 	case yaml.MappingNode:
@@ -103,7 +103,7 @@ func (p *parser) list(n *yaml.Node, what string) ([]*yaml.Node, bool) {
 	return nil, false
 }
 
-// text returns a text that is not empty and has no control characters.
+// text returns a text, which must not be empty or have control characters.
 func (p *parser) text(n *yaml.Node, what string) (string, bool) {
 	switch {
 	case n.Kind == yaml.AliasNode:
@@ -122,7 +122,6 @@ func (p *parser) text(n *yaml.Node, what string) (string, bool) {
 	return "", false
 }
 
-// boolean returns true or false.
 func (p *parser) boolean(n *yaml.Node, what string) (value, ok bool) {
 	if n.Kind == yaml.ScalarNode && n.ShortTag() == boolTag {
 		return strings.EqualFold(n.Value, "true"), true
@@ -134,7 +133,7 @@ func (p *parser) boolean(n *yaml.Node, what string) (value, ok bool) {
 // scalar returns a literal: a text, number or boolean.
 func (p *parser) scalar(n *yaml.Node, what string) (any, bool) {
 	if n.Kind != yaml.ScalarNode {
-		return p.text(n, what) // says what it should be
+		return p.text(n, what) // reports the fault
 	}
 	switch n.ShortTag() {
 	case boolTag:

@@ -53,7 +53,7 @@ func (a *application) locations(r *http.Request) (result, error) {
 	return result{value: names}, rows.Err()
 }
 
-// save changes the family name. It comes in a form, or as JSON.
+// save changes the family name, which is sent in a form or as JSON.
 func (a *application) save(r *http.Request) (result, error) {
 	var body struct{ Family string }
 	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") {

@@ -11,13 +11,13 @@ import (
 	"net/http"
 )
 
-// Header fields that the application believes, whoever sends them.
+// Header fields that the application trusts, whoever sends them.
 const (
 	personHeader      = "X-Wardkeeper-Subject"
 	obligationsHeader = "X-Wardkeeper-Obligations"
 )
 
-// believedHeader is a field of every response: the person that the application took the request to be from.
+// believedHeader is a field of every response: the person that the application took for the sender.
 const believedHeader = "X-Clinic-Person"
 
 //go:embed pages.html
@@ -55,7 +55,7 @@ func New(db *sql.DB) http.Handler {
 	} {
 		mux.Handle(pattern, a.handle(do))
 	}
-	// Not for persons: what has reached the application since the last request of this.
+	// For tests: the entries of the journal since the last request.
 	mux.HandleFunc("GET /journal", func(w http.ResponseWriter, r *http.Request) {
 		entries, err := a.journal(r.Context())
 		if err != nil {
@@ -68,7 +68,7 @@ func New(db *sql.DB) http.Handler {
 	return mux
 }
 
-// action does what a request asks. Its error is [errNotFound], errBadRequest or a failure.
+// action handles a request. Its error is [errNotFound], [errBadRequest] or a failure.
 type action func(r *http.Request) (result, error)
 
 // result is shown as a page or, below /api, as JSON.
@@ -80,12 +80,12 @@ type result struct {
 
 var errBadRequest = errors.New("the request lacks something")
 
-// handle writes each request into the journal, does it and fulfills what came with it.
+// handle records each request in the journal, performs its action, and fulfills its obligations.
 func (a *application) handle(do action) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		person := r.Header.Get(personHeader)
 		w.Header().Set(believedHeader, person)
-		ctx := context.WithoutCancel(r.Context()) // what has begun is finished
+		ctx := context.WithoutCancel(r.Context()) // what has begun is finished, even if the client disconnects
 		err := a.note(ctx, r.Method+" "+r.RequestURI+" by "+person)
 		var done result
 		if err == nil {

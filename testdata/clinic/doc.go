@@ -1,5 +1,5 @@
-// Package clinic is an existing user administration that knows nothing of authorization: whoever reaches it may do everything. It has a table
-// of its own, pages and a JSON API. The adapters of proxies and frameworks are tried in front of it. It is told two things in header fields
-// that it believes: who asks, and what it has to do together with a change. Start reading at [New]; the program is in serve, the requests
-// that every adapter has to treat alike are in script.yaml.
+// Package clinic is an existing user administration without authorization: anybody who reaches it may do everything. It has
+// its own tables, pages and a JSON API, and serves to test the adapters of proxies and frameworks. It trusts two header
+// fields: who asks, and the obligations that accompany a change. Start reading at [New]; the program is in serve, and
+// script.yaml has the requests that every adapter must treat alike.
 package clinic

@@ -6,14 +6,15 @@ import (
 	"fmt"
 )
 
-// obligation is what the application has to do together with a change (pdp/OBLIGATIONS.md).
+// obligation is a task that the application must perform together with a change (pdp/OBLIGATIONS.md).
 type obligation struct {
 	ID         string
 	Type       string
 	Properties struct{ To, Topic, Subject string }
 }
 
-// fulfill does what came with a request, once its change is done. It is all that the application had to learn.
+// fulfill performs the obligations of a request once its change is done. It is the only code that the application needs for
+// authorization.
 func (a *application) fulfill(ctx context.Context, header string) error {
 	if header == "" {
 		return nil

@@ -19,7 +19,7 @@ CREATE TABLE sessions (user TEXT NOT NULL);
 CREATE TABLE journal (seq INTEGER PRIMARY KEY, entry TEXT NOT NULL);
 `
 
-// User is a row of the table of users.
+// User is a row of the users table.
 type User struct {
 	ID       string            `json:"id"`
 	Username string            `json:"username"`
@@ -29,12 +29,13 @@ type User struct {
 	Roles    map[string]string `json:"roles"` // by location
 }
 
-// Name is the full name.
+// Name returns the full name.
 func (u User) Name() string { return strings.TrimSpace(u.Given + " " + u.Family) }
 
 var errNotFound = errors.New("there is no such row")
 
-// Fill makes the tables in an empty database, and copies the users and locations of a directory file into them. Every user has a session.
+// Fill creates the tables in an empty database, and copies the users and locations of a directory file into them. Every user
+// gets a session.
 func Fill(ctx context.Context, db *sql.DB, directory string) error {
 	data, err := os.ReadFile(directory)
 	if err != nil {
@@ -125,7 +126,8 @@ func (a *application) user(ctx context.Context, id string) (User, error) {
 	return u, rows.Err()
 }
 
-// change runs a statement that changes one row, and writes the entry into the journal.
+// change runs a statement that changes one row, and adds an entry to the journal. It returns errNotFound if no row has
+// changed.
 func (a *application) change(ctx context.Context, entry, statement string, values ...any) error {
 	result, err := a.db.ExecContext(ctx, statement, values...)
 	if err != nil {
@@ -139,13 +141,13 @@ func (a *application) change(ctx context.Context, entry, statement string, value
 	return a.note(ctx, entry)
 }
 
-// note writes into the journal.
+// note adds an entry to the journal.
 func (a *application) note(ctx context.Context, entry string) error {
 	_, err := a.db.ExecContext(ctx, `INSERT INTO journal (entry) VALUES (?)`, entry)
 	return err
 }
 
-// journal returns what has reached the application, and what it has done, since the last call.
+// journal returns the requests that have reached the application, and what it has done, since the last call.
 func (a *application) journal(ctx context.Context) ([]string, error) {
 	tx, err := a.db.BeginTx(ctx, nil)
 	if err != nil {

@@ -19,7 +19,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
-// Application does obligations and says what it has done. It is safe for concurrent use.
+// Application performs obligations and records them. It is safe for concurrent use.
 type Application struct {
 	checker *check.Checker
 
@@ -27,7 +27,7 @@ type Application struct {
 	done []string // ids of obligations
 }
 
-// Open makes an application by the environment that the acceptance suite sets.
+// Open returns an application that is configured by the environment that the acceptance suite sets.
 func Open() (*Application, error) {
 	token, err := os.ReadFile(os.Getenv("PDP_TOKEN_FILE"))
 	if err != nil {
@@ -55,7 +55,8 @@ func Open() (*Application, error) {
 	return a, err
 }
 
-// authorities returns how the decision point's certificate is verified.
+// authorities returns the TLS configuration that verifies the decision point's certificate; nil means the system's
+// authorities.
 func authorities(path string) (*tls.Config, error) {
 	if path == "" {
 		return nil, nil
@@ -71,10 +72,10 @@ func authorities(path string) (*tls.Config, error) {
 	return &tls.Config{RootCAs: pool}, nil
 }
 
-// Checker checks the requests to the application.
+// Checker returns the checker of requests to the application.
 func (a *Application) Checker() *check.Checker { return a.checker }
 
-// Addr is where the application listens.
+// Addr returns the address to listen at.
 func (a *Application) Addr() string { return os.Getenv("LISTEN_ADDR") }
 
 func (a *Application) notify(_ context.Context, o pep.Obligation) error {
@@ -91,7 +92,7 @@ func (a *Application) Done() []string {
 	return slices.Clone(a.done)
 }
 
-// Can says which actions the person of a request may do to a user.
+// Can reports which actions the person of a request may do to a user.
 func (a *Application) Can(ctx context.Context, user string, actions []string) map[string]bool {
 	result, _ := check.ResultOf(ctx)
 	questions := make([]authzen.Evaluation, len(actions))
@@ -106,7 +107,7 @@ func (a *Application) Can(ctx context.Context, user string, actions []string) ma
 	return offered
 }
 
-// Seen is what the application answers to most requests.
+// Seen is the answer to most requests.
 type Seen struct {
 	Method  string `json:"method"`
 	Path    string `json:"path"`

@@ -1,4 +1,4 @@
-// Package application is what the sample applications of the Go adapters have in common: the settings, the obligations that they can do, and
-// what they answer (adapters/CONTRACT.md, "The sample application"). It protects nothing: each sample adds its adapter. Start reading at
+// Package application is the part that the sample applications of the Go adapters share: settings, obligations and answers
+// (adapters/CONTRACT.md, "The sample application"). It protects nothing: each sample adds its adapter. Start reading at
 // [Open].
 package application

@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// behavior is what happens to a question.
+// behavior is the reaction to a question.
 type behavior struct {
-	answer  string                 // the body of an answer that is otherwise well-formed
+	answer  string                 // the body of an otherwise well-formed answer
 	play    func(e *exchange) bool // for everything else; reports whether the connection stays open
 	permits bool
 }
@@ -23,7 +23,7 @@ const (
 	redirected = "/redirected"
 )
 
-// Behaviors whose names begin with "not-" are no answers: nothing may be permitted, and the person is told 503.
+// Behaviors whose names begin with "not-" are not answers: the application must permit nothing and answer 503.
 var behaviors = func() map[string]behavior {
 	all := map[string]behavior{
 		// Answers.
@@ -40,7 +40,7 @@ var behaviors = func() map[string]behavior {
 		}, permits: true},
 		"allow-closing": {play: func(e *exchange) bool { e.respond(200, jsonType+"Connection: close\r\n", allowed); return false }, permits: true},
 
-		// Verdicts change.
+		// Verdicts that change.
 		"allow-once": {play: func(e *exchange) bool {
 			if e.attempt == 1 {
 				return e.respond(200, jsonType, allowed)
@@ -68,7 +68,7 @@ var behaviors = func() map[string]behavior {
 		"not-obliged-typeless":   {answer: oblige(true, `{"id":"N","properties":{}}`)},
 		"not-obliged-properties": {answer: oblige(true, `{"id":"N","type":"notification","properties":"email"}`)},
 
-		// Answers with status 200 that are none.
+		// Responses with status 200 that are not answers.
 		"not-error":           {answer: `{"decision":true,"context":{"error":{"status":500,"message":"Try again."}}}`},
 		"not-text":            {answer: `{"decision":"true"}`},
 		"not-number":          {answer: `{"decision":1}`},
@@ -132,7 +132,7 @@ var behaviors = func() map[string]behavior {
 		}},
 		"not-http": {play: func(e *exchange) bool { e.send(allowed); return false }},
 
-		// Connections. The number of requests that may arrive is in the acceptance suite.
+		// Connections that fail. The acceptance suite has the number of requests that may arrive.
 		"not-answered":         {play: func(e *exchange) bool { return false }},
 		"allow-second-attempt": {play: func(e *exchange) bool { return e.attempt > 1 && e.respond(200, jsonType, allowed) }, permits: true},
 		"not-begun":            {play: func(e *exchange) bool { e.send("HTTP/1.1 200 OK\r\n"); return false }},
@@ -189,7 +189,7 @@ func header(lines string) func(*exchange) bool {
 	}
 }
 
-// chunked sends the body in chunks, and ends it or breaks off.
+// chunked sends the body in chunks, and then ends it or breaks off.
 func chunked(end bool) func(*exchange) bool {
 	return func(e *exchange) bool {
 		body := "5\r\n" + allowed[:5] + "\r\n" + strconv.FormatInt(int64(len(allowed)-5), 16) + "\r\n" + allowed[5:] + "\r\n"
@@ -200,7 +200,8 @@ func chunked(end bool) func(*exchange) bool {
 	}
 }
 
-// endless repeats a piece until the other side closes the connection, or limit bytes are sent: a client without a bound then sees an allow.
+// endless repeats a piece until the other side closes the connection or limit bytes are sent. It ends with an allow, which
+// only a client without limits sees.
 func (e *exchange) endless(piece string, limit int) bool {
 	chunk := strings.HasPrefix(piece, "3e8\r\n")
 	if chunk && !e.send(e.head(200, jsonType+"Transfer-Encoding: chunked\r\n")) {
@@ -221,7 +222,7 @@ func (e *exchange) endless(piece string, limit int) bool {
 // waiting is longer than any enforcement point may wait.
 const waiting = 5 * time.Second
 
-// wait reports whether the other side is still there after so long.
+// wait reports whether the other side stays connected, and silent, for d.
 func (e *exchange) wait(d time.Duration) bool {
 	_ = e.conn.SetReadDeadline(time.Now().Add(d))
 	_, err := e.conn.Read(make([]byte, 1))
@@ -229,7 +230,7 @@ func (e *exchange) wait(d time.Duration) bool {
 	return errors.Is(err, os.ErrDeadlineExceeded)
 }
 
-// drip sends an allow in small pieces, each soon after the one before: a time-out between two reads never ends it.
+// drip sends an allow in small pieces with short pauses, so that a time-out between two reads never ends it.
 func (e *exchange) drip() bool {
 	const pause = 100 * time.Millisecond
 	pieces := int(waiting / pause)
@@ -244,7 +245,7 @@ func (e *exchange) drip() bool {
 	return e.send(allowed)
 }
 
-// reset breaks the connection without the other side being told of its end.
+// reset makes closing the connection send a TCP reset.
 func reset(conn io.Closer) bool {
 	if tcp, ok := conn.(*net.TCPConn); ok {
 		_ = tcp.SetLinger(0)

@@ -14,7 +14,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
-// Request is what reached the server.
+// Request is a request that reached the server.
 type Request struct {
 	Path       string
 	Header     http.Header
@@ -22,7 +22,7 @@ type Request struct {
 	Connection int // counts from 1
 }
 
-// Server is a decision point that listens. It is safe for concurrent use.
+// Server is a running decision point. It is safe for concurrent use.
 type Server struct {
 	listener net.Listener
 	running  sync.WaitGroup
@@ -32,10 +32,10 @@ type Server struct {
 	connections map[net.Conn]int
 	opened      int
 	mostOpen    int
-	attempts    map[string]int // requests by resource, for behaviors that change with the attempt
+	attempts    map[string]int // requests by resource, for behaviors that depend on the attempt
 }
 
-// Start serves at l until [Server.Close]. A nil configuration serves without TLS.
+// Start serves on l until [Server.Close]. A nil configuration means without TLS.
 func Start(l net.Listener, config *tls.Config) *Server {
 	if config != nil {
 		l = tls.NewListener(l, config)
@@ -45,7 +45,7 @@ func Start(l net.Listener, config *tls.Config) *Server {
 	return s
 }
 
-// Addr is where the server listens.
+// Addr returns the server's address.
 func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 
 // Close stops the server and breaks its connections.
@@ -59,7 +59,7 @@ func (s *Server) Close() {
 	s.running.Wait()
 }
 
-// Requests returns what has reached the server, and forgets it.
+// Requests returns the requests received since its last call.
 func (s *Server) Requests() []Request {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -68,7 +68,7 @@ func (s *Server) Requests() []Request {
 	return requests
 }
 
-// MostOpen returns the largest number of connections that have been open at once, since it was called before.
+// MostOpen returns the largest number of connections open at once since its last call.
 func (s *Server) MostOpen() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -77,7 +77,7 @@ func (s *Server) MostOpen() int {
 	return most
 }
 
-// Opened returns how many connections have been opened.
+// Opened returns how many connections have been opened since Start.
 func (s *Server) Opened() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -143,7 +143,7 @@ func (s *Server) answer(conn net.Conn, number int, req *http.Request, body []byt
 	}
 	s.mu.Unlock()
 	if req.URL.Path == redirected {
-		return e.respond(http.StatusOK, jsonType, allowed) // whoever follows a redirect is given what it wants
+		return e.respond(http.StatusOK, jsonType, allowed) // a client that follows redirects gets an allow
 	}
 	if len(seen.Questions) == 0 {
 		return e.respond(http.StatusNotFound, jsonType, `{"error":"There is no such endpoint."}`)
@@ -168,8 +168,8 @@ func (s *Server) answer(conn net.Conn, number int, req *http.Request, body []byt
 	return e.respond(http.StatusOK, jsonType, `{"evaluations":[`+strings.Join(answers, ",")+`]}`)
 }
 
-// answerTo answers one question of a batch, or a single one whose resource has no behavior of its own: by the action if that is "allow"
-// or "deny", else by the resource.
+// answerTo returns the answer to a question of a batch, or to a single one whose behavior is only a body: by the action if
+// that is "allow" or "deny", else by the resource. The default is a denial.
 func answerTo(q authzen.Evaluation) string {
 	switch q.Action.Name {
 	case "allow":
@@ -193,15 +193,16 @@ func Behaviors() []string {
 	return ids
 }
 
-// Permits reports whether the answer for a resource is an allow to whoever can do the obligations that go with it.
+// Permits reports whether the answer for a resource permits the action of an application whose handlers are those of the
+// sample applications (adapters/CONTRACT.md).
 func Permits(id string) bool { return behaviors[id].permits }
 
-// exchange is one request that is being answered.
+// exchange is a request that is being answered.
 type exchange struct {
 	conn    net.Conn
 	id      string // X-Request-ID
 	path    string
-	attempt int // of this resource, from 1
+	attempt int // of this resource, counts from 1
 }
 
 const jsonType = "Content-Type: application/json\r\n"

@@ -1,3 +1,3 @@
-// Package script sends the requests of testdata/clinic/script.yaml to a clinic that is protected in some way, and checks what becomes of them:
-// what the person gets, what reaches the clinic and what it does. Start reading at [Run].
+// Package script sends the requests of testdata/clinic/script.yaml to a protected clinic, and checks the results: what the
+// person gets, what reaches the clinic, and what the clinic does. Start reading at [Run].
 package script

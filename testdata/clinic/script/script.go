@@ -22,15 +22,15 @@ import (
 // Target is a protected clinic.
 type Target struct {
 	File   string // script.yaml
-	URL    string // where persons send their requests: http://HOST:PORT
-	Clinic string // the clinic itself, past everything that protects it
+	URL    string // for the requests of persons: http://HOST:PORT
+	Clinic string // the URL of the clinic itself, without protection
 	// SignIn returns the value of the Authorization header field of a person. kind is "", "expired" or "forged".
 	SignIn func(person, kind string) string
 	// StopPDP stops the decision point.
 	StopPDP func()
 }
 
-// Case is a request and what has to become of it.
+// Case is a request and the expected results.
 type Case struct {
 	Name    string
 	As      string // NAME@LOCATION; "" if nobody has signed in
@@ -43,7 +43,7 @@ type Case struct {
 
 	Status               int
 	Passes               *bool
-	Person               *string // whom the clinic takes it to be from; nil means As
+	Person               *string // the person that the clinic takes for the sender; nil means As
 	Page                 bool
 	Contains             string
 	Code                 string
@@ -82,10 +82,10 @@ func Run(t *testing.T, target Target) {
 	}
 }
 
-// Try sends one request, and checks what becomes of it.
+// Try sends one request and checks the results.
 func (target Target) Try(t *testing.T, c Case) {
 	t.Helper()
-	target.journal(t) // what came before is not looked at
+	target.journal(t) // discards earlier entries
 	response, body := target.send(t, c)
 	c.check(t, response, body)
 	assert.Equal(t, c.journal(), target.journal(t), "what reached the clinic, and what it did")
@@ -98,7 +98,7 @@ func (c Case) passes() bool {
 	return c.Status < http.StatusBadRequest
 }
 
-// person is the person that the clinic has to take the request to be from.
+// person returns the person that the clinic must take for the sender.
 func (c Case) person() string {
 	name, _, _ := strings.Cut(c.As, "@")
 	if c.Person != nil {
@@ -107,7 +107,7 @@ func (c Case) person() string {
 	return name
 }
 
-// journal is what the clinic has to have written.
+// journal returns the expected entries of the clinic's journal.
 func (c Case) journal() []string {
 	entries := []string{}
 	if c.passes() {
@@ -116,7 +116,7 @@ func (c Case) journal() []string {
 	return append(entries, c.Did...)
 }
 
-// check checks what the person gets.
+// check checks the response that the person gets.
 func (c Case) check(t *testing.T, r *http.Response, body string) {
 	t.Helper()
 	require.Equal(t, c.Status, r.StatusCode, "%v\n%s", r.Header, body)
@@ -149,7 +149,7 @@ func (c Case) check(t *testing.T, r *http.Response, body string) {
 	c.checkProblem(t, r, body)
 }
 
-// checkProblem checks a refusal's problem details.
+// checkProblem checks the problem details of a refusal.
 func (c Case) checkProblem(t *testing.T, r *http.Response, body string) {
 	t.Helper()
 	assert.Equal(t, []string{"application/problem+json"}, r.Header["Content-Type"])
@@ -175,10 +175,10 @@ func (c Case) checkProblem(t *testing.T, r *http.Response, body string) {
 	}
 }
 
-// answerWithin bounds the wait for a response. It is long, since machines that run tests can be slow.
+// answerWithin bounds the wait for a response. It is long because test machines can be slow.
 const answerWithin = time.Minute
 
-// send sends a request byte by byte, on a connection of its own.
+// send writes a request verbatim, on a connection of its own.
 func (target Target) send(t *testing.T, c Case) (r *http.Response, body string) {
 	t.Helper()
 	lines := []string{c.Request + " HTTP/1.1", "Host: clinic.example.org", "Connection: close"}

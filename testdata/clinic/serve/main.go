@@ -1,5 +1,5 @@
-// Command serve runs the clinic. With --routes it is protected by adapters/nethttp; without, it trusts whatever reaches it, and belongs behind
-// a proxy that asks.
+// Command serve runs the clinic. With --routes it also serves it protected by adapters/nethttp. The unprotected address
+// trusts every request, and belongs behind a proxy that asks the decision point.
 package main
 
 import (
@@ -69,7 +69,7 @@ func serve(addr, directory, database, routeFile, protectedAddr string, pdp clien
 	return http.Serve(listener, application)
 }
 
-// protect puts the middleware before the application, and tells it by header fields what a proxy would.
+// protect puts the middleware in front of the application, and sets the header fields that a proxy would set.
 func protect(application http.Handler, routeFile string, pdp client.Config) (http.Handler, error) {
 	table, err := routes.Load(routeFile)
 	if err != nil {
@@ -91,5 +91,5 @@ func protect(application http.Handler, routeFile string, pdp client.Config) (htt
 	return nethttp.Middleware(nethttp.Config{Checker: checker})(tell), nil
 }
 
-// token returns the token for the decision point, which is in the environment, or "".
+// token returns the token for the decision point from the environment, or "".
 func token() string { return strings.TrimSpace(os.Getenv("PDP_TOKEN")) }

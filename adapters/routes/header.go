@@ -10,6 +10,9 @@ var refusedHeaders = [...]string{
 	"X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override", "X-Original-URL", "X-Rewrite-URL",
 }
 
+// identityHeaders are those in which proxies usually name the person. They overwrite this spelling alone.
+var identityHeaders = [...]string{"X-Remote-User", "Remote-User", "X-Forwarded-User"}
+
 // SameHeader reports whether some application could take header a for header b. It ignores case and treats every character
 // other than a letter or a digit as a hyphen, because CGI and its successors turn all of them into underscores. An adapter
 // that strips a header must strip every header that is the same in this sense.
@@ -50,10 +53,11 @@ func checkHeaders(header http.Header, identity string) error {
 				return badRequest("The request has the header " + refused + ": send the request that is meant.")
 			}
 		}
-		for _, meant := range undrawable {
-			if len(name) == len(meant) && SameHeader(name, meant) && !strings.EqualFold(name, meant) {
-				return badRequest("The request has the header " + meant + " in another spelling: some programs take it for that.")
-			}
+		if err := checkSpelling(name, undrawable); err != nil {
+			return err
+		}
+		if err := checkSpelling(name, identityHeaders[:]); err != nil {
+			return err
 		}
 		switch {
 		case strings.EqualFold(name, "Connection"):
@@ -68,6 +72,16 @@ func checkHeaders(header http.Header, identity string) error {
 					return badRequest("The request asks for HTTP/2 without TLS (Upgrade: h2c): what follows would not be judged.")
 				}
 			}
+		}
+	}
+	return nil
+}
+
+// checkSpelling refuses another spelling of a header that some programs take for it.
+func checkSpelling(name string, headers []string) error {
+	for _, meant := range headers {
+		if len(name) == len(meant) && SameHeader(name, meant) && !strings.EqualFold(name, meant) {
+			return badRequest("The request has the header " + meant + " in another spelling: some programs take it for that.")
 		}
 	}
 	return nil

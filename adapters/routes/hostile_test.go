@@ -219,7 +219,7 @@ func TestHostileHeadersAreRefused(t *testing.T) {
 		one("Connection", "X-User-Id"), one("Connection", "close, X-User-Id"), one("connection", "x-confirmed"), one("Connection", "keep-alive,Authorization"), one("Connection", "cookie"),
 		one("Connection", "HTTP2-Settings"), one("Upgrade", "h2c"), one("Upgrade", "H2C"), one("upgrade", "websocket, h2c"),
 		one("Trailer", "X-Confirmed"), one("trailer", ""),
-		one("Content_Length", "5"), one("TRANSFER_ENCODING", "chunked"), one("Transfer.Encoding", "x"), one("Proxy_Authorization", "x"), one("X-Wardkeeper-Subject", "admin"), one("x-wardkeeper-anything", ""), one("X_Wardkeeper_Subject", "x"), one("X.Wardkeeper-Obligations", "[]"), one("X!Wardkeeper Subject", "x"),
+		one("Content_Length", "5"), one("TRANSFER_ENCODING", "chunked"), one("Transfer.Encoding", "x"), one("Proxy_Authorization", "x"), one("X_Remote_User", "admin"), one("Remote.User", "admin"), one("x-forwarded_user", "admin"), one("X-Wardkeeper-Subject", "admin"), one("x-wardkeeper-anything", ""), one("X_Wardkeeper_Subject", "x"), one("X.Wardkeeper-Obligations", "[]"), one("X!Wardkeeper Subject", "x"),
 	} {
 		for _, path := range []string{"/header", "/a"} {
 			_, err := resolve(path, header)
@@ -368,7 +368,7 @@ func TestHostileBodiesAreRefused(t *testing.T) {
 func TestPersonIsUnknown(t *testing.T) {
 	byCookie, err := Parse([]byte(strings.Replace(hostileFile, "issuer: i,", "issuer: i, cookie: session,", 1)))
 	require.NoError(t, err)
-	byHeader, err := Parse([]byte("version: 1\nsubject: {header: X-Remote-User}\nroutes: [{path: /a, methods: [GET], action: a, resource: {id: x}}]\n"))
+	byHeader, err := Parse([]byte("version: 1\nsubject: {header: X-Signed-In}\nroutes: [{path: /a, methods: [GET], action: a, resource: {id: x}}]\n"))
 	require.NoError(t, err)
 	verifier := claimsVerifier{"sub": "alice"}
 	for _, c := range []struct {
@@ -388,7 +388,7 @@ func TestPersonIsUnknown(t *testing.T) {
 		{hostile(t), http.Header{"Authorization": {"Bearer x\x00"}}, true, Unauthenticated},
 		{hostile(t), http.Header{"Authorization": {"Bearerx"}}, true, Unauthenticated},
 		{hostile(t), http.Header{"Cookie": {"session=x"}}, true, Unauthenticated},
-		{hostile(t), http.Header{"X-Remote-User": {"alice"}}, true, Unauthenticated},
+		{hostile(t), http.Header{"X-Signed-In": {"alice"}}, true, Unauthenticated},
 		{hostile(t), http.Header{"Authorization": {"Bearer x", "Bearer y"}}, true, BadRequest},
 		{hostile(t), http.Header{"Authorization": {"Bearer x"}, "authorization": {"Bearer y"}}, true, BadRequest},
 		{hostile(t), http.Header{"authorization": {"bearer x"}}, false, 0},
@@ -410,16 +410,16 @@ func TestPersonIsUnknown(t *testing.T) {
 		{byCookie, http.Header{"Cookie": {"a=b", "session=x.y-z_"}}, false, 0},
 		{byHeader, http.Header{}, true, Unauthenticated},
 		{byHeader, http.Header{"Authorization": {"Bearer x"}}, true, Unauthenticated},
-		{byHeader, http.Header{"X-Remote-User": {"alice"}}, false, Unauthenticated},
-		{byHeader, http.Header{"X-Remote-User": {"alice", "bob"}}, true, BadRequest},
-		{byHeader, http.Header{"X-Remote-User": {"alice"}, "X_Remote_User": {"bob"}}, true, BadRequest},
-		{byHeader, http.Header{"X-Remote-User": {"alice"}, "X-Remote_User": {"alice"}}, true, BadRequest},
-		{byHeader, http.Header{"X-Remote-User": {"alice, bob"}}, true, BadRequest},
-		{byHeader, http.Header{"X-Remote-User": {""}}, true, BadRequest},
-		{byHeader, http.Header{"X_Remote_User": {"alice"}}, true, BadRequest},
-		{byHeader, http.Header{"X-Remote-User": {strings.Repeat("a", 1025)}}, true, BadRequest},
-		{byHeader, http.Header{"X-Remote-User": {"alice"}}, true, 0},
-		{byHeader, http.Header{"x-remote-user": {"alice"}}, true, 0},
+		{byHeader, http.Header{"X-Signed-In": {"alice"}}, false, Unauthenticated},
+		{byHeader, http.Header{"X-Signed-In": {"alice", "bob"}}, true, BadRequest},
+		{byHeader, http.Header{"X-Signed-In": {"alice"}, "X_Signed_In": {"bob"}}, true, BadRequest},
+		{byHeader, http.Header{"X-Signed-In": {"alice"}, "X-Signed_In": {"alice"}}, true, BadRequest},
+		{byHeader, http.Header{"X-Signed-In": {"alice, bob"}}, true, BadRequest},
+		{byHeader, http.Header{"X-Signed-In": {""}}, true, BadRequest},
+		{byHeader, http.Header{"X_Signed_In": {"alice"}}, true, BadRequest},
+		{byHeader, http.Header{"X-Signed-In": {strings.Repeat("a", 1025)}}, true, BadRequest},
+		{byHeader, http.Header{"X-Signed-In": {"alice"}}, true, 0},
+		{byHeader, http.Header{"x-signed-in": {"alice"}}, true, 0},
 	} {
 		r := Request{Method: "GET", Target: "/a", Host: []string{"a"}, Header: c.header, FromProxy: c.fromProxy}
 		got, err := c.table.WithVerifier(verifier).Resolve(t.Context(), r)

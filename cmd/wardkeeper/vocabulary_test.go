@@ -98,8 +98,10 @@ func TestReleaseThatTheDirectoryBreaksIsRefused(t *testing.T) {
 	ready, _ := d.readiness(t)
 	require.False(t, ready)
 	replaceFile(t, directory, []byte(withoutEve))
-	waitUntil(t, "the policy on disk decides", func() bool { return d.revision(t).Sequence == 2 })
-	require.True(t, d.revision(t).FromDisk)
+	waitUntil(t, "the policy on disk decides", func() bool {
+		policy := d.revision(t)
+		return policy.Sequence == 2 && policy.FromDisk
+	})
 	require.FileExists(t, filepath.Join(k.state, "bundle.tar.gz"))
 }
 

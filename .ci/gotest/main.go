@@ -1,5 +1,6 @@
 // Command gotest runs `go test -json` with its own arguments and prints the progress: each package as it ends, each slow
-// test, and, before the screen is silent for long, which tests are running. If a test fails, its output is printed. A
+// test, and, before the screen is silent for long, which tests are running. If a test fails, its output is printed, and it runs
+// once more, alone: if it then passes, it is named as flaky, and does not fail the run. A data race or a panic always does. A
 // skipped test fails the run, unless -short is among the arguments: a missing server must not pass for a proof.
 package main
 
@@ -16,8 +17,9 @@ import (
 )
 
 const (
-	slow   = 10 * time.Second // tests that take longer are printed as they end
-	silent = 15 * time.Second // after this long without a line, the running tests are printed
+	slow     = 10 * time.Second // tests that take longer are printed as they end
+	silent   = 15 * time.Second // after this long without a line, the running tests are printed
+	maxFlaky = 3                // if more tests fail, none is run again
 )
 
 // event is a line of `go test -json`: see `go doc test2json` and `go help buildjson`.
@@ -32,23 +34,53 @@ type event struct {
 }
 
 func main() {
-	args := append([]string{"test", "-json"}, os.Args[1:]...)
-	fmt.Println("go", strings.Join(slices.Delete(slices.Clone(args), 1, 2), " "))
-	cmd := exec.Command("go", args...)
+	args := os.Args[1:]
+	r, err := run(args)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "gotest:", err)
+		os.Exit(1)
+	}
+	if r.ok() {
+		return
+	}
+	again := r.flaky()
+	if len(again) == 0 {
+		os.Exit(1)
+	}
+	for pkg, tests := range again {
+		second, err := run(append(flags(args), "-count=1", "-run=^("+strings.Join(tests, "|")+")$", pkg))
+		if err != nil || !second.ok() {
+			os.Exit(1)
+		}
+	}
+	for pkg, tests := range again {
+		for _, test := range tests {
+			r.say("FLAKY: %s failed, and passed when it ran alone: find out why", name{pkg, test})
+		}
+	}
+}
+
+// run runs go test. The error is one of starting it; what it says of the tests is in the report.
+func run(args []string) (*report, error) {
+	fmt.Println("go test", strings.Join(args, " "))
+	cmd := exec.Command("go", append([]string{"test", "-json"}, args...)...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err == nil {
 		err = cmd.Start()
 	}
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "gotest:", err)
-		os.Exit(1)
+		return nil, err
 	}
 	r := newReport(os.Stdout, slices.Contains(args, "-short"))
 	r.follow(events(out), time.NewTicker(time.Second).C)
-	if err := cmd.Wait(); err != nil || !r.ok() {
-		os.Exit(1)
-	}
+	r.broken = cmd.Wait() != nil
+	return r, nil
+}
+
+// flags returns the arguments that are not packages.
+func flags(args []string) []string {
+	return slices.DeleteFunc(slices.Clone(args), func(arg string) bool { return strings.HasPrefix(arg, "./") || strings.Contains(arg, ".com/") })
 }
 
 // events decodes the lines of a run. A line that is not JSON is output of the go command.
@@ -97,6 +129,8 @@ type report struct {
 	cached  map[string]bool
 	failed  []name
 	skipped []name
+	serious bool // there was a data race or a panic
+	broken  bool // go test failed
 }
 
 func newReport(w io.Writer, short bool) *report {
@@ -132,6 +166,9 @@ func (r *report) take(e event) {
 			return
 		}
 		r.output[n] = append(r.output[n], e.Output)
+		if strings.Contains(e.Output, "DATA RACE") || strings.HasPrefix(e.Output, "panic: ") {
+			r.serious = true
+		}
 		if e.Test == "" && strings.Contains(e.Output, "\t(cached)") {
 			r.cached[e.Package] = true
 		}
@@ -237,7 +274,37 @@ func (r *report) end() {
 	}
 }
 
-func (r *report) ok() bool { return len(r.failed) == 0 && (r.short || len(r.skipped) == 0) }
+func (r *report) ok() bool {
+	return !r.broken && len(r.failed) == 0 && (r.short || len(r.skipped) == 0)
+}
+
+// flaky returns the tests, by package, that may have failed by accident: on a busy machine, one of hundreds that wait for servers can. They
+// are few, and nothing but a test has failed. A data race or a panic is never an accident.
+func (r *report) flaky() map[string][]string {
+	if r.serious || r.short || len(r.skipped) > 0 {
+		return nil
+	}
+	tests, packages, count := map[string][]string{}, map[string]bool{}, 0
+	for _, n := range r.failed {
+		top, _, _ := strings.Cut(n.test, "/")
+		switch {
+		case top == "":
+			packages[n.pkg] = true
+		case !slices.Contains(tests[n.pkg], top):
+			tests[n.pkg] = append(tests[n.pkg], top)
+			count++
+		}
+	}
+	for pkg := range packages {
+		if len(tests[pkg]) == 0 { // it did not build, or ended by itself
+			return nil
+		}
+	}
+	if count > maxFlaky {
+		return nil
+	}
+	return tests
+}
 
 func (r *report) say(format string, args ...any) {
 	fmt.Fprintf(r.w, format+"\n", args...)

@@ -78,3 +78,32 @@ func TestBuildFailureIsPrinted(t *testing.T) {
 		t.Error(ok, out)
 	}
 }
+
+func TestOnlyAccidentsRunAgain(t *testing.T) {
+	fail := func(test string) string {
+		return `{"Action":"fail","Package":"github.com/o/r/p","Test":"` + test + `","Elapsed":1}`
+	}
+	const pkg = `{"Action":"fail","Package":"github.com/o/r/p","Elapsed":2}`
+	for name, c := range map[string]struct {
+		lines []string
+		want  string
+	}{
+		"a test":            {[]string{fail("TestA"), pkg}, "TestA"},
+		"a part of it":      {[]string{fail("TestA/x"), fail("TestA/y"), fail("TestA"), pkg}, "TestA"},
+		"three tests":       {[]string{fail("TestA"), fail("TestB"), fail("TestC"), pkg}, "TestA TestB TestC"},
+		"four tests":        {[]string{fail("TestA"), fail("TestB"), fail("TestC"), fail("TestD"), pkg}, ""},
+		"the package alone": {[]string{pkg}, ""},
+		"a data race":       {[]string{`{"Action":"output","Package":"github.com/o/r/p","Test":"TestA","Output":"WARNING: DATA RACE\n"}`, fail("TestA"), pkg}, ""},
+		"a panic":           {[]string{`{"Action":"output","Package":"github.com/o/r/p","Test":"TestA","Output":"panic: oh\n"}`, fail("TestA"), pkg}, ""},
+		"a skipped test":    {[]string{skipped, fail("TestA"), pkg}, ""},
+	} {
+		r := newReport(&strings.Builder{}, false)
+		r.follow(events(strings.NewReader(strings.Join(c.lines, "\n"))), nil)
+		if got := strings.Join(r.flaky()["github.com/o/r/p"], " "); got != c.want {
+			t.Errorf("%s: %q run again, want %q", name, got, c.want)
+		}
+	}
+	if got := strings.Join(flags([]string{"-timeout", "30m", "-race", "./cmd/x", "github.com/o/r/p", "./..."}), " "); got != "-timeout 30m -race" {
+		t.Errorf("the flags are %q", got)
+	}
+}

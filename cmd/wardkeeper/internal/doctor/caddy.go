@@ -26,26 +26,13 @@ func Caddy(ctx context.Context, path string, o Options) (Report, error) {
 	if err != nil {
 		return report, err
 	}
-	table, site, err := o.table()
+	w, err := o.openWorkspace()
 	if err != nil {
 		return report, err
 	}
-	trial, err := hostile.NewTrial(table, site)
-	if err != nil {
-		return report, err
-	}
-	defer func() { _ = trial.Close() }()
-	dir, err := os.MkdirTemp("", "wardkeeper-doctor")
-	if err != nil {
-		return report, err
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	judge, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return report, err
-	}
-	trial.Judge.Serve(judge)
-	c := &caddyConfig{application: trial.Backend.Addr(), sidecar: judge.Addr().String(), report: &report}
+	defer w.close()
+	trial, dir := w.trial, w.dir
+	c := &caddyConfig{application: trial.Backend.Addr(), sidecar: w.sidecar, report: &report}
 	if err := c.rewrite(config, dir); err != nil {
 		return report, err
 	}
@@ -73,7 +60,7 @@ func Caddy(ctx context.Context, path string, o Options) (Report, error) {
 	}
 	defer stop()
 	of := func(server caddyServer) *running {
-		r := &running{trial: trial, dial: hostile.DialTCP(server.addr), site: site, where: "the server " + server.name + " of " + path}
+		r := &running{trial: trial, dial: hostile.DialTCP(server.addr), site: w.site, where: "the server " + server.name + " of " + path}
 		if server.host != "" {
 			r.site.Host = server.host
 		}

@@ -26,6 +26,7 @@ const (
 func main() {
 	signals := make(chan os.Signal, 2) // the second stops at once
 	hangups := make(chan os.Signal, 1) // several pending ones mean the same as one
+	quits := make(chan os.Signal, 1)
 	p := process{
 		stdout:  os.Stdout,
 		stderr:  os.Stderr,
@@ -37,6 +38,10 @@ func main() {
 		hangups: func() <-chan os.Signal {
 			signal.Notify(hangups, syscall.SIGHUP)
 			return hangups
+		},
+		quits: func() <-chan os.Signal {
+			signal.Notify(quits, syscall.SIGQUIT)
+			return quits
 		},
 		ignoreSIGPIPE: func() { signal.Ignore(syscall.SIGPIPE) },
 	}
@@ -52,6 +57,8 @@ type process struct {
 	signals func() <-chan os.Signal
 	// hangups starts catching the signal that makes a server reload everything. It may be nil.
 	hangups func() <-chan os.Signal
+	// quits starts catching the signal that makes the Go runtime print all goroutines and exit. It may be nil.
+	quits func() <-chan os.Signal
 	// ignoreSIGPIPE keeps a server alive if the reader of its log exits. It may be nil.
 	ignoreSIGPIPE func()
 }
@@ -72,6 +79,15 @@ func (p process) run(ctx context.Context, args []string) int {
 		lifecycle.RunWithin(explainTimeout, func() { p.explain(exit.err) })
 	}
 	return exit.status
+}
+
+// quit ends the process as SIGQUIT does when it is not caught: the runtime prints the stacks of all goroutines.
+func quit() {
+	signal.Reset(syscall.SIGQUIT)
+	if self, err := os.FindProcess(os.Getpid()); err == nil && self.Signal(syscall.SIGQUIT) == nil {
+		select {}
+	}
+	os.Exit(statusFailed) // there is no such signal on this system
 }
 
 // explainTimeout limits how long the process waits for the reader of its last message, which may have stalled.

@@ -27,7 +27,7 @@ func newServeCommand(p process) *cobra.Command {
 		Use:   "serve [flags]",
 		Short: "Serve decisions over HTTP",
 		Long: `Serve decisions over HTTP until stopped by SIGINT or SIGTERM. Requests in flight may then finish; a second signal stops
-at once.
+at once. SIGQUIT stops at once too, and prints what every goroutine does.
 
 Every setting is a flag, an environment variable and a key of the YAML file: --token-file is WARDKEEPER_TOKEN_FILE and
 token_file. The file overrides the defaults, variables override the file, flags override variables; an empty variable
@@ -91,6 +91,13 @@ func (p process) serve(ctx context.Context, s *config.Settings, faults error) er
 	}
 	logger, logs := logging.NewAsync(p.stderr, logging.Config{Level: s.Level(), JSON: s.LogFormat == "json"})
 	defer logs.Close(s.CloseTimeout())
+	if p.quits != nil {
+		go func(quits <-chan os.Signal) {
+			<-quits
+			logs.Close(s.CloseTimeout()) // the lines of the log come before the stacks
+			quit()
+		}(p.quits())
+	}
 	var hangups <-chan os.Signal
 	if !s.Check && p.hangups != nil {
 		hangups = p.hangups()
@@ -114,6 +121,7 @@ func (p process) serve(ctx context.Context, s *config.Settings, faults error) er
 		return p.reportCheck(s, side)
 	}
 	slog.SetDefault(logger) // for libraries
+	memory.Log(logger)
 	stop := p.signals()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -2,6 +2,7 @@ package limits
 
 import (
 	"io/fs"
+	"log/slog"
 	"math"
 	"os"
 	"path"
@@ -20,7 +21,7 @@ const headroom = 256 << 20
 
 // Memory adjusts the soft memory limit of the collector to the size of the facts. GOGC and GOMEMLIMIT take precedence.
 type Memory struct {
-	container int64 // the collector's share of the container's limit; MaxInt64 if there is no limit
+	container int64 // the collector's share of the container's limit; MaxInt64 if there is no limit, 0 if GOMEMLIMIT is set
 	adjust    bool  // neither GOGC nor GOMEMLIMIT is set
 	set       func(limit int64)
 }
@@ -40,6 +41,13 @@ func TuneGC(getenv func(string) string) *Memory {
 	}
 	m.set(m.container)
 	return m
+}
+
+// Log logs the limit that follows from the container's memory, if there is one.
+func (m *Memory) Log(logger *slog.Logger) {
+	if m.container != 0 && m.container != math.MaxInt64 {
+		logger.Info("the garbage collector keeps within nine tenths of the container's memory", "memory_limit", m.container)
+	}
 }
 
 // ReserveCache adjusts the limit to an in-process cache of this many bytes, which GCPercent alone would let grow to five times

@@ -1,7 +1,10 @@
 package limits
 
 import (
+	"log/slog"
+	"math"
 	"runtime/debug"
+	"strings"
 	"testing"
 	"testing/fstest"
 
@@ -51,4 +54,13 @@ func TestMemoryLimitFollowsTheFacts(t *testing.T) {
 	b := TuneGC(func(name string) string { return map[string]string{"GOMEMLIMIT": "1GiB"}[name] })
 	b.Loaded() // the user's setting remains
 	require.False(t, b.adjust)
+}
+
+func TestContainerLimitIsLogged(t *testing.T) {
+	for container, want := range map[int64]string{900: "memory_limit=900", math.MaxInt64: "", 0: ""} {
+		var log strings.Builder
+		(&Memory{container: container}).Log(slog.New(slog.NewTextHandler(&log, nil)))
+		require.Contains(t, log.String(), want)
+		require.Equal(t, want == "", log.String() == "")
+	}
 }

@@ -3,6 +3,7 @@ package logging
 import (
 	"bytes"
 	"io"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -11,14 +12,16 @@ import (
 const (
 	// maxBuffered limits the bytes of lines that have not been written; a line that does not fit is dropped.
 	maxBuffered = 4 << 20
-	// flushDelay is how long lines are collected, so that one write takes many of them.
-	flushDelay = time.Millisecond
+	// flushDelay is how long lines are collected, so that one write takes many of them. A process that is killed loses the
+	// lines of this time.
+	flushDelay = 10 * time.Millisecond
 )
 
 // Writer writes lines in the background and in order. It is safe for concurrent use.
 type Writer struct {
 	out  io.Writer
 	note func(dropped int64) []byte // returns the line that reports dropped lines
+	torn bool                       // the last write ended within a line; only for run
 
 	mu         sync.Mutex
 	buffer     []byte
@@ -111,17 +114,33 @@ func (w *Writer) run() {
 	}
 }
 
-// write writes lines, followed by a note about lines dropped after them. If the write fails, they count as dropped too.
+// write writes lines, followed by a note about lines dropped after them. Lines that are not written, as on a full disk, count
+// as dropped too.
 func (w *Writer) write(lines []byte, unreported int64) {
-	n := int64(bytes.Count(lines, []byte{'\n'}))
+	total := bytes.Count(lines, newline)
 	if unreported > 0 {
 		lines = append(lines, w.note(unreported)...)
 	}
-	if _, err := w.out.Write(lines); err == nil {
+	if w.torn {
+		lines = slices.Insert(lines, 0, '\n')
+	}
+	n, err := w.out.Write(lines)
+	if err == nil {
+		w.torn = false
 		return
 	}
-	w.dropped.Add(n)
+	written := bytes.Count(lines[:n], newline)
+	if w.torn && n > 0 {
+		written--
+	}
+	if n > 0 {
+		w.torn = lines[n-1] != '\n'
+	}
+	lost := int64(max(0, total-written))
+	w.dropped.Add(lost)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.unreported += unreported + n
+	w.unreported += unreported + lost
 }
+
+var newline = []byte{'\n'}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -123,18 +122,56 @@ func TestConcurrentLinesAreWholeAndInOrder(t *testing.T) {
 	require.Zero(t, logs.Dropped())
 }
 
-// BenchmarkLogLine measures what one line of the access log costs the request.
-func BenchmarkLogLine(b *testing.B) {
-	logger, logs := NewAsync(discarding{}, Config{JSON: true})
-	defer logs.Close(time.Second)
-	b.ReportAllocs()
-	for b.Loop() {
-		logger.LogAttrs(b.Context(), slog.LevelInfo, "request", slog.String("method", "POST"), slog.String("route", "/access/v1/evaluation"),
-			slog.Int("status", 200), slog.Duration("duration", time.Millisecond), slog.String("request_id", "0123456789abcdef0123456789abcdef"))
+func TestLinesAreWrittenSoonWithoutFurtherLines(t *testing.T) {
+	require.Less(t, flushDelay, 100*time.Millisecond)
+	out := &reader{reads: make(chan struct{})}
+	close(out.reads)
+	logger, logs := NewAsync(out, Config{})
+	defer logs.Close(time.Minute)
+	for _, text := range []string{"one", "two"} {
+		logger.Info(text)
+		require.Eventually(t, func() bool { return strings.Contains(strings.Join(out.lines(), " "), text) }, time.Minute, time.Millisecond)
 	}
-	b.ReportMetric(float64(logs.Dropped()), "dropped")
 }
 
-type discarding struct{}
+// disk is full after some bytes.
+type disk struct {
+	mu   sync.Mutex
+	got  bytes.Buffer
+	free int
+}
 
-func (discarding) Write(p []byte) (int, error) { return len(p), nil }
+func (d *disk) Write(p []byte) (int, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	n := min(len(p), d.free)
+	d.free -= n
+	d.got.Write(p[:n])
+	if n < len(p) {
+		return n, errors.New("no space left on device")
+	}
+	return n, nil
+}
+
+func TestLinesLostOnAFullDiskAreCountedExactly(t *testing.T) {
+	whole := len("time=2006-01-02T15:04:05.000Z level=INFO msg=line\n")
+	for _, free := range []int{0, 1, whole, whole + 1, 2*whole - 1} {
+		out := &disk{free: free}
+		logs := newWriter(out, func(dropped int64) []byte { return fmt.Appendf(nil, "%d lost\n", dropped) })
+		line := strings.Repeat("x", whole-1) + "\n"
+		_, _ = logs.Write([]byte(line + line + line))
+		lost := 3 - free/whole
+		require.Eventually(t, func() bool { return logs.Dropped() == int64(lost) }, time.Minute, time.Millisecond)
+		out.mu.Lock()
+		out.free = 1 << 20
+		out.mu.Unlock()
+		_, _ = logs.Write([]byte("next\n"))
+		logs.Close(time.Minute)
+		want := (line + line)[:free]
+		if free%whole != 0 {
+			want += "\n"
+		}
+		require.Equal(t, want+fmt.Sprintf("next\n%d lost\n", lost), out.got.String())
+		require.EqualValues(t, lost, logs.Dropped())
+	}
+}

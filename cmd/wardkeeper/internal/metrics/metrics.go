@@ -13,7 +13,7 @@ import (
 func Log(dropped func() int64) prometheus.Collector {
 	return prometheus.NewCounterFunc(prometheus.CounterOpts{
 		Name: "wardkeeper_log_dropped_total",
-		Help: "Log lines that were dropped because they were not read in time, or not at all.",
+		Help: "Log lines that were dropped: they were not read in time, or could not be written.",
 	}, func() float64 { return float64(dropped()) })
 }
 

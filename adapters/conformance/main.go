@@ -42,20 +42,21 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		flags.PrintDefaults()
 	}
 	only := flags.String("only", "", "check these duties alone, such as PEP-1,PEP-8")
+	without := flags.String("without", "", "check an adapter that cannot do this: "+strings.Join(capabilities[:], ", "))
 	verbose := flags.Bool("v", false, "also print what passes, and the application's log")
-	list := flags.Bool("list", false, "print the cases and exit")
+	listOnly := flags.Bool("list", false, "print the cases and exit")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return statusConforms
 		}
 		return statusFailed
 	}
-	s, err := newSuite(strings.FieldsFunc(*only, func(r rune) bool { return r == ',' || r == ' ' }))
+	s, err := newSuite(list(*only), list(*without))
 	if err != nil {
 		fmt.Fprintln(stderr, "conformance:", err)
 		return statusFailed
 	}
-	if *list {
+	if *listOnly {
 		for _, c := range s.cases {
 			fmt.Fprintf(stdout, "%-6s  %s\n", c.Duty, c.Name)
 		}
@@ -77,4 +78,9 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	fmt.Fprintf(stdout, "%d passed, 0 failed\n", s.passed)
 	return statusConforms
+}
+
+// list splits the value of a flag.
+func list(value string) []string {
+	return strings.FieldsFunc(value, func(r rune) bool { return r == ',' || r == ' ' })
 }

@@ -25,6 +25,7 @@ type testCase struct {
 	Headers    map[string]string
 	Token      string // the kind of token that the request carries; "" is a valid one
 	Send       string // the body
+	Needs      string // what the adapter must be able to do: one of capabilities
 
 	Status   int
 	Code     string         // of the problem details
@@ -36,6 +37,8 @@ type testCase struct {
 	Asked    map[string]any    // a part of the last question
 	Sent     map[string]string // header fields of the last request to the decision point
 	Done     *[]string         // the ids of the obligations that this request did
+
+	mayBeRefused bool // a malformed request may be refused by the proxy, without problem details
 }
 
 // asks returns the number of requests that must reach the decision point.
@@ -48,6 +51,16 @@ func (c *testCase) asks() int {
 	}
 	return 1
 }
+
+// What not every proxy can do (README.md).
+const (
+	needsBody       = "body"
+	needsDenials    = "obligations-of-denials"
+	needsSeparation = "separate-fields"
+	needsMalformed  = "malformed-requests"
+)
+
+var capabilities = [...]string{needsBody, needsDenials, needsSeparation, needsMalformed}
 
 // timed reports whether the case is about the time-out.
 func (c *testCase) timed() bool { return strings.HasPrefix(c.Request, "GET /users/not-in-time") }
@@ -66,6 +79,11 @@ func scripted() ([]testCase, error) {
 			continue
 		}
 		cases = append(cases, played(id))
+	}
+	for _, c := range cases {
+		if c.Needs != "" && !slices.Contains(capabilities[:], c.Needs) {
+			return nil, fmt.Errorf("script.yaml: the case %q needs %s, which is not known", c.Name, c.Needs)
+		}
 	}
 	return cases, nil
 }

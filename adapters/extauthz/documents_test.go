@@ -1,7 +1,6 @@
 package extauthz_test
 
 import (
-	"encoding/json"
 	"os"
 	"regexp"
 	"testing"
@@ -9,36 +8,20 @@ import (
 	bootstrapv3 "github.com/envoyproxy/go-control-plane/envoy/config/bootstrap/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	extauthzv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/ext_authz/v3"
-	_ "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3" // the type of an Any in the configuration
 	managerv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
-	_ "github.com/envoyproxy/go-control-plane/envoy/extensions/upstreams/http/v3" // likewise
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
-	"google.golang.org/protobuf/encoding/protojson"
-	"google.golang.org/protobuf/proto"
 
+	"github.com/wardkeeper/wardkeeper/adapters/extauthz/envoytest"
 	"github.com/wardkeeper/wardkeeper/adapters/routes"
 )
-
-// decodeYAML decodes a configuration as Envoy does: unknown fields and invalid values are errors.
-func decodeYAML(t *testing.T, text []byte, into proto.Message) {
-	t.Helper()
-	var value any
-	require.NoError(t, yaml.Unmarshal(text, &value))
-	data, err := json.Marshal(value)
-	require.NoError(t, err)
-	require.NoError(t, protojson.Unmarshal(data, into))
-	validator, ok := into.(interface{ ValidateAll() error })
-	require.True(t, ok)
-	require.NoError(t, validator.ValidateAll())
-}
 
 func TestConfigurationOfEnvoyIsValidAndSafe(t *testing.T) {
 	text, err := os.ReadFile("../envoy/envoy.yaml")
 	require.NoError(t, err)
 	var bootstrap bootstrapv3.Bootstrap
-	decodeYAML(t, text, &bootstrap)
+	require.NoError(t, envoytest.Decode(text, &bootstrap))
 	filters := bootstrap.GetStaticResources().GetListeners()[0].GetFilterChains()[0].GetFilters()
 	var manager managerv3.HttpConnectionManager
 	require.NoError(t, filters[0].GetTypedConfig().UnmarshalTo(&manager))
@@ -83,10 +66,10 @@ func TestSettingsOfOneRouteInTheREADME(t *testing.T) {
 	data, err := yaml.Marshal(settings)
 	require.NoError(t, err)
 	var perRoute extauthzv3.ExtAuthzPerRoute
-	decodeYAML(t, data, &perRoute)
+	require.NoError(t, envoytest.Decode(data, &perRoute))
 
-	d := get("/clinic").with(func(d *downstream) {
-		d.host, d.extensions = "many.example", perRoute.GetCheckSettings().GetContextExtensions()
+	d := get("/clinic").With(func(d *envoytest.Request) {
+		d.Host, d.Extensions = "many.example", perRoute.GetCheckSettings().GetContextExtensions()
 	})
-	assert.Equal(t, 200, statusOf(t, start(t, nil).ask(t, recommended.checkRequest(d))))
+	assert.Equal(t, 200, statusOf(t, start(t, nil).ask(t, envoytest.Recommended().CheckRequest(d))))
 }

@@ -19,12 +19,13 @@ const watchInterval = time.Second
 type health struct {
 	healthv1.UnimplementedHealthServer
 	ready   func(context.Context) bool
+	timeout time.Duration
 	stopped chan struct{} // closed when the server stops
 	once    sync.Once
 }
 
-func newHealth(ready func(context.Context) bool) *health {
-	return &health{ready: ready, stopped: make(chan struct{})}
+func newHealth(ready func(context.Context) bool, timeout time.Duration) *health {
+	return &health{ready: ready, timeout: timeout, stopped: make(chan struct{})}
 }
 
 // stop makes the service not serving, for good, and ends all watches.
@@ -41,7 +42,7 @@ func (h *health) status(ctx context.Context) healthv1.HealthCheckResponse_Servin
 		return healthv1.HealthCheckResponse_NOT_SERVING
 	default:
 	}
-	ctx, cancel := context.WithTimeout(ctx, maxTime)
+	ctx, cancel := context.WithTimeout(ctx, h.timeout)
 	defer cancel()
 	if h.ready == nil || h.ready(ctx) {
 		return healthv1.HealthCheckResponse_SERVING

@@ -13,7 +13,6 @@ import (
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
 
-	"github.com/wardkeeper/wardkeeper/adapters/check"
 	"github.com/wardkeeper/wardkeeper/adapters/routes"
 )
 
@@ -28,41 +27,34 @@ const (
 	hostExtension   = extensionPrefix + "host" // the host for the route file, in place of the request's
 )
 
-// forwarded is a request that Envoy holds until it has been checked.
-type forwarded struct {
-	routes.Request
-	// reserved has the names of the request's fields that only the proxy may set.
-	reserved []string
-}
-
 // requestOf reconstructs the request that Envoy describes. An error means that Envoy is not configured correctly: it could
 // forward another request than the one that would be judged.
-func requestOf(attributes *authv3.AttributeContext, fromProxy bool) (forwarded, error) {
+func requestOf(attributes *authv3.AttributeContext, fromProxy bool) (routes.Request, error) {
 	said := attributes.GetRequest().GetHttp()
 	if said == nil {
-		return forwarded{}, errors.New("the proxy does not say what the request is: use the HTTP filter")
+		return routes.Request{}, errors.New("the proxy does not say what the request is: use the HTTP filter")
 	}
 	if said.GetQuery() != "" || said.GetFragment() != "" {
-		return forwarded{}, errors.New("the proxy says the query or the fragment beside the path, as Envoy never does")
+		return routes.Request{}, errors.New("the proxy says the query or the fragment beside the path, as Envoy never does")
 	}
 	fields, pseudo := fieldsOf(said)
-	f := forwarded{Request: routes.Request{
+	r := routes.Request{
 		Method: said.GetMethod(), Target: said.GetPath(), Host: []string{said.GetHost()}, Header: http.Header{}, FromProxy: fromProxy,
-	}}
+	}
 	for _, said := range []struct {
 		name      string
 		attribute *string
-	}{{":method", &f.Method}, {":path", &f.Target}, {":authority", &f.Host[0]}} {
+	}{{":method", &r.Method}, {":path", &r.Target}, {":authority", &r.Host[0]}} {
 		if err := pseudo.confirm(said.name, said.attribute); err != nil {
-			return forwarded{}, err
+			return routes.Request{}, err
 		}
 	}
-	marks := fields.addTo(&f)
-	if err := readExtensions(attributes.GetContextExtensions(), &f); err != nil {
-		return forwarded{}, err
+	marks := fields.addTo(&r)
+	if err := readExtensions(attributes.GetContextExtensions(), &r); err != nil {
+		return routes.Request{}, err
 	}
-	f.ReadBody = readerOf(said, marks, f.Header.Values("Content-Length"))
-	return f, nil
+	r.ReadBody = readerOf(said, marks, r.Header.Values("Content-Length"))
+	return r, nil
 }
 
 // field is a header field.
@@ -135,39 +127,34 @@ func (fs fields) confirm(name string, attribute *string) error {
 	return nil
 }
 
-// addTo adds the fields to a request, except those that only the proxy may set. It returns the values of [partialBodyHeader].
-func (fs fields) addTo(f *forwarded) (marks []string) {
+// addTo adds the fields to a request. It returns the values of [partialBodyHeader].
+func (fs fields) addTo(r *routes.Request) (marks []string) {
 	for _, field := range fs {
 		name := strings.ToLower(field.name)
 		switch {
 		case name == partialBodyHeader:
 			marks = append(marks, field.value)
-		case check.IsReserved(name):
-			if !slices.Contains(f.reserved, name) {
-				f.reserved = append(f.reserved, name)
-			}
 		case name == "host":
-			if field.value != f.Host[0] {
-				f.Host = append(f.Host, field.value) // refused, because there are two
+			if field.value != r.Host[0] {
+				r.Host = append(r.Host, field.value) // refused, because there are two
 			}
 		default:
 			key := textproto.CanonicalMIMEHeaderKey(name)
-			f.Header[key] = append(f.Header[key], field.value)
+			r.Header[key] = append(r.Header[key], field.value)
 		}
 	}
-	slices.Sort(f.reserved)
 	return marks
 }
 
 // readExtensions applies the context extensions of Envoy's route. None of them can let a request through that the route file
 // does not. An unknown one is an error, which refuses every request, so that nobody relies on an extension without effect.
-func readExtensions(extensions map[string]string, f *forwarded) error {
+func readExtensions(extensions map[string]string, r *routes.Request) error {
 	for name, value := range extensions {
 		switch {
 		case !strings.HasPrefix(name, extensionPrefix): // not for Wardkeeper
 		case name == hostExtension && value != "":
-			if len(f.Host) == 1 {
-				f.Host[0] = value
+			if len(r.Host) == 1 {
+				r.Host[0] = value
 			}
 		default:
 			return fmt.Errorf("the context extension %.100q has no meaning: there is only %s, which names a host", name, hostExtension)

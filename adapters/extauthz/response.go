@@ -15,25 +15,32 @@ import (
 
 	"github.com/wardkeeper/wardkeeper/adapters/check"
 	"github.com/wardkeeper/wardkeeper/adapters/pep"
+	"github.com/wardkeeper/wardkeeper/adapters/routes"
 )
 
-// permitted tells Envoy to forward a request. Envoy removes fields after it has set others, so no field that is set may be
-// removed.
-func permitted(result check.Result, reserved []string) *authv3.CheckResponse {
+// permitted tells Envoy to forward a request. It removes what an application could take for a field that is set. Fields that
+// only the proxy may set need not be removed, because a request with one is refused.
+func permitted(result check.Result, sent http.Header) *authv3.CheckResponse {
 	header := http.Header{}
 	result.SetHeader(header)
-	remove := slices.Clone(reserved)
+	var remove []string
 	if result.Subject == "" { // Envoy does not keep empty values in all cases
 		header.Del(check.SubjectHeader)
 		remove = append(remove, strings.ToLower(check.SubjectHeader))
 	}
-	remove = slices.DeleteFunc(remove, func(name string) bool { return header.Get(name) != "" })
+	for name := range sent {
+		for set := range header {
+			if routes.SameHeader(name, set) && !strings.EqualFold(name, set) { // Envoy removes after it has set
+				remove = append(remove, strings.ToLower(name))
+			}
+		}
+	}
 	slices.Sort(remove)
 	return &authv3.CheckResponse{
 		Status:          &status.Status{Code: int32(codes.OK)},
 		DynamicMetadata: decisionMetadata(result),
 		HttpResponse: &authv3.CheckResponse_OkResponse{OkResponse: &authv3.OkHttpResponse{
-			Headers: options(header), HeadersToRemove: slices.Compact(remove),
+			Headers: options(header), HeadersToRemove: remove,
 		}},
 	}
 }

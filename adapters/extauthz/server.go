@@ -19,15 +19,15 @@ import (
 
 	"github.com/wardkeeper/wardkeeper/adapters/check"
 	"github.com/wardkeeper/wardkeeper/adapters/pep"
+	"github.com/wardkeeper/wardkeeper/adapters/routes"
 )
 
 // The limits of a server.
 const (
-	maxTime    = time.Second // for a check, unless Envoy allows less
-	maxMessage = 1 << 20     // bytes of a request from Envoy: header and body of the original request
-	maxHeader  = 16 << 10    // bytes of the header of a request from Envoy
-	maxStreams = 1000        // concurrent checks on one connection
-	maxChecks  = 1024        // concurrent checks, by default
+	maxMessage = 1 << 20  // bytes of a request from Envoy: header and body of the original request
+	maxHeader  = 16 << 10 // bytes of the header of a request from Envoy
+	maxStreams = 1000     // concurrent checks on one connection
+	maxChecks  = 1024     // concurrent checks, by default
 	minPing    = 10 * time.Second
 )
 
@@ -41,6 +41,8 @@ type Config struct {
 	Ready func(ctx context.Context) bool
 	// MaxChecks bounds the concurrent checks; 0 means 1024. Requests beyond it are refused at once.
 	MaxChecks int
+	// Timeout limits a check, unless Envoy allows less; 0 means 1 s.
+	Timeout time.Duration
 	// IdleTimeout is how long a connection without checks is kept; 0 means 2 min.
 	IdleTimeout time.Duration
 	Logger      *slog.Logger // nil means slog.Default()
@@ -51,6 +53,7 @@ type Server struct {
 	authv3.UnimplementedAuthorizationServer
 	checker func() *check.Checker
 	tokens  func() []string
+	timeout time.Duration
 	slots   chan struct{} // one for each running check
 	log     *slog.Logger
 	health  *health
@@ -68,10 +71,16 @@ func New(c Config) (*Server, error) {
 	if c.MaxChecks <= 0 {
 		c.MaxChecks = maxChecks
 	}
+	if c.Timeout <= 0 {
+		c.Timeout = time.Second
+	}
 	if c.IdleTimeout <= 0 {
 		c.IdleTimeout = 2 * time.Minute
 	}
-	s := &Server{checker: c.Checker, tokens: c.Tokens, slots: make(chan struct{}, c.MaxChecks), log: c.Logger, health: newHealth(c.Ready)}
+	s := &Server{
+		checker: c.Checker, tokens: c.Tokens, timeout: c.Timeout, slots: make(chan struct{}, c.MaxChecks), log: c.Logger,
+		health: newHealth(c.Ready, c.Timeout),
+	}
 	s.grpc = grpc.NewServer(
 		grpc.MaxRecvMsgSize(maxMessage),
 		grpc.MaxHeaderListSize(maxHeader),
@@ -115,27 +124,27 @@ func (s *Server) Close() error {
 // Check reports whether a request may pass. It never returns an error: every failure is a denial with status 503.
 func (s *Server) Check(ctx context.Context, r *authv3.CheckRequest) (*authv3.CheckResponse, error) {
 	start := time.Now()
-	ctx, cancel := context.WithTimeout(ctx, timeLeft(ctx))
+	ctx, cancel := context.WithTimeout(ctx, s.timeLeft(ctx))
 	defer cancel()
-	f, result := s.check(ctx, r.GetAttributes())
-	s.logAccess(ctx, f, result, time.Since(start))
+	request, result := s.check(ctx, r.GetAttributes())
+	s.logAccess(ctx, request, result, time.Since(start))
 	if result.Pass {
-		return permitted(result, f.reserved), nil
+		return permitted(result, request.Header), nil
 	}
-	return refused(result, strings.Join(f.Header.Values("Accept"), ",")), nil
+	return refused(result, strings.Join(request.Header.Values("Accept"), ",")), nil
 }
 
 // timeLeft returns how long a check may take. It leaves a tenth of Envoy's time for the answer: if that is late, Envoy lets
 // the request through where failure_mode_allow is set.
-func timeLeft(ctx context.Context) time.Duration {
+func (s *Server) timeLeft(ctx context.Context) time.Duration {
 	deadline, ok := ctx.Deadline()
 	if !ok {
-		return maxTime
+		return s.timeout
 	}
-	return min(maxTime, time.Until(deadline)*9/10)
+	return min(s.timeout, time.Until(deadline)*9/10)
 }
 
-func (s *Server) check(ctx context.Context, attributes *authv3.AttributeContext) (f forwarded, result check.Result) {
+func (s *Server) check(ctx context.Context, attributes *authv3.AttributeContext) (request routes.Request, result check.Result) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			s.log.ErrorContext(ctx, "a check panicked", "error", fmt.Sprintf("%T", cause)) // the value may name persons
@@ -147,23 +156,23 @@ func (s *Server) check(ctx context.Context, attributes *authv3.AttributeContext)
 		defer func() { <-s.slots }()
 	default:
 		s.log.WarnContext(ctx, "too many checks at a time")
-		return f, unavailable()
+		return request, unavailable()
 	}
 	fromProxy := overUnixSocket(ctx)
 	if s.tokens != nil {
 		md, _ := metadata.FromIncomingContext(ctx)
 		if !check.AcceptsToken(s.tokens(), check.Bearer(md.Get("authorization"))) {
 			s.log.WarnContext(ctx, "a proxy has no valid token: it must send authorization, as Bearer, in initial_metadata")
-			return f, unavailable()
+			return request, unavailable()
 		}
 		fromProxy = true
 	}
-	f, err := requestOf(attributes, fromProxy)
+	request, err := requestOf(attributes, fromProxy)
 	if err != nil {
 		s.log.WarnContext(ctx, "a proxy asks in a way that cannot be answered", "error", err)
-		return f, unavailable()
+		return request, unavailable()
 	}
-	return f, s.checker().Check(ctx, f.Request)
+	return request, s.checker().Check(ctx, request)
 }
 
 // overUnixSocket reports whether the caller is connected over a Unix socket, whose permissions restrict who it can be.
@@ -173,13 +182,13 @@ func overUnixSocket(ctx context.Context) bool {
 }
 
 // logAccess writes a line of the access log, with the same keys as the HTTP server's.
-func (s *Server) logAccess(ctx context.Context, f forwarded, result check.Result, elapsed time.Duration) {
+func (s *Server) logAccess(ctx context.Context, r routes.Request, result check.Result, elapsed time.Duration) {
 	status := http.StatusOK
 	if !result.Pass {
 		status = result.Refusal.Status
 	}
 	attrs := []slog.Attr{
-		slog.String("method", methodOf(f.Method)), slog.String("route", authv3.Authorization_Check_FullMethodName), slog.Int("status", status),
+		slog.String("method", methodOf(r.Method)), slog.String("route", authv3.Authorization_Check_FullMethodName), slog.Int("status", status),
 		slog.Duration("duration", elapsed), slog.String("request_id", result.Trace.RequestID),
 	}
 	if p, ok := peer.FromContext(ctx); ok {

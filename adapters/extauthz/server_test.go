@@ -28,6 +28,7 @@ import (
 
 	"github.com/wardkeeper/wardkeeper/adapters/check"
 	"github.com/wardkeeper/wardkeeper/adapters/extauthz"
+	"github.com/wardkeeper/wardkeeper/adapters/extauthz/envoytest"
 	"github.com/wardkeeper/wardkeeper/adapters/routes"
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
@@ -185,95 +186,89 @@ func headerOf(t *testing.T, options []*corev3.HeaderValueOption) map[string]stri
 	return header
 }
 
-func get(path string, header ...string) downstream {
-	d := downstream{method: "GET", path: path, host: "clinic.example.org", header: [][2]string{{"x-request-id", "r1"}, {"x-remote-user", "alice"}}}
+func get(path string, header ...string) envoytest.Request {
+	d := envoytest.Request{Method: "GET", Path: path, Host: "clinic.example.org", Header: [][2]string{{"x-request-id", "r1"}, {"x-remote-user", "alice"}}}
 	for i := 0; i < len(header); i += 2 {
-		d.header = append(d.header, [2]string{header[i], header[i+1]})
+		d.Header = append(d.Header, [2]string{header[i], header[i+1]})
 	}
 	return d
 }
 
-func post(body string, header ...string) downstream {
+func post(body string, header ...string) envoytest.Request {
 	d := get("/roles", append([]string{"content-type", "application/json", "content-length", strconv.Itoa(len(body))}, header...)...)
-	d.method, d.body = "POST", body
-	return d
-}
-
-func (d downstream) with(change func(*downstream)) downstream {
-	d.header = append([][2]string{}, d.header...)
-	change(&d)
+	d.Method, d.Body = "POST", body
 	return d
 }
 
 func TestOutcomes(t *testing.T) {
 	s := start(t, nil)
-	anonymous := func(d *downstream) { d.header = d.header[:1] }
+	anonymous := func(d *envoytest.Request) { d.Header = d.Header[:1] }
 	big := `{"id":"allow","pad":"` + strings.Repeat("x", 64<<10) + `"}`
 	for name, c := range map[string]struct {
-		d      downstream
-		filter filter // the recommended one by default
+		d      envoytest.Request
+		filter envoytest.Filter // the envoytest.Recommended() one by default
 		status int
 		detail string
 	}{
 		"allowed":                        {d: get("/users/allow?x=1"), status: 200},
-		"allowed, joined fields":         {d: get("/users/allow?x=1"), filter: filter{bodyLimit: 1}, status: 200},
-		"public":                         {d: get("/open").with(anonymous), status: 200},
+		"allowed, joined fields":         {d: get("/users/allow?x=1"), filter: envoytest.Filter{BodyLimit: 1}, status: 200},
+		"public":                         {d: get("/open").With(anonymous), status: 200},
 		"denied":                         {d: get("/users/deny"), status: 403, detail: "Not yours."},
 		"no route":                       {d: get("/nowhere"), status: 403},
-		"nobody":                         {d: get("/users/allow").with(anonymous), status: 401},
+		"nobody":                         {d: get("/users/allow").With(anonymous), status: 401},
 		"away":                           {d: get("/users/away"), status: 503},
 		"panic":                          {d: get("/users/panic"), status: 503},
 		"dot segments":                   {d: get("/users/../open"), status: 400},
 		"encoded slash":                  {d: get("/users/allow%2f..%2fdeny"), status: 400},
 		"absolute form":                  {d: get("http://clinic.example.org/open"), status: 400},
-		"method in lower case":           {d: get("/open").with(func(d *downstream) { d.method = "get" }), status: 400},
-		"CONNECT":                        {d: get("/open").with(func(d *downstream) { d.method = "CONNECT" }), status: 400},
-		"no host":                        {d: get("/open").with(func(d *downstream) { d.host = "" }), status: 400},
+		"method in lower case":           {d: get("/open").With(func(d *envoytest.Request) { d.Method = "get" }), status: 400},
+		"CONNECT":                        {d: get("/open").With(func(d *envoytest.Request) { d.Method = "CONNECT" }), status: 400},
+		"no host":                        {d: get("/open").With(func(d *envoytest.Request) { d.Host = "" }), status: 400},
 		"two hosts":                      {d: get("/open", "host", "other.example.org"), status: 400},
 		"the host twice":                 {d: get("/open", "host", "clinic.example.org"), status: 200},
 		"method override":                {d: get("/open", "x-http-method-override", "DELETE"), status: 400},
 		"drawn field":                    {d: get("/users/allow", "x-confirmed", "true"), status: 200},
 		"drawn field twice":              {d: get("/users/allow", "x-confirmed", "true", "x-confirmed", "true"), status: 400},
-		"drawn field twice, joined":      {d: get("/users/allow", "x-confirmed", "true", "x-confirmed", "true"), filter: filter{bodyLimit: 1}, status: 400},
+		"drawn field twice, joined":      {d: get("/users/allow", "x-confirmed", "true", "x-confirmed", "true"), filter: envoytest.Filter{BodyLimit: 1}, status: 400},
 		"drawn field, other case":        {d: get("/users/allow", "x-confirmed", "true", "x_confirmed", "false"), status: 400},
-		"two persons, joined":            {d: get("/users/allow", "x-remote-user", "bob"), filter: filter{bodyLimit: 1}, status: 400},
+		"two persons, joined":            {d: get("/users/allow", "x-remote-user", "bob"), filter: envoytest.Filter{BodyLimit: 1}, status: 400},
 		"odd byte in a drawn field":      {d: get("/users/allow", "x-confirmed", "true\xff"), status: 400},
-		"odd byte, replaced":             {d: get("/users/allow", "x-confirmed", "true\xff"), filter: filter{bodyLimit: 1}, status: 400},
+		"odd byte, replaced":             {d: get("/users/allow", "x-confirmed", "true\xff"), filter: envoytest.Filter{BodyLimit: 1}, status: 400},
 		"odd byte in another field":      {d: get("/users/allow", "user-agent", "M\xfcnchen"), status: 200},
 		"odd byte in the path":           {d: get("/users/allow\xff"), status: 400},
-		"odd byte in the path, replaced": {d: get("/users/allow\xff"), filter: filter{bodyLimit: 1}, status: 400},
+		"odd byte in the path, replaced": {d: get("/users/allow\xff"), filter: envoytest.Filter{BodyLimit: 1}, status: 400},
 		"exclamation mark":               {d: get("/users/deny!"), status: 403, detail: "Not yours."},
-		"fields left out":                {d: get("/open"), filter: filter{raw: true, omitsHeaders: true}, status: 503},
-		"fields left out, joined":        {d: get("/open"), filter: filter{omitsHeaders: true, bodyLimit: 1}, status: 503},
+		"fields left out":                {d: get("/open"), filter: envoytest.Filter{Raw: true, OmitsHeaders: true}, status: 503},
+		"fields left out, joined":        {d: get("/open"), filter: envoytest.Filter{OmitsHeaders: true, BodyLimit: 1}, status: 503},
 		"body":                           {d: post(`{"id":"allow"}`), status: 200},
-		"body, joined fields":            {d: post(`{"id":"allow"}`), filter: filter{bodyLimit: 1 << 10}, status: 200},
+		"body, joined fields":            {d: post(`{"id":"allow"}`), filter: envoytest.Filter{BodyLimit: 1 << 10}, status: 200},
 		"body denied":                    {d: post(`{"id":"deny"}`), status: 403, detail: "Not yours."},
-		"body not sent":                  {d: post(`{"id":"allow"}`), filter: filter{raw: true}, status: 503},
-		"body sent as text":              {d: post(`{"id":"allow"}`), filter: filter{raw: true, bodyLimit: 1 << 10, asText: true}, status: 400},
-		"body cut":                       {d: post(`{"id":"allow"} "x"`), filter: filter{raw: true, bodyLimit: 14}, status: 400},
-		"body too long":                  {d: post(big), filter: filter{raw: true, bodyLimit: 1 << 17}, status: 400},
-		"body of another length":         {d: post(`{"id":"allow"}`).with(func(d *downstream) { d.body += "  " }), status: 400},
-		"body without a length":          {d: post(`{"id":"allow"}`).with(func(d *downstream) { d.header = append(d.header[:3], d.header[4:]...) }), status: 400},
-		"forged mark":                    {d: post(`{"id":"allow"}`, "x-envoy-auth-partial-body", "false"), filter: filter{raw: true}, status: 503},
+		"body not sent":                  {d: post(`{"id":"allow"}`), filter: envoytest.Filter{Raw: true}, status: 503},
+		"body sent as text":              {d: post(`{"id":"allow"}`), filter: envoytest.Filter{Raw: true, BodyLimit: 1 << 10, AsText: true}, status: 400},
+		"body cut":                       {d: post(`{"id":"allow"} "x"`), filter: envoytest.Filter{Raw: true, BodyLimit: 14}, status: 400},
+		"body too long":                  {d: post(big), filter: envoytest.Filter{Raw: true, BodyLimit: 1 << 17}, status: 400},
+		"body of another length":         {d: post(`{"id":"allow"}`).With(func(d *envoytest.Request) { d.Body += "  " }), status: 400},
+		"body without a length":          {d: post(`{"id":"allow"}`).With(func(d *envoytest.Request) { d.Header = append(d.Header[:3], d.Header[4:]...) }), status: 400},
+		"forged mark":                    {d: post(`{"id":"allow"}`, "x-envoy-auth-partial-body", "false"), filter: envoytest.Filter{Raw: true}, status: 503},
 		"empty body":                     {d: post(""), status: 400},
 		"compressed body":                {d: post(`{"id":"allow"}`, "content-encoding", "gzip"), status: 400},
-		"no body, with a length":         {d: get("/notes/allow", "content-length", "0").with(func(d *downstream) { d.method = "DELETE" }), status: 200},
-		"maybe a body":                   {d: get("/notes/allow").with(func(d *downstream) { d.method = "DELETE" }), status: 503},
-		"unknown context extension":      {d: get("/open").with(func(d *downstream) { d.extensions = map[string]string{"wardkeeper.public": "true"} }), status: 503},
-		"empty context extension":        {d: get("/open").with(func(d *downstream) { d.extensions = map[string]string{"wardkeeper.host": ""} }), status: 503},
-		"context extension of others":    {d: get("/users/deny").with(func(d *downstream) { d.extensions = map[string]string{"public": "true"} }), status: 403, detail: "Not yours."},
-		"host of another application":    {d: get("/clinic").with(func(d *downstream) { d.host = "10.0.0.7" }), status: 403},
-		"host by the configuration": {d: get("/clinic").with(func(d *downstream) {
-			d.host, d.extensions = "10.0.0.7:80", map[string]string{"wardkeeper.host": "clinic.example.org"}
+		"no body, with a length":         {d: get("/notes/allow", "content-length", "0").With(func(d *envoytest.Request) { d.Method = "DELETE" }), status: 200},
+		"maybe a body":                   {d: get("/notes/allow").With(func(d *envoytest.Request) { d.Method = "DELETE" }), status: 503},
+		"unknown context extension":      {d: get("/open").With(func(d *envoytest.Request) { d.Extensions = map[string]string{"wardkeeper.public": "true"} }), status: 503},
+		"empty context extension":        {d: get("/open").With(func(d *envoytest.Request) { d.Extensions = map[string]string{"wardkeeper.host": ""} }), status: 503},
+		"context extension of others":    {d: get("/users/deny").With(func(d *envoytest.Request) { d.Extensions = map[string]string{"public": "true"} }), status: 403, detail: "Not yours."},
+		"host of another application":    {d: get("/clinic").With(func(d *envoytest.Request) { d.Host = "10.0.0.7" }), status: 403},
+		"host by the configuration": {d: get("/clinic").With(func(d *envoytest.Request) {
+			d.Host, d.Extensions = "10.0.0.7:80", map[string]string{"wardkeeper.host": "clinic.example.org"}
 		}), status: 200},
-		"two hosts, one configured": {d: get("/clinic", "host", "other").with(func(d *downstream) { d.extensions = map[string]string{"wardkeeper.host": "clinic.example.org"} }), status: 400},
+		"two hosts, one configured": {d: get("/clinic", "host", "other").With(func(d *envoytest.Request) { d.Extensions = map[string]string{"wardkeeper.host": "clinic.example.org"} }), status: 400},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := c.filter
-			if f == (filter{}) {
-				f = recommended
+			if f == (envoytest.Filter{}) {
+				f = envoytest.Recommended()
 			}
-			response := s.ask(t, f.checkRequest(c.d))
+			response := s.ask(t, f.CheckRequest(c.d))
 			require.Equal(t, c.status, statusOf(t, response), response)
 			assert.Contains(t, response.GetDeniedResponse().GetBody(), c.detail)
 		})
@@ -289,36 +284,47 @@ func TestOutcomes(t *testing.T) {
 
 func TestForwardedRequestsTellWhatWasDecided(t *testing.T) {
 	s := start(t, nil)
-	spoofed := []string{
-		"x-wardkeeper-subject", "admin", "x_wardkeeper_subject", "root", "x.wardkeeper-obligations", "[]", "x-wardkeeper-status", "200", "x-wardkeeper-subject", "admin",
-	}
-	for _, f := range []filter{recommended, {bodyLimit: 1}} {
-		response := s.ask(t, f.checkRequest(get("/users/mail", spoofed...)))
+	for _, f := range []envoytest.Filter{envoytest.Recommended(), {BodyLimit: 1}} {
+		response := s.ask(t, f.CheckRequest(get("/users/mail", "x_request_id", "other", "x.request-id", "another", "x_confirmed_by", "bob")))
 		require.Equal(t, http.StatusOK, statusOf(t, response))
 		ok := response.GetOkResponse()
 		header := headerOf(t, ok.GetHeaders())
 		assert.Equal(t, map[string]string{
 			"x-wardkeeper-subject": "alice", "x-request-id": "r1", "x-wardkeeper-obligations": `[{"id":"N","type":"notification","properties":{}}]`,
 		}, header)
-		assert.Equal(t, []string{"x-wardkeeper-status", "x.wardkeeper-obligations", "x_wardkeeper_subject"}, ok.GetHeadersToRemove())
+		assert.Equal(t, []string{"x.request-id", "x_request_id"}, ok.GetHeadersToRemove(), "another spelling of a field that is set")
 		for _, name := range ok.GetHeadersToRemove() {
 			assert.NotContains(t, header, name, "Envoy removes after it has set")
 		}
 		assert.Equal(t, map[string]any{"decision": "allowed", "route": "/users/{id}", "request_id": "r1", "subject": "alice"}, response.GetDynamicMetadata().AsMap())
 	}
 
-	response := s.ask(t, recommended.checkRequest(get("/open", spoofed...)))
+	response := s.ask(t, envoytest.Recommended().CheckRequest(get("/open")))
 	header := headerOf(t, response.GetOkResponse().GetHeaders())
 	assert.Equal(t, map[string]string{"x-request-id": "r1", "x-wardkeeper-obligations": "[]"}, header)
-	assert.Contains(t, response.GetOkResponse().GetHeadersToRemove(), "x-wardkeeper-subject")
 	assert.Equal(t, map[string]any{"decision": "public", "route": "/open", "request_id": "r1"}, response.GetDynamicMetadata().AsMap())
-	response = s.ask(t, recommended.checkRequest(get("/open")))
 	assert.Equal(t, []string{"x-wardkeeper-subject"}, response.GetOkResponse().GetHeadersToRemove())
+}
+
+func TestFieldsThatOnlyAProxyMaySetAreRefusedInEverySpelling(t *testing.T) {
+	s := start(t, nil)
+	for _, f := range []envoytest.Filter{envoytest.Recommended(), {BodyLimit: 1}} {
+		for _, name := range []string{
+			"x-wardkeeper-subject", "x_wardkeeper_subject", "x.wardkeeper-obligations", "x-wardkeeper-status", "x_wardkeeper-anything",
+		} {
+			for _, path := range []string{"/users/allow", "/open"} {
+				response := s.ask(t, f.CheckRequest(get(path, name, "admin")))
+				assert.Equal(t, http.StatusBadRequest, statusOf(t, response), "%s %s", path, name)
+				assert.Contains(t, response.GetDeniedResponse().GetBody(), `"code":"bad_request"`)
+			}
+		}
+	}
+	assert.Empty(t, s.decider.questions)
 }
 
 func TestRefusalsAreAnswersForThePerson(t *testing.T) {
 	s := start(t, nil)
-	response := s.ask(t, recommended.checkRequest(get("/users/deny", "accept", "application/json")))
+	response := s.ask(t, envoytest.Recommended().CheckRequest(get("/users/deny", "accept", "application/json")))
 	header := headerOf(t, response.GetDeniedResponse().GetHeaders())
 	assert.Equal(t, map[string]string{
 		"cache-control": "no-store", "content-type": "application/problem+json", "vary": "Accept", "x-content-type-options": "nosniff", "x-request-id": "r1",
@@ -327,26 +333,26 @@ func TestRefusalsAreAnswersForThePerson(t *testing.T) {
 		"reasons":[{"code":"foreign","message":"<b>Not yours.</b>","rule":"X-1"}]}`, response.GetDeniedResponse().GetBody())
 	assert.Equal(t, map[string]any{"decision": "denied", "route": "/users/{id}", "request_id": "r1"}, response.GetDynamicMetadata().AsMap())
 
-	for _, f := range []filter{recommended, {bodyLimit: 1}} {
-		response = s.ask(t, f.checkRequest(get("/users/deny", "accept", "text/html", "accept", "*/*;q=0.8")))
+	for _, f := range []envoytest.Filter{envoytest.Recommended(), {BodyLimit: 1}} {
+		response = s.ask(t, f.CheckRequest(get("/users/deny", "accept", "text/html", "accept", "*/*;q=0.8")))
 		assert.Equal(t, "text/html; charset=utf-8", headerOf(t, response.GetDeniedResponse().GetHeaders())["content-type"])
 		assert.Contains(t, response.GetDeniedResponse().GetBody(), "&lt;b&gt;Not yours.")
 	}
-	response = s.ask(t, recommended.checkRequest(get("/users/allow").with(func(d *downstream) { d.header = d.header[:1] })))
+	response = s.ask(t, envoytest.Recommended().CheckRequest(get("/users/allow").With(func(d *envoytest.Request) { d.Header = d.Header[:1] })))
 	assert.Equal(t, "Bearer", headerOf(t, response.GetDeniedResponse().GetHeaders())["www-authenticate"])
-	response = s.ask(t, recommended.checkRequest(get("/users/away")))
+	response = s.ask(t, envoytest.Recommended().CheckRequest(get("/users/away")))
 	assert.Equal(t, "1", headerOf(t, response.GetDeniedResponse().GetHeaders())["retry-after"])
 	assert.Equal(t, map[string]any{"decision": "unavailable", "route": "/users/{id}", "request_id": "r1"}, response.GetDynamicMetadata().AsMap())
 }
 
 func TestRequestsThatAreNotOfEnvoysFilterAreDenied(t *testing.T) {
 	s := start(t, nil)
-	twice := recommended.checkRequest(get("/open"))
+	twice := envoytest.Recommended().CheckRequest(get("/open"))
 	http1 := twice.GetAttributes().GetRequest().GetHttp()
 	http1.HeaderMap.Headers = append(http1.HeaderMap.Headers, &corev3.HeaderValue{Key: ":path", RawValue: []byte("/users/deny")})
-	differs := recommended.checkRequest(get("/open"))
+	differs := envoytest.Recommended().CheckRequest(get("/open"))
 	differs.GetAttributes().GetRequest().GetHttp().Path = "/users/deny"
-	query := recommended.checkRequest(get("/open"))
+	query := envoytest.Recommended().CheckRequest(get("/open"))
 	query.GetAttributes().GetRequest().GetHttp().Query = "a=b"
 	for name, r := range map[string]*authv3.CheckRequest{
 		"empty": {}, "no request": {Attributes: &authv3.AttributeContext{}}, "of the network filter": {Attributes: &authv3.AttributeContext{Request: &authv3.AttributeContext_Request{}}},
@@ -359,7 +365,7 @@ func TestRequestsThatAreNotOfEnvoysFilterAreDenied(t *testing.T) {
 }
 
 func TestOnlyAProvenProxyNamesThePerson(t *testing.T) {
-	r := recommended.checkRequest(get("/users/allow"))
+	r := envoytest.Recommended().CheckRequest(get("/users/allow"))
 	s := start(t, nil)
 	assert.Equal(t, http.StatusUnauthorized, statusOf(t, askOver(t, s.tcp, r)), "anybody can connect")
 
@@ -378,7 +384,7 @@ func TestOnlyAProvenProxyNamesThePerson(t *testing.T) {
 func TestTimeOfEnvoyIsRespected(t *testing.T) {
 	s := start(t, nil)
 	began := time.Now()
-	assert.Equal(t, http.StatusServiceUnavailable, statusOf(t, s.ask(t, recommended.checkRequest(get("/users/never")))))
+	assert.Equal(t, http.StatusServiceUnavailable, statusOf(t, s.ask(t, envoytest.Recommended().CheckRequest(get("/users/never")))))
 	assert.Less(t, time.Since(began), 50*time.Second, "1 s where Envoy gives a minute")
 
 	// A denial must come before Envoy gives up, or Envoy takes it for a failure. On a busy machine this may take a few
@@ -386,7 +392,7 @@ func TestTimeOfEnvoyIsRespected(t *testing.T) {
 	for answered := false; !answered; {
 		require.Less(t, time.Since(began), time.Minute)
 		ctx, cancel := context.WithTimeout(t.Context(), 900*time.Millisecond)
-		response, err := authv3.NewAuthorizationClient(s.socket).Check(ctx, recommended.checkRequest(get("/users/never")))
+		response, err := authv3.NewAuthorizationClient(s.socket).Check(ctx, envoytest.Recommended().CheckRequest(get("/users/never")))
 		cancel()
 		if answered = err == nil; answered {
 			require.Equal(t, http.StatusServiceUnavailable, statusOf(t, response))
@@ -397,12 +403,12 @@ func TestTimeOfEnvoyIsRespected(t *testing.T) {
 func TestTooManyChecksAreRefusedAtOnce(t *testing.T) {
 	s := start(t, func(c *extauthz.Config) { c.MaxChecks = 1 })
 	done := make(chan int)
-	go func() { done <- statusOf(t, s.ask(t, recommended.checkRequest(get("/users/slow")))) }()
+	go func() { done <- statusOf(t, s.ask(t, envoytest.Recommended().CheckRequest(get("/users/slow")))) }()
 	<-s.decider.asked
-	assert.Equal(t, http.StatusServiceUnavailable, statusOf(t, s.ask(t, recommended.checkRequest(get("/open")))))
+	assert.Equal(t, http.StatusServiceUnavailable, statusOf(t, s.ask(t, envoytest.Recommended().CheckRequest(get("/open")))))
 	close(s.decider.release)
 	assert.Equal(t, http.StatusOK, <-done)
-	assert.Equal(t, http.StatusOK, statusOf(t, s.ask(t, recommended.checkRequest(get("/open")))))
+	assert.Equal(t, http.StatusOK, statusOf(t, s.ask(t, envoytest.Recommended().CheckRequest(get("/open")))))
 }
 
 func TestCheckThatRunsFinishesWhenTheServerStops(t *testing.T) {
@@ -413,7 +419,7 @@ func TestCheckThatRunsFinishesWhenTheServerStops(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, healthv1.HealthCheckResponse_SERVING, now.GetStatus())
 	done, stopped := make(chan int), make(chan error)
-	go func() { done <- statusOf(t, s.ask(t, recommended.checkRequest(get("/users/slow")))) }()
+	go func() { done <- statusOf(t, s.ask(t, envoytest.Recommended().CheckRequest(get("/users/slow")))) }()
 	<-s.decider.asked
 	go func() { stopped <- s.Shutdown(t.Context()) }()
 	now, err = watching.Recv()
@@ -424,7 +430,7 @@ func TestCheckThatRunsFinishesWhenTheServerStops(t *testing.T) {
 	close(s.decider.release)
 	assert.Equal(t, http.StatusOK, <-done)
 	require.NoError(t, <-stopped)
-	_, err = authv3.NewAuthorizationClient(s.tcp).Check(t.Context(), recommended.checkRequest(get("/open")))
+	_, err = authv3.NewAuthorizationClient(s.tcp).Check(t.Context(), envoytest.Recommended().CheckRequest(get("/open")))
 	require.Equal(t, codes.Unavailable, status.Code(err), "nobody listens")
 }
 
@@ -432,7 +438,7 @@ func TestStoppingBreaksOffWhatDoesNotFinish(t *testing.T) {
 	s := start(t, nil)
 	done := make(chan error)
 	go func() {
-		_, err := authv3.NewAuthorizationClient(s.socket).Check(t.Context(), recommended.checkRequest(get("/users/slow")))
+		_, err := authv3.NewAuthorizationClient(s.socket).Check(t.Context(), envoytest.Recommended().CheckRequest(get("/users/slow")))
 		done <- err
 	}()
 	<-s.decider.asked
@@ -476,9 +482,9 @@ func TestHealthFollowsReadiness(t *testing.T) {
 func TestMessagesAreBounded(t *testing.T) {
 	s := start(t, nil)
 	d := get("/open", "x-large", strings.Repeat("x", 2<<20))
-	_, err := authv3.NewAuthorizationClient(s.socket).Check(t.Context(), recommended.checkRequest(d))
+	_, err := authv3.NewAuthorizationClient(s.socket).Check(t.Context(), envoytest.Recommended().CheckRequest(d))
 	assert.Equal(t, codes.ResourceExhausted, status.Code(err))
-	assert.Equal(t, http.StatusOK, statusOf(t, s.ask(t, recommended.checkRequest(get("/open")))), "the connection goes on")
+	assert.Equal(t, http.StatusOK, statusOf(t, s.ask(t, envoytest.Recommended().CheckRequest(get("/open")))), "the connection goes on")
 }
 
 func TestConfigIsChecked(t *testing.T) {

@@ -12,8 +12,6 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/wardkeeper/wardkeeper/pdp/membership/servertest"
 )
 
 // apacheConf does for the files of adapters/apache what Debian's apache2.conf does after "a2enmod lua proxy_http".
@@ -42,7 +40,7 @@ var patientApache = map[string]string{"timeout, max_answer = 1,": "timeout, max_
 func startApache(t *testing.T, pdp, app string, changes map[string]string) *proxy {
 	t.Helper()
 	dir := proxyDir(t)
-	addr := fmt.Sprintf("127.0.0.1:%d", servertest.FreePort(t))
+	addr := proxyAddr(t)
 	adapterFiles(t, "apache", dir, changes, map[string]string{
 		"/run/wardkeeper/pdp.sock": strings.TrimPrefix(pdp, "unix:"), "/etc/apache2/wardkeeper": dir + "/wardkeeper",
 		"<VirtualHost *:80>": "<VirtualHost " + addr + ">", "127.0.0.1:9000": app,

@@ -31,7 +31,7 @@ func newEnvoyServers(
 		return nil, nil
 	}
 	server, err := extauthz.New(extauthz.Config{
-		Checker: checker, Tokens: clients.Ask(), Ready: side.isReady, MaxChecks: s.MaxRequests, IdleTimeout: s.IdleTimeout, Logger: logger,
+		Checker: checker, Tokens: clients.Ask(), Ready: side.isReady, MaxChecks: s.MaxRequests, Timeout: s.RequestTimeout, IdleTimeout: s.IdleTimeout, Logger: logger,
 	})
 	if err != nil {
 		return nil, err

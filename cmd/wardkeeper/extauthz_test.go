@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"io"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -18,6 +20,9 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/metadata"
+
+	"github.com/wardkeeper/wardkeeper/adapters/extauthz/envoytest"
+	"github.com/wardkeeper/wardkeeper/testdata/clinic/script"
 )
 
 // envoy sends requests as Envoy does.
@@ -140,4 +145,32 @@ func TestAddressesOfEnvoyAreChecked(t *testing.T) {
 	}
 	got := run(t, nil, "serve", "--check", "--directory", testDirectory, "--addr", socket, "--ext-authz", strings.Replace(socket, "pdp", "envoy", 1), "--routes", writeFile(t, "routes.yaml", routesOfEnvoy))
 	assert.Equal(t, statusOK, got.status, got)
+}
+
+// startEnvoy starts a stand-in for Envoy in front of an application, with the configuration of adapters/envoy. Odd paths and
+// fields with underscores reach the sidecar, which Envoy would settle or refuse itself by the settings that are turned off.
+func startEnvoy(t *testing.T, addr, socket, app string) (url string) {
+	t.Helper()
+	config, err := envoytest.Load("../../adapters/envoy/envoy.yaml")
+	require.NoError(t, err)
+	config.NormalizesPath, config.RejectsUnderscores, config.Timeout = false, false, time.Minute
+	front := &envoytest.Front{Config: config, Client: authv3.NewAuthorizationClient(newEnvoy(t, "unix:"+socket, "").conn), Application: app}
+	t.Cleanup(front.Close)
+	l, err := net.Listen("tcp", addr)
+	require.NoError(t, err)
+	server := &httptest.Server{Listener: l, Config: &http.Server{Handler: front}}
+	server.Start()
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+func TestClinicBehindEnvoy(t *testing.T) {
+	t.Parallel()
+	skipIfShort(t)
+	envoy := socketPath(t)
+	idp := newIdentityProvider(t)
+	b := newBehindProxyAt(t, "unix:"+socketPath(t), "--routes", idp.routes(t), "--ext-authz", "unix:"+envoy)
+	b.target.SignIn = func(person, kind string) string { return idp.signIn(t, person, kind) }
+	b.target.URL = startEnvoy(t, "127.0.0.1:0", envoy, b.clinic)
+	script.Run(t, b.target)
 }

@@ -22,7 +22,7 @@ var patientHAProxy = map[string]string{"timeout server 1s": "timeout server 60s"
 func startHAProxy(t *testing.T, pdp, app string, changes map[string]string) *proxy {
 	t.Helper()
 	dir := proxyDir(t)
-	addr, inner := fmt.Sprintf("127.0.0.1:%d", servertest.FreePort(t)), fmt.Sprintf("127.0.0.1:%d", servertest.FreePort(t))
+	addr, inner := proxyAddr(t), fmt.Sprintf("127.0.0.1:%d", servertest.FreePort(t))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "wardkeeper.token"), []byte(firstToken+"\n"), 0o600))
 	if path, isUnix := strings.CutPrefix(pdp, "unix:"); isUnix {
 		pdp = "unix@" + path

@@ -129,6 +129,15 @@ var proxies = map[string]struct {
 	"apache":                {true, startApache, patientApache},
 }
 
+// proxyAddr returns the address on which a proxy must listen: a free one, unless it is the sample application's.
+func proxyAddr(t *testing.T) string {
+	t.Helper()
+	if os.Getenv(sampleProxy) != "" {
+		return os.Getenv("LISTEN_ADDR")
+	}
+	return fmt.Sprintf("127.0.0.1:%d", servertest.FreePort(t))
+}
+
 // pdpAddr returns a free address for a sidecar, which other users of this machine can reach.
 func pdpAddr(t *testing.T, socket bool) string {
 	t.Helper()

@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
 	"slices"
 	"strconv"
@@ -29,6 +31,16 @@ type Application struct {
 
 // Open returns an application that is configured by the environment that the acceptance suite sets.
 func Open() (*Application, error) {
+	a := &Application{}
+	return a.open(map[string]pep.Handler{
+		"notification": {Can: func(o pep.Obligation) bool { return o.Properties["channel"] == "email" }, After: a.notify},
+		pep.Confirm:    {},
+	})
+}
+
+// open opens the application with the handlers of obligations. Without handlers, the route file names those that the
+// application behind the proxy can do.
+func (a *Application) open(handlers map[string]pep.Handler) (*Application, error) {
 	token, err := os.ReadFile(os.Getenv("PDP_TOKEN_FILE"))
 	if err != nil {
 		return nil, err
@@ -43,15 +55,19 @@ func Open() (*Application, error) {
 	if err != nil {
 		return nil, err
 	}
-	table, err := routes.Load(os.Getenv("ROUTES_FILE"))
+	text, err := os.ReadFile(os.Getenv("ROUTES_FILE"))
 	if err != nil {
 		return nil, err
 	}
-	a := &Application{done: []string{}}
-	a.checker, err = check.New(check.Config{Routes: table, Decider: pdp, Handlers: map[string]pep.Handler{
-		"notification": {Can: func(o pep.Obligation) bool { return o.Properties["channel"] == "email" }, After: a.notify},
-		pep.Confirm:    {},
-	}})
+	if handlers == nil {
+		text = append(text, "supported_obligations: [custom/confirm, notification]\n"...)
+	}
+	table, err := routes.Parse(text)
+	if err != nil {
+		return nil, err
+	}
+	a.done = []string{}
+	a.checker, err = check.New(check.Config{Routes: table, Decider: pdp, Handlers: handlers})
 	return a, err
 }
 
@@ -112,6 +128,31 @@ type Seen struct {
 	Method  string `json:"method"`
 	Path    string `json:"path"`
 	Subject string `json:"subject"`
+}
+
+// failing is the end of the paths whose requests fail.
+const failing = "/fails"
+
+// Handler returns the application without protection.
+func (a *Application) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /done", func(w http.ResponseWriter, _ *http.Request) { answer(w, a.Done()) })
+	mux.HandleFunc("GET /can/{id}", func(w http.ResponseWriter, r *http.Request) {
+		answer(w, a.Can(r.Context(), r.PathValue("id"), r.URL.Query()["action"]))
+	})
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, failing) {
+			http.Error(w, "The database is away.", http.StatusInternalServerError)
+			return
+		}
+		answer(w, a.See(r.Context(), r.Method, r.URL.Path))
+	})
+	return mux
+}
+
+func answer(w http.ResponseWriter, value any) {
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(value)
 }
 
 // See returns the answer to a request.

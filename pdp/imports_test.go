@@ -112,8 +112,8 @@ var restricted = map[string][]string{
 	"github.com/alicebob/miniredis":     {"pdp/membership/servertest"},
 	"github.com/sony/gobreaker":         {"pdp/membership/redisstore", "pdp/membership/httporigin"},
 	"github.com/jackc/pgx":              {"pdp/membership/pgorigin", "pdp/membership/servertest"},
-	"google.golang.org/grpc":            {"adapters/grpc", "adapters/extauthz"},
-	"github.com/envoyproxy/":            {"adapters/extauthz"},
+	"google.golang.org/grpc":            {"adapters/grpc", "adapters/extauthz", "adapters/extauthz/envoytest"},
+	"github.com/envoyproxy/":            {"adapters/extauthz", "adapters/extauthz/envoytest"},
 	"github.com/open-policy-agent/opa/": {"bundles", "bundles/follow", "bundles/release", "bundles/internal/bundletest", "pdp", "pdp/facts", "pdp/proof"},
 }
 

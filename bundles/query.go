@@ -3,8 +3,6 @@ package bundles
 import (
 	"context"
 	"errors"
-	"sync/atomic"
-	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/metrics"
@@ -21,38 +19,6 @@ type Query struct {
 
 // ErrCanceled reports that an evaluation was stopped before its end.
 var ErrCanceled = errors.New("the evaluation was canceled")
-
-// overrunGrace is how long an evaluation may take to stop. Most check for cancellation every few microseconds, but some
-// built-in functions, such as a large numbers.range, run to their end.
-const overrunGrace = 250 * time.Millisecond
-
-type overrunKey struct{}
-
-// WithOverrun returns a context whose evaluations call overrun, from another goroutine, if they have not stopped shortly
-// after the context ended. Nothing can stop them then: the caller can only stop waiting.
-func WithOverrun(ctx context.Context, overrun func()) context.Context {
-	return context.WithValue(ctx, overrunKey{}, overrun)
-}
-
-// canceler stops an evaluation when its context ends.
-type canceler struct {
-	ctx    context.Context
-	cancel topdown.Cancel
-	done   atomic.Bool // whether the evaluation has ended
-}
-
-func (c *canceler) stop() {
-	c.cancel.Cancel()
-	overrun, ok := c.ctx.Value(overrunKey{}).(func())
-	if !ok {
-		return
-	}
-	time.AfterFunc(overrunGrace, func() {
-		if !c.done.Load() {
-			overrun()
-		}
-	})
-}
 
 // Prepare compiles the query for the value at a path below data, such as "authz/decision".
 func (r *Revision) Prepare(path string) (*Query, error) {
@@ -88,12 +54,8 @@ func (q *Query) Eval(ctx context.Context, input *ast.Term, tracers ...topdown.Qu
 		return nil, ErrCanceled
 	}
 	// Our own Cancel saves the goroutine that OPA would start to watch the context.
-	c := &canceler{ctx: ctx, cancel: topdown.NewCancel()}
-	stop := context.AfterFunc(ctx, c.stop)
-	defer func() {
-		stop()
-		c.done.Store(true)
-	}()
+	cancel := topdown.NewCancel()
+	defer context.AfterFunc(ctx, cancel.Cancel)()
 	cache := newEvalCache()
 	defer cache.release()
 	query := topdown.NewQuery(q.body).
@@ -102,7 +64,7 @@ func (q *Query) Eval(ctx context.Context, input *ast.Term, tracers ...topdown.Qu
 		WithStore(q.revision.store).
 		WithTransaction(q.revision.txn).
 		WithMetrics(metrics.NoOp()).
-		WithCancel(c.cancel).
+		WithCancel(cancel).
 		WithVirtualCache(cache).
 		WithBaseCache(&cache.base).
 		WithInput(input)

@@ -228,16 +228,16 @@ func (ev *evaluation) askWithoutFacts(ctx context.Context, in DataInput, query e
 	if err := ev.checkLength(); err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, ev.engine.timeout)
-	defer cancel()
+	limit := ev.limitTime(ctx)
+	defer limit.end()
 	if !in.Sent {
-		return evaluate(ctx, query, nil)
+		return evaluate(limit.Context, query, nil)
 	}
 	value, err := ast.InterfaceToValue(in.Value)
 	if err != nil {
 		return nil, &Error{Kind: Invalid, Message: "The input cannot be read.", Err: err}
 	}
-	return evaluate(ctx, query, ast.NewTerm(value))
+	return evaluate(limit.Context, query, ast.NewTerm(value))
 }
 
 // contextOf returns the member context of an input, whether or not the input is a question.
@@ -286,13 +286,13 @@ func (ev *evaluation) documentOf(term *ast.Term, err error) DataAnswer {
 // elsewhere or later. The error is an [*Error].
 func (e *Engine) Input(ctx context.Context, r Request) (value any, err error) {
 	defer e.recovered(ctx, "a decision panicked", &err)
-	ctx, cancel := context.WithTimeout(ctx, e.timeout)
-	defer cancel()
-	ev, err := e.begin(ctx, r)
+	limit := e.limitTime(ctx)
+	defer limit.end()
+	ev, err := e.begin(limit.Context, r)
 	if err != nil {
 		return nil, err
 	}
-	in, _, err := ev.input(ctx, r, facts.ReadsAll())
+	in, _, err := ev.input(limit.Context, r, facts.ReadsAll())
 	if err != nil {
 		return nil, err
 	}

@@ -84,13 +84,13 @@ func (e *Engine) policyInForce() (*Policy, error) {
 // Decide answers one question. A denial is not an error, and an error is never an allow. The error is an [*Error] whose
 // kind says whether the question, the facts or the policy is at fault.
 func (e *Engine) Decide(ctx context.Context, r Request) (Decision, error) {
-	ctx, cancel := context.WithTimeout(ctx, e.timeout)
-	defer cancel()
-	ev, err := e.begin(ctx, r)
+	limit := e.limitTime(ctx)
+	defer limit.end()
+	ev, err := e.begin(limit.Context, r)
 	if err != nil {
 		return Decision{}, err
 	}
-	return ev.decide(ctx, r)
+	return ev.decide(limit.Context, r)
 }
 
 // DecideAll answers a batch of questions under one policy and one view of the directory, which is as fresh as the

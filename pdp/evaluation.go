@@ -24,6 +24,7 @@ type evaluation struct {
 	engine   *Engine
 	facts    facts.Builder // without a view, policies see no facts
 	answered int           // bytes of the policy's answers so far
+	overrun  *time.Timer   // of limitTime
 }
 
 // begin takes the policy in force and a view that is as fresh as all the questions require. The caller limits the time
@@ -109,9 +110,9 @@ func (e *Engine) beginValid(ctx context.Context, questions []Request) (ev *evalu
 
 // beginWithin is like begin with its own timeout, for evaluations of several questions.
 func (e *Engine) beginWithin(ctx context.Context, questions ...Request) (*evaluation, error) {
-	ctx, cancel := context.WithTimeout(ctx, e.timeout)
-	defer cancel()
-	return e.begin(ctx, questions...)
+	limit := e.limitTime(ctx)
+	defer limit.end()
+	return e.begin(limit.Context, questions...)
 }
 
 // decide answers one question in full. The caller limits the time with ctx.
@@ -146,9 +147,9 @@ func (ev *evaluation) decide(ctx context.Context, r Request) (Decision, error) {
 
 // decideOne is like decide for one of several questions, each of which has the engine's timeout.
 func (ev *evaluation) decideOne(ctx context.Context, r Request) (Decision, error) {
-	ctx, cancel := context.WithTimeout(ctx, ev.engine.timeout)
-	defer cancel()
-	return ev.decide(ctx, r)
+	limit := ev.limitTime(ctx)
+	defer limit.end()
+	return ev.decide(limit.Context, r)
 }
 
 // answer is the value of a rule for one question.
@@ -193,9 +194,9 @@ func (ev *evaluation) ask(ctx context.Context, r Request, query *bundles.Query) 
 
 // askOne is like ask for one of several questions, each of which has the engine's timeout.
 func (ev *evaluation) askOne(ctx context.Context, r Request, query *bundles.Query) (*ast.Term, error) {
-	ctx, cancel := context.WithTimeout(ctx, ev.engine.timeout)
-	defer cancel()
-	a, err := ev.ask(ctx, r, query)
+	limit := ev.limitTime(ctx)
+	defer limit.end()
+	a, err := ev.ask(limit.Context, r, query)
 	return a.term, err
 }
 
@@ -297,13 +298,6 @@ func redact(err error) error {
 		return fmt.Errorf("%s at %v", e.Code, e.Location)
 	}
 	return err
-}
-
-// WithOverrun returns a context for calls to the engine. An evaluation inside a built-in function that does not check
-// for cancellation cannot be stopped, so the engine may return late. In that case it calls overrun from another
-// goroutine, so that the caller can still be answered in time.
-func WithOverrun(ctx context.Context, overrun func()) context.Context {
-	return bundles.WithOverrun(ctx, overrun)
 }
 
 // yield is called between two steps of a long task, such as a batch or a list. It lets shorter tasks run first, and

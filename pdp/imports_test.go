@@ -21,20 +21,22 @@ const module = "github.com/wardkeeper/wardkeeper"
 // mayImport reports whether a package of this module may import another.
 func mayImport(from, to string) bool {
 	switch {
+	case to == "pdp/deadline": // a leaf
+		return from == "pdp" || from == "pdp/httpapi"
 	case to == "pdp/rotation": // a leaf
 		return from == "adapters/identity" || from == "bundles" || from == "bundles/follow" || strings.HasPrefix(from, "pdp/") || strings.HasPrefix(from, "cmd/")
 	case from == "bundles/internal/bundletest": // shared by the tests of bundles
 		return to == "bundles" || to == "policies"
 	case strings.HasPrefix(from, "bundles/"): // follow and release do not need each other: cmd connects them
 		return to == "bundles" || to == "bundles/internal/atomicfile"
-	case from == "policies" || from == "pdp/rotation" || from == "bundles" || from == "pdp/authzen":
+	case from == "policies" || from == "pdp/rotation" || from == "pdp/deadline" || from == "bundles" || from == "pdp/authzen":
 		return false
 	case from == "pdp/facts":
 		return to == "pdp/authzen"
 	case from == "pdp/paging":
 		return to == "pdp/authzen" || to == "pdp/facts"
 	case from == "pdp":
-		return slices.Contains([]string{"bundles", "pdp/authzen", "pdp/facts", "pdp/paging"}, to)
+		return slices.Contains([]string{"bundles", "pdp/authzen", "pdp/deadline", "pdp/facts", "pdp/paging"}, to)
 	case from == "pdp/httpapi" && strings.HasPrefix(to, "pdp/httpapi/"):
 		return true // its parts, which import neither it nor each other
 	case strings.HasPrefix(from, "pdp/membership"):
@@ -183,7 +185,7 @@ func TestImportRulesAreApplied(t *testing.T) {
 	for _, allowed := range [][2]string{
 		{"pdp", "bundles"}, {"pdp", "pdp/authzen"}, {"pdp/httpapi", "pdp"}, {"pdp/membership", "pdp"}, {"pdp/membership/pgorigin", "pdp/membership"}, {"pdp/membership/cache", "pdp/membership/freshness"},
 		{"pdp/httpapi", "pdp/httpapi/opawire"}, {"pdp/httpapi/opawire", "pdp/authzen"},
-		{"pdp", "pdp/facts"}, {"pdp", "pdp/paging"}, {"pdp/paging", "pdp/facts"}, {"pdp/facts", "pdp/authzen"}, {"pdp/membership/record", "pdp/facts"},
+		{"pdp", "pdp/facts"}, {"pdp", "pdp/paging"}, {"pdp", "pdp/deadline"}, {"pdp/httpapi", "pdp/deadline"}, {"pdp/paging", "pdp/facts"}, {"pdp/facts", "pdp/authzen"}, {"pdp/membership/record", "pdp/facts"},
 		{"adapters/echo", "pdp/authzen"}, {"adapters/echo", "adapters/routes"}, {"adapters/client", "adapters/pep"}, {"adapters/extauthz", "adapters/check"}, {"adapters/inprocess", "pdp"}, {"adapters/echo/sample", "adapters/echo"}, {"adapters/echo/sample", "adapters/conformance/application"}, {"adapters/conformance/application", "adapters/client"}, {"cmd/wardkeeper", "policies"}, {"cmd/wardkeeper", "pdp/httpapi"},
 		{"bundles", "pdp/rotation"}, {"pdp/membership/pgorigin", "pdp/rotation"}, {"cmd/wardkeeper", "pdp/rotation"},
 		{"cmd/wardkeeper", "cmd/wardkeeper/internal/config"},
@@ -200,7 +202,7 @@ func TestImportRulesAreApplied(t *testing.T) {
 		{"pdp/membership/pgorigin", "pdp/membership/httporigin"}, {"pdp/membership/directory", "pdp/membership/cache"}, {"pdp/httpapi", "pdp/membership"}, {"pdp/httpapi", "bundles"}, {"adapters/echo", "pdp"},
 		{"pdp/httpapi/opawire", "pdp/httpapi"}, {"pdp/httpapi/opawire", "pdp/httpapi/connlimit"}, {"pdp", "pdp/httpapi/opawire"},
 		{"adapters/echo", "adapters/client"}, {"adapters/echo", "adapters/nethttp"}, {"adapters/extauthz", "adapters/forwardauth"}, {"adapters/extauthz", "pdp"}, {"adapters/echo/sample", "adapters/nethttp"}, {"adapters/echo", "adapters/conformance/application"}, {"adapters/pep", "adapters/client"}, {"adapters/client", "pdp"}, {"adapters/identity", "adapters/routes"}, {"pdp", "cmd/wardkeeper"}, {"pdp", "cmd/wardkeeper/internal/config"}, {"tools", "pdp"},
-		{"pdp/rotation", "pdp"}, {"pdp/rotation", "bundles"}, {"policies", "pdp/rotation"}, {"pdp", "pdp/rotation"},
+		{"pdp/rotation", "pdp"}, {"pdp/rotation", "bundles"}, {"policies", "pdp/rotation"}, {"pdp", "pdp/rotation"}, {"pdp/deadline", "pdp"}, {"pdp/facts", "pdp/deadline"},
 	} {
 		assert.False(t, mayImport(refused[0], refused[1]), "%v", refused)
 	}

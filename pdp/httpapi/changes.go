@@ -28,8 +28,8 @@ func (rc *requestContext) announceChanges() error {
 			rc.stats.locations++
 		}
 	}
-	ctx, cancel := rc.withDeadline()
-	defer cancel()
+	ctx := rc.startWork()
+	defer rc.endWork()
 	token, err := rc.server.announcer.Announce(ctx, changes)
 	if err = rc.timeoutIfExpired(ctx, err); err != nil {
 		return announceError(err)

@@ -25,8 +25,8 @@ func (rc *requestContext) evaluation() error {
 
 func (rc *requestContext) decide(e authzen.Evaluation) error {
 	rc.stats.action = rc.server.metrics.action(e.Action.Name)
-	ctx, cancel := rc.withDeadline()
-	defer cancel()
+	ctx := rc.startWork()
+	defer rc.endWork()
 	d, err := rc.server.decider.Decide(ctx, e)
 	if err = rc.timeoutIfExpired(ctx, err); err != nil {
 		return err
@@ -61,8 +61,8 @@ func (rc *requestContext) evaluations() error {
 			items[i].Err = invalid(item.Err.Error())
 		}
 	}
-	ctx, cancel := rc.withDeadline()
-	defer cancel()
+	ctx := rc.startWork()
+	defer rc.endWork()
 	outcomes, err := rc.server.decider.DecideAll(ctx, items, batch.Semantic)
 	// If the time is over, each undecided item has its own timeout error. The response is still useful to a connected
 	// client.

@@ -23,8 +23,8 @@ func (rc *requestContext) forwardAuth() error {
 		return err
 	}
 	rc.r.Header["X-Request-Id"] = []string{rc.id} // the same id in the person's request, the log and the application
-	ctx, cancel := rc.withDeadline()
-	defer cancel()
+	ctx := rc.startWork()
+	defer rc.endWork()
 	status, header, body := rc.server.forward.Answer(ctx, rc.r)
 	if err := rc.timeoutIfExpired(ctx, nil); err != nil {
 		return err

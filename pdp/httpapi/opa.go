@@ -219,8 +219,8 @@ func (rc *requestContext) opaMembers() (map[string]any, error) {
 // evaluateDocuments evaluates documents. There must be as many answers as inputs, because clients match them by
 // position.
 func (rc *requestContext) evaluateDocuments(r pdp.DataRequest) (pdp.DataResult, error) {
-	ctx, cancel := rc.withDeadline()
-	defer cancel()
+	ctx := rc.startWork()
+	defer rc.endWork()
 	result, err := rc.server.data.Data(ctx, r)
 	if err = rc.timeoutIfExpired(ctx, err); err != nil {
 		return pdp.DataResult{}, err

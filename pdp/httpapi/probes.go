@@ -29,8 +29,8 @@ func (rc *requestContext) health() error {
 // policyHealth reports whether a policy is ready to decide, in the format of OPA's API. It needs no token, so it reveals
 // no causes.
 func (rc *requestContext) policyHealth() error {
-	ctx, cancel := rc.withDeadline()
-	defer cancel()
+	ctx := rc.startWork()
+	defer rc.endWork()
 	err := rc.server.data.CheckPolicy(ctx)
 	if expired := rc.timeoutIfExpired(ctx, nil); errors.Is(expired, errAlreadyAnswered) {
 		return expired
@@ -98,8 +98,8 @@ func (rc *requestContext) runChecks() ([]Check, error) {
 	if rc.server.ready == nil {
 		return nil, nil
 	}
-	ctx, cancel := rc.withDeadline()
-	defer cancel()
+	ctx := rc.startWork()
+	defer rc.endWork()
 	checks := rc.server.ready(ctx)
 	if err := rc.timeoutIfExpired(ctx, nil); errors.Is(err, errAlreadyAnswered) {
 		return nil, err

@@ -34,8 +34,8 @@ func (rc *requestContext) search(
 		return err
 	}
 	rc.stats.action = rc.server.metrics.action(request.Action.Name)
-	ctx, cancel := rc.withDeadline()
-	defer cancel()
+	ctx := rc.startWork()
+	defer rc.endWork()
 	result, err := find(ctx, pdp.SearchRequest(request))
 	if err = rc.timeoutIfExpired(ctx, err); err != nil {
 		return err

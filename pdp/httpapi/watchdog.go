@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/deadline"
 )
 
 // overdueGrace is how long work may take to stop after its deadline. Work that stops in time gives a better response
@@ -17,7 +18,9 @@ const overdueGrace = 250 * time.Millisecond
 // goroutine, so a request in time costs nothing extra; only the response to an overdue one comes from another goroutine.
 // Overdue work keeps its slot until it ends.
 type watchdog struct {
-	rc *requestContext
+	rc    *requestContext
+	ctx   *deadline.Context // of the work
+	timer *time.Timer       // calls fire
 
 	mu      sync.Mutex
 	stopped bool // the work is done, so the handler answers
@@ -27,22 +30,26 @@ type watchdog struct {
 // errAlreadyAnswered ends a handler after the watchdog has answered.
 var errAlreadyAnswered = errors.New("answered before the work was done")
 
-// withDeadline starts a watchdog and returns the context for the work. Until the work is done and
-// [requestContext.timeoutIfExpired] or the cancel function has been called, rc must not be modified, since the watchdog
-// may use it concurrently.
-func (rc *requestContext) withDeadline() (context.Context, context.CancelFunc) {
+// startWork starts a watchdog and returns the context for the work. Until the work is done and
+// [requestContext.timeoutIfExpired] or endWork has been called, rc must not be modified, since the watchdog may use it
+// concurrently.
+func (rc *requestContext) startWork() context.Context {
 	w := &watchdog{rc: rc}
 	rc.watchdog = w
 	if rc.deadline.IsZero() {
 		rc.deadline = time.Now().Add(rc.server.timeout)
 	}
-	ctx, cancel := context.WithDeadline(rc.r.Context(), rc.deadline)
-	stop := context.AfterFunc(ctx, func() { time.AfterFunc(overdueGrace, w.fire) })
-	return pdp.WithOverrun(ctx, w.fire), func() {
-		stop()
-		cancel()
-		w.stop()
-	}
+	fire := w.fire
+	w.ctx = deadline.New(pdp.WithOverrun(rc.r.Context(), fire), rc.deadline)
+	w.timer = time.AfterFunc(time.Until(rc.deadline)+overdueGrace, fire)
+	return w.ctx
+}
+
+// endWork stops the watchdog and ends the context of startWork.
+func (rc *requestContext) endWork() {
+	rc.watchdog.timer.Stop()
+	rc.watchdog.ctx.Cancel()
+	rc.watchdog.stop()
 }
 
 // timeoutIfExpired stops the watchdog. It returns the error of the work, or a timeout if the context ended before the

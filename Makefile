@@ -5,10 +5,12 @@ SHELL := /bin/sh
 OPA := go tool opa
 
 GOTEST := go run ./.ci/gotest
+# Programs of the project's own work. Go's patterns leave out folders whose names begin with a dot, and testdata.
+TOOLS := ./.ci/gotest ./.ci/benchpeers ./.ci/benchpeers/echo
 FUZZTIME ?= 10s
 ADDR ?= 127.0.0.1:8181
 
-.PHONY: help run build test test-fast prerequisites check lint fmt fuzz bench golden
+.PHONY: help run build test test-fast prerequisites check lint fmt fuzz bench bench-peers golden
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\): .*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|' 2>/dev/null || grep '##' Makefile
@@ -24,13 +26,13 @@ test: prerequisites ## run every test, the policies' own among them, with the ra
 # The longest first, most of which wait for servers, and one package more at a time than there are processors: the others use
 # them meanwhile.
 	$(GOTEST) -timeout 30m -race -p $$(($$(getconf _NPROCESSORS_ONLN) + 1)) ./cmd/wardkeeper ./pdp/membership/redisstore \
-		./pdp/membership/pgorigin ./pdp ./bundles $$(go list ./... | grep -v '/policies$$') ./.ci/gotest
+		./pdp/membership/pgorigin ./pdp ./bundles $$(go list ./... | grep -v '/policies$$') $(TOOLS)
 # Without the race detector, the engine's generated tests ask all of their questions. Those of policies have no goroutines.
 	$(GOTEST) -timeout 30m ./pdp ./policies
 
 test-fast: ## run the tests that need no server, without the race detector: for the work at hand
 # The longest packages first, with less time spent collecting garbage and linking what debuggers read.
-	GOGC=400 $(GOTEST) -short -ldflags=-w -p $$(($$(getconf _NPROCESSORS_ONLN) + 1)) ./cmd/wardkeeper ./pdp ./... ./.ci/gotest
+	GOGC=400 $(GOTEST) -short -ldflags=-w -p $$(($$(getconf _NPROCESSORS_ONLN) + 1)) ./cmd/wardkeeper ./pdp ./... $(TOOLS)
 
 prerequisites: ## install the programs that the tests run
 	@.ci/prerequisites
@@ -39,8 +41,8 @@ check: lint test fuzz ## everything that CI runs
 
 lint: ## formatting, vet, staticcheck, and OPA's strict check with the schema of the input
 	@test -z "$$(gofmt -l .)" || { echo 'not formatted (make fmt):'; gofmt -l .; exit 1; }
-	go vet ./... ./.ci/gotest ./testdata/clinic ./testdata/clinic/script
-	go tool staticcheck ./... ./.ci/gotest ./testdata/clinic ./testdata/clinic/script
+	go vet ./... $(TOOLS) ./testdata/clinic ./testdata/clinic/script
+	go tool staticcheck ./... $(TOOLS) ./testdata/clinic ./testdata/clinic/script
 	$(OPA) fmt --fail --list policies
 	$(OPA) check --strict --schema policies/schemas/input.json policies/authz
 
@@ -53,6 +55,9 @@ fuzz: ## run each fuzz target for FUZZTIME (10s)
 
 bench: ## benchmark decisions, the HTTP server, the Go adapters, loading, and reloading under load
 	go test -run '^$$' -bench . -benchmem ./adapters/... ./pdp/... ./cmd/...
+
+bench-peers: ## measure beside the stock OPA server for 4 minutes: bin/peers.md, bin/peers.svg (PEERS=-help lists options)
+	go run ./.ci/benchpeers $(PEERS)
 
 golden: ## rewrite the golden decisions; the diff is the review of a policy change
 	@go test ./cmd/wardkeeper -run '^TestGoldenDecisions$$' -update

@@ -3,6 +3,7 @@ package check
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 
@@ -95,25 +96,39 @@ func ResultOf(ctx context.Context) (r Result, ok bool) {
 	return r, ok
 }
 
-// Check reports whether a request may pass.
+// Check reports whether a request may pass. A panic of what it calls, such as a verifier, is no answer.
 func (c *Checker) Check(ctx context.Context, r routes.Request) Result {
-	trace := pep.NewTrace(r.Header.Values)
-	result := c.check(pep.WithTrace(ctx, trace), r)
-	result.Trace = trace
-	if !result.Pass {
-		result.Refusal.RequestID = trace.RequestID
-	}
-	return result
+	return c.identified(ctx, r.Header, func(ctx context.Context) Result { return c.check(ctx, r) })
+}
+
+// CheckHTTP reports whether a request of a server may pass. fromProxy reports whether it comes from an authenticated proxy;
+// nil means that none does.
+func (c *Checker) CheckHTTP(r *http.Request, fromProxy func(r *http.Request) bool) Result {
+	return c.identified(r.Context(), r.Header, func(ctx context.Context) Result {
+		request := routes.FromHTTP(r)
+		request.FromProxy = fromProxy != nil && fromProxy(r)
+		return c.check(ctx, request)
+	})
+}
+
+// identified gives a check the trace of its request. It turns a panic into a refusal.
+func (c *Checker) identified(ctx context.Context, header http.Header, check func(context.Context) Result) (result Result) {
+	trace := pep.NewTrace(header.Values)
+	ctx = pep.WithTrace(ctx, trace)
+	defer func() {
+		if p := recover(); p != nil {
+			result = Result{Refusal: pep.Outcome{Verdict: pep.Unavailable}.Refusal()}
+			c.log(ctx, routes.Resolution{}, result.Refusal, fmt.Errorf("the check panicked with a value of type %T", p)) // the value may name persons
+		}
+		result.Trace = trace
+		if !result.Pass {
+			result.Refusal.RequestID = trace.RequestID
+		}
+	}()
+	return check(ctx)
 }
 
 func (c *Checker) check(ctx context.Context, r routes.Request) Result {
-	for name := range r.Header {
-		if IsReserved(name) {
-			refusal := pep.BadRequest("The request has a header field that only an adapter may set.")
-			c.log(ctx, routes.Resolution{}, refusal, nil)
-			return Result{Refusal: refusal}
-		}
-	}
 	resolution, err := c.routes.Resolve(ctx, r)
 	if err != nil {
 		refusal, cause := refusalOf(err)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -202,4 +203,28 @@ func TestConfigurationIsChecked(t *testing.T) {
 	require.NoError(t, err)
 	_, err = check.New(check.Config{Routes: table})
 	assert.ErrorContains(t, err, "Decider is required")
+}
+
+// faulty panics wherever the checker calls it.
+type faulty struct{}
+
+func (faulty) Verify(context.Context, string) (map[string]any, error) { panic("alice-5309") }
+
+func TestPanicIsNoPermission(t *testing.T) {
+	table, err := routes.Parse([]byte(checked))
+	require.NoError(t, err)
+	var log bytes.Buffer
+	c, err := check.New(check.Config{Routes: table, Decider: &decisions{}, Verifier: faulty{}, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	require.NoError(t, err)
+	r := httptest.NewRequest(http.MethodGet, "/users/jane", nil)
+	r.Header.Set("Authorization", good[len("Authorization: "):])
+	r.Header.Set("X-Request-Id", "r-5309")
+	result := c.CheckHTTP(r, nil)
+	assert.False(t, result.Pass)
+	assert.Equal(t, [2]string{pep.CodeUnavailable, "r-5309"}, [2]string{result.Refusal.Code, result.Refusal.RequestID})
+	result = c.CheckHTTP(httptest.NewRequest(http.MethodGet, "/open/x", nil), func(*http.Request) bool { panic("alice-5309") })
+	assert.False(t, result.Pass)
+	assert.Equal(t, pep.CodeUnavailable, result.Refusal.Code)
+	assert.Equal(t, 2, strings.Count(log.String(), "panicked"))
+	assert.NotContains(t, log.String(), "alice")
 }

@@ -9,8 +9,6 @@ import (
 	"net/url"
 	"strings"
 	"unicode/utf16"
-
-	"github.com/wardkeeper/wardkeeper/adapters/routes"
 )
 
 // Header fields in which a proxy tells the application what was decided about a request that may pass.
@@ -19,15 +17,6 @@ const (
 	ObligationsHeader = "X-Wardkeeper-Obligations" // the application's obligations, as JSON
 	requestIDHeader   = "X-Request-ID"
 )
-
-// reservedPrefix is the prefix of the fields that only the proxy may send to the application.
-const reservedPrefix = "x-wardkeeper-"
-
-// IsReserved reports whether an application could take a header field for one that only the proxy may send. A CGI program,
-// for instance, cannot tell X_Wardkeeper_Subject from X-Wardkeeper-Subject.
-func IsReserved(name string) bool {
-	return len(name) >= len(reservedPrefix) && routes.SameHeader(name[:len(reservedPrefix)], reservedPrefix)
-}
 
 // SetHeader sets the fields that tell the application about a request that may pass. It sets every field, even to an empty
 // value, so that a proxy overwrites what the person sent.

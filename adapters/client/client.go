@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
@@ -74,23 +73,11 @@ func New(c Config) (*Client, error) {
 	if connections <= 0 {
 		connections = 64
 	}
-	// The transport keeps connecting after a request has ended. These limits keep hanging attempts from occupying
-	// connections.
-	dialer := net.Dialer{Timeout: client.timeout}
+	dialer := dialer{socket: socket, timeout: client.timeout, tls: c.TLS.Clone()}
 	transport := &http.Transport{
 		// No proxy from the environment: questions name people.
-		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-			if socket != "" {
-				network, address = "unix", socket
-			}
-			dialed, err := dialer.DialContext(ctx, network, address)
-			if err != nil {
-				return nil, err
-			}
-			return &conn{Conn: dialed}, nil
-		},
-		TLSClientConfig:        c.TLS.Clone(),
-		TLSHandshakeTimeout:    client.timeout,
+		DialContext:            dialer.dial,
+		DialTLSContext:         dialer.dialTLS,
 		MaxConnsPerHost:        connections,
 		MaxIdleConnsPerHost:    connections,
 		IdleConnTimeout:        time.Minute,
@@ -186,30 +173,33 @@ func (c *Client) post(ctx context.Context, endpoint string, message any) ([]byte
 	return c.request(ctx, http.MethodPost, c.base+endpoint, body)
 }
 
-// request sends a request and returns the body of the answer. It retries once, if the connection breaks before the answer
-// begins: the decision point may have closed it while it was idle. Questions change nothing, so asking again is safe (PEP-8).
+// request sends a request and returns the body of the answer. It retries once, if an established connection breaks before the
+// answer begins: the decision point may have closed it while it was idle. Questions change nothing, so asking again is safe
+// (PEP-8). What fails for another reason, such as a refused certificate, would fail again.
 func (c *Client) request(ctx context.Context, method, url string, body []byte) ([]byte, error) {
-	answer, answered, err := c.attempt(ctx, method, url, body)
-	if err != nil && !answered && ctx.Err() == nil {
+	answer, broke, err := c.attempt(ctx, method, url, body)
+	if broke && ctx.Err() == nil {
+		c.http.CloseIdleConnections() // they have probably been closed as well
 		answer, _, err = c.attempt(ctx, method, url, body)
 	}
 	return answer, err
 }
 
-// attempt sends a request once. answered reports whether an answer began.
-func (c *Client) attempt(ctx context.Context, method, url string, body []byte) (answer []byte, answered bool, err error) {
-	var began, surplus atomic.Bool
+// attempt sends a request once. broke reports whether the connection was established and broke before an answer began.
+func (c *Client) attempt(ctx context.Context, method, url string, body []byte) (answer []byte, broke bool, err error) {
+	var established, began, surplus atomic.Bool
 	var used atomic.Pointer[conn]
 	trace := &httptrace.ClientTrace{
-		GotConn: func(info httptrace.GotConnInfo) {
-			if c := connOf(info.Conn); c != nil {
+		GotConn: func(info httptrace.GotConnInfo) { // after the handshake of TLS
+			established.Store(true)
+			if c, ok := info.Conn.(*conn); ok {
 				c.begin()
 				used.Store(c)
 			}
 		},
 		GotFirstResponseByte: func() {
 			began.Store(true)
-			if c := used.Load(); c == nil || c.state.Load() != received {
+			if c := used.Load(); c == nil || !c.answers() {
 				surplus.Store(true)
 				if c != nil {
 					_ = c.Close()
@@ -219,28 +209,28 @@ func (c *Client) attempt(ctx context.Context, method, url string, body []byte) (
 	}
 	req, err := http.NewRequestWithContext(httptrace.WithClientTrace(ctx, trace), method, url, bytes.NewReader(body))
 	if err != nil {
-		return nil, true, errors.New("the request to the decision point cannot be made")
+		return nil, false, errors.New("the request to the decision point cannot be made")
 	}
 	id := c.setHeader(ctx, req.Header)
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, began.Load(), unreachable(ctx, err)
+		return nil, established.Load() && !began.Load() && !isRefusal(err), unreachable(ctx, err)
 	}
 	defer resp.Body.Close()
 	if surplus.Load() {
-		return nil, true, errors.New("the decision point sent an answer before it was asked")
+		return nil, false, errors.New("the decision point sent an answer before it was asked")
 	}
 	if err := checkHeader(resp, id); err != nil {
-		return nil, true, err
+		return nil, false, err
 	}
 	answer, err = io.ReadAll(io.LimitReader(resp.Body, c.maxResponse+1))
 	switch {
 	case err != nil:
-		return nil, true, unreachable(ctx, err)
+		return nil, false, unreachable(ctx, err)
 	case int64(len(answer)) > c.maxResponse:
-		return nil, true, fmt.Errorf("the answer of the decision point is larger than %d bytes", c.maxResponse)
+		return nil, false, fmt.Errorf("the answer of the decision point is larger than %d bytes", c.maxResponse)
 	}
-	return answer, true, nil
+	return answer, false, nil
 }
 
 // setHeader sets the header of a request, and returns its request id.

@@ -2,14 +2,18 @@ package client_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -164,6 +168,110 @@ func TestCertificatesAreVerified(t *testing.T) {
 	assert.Len(t, s.Requests(), 1)
 }
 
+// What fails before a connection has been established, or because one side trusts the other not, fails again.
+func TestOnlyBrokenConnectionsAreTriedAgain(t *testing.T) {
+	pki := httptest.NewUnstartedServer(nil)
+	pki.StartTLS()
+	defer pki.Close()
+	roots := x509.NewCertPool()
+	roots.AddCert(pki.Certificate())
+	for name, c := range map[string]struct {
+		server *tls.Config // nil: without TLS
+		client *tls.Config
+		token  string
+		want   string
+	}{
+		"unknown authority":      {server: &tls.Config{}, want: "cannot be trusted"},
+		"another name":           {server: &tls.Config{}, client: &tls.Config{RootCAs: roots, ServerName: "pdp.example.net"}, want: "cannot be trusted"},
+		"no TLS":                 {client: &tls.Config{RootCAs: roots}, want: "broke off"},
+		"client not trusted":     {server: &tls.Config{ClientAuth: tls.RequireAnyClientCert}, client: &tls.Config{RootCAs: roots}, want: "certificate required"},
+		"client not trusted 1.2": {server: &tls.Config{ClientAuth: tls.RequireAnyClientCert, MaxVersion: tls.VersionTLS12}, client: &tls.Config{RootCAs: roots}, want: "handshake failure"},
+		"old version":            {server: &tls.Config{MaxVersion: tls.VersionTLS12}, client: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS13}, want: "protocol version"},
+		"token of two lines":     {server: &tls.Config{}, client: &tls.Config{RootCAs: roots}, token: "a\r\nb", want: "failed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if c.server != nil {
+				c.server.Certificates = pki.TLS.Certificates
+			}
+			s := start(t, "tcp", "127.0.0.1:0", c.server)
+			cl := newClient(t, client.Config{URL: "https://" + s.Addr().String(), TLS: c.client, Timeout: 30 * time.Second, Token: func() string { return c.token }})
+			_, err := cl.Decide(t.Context(), []authzen.Evaluation{about("allow")})
+			assert.ErrorContains(t, err, c.want)
+			assert.LessOrEqual(t, s.Opened(), 1)
+			assert.Empty(t, s.Requests())
+		})
+	}
+}
+
+// Once a kept connection is found broken, the others are too: the retry opens a new one.
+func TestRetryTakesANewConnection(t *testing.T) {
+	const kept = 3
+	var requests, connections atomic.Int32
+	together := make(chan struct{})
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		number := requests.Add(1)
+		if number == kept {
+			close(together)
+		}
+		<-together
+		if number > kept && connections.Load() <= kept {
+			panic(http.ErrAbortHandler) // every connection that was kept breaks when it is used again
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"decision":true}`)
+	}))
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			connections.Add(1)
+		}
+	}
+	server.Start()
+	defer server.Close()
+	c := newClient(t, client.Config{URL: server.URL, Timeout: time.Minute})
+	ask := func() error {
+		_, err := c.Decide(context.Background(), []authzen.Evaluation{about("x")})
+		return err
+	}
+	errs := make(chan error)
+	for range kept {
+		go func() { errs <- ask() }()
+	}
+	for range kept {
+		require.NoError(t, <-errs)
+	}
+	require.NoError(t, ask())
+	assert.EqualValues(t, kept+2, requests.Load())
+	assert.EqualValues(t, kept+1, connections.Load())
+}
+
+func TestOtherVersionsOfHTTPAreNoAnswers(t *testing.T) {
+	const rest = " 200 OK\r\nContent-Type: application/json\r\nContent-Length: 17\r\n\r\n" + `{"decision":true}`
+	for version, want := range map[string]bool{"HTTP/1.1": true, "HTTP/2.0": false, "HTTP/3.0": false, "HTTP/0.9": false} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		go func() {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			defer conn.Close()
+			r := bufio.NewReader(conn)
+			if req, err := http.ReadRequest(r); err == nil {
+				_, _ = io.Copy(io.Discard, req.Body)
+				_, _ = io.WriteString(conn, version+rest)
+				_, _ = r.ReadByte() // until the client closes the connection
+			}
+		}()
+		c := newClient(t, client.Config{URL: "http://" + l.Addr().String(), Timeout: time.Minute})
+		_, err = c.Decide(t.Context(), []authzen.Evaluation{about("x")})
+		assert.Equal(t, want, err == nil, "%s: %v", version, err)
+		c.Close()
+		_ = l.Close()
+	}
+}
+
 func TestConnectionsAreBounded(t *testing.T) {
 	s := start(t, "tcp", "127.0.0.1:0", nil)
 	c := newClient(t, client.Config{URL: "http://" + s.Addr().String(), MaxConnections: 2, Timeout: 30 * time.Second})
@@ -233,7 +341,36 @@ func TestSearches(t *testing.T) {
 	var last error
 	for _, last = range c.SearchSubjects(t.Context(), s) {
 	}
-	assert.Error(t, last, "the list never ends")
+	assert.ErrorContains(t, last, "where it has been")
+}
+
+func TestListsEndWhateverTheDecisionPointSends(t *testing.T) {
+	var page atomic.Int32
+	var token func(n int32) string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"page":{"next_token":"`+token(page.Add(1))+`"},"results":[]}`)
+	}))
+	defer server.Close()
+	c := newClient(t, client.Config{URL: server.URL, Timeout: time.Minute})
+	for name, w := range map[string]struct {
+		token   func(n int32) string
+		pages   int32
+		problem string
+	}{
+		"two tokens in turn": {func(n int32) string { return []string{"a", "b"}[n%2] }, 3, "where it has been"},
+		"the first token":    {func(int32) string { return "begin" }, 1, "where it has been"},
+		"ever another token": {func(n int32) string { return strconv.Itoa(int(n)) }, 10_000, "more than 10000 pages"},
+	} {
+		page.Store(0)
+		token = w.token
+		var last error
+		for _, last = range c.SearchSubjects(t.Context(), authzen.Search{Page: &authzen.Page{Token: "begin"}}) {
+		}
+		assert.ErrorContains(t, last, w.problem, name)
+		assert.Equal(t, w.pages, page.Load(), name)
+	}
 }
 
 func TestDiscover(t *testing.T) {
@@ -342,7 +479,8 @@ func TestErrorsDoNotQuoteTheAnswer(t *testing.T) {
 	}
 }
 
-// If a server sends more than one answer to a question, the surplus must not be taken for the answer to the next question.
+// If a server sends more than one answer to a question, the surplus must not be taken for the answer to the next question, nor
+// logged by the transport.
 func TestSurplusAnswerIsNotThatOfTheNextQuestion(t *testing.T) {
 	const head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: "
 	const deny, allow = head + "18\r\n\r\n" + `{"decision":false}`, head + "17\r\n\r\n" + `{"decision":true}`
@@ -371,6 +509,9 @@ func TestSurplusAnswerIsNotThatOfTheNextQuestion(t *testing.T) {
 			}()
 		}
 	}()
+	var logged bytes.Buffer // written by one goroutine at a time
+	log.SetOutput(&logged)
+	defer log.SetOutput(os.Stderr)
 	c := newClient(t, client.Config{URL: "http://" + l.Addr().String(), MaxConnections: 2, Timeout: 30 * time.Second})
 	var all sync.WaitGroup
 	var wrong, right atomic.Int32
@@ -389,4 +530,7 @@ func TestSurplusAnswerIsNotThatOfTheNextQuestion(t *testing.T) {
 	all.Wait()
 	assert.Zero(t, wrong.Load(), "denials that were taken for allows")
 	assert.NotZero(t, right.Load())
+	log.SetOutput(os.Stderr)
+	assert.NotContains(t, logged.String(), "HTTP/1.1")
+	assert.NotContains(t, logged.String(), "decision")
 }

@@ -1,48 +1,106 @@
 package client
 
 import (
+	"context"
 	"crypto/tls"
 	"net"
 	"sync/atomic"
+	"time"
 )
 
-// conn is a connection that tracks whether anything has been received since a request was sent. Anything received before is a
-// surplus of the answer to another question, and must not be taken for the answer to this one.
-type conn struct {
-	net.Conn
-	state atomic.Int32
+// dialer opens connections. The transport keeps connecting after a request has ended: the time-out keeps attempts that hang
+// from occupying connections.
+type dialer struct {
+	socket  string // the path of a Unix socket; "" means TCP
+	timeout time.Duration
+	tls     *tls.Config // nil means the system's certificate authorities
 }
 
-// States of a connection.
-const (
-	quiet    int32 = iota // the request has not been sent
-	asked                 // sending has begun
-	received              // data has been received since then
-)
-
-// connOf returns the conn beneath a transport's connection, or nil.
-func connOf(c net.Conn) *conn {
-	if t, ok := c.(*tls.Conn); ok {
-		c = t.NetConn()
+func (d dialer) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, d.timeout)
+	defer cancel()
+	dialed, err := d.open(ctx, network, address)
+	if err != nil {
+		return nil, err
 	}
-	own, _ := c.(*conn)
-	return own
+	return &conn{Conn: dialed}, nil
+}
+
+func (d dialer) dialTLS(ctx context.Context, network, address string) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, d.timeout)
+	defer cancel()
+	dialed, err := d.open(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	config := d.tls.Clone()
+	if config == nil {
+		config = &tls.Config{}
+	}
+	if config.ServerName == "" {
+		config.ServerName, _, _ = net.SplitHostPort(address)
+	}
+	secured := tls.Client(dialed, config)
+	if err := secured.HandshakeContext(ctx); err != nil {
+		_ = dialed.Close()
+		return nil, err
+	}
+	return &conn{Conn: secured}, nil
+}
+
+func (d dialer) open(ctx context.Context, network, address string) (net.Conn, error) {
+	if d.socket != "" {
+		network, address = "unix", d.socket
+	}
+	var n net.Dialer
+	return n.DialContext(ctx, network, address)
+}
+
+// conn is a connection that knows whether what it has received came after the request that was sent last. What came before is
+// a surplus of the answer to another question, and must not be taken for the answer to this one.
+type conn struct {
+	net.Conn
+	// state is odd once the current request has been sent, at least in part, and even before that. It only increases.
+	state atomic.Int64
+
+	// Reading one byte at a time keeps a surplus here. The transport logs what it finds after an answer, and an answer may name
+	// persons (PEP-11). The following are used where the connection is read, which is never done concurrently.
+	buffer   [4 << 10]byte
+	rest     []byte // of the buffer
+	received int64  // the state when the rest was received
 }
 
 // begin is called before a request is sent.
-func (c *conn) begin() { c.state.Store(quiet) }
+func (c *conn) begin() {
+	if state := c.state.Load(); state%2 == 1 {
+		c.state.Store(state + 1)
+	}
+}
 
 // Write implements [net.Conn].
 func (c *conn) Write(p []byte) (int, error) {
-	c.state.CompareAndSwap(quiet, asked)
+	if state := c.state.Load(); state%2 == 0 {
+		c.state.Store(state + 1)
+	}
 	return c.Conn.Write(p)
 }
 
 // Read implements [net.Conn].
 func (c *conn) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
-	if n > 0 {
-		c.state.CompareAndSwap(asked, received)
+	if len(p) == 0 {
+		return 0, nil
 	}
-	return n, err
+	if len(c.rest) == 0 {
+		n, err := c.Conn.Read(c.buffer[:])
+		if n == 0 {
+			return 0, err
+		}
+		c.rest, c.received = c.buffer[:n], c.state.Load()
+	}
+	p[0], c.rest = c.rest[0], c.rest[1:]
+	return 1, nil
 }
+
+// answers reports whether the byte that was read last was received after the current request had been sent. It is called where
+// the connection is read.
+func (c *conn) answers() bool { return c.received%2 == 1 && c.received == c.state.Load() }

@@ -6,10 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"mime"
 	"net"
 	"net/http"
-	"strings"
+	"regexp"
 )
 
 // StatusError is an answer with a status other than 200. 401 means that the token is missing or wrong.
@@ -24,24 +23,34 @@ func checkHeader(resp *http.Response, id string) error {
 	if resp.StatusCode != http.StatusOK {
 		return &StatusError{resp.StatusCode}
 	}
+	if resp.ProtoMajor != 1 {
+		return errors.New("the decision point sent another version of HTTP than 1")
+	}
 	types := resp.Header.Values("Content-Type")
 	if len(types) != 1 || !isJSON(types[0]) {
 		return errors.New("the decision point sent something else than application/json")
 	}
-	if resp.Header.Get("Content-Encoding") != "" {
+	if len(resp.Header.Values("Content-Encoding")) > 0 {
 		return errors.New("the decision point sent an encoded answer, which was not asked for")
 	}
 	// Another id means that this answers somebody else's request.
-	if got := resp.Header.Get("X-Request-Id"); id != "" && got != "" && got != id {
+	if got := resp.Header.Values("X-Request-Id"); id != "" && len(got) > 0 && (len(got) > 1 || got[0] != id) {
 		return errors.New("the decision point answered another request")
 	}
 	return nil
 }
 
-func isJSON(contentType string) bool {
-	mediaType, parameters, err := mime.ParseMediaType(contentType)
-	charset, hasCharset := parameters["charset"]
-	return err == nil && mediaType == "application/json" && (!hasCharset || strings.EqualFold(charset, "utf-8"))
+// jsonType matches application/json, to which nothing but the charset may be added (PEP-1). JSON has no parameters (RFC 8259
+// section 11): any other may announce another format.
+var jsonType = regexp.MustCompile(`(?i)^application/json(?:[ \t]*;[ \t]*charset=(?:utf-8|"utf-8"))?$`)
+
+func isJSON(contentType string) bool { return jsonType.MatchString(contentType) }
+
+// isRefusal reports whether an error is that of TLS, which the other side or this one has refused. With TLS 1.3 a server
+// refuses the client's certificate only after the handshake.
+func isRefusal(err error) bool {
+	e, ok := errors.AsType[*net.OpError](err)
+	return ok && (e.Op == "remote error" || e.Op == "local error")
 }
 
 // unreachable describes a failed attempt. It keeps the cause of a failed connection. It omits the URL, and any data received

@@ -2,7 +2,9 @@ package client
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"iter"
 
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
@@ -34,8 +36,12 @@ func withoutID(e authzen.Entity) map[string]any {
 	return m
 }
 
+// maxPages bounds the pages of a list. A decision point that lists a million results has pages of a hundred and more.
+const maxPages = 10_000
+
 // search yields the hits of all pages. Each page is a request with its own time-out. If a page fails, the list ends with an
-// error and is incomplete. Page.Limit is the size of a page.
+// error and is incomplete. Page.Limit is the size of a page. The number of pages is bounded, and no token may come twice, so
+// that a list ends whatever the decision point sends.
 func (c *Client) search(ctx context.Context, path string, s authzen.Search, message map[string]any) iter.Seq2[authzen.Hit, error] {
 	return func(yield func(authzen.Hit, error) bool) {
 		page := authzen.Page{}
@@ -45,11 +51,18 @@ func (c *Client) search(ctx context.Context, path string, s authzen.Search, mess
 		if s.Context != nil {
 			message["context"] = s.Context
 		}
+		followed := map[[sha256.Size]byte]bool{}
 		for {
 			message["page"] = page
+			followed[sha256.Sum256([]byte(page.Token))] = true
 			response, err := c.page(ctx, path, message)
-			if err == nil && response.NextToken != "" && response.NextToken == page.Token {
-				err = errors.New("the decision point continues the list where it is")
+			if err == nil && response.NextToken != "" {
+				switch {
+				case followed[sha256.Sum256([]byte(response.NextToken))]:
+					err = errors.New("the decision point continues the list where it has been")
+				case len(followed) == maxPages:
+					err = fmt.Errorf("the list has more than %d pages: ask for larger ones, or narrow the search", maxPages)
+				}
 			}
 			if err != nil {
 				yield(authzen.Hit{}, err)

@@ -141,6 +141,9 @@ func (c *testCase) text(addr string, authorization []string) (text, method strin
 	for name, value := range c.Headers {
 		fmt.Fprintf(&b, "%s: %s\r\n", name, value)
 	}
+	for _, field := range c.Fields {
+		fmt.Fprintf(&b, "%s\r\n", field)
+	}
 	for _, value := range authorization {
 		fmt.Fprintf(&b, "Authorization: %s\r\n", value)
 	}

@@ -23,9 +23,10 @@ type testCase struct {
 	Name, Duty string
 	Request    string // method and target
 	Headers    map[string]string
-	Token      string // the kind of token that the request carries; "" is a valid one
-	Send       string // the body
-	Needs      string // what the adapter must be able to do: one of capabilities
+	Fields     []string // further header fields, in this order, some with the same name
+	Token      string   // the kind of token that the request carries; "" is a valid one
+	Send       string   // the body
+	Needs      string   // what the adapter must be able to do: one of capabilities
 
 	Status   int
 	Code     string         // of the problem details
@@ -104,7 +105,7 @@ func played(id string) testCase {
 		c.Duty = "PEP-2"
 	case "not-answered", "allow-second-attempt":
 		c.Duty, c.Requests = "PEP-8", &two
-	case "not-begun", "not-begun-status", "not-reset", "not-in-time", "not-in-time-body", "not-in-time-drop", "not-large", "not-large-chunked", "not-endless-header":
+	case "not-begun", "not-begun-status", "not-reset", "not-in-time", "not-in-time-body", "not-in-time-drop", "not-in-time-header", "not-large", "not-large-chunked", "not-endless-header":
 		c.Duty = "PEP-8"
 	}
 	return c

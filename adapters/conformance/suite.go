@@ -229,9 +229,13 @@ func (s *suite) checkAll(name string, pdp *decisionpoint.Server, app *applicatio
 			answers = 0
 		}
 		c.Requests = &answers
+		opened := pdp.Opened()
 		problems, err := s.check(&c, pdp, app)
 		if err != nil {
 			return fmt.Errorf("%s: %w", c.Name, err)
+		}
+		if opened = pdp.Opened() - opened; answers == 0 && opened > 1 {
+			problems = append(problems, fmt.Sprintf("a decision point that is not trusted was connected to %d times, want once", opened))
 		}
 		s.report(c.Duty, c.Name, problems)
 	}
@@ -364,7 +368,7 @@ func (c *testCase) asked(requests []decisionpoint.Request) []string {
 	}
 	last := requests[len(requests)-1]
 	for name, want := range c.Sent {
-		if got := last.Header.Get(name); got != want {
+		if got := strings.Join(last.Header.Values(name), ","); strings.ReplaceAll(got, ", ", ",") != want {
 			fail("the decision point was sent %s %q, want %q", name, got, want)
 		}
 	}

@@ -9,7 +9,6 @@ import (
 
 	"github.com/wardkeeper/wardkeeper/adapters/check"
 	"github.com/wardkeeper/wardkeeper/adapters/pep"
-	"github.com/wardkeeper/wardkeeper/adapters/routes"
 )
 
 // Config configures the middleware. Checker is required.
@@ -47,9 +46,7 @@ func Middleware(c Config) echo.MiddlewareFunc {
 				undecoded(r).Write(ctx.Response(), r.Header.Get("Accept"))
 				return nil
 			}
-			request := routes.FromHTTP(r)
-			request.FromProxy = c.FromProxy != nil && c.FromProxy(r)
-			result := c.Checker.Check(r.Context(), request)
+			result := c.Checker.CheckHTTP(r, c.FromProxy)
 			if !result.Pass {
 				result.Refusal.Write(ctx.Response(), r.Header.Get("Accept"))
 				return nil

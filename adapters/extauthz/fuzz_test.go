@@ -81,6 +81,6 @@ func FuzzForwardedRequestIsTheOneJudged(f *testing.F) {
 		for _, gone := range removed {
 			require.NotContains(t, header, gone)
 		}
-		require.False(t, check.IsReserved(name))
+		require.False(t, routes.IsReserved(name))
 	})
 }

@@ -13,6 +13,7 @@ import (
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
 
+	"github.com/wardkeeper/wardkeeper/adapters/pep"
 	"github.com/wardkeeper/wardkeeper/adapters/routes"
 )
 
@@ -94,6 +95,19 @@ func fieldsOf(r *authv3.AttributeContext_HttpRequest) (ordinary, pseudo fields) 
 		}
 	}
 	return ordinary, pseudo
+}
+
+// traceOf returns the trace of a request.
+func traceOf(attributes *authv3.AttributeContext) pep.Trace {
+	fields, _ := fieldsOf(attributes.GetRequest().GetHttp())
+	return pep.NewTrace(func(name string) (values []string) {
+		for _, f := range fields {
+			if strings.EqualFold(f.name, name) {
+				values = append(values, f.value)
+			}
+		}
+		return values
+	})
 }
 
 func rawValue(h *corev3.HeaderValue) string {

@@ -127,6 +127,10 @@ func (s *Server) Check(ctx context.Context, r *authv3.CheckRequest) (*authv3.Che
 	ctx, cancel := context.WithTimeout(ctx, s.timeLeft(ctx))
 	defer cancel()
 	request, result := s.check(ctx, r.GetAttributes())
+	if result.Trace.RequestID == "" { // refused before the request was looked at
+		result.Trace = traceOf(r.GetAttributes())
+		result.Refusal.RequestID = result.Trace.RequestID
+	}
 	s.logAccess(ctx, request, result, time.Since(start))
 	if result.Pass {
 		return permitted(result, request.Header), nil

@@ -170,6 +170,10 @@ func statusOf(t *testing.T, r *authv3.CheckResponse) int {
 	code := int(r.GetDeniedResponse().GetStatus().GetCode())
 	want := map[int]codes.Code{400: codes.InvalidArgument, 401: codes.Unauthenticated, 403: codes.PermissionDenied, 503: codes.Unavailable}
 	require.Equal(t, int32(want[code]), r.GetStatus().GetCode())
+	id := headerOf(t, r.GetDeniedResponse().GetHeaders())["x-request-id"]
+	require.NotEmpty(t, id)
+	require.Contains(t, r.GetDeniedResponse().GetBody(), id)
+	require.Equal(t, id, r.GetDynamicMetadata().AsMap()["request_id"])
 	return code
 }
 

@@ -67,7 +67,8 @@ func (h *Handler) Answer(ctx context.Context, r *http.Request) (status int, head
 	header = http.Header{}
 	refusal, result, err := h.check(ctx, r)
 	if err != nil {
-		h.logger.WarnContext(ctx, "a proxy asks in a way that cannot be answered", "error", err)
+		refusal.RequestID = pep.NewTrace(r.Header.Values).RequestID
+		h.logger.WarnContext(ctx, "a proxy asks in a way that cannot be answered", "request_id", refusal.RequestID, "error", err)
 	}
 	if refusal == nil {
 		result.SetHeader(header)

@@ -116,6 +116,8 @@ func TestAnswer(t *testing.T) {
 			}
 			if status != http.StatusOK {
 				assert.NotContains(t, header, "X-Wardkeeper-Subject")
+				require.NotEmpty(t, header.Get("X-Request-Id"))
+				assert.Contains(t, string(body), `"request_id":"`+header.Get("X-Request-Id")+`"`)
 				assert.LessOrEqual(t, len(header.Get("X-Wardkeeper-Body")), 2<<10)
 				assert.True(t, strings.HasPrefix(header.Get("X-Wardkeeper-Body"), `{"title":`))
 				assert.NotContains(t, header.Get("X-Wardkeeper-Body"), "\n")
@@ -147,6 +149,7 @@ func TestPersonIsNamedOnlyByAProvenProxy(t *testing.T) {
 			decider := &byResource{}
 			status, header, _ := newHandler(t, decider, c.tokens).Answer(t.Context(), r)
 			assert.Equal(t, c.status, status)
+			assert.NotEmpty(t, header.Get("X-Request-Id"), "also for a proxy without a token")
 			assert.NotContains(t, header, "X-Wardkeeper-Token")
 			assert.Equal(t, c.status == http.StatusOK, len(decider.questions) == 1)
 		})

@@ -3,12 +3,14 @@ package grpc
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
 
 	"github.com/wardkeeper/wardkeeper/adapters/pep"
+	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
 // Unary is a [grpc.UnaryServerInterceptor].
@@ -30,8 +32,8 @@ func (i *Interceptors) Unary(ctx context.Context, req any, info *grpc.UnaryServe
 }
 
 // Stream is a [grpc.StreamServerInterceptor]. If the client sends a single message, the call is judged by that message before
-// the handler gets it, and no message that the handler sends before receiving it reaches the client. If the client sends a
-// stream, the call is judged at its start, without a message, and then by each message that has a question in
+// the handler gets it, and nothing that the handler sends before receiving it reaches the client, be it a message or metadata
+// of the header or the trailer. If the client sends a stream, the call is judged at its start, without a message, and then by each message that has a question in
 // [Config].Messages. Once a message has been refused the call ends with that refusal, whatever its handler does.
 func (i *Interceptors) Stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
 	c := i.begin(ss.Context(), info.FullMethod)
@@ -51,6 +53,9 @@ func (i *Interceptors) Stream(srv any, ss grpc.ServerStream, info *grpc.StreamSe
 	default:
 		s.each = i.config.Questions[c.method]
 		s.refusal = statusOf(notReceived(c.trace))
+	}
+	if s.each != nil {
+		s.ctx = grpc.NewContextWithServerTransportStream(ctx, transportStream{s})
 	}
 	err := handler(srv, s)
 	if refusal := s.refused(); refusal != nil {
@@ -90,7 +95,7 @@ func (c *call) identify(ctx context.Context) (context.Context, error) {
 	if c.config.Questions[c.method] == nil {
 		return ctx, c.refuse(ctx, noQuestion(), nil)
 	}
-	person, err := c.config.Person(ctx)
+	person, err := c.identity(ctx)
 	switch {
 	case err == nil && person.ID == "":
 		err = errors.New("the person has no id")
@@ -105,8 +110,10 @@ func (c *call) identify(ctx context.Context) (context.Context, error) {
 
 // judge asks a question about a message, which is nil at the start of a stream. An error is the status for the caller.
 func (c *call) judge(ctx context.Context, question Question, message any) error {
-	evaluation, err := question(ctx, Call{Method: c.method, Person: c.person, Message: message})
+	evaluation, err := c.ask(ctx, question, message)
 	switch {
+	case isPanic(err):
+		return c.refuse(ctx, pep.Outcome{Verdict: pep.Unavailable}.Refusal(), err)
 	case errors.Is(err, errOtherMessage):
 		return c.refuse(ctx, noQuestion(), err)
 	case err != nil:
@@ -125,6 +132,36 @@ func (c *call) judge(ctx context.Context, question Question, message any) error 
 		c.mu.Unlock()
 	}
 	return nil
+}
+
+// identity determines the caller. A panic becomes an error.
+func (c *call) identity(ctx context.Context) (p Person, err error) {
+	defer recoverAs(&err)
+	return c.config.Person(ctx)
+}
+
+// ask returns the evaluation that a question asks for. A panic becomes an error.
+func (c *call) ask(ctx context.Context, question Question, message any) (e authzen.Evaluation, err error) {
+	defer recoverAs(&err)
+	return question(ctx, Call{Method: c.method, Person: c.person, Message: message})
+}
+
+// panicked is the error of a function of the application that has panicked: whether the call is permitted is not known. A
+// panic in an interceptor would otherwise end the server.
+type panicked struct{ kind string }
+
+func (p panicked) Error() string     { return "a function panicked with a value of type " + p.kind }
+func (p panicked) Unavailable() bool { return true }
+
+func recoverAs(err *error) {
+	if p := recover(); p != nil {
+		*err = panicked{fmt.Sprintf("%T", p)} // the value may name persons
+	}
+}
+
+func isPanic(err error) bool {
+	_, ok := errors.AsType[panicked](err)
+	return ok
 }
 
 // done performs the obligations that follow a successful call. Failures are logged; the application must repeat those
@@ -169,57 +206,4 @@ func (c *call) refuse(ctx context.Context, r pep.Refusal, cause error) error {
 		c.config.Logger.InfoContext(ctx, "a call was refused", attributes...)
 	}
 	return statusOf(r)
-}
-
-// stream checks the messages that its client sends.
-type stream struct {
-	grpc.ServerStream
-	ctx  context.Context
-	call *call
-	each Question // nil if messages are not checked
-
-	mu      sync.Mutex
-	judged  bool  // a message has been judged
-	refusal error // the status for the client, whatever the handler returns
-}
-
-func (s *stream) Context() context.Context { return s.ctx }
-
-func (s *stream) refused() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.refusal
-}
-
-// RecvMsg receives a message. It fails if the message is refused, and from then on.
-func (s *stream) RecvMsg(m any) error {
-	if s.each == nil {
-		return s.ServerStream.RecvMsg(m)
-	}
-	if s.ended() {
-		return s.refused()
-	}
-	if err := s.ServerStream.RecvMsg(m); err != nil {
-		return err
-	}
-	refusal := s.call.judge(s.ctx, s.each, m)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.judged, s.refusal = true, refusal
-	return refusal
-}
-
-// ended reports whether a message has been refused.
-func (s *stream) ended() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.judged && s.refusal != nil
-}
-
-// SendMsg fails once a message has been refused, and until the message that the call is judged by has been received.
-func (s *stream) SendMsg(m any) error {
-	if refusal := s.refused(); refusal != nil {
-		return refusal
-	}
-	return s.ServerStream.SendMsg(m)
 }

@@ -38,6 +38,7 @@ const (
 	chat      = "/clinic.Users/Chat"      // streams of both
 	stubborn  = "/clinic.Users/Stubborn"  // as Chat; its handler ignores errors
 	hasty     = "/clinic.Users/Hasty"     // as List; its handler receives nothing
+	eager     = "/clinic.Users/Eager"     // as List; its handler sets metadata before it receives
 	ping      = "/clinic.Users/Ping"      // public
 	pings     = "/clinic.Users/Pings"     // public, as Chat
 	forgotten = "/clinic.Users/Forgotten" // has no question
@@ -132,6 +133,22 @@ func (s *service) description() *grpc.ServiceDesc {
 				_ = ss.SendMsg(wrapperspb.String("secret"))
 				return nil
 			}},
+			{StreamName: "Eager", ServerStreams: true, Handler: func(_ any, ss grpc.ServerStream) error {
+				_ = ss.SetHeader(metadata.Pairs("h", "stream"))
+				_ = grpc.SetHeader(ss.Context(), metadata.Pairs("h", "context"))
+				ss.SetTrailer(metadata.Pairs("t", "stream"))
+				_ = grpc.SetTrailer(ss.Context(), metadata.Pairs("t", "context"))
+				if ss.SendHeader(metadata.Pairs("h", "sent")) == nil || grpc.SendHeader(ss.Context(), metadata.Pairs("h", "sent")) == nil {
+					s.handle("a header was sent too early")
+				}
+				if err := ss.RecvMsg(new(wrapperspb.StringValue)); err != nil {
+					ss.SetTrailer(metadata.Pairs("t", "late"))
+					_ = ss.SetHeader(metadata.Pairs("h", "late"))
+					return err
+				}
+				ss.SetTrailer(metadata.Pairs("t", "judged"))
+				return ss.SendHeader(metadata.Pairs("h", "judged"))
+			}},
 			{StreamName: "Import", ClientStreams: true, Handler: func(_ any, ss grpc.ServerStream) error {
 				for {
 					m := new(wrapperspb.StringValue)
@@ -204,7 +221,7 @@ func start(t *testing.T, l net.Listener, dial grpc.DialOption, timeout time.Dura
 	log := &bytes.Buffer{} // slog.TextHandler writes one line at a time
 	interceptors, err := wardgrpc.New(wardgrpc.Config{
 		Enforcer: enforcer, Person: wardgrpc.BearerToken(verifier{}, "sub"), Logger: slog.New(slog.NewTextHandler(log, nil)),
-		Questions: map[string]wardgrpc.Question{view: about, list: about, upload: about, chat: about, stubborn: about, hasty: about,
+		Questions: map[string]wardgrpc.Question{view: about, list: about, upload: about, chat: about, stubborn: about, hasty: about, eager: about,
 			mistaken: wardgrpc.Ask(func(*wrapperspb.Int64Value) authzen.Evaluation { return authzen.Evaluation{} })},
 		Messages: map[string]wardgrpc.Question{chat: about, stubborn: about},
 		Public:   []string{ping, pings},
@@ -445,6 +462,62 @@ func TestStreamsAreJudgedByMessageIfTheApplicationAsksForIt(t *testing.T) {
 	assert.Empty(t, answers)
 	_, _, err = s.stream(t, as(t, "forged"), chat, "allow")
 	assert.Equal(t, codes.Unauthenticated, status.Code(err))
+}
+
+func TestMetadataWaitForTheJudgement(t *testing.T) {
+	s := startInMemory(t, time.Minute)
+	for id, want := range map[string]codes.Code{"allow": codes.OK, "deny": codes.PermissionDenied, "not-500": codes.Unavailable} {
+		ss, err := s.conn.NewStream(as(t, "good"), &grpc.StreamDesc{ServerStreams: true}, eager)
+		require.NoError(t, err)
+		require.NoError(t, ss.SendMsg(wrapperspb.String(id)))
+		require.NoError(t, ss.CloseSend())
+		err = ss.RecvMsg(new(wrapperspb.StringValue))
+		header, headerErr := ss.Header()
+		require.NoError(t, headerErr)
+		assert.Len(t, ss.Trailer().Get("x-request-id"), 1)
+		if want == codes.OK {
+			assert.ErrorIs(t, err, io.EOF)
+			assert.Equal(t, []string{"stream", "context", "judged"}, header.Get("h"))
+			assert.Equal(t, []string{"stream", "context", "judged"}, ss.Trailer().Get("t"))
+		} else {
+			assert.Equal(t, want, status.Code(err))
+			assert.Empty(t, header.Get("h"))
+			assert.Empty(t, ss.Trailer().Get("t"))
+		}
+	}
+	handled, _ := s.service.take()
+	assert.Empty(t, handled)
+}
+
+// A panic in an interceptor would end the server.
+func TestPanicOfTheApplicationIsNoPermission(t *testing.T) {
+	e, err := pep.New(pep.Config{Decider: obliging{}, Handlers: map[string]pep.Handler{"notification": {Can: func(pep.Obligation) bool { panic("jane") }}}})
+	require.NoError(t, err)
+	person := func(context.Context) (wardgrpc.Person, error) { return wardgrpc.Person{ID: "alice"}, nil }
+	for name, c := range map[string]struct {
+		person   func(context.Context) (wardgrpc.Person, error)
+		question wardgrpc.Question
+		want     codes.Code
+	}{
+		"who calls":        {func(context.Context) (wardgrpc.Person, error) { panic("jane") }, about, codes.Unavailable},
+		"what is asked":    {person, func(context.Context, wardgrpc.Call) (authzen.Evaluation, error) { panic(errors.New("jane")) }, codes.Unavailable},
+		"what can be done": {person, about, codes.PermissionDenied},
+		"nil in a question": {person, wardgrpc.Ask(func(m *wrapperspb.StringValue) authzen.Evaluation {
+			return authzen.Evaluation{Resource: *(*authzen.Entity)(nil)}
+		}), codes.Unavailable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var log bytes.Buffer
+			i, err := wardgrpc.New(wardgrpc.Config{Enforcer: e, Questions: map[string]wardgrpc.Question{view: c.question}, Person: c.person, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+			require.NoError(t, err)
+			_, err = i.Unary(t.Context(), wrapperspb.String("jane"), &grpc.UnaryServerInfo{FullMethod: view}, func(context.Context, any) (any, error) {
+				t.Error("the handler ran")
+				return nil, nil
+			})
+			assert.Equal(t, c.want, status.Code(err))
+			assert.NotContains(t, log.String(), "jane")
+		})
+	}
 }
 
 func TestDetailsOfRefusals(t *testing.T) {

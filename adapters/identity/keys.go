@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 
 	"github.com/lestrrat-go/jwx/v3/jwk"
@@ -50,6 +51,9 @@ func parseKeySet(data []byte) (keySet, error) {
 	for i := range set.Len() {
 		k, _ := set.Key(i)
 		if usage, ok := k.KeyUsage(); ok && usage != "sig" {
+			continue
+		}
+		if operations, ok := k.KeyOps(); ok && !slices.Contains(operations, jwk.KeyOpVerify) {
 			continue
 		}
 		public, ok := publicKey(k)

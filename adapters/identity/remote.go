@@ -19,6 +19,7 @@ const (
 	forgetAfter  = 24 * time.Hour   // older keys are no longer used
 	retryAfter   = 15 * time.Second // the minimum time between fetches, whatever key ids tokens name
 	fetchTimeout = 5 * time.Second
+	maxWait      = time.Second // for a fetch in progress
 )
 
 // remote is a key set that is fetched over HTTP, at most once in retryAfter: tokens with invented key ids cannot cause more
@@ -33,6 +34,7 @@ type remote struct {
 	keys    keySet
 	fetched time.Time     // when the last successful fetch ended
 	tried   time.Time     // when the last fetch began
+	failed  bool          // whether the last fetch that ended has failed
 	running chan struct{} // closed when the fetch in progress ends; nil if none is
 }
 
@@ -56,24 +58,31 @@ func isLoopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// find waits for a fetch if no usable key fits the token.
+// find waits for a fetch if no usable key fits the token. While the keys cannot be fetched, the one that is missing may be a new
+// one of the issuer: then it is not known whether the token is valid.
 func (r *remote) find(ctx context.Context, h header) ([]any, error) {
 	keys, wait := r.current(h)
 	if wait != nil {
+		timer := time.NewTimer(maxWait)
+		defer timer.Stop()
 		select {
 		case <-wait:
+		case <-timer.C:
+			return nil, ErrUnavailable
 		case <-ctx.Done():
 			return nil, fmt.Errorf("%w: %w", ErrUnavailable, ctx.Err())
 		}
-		r.mu.Lock()
-		keys = r.usable()
-		r.mu.Unlock()
 	}
-	if keys == nil {
-		return nil, ErrUnavailable
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if wait != nil {
+		keys = r.usable()
 	}
 	if found := keys.find(h); len(found) > 0 {
 		return found, nil
+	}
+	if keys == nil || r.failed {
+		return nil, ErrUnavailable
 	}
 	return nil, errNoKey
 }
@@ -113,6 +122,7 @@ func (r *remote) start() {
 		keys, err := r.fetch()
 		r.mu.Lock()
 		defer r.mu.Unlock()
+		r.failed = err != nil
 		if err != nil {
 			r.logger.Warn("the issuer's keys cannot be fetched", "error", err)
 		} else {

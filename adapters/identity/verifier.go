@@ -134,18 +134,24 @@ func parseHeader(part string) (header, error) {
 	}
 	var h header
 	h.algorithm, _ = m["alg"].(string)
-	id, ok := m["kid"].(string)
-	kind, isText := m["typ"].(string)
-	switch {
-	case m["crit"] != nil:
+	if _, ok := m["crit"]; ok {
 		return header{}, errors.New("the token has an extension that is not known")
-	case !ok && m["kid"] != nil:
-		return header{}, errors.New("the header of the token is malformed")
-	case m["typ"] != nil && (!isText || !strings.EqualFold(kind, "JWT") && !strings.EqualFold(strings.TrimPrefix(kind, "application/"), "at+jwt")):
+	}
+	if id, ok := m["kid"]; ok {
+		if h.keyID, ok = id.(string); !ok {
+			return header{}, errors.New("the header of the token is malformed")
+		}
+	}
+	if kind, ok := m["typ"]; ok && !isAccessToken(kind) {
 		return header{}, errors.New("the token is not an access token")
 	}
-	h.keyID = id
 	return h, nil
+}
+
+// isAccessToken reports whether typ is that of an access token (RFC 9068) or of no particular kind.
+func isAccessToken(typ any) bool {
+	text, _ := typ.(string)
+	return strings.EqualFold(text, "JWT") || strings.EqualFold(strings.TrimPrefix(text, "application/"), "at+jwt")
 }
 
 // decode decodes a part of a token as strictly as a question: a duplicate member is an error.

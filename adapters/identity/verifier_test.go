@@ -8,8 +8,10 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -137,6 +139,16 @@ func TestVerify(t *testing.T) {
 		"by a key that is unknown":  {s.sign(t, `{"alg":"ES256","kid":"k2"}`, valid), "no such key"},
 		"key id is no text":         {s.sign(t, `{"alg":"ES256","kid":["k1"]}`, valid), "malformed"},
 		"extension":                 {s.sign(t, `{"alg":"ES256","kid":"k1","crit":["exp"],"exp":1}`, valid), "extension"},
+		"key id is null":            {s.sign(t, `{"alg":"ES256","kid":null}`, valid), "malformed"},
+		"no extension":              {s.sign(t, `{"alg":"ES256","kid":"k1","crit":null}`, valid), "extension"},
+		"empty extensions":          {s.sign(t, `{"alg":"ES256","kid":"k1","crit":[]}`, valid), "extension"},
+		"unencoded claims":          {s.sign(t, `{"alg":"ES256","kid":"k1","b64":false,"crit":["b64"]}`, valid), "extension"},
+		"kind is null":              {s.sign(t, `{"alg":"ES256","kid":"k1","typ":null}`, valid), "not an access token"},
+		"algorithm is a list":       {s.sign(t, `{"alg":["ES256"],"kid":"k1"}`, valid), "algorithm"},
+		"no algorithm":              {s.sign(t, `{"kid":"k1"}`, valid), "algorithm"},
+		"by a key of a URL":         {other.sign(t, `{"alg":"ES256","kid":"k2","jku":"https://idp.example.net/keys","x5u":"https://idp.example.net"}`, valid), "no such key"},
+		"signature in DER":          {parts[0] + "." + parts[1] + "." + der(t, s, parts[0]+"."+parts[1]), "signature"},
+		"empty signature":           {parts[0] + "." + parts[1] + "." + base64.RawURLEncoding.EncodeToString(make([]byte, 64)), "signature"},
 		"logout token":              {s.sign(t, `{"alg":"ES256","kid":"k1","typ":"logout+jwt"}`, valid), "not an access token"},
 		"claims changed":            {parts[0] + "." + base64.RawURLEncoding.EncodeToString([]byte(strings.Replace(valid, "alice", "admin", 1))) + "." + parts[2], "signature"},
 		"claims are no object":      {s.sign(t, header, `[]`), "malformed"},
@@ -145,6 +157,10 @@ func TestVerify(t *testing.T) {
 		"no issuer":                 {replaced(`"iss":"https://idp.example.org",`, ""), "another issuer"},
 		"other audience":            {replaced(audience, "shop"), "another audience"},
 		"no audience":               {replaced(`"aud":"user-admin",`, ""), "another audience"},
+		"audience within":           {replaced(`"user-admin"`, `"user-admin shop"`), "another audience"},
+		"no audiences":              {replaced(`"user-admin"`, `[]`), "another audience"},
+		"audience as an object":     {replaced(`"user-admin"`, `{"user-admin":true}`), "another audience"},
+		"issuers":                   {replaced(`"https://idp.example.org"`, `["https://idp.example.org"]`), "another issuer"},
 		"other audiences":           {replaced(`"user-admin"`, `["shop",["user-admin"]]`), "another audience"},
 		"expired":                   {replaced("1800000600", "1799999940"), "expired"},
 		"does not expire":           {replaced(`"exp":1800000600,`, ""), "does not expire"},
@@ -172,6 +188,15 @@ func TestVerify(t *testing.T) {
 		_, err := v.Verify(t.Context(), token)
 		assert.NoError(t, err, name)
 	}
+}
+
+// der returns a signature in the encoding of X.509, which is not that of tokens.
+func der(t *testing.T, s signer, input string) string {
+	t.Helper()
+	hash := sha256.Sum256([]byte(input))
+	signature, err := s.private.Sign(rand.Reader, hash[:], crypto.SHA256)
+	require.NoError(t, err)
+	return base64.RawURLEncoding.EncodeToString(signature)
 }
 
 func jwkOf(t *testing.T, s signer) []byte {
@@ -230,12 +255,26 @@ func TestKeysThatCannotVerifyAreLeftOut(t *testing.T) {
 		"small":        `{"keys":[{"kty":"RSA","kid":"k1","e":"AQAB","n":"` + base64.RawURLEncoding.EncodeToString(small.N.Bytes()) + `"}]}`,
 		"symmetric":    `{"keys":[{"kty":"oct","kid":"k1","k":"c2VjcmV0"}]}`,
 		"encryption":   `{"keys":[` + strings.Replace(good, `{`, `{"use":"enc",`, 1) + `]}`,
+		"signing":      `{"keys":[` + strings.Replace(good, `{`, `{"key_ops":["sign"],`, 1) + `]}`,
+		"wrapping":     `{"keys":[` + strings.Replace(good, `{`, `{"use":"sig","key_ops":["wrapKey"],`, 1) + `]}`,
 		"too many":     `{"keys":[` + strings.Repeat(good+",", 100) + good + `]}`,
 		"unknown kind": `{"keys":[{"kty":"AKP","kid":"k1","pub":"AA"}]}`,
 	} {
 		require.NoError(t, os.WriteFile(path, []byte(set), 0o600))
 		_, err := identity.New(identity.Config{KeysFile: path, Issuer: issuer, Audience: audience, Algorithms: []string{"ES256"}})
 		assert.Error(t, err, name)
+	}
+	other := newECDSA(t, "k1")
+	for name, key := range map[string]string{
+		"for another use":      strings.Replace(good, `{`, `{"kid":"k1","use":"enc",`, 1),
+		"of another algorithm": strings.Replace(good, `{`, `{"kid":"k1","alg":"ECDH-ES",`, 1),
+	} {
+		require.NoError(t, os.WriteFile(path, []byte(`{"keys":[`+key+`,`+strings.Replace(string(jwkOf(t, other)), `{`, `{"kid":"k1","use":"sig","key_ops":["verify"],`, 1)+`]}`), 0o600))
+		v := newVerifier(t, identity.Config{KeysFile: path})
+		_, err = v.Verify(t.Context(), s.sign(t, s.header(), valid))
+		assert.ErrorContains(t, err, "signature", name)
+		_, err = v.Verify(t.Context(), other.sign(t, other.header(), valid))
+		assert.NoError(t, err, "beside one with the same id")
 	}
 	require.NoError(t, os.WriteFile(path, []byte(`{"keys":[{"kty":"AKP","kid":"k0","pub":"AA"},`+good+`]}`), 0o600))
 	v := newVerifier(t, identity.Config{KeysFile: path})
@@ -359,6 +398,31 @@ func TestUnknownKeyIDsDoNotCauseFetches(t *testing.T) {
 	assert.EqualValues(t, 1, i.fetches.Load())
 }
 
+// A new key that cannot be fetched is no reason to say that the person's token is not valid.
+func TestNewKeyOfAnIssuerThatIsAway(t *testing.T) {
+	old, next := newECDSA(t, "k1"), newECDSA(t, "k2")
+	i := newIssuing(t, keySet(t, old))
+	var c clock
+	v := newVerifier(t, identity.Config{KeysURL: i.URL, Now: c.now})
+	_, err := v.Verify(t.Context(), lasting(old, t))
+	require.NoError(t, err)
+	i.set(http.StatusBadGateway, nil)
+	c.advance(time.Minute)
+	for range 2 { // the second does not cause another fetch
+		_, err = v.Verify(t.Context(), lasting(next, t))
+		require.ErrorIs(t, err, identity.ErrUnavailable)
+		_, err = v.Verify(t.Context(), lasting(old, t))
+		require.NoError(t, err, "the last good keys")
+	}
+	assert.EqualValues(t, 2, i.fetches.Load())
+	i.set(http.StatusOK, keySet(t, next))
+	c.advance(time.Minute)
+	_, err = v.Verify(t.Context(), lasting(next, t))
+	require.NoError(t, err)
+	_, err = v.Verify(t.Context(), lasting(old, t))
+	require.ErrorContains(t, err, "no such key")
+}
+
 func TestIssuerThatIsAway(t *testing.T) {
 	s := newECDSA(t, "k1")
 	i := newIssuing(t, keySet(t, s))
@@ -398,6 +462,13 @@ func TestVerifyEndsWithItsContext(t *testing.T) {
 	cancel()
 	_, err := v.Verify(ctx, lasting(s, t))
 	assert.ErrorIs(t, err, identity.ErrUnavailable)
+	// A person waits for 1 s, while the fetch may take 5 s. On a busy machine this may take a few attempts.
+	require.Eventually(t, func() bool {
+		v := newVerifier(t, identity.Config{KeysURL: server.URL})
+		began := time.Now()
+		_, err := v.Verify(t.Context(), lasting(s, t))
+		return errors.Is(err, identity.ErrUnavailable) && time.Since(began) < 4*time.Second
+	}, time.Minute, time.Millisecond)
 }
 
 func FuzzVerify(f *testing.F) {

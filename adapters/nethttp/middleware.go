@@ -6,7 +6,6 @@ import (
 	"net/http"
 
 	"github.com/wardkeeper/wardkeeper/adapters/check"
-	"github.com/wardkeeper/wardkeeper/adapters/routes"
 )
 
 // Config configures the middleware. Checker is required.
@@ -31,9 +30,7 @@ func Middleware(c Config) func(http.Handler) http.Handler {
 	}
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			request := routes.FromHTTP(r)
-			request.FromProxy = c.FromProxy != nil && c.FromProxy(r)
-			result := c.Checker.Check(r.Context(), request)
+			result := c.Checker.CheckHTTP(r, c.FromProxy)
 			if !result.Pass {
 				result.Refusal.Write(w, r.Header.Get("Accept"))
 				return

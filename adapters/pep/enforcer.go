@@ -15,7 +15,7 @@ import (
 // [Enforcer.Enforce] then calls both (PEP-4). Their errors are logged, and must name nobody (PEP-11).
 type Handler struct {
 	// Can reports whether this obligation can be performed, for instance a notification by its channel. nil means that all
-	// can.
+	// can. If it panics, the obligation cannot.
 	Can func(o Obligation) bool
 	// Before is called before the action. An error denies the action.
 	Before func(ctx context.Context, o Obligation) error
@@ -86,7 +86,7 @@ func (e *Enforcer) Ask(ctx context.Context, questions []authzen.Evaluation) []Ou
 		q.Context["supported_obligations"] = e.supported
 		asked[i] = q
 	}
-	responses, err := e.decider.Decide(ctx, asked)
+	responses, err := e.decide(ctx, asked)
 	if err == nil && len(responses) != len(questions) {
 		err = fmt.Errorf("the decision point answered %d of %d questions", len(responses), len(questions))
 	}
@@ -100,6 +100,16 @@ func (e *Enforcer) Ask(ctx context.Context, questions []authzen.Evaluation) []Ou
 	return outcomes
 }
 
+// decide turns a panic of the decider into an error: what is not decided is not permitted.
+func (e *Enforcer) decide(ctx context.Context, questions []authzen.Evaluation) (responses []authzen.Response, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the decider panicked with a value of type %T", p) // the value may name persons
+		}
+	}()
+	return e.decider.Decide(ctx, questions)
+}
+
 // outcome evaluates a response in view of the registered handlers.
 func (e *Enforcer) outcome(r authzen.Response) Outcome {
 	a, err := read(r)
@@ -111,7 +121,7 @@ func (e *Enforcer) outcome(r authzen.Response) Outcome {
 	for _, obligation := range a.obligations {
 		h, ok := e.handlers[obligation.Kind()]
 		switch {
-		case !ok || h.Can != nil && !h.Can(obligation):
+		case !ok || !h.can(obligation):
 			unhandled = errors.Join(unhandled, fmt.Errorf("the application cannot do the obligation %.200q", obligation.ID))
 		case obligation.Kind() == Confirm:
 			o.Confirm = append(o.Confirm, obligation)
@@ -148,6 +158,14 @@ func (e *Enforcer) before(ctx context.Context, o *Outcome) {
 	case Denied:
 		o.Err = errors.Join(o.Err, run(ctx, o.todo, Handler.before), run(ctx, o.todo, Handler.after))
 	}
+}
+
+// can reports whether the handler can perform an obligation. A panic is that of a program that does not know what to do.
+func (h Handler) can(o Obligation) (can bool) {
+	defer func() {
+		can = recover() == nil && can
+	}()
+	return h.Can == nil || h.Can(o)
 }
 
 func (h Handler) before() func(context.Context, Obligation) error { return h.Before }

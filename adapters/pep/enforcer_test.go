@@ -242,3 +242,34 @@ func TestPanicOfAHandlerLosesNoOtherObligation(t *testing.T) {
 		}
 	}
 }
+
+// panicking is a decider with a mistake.
+type panicking struct{}
+
+func (panicking) Decide(context.Context, []authzen.Evaluation) ([]authzen.Response, error) {
+	panic("jane")
+}
+
+func TestPanicOfTheDeciderIsNoAnswer(t *testing.T) {
+	e, err := pep.New(pep.Config{Decider: panicking{}})
+	require.NoError(t, err)
+	o := e.Enforce(t.Context(), question)
+	assert.Equal(t, pep.Unavailable, o.Verdict)
+	require.ErrorContains(t, o.Err, "panicked")
+	assert.NotContains(t, o.Err.Error(), "jane")
+}
+
+func TestHandlerThatPanicsWhenAskedCannotDoTheObligation(t *testing.T) {
+	var done []string
+	e, err := pep.New(pep.Config{
+		Decider: &answers{bodies: []string{`{"decision":true,"context":{"obligations":[` + logout + "," + email + `]}}`}},
+		Handlers: map[string]pep.Handler{
+			"session_termination": {Can: func(pep.Obligation) bool { panic("jane") }},
+			"notification":        {After: func(_ context.Context, o pep.Obligation) error { done = append(done, o.ID); return nil }},
+		}})
+	require.NoError(t, err)
+	o := e.Enforce(t.Context(), question)
+	assert.Equal(t, pep.Denied, o.Verdict)
+	assert.Equal(t, []string{"N"}, done, "what can be done is done")
+	assert.NotContains(t, o.Err.Error(), "jane")
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"strings"
 )
 
 // Trace identifies the request on whose behalf a question is asked. Deciders pass it on (PEP-7).
@@ -14,9 +15,13 @@ type Trace struct {
 }
 
 // NewTrace returns the trace of a request. values returns the values of a header field, or of a metadata key. If the request
-// does not have exactly one request id that can be logged and passed on, NewTrace makes one.
+// does not have exactly one request id that can be logged and passed on, NewTrace makes one. Several parents are none, and
+// without a parent there is no state; the fields of the state are one list (W3C Trace Context, section 3).
 func NewTrace(values func(name string) []string) Trace {
-	trace := Trace{Traceparent: first(values("traceparent")), Tracestate: first(values("tracestate"))}
+	var trace Trace
+	if parents := values("traceparent"); len(parents) == 1 && isRequestID(parents[0]) && !strings.Contains(parents[0], ",") {
+		trace.Traceparent, trace.Tracestate = parents[0], stateOf(values("tracestate"))
+	}
 	if ids := values("x-request-id"); len(ids) == 1 && isRequestID(ids[0]) {
 		trace.RequestID = ids[0]
 		return trace
@@ -27,15 +32,28 @@ func NewTrace(values func(name string) []string) Trace {
 	return trace
 }
 
-func first(values []string) string {
-	if len(values) == 0 {
+// stateOf joins the fields of a trace state in their order. A state that is too long is left out, as the standard allows.
+func stateOf(fields []string) string {
+	var states []string
+	for _, field := range fields {
+		if field = strings.Trim(field, " \t,"); field != "" {
+			states = append(states, field)
+		}
+	}
+	if len(states) == 0 {
 		return ""
 	}
-	return values[0]
+	if joined := strings.Join(states, ","); len(joined) <= maxState {
+		return joined
+	}
+	return ""
 }
 
-// maxRequestID is the maximum length of a request id that is passed on, in bytes.
-const maxRequestID = 128
+// The maximum lengths of what is passed on, in bytes. A longer request could be refused for its length.
+const (
+	maxRequestID = 128
+	maxState     = 2 << 10 // of a trace state; at least 512 have to be passed on
+)
 
 func isRequestID(s string) bool {
 	for i := range len(s) {

@@ -41,11 +41,16 @@ func foldHeader(c byte) byte {
 // ours is the prefix of the headers in which a proxy tells the application what was decided.
 const ours = "X-Wardkeeper-"
 
+// IsReserved reports whether an application could take a header for one that only the proxy may send. A CGI program, for
+// instance, cannot tell X_Wardkeeper_Subject from X-Wardkeeper-Subject.
+func IsReserved(name string) bool {
+	return len(name) >= len(ours) && SameHeader(name[:len(ours)], ours)
+}
+
 // checkHeaders refuses headers that could make the application take the request for another one, or for another person's.
-// identity is the header in which the proxy names the person, or "".
-func checkHeaders(header http.Header, identity string) error {
+func checkHeaders(header http.Header) error {
 	for name, values := range header {
-		if len(name) > len(ours) && SameHeader(name[:len(ours)], ours) && !SameHeader(name, identity) {
+		if IsReserved(name) {
 			return badRequest("The request has a header that only the proxy may set: leave out those that begin with " + ours + ".")
 		}
 		for _, refused := range &refusedHeaders {

@@ -202,6 +202,15 @@ func TestFormsBesideDrawnParametersAreRefused(t *testing.T) {
 	require.NoError(t, resolve("GET", "/a?user_id=x", "", ""))
 }
 
+func TestReservedHeaders(t *testing.T) {
+	for _, name := range []string{"X-Wardkeeper-Subject", "x-wardkeeper-subject", "X_WARDKEEPER_SUBJECT", "x.wardkeeper obligations", "X-Wardkeeper-"} {
+		assert.True(t, IsReserved(name), name)
+	}
+	for _, name := range []string{"", "X-Wardkeeper", "Wardkeeper-Subject", "XX-Wardkeeper-Subject", "X-Request-Id"} {
+		assert.False(t, IsReserved(name), name)
+	}
+}
+
 func TestHostileHeadersAreRefused(t *testing.T) {
 	table := hostile(t)
 	resolve := func(path string, header http.Header) (Resolution, error) {

@@ -148,6 +148,9 @@ func (p *parser) query(r *route, n *yaml.Node, name string) {
 // undrawable are headers that proxies act on, so that the application may get other values than those judged.
 var undrawable = []string{"Authorization", "Connection", "Content-Length", "Cookie", "Host", "Proxy-Authorization", "TE", "Trailer", "Transfer-Encoding", "Upgrade"}
 
+// replaced are headers that proxies and adapters set themselves: they say nothing about the person or the user.
+var replaced = []string{"X-Forwarded-Method", "X-Forwarded-Uri", "X-Forwarded-Host", "X-Request-ID"}
+
 // header checks the name of a header.
 func (p *parser) header(r *route, n *yaml.Node, name string) {
 	if !p.checkHeaderName(n, name) {
@@ -173,6 +176,10 @@ func (p *parser) checkHeaderName(n *yaml.Node, name string) bool {
 		p.faults.add(n, "%q is not a name of a header: use letters, digits and hyphens", name)
 	case slices.ContainsFunc(undrawable, same), slices.ContainsFunc(refusedHeaders[:], same):
 		p.faults.add(n, "the header %s cannot be drawn from: proxies act on it, or requests with it are refused", name)
+	case IsReserved(name):
+		p.faults.add(n, "the header %s cannot be drawn from: requests with a header that begins with %s are refused", name, ours)
+	case slices.ContainsFunc(replaced, same):
+		p.faults.add(n, "the header %s cannot be drawn from: proxies and adapters set it themselves", name)
 	default:
 		return true
 	}

@@ -66,7 +66,7 @@ func (t *Table) Resolve(ctx context.Context, r Request) (Resolution, error) {
 	if err != nil {
 		return resolution, err
 	}
-	if err := checkHeaders(r.Header, t.subject.Header); err != nil {
+	if err := checkHeaders(r.Header); err != nil {
 		return resolution, err
 	}
 	if overridesMethod(target.query) {

@@ -33,7 +33,7 @@ type Application struct {
 func Open() (*Application, error) {
 	a := &Application{}
 	return a.open(map[string]pep.Handler{
-		"notification": {Can: func(o pep.Obligation) bool { return o.Properties["channel"] == "email" }, After: a.notify},
+		"notification": {Can: canNotify, After: a.notify},
 		pep.Confirm:    {},
 	})
 }
@@ -93,6 +93,14 @@ func (a *Application) Checker() *check.Checker { return a.checker }
 
 // Addr returns the address to listen at.
 func (a *Application) Addr() string { return os.Getenv("LISTEN_ADDR") }
+
+// canNotify panics for the channel "fault", as a program with a mistake does.
+func canNotify(o pep.Obligation) bool {
+	if o.Properties["channel"] == "fault" {
+		panic(o.Properties["to"])
+	}
+	return o.Properties["channel"] == "email"
+}
 
 func (a *Application) notify(_ context.Context, o pep.Obligation) error {
 	a.mu.Lock()

@@ -34,6 +34,7 @@ var behaviors = func() map[string]behavior {
 		"allow-spaced":  {answer: " {\r\n\t\"decision\" : true }\n", permits: true},
 		"allow-charset": {play: typed(`application/json; charset=UTF-8`), permits: true},
 		"allow-cased":   {play: typed(`Application/JSON`), permits: true},
+		"allow-quoted":  {play: typed(`application/json;charset="utf-8"`), permits: true},
 		"allow-chunked": {play: chunked(true), permits: true},
 		"allow-after-1xx": {play: func(e *exchange) bool {
 			return e.send("HTTP/1.1 103 Early Hints\r\n\r\n") && e.respond(200, jsonType, allowed)
@@ -57,6 +58,8 @@ var behaviors = func() map[string]behavior {
 		"obliged-null":            {answer: `{"decision":true,"context":{"obligations":null}}`, permits: true},
 		"obliged-confirm":         {answer: oblige(true, confirm)},
 		"obliged-pigeon":          {answer: oblige(true, pigeon)},
+		"obliged-fault":           {answer: oblige(true, fault)},
+		"obliged-fault-email":     {answer: oblige(true, fault, email)},
 		"obliged-warn":            {answer: oblige(true, warn)},
 		"obliged-unknown":         {answer: oblige(true, unknown)},
 		"obliged-email-unknown":   {answer: oblige(true, unknown, email)},
@@ -86,6 +89,8 @@ var behaviors = func() map[string]behavior {
 		"not-twice-same":      {answer: `{"decision":true,"decision":true}`},
 		"not-twice-escaped":   {answer: `{"decision":false,"\u0064ecision":true}`},
 		"not-twice-context":   {answer: `{"decision":true,"context":{"obligations":[` + unknown + `]},"context":{}}`},
+		"not-twice-deep":      {answer: `{"decision":true,"context":{"x":[{"y":{"a":1,"a":2}}]}}`},
+		"not-twice-elsewhere": {answer: `{"decision":true,"more":{"a":1,"a":2}}`},
 		"not-twice-within":    {answer: `{"decision":true,"context":{"obligations":[` + unknown + `],"obligations":[]}}`},
 		"not-trailing":        {answer: `{"decision":true}}`},
 		"not-trailing-denial": {answer: `{"decision":true}{"decision":false}`},
@@ -112,11 +117,19 @@ var behaviors = func() map[string]behavior {
 		"not-html-type":     {play: typed("text/html")},
 		"not-similar-type":  {play: typed("application/jsonp")},
 		"not-problem-type":  {play: typed("application/problem+json")},
+		"not-list-of-types": {play: typed("application/json, text/html")},
+		"not-parameter":     {play: typed(`application/json; profile="https://example.org/other"`)},
+		"not-two-charsets":  {play: typed("application/json; charset=utf-8; charset=utf-8")},
 		"not-other-charset": {play: typed("application/json; charset=utf-16")},
 		"not-two-types":     {play: header("Content-Type: text/html\r\n" + jsonType)},
 		"not-without-type":  {play: header("")},
 		"not-encoded":       {play: header(jsonType + "Content-Encoding: gzip\r\n")},
-		"not-other-id":      {play: header(jsonType + "X-Request-ID: of-another-request\r\n")},
+		"not-identity":      {play: header(jsonType + "Content-Encoding: identity\r\n")},
+		"not-two-encodings": {play: header(jsonType + "Content-Encoding:\r\nContent-Encoding: gzip\r\n")},
+		"not-two-ids": {play: func(e *exchange) bool {
+			return e.respond(200, jsonType+"X-Request-ID: of-another-request\r\n", allowed) // beside its own
+		}},
+		"not-other-id": {play: header(jsonType + "X-Request-ID: of-another-request\r\n")},
 		"not-short": {play: func(e *exchange) bool {
 			e.send(e.head(200, jsonType+"Content-Length: 100\r\n") + allowed)
 			return false
@@ -142,10 +155,17 @@ var behaviors = func() map[string]behavior {
 		"not-in-time-body": {play: func(e *exchange) bool {
 			return e.send(e.head(200, jsonType+"Content-Length: 17\r\n")) && e.wait(waiting) && e.send(allowed)
 		}},
-		"not-in-time-drop": {play: (*exchange).drip},
+		"not-in-time-drop": {play: func(e *exchange) bool {
+			const pieces = int(waiting / pause)
+			return e.drip(e.head(200, jsonType+"Content-Length: "+strconv.Itoa(pieces+len(allowed))+"\r\n"), " ", pieces) && e.send(allowed)
+		}},
+		"not-in-time-header": {play: func(e *exchange) bool {
+			return e.drip("HTTP/1.1 200 OK\r\n", "X-Fill: x\r\n", int(waiting/pause)) && e.send(jsonType+"Content-Length: 17\r\n\r\n"+allowed)
+		}},
 
-		"batch-fewer": {answer: allowed, permits: true},
-		"batch-more":  {answer: allowed, permits: true},
+		"batch-fewer":  {answer: allowed, permits: true},
+		"batch-more":   {answer: allowed, permits: true},
+		"batch-number": {answer: allowed, permits: true},
 	}
 	for _, status := range []int{201, 202, 203, 204, 205, 206, 300, 304, 400, 401, 403, 404, 405, 407, 408, 409, 418, 421, 425, 429, 500, 501, 502, 503, 504, 511, 599} {
 		all["not-"+strconv.Itoa(status)] = behavior{play: func(e *exchange) bool {
@@ -167,6 +187,7 @@ const (
 	email   = `{"id":"TEST-2/email","type":"notification","properties":{"to":"jane.doe@example.org","body":"Hello.","channel":"email"}}`
 	email2  = `{"id":"TEST-3/email","type":"notification","properties":{"to":"jane.doe@example.org","body":"Hello again.","channel":"email"}}`
 	pigeon  = `{"id":"TEST-2/pigeon","type":"notification","properties":{"to":"jane.doe@example.org","body":"Hello.","channel":"pigeon"}}`
+	fault   = `{"id":"TEST-2/fault","type":"notification","properties":{"to":"jane.doe@example.org","body":"Hello.","channel":"fault"}}`
 	confirm = `{"id":"TEST-2/confirm","type":"custom","properties":{"action":"confirm","cause":"multiple_locations"}}`
 	warn    = `{"id":"TEST-2/warn","type":"custom","properties":{"action":"warn","cause":"no_role_here"}}`
 	unknown = `{"id":"TEST-2/unknown","type":"session_termination","properties":{"subject":"jane"}}`
@@ -230,19 +251,21 @@ func (e *exchange) wait(d time.Duration) bool {
 	return errors.Is(err, os.ErrDeadlineExceeded)
 }
 
-// drip sends an allow in small pieces with short pauses, so that a time-out between two reads never ends it.
-func (e *exchange) drip() bool {
-	const pause = 100 * time.Millisecond
-	pieces := int(waiting / pause)
-	if !e.send(e.head(200, jsonType+"Content-Length: "+strconv.Itoa(pieces+len(allowed))+"\r\n")) {
+// pause is shorter than any time-out between two reads.
+const pause = 100 * time.Millisecond
+
+// drip sends the begin of an answer, and then a piece again and again with pauses, so that a time-out between two reads never
+// ends it.
+func (e *exchange) drip(begin, piece string, times int) bool {
+	if !e.send(begin) {
 		return false
 	}
-	for range pieces {
-		if !e.wait(pause) || !e.send(" ") {
+	for range times {
+		if !e.wait(pause) || !e.send(piece) {
 			return false
 		}
 	}
-	return e.send(allowed)
+	return true
 }
 
 // reset makes closing the connection send a TCP reset.

@@ -164,6 +164,8 @@ func (s *Server) answer(conn net.Conn, number int, req *http.Request, body []byt
 		answers = answers[1:]
 	case "batch-more":
 		answers = append(answers, allowed)
+	case "batch-number":
+		answers[0] = `{"decision":1}`
 	}
 	return e.respond(http.StatusOK, jsonType, `{"evaluations":[`+strings.Join(answers, ",")+`]}`)
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/wardkeeper/wardkeeper/adapters/check"
 	"github.com/wardkeeper/wardkeeper/adapters/pep"
@@ -32,6 +33,10 @@ const (
 
 // maxBodyHeader bounds the body in a header field, in bytes. nginx accepts a response header of 4 KiB by default.
 const maxBodyHeader = 2 << 10
+
+// maxTime bounds an answer. It leaves a tenth of the second that proxies wait for the way, so that a person gets the refusal of
+// Wardkeeper rather than that of the proxy.
+const maxTime = 900 * time.Millisecond
 
 // Config configures a handler. Checker is required.
 type Config struct {
@@ -62,8 +67,10 @@ func New(c Config) (*Handler, error) {
 
 // Answer answers a subrequest: with status 200 if the original request may pass, otherwise with the refusal. With the query
 // "as=nginx", every refusal but 401 has the status 403, because nginx turns any other into 500; X-Wardkeeper-Status has the
-// real one.
+// real one. A check that takes more than 0.9 s is no answer.
 func (h *Handler) Answer(ctx context.Context, r *http.Request) (status int, header http.Header, body []byte) {
+	ctx, cancel := context.WithTimeout(ctx, maxTime)
+	defer cancel()
 	header = http.Header{}
 	refusal, result, err := h.check(ctx, r)
 	if err != nil {

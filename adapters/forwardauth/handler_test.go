@@ -23,7 +23,7 @@ import (
 // byResource answers by the id of the resource.
 type byResource struct{ questions []authzen.Evaluation }
 
-func (d *byResource) Decide(_ context.Context, questions []authzen.Evaluation) ([]authzen.Response, error) {
+func (d *byResource) Decide(ctx context.Context, questions []authzen.Evaluation) ([]authzen.Response, error) {
 	d.questions = append(d.questions, questions...)
 	switch questions[0].Resource.ID {
 	case "allow":
@@ -32,6 +32,9 @@ func (d *byResource) Decide(_ context.Context, questions []authzen.Evaluation) (
 		return []authzen.Response{{Decision: true, Context: map[string]any{"obligations": []any{map[string]any{"id": "N", "type": "notification"}}}}}, nil
 	case "away":
 		return nil, errors.New("away")
+	case "never":
+		<-ctx.Done()
+		return nil, ctx.Err()
 	}
 	return []authzen.Response{{Context: map[string]any{"reasons": []any{strings.Repeat("Not yours. ", 300)}}}}, nil
 }
@@ -89,6 +92,7 @@ func TestAnswer(t *testing.T) {
 		"denied":                 {target: "/users/deny", status: 403, realStatus: "403"},
 		"away":                   {target: "/users/away", status: 503, realStatus: "503", want: map[string]string{"Retry-After": "1"}},
 		"away, for nginx":        {query: "?as=nginx", target: "/users/away", status: 403, realStatus: "503"},
+		"in no time":             {target: "/users/never", status: 503, realStatus: "503", want: map[string]string{"Retry-After": "1"}},
 		"bad request":            {target: "/users/../open", status: 400, realStatus: "400"},
 		"bad request, for nginx": {query: "?as=nginx", target: "/users/../open", status: 403, realStatus: "400"},
 		"nobody, for nginx":      {query: "?as=nginx", target: "/users/allow", header: map[string]string{"X-Remote-User": ""}, status: 401, realStatus: "401"},

@@ -91,7 +91,7 @@ end
 
 core.register_action("wardkeeper", { "http-req" }, function(txn)
 	txn:unset_var("txn.wardkeeper")
-	local response = core.httpclient():get({ url = endpoint, headers = question(txn), timeout = 3000 })
+	local response = core.httpclient():get({ url = endpoint, headers = question(txn), timeout = 1000 })
 	if not response then
 		return
 	end

@@ -12,7 +12,8 @@ import (
 type Config struct {
 	Checker *check.Checker
 	// FromProxy reports whether a request comes from an authenticated proxy. Only such a request may name the person in a
-	// header. nil means that none may.
+	// header. nil means that none may. A proxy proves itself by a client certificate, a token (see [check.AcceptsToken]) or a Unix
+	// socket: an address is no proof.
 	FromProxy func(r *http.Request) bool
 	Logger    *slog.Logger // nil means slog.Default()
 }

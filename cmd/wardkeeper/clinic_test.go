@@ -216,7 +216,7 @@ http {
 
 // patience raises the time limits in the proxies' configurations. Tests in which the sidecar answers use it: a slow machine
 // must not fail them.
-var patience = []string{"_timeout 1s", "_timeout 60s"}
+var patience = []string{"_timeout 1s", "_timeout 60s", "_timeout 250ms", "_timeout 60s"}
 
 // startNginx starts nginx with the configuration of adapters/nginx, with its addresses and the texts of oldnew replaced.
 func (b *behindProxy) startNginx(t *testing.T, oldnew ...string) {

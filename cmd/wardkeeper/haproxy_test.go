@@ -16,7 +16,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/servertest"
 )
 
-var patientHAProxy = map[string]string{"timeout server 1s": "timeout server 60s", "timeout = 3000": "timeout = 60000"}
+var patientHAProxy = map[string]string{"timeout server 1s": "timeout server 60s", "timeout = 1000": "timeout = 60000"}
 
 // startHAProxy starts HAProxy with the files of adapters/haproxy.
 func startHAProxy(t *testing.T, pdp, app string, changes map[string]string) *proxy {

@@ -122,6 +122,7 @@ var behaviors = func() map[string]behavior {
 		"not-two-charsets":  {play: typed("application/json; charset=utf-8; charset=utf-8")},
 		"not-other-charset": {play: typed("application/json; charset=utf-16")},
 		"not-two-types":     {play: header("Content-Type: text/html\r\n" + jsonType)},
+		"not-second-type":   {play: header(jsonType + "Content-Type: text/html\r\n")},
 		"not-without-type":  {play: header("")},
 		"not-encoded":       {play: header(jsonType + "Content-Encoding: gzip\r\n")},
 		"not-identity":      {play: header(jsonType + "Content-Encoding: identity\r\n")},

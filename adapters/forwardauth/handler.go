@@ -34,9 +34,9 @@ const (
 // maxBodyHeader bounds the body in a header field, in bytes. nginx accepts a response header of 4 KiB by default.
 const maxBodyHeader = 2 << 10
 
-// maxTime bounds an answer. It leaves a tenth of the second that proxies wait for the way, so that a person gets the refusal of
-// Wardkeeper rather than that of the proxy.
-const maxTime = 900 * time.Millisecond
+// defaultTimeout leaves a tenth of the second that proxies wait for the way, so that a person gets the refusal of Wardkeeper
+// rather than that of the proxy.
+const defaultTimeout = 900 * time.Millisecond
 
 // Config configures a handler. Checker is required.
 type Config struct {
@@ -44,13 +44,16 @@ type Config struct {
 	Checker func() *check.Checker
 	// Tokens returns the valid tokens of proxies. nil means that any client that can connect may ask.
 	Tokens func() []string
-	Logger *slog.Logger // nil means slog.Default()
+	// Timeout bounds a check; 0 means 0.9 s. What takes longer is no answer.
+	Timeout time.Duration
+	Logger  *slog.Logger // nil means slog.Default()
 }
 
 // Handler answers proxies. It is safe for concurrent use.
 type Handler struct {
 	checker func() *check.Checker
 	tokens  func() []string
+	timeout time.Duration
 	logger  *slog.Logger
 }
 
@@ -62,14 +65,17 @@ func New(c Config) (*Handler, error) {
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
-	return &Handler{c.Checker, c.Tokens, c.Logger}, nil
+	if c.Timeout <= 0 {
+		c.Timeout = defaultTimeout
+	}
+	return &Handler{c.Checker, c.Tokens, c.Timeout, c.Logger}, nil
 }
 
 // Answer answers a subrequest: with status 200 if the original request may pass, otherwise with the refusal. With the query
 // "as=nginx", every refusal but 401 has the status 403, because nginx turns any other into 500; X-Wardkeeper-Status has the
-// real one. A check that takes more than 0.9 s is no answer.
+// real one.
 func (h *Handler) Answer(ctx context.Context, r *http.Request) (status int, header http.Header, body []byte) {
-	ctx, cancel := context.WithTimeout(ctx, maxTime)
+	ctx, cancel := context.WithTimeout(ctx, h.timeout)
 	defer cancel()
 	header = http.Header{}
 	refusal, result, err := h.check(ctx, r)

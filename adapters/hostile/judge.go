@@ -94,7 +94,7 @@ func NewJudge(table *routes.Table, record *Record) (*Judge, error) {
 	if err != nil {
 		return nil, err
 	}
-	j.handler, err = forwardauth.New(forwardauth.Config{Checker: func() *check.Checker { return checker }, Logger: slog.New(slog.DiscardHandler)})
+	j.handler, err = forwardauth.New(forwardauth.Config{Checker: func() *check.Checker { return checker }, Timeout: time.Minute, Logger: slog.New(slog.DiscardHandler)})
 	return j, err
 }
 

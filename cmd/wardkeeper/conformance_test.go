@@ -124,7 +124,7 @@ func TestSampleBehindProxy(t *testing.T) {
 
 // forwardAuth answers proxies as the sidecar does.
 func forwardAuth(t *testing.T, checker func() *check.Checker) http.Handler {
-	handler, err := forwardauth.New(forwardauth.Config{Checker: checker})
+	handler, err := forwardauth.New(forwardauth.Config{Checker: checker, Timeout: time.Minute})
 	require.NoError(t, err)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		status, header, body := handler.Answer(r.Context(), r)

@@ -185,7 +185,7 @@ func TestTableComparesServersWithTheSameCollector(t *testing.T) {
 		"61.0|60.0 to 62.0|5.55|1.00|60,000|61.00|61.00|61|", "161.0|160.0 to 162.0|1.45|1.00|160,000|161.00|161.00|161|",
 	}, rows["OPA server, TCP"])
 	require.Contains(t, text, "here & now\n")
-	require.Contains(t, text, "takes 11 to 161 µs per request")
+	require.Contains(t, text, "takes 11 to 161 µs more per request")
 	require.NotContains(t, table("", measuredServers()[1:2]), "| 1.00 ", "without the others there is no comparison")
 }
 

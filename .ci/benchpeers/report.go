@@ -42,13 +42,13 @@ func table(setting string, all []*server) string {
 }
 
 const notes = `
-All servers decide every question as the golden decisions say, half of them allows, and every answer is compared with that. OPA gets
-the facts in its input, while Wardkeeper has them; it writes no log. The echo handler decodes the question and encodes the prepared
-answer. "of echo" and "of OPA" compare the processor time with theirs.
+Figures are medians of the rounds; "of echo" and "of OPA" compare the processor time with theirs. Every server decides every question
+as the golden decisions say, half of them allows, and every answer is checked. OPA gets the facts in its input, while Wardkeeper has
+them; OPA writes no log. The echo handler decodes the question and encodes the prepared answer.
 
 Processor time is that of the server's process, as the system accounts for it, while the server gets as many requests as it answers.
-The load, which shares the processors, takes %.0f to %.0f µs per request beside it. Latencies are measured at a fixed rate, half of
-requests/s, and count from the time at which a request was due.
+Sending them takes %.0f to %.0f µs more per request, on the same processors. Latencies are measured at a fixed rate, half of requests/s,
+and count from the time at which a request was due.
 `
 
 // byCollector splits servers by the setting of their collector.

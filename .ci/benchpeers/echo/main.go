@@ -1,6 +1,6 @@
 // Command echo is the server that benchpeers compares decision points with: it decodes a question and encodes the prepared
-// answer, with the framework and the types of Wardkeeper but without its checks, its rules and its log. What another server takes
-// more is the price of deciding.
+// answer, with the framework and the types of Wardkeeper but without its checks, rules and log. What other servers take beyond that
+// is the price of deciding.
 package main
 
 import (

@@ -1,11 +1,15 @@
 package hostile
 
 import (
+	"bytes"
 	_ "embed"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
+
+	"golang.org/x/net/http2/hpack"
 )
 
 // RouteFile is the route file for which [Cases] makes requests, unless a [Site] says otherwise.
@@ -38,6 +42,8 @@ type Case struct {
 	Safe bool
 	// Hangs means that the request is incomplete, so that a server waits for more.
 	Hangs bool
+
+	stream *stream // of a case of HTTP/2, which has Raw for reports only
 }
 
 // idPattern finds the id of the case that a request belongs to.
@@ -45,9 +51,18 @@ var idPattern = regexp.MustCompile(`wkcase([0-9]+)`)
 
 func caseID(n int) string { return "wkcase" + strconv.Itoa(n) }
 
+// IsFor reports whether a case that is not hostile is for a target in a folder.
+func (c Case) IsFor(folder string) bool {
+	if c.stream != nil {
+		return slices.ContainsFunc(c.stream.fields, func(f hpack.HeaderField) bool { return f.Name == ":path" && strings.HasPrefix(f.Value, folder) })
+	}
+	return bytes.HasPrefix(c.Raw, []byte("GET "+folder)) || bytes.HasPrefix(c.Raw, []byte("HEAD "+folder))
+}
+
 // corpus collects cases.
 type corpus struct {
 	site  Site
+	first int // the number of the first case
 	cases []Case
 }
 
@@ -71,7 +86,7 @@ func Cases(site Site) []Case {
 }
 
 // id returns the id of the case that is added next.
-func (c *corpus) id() string { return caseID(len(c.cases)) }
+func (c *corpus) id() string { return caseID(c.first + len(c.cases)) }
 
 // target expands a template: <p> and <s> are the protected and the public folder without slashes around them, <id> is the id
 // of the case, <host> is the host of the site.

@@ -19,3 +19,13 @@ func TestCasesAreMany(t *testing.T) {
 	require.Greater(t, len(classes), 30)
 	t.Log(len(raws), classes)
 }
+
+func TestCasesOfHTTP2AreMany(t *testing.T) {
+	classes := map[string]int{}
+	for _, c := range hostile.CasesOfHTTP2(hostile.DefaultSite()) {
+		classes[c.Class]++
+		require.Regexp(t, "^wkcase[0-9]+$", c.ID)
+	}
+	require.Greater(t, len(classes), 30)
+	t.Log(classes)
+}

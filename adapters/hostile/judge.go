@@ -156,6 +156,14 @@ func forwarded(r *http.Request) routes.Request {
 // IsPublic reports whether the first request of a case may be answered to anybody, even if its lines or its version are
 // malformed.
 func (j *Judge) IsPublic(ctx context.Context, c Case) bool {
+	if c.stream != nil {
+		r, ok := c.stream.request()
+		if !ok {
+			return false
+		}
+		resolution, err := j.table.Resolve(ctx, r)
+		return err == nil && resolution.Outcome == routes.Public
+	}
 	r, err := readRequest(bufio.NewReader(bytes.NewReader(c.Raw)), func() {})
 	if line, _, _ := bytes.Cut(bytes.TrimLeft(c.Raw, "\r\n"), []byte("\n")); err != nil || bytes.Count(line, []byte(" ")) != 2 {
 		return false

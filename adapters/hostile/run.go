@@ -30,15 +30,24 @@ type Answer struct {
 	Err    error  // why there was no connection
 }
 
-// Run sends the cases to a proxy, each on a connection of its own, and returns what the clients got, in the order of the cases.
+// Run sends the cases to a proxy and returns what the clients got, in the order of the cases. Each case of HTTP/1.1 has a
+// connection of its own.
 func Run(ctx context.Context, dial func(ctx context.Context) (net.Conn, error), cases []Case) []Answer {
 	answers := make([]Answer, len(cases))
 	next := make(chan int)
 	var running sync.WaitGroup
 	for range parallel {
 		running.Go(func() {
+			var streams *conn2
 			for i := range next {
-				answers[i] = send(ctx, dial, cases[i])
+				if cases[i].stream == nil {
+					answers[i] = send(ctx, dial, cases[i])
+					continue
+				}
+				streams, answers[i] = sendOn(ctx, streams, dial, cases[i])
+			}
+			if streams != nil {
+				_ = streams.Close()
 			}
 		})
 	}
@@ -67,6 +76,43 @@ func dial(network, addr string) func(ctx context.Context) (net.Conn, error) {
 	}
 }
 
+// sendOn sends a case of HTTP/2 on a connection, or on a new one if conn is nil. It returns the connection for the next case.
+func sendOn(ctx context.Context, conn *conn2, dial func(ctx context.Context) (net.Conn, error), c Case) (*conn2, Answer) {
+	for {
+		isNew := conn == nil
+		if isNew {
+			raw, err := dial(ctx)
+			if err != nil {
+				return nil, Answer{Case: c, Err: err}
+			}
+			if conn, err = open2(raw); err != nil {
+				_ = raw.Close()
+				return nil, Answer{Case: c, Err: err}
+			}
+		}
+		answer, broken, err := conn.send(c, patienceFor(c))
+		if broken || err != nil {
+			_ = conn.Close()
+			conn = nil
+		}
+		if err == nil || isNew {
+			answer.Closed = answer.Closed || err != nil
+			return conn, answer
+		}
+	}
+}
+
+// patienceFor returns how long to wait for an answer.
+func patienceFor(c Case) time.Duration {
+	switch {
+	case c.Hangs:
+		return idleHanging
+	case c.Class == PlainClass:
+		return patient
+	}
+	return idle
+}
+
 func send(ctx context.Context, dial func(ctx context.Context) (net.Conn, error), c Case) Answer {
 	answer := Answer{Case: c}
 	conn, err := dial(ctx)
@@ -75,13 +121,7 @@ func send(ctx context.Context, dial func(ctx context.Context) (net.Conn, error),
 		return answer
 	}
 	defer func() { _ = conn.Close() }()
-	patience := idle
-	switch {
-	case c.Hangs:
-		patience = idleHanging
-	case c.Class == PlainClass:
-		patience = patient
-	}
+	patience := patienceFor(c)
 	_ = conn.SetWriteDeadline(time.Now().Add(patient))
 	go func() { _, _ = conn.Write(c.Raw) }() // the proxy may answer and close before it has read everything
 	var text strings.Builder

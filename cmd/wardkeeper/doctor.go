@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
+	"fmt"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -12,7 +15,7 @@ import (
 )
 
 func newDoctorCommand(p process) *cobra.Command {
-	var nginx, caddy, url, routeFile string
+	var nginx, caddy, url, authority, routeFile string
 	cmd := &cobra.Command{
 		Use:   "doctor --nginx FILE | --caddy FILE | --url URL [flags]",
 		Short: "Examine how a proxy asks before it passes requests on",
@@ -21,8 +24,8 @@ although nobody was asked about them, or not as they were judged; a person who c
 requests through.
 
 --nginx and --caddy start the proxy with the configuration in a folder of its own. The doctor's own servers stand for the application and the sidecar,
-and its own sockets for the ports; the servers that the configuration names are not touched. What it listens to with TLS is
-examined without.
+and its own sockets for the ports; the servers that the configuration names are not touched. Servers with TLS have a certificate of the
+doctor's. Where HTTP/2 is negotiated, the requests are sent over HTTP/2 too, with more that only HTTP/2 can carry.
 
 --url sends those of the requests that change nothing to a running deployment, and to no other address: GET and HEAD of ids that do not
 exist, about two thousand of them, of nobody who has signed in. It judges by the answers alone, and says what it cannot see.
@@ -33,7 +36,8 @@ proxy that treats all paths alike.
 Exit status: 0 nothing is wrong, 1 something is, 2 it could not be examined.`,
 		Example: `  wardkeeper doctor --nginx /etc/nginx/nginx.conf --routes routes.yaml
   wardkeeper doctor --caddy /etc/caddy/Caddyfile
-  wardkeeper doctor --url https://clinic.example.org --routes routes.yaml`,
+  wardkeeper doctor --url https://clinic.example.org --routes routes.yaml
+  wardkeeper doctor --url https://clinic.internal:8443 --ca ca.pem`,
 		Args: arguments(),
 	}
 	flags := cmd.Flags()
@@ -41,6 +45,7 @@ Exit status: 0 nothing is wrong, 1 something is, 2 it could not be examined.`,
 	flags.StringVar(&nginx, "nginx", "", "examine the configuration `FILE` of nginx")
 	flags.StringVar(&caddy, "caddy", "", "examine the configuration `FILE` of Caddy: a Caddyfile, or JSON in a file named so")
 	flags.StringVar(&url, "url", "", "examine the deployment that runs at the `URL`")
+	flags.StringVar(&authority, "ca", "", "verify the certificate at the URL by the authorities in the `FILE` (PEM), not the system's")
 	flags.StringVar(&routeFile, "routes", "", "make the requests for the paths of the route `FILE`")
 	cmd.MarkFlagsMutuallyExclusive("nginx", "caddy", "url")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -51,6 +56,19 @@ Exit status: 0 nothing is wrong, 1 something is, 2 it could not be examined.`,
 				return err
 			}
 			options.Routes = table
+		}
+		if authority != "" {
+			if url == "" {
+				return errors.New("--ca is for --url: what --nginx and --caddy examine has a certificate of the doctor's")
+			}
+			data, err := os.ReadFile(authority)
+			if err != nil {
+				return fmt.Errorf("--ca: %w", err)
+			}
+			options.Authorities = x509.NewCertPool()
+			if !options.Authorities.AppendCertsFromPEM(data) {
+				return fmt.Errorf("--ca: %s has no certificate: it must be PEM", authority)
+			}
 		}
 		var examine func(context.Context) (doctor.Report, error)
 		switch {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/pem"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -54,6 +55,46 @@ func TestDoctorExaminesCaddy(t *testing.T) {
 	require.Contains(t, got.err, "caddy refuses the configuration")
 }
 
+// withTLS returns the lines of a configuration of nginx in which the server has TLS and HTTP/2. The files do not exist here.
+func withTLS(t *testing.T, conf string) string {
+	t.Helper()
+	return replaceIn(t, conf, "listen 80;", `listen 443 ssl http2;
+	ssl_certificate /etc/ssl/clinic.pem;
+	ssl_certificate_key /etc/ssl/clinic.key;
+	server_name clinic.example.org;`)
+}
+
+func TestDoctorExaminesTLSAndHTTP2(t *testing.T) {
+	t.Parallel()
+	skipIfShort(t)
+	caddy := replaceIn(t, readFile(t, "../../adapters/caddy/Caddyfile"), ":80 {", "clinic.example.org {")
+	for name, c := range map[string]struct {
+		flag, conf string
+		status     int
+		sentences  []string
+	}{
+		"nginx": {"--nginx", withTLS(t, readFile(t, nginxAdapter)), statusOK, []string{" over HTTP/2: ", "Nothing is wrong."}},
+		"nginx that asks about nothing": {
+			"--nginx", withTLS(t, replaceIn(t, readFile(t, nginxAdapter), "auth_request /_wardkeeper;", "")), statusNo,
+			[]string{" over HTTP/2 lets everybody through: it does not ask the sidecar"},
+		},
+		"Caddy": {"--caddy", caddy, statusOK, []string{" over HTTP/2: ", "over HTTP/2 passes on trailers", "Nothing is wrong."}},
+		"Caddy that asks elsewhere": {
+			"--caddy", replaceIn(t, caddy, "/adapters/forward-auth", "/access/v1/evaluation"), statusNo,
+			[]string{" over HTTP/2 lets everybody through: it asks the sidecar at another path"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := run(t, nil, "doctor", c.flag, writeFile(t, "conf", c.conf))
+			require.Equal(t, c.status, got.status, "%s%s", got.out, got.err)
+			for _, sentence := range c.sentences {
+				require.Contains(t, got.out, sentence)
+			}
+		})
+	}
+}
+
 // nobody implements [routes.Verifier].
 type nobody struct{}
 
@@ -74,6 +115,29 @@ func TestDoctorExaminesARunningDeployment(t *testing.T) {
 	got := run(t, nil, "doctor", "--url", protected.URL)
 	require.Equal(t, statusOK, got.status, "%s%s", got.out, got.err)
 	require.Contains(t, got.out, "From outside it is not to be seen what the application gets")
+
+	secure := httptest.NewUnstartedServer(protected.Config.Handler)
+	secure.EnableHTTP2, secure.Config.ErrorLog = true, slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	secure.StartTLS()
+	t.Cleanup(secure.Close)
+	authority := writeFile(t, "ca.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: secure.Certificate().Raw})))
+	got = run(t, nil, "doctor", "--url", secure.URL, "--ca", authority)
+	require.Equal(t, statusOK, got.status, "%s%s", got.out, got.err)
+	require.Contains(t, got.out, " over HTTP/2: ")
+	got = run(t, nil, "doctor", "--url", secure.URL)
+	require.Equal(t, statusFailed, got.status, got.out)
+	require.Contains(t, got.err, "is not to be trusted: x509: certificate signed by unknown authority; if an authority of your own has signed it, name its file with --ca")
+	for message, args := range map[string][]string{
+		"use http://":              {"--url", strings.Replace(protected.URL, "http:", "https:", 1)},
+		"has no certificate":       {"--url", secure.URL, "--ca", writeFile(t, "empty.pem", "")},
+		"no such file":             {"--url", secure.URL, "--ca", "/nonexistent"},
+		"--ca is for --url":        {"--nginx", nginxAdapter, "--ca", authority},
+		"connect: connection refu": {"--url", "http://127.0.0.1:1"},
+	} {
+		got := run(t, nil, append([]string{"doctor"}, args...)...)
+		require.Equal(t, statusFailed, got.status, message)
+		require.Contains(t, got.err, message)
+	}
 
 	open := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {

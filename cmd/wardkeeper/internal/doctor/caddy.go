@@ -31,8 +31,8 @@ func Caddy(ctx context.Context, path string, o Options) (Report, error) {
 		return report, err
 	}
 	defer w.close()
-	trial, dir := w.trial, w.dir
-	c := &caddyConfig{application: trial.Backend.Addr(), sidecar: w.sidecar, report: &report}
+	dir := w.dir
+	c := &caddyConfig{application: w.trial.Backend.Addr(), sidecar: w.sidecar, certificate: w.certificate, report: &report}
 	if err := c.rewrite(config, dir); err != nil {
 		return report, err
 	}
@@ -59,26 +59,11 @@ func Caddy(ctx context.Context, path string, o Options) (Report, error) {
 		return report, err
 	}
 	defer stop()
-	of := func(server caddyServer) *running {
-		r := &running{trial: trial, dial: hostile.DialTCP(server.addr), site: w.site, where: "the server " + server.name + " of " + path}
-		if server.host != "" {
-			r.site.Host = server.host
-		}
-		return r
-	}
+	var all []*running
 	for _, server := range c.servers {
-		if err := of(server).examine(ctx, &report); err != nil {
-			return report, err
-		}
+		all = append(all, w.running(hostile.DialTCP(server.addr), server.host, server.tls, "the server "+server.name+" of "+path))
 	}
-	trial.Judge.Close()
-	for _, server := range c.servers {
-		r := of(server)
-		if err := r.statuses(ctx, &report, hostile.Cases(r.site)[:4], hostile.Allow, 503, "while the sidecar is down"); err != nil {
-			return report, err
-		}
-	}
-	return report, nil
+	return report, examineAll(ctx, all, &report)
 }
 
 // adaptCaddy reads a configuration and returns it as decoded JSON. Caddy itself converts a Caddyfile.
@@ -108,13 +93,17 @@ func adaptCaddy(ctx context.Context, path string) (map[string]any, error) {
 
 // caddyConfig rewrites a configuration.
 type caddyConfig struct {
-	application, sidecar string // addresses of the doctor's servers
+	application, sidecar string      // addresses of the doctor's servers
+	certificate          certificate // in place of those that the configuration names
 	servers              []caddyServer
 	report               *Report
 	passes               bool // the current server passes requests to an application
 }
 
-type caddyServer struct{ name, addr, host string }
+type caddyServer struct {
+	name, addr, host string
+	tls              bool
+}
 
 func (c *caddyConfig) rewrite(config map[string]any, dir string) error {
 	apps, _ := config["apps"].(map[string]any)
@@ -125,6 +114,9 @@ func (c *caddyConfig) rewrite(config map[string]any, dir string) error {
 	}
 	clear(apps)
 	apps["http"] = http
+	apps["tls"] = map[string]any{"certificates": map[string]any{"load_files": []any{
+		map[string]any{"certificate": c.certificate.file, "key": c.certificate.key, "tags": []any{"doctor"}},
+	}}}
 	delete(config, "logging")
 	config["admin"] = map[string]any{"disabled": true}
 	config["storage"] = map[string]any{"module": "file_system", "root": dir}
@@ -134,15 +126,21 @@ func (c *caddyConfig) rewrite(config map[string]any, dir string) error {
 		if err != nil {
 			return err
 		}
+		host := firstHost(server)
+		secure := servesTLS(server, host)
 		server["listen"] = []any{addr}
 		server["automatic_https"] = map[string]any{"disable": true}
-		for _, key := range []string{"tls_connection_policies", "logs", "listener_wrappers", "protocols"} {
+		for _, key := range []string{"tls_connection_policies", "logs", "listener_wrappers"} {
 			delete(server, key)
+		}
+		server["protocols"] = withoutHTTP3(server["protocols"])
+		if secure {
+			server["tls_connection_policies"] = []any{map[string]any{"certificate_selection": map[string]any{"any_tag": []any{"doctor"}}}}
 		}
 		c.passes = false
 		c.walk(server)
 		if c.passes {
-			c.servers = append(c.servers, caddyServer{name, addr, firstHost(server)})
+			c.servers = append(c.servers, caddyServer{name, addr, host, secure})
 		}
 	}
 	if len(c.servers) == 0 {
@@ -192,6 +190,29 @@ func (c *caddyConfig) proxy(handler map[string]any) {
 	if transport, ok := handler["transport"].(map[string]any); ok {
 		delete(transport, "tls")
 	}
+}
+
+// withoutHTTP3 returns the protocols of a server that the doctor can examine.
+func withoutHTTP3(protocols any) []any {
+	known, _ := protocols.([]any)
+	if len(known) == 0 {
+		return []any{"h1", "h2"}
+	}
+	return slices.DeleteFunc(known, func(name any) bool { return name == "h3" })
+}
+
+// servesTLS reports whether a server serves TLS: because its configuration says so, or by automatic HTTPS, which is for servers
+// with a host and another port than 80.
+func servesTLS(server map[string]any, host string) bool {
+	if policies, _ := server["tls_connection_policies"].([]any); len(policies) > 0 {
+		return true
+	}
+	automatic, _ := server["automatic_https"].(map[string]any)
+	listen, _ := server["listen"].([]any)
+	return automatic["disable"] != true && host != "" && !slices.ContainsFunc(listen, func(addr any) bool {
+		text, _ := addr.(string)
+		return strings.HasSuffix(text, ":80")
+	})
 }
 
 // firstHost returns the first host without wildcards or placeholders that a server's routes match, or "" if there is none.

@@ -2,10 +2,10 @@ package doctor
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"maps"
-	"net"
 	"slices"
 	"strings"
 
@@ -33,6 +33,8 @@ func (r *Report) note(format string, args ...any) {
 type Options struct {
 	// Routes is the route file; nil means the route file of the corpus.
 	Routes *routes.Table
+	// Authorities verify the certificate of a running deployment; nil means those of the system.
+	Authorities *x509.CertPool
 }
 
 // table returns the route file and the site for which to make the corpus.
@@ -79,14 +81,54 @@ func siteOf(table *routes.Table) (hostile.Site, error) {
 // running is a running proxy between the doctor's servers.
 type running struct {
 	trial *hostile.Trial
-	dial  func(context.Context) (net.Conn, error)
-	site  hostile.Site
-	where string // names the server of the proxy in messages
+	dial  dialer
+	// dialHTTP2 opens connections on which HTTP/2 is negotiated; nil if there is no TLS.
+	dialHTTP2 dialer
+	site      hostile.Site
+	isHTTP2   bool
+	where     string // names the server of the proxy in messages
+}
+
+// examineAll examines the servers of a proxy, and then stops the sidecar that the doctor plays to see what they answer without.
+func examineAll(ctx context.Context, all []*running, report *Report) error {
+	for _, r := range all {
+		if err := r.examine(ctx, report); err != nil {
+			return err
+		}
+		if r.dialHTTP2 == nil || !hostile.SpeaksHTTP2(ctx, r.dialHTTP2) {
+			continue
+		}
+		if err := r.overHTTP2().examine(ctx, report); err != nil {
+			return err
+		}
+	}
+	for _, r := range all {
+		r.trial.Judge.Close()
+		if err := r.statuses(ctx, report, hostile.Cases(r.site)[:4], hostile.Allow, 503, "while the sidecar is down"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// overHTTP2 returns the server as it is reached over HTTP/2.
+func (r *running) overHTTP2() *running {
+	over := *r
+	over.dial, over.where, over.isHTTP2 = r.dialHTTP2, r.where+" over HTTP/2", true
+	return &over
+}
+
+// cases returns the corpus for a site.
+func (r *running) cases(site hostile.Site) []hostile.Case {
+	if r.isHTTP2 {
+		return hostile.CasesOfHTTP2(site)
+	}
+	return hostile.Cases(site)
 }
 
 // examine sends the corpus and checks how the proxy answers denials and failures.
 func (r *running) examine(ctx context.Context, report *Report) error {
-	cases := hostile.Cases(r.site)
+	cases := r.cases(r.site)
 	var plain []hostile.Case
 	for _, c := range cases {
 		if c.Class == hostile.PlainClass {
@@ -124,7 +166,7 @@ func (r *running) examine(ctx context.Context, report *Report) error {
 		anonymous := *r
 		anonymous.site.Credentials = ""
 		var nobody []hostile.Case
-		for _, c := range hostile.Cases(anonymous.site) {
+		for _, c := range r.cases(anonymous.site) {
 			if c.Class == hostile.PlainClass {
 				nobody = append(nobody, c)
 			}
@@ -151,14 +193,14 @@ func (r *running) examine(ctx context.Context, report *Report) error {
 	if arrived == 0 {
 		report.found("%s lets nobody through: a request that may pass is answered with status %d. Either the sidecar does not get the person's fields (%s), or something else refuses it.", r.where, status, strings.SplitN(r.site.Credentials, ":", 2)[0])
 	}
-	r.violations(report, o)
-	report.note("%s: %d connections with hostile requests; %d were refused, %d requests reached the application, %d of them in a way that is wrong.", r.where, len(o.Answers), o.Refused(), o.Arrived, len(o.Violations))
+	wrong := r.violations(report, o)
+	report.note("%s: %d connections with hostile requests; %d were refused, %d requests reached the application, %d of them in a way that is wrong.", r.where, len(o.Answers), o.Refused(), o.Arrived, wrong)
 	return nil
 }
 
 // asks reports whether the proxy must ask about the first request of a plain case.
 func (r *running) asks(c hostile.Case) bool {
-	return strings.HasPrefix(string(c.Raw), "GET "+r.site.Protected) || strings.HasPrefix(string(c.Raw), "HEAD "+r.site.Protected)
+	return c.IsFor(r.site.Protected)
 }
 
 // statuses checks that clients get the status want, and that no request gets through. of describes the requests in messages.
@@ -183,19 +225,28 @@ func (r *running) statuses(ctx context.Context, report *Report, plain []hostile.
 // maxExamples limits how many violations of a kind are shown.
 const maxExamples = 2
 
-// violations reports the requests that the application should not have received, by kind.
-func (r *running) violations(report *Report, o hostile.Outcome) {
-	count := map[string]int{}
+// violations reports the requests that the application should not have received, by kind, and returns their number. Trailers
+// are noted only, because programs keep them apart from the header.
+func (r *running) violations(report *Report, o hostile.Outcome) int {
+	count, trailers := map[string]int{}, 0
 	for _, v := range o.Violations {
+		if strings.Contains(v.Sentence, "trailer") {
+			trailers++
+			continue
+		}
 		kind, _, _ := strings.Cut(v.Sentence, ":")
 		if count[kind]++; count[kind] > maxExamples {
 			continue
 		}
 		report.found("%s: %s\n  kind  %s\n  sent  %s\n  got   %s", r.where, v.Sentence, v.Class, v.Sent, v.Got)
 	}
+	if trailers > 0 {
+		report.note("%s passes on trailers, fields after the body, and nobody judges them (%d requests): the application must not take them for fields of the header.", r.where, trailers)
+	}
 	for _, kind := range slices.Sorted(maps.Keys(count)) {
 		if count[kind] > maxExamples {
 			report.found("%s: the same happened %d times in all: %s.", r.where, count[kind], strings.TrimSuffix(kind, "."))
 		}
 	}
+	return len(o.Violations) - trailers
 }

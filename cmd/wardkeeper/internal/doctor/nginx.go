@@ -28,8 +28,10 @@ func Nginx(ctx context.Context, path string, o Options) (Report, error) {
 		return report, err
 	}
 	defer w.close()
-	trial, dir := w.trial, w.dir
-	c := &nginxConfig{dir: dir, application: trial.Backend.Addr(), sidecar: w.sidecar, ports: map[string]string{}, report: &report}
+	dir := w.dir
+	c := &nginxConfig{
+		dir: dir, application: w.trial.Backend.Addr(), sidecar: w.sidecar, certificate: w.certificate, ports: map[string]string{}, report: &report,
+	}
 	if err := c.rewrite(root); err != nil {
 		return report, err
 	}
@@ -38,32 +40,19 @@ func Nginx(ctx context.Context, path string, o Options) (Report, error) {
 		return report, err
 	}
 	defer stop()
+	var all []*running
 	for _, server := range c.servers {
-		r := &running{trial: trial, dial: hostile.DialUnix(server.addr), site: w.site, where: "the server at " + server.at.Where()}
-		if server.host != "" {
-			r.site.Host = server.host
-		}
-		if err := r.examine(ctx, &report); err != nil {
-			return report, err
-		}
+		r := w.running(hostile.DialUnix(server.addr), server.host, server.tls, "the server at "+server.at.Where())
+		all = append(all, r)
 	}
-	trial.Judge.Close()
-	for _, server := range c.servers {
-		r := &running{trial: trial, dial: hostile.DialUnix(server.addr), site: w.site, where: "the server at " + server.at.Where()}
-		if server.host != "" {
-			r.site.Host = server.host
-		}
-		if err := r.statuses(ctx, &report, hostile.Cases(r.site)[:4], hostile.Allow, 503, "while the sidecar is down"); err != nil {
-			return report, err
-		}
-	}
-	return report, nil
+	return report, examineAll(ctx, all, &report)
 }
 
 // nginxConfig rewrites a configuration.
 type nginxConfig struct {
 	dir                  string
 	application, sidecar string            // addresses of the doctor's servers
+	certificate          certificate       // in place of those that the configuration names
 	ports                map[string]string // the doctor's socket for each port of the configuration
 	servers              []nginxServer
 	report               *Report
@@ -74,19 +63,21 @@ type nginxConfig struct {
 type nginxServer struct {
 	at         *nginxconf.Directive
 	addr, host string
+	tls        bool
 }
 
-// leftOut lists directives to remove: they write outside the doctor's folder, need TLS, or limit requests or connections.
+// leftOut lists directives to remove: they write outside the doctor's folder, need files that only nginx may read, or limit
+// requests or connections.
 var leftOut = []string{
 	"user", "pid", "daemon", "master_process", "worker_processes", "worker_cpu_affinity", "worker_rlimit_nofile", "error_log", "access_log", "events", "stream", "mail", "lock_file", "env", "pcre_jit",
-	"client_body_temp_path", "proxy_temp_path", "fastcgi_temp_path", "uwsgi_temp_path", "scgi_temp_path", "limit_req", "limit_conn", "http2", "http3", "quic_retry",
+	"client_body_temp_path", "proxy_temp_path", "fastcgi_temp_path", "uwsgi_temp_path", "scgi_temp_path", "limit_req", "limit_conn", "http3", "quic_retry",
 }
 
 // otherApplications lists directives that pass requests to applications that do not speak HTTP/1.1.
 var otherApplications = []string{"fastcgi_pass", "uwsgi_pass", "scgi_pass", "grpc_pass", "memcached_pass"}
 
 func isLeftOut(d *nginxconf.Directive) bool {
-	return slices.Contains(leftOut, d.Name) || strings.HasPrefix(d.Name, "ssl_") || strings.HasPrefix(d.Name, "proxy_ssl_") || d.Name == "ssl"
+	return slices.Contains(leftOut, d.Name) || strings.HasPrefix(d.Name, "ssl_") || strings.HasPrefix(d.Name, "proxy_ssl_")
 }
 
 func prune(d *nginxconf.Directive) {
@@ -97,6 +88,9 @@ func prune(d *nginxconf.Directive) {
 }
 
 func (c *nginxConfig) rewrite(root *nginxconf.Directive) error {
+	if root.Contains("ssl_verify_client") {
+		c.report.note("The doctor has no client certificate: ssl_verify_client was left out.")
+	}
 	prune(root)
 	blocks := root.All("http")
 	switch {
@@ -127,7 +121,9 @@ func (c *nginxConfig) rewrite(root *nginxconf.Directive) error {
 	for i, d := range http.All("proxy_cache_path") {
 		d.Args = append(nginxconf.New("", filepath.Join(c.dir, "cache"+strconv.Itoa(i))).Args, d.Args[min(1, len(d.Args)):]...)
 	}
-	settings := []*nginxconf.Directive{nginxconf.New("access_log", "off")}
+	settings := []*nginxconf.Directive{
+		nginxconf.New("access_log", "off"), nginxconf.New("ssl_certificate", c.certificate.file), nginxconf.New("ssl_certificate_key", c.certificate.key),
+	}
 	for _, name := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} {
 		settings = append(settings, nginxconf.New(name+"_temp_path", filepath.Join(c.dir, "tmp")))
 	}
@@ -144,7 +140,7 @@ func (c *nginxConfig) rewrite(root *nginxconf.Directive) error {
 
 // server rewrites a server and reports its faults.
 func (c *nginxConfig) server(http, server *nginxconf.Directive) error {
-	addr, err := c.listen(server)
+	addr, secure, err := c.listen(server)
 	if err != nil {
 		return err
 	}
@@ -161,7 +157,7 @@ func (c *nginxConfig) server(http, server *nginxconf.Directive) error {
 	if !x.passes {
 		return nil
 	}
-	s := nginxServer{at: server, addr: addr}
+	s := nginxServer{at: server, addr: addr, tls: secure}
 	for _, names := range server.All("server_name") {
 		for i := range names.Args {
 			if name := names.Arg(i); s.host == "" && name != "" && name != "_" && !strings.ContainsAny(name, "*~$") && !strings.HasPrefix(name, ".") {
@@ -173,37 +169,59 @@ func (c *nginxConfig) server(http, server *nginxconf.Directive) error {
 	return nil
 }
 
-// listen replaces the ports of a server with the doctor's sockets, which no other process can take. It returns the first one.
-func (c *nginxConfig) listen(server *nginxconf.Directive) (first string, _ error) {
+// listen replaces the ports of a server with the doctor's sockets, which no other process can take. It returns the one to
+// examine, with TLS if any has it.
+func (c *nginxConfig) listen(server *nginxconf.Directive) (addr string, secure bool, _ error) {
+	always := len(server.All("ssl")) > 0 && server.All("ssl")[0].Arg(0) == "on"
 	listens := server.All("listen")
 	if len(listens) == 0 {
 		listens = []*nginxconf.Directive{nginxconf.New("listen", "80")}
 	}
-	server.Block = slices.DeleteFunc(server.Block, func(d *nginxconf.Directive) bool { return d.Name == "listen" })
+	server.Block = slices.DeleteFunc(server.Block, func(d *nginxconf.Directive) bool { return d.Name == "listen" || d.Name == "ssl" })
 	var used []string
 	for _, d := range listens {
 		var flags []string
+		quic := false
+		tls := always || slices.ContainsFunc(d.Args, func(a nginxconf.Arg) bool { return a.Text == "ssl" })
+		if tls {
+			flags = append(flags, "ssl")
+		}
 		for _, a := range d.Args[min(1, len(d.Args)):] {
 			switch a.Text {
 			case "default_server", "default":
 				flags = append(flags, "default_server")
 			case "proxy_protocol":
-				return "", fmt.Errorf("%s: the proxy protocol cannot be examined", d.Where())
+				return "", false, fmt.Errorf("%s: the proxy protocol cannot be examined", d.Where())
+			case "quic":
+				quic = true
+			case "http2":
+				if tls { // without TLS there would be no HTTP/1.1
+					flags = append(flags, "http2")
+				}
 			}
 		}
-		port := portOf(d.Arg(0))
-		addr, ok := c.ports[port]
-		if !ok {
-			addr = filepath.Join(c.dir, fmt.Sprintf("listen%d.sock", len(c.ports)))
-			c.ports[port] = addr
-		}
-		if slices.Contains(used, addr) {
+		if quic {
 			continue
 		}
-		used = append(used, addr)
-		server.Block = append([]*nginxconf.Directive{nginxconf.New("listen", append([]string{"unix:" + addr}, flags...)...)}, server.Block...)
+		port := portOf(d.Arg(0))
+		at, ok := c.ports[port]
+		if !ok {
+			at = filepath.Join(c.dir, fmt.Sprintf("listen%d.sock", len(c.ports)))
+			c.ports[port] = at
+		}
+		if slices.Contains(used, at) {
+			continue
+		}
+		used = append(used, at)
+		if len(used) == 1 || tls && !secure {
+			addr, secure = at, tls
+		}
+		server.Block = append([]*nginxconf.Directive{nginxconf.New("listen", append([]string{"unix:" + at}, flags...)...)}, server.Block...)
 	}
-	return used[0], nil
+	if len(used) == 0 {
+		return "", false, fmt.Errorf("%s: HTTP/3 alone cannot be examined", server.Where())
+	}
+	return addr, secure, nil
 }
 
 // portOf returns the port of a listen directive, or the address of its Unix socket.

@@ -3,11 +3,13 @@ package doctor
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
 	"net/url"
-	"time"
+	"slices"
+	"strings"
 
 	"github.com/wardkeeper/wardkeeper/adapters/hostile"
 )
@@ -29,22 +31,58 @@ func URL(ctx context.Context, base string, o Options) (Report, error) {
 	if err != nil {
 		return report, err
 	}
-	var safe []hostile.Case
-	for _, c := range hostile.Cases(site) {
-		if c.Safe {
-			safe = append(safe, c)
+	dial, dialHTTP2 := dialURL(u, o.Authorities)
+	if conn, err := dial(ctx); err != nil {
+		return report, unreachable(u, err)
+	} else if err := conn.Close(); err != nil {
+		return report, err
+	}
+	e := &outside{judge: judge, site: site, report: &report}
+	if err := e.examine(ctx, u, dial, hostile.Cases(site), ""); err != nil {
+		return report, err
+	}
+	if dialHTTP2 != nil && hostile.SpeaksHTTP2(ctx, dialHTTP2) {
+		if err := e.examine(ctx, u, dialHTTP2, hostile.CasesOfHTTP2(site), " over HTTP/2"); err != nil {
+			return report, err
 		}
 	}
-	answers := hostile.Run(ctx, dialURL(u), safe)
+	report.note("From outside it is not to be seen what the application gets, whether a denial denies, and how requests are treated once somebody has signed in: --nginx and --caddy examine that.")
+	return report, nil
+}
+
+// unreachable says why there is no connection, and what to do.
+func unreachable(u *url.URL, err error) error {
+	if certificate, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return fmt.Errorf("the certificate of %s is not to be trusted: %w; if an authority of your own has signed it, name its file with --ca", u.Host, certificate.Err)
+	}
+	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
+		return fmt.Errorf("%s does not speak TLS: use http://%s", u.Host, u.Host)
+	}
+	return fmt.Errorf("cannot connect to %s: %w", u.Host, err)
+}
+
+// outside is an examination of a running deployment.
+type outside struct {
+	judge  *hostile.Judge
+	site   hostile.Site
+	report *Report
+}
+
+// examine sends the safe cases. how describes the connections in messages.
+func (e *outside) examine(ctx context.Context, u *url.URL, dial dialer, cases []hostile.Case, how string) error {
+	safe := slices.DeleteFunc(cases, func(c hostile.Case) bool { return !c.Safe })
+	answers := hostile.Run(ctx, dial, safe)
 	count, undecided, refused := map[string]int{}, 0, 0
 	for _, a := range answers {
 		switch {
 		case a.Err != nil:
-			return report, fmt.Errorf("cannot connect to %s: %w", u.Host, a.Err)
-		case judge.IsPublic(ctx, a.Case):
+			return unreachable(u, a.Err)
+		case e.judge.IsPublic(ctx, a.Case):
+		case a.Status >= 200 && a.Status < 300 && isOfNoSite(a):
+			undecided++
 		case a.Status >= 200 && a.Status < 300:
 			if count[a.Case.Class]++; count[a.Case.Class] <= maxExamples {
-				report.found("Nobody has signed in, and is answered with status %d to a request that should be refused.\n  kind  %s\n  sent  %.300q", a.Status, a.Case.Class, a.Case.Raw)
+				e.report.found("Nobody has signed in, and is answered with status %d%s to a request that should be refused.\n  kind  %s\n  sent  %.300q", a.Status, how, a.Case.Class, a.Case.Raw)
 			}
 		case a.Status == 0, a.Status == 400, a.Status == 401, a.Status == 403, a.Status == 405, a.Status == 414, a.Status == 431, a.Status >= 500:
 			refused++
@@ -53,29 +91,37 @@ func URL(ctx context.Context, base string, o Options) (Report, error) {
 		}
 	}
 	for _, a := range answers {
-		if a.Case.Class == hostile.PlainClass && !judge.IsPublic(ctx, a.Case) && a.Status != 401 {
-			report.found("Nobody has signed in, and is answered with status %d instead of 401 to a request for %s.", a.Status, site.Protected+a.Case.ID)
+		if a.Case.Class == hostile.PlainClass && !e.judge.IsPublic(ctx, a.Case) && a.Status != 401 {
+			e.report.found("Nobody has signed in, and is answered with status %d%s instead of 401 to a request for %s.", a.Status, how, e.site.Protected+a.Case.ID)
 			break
 		}
 	}
-	report.note("%s: %d connections with hostile requests of nobody, GET and HEAD of ids that do not exist; %d were refused.", u.Host, len(answers), refused)
+	e.report.note("%s%s: %d hostile requests of nobody, GET and HEAD of ids that do not exist; %d were refused.", u.Host, how, len(answers), refused)
 	if undecided > 0 {
-		report.note("%d others were answered with a redirection or 404: whether the application or the proxy did that is not to be seen from outside.", undecided)
+		e.report.note("%d others were answered with a redirection, 404, or nothing for another host: whether the application or the proxy did that is not to be seen from outside.", undecided)
 	}
-	report.note("From outside it is not to be seen what the application gets, whether a denial denies, and how requests are treated once somebody has signed in: --nginx and --caddy examine that.")
-	return report, nil
+	return nil
 }
 
-// dialURL returns a dial function for [hostile.Run].
-func dialURL(u *url.URL) func(context.Context) (net.Conn, error) {
+// isOfNoSite reports whether an answer is an empty one to a request for another host. Caddy answers so for a host that it does
+// not serve.
+func isOfNoSite(a hostile.Answer) bool {
+	class := a.Case.Class
+	isAnother := strings.Contains(class, "host") || strings.Contains(class, "authority") || class == "request targets"
+	head, _, _ := strings.Cut(a.Text, "\r\n\r\n")
+	return isAnother && (a.Text == "" || strings.Contains(head, "\r\nContent-Length: 0"))
+}
+
+// dialURL returns dial functions for HTTP/1.1 and HTTP/2. That for HTTP/2 is nil without TLS, where HTTP/2 is not negotiated.
+func dialURL(u *url.URL, authorities *x509.CertPool) (dial, dialHTTP2 dialer) {
 	port := u.Port()
 	if port == "" {
 		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
 	}
-	addr := net.JoinHostPort(u.Hostname(), port)
+	plain := hostile.DialTCP(net.JoinHostPort(u.Hostname(), port))
 	if u.Scheme == "http" {
-		return hostile.DialTCP(addr)
+		return plain, nil
 	}
-	dialer := tls.Dialer{NetDialer: &net.Dialer{Timeout: 10 * time.Second}, Config: &tls.Config{ServerName: u.Hostname(), NextProtos: []string{"http/1.1"}}}
-	return func(ctx context.Context) (net.Conn, error) { return dialer.DialContext(ctx, "tcp", addr) }
+	config := &tls.Config{ServerName: u.Hostname(), RootCAs: authorities}
+	return overTLS(plain, config, "http/1.1"), overTLS(plain, config, "h2")
 }

@@ -14,6 +14,8 @@ type workspace struct {
 	site    hostile.Site
 	dir     string
 	sidecar string // the address of the sidecar that the doctor plays
+
+	certificate certificate
 }
 
 func (o Options) openWorkspace() (*workspace, error) {
@@ -29,6 +31,10 @@ func (o Options) openWorkspace() (*workspace, error) {
 		w.close()
 		return nil, err
 	}
+	if w.certificate, err = newCertificate(w.dir); err != nil {
+		w.close()
+		return nil, err
+	}
 	sidecar, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		w.close()
@@ -37,6 +43,20 @@ func (o Options) openWorkspace() (*workspace, error) {
 	w.trial.Judge.Serve(sidecar)
 	w.sidecar = sidecar.Addr().String()
 	return w, nil
+}
+
+// running returns a server of the proxy that accepts the connections of dial. host is the name that requests are for; "" is that of the
+// site.
+func (w *workspace) running(dial dialer, host string, secure bool, where string) *running {
+	r := &running{trial: w.trial, dial: dial, site: w.site, where: where}
+	if host != "" {
+		r.site.Host = host
+	}
+	if secure {
+		config := w.certificate.client(r.site.Host)
+		r.dial, r.dialHTTP2 = overTLS(dial, config, "http/1.1"), overTLS(dial, config, "h2")
+	}
+	return r
 }
 
 // close stops what the doctor plays, and removes the folder.

@@ -62,6 +62,16 @@ func (d *Directive) All(name string) []*Directive {
 	return found
 }
 
+// Contains reports whether a block has a directive of this name, at any depth.
+func (d *Directive) Contains(name string) bool {
+	for _, child := range d.Block {
+		if child.Name == name || child.Contains(name) {
+			return true
+		}
+	}
+	return false
+}
+
 // Where returns the position for messages: FILE:LINE.
 func (d *Directive) Where() string { return fmt.Sprintf("%s:%d", d.File, d.Line) }
 

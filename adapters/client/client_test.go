@@ -534,3 +534,44 @@ func TestSurplusAnswerIsNotThatOfTheNextQuestion(t *testing.T) {
 	assert.NotContains(t, logged.String(), "HTTP/1.1")
 	assert.NotContains(t, logged.String(), "decision")
 }
+
+// The transport logs what follows an answer, wherever an answer ends.
+func TestWhatFollowsAnAnswerIsNotLogged(t *testing.T) {
+	const head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+	for name, answer := range map[string]string{
+		"length":                 head + "Content-Length: 18\r\n\r\n" + `{"decision":false}`,
+		"length in another case": head + "CONTENT-length:18 \r\n\r\n" + `{"decision":false}`,
+		"chunks":                 head + "Transfer-Encoding: chunked\r\n\r\n12\r\n" + `{"decision":false}` + "\r\n0\r\n\r\n",
+		"after hints":            "HTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\n" + head + "Content-Length: 18\r\n\r\n" + `{"decision":false}`,
+		"long lines":             head + "X-Fill: " + strings.Repeat("Content-Length: 9", 1000) + "\r\nContent-Length: 18\r\n\r\n" + `{"decision":false}`,
+		"bare line feeds":        strings.ReplaceAll(head, "\r", "") + "Content-Length: 18\n\n" + `{"decision":false}`,
+	} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		closed := make(chan struct{})
+		go func() {
+			defer close(closed)
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			defer conn.Close()
+			r := bufio.NewReader(conn)
+			if req, err := http.ReadRequest(r); err == nil {
+				_, _ = io.Copy(io.Discard, req.Body)
+				_, _ = io.WriteString(conn, answer+"jane.doe@example.org")
+				_, _ = r.ReadByte() // until the client closes the connection, which it does after it has logged
+			}
+		}()
+		var logged bytes.Buffer
+		log.SetOutput(&logged)
+		c := newClient(t, client.Config{URL: "http://" + l.Addr().String(), Timeout: time.Minute})
+		answers, err := c.Decide(t.Context(), []authzen.Evaluation{about("x")})
+		<-closed
+		log.SetOutput(os.Stderr)
+		_ = l.Close()
+		require.NoError(t, err, name)
+		assert.False(t, answers[0].Decision)
+		assert.NotContains(t, logged.String(), "jane", name)
+	}
+}

@@ -63,11 +63,11 @@ type conn struct {
 	// state is odd once the current request has been sent, at least in part, and even before that. It only increases.
 	state atomic.Int64
 
-	// Reading one byte at a time keeps a surplus here. The transport logs what it finds after an answer, and an answer may name
-	// persons (PEP-11). The following are used where the connection is read, which is never done concurrently.
+	// The following are used where the connection is read, which is never done concurrently.
 	buffer   [4 << 10]byte
 	rest     []byte // of the buffer
 	received int64  // the state when the rest was received
+	answer   framing
 }
 
 // begin is called before a request is sent.
@@ -95,10 +95,16 @@ func (c *conn) Read(p []byte) (int, error) {
 		if n == 0 {
 			return 0, err
 		}
-		c.rest, c.received = c.buffer[:n], c.state.Load()
+		state := c.state.Load()
+		if state != c.received {
+			c.answer = framing{}
+		}
+		c.rest, c.received = c.buffer[:n], state
 	}
-	p[0], c.rest = c.rest[0], c.rest[1:]
-	return 1, nil
+	n := copy(p, c.rest[:c.answer.piece(c.rest)])
+	c.answer.advance(c.rest[:n])
+	c.rest = c.rest[n:]
+	return n, nil
 }
 
 // answers reports whether the byte that was read last was received after the current request had been sent. It is called where

@@ -333,6 +333,7 @@ func TestHostileBodiesAreRefused(t *testing.T) {
 		`{"id":9007199254740993}`, `{"id":1e999}`, `{"id":NaN}`, `{"id":"` + strings.Repeat("a", 1025) + `"}`, `{"id":"a","x":` + strings.Repeat("[", 70) + strings.Repeat("]", 70) + `}`,
 		`{"id":"a","A":[]}`, `{"id":"a","a":[{"Role":"x"}]}`, `{"id":"a","a":[{"role":"x","ROLE":"y"}]}`, `{"id":"a","a":[{"role":"x","role":"y"}]}`, "id=a", "<id>a</id>",
 		`{"id":"a"}` + strings.Repeat(" ", MaxBody), "\x1f\x8b\x08\x00", `{"id":"a","x":{"y":1,"y":2}}`, "{\"id\":\"a\"}\x00",
+		`{"id":" a"}`, `{"id":"a "}`, `{"id":" "}`, `{"id":"\u00a0a"}`, `{"id":"a\u3000"}`, `{"id":"\u200ba"}`, `{"id":"a\ufeff"}`,
 	} {
 		_, err := resolve(body, isJSON)
 		if assert.Error(t, err, body) {
@@ -354,7 +355,7 @@ func TestHostileBodiesAreRefused(t *testing.T) {
 	}
 	for body, id := range map[string]string{
 		`{"id":"a"}`: "a", " {\n\"id\" :\t\"a\"} ": "a", `{"\u0069d":"\u0061"}`: "a", `{"id":7}`: "7", `{"id":-7}`: "-7", `{"id":"07"}`: "07", `{"id":"a","ids":"b","i":"c"}`: "a", `{"id":"a","x":{"ID":"b"}}`: "a",
-		`{"id":"é"}`: "é", `{"id":"a","a":{}}`: "a", `{"id":"a","a":[]}`: "a", `{"id":"a","a":[{}]}`: "a", `{"id":"a","a":[{"role":null}]}`: "a", `{"id":"a","a":7}`: "a", `{"id":"a/../b"}`: "a/../b",
+		`{"id":"é"}`: "é", `{"id":"a","a":{}}`: "a", `{"id":"a","a":[]}`: "a", `{"id":"a","a":[{}]}`: "a", `{"id":"a","a":[{"role":null}]}`: "a", `{"id":"a","a":7}`: "a", `{"id":"a/../b"}`: "a/../b", `{"id":"a b"}`: "a b", `{"id":"a\u200db"}`: "a\u200db",
 	} {
 		for _, kind := range []string{"application/json", "Application/JSON", "application/json;charset=UTF-8", `application/json; charset="utf-8"`} {
 			got, err := resolve(body, http.Header{"Content-Type": {kind}})

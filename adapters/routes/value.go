@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"math"
 	"strconv"
+	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
@@ -39,7 +41,7 @@ type form uint8
 
 const (
 	anyForm     form = iota // any JSON value
-	textForm                // not empty, without control characters; a whole number counts as its digits
+	textForm                // not empty, without control characters and spaces around; a whole number counts as its digits
 	booleanForm             // true or false, also as text
 )
 
@@ -63,6 +65,8 @@ func (f form) convert(v any) (converted any, problem string) {
 			return nil, "is longer than " + strconv.Itoa(authzen.MaxName) + " bytes"
 		case hasControl(text):
 			return nil, "has control characters"
+		case strings.TrimFunc(text, isInvisible) != text: // many frameworks trim what they receive
+			return nil, "has spaces around it"
 		}
 		return text, ""
 	case booleanForm:
@@ -76,6 +80,9 @@ func (f form) convert(v any) (converted any, problem string) {
 	}
 	return v, ""
 }
+
+// isInvisible reports whether r is a space or an invisible format character, such as U+200B.
+func isInvisible(r rune) bool { return unicode.IsSpace(r) || unicode.Is(unicode.Cf, r) }
 
 // textOf returns a text, or the digits of a whole number that every program reads alike.
 func textOf(v any) (string, bool) {

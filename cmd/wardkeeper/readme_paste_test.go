@@ -1,0 +1,51 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/pdp/membership/servertest"
+)
+
+// The commands that protect the clinic are pasted from the README, with free ports and a folder of their own in place of bin.
+func TestPastedCommandsOfTheREADMEProtectTheClinic(t *testing.T) {
+	t.Parallel()
+	tool(t, "nginx")
+	dir := proxyDir(t)
+	clinic, err := clinicBinary()
+	require.NoError(t, err)
+	require.NoError(t, os.Symlink(clinic, filepath.Join(dir, "clinic")))
+	require.NoError(t, os.Symlink(binary(t), filepath.Join(dir, "wardkeeper")))
+	_, section, _ := strings.Cut(readFile(t, "../../README.md"), "## Protect an existing application\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	app, front := fmt.Sprintf("127.0.0.1:%d", servertest.FreePort(t)), fmt.Sprintf("127.0.0.1:%d", servertest.FreePort(t))
+	script := replaceIn(t, onlyBlock(t, section, "sh"),
+		"make build && go build -o bin/clinic ./testdata/clinic/serve\n", "", "bin/wardkeeper doctor --nginx adapters/nginx/nginx.conf", "# ",
+		"bin/clinic >", "bin/clinic --addr "+app+" >", "s|# auth_basic", "s|127.0.0.1:9000|"+app+"|; s|_timeout 1s|_timeout 60s|; s|# auth_basic", "127.0.0.1:8080", front, "$PWD/bin", dir)
+	script = regexp.MustCompile(`(?m)(^|[ >])bin/`).ReplaceAllString(script, "${1}"+dir+"/")
+	out, err := os.Create(filepath.Join(dir, "out"))
+	require.NoError(t, err)
+	cmd := exec.Command("sh", "-c", script)
+	cmd.Dir = "../.."
+	cmd.Stdout, cmd.Stderr = out, out
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // so that what runs in the background ends with the test
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() {
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM)
+		_ = out.Close()
+	})
+	err = cmd.Wait()
+	printed := readFile(t, out.Name())
+	require.NoError(t, err, "%s\n%s", printed, readFile(t, filepath.Join(dir, "log")))
+	assert.Contains(t, printed, "<h1>Jane Doe</h1>")
+	assert.Contains(t, printed, `"code":"denied","detail":"This is the user's default location."`)
+}

@@ -206,33 +206,45 @@ func (ev *evaluation) checkLength() error {
 
 // lengthOf returns the length of a value as JSON in bytes. It stops counting soon after most.
 func lengthOf(value ast.Value, most int) int {
-	n := 2 // brackets, quotes
-	more := func(inner *ast.Term) bool {
-		n += lengthOf(inner.Value, most-n) + 1
-		return n > most
-	}
+	c := lengthCounter{most: most}
+	c.element = func(element *ast.Term) bool { return c.add(element.Value) }
+	c.member = func(name, value *ast.Term) bool { return c.add(name.Value) || c.add(value.Value) }
+	c.add(value)
+	return c.n - 1 // no separator follows the value
+}
+
+// lengthCounter counts the length of values with a separator after each.
+type lengthCounter struct {
+	n, most int
+	element func(*ast.Term) bool // made once for all values
+	member  func(name, value *ast.Term) bool
+}
+
+// add counts a value. It returns true if the count exceeds most.
+func (c *lengthCounter) add(value ast.Value) bool {
+	c.n += 3 // brackets or quotes, and the separator
 	switch v := value.(type) {
 	case ast.String:
-		for i := 0; i < len(v) && n <= most; i++ {
-			switch c := v[i]; {
-			case c < ' ':
-				n += len(`\u0000`)
-			case c == '"' || c == '\\':
-				n += 2
+		for i := 0; i < len(v) && c.n <= c.most; i++ {
+			switch b := v[i]; {
+			case b < ' ':
+				c.n += len(`\u0000`)
+			case b == '"' || b == '\\':
+				c.n += 2
 			default:
-				n++
+				c.n++
 			}
 		}
 	case ast.Object:
-		v.Until(func(name, member *ast.Term) bool { return more(name) || more(member) })
+		v.Until(c.member)
 	case *ast.Array:
-		v.Until(more)
+		v.Until(c.element)
 	case ast.Set:
-		v.Until(more)
+		v.Until(c.element)
 	case ast.Number:
-		n = len(v)
+		c.n += len(v) - 2
 	default: // true, false, null
-		n = 5
+		c.n += 3
 	}
-	return n
+	return c.n > c.most
 }

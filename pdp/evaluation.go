@@ -25,6 +25,8 @@ type evaluation struct {
 	facts    facts.Builder // without a view, policies see no facts
 	answered int           // bytes of the policy's answers so far
 	overrun  *time.Timer   // of limitTime
+	// lastMatched reports whether the last candidate of a list was a hit.
+	lastMatched bool
 }
 
 // begin takes the policy in force and a view that is as fresh as all the questions require. The caller limits the time

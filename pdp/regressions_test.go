@@ -161,7 +161,7 @@ func TestBatchEndsWithItsContext(t *testing.T) {
 }
 
 // manyUsers returns a directory with many users, few of whom are hits.
-func manyUsers(t *testing.T, users int) *directory.Directory {
+func manyUsers(t testing.TB, users int) *directory.Directory {
 	t.Helper()
 	data := []byte(`{"locations":[{"id":"metro","kind":"region","model":"regional"},{"id":"north","kind":"division","parent":"metro"},
 {"id":"abc","kind":"facility","parent":"north"}],"users":[{"id":"regina","default_location":"metro","assignments":[{"location":"metro","role":"regional_admin"}]}`)

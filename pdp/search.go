@@ -139,10 +139,40 @@ func (ev *evaluation) resources(ctx context.Context, r SearchRequest, list *list
 // resource returns a candidate for a resource search.
 func (ev *evaluation) resource(question Request, hit Hit) candidate {
 	question.Resource.ID = hit.ID
+	return ev.decided(hit, func(ctx context.Context) (Request, bool, error) {
+		ok, err := ev.may(ctx, question, ev.allow)
+		return question, ok, err
+	}, &question)
+}
+
+// decided returns a candidate that is tested by a question. In most lists, hits follow hits, and a hit needs the whole
+// decision anyway. So after a hit, the decision itself is asked for if the question is known; after any other candidate, ask
+// is called, which is cheaper for what is no hit. It returns the question that was allowed.
+func (ev *evaluation) decided(hit Hit, ask func(ctx context.Context) (Request, bool, error), question *Request) candidate {
+	var d Decision
+	var allowed Request
+	known := false
 	return candidate{
-		hit:     hit,
-		matches: func(ctx context.Context) (bool, error) { return ev.may(ctx, question, ev.allow) },
-		decide:  func(ctx context.Context) (Decision, error) { return ev.decideOne(ctx, question) },
+		hit: hit,
+		matches: func(ctx context.Context) (ok bool, err error) {
+			if ev.lastMatched && question != nil {
+				length := ev.answered
+				if d, err = ev.decideOne(ctx, *question); !d.Allow {
+					ev.answered = length // denials are not returned
+				}
+				ok, known = d.Allow, true
+			} else {
+				allowed, ok, err = ask(ctx)
+			}
+			ev.lastMatched = ok
+			return ok, err
+		},
+		decide: func(ctx context.Context) (Decision, error) {
+			if known {
+				return d, nil
+			}
+			return ev.decideOne(ctx, allowed)
+		},
 	}
 }
 

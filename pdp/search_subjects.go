@@ -18,15 +18,14 @@ func (ev *evaluation) subjects(ctx context.Context, r SearchRequest, list *listi
 		return none, err
 	}
 	return list.users(ctx, ev.facts.View, subjectDecider.root, func(u *facts.User) candidate {
-		var allowed Request
-		return candidate{
-			hit: Hit{Type: "user", ID: u.ID(), Properties: list.UserFields(u, subjectDecider.root)},
-			matches: func(ctx context.Context) (ok bool, err error) {
-				allowed, ok, err = subjectDecider.may(ctx, u)
-				return ok, err
-			},
-			decide: func(ctx context.Context) (Decision, error) { return ev.decideOne(ctx, allowed) },
+		hit := Hit{Type: "user", ID: u.ID(), Properties: list.UserFields(u, subjectDecider.root)}
+		ask := func(ctx context.Context) (Request, bool, error) { return subjectDecider.may(ctx, u) }
+		if !subjectDecider.fixedLocation || !subjectDecider.canBeAllowed(u) {
+			return ev.decided(hit, ask, nil)
 		}
+		question := subjectDecider.question
+		question.Subject.ID = u.ID()
+		return ev.decided(hit, ask, &question)
 	}), nil
 }
 

@@ -21,6 +21,21 @@ type Builder struct {
 	Subjects, Users *Evictor
 
 	sharedTerms map[sharedKey]*ast.Term // nil values are built when first needed
+	// The parts of the last question: the next one often has the same subject, action or resource.
+	subject, action, resource builtPart
+}
+
+// builtPart is a subject, action or resource as it was put into an input.
+type builtPart struct {
+	kind, id, actionName string
+	properties           map[string]any
+	term                 *ast.Term
+}
+
+// sameAs reports whether the part is built from these values. Maps count as the same only if they are one.
+func (p *builtPart) sameAs(kind, id, actionName string, properties map[string]any) bool {
+	return p.term != nil && p.kind == kind && p.id == id && p.actionName == actionName && len(p.properties) == len(properties) &&
+		reflect.ValueOf(p.properties).Pointer() == reflect.ValueOf(properties).Pointer()
 }
 
 // Members are the members of an object that a policy can read.
@@ -122,7 +137,17 @@ func (b *Builder) Input(r authzen.Evaluation, f *Facts, reads Reads) (*ast.Term,
 	object := func(part string, members map[string]any, reads Members) (*ast.Term, error) {
 		return b.shared(part, r.Action.Name, members, func() (*ast.Term, error) { return objectTerm(members, reads) })
 	}
-	entity := func(part string, own [][2]*ast.Term, properties map[string]any, reads Members) (*ast.Term, error) {
+	// build builds a part, or takes that of the last question.
+	build := func(last *builtPart, part, kind, id string, properties map[string]any, reads Members) (*ast.Term, error) {
+		if last.sameAs(kind, id, r.Action.Name, properties) {
+			return last.term, nil
+		}
+		own := make([][2]*ast.Term, 0, 3)
+		if part == actionProperties {
+			own = append(own, item(keyName, ast.StringTerm(id)))
+		} else {
+			own = append(own, item(keyType, typeTerm(kind)), item(keyID, ast.StringTerm(id)))
+		}
 		if properties != nil {
 			term, err := object(part, properties, reads)
 			if err != nil {
@@ -130,17 +155,18 @@ func (b *Builder) Input(r authzen.Evaluation, f *Facts, reads Reads) (*ast.Term,
 			}
 			own = append(own, item(keyProperties, term))
 		}
-		return ast.ObjectTerm(own...), nil
+		*last = builtPart{kind, id, r.Action.Name, properties, ast.ObjectTerm(own...)}
+		return last.term, nil
 	}
-	subject, err := entity(subjectProperties, [][2]*ast.Term{item(keyType, typeTerm(r.Subject.Type)), item(keyID, ast.StringTerm(r.Subject.ID))}, r.Subject.Properties, reads.Subject)
+	subject, err := build(&b.subject, subjectProperties, r.Subject.Type, r.Subject.ID, r.Subject.Properties, reads.Subject)
 	if err != nil {
 		return nil, err
 	}
-	action, err := entity(actionProperties, [][2]*ast.Term{item(keyName, ast.StringTerm(r.Action.Name))}, r.Action.Properties, reads.Action)
+	action, err := build(&b.action, actionProperties, "", r.Action.Name, r.Action.Properties, reads.Action)
 	if err != nil {
 		return nil, err
 	}
-	resource, err := entity(resourceProperties, [][2]*ast.Term{item(keyType, typeTerm(r.Resource.Type)), item(keyID, ast.StringTerm(r.Resource.ID))}, r.Resource.Properties, reads.Resource)
+	resource, err := build(&b.resource, resourceProperties, r.Resource.Type, r.Resource.ID, r.Resource.Properties, reads.Resource)
 	if err != nil {
 		return nil, err
 	}

@@ -62,16 +62,18 @@ func TestCanceledContextEnds(t *testing.T) {
 	}
 }
 
+type valueKey struct{}
+
 func TestContextEndsWithItsParent(t *testing.T) {
 	root, cancel := context.WithCancel(t.Context())
 	outer := New(root, in(time.Hour))
-	inner := New(context.WithValue(New(outer, in(2*time.Hour)), "key", "value"), in(3*time.Hour)) //nolint:staticcheck // any key will do
+	inner := New(context.WithValue(New(outer, in(2*time.Hour)), valueKey{}, "value"), in(3*time.Hour))
 	require.NoError(t, inner.Err())
-	require.Equal(t, "value", inner.Value("key"))
+	require.Equal(t, "value", inner.Value(valueKey{}))
 	at, _ := inner.Deadline()
 	require.True(t, at.Equal(outer.deadline), "the earliest deadline counts")
 	done := inner.Done()
-	require.Equal(t, "value", inner.Value("key"))
+	require.Equal(t, "value", inner.Value(valueKey{}))
 	cancel()
 	<-done
 	requireEnded(t, context.Canceled, inner)

@@ -2,7 +2,6 @@ package redisstore
 
 import (
 	"strconv"
-	"strings"
 
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
@@ -25,28 +24,4 @@ func NewKeys(prefix string) Keys {
 // contain.
 func (k Keys) Name(key membership.Key) string {
 	return k.prefix + ":" + string(rune(key.Kind)) + record.PackedVersion + ":{" + strconv.Itoa(len(key.ID)) + ":" + key.ID + "}"
-}
-
-const hashSlots = 16384
-
-// hashSlot returns the slot in which a cluster places a key: CRC-16/XMODEM of its hash tag, as the Redis Cluster
-// specification defines. go-redis does not export it.
-func hashSlot(name string) int {
-	if _, after, ok := strings.Cut(name, "{"); ok {
-		if tag, _, ok := strings.Cut(after, "}"); ok && tag != "" {
-			name = tag
-		}
-	}
-	crc := uint16(0)
-	for i := range len(name) {
-		crc ^= uint16(name[i]) << 8
-		for range 8 {
-			if crc&0x8000 != 0 {
-				crc = crc<<1 ^ 0x1021
-			} else {
-				crc <<= 1
-			}
-		}
-	}
-	return int(crc) % hashSlots
 }

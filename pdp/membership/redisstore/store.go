@@ -8,6 +8,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/logging"
+	"github.com/sony/gobreaker/v2"
 
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
@@ -15,12 +16,12 @@ import (
 // Store implements [membership.Store] and [membership.Stream]. Values and the stream have separate clients, so that a burst of
 // values does not delay an announcement. It is safe for concurrent use.
 type Store struct {
-	cfg      Config
-	keys     Keys
-	values   redis.UniversalClient
-	stream   redis.UniversalClient
-	breakers breakers // of values
-	clock    atomic.Pointer[clockReading]
+	cfg     Config
+	keys    Keys
+	values  redis.UniversalClient
+	stream  redis.UniversalClient
+	breaker *gobreaker.TwoStepCircuitBreaker[any] // of values
+	clock   atomic.Pointer[clockReading]
 
 	// acknowledged is the position of the last announcement that a server accepted. It is kept until the follower finds it
 	// in its stream; nil if there is none.
@@ -56,11 +57,11 @@ func Open(cfg Config) (*Store, error) {
 	stream.PoolTimeout, stream.PoolSize, stream.MaxActiveConns = cfg.Lease/2, streamConnections, streamConnections
 	values.Dialer, stream.Dialer = dial(values.DialTimeout), dial(stream.DialTimeout)
 	return &Store{
-		cfg:      cfg,
-		keys:     NewKeys(cfg.Prefix),
-		values:   redis.NewUniversalClient(&values),
-		stream:   redis.NewUniversalClient(&stream),
-		breakers: newBreakers(o.IsClusterMode),
+		cfg:     cfg,
+		keys:    NewKeys(cfg.Prefix),
+		values:  redis.NewUniversalClient(&values),
+		stream:  redis.NewUniversalClient(&stream),
+		breaker: newBreaker(),
 	}, nil
 }
 

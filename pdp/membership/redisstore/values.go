@@ -2,7 +2,6 @@ package redisstore
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -16,7 +15,7 @@ import (
 // a value that it cannot unpack: its header may claim a greater version than any real one, and Put would then keep it.
 func (s *Store) Get(caller context.Context, key membership.Key) ([]byte, error) {
 	name := s.keys.Name(key)
-	done, err := s.breakers.allow(s.breakers.index(name))
+	done, err := s.allow()
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +40,7 @@ func (s *Store) Put(caller context.Context, key membership.Key, value []byte, tt
 		return record.ErrFormat
 	}
 	name := s.keys.Name(key)
-	done, err := s.breakers.allow(s.breakers.index(name))
+	done, err := s.allow()
 	if err != nil {
 		return err
 	}
@@ -57,41 +56,20 @@ func (s *Store) Put(caller context.Context, key membership.Key, value []byte, tt
 
 // Drop implements [membership.Store].
 func (s *Store) Drop(caller context.Context, keys ...membership.Key) error {
+	done, err := s.allow()
+	if err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(caller, s.cfg.Timeout)
 	defer cancel()
-	groups := make(map[int][]string) // by breaker
-	for _, key := range keys {
-		name := s.keys.Name(key)
-		index := s.breakers.index(name)
-		groups[index] = append(groups[index], name)
-	}
-	var errs []error
-	pipe := s.values.Pipeline()
-	commands := make(map[int][]*redis.IntCmd, len(groups))
-	reports := make(map[int]func(error), len(groups))
-	for index, names := range groups {
-		done, err := s.breakers.allow(index)
-		if err != nil {
-			errs = append(errs, err)
-			continue
+	_, err = s.values.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		for _, key := range keys { // one command each, because a cluster has them in different slots
+			pipe.Unlink(ctx, s.keys.Name(key))
 		}
-		reports[index] = done
-		for _, name := range names {
-			commands[index] = append(commands[index], pipe.Unlink(ctx, name))
-		}
-	}
-	if len(commands) > 0 {
-		_, _ = pipe.Exec(ctx) // each command has its own error
-	}
-	for index, group := range commands {
-		var err error
-		for _, c := range group {
-			err = errors.Join(err, c.Err())
-		}
-		reports[index](s.outcome(caller, err))
-		errs = append(errs, err)
-	}
-	if err := errors.Join(errs...); err != nil {
+		return nil
+	})
+	done(s.outcome(caller, err))
+	if err != nil {
 		return fmt.Errorf("redis: %w", err)
 	}
 	return nil

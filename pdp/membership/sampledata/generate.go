@@ -127,7 +127,7 @@ func (g *generator) writeUsers() error {
 			if g.counts.Users%1000 > 0 {
 				continue
 			}
-			if err := errors.Join(g.ctx.Err(), g.out.err); err != nil {
+			if err := errors.Join(g.ctx.Err(), g.out.err()); err != nil {
 				return err
 			}
 			if g.progress != nil {

@@ -2,7 +2,6 @@ package pgorigin
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -49,8 +48,8 @@ func Import(ctx context.Context, to Target, records Records, progress func(done,
 	in := &importing{locations: records.AllLocations(), users: records.AllUsers(), progress: progress}
 	in.total = 2 * (len(in.locations) + len(in.users))
 	err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error { return in.run(ctx, tx) })
-	if unfit := (*unstorableError)(nil); errors.As(err, &unfit) {
-		return unfit
+	if in.unstorable != nil {
+		return in.unstorable
 	}
 	return hidden.redact(err)
 }
@@ -61,6 +60,7 @@ type importing struct {
 	users       []*facts.User
 	progress    func(done, total int)
 	done, total int
+	unstorable  error
 }
 
 func (in *importing) advance(records int) {

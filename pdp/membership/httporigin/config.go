@@ -35,8 +35,6 @@ type Config struct {
 	Retries int
 	// MaxConnections limits concurrent requests; others wait. 0 means 32.
 	MaxConnections int
-	// ETagCacheBytes limits the answers kept for 304 Not Modified; 0 means 16 MiB, a negative number none.
-	ETagCacheBytes int
 	Logger         *slog.Logger // nil means slog.Default()
 
 	connectionMaxAge time.Duration // 0 means [rotation.MaxAge]
@@ -72,7 +70,7 @@ func Open(cfg Config) (*Origin, error) {
 	h := &Origin{
 		base: base, timeout: cfg.Timeout, retries: max(cfg.Retries, 0), backoff: cfg.backoff, token: token, logger: cfg.Logger,
 		slots:     make(chan struct{}, cfg.MaxConnections),
-		etags:     newETagCache(cfg.ETagCacheBytes),
+		etags:     newETagCache(etagCacheBytes),
 		transport: transport,
 	}
 	h.client = &http.Client{
@@ -109,9 +107,6 @@ func (cfg *Config) setDefaults() {
 	}
 	if cfg.MaxConnections <= 0 {
 		cfg.MaxConnections = 32
-	}
-	if cfg.ETagCacheBytes == 0 {
-		cfg.ETagCacheBytes = 16 << 20
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()

@@ -1,8 +1,10 @@
 package httporigin
 
 import (
-	"container/list"
+	"math"
 	"sync"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
 // maxETag is the maximum length of an ETag in bytes. Each request repeats the ETag.
@@ -20,8 +22,7 @@ type etagCache struct {
 
 	mu    sync.Mutex
 	bytes int
-	lru   *list.List // of *etagEntry, the most recently used in front
-	byURI map[string]*list.Element
+	lru   *simplelru.LRU[string, *etagEntry] // by URI
 }
 
 type etagEntry struct {
@@ -29,47 +30,41 @@ type etagEntry struct {
 	body      []byte
 }
 
-// size includes an estimate of the list element and the map entry.
+// size includes an estimate of the memory of the cache itself.
 func (e *etagEntry) size() int { return len(e.uri) + len(e.etag) + len(e.body) + 256 }
 
+// etagCacheBytes limits the answers kept.
+const etagCacheBytes = 16 << 20
+
 func newETagCache(maxBytes int) *etagCache {
-	return &etagCache{maxBytes: maxBytes, lru: list.New(), byURI: map[string]*list.Element{}}
+	c := &etagCache{maxBytes: maxBytes}
+	c.lru, _ = simplelru.NewLRU(math.MaxInt, func(_ string, e *etagEntry) { c.bytes -= e.size() }) // returns an error only for a size below 1
+	return c
 }
 
 func (c *etagCache) get(uri string) *etagEntry {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	e := c.byURI[uri]
-	if e == nil {
-		return nil
-	}
-	c.lru.MoveToFront(e)
-	return e.Value.(*etagEntry)
+	e, _ := c.lru.Get(uri)
+	return e
 }
 
 // put replaces the entry of a URI. If the new answer has no ETag or does not fit, put only removes the old entry.
 func (c *etagCache) put(entry *etagEntry) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.removeLocked(entry.uri)
+	c.lru.Remove(entry.uri)
 	if entry.etag == "" || len(entry.etag) > maxETag || entry.size() > c.maxBytes {
 		return
 	}
-	c.byURI[entry.uri] = c.lru.PushFront(entry)
+	c.lru.Add(entry.uri, entry)
 	for c.bytes += entry.size(); c.bytes > c.maxBytes; {
-		c.removeLocked(c.lru.Back().Value.(*etagEntry).uri)
+		c.lru.RemoveOldest()
 	}
 }
 
 func (c *etagCache) remove(uri string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.removeLocked(uri)
-}
-
-func (c *etagCache) removeLocked(uri string) {
-	if e := c.byURI[uri]; e != nil {
-		c.bytes -= c.lru.Remove(e).(*etagEntry).size()
-		delete(c.byURI, uri)
-	}
+	c.lru.Remove(uri)
 }

@@ -22,8 +22,8 @@ type FileConfig struct {
 	Path       string         // .json, .yaml or .yml; for other names the content determines the format
 	Vocabulary pdp.Vocabulary // of the active policy
 	Logger     *slog.Logger   // nil means slog.Default()
-	Interval   time.Duration  // between polls of the file, which find changes without file events; 0 means 5 s
-	Settle     time.Duration  // how long a changed file must stay unchanged before it is read; 0 means 250 ms
+	Interval   time.Duration  // between polls of the file; 0 means 50 ms
+	Settle     time.Duration  // how long a changed file must stay unchanged before it is read; 0 means 150 ms
 	// OnReload is called with each directory that replaces another one. It must not call Reload, Check, Activate or Close of
 	// the File.
 	OnReload func(*Directory)
@@ -73,10 +73,10 @@ func openFile(cfg FileConfig, writerTimeout time.Duration) (*File, error) {
 		cfg.Logger = slog.Default()
 	}
 	if cfg.Interval <= 0 {
-		cfg.Interval = 5 * time.Second
+		cfg.Interval = 50 * time.Millisecond
 	}
 	if cfg.Settle <= 0 {
-		cfg.Settle = 250 * time.Millisecond
+		cfg.Settle = 150 * time.Millisecond
 	}
 	f := &File{cfg: cfg, vocabulary: cfg.Vocabulary, closed: make(chan struct{}), done: make(chan struct{})}
 	w := newWatcher(cfg) // before the file is first read, so that no change is missed
@@ -85,7 +85,6 @@ func openFile(cfg FileConfig, writerTimeout time.Duration) (*File, error) {
 		time.Sleep(min(cfg.Settle, writerTimeout))
 	}
 	if err != nil {
-		w.close()
 		return nil, err
 	}
 	go func() {

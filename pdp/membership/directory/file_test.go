@@ -3,6 +3,7 @@ package directory
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -13,11 +14,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fsnotify/fsnotify"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
-	"github.com/wardkeeper/wardkeeper/pdp/rotation"
 
 	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
@@ -28,7 +27,7 @@ func openTestFile(t *testing.T, path string, change func(*FileConfig)) (*File, *
 	log := &fixture.LogBuffer{}
 	cfg := FileConfig{
 		Path: path, Vocabulary: fixture.Vocabulary(), Logger: slog.New(slog.NewTextHandler(log, nil)),
-		Interval: time.Hour, Settle: 5 * time.Millisecond,
+		Interval: time.Millisecond, Settle: 5 * time.Millisecond,
 	}
 	if change != nil {
 		change(&cfg)
@@ -62,49 +61,38 @@ func TestChangedFileIsReloaded(t *testing.T) {
 		fixture.WriteFile(t, path+".new", two)
 		require.NoError(t, os.Rename(path+".new", path))
 	}
-	for name, c := range map[string]struct {
-		change   func(t *testing.T, path string)
-		interval time.Duration
-		noEvents bool
-	}{
-		"written in place": {change: func(t *testing.T, path string) { fixture.WriteFile(t, path, two) }},
-		"renamed over":     {change: replace},
-		"removed and written again": {change: func(t *testing.T, path string) {
+	for name, change := range map[string]func(t *testing.T, path string){
+		"written in place": func(t *testing.T, path string) { fixture.WriteFile(t, path, two) },
+		"renamed over":     replace,
+		"removed and written again": func(t *testing.T, path string) {
 			require.NoError(t, os.Remove(path))
 			fixture.WriteFile(t, path, two)
-		}},
-		"written, without events":      {change: func(t *testing.T, path string) { fixture.WriteFile(t, path, two) }, interval: time.Millisecond, noEvents: true},
-		"renamed over, without events": {change: replace, interval: time.Millisecond, noEvents: true},
-		"folder replaced": {change: func(t *testing.T, path string) {
+		},
+		"folder replaced": func(t *testing.T, path string) {
 			folder := filepath.Dir(path)
 			require.NoError(t, os.Rename(folder, folder+".old"))
 			require.NoError(t, os.Mkdir(folder, 0o700))
 			fixture.WriteFile(t, path, two)
-		}, interval: time.Millisecond},
+		},
+		"written with the same size and time": func(t *testing.T, path string) {
+			before, err := os.Stat(path)
+			require.NoError(t, err)
+			file, err := os.OpenFile(path, os.O_WRONLY, 0)
+			require.NoError(t, err)
+			_, err = file.WriteString(two)
+			require.NoError(t, errors.Join(err, file.Close(), os.Chtimes(path, time.Time{}, before.ModTime())))
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "conf", "directory.json")
 			require.NoError(t, os.Mkdir(filepath.Dir(path), 0o700))
 			fixture.WriteFile(t, path, one)
 			var reloaded atomic.Pointer[Directory]
-			f, _ := openTestFile(t, path, func(cfg *FileConfig) {
-				cfg.OnReload = func(d *Directory) { reloaded.Store(d) }
-				if c.interval > 0 {
-					cfg.Interval = c.interval
-				}
-			})
-			if c.noEvents {
-				require.NoError(t, f.Close())
-				f.closed, f.done = make(chan struct{}), make(chan struct{})
-				w := &watcher{cfg: f.cfg, path: path}
-				w.last = w.stat()
-				go func() { defer close(f.done); w.run(f.closed, f.Reload) }()
-				f.close = sync.Once{}
-			}
+			f, _ := openTestFile(t, path, func(cfg *FileConfig) { cfg.OnReload = func(d *Directory) { reloaded.Store(d) } })
 			assert.True(t, hasUser(t, f, "one"))
 			assert.Nil(t, reloaded.Load())
 			time.Sleep(10 * time.Millisecond) // the modification time must differ
-			c.change(t, path)
+			change(t, path)
 			eventuallyStatus(t, f, "reloaded", func(s Status) bool { return s.Reloads == 1 && s.Err == nil })
 			assert.True(t, hasUser(t, f, "two"))
 			assert.False(t, hasUser(t, f, "one"))
@@ -372,17 +360,11 @@ func TestReadersSeeWholeDirectoriesDuringReloads(t *testing.T) {
 }
 
 // A file that becomes readable must be read, even though it was not written.
-func TestChangedModeReloadsFile(t *testing.T) {
+func TestChangedModeIsAChange(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "directory.json")
 	fixture.WriteFile(t, path, fixture.WithUsers(""))
-	before, err := os.Stat(path)
-	require.NoError(t, err)
-	w := newWatcher(FileConfig{Path: path, Logger: slog.New(slog.DiscardHandler)})
-	t.Cleanup(w.close)
-	assert.False(t, w.affects(fsnotify.Event{Name: path, Op: fsnotify.Chmod}))
+	w := newWatcher(FileConfig{Path: path})
+	assert.False(t, w.changed())
 	require.NoError(t, os.Chmod(path, 0o400))
-	assert.True(t, w.affects(fsnotify.Event{Name: path, Op: fsnotify.Chmod}))
-	after, err := os.Stat(path)
-	require.NoError(t, err)
-	assert.False(t, rotation.SameState(before, after))
+	assert.True(t, w.changed())
 }

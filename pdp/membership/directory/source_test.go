@@ -31,7 +31,7 @@ func TestFileMeetsTheSourceSuite(t *testing.T) {
 	origintest.TestSource(t, func(t *testing.T, document string) origintest.ReplaceableSource {
 		path := filepath.Join(t.TempDir(), "directory.json")
 		fixture.WriteFile(t, path, document)
-		f, err := directory.OpenFile(directory.FileConfig{Path: path, Vocabulary: fixture.Vocabulary(), Interval: time.Hour, Settle: 5 * time.Millisecond})
+		f, err := directory.OpenFile(directory.FileConfig{Path: path, Vocabulary: fixture.Vocabulary(), Interval: time.Millisecond, Settle: 5 * time.Millisecond})
 		require.NoError(t, err)
 		t.Cleanup(func() { assert.NoError(t, f.Close()) })
 		return &replaceableFile{f, path}

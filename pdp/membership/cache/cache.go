@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"cmp"
 	"context"
 	cryptorand "crypto/rand"
 	"errors"
@@ -75,18 +76,14 @@ func Open(cfg Config) (*Cache, error) {
 	if (cfg.Store == nil) != (cfg.Stream == nil) {
 		return nil, errors.New("a store needs a stream, and a stream a store")
 	}
-	cfg.MaxAgeChange = orDuration(cfg.MaxAgeChange, 5*time.Second)
-	cfg.MaxAgeUse = orDuration(cfg.MaxAgeUse, time.Minute)
-	cfg.Lease = orDuration(cfg.Lease, time.Second)
-	cfg.TTL = orDuration(cfg.TTL, 10*time.Minute)
-	cfg.NegativeTTL = orDuration(cfg.NegativeTTL, 30*time.Second)
-	cfg.FetchTimeout = orDuration(cfg.FetchTimeout, 2*time.Second)
-	if cfg.Memory == 0 {
-		cfg.Memory = 256 << 20
-	}
-	if cfg.Logger == nil {
-		cfg.Logger = slog.Default()
-	}
+	cfg.MaxAgeChange = cmp.Or(cfg.MaxAgeChange, 5*time.Second)
+	cfg.MaxAgeUse = cmp.Or(cfg.MaxAgeUse, time.Minute)
+	cfg.Lease = cmp.Or(cfg.Lease, time.Second)
+	cfg.TTL = cmp.Or(cfg.TTL, 10*time.Minute)
+	cfg.NegativeTTL = cmp.Or(cfg.NegativeTTL, 30*time.Second)
+	cfg.FetchTimeout = cmp.Or(cfg.FetchTimeout, 2*time.Second)
+	cfg.Memory = cmp.Or(cfg.Memory, 256<<20)
+	cfg.Logger = cmp.Or(cfg.Logger, slog.Default())
 	c := &Cache{cfg: cfg, origin: cfg.Origin, store: cfg.Store, stream: cfg.Stream, log: cfg.Logger, quarantine: newQuarantine(cfg.TTL, cfg.Logger),
 		instance: cryptorand.Text(), orgFetches: make(chan struct{}, maxOrgFetches), puts: make(chan put, 1024)}
 	listener, listens := cfg.Origin.(membership.Watcher)
@@ -118,13 +115,6 @@ func Open(cfg Config) (*Cache, error) {
 		}
 	}
 	return c, nil
-}
-
-func orDuration(d, otherwise time.Duration) time.Duration {
-	if d > 0 {
-		return d
-	}
-	return otherwise
 }
 
 // Close stops the background work, and closes the origin and the store.

@@ -1,6 +1,7 @@
 package httporigin
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -99,24 +100,12 @@ func (cfg *Config) transport(tlsConfig *rotation.TLS) *http.Transport {
 }
 
 func (cfg *Config) setDefaults() {
-	if cfg.Timeout <= 0 {
-		cfg.Timeout = time.Second
-	}
-	if cfg.Retries == 0 {
-		cfg.Retries = 2
-	}
-	if cfg.MaxConnections <= 0 {
-		cfg.MaxConnections = 32
-	}
-	if cfg.Logger == nil {
-		cfg.Logger = slog.Default()
-	}
-	if cfg.backoff <= 0 {
-		cfg.backoff = 50 * time.Millisecond
-	}
-	if cfg.breakerTimeout <= 0 {
-		cfg.breakerTimeout = time.Second
-	}
+	cfg.Timeout = cmp.Or(cfg.Timeout, time.Second)
+	cfg.Retries = cmp.Or(cfg.Retries, 2)
+	cfg.MaxConnections = cmp.Or(cfg.MaxConnections, 32)
+	cfg.Logger = cmp.Or(cfg.Logger, slog.Default())
+	cfg.backoff = cmp.Or(cfg.backoff, 50*time.Millisecond)
+	cfg.breakerTimeout = cmp.Or(cfg.breakerTimeout, time.Second)
 }
 
 // parseURL checks the address. Its errors do not quote it, because it may contain a secret.

@@ -1,6 +1,7 @@
 package pgorigin
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/url"
@@ -29,10 +30,7 @@ func (t Tables) quoted() (tables, error) {
 		name, standard string
 		into           *string
 	}{{t.Users, "users", &q.users}, {t.Assignments, "assignments", &q.assignments}, {t.Locations, "locations", &q.locations}} {
-		name := one.name
-		if name == "" {
-			name = one.standard
-		}
+		name := cmp.Or(one.name, one.standard)
 		parts := strings.Split(name, ".")
 		if len(parts) > 2 {
 			return q, invalid(fmt.Sprintf("table %s is not NAME or SCHEMA.NAME", membership.Quote(name)))

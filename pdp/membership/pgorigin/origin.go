@@ -1,6 +1,7 @@
 package pgorigin
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"sync/atomic"
@@ -97,22 +98,12 @@ func Open(_ context.Context, cfg Config) (*Origin, error) {
 	if cfg.Heartbeat < 0 || cfg.Timeout < 0 || cfg.MaxConnections < 0 || cfg.MaxConnections > 1<<15 {
 		return nil, invalid("a timeout, the heartbeat or the number of connections to the database is out of range")
 	}
-	p := &Origin{tables: names, channel: cfg.Listen, announced: cfg.Announced, evidenceQuery: names.evidenceQuery(cfg.Announced), heartbeat: cfg.Heartbeat, timeout: cfg.Timeout, logger: cfg.Logger}
-	if p.heartbeat == 0 {
-		p.heartbeat = 200 * time.Millisecond
+	p := &Origin{
+		tables: names, channel: cfg.Listen, announced: cfg.Announced, evidenceQuery: names.evidenceQuery(cfg.Announced),
+		heartbeat: cmp.Or(cfg.Heartbeat, 200*time.Millisecond), timeout: cmp.Or(cfg.Timeout, time.Second), life: cmp.Or(cfg.life, minConnectionLife),
+		logger: cmp.Or(cfg.Logger, slog.Default()),
 	}
-	if p.silence = cfg.silence; p.silence == 0 {
-		p.silence = heartbeatsUntilLost * p.heartbeat
-	}
-	if p.timeout == 0 {
-		p.timeout = time.Second
-	}
-	if p.life = cfg.life; p.life == 0 {
-		p.life = minConnectionLife
-	}
-	if p.logger == nil {
-		p.logger = slog.Default()
-	}
+	p.silence = cmp.Or(cfg.silence, heartbeatsUntilLost*p.heartbeat)
 	p.secrets = new(secrets)
 	reading, settings, err := openAddress(cfg.URL, p.timeout, p.secrets, p.logger)
 	if err != nil {
@@ -133,10 +124,7 @@ func Open(_ context.Context, cfg Config) (*Origin, error) {
 	}
 	settings.AfterConnect = prepareConnection
 	settings.MaxConnLifetime, settings.MaxConnLifetimeJitter = p.life, p.life
-	settings.MaxConns = 8
-	if cfg.MaxConnections > 0 {
-		settings.MaxConns = int32(cfg.MaxConnections)
-	}
+	settings.MaxConns = int32(cmp.Or(cfg.MaxConnections, 8))
 	p.listSlots = make(chan struct{}, max(settings.MaxConns/2, 1))
 	settings.MinConns, settings.MinIdleConns = 0, 0
 	// The pool must outlive the context passed to Open.

@@ -1,6 +1,7 @@
 package redisstore
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -53,24 +54,12 @@ const (
 )
 
 func (c Config) withDefaults() Config {
-	if c.Timeout == 0 {
-		c.Timeout = 100 * time.Millisecond
-	}
-	if c.Lease == 0 {
-		c.Lease = time.Second
-	}
-	if c.StreamLength == 0 {
-		c.StreamLength = 10_000
-	}
-	if c.Prefix == "" {
-		c.Prefix = "wk1"
-	}
-	if c.Logger == nil {
-		c.Logger = slog.New(slog.DiscardHandler)
-	}
-	if c.connLifetime == 0 {
-		c.connLifetime = rotation.MaxAge
-	}
+	c.Timeout = cmp.Or(c.Timeout, 100*time.Millisecond)
+	c.Lease = cmp.Or(c.Lease, time.Second)
+	c.StreamLength = cmp.Or(c.StreamLength, 10_000)
+	c.Prefix = cmp.Or(c.Prefix, "wk1")
+	c.Logger = cmp.Or(c.Logger, slog.New(slog.DiscardHandler))
+	c.connLifetime = cmp.Or(c.connLifetime, rotation.MaxAge)
 	return c
 }
 

@@ -23,9 +23,10 @@ func newDoctorCommand(p process) *cobra.Command {
 although nobody was asked about them, or not as they were judged; a person who can name another; denials and failures that let
 requests through.
 
---nginx and --caddy start the proxy with the configuration in a folder of its own. The doctor's own servers stand for the application and the sidecar,
-and its own sockets for the ports; the servers that the configuration names are not touched. Servers with TLS have a certificate of the
-doctor's. Where HTTP/2 is negotiated, the requests are sent over HTTP/2 too, with more that only HTTP/2 can carry.
+--nginx and --caddy start the proxy with the configuration in a folder of its own. The doctor's own servers stand for the application
+and the sidecar, and its own sockets for the ports; the servers that the configuration names are not touched. Servers with TLS have a
+certificate of the doctor's. Where the proxy itself signs people in with passwords, the doctor's person alone can sign in. Where HTTP/2 is
+negotiated, the requests are sent over HTTP/2 too, with more that only HTTP/2 can carry.
 
 --url sends those of the requests that change nothing to a running deployment, and to no other address: GET and HEAD of ids that do not
 exist, about two thousand of them, of nobody who has signed in. It judges by the answers alone, and says what it cannot see.

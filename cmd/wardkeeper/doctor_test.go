@@ -95,6 +95,23 @@ func TestDoctorExaminesTLSAndHTTP2(t *testing.T) {
 	}
 }
 
+func TestDoctorExaminesProxiesThatSignPeopleIn(t *testing.T) {
+	t.Parallel()
+	skipIfShort(t)
+	for name, proxy := range clinicProxies {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			file := map[string]string{"nginx": nginxAdapter, "caddy": "../../adapters/caddy/Caddyfile"}[name]
+			conf := writeFile(t, "conf", replaceIn(t, readFile(t, file), proxy.people(t)...))
+			for _, args := range [][]string{{"--routes", clinicFolder + "routes-header.yaml"}, nil} {
+				got := run(t, nil, append([]string{"doctor", "--" + name, conf}, args...)...)
+				require.Equal(t, statusOK, got.status, "%s%s", got.out, got.err)
+				require.Contains(t, got.out, "0 of them in a way that is wrong")
+			}
+		})
+	}
+}
+
 // nobody implements [routes.Verifier].
 type nobody struct{}
 

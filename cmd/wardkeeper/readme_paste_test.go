@@ -29,7 +29,7 @@ func TestPastedCommandsOfTheREADMEProtectTheClinic(t *testing.T) {
 	section, _, _ = strings.Cut(section, "\n## ")
 	app, front := fmt.Sprintf("127.0.0.1:%d", servertest.FreePort(t)), fmt.Sprintf("127.0.0.1:%d", servertest.FreePort(t))
 	script := replaceIn(t, onlyBlock(t, section, "sh"),
-		"make build && go build -o bin/clinic ./testdata/clinic/serve\n", "", "bin/wardkeeper doctor --nginx adapters/nginx/nginx.conf", "# ",
+		"make build && go build -o bin/clinic ./testdata/clinic/serve\n", "", "bin/wardkeeper doctor", "# ",
 		"bin/clinic >", "bin/clinic --addr "+app+" >", "s|# auth_basic", "s|127.0.0.1:9000|"+app+"|; s|_timeout [0-9]*m*s|_timeout 60s|; s|# auth_basic", "127.0.0.1:8080", front, "$PWD/bin", dir)
 	script = regexp.MustCompile(`(?m)(^|[ >])bin/`).ReplaceAllString(script, "${1}"+dir+"/")
 	out, err := os.Create(filepath.Join(dir, "out"))

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -26,6 +27,7 @@ func Caddy(ctx context.Context, path string, o Options) (Report, error) {
 	if err != nil {
 		return report, err
 	}
+	o.signsIn = signIn(config)
 	w, err := o.openWorkspace()
 	if err != nil {
 		return report, err
@@ -147,6 +149,27 @@ func (c *caddyConfig) rewrite(config map[string]any, dir string) error {
 		return errors.New("no server of the configuration passes requests to an application with reverse_proxy: there is nothing to examine")
 	}
 	return nil
+}
+
+// signIn replaces the accounts of every basicauth with the doctor's person. It reports whether there is one.
+func signIn(value any) bool {
+	found := false
+	switch v := value.(type) {
+	case []any:
+		for _, element := range v {
+			found = signIn(element) || found
+		}
+	case map[string]any:
+		if basic, ok := v["http_basic"].(map[string]any); ok {
+			basic["hash"] = map[string]any{"algorithm": "bcrypt"}
+			basic["accounts"] = []any{map[string]any{"username": person, "password": base64.StdEncoding.EncodeToString([]byte(passwordHash))}}
+			return true
+		}
+		for _, element := range v {
+			found = signIn(element) || found
+		}
+	}
+	return found
 }
 
 // walk points every reverse_proxy to one of the doctor's servers.

@@ -3,6 +3,7 @@ package doctor
 import (
 	"context"
 	"crypto/x509"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"maps"
@@ -35,16 +36,35 @@ type Options struct {
 	Routes *routes.Table
 	// Authorities verify the certificate of a running deployment; nil means those of the system.
 	Authorities *x509.CertPool
+	// signsIn means that the proxy itself signs people in with passwords, of which the doctor has its own.
+	signsIn bool
 }
+
+// A person of the doctor's, where the proxy signs people in. The hash is bcrypt's, at its lowest cost.
+const (
+	person       = "alice"
+	password     = "secret"
+	passwordHash = "$2b$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW"
+)
 
 // table returns the route file and the site for which to make the corpus.
 func (o Options) table() (*routes.Table, hostile.Site, error) {
-	if o.Routes == nil {
-		table, err := routes.Parse(hostile.RouteFile)
-		return table, hostile.DefaultSite(), err
+	table, site := o.Routes, hostile.DefaultSite()
+	var err error
+	switch {
+	case table != nil:
+		site, err = siteOf(table)
+	case o.signsIn:
+		before, _, _ := strings.Cut(string(hostile.RouteFile), "subject:\n")
+		_, after, _ := strings.Cut(string(hostile.RouteFile), "routes:\n")
+		table, err = routes.Parse([]byte(before + "subject: {header: X-Remote-User}\nroutes:\n" + after))
+	default:
+		table, err = routes.Parse(hostile.RouteFile)
 	}
-	site, err := siteOf(o.Routes)
-	return o.Routes, site, err
+	if err == nil && o.signsIn && table.Subject().Header != "" {
+		site.Credentials = "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(person+":"+password))
+	}
+	return table, site, err
 }
 
 // siteOf returns a site with folders of the route file for which the corpus can be made.

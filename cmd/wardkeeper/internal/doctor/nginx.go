@@ -23,6 +23,7 @@ func Nginx(ctx context.Context, path string, o Options) (Report, error) {
 	if err != nil {
 		return report, err
 	}
+	o.signsIn = root.Contains("auth_basic_user_file")
 	w, err := o.openWorkspace()
 	if err != nil {
 		return report, err
@@ -91,6 +92,15 @@ func (c *nginxConfig) rewrite(root *nginxconf.Directive) error {
 	if root.Contains("ssl_verify_client") {
 		c.report.note("The doctor has no client certificate: ssl_verify_client was left out.")
 	}
+	people := filepath.Join(c.dir, "people")
+	if err := os.WriteFile(people, []byte(person+":{PLAIN}"+password+"\n"), 0o600); err != nil {
+		return err
+	}
+	root.Walk(func(d *nginxconf.Directive) {
+		if d.Name == "auth_basic_user_file" && d.Arg(0) != "off" {
+			d.SetArgs(people)
+		}
+	})
 	prune(root)
 	blocks := root.All("http")
 	switch {

@@ -62,14 +62,19 @@ func (d *Directive) All(name string) []*Directive {
 	return found
 }
 
+// Walk calls a function for every directive in a block, at any depth.
+func (d *Directive) Walk(visit func(*Directive)) {
+	for _, child := range d.Block {
+		visit(child)
+		child.Walk(visit)
+	}
+}
+
 // Contains reports whether a block has a directive of this name, at any depth.
 func (d *Directive) Contains(name string) bool {
-	for _, child := range d.Block {
-		if child.Name == name || child.Contains(name) {
-			return true
-		}
-	}
-	return false
+	found := false
+	d.Walk(func(child *Directive) { found = found || child.Name == name })
+	return found
 }
 
 // Where returns the position for messages: FILE:LINE.

@@ -4,10 +4,13 @@ SHELL := /bin/sh
 
 OPA := go tool opa
 
-GOTEST := go run ./.ci/gotest
+# `make lint` runs vet. Only debuggers read what -w leaves out, and linking it takes seconds for each of many packages.
+GOTEST := go run ./.ci/gotest -vet=off -ldflags=-w
 # Programs of the project's own work. Go's patterns leave out folders whose names begin with a dot, and testdata.
 TOOLS := ./.ci/gotest ./.ci/benchpeers ./.ci/benchpeers/echo
 FUZZTIME ?= 10s
+# Tests of cmd/wardkeeper that ask fewer questions under the race detector.
+SEQUENTIAL := TestGoldenDecisions|TestGoldenDecisionsThroughTheCache|TestGoldenDecisionsThroughTheGoAdapters|TestGoldenDecisionsThroughOPAsAPI|TestStockOPADecidesTheSame|TestMessagesNeverShowPasswords
 ADDR ?= 127.0.0.1:8181
 
 .PHONY: help run build test test-fast prerequisites check lint fmt fuzz bench bench-peers pgo golden
@@ -27,12 +30,14 @@ test: prerequisites ## run every test, the policies' own among them, with the ra
 # them meanwhile.
 	$(GOTEST) -timeout 30m -race -p $$(($$(getconf _NPROCESSORS_ONLN) + 1)) ./cmd/wardkeeper ./pdp/membership/redisstore \
 		./pdp/membership/pgorigin ./pdp ./bundles $$(go list ./... | grep -v '/policies$$') $(TOOLS)
-# Without the race detector, the engine's generated tests ask all of their questions. Those of policies have no goroutines.
-	$(GOTEST) -timeout 30m ./pdp ./policies
+# Without the race detector, the tests that ask many questions, one after another, ask all of them. Those of policies have no
+# goroutines.
+	$(GOTEST) -timeout 30m ./pdp ./bundles ./policies
+	$(GOTEST) -timeout 30m -run '^($(SEQUENTIAL))$$' ./cmd/wardkeeper
 
 test-fast: ## run the tests that need no server, without the race detector: for the work at hand
-# The longest packages first, with less time spent collecting garbage and linking what debuggers read.
-	GOGC=400 $(GOTEST) -short -ldflags=-w -p $$(($$(getconf _NPROCESSORS_ONLN) + 1)) ./cmd/wardkeeper ./pdp ./... $(TOOLS)
+# The longest packages first, with less time spent collecting garbage.
+	GOGC=400 $(GOTEST) -short -p $$(($$(getconf _NPROCESSORS_ONLN) + 1)) ./cmd/wardkeeper ./pdp ./... $(TOOLS)
 
 prerequisites: ## install the programs that the tests run
 	@.ci/prerequisites

@@ -123,7 +123,7 @@ func TestUnreadMembersTakeNoMemory(t *testing.T) {
 func TestUnreadMembersDoNotChangeDecisions(t *testing.T) {
 	t.Parallel()
 	worlds := 6
-	if testing.Short() {
+	if fewerQuestions() {
 		worlds = 1
 	}
 	for seed := range uint64(worlds) {

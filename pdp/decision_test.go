@@ -45,8 +45,6 @@ func forEachQuestion(t *testing.T, worlds, questions int, check func(t require.T
 	engine, source := administration(t)
 	if fewerQuestions() {
 		worlds = (worlds + 9) / 10
-	}
-	if testing.Short() {
 		questions = (questions + 4) / 5
 	}
 	for seed := range uint64(worlds) {

@@ -98,7 +98,7 @@ func TestUnavailableFactsFailClosed(t *testing.T) {
 			view := &failing{View: directory, fail: failure.fail}
 			engine := patientEngine(t, failingSource{view})
 			calls, skips := 0, 8
-			if testing.Short() {
+			if fewerQuestions() {
 				skips = 1
 			}
 			for call := 0; call < 1000; call += 1 + call/skips {

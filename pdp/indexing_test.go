@@ -35,7 +35,7 @@ func (n *rulesEvaluated) Config() topdown.TraceConfig { return topdown.TraceConf
 func TestRulesOfOtherActionsAreNotEvaluated(t *testing.T) {
 	t.Parallel()
 	count := 300
-	if testing.Short() {
+	if fewerQuestions() {
 		count = 30
 	}
 	more := otherRules(t, count)

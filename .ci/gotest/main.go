@@ -1,7 +1,8 @@
 // Command gotest runs `go test -json` with its own arguments and prints the progress: each package as it ends, each slow
 // test, and, before the screen is silent for long, which tests are running. If a test fails, its output is printed, and it runs
 // once more, alone: if it then passes, it is named as flaky, and does not fail the run. A data race or a panic always does. A
-// skipped test fails the run, unless -short is among the arguments: a missing server must not pass for a proof.
+// skipped test fails the run, unless -short is among the arguments: a missing server must not pass for a proof. So does a -run that
+// matches no test.
 package main
 
 import (
@@ -129,8 +130,9 @@ type report struct {
 	cached  map[string]bool
 	failed  []name
 	skipped []name
-	serious bool // there was a data race or a panic
-	broken  bool // go test failed
+	empty   []name // packages in which -run finds no test
+	serious bool   // there was a data race or a panic
+	broken  bool   // go test failed
 }
 
 func newReport(w io.Writer, short bool) *report {
@@ -168,6 +170,9 @@ func (r *report) take(e event) {
 		r.output[n] = append(r.output[n], e.Output)
 		if strings.Contains(e.Output, "DATA RACE") || strings.HasPrefix(e.Output, "panic: ") {
 			r.serious = true
+		}
+		if strings.Contains(e.Output, "[no tests to run]") {
+			r.empty = append(r.empty, n)
 		}
 		if e.Test == "" && strings.Contains(e.Output, "\t(cached)") {
 			r.cached[e.Package] = true
@@ -265,6 +270,9 @@ func (r *report) end() {
 			r.say("FAILED: %s", n)
 		}
 	}
+	for _, n := range r.empty {
+		r.say("NO TESTS, which counts as failed: %s", n)
+	}
 	if r.short {
 		r.say("%d were skipped by -short: make test runs them", len(r.skipped))
 		return
@@ -275,7 +283,7 @@ func (r *report) end() {
 }
 
 func (r *report) ok() bool {
-	return !r.broken && len(r.failed) == 0 && (r.short || len(r.skipped) == 0)
+	return !r.broken && len(r.failed) == 0 && len(r.empty) == 0 && (r.short || len(r.skipped) == 0)
 }
 
 // flaky returns the tests, by package, that may have failed by accident: on a busy machine, one of hundreds that wait for servers can. They

@@ -31,6 +31,13 @@ func TestSkippedTestFailsTheRunUnlessShort(t *testing.T) {
 	}
 }
 
+func TestPatternWithoutTestsFailsTheRun(t *testing.T) {
+	out, ok := reported(false, `{"Action":"output","Package":"github.com/o/r/p","Output":"ok  \tgithub.com/o/r/p\t0.1s [no tests to run]\n"}`, passed)
+	if ok || !strings.Contains(out, "NO TESTS, which counts as failed: p\n") {
+		t.Error(ok, out)
+	}
+}
+
 func TestOutputIsThatOfFailedTests(t *testing.T) {
 	out, ok := reported(false,
 		`{"Action":"run","Package":"github.com/o/r/p","Test":"TestGood"}`,

@@ -20,7 +20,7 @@ func build(t *testing.T, adapter string, replaced map[string]string) string {
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "overlay.json"), overlay, 0o600))
 	binary := filepath.Join(dir, "sample")
-	out, err := exec.Command("go", "build", "-overlay", filepath.Join(dir, "overlay.json"), "-o", binary,
+	out, err := exec.Command("go", "build", "-ldflags=-s -w", "-overlay", filepath.Join(dir, "overlay.json"), "-o", binary,
 		"github.com/wardkeeper/wardkeeper/adapters/"+adapter+"/sample").CombinedOutput()
 	require.NoError(t, err, string(out))
 	return binary

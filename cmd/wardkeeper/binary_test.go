@@ -38,14 +38,14 @@ func TestMain(m *testing.M) {
 // binaries creates the folder for the programs that tests build. TestMain removes it.
 var binaries = sync.OnceValues(func() (string, error) { return os.MkdirTemp("", "wardkeeper") })
 
-// goBuild builds a program of the module, or of a module that it requires.
+// goBuild builds a program of the module, or of a module that it requires, without what only debuggers read.
 func goBuild(name, pkg string) (path string, err error) {
 	dir, err := binaries()
 	if err != nil {
 		return "", err
 	}
 	path = filepath.Join(dir, name)
-	if out, err := exec.Command("go", "build", "-o", path, pkg).CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-ldflags=-w", "-o", path, pkg).CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%w\n%s", err, out)
 	}
 	return path, nil

@@ -22,7 +22,7 @@ func TestGoldenDecisionsThroughTheGoAdapters(t *testing.T) {
 	t.Parallel()
 	for _, path := range goldenPaths(t) {
 		t.Run(strings.TrimSuffix(path, ".yaml"), func(t *testing.T) {
-			file := readGolden(t, path)
+			file := goldenQuestions(t, path)
 			engine := goldenEngine(t, file)
 			remote, err := client.New(client.Config{URL: serveOPA(t, engine), Timeout: time.Minute})
 			require.NoError(t, err)

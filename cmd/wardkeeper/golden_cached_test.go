@@ -126,7 +126,7 @@ func TestGoldenDecisionsThroughTheCache(t *testing.T) {
 	t.Parallel()
 	asked := 0
 	for _, path := range goldenPaths(t) {
-		file := readGolden(t, path)
+		file := goldenQuestions(t, path)
 		name, facts, err := file.DirectoryJSON(os.DirFS(goldenTree))
 		require.NoError(t, err)
 		ask := askEngine(t, cachedEngine(t, name, facts))
@@ -137,5 +137,7 @@ func TestGoldenDecisionsThroughTheCache(t *testing.T) {
 			asked++
 		}
 	}
-	require.Greater(t, asked, 500)
+	if !fewerQuestions(t) {
+		require.Greater(t, asked, 500)
+	}
 }

@@ -21,7 +21,7 @@ func TestGoldenDecisionsThroughOPAsAPI(t *testing.T) {
 	t.Parallel()
 	for _, path := range goldenPaths(t) {
 		t.Run(strings.TrimSuffix(path, ".yaml"), func(t *testing.T) {
-			file := readGolden(t, path)
+			file := goldenQuestions(t, path)
 			url := serveOPA(t, goldenEngine(t, file))
 			questions, wanted := map[string]json.RawMessage{}, map[string]string{}
 			for _, c := range file.Cases {

@@ -123,7 +123,7 @@ func TestStockOPADecidesTheSame(t *testing.T) {
 	require.NoError(t, err)
 	asked := 0
 	for _, at := range goldenPaths(t) {
-		file := readGolden(t, at)
+		file := goldenQuestions(t, at)
 		engine := goldenEngine(t, file)
 		for _, c := range file.Cases {
 			input := inputWithFacts(t, engine, goldenQuestion(t, c))
@@ -139,7 +139,9 @@ func TestStockOPADecidesTheSame(t *testing.T) {
 			asked++
 		}
 	}
-	require.Greater(t, asked, 150)
+	if !fewerQuestions(t) {
+		require.Greater(t, asked, 150)
+	}
 }
 
 // inputWithFacts returns the input with which the engine evaluates a question.

@@ -19,6 +19,9 @@ func TestMessagesNeverShowPasswords(t *testing.T) {
 		"postgres://jane:" + secret + "@127.0.0.1:1/db", "postgres://jane:" + secret + "@127.0.0.1:x/%zz", "postgres://127.0.0.1:1/db?password=" + secret,
 		"redis://:" + secret + "@127.0.0.1:1", "rediss://:" + secret + "@127.0.0.1:x", "https//jane:" + secret + "@127.0.0.1",
 	}
+	if fewerQuestions(t) {
+		addresses = addresses[:2]
+	}
 	missing := filepath.Join(t.TempDir(), "none.yaml")
 	for _, address := range addresses {
 		config := writeFile(t, "c.yaml", "base_url: '"+address+"'\nredis: '"+address+"'\ndirectory: '"+address+"'\nlease: '"+address+"'\n")

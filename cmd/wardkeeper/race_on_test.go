@@ -1,0 +1,20 @@
+//go:build race
+
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// fewerQuestions reports whether a test that asks many questions, one after another, should ask only some of them: under the
+// race detector, which makes each of them ten times slower. `make test` then runs it once more, without the detector, and must
+// name it.
+func fewerQuestions(t *testing.T) bool {
+	t.Helper()
+	test, _, _ := strings.Cut(t.Name(), "/")
+	require.Regexp(t, `\b`+test+`\b`, readFile(t, "../../Makefile"), "make test must run it without the race detector too")
+	return true
+}

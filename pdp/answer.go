@@ -206,11 +206,11 @@ func (ev *evaluation) checkLength() error {
 
 // lengthOf returns the length of a value as JSON in bytes. It stops counting soon after most.
 func lengthOf(value ast.Value, most int) int {
-	c := lengthCounter{most: most}
+	c := lengthCounter{most: most + 1} // with the separator after the value
 	c.element = func(element *ast.Term) bool { return c.add(element.Value) }
 	c.member = func(name, value *ast.Term) bool { return c.add(name.Value) || c.add(value.Value) }
 	c.add(value)
-	return c.n - 1 // no separator follows the value
+	return c.n - 1 // without it
 }
 
 // lengthCounter counts the length of values with a separator after each.

@@ -100,6 +100,9 @@ func (d *Document) prune(value *ast.Term, node *ast.TreeNode, private bool) *ast
 			kept.Insert(name, member)
 		}
 	})
+	if private && kept.Len() == 0 {
+		return nil
+	}
 	return ast.NewTerm(kept)
 }
 

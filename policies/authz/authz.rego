@@ -80,8 +80,9 @@ _outcome := _outcome_of(input.facts.model, input.facts.current, input.facts.plac
 
 # ALL-13: an allow whose obligations the caller cannot do is none. Anything but a list of texts supports nothing.
 _supported if object.get(input, ["context", "supported_obligations"], null) == null
-_supported if not _outcome.obligations
 _supported if _supports(_outcome)
+
+_supports(outcome) if not outcome.obligations
 
 _supports(outcome) if {
 	question.is_texts(input.context.supported_obligations)

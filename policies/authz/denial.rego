@@ -1,12 +1,13 @@
 package authz
 
+import data.authz.health_system
 import data.authz.question
 
 # A denial comes from the first stage that fails, and tells nothing of the later ones.
 
 _denial := _denied([_told(_unidentified)], []) if {
 	not identified
-} else := _denied([_told(_refusal(input.facts.model, _standing, _place))], _switching) if {
+} else := _denied([_told(_refused)], _switching) if {
 	not _empowered
 } else := _denied(_told_reasons, _denial_advice) if {
 	count(_told_reasons) > 0
@@ -18,11 +19,23 @@ _denied(reasons, advice) := {"allow": false, "reasons": reasons} if {
 	count(advice) == 0
 } else := {"allow": false, "reasons": reasons, "advice": _told_advice(advice)}
 
-_empowered if _power(input.facts.model, _standing, _place)
+_empowered if {
+	_power(input.facts.model, _standing, _place)
+	_self_is_allowed(_action.allow_self)
+}
+
 _empowered if _using(input.facts.model)
 
 # Whose invitation it is, and that nobody deletes, are for stage 3.
 _empowered if input.action.name in {"invitation.accept", "invitation.reject", "user.delete"}
+
+# Stage 2: the first cause in its order.
+_refused := {"code": "plan_required", "rule": "SYS-10"} if {
+	input.facts.model == "health_system"
+	health_system.outside_plan(_standing, _place)
+} else := {"code": "self", "rule": "ALL-9"} if {
+	not _self_is_allowed(_action.allow_self)
+} else := _refusal(input.facts.model, _standing, _place)
 
 # Where the subject stands; the actions that need no standing are judged from nowhere.
 default _standing := {}
@@ -52,17 +65,15 @@ _candidates := [id |
 ]
 
 # A place that the question names is the same from everywhere; otherwise it is where the subject stands.
-_place_from(_) := input.facts.place if _place_is_named
-_place_from(at) := at if not _place_is_named
+_place_from(at) := input.facts.place if {
+	_place_is_named
+} else := at
 
 _place_is_named if input.resource.type == "location"
 _place_is_named if question.named(object.get(input, ["resource", "properties", "location"], null))
 
 _supported_from(_, _) if object.get(input, ["context", "supported_obligations"], null) == null
 _supported_from(at, place) if _supports(_outcome_of(at.model, at, place))
-_supported_from(at, place) if not _obliges(at, place)
-
-_obliges(at, place) if _outcome_of(at.model, at, place).obligations
 
 _judged_alike(at) if at.organization == input.facts.organization.id
 
@@ -73,32 +84,31 @@ _judged_alike(at) if {
 }
 
 # Stage 3: the broken rules by their names, without those that another suppresses.
-_broken := unmet - suppressed if {
-	unmet := _unmet(input.facts.model, _action(input.facts.model), _standing, _place)
-	suppressed := {other | some rule in unmet; some other in _rules[rule].suppresses}
+_reported := broken - suppressed if {
+	broken := {rule |
+		some list in ["rules", "required_rules"]
+		some rule in _broken(input.facts.model, _action[list], _standing, _place)
+	}
+	suppressed := {other | some rule in broken; some other in _entries[rule].suppresses}
 }
+
+_entries := _rules[input.facts.model]
 
 # A set is sorted: by code, then field.
 _found := _stated | _malformed
 
 _stated := {[entry.code, object.get(entry, "field", ""), object.get(entry, "rule", _row)] |
-	some rule in _broken
-	entry := _rules[rule]
+	some rule in _reported
+	entry := _entries[rule]
 }
 
 _malformed := {["missing_field", name, _row] |
-	some name, form in _action(input.facts.model).properties
+	some name, form in _action.properties
 	not question.formed(form, name)
-	not _is_stated_missing(name)
+	not name in {field | some ["missing_field", field, _] in _stated}
 }
 
-_is_stated_missing(name) if {
-	some [code, field, _] in _stated
-	code == "missing_field"
-	field == name
-}
-
-# Each pair of code and field once, with the model's own rule before an ALL row.
+# Each pair of code and field once.
 _told_reasons := [reason |
 	some [code, field, rule] in _found
 	not _outranked(code, field, rule)
@@ -107,26 +117,18 @@ _told_reasons := [reason |
 
 # The model's own rule comes before an ALL row, and else the later of two.
 _outranked(code, field, rule) if {
-	some other in _found
-	other[2] != rule
-	other[0] == code
-	other[1] == field
-	_before(other[2], rule)
+	some [same_code, same_field, other] in _found
+	other != rule
+	same_code == code
+	same_field == field
+	_rank(other) > _rank(rule)
 }
 
-_before(other, rule) if {
-	not startswith(other, "ALL-")
-	startswith(rule, "ALL-")
-}
+_rank(rule) := [startswith(rule, "ALL-") == false, rule]
 
-_before(other, rule) if {
-	other > rule
-	startswith(other, "ALL-") == startswith(rule, "ALL-")
-}
-
-_denial_advice := [{"code": code, "rule": object.get(_rules[rule], "rule", _row)} |
-	some rule in _broken
-	code := _rules[rule].advice
+_denial_advice := [{"code": code, "rule": object.get(_entries[rule], "rule", _row)} |
+	some rule in _reported
+	code := _entries[rule].advice
 ]
 
 _told(reason) := object.union(reason, {"message": data.authz.messages.reasons[reason.code]})

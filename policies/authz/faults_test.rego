@@ -32,11 +32,11 @@ test_fault_in_a_matrix_is_named[note] if {
 		},
 		"a member left out": {
 			"patch": {"op": "remove", "path": "assignment.edit/division/edit"},
-			"told": "regional matrix, assignment.edit, division: got {",
+			"told": "regional matrix, assignment.edit, division, edit: got nothing, expected one of both; role",
 		},
 		"a member that the row does not have": {
 			"patch": {"op": "add", "path": "user.view/division/warn", "value": true},
-			"told": "regional matrix, user.view, division: got {",
+			"told": "regional matrix, user.view, division: there is no member warn",
 		},
 		"no cell": {
 			"patch": {"op": "remove", "path": "default_location.change/division"},
@@ -230,11 +230,11 @@ test_fault_in_the_levels_is_named[note] if {
 	some note, c in {
 		"a text": {
 			"patch": {"op": "replace", "path": "full/invoices", "value": "yes"},
-			"told": {"practice_group levels, full, area invoices: yes is neither true nor false"},
+			"told": {"practice_group levels, full, invoices: got yes, expected one of false; true"},
 		},
 		"no cell": {
 			"patch": {"op": "remove", "path": "full/invoices"},
-			"told": {"practice_group levels, full, area invoices: there is no cell"},
+			"told": {"practice_group levels, full, invoices: got nothing, expected one of false; true"},
 		},
 	}
 	changed := json.patch(data.authz.practice_group.levels, [c.patch])

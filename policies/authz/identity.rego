@@ -19,14 +19,16 @@ identified if {
 }
 
 # ALL-1
-_known_action if _knows(input.facts.model)
+_known_action if _action.resource == input.resource.type
 
 # As long as the model cannot be known, any model's action will do.
 _known_action if {
 	not input.facts.model
-	some model in ["regional", "health_system", "practice_group", "vendor"]
-	_knows(model)
+	some actions in _actions
+	actions[input.action.name].resource == input.resource.type
 }
+
+_action := _actions[input.facts.model][input.action.name]
 
 # ALL-2
 _known_subject if {
@@ -35,25 +37,24 @@ _known_subject if {
 }
 
 # ALL-3
-_stands if input.action.name in {
+_stands if _stands_at(input.facts.model, input.facts.current)
+_stands if _needs_no_standing
+
+_needs_no_standing if input.action.name in {
 	"location.switch", "patient.view", "incident.view", "summary.view", "invitation.accept", "invitation.reject",
 }
-
-_stands if _stands_at(input.facts.model, input.facts.current)
 
 # ALL-4
 _place_in_organization if {
 	input.facts.place.organization == input.facts.current.organization
-	not input.action.name in {"admin.grant", "admin.revoke"}
+	_locations_in_organization
 }
 
 # SYS-8 has further places.
-_place_in_organization if {
-	input.action.name in {"admin.grant", "admin.revoke"}
-	input.facts.place.organization == input.facts.current.organization
-	every id in _locations {
-		input.facts.locations[id].organization == input.facts.current.organization
-	}
+_locations_in_organization if not input.action.name in {"admin.grant", "admin.revoke"}
+
+_locations_in_organization if {
+	every id in _locations { input.facts.locations[id].organization == input.facts.current.organization }
 }
 
 # What needs no standing has a place of its own.

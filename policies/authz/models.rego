@@ -11,76 +11,57 @@ import data.authz.vendor
 # location that the question is about. `at` is input.facts.current for the question itself, and one of
 # input.facts.standings when ALL-11 looks for a location from which the question would be allowed.
 
-_action("regional") := data.authz.regional.actions[input.action.name]
-_action("health_system") := data.authz.health_system.actions[input.action.name]
-_action("practice_group") := data.authz.practice_group.actions[input.action.name]
-_action("vendor") := data.authz.vendor.actions[input.action.name]
+_roles["regional"] := data.authz.regional.roles
+_roles["health_system"] := data.authz.health_system.roles
+_roles["practice_group"] := data.authz.practice_group.roles
+_roles["vendor"] := data.authz.vendor.roles
 
-_rules := data.authz.regional.rules if input.facts.model == "regional"
-_rules := data.authz.health_system.rules if input.facts.model == "health_system"
-_rules := data.authz.practice_group.rules if input.facts.model == "practice_group"
-_rules := data.authz.vendor.rules if input.facts.model == "vendor"
+_actions["regional"] := data.authz.regional.actions
+_actions["health_system"] := data.authz.health_system.actions
+_actions["practice_group"] := data.authz.practice_group.actions
+_actions["vendor"] := data.authz.vendor.actions
 
-_role("regional", role) := data.authz.regional.roles[role]
-_role("health_system", role) := data.authz.health_system.roles[role]
-_role("practice_group", role) := data.authz.practice_group.roles[role]
+_rules["regional"] := data.authz.regional.rules
+_rules["health_system"] := data.authz.health_system.rules
+_rules["practice_group"] := data.authz.practice_group.rules
+_rules["vendor"] := data.authz.vendor.rules
 
+# Stage 2, and why the power is missing.
 _power("regional", at, place) := regional.power(at, place)
 _power("health_system", at, place) := health_system.power(at, place)
 _power("practice_group", at, place) := practice_group.power(at, place)
 _power("vendor", at, place) := vendor.power(at, place)
-
-# The rules of stage 3 that have to be met. In some models they depend on the row that judges the action.
-_meets("regional", rules, at, place) if every rule in rules { regional.met(rule, at, place) }
-
-_meets("health_system", rules, at, place) if {
-	every rule in rules[health_system.row(at, place)] { health_system.met(rule, at, place) }
-}
-
-_meets("practice_group", rules, at, place) if {
-	every rule in rules[practice_group.row] { practice_group.met(rule, at, place) }
-}
-
-_meets("vendor", rules, at, place) if every rule in rules { vendor.met(rule, at, place) }
-
-# The names of the rules that are broken, for a denial.
-_unmet("regional", action, at, place) := {rule |
-	some list in ["rules", "required_rules"]
-	some rule in action[list]
-	not regional.met(rule, at, place)
-}
-
-_unmet("health_system", action, at, place) := {rule |
-	some list in ["rules", "required_rules"]
-	some rule in action[list][_row]
-	not health_system.met(rule, at, place)
-}
-
-_unmet("practice_group", action, at, place) := {rule |
-	some list in ["rules", "required_rules"]
-	some rule in action[list][_row]
-	not practice_group.met(rule, at, place)
-}
-
-_unmet("vendor", action, at, place) := {rule |
-	some list in ["rules", "required_rules"]
-	some rule in action[list]
-	not vendor.met(rule, at, place)
-}
-
-_using("regional") := regional.using
-_using("health_system") := health_system.using
-_using("practice_group") := practice_group.using
 
 _refusal("regional", at, place) := regional.refusal(at, place)
 _refusal("health_system", at, place) := health_system.refusal(at, place)
 _refusal("practice_group", at, place) := practice_group.refusal(at, place)
 _refusal("vendor", at, place) := vendor.refusal(at, place)
 
+_using("regional") := regional.using
+_using("health_system") := health_system.using
+_using("practice_group") := practice_group.using
+
+# Stage 3: those of the rules of an action that are broken. In some models they depend on the row.
+_broken("regional", rules, at, place) := {rule | some rule in rules; not regional.met(rule, at, place)}
+
+_broken("health_system", rules, at, place) := {rule | some rule in names; not health_system.met(rule, at, place)} if {
+	names := rules[health_system.row(rules, at, place)]
+}
+
+_broken("practice_group", rules, at, place) := {rule | some rule in names; not practice_group.met(rule, at, place)} if {
+	names := rules[practice_group.row(rules)]
+}
+
+_broken("vendor", rules, at, place) := {rule | some rule in rules; not vendor.met(rule, at, place)}
+
+# The id of the row that judges the question.
 _row := regional.row(_standing, _place) if input.facts.model == "regional"
-_row := health_system.row(_standing, _place) if input.facts.model == "health_system"
-_row := practice_group.row if input.facts.model == "practice_group"
+_row := health_system.row(_action.rules, _standing, _place) if input.facts.model == "health_system"
+_row := practice_group.row(_action.rules) if input.facts.model == "practice_group"
 _row := "SYS-11" if input.facts.model == "vendor"
+
+# What comes with an allow.
+default _outcome_of(_, _, _) := {}
 
 _outcome_of("regional", at, place) := regional.outcome(at, place)
 _outcome_of("health_system", _, place) := health_system.outcome(place)

@@ -34,10 +34,6 @@ sees contains "user" if {
 	not _about_no_account
 }
 
-_needs_no_standing if input.action.name in {
-	"location.switch", "patient.view", "incident.view", "summary.view", "invitation.accept", "invitation.reject",
-}
-
 # Only the invited person answers an invitation, so no other user is looked at.
 _about_no_account if input.action.name in {"invitation.accept", "invitation.reject"}
 

@@ -127,11 +127,7 @@ suitable(at, place) if {
 	_revocable(location, at, place)
 }
 
-_revocable(location, at, place) if {
-	at.kind != "system"
-	location == place.id
-}
-
+_revocable(location, _, place) if location == place.id
 _revocable(_, at, _) if at.kind == "system"
 
 _granted if data.authz.health_system.roles[question.text("role")].granted

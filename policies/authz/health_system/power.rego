@@ -27,7 +27,6 @@ power(at, place) if {
 power(at, place) if {
 	input.action.name == "user.invite"
 	_administers_entity(at, place)
-	_self_is_allowed
 	_entity_in_plan(at, place)
 }
 
@@ -36,7 +35,6 @@ power(at, place) if {
 power(at, place) if {
 	input.action.name == "assignment.remove"
 	_administers_entity(at, place)
-	_self_is_allowed
 }
 
 # METADATA
@@ -52,7 +50,6 @@ power(at, place) if {
 	input.action.name in {"admin.grant", "admin.revoke"}
 	not _system_wide(at, place)
 	_administers_entity(at, place)
-	_self_is_allowed
 }
 
 # METADATA
@@ -60,19 +57,15 @@ power(at, place) if {
 power(at, _) if {
 	input.action.name in {"admin.grant", "admin.revoke"}
 	_administers_system(at)
-	_self_is_allowed
 	_named_are_own(at)
 }
 
 # METADATA
 # title: Why the power is missing, the first cause in the order of stage 2
-refusal(at, place) := {"code": "plan_required", "rule": "SYS-10"} if {
-	_outside_plan(at, place)
-} else := {"code": "self", "rule": "ALL-9"} if {
-	not _self_is_allowed
-} else := _refusal_by_row(row(at, place), at, place)
+refusal(at, place) := _refusal_by_row(rule, at, place) if {
+	rule := row(data.authz.health_system.actions[input.action.name].rules, at, place)
+}
 
-# The missing role, then the place, then the user.
 _refusal_by_row(rule, at, place) := {"code": "not_permitted", "rule": rule} if {
 	rule in {"SYS-1", "SYS-2", "SYS-4", "SYS-7"}
 	not _administers(at)
@@ -101,25 +94,23 @@ _refusal_by_row(rule, at, place) := {"code": "not_permitted", "rule": rule} if {
 _place_rules := {"SYS-2": "SYS-3", "SYS-4": "SYS-3"}
 
 # METADATA
-# title: The row that judges the question
-row(at, _) := {"entity": "SYS-1", "system": "SYS-6"}[at.kind] if input.action.name in {"user.list", "user.view"}
-row(_, _) := "SYS-1" if input.action.name in {"user.edit", "user.reset_password"}
-row(_, _) := "SYS-2" if input.action.name == "user.invite"
-row(_, _) := "SYS-4" if input.action.name == "assignment.remove"
-row(_, _) := "SYS-5" if input.action.name == "location.switch"
-row(_, _) := "SYS-6" if input.action.name == "user.view_locations"
+# title: The id of the row that judges, which is the only one that has rules for the action or else one of two
+row(rules, _, _) := only if {
+	count(rules) == 1
+	some only, _ in rules
+}
 
-row(at, place) := "SYS-8" if {
+row(_, at, _) := {"entity": "SYS-1", "system": "SYS-6"}[at.kind] if input.action.name in {"user.list", "user.view"}
+
+row(_, at, place) := "SYS-8" if {
 	input.action.name in {"admin.grant", "admin.revoke"}
 	_system_wide(at, place)
 }
 
-row(at, place) := "SYS-7" if {
+row(_, at, place) := "SYS-7" if {
 	input.action.name in {"admin.grant", "admin.revoke"}
 	not _system_wide(at, place)
 }
-
-row(_, _) := "SYS-11" if input.action.name in {"entity.create", "entity.associate", "entity.dissociate"}
 
 # What SYS-8 judges: anything from the system, several entities, all of them, or the system's own role.
 _system_wide(at, _) if at.kind == "system"
@@ -165,26 +156,27 @@ _entity_in_plan(_, place) if place.kind == "system"
 _entity_in_plan(_, place) if input.facts.user.assignments[place.id]
 _entity_in_plan(at, _) if every location, _ in input.facts.user.assignments { location == at.organization }
 
-_outside_plan(at, _) if {
+# METADATA
+# title: SYS-10, nobody stands at a system whose plan has no system features
+outside_plan(at, _) if {
 	at.kind == "system"
 	not _system_in_plan(at)
 }
 
-_outside_plan(at, place) if {
+# METADATA
+# title: SYS-10, nor does an account get a second entity
+outside_plan(at, place) if {
 	input.action.name == "user.invite"
 	not _entity_in_plan(at, place)
 }
 
-_outside_plan(_, _) if {
+# METADATA
+# title: SYS-10, nor does anybody switch to the system
+outside_plan(_, _) if {
 	input.action.name == "location.switch"
 	input.facts.place.kind == "system"
 	not data.authz.health_system.plans[input.facts.place.plan].system_features
 }
-
-# ALL-9
-_self_is_allowed if input.facts.user.id != input.facts.subject.id
-_self_is_allowed if data.authz.health_system.actions[input.action.name].allow_self
-_self_is_allowed if question.invites_new
 
 # METADATA
 # title: Who can be invited (SYS-2)

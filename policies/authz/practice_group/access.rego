@@ -13,14 +13,9 @@ has_area(organization, area) if {
 has_area(organization, area) if {
 	_known_area(area)
 	input.facts.subject.held[organization]
-	_switched(organization, area) == true
-}
-
-has_area(organization, area) if {
-	_known_area(area)
-	input.facts.subject.held[organization]
-	not _is_switched(organization, area)
-	data.authz.practice_group.levels[recorded_level(input.facts.subject, organization)][area] == true
+	level := recorded_level(input.facts.subject, organization)
+	opened := object.get(data.authz.practice_group.levels, level, {})
+	object.union(opened, recorded_areas(input.facts.subject, organization))[area] == true
 }
 
 # METADATA
@@ -34,10 +29,6 @@ recorded_level(member, organization) := data.authz.practice_group.default_level 
 # METADATA
 # title: The switches in a member's record
 recorded_areas(member, organization) := object.get(member.assignments[organization], ["access", "areas"], {})
-
-_switched(organization, area) := input.facts.subject.assignments[organization].access.areas[area]
-
-_is_switched(organization, area) if is_boolean(_switched(organization, area))
 
 _known_area(area) if is_boolean(data.authz.practice_group.levels[data.authz.practice_group.default_level][area])
 

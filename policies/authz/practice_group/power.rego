@@ -20,7 +20,6 @@ power(at, _) if {
 		"user.edit", "user.invite", "user.deactivate", "user.reactivate",
 		"assignment.add", "assignment.edit", "assignment.remove", "access.change",
 	}
-	_self_is_allowed
 	_administers_users(at.organization)
 }
 
@@ -41,53 +40,38 @@ power(_, place) if {
 
 # METADATA
 # title: Why the power is missing, the first cause in the order of stage 2
-refusal(at, place) := {"code": "self", "rule": "ALL-9"} if {
-	not _self_is_allowed
-} else := {"code": "not_assigned", "rule": row} if {
+refusal(at, place) := {"code": "not_assigned", "rule": "PRA-9"} if {
 	input.action.name == "location.switch"
-} else := {"code": "not_assigned", "rule": row} if {
+} else := {"code": "not_assigned", "rule": "PRA-10"} if {
 	input.action.name == "area.access"
 	not _at_practice(place)
-} else := {"code": "area_required", "rule": row, "area": question.text("area")} if {
+} else := {"code": "area_required", "rule": "PRA-10", "area": question.text("area")} if {
 	input.action.name == "area.access"
 } else := {"code": "area_required", "rule": "PRA-1", "area": "users"} if {
 	not has_area(at.organization, "users")
 } else := {"code": "owner_required", "rule": "PRA-2"}
 
 # METADATA
-# title: The row that judges the question
-# scope: document
-row := "PRA-1" if input.action.name in {"user.list", "user.view", "user.edit"}
+# title: The id of the row that judges, which is the only one that has rules for the action or else one of two
+row(rules) := only if {
+	count(rules) == 1
+	some only, _ in rules
+}
 
-row := "PRA-3" if {
+row(_) := "PRA-3" if {
 	input.action.name == "user.invite"
 	question.said("new")
 }
 
-row := "PRA-5" if {
+row(_) := "PRA-5" if {
 	input.action.name == "user.invite"
 	not question.said("new")
-}
-
-row := "PRA-6" if input.action.name in {"invitation.accept", "invitation.reject"}
-row := "PRA-7" if input.action.name == "user.delete"
-row := "PRA-8" if input.action.name in {"user.deactivate", "user.reactivate"}
-row := "PRA-9" if input.action.name == "location.switch"
-row := "PRA-10" if input.action.name == "area.access"
-
-row := "PRA-12" if {
-	input.action.name in {"assignment.add", "assignment.edit", "assignment.remove", "access.change"}
 }
 
 _at_practice(place) if {
 	place.kind == "practice"
 	question.reaches(data.authz.practice_group.roles, place)
 }
-
-# ALL-9
-_self_is_allowed if data.authz.practice_group.actions[input.action.name].allow_self
-_self_is_allowed if input.facts.user.id != input.facts.subject.id
-_self_is_allowed if question.invites_new
 
 # PRA-2: an owner does anything; a member with the area users, nothing that an owner alone may do.
 _administers_users(organization) if _owns(organization)

@@ -9,21 +9,11 @@ package authz.regional
 # title: The subject has the power to do this here (stage 2; REG-1 to REG-11)
 # description: A cell of the subject's columns fits the place, the user and the edit. Several columns are so united.
 power(at, place) if {
-	input.action.name != "assignment.edit"
-	_self_is_allowed
 	some role in at.held
 	cell := data.authz.regional.matrix[task(at, place)][data.authz.regional.roles[role].columns[at.kind]]
 	_fits_place(cell.place, at, place)
 	_fits_user(cell.user, at)
-}
-
-power(at, place) if {
-	input.action.name == "assignment.edit"
-	_self_is_allowed
-	some cell in _cells(at, {task(at, place)})
-	_fits_place(cell.place, at, place)
-	_fits_user(cell.user, at)
-	_fits_edit(cell.edit, place)
+	_fits_edit(cell, place)
 }
 
 # What a cell asks of the place, of the user and of the edit. A cell "no" has no members, and fits nothing.
@@ -34,8 +24,13 @@ _fits_place("covered", at, place) if place.path[at.id]
 _fits_user("any", _)
 _fits_user("covered", at) if input.facts.user.within[at.id]
 
-_fits_edit("both", _)
-_fits_edit("role", place) if destination(place) == ""
+_fits_edit(_, _) if input.action.name != "assignment.edit"
+_fits_edit(cell, _) if cell.edit == "both"
+
+_fits_edit(cell, place) if {
+	cell.edit == "role"
+	destination(place) == ""
+}
 
 # METADATA
 # title: The name of the matrix row that judges the question
@@ -64,17 +59,14 @@ columns(at) := {column |
 
 # METADATA
 # title: Why the power is missing, the first cause in the order of stage 2
-refusal(at, place) := {"code": "self", "rule": "ALL-9"} if {
-	not _self_is_allowed
-} else := {"code": "not_assigned", "rule": "REG-20"} if {
+refusal(at, place) := {"code": "not_assigned", "rule": "REG-20"} if {
 	input.action.name == "location.switch"
 } else := {"code": "no_patient_access", "rule": "REG-21"} if {
 	input.action.name == "patient.view"
 } else := {"code": "not_assigned", "rule": "REG-22"} if {
 	input.action.name in {"incident.view", "summary.view"}
 } else := {"code": "not_permitted", "rule": row(at, place)} if {
-	count(_cells(at, _tasks_of_action)) == 0
-	count(_cells(at, {task(at, place)})) == 0
+	count(_cells(at, _tasks(at, place))) == 0
 } else := {"code": "other_location", "rule": row(at, place)} if {
 	count(_placed_cells(at, place)) == 0
 } else := {"code": "not_assigned_here", "rule": _covered_rule(row(at, place))} if {
@@ -101,14 +93,9 @@ _placed_cells(at, place) := {cell |
 }
 
 # Here and elsewhere are two rows of one task: a cell of either means that the power is there, in another place.
-default _tasks_of_action := set()
-
-_tasks_of_action := {"assignment.edit", "assignment.edit_elsewhere"} if input.action.name == "assignment.edit"
-_tasks_of_action := {"assignment.remove", "assignment.remove_elsewhere"} if input.action.name == "assignment.remove"
-
-# ALL-9
-_self_is_allowed if input.facts.user.id != input.facts.subject.id
-_self_is_allowed if data.authz.regional.actions[input.action.name].allow_self
+_tasks(_, _) := {"assignment.edit", "assignment.edit_elsewhere"} if input.action.name == "assignment.edit"
+_tasks(_, _) := {"assignment.remove", "assignment.remove_elsewhere"} if input.action.name == "assignment.remove"
+_tasks(at, place) := {task(at, place)} if not input.action.name in {"assignment.edit", "assignment.remove"}
 
 # METADATA
 # title: Where the users can be over whom a location gives power (section 8)

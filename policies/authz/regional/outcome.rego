@@ -18,7 +18,7 @@ outcome(_, _) := {"obligations": array.concat([account.ending_sessions("ALL-12")
 
 outcome(_, place) := object.union(_confirmation, _moving(place)) if input.action.name == "assignment.edit"
 
-outcome(at, _) := {"obligations": [_custom("REG-W2", "warn", cause) | some cause in _causes(at)]} if {
+outcome(at, _) := {"obligations": [_warning(cause) | some cause in _causes(at)]} if {
 	input.action.name == "user.view_locations"
 	some column in columns(at)
 	data.authz.regional.matrix["user.view_locations"][column].warn
@@ -28,7 +28,11 @@ outcome(at, _) := {"obligations": [_custom("REG-W2", "warn", cause) | some cause
 # REG-W1
 default _confirm := []
 
-_confirm := [_custom("REG-W1", "confirm", "multiple_locations")] if {
+_confirm := [{
+	"id": "REG-W1/multiple_locations",
+	"type": "custom",
+	"properties": {"action": "confirm", "cause": "multiple_locations"},
+}] if {
 	count(input.facts.user.assignments) > 1
 	not input.context.confirmed == true
 }
@@ -53,8 +57,8 @@ _causes(at) := [cause |
 _holds("multiple_locations", _) if count(input.facts.user.assignments) > 1
 _holds("no_role_here", at) if not input.facts.user.assignments[at.id]
 
-_custom(rule, action, cause) := {
-	"id": concat("/", [rule, cause]),
+_warning(cause) := {
+	"id": concat("/", ["REG-W2", cause]),
 	"type": "custom",
-	"properties": {"action": action, "cause": cause},
+	"properties": {"action": "warn", "cause": cause},
 }

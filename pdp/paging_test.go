@@ -68,12 +68,15 @@ func TestPagesMakeUpTheList(t *testing.T) {
 	w := generate(12)
 	engine := over(t, w)
 	for name, of := range lists(engine, w) {
-		for _, properties := range []map[string]any{
+		for i, properties := range []map[string]any{
 			nil, {"sort": "name"}, {"sort": "name", "order": "desc"}, {"sort": "username", "order": "asc"},
 			{"sort": "username", "order": "desc", "query": "0"}, {"sort": "default_location"},
 			{"sort": "default_location", "order": "desc"}, {"sort": "last_login"}, {"sort": "last_login", "order": "desc", "query": "e"},
 			{"fields": []any{"username", "status"}}, {"query": "no such text"},
 		} {
+			if fewerQuestions() && i%2 == 1 {
+				continue
+			}
 			f, r := of(&authzen.Page{Limit: new(1000), Properties: properties})
 			all := search(t, f, r)
 			require.Empty(t, all.Page.NextToken)

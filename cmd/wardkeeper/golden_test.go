@@ -115,7 +115,10 @@ func TestGoldenDecisions(t *testing.T) {
 			if *update {
 				updateGolden(t, file, askEngine(t, engine))
 			}
-			file = goldenQuestions(t, path)
+			file = readGolden(t, path)
+			if !testing.Short() {
+				file = goldenQuestions(t, path)
+			}
 			for _, i := range interfaces {
 				ask := i.open(t, engine)
 				for _, c := range file.Cases {
@@ -211,11 +214,12 @@ func goldenPaths(t *testing.T) []string {
 	return paths
 }
 
-// goldenQuestions reads a file for a test that asks its questions: all of them, or a tenth, and the first, under the race detector.
+// goldenQuestions reads a file for a test that asks its questions: all of them, or every tenth under the race detector and with
+// -short, with which TestGoldenDecisions still asks all.
 func goldenQuestions(t *testing.T, path string) *golden.File {
 	t.Helper()
 	file := readGolden(t, path)
-	if fewerQuestions(t) {
+	if fewerQuestions(t) || testing.Short() {
 		all := file.Cases
 		file.Cases = nil
 		for i := 0; i < len(all); i += 10 {

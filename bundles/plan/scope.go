@@ -1,0 +1,178 @@
+package plan
+
+import (
+	"errors"
+
+	"github.com/open-policy-agent/opa/v1/ir"
+)
+
+// scope describes the locals of one outermost block of a function.
+type scope struct {
+	set     map[ir.Local]int  // how many statements set it
+	read    map[ir.Local]int  // how many read it
+	tested  map[ir.Local]bool // whether it is tested for being defined
+	looked  map[ir.Local]bool // whether it is the target of a lookup
+	changed map[ir.Local]int  // how many statements change the collection in it
+	data    map[ir.Local]bool // whether it was looked up in data, step by step, up to the statement in progress
+	known   map[ir.Local]operand
+}
+
+func scopeOf(b *ir.Block, params ...ir.Local) *scope {
+	s := &scope{set: map[ir.Local]int{}, read: map[ir.Local]int{}, tested: map[ir.Local]bool{}, looked: map[ir.Local]bool{},
+		changed: map[ir.Local]int{}, data: map[ir.Local]bool{ir.Data: true}, known: map[ir.Local]operand{}}
+	for _, p := range append(params, ir.Input, ir.Data) {
+		s.set[p] = 1
+	}
+	s.addBlock(b)
+	return s
+}
+
+// mixed reports whether a collection that is changed may be one that was looked up in another, as when rules such as
+// p[x][y] build nested objects. It may then be a constant, a fact or the value of another rule, which must not change.
+func (s *scope) mixed(l ir.Local) bool { return s.looked[l] && s.changed[l] > 0 }
+
+// fixed reports whether a local keeps the one value that a statement gives it, however often the statement runs.
+func (s *scope) fixed(l ir.Local) bool { return s.set[l] <= 1 && !s.tested[l] && s.changed[l] == 0 }
+
+// complete returns an error if a statement reads a local that no statement sets. The planner so translates a pattern that
+// matches two variables before either has a value, such as [a, b] = [b, 1].
+func complete(b *ir.Block, params ...ir.Local) error {
+	if len(b.Stmts) == 1 {
+		if alternatives, ok := b.Stmts[0].(*ir.BlockStmt); ok { // the rules of an else chain number their locals anew
+			for _, nested := range alternatives.Blocks {
+				if err := complete(nested, params...); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}
+	s := scopeOf(b, params...)
+	for l := range s.read {
+		if s.set[l] == 0 && !s.tested[l] {
+			return errors.New("a variable is read before it has a value")
+		}
+	}
+	return nil
+}
+
+// matched notes that a value is now matched with a pattern, whose keys are not steps of a path below data.
+func (s *scope) matched(o ir.Operand) {
+	if l, ok := o.Value.(ir.Local); ok {
+		delete(s.data, l)
+	}
+}
+
+func (s *scope) addBlock(b *ir.Block) {
+	for _, stmt := range b.Stmts {
+		s.add(stmt)
+	}
+}
+
+func (s *scope) reads(all ...ir.Operand) {
+	for _, o := range all {
+		if l, ok := o.Value.(ir.Local); ok {
+			s.read[l]++
+		}
+	}
+}
+
+func (s *scope) add(stmt ir.Stmt) {
+	switch stmt := stmt.(type) {
+	case *ir.ReturnLocalStmt:
+		s.read[stmt.Source]++
+	case *ir.BlockStmt:
+		for _, nested := range stmt.Blocks {
+			s.addBlock(nested)
+		}
+	case *ir.ScanStmt:
+		s.read[stmt.Source]++
+		s.set[stmt.Key]++
+		s.set[stmt.Value]++
+		s.addBlock(stmt.Block)
+	case *ir.NotStmt:
+		s.addBlock(stmt.Block)
+	case *ir.WithStmt:
+		s.read[stmt.Local]++
+		s.set[stmt.Local]++
+		s.reads(stmt.Value)
+		s.addBlock(stmt.Block)
+	case *ir.CallStmt:
+		s.reads(stmt.Args...)
+		s.set[stmt.Result]++
+	case *ir.CallDynamicStmt:
+		for _, a := range stmt.Args {
+			s.read[a]++
+		}
+		s.reads(stmt.Path...)
+		s.set[stmt.Result]++
+	case *ir.DotStmt:
+		s.reads(stmt.Source, stmt.Key)
+		s.set[stmt.Target]++
+		s.looked[stmt.Target] = true
+	case *ir.LenStmt:
+		s.reads(stmt.Source)
+		s.set[stmt.Target]++
+	case *ir.EqualStmt:
+		s.reads(stmt.A, stmt.B)
+	case *ir.NotEqualStmt:
+		s.reads(stmt.A, stmt.B)
+	case *ir.IsArrayStmt:
+		s.reads(stmt.Source)
+	case *ir.IsObjectStmt:
+		s.reads(stmt.Source)
+	case *ir.IsSetStmt:
+		s.reads(stmt.Source)
+	case *ir.IsDefinedStmt:
+		s.tested[stmt.Source] = true
+	case *ir.IsUndefinedStmt:
+		s.tested[stmt.Source] = true
+	case *ir.ResetLocalStmt:
+		s.set[stmt.Target]++
+	case *ir.AssignVarStmt:
+		s.reads(stmt.Source)
+		s.set[stmt.Target]++
+	case *ir.AssignVarOnceStmt:
+		s.reads(stmt.Source)
+		s.set[stmt.Target] += 2 // never fixed
+	case *ir.AssignIntStmt:
+		s.set[stmt.Target]++
+	case *ir.ResultSetAddStmt:
+		s.read[stmt.Value]++
+	default:
+		s.addCollection(stmt)
+	}
+}
+
+func (s *scope) addCollection(stmt ir.Stmt) {
+	switch stmt := stmt.(type) {
+	case *ir.MakeNullStmt:
+		s.set[stmt.Target]++
+	case *ir.MakeNumberIntStmt:
+		s.set[stmt.Target]++
+	case *ir.MakeNumberRefStmt:
+		s.set[stmt.Target]++
+	case *ir.MakeArrayStmt:
+		s.set[stmt.Target]++
+	case *ir.MakeObjectStmt:
+		s.set[stmt.Target]++
+	case *ir.MakeSetStmt:
+		s.set[stmt.Target]++
+	case *ir.ArrayAppendStmt:
+		s.reads(stmt.Value)
+		s.changed[stmt.Array]++
+	case *ir.ObjectInsertStmt:
+		s.reads(stmt.Key, stmt.Value)
+		s.changed[stmt.Object]++
+	case *ir.ObjectInsertOnceStmt:
+		s.reads(stmt.Key, stmt.Value)
+		s.changed[stmt.Object]++
+	case *ir.ObjectMergeStmt:
+		s.read[stmt.A]++
+		s.read[stmt.B]++
+		s.set[stmt.Target]++
+	case *ir.SetAddStmt:
+		s.reads(stmt.Value)
+		s.changed[stmt.Set]++
+	}
+}

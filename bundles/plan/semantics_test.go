@@ -1,0 +1,144 @@
+package plan_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/stretchr/testify/assert"
+
+	"github.com/wardkeeper/wardkeeper/bundles/plan"
+)
+
+// TestConstructsHaveTheInterpretersValues holds programs in which plans and the interpreter once differed.
+func TestConstructsHaveTheInterpretersValues(t *testing.T) {
+	for _, tc := range []struct {
+		name    string
+		rules   string // of package test
+		lib     string // rules of package lib
+		data    string
+		input   string
+		refused string // part of the reason; "": the program is compiled
+	}{
+		{
+			name:    "partial set below a constant key that is not a string",
+			rules:   `p[1] contains 2 if input.x`,
+			refused: "another constant prefix",
+		},
+		{
+			name:    "empty partial set beside a partial object of sets",
+			rules:   "p[x] contains 1 if { some x in input.x }\np.a contains 1 if input.y",
+			refused: "another constant prefix",
+		},
+		{
+			name:    "object below a constant key that is not a string",
+			rules:   `p[true].a := 1 if input.x`,
+			refused: "another constant prefix",
+		},
+		{
+			name:    "pattern that matches two variables before either has a value",
+			rules:   "p := [a, b] if { [a, b] = [b, 1] }",
+			refused: "read before it has a value",
+		},
+		{
+			name:    "such a pattern after else",
+			rules:   "p := x if { some x, y in input; x == y } else := [a, b] if { [a, b] = [b, 1] }",
+			refused: "read before it has a value",
+		},
+		{
+			name:  "not of a body that refers to rules by variable",
+			rules: "p if not { some x; data.lib[x] }\nq if not { some x; data.lib[x] == 2 }",
+			lib:   "a := 1",
+		},
+		{
+			name:  "object with two equal keys",
+			rules: "p := {input.k: 1, \"a\": 2}\nq := {x: 1, y: 2} if { x := \"z\"; y := input.z }",
+			input: `{"k": "a", "z": "z"}`,
+		},
+		{
+			name:    "reference by variable to rules with a function replaced by a variable",
+			rules:   "p contains y if { some x in [1, 2]; y := data.lib[input.k] with count as x }",
+			lib:     "a := count([1])",
+			refused: "replaced by a variable",
+		},
+		{
+			name:    "function replaced before the input",
+			rules:   "p := x if { x := g with f as 3 with input.x as 4 }\ng := [f(1), input.x]\nf(x) := x",
+			refused: "replaces a function before",
+		},
+		{
+			name:  "function replaced after the input",
+			rules: "p := x if { x := g with input.x as 4 with f as input.x }\ng := [f(1), input.x]\nf(x) := x",
+			input: `{"x": 1}`,
+		},
+		{
+			name:  "partial object with keys of the same hash",
+			rules: "p[v] contains k if { some _ in input.list; v = input.map[k] }",
+			input: `{"list": [1, 2, 3], "map": {"a": {}, "b": [null], "c": []}}`,
+		},
+		{
+			name:    "set and single value for a key",
+			rules:   "p.a := {1}\np[x] contains 2 if { some x in input.x }",
+			refused: "another kind or depth",
+		},
+		{
+			name:    "value and member of a value for a key",
+			rules:   "p[input.k] := {\"y\": 2}\np[x].y := 2 if { some x in input.x }",
+			refused: "another kind or depth",
+		},
+		{
+			name:  "number as the key of an input after data was read by the rule before else",
+			rules: "p := 1 if { some x in data.base.more } else := 2 if { not input[input.k][0] }",
+			input: `{"k": "b", "b": {"0": 2}}`,
+		},
+		{
+			name:  "calls that need more locals than an evaluation begins with",
+			rules: chain(300),
+			input: `{"list": [1, 2, 3]}`,
+		},
+		{
+			name:  "rule without with, before and after the same rule with another input",
+			rules: "p := [b, a, b] if { a := q with input.x as 2; b := q }\nq := [input.x, f(input.x)]\nf(x) := y if { some y in [x]; y > 0 } else := 0",
+			input: `{"x": 1}`,
+		},
+		{
+			name:  "function replaced by one that calls another replaced function",
+			rules: "p := x if { x := f(1) with g as h with count as sum }\nf(x) := [g(x), count([x, 3])]\ng(x) := x\nh(x) := [x, count([1, x])]",
+		},
+		{
+			name:  "else after a guard",
+			rules: "p := 1 if { input.k == \"a\"; input.x } else := 2 if { input.k == \"b\" } else := 3\np := 3 if \"c\" == input.k",
+			input: `{"k": "c"}`,
+		},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			p := program{modules: map[string]string{"test": "package test\nimport rego.v2\n" + tc.rules}, data: tc.data, inputs: []string{tc.input}}
+			p.modules["lib"] = "package lib\n" + tc.lib
+			if p.data == "" {
+				p.data = `{}`
+			}
+			if tc.refused == "" {
+				differ, answers := differs(t, p, "value = data.test", tc.input)
+				assert.False(t, differ, answers)
+				return
+			}
+			policy, err := compilePolicy(t, p)
+			if !assert.NoError(t, err) {
+				return
+			}
+			_, err = plan.Compile(t.Context(), plan.Config{Compiler: policy.compiler, Query: ast.MustParseBody("value = data.test"), Store: policy.store, Txn: policy.txn})
+			assert.ErrorContains(t, err, tc.refused)
+		})
+	}
+}
+
+// chain returns rules of which each reads the next.
+func chain(n int) string {
+	var out strings.Builder
+	for i := range n {
+		fmt.Fprintf(&out, "r%d := r%d + count([x | some x in input.list; x > %d])\n", i, i+1, i%3)
+	}
+	fmt.Fprintf(&out, "r%d := 0\n", n)
+	return out.String()
+}

@@ -7,14 +7,18 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/metrics"
 	"github.com/open-policy-agent/opa/v1/topdown"
+
+	"github.com/wardkeeper/wardkeeper/bundles/plan"
 )
 
-// Query is a compiled query for the value of one rule. It is safe for concurrent use.
+// Query is a query for the value of one rule. It is interpreted until it is compiled. It is safe for concurrent use.
 type Query struct {
 	revision *Revision
+	ref      ast.Ref
 	body     ast.Body
 	compiler ast.QueryCompiler
 	value    ast.Var
+	program  *plan.Program // nil: the query is interpreted
 }
 
 // ErrCanceled reports that an evaluation was stopped before its end.
@@ -31,10 +35,9 @@ func (r *Revision) Prepare(path string) (*Query, error) {
 
 // prepare compiles the query for a reference, which may hold any names.
 func (r *Revision) prepare(ref ast.Ref) (*Query, error) {
-	q := &Query{revision: r, compiler: r.compiler.QueryCompiler(), value: ast.Var("value")}
-	body := ast.NewBody(ast.Equality.Expr(ast.NewTerm(q.value), ast.NewTerm(ref)))
+	q := &Query{revision: r, ref: ref, compiler: r.compiler.QueryCompiler(), value: ast.Var("value")}
 	var err error
-	if q.body, err = q.compiler.Compile(body); err != nil {
+	if q.body, err = q.compiler.Compile(valueOf(q.value, ref)); err != nil {
 		return nil, err
 	}
 	for rewritten, written := range q.compiler.RewrittenVars() {
@@ -46,12 +49,36 @@ func (r *Revision) prepare(ref ast.Ref) (*Query, error) {
 	return q, nil
 }
 
+func valueOf(value ast.Var, ref ast.Ref) ast.Body {
+	return ast.NewBody(ast.Equality.Expr(ast.NewTerm(value), ast.NewTerm(ref)))
+}
+
+// Compile lets the query be evaluated by a compiled program instead of OPA's interpreter, with the same values. The error
+// says why it cannot be. It must not be called while the query is evaluated.
+func (q *Query) Compile(ctx context.Context) (err error) {
+	r := q.revision
+	q.program, err = plan.Compile(ctx, plan.Config{
+		Compiler: r.compiler, Query: valueOf("value", q.ref), Store: r.store, Txn: r.txn})
+	return err
+}
+
+// Interpret undoes [Query.Compile].
+func (q *Query) Interpret() { q.program = nil }
+
 // Eval returns the value for an input, or nil if it is undefined. It stops with [ErrCanceled] when the context ends. The
-// caller must not change the value, which may be part of the policy's data. Tracers are for tests.
+// caller must not change the value, which may be part of the policy's data. Tracers are for tests; with them the query is
+// interpreted.
 func (q *Query) Eval(ctx context.Context, input *ast.Term, tracers ...topdown.QueryTracer) (value *ast.Term, err error) {
 	// OPA checks for cancellation only at intervals: a short evaluation would succeed after the context has ended.
 	if ctx.Err() != nil {
 		return nil, ErrCanceled
+	}
+	if q.program != nil && len(tracers) == 0 {
+		value, err = q.program.Value(ctx, input)
+		if errors.Is(err, plan.ErrCanceled) {
+			err = ErrCanceled
+		}
+		return value, err
 	}
 	// Our own Cancel saves the goroutine that OPA would start to watch the context.
 	cancel := topdown.NewCancel()

@@ -92,3 +92,8 @@ func (p *Policy) Exemptions(action string) (currentLocation, organization bool) 
 	a := p.catalogue[action]
 	return a.NeedsNoCurrentLocation, a.CrossesOrganizations
 }
+
+// Queries returns the policy's queries by name.
+func (p *Policy) Queries() map[string]*bundles.Query {
+	return map[string]*bundles.Query{"decision": p.decision, "allow": p.allow, "possible": p.possible, "scope": p.scope, "sees": p.disclosed}
+}

@@ -35,17 +35,36 @@ type Policy struct {
 	readsAny   facts.Reads // what is read for at least one action
 	documents  *documents
 	health     *health
+	evaluator  Evaluator
 }
+
+// Evaluator says what evaluates the queries of a policy.
+type Evaluator struct {
+	Name    string // [Compiled] or [Interpreted]
+	Because string // why a policy that should be compiled is interpreted; "" otherwise
+}
+
+// The evaluators. They give the same decisions.
+const (
+	Compiled    = "compiled"    // package bundles/plan
+	Interpreted = "interpreted" // OPA's package topdown
+)
 
 // Prepare prepares a revision for decisions. It refuses a revision with faults in its tables, without the rules that a
 // catalogue needs, or without a well-formed decision on the probe. Each fault in a table is a sentence that names the
 // cell. The error is a [*bundles.Refusal].
 func Prepare(ctx context.Context, r *bundles.Revision) (*Policy, error) {
+	return prepare(ctx, r, (*Policy).checkTables, (*Policy).prepareQueries, (*Policy).compileQueries, (*Policy).readTables, (*Policy).readOffers, (*Policy).probe)
+}
+
+// PrepareInterpreted is like [Prepare] for a policy that OPA's interpreter is to evaluate.
+func PrepareInterpreted(ctx context.Context, r *bundles.Revision) (*Policy, error) {
 	return prepare(ctx, r, (*Policy).checkTables, (*Policy).prepareQueries, (*Policy).readTables, (*Policy).readOffers, (*Policy).probe)
 }
 
 func prepare(ctx context.Context, r *bundles.Revision, steps ...func(*Policy, context.Context) error) (*Policy, error) {
-	p := &Policy{revision: r, catalogue: map[string]action{}, documents: newDocuments(r), health: &health{}}
+	p := &Policy{revision: r, catalogue: map[string]action{}, documents: newDocuments(r), health: &health{},
+		evaluator: Evaluator{Name: Interpreted}}
 	for _, step := range steps {
 		if err := step(p, ctx); err != nil {
 			return nil, err
@@ -56,6 +75,9 @@ func prepare(ctx context.Context, r *bundles.Revision, steps ...func(*Policy, co
 
 // Revision returns the revision that the policy was prepared from.
 func (p *Policy) Revision() *bundles.Revision { return p.revision }
+
+// Evaluator returns what evaluates the policy.
+func (p *Policy) Evaluator() Evaluator { return p.evaluator }
 
 // Vocabulary returns the terms of the policy's tables that a directory may use; nil if the policy has no such tables.
 func (p *Policy) Vocabulary() *Vocabulary { return p.vocabulary }
@@ -93,6 +115,25 @@ func (p *Policy) prepareQueries(context.Context) error {
 	}
 	p.readsAny = facts.Reads{Subject: members("subject", "properties"), Action: members("action", "properties"),
 		Resource: members("resource", "properties"), Context: members("context")}
+	return nil
+}
+
+// compileQueries compiles all queries, or none: the policy is then interpreted.
+func (p *Policy) compileQueries(ctx context.Context) error {
+	queries := []*bundles.Query{p.decision, p.allow, p.possible, p.scope, p.disclosed, p.candidates}
+	queries = slices.DeleteFunc(queries, func(q *bundles.Query) bool { return q == nil })
+	p.evaluator.Name = Compiled
+	for _, q := range queries {
+		if err := q.Compile(ctx); err != nil {
+			p.evaluator = Evaluator{Interpreted, err.Error()}
+			break
+		}
+	}
+	if p.evaluator.Name == Interpreted {
+		for _, q := range queries {
+			q.Interpret()
+		}
+	}
 	return nil
 }
 

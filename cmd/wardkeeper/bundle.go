@@ -15,6 +15,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/bundles/release"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/terminal"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/tokens"
+	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/proof"
 )
 
@@ -89,7 +90,7 @@ func bundleError(err error) error {
 func verifyArchive(ctx context.Context, a *bundles.Archive, source, decision string) (*bundles.Revision, error) {
 	r, err := bundles.Open(ctx, bundles.Config{Archive: a, Source: source, Entrypoint: decision, Schema: inputSchema()})
 	if err == nil {
-		_, err = prepareAndVerify(ctx, r)
+		_, err = prepareAndVerify(ctx, r, pdp.Prepare)
 	}
 	return r, err
 }

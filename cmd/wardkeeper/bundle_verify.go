@@ -8,9 +8,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/wardkeeper/wardkeeper/bundles"
 	"github.com/wardkeeper/wardkeeper/bundles/follow"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/terminal"
+	"github.com/wardkeeper/wardkeeper/pdp"
 )
 
 func newBundleVerifyCommand(p process) *cobra.Command {
@@ -51,13 +52,14 @@ Exit status: 0 valid, 1 refused, 2 could not be checked.`,
 			return err
 		}
 		r, err := following.Open(cmd.Context(), cmp.Or(decision, configured), inputSchema())
-		if err == nil {
-			_, err = prepareAndVerify(cmd.Context(), r)
-		}
 		if err != nil {
 			return bundleError(err)
 		}
-		return printVerified(p, origin, r)
+		policy, err := prepareAndVerify(cmd.Context(), r, pdp.Prepare)
+		if err != nil {
+			return bundleError(err)
+		}
+		return printVerified(p, origin, policy)
 	}
 	return cmd
 }
@@ -87,7 +89,8 @@ func verificationSettings(settings, keyFile string) (o follow.Settings, decision
 	return o, s.Decision, nil
 }
 
-func printVerified(p process, o follow.Settings, r *bundles.Revision) error {
+func printVerified(p process, o follow.Settings, policy *pdp.Policy) error {
+	r := policy.Revision()
 	signature := "none, which the settings allow"
 	if _, named := o.Keys[r.SignedBy]; r.Verified && named {
 		signature = "valid, key " + r.SignedBy
@@ -98,11 +101,16 @@ func printVerified(p process, o follow.Settings, r *bundles.Revision) error {
 	if n := goldenCount(r); n > 0 {
 		golden = fmt.Sprintf("%d, all as expected", n)
 	}
+	evaluator := policy.Evaluator().Name
+	if because := policy.Evaluator().Because; because != "" {
+		evaluator += ", because it cannot be compiled: " + terminal.Printable(because)
+	}
 	lines := []string{
 		fmt.Sprintf("%s is valid: policy %s", r.Source, strings.TrimSuffix(policyName(r), " ("+r.Source+")")),
 		"  signature         " + signature,
 		"  entrypoint        " + r.Entrypoint,
 		"  golden decisions  " + golden,
+		"  evaluator         " + evaluator,
 	}
 	for _, line := range lines {
 		if err := printLine(p.stdout, line); err != nil {

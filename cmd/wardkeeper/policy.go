@@ -20,9 +20,16 @@ const builtIn = "built-in"
 
 // gate implements [follow.Gate]: it prepares and checks a policy, and checks the directory against its tables.
 func (s *sidecar) gate(ctx context.Context, r *bundles.Revision) (follow.Candidate, error) {
-	p, err := prepareAndVerify(ctx, r)
+	prepare := pdp.Prepare
+	if s.interpreted {
+		prepare = pdp.PrepareInterpreted
+	}
+	p, err := prepareAndVerify(ctx, r, prepare)
 	if err != nil {
 		return nil, err
+	}
+	if because := p.Evaluator().Because; because != "" {
+		s.logger.Warn("the policy cannot be compiled and is interpreted, which is slower", "revision", r.ID, "error", because)
 	}
 	if err := s.checkDirectory(p); err != nil {
 		return nil, err
@@ -30,9 +37,12 @@ func (s *sidecar) gate(ctx context.Context, r *bundles.Revision) (follow.Candida
 	return &candidate{s, p}, nil
 }
 
+// preparer is [pdp.Prepare] or [pdp.PrepareInterpreted].
+type preparer func(context.Context, *bundles.Revision) (*pdp.Policy, error)
+
 // prepareAndVerify makes a revision ready to decide and runs the golden decisions that it contains.
-func prepareAndVerify(ctx context.Context, r *bundles.Revision) (*pdp.Policy, error) {
-	p, err := pdp.Prepare(ctx, r)
+func prepareAndVerify(ctx context.Context, r *bundles.Revision, prepare preparer) (*pdp.Policy, error) {
+	p, err := prepare(ctx, r)
 	if err != nil || r.Golden == nil {
 		return p, err
 	}
@@ -91,7 +101,7 @@ func openPolicy(ctx context.Context, path, decision string) (*pdp.Policy, error)
 	if err != nil {
 		return nil, err
 	}
-	return prepareAndVerify(ctx, r)
+	return prepareAndVerify(ctx, r, pdp.Prepare)
 }
 
 // openRevision opens the current bundle, or the built-in policy if bundle is nil.

@@ -173,7 +173,7 @@ func openConfigured(ctx context.Context, s *config.Settings, valid bool, memory 
 	}
 	return openSidecar(ctx, sidecarConfig{
 		bundle: bundle, once: s.Check, decision: s.Decision, directory: config.PublicName(s.Directory), cached: cached,
-		timeout: s.EvaluationTimeout, serveData: s.ServeData, onLoad: memory.Loaded,
+		timeout: s.EvaluationTimeout, evaluator: s.Evaluator, serveData: s.ServeData, onLoad: memory.Loaded,
 	}, logger)
 }
 

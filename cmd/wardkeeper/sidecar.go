@@ -25,6 +25,7 @@ type sidecarConfig struct {
 	directory string               // a file, or the name of the source behind cached; empty if the policy needs no facts
 	cached    *factsource.Config   // nil for a file
 	timeout   time.Duration        // of each evaluation
+	evaluator string               // of policies
 	serveData bool                 // to clients of OPA's API
 	onLoad    func()               // called after each load of a directory file; may be nil
 }
@@ -35,6 +36,9 @@ type sidecar struct {
 	follower  *follow.Follower // nil if the policy is not followed
 	directory factSource       // nil if there are no facts
 
+	interpreted bool // whether policies are interpreted even if they can be compiled
+	logger      *slog.Logger
+
 	mu     sync.Mutex
 	server *httpapi.Server // nil until newServer
 }
@@ -43,7 +47,7 @@ var errNoDirectory = errors.New("--directory is missing: the policy needs a file
 
 // openSidecar opens policy and directory. Its error joins the faults of both.
 func openSidecar(ctx context.Context, cfg sidecarConfig, logger *slog.Logger) (*sidecar, error) {
-	s := &sidecar{}
+	s := &sidecar{interpreted: cfg.evaluator == pdp.Interpreted, logger: logger}
 	engine := pdp.Config{Timeout: cfg.timeout, ServeData: cfg.serveData, Logger: logger, Stale: s.stale}
 	if cfg.cached != nil {
 		remote, err := openRemote(cfg.directory, *cfg.cached)

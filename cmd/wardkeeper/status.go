@@ -22,9 +22,10 @@ func (s *sidecar) ready(ctx context.Context) []httpapi.Check {
 func (s *sidecar) policyStatus() httpapi.PolicyStatus {
 	var status httpapi.PolicyStatus
 	if p := s.engine.Policy(); p != nil {
-		r := p.Revision()
+		r, evaluator := p.Revision(), p.Evaluator()
 		status = httpapi.PolicyStatus{
 			ID: r.ID, Label: r.Label, Sequence: r.Sequence, Source: r.Source, Entrypoint: r.Entrypoint,
+			Evaluator: evaluator.Name, Because: evaluator.Because,
 			SignedBy: r.SignedBy, Verified: r.Verified, Activated: r.Opened,
 		}
 	}

@@ -12,6 +12,8 @@ type PolicyStatus struct {
 	Sequence   int64     `json:"sequence,omitempty"`
 	Source     string    `json:"source,omitempty"`
 	Entrypoint string    `json:"entrypoint,omitempty"`
+	Evaluator  string    `json:"evaluator,omitempty"` // "compiled" or "interpreted"
+	Because    string    `json:"because,omitempty"`   // why it is interpreted, although it should be compiled
 	Verified   bool      `json:"verified"`            // whether its signature was verified
 	SignedBy   string    `json:"signed_by,omitempty"` // the id of the key
 	Activated  time.Time `json:"activated_at,omitzero"`

@@ -61,6 +61,8 @@ type Settings struct {
 	LogFormat string
 	// LogLevel is debug, info, warn or error.
 	LogLevel string
+	// Evaluator of policies: compiled or interpreted.
+	Evaluator string
 	// EvaluationTimeout limits each evaluation of the policy.
 	EvaluationTimeout time.Duration
 	// ReadHeaderTimeout limits how long a client may take to send the header of a request.
@@ -107,6 +109,7 @@ func Default() *Settings {
 		Decision:          DefaultDecision,
 		LogFormat:         "text",
 		LogLevel:          "info",
+		Evaluator:         "compiled",
 		EvaluationTimeout: time.Second,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
@@ -145,6 +148,7 @@ func (s *Settings) table() *pflag.FlagSet {
 	t.BoolVar(&s.Check, "check", s.Check, "check settings, policies and directory, then exit")
 	t.StringVar(&s.LogFormat, "log-format", s.LogFormat, "`FORMAT` of log lines: text or json")
 	t.StringVar(&s.LogLevel, "log-level", s.LogLevel, "lowest `LEVEL` to log: debug, info, warn or error")
+	t.StringVar(&s.Evaluator, "evaluator", s.Evaluator, "`EVALUATOR` of policies: compiled, or interpreted by OPA, which is slower")
 	t.DurationVar(&s.EvaluationTimeout, "evaluation-timeout", s.EvaluationTimeout, "limit for each evaluation of the policy")
 	t.DurationVar(&s.ReadHeaderTimeout, "read-header-timeout", s.ReadHeaderTimeout, "limit for reading the header of a request")
 	t.DurationVar(&s.ReadTimeout, "read-timeout", s.ReadTimeout, "limit for reading a whole request")

@@ -22,6 +22,7 @@ func (s *Settings) Validate() error {
 	faults := append(s.validateAddrs(),
 		s.validateBaseURL(),
 		s.ValidateMembership(),
+		s.validateChoice("evaluator", s.Evaluator, "compiled", "interpreted"),
 		s.validateChoice("log-format", s.LogFormat, "text", "json"),
 		s.validateChoice("log-level", s.LogLevel, "debug", "info", "warn", "error"),
 		s.validateDecision(),

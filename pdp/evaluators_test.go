@@ -1,0 +1,66 @@
+package pdp_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/bundles"
+	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/policies"
+)
+
+// TestCompiledPolicyAgreesWithTheInterpreter asks generated questions about generated directories of all models: each query of
+// the policy has the same value compiled and interpreted.
+func TestCompiledPolicyAgreesWithTheInterpreter(t *testing.T) {
+	t.Parallel()
+	directories, questions := 400, 250
+	if fewerQuestions() {
+		directories, questions = 20, 50
+	}
+	r := open(t, policies.Files(), "authz/decision")
+	compiled, err := pdp.Prepare(t.Context(), r)
+	require.NoError(t, err)
+	require.Equal(t, pdp.Evaluator{Name: pdp.Compiled}, compiled.Evaluator())
+	interpreted, err := pdp.PrepareInterpreted(t.Context(), r)
+	require.NoError(t, err)
+	require.Equal(t, pdp.Evaluator{Name: pdp.Interpreted}, interpreted.Evaluator())
+	fast, slow := compiled.Queries(), interpreted.Queries()
+	allowed := 0
+	for seed := range uint64(directories) {
+		w := generate(seed)
+		engine := pdp.New(pdp.Config{Timeout: time.Minute, Policy: compiled, Source: fixed{w.directory(t)}})
+		ask := newQuestionGenerator(w, seed)
+		for range questions {
+			q := ask.question()
+			in, err := engine.InputTerm(context.Background(), q)
+			if err != nil {
+				continue
+			}
+			before := in.Value.Hash()
+			for name := range fast {
+				want, got := value(t, slow[name], in), value(t, fast[name], in)
+				if ast.Compare(want, got) != 0 {
+					t.Fatalf("seed %d, query %s: compiled %v, interpreted %v, input %v", seed, name, got, want, in)
+				}
+				if name == "allow" && ast.Compare(got, ast.Boolean(true)) == 0 {
+					allowed++
+				}
+			}
+			require.Equal(t, before, in.Value.Hash(), "the input was changed")
+		}
+	}
+	require.Greater(t, allowed, directories)
+}
+
+func value(t *testing.T, q *bundles.Query, in *ast.Term) ast.Value {
+	v, err := q.Eval(context.Background(), in)
+	require.NoError(t, err)
+	if v == nil {
+		return nil
+	}
+	return v.Value
+}

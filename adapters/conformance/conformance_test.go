@@ -103,7 +103,7 @@ var mutations = []broken{
 	{"PEP-12", "routes/target.go", "strings.IndexByte(`/\\%;?#`,", "strings.IndexByte(``,"},
 	{"PEP-12", "routes/target.go", "if !utf8.ValidString(decoded) {", "if false {"},
 	{"PEP-12", "routes/resolve.go", "if err := checkHeaders(r.Header); err != nil {", "if err := error(nil); err != nil {"},
-	{"PEP-12", "routes/value.go", "strings.TrimFunc(text, isInvisible) != text:", "false:"},
+	{"PEP-12", "routes/value.go", "strings.TrimFunc(text, isInvisible) != text:", "strings.TrimFunc(text, isInvisible) == \"\\x00\":"},
 	{"PEP-13", "identity/verifier.go", "now.Before(expires.Add(v.leeway))", "now.Before(expires.Add(1 << 60))"},
 	{"PEP-13", "identity/verifier.go", `if m["iss"] != v.issuer {`, "if false {"},
 	{"PEP-13", "identity/verifier.go", "!slices.Contains(audiences, any(v.audience))", "len(audiences) == 0"},

@@ -32,7 +32,10 @@ func TestOPAConformance(t *testing.T) {
 	for name, version := range map[string]ast.RegoVersion{"v0": ast.RegoV0, "v1": ast.RegoV1} {
 		all := cases.MustLoad(filepath.Join(root, name)).Sorted().Cases
 		require.Greater(t, len(all), 1000)
-		for _, tc := range all {
+		for i, tc := range all {
+			if fewerCases() && i%10 != 0 {
+				continue
+			}
 			t.Run(name+"/"+tc.Note, func(t *testing.T) {
 				for k, v := range tc.Env {
 					t.Setenv(k, v)
@@ -42,6 +45,9 @@ func TestOPAConformance(t *testing.T) {
 				}
 			})
 		}
+	}
+	if fewerCases() {
+		return
 	}
 	slices.Sort(refused)
 	want, err := os.ReadFile("testdata/refused.txt")

@@ -155,7 +155,7 @@ func (f *function) tabulate(blocks [][]instruction) {
 	var best operand
 	for _, b := range blocks {
 		f.blocks = append(f.blocks, steps(b))
-		if subject, _, ok := guard(b); ok {
+		if subject, _, ok := guard(b, f.params); ok {
 			if count[subject]++; count[subject] > count[best] {
 				best = subject
 			}
@@ -166,12 +166,12 @@ func (f *function) tabulate(blocks [][]instruction) {
 	}
 	f.table = &table{subject: best, blocks: map[string][][]step{}}
 	for _, b := range blocks {
-		if subject, text, ok := guard(b); ok && subject == best {
+		if subject, text, ok := guard(b, f.params); ok && subject == best {
 			f.table.blocks[text] = nil
 		}
 	}
 	for i, b := range blocks {
-		subject, text, ok := guard(b)
+		subject, text, ok := guard(b, f.params)
 		if ok && subject == best {
 			f.table.blocks[text] = append(f.table.blocks[text], f.blocks[i])
 			continue
@@ -183,8 +183,9 @@ func (f *function) tabulate(blocks [][]instruction) {
 	}
 }
 
-// guard returns the value and the string that a block compares before it does anything else.
-func guard(b []instruction) (subject operand, text string, ok bool) {
+// guard returns the value and the string that a block compares before it does anything else. The value is one that is known
+// before the blocks are run.
+func guard(b []instruction, params int) (subject operand, text string, ok bool) {
 	if len(b) == 0 || b[0].kind != equality {
 		return operand{}, "", false
 	}
@@ -193,5 +194,5 @@ func guard(b []instruction) (subject operand, text string, ok bool) {
 		subject, with = with, subject
 	}
 	text, ok = with.text()
-	return subject, text, ok && (subject.from == path || subject.from == local)
+	return subject, text, ok && (subject.from == path || subject.from == local && subject.index < params)
 }

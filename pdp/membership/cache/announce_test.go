@@ -166,7 +166,7 @@ func TestAnnouncedRecordIsNotUsed(t *testing.T) {
 				{Kind: pdp.UserChanged, ID: "joe", Version: version, Record: []byte(fixture.Nurse("joe", "ed_admin", "ghi"))},
 			})
 			require.NoError(t, err)
-			assert.Nil(t, h.values[membership.Key{Kind: membership.UserRecord, ID: "joe"}])
+			assert.Nil(t, h.stored(membership.Key{Kind: membership.UserRecord, ID: "joe"}))
 			waitHeartbeat()
 			third := openCache(t, o, h.connect(), nil)
 			waitHeartbeat()

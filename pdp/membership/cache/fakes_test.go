@@ -248,6 +248,12 @@ func (h *sharedTier) connect() *tierClient {
 	return p
 }
 
+func (h *sharedTier) stored(key membership.Key) []byte {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.values[key]
+}
+
 func (h *sharedTier) set(f func()) {
 	h.mu.Lock()
 	f()

@@ -82,7 +82,7 @@ func TestRestoredSourceIsFoundByNextFetch(t *testing.T) {
 		waitHeartbeat()
 		assertRole(t, second, "jane", "ed_normal")
 		waitHeartbeat()
-		s, _, err := record.Unpack(membership.Key{Kind: membership.UserRecord, ID: "jane"}, h.values[membership.Key{Kind: membership.UserRecord, ID: "jane"}])
+		s, _, err := record.Unpack(membership.Key{Kind: membership.UserRecord, ID: "jane"}, h.stored(membership.Key{Kind: membership.UserRecord, ID: "jane"}))
 		require.NoError(t, err)
 		assert.Equal(t, "two", s.History)
 		assert.Equal(t, 1, strings.Count(log.String(), "another history"))

@@ -64,7 +64,7 @@ func TestSharedValueThatGoesBackIsIgnored(t *testing.T) {
 		undo := rollBack(o, "jane", fixture.Nurse("jane", "ed_admin", "ghi"))
 		assertRole(t, second, "jane", "ed_admin")
 		waitHeartbeat()
-		require.NotNil(t, h.values[membership.Key{Kind: membership.UserRecord, ID: "jane"}])
+		require.NotNil(t, h.stored(membership.Key{Kind: membership.UserRecord, ID: "jane"}))
 		undo()
 		assertRole(t, first, "jane", "ed_normal")
 	})
@@ -106,7 +106,7 @@ func TestSharedValueOfAnotherKeyIsRefused(t *testing.T) {
 			{Kind: membership.UserRecord, ID: "joe"}:           {Kind: membership.UserRecord, ID: "jane"},
 			{Kind: membership.OrganizationRecord, ID: "smile"}: {Kind: membership.OrganizationRecord, ID: "metro"},
 		} {
-			s, body, err := record.Unpack(other, h.values[other])
+			s, body, err := record.Unpack(other, h.stored(other))
 			require.NoError(t, err)
 			_, err = c.unpack(c.validator.Load(), other, record.Pack(other, s, body))
 			require.NoError(t, err)

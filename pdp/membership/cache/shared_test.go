@@ -55,7 +55,7 @@ func TestInvalidSharedValueIsRefused(t *testing.T) {
 				assertRole(t, first, "jane", "ed_normal")
 				assertRole(t, first, "joe", "ed_normal")
 				waitHeartbeat()
-				require.NotNil(t, h.values[jane])
+				require.NotNil(t, h.stored(jane))
 				h.set(func() { spoil(t, o, h) })
 				var log bytes.Buffer
 				second := openCache(t, o, h.connect(), func(cfg *Config) { cfg.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
@@ -75,7 +75,7 @@ func TestOlderSharedValueIsIgnored(t *testing.T) {
 		waitHeartbeat()
 		assertRole(t, c, "jane", "ed_normal")
 		waitHeartbeat()
-		old := h.values[jane]
+		old := h.stored(jane)
 		o.setUser("jane", fixture.Nurse("jane", "ed_admin", "ghi"))
 		announceUser(t, c, "jane")
 		assertRole(t, c, "jane", "ed_admin")

@@ -198,7 +198,7 @@ func (e *evaluation) callBuiltin(f *builtin, l []*ast.Term, args []operand) sign
 	if err == nil {
 		return next
 	}
-	if topdown.IsCancel(err) {
+	if topdown.IsCancel(err) || e.ctx.Err() != nil {
 		return e.fail(ErrCanceled)
 	}
 	if halt, ok := errors.AsType[topdown.Halt](err); ok {
@@ -279,10 +279,30 @@ func (c *code) condition(stmts []ir.Stmt) int {
 	return 2
 }
 
+// perPoll is how many elements are compared in about the time of a call.
+const perPoll = 16
+
+// length returns the number of elements of an array or object, which may all have to be compared.
+func length(v ast.Value) int {
+	switch v := v.(type) {
+	case *ast.Array:
+		return v.Len()
+	case ast.Object:
+		return v.Len()
+	}
+	return 0
+}
+
 func stepPredicate(holds func(a, b *ast.Term) bool, a, b operand) step {
 	return func(e *evaluation, l []*ast.Term) signal {
 		x, y := a.load(e, l), b.load(e, l)
-		if x == nil || y == nil || !holds(x, y) {
+		if x == nil || y == nil {
+			return undefined
+		}
+		if n := length(y.Value); n > perPoll && e.canceledAfter(n/perPoll) {
+			return e.fail(ErrCanceled)
+		}
+		if !holds(x, y) {
 			return undefined
 		}
 		return next

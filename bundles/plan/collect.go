@@ -252,6 +252,7 @@ func stepInsert(key, val operand, object int, mixed bool, at *ast.Location) step
 			return e.conflict(at, notUnique)
 		}
 		if with := put(o, key.load(e, l), val.load(e, l)); with != o {
+			delete(e.owned, l[object]) // so that it can be collected
 			l[object] = e.made(ast.NewTerm(with), mixed)
 		}
 		return next

@@ -3,8 +3,10 @@
 // OPA's own values and calls OPA's own built-in functions. It knows OPA alone, and nothing of bundles or decisions.
 //
 // The values of an evaluation are those that OPA's interpreter (package topdown) would give; tests hold both against each
-// other. A query that cannot be compiled is refused by [Compile]: the caller then interprets it. Tracing, coverage and
-// partial evaluation stay with the interpreter.
+// other. There is one exception: rules that contradict each other are an error here also where the interpreter does not come
+// across the contradiction, because it stops early or evaluates a part of a rule's value. A query that cannot be compiled, or for
+// which a plan is known to differ, is refused by [Compile]: the caller then interprets it. refuse.go lists the constructs. Tracing,
+// coverage and partial evaluation stay with the interpreter.
 //
 // Start reading at [Compile], then translate.go for the statements and evaluate.go for what they run on.
 package plan

@@ -89,7 +89,8 @@ func (p *Program) Vars() []string { return p.vars }
 type evaluation struct {
 	program *Program
 	ctx     context.Context
-	polls   uint        // how often canceled was called
+	calls   int         // of functions
+	polls   int         // calls and iterations since the last look at the context
 	stack   []*ast.Term // the frames of the functions in progress
 	top     int         // where the next frame begins
 	memo    *memo       // of the input and data at hand
@@ -113,8 +114,9 @@ type evaluation struct {
 // memo holds the values of the functions without arguments for one input and data.
 type memo struct {
 	input, data *ast.Term
-	values      []*ast.Term // of calls; nil: not evaluated yet
-	paths       []*ast.Term // the values at the paths of the input; nil: not looked up yet
+	values      []*ast.Term                      // of calls; nil: not evaluated yet
+	calls       map[*function]map[int][]pastCall // by the hash of the arguments
+	paths       []*ast.Term                      // the values at the paths of the input; nil: not looked up yet
 }
 
 // none stands for an undefined value in a memo.
@@ -126,6 +128,9 @@ func newEvaluation(p *Program) *evaluation {
 	e := &evaluation{program: p, stack: make([]*ast.Term, firstStack)}
 	e.first = e.newMemo(nil, nil)
 	e.output = func(t *ast.Term) error {
+		if e.canceled() {
+			return ErrCanceled
+		}
 		e.outputs = append(e.outputs, t)
 		return nil
 	}
@@ -141,6 +146,9 @@ func (e *evaluation) evaluate(ctx context.Context, input *ast.Term) error {
 	e.memo = &e.first
 	for _, block := range e.program.main.blocks {
 		if run(block, e, l) == failed {
+			if ctx.Err() != nil {
+				return ErrCanceled
+			}
 			return e.err
 		}
 	}
@@ -153,9 +161,15 @@ func (e *evaluation) evaluate(ctx context.Context, input *ast.Term) error {
 // pollEvery is how many calls and iterations pass between looks at the context, which cost more than most of them.
 const pollEvery = 64
 
-func (e *evaluation) canceled() bool {
-	e.polls++
-	return e.polls%pollEvery == 0 && e.ctx.Err() != nil
+func (e *evaluation) canceled() bool { return e.canceledAfter(1) }
+
+// canceledAfter is canceled after work that takes as long as n calls.
+func (e *evaluation) canceledAfter(n int) bool {
+	if e.polls += n; e.polls < pollEvery {
+		return false
+	}
+	e.polls = 0
+	return e.ctx.Err() != nil
 }
 
 // push returns a frame of undefined locals. If the stack is full, frames continue on a larger one: those in progress keep
@@ -193,6 +207,13 @@ func (e *evaluation) call(f *function, l []*ast.Term, args []operand) (*ast.Term
 	if e.canceled() {
 		return nil, e.fail(ErrCanceled)
 	}
+	if e.calls++; e.calls > manyCalls {
+		return e.callOnce(f, l, args)
+	}
+	return e.callAlways(f, l, args)
+}
+
+func (e *evaluation) callAlways(f *function, l []*ast.Term, args []operand) (*ast.Term, signal) {
 	stack, top := e.stack, e.top
 	frame := e.push(f.locals)
 	for i := range args {

@@ -27,13 +27,6 @@ func Compile(ctx context.Context, cfg Config) (p *Program, err error) {
 			p, err = nil, fmt.Errorf("the planner failed: %v", cause)
 		}
 	}()
-	policy, err := plan(ctx, cfg)
-	if err != nil {
-		return nil, err
-	}
-	if err := refuse(policy, cfg.Compiler); err != nil {
-		return nil, err
-	}
 	data, err := cfg.Store.Read(ctx, cfg.Txn, storage.RootPath)
 	if err != nil {
 		return nil, err
@@ -43,6 +36,16 @@ func Compile(ctx context.Context, cfg Config) (p *Program, err error) {
 		if value, err = ast.InterfaceToValue(data); err != nil {
 			return nil, err
 		}
+	}
+	if err := refuseBefore(cfg.Compiler, value); err != nil {
+		return nil, err
+	}
+	policy, err := plan(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	if err := refuse(policy, cfg.Compiler); err != nil {
+		return nil, err
 	}
 	return translate(policy, value, cfg.Compiler.Capabilities())
 }

@@ -1,8 +1,10 @@
 package plan
 
 import (
+	"errors"
 	"fmt"
-	"strings"
+	"maps"
+	"slices"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/ir"
@@ -18,8 +20,8 @@ func refuse(policy *ir.Policy, compiler *ast.Compiler) error {
 		planned.add(f.Path[1:], &function{}) // without the generation
 	}
 	first := map[string]*ast.Rule{} // of each function
-	for _, m := range compiler.Modules {
-		for _, rule := range m.Rules {
+	for _, file := range slices.Sorted(maps.Keys(compiler.Modules)) {
+		for _, rule := range compiler.Modules[file].Rules {
 			n := plannedAt(planned, rule)
 			if n == 0 {
 				continue
@@ -34,12 +36,95 @@ func refuse(policy *ir.Policy, compiler *ast.Compiler) error {
 			if err := refusePair(first[name], rule); err != nil {
 				return err
 			}
-			if err := refuseWith(rule, compiler); err != nil {
-				return err
+		}
+	}
+	return nil
+}
+
+// refuseBefore reports rules that are not planned, because the plan would not have the interpreter's value, or would grow with
+// each replacement. Rules by which no query is answered count, too: a policy does not use these constructs by chance.
+func refuseBefore(compiler *ast.Compiler, data ast.Value) (err error) {
+	if _, found := data.Find(ast.Ref{ast.StringTerm("system")}); found == nil {
+		return errors.New("data has a member system, which the interpreter hides")
+	}
+	for _, name := range slices.Sorted(maps.Keys(compiler.Modules)) {
+		m := compiler.Modules[name]
+		ast.WalkExprs(m, func(e *ast.Expr) bool {
+			if err == nil {
+				err = refuseExpr(e)
+			}
+			return err != nil
+		})
+		ast.WalkRefs(m, func(ref ast.Ref) bool {
+			if err == nil {
+				err = refuseRef(ref, compiler.RuleTree, data)
+			}
+			return err != nil
+		})
+	}
+	return err
+}
+
+// refuseExpr refuses the replacement of data and of functions, and patterns of objects with keys that are variables, which the
+// planner counts instead of comparing them.
+func refuseExpr(e *ast.Expr) error {
+	for _, w := range e.With {
+		if target, ok := w.Target.Value.(ast.Ref); !ok || !target.HasPrefix(ast.InputRootRef) {
+			return fmt.Errorf("%v: the keyword with replaces %v", w.Location, w.Target)
+		}
+	}
+	if !e.IsEquality() {
+		return nil
+	}
+	for i := range 2 {
+		pattern, ok := e.Operand(i).Value.(ast.Object)
+		if _, plain := e.Operand(1 - i).Value.(ast.Var); !ok || plain {
+			continue
+		}
+		for _, key := range pattern.Keys() {
+			if !key.IsGround() {
+				return fmt.Errorf("%v: the key %v of a pattern is a variable", e.Location, key)
 			}
 		}
 	}
-	return refuseDynamic(policy, compiler)
+	return nil
+}
+
+// refuseRef refuses references by variable to what is beneath a path that has rules beneath it. The planner orders rules and data
+// in another way than the interpreter, and misses some. The value of one of several complete rules side by side is planned rightly.
+func refuseRef(ref ast.Ref, node *ast.TreeNode, data ast.Value) error {
+	if !ref.HasPrefix(ast.DefaultRootRef) {
+		return nil
+	}
+	for i, term := range ref {
+		if i > 0 && !term.IsGround() {
+			if alternatives(node) {
+				if _, err := data.Find(ref[1:i]); err != nil {
+					return nil
+				}
+			}
+			return fmt.Errorf("%v: %v refers to rules by a variable", term.Location, ref)
+		}
+		if node = node.Child(term.Value); node == nil || len(node.Values) > 0 {
+			return nil
+		}
+	}
+	return nil
+}
+
+// alternatives reports whether all that is beneath a path are complete rules without arguments.
+func alternatives(node *ast.TreeNode) bool {
+	for _, child := range node.Children {
+		if len(child.Values) == 0 || len(child.Children) > 0 {
+			return false
+		}
+		for _, rule := range child.Values {
+			if rule.Head.RuleKind() != ast.SingleValue || !rule.Ref().IsGround() || len(rule.Head.Args) > 0 {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // plannedAt returns the length of the reference to the function that a rule is planned in; 0: it is not planned.
@@ -74,85 +159,4 @@ func refusePair(a, b *ast.Rule) error {
 		return nil
 	}
 	return fmt.Errorf("%v: rule %v is of another kind or depth than rule %v, which is planned with it", b.Location, b.Ref(), a.Ref())
-}
-
-// refuseWith refuses a rule that replaces a function and then the input or data, if the planner mistakes the one for the
-// other: it takes the document of the nth replacement for that of the nth that is not of a function.
-func refuseWith(rule *ast.Rule, compiler *ast.Compiler) (err error) {
-	ast.WalkExprs(rule, func(e *ast.Expr) bool {
-		n := 0
-		for _, w := range e.With {
-			target := w.Target.Value.(ast.Ref)
-			if !isDocument(target) || compiler.GetArity(target) > 0 {
-				continue // a function
-			}
-			taken := e.With[n].Target.Value.(ast.Ref)
-			if !isDocument(taken) {
-				taken = ast.InputRootRef // what the planner takes for an unknown document
-			}
-			if !taken[0].Equal(target[0]) {
-				err = fmt.Errorf("%v: the keyword with replaces a function before %v: replace it after", w.Location, target)
-			}
-			n++
-		}
-		return err != nil
-	})
-	return err
-}
-
-func isDocument(ref ast.Ref) bool {
-	return ref.HasPrefix(ast.DefaultRootRef) || ref.HasPrefix(ast.InputRootRef)
-}
-
-// refuseDynamic refuses a reference by variable to rules in which a function is replaced by the value of a variable: that
-// value is a further argument of their functions, which the planner omits from the call.
-func refuseDynamic(policy *ir.Policy, compiler *ast.Compiler) error {
-	replaced := map[string]bool{} // generations of functions
-	for _, f := range policy.Funcs.Funcs {
-		ref := ast.DefaultRootRef
-		for _, name := range f.Path[1:] {
-			ref = ref.Append(ast.StringTerm(name))
-		}
-		if len(f.Params) > 2+max(compiler.GetArity(ref), 0) {
-			replaced[f.Path[0]] = true
-		}
-	}
-	if len(replaced) == 0 {
-		return nil
-	}
-	v := &dynamicCalls{replaced: replaced, strings: policy.Static.Strings}
-	if err := ir.Walk(v, policy); err != nil {
-		return err
-	}
-	if v.found != "" {
-		return fmt.Errorf("a reference by variable to %s is evaluated with a function replaced by a variable", v.found)
-	}
-	return nil
-}
-
-// dynamicCalls finds calls of functions of some generations whose path is known only at evaluation.
-type dynamicCalls struct {
-	replaced map[string]bool
-	strings  []*ir.StringConst
-	found    string
-}
-
-func (*dynamicCalls) Before(any) {}
-func (*dynamicCalls) After(any)  {}
-
-func (v *dynamicCalls) Visit(x any) (ir.Visitor, error) {
-	call, ok := x.(*ir.CallDynamicStmt)
-	if !ok {
-		return v, nil
-	}
-	var names []string
-	for _, p := range call.Path {
-		if name, ok := p.Value.(ir.StringIndex); ok {
-			names = append(names, v.strings[name].Value)
-		}
-	}
-	if v.replaced[names[0]] {
-		v.found = strings.Join(names[1:], ".")
-	}
-	return v, nil
 }

@@ -1,6 +1,7 @@
 package plan_test
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"testing"
@@ -15,6 +16,7 @@ import (
 func TestConstructsHaveTheInterpretersValues(t *testing.T) {
 	for _, tc := range []struct {
 		name    string
+		header  string // of package test; "": import rego.v2
 		rules   string // of package test
 		lib     string // rules of package lib
 		data    string
@@ -60,17 +62,17 @@ func TestConstructsHaveTheInterpretersValues(t *testing.T) {
 			name:    "reference by variable to rules with a function replaced by a variable",
 			rules:   "p contains y if { some x in [1, 2]; y := data.lib[input.k] with count as x }",
 			lib:     "a := count([1])",
-			refused: "replaced by a variable",
+			refused: "the keyword with replaces count",
 		},
 		{
 			name:    "function replaced before the input",
 			rules:   "p := x if { x := g with f as 3 with input.x as 4 }\ng := [f(1), input.x]\nf(x) := x",
-			refused: "replaces a function before",
+			refused: "the keyword with replaces data.test.f",
 		},
 		{
-			name:  "function replaced after the input",
-			rules: "p := x if { x := g with input.x as 4 with f as input.x }\ng := [f(1), input.x]\nf(x) := x",
-			input: `{"x": 1}`,
+			name:    "function replaced after the input",
+			rules:   "p := x if { x := g with input.x as 4 with f as input.x }\ng := [f(1), input.x]\nf(x) := x",
+			refused: "the keyword with replaces data.test.f",
 		},
 		{
 			name:  "partial object with keys of the same hash",
@@ -103,8 +105,58 @@ func TestConstructsHaveTheInterpretersValues(t *testing.T) {
 			input: `{"x": 1}`,
 		},
 		{
-			name:  "function replaced by one that calls another replaced function",
-			rules: "p := x if { x := f(1) with g as h with count as sum }\nf(x) := [g(x), count([x, 3])]\ng(x) := x\nh(x) := [x, count([1, x])]",
+			name:    "function replaced by one that calls another replaced function",
+			refused: "the keyword with replaces data.test.g",
+			rules:   "p := x if { x := f(1) with g as h with count as sum }\nf(x) := [g(x), count([x, 3])]\ng(x) := x\nh(x) := [x, count([1, x])]",
+		},
+		{
+			name:    "reference by variable to packages beside rules",
+			rules:   "p if not data.lib[input.k].z",
+			lib:     "n[x] := 1 if some x in [\"q\"]",
+			refused: "refers to rules by a variable",
+		},
+		{
+			name:    "negated reference by variable to rules",
+			header:  "import rego.v1",
+			rules:   "p if not data.lib[input.k]",
+			lib:     "a := false",
+			refused: "what is negated",
+		},
+		{
+			name:    "negated pattern that cannot match",
+			header:  "import rego.v1",
+			rules:   "p if { x := input.a; not {x: 1} = {\"b\": 1, \"c\": 2} }",
+			refused: "the key",
+		},
+		{
+			name:    "order of rules and data below one path",
+			rules:   "p := [v | v := data.lib[_]]",
+			lib:     "a := 1",
+			data:    `{"lib": {"b": 2}}`,
+			refused: "refers to rules by a variable",
+		},
+		{
+			name:    "data replaced",
+			rules:   "p := x if { x := data.base with data.base.q as {\"w\": 5} }",
+			data:    `{"base": {"q": {"y": 1}}}`,
+			refused: "the keyword with replaces data.base.q",
+		},
+		{
+			name:    "data that the interpreter hides",
+			rules:   "p := 1",
+			data:    `{"system": {"a": 1}}`,
+			refused: "a member system",
+		},
+		{
+			name:  "value of one of several rules side by side",
+			rules: "p := data.lib[input.k].x\nq := data.lib[input.none]",
+			lib:   "a := {\"x\": 1}\nb := {\"x\": 2}",
+			input: `{"k": "b", "none": "c"}`,
+		},
+		{
+			name:  "functions that each call the next twice",
+			rules: doubling(40),
+			input: `{"x": 1}`,
 		},
 		{
 			name:  "else after a guard",
@@ -113,7 +165,7 @@ func TestConstructsHaveTheInterpretersValues(t *testing.T) {
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			p := program{modules: map[string]string{"test": "package test\nimport rego.v2\n" + tc.rules}, data: tc.data, inputs: []string{tc.input}}
+			p := program{modules: map[string]string{"test": "package test\n" + cmp.Or(tc.header, "import rego.v2") + "\n" + tc.rules}, data: tc.data, inputs: []string{tc.input}}
 			p.modules["lib"] = "package lib\n" + tc.lib
 			if p.data == "" {
 				p.data = `{}`
@@ -131,6 +183,16 @@ func TestConstructsHaveTheInterpretersValues(t *testing.T) {
 			assert.ErrorContains(t, err, tc.refused)
 		})
 	}
+}
+
+// doubling returns functions of which each calls the next twice.
+func doubling(n int) string {
+	var out strings.Builder
+	fmt.Fprintf(&out, "p := f0(input.x)\nf%d(x) := x\n", n)
+	for i := range n {
+		fmt.Fprintf(&out, "f%d(x) := f%d(x) + f%d(x)\n", i, i+1, i+1)
+	}
+	return out.String()
 }
 
 // chain returns rules of which each reads the next.

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -317,12 +318,30 @@ func (c *code) not(s *ir.NotStmt) error {
 				&ir.BlockStmt{Blocks: []*ir.Block{{Stmts: b.Stmts[:n-1]}}}, last}}
 		}
 	}
+	if !endsWithTest(b) {
+		return errors.New("what is negated refers to rules by a variable, or can never hold")
+	}
 	body, err := c.translator.block(b)
 	if err != nil {
 		return err
 	}
 	c.emit(stepNot(steps(body)))
 	return nil
+}
+
+// endsWithTest reports whether the end of a negated block is reached only if what is negated holds. It is also reached if the test
+// is in a block or a scan within.
+func endsWithTest(b *ir.Block) bool {
+	if len(b.Stmts) == 0 {
+		return false
+	}
+	switch last := b.Stmts[len(b.Stmts)-1].(type) {
+	case *ir.BlockStmt, *ir.ScanStmt:
+		return false
+	case *ir.WithStmt:
+		return endsWithTest(last.Block)
+	}
+	return true
 }
 
 func (c *code) with(s *ir.WithStmt) error {

@@ -7,11 +7,13 @@ import (
 // stepWith runs its body with another input or other data. Functions are then evaluated for those.
 func stepWith(local int, path []*ast.Term, val operand, body []step) step {
 	return func(e *evaluation, l []*ast.Term) signal {
-		old, memo := l[local], e.memo
+		old, memo, others := l[local], e.memo, len(e.others)
 		l[local] = replace(old, path, val.load(e, l))
 		e.memo = e.memoOf(l[0], l[1])
 		sig := run(body, e, l)
 		l[local], e.memo = old, memo
+		clear(e.others[others:])
+		e.others = e.others[:others]
 		if sig > 1 {
 			return sig - 1
 		}

@@ -125,6 +125,9 @@ func (p *Policy) compileQueries(ctx context.Context) error {
 	p.evaluator.Name = Compiled
 	for _, q := range queries {
 		if err := q.Compile(ctx); err != nil {
+			if ctx.Err() != nil { // which says nothing about the policy
+				return p.refuse(bundles.Unavailable, "%w", ctx.Err())
+			}
 			p.evaluator = Evaluator{Interpreted, err.Error()}
 			break
 		}

@@ -168,6 +168,21 @@ func (t *translator) builtin(s *ir.CallStmt) (*builtin, error) {
 	return &builtin{call: call, needsContext: !decl.CanSkipBctx, relation: decl.Relation, at: t.location(s)}, nil
 }
 
+// pushOperands appends the arguments of a built-in function to e.operands. It appends nothing and returns false if one is
+// undefined.
+func (e *evaluation) pushOperands(l []*ast.Term, args []operand) bool {
+	from := len(e.operands)
+	for i := range args {
+		t := args[i].load(e, l)
+		if t == nil {
+			e.operands = e.operands[:from]
+			return false
+		}
+		e.operands = append(e.operands, t)
+	}
+	return true
+}
+
 // callBuiltin calls a built-in function and leaves its results in e.outputs. It is undefined if the function fails, as in
 // the interpreter's default mode, but for failures that end the evaluation.
 func (e *evaluation) callBuiltin(f *builtin, l []*ast.Term, args []operand) signal {
@@ -175,13 +190,8 @@ func (e *evaluation) callBuiltin(f *builtin, l []*ast.Term, args []operand) sign
 		return e.fail(ErrCanceled)
 	}
 	from := len(e.operands)
-	for i := range args {
-		t := args[i].load(e, l)
-		if t == nil {
-			e.operands = e.operands[:from]
-			return undefined
-		}
-		e.operands = append(e.operands, t)
+	if !e.pushOperands(l, args) {
+		return undefined
 	}
 	clear(e.outputs)
 	e.outputs = e.outputs[:0]
@@ -344,13 +354,8 @@ func count(args []*ast.Term) *ast.Term {
 func stepNative(native func([]*ast.Term) *ast.Term, args []operand, result int, otherwise step) step {
 	return func(e *evaluation, l []*ast.Term) signal {
 		from := len(e.operands)
-		for i := range args {
-			t := args[i].load(e, l)
-			if t == nil {
-				e.operands = e.operands[:from]
-				return undefined
-			}
-			e.operands = append(e.operands, t)
+		if !e.pushOperands(l, args) {
+			return undefined
 		}
 		v := native(e.operands[from:])
 		e.operands = e.operands[:from]

@@ -165,7 +165,7 @@ func (c *code) fold(stmts []ir.Stmt) int {
 	default:
 		o := ast.NewObject()
 		for i := 0; i < len(items); i += 2 {
-			o.Insert(items[i], items[i+1])
+			o = put(o, items[i], items[i+1])
 		}
 		made = ast.NewTerm(o)
 	}

@@ -27,6 +27,7 @@ func (p *pool) put(e *evaluation) {
 	}
 	clear(e.rows)
 	clear(e.outputs)
+	clear(e.operands[:cap(e.operands)]) // also those of calls that were undefined
 	clear(e.first.values)
 	clear(e.first.paths)
 	*e = evaluation{program: e.program, stack: e.stack, first: memo{values: e.first.values, paths: e.first.paths}, rows: e.rows[:0],

@@ -20,10 +20,15 @@ const (
 )
 
 const usage = `Usage: conformance [flags] -- COMMAND [ARGUMENT...]
+       conformance -mutants FILE [flags] -- COMMAND [ARGUMENT...]
 
 Starts COMMAND, the sample application of an adapter, and checks that the
 adapter meets adapters/CONTRACT.md. The exit status is 0 if it does, 1 if it
 breaks a duty and 2 if that could not be found out.
+
+With -mutants, COMMAND is started in copies of the folder of -in. In each, a
+change of FILE breaks a duty, and the suite has to name it. The exit status is
+0 if it does every time, 1 if not, and 2 if that could not be found out.
 
 Flags:
 `
@@ -44,6 +49,9 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	only := flags.String("only", "", "check these duties alone, such as PEP-1,PEP-8")
 	without := flags.String("without", "", "check an adapter that cannot do this: "+strings.Join(capabilities[:], ", "))
 	verbose := flags.Bool("v", false, "also print what passes, and the application's log")
+	mutants := flags.String("mutants", "", "check that the suite finds the changes to the adapter that this `FILE` lists")
+	folder := flags.String("in", ".", "with -mutants, the `FOLDER` of the adapter, which is copied for each change")
+	build := flags.String("build", "", "with -mutants, a shell `COMMAND` that builds a copy")
 	listOnly := flags.Bool("list", false, "print the cases and exit")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -65,6 +73,10 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if flags.NArg() == 0 {
 		flags.Usage()
 		return statusFailed
+	}
+	if *mutants != "" {
+		m := mutation{folder: *folder, build: *build, command: flags.Args(), without: list(*without), verbose: *verbose, out: stdout}
+		return m.status(ctx, *mutants, stderr)
 	}
 	s.command, s.verbose, s.out = flags.Args(), *verbose, stdout
 	broken, err := s.run(ctx)

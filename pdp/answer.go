@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
@@ -28,46 +29,64 @@ func readDecision(term *ast.Term) (Decision, error) {
 	return Decision{}, fmt.Errorf("the decision is a %s", ast.ValueName(term.Value))
 }
 
-func readObject(object ast.Object) (d Decision, err error) {
-	hasAllow := false
-	err = object.Iter(func(key, value *ast.Term) error {
-		name, _ := key.Value.(ast.String)
-		switch name {
-		case "allow":
-			allow, ok := value.Value.(ast.Boolean)
-			if !ok {
-				return errors.New("allow is not a boolean")
-			}
-			d.Allow, hasAllow = bool(allow), true
-			return nil
-		case "reasons":
-			d.Reasons, err = readList(name, value)
-		case "advice":
-			d.Advice, err = readList(name, value)
-		case "obligations":
-			d.Obligations, err = readObligations(value)
-		case "context":
-			d.Context, err = readMembers(name, value)
-		default:
-			err = errors.New("there is a member that no decision has")
-		}
-		return err
-	})
-	if err == nil && !hasAllow {
-		err = errors.New("allow is missing")
+// The members of a decision.
+var (
+	keyAllow       = ast.StringTerm("allow")
+	keyReasons     = ast.StringTerm("reasons")
+	keyAdvice      = ast.StringTerm("advice")
+	keyObligations = ast.StringTerm("obligations")
+	keyContext     = ast.StringTerm("context")
+)
+
+func readObject(object ast.Object) (Decision, error) {
+	var d Decision
+	allow := object.Get(keyAllow)
+	if allow == nil {
+		return Decision{}, errors.New("allow is missing")
 	}
-	if err != nil {
-		return Decision{}, err
+	allowed, ok := allow.Value.(ast.Boolean)
+	if !ok {
+		return Decision{}, errors.New("allow is not a boolean")
+	}
+	d.Allow = bool(allowed)
+	known := 1
+	var err error
+	if member := object.Get(keyReasons); member != nil {
+		known++
+		if d.Reasons, err = readList("reasons", member); err != nil {
+			return Decision{}, err
+		}
+	}
+	if member := object.Get(keyAdvice); member != nil {
+		known++
+		if d.Advice, err = readList("advice", member); err != nil {
+			return Decision{}, err
+		}
+	}
+	if member := object.Get(keyObligations); member != nil {
+		known++
+		if d.Obligations, err = readObligations(member); err != nil {
+			return Decision{}, err
+		}
+	}
+	if member := object.Get(keyContext); member != nil {
+		known++
+		if d.Context, err = readMembers("context", member); err != nil {
+			return Decision{}, err
+		}
+	}
+	if known != object.Len() {
+		return Decision{}, errors.New("there is a member that no decision has")
 	}
 	return d, nil
 }
 
 // readList reads an array, or a set in sorted order.
-func readList(name ast.String, term *ast.Term) ([]any, error) {
+func readList(name string, term *ast.Term) ([]any, error) {
 	switch term.Value.(type) {
 	case *ast.Array, ast.Set:
 	default:
-		return nil, fmt.Errorf("%s is not a list", string(name))
+		return nil, fmt.Errorf("%s is not a list", name)
 	}
 	value, err := ast.JSON(term.Value)
 	if err != nil {
@@ -93,14 +112,14 @@ func readStrings(value ast.Value) ([]string, error) {
 	return all, nil
 }
 
-func readMembers(name ast.String, term *ast.Term) (map[string]any, error) {
+func readMembers(name string, term *ast.Term) (map[string]any, error) {
 	value, err := ast.JSON(term.Value)
 	if err != nil {
 		return nil, err
 	}
 	members, ok := value.(map[string]any)
 	if !ok {
-		return nil, fmt.Errorf("%s is not an object", string(name))
+		return nil, fmt.Errorf("%s is not an object", name)
 	}
 	return members, nil
 }
@@ -206,9 +225,9 @@ func (ev *evaluation) checkLength() error {
 
 // lengthOf returns the length of a value as JSON in bytes. It stops counting soon after most.
 func lengthOf(value ast.Value, most int) int {
-	c := lengthCounter{most: most + 1} // with the separator after the value
-	c.element = func(element *ast.Term) bool { return c.add(element.Value) }
-	c.member = func(name, value *ast.Term) bool { return c.add(name.Value) || c.add(value.Value) }
+	c := lengthCounters.Get().(*lengthCounter)
+	defer lengthCounters.Put(c)
+	c.n, c.most = 0, most+1 // with the separator after the value
 	c.add(value)
 	return c.n - 1 // without it
 }
@@ -216,9 +235,16 @@ func lengthOf(value ast.Value, most int) int {
 // lengthCounter counts the length of values with a separator after each.
 type lengthCounter struct {
 	n, most int
-	element func(*ast.Term) bool // made once for all values
+	element func(*ast.Term) bool
 	member  func(name, value *ast.Term) bool
 }
+
+var lengthCounters = sync.Pool{New: func() any {
+	c := &lengthCounter{}
+	c.element = func(element *ast.Term) bool { return c.add(element.Value) }
+	c.member = func(name, value *ast.Term) bool { return c.add(name.Value) || c.add(value.Value) }
+	return c
+}}
 
 // add counts a value. It returns true if the count exceeds most.
 func (c *lengthCounter) add(value ast.Value) bool {

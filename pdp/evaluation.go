@@ -241,7 +241,7 @@ func denies(term *ast.Term) bool {
 		return false
 	}
 	if object, ok := term.Value.(ast.Object); ok {
-		term = object.Get(ast.InternedTerm("allow"))
+		term = object.Get(keyAllow)
 	}
 	return term != nil && ast.Boolean(false).Compare(term.Value) == 0
 }

@@ -32,7 +32,8 @@ type Policy struct {
 	catalogue  map[string]action
 	vocabulary *Vocabulary
 	offers     Offers
-	readsAny   facts.Reads // what is read for at least one action
+	readsOf    map[string]facts.Reads // by action in the catalogue
+	readsOther facts.Reads            // for other actions
 	documents  *documents
 	health     *health
 	evaluator  Evaluator
@@ -54,12 +55,12 @@ const (
 // catalogue needs, or without a well-formed decision on the probe. Each fault in a table is a sentence that names the
 // cell. The error is a [*bundles.Refusal].
 func Prepare(ctx context.Context, r *bundles.Revision) (*Policy, error) {
-	return prepare(ctx, r, (*Policy).checkTables, (*Policy).prepareQueries, (*Policy).compileQueries, (*Policy).readTables, (*Policy).readOffers, (*Policy).probe)
+	return prepare(ctx, r, (*Policy).checkTables, (*Policy).prepareQueries, (*Policy).compileQueries, (*Policy).readTables, (*Policy).findReads, (*Policy).readOffers, (*Policy).probe)
 }
 
 // PrepareInterpreted is like [Prepare] for a policy that OPA's interpreter is to evaluate.
 func PrepareInterpreted(ctx context.Context, r *bundles.Revision) (*Policy, error) {
-	return prepare(ctx, r, (*Policy).checkTables, (*Policy).prepareQueries, (*Policy).readTables, (*Policy).readOffers, (*Policy).probe)
+	return prepare(ctx, r, (*Policy).checkTables, (*Policy).prepareQueries, (*Policy).readTables, (*Policy).findReads, (*Policy).readOffers, (*Policy).probe)
 }
 
 func prepare(ctx context.Context, r *bundles.Revision, steps ...func(*Policy, context.Context) error) (*Policy, error) {
@@ -109,13 +110,40 @@ func (p *Policy) prepareQueries(context.Context) error {
 			return p.refuse(bundles.Tables, "%w", err)
 		}
 	}
-	members := func(path ...string) (m facts.Members) {
-		m.Names, m.All = r.InputMembers(path...)
-		return m
-	}
-	p.readsAny = facts.Reads{Subject: members("subject", "properties"), Action: members("action", "properties"),
-		Resource: members("resource", "properties"), Context: members("context")}
 	return nil
+}
+
+// findReads finds out what the policy can read of a question about each action. A policy with a catalogue reads action
+// properties only by the names in its catalogue or its rules, and never iterates over them.
+func (p *Policy) findReads(context.Context) error {
+	members := func(path ...string) facts.Members {
+		names, all := p.revision.InputMembers(path...)
+		return facts.Members{All: all, Names: facts.Keys(slices.Values(names))}
+	}
+	p.readsOther = facts.Reads{Subject: members("subject", "properties"), Action: members("action", "properties"),
+		Resource: members("resource", "properties"), Context: members("context")}
+	byName := p.readsOther.Action.All && p.hasCatalogue()
+	if byName {
+		p.readsOther.Action = facts.Members{Extra: facts.Keys(maps.Keys(p.revision.Constants()))}
+	}
+	p.readsOf = map[string]facts.Reads{}
+	for name, a := range p.catalogue {
+		reads := p.readsOther
+		if byName {
+			reads.Action.Names = facts.Keys(slices.Values(a.Properties))
+		}
+		reads.Bare = facts.BareAction(name)
+		p.readsOf[name] = reads
+	}
+	return nil
+}
+
+// reads returns what the policy can read of a question about an action.
+func (p *Policy) reads(action string) facts.Reads {
+	if reads, known := p.readsOf[action]; known {
+		return reads
+	}
+	return p.readsOther
 }
 
 // compileQueries compiles all queries, or none: the policy is then interpreted.
@@ -138,16 +166,6 @@ func (p *Policy) compileQueries(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// reads returns what the policy can read of a question about an action. A policy with a catalogue reads action
-// properties only by the names in its catalogue or its rules, and never iterates over them.
-func (p *Policy) reads(action string) facts.Reads {
-	r := p.readsAny
-	if r.Action.All && p.hasCatalogue() {
-		r.Action = facts.Members{Names: p.catalogue[action].Properties, Extra: p.revision.Constants()}
-	}
-	return r
 }
 
 // sibling returns the path of a rule in the entrypoint's package.

@@ -42,6 +42,8 @@ type Facts struct {
 	suspended  []suspendedLocation
 	members    [][2]*ast.Term
 	term       *ast.Term
+	// The subject and the user as parts of a question without properties; nil if there are no such records.
+	subjectPart, userPart *ast.Term
 }
 
 // A TooManyError reports that questions name more locations than may be looked up for them.
@@ -323,6 +325,9 @@ func (f *Facts) join() error {
 	}
 	if f.Subject != nil {
 		subject := f.Subject.in(organization, f.builder.Subjects)
+		if f.Subject.ID() == f.request.Subject.ID {
+			f.subjectPart = subject.part
+		}
 		f.add(keySubject, subject.term)
 		if f.Current != nil {
 			f.add(keyCurrent, subject.standing(f.Current))
@@ -340,7 +345,11 @@ func (f *Facts) join() error {
 		f.add(keyPlace, f.Current.term)
 	}
 	if f.User != nil && (governing != nil || f.action.Model != "") {
-		f.add(keyUser, f.User.in(organization, f.builder.Users).term)
+		user := f.User.in(organization, f.builder.Users)
+		if f.User.ID() == f.request.Resource.ID { // it may have been found by username
+			f.userPart = user.part
+		}
+		f.add(keyUser, user.term)
 		f.userFault = f.suspendedIn(organization, f.User)
 	}
 	return nil

@@ -1,8 +1,8 @@
 package facts
 
 import (
+	"iter"
 	"reflect"
-	"slices"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
@@ -38,11 +38,27 @@ func (p *builtPart) sameAs(kind, id, actionName string, properties map[string]an
 		reflect.ValueOf(p.properties).Pointer() == reflect.ValueOf(properties).Pointer()
 }
 
-// Members are the members of an object that a policy can read.
+// Members are the members of an object that a policy can read, each with its key in the input.
 type Members struct {
 	All   bool
-	Names []string
-	Extra map[string]bool // further names; nil if Names has them all
+	Names map[string]*ast.Term
+	Extra map[string]*ast.Term // further ones; nil if Names has them all
+}
+
+// Keys returns the keys of members.
+func Keys(names iter.Seq[string]) map[string]*ast.Term {
+	keys := map[string]*ast.Term{}
+	for name := range names {
+		keys[name] = ast.StringTerm(name)
+	}
+	return keys
+}
+
+func (m *Members) key(name string) *ast.Term {
+	if key := m.Names[name]; key != nil {
+		return key
+	}
+	return m.Extra[name]
 }
 
 // Reads has the members that a policy can read of a question's objects. The others are not put into the input: they change
@@ -50,6 +66,8 @@ type Members struct {
 type Reads struct {
 	Subject, Action, Resource Members // of properties
 	Context                   Members
+	// Bare is the action without properties; nil: it is built for each question.
+	Bare *ast.Term
 }
 
 // ReadsAll returns the Reads of a policy that can read every member of a question's objects.
@@ -137,12 +155,16 @@ func (b *Builder) Input(r authzen.Evaluation, f *Facts, reads Reads) (*ast.Term,
 	object := func(part string, members map[string]any, reads Members) (*ast.Term, error) {
 		return b.shared(part, r.Action.Name, members, func() (*ast.Term, error) { return objectTerm(members, reads) })
 	}
-	// build builds a part, or takes that of the last question.
-	build := func(last *builtPart, part, kind, id string, properties map[string]any, reads Members) (*ast.Term, error) {
+	// build builds a part, unless it has been built without properties before, or is that of the last question.
+	build := func(bare *ast.Term, last *builtPart, part, kind, id string, properties map[string]any, reads Members) (*ast.Term, error) {
+		if bare != nil && properties == nil {
+			return bare, nil
+		}
 		if last.sameAs(kind, id, r.Action.Name, properties) {
 			return last.term, nil
 		}
-		own := make([][2]*ast.Term, 0, 3)
+		var three [3][2]*ast.Term
+		own := three[:0]
 		if part == actionProperties {
 			own = append(own, item(keyName, ast.StringTerm(id)))
 		} else {
@@ -158,19 +180,24 @@ func (b *Builder) Input(r authzen.Evaluation, f *Facts, reads Reads) (*ast.Term,
 		*last = builtPart{kind, id, r.Action.Name, properties, ast.ObjectTerm(own...)}
 		return last.term, nil
 	}
-	subject, err := build(&b.subject, subjectProperties, r.Subject.Type, r.Subject.ID, r.Subject.Properties, reads.Subject)
+	var subject, user *ast.Term
+	if f != nil {
+		subject, user = f.subjectPart, f.userPart
+	}
+	subject, err := build(subject, &b.subject, subjectProperties, r.Subject.Type, r.Subject.ID, r.Subject.Properties, reads.Subject)
 	if err != nil {
 		return nil, err
 	}
-	action, err := build(&b.action, actionProperties, "", r.Action.Name, r.Action.Properties, reads.Action)
+	action, err := build(reads.Bare, &b.action, actionProperties, "", r.Action.Name, r.Action.Properties, reads.Action)
 	if err != nil {
 		return nil, err
 	}
-	resource, err := build(&b.resource, resourceProperties, r.Resource.Type, r.Resource.ID, r.Resource.Properties, reads.Resource)
+	resource, err := build(user, &b.resource, resourceProperties, r.Resource.Type, r.Resource.ID, r.Resource.Properties, reads.Resource)
 	if err != nil {
 		return nil, err
 	}
-	members := append(make([][2]*ast.Term, 0, 5), item(keySubject, subject), item(keyAction, action), item(keyResource, resource))
+	var five [5][2]*ast.Term
+	members := append(five[:0], item(keySubject, subject), item(keyAction, action), item(keyResource, resource))
 	if r.Context != nil {
 		context, err := object(questionContext, r.Context, reads.Context)
 		if err != nil {
@@ -189,34 +216,24 @@ func objectTerm(members map[string]any, reads Members) (*ast.Term, error) {
 	if reads.All {
 		return valueTerm(members)
 	}
-	object := ast.NewObject()
-	insert := func(name string, value any) error {
+	var few [4][2]*ast.Term
+	items := few[:0]
+	for name, value := range members {
+		key := reads.key(name)
+		if key == nil {
+			continue
+		}
 		term, err := valueTerm(value)
-		if err == nil {
-			object.Insert(ast.StringTerm(name), term)
+		if err != nil {
+			return nil, err
 		}
-		return err
+		items = append(items, item(key, term))
 	}
-	if reads.Extra != nil {
-		for name, value := range members {
-			if !reads.Extra[name] && !slices.Contains(reads.Names, name) {
-				continue
-			}
-			if err := insert(name, value); err != nil {
-				return nil, err
-			}
-		}
-		return ast.NewTerm(object), nil
-	}
-	for _, name := range reads.Names {
-		if value, sent := members[name]; sent {
-			if err := insert(name, value); err != nil {
-				return nil, err
-			}
-		}
-	}
-	return ast.NewTerm(object), nil
+	return ast.ObjectTerm(items...), nil
 }
+
+// BareAction returns an action without properties as it is put into an input.
+func BareAction(name string) *ast.Term { return ast.ObjectTerm(item(keyName, ast.StringTerm(name))) }
 
 func valueTerm(value any) (*ast.Term, error) {
 	v, err := ast.InterfaceToValue(value)

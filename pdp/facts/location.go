@@ -9,6 +9,7 @@ type Location struct {
 	version uint64
 	parent  *Location
 	root    *Location
+	id      *ast.Term
 	term    *ast.Term // the fact: {id, kind, model, organization, path, plan?}
 
 	// Of a root: the facts organization and model.
@@ -18,17 +19,17 @@ type Location struct {
 // NewLocation joins a record with its parent, nil for a root. The record is not validated: that is the source's task
 // (policies/DOMAIN.md section 1).
 func NewLocation(rec LocationRecord, parent *Location, version uint64) *Location {
-	l := &Location{rec: rec, version: version, parent: parent}
+	l := &Location{rec: rec, version: version, parent: parent, id: ast.StringTerm(rec.ID)}
 	l.root = l
 	if parent != nil {
 		l.root = parent.root
 	}
 	path := ast.NewObject()
 	for at := l; at != nil; at = at.parent {
-		path.Insert(ast.StringTerm(at.rec.ID), termTrue)
+		path.Insert(at.id, termTrue)
 	}
 	fact := ast.NewObject(
-		item(keyID, ast.StringTerm(rec.ID)),
+		item(keyID, l.id),
 		item(keyKind, ast.StringTerm(rec.Kind)),
 		item(keyModel, ast.StringTerm(l.Model())),
 		item(keyOrganization, ast.StringTerm(l.Organization())),
@@ -40,7 +41,7 @@ func NewLocation(rec LocationRecord, parent *Location, version uint64) *Location
 	l.term = ast.NewTerm(fact)
 	if parent == nil {
 		l.modelTerm = ast.StringTerm(rec.Model)
-		l.organizationTerm = ast.ObjectTerm(item(keyID, ast.StringTerm(rec.ID)))
+		l.organizationTerm = ast.ObjectTerm(item(keyID, l.id))
 	}
 	return l
 }

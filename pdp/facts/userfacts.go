@@ -16,6 +16,7 @@ const maxCachedStandings = 64
 // change, so that it can be kept with them.
 type userFacts struct {
 	user *User
+	part *ast.Term // {type, id}: the user as the subject or resource of a question, without properties
 	term *ast.Term // {id, status, username?, default_location?, assigned, assignments, held, within}
 	held []*Location
 
@@ -81,27 +82,27 @@ func (e *Evictor) add(u *User) {
 }
 
 func (u *User) buildFacts(organization string) *userFacts {
-	f := &userFacts{user: u}
+	id := ast.StringTerm(u.rec.ID)
+	f := &userFacts{user: u, part: ast.ObjectTerm(item(keyType, keyUser), item(keyID, id))}
 	assignments, held, within := ast.NewObject(), ast.NewObject(), ast.NewObject()
 	for _, a := range u.assignments {
 		if organization != AnyOrganization && a.At.Organization() != organization {
 			continue
 		}
-		id := ast.StringTerm(a.Location)
-		assignments.Insert(id, a.fact())
+		assignments.Insert(a.At.id, a.fact())
 		if a.Active {
-			held.Insert(id, ast.StringTerm(a.Role))
+			held.Insert(a.At.id, ast.StringTerm(a.Role))
 			f.held = append(f.held, a.At)
 		}
 		for at := a.At; at != nil; at = at.parent {
-			within.Insert(ast.StringTerm(at.rec.ID), termTrue)
+			within.Insert(at.id, termTrue)
 		}
 	}
 	if organization != AnyOrganization && u.faults[organization] != nil {
 		within.Insert(ast.StringTerm(organization), termTrue)
 	}
 	fact := ast.NewObject(
-		item(keyID, ast.StringTerm(u.rec.ID)),
+		item(keyID, id),
 		item(keyStatus, ast.InternedTerm(u.rec.Status)),
 		item(keyAssigned, boolTerm(len(u.assignments) > 0 || len(u.faults) > 0)),
 		item(keyAssignments, ast.NewTerm(assignments)),
@@ -160,7 +161,7 @@ func (u *User) buildStanding(at *Location) *ast.Term {
 	held := ast.NewObject()
 	for above := at; above != nil; above = above.parent {
 		if a := u.AssignmentAt(above.rec.ID); a != nil && a.Active {
-			held.Insert(ast.StringTerm(above.rec.ID), ast.StringTerm(a.Role))
+			held.Insert(above.id, ast.StringTerm(a.Role))
 		}
 	}
 	fact := ast.NewObject()
@@ -182,19 +183,18 @@ func (f *userFacts) standingsWith(place *Location) *ast.Term {
 		return all
 	}
 	held := all.Value.(ast.Object)
-	if held.Get(ast.StringTerm(place.rec.ID)) != nil {
+	if held.Get(place.id) != nil {
 		return all
 	}
-	more := ast.NewObject()
-	held.Foreach(func(k, s *ast.Term) { more.Insert(k, s) })
-	more.Insert(ast.StringTerm(place.rec.ID), f.standing(place))
-	return ast.NewTerm(more)
+	more := make([][2]*ast.Term, 0, held.Len()+1)
+	held.Foreach(func(k, s *ast.Term) { more = append(more, item(k, s)) })
+	return ast.ObjectTerm(append(more, item(place.id, f.standing(place)))...)
 }
 
 func (f *userFacts) buildStandings() *ast.Term {
 	standings := ast.NewObject()
 	for _, at := range f.held[:min(len(f.held), maxStandings)] {
-		standings.Insert(ast.StringTerm(at.rec.ID), f.standing(at))
+		standings.Insert(at.id, f.standing(at))
 	}
 	all := ast.NewTerm(standings)
 	f.mu.Lock()

@@ -65,6 +65,7 @@ type generator struct {
 	negated   int  // depth of contexts where an unbound variable is refused
 	bound     kind // of variables in the pattern in progress
 	before    int  // how many variables were bound before the statement in progress
+	refused   bool // constructs for which a whole program is refused may be written
 	plain     bool // no functions, since the planner refuses references by variable to packages with functions
 	body      *strings.Builder
 }
@@ -94,10 +95,13 @@ func generate(bytes []byte) program {
 		p.inputs = append(p.inputs, g.input())
 	}
 	g.documents = []document{{"data.base", object, -1}, {"data.base.list", array, -1}, {"data.lib.facts", anything, -1}, {"data.lib.sub.more", anything, -1}}
+	g.refused = g.maybe(15)
 	g.plain = g.maybe(60)
 	p.modules["lib"] = g.module("lib", 1+g.choose(4))
 	p.modules["sub"] = g.module("lib.sub", g.choose(3))
-	g.dynamic = []string{"data.lib", "data.lib.sub"}
+	if g.refused {
+		g.dynamic = []string{"data.lib", "data.lib.sub"}
+	}
 	g.plain = false
 	p.modules["test"] = g.module("test", 1+g.choose(4))
 	for _, d := range g.documents[4:] {
@@ -581,8 +585,11 @@ func (g *generator) with() string {
 	defer func() { g.vars = vars }()
 	var out strings.Builder
 	for range 1 + g.choose(2) {
-		target, value := "", ""
-		switch g.choose(8) {
+		target, value, kinds := "", "", 3
+		if g.refused {
+			kinds = 8
+		}
+		switch g.choose(kinds) {
 		case 0:
 			target, value = "input", g.term(anything)
 		case 1, 2:

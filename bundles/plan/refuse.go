@@ -62,6 +62,9 @@ func refuseBefore(compiler *ast.Compiler, data ast.Value) (err error) {
 			return err != nil
 		})
 	}
+	if err == nil {
+		err = refuseOrder(compiler.Modules)
+	}
 	return err
 }
 
@@ -88,6 +91,57 @@ func refuseExpr(e *ast.Expr) error {
 		}
 	}
 	return nil
+}
+
+// refuseOrder refuses policies that write a set or an object with variables as elements or keys, and arrays that may show their
+// order. The interpreter iterates over them in the order of the variables, until it remembers the value of their rule.
+func refuseOrder(modules map[string]*ast.Module) error {
+	var written, array *ast.Term
+	arguments := map[*ast.Term]bool{} // of built-in functions, which get values and not variables
+	for _, name := range slices.Sorted(maps.Keys(modules)) {
+		ast.NewGenericVisitor(func(node any) bool {
+			switch node := node.(type) {
+			case *ast.Term:
+				if _, ok := node.Value.(*ast.ArrayComprehension); ok && array == nil {
+					array = node
+				}
+				if written == nil && hasVariableOrder(node.Value) && !arguments[node] {
+					written = node
+				}
+			case *ast.Expr:
+				if !isBuiltinCall(node) {
+					break
+				}
+				for _, argument := range node.Operands() {
+					ast.WalkTerms(argument, func(t *ast.Term) bool {
+						arguments[t] = true
+						return ast.IsComprehension(t.Value)
+					})
+				}
+			}
+			return false
+		}).Walk(modules[name])
+	}
+	if written == nil || array == nil {
+		return nil
+	}
+	return fmt.Errorf("%v: the order of %v depends on variables, and the array at %v may show it", written.Location, written, array.Location)
+}
+
+// hasVariableOrder reports whether a value is a set or an object whose elements or keys are ordered by the names of variables.
+func hasVariableOrder(v ast.Value) bool {
+	var keys []*ast.Term
+	switch v := v.(type) {
+	case ast.Object:
+		keys = v.Keys()
+	case ast.Set:
+		keys = v.Slice()
+	}
+	return len(keys) > 1 && slices.ContainsFunc(keys, func(k *ast.Term) bool { return !k.IsGround() })
+}
+
+func isBuiltinCall(e *ast.Expr) bool {
+	return e.IsCall() && !e.IsEquality() && !e.IsAssignment() && ast.BuiltinMap[e.Operator().String()] != nil
 }
 
 // refuseRef refuses references by variable to what is beneath a path that has rules beneath it. The planner orders rules and data

@@ -129,6 +129,28 @@ func TestConstructsHaveTheInterpretersValues(t *testing.T) {
 			refused: "the key",
 		},
 		{
+			name:    "array in the order of a set with a variable",
+			rules:   "p := [x | some x in {1, input.n}]",
+			input:   `{"n": -1}`,
+			refused: "the order of",
+		},
+		{
+			name:    "array in the order of an object with a variable as key, in another rule",
+			rules:   "p := [x | some x in f(q)]\nq := {\"b\": 1, input.k: 2}\nf(x) := x",
+			input:   `{"k": "a"}`,
+			refused: "the order of",
+		},
+		{
+			name:  "array that cannot show the order of a set with a variable",
+			rules: "p := [x | some x in input.list; x in {1, input.n}; count({2, input.n}) == 2]",
+			input: `{"n": -1, "list": [-1, 0, 1]}`,
+		},
+		{
+			name:  "set with a variable, and no array",
+			rules: "p := {x | some x in {1, input.n}}",
+			input: `{"n": -1}`,
+		},
+		{
 			name:    "order of rules and data below one path",
 			rules:   "p := [v | v := data.lib[_]]",
 			lib:     "a := 1",

@@ -4,14 +4,17 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/wardkeeper/wardkeeper/bundles"
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/directory"
+	"github.com/wardkeeper/wardkeeper/policies"
 )
 
 // builtIn returns an engine with the built-in policy over a file in testdata/directories.
@@ -130,4 +133,38 @@ func BenchmarkPage1000(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1000, "ns/user")
+}
+
+// BenchmarkActivate measures how long it takes until a policy can decide, from its files, and the memory that it then holds.
+func BenchmarkActivate(b *testing.B) {
+	for _, prepare := range []func(context.Context, *bundles.Revision) (*pdp.Policy, error){pdp.PrepareInterpreted, pdp.Prepare} {
+		activate := func() *pdp.Policy {
+			p, err := prepare(b.Context(), open(b, policies.Files(), "authz/decision"))
+			require.NoError(b, err)
+			return p
+		}
+		b.Run(activate().Evaluator().Name, func(b *testing.B) {
+			const held = 10
+			kept := make([]*pdp.Policy, held)
+			before := liveHeap()
+			for i := range kept {
+				kept[i] = activate()
+			}
+			after := liveHeap()
+			runtime.KeepAlive(kept)
+			b.ReportAllocs()
+			for b.Loop() {
+				activate()
+			}
+			b.ReportMetric(float64(after-before)/held/1024, "KiB/policy")
+		})
+	}
+}
+
+// liveHeap returns the bytes of the objects that are in use.
+func liveHeap() uint64 {
+	runtime.GC()
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return stats.HeapAlloc
 }

@@ -14,11 +14,16 @@ import (
 
 // InputTerm returns what the policy sees of a question.
 func (e *Engine) InputTerm(ctx context.Context, r Request) (*ast.Term, error) {
+	return e.InputOf(ctx, r, facts.ReadsAll())
+}
+
+// InputOf returns what a policy that reads these members sees of a question.
+func (e *Engine) InputOf(ctx context.Context, r Request, reads facts.Reads) (*ast.Term, error) {
 	ev, err := e.begin(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	in, _, err := ev.input(ctx, r, facts.ReadsAll())
+	in, _, err := ev.input(ctx, r, reads)
 	return in, err
 }
 

@@ -58,13 +58,36 @@ func TestRulesOfOtherActionsAreNotEvaluated(t *testing.T) {
 	require.Equal(t, counts(nil), counts(more))
 }
 
+// BenchmarkDecideAmongRulesOfOtherActions measures decisions by both evaluators, with and without 300 more rules for each model.
+func BenchmarkDecideAmongRulesOfOtherActions(b *testing.B) {
+	view := sample(b, "bench.yaml")
+	for _, count := range []int{0, 300} {
+		r := open(b, overlay(b, otherRules(b, count)), "authz/decision")
+		interpreted, err := pdp.PrepareInterpreted(b.Context(), r)
+		require.NoError(b, err)
+		for _, policy := range []*pdp.Policy{prepared(b, r), interpreted} {
+			engine := pdp.New(pdp.Config{Timeout: time.Minute, Policy: policy, Source: fixed{view}})
+			questions := askedOfEach()
+			b.Run(fmt.Sprintf("%s/%d", policy.Evaluator().Name, count), func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					for _, question := range questions {
+						decide(b, engine, question.request)
+					}
+				}
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(questions)), "ns/question")
+			})
+		}
+	}
+}
+
 // otherRules returns modules with count rules for each model, spread over the rules that decide on actions.
-func otherRules(t *testing.T, count int) map[string]string {
-	t.Helper()
+func otherRules(tb testing.TB, count int) map[string]string {
+	tb.Helper()
 	modules := map[string]string{}
 	for _, model := range models {
-		heads := judgingRules(t, model)
-		require.NotEmpty(t, heads, model)
+		heads := judgingRules(tb, model)
+		require.NotEmpty(tb, heads, model)
 		var b strings.Builder
 		fmt.Fprintf(&b, "package authz.%s\n", model)
 		for i := range count {
@@ -76,14 +99,14 @@ func otherRules(t *testing.T, count int) map[string]string {
 }
 
 // judgingRules returns the heads of the rules of a model that decide on actions: power, met, using and outcome.
-func judgingRules(t *testing.T, model string) []string {
-	t.Helper()
+func judgingRules(tb testing.TB, model string) []string {
+	tb.Helper()
 	found := map[string]string{}
 	names, err := fs.Glob(policies.Files(), "authz/"+model+"/*.rego")
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	for _, name := range names {
 		data, err := fs.ReadFile(policies.Files(), name)
-		require.NoError(t, err)
+		require.NoError(tb, err)
 		if strings.HasSuffix(name, "_test.rego") {
 			continue
 		}

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+	"unicode"
 
 	"github.com/wardkeeper/wardkeeper/adapters/pep"
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
@@ -23,7 +24,8 @@ import (
 type Config struct {
 	// URL is the address of the decision point: http://HOST:PORT, https://HOST or unix:/PATH.
 	URL string
-	// Token returns the bearer token. It is called for each request, so that the token can be replaced. nil or "" sends none.
+	// Token returns the bearer token: printable ASCII without spaces, so trim what is read from a file. It is called for each
+	// request, so that the token can be replaced. nil or "" sends none.
 	Token func() string
 	// TLS configures https. nil means the system's certificate authorities.
 	TLS *tls.Config
@@ -99,6 +101,9 @@ func (c *Client) Close() { c.http.CloseIdleConnections() }
 
 // parseURL returns the base URL of requests, and the path of the Unix socket to dial, or "".
 func parseURL(text string) (base, socket string, err error) {
+	if strings.ContainsFunc(text, unicode.IsControl) {
+		return "", "", errors.New("client: the URL of the decision point has a line break or another control character: remove it")
+	}
 	if path, ok := strings.CutPrefix(text, "unix:"); ok {
 		if !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") {
 			return "", "", fmt.Errorf("client: the URL %q has no absolute path: use unix:/PATH", text)
@@ -211,7 +216,10 @@ func (c *Client) attempt(ctx context.Context, method, url string, body []byte) (
 	if err != nil {
 		return nil, false, errors.New("the request to the decision point cannot be made")
 	}
-	id := c.setHeader(ctx, req.Header)
+	id, err := c.setHeader(ctx, req.Header)
+	if err != nil {
+		return nil, false, err
+	}
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return nil, established.Load() && !began.Load() && !isRefusal(err), unreachable(ctx, err)
@@ -233,20 +241,28 @@ func (c *Client) attempt(ctx context.Context, method, url string, body []byte) (
 	return answer, false, nil
 }
 
-// setHeader sets the header of a request, and returns its request id.
-func (c *Client) setHeader(ctx context.Context, h http.Header) (id string) {
+// setHeader sets the header of a request, and returns its request id. It refuses values that the transport would refuse with an
+// error that looks like that of the connection.
+func (c *Client) setHeader(ctx context.Context, h http.Header) (id string, err error) {
 	trace := pep.TraceOf(ctx)
-	for name, value := range map[string]string{"X-Request-ID": trace.RequestID, "Traceparent": trace.Traceparent, "Tracestate": trace.Tracestate} {
-		if value != "" {
-			h.Set(name, value)
+	for _, field := range []struct{ name, value string }{{"X-Request-ID", trace.RequestID}, {"Traceparent", trace.Traceparent}, {"Tracestate", trace.Tracestate}} {
+		switch {
+		case strings.ContainsFunc(field.value, unicode.IsControl):
+			return "", fmt.Errorf("the %s that pep.WithTrace was given has a line break or another control character: remove it", field.name)
+		case field.value != "":
+			h.Set(field.name, field.value)
 		}
 	}
 	h.Set("Content-Type", "application/json")
 	h.Set("Accept", "application/json")
-	if c.token != nil {
-		if token := c.token(); token != "" {
-			h.Set("Authorization", "Bearer "+token)
-		}
+	if c.token == nil {
+		return trace.RequestID, nil
 	}
-	return trace.RequestID
+	switch token := c.token(); {
+	case strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }):
+		return "", errors.New("the token for the decision point has a line break, a space or another character that no token has: remove it (Config.Token)")
+	case token != "":
+		h.Set("Authorization", "Bearer "+token)
+	}
+	return trace.RequestID, nil
 }

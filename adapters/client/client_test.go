@@ -178,7 +178,6 @@ func TestOnlyBrokenConnectionsAreTriedAgain(t *testing.T) {
 	for name, c := range map[string]struct {
 		server *tls.Config // nil: without TLS
 		client *tls.Config
-		token  string
 		want   string
 	}{
 		"unknown authority":      {server: &tls.Config{}, want: "cannot be trusted"},
@@ -187,7 +186,6 @@ func TestOnlyBrokenConnectionsAreTriedAgain(t *testing.T) {
 		"client not trusted":     {server: &tls.Config{ClientAuth: tls.RequireAnyClientCert}, client: &tls.Config{RootCAs: roots}, want: "certificate required"},
 		"client not trusted 1.2": {server: &tls.Config{ClientAuth: tls.RequireAnyClientCert, MaxVersion: tls.VersionTLS12}, client: &tls.Config{RootCAs: roots}, want: "handshake failure"},
 		"old version":            {server: &tls.Config{MaxVersion: tls.VersionTLS12}, client: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS13}, want: "protocol version"},
-		"token of two lines":     {server: &tls.Config{}, client: &tls.Config{RootCAs: roots}, token: "a\r\nb", want: "failed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -195,7 +193,7 @@ func TestOnlyBrokenConnectionsAreTriedAgain(t *testing.T) {
 				c.server.Certificates = pki.TLS.Certificates
 			}
 			s := start(t, "tcp", "127.0.0.1:0", c.server)
-			cl := newClient(t, client.Config{URL: "https://" + s.Addr().String(), TLS: c.client, Timeout: 30 * time.Second, Token: func() string { return c.token }})
+			cl := newClient(t, client.Config{URL: "https://" + s.Addr().String(), TLS: c.client, Timeout: 30 * time.Second})
 			_, err := cl.Decide(t.Context(), []authzen.Evaluation{about("allow")})
 			assert.ErrorContains(t, err, c.want)
 			assert.LessOrEqual(t, s.Opened(), 1)
@@ -573,5 +571,32 @@ func TestWhatFollowsAnAnswerIsNotLogged(t *testing.T) {
 		require.NoError(t, err, name)
 		assert.False(t, answers[0].Decision)
 		assert.NotContains(t, logged.String(), "jane", name)
+	}
+}
+
+// A value that no header can carry is named. It is not mistaken for a failure of the connection, and not shown.
+func TestValuesThatNoHeaderCanCarryAreNamed(t *testing.T) {
+	s := start(t, "tcp", "127.0.0.1:0", nil)
+	url := "http://" + s.Addr().String()
+	traced := func(trace pep.Trace) context.Context { return pep.WithTrace(t.Context(), trace) }
+	for message, c := range map[string]struct {
+		ctx   context.Context
+		token string
+	}{
+		"the token for the decision point has a line break": {t.Context(), "s3cret\n"},
+		"another character that no token has":               {t.Context(), "s3crét"},
+		"a space or":                                        {t.Context(), "Bearer s3cret"},
+		"the X-Request-ID that pep.WithTrace was given":     {traced(pep.Trace{RequestID: "s3cret\r\nX: y"}), ""},
+		"the Traceparent that pep.WithTrace was given":      {traced(pep.Trace{Traceparent: "s3cret\x00"}), ""},
+		"the Tracestate that pep.WithTrace was given":       {traced(pep.Trace{Tracestate: "s3cret\n"}), ""},
+	} {
+		_, err := newClient(t, client.Config{URL: url, Token: func() string { return c.token }}).Decide(c.ctx, []authzen.Evaluation{about("jane")})
+		require.ErrorContains(t, err, message)
+		assert.NotContains(t, err.Error(), "s3cr")
+	}
+	assert.Empty(t, s.Requests())
+	for _, url := range []string{url + "\n", "unix:/run/wardkeeper/pdp.sock\n"} {
+		_, err := client.New(client.Config{URL: url})
+		require.ErrorContains(t, err, "the URL of the decision point has a line break or another control character")
 	}
 }

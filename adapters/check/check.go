@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net/http"
 
-	"github.com/wardkeeper/wardkeeper/adapters/identity"
 	"github.com/wardkeeper/wardkeeper/adapters/pep"
 	"github.com/wardkeeper/wardkeeper/adapters/routes"
 )
@@ -15,7 +14,7 @@ import (
 // Config configures a checker. Routes and Decider are required.
 type Config struct {
 	Routes *routes.Table
-	// Verifier verifies the tokens of the route file's subject.jwt; nil means [identity.New] with those settings.
+	// Verifier verifies the tokens of the route file's subject.jwt; nil means that of those settings.
 	Verifier routes.Verifier
 	Decider  pep.Decider
 	// Handlers has the obligations that the application can perform (see [pep.Config]). A nil map means that the application
@@ -42,13 +41,11 @@ func New(c Config) (*Checker, error) {
 		c.Logger = slog.Default()
 	}
 	if jwt := c.Routes.Subject().JWT; jwt != nil && c.Verifier == nil {
-		var err error
-		settings := jwt.Config()
-		settings.Logger = c.Logger
-		c.Verifier, err = identity.New(settings)
+		verifier, err := jwt.NewVerifier(c.Logger)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("check: the route file: %w", err)
 		}
+		c.Verifier = verifier
 	}
 	told := c.Handlers == nil
 	if told {

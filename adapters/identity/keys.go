@@ -124,7 +124,7 @@ type file struct{ keys *rotation.Value[keySet] }
 
 func openFile(path string, logger *slog.Logger) (*file, error) {
 	keys, err := rotation.Open(rotation.Config[keySet]{
-		Name: "the file of the issuer's keys", Paths: []string{path}, Logger: logger,
+		Name: "the file with the issuer's keys", Paths: []string{path}, Logger: logger,
 		Parse: func(contents [][]byte) (keySet, error) { return parseKeySet(contents[0]) },
 	})
 	if err != nil {

@@ -1,6 +1,7 @@
 package routes
 
 import (
+	"cmp"
 	"net"
 	"net/http"
 	"net/url"
@@ -396,7 +397,11 @@ func (p *parser) jwt(n *yaml.Node) *JWT {
 		}
 	}
 	address, hasURL := keys["keys"]
-	if _, hasFile := keys["keys_file"]; hasURL == hasFile {
+	file, hasFile := keys["keys_file"]
+	if keys := cmp.Or(address.value, file.value); keys != nil {
+		j.line, j.column = keys.Line, keys.Column
+	}
+	if hasURL == hasFile {
 		p.faults.add(n, "jwt has not exactly one of keys and keys_file: say in one way where the public keys are")
 	}
 	if j.Keys != "" && !isKeysURL(j.Keys) {

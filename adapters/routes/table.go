@@ -4,9 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"log/slog"
 	"net/http"
 	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/wardkeeper/wardkeeper/adapters/identity"
 )
@@ -56,6 +60,8 @@ type JWT struct {
 	Algorithms []string // the accepted values of alg, at least one; never none or an HMAC
 	Claim      string   // the claim that is the person's id
 	Cookie     string   // the cookie with the token; "" if the token is in the Authorization header, as Bearer
+
+	line, column int // of keys or keys_file
 }
 
 // Config returns the settings of a verifier of these tokens.
@@ -63,6 +69,24 @@ func (j *JWT) Config() identity.Config {
 	return identity.Config{
 		KeysURL: j.Keys, KeysFile: j.KeysFile, Issuer: j.Issuer, Audience: j.Audience, Algorithms: slices.Clone(j.Algorithms),
 	}
+}
+
+// NewVerifier returns a verifier of these tokens. It reads the key file, but does not fetch keys. Its error is [Faults]. A nil
+// logger means slog.Default().
+func (j *JWT) NewVerifier(logger *slog.Logger) (*identity.Verifier, error) {
+	settings := j.Config()
+	settings.Logger = logger
+	verifier, err := identity.New(settings)
+	if err == nil {
+		return verifier, nil
+	}
+	message := strings.TrimPrefix(err.Error(), "identity: ")
+	if errors.Is(err, fs.ErrNotExist) && !filepath.IsAbs(j.KeysFile) {
+		if folder, err := os.Getwd(); err == nil {
+			message += "; a relative path starts in the folder where the program runs, here " + folder
+		}
+	}
+	return nil, Faults{{Line: max(j.line, 1), Column: j.column, Message: message}}
 }
 
 // route is a route with its compiled parts.

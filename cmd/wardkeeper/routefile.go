@@ -29,7 +29,7 @@ func openRouteFile(s *config.Settings, side *sidecar, clients *tokens.Tokens, lo
 	proven := clients.Ask() != nil || onlySockets(s.Addr) && onlySockets(s.ExtAuthz)
 	var verifier verifiers
 	checker, err := rotation.Open(rotation.Config[*check.Checker]{
-		Name: "the route file", Paths: []string{s.Routes}, Logger: logger,
+		Name: "the route file", Paths: []string{s.Routes}, MaxSize: routes.MaxFile, Logger: logger,
 		Parse: func(contents [][]byte) (*check.Checker, error) {
 			table, err := routes.Parse(contents[0])
 			if err != nil {
@@ -46,7 +46,7 @@ func openRouteFile(s *config.Settings, side *sidecar, clients *tokens.Tokens, lo
 		},
 	})
 	if err != nil {
-		return nil, fmt.Errorf("%s %s: %w", s.Spelling("routes"), s.Routes, err)
+		return nil, fmt.Errorf("%s: %w", s.Spelling("routes"), err)
 	}
 	return checker.Get, nil
 }
@@ -68,9 +68,7 @@ func (v *verifiers) of(table *routes.Table, logger *slog.Logger) (routes.Verifie
 	if v.last != nil && reflect.DeepEqual(settings, v.settings) {
 		return v.last, nil
 	}
-	own := settings
-	own.Logger = logger
-	made, err := identity.New(own)
+	made, err := jwt.NewVerifier(logger)
 	if err != nil {
 		return nil, err
 	}

@@ -70,13 +70,28 @@ func TestProxiesAreAnsweredByTheRouteFile(t *testing.T) {
 func TestRouteFilesThatCannotBeServedAreRefused(t *testing.T) {
 	t.Parallel()
 	const body = "version: 1\nsubject: {header: X-Remote-User}\nroutes:\n  - {path: /users, methods: [POST], action: user.invite, resource: {id: {body: /id}}}\n"
+	const keys = "version: 1\nsubject: {jwt: {keys_file: KEYS, issuer: 'https://idp.example.org', audience: clinic, algorithms: [ES256]}}\n" +
+		"routes: [{path: /users, methods: [GET], action: user.list, resource: {id: all}}]\n"
+	noKeys := filepath.Join(t.TempDir(), "jwks.json")
 	socket := "unix:" + filepath.Join(t.TempDir(), "pdp.sock")
 	token := writeFile(t, "token", firstToken+"\n")
 	for name, c := range map[string]struct {
 		args  []string
 		fault string
 	}{
-		"no such file":            {[]string{"--routes", filepath.Join(t.TempDir(), "none")}, "no such file"},
+		"no such file": {[]string{"--routes", filepath.Join(t.TempDir(), "none")}, "no such file"},
+		"no key file": {
+			[]string{"--routes", writeFile(t, "routes.yaml", strings.Replace(keys, "KEYS", noKeys, 1))},
+			"routes.yaml: line 2, column 28: the file with the issuer's keys cannot be read: stat " + noKeys + ": no such file or directory",
+		},
+		"no key file in this folder": {
+			[]string{"--routes", writeFile(t, "routes.yaml", strings.Replace(keys, "KEYS", "no-such-keys.json", 1))},
+			"stat no-such-keys.json: no such file or directory; a relative path starts in the folder where the program runs, here /",
+		},
+		"no keys": {
+			[]string{"--routes", writeFile(t, "routes.yaml", strings.Replace(keys, "KEYS", writeFile(t, "jwks.json", "{}"), 1))},
+			"line 2, column 28: the file with the issuer's keys: ",
+		},
 		"faults":                  {[]string{"--routes", writeFile(t, "routes.yaml", "version: 1\nroutes: 7\n")}, "routes.yaml"},
 		"anybody names a person":  {[]string{"--routes", writeFile(t, "routes.yaml", routesOfTests)}, "anybody could name a person in the header X-Remote-User"},
 		"a route needs the body":  {[]string{"--routes", writeFile(t, "routes.yaml", body), "--token-file", token}, "line 4: the route /users draws from the body"},
@@ -89,6 +104,9 @@ func TestRouteFilesThatCannotBeServedAreRefused(t *testing.T) {
 		})
 	}
 	got := run(t, nil, "serve", "--check", "--directory", testDirectory, "--routes", writeFile(t, "routes.yaml", routesOfTests), "--addr", socket)
+	assert.Equal(t, statusOK, got.status, got)
+	long := "\n" + strings.Repeat("# what this means\n", 20_000) // more than other files may have
+	got = run(t, nil, "serve", "--check", "--directory", testDirectory, "--routes", writeFile(t, "routes.yaml", routesOfTests+long), "--addr", socket)
 	assert.Equal(t, statusOK, got.status, got)
 }
 

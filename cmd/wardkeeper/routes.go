@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"strconv"
 	"strings"
 
@@ -63,7 +64,8 @@ func newRoutesCheckCommand(p process) *cobra.Command {
 If there are none, the routes are printed in the order in which they are tried.
 
 Warnings do not make a file invalid: an action that the policy does not know, or knows for another type of resource; a public
-route that takes other spellings of a path that is asked about; a value drawn from the query of requests with bodies.
+route that takes other spellings of a path that is asked about; a value drawn from the query of requests with bodies; a keys_file
+that cannot be read here.
 
 Exit status: 0 valid, 1 faults found, 2 could not be checked.`,
 		Example: `  wardkeeper routes check routes.yaml
@@ -81,6 +83,7 @@ Exit status: 0 valid, 1 faults found, 2 could not be checked.`,
 		if err != nil {
 			return err
 		}
+		warnings = append(warnings, keyWarnings(table)...)
 		if err := printRoutes(p.stdout, args[0], table); err != nil {
 			return err
 		}
@@ -92,6 +95,17 @@ Exit status: 0 valid, 1 faults found, 2 could not be checked.`,
 		return nil
 	}
 	return cmd
+}
+
+// keyWarnings says that the key file that a route file names cannot be used. It may be there where the route file is used.
+func keyWarnings(table *routes.Table) []routes.Fault {
+	jwt := table.Subject().JWT
+	if jwt == nil || jwt.KeysFile == "" {
+		return nil
+	}
+	_, err := jwt.NewVerifier(slog.New(slog.DiscardHandler))
+	found, _ := errors.AsType[routes.Faults](err)
+	return found
 }
 
 // policyWarnings compares the actions of a route file with those of a policy. A policy without a catalogue lists no actions.

@@ -56,6 +56,15 @@ warning: ` + path + `:6:38: the policy has no action "account.read": correct it,
 `}, run(t, nil, "routes", "check", path))
 }
 
+// The key file may be elsewhere where the route file is used.
+func TestRoutesCheckWarnsOfTheKeyFile(t *testing.T) {
+	path := writeFile(t, "routes.yaml", "version: 1\nsubject: {jwt: {keys_file: /nonexistent.json, issuer: a, audience: b, algorithms: [ES256]}}\n"+
+		"routes: [{path: /users, methods: [GET], action: user.list, resource: {type: location, id: all}}]\n")
+	got := run(t, nil, "routes", "check", path)
+	require.Equal(t, statusOK, got.status, got)
+	require.Contains(t, got.out, "warning: "+path+":2:28: the file with the issuer's keys cannot be read: stat /nonexistent.json: no such file or directory\n")
+}
+
 func TestRoutesExplain(t *testing.T) {
 	t.Parallel()
 	const claims = `--claims={"sub": "alice", "location": "metro"}`

@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	// maxSize bounds a file, in bytes.
+	// maxSize bounds a file by default, in bytes.
 	maxSize = 256 << 10
 	// TimestampGranularity exceeds the resolution of any file system's clock: two writes within it can leave the same
 	// modification time.
@@ -27,8 +27,9 @@ type Config[T any] struct {
 	Name  string   // what the files are called in messages, such as "the token file"
 	Paths []string // at least one
 	// Parse makes the value from the files' contents, in the order of Paths. Its errors must not quote them.
-	Parse  func(contents [][]byte) (T, error)
-	Logger *slog.Logger // nil: slog.Default()
+	Parse   func(contents [][]byte) (T, error)
+	MaxSize int64        // of each file, in bytes; 0 means 256 KiB
+	Logger  *slog.Logger // nil: slog.Default()
 	// HidePaths keeps the paths out of errors and logs, for settings in which somebody may have written a secret instead
 	// of a path.
 	HidePaths bool
@@ -52,12 +53,15 @@ func Open[T any](cfg Config[T]) (*Value[T], error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
+	if cfg.MaxSize == 0 {
+		cfg.MaxSize = maxSize
+	}
 	v := &Value[T]{cfg: cfg}
 	err := v.read()
 	for began := time.Now(); Unsettled(err) && time.Since(began) < settleTimeout; err = v.read() {
 		time.Sleep(10 * time.Millisecond)
 	}
-	if e, ok := errors.AsType[*fs.PathError](err); ok {
+	if e, ok := errors.AsType[*fs.PathError](err); ok && slices.Contains(cfg.Paths, e.Path) { // Parse may read other files
 		return nil, fmt.Errorf("%s cannot be read: %w", cfg.Name, e)
 	}
 	if err != nil {
@@ -132,7 +136,7 @@ func (v *Value[T]) parse() error {
 	contents, states := make([][]byte, len(v.cfg.Paths)), make([]os.FileInfo, len(v.cfg.Paths))
 	for i, path := range v.cfg.Paths {
 		var err error
-		if contents[i], states[i], err = read(path, v.cfg.HidePaths, maxSize); err != nil {
+		if contents[i], states[i], err = read(path, v.cfg.HidePaths, v.cfg.MaxSize); err != nil {
 			return err
 		}
 	}

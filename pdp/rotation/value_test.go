@@ -173,6 +173,30 @@ func TestOpenFailsForFaultyFile(t *testing.T) {
 	require.EqualError(t, err, "the number: it is not a number")
 }
 
+// What Parse cannot read is another file.
+func TestOpenTellsWhichFileCannotBeRead(t *testing.T) {
+	path, other := filepath.Join(t.TempDir(), "word"), filepath.Join(t.TempDir(), "other")
+	put(t, path, other)
+	_, err := Open(Config[string]{Name: "the word", Paths: []string{path}, Parse: func(contents [][]byte) (string, error) {
+		_, err := os.ReadFile(string(contents[0]))
+		return "", err
+	}})
+	require.EqualError(t, err, "the word: "+path+": open "+other+": no such file or directory")
+	_, err = Open(Config[string]{Name: "the word", Paths: []string{other}})
+	require.EqualError(t, err, "the word cannot be read: stat "+other+": no such file or directory")
+}
+
+func TestFilesAreBounded(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "word")
+	put(t, path, strings.Repeat("x", maxSize+1))
+	size := func(contents [][]byte) (int, error) { return len(contents[0]), nil }
+	_, err := Open(Config[int]{Name: "the word", Paths: []string{path}, Parse: size})
+	require.ErrorContains(t, err, "is larger than 262144 bytes")
+	v, err := Open(Config[int]{Name: "the word", Paths: []string{path}, Parse: size, MaxSize: maxSize + 1})
+	require.NoError(t, err)
+	require.Equal(t, maxSize+1, v.Get())
+}
+
 func TestValueIsSafeForConcurrentUse(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "word")
 	put(t, path, "w0")

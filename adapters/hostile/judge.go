@@ -80,8 +80,8 @@ func (j *Judge) answer() (allow bool, err error) {
 	return false, errFailing
 }
 
-// newChecker returns a checker that asks the judge's decider. It accepts every token as the name of a person.
-func (j *Judge) newChecker() (*check.Checker, error) {
+// Checker returns a checker that asks the judge's decider. It accepts every token as the name of a person.
+func (j *Judge) Checker() (*check.Checker, error) {
 	return check.New(check.Config{
 		Routes: j.table, Verifier: verifierOf(j.table), Decider: Decider{Answer: j.answer}, Logger: slog.New(slog.DiscardHandler),
 	})
@@ -90,7 +90,7 @@ func (j *Judge) newChecker() (*check.Checker, error) {
 // NewJudge returns a judge for a route file, which records in record.
 func NewJudge(table *routes.Table, record *Record) (*Judge, error) {
 	j := &Judge{record: record, table: table.WithVerifier(verifierOf(table))}
-	checker, err := j.newChecker()
+	checker, err := j.Checker()
 	if err != nil {
 		return nil, err
 	}
@@ -127,8 +127,7 @@ func (j *Judge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, `{"decision":false}`+"\n") // as the sidecar's API answers a denial: with status 200
 		return
 	}
-	j.asked.Add(1)
-	ctx, pass := j.record.Judge(r.Context(), j.table)
+	ctx, pass := j.Ask(r.Context())
 	// Whether the proxy is authenticated depends on the sidecar's settings, which are not examined here.
 	r = r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, net.Addr(&net.UnixAddr{Net: "unix"})))
 	status, header, body := j.handler.Answer(ctx, r)
@@ -140,6 +139,13 @@ func (j *Judge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	w.WriteHeader(status)
 	_, _ = w.Write(body)
+}
+
+// Ask returns a context for a check of one request by [Judge.Checker], and a function to call with the request if it may pass. It
+// is for adapters that are not asked over HTTP.
+func (j *Judge) Ask(ctx context.Context) (asking context.Context, pass func(routes.Request)) {
+	j.asked.Add(1)
+	return j.record.Judge(ctx, j.table)
 }
 
 // forwarded returns the original request that a proxy describes.

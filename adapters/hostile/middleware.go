@@ -14,7 +14,7 @@ type passKey struct{}
 // Handler returns a Go application that records what it gets, and answers 200. protect returns the middleware for a checker
 // that asks the judge.
 func (j *Judge) Handler(protect func(*check.Checker) func(http.Handler) http.Handler) (http.Handler, error) {
-	checker, err := j.newChecker()
+	checker, err := j.Checker()
 	if err != nil {
 		return nil, err
 	}

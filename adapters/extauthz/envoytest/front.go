@@ -145,7 +145,7 @@ func (f *Front) fail(w http.ResponseWriter, r *http.Request) {
 		if code := m.GetStatusCode(); code != nil {
 			status = int(code.GetValue())
 		}
-		reply(w, status, m.GetBodyFormatOverride().GetContentType(), m.GetBody().GetInlineString(), m.GetHeadersToAdd())
+		reply(w, status, m.GetBodyFormatOverride().GetContentType(), m.GetBody().GetInlineString(), expand(m.GetHeadersToAdd(), r.Header))
 		return
 	}
 	w.WriteHeader(f.Config.StatusOnError)
@@ -170,6 +170,34 @@ func (f *Front) matches(filter *accesslogv3.AccessLogFilter, r *http.Request) bo
 		return strings.Contains(strings.Join(r.Header.Values(header.GetName()), ","), header.GetStringMatch().GetContains())
 	}
 	return false
+}
+
+// expand replaces values that are the command operator %REQ(NAME)% with that field of the request. There is no field where the
+// request has none.
+func expand(fields []*corev3.HeaderValueOption, request http.Header) []*corev3.HeaderValueOption {
+	var expanded []*corev3.HeaderValueOption
+	for _, option := range fields {
+		if name, ok := operand(option.GetHeader().GetValue()); ok {
+			value := strings.Join(request.Values(name), ",")
+			if value == "" {
+				continue
+			}
+			option = &corev3.HeaderValueOption{
+				Header: &corev3.HeaderValue{Key: option.GetHeader().GetKey(), Value: value}, AppendAction: option.GetAppendAction(),
+			}
+		}
+		expanded = append(expanded, option)
+	}
+	return expanded
+}
+
+// operand returns NAME of %REQ(NAME)%.
+func operand(value string) (name string, ok bool) {
+	name, ok = strings.CutPrefix(value, "%REQ(")
+	if !ok {
+		return "", false
+	}
+	return strings.CutSuffix(name, ")%")
 }
 
 // reply answers in place of the application.
@@ -227,6 +255,7 @@ func (f *Front) forward(w http.ResponseWriter, r *http.Request, body []byte, ok 
 		return
 	}
 	out := r.Clone(r.Context())
+	out.Trailer = nil // enable_trailers is not set
 	out.RequestURI, out.URL = "", &url.URL{Scheme: "http", Host: f.Application, Opaque: r.RequestURI}
 	if body != nil {
 		out.Body, out.ContentLength = io.NopCloser(io.MultiReader(bytes.NewReader(body), r.Body)), r.ContentLength

@@ -28,6 +28,19 @@ local function strip(r, pattern)
 	end
 end
 
+-- id returns the id of the request, also in Wardkeeper's log: the person's, or another if that cannot be used. Apache joins two
+-- with a space.
+local function id(r)
+	local sent = r.headers_in["X-Request-ID"] or ""
+	if #sent <= 128 and sent:find("^[!-~]+$") then
+		return sent
+	end
+	local random = assert(io.open("/dev/urandom", "rb"))
+	local bytes = random:read(16)
+	random:close()
+	return (assert(bytes):gsub(".", function(byte) return ("%02x"):format(byte:byte()) end))
+end
+
 local function question(r)
 	local method, target = r.the_request:match("^(%S+) (%S+) HTTP/%d")
 	local lines = {
@@ -115,6 +128,7 @@ local function judge(r)
 		strip(r, "^" .. name:lower():gsub("%-", "%%-") .. "$")
 		r.headers_in[name] = value
 	end
+	r.headers_in["X-Request-ID"] = id(r)
 	local answer = parse(exchange(question(r)))
 	local fields = answer.fields
 	if refusals[answer.status] and fields["x-wardkeeper-status"] == tostring(answer.status) then
@@ -136,7 +150,9 @@ function ask(r)
 	if done then
 		return status
 	end
-	r:err("Wardkeeper cannot be asked: " .. tostring(status))
+	local id = r.headers_in["X-Request-ID"]
+	r:err("Wardkeeper cannot be asked about the request " .. tostring(id) .. ": " .. tostring(status))
+	r.err_headers_out["X-Request-ID"] = id
 	r.err_headers_out["Cache-Control"] = "no-store"
 	r.err_headers_out["Vary"] = "Accept"
 	r.err_headers_out["Retry-After"] = "1"

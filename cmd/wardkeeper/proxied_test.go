@@ -556,8 +556,9 @@ func TestProxiesPassNothingOnWithoutAnAnswer(t *testing.T) {
 
 func requireUnavailable(t *testing.T, p *proxy, what string) {
 	t.Helper()
-	got := p.request(t, "GET", "/open", "Authorization: Bearer x")
+	got := p.request(t, "GET", "/open", "Authorization: Bearer x", "X-Request-ID: 5f0c")
 	assert.Equal(t, 503, got.status, "%s: %s", what, got.body)
+	assert.Equal(t, []string{"5f0c"}, got.header["X-Request-Id"], what)
 	assert.Equal(t, "application/problem+json", got.header.Get("Content-Type"), what)
 	assert.Equal(t, []string{"no-store"}, got.header["Cache-Control"], what)
 	assert.Equal(t, []string{"1"}, got.header["Retry-After"], what)

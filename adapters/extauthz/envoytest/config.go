@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	bootstrapv3 "github.com/envoyproxy/go-control-plane/envoy/config/bootstrap/v3"
@@ -70,6 +71,14 @@ func Load(path string) (Config, error) {
 	rejectsEscapes := manager.GetPathWithEscapedSlashesAction() == managerv3.HttpConnectionManager_REJECT_REQUEST
 	if f.GetFailureModeAllow() || f.GetWithRequestBody().GetAllowPartialMessage() || c.NormalizesPath != manager.GetMergeSlashes() || c.NormalizesPath != rejectsEscapes {
 		return Config{}, errors.New("the stand-in for Envoy does not know this combination of settings")
+	}
+	for _, m := range c.mappers {
+		for _, option := range m.GetHeadersToAdd() {
+			value := option.GetHeader().GetValue()
+			if _, ok := operand(value); !ok && strings.Contains(value, "%") {
+				return Config{}, fmt.Errorf("the stand-in for Envoy does not know the command operators of %q", value)
+			}
+		}
 	}
 	return c, nil
 }

@@ -3,11 +3,9 @@ package main
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -32,20 +30,13 @@ func TestPastedCommandsOfTheREADMEProtectTheClinic(t *testing.T) {
 		"make build && go build -o bin/clinic ./testdata/clinic/serve\n", "", "bin/wardkeeper doctor", "# ",
 		"bin/clinic >", "bin/clinic --addr "+app+" >", "s|# auth_basic", "s|127.0.0.1:9000|"+app+"|; s|_timeout [0-9]*m*s|_timeout 60s|; s|# auth_basic", "127.0.0.1:8080", front, "$PWD/bin", dir)
 	script = regexp.MustCompile(`(?m)(^|[ >])bin/`).ReplaceAllString(script, "${1}"+dir+"/")
-	out, err := os.Create(filepath.Join(dir, "out"))
-	require.NoError(t, err)
-	cmd := exec.Command("sh", "-c", script)
-	cmd.Dir = "../.."
-	cmd.Stdout, cmd.Stderr = out, out
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // so that what runs in the background ends with the test
-	require.NoError(t, cmd.Start())
 	t.Cleanup(func() {
-		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM)
-		_ = out.Close()
+		if t.Failed() {
+			log, _ := os.ReadFile(filepath.Join(dir, "log"))
+			t.Logf("%s", log)
+		}
 	})
-	err = cmd.Wait()
-	printed := readFile(t, out.Name())
-	require.NoError(t, err, "%s\n%s", printed, readFile(t, filepath.Join(dir, "log")))
+	printed := runPasted(t, "../..", script)
 	assert.Contains(t, printed, "<h1>Jane Doe</h1>")
 	assert.Contains(t, printed, `"code":"denied","detail":"This is the user's default location."`)
 }

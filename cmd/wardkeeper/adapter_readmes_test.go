@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -149,8 +150,12 @@ func pastePrograms(t *testing.T, dir, sidecar, keys string, adapters ...string) 
 	sums, err := os.ReadFile(filepath.Join(root, "go.sum"))
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "go.sum"), sums, 0o600))
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "go.mod"), []byte("module example.org/application\n\ngo 1.26\n\n"+
-		"require github.com/wardkeeper/wardkeeper v0.0.0\n\nreplace github.com/wardkeeper/wardkeeper => "+root+"\n"), 0o600))
+	// All requirements are listed, as "go mod tidy" lists them: the go command then reads no module's go.mod that this module's
+	// build has not read.
+	mod := replaceIn(t, readFile(t, filepath.Join(root, "go.mod")), "module github.com/wardkeeper/wardkeeper\n", "module example.org/application\n")
+	mod = regexp.MustCompile(`(?ms)^tool (\(.*?^\)|[^(\n]*)\n`).ReplaceAllString(mod, "")
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "go.mod"), []byte(mod+"\nrequire github.com/wardkeeper/wardkeeper v0.0.0\n\n"+
+		"replace github.com/wardkeeper/wardkeeper => "+root+"\n"), 0o600))
 	build := exec.Command("go", "build", "-o", "bin/")
 	addrs = map[string]string{}
 	for _, adapter := range adapters {

@@ -61,7 +61,7 @@ fuzz: ## run each fuzz target for FUZZTIME (10s)
 bench: ## benchmark decisions, the HTTP server, the Go adapters, loading, and reloading under load
 	go test -run '^$$' -bench . -benchmem ./adapters/... ./pdp/... ./cmd/...
 
-bench-peers: ## measure beside the stock OPA server for 4 minutes: bin/peers.md, bin/peers.svg (PEERS=-help lists options)
+bench-peers: ## measure beside the stock OPA server for 6 minutes: bin/peers.md, bin/peers.svg (PEERS=-help lists options)
 	go run ./.ci/benchpeers $(PEERS)
 
 pgo: ## profile a server under load for the compiler: cmd/wardkeeper/default.pgo, which every build of wardkeeper then uses

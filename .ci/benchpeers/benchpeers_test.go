@@ -50,7 +50,7 @@ func TestFlagsAreChecked(t *testing.T) {
 		c := config{rounds: rounds, connections: 1, duration: time.Second}
 		return c.choose(names, gogc)
 	}
-	require.NoError(t, choose("echo,opa", "100", 1))
+	require.NoError(t, choose("echo,opa", "default,100", 1))
 	require.ErrorContains(t, choose("oops", "100", 1), `there is no server "oops": choose from echo, tcp,`)
 	require.ErrorContains(t, choose("echo", "off", 1), "GOGC")
 	require.ErrorContains(t, choose("echo", "100", 0), "a round")
@@ -244,7 +244,7 @@ func TestAllServersAreMeasured(t *testing.T) {
 		t.Skip("starts servers; skipped with -short")
 	}
 	t.Setenv("TMPDIR", t.TempDir())
-	cfg := config{root: root, out: t.TempDir(), rounds: 1, duration: 50 * time.Millisecond, connections: 2, peers: peers, gogc: []int{400}}
+	cfg := config{root: root, out: t.TempDir(), rounds: 1, duration: 50 * time.Millisecond, connections: 2, peers: peers, gogc: []int{ownDefault}}
 	var progress string
 	cfg.progress = writerFunc(func(line string) {
 		progress += line
@@ -271,7 +271,7 @@ func TestAllServersAreMeasured(t *testing.T) {
 	for _, p := range peers {
 		require.Contains(t, text, "| "+p.title+" ")
 		require.Contains(t, string(svg), ">"+p.title+"<")
-		require.Equal(t, 2, strings.Count(progress, ": "+p.title+", GOGC=400: "), progress)
+		require.Equal(t, 2, strings.Count(progress, ": "+p.title+", its own default: "), progress)
 	}
 	require.Contains(t, progress, " 12 of 12,")
 	require.Empty(t, childProcesses(t))

@@ -36,7 +36,7 @@ type config struct {
 	duration    time.Duration // of each of the two measurements of a server in a round
 	connections int
 	peers       []peer
-	gogc        []int
+	gogc        []int // ownDefault: GOGC is not set
 	progress    io.Writer
 }
 
@@ -47,7 +47,7 @@ func main() {
 	flag.DurationVar(&cfg.duration, "duration", 1500*time.Millisecond, "how long each of a server's two measurements takes in a round")
 	flag.IntVar(&cfg.connections, "connections", 8, "connections to a server")
 	names := flag.String("peers", strings.Join(peerNames(), ","), "the servers to measure")
-	gogc := flag.String("gogc", "100,400", "the settings of the collector (GOGC) with which each server is measured")
+	gogc := flag.String("gogc", "default,100,400", "the settings of the collector (GOGC) with which each server is measured; default is the server's own")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
@@ -74,9 +74,13 @@ func (c *config) choose(names, gogc string) error {
 		c.peers = append(c.peers, peers[i])
 	}
 	for text := range strings.SplitSeq(gogc, ",") {
+		if text == "default" {
+			c.gogc = append(c.gogc, ownDefault)
+			continue
+		}
 		percent, err := strconv.Atoi(text)
 		if err != nil || percent < 1 {
-			return fmt.Errorf("%q is not a setting of GOGC: write a percentage such as 100", text)
+			return fmt.Errorf("%q is not a setting of GOGC: write a percentage such as 100, or default", text)
 		}
 		c.gogc = append(c.gogc, percent)
 	}

@@ -57,7 +57,7 @@ func picture(setting string, all []*server) string {
 	}
 	y := headHeight
 	for _, group := range groups {
-		text(&out, 10, y+17, `font-weight="bold" fill="#666"`, fmt.Sprintf("GOGC=%d%s", group[0].gogc, collectors[group[0].gogc]))
+		text(&out, 10, y+17, `font-weight="bold" fill="#666"`, heading(group[0].gogc))
 		y += rowHeight
 		for _, s := range group {
 			text(&out, 10, y+16, "", s.title)

@@ -13,8 +13,24 @@ import (
 	"golang.org/x/text/message"
 )
 
-// collectors names the settings of the collector that are someone's default.
-var collectors = map[int]string{100: ", the default of Go and of OPA", 400: ", the default of Wardkeeper"}
+// collector names a setting of the collector.
+func collector(gogc int) string {
+	if gogc == ownDefault {
+		return "its own default"
+	}
+	return fmt.Sprintf("GOGC=%d", gogc)
+}
+
+// heading is the heading of the servers with a setting of the collector.
+func heading(gogc int) string {
+	switch gogc {
+	case ownDefault:
+		return "Each with its own default"
+	case 100:
+		return collector(gogc) + ", the default of Go and of OPA"
+	}
+	return collector(gogc)
+}
 
 // table returns a Markdown document: a table for each setting of the collector, so that only servers with the same setting are
 // compared.
@@ -22,7 +38,7 @@ func table(setting string, all []*server) string {
 	var out strings.Builder
 	fmt.Fprintf(&out, "# Decision points side by side\n\n%s\n", setting)
 	for _, group := range byCollector(all) {
-		fmt.Fprintf(&out, "\n## GOGC=%d%s\n\n", group[0].gogc, collectors[group[0].gogc])
+		fmt.Fprintf(&out, "\n## %s\n\n", heading(group[0].gogc))
 		rows := tabwriter.NewWriter(&out, 0, 0, 1, ' ', 0)
 		writeRow(rows, "server", "CPU µs/request", "least to most", "of echo", "of OPA", "requests/s", "p50 ms", "p99 ms", "resident MiB")
 		writeRow(rows, "---", "---:", "---:", "---:", "---:", "---:", "---:", "---:", "---:")

@@ -86,7 +86,10 @@ type server struct {
 	p50, p99    measured // in ms, at half the rate
 }
 
-func (s *server) String() string { return fmt.Sprintf("%s, GOGC=%d", s.title, s.gogc) }
+// ownDefault stands for the collector as a server itself sets it.
+const ownDefault = 0
+
+func (s *server) String() string { return s.title + ", " + collector(s.gogc) }
 
 // startServer starts a peer. The server ends with stop, or with the thread that started it.
 func startServer(p peer, gogc int, f files, port int, dir string) (*server, error) {
@@ -96,7 +99,10 @@ func startServer(p peer, gogc int, f files, port int, dir string) (*server, erro
 		s.address = filepath.Join(dir, name+".sock")
 	}
 	s.cmd = exec.Command(filepath.Join(f.programs, path.Base(p.pkg)), p.arguments(f, s.address)...)
-	s.cmd.Env = append(environment(), "GOGC="+strconv.Itoa(gogc))
+	s.cmd.Env = environment()
+	if gogc != ownDefault {
+		s.cmd.Env = append(s.cmd.Env, "GOGC="+strconv.Itoa(gogc))
+	}
 	// Its own process group keeps the Ctrl-C of a terminal from it: it is stopped here. If this process is killed, the kernel does it.
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	out, err := os.Create(s.log)

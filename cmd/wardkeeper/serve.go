@@ -57,9 +57,9 @@ refused, the active policy stays in force, and /ready, /v1/revision and the log 
 must be signed (--verification-key) and needs --state-dir, which keeps the last good bundle for when its server is down.
 The key policy.bundle of the YAML file has more settings: credentials, TLS, polling, keys by id, max_age.
 
-The garbage collector runs with GOGC=400 unless GOGC is set. Unless GOMEMLIMIT is set, the memory limit is nine tenths of the
-container's (cgroups), and if GOGC is not set either, at most about 256 MiB plus twice the size of the facts:
-membership.memory, or the directory file.
+Unless GOGC is set, the garbage collector runs with GOGC=400, and no sooner than after some 90 MB, if the memory limit has
+room for that. Unless GOMEMLIMIT is set, the memory limit is nine tenths of the container's (cgroups), and if GOGC is not
+set either, at most about 256 MiB plus twice the size of the facts: membership.memory, or the directory file.
 
 Exit status: 0 stopped on request, or checked without errors; 1 could not serve, or stopped before every request had
 finished; 2 settings, policy or directory are invalid.`,

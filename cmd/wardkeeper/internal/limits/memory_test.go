@@ -3,7 +3,9 @@ package limits
 import (
 	"log/slog"
 	"math"
+	"runtime"
 	"runtime/debug"
+	"runtime/metrics"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -54,6 +56,29 @@ func TestMemoryLimitFollowsTheFacts(t *testing.T) {
 	b := TuneGC(func(name string) string { return map[string]string{"GOMEMLIMIT": "1GiB"}[name] })
 	b.Loaded() // the user's setting remains
 	require.False(t, b.adjust)
+}
+
+func TestBallastRaisesTheHeapGoal(t *testing.T) {
+	percent, limit := debug.SetGCPercent(-1), debug.SetMemoryLimit(math.MaxInt64)
+	defer func() {
+		ballast = nil
+		debug.SetGCPercent(percent)
+		debug.SetMemoryLimit(limit)
+	}()
+	goal := func(gogc string) uint64 {
+		TuneGC(func(name string) string { return map[string]string{"GOGC": gogc, "GOMEMLIMIT": "off"}[name] })
+		runtime.GC()
+		sample := []metrics.Sample{{Name: "/gc/heap/goal:bytes"}}
+		metrics.Read(sample)
+		return sample[0].Value.Uint64()
+	}
+	tuned := goal("")
+	require.Len(t, ballast, maxBallast)
+	require.Greater(t, tuned, uint64(5*maxBallast))
+	debug.SetGCPercent(GCPercent)
+	require.Less(t, goal("400"), tuned-4*maxBallast, "GOGC is set by the user")
+	require.EqualValues(t, 4<<20, ballastFor(64<<20), "a small container")
+	require.EqualValues(t, maxBallast, ballastFor(math.MaxInt64))
 }
 
 func TestContainerLimitIsLogged(t *testing.T) {

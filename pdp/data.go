@@ -86,13 +86,14 @@ func (e *Engine) Data(ctx context.Context, r DataRequest) (DataResult, error) {
 		return DataResult{}, err
 	}
 	answers := make([]DataAnswer, len(r.Inputs))
+	var task longTask
 	result := DataResult{Answers: answers, Provenance: ev.provenance()}
 	if part, decides := ev.documents.decides(r.Path); decides || r.Decision {
 		for i, in := range r.Inputs {
 			a := DataAnswer{}
 			if q, ok := indexOf[i]; ok && faults[q] != nil {
 				a = DataAnswer{Action: questions[q].Action.Name, Err: faults[q]}
-			} else if err := yield(ctx); err != nil {
+			} else if err := task.step(ctx); err != nil {
 				a.Err = err
 			} else {
 				a = ev.decisionDocument(ctx, in)
@@ -115,7 +116,7 @@ func (e *Engine) Data(ctx context.Context, r DataRequest) (DataResult, error) {
 		return DataResult{}, invalid("All the rules beneath a path are evaluated for at most %d inputs at a time: ask for one of them, or send fewer inputs.", maxWhole)
 	}
 	for i, in := range r.Inputs {
-		if err := yield(ctx); err != nil {
+		if err := task.step(ctx); err != nil {
 			answers[i].Err = err
 			continue
 		}
@@ -167,8 +168,9 @@ func countValues(value any, most int) int {
 // question.
 func questionsAmong(ctx context.Context, inputs []DataInput) (all []Request, indexOf map[int]int, err error) {
 	indexOf = map[int]int{}
+	var task longTask
 	for i, in := range inputs {
-		if err := yield(ctx); err != nil {
+		if err := task.step(ctx); err != nil {
 			return nil, nil, err
 		}
 		if question, err := authzen.EvaluationOf(in.Value); err == nil {

@@ -108,13 +108,14 @@ func (e *Engine) DecideAll(ctx context.Context, items []Item, semantic authzen.S
 	}
 	ev.facts.Share(questions)
 	outcomes := make([]Outcome, 0, len(items))
+	var task longTask
 	for _, item := range items {
 		if item.Err == nil {
 			item.Err, faults = faults[0], faults[1:]
 		}
 		outcome := Outcome{Err: item.Err}
 		if item.Err == nil {
-			if outcome.Err = yield(ctx); outcome.Err == nil {
+			if outcome.Err = task.step(ctx); outcome.Err == nil {
 				outcome.Decision, outcome.Err = ev.decideOne(ctx, item.Request)
 			}
 		}

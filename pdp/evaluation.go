@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"runtime"
 	"runtime/debug"
 	"slices"
 	"time"
@@ -92,8 +91,9 @@ func (e *Engine) beginValid(ctx context.Context, questions []Request) (ev *evalu
 		return ev, faults, err
 	}
 	var valid []Request
+	var task longTask
 	for i, r := range questions {
-		if err := yield(ctx); err != nil {
+		if err := task.step(ctx); err != nil {
 			return nil, nil, err
 		}
 		if hasToken(r) {
@@ -300,16 +300,6 @@ func redact(err error) error {
 		return fmt.Errorf("%s at %v", e.Code, e.Location)
 	}
 	return err
-}
-
-// yield is called between two steps of a long task, such as a batch or a list. It lets shorter tasks run first, and
-// fails once the context has ended.
-func yield(ctx context.Context) error {
-	runtime.Gosched()
-	if err := ctx.Err(); err != nil {
-		return asError(ctx, err)
-	}
-	return nil
 }
 
 // recovered turns a panic into an error. It must be deferred directly.

@@ -29,9 +29,10 @@ func (l *listing) fill(ctx context.Context, all candidates) (SearchResult, error
 	// A page requested by number must have exactly the hits of that number, so it must not end early.
 	mayEndEarly := l.Number == 0 || l.Resumed
 	halfTime := halfTimeOf(ctx)
+	var task longTask
 	for c, err := range all {
 		if err == nil {
-			err = yield(ctx)
+			err = task.step(ctx)
 		}
 		ok := false
 		if err == nil {

@@ -261,10 +261,11 @@ func (ev *evaluation) locationsAsResources(ctx context.Context, r SearchRequest,
 // locationsBeneath returns the locations of some trees with ids greater than after, by ascending id.
 func (ev *evaluation) locationsBeneath(ctx context.Context, roots []string, after string) ([]*facts.Location, error) {
 	var all []*facts.Location
+	var task longTask
 	for _, root := range roots {
 		q := facts.LocationQuery{Beneath: root, After: after, Limit: maxCandidatesPerQuery}
 		for {
-			if err := yield(ctx); err != nil {
+			if err := task.step(ctx); err != nil {
 				return nil, err
 			}
 			found, err := ev.facts.View.Locations(ctx, q)

@@ -48,6 +48,9 @@ var (
 	commonTypes = map[string]*ast.Term{
 		"user": keyUser, "location": ast.StringTerm("location"), "patient": ast.StringTerm("patient"),
 	}
+	statuses = map[string]*ast.Term{
+		StatusActive: ast.StringTerm(StatusActive), StatusInvited: ast.StringTerm(StatusInvited), StatusDeactivated: ast.StringTerm(StatusDeactivated),
+	}
 )
 
 func item(key, value *ast.Term) [2]*ast.Term { return [2]*ast.Term{key, value} }
@@ -59,9 +62,12 @@ func boolTerm(b bool) *ast.Term {
 	return termFalse
 }
 
-func typeTerm(name string) *ast.Term {
-	if term := commonTypes[name]; term != nil {
+func typeTerm(name string) *ast.Term { return known(commonTypes, name) }
+
+// known returns the term of a string, which is built only if it is not among the terms.
+func known(terms map[string]*ast.Term, text string) *ast.Term {
+	if term := terms[text]; term != nil {
 		return term
 	}
-	return ast.StringTerm(name)
+	return ast.StringTerm(text)
 }

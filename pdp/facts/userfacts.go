@@ -84,14 +84,16 @@ func (e *Evictor) add(u *User) {
 func (u *User) buildFacts(organization string) *userFacts {
 	id := ast.StringTerm(u.rec.ID)
 	f := &userFacts{user: u, part: ast.ObjectTerm(item(keyType, keyUser), item(keyID, id))}
-	assignments, held, within := ast.NewObject(), ast.NewObject(), ast.NewObject()
+	n := len(u.assignments)
+	assignments, held, within := ast.NewObjectWithCapacity(n), ast.NewObjectWithCapacity(n), ast.NewObjectWithCapacity(2*n)
 	for _, a := range u.assignments {
 		if organization != AnyOrganization && a.At.Organization() != organization {
 			continue
 		}
-		assignments.Insert(a.At.id, a.fact())
+		role := ast.StringTerm(a.Role)
+		assignments.Insert(a.At.id, a.fact(role))
 		if a.Active {
-			held.Insert(a.At.id, ast.StringTerm(a.Role))
+			held.Insert(a.At.id, role)
 			f.held = append(f.held, a.At)
 		}
 		for at := a.At; at != nil; at = at.parent {
@@ -101,28 +103,28 @@ func (u *User) buildFacts(organization string) *userFacts {
 	if organization != AnyOrganization && u.faults[organization] != nil {
 		within.Insert(ast.StringTerm(organization), termTrue)
 	}
-	fact := ast.NewObject(
+	members := append(make([][2]*ast.Term, 0, 8),
 		item(keyID, id),
-		item(keyStatus, ast.InternedTerm(u.rec.Status)),
+		item(keyStatus, known(statuses, u.rec.Status)),
 		item(keyAssigned, boolTerm(len(u.assignments) > 0 || len(u.faults) > 0)),
 		item(keyAssignments, ast.NewTerm(assignments)),
 		item(keyHeld, ast.NewTerm(held)),
 		item(keyWithin, ast.NewTerm(within)),
 	)
 	if u.rec.Username != "" {
-		fact.Insert(keyUsername, ast.StringTerm(u.rec.Username))
+		members = append(members, item(keyUsername, ast.StringTerm(u.rec.Username)))
 	}
 	if u.rec.DefaultLocation != "" {
-		fact.Insert(keyDefaultLocation, ast.StringTerm(u.rec.DefaultLocation))
+		members = append(members, item(keyDefaultLocation, ast.StringTerm(u.rec.DefaultLocation)))
 	}
-	f.term = ast.NewTerm(fact)
+	f.term = ast.ObjectTerm(members...)
 	return f
 }
 
-func (a Assignment) fact() *ast.Term {
+func (a *Assignment) fact(role *ast.Term) *ast.Term {
 	fact := ast.NewObject(
-		item(keyRole, ast.StringTerm(a.Role)),
-		item(keyStatus, ast.InternedTerm(a.Status)),
+		item(keyRole, role),
+		item(keyStatus, known(statuses, a.Status)),
 	)
 	if a.Access != nil {
 		access := ast.NewObject()

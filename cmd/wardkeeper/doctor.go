@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -48,8 +49,10 @@ Exit status: 0 nothing is wrong, 1 something is, 2 it could not be examined.`,
 	flags.StringVar(&url, "url", "", "examine the deployment that runs at the `URL`")
 	flags.StringVar(&authority, "ca", "", "verify the certificate at the URL by the authorities in the `FILE` (PEM), not the system's")
 	flags.StringVar(&routeFile, "routes", "", "make the requests for the paths of the route `FILE`")
-	cmd.MarkFlagsMutuallyExclusive("nginx", "caddy", "url")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if given := slices.DeleteFunc([]string{nginx, caddy, url}, func(value string) bool { return value == "" }); len(given) != 1 {
+			return errors.New("say what to examine, by one of --nginx FILE, --caddy FILE and --url URL")
+		}
 		var options doctor.Options
 		if routeFile != "" {
 			table, err := p.openRoutes(routeFile, statusFailed)
@@ -79,8 +82,6 @@ Exit status: 0 nothing is wrong, 1 something is, 2 it could not be examined.`,
 			examine = func(ctx context.Context) (doctor.Report, error) { return doctor.Caddy(ctx, caddy, options) }
 		case url != "":
 			examine = func(ctx context.Context) (doctor.Report, error) { return doctor.URL(ctx, url, options) }
-		default:
-			return errors.New("say what to examine: --nginx FILE, --caddy FILE or --url URL")
 		}
 		report, err := examine(cmd.Context())
 		return p.printReport(report, err)

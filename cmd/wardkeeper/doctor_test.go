@@ -164,8 +164,27 @@ func TestDoctorExaminesARunningDeployment(t *testing.T) {
 	t.Cleanup(open.Close)
 	got = run(t, nil, "doctor", "--url", open.URL)
 	require.Equal(t, statusNo, got.status, "%s%s", got.out, got.err)
+	require.True(t, strings.HasPrefix(got.out, "WRONG  Nobody has signed in, and is answered with status 200 instead of 401 to a request for /users/wkcase"), got.out)
+	require.Contains(t, got.out, ": nothing that asks stands before the application, or that path is public.")
+	require.Regexp(t, `(?m)^WRONG  \d{3,} requests of nobody that should be refused have an answer of the application\.$`, got.out)
+
+	// Only hostile requests get through.
+	leaky := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !strings.Contains(r.RequestURI, "%2") {
+			w.WriteHeader(http.StatusUnauthorized)
+		}
+	}))
+	t.Cleanup(leaky.Close)
+	got = run(t, nil, "doctor", "--url", leaky.URL)
+	require.Equal(t, statusNo, got.status, "%s%s", got.out, got.err)
 	require.Contains(t, got.out, "Nobody has signed in, and is answered with status 200 to a request that should be refused.")
-	require.Contains(t, got.out, "Nobody has signed in, and is answered with status 200 instead of 401")
+	for status, sentence := range map[int]string{http.StatusForbidden: "Name that file with --routes.", http.StatusServiceUnavailable: "the proxy may not reach the sidecar."} {
+		always := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(status) }))
+		t.Cleanup(always.Close)
+		got = run(t, nil, "doctor", "--url", always.URL)
+		require.Equal(t, statusNo, got.status, "%s%s", got.out, got.err)
+		require.Contains(t, got.out, sentence)
+	}
 
 	for _, url := range []string{"clinic.example.org", "http://", "ftp://clinic.example.org", "http://clinic.example.org/users", "http://me@clinic.example.org"} {
 		got := run(t, nil, "doctor", "--url", url)
@@ -238,7 +257,7 @@ func TestDoctorSaysWhatIsWrongWithNginx(t *testing.T) {
 func TestDoctorSaysWhatItCannotExamine(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ conf, message string }{
-		"no file to examine":    {"", "say what to examine"},
+		"no file to examine":    {"", "say what to examine, by one of"},
 		"a program of PHP":      {"server { listen 80; location / { fastcgi_pass unix:/run/php.sock; } }", "not behind fastcgi_pass"},
 		"a variable as address": {"server { listen 80; location / { proxy_pass http://$backend; } }", "cannot tell where http://$backend leads"},
 		"no application":        {"server { listen 80; return 301 https://$host$request_uri; }", "there is nothing to examine"},

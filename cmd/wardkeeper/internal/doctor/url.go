@@ -72,7 +72,8 @@ type outside struct {
 func (e *outside) examine(ctx context.Context, u *url.URL, dial dialer, cases []hostile.Case, how string) error {
 	safe := slices.DeleteFunc(cases, func(c hostile.Case) bool { return !c.Safe })
 	answers := hostile.Run(ctx, dial, safe)
-	count, undecided, refused := map[string]int{}, 0, 0
+	isOpen := e.examinePlain(ctx, answers, how)
+	count, undecided, refused, open := map[string]int{}, 0, 0, 0
 	for _, a := range answers {
 		switch {
 		case a.Err != nil:
@@ -81,7 +82,8 @@ func (e *outside) examine(ctx context.Context, u *url.URL, dial dialer, cases []
 		case a.Status >= 200 && a.Status < 300 && isOfNoSite(a):
 			undecided++
 		case a.Status >= 200 && a.Status < 300:
-			if count[a.Case.Class]++; count[a.Case.Class] <= maxExamples {
+			open++
+			if count[a.Case.Class]++; count[a.Case.Class] <= maxExamples && !isOpen {
 				e.report.found("Nobody has signed in, and is answered with status %d%s to a request that should be refused.\n  kind  %s\n  sent  %.300q", a.Status, how, a.Case.Class, a.Case.Raw)
 			}
 		case a.Status == 0, a.Status == 400, a.Status == 401, a.Status == 403, a.Status == 405, a.Status == 414, a.Status == 431, a.Status >= 500:
@@ -90,17 +92,36 @@ func (e *outside) examine(ctx context.Context, u *url.URL, dial dialer, cases []
 			undecided++
 		}
 	}
-	for _, a := range answers {
-		if a.Case.Class == hostile.PlainClass && !e.judge.IsPublic(ctx, a.Case) && a.Status != 401 {
-			e.report.found("Nobody has signed in, and is answered with status %d%s instead of 401 to a request for %s.", a.Status, how, e.site.Protected+a.Case.ID)
-			break
-		}
+	if isOpen && open > 0 {
+		e.report.found("%d requests of nobody%s that should be refused have an answer of the application.", open, how)
 	}
 	e.report.note("%s%s: %d hostile requests of nobody, GET and HEAD of ids that do not exist; %d were refused.", u.Host, how, len(answers), refused)
 	if undecided > 0 {
 		e.report.note("%d others were answered with a redirection, 404, or nothing for another host: whether the application or the proxy did that is not to be seen from outside.", undecided)
 	}
 	return nil
+}
+
+// examinePlain examines the requests that are not hostile. It reports whether the deployment answers nobody who has signed in as if
+// it asked about nothing: what it does with hostile requests is then no news.
+func (e *outside) examinePlain(ctx context.Context, answers []hostile.Answer, how string) (isOpen bool) {
+	for _, a := range answers {
+		if a.Case.Class != hostile.PlainClass || e.judge.IsPublic(ctx, a.Case) || a.Status == 401 {
+			continue
+		}
+		about := fmt.Sprintf("Nobody has signed in, and is answered with status %d%s instead of 401 to a request for %s", a.Status, how, e.site.Protected+a.Case.ID)
+		switch {
+		case a.Status == 403:
+			e.report.found("%s: no route of the deployment's route file may match it. Name that file with --routes.", about)
+		case a.Status >= 500 || a.Status == 0:
+			e.report.found("%s: the proxy may not reach the sidecar.", about)
+		default:
+			e.report.found("%s: nothing that asks stands before the application, or that path is public.", about)
+			return true
+		}
+		return false
+	}
+	return false
 }
 
 // isOfNoSite reports whether an answer is an empty one to a request for another host. Caddy answers so for a host that it does

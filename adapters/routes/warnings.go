@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -12,10 +13,17 @@ import (
 //   - public routes that take other spellings of paths that are asked about: an application that ignores case or a final
 //     slash would answer those without a question;
 //   - routes that draw from the query and whose requests have bodies that are not checked: an application that merges query
-//     and body could read the value from the body instead.
+//     and body could read the value from the body instead;
+//   - segments of a path that are parameters in other programs, and only themselves here.
 func (t *Table) Warnings() []Fault {
 	found := t.otherSpellings()
 	for _, r := range t.routes {
+		for _, s := range r.template {
+			if s.kind == literalSegment && elsewhere.MatchString(s.text) {
+				found = append(found, Fault{Line: r.Line, Message: fmt.Sprintf("the segment %s of the path %s takes that text alone: "+
+					"write {name} for one segment, and {name...} for the rest of a path", s.text, r.Path)})
+			}
+		}
 		if len(r.drawnQuery) > 0 && !r.DrawsBody && r.sendsBody() {
 			found = append(found, Fault{Line: r.Line, Message: fmt.Sprintf("this route draws %s from the query, but its requests have bodies: "+
 				"make sure that the application does not take it from there, or draw it from the path", strings.Join(r.drawnQuery, ", "))})
@@ -24,6 +32,9 @@ func (t *Table) Warnings() []Fault {
 	slices.SortStableFunc(found, func(a, b Fault) int { return cmp.Compare(a.Line, b.Line) })
 	return found
 }
+
+// elsewhere matches a segment that is a parameter for other programs. $id is not among them: FHIR has operations such as $export.
+var elsewhere = regexp.MustCompile(`^(?:\*\*?|:\w+|<\w+>|\[\w+\])$`)
 
 // sendsBody reports whether the route has a method whose requests have bodies.
 func (r *route) sendsBody() bool {

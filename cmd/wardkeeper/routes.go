@@ -65,7 +65,7 @@ If there are none, the routes are printed in the order in which they are tried.
 
 Warnings do not make a file invalid: an action that the policy does not know, or knows for another type of resource; a public
 route that takes other spellings of a path that is asked about; a value drawn from the query of requests with bodies; a keys_file
-that cannot be read here.
+that cannot be read here; a segment such as * or :id, which is a parameter in other programs.
 
 Exit status: 0 valid, 1 faults found, 2 could not be checked.`,
 		Example: `  wardkeeper routes check routes.yaml

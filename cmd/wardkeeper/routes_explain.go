@@ -68,7 +68,10 @@ func (e *routesExplain) run(ctx context.Context, p process, table *routes.Table,
 	if e.claims != "" {
 		claims, err := authzen.ParseObject([]byte(e.claims))
 		if err != nil {
-			return fmt.Errorf("--claims is not a JSON object: %w", err)
+			return errors.New(`--claims is not a JSON object: write it as '{"sub": "alice"}'`)
+		}
+		if table.Subject().JWT == nil {
+			return errors.New("--claims are those of a token, which this route file does not have: " + nameByHeader(table.Subject()))
 		}
 		table = table.WithVerifier(givenClaims(claims))
 		addToken(request.Header, table.Subject())
@@ -80,9 +83,13 @@ func (e *routesExplain) run(ctx context.Context, p process, table *routes.Table,
 			lines = append(lines, "  but      "+args[0]+":"+strconv.Itoa(r.Line)+" has this path for "+strings.Join(r.Methods, ", "))
 		}
 	}
-	var problem *routes.Error
-	if errors.As(err, &problem) && problem.Kind != routes.BadRequest && table.Subject().JWT != nil && e.claims == "" {
-		lines = append(lines, `  advice   No token is verified here: say with --claims which claims it would have, such as '{"sub": "alice"}'.`)
+	if problem, ok := errors.AsType[*routes.Error](err); ok && problem.Kind != routes.BadRequest {
+		switch subject := table.Subject(); {
+		case subject.JWT != nil && e.claims == "":
+			lines = append(lines, `  advice   No token is verified here: say with --claims which claims it would have, such as '{"sub": "alice"}'.`)
+		case subject.Header != "":
+			lines = append(lines, "  advice   "+nameByHeader(subject)+".")
+		}
 	}
 	for _, line := range lines {
 		if err := printLine(p.stdout, terminal.Printable(line)); err != nil {
@@ -93,6 +100,14 @@ func (e *routesExplain) run(ctx context.Context, p process, table *routes.Table,
 		return &exitError{status: status}
 	}
 	return nil
+}
+
+// nameByHeader says how to name the person where a route file takes the person from a header.
+func nameByHeader(subject routes.Subject) string {
+	if subject.Header == "" {
+		return "every route is public"
+	}
+	return "Name the person as the proxy does: --header '" + subject.Header + ": alice'"
 }
 
 // explanation explains what a request means.

@@ -2,7 +2,9 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -65,6 +67,24 @@ func TestRoutesCheckWarnsOfTheKeyFile(t *testing.T) {
 	require.Contains(t, got.out, "warning: "+path+":2:28: the file with the issuer's keys cannot be read: stat /nonexistent.json: no such file or directory\n")
 }
 
+func TestRoutesCheckWarnsOfParametersOfOtherPrograms(t *testing.T) {
+	path := writeFile(t, "routes.yaml", `version: 1
+routes:
+- {path: /a/*, methods: [GET], public: true}
+- {path: "/b/:id/c", methods: [GET], public: true}
+- {path: /c/<id>, methods: [GET], public: true}
+- {path: "/d/[id]", methods: [GET], public: true}
+- {path: "/fhir/Patient/$export", methods: [GET], public: true}
+- {path: "/v1/users:batch", methods: [GET], public: true}
+`)
+	got := run(t, nil, "routes", "check", path)
+	require.Equal(t, statusOK, got.status, got)
+	for line, segment := range map[int]string{3: "* of the path /a/*", 4: ":id of the path /b/:id/c", 5: "<id> of the path /c/<id>", 6: "[id] of the path /d/[id]"} {
+		require.Contains(t, got.out, fmt.Sprintf("warning: %s:%d: the segment %s takes that text alone: write {name} for one segment, and {name...} for the rest of a path\n", path, line, segment))
+	}
+	require.Equal(t, 4, strings.Count(got.out, "warning: "), got.out)
+}
+
 func TestRoutesExplain(t *testing.T) {
 	t.Parallel()
 	const claims = `--claims={"sub": "alice", "location": "metro"}`
@@ -110,7 +130,10 @@ func TestRoutesExplainTakesThePersonFromAHeader(t *testing.T) {
 	got := run(t, nil, "routes", "explain", path, "GET", "/a", "--header", "X-Remote-User: alice")
 	require.Equal(t, statusOK, got.status, got)
 	require.Contains(t, got.out, `"id":"alice"`)
-	require.Contains(t, run(t, nil, "routes", "explain", path, "GET", "/a").out, "Nobody is signed in.  (401)")
+	const advice = "Name the person as the proxy does: --header 'X-Remote-User: alice'"
+	require.Contains(t, run(t, nil, "routes", "explain", path, "GET", "/a").out, "Nobody is signed in.  (401)\n  advice   "+advice+".\n")
+	got = run(t, nil, "routes", "explain", path, "GET", "/a", "--claims", `{"sub": "alice"}`)
+	require.Equal(t, result{status: statusFailed, err: "wardkeeper: --claims are those of a token, which this route file does not have: " + advice + "\n"}, got)
 }
 
 func TestRoutesSchemaIsThatOfThePackage(t *testing.T) {

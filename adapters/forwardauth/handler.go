@@ -92,23 +92,36 @@ func (h *Handler) Answer(ctx context.Context, r *http.Request) (status int, head
 	header.Set("Content-Type", contentType)
 	header.Set(statusHeader, strconv.Itoa(refusal.Status))
 	header.Set(typeHeader, contentType)
-	if len(body) > maxBodyHeader {
-		short := *refusal
-		short.Reasons, short.Advice, short.Confirm = nil, nil, nil
-		_, small := short.Body(r.Header.Get("Accept"))
-		if len(small) > maxBodyHeader { // truncation would break the JSON or the page
-			short.Detail = pep.Outcome{}.Refusal().Detail
-			_, small = short.Body(r.Header.Get("Accept"))
+	small, short := body, *refusal
+	for _, shorten := range shortenings { // truncation would break the JSON or the page
+		if len(small) <= maxBodyHeader {
+			break
 		}
-		header.Set(bodyHeader, string(small))
-	} else {
-		header.Set(bodyHeader, string(body))
+		shorten(&short)
+		_, small = short.Body(r.Header.Get("Accept"))
 	}
+	header.Set(bodyHeader, string(small))
 	status = refusal.Status
 	if r.URL.Query().Get("as") == "nginx" && status != http.StatusUnauthorized {
 		status = http.StatusForbidden
 	}
 	return status, header, body
+}
+
+// shortenings make a refusal shorter, one after the other, until its body fits into a header field.
+var shortenings = []func(*pep.Refusal){
+	func(r *pep.Refusal) { r.Reasons, r.Advice = withoutMore(r.Reasons), withoutMore(r.Advice) },
+	func(r *pep.Refusal) { r.Reasons, r.Advice, r.Confirm = nil, nil, nil },
+	func(r *pep.Refusal) { r.Detail = pep.Outcome{}.Refusal().Detail },
+}
+
+func withoutMore(reasons []pep.Reason) []pep.Reason {
+	var short []pep.Reason
+	for _, reason := range reasons {
+		reason.More = nil
+		short = append(short, reason)
+	}
+	return short
 }
 
 var errNotSaid = errors.New("the proxy does not say what the request is: it must set X-Forwarded-Method, X-Forwarded-Uri and X-Forwarded-Host, once each")

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -30,6 +31,9 @@ func (d *byResource) Decide(ctx context.Context, questions []authzen.Evaluation)
 		return []authzen.Response{{Decision: true}}, nil
 	case "mail":
 		return []authzen.Response{{Decision: true, Context: map[string]any{"obligations": []any{map[string]any{"id": "N", "type": "notification"}}}}}, nil
+	case "long":
+		locations := slices.Repeat([]any{"north"}, 500)
+		return []authzen.Response{{Context: map[string]any{"advice": []any{map[string]any{"code": "switch", "message": "Stand elsewhere.", "locations": locations}}}}}, nil
 	case "away":
 		return nil, errors.New("away")
 	case "never":
@@ -129,6 +133,13 @@ func TestAnswer(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What is too long for a header field loses first what no sentence says.
+func TestLongRefusalsLoseDetailsFirst(t *testing.T) {
+	_, header, body := newHandler(t, &byResource{}, nil).Answer(t.Context(), asked("?as=nginx", http.MethodGet, "/users/long", nil))
+	assert.Contains(t, string(body), `"advice":[{"code":"switch","locations":["north","north",`)
+	assert.Contains(t, header.Get("X-Wardkeeper-Body"), `"advice":[{"code":"switch","message":"Stand elsewhere."}]`)
 }
 
 func TestPersonIsNamedOnlyByAProvenProxy(t *testing.T) {

@@ -3,6 +3,7 @@ package pep
 import (
 	"errors"
 	"fmt"
+	"maps"
 
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
@@ -26,11 +27,26 @@ func (o Obligation) Kind() string {
 
 const custom = "custom"
 
-// Reason is one reason for a denial, or one piece of advice. Message is a sentence for the person.
+// Reason is one reason for a denial, or one piece of advice.
 type Reason struct {
-	Code    string `json:"code,omitempty"`
-	Message string `json:"message,omitempty"`
-	Rule    string `json:"rule,omitempty"`
+	Code    string
+	Message string // a sentence for the person
+	Rule    string
+	More    map[string]any // the other members, such as "field" or "locations"; nil if there are none
+}
+
+// MarshalJSON implements [json.Marshaler]. It writes an object with all members that are not empty.
+func (r Reason) MarshalJSON() ([]byte, error) {
+	members := maps.Clone(r.More)
+	if members == nil {
+		members = map[string]any{}
+	}
+	for name, text := range map[string]string{"code": r.Code, "message": r.Message, "rule": r.Rule} {
+		if text != "" {
+			members[name] = text
+		}
+	}
+	return authzen.AppendValue(nil, members)
 }
 
 // answer is an interpreted response.
@@ -107,7 +123,16 @@ func reasonsOf(value any) []Reason {
 				r.Code, _ = element["code"].(string)
 				r.Message, _ = element["message"].(string)
 				r.Rule, _ = element["rule"].(string)
-				if r != (Reason{}) {
+				for name, value := range element {
+					if name == "code" || name == "message" || name == "rule" {
+						continue
+					}
+					if r.More == nil {
+						r.More = map[string]any{}
+					}
+					r.More[name] = value
+				}
+				if r.Code != "" || r.Message != "" || r.Rule != "" {
 					reasons = append(reasons, r)
 				}
 			}

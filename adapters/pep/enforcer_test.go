@@ -59,9 +59,11 @@ func TestEnforce(t *testing.T) {
 		after   string // ids done by Done
 		reasons []pep.Reason
 	}{
-		"allow":                            {answer: `{"decision":true}`, verdict: pep.Permitted},
-		"denial":                           {answer: `{"decision":false}`, verdict: pep.Denied},
-		"denial with a reason":             {answer: `{"decision":false,"context":{"reasons":[` + reason + `]}}`, reasons: []pep.Reason{{Code: "no", Message: "No.", Rule: "X-1"}}},
+		"allow":                {answer: `{"decision":true}`, verdict: pep.Permitted},
+		"denial":               {answer: `{"decision":false}`, verdict: pep.Denied},
+		"denial with a reason": {answer: `{"decision":false,"context":{"reasons":[` + reason + `]}}`, reasons: []pep.Reason{{Code: "no", Message: "No.", Rule: "X-1"}}},
+		"denial with more than sentences": {answer: `{"decision":false,"context":{"reasons":[{"code":"missing_field","field":"role","rule":7}]}}`,
+			reasons: []pep.Reason{{Code: "missing_field", More: map[string]any{"field": "role"}}}},
 		"denial with texts":                {answer: `{"decision":false,"context":{"reasons":["No.",7,{}]}}`, reasons: []pep.Reason{{Message: "No."}}},
 		"denial with reason_user":          {answer: `{"decision":false,"context":{"reason_user":{"en":"No."}}}`, reasons: []pep.Reason{{Message: "No."}}},
 		"denial with obligations":          {answer: `{"decision":false,"context":{"obligations":[` + email + `,` + warn + `]}}`, before: "N"},
@@ -176,14 +178,14 @@ func TestHandlersThatNoObligationCanHaveAreRefused(t *testing.T) {
 }
 
 func TestRefusals(t *testing.T) {
-	denied := pep.Outcome{Reasons: []pep.Reason{{Code: "no", Message: "<b>No.</b>\r\n", Rule: "X-1"}, {Message: "Not yours."}}, Advice: []pep.Reason{{Message: "Ask."}}}
+	denied := pep.Outcome{Reasons: []pep.Reason{{Code: "no", Message: "<b>No.</b>\r\n", Rule: "X-1"}, {Message: "Not yours."}}, Advice: []pep.Reason{{Message: "Ask.", More: map[string]any{"locations": []any{"ghi", "<b>"}}}}}
 	for name, c := range map[string]struct {
 		refusal pep.Refusal
 		status  int
 		json    string
 		header  http.Header
 	}{
-		"denied": {denied.Refusal(), 403, `{"title":"Forbidden","status":403,"code":"denied","detail":"<b>No.</b>\r\n","reasons":[{"code":"no","message":"<b>No.</b>\r\n","rule":"X-1"},{"message":"Not yours."}],"advice":[{"message":"Ask."}]}`, nil},
+		"denied": {denied.Refusal(), 403, `{"title":"Forbidden","status":403,"code":"denied","detail":"<b>No.</b>\r\n","reasons":[{"code":"no","message":"<b>No.</b>\r\n","rule":"X-1"},{"message":"Not yours."}],"advice":[{"locations":["ghi","<b>"],"message":"Ask."}]}`, nil},
 		"unavailable": {pep.Outcome{Verdict: pep.Unavailable}.Refusal(), 503, `{"title":"Service Unavailable","status":503,"code":"unavailable","detail":"Whether you may do this could not be found out. Try again."}`,
 			http.Header{"Retry-After": {"1"}}},
 		"unauthenticated": {pep.Unauthenticated(), 401, `{"title":"Unauthorized","status":401,"code":"unauthenticated","detail":"Sign in first."}`, http.Header{"Www-Authenticate": {"Bearer"}}},

@@ -35,7 +35,7 @@ func TestGoAdaptersConform(t *testing.T) {
 		t.Run(adapter, func(t *testing.T) {
 			t.Parallel()
 			var out, problems strings.Builder
-			status := command(t.Context(), []string{"--", build(t, adapter, nil)}, &out, &problems)
+			status := command(t.Context(), []string{"-golden", "../../testdata/decisions", "--", build(t, adapter, nil)}, &out, &problems)
 			assert.Equal(t, statusConforms, status, out.String()+problems.String())
 			assert.Regexp(t, `(?m)^\d{3} passed, 0 failed$`, out.String())
 		})

@@ -48,6 +48,7 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	only := flags.String("only", "", "check these duties alone, such as PEP-1,PEP-8")
 	without := flags.String("without", "", "check an adapter that cannot do this: "+strings.Join(capabilities[:], ", "))
+	goldenFolder := flags.String("golden", "", "also answer with the golden decisions in this `FOLDER`, such as testdata/decisions")
 	verbose := flags.Bool("v", false, "also print what passes, and the application's log")
 	mutants := flags.String("mutants", "", "check that the suite finds the changes to the adapter that this `FILE` lists")
 	folder := flags.String("in", ".", "with -mutants, the `FOLDER` of the adapter, which is copied for each change")
@@ -59,7 +60,7 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		}
 		return statusFailed
 	}
-	s, err := newSuite(list(*only), list(*without))
+	s, err := newSuite(list(*only), list(*without), *goldenFolder)
 	if err != nil {
 		fmt.Fprintln(stderr, "conformance:", err)
 		return statusFailed

@@ -161,7 +161,7 @@ func (r *mutation) try(ctx context.Context, m mutant, said io.Writer) (found boo
 			return false, err
 		}
 	}
-	s, err := newSuite([]string{m.Duty}, r.without)
+	s, err := newSuite([]string{m.Duty}, r.without, "")
 	if err != nil {
 		return false, err
 	}

@@ -25,23 +25,32 @@ type suite struct {
 	verbose bool
 	out     io.Writer
 
+	golden         golden
 	issuer         *issuer
 	dir            string
 	passed, failed int
 	broken         map[string]bool
 }
 
-func newSuite(only, without []string) (*suite, error) {
+// newSuite returns the suite for some duties, or for all. goldenFolder has golden decisions; "" means none.
+func newSuite(only, without []string, goldenFolder string) (*suite, error) {
 	cases, err := scripted()
 	if err != nil {
 		return nil, err
+	}
+	var known golden
+	if goldenFolder != "" {
+		if known, err = readGolden(goldenFolder); err != nil {
+			return nil, err
+		}
+		cases = append(cases, known.cases...)
 	}
 	for _, name := range without {
 		if !slices.Contains(capabilities[:], name) {
 			return nil, fmt.Errorf("there is no capability %q, only %s", name, strings.Join(capabilities[:], ", "))
 		}
 	}
-	s := &suite{only: only, without: without, broken: map[string]bool{}}
+	s := &suite{only: only, without: without, golden: known, broken: map[string]bool{}}
 	for _, c := range cases {
 		if s.wants(c.Duty) && !slices.Contains(without, c.Needs) {
 			c.mayBeRefused = slices.Contains(without, needsMalformed)

@@ -29,6 +29,7 @@ func (s *suite) listen(ctx context.Context, network, address string, config *tls
 		return nil, nil, err
 	}
 	pdp := decisionpoint.Start(l, config)
+	pdp.SetAnswers(s.golden.answers)
 	app, err := startApplication(ctx, s.command, append(environment, "PDP_URL="+url(pdp.Addr()),
 		"PDP_TOKEN_FILE="+filepath.Join(s.dir, "token"), "ROUTES_FILE="+filepath.Join(s.dir, "routes.yaml")))
 	if err != nil {

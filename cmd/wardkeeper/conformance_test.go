@@ -83,7 +83,7 @@ func TestProxiesConform(t *testing.T) {
 			require.NoError(t, err)
 			self, err := os.Executable()
 			require.NoError(t, err)
-			cmd := exec.Command(suite, "-without", proxy.without, "--", self, "-test.run", "^TestSampleBehindProxy$", "-test.timeout", "10m")
+			cmd := exec.Command(suite, "-golden", "../../testdata/decisions", "-without", proxy.without, "--", self, "-test.run", "^TestSampleBehindProxy$", "-test.timeout", "10m")
 			tmp := filepath.Dir(socketPath(t)) // what the application leaves behind when it is killed goes with the test
 			require.NoError(t, os.Chmod(tmp, 0o755))
 			cmd.Env = append(os.Environ(), sampleProxy+"="+name, "TMPDIR="+tmp)

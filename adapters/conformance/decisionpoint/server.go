@@ -33,6 +33,7 @@ type Server struct {
 	opened      int
 	mostOpen    int
 	attempts    map[string]int // requests by resource, for behaviors that depend on the attempt
+	answers     map[string]string
 }
 
 // Start serves on l until [Server.Close]. A nil configuration means without TLS.
@@ -43,6 +44,13 @@ func Start(l net.Listener, config *tls.Config) *Server {
 	s := &Server{listener: l, connections: map[net.Conn]int{}, attempts: map[string]int{}}
 	s.running.Go(s.accept)
 	return s
+}
+
+// SetAnswers sets the bodies of the answers to single questions about other resources than those of [Behaviors], by resource.
+func (s *Server) SetAnswers(answers map[string]string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.answers = answers
 }
 
 // Addr returns the server's address.
@@ -141,6 +149,7 @@ func (s *Server) answer(conn net.Conn, number int, req *http.Request, body []byt
 		s.attempts[id]++
 		e.attempt = s.attempts[id]
 	}
+	more := s.answers
 	s.mu.Unlock()
 	if req.URL.Path == redirected {
 		return e.respond(http.StatusOK, jsonType, allowed) // a client that follows redirects gets an allow
@@ -151,6 +160,9 @@ func (s *Server) answer(conn net.Conn, number int, req *http.Request, body []byt
 	behavior, ok := behaviors[seen.Questions[0].Resource.ID]
 	if batch.Single && ok && behavior.play != nil {
 		return behavior.play(&e)
+	}
+	if answer, found := more[seen.Questions[0].Resource.ID]; batch.Single && !ok && found {
+		return e.respond(http.StatusOK, jsonType, answer)
 	}
 	answers := make([]string, len(seen.Questions))
 	for i, q := range seen.Questions {

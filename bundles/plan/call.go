@@ -20,7 +20,7 @@ func (c *code) call(s *ir.CallStmt) error {
 			return fmt.Errorf("call of %s with %d arguments instead of %d", s.Func, len(s.Args), f.params)
 		}
 		args := t.operands(s.Args)
-		c.emit(stepCall(f, args, t.memo(s, args), t.use(s.Result)))
+		c.emit(stepCall(f, args, t.memoIndex(s, args), t.use(s.Result)))
 		return nil
 	}
 	b, err := t.builtin(s)
@@ -40,8 +40,8 @@ func (c *code) call(s *ir.CallStmt) error {
 	return nil
 }
 
-// memo returns the place of a call's value in the memo, or -1 if its value does not depend on the input alone.
-func (t *translator) memo(s *ir.CallStmt, args []operand) int {
+// memoIndex returns the place of a call's value in the memo, or -1 if its value does not depend on the input alone.
+func (t *translator) memoIndex(s *ir.CallStmt, args []operand) int {
 	if s.Args[0].Value != ir.Val(ir.Input) || s.Args[1].Value != ir.Val(ir.Data) {
 		return -1
 	}
@@ -108,8 +108,8 @@ func (n *pathNode) find(path []operand, e *evaluation, l []*ast.Term) *function 
 	return n.function
 }
 
-func stepCall(f *function, args []operand, memo, result int) step {
-	if memo < 0 {
+func stepCall(f *function, args []operand, memoized, result int) step {
+	if memoized < 0 {
 		return func(e *evaluation, l []*ast.Term) signal {
 			v, sig := e.call(f, l, args)
 			if sig == next {
@@ -119,7 +119,7 @@ func stepCall(f *function, args []operand, memo, result int) step {
 		}
 	}
 	return func(e *evaluation, l []*ast.Term) signal {
-		v := e.memo.values[memo]
+		v := e.memo.values[memoized]
 		if v == nil {
 			var sig signal
 			if v, sig = e.call(f, l, args); sig == failed {
@@ -128,7 +128,7 @@ func stepCall(f *function, args []operand, memo, result int) step {
 			if v == nil {
 				v = none
 			}
-			e.memo.values[memo] = v
+			e.memo.values[memoized] = v
 		}
 		if v == none {
 			return undefined

@@ -23,16 +23,16 @@ type instruction struct {
 type kind uint8
 
 const (
-	other    kind = iota
-	defined       // tests that a path of the input is defined
-	equality      // compares a and b
-	literals      // makes a collection
+	other           kind = iota
+	testsPath            // tests that a path of the input is defined
+	compares             // compares a and b
+	makesCollection      // makes a collection
 )
 
 func steps(code []instruction) []step {
 	all := make([]step, len(code))
 	for i, in := range code {
-		if in.kind == literals {
+		if in.kind == makesCollection {
 			in.run = in.made.step()
 		}
 		all[i] = in.run
@@ -52,7 +52,7 @@ func (c *code) last() *instruction {
 // dropTest removes the last instruction if all it does is to test an operand that the next one tests as well.
 func (c *code) dropTest(operands ...operand) {
 	last := c.last()
-	if last.kind != defined {
+	if last.kind != testsPath {
 		return
 	}
 	for _, o := range operands {
@@ -114,7 +114,7 @@ func (c *code) dot(s *ir.DotStmt) {
 		if at, ok := t.inputPath(s.Source, source, name, key.term); ok {
 			here := operand{from: path, index: at}
 			c.dropTest(here)
-			c.instructions = append(c.instructions, instruction{run: stepAt(at), kind: defined, a: here})
+			c.instructions = append(c.instructions, instruction{run: stepAt(at), kind: testsPath, a: here})
 			t.scope.known[s.Target] = here
 			return
 		}
@@ -147,7 +147,7 @@ func (t *translator) inputPath(l ir.Operand, source operand, name string, key *a
 
 func (c *code) equal(a, b operand) {
 	c.dropTest(a, b)
-	c.instructions = append(c.instructions, instruction{run: stepEqual(a, b), kind: equality, a: a, b: b})
+	c.instructions = append(c.instructions, instruction{run: stepEqual(a, b), kind: compares, a: a, b: b})
 }
 
 func (c *code) notEqual(a, b operand) {

@@ -30,11 +30,11 @@ type literal struct {
 }
 
 func (c *code) make(of collection, target int, mixed bool) {
-	c.instructions = append(c.instructions, instruction{kind: literals, made: &literal{of: of, target: target, mixed: mixed}})
+	c.instructions = append(c.instructions, instruction{kind: makesCollection, made: &literal{of: of, target: target, mixed: mixed}})
 }
 
 func (c *code) insert(of collection, key, val operand, target int, mixed bool, at *ast.Location) {
-	if last := c.last(); last.kind == literals && last.made.of == of && last.made.target == target && !mixed {
+	if last := c.last(); last.kind == makesCollection && last.made.of == of && last.made.target == target && !mixed {
 		self := localAt(target)
 		if !key.same(self) && !val.same(self) {
 			last.made.keys, last.made.vals = append(last.made.keys, key), append(last.made.vals, val)

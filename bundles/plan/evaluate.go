@@ -40,6 +40,14 @@ const (
 
 const undefined signal = 1
 
+// leave returns the signal that is left to the statement around n blocks.
+func (s signal) leave(n signal) signal {
+	if s > 0 {
+		return s - n
+	}
+	return s
+}
+
 // step executes one statement on the locals of a frame. A local that is nil is undefined.
 type step func(e *evaluation, l []*ast.Term) signal
 

@@ -186,7 +186,7 @@ func (f *function) tabulate(blocks [][]instruction) {
 // guard returns the value and the string that a block compares before it does anything else. The value is one that is known
 // before the blocks are run.
 func guard(b []instruction, params int) (subject operand, text string, ok bool) {
-	if len(b) == 0 || b[0].kind != equality {
+	if len(b) == 0 || b[0].kind != compares {
 		return operand{}, "", false
 	}
 	subject, with := b[0].a, b[0].b

@@ -16,7 +16,7 @@ func stepScan(source operand, key, val int, body []step) step {
 					l[val] = v.Elem(i)
 				}
 				if sig := e.iterate(body, l); sig != next {
-					return sig.leave()
+					return sig.leave(2)
 				}
 			}
 		case ast.Set:
@@ -28,11 +28,11 @@ func stepScan(source operand, key, val int, body []step) step {
 					l[val] = elem
 				}
 				if sig := e.iterate(body, l); sig != next {
-					return sig.leave()
+					return sig.leave(2)
 				}
 			}
 		case ast.Object:
-			return e.scanObject(v, l, key, val, body).leave()
+			return e.scanObject(v, l, key, val, body).leave(2)
 		}
 		return next
 	}
@@ -84,12 +84,4 @@ func (e *evaluation) iterate(body []step, l []*ast.Term) signal {
 		return sig
 	}
 	return next
-}
-
-// leave turns the signal of a scan's body into that of the scan.
-func (s signal) leave() signal {
-	if s > 0 {
-		return s - 2
-	}
-	return s
 }

@@ -28,21 +28,13 @@ func stepBlocks(blocks [][]step) step {
 	if len(blocks) == 1 {
 		block := blocks[0]
 		return func(e *evaluation, l []*ast.Term) signal {
-			if sig := run(block, e, l); sig <= 0 {
-				return sig
-			} else {
-				return sig - 1
-			}
+			return run(block, e, l).leave(1)
 		}
 	}
 	return func(e *evaluation, l []*ast.Term) signal {
 		for _, block := range blocks {
-			sig := run(block, e, l)
-			if sig < 0 {
+			if sig := run(block, e, l).leave(1); sig != next {
 				return sig
-			}
-			if sig > 1 {
-				return sig - 1
 			}
 		}
 		return next
@@ -52,16 +44,11 @@ func stepBlocks(blocks [][]step) step {
 // stepNot holds if its body does not reach its end.
 func stepNot(body []step) step {
 	return func(e *evaluation, l []*ast.Term) signal {
-		switch sig := run(body, e, l); {
-		case sig < 0:
-			return sig
-		case sig == next:
+		sig := run(body, e, l)
+		if sig == next {
 			return undefined
-		case sig == 1:
-			return next
-		default:
-			return sig - 1
 		}
+		return sig.leave(1)
 	}
 }
 

@@ -19,6 +19,9 @@ type ForwardAuth interface {
 }
 
 func (rc *requestContext) forwardAuth() error {
+	if rc.server.forward == nil {
+		return &pdp.Error{Kind: notFound, Message: "No proxy is answered here: start the server with a route file (--routes), which says what requests mean."}
+	}
 	if err := rc.admit(0); err != nil {
 		return err
 	}

@@ -65,9 +65,7 @@ func (s *Server) addRoutes(basePath string) {
 	s.addRoute(http.MethodGet, "/ready", quiet, (*requestContext).readiness)
 	s.addRoute(http.MethodGet, "/metrics", quiet, requireToken((*requestContext).showMetrics))
 
-	if s.forward != nil {
-		s.addRoute(http.MethodGet, forwardAuthPath, slog.LevelInfo, (*requestContext).forwardAuth, http.MethodPost)
-	}
+	s.addRoute(http.MethodGet, forwardAuthPath, slog.LevelInfo, (*requestContext).forwardAuth, http.MethodPost)
 	if s.announcer != nil {
 		s.addRoute(http.MethodPost, changesPath, slog.LevelInfo, requireChangesToken((*requestContext).announceChanges))
 	}

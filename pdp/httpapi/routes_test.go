@@ -49,3 +49,8 @@ func TestUnknownPathsAndMethods(t *testing.T) {
 	assert.Equal(t, 405, a.status)
 	assert.Empty(t, a.body)
 }
+
+func TestProxiesAreToldThatThereIsNoRouteFile(t *testing.T) {
+	h := start(t, Config{Decider: allow()})
+	assert.Contains(t, h.do(http.MethodGet, forwardAuthPath, "").requireError(t, 404), "start the server with a route file (--routes)")
+}

@@ -159,7 +159,7 @@ func newBehindProxyAt(t *testing.T, addr string, args ...string) *behindProxy {
 	if b.socket == addr {
 		b.socket = ""
 	}
-	b.daemon = startServerAt(t, addr, append([]string{"--directory", sampleDirectory}, args...)...)
+	b.daemon = startServerAt(t, addr, append([]string{"--directory", sampleDirectory, "--proxy-timeout", "1m"}, args...)...)
 	b.target = script.Target{
 		File: clinicFolder + "script.yaml", Clinic: clinic, URL: fmt.Sprintf("http://127.0.0.1:%d", b.port),
 		StopPDP: func() { requireStops(t, b.daemon) },

@@ -151,9 +151,11 @@ func pdpAddr(t *testing.T, socket bool) string {
 
 func (p people) startPDP(t *testing.T, addr string) *daemon {
 	t.Helper()
-	args := []string{"--directory", testDirectory, "--routes", p.routes, "--token-file", writeFile(t, "token", firstToken+"\n")}
+	args := []string{"--directory", testDirectory, "--routes", p.routes, "--proxy-timeout", "1m"}
 	if strings.HasPrefix(addr, "unix:") {
-		args = append(args[:4:4], "--socket-mode", "666")
+		args = append(args, "--socket-mode", "666")
+	} else {
+		args = append(args, "--token-file", writeFile(t, "token", firstToken+"\n"))
 	}
 	return startServerAt(t, addr, args...)
 }

@@ -132,7 +132,7 @@ func (p process) serve(ctx context.Context, s *config.Settings, faults error) er
 	api := serverConfig(s, listeners, clients, logger)
 	envoy, err := newEnvoyServers(s, side, checker, forEnvoy, clients, logger)
 	if err == nil && checker != nil {
-		api.ForwardAuth, err = forwardauth.New(forwardauth.Config{Checker: checker, Tokens: clients.Ask(), Logger: logger})
+		api.ForwardAuth, err = forwardauth.New(forwardauth.Config{Checker: checker, Tokens: clients.Ask(), Timeout: s.ProxyTimeout, Logger: logger})
 	}
 	if err != nil {
 		return &exitError{statusNo, errors.Join(err, listeners.close(), forEnvoy.close())}

@@ -71,6 +71,8 @@ type Settings struct {
 	ReadTimeout time.Duration
 	// RequestTimeout limits answering a request once it has been read, all questions of a batch together.
 	RequestTimeout time.Duration
+	// ProxyTimeout limits answering a proxy at /adapters/forward-auth.
+	ProxyTimeout time.Duration
 	// IdleTimeout is how long a connection without requests is kept.
 	IdleTimeout time.Duration
 	// ShutdownTimeout limits stopping. Requests in flight get most of it to finish.
@@ -114,6 +116,7 @@ func Default() *Settings {
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
 		RequestTimeout:    10 * time.Second,
+		ProxyTimeout:      900 * time.Millisecond,
 		IdleTimeout:       2 * time.Minute,
 		ShutdownTimeout:   20 * time.Second,
 		MaxRequests:       1024,
@@ -153,6 +156,7 @@ func (s *Settings) table() *pflag.FlagSet {
 	t.DurationVar(&s.ReadHeaderTimeout, "read-header-timeout", s.ReadHeaderTimeout, "limit for reading the header of a request")
 	t.DurationVar(&s.ReadTimeout, "read-timeout", s.ReadTimeout, "limit for reading a whole request")
 	t.DurationVar(&s.RequestTimeout, "request-timeout", s.RequestTimeout, "limit for answering a request after it has been read")
+	t.DurationVar(&s.ProxyTimeout, "proxy-timeout", s.ProxyTimeout, "limit for answering a proxy that waits for 1 s, at /adapters/forward-auth")
 	t.DurationVar(&s.IdleTimeout, "idle-timeout", s.IdleTimeout, "how long to keep a connection without requests")
 	t.DurationVar(&s.ShutdownTimeout, "shutdown-timeout", s.ShutdownTimeout, "limit for stopping, requests in flight included")
 	t.IntVar(&s.MaxRequests, "max-requests", s.MaxRequests, "maximum number of single questions answered at a time")

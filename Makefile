@@ -13,7 +13,7 @@ FUZZTIME ?= 10s
 SEQUENTIAL := TestGoldenDecisions|TestGoldenDecisionsThroughTheCache|TestGoldenDecisionsThroughTheGoAdapters|TestGoldenDecisionsThroughOPAsAPI|TestStockOPADecidesTheSame|TestMessagesNeverShowPasswords
 ADDR ?= 127.0.0.1:8181
 
-.PHONY: help run build test test-fast prerequisites check lint fmt fuzz bench bench-peers pgo golden
+.PHONY: help run build test test-fast test-adapters dist prerequisites check lint fmt fuzz bench bench-peers pgo golden
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\): .*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|' 2>/dev/null || grep '##' Makefile
@@ -38,6 +38,13 @@ test: prerequisites ## run every test, the policies' own among them, with the ra
 test-fast: ## run the tests that need no server, without the race detector: for the work at hand
 # The longest packages first, with less time spent collecting garbage.
 	GOGC=400 $(GOTEST) -short -p $$(($$(getconf _NPROCESSORS_ONLN) + 1)) ./cmd/wardkeeper ./pdp ./... $(TOOLS)
+
+test-adapters: prerequisites ## check the adapters in other languages: each builds its package and tries it with its frameworks
+	@for check in adapters/*/check; do [ -d "$$check" ] || "$$check" || exit 1; done
+
+dist: ## build the packages of the adapters in other languages into bin/dist
+	@for dist in adapters/*/dist; do [ -d "$$dist" ] || "$$dist" bin/dist || exit 1; done
+	@ls -l bin/dist
 
 prerequisites: ## install the programs that the tests run
 	@.ci/prerequisites

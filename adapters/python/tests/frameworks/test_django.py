@@ -1,0 +1,177 @@
+import asyncio
+import json
+import logging
+
+import django
+import pytest
+from django.conf import settings
+
+DONE = []
+
+
+class Mail:
+    """Records mail."""
+
+    def __call__(self, obligation):
+        DONE.append(obligation.id)
+
+
+settings.configure(
+    ALLOWED_HOSTS=["*"],
+    DATABASES={
+        "default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "file:pep?mode=memory&cache=shared", "OPTIONS": {"uri": True}}
+    },
+    INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes", "rest_framework"],
+    MIDDLEWARE=["wardkeeper_pep.django.Middleware", "django.contrib.sessions.middleware.SessionMiddleware"],
+    SESSION_ENGINE="django.contrib.sessions.backends.signed_cookies",
+    SECRET_KEY="for tests alone",
+    ROOT_URLCONF="urls",
+    REST_FRAMEWORK={"UNAUTHENTICATED_USER": None, "DEFAULT_AUTHENTICATION_CLASSES": []},
+)
+django.setup()
+
+from django.contrib.auth.models import User  # noqa: E402
+from django.core.exceptions import ImproperlyConfigured  # noqa: E402
+from django.core.management import call_command  # noqa: E402
+from django.core.paginator import Paginator  # noqa: E402
+from django.test import AsyncClient, Client, RequestFactory, override_settings  # noqa: E402
+
+import wardkeeper_pep.django as adapter  # noqa: E402
+from wardkeeper_pep import CONFIRM, Handler  # noqa: E402
+from wardkeeper_pep.testing import FakePdp  # noqa: E402
+
+MAIL = {"id": "T/mail", "type": "notification", "properties": {"channel": "email"}}
+HANDLERS = {"notification": Handler(after=Mail()), CONFIRM: Handler()}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def database():
+    call_command("migrate", run_syncdb=True, verbosity=0)
+    for name in ("jane", "tom", "ann", "zoe"):
+        User.objects.create(username=name)
+
+
+@pytest.fixture
+def pdp():
+    DONE.clear()
+    with FakePdp() as made:
+        setting = {"URL": made.url, "TIMEOUT": 30.0, "HANDLERS": HANDLERS, "PERSON": "urls.person", "CONTEXT": "urls.context"}
+        with override_settings(WARDKEEPER=setting):
+            yield made
+
+
+class Asynchronous:
+    """Calls the asynchronous stack as if it were the blocking one."""
+
+    def __init__(self, headers):
+        del headers["host"]  # Django's asynchronous client sends it by itself
+        self._client, self._headers = AsyncClient(), headers
+
+    def get(self, path, headers=None):
+        return asyncio.run(self._client.get(path, headers={**self._headers, **(headers or {})}))
+
+    def post(self, path, headers=None, **options):
+        return asyncio.run(self._client.post(path, headers={**self._headers, **(headers or {})}, **options))
+
+
+@pytest.fixture(params=[Client, Asynchronous], ids=["wsgi", "asgi"])
+def client(request, pdp):
+    made = request.param(headers={"host": "testserver", "x-test-person": "alice", "x-request-id": "r-1"})
+    made.pdp = pdp
+    return made
+
+
+VIEWS = ["/users/jane", "/async/jane", "/rest/jane"]
+
+
+@pytest.mark.parametrize("path", VIEWS)
+def test_what_may_be_done(client, path):
+    client.pdp.permit("user.view", obligations=[MAIL])
+    answer = client.get(path)
+    assert answer.status_code == 200
+    assert json.loads(answer.content) == {"id": "jane", "can": {"user.view": True, "user.edit": False}}
+    first = client.pdp.asked[0]
+    assert (first.subject, first.resource, first.context["current_location"]) == ("alice", "jane", "ghi")
+    assert {asked.headers["x-request-id"] for asked in client.pdp.asked} == {"r-1"}
+    assert DONE == ["T/mail"]
+
+
+@pytest.mark.parametrize("path", VIEWS)
+def test_what_may_not(client, path, caplog):
+    caplog.set_level(logging.INFO)
+    client.pdp.deny("user.view", message="Not one of yours.")
+    answer = client.get(path)
+    assert answer.status_code == 403
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    problem = json.loads(answer.content)
+    assert (problem["detail"], problem["request_id"]) == ("Not one of yours.", "r-1")
+    assert client.get(path, headers={"accept": "text/html"}).content.startswith(b"<!doctype html>")
+    assert client.get(path, headers={"x-test-person": ""}).status_code == 401
+    client.pdp.fail()
+    assert client.get(path).status_code == 503
+    assert "jane" not in caplog.text
+
+
+@pytest.mark.parametrize("path", ["/edit/jane", "/async-edit/jane", "/rest-edit/jane"])
+def test_obligations_and_confirmation(client, path):
+    client.pdp.permit_once_confirmed("user.edit")
+    assert json.loads(client.post(path).content)["code"] == "confirmation_required"
+    assert client.post(path, headers={"x-confirmed": "true"}).status_code == 200
+    client.pdp.permit("user.edit", obligations=[MAIL])
+    assert client.post(path + "?fails=1").status_code == 409
+    assert DONE == []
+    assert client.post(path).status_code == 200
+    assert DONE == ["T/mail"]
+
+
+def hits(*names):
+    return [{"type": "user", "id": name} for name in names]
+
+
+def test_pages_of_rest_framework(client):
+    client.pdp.lists["resource"] = hits("zoe", "gone", "ann", "jane")
+    first = json.loads(client.get("/rest-users").content)
+    assert [row["username"] for row in first["results"]] == ["zoe"]
+    second = json.loads(client.get(first["next"].removeprefix("http://testserver")).content)
+    assert [row["username"] for row in second["results"]] == ["ann", "jane"]
+    assert second["next"] is None
+    client.pdp.lists["resource"] = "x"
+    assert client.get("/rest-users").status_code == 503
+
+
+def test_rows_for_the_paginator(pdp):
+    pdp.lists["resource"] = hits(*(f"u{i}" for i in range(150)), "tom", "ann", "jane")
+    request = RequestFactory().get("/", headers={"x-test-person": "alice"})
+    pages = Paginator(adapter.allowed(request, User.objects.order_by("username"), "user.view", field="username"), 2)
+    assert [user.username for user in pages.page(1)] == ["ann", "jane"]
+    assert pages.num_pages == 2
+
+
+FILE = {
+    "version": 1,
+    "subject": {"header": "X-Test-Person"},
+    "routes": [
+        {"path": "/plain/{id}", "methods": ["GET"], "action": "user.view", "resource": {"id": {"path": "id"}}},
+        {"path": "/body", "methods": ["POST"], "action": "user.view", "resource": {"id": {"body": "/id"}}},
+    ],
+}
+
+
+def test_a_route_file(client, tmp_path):
+    (tmp_path / "routes.json").write_text(json.dumps(FILE))
+    setting = {**settings.WARDKEEPER, "ROUTES": str(tmp_path / "routes.json"), "FROM_PROXY": "urls.from_proxy"}
+    with override_settings(WARDKEEPER=setting):
+        client.pdp.permit("user.view", obligations=[MAIL])
+        assert client.get("/plain/jane").content == b"alice"
+        assert DONE == ["T/mail"]
+        assert client.get("/users/jane").status_code == 403
+        assert client.post("/body", data='{"id":"tom"}', content_type="application/json").content == b'{"id":"tom"}'
+        assert client.pdp.asked[-1].resource == "tom"
+        large = json.dumps({"id": "x" * 70_000})
+        assert client.post("/body", data=large, content_type="application/json").status_code == 400
+
+
+@pytest.mark.parametrize("setting", [{}, {"URL": "http://x", "ROUTE": "x"}])
+def test_settings_that_are_wrong(setting):
+    with override_settings(WARDKEEPER=setting), pytest.raises(ImproperlyConfigured, match="the setting WARDKEEPER is wrong"):
+        adapter.configured()

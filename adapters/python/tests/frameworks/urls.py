@@ -1,0 +1,92 @@
+"""The views of test_django.py."""
+
+from django.contrib.auth.models import User
+from django.http import HttpResponse, JsonResponse
+from django.urls import path
+from rest_framework import generics, serializers
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from wardkeeper_pep.django import acan, can, may, result_of
+from wardkeeper_pep.rest_framework import SearchPagination
+from wardkeeper_pep.rest_framework import may as may_rest
+
+OFFERED = ["user.view", "user.edit"]
+
+
+def person(request):
+    return request.headers.get("x-test-person")
+
+
+def context(request):
+    return {"current_location": "ghi"}
+
+
+def from_proxy(request):
+    return True
+
+
+@may("user.view", "{id}")
+def view(request, id):
+    return JsonResponse({"id": id, "can": can(request, OFFERED, id)})
+
+
+@may("user.view", "{id}")
+async def view_async(request, id):
+    return JsonResponse({"id": id, "can": await acan(request, OFFERED, id)})
+
+
+@may("user.edit", lambda request, id: id, location="ghi")
+def edit(request, id):
+    return JsonResponse({}, status=409 if "fails" in request.GET else 200)
+
+
+@may("user.edit", "{id}")
+async def edit_async(request, id):
+    return JsonResponse({}, status=409 if "fails" in request.GET else 200)
+
+
+class View(APIView):
+    permission_classes = [may_rest("user.view", "{id}")]
+
+    def get(self, request, id):
+        return Response({"id": id, "can": can(request, OFFERED, id)})
+
+
+class Edit(APIView):
+    permission_classes = [may_rest("user.edit", "{id}")]
+
+    def post(self, request, id):
+        return Response({}, status=409 if "fails" in request.query_params else 200)
+
+
+class UserSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = User
+        fields = ["username"]
+
+
+class Pages(SearchPagination):
+    page_size = 2
+
+
+class Users(generics.ListAPIView):
+    queryset = User.objects.all()
+    serializer_class = UserSerializer
+    pagination_class = Pages
+    permission_classes = []
+    search_action = "user.view"
+    search_field = "username"
+
+
+urlpatterns = [
+    path("users/<str:id>", view),
+    path("async/<str:id>", view_async),
+    path("edit/<str:id>", edit),
+    path("async-edit/<str:id>", edit_async),
+    path("rest/<str:id>", View.as_view()),
+    path("rest-edit/<str:id>", Edit.as_view()),
+    path("rest-users", Users.as_view()),
+    path("plain/<str:id>", lambda request, id: HttpResponse(result_of(request).subject)),
+    path("body", lambda request: HttpResponse(request.body)),
+]

@@ -1,0 +1,79 @@
+"""What README.md has a person paste is pasted, and works."""
+
+import importlib.util
+import pathlib
+import re
+import subprocess
+import sys
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from starlette.testclient import TestClient
+from test_clinic import encoded, sign_in
+
+README = (pathlib.Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+BLOCKS = {match[1]: match[2] for match in re.finditer(r"```python\n# ([a-z_]+\.py)[^\n]*\n(.*?)```", README, re.DOTALL)}
+YAML = re.search(r"```yaml\n(.*?)```", README, re.DOTALL)[1]
+
+
+def replaced(text, old, new):
+    assert old in text
+    return text.replace(old, new)
+
+
+def test_an_asgi_application(sidecar, tmp_path, monkeypatch):
+    key = ec.generate_private_key(ec.SECP256R1())
+    public = key.public_key().public_numbers()
+    x, y = (encoded(n.to_bytes(32, "big")).decode() for n in (public.x, public.y))
+    (tmp_path / "jwks.json").write_text('{"keys":[{"kty":"EC","crv":"P-256","kid":"k1","x":"%s","y":"%s"}]}' % (x, y))
+    (tmp_path / "routes.yaml").write_text(
+        replaced(YAML, "keys: https://idp.example.org/jwks.json", f"keys_file: {tmp_path}/jwks.json")
+    )
+    program = replaced(BLOCKS["clinic.py"], '"http://127.0.0.1:8181"', f'"{sidecar().url}", timeout=60')
+    (tmp_path / "clinic.py").write_text(program)
+    monkeypatch.chdir(tmp_path)
+    spec = importlib.util.spec_from_file_location("clinic", tmp_path / "clinic.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    token = sign_in("alice", "", [key], location="metro")
+    with TestClient(module.app, headers={"Authorization": f"Bearer {token}"}) as client:
+        answer = client.get("/users/jane")
+        assert answer.json() == {"person": "alice", "user": "jane", "can": {"user.edit": True, "user.reactivate": False}}
+        assert client.get("/users/lucy").status_code == 403
+        assert client.get("/elsewhere").status_code == 403
+        assert client.get("/users/jane", headers={"Authorization": ""}).status_code == 401
+
+
+CONFTEST = """
+import django
+from django.conf import settings
+
+settings.configure(MIDDLEWARE={middleware}, WARDKEEPER={wardkeeper}, SECRET_KEY="for tests alone",
+    INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions"],
+    SESSION_ENGINE="django.contrib.sessions.backends.signed_cookies")
+django.setup()
+
+def person(request):
+    return "alice"
+"""
+
+
+def test_a_django_application(tmp_path):
+    said = {}
+    exec(BLOCKS["settings.py"], said)
+    conftest = CONFTEST.format(middleware=said["MIDDLEWARE"], wardkeeper=said["WARDKEEPER"])
+    (tmp_path / "conftest.py").write_text(conftest)
+    for name in ("views.py", "obligations.py", "test_views.py"):
+        (tmp_path / name).write_text(BLOCKS[name])
+    ran = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"], cwd=tmp_path, capture_output=True, text=True, timeout=120
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    program = (
+        "import conftest; from wardkeeper_pep.django import configured; print(sorted(configured().enforcer.supported_obligations))"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert ran.stdout == "['custom', 'notification']\n", ran.stderr
+
+
+def test_nothing_is_left_out():
+    assert set(BLOCKS) == {"clinic.py", "settings.py", "views.py", "obligations.py", "test_views.py"}

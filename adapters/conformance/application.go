@@ -85,12 +85,24 @@ func startApplication(ctx context.Context, command, environment []string) (*appl
 	}
 }
 
+// given has the addresses that applications were given. An application that has not listened yet must not lose its address to
+// another: the suite would then talk to the wrong one.
+var given sync.Map
+
 func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+	for {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return "", err
+		}
+		addr := l.Addr().String()
+		if err := l.Close(); err != nil {
+			return "", err
+		}
+		if _, taken := given.LoadOrStore(addr, true); !taken {
+			return addr, nil
+		}
 	}
-	return l.Addr().String(), l.Close()
 }
 
 func (a *application) stop() {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 
@@ -59,8 +58,14 @@ func appendObject(dst []byte, m map[string]any, depth int) (_ []byte, err error)
 	if depth > maxEncodeDepth {
 		return dst, fmt.Errorf("authzen: a value is more than %d levels deep", maxEncodeDepth)
 	}
+	var few [8]string // enough for most
+	names := few[:0]
+	for name := range m {
+		names = append(names, name)
+	}
+	slices.Sort(names)
 	dst = append(dst, '{')
-	for i, name := range slices.Sorted(maps.Keys(m)) {
+	for i, name := range names {
 		if i > 0 {
 			dst = append(dst, ',')
 		}

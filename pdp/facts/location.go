@@ -10,6 +10,7 @@ type Location struct {
 	parent  *Location
 	root    *Location
 	id      *ast.Term
+	path    *ast.Term // {ID: true} of the location and those above
 	term    *ast.Term // the fact: {id, kind, model, organization, path, plan?}
 
 	// Of a root: the facts organization and model.
@@ -28,12 +29,13 @@ func NewLocation(rec LocationRecord, parent *Location, version uint64) *Location
 	for at := l; at != nil; at = at.parent {
 		path.Insert(at.id, termTrue)
 	}
+	l.path = ast.NewTerm(path)
 	fact := ast.NewObject(
 		item(keyID, l.id),
 		item(keyKind, ast.StringTerm(rec.Kind)),
 		item(keyModel, ast.StringTerm(l.Model())),
 		item(keyOrganization, ast.StringTerm(l.Organization())),
-		item(keyPath, ast.NewTerm(path)),
+		item(keyPath, l.path),
 	)
 	if plan := l.Plan(); plan != "" {
 		fact.Insert(keyPlan, ast.StringTerm(plan))

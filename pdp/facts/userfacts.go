@@ -84,32 +84,33 @@ func (e *Evictor) add(u *User) {
 func (u *User) buildFacts(organization string) *userFacts {
 	id := ast.StringTerm(u.rec.ID)
 	f := &userFacts{user: u, part: ast.ObjectTerm(item(keyType, keyUser), item(keyID, id))}
-	n := len(u.assignments)
-	assignments, held, within := ast.NewObjectWithCapacity(n), ast.NewObjectWithCapacity(n), ast.NewObjectWithCapacity(2*n)
+	var fewAssignments, fewHeld [4][2]*ast.Term
+	assignments, held := fewAssignments[:0], fewHeld[:0]
+	var fewPlaces [4]*Location
+	places := fewPlaces[:0]
 	for _, a := range u.assignments {
 		if organization != AnyOrganization && a.At.Organization() != organization {
 			continue
 		}
 		role := ast.StringTerm(a.Role)
-		assignments.Insert(a.At.id, a.fact(role))
+		places = append(places, a.At)
+		assignments = withLast(assignments, item(a.At.id, a.fact(role)))
 		if a.Active {
-			held.Insert(a.At.id, role)
+			held = withLast(held, item(a.At.id, role))
 			f.held = append(f.held, a.At)
 		}
-		for at := a.At; at != nil; at = at.parent {
-			within.Insert(at.id, termTrue)
-		}
 	}
+	var more []string
 	if organization != AnyOrganization && u.faults[organization] != nil {
-		within.Insert(ast.StringTerm(organization), termTrue)
+		more = append(more, organization)
 	}
 	members := append(make([][2]*ast.Term, 0, 8),
 		item(keyID, id),
 		item(keyStatus, known(statuses, u.rec.Status)),
 		item(keyAssigned, boolTerm(len(u.assignments) > 0 || len(u.faults) > 0)),
-		item(keyAssignments, ast.NewTerm(assignments)),
-		item(keyHeld, ast.NewTerm(held)),
-		item(keyWithin, ast.NewTerm(within)),
+		item(keyAssignments, ast.ObjectTerm(assignments...)),
+		item(keyHeld, ast.ObjectTerm(held...)),
+		item(keyWithin, pathsOf(places, more)),
 	)
 	if u.rec.Username != "" {
 		members = append(members, item(keyUsername, ast.StringTerm(u.rec.Username)))
@@ -119,6 +120,31 @@ func (u *User) buildFacts(organization string) *userFacts {
 	}
 	f.term = ast.ObjectTerm(members...)
 	return f
+}
+
+// withLast appends an item that replaces the last one if it has the same key.
+func withLast(items [][2]*ast.Term, last [2]*ast.Term) [][2]*ast.Term {
+	if n := len(items); n > 0 && items[n-1][0].Equal(last[0]) {
+		items = items[:n-1]
+	}
+	return append(items, last)
+}
+
+// pathsOf returns the locations and those above them. Those of one are its path, which most users share with others.
+func pathsOf(locations []*Location, more []string) *ast.Term {
+	if len(locations) == 1 && len(more) == 0 {
+		return locations[0].path
+	}
+	paths := ast.NewObject()
+	for _, at := range locations {
+		for ; at != nil; at = at.parent {
+			paths.Insert(at.id, termTrue)
+		}
+	}
+	for _, id := range more {
+		paths.Insert(ast.StringTerm(id), termTrue)
+	}
+	return ast.NewTerm(paths)
 }
 
 func (a *Assignment) fact(role *ast.Term) *ast.Term {

@@ -13,7 +13,7 @@ FUZZTIME ?= 10s
 SEQUENTIAL := TestGoldenDecisions|TestGoldenDecisionsThroughTheCache|TestGoldenDecisionsThroughTheGoAdapters|TestGoldenDecisionsThroughOPAsAPI|TestStockOPADecidesTheSame|TestMessagesNeverShowPasswords
 ADDR ?= 127.0.0.1:8181
 
-.PHONY: help run build test test-fast test-adapters dist prerequisites check lint fmt fuzz bench bench-peers pgo golden
+.PHONY: help run build test test-fast test-adapters dist prerequisites check lint fmt fuzz bench bench-peers golden
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\): .*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|' 2>/dev/null || grep '##' Makefile
@@ -70,9 +70,6 @@ bench: ## benchmark decisions, the HTTP server, the Go adapters, loading, and re
 
 bench-peers: ## measure beside the stock OPA server for 6 minutes: bin/peers.md, bin/peers.svg (PEERS=-help lists options)
 	go run ./.ci/benchpeers $(PEERS)
-
-pgo: ## profile a server under load for the compiler: cmd/wardkeeper/default.pgo, which every build of wardkeeper then uses
-	go test ./cmd/wardkeeper -run '^$$' -bench '^BenchmarkServe$$' -benchtime 60s -pgo off -cpuprofile cmd/wardkeeper/default.pgo -o bin/serve.test
 
 golden: ## rewrite the golden decisions; the diff is the review of a policy change
 	@go test ./cmd/wardkeeper -run '^TestGoldenDecisions$$' -update

@@ -33,7 +33,6 @@ var servedQuestions = []string{
 }
 
 // BenchmarkServe measures a question over a persistent TCP connection, answered by the built-in policy with the access log on.
-// `make pgo` takes the profile of it.
 func BenchmarkServe(b *testing.B) {
 	defer debug.SetGCPercent(debug.SetGCPercent(limits.GCPercent))
 	file, err := os.Create(filepath.Join(b.TempDir(), "log"))

@@ -18,7 +18,7 @@ const GCPercent = 400
 
 // maxBallast is the size of the ballast at most. A collection keeps all processors busy for some milliseconds, so requests that
 // come meanwhile are late. With six megabytes in use, GCPercent alone begins a collection every 30 MB, and one request in thirty is
-// late; with the ballast it is every 90 MB, and less than one in a hundred.
+// late; with the ballast it is every 90 MB, and about one in a hundred.
 const maxBallast = 16 << 20
 
 // ballast counts as heap in use, so that a small heap grows further between collections. It is never touched: the system gives it

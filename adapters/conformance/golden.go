@@ -95,25 +95,31 @@ func (d goldenDecision) expect(id string) testCase {
 			c.Status, c.Code = 403, "denied"
 		}
 	}
-	// Others of their members may be passed on, too.
-	sentences := func(list []map[string]any) []any {
-		var all []any
-		for _, reason := range list {
-			all = append(all, map[string]any{"code": reason["code"], "message": reason["message"], "rule": reason["rule"]})
-		}
-		return all
-	}
 	switch {
 	case !d.Decision:
 		c.Duty, c.Status, c.Code, c.JSON = "PEP-9", 403, "denied", map[string]any{}
-		if len(d.Reasons) > 0 {
-			c.JSON["detail"], c.JSON["reasons"] = d.Reasons[0]["message"], sentences(d.Reasons)
+		for name, list := range map[string][]map[string]any{"reasons": d.Reasons, "advice": d.Advice} {
+			if len(list) > 0 {
+				c.JSON[name] = whole(list)
+			}
 		}
-		if len(d.Advice) > 0 {
-			c.JSON["advice"] = sentences(d.Advice)
+		if len(d.Reasons) > 0 {
+			c.JSON["detail"] = d.Reasons[0]["message"]
 		}
 	case c.Status == 200 && confirms:
 		c.Status, c.Code = 403, "confirmation_required"
 	}
 	return c
+}
+
+// whole returns reasons or advice as they are decoded from JSON.
+func whole(list []map[string]any) (decoded any) {
+	text, err := json.Marshal(list)
+	if err == nil {
+		err = json.Unmarshal(text, &decoded)
+	}
+	if err != nil { // impossible: the list is from YAML, and part of an answer in JSON
+		panic(err)
+	}
+	return decoded
 }

@@ -1,23 +1,16 @@
 package release
 
 import (
-	"cmp"
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
-	"time"
+	"sync"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/cover"
-	"github.com/open-policy-agent/opa/v1/storage/inmem"
-	"github.com/open-policy-agent/opa/v1/tester"
-
-	"github.com/wardkeeper/wardkeeper/bundles"
 )
-
-// testTimeout bounds one test. Some tests have thousands of cases, and the machine may be busy.
-const testTimeout = 10 * time.Minute
 
 // TestReport is the result of the tests of a source tree.
 type TestReport struct {
@@ -30,73 +23,42 @@ type TestReport struct {
 
 // Test runs the Rego tests under the same capabilities as the policy. An error means that they could not run.
 func (t *SourceTree) Test(ctx context.Context) (*TestReport, error) {
-	modules := make(map[string]*ast.Module, len(t.modules))
-	for _, m := range t.modules {
-		modules[m.Parsed.Package.Location.File] = m.Parsed
-	}
-	store := inmem.NewFromObjectWithOpts(t.content.Data, inmem.OptRoundTripOnWrite(false), inmem.OptReturnASTValuesOnRead(true))
-	read, err := store.NewTransaction(ctx)
+	run, err := t.newTestRun(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer store.Abort(ctx, read)
-	coverage := cover.New()
-	results, err := tester.NewRunner().
-		SetCompiler(ast.NewCompiler().WithCapabilities(bundles.Capabilities()).WithEnablePrintStatements(true)).
-		SetStore(store).
-		SetModules(modules).
-		SetTimeout(testTimeout).
-		SetCoverageQueryTracer(coverage).
-		SetCoverageRuns(nil).
-		RunTests(ctx, read)
-	if err != nil {
-		return nil, err
+	defer run.store.Abort(ctx, run.read)
+	tests := run.tests()
+	work := make(chan *regoTest)
+	var workers sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(tests)) {
+		workers.Go(func() {
+			for test := range work {
+				run.evaluate(ctx, test)
+			}
+		})
 	}
 	report := &TestReport{}
-	var failed []*tester.Result
-	for result := range results {
-		switch {
-		case result.Skip:
+	for _, test := range tests {
+		if test.skipped {
 			report.Skipped++
 			continue
-		case !result.Pass():
-			failed = append(failed, result)
 		}
 		report.Ran++
+		work <- test
 	}
+	close(work)
+	workers.Wait()
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	slices.SortFunc(failed, func(a, b *tester.Result) int {
-		return cmp.Or(strings.Compare(a.Location.File, b.Location.File), a.Location.Row-b.Location.Row)
-	})
-	for _, result := range failed {
-		report.Failed = append(report.Failed, failure(result))
-	}
-	report.cover(coverage, t)
-	return report, nil
-}
-
-func failure(result *tester.Result) string {
-	text := fmt.Sprintf("%s:%d: %s.%s", strings.TrimPrefix(result.Location.File, "/"), result.Location.Row,
-		strings.TrimPrefix(result.Package, "data."), result.Name)
-	if result.Error != nil {
-		return text + " cannot be evaluated: " + strings.Join(strings.Fields(result.Error.Error()), " ")
-	}
-	var cases []string
-	for name, sub := range result.SubResults.Iter {
-		if sub.Fail && len(sub.SubResults) == 0 {
-			cases = append(cases, strings.Join(name, "/"))
+	for _, test := range tests {
+		if test.failed {
+			report.Failed = append(report.Failed, test.failure())
 		}
 	}
-	text += " fails"
-	if len(cases) > 0 {
-		text += ": " + strings.Join(cases, ", ")
-	}
-	if printed := strings.TrimSpace(string(result.Output)); printed != "" {
-		text += "\n" + printed
-	}
-	return text
+	report.cover(run.coverage, t)
+	return report, nil
 }
 
 // cover counts the lines of the policy that the tests reached.

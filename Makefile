@@ -5,7 +5,10 @@ SHELL := /bin/sh
 OPA := go tool opa
 
 # `make lint` runs vet. Only debuggers read what -w leaves out, and linking it takes seconds for each of many packages.
-GOTEST := go run ./.ci/gotest -vet=off -ldflags=-w
+# Tests, compiler and linker spend less time collecting garbage than by default.
+GOTEST := GOGC=400 go run ./.ci/gotest -vet=off -ldflags=-w
+# How many of a package's tests run at the same time where most of them wait for servers.
+WAITING := -parallel $$((2 * $$(getconf _NPROCESSORS_ONLN)))
 # Programs of the project's own work. Go's patterns leave out folders whose names begin with a dot, and testdata.
 TOOLS := ./.ci/gotest ./.ci/benchpeers ./.ci/benchpeers/echo
 FUZZTIME ?= 10s
@@ -26,9 +29,9 @@ build: ## build bin/wardkeeper
 	go build -o bin/wardkeeper ./cmd/wardkeeper
 
 test: prerequisites ## run every test, the policies' own among them, with the race detector and real servers
-# The longest first, most of which wait for servers, and one package more at a time than there are processors: the others use
+# The longest first, most of which wait for servers, and two packages more at a time than there are processors: the others use
 # them meanwhile.
-	$(GOTEST) -timeout 30m -race -p $$(($$(getconf _NPROCESSORS_ONLN) + 1)) ./cmd/wardkeeper ./pdp/membership/redisstore \
+	$(GOTEST) -timeout 30m -race $(WAITING) -p $$(($$(getconf _NPROCESSORS_ONLN) + 2)) ./cmd/wardkeeper ./pdp/membership/redisstore \
 		./pdp/membership/pgorigin ./pdp ./bundles $$(go list ./... | grep -v '/policies$$') $(TOOLS)
 # Without the race detector, the tests that ask many questions, one after another, ask all of them. Those of policies have no
 # goroutines.
@@ -36,8 +39,8 @@ test: prerequisites ## run every test, the policies' own among them, with the ra
 	$(GOTEST) -timeout 30m -run '^($(SEQUENTIAL))$$' ./cmd/wardkeeper
 
 test-fast: ## run the tests that need no server, without the race detector: for the work at hand
-# The longest packages first, with less time spent collecting garbage.
-	GOGC=400 $(GOTEST) -short -p $$(($$(getconf _NPROCESSORS_ONLN) + 1)) ./cmd/wardkeeper ./pdp ./... $(TOOLS)
+# The longest packages first.
+	$(GOTEST) -short -p $$(($$(getconf _NPROCESSORS_ONLN) + 1)) ./cmd/wardkeeper ./pdp ./... $(TOOLS)
 
 test-adapters: prerequisites ## check the adapters in other languages: each builds its package and tries it with its frameworks
 	@for check in adapters/*/check; do [ -d "$$check" ] || "$$check" || exit 1; done

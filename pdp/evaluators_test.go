@@ -3,6 +3,9 @@ package pdp_test
 import (
 	"context"
 	"flag"
+	"runtime"
+	"strconv"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -34,35 +37,47 @@ func TestCompiledPolicyAgreesWithTheInterpreter(t *testing.T) {
 	interpreted, err := pdp.PrepareInterpreted(t.Context(), r)
 	require.NoError(t, err)
 	require.Equal(t, pdp.Evaluator{Name: pdp.Interpreted}, interpreted.Evaluator())
-	fast, slow := compiled.Queries(), interpreted.Queries()
-	asked, allowed := 0, 0
-	for i := range directories {
-		seed := *firstDirectory + i
-		w := generate(seed)
-		engine := pdp.New(pdp.Config{Timeout: time.Minute, Policy: compiled, Source: fixed{w.directory(t)}})
-		ask := newQuestionGenerator(w, seed)
-		for range questions {
-			q := ask.question()
-			in, err := engine.InputTerm(context.Background(), q)
-			if err != nil {
-				continue
-			}
-			asked++
-			before := in.Value.Hash()
-			for name := range fast {
-				want, got := value(t, slow[name], in), value(t, fast[name], in)
-				if ast.Compare(want, got) != 0 {
-					t.Fatalf("seed %d, query %s: compiled %v, interpreted %v, input %v", seed, name, got, want, in)
+	parts := uint64(runtime.GOMAXPROCS(0))
+	var asked, allowed atomic.Int64
+	t.Run("directories", func(t *testing.T) {
+		for part := range parts {
+			t.Run(strconv.FormatUint(part, 10), func(t *testing.T) {
+				t.Parallel()
+				for i := part; i < directories; i += parts {
+					compare(t, compiled, interpreted, *firstDirectory+i, questions, &asked, &allowed)
 				}
-				if name == "allow" && ast.Compare(got, ast.Boolean(true)) == 0 {
-					allowed++
-				}
-			}
-			require.Equal(t, before, in.Value.Hash(), "the input was changed")
+			})
 		}
+	})
+	require.Greater(t, allowed.Load(), int64(directories))
+	t.Logf("%d questions, %d of them allowed", asked.Load(), allowed.Load())
+}
+
+// compare asks generated questions about the directory of a seed, and counts them and those that are allowed.
+func compare(t *testing.T, compiled, interpreted *pdp.Policy, seed uint64, questions int, asked, allowed *atomic.Int64) {
+	w := generate(seed)
+	engine := pdp.New(pdp.Config{Timeout: time.Minute, Policy: compiled, Source: fixed{w.directory(t)}})
+	ask := newQuestionGenerator(w, seed)
+	fast, slow := compiled.Queries(), interpreted.Queries()
+	for range questions {
+		q := ask.question()
+		in, err := engine.InputTerm(context.Background(), q)
+		if err != nil {
+			continue
+		}
+		asked.Add(1)
+		before := in.Value.Hash()
+		for name := range fast {
+			want, got := value(t, slow[name], in), value(t, fast[name], in)
+			if ast.Compare(want, got) != 0 {
+				t.Fatalf("seed %d, query %s: compiled %v, interpreted %v, input %v", seed, name, got, want, in)
+			}
+			if name == "allow" && ast.Compare(got, ast.Boolean(true)) == 0 {
+				allowed.Add(1)
+			}
+		}
+		require.Equal(t, before, in.Value.Hash(), "the input was changed")
 	}
-	require.Greater(t, allowed, int(directories))
-	t.Logf("%d questions, %d of them allowed", asked, allowed)
 }
 
 func value(t *testing.T, q *bundles.Query, in *ast.Term) ast.Value {

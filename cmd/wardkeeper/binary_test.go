@@ -77,9 +77,12 @@ func command(t testing.TB, environ []string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// outerEnviron returns the environment without Wardkeeper's settings.
+// outerEnviron returns the environment without Wardkeeper's settings, and without those of the garbage collector: they are the
+// tests' own, and a server sets others.
 func outerEnviron() []string {
-	return slices.DeleteFunc(os.Environ(), func(e string) bool { return strings.HasPrefix(e, "WARDKEEPER_") })
+	return slices.DeleteFunc(os.Environ(), func(e string) bool {
+		return strings.HasPrefix(e, "WARDKEEPER_") || strings.HasPrefix(e, "GOGC=") || strings.HasPrefix(e, "GOMEMLIMIT=")
+	})
 }
 
 type result struct {

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -12,6 +13,7 @@ import (
 // No message shows a password in a URL, whether it comes from the command line, the environment or the settings.
 func TestMessagesNeverShowPasswords(t *testing.T) {
 	skipIfShort(t)
+	t.Parallel()
 	const secret = "s3cret-of-the-tests"
 	addresses := []string{
 		"http://jane:" + secret + "@127.0.0.1:1", "http://jane:" + secret, "https://" + secret + "@127.0.0.1:1/x.tar.gz", "jane:" + secret + "@127.0.0.1",
@@ -24,39 +26,42 @@ func TestMessagesNeverShowPasswords(t *testing.T) {
 	}
 	missing := filepath.Join(t.TempDir(), "none.yaml")
 	for _, address := range addresses {
-		config := writeFile(t, "c.yaml", "base_url: '"+address+"'\nredis: '"+address+"'\ndirectory: '"+address+"'\nlease: '"+address+"'\n")
-		for _, c := range []struct {
-			environ []string
-			args    []string
-		}{
-			{nil, []string{"ask", "alice", "user.view", "jane", "--server", address}},
-			{[]string{"WARDKEEPER_SERVER=" + address}, []string{"ask", "alice", "user.view", "jane"}},
-			{nil, []string{"ask", "alice", "user.view", "jane", "--directory", address}},
-			{nil, []string{"ask", "alice", "user.view", "jane", "--bundle", address}},
-			{nil, []string{address}},
-			{nil, []string{"serve", address}},
-			{nil, []string{"serve", "--" + address}},
-			{nil, []string{"serve", "--check", "--directory", address}},
-			{[]string{"WARDKEEPER_DIRECTORY=" + address}, []string{"serve", "--check"}},
-			{nil, []string{"serve", "--check", "--directory", "https://127.0.0.1:1/x", "--base-url", address}},
-			{nil, []string{"serve", "--check", "--directory", "https://127.0.0.1:1/x", "--bundle", address}},
-			{nil, []string{"serve", "--check", "--directory", "https://127.0.0.1:1/x", "--lease", address}},
-			{nil, []string{"serve", "--check", "--directory", "https://127.0.0.1:1/x", "--log-level", address}},
-			{nil, []string{"serve", "--check", "--directory", testDirectory, "--redis", address}},
-			{nil, []string{"serve", "--check", "--directory", "https://127.0.0.1:1/x", "--redis", address}},
-			{nil, []string{"serve", "--check", "--config", config}},
-			{nil, []string{"directory", "check", address}},
-			{nil, []string{"directory", "import", missing, "--to", address}},
-			{nil, []string{"directory", "import", testDirectory, "--to", address}},
-			{nil, []string{"bundle", "verify", address}},
-			{nil, []string{"bundle", "build", address}},
-		} {
-			var output bytes.Buffer
-			status := process{stdout: &output, stderr: &output, environ: c.environ}.run(t.Context(), c.args)
-			require.NotEqual(t, statusOK, status, c.args)
-			require.NotEmpty(t, output.String(), c.args)
-			assert.NotContains(t, output.String(), secret, "%v %v", c.environ, c.args)
-		}
+		t.Run(strings.ReplaceAll(address, secret, "…"), func(t *testing.T) {
+			t.Parallel()
+			config := writeFile(t, "c.yaml", "base_url: '"+address+"'\nredis: '"+address+"'\ndirectory: '"+address+"'\nlease: '"+address+"'\n")
+			for _, c := range []struct {
+				environ []string
+				args    []string
+			}{
+				{nil, []string{"ask", "alice", "user.view", "jane", "--server", address}},
+				{[]string{"WARDKEEPER_SERVER=" + address}, []string{"ask", "alice", "user.view", "jane"}},
+				{nil, []string{"ask", "alice", "user.view", "jane", "--directory", address}},
+				{nil, []string{"ask", "alice", "user.view", "jane", "--bundle", address}},
+				{nil, []string{address}},
+				{nil, []string{"serve", address}},
+				{nil, []string{"serve", "--" + address}},
+				{nil, []string{"serve", "--check", "--directory", address}},
+				{[]string{"WARDKEEPER_DIRECTORY=" + address}, []string{"serve", "--check"}},
+				{nil, []string{"serve", "--check", "--directory", "https://127.0.0.1:1/x", "--base-url", address}},
+				{nil, []string{"serve", "--check", "--directory", "https://127.0.0.1:1/x", "--bundle", address}},
+				{nil, []string{"serve", "--check", "--directory", "https://127.0.0.1:1/x", "--lease", address}},
+				{nil, []string{"serve", "--check", "--directory", "https://127.0.0.1:1/x", "--log-level", address}},
+				{nil, []string{"serve", "--check", "--directory", testDirectory, "--redis", address}},
+				{nil, []string{"serve", "--check", "--directory", "https://127.0.0.1:1/x", "--redis", address}},
+				{nil, []string{"serve", "--check", "--config", config}},
+				{nil, []string{"directory", "check", address}},
+				{nil, []string{"directory", "import", missing, "--to", address}},
+				{nil, []string{"directory", "import", testDirectory, "--to", address}},
+				{nil, []string{"bundle", "verify", address}},
+				{nil, []string{"bundle", "build", address}},
+			} {
+				var output bytes.Buffer
+				status := process{stdout: &output, stderr: &output, environ: c.environ}.run(t.Context(), c.args)
+				require.NotEqual(t, statusOK, status, c.args)
+				require.NotEmpty(t, output.String(), c.args)
+				assert.NotContains(t, output.String(), secret, "%v %v", c.environ, c.args)
+			}
+		})
 	}
 	for _, proxy := range []string{"http://jane:" + secret + "@127.0.0.1:1", "http://jane:" + secret + "@127.0.0.1:x", "http://jane:" + secret} {
 		for _, args := range [][]string{

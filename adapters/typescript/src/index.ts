@@ -1,0 +1,17 @@
+export { kindOf, NoAnswer, type Obligation, type Reason } from "./answer.js";
+export { type Ask, Checker, type CheckerOptions, type Result } from "./checker.js";
+export { Client, type ClientOptions, type Endpoints, type Metadata, type PageOptions } from "./client.js";
+export type { TlsOptions } from "./connections.js";
+export { confirm, Enforcer, type Handler, type Handlers, Outcome, type Verdict, warn } from "./enforcer.js";
+export { TokenVerifier, type VerifierOptions } from "./identity/verifier.js";
+export type { Logger } from "./log.js";
+export * from "./question.js";
+export { type Refusal, type RefusalCode, type RefusalPage, refusalPage } from "./refusal.js";
+export { resultOf } from "./results.js";
+export { type Fault, RouteFileError } from "./routes/fault.js";
+export { KeysUnavailable, type Verifier } from "./routes/person.js";
+export { Problem, type ProblemKind } from "./routes/problem.js";
+export type { HttpRequest } from "./routes/request.js";
+export type { Route } from "./routes/route.js";
+export type { Subject, TokenSettings } from "./routes/settings.js";
+export { type Resolution, RouteTable } from "./routes/table.js";

@@ -53,17 +53,22 @@ func valueOf(value ast.Var, ref ast.Ref) ast.Body {
 	return ast.NewBody(ast.Equality.Expr(ast.NewTerm(value), ast.NewTerm(ref)))
 }
 
-// Compile lets the query be evaluated by a compiled program instead of OPA's interpreter, with the same values. The error
-// says why it cannot be. It must not be called while the query is evaluated.
-func (q *Query) Compile(ctx context.Context) (err error) {
-	r := q.revision
-	q.program, err = plan.Compile(ctx, plan.Config{
-		Compiler: r.compiler, Query: valueOf("value", q.ref), Store: r.store, Txn: r.txn})
-	return err
+// Compile lets queries of the revision be evaluated by compiled programs instead of OPA's interpreter, with the same values. It
+// compiles all or none: the error says why they cannot be. It must not be called while one of them is evaluated.
+func (r *Revision) Compile(ctx context.Context, queries ...*Query) error {
+	refs := make([]ast.Ref, len(queries))
+	for i, q := range queries {
+		refs[i] = q.ref
+	}
+	programs, err := plan.CompileRules(ctx, plan.Config{Compiler: r.compiler, Store: r.store, Txn: r.txn}, refs)
+	if err != nil {
+		return err
+	}
+	for i, q := range queries {
+		q.program = programs[i]
+	}
+	return nil
 }
-
-// Interpret undoes [Query.Compile].
-func (q *Query) Interpret() { q.program = nil }
 
 // Eval returns the value for an input, or nil if it is undefined. It stops with [ErrCanceled] when the context ends. The
 // caller must not change the value, which may be part of the policy's data. Tracers are for tests; with them the query is

@@ -150,20 +150,14 @@ func (p *Policy) reads(action string) facts.Reads {
 func (p *Policy) compileQueries(ctx context.Context) error {
 	queries := []*bundles.Query{p.decision, p.allow, p.possible, p.scope, p.disclosed, p.candidates}
 	queries = slices.DeleteFunc(queries, func(q *bundles.Query) bool { return q == nil })
-	p.evaluator.Name = Compiled
-	for _, q := range queries {
-		if err := q.Compile(ctx); err != nil {
-			if ctx.Err() != nil { // which says nothing about the policy
-				return p.refuse(bundles.Unavailable, "%w", ctx.Err())
-			}
-			p.evaluator = Evaluator{Interpreted, err.Error()}
-			break
-		}
-	}
-	if p.evaluator.Name == Interpreted {
-		for _, q := range queries {
-			q.Interpret()
-		}
+	err := p.revision.Compile(ctx, queries...)
+	switch {
+	case err == nil:
+		p.evaluator = Evaluator{Name: Compiled}
+	case ctx.Err() != nil: // which says nothing about the policy
+		return p.refuse(bundles.Unavailable, "%w", ctx.Err())
+	default:
+		p.evaluator = Evaluator{Interpreted, err.Error()}
 	}
 	return nil
 }

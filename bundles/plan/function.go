@@ -58,7 +58,7 @@ func (t *translator) define(f *ir.Func) error {
 		b := f.Blocks[i]
 		t.scope = scopeOf(b, f.Params...)
 		t.scope.tested[f.Return] = true // in other blocks
-		if err := complete(b, append(f.Params, f.Return)...); err != nil {
+		if err := complete(b, t.scope, append(f.Params, f.Return)...); err != nil {
 			return err
 		}
 		if result, ok := resultOf(b, f); ok && i+1 < len(f.Blocks) && isEnd(f.Blocks[i+1], result, f) && !t.scope.tested[result] {

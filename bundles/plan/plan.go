@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"sync"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -22,32 +23,48 @@ type Config struct {
 
 // Compile plans and translates a query. The error says why it cannot be compiled.
 func Compile(ctx context.Context, cfg Config) (p *Program, err error) {
-	defer func() {
-		if cause := recover(); cause != nil { // of the planner or the translation: the policy can still be interpreted
-			p, err = nil, fmt.Errorf("the planner failed: %v", cause)
-		}
-	}()
-	data, err := cfg.Store.Read(ctx, cfg.Txn, storage.RootPath)
+	defer recovered(&err)
+	t, err := translate(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
-	value, ok := data.(ast.Value)
-	if !ok {
-		if value, err = ast.InterfaceToValue(data); err != nil {
-			return nil, err
-		}
-	}
-	if err := refuseBefore(cfg.Compiler, value); err != nil {
+	if err := t.query(t.policy.Plans.Plans[0]); err != nil {
 		return nil, err
 	}
-	policy, err := plan(ctx, cfg)
+	return t.program, nil
+}
+
+// CompileRules compiles, for each of several rules, the query for its value. It is like [Compile] for each, but plans and
+// translates once what the queries have in common. Config.Query is ignored.
+func CompileRules(ctx context.Context, cfg Config, rules []ast.Ref) (programs []*Program, err error) {
+	defer recovered(&err)
+	cfg.Query = nil
+	for i, rule := range rules {
+		cfg.Query.Append(ast.Equality.Expr(ast.VarTerm("value"+strconv.Itoa(i)), ast.NewTerm(rule)))
+	}
+	t, err := translate(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
-	if err := refuse(policy, cfg.Compiler); err != nil {
-		return nil, err
+	for _, rule := range rules {
+		f := t.paths.at(rule)
+		if f == nil {
+			return nil, fmt.Errorf("%v is not planned as a rule", rule)
+		}
+		programs = append(programs, t.valueOf(f))
 	}
-	return translate(policy, value, cfg.Compiler.Capabilities())
+	for _, p := range programs { // now that all paths are known
+		p.memoized, p.paths = t.program.memoized, t.program.paths
+	}
+	return programs, nil
+}
+
+// recovered turns a panic of the planner or the translation into an error: the policy can still be interpreted. It must be
+// deferred directly.
+func recovered(err *error) {
+	if cause := recover(); cause != nil {
+		*err = fmt.Errorf("the planner failed: %v", cause)
+	}
 }
 
 // target names our target to package rego, the only one that exports OPA's planner without compiling the modules again.

@@ -36,18 +36,17 @@ func (s *scope) fixed(l ir.Local) bool { return s.set[l] <= 1 && !s.tested[l] &&
 
 // complete returns an error if a statement reads a local that no statement sets. The planner so translates a pattern that
 // matches two variables before either has a value, such as [a, b] = [b, 1].
-func complete(b *ir.Block, params ...ir.Local) error {
+func complete(b *ir.Block, s *scope, params ...ir.Local) error {
 	if len(b.Stmts) == 1 {
 		if alternatives, ok := b.Stmts[0].(*ir.BlockStmt); ok { // the rules of an else chain number their locals anew
 			for _, nested := range alternatives.Blocks {
-				if err := complete(nested, params...); err != nil {
+				if err := complete(nested, scopeOf(nested, params...), params...); err != nil {
 					return err
 				}
 			}
 			return nil
 		}
 	}
-	s := scopeOf(b, params...)
 	for l := range s.read {
 		if s.set[l] == 0 && !s.tested[l] {
 			return errors.New("a variable is read before it has a value")

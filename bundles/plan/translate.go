@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/ir"
+	"github.com/open-policy-agent/opa/v1/storage"
 )
 
 // translator turns a policy's plan into a program.
@@ -33,12 +35,27 @@ type inputKey struct {
 	key    string
 }
 
-func translate(policy *ir.Policy, data ast.Value, caps *ast.Capabilities) (*Program, error) {
+// translate plans a query and translates all functions that it needs, but not the query itself.
+func translate(ctx context.Context, cfg Config) (*translator, error) {
+	data, err := readData(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	if err := refuseBefore(cfg.Compiler, data); err != nil {
+		return nil, err
+	}
+	policy, err := plan(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	if err := refuse(policy, cfg.Compiler); err != nil {
+		return nil, err
+	}
 	if len(policy.Plans.Plans) != 1 {
 		return nil, fmt.Errorf("there are %d plans instead of one", len(policy.Plans.Plans))
 	}
-	t := &translator{policy: policy, program: &Program{data: ast.NewTerm(data), caps: caps}, functions: map[string]*function{},
-		paths: &pathNode{}, inputs: map[inputKey]int{}, memos: map[string]int{}, dataFixed: true}
+	t := &translator{policy: policy, program: &Program{data: ast.NewTerm(data), caps: cfg.Compiler.Capabilities()},
+		functions: map[string]*function{}, paths: &pathNode{}, inputs: map[inputKey]int{}, memos: map[string]int{}, dataFixed: true}
 	for _, s := range policy.Static.Strings {
 		t.strings = append(t.strings, ast.InternedTerm(s.Value))
 	}
@@ -46,25 +63,38 @@ func translate(policy *ir.Policy, data ast.Value, caps *ast.Capabilities) (*Prog
 	if funcs == nil {
 		funcs = &ir.Funcs{}
 	}
-	main := policy.Plans.Plans[0]
-	for _, b := range main.Blocks {
+	for _, b := range policy.Plans.Plans[0].Blocks { // rules that replace data are refused
 		t.dataFixed = t.dataFixed && scopeOf(b).set[ir.Data] == 1
 	}
 	for _, f := range funcs.Funcs {
 		t.declare(f)
-		for _, b := range f.Blocks {
-			t.dataFixed = t.dataFixed && scopeOf(b).set[ir.Data] == 1
-		}
 	}
 	for _, f := range funcs.Funcs {
 		if err := t.define(f); err != nil {
 			return nil, fmt.Errorf("%s: %w", f.Name, err)
 		}
 	}
-	if err := t.query(main); err != nil {
+	return t, nil
+}
+
+func readData(ctx context.Context, cfg Config) (ast.Value, error) {
+	data, err := cfg.Store.Read(ctx, cfg.Txn, storage.RootPath)
+	if err != nil {
 		return nil, err
 	}
-	return t.program, nil
+	if value, ok := data.(ast.Value); ok {
+		return value, nil
+	}
+	return ast.InterfaceToValue(data)
+}
+
+// valueOf returns a program whose only variable has the value of a function without arguments.
+func (t *translator) valueOf(f *function) *Program {
+	t.begin(&function{name: f.name})
+	input, data := localAt(t.use(ir.Input)), constantOf(t.program.data)
+	result := t.use(ir.Unused)
+	t.function.blocks = [][]step{{stepCall(f, []operand{input, data}, -1, result), stepRow([]operand{localAt(result)})}}
+	return &Program{vars: []string{"value"}, main: t.function, data: t.program.data, caps: t.program.caps}
 }
 
 // declare makes a function known, so that others can call it.
@@ -80,7 +110,7 @@ func (t *translator) query(p *ir.Plan) error {
 	t.program.main = t.function
 	for _, b := range p.Blocks {
 		t.scope = scopeOf(b)
-		if err := complete(b); err != nil {
+		if err := complete(b, t.scope); err != nil {
 			return err
 		}
 		code, err := t.block(b)

@@ -10,6 +10,7 @@ import (
 type scope struct {
 	set     map[ir.Local]int  // how many statements set it
 	read    map[ir.Local]int  // how many read it
+	early   map[ir.Local]bool // whether one reads it before any sets it
 	tested  map[ir.Local]bool // whether it is tested for being defined
 	looked  map[ir.Local]bool // whether it is the target of a lookup
 	changed map[ir.Local]int  // how many statements change the collection in it
@@ -18,7 +19,7 @@ type scope struct {
 }
 
 func scopeOf(b *ir.Block, params ...ir.Local) *scope {
-	s := &scope{set: map[ir.Local]int{}, read: map[ir.Local]int{}, tested: map[ir.Local]bool{}, looked: map[ir.Local]bool{},
+	s := &scope{set: map[ir.Local]int{}, read: map[ir.Local]int{}, early: map[ir.Local]bool{}, tested: map[ir.Local]bool{}, looked: map[ir.Local]bool{},
 		changed: map[ir.Local]int{}, data: map[ir.Local]bool{ir.Data: true}, known: map[ir.Local]operand{}}
 	for _, p := range append(params, ir.Input, ir.Data) {
 		s.set[p] = 1
@@ -34,7 +35,7 @@ func (s *scope) mixed(l ir.Local) bool { return s.looked[l] && s.changed[l] > 0 
 // fixed reports whether a local keeps the one value that a statement gives it, however often the statement runs.
 func (s *scope) fixed(l ir.Local) bool { return s.set[l] <= 1 && !s.tested[l] && s.changed[l] == 0 }
 
-// complete returns an error if a statement reads a local that no statement sets. The planner so translates a pattern that
+// complete returns an error if a statement reads a local that no statement before it sets. The planner so translates a pattern that
 // matches two variables before either has a value, such as [a, b] = [b, 1].
 func complete(b *ir.Block, s *scope, params ...ir.Local) error {
 	if len(b.Stmts) == 1 {
@@ -47,8 +48,8 @@ func complete(b *ir.Block, s *scope, params ...ir.Local) error {
 			return nil
 		}
 	}
-	for l := range s.read {
-		if s.set[l] == 0 && !s.tested[l] {
+	for l := range s.early {
+		if !s.tested[l] {
 			return errors.New("a variable is read before it has a value")
 		}
 	}
@@ -71,37 +72,43 @@ func (s *scope) addBlock(b *ir.Block) {
 func (s *scope) reads(all ...ir.Operand) {
 	for _, o := range all {
 		if l, ok := o.Value.(ir.Local); ok {
-			s.read[l]++
+			s.readsLocal(l)
 		}
+	}
+}
+
+func (s *scope) readsLocal(l ir.Local) {
+	if s.read[l]++; s.set[l] == 0 {
+		s.early[l] = true
 	}
 }
 
 func (s *scope) add(stmt ir.Stmt) {
 	switch stmt := stmt.(type) {
 	case *ir.ReturnLocalStmt:
-		s.read[stmt.Source]++
+		s.readsLocal(stmt.Source)
 	case *ir.BlockStmt:
 		for _, nested := range stmt.Blocks {
 			s.addBlock(nested)
 		}
 	case *ir.ScanStmt:
-		s.read[stmt.Source]++
+		s.readsLocal(stmt.Source)
 		s.set[stmt.Key]++
 		s.set[stmt.Value]++
 		s.addBlock(stmt.Block)
 	case *ir.NotStmt:
 		s.addBlock(stmt.Block)
 	case *ir.WithStmt:
-		s.read[stmt.Local]++
-		s.set[stmt.Local]++
+		s.readsLocal(stmt.Local)
 		s.reads(stmt.Value)
+		s.set[stmt.Local]++
 		s.addBlock(stmt.Block)
 	case *ir.CallStmt:
 		s.reads(stmt.Args...)
 		s.set[stmt.Result]++
 	case *ir.CallDynamicStmt:
 		for _, a := range stmt.Args {
-			s.read[a]++
+			s.readsLocal(a)
 		}
 		s.reads(stmt.Path...)
 		s.set[stmt.Result]++
@@ -137,7 +144,7 @@ func (s *scope) add(stmt ir.Stmt) {
 	case *ir.AssignIntStmt:
 		s.set[stmt.Target]++
 	case *ir.ResultSetAddStmt:
-		s.read[stmt.Value]++
+		s.readsLocal(stmt.Value)
 	default:
 		s.addCollection(stmt)
 	}
@@ -167,8 +174,8 @@ func (s *scope) addCollection(stmt ir.Stmt) {
 		s.reads(stmt.Key, stmt.Value)
 		s.changed[stmt.Object]++
 	case *ir.ObjectMergeStmt:
-		s.read[stmt.A]++
-		s.read[stmt.B]++
+		s.readsLocal(stmt.A)
+		s.readsLocal(stmt.B)
 		s.set[stmt.Target]++
 	case *ir.SetAddStmt:
 		s.reads(stmt.Value)

@@ -23,7 +23,7 @@ type Config struct {
 
 // Compile plans and translates a query. The error says why it cannot be compiled.
 func Compile(ctx context.Context, cfg Config) (p *Program, err error) {
-	defer recovered(&err)
+	defer refusePanic(&err)
 	t, err := translate(ctx, cfg)
 	if err != nil {
 		return nil, err
@@ -37,7 +37,7 @@ func Compile(ctx context.Context, cfg Config) (p *Program, err error) {
 // CompileRules compiles, for each of several rules, the query for its value. It is like [Compile] for each, but plans and
 // translates once what the queries have in common. Config.Query is ignored.
 func CompileRules(ctx context.Context, cfg Config, rules []ast.Ref) (programs []*Program, err error) {
-	defer recovered(&err)
+	defer refusePanic(&err)
 	cfg.Query = nil
 	for i, rule := range rules {
 		cfg.Query.Append(ast.Equality.Expr(ast.VarTerm("value"+strconv.Itoa(i)), ast.NewTerm(rule)))
@@ -59,9 +59,9 @@ func CompileRules(ctx context.Context, cfg Config, rules []ast.Ref) (programs []
 	return programs, nil
 }
 
-// recovered turns a panic of the planner or the translation into an error: the policy can still be interpreted. It must be
+// refusePanic turns a panic of the planner or the translation into an error: the policy can still be interpreted. It must be
 // deferred directly.
-func recovered(err *error) {
+func refusePanic(err *error) {
 	if cause := recover(); cause != nil {
 		*err = fmt.Errorf("the planner failed: %v", cause)
 	}

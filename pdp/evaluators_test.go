@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"sync/atomic"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/wardkeeper/wardkeeper/bundles"
 	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 	"github.com/wardkeeper/wardkeeper/policies"
 )
 
@@ -51,6 +53,19 @@ func TestCompiledPolicyAgreesWithTheInterpreter(t *testing.T) {
 	})
 	require.Greater(t, allowed.Load(), int64(directories))
 	t.Logf("%d questions, %d of them allowed", asked.Load(), allowed.Load())
+}
+
+// A policy offers candidates by rules beneath candidates (PROTOCOL.md), not by one of that name.
+func TestPolicyWithCandidatesIsCompiled(t *testing.T) {
+	rego := "package app\n\ndefault decision := false\ndecision if input.action.name == \"read\"\ncandidates.resource.doc contains \"1\"\n"
+	policy, err := pdp.Prepare(t.Context(), open(t, fstest.MapFS{"app.rego": {Data: []byte(rego)}}, "app/decision"))
+	require.NoError(t, err)
+	require.Equal(t, pdp.Evaluator{Name: pdp.Compiled}, policy.Evaluator())
+	engine := pdp.New(pdp.Config{Policy: policy, Timeout: time.Minute})
+	result, err := engine.SearchResources(t.Context(), pdp.SearchRequest{Subject: authzen.Entity{Type: "user", ID: "a"},
+		Action: authzen.Action{Name: "read"}, Resource: authzen.Entity{Type: "doc"}})
+	require.NoError(t, err)
+	require.Len(t, result.Hits, 1)
 }
 
 // compare asks generated questions about the directory of a seed, and counts them and those that are allowed.

@@ -3,8 +3,9 @@
 // OPA's own values and calls OPA's own built-in functions. It knows OPA alone, and nothing of bundles or decisions.
 //
 // The values of an evaluation are those that OPA's interpreter (package topdown) would give; tests hold both against each
-// other. There is one exception: rules that contradict each other are an error here also where the interpreter does not come
-// across the contradiction, because it stops early or evaluates a part of a rule's value. A query that cannot be compiled, or for
+// other. There is one exception: rules that contradict each other. Here they are an error also where the interpreter does not come
+// across the contradiction, because it stops early or evaluates a part of a rule's value; and what comes before an early stop may
+// depend on the order of a set that is written with variables. A query that cannot be compiled, or for
 // which a plan is known to differ, is refused by [Compile]: the caller then interprets it. refuse.go lists the constructs. Tracing,
 // coverage and partial evaluation stay with the interpreter.
 //

@@ -47,14 +47,16 @@ func CompileRules(ctx context.Context, cfg Config, rules []ast.Ref) (programs []
 		return nil, err
 	}
 	for _, rule := range rules {
-		f := t.paths.at(rule)
-		if f == nil {
-			return nil, fmt.Errorf("%v is not planned as a rule", rule)
+		if f := t.paths.at(rule); f != nil {
+			programs = append(programs, t.valueOf(f))
+			continue
 		}
-		programs = append(programs, t.valueOf(f))
-	}
-	for _, p := range programs { // now that all paths are known
-		p.memoized, p.paths = t.program.memoized, t.program.paths
+		cfg.Query = ast.NewBody(ast.Equality.Expr(ast.VarTerm("value"), ast.NewTerm(rule))) // of several rules
+		p, err := Compile(ctx, cfg)
+		if err != nil {
+			return nil, err
+		}
+		programs = append(programs, p)
 	}
 	return programs, nil
 }

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -93,20 +94,30 @@ func refuseExpr(e *ast.Expr) error {
 	return nil
 }
 
-// refuseOrder refuses policies that write a set or an object with variables as elements or keys, and arrays that may show their
-// order. The interpreter iterates over them in the order of the variables, until it remembers the value of their rule.
+// refuseOrder refuses objects that are written with variables as keys, and sets with variables if an array may show their order. The
+// interpreter iterates over them in the order of the variables, until it remembers the value of their rule, and keeps both
+// values of two keys that turn out to be equal. What a built-in function gets are values.
 func refuseOrder(modules map[string]*ast.Module) error {
-	var written, array *ast.Term
-	arguments := map[*ast.Term]bool{} // of built-in functions, which get values and not variables
+	var object, set, array *ast.Term
+	arguments := map[*ast.Term]bool{} // of built-in functions
 	for _, name := range slices.Sorted(maps.Keys(modules)) {
 		ast.NewGenericVisitor(func(node any) bool {
 			switch node := node.(type) {
 			case *ast.Term:
-				if _, ok := node.Value.(*ast.ArrayComprehension); ok && array == nil {
-					array = node
+				if arguments[node] {
+					break
 				}
-				if written == nil && hasVariableOrder(node.Value) && !arguments[node] {
-					written = node
+				switch v := node.Value.(type) {
+				case *ast.ArrayComprehension:
+					array = cmp.Or(array, node)
+				case ast.Object:
+					if haveVariables(v.Keys()) {
+						object = cmp.Or(object, node)
+					}
+				case ast.Set:
+					if haveVariables(v.Slice()) {
+						set = cmp.Or(set, node)
+					}
 				}
 			case *ast.Expr:
 				if !isBuiltinCall(node) {
@@ -114,29 +125,28 @@ func refuseOrder(modules map[string]*ast.Module) error {
 				}
 				for _, argument := range node.Operands() {
 					ast.WalkTerms(argument, func(t *ast.Term) bool {
+						if ast.IsComprehension(t.Value) {
+							return true
+						}
 						arguments[t] = true
-						return ast.IsComprehension(t.Value)
+						return false
 					})
 				}
 			}
 			return false
 		}).Walk(modules[name])
 	}
-	if written == nil || array == nil {
-		return nil
+	switch {
+	case object != nil:
+		return fmt.Errorf("%v: the keys of %v are variables, which may be equal", object.Location, object)
+	case set != nil && array != nil:
+		return fmt.Errorf("%v: the order of %v depends on variables, and the array at %v may show it", set.Location, set, array.Location)
 	}
-	return fmt.Errorf("%v: the order of %v depends on variables, and the array at %v may show it", written.Location, written, array.Location)
+	return nil
 }
 
-// hasVariableOrder reports whether a value is a set or an object whose elements or keys are ordered by the names of variables.
-func hasVariableOrder(v ast.Value) bool {
-	var keys []*ast.Term
-	switch v := v.(type) {
-	case ast.Object:
-		keys = v.Keys()
-	case ast.Set:
-		keys = v.Slice()
-	}
+// haveVariables reports whether there are several keys, and one is not known before evaluation.
+func haveVariables(keys []*ast.Term) bool {
 	return len(keys) > 1 && slices.ContainsFunc(keys, func(k *ast.Term) bool { return !k.IsGround() })
 }
 

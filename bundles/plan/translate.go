@@ -94,7 +94,8 @@ func (t *translator) valueOf(f *function) *Program {
 	input, data := localAt(t.use(ir.Input)), constantOf(t.program.data)
 	result := t.use(ir.Unused)
 	t.function.blocks = [][]step{{stepCall(f, []operand{input, data}, -1, result), stepRow([]operand{localAt(result)})}}
-	return &Program{vars: []string{"value"}, main: t.function, data: t.program.data, caps: t.program.caps}
+	return &Program{vars: []string{"value"}, main: t.function, data: t.program.data, memoized: t.program.memoized,
+		paths: t.program.paths, caps: t.program.caps}
 }
 
 // declare makes a function known, so that others can call it.

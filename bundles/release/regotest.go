@@ -143,8 +143,12 @@ func (c *begunCases) TraceEvent(event topdown.Event) {
 	if event.Op != topdown.TestCaseOp {
 		return
 	}
+	parts, ok := event.Node.(*ast.Expr).Operand(0).Value.(*ast.Array)
+	if !ok {
+		return // a call that somebody wrote
+	}
 	var name []string
-	event.Node.(*ast.Expr).Operand(0).Value.(*ast.Array).Foreach(func(part *ast.Term) { name = append(name, termText(part)) })
+	parts.Foreach(func(part *ast.Term) { name = append(name, termText(part)) })
 	*c = append(*c, name)
 }
 

@@ -40,7 +40,7 @@ func NewLocation(rec LocationRecord, parent *Location, version uint64) *Location
 	if plan := l.Plan(); plan != "" {
 		fact.Insert(keyPlan, ast.StringTerm(plan))
 	}
-	l.term = ast.NewTerm(fact)
+	l.term = sorted(ast.NewTerm(fact))
 	if parent == nil {
 		l.modelTerm = ast.StringTerm(rec.Model)
 		l.organizationTerm = ast.ObjectTerm(item(keyID, l.id))

@@ -55,6 +55,17 @@ var (
 
 func item(key, value *ast.Term) [2]*ast.Term { return [2]*ast.Term{key, value} }
 
+// sorted sorts the keys of an object that questions share, and of the objects in it. OPA sorts them when they are first needed,
+// and copies of the object that are made meanwhile could miss some.
+func sorted(object *ast.Term) *ast.Term {
+	object.Value.(ast.Object).Foreach(func(_, member *ast.Term) {
+		if _, ok := member.Value.(ast.Object); ok {
+			sorted(member)
+		}
+	})
+	return object
+}
+
 func boolTerm(b bool) *ast.Term {
 	if b {
 		return termTrue

@@ -83,7 +83,7 @@ func (e *Evictor) add(u *User) {
 
 func (u *User) buildFacts(organization string) *userFacts {
 	id := ast.StringTerm(u.rec.ID)
-	f := &userFacts{user: u, part: ast.ObjectTerm(item(keyType, keyUser), item(keyID, id))}
+	f := &userFacts{user: u, part: sorted(ast.ObjectTerm(item(keyType, keyUser), item(keyID, id)))}
 	var fewAssignments, fewHeld [4][2]*ast.Term
 	assignments, held := fewAssignments[:0], fewHeld[:0]
 	var fewPlaces [4]*Location
@@ -118,7 +118,7 @@ func (u *User) buildFacts(organization string) *userFacts {
 	if u.rec.DefaultLocation != "" {
 		members = append(members, item(keyDefaultLocation, ast.StringTerm(u.rec.DefaultLocation)))
 	}
-	f.term = ast.ObjectTerm(members...)
+	f.term = sorted(ast.ObjectTerm(members...))
 	return f
 }
 
@@ -195,7 +195,7 @@ func (u *User) buildStanding(at *Location) *ast.Term {
 	fact := ast.NewObject()
 	at.term.Value.(ast.Object).Foreach(func(k, v *ast.Term) { fact.Insert(k, v) })
 	fact.Insert(keyHeld, ast.NewTerm(held))
-	return ast.NewTerm(fact)
+	return sorted(ast.NewTerm(fact))
 }
 
 // standingsWith returns the standings at the first maxStandings locations that the user holds, and at the place if the user
@@ -224,7 +224,7 @@ func (f *userFacts) buildStandings() *ast.Term {
 	for _, at := range f.held[:min(len(f.held), maxStandings)] {
 		standings.Insert(at.id, f.standing(at))
 	}
-	all := ast.NewTerm(standings)
+	all := sorted(ast.NewTerm(standings))
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.standings = all

@@ -8,7 +8,7 @@ import type { Verifier } from "./routes/person.js";
 import { Problem } from "./routes/problem.js";
 import type { HttpRequest } from "./routes/request.js";
 import type { Route } from "./routes/route.js";
-import { type Resolution, RouteTable } from "./routes/table.js";
+import { type Resolution, RouteTable, sharedContext } from "./routes/table.js";
 import { hasControl } from "./routes/value.js";
 import { newTrace } from "./trace.js";
 
@@ -50,7 +50,10 @@ export interface Result {
   outcome?: Outcome;
   /** The route that the request matches. */
   route?: Route;
-  /** The context of the question, such as where the person stands: further questions about the same request have it too. */
+  /**
+   * Where the person stands, and how recent answers have to be: further questions about the same request have it too. What was
+   * confirmed is not in it, because the person was shown the warnings of one question.
+   */
   context?: Record<string, unknown>;
   /** The path in one spelling for all that mean the same. */
   path?: string;
@@ -111,7 +114,7 @@ export class Checker {
     const outcome = await this.enforcer.enforce(question, { trace });
     const { refusal } = outcome;
     const result: Result = { pass: outcome.permitted && refusal === undefined, subject: question.subject.id, outcome, trace };
-    result.context = question.context ?? {};
+    result.context = Object.fromEntries(Object.entries(question.context ?? {}).filter(([name]) => sharedContext.includes(name)));
     return refusal ? { ...result, refusal } : result;
   }
 

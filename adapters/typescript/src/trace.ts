@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { Trace } from "./question.js";
+import { trim } from "./trim.js";
 
 // The maximum lengths of what is passed on, in bytes. A longer request could be refused for its length.
 const maxRequestId = 128;
@@ -30,7 +31,7 @@ export function newTrace(values: (name: string) => string[]): Trace {
 
 /** Joins the fields of a trace state in their order. One that is too long is left out, as the standard allows. */
 function stateOf(fields: string[]): string {
-  const states = fields.map((field) => field.replace(/^[ \t,]+|[ \t,]+$/g, "")).filter((field) => field !== "");
+  const states = fields.map((field) => trim(field, " \t,")).filter((field) => field !== "");
   const joined = states.join(",");
   return joined.length <= maxState && !/[^\x20-\x7e\t]/.test(joined) ? joined : "";
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { AddressInfo } from "node:net";
 import { type TestContext, test } from "node:test";
-import { Checker, type CheckerOptions, Client, confirm, RouteTable } from "@wardkeeper/pep";
+import { Checker, type CheckerOptions, Client, confirm, type Result, RouteTable } from "@wardkeeper/pep";
 import { asks, offers, protect, resultOf } from "@wardkeeper/pep/express";
 import { FakePdp } from "@wardkeeper/pep/testing";
 import express, { type Express, type NextFunction, type Request, type Response } from "express";
@@ -235,6 +235,54 @@ test("what a page offers is asked in one batch", async (t) => {
   assert.equal((await ask({ asks: [] }, { Authorization: "Basic x" })).status, 401);
   pdp.fail();
   assert.deepEqual((await ask({ asks: [about("user.view", "jane")] })).json(), { can: [false] });
+});
+
+test("what was confirmed is not carried over to other questions about the request", async (t) => {
+  const confirmedByDefault = RouteTable.parse(`
+version: 1
+subject: {jwt: {keys: "https://idp.example.org/", issuer: i, audience: a, algorithms: [ES256]}}
+defaults:
+  current_location: {claim: location}
+  confirmed: {header: X-Confirmed}
+  at_least: {header: X-At-Least, optional: true}
+routes:
+  - {path: "/users/{id}", methods: [GET], action: user.view, resource: {id: {path: id}}}
+`);
+  const about = { resource: { id: "tom" } };
+  const { pdp, send } = await serve(
+    t,
+    (app, checker) => {
+      app.post("/can", offers(checker));
+      app.use(protect(checker));
+      app.get(
+        "/users/:id",
+        async (request, _response, next) => {
+          await checker.can(resultOf(request) as Result, ["user.edit"], about);
+          next();
+        },
+        asks(checker, () => ({ ...about, action: "user.drop" })),
+        (_request, response) => void response.send("dropped"),
+      );
+    },
+    { routes: confirmedByDefault },
+  );
+  pdp.allow("user.view").confirm("user.edit").confirm("user.drop");
+  const shared = { "X-At-Least": "t1", "Content-Type": "application/json" };
+  const headers = { ...shared, "X-Confirmed": "true" };
+  assert.equal((await send("/users/jane", { headers })).json().code, "confirmation_required");
+  const body = JSON.stringify({ asks: [{ ...about, action: "user.edit" }] });
+  assert.deepEqual((await send("/can", { method: "POST", headers, body })).json(), { can: [true] });
+  assert.deepEqual((await send("/can", { method: "POST", headers: shared, body })).json(), { can: [true] });
+  assert.deepEqual(
+    pdp.questions.map(({ action, context }) => [action.name, context?.confirmed, context?.current_location, context?.at_least]),
+    [
+      ["user.view", true, "metro", "t1"],
+      ["user.edit", undefined, "metro", "t1"],
+      ["user.drop", undefined, "metro", "t1"],
+      ["user.edit", undefined, "metro", "t1"],
+      ["user.edit", undefined, "metro", "t1"],
+    ],
+  );
 });
 
 test("a path that was changed before the check is not judged", async (t) => {

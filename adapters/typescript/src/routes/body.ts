@@ -1,4 +1,5 @@
 import { isObject, JsonError, parseValue } from "../json.js";
+import { trimBlank } from "../trim.js";
 import { type Fields, one } from "./header.js";
 import { bad, Problem } from "./problem.js";
 import { foldCase } from "./query.js";
@@ -34,7 +35,14 @@ export async function readBody(read: ReadBody | undefined, fields: Fields): Prom
   }
 }
 
-const jsonType = /^[ \t]*application\/json[ \t]*(?:;[ \t]*charset=(?:"utf-8"|utf-8)[ \t]*)?;?[ \t]*$/i;
+/** Reports whether a Content-Type is JSON in UTF-8. A semicolon may be the last character. */
+function isJson(contentType: string): boolean {
+  const semicolon = contentType.indexOf(";");
+  const type = semicolon < 0 ? contentType : contentType.slice(0, semicolon);
+  const rest = semicolon < 0 ? "" : trimBlank(contentType.slice(semicolon + 1));
+  const parameter = rest.endsWith(";") ? trimBlank(rest.slice(0, -1)) : rest;
+  return /^application\/json$/i.test(trimBlank(type)) && (rest === "" || /^charset=(?:"utf-8"|utf-8)$/i.test(parameter));
+}
 
 /** Requires a body of uncompressed JSON in UTF-8. */
 function checkContentHeaders(fields: Fields): void {
@@ -42,7 +50,7 @@ function checkContentHeaders(fields: Fields): void {
   if (one(fields, "Content-Encoding")) {
     throw bad("The body is encoded (Content-Encoding): send it as it is.");
   }
-  if (!jsonType.test(type)) {
+  if (!isJson(type)) {
     throw bad("The body is not JSON by its Content-Type: send application/json.");
   }
 }

@@ -1,3 +1,4 @@
+import { trimBlank } from "../trim.js";
 import { bad } from "./problem.js";
 
 /** The header of a request as it was received: names in any case, in order, with every repetition. */
@@ -81,11 +82,6 @@ export function checkHeaders(fields: Fields): void {
 }
 
 const connectionOptions = new Set(["", "close", "keep-alive", "upgrade", "te"]);
-
-/** Cuts spaces and tabs off, as fields are read. */
-export function trimBlank(text: string): string {
-  return text.replace(/^[ \t]+|[ \t]+$/g, "");
-}
 
 /** The only value of a field; undefined if the request does not have it. */
 export function one(fields: Fields, name: string): string | undefined {

@@ -1,4 +1,5 @@
-import { drawnHeader, type Fields, one, trimBlank, valuesOf } from "./header.js";
+import { trimBlank } from "../trim.js";
+import { drawnHeader, type Fields, one, valuesOf } from "./header.js";
 import { bad, Problem, unknownPerson } from "./problem.js";
 import { decodeParameter, sameParameter } from "./query.js";
 import type { HttpRequest } from "./request.js";

@@ -1,4 +1,5 @@
 import { decodeUtf8, isObject } from "../json.js";
+import { trim } from "../trim.js";
 import { type Fields, one } from "./header.js";
 import { bad } from "./problem.js";
 import { percentDecode } from "./target.js";
@@ -92,7 +93,7 @@ export function decodeParameter(text: string): string {
  * or a bracket; as an array or an object (name[], name[x], [name]); or with spaces around it.
  */
 export function sameParameter(received: string, name: string): boolean {
-  const trimmed = received.replace(/^ +| +$/g, "");
+  const trimmed = trim(received, " ");
   if (fold(trimmed) === fold(name)) {
     return true;
   }

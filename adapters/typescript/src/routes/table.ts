@@ -20,6 +20,9 @@ export type Resolution =
   | { outcome: "public"; path: string; route: Route }
   | { outcome: "question"; path: string; route: Route; question: Question };
 
+/** The parts of a context that all questions about a request have. What a person has confirmed is not one: that was for one question. */
+export const sharedContext: readonly string[] = ["current_location", "at_least"];
+
 /** A parsed route file. */
 export class RouteTable {
   readonly #file: RouteFile;
@@ -80,11 +83,12 @@ export class RouteTable {
     return { outcome: "question", path, route, question };
   }
 
-  /** Finds out who sends a request, and the context of the person's questions, without asking one. */
+  /** Finds out who sends a request, and the context that all questions of the person have, without asking one. */
   async person(request: HttpRequest, verifier?: Verifier): Promise<Person & { context: Record<string, unknown> }> {
     const { target } = accept(request);
     const person = await personOf(request, this.#file.subject, verifier);
-    const asked: CompiledRoute = { ...(this.#file.routes[0] as CompiledRoute), context: this.#file.defaults };
+    const context = this.#file.defaults.filter(({ name }) => sharedContext.includes(name));
+    const asked: CompiledRoute = { ...(this.#file.routes[0] as CompiledRoute), context };
     return { ...person, context: new Drawing(request, asked, target, person.claims).context() };
   }
 }

@@ -20,6 +20,7 @@ from wardkeeper_pep import (
     question,
     using_trace,
 )
+from wardkeeper_pep._http import Answer
 from wardkeeper_pep.testing import FakePdp
 
 ASKED = question("alice", "user.view", "jane", location="ghi", context={"at_least": "t-17"})
@@ -293,6 +294,45 @@ def test_framings_that_are_none(connect, head):
     answer = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n" + head + b'\r\n{"decision":true}'
     with Script([[answer]]) as server, pytest.raises(NoAnswer):
         connect(server.url, timeout=5).evaluate(ASKED)
+
+
+BLANKS = b" \t" * (30 << 10)
+
+
+@pytest.mark.parametrize(
+    ("line", "want"),
+    [
+        (b"X-Request-ID:r-1", True),
+        (b"x-request-id: \t r-1 \t ", True),
+        (b"X-Request-ID:" + BLANKS + b"r-1", True),
+        (b"X-Request-ID:r-1" + BLANKS, True),
+        (b"X-Request-ID: r 1", False),  # another request's
+        (b"X-Request-ID: r-1:", False),
+        (b"X-Request-ID:" + BLANKS, False),
+        (b"X-Request-ID: r-1\xa0", False),
+        (b"X:", True),
+        (b"X: :\xff\t:", True),
+        (b"X:" + BLANKS, True),
+        (b"X:" + BLANKS + b"\0", False),
+        (b"X:" + BLANKS + b"\0" + BLANKS[:64], False),
+        (b"X:\x0b", False),
+        (b"X:\n", False),
+        (b"X:\x7f", False),
+        (b"X : y", False),
+        (b"X\xe9: y", False),
+        (b": y", False),
+        (b"X", False),
+    ],
+)
+def test_fields(line, want):
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n" + line + b"\r\n\r\n{}"
+    answer = Answer("r-1", 1024)
+    if want:
+        answer.feed(head)
+        assert (answer.complete, answer.body) == (True, b"{}")
+    else:
+        with pytest.raises(NoAnswer):
+            answer.feed(head)
 
 
 def test_an_answer_byte_by_byte(connect):

@@ -79,6 +79,58 @@ def test_a_body():
     assert asked["resource"] == {"type": "user", "id": "jane", "properties": {"location": "7"}}
 
 
+BLANKS = " \t" * (30 << 10)
+LONG = BLANKS * 64  # an expression that takes quadratic time does not end with them
+
+
+@pytest.mark.parametrize(
+    ("content_type", "is_json"),
+    [
+        ("application/json", True),
+        ("APPLICATION/Json;CHARSET=Utf-8", True),
+        ("application/json \t; \tcharset=utf-8 \t; \t", True),
+        ("application/json;", True),
+        ("application/json;;", False),
+        ("application/json;;charset=utf-8", False),
+        ("application/json;charset=utf-8;;", False),
+        ("application/json;charset=utf-8;charset=utf-8", False),
+        ("application/json;charset=utf-8 x", False),
+        ('application/json;charset="utf-8', False),
+        ("application/json;charset =utf-8", False),
+        ("application/json;charset=latin-1", False),
+        (" application/json", False),
+        ("application/json\n", False),
+        ("application/json\xa0", False),
+        ("", False),
+        (";", False),
+        (f"application/json{BLANKS};{BLANKS}charset=utf-8{BLANKS};{BLANKS}", True),
+        (f"application/json{LONG}x", False),
+        (f"application/json;charset=utf-8{LONG}x", False),
+        ("application/json" + ";" * len(BLANKS), False),
+    ],
+)
+def test_content_types(content_type, is_json):
+    def asked():
+        return resolve("POST", "/users/jane/roles", headers=[("content-type", content_type)], body=b'{"role":"r","location":"l"}')
+
+    if is_json:
+        assert asked()["resource"]["id"] == "jane"
+    else:
+        with pytest.raises(BadRequest, match="not JSON"):
+            asked()
+
+
+def test_a_body_longer_than_was_asked_for():
+    def body(length):
+        start = b'{"role":"r","location":"l"'
+        return start + b" " * (length - len(start) - 1) + b"}"
+
+    json_type = [("content-type", "application/json")]
+    assert resolve("POST", "/users/jane/roles", headers=json_type, body=body(routes.MAX_BODY))["resource"]["id"] == "jane"
+    with pytest.raises(BadRequest, match="too long"):
+        resolve("POST", "/users/jane/roles", headers=json_type, body=body(routes.MAX_BODY + 1))
+
+
 @pytest.mark.parametrize(
     ("headers", "body"),
     [

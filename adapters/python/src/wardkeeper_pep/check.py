@@ -20,6 +20,7 @@ from .errors import KeysUnavailable, TokenInvalid
 from .pep import AsyncDecider, AsyncEnforcer, Decider, Enforcer, Handler, Outcome
 from .refusal import Refusal
 from .routes import Request, Route, Table
+from .routes._body import too_long
 from .trace import Trace, new_trace, using_trace
 
 _log = logging.getLogger("wardkeeper_pep")
@@ -156,7 +157,7 @@ def _refusal(problem: routes.RouteError) -> Refusal:
 
 def _body_failed(error: Exception) -> routes.RouteError:
     if isinstance(error, routes.BodyTooLong):
-        return routes.BadRequest("The body is too long: send at most 64 KiB.")
+        return too_long()
     return routes.BadRequest("The body could not be read completely: send it again.", type(error).__name__)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..authzen import Action, Entity, Evaluation
-from ._body import MAX_BODY, BodyIncomplete, BodyTooLong, look_up, parse_body
+from ._body import MAX_BODY, BodyIncomplete, BodyTooLong, look_up, parse_body, too_long
 from ._error import BadRequest, Fault, Faults, RouteError, Unauthenticated, Unavailable
 from ._file import MAX_FILE, document
 from ._header import Headers, check_headers, drawn_header, folded, is_reserved, values
@@ -146,6 +146,8 @@ class Table:
             check_no_form(request.headers)
         if route.draws_body:
             data = yield ReadBody(MAX_BODY)
+            if len(data) > MAX_BODY:  # what reads bodies for an adapter has not heeded the limit
+                raise too_long()
             if data:
                 drawing.body = parse_body(data, request.headers)
                 check_members(drawing.body, route.drawn_query)

@@ -15,7 +15,6 @@ dictionary:
 from __future__ import annotations
 
 import functools
-import inspect
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
@@ -309,7 +308,7 @@ def may(
     """
 
     def decorate(view: View) -> View:
-        if inspect.iscoroutinefunction(view):
+        if iscoroutinefunction(view):  # also one that is marked, such as a class-based view's
 
             @functools.wraps(view)
             async def answer_async(request: Any, *args: Any, **parameters: Any) -> Any:

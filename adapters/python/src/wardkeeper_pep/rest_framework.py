@@ -17,11 +17,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.utils.urls import remove_query_param, replace_query_param
 
+from .authzen import Evaluation
 from .django import Confirmed, _asked, _tracing, configured, enforce, search_of
 from .errors import NoAnswer
 from .refusal import Refusal, Refused
 
 _log = logging.getLogger("wardkeeper_pep")
+
+_ANSWERED = "_wardkeeper_answered"
 
 
 def may(
@@ -30,6 +33,9 @@ def may(
     """Return a permission class that permits a request only if the person may do `action` to `resource`.
 
     The arguments are those of `wardkeeper_pep.django.may`. Parameters of the path are the keyword arguments of the view.
+
+    REST framework asks again about the same request: for the forms of a page, and for its metadata. A question is enforced once in
+    a request, and what another method than the request's may do is only found out, without doing what obliges.
     """
     about = (action, resource, location, type, confirmed)
 
@@ -39,10 +45,35 @@ def may(
         def has_permission(self, request: Request, view: Any) -> bool:
             """Permit a request, or raise the refusal that the middleware answers with."""
             action, resource, location, type, confirmed = about
-            enforce(request, _asked(request, action, resource, location, type, confirmed, view.kwargs))
-            return True
+            if request.method == getattr(request, "_request", request).method:
+                _enforce_once(request, _asked(request, action, resource, location, type, confirmed, view.kwargs))
+                return True
+            try:
+                return _offers(request, _asked(request, action, resource, location, type, confirmed, view.kwargs))
+            except Refused:  # the question cannot be asked
+                return False
 
     return May
+
+
+def _enforce_once(request: Request, asked: Evaluation) -> None:
+    """Enforce a question, or repeat what came of it before in the same request."""
+    known: dict[str, Refusal | None] = vars(getattr(request, "_request", request)).setdefault(_ANSWERED, {})
+    key = repr(asked)  # unlike ==, it tells 1 from True
+    if key not in known:
+        try:
+            enforce(request, asked)
+            known[key] = None
+        except Refused as refused:
+            known[key] = refused.refusal
+            raise
+    if (refusal := known[key]) is not None:
+        raise Refused(refusal)
+
+
+def _offers(request: Request, asked: Evaluation) -> bool:
+    with _tracing(request):
+        return configured().enforcer.ask([asked])[0].offered
 
 
 class SearchPagination(BasePagination):

@@ -16,6 +16,11 @@ class Mail:
         DONE.append(obligation.id)
 
 
+async def record(obligation):
+    """Records a log entry before the action, as an asynchronous application does."""
+    DONE.append(obligation.id)
+
+
 settings.configure(
     ALLOWED_HOSTS=["*"],
     DATABASES={
@@ -26,6 +31,8 @@ settings.configure(
     SESSION_ENGINE="django.contrib.sessions.backends.signed_cookies",
     SECRET_KEY="for tests alone",
     ROOT_URLCONF="urls",
+    TEMPLATES=[{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}],
+    STATIC_URL="/static/",
     REST_FRAMEWORK={"UNAUTHENTICATED_USER": None, "DEFAULT_AUTHENTICATION_CLASSES": []},
 )
 django.setup()
@@ -41,7 +48,8 @@ from wardkeeper_pep import CONFIRM, Handler  # noqa: E402
 from wardkeeper_pep.testing import FakePdp  # noqa: E402
 
 MAIL = {"id": "T/mail", "type": "notification", "properties": {"channel": "email"}}
-HANDLERS = {"notification": Handler(after=Mail()), CONFIRM: Handler()}
+LOG = {"id": "T/log", "type": "logging"}
+HANDLERS = {"notification": Handler(after=Mail()), "logging": Handler(before=record), CONFIRM: Handler()}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -69,6 +77,9 @@ class Asynchronous:
 
     def get(self, path, headers=None):
         return asyncio.run(self._client.get(path, headers={**self._headers, **(headers or {})}))
+
+    def options(self, path, headers=None):
+        return asyncio.run(self._client.options(path, headers={**self._headers, **(headers or {})}))
 
     def post(self, path, headers=None, **options):
         return asyncio.run(self._client.post(path, headers={**self._headers, **(headers or {})}, **options))
@@ -122,6 +133,50 @@ def test_obligations_and_confirmation(client, path):
     assert DONE == []
     assert client.post(path).status_code == 200
     assert DONE == ["T/mail"]
+
+
+def once(then):
+    """Return a rule that permits once, with mail, and then answers in another way."""
+    answers = iter([{"decision": True, "context": {"obligations": [MAIL]}}])
+    return lambda _: next(answers, then)
+
+
+DENIED = {"decision": False, "context": {"obligations": [MAIL]}}
+
+
+def test_a_page_of_rest_framework_with_forms(client):
+    client.pdp.answer("user.edit", once(DENIED))
+    answer = client.post("/rest-edit/jane", headers={"accept": "text/html"})
+    assert (answer.status_code, answer.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    assert DONE == ["T/mail"]
+    assert len(client.pdp.asked) == 2  # for the request, and whether there is a form for OPTIONS
+    client.pdp.deny("user.edit")
+    assert client.post("/rest-edit/jane", headers={"accept": "text/html"}).status_code == 403
+    assert len(client.pdp.asked) == 3
+
+
+@pytest.mark.parametrize(
+    ("then", "want"), [({"decision": True, "context": {"obligations": [MAIL]}}, {"POST"}), (DENIED, set()), ("x", set())]
+)
+def test_metadata_of_rest_framework(client, then, want):
+    client.pdp.answer("user.edit", once(then))
+    answer = client.options("/rest-new/jane")
+    assert answer.status_code == 200
+    assert set(json.loads(answer.content).get("actions", {})) == want
+    assert DONE == ["T/mail"]
+
+
+def test_metadata_of_rest_framework_that_cannot_be_asked_about(client):
+    client.pdp.permit("user.edit", obligations=[MAIL])
+    answer = client.options("/rest-new/nobody")
+    assert (answer.status_code, "actions" in json.loads(answer.content)) == (200, False)
+    assert DONE == ["T/mail"]
+
+
+def test_a_view_that_is_marked_as_asynchronous(pdp):
+    pdp.permit("user.view", obligations=[LOG])
+    answer = Asynchronous({"host": "testserver", "x-test-person": "alice"}).get("/async-class/jane")
+    assert (answer.status_code, DONE) == (200, ["T/log"])
 
 
 def hits(*names):

@@ -3,6 +3,7 @@
 from django.contrib.auth.models import User
 from django.http import HttpResponse, JsonResponse
 from django.urls import path
+from django.views import View as DjangoView
 from rest_framework import generics, serializers
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -46,6 +47,11 @@ async def edit_async(request, id):
     return JsonResponse({}, status=409 if "fails" in request.GET else 200)
 
 
+class AsyncView(DjangoView):
+    async def get(self, request, id):
+        return JsonResponse({"id": id})
+
+
 class View(APIView):
     permission_classes = [may_rest("user.view", "{id}")]
 
@@ -64,6 +70,15 @@ class UserSerializer(serializers.ModelSerializer):
     class Meta:
         model = User
         fields = ["username"]
+
+
+def edited(request, id):
+    return "" if id == "nobody" and request.method == "POST" else id
+
+
+class New(generics.CreateAPIView):
+    serializer_class = UserSerializer
+    permission_classes = [may_rest("user.edit", edited)]
 
 
 class Pages(SearchPagination):
@@ -86,6 +101,8 @@ urlpatterns = [
     path("async-edit/<str:id>", edit_async),
     path("rest/<str:id>", View.as_view()),
     path("rest-edit/<str:id>", Edit.as_view()),
+    path("async-class/<str:id>", may("user.view", "{id}")(AsyncView.as_view())),
+    path("rest-new/<str:id>", New.as_view()),
     path("rest-users", Users.as_view()),
     path("plain/<str:id>", lambda request, id: HttpResponse(result_of(request).subject)),
     path("body", lambda request: HttpResponse(request.body)),

@@ -55,7 +55,7 @@ func TestCompiledPolicyAgreesWithTheInterpreter(t *testing.T) {
 	t.Logf("%d questions, %d of them allowed", asked.Load(), allowed.Load())
 }
 
-// A policy offers candidates by rules beneath candidates (PROTOCOL.md), not by one of that name.
+// A policy offers candidates by rules beneath candidates (pdp/authzen/PROTOCOL.md), not by one of that name.
 func TestPolicyWithCandidatesIsCompiled(t *testing.T) {
 	rego := "package app\n\ndefault decision := false\ndecision if input.action.name == \"read\"\ncandidates.resource.doc contains \"1\"\n"
 	policy, err := pdp.Prepare(t.Context(), open(t, fstest.MapFS{"app.rego": {Data: []byte(rego)}}, "app/decision"))

@@ -68,26 +68,28 @@ export function offers<R extends ExpressRequest = ExpressRequest>(
         response.writeHead(200, { ...answer.headers, "Content-Length": String(Buffer.byteLength(answer.body)) });
         response.end(answer.body);
       })
-      .catch(next);
+      .catch((error: unknown) => next(asError(error)));
   };
 }
 
 function guard<R extends ExpressRequest>(checker: Checker, check: (request: R) => Promise<Result>): Middleware<R> {
   return (request, response, next) => {
-    check(request)
+    Promise.resolve()
+      .then(() => check(request))
       .then((result) => {
         if (!result.pass) {
           refuse(checker, result, request, response);
           return;
         }
-        remember(result, request);
-        if (result.path !== undefined) {
-          spell(request, result.path);
+        if (result.path !== undefined && !spell(request, result.path)) {
+          refuse(checker, rewritten(checker), request, response);
+          return;
         }
+        remember(result, request);
         finishWhenAnswered(checker, result, response);
         next();
       })
-      .catch(next);
+      .catch((error: unknown) => next(asError(error)));
   };
 }
 
@@ -105,11 +107,25 @@ function rewritten(checker: Checker): Result {
   return { pass: false, refusal: unavailable(), trace: { requestId: "" } };
 }
 
-/** Has the framework route by the path that was judged: it takes "/%75sers" for another path than "/users". */
-function spell(request: ExpressRequest, path: string): void {
+/** Express takes nothing, "route" and "router" for reasons to go on. */
+function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error("the check has thrown what is not an error");
+}
+
+/**
+ * Has the framework route by the path that was judged: it takes "/%75sers" for another path than "/users". It fails if that path is
+ * not beneath the one at which the middleware is mounted, as it is spelled.
+ */
+function spell(request: ExpressRequest, path: string): boolean {
   const target = originalTarget(request);
   const mark = target.indexOf("?");
-  if (path !== (mark < 0 ? target : target.slice(0, mark)) && (request.baseUrl ?? "") === "") {
-    request.url = path + (mark < 0 ? "" : target.slice(mark));
+  if (path === (mark < 0 ? target : target.slice(0, mark))) {
+    return true;
   }
+  const mount = request.baseUrl ?? "";
+  if (!path.startsWith(`${mount}/`)) {
+    return false;
+  }
+  request.url = path.slice(mount.length) + (mark < 0 ? "" : target.slice(mark));
+  return true;
 }

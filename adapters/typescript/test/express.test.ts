@@ -70,6 +70,40 @@ function usual(app: Express, checker: Checker): void {
   app.post("/users/:id/roles", (request, response) => void response.json(request.body));
 }
 
+test("below a mount path, a request is routed by the path that was judged", async (t) => {
+  const mounted = RouteTable.parse(`
+version: 1
+subject: {jwt: {keys: "https://idp.example.org/", issuer: i, audience: a, algorithms: [ES256]}}
+routes:
+  - {path: /api/me, methods: [GET], public: true}
+  - {path: "/api/{id}", methods: [GET], action: user.view, resource: {id: {path: id}}, current_location: {claim: location}}
+`);
+  const build = (app: Express, checker: Checker) => {
+    app.use("/api", protect(checker));
+    app.get("/api/me", (_request, response) => void response.send("everybody's"));
+    app.get("/api/:id", (request, response) => void response.send(request.params.id));
+  };
+  const { send } = await serve(t, build, { routes: mounted });
+  assert.equal((await send("/api/me")).text, "everybody's");
+  assert.equal((await send("/api/m%65?x=1")).text, "everybody's", "not the user me, about whom nobody was asked");
+  assert.equal((await send("/api/jane")).status, 403);
+});
+
+test("what a check throws does not let Express go on", async (t) => {
+  for (const thrown of [undefined, "route", "router", new Error("out of order")]) {
+    const build = (app: Express, checker: Checker) => {
+      const fromProxy = () => {
+        throw thrown;
+      };
+      app.get("/users/:id", protect(checker, { fromProxy }), (_request, response) => void response.send("served"));
+      app.get("/users/:id", (_request, response) => void response.send("served"));
+      app.use((_error: unknown, _request: Request, response: Response, _next: NextFunction) => void response.status(500).end());
+    };
+    const { send } = await serve(t, build);
+    assert.equal((await send("/users/jane")).status, 500, String(thrown));
+  }
+});
+
 test("a request passes if the answer is yes, and is refused otherwise", async (t) => {
   const { pdp, send, logger } = await serve(t, usual);
   assert.equal((await send("/users/jane")).status, 403);

@@ -35,7 +35,7 @@ func (p *Policy) ReadOnly(action string) bool { return p.catalogue[action].readO
 
 // PrepareWithoutProbe prepares a policy without asking the probe, so that tests can use malformed policies.
 func PrepareWithoutProbe(ctx context.Context, r *bundles.Revision) (*Policy, error) {
-	return prepare(ctx, r, (*Policy).checkTables, (*Policy).prepareQueries, (*Policy).readTables, (*Policy).findReads, (*Policy).readOffers)
+	return prepare(ctx, r, (*Policy).checkTables, (*Policy).prepareQueries, (*Policy).compileQueries, (*Policy).readTables, (*Policy).findReads, (*Policy).readOffers)
 }
 
 // Allows returns the value of the policy's rule allow, which searches use.

@@ -95,35 +95,6 @@ func (n *pathNode) add(path []string, f *function) {
 	n.function = f
 }
 
-// at returns the function at a reference; nil if there is none without arguments.
-func (n *pathNode) at(ref ast.Ref) *function {
-	if n = n.onlyGeneration(); n == nil {
-		return nil
-	}
-	for _, term := range ref[1:] {
-		name, ok := term.Value.(ast.String)
-		if !ok || n.children[string(name)] == nil {
-			return nil
-		}
-		n = n.children[string(name)]
-	}
-	if n.function == nil || n.function.params != 2 {
-		return nil
-	}
-	return n.function
-}
-
-// onlyGeneration returns the functions below the planner's generation, the first name of each path. There are others only
-// where functions are replaced, which is refused.
-func (n *pathNode) onlyGeneration() *pathNode {
-	for _, generation := range n.children {
-		if len(n.children) == 1 {
-			return generation
-		}
-	}
-	return nil
-}
-
 func (n *pathNode) find(path []operand, e *evaluation, l []*ast.Term) *function {
 	for i := range path {
 		name, ok := value(path[i].load(e, l)).(ast.String)

@@ -47,7 +47,7 @@ func CompileRules(ctx context.Context, cfg Config, rules []ast.Ref) (programs []
 		return nil, err
 	}
 	for _, rule := range rules {
-		if f := t.paths.at(rule); f != nil {
+		if f := t.ruleAt(rule); f != nil {
 			programs = append(programs, t.valueOf(f))
 			continue
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -86,6 +87,20 @@ func readData(ctx context.Context, cfg Config) (ast.Value, error) {
 		return value, nil
 	}
 	return ast.InterfaceToValue(data)
+}
+
+// ruleAt returns the function that is planned for the rules with a reference; nil if there is none without arguments.
+func (t *translator) ruleAt(ref ast.Ref) *function {
+	if t.policy.Funcs == nil {
+		return nil
+	}
+	for _, f := range t.policy.Funcs.Funcs {
+		named := func(term *ast.Term, name string) bool { return term.Value.Compare(ast.String(name)) == 0 }
+		if len(f.Params) == 2 && slices.EqualFunc(ref[1:], f.Path[1:], named) { // without data and the generation
+			return t.functions[f.Name]
+		}
+	}
+	return nil
 }
 
 // valueOf returns a program whose only variable has the value of a function without arguments.

@@ -10,6 +10,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync/atomic"
 )
 
 // GCPercent lets the heap grow to five times its live part between collections. A decision allocates little that is not
@@ -23,7 +24,7 @@ const maxBallast = 16 << 20
 
 // ballast counts as heap in use, so that a small heap grows further between collections. It is never touched: the system gives it
 // no memory.
-var ballast []byte
+var ballast atomic.Pointer[[]byte]
 
 // headroom is the memory, on top of the facts, with which the collector runs no more often than by default.
 const headroom = 256 << 20
@@ -50,9 +51,10 @@ func TuneGC(getenv func(string) string) *Memory {
 		}
 		m.set(m.container)
 	}
-	ballast = nil
+	ballast.Store(nil)
 	if tune {
-		ballast = make([]byte, ballastFor(debug.SetMemoryLimit(-1)))
+		made := make([]byte, ballastFor(debug.SetMemoryLimit(-1)))
+		ballast.Store(&made)
 	}
 	return m
 }

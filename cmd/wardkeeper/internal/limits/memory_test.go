@@ -61,7 +61,7 @@ func TestMemoryLimitFollowsTheFacts(t *testing.T) {
 func TestBallastRaisesTheHeapGoal(t *testing.T) {
 	percent, limit := debug.SetGCPercent(-1), debug.SetMemoryLimit(math.MaxInt64)
 	defer func() {
-		ballast = nil
+		ballast.Store(nil)
 		debug.SetGCPercent(percent)
 		debug.SetMemoryLimit(limit)
 	}()
@@ -73,7 +73,7 @@ func TestBallastRaisesTheHeapGoal(t *testing.T) {
 		return sample[0].Value.Uint64()
 	}
 	tuned := goal("")
-	require.Len(t, ballast, maxBallast)
+	require.Len(t, *ballast.Load(), maxBallast)
 	require.Greater(t, tuned, uint64(5*maxBallast))
 	debug.SetGCPercent(GCPercent)
 	require.Less(t, goal("400"), tuned-4*maxBallast, "GOGC is set by the user")

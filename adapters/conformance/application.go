@@ -159,8 +159,16 @@ func (c *testCase) text(addr string, authorization []string) (text, method strin
 	for _, value := range authorization {
 		fmt.Fprintf(&b, "Authorization: %s\r\n", value)
 	}
-	if c.Send != "" {
-		fmt.Fprintf(&b, "Content-Length: %d\r\n", len(c.Send))
+	body := c.Send
+	if c.Fill > 0 {
+		body = `{"fill":"` + strings.Repeat("x", c.Fill) + `",` + body[1:]
 	}
-	return b.String() + "\r\n" + c.Send, method
+	switch {
+	case c.Chunked:
+		b.WriteString("Transfer-Encoding: chunked\r\n")
+		body = fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(body), body)
+	case body != "":
+		fmt.Fprintf(&b, "Content-Length: %d\r\n", len(body))
+	}
+	return b.String() + "\r\n" + body, method
 }

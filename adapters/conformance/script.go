@@ -26,6 +26,8 @@ type testCase struct {
 	Fields     []string // further header fields, in this order, some with the same name
 	Token      string   // the kind of token that the request carries; "" is a valid one
 	Send       string   // the body
+	Fill       int      // adds a member with so many letters to the body, which is an object
+	Chunked    bool     // whether the body is sent in chunks, without its length
 	Needs      string   // what the adapter must be able to do: one of capabilities
 
 	Status   int

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/wardkeeper/wardkeeper/adapters/conformance/decisionpoint"
 )
@@ -78,9 +79,24 @@ func (s *suite) run(ctx context.Context) ([]string, error) {
 		os.WriteFile(filepath.Join(s.dir, "token"), []byte(pdpToken+"\n"), 0o600)); err != nil {
 		return nil, err
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	var keysFetched []fetched
+	var fetchFailed error
+	var fetching sync.WaitGroup
+	defer fetching.Wait() // it uses the folder
+	defer cancel()
+	fetching.Go(func() { keysFetched, fetchFailed = s.fetchKeys(ctx) })
 	for _, part := range []func(context.Context) error{s.overTCP, s.inTime, s.overUnixSocket, s.overTLS} {
 		if err := part(ctx); err != nil {
 			return nil, err
+		}
+	}
+	if fetching.Wait(); fetchFailed != nil {
+		return nil, fetchFailed
+	}
+	for _, f := range keysFetched {
+		if s.wants(f.duty) {
+			s.report(f.duty, f.name, f.problems)
 		}
 	}
 	return slices.Sorted(maps.Keys(s.broken)), nil

@@ -30,8 +30,8 @@ func (s *suite) listen(ctx context.Context, network, address string, config *tls
 	}
 	pdp := decisionpoint.Start(l, config)
 	pdp.SetAnswers(s.golden.answers)
-	app, err := startApplication(ctx, s.command, append(environment, "PDP_URL="+url(pdp.Addr()),
-		"PDP_TOKEN_FILE="+filepath.Join(s.dir, "token"), "ROUTES_FILE="+filepath.Join(s.dir, "routes.yaml")))
+	app, err := startApplication(ctx, s.command, append([]string{"PDP_URL=" + url(pdp.Addr()),
+		"PDP_TOKEN_FILE=" + filepath.Join(s.dir, "token"), "ROUTES_FILE=" + filepath.Join(s.dir, "routes.yaml")}, environment...))
 	if err != nil {
 		pdp.Close()
 		return nil, nil, err

@@ -332,7 +332,7 @@ func TestHostileBodiesAreRefused(t *testing.T) {
 		`{"id":"\ud800"}`, "{\"id\":\"\xff\"}", "\xef\xbb\xbf{\"id\":\"a\"}", `{"id":"a\u0000"}`, `{"id":"a\nb"}`, `{"id":"\u0085"}`, `{"id":1.5}`, `{"id":1.0}`, `{"id":1e2}`, `{"id":-0}`, `{"id":01}`,
 		`{"id":9007199254740993}`, `{"id":1e999}`, `{"id":NaN}`, `{"id":"` + strings.Repeat("a", 1025) + `"}`, `{"id":"a","x":` + strings.Repeat("[", 70) + strings.Repeat("]", 70) + `}`,
 		`{"id":"a","A":[]}`, `{"id":"a","a":[{"Role":"x"}]}`, `{"id":"a","a":[{"role":"x","ROLE":"y"}]}`, `{"id":"a","a":[{"role":"x","role":"y"}]}`, "id=a", "<id>a</id>",
-		`{"id":"a"}` + strings.Repeat(" ", MaxBody), "\x1f\x8b\x08\x00", `{"id":"a","x":{"y":1,"y":2}}`, "{\"id\":\"a\"}\x00",
+		`{"id":"a","a":[{"role":9007199254740993}]}`, `{"id":"a","a":[{"role":{"x":[0.1000000000000000055]}}]}`, `{"id":"a"}` + strings.Repeat(" ", MaxBody), "\x1f\x8b\x08\x00", `{"id":"a","x":{"y":1,"y":2}}`, "{\"id\":\"a\"}\x00",
 		`{"id":" a"}`, `{"id":"a "}`, `{"id":" "}`, `{"id":"\u00a0a"}`, `{"id":"a\u3000"}`, `{"id":"\u200ba"}`, `{"id":"a\ufeff"}`,
 	} {
 		_, err := resolve(body, isJSON)
@@ -364,7 +364,7 @@ func TestHostileBodiesAreRefused(t *testing.T) {
 			require.Empty(t, got.Evaluation.Action.Properties)
 		}
 	}
-	got, err := resolve(`{"id":"a","a":[{"role":{"x":[1]}}]}`, isJSON)
+	got, err := resolve(`{"id":"a","a":[{"role":{"x":[1,0.1,1.50,1e2,-0,0e999999999,9007199254740992,1e20,5e-324]}}]}`, isJSON)
 	require.NoError(t, err)
 	require.NotEmpty(t, got.Evaluation.Action.Properties["role"])
 

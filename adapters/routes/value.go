@@ -3,6 +3,7 @@ package routes
 import (
 	"encoding/json"
 	"math"
+	"math/big"
 	"strconv"
 	"strings"
 	"unicode"
@@ -78,7 +79,37 @@ func (f form) convert(v any) (converted any, problem string) {
 		}
 		return nil, "is neither true nor false"
 	}
+	if !isExact(v) {
+		return nil, "has a number that programs round in different ways"
+	}
 	return v, ""
+}
+
+// isExact reports whether every number in a value keeps its digits as a 64-bit float, which many programs make of it.
+func isExact(v any) bool {
+	switch v := v.(type) {
+	case json.Number:
+		float, err := v.Float64()
+		if err != nil || float == 0 {
+			return err == nil
+		}
+		written, ok := new(big.Rat).SetString(v.String())
+		kept, _ := new(big.Rat).SetString(strconv.FormatFloat(float, 'g', -1, 64))
+		return ok && written.Cmp(kept) == 0
+	case []any:
+		for _, element := range v {
+			if !isExact(element) {
+				return false
+			}
+		}
+	case map[string]any:
+		for _, member := range v {
+			if !isExact(member) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // isInvisible reports whether r is a space or an invisible format character, such as U+200B.

@@ -1,6 +1,8 @@
 import base64
+import contextlib
 import http.server
 import json
+import socket
 import threading
 import time
 
@@ -188,15 +190,24 @@ def test_short_keys_and_sets_that_are_none():
             parse_key_set(text.encode())
 
 
-def test_a_file_of_keys_that_changes(verifier, tmp_path):
-    made = verifier()
-    path = tmp_path / "keys.json"
-    path.write_text(json.dumps({"keys": [jwk_of(OTHER, kid="k1"), jwk_of(P384)]}))
-    assert made.verify(sign(OTHER))["sub"] == "alice"
+def test_a_file_of_keys_that_changes(tmp_path, monkeypatch, caplog):
+    path, clock, reads = tmp_path / "keys.json", [0.0], []
+    path.write_text(json.dumps({"keys": [jwk_of(EC, kid="k1")]}))
+    keys = identity._File(str(path), lambda: clock[0])
+    path.write_text(json.dumps({"keys": [jwk_of(OTHER, kid="k2"), jwk_of(P384)]}))
+    clock[0] += 1
+    assert len(keys.find("ES256", "k2", 0)) == 1
+    parse = identity.parse_key_set
+    monkeypatch.setattr(identity, "parse_key_set", lambda data: reads.append(data) or parse(data))
     path.write_text("{")
-    assert made.verify(sign(OTHER))["sub"] == "alice"
+    for _ in range(10):
+        clock[0] += 0.3
+        assert len(keys.find("ES256", "k2", 0)) == 1
+    assert len(reads) == 2  # not for each request
+    assert len(caplog.records) == 1
     path.unlink()
-    assert made.verify(sign(OTHER))["sub"] == "alice"
+    clock[0] += 1
+    assert len(keys.find("ES256", "k2", 0)) == 1
 
 
 class Issuer(http.server.ThreadingHTTPServer):
@@ -247,6 +258,34 @@ def test_keys_that_are_fetched(issuer):
     clock[0] = 25 * 3600
     with pytest.raises(KeysUnavailable):
         keys.find("ES256", "k2", 30)
+
+
+@pytest.mark.parametrize("part", ["header", "body"])
+def test_keys_that_drip_are_given_up(part, monkeypatch):
+    monkeypatch.setattr(identity, "FETCH_TIMEOUT", 0.5)
+    server = socket.create_server(("127.0.0.1", 0))
+    ended = threading.Event()
+
+    def drip():
+        stream, _ = server.accept()
+        with stream, contextlib.suppress(OSError):
+            stream.settimeout(30)
+            stream.recv(4096)
+            stream.sendall(b"HTTP/1.1 200 OK\r\nX: " + (b"" if part == "header" else b"\r\nContent-Length: 9999\r\n\r\n"))
+            while not ended.wait(0.05):
+                stream.sendall(b" ")
+
+    thread = threading.Thread(target=drip, daemon=True)
+    thread.start()
+    keys = identity._Remote(f"http://127.0.0.1:{server.getsockname()[1]}/keys?p=1")
+    with pytest.raises(KeysUnavailable):
+        keys.find("ES256", "k1", 20)
+    assert keys._running is None  # the fetch has ended, and another may begin
+    thread.join(10)
+    gone = not thread.is_alive()
+    ended.set()
+    server.close()
+    assert gone
 
 
 def test_redirects_of_keys_are_not_followed(issuer):

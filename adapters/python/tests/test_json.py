@@ -61,3 +61,10 @@ def test_minus_zero_is_no_whole_number():
 def test_only_objects():
     with pytest.raises(_json.MalformedJSON):
         _json.parse_object(b"[]")
+
+
+def test_numbers_that_programs_round():
+    exact = b'{"a": [0, -0, 1.50, 0.1, 1e2, 9007199254740992, 100000000000000000000, 5e-324, 0e99999, true, null]}'
+    assert _json.is_exact(_json.parse(exact))
+    for text in (b"9007199254740993", b"0.1000000000000000055", b'{"a":[-123456789012345678]}', b"[[1.00000000000000000001]]"):
+        assert not _json.is_exact(_json.parse(text)), text

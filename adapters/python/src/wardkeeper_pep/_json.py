@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from decimal import Decimal
 from typing import Any, NoReturn
 
 MAX_DEPTH = 64
@@ -18,6 +19,21 @@ _BRACKETS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)|[\[\]{}]', re.DOTALL
 
 class MalformedJSON(ValueError):
     """The text is not JSON as RFC 7493 demands. The message is a sentence without any part of the text."""
+
+
+class Rounded(float):
+    """A number that has more digits in the text than a float keeps."""
+
+
+def is_exact(value: Any) -> bool:
+    """Tell whether every number in a parsed value has as a 64-bit float, which many programs make of it, the digits of the text."""
+    if isinstance(value, Rounded):
+        return False
+    if isinstance(value, int) and abs(value) > 1 << 53:
+        return Decimal(repr(float(value))) == value
+    if isinstance(value, dict):
+        return all(map(is_exact, value.values()))
+    return not isinstance(value, list) or all(map(is_exact, value))
 
 
 def parse(data: bytes) -> Any:
@@ -85,7 +101,7 @@ def _float(text: str) -> float:
     mantissa = re.split("[eE]", text)[0]
     if math.isinf(number) or (number == 0 and mantissa.strip("-0.") != ""):
         _out_of_range()
-    return number
+    return Rounded(number) if number and Decimal(text) != Decimal(repr(number)) else number
 
 
 def _out_of_range() -> NoReturn:

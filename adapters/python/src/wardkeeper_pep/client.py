@@ -45,9 +45,9 @@ class Client:
         self._settings = Settings.of(url, token, ca_file, tls, timeout, max_connections, max_response, batch_size)
         self._slots = threading.BoundedSemaphore(max_connections)
         self._lock = threading.Lock()  # guards what follows
-        self._idle: list[_Connection] = []
+        self._idle: list[Connection] = []
         self._process = os.getpid()
-        self._resolver = _Resolver()
+        self._resolver = Resolver()
 
     @classmethod
     def discover(
@@ -141,7 +141,7 @@ class Client:
         finally:
             self._slots.release()
 
-    def _attempt(self, connection: _Connection, text: bytes, request_id: str, deadline: float) -> bytes:
+    def _attempt(self, connection: Connection, text: bytes, request_id: str, deadline: float) -> bytes:
         answer = _http.Answer(request_id, self._settings.max_response)
         try:
             connection.exchange(text, answer, deadline)
@@ -156,7 +156,7 @@ class Client:
             connection.close()
         return answer.body
 
-    def _take(self) -> _Connection | None:
+    def _take(self) -> Connection | None:
         """Take a connection that can be used again."""
         while True:
             with self._lock:
@@ -169,36 +169,43 @@ class Client:
                 return connection
             connection.close()
 
-    def _connect(self, deadline: float) -> _Connection:
-        address = self._settings.address
-        try:
-            if address.socket:
-                stream = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-                candidates: list[tuple[socket.socket, object]] = [(stream, address.socket)]
-            else:
-                candidates = []
-                for family, kind, protocol, _, target in self._resolver.resolve(address.host, address.port, deadline):
-                    candidates.append((socket.socket(family, kind, protocol), target))
-            connected = _first(candidates, deadline)
-        except OSError as error:
-            raise _unreachable(error) from None
-        try:
-            if not address.socket:
-                connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if self._settings.tls:
-                connected.settimeout(_left(deadline))
-                connected = self._settings.tls.wrap_socket(connected, server_hostname=address.host)
-        except OSError as error:
-            connected.close()
-            raise _unreachable(error) from None
-        return _Connection(connected)
+    def _connect(self, deadline: float) -> Connection:
+        return connect(self._settings.address, self._settings.tls, self._resolver, deadline)
+
+
+def connect(address: _http.Address, tls: ssl.SSLContext | None, resolver: Resolver, deadline: float) -> Connection:
+    """Open a connection. It raises `NoAnswer` if there is none until `deadline`, by the monotonic clock."""
+    try:
+        if address.socket:
+            stream = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            candidates: list[tuple[socket.socket, object]] = [(stream, address.socket)]
+        else:
+            candidates = []
+            for family, kind, protocol, _, target in resolver.resolve(address.host, address.port, deadline):
+                candidates.append((socket.socket(family, kind, protocol), target))
+        connected = _first(candidates, deadline)
+    except OSError as error:
+        raise _unreachable(error) from None
+    try:
+        if not address.socket:
+            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls:
+            connected.settimeout(_left(deadline))
+            connected = tls.wrap_socket(connected, server_hostname=address.host)
+    except OSError as error:
+        connected.close()
+        raise _unreachable(error) from None
+    except BaseException:
+        connected.close()
+        raise
+    return Connection(connected)
 
 
 class _Broke(Exception):
     """An established connection broke before an answer began."""
 
 
-class _Connection:
+class Connection:
     """An established connection."""
 
     def __init__(self, stream: socket.socket) -> None:
@@ -206,6 +213,7 @@ class _Connection:
         self.used = 0.0
 
     def close(self) -> None:
+        """Close the connection."""
         self._stream.close()
 
     def is_silent(self) -> bool:
@@ -239,7 +247,7 @@ class _Connection:
             raise _unreachable(error) from None
 
 
-class _Resolver:
+class Resolver:
     """Resolves names within a deadline. The system's function has none, so it runs in a thread: one at a time."""
 
     def __init__(self) -> None:
@@ -247,6 +255,7 @@ class _Resolver:
         self._running: _Lookup | None = None
 
     def resolve(self, host: str, port: int, deadline: float) -> list[tuple[int, int, int, str, tuple[object, ...]]]:
+        """Return what `socket.getaddrinfo` does. It raises `TimedOut` at `deadline`, by the monotonic clock."""
         try:
             return _lookup(host, port, socket.AI_NUMERICHOST)
         except socket.gaierror:

@@ -9,10 +9,9 @@ import base64
 import binascii
 import logging
 import os
+import ssl
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Union
@@ -23,7 +22,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
-from . import _json
+from . import _http, _json
+from .client import Resolver, connect
 from .errors import KeysUnavailable, TokenInvalid
 from .routes import Jwt, is_keys_url
 from .routes._parse import ALGORITHMS
@@ -38,8 +38,9 @@ MIN_RSA = 2048  # bits
 REFRESH_AFTER = 600.0  # seconds: older keys are fetched again, and used meanwhile
 FORGET_AFTER = 24 * 3600.0  # older keys are no longer used
 RETRY_AFTER = 15.0  # the least time between fetches, whatever key ids tokens name
-FETCH_TIMEOUT = 5.0
+FETCH_TIMEOUT = 5.0  # from before connecting to the end of the answer
 MAX_WAIT = 1.0  # for a fetch in progress
+LOOK_AGAIN = 1.0  # between two looks at a file
 
 PublicKey = Union[rsa.RSAPublicKey, ec.EllipticCurvePublicKey, ed25519.Ed25519PublicKey]
 
@@ -288,27 +289,38 @@ _NO_KEY = "the issuer has no such key as the token names"
 
 
 class _File:
-    """A key set in a file. If a new one cannot be used, the last good one is."""
+    """A key set in a file, which is read again when it has changed. If a new one cannot be used, the last good one is."""
 
-    def __init__(self, path: str) -> None:
-        self._path = path
-        self._lock = threading.Lock()
+    def __init__(self, path: str, now: Callable[[], float] = time.monotonic) -> None:
+        self._path, self._now = path, now
+        self._lock = threading.Lock()  # guards what follows
+        self._looked = now()
         self._state = _state_of(path)
         self._keys = self._read()
+        self._problem = ""  # with the file as it is
 
     def find(self, algorithm: str, key_id: str, _: float) -> list[Key]:
         with self._lock:
-            try:
-                state = _state_of(self._path)
-                if state != self._state:
-                    self._keys = self._read()
-                    self._state = state
-            except (OSError, KeySetError) as error:
-                _log.warning("the file of the issuer's keys cannot be used, the last one is: %s", type(error).__name__)
+            if self._now() - self._looked >= LOOK_AGAIN:  # requests cannot cause more, whatever the file is like
+                self._looked = self._now()
+                self._look()
             found = _matching(self._keys, algorithm, key_id)
         if not found:
             raise TokenInvalid(_NO_KEY)
         return found
+
+    def _look(self) -> None:
+        problem = ""
+        try:
+            state = _state_of(self._path)
+            if state != self._state:
+                self._keys = self._read()
+                self._state = state
+        except (OSError, KeySetError) as error:
+            problem = type(error).__name__
+        if problem and problem != self._problem:
+            _log.warning("the file of the issuer's keys cannot be used, the last one is: %s", problem)
+        self._problem = problem
 
     def _read(self) -> list[Key]:
         with open(self._path, "rb") as file:
@@ -318,25 +330,35 @@ class _File:
         return parse_key_set(data)
 
 
-def _state_of(path: str) -> tuple[int, int, int]:
+def _state_of(path: str) -> tuple[int, ...]:
     status = os.stat(path)
-    return status.st_mtime_ns, status.st_size, status.st_ino
+    return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino
 
 
-class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """All trust rests on the keys, so they come from the configured URL alone."""
+class _Answer(_http.Answer):
+    """The answer of a server of keys, of any type."""
 
-    def redirect_request(self, *_: Any) -> None:
-        return None
+    def _check(self, fields: dict[str, list[str]]) -> None:
+        if "content-encoding" in fields:
+            raise KeySetError("it is encoded, which was not asked for")
 
 
 class _Remote:
-    """A key set that is fetched, at most once in `RETRY_AFTER`: tokens with invented key ids cannot cause more."""
+    """A key set that is fetched, at most once in `RETRY_AFTER`: tokens with invented key ids cannot cause more.
+
+    All trust rests on the keys, so they come from the configured URL alone: neither redirects are followed nor proxies used.
+    """
 
     def __init__(self, url: str, now: Callable[[], float] = time.monotonic) -> None:
         if not is_keys_url(url):
             raise ValueError("the URL of the keys is not one of https (or of http at this machine)")
-        self._url, self._now = url, now
+        parts = urlsplit(url)
+        tls = parts.scheme == "https"
+        self._address = _http.Address(parts.hostname or "", parts.port or (443 if tls else 80), "", tls, parts.netloc, "")
+        self._path = (parts.path or "/") + ("?" + parts.query if parts.query else "")
+        self._tls = ssl.create_default_context() if tls else None
+        self._resolver = Resolver()
+        self._now = now
         self._lock = threading.Lock()  # guards what follows
         self._keys: list[Key] | None = None
         self._fetched = 0.0  # when the last successful fetch ended
@@ -390,15 +412,13 @@ class _Remote:
         ended.set()
 
     def _fetch(self) -> list[Key]:
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirects)
-        request = urllib.request.Request(self._url, headers={"Accept": "application/jwk-set+json, application/json"})  # noqa: S310 # is_keys_url permits https, and http of this machine
         deadline = time.monotonic() + FETCH_TIMEOUT
-        data = b""
-        with opener.open(request, timeout=FETCH_TIMEOUT) as response:
-            if response.status != 200 or urlsplit(response.url).netloc != urlsplit(self._url).netloc:
-                raise KeySetError("the status is not 200")
-            while piece := response.read1(64 << 10):
-                data += piece
-                if len(data) > MAX_KEY_SET or time.monotonic() > deadline:
-                    raise KeySetError("the key set is too large or comes too slowly")
-        return parse_key_set(data)
+        fields = {"Accept": "application/jwk-set+json, application/json", "Connection": "close"}
+        text = _http.request_text(self._address, "GET", self._path, fields, b"")
+        answer = _Answer("", MAX_KEY_SET)
+        connection = connect(self._address, self._tls, self._resolver, deadline)
+        try:
+            connection.exchange(text, answer, deadline)
+        finally:
+            connection.close()
+        return parse_key_set(answer.body)

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from .._json import is_exact
+
 MAX_NAME = 1 << 10
 """Bytes of a type, an id or a name."""
 
@@ -52,6 +54,8 @@ def convert(value: Any, form: Form) -> Any:
             return False
         raise Unfit("is neither true nor false")
     if form is Form.ANY:
+        if not is_exact(value):
+            raise Unfit("has a number that programs round in different ways")
         return value
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 1 << 53:
         value = str(value)

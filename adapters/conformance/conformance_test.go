@@ -35,7 +35,7 @@ func TestGoAdaptersConform(t *testing.T) {
 		t.Run(adapter, func(t *testing.T) {
 			t.Parallel()
 			var out, problems strings.Builder
-			status := command(t.Context(), []string{"-golden", "../../testdata/decisions", "--", build(t, adapter, nil)}, &out, &problems)
+			status := command(t.Context(), []string{"-hostile", "-golden", "../../testdata/decisions", "--", build(t, adapter, nil)}, &out, &problems)
 			assert.Equal(t, statusConforms, status, out.String()+problems.String())
 			assert.Regexp(t, `(?m)^\d{3} passed, 0 failed$`, out.String())
 		})
@@ -183,6 +183,39 @@ func TestEveryBrokenDutyIsFound(t *testing.T) {
 			id, _, _ := strings.Cut("PEP-"+duty, ".")
 			assert.True(t, found[id], "no change breaks the duty %s", id)
 		}
+	}
+}
+
+// Each change lets the application get something else than what was judged.
+func TestHostileRequestsFindWhatWasNotJudged(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it builds and drives other programs")
+	}
+	t.Parallel()
+	const serve = "next.ServeHTTP(recorder, r.WithContext(check.WithResult(r.Context(), result)))"
+	for name, c := range map[string]struct{ file, old, new, class, sentence string }{
+		"another path":       {"nethttp/middleware.go", serve, "if r.URL.Path != \"/done\" {\n r.URL.Path += \"x\"\n}\n" + serve, "plain", "about which nothing was asked"},
+		"another person":     {"nethttp/middleware.go", serve, "if result.Subject != \"\" {\n result.Subject = \"mallory\"\n}\n" + serve, "plain", `of "mallory", about which nothing was asked`},
+		"an override":        {"routes/resolve.go", "if err := checkHeaders(r.Header); err != nil {", "if err := error(nil); err != nil {", "method overrides", "which the route file refuses"},
+		"everything refused": {"check/check.go", "case routes.Question:\n", "case routes.Question:\n\treturn Result{}\n", "plain", "a request that is not hostile has status"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			original, err := filepath.Abs(filepath.Join("..", c.file))
+			require.NoError(t, err)
+			data, err := os.ReadFile(original)
+			require.NoError(t, err)
+			require.Equal(t, 1, strings.Count(string(data), c.old), "%s has changed", c.file)
+			mutant := filepath.Join(t.TempDir(), "mutant.go")
+			require.NoError(t, os.WriteFile(mutant, []byte(strings.Replace(string(data), c.old, c.new, 1)), 0o600))
+			var out, problems strings.Builder
+			status := command(t.Context(), []string{"-hostile", "-only", "PEP-12", "--", build(t, "nethttp", map[string]string{original: mutant})}, &out, &problems)
+			require.Equal(t, statusBreaks, status, out.String()+problems.String())
+			_, of, found := strings.Cut(out.String(), "hostile requests: "+c.class+"\n")
+			require.True(t, found, out.String())
+			of, _, _ = strings.Cut(of, "FAIL")
+			assert.Contains(t, of, c.sentence)
+		})
 	}
 }
 

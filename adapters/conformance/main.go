@@ -49,6 +49,7 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	only := flags.String("only", "", "check these duties alone, such as PEP-1,PEP-8")
 	without := flags.String("without", "", "check an adapter that cannot do this: "+strings.Join(capabilities[:], ", "))
 	goldenFolder := flags.String("golden", "", "also answer with the golden decisions in this `FOLDER`, such as testdata/decisions")
+	hostileToo := flags.Bool("hostile", false, "also send the hostile requests of adapters/hostile")
 	verbose := flags.Bool("v", false, "also print what passes, and the application's log")
 	mutants := flags.String("mutants", "", "check that the suite finds the changes to the adapter that this `FILE` lists")
 	folder := flags.String("in", ".", "with -mutants, the `FOLDER` of the adapter, which is copied for each change")
@@ -79,7 +80,7 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		m := mutation{folder: *folder, build: *build, command: flags.Args(), without: list(*without), verbose: *verbose, out: stdout}
 		return m.status(ctx, *mutants, stderr)
 	}
-	s.command, s.verbose, s.out = flags.Args(), *verbose, stdout
+	s.command, s.hostile, s.verbose, s.out = flags.Args(), *hostileToo, *verbose, stdout
 	broken, err := s.run(ctx)
 	if err != nil {
 		fmt.Fprintln(stderr, "conformance:", err)

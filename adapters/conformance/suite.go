@@ -22,6 +22,7 @@ type suite struct {
 	cases   []testCase
 	only    []string
 	without []string // capabilities that the adapter lacks
+	hostile bool     // whether to send the corpus of adapters/hostile, too
 	command []string
 	verbose bool
 	out     io.Writer
@@ -86,7 +87,7 @@ func (s *suite) run(ctx context.Context) ([]string, error) {
 	defer fetching.Wait() // it uses the folder
 	defer cancel()
 	fetching.Go(func() { keysFetched, fetchFailed = s.fetchKeys(ctx) })
-	for _, part := range []func(context.Context) error{s.overTCP, s.inTime, s.overUnixSocket, s.overTLS} {
+	for _, part := range []func(context.Context) error{s.overTCP, s.inTime, s.overUnixSocket, s.overTLS, s.overHostile} {
 		if err := part(ctx); err != nil {
 			return nil, err
 		}

@@ -1,6 +1,7 @@
 package hostile
 
 import (
+	"bufio"
 	"bytes"
 	_ "embed"
 	"fmt"
@@ -10,6 +11,8 @@ import (
 	"strings"
 
 	"golang.org/x/net/http2/hpack"
+
+	"github.com/wardkeeper/wardkeeper/adapters/routes"
 )
 
 // RouteFile is the route file for which [Cases] makes requests, unless a [Site] says otherwise.
@@ -57,6 +60,16 @@ func (c Case) IsFor(folder string) bool {
 		return slices.ContainsFunc(c.stream.fields, func(f hpack.HeaderField) bool { return f.Name == ":path" && strings.HasPrefix(f.Value, folder) })
 	}
 	return bytes.HasPrefix(c.Raw, []byte("GET "+folder)) || bytes.HasPrefix(c.Raw, []byte("HEAD "+folder))
+}
+
+// Request returns the first request of a case of HTTP/1.1 as it was sent, without its body. It is false if programs could read
+// the bytes in different ways.
+func (c Case) Request() (routes.Request, bool) {
+	r, err := readRequest(bufio.NewReader(bytes.NewReader(c.Raw)), func() {})
+	if err != nil || len(r.Faults) > 0 {
+		return routes.Request{}, false
+	}
+	return routes.Request{Method: r.Method, Target: r.Target, Host: r.Host, Header: r.Header}, true
 }
 
 // corpus collects cases.

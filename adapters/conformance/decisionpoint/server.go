@@ -34,6 +34,7 @@ type Server struct {
 	mostOpen    int
 	attempts    map[string]int // requests by resource, for behaviors that depend on the attempt
 	answers     map[string]string
+	others      bool // whether everything else is allowed, too
 }
 
 // Start serves on l until [Server.Close]. A nil configuration means without TLS.
@@ -51,6 +52,13 @@ func (s *Server) SetAnswers(answers map[string]string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.answers = answers
+}
+
+// AllowOthers makes the server allow what is asked about other resources than those of [Behaviors], too.
+func (s *Server) AllowOthers() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.others = true
 }
 
 // Addr returns the server's address.
@@ -149,7 +157,7 @@ func (s *Server) answer(conn net.Conn, number int, req *http.Request, body []byt
 		s.attempts[id]++
 		e.attempt = s.attempts[id]
 	}
-	more := s.answers
+	more, others := s.answers, s.others
 	s.mu.Unlock()
 	if req.URL.Path == redirected {
 		return e.respond(http.StatusOK, jsonType, allowed) // a client that follows redirects gets an allow
@@ -163,6 +171,9 @@ func (s *Server) answer(conn net.Conn, number int, req *http.Request, body []byt
 	}
 	if answer, found := more[seen.Questions[0].Resource.ID]; batch.Single && !ok && found {
 		return e.respond(http.StatusOK, jsonType, answer)
+	}
+	if batch.Single && !ok && others {
+		return e.respond(http.StatusOK, jsonType, allowed)
 	}
 	answers := make([]string, len(seen.Questions))
 	for i, q := range seen.Questions {

@@ -14,7 +14,7 @@ checker = Checker(table(), Client(os.environ["PDP_URL"], **options()), obligatio
 
 
 def application(environ, start_response):
-    path, result = environ["PATH_INFO"], result_of(environ)
+    path, result = environ["PATH_INFO"].encode("latin-1").decode(), result_of(environ)
     if path == "/done":
         answer = obligations.done()
     elif path.startswith("/can/"):

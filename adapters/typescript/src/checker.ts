@@ -1,6 +1,6 @@
 import { Enforcer, type Handlers, kindOfThrown, type Outcome } from "./enforcer.js";
 import { TokenVerifier } from "./identity/verifier.js";
-import { consoleLogger, type Logger } from "./log.js";
+import { consoleLogger, harmless, type Logger } from "./log.js";
 import { type Action, type Decider, type Entity, maxName, type Question, type Trace } from "./question.js";
 import { badRequest, noRoute, type Refusal, type RefusalPage, unauthenticated, unavailable } from "./refusal.js";
 import { valuesOf } from "./routes/header.js";
@@ -70,7 +70,7 @@ export class Checker {
 
   /** Makes a checker. It throws if the route file is faulty, or the keys of its file cannot be read. */
   constructor(options: CheckerOptions) {
-    this.logger = options.logger ?? consoleLogger;
+    this.logger = harmless(options.logger ?? consoleLogger);
     this.page = options.page;
     this.#table = typeof options.routes === "string" ? RouteTable.load(options.routes) : options.routes;
     const jwt = this.#table?.subject.jwt;
@@ -223,10 +223,21 @@ export class Checker {
     if (matched) {
       result.route = matched;
     }
-    if (result.pass) {
-      return result;
-    }
-    result.refusal = { ...(result.refusal ?? unavailable()), requestId: trace.requestId };
+    return result.pass ? result : this.#refused(result, cause);
+  }
+
+  /**
+   * Refuses a request that cannot be judged. cause is for the log.
+   *
+   * @internal
+   */
+  refuse(request: HttpRequest, refusal: Refusal, cause: string, before?: Result): Result {
+    const trace = before?.trace ?? newTrace((name) => valuesOf(request.fields, name));
+    return this.#refused({ ...before, pass: false, refusal, trace }, cause);
+  }
+
+  #refused(result: Result, cause: string | undefined): Result {
+    result.refusal = { ...(result.refusal ?? unavailable()), requestId: result.trace.requestId };
     this.#log(result, cause);
     return result;
   }

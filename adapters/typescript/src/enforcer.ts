@@ -1,6 +1,6 @@
 import { custom, kindOf, NoAnswer, type Obligation, type Reason, read } from "./answer.js";
 import type { Answer, Call, Decider, Question } from "./question.js";
-import { confirmationRequired, denied, type Refusal, unavailable } from "./refusal.js";
+import { confirmationRequired, denied, type Refusal, unavailable, unsupported } from "./refusal.js";
 
 /**
  * Does obligations of one kind. No action follows a denial, so both functions are then called at once. Their errors are logged by
@@ -79,6 +79,11 @@ export class Outcome {
     }
   }
 
+  /** Whether {@link done} has something to do. */
+  get due(): boolean {
+    return this.permitted && this.#todo.some(({ handler }) => handler.after !== undefined);
+  }
+
   /** The response to send instead of the action; undefined if it is permitted. */
   get refusal(): Refusal | undefined {
     switch (this.verdict) {
@@ -113,13 +118,6 @@ export class Outcome {
     }
   }
 }
-
-/** The reason that a decision point gives in the same case. */
-const unsupported: Reason = {
-  code: "obligation_unsupported",
-  message: "The application cannot do what this would require of it.",
-  rule: "ALL-13",
-};
 
 interface Task {
   obligation: Obligation;

@@ -4,6 +4,7 @@ import { type FromProxy, finishWhenAnswered, fromNode, originalTarget, passed, r
 import { answerOffers } from "./offers.js";
 import { unavailable } from "./refusal.js";
 import { remember } from "./results.js";
+import type { HttpRequest } from "./routes/request.js";
 
 export { resultOf } from "./results.js";
 
@@ -33,11 +34,8 @@ export function protect<R extends ExpressRequest = ExpressRequest>(
   options: ProtectOptions<R> = {},
 ): Middleware<R> {
   return guard(checker, (request) => {
-    if (isRewritten(request)) {
-      return Promise.resolve(rewritten(checker));
-    }
-    const received = { ...fromNode(request, isFromProxy(request, options)), target: originalTarget(request) };
-    return checker.check(received);
+    const received = receivedOf(request, options);
+    return isRewritten(request) ? Promise.resolve(rewritten(checker, received)) : checker.check(received);
   });
 }
 
@@ -58,8 +56,7 @@ export function offers<R extends ExpressRequest = ExpressRequest>(
   options: ProtectOptions<R> = {},
 ): Middleware<R> {
   return (request, response, next) => {
-    const received = { ...fromNode(request, isFromProxy(request, options)), target: originalTarget(request) };
-    answerOffers(checker, received)
+    answerOffers(checker, receivedOf(request, options))
       .then(({ result, answer }) => {
         if (!answer) {
           refuse(checker, result, request, response);
@@ -82,7 +79,7 @@ function guard<R extends ExpressRequest>(checker: Checker, check: (request: R) =
           return;
         }
         if (result.path !== undefined && !spell(request, result.path)) {
-          refuse(checker, rewritten(checker), request, response);
+          refuse(checker, rewritten(checker, fromNode(request), result), request, response);
           return;
         }
         remember(result, request);
@@ -93,8 +90,8 @@ function guard<R extends ExpressRequest>(checker: Checker, check: (request: R) =
   };
 }
 
-function isFromProxy<R>(request: R, options: ProtectOptions<R>): boolean {
-  return options.fromProxy?.(request) === true;
+function receivedOf<R extends ExpressRequest>(request: R, { fromProxy }: ProtectOptions<R>): HttpRequest {
+  return { ...fromNode(request, () => fromProxy?.(request) === true), target: originalTarget(request) };
 }
 
 /** Whether the application would route by another target than the one that was received. */
@@ -102,9 +99,13 @@ function isRewritten({ originalUrl, baseUrl = "", url = "" }: ExpressRequest): b
   return originalUrl !== undefined && originalUrl !== baseUrl + url && originalUrl !== baseUrl + url.slice(1);
 }
 
-function rewritten(checker: Checker): Result {
-  checker.logger.warn("a request was refused: its path was changed before the check", {});
-  return { pass: false, refusal: unavailable(), trace: { requestId: "" } };
+function rewritten(checker: Checker, request: HttpRequest, before?: Result): Result {
+  return checker.refuse(
+    request,
+    unavailable(),
+    "the application would route by another path than the one that was received",
+    before,
+  );
 }
 
 /** Express takes nothing, "route" and "router" for reasons to go on. */

@@ -18,11 +18,11 @@ export interface ProtectOptions {
 /** A hook that judges every request by the route file: app.addHook("onRequest", protect({ checker })), before all routes. */
 export function protect({ checker, fromProxy }: ProtectOptions): onRequestAsyncHookHandler {
   return async (request, reply) => {
-    if (request.originalUrl !== request.raw.url) {
-      checker.logger.warn("a request was refused: its path was changed before the check", {});
-      return refuse(checker, { pass: false, refusal: unavailable(), trace: { requestId: "" } }, request, reply);
-    }
-    const result = await checker.check(fromNode(request.raw, fromProxy?.(request) === true));
+    const received = fromNode(request.raw, () => fromProxy?.(request) === true);
+    const result =
+      request.originalUrl === request.raw.url
+        ? await checker.check(received)
+        : checker.refuse(received, unavailable(), "the application would route by another path than the one that was received");
     return pass(checker, result, request, reply);
   };
 }
@@ -47,7 +47,7 @@ export function offers({ checker, fromProxy, url }: ProtectOptions & { url: stri
     app.removeAllContentTypeParsers();
     app.addContentTypeParser("*", (_request, _payload, done) => done(null));
     app.post(url, async (request, reply) => {
-      const received = fromNode(request.raw, fromProxy?.(request) === true);
+      const received = fromNode(request.raw, () => fromProxy?.(request) === true);
       const { result, answer } = await answerOffers(checker, received);
       if (!answer) {
         return refuse(checker, result, request, reply);

@@ -1,12 +1,15 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import type { ReadableStream as NodeReadableStream } from "node:stream/web";
 import type { Ask, Checker, Result } from "./checker.js";
 import { fromNode } from "./node.js";
 import { answerOffers } from "./offers.js";
-import { respond, unavailable } from "./refusal.js";
+import { badRequest, denied, respond, unavailable, unsupported } from "./refusal.js";
 import { finish, remember, resultOf } from "./results.js";
+import { valuesOf } from "./routes/header.js";
 import type { HttpRequest } from "./routes/request.js";
+import { newTrace } from "./trace.js";
 
 export { resultOf } from "./results.js";
 
@@ -28,7 +31,13 @@ export function protect<A extends unknown[]>(
   handler: FetchHandler<A>,
   options: ProtectOptions = {},
 ): (request: Request, ...args: A) => Promise<Response> {
-  return (request, ...args) => guard(checker, checker.check(received(request, options)), request, () => handler(request, ...args));
+  return (request, ...args) =>
+    guard(
+      checker,
+      () => checker.check(received(request, options)),
+      request,
+      () => handler(request, ...args),
+    );
 }
 
 /** A handler that is called if a question in code has the answer yes. It takes the person from the question. */
@@ -39,8 +48,12 @@ export function asks<A extends unknown[]>(
 ): (request: Request, ...args: A) => Promise<Response> {
   return (request, ...args) => {
     const before = resultOf(request);
-    const result = checker.ask(received(request, {}), () => ask(request, ...args), before?.pass ? before : undefined);
-    return guard(checker, result, request, () => handler(request, ...args));
+    return guard(
+      checker,
+      () => checker.ask(received(request, {}), () => ask(request, ...args), before?.pass ? before : undefined),
+      request,
+      () => handler(request, ...args),
+    );
   };
 }
 
@@ -55,20 +68,38 @@ export function offers(checker: Checker, options: ProtectOptions = {}): (request
 /** Answers with the handler's response if the request may pass, and does the obligations that follow before it is sent. */
 async function guard(
   checker: Checker,
-  checked: Promise<Result>,
+  check: () => Promise<Result>,
   request: Request,
   handler: () => Response | Promise<Response>,
 ): Promise<Response> {
-  const result = await checked;
+  const result = await check();
   if (!result.pass) {
     return refusalOf(checker, result, request);
   }
   remember(result, request);
   const response = await handler();
+  if (goesOn(response)) {
+    return result.outcome?.due ? refusalOf(checker, tooEarly(checker, result, request), request) : response;
+  }
   if (response.status < 400) {
     await finish(checker, result);
   }
   return response;
+}
+
+/** Whether a response of the proxy (middleware) of Next.js has the page run, which is not known to succeed yet. */
+function goesOn({ headers }: Response): boolean {
+  return headers.has("x-middleware-next") || headers.has("x-middleware-rewrite");
+}
+
+/** Refuses what would oblige after the action: a proxy of Next.js cannot, because the action follows it. */
+function tooEarly(checker: Checker, result: Result, request: Request): Result {
+  return checker.refuse(
+    received(request, {}),
+    denied([unsupported], []),
+    "an obligation follows the action: protect its handler",
+    result,
+  );
 }
 
 function refusalOf(checker: Checker, result: Result, request: Request): Response {
@@ -97,7 +128,7 @@ function received(request: Request, { fromProxy }: ProtectOptions): HttpRequest 
     fields,
     readBody: (limit) => readBody(request, limit),
     ...raw.get(request),
-    fromProxy: fromProxy?.(request) === true,
+    fromProxy: () => fromProxy?.(request) === true,
   };
 }
 
@@ -140,12 +171,12 @@ async function answer(
   incoming: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
+  const { readBody: _, fromProxy: _never, ...judged } = fromNode(incoming);
   const request = toRequest(incoming);
   if (!request) {
-    response.writeHead(400, { "Cache-Control": "no-store", Connection: "close" }).end();
+    refuseUnreadable(judged, incoming, response);
     return;
   }
-  const { readBody: _, ...judged } = fromNode(incoming);
   raw.set(request, judged);
   const answered = await handler(request);
   response.statusCode = answered.status;
@@ -156,11 +187,22 @@ async function answer(
     response.setHeader("Connection", "close");
   }
   if (answered.body) {
-    for await (const chunk of answered.body) {
-      response.write(chunk);
-    }
+    await pipeline(Readable.fromWeb(answered.body as NodeReadableStream), response); // as fast as the client reads it
+  } else {
+    response.end();
   }
-  response.end();
+}
+
+/** Refuses a request of which there is none in the Fetch API, such as one whose target is not a path. */
+function refuseUnreadable({ fields }: HttpRequest, incoming: IncomingMessage, response: ServerResponse): void {
+  const { requestId } = newTrace((name) => valuesOf(fields, name));
+  const refusal = { ...badRequest("The request cannot be read: send the path that is meant to its host."), requestId };
+  const { status, headers, body } = respond(refusal, {
+    accept: incoming.headers.accept,
+    target: incoming.url ?? "",
+    page: undefined,
+  });
+  response.writeHead(status, { ...headers, Connection: "close" }).end(incoming.method === "HEAD" ? undefined : body);
 }
 
 /** The request for a handler; undefined if the Fetch API has none like it. */

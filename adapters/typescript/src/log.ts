@@ -11,3 +11,17 @@ const write = (level: string) => (message: string, fields: Record<string, unknow
 
 /** Writes a line of JSON to the standard error. */
 export const consoleLogger: Logger = { info: write("info"), warn: write("warn"), error: write("error") };
+
+/** A logger that does nothing where another one throws: what is answered does not depend on what is logged. */
+export function harmless(logger: Logger): Logger {
+  const quiet =
+    (level: keyof Logger): Logger["info"] =>
+    (message, fields) => {
+      try {
+        logger[level](message, fields);
+      } catch {
+        // There is nobody to tell.
+      }
+    };
+  return { info: quiet("info"), warn: quiet("warn"), error: quiet("error") };
+}

@@ -9,7 +9,7 @@ import type { HttpRequest } from "./routes/request.js";
 export type FromProxy<R> = (request: R) => boolean;
 
 /** The request to judge, as Node.js has received it. */
-export function fromNode(incoming: IncomingMessage, fromProxy = false): HttpRequest {
+export function fromNode(incoming: IncomingMessage, fromProxy: () => boolean = () => false): HttpRequest {
   return {
     method: incoming.method ?? "",
     target: incoming.url ?? "",

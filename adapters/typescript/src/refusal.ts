@@ -16,6 +16,13 @@ export interface Refusal {
   requestId?: string;
 }
 
+/** The reason of a denial because of an obligation; a decision point gives the same one. */
+export const unsupported: Reason = {
+  code: "obligation_unsupported",
+  message: "The application cannot do what this would require of it.",
+  rule: "ALL-13",
+};
+
 const titles = { 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 503: "Service Unavailable" } as const;
 
 function refusal(status: Refusal["status"], code: RefusalCode, detail: string, more: Partial<Refusal> = {}): Refusal {

@@ -92,16 +92,58 @@ routes:
 test("what a check throws does not let Express go on", async (t) => {
   for (const thrown of [undefined, "route", "router", new Error("out of order")]) {
     const build = (app: Express, checker: Checker) => {
-      const fromProxy = () => {
-        throw thrown;
-      };
-      app.get("/users/:id", protect(checker, { fromProxy }), (_request, response) => void response.send("served"));
+      Object.defineProperty(checker, "check", {
+        value: () => {
+          throw thrown;
+        },
+      });
+      app.get("/users/:id", protect(checker), (_request, response) => void response.send("served"));
       app.get("/users/:id", (_request, response) => void response.send("served"));
       app.use((_error: unknown, _request: Request, response: Response, _next: NextFunction) => void response.status(500).end());
     };
     const { send } = await serve(t, build);
     assert.equal((await send("/users/jane")).status, 500, String(thrown));
   }
+});
+
+test("where the function for proxies throws, there is no answer", async (t) => {
+  const named = RouteTable.parse(`
+version: 1
+subject: {header: X-User}
+routes:
+  - {path: /open, methods: [GET], public: true}
+  - {path: "/users/{id}", methods: [GET], action: user.view, resource: {id: {path: id}}}
+`);
+  for (const thrown of [undefined, new Error("jane")]) {
+    const fromProxy = () => {
+      throw thrown;
+    };
+    const build = (app: Express, checker: Checker) => {
+      app.post("/can", offers(checker, { fromProxy }));
+      app.use(protect(checker, { fromProxy }), (_request, response) => void response.send("served"));
+    };
+    const { send, logger } = await serve(t, build, { routes: named });
+    const headers = { "X-User": "alice", "X-Request-ID": "r-1" };
+    for (const [target, method] of [
+      ["/users/jane", "GET"],
+      ["/open", "GET"],
+      ["/can", "POST"],
+    ] as const) {
+      const answer = await send(target, { method, headers });
+      assert.deepEqual([answer.status, answer.json().code, answer.headers.get("X-Request-ID")], [503, "unavailable", "r-1"]);
+    }
+    assert.ok(!logger.lines.join().includes("jane"));
+  }
+});
+
+test("what the logger throws changes no answer", async (t) => {
+  const log = () => {
+    throw new Error("the disk is full");
+  };
+  const { pdp, send } = await serve(t, usual, { logger: { info: log, warn: log, error: log } });
+  assert.equal((await send("/users/jane")).status, 403);
+  pdp.allow("user.view", { id: "S", type: "session_termination" });
+  assert.equal((await send("/users/jane")).status, 200);
 });
 
 test("a request passes if the answer is yes, and is refused otherwise", async (t) => {
@@ -328,7 +370,9 @@ test("a path that was changed before the check is not judged", async (t) => {
     usual(app, checker);
   });
   pdp.allow("user.view");
-  assert.equal((await send("/open")).status, 503);
+  const answer = await send("/open", { headers: { "X-Request-ID": "r-1" } });
+  assert.equal(answer.status, 503);
+  assert.deepEqual([answer.headers.get("X-Request-ID"), answer.json().request_id], ["r-1", "r-1"]);
 });
 
 test("a part of an application is protected by its whole path", async (t) => {

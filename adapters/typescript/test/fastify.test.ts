@@ -116,6 +116,23 @@ routes:
   assert.equal(await send("POST", "app.example.org"), 503, "a body cannot be read before the application reads it");
 });
 
+test("where the function for proxies throws, there is no answer", async (t) => {
+  const named = RouteTable.parse(
+    "{version: 1, subject: {header: X-User}, routes: [{path: /, methods: [GET], action: a, resource: {id: x}}]}",
+  );
+  const checker = new Checker({ decider: new FakePdp().allow({}), routes: named, logger: recording() });
+  const app = Fastify();
+  const fromProxy = () => {
+    throw new Error("jane");
+  };
+  app.addHook("onRequest", protect({ checker, fromProxy }));
+  app.get("/", async () => "seen");
+  const base = await listen(app);
+  t.after(() => app.close());
+  const answer = await fetch(base, { headers: { "X-User": "alice" } });
+  assert.deepEqual([answer.status, ((await answer.json()) as { code: string }).code], [503, "unavailable"]);
+});
+
 test("a path that was changed before the check is not judged", async (t) => {
   const checker = new Checker({ decider: new FakePdp().allow({}), routes, logger: recording() });
   const app = Fastify({ rewriteUrl: () => "/can" });
@@ -123,5 +140,6 @@ test("a path that was changed before the check is not judged", async (t) => {
   app.post("/can", async () => "reached");
   const base = await listen(app);
   t.after(() => app.close());
-  assert.equal((await fetch(`${base}/users/jane`, { method: "POST" })).status, 503);
+  const answer = await fetch(`${base}/users/jane`, { method: "POST", headers: { "X-Request-ID": "r-1" } });
+  assert.deepEqual([answer.status, answer.headers.get("X-Request-ID")], [503, "r-1"]);
 });

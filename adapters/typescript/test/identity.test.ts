@@ -131,24 +131,30 @@ test("a key file is read again when it has changed, and the last good one is kep
   const path = join(mkdtempSync(join(tmpdir(), "keys")), "keys.json");
   writeFileSync(path, keySet(jwk(ec.publicKey)));
   let now = 0;
+  const logger = recording();
   const v = new TokenVerifier({
     keysFile: path,
     issuer: "i",
     audience: "a",
     algorithms: ["ES256"],
     now: () => now,
-    logger: recording(),
+    logger,
   });
   const old = token({ alg: "ES256" }, claims(), ec.privateKey);
   const fresh = token({ alg: "ES256" }, claims(), other.privateKey);
   await v.verify(old);
   writeFileSync(path, "nothing");
   utimesSync(path, 1, 1);
-  now = 2000;
+  for (now = 2000; now < 4000; now += 300) {
+    await v.verify(old);
+  }
+  assert.equal(logger.lines.length, 1, "a bad file is told once");
+  writeFileSync(path, keySet(jwk(other.publicKey)) + " ".repeat(300 << 10));
+  now = 5000;
   await v.verify(old);
   writeFileSync(path, keySet(jwk(other.publicKey)));
   utimesSync(path, 2, 2);
-  now = 4000;
+  now = 7000;
   await v.verify(fresh);
   await assert.rejects(v.verify(old));
 });

@@ -202,10 +202,10 @@ test("a proxy that has proven itself may name the person", async () => {
       .replace("{claim: act}", "act"),
   );
   const fields: [string, string][] = [["X-User", "bob"]];
-  const named = { ...request("/users/jane", { fields }), fromProxy: true };
+  const named = { ...request("/users/jane", { fields }), fromProxy: () => true };
   const resolution = await table.resolve(named);
   assert.equal(resolution.outcome === "question" && resolution.question.subject.id, "bob");
   await assert.rejects(table.resolve(request("/users/jane", { fields })), { kind: "unauthenticated" });
-  await assert.rejects(table.resolve({ ...request("/users/jane"), fromProxy: true }), { kind: "unauthenticated" });
+  await assert.rejects(table.resolve({ ...request("/users/jane"), fromProxy: () => true }), { kind: "unauthenticated" });
   await assert.rejects(table.resolve(request("/open/x", { fields })), { kind: "bad_request" });
 });

@@ -99,6 +99,7 @@ export class KeyFile implements KeySource {
   #keys: KeySet;
   #seen: string;
   #looked: number;
+  #failed = false;
 
   constructor(
     readonly path: string,
@@ -108,7 +109,7 @@ export class KeyFile implements KeySource {
     this.#seen = stamp(path);
     this.#looked = now();
     try {
-      this.#keys = new KeySet(readFileSync(path));
+      this.#keys = read(path);
     } catch (thrown) {
       throw new Error(`the file of the issuer's keys cannot be used: ${(thrown as Error).message}`);
     }
@@ -126,16 +127,27 @@ export class KeyFile implements KeySource {
     try {
       const seen = stamp(this.path);
       if (seen !== this.#seen) {
-        this.#keys = new KeySet(readFileSync(this.path));
+        this.#keys = read(this.path);
         this.#seen = seen;
       }
+      this.#failed = false;
     } catch {
-      this.logger.warn("the file of the issuer's keys cannot be read again", {});
+      if (!this.#failed) {
+        this.logger.warn("the file of the issuer's keys cannot be read again, the last one counts", {});
+      }
+      this.#failed = true;
     }
   }
 }
 
+function read(path: string): KeySet {
+  if (statSync(path).size > maxKeySet) {
+    throw new Error(`the key set is larger than ${maxKeySet} bytes`);
+  }
+  return new KeySet(readFileSync(path));
+}
+
 function stamp(path: string): string {
-  const { mtimeMs, size, ino } = statSync(path);
-  return `${mtimeMs} ${size} ${ino}`;
+  const { mtimeMs, ctimeMs, size, ino } = statSync(path);
+  return `${mtimeMs} ${ctimeMs} ${size} ${ino}`;
 }

@@ -63,13 +63,13 @@ export class TokenError extends Error {
 
 /** Refuses a request for a public route that names a person, and does not come from the proxy: the application may believe it. */
 export function checkUnasked(request: HttpRequest, subject: Subject): void {
-  if (subject.header && one(request.fields, subject.header) !== undefined && !request.fromProxy) {
+  if (subject.header && one(request.fields, subject.header) !== undefined && request.fromProxy?.() !== true) {
     throw bad(`The request has the header ${subject.header}, which only the proxy may set: leave it out.`);
   }
 }
 
 function proxyPerson(request: HttpRequest, header: string): string {
-  if (!request.fromProxy) {
+  if (request.fromProxy?.() !== true) {
     throw unknownPerson(`Nobody has said who asks: the header ${header} counts only if it comes from the proxy.`);
   }
   const id = drawnHeader(request.fields, header);

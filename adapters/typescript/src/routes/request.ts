@@ -10,6 +10,9 @@ export interface HttpRequest {
   fields: Fields;
   /** Returns the whole body. It is called at most once, and only if the question draws from the body. */
   readBody?: ReadBody;
-  /** The caller is an authenticated proxy. Only then may a header name the person. */
-  fromProxy?: boolean;
+  /**
+   * Reports whether the caller is an authenticated proxy: only then may a header name the person. It is called where that matters. If
+   * it throws, there is no answer.
+   */
+  fromProxy?: () => boolean;
 }

@@ -146,6 +146,31 @@ def test_what_a_page_offers_is_asked_of_the_same_person(check):
     )
 
 
+def test_keys_are_not_waited_for_in_threads():
+    waits = []
+
+    class Waiting:
+        def verify(self, token):
+            raise AssertionError("it may block")
+
+        def verify_now(self, token):
+            if token == "away":
+                raise KeysUnavailable
+            waits.append(token)
+            return {"sub": token} if len(waits) == 3 else None
+
+    async def run(token):
+        async with AsyncClient(pdp.url, timeout=30) as client:
+            return await AsyncChecker(TABLE, client, {}, Waiting()).check(request("/users/jane", token=token))
+
+    with FakePdp() as pdp:
+        pdp.permit("user.view")
+        assert asyncio.run(run("alice")).subject == "alice"
+        assert asyncio.run(run("away")).refusal.status == 503
+        waits.append("one too many")
+        assert asyncio.run(run("alice")).refusal.status == 503  # in vain
+
+
 def test_request_ids_that_cannot_be_used(check):
     check.pdp.permit("user.view")
     for value in ("a b", "x" * 129, "", "é"):

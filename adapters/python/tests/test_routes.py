@@ -3,7 +3,7 @@ import json
 import pytest
 
 from wardkeeper_pep import routes
-from wardkeeper_pep.routes import BadRequest, Faults, Matched, ReadBody, Request, Unauthenticated, Verify
+from wardkeeper_pep.routes import BadRequest, Faults, Matched, ReadBody, Request, Unauthenticated, Verify, _header
 
 FILE = {
     "version": 1,
@@ -479,3 +479,10 @@ def test_the_person_that_a_proxy_names():
     ):
         with pytest.raises(BadRequest):
             resolve(headers, True)
+
+
+def test_names_of_fields_that_senders_choose_are_not_kept():
+    known = _header._known.cache_info().currsize
+    for i in range(5):
+        assert routes.folded("X" * 5000 + str(i)) == "x" * 5000 + str(i)
+    assert _header._known.cache_info().currsize == known

@@ -42,9 +42,11 @@ class Middleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
-        if scope["type"] not in ("http", "websocket"):
+        if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
+        if scope["type"] not in ("http", "websocket"):
+            raise ValueError("requests of this type cannot be judged")
         outcomes: list[Outcome] = []
         scope = {**scope, OUTCOMES: outcomes}
         trace = Trace()
@@ -138,14 +140,12 @@ def result_of(scope: Scope) -> Result:
 
 async def refuse(refused: Refused, scope: Scope, send: Send, trace: Trace | None = None) -> None:
     """Answer with a refusal."""
-    refusal = refused.refusal
+    refusal = refused.refusal.within(trace)
     if scope["type"] == "websocket":
         await send({"type": "websocket.close", "code": 1008})  # the server answers 403 before it accepts
         return
     kind, body = refusal.body(",".join(value for name, value in _headers(scope) if name == "accept"))
     fields = [*refusal.fields(), ("Content-Type", kind), ("Content-Length", str(len(body)))]
-    if trace is not None and trace.request_id and not refusal.request_id:
-        fields.append(("X-Request-ID", trace.request_id))
     headers = [(name.lower().encode("latin-1"), value.encode("latin-1", "replace")) for name, value in fields]
     await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})

@@ -27,6 +27,8 @@ _log = logging.getLogger("wardkeeper_pep")
 
 T = TypeVar("T")
 
+_MAX_WAIT, _PAUSE = 1.0, 0.02  # seconds, for keys that are being fetched
+
 
 class Verifies(Protocol):
     """Verifies the token that names a person, as `wardkeeper_pep.identity.Verifier` does."""
@@ -53,6 +55,12 @@ class Result:
     def passes(self) -> bool:
         """Whether the request may pass."""
         return self.refusal is None
+
+    @property
+    def confirmed_by(self) -> str:
+        """The name of the header that tells whether the question of the route was confirmed; empty if none does."""
+        drawn = self.route.confirmed if self.route is not None else None
+        return drawn.name if drawn is not None and drawn.source == "header" else ""
 
     def about(self, resource: str | Entity, *, location: str | None = None, context: Mapping[str, Any] | None = None) -> Evaluation:
         """Return a question of the same person, who stands where the request says, about another resource: for `can`."""
@@ -261,12 +269,17 @@ class AsyncChecker(_Core):
             raise _body_failed(error) from None
 
     async def _verify(self, token: str) -> Any:
-        """Verify a token. Only a verifier that may wait for keys does so in a thread."""
+        """Verify a token. A verifier without `verify_now` may wait for keys, so it does so in a thread."""
         if self._verifier is None:
             return {}
         at_once: Callable[[str], Any] | None = getattr(self._verifier, "verify_now", None)
-        claims = at_once(token) if at_once else None
-        return await asyncio.to_thread(self._verifier.verify, token) if claims is None else claims
+        if at_once is None:
+            return await asyncio.to_thread(self._verifier.verify, token)
+        for _ in range(round(_MAX_WAIT / _PAUSE)):  # not in threads: requests would use them all up
+            if (claims := at_once(token)) is not None:
+                return claims
+            await asyncio.sleep(_PAUSE)
+        raise KeysUnavailable
 
 
 async def resolved(value: T | Awaitable[T]) -> T:

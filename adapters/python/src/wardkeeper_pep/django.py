@@ -48,7 +48,7 @@ View = TypeVar("View", bound=Callable[..., Any])
 MAX_LISTED = 10_000
 """Results of a search that `allowed` takes."""
 
-_RESULT, _OUTCOMES, _TRACE = "wardkeeper", "_wardkeeper_outcomes", "_wardkeeper_trace"
+_RESULT, _OUTCOMES, _TRACE, _CONFIRMED = "wardkeeper", "_wardkeeper_outcomes", "_wardkeeper_trace", "_wardkeeper_confirmed"
 
 
 class Configured:
@@ -181,9 +181,7 @@ def _due(request: HttpRequest, response: HttpResponseBase) -> list[Outcome]:
 
 
 def _response(refusal: Refusal, request: HttpRequest) -> HttpResponse:
-    if not refusal.request_id:
-        trace: Trace = getattr(request, _TRACE)
-        refusal = Refusal(**{**vars(refusal), "request_id": trace.request_id})
+    refusal = refusal.within(getattr(request, _TRACE))
     kind, body = refusal.body(request.headers.get("accept", ""))
     response = HttpResponse(body, status=refusal.status, content_type=kind, headers=dict(refusal.fields()))
     response._has_been_logged = True  # type: ignore[attr-defined] # Django would log the path, which may name persons
@@ -251,9 +249,22 @@ def _asked(
 ) -> Evaluation:
     place = None if location is None else _drawn(location, request, parameters)
     asked = question_of(request, action, _drawn(resource, request, parameters), location=place, type=type)
-    if confirmed(request) if callable(confirmed) else request.headers.get(confirmed) == "true":
+    if confirmed(request) if callable(confirmed) else _is_confirmed(request, confirmed, asked):
         asked = Evaluation(asked.subject, asked.action, asked.resource, {**asked.context, "confirmed": True})
     return asked
+
+
+def _is_confirmed(request: Any, header: str, asked: Evaluation) -> bool:
+    """Tell whether the person has confirmed this question. A header stands for one question: its warnings are what was shown."""
+    if request.headers.get(header) != "true":
+        return False
+    plain = getattr(request, "_request", request)
+    known: dict[str, str] = vars(plain).setdefault(_CONFIRMED, {})
+    result: Result | None = getattr(plain, _RESULT, None)
+    if not known and result is not None and (drawn := result.confirmed_by):
+        known[drawn.lower()] = "the question of the route file"
+    key = repr(asked)
+    return known.setdefault(header.lower(), key) == key
 
 
 def _drawn(value: Any, request: Any, parameters: Mapping[str, Any]) -> str:
@@ -268,7 +279,12 @@ def _drawn(value: Any, request: Any, parameters: Mapping[str, Any]) -> str:
 
 def _enforced(request: Any, outcome: Outcome) -> Outcome:
     if not outcome.permitted:
-        _log.info("a view was refused: verdict=%s error=%s", outcome.verdict.value, outcome.error)
+        _log.info(
+            "a view was refused: verdict=%s request_id=%s error=%s",
+            outcome.verdict.value,
+            _trace(request).request_id,
+            outcome.error,
+        )
         raise Refused(outcome.refusal)
     due = getattr(getattr(request, "_request", request), _OUTCOMES, None)
     if due is None:
@@ -293,8 +309,13 @@ async def aenforce(request: Any, asked: Evaluation) -> Outcome:
         return _enforced(request, await configured().async_enforcer.enforce(asked))
 
 
+def _trace(request: Any) -> Trace:
+    trace: Trace = getattr(getattr(request, "_request", request), _TRACE, current_trace())
+    return trace
+
+
 def _tracing(request: Any) -> Any:
-    return using_trace(getattr(getattr(request, "_request", request), _TRACE, current_trace()))
+    return using_trace(_trace(request))
 
 
 def may(
@@ -304,7 +325,8 @@ def may(
 
     `resource` and `location` are parameters of the path in braces, as in `"{id}"`, other texts as they are, or functions that
     return a value. `confirmed` tells whether the person has been shown what is to be confirmed: a function of the request, or the
-    name of a header whose value is then `true`.
+    name of a header whose value is then `true`. A header confirms one question: where a request asks several, by decorators or by
+    the route file too, each has a header of its own.
     """
 
     def decorate(view: View) -> View:

@@ -21,6 +21,8 @@ from .trace import current_trace, new_trace, using_trace
 
 _log = logging.getLogger("wardkeeper_pep")
 
+_CONFIRMED = "wardkeeper.confirmed"
+
 Person = Callable[[Request], Union[str, Awaitable[Union[str, None]], None]]
 """Returns the id of the person who has signed in, or `None`."""
 Drawn = Union[str, Callable[[Request], Union[str, Awaitable[Union[str, None]], None]]]
@@ -56,7 +58,7 @@ class Protection:
         """Return a dependency that lets an operation run only if the person may do `action` to `resource`.
 
         `confirmed` tells whether the person has been shown what is to be confirmed: a function, or the name of a header whose
-        value is then `true`.
+        value is then `true`. A header confirms one question: where a request asks several, each has a header of its own.
         """
 
         async def ask(request: Request) -> Outcome:
@@ -68,13 +70,16 @@ class Protection:
                 entity = Entity(about.resource.type, about.resource.id, {"location": place})
                 about = Evaluation(about.subject, about.action, entity, about.context)
             context = dict(about.context)
-            if confirmed(request) if callable(confirmed) else request.headers.getlist(confirmed) == ["true"]:
+            if confirmed(request) if callable(confirmed) else _is_confirmed(request, confirmed, (action, about)):
                 context["confirmed"] = True
             trace = current_trace() if current_trace().request_id else new_trace(request.headers.getlist)
             with using_trace(trace):
                 outcome = await self._enforcer.enforce(Evaluation(about.subject, Action(action), about.resource, context))
             if not outcome.permitted:
-                _log.info("an operation was refused: action=%s verdict=%s error=%s", action, outcome.verdict.value, outcome.error)
+                _log.info(
+                    "an operation was refused: action=%s verdict=%s request_id=%s error=%s",
+                    *(action, outcome.verdict.value, trace.request_id, outcome.error),
+                )
                 raise Refused(outcome.refusal)
             request.scope[OUTCOMES].append(outcome)
             return outcome
@@ -97,6 +102,18 @@ class Protection:
         if isinstance(resource, str):
             resource = Entity(type, resource)
         return Evaluation(Entity("user", person), Action(""), resource, dict(self._context(request)) if self._context else {})
+
+
+def _is_confirmed(request: Request, header: str, asked: object) -> bool:
+    """Tell whether the person has confirmed this question. A header stands for one question: its warnings are what was shown."""
+    if request.headers.getlist(header) != ["true"]:
+        return False
+    known: dict[str, str] = request.scope.setdefault(_CONFIRMED, {})
+    result = request.scope.get(RESULT)
+    if not known and isinstance(result, Result) and (drawn := result.confirmed_by):
+        known[drawn.lower()] = "the question of the route file"
+    key = repr(asked)
+    return known.setdefault(header.lower(), key) == key
 
 
 async def checked(request: Request) -> Result:

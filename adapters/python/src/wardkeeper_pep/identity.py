@@ -115,10 +115,10 @@ class Verifier:
         return self._claims(parts[1])
 
     def verify_now(self, token: str) -> dict[str, Any] | None:
-        """Do the same as `verify`, without waiting for keys. It is `None` where that would have to wait."""
+        """Do the same as `verify`, without waiting for keys. It is `None` while they are being fetched."""
         try:
             return self.verify(token, wait=0)
-        except KeysUnavailable:
+        except _KeysAwaited:
             return None
 
     def _claims(self, part: str) -> dict[str, Any]:
@@ -285,6 +285,10 @@ def _matching(keys: Sequence[Key], algorithm: str, key_id: str) -> list[Key]:
     ]
 
 
+class _KeysAwaited(KeysUnavailable):
+    """The keys are still being fetched."""
+
+
 _NO_KEY = "the issuer has no such key as the token names"
 
 
@@ -375,7 +379,7 @@ class _Remote:
         if found:
             return found
         if running is not None and not running.wait(wait):
-            raise KeysUnavailable
+            raise _KeysAwaited
         with self._lock:
             keys = self._usable()
             found = _matching(keys or [], algorithm, key_id)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from . import _json
 from .errors import NotPermitted
+from .trace import Trace
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,10 @@ class Refusal:
     def unavailable(cls, detail: str = "Whether you may do this could not be found out. Try again.") -> Refusal:
         """Refuse a request about which there is no answer."""
         return cls(503, "unavailable", detail)
+
+    def within(self, trace: Trace | None) -> Refusal:
+        """Return the refusal with the id of the request, unless it has one."""
+        return replace(self, request_id=trace.request_id) if trace is not None and not self.request_id else self
 
     @property
     def title(self) -> str:

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from .check import Checker, Result, log_undone
 from .refusal import Refused
 from .routes import BodyIncomplete, BodyTooLong, Headers, Request
-from .trace import using_trace
+from .trace import Trace, using_trace
 
 Environ = "dict[str, Any]"
 
@@ -62,7 +62,7 @@ class _Answer:
             try:
                 body = self._app(self._environ, self._record)
             except Refused as refused:
-                return refuse(refused, self._environ, self._start)
+                return refuse(refused, self._environ, self._start, self._result.trace)
             if self._status:
                 self._done()
                 return body
@@ -85,6 +85,10 @@ class _Answer:
                     self._done()
                 yield part
             self._done()
+        except Refused as refused:
+            if self._status:
+                raise
+            yield from refuse(refused, self._environ, self._start, self._result.trace)
         finally:
             close: Callable[[], None] | None = getattr(body, "close", None)
             if close:
@@ -97,27 +101,32 @@ def result_of(environ: dict[str, Any]) -> Result:
     return result
 
 
-def refuse(refused: Refused, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """Answer with a refusal."""
-    kind, body = refused.refusal.body(environ.get("HTTP_ACCEPT", ""))
-    fields = [*refused.refusal.fields(), ("Content-Type", kind), ("Content-Length", str(len(body)))]
-    start_response(f"{refused.refusal.status} {refused.refusal.title}", fields)
+def refuse(
+    refused: Refused, environ: dict[str, Any], start_response: Callable[..., Any], trace: Trace | None = None
+) -> Iterable[bytes]:
+    """Answer with a refusal, in the trace of the request."""
+    refusal = refused.refusal.within(trace)
+    kind, body = refusal.body(environ.get("HTTP_ACCEPT", ""))
+    fields = [*refusal.fields(), ("Content-Type", kind), ("Content-Length", str(len(body)))]
+    start_response(f"{refusal.status} {refusal.title}", fields)
     return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
 
 
 def request_of(environ: dict[str, Any], from_proxy: Callable[[dict[str, Any]], bool] | None = None) -> Request:
     """Return the request of an environment. If the body is read, `wsgi.input` is replaced by one with the same bytes."""
     seen = (environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")).encode("latin-1", "replace")
+    query: str = environ.get("QUERY_STRING", "")
     target: str | None = environ.get("REQUEST_URI") or environ.get("RAW_URI")
     if not isinstance(target, str):
         # The server tells only the decoded path. The application gets nothing else either, so that is what is judged.
-        target = quote(seen, safe="/!$&'()*+,=:@~") + ("?" + query if (query := environ.get("QUERY_STRING")) else "")
+        target = quote(seen, safe="/!$&'()*+,=:@~") + ("?" + query if query else "")
     return Request(
         method=environ["REQUEST_METHOD"],
         target=target,
         host=[environ["HTTP_HOST"]] if "HTTP_HOST" in environ else [],
         headers=_headers(environ),
         path=seen.decode("utf-8", "surrogateescape"),
+        query=query,
         read_body=lambda limit: _read(environ, limit),
         from_proxy=lambda: from_proxy is not None and from_proxy(environ),
     )

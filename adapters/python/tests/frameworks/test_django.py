@@ -173,6 +173,38 @@ def test_metadata_of_rest_framework_that_cannot_be_asked_about(client):
     assert DONE == ["T/mail"]
 
 
+@pytest.mark.parametrize("path", ["/both/jane", "/rest-both/jane"])
+def test_a_confirmation_counts_for_one_question(client, path):
+    client.pdp.permit_once_confirmed("user.view")
+    client.pdp.permit_once_confirmed("user.edit")
+    confirmed = {"x-confirmed": "true"}
+    assert json.loads(client.post(path, headers=confirmed).content)["code"] == "confirmation_required"
+    assert [(a.action, a.context.get("confirmed")) for a in client.pdp.asked] == [("user.view", True), ("user.edit", None)]
+    assert client.post(path, headers={**confirmed, "x-edited": "true"}).status_code == 403
+    assert client.post(path + "/headers", headers={**confirmed, "x-edited": "true"}).status_code == 200
+
+
+def test_a_schema_of_rest_framework(client):
+    client.pdp.permit("user.list", obligations=[MAIL])
+    answer = client.get("/schema")
+    assert answer.status_code == 200
+    paths = json.loads(answer.content)["paths"]
+    assert "/rest/{id}" not in paths  # its question needs the parameter
+    assert "/rest-list" in paths
+    assert [parameter["name"] for parameter in paths["/rest-users"]["get"]["parameters"]] == ["token"]
+    assert DONE == []
+    client.pdp.deny("user.list")
+    assert "/rest-list" not in json.loads(client.get("/schema").content)["paths"]
+
+
+def test_a_view_that_another_one_asks_about(client):
+    client.pdp.permit_once_confirmed("user.list")
+    assert json.loads(client.get("/rest-outer").content)["code"] == "confirmation_required"
+    client.pdp.permit("user.list", obligations=[MAIL])
+    assert client.get("/rest-outer").status_code == 200
+    assert DONE == ["T/mail"]
+
+
 def test_a_view_that_is_marked_as_asynchronous(pdp):
     pdp.permit("user.view", obligations=[LOG])
     answer = Asynchronous({"host": "testserver", "x-test-person": "alice"}).get("/async-class/jane")

@@ -1,3 +1,4 @@
+import asyncio
 from typing import Annotated
 
 import httpx
@@ -41,6 +42,19 @@ class Clinic:
                 raise HTTPException(409)
             return {"id": id}
 
+        @app.post("/both", dependencies=[Depends(protect.may("user.edit", "jane")), Depends(protect.may("user.move", "jane"))])
+        def both():
+            return {}
+
+        both_headers = [
+            Depends(protect.may("user.edit", "jane")),
+            Depends(protect.may("user.move", "jane", confirmed="X-Moved")),
+        ]
+
+        @app.post("/both-headers", dependencies=both_headers)
+        def with_headers():
+            return {}
+
         @app.get("/search", dependencies=[Depends(protect.may("user.view", lambda request: request.query_params.get("id")))])
         def search():
             return {}
@@ -78,7 +92,7 @@ def test_what_may_not(clinic):
     assert answer.status_code == 403
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["detail"] == "Not one of yours."
-    assert answer.headers["x-request-id"]
+    assert answer.headers["x-request-id"] == answer.json()["request_id"]
     assert clinic.client.get("/users/jane", headers={"accept": "text/html"}).text.startswith("<!doctype html>")
     assert clinic.client.get("/users/jane", headers={"x-test-person": ""}).status_code == 401
     assert clinic.client.get("/search").status_code == 400
@@ -100,6 +114,26 @@ def test_confirmation(clinic):
     answer = clinic.client.post("/users/jane")
     assert (answer.status_code, answer.json()["code"]) == (403, "confirmation_required")
     assert clinic.client.post("/users/jane", headers={"x-confirmed": "true"}).status_code == 200
+
+
+def test_a_confirmation_counts_for_one_question(clinic):
+    clinic.pdp.permit_once_confirmed("user.edit")
+    clinic.pdp.permit_once_confirmed("user.move")
+    confirmed = {"x-confirmed": "true"}
+    answer = clinic.client.post("/both", headers=confirmed)
+    assert (answer.status_code, answer.json()["code"]) == (403, "confirmation_required")
+    assert [(a.action, a.context.get("confirmed")) for a in clinic.pdp.asked] == [("user.edit", True), ("user.move", None)]
+    assert clinic.client.post("/both-headers", headers=confirmed).status_code == 403
+    assert clinic.client.post("/both-headers", headers={**confirmed, "x-moved": "true"}).status_code == 200
+
+
+def test_what_cannot_be_judged_does_not_pass():
+    async def app(scope, receive, send):
+        raise AssertionError("it is not to be called")
+
+    checker = AsyncChecker(routes.parse(FILE), AsyncClient("http://127.0.0.1:9"))
+    with pytest.raises(ValueError, match="cannot be judged"):
+        asyncio.run(Middleware(app, checker)({"type": "webtransport"}, None, None))
 
 
 def test_the_middleware_is_not_forgotten():

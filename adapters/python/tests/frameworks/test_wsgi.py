@@ -8,18 +8,20 @@ from wardkeeper_pep.testing import FakePdp
 from wardkeeper_pep.wsgi import Middleware, request_of, result_of
 
 FILE = b"""{"version": 1, "subject": {"header": "X-Person"}, "routes": [
+    {"path": "/search", "methods": ["GET"], "action": "user.view", "resource": {"id": {"query": "id"}}},
     {"path": "/users/{id}", "methods": ["GET"], "action": "user.view", "resource": {"id": {"path": "id"}}},
     {"path": "/echo", "methods": ["POST"], "action": "user.view", "resource": {"id": {"body": "/id"}}}]}"""
 MAIL = {"id": "T/mail", "type": "notification", "properties": {"channel": "email"}}
 
 
 def environ_of(method="GET", target="/users/jane", body=b"", **more):
-    path = target.partition("?")[0]
+    path, _, query = target.partition("?")
     return {
         "REQUEST_METHOD": method,
         "REQUEST_URI": target,
         "SCRIPT_NAME": "",
         "PATH_INFO": path,
+        "QUERY_STRING": query,
         "HTTP_HOST": "h",
         "HTTP_X_PERSON": "alice",
         "CONTENT_LENGTH": str(len(body)) if body else "",
@@ -92,9 +94,25 @@ def test_an_application_that_raises(pdp):
         raise Refused(Refusal(403, "denied", "No."))
 
     call = Call(pdp, app)
-    status, body, fields = call(environ_of())
+    status, body, fields = call(environ_of(HTTP_X_REQUEST_ID="r-1"))
     assert (status, json.loads(body)["detail"], fields["Cache-Control"]) == ("403 Forbidden", "No.", "no-store")
+    assert (fields["X-Request-ID"], json.loads(body)["request_id"]) == ("r-1", "r-1")
     assert call.done == []
+
+    def generator(environ, start_response):
+        raise Refused(Refusal(403, "denied", "No."))
+        yield b""
+
+    status, body, fields = Call(pdp, generator)(environ_of(HTTP_X_REQUEST_ID="r-1"))
+    assert (status, json.loads(body)["detail"], fields["X-Request-ID"]) == ("403 Forbidden", "No.", "r-1")
+
+    def late(environ, start_response):
+        start_response("200 OK", [])
+        yield b"a"
+        raise Refused(Refusal(403, "denied", "No."))
+
+    with pytest.raises(Refused):
+        Call(pdp, late)(environ_of())
     with pytest.raises(ZeroDivisionError):
         Call(pdp, lambda environ, start_response: 1 / 0)(environ_of())
 
@@ -130,6 +148,15 @@ def test_a_prefix_and_a_path_that_differ(pdp):
     assert call(environ_of(target="/users/jane", SCRIPT_NAME="/users", PATH_INFO="/jane"))[0] == "200 OK"
     assert call(environ_of(target="/users/jane", PATH_INFO="/users/tom"))[0] == "400 Bad Request"
     assert call(environ_of(REQUEST_URI="http://h/users/jane"))[0] == "400 Bad Request"
+
+
+def test_a_query_that_differs(pdp):
+    call = Call(pdp, answering("200 OK"))
+    assert call(environ_of(target="/search?id=jane"))[0] == "200 OK"
+    assert call(environ_of(target="/search?id=jane", QUERY_STRING="id=tom"))[0] == "400 Bad Request"
+    assert call(environ_of(target="/search?id=jane", QUERY_STRING=""))[0] == "400 Bad Request"
+    assert call(environ_of(target="/users/jane", QUERY_STRING="id=tom"))[0] == "400 Bad Request"
+    assert call(environ_of(target="/users/jane?"))[0] == "200 OK"
 
 
 def test_fields():

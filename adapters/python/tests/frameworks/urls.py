@@ -5,7 +5,9 @@ from django.http import HttpResponse, JsonResponse
 from django.urls import path
 from django.views import View as DjangoView
 from rest_framework import generics, serializers
+from rest_framework.renderers import JSONOpenAPIRenderer
 from rest_framework.response import Response
+from rest_framework.schemas import get_schema_view
 from rest_framework.views import APIView
 
 from wardkeeper_pep.django import acan, can, may, result_of
@@ -81,6 +83,46 @@ class New(generics.CreateAPIView):
     permission_classes = [may_rest("user.edit", edited)]
 
 
+class Both(APIView):
+    permission_classes = [may_rest("user.view", "{id}"), may_rest("user.edit", "{id}")]
+
+    def post(self, request, id):
+        return Response({})
+
+
+class BothHeaders(Both):
+    permission_classes = [may_rest("user.view", "{id}"), may_rest("user.edit", "{id}", confirmed="X-Edited")]
+
+
+class List(APIView):
+    permission_classes = [may_rest("user.list", "ghi", type="location")]
+
+    def get(self, request):
+        return Response({})
+
+
+class Outer(APIView):
+    permission_classes = []
+
+    def get(self, request):
+        inner = List()
+        inner.args, inner.kwargs, inner.request = (), {}, request
+        inner.check_permissions(request)
+        return Response({})
+
+
+@may("user.view", "{id}")
+@may("user.edit", "{id}")
+def both(request, id):
+    return JsonResponse({})
+
+
+@may("user.view", "{id}")
+@may("user.edit", "{id}", confirmed="X-Edited")
+def both_headers(request, id):
+    return JsonResponse({})
+
+
 class Pages(SearchPagination):
     page_size = 2
 
@@ -104,6 +146,13 @@ urlpatterns = [
     path("async-class/<str:id>", may("user.view", "{id}")(AsyncView.as_view())),
     path("rest-new/<str:id>", New.as_view()),
     path("rest-users", Users.as_view()),
+    path("rest-list", List.as_view()),
+    path("rest-outer", Outer.as_view()),
+    path("both/<str:id>", both),
+    path("both/<str:id>/headers", both_headers),
+    path("rest-both/<str:id>", Both.as_view()),
+    path("rest-both/<str:id>/headers", BothHeaders.as_view()),
+    path("schema", get_schema_view(title="Users", renderer_classes=[JSONOpenAPIRenderer])),
     path("plain/<str:id>", lambda request, id: HttpResponse(result_of(request).subject)),
     path("body", lambda request: HttpResponse(request.body)),
 ]

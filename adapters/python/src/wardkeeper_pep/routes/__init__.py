@@ -67,6 +67,8 @@ class Request:
     """The other fields. Names may be in any case."""
     path: str | None = None
     """The decoded path that the application gets. If it is given, it has to be what the target means."""
+    query: str | None = None
+    """The query that the application gets, still encoded. If it is given, it has to be that of the target."""
     read_body: Callable[[int], bytes | Awaitable[bytes]] | None = None
     """Returns the whole body, or raises `BodyTooLong` if it is longer than so many bytes. It is called at most once, and only if
     the question draws from the body. Without it, such requests are refused."""
@@ -124,6 +126,8 @@ class Table:
         target = parse_target(request.target)
         if request.path is not None and request.path != target.path:
             raise BadRequest("The path that was sent is not the one that the application gets: send the path that is meant.")
+        if request.query is not None and request.query != target.query:
+            raise BadRequest("The query that was sent is not the one that the application gets: send the query that is meant.")
         host = canonical_host(request.host)
         check_headers(request.headers)
         if overrides_method(target.query):

@@ -26,16 +26,26 @@ UNDRAWABLE = (
 # Proxies and adapters set these themselves.
 REPLACED = ("X-Forwarded-Method", "X-Forwarded-Uri", "X-Forwarded-Host", "X-Request-ID")
 
+_USUAL = 64  # characters of a name that is kept: senders choose names
+
 _OTHER = re.compile("[^a-z0-9]")
 _PRINTABLE = re.compile(r"[ -~]*")
 
 
-@lru_cache(maxsize=1024)
 def folded(name: str) -> str:
     """Return a text that two names share exactly if some application could take one field for the other.
 
     Case is ignored, and every character but letters and digits is a hyphen: CGI and its successors make them underscores.
     """
+    return _known(name) if len(name) <= _USUAL else _fold(name)
+
+
+@lru_cache(maxsize=1024)
+def _known(name: str) -> str:
+    return _fold(name)
+
+
+def _fold(name: str) -> str:
     return _OTHER.sub("-", name.lower()) if name.isascii() else _OTHER.sub("-", "".join(map(_lower, name)))
 
 

@@ -38,6 +38,7 @@ func (anybody) Verify(_ context.Context, token string) (map[string]any, error) {
 type hostileTrial struct {
 	table *routes.Table
 	site  hostile.Site
+	lines bool // whether the adapter sees the request line as it was sent
 }
 
 // overHostile sends the hostile corpus. The decision point allows everything.
@@ -53,7 +54,7 @@ func (s *suite) overHostile(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	trial := hostileTrial{table.WithVerifier(anybody{}), hostile.DefaultSite()}
+	trial := hostileTrial{table.WithVerifier(anybody{}), hostile.DefaultSite(), !slices.Contains(s.without, needsLines)}
 	trial.site.Credentials = "Authorization: " + authorization[0]
 	path := filepath.Join(s.dir, "hostile.yaml")
 	text := strings.Replace(string(hostile.RouteFile), "keys: https://idp.example.org/jwks.json", "keys_file: "+filepath.Join(s.dir, "keys.json"), 1)
@@ -137,8 +138,15 @@ func (t hostileTrial) problems(ctx context.Context, a hostile.Answer, asked []au
 	return problems
 }
 
+// requestLine matches one in which a tab separates, or whose target is absolute. Some servers read them as if it were not so, and tell
+// nobody.
+var requestLine = regexp.MustCompile(`(?i)\A([^ \t\r\n]+)[ \t]+(?:https?://[^/ \t\r\n]*)?(/[^ \t\r\n]*)[ \t]+HTTP/1\.1\r\n`)
+
 // refuses reports whether the application must not get the first request of a case, whose bytes have one meaning for every program.
 func (t hostileTrial) refuses(ctx context.Context, c hostile.Case) bool {
+	if !t.lines {
+		c.Raw = requestLine.ReplaceAll(c.Raw, []byte("$1 $2 HTTP/1.1\r\n"))
+	}
 	r, ok := c.Request()
 	if !ok || strings.HasPrefix(c.Class, "pipelines") || c.Hangs {
 		return false

@@ -61,9 +61,10 @@ const (
 	needsDenials    = "obligations-of-denials"
 	needsSeparation = "separate-fields"
 	needsMalformed  = "malformed-requests"
+	needsLines      = "request-lines"
 )
 
-var capabilities = [...]string{needsBody, needsDenials, needsSeparation, needsMalformed}
+var capabilities = [...]string{needsBody, needsDenials, needsSeparation, needsMalformed, needsLines}
 
 // timed reports whether the case is about the time-out.
 func (c *testCase) timed() bool { return strings.HasPrefix(c.Request, "GET /users/not-in-time") }

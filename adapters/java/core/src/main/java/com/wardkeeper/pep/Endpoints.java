@@ -1,0 +1,26 @@
+package com.wardkeeper.pep;
+
+/**
+ * The endpoints of a decision point: paths, or the URLs of its metadata. Each is empty where it is
+ * not offered.
+ *
+ * @param evaluation answers one question
+ * @param evaluations answers many
+ * @param searchSubject searches for subjects
+ * @param searchResource searches for resources
+ * @param searchAction searches for actions
+ */
+public record Endpoints(
+    String evaluation,
+    String evaluations,
+    String searchSubject,
+    String searchResource,
+    String searchAction) {
+  static final Endpoints DEFAULT =
+      new Endpoints(
+          "/access/v1/evaluation",
+          "/access/v1/evaluations",
+          "/access/v1/search/subject",
+          "/access/v1/search/resource",
+          "/access/v1/search/action");
+}

@@ -1,0 +1,2 @@
+/** Strict JSON. */
+package com.wardkeeper.pep.json;

@@ -2,9 +2,9 @@
 
 import { spawn } from "node:child_process";
 
-/** Starts a program and returns the first group of a pattern in its output, and a function that stops it. */
-export async function start(t, command, args, pattern) {
-  const program = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"] });
+/** Starts a program and returns the first group of a pattern in its output, and functions that stop it and return its output. */
+export async function start(t, command, args, pattern, options = {}) {
+  const program = spawn(command, args, { ...options, stdio: ["ignore", "pipe", "pipe"] });
   const ended = new Promise((resolve) => program.once("exit", resolve));
   const stop = async () => {
     program.kill("SIGTERM");
@@ -24,7 +24,7 @@ export async function start(t, command, args, pattern) {
     program.stderr.on("data", read);
     ended.then(() => reject(new Error(`${command} has ended:\n${output}`)));
   });
-  return { found, stop };
+  return { found, stop, output: () => output };
 }
 
 const root = process.env.REPOSITORY;

@@ -10,7 +10,7 @@ import { at, sidecar, start } from "./program.mjs";
 
 const readme = readFileSync(at("adapters/typescript/README.md"), "utf8");
 const section = readme.slice(readme.indexOf("## Protect a page"), readme.indexOf("## Obligations"));
-const block = (language) => section.split(`\`\`\`${language}\n`)[1].split("```")[0];
+const block = (language, index = 0) => section.split(`\`\`\`${language}\n`)[index + 1].split("```")[0];
 
 /** Replaces each old text, which has to be there, with the new one after it. */
 function replace(text, ...pairs) {
@@ -61,4 +61,37 @@ test("the first page of README.md", async (t) => {
   assert.equal(status, 403);
   assert.equal(JSON.parse(problem).reasons[0].rule, "REG-11");
   assert.equal((await get("/users/jane", {}))[0], 401);
+});
+
+test("the first page of README.md without an identity provider, as its commands ask for it", async (t) => {
+  const { url } = await sidecar(t, "--directory", at("testdata/directories/sample.yaml"));
+  const port = await freePort();
+  const dir = mkdtempSync(join(process.cwd(), "readme-"));
+  t.after(() => rmSync(dir, { recursive: true }));
+  writeFileSync(join(dir, "routes.yaml"), block("yaml"));
+  const checker = block("js")
+    .split("\n")
+    .find((line) => line.startsWith("const checker = "));
+  writeFileSync(
+    join(dir, "server.mjs"),
+    replace(
+      block("js"),
+      [checker, block("js", 1)],
+      ['{ url: "http://127.0.0.1:8181" }', `{ url: "${url}", timeout: 60_000 }`],
+      ['"routes.yaml"', JSON.stringify(join(dir, "routes.yaml"))],
+      ["app.listen(8080)", `app.listen(${port}, "127.0.0.1", () => console.log("listens at", ${port}))`],
+    ),
+  );
+  await start(t, process.execPath, [join(dir, "server.mjs")], /listens at (\d+)/);
+  const commands = block("sh")
+    .trim()
+    .split("\n")
+    .map((line) => /^curl -H 'Authorization: (Bearer \w+)' http:\/\/127.0.0.1:8080(\/\S+) # (\d+), (.*)$/.exec(line));
+  for (const [, authorization, path, status, said] of commands) {
+    const response = await fetch(`http://127.0.0.1:${port}${path}`, { headers: { Authorization: authorization } });
+    const text = await response.text();
+    assert.equal(response.status, Number(status), text);
+    assert.ok(status === "200" ? text === said : JSON.parse(text).reasons.length > 0, text);
+  }
+  assert.equal(commands.length, 2);
 });

@@ -288,6 +288,21 @@ def test_keys_that_drip_are_given_up(part, monkeypatch):
     assert gone
 
 
+def test_a_fetch_that_cannot_begin_is_tried_again(issuer, monkeypatch):
+    clock = [0.0]
+    keys = identity._Remote(issuer.url, lambda: clock[0])
+
+    def full(_):
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", full)
+        with pytest.raises(RuntimeError):
+            keys.find("ES256", "k1", 30)
+    clock[0] = 20
+    assert len(keys.find("ES256", "k1", 30)) == 1
+
+
 def test_redirects_of_keys_are_not_followed(issuer):
     issuer.status = 302
     with pytest.raises(KeysUnavailable):

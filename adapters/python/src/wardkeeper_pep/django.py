@@ -163,7 +163,9 @@ class Middleware:
 
 
 def _begin(request: HttpRequest) -> Trace:
-    trace = new_trace(lambda name: [request.headers[name]] if name in request.headers else [])
+    scope = getattr(request, "scope", None)  # Django joins fields of the same name
+    headers = wsgi._headers(cast(Any, request).environ) if scope is None else asgi._headers(scope)
+    trace = new_trace(lambda name: routes.values(headers, name))
     setattr(request, _OUTCOMES, [])
     setattr(request, _TRACE, trace)
     return trace
@@ -190,10 +192,7 @@ def _response(refusal: Refusal, request: HttpRequest) -> HttpResponse:
 
 def _request_of(request: HttpRequest, from_proxy: Callable[[HttpRequest], bool]) -> Request:
     scope = getattr(request, "scope", None)
-    if scope is None:
-        made = wsgi.request_of(cast(Any, request).environ)
-    else:
-        made = asgi.request_of(scope, None)
+    made = wsgi.request_of(cast(Any, request).environ) if scope is None else asgi.request_of(scope, None)
     return Request(**{**vars(made), "read_body": lambda limit: _body(request, limit), "from_proxy": lambda: from_proxy(request)})
 
 

@@ -399,8 +399,9 @@ class _Remote:
         if self._running is not None or (self._tried is not None and now - self._tried < RETRY_AFTER):
             return
         self._tried = now
-        self._running = threading.Event()
-        threading.Thread(target=self._run, args=(self._running,), daemon=True).start()
+        running = threading.Event()
+        threading.Thread(target=self._run, args=(running,), daemon=True).start()  # it may fail; the end of the fetch needs the lock
+        self._running = running
 
     def _run(self, ended: threading.Event) -> None:
         keys: list[Key] | None = None

@@ -37,6 +37,7 @@ settings.configure(
 )
 django.setup()
 
+import urls  # noqa: E402
 from django.contrib.auth.models import User  # noqa: E402
 from django.core.exceptions import ImproperlyConfigured  # noqa: E402
 from django.core.management import call_command  # noqa: E402
@@ -121,6 +122,13 @@ def test_what_may_not(client, path, caplog):
     client.pdp.fail()
     assert client.get(path).status_code == 503
     assert "jane" not in caplog.text
+
+
+def test_two_request_ids_are_none(pdp):
+    pdp.permit("user.view")
+    request = RequestFactory().get("/users/jane", headers={"x-test-person": "alice", "x-request-id": "a,b"})
+    assert adapter.Middleware(lambda request: urls.view(request, id="jane"))(request).status_code == 200
+    assert "," not in pdp.asked[0].headers["x-request-id"]
 
 
 @pytest.mark.parametrize("path", ["/edit/jane", "/async-edit/jane", "/rest-edit/jane"])
@@ -249,7 +257,7 @@ def test_a_route_file(client, tmp_path):
     setting = {**settings.WARDKEEPER, "ROUTES": str(tmp_path / "routes.json"), "FROM_PROXY": "urls.from_proxy"}
     with override_settings(WARDKEEPER=setting):
         client.pdp.permit("user.view", obligations=[MAIL])
-        assert client.get("/plain/jane").content == b"alice"
+        assert client.get("/plain/jane?x=1").content == b"alice"
         assert DONE == ["T/mail"]
         assert client.get("/users/jane").status_code == 403
         assert client.post("/body", data='{"id":"tom"}', content_type="application/json").content == b'{"id":"tom"}'

@@ -64,12 +64,23 @@ def test_an_asgi_application_without_an_identity_provider(sidecar, tmp_path, mon
         assert (refused.status_code, bool(refused.json()["reasons"])) == (403, True)
 
 
+# What `django-admin startproject` writes.
+STARTED = [
+    "django.middleware.security.SecurityMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
 CONFTEST = """
 import django
 from django.conf import settings
 
 settings.configure(MIDDLEWARE={middleware}, WARDKEEPER={wardkeeper}, SECRET_KEY="for tests alone",
-    INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions"],
+    INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes", "django.contrib.messages", "django.contrib.sessions"],
     SESSION_ENGINE="django.contrib.sessions.backends.signed_cookies")
 django.setup()
 
@@ -79,7 +90,7 @@ def person(request):
 
 
 def test_a_django_application(tmp_path):
-    said = {}
+    said = {"MIDDLEWARE": list(STARTED)}
     exec(BLOCKS["settings.py"], said)
     conftest = CONFTEST.format(middleware=said["MIDDLEWARE"], wardkeeper=said["WARDKEEPER"])
     (tmp_path / "conftest.py").write_text(conftest)
@@ -106,7 +117,7 @@ from settings import MIDDLEWARE, WARDKEEPER
 
 WARDKEEPER["URL"], WARDKEEPER["TIMEOUT"] = sys.argv[1], 60
 settings.configure(MIDDLEWARE=MIDDLEWARE, SECRET_KEY="for tests alone", ROOT_URLCONF="urls", ALLOWED_HOSTS=["*"],
-    INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions"],
+    INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes", "django.contrib.messages", "django.contrib.sessions"],
     SESSION_ENGINE="django.contrib.sessions.backends.signed_cookies")
 django.setup()
 from django.test import Client, override_settings
@@ -124,8 +135,8 @@ print("done")
 
 
 def test_a_django_site_where_nobody_signs_in(sidecar, tmp_path):
-    for name in ("settings.py", "obligations.py"):
-        (tmp_path / name).write_text(BLOCKS[name])
+    (tmp_path / "settings.py").write_text(f"MIDDLEWARE = {STARTED}\n" + BLOCKS["settings.py"])
+    (tmp_path / "obligations.py").write_text(BLOCKS["obligations.py"])
     alice = re.search(r"where `views.py` has `(def alice[^`]+)`", README)[1]
     (tmp_path / "views.py").write_text(BLOCKS["views.py"] + f"\n\n{alice}\n")
     route = re.search(r"With `(path\([^`]+\))` in `urls.py`", README)[1]

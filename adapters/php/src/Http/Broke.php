@@ -1,0 +1,13 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Wardkeeper\Pep\Http;
+
+/** An established connection broke before an answer began.
+ *
+ * @internal
+ */
+final class Broke extends \RuntimeException
+{
+}

@@ -1,0 +1,21 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Wardkeeper\Pep;
+
+/** Sends requests to one decision point. */
+interface Transport
+{
+    /** Returns the body of an answer with status 200 and JSON.
+     *
+     * @param string $path below the URL of the decision point; an absolute one if it begins with the URL's own path is not changed
+     * @param array<string, string> $fields
+     * @param float $seconds that it may take, a retry included
+     * @throws NoAnswer for everything else
+     */
+    public function send(string $method, string $path, array $fields, string $body, float $seconds): string;
+
+    /** Returns the address that requests go to. */
+    public function address(): Http\Address;
+}

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import quote, unquote_to_bytes
 
-from .check import AsyncChecker, Result, log_undone
+from .check import AsyncChecker, Result, finish
 from .pep import Outcome
 from .refusal import Refused
 from .routes import BodyIncomplete, BodyTooLong, Request
@@ -98,11 +97,7 @@ class _Answer:
         if 0 < self.status < 400 and self._outcomes:
             outcomes = list(self._outcomes)
             self._outcomes.clear()
-            await asyncio.shield(asyncio.ensure_future(self._all(outcomes)))
-
-    async def _all(self, outcomes: list[Outcome]) -> None:
-        for outcome in outcomes:
-            log_undone(await outcome.adone(), self._trace)
+            await finish(outcomes, self._trace)
 
 
 class _Body:

@@ -289,6 +289,23 @@ async def resolved(value: T | Awaitable[T]) -> T:
     return value
 
 
+_finishing: set[asyncio.Task[None]] = set()  # event loops have weak references alone
+
+
+async def finish(outcomes: Sequence[Outcome], trace: Trace) -> None:
+    """Do what follows an action that has succeeded, also if the request is cancelled meanwhile: its sender may have gone."""
+    if outcomes:
+        task = asyncio.ensure_future(_finish(outcomes, trace))
+        _finishing.add(task)
+        task.add_done_callback(_finishing.discard)
+        await asyncio.shield(task)
+
+
+async def _finish(outcomes: Sequence[Outcome], trace: Trace) -> None:
+    for outcome in outcomes:
+        log_undone(await outcome.adone(), trace)
+
+
 def log_undone(failed: Sequence[str], trace: Trace) -> None:
     """Log the obligations that were not done after an action. The application has to repeat them."""
     for problem in failed:

@@ -32,7 +32,7 @@ from django.utils.module_loading import import_string
 from . import asgi, routes, wsgi
 from .aio import AsyncClient
 from .authzen import Action, Entity, Evaluation, Search
-from .check import AsyncChecker, Checker, Result, log_undone
+from .check import AsyncChecker, Checker, Result, finish, log_undone
 from .client import Client
 from .errors import NoAnswer
 from .pep import AsyncEnforcer, Enforcer, Handler, Outcome
@@ -151,8 +151,7 @@ class Middleware:
             _passed(request, result)
         with using_trace(trace):
             response: HttpResponseBase = await self._get_response(request)
-            for outcome in _due(request, response):
-                log_undone(await outcome.adone(), trace)
+            await finish(_due(request, response), trace)
         return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:

@@ -42,7 +42,7 @@ from django.contrib.auth.models import User  # noqa: E402
 from django.core.exceptions import ImproperlyConfigured  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 from django.core.paginator import Paginator  # noqa: E402
-from django.test import AsyncClient, Client, RequestFactory, override_settings  # noqa: E402
+from django.test import AsyncClient, AsyncRequestFactory, Client, RequestFactory, override_settings  # noqa: E402
 
 import wardkeeper_pep.django as adapter  # noqa: E402
 from wardkeeper_pep import CONFIRM, Handler  # noqa: E402
@@ -217,6 +217,32 @@ def test_a_view_that_is_marked_as_asynchronous(pdp):
     pdp.permit("user.view", obligations=[LOG])
     answer = Asynchronous({"host": "testserver", "x-test-person": "alice"}).get("/async-class/jane")
     assert (answer.status_code, DONE) == (200, ["T/log"])
+
+
+def test_a_sender_who_leaves_does_not_undo_an_action(pdp):
+    started, finished = asyncio.Event(), asyncio.Event()
+
+    async def mail(obligation):
+        started.set()
+        await finished.wait()
+        DONE.append(obligation.id)
+
+    async def answer(request):
+        return await urls.view_async(request, id="jane")
+
+    async def run():
+        request = AsyncRequestFactory().get("/users/jane", headers={"x-test-person": "alice"})
+        task = asyncio.ensure_future(adapter.Middleware(answer)(request))
+        await started.wait()
+        task.cancel()
+        await asyncio.wait([task])
+        finished.set()
+        await asyncio.sleep(0.05)
+
+    pdp.permit("user.view", obligations=[MAIL])
+    with override_settings(WARDKEEPER={**settings.WARDKEEPER, "HANDLERS": {"notification": Handler(after=mail)}}):
+        asyncio.run(run())
+    assert DONE == ["T/mail"]
 
 
 def hits(*names):

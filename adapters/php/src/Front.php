@@ -37,19 +37,42 @@ final class Front
             self::refuse($result->refusal);
         }
         Trace::use($result->trace);
-        if (($result->outcome->obligations ?? []) !== []) {
-            ignore_user_abort(true); // an action that obliges is not broken off because the person does not wait for the page
-            register_shutdown_function(static function () use ($checker, $result): void {
-                $failed = ((error_get_last()['type'] ?? 0) & self::FATAL) !== 0;
-                $checker->finish($result, $failed ? 500 : (int) http_response_code());
-            });
+        if ($result->outcome !== null) {
+            self::finish($result->outcome, static fn () => $checker->finish($result, 200));
         }
         return $result;
+    }
+
+    /** Asks a question in code, and lets the request pass or answers it with a refusal and ends the script.
+     *
+     * What obliges is done as protect does it.
+     *
+     * @param Evaluation $question with 'confirmed' => true in its context where the person has confirmed this very question
+     */
+    public static function may(Enforcer $enforcer, Evaluation $question): Outcome
+    {
+        if (Trace::current()->requestId === '') {
+            Trace::use(Trace::of(self::request()->headers->values(...)));
+        }
+        $outcome = $enforcer->enforce($question);
+        if (!$outcome->isPermitted()) {
+            self::refuse($outcome->refusal());
+        }
+        self::finish($outcome, static function () use ($outcome): void {
+            foreach ($outcome->done() as $problem) {
+                error_log('wardkeeper: an obligation was not done: request_id=' . Trace::current()->requestId . " error=$problem");
+            }
+        });
+        return $outcome;
     }
 
     /** Answers with a refusal, and ends the script. */
     public static function refuse(Refusal $refusal): never
     {
+        if ($refusal->requestId === '') {
+            $known = Trace::current()->requestId;
+            $refusal = $refusal->of($known ?: Trace::of(self::request()->headers->values(...))->requestId);
+        }
         while (ob_get_level() > 0 && ob_end_clean()) {
         }
         if (!headers_sent()) {
@@ -80,6 +103,20 @@ final class Front
             readBody: self::body(...),
             fromProxy: $fromProxy,
         );
+    }
+
+    /** Calls a function when the script has ended, if its status is below 400 and no error has ended it. */
+    private static function finish(Outcome $outcome, \Closure $done): void
+    {
+        if ($outcome->obligations === []) {
+            return;
+        }
+        ignore_user_abort(true); // an action that obliges is not broken off because the person does not wait for the page
+        register_shutdown_function(static function () use ($done): void {
+            if (((error_get_last()['type'] ?? 0) & self::FATAL) === 0 && (int) http_response_code() < 400) {
+                $done();
+            }
+        });
     }
 
     /** @return list<array{string, string}> */

@@ -10,8 +10,7 @@ use Wardkeeper\Pep\Handler;
 use Wardkeeper\Pep\Obligation;
 use Wardkeeper\Pep\Routes\Table;
 
-require getenv('AUTOLOAD') ?: __DIR__ . '/../../src/autoload.php';
-require_once 'Symfony/Component/Yaml/autoload.php';
+require_once __DIR__ . '/../autoload.php';
 
 function client(): Client
 {

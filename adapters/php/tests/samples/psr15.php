@@ -17,8 +17,6 @@ use Wardkeeper\Pep\Result;
 
 const PROCESSES = 32;
 
-require_once 'Nyholm/Psr7/autoload.php';
-require_once __DIR__ . '/../psr-15.php';
 require __DIR__ . '/application.php';
 
 final class Application implements RequestHandlerInterface

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -89,13 +90,17 @@ func startApplication(ctx context.Context, command, environment []string) (*appl
 // another: the suite would then talk to the wrong one.
 var given sync.Map
 
+// Ports of applications. The system gives none of them to a program that listens at any port.
+const firstPort, lastPort = 20_000, 32_000
+
+// freeAddress returns an address at which nothing listens.
 func freeAddress() (string, error) {
-	for {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+	for range lastPort - firstPort {
+		addr := fmt.Sprintf("127.0.0.1:%d", firstPort+rand.IntN(lastPort-firstPort))
+		l, err := net.Listen("tcp", addr)
 		if err != nil {
-			return "", err
+			continue
 		}
-		addr := l.Addr().String()
 		if err := l.Close(); err != nil {
 			return "", err
 		}
@@ -103,6 +108,7 @@ func freeAddress() (string, error) {
 			return addr, nil
 		}
 	}
+	return "", errors.New("no port is free for the sample application")
 }
 
 func (a *application) stop() {

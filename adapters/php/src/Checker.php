@@ -4,7 +4,6 @@ declare(strict_types=1);
 
 namespace Wardkeeper\Pep;
 
-use Wardkeeper\Pep\Identity\Cache;
 use Wardkeeper\Pep\Identity\KeysUnavailable;
 use Wardkeeper\Pep\Identity\TokenInvalid;
 use Wardkeeper\Pep\Identity\Verifier;

@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace Wardkeeper\Pep\Identity;
 
+use Wardkeeper\Pep\Cache;
 use Wardkeeper\Pep\Http\Address;
 use Wardkeeper\Pep\Http\Answer;
 use Wardkeeper\Pep\Http\Broke;

@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace Wardkeeper\Pep\Identity;
 
+use Wardkeeper\Pep\Cache;
 use Wardkeeper\Pep\Json\Json;
 use Wardkeeper\Pep\Json\MalformedJson;
 use Wardkeeper\Pep\Routes\Jwt;

@@ -4,6 +4,8 @@ declare(strict_types=1);
 
 namespace Wardkeeper\Pep\Routes;
 
+use Wardkeeper\Pep\Cache;
+use Wardkeeper\Pep\Json\Number;
 use Wardkeeper\Pep\Warnings;
 
 /** What HTTP requests mean, by a route file: a public route, no route, or a question (PEP-12, PEP-14).
@@ -12,6 +14,10 @@ use Wardkeeper\Pep\Warnings;
  */
 final class Table
 {
+    private const CLASSES = [
+        self::class, Route::class, Template::class, Tree::class, Value::class, Subject::class, Jwt::class, Number::class,
+    ];
+
     /**
      * @param list<string> $supportedObligations the kinds of obligation that the application behind fulfills
      * @param list<Route> $routes
@@ -26,16 +32,31 @@ final class Table
 
     /** Reads a route file: JSON, or YAML where symfony/yaml is installed.
      *
+     * @param Cache|null $cache where the parsed file is kept for other requests, until the file changes; null if nowhere
      * @throws Faults with every fault of the file
      * @throws \RuntimeException if it cannot be read
      */
-    public static function load(string $path): self
+    public static function load(string $path, ?Cache $cache = new Cache()): self
     {
-        $data = Warnings::without(static fn () => file_get_contents($path, false, null, 0, Document::MAX + 1));
+        $file = Warnings::without(static fn () => fopen($path, 'rb'));
+        $data = $file === false ? false : stream_get_contents($file, Document::MAX + 1);
         if ($data === false) {
             throw new \RuntimeException("the route file $path cannot be read");
         }
-        return self::parse($data);
+        if ($cache === null) {
+            return self::parse($data);
+        }
+        // The same bytes are the same table, for the same version of this package.
+        $digest = hash('sha256', $data . __FILE__ . filectime(__FILE__));
+        $kept = $cache->get('table-' . hash('sha256', $path)) ?? '';
+        $table = str_starts_with($kept, $digest)
+            ? Warnings::without(static fn () => unserialize(substr($kept, strlen($digest)), ['allowed_classes' => self::CLASSES]))
+            : false;
+        if (!$table instanceof self) {
+            $table = self::parse($data);
+            $cache->put('table-' . hash('sha256', $path), $digest . serialize($table));
+        }
+        return $table;
     }
 
     /** Parses a route file.

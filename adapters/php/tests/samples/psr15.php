@@ -45,39 +45,63 @@ final class Application implements RequestHandlerInterface
     }
 }
 
-/** Reads a request, or returns null.
+/** Reads a request. It refuses what has no single framing.
  *
  * @param resource $connection
+ * @throws InvalidArgumentException
  */
-function received($connection): ?ServerRequestInterface
+function received($connection): ServerRequestInterface
 {
     $head = '';
     while (!str_ends_with($head, "\r\n\r\n")) {
         $line = fgets($connection, 16 << 10);
         if ($line === false || strlen($head) > 64 << 10) {
-            return null;
+            throw new InvalidArgumentException('the header is too long, or ends early');
         }
         $head .= $line;
     }
-    $lines = explode("\r\n", rtrim($head));
-    [$method, $target] = explode(' ', array_shift($lines));
+    $lines = explode("\r\n", substr($head, 0, -4));
+    if (preg_match('~\A([^ \t]+) ([^ \t]+) HTTP/1\.[01]\z~', array_shift($lines), $line) !== 1) {
+        throw new InvalidArgumentException('the request line is malformed');
+    }
     $fields = [];
-    foreach ($lines as $line) {
-        [$name, $value] = explode(':', $line, 2);
-        $fields[$name][] = trim($value);
-    }
-    $length = (int) ($fields['Content-Length'][0] ?? 0);
-    $body = $length === 0 ? '' : stream_get_contents($connection, $length);
-    if (isset($fields['Transfer-Encoding'])) {
-        while (($size = (int) hexdec(trim(fgets($connection)))) > 0) {
-            $body .= stream_get_contents($connection, $size);
-            fgets($connection);
+    foreach ($lines as $field) {
+        if (preg_match('/\A([!#$%&\'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\t -~\x80-\xff]*)\z/', $field, $match) !== 1) {
+            throw new InvalidArgumentException('a field is malformed');
         }
-        fgets($connection);
+        $fields[strtolower($match[1])][] = rtrim($match[2], " \t");
     }
-    [$path, $query] = explode('?', $target, 2) + [1 => ''];
+    [$path, $query] = explode('?', $line[2], 2) + [1 => ''];
     $uri = (new Uri())->withPath($path)->withQuery($query);
-    return new ServerRequest($method, $uri, $fields, $body, '1.1', ['REQUEST_URI' => $target]);
+    return new ServerRequest($line[1], $uri, $fields, body($connection, $fields), '1.1', ['REQUEST_URI' => $line[2]]);
+}
+
+/** Reads the body of a request.
+ *
+ * @param resource $connection
+ * @param array<string, list<string>> $fields
+ */
+function body($connection, array $fields): string
+{
+    [$lengths, $codings] = [$fields['content-length'] ?? [], $fields['transfer-encoding'] ?? []];
+    if (count($lengths) + count($codings) > 1 || preg_match('/\A[0-9]{0,9}\z/', $lengths[0] ?? '') !== 1 || ($codings[0] ?? 'chunked') !== 'chunked') {
+        throw new InvalidArgumentException('the framing is ambiguous');
+    }
+    if ($codings === []) {
+        return ($lengths[0] ?? '0') === '0' ? '' : (string) stream_get_contents($connection, (int) $lengths[0]);
+    }
+    $body = '';
+    do {
+        if (preg_match('/\A[0-9a-f]{1,8}\r\n\z/i', (string) fgets($connection), $line) !== 1) {
+            throw new InvalidArgumentException('a chunk is malformed');
+        }
+        $size = (int) hexdec(rtrim($line[0]));
+        $body .= $size === 0 ? '' : stream_get_contents($connection, $size);
+        if (fgets($connection) !== "\r\n") {
+            throw new InvalidArgumentException('a chunk is malformed');
+        }
+    } while ($size > 0);
+    return $body;
 }
 
 /** @param resource $connection */
@@ -89,7 +113,7 @@ function send($connection, ResponseInterface $response, bool $withBody): void
             $text .= "$name: $value\r\n";
         }
     }
-    fwrite($connection, $text . "\r\n" . ($withBody ? $response->getBody() : ''));
+    @fwrite($connection, $text . "\r\n" . ($withBody ? $response->getBody() : ''));
 }
 
 $listener = stream_socket_server('tcp://' . getenv('LISTEN_ADDR'));
@@ -101,9 +125,17 @@ $middleware = new Middleware($checker, $factory);
 $application = new Application($checker, $factory);
 while (true) {
     $connection = @stream_socket_accept($listener, 3600);
-    $request = $connection === false ? null : received($connection);
-    if ($request !== null) {
-        send($connection, $middleware->process($request, $application), $request->getMethod() !== 'HEAD');
-        fclose($connection);
+    if ($connection === false) {
+        continue;
     }
+    stream_set_timeout($connection, 5);
+    try {
+        $request = received($connection);
+        $response = $middleware->process($request, $application);
+    } catch (InvalidArgumentException) {
+        $response = $factory->createResponse(400);
+    }
+    send($connection, $response, ($request ?? null)?->getMethod() !== 'HEAD');
+    unset($request);
+    fclose($connection);
 }

@@ -5,8 +5,8 @@ declare(strict_types=1);
 namespace Wardkeeper\Pep\Tests\Unit;
 
 use PHPUnit\Framework\TestCase;
+use Wardkeeper\Pep\Cache;
 use Wardkeeper\Pep\Identity\Base64Url;
-use Wardkeeper\Pep\Identity\Cache;
 use Wardkeeper\Pep\Identity\FileKeys;
 use Wardkeeper\Pep\Identity\KeysUnavailable;
 use Wardkeeper\Pep\Identity\RemoteKeys;

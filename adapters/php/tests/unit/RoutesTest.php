@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace Wardkeeper\Pep\Tests\Unit;
 
 use PHPUnit\Framework\TestCase;
+use Wardkeeper\Pep\Cache;
 use Wardkeeper\Pep\Json\Json;
 use Wardkeeper\Pep\Routes\Faults;
 use Wardkeeper\Pep\Routes\Headers;
@@ -202,6 +203,33 @@ final class RoutesTest extends TestCase
         self::assertSame('/a/{b...}', $table->routes[0]->path);
         $this->expectException(Faults::class);
         Table::parse("version: 1\nversion: 1\nroutes: []\n");
+    }
+
+    public function testAParsedFileIsKeptUntilItChanges(): void
+    {
+        $folder = sys_get_temp_dir() . '/tables-' . bin2hex(random_bytes(4));
+        $cache = new Cache($folder);
+        try {
+            file_put_contents("$folder.json", Json::encode(self::FILE));
+            $first = Table::load("$folder.json", $cache);
+            self::assertEquals($first, Table::load("$folder.json", $cache));
+            [$kept] = glob("$folder/*");
+            $text = file_get_contents($kept);
+            file_put_contents($kept, str_replace('user.invite', 'user.insert', $text));
+            $second = Table::load("$folder.json", $cache);
+            self::assertSame('user.insert', $second->routes[1]->action->literal, 'it is read from the folder');
+            file_put_contents("$folder.json", Json::encode(['supported_obligations' => []] + self::FILE));
+            self::assertSame([], Table::load("$folder.json", $cache)->supportedObligations);
+            file_put_contents($kept, substr($text, 0, 200));
+            self::assertSame([], Table::load("$folder.json", $cache)->supportedObligations);
+            file_put_contents($kept, str_replace('user.invite', 'user.insert', $text));
+            file_put_contents("$folder.json", Json::encode(self::FILE));
+            chmod($folder, 0777);
+            self::assertSame('user.invite', Table::load("$folder.json", $cache)->routes[1]->action->literal, 'anybody can write there');
+        } finally {
+            array_map(unlink(...), [...glob("$folder/*"), "$folder.json"]);
+            rmdir($folder);
+        }
     }
 
     public function testAPersonIsNamedByAnAuthenticatedProxyAlone(): void

@@ -2,13 +2,11 @@
 
 declare(strict_types=1);
 
-namespace Wardkeeper\Pep\Identity;
+namespace Wardkeeper\Pep;
 
-use Wardkeeper\Pep\Warnings;
-
-/** A folder for what the requests of persons share: each is handled by a script that starts anew.
+/** A folder for what the requests of persons share: the issuer's keys, and parsed route files. Each script starts anew.
  *
- * It trusts no folder that somebody else could write into: all trust rests on the keys.
+ * It trusts no folder that somebody else could write into.
  */
 final class Cache
 {
@@ -38,6 +36,27 @@ final class Cache
             umask($before);
             return $file === false ? null : $file;
         });
+    }
+
+    /** Returns what put has kept under a name, or null. */
+    public function get(string $name): ?string
+    {
+        $file = $this->open($name);
+        $kept = $file === null ? false : stream_get_contents($file);
+        return $kept === false || $kept === '' ? null : $kept;
+    }
+
+    /** Keeps a text, for whoever gets it at the same time as a whole. It is not an error if that is not possible. */
+    public function put(string $name, string $text): void
+    {
+        $unique = $name . '.' . bin2hex(random_bytes(8));
+        $file = $this->open($unique);
+        if ($file !== null) {
+            Warnings::without(function () use ($file, $unique, $name, $text): void {
+                $whole = fwrite($file, $text) === strlen($text) && fclose($file);
+                $whole ? rename("$this->folder/$unique", "$this->folder/$name") : unlink("$this->folder/$unique");
+            });
+        }
     }
 
     /** Returns the user that this process runs as: the owner of the files that it makes. */

@@ -9,6 +9,7 @@ import com.wardkeeper.pep.Obligation;
 import com.wardkeeper.pep.json.Json;
 import com.wardkeeper.pep.routes.RouteTable;
 import com.wardkeeper.pep.servlet.WardkeeperFilter;
+import jakarta.servlet.DispatcherType;
 import jakarta.servlet.http.HttpServlet;
 import jakarta.servlet.http.HttpServletRequest;
 import jakarta.servlet.http.HttpServletResponse;
@@ -43,10 +44,13 @@ final class Sample {
     if (!environment("PDP_CA_FILE").isEmpty()) {
       builder.caFile(Path.of(environment("PDP_CA_FILE")));
     }
-    if (!environment("PDP_TIMEOUT").isEmpty()) {
-      builder.timeout(Duration.ofSeconds(Long.parseLong(environment("PDP_TIMEOUT"))));
-    }
-    return builder.build();
+    return builder.timeout(Duration.ofSeconds(timeout())).build();
+  }
+
+  /** Returns the seconds that a question may take. */
+  static long timeout() {
+    String seconds = environment("PDP_TIMEOUT");
+    return seconds.isEmpty() ? 1 : Long.parseLong(seconds);
   }
 
   private static String token() {
@@ -88,6 +92,9 @@ final class Sample {
     @Override
     protected void service(HttpServletRequest request, HttpServletResponse response)
         throws IOException {
+      if (request.getDispatcherType() == DispatcherType.ERROR) {
+        return; // the server has refused the request
+      }
       String path =
           request.getServletPath() + (request.getPathInfo() == null ? "" : request.getPathInfo());
       if (path.endsWith("/fails")) {

@@ -137,10 +137,10 @@ public final class Checker {
 
   /** Logs a refusal, and names nobody (PEP-11): the route in place of the path, and no reasons. */
   private static void log(Refusal refusal, String problem, Route route) {
-    LOG.log(
+    say(
         refusal.status() == 503 ? Level.WARNING : Level.INFO,
         "a request was refused: status={0} code={1} request_id={2} route=\"{3}\" error=\"{4}\"",
-        refusal.status(),
+        String.valueOf(refusal.status()),
         refusal.code(),
         refusal.requestId(),
         route == null ? "" : route.path(),
@@ -153,7 +153,7 @@ public final class Checker {
       return;
     }
     for (Obligation obligation : outcome.obligations()) {
-      LOG.log(
+      say(
           Level.WARNING,
           "an obligation of a denial was not done: request_id={0} obligation=\"{1}\"",
           trace.requestId(),
@@ -166,11 +166,20 @@ public final class Checker {
    */
   public static void logUndone(List<String> failed, Trace trace) {
     for (String problem : failed) {
-      LOG.log(
+      say(
           Level.ERROR,
           "an obligation was not done: request_id={0} error={1}",
           trace.requestId(),
           problem);
+    }
+  }
+
+  /** Logs. A logger that throws changes no answer. */
+  private static void say(Level level, String text, Object... parameters) {
+    try {
+      LOG.log(level, text, parameters);
+    } catch (RuntimeException e) {
+      // there is no other place to tell it
     }
   }
 }

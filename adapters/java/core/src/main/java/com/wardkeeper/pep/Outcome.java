@@ -152,7 +152,12 @@ public record Outcome(
     return this;
   }
 
-  Outcome unsupported(String problem) {
+  /**
+   * Returns the denial of an outcome whose obligations cannot be done after all.
+   *
+   * @param problem for the log; it names nobody
+   */
+  public Outcome unsupported(String problem) {
     return with(Verdict.DENIED, List.of(UNSUPPORTED), List.of(), List.of(), problem);
   }
 

@@ -12,13 +12,11 @@ import java.util.Map;
  * @param lines the lines of its places, as far as they are known
  */
 record Document(Object root, Map<String, Integer> lines) {
-  static final int MAX_FILE = 1 << 20; // bytes
-
   /** A value that a route file does not have, such as a date. */
   record Odd(String what) {}
 
   static Document of(byte[] data) {
-    if (data.length > MAX_FILE) {
+    if (data.length > RouteTable.MAX_FILE) {
       throw RouteFileException.of("the file is larger than 1 MiB: remove what is not needed", 0);
     }
     String text = new String(data, StandardCharsets.UTF_8).strip();

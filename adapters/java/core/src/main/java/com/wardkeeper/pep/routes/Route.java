@@ -44,6 +44,13 @@ public final class Route {
     return isPublic;
   }
 
+  /** Returns the header field that confirms the question of the route; empty if none does. */
+  public String confirmedBy() {
+    Value confirmed = context.get("confirmed");
+    boolean isHeader = confirmed != null && confirmed.source() == Value.Source.HEADER;
+    return isHeader ? confirmed.name() : "";
+  }
+
   /** Tells whether the route takes a host and a method. One for GET takes HEAD too. */
   boolean takes(String askedHost, String method) {
     if (!host.isEmpty() && !host.equals(askedHost)) {

@@ -14,6 +14,9 @@ import java.util.function.Consumer;
  * nobody, and enforces nothing.
  */
 public final class RouteTable {
+  /** Bytes of a route file. */
+  public static final int MAX_FILE = 1 << 20;
+
   private final Jwt jwt;
   private final String header;
   private final List<String> supportedObligations;
@@ -36,7 +39,7 @@ public final class RouteTable {
    */
   public static RouteTable load(Path file) throws IOException {
     try (InputStream in = Files.newInputStream(file)) {
-      return parse(in.readNBytes(Document.MAX_FILE + 1));
+      return parse(in.readNBytes(MAX_FILE + 1));
     }
   }
 

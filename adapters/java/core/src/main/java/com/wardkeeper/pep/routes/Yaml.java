@@ -77,7 +77,7 @@ final class Yaml {
   private Document read(String text) {
     LoaderOptions options = new LoaderOptions();
     options.setNestingDepthLimit(Json.MAX_DEPTH);
-    options.setCodePointLimit(Document.MAX_FILE);
+    options.setCodePointLimit(RouteTable.MAX_FILE);
     DumperOptions dumper = new DumperOptions();
     org.yaml.snakeyaml.Yaml yaml =
         new org.yaml.snakeyaml.Yaml(

@@ -32,6 +32,7 @@ import java.util.function.Predicate;
  */
 public final class WardkeeperFilter implements Filter {
   private static final String RESULT = WardkeeperFilter.class.getName() + ".result";
+  private static final String TRACE = WardkeeperFilter.class.getName() + ".trace";
   private static final String OUTCOMES = WardkeeperFilter.class.getName() + ".outcomes";
 
   private final Checker checker; // null if the application asks itself
@@ -80,6 +81,18 @@ public final class WardkeeperFilter implements Filter {
     throw new IllegalStateException("no filter with a route file has checked this request");
   }
 
+  /**
+   * Returns what identifies a request, in whatever thread. It is empty if no filter has seen it.
+   */
+  public static Trace traceOf(ServletRequest request) {
+    return request.getAttribute(TRACE) instanceof Trace trace ? trace : Trace.current();
+  }
+
+  /** Reports whether a route file has judged a request. */
+  public static boolean isChecked(ServletRequest request) {
+    return request.getAttribute(RESULT) != null;
+  }
+
   /** Runs what is due after an action once a request has been answered with a status below 400. */
   public static void after(ServletRequest request, Outcome outcome) {
     outcomes(request).add(outcome);
@@ -125,6 +138,7 @@ public final class WardkeeperFilter implements Filter {
       result.outcome().ifPresent(outcome -> after(request, outcome));
       trace = result.trace();
     }
+    request.setAttribute(TRACE, trace);
     try (Trace.Scope scope = trace.use()) {
       proceed(rewound, response, chain, trace);
     }

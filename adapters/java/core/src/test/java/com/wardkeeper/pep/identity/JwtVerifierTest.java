@@ -295,6 +295,18 @@ class JwtVerifierTest {
         IllegalArgumentException.class, () -> verifier("", folder.resolve("none").toString()));
   }
 
+  /** Verifies a token, and waits longer for the keys than a request would. */
+  private static void patiently(JwtVerifier verifier, String token) throws Exception {
+    while (true) {
+      try {
+        verifier.verify(token);
+        return;
+      } catch (KeysUnavailableException e) {
+        Thread.sleep(20);
+      }
+    }
+  }
+
   @Test
   void keysAreFetchedOnce() throws Exception {
     AtomicInteger fetches = new AtomicInteger();
@@ -313,7 +325,7 @@ class JwtVerifierTest {
     try {
       String url = "http://127.0.0.1:" + server.getAddress().getPort();
       JwtVerifier verifier = verifier(url + "/jwks.json?v=1", "");
-      verifier.verify(sign(EC, "ES256", claims()));
+      patiently(verifier, sign(EC, "ES256", claims()));
       for (int i = 0; i < 3; i++) { // an invented key id causes no other
         problem(
             verifier,

@@ -280,6 +280,13 @@ class RouteTableTest {
   }
 
   @Test
+  void namesThatJavaTakesForOthers() {
+    // Case folding has no dotless i for an I, but String.equalsIgnoreCase has.
+    assertEquals(400, get("/users?locat%C4%B1on=x&location=y").status());
+    assertEquals(400, get("/users?location=y&locat%C4%B0on=x").status());
+  }
+
+  @Test
   void verifiers() {
     Asking asking = get("/users/jane");
     TokenVerifier refusing =

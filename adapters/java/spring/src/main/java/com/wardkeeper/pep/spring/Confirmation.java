@@ -1,0 +1,16 @@
+package com.wardkeeper.pep.spring;
+
+import jakarta.servlet.http.HttpServletRequest;
+
+/**
+ * Tells whether the person has been shown what has to be confirmed, and sends the request again. It
+ * holds for the first question of the request alone, whose warnings were shown.
+ */
+@FunctionalInterface
+public interface Confirmation {
+  /** By the header field {@code X-Confirmed: true}. */
+  Confirmation BY_HEADER = request -> "true".equals(request.getHeader(Wardkeeper.CONFIRMED));
+
+  /** Reports whether the request confirms. */
+  boolean isIn(HttpServletRequest request);
+}

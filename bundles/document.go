@@ -9,6 +9,8 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/topdown"
+
+	"github.com/wardkeeper/wardkeeper/bundles/input"
 )
 
 // Document is a compiled query for the value at a path below data: a rule, a part of a rule's value, or a package with all
@@ -46,8 +48,8 @@ func (r *Revision) Document(path []string, withData bool) (*Document, error) {
 }
 
 // Eval returns the value for an input, like [Query.Eval].
-func (d *Document) Eval(ctx context.Context, input *ast.Term, tracers ...topdown.QueryTracer) (*ast.Term, error) {
-	value, err := d.query.Eval(ctx, input, tracers...)
+func (d *Document) Eval(ctx context.Context, in *input.Object, tracers ...topdown.QueryTracer) (*ast.Term, error) {
+	value, err := d.query.Eval(ctx, in, tracers...)
 	if err != nil || d.rules == nil || value == nil {
 		return value, err
 	}

@@ -9,6 +9,8 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/rego"
 	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/bundles/input"
 )
 
 // cacheHeavy exercises what a cache can get wrong: the same rule under another input, functions that differ only in one
@@ -56,7 +58,7 @@ func TestEvalCacheChangesNoValue(t *testing.T) {
 			ast.Item(ast.StringTerm("n"), ast.IntNumberTerm(n)),
 			ast.Item(ast.StringTerm("k"), ast.StringTerm([]string{"a", "k"}[n%2])),
 		)
-		value, err := q.Eval(ctx, in)
+		value, err := q.Eval(ctx, input.Of(in))
 		require.NoError(t, err)
 		got, err := ast.JSON(value.Value)
 		require.NoError(t, err)

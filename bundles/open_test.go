@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/wardkeeper/wardkeeper/bundles"
+	"github.com/wardkeeper/wardkeeper/bundles/input"
 	"github.com/wardkeeper/wardkeeper/bundles/internal/bundletest"
 	"github.com/wardkeeper/wardkeeper/policies"
 )
@@ -25,7 +26,7 @@ func value(t *testing.T, r *bundles.Revision, path string) *ast.Term {
 	t.Helper()
 	query, err := r.Prepare(path)
 	require.NoError(t, err)
-	term, err := query.Eval(context.Background(), ast.ObjectTerm())
+	term, err := query.Eval(context.Background(), input.New())
 	require.NoError(t, err)
 	return term
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/metrics"
 	"github.com/open-policy-agent/opa/v1/topdown"
 
+	"github.com/wardkeeper/wardkeeper/bundles/input"
 	"github.com/wardkeeper/wardkeeper/bundles/plan"
 )
 
@@ -73,13 +74,13 @@ func (r *Revision) Compile(ctx context.Context, queries ...*Query) error {
 // Eval returns the value for an input, or nil if it is undefined. It stops with [ErrCanceled] when the context ends. The
 // caller must not change the value, which may be part of the policy's data. Tracers are for tests; with them the query is
 // interpreted.
-func (q *Query) Eval(ctx context.Context, input *ast.Term, tracers ...topdown.QueryTracer) (value *ast.Term, err error) {
+func (q *Query) Eval(ctx context.Context, in *input.Object, tracers ...topdown.QueryTracer) (value *ast.Term, err error) {
 	// OPA checks for cancellation only at intervals: a short evaluation would succeed after the context has ended.
 	if ctx.Err() != nil {
 		return nil, ErrCanceled
 	}
 	if q.program != nil && len(tracers) == 0 {
-		value, err = q.program.Value(ctx, input)
+		value, err = q.program.Value(ctx, in)
 		if errors.Is(err, plan.ErrCanceled) {
 			err = ErrCanceled
 		}
@@ -99,7 +100,7 @@ func (q *Query) Eval(ctx context.Context, input *ast.Term, tracers ...topdown.Qu
 		WithCancel(cancel).
 		WithVirtualCache(cache).
 		WithBaseCache(&cache.base).
-		WithInput(input)
+		WithInput(in.Term())
 	for _, tracer := range tracers {
 		query = query.WithQueryTracer(tracer)
 	}

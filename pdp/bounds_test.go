@@ -10,6 +10,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/stretchr/testify/require"
 
+	"github.com/wardkeeper/wardkeeper/bundles/input"
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
@@ -138,7 +139,7 @@ func TestUnreadMembersDoNotChangeDecisions(t *testing.T) {
 			}
 			whole, err := engine.InputTerm(t.Context(), r)
 			require.NoError(t, err)
-			term, err := engine.Query().Eval(t.Context(), whole)
+			term, err := engine.Query().Eval(t.Context(), input.Of(whole))
 			require.NoError(t, err)
 			allow, err := term.Value.Find(ast.Ref{ast.StringTerm("allow")})
 			require.NoError(t, err)

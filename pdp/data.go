@@ -6,6 +6,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/version"
 
+	"github.com/wardkeeper/wardkeeper/bundles/input"
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
 )
@@ -239,7 +240,7 @@ func (ev *evaluation) askWithoutFacts(ctx context.Context, in DataInput, query e
 	if err != nil {
 		return nil, &Error{Kind: Invalid, Message: "The input cannot be read.", Err: err}
 	}
-	return evaluate(limit.Context, query, ast.NewTerm(value))
+	return evaluate(limit.Context, query, input.Of(ast.NewTerm(value)))
 }
 
 // contextOf returns the member context of an input, whether or not the input is a question.
@@ -298,7 +299,7 @@ func (e *Engine) Input(ctx context.Context, r Request) (value any, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if value, err = ast.JSON(in.Value); err != nil {
+	if value, err = ast.JSON(in.Term().Value); err != nil {
 		return nil, &Error{Kind: Internal, Message: "The question could not be read.", Err: err}
 	}
 	return value, nil

@@ -13,6 +13,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/topdown"
 
 	"github.com/wardkeeper/wardkeeper/bundles"
+	"github.com/wardkeeper/wardkeeper/bundles/input"
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
 )
 
@@ -203,7 +204,7 @@ func (ev *evaluation) askOne(ctx context.Context, r Request, query *bundles.Quer
 }
 
 // input returns what the policy reads of a question, and the facts. The facts are nil if there is no source.
-func (ev *evaluation) input(ctx context.Context, r Request, reads facts.Reads) (in *ast.Term, f *facts.Facts, err error) {
+func (ev *evaluation) input(ctx context.Context, r Request, reads facts.Reads) (in *input.Object, f *facts.Facts, err error) {
 	if ev.facts.View != nil {
 		if f, err = ev.facts.Gather(ctx, r, ev.catalogue[r.Action.Name].Action); err != nil {
 			return nil, nil, asError(ctx, err)
@@ -220,7 +221,7 @@ func (ev *evaluation) input(ctx context.Context, r Request, reads facts.Reads) (
 
 // checkFaults returns an error if an answer must be withheld because it depends on a suspended record. A denial that
 // reveals nothing about the record is not withheld.
-func (ev *evaluation) checkFaults(ctx context.Context, f *facts.Facts, in, term *ast.Term) error {
+func (ev *evaluation) checkFaults(ctx context.Context, f *facts.Facts, in *input.Object, term *ast.Term) error {
 	fault := f.Fault()
 	if fault == nil || !denies(term) {
 		return fault
@@ -248,7 +249,7 @@ func denies(term *ast.Term) bool {
 
 // disclosedRecords asks the policy which records the answer discloses: subject, organization, user. A policy without
 // such a rule discloses none.
-func (ev *evaluation) disclosedRecords(ctx context.Context, in *ast.Term) (map[string]bool, error) {
+func (ev *evaluation) disclosedRecords(ctx context.Context, in *input.Object) (map[string]bool, error) {
 	disclosed := map[string]bool{}
 	if ev.disclosed == nil {
 		return disclosed, nil
@@ -278,12 +279,12 @@ func (ev *evaluation) actionForLog(action string) string {
 
 // evaluator is a [*bundles.Query] or a [*bundles.Document].
 type evaluator interface {
-	Eval(ctx context.Context, input *ast.Term, tracers ...topdown.QueryTracer) (*ast.Term, error)
+	Eval(ctx context.Context, in *input.Object, tracers ...topdown.QueryTracer) (*ast.Term, error)
 }
 
 // evaluate evaluates a query. It returns nil for an undefined value, and stops when the context ends.
-func evaluate(ctx context.Context, query evaluator, input *ast.Term) (*ast.Term, error) {
-	term, err := query.Eval(ctx, input)
+func evaluate(ctx context.Context, query evaluator, in *input.Object) (*ast.Term, error) {
+	term, err := query.Eval(ctx, in)
 	switch {
 	case errors.Is(err, bundles.ErrCanceled):
 		return nil, &Error{Kind: Timeout, Message: "It took too long to decide this.", Err: context.Cause(ctx)}

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/wardkeeper/wardkeeper/bundles"
+	"github.com/wardkeeper/wardkeeper/bundles/input"
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 	"github.com/wardkeeper/wardkeeper/policies"
@@ -96,7 +97,7 @@ func compare(t *testing.T, compiled, interpreted *pdp.Policy, seed uint64, quest
 }
 
 func value(t *testing.T, q *bundles.Query, in *ast.Term) ast.Value {
-	v, err := q.Eval(context.Background(), in)
+	v, err := q.Eval(context.Background(), input.Of(in))
 	require.NoError(t, err)
 	if v == nil {
 		return nil

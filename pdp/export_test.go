@@ -24,7 +24,7 @@ func (e *Engine) InputOf(ctx context.Context, r Request, reads facts.Reads) (*as
 		return nil, err
 	}
 	in, _, err := ev.input(ctx, r, reads)
-	return in, err
+	return in.Term(), err
 }
 
 // Query returns the query of the policy's decision.

@@ -27,9 +27,11 @@ func mayImport(from, to string) bool {
 		return from == "adapters/identity" || from == "bundles" || from == "bundles/follow" || strings.HasPrefix(from, "pdp/") || strings.HasPrefix(from, "cmd/")
 	case from == "bundles/internal/bundletest": // shared by the tests of bundles
 		return to == "bundles" || to == "policies"
-	case from == "bundles" && to == "bundles/plan": // a leaf
+	case to == "bundles/input": // a leaf
+		return from == "bundles" || from == "bundles/plan" || from == "pdp" || from == "pdp/facts"
+	case from == "bundles" && to == "bundles/plan":
 		return true
-	case from == "bundles/plan":
+	case from == "bundles/plan" || from == "bundles/input":
 		return false
 	case strings.HasPrefix(from, "bundles/"): // follow and release do not need each other: cmd connects them
 		return to == "bundles" || to == "bundles/internal/atomicfile"
@@ -120,7 +122,7 @@ var restricted = map[string][]string{
 	"github.com/jackc/pgx":              {"pdp/membership/pgorigin", "pdp/membership/servertest"},
 	"google.golang.org/grpc":            {"adapters/grpc", "adapters/extauthz", "adapters/extauthz/envoytest"},
 	"github.com/envoyproxy/":            {"adapters/extauthz", "adapters/extauthz/envoytest"},
-	"github.com/open-policy-agent/opa/": {"bundles", "bundles/plan", "bundles/follow", "bundles/release", "bundles/internal/bundletest", "pdp", "pdp/facts", "pdp/proof"},
+	"github.com/open-policy-agent/opa/": {"bundles", "bundles/input", "bundles/plan", "bundles/follow", "bundles/release", "bundles/internal/bundletest", "pdp", "pdp/facts", "pdp/proof"},
 }
 
 func TestPackagesImportOnlyWhatTheyMay(t *testing.T) {

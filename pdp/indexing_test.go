@@ -13,6 +13,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/topdown"
 	"github.com/stretchr/testify/require"
 
+	"github.com/wardkeeper/wardkeeper/bundles/input"
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/policies"
 )
@@ -48,7 +49,7 @@ func TestRulesOfOtherActionsAreNotEvaluated(t *testing.T) {
 			in, err := engine.InputTerm(context.Background(), question.request)
 			require.NoError(t, err)
 			var n rulesEvaluated
-			_, err = engine.Query().Eval(context.Background(), in, &n)
+			_, err = engine.Query().Eval(context.Background(), input.Of(in), &n)
 			require.NoError(t, err)
 			require.Greater(t, n, rulesEvaluated(5), question.name)
 			counted[question.name] = n

@@ -10,6 +10,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 
 	"github.com/wardkeeper/wardkeeper/bundles"
+	"github.com/wardkeeper/wardkeeper/bundles/input"
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
 )
@@ -178,7 +179,7 @@ func (p *Policy) lookUp(ctx context.Context, name string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	term, err := evaluate(ctx, query, ast.ObjectTerm())
+	term, err := evaluate(ctx, query, input.New())
 	if err != nil || term == nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/stretchr/testify/require"
 
+	"github.com/wardkeeper/wardkeeper/bundles/input"
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
 )
@@ -22,7 +23,7 @@ func TestInputReplaysToTheSameDecision(t *testing.T) {
 		require.NoError(t, err)
 		term := ast.NewTerm(ast.MustInterfaceToValue(in))
 		require.True(t, seen.Equal(term), "%s: %s is not %s", question.name, term, seen)
-		decision, err := engine.Query().Eval(t.Context(), term)
+		decision, err := engine.Query().Eval(t.Context(), input.Of(term))
 		require.NoError(t, err)
 		allow, err := decision.Value.Find(ast.Ref{ast.StringTerm("allow")})
 		require.NoError(t, err)

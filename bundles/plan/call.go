@@ -28,12 +28,19 @@ func (c *code) call(s *ir.CallStmt) error {
 		return err
 	}
 	args := t.operands(s.Args)
+	if c.objectGet(s, b, args) {
+		return nil
+	}
 	c.dropTest(args...)
 	switch native := natives[s.Func]; {
 	case b.relation:
 		c.emit(stepRelation(b, args, t.use(s.Result)))
 	case native != nil:
-		c.emit(stepNative(native, args, t.use(s.Result), stepBuiltin(b, args, t.use(s.Result))))
+		step := stepNative(native, args, t.use(s.Result), stepBuiltin(b, args, t.use(s.Result)))
+		if s.Func == "count" && args[0].from == path {
+			step = stepCountAt(args[0].index, t.use(s.Result), step)
+		}
+		c.emit(step)
 	default:
 		c.emit(stepBuiltin(b, args, t.use(s.Result)))
 	}
@@ -325,6 +332,49 @@ var natives = map[string]func(args []*ast.Term) *ast.Term{
 	"object.get": objectGet,
 }
 
+// objectGet recognizes object.get of a path of the input that is known now. It returns false if this is something else.
+func (c *code) objectGet(s *ir.CallStmt, b *builtin, args []operand) bool {
+	t := c.translator
+	if s.Func != "object.get" || t.scope.set[ir.Input] != 1 || args[0].from != whole && args[0].from != path || args[1].from != constant {
+		return false
+	}
+	keys := []*ast.Term{args[1].term}
+	if list, ok := args[1].term.Value.(*ast.Array); ok {
+		keys = keys[:0]
+		list.Foreach(func(key *ast.Term) { keys = append(keys, key) })
+	}
+	at := args[0]
+	for _, key := range keys {
+		name, ok := constantOf(key).text()
+		if !ok {
+			return false
+		}
+		at = operand{from: path, index: t.pathIndex(at, name, key)}
+	}
+	if at.from != path {
+		return false
+	}
+	c.emit(stepObjectGet(args[0], at, args[2], t.use(s.Result), stepBuiltin(b, args, t.use(s.Result))))
+	return true
+}
+
+func stepObjectGet(object, at, otherwise operand, result int, fail step) step {
+	return func(e *evaluation, l []*ast.Term) signal {
+		if !e.isObject(object) {
+			return fail(e, l)
+		}
+		v := e.at(at.index)
+		if v == nil {
+			v = otherwise.load(e, l)
+		}
+		if v == nil {
+			return undefined
+		}
+		l[result] = v
+		return next
+	}
+}
+
 func objectGet(args []*ast.Term) *ast.Term {
 	o, ok := args[0].Value.(ast.Object)
 	if !ok || isArray(args[1].Value) {
@@ -348,6 +398,17 @@ func count(args []*ast.Term) *ast.Term {
 		return ast.InternedTerm(utf8.RuneCountInString(string(v)))
 	}
 	return nil
+}
+
+// stepCountAt counts the members of an object of the input that is not made into a value for this.
+func stepCountAt(at, result int, otherwise step) step {
+	return func(e *evaluation, l []*ast.Term) signal {
+		if in := e.find(at); in.inParts() {
+			l[result] = ast.InternedTerm(in.object.Len())
+			return next
+		}
+		return otherwise(e, l)
+	}
 }
 
 // stepNative calls OPA where the native function has no result.

@@ -70,17 +70,23 @@ func (c *code) dropTest(operands ...operand) {
 func (c *code) assign(target ir.Local, source operand) {
 	t := c.translator
 	delete(t.scope.data, target)
-	if t.scope.fixed(target) && (source.from != local || t.keeps(source.index)) {
+	if t.scope.fixed(target) && t.keeps(source) {
 		t.scope.known[target] = source
 		return
 	}
 	c.emit(stepAssign(source, t.use(target)))
 }
 
-// keeps reports whether the local at a place of the frame keeps its value through the scope.
-func (t *translator) keeps(at int) bool {
+// keeps reports whether an operand keeps its value through the scope.
+func (t *translator) keeps(o operand) bool {
+	switch {
+	case !o.inFrame():
+		return true
+	case o.from == whole:
+		return t.scope.set[ir.Input] == 1
+	}
 	for l, place := range t.locals {
-		if place == at && !t.scope.fixed(l) {
+		if place == o.index && !t.scope.fixed(l) {
 			return false
 		}
 	}
@@ -111,7 +117,8 @@ func (c *code) dot(s *ir.DotStmt) {
 		}
 		return
 	case named && t.scope.fixed(s.Target) && t.scope.set[ir.Input] == 1:
-		if at, ok := t.inputPath(s.Source, source, name, key.term); ok {
+		if source.from == path || source.from == whole {
+			at := t.pathIndex(source, name, key.term)
 			here := operand{from: path, index: at}
 			c.dropTest(here)
 			c.instructions = append(c.instructions, instruction{run: stepAt(at), kind: testsPath, a: here})
@@ -126,14 +133,11 @@ func (c *code) dot(s *ir.DotStmt) {
 	c.emit(stepDot(source, key, t.use(s.Target)))
 }
 
-// inputPath returns the path of the input for a member of the input or of another path.
-func (t *translator) inputPath(l ir.Operand, source operand, name string, key *ast.Term) (int, bool) {
+// pathIndex returns the index of the path of a member of the input or of another path.
+func (t *translator) pathIndex(source operand, name string, key *ast.Term) int {
 	parent := -1
-	switch {
-	case source.from == path:
+	if source.from == path {
 		parent = source.index
-	case l.Value != ir.Input:
-		return 0, false
 	}
 	k := inputKey{parent, name}
 	at, ok := t.inputs[k]
@@ -142,7 +146,7 @@ func (t *translator) inputPath(l ir.Operand, source operand, name string, key *a
 		t.inputs[k] = at
 		t.program.paths = append(t.program.paths, inputPath{parent, key})
 	}
-	return at, true
+	return at
 }
 
 func (c *code) equal(a, b operand) {

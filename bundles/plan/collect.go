@@ -5,7 +5,8 @@ import (
 	"github.com/open-policy-agent/opa/v1/ir"
 )
 
-// list is an array under construction, because OPA's arrays are copied by every append. A local holds it until it is read.
+// list is an array under construction, because OPA's arrays are copied by every append. A local holds it until it is read, which
+// operands from [array] do.
 type list struct {
 	ast.Value // nil: no method of it is ever called
 	elems     []*ast.Term
@@ -35,8 +36,7 @@ func (c *code) make(of collection, target int, mixed bool) {
 
 func (c *code) insert(of collection, key, val operand, target int, mixed bool, at *ast.Location) {
 	if last := c.last(); last.kind == makesCollection && last.made.of == of && last.made.target == target && !mixed {
-		self := localAt(target)
-		if !key.same(self) && !val.same(self) {
+		if !key.inFrameAt(target) && !val.inFrameAt(target) {
 			last.made.keys, last.made.vals = append(last.made.keys, key), append(last.made.vals, val)
 			return
 		}
@@ -53,6 +53,16 @@ func (c *code) insert(of collection, key, val operand, target int, mixed bool, a
 
 func (m *literal) step() step {
 	vals, target := m.vals, m.target
+	if len(vals) == 0 && m.of != makeArray {
+		empty := emptySet
+		if m.of == makeObject {
+			empty = emptyObject
+		}
+		return func(_ *evaluation, l []*ast.Term) signal {
+			l[target] = empty
+			return next
+		}
+	}
 	switch m.of {
 	case makeArray:
 		return func(e *evaluation, l []*ast.Term) signal {
@@ -202,20 +212,23 @@ func (e *evaluation) made(t *ast.Term, mixed bool) *ast.Term {
 	return t
 }
 
+// Many collections stay empty: all begin as these, which own replaces before it is changed.
+var emptySet, emptyObject = ast.SetTerm(), ast.ObjectTerm()
+
 // own returns a local's collection, which is copied first if it does not belong to this evaluation.
 func (e *evaluation) own(l []*ast.Term, local int, mixed bool) ast.Value {
 	t := l[local]
 	if t == nil {
 		return nil
 	}
-	if !mixed || e.owned[t] {
+	if t != emptySet && t != emptyObject && (!mixed || e.owned[t]) {
 		return t.Value
 	}
 	switch v := t.Value.(type) {
 	case ast.Object:
-		t = e.made(ast.NewTerm(shallow(v)), true)
+		t = e.made(ast.NewTerm(shallow(v)), mixed)
 	case ast.Set:
-		t = e.made(ast.NewTerm(ast.NewSet(v.Slice()...)), true)
+		t = e.made(ast.NewTerm(ast.NewSet(v.Slice()...)), mixed)
 	}
 	l[local] = t
 	return t.Value

@@ -88,14 +88,14 @@ func check(t *testing.T, tc cases.TestCase, version ast.RegoVersion) (refused er
 	if err != nil {
 		return err
 	}
-	var input *ast.Term
+	var in *ast.Term
 	if tc.InputTerm != nil {
-		input = ast.MustParseTerm(*tc.InputTerm)
+		in = ast.MustParseTerm(*tc.InputTerm)
 	} else if tc.Input != nil {
-		input = ast.NewTerm(ast.MustInterfaceToValue(*tc.Input))
+		in = ast.NewTerm(ast.MustInterfaceToValue(*tc.Input))
 	}
 	got := ast.NewSet()
-	err = program.Eval(t.Context(), input, tc.StrictError, func(values []*ast.Term) {
+	err = program.Eval(t.Context(), inParts(in), tc.StrictError, func(values []*ast.Term) {
 		row := ast.NewObject()
 		for i, name := range program.Vars() {
 			v, err := ast.JSON(values[i].Value)

@@ -1,6 +1,6 @@
 // Package plan evaluates Rego faster than OPA's interpreter does. OPA's planner turns a query and the rules that it needs
 // into a program of a small register language (package ir). This package translates each statement into a Go closure over
-// OPA's own values and calls OPA's own built-in functions. It knows OPA alone, and nothing of bundles or decisions.
+// OPA's own values and calls OPA's own built-in functions. It knows OPA and the form of an input, and nothing of bundles or decisions.
 //
 // The values of an evaluation are those that OPA's interpreter (package topdown) would give; tests hold both against each
 // other. There is one exception: rules that contradict each other. Here they are an error also where the interpreter does not come

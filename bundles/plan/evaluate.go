@@ -12,6 +12,8 @@ import (
 	"github.com/open-policy-agent/opa/v1/metrics"
 	"github.com/open-policy-agent/opa/v1/topdown"
 	"github.com/open-policy-agent/opa/v1/topdown/builtins"
+
+	"github.com/wardkeeper/wardkeeper/bundles/input"
 )
 
 // ErrCanceled reports that an evaluation was stopped before its end.
@@ -62,9 +64,9 @@ func run(steps []step, e *evaluation, l []*ast.Term) signal {
 
 // Value evaluates a program whose query has one variable, and returns its value; nil if it is undefined. The value must not
 // be changed. The error is [ErrCanceled] if the context has ended, also after the value was found, or one of package topdown.
-func (p *Program) Value(ctx context.Context, input *ast.Term) (value *ast.Term, err error) {
+func (p *Program) Value(ctx context.Context, in *input.Object) (value *ast.Term, err error) {
 	e := p.idle.get(p)
-	if err = e.evaluate(ctx, input); err == nil && len(e.rows) > 0 {
+	if err = e.evaluate(ctx, in); err == nil && len(e.rows) > 0 {
 		if value = e.rows[0]; len(e.rows) > 1 {
 			value, err = nil, errors.New("the query has several values")
 		}
@@ -76,9 +78,9 @@ func (p *Program) Value(ctx context.Context, input *ast.Term) (value *ast.Term, 
 // Eval evaluates the program and calls yield with the values of the query's variables for each result, in the order of
 // [Program.Vars]. If strict is set, the first error of a built-in function is an error of the evaluation. Otherwise Eval is like
 // [Program.Value].
-func (p *Program) Eval(ctx context.Context, input *ast.Term, strict bool, yield func(values []*ast.Term)) error {
+func (p *Program) Eval(ctx context.Context, in *input.Object, strict bool, yield func(values []*ast.Term)) error {
 	e := p.idle.get(p)
-	err := e.evaluate(ctx, input)
+	err := e.evaluate(ctx, in)
 	if err == nil && strict {
 		err = e.fault
 	}
@@ -97,14 +99,15 @@ func (p *Program) Vars() []string { return p.vars }
 type evaluation struct {
 	program *Program
 	ctx     context.Context
-	calls   int         // of functions
-	polls   int         // calls and iterations since the last look at the context
-	stack   []*ast.Term // the frames of the functions in progress
-	top     int         // where the next frame begins
-	memo    *memo       // of the input and data at hand
-	first   memo        // of the question's own input and data
-	others  []*memo     // of those that the keyword with has made
-	value   *ast.Term   // of the function that has just returned
+	input   *input.Object // of the question
+	calls   int           // of functions
+	polls   int           // calls and iterations since the last look at the context
+	stack   []*ast.Term   // the frames of the functions in progress
+	top     int           // where the next frame begins
+	memo    *memo         // of the input and data at hand
+	first   memo          // of the question's own input and data
+	others  []*memo       // of those that the keyword with has made
+	value   *ast.Term     // of the function that has just returned
 	rows    []*ast.Term
 	err     error
 	fault   error              // the first of a built-in function
@@ -124,7 +127,7 @@ type memo struct {
 	input, data *ast.Term
 	values      []*ast.Term                      // of calls; nil: not evaluated yet
 	calls       map[*function]map[int][]pastCall // by the hash of the arguments
-	paths       []*ast.Term                      // the values at the paths of the input; nil: not looked up yet
+	paths       []found                          // what is at the paths of the input
 }
 
 // none stands for an undefined value in a memo.
@@ -145,12 +148,14 @@ func newEvaluation(p *Program) *evaluation {
 	return e
 }
 
-func (e *evaluation) evaluate(ctx context.Context, input *ast.Term) error {
-	e.ctx = ctx
+func (e *evaluation) evaluate(ctx context.Context, in *input.Object) error {
+	e.ctx, e.input = ctx, in
 	l := e.push(e.program.main.locals)
 	defer clear(l)
-	l[0], l[1] = input, e.program.data
-	e.first.input, e.first.data = input, e.program.data
+	if l[1] = e.program.data; in != nil {
+		l[0] = given
+	}
+	e.first.input, e.first.data = l[0], l[1]
 	e.memo = &e.first
 	for _, block := range e.program.main.blocks {
 		if run(block, e, l) == failed {
@@ -207,7 +212,7 @@ func (e *evaluation) memoOf(input, data *ast.Term) *memo {
 }
 
 func (e *evaluation) newMemo(input, data *ast.Term) memo {
-	return memo{input: input, data: data, values: make([]*ast.Term, e.program.memoized), paths: make([]*ast.Term, len(e.program.paths))}
+	return memo{input: input, data: data, values: make([]*ast.Term, e.program.memoized), paths: make([]found, len(e.program.paths))}
 }
 
 // call evaluates a function. Its value is nil if it is undefined.
@@ -225,7 +230,7 @@ func (e *evaluation) callAlways(f *function, l []*ast.Term, args []operand) (*as
 	stack, top := e.stack, e.top
 	frame := e.push(f.locals)
 	for i := range args {
-		frame[i] = args[i].load(e, l)
+		frame[i] = args[i].pass(e, l)
 	}
 	sig := f.run(e, frame)
 	clear(frame)

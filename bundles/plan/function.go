@@ -56,12 +56,12 @@ func (t *translator) define(f *ir.Func) error {
 	var blocks [][]instruction
 	for i := 0; i < len(f.Blocks); i++ {
 		b := f.Blocks[i]
-		t.scope = scopeOf(b, f.Params...)
+		t.scope = scopeOf(b, append(f.Params, f.Return)...)
 		t.scope.tested[f.Return] = true // in other blocks
-		if err := complete(b, t.scope, append(f.Params, f.Return)...); err != nil {
+		if err := complete(t.scope); err != nil {
 			return err
 		}
-		if result, ok := resultOf(b, f); ok && i+1 < len(f.Blocks) && isEnd(f.Blocks[i+1], result, f) && !t.scope.tested[result] {
+		if result, ok := resultOf(b, f); ok && i+1 < len(f.Blocks) && isEnd(f.Blocks[i+1], result, f) && !t.scope.tested[result] && !t.scope.arrays[result] {
 			b, t.locals[result] = &ir.Block{Stmts: b.Stmts[1:]}, t.use(f.Return)
 			i++ // the values go to the function's result at once
 			code, err := t.block(b)

@@ -122,7 +122,7 @@ func (p *policy) compareQuery(t *testing.T, query string, program *plan.Program,
 		if want.code == topdown.CancelErr || want.code == topdown.InternalErr || want.code == "panic" {
 			return true // the interpreter does not know
 		}
-		got := run(program, input, false)
+		got := run(program, whole(input), false)
 		outcomes[i] = got
 		count.evaluations++
 		switch {
@@ -149,7 +149,7 @@ func (p *policy) compareQuery(t *testing.T, query string, program *plan.Program,
 	for range 2 {
 		group.Go(func() {
 			for i, input := range slices.Backward(p.inputs) {
-				if again := run(program, input, false); !again.equal(outcomes[i]) {
+				if again := run(program, inParts(input), false); !again.equal(outcomes[i]) {
 					t.Errorf("%s\ninput: %v\nfirst: %v\nagain: %v\n%v", query, input, outcomes[i], again, p.program)
 				}
 			}
@@ -159,12 +159,12 @@ func (p *policy) compareQuery(t *testing.T, query string, program *plan.Program,
 	for i, input := range p.inputs {
 		for _, checks := range []int64{0, 1, 3, 10, 30} {
 			ctx := &endsAfter{Context: t.Context(), left: checks}
-			err := program.Eval(ctx, input, false, func([]*ast.Term) {})
+			err := program.Eval(ctx, inParts(input), false, func([]*ast.Term) {})
 			if ctx.left < 0 && !errors.Is(err, plan.ErrCanceled) {
 				t.Errorf("%s: an evaluation canceled after %d checks ended with %v\n%v", query, checks, err, p.program)
 			}
 		}
-		if again := run(program, input, false); !again.equal(outcomes[i]) {
+		if again := run(program, inParts(input), false); !again.equal(outcomes[i]) {
 			t.Errorf("%s\ninput: %v\nfirst: %v\nafter cancellation: %v\n%v", query, input, outcomes[i], again, p.program)
 		}
 	}

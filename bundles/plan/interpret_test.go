@@ -16,6 +16,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/util"
 	"github.com/stretchr/testify/require"
 
+	"github.com/wardkeeper/wardkeeper/bundles/input"
 	"github.com/wardkeeper/wardkeeper/bundles/plan"
 )
 
@@ -138,11 +139,32 @@ func (p *policy) missesConflict(t testing.TB, query string, input *ast.Term, got
 	})
 }
 
+func whole(term *ast.Term) *input.Object { return input.Of(term) }
+
+// inParts returns an input whose objects are all in parts.
+func inParts(term *ast.Term) *input.Object {
+	if term == nil {
+		return nil
+	}
+	o, ok := term.Value.(ast.Object)
+	if !ok {
+		return input.Of(term)
+	}
+	var members []input.Member
+	for _, key := range o.Keys() {
+		if _, ok := key.Value.(ast.String); !ok {
+			return input.Of(term)
+		}
+		members = append(members, input.Member{Key: key, Object: inParts(o.Get(key))})
+	}
+	return input.New(members...)
+}
+
 // run evaluates a compiled query.
-func run(program *plan.Program, input *ast.Term, strict bool) (out outcome) {
+func run(program *plan.Program, in *input.Object, strict bool) (out outcome) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	out.end(program.Eval(ctx, input, strict, func(values []*ast.Term) {
+	out.end(program.Eval(ctx, in, strict, func(values []*ast.Term) {
 		row := ast.NewObject()
 		for i, name := range program.Vars() {
 			row.Insert(ast.StringTerm(name), values[i])

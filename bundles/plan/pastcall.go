@@ -21,8 +21,8 @@ func (e *evaluation) callOnce(f *function, l []*ast.Term, args []operand) (*ast.
 	m := e.memo
 	loaded, hash := make([]*ast.Term, 0, len(args)), 0
 	for i := range args {
-		t := args[i].load(e, l)
 		if i >= 2 { // after the input and data, which are those of the memo
+			t := args[i].load(e, l)
 			if t == nil {
 				return e.callAlways(f, l, args)
 			}

@@ -13,20 +13,29 @@ type scope struct {
 	early   map[ir.Local]bool // whether one reads it before any sets it
 	tested  map[ir.Local]bool // whether it is tested for being defined
 	looked  map[ir.Local]bool // whether it is the target of a lookup
+	arrays  map[ir.Local]bool // whether an array is made in it
 	changed map[ir.Local]int  // how many statements change the collection in it
 	data    map[ir.Local]bool // whether it was looked up in data, step by step, up to the statement in progress
 	known   map[ir.Local]operand
+	params  []ir.Local
+	chain   *ir.BlockStmt // the rules of an else chain, if the block has nothing else; nil otherwise
 }
 
 func scopeOf(b *ir.Block, params ...ir.Local) *scope {
 	s := &scope{set: map[ir.Local]int{}, read: map[ir.Local]int{}, early: map[ir.Local]bool{}, tested: map[ir.Local]bool{}, looked: map[ir.Local]bool{},
-		changed: map[ir.Local]int{}, data: map[ir.Local]bool{ir.Data: true}, known: map[ir.Local]operand{}}
+		arrays: map[ir.Local]bool{}, changed: map[ir.Local]int{}, data: map[ir.Local]bool{ir.Data: true}, known: map[ir.Local]operand{}, params: params}
 	for _, p := range append(params, ir.Input, ir.Data) {
 		s.set[p] = 1
 	}
 	s.addBlock(b)
+	if len(b.Stmts) == 1 {
+		s.chain, _ = b.Stmts[0].(*ir.BlockStmt)
+	}
 	return s
 }
+
+// alternative returns the scope of one rule of the else chain. The rules number their locals anew.
+func (s *scope) alternative(b *ir.Block) *scope { return scopeOf(b, s.params...) }
 
 // mixed reports whether a collection that is changed may be one that was looked up in another, as when rules such as
 // p[x][y] build nested objects. It may then be a constant, a fact or the value of another rule, which must not change.
@@ -37,16 +46,14 @@ func (s *scope) fixed(l ir.Local) bool { return s.set[l] <= 1 && !s.tested[l] &&
 
 // complete returns an error if a statement reads a local that no statement before it sets. The planner so translates a pattern that
 // matches two variables before either has a value, such as [a, b] = [b, 1].
-func complete(b *ir.Block, s *scope, params ...ir.Local) error {
-	if len(b.Stmts) == 1 {
-		if alternatives, ok := b.Stmts[0].(*ir.BlockStmt); ok { // the rules of an else chain number their locals anew
-			for _, nested := range alternatives.Blocks {
-				if err := complete(nested, scopeOf(nested, params...), params...); err != nil {
-					return err
-				}
+func complete(s *scope) error {
+	if s.chain != nil {
+		for _, b := range s.chain.Blocks {
+			if err := complete(s.alternative(b)); err != nil {
+				return err
 			}
-			return nil
 		}
+		return nil
 	}
 	for l := range s.early {
 		if !s.tested[l] {
@@ -160,6 +167,7 @@ func (s *scope) addCollection(stmt ir.Stmt) {
 		s.set[stmt.Target]++
 	case *ir.MakeArrayStmt:
 		s.set[stmt.Target]++
+		s.arrays[stmt.Target] = true
 	case *ir.MakeObjectStmt:
 		s.set[stmt.Target]++
 	case *ir.MakeSetStmt:

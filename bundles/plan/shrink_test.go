@@ -71,7 +71,7 @@ func differs(t testing.TB, p program, query, input string) (bool, string) {
 	if want.code == topdown.InternalErr || want.code == "panic" {
 		return false, ""
 	}
-	got := run(program, policy.inputs[0], false)
+	got := run(program, whole(policy.inputs[0]), false)
 	return !got.equal(want) && !policy.missesConflict(t, query, policy.inputs[0], got), fmt.Sprintf("compiled: %v\ninterpreted: %v", got, want)
 }
 

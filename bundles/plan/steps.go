@@ -53,6 +53,9 @@ func stepNot(body []step) step {
 }
 
 func stepDot(source, key operand, target int) step {
+	if source.from == path {
+		return stepMember(source.index, key, target)
+	}
 	return func(e *evaluation, l []*ast.Term) signal {
 		s, k := source.load(e, l), key.load(e, l)
 		if s == nil || k == nil {
@@ -67,10 +70,26 @@ func stepDot(source, key operand, target int) step {
 	}
 }
 
+// stepMember looks a key up in what is at a path of the input, of which only the member is made into a value.
+func stepMember(at int, key operand, target int) step {
+	return func(e *evaluation, l []*ast.Term) signal {
+		k := key.load(e, l)
+		if k == nil {
+			return undefined
+		}
+		v := e.member(at, k)
+		if v == nil {
+			return undefined
+		}
+		l[target] = v
+		return next
+	}
+}
+
 // stepAt tests that the value at a path of the input is defined.
 func stepAt(at int) step {
 	return func(e *evaluation, l []*ast.Term) signal {
-		if e.at(at) == nil {
+		if !e.has(at) {
 			return undefined
 		}
 		return next
@@ -187,6 +206,9 @@ func stepNotEqual(a, b operand) step {
 
 func stepNotFalse(a operand) step {
 	return func(e *evaluation, l []*ast.Term) signal {
+		if a.from == path && e.find(a.index).inParts() {
+			return next
+		}
 		t := a.load(e, l)
 		if t == nil {
 			return undefined

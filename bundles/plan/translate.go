@@ -106,7 +106,7 @@ func (t *translator) ruleAt(ref ast.Ref) *function {
 // valueOf returns a program whose only variable has the value of a function without arguments.
 func (t *translator) valueOf(f *function) *Program {
 	t.begin(&function{name: f.name})
-	input, data := localAt(t.use(ir.Input)), constantOf(t.program.data)
+	input, data := operand{from: whole, index: t.use(ir.Input)}, constantOf(t.program.data)
 	result := t.use(ir.Unused)
 	t.function.blocks = [][]step{{stepCall(f, []operand{input, data}, -1, result), stepRow([]operand{localAt(result)})}}
 	return &Program{vars: []string{"value"}, main: t.function, data: t.program.data, memoized: t.program.memoized,
@@ -126,7 +126,7 @@ func (t *translator) query(p *ir.Plan) error {
 	t.program.main = t.function
 	for _, b := range p.Blocks {
 		t.scope = scopeOf(b)
-		if err := complete(b, t.scope); err != nil {
+		if err := complete(t.scope); err != nil {
 			return err
 		}
 		code, err := t.block(b)
@@ -175,7 +175,14 @@ func (t *translator) local(l ir.Local) operand {
 	if l == ir.Data && t.dataFixed {
 		return constantOf(t.program.data)
 	}
-	return localAt(t.use(l))
+	o := localAt(t.use(l))
+	switch {
+	case l == ir.Input:
+		o.from = whole
+	case t.scope.arrays[l]:
+		o.from = array
+	}
+	return o
 }
 
 func (t *translator) operands(all []ir.Operand) []operand {
@@ -321,9 +328,14 @@ func (t *translator) conflict() string {
 }
 
 func (c *code) nested(s *ir.BlockStmt) error {
+	t, outer := c.translator, c.translator.scope
+	defer func() { t.scope = outer }()
 	all := make([][]step, len(s.Blocks))
 	for i, b := range s.Blocks {
-		nested, err := c.translator.block(b)
+		if outer.chain == s {
+			t.scope = outer.alternative(b)
+		}
+		nested, err := t.block(b)
 		if err != nil {
 			return err
 		}

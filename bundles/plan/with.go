@@ -8,7 +8,7 @@ import (
 func stepWith(local int, path []*ast.Term, val operand, body []step) step {
 	return func(e *evaluation, l []*ast.Term) signal {
 		old, memo, others := l[local], e.memo, len(e.others)
-		l[local] = replace(old, path, val.load(e, l))
+		l[local] = replace(e.whole(old), path, val.load(e, l))
 		e.memo = e.memoOf(l[0], l[1])
 		sig := run(body, e, l)
 		l[local], e.memo = old, memo

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/wardkeeper/wardkeeper/bundles/follow"
+	"github.com/wardkeeper/wardkeeper/bundles/input"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
@@ -126,9 +127,9 @@ func TestStockOPADecidesTheSame(t *testing.T) {
 		file := goldenQuestions(t, at)
 		engine := goldenEngine(t, file)
 		for _, c := range file.Cases {
-			input := inputWithFacts(t, engine, goldenQuestion(t, c))
-			theirs := askOPA(t, url, input)
-			ours, err := decision.Eval(t.Context(), ast.NewTerm(ast.MustInterfaceToValue(input)))
+			sent := inputWithFacts(t, engine, goldenQuestion(t, c))
+			theirs := askOPA(t, url, sent)
+			ours, err := decision.Eval(t.Context(), input.Of(ast.NewTerm(ast.MustInterfaceToValue(sent))))
 			require.NoError(t, err)
 			value, err := ast.JSON(ours.Value)
 			require.NoError(t, err)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
+	"github.com/wardkeeper/wardkeeper/bundles/input"
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
@@ -40,10 +41,10 @@ type Facts struct {
 	userErrors map[*User]error // the errors of suspended users, as the source worded them
 	userFault  error
 	suspended  []suspendedLocation
-	members    [][2]*ast.Term
-	term       *ast.Term
+	members    []input.Member
+	object     *input.Object
 	// The subject and the user as parts of a question without properties; nil if there are no such records.
-	subjectPart, userPart *ast.Term
+	subjectPart, userPart *input.Object
 }
 
 // A TooManyError reports that questions name more locations than may be looked up for them.
@@ -54,7 +55,7 @@ func (e *TooManyError) Error() string { return e.Message }
 // Gather looks up the records that a question needs and builds its facts from them. It fails with the error of the view, or
 // with a [*TooManyError].
 func (b *Builder) Gather(ctx context.Context, r authzen.Evaluation, a Action) (*Facts, error) {
-	f := &Facts{builder: b, request: r, action: a, members: make([][2]*ast.Term, 0, 12)}
+	f := &Facts{builder: b, request: r, action: a, members: make([]input.Member, 0, 12)}
 	if err := f.findPeople(ctx); err != nil {
 		return nil, err
 	}
@@ -67,7 +68,7 @@ func (b *Builder) Gather(ctx context.Context, r authzen.Evaluation, a Action) (*
 	if err := f.join(); err != nil {
 		return nil, err
 	}
-	f.term = ast.ObjectTerm(f.members...)
+	f.object = input.New(f.members...)
 	return f, nil
 }
 
@@ -277,7 +278,7 @@ func (f *Facts) addLocations(ctx context.Context, key *ast.Term, part string, me
 	if len(ids) > maxNamed {
 		return &TooManyError{fmt.Sprintf("A question may name at most %d locations.", maxNamed)}
 	}
-	term, err := f.builder.shared(part, f.request.Action.Name, members, func() (*ast.Term, error) {
+	object, err := f.builder.shared(part, f.request.Action.Name, members, func() (*input.Object, error) {
 		found := ast.NewObject()
 		for _, id := range ids {
 			if err := ctx.Err(); err != nil {
@@ -291,13 +292,13 @@ func (f *Facts) addLocations(ctx context.Context, key *ast.Term, part string, me
 				found.Insert(ast.StringTerm(id), l.term)
 			}
 		}
-		return ast.NewTerm(found), nil
+		return input.Of(ast.NewTerm(found)), nil
 	})
 	if len(f.suspended) > 0 {
 		f.builder.forget(part, f.request.Action.Name, members) // every question must learn of the suspended ones
 	}
 	if err == nil {
-		f.add(key, term)
+		f.members = append(f.members, input.Member{Key: key, Object: object})
 	}
 	return err
 }
@@ -328,7 +329,7 @@ func (f *Facts) join() error {
 		if f.Subject.ID() == f.request.Subject.ID {
 			f.subjectPart = subject.part
 		}
-		f.add(keySubject, subject.term)
+		f.members = append(f.members, input.Member{Key: keySubject, Object: subject.fact})
 		if f.Current != nil {
 			f.add(keyCurrent, subject.standing(f.Current))
 		}
@@ -349,14 +350,14 @@ func (f *Facts) join() error {
 		if f.User.ID() == f.request.Resource.ID { // it may have been found by username
 			f.userPart = user.part
 		}
-		f.add(keyUser, user.term)
+		f.members = append(f.members, input.Member{Key: keyUser, Object: user.fact})
 		f.userFault = f.suspendedIn(organization, f.User)
 	}
 	return nil
 }
 
-func (f *Facts) add(key, value *ast.Term) {
-	f.members = append(f.members, item(key, value))
+func (f *Facts) add(key, term *ast.Term) {
+	f.members = append(f.members, value(key, term))
 }
 
 // String returns a member that is a string, or "" if it is anything else.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
+	"github.com/wardkeeper/wardkeeper/bundles/input"
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
@@ -20,7 +21,7 @@ type Builder struct {
 	// nil keeps none.
 	Subjects, Users *Evictor
 
-	sharedTerms map[sharedKey]*ast.Term // nil values are built when first needed
+	sharedParts map[sharedKey]*input.Object // nil values are built when first needed
 	// The parts of the last question: the next one often has the same subject, action or resource.
 	subject, action, resource builtPart
 }
@@ -29,12 +30,12 @@ type Builder struct {
 type builtPart struct {
 	kind, id, actionName string
 	properties           map[string]any
-	term                 *ast.Term
+	object               *input.Object
 }
 
 // sameAs reports whether the part is built from these values. Maps count as the same only if they are one.
 func (p *builtPart) sameAs(kind, id, actionName string, properties map[string]any) bool {
-	return p.term != nil && p.kind == kind && p.id == id && p.actionName == actionName && len(p.properties) == len(properties) &&
+	return p.object != nil && p.kind == kind && p.id == id && p.actionName == actionName && len(p.properties) == len(properties) &&
 		reflect.ValueOf(p.properties).Pointer() == reflect.ValueOf(properties).Pointer()
 }
 
@@ -67,7 +68,7 @@ type Reads struct {
 	Subject, Action, Resource Members // of properties
 	Context                   Members
 	// Bare is the action without properties; nil: it is built for each question.
-	Bare *ast.Term
+	Bare *input.Object
 }
 
 // ReadsAll returns the Reads of a policy that can read every member of a question's objects.
@@ -110,10 +111,10 @@ func (b *Builder) Share(questions []authzen.Evaluation) {
 			seen[key] = true
 			return
 		}
-		if b.sharedTerms == nil {
-			b.sharedTerms = map[sharedKey]*ast.Term{}
+		if b.sharedParts == nil {
+			b.sharedParts = map[sharedKey]*input.Object{}
 		}
-		b.sharedTerms[key] = nil
+		b.sharedParts[key] = nil
 	}
 	for _, r := range questions {
 		add(subjectProperties, r.Action.Name, r.Subject.Properties)
@@ -126,119 +127,112 @@ func (b *Builder) Share(questions []authzen.Evaluation) {
 }
 
 // shared builds a shared part when it is first needed, and any other part each time.
-func (b *Builder) shared(part, action string, members map[string]any, build func() (*ast.Term, error)) (*ast.Term, error) {
-	if b.sharedTerms == nil {
+func (b *Builder) shared(part, action string, members map[string]any, build func() (*input.Object, error)) (*input.Object, error) {
+	if b.sharedParts == nil {
 		return build()
 	}
 	key := keyOf(part, action, members)
-	term, isShared := b.sharedTerms[key]
-	if term != nil {
-		return term, nil
+	object, isShared := b.sharedParts[key]
+	if object != nil {
+		return object, nil
 	}
-	term, err := build()
+	object, err := build()
 	if isShared && err == nil {
-		b.sharedTerms[key] = term
+		b.sharedParts[key] = object
 	}
-	return term, err
+	return object, err
 }
 
 // forget makes a shared part be built again.
 func (b *Builder) forget(part, action string, members map[string]any) {
-	if key := keyOf(part, action, members); b.sharedTerms[key] != nil {
-		b.sharedTerms[key] = nil
+	if key := keyOf(part, action, members); b.sharedParts[key] != nil {
+		b.sharedParts[key] = nil
 	}
 }
 
 // Input returns the input of a question with its facts, which are absent if f is nil. The caller's words are only under
 // subject, action, resource and context, so that none can pass for a fact. It fails if a value cannot be represented.
-func (b *Builder) Input(r authzen.Evaluation, f *Facts, reads Reads) (*ast.Term, error) {
-	object := func(part string, members map[string]any, reads Members) (*ast.Term, error) {
-		return b.shared(part, r.Action.Name, members, func() (*ast.Term, error) { return objectTerm(members, reads) })
+func (b *Builder) Input(r authzen.Evaluation, f *Facts, reads Reads) (*input.Object, error) {
+	object := func(part string, members map[string]any, reads Members) (*input.Object, error) {
+		return b.shared(part, r.Action.Name, members, func() (*input.Object, error) { return objectOf(members, reads) })
 	}
 	// build builds a part, unless it has been built without properties before, or is that of the last question.
-	build := func(bare *ast.Term, last *builtPart, part, kind, id string, properties map[string]any, reads Members) (*ast.Term, error) {
+	build := func(key *ast.Term, bare *input.Object, last *builtPart, part, kind, id string, properties map[string]any, reads Members) (input.Member, error) {
 		if bare != nil && properties == nil {
-			return bare, nil
+			return input.Member{Key: key, Object: bare}, nil
 		}
 		if last.sameAs(kind, id, r.Action.Name, properties) {
-			return last.term, nil
+			return input.Member{Key: key, Object: last.object}, nil
 		}
-		var three [3][2]*ast.Term
-		own := three[:0]
+		own := make([]input.Member, 0, 3)
 		if part == actionProperties {
-			own = append(own, item(keyName, ast.StringTerm(id)))
+			own = append(own, value(keyName, ast.StringTerm(id)))
 		} else {
-			own = append(own, item(keyType, typeTerm(kind)), item(keyID, ast.StringTerm(id)))
+			own = append(own, value(keyType, typeTerm(kind)), value(keyID, ast.StringTerm(id)))
 		}
 		if properties != nil {
-			term, err := object(part, properties, reads)
+			built, err := object(part, properties, reads)
 			if err != nil {
-				return nil, err
+				return input.Member{}, err
 			}
-			own = append(own, item(keyProperties, term))
+			own = append(own, input.Member{Key: keyProperties, Object: built})
 		}
-		*last = builtPart{kind, id, r.Action.Name, properties, ast.ObjectTerm(own...)}
-		return last.term, nil
+		*last = builtPart{kind, id, r.Action.Name, properties, input.New(own...)}
+		return input.Member{Key: key, Object: last.object}, nil
 	}
-	var subject, user *ast.Term
+	var bareSubject, bareUser *input.Object
 	if f != nil {
-		subject, user = f.subjectPart, f.userPart
+		bareSubject, bareUser = f.subjectPart, f.userPart
 	}
-	subject, err := build(subject, &b.subject, subjectProperties, r.Subject.Type, r.Subject.ID, r.Subject.Properties, reads.Subject)
+	subject, err := build(keySubject, bareSubject, &b.subject, subjectProperties, r.Subject.Type, r.Subject.ID, r.Subject.Properties, reads.Subject)
 	if err != nil {
 		return nil, err
 	}
-	action, err := build(reads.Bare, &b.action, actionProperties, "", r.Action.Name, r.Action.Properties, reads.Action)
+	action, err := build(keyAction, reads.Bare, &b.action, actionProperties, "", r.Action.Name, r.Action.Properties, reads.Action)
 	if err != nil {
 		return nil, err
 	}
-	resource, err := build(user, &b.resource, resourceProperties, r.Resource.Type, r.Resource.ID, r.Resource.Properties, reads.Resource)
+	resource, err := build(keyResource, bareUser, &b.resource, resourceProperties, r.Resource.Type, r.Resource.ID, r.Resource.Properties, reads.Resource)
 	if err != nil {
 		return nil, err
 	}
-	var five [5][2]*ast.Term
-	members := append(five[:0], item(keySubject, subject), item(keyAction, action), item(keyResource, resource))
+	members := append(make([]input.Member, 0, 5), subject, action, resource)
 	if r.Context != nil {
 		context, err := object(questionContext, r.Context, reads.Context)
 		if err != nil {
 			return nil, err
 		}
-		members = append(members, item(keyContext, context))
+		members = append(members, input.Member{Key: keyContext, Object: context})
 	}
 	if f != nil {
-		members = append(members, item(keyFacts, f.term))
+		members = append(members, input.Member{Key: keyFacts, Object: f.object})
 	}
-	return ast.ObjectTerm(members...), nil
+	return input.New(members...), nil
 }
 
-// objectTerm returns an object with the members that a policy can read.
-func objectTerm(members map[string]any, reads Members) (*ast.Term, error) {
+// objectOf returns an object with the members that a policy can read.
+func objectOf(members map[string]any, reads Members) (*input.Object, error) {
 	if reads.All {
-		return valueTerm(members)
+		v, err := ast.InterfaceToValue(members)
+		if err != nil {
+			return nil, err
+		}
+		return input.Of(ast.NewTerm(v)), nil
 	}
-	var few [4][2]*ast.Term
-	items := few[:0]
-	for name, value := range members {
+	var own []input.Member
+	for name, member := range members {
 		key := reads.key(name)
 		if key == nil {
 			continue
 		}
-		term, err := valueTerm(value)
+		v, err := ast.InterfaceToValue(member)
 		if err != nil {
 			return nil, err
 		}
-		items = append(items, item(key, term))
+		own = append(own, value(key, ast.NewTerm(v)))
 	}
-	return ast.ObjectTerm(items...), nil
+	return input.New(own...), nil
 }
 
 // BareAction returns an action without properties as it is put into an input.
-func BareAction(name string) *ast.Term { return ast.ObjectTerm(item(keyName, ast.StringTerm(name))) }
-
-func valueTerm(value any) (*ast.Term, error) {
-	v, err := ast.InterfaceToValue(value)
-	if err != nil {
-		return nil, err
-	}
-	return ast.NewTerm(v), nil
-}
+func BareAction(name string) *input.Object { return input.New(value(keyName, ast.StringTerm(name))) }

@@ -1,6 +1,10 @@
 package facts
 
-import "github.com/open-policy-agent/opa/v1/ast"
+import (
+	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/wardkeeper/wardkeeper/bundles/input"
+)
 
 // The keys of the input and its facts, built once instead of for each question.
 var (
@@ -54,6 +58,8 @@ var (
 )
 
 func item(key, value *ast.Term) [2]*ast.Term { return [2]*ast.Term{key, value} }
+
+func value(key, term *ast.Term) input.Member { return input.Member{Key: key, Value: term} }
 
 // sorted sorts the keys of an object that questions share, and of the objects in it. OPA sorts them when they are first needed,
 // and copies of the object that are made meanwhile could miss some.

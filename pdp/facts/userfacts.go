@@ -4,6 +4,8 @@ import (
 	"sync"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/wardkeeper/wardkeeper/bundles/input"
 )
 
 // maxStandings is how many standings a question carries besides the one at the place itself (ALL-11).
@@ -16,8 +18,8 @@ const maxCachedStandings = 64
 // change, so that it can be kept with them.
 type userFacts struct {
 	user *User
-	part *ast.Term // {type, id}: the user as the subject or resource of a question, without properties
-	term *ast.Term // {id, status, username?, default_location?, assigned, assignments, held, within}
+	part *input.Object // {type, id}: the user as the subject or resource of a question, without properties
+	fact *input.Object // {id, status, username?, default_location?, assigned, assignments, held, within}
 	held []*Location
 
 	mu         sync.RWMutex
@@ -83,9 +85,8 @@ func (e *Evictor) add(u *User) {
 
 func (u *User) buildFacts(organization string) *userFacts {
 	id := ast.StringTerm(u.rec.ID)
-	f := &userFacts{user: u, part: sorted(ast.ObjectTerm(item(keyType, keyUser), item(keyID, id)))}
-	var fewAssignments, fewHeld [4][2]*ast.Term
-	assignments, held := fewAssignments[:0], fewHeld[:0]
+	f := &userFacts{user: u, part: input.New(value(keyType, keyUser), value(keyID, id))}
+	assignments, held := make([]input.Member, 0, len(u.assignments)), make([]input.Member, 0, len(u.assignments))
 	var fewPlaces [4]*Location
 	places := fewPlaces[:0]
 	for _, a := range u.assignments {
@@ -94,9 +95,9 @@ func (u *User) buildFacts(organization string) *userFacts {
 		}
 		role := ast.StringTerm(a.Role)
 		places = append(places, a.At)
-		assignments = withLast(assignments, item(a.At.id, a.fact(role)))
+		assignments = withLast(assignments, input.Member{Key: a.At.id, Object: a.fact(role)})
 		if a.Active {
-			held = withLast(held, item(a.At.id, role))
+			held = withLast(held, value(a.At.id, role))
 			f.held = append(f.held, a.At)
 		}
 	}
@@ -104,30 +105,30 @@ func (u *User) buildFacts(organization string) *userFacts {
 	if organization != AnyOrganization && u.faults[organization] != nil {
 		more = append(more, organization)
 	}
-	members := append(make([][2]*ast.Term, 0, 8),
-		item(keyID, id),
-		item(keyStatus, known(statuses, u.rec.Status)),
-		item(keyAssigned, boolTerm(len(u.assignments) > 0 || len(u.faults) > 0)),
-		item(keyAssignments, ast.ObjectTerm(assignments...)),
-		item(keyHeld, ast.ObjectTerm(held...)),
-		item(keyWithin, pathsOf(places, more)),
+	members := append(make([]input.Member, 0, 8),
+		value(keyID, id),
+		value(keyStatus, known(statuses, u.rec.Status)),
+		value(keyAssigned, boolTerm(len(u.assignments) > 0 || len(u.faults) > 0)),
+		input.Member{Key: keyAssignments, Object: input.New(assignments...)},
+		input.Member{Key: keyHeld, Object: input.New(held...)},
+		value(keyWithin, pathsOf(places, more)),
 	)
 	if u.rec.Username != "" {
-		members = append(members, item(keyUsername, ast.StringTerm(u.rec.Username)))
+		members = append(members, value(keyUsername, ast.StringTerm(u.rec.Username)))
 	}
 	if u.rec.DefaultLocation != "" {
-		members = append(members, item(keyDefaultLocation, ast.StringTerm(u.rec.DefaultLocation)))
+		members = append(members, value(keyDefaultLocation, ast.StringTerm(u.rec.DefaultLocation)))
 	}
-	f.term = sorted(ast.ObjectTerm(members...))
+	f.fact = input.New(members...)
 	return f
 }
 
-// withLast appends an item that replaces the last one if it has the same key.
-func withLast(items [][2]*ast.Term, last [2]*ast.Term) [][2]*ast.Term {
-	if n := len(items); n > 0 && items[n-1][0].Equal(last[0]) {
-		items = items[:n-1]
+// withLast appends a member that replaces the last one if it has the same key.
+func withLast(members []input.Member, last input.Member) []input.Member {
+	if n := len(members); n > 0 && members[n-1].Key.Equal(last.Key) {
+		members = members[:n-1]
 	}
-	return append(items, last)
+	return append(members, last)
 }
 
 // pathsOf returns the locations and those above them. Those of one are its path, which most users share with others.
@@ -144,14 +145,11 @@ func pathsOf(locations []*Location, more []string) *ast.Term {
 	for _, id := range more {
 		paths.Insert(ast.StringTerm(id), termTrue)
 	}
-	return ast.NewTerm(paths)
+	return sorted(ast.NewTerm(paths))
 }
 
-func (a *Assignment) fact(role *ast.Term) *ast.Term {
-	fact := ast.NewObject(
-		item(keyRole, role),
-		item(keyStatus, known(statuses, a.Status)),
-	)
+func (a *Assignment) fact(role *ast.Term) *input.Object {
+	members := append(make([]input.Member, 0, 3), value(keyRole, role), value(keyStatus, known(statuses, a.Status)))
 	if a.Access != nil {
 		access := ast.NewObject()
 		if a.Access.Level != "" {
@@ -162,9 +160,9 @@ func (a *Assignment) fact(role *ast.Term) *ast.Term {
 			areas.Insert(ast.StringTerm(area), boolTerm(on))
 		}
 		access.Insert(keyAreas, ast.NewTerm(areas))
-		fact.Insert(keyAccess, ast.NewTerm(access))
+		members = append(members, value(keyAccess, sorted(ast.NewTerm(access))))
 	}
-	return ast.NewTerm(fact)
+	return input.New(members...)
 }
 
 // standing returns a location's fact with held, {LOCATION: role}: the roles that the user holds at the location or above.

@@ -40,7 +40,7 @@ func TestFactsOfAUser(t *testing.T) {
 		want := ast.MustParseTerm(`{"id": "u", "status": "active", "username": "n", "default_location": "f",
 			"held": ` + c.wantHeld + `, "within": ` + c.wantWithin + `, "assignments": ` + c.wantAll + `}`).Value.(ast.Object)
 		want.Insert(ast.StringTerm("assigned"), ast.BooleanTerm(len(c.assignments) > 0 || c.fault))
-		got := u.in(c.in, nil).term.Value
+		got := u.in(c.in, nil).fact.Term().Value
 		require.Equal(t, want.String(), got.String(), name)
 		require.Zero(t, want.Compare(got), name)
 	}

@@ -86,7 +86,7 @@ formed("flag?", name) if absent(name)
 
 # METADATA
 # title: Whether an action property is missing, null or empty
-absent(name) if object.get(input, ["action", "properties", name], null) in {null, ""}
+absent(name) if object.get(object.get(input, ["action", "properties"], {}), name, null) in {null, ""}
 
 # METADATA
 # title: Whether a value is a list of texts

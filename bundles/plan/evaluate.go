@@ -230,7 +230,11 @@ func (e *evaluation) callAlways(f *function, l []*ast.Term, args []operand) (*as
 	stack, top := e.stack, e.top
 	frame := e.push(f.locals)
 	for i := range args {
-		frame[i] = args[i].pass(e, l)
+		if i == 0 && args[i].from == whole {
+			frame[i] = l[args[i].index] // as it is: the first argument is the input
+		} else {
+			frame[i] = args[i].load(e, l)
+		}
 	}
 	sig := f.run(e, frame)
 	clear(frame)

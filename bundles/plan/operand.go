@@ -66,14 +66,6 @@ func (e *evaluation) whole(input *ast.Term) *ast.Term {
 	return input
 }
 
-// pass returns the value as an argument of another function.
-func (o *operand) pass(e *evaluation, l []*ast.Term) *ast.Term {
-	if o.from == whole {
-		return l[o.index]
-	}
-	return o.load(e, l)
-}
-
 // same reports whether two operands always have the same value.
 func (o operand) same(other operand) bool {
 	return o.from == other.from && o.term == other.term && o.index == other.index

@@ -192,6 +192,34 @@ func TestConstructsHaveTheInterpretersValues(t *testing.T) {
 			input: `{"x": 1}`,
 		},
 		{
+			name: "whole input and its parts",
+			rules: `f(x) := x
+g(x) := object.get(x, "b", 7)
+p.passed := f(input)
+p.part := f(input.a)
+p.got := g(input)
+p.kind := is_object(f(input))
+p.found := object.get(input, ["a", "b", "c"], 3)
+p.missing := object.get(input, ["a", "x"], 4)
+p.noObject := object.get(input.list, "a", 5)
+p.ofPart := object.get(input.a, ["b"], 6)
+p.number := count(input.a)
+p.elements := count(input.list)
+p.member := {k: v | some k in ["b", "c", 0]; v := input.a[k]}
+p.keys := [k | some k, _ in input.a]
+p.replaced := [f(input), input.a.b] with input.a.b as 1
+p.nothing if not input.a.x
+p.empty := [s | s := {x | some x in input.list; x > 9}]
+p.set contains x if some x in input.list
+`,
+			input: `{"a": {"b": {"c": 2}, "d": null}, "list": [1, 2, 3]}`,
+		},
+		{
+			name:  "input that is no object",
+			rules: "p := object.get(input, [\"a\"], 1)\nq := input[0]\nr := count(input)\ns := input.a",
+			input: `["a"]`,
+		},
+		{
 			name:  "else after a guard",
 			rules: "p := 1 if { input.k == \"a\"; input.x } else := 2 if { input.k == \"b\" } else := 3\np := 3 if \"c\" == input.k",
 			input: `{"k": "c"}`,

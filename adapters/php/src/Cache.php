@@ -12,7 +12,10 @@ final class Cache
 {
     private readonly string $folder;
 
-    /** @param string $folder is made if it is not there; by default one below that of temporary files */
+    /**
+     * @param string $folder is made if it is not there. If another user than the process's could write into it, it is not used, and
+     *     keys are not available. By default it is one below that of temporary files
+     */
     public function __construct(string $folder = '')
     {
         $this->folder = $folder === '' ? sys_get_temp_dir() . '/wardkeeper-pep-' . self::user() : $folder;

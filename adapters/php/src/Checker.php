@@ -71,11 +71,7 @@ final class Checker
         }
     }
 
-    /** Logs that a function of the application has thrown, of which only the type is told: the text may name persons.
-     *
-     * @internal
-     */
-    public function log(string $level, string $text): void
+    private function log(string $level, string $text): void
     {
         try {
             ($this->log)($level, $text);

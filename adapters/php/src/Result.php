@@ -56,7 +56,11 @@ final class Result
                 ['%24' => '$', '%26' => '&', '%2B' => '+', '%3A' => ':', '%3D' => '=', '%40' => '@']
             ),
             // A field is ASCII: what is not is escaped, as JSON allows within texts.
-            'X-Wardkeeper-Obligations' => json_encode(json_decode(Json::encode($obligations)), JSON_THROW_ON_ERROR),
+            'X-Wardkeeper-Obligations' => (string) preg_replace_callback(
+                '/[\x{80}-\x{10ffff}]+/u',
+                static fn (array $text) => trim(json_encode($text[0], JSON_THROW_ON_ERROR), '"'),
+                Json::encode($obligations)
+            ),
             'X-Request-ID' => $this->trace->requestId,
         ];
     }

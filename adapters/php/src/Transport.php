@@ -9,7 +9,7 @@ interface Transport
 {
     /** Returns the body of an answer with status 200 and JSON.
      *
-     * @param string $path below the URL of the decision point; an absolute one if it begins with the URL's own path is not changed
+     * @param string $path of the endpoint, with that of the decision point's URL
      * @param array<string, string> $fields
      * @param float $seconds that it may take, a retry included
      * @throws NoAnswer for everything else

@@ -87,7 +87,7 @@ final class ReadmeTest extends TestCase
     public function testTesting(): void
     {
         $this->paste('UserTest.php', self::blocks()['UserTest.php']);
-        exec('phpunit --bootstrap ' . dirname(__DIR__) . "/autoload.php $this->folder/UserTest.php", $said, $status);
+        exec('phpunit --do-not-cache-result --bootstrap ' . dirname(__DIR__) . "/autoload.php $this->folder/UserTest.php", $said, $status);
         self::assertSame(0, $status, implode("\n", $said));
     }
 

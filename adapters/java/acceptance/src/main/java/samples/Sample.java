@@ -44,13 +44,10 @@ final class Sample {
     if (!environment("PDP_CA_FILE").isEmpty()) {
       builder.caFile(Path.of(environment("PDP_CA_FILE")));
     }
-    return builder.timeout(Duration.ofSeconds(timeout())).build();
-  }
-
-  /** Returns the seconds that a question may take. */
-  static long timeout() {
-    String seconds = environment("PDP_TIMEOUT");
-    return seconds.isEmpty() ? 1 : Long.parseLong(seconds);
+    if (!environment("PDP_TIMEOUT").isEmpty()) {
+      builder.timeout(Duration.ofSeconds(Long.parseLong(environment("PDP_TIMEOUT"))));
+    }
+    return builder.build();
   }
 
   private static String token() {

@@ -2,6 +2,7 @@ package samples;
 
 import com.wardkeeper.pep.Checker;
 import com.wardkeeper.pep.Handler;
+import java.util.HashMap;
 import java.util.Map;
 import org.springframework.boot.SpringApplication;
 import org.springframework.boot.autoconfigure.SpringBootApplication;
@@ -17,24 +18,18 @@ import org.springframework.security.web.SecurityFilterChain;
 public class SpringSample {
   public static void main(String[] arguments) {
     SpringApplication application = new SpringApplication(SpringSample.class);
-    application.setDefaultProperties(
-        Map.of(
-            "server.address",
-            "127.0.0.1",
-            "server.port",
-            Sample.port(),
-            "spring.main.banner-mode",
-            "off",
-            "wardkeeper.url",
-            Sample.environment("PDP_URL"),
-            "wardkeeper.token-file",
-            Sample.environment("PDP_TOKEN_FILE"),
-            "wardkeeper.ca-file",
-            Sample.environment("PDP_CA_FILE"),
-            "wardkeeper.timeout",
-            Sample.timeout() + "s",
-            "wardkeeper.routes",
-            "file:" + Sample.environment("ROUTES_FILE")));
+    Map<String, Object> settings = new HashMap<>();
+    settings.put("server.address", "127.0.0.1");
+    settings.put("server.port", Sample.port());
+    settings.put("spring.main.banner-mode", "off");
+    settings.put("wardkeeper.url", Sample.environment("PDP_URL"));
+    settings.put("wardkeeper.token-file", Sample.environment("PDP_TOKEN_FILE"));
+    settings.put("wardkeeper.ca-file", Sample.environment("PDP_CA_FILE"));
+    settings.put("wardkeeper.routes", "file:" + Sample.environment("ROUTES_FILE"));
+    if (!Sample.environment("PDP_TIMEOUT").isEmpty()) {
+      settings.put("wardkeeper.timeout", Sample.environment("PDP_TIMEOUT") + "s");
+    }
+    application.setDefaultProperties(settings);
     application.run(arguments);
   }
 

@@ -20,7 +20,7 @@ final class Hosts {
     int colon = text.indexOf(':', text.indexOf(']') + 1);
     String host = colon < 0 ? text : text.substring(0, colon);
     boolean isOne = text.length() <= MAX_HOST && (isName(host) || isAddress(host));
-    if (!isOne || (colon >= 0 && !isPort(text.substring(colon + 1)))) {
+    if (!isOne || (colon >= 0 && !isNumber(text.substring(colon + 1)))) {
       throw RouteException.badRequest(
           "The host is not a name or an address: send a name without a trailing dot, and at most a"
               + " port after it.");
@@ -28,7 +28,7 @@ final class Hosts {
     return Texts.lower(host);
   }
 
-  private static boolean isPort(String text) {
+  private static boolean isNumber(String text) {
     boolean is = !text.isEmpty() && text.length() <= 5;
     for (int i = 0; is && i < text.length(); i++) {
       is = text.charAt(i) >= '0' && text.charAt(i) <= '9';
@@ -65,20 +65,14 @@ final class Hosts {
 
   /** Tells whether a host is this machine. */
   static boolean isLoopback(String host) {
-    if (host.equals("localhost")) {
+    if (host.equals("localhost") || host.equals("::1")) {
       return true;
     }
-    boolean isNumeric =
-        host.indexOf(':') >= 0 || (Texts.hasOnly(host, ".") && host.startsWith("127."));
-    for (int i = 0; isNumeric && host.indexOf(':') < 0 && i < host.length(); i++) {
-      isNumeric = host.charAt(i) == '.' || (host.charAt(i) >= '0' && host.charAt(i) <= '9');
+    String[] parts = host.split("\\.", -1);
+    boolean is = parts.length == 4 && parts[0].equals("127");
+    for (int i = 1; is && i < parts.length; i++) {
+      is = isNumber(parts[i]) && Integer.parseInt(parts[i]) <= 255;
     }
-    try {
-      return isNumeric
-          && InetAddress.getByName(host.indexOf(':') < 0 ? host : "[" + host + "]")
-              .isLoopbackAddress();
-    } catch (UnknownHostException e) {
-      return false;
-    }
+    return is;
   }
 }

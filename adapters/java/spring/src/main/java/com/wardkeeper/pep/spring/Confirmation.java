@@ -4,7 +4,7 @@ import jakarta.servlet.http.HttpServletRequest;
 
 /**
  * Tells whether the person has been shown what has to be confirmed, and sends the request again. It
- * holds for the first question of the request alone, whose warnings were shown.
+ * holds for one question of the request alone: the first that has to be confirmed.
  */
 @FunctionalInterface
 public interface Confirmation {

@@ -36,7 +36,8 @@ import org.springframework.web.context.request.ServletRequestAttributes;
  *
  * <p>Several threads can use it at the same time. A question is enforced once in a request, however
  * often it is asked. What is due after the action runs once the request has been answered with a
- * status below 400; outside of a request nothing would run it, so that is a denial.
+ * status below 400; outside of a request nothing would run it, so that is a denial, and no {@link
+ * Place} is known.
  */
 public final class Wardkeeper {
   /**
@@ -79,8 +80,8 @@ public final class Wardkeeper {
     }
 
     /**
-     * Tells whether the header confirms a question: it does so for the first alone, whose warnings
-     * were shown.
+     * Tells whether a request confirms a question: it does so for the first alone that has to be
+     * confirmed, whose warnings were shown.
      */
     synchronized boolean confirms(Evaluation question) {
       if (confirmed == null) {
@@ -176,12 +177,14 @@ public final class Wardkeeper {
           : outcome;
     }
     Asked asked = asked(request);
-    boolean confirmed = isConfirmed(request) && asked.confirms(question);
-    Evaluation meant = confirmed ? question.with("confirmed", true) : question;
     return asked.of(
-        meant,
+        question,
         () -> {
-          Outcome outcome = enforcer.enforce(meant);
+          Outcome outcome = enforcer.enforce(question);
+          boolean waits = outcome.verdict() == Verdict.CONFIRMATION_REQUIRED;
+          if (waits && isConfirmed(request) && asked.confirms(question)) {
+            outcome = enforcer.enforce(question.with("confirmed", true));
+          }
           WardkeeperFilter.after(request, outcome);
           return outcome;
         });

@@ -21,7 +21,7 @@ import org.springframework.security.web.SecurityFilterChain;
  * looks at it may do.
  *
  * <pre>
- * make run
+ * make dist run
  * mvn -f adapters/java/example spring-boot:run
  * </pre>
  *

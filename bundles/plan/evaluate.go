@@ -19,6 +19,9 @@ import (
 // ErrCanceled reports that an evaluation was stopped before its end.
 var ErrCanceled = errors.New("the evaluation was canceled")
 
+// errNoValue reports that a built-in function succeeded without a value, with which the interpreter panics.
+var errNoValue = errors.New("a built-in function returned no value")
+
 // Program is a compiled query. It is safe for concurrent use.
 type Program struct {
 	vars     []string // of the query, in the order of a row's values
@@ -141,6 +144,9 @@ func newEvaluation(p *Program) *evaluation {
 	e.output = func(t *ast.Term) error {
 		if e.canceled() {
 			return ErrCanceled
+		}
+		if t == nil { // json.patch, of which nothing is left
+			return errNoValue
 		}
 		e.outputs = append(e.outputs, t)
 		return nil

@@ -162,6 +162,11 @@ func inParts(term *ast.Term) *input.Object {
 
 // run evaluates a compiled query.
 func run(program *plan.Program, in *input.Object, strict bool) (out outcome) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			out = outcome{code: "panic", err: fmt.Errorf("panic: %v", cause)}
+		}
+	}()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	out.end(program.Eval(ctx, in, strict, func(values []*ast.Term) {

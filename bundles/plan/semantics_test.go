@@ -215,6 +215,12 @@ p.set contains x if some x in input.list
 			input: `{"a": {"b": {"c": 2}, "d": null}, "list": [1, 2, 3]}`,
 		},
 		{
+			name: "built-in function that returns nothing, and that only the plan calls",
+			rules: `p.b[input.c] contains 1 if {
+	not strings.any_prefix_match(sprintf("a", [json.patch(true, [{"op": "remove", "path": ""}])]), input) with input as 1
+}`,
+		},
+		{
 			name:  "input that is no object",
 			rules: "p := object.get(input, [\"a\"], 1)\nq := input[0]\nr := count(input)\ns := input.a",
 			input: `["a"]`,

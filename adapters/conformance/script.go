@@ -62,9 +62,10 @@ const (
 	needsSeparation = "separate-fields"
 	needsMalformed  = "malformed-requests"
 	needsLines      = "request-lines"
+	needsLarge      = "large-bodies"
 )
 
-var capabilities = [...]string{needsBody, needsDenials, needsSeparation, needsMalformed, needsLines}
+var capabilities = [...]string{needsBody, needsDenials, needsSeparation, needsMalformed, needsLines, needsLarge}
 
 // timed reports whether the case is about the time-out.
 func (c *testCase) timed() bool { return strings.HasPrefix(c.Request, "GET /users/not-in-time") }

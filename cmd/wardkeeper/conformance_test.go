@@ -32,26 +32,26 @@ var sampleProxies = map[string]struct {
 	start   func(t *testing.T, addr, socket, app string)
 	without string // what the adapter cannot do (adapters/conformance/README.md)
 }{
-	"envoy": {"", func(t *testing.T, addr, socket, app string) { startEnvoy(t, addr, socket, app) }, "obligations-of-denials"},
+	"envoy": {"", func(t *testing.T, addr, socket, app string) { startEnvoy(t, addr, socket, app) }, "large-bodies,obligations-of-denials"},
 	"nginx": {
 		"nginx", func(t *testing.T, addr, socket, app string) {
 			sampleBehind(t, addr, socket, app).startNginx(t, patience...)
 		},
-		"body,obligations-of-denials,malformed-requests",
+		"body,large-bodies,obligations-of-denials,malformed-requests",
 	},
 	"caddy": {
 		"caddy", func(t *testing.T, addr, socket, app string) {
 			sampleBehind(t, addr, socket, app).startCaddy(t, patience...)
 		},
-		"body,obligations-of-denials,malformed-requests",
+		"body,large-bodies,obligations-of-denials,malformed-requests",
 	},
 	"haproxy": {
 		"haproxy", func(t *testing.T, _, socket, app string) { startHAProxy(t, "unix:"+socket, app, patientHAProxy) },
-		"body,obligations-of-denials,malformed-requests",
+		"body,large-bodies,obligations-of-denials,malformed-requests",
 	},
 	"apache": {
 		"apache2", func(t *testing.T, _, socket, app string) { startApache(t, "unix:"+socket, app, patientApache) },
-		"body,obligations-of-denials,malformed-requests,separate-fields",
+		"body,large-bodies,obligations-of-denials,malformed-requests,separate-fields",
 	},
 }
 

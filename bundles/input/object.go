@@ -6,9 +6,8 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-// Object is an object of an input, such as the input itself. OPA's objects are costly to make, and most policies read only single
-// members of the input's: an Object becomes a value of OPA only if a policy reads it whole. It is safe for
-// concurrent use.
+// Object is an object of an input, such as the input itself. OPA's objects are costly to make, and most policies read only some of
+// their members: an Object becomes a value of OPA only if a policy reads it whole. It is safe for concurrent use.
 type Object struct {
 	members []Member
 	term    atomic.Pointer[ast.Term] // nil: nobody has needed it yet

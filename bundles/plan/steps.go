@@ -205,19 +205,25 @@ func stepNotEqual(a, b operand) step {
 }
 
 func stepNotFalse(a operand) step {
-	return func(e *evaluation, l []*ast.Term) signal {
-		if a.from == path && e.find(a.index).inParts() {
-			return next
+	if a.from == path {
+		return func(e *evaluation, _ []*ast.Term) signal {
+			if e.find(a.index).inParts() { // an object, which is not made into a value for this
+				return next
+			}
+			return notFalse(e.at(a.index))
 		}
-		t := a.load(e, l)
-		if t == nil {
-			return undefined
-		}
-		if b, ok := t.Value.(ast.Boolean); ok && !bool(b) {
-			return undefined
-		}
-		return next
 	}
+	return func(e *evaluation, l []*ast.Term) signal { return notFalse(a.load(e, l)) }
+}
+
+func notFalse(t *ast.Term) signal {
+	if t == nil {
+		return undefined
+	}
+	if b, ok := t.Value.(ast.Boolean); ok && !bool(b) {
+		return undefined
+	}
+	return next
 }
 
 func isArray(v ast.Value) bool  { _, ok := v.(*ast.Array); return ok }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"runtime"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -78,25 +79,32 @@ func askedOfEach() []asked {
 	}
 }
 
-// BenchmarkDecide measures one decision whose facts are cached.
+// BenchmarkDecide measures one decision whose facts are cached, with each evaluator.
 func BenchmarkDecide(b *testing.B) {
-	engine := builtIn(b, "bench.yaml")
+	view := sample(b, "bench.yaml")
+	r := open(b, policies.Files(), "authz/decision")
+	interpreted, err := pdp.PrepareInterpreted(b.Context(), r)
+	require.NoError(b, err)
+	evaluated := []*pdp.Policy{prepared(b, r), interpreted}
 	for _, question := range askedOfEach() {
-		b.Run(question.name, func(b *testing.B) {
-			ctx := context.Background()
-			d, err := engine.Decide(ctx, question.request)
-			require.NoError(b, err)
-			require.Equal(b, question.allow, d.Allow, "%v", d)
-			if question.code != "" {
-				require.Equal(b, question.code, d.Reasons[0].(map[string]any)["code"], "%v", d)
-			}
-			b.ReportAllocs()
-			for b.Loop() {
-				if _, err := engine.Decide(ctx, question.request); err != nil {
-					b.Fatal(err)
+		for _, policy := range evaluated {
+			engine := pdp.New(pdp.Config{Timeout: time.Minute, Policy: policy, Source: fixed{view}})
+			b.Run(question.name+"/"+policy.Evaluator().Name, func(b *testing.B) {
+				ctx := context.Background()
+				d, err := engine.Decide(ctx, question.request)
+				require.NoError(b, err)
+				require.Equal(b, question.allow, d.Allow, "%v", d)
+				if question.code != "" {
+					require.Equal(b, question.code, d.Reasons[0].(map[string]any)["code"], "%v", d)
 				}
-			}
-		})
+				b.ReportAllocs()
+				for b.Loop() {
+					if _, err := engine.Decide(ctx, question.request); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
 	}
 }
 

@@ -129,6 +129,7 @@ func (s *suite) fetchKeysFor(ctx context.Context, c testCase, slowly bool) (prob
 	}
 	defer pdp.Close()
 	defer app.stop()
+	defer context.AfterFunc(ctx, app.stop)() // it may be waiting for keys
 	problems, err = s.check(&c, pdp, app)
 	if err != nil || !slowly {
 		return problems, err

@@ -165,7 +165,7 @@ func (r *mutation) try(ctx context.Context, m mutant, said io.Writer) (found boo
 	if err != nil {
 		return false, err
 	}
-	s.out = said
+	s.soon, s.out = true, said
 	s.command = append([]string{"sh", "-c", `cd "$0" && exec "$@"`, folder}, r.command...)
 	broken, err := s.run(ctx)
 	return slices.Contains(broken, m.Duty), err

@@ -25,6 +25,7 @@ type suite struct {
 	hostile bool     // whether to send the corpus of adapters/hostile, too
 	command []string
 	verbose bool
+	soon    bool // whether the first broken duty ends the run
 	out     io.Writer
 
 	golden         golden
@@ -91,6 +92,9 @@ func (s *suite) run(ctx context.Context) ([]string, error) {
 		if err := part(ctx); err != nil {
 			return nil, err
 		}
+		if s.ends() {
+			return slices.Sorted(maps.Keys(s.broken)), nil
+		}
 	}
 	if fetching.Wait(); fetchFailed != nil {
 		return nil, fetchFailed
@@ -100,6 +104,9 @@ func (s *suite) run(ctx context.Context) ([]string, error) {
 	}
 	return slices.Sorted(maps.Keys(s.broken)), nil
 }
+
+// ends reports whether there is nothing more to find out.
+func (s *suite) ends() bool { return s.soon && len(s.broken) > 0 }
 
 func (s *suite) report(duty, name string, problems []string) {
 	if len(problems) == 0 {

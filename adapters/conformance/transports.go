@@ -57,7 +57,9 @@ func (s *suite) overTCP(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", c.Name, err)
 		}
-		s.report(c.Duty, c.Name, problems)
+		if s.report(c.Duty, c.Name, problems); s.ends() {
+			return nil
+		}
 	}
 	if s.wants("PEP-8") {
 		s.report("PEP-8", "connections are bounded and used again", s.crowd(pdp, app))
@@ -90,7 +92,9 @@ func (s *suite) inTime(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", c.Name, err)
 		}
-		s.report(c.Duty, c.Name, problems)
+		if s.report(c.Duty, c.Name, problems); s.ends() {
+			return nil
+		}
 	}
 	return nil
 }
@@ -142,7 +146,7 @@ func (s *suite) overTLS(ctx context.Context) error {
 		err = s.checkAll(c.name, pdp, app, c.want)
 		app.stop()
 		pdp.Close()
-		if err != nil {
+		if err != nil || s.ends() {
 			return err
 		}
 	}

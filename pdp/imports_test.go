@@ -35,7 +35,7 @@ func mayImport(from, to string) bool {
 		return false
 	case strings.HasPrefix(from, "bundles/"): // follow and release do not need each other: cmd connects them
 		return to == "bundles" || to == "bundles/internal/atomicfile"
-	case from == "policies" || from == "pdp/rotation" || from == "pdp/deadline" || from == "bundles" || from == "pdp/authzen":
+	case from == "policies" || from == "pdp/rotation" || from == "pdp/decisionlog" || from == "pdp/deadline" || from == "bundles" || from == "pdp/authzen":
 		return false
 	case from == "pdp/facts":
 		return to == "pdp/authzen"
@@ -194,6 +194,7 @@ func TestImportRulesAreApplied(t *testing.T) {
 		{"pdp", "pdp/facts"}, {"pdp", "pdp/paging"}, {"pdp", "pdp/deadline"}, {"pdp/httpapi", "pdp/deadline"}, {"pdp/paging", "pdp/facts"}, {"pdp/facts", "pdp/authzen"}, {"pdp/membership/record", "pdp/facts"},
 		{"adapters/echo", "pdp/authzen"}, {"adapters/echo", "adapters/routes"}, {"adapters/client", "adapters/pep"}, {"adapters/extauthz", "adapters/check"}, {"adapters/inprocess", "pdp"}, {"adapters/echo/sample", "adapters/echo"}, {"adapters/echo/sample", "adapters/conformance/application"}, {"adapters/conformance/application", "adapters/client"}, {"cmd/wardkeeper", "policies"}, {"cmd/wardkeeper", "pdp/httpapi"},
 		{"bundles", "pdp/rotation"}, {"pdp/membership/pgorigin", "pdp/rotation"}, {"cmd/wardkeeper", "pdp/rotation"},
+		{"pdp/decisionlog", "pdp/rotation"}, {"cmd/wardkeeper", "pdp/decisionlog"},
 		{"cmd/wardkeeper", "cmd/wardkeeper/internal/config"},
 		{"bundles/follow", "bundles"}, {"bundles/follow", "pdp/rotation"}, {"bundles/release", "bundles"},
 		{"bundles/release", "bundles/internal/atomicfile"}, {"cmd/wardkeeper", "bundles/follow"},
@@ -209,6 +210,7 @@ func TestImportRulesAreApplied(t *testing.T) {
 		{"pdp/httpapi/opawire", "pdp/httpapi"}, {"pdp/httpapi/opawire", "pdp/httpapi/connlimit"}, {"pdp", "pdp/httpapi/opawire"},
 		{"adapters/echo", "adapters/client"}, {"adapters/echo", "adapters/nethttp"}, {"adapters/extauthz", "adapters/forwardauth"}, {"adapters/extauthz", "pdp"}, {"adapters/echo/sample", "adapters/nethttp"}, {"adapters/echo", "adapters/conformance/application"}, {"adapters/pep", "adapters/client"}, {"adapters/client", "pdp"}, {"adapters/identity", "adapters/routes"}, {"pdp", "cmd/wardkeeper"}, {"pdp", "cmd/wardkeeper/internal/config"}, {"tools", "pdp"},
 		{"pdp/rotation", "pdp"}, {"pdp/rotation", "bundles"}, {"policies", "pdp/rotation"}, {"pdp", "pdp/rotation"}, {"pdp/deadline", "pdp"}, {"pdp/facts", "pdp/deadline"},
+		{"pdp/decisionlog", "pdp"}, {"pdp/decisionlog", "pdp/authzen"},
 	} {
 		assert.False(t, mayImport(refused[0], refused[1]), "%v", refused)
 	}

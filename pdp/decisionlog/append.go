@@ -1,0 +1,143 @@
+package decisionlog
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+	"unicode/utf8"
+)
+
+// entry is a record on its way to the disk.
+type entry struct {
+	at   time.Time
+	body []byte
+	done chan error // nil if nobody waits
+
+	// guarded by Log.mu:
+	writing  bool // too late to give it up
+	canceled bool
+}
+
+// Append appends a record, one JSON object in UTF-8 of at most [MaxRecord] bytes, and copies it. With [Sync] it returns when the
+// record is on disk, with [Buffered] when it is queued. See [FailurePolicy] for what it does if that is not possible.
+//
+// If the context ends first, the error wraps its cause; a record that was being written at that moment may still be appended.
+func (l *Log) Append(ctx context.Context, record []byte) error {
+	record, err := checkRecord(record)
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	e := &entry{at: now, body: recordBody(now, record)}
+	if l.cfg.Durability == Sync {
+		e.done = make(chan error, 1)
+	}
+	queued, err := l.enqueue(ctx, e)
+	if err != nil || !queued || l.cfg.Durability == Buffered {
+		return err
+	}
+	select {
+	case err := <-e.done:
+		return err
+	case <-ctx.Done():
+		return l.giveUp(ctx, e)
+	}
+}
+
+// checkRecord returns the record on one line.
+func checkRecord(record []byte) ([]byte, error) {
+	switch {
+	case len(record) > MaxRecord:
+		return nil, fmt.Errorf("a record of the decision log has %d bytes: %d is the limit", len(record), MaxRecord)
+	case !isObject(record) || !utf8.Valid(record):
+		return nil, errors.New("a record of the decision log is not a JSON object")
+	case bytes.ContainsAny(record, "\r\n"): // between its tokens: a string has none
+		var compact bytes.Buffer
+		err := json.Compact(&compact, record)
+		return compact.Bytes(), err
+	}
+	return record, nil
+}
+
+// enqueue queues an entry. It may have to wait for room. If it returns neither true nor an error, the record is lost and counted.
+func (l *Log) enqueue(ctx context.Context, e *entry) (queued bool, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for {
+		switch {
+		case l.closed:
+			return false, ErrClosed
+		case l.failing != nil && (l.cfg.Full == Deny || l.cfg.Full == Count && l.cfg.Durability == Sync):
+			return false, l.refuse(1, unwritable(l.failing))
+		case l.records < l.cfg.QueueRecords && l.bytes+int64(len(e.body)) <= l.cfg.QueueBytes:
+			l.push(e)
+			return true, nil
+		case l.cfg.Full != Block:
+			return false, l.refuse(1, ErrQueueFull)
+		}
+		room := l.room
+		l.mu.Unlock()
+		select {
+		case <-room:
+		case <-l.closing:
+		case <-ctx.Done():
+			l.mu.Lock()
+			return false, fmt.Errorf("%w: %w", ErrQueueFull, context.Cause(ctx))
+		}
+		l.mu.Lock()
+	}
+}
+
+func (l *Log) push(e *entry) {
+	l.queue = append(l.queue, e)
+	l.records++
+	l.bytes += int64(len(e.body))
+	signal(l.wake)
+	if l.records > l.cfg.QueueRecords/2 || l.bytes > l.cfg.QueueBytes/2 {
+		signal(l.hurry)
+	}
+}
+
+// refuse returns what Append returns for records that are not written.
+func (l *Log) refuse(records int, err error) error {
+	if l.cfg.Full != Count {
+		return err
+	}
+	l.status.Lost += uint64(records)
+	return nil
+}
+
+func unwritable(err error) error { return fmt.Errorf("the decision log cannot be written: %w", err) }
+
+// giveUp ends waiting for an entry.
+func (l *Log) giveUp(ctx context.Context, e *entry) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	select {
+	case err := <-e.done: // just now
+		return err
+	default:
+	}
+	err := fmt.Errorf("waiting for the decision log: %w", context.Cause(ctx))
+	if l.failing != nil {
+		err = fmt.Errorf("%w: %w", unwritable(l.failing), context.Cause(ctx))
+	}
+	if e.writing {
+		if l.cfg.Full == Count {
+			return nil // it is counted when it is known
+		}
+		return err
+	}
+	e.canceled = true
+	return l.refuse(1, err)
+}
+
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,176 @@
+package decisionlog
+
+import (
+	"slices"
+	"time"
+)
+
+// take moves records from the queue to the batch.
+func (l *Log) take() []*entry {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n, size := 0, 0
+	for n < len(l.queue) && (n == 0 || size+len(l.queue[n].body) <= batchBytes) {
+		size += len(l.queue[n].body)
+		n++
+	}
+	if n == len(l.queue) {
+		l.batch, l.queue = l.queue, nil
+	} else {
+		l.batch, l.queue = slices.Clone(l.queue[:n]), slices.Delete(l.queue, 0, n)
+	}
+	return l.batch
+}
+
+// claim returns the entries of the batch that nobody has given up. From now on nobody can.
+func (l *Log) claim(batch []*entry) []*entry {
+	if len(batch) == 0 {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	kept := batch[:0]
+	for _, e := range batch {
+		if e.canceled {
+			l.release(e)
+			continue
+		}
+		e.writing = true
+		kept = append(kept, e)
+	}
+	l.batch = kept
+	l.makeRoom()
+	return kept
+}
+
+// release makes room for other records. The caller tells that there is room.
+func (l *Log) release(e *entry) {
+	l.records--
+	l.bytes -= int64(len(e.body))
+}
+
+// settle ends entries.
+func (l *Log) settle(entries []*entry, err error) {
+	for _, e := range entries {
+		l.release(e)
+		if e.done != nil {
+			e.done <- err
+		}
+	}
+	l.makeRoom()
+}
+
+// makeRoom wakes those who wait for room.
+func (l *Log) makeRoom() {
+	close(l.room)
+	l.room = make(chan struct{})
+}
+
+// succeed ends the batch, which is on disk, and an outage.
+func (l *Log) succeed(batch []*entry) {
+	l.mu.Lock()
+	l.settle(batch, nil)
+	l.batch = nil
+	recovered, lost := l.failing != nil, l.status.Lost
+	l.failing = nil
+	l.mu.Unlock()
+	if recovered {
+		l.cfg.Logger.Warn("decision log can be written again", "dir", l.cfg.Dir, "lost", lost)
+	}
+}
+
+// fail notes that the batch could not be written, and returns what the policy keeps of it.
+func (l *Log) fail(batch []*entry, err error) []*entry {
+	l.mu.Lock()
+	first := l.failing == nil
+	kept := l.retain(batch, err)
+	l.mu.Unlock()
+	if first {
+		l.cfg.Logger.Error("decision log cannot be written", "dir", l.cfg.Dir, "error", err)
+	}
+	return kept
+}
+
+func (l *Log) retain(batch []*entry, err error) []*entry {
+	l.failing, l.status.LastError, l.status.LastErrorAt = err, err, time.Now()
+	if l.cfg.Full == Block || l.cfg.Durability == Buffered {
+		for _, e := range batch {
+			e.writing = false
+		}
+		return batch
+	}
+	waiting := slices.DeleteFunc(l.queue, func(e *entry) bool {
+		if e.canceled {
+			l.release(e)
+		}
+		return e.canceled
+	})
+	waiting = append(slices.Clone(batch), waiting...)
+	l.batch, l.queue = nil, nil
+	l.settle(waiting, l.refuse(len(waiting), unwritable(err)))
+	return nil
+}
+
+// abandon counts what is left as lost.
+func (l *Log) abandon() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	left := append(slices.Clone(l.batch), l.queue...)
+	l.batch, l.queue = nil, nil
+	for _, e := range left {
+		if !e.canceled {
+			l.unwritten++
+			if e.done == nil {
+				l.status.Lost++
+			}
+		}
+	}
+	l.settle(left, ErrClosed)
+}
+
+func (l *Log) isFailing() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.failing != nil
+}
+
+func (l *Log) lost() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.status.Lost
+}
+
+// toState returns the oldest segment for the next checkpoint to name.
+func (l *Log) toState() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.oldest
+}
+
+// mustState reports whether a checkpoint is needed before segments can be deleted.
+func (l *Log) mustState() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.oldest > l.stated
+}
+
+// grown notes what is on disk.
+func (l *Log) grown(w *writer, records int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.active = w.size
+	l.status.Appended += uint64(records)
+	l.status.Seq = w.seq
+	if w.oldest > l.stated {
+		l.stated = w.oldest
+		signal(l.tidy)
+	}
+}
+
+func (l *Log) finished(s segment) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.active = 0
+	l.segments = append(l.segments, s)
+	signal(l.tidy)
+}

@@ -1,0 +1,94 @@
+package decisionlog
+
+import (
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"iter"
+	"slices"
+	"time"
+)
+
+// Entry is a record in the log.
+type Entry struct {
+	Seq    uint64 // from 1, without gaps
+	Time   time.Time
+	Record json.RawMessage
+}
+
+// Read returns the records in a folder, in order, compressed segments included, up to the last one that is complete. It disturbs
+// no writer and holds one record at a time. It follows the hashes, but checks no signature: [Verify] does.
+//
+// Where a segment is broken, it returns a [*Fault] and, if it is continued, the records from the next segment on. After any other
+// error it ends.
+func Read(dir string) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		all, err := segments(dir)
+		if err != nil {
+			yield(Entry{}, err)
+			return
+		}
+		var c chain
+		for i, s := range all {
+			if !c.readSegment(dir, s, all[i+1:], yield) {
+				return
+			}
+		}
+	}
+}
+
+var errEnough = errors.New("enough")
+
+func (c *chain) readSegment(dir string, s segment, later []segment, yield func(Entry, error) bool) bool {
+	content, err := s.open(dir)
+	if errors.Is(err, fs.ErrNotExist) { // deleted since it was listed
+		*c = chain{}
+		return true
+	}
+	if err != nil {
+		yield(Entry{}, err)
+		return false
+	}
+	defer func() { _ = content.Close() }()
+	at, err := c.scan(s, content, headAfter(dir, later), func(_ extent, _ digest, l *line) error {
+		if l.record != nil && !yield(Entry{Seq: l.seq, Time: l.time, Record: slices.Clone(l.record)}, nil) {
+			return errEnough
+		}
+		return nil
+	})
+	var fault *Fault
+	switch {
+	case err == nil:
+		return true
+	case errors.Is(err, errEnough):
+		return false
+	case at.torn > 0 && len(later) == 0 && !c.ended: // it is being written, or its writer was killed
+		return true
+	case errors.As(err, &fault):
+		*c = chain{}
+		return yield(Entry{}, err)
+	}
+	yield(Entry{}, err)
+	return false
+}
+
+// headAfter returns the head of the first of some segments, or nil.
+func headAfter(dir string, later []segment) *head {
+	if len(later) == 0 {
+		return nil
+	}
+	content, err := later[0].open(dir)
+	if err != nil {
+		return nil
+	}
+	defer func() { _ = content.Close() }()
+	data, err := newLineReader(content).next()
+	if err != nil {
+		return nil
+	}
+	l, err := parseLine(data)
+	if err != nil {
+		return nil
+	}
+	return l.head
+}

@@ -23,15 +23,22 @@ func (r *Revision) compile(ctx context.Context, content *Content, schema []byte)
 		return err
 	}
 	r.txn = txn
-	modules := make(map[string]*ast.Module, len(content.Modules))
+	modules, masks := make(map[string]*ast.Module, len(content.Modules)), make(map[string]*ast.Module)
 	for _, m := range content.Modules {
+		if isMask(m.Parsed) {
+			masks[m.Path] = m.Parsed
+			continue
+		}
 		modules[m.Path] = indexable(m.Parsed)
 	}
-	r.compiler = ast.NewCompiler().
-		WithCapabilities(Capabilities()).
-		WithStrict(true).
-		SetErrorLimit(0).
-		WithPathConflictsCheck(storage.NonEmpty(ctx, r.store, txn))
+	newCompiler := func() *ast.Compiler {
+		return ast.NewCompiler().
+			WithCapabilities(Capabilities()).
+			WithStrict(true).
+			SetErrorLimit(0).
+			WithPathConflictsCheck(storage.NonEmpty(ctx, r.store, txn))
+	}
+	r.compiler = newCompiler()
 	if schema != nil && r.hasCatalogue(modules) {
 		set, err := schemaSet(schema)
 		if err != nil {
@@ -44,7 +51,32 @@ func (r *Revision) compile(ctx context.Context, content *Content, schema []byte)
 		return compileErrors(r.compiler.Errors)
 	}
 	r.inputs, r.constants = readsOf(modules), constantsOf(modules)
+	if len(masks) == 0 {
+		return nil
+	}
+	for path, m := range modules {
+		masks[path] = m.Copy()
+	}
+	r.masks = &Revision{compiler: newCompiler(), store: r.store, txn: r.txn}
+	if r.masks.compiler.Compile(masks); r.masks.compiler.Failed() {
+		return compileErrors(r.masks.compiler.Errors)
+	}
 	return nil
+}
+
+// MaskRule is the path of the rule that says what to hide of a record of a decision, as in OPA.
+const MaskRule = "system/log/mask"
+
+// isMask reports whether a module is about records of decisions. Its input is such a record, so the schema of questions does
+// not apply to it, and no decision depends on what it reads.
+func isMask(m *ast.Module) bool { return m.Package.Path.String() == "data.system.log" }
+
+// Mask returns the query of [MaskRule], whose input is a record of a decision; nil if there is no such rule.
+func (r *Revision) Mask() (*Query, error) {
+	if r.masks == nil || !r.masks.Defines(MaskRule) {
+		return nil, nil
+	}
+	return r.masks.Prepare(MaskRule)
 }
 
 // indexable returns a copy of a module whose functions compare their arguments with constants in the body instead of the

@@ -50,6 +50,7 @@ type Revision struct {
 	Opened     time.Time // when it was compiled
 
 	compiler  *ast.Compiler
+	masks     *Revision // the policy with the rules that hide parts of records; nil if there are none
 	inputs    inputReads
 	constants map[string]bool
 	store     storage.Store

@@ -75,6 +75,40 @@ func (e *Engine) Decides(path []string) bool {
 // its facts if there is a source. All other inputs are evaluated as sent, as are all inputs at other paths. If any input
 // contains facts of its own, the whole request is refused.
 func (e *Engine) Data(ctx context.Context, r DataRequest) (DataResult, error) {
+	if e.recorder == nil {
+		return e.data(ctx, r, nil)
+	}
+	records := newRecords(ctx, len(r.Inputs))
+	result, err := e.data(ctx, r, records)
+	for i := range records {
+		if records[i].Question.Subject.Type == "" { // nothing has looked for a question yet
+			records[i].Question, _ = authzen.EvaluationOf(r.Inputs[i].Value)
+		}
+		if err != nil {
+			records[i].endWith(err)
+			continue
+		}
+		records[i].answerWith(&result.Answers[i])
+	}
+	if failed := e.record(ctx, records); failed != nil {
+		return DataResult{}, failed
+	}
+	return result, err
+}
+
+// answerWith completes the record of a document.
+func (r *Record) answerWith(a *DataAnswer) {
+	switch {
+	case a.Decision != nil:
+		r.Decision = *a.Decision
+	case a.Defined:
+		r.Value = a.Value
+	}
+	r.endWith(a.Err)
+}
+
+// data returns a document for each input. What is found out about each goes into its record, if there are records.
+func (e *Engine) data(ctx context.Context, r DataRequest, records []Record) (DataResult, error) {
 	if err := checkInputs(r.Inputs); err != nil {
 		return DataResult{}, err
 	}
@@ -91,6 +125,7 @@ func (e *Engine) Data(ctx context.Context, r DataRequest) (DataResult, error) {
 	result := DataResult{Answers: answers, Provenance: ev.provenance()}
 	if part, decides := ev.documents.decides(r.Path); decides || r.Decision {
 		for i, in := range r.Inputs {
+			ev.recordNext(records, i)
 			a := DataAnswer{}
 			if q, ok := indexOf[i]; ok && faults[q] != nil {
 				a = DataAnswer{Action: questions[q].Action.Name, Err: faults[q]}
@@ -102,9 +137,13 @@ func (e *Engine) Data(ctx context.Context, r DataRequest) (DataResult, error) {
 			if a.Defined {
 				a.Value, a.Defined = partOf(a.Value, part)
 			}
+			ev.endRecord()
 			answers[i] = a
 		}
 		return result, nil
+	}
+	for i := range records {
+		records[i].Document, records[i].Policy = r.Path, ev.Policy
 	}
 	document, err := ev.documents.at(r.Path, e.serveData)
 	if err != nil {
@@ -121,7 +160,9 @@ func (e *Engine) Data(ctx context.Context, r DataRequest) (DataResult, error) {
 			answers[i].Err = err
 			continue
 		}
+		ev.recordNext(records, i)
 		answers[i] = ev.documentOf(ev.askWithoutFacts(ctx, in, document))
+		ev.endRecord()
 	}
 	return result, nil
 }
@@ -193,6 +234,9 @@ func (p *Policy) provenance() Provenance {
 // undefined one stays undefined, and a malformed one is an error.
 func (ev *evaluation) decisionDocument(ctx context.Context, in DataInput) DataAnswer {
 	question, notQuestion := authzen.EvaluationOf(in.Value)
+	if ev.record != nil {
+		ev.record.Question = question
+	}
 	var term *ast.Term
 	var err error
 	if notQuestion == nil && ev.facts.View != nil {

@@ -24,6 +24,8 @@ type Config struct {
 	Stale func() bool
 	// ServeData lets [Engine.Data] return data of the policy that is not the result of a rule.
 	ServeData bool
+	// Recorder keeps a record of each answer. nil records nothing.
+	Recorder Recorder
 }
 
 // Engine makes decisions. It is safe for concurrent use.
@@ -35,12 +37,13 @@ type Engine struct {
 	stale     func() bool
 	evictor   *facts.Evictor
 	serveData bool
+	recorder  Recorder // nil: nothing is recorded
 }
 
 // New returns an engine.
 func New(cfg Config) *Engine {
 	e := &Engine{source: cfg.Source, timeout: cfg.Timeout, log: cfg.Logger, stale: cfg.Stale,
-		evictor: facts.NewEvictor(maxUsersWithFacts), serveData: cfg.ServeData}
+		evictor: facts.NewEvictor(maxUsersWithFacts), serveData: cfg.ServeData, recorder: cfg.Recorder}
 	e.policy.Store(cfg.Policy)
 	if e.timeout == 0 {
 		e.timeout = time.Second
@@ -84,18 +87,61 @@ func (e *Engine) policyInForce() (*Policy, error) {
 // Decide answers one question. A denial is not an error, and an error is never an allow. The error is an [*Error] whose
 // kind says whether the question, the facts or the policy is at fault.
 func (e *Engine) Decide(ctx context.Context, r Request) (Decision, error) {
+	if e.recorder == nil {
+		return e.decide(ctx, r, nil)
+	}
+	records := newRecords(ctx, 1)
+	record := &records[0]
+	record.Question = r
+	d, err := e.decide(ctx, r, record)
+	record.Decision = d
+	record.endWith(err)
+	if failed := e.record(ctx, records); failed != nil {
+		return Decision{}, failed
+	}
+	return d, err
+}
+
+// decide answers one question. What is found out goes into the record, if there is one.
+func (e *Engine) decide(ctx context.Context, r Request, record *Record) (Decision, error) {
 	limit := e.limitTime(ctx)
 	defer limit.end()
 	ev, err := e.begin(limit.Context, r)
 	if err != nil {
 		return Decision{}, err
 	}
+	ev.recordIn(record)
 	return ev.decide(limit.Context, r)
 }
 
 // DecideAll answers a batch of questions under one policy and one view of the directory, which is as fresh as the
 // strictest question requires. It stops according to the semantic; the last outcome is then the one that stopped it.
 func (e *Engine) DecideAll(ctx context.Context, items []Item, semantic authzen.Semantic) ([]Outcome, error) {
+	if e.recorder == nil {
+		return e.decideAll(ctx, items, semantic, nil)
+	}
+	records := newRecords(ctx, len(items))
+	outcomes, err := e.decideAll(ctx, items, semantic, records)
+	if err == nil {
+		records = records[:len(outcomes)]
+	}
+	for i := range records {
+		records[i].Question = items[i].Request
+		if err == nil {
+			records[i].Decision = outcomes[i].Decision
+			records[i].endWith(outcomes[i].Err)
+		} else {
+			records[i].endWith(err)
+		}
+	}
+	if failed := e.record(ctx, records); failed != nil {
+		return nil, failed
+	}
+	return outcomes, err
+}
+
+// decideAll answers a batch. What is found out about each item goes into its record, if there are records.
+func (e *Engine) decideAll(ctx context.Context, items []Item, semantic authzen.Semantic, records []Record) ([]Outcome, error) {
 	questions := make([]Request, 0, len(items))
 	for _, item := range items {
 		if item.Err == nil {
@@ -109,16 +155,18 @@ func (e *Engine) DecideAll(ctx context.Context, items []Item, semantic authzen.S
 	ev.facts.Share(questions)
 	outcomes := make([]Outcome, 0, len(items))
 	var task longTask
-	for _, item := range items {
+	for i, item := range items {
 		if item.Err == nil {
 			item.Err, faults = faults[0], faults[1:]
 		}
+		ev.recordNext(records, i)
 		outcome := Outcome{Err: item.Err}
 		if item.Err == nil {
 			if outcome.Err = task.step(ctx); outcome.Err == nil {
 				outcome.Decision, outcome.Err = ev.decideOne(ctx, item.Request)
 			}
 		}
+		ev.endRecord()
 		outcomes = append(outcomes, outcome)
 		permitted := outcome.Err == nil && outcome.Decision.Allow
 		if semantic == authzen.DenyOnFirstDeny && !permitted || semantic == authzen.PermitOnFirstPermit && permitted {

@@ -27,6 +27,7 @@ type evaluation struct {
 	overrun  *time.Timer   // of limitTime
 	// lastMatched reports whether the last candidate of a list was a hit.
 	lastMatched bool
+	record      *Record // of the question that is decided; nil if it is not recorded
 }
 
 // begin takes the policy in force and a view that is as fresh as all the questions require. The caller limits the time
@@ -181,6 +182,9 @@ func (ev *evaluation) ask(ctx context.Context, r Request, query *bundles.Query) 
 		return answer{}, err
 	}
 	a = answer{term: term, facts: f}
+	if ev.record != nil {
+		ev.record.Facts = f
+	}
 	if f == nil {
 		return a, nil
 	}

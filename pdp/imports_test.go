@@ -28,7 +28,7 @@ func mayImport(from, to string) bool {
 	case from == "bundles/internal/bundletest": // shared by the tests of bundles
 		return to == "bundles" || to == "policies"
 	case to == "bundles/input": // a leaf
-		return from == "bundles" || from == "bundles/plan" || from == "pdp" || from == "pdp/facts"
+		return from == "bundles" || from == "bundles/plan" || from == "pdp" || from == "pdp/facts" || from == "pdp/decisionrecord"
 	case from == "bundles" && to == "bundles/plan":
 		return true
 	case from == "bundles/plan" || from == "bundles/input":
@@ -122,7 +122,7 @@ var restricted = map[string][]string{
 	"github.com/jackc/pgx":              {"pdp/membership/pgorigin", "pdp/membership/servertest"},
 	"google.golang.org/grpc":            {"adapters/grpc", "adapters/extauthz", "adapters/extauthz/envoytest"},
 	"github.com/envoyproxy/":            {"adapters/extauthz", "adapters/extauthz/envoytest"},
-	"github.com/open-policy-agent/opa/": {"bundles", "bundles/input", "bundles/plan", "bundles/follow", "bundles/release", "bundles/internal/bundletest", "pdp", "pdp/facts", "pdp/proof"},
+	"github.com/open-policy-agent/opa/": {"bundles", "bundles/input", "bundles/plan", "bundles/follow", "bundles/release", "bundles/internal/bundletest", "pdp", "pdp/facts", "pdp/proof", "pdp/decisionrecord"},
 }
 
 func TestPackagesImportOnlyWhatTheyMay(t *testing.T) {
@@ -197,7 +197,7 @@ func TestImportRulesAreApplied(t *testing.T) {
 		{"pdp/decisionlog", "pdp/rotation"}, {"cmd/wardkeeper", "pdp/decisionlog"},
 		{"cmd/wardkeeper", "cmd/wardkeeper/internal/config"},
 		{"bundles/follow", "bundles"}, {"bundles/follow", "pdp/rotation"}, {"bundles/release", "bundles"},
-		{"bundles/release", "bundles/internal/atomicfile"}, {"cmd/wardkeeper", "bundles/follow"},
+		{"bundles/release", "bundles/internal/atomicfile"}, {"pdp/decisionrecord", "pdp"}, {"pdp/decisionrecord", "bundles/input"}, {"cmd/wardkeeper", "bundles/follow"},
 	} {
 		assert.True(t, mayImport(allowed[0], allowed[1]), "%v", allowed)
 	}
@@ -211,6 +211,7 @@ func TestImportRulesAreApplied(t *testing.T) {
 		{"adapters/echo", "adapters/client"}, {"adapters/echo", "adapters/nethttp"}, {"adapters/extauthz", "adapters/forwardauth"}, {"adapters/extauthz", "pdp"}, {"adapters/echo/sample", "adapters/nethttp"}, {"adapters/echo", "adapters/conformance/application"}, {"adapters/pep", "adapters/client"}, {"adapters/client", "pdp"}, {"adapters/identity", "adapters/routes"}, {"pdp", "cmd/wardkeeper"}, {"pdp", "cmd/wardkeeper/internal/config"}, {"tools", "pdp"},
 		{"pdp/rotation", "pdp"}, {"pdp/rotation", "bundles"}, {"policies", "pdp/rotation"}, {"pdp", "pdp/rotation"}, {"pdp/deadline", "pdp"}, {"pdp/facts", "pdp/deadline"},
 		{"pdp/decisionlog", "pdp"}, {"pdp/decisionlog", "pdp/authzen"},
+		{"pdp/decisionrecord", "pdp/decisionlog"}, {"pdp/decisionrecord", "bundles"}, {"pdp", "pdp/decisionrecord"},
 	} {
 		assert.False(t, mayImport(refused[0], refused[1]), "%v", refused)
 	}

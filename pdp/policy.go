@@ -27,6 +27,8 @@ type Policy struct {
 	scope *bundles.Query
 	// disclosed returns the records that an answer discloses; nil if the policy has no such rule.
 	disclosed *bundles.Query
+	// mask says what to hide of records of decisions; nil if nothing.
+	mask *bundles.Query
 	// candidates are the sets that a policy without a catalogue offers to searches.
 	candidates *bundles.Query
 
@@ -110,6 +112,9 @@ func (p *Policy) prepareQueries(context.Context) error {
 		if *query, err = r.Prepare(p.sibling(name)); err != nil {
 			return p.refuse(bundles.Tables, "%w", err)
 		}
+	}
+	if p.mask, err = r.Mask(); err != nil {
+		return p.refuse(bundles.Tables, "%w", err)
 	}
 	return nil
 }

@@ -69,11 +69,29 @@ func (e *Engine) SearchActions(ctx context.Context, r SearchRequest) (SearchResu
 	return e.search(ctx, actionSearch, r, (*evaluation).actions)
 }
 
-// search pages through the candidates under one policy and one view of the directory. The error is an [*Error], even
-// after a panic.
-func (e *Engine) search(ctx context.Context, kind string, r SearchRequest,
-	find func(*evaluation, context.Context, SearchRequest, *listing) (candidates, error),
-) (result SearchResult, err error) {
+// finder finds the candidates of a search.
+type finder func(*evaluation, context.Context, SearchRequest, *listing) (candidates, error)
+
+// search answers a search. It has one record, whatever the number of candidates.
+func (e *Engine) search(ctx context.Context, kind string, r SearchRequest, find finder) (SearchResult, error) {
+	if e.recorder == nil {
+		return e.list(ctx, kind, r, find, nil)
+	}
+	records := newRecords(ctx, 1)
+	record := &records[0]
+	record.Question, record.Search = r.question(), kind
+	result, err := e.list(ctx, kind, r, find, record)
+	record.Result = result
+	record.endWith(err)
+	if failed := e.record(ctx, records); failed != nil {
+		return SearchResult{}, failed
+	}
+	return result, err
+}
+
+// list pages through the candidates under one policy and one view of the directory. The error is an [*Error], even after
+// a panic.
+func (e *Engine) list(ctx context.Context, kind string, r SearchRequest, find finder, record *Record) (result SearchResult, err error) {
 	defer e.recovered(ctx, "a search panicked", &err)
 	page, err := paging.Read(kind, r.question(), r.Page)
 	if err != nil {
@@ -83,6 +101,9 @@ func (e *Engine) search(ctx context.Context, kind string, r SearchRequest,
 	ev, err := e.beginWithin(ctx, r.question())
 	if err != nil {
 		return SearchResult{}, err
+	}
+	if record != nil {
+		record.Policy = ev.Policy
 	}
 	// The facts of candidates are not kept, because a list has too many.
 	switch kind {

@@ -77,3 +77,16 @@ func (o *Object) Len() int { return len(o.members) }
 
 // IsTerm reports whether only [Object.Term] knows the members.
 func (o *Object) IsTerm() bool { return o.members == nil && o.term.Load() != nil }
+
+// Each visits the members.
+func (o *Object) Each(visit func(m *Member)) {
+	if !o.IsTerm() {
+		for i := range o.members {
+			visit(&o.members[i])
+		}
+		return
+	}
+	if object, ok := o.Term().Value.(ast.Object); ok {
+		object.Foreach(func(key, value *ast.Term) { visit(&Member{Key: key, Value: value}) })
+	}
+}

@@ -236,3 +236,6 @@ func objectOf(members map[string]any, reads Members) (*input.Object, error) {
 
 // BareAction returns an action without properties as it is put into an input.
 func BareAction(name string) *input.Object { return input.New(value(keyName, ast.StringTerm(name))) }
+
+// Object returns the facts as they are put into an input, where they are called facts.
+func (f *Facts) Object() *input.Object { return f.object }

@@ -1,0 +1,145 @@
+package decisionrecord
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/wardkeeper/wardkeeper/bundles/input"
+	"github.com/wardkeeper/wardkeeper/pdp/authzen"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
+)
+
+// form says what a record may hold of a part of the facts. Exactly one of the fields is set, and keep besides.
+type form struct {
+	text    func(p *private, text string) string // of a string
+	scalar  bool                                 // of true, false or null
+	members map[string]*form                     // of an object: others are left out
+	each    *form                                // of an object by codes, such as the ids of locations
+	keep    bool                                 // what is written may be kept, because many questions have the same part
+}
+
+var (
+	aCode     = &form{text: (*private).code}
+	anID      = &form{text: (*private).id}
+	aUsername = &form{text: (*private).hide}
+	aFlag     = &form{scalar: true}
+
+	aUser = &form{keep: true, members: map[string]*form{
+		"id": anID, "username": aUsername, "status": aCode, "default_location": aCode, "assigned": aFlag,
+		"assignments": {each: &form{members: map[string]*form{
+			"role": aCode, "status": aCode, "access": {members: map[string]*form{"level": aCode, "areas": {each: aFlag}}},
+		}}},
+		"held": {each: aCode}, "within": {each: aFlag},
+	}}
+	aLocation = &form{keep: true, members: map[string]*form{
+		"id": aCode, "kind": aCode, "model": aCode, "organization": aCode, "plan": aCode, "path": {each: aFlag}, "held": {each: aCode},
+	}}
+	allFacts = &form{members: map[string]*form{
+		"model": aCode, "organization": {members: map[string]*form{"id": aCode}}, "subject": aUser, "user": aUser,
+		"current": aLocation, "place": aLocation, "target": aLocation,
+		"standings": {each: aLocation}, "locations": {each: aLocation}, "facilities": {each: aLocation},
+		"folded": {each: aUsername}, "namesake": {members: map[string]*form{"id": anID}},
+	}}
+)
+
+// maxKept limits the parts of facts that are kept as they are written, in bytes.
+const maxKept = 16 << 20
+
+// factWriter writes facts. It keeps the parts that many questions share as they are written. It is safe for concurrent use.
+type factWriter struct {
+	private *private
+	kept    sync.Map // of []byte, by *input.Object or *ast.Term, which never change
+	size    atomic.Int64
+}
+
+func (w *factWriter) write(out []byte, f *facts.Facts) []byte {
+	return w.object(out, f.Object(), allFacts)
+}
+
+// writeKept writes a part that may be kept.
+func (w *factWriter) writeKept(out []byte, part any, write func([]byte) []byte) []byte {
+	if written, ok := w.kept.Load(part); ok {
+		return append(out, written.([]byte)...)
+	}
+	start := len(out)
+	out = write(out)
+	written := append([]byte(nil), out[start:]...)
+	if w.size.Add(int64(len(written)+partOverhead)) > maxKept {
+		w.kept.Clear()
+		w.size.Store(0)
+	}
+	w.kept.Store(part, written)
+	return out
+}
+
+// partOverhead is about what a kept part needs besides its bytes, the records that it is made of included.
+const partOverhead = 1 << 10
+
+func (w *factWriter) object(out []byte, o *input.Object, as *form) []byte {
+	write := func(out []byte) []byte {
+		out, first := append(out, '{'), true
+		o.Each(func(m *input.Member) {
+			out = w.member(out, &first, m.Key, m.Value, m.Object, as)
+		})
+		return append(out, '}')
+	}
+	if as.keep {
+		return w.writeKept(out, o, write)
+	}
+	return write(out)
+}
+
+// member writes a member of an object if it may be kept.
+func (w *factWriter) member(out []byte, first *bool, key, value *ast.Term, object *input.Object, as *form) []byte {
+	name, ok := key.Value.(ast.String)
+	if !ok {
+		return out
+	}
+	inner, text := as.each, string(name)
+	if inner == nil {
+		inner = as.members[text]
+	} else {
+		text = w.private.code(text)
+	}
+	if inner == nil {
+		return out
+	}
+	if !*first {
+		out = append(out, ',')
+	}
+	*first = false
+	out = append(authzen.AppendString(out, text), ':')
+	if value == nil {
+		return w.object(out, object, inner)
+	}
+	return w.term(out, value, inner)
+}
+
+func (w *factWriter) term(out []byte, term *ast.Term, as *form) []byte {
+	switch value := term.Value.(type) {
+	case ast.String:
+		if as.text != nil {
+			return authzen.AppendString(out, as.text(w.private, string(value)))
+		}
+	case ast.Boolean:
+		if as.scalar {
+			return append(out, value.String()...)
+		}
+	case ast.Object:
+		if as.members == nil && as.each == nil {
+			break
+		}
+		write := func(out []byte) []byte {
+			out, first := append(out, '{'), true
+			value.Foreach(func(key, member *ast.Term) { out = w.member(out, &first, key, member, nil, as) })
+			return append(out, '}')
+		}
+		if as.keep {
+			return w.writeKept(out, term, write)
+		}
+		return write(out)
+	}
+	return append(out, "null"...)
+}

@@ -1,0 +1,159 @@
+package decisionrecord
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/authzen"
+)
+
+// writer writes one record.
+type writer struct {
+	*Recorder
+	record  *pdp.Record
+	out     []byte
+	comma   bool // the next member needs a comma
+	tooLong bool
+}
+
+// batchItem says which item of a batch a record is about. The zero value is about no batch.
+type batchItem struct {
+	batch       string
+	index, size int
+}
+
+// The outcomes of a record.
+const (
+	Allowed  = "allowed"
+	Denied   = "denied"
+	Failed   = "error"    // there was no answer
+	Listed   = "listed"   // a search was answered
+	Answered = "answered" // a document was answered that is not the decision
+)
+
+// maxRecord limits the length of a record in bytes.
+const maxRecord = 1 << 20
+
+func (w *writer) all(item batchItem) {
+	r := w.record
+	w.open()
+	w.string("id", newID())
+	w.time("time", r.Time)
+	w.int("duration_us", r.Duration.Microseconds())
+	if p := r.Policy; p != nil {
+		w.string("revision", p.Revision().ID)
+	}
+	w.string("outcome", outcomeOf(r))
+	w.caller(r.Caller)
+	if item.size > 0 {
+		w.begin("batch")
+		w.string("id", item.batch)
+		w.int("index", int64(item.index))
+		w.int("size", int64(item.size))
+		w.end()
+	}
+	if r.Document != nil {
+		path := make([]string, len(r.Document))
+		for i, name := range r.Document {
+			path[i] = w.private.code(name)
+		}
+		w.strings("document", path)
+	}
+	if r.Question.Subject.Type != "" || r.Question.Resource.Type != "" {
+		w.question(&r.Question)
+	}
+	w.versions()
+	switch {
+	case r.Facts == nil:
+	case w.facts == nil:
+		w.bool("facts_left_out", true)
+	default:
+		w.key("facts")
+		w.out = w.facts.write(w.out, r.Facts)
+	}
+	w.answer()
+	w.end()
+	w.tooLong = len(w.out) > maxRecord
+}
+
+func outcomeOf(r *pdp.Record) string {
+	switch {
+	case r.Err != nil || r.Decision.Fault:
+		return Failed
+	case r.Search != "":
+		return Listed
+	case r.Document != nil:
+		return Answered
+	case r.Decision.Allow:
+		return Allowed
+	}
+	return Denied
+}
+
+func (w *writer) caller(c pdp.Caller) {
+	for _, member := range [...]struct{ name, value string }{{"door", c.Door}, {"caller", c.Name}, {"request_id", c.RequestID}} {
+		if member.value != "" {
+			w.string(member.name, w.private.code(member.value))
+		}
+	}
+}
+
+func (w *writer) open() { w.out, w.comma = append(w.out, '{'), false }
+
+func (w *writer) end() { w.out, w.comma = append(w.out, '}'), true }
+
+func (w *writer) key(name string) {
+	if w.comma {
+		w.out = append(w.out, ',')
+	}
+	w.out = append(authzen.AppendString(w.out, name), ':')
+	w.comma = true
+}
+
+func (w *writer) begin(name string) {
+	w.key(name)
+	w.open()
+}
+
+func (w *writer) string(name, value string) {
+	w.key(name)
+	w.out = authzen.AppendString(w.out, value)
+}
+
+func (w *writer) strings(name string, values []string) {
+	w.key(name)
+	w.out = append(w.out, '[')
+	for i, value := range values {
+		if i > 0 {
+			w.out = append(w.out, ',')
+		}
+		w.out = authzen.AppendString(w.out, value)
+	}
+	w.out = append(w.out, ']')
+}
+
+func (w *writer) int(name string, n int64) {
+	w.key(name)
+	w.out = strconv.AppendInt(w.out, n, 10)
+}
+
+func (w *writer) bool(name string, b bool) {
+	w.key(name)
+	w.out = strconv.AppendBool(w.out, b)
+}
+
+func (w *writer) time(name string, t time.Time) {
+	w.key(name)
+	w.out = append(t.UTC().AppendFormat(append(w.out, '"'), "2006-01-02T15:04:05.000000Z"), '"')
+}
+
+// value writes a value that may be kept.
+func (w *writer) value(name string, value any) {
+	w.key(name)
+	out, err := authzen.AppendValue(w.out, value)
+	if err != nil { // it was read from JSON, or came from a policy
+		out = append(w.out, "null"...)
+	}
+	w.out = out
+}

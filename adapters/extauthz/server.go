@@ -2,6 +2,7 @@ package extauthz
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -37,6 +38,8 @@ type Config struct {
 	Checker func() *check.Checker
 	// Tokens returns the valid tokens of proxies. nil means that any client that can connect may ask.
 	Tokens func() []string
+	// TLS is for every connection but those over Unix sockets; nil means that none speaks TLS.
+	TLS *tls.Config
 	// Ready reports whether questions can be decided; nil means always.
 	Ready func(ctx context.Context) bool
 	// MaxChecks bounds the concurrent checks; 0 means 1024. Requests beyond it are refused at once.
@@ -82,6 +85,7 @@ func New(c Config) (*Server, error) {
 		health: newHealth(c.Ready, c.Timeout),
 	}
 	s.grpc = grpc.NewServer(
+		grpc.Creds(newCredentials(c.TLS)),
 		grpc.MaxRecvMsgSize(maxMessage),
 		grpc.MaxHeaderListSize(maxHeader),
 		grpc.MaxConcurrentStreams(maxStreams),

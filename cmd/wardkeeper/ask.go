@@ -21,6 +21,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/tokens"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/unixsocket"
 	"github.com/wardkeeper/wardkeeper/pdp/httpapi"
+	"github.com/wardkeeper/wardkeeper/pdp/rotation"
 )
 
 const defaultServer = "http://127.0.0.1:8181"
@@ -28,6 +29,7 @@ const defaultServer = "http://127.0.0.1:8181"
 // askFlags are the flags of ask that do not concern the question.
 type askFlags struct {
 	server, tokenFile           string
+	caFile, certFile, keyFile   string
 	directory, bundle, decision string
 	timeout                     time.Duration
 	json                        bool
@@ -47,6 +49,7 @@ Properties are set by KEY=VALUE pairs. A value that is valid JSON is used as JSO
 JSON in double quotes), any other value is a string. A dot in KEY sets a member of an object (name.given=Ann).
 
 The server is --server, or WARDKEEPER_SERVER: a URL, or unix:/PATH for a server that listens on a Unix socket. Its token is read from --token-file, or WARDKEEPER_TOKEN_FILE.
+--ca-file is for a server whose certificate is not of one of the system's authorities.
 
 Exit status: 0 allowed, on condition that every obligation is fulfilled; 1 denied; 2 no decision.`,
 		Example: `  wardkeeper ask alice assignment.remove jane --at ghi --from metro
@@ -69,6 +72,9 @@ Exit status: 0 allowed, on condition that every obligation is fulfilled; 1 denie
 	flags.StringVar(&o.SubjectType, "subject-type", "user", "`TYPE` of the subject")
 	flags.StringVar(&f.server, "server", "", "`URL|unix:/PATH` of the server to ask (default "+defaultServer+")")
 	flags.StringVar(&f.tokenFile, "token-file", "", "`FILE` with the server's token; the first line is sent")
+	flags.StringVar(&f.caFile, "ca-file", "", "`FILE` with the authorities of the server's certificate (PEM)")
+	flags.StringVar(&f.certFile, "cert-file", "", "`FILE` with a client certificate (PEM)")
+	flags.StringVar(&f.keyFile, "key-file", "", "`FILE` with the key of the client certificate (PEM)")
 	flags.StringVar(&f.directory, "directory", "", "without a server: directory `FILE` with locations and users")
 	flags.StringVar(&f.bundle, "bundle", "", "without a server: policy at `PATH`, a folder or a .tar.gz, instead of the built-in one")
 	flags.StringVar(&f.decision, "decision", config.DefaultDecision, "without a server: `PATH` of the rule that decides")
@@ -117,6 +123,13 @@ func (f askFlags) ask(ctx context.Context, p process, q *ask.Question) (*ask.Dec
 	client, err := clientOf(cmp.Or(f.server, p.variable(config.ServerVariable), defaultServer))
 	if err != nil {
 		return nil, fmt.Errorf("the address of the server (--server, %s) is invalid: %w", config.ServerVariable, err)
+	}
+	if client.Transport == nil {
+		files, err := rotation.OpenTLS(rotation.TLSConfig{CAFile: f.caFile, CertFile: f.certFile, KeyFile: f.keyFile})
+		if err != nil {
+			return nil, err
+		}
+		client.Transport = &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: files.Config(), ForceAttemptHTTP2: true}
 	}
 	if file := cmp.Or(f.tokenFile, p.variable(config.Variable("token-file"))); file != "" {
 		found, err := tokens.Read(file)

@@ -25,13 +25,15 @@ type envoyServer struct {
 
 // newEnvoyServers returns the server that answers Envoy, or none if there is no address for it.
 func newEnvoyServers(
-	s *config.Settings, side *sidecar, checker func() *check.Checker, ls listeners, clients *tokens.Tokens, logger *slog.Logger,
+	s *config.Settings, side *sidecar, checker func() *check.Checker, ls listeners, secure *serverTLS, clients *tokens.Tokens,
+	logger *slog.Logger,
 ) ([]lifecycle.Server, error) {
 	if len(ls) == 0 {
 		return nil, nil
 	}
 	server, err := extauthz.New(extauthz.Config{
-		Checker: checker, Tokens: clients.Ask(), Ready: side.isReady, MaxChecks: s.MaxRequests, Timeout: s.RequestTimeout, IdleTimeout: s.IdleTimeout, Logger: logger,
+		Checker: checker, Tokens: clients.Ask(), TLS: secure.config(), Ready: side.isReady, MaxChecks: s.MaxRequests,
+		Timeout: s.RequestTimeout, IdleTimeout: s.IdleTimeout, Logger: logger,
 	})
 	if err != nil {
 		return nil, err

@@ -16,18 +16,18 @@ type listeners []net.Listener
 
 // listen listens on every address, or on none if one fails, before the log reports the addresses. The listeners for Envoy are
 // separate.
-func listen(s *config.Settings, needsToken bool) (opened, forEnvoy listeners, err error) {
-	opened, err = listenAll("addr", s.Addr, s, needsToken)
-	forEnvoy, envoyErr := listenAll("ext-authz", s.ExtAuthz, s, needsToken)
+func listen(s *config.Settings) (opened, forEnvoy listeners, err error) {
+	opened, err = listenAll("addr", s.Addr, s)
+	forEnvoy, envoyErr := listenAll("ext-authz", s.ExtAuthz, s)
 	if err = errors.Join(err, envoyErr); err != nil {
 		return nil, nil, errors.Join(err, opened.close(), forEnvoy.close())
 	}
 	return opened, forEnvoy, nil
 }
 
-func listenAll(flag string, addrs config.AddrList, s *config.Settings, needsToken bool) (opened listeners, err error) {
+func listenAll(flag string, addrs config.AddrList, s *config.Settings) (opened listeners, err error) {
 	for _, addr := range addrs.Parsed() {
-		l, fault := listenAt(addr, flag, s, needsToken)
+		l, fault := listenAt(addr, flag, s)
 		if fault != nil {
 			err = errors.Join(err, fault)
 			continue
@@ -37,7 +37,7 @@ func listenAll(flag string, addrs config.AddrList, s *config.Settings, needsToke
 	return opened, err
 }
 
-func listenAt(addr config.Addr, flag string, s *config.Settings, needsToken bool) (net.Listener, error) {
+func listenAt(addr config.Addr, flag string, s *config.Settings) (net.Listener, error) {
 	if addr.Network == "unix" {
 		l, err := unixsocket.Listen(addr.Address, fs.FileMode(s.SocketMode))
 		if err != nil {
@@ -50,8 +50,8 @@ func listenAt(addr config.Addr, flag string, s *config.Settings, needsToken bool
 		return nil, fmt.Errorf("cannot listen (choose another --%s): %w", flag, err)
 	}
 	// A host name may resolve to an address that other machines can reach.
-	if host, _, _ := net.SplitHostPort(l.Addr().String()); !needsToken && !s.Insecure && !config.IsLoopback(host) {
-		return nil, errors.Join(fmt.Errorf("%s is %s, which other machines can reach: set --token-file, or set --insecure",
+	if host, _, _ := net.SplitHostPort(l.Addr().String()); !s.AuthenticatesCallers() && !s.Insecure && !config.IsLoopback(host) {
+		return nil, errors.Join(fmt.Errorf("%s is %s, which other machines can reach: set --token-file or --tls-client-ca-file, or set --insecure",
 			addr, l.Addr()), l.Close())
 	}
 	return l, nil
@@ -89,13 +89,13 @@ func warnIfReplaceable(addrs []config.Addr, logger *slog.Logger) {
 }
 
 // urls returns the addresses as clients use them.
-func (ls listeners) urls() []string {
+func (ls listeners) urls(scheme string) []string {
 	var urls []string
 	for _, l := range ls {
 		if l.Addr().Network() == "unix" {
 			urls = append(urls, "unix:"+l.Addr().String())
 		} else {
-			urls = append(urls, "http://"+l.Addr().String())
+			urls = append(urls, scheme+"://"+l.Addr().String())
 		}
 	}
 	return urls
@@ -111,16 +111,16 @@ func (ls listeners) addrs() []string {
 }
 
 // baseURL returns a URL for the metadata. Over a Unix socket, a client may use any host.
-func (ls listeners) baseURL(logger *slog.Logger) string {
+func (ls listeners) baseURL(scheme string, logger *slog.Logger) string {
 	for _, l := range ls {
 		if l.Addr().Network() == "unix" {
 			continue
 		}
 		host, port, _ := net.SplitHostPort(l.Addr().String())
 		if !net.ParseIP(host).IsUnspecified() {
-			return "http://" + l.Addr().String()
+			return scheme + "://" + l.Addr().String()
 		}
-		url := "http://localhost:" + port
+		url := scheme + "://localhost:" + port
 		logger.Warn("The metadata name an address that only this machine can use: set base_url for other clients.", "base_url", url)
 		return url
 	}

@@ -39,8 +39,11 @@ may write to a Unix socket may ask there: --socket-mode. A socket that a killed 
 --routes FILE says what the requests to an application mean. nginx, Caddy and others then ask at /adapters/forward-auth whether
 one may pass, and Envoy asks over gRPC at --ext-authz ADDR (ext_authz, version 3), to which the rules of --addr apply.
 
-With --token-file clients must send one of its lines as "Authorization: Bearer ...". To serve without a token at an address
-that other machines can reach, confirm it with --insecure.
+With --token-file clients must send one of its lines as "Authorization: Bearer ...". To let everybody ask at an address that
+other machines can reach, confirm it with --insecure.
+
+With --tls-cert-file and --tls-key-file every address but Unix sockets speaks TLS (1.2 or 1.3; HTTP/2 where the client can). With
+--tls-client-ca-file clients need a certificate of these authorities; with --tls-client-certificates optional they may have one.
 
 Files with tokens, passwords, keys and certificates are read again when they change; if one is missing or invalid, its last
 good content stays in force and a warning is logged. SIGHUP reloads everything at once: these files, the directory file, the
@@ -65,6 +68,8 @@ Exit status: 0 stopped on request, or checked without errors; 1 could not serve,
 finished; 2 settings, policy or directory are invalid.`,
 		Example: `  wardkeeper serve --directory directory.yaml
   wardkeeper serve --addr 0.0.0.0:8181 --directory directory.yaml --token-file /run/secrets/wardkeeper
+  wardkeeper serve --addr 0.0.0.0:8443 --directory directory.yaml --token-file /run/secrets/wardkeeper \
+    --tls-cert-file /etc/wardkeeper/tls.crt --tls-key-file /etc/wardkeeper/tls.key
   wardkeeper serve --addr unix:/run/wardkeeper/pdp.sock --addr 127.0.0.1:8181 --directory directory.yaml
   wardkeeper serve --directory directory.yaml --routes routes.yaml --ext-authz unix:/run/wardkeeper/envoy.sock
   wardkeeper serve --bundle my/policies --decision app/allow
@@ -103,7 +108,8 @@ func (p process) serve(ctx context.Context, s *config.Settings, faults error) er
 		hangups = p.hangups()
 	}
 	clients, err := openTokens(s, logger)
-	faults = errors.Join(faults, err)
+	secure, tlsFaults := openTLS(s, logger)
+	faults = errors.Join(faults, err, tlsFaults)
 	if s.Check {
 		faults = errors.Join(faults, checkSockets(s))
 	}
@@ -125,12 +131,12 @@ func (p process) serve(ctx context.Context, s *config.Settings, faults error) er
 	stop := p.signals()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	listeners, forEnvoy, err := listen(s, clients.Ask() != nil)
+	listeners, forEnvoy, err := listen(s)
 	if err != nil {
 		return &exitError{statusNo, err}
 	}
-	api := serverConfig(s, listeners, clients, logger)
-	envoy, err := newEnvoyServers(s, side, checker, forEnvoy, clients, logger)
+	api := serverConfig(s, listeners, secure, clients, logger)
+	envoy, err := newEnvoyServers(s, side, checker, forEnvoy, secure, clients, logger)
 	if err == nil && checker != nil {
 		api.ForwardAuth, err = forwardauth.New(forwardauth.Config{Checker: checker, Tokens: clients.Ask(), Timeout: s.ProxyTimeout, Logger: logger})
 	}
@@ -141,13 +147,14 @@ func (p process) serve(ctx context.Context, s *config.Settings, faults error) er
 	if err != nil {
 		return &exitError{statusNo, errors.Join(err, listeners.close(), forEnvoy.close())}
 	}
-	logger.Info(fmt.Sprintf("wardkeeper serves %s, %s", strings.Join(listeners.urls(), " and "), side),
-		append([]any{"url", listeners.urls()[0], "urls", listeners.urls()}, side.logAttrs()...)...)
+	urls := listeners.urls(secure.scheme())
+	logger.Info(fmt.Sprintf("wardkeeper serves %s, %s", strings.Join(urls, " and "), side),
+		append([]any{"url", urls[0], "urls", urls}, side.logAttrs()...)...)
 	if len(forEnvoy) > 0 {
 		logger.Info("wardkeeper answers Envoy", "addresses", forEnvoy.addrs())
 	}
-	go clients.Watch(ctx)
-	go lifecycle.ReloadOnSignal(ctx, hangups, logger, clients.Reload, side.reload)
+	go lifecycle.ReloadOften(ctx, clients.Reload, secure.reload)
+	go lifecycle.ReloadOnSignal(ctx, hangups, logger, clients.Reload, secure.reload, side.reload)
 	limited := server.Listeners(connectionLimit(s, logger), listeners...)
 	if err := lifecycle.Serve(ctx, server.HTTPServer(), limited, s.ShutdownTimeout-3*s.CloseTimeout(), logger, stop, envoy...); err != nil {
 		return &exitError{statusNo, err}
@@ -185,13 +192,14 @@ func (p process) reportCheck(s *config.Settings, side *sidecar) error {
 	return nil
 }
 
-func serverConfig(s *config.Settings, l listeners, clients *tokens.Tokens, logger *slog.Logger) httpapi.Config {
+func serverConfig(s *config.Settings, l listeners, secure *serverTLS, clients *tokens.Tokens, logger *slog.Logger) httpapi.Config {
 	baseURL := s.BaseURL
 	if baseURL == "" {
-		baseURL = l.baseURL(logger)
+		baseURL = l.baseURL(secure.scheme(), logger)
 	}
 	return httpapi.Config{
 		BaseURL:           baseURL,
+		TLS:               secure.config(),
 		Tokens:            clients.Ask(),
 		ChangesTokens:     clients.Announce(),
 		Logger:            logger,

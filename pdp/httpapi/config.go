@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"crypto/tls"
 	"log/slog"
 	"time"
 
@@ -19,6 +20,8 @@ type Config struct {
 	// BaseURL is the URL under which clients reach this server, such as https://pdp.example.org. The metadata is built
 	// from it and never from the Host of a request.
 	BaseURL string
+	// TLS is for every listener but Unix sockets; nil means that none speaks TLS.
+	TLS *tls.Config
 	// Tokens returns the bearer tokens that are valid now. It is called for each request. nil means that no token is
 	// needed.
 	Tokens func() []string

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net"
@@ -40,6 +41,7 @@ type Server struct {
 	contexts  sync.Pool         // of *requestContext
 	baseURL   string            // without a trailing slash
 	jsonType  []string          // the Content-Type of every response; shared, never modified
+	tls       *tls.Config       // nil: no listener speaks TLS
 
 	timeout, readHeaderTimeout, readTimeout, idleTimeout time.Duration
 }
@@ -77,6 +79,7 @@ func New(cfg Config) (*Server, error) {
 		routes:            make(map[string]*route),
 		baseURL:           baseURL,
 		jsonType:          []string{"application/json"},
+		tls:               cfg.TLS,
 		timeout:           orDefault(cfg.Timeout, 10*time.Second),
 		readHeaderTimeout: orDefault(cfg.ReadHeaderTimeout, 5*time.Second),
 		readTimeout:       orDefault(cfg.ReadTimeout, 15*time.Second),
@@ -106,6 +109,7 @@ func (s *Server) Handler() http.Handler { return s.echo }
 func (s *Server) HTTPServer() *http.Server {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(true)
 	protocols.SetUnencryptedHTTP2(true) // for proxies that are configured to use it
 	return &http.Server{
 		Protocols:                    protocols,
@@ -125,7 +129,7 @@ func (s *Server) HTTPServer() *http.Server {
 }
 
 // Listeners returns listeners for the server of [Server.HTTPServer]. All of ls together keep at most maxConns
-// connections open.
+// connections open. With [Config.TLS], all of them but Unix sockets speak TLS.
 func (s *Server) Listeners(maxConns int, ls ...net.Listener) []net.Listener {
 	dropped := s.metrics.connections
 	limiter := connlimit.New(connlimit.Config{
@@ -135,7 +139,11 @@ func (s *Server) Listeners(maxConns int, ls ...net.Listener) []net.Listener {
 	})
 	limited := make([]net.Listener, len(ls))
 	for i, l := range ls {
-		limited[i] = limiter.Listen(l)
+		secure := s.tls
+		if l.Addr().Network() == "unix" {
+			secure = nil
+		}
+		limited[i] = limiter.Listen(l, secure)
 	}
 	return limited
 }

@@ -43,15 +43,23 @@ func OpenTLS(cfg TLSConfig) (*TLS, error) {
 	case cfg.CertFile == "" || cfg.KeyFile == "":
 		return nil, errors.New("a client certificate takes two files: name both, certificate and key")
 	default:
-		t.pair, err = Open(Config[*tls.Certificate]{
-			Name: "the client certificate", Paths: []string{cfg.CertFile, cfg.KeyFile}, Logger: cfg.Logger,
-			Parse: func(contents [][]byte) (*tls.Certificate, error) {
-				pair, err := tls.X509KeyPair(contents[0], contents[1])
-				return &pair, err
-			},
-		})
+		t.pair, err = openPair("the client certificate", cfg.CertFile, cfg.KeyFile, cfg.Logger)
 	}
 	return t, err
+}
+
+// openPair reads a certificate and its key.
+func openPair(name, certFile, keyFile string, logger *slog.Logger) (*Value[*tls.Certificate], error) {
+	return Open(Config[*tls.Certificate]{
+		Name: name, Paths: []string{certFile, keyFile}, Logger: logger,
+		Parse: func(contents [][]byte) (*tls.Certificate, error) {
+			if err := WholePEM(contents[0]); err != nil {
+				return nil, err
+			}
+			pair, err := tls.X509KeyPair(contents[0], contents[1])
+			return &pair, err
+		},
+	})
 }
 
 // Config returns the configuration for new connections, which the caller must not change. While no file changes, it returns

@@ -2,6 +2,7 @@ package connlimit
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"net/http"
 	"sync/atomic"
@@ -102,8 +103,8 @@ func (c *Conn) addResponse(n int32) {
 
 // ConnState implements the hook [http.Server.ConnState].
 func ConnState(conn net.Conn, state http.ConnState) {
-	c, ok := conn.(*Conn)
-	if !ok {
+	c := accepted(conn)
+	if c == nil {
 		return
 	}
 	switch state {
@@ -118,7 +119,16 @@ type contextKey struct{}
 
 // ConnContext implements the hook [http.Server.ConnContext].
 func ConnContext(ctx context.Context, conn net.Conn) context.Context {
-	return context.WithValue(ctx, contextKey{}, conn)
+	return context.WithValue(ctx, contextKey{}, accepted(conn))
+}
+
+// accepted returns the connection that a limiter accepted, below TLS where there is any; nil if there is none.
+func accepted(conn net.Conn) *Conn {
+	if secure, ok := conn.(*tls.Conn); ok {
+		conn = secure.NetConn()
+	}
+	c, _ := conn.(*Conn)
+	return c
 }
 
 // FromContext returns the connection of a request, or nil if the server uses another listener.

@@ -1,6 +1,7 @@
 package connlimit
 
 import (
+	"crypto/tls"
 	"net"
 	"sync"
 	"time"
@@ -25,12 +26,20 @@ type Limiter struct {
 func New(cfg Config) *Limiter { return &Limiter{cfg: cfg, open: make(map[*Conn]struct{})} }
 
 // Listen returns a listener that accepts connections from inner. The server that uses it must have [ConnState] and
-// [ConnContext] as its hooks, and must report request bodies and HTTP/2 responses to the [Conn] of a request.
-func (l *Limiter) Listen(inner net.Listener) net.Listener { return &listener{inner, l} }
+// [ConnContext] as its hooks, and must report request bodies and HTTP/2 responses to the [Conn] of a request. Connections use
+// TLS if secure is not nil.
+func (l *Limiter) Listen(inner net.Listener, secure *tls.Config) net.Listener {
+	limited := &listener{inner, l, secure != nil}
+	if secure == nil {
+		return limited
+	}
+	return tls.NewListener(limited, secure)
+}
 
 type listener struct {
 	net.Listener
 	*Limiter
+	secure bool
 }
 
 // Accept waits for the next connection and makes room for it.
@@ -51,6 +60,10 @@ func (l *listener) Accept() (net.Conn, error) {
 			return c, nil
 		}
 		l.cfg.Rejected()
+		if l.secure { // an answer would take a handshake
+			_ = netConn.Close()
+			continue
+		}
 		reject(netConn)
 	}
 }

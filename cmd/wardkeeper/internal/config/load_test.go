@@ -32,7 +32,8 @@ func writeFile(t testing.TB, name, text string) string {
 // samples returns, for each flag, a value that differs from its default.
 func samples() map[string]string {
 	return map[string]string{
-		"addr": "127.0.0.1:9000,unix:/run/pdp.sock", "socket-mode": "0600", "directory": "d.yaml",
+		"addr": "127.0.0.1:9000,unix:/run/pdp.sock", "socket-mode": "0600", "tls-cert-file": "cert.pem", "tls-key-file": "key.pem",
+		"tls-client-ca-file": "ca.pem", "tls-client-certificates": "optional", "directory": "d.yaml",
 		"redis": "redis://r", "changes-token-file": "c", "max-age-change": "8s", "max-age-use": "9s", "lease": "10s",
 		"bundle": "p", "verification-key": "k.pem", "state-dir": "s", "decision": "app/allow", "serve-data": "true", "token-file": "t",
 		"routes": "routes.yaml", "ext-authz": "127.0.0.1:9001,unix:/run/envoy.sock", "base-url": "https://pdp.example.org", "insecure": "true", "check": "true", "log-format": "json",

@@ -13,10 +13,17 @@ import (
 // --token-file is WARDKEEPER_TOKEN_FILE in the environment and token_file in the YAML file.
 type Settings struct {
 	// Addr lists the addresses to listen on: HOST:PORT or unix:/PATH, at least one. An address that other machines can reach
-	// requires TokenFile or Insecure.
+	// requires that callers are authenticated, or Insecure.
 	Addr AddrList
 	// SocketMode is the mode of the Unix sockets. Users with write permission may connect.
 	SocketMode FileMode
+	// TLSCertFile and TLSKeyFile hold the server's certificate and its key (PEM). With them every address but Unix sockets speaks
+	// TLS. These files and TLSClientCAFile are read again when they change.
+	TLSCertFile, TLSKeyFile string
+	// TLSClientCAFile holds the authorities of client certificates (PEM).
+	TLSClientCAFile string
+	// TLSClientCertificates says whether clients need a certificate of TLSClientCAFile: optional or required.
+	TLSClientCertificates string
 	// Directory is the source of membership facts: a file with locations, users and assignments, an application (https://)
 	// or a database (postgres://). It may be empty if the policy needs no facts.
 	Directory string
@@ -51,9 +58,9 @@ type Settings struct {
 	// ExtAuthz lists the addresses at which to answer Envoy's ext_authz filter over gRPC, by the route file: HOST:PORT or
 	// unix:/PATH. It may be empty. The rules of Addr apply.
 	ExtAuthz AddrList
-	// BaseURL is the address of the server in its metadata. Empty means http:// and the address it listens on.
+	// BaseURL is the address of the server in its metadata. Empty means http:// or https:// and the address it listens on.
 	BaseURL string
-	// Insecure allows requests without a token from other machines.
+	// Insecure lets everybody ask, from other machines too.
 	Insecure bool
 	// Check makes serve check settings, policies and directory, then exit.
 	Check bool
@@ -122,6 +129,8 @@ func Default() *Settings {
 		MaxRequests:       1024,
 		Membership:        defaultMembership(),
 		spellings:         map[string]string{},
+
+		TLSClientCertificates: CertificatesRequired,
 	}
 }
 
@@ -132,6 +141,10 @@ func (s *Settings) table() *pflag.FlagSet {
 	t.SortFlags = false
 	t.Var(&s.Addr, "addr", "listen on `ADDR`, HOST:PORT or unix:/PATH (repeatable)")
 	t.Var(&s.SocketMode, "socket-mode", "octal `MODE` of Unix sockets: who may write may connect")
+	t.StringVar(&s.TLSCertFile, "tls-cert-file", s.TLSCertFile, "serve TLS with the certificate in `FILE` (PEM)")
+	t.StringVar(&s.TLSKeyFile, "tls-key-file", s.TLSKeyFile, "`FILE` with the key of the certificate (PEM)")
+	t.StringVar(&s.TLSClientCAFile, "tls-client-ca-file", s.TLSClientCAFile, "`FILE` with the authorities of client certificates (PEM)")
+	t.StringVar(&s.TLSClientCertificates, "tls-client-certificates", s.TLSClientCertificates, "whether clients need a certificate: optional or required")
 	t.StringVar(&s.Directory, "directory", s.Directory, "read locations, users and assignments from `FILE|URL`: YAML, JSON, https:// or postgres://")
 	t.StringVar(&s.Redis, "redis", s.Redis, "`URL` of the Redis through which sidecars share facts and announce changes")
 	t.StringVar(&s.ChangesTokenFile, "changes-token-file", s.ChangesTokenFile, "`FILE` with the bearer tokens for announcing directory changes")
@@ -146,8 +159,8 @@ func (s *Settings) table() *pflag.FlagSet {
 	t.StringVar(&s.TokenFile, "token-file", s.TokenFile, "`FILE` with the bearer tokens, one of which clients must send")
 	t.StringVar(&s.Routes, "routes", s.Routes, "answer proxies at /adapters/forward-auth by the route `FILE`")
 	t.Var(&s.ExtAuthz, "ext-authz", "answer Envoy's ext_authz over gRPC on `ADDR`, HOST:PORT or unix:/PATH, by --routes (repeatable)")
-	t.StringVar(&s.BaseURL, "base-url", s.BaseURL, "`URL` of the server in its metadata (default http://ADDR, or http://localhost)")
-	t.BoolVar(&s.Insecure, "insecure", s.Insecure, "allow requests without a token from other machines")
+	t.StringVar(&s.BaseURL, "base-url", s.BaseURL, "`URL` of the server in its metadata (default http(s)://ADDR, or http://localhost)")
+	t.BoolVar(&s.Insecure, "insecure", s.Insecure, "let everybody ask, from other machines too")
 	t.BoolVar(&s.Check, "check", s.Check, "check settings, policies and directory, then exit")
 	t.StringVar(&s.LogFormat, "log-format", s.LogFormat, "`FORMAT` of log lines: text or json")
 	t.StringVar(&s.LogLevel, "log-level", s.LogLevel, "lowest `LEVEL` to log: debug, info, warn or error")

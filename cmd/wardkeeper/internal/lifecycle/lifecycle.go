@@ -94,6 +94,24 @@ func ReloadOnSignal(ctx context.Context, signals <-chan os.Signal, logger *slog.
 	}
 }
 
+// pollInterval is how often files are read that may have changed. Requests do not read them, so a file system that hangs delays
+// none.
+const pollInterval = 500 * time.Millisecond
+
+// ReloadOften calls the functions twice a second, until the context ends.
+func ReloadOften(ctx context.Context, reload ...func()) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pollInterval):
+			for _, f := range reload {
+				f()
+			}
+		}
+	}
+}
+
 // RunWithin runs f and waits for it at most for the timeout. After that, f continues until the process ends.
 func RunWithin(timeout time.Duration, f func()) {
 	done := make(chan struct{})

@@ -1,14 +1,12 @@
 package tokens
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/wardkeeper/wardkeeper/pdp/rotation"
 )
@@ -120,21 +118,6 @@ func (t *Tokens) WarnIfExposed() {
 	for _, f := range []*watchedFile{t.ask, t.announce} {
 		if f != nil && WorldReadable(f.Path) {
 			t.log.Warn("Every user of this machine can read the token file: remove that permission (chmod o-r).", "file", f.Path)
-		}
-	}
-}
-
-// pollInterval is how often the files are read. Requests do not read them, so a file system that hangs delays no decision.
-const pollInterval = 500 * time.Millisecond
-
-// Watch reloads the files when they change, until the context ends.
-func (t *Tokens) Watch(ctx context.Context) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(pollInterval):
-			t.Reload()
 		}
 	}
 }

@@ -1,0 +1,87 @@
+package rotation
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+)
+
+// ServerTLSConfig configures a [ServerTLS]. CertFile and KeyFile are required.
+type ServerTLSConfig struct {
+	CertFile, KeyFile string // PEM; the certificate comes first in its file, then those that lead to its authority
+	// ClientCAFile has the authorities of client certificates (PEM). "" means that clients are not asked for one.
+	ClientCAFile string
+	// ClientsOptional lets clients connect without a certificate. One that they send must be valid even then.
+	ClientsOptional bool
+	Logger          *slog.Logger
+}
+
+// ServerTLS is a server's TLS configuration from files that are read again by [ServerTLS.Reload]. Handshakes read no file, so a
+// file system that hangs delays none. It is safe for concurrent use.
+type ServerTLS struct {
+	pair        *Value[*tls.Certificate]
+	authorities *Value[*x509.CertPool] // nil: clients are not asked for a certificate
+	optional    bool
+
+	mu          sync.Mutex       // held while Reload reads the files
+	certificate *tls.Certificate // the one in current
+	current     atomic.Pointer[tls.Config]
+}
+
+// OpenServerTLS reads the files. Its error joins the faults of all of them.
+func OpenServerTLS(cfg ServerTLSConfig) (*ServerTLS, error) {
+	t := &ServerTLS{optional: cfg.ClientsOptional}
+	var err, fault error
+	t.pair, err = openPair("the server's certificate", cfg.CertFile, cfg.KeyFile, cfg.Logger)
+	if cfg.ClientCAFile != "" {
+		t.authorities, fault = Authorities(cfg.ClientCAFile, false, false, cfg.Logger)
+	}
+	if err = errors.Join(err, fault); err != nil {
+		return nil, err
+	}
+	t.Reload()
+	return t, nil
+}
+
+// Reload reads the files again if they have changed. Later handshakes use what they then hold; connections are kept.
+func (t *ServerTLS) Reload() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	certificate, pool := t.pair.Get(), t.readAuthorities()
+	if t.certificate == certificate && t.current.Load().ClientCAs == pool {
+		return
+	}
+	next := &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: protocols(), Certificates: []tls.Certificate{*certificate}}
+	if t.authorities != nil {
+		next.ClientCAs, next.ClientAuth = pool, tls.RequireAndVerifyClientCert
+		if t.optional {
+			next.ClientAuth = tls.VerifyClientCertIfGiven
+		}
+		next.SessionTicketsDisabled = true // a resumed session would keep a client whose authority was withdrawn
+	}
+	t.certificate = certificate
+	t.current.Store(next)
+}
+
+func (t *ServerTLS) readAuthorities() *x509.CertPool {
+	if t.authorities == nil {
+		return nil
+	}
+	return t.authorities.Get()
+}
+
+// ClientCAs returns the authorities of client certificates that are in force, or nil if clients are not asked for one.
+func (t *ServerTLS) ClientCAs() *x509.CertPool { return t.current.Load().ClientCAs }
+
+// Config returns a configuration that uses the current files for each handshake.
+func (t *ServerTLS) Config() *tls.Config {
+	return &tls.Config{
+		MinVersion: tls.VersionTLS12, NextProtos: protocols(),
+		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return t.current.Load(), nil },
+	}
+}
+
+func protocols() []string { return []string{"h2", "http/1.1"} }

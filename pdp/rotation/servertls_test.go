@@ -1,0 +1,57 @@
+package rotation
+
+import (
+	"crypto/tls"
+	"log/slog"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// While a new certificate is written and its key is not, the last pair is presented.
+func TestServerPairIsReplacedOnceItMatches(t *testing.T) {
+	dir, log := t.TempDir(), &logBuffer{}
+	cert, key, ca := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem"), filepath.Join(dir, "ca.pem")
+	first, firstKey := selfSigned(t, "first")
+	second, secondKey := selfSigned(t, "second")
+	put(t, cert, first)
+	put(t, key, firstKey)
+	put(t, ca, first)
+	cfg := ServerTLSConfig{CertFile: cert, KeyFile: key, ClientCAFile: ca, Logger: slog.New(slog.NewTextHandler(log, nil))}
+	secured, err := OpenServerTLS(cfg)
+	require.NoError(t, err)
+	current := func() *tls.Config {
+		secured.Reload()
+		config, err := secured.Config().GetConfigForClient(nil)
+		require.NoError(t, err)
+		return config
+	}
+	before := current()
+	assert.Equal(t, "first", nameIn(t, before))
+	assert.Equal(t, tls.RequireAndVerifyClientCert, before.ClientAuth)
+	assert.Same(t, before, current(), "nothing has changed")
+
+	put(t, cert, second)
+	assert.Same(t, before, current())
+	assert.Equal(t, 1, log.count("the server's certificate cannot be used"))
+	put(t, ca, second)
+	assert.Equal(t, "first", nameIn(t, current()), "the authorities do not wait for the pair")
+	assert.False(t, before.ClientCAs.Equal(secured.ClientCAs()))
+	put(t, key, secondKey)
+	assert.Equal(t, "second", nameIn(t, current()))
+	put(t, key, firstKey[:len(firstKey)/2])
+	assert.Equal(t, "second", nameIn(t, current()))
+
+	cfg.ClientCAFile = filepath.Join(dir, "none")
+	_, err = OpenServerTLS(cfg)
+	assert.ErrorContains(t, err, "the server's certificate")
+	assert.ErrorContains(t, err, "no such file")
+	cfg.ClientCAFile, cfg.CertFile, cfg.KeyFile = "", ca, filepath.Join(dir, "key2.pem")
+	put(t, cfg.KeyFile, secondKey)
+	secured, err = OpenServerTLS(cfg)
+	require.NoError(t, err)
+	assert.Nil(t, secured.ClientCAs())
+	assert.Equal(t, tls.NoClientCert, current().ClientAuth)
+}

@@ -23,6 +23,12 @@ type extent struct {
 	lines  int
 	offset int64 // of what follows the last of them, in the content
 	torn   int64 // bytes of a last line without an end
+	empty  bool  // there is nothing at all
+}
+
+// unfinished reports whether a fault at the end of a segment is what a writer leaves that was killed, or that is writing.
+func (c *chain) unfinished(at extent, s segment, later []segment) bool {
+	return (at.torn > 0 || at.empty) && len(later) == 0 && !s.packed && !c.ended
 }
 
 // visitor is called for each line that follows the chain, with the hash before it.
@@ -45,6 +51,7 @@ func (c *chain) scan(s segment, r io.Reader, next *head, visit visitor) (extent,
 		var damaged corruption
 		switch {
 		case err == io.EOF && at.lines == 0:
+			at.empty = true
 			return at, fault("the file is empty")
 		case err == io.EOF:
 			return at, nil

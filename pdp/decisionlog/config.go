@@ -33,9 +33,9 @@ type Config struct {
 	Durability Durability
 	Full       FailurePolicy
 
-	MaxSegment    int64         // bytes after which a segment is closed; 64 MiB
+	MaxSegment    int64         // bytes after which a segment is closed; 64 MiB, or a quarter of MaxTotal if that is less
 	MaxSegmentAge time.Duration // after which a segment with records is closed; 24 h
-	MaxTotal      int64         // bytes of all closed segments together: older ones are deleted; 0 is no limit
+	MaxTotal      int64         // bytes of all closed segments together: older ones are deleted; 0 is no limit, else at least MaxSegment
 	MaxAge        time.Duration // after which closed segments are deleted; 0 is no limit
 
 	QueueRecords int   // records that wait to be written, at most; 65,536
@@ -62,7 +62,13 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Dir == "" {
 		return c, errors.New("the decision log needs a folder")
 	}
+	if c.MaxTotal > 0 {
+		setDefault(&c.MaxSegment, min(64<<20, max(c.MaxTotal/4, 1)))
+	}
 	setDefault(&c.MaxSegment, 64<<20)
+	if c.MaxTotal > 0 && c.MaxTotal < c.MaxSegment {
+		return c, errors.New("the decision log must be allowed to keep at least one whole segment")
+	}
 	setDefault(&c.MaxSegmentAge, 24*time.Hour)
 	setDefault(&c.QueueRecords, 1<<16)
 	setDefault(&c.QueueBytes, 32<<20)

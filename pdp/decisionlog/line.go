@@ -142,8 +142,8 @@ func parseLine(data []byte) (line, error) {
 		return line{}, errors.New("the line is too short")
 	}
 	l := line{covered: data[:len(data)-hashLength]}
-	rest, ok := bytes.CutPrefix(data[len(l.covered):], []byte(hashStart))
-	if l.hash, ok = bytes.CutSuffix(rest, []byte(`"}`)); !ok || len(l.hash) != 2*sha256.Size {
+	rest, _ := bytes.CutPrefix(data[len(l.covered):], []byte(hashStart))
+	if l.hash, _ = bytes.CutSuffix(rest, []byte(`"}`)); len(l.hash) != 2*sha256.Size {
 		return line{}, errors.New("the line has no hash at its end")
 	}
 	switch {

@@ -17,7 +17,7 @@ type Entry struct {
 }
 
 // Read returns the records in a folder, in order, compressed segments included, up to the last one that is complete. It disturbs
-// no writer and holds one record at a time. It follows the hashes, but checks no signature: [Verify] does.
+// no writer and holds one record at a time; if one deletes segments meanwhile, there is a gap. It follows the hashes, but checks no signature: [Verify] does.
 //
 // Where a segment is broken, it returns a [*Fault] and, if it is continued, the records from the next segment on. After any other
 // error it ends.
@@ -62,7 +62,7 @@ func (c *chain) readSegment(dir string, s segment, later []segment, yield func(E
 		return true
 	case errors.Is(err, errEnough):
 		return false
-	case at.torn > 0 && len(later) == 0 && !c.ended: // it is being written, or its writer was killed
+	case c.unfinished(at, s, later):
 		return true
 	case errors.As(err, &fault):
 		*c = chain{}

@@ -61,7 +61,7 @@ func recoverFolder(dir string) (recovery, error) {
 			}
 			return r, nil
 		case torn: // it was created, and nothing had been written to it
-			r.torn += s.size
+			r.torn, r.number = r.torn+s.size, s.number
 			if err := errors.Join(os.Remove(filepath.Join(dir, s.name())), syncDir(dir)); err != nil {
 				return r, err
 			}

@@ -88,7 +88,7 @@ func (v *verifier) verifySegment(dir string, s segment, later []segment) error {
 	}
 	at, err := v.scan(s, content, headAfter(dir, later), func(at extent, prev digest, l *line) error {
 		if problem := v.visit(prev, l); problem != nil {
-			return &Fault{File: s.name(), Line: at.lines + 1, Seq: v.seq, Problem: problem.Error()}
+			return &Fault{File: s.name(), Line: at.lines + 1, Seq: v.seq + 1, Problem: problem.Error()} // records have no such problem
 		}
 		return nil
 	})
@@ -96,7 +96,7 @@ func (v *verifier) verifySegment(dir string, s segment, later []segment) error {
 		v.report.Segments++
 	}
 	v.last, v.lastLine = s, at.lines
-	if err != nil && at.torn > 0 && len(later) == 0 && !v.ended && !s.packed {
+	if err != nil && v.unfinished(at, s, later) {
 		v.report.Torn = at.torn
 		return nil
 	}
@@ -114,8 +114,9 @@ func (v *verifier) visit(prev digest, l *line) error {
 		r.Unsigned++
 		r.Last, r.To = l.seq, l.time
 		r.Closed = false
-		return v.meet()
+		return nil
 	}
+	v.meet()
 	if err := v.checkSignature(prev, l); err != nil {
 		return err
 	}
@@ -124,20 +125,19 @@ func (v *verifier) visit(prev digest, l *line) error {
 			r.Log, v.firstHead, r.Deleted, r.Last = v.log, *l.head, l.head.Segment-1, l.head.Seq
 		}
 		r.Closed = false
-		return v.meet()
+		return nil
 	}
 	r.Lost += l.checkpoint.Lost
 	r.Closed = l.checkpoint.End
-	return v.meet()
+	return nil
 }
 
 // meet strikes the place off the list of known checkpoints.
-func (v *verifier) meet() error {
+func (v *verifier) meet() {
 	place := Checkpoint{v.seq, v.hash.String()}
 	if _, known := v.known[place]; known {
 		v.known[place] = true
 	}
-	return nil
 }
 
 func (v *verifier) checkSignature(prev digest, l *line) error {
@@ -161,8 +161,8 @@ func (v *verifier) checkSignature(prev digest, l *line) error {
 
 // conclude checks what only the whole log tells.
 func (v *verifier) conclude() error {
-	if v.log == "" {
-		return errors.New("all segments were deleted while they were verified: try again")
+	if v.log == "" { // it was killed before it had begun, or all was deleted meanwhile
+		return errors.New("the log holds no whole line")
 	}
 	if v.first.number > max(v.oldest, 1) {
 		return &Fault{File: v.first.name(), Line: 1, Seq: v.firstHead.Seq + 1,

@@ -135,10 +135,10 @@ func (w *writer) persist(batch []*entry, end bool) bool {
 	}
 }
 
-// write puts records on disk, or a checkpoint if there are none, and opens and closes segments for them. After an error nothing
+// write puts records on disk, or a checkpoint or head if there are none, and opens and closes segments for them. After an error nothing
 // of it counts as written.
 func (w *writer) write(batch []*entry, end bool) error {
-	if w.complete() {
+	if w.complete() && !end {
 		if err := w.put(nil, true); err != nil {
 			return err
 		}
@@ -146,6 +146,9 @@ func (w *writer) write(batch []*entry, end bool) error {
 	if w.file == nil {
 		if err := w.create(); err != nil {
 			return err
+		}
+		if len(batch) == 0 && !end {
+			return nil // the head says what a checkpoint does
 		}
 	}
 	return w.put(batch, end)
@@ -177,6 +180,7 @@ func (w *writer) create() error {
 	}
 	w.file, w.size, w.opened, w.hasRecord, w.leaves = f, int64(len(buf)), now, false, ""
 	w.segment, w.hash, w.oldest, w.ended = w.number, hash, h.Oldest, false
+	w.unconfirmed, w.confirmed = 0, now
 	w.l.grown(w, 0)
 	return nil
 }

@@ -1,0 +1,146 @@
+package decisionlog
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// retained returns the folder of a log whose first segments were deleted, and one of them.
+func retained(t *testing.T, cfg Config) (dir string, deleted string, content []byte) {
+	t.Helper()
+	cfg.Dir, cfg.MaxSegment = t.TempDir(), 1000
+	l := open(t, Config{Dir: cfg.Dir, MaxSegment: cfg.MaxSegment})
+	add(t, l, numbered(1, 30)...)
+	tidied(t, l)
+	closeLog(t, l)
+	deleted = filepath.Join(cfg.Dir, segmentName(1, true))
+	content, err := os.ReadFile(deleted)
+	require.NoError(t, err)
+	old := time.Now().Add(-48 * time.Hour)
+	for number := range uint64(3) {
+		require.NoError(t, os.Chtimes(filepath.Join(cfg.Dir, segmentName(number+1, true)), old, old))
+	}
+	l = open(t, cfg)
+	tidied(t, l)
+	waitFor(t, "it is deleted", func() bool { _, err := os.Stat(deleted); return os.IsNotExist(err) })
+	add(t, l, numbered(31, 32)...)
+	closeLog(t, l)
+	return cfg.Dir, deleted, content
+}
+
+func TestOldSegmentsAreDeleted(t *testing.T) {
+	for name, c := range map[string]struct {
+		cfg     Config
+		deleted uint64 // 0: some
+	}{
+		"by age":  {Config{MaxAge: 24 * time.Hour}, 3},
+		"by size": {Config{MaxTotal: 2000}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir, deleted, content := retained(t, c.cfg)
+			r := verified(t, dir)
+			require.Greater(t, r.First, uint64(1))
+			require.Equal(t, uint64(32), r.Last)
+			require.Equal(t, numbered(int(r.First), 32), readAll(t, dir))
+			require.Positive(t, r.Deleted)
+			if c.deleted > 0 {
+				require.Equal(t, c.deleted, r.Deleted)
+			}
+
+			// A deleted segment that is still there, because the process was killed, is no fault, and is deleted by the next one.
+			if r.Deleted == 1 {
+				require.NoError(t, os.WriteFile(deleted, content, 0o600))
+				verified(t, dir)
+			}
+
+			// Removal of one more is noticed.
+			require.NoError(t, os.Remove(filepath.Join(dir, segmentName(r.Deleted+1, true))))
+			_, err := Verify(dir, testKeys())
+			require.ErrorContains(t, err, "are missing, and no checkpoint says that they were deleted")
+		})
+	}
+}
+
+func TestRemovedFirstSegmentIsNoticed(t *testing.T) {
+	f, _ := written(t, 40)
+	delete(f, f.names()[0])
+	_, err := Verify(f.store(t), testKeys())
+	require.ErrorContains(t, err, "segments before 2 are missing")
+}
+
+// Segments are never deleted before a checkpoint on disk says so.
+func TestDeletionIsSaidFirst(t *testing.T) {
+	d := &disk{}
+	dir := t.TempDir()
+	l := open(t, Config{Dir: dir, MaxSegment: 1000, Full: Deny, openFile: d.openFile})
+	add(t, l, numbered(1, 30)...)
+	tidied(t, l)
+	closeLog(t, l)
+	before := len(loadFolder(t, dir))
+	l = open(t, Config{Dir: dir, openFile: d.openFile})
+	d.set(func(d *disk) { d.write = os.ErrInvalid })
+	l.mu.Lock()
+	l.cfg.MaxTotal = 500
+	l.mu.Unlock()
+	_ = l.chooseOld()
+	waitFor(t, "the checkpoint cannot be written", func() bool { return l.Status().Failing != nil })
+	require.NoError(t, l.removeOld())
+	require.GreaterOrEqual(t, len(loadFolder(t, dir)), before)
+	d.set(heal)
+	tidied(t, l)
+	waitFor(t, "they are deleted", func() bool { return len(loadFolder(t, dir)) < before })
+	closeLog(t, l)
+	verified(t, dir)
+}
+
+func TestSegmentsAreClosedByAge(t *testing.T) {
+	l := open(t, Config{Dir: t.TempDir(), MaxSegmentAge: 1})
+	add(t, l, numbered(1, 1)...)
+	waitFor(t, "the segment is closed", func() bool { return l.Status().Segments == 2 })
+	add(t, l, numbered(2, 2)...)
+	closeLog(t, l)
+	require.Equal(t, numbered(1, 2), readAll(t, l.cfg.Dir))
+	verified(t, l.cfg.Dir)
+}
+
+// Checkpoints go to the logger, where somebody else keeps them.
+func TestCheckpointsAreLogged(t *testing.T) {
+	out := &lines{}
+	l := open(t, Config{Dir: t.TempDir(), Logger: out.logger()})
+	add(t, l, numbered(1, 2)...)
+	closeLog(t, l)
+	r := verified(t, l.cfg.Dir)
+	require.Contains(t, out.String(), `msg="decision log checkpoint" seq=2 hash=`+r.Checkpoint.Hash)
+	verified(t, l.cfg.Dir, r.Checkpoint)
+}
+
+// Read and Verify work beside a writer that closes, compresses and deletes segments.
+func TestReadersBesideAWriter(t *testing.T) {
+	dir := t.TempDir()
+	l := open(t, Config{Dir: dir, MaxSegment: 3000, MaxTotal: 9000, Durability: Buffered, checkpointEvery: 7})
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		add(t, l, numbered(1, 1500)...)
+	}()
+	for running := true; running; {
+		select {
+		case <-done:
+			running = false
+		default:
+		}
+		next := uint64(0)
+		for e, err := range Read(dir) {
+			require.NoError(t, err)
+			require.GreaterOrEqual(t, e.Seq, next)
+			next = e.Seq + 1
+		}
+		_, err := Verify(dir, testKeys())
+		require.NoError(t, err)
+	}
+	closeLog(t, l)
+}

@@ -18,6 +18,7 @@ func TestHelpHasUsageAndExamples(t *testing.T) {
 		{"bundle"}, {"bundle", "--help"}, {"bundle", "build", "--help"}, {"bundle", "sign", "--help"}, {"bundle", "verify", "--help"},
 		{"bundle", "inspect", "--help"}, {"bundle", "release", "--help"}, {"help", "bundle", "build"},
 		{"routes"}, {"routes", "check", "--help"}, {"routes", "explain", "--help"}, {"routes", "schema", "--help"}, {"doctor", "--help"},
+		{"log"}, {"log", "verify", "--help"}, {"log", "key", "--help"},
 	} {
 		got := run(t, nil, args...)
 		require.Equal(t, statusOK, got.status, got)
@@ -83,10 +84,16 @@ func TestInvalidCommandLinesAreExplained(t *testing.T) {
 		"bundle inspect testdata/none":                "testdata/none",
 		"bundle release":                              "--from is missing: name the old bundle",
 		"bundle release x.tar.gz":                     `"x.tar.gz" is one argument too many`,
-		"version now":                                 `"now" is one argument too many`,
-		"directory openapi x":                         `"x" is one argument too many`,
-		"directory import":                            "FILE is missing: wardkeeper directory import FILE --to URL [flags]",
-		"directory import " + testDirectory:           "--to is missing: name the database, postgres://",
+		"log verfy x":                                 `there is no command "wardkeeper log verfy": did you mean verify? `,
+		"log verify":                                  "DIR is missing: wardkeeper log verify DIR [flags]",
+		"log verify testdata/none":                    "the log cannot be verified: ",
+		"log verify testdata/none --checkpoint 1:00":  "write it as SEQ:HASH",
+		"log key":                           "FILE is missing: wardkeeper log key FILE",
+		"log key testdata/none/x.pem":       "cannot write the key: ",
+		"version now":                       `"now" is one argument too many`,
+		"directory openapi x":               `"x" is one argument too many`,
+		"directory import":                  "FILE is missing: wardkeeper directory import FILE --to URL [flags]",
+		"directory import " + testDirectory: "--to is missing: name the database, postgres://",
 		"directory import " + testDirectory + " --to mysql://a:b@c/d": "the database must be a URL, postgres://",
 		"directory import " + testDirectory + " --too x":              "there is no flag --too: did you mean --to? ",
 		"directory schema now":                                        `"now" is one argument too many`,

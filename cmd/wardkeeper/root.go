@@ -43,7 +43,7 @@ assignments of a directory, and answers through the OpenID AuthZEN Authorization
 			return cmd.Help()
 		},
 	})
-	root.AddCommand(newServeCommand(p), newAskCommand(p), newDirectoryCommand(p), newBundleCommand(p), newRoutesCommand(p), newDoctorCommand(p),
+	root.AddCommand(newServeCommand(p), newAskCommand(p), newDirectoryCommand(p), newBundleCommand(p), newRoutesCommand(p), newDoctorCommand(p), newLogCommand(p),
 		newVersionCommand(p))
 	return root
 }

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"crypto/ed25519"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/pdp/decisionlog"
+)
+
+// logFolder writes a log of decisions with three records and returns its folder and the file of its public key.
+func logFolder(t *testing.T) (dir, public string) {
+	t.Helper()
+	private := filepath.Join(t.TempDir(), "private.pem")
+	made := run(t, nil, "log", "key", private)
+	require.Equal(t, statusOK, made.status, made)
+	info, err := os.Stat(private)
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o600), info.Mode())
+	key, err := decisionlog.ParseSigningKey([]byte(readFile(t, private)))
+	require.NoError(t, err)
+
+	dir = filepath.Join(t.TempDir(), "decisions")
+	log, err := decisionlog.Open(decisionlog.Config{Dir: dir, Signer: func() ed25519.PrivateKey { return key }})
+	require.NoError(t, err)
+	for n := range 3 {
+		require.NoError(t, log.Append(context.Background(), fmt.Appendf(nil, `{"decision":%t}`, n > 0)))
+	}
+	require.NoError(t, log.Close(context.Background()))
+	return dir, writeFile(t, "public.pem", made.out)
+}
+
+func TestLogVerify(t *testing.T) {
+	t.Parallel()
+	dir, public := logFolder(t)
+	_, other := logFolder(t)
+	segment := filepath.Join(dir, "decisions-00000001.ndjson")
+	intact := readFile(t, segment)
+
+	got := run(t, nil, "log", "verify", dir, "--key", public)
+	require.Equal(t, statusOK, got.status, got)
+	require.Contains(t, got.out, dir+" is intact\n")
+	require.Contains(t, got.out, "  records     3, from 1 (")
+	require.Contains(t, got.out, "  signatures  ")
+	require.NotContains(t, got.out, "server")
+	checkpoint := regexp.MustCompile(`checkpoint  (3:[0-9a-f]{64}) `).FindStringSubmatch(got.out)[1]
+
+	got = run(t, nil, "log", "verify", dir)
+	require.Equal(t, statusOK, got.status, got)
+	require.Contains(t, got.out, "not checked: name the public key (--key)")
+
+	shorter := strings.Join(strings.SplitAfter(intact, "\n")[:2], "")
+	for name, c := range map[string]struct {
+		content string
+		args    []string
+		status  int
+		want    string
+	}{
+		"a known checkpoint":  {intact, []string{"--key", public, "--checkpoint", checkpoint}, statusOK, "is intact"},
+		"a changed record":    {strings.Replace(intact, "false", "true", 1), []string{"--key", public}, statusNo, "decisions-00000001.ndjson, line 2, record 1: "},
+		"another key":         {intact, []string{"--key", other}, statusNo, "decisions-00000001.ndjson, line 1, record 1: it is signed by the unknown key "},
+		"a removed end":       {shorter, []string{"--key", public}, statusOK, "the server is running, or did not stop in order"},
+		"a removed end, seen": {shorter, []string{"--key", public, "--checkpoint", checkpoint}, statusNo, "its end was removed"},
+		"a torn end":          {shorter + `{"se`, []string{"--key", public}, statusOK, "incomplete  4 bytes"},
+		"no checkpoint":       {intact, []string{"--checkpoint", "3"}, statusFailed, "write it as SEQ:HASH"},
+		"no such key":         {intact, []string{"--key", "testdata/none.pem"}, statusFailed, "the key file cannot be read"},
+		"no key in the file":  {intact, []string{"--key", segment}, statusFailed, "it holds no public key"},
+	} {
+		putFile(t, segment, c.content)
+		got := run(t, nil, append([]string{"log", "verify", dir}, c.args...)...)
+		require.Equal(t, c.status, got.status, "%s: %v", name, got)
+		require.Contains(t, got.out+got.err, c.want, name)
+	}
+	got = run(t, nil, "log", "verify", t.TempDir(), "--key", public)
+	require.Equal(t, statusFailed, got.status, got)
+	require.Contains(t, got.err, "holds no segment of a decision log")
+}
+
+func TestLogKeyReplacesNothing(t *testing.T) {
+	t.Parallel()
+	path := writeFile(t, "private.pem", "precious")
+	got := run(t, nil, "log", "key", path)
+	require.Equal(t, statusFailed, got.status, got)
+	require.Contains(t, got.err, "exists: name another file")
+	require.Equal(t, "precious", readFile(t, path))
+}

@@ -53,7 +53,7 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	verbose := flags.Bool("v", false, "also print what passes, and the application's log")
 	mutants := flags.String("mutants", "", "check that the suite finds the changes to the adapter that this `FILE` lists")
 	folder := flags.String("in", ".", "with -mutants, the `FOLDER` of the adapter, which is copied for each change")
-	build := flags.String("build", "", "with -mutants, a shell `COMMAND` that builds a copy")
+	build := flags.String("build", "", "with -mutants, a shell `COMMAND` that builds the copies, whose folders are its arguments")
 	listOnly := flags.Bool("list", false, "print the cases and exit")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {

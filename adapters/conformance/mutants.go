@@ -43,7 +43,7 @@ func (m mutant) String() string {
 // mutation says how mutants are made and run.
 type mutation struct {
 	folder  string   // of the adapter
-	build   string   // a shell command that builds a copy of the folder; "" if there is nothing to build
+	build   string   // a shell command that builds the copies that are its arguments; "" if there is nothing to build
 	command []string // starts the sample application in a copy
 	without []string
 	verbose bool
@@ -104,17 +104,32 @@ func (r *mutation) status(ctx context.Context, path string, stderr io.Writer) in
 
 // run runs all mutants and returns how many the suite has not found. An error means that at least one could not be run.
 func (r *mutation) run(ctx context.Context, all []mutant) (survived int, err error) {
+	parent, err := os.MkdirTemp("", "mutants")
+	if err != nil {
+		return 0, err
+	}
+	defer os.RemoveAll(parent)
+	folders := make([]string, len(all))
+	for i, m := range all {
+		folders[i] = filepath.Join(parent, fmt.Sprint(i))
+		if err := r.write(m, folders[i]); err != nil {
+			return 0, fmt.Errorf("the mutant %s: %w", m, err)
+		}
+	}
+	if err := r.buildAll(ctx, folders); err != nil {
+		return 0, err
+	}
 	var (
 		running sync.WaitGroup
 		mu      sync.Mutex // guards survived, err and out
 		slots   = make(chan struct{}, mutantsAtOnce)
 	)
-	for _, m := range all {
+	for i, m := range all {
 		slots <- struct{}{}
 		running.Go(func() {
 			defer func() { <-slots }()
 			var said strings.Builder
-			found, problem := r.try(ctx, m, &said)
+			found, problem := r.try(ctx, m, folders[i], &said)
 			mu.Lock()
 			defer mu.Unlock()
 			switch {
@@ -132,34 +147,41 @@ func (r *mutation) run(ctx context.Context, all []mutant) (survived int, err err
 	return survived, err
 }
 
-// try makes a mutant and reports whether the suite names its duty.
-func (r *mutation) try(ctx context.Context, m mutant, said io.Writer) (found bool, err error) {
-	if err := ctx.Err(); err != nil {
-		return false, err
-	}
-	folder, err := os.MkdirTemp("", "mutant")
-	if err != nil {
-		return false, err
-	}
-	defer os.RemoveAll(folder)
+// write copies the adapter to a folder and makes the change.
+func (r *mutation) write(m mutant, folder string) error {
 	if err := os.CopyFS(folder, os.DirFS(r.folder)); err != nil {
-		return false, err
+		return err
 	}
 	path := filepath.Join(folder, m.File)
 	code, err := os.ReadFile(path)
 	if err != nil {
-		return false, err
+		return err
 	}
 	if n := strings.Count(string(code), m.Old); n != 1 {
-		return false, fmt.Errorf("%q is in the file %d times, want once", m.Old, n)
+		return fmt.Errorf("%q is in the file %d times, want once", m.Old, n)
 	}
-	if err := os.WriteFile(path, []byte(strings.Replace(string(code), m.Old, m.New, 1)), 0o600); err != nil {
+	return os.WriteFile(path, []byte(strings.Replace(string(code), m.Old, m.New, 1)), 0o600)
+}
+
+// buildAll builds all copies by one command, since to start a compiler can take longer than to compile a change. It ends what it
+// has started when the context ends.
+func (r *mutation) buildAll(ctx context.Context, folders []string) error {
+	if r.build == "" {
+		return nil
+	}
+	cmd := exec.CommandContext(ctx, "sh", append([]string{"-ec", r.build, "sh"}, folders...)...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("the mutants cannot be built: %w\n%s", err, out)
+	}
+	return nil
+}
+
+// try runs the suite on a mutant and reports whether it names its duty.
+func (r *mutation) try(ctx context.Context, m mutant, folder string, said io.Writer) (found bool, err error) {
+	if err := ctx.Err(); err != nil {
 		return false, err
-	}
-	if r.build != "" {
-		if err := runIn(ctx, folder, r.build); err != nil {
-			return false, err
-		}
 	}
 	s, err := newSuite([]string{m.Duty}, r.without, "")
 	if err != nil {
@@ -169,16 +191,4 @@ func (r *mutation) try(ctx context.Context, m mutant, said io.Writer) (found boo
 	s.command = append([]string{"sh", "-c", `cd "$0" && exec "$@"`, folder}, r.command...)
 	broken, err := s.run(ctx)
 	return slices.Contains(broken, m.Duty), err
-}
-
-// runIn runs a shell command in a folder, and ends what it has started when the context ends.
-func runIn(ctx context.Context, folder, command string) error {
-	cmd := exec.CommandContext(ctx, "sh", "-c", command)
-	cmd.Dir = folder
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("it cannot be built: %w\n%s", err, out)
-	}
-	return nil
 }

@@ -50,7 +50,7 @@ func TestMutants(t *testing.T) {
 				return `old: "set -e", new: "set -eu"`
 			}
 			return denying
-		}, "touch built", statusBreaks, []string{"FAIL  PEP-14  program.sh", "ok    PEP-13  program.sh", "13 mutants found, 1 not found"}},
+		}, `for copy; do touch "$copy/built"; done`, statusBreaks, []string{"FAIL  PEP-14  program.sh", "ok    PEP-13  program.sh", "13 mutants found, 1 not found"}},
 		"a text that is missing": {func(string) string { return `old: absent, new: x` }, "", statusFailed, []string{`"absent" is in the file 0 times`}},
 		"a text that is twice":   {func(string) string { return `old: routes, new: x` }, "", statusFailed, []string{`"routes" is in the file 2 times`}},
 		"a build that fails":     {func(string) string { return denying }, "echo no compiler; false", statusFailed, []string{"cannot be built", "no compiler"}},

@@ -41,8 +41,7 @@ func FuzzForwardedRequestIsTheOneJudged(f *testing.F) {
 	logger := slog.New(slog.DiscardHandler)
 	checker, err := check.New(check.Config{Routes: table, Decider: decider, Logger: logger})
 	require.NoError(f, err)
-	tokens := func() []string { return []string{"token"} }
-	server, err := extauthz.New(extauthz.Config{Checker: func() *check.Checker { return checker }, Tokens: tokens, Logger: logger})
+	server, err := extauthz.New(extauthz.Config{Checker: func() *check.Checker { return checker }, Authenticate: byToken("token"), Logger: logger})
 	require.NoError(f, err)
 	ctx := metadata.NewIncomingContext(f.Context(), metadata.Pairs("authorization", "Bearer token"))
 	f.Fuzz(func(t *testing.T, method, path, host, name, value, body string, raw bool) {

@@ -13,6 +13,7 @@ import (
 
 	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/metadata"
@@ -36,8 +37,10 @@ const (
 type Config struct {
 	// Checker returns the current checker. It is called for each request, so that the route file can be replaced.
 	Checker func() *check.Checker
-	// Tokens returns the valid tokens of proxies. nil means that any client that can connect may ask.
-	Tokens func() []string
+	// Authenticate returns the name of a proxy and the context of what it asks. authorization has the values of that name in the
+	// call's metadata, state is nil without TLS. The error says why the proxy may not ask. A nil function means that any client
+	// that can connect may.
+	Authenticate func(ctx context.Context, authorization []string, state *tls.ConnectionState) (known context.Context, name string, err error)
 	// TLS is for every connection but those over Unix sockets; nil means that none speaks TLS.
 	TLS *tls.Config
 	// Ready reports whether questions can be decided; nil means always.
@@ -54,13 +57,13 @@ type Config struct {
 // Server answers Envoy. It is safe for concurrent use.
 type Server struct {
 	authv3.UnimplementedAuthorizationServer
-	checker func() *check.Checker
-	tokens  func() []string
-	timeout time.Duration
-	slots   chan struct{} // one for each running check
-	log     *slog.Logger
-	health  *health
-	grpc    *grpc.Server
+	checker      func() *check.Checker
+	authenticate func(context.Context, []string, *tls.ConnectionState) (context.Context, string, error)
+	timeout      time.Duration
+	slots        chan struct{} // one for each running check
+	log          *slog.Logger
+	health       *health
+	grpc         *grpc.Server
 }
 
 // New returns a server.
@@ -81,7 +84,7 @@ func New(c Config) (*Server, error) {
 		c.IdleTimeout = 2 * time.Minute
 	}
 	s := &Server{
-		checker: c.Checker, tokens: c.Tokens, timeout: c.Timeout, slots: make(chan struct{}, c.MaxChecks), log: c.Logger,
+		checker: c.Checker, authenticate: c.Authenticate, timeout: c.Timeout, slots: make(chan struct{}, c.MaxChecks), log: c.Logger,
 		health: newHealth(c.Ready, c.Timeout),
 	}
 	s.grpc = grpc.NewServer(
@@ -130,12 +133,12 @@ func (s *Server) Check(ctx context.Context, r *authv3.CheckRequest) (*authv3.Che
 	start := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, s.timeLeft(ctx))
 	defer cancel()
-	request, result := s.check(ctx, r.GetAttributes())
+	request, caller, result := s.check(ctx, r.GetAttributes())
 	if result.Trace.RequestID == "" { // refused before the request was looked at
 		result.Trace = traceOf(r.GetAttributes())
 		result.Refusal.RequestID = result.Trace.RequestID
 	}
-	s.logAccess(ctx, request, result, time.Since(start))
+	s.logAccess(ctx, request, caller, result, time.Since(start))
 	if result.Pass {
 		return permitted(result, request.Header), nil
 	}
@@ -152,7 +155,7 @@ func (s *Server) timeLeft(ctx context.Context) time.Duration {
 	return min(s.timeout, time.Until(deadline)*9/10)
 }
 
-func (s *Server) check(ctx context.Context, attributes *authv3.AttributeContext) (request routes.Request, result check.Result) {
+func (s *Server) check(ctx context.Context, attributes *authv3.AttributeContext) (request routes.Request, caller string, result check.Result) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			s.log.ErrorContext(ctx, "a check panicked", "error", fmt.Sprintf("%T", cause)) // the value may name persons
@@ -164,23 +167,24 @@ func (s *Server) check(ctx context.Context, attributes *authv3.AttributeContext)
 		defer func() { <-s.slots }()
 	default:
 		s.log.WarnContext(ctx, "too many checks at a time")
-		return request, unavailable()
+		return request, "", unavailable()
 	}
 	fromProxy := overUnixSocket(ctx)
-	if s.tokens != nil {
+	if s.authenticate != nil {
 		md, _ := metadata.FromIncomingContext(ctx)
-		if !check.AcceptsToken(s.tokens(), check.Bearer(md.Get("authorization"))) {
-			s.log.WarnContext(ctx, "a proxy has no valid token: it must send authorization, as Bearer, in initial_metadata")
-			return request, unavailable()
+		known, name, err := s.authenticate(ctx, md.Get("authorization"), connectionState(ctx))
+		if err != nil {
+			s.log.WarnContext(ctx, "a proxy has no valid token: it must send authorization, as Bearer, in initial_metadata", "error", err)
+			return request, name, unavailable()
 		}
-		fromProxy = true
+		ctx, caller, fromProxy = known, name, true
 	}
 	request, err := requestOf(attributes, fromProxy)
 	if err != nil {
 		s.log.WarnContext(ctx, "a proxy asks in a way that cannot be answered", "error", err)
-		return request, unavailable()
+		return request, caller, unavailable()
 	}
-	return request, s.checker().Check(ctx, request)
+	return request, caller, s.checker().Check(ctx, request)
 }
 
 // overUnixSocket reports whether the caller is connected over a Unix socket, whose permissions restrict who it can be.
@@ -189,8 +193,21 @@ func overUnixSocket(ctx context.Context) bool {
 	return ok && p.LocalAddr != nil && p.LocalAddr.Network() == "unix"
 }
 
+// connectionState returns the state of the caller's connection, or nil if it is not secured.
+func connectionState(ctx context.Context) *tls.ConnectionState {
+	p, ok := peer.FromContext(ctx)
+	if !ok {
+		return nil
+	}
+	info, ok := p.AuthInfo.(credentials.TLSInfo)
+	if !ok {
+		return nil
+	}
+	return &info.State
+}
+
 // logAccess writes a line of the access log, with the same keys as the HTTP server's.
-func (s *Server) logAccess(ctx context.Context, r routes.Request, result check.Result, elapsed time.Duration) {
+func (s *Server) logAccess(ctx context.Context, r routes.Request, caller string, result check.Result, elapsed time.Duration) {
 	status := http.StatusOK
 	if !result.Pass {
 		status = result.Refusal.Status
@@ -200,7 +217,10 @@ func (s *Server) logAccess(ctx context.Context, r routes.Request, result check.R
 		slog.Duration("duration", elapsed), slog.String("request_id", result.Trace.RequestID),
 	}
 	if p, ok := peer.FromContext(ctx); ok {
-		attrs = append(attrs, slog.String("caller", p.Addr.String()))
+		attrs = append(attrs, slog.String("peer", p.Addr.String()))
+	}
+	if caller != "" {
+		attrs = append(attrs, slog.String("caller", caller))
 	}
 	s.log.LogAttrs(ctx, slog.LevelInfo, "request", append(attrs, slog.String("outcome", outcomeOf(result)))...)
 }

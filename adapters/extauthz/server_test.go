@@ -2,6 +2,7 @@ package extauthz_test
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net"
@@ -368,12 +369,22 @@ func TestRequestsThatAreNotOfEnvoysFilterAreDenied(t *testing.T) {
 	assert.Empty(t, s.decider.questions)
 }
 
+// byToken recognizes a proxy by one of the tokens.
+func byToken(tokens ...string) func(context.Context, []string, *tls.ConnectionState) (context.Context, string, error) {
+	return func(ctx context.Context, authorization []string, _ *tls.ConnectionState) (context.Context, string, error) {
+		if !check.AcceptsToken(tokens, check.Bearer(authorization)) {
+			return ctx, "", errors.New("unknown")
+		}
+		return ctx, "the-proxy", nil
+	}
+}
+
 func TestOnlyAProvenProxyNamesThePerson(t *testing.T) {
 	r := envoytest.Recommended().CheckRequest(get("/users/allow"))
 	s := start(t, nil)
 	assert.Equal(t, http.StatusUnauthorized, statusOf(t, askOver(t, s.tcp, r)), "anybody can connect")
 
-	s = start(t, func(c *extauthz.Config) { c.Tokens = func() []string { return []string{"first", "second"} } })
+	s = start(t, func(c *extauthz.Config) { c.Authenticate = byToken("first", "second") })
 	for _, conn := range []*grpc.ClientConn{s.tcp, s.socket} {
 		assert.Equal(t, http.StatusOK, statusOf(t, askOver(t, conn, r, "authorization", "Bearer second")))
 		for _, md := range [][]string{nil, {"authorization", "Bearer third"}, {"authorization", "Basic first"}, {"authorization", "first"}, {"authorization", ""},
@@ -383,6 +394,7 @@ func TestOnlyAProvenProxyNamesThePerson(t *testing.T) {
 	}
 	assert.Contains(t, s.log.String(), "a proxy has no valid token")
 	assert.NotContains(t, s.log.String(), "third")
+	assert.Contains(t, s.log.String(), "caller=the-proxy")
 }
 
 func TestTimeOfEnvoyIsRespected(t *testing.T) {
@@ -459,7 +471,7 @@ func TestHealthFollowsReadiness(t *testing.T) {
 	var ready atomic.Bool
 	s := start(t, func(c *extauthz.Config) {
 		c.Ready = func(context.Context) bool { return ready.Load() }
-		c.Tokens = func() []string { return nil } // health needs none
+		c.Authenticate = byToken() // health needs none
 	})
 	client := healthv1.NewHealthClient(s.tcp)
 	for _, service := range []string{"", "envoy.service.auth.v3.Authorization"} {

@@ -3,6 +3,7 @@ package forwardauth
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -42,8 +43,6 @@ const defaultTimeout = 900 * time.Millisecond
 type Config struct {
 	// Checker returns the current checker. It is called for each request, so that the route file can be replaced.
 	Checker func() *check.Checker
-	// Tokens returns the valid tokens of proxies. nil means that any client that can connect may ask.
-	Tokens func() []string
 	// Timeout bounds a check; 0 means 0.9 s. What takes longer is no answer.
 	Timeout time.Duration
 	Logger  *slog.Logger // nil means slog.Default()
@@ -52,7 +51,6 @@ type Config struct {
 // Handler answers proxies. It is safe for concurrent use.
 type Handler struct {
 	checker func() *check.Checker
-	tokens  func() []string
 	timeout time.Duration
 	logger  *slog.Logger
 }
@@ -68,17 +66,18 @@ func New(c Config) (*Handler, error) {
 	if c.Timeout <= 0 {
 		c.Timeout = defaultTimeout
 	}
-	return &Handler{c.Checker, c.Tokens, c.Timeout, c.Logger}, nil
+	return &Handler{c.Checker, c.Timeout, c.Logger}, nil
 }
 
-// Answer answers a subrequest: with status 200 if the original request may pass, otherwise with the refusal. With the query
+// Answer answers a subrequest: with status 200 if the original request may pass, otherwise with the refusal. proven says that the
+// proxy has proven who it is; one that asks over a Unix socket need not. refused is why the proxy may not ask, or nil. With the query
 // "as=nginx", every refusal but 401 has the status 403, because nginx turns any other into 500; X-Wardkeeper-Status has the
 // real one.
-func (h *Handler) Answer(ctx context.Context, r *http.Request) (status int, header http.Header, body []byte) {
+func (h *Handler) Answer(ctx context.Context, r *http.Request, proven bool, refused error) (status int, header http.Header, body []byte) {
 	ctx, cancel := context.WithTimeout(ctx, h.timeout)
 	defer cancel()
 	header = http.Header{}
-	refusal, result, err := h.check(ctx, r)
+	refusal, result, err := h.check(ctx, r, proven, refused)
 	if err != nil {
 		refusal.RequestID = pep.NewTrace(r.Header.Values).RequestID
 		h.logger.WarnContext(ctx, "a proxy asks in a way that cannot be answered", "request_id", refusal.RequestID, "error", err)
@@ -127,13 +126,9 @@ func withoutMore(reasons []pep.Reason) []pep.Reason {
 var errNotSaid = errors.New("the proxy does not say what the request is: it must set X-Forwarded-Method, X-Forwarded-Uri and X-Forwarded-Host, once each")
 
 // check returns the refusal, or nil if the request may pass. The error is for the log, and means that the proxy is at fault.
-func (h *Handler) check(ctx context.Context, r *http.Request) (*pep.Refusal, check.Result, error) {
-	fromProxy := overUnixSocket(r.Context())
-	if h.tokens != nil {
-		if !check.AcceptsToken(h.tokens(), r.Header.Values(tokenHeader)) {
-			return unavailable(), check.Result{}, errors.New("the proxy has no valid token: it must set X-Wardkeeper-Token")
-		}
-		fromProxy = true
+func (h *Handler) check(ctx context.Context, r *http.Request, proven bool, refused error) (*pep.Refusal, check.Result, error) {
+	if refused != nil {
+		return unavailable(), check.Result{}, fmt.Errorf("the proxy may not ask, it must set X-Wardkeeper-Token or have a client certificate: %w", refused)
 	}
 	method, target, host := r.Header[methodHeader], r.Header[targetHeader], r.Header[hostHeader]
 	if len(method) != 1 || len(target) != 1 || len(host) != 1 {
@@ -143,7 +138,7 @@ func (h *Handler) check(ctx context.Context, r *http.Request) (*pep.Refusal, che
 	for _, name := range []string{methodHeader, targetHeader, hostHeader, tokenHeader} {
 		delete(header, name)
 	}
-	result := h.checker().Check(ctx, routes.Request{Method: method[0], Target: target[0], Host: host, Header: header, FromProxy: fromProxy})
+	result := h.checker().Check(ctx, routes.Request{Method: method[0], Target: target[0], Host: host, Header: header, FromProxy: proven || overUnixSocket(r.Context())})
 	if !result.Pass {
 		return &result.Refusal, result, nil
 	}

@@ -52,14 +52,14 @@ routes:
   - {path: "/users/{id}", methods: [GET], action: user.view, resource: {id: {path: id}}}
 `
 
-func newHandler(t *testing.T, decider *byResource, tokens func() []string) *forwardauth.Handler {
+func newHandler(t *testing.T, decider *byResource) *forwardauth.Handler {
 	t.Helper()
 	table, err := routes.Parse([]byte(file))
 	require.NoError(t, err)
 	logger := slog.New(slog.DiscardHandler)
 	c, err := check.New(check.Config{Routes: table, Decider: decider, Logger: logger})
 	require.NoError(t, err)
-	h, err := forwardauth.New(forwardauth.Config{Checker: func() *check.Checker { return c }, Tokens: tokens, Logger: logger})
+	h, err := forwardauth.New(forwardauth.Config{Checker: func() *check.Checker { return c }, Logger: logger})
 	require.NoError(t, err)
 	return h
 }
@@ -115,7 +115,7 @@ func TestAnswer(t *testing.T) {
 			if method == "" {
 				method = http.MethodGet
 			}
-			status, header, body := newHandler(t, &byResource{}, nil).Answer(t.Context(), asked(c.query, method, c.target, c.header))
+			status, header, body := newHandler(t, &byResource{}).Answer(t.Context(), asked(c.query, method, c.target, c.header), false, nil)
 			assert.Equal(t, c.status, status, string(body))
 			assert.Equal(t, c.realStatus, header.Get("X-Wardkeeper-Status"))
 			for field, value := range c.want {
@@ -137,32 +137,32 @@ func TestAnswer(t *testing.T) {
 
 // What is too long for a header field loses first what no sentence says.
 func TestLongRefusalsLoseDetailsFirst(t *testing.T) {
-	_, header, body := newHandler(t, &byResource{}, nil).Answer(t.Context(), asked("?as=nginx", http.MethodGet, "/users/long", nil))
+	_, header, body := newHandler(t, &byResource{}).Answer(t.Context(), asked("?as=nginx", http.MethodGet, "/users/long", nil), false, nil)
 	assert.Contains(t, string(body), `"advice":[{"code":"switch","locations":["north","north",`)
 	assert.Contains(t, header.Get("X-Wardkeeper-Body"), `"advice":[{"code":"switch","message":"Stand elsewhere."}]`)
 }
 
 func TestPersonIsNamedOnlyByAProvenProxy(t *testing.T) {
-	token := func() []string { return []string{"0123456789abcdef"} }
 	for name, c := range map[string]struct {
-		tokens func() []string
-		tcp    bool
-		header map[string]string
-		status int
+		tcp     bool
+		proven  bool
+		refused error
+		status  int
 	}{
 		"over a Unix socket":            {status: 200},
 		"over TCP":                      {tcp: true, status: 401},
-		"over TCP with a token":         {tokens: token, tcp: true, header: map[string]string{"X-Wardkeeper-Token": "0123456789abcdef"}, status: 200},
-		"over TCP with another token":   {tokens: token, tcp: true, header: map[string]string{"X-Wardkeeper-Token": "fedcba9876543210"}, status: 503},
-		"over a socket without a token": {tokens: token, status: 503},
+		"over TCP with a token":         {tcp: true, proven: true, status: 200},
+		"over TCP with another token":   {tcp: true, refused: errors.New("unknown"), status: 503},
+		"over a socket without a token": {refused: errors.New("unknown"), status: 503},
+		"without the role":              {proven: true, refused: errors.New("no role"), status: 503},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := asked("", http.MethodGet, "/users/allow", c.header)
+			r := asked("", http.MethodGet, "/users/allow", map[string]string{"X-Wardkeeper-Token": "0123456789abcdef"})
 			if c.tcp {
 				r = r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, &net.TCPAddr{}))
 			}
 			decider := &byResource{}
-			status, header, _ := newHandler(t, decider, c.tokens).Answer(t.Context(), r)
+			status, header, _ := newHandler(t, decider).Answer(t.Context(), r, c.proven, c.refused)
 			assert.Equal(t, c.status, status)
 			assert.NotEmpty(t, header.Get("X-Request-Id"), "also for a proxy without a token")
 			assert.NotContains(t, header, "X-Wardkeeper-Token")

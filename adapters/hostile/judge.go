@@ -130,7 +130,7 @@ func (j *Judge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx, pass := j.Ask(r.Context())
 	// Whether the proxy is authenticated depends on the sidecar's settings, which are not examined here.
 	r = r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, net.Addr(&net.UnixAddr{Net: "unix"})))
-	status, header, body := j.handler.Answer(ctx, r)
+	status, header, body := j.handler.Answer(ctx, r, false, nil)
 	if status == http.StatusOK {
 		pass(forwarded(r))
 	}

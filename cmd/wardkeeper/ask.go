@@ -15,10 +15,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/ask"
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/callers"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/logging"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/terminal"
-	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/tokens"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/unixsocket"
 	"github.com/wardkeeper/wardkeeper/pdp/httpapi"
 	"github.com/wardkeeper/wardkeeper/pdp/rotation"
@@ -132,7 +132,7 @@ func (f askFlags) ask(ctx context.Context, p process, q *ask.Question) (*ask.Dec
 		client.Transport = &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: files.Config(), ForceAttemptHTTP2: true}
 	}
 	if file := cmp.Or(f.tokenFile, p.variable(config.Variable("token-file"))); file != "" {
-		found, err := tokens.Read(file)
+		found, err := callers.Read(file)
 		if err != nil {
 			return nil, err
 		}

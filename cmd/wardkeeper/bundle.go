@@ -13,8 +13,8 @@ import (
 
 	"github.com/wardkeeper/wardkeeper/bundles"
 	"github.com/wardkeeper/wardkeeper/bundles/release"
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/callers"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/terminal"
-	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/tokens"
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/proof"
 )
@@ -66,7 +66,7 @@ func (s *signing) key(p process) (*release.SigningKey, error) {
 	if err != nil {
 		return nil, fmt.Errorf("signing key %s: %w", s.keyFile, err)
 	}
-	if tokens.WorldReadable(s.keyFile) {
+	if callers.WorldReadable(s.keyFile) {
 		p.note("every user of this machine can read the signing key: remove that permission (chmod o-r %s)", s.keyFile)
 	}
 	return key, nil

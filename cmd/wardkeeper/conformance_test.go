@@ -128,7 +128,7 @@ func forwardAuth(t *testing.T, checker func() *check.Checker) http.Handler {
 	handler, err := forwardauth.New(forwardauth.Config{Checker: checker, Timeout: time.Minute})
 	require.NoError(t, err)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		status, header, body := handler.Answer(r.Context(), r)
+		status, header, body := handler.Answer(r.Context(), r, false, nil)
 		for name, values := range header {
 			w.Header()[name] = values
 		}

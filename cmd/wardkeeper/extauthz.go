@@ -9,9 +9,9 @@ import (
 
 	"github.com/wardkeeper/wardkeeper/adapters/check"
 	"github.com/wardkeeper/wardkeeper/adapters/extauthz"
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/callers"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/lifecycle"
-	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/tokens"
 )
 
 // maxEnvoyConnections limits the connections from Envoy on each address. Each of its worker threads needs one.
@@ -25,14 +25,14 @@ type envoyServer struct {
 
 // newEnvoyServers returns the server that answers Envoy, or none if there is no address for it.
 func newEnvoyServers(
-	s *config.Settings, side *sidecar, checker func() *check.Checker, ls listeners, secure *serverTLS, clients *tokens.Tokens,
+	s *config.Settings, side *sidecar, checker func() *check.Checker, ls listeners, secure *serverTLS, clients *callers.Callers,
 	logger *slog.Logger,
 ) ([]lifecycle.Server, error) {
 	if len(ls) == 0 {
 		return nil, nil
 	}
 	server, err := extauthz.New(extauthz.Config{
-		Checker: checker, Tokens: clients.Ask(), TLS: secure.config(), Ready: side.isReady, MaxChecks: s.MaxRequests,
+		Checker: checker, Authenticate: proxyAuthenticator(clients), TLS: secure.config(), Ready: side.isReady, MaxChecks: s.MaxRequests,
 		Timeout: s.RequestTimeout, IdleTimeout: s.IdleTimeout, Logger: logger,
 	})
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/wardkeeper/wardkeeper/bundles"
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/callers"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/golden"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/unixsocket"
 	"github.com/wardkeeper/wardkeeper/pdp"
@@ -69,9 +70,12 @@ func askEngine(_ *testing.T, engine *pdp.Engine) askFunc {
 }
 
 func goldenServer(t *testing.T, engine *pdp.Engine) *httpapi.Server {
-	api, err := httpapi.New(httpapi.Config{
-		Decider: engine, BaseURL: "https://pdp.example.org", Tokens: func() []string { return []string{testToken} }, Logger: slog.New(slog.DiscardHandler),
-	})
+	logger := slog.New(slog.DiscardHandler)
+	clients, err := callers.Open(callers.Config{Logger: logger, Callers: []callers.Caller{
+		{Name: "tests", Roles: httpapi.Roles(), TokenFile: writeFile(t, "token", testToken)},
+	}})
+	require.NoError(t, err)
+	api, err := httpapi.New(httpapi.Config{Decider: engine, BaseURL: "https://pdp.example.org", Callers: clients, Logger: logger})
 	require.NoError(t, err)
 	return api
 }

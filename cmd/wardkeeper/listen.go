@@ -51,7 +51,7 @@ func listenAt(addr config.Addr, flag string, s *config.Settings) (net.Listener, 
 	}
 	// A host name may resolve to an address that other machines can reach.
 	if host, _, _ := net.SplitHostPort(l.Addr().String()); !s.AuthenticatesCallers() && !s.Insecure && !config.IsLoopback(host) {
-		return nil, errors.Join(fmt.Errorf("%s is %s, which other machines can reach: set --token-file or --tls-client-ca-file, or set --insecure",
+		return nil, errors.Join(fmt.Errorf("%s is %s, which other machines can reach: set --token-file, callers or --tls-client-ca-file, or set --insecure",
 			addr, l.Addr()), l.Close())
 	}
 	return l, nil

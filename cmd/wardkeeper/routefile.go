@@ -12,21 +12,22 @@ import (
 	"github.com/wardkeeper/wardkeeper/adapters/identity"
 	"github.com/wardkeeper/wardkeeper/adapters/inprocess"
 	"github.com/wardkeeper/wardkeeper/adapters/routes"
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/callers"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
-	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/tokens"
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
+	"github.com/wardkeeper/wardkeeper/pdp/httpapi"
 	"github.com/wardkeeper/wardkeeper/pdp/rotation"
 )
 
 // openRouteFile opens the route file of the settings. It returns a function that returns the current checker of requests, or
 // nil if the settings name no route file or clients is nil. The file is read again when it changes; if it then has faults, the
 // last good version stays in force.
-func openRouteFile(s *config.Settings, side *sidecar, clients *tokens.Tokens, logger *slog.Logger) (func() *check.Checker, error) {
+func openRouteFile(s *config.Settings, side *sidecar, clients *callers.Callers, logger *slog.Logger) (func() *check.Checker, error) {
 	if s.Routes == "" || clients == nil {
 		return nil, nil
 	}
-	proven := clients.Ask() != nil || onlySockets(s.Addr) && onlySockets(s.ExtAuthz)
+	proven := clients.Requires(httpapi.RoleAsk) || onlySockets(s.Addr) && onlySockets(s.ExtAuthz)
 	var verifier verifiers
 	checker, err := rotation.Open(rotation.Config[*check.Checker]{
 		Name: "the route file", Paths: []string{s.Routes}, MaxSize: routes.MaxFile, Logger: logger,
@@ -85,7 +86,7 @@ func onlySockets(addrs config.AddrList) bool {
 func servable(table *routes.Table, proven, bodies bool) error {
 	var faults []error
 	if header := table.Subject().Header; header != "" && !proven {
-		faults = append(faults, fmt.Errorf("anybody could name a person in the header %s: give proxies a token (--token-file), or listen on Unix sockets alone", header))
+		faults = append(faults, fmt.Errorf("anybody could name a person in the header %s: give proxies a token (--token-file, or callers), or listen on Unix sockets alone", header))
 	}
 	for _, r := range table.Routes() {
 		if r.DrawsBody && !bodies {

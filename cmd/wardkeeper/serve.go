@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/wardkeeper/wardkeeper/adapters/forwardauth"
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/callers"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/factsource"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/lifecycle"
@@ -18,7 +19,6 @@ import (
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/logging"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/metrics"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/terminal"
-	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/tokens"
 	"github.com/wardkeeper/wardkeeper/pdp/httpapi"
 )
 
@@ -39,7 +39,8 @@ may write to a Unix socket may ask there: --socket-mode. A socket that a killed 
 --routes FILE says what the requests to an application mean. nginx, Caddy and others then ask at /adapters/forward-auth whether
 one may pass, and Envoy asks over gRPC at --ext-authz ADDR (ext_authz, version 3), to which the rules of --addr apply.
 
-With --token-file clients must send one of its lines as "Authorization: Bearer ...". To let everybody ask at an address that
+With --token-file clients must send one of its lines as "Authorization: Bearer ...". The key callers of the YAML file gives names
+and roles to clients, which are recognized by tokens, HTTP Basic, client certificates or JSON Web Tokens. To let everybody ask at an address that
 other machines can reach, confirm it with --insecure.
 
 With --tls-cert-file and --tls-key-file every address but Unix sockets speaks TLS (1.2 or 1.3; HTTP/2 where the client can). With
@@ -107,8 +108,8 @@ func (p process) serve(ctx context.Context, s *config.Settings, faults error) er
 	if !s.Check && p.hangups != nil {
 		hangups = p.hangups()
 	}
-	clients, err := openTokens(s, logger)
 	secure, tlsFaults := openTLS(s, logger)
+	clients, err := openCallers(s, secure, logger)
 	faults = errors.Join(faults, err, tlsFaults)
 	if s.Check {
 		faults = errors.Join(faults, checkSockets(s))
@@ -138,7 +139,7 @@ func (p process) serve(ctx context.Context, s *config.Settings, faults error) er
 	api := serverConfig(s, listeners, secure, clients, logger)
 	envoy, err := newEnvoyServers(s, side, checker, forEnvoy, secure, clients, logger)
 	if err == nil && checker != nil {
-		api.ForwardAuth, err = forwardauth.New(forwardauth.Config{Checker: checker, Tokens: clients.Ask(), Timeout: s.ProxyTimeout, Logger: logger})
+		api.ForwardAuth, err = forwardauth.New(forwardauth.Config{Checker: checker, Timeout: s.ProxyTimeout, Logger: logger})
 	}
 	if err != nil {
 		return &exitError{statusNo, errors.Join(err, listeners.close(), forEnvoy.close())}
@@ -192,7 +193,7 @@ func (p process) reportCheck(s *config.Settings, side *sidecar) error {
 	return nil
 }
 
-func serverConfig(s *config.Settings, l listeners, secure *serverTLS, clients *tokens.Tokens, logger *slog.Logger) httpapi.Config {
+func serverConfig(s *config.Settings, l listeners, secure *serverTLS, clients *callers.Callers, logger *slog.Logger) httpapi.Config {
 	baseURL := s.BaseURL
 	if baseURL == "" {
 		baseURL = l.baseURL(secure.scheme(), logger)
@@ -200,8 +201,7 @@ func serverConfig(s *config.Settings, l listeners, secure *serverTLS, clients *t
 	return httpapi.Config{
 		BaseURL:           baseURL,
 		TLS:               secure.config(),
-		Tokens:            clients.Ask(),
-		ChangesTokens:     clients.Announce(),
+		Callers:           clients,
 		Logger:            logger,
 		Timeout:           s.RequestTimeout,
 		ReadHeaderTimeout: s.ReadHeaderTimeout,
@@ -220,13 +220,4 @@ func connectionLimit(s *config.Settings, logger *slog.Logger) int {
 			"max_connections", s.MaxConnections, "room", limit, "open_files", files)
 	}
 	return limit
-}
-
-// openTokens reads the token files of the settings.
-func openTokens(s *config.Settings, logger *slog.Logger) (*tokens.Tokens, error) {
-	return tokens.Open(tokens.Config{
-		Ask:      tokens.File{Path: s.TokenFile, Setting: s.Spelling("token-file")},
-		Announce: tokens.File{Path: s.ChangesTokenFile, Setting: s.Spelling("changes-token-file")},
-		Logger:   logger,
-	})
 }

@@ -132,7 +132,7 @@ func (s *sidecar) newServer(cfg httpapi.Config, more ...prometheus.Collector) (*
 	case *remoteDirectory:
 		cfg.Registry.MustRegister(metrics.Facts(directory.Status))
 		cfg.Membership = directory.membershipStatus
-		if cfg.ChangesTokens != nil {
+		if cfg.Callers != nil && cfg.Callers.Requires(httpapi.RoleAnnounce) {
 			cfg.Changes = directory
 		}
 	}

@@ -83,8 +83,8 @@ func TestServeOnTCPAndUnixSocketsAtOnce(t *testing.T) {
 		require.Equal(t, metadata, get(t, client, "http://pdp/.well-known/authzen-configuration"))
 	}
 	logs := requireStops(t, d)
-	require.Contains(t, logs, fmt.Sprintf(`"caller":"unix:uid=%d,pid=%d"`, os.Getuid(), os.Getpid()))
-	require.Contains(t, logs, `"caller":"127.0.0.1:`)
+	require.Contains(t, logs, fmt.Sprintf(`"peer":"unix:uid=%d,pid=%d"`, os.Getuid(), os.Getpid()))
+	require.Contains(t, logs, `"peer":"127.0.0.1:`)
 	require.NoFileExists(t, one)
 	require.NoFileExists(t, two)
 }

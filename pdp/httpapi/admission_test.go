@@ -86,7 +86,7 @@ func TestOverdueWorkCountsUntilItEnds(t *testing.T) {
 func TestBatchesDoNotDelayEvaluationsOrAnnouncements(t *testing.T) {
 	s := newBlockedDecider()
 	s.decide = func(context.Context, pdp.Request) (pdp.Decision, error) { return pdp.Decision{Allow: true}, nil }
-	h := start(t, Config{Decider: s, MaxBatches: 1, Timeout: time.Minute, Changes: announcerReturning("t", nil), ChangesTokens: staticTokens(changesToken)})
+	h := start(t, Config{Decider: s, MaxBatches: 1, Timeout: time.Minute, Changes: announcerReturning("t", nil), Callers: testCallers{announce: staticTokens(changesToken)}})
 	var all sync.WaitGroup
 	defer all.Wait()
 	defer close(s.release)

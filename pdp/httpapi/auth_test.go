@@ -17,16 +17,18 @@ func TestTokensAreReadForEachRequest(t *testing.T) {
 	announcing.Store(&[]string{"s3cret-three", "s3cret-four"})
 	h := start(t, Config{
 		Decider: allow(), Changes: announcerReturning("1", nil),
-		Tokens:        func() []string { return *asking.Load() },
-		ChangesTokens: func() []string { return *announcing.Load() },
+		Callers: testCallers{
+			ask:      func() []string { return *asking.Load() },
+			announce: func() []string { return *announcing.Load() },
+		},
 	})
 	status := func(path, body, token string) int {
 		return h.post(path, body, "Authorization", "Bearer "+token).status
 	}
-	for token, wanted := range map[string]int{"s3cret-one": 200, "s3cret-two": 200, "s3cret-three": 401, "s3cret-one s3cret-two": 401, "": 401} {
+	for token, wanted := range map[string]int{"s3cret-one": 200, "s3cret-two": 200, "s3cret-three": 403, "s3cret-one s3cret-two": 401, "": 401} {
 		assert.Equal(t, wanted, status("/access/v1/evaluation", question, token), token)
 	}
-	for token, wanted := range map[string]int{"s3cret-three": 200, "s3cret-four": 200, "s3cret-two": 401, "": 401} {
+	for token, wanted := range map[string]int{"s3cret-three": 200, "s3cret-four": 200, "s3cret-two": 403, "": 401} {
 		assert.Equal(t, wanted, status("/v1/membership/changes", janeChanged, token), token)
 	}
 	asking.Store(&[]string{"s3cret-two"})
@@ -42,7 +44,7 @@ func TestTokensAreReadForEachRequest(t *testing.T) {
 
 func TestTokenIsRequired(t *testing.T) {
 	const token = "s3cret.token-of~this/server="
-	h := start(t, Config{Decider: allow(), Tokens: staticTokens(token)})
+	h := start(t, Config{Decider: allow(), Callers: testCallers{ask: staticTokens(token)}})
 	closed := map[string]string{
 		"/access/v1/evaluation": "POST", "/access/v1/evaluations": "POST", "/access/v1/search/subject": "POST",
 		"/access/v1/search/resource": "POST", "/access/v1/search/action": "POST", "/metrics": "GET",
@@ -65,7 +67,7 @@ func TestTokenIsRequired(t *testing.T) {
 	assert.NotContains(t, h.log.String(), token)
 
 	// Two headers are rejected, even if both are valid.
-	s, err := New(Config{Decider: allow(), BaseURL: "https://x", Tokens: staticTokens(token), Logger: slog.New(slog.DiscardHandler)})
+	s, err := New(Config{Decider: allow(), BaseURL: "https://x", Callers: testCallers{ask: staticTokens(token)}, Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	r := httptest.NewRequest("POST", "/access/v1/evaluation", strings.NewReader(question))
 	r.Header["Content-Type"] = []string{"application/json"}

@@ -30,7 +30,7 @@ func BenchmarkEvaluation(b *testing.B) {
 		for log, level := range map[string]slog.Level{"log": slog.LevelInfo, "quiet": slog.LevelWarn} {
 			b.Run(name+"/"+log, func(b *testing.B) {
 				s, err := New(Config{
-					Decider: deciderReturning(d, nil), BaseURL: "https://x", Tokens: staticTokens("t"),
+					Decider: deciderReturning(d, nil), BaseURL: "https://x", Callers: testCallers{ask: staticTokens("t")},
 					Logger: slog.New(slog.NewJSONHandler(io.Discard, &slog.HandlerOptions{Level: level})),
 				})
 				if err != nil {

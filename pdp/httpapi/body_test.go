@@ -34,7 +34,7 @@ func TestContentEncodings(t *testing.T) {
 	t.Parallel()
 	f := allow()
 	f.actions = func(context.Context, pdp.SearchRequest) (pdp.SearchResult, error) { return pdp.SearchResult{}, nil }
-	h := start(t, Config{Decider: f, Data: dataFunc(echoInput), Changes: announcerReturning("5~e", nil), ChangesTokens: staticTokens("changes")})
+	h := start(t, Config{Decider: f, Data: dataFunc(echoInput), Changes: announcerReturning("5~e", nil), Callers: testCallers{announce: staticTokens("changes")}})
 	inflated := gzipped(t, strings.Repeat(" ", 16<<20))
 	const changes = `{"users":[{"id":"jane"}]}`
 	for path, body := range map[string]string{

@@ -44,7 +44,7 @@ func (h *harness) announce(body string, headers ...string) response {
 
 func TestChangesAreAnnounced(t *testing.T) {
 	a := announcerReturning("t\u00f6ken-1", nil)
-	h := start(t, Config{Decider: &fakeDecider{}, Changes: a, ChangesTokens: staticTokens(changesToken)})
+	h := start(t, Config{Decider: &fakeDecider{}, Changes: a, Callers: testCallers{announce: staticTokens(changesToken)}})
 	got := h.announce(`{"locations":[{"id":"ghi","organization":"metro","version":7,"record":{"kind":"facility","id":"ghi"}},{"id":"abc"}],` +
 		`"users":[{"id":"jane","version":12},{"id":"joe","version":9007199254740991,"record":{"id":"joe","name":{"family":"J\u00f6e"},"n":1.50}}]}`)
 	assert.Equal(t, 200, got.status, got.body)
@@ -61,42 +61,45 @@ func TestChangesAreAnnounced(t *testing.T) {
 // Conversely, other tokens are not valid for announcing changes.
 func TestChangesTokenIsForChangesOnly(t *testing.T) {
 	const ordinary = "s3cret-of-the-application"
-	for _, cfg := range []Config{{Tokens: staticTokens(ordinary)}, {}} {
+	for _, asking := range []func() []string{staticTokens(ordinary), nil} {
+		cfg := Config{Callers: testCallers{asking, staticTokens(changesToken)}}
 		a := announcerReturning("1", nil)
-		cfg.Decider, cfg.Data, cfg.Changes, cfg.ChangesTokens = allow(), &fakeData{}, a, staticTokens(changesToken)
+		cfg.Decider, cfg.Data, cfg.Changes = allow(), &fakeData{}, a
 		h := start(t, cfg)
-		for _, auth := range []string{"", "Bearer", "Bearer " + ordinary, "Bearer " + changesToken + "x", "Basic " + changesToken, changesToken} {
+		for _, auth := range []string{"", "Bearer", "Bearer " + changesToken + "x", "Basic " + changesToken, changesToken} {
 			got := h.post("/v1/membership/changes", "this is not even JSON", "Authorization", auth)
-			assert.Contains(t, got.requireError(t, 401), "token for announcements", auth)
+			assert.Contains(t, got.requireError(t, 401), "Send the credentials of a caller", auth)
 			assert.Equal(t, "Bearer", got.header.Get("WWW-Authenticate"))
+		}
+		if asking != nil {
+			got := h.post("/v1/membership/changes", janeChanged, "Authorization", "Bearer "+ordinary)
+			assert.Equal(t, "This caller does not have the role announce.", got.requireError(t, 403))
 		}
 		assert.Empty(t, a.given)
 		assert.Equal(t, 200, h.announce(janeChanged).status)
 		for path, method := range map[string]string{"/access/v1/evaluation": "POST", "/v1/revision": "GET", "/metrics": "GET", "/v1/data": "POST"} {
-			if cfg.Tokens != nil {
-				assert.Equal(t, 401, h.do(method, path, question, "Authorization", "Bearer "+changesToken).status, path)
+			if asking != nil {
+				assert.Equal(t, 403, h.do(method, path, question, "Authorization", "Bearer "+changesToken).status, path)
 			}
 		}
 		assert.NotContains(t, h.log.String(), "s3cret")
 	}
 }
 
-func TestChangesRequireTheirOwnToken(t *testing.T) {
-	for _, token := range []string{"", "the-ordinary-one"} {
-		_, err := New(Config{Decider: allow(), BaseURL: "https://x", Tokens: staticTokens("the-ordinary-one"), Changes: announcerReturning("", nil), ChangesTokens: staticTokens(token)})
-		assert.ErrorContains(t, err, "a token of their own", token)
+func TestChangesRequireACallerThatMayAnnounce(t *testing.T) {
+	for _, callers := range []Callers{nil, testCallers{ask: staticTokens("the-ordinary-one")}} {
+		_, err := New(Config{Decider: allow(), BaseURL: "https://x", Callers: callers, Changes: announcerReturning("", nil)})
+		assert.ErrorContains(t, err, "need callers that may announce")
 	}
-	_, err := New(Config{Decider: allow(), BaseURL: "https://x", Changes: announcerReturning("", nil), ChangesTokens: staticTokens("two words")})
-	assert.ErrorContains(t, err, "printable ASCII")
 }
 
 func TestChangesPathRequiresAnAnnouncer(t *testing.T) {
 	for _, data := range []Data{nil, &fakeData{}} {
-		h := start(t, Config{Decider: allow(), Data: data, ChangesTokens: staticTokens(changesToken)})
+		h := start(t, Config{Decider: allow(), Data: data, Callers: testCallers{announce: staticTokens(changesToken)}})
 		assert.Equal(t, 404, h.announce(janeChanged).status)
 		assert.NotContains(t, h.do("GET", "/metrics", "").body, "wardkeeper_announced_changes_total{")
 	}
-	h := start(t, Config{Decider: allow(), Changes: announcerReturning("1", nil), ChangesTokens: staticTokens(changesToken)})
+	h := start(t, Config{Decider: allow(), Changes: announcerReturning("1", nil), Callers: testCallers{announce: staticTokens(changesToken)}})
 	got := h.do("GET", "/v1/membership/changes", "")
 	assert.Contains(t, got.requireError(t, 405), "answers POST only")
 }
@@ -115,7 +118,7 @@ func TestFailedAnnouncementIsReported(t *testing.T) {
 		"invalid, in words":     {&pdp.Error{Kind: pdp.Invalid, Message: "The record of joe is malformed."}, 400, "The record of joe is malformed."},
 		"anything":              {cause, 500, "It is not known whether the changes have been announced: announce them again."},
 	} {
-		h := start(t, Config{Decider: allow(), Changes: announcerReturning("token", c.err), ChangesTokens: staticTokens(changesToken)})
+		h := start(t, Config{Decider: allow(), Changes: announcerReturning("token", c.err), Callers: testCallers{announce: staticTokens(changesToken)}})
 		got := h.announce(janeChanged)
 		assert.Equal(t, c.message, got.requireError(t, c.status), name)
 		assert.Contains(t, h.do("GET", "/metrics", "").body, `wardkeeper_announced_changes_total{kind="user"} 0`+"\n", name)
@@ -128,19 +131,19 @@ func TestFailedAnnouncementIsReported(t *testing.T) {
 // A late announcement must not count as successful, even if the announcer returns a token.
 func TestLateAnnouncementIsReportedAsUnknown(t *testing.T) {
 	slow := &announcer{answer: func(ctx context.Context) (string, error) { <-ctx.Done(); return "token", nil }}
-	h := start(t, Config{Decider: allow(), Changes: slow, ChangesTokens: staticTokens(changesToken), Timeout: 10 * time.Millisecond})
+	h := start(t, Config{Decider: allow(), Changes: slow, Callers: testCallers{announce: staticTokens(changesToken)}, Timeout: 10 * time.Millisecond})
 	assert.Contains(t, h.announce(janeChanged).requireError(t, 503), "announce them again")
 }
 
 func TestAnnouncementBodyLimit(t *testing.T) {
 	t.Parallel()
-	h := start(t, Config{Decider: allow(), Changes: announcerReturning("1", nil), ChangesTokens: staticTokens(changesToken)})
+	h := start(t, Config{Decider: allow(), Changes: announcerReturning("1", nil), Callers: testCallers{announce: staticTokens(changesToken)}})
 	padded := func(n int) string { return janeChanged + strings.Repeat(" ", n-len(janeChanged)) }
 	assert.Equal(t, 200, h.announce(padded(4<<20)).status)
 	assert.Equal(t, "The body is too large: send at most 4 MiB.", h.announce(padded(4<<20+1)).requireError(t, 400))
 	assert.Contains(t, h.announce(janeChanged, "Content-Type", "text/plain").requireError(t, 400), "application/json")
 
-	s, err := New(Config{Decider: allow(), BaseURL: "https://x", Changes: announcerReturning("1", nil), ChangesTokens: staticTokens(changesToken), Logger: slog.New(slog.DiscardHandler)})
+	s, err := New(Config{Decider: allow(), BaseURL: "https://x", Changes: announcerReturning("1", nil), Callers: testCallers{announce: staticTokens(changesToken)}, Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	// Without a Content-Length the server finds the excess by reading.
 	r := httptest.NewRequest(http.MethodPost, "/v1/membership/changes", struct{ *strings.Reader }{strings.NewReader(padded(4<<20 + 1))})
@@ -152,7 +155,7 @@ func TestAnnouncementBodyLimit(t *testing.T) {
 }
 
 func TestChangesAreCountedWithoutNames(t *testing.T) {
-	h := start(t, Config{Decider: allow(), Changes: announcerReturning("secret0", nil), ChangesTokens: staticTokens(changesToken)})
+	h := start(t, Config{Decider: allow(), Changes: announcerReturning("secret0", nil), Callers: testCallers{announce: staticTokens(changesToken)}})
 	h.announce(`{"users":[{"id":"secret1"},{"id":"secret2","record":{"username":"secret3"}}],"locations":[{"id":"secret4","organization":"secret5"}]}`)
 	h.announce(`{"users":[{"id":"secret6"}]}`)
 	h.announce(`{"users":[{"id":"secret7","secret8":1}]}`)

@@ -22,16 +22,12 @@ type Config struct {
 	BaseURL string
 	// TLS is for every listener but Unix sockets; nil means that none speaks TLS.
 	TLS *tls.Config
-	// Tokens returns the bearer tokens that are valid now. It is called for each request. nil means that no token is
-	// needed.
-	Tokens func() []string
-	// Changes announces membership changes; nil disables the endpoint.
+	// Callers recognizes callers; nil means that everybody may do everything but announce changes.
+	Callers Callers
+	// Changes announces membership changes; nil disables the endpoint. It requires Callers with the role [RoleAnnounce].
 	Changes Announcer
 	// ForwardAuth answers proxies; nil disables it.
 	ForwardAuth ForwardAuth
-	// ChangesTokens returns the bearer tokens for announcing changes, which are not valid for anything else. It is required
-	// with Changes and must not share a token with Tokens.
-	ChangesTokens func() []string
 	// Ready checks the conditions for deciding; nil means that the server is always ready.
 	Ready func(ctx context.Context) []Check
 	// Policy describes the policy in force; nil means unknown.

@@ -14,6 +14,8 @@ import (
 // Kinds of errors that only this package returns.
 const (
 	unauthorized     pdp.Kind = "unauthorized"
+	forbidden        pdp.Kind = "forbidden"
+	limitedRate      pdp.Kind = "limited_rate"
 	notFound         pdp.Kind = "not_found"
 	methodNotAllowed pdp.Kind = "method_not_allowed"
 	undefined        pdp.Kind = "undefined"
@@ -31,7 +33,11 @@ func statusOf(k pdp.Kind) (status int, code, message string) {
 	case pdp.Invalid:
 		return http.StatusBadRequest, "invalid_parameter", "The request is not valid."
 	case unauthorized:
-		return http.StatusUnauthorized, "unauthorized", "Send the bearer token of this server in the Authorization header."
+		return http.StatusUnauthorized, "unauthorized", "Send the credentials of a caller that this server knows."
+	case forbidden:
+		return http.StatusForbidden, "unauthorized", "This caller may not do this."
+	case limitedRate:
+		return http.StatusTooManyRequests, "internal_error", "This caller sends more requests than it may: try again later."
 	case notFound:
 		return http.StatusNotFound, "resource_not_found", "There is nothing at this path."
 	case pdp.NotOffered:

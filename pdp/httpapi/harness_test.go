@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -176,6 +177,32 @@ func (a response) requireError(t *testing.T, status int) string {
 var _ Decider = (*fakeDecider)(nil)
 
 func contains(log *safeBuffer, s string) bool { return strings.Contains(log.String(), s) }
+
+// testCallers knows two callers by bearer tokens: one that may do everything but announce changes, and one that may announce
+// them. Either may be nil.
+type testCallers struct{ ask, announce func() []string }
+
+func (c testCallers) Authenticate(_ context.Context, sent Credentials) (*Caller, error) {
+	if len(sent.Authorization) == 1 {
+		scheme, token, _ := strings.Cut(sent.Authorization[0], " ")
+		if c.ask != nil && strings.EqualFold(scheme, "Bearer") && slices.Contains(c.ask(), token) {
+			return &Caller{Name: "asker", Roles: []Role{RoleAsk, RoleSearch, RoleOPA, RoleOperations}}, nil
+		}
+		if c.announce != nil && strings.EqualFold(scheme, "Bearer") && slices.Contains(c.announce(), token) {
+			return &Caller{Name: "announcer", Roles: []Role{RoleAnnounce}}, nil
+		}
+	}
+	return nil, errors.New("unknown")
+}
+
+func (c testCallers) Requires(role Role) bool {
+	if role == RoleAnnounce {
+		return c.announce != nil
+	}
+	return c.ask != nil
+}
+
+func (testCallers) Methods() Methods { return Methods{Bearer: true} }
 
 // staticTokens returns a source of fixed tokens. It omits empty ones.
 func staticTokens(all ...string) func() []string {

@@ -10,21 +10,22 @@ import (
 
 func TestMetadata(t *testing.T) {
 	f := allow()
-	h := start(t, Config{Decider: f, BaseURL: "https://pdp.example.org/authz/", Tokens: staticTokens("secret")})
+	h := start(t, Config{Decider: f, BaseURL: "https://pdp.example.org/authz/", Callers: testCallers{ask: staticTokens("secret")}})
 	const decisions = `{"policy_decision_point":"https://pdp.example.org/authz",` +
 		`"access_evaluation_endpoint":"https://pdp.example.org/authz/access/v1/evaluation",` +
 		`"access_evaluations_endpoint":"https://pdp.example.org/authz/access/v1/evaluations"`
+	const methods = `,"authentication_methods_supported":["bearer"]}`
 	for _, c := range []struct {
 		offers pdp.Offers
 		want   string
 	}{ // one server advertises what each policy supports
-		{pdp.Offers{}, decisions + `}`},
-		{pdp.Offers{Resources: true}, decisions + `,"search_resource_endpoint":"https://pdp.example.org/authz/access/v1/search/resource"}`},
+		{pdp.Offers{}, decisions + methods},
+		{pdp.Offers{Resources: true}, decisions + `,"search_resource_endpoint":"https://pdp.example.org/authz/access/v1/search/resource"` + methods},
 		{pdp.Offers{Subjects: true, Resources: true, Actions: true, Obligations: []string{"custom", "step-up"}}, decisions +
 			`,"search_subject_endpoint":"https://pdp.example.org/authz/access/v1/search/subject",` +
 			`"search_resource_endpoint":"https://pdp.example.org/authz/access/v1/search/resource",` +
 			`"search_action_endpoint":"https://pdp.example.org/authz/access/v1/search/action",` +
-			`"supported_obligations":["custom","step-up"]}`},
+			`"supported_obligations":["custom","step-up"]` + methods},
 	} {
 		f.offers = c.offers
 		for _, path := range []string{"/.well-known/authzen-configuration", "/.well-known/authzen-configuration/authz"} {

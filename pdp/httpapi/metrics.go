@@ -65,7 +65,7 @@ func newMetrics(cfg Config) (*metrics, error) {
 		}, []string{"kind"}),
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "wardkeeper_http_refused_total",
-			Help: "Requests rejected with status 503 before any work was done, by reason: busy (too much work in progress), bodies (too many bytes of large bodies), streams (too many HTTP/2 requests), overdue (too much work in progress after its deadline).",
+			Help: "Requests rejected before any work was done, by reason. With status 503: busy (too much work in progress), bodies (too many bytes of large bodies), streams (too many HTTP/2 requests), overdue (too much work in progress after its deadline); or with status 429: rate (more requests of a caller than it may send).",
 		}, []string{"reason"}),
 		overdue: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "wardkeeper_http_overdue_total",
@@ -78,7 +78,7 @@ func newMetrics(cfg Config) (*metrics, error) {
 	}, []string{"reason"})
 	m.connections.WithLabelValues("closed")
 	m.connections.WithLabelValues("refused")
-	for _, reason := range []string{"busy", "bodies", "streams", "overdue"} {
+	for _, reason := range []string{"busy", "bodies", "streams", "overdue", "rate"} {
 		m.refused.WithLabelValues(reason)
 	}
 	if cfg.Changes != nil {

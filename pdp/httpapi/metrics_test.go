@@ -102,9 +102,9 @@ func TestAccessLogHasNoPersonalData(t *testing.T) {
 	var first map[string]any
 	require.NoError(t, json.Unmarshal([]byte(lines[0]), &first))
 	assert.Equal(t, "INFO", first["level"])
-	assert.NotEmpty(t, first["caller"])
+	assert.NotEmpty(t, first["peer"])
 	assert.NotZero(t, first["duration"])
-	for _, volatile := range []string{"time", "level", "caller", "duration"} {
+	for _, volatile := range []string{"time", "level", "peer", "duration"} {
 		delete(first, volatile)
 	}
 	assert.Equal(t, map[string]any{"msg": "request", "method": "POST", "route": "/access/v1/evaluation", "status": 200.0,

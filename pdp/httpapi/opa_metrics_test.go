@@ -10,7 +10,7 @@ import (
 
 // Each input at the entrypoint counts as an evaluation. Other documents do not count.
 func TestDecisionsAreCountedOnEveryOPAPath(t *testing.T) {
-	h := start(t, Config{Decider: &fakeDecider{}, Tokens: staticTokens("secret-token"), Data: dataFunc(func(in pdp.DataInput) pdp.DataAnswer {
+	h := start(t, Config{Decider: &fakeDecider{}, Callers: testCallers{ask: staticTokens("secret-token")}, Data: dataFunc(func(in pdp.DataInput) pdp.DataAnswer {
 		a := pdp.DataAnswer{Action: "user.view", Value: true, Defined: true, Decision: &pdp.Decision{Allow: true}}
 		switch in.Value {
 		case "no":

@@ -239,7 +239,7 @@ func TestOPAErrorFormat(t *testing.T) {
 }
 
 func TestOPAIsReadOnlyAndRequiresToken(t *testing.T) {
-	h := start(t, Config{Decider: &fakeDecider{}, Data: dataFunc(echoInput), Tokens: staticTokens("secret-token")})
+	h := start(t, Config{Decider: &fakeDecider{}, Data: dataFunc(echoInput), Callers: testCallers{ask: staticTokens("secret-token")}})
 	for _, path := range opaPaths {
 		a := h.post(path, `{"inputs":{"a":1}}`)
 		a.requireOPAError(t, 401, "unauthorized")
@@ -298,7 +298,7 @@ func TestMisbehavingDataIsAnError(t *testing.T) {
 // Without parameters, the response of /health is the same as without OPA's API.
 func TestOPAHealth(t *testing.T) {
 	f := &fakeData{}
-	h := start(t, Config{Decider: &fakeDecider{}, Data: f, Tokens: staticTokens("secret-token")})
+	h := start(t, Config{Decider: &fakeDecider{}, Data: f, Callers: testCallers{ask: staticTokens("secret-token")}})
 	for _, query := range []string{"?bundles", "?bundle=true", "?bundles=true&plugins=true", "?plugins"} {
 		f.broken = nil
 		a := h.do("GET", "/health"+query, "")

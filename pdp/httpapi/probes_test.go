@@ -11,7 +11,7 @@ import (
 
 func TestProbes(t *testing.T) {
 	var missing []Check
-	h := start(t, Config{Decider: allow(), Tokens: staticTokens("secret"), Ready: func(context.Context) []Check { return missing }})
+	h := start(t, Config{Decider: allow(), Callers: testCallers{ask: staticTokens("secret")}, Ready: func(context.Context) []Check { return missing }})
 	assert.Equal(t, `{"alive":true}`, h.do(http.MethodGet, "/health", "").body)
 	missing = []Check{{Name: "policy"}}
 	a := h.do(http.MethodGet, "/ready", "")

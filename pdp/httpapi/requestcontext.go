@@ -18,14 +18,15 @@ import (
 
 // requestContext is one request and its response. It is reused: nothing may refer to it or its buffers after the response.
 type requestContext struct {
-	server *Server
-	w      http.ResponseWriter
-	r      *http.Request
-	conn   *connlimit.Conn // nil if the server does not use [Server.Listener]
-	route  *route
-	start  time.Time
-	id     string // the request id
-	stats  requestStats
+	server     *Server
+	w          http.ResponseWriter
+	r          *http.Request
+	conn       *connlimit.Conn // nil if the server does not use [Server.Listener]
+	route      *route
+	start      time.Time
+	id         string // the request id
+	callerName string // the name of the caller; "" if it is not known
+	stats      requestStats
 
 	body   []byte // buffer for the request body
 	out    []byte // the response body

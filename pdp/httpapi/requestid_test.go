@@ -11,7 +11,7 @@ import (
 )
 
 func TestRequestID(t *testing.T) {
-	s, err := New(Config{Decider: allow(), BaseURL: "https://x", Tokens: staticTokens("t"), Logger: slog.New(slog.DiscardHandler)})
+	s, err := New(Config{Decider: allow(), BaseURL: "https://x", Callers: testCallers{ask: staticTokens("t")}, Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	ask := func(path string, ids ...string) *httptest.ResponseRecorder {
 		r := httptest.NewRequest("POST", path, strings.NewReader(question))

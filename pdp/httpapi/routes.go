@@ -49,25 +49,26 @@ type route struct {
 	answered    prometheus.Counter // requests with this method and status 200
 }
 
+// addRoutes adds every route, with the role that it requires. Forward auth authenticates proxies itself.
 func (s *Server) addRoutes(basePath string) {
 	const quiet = slog.LevelDebug // for paths that are requested every few seconds
-	s.addRoute(http.MethodPost, evaluationPath, slog.LevelInfo, requireToken((*requestContext).evaluation))
-	s.addRoute(http.MethodPost, evaluationsPath, slog.LevelInfo, requireToken((*requestContext).evaluations))
-	s.addRoute(http.MethodPost, searchSubjectPath, slog.LevelInfo, requireToken((*requestContext).searchSubjects))
-	s.addRoute(http.MethodPost, searchResourcePath, slog.LevelInfo, requireToken((*requestContext).searchResources))
-	s.addRoute(http.MethodPost, searchActionPath, slog.LevelInfo, requireToken((*requestContext).searchActions))
-	s.addRoute(http.MethodGet, revisionPath, quiet, requireToken((*requestContext).revision))
-	s.addRoute(http.MethodGet, metadataPath, slog.LevelInfo, (*requestContext).metadata)
+	s.addRoute(http.MethodPost, evaluationPath, slog.LevelInfo, RoleAsk, (*requestContext).evaluation)
+	s.addRoute(http.MethodPost, evaluationsPath, slog.LevelInfo, RoleAsk, (*requestContext).evaluations)
+	s.addRoute(http.MethodPost, searchSubjectPath, slog.LevelInfo, RoleSearch, (*requestContext).searchSubjects)
+	s.addRoute(http.MethodPost, searchResourcePath, slog.LevelInfo, RoleSearch, (*requestContext).searchResources)
+	s.addRoute(http.MethodPost, searchActionPath, slog.LevelInfo, RoleSearch, (*requestContext).searchActions)
+	s.addRoute(http.MethodGet, revisionPath, quiet, RoleOperations, (*requestContext).revision)
+	s.addRoute(http.MethodGet, metadataPath, slog.LevelInfo, public, (*requestContext).metadata)
 	if basePath != "" {
 		s.handle(metadataPath+basePath, s.routes[metadataPath], (*requestContext).metadata, http.MethodGet)
 	}
-	s.addRoute(http.MethodGet, "/health", quiet, (*requestContext).health)
-	s.addRoute(http.MethodGet, "/ready", quiet, (*requestContext).readiness)
-	s.addRoute(http.MethodGet, "/metrics", quiet, requireToken((*requestContext).showMetrics))
+	s.addRoute(http.MethodGet, "/health", quiet, public, (*requestContext).health)
+	s.addRoute(http.MethodGet, "/ready", quiet, public, (*requestContext).readiness)
+	s.addRoute(http.MethodGet, "/metrics", quiet, RoleOperations, (*requestContext).showMetrics)
 
-	s.addRoute(http.MethodGet, forwardAuthPath, slog.LevelInfo, (*requestContext).forwardAuth, http.MethodPost)
+	s.addRoute(http.MethodGet, forwardAuthPath, slog.LevelInfo, public, (*requestContext).forwardAuth, http.MethodPost)
 	if s.announcer != nil {
-		s.addRoute(http.MethodPost, changesPath, slog.LevelInfo, requireChangesToken((*requestContext).announceChanges))
+		s.addRoute(http.MethodPost, changesPath, slog.LevelInfo, RoleAnnounce, (*requestContext).announceChanges)
 	}
 	if s.data != nil {
 		for _, suffix := range []string{"", "/*"} {
@@ -97,17 +98,17 @@ func (s *Server) isOPAPath(path string) bool {
 }
 
 // addRoute adds a path with its methods.
-func (s *Server) addRoute(method, path string, level slog.Level, h handler, more ...string) {
+func (s *Server) addRoute(method, path string, level slog.Level, role Role, h handler, more ...string) {
 	rt := s.metrics.newRoute(method, path, level, plainErrorFormat)
 	s.routes[path] = rt
-	s.handle(path, rt, h, append(more, method)...)
+	s.handle(path, rt, requireRole(role, h), append(more, method)...)
 }
 
 // addOPARoute adds a path of OPA's API with its methods.
 func (s *Server) addOPARoute(path string, h handler, methods ...string) {
 	rt := s.metrics.newRoute(methods[0], path, slog.LevelInfo, opaErrorFormat)
 	s.routes[path] = rt
-	s.handle(path, rt, requireToken(h), methods...)
+	s.handle(path, rt, requireRole(RoleOPA, h), methods...)
 }
 
 // handle registers a handler for a path and its methods; GET includes HEAD, for which net/http omits the body. All other

@@ -8,7 +8,7 @@ import (
 )
 
 func TestHeadMatchesGet(t *testing.T) {
-	h := start(t, Config{Decider: allow(), Data: dataFunc(echoInput), BaseURL: "https://x/t", Tokens: staticTokens("secret")})
+	h := start(t, Config{Decider: allow(), Data: dataFunc(echoInput), BaseURL: "https://x/t", Callers: testCallers{ask: staticTokens("secret")}})
 	for _, path := range []string{metadataPath, metadataPath + "/t", "/health", "/health?bundles", "/ready", "/metrics", revisionPath, "/v1/data/x?input=1", "/v1/data"} {
 		got := h.do(http.MethodGet, path, "", "Authorization", "Bearer secret")
 		head := h.do(http.MethodHead, path, "", "Authorization", "Bearer secret")
@@ -21,7 +21,7 @@ func TestHeadMatchesGet(t *testing.T) {
 }
 
 func TestUnknownPathsAndMethods(t *testing.T) {
-	h := start(t, Config{Decider: allow(), Tokens: staticTokens("secret")})
+	h := start(t, Config{Decider: allow(), Callers: testCallers{ask: staticTokens("secret")}})
 	for _, path := range []string{"/", "/access/v1", "/access/v1/evaluation/", "/Access/v1/evaluation", "//access/v1/evaluation",
 		"/access/v1/search", "/access/v1/evaluation%2f", "/.well-known/", "/debug/pprof/", "/v1/data"} {
 		for _, method := range []string{"GET", "POST", "OPTIONS", "FOO"} {

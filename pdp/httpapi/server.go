@@ -23,15 +23,16 @@ const maxStreams = 100
 
 // Server serves HTTP requests. It is safe for concurrent use.
 type Server struct {
-	decider       Decider
-	data          Data        // nil: OPA's API is disabled
-	announcer     Announcer   // nil: announcing changes is disabled
-	forward       ForwardAuth // nil: proxies are not answered
-	ready         func(context.Context) []Check
-	policy        func() PolicyStatus
-	membership    func() MembershipStatus
-	tokens        tokenSource
-	changesTokens tokenSource
+	decider    Decider
+	data       Data        // nil: OPA's API is disabled
+	announcer  Announcer   // nil: announcing changes is disabled
+	forward    ForwardAuth // nil: proxies are not answered
+	ready      func(context.Context) []Check
+	policy     func() PolicyStatus
+	membership func() MembershipStatus
+	callers    Callers  // nil: everybody may do everything but announce changes
+	methods    Methods  // of callers
+	challenges []string // of responses with status 401
 
 	log       *slog.Logger
 	metrics   *metrics
@@ -53,12 +54,8 @@ func New(cfg Config) (*Server, error) {
 	if cfg.Decider == nil {
 		problems = append(problems, errors.New("httpapi: a Decider is required"))
 	}
-	tokens, changesTokens := tokenSource(cfg.Tokens), tokenSource(cfg.ChangesTokens)
-	if !tokens.valid() || !changesTokens.valid() {
-		problems = append(problems, errors.New("httpapi: a token must consist of printable ASCII characters without spaces"))
-	}
-	if cfg.Changes != nil && !changesTokens.disjointFrom(tokens) {
-		problems = append(problems, errors.New("httpapi: announcements of changes need a token of their own"))
+	if cfg.Changes != nil && (cfg.Callers == nil || !cfg.Callers.Requires(RoleAnnounce)) {
+		problems = append(problems, errors.New("httpapi: announcements of changes need callers that may announce"))
 	}
 	if err := errors.Join(problems...); err != nil {
 		return nil, err
@@ -71,8 +68,7 @@ func New(cfg Config) (*Server, error) {
 		ready:             cfg.Ready,
 		policy:            cfg.Policy,
 		membership:        cfg.Membership,
-		tokens:            tokens,
-		changesTokens:     changesTokens,
+		callers:           cfg.Callers,
 		log:               cfg.Logger,
 		admission:         newAdmission(cfg),
 		echo:              echo.New(),
@@ -87,6 +83,10 @@ func New(cfg Config) (*Server, error) {
 	}
 	if s.log == nil {
 		s.log = slog.Default()
+	}
+	if s.callers != nil {
+		s.methods = s.callers.Methods()
+		s.challenges = s.methods.challenges()
 	}
 	s.contexts.New = func() any { return &requestContext{server: s} }
 	if s.metrics, err = newMetrics(cfg); err != nil {

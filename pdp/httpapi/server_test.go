@@ -7,8 +7,8 @@ import (
 )
 
 func TestConfigIsChecked(t *testing.T) {
-	_, err := New(Config{Tokens: staticTokens("two words")})
-	for _, want := range []string{"base URL", "Decider", "token"} {
+	_, err := New(Config{Changes: announcerReturning("", nil)})
+	for _, want := range []string{"base URL", "Decider", "may announce"} {
 		assert.ErrorContains(t, err, want, "every problem is reported")
 	}
 	for _, base := range []string{"", "pdp.example.org", "ftp://x", "https://", "https://x?y", "https://x#", "https://u:p@x", "/access", "https://x/*"} {

@@ -77,7 +77,10 @@ func (rc *requestContext) logAccess(elapsed time.Duration) {
 	attrs := make([]slog.Attr, 0, 12)
 	attrs = append(attrs,
 		slog.String("method", methodLabel(rc.r.Method)), slog.String("route", rc.route.path), slog.Int("status", rc.status),
-		slog.Duration("duration", elapsed), slog.String("request_id", rc.id), slog.String("caller", rc.r.RemoteAddr))
+		slog.Duration("duration", elapsed), slog.String("request_id", rc.id), slog.String("peer", rc.r.RemoteAddr))
+	if rc.callerName != "" {
+		attrs = append(attrs, slog.String("caller", rc.callerName))
+	}
 	s := &rc.stats
 	if s.action != nil {
 		attrs = append(attrs, slog.String("action", s.action.name))

@@ -26,7 +26,7 @@ func TestReadinessShowsMembershipProblems(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var missing error
-			h := start(t, Config{Decider: allow(), Tokens: staticTokens("secret"), Membership: func() MembershipStatus { return c.status },
+			h := start(t, Config{Decider: allow(), Callers: testCallers{ask: staticTokens("secret")}, Membership: func() MembershipStatus { return c.status },
 				Ready: func(context.Context) []Check { return []Check{{Name: "directory", Err: missing}} }})
 			a := h.do(http.MethodGet, "/ready", "")
 			assert.Equal(t, 200, a.status, "problems with some facts do not stop all decisions")
@@ -48,7 +48,7 @@ func TestReadinessShowsPolicyProblemsWithoutMessages(t *testing.T) {
 	var missing error
 	policy := PolicyStatus{}
 	h := start(t, Config{
-		Decider: &fakeDecider{}, Tokens: staticTokens("secret-token-of-16"), Policy: func() PolicyStatus { return policy },
+		Decider: &fakeDecider{}, Callers: testCallers{ask: staticTokens("secret-token-of-16")}, Policy: func() PolicyStatus { return policy },
 		Ready: func(context.Context) []Check { return []Check{{Name: "policy", Err: missing}} },
 	})
 	for name, c := range map[string]struct {

@@ -40,7 +40,11 @@ func (rc *requestContext) startWork() context.Context {
 		rc.deadline = time.Now().Add(rc.server.timeout)
 	}
 	fire := w.fire
-	w.ctx = deadline.New(pdp.WithOverrun(rc.r.Context(), fire), rc.deadline)
+	parent := pdp.WithOverrun(rc.r.Context(), fire)
+	if rc.callerName != "" {
+		parent = pdp.WithCaller(parent, pdp.Caller{Name: rc.callerName, RequestID: rc.id})
+	}
+	w.ctx = deadline.New(parent, rc.deadline)
 	w.timer = time.AfterFunc(time.Until(rc.deadline)+overdueGrace, fire)
 	return w.ctx
 }

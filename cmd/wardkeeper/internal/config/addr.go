@@ -91,7 +91,7 @@ func (s *Settings) validateAddrs() (faults []error) {
 			case seen[addr] && !strings.HasSuffix(addr.Address, ":0"): // port 0 is a different port each time
 				err = errors.New("it is given twice: remove one of them")
 			case !s.AuthenticatesCallers() && !s.Insecure && !addr.isLocal():
-				faults = append(faults, fmt.Errorf("%s is %q, which other machines can reach: set --token-file or --tls-client-ca-file, "+
+				faults = append(faults, fmt.Errorf("%s is %q, which other machines can reach: set --token-file, callers or --tls-client-ca-file, "+
 					"or set --insecure to let everybody ask", s.Spelling(setting.flag), text))
 			}
 			if err != nil {

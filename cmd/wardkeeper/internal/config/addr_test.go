@@ -115,7 +115,7 @@ func TestEachAddrIsValidated(t *testing.T) {
 	require.NoError(t, err)
 	s.Directory = "d.yaml"
 	require.Equal(t, []string{
-		`--addr is "0.0.0.0:1", which other machines can reach: set --token-file or --tls-client-ca-file, or set --insecure to let everybody ask`,
+		`--addr is "0.0.0.0:1", which other machines can reach: set --token-file, callers or --tls-client-ca-file, or set --insecure to let everybody ask`,
 		`--addr is "": use HOST:PORT or unix:/PATH, such as 127.0.0.1:8181`,
 		`--addr is "unix:@a": any program of this machine can take the name of an abstract socket: use a path, such as unix:/run/wardkeeper/pdp.sock`,
 		`--addr is "unix:/run//pdp.sock": it is given twice: remove one of them`,

@@ -53,7 +53,8 @@ func (l *loader) file(path string) {
 
 func (l *loader) fileEntry(path string, key, value *yaml.Node, seen map[string]int) {
 	where := path + ":" + strconv.Itoa(key.Line)
-	known := []string{policyKey, membershipKey}
+	sections := []string{policyKey, membershipKey, callersKey, jwtKey}
+	known := slices.Clone(sections)
 	flag := ""
 	l.table.VisitAll(func(f *pflag.Flag) {
 		known = append(known, yamlKey(f.Name))
@@ -64,12 +65,16 @@ func (l *loader) fileEntry(path string, key, value *yaml.Node, seen map[string]i
 	switch {
 	case key.Value == FileFlag:
 		l.fault("%s: a configuration file cannot name another: use --config or %s", where, Variable(FileFlag))
-	case flag == "" && key.Value != policyKey && key.Value != membershipKey:
+	case flag == "" && !slices.Contains(sections, key.Value):
 		l.fault("%s: %q is not a setting: %scorrect or remove it", where, key.Value, suggest.DidYouMean("", key.Value, known))
 	case seen[key.Value] > 0:
 		l.fault("%s: %s is already set in line %d: remove one of them", where, key.Value, seen[key.Value])
 	case key.Value == policyKey:
 		l.policy(path, value)
+	case key.Value == callersKey:
+		l.callers(path, value)
+	case key.Value == jwtKey:
+		l.jwt(path, value)
 	case key.Value == membershipKey:
 		l.membership(path, value)
 	case l.table.Lookup(flag).Value.Type() == addrListType && isList(value):

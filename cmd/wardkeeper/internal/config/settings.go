@@ -98,6 +98,12 @@ type Settings struct {
 	// the key is absent or invalid.
 	PolicyBundle *follow.Settings
 
+	// Callers is the key callers of the YAML file, JWT the key jwt, which is nil if it is absent.
+	Callers []Caller
+	JWT     *JWT
+
+	callersInvalid bool // an entry of the key callers could not be read
+
 	policyInvalid bool // the key policy is present but could not be read
 
 	// spellings maps the name of each setting that was given to how the operator spelled it, for error messages.

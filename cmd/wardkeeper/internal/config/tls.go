@@ -13,7 +13,7 @@ func (s *Settings) ServesTLS() bool { return s.TLSCertFile != "" }
 
 // AuthenticatesCallers reports whether clients have to prove who they are.
 func (s *Settings) AuthenticatesCallers() bool {
-	return s.TokenFile != "" || s.TLSClientCAFile != "" && s.TLSClientCertificates == CertificatesRequired
+	return s.recognizesCallers() || s.TLSClientCAFile != "" && s.TLSClientCertificates == CertificatesRequired
 }
 
 func (s *Settings) validateTLS() (faults []error) {

@@ -19,7 +19,7 @@ const maxConcurrency = 1_000_000
 
 // Validate returns every fault of the settings, joined. It opens no file and no connection.
 func (s *Settings) Validate() error {
-	faults := append(append(s.validateAddrs(), s.validateTLS()...),
+	faults := append(append(append(s.validateAddrs(), s.validateTLS()...), s.validateCallers()...),
 		s.validateBaseURL(),
 		s.ValidateMembership(),
 		s.validateChoice("evaluator", s.Evaluator, "compiled", "interpreted"),

@@ -1,0 +1,253 @@
+package callers
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/wardkeeper/wardkeeper/pdp/httpapi"
+	"github.com/wardkeeper/wardkeeper/pdp/rotation"
+)
+
+// Caller is a client and how it is recognized: by each of the ways that are given.
+type Caller struct {
+	Name    string
+	Roles   []httpapi.Role
+	Setting string // names it in error messages
+
+	TokenFile                  string // bearer tokens, one a line
+	ClientID, ClientSecretFile string // HTTP Basic; the file holds secrets like a token file
+	CertificateSubject         string // the distinguished name of its certificate, in the form of RFC 2253
+	CertificateSAN             string // a name in its certificate: DNS:, URI:, email: or IP: and the name
+	JWTClaim, JWTValue         string // a claim of its JSON Web Tokens that has this value, or has it in a list
+
+	Rate, Burst int // requests per second, and at once; no limit if Rate is 0
+}
+
+// Verifier verifies JSON Web Tokens, as identity.Verifier does. It must be safe for concurrent use. Its error has a method
+// Unavailable that returns true if it cannot be determined whether a token is valid.
+type Verifier interface {
+	Verify(ctx context.Context, token string) (claims map[string]any, err error)
+}
+
+// Config configures [Open].
+type Config struct {
+	Callers  []Caller
+	Verifier Verifier // required if a caller has a JWTClaim
+	Issuer   string   // of the tokens that Verifier accepts
+	// ClientCAs returns the authorities of client certificates in force. It is required if a caller is recognized by one.
+	ClientCAs func() *x509.CertPool
+	Logger    *slog.Logger
+}
+
+// Callers recognizes callers. It is safe for concurrent use.
+type Callers struct {
+	cfg          Config
+	entries      []*entry
+	certificates certificates
+	log          *slog.Logger
+
+	mu      sync.Mutex // held while Reload reads the files
+	shared  bool       // the log last reported that two callers have the same secret
+	sets    [][]hash   // in force, by entry
+	inForce atomic.Pointer[[]secret]
+}
+
+// entry is a caller with its files.
+type entry struct {
+	Caller
+	is              httpapi.Caller
+	tokens, secrets *rotation.Value[[]string] // nil if there is no file
+	limit           *limit                    // nil if there is none
+}
+
+// secret is a proof in force, and whose it is.
+type secret struct {
+	hash
+	of *entry
+}
+
+// Open reads the files of all callers. Its error joins the faults of all of them.
+func Open(cfg Config) (*Callers, error) {
+	c := &Callers{cfg: cfg, log: cfg.Logger}
+	c.certificates.authorities = cfg.ClientCAs
+	var faults []error
+	for _, caller := range cfg.Callers {
+		e := &entry{Caller: caller, is: httpapi.Caller{Name: caller.Name, Roles: caller.Roles}, limit: newLimit(caller.Rate, caller.Burst)}
+		var err, fault error
+		e.tokens, err = openSecrets("the token file", caller.TokenFile, cfg.Logger)
+		e.secrets, fault = openSecrets("the file of a client's secret", caller.ClientSecretFile, cfg.Logger)
+		faults = append(faults, err, fault)
+		c.entries = append(c.entries, e)
+	}
+	if err := errors.Join(faults...); err != nil {
+		return nil, err
+	}
+	c.sets = c.read()
+	if a, b := overlap(c.sets); a != b {
+		return nil, c.errShared(a, b)
+	}
+	c.enforce()
+	return c, nil
+}
+
+func openSecrets(name, path string, logger *slog.Logger) (*rotation.Value[[]string], error) {
+	if path == "" {
+		return nil, nil
+	}
+	return rotation.Open(rotation.Config[[]string]{
+		Name: name, Paths: []string{path}, Logger: logger,
+		Parse: func(contents [][]byte) ([]string, error) { return parse(contents[0]) },
+	})
+}
+
+// read returns the hashes of the secrets in the files, by entry.
+func (c *Callers) read() [][]hash {
+	sets := make([][]hash, len(c.entries))
+	for i, e := range c.entries {
+		if e.tokens != nil {
+			for _, token := range e.tokens.Get() {
+				sets[i] = append(sets[i], bearerHash(token))
+			}
+		}
+		if e.secrets != nil {
+			for _, text := range e.secrets.Get() {
+				sets[i] = append(sets[i], basicHash(e.ClientID, text))
+			}
+		}
+	}
+	return sets
+}
+
+// overlap returns two entries with a secret in common, the lower one first, or the same entry twice if there are none.
+func overlap(sets [][]hash) (a, b int) {
+	owners := map[hash]int{}
+	for i, set := range sets {
+		for _, h := range set {
+			if owner, ok := owners[h]; ok && owner != i {
+				return owner, i
+			}
+			owners[h] = i
+		}
+	}
+	return 0, 0
+}
+
+func (c *Callers) errShared(a, b int) error {
+	return fmt.Errorf("%s contains a token of %s: each caller needs its own", c.entries[b].Setting, c.entries[a].Setting)
+}
+
+// Reload reads the files again. If two callers then have the same secret, the one that had it before keeps it, and the other
+// keeps its last good ones: otherwise a client could do what another may.
+func (c *Callers) Reload() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	before, next := c.sets, c.read()
+	a, b := overlap(next)
+	switch shared := a != b; {
+	case shared && !c.shared:
+		c.log.Warn("two callers have the same secret; one of them keeps its last good ones", "error", c.errShared(a, b))
+		c.shared = true
+	case !shared && c.shared:
+		c.log.Info("no two callers have the same secret any more")
+		c.shared = false
+	}
+	kept := make([]bool, len(next))
+	for ; a != b; a, b = overlap(next) { // each turn puts one entry back, and what was in force has no overlap
+		back := b
+		if kept[b] || sharesWith(before[b], next[a], next[b]) {
+			back = a
+		}
+		next[back], kept[back] = before[back], true
+	}
+	if slices.EqualFunc(before, next, slices.Equal[[]hash]) {
+		return
+	}
+	c.sets = next
+	c.enforce()
+	c.WarnIfExposed()
+}
+
+// sharesWith reports whether one of the hashes that a and b have in common was in force before.
+func sharesWith(before, a, b []hash) bool {
+	return slices.ContainsFunc(before, func(h hash) bool { return slices.Contains(a, h) && slices.Contains(b, h) })
+}
+
+func (c *Callers) enforce() {
+	var all []secret
+	for i, set := range c.sets {
+		for _, h := range set {
+			all = append(all, secret{h, c.entries[i]})
+		}
+	}
+	c.inForce.Store(&all)
+}
+
+// WarnIfExposed logs a warning for each file of secrets that every user of the machine can read.
+func (c *Callers) WarnIfExposed() {
+	for _, e := range c.entries {
+		for _, file := range []string{e.TokenFile, e.ClientSecretFile} {
+			if file != "" && WorldReadable(file) {
+				c.log.Warn("Every user of this machine can read the token file: remove that permission (chmod o-r).", "file", file)
+			}
+		}
+	}
+}
+
+// Requires implements [httpapi.Callers]. Without a caller for anything but announcements, the other roles are everybody's.
+func (c *Callers) Requires(role httpapi.Role) bool {
+	return slices.ContainsFunc(c.entries, func(e *entry) bool {
+		return slices.ContainsFunc(e.Roles, func(r httpapi.Role) bool { return (r == httpapi.RoleAnnounce) == (role == httpapi.RoleAnnounce) })
+	})
+}
+
+// Methods implements [httpapi.Callers].
+func (c *Callers) Methods() (m httpapi.Methods) {
+	for _, e := range c.entries {
+		m.Bearer = m.Bearer || e.TokenFile != "" || e.JWTClaim != ""
+		m.Basic = m.Basic || e.ClientID != ""
+		m.Certificate = m.Certificate || e.CertificateSubject != "" || e.CertificateSAN != ""
+		if e.JWTClaim != "" {
+			m.Issuer = c.cfg.Issuer
+		}
+	}
+	return m
+}
+
+var errUnknown = errors.New("the credentials are those of no caller")
+
+// Authenticate implements [httpapi.Callers].
+func (c *Callers) Authenticate(ctx context.Context, sent httpapi.Credentials) (*httpapi.Caller, error) {
+	e, err := c.recognize(ctx, sent)
+	if err != nil {
+		return nil, err
+	}
+	if wait := e.limit.take(time.Now()); wait > 0 {
+		return nil, &httpapi.LimitedError{Caller: e.Name, RetryAfter: wait}
+	}
+	return &e.is, nil
+}
+
+// recognize goes by the Authorization field if there is one, and by the client certificate if there is none.
+func (c *Callers) recognize(ctx context.Context, sent httpapi.Credentials) (*entry, error) {
+	if len(sent.Authorization) == 0 {
+		return c.certificates.find(sent.TLS, c.entries, time.Now())
+	}
+	p, ok := parseAuthorization(sent.Authorization)
+	if !ok {
+		return nil, errUnknown
+	}
+	if e := find(*c.inForce.Load(), p.hash()); e != nil {
+		return e, nil
+	}
+	if p.token == "" || c.cfg.Verifier == nil {
+		return nil, errUnknown
+	}
+	return c.byJWT(ctx, p.token)
+}

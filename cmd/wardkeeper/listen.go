@@ -14,15 +14,24 @@ import (
 // listeners are the listeners of one server.
 type listeners []net.Listener
 
-// listen listens on every address, or on none if one fails, before the log reports the addresses. The listeners for Envoy are
-// separate.
-func listen(s *config.Settings) (opened, forEnvoy listeners, err error) {
-	opened, err = listenAll("addr", s.Addr, s)
-	forEnvoy, envoyErr := listenAll("ext-authz", s.ExtAuthz, s)
-	if err = errors.Join(err, envoyErr); err != nil {
-		return nil, nil, errors.Join(err, opened.close(), forEnvoy.close())
+// opened are the listeners of each server.
+type opened struct{ api, envoy, operations listeners }
+
+// listen listens on every address, or on none if one fails, before the log reports the addresses.
+func listen(s *config.Settings) (opened, error) {
+	var o opened
+	var apiErr, envoyErr, operationsErr error
+	o.api, apiErr = listenAll("addr", s.Addr, s)
+	o.envoy, envoyErr = listenAll("ext-authz", s.ExtAuthz, s)
+	o.operations, operationsErr = listenAll("operations-addr", s.OperationsAddr, s)
+	if err := errors.Join(apiErr, envoyErr, operationsErr); err != nil {
+		return opened{}, errors.Join(err, o.close())
 	}
-	return opened, forEnvoy, nil
+	return o, nil
+}
+
+func (o opened) close() error {
+	return errors.Join(o.api.close(), o.envoy.close(), o.operations.close())
 }
 
 func listenAll(flag string, addrs config.AddrList, s *config.Settings) (opened listeners, err error) {
@@ -72,6 +81,7 @@ func checkSockets(s *config.Settings) error {
 	}
 	check("addr", s.Addr)
 	check("ext-authz", s.ExtAuthz)
+	check("operations-addr", s.OperationsAddr)
 	return errors.Join(faults...)
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -35,6 +36,9 @@ counts as unset. Unknown settings are errors, and all errors are reported at onc
 
 --addr is HOST:PORT or unix:/PATH. Several are given by several flags, by commas in the variable, or by a list in the file. Who
 may write to a Unix socket may ask there: --socket-mode. A socket that a killed server left is replaced; other files are not.
+
+--operations-addr ADDR serves metrics, the policy in force, profiles (/debug/pprof/) and probes. The other addresses then have no
+metrics.
 
 --routes FILE says what the requests to an application mean. nginx, Caddy and others then ask at /adapters/forward-auth whether
 one may pass, and Envoy asks over gRPC at --ext-authz ADDR (ext_authz, version 3), to which the rules of --addr apply.
@@ -123,7 +127,7 @@ func (p process) serve(ctx context.Context, s *config.Settings, faults error) er
 		return &exitError{statusFailed, faults}
 	}
 	clients.WarnIfExposed()
-	warnIfReplaceable(append(s.Addr.Parsed(), s.ExtAuthz.Parsed()...), logger)
+	warnIfReplaceable(slices.Concat(s.Addr, s.ExtAuthz, s.OperationsAddr).Parsed(), logger)
 	if s.Check {
 		return p.reportCheck(s, side)
 	}
@@ -132,32 +136,35 @@ func (p process) serve(ctx context.Context, s *config.Settings, faults error) er
 	stop := p.signals()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	listeners, forEnvoy, err := listen(s)
+	opened, err := listen(s)
 	if err != nil {
 		return &exitError{statusNo, err}
 	}
-	api := serverConfig(s, listeners, secure, clients, logger)
-	envoy, err := newEnvoyServers(s, side, checker, forEnvoy, secure, clients, logger)
+	api := serverConfig(s, opened.api, secure, clients, logger)
+	envoy, err := newEnvoyServers(s, side, checker, opened.envoy, secure, clients, logger)
 	if err == nil && checker != nil {
 		api.ForwardAuth, err = forwardauth.New(forwardauth.Config{Checker: checker, Timeout: s.ProxyTimeout, Logger: logger})
 	}
 	if err != nil {
-		return &exitError{statusNo, errors.Join(err, listeners.close(), forEnvoy.close())}
+		return &exitError{statusNo, errors.Join(err, opened.close())}
 	}
 	server, err := side.newServer(api, metrics.Log(logs.Dropped))
 	if err != nil {
-		return &exitError{statusNo, errors.Join(err, listeners.close(), forEnvoy.close())}
+		return &exitError{statusNo, errors.Join(err, opened.close())}
 	}
-	urls := listeners.urls(secure.scheme())
+	urls := opened.api.urls(secure.scheme())
 	logger.Info(fmt.Sprintf("wardkeeper serves %s, %s", strings.Join(urls, " and "), side),
 		append([]any{"url", urls[0], "urls", urls}, side.logAttrs()...)...)
-	if len(forEnvoy) > 0 {
-		logger.Info("wardkeeper answers Envoy", "addresses", forEnvoy.addrs())
+	if len(opened.envoy) > 0 {
+		logger.Info("wardkeeper answers Envoy", "addresses", opened.envoy.addrs())
+	}
+	if len(opened.operations) > 0 {
+		logger.Info("wardkeeper serves metrics and profiles", "urls", opened.operations.urls(secure.scheme()))
 	}
 	go lifecycle.ReloadOften(ctx, clients.Reload, secure.reload)
 	go lifecycle.ReloadOnSignal(ctx, hangups, logger, clients.Reload, secure.reload, side.reload)
-	limited := server.Listeners(connectionLimit(s, logger), listeners...)
-	if err := lifecycle.Serve(ctx, server.HTTPServer(), limited, s.ShutdownTimeout-3*s.CloseTimeout(), logger, stop, envoy...); err != nil {
+	limited := server.Listeners(connectionLimit(s, logger), opened.api...)
+	if err := lifecycle.Serve(ctx, server.HTTPServer(), limited, s.ShutdownTimeout-3*s.CloseTimeout(), logger, stop, append(envoy, newOperationsServers(server, opened.operations)...)...); err != nil {
 		return &exitError{statusNo, err}
 	}
 	return nil
@@ -201,6 +208,7 @@ func serverConfig(s *config.Settings, l listeners, secure *serverTLS, clients *c
 	return httpapi.Config{
 		BaseURL:           baseURL,
 		TLS:               secure.config(),
+		OperationsApart:   len(s.OperationsAddr) > 0,
 		Callers:           clients,
 		Logger:            logger,
 		Timeout:           s.RequestTimeout,

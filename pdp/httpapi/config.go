@@ -22,6 +22,8 @@ type Config struct {
 	BaseURL string
 	// TLS is for every listener but Unix sockets; nil means that none speaks TLS.
 	TLS *tls.Config
+	// OperationsApart says that only the server of [Server.OperationsServer] has the metrics.
+	OperationsApart bool
 	// Callers recognizes callers; nil means that everybody may do everything but announce changes.
 	Callers Callers
 	// Changes announces membership changes; nil disables the endpoint. It requires Callers with the role [RoleAnnounce].

@@ -24,6 +24,7 @@ const (
 
 // Wardkeeper's own paths.
 const (
+	metricsPath  = "/metrics"
 	revisionPath = "/v1/revision"
 	changesPath  = "/v1/membership/changes"
 )
@@ -50,7 +51,7 @@ type route struct {
 }
 
 // addRoutes adds every route, with the role that it requires. Forward auth authenticates proxies itself.
-func (s *Server) addRoutes(basePath string) {
+func (s *Server) addRoutes(basePath string, operationsApart bool) {
 	const quiet = slog.LevelDebug // for paths that are requested every few seconds
 	s.addRoute(http.MethodPost, evaluationPath, slog.LevelInfo, RoleAsk, (*requestContext).evaluation)
 	s.addRoute(http.MethodPost, evaluationsPath, slog.LevelInfo, RoleAsk, (*requestContext).evaluations)
@@ -60,11 +61,13 @@ func (s *Server) addRoutes(basePath string) {
 	s.addRoute(http.MethodGet, revisionPath, quiet, RoleOperations, (*requestContext).revision)
 	s.addRoute(http.MethodGet, metadataPath, slog.LevelInfo, public, (*requestContext).metadata)
 	if basePath != "" {
-		s.handle(metadataPath+basePath, s.routes[metadataPath], (*requestContext).metadata, http.MethodGet)
+		s.handle(s.echo, metadataPath+basePath, s.routes[metadataPath], (*requestContext).metadata, http.MethodGet)
 	}
 	s.addRoute(http.MethodGet, "/health", quiet, public, (*requestContext).health)
 	s.addRoute(http.MethodGet, "/ready", quiet, public, (*requestContext).readiness)
-	s.addRoute(http.MethodGet, "/metrics", quiet, RoleOperations, (*requestContext).showMetrics)
+	if !operationsApart {
+		s.addRoute(http.MethodGet, metricsPath, quiet, RoleOperations, (*requestContext).showMetrics)
+	}
 
 	s.addRoute(http.MethodGet, forwardAuthPath, slog.LevelInfo, public, (*requestContext).forwardAuth, http.MethodPost)
 	if s.announcer != nil {
@@ -79,9 +82,14 @@ func (s *Server) addRoutes(basePath string) {
 		s.addOPARoute(defaultPath, (*requestContext).defaultDecision, http.MethodPost)
 	}
 
+	s.answerUnknown(s.echo)
+}
+
+// answerUnknown answers requests for paths that there are not.
+func (s *Server) answerUnknown(e *echo.Echo) {
 	unknown := s.metrics.newRoute("", otherLabel, slog.LevelInfo, plainErrorFormat)
 	unknownOPA := s.metrics.newRoute("", otherLabel, slog.LevelInfo, opaErrorFormat)
-	s.echo.HTTPErrorHandler = func(_ error, c echo.Context) {
+	e.HTTPErrorHandler = func(_ error, c echo.Context) {
 		rt := unknown
 		if s.isOPAPath(c.Request().URL.Path) {
 			rt = unknownOPA
@@ -101,24 +109,24 @@ func (s *Server) isOPAPath(path string) bool {
 func (s *Server) addRoute(method, path string, level slog.Level, role Role, h handler, more ...string) {
 	rt := s.metrics.newRoute(method, path, level, plainErrorFormat)
 	s.routes[path] = rt
-	s.handle(path, rt, requireRole(role, h), append(more, method)...)
+	s.handle(s.echo, path, rt, requireRole(role, h), append(more, method)...)
 }
 
 // addOPARoute adds a path of OPA's API with its methods.
 func (s *Server) addOPARoute(path string, h handler, methods ...string) {
 	rt := s.metrics.newRoute(methods[0], path, slog.LevelInfo, opaErrorFormat)
 	s.routes[path] = rt
-	s.handle(path, rt, requireRole(RoleOPA, h), methods...)
+	s.handle(s.echo, path, rt, requireRole(RoleOPA, h), methods...)
 }
 
-// handle registers a handler for a path and its methods; GET includes HEAD, for which net/http omits the body. All other
+// handle registers a handler for a path of e and its methods; GET includes HEAD, for which net/http omits the body. All other
 // methods get status 405, including OPTIONS, which echo would answer itself.
-func (s *Server) handle(path string, rt *route, h handler, methods ...string) {
+func (s *Server) handle(e *echo.Echo, path string, rt *route, h handler, methods ...string) {
 	if slices.Contains(methods, http.MethodGet) {
 		methods = append(methods, http.MethodHead)
 	}
 	allowed := strings.Join(methods, ", ")
-	s.echo.RouteNotFound(path, func(c echo.Context) error { // echo calls it if the path matches and no method does
+	e.RouteNotFound(path, func(c echo.Context) error { // echo calls it if the path matches and no method does
 		s.serve(c, rt, func(rc *requestContext) error {
 			rc.w.Header().Set("Allow", allowed)
 			return &pdp.Error{Kind: methodNotAllowed, Message: "This path answers " + allowed + " only."}
@@ -126,7 +134,7 @@ func (s *Server) handle(path string, rt *route, h handler, methods ...string) {
 		return nil
 	})
 	for _, method := range methods {
-		s.echo.Add(method, path, func(c echo.Context) error {
+		e.Add(method, path, func(c echo.Context) error {
 			s.serve(c, rt, h)
 			return nil
 		})

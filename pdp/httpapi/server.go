@@ -34,15 +34,16 @@ type Server struct {
 	methods    Methods  // of callers
 	challenges []string // of responses with status 401
 
-	log       *slog.Logger
-	metrics   *metrics
-	admission *admission
-	echo      *echo.Echo
-	routes    map[string]*route // by path
-	contexts  sync.Pool         // of *requestContext
-	baseURL   string            // without a trailing slash
-	jsonType  []string          // the Content-Type of every response; shared, never modified
-	tls       *tls.Config       // nil: no listener speaks TLS
+	log        *slog.Logger
+	metrics    *metrics
+	admission  *admission
+	echo       *echo.Echo
+	operations *echo.Echo        // for the operations' addresses
+	routes     map[string]*route // by path
+	contexts   sync.Pool         // of *requestContext
+	baseURL    string            // without a trailing slash
+	jsonType   []string          // the Content-Type of every response; shared, never modified
+	tls        *tls.Config       // nil: no listener speaks TLS
 
 	timeout, readHeaderTimeout, readTimeout, idleTimeout time.Duration
 }
@@ -72,6 +73,7 @@ func New(cfg Config) (*Server, error) {
 		log:               cfg.Logger,
 		admission:         newAdmission(cfg),
 		echo:              echo.New(),
+		operations:        echo.New(),
 		routes:            make(map[string]*route),
 		baseURL:           baseURL,
 		jsonType:          []string{"application/json"},
@@ -92,7 +94,8 @@ func New(cfg Config) (*Server, error) {
 	if s.metrics, err = newMetrics(cfg); err != nil {
 		return nil, err
 	}
-	s.addRoutes(basePath)
+	s.addRoutes(basePath, cfg.OperationsApart)
+	s.addOperations()
 	return s, nil
 }
 

@@ -83,7 +83,7 @@ func (s *Settings) validateAddrs() (faults []error) {
 	for _, setting := range []struct {
 		flag  string
 		addrs AddrList
-	}{{"addr", s.Addr}, {"ext-authz", s.ExtAuthz}} {
+	}{{"addr", s.Addr}, {"ext-authz", s.ExtAuthz}, {"operations-addr", s.OperationsAddr}} {
 		for _, text := range setting.addrs {
 			addr, err := ParseAddr(text)
 			switch {

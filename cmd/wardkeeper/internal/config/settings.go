@@ -58,6 +58,9 @@ type Settings struct {
 	// ExtAuthz lists the addresses at which to answer Envoy's ext_authz filter over gRPC, by the route file: HOST:PORT or
 	// unix:/PATH. It may be empty. The rules of Addr apply.
 	ExtAuthz AddrList
+	// OperationsAddr lists the addresses for operations: metrics, the policy in force, profiles and probes. If there are any, the
+	// others have no metrics. The rules of Addr apply.
+	OperationsAddr AddrList
 	// BaseURL is the address of the server in its metadata. Empty means http:// or https:// and the address it listens on.
 	BaseURL string
 	// Insecure lets everybody ask, from other machines too.
@@ -165,6 +168,7 @@ func (s *Settings) table() *pflag.FlagSet {
 	t.StringVar(&s.TokenFile, "token-file", s.TokenFile, "`FILE` with the bearer tokens, one of which clients must send")
 	t.StringVar(&s.Routes, "routes", s.Routes, "answer proxies at /adapters/forward-auth by the route `FILE`")
 	t.Var(&s.ExtAuthz, "ext-authz", "answer Envoy's ext_authz over gRPC on `ADDR`, HOST:PORT or unix:/PATH, by --routes (repeatable)")
+	t.Var(&s.OperationsAddr, "operations-addr", "serve metrics, profiles and probes on `ADDR`, and metrics nowhere else (repeatable)")
 	t.StringVar(&s.BaseURL, "base-url", s.BaseURL, "`URL` of the server in its metadata (default http(s)://ADDR, or http://localhost)")
 	t.BoolVar(&s.Insecure, "insecure", s.Insecure, "let everybody ask, from other machines too")
 	t.BoolVar(&s.Check, "check", s.Check, "check settings, policies and directory, then exit")

@@ -145,8 +145,8 @@ type Status struct {
 	Appended uint64 // records on disk, since Open
 	Lost     uint64 // records that were neither written nor refused, since Open
 
-	Queued      int           // records that wait to be written
-	QueuedBytes int64         //
+	Queued      int // records that wait to be written
+	QueuedBytes int64
 	Lag         time.Duration // age of the oldest of them
 
 	Failing     error // why nothing can be written now; nil if nothing is wrong

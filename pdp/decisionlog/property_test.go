@@ -24,7 +24,7 @@ func waitFor(t testing.TB, what string, done func() bool) {
 func tidied(t testing.TB, l *Log) {
 	t.Helper()
 	waitFor(t, "segments are compressed and deleted", func() bool {
-		_ = l.chooseOld()
+		l.chooseOld()
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		waiting := func(s segment) bool { return !s.packed || s.number < l.oldest }

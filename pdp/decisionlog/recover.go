@@ -23,7 +23,7 @@ type recovery struct {
 	closed []segment
 }
 
-// recover finds the end of the log in a folder, and cuts off an incomplete end. It leaves alone whatever else is broken.
+// recoverFolder finds the end of the log in a folder, and cuts off an incomplete end. It leaves alone whatever else is broken.
 func recoverFolder(dir string) (recovery, error) {
 	all, err := segments(dir)
 	if err != nil {

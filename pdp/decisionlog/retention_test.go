@@ -86,7 +86,7 @@ func TestDeletionIsSaidFirst(t *testing.T) {
 	l.mu.Lock()
 	l.cfg.MaxTotal = 500
 	l.mu.Unlock()
-	_ = l.chooseOld()
+	l.chooseOld()
 	waitFor(t, "the checkpoint cannot be written", func() bool { return l.Status().Failing != nil })
 	require.NoError(t, l.removeOld())
 	require.GreaterOrEqual(t, len(loadFolder(t, dir)), before)

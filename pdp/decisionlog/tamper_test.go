@@ -271,3 +271,57 @@ func TestSegmentsOfAnotherLogAreNoticed(t *testing.T) {
 	_, err := Verify(a.store(t), testKeys())
 	require.ErrorContains(t, err, name)
 }
+
+// Numbers have no gaps even where nothing is signed and all hashes are right.
+func TestNumbersFollowOneAnother(t *testing.T) {
+	content, ends := killed(t, 2)
+	renumbered := bytes.Replace(content[ends[0]:], []byte(`{"seq":2,`), []byte(`{"seq":3,`), 1)
+	lines := []string{string(content[:ends[0]])}
+	for line := range bytes.Lines(renumbered) {
+		lines = append(lines, string(line))
+	}
+	_, err := Verify(folder{segmentName(1, false): rehash(lines)}.store(t), testKeys())
+	require.ErrorContains(t, err, "the record has number 3 instead of 2")
+}
+
+// What a failed sync may have left on disk after the last line that counts is not part of the log.
+func TestUnsyncedLinesAreLeftBehind(t *testing.T) {
+	d := &disk{}
+	l := open(t, Config{Dir: t.TempDir(), Full: Deny, openFile: d.openFile})
+	add(t, l, numbered(1, 2)...)
+	d.set(diskFaults["sync fails and cannot be cut"])
+	require.Error(t, l.Append(t.Context(), []byte(`{"refused":true}`)))
+	d.set(heal)
+	waitFor(t, "the log recovers", func() bool { return l.Status().Failing == nil })
+	add(t, l, numbered(3, 3)...)
+	tidied(t, l)
+	closeLog(t, l)
+	f := loadFolder(t, l.cfg.Dir)
+	first := segmentName(1, true)
+	f[first] = append(f[first], `{"seq":3,"time":"2026-01-02T03:04:05Z","record":{"refused":true}`+fakeEnd)
+	dir := f.store(t)
+	require.Equal(t, numbered(1, 3), readAll(t, dir))
+	verified(t, dir)
+}
+
+// Whoever makes all hashes right again cannot make the signatures right.
+func TestForgedHashesAreNoticedByTheSignatures(t *testing.T) {
+	intact, _ := written(t, 40)
+	last := intact.names()[len(intact)-1]
+	for name, change := range map[string]func(lines []string) []string{
+		"a record": func(lines []string) []string {
+			lines[1] = string(bytes.Replace([]byte(lines[1]), []byte(`"pad":"`), []byte(`"pad":"0`), 1))
+			return lines
+		},
+		"a head": func(lines []string) []string {
+			lines[0] = string(bytes.Replace([]byte(lines[0]), []byte(`"time":"2`), []byte(`"time":"1`), 1))
+			return lines
+		},
+	} {
+		f := intact.clone()
+		f[last] = rehash(change(f[last]))
+		require.NotEqual(t, intact[last], f[last], name)
+		_, err := Verify(f.store(t), testKeys())
+		require.ErrorContains(t, err, "the signature is not valid", name)
+	}
+}

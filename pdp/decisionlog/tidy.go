@@ -20,7 +20,8 @@ func (l *Log) keepTidy() {
 	defer tick.Stop()
 	failed := false
 	for {
-		err := errors.Join(l.removeOld(), l.compress(), l.chooseOld())
+		err := errors.Join(l.removeOld(), l.compress())
+		l.chooseOld()
 		switch {
 		case err != nil && !failed:
 			l.cfg.Logger.Error("decision log: segments cannot be compressed or deleted", "dir", l.cfg.Dir, "error", err)
@@ -39,7 +40,7 @@ func (l *Log) keepTidy() {
 
 // chooseOld decides which segments are to be deleted. That is done once a checkpoint says so, or else they would seem to be
 // removed by somebody.
-func (l *Log) chooseOld() error {
+func (l *Log) chooseOld() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	total := int64(0)
@@ -58,7 +59,6 @@ func (l *Log) chooseOld() error {
 	if l.oldest > l.stated {
 		signal(l.wake)
 	}
-	return nil
 }
 
 // removeOld deletes the segments that a checkpoint on disk has said to be deleted.

@@ -3,6 +3,7 @@ package follow
 import (
 	"context"
 	"log/slog"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -31,7 +32,8 @@ type Config struct {
 	// StartTimeout is how long [Start] waits for a first bundle from the network; 0 means 10 s.
 	StartTimeout time.Duration
 
-	open func(context.Context, bundles.Config) (*bundles.Revision, error) // nil: [bundles.Open]; tests replace it
+	open   func(context.Context, bundles.Config) (*bundles.Revision, error) // nil: [bundles.Open]; tests replace it
+	random func(n int64) int64                                              // from 0 to n-1; nil: [rand.Int64N]; tests replace it
 }
 
 // Follower keeps a policy up to date with its source. Each bundle is verified, compiled, checked by the gate and saved to
@@ -69,6 +71,9 @@ func Start(ctx context.Context, cfg Config) (*Follower, error) {
 	}
 	if cfg.open == nil {
 		cfg.open = bundles.Open
+	}
+	if cfg.random == nil {
+		cfg.random = rand.Int64N
 	}
 	if cfg.StartTimeout <= 0 {
 		cfg.StartTimeout = 10 * time.Second
@@ -115,13 +120,11 @@ func (f *Follower) begin(ctx context.Context) error {
 func (f *Follower) run(ctx context.Context) {
 	defer close(f.done)
 	for first := f.source.remote() && f.status.Attempt.At.IsZero(); ; first = false {
-		if !first { // the policy came from disk, and the server has not been asked yet
-			select {
-			case <-ctx.Done():
-				return
-			case <-time.After(f.pause()):
-			case <-f.wake:
-			}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(f.pause(first)):
+		case <-f.wake:
 		}
 		if _ = f.attempt(ctx); f.active() == nil && ctx.Err() == nil { // attempt logs its error
 			f.loadSaved(ctx) // the cause may have been repaired
@@ -130,10 +133,18 @@ func (f *Follower) run(ctx context.Context) {
 	}
 }
 
-// pause returns how long to wait before the next attempt. The pause ends when the policy becomes stale, so that this is
-// logged.
-func (f *Follower) pause() time.Duration {
-	pause := f.source.pause(f.failures, f.status.Attempt.Outcome == Activated)
+// maxFirstPause is the longest pause before a server is asked for the first time, if a policy from disk decides meanwhile.
+const maxFirstPause = 10 * time.Second
+
+// pause returns how long to wait before the next attempt; first says that there was none, since the policy came from disk.
+// The pause ends when the policy becomes stale, so that this is logged, and a policy that is stale already is not waited
+// with.
+func (f *Follower) pause(first bool) time.Duration {
+	between := f.source.pause(f.failures, f.status.Attempt.Outcome == Activated)
+	if first {
+		between = interval{0, min(between.min, maxFirstPause)}
+	}
+	pause := between.min + time.Duration(f.cfg.random(int64(between.max-between.min)+1))
 	if at := f.confirmed.Load(); at != nil && f.cfg.Source.maxAge > 0 && !f.loggedStale {
 		pause = min(pause, max(time.Until(at.Add(f.cfg.Source.maxAge)), 0)+time.Millisecond)
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"strings"
 	"time"
 )
@@ -39,12 +38,13 @@ type Polling struct {
 	Timeout  time.Duration // of a request, in addition to LongPoll
 }
 
-func (p Polling) pause() time.Duration {
-	return p.Min + time.Duration(rand.Int64N(int64(p.Max-p.Min)+1))
-}
+func (p Polling) pause() interval { return interval{p.Min, p.longest()} }
+
+// longest is the longest pause. It leaves a tenth for chance even if Min and Max are the same.
+func (p Polling) longest() time.Duration { return max(p.Max, p.Min+p.Min/10) }
 
 // confirmInterval is the longest time between two answers of a server that has nothing new.
-func (p Polling) confirmInterval() time.Duration { return p.Max + p.LongPoll + p.Timeout }
+func (p Polling) confirmInterval() time.Duration { return p.longest() + p.LongPoll + p.Timeout }
 
 func (s Settings) polling() (Polling, error) {
 	p := Polling{Min: time.Minute, Max: 2 * time.Minute, Timeout: time.Minute}

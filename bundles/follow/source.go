@@ -17,9 +17,9 @@ type source interface {
 	// fetch returns the current bundle, or only its tag if that was seen last. The error is a [*bundles.Refusal]:
 	// [bundles.Unavailable] if nothing can be fetched, and another reason if the content cannot be a bundle.
 	fetch(ctx context.Context, last seen) (fetched, error)
-	// pause returns how long to wait before the next fetch. failures counts the failed fetches in a row; changed reports
-	// that the last fetch brought the revision that is active now.
-	pause(failures int, changed bool) time.Duration
+	// pause returns how long to wait before the next fetch: any time in the interval. failures counts the failed fetches in
+	// a row; changed reports that the last fetch brought the revision that is active now.
+	pause(failures int, changed bool) interval
 	// confirmInterval returns how long it can take, without failures, until the source confirms the active revision.
 	confirmInterval() time.Duration
 	// remote reports whether bundles cross a network, and so need a signature.
@@ -66,13 +66,21 @@ func digest(data []byte) string {
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
-// backoff doubles with each failure in a row, from 100 ms up to longest.
-func backoff(failures int, longest time.Duration) time.Duration {
+// interval is a range of durations, from which followers choose at random. Those that were restarted, or lost their server,
+// at the same time would otherwise keep asking at the same time.
+type interval struct{ min, max time.Duration }
+
+// exactly returns the interval of one duration.
+func exactly(d time.Duration) interval { return interval{d, d} }
+
+// backoff doubles with each failure in a row, from 100 ms up to longest, and may be longer by half.
+func backoff(failures int, longest time.Duration) interval {
 	pause := 100 * time.Millisecond
 	for range min(failures-1, 20) {
 		pause *= 2
 	}
-	return min(pause, longest)
+	pause = min(pause, longest)
+	return interval{pause, pause + pause/2}
 }
 
 func unavailable(err error) error {

@@ -52,7 +52,7 @@ func (s *httpSource) renew() { s.client.transport.Renew() }
 func (s *httpSource) remote() bool   { return true }
 func (s *httpSource) String() string { return s.name }
 
-func (s *httpSource) pause(failures int, changed bool) time.Duration {
+func (s *httpSource) pause(failures int, changed bool) interval {
 	if changed {
 		s.immediates = 0
 	}
@@ -61,9 +61,9 @@ func (s *httpSource) pause(failures int, changed bool) time.Duration {
 	case failures > 0:
 		return backoff(failures, s.polling.Max)
 	case held && changed:
-		return 100 * time.Millisecond // bounds the pace of a server that alternates between two bundles
+		return exactly(100 * time.Millisecond) // bounds the pace of a server that alternates between two bundles
 	case held:
-		return 0
+		return exactly(0)
 	}
 	return s.polling.pause()
 }

@@ -39,11 +39,11 @@ func (s *localSource) confirmInterval() time.Duration { return s.interval + time
 func (s *localSource) remote() bool   { return false }
 func (s *localSource) String() string { return s.path }
 
-func (s *localSource) pause(failures int, _ bool) time.Duration {
+func (s *localSource) pause(failures int, _ bool) interval {
 	if failures > 0 {
-		return max(s.interval, backoff(failures, time.Minute))
+		return exactly(max(s.interval, backoff(failures, time.Minute).min))
 	}
-	return s.interval
+	return exactly(s.interval) // nobody else reads this machine's files
 }
 
 func (s *localSource) fetch(ctx context.Context, last seen) (fetched, error) {
@@ -82,7 +82,7 @@ func (s *localSource) scheduleReread(same bool) {
 	if s.reads++; !same {
 		s.reads = 1
 	}
-	s.rereadAt = time.Now().Add(max(s.interval, backoff(s.reads, time.Minute)))
+	s.rereadAt = time.Now().Add(max(s.interval, backoff(s.reads, time.Minute).min))
 }
 
 // localTag identifies the state of a path by its files' metadata and by the content.

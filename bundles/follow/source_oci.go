@@ -62,7 +62,7 @@ func (s *ociSource) renew() { s.client.transport.Renew() }
 func (s *ociSource) remote() bool   { return true }
 func (s *ociSource) String() string { return s.name }
 
-func (s *ociSource) pause(failures int, _ bool) time.Duration {
+func (s *ociSource) pause(failures int, _ bool) interval {
 	if failures > 0 {
 		return backoff(failures, s.polling.Max)
 	}

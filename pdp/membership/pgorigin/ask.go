@@ -23,26 +23,35 @@ var (
 	errVersionRange = membership.NewContractError("a version is below 0 or above 2^53-1")
 )
 
-// ask runs a query. It runs it again if the connection was stale or the tables have changed, because queries only read.
+// ask runs a query, unless the database has not answered for a while. It runs the query again if the connection was stale
+// or the tables have changed, because queries only read.
 func (p *Origin) ask(ctx context.Context, timeout time.Duration, question func(context.Context, *queries) error) error {
 	within, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	var err error
-	for range 2 {
-		var q *queries
-		if q, err = p.currentQueries(within); err == nil {
-			if err = question(within, q); err == nil {
+	err := p.guarded(func() error {
+		for attempt := 1; ; attempt++ {
+			q, err := p.currentQueries(within)
+			if err == nil {
+				err = question(within, q)
+			}
+			switch {
+			case err == nil:
 				return nil
+			case ctx.Err() != nil:
+				return errors.Join(ctx.Err(), err)
+			case within.Err() != nil:
+				return errors.Join(within.Err(), err)
+			case attempt == 2 || !p.retryable(err):
+				return err
 			}
 		}
-		if within.Err() != nil || !p.retryable(err) {
-			break
-		}
-	}
-	if ctx.Err() != nil {
+	})
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
 		return &pdp.Error{Kind: pdp.Timeout, Message: "It took too long to decide this.", Err: ctx.Err()}
-	}
-	if within.Err() != nil {
+	case within.Err() != nil:
 		err = within.Err()
 	}
 	return unavailable(p.secrets.redact(err))
@@ -77,7 +86,7 @@ func (p *Origin) currentQueries(ctx context.Context) (*queries, error) {
 		return q, nil
 	}
 	var users, locations bool
-	err := p.pool.AcquireFunc(ctx, func(conn *pgxpool.Conn) (err error) {
+	err := p.withConn(ctx, func(conn *pgxpool.Conn) (err error) {
 		users, locations, err = checkColumns(ctx, p.querier(conn), p.tables)
 		return err
 	})
@@ -106,9 +115,19 @@ func (a connQuerier) Query(ctx context.Context, sql string, args ...any) (pgx.Ro
 	return a.conn.Query(ctx, sql, args...)
 }
 
+// withConn calls f with a connection of the pool.
+func (p *Origin) withConn(ctx context.Context, f func(*pgxpool.Conn) error) error {
+	conn, err := p.pool.Acquire(ctx)
+	if err != nil {
+		return p.waited(err)
+	}
+	defer conn.Release()
+	return f(conn)
+}
+
 // rows runs a query on a connection of the pool and calls each for every row until each returns false.
 func (p *Origin) rows(ctx context.Context, sql string, args []any, each func(pgx.Rows) (more bool, err error)) error {
-	return p.pool.AcquireFunc(ctx, func(conn *pgxpool.Conn) error {
+	return p.withConn(ctx, func(conn *pgxpool.Conn) error {
 		rows, err := p.querier(conn).Query(ctx, sql, args...)
 		if err != nil {
 			return err

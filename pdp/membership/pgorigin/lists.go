@@ -210,7 +210,7 @@ func (p *Origin) Users(ctx context.Context, q facts.UserQuery) (membership.RawUs
 		case p.listSlots <- struct{}{}:
 			defer func() { <-p.listSlots }()
 		case <-ctx.Done():
-			return ctx.Err()
+			return fmt.Errorf("%w: %w", errNoConnection, ctx.Err())
 		}
 		page = membership.RawUsers{}
 		size, last := 0, before

@@ -45,6 +45,8 @@ type Config struct {
 	Timeout time.Duration
 	Logger  *slog.Logger // nil means slog.Default
 
+	breakerPause time.Duration // how long the circuit breaker stays open; 0 means [breakerPause]
+
 	life    time.Duration // minimum lifetime of a connection and half of the maximum; 0 means [minConnectionLife]
 	silence time.Duration // how long a heartbeat may take; 0 means five intervals, which a busy machine may exceed in tests
 }
@@ -71,6 +73,7 @@ type Origin struct {
 	life          time.Duration // minimum lifetime of a connection
 	// listSlots limits how many lists are read at a time, because they are slow and must leave connections for records.
 	listSlots chan struct{}
+	breaker   *breaker
 	secrets   *secrets
 	logger    *slog.Logger
 	// queries is nil until the columns of the tables are known.
@@ -104,6 +107,7 @@ func Open(_ context.Context, cfg Config) (*Origin, error) {
 		logger: cmp.Or(cfg.Logger, slog.Default()),
 	}
 	p.silence = cmp.Or(cfg.silence, heartbeatsUntilLost*p.heartbeat)
+	p.breaker = newBreaker(cmp.Or(cfg.breakerPause, breakerPause), p.logger)
 	p.secrets = new(secrets)
 	reading, settings, err := openAddress(cfg.URL, p.timeout, p.secrets, p.logger)
 	if err != nil {

@@ -73,15 +73,25 @@ func (h *health) probe(ctx context.Context, p *Policy, timeout time.Duration) {
 }
 
 // Checker is a source that has its own check for whether facts are available. It is for sources where reading the first
-// location proves too little.
+// location proves too little. The error is a [*DegradedError] if facts are held that are fresh enough to decide by.
 type Checker interface {
 	CheckFacts(ctx context.Context) error
 }
 
+// DegradedError is the error of [Engine.CheckFacts] if facts cannot be had from their source now, but some are held that
+// are fresh enough to decide by.
+type DegradedError struct{ Err error }
+
+func (e *DegradedError) Error() string { return e.Err.Error() }
+
+// Unwrap returns why the source has no facts.
+func (e *DegradedError) Unwrap() error { return e.Err }
+
 // ErrNoLocations is the error for an empty directory, under which no user can be allowed anything.
 var ErrNoLocations = errors.New("the directory has no locations")
 
-// CheckFacts returns an error if facts are unavailable or the directory is empty. Without a source it returns nil.
+// CheckFacts returns an error if facts are unavailable or the directory is empty. It is a [*DegradedError] if some
+// questions can be decided all the same. Without a source it returns nil.
 func (e *Engine) CheckFacts(ctx context.Context) error {
 	if e.source == nil {
 		return nil

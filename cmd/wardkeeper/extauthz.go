@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"log/slog"
 	"net"
 
@@ -48,14 +47,4 @@ func (e envoyServer) Serve() error {
 		go func(l net.Listener) { failed <- e.Server.Serve(l) }(netutil.LimitListener(l, maxEnvoyConnections))
 	}
 	return <-failed
-}
-
-// isReady reports whether questions can be decided.
-func (s *sidecar) isReady(ctx context.Context) bool {
-	for _, check := range s.ready(ctx) {
-		if check.Err != nil {
-			return false
-		}
-	}
-	return true
 }

@@ -27,8 +27,9 @@ func newServeCommand(p process) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve [flags]",
 		Short: "Serve decisions over HTTP",
-		Long: `Serve decisions over HTTP until stopped by SIGINT or SIGTERM. Requests in flight may then finish; a second signal stops
-at once. SIGQUIT stops at once too, and prints what every goroutine does.
+		Long: `Serve decisions over HTTP until stopped by SIGINT or SIGTERM. Then /ready fails first, so that load balancers send nothing
+new, for --shutdown-delay; after that requests in flight may finish. A second signal stops at once. SIGQUIT stops at once too,
+and prints what every goroutine does.
 
 Every setting is a flag, an environment variable and a key of the YAML file: --token-file is WARDKEEPER_TOKEN_FILE and
 token_file. The file overrides the defaults, variables override the file, flags override variables; an empty variable
@@ -161,10 +162,12 @@ func (p process) serve(ctx context.Context, s *config.Settings, faults error) er
 	if len(opened.operations) > 0 {
 		logger.Info("wardkeeper serves metrics and profiles", "urls", opened.operations.urls(secure.scheme()))
 	}
+	go server.WatchReadiness(ctx)
 	go lifecycle.ReloadOften(ctx, clients.Reload, secure.reload)
 	go lifecycle.ReloadOnSignal(ctx, hangups, logger, clients.Reload, secure.reload, side.reload)
 	limited := server.Listeners(connectionLimit(s, logger), opened.api...)
-	if err := lifecycle.Serve(ctx, server.HTTPServer(), limited, s.ShutdownTimeout-3*s.CloseTimeout(), logger, stop, append(envoy, newOperationsServers(server, opened.operations)...)...); err != nil {
+	how := lifecycle.Stopping{Announce: side.announceStop, Delay: s.StopDelay(), Timeout: s.ShutdownTimeout - 3*s.CloseTimeout()}
+	if err := lifecycle.Serve(ctx, server.HTTPServer(), limited, how, logger, stop, append(envoy, newOperationsServers(server, opened.operations)...)...); err != nil {
 		return &exitError{statusNo, err}
 	}
 	return nil

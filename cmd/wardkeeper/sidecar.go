@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -38,6 +39,8 @@ type sidecar struct {
 
 	interpreted bool // whether policies are interpreted even if they can be compiled
 	logger      *slog.Logger
+
+	stopping atomic.Bool // it is not ready any more, and about to stop
 
 	mu     sync.Mutex
 	server *httpapi.Server // nil until newServer
@@ -145,6 +148,16 @@ func (s *sidecar) newServer(cfg httpapi.Config, more ...prometheus.Collector) (*
 	s.mu.Unlock()
 	s.publishActions()
 	return server, nil
+}
+
+// announceStop makes the sidecar not ready, for good. It goes on answering.
+func (s *sidecar) announceStop() {
+	s.stopping.Store(true)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.server != nil {
+		s.server.AnnounceStop()
+	}
 }
 
 // count counts a decision that an adapter asked for.

@@ -2,10 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/wardkeeper/wardkeeper/bundles"
 	"github.com/wardkeeper/wardkeeper/bundles/follow"
+	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/httpapi"
 )
 
@@ -13,9 +16,16 @@ import (
 func (s *sidecar) ready(ctx context.Context) []httpapi.Check {
 	checks := []httpapi.Check{{Name: "policy", Err: s.engine.CheckPolicy(ctx)}}
 	if s.engine.Policy() != nil { // the first policy opens the directory
-		checks = append(checks, httpapi.Check{Name: "directory", Err: s.engine.CheckFacts(ctx)})
+		err := s.engine.CheckFacts(ctx)
+		_, degraded := errors.AsType[*pdp.DegradedError](err)
+		checks = append(checks, httpapi.Check{Name: "directory", Err: err, Degraded: degraded})
 	}
 	return checks
+}
+
+// isReady reports whether questions can be decided, if not all, for Envoy's health checks.
+func (s *sidecar) isReady(ctx context.Context) bool {
+	return !s.stopping.Load() && !slices.ContainsFunc(s.ready(ctx), func(c httpapi.Check) bool { return c.Err != nil && !c.Degraded })
 }
 
 // policyStatus describes the active policy and the attempts to replace it, for /ready and /v1/revision.

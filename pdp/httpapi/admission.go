@@ -65,6 +65,11 @@ func newAdmission(cfg Config) *admission {
 	}
 }
 
+// exhausted reports whether a question that comes now would be rejected.
+func (a *admission) exhausted() bool {
+	return a.overdue.Load() >= a.maxOverdue || a.questions.waiting.Load() >= maxWaitingFactor*int64(cap(a.questions.slots))
+}
+
 // reserve counts bytes of the body against the limit on all bodies, until release. It returns false if the limit is
 // exceeded.
 func (rc *requestContext) reserve(bytes int) bool {

@@ -58,6 +58,8 @@ type Config struct {
 type Check struct {
 	Name string // public: lower-case letters, digits and "_", at most 32
 	Err  error  // why the condition is not met, for the log only; nil if it is met
+	// Degraded says that questions can still be decided without it, if not all: the server stays ready.
+	Degraded bool
 }
 
 // Decider makes decisions. [*pdp.Engine] implements it. Implementations must be safe for concurrent use.

@@ -40,7 +40,7 @@ type actionCounters struct {
 // otherLabel is the label of everything that has no label of its own.
 const otherLabel = "other"
 
-func newMetrics(cfg Config) (*metrics, error) {
+func newMetrics(cfg Config, more ...prometheus.Collector) (*metrics, error) {
 	reg := cfg.Registry
 	if reg == nil {
 		reg = prometheus.NewRegistry()
@@ -98,6 +98,9 @@ func newMetrics(cfg Config) (*metrics, error) {
 		registerOnce(reg, collectors.NewGoCollector()),
 		registerOnce(reg, collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})),
 	)
+	for _, c := range more {
+		err = errors.Join(err, reg.Register(c))
+	}
 	logger := cfg.Logger
 	if logger == nil {
 		logger = slog.Default()

@@ -46,24 +46,29 @@ func (rc *requestContext) policyHealth() error {
 }
 
 // readiness reports whether questions can be decided and which checks failed. It needs no token, so it reveals no
-// causes.
+// causes. As long as some questions can be decided, the status is 200: a load balancer that takes away every sidecar
+// would keep from working those who can be answered too.
 func (rc *requestContext) readiness() error {
+	if rc.server.stopping.Load() {
+		rc.status = http.StatusServiceUnavailable
+		rc.out = append(rc.out[:0], `{"error":"Not ready, stopping.","stopping":true}`...)
+		return nil
+	}
 	checks, err := rc.runChecks()
 	if err != nil {
 		return err
 	}
-	var missing []string
-	for _, check := range checks {
-		if check.Err != nil {
-			missing = append(missing, publicName(check.Name))
-			rc.server.log.LogAttrs(context.Background(), slog.LevelDebug, "not ready", slog.String("check", check.Name), slog.Any("cause", check.Err))
-		}
-	}
-	if len(missing) == 0 {
+	state, missing := assess(checks)
+	rc.server.readiness.record(state, missing, checks, rc.server.log)
+	switch state {
+	case stateReady:
 		rc.out = append(rc.out[:0], `{"ready":true`...)
-	} else {
+	case stateDegraded:
+		rc.out = appendMissing(append(rc.out[:0], `{"ready":true,"degraded":true`...), missing)
+	default:
 		rc.status = http.StatusServiceUnavailable
-		rc.out = appendNotReady(rc.out[:0], missing)
+		rc.out = authzen.AppendString(append(rc.out[:0], `{"error":`...), "Not ready, missing: "+strings.Join(missing, ", ")+".")
+		rc.out = appendMissing(rc.out, missing)
 	}
 	if rc.server.policy != nil {
 		rc.out = appendPolicyProblems(rc.out, rc.server.policy())
@@ -75,25 +80,26 @@ func (rc *requestContext) readiness() error {
 	return nil
 }
 
-// appendNotReady appends an object without the closing brace.
-func appendNotReady(out []byte, missing []string) []byte {
-	out = authzen.AppendString(append(out, `{"error":`...), "Not ready, missing: "+strings.Join(missing, ", ")+".")
-	for i, name := range missing {
-		if i == 0 {
-			out = append(out, `,"missing":[`...)
-		} else {
-			out = append(out, ',')
-		}
-		out = authzen.AppendString(out, name)
+// appendMissing appends the member that names the checks that failed, of which there is at least one.
+func appendMissing(out []byte, missing []string) []byte {
+	separator := `,"missing":[`
+	for _, name := range missing {
+		out = authzen.AppendString(append(out, separator...), name)
+		separator = ","
 	}
 	return append(out, ']')
 }
+
+// capacityCheck is the name of the check whether there is capacity for questions.
+const capacityCheck = "capacity"
+
+var errNoCapacity = errors.New("too much work is in progress")
 
 // runChecks runs the checks of readiness. They need admission as evaluations do: if there is no capacity for a check,
 // there is none for an evaluation either.
 func (rc *requestContext) runChecks() ([]Check, error) {
 	if err := rc.admit(0); err != nil {
-		return []Check{{Name: "capacity", Err: err}}, nil
+		return []Check{{Name: capacityCheck, Err: err}}, nil
 	}
 	if rc.server.ready == nil {
 		return nil, nil
@@ -105,13 +111,4 @@ func (rc *requestContext) runChecks() ([]Check, error) {
 		return nil, err
 	}
 	return checks, nil
-}
-
-// publicName replaces any name that is not plain, so that readiness never shows addresses or the like.
-func publicName(name string) string {
-	invalid := func(r rune) bool { return r != '_' && (r < 'a' || r > 'z') && (r < '0' || r > '9') }
-	if name == "" || len(name) > 32 || strings.ContainsFunc(name, invalid) {
-		return "other"
-	}
-	return name
 }

@@ -114,6 +114,7 @@ func (rc *requestContext) run(h handler) (reusable bool) {
 		rc.fail(&pdp.Error{Kind: pdp.Internal, Err: fmt.Errorf("panic: %v\n%s", v, debug.Stack())})
 	}()
 	rc.setRequestID()
+	rc.closeIfStopping()
 	err := h(rc)
 	switch {
 	case rc.alreadyAnswered():
@@ -135,6 +136,7 @@ func (rc *requestContext) record() {
 // send sends rc.status and rc.out.
 func (rc *requestContext) send() {
 	rc.sent = true
+	rc.closeIfStopping()
 	h := rc.w.Header()
 	if h["Content-Type"] == nil {
 		h["Content-Type"] = rc.server.jsonType

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -36,6 +37,8 @@ type Server struct {
 
 	log        *slog.Logger
 	metrics    *metrics
+	readiness  *readiness
+	stopping   atomic.Bool
 	admission  *admission
 	echo       *echo.Echo
 	operations *echo.Echo        // for the operations' addresses
@@ -71,6 +74,7 @@ func New(cfg Config) (*Server, error) {
 		membership:        cfg.Membership,
 		callers:           cfg.Callers,
 		log:               cfg.Logger,
+		readiness:         &readiness{},
 		admission:         newAdmission(cfg),
 		echo:              echo.New(),
 		operations:        echo.New(),
@@ -91,7 +95,7 @@ func New(cfg Config) (*Server, error) {
 		s.challenges = s.methods.challenges()
 	}
 	s.contexts.New = func() any { return &requestContext{server: s} }
-	if s.metrics, err = newMetrics(cfg); err != nil {
+	if s.metrics, err = newMetrics(cfg, s.readiness); err != nil {
 		return nil, err
 	}
 	s.addRoutes(basePath, cfg.OperationsApart)

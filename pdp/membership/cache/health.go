@@ -2,11 +2,14 @@ package cache
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/freshness"
 )
 
 var _ pdp.Checker = (*Cache)(nil)
@@ -21,8 +24,9 @@ type originCheck struct {
 	err error
 }
 
-// CheckFacts implements [pdp.Checker]. It returns an error if the origin is unreachable or has no locations. Quarantined
-// records are not an error here.
+// CheckFacts implements [pdp.Checker]. It returns an error if the origin is unreachable or has no locations: a
+// [*pdp.DegradedError] while memory has facts that are fresh enough. What only the shared store may have does not count,
+// because nothing proves that it is there. Quarantined records are not an error here.
 func (c *Cache) CheckFacts(ctx context.Context) error {
 	if last := c.lastCheck.Load(); last != nil && membership.Elapsed(time.Now(), last.at) < checkInterval {
 		return last.err
@@ -31,6 +35,9 @@ func (c *Cache) CheckFacts(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(c.ctx, c.cfg.FetchTimeout)
 		defer cancel()
 		last := &originCheck{err: c.checkOrigin(ctx)}
+		if last.err != nil && !errors.Is(last.err, pdp.ErrNoLocations) && c.canAnswer() {
+			last.err = &pdp.DegradedError{Err: last.err}
+		}
 		last.at = time.Now()
 		c.lastCheck.Store(last)
 		return nil, last.err
@@ -41,6 +48,18 @@ func (c *Cache) CheckFacts(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// canAnswer reports whether a question that changes nothing can be answered from memory: whether a user and an
+// organization are fresh enough among those that were fetched last. Older ones hardly are if these are not.
+func (c *Cache) canAnswer() bool {
+	n := requirement{validator: c.validator.Load(), maxAge: c.cfg.MaxAgeUse, since: c.tracker.NextOrder()}
+	for _, latest := range c.memory.latest() {
+		if !slices.ContainsFunc(latest, func(e *entry) bool { return c.check(e, n) != freshness.Stale }) {
+			return false
+		}
+	}
+	return true
 }
 
 func (c *Cache) checkOrigin(ctx context.Context) (err error) {

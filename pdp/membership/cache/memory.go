@@ -22,6 +22,19 @@ type memory struct {
 	mu              sync.Mutex
 	present, absent lru
 	replacing       bool // during put: the removed record is replaced, not evicted
+	// users and organizations are the keys of the present records that were put last, in no order.
+	users, organizations recent
+}
+
+// recent are the last keys of one kind.
+type recent struct {
+	keys [32]membership.Key
+	next int
+}
+
+func (r *recent) add(key membership.Key) {
+	r.keys[r.next%len(r.keys)] = key
+	r.next++
 }
 
 // lru is a cache of records, limited in bytes.
@@ -77,12 +90,33 @@ func (m *memory) put(e *entry) (kept, replaced *entry) {
 	if e.Absent {
 		l = &m.absent
 	}
+	switch {
+	case e.user != nil:
+		m.users.add(e.Key)
+	case e.tree != nil:
+		m.organizations.add(e.Key)
+	}
 	l.bytes += e.bytes
 	l.Add(e.Key, e)
 	for l.bytes > l.limit && l.Len() > 1 {
 		l.RemoveOldest()
 	}
 	return e, replaced
+}
+
+// latest returns the users and the organizations that were put last and are still in memory. It does not count as a use.
+func (m *memory) latest() [2][]*entry {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var found [2][]*entry
+	for i, r := range []*recent{&m.users, &m.organizations} {
+		for _, key := range r.keys {
+			if e, ok := m.present.Peek(key); ok {
+				found[i] = append(found[i], e)
+			}
+		}
+	}
+	return found
 }
 
 // drop removes a record.

@@ -13,6 +13,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
 
+	"github.com/wardkeeper/wardkeeper/pdp/membership"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
 )
 
@@ -236,5 +237,81 @@ func TestReadinessChecksOriginOncePerInterval(t *testing.T) {
 		o.set(func() { o.down = false; o.locations = map[string]fakeLocation{} })
 		time.Sleep(2 * time.Second)
 		require.ErrorIs(t, c.CheckFacts(t.Context()), pdp.ErrNoLocations)
+	})
+}
+
+// While memory can still answer, a server whose origin is down must stay with its load balancer; afterwards it must not.
+func TestReadinessIsDegradedAsLongAsMemoryCanAnswer(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, _ *sharedTier) {
+		c := openCache(t, o, nil, nil)
+		degraded := func() bool {
+			t.Helper()
+			time.Sleep(2 * checkInterval)
+			err := c.CheckFacts(t.Context())
+			require.ErrorIs(t, err, errDown)
+			_, ok := errors.AsType[*pdp.DegradedError](err)
+			return ok
+		}
+		use := func(id string) error {
+			v, err := c.View(t.Context(), facts.Requirement{ReadOnly: true})
+			require.NoError(t, err)
+			_, err = v.User(t.Context(), id)
+			return err
+		}
+		o.set(func() { o.down = true })
+		require.False(t, degraded(), "memory is empty")
+		o.set(func() { o.down = false })
+		_, err := c.origin.Organization(t.Context(), "metro")
+		require.NoError(t, err)
+		require.NoError(t, use("nobody"))
+		o.set(func() { o.down = true })
+		require.False(t, degraded(), "that somebody does not exist answers nothing")
+
+		o.set(func() { o.down = false })
+		require.NoError(t, use("jane"))
+		o.set(func() { o.down = true })
+		require.True(t, degraded())
+		require.NoError(t, use("jane"))
+		c.memory.drop(membership.Key{Kind: membership.OrganizationRecord, ID: "metro"})
+		require.False(t, degraded(), "a user without organization is not enough")
+
+		o.set(func() { o.down = false })
+		require.NoError(t, use("jane"))
+		o.set(func() { o.down = true })
+		require.True(t, degraded())
+		time.Sleep(c.cfg.MaxAgeUse)
+		require.False(t, degraded(), "facts are too old for any question")
+		require.Error(t, use("jane"))
+
+		o.set(func() { o.down = false })
+		require.NoError(t, use("jane"))
+		o.set(func() { o.locations = map[string]fakeLocation{} })
+		time.Sleep(2 * checkInterval)
+		err = c.CheckFacts(t.Context())
+		require.ErrorIs(t, err, pdp.ErrNoLocations)
+		_, ok := errors.AsType[*pdp.DegradedError](err)
+		require.False(t, ok, "an empty directory allows nobody anything")
+	})
+}
+
+// Confirmed facts do not age: the server stays ready until they expire.
+func TestReadinessIsDegradedAsLongAsTheStreamConfirms(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
+		c := openCache(t, o, h.connect(), func(cfg *Config) { cfg.Announced = true })
+		waitHeartbeat()
+		v, err := c.View(t.Context(), facts.Requirement{})
+		require.NoError(t, err)
+		_, err = v.User(t.Context(), "jane")
+		require.NoError(t, err)
+		o.set(func() { o.down = true })
+		degraded := func() bool {
+			time.Sleep(2 * checkInterval)
+			_, ok := errors.AsType[*pdp.DegradedError](c.CheckFacts(t.Context()))
+			return ok
+		}
+		time.Sleep(3 * c.cfg.MaxAgeUse)
+		require.True(t, degraded())
+		time.Sleep(2 * c.cfg.TTL)
+		require.False(t, degraded())
 	})
 }

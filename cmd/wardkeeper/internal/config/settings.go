@@ -85,7 +85,10 @@ type Settings struct {
 	ProxyTimeout time.Duration
 	// IdleTimeout is how long a connection without requests is kept.
 	IdleTimeout time.Duration
-	// ShutdownTimeout limits stopping. Requests in flight get most of it to finish.
+	// ShutdownDelay is how long the server goes on answering after it has been told to stop, while /ready fails: as long as
+	// load balancers take to notice. See StopDelay.
+	ShutdownDelay time.Duration
+	// ShutdownTimeout limits stopping after that. Requests in flight get most of it to finish.
 	ShutdownTimeout time.Duration
 	// MaxRequests limits how many single questions are answered at a time.
 	MaxRequests int
@@ -134,6 +137,7 @@ func Default() *Settings {
 		RequestTimeout:    10 * time.Second,
 		ProxyTimeout:      900 * time.Millisecond,
 		IdleTimeout:       2 * time.Minute,
+		ShutdownDelay:     5 * time.Second,
 		ShutdownTimeout:   20 * time.Second,
 		MaxRequests:       1024,
 		Membership:        defaultMembership(),
@@ -181,11 +185,29 @@ func (s *Settings) table() *pflag.FlagSet {
 	t.DurationVar(&s.RequestTimeout, "request-timeout", s.RequestTimeout, "limit for answering a request after it has been read")
 	t.DurationVar(&s.ProxyTimeout, "proxy-timeout", s.ProxyTimeout, "limit for answering a proxy that waits for 1 s, at /adapters/forward-auth")
 	t.DurationVar(&s.IdleTimeout, "idle-timeout", s.IdleTimeout, "how long to keep a connection without requests")
-	t.DurationVar(&s.ShutdownTimeout, "shutdown-timeout", s.ShutdownTimeout, "limit for stopping, requests in flight included")
+	t.DurationVar(&s.ShutdownDelay, "shutdown-delay", s.ShutdownDelay, "how long to go on answering while /ready fails, before stopping (0s by default if only this machine can reach ADDR)")
+	t.DurationVar(&s.ShutdownTimeout, "shutdown-timeout", s.ShutdownTimeout, "limit for stopping after that, requests in flight included")
 	t.IntVar(&s.MaxRequests, "max-requests", s.MaxRequests, "maximum number of single questions answered at a time")
 	t.IntVar(&s.MaxBatches, "max-batches", s.MaxBatches, "the same for batches and searches; 0 sets it by processors")
 	t.IntVar(&s.MaxConnections, "max-connections", s.MaxConnections, "maximum number of client connections; 0 sets it by open files")
 	return t
+}
+
+// StopDelay returns how long to go on answering after having been told to stop. It is ShutdownDelay if that was given.
+// Otherwise it is 0 if only this machine can reach the server: what asks there is no load balancer, but an application or
+// a proxy that has no other server, and only a restart would take longer. The default elsewhere is what load balancers
+// need: Kubernetes a second or two, and a check every two seconds two failures; together with ShutdownTimeout it is
+// shorter than the 30 s after which Kubernetes kills.
+func (s *Settings) StopDelay() time.Duration {
+	if s.IsSet("shutdown-delay") {
+		return s.ShutdownDelay
+	}
+	for _, addr := range append(s.Addr.Parsed(), s.ExtAuthz.Parsed()...) {
+		if !addr.isLocal() {
+			return s.ShutdownDelay
+		}
+	}
+	return 0
 }
 
 // CloseTimeout is the part of ShutdownTimeout reserved for each of the last three steps: closing sources, writing the log, and

@@ -38,14 +38,19 @@ func (s *Settings) Validate() error {
 	return errors.Join(append(faults, s.validateDurations("", s.table())...)...)
 }
 
-// validateDurations returns a fault for each duration of a table that is not positive.
+// validateDurations returns a fault for each duration of a table that is not positive. A delay may be 0.
 func (s *Settings) validateDurations(prefix string, table *pflag.FlagSet) (faults []error) {
 	table.VisitAll(func(f *pflag.Flag) {
 		if f.Value.Type() != "duration" {
 			return
 		}
-		if d, err := time.ParseDuration(f.Value.String()); err == nil && d <= 0 {
+		d, err := time.ParseDuration(f.Value.String())
+		switch {
+		case err != nil || d > 0:
+		case f.Name != "shutdown-delay":
 			faults = append(faults, fmt.Errorf("%s is %s: it must be positive", s.Spelling(prefix+f.Name), d))
+		case d < 0:
+			faults = append(faults, fmt.Errorf("%s is %s: it must not be negative", s.Spelling(prefix+f.Name), d))
 		}
 	})
 	return faults

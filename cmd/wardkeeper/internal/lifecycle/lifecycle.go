@@ -18,11 +18,22 @@ type Server interface {
 	Close() error                       // at once
 }
 
-// Serve serves on all listeners until the context ends or a signal arrives, then closes them. Requests in flight get the
-// timeout to finish; a second signal ends them at once. It is an error if some did not finish, or if a listener failed. The
-// other servers start and stop with the HTTP server.
+// Stopping says how to stop a server.
+type Stopping struct {
+	// Announce is called first. From then on the server is not ready, so that no load balancer sends it new requests; nil
+	// does nothing.
+	Announce func()
+	// Delay is how long the server goes on answering after that, until load balancers have noticed.
+	Delay time.Duration
+	// Timeout limits how long requests in flight may take once the listeners have been closed.
+	Timeout time.Duration
+}
+
+// Serve serves on all listeners until the context ends or a signal arrives. Then it announces that, goes on for the delay,
+// closes the listeners, and lets requests in flight finish. A second signal ends all of this at once. It is an error if
+// some request did not finish, or if a listener failed. The other servers start and stop with the HTTP server.
 func Serve(
-	ctx context.Context, server *http.Server, listeners []net.Listener, timeout time.Duration, logger *slog.Logger, stop <-chan os.Signal,
+	ctx context.Context, server *http.Server, listeners []net.Listener, how Stopping, logger *slog.Logger, stop <-chan os.Signal,
 	others ...Server,
 ) error {
 	failed := make(chan error, len(listeners)+len(others))
@@ -32,25 +43,35 @@ func Serve(
 	for _, other := range others {
 		go func() { failed <- other.Serve() }()
 	}
+	attrs := []any{"delay", how.Delay.String()}
 	select {
 	case err := <-failed:
 		return errors.Join(fmt.Errorf("the server failed: %w", err), closeAll(server, others))
 	case <-ctx.Done():
-		logger.Info("wardkeeper is stopping: requests in flight may finish")
 	case s := <-stop:
-		logger.Info("wardkeeper is stopping: requests in flight may finish", "signal", s.String())
+		attrs = append(attrs, "signal", s.String())
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
+	if how.Announce != nil {
+		how.Announce()
+	}
+	logger.Info("wardkeeper is stopping: requests in flight may finish", attrs...)
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	stopped := make(chan struct{})
-	defer close(stopped)
 	go func() {
 		select {
 		case <-stop:
 			cancel()
-		case <-stopped:
+		case <-ctx.Done():
 		}
 	}()
+	delay := time.NewTimer(how.Delay)
+	defer delay.Stop()
+	select {
+	case <-delay.C:
+	case <-ctx.Done():
+	}
+	ctx, done := context.WithTimeout(ctx, how.Timeout)
+	defer done()
 	if err := shutDown(ctx, server, others); err != nil {
 		return errors.Join(errors.New("stopped before every request had finished"), closeAll(server, others))
 	}

@@ -40,7 +40,7 @@ func startServer(t *testing.T, timeout time.Duration) *running {
 	var ctx context.Context
 	ctx, r.cancel = context.WithCancel(t.Context())
 	go func() {
-		r.result <- Serve(ctx, server, []net.Listener{listener}, timeout, slog.New(slog.DiscardHandler), r.stop)
+		r.result <- Serve(ctx, server, []net.Listener{listener}, Stopping{Timeout: timeout}, slog.New(slog.DiscardHandler), r.stop)
 	}()
 	go func() {
 		w, err := http.Get(r.url)
@@ -104,7 +104,7 @@ func TestServeReturnsListenerErrors(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	require.NoError(t, listener.Close())
-	err = Serve(t.Context(), &http.Server{}, []net.Listener{listener}, time.Second, slog.New(slog.DiscardHandler), nil)
+	err = Serve(t.Context(), &http.Server{}, []net.Listener{listener}, Stopping{Timeout: time.Second}, slog.New(slog.DiscardHandler), nil)
 	require.ErrorContains(t, err, "the server failed")
 }
 
@@ -121,7 +121,7 @@ func TestAllListenersAreServedAndClosed(t *testing.T) {
 	result := make(chan error, 1)
 	server := &http.Server{Handler: http.NotFoundHandler()}
 	go func() {
-		result <- Serve(t.Context(), server, listeners, time.Minute, slog.New(slog.DiscardHandler), stop)
+		result <- Serve(t.Context(), server, listeners, Stopping{Timeout: time.Minute}, slog.New(slog.DiscardHandler), stop)
 	}()
 	for _, l := range listeners {
 		w, err := http.Get("http://" + l.Addr().String())
@@ -140,7 +140,7 @@ func TestFailedListenerEndsTheOthers(t *testing.T) {
 	result := make(chan error, 1)
 	server := &http.Server{Handler: http.NotFoundHandler()}
 	go func() {
-		result <- Serve(t.Context(), server, listeners, time.Minute, slog.New(slog.DiscardHandler), nil)
+		result <- Serve(t.Context(), server, listeners, Stopping{Timeout: time.Minute}, slog.New(slog.DiscardHandler), nil)
 	}()
 	w, err := http.Get("http://" + listeners[1].Addr().String())
 	require.NoError(t, err)
@@ -192,7 +192,7 @@ func TestOtherServersStopTogetherWithTheHTTPServer(t *testing.T) {
 			o := &other{release: make(chan struct{}), closed: make(chan struct{}), err: c.err}
 			stop, result, listener := make(chan os.Signal), make(chan error, 1), newListener(t)
 			go func() {
-				result <- Serve(t.Context(), &http.Server{Handler: http.NotFoundHandler()}, []net.Listener{listener}, time.Minute, slog.New(slog.DiscardHandler), stop, o)
+				result <- Serve(t.Context(), &http.Server{Handler: http.NotFoundHandler()}, []net.Listener{listener}, Stopping{Timeout: time.Minute}, slog.New(slog.DiscardHandler), stop, o)
 			}()
 			for range c.signals {
 				stop <- syscall.SIGTERM
@@ -210,4 +210,35 @@ func TestOtherServersStopTogetherWithTheHTTPServer(t *testing.T) {
 			}
 		})
 	}
+}
+
+// New requests are answered during the delay, after it has been announced, and a second signal ends it.
+func TestServesDuringTheDelay(t *testing.T) {
+	listener, stop, result := newListener(t), make(chan os.Signal), make(chan error, 1)
+	announced := make(chan struct{})
+	how := Stopping{Announce: func() { close(announced) }, Delay: time.Hour, Timeout: time.Hour}
+	go func() {
+		result <- Serve(t.Context(), &http.Server{Handler: http.NotFoundHandler()}, []net.Listener{listener}, how, slog.New(slog.DiscardHandler), stop)
+	}()
+	stop <- syscall.SIGTERM
+	<-announced
+	for range 3 {
+		w, err := http.Get("http://" + listener.Addr().String())
+		require.NoError(t, err)
+		require.NoError(t, w.Body.Close())
+	}
+	require.Empty(t, result)
+	stop <- syscall.SIGTERM
+	require.NoError(t, <-result)
+	require.ErrorIs(t, listener.Close(), net.ErrClosed)
+}
+
+func TestDelayEndsByItself(t *testing.T) {
+	listener, stop, result := newListener(t), make(chan os.Signal), make(chan error, 1)
+	go func() {
+		result <- Serve(t.Context(), &http.Server{Handler: http.NotFoundHandler()}, []net.Listener{listener},
+			Stopping{Delay: time.Millisecond, Timeout: time.Minute}, slog.New(slog.DiscardHandler), stop)
+	}()
+	stop <- syscall.SIGTERM
+	require.NoError(t, <-result)
 }

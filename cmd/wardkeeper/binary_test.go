@@ -128,8 +128,14 @@ func startServer(t testing.TB, args ...string) *daemon {
 // startServerAt is like startServer, but at the given address.
 func startServerAt(t testing.TB, addr string, args ...string) *daemon {
 	t.Helper()
+	return startServerBy(t, func(cmd *exec.Cmd) *exec.Cmd { return cmd }, addr, args...)
+}
+
+// startServerBy is like startServerAt, but runs another command, which runs the given one.
+func startServerBy(t testing.TB, by func(*exec.Cmd) *exec.Cmd, addr string, args ...string) *daemon {
+	t.Helper()
 	d := &daemon{
-		cmd: command(t, nil, append([]string{"serve", "--addr", addr, "--log-format", "json"}, args...)...),
+		cmd: by(command(t, nil, append([]string{"serve", "--addr", addr, "--log-format", "json"}, args...)...)),
 		log: &fixture.LogBuffer{}, logged: make(chan struct{}),
 	}
 	stderr, err := d.cmd.StderrPipe()

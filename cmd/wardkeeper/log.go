@@ -5,14 +5,16 @@ import "github.com/spf13/cobra"
 func newLogCommand(p process) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "log",
-		Short: "Verify logs of decisions",
+		Short: "Show, replay and verify logs of decisions",
 		Long: `Work with the log of decisions that a server writes, a folder of segments. They are lines of JSON, so that other tools can read
 them too, such as "zcat -f DIR/* | jq .record".`,
-		Example: `  wardkeeper log key log-private.pem >log-public.pem
+		Example: `  wardkeeper log show /var/log/wardkeeper/decisions --subject alice --since 24h
+  wardkeeper log replay /var/log/wardkeeper/decisions --bundle next.tar.gz
+  wardkeeper log key log-private.pem >log-public.pem
   wardkeeper log verify /var/log/wardkeeper/decisions --key log-public.pem`,
 		Args: noSuchCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newLogVerifyCommand(p), newLogKeyCommand(p))
+	cmd.AddCommand(newLogShowCommand(p), newLogReplayCommand(p), newLogVerifyCommand(p), newLogKeyCommand(p))
 	return cmd
 }

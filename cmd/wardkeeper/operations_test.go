@@ -81,7 +81,7 @@ func TestOperationsExplainsEveryMetric(t *testing.T) {
 	}
 }
 
-var metricName = regexp.MustCompile(`\bwardkeeper_(?:http|bundle|directory|membership|log|policy|decisions|announced|readiness)_[a-z_]*[a-z]`)
+var metricName = regexp.MustCompile(`\bwardkeeper_(?:http|bundle|directory|membership|log|policy|decisions|decision|announced|readiness)_[a-z_]*[a-z]`)
 
 // eachCall visits every call with arguments in the product's code, with the name of the function.
 func eachCall(t *testing.T, visit func(position token.Position, name string, args []ast.Expr)) {

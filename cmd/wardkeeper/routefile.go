@@ -11,6 +11,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/adapters/check"
 	"github.com/wardkeeper/wardkeeper/adapters/identity"
 	"github.com/wardkeeper/wardkeeper/adapters/inprocess"
+	"github.com/wardkeeper/wardkeeper/adapters/pep"
 	"github.com/wardkeeper/wardkeeper/adapters/routes"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/callers"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
@@ -100,15 +101,25 @@ func servable(table *routes.Table, proven, bodies bool) error {
 type countedEngine struct{ side *sidecar }
 
 func (e countedEngine) Decide(ctx context.Context, r pdp.Request) (pdp.Decision, error) {
-	d, err := e.side.engine.Decide(ctx, r)
+	d, err := e.side.engine.Decide(e.from(ctx), r)
 	e.side.count(r.Action.Name, &d, err)
 	return d, err
 }
 
 func (e countedEngine) DecideAll(ctx context.Context, items []pdp.Item, s authzen.Semantic) ([]pdp.Outcome, error) {
-	outcomes, err := e.side.engine.DecideAll(ctx, items, s)
+	outcomes, err := e.side.engine.DecideAll(e.from(ctx), items, s)
 	for i := range outcomes {
 		e.side.count(items[i].Request.Action.Name, &outcomes[i].Decision, outcomes[i].Err)
 	}
 	return outcomes, err
+}
+
+// from tells the records of decisions how a request came in that is not one of the HTTP API.
+func (e countedEngine) from(ctx context.Context) context.Context {
+	caller := pdp.CallerOf(ctx)
+	if !e.side.engine.Records() || caller.Door != "" {
+		return ctx
+	}
+	caller.Door, caller.RequestID = "ext_authz", pep.TraceOf(ctx).RequestID
+	return pdp.WithCaller(ctx, caller)
 }

@@ -66,6 +66,10 @@ refused, the active policy stays in force, and /ready, /v1/revision and the log 
 must be signed (--verification-key) and needs --state-dir, which keeps the last good bundle for when its server is down.
 The key policy.bundle of the YAML file has more settings: credentials, TLS, polling, keys by id, max_age.
 
+--decision-log DIR records every decision: who asked what, by which facts and policy, and what was answered, without names or other
+private data. With --decision-log-durability sync an answer leaves only after its record is on disk. The key decision_log of the
+YAML file has more settings. "wardkeeper log" shows, verifies and replays such a log.
+
 Unless GOGC is set, the garbage collector runs with GOGC=400, and no sooner than after some 90 MB, if the memory limit has
 room for that. Unless GOMEMLIMIT is set, the memory limit is nine tenths of the container's (cgroups), and if GOGC is not
 set either, at most about 256 MiB plus twice the size of the facts: membership.memory, or the directory file.
@@ -119,7 +123,14 @@ func (p process) serve(ctx context.Context, s *config.Settings, faults error) er
 	if s.Check {
 		faults = errors.Join(faults, checkSockets(s))
 	}
-	side, err := openConfigured(ctx, s, faults == nil, memory, logger)
+	decisions, err := openDecisionLog(s, s.Check || faults != nil, logger)
+	faults = errors.Join(faults, err)
+	defer func() {
+		closing, cancel := context.WithTimeout(context.Background(), s.CloseTimeout())
+		defer cancel()
+		decisions.close(closing, logger)
+	}()
+	side, err := openConfigured(ctx, s, faults == nil, memory, decisions, logger)
 	if side != nil {
 		defer lifecycle.RunWithin(s.CloseTimeout(), side.close)
 	}
@@ -175,7 +186,9 @@ func (p process) serve(ctx context.Context, s *config.Settings, faults error) er
 
 // openConfigured opens the policy and the directory that the settings name. If the settings are invalid, it opens files to
 // report their faults as well, but connects to no application or database.
-func openConfigured(ctx context.Context, s *config.Settings, valid bool, memory *limits.Memory, logger *slog.Logger) (*sidecar, error) {
+func openConfigured(
+	ctx context.Context, s *config.Settings, valid bool, memory *limits.Memory, decisions *decisionLog, logger *slog.Logger,
+) (*sidecar, error) {
 	bundle, err := bundleOf(s, logger)
 	var cached *factsource.Config
 	if valid {
@@ -192,6 +205,7 @@ func openConfigured(ctx context.Context, s *config.Settings, valid bool, memory 
 	return openSidecar(ctx, sidecarConfig{
 		bundle: bundle, once: s.Check, decision: s.Decision, directory: config.PublicName(s.Directory), cached: cached,
 		timeout: s.EvaluationTimeout, evaluator: s.Evaluator, serveData: s.ServeData, onLoad: memory.Loaded,
+		decisions: decisions,
 	}, logger)
 }
 

@@ -29,6 +29,7 @@ type sidecarConfig struct {
 	evaluator string               // of policies
 	serveData bool                 // to clients of OPA's API
 	onLoad    func()               // called after each load of a directory file; may be nil
+	decisions *decisionLog         // nil: decisions are not recorded
 }
 
 // sidecar is an engine with the policy and the facts it decides by.
@@ -36,6 +37,7 @@ type sidecar struct {
 	engine    *pdp.Engine
 	follower  *follow.Follower // nil if the policy is not followed
 	directory factSource       // nil if there are no facts
+	decisions *decisionLog     // nil if decisions are not recorded
 
 	interpreted bool // whether policies are interpreted even if they can be compiled
 	logger      *slog.Logger
@@ -50,8 +52,8 @@ var errNoDirectory = errors.New("--directory is missing: the policy needs a file
 
 // openSidecar opens policy and directory. Its error joins the faults of both.
 func openSidecar(ctx context.Context, cfg sidecarConfig, logger *slog.Logger) (*sidecar, error) {
-	s := &sidecar{interpreted: cfg.evaluator == pdp.Interpreted, logger: logger}
-	engine := pdp.Config{Timeout: cfg.timeout, ServeData: cfg.serveData, Logger: logger, Stale: s.stale}
+	s := &sidecar{interpreted: cfg.evaluator == pdp.Interpreted, logger: logger, decisions: cfg.decisions}
+	engine := pdp.Config{Timeout: cfg.timeout, ServeData: cfg.serveData, Logger: logger, Stale: s.stale, Recorder: cfg.decisions.recorderOf()}
 	if cfg.cached != nil {
 		remote, err := openRemote(cfg.directory, *cfg.cached)
 		if err != nil {
@@ -125,6 +127,10 @@ func (s *sidecar) newServer(cfg httpapi.Config, more ...prometheus.Collector) (*
 	cfg.Policy = s.policyStatus
 	cfg.Registry = prometheus.NewRegistry()
 	cfg.Registry.MustRegister(more...)
+	if s.decisions != nil {
+		cfg.Recorded = true
+		cfg.Registry.MustRegister(metrics.DecisionLog(s.decisions.log.Status))
+	}
 	if s.follower != nil {
 		cfg.Registry.MustRegister(metrics.Bundle(s.follower)...)
 	}

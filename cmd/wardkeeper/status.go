@@ -20,6 +20,9 @@ func (s *sidecar) ready(ctx context.Context) []httpapi.Check {
 		_, degraded := errors.AsType[*pdp.DegradedError](err)
 		checks = append(checks, httpapi.Check{Name: "directory", Err: err, Degraded: degraded})
 	}
+	if s.decisions != nil { // if losses are counted, answers leave without their records
+		checks = append(checks, httpapi.Check{Name: "decision_log", Err: s.decisions.check(), Degraded: s.decisions.counting})
+	}
 	return checks
 }
 

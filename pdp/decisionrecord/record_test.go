@@ -124,7 +124,7 @@ func TestRecordOfEachKind(t *testing.T) {
 	var s sink
 	e := engine(t, builtIn(), bench(t), decisionrecord.Config{Sink: &s})
 	q := question(t, edit)
-	ctx := pdp.WithCaller(t.Context(), pdp.Caller{Door: "opa", Name: "127.0.0.1:1234", RequestID: "r-1"})
+	ctx := pdp.WithCaller(t.Context(), pdp.Caller{Door: "opa", Name: "[::1]:1234", RequestID: "r-1"})
 	value, err := authzen.ParseValue([]byte(edit))
 	require.NoError(t, err)
 
@@ -132,7 +132,7 @@ func TestRecordOfEachKind(t *testing.T) {
 	require.NoError(t, err)
 	text, entry := s.last(t)
 	require.Equal(t, &decisionrecord.Search{For: "resource", Count: 2, Hits: []string{"ed", "regina"}}, entry.Search)
-	require.Equal(t, []string{"opa", "127.0.0.1:1234", "r-1"}, []string{entry.Door, entry.Caller, entry.Request})
+	require.Equal(t, []string{"opa", "[::1]:1234", "r-1"}, []string{entry.Door, entry.Caller, entry.Request})
 	require.NotContains(t, text, "facts")
 	_, _, err = entry.Replay(t.Context(), builtIn())
 	require.ErrorIs(t, err, decisionrecord.ErrCannotReplay)

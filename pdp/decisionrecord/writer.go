@@ -2,6 +2,7 @@ package decisionrecord
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/wardkeeper/wardkeeper/pdp"
@@ -92,11 +93,26 @@ func outcomeOf(r *pdp.Record) string {
 }
 
 func (w *writer) caller(c pdp.Caller) {
-	for _, member := range [...]struct{ name, value string }{{"door", c.Door}, {"caller", c.Name}, {"request_id", c.RequestID}} {
-		if member.value != "" {
-			w.string(member.name, w.private.code(member.value))
-		}
+	if c.Door != "" {
+		w.string("door", w.private.code(c.Door))
 	}
+	switch {
+	case c.Name == "":
+	case isAddress(c.Name):
+		w.string("caller", c.Name)
+	default:
+		w.string("caller", w.private.hide(c.Name))
+	}
+	if c.RequestID != "" {
+		w.string("request_id", w.private.code(c.RequestID))
+	}
+}
+
+// isAddress reports whether the name of a caller is an address, or a user and process of this machine.
+func isAddress(name string) bool {
+	return len(name) <= maxIdentifier && !strings.ContainsFunc(name, func(c rune) bool {
+		return !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.ContainsRune(".:[]%=,_-", c))
+	})
 }
 
 func (w *writer) open() { w.out, w.comma = append(w.out, '{'), false }

@@ -30,6 +30,8 @@ type Config struct {
 	Changes Announcer
 	// ForwardAuth answers proxies; nil disables it.
 	ForwardAuth ForwardAuth
+	// Recorded says that the Decider records decisions, so that it is told who asks ([pdp.WithCaller]).
+	Recorded bool
 	// Ready checks the conditions for deciding; nil means that the server is always ready.
 	Ready func(ctx context.Context) []Check
 	// Policy describes the policy in force; nil means unknown.

@@ -43,6 +43,7 @@ type handler func(rc *requestContext) error
 // route is the common data of requests for one path.
 type route struct {
 	path        string
+	door        string     // the API, as records of decisions name it
 	method      string     // the first of the path's methods; "" for unknown paths
 	level       slog.Level // of the access log
 	errorFormat errorFormat
@@ -108,6 +109,9 @@ func (s *Server) isOPAPath(path string) bool {
 // addRoute adds a path with its methods.
 func (s *Server) addRoute(method, path string, level slog.Level, role Role, h handler, more ...string) {
 	rt := s.metrics.newRoute(method, path, level, plainErrorFormat)
+	if rt.door = "authzen"; path == forwardAuthPath {
+		rt.door = "forward-auth"
+	}
 	s.routes[path] = rt
 	s.handle(s.echo, path, rt, requireRole(role, h), append(more, method)...)
 }
@@ -115,6 +119,7 @@ func (s *Server) addRoute(method, path string, level slog.Level, role Role, h ha
 // addOPARoute adds a path of OPA's API with its methods.
 func (s *Server) addOPARoute(path string, h handler, methods ...string) {
 	rt := s.metrics.newRoute(methods[0], path, slog.LevelInfo, opaErrorFormat)
+	rt.door = "opa"
 	s.routes[path] = rt
 	s.handle(s.echo, path, rt, requireRole(RoleOPA, h), methods...)
 }

@@ -34,6 +34,7 @@ type Server struct {
 	callers    Callers  // nil: everybody may do everything but announce changes
 	methods    Methods  // of callers
 	challenges []string // of responses with status 401
+	recorded   bool     // the engine is told who asks
 
 	log        *slog.Logger
 	metrics    *metrics
@@ -73,6 +74,7 @@ func New(cfg Config) (*Server, error) {
 		policy:            cfg.Policy,
 		membership:        cfg.Membership,
 		callers:           cfg.Callers,
+		recorded:          cfg.Recorded,
 		log:               cfg.Logger,
 		readiness:         &readiness{},
 		admission:         newAdmission(cfg),

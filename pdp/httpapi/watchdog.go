@@ -41,12 +41,20 @@ func (rc *requestContext) startWork() context.Context {
 	}
 	fire := w.fire
 	parent := pdp.WithOverrun(rc.r.Context(), fire)
-	if rc.callerName != "" {
-		parent = pdp.WithCaller(parent, pdp.Caller{Name: rc.callerName, RequestID: rc.id})
+	if rc.server.recorded {
+		parent = pdp.WithCaller(parent, pdp.Caller{Door: rc.route.door, Name: rc.caller(), RequestID: rc.id})
 	}
 	w.ctx = deadline.New(parent, rc.deadline)
 	w.timer = time.AfterFunc(time.Until(rc.deadline)+overdueGrace, fire)
 	return w.ctx
+}
+
+// caller returns the name of who asks, or else the address.
+func (rc *requestContext) caller() string {
+	if rc.callerName != "" {
+		return rc.callerName
+	}
+	return rc.r.RemoteAddr
 }
 
 // endWork stops the watchdog and ends the context of startWork.

@@ -53,10 +53,13 @@ func (l *loader) file(path string) {
 
 func (l *loader) fileEntry(path string, key, value *yaml.Node, seen map[string]int) {
 	where := path + ":" + strconv.Itoa(key.Line)
-	sections := []string{policyKey, membershipKey, callersKey, jwtKey}
+	sections := []string{policyKey, membershipKey, callersKey, jwtKey, decisionLogKey}
 	known := slices.Clone(sections)
 	flag := ""
 	l.table.VisitAll(func(f *pflag.Flag) {
+		if f.Name == decisionLogFlags["dir"] || f.Name == decisionLogFlags["durability"] {
+			return // they are members of decision_log
+		}
 		known = append(known, yamlKey(f.Name))
 		if yamlKey(f.Name) == key.Value {
 			flag = f.Name
@@ -76,7 +79,9 @@ func (l *loader) fileEntry(path string, key, value *yaml.Node, seen map[string]i
 	case key.Value == jwtKey:
 		l.jwt(path, value)
 	case key.Value == membershipKey:
-		l.membership(path, value)
+		l.section(path, membershipKey, value, l.settings.Membership.table(), sectionNames)
+	case key.Value == decisionLogKey:
+		l.section(path, decisionLogKey, value, l.settings.DecisionLog.table(), nil)
 	case l.table.Lookup(flag).Value.Type() == addrListType && isList(value):
 		var addrs []string
 		for _, addr := range value.Content {
@@ -96,46 +101,53 @@ func isList(n *yaml.Node) bool {
 	return n.Kind == yaml.SequenceNode && !slices.ContainsFunc(n.Content, func(e *yaml.Node) bool { return e.Kind != yaml.ScalarNode })
 }
 
-// membership reads the key membership, which holds settings and sections of settings.
-func (l *loader) membership(path string, value *yaml.Node) {
+// section reads a key that holds settings, and sections of settings.
+func (l *loader) section(path, section string, value *yaml.Node, table *pflag.FlagSet, sections []string) {
 	if value.Tag == "!!null" {
 		return
 	}
-	table := l.settings.Membership.table()
-	known := slices.Clone(sectionNames)
+	known := slices.Clone(sections)
 	table.VisitAll(func(f *pflag.Flag) { known = append(known, f.Name) })
 	seen := map[string]int{}
-	l.section(path, membershipKey, "", value, func(where, name string, value *yaml.Node) {
-		key := membershipKey + "." + name
+	example := "ttl or timeout"
+	if section == decisionLogKey {
+		example = "dir"
+	}
+	l.eachSetting(path, section, "", value, example, sections, func(where, name string, value *yaml.Node) {
+		key := section + "." + name
 		f := table.Lookup(name)
 		switch {
 		case seen[name] > 0:
 			l.fault("%s: %s is already set in line %d: remove one of them", where, key, seen[name])
 		case f == nil:
-			l.fault("%s: %q is not a setting: %scorrect or remove it", where, key, suggest.DidYouMean(membershipKey+".", name, known))
+			l.fault("%s: %q is not a setting: %scorrect or remove it", where, key, suggest.DidYouMean(section+".", name, known))
 		case value.Kind != yaml.ScalarNode:
 			l.fault("%s: %s must be a single value", where, key)
 		case value.Tag != "!!null":
-			l.settings.spellings[key] = where + ": " + key
+			spelled := key
+			if flag := decisionLogFlags[name]; flag != "" && section == decisionLogKey {
+				spelled = flag
+			}
+			l.settings.spellings[spelled] = where + ": " + key
 			l.setIn(f, where+": "+key, value.Value)
 		}
 		seen[name] = value.Line
 	})
 }
 
-// section calls visit for each setting of a mapping and of its sections.
-func (l *loader) section(path, name, prefix string, value *yaml.Node, visit func(where, name string, value *yaml.Node)) {
+// eachSetting calls visit for each setting of a mapping and of its sections.
+func (l *loader) eachSetting(path, name, prefix string, value *yaml.Node, example string, sections []string, visit func(where, name string, value *yaml.Node)) {
 	if value.Kind != yaml.MappingNode {
-		l.fault("%s:%d: %s must have members, such as ttl or timeout", path, value.Line, name)
+		l.fault("%s:%d: %s must have members, such as %s", path, value.Line, name, example)
 		return
 	}
 	for i := 0; i+1 < len(value.Content); i += 2 {
 		key, member := value.Content[i], value.Content[i+1]
-		isSection := prefix == "" && slices.Contains(sectionNames, key.Value)
+		isSection := prefix == "" && slices.Contains(sections, key.Value)
 		switch {
 		case isSection && member.Tag == "!!null":
 		case isSection:
-			l.section(path, name+"."+key.Value, key.Value+".", member, visit)
+			l.eachSetting(path, name+"."+key.Value, key.Value+".", member, example, sections, visit)
 		default:
 			visit(path+":"+strconv.Itoa(key.Line), prefix+key.Value, member)
 		}

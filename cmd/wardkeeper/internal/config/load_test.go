@@ -36,6 +36,7 @@ func samples() map[string]string {
 		"tls-client-ca-file": "ca.pem", "tls-client-certificates": "optional", "directory": "d.yaml",
 		"redis": "redis://r", "changes-token-file": "c", "max-age-change": "8s", "max-age-use": "9s", "lease": "10s",
 		"bundle": "p", "verification-key": "k.pem", "state-dir": "s", "decision": "app/allow", "serve-data": "true", "token-file": "t",
+		"decision-log": "log", "decision-log-durability": "sync",
 		"routes": "routes.yaml", "ext-authz": "127.0.0.1:9001,unix:/run/envoy.sock", "operations-addr": "127.0.0.1:9002", "base-url": "https://pdp.example.org", "insecure": "true", "check": "true", "log-format": "json",
 		"log-level": "debug", "evaluator": "interpreted", "evaluation-timeout": "2s", "read-header-timeout": "3s", "read-timeout": "4s",
 		"request-timeout": "5s", "proxy-timeout": "13s", "idle-timeout": "6s", "shutdown-delay": "14s", "shutdown-timeout": "7s",
@@ -49,10 +50,11 @@ func TestEverySettingHasFlagVariableAndKey(t *testing.T) {
 	require.ElementsMatch(t, slices.Collect(maps.Keys(samples())), names)
 	exported := 0
 	for _, f := range reflect.VisibleFields(reflect.TypeFor[Settings]()) {
-		if f.IsExported() && !slices.Contains([]string{"Membership", "PolicyBundle", "Callers", "JWT"}, f.Name) { // set only in the file
+		if f.IsExported() && !slices.Contains([]string{"Membership", "PolicyBundle", "Callers", "JWT", "DecisionLog"}, f.Name) { // set only in the file
 			exported++
 		}
 	}
+	exported += len(decisionLogFlags) // fields of DecisionLog
 	require.Len(t, names, exported, "each field has an entry in the table, and each entry a field")
 
 	flags := pflag.NewFlagSet("serve", pflag.ContinueOnError)
@@ -60,7 +62,7 @@ func TestEverySettingHasFlagVariableAndKey(t *testing.T) {
 	for name, value := range samples() {
 		t.Run(name, func(t *testing.T) {
 			require.NotNil(t, flags.Lookup(name))
-			file := writeFile(t, "c.yaml", yamlKey(name)+": "+value+"\n")
+			file := writeFile(t, "c.yaml", keyOf(name)+": "+value+"\n")
 			byFile, err := Load(nil, map[string]string{FileFlag: file})
 			require.NoError(t, err)
 			byVariable, err := Load([]string{Variable(name) + "=" + value}, nil)
@@ -78,6 +80,16 @@ func TestEverySettingHasFlagVariableAndKey(t *testing.T) {
 	}
 }
 
+// keyOf returns the key of a flag in the YAML file. Those of the decision log are in a mapping.
+func keyOf(flag string) string {
+	for name, f := range decisionLogFlags {
+		if f == flag {
+			return decisionLogKey + ":\n  " + name
+		}
+	}
+	return yamlKey(flag)
+}
+
 func TestExampleFileHasTheDefaults(t *testing.T) {
 	s, err := Load(nil, map[string]string{FileFlag: "../../wardkeeper.example.yaml"})
 	require.NoError(t, err)
@@ -86,7 +98,7 @@ func TestExampleFileHasTheDefaults(t *testing.T) {
 	example, err := os.ReadFile("../../wardkeeper.example.yaml")
 	require.NoError(t, err)
 	for name := range samples() {
-		require.Regexp(t, `(?m)^`+yamlKey(name)+`:`, string(example))
+		require.Regexp(t, `(?m)^`+strings.ReplaceAll(keyOf(name), ":\n  ", `:(?s:.*?)\n  `)+`:`, string(example))
 	}
 }
 

@@ -98,6 +98,8 @@ type Settings struct {
 	// MaxConnections limits the client connections; 0 means as many as the limit of open files allows, at most 8192.
 	MaxConnections int
 
+	// DecisionLog is the key decision_log of the YAML file.
+	DecisionLog DecisionLog
 	// Membership is the key membership of the YAML file.
 	Membership Membership
 	// PolicyBundle is the key policy.bundle of the YAML file: the bundle settings that are too many for flags. It is nil if
@@ -140,6 +142,7 @@ func Default() *Settings {
 		ShutdownDelay:     5 * time.Second,
 		ShutdownTimeout:   20 * time.Second,
 		MaxRequests:       1024,
+		DecisionLog:       defaultDecisionLog(),
 		Membership:        defaultMembership(),
 		spellings:         map[string]string{},
 
@@ -173,6 +176,8 @@ func (s *Settings) table() *pflag.FlagSet {
 	t.StringVar(&s.Routes, "routes", s.Routes, "answer proxies at /adapters/forward-auth by the route `FILE`")
 	t.Var(&s.ExtAuthz, "ext-authz", "answer Envoy's ext_authz over gRPC on `ADDR`, HOST:PORT or unix:/PATH, by --routes (repeatable)")
 	t.Var(&s.OperationsAddr, "operations-addr", "serve metrics, profiles and probes on `ADDR`, and metrics nowhere else (repeatable)")
+	t.StringVar(&s.DecisionLog.Dir, "decision-log", s.DecisionLog.Dir, "record decisions in `DIR`")
+	t.StringVar(&s.DecisionLog.Durability, "decision-log-durability", s.DecisionLog.Durability, "`WHEN` records are on disk: buffered, sync (before the answer leaves) or off")
 	t.StringVar(&s.BaseURL, "base-url", s.BaseURL, "`URL` of the server in its metadata (default http(s)://ADDR, or http://localhost)")
 	t.BoolVar(&s.Insecure, "insecure", s.Insecure, "let everybody ask, from other machines too")
 	t.BoolVar(&s.Check, "check", s.Check, "check settings, policies and directory, then exit")

@@ -26,6 +26,7 @@ func (s *Settings) Validate() error {
 		s.validateChoice("log-format", s.LogFormat, "text", "json"),
 		s.validateChoice("log-level", s.LogLevel, "debug", "info", "warn", "error"),
 		s.validateDecision(),
+		s.validateDecisionLog(),
 	)
 	for _, limit := range []struct {
 		flag      string

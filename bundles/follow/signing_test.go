@@ -108,7 +108,7 @@ func TestUnusableSettingsAreRefused(t *testing.T) {
 		"is not a public key: name the public half":                   key(string(pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: private})), "ES256"),
 		"keys: k1: cannot read a public key":                          key(strings.Replace(bundletest.PublicPEM(bundletest.TrustedKey), "M", "N", 3), "ES256"),
 		"max_age is 2m0s, but it can take 3m0s":                       {"max_age": "2m", "polling": nil},
-		"max_age is 2s, but it can take 1m11s":                        {"max_age": "2s", "polling": map[string]any{"min_delay_seconds": 1, "max_delay_seconds": 1, "long_polling_timeout_seconds": 10}},
+		"max_age is 2s, but it can take 1m11.1s":                      {"max_age": "2s", "polling": map[string]any{"min_delay_seconds": 1, "max_delay_seconds": 1, "long_polling_timeout_seconds": 10}},
 	} {
 		_, err := resolved(t, serve(t, nil).settings(t, more))
 		require.ErrorContains(t, err, wanted)

@@ -51,7 +51,7 @@ func directoryPage(t testing.TB, d *directory.Directory, q facts.UserQuery) (s f
 
 // withSmallAndLargeLocations returns an origin that gathers the users of a list, and one that walks through all users.
 func withSmallAndLargeLocations(p *Origin) map[string]*Origin {
-	walk := &Origin{pool: p.pool, secrets: p.secrets, tables: p.tables, timeout: p.timeout, listSlots: p.listSlots}
+	walk := &Origin{pool: p.pool, secrets: p.secrets, tables: p.tables, timeout: p.timeout, listSlots: p.listSlots, breaker: p.breaker}
 	walk.queries.Store(newQueries(p.tables, true, true, 0))
 	return map[string]*Origin{"gathered": p, "walked": walk}
 }

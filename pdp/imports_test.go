@@ -118,7 +118,7 @@ var restricted = map[string][]string{
 	"github.com/labstack/echo":          {"pdp/httpapi", "adapters/echo", "adapters/echo/sample"},
 	"github.com/redis/go-redis":         {"pdp/membership/redisstore", "pdp/membership/servertest"},
 	"github.com/alicebob/miniredis":     {"pdp/membership/servertest"},
-	"github.com/sony/gobreaker":         {"pdp/membership/redisstore", "pdp/membership/httporigin"},
+	"github.com/sony/gobreaker":         {"pdp/membership/redisstore", "pdp/membership/httporigin", "pdp/membership/pgorigin"},
 	"github.com/jackc/pgx":              {"pdp/membership/pgorigin", "pdp/membership/servertest"},
 	"google.golang.org/grpc":            {"adapters/grpc", "adapters/extauthz", "adapters/extauthz/envoytest"},
 	"github.com/envoyproxy/":            {"adapters/extauthz", "adapters/extauthz/envoytest"},

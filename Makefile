@@ -13,7 +13,7 @@ WAITING := -parallel $$((2 * $$(getconf _NPROCESSORS_ONLN)))
 TOOLS := ./.ci/gotest ./.ci/benchpeers ./.ci/benchpeers/echo
 FUZZTIME ?= 10s
 # Tests of cmd/wardkeeper that ask fewer questions under the race detector.
-SEQUENTIAL := TestGoldenDecisions|TestGoldenDecisionsThroughTheCache|TestGoldenDecisionsThroughTheGoAdapters|TestGoldenDecisionsThroughOPAsAPI|TestStockOPADecidesTheSame|TestMessagesNeverShowPasswords
+SEQUENTIAL := TestGoldenDecisions|TestGoldenDecisionsThroughTheCache|TestGoldenDecisionsThroughTheGoAdapters|TestGoldenDecisionsThroughOPAsAPI|TestStockOPADecidesTheSame|TestMessagesNeverShowPasswords|TestReplayOfGoldenDecisions
 ADDR ?= 127.0.0.1:8181
 
 .PHONY: help run build test test-fast test-adapters dist prerequisites check lint fmt fuzz bench bench-peers golden

@@ -70,9 +70,9 @@ func Serve(
 	case <-delay.C:
 	case <-ctx.Done():
 	}
-	ctx, done := context.WithTimeout(ctx, how.Timeout)
+	inTime, done := context.WithTimeout(ctx, how.Timeout)
 	defer done()
-	if err := shutDown(ctx, server, others); err != nil {
+	if err := shutDown(inTime, server, others); err != nil {
 		return errors.Join(errors.New("stopped before every request had finished"), closeAll(server, others))
 	}
 	logger.Info("wardkeeper has stopped")

@@ -115,22 +115,27 @@ func TestReadinessIsWatched(t *testing.T) {
 			},
 		})
 		require.NoError(t, err)
+		expect := func(state string, missing ...string) {
+			t.Helper()
+			synctest.Wait()
+			s.readiness.mu.Lock()
+			defer s.readiness.mu.Unlock()
+			assert.Equal(t, state, s.readiness.state)
+			assert.Equal(t, missing, s.readiness.missing)
+		}
 		ctx, cancel := context.WithCancel(t.Context())
 		go s.WatchReadiness(ctx)
-		synctest.Wait()
-		assert.Equal(t, stateReady, s.readiness.state)
-		for checks.Load() < 2 {
-			time.Sleep(readinessInterval)
+		expect(stateReady)
+		for checks.Load() < 2 { // in steps that are shorter than any pause between two checks
+			time.Sleep(readinessInterval / 4)
 			synctest.Wait()
 		}
-		assert.Equal(t, []string{"checks"}, s.readiness.missing)
+		expect(stateUseless, "checks")
 		time.Sleep(2 * readinessInterval)
-		synctest.Wait()
-		assert.Equal(t, stateReady, s.readiness.state)
+		expect(stateReady)
 		s.admission.overdue.Store(s.admission.maxOverdue)
 		time.Sleep(2 * readinessInterval)
-		synctest.Wait()
-		assert.Equal(t, []string{"capacity"}, s.readiness.missing)
+		expect(stateUseless, "capacity")
 		cancel()
 	})
 }

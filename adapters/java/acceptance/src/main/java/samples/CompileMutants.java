@@ -10,8 +10,9 @@ import javax.tools.StandardJavaFileManager;
 import javax.tools.ToolProvider;
 
 /**
- * Compiles mutants: their first argument is the folder of the sources, and each other one a copy in which one file differs. Its
- * classes go into the copy's folder {@code changed}. To start a compiler for each would take most of the time.
+ * Compiles mutants: their first argument is the folder of the sources, and each other one a copy in
+ * which one file differs. Its classes go into the copy's folder {@code changed}. To start a
+ * compiler for each would take most of the time.
  */
 final class CompileMutants {
   private CompileMutants() {}

@@ -82,7 +82,8 @@ func FuzzParseURL(f *testing.F) {
 			require.False(t, a.cluster && a.master != "")
 			return
 		}
-		if at := strings.Index(raw, "s3cret"); at >= 0 && strings.Contains(raw[at:], "@") {
+		// The name of a parameter may be quoted, and may be the same text.
+		if credentials, rest, ok := strings.Cut(raw, "@"); ok && !strings.Contains(credentials, "?") && !strings.Contains(rest, "s3cret") {
 			require.NotContains(t, err.Error(), "s3cret")
 		}
 	})

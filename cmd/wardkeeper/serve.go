@@ -177,7 +177,7 @@ func (p process) serve(ctx context.Context, s *config.Settings, faults error) er
 	go lifecycle.ReloadOften(ctx, clients.Reload, secure.reload)
 	go lifecycle.ReloadOnSignal(ctx, hangups, logger, clients.Reload, secure.reload, side.reload)
 	limited := server.Listeners(connectionLimit(s, logger), opened.api...)
-	how := lifecycle.Stopping{Announce: side.announceStop, Delay: s.StopDelay(), Timeout: s.ShutdownTimeout - 3*s.CloseTimeout()}
+	how := lifecycle.Stopping{Announce: side.announceStop, Delay: s.StopDelay(), Timeout: s.ShutdownTimeout - 4*s.CloseTimeout()}
 	if err := lifecycle.Serve(ctx, server.HTTPServer(), limited, how, logger, stop, append(envoy, newOperationsServers(server, opened.operations)...)...); err != nil {
 		return &exitError{statusNo, err}
 	}

@@ -215,8 +215,8 @@ func (s *Settings) StopDelay() time.Duration {
 	return 0
 }
 
-// CloseTimeout is the part of ShutdownTimeout reserved for each of the last three steps: closing sources, writing the log, and
-// reporting why the process ends.
+// CloseTimeout is the part of ShutdownTimeout reserved for each of the last four steps: closing sources, the decision log and
+// the log, and reporting why the process ends.
 func (s *Settings) CloseTimeout() time.Duration { return min(s.ShutdownTimeout/8, time.Second) }
 
 const envPrefix = "WARDKEEPER_"

@@ -15,8 +15,10 @@ FUZZTIME ?= 10s
 # Tests of cmd/wardkeeper that ask fewer questions under the race detector.
 SEQUENTIAL := TestGoldenDecisions|TestGoldenDecisionsThroughTheCache|TestGoldenDecisionsThroughTheGoAdapters|TestGoldenDecisionsThroughOPAsAPI|TestStockOPADecidesTheSame|TestMessagesNeverShowPasswords|TestReplayOfGoldenDecisions
 ADDR ?= 127.0.0.1:8181
+# The checks of the adapters in other languages. The folder adapters/check is not one.
+CHECKS := $(patsubst %,%.run,$(shell find adapters -mindepth 2 -maxdepth 2 -name check -type f | sort))
 
-.PHONY: help run build test test-fast test-adapters dist prerequisites check lint fmt fuzz bench bench-peers golden
+.PHONY: help run build test test-fast test-adapters $(CHECKS) dist prerequisites check lint fmt fuzz bench bench-peers golden
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\): .*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|' 2>/dev/null || grep '##' Makefile
@@ -43,7 +45,11 @@ test-fast: ## run the tests that need no server, without the race detector: for 
 	$(GOTEST) -short -p $$(($$(getconf _NPROCESSORS_ONLN) + 1)) ./cmd/wardkeeper ./pdp ./... $(TOOLS)
 
 test-adapters: prerequisites ## check the adapters in other languages: each builds its package and tries it with its frameworks
-	@for check in adapters/*/check; do [ -d "$$check" ] || "$$check" || exit 1; done
+# Two at a time: a check often waits, for servers that start and requests that time out.
+	@$(MAKE) --no-print-directory --output-sync=target -j 2 $(CHECKS)
+
+$(CHECKS): %.run:
+	@$*
 
 dist: ## build the packages of the adapters in other languages into bin/dist
 	@for dist in adapters/*/dist; do [ -d "$$dist" ] || "$$dist" bin/dist || exit 1; done

@@ -1,37 +1,25 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
-	"net"
-	"net/http"
-	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/ask"
-	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/callers"
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/client"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/logging"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/terminal"
-	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/unixsocket"
 	"github.com/wardkeeper/wardkeeper/pdp/httpapi"
-	"github.com/wardkeeper/wardkeeper/pdp/rotation"
 )
-
-const defaultServer = "http://127.0.0.1:8181"
 
 // askFlags are the flags of ask that do not concern the question.
 type askFlags struct {
-	server, tokenFile           string
-	caFile, certFile, keyFile   string
+	serverFlags
 	directory, bundle, decision string
-	timeout                     time.Duration
 	json                        bool
 }
 
@@ -48,8 +36,7 @@ RESOURCE is an id. For the actions of the built-in policy its type follows from 
 Properties are set by KEY=VALUE pairs. A value that is valid JSON is used as JSON (true, 5, [...]; put a text that looks like
 JSON in double quotes), any other value is a string. A dot in KEY sets a member of an object (name.given=Ann).
 
-The server is --server, or WARDKEEPER_SERVER: a URL, or unix:/PATH for a server that listens on a Unix socket. Its token is read from --token-file, or WARDKEEPER_TOKEN_FILE.
---ca-file is for a server whose certificate is not of one of the system's authorities.
+` + serverHelp + `
 
 Exit status: 0 allowed, on condition that every obligation is fulfilled; 1 denied; 2 no decision.`,
 		Example: `  wardkeeper ask alice assignment.remove jane --at ghi --from metro
@@ -70,15 +57,10 @@ Exit status: 0 allowed, on condition that every obligation is fulfilled; 1 denie
 	flags.StringArrayVar(&o.Context, "context", nil, "set a member of the context: `KEY=VALUE` (repeatable)")
 	flags.StringVar(&o.ResourceType, "type", "", "`TYPE` of the resource (default: by the action)")
 	flags.StringVar(&o.SubjectType, "subject-type", "user", "`TYPE` of the subject")
-	flags.StringVar(&f.server, "server", "", "`URL|unix:/PATH` of the server to ask (default "+defaultServer+")")
-	flags.StringVar(&f.tokenFile, "token-file", "", "`FILE` with the server's token; the first line is sent")
-	flags.StringVar(&f.caFile, "ca-file", "", "`FILE` with the authorities of the server's certificate (PEM)")
-	flags.StringVar(&f.certFile, "cert-file", "", "`FILE` with a client certificate (PEM)")
-	flags.StringVar(&f.keyFile, "key-file", "", "`FILE` with the key of the client certificate (PEM)")
+	f.register(flags)
 	flags.StringVar(&f.directory, "directory", "", "without a server: directory `FILE` with locations and users")
 	flags.StringVar(&f.bundle, "bundle", "", "without a server: policy at `PATH`, a folder or a .tar.gz, instead of the built-in one")
 	flags.StringVar(&f.decision, "decision", config.DefaultDecision, "without a server: `PATH` of the rule that decides")
-	flags.DurationVar(&f.timeout, "timeout", 10*time.Second, "how long to wait for the answer")
 	flags.BoolVar(&f.json, "json", false, "print the AuthZEN response as one line of JSON")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if f.decision != config.DefaultDecision && f.directory == "" && f.bundle == "" {
@@ -120,41 +102,11 @@ func (f askFlags) ask(ctx context.Context, p process, q *ask.Question) (*ask.Dec
 		}
 		return f.askInProcess(ctx, p, q)
 	}
-	client, err := clientOf(cmp.Or(f.server, p.variable(config.ServerVariable), defaultServer))
+	server, err := f.client(p)
 	if err != nil {
-		return nil, fmt.Errorf("the address of the server (--server, %s) is invalid: %w", config.ServerVariable, err)
+		return nil, err
 	}
-	if client.Transport == nil {
-		files, err := rotation.OpenTLS(rotation.TLSConfig{CAFile: f.caFile, CertFile: f.certFile, KeyFile: f.keyFile})
-		if err != nil {
-			return nil, err
-		}
-		client.Transport = &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: files.Config(), ForceAttemptHTTP2: true}
-	}
-	if file := cmp.Or(f.tokenFile, p.variable(config.Variable("token-file"))); file != "" {
-		found, err := callers.Read(file)
-		if err != nil {
-			return nil, err
-		}
-		client.Token = found[0]
-	}
-	return client.Ask(ctx, q)
-}
-
-// clientOf returns a client of the server at a URL or Unix socket. Its error does not quote a URL, which may contain a password.
-func clientOf(server string) (ask.Client, error) {
-	if !config.IsUnix(server) {
-		if _, err := config.ParseBaseURL(server); err != nil {
-			return ask.Client{}, fmt.Errorf("%w, or unix:/PATH", err)
-		}
-		return ask.Client{BaseURL: server}, nil
-	}
-	addr, err := config.ParseAddr(server)
-	if err != nil {
-		return ask.Client{}, err
-	}
-	dial := func(ctx context.Context, _, _ string) (net.Conn, error) { return unixsocket.Dial(ctx, addr.Address) }
-	return ask.Client{BaseURL: "http://localhost", Transport: &http.Transport{DialContext: dial}}, nil
+	return ask.Ask(ctx, server, q)
 }
 
 // askInProcess asks a server within this process, so that the answer is the same as a running server's.
@@ -175,15 +127,5 @@ func (f askFlags) askInProcess(ctx context.Context, p process, q *ask.Question) 
 	if err != nil {
 		return nil, err
 	}
-	return ask.Client{BaseURL: defaultServer, Transport: ask.InProcess{Handler: server.Handler()}}.Ask(ctx, q)
-}
-
-// variable returns an environment variable, or "".
-func (p process) variable(name string) string {
-	for _, e := range p.environ {
-		if value, ok := strings.CutPrefix(e, name+"="); ok {
-			return value
-		}
-	}
-	return ""
+	return ask.Ask(ctx, client.Client{BaseURL: defaultServer, Transport: client.InProcess{Handler: server.Handler()}}, q)
 }

@@ -18,7 +18,7 @@ func TestHelpHasUsageAndExamples(t *testing.T) {
 		{"bundle"}, {"bundle", "--help"}, {"bundle", "build", "--help"}, {"bundle", "sign", "--help"}, {"bundle", "verify", "--help"},
 		{"bundle", "inspect", "--help"}, {"bundle", "release", "--help"}, {"help", "bundle", "build"},
 		{"routes"}, {"routes", "check", "--help"}, {"routes", "explain", "--help"}, {"routes", "schema", "--help"}, {"doctor", "--help"},
-		{"log"}, {"log", "verify", "--help"}, {"log", "key", "--help"},
+		{"status", "--help"}, {"log"}, {"log", "verify", "--help"}, {"log", "key", "--help"},
 	} {
 		got := run(t, nil, args...)
 		require.Equal(t, statusOK, got.status, got)
@@ -56,6 +56,14 @@ func TestInvalidCommandLinesAreExplained(t *testing.T) {
 		"ask a b c --server http://x --directory " + testDirectory:         "--server cannot be combined",
 		"ask a b c --directory testdata/none.yaml":                         "testdata/none.yaml",
 		"ask a b c --bundle testdata/none":                                 "name a directory",
+		"ask a b c --client-id x":                                          "HTTP Basic takes both --client-id and --client-secret-file",
+		"status now":                                                       `"now" is one argument too many`,
+		"statsu":                                                           `there is no command "wardkeeper statsu": did you mean status? `,
+		"status --sever x":                                                 "there is no flag --sever: did you mean --server? ",
+		"status --server http://127.0.0.1:1":                               "cannot reach the server: ",
+		"status --server unix:/nowhere/pdp.sock":                           "there is no socket /nowhere/pdp.sock",
+		"status --interval 1s":                                             "--interval applies only with --watch",
+		"status --watch --interval 1ms":                                    "--interval is 1ms: use at least 100ms",
 		"directory check":                                                  "FILE is missing",
 		"directory check testdata/none.yaml":                               "testdata/none.yaml",
 		"directory generate 5":                                             `"5" is one argument too many`,

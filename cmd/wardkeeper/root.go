@@ -19,6 +19,7 @@ func newRootCommand(p process) *cobra.Command {
 assignments of a directory, and answers through the OpenID AuthZEN Authorization API 1.0.`,
 		Example: `  wardkeeper serve --directory directory.yaml
   wardkeeper ask alice assignment.remove jane --at ghi --from metro
+  wardkeeper status --watch
   wardkeeper directory check directory.yaml
   wardkeeper bundle build policies --signing-key private.pem
   wardkeeper routes check routes.yaml`,
@@ -43,7 +44,7 @@ assignments of a directory, and answers through the OpenID AuthZEN Authorization
 			return cmd.Help()
 		},
 	})
-	root.AddCommand(newServeCommand(p), newAskCommand(p), newDirectoryCommand(p), newBundleCommand(p), newRoutesCommand(p), newDoctorCommand(p), newLogCommand(p),
+	root.AddCommand(newServeCommand(p), newAskCommand(p), newStatusCommand(p), newDirectoryCommand(p), newBundleCommand(p), newRoutesCommand(p), newDoctorCommand(p), newLogCommand(p),
 		newVersionCommand(p))
 	return root
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/ask"
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/client"
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
@@ -260,7 +261,7 @@ func TestServeInProcess(t *testing.T) {
 	for range 4 {
 		asking.Go(func() {
 			for range 10 {
-				d, err := ask.Client{BaseURL: url}.Ask(ctx, &ask.Question{Evaluation: authzen.Evaluation{
+				d, err := ask.Ask(ctx, client.Client{BaseURL: url}, &ask.Question{Evaluation: authzen.Evaluation{
 					Subject: authzen.Entity{Type: "user", ID: "alice"}, Action: authzen.Action{Name: "user.view"}, Resource: authzen.Entity{Type: "user", ID: "jane"},
 				}})
 				assert.NoError(t, err)

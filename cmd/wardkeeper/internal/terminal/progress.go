@@ -19,13 +19,19 @@ type Progress struct {
 
 // NewProgress starts the report of a task.
 func NewProgress(out io.Writer) *Progress {
-	p := &Progress{out: out, now: time.Now}
-	if file, ok := out.(*os.File); ok {
-		info, err := file.Stat()
-		p.terminal = err == nil && info.Mode()&os.ModeCharDevice != 0
-	}
+	p := &Progress{out: out, now: time.Now, terminal: Is(out)}
 	p.next = p.now().Add(time.Second)
 	return p
+}
+
+// Is reports whether what is written appears on a terminal, so that lines can be overwritten.
+func Is(out io.Writer) bool {
+	file, ok := out.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := file.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
 // Of reports that done of a total have been processed.

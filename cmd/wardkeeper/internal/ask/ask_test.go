@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/client"
 )
 
 func sampleQuestion(t *testing.T) *Question {
@@ -39,12 +41,12 @@ func TestAsk(t *testing.T) {
 	})
 	server := httptest.NewServer(handler)
 	defer server.Close()
-	for name, c := range map[string]Client{
+	for name, c := range map[string]client.Client{
 		"over the network": {BaseURL: server.URL + "/base/"},
-		"in this process":  {BaseURL: "http://pdp/base", Transport: InProcess{handler}},
+		"in this process":  {BaseURL: "http://pdp/base", Transport: client.InProcess{Handler: handler}},
 	} {
-		c.Token = "0123456789abcdef"
-		got, err := c.Ask(t.Context(), sampleQuestion(t))
+		c.Authorization = client.Bearer("0123456789abcdef")
+		got, err := Ask(t.Context(), c, sampleQuestion(t))
 		require.NoError(t, err, name)
 		require.True(t, got.Allow)
 	}
@@ -60,16 +62,16 @@ func TestAskFailsWithoutADecision(t *testing.T) {
 		{answering(502, `<html>`), "the server answered 502 Bad Gateway"},
 		{answering(201, `{"decision":true}`), "the server answered 201 Created"},
 		{answering(200, `<html>`), errNoDecision.Error()},
-		{answering(200, `{"decision":true}`+strings.Repeat(" ", maxResponse)), "the answer is longer than 4194304 bytes"},
+		{answering(200, `{"decision":true}`+strings.Repeat(" ", 4<<20)), "the answer is longer than 4194304 bytes"},
 		{http.RedirectHandler("http://example.org/", http.StatusTemporaryRedirect), "the server answered 307 Temporary Redirect"},
 	} {
 		server := httptest.NewServer(c.handler)
-		_, err := Client{BaseURL: server.URL}.Ask(t.Context(), sampleQuestion(t))
+		_, err := Ask(t.Context(), client.Client{BaseURL: server.URL}, sampleQuestion(t))
 		require.EqualError(t, err, c.want)
-		_, err = Client{BaseURL: "http://pdp", Transport: InProcess{c.handler}}.Ask(t.Context(), sampleQuestion(t))
+		_, err = Ask(t.Context(), client.Client{BaseURL: "http://pdp", Transport: client.InProcess{Handler: c.handler}}, sampleQuestion(t))
 		require.EqualError(t, err, c.want)
 		server.Close()
-		_, err = Client{BaseURL: server.URL}.Ask(t.Context(), sampleQuestion(t))
+		_, err = Ask(t.Context(), client.Client{BaseURL: server.URL}, sampleQuestion(t))
 		require.ErrorContains(t, err, "cannot reach the server")
 	}
 }
@@ -81,19 +83,10 @@ func TestAskEndsWithItsContext(t *testing.T) {
 	})
 	server := httptest.NewServer(hang)
 	defer server.Close()
-	for _, c := range []Client{{BaseURL: server.URL}, {BaseURL: "http://pdp", Transport: InProcess{hang}}} {
+	for _, c := range []client.Client{{BaseURL: server.URL}, {BaseURL: "http://pdp", Transport: client.InProcess{Handler: hang}}} {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		_, err := c.Ask(ctx, sampleQuestion(t))
+		_, err := Ask(ctx, c, sampleQuestion(t))
 		require.ErrorContains(t, err, "the server did not answer in time")
 	}
-}
-
-func TestResponseBufferKeepsTheFirstStatus(t *testing.T) {
-	w := &responseBuffer{header: http.Header{}, status: http.StatusOK}
-	_, err := io.WriteString(w, "said")
-	require.NoError(t, err)
-	w.WriteHeader(http.StatusTeapot) // too late, as for an http.ResponseWriter of a server
-	require.Equal(t, http.StatusOK, w.status)
-	require.Equal(t, "said", w.body.String())
 }

@@ -81,7 +81,7 @@ func (rc *requestContext) readBody(maxBytes int64) ([]byte, error) {
 			return nil, rc.closeWith(rc.reject("bodies", bodiesBusy))
 		}
 		if err == io.EOF {
-			rc.body = body
+			rc.body, rc.bodyRead = body, true
 			return body, nil
 		}
 		if err != nil {

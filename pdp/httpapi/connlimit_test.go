@@ -103,6 +103,35 @@ func TestSilentConnectionsAreEvicted(t *testing.T) {
 	require.Equal(t, 200, status(t, conn))
 }
 
+// net/http reads the rest of a body before it sends a response, even to somebody unknown. Who never sends it must not keep others out.
+func TestConnectionsThatOweABodyAreEvicted(t *testing.T) {
+	t.Parallel()
+	for _, request := range []string{"POST " + evaluationPath + " HTTP/1.1\r\nAuthorization: Bearer wrong", "GET /metrics HTTP/1.1\r\nAuthorization: Bearer s3cret"} {
+		known := make(chan struct{})
+		h := startWithMaxConns(t, 1, Config{Decider: allow(), Callers: testCallers{ask: func() []string {
+			defer close(known)
+			return []string{"s3cret"}
+		}}})
+		owing := h.dial()
+		_, err := io.WriteString(owing, request+"\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n")
+		require.NoError(t, err)
+		select {
+		case <-known:
+		case <-time.After(testTimeout):
+			require.Fail(t, "the request has not arrived")
+		}
+		for limit := time.Now().Add(testTimeout / 10); ; { // the handler returns
+			conn := h.dial()
+			send(t, conn, "GET", "/health", "", 0)
+			if status(t, conn) == http.StatusOK {
+				break
+			}
+			require.True(t, time.Now().Before(limit), request)
+		}
+		requireClosed(t, owing)
+	}
+}
+
 // If all connections are busy, a new one is rejected.
 func TestBusyConnectionsAreNotEvicted(t *testing.T) {
 	entered, release := make(chan struct{}), make(chan struct{})

@@ -184,7 +184,7 @@ func methodLabel(method string) string {
 
 // showMetrics responds with the metrics in Prometheus' format.
 func (rc *requestContext) showMetrics() error {
-	rc.sent = true
+	rc.beginSending()
 	rc.server.metrics.handler.ServeHTTP(rc.w, rc.r)
 	return nil
 }

@@ -57,7 +57,7 @@ func (rc *requestContext) profile() error {
 	case name != "" && runtimepprof.Lookup(name) == nil:
 		return &pdp.Error{Kind: notFound, Message: "There is no such profile: see " + profilesPath + "."}
 	}
-	rc.sent = true
+	rc.beginSending()
 	h(rc.w, rc.r)
 	return nil
 }

@@ -33,6 +33,8 @@ type requestContext struct {
 	status int    // of the response
 	sent   bool   // the response has been sent
 
+	bodyRead bool // the whole body of the request
+
 	batchWork bool       // counts as a batch, whatever its size
 	semaphore *semaphore // acquired by admit; nil if none is
 	reserved  int64      // bytes of the body that count against admission.maxBodyBytes
@@ -133,9 +135,17 @@ func (rc *requestContext) record() {
 	rc.logAccess(elapsed)
 }
 
+// beginSending is called before anything of the response is sent. net/http first reads what is left of an HTTP/1 body.
+func (rc *requestContext) beginSending() {
+	rc.sent = true
+	if rc.r.ProtoMajor == 1 && rc.r.ContentLength != 0 && !rc.bodyRead {
+		rc.conn.ReadingBody()
+	}
+}
+
 // send sends rc.status and rc.out.
 func (rc *requestContext) send() {
-	rc.sent = true
+	rc.beginSending()
 	rc.closeIfStopping()
 	h := rc.w.Header()
 	if h["Content-Type"] == nil {

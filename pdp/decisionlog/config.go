@@ -45,8 +45,10 @@ type Config struct {
 	Signer func() ed25519.PrivateKey
 	Logger *slog.Logger // nil discards
 
-	openFile        func(path string) (file, error) // replaced by tests
-	checkpointEvery int                             // records
+	// replaced by tests:
+	openFile        func(path string) (file, error)
+	now             func() time.Time
+	checkpointEvery int // records
 }
 
 const (
@@ -84,6 +86,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.openFile == nil {
 		c.openFile = openFile
+	}
+	if c.now == nil {
+		c.now = time.Now
 	}
 	return c, nil
 }

@@ -22,12 +22,16 @@
 // # What is noticed
 //
 // Whoever has no signing key can change, insert, remove or reorder nothing before the last signed line without being noticed.
-// Two things cannot be noticed from the folder alone:
+// Three things cannot be noticed from the folder alone:
 //
 //   - The records after the last signed line can be changed by anybody. [Report] counts them.
 //   - The end can be removed, down to any signed line: the rest looks like the log of an earlier time. To notice it, compare with
 //     a checkpoint kept elsewhere. The checkpoints are written to the logger for that, at most one a minute, at the end of each
 //     segment, and when the log is closed; [Verify] takes them.
+//   - Whoever makes files larger has older ones deleted, if there is a limit on their size. How many were is in the [Report]. Times of
+//     files have no such effect.
+//
+// A running writer notices when the segment that it writes is removed or replaced, and writes the records again to the next one.
 //
 // Whoever has the signing key, such as the administrator of the machine, can write another log.
 package decisionlog

@@ -21,10 +21,10 @@ const (
 
 // segment is a file of the log.
 type segment struct {
-	number   uint64
-	packed   bool
-	size     int64
-	modified time.Time
+	number uint64
+	packed bool
+	size   int64
+	ended  time.Time // by its content; only known to a [Log]
 }
 
 func (s segment) name() string { return segmentName(s.number, s.packed) }
@@ -36,7 +36,8 @@ func segmentName(number uint64, packed bool) string {
 	return fmt.Sprintf("%s%08d%s", segmentPrefix, number, plainSuffix)
 }
 
-// segments lists the segments of a folder in order. While a segment is there in both forms, which is so for a moment when it is
+// segments lists the segments of a folder in order. It refuses links, which would lead elsewhere, and pipes, whose readers would
+// wait for ever. While a segment is there in both forms, which is so for a moment when it is
 // compressed, the plain one is listed.
 func segments(dir string) ([]segment, error) {
 	entries, err := os.ReadDir(dir)
@@ -55,7 +56,7 @@ func segments(dir string) ([]segment, error) {
 				continue
 			}
 			s.packed = true
-			info, err = os.Stat(filepath.Join(dir, s.name()))
+			info, err = os.Lstat(filepath.Join(dir, s.name()))
 			if errors.Is(err, fs.ErrNotExist) {
 				continue
 			}
@@ -63,7 +64,10 @@ func segments(dir string) ([]segment, error) {
 		if err != nil {
 			return nil, err
 		}
-		s.size, s.modified = info.Size(), info.ModTime()
+		if !info.Mode().IsRegular() {
+			return nil, fmt.Errorf("%s is not a regular file: remove it from the folder", s.name())
+		}
+		s.size = info.Size()
 		found[s.number] = s
 	}
 	all := make([]segment, 0, len(found))
@@ -102,7 +106,7 @@ type file interface {
 
 // openFile opens a segment for appending, and creates it if it does not exist.
 func openFile(path string) (file, error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND|noFollow, 0o600)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// noFollow keeps os.OpenFile from following links.
+const noFollow = unix.O_NOFOLLOW
+
 // lock locks a folder for one log. The lock ends with the process, and leaves no file behind.
 func lock(dir string) (unlock func() error, err error) {
 	f, err := os.Open(dir)

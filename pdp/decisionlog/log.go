@@ -67,12 +67,18 @@ func Open(cfg Config) (*Log, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("cannot open the decision log: %w", err), unlock())
 	}
+	if cfg.MaxAge > 0 {
+		found.date(cfg.Dir, cfg.now())
+	}
 	l := &Log{
 		cfg: cfg, unlock: unlock, segments: found.closed, oldest: found.oldest, stated: found.oldest,
 		wake: make(chan struct{}, 1), hurry: make(chan struct{}, 1), tidy: make(chan struct{}, 1),
 		closing: make(chan struct{}), abort: make(chan struct{}), done: make(chan struct{}), room: make(chan struct{}),
 	}
 	l.reportRecovery(found)
+	if info, err := os.Stat(cfg.Dir); err == nil && info.Mode().Perm()&0o002 != 0 {
+		cfg.Logger.Warn("Every user of this machine can write to the folder of the decision log: remove that permission (chmod o-w).", "dir", cfg.Dir)
+	}
 	w := newWriter(l, found)
 	if err := w.start(found); err != nil {
 		if !isFull(err) {

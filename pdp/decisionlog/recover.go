@@ -84,6 +84,20 @@ func recoverFolder(dir string) (recovery, error) {
 	return r, nil
 }
 
+// date says when each closed segment ended: when the next one began. The times of the files say nothing, since whoever may write to the
+// folder can change them.
+func (r *recovery) date(dir string, now time.Time) {
+	for i := range r.closed {
+		later, next := r.closed[i+1:], now
+		if len(later) == 0 && r.size > 0 {
+			next = r.opened
+		} else if h := headAfter(dir, later); h != nil {
+			next = h.Time
+		}
+		r.closed[i].ended = next
+	}
+}
+
 func (r *recovery) scanFile(dir string, s segment) (extent, error) {
 	content, err := s.open(dir)
 	if err != nil {

@@ -325,3 +325,73 @@ func TestForgedHashesAreNoticedByTheSignatures(t *testing.T) {
 		require.ErrorContains(t, err, "the signature is not valid", name)
 	}
 }
+
+// Records that are written to a file that has lost its name would be lost with it.
+func TestWriterNoticesThatItsSegmentIsGone(t *testing.T) {
+	for name, remove := range map[string]func(t *testing.T, path string){
+		"removed": func(t *testing.T, path string) { require.NoError(t, os.Remove(path)) },
+		"renamed": func(t *testing.T, path string) { require.NoError(t, os.Rename(path, path+".1")) },
+		"replaced": func(t *testing.T, path string) {
+			require.NoError(t, os.Rename(path, path+".1"))
+			require.NoError(t, os.WriteFile(path, nil, 0o600))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir, out := t.TempDir(), &lines{}
+			l := open(t, Config{Dir: dir, Logger: out.logger()})
+			add(t, l, numbered(1, 3)...)
+			remove(t, filepath.Join(dir, segmentName(1, false)))
+			add(t, l, numbered(4, 5)...)
+			add(t, l, numbered(6, 6)...)
+			require.Contains(t, out.String(), "decisions-00000001.ndjson was removed or replaced")
+			tidied(t, l)
+			closeLog(t, l)
+			var kept []string
+			for e, err := range Read(dir) {
+				if err == nil {
+					kept = append(kept, string(e.Record))
+				}
+			}
+			require.Equal(t, numbered(4, 6), kept)
+			_, err := Verify(dir, testKeys())
+			var fault *Fault
+			require.ErrorAs(t, err, &fault)
+		})
+	}
+}
+
+// Whoever may write to the folder must not have the log write elsewhere, or readers wait for a pipe.
+func TestSegmentsAreRegularFiles(t *testing.T) {
+	dir, precious := t.TempDir(), filepath.Join(t.TempDir(), "precious")
+	require.NoError(t, os.WriteFile(precious, []byte("precious"), 0o600))
+	l := open(t, Config{Dir: dir, MaxSegment: 500, Full: Deny})
+	next := filepath.Join(dir, segmentName(2, false))
+	require.NoError(t, os.Symlink(precious, next))
+	var err error
+	for err == nil {
+		err = l.Append(t.Context(), []byte("{}"))
+	}
+	require.ErrorContains(t, err, "decisions-00000002.ndjson exists")
+	_, err = Verify(dir, testKeys())
+	require.ErrorContains(t, err, "decisions-00000002.ndjson is not a regular file")
+	require.NoError(t, os.Remove(next))
+	waitFor(t, "the log recovers", func() bool { return l.Status().Failing == nil })
+	closeLog(t, l)
+	content, err := os.ReadFile(precious)
+	require.NoError(t, err)
+	require.Equal(t, "precious", string(content))
+
+	require.NoError(t, os.Symlink(precious, filepath.Join(dir, segmentName(9, false))))
+	_, err = Open(Config{Dir: dir})
+	require.ErrorContains(t, err, "decisions-00000009.ndjson is not a regular file")
+}
+
+func TestFolderThatEverybodyMayWriteToIsReported(t *testing.T) {
+	dir, out := t.TempDir(), &lines{}
+	closeLog(t, open(t, Config{Dir: dir, Logger: out.logger()}))
+	require.NotContains(t, out.String(), "Every user")
+	require.NoError(t, os.Chmod(dir, 0o777))
+	closeLog(t, open(t, Config{Dir: dir, Logger: out.logger()}))
+	require.Contains(t, out.String(), "Every user of this machine can write to the folder of the decision log")
+}

@@ -49,7 +49,7 @@ func (l *Log) chooseOld() {
 	}
 	for _, s := range l.segments {
 		tooMuch := l.cfg.MaxTotal > 0 && total > l.cfg.MaxTotal
-		tooOld := l.cfg.MaxAge > 0 && time.Since(s.modified) > l.cfg.MaxAge
+		tooOld := l.cfg.MaxAge > 0 && l.cfg.now().Sub(s.ended) > l.cfg.MaxAge
 		if !tooMuch && !tooOld {
 			break
 		}
@@ -96,18 +96,26 @@ func (l *Log) compress() error {
 	l.mu.Lock()
 	waiting := slices.DeleteFunc(slices.Clone(l.segments), func(s segment) bool { return s.packed || s.number < l.oldest })
 	l.mu.Unlock()
+	var faults []error
 	for _, s := range waiting {
 		packed, err := pack(l.cfg.Dir, s, l.closing)
-		if err != nil {
-			return err
+		removed := errors.Is(err, fs.ErrNotExist)
+		if err != nil && !removed {
+			faults = append(faults, err)
+			continue
+		}
+		if removed {
+			l.cfg.Logger.Error("decision log: a segment was removed by somebody else; run wardkeeper log verify", "dir", l.cfg.Dir, "segment", s.number)
 		}
 		l.mu.Lock()
-		if i := slices.IndexFunc(l.segments, func(o segment) bool { return o.number == s.number }); i >= 0 {
+		if i := slices.IndexFunc(l.segments, func(o segment) bool { return o.number == s.number }); i >= 0 && removed {
+			l.segments = slices.Delete(l.segments, i, i+1)
+		} else if i >= 0 {
 			l.segments[i] = packed
 		}
 		l.mu.Unlock()
 	}
-	return nil
+	return errors.Join(faults...)
 }
 
 var errStopped = errors.New("stopped")
@@ -115,7 +123,7 @@ var errStopped = errors.New("stopped")
 // pack replaces a segment by a compressed copy. At any moment, one of the two is complete and on disk.
 func pack(dir string, s segment, stop <-chan struct{}) (packed segment, err error) {
 	plain := filepath.Join(dir, s.name())
-	packed = segment{number: s.number, packed: true, modified: s.modified}
+	packed = segment{number: s.number, packed: true, ended: s.ended}
 	target := filepath.Join(dir, packed.name())
 	in, err := os.Open(plain)
 	if err != nil {
@@ -131,9 +139,6 @@ func pack(dir string, s segment, stop <-chan struct{}) (packed segment, err erro
 		if errors.Is(err, errStopped) {
 			return s, nil
 		}
-		return s, err
-	}
-	if err := os.Chtimes(out.Name(), s.modified, s.modified); err != nil {
 		return s, err
 	}
 	if err := os.Rename(out.Name(), target); err != nil {

@@ -2,6 +2,7 @@ package decisionlog
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"time"
@@ -18,7 +19,9 @@ type writer struct {
 	l     *Log
 	chain // what is on disk
 
-	file      file // nil if there is none
+	file      file        // nil if there is none
+	named     os.FileInfo // the file that has its name
+	begun     bool        // an earlier attempt to create the segment has failed
 	number    uint64
 	size      int64 // on disk
 	opened    time.Time
@@ -47,6 +50,9 @@ func (w *writer) start(found recovery) error {
 		return err
 	}
 	w.file, w.size, w.opened, w.hasRecord = f, found.size, found.opened, true
+	if w.named, err = os.Lstat(w.path()); err != nil {
+		return err
+	}
 	if err := f.Truncate(found.size); err != nil {
 		return err
 	}
@@ -111,7 +117,7 @@ func (w *writer) due() bool {
 
 // complete reports whether the segment is to be closed.
 func (w *writer) complete() bool {
-	return w.file != nil && w.hasRecord && (w.size >= w.l.cfg.MaxSegment || time.Since(w.opened) >= w.l.cfg.MaxSegmentAge)
+	return w.file != nil && w.hasRecord && (w.size >= w.l.cfg.MaxSegment || w.l.cfg.now().Sub(w.opened) >= w.l.cfg.MaxSegmentAge)
 }
 
 // persist writes a batch, again and again while the disk fails and the policy keeps the batch. It returns false if it gave up.
@@ -156,12 +162,16 @@ func (w *writer) write(batch []*entry, end bool) error {
 
 // create begins a segment.
 func (w *writer) create() error {
-	now := time.Now()
+	if _, err := os.Lstat(w.path()); err == nil && !w.begun { // nothing of another process is overwritten
+		return fmt.Errorf("%s exists: does another process write to the folder?", segmentName(w.number, false))
+	}
+	now := w.l.cfg.now()
 	h := head{Format: format, Log: w.log, Segment: w.number, Seq: w.seq, Prev: w.hash.String(), Time: now.UTC(), Oldest: w.l.toState(), Leaves: w.leaves}
 	buf, hash, err := appendSigned(w.buf[:0], w.hash, headStart, h, w.l.cfg.Signer())
 	if err != nil {
 		return err
 	}
+	w.begun = true
 	f, err := w.l.cfg.openFile(w.path())
 	if err != nil {
 		return err
@@ -175,10 +185,14 @@ func (w *writer) create() error {
 	if err == nil {
 		err = syncDir(w.l.cfg.Dir)
 	}
+	var named os.FileInfo
+	if err == nil {
+		named, err = os.Lstat(w.path())
+	}
 	if err != nil { // the next attempt has the same name, so nothing may be left of this one
 		return errors.Join(err, f.Close(), os.Remove(w.path()))
 	}
-	w.file, w.size, w.opened, w.hasRecord, w.leaves = f, int64(len(buf)), now, false, ""
+	w.file, w.named, w.begun, w.size, w.opened, w.hasRecord, w.leaves = f, named, false, int64(len(buf)), now, false, ""
 	w.segment, w.hash, w.oldest, w.ended = w.number, hash, h.Oldest, false
 	w.unconfirmed, w.confirmed = 0, now
 	w.l.grown(w, 0)
@@ -196,7 +210,7 @@ func (w *writer) put(batch []*entry, end bool) error {
 	lost := w.l.lost()
 	if confirm {
 		next.oldest, next.ended = w.l.toState(), end
-		c := checkpoint{Segment: w.segment, Seq: next.seq, Time: time.Now().UTC(), Oldest: next.oldest, Lost: lost - w.lost, Torn: w.torn, End: end}
+		c := checkpoint{Segment: w.segment, Seq: next.seq, Time: w.l.cfg.now().UTC(), Oldest: next.oldest, Lost: lost - w.lost, Torn: w.torn, End: end}
 		var err error
 		if buf, next.hash, err = appendSigned(buf, next.hash, checkpointStart, c, w.l.cfg.Signer()); err != nil {
 			return err
@@ -207,6 +221,11 @@ func (w *writer) put(batch []*entry, end bool) error {
 	}
 	if err := w.file.Sync(); err != nil {
 		return w.undo(err, true)
+	}
+	if now, err := os.Lstat(w.path()); err != nil || !os.SameFile(now, w.named) {
+		err := fmt.Errorf("%s was removed or replaced", segmentName(w.number, false))
+		w.finish()
+		return err
 	}
 	w.chain, w.buf = next, buf
 	w.size += int64(len(buf))
@@ -235,8 +254,8 @@ func (w *writer) undo(cause error, syncFailed bool) error {
 
 // finish closes the segment.
 func (w *writer) finish() {
-	w.l.finished(segment{number: w.number, size: w.size, modified: time.Now()})
-	w.number++
+	w.l.finished(segment{number: w.number, size: w.size, ended: w.l.cfg.now()})
+	w.number, w.begun = w.number+1, false
 	_ = w.closeFile() // what counts has been synced
 }
 

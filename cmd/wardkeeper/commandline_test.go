@@ -18,7 +18,7 @@ func TestHelpHasUsageAndExamples(t *testing.T) {
 		{"bundle"}, {"bundle", "--help"}, {"bundle", "build", "--help"}, {"bundle", "sign", "--help"}, {"bundle", "verify", "--help"},
 		{"bundle", "inspect", "--help"}, {"bundle", "release", "--help"}, {"help", "bundle", "build"},
 		{"routes"}, {"routes", "check", "--help"}, {"routes", "explain", "--help"}, {"routes", "schema", "--help"}, {"doctor", "--help"},
-		{"status", "--help"}, {"log"}, {"log", "verify", "--help"}, {"log", "key", "--help"},
+		{"status", "--help"}, {"bench", "--help"}, {"log"}, {"log", "verify", "--help"}, {"log", "key", "--help"},
 	} {
 		got := run(t, nil, args...)
 		require.Equal(t, statusOK, got.status, got)
@@ -62,6 +62,12 @@ func TestInvalidCommandLinesAreExplained(t *testing.T) {
 		"status --sever x":                                                 "there is no flag --sever: did you mean --server? ",
 		"status --server http://127.0.0.1:1":                               "cannot reach the server: ",
 		"status --server unix:/nowhere/pdp.sock":                           "there is no socket /nowhere/pdp.sock",
+		"bench":                                                            "--directory is missing: name the file of the server's directory",
+		"bench --directory x --mix single=50":                              `--mix is "single=50": the shares must be of`,
+		"bench --directory x --mix sinlge=100":                             "did you mean single? ",
+		"bench --directory x --rate -1":                                    "--rate is -1: use up to",
+		"bench --directory testdata/none.yaml":                             "testdata/none.yaml",
+		"bench --server http://127.0.0.1:1 --directory " + testDirectory:   "cannot reach the server: ",
 		"status --interval 1s":                                             "--interval applies only with --watch",
 		"status --watch --interval 1ms":                                    "--interval is 1ms: use at least 100ms",
 		"directory check":                                                  "FILE is missing",

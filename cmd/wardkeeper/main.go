@@ -48,12 +48,12 @@ func main() {
 	os.Exit(p.run(context.Background(), os.Args[1:]))
 }
 
-// process holds what commands use of the operating system's process. Only serve calls the functions: in other commands, signals
-// keep their default effect.
+// process holds what commands use of the operating system's process. Only serve calls the functions, and bench calls signals: in other
+// commands, signals keep their default effect.
 type process struct {
 	stdout, stderr io.Writer
 	environ        []string
-	// signals starts catching the signals that stop a server.
+	// signals starts catching the signals that stop a server. It may be nil in commands but serve.
 	signals func() <-chan os.Signal
 	// hangups starts catching the signal that makes a server reload everything. It may be nil.
 	hangups func() <-chan os.Signal

@@ -42,6 +42,9 @@ func (p *Progress) Of(done, total int, noun string) {
 // Count reports that done have been processed, if the total is unknown.
 func (p *Progress) Count(done int, noun string) { p.line(Count(done, noun)) }
 
+// Say reports the progress in words.
+func (p *Progress) Say(text string) { p.line(text) }
+
 func (p *Progress) line(text string) {
 	now := p.now()
 	if now.Before(p.next) {

@@ -28,7 +28,7 @@ func (b *blocks) Write(text []byte) (int, error) {
 func TestStatusOfAServer(t *testing.T) {
 	t.Parallel()
 	token, secret := writeFile(t, "token", firstToken), writeFile(t, "secret", secondToken)
-	d := startServer(t, "--directory", testDirectory, "--decision-log", t.TempDir(), "--config", writeFile(t, "wardkeeper.yaml", fmt.Sprintf(`
+	d := startServer(t, "--directory", testDirectory, "--decision-log", t.TempDir(), "--decision-log-durability", "sync", "--config", writeFile(t, "wardkeeper.yaml", fmt.Sprintf(`
 callers:
   - {name: portal, roles: [ask], token_file: %s}
   - {name: operator, roles: [operations], client_id: operator, client_secret_file: %s}

@@ -21,10 +21,11 @@ type opened struct{ api, envoy, operations listeners }
 func listen(s *config.Settings) (opened, error) {
 	var o opened
 	var apiErr, envoyErr, operationsErr error
-	o.api, apiErr = listenAll("addr", s.Addr, s)
-	o.envoy, envoyErr = listenAll("ext-authz", s.ExtAuthz, s)
-	o.operations, operationsErr = listenAll("operations-addr", s.OperationsAddr, s)
-	if err := errors.Join(apiErr, envoyErr, operationsErr); err != nil {
+	passed := passedBySystemd()
+	o.api, apiErr = listenAll("addr", s.Addr, passed, s)
+	o.envoy, envoyErr = listenAll("ext-authz", s.ExtAuthz, passed, s)
+	o.operations, operationsErr = listenAll("operations-addr", s.OperationsAddr, passed, s)
+	if err := errors.Join(apiErr, envoyErr, operationsErr, passed.unused()); err != nil {
 		return opened{}, errors.Join(err, o.close())
 	}
 	return o, nil
@@ -34,8 +35,13 @@ func (o opened) close() error {
 	return errors.Join(o.api.close(), o.envoy.close(), o.operations.close())
 }
 
-func listenAll(flag string, addrs config.AddrList, s *config.Settings) (opened listeners, err error) {
+func listenAll(flag string, addrs config.AddrList, passed passedSockets, s *config.Settings) (opened listeners, err error) {
 	for _, addr := range addrs.Parsed() {
+		if addr.Network == "systemd" {
+			ls, fault := passed.take(addr, s)
+			opened, err = append(opened, ls...), errors.Join(err, fault)
+			continue
+		}
 		l, fault := listenAt(addr, flag, s)
 		if fault != nil {
 			err = errors.Join(err, fault)
@@ -58,7 +64,12 @@ func listenAt(addr config.Addr, flag string, s *config.Settings) (net.Listener, 
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen (choose another --%s): %w", flag, err)
 	}
-	// A host name may resolve to an address that other machines can reach.
+	return protected(l, addr, s)
+}
+
+// protected returns a TCP listener, or closes it if strangers could ask there. A host name may resolve to an address that other
+// machines can reach.
+func protected(l net.Listener, addr config.Addr, s *config.Settings) (net.Listener, error) {
 	if host, _, _ := net.SplitHostPort(l.Addr().String()); !s.AuthenticatesCallers() && !s.Insecure && !config.IsLoopback(host) {
 		return nil, errors.Join(fmt.Errorf("%s is %s, which other machines can reach: set --token-file, callers or --tls-client-ca-file, or set --insecure",
 			addr, l.Addr()), l.Close())

@@ -37,6 +37,7 @@ counts as unset. Unknown settings are errors, and all errors are reported at onc
 
 --addr is HOST:PORT or unix:/PATH. Several are given by several flags, by commas in the variable, or by a list in the file. Who
 may write to a Unix socket may ask there: --socket-mode. A socket that a killed server left is replaced; other files are not.
+systemd:NAME are the sockets that systemd passes by that name (FileDescriptorName).
 
 --operations-addr ADDR serves metrics, the policy in force, profiles (/debug/pprof/) and probes. The other addresses then have no
 metrics.

@@ -14,17 +14,26 @@ import (
 
 // Addr is an address that a server listens on.
 type Addr struct {
-	Network string // tcp or unix
-	Address string // HOST:PORT, or the absolute path of a socket
+	Network string // tcp, unix or systemd
+	Address string // HOST:PORT, the absolute path of a socket, or the name of sockets that systemd passes
 }
 
-const unixPrefix = "unix:"
+const (
+	unixPrefix    = "unix:"
+	systemdPrefix = "systemd:"
+)
 
 // IsUnix reports whether an address has the prefix of a Unix socket. It may still be invalid.
 func IsUnix(addr string) bool { return strings.HasPrefix(addr, unixPrefix) }
 
-// ParseAddr parses HOST:PORT, unix:/PATH or unix:///PATH.
+// ParseAddr parses HOST:PORT, unix:/PATH, unix:///PATH or systemd:NAME.
 func ParseAddr(text string) (Addr, error) {
+	if name, ok := strings.CutPrefix(text, systemdPrefix); ok {
+		if name == "" || strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r == ':' || r >= 0x7f }) {
+			return Addr{}, errors.New("use systemd:NAME, where the socket unit has FileDescriptorName=NAME")
+		}
+		return Addr{"systemd", name}, nil
+	}
 	if path, ok := strings.CutPrefix(text, unixPrefix); ok {
 		path, err := parseSocketPath(path)
 		return Addr{"unix", path}, err
@@ -59,10 +68,13 @@ func parseSocketPath(path string) (string, error) {
 	return path, nil
 }
 
-// String returns HOST:PORT or unix:/PATH.
+// String returns the address as [ParseAddr] takes it.
 func (a Addr) String() string {
-	if a.Network == "unix" {
+	switch a.Network {
+	case "unix":
 		return unixPrefix + a.Address
+	case "systemd":
+		return systemdPrefix + a.Address
 	}
 	return a.Address
 }
@@ -106,9 +118,10 @@ func (s *Settings) validateAddrs() (faults []error) {
 	return faults
 }
 
-// isLocal reports whether only this machine can reach the address, judging by the name alone: it resolves no host.
+// isLocal reports whether only this machine can reach the address, judging by the name alone: it resolves no host. Who can reach
+// sockets of systemd is seen when they are there. While a process stops, systemd keeps them open, so nobody has to be told.
 func (a Addr) isLocal() bool {
-	if a.Network == "unix" {
+	if a.Network != "tcp" {
 		return true
 	}
 	host, _, err := net.SplitHostPort(a.Address)

@@ -23,6 +23,7 @@ func TestParseAddr(t *testing.T) {
 		"unix:/run/../run//a/./pdp.sock":   {"unix", "/run/a/pdp.sock"},
 		"unix:/run/with space:80%2f?a#b@c": {"unix", "/run/with space:80%2f?a#b@c"},
 		"unix:" + longest:                  {"unix", longest},
+		"systemd:pdp.sock-1":               {"systemd", "pdp.sock-1"},
 	} {
 		got, err := ParseAddr(text)
 		if want == (Addr{}) {
@@ -51,6 +52,8 @@ func TestParseAddr(t *testing.T) {
 		"unix:/run/a\x00b":         "the path has a NUL",
 		"unix:" + longest + "s":    "bytes: that of a socket can have",
 		"unix:/run/a,unix:/run/b/": "this is a folder",
+		"systemd:":                 "use systemd:NAME",
+		"systemd:a:b":              "use systemd:NAME",
 	} {
 		_, err := ParseAddr(text)
 		require.ErrorContains(t, err, want, "%q", text)
@@ -58,7 +61,7 @@ func TestParseAddr(t *testing.T) {
 }
 
 func FuzzParseAddr(f *testing.F) {
-	for _, seed := range []string{"127.0.0.1:8181", "[::1]:0", "unix:/run/pdp.sock", "unix:///run/pdp.sock", "unix://h/p", "unix:@a", "unix:/../..", "unix:/a/\x00", ":"} {
+	for _, seed := range []string{"127.0.0.1:8181", "[::1]:0", "unix:/run/pdp.sock", "unix:///run/pdp.sock", "unix://h/p", "unix:@a", "systemd:pdp", "systemd::", "unix:/../..", "unix:/a/\x00", ":"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
@@ -77,6 +80,9 @@ func FuzzParseAddr(f *testing.F) {
 			require.NotContains(t, addr.Address, "\x00")
 			require.NotContains(t, addr.Address+"/", "/../")
 			require.True(t, len(addr.Address) > 1 && addr.Address[0] == '/' && len(addr.Address) <= unixsocket.MaxPath, "%q", addr.Address)
+		case "systemd":
+			require.NotEmpty(t, addr.Address)
+			require.NotContains(t, addr.Address, ":")
 		default:
 			t.Fatal(addr.Network)
 		}

@@ -12,7 +12,7 @@ import (
 // Settings is the whole configuration of `wardkeeper serve`. A setting has one name in three spellings: the flag
 // --token-file is WARDKEEPER_TOKEN_FILE in the environment and token_file in the YAML file.
 type Settings struct {
-	// Addr lists the addresses to listen on: HOST:PORT or unix:/PATH, at least one. An address that other machines can reach
+	// Addr lists the addresses to listen on: HOST:PORT, unix:/PATH or systemd:NAME, at least one. An address that other machines can reach
 	// requires that callers are authenticated, or Insecure.
 	Addr AddrList
 	// SocketMode is the mode of the Unix sockets. Users with write permission may connect.
@@ -155,7 +155,7 @@ func Default() *Settings {
 func (s *Settings) table() *pflag.FlagSet {
 	t := pflag.NewFlagSet("serve", pflag.ContinueOnError)
 	t.SortFlags = false
-	t.Var(&s.Addr, "addr", "listen on `ADDR`, HOST:PORT or unix:/PATH (repeatable)")
+	t.Var(&s.Addr, "addr", "listen on `ADDR`, HOST:PORT, unix:/PATH or systemd:NAME (repeatable)")
 	t.Var(&s.SocketMode, "socket-mode", "octal `MODE` of Unix sockets: who may write may connect")
 	t.StringVar(&s.TLSCertFile, "tls-cert-file", s.TLSCertFile, "serve TLS with the certificate in `FILE` (PEM)")
 	t.StringVar(&s.TLSKeyFile, "tls-key-file", s.TLSKeyFile, "`FILE` with the key of the certificate (PEM)")

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"os"
 	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
 )
 
 // Server is a server of another protocol. It starts and stops together with the HTTP server.
@@ -43,6 +45,8 @@ func Serve(
 	for _, other := range others {
 		go func() { failed <- other.Serve() }()
 	}
+	notifySystemd(logger, daemon.SdNotifyReady)
+	go feedWatchdog(ctx, logger)
 	attrs := []any{"delay", how.Delay.String()}
 	select {
 	case err := <-failed:
@@ -54,6 +58,7 @@ func Serve(
 	if how.Announce != nil {
 		how.Announce()
 	}
+	notifySystemd(logger, daemon.SdNotifyStopping)
 	logger.Info("wardkeeper is stopping: requests in flight may finish", attrs...)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()

@@ -11,6 +11,14 @@ type conn struct {
 // RemoteAddr returns an address such as "unix:uid=1000,pid=4711": the socket address of a client is empty.
 func (c *conn) RemoteAddr() net.Addr { return c.peer }
 
+func accept(l *net.UnixListener) (net.Conn, error) {
+	c, err := l.AcceptUnix()
+	if err != nil {
+		return nil, err
+	}
+	return &conn{UnixConn: c, peer: peerOf(c)}, nil
+}
+
 // peer describes a process that connected.
 type peer string
 

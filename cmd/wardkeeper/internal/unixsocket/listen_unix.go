@@ -180,13 +180,7 @@ type listener struct {
 }
 
 // Accept implements [net.Listener].
-func (l *listener) Accept() (net.Conn, error) {
-	c, err := l.AcceptUnix()
-	if err != nil {
-		return nil, err
-	}
-	return &conn{UnixConn: c, peer: peerOf(c)}, nil
-}
+func (l *listener) Accept() (net.Conn, error) { return accept(l.UnixListener) }
 
 // Close implements [net.Listener].
 func (l *listener) Close() error {

@@ -21,10 +21,11 @@ const (
 
 // segment is a file of the log.
 type segment struct {
-	number uint64
-	packed bool
-	size   int64
-	ended  time.Time // by its content; only known to a [Log]
+	number  uint64
+	packed  bool
+	size    int64
+	content int64     // bytes before it was compressed; 0 if that is not known
+	ended   time.Time // by its content; only known to a [Log]
 }
 
 func (s segment) name() string { return segmentName(s.number, s.packed) }

@@ -21,6 +21,7 @@ var (
 // Log is the writer of a folder. It is safe for concurrent use.
 type Log struct {
 	cfg     Config
+	id      string
 	unlock  func() error
 	wake    chan struct{} // the writer has something to do
 	hurry   chan struct{} // the queue is half full
@@ -37,11 +38,13 @@ type Log struct {
 	room      chan struct{} // closed, and replaced, when there is room again
 	closed    bool
 	aborted   bool
-	unwritten int       // records that were given up when the log was closed
-	segments  []segment // that are closed, in order
-	active    int64     // bytes of the one that is not; 0 if there is none
-	oldest    uint64    // segment that is kept; those before are to be deleted
-	stated    uint64    // oldest, as a checkpoint on disk says
+	unwritten int           // records that were given up when the log was closed
+	segments  []segment     // that are closed, in order
+	active    int64         // bytes of the one that is not; 0 if there is none
+	writing   uint64        // its number
+	grew      chan struct{} // closed, and replaced, when there is more to read
+	oldest    uint64        // segment that is kept; those before are to be deleted
+	stated    uint64        // oldest, as a checkpoint on disk says
 	status    Status
 	failing   error
 }
@@ -71,9 +74,9 @@ func Open(cfg Config) (*Log, error) {
 		found.date(cfg.Dir, cfg.now())
 	}
 	l := &Log{
-		cfg: cfg, unlock: unlock, segments: found.closed, oldest: found.oldest, stated: found.oldest,
+		cfg: cfg, id: found.log, unlock: unlock, segments: found.closed, oldest: found.oldest, stated: found.oldest,
 		wake: make(chan struct{}, 1), hurry: make(chan struct{}, 1), tidy: make(chan struct{}, 1),
-		closing: make(chan struct{}), abort: make(chan struct{}), done: make(chan struct{}), room: make(chan struct{}),
+		closing: make(chan struct{}), abort: make(chan struct{}), done: make(chan struct{}), room: make(chan struct{}), grew: make(chan struct{}),
 	}
 	l.reportRecovery(found)
 	if info, err := os.Stat(cfg.Dir); err == nil && info.Mode().Perm()&0o002 != 0 {

@@ -158,7 +158,8 @@ func (l *Log) mustState() bool {
 func (l *Log) grown(w *writer, records int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.active = w.size
+	l.active, l.writing = w.size, w.number
+	l.tellFollowers()
 	l.status.Appended += uint64(records)
 	l.status.Seq = w.seq
 	if w.oldest > l.stated {
@@ -173,4 +174,11 @@ func (l *Log) finished(s segment) {
 	l.active = 0
 	l.segments = append(l.segments, s)
 	signal(l.tidy)
+	l.tellFollowers()
+}
+
+// tellFollowers wakes those who wait for more to read.
+func (l *Log) tellFollowers() {
+	close(l.grew)
+	l.grew = make(chan struct{})
 }

@@ -3,6 +3,7 @@ package decisionlog
 import (
 	"encoding/json"
 	"errors"
+	"io"
 	"io/fs"
 	"iter"
 	"slices"
@@ -11,9 +12,10 @@ import (
 
 // Entry is a record in the log.
 type Entry struct {
-	Seq    uint64 // from 1, without gaps
-	Time   time.Time
-	Record json.RawMessage
+	Segment uint64
+	Seq     uint64 // from 1, without gaps
+	Time    time.Time
+	Record  json.RawMessage
 }
 
 // Read returns the records in a folder, in order, compressed segments included, up to the last one that is complete. It disturbs
@@ -50,8 +52,12 @@ func (c *chain) readSegment(dir string, s segment, later []segment, yield func(E
 		return false
 	}
 	defer func() { _ = content.Close() }()
-	at, err := c.scan(s, content, headAfter(dir, later), func(_ extent, _ digest, l *line) error {
-		if l.record != nil && !yield(Entry{Seq: l.seq, Time: l.time, Record: slices.Clone(l.record)}, nil) {
+	return c.readContent(s, content, headAfter(dir, later), later, yield)
+}
+
+func (c *chain) readContent(s segment, content io.Reader, next *head, later []segment, yield func(Entry, error) bool) bool {
+	at, err := c.scan(s, content, next, func(_ extent, _ digest, l *line) error {
+		if l.record != nil && !yield(Entry{Segment: s.number, Seq: l.seq, Time: l.time, Record: slices.Clone(l.record)}, nil) {
 			return errEnough
 		}
 		return nil

@@ -123,7 +123,7 @@ var errStopped = errors.New("stopped")
 // pack replaces a segment by a compressed copy. At any moment, one of the two is complete and on disk.
 func pack(dir string, s segment, stop <-chan struct{}) (packed segment, err error) {
 	plain := filepath.Join(dir, s.name())
-	packed = segment{number: s.number, packed: true, ended: s.ended}
+	packed = segment{number: s.number, packed: true, content: s.size, ended: s.ended}
 	target := filepath.Join(dir, packed.name())
 	in, err := os.Open(plain)
 	if err != nil {

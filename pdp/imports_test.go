@@ -37,6 +37,10 @@ func mayImport(from, to string) bool {
 		return to == "bundles" || to == "bundles/internal/atomicfile"
 	case from == "policies" || from == "pdp/rotation" || from == "pdp/decisionlog" || from == "pdp/deadline" || from == "bundles" || from == "pdp/authzen":
 		return false
+	case from == "pdp/decisionformat":
+		return to == "pdp/decisionrecord"
+	case from == "pdp/decisionsink":
+		return to == "pdp/decisionformat" || to == "pdp/decisionlog"
 	case from == "pdp/facts":
 		return to == "pdp/authzen"
 	case from == "pdp/paging":
@@ -195,6 +199,7 @@ func TestImportRulesAreApplied(t *testing.T) {
 		{"adapters/echo", "pdp/authzen"}, {"adapters/echo", "adapters/routes"}, {"adapters/client", "adapters/pep"}, {"adapters/extauthz", "adapters/check"}, {"adapters/inprocess", "pdp"}, {"adapters/echo/sample", "adapters/echo"}, {"adapters/echo/sample", "adapters/conformance/application"}, {"adapters/conformance/application", "adapters/client"}, {"cmd/wardkeeper", "policies"}, {"cmd/wardkeeper", "pdp/httpapi"},
 		{"bundles", "pdp/rotation"}, {"pdp/membership/pgorigin", "pdp/rotation"}, {"cmd/wardkeeper", "pdp/rotation"},
 		{"pdp/decisionlog", "pdp/rotation"}, {"cmd/wardkeeper", "pdp/decisionlog"},
+		{"pdp/decisionformat", "pdp/decisionrecord"}, {"pdp/decisionsink", "pdp/decisionlog"}, {"pdp/decisionsink", "pdp/rotation"},
 		{"cmd/wardkeeper", "cmd/wardkeeper/internal/config"},
 		{"bundles/follow", "bundles"}, {"bundles/follow", "pdp/rotation"}, {"bundles/release", "bundles"},
 		{"bundles/release", "bundles/internal/atomicfile"}, {"pdp/decisionrecord", "pdp"}, {"pdp/decisionrecord", "bundles/input"}, {"cmd/wardkeeper", "bundles/follow"},
@@ -211,6 +216,7 @@ func TestImportRulesAreApplied(t *testing.T) {
 		{"adapters/echo", "adapters/client"}, {"adapters/echo", "adapters/nethttp"}, {"adapters/extauthz", "adapters/forwardauth"}, {"adapters/extauthz", "pdp"}, {"adapters/echo/sample", "adapters/nethttp"}, {"adapters/echo", "adapters/conformance/application"}, {"adapters/pep", "adapters/client"}, {"adapters/client", "pdp"}, {"adapters/identity", "adapters/routes"}, {"pdp", "cmd/wardkeeper"}, {"pdp", "cmd/wardkeeper/internal/config"}, {"tools", "pdp"},
 		{"pdp/rotation", "pdp"}, {"pdp/rotation", "bundles"}, {"policies", "pdp/rotation"}, {"pdp", "pdp/rotation"}, {"pdp/deadline", "pdp"}, {"pdp/facts", "pdp/deadline"},
 		{"pdp/decisionlog", "pdp"}, {"pdp/decisionlog", "pdp/authzen"},
+		{"pdp/decisionformat", "pdp/decisionlog"}, {"pdp/decisionsink", "pdp/decisionrecord"}, {"pdp/decisionlog", "pdp/decisionsink"},
 		{"pdp/decisionrecord", "pdp/decisionlog"}, {"pdp/decisionrecord", "bundles"}, {"pdp", "pdp/decisionrecord"},
 	} {
 		assert.False(t, mayImport(refused[0], refused[1]), "%v", refused)

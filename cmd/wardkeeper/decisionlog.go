@@ -5,12 +5,17 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"os"
+	"time"
 
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
 	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/decisionformat"
 	"github.com/wardkeeper/wardkeeper/pdp/decisionlog"
 	"github.com/wardkeeper/wardkeeper/pdp/decisionrecord"
+	"github.com/wardkeeper/wardkeeper/pdp/decisionsink"
 	"github.com/wardkeeper/wardkeeper/pdp/rotation"
 )
 
@@ -19,20 +24,24 @@ const minPseudonymKey = 32
 
 // decisionLog is the log of decisions of a server. A nil one records nothing.
 type decisionLog struct {
-	log      *decisionlog.Log
-	recorder *decisionrecord.Recorder
-	counting bool // losses are counted, and answers leave nevertheless
+	log       *decisionlog.Log
+	recorder  *decisionrecord.Recorder
+	sinks     []*decisionsink.Sink
+	pseudonym *rotation.Value[[]byte] // key; nil if ids are kept
+	counting  bool                    // losses are counted, and answers leave nevertheless
 }
 
-// openDecisionLog opens the log of the settings. It returns nil if they name none. With check it reads the keys only.
-func openDecisionLog(s *config.Settings, check bool, logger *slog.Logger) (*decisionLog, error) {
+// openDecisionLog opens the log of the settings and its sinks. It returns nil if they name none. With check it reads files of keys,
+// tokens and certificates only.
+func openDecisionLog(s *config.Settings, check bool, stdout io.Writer, logger *slog.Logger) (*decisionLog, error) {
 	d := &s.DecisionLog
 	if !d.Enabled() {
 		return nil, nil
 	}
 	signer, err := openSigner(d.KeyFile, logger)
-	key, fault := openPseudonymKey(d.PseudonymKeyFile, logger)
-	if err = errors.Join(err, fault); err != nil || check {
+	pseudonym, fault := openPseudonymKey(d.PseudonymKeyFile, logger)
+	sinks, faults := openSinks(s, stdout, logger)
+	if err = errors.Join(err, fault, faults); err != nil || check {
 		return nil, err
 	}
 	log, err := decisionlog.Open(decisionlog.Config{
@@ -43,8 +52,38 @@ func openDecisionLog(s *config.Settings, check bool, logger *slog.Logger) (*deci
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.Spelling("decision-log"), err)
 	}
-	recorder := decisionrecord.New(decisionrecord.Config{Sink: log, Key: key, Pseudonyms: key != nil, LeaveOutFacts: !d.Facts})
-	return &decisionLog{log, recorder, d.OnFailure == config.FailureCount}, nil
+	for _, sink := range sinks {
+		if err := sink.Start(log, d.Dir); err != nil {
+			return nil, errors.Join(err, log.Close(context.Background()))
+		}
+	}
+	record := decisionrecord.Config{Sink: log, LeaveOutFacts: !d.Facts}
+	if pseudonym != nil {
+		record.Key, record.Pseudonyms = pseudonym.Get(), true
+	}
+	return &decisionLog{log, decisionrecord.New(record), sinks, pseudonym, d.OnFailure == config.FailureCount}, nil
+}
+
+// openSinks makes the sinks of the settings. They send nothing yet.
+func openSinks(s *config.Settings, stdout io.Writer, logger *slog.Logger) (sinks []*decisionsink.Sink, err error) {
+	for _, c := range s.DecisionLog.Sinks {
+		instance, _ := os.Hostname() // without one, the service stands for it
+		cfg := decisionsink.Config{
+			Name: c.Name, Format: decisionformat.Format(c.Format), Delay: c.Delay, Batch: int(c.BatchSize),
+			Origin: decisionformat.Origin{Service: c.Service, Instance: instance, Version: mainVersion(), Decision: s.Decision},
+			URL:    c.To, Insecure: c.Insecure, Header: c.Header, TokenFile: c.TokenFile, CAFile: c.CAFile, CertFile: c.CertFile, KeyFile: c.KeyFile,
+			Timeout: c.Timeout, Logger: logger,
+		}
+		if c.To == config.ToStdout {
+			cfg.URL, cfg.Writer = "", stdout
+		}
+		sink, fault := decisionsink.New(cfg)
+		if fault != nil {
+			err = errors.Join(err, fmt.Errorf("%s: %w", c.Setting, fault))
+		}
+		sinks = append(sinks, sink)
+	}
+	return sinks, err
 }
 
 var (
@@ -69,11 +108,11 @@ func openSigner(path string, logger *slog.Logger) (func() ed25519.PrivateKey, er
 }
 
 // openPseudonymKey reads the key of pseudonyms; nil without a file.
-func openPseudonymKey(path string, logger *slog.Logger) ([]byte, error) {
+func openPseudonymKey(path string, logger *slog.Logger) (*rotation.Value[[]byte], error) {
 	if path == "" {
 		return nil, nil
 	}
-	key, err := rotation.Open(rotation.Config[[]byte]{
+	return rotation.Open(rotation.Config[[]byte]{
 		Name: "the key of pseudonyms", Paths: []string{path}, Logger: logger,
 		Parse: func(contents [][]byte) ([]byte, error) {
 			if len(contents[0]) < minPseudonymKey {
@@ -82,10 +121,13 @@ func openPseudonymKey(path string, logger *slog.Logger) ([]byte, error) {
 			return contents[0], nil
 		},
 	})
-	if err != nil {
-		return nil, err
+}
+
+// reload takes a replaced key of pseudonyms into use. Whoever is looked for in the log has two pseudonyms from then on.
+func (d *decisionLog) reload() {
+	if d != nil && d.pseudonym != nil {
+		d.recorder.SetKey(d.pseudonym.Get())
 	}
-	return key.Get(), nil
 }
 
 // recorderOf returns what the engine records by; nil if there is no log.
@@ -99,11 +141,30 @@ func (d *decisionLog) recorderOf() pdp.Recorder {
 // check returns why nothing can be recorded now; nil if nothing is wrong.
 func (d *decisionLog) check() error { return d.log.Status().Failing }
 
+// maxSinkLag is how old the records of a sink that fails may be before readiness tells.
+const maxSinkLag = time.Minute
+
+// checkSinks returns which sinks do not take records, and why.
+func (d *decisionLog) checkSinks() (err error) {
+	for _, sink := range d.sinks {
+		if s := sink.Status(); s.Failing != nil && s.Lag > maxSinkLag {
+			err = errors.Join(err, fmt.Errorf("sink %s lacks the last %d records: %w", s.Name, s.Behind, s.Failing))
+		}
+	}
+	return err
+}
+
+// close closes the log, and lets the sinks send the rest of it, until the context ends.
 func (d *decisionLog) close(ctx context.Context, logger *slog.Logger) {
 	if d == nil {
 		return
 	}
 	if err := d.log.Close(ctx); err != nil {
 		logger.Error("the decision log is incomplete", "error", err)
+	}
+	for _, sink := range d.sinks {
+		if err := sink.Close(ctx); err != nil {
+			logger.Warn("a sink of the decision log has not everything yet", "error", err)
+		}
 	}
 }

@@ -1,19 +1,25 @@
 package main
 
 import (
+	"compress/gzip"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
+	"net/http/httptest"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/wardkeeper/wardkeeper/pdp/decisionformat"
 	"github.com/wardkeeper/wardkeeper/pdp/decisionlog"
 	"github.com/wardkeeper/wardkeeper/pdp/decisionrecord"
 )
@@ -55,7 +61,8 @@ func TestDecisionsOfEveryFrontDoorAreRecorded(t *testing.T) {
 	skipIfShort(t)
 	t.Parallel()
 	dir, socket := filepath.Join(t.TempDir(), "log"), socketPath(t)
-	d := startServer(t, "--directory", writeFile(t, "d.yaml", canaryDirectory), "--routes", writeFile(t, "routes.yaml", routesOfEnvoy),
+	sinks := newRecordSinks(t)
+	d := startServerBy(t, sinks.withStdout, "127.0.0.1:0", "--config", sinks.settings(t), "--directory", writeFile(t, "d.yaml", canaryDirectory), "--routes", writeFile(t, "routes.yaml", routesOfEnvoy),
 		"--token-file", writeFile(t, "token", firstToken+"\n"), "--ext-authz", "unix:"+socket,
 		"--decision-log", dir, "--decision-log-durability", "sync")
 	batch := `{"evaluations":[` + canaryQuestion + `,` + strings.Replace(canaryQuestion, "user.view", "user.zap", 1) + `]}`
@@ -106,14 +113,83 @@ func TestDecisionsOfEveryFrontDoorAreRecorded(t *testing.T) {
 	d.signal(t, syscall.SIGTERM)
 	status, logs := d.end()
 	require.Equal(t, statusOK, status)
-	for _, everything := range []string{text, logs} {
-		require.NotRegexp(t, `(?i)canary|zoe|secret`, everything)
+	everything := sinks.received(t)
+	for name, sent := range everything {
+		for _, record := range got {
+			require.Contains(t, sent, record.ID, name)
+		}
 	}
-	for _, name := range []string{"show", "replay"} {
-		shown := run(t, nil, "log", name, dir)
+	require.Len(t, everything, 5)
+	everything["log"], everything["stderr"] = text, logs
+	for _, args := range [][]string{
+		{"show", dir}, {"show", dir, "--json"}, {"replay", dir}, {"export", dir}, {"export", dir, "--format", "opa"}, {"export", dir, "--format", "fhir"},
+	} {
+		shown := run(t, nil, append([]string{"log"}, args...)...)
 		require.Equal(t, statusOK, shown.status, shown)
-		require.NotRegexp(t, `(?i)canary|zoe|secret`, shown.out+shown.err)
+		everything[strings.Join(args[:1], " ")+args[len(args)-1]] = shown.out + shown.err
 	}
+	for name, text := range everything {
+		require.NotRegexp(t, `(?i)canary|zoe|secret`, text, name)
+	}
+}
+
+// recordSinks are services that take records in each format, and a file for standard output.
+type recordSinks struct {
+	server *httptest.Server
+	stdout *os.File
+
+	mu   sync.Mutex
+	sent map[string]string // by path
+}
+
+func newRecordSinks(t *testing.T) *recordSinks {
+	t.Helper()
+	stdout, err := os.Create(filepath.Join(t.TempDir(), "stdout"))
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = stdout.Close() })
+	s := &recordSinks{sent: map[string]string{}, stdout: stdout}
+	s.server = httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		z, err := gzip.NewReader(r.Body)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		body, err := io.ReadAll(z)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.sent[r.URL.Path] += string(body)
+	}))
+	t.Cleanup(s.server.Close)
+	return s
+}
+
+// settings returns a configuration file of the sinks.
+func (s *recordSinks) settings(t *testing.T) string {
+	t.Helper()
+	text := "decision_log:\n  sinks:\n  - {name: stdout, to: stdout}\n"
+	for _, format := range decisionformat.All() {
+		text += fmt.Sprintf("  - {name: %s, format: %[1]s, to: %s/%[1]s, delay: 10ms}\n", format, s.server.URL)
+	}
+	return writeFile(t, "sinks.yaml", text)
+}
+
+func (s *recordSinks) withStdout(cmd *exec.Cmd) *exec.Cmd {
+	cmd.Stdout = s.stdout
+	return cmd
+}
+
+// received returns what each has got.
+func (s *recordSinks) received(t *testing.T) map[string]string {
+	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := maps.Clone(s.sent)
+	all["stdout"] = readFile(t, s.stdout.Name())
+	return all
 }
 
 // page returns the body of a page.
@@ -193,13 +269,22 @@ func TestSettingsOfTheDecisionLog(t *testing.T) {
 	directory := writeFile(t, "d.yaml", canaryDirectory)
 	dir := filepath.Join(t.TempDir(), "log")
 	for text, want := range map[string]string{
-		"decision_log: {dir: " + dir + ", durability: never}\n":                                      `decision_log.durability is "never"`,
-		"decision_log: {dir: " + dir + ", on_failure: ignore}\n":                                     `decision_log.on_failure is "ignore"`,
-		"decision_log: {dir: " + dir + ", segment_size: 1KiB}\n":                                     "decision_log.segment_size is 1KiB: use at least 1MiB",
-		"decision_log: {dir: " + dir + ", total_size: 1MiB}\n":                                       "it must have room for a segment",
-		"decision_log: {dir: " + dir + ", max_age: 1h}\n":                                            "it must be at least that of a segment",
-		"decision_log: {durability: sync}\n":                                                         "but there is no log: set --decision-log",
-		"decision_log: {dri: x}\n":                                                                   `"decision_log.dri" is not a setting: did you mean decision_log.dir?`,
+		"decision_log: {dir: " + dir + ", durability: never}\n":                                     `decision_log.durability is "never"`,
+		"decision_log: {dir: " + dir + ", on_failure: ignore}\n":                                    `decision_log.on_failure is "ignore"`,
+		"decision_log: {dir: " + dir + ", segment_size: 1KiB}\n":                                    "decision_log.segment_size is 1KiB: use at least 1MiB",
+		"decision_log: {dir: " + dir + ", total_size: 1MiB}\n":                                      "it must have room for a segment",
+		"decision_log: {dir: " + dir + ", max_age: 1h}\n":                                           "it must be at least that of a segment",
+		"decision_log: {durability: sync}\n":                                                        "but there is no log: set --decision-log",
+		"decision_log: {dri: x}\n":                                                                  `"decision_log.dri" is not a setting: did you mean decision_log.dir?`,
+		"decision_log: {sinks: [{name: a, to: stdout}]}\n":                                          "there is none: set --decision-log",
+		"decision_log: {dir: " + dir + ", sinks: x}\n":                                              "decision_log.sinks must be a list",
+		"decision_log: {dir: " + dir + ", sinks: [{nmae: a}]}\n":                                    `"nmae" is not a setting: did you mean name?`,
+		"decision_log: {dir: " + dir + ", sinks: [{name: A/b, to: stdout}]}\n":                      `name is "A/b"`,
+		"decision_log: {dir: " + dir + ", sinks: [{name: a, to: stdout}, {name: a, to: stdout}]}\n": "another sink writes to stdout",
+		"decision_log: {dir: " + dir + ", sinks: [{name: a}]}\n":                                    "to is missing",
+		"decision_log: {dir: " + dir + ", sinks: [{name: a, format: otlp, to: stdout}]}\n":          "format otlp is not text",
+		"decision_log: {dir: " + dir + ", sinks: [{name: a, to: 'http://10.0.0.1/'}]}\n":            "plain http",
+		"decision_log: {dir: " + dir + ", sinks: [{name: a, to: 'https://h/', ca_file: none}]}\n":   "cannot be read",
 		"decision_log: x\n":                                                                          "decision_log must have members, such as dir",
 		"decision_log_durability: sync\n":                                                            `"decision_log_durability" is not a setting`,
 		"decision_log: {dir: " + dir + ", key_file: none.pem}\n":                                     "the key of the decision log cannot be read",

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -26,7 +27,7 @@ func recordGolden(t *testing.T, dir string, other *pdp.Policy) (asked, differ in
 	t.Helper()
 	s := config.Default()
 	s.DecisionLog.Dir = dir
-	log, err := openDecisionLog(s, false, slog.New(slog.DiscardHandler))
+	log, err := openDecisionLog(s, false, io.Discard, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	policy, err := builtInPolicy()
 	require.NoError(t, err)
@@ -109,7 +110,7 @@ func TestLogShowFilters(t *testing.T) {
 			if flags != nil {
 				s.DecisionLog.PseudonymKeyFile = key
 			}
-			log, err := openDecisionLog(s, false, slog.New(slog.DiscardHandler))
+			log, err := openDecisionLog(s, false, io.Discard, slog.New(slog.DiscardHandler))
 			require.NoError(t, err)
 			policy, err := builtInPolicy()
 			require.NoError(t, err)

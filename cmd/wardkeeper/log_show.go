@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/terminal"
 	"github.com/wardkeeper/wardkeeper/pdp/decisionlog"
@@ -22,9 +23,20 @@ const rowsPerTable = 500
 type logFilter struct {
 	subject, action, resource, outcome string
 	since, until                       string
-	keyFile                            string
+	keyFiles                           []string
 
-	from, to time.Time // parsed
+	from, to            time.Time // parsed
+	subjects, resources []string  // as they are in records
+}
+
+func (f *logFilter) register(flags *pflag.FlagSet) {
+	flags.StringVar(&f.subject, "subject", "", "who asked: the `ID` of the subject")
+	flags.StringVar(&f.resource, "user", "", "whom or what it was about: the `ID` of the resource")
+	flags.StringVar(&f.action, "action", "", "`NAME` of the action")
+	flags.StringVar(&f.outcome, "outcome", "", "`OUTCOME`: "+strings.Join(outcomes, ", "))
+	flags.StringVar(&f.since, "since", "", "not before `TIME`: 2026-01-31, 2026-01-31T12:00:00Z, or 24h ago")
+	flags.StringVar(&f.until, "until", "", "before `TIME`")
+	flags.StringArrayVar(&f.keyFiles, "pseudonym-key-file", nil, "`FILE` with the key of the log's pseudonyms; repeated if the key was replaced")
 }
 
 func newLogShowCommand(p process) *cobra.Command {
@@ -35,8 +47,8 @@ func newLogShowCommand(p process) *cobra.Command {
 		Short: "Show the decisions in a log",
 		Long: `Show the records in a log of decisions, which may be in use, in their order: all of them, or those that all given flags match.
 
-If the log has pseudonyms instead of ids, --pseudonym-key-file names the key that they were made with, and --subject and --user
-are ids as ever.
+If the log has pseudonyms instead of ids, --pseudonym-key-file names the key that they were made with, or several flags the keys, and
+--subject and --user are ids as ever.
 
 Exit status: 0 shown, 1 a part of the log is broken ("wardkeeper log verify" says which), 2 the log cannot be read.`,
 		Example: `  wardkeeper log show /var/log/wardkeeper --subject alice --outcome denied --since 24h
@@ -45,13 +57,7 @@ Exit status: 0 shown, 1 a part of the log is broken ("wardkeeper log verify" say
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.StringVar(&f.subject, "subject", "", "who asked: the `ID` of the subject")
-	flags.StringVar(&f.resource, "user", "", "whom or what it was about: the `ID` of the resource")
-	flags.StringVar(&f.action, "action", "", "`NAME` of the action")
-	flags.StringVar(&f.outcome, "outcome", "", "`OUTCOME`: "+strings.Join(outcomes, ", "))
-	flags.StringVar(&f.since, "since", "", "not before `TIME`: 2026-01-31, 2026-01-31T12:00:00Z, or 24h ago")
-	flags.StringVar(&f.until, "until", "", "before `TIME`")
-	flags.StringVar(&f.keyFile, "pseudonym-key-file", "", "`FILE` with the key of the log's pseudonyms")
+	f.register(flags)
 	flags.BoolVar(&asJSON, "json", false, "print each record as a line of JSON")
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
 		if err := f.parse(time.Now()); err != nil {
@@ -72,17 +78,15 @@ func (f *logFilter) parse(now time.Time) (err error) {
 	var faults [2]error
 	f.from, faults[0] = parseMoment("--since", f.since, now)
 	f.to, faults[1] = parseMoment("--until", f.until, now)
-	if f.keyFile == "" {
-		return errors.Join(faults[:]...)
+	if len(f.keyFiles) == 0 {
+		f.subjects, f.resources = []string{f.subject}, []string{f.resource}
 	}
-	key, err := os.ReadFile(f.keyFile)
-	if err != nil {
-		return errors.Join(faults[0], faults[1], fmt.Errorf("--pseudonym-key-file: %w", err))
-	}
-	for _, id := range []*string{&f.subject, &f.resource} {
-		if *id != "" {
-			*id = decisionrecord.Pseudonym(key, *id)
+	for _, path := range f.keyFiles {
+		key, err := os.ReadFile(path)
+		if err != nil {
+			return errors.Join(faults[0], faults[1], fmt.Errorf("--pseudonym-key-file: %w", err))
 		}
+		f.subjects, f.resources = append(f.subjects, decisionrecord.Pseudonym(key, f.subject)), append(f.resources, decisionrecord.Pseudonym(key, f.resource))
 	}
 	return errors.Join(faults[:]...)
 }
@@ -104,7 +108,7 @@ func parseMoment(flag, text string, now time.Time) (time.Time, error) {
 }
 
 func (f *logFilter) matches(e *decisionrecord.Entry) bool {
-	return (f.subject == "" || e.Subject() == f.subject) && (f.resource == "" || e.Resource() == f.resource) &&
+	return (f.subject == "" || slices.Contains(f.subjects, e.Subject())) && (f.resource == "" || slices.Contains(f.resources, e.Resource())) &&
 		(f.action == "" || e.Action() == f.action) && (f.outcome == "" || e.Outcome == f.outcome) &&
 		(f.from.IsZero() || !e.Time.Before(f.from)) && (f.to.IsZero() || e.Time.Before(f.to))
 }

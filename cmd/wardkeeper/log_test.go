@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/wardkeeper/wardkeeper/pdp/decisionlog"
+	"github.com/wardkeeper/wardkeeper/pdp/decisionrecord"
 )
 
 // logFolder writes a log of decisions with three records and returns its folder and the file of its public key.
@@ -90,4 +91,48 @@ func TestLogKeyReplacesNothing(t *testing.T) {
 	require.Equal(t, statusFailed, got.status, got)
 	require.Contains(t, got.err, "exists: name another file")
 	require.Equal(t, "precious", readFile(t, path))
+}
+
+func TestLogExport(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "decisions")
+	log, err := decisionlog.Open(decisionlog.Config{Dir: dir})
+	require.NoError(t, err)
+	for _, subject := range []string{"alice", "bob", decisionrecord.Pseudonym([]byte("old key"), "carol"), decisionrecord.Pseudonym([]byte("new key"), "carol")} {
+		record := fmt.Appendf(nil, `{"id":"1","time":"2026-01-02T00:00:00Z","outcome":"denied","question":{"subject":{"type":"user","id":%q},"action":{"name":"user.view"}},"answer":{"allow":false}}`, subject)
+		require.NoError(t, log.Append(context.Background(), record))
+	}
+	require.NoError(t, log.Close(context.Background()))
+	before, after := writeFile(t, "old", "old key"), writeFile(t, "new", "new key")
+	for name, c := range map[string]struct {
+		args   []string
+		status int
+		lines  int
+		want   string
+	}{
+		"all":                {nil, statusOK, 4, `{"id":"1","time":`},
+		"one person":         {[]string{"--subject", "alice"}, statusOK, 1, `"alice"`},
+		"a replaced key":     {[]string{"--subject", "carol", "--pseudonym-key-file", before, "--pseudonym-key-file", after}, statusOK, 2, `"~`},
+		"later":              {[]string{"--since", "2026-01-03"}, statusOK, 0, ""},
+		"OPA's events":       {[]string{"--format", "opa", "--subject", "bob", "--instance", "pdp-1"}, statusOK, 1, `"id":"pdp-1"`},
+		"AuditEvents":        {[]string{"--format", "fhir"}, statusOK, 4, `{"resourceType":"AuditEvent"`},
+		"a typo":             {[]string{"--format", "fihr"}, statusFailed, 0, "did you mean fhir?"},
+		"not a line":         {[]string{"--format", "otlp"}, statusFailed, 0, "choose from json, opa, fhir"},
+		"a missing key file": {[]string{"--key", "none"}, statusFailed, 0, "the key file cannot be read"},
+	} {
+		got := run(t, nil, append([]string{"log", "export", dir}, c.args...)...)
+		require.Equal(t, c.status, got.status, "%s: %v", name, got)
+		require.Equal(t, c.lines, strings.Count(got.out, "\n"), name)
+		require.Contains(t, got.out+got.err, c.want, name)
+	}
+
+	segment := filepath.Join(dir, "decisions-00000001.ndjson")
+	putFile(t, segment, strings.Replace(readFile(t, segment), `"bob"`, `"eve"`, 1))
+	got := run(t, nil, "log", "export", dir)
+	require.Equal(t, statusNo, got.status, got)
+	require.Empty(t, got.out)
+	require.Contains(t, got.err, "is broken, so nothing is exported: decisions-00000001.ndjson, line 3, record 2")
+	got = run(t, nil, "log", "export", dir, "--unverified")
+	require.Equal(t, statusNo, got.status, got)
+	require.Equal(t, 1, strings.Count(got.out, "\n"))
 }

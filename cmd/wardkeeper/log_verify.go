@@ -50,15 +50,9 @@ Exit status: 0 intact, 1 broken, 2 could not be verified.`,
 			}
 			known = append(known, c)
 		}
-		var keys []ed25519.PublicKey
-		if keyFile != "" {
-			data, err := rotation.Read(keyFile, maxKeyFile)
-			if err != nil {
-				return fmt.Errorf("the key file cannot be read: %w", err)
-			}
-			if keys, err = decisionlog.ParseVerificationKeys(data); err != nil {
-				return fmt.Errorf("key file %s: %w", keyFile, err)
-			}
+		keys, err := readVerificationKeys(keyFile)
+		if err != nil {
+			return err
 		}
 		report, err := decisionlog.Verify(args[0], keys, known...)
 		if _, broken := errors.AsType[*decisionlog.Fault](err); broken {
@@ -70,6 +64,22 @@ Exit status: 0 intact, 1 broken, 2 could not be verified.`,
 		return printReport(p, args[0], report)
 	}
 	return cmd
+}
+
+// readVerificationKeys returns none without a file.
+func readVerificationKeys(path string) ([]ed25519.PublicKey, error) {
+	if path == "" {
+		return nil, nil
+	}
+	data, err := rotation.Read(path, maxKeyFile)
+	if err != nil {
+		return nil, fmt.Errorf("the key file cannot be read: %w", err)
+	}
+	keys, err := decisionlog.ParseVerificationKeys(data)
+	if err != nil {
+		return nil, fmt.Errorf("key file %s: %w", path, err)
+	}
+	return keys, nil
 }
 
 // parseCheckpoint parses SEQ:HASH.

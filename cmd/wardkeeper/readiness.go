@@ -21,7 +21,8 @@ func (s *sidecar) ready(ctx context.Context) []httpapi.Check {
 		checks = append(checks, httpapi.Check{Name: "directory", Err: err, Degraded: degraded})
 	}
 	if s.decisions != nil { // if losses are counted, answers leave without their records
-		checks = append(checks, httpapi.Check{Name: "decision_log", Err: s.decisions.check(), Degraded: s.decisions.counting})
+		checks = append(checks, httpapi.Check{Name: "decision_log", Err: s.decisions.check(), Degraded: s.decisions.counting},
+			httpapi.Check{Name: "decision_sinks", Err: s.decisions.checkSinks(), Degraded: true}) // answers leave, and their records are kept
 	}
 	return checks
 }

@@ -69,7 +69,7 @@ The key policy.bundle of the YAML file has more settings: credentials, TLS, poll
 
 --decision-log DIR records every decision: who asked what, by which facts and policy, and what was answered, without names or other
 private data. With --decision-log-durability sync an answer leaves only after its record is on disk. The key decision_log of the
-YAML file has more settings. "wardkeeper log" shows, verifies and replays such a log.
+YAML file has more settings, and the sinks that records are sent to. "wardkeeper log" shows, exports, verifies and replays such a log.
 
 Unless GOGC is set, the garbage collector runs with GOGC=400, and no sooner than after some 90 MB, if the memory limit has
 room for that. Unless GOMEMLIMIT is set, the memory limit is nine tenths of the container's (cgroups), and if GOGC is not
@@ -124,7 +124,7 @@ func (p process) serve(ctx context.Context, s *config.Settings, faults error) er
 	if s.Check {
 		faults = errors.Join(faults, checkSockets(s))
 	}
-	decisions, err := openDecisionLog(s, s.Check || faults != nil, logger)
+	decisions, err := openDecisionLog(s, s.Check || faults != nil, p.stdout, logger)
 	faults = errors.Join(faults, err)
 	defer func() {
 		closing, cancel := context.WithTimeout(context.Background(), s.CloseTimeout())
@@ -175,8 +175,8 @@ func (p process) serve(ctx context.Context, s *config.Settings, faults error) er
 		logger.Info("wardkeeper serves metrics and profiles", "urls", opened.operations.urls(secure.scheme()))
 	}
 	go server.WatchReadiness(ctx)
-	go lifecycle.ReloadOften(ctx, clients.Reload, secure.reload)
-	go lifecycle.ReloadOnSignal(ctx, hangups, logger, clients.Reload, secure.reload, side.reload)
+	go lifecycle.ReloadOften(ctx, clients.Reload, secure.reload, decisions.reload)
+	go lifecycle.ReloadOnSignal(ctx, hangups, logger, clients.Reload, secure.reload, side.reload, decisions.reload)
 	limited := server.Listeners(connectionLimit(s, logger), opened.api...)
 	how := lifecycle.Stopping{Announce: side.announceStop, Delay: s.StopDelay(), Timeout: s.ShutdownTimeout - 4*s.CloseTimeout()}
 	if err := lifecycle.Serve(ctx, server.HTTPServer(), limited, how, logger, stop, append(envoy, newOperationsServers(server, opened.operations)...)...); err != nil {

@@ -129,7 +129,7 @@ func (s *sidecar) newServer(cfg httpapi.Config, more ...prometheus.Collector) (*
 	cfg.Registry.MustRegister(more...)
 	if s.decisions != nil {
 		cfg.Recorded = true
-		cfg.Registry.MustRegister(metrics.DecisionLog(s.decisions.log.Status))
+		cfg.Registry.MustRegister(metrics.DecisionLog(s.decisions.log.Status, s.decisions.sinks))
 	}
 	if s.follower != nil {
 		cfg.Registry.MustRegister(metrics.Bundle(s.follower)...)

@@ -21,12 +21,17 @@ func newVersionCommand(p process) *cobra.Command {
 	}
 }
 
+// mainVersion returns the version of the program.
+func mainVersion() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
+}
+
 func versionLine() string {
-	version, commit, opa := "(devel)", "", "unknown"
+	commit, opa := "", "unknown"
 	if info, ok := debug.ReadBuildInfo(); ok {
-		if info.Main.Version != "" {
-			version = info.Main.Version
-		}
 		for _, s := range info.Settings {
 			if s.Key == "vcs.revision" {
 				commit = ", commit " + s.Value
@@ -39,5 +44,5 @@ func versionLine() string {
 		}
 	}
 	return fmt.Sprintf("wardkeeper %s%s, OPA %s, %s %s/%s",
-		version, commit, opa, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+		mainVersion(), commit, opa, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }

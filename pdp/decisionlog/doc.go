@@ -1,6 +1,6 @@
 // Package decisionlog keeps records durably and in order, so that a change is noticed later. It writes them to segments, files of
-// JSON lines that grow only at their end, and starts at [Open]; [Read] and [Log.Follow] give the records back, and [Verify] says whether they are
-// those that were written. What a record says is the caller's concern.
+// JSON lines that grow only at their end, and starts at [Open]; [Read] and [Log.Follow] give the records back, and [Verify] says
+// whether they are those that were written. What a record says is the caller's concern.
 //
 // # Format
 //

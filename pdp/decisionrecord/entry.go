@@ -20,6 +20,7 @@ type Entry struct {
 	Caller   string    `json:"caller"`
 	Request  string    `json:"request_id"`
 	Document []string  `json:"document"`
+	Batch    *Batch    `json:"batch"`
 
 	Question map[string]any  `json:"question"` // nil if it is not known
 	Facts    map[string]any  `json:"facts"`
@@ -27,9 +28,17 @@ type Entry struct {
 	Answer   *Answer         `json:"answer"`
 	Search   *Search         `json:"search"`
 	Error    *Error          `json:"error"`
+	Value    *bool           `json:"value"`
 	Erased   json.RawMessage `json:"erased"`
 	Masked   json.RawMessage `json:"masked"`
 	Failed   bool            `json:"mask_failed"`
+}
+
+// Batch says which of several questions that were asked together a record is about.
+type Batch struct {
+	ID    string `json:"id"`
+	Index int    `json:"index"`
+	Size  int    `json:"size"`
 }
 
 // Answer is a decision in a record.

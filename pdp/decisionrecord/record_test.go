@@ -1,10 +1,12 @@
 package decisionrecord_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -194,6 +196,28 @@ func TestNamesOfWhatIsLeftOut(t *testing.T) {
 	text, _ := s.last(t)
 	require.Contains(t, text, `"left_out":["action.properties.x","context.z","subject.properties.ip"]`)
 	require.False(t, strings.Contains(text, "Jane"))
+}
+
+// Facts are kept as they are written, so a replaced key must replace them too.
+func TestAReplacedKeyMakesOtherPseudonymsEverywhere(t *testing.T) {
+	t.Parallel()
+	var s sink
+	before, after := []byte("the key before"), []byte("the key after")
+	r := decisionrecord.New(decisionrecord.Config{Sink: &s, Pseudonyms: true, Key: before})
+	e := pdp.New(pdp.Config{Policy: builtIn(), Source: fixed{bench(t)}, Timeout: time.Minute, Recorder: r})
+	for _, key := range [][]byte{before, after} {
+		r.SetKey(key)
+		_, err := e.Decide(t.Context(), question(t, edit))
+		require.NoError(t, err)
+		text, entry := s.last(t)
+		require.Equal(t, decisionrecord.Pseudonym(key, "regina"), entry.Subject())
+		require.Equal(t, decisionrecord.Pseudonym(key, "regina"), entry.Facts["subject"].(map[string]any)["id"])
+		other := before
+		if bytes.Equal(key, before) {
+			other = after
+		}
+		require.NotContains(t, text, decisionrecord.Pseudonym(other, "regina"))
+	}
 }
 
 func FuzzParse(f *testing.F) {

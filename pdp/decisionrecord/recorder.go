@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"sync"
+	"sync/atomic"
 
 	"github.com/wardkeeper/wardkeeper/pdp"
 )
@@ -33,27 +34,41 @@ type Config struct {
 
 // Recorder is a [pdp.Recorder] that writes records to a sink. It is safe for concurrent use.
 type Recorder struct {
-	sink    Sink
+	cfg     Config
+	current atomic.Pointer[keyed]
+	buffers sync.Pool // of *[]byte
+}
+
+// keyed is what depends on the key of pseudonyms.
+type keyed struct {
 	private *private
 	facts   *factWriter // nil: facts are left out
-	buffers sync.Pool   // of *[]byte
 }
 
 var _ pdp.Recorder = (*Recorder)(nil)
 
 // New returns a recorder.
 func New(cfg Config) *Recorder {
-	key := cfg.Key
-	if key == nil {
-		key = make([]byte, 32)
-		_, _ = rand.Read(key) // never fails
+	if cfg.Key == nil {
+		cfg.Key = make([]byte, 32)
+		_, _ = rand.Read(cfg.Key) // never fails
 	}
-	r := &Recorder{sink: cfg.Sink, private: newPrivate(key, cfg.Pseudonyms)}
-	if !cfg.LeaveOutFacts {
-		r.facts = &factWriter{private: r.private}
-	}
+	r := &Recorder{cfg: cfg}
 	r.buffers.New = func() any { return new([]byte) }
+	r.SetKey(cfg.Key)
 	return r
+}
+
+// SetKey makes the pseudonyms of later records with another key. Those made before stay as they are.
+func (r *Recorder) SetKey(key []byte) {
+	if now := r.current.Load(); now != nil && bytes.Equal(now.private.key, key) {
+		return
+	}
+	k := &keyed{private: newPrivate(key, r.cfg.Pseudonyms)}
+	if !r.cfg.LeaveOutFacts {
+		k.facts = &factWriter{private: k.private}
+	}
+	r.current.Store(k)
 }
 
 // Record implements [pdp.Recorder].
@@ -70,7 +85,7 @@ func (r *Recorder) Record(ctx context.Context, records []pdp.Record) error {
 		if failures[i] = err; err != nil {
 			continue
 		}
-		group.Go(func() { failures[i] = r.sink.Append(ctx, encoded) })
+		group.Go(func() { failures[i] = r.cfg.Sink.Append(ctx, encoded) })
 	}
 	group.Wait()
 	for _, err := range failures { // one is enough for the log
@@ -86,14 +101,14 @@ func (r *Recorder) append(ctx context.Context, record *pdp.Record, item batchIte
 	if err != nil {
 		return err
 	}
-	return r.sink.Append(ctx, encoded)
+	return r.cfg.Sink.Append(ctx, encoded)
 }
 
 // encode returns a record as JSON, without what the policy hides.
 func (r *Recorder) encode(ctx context.Context, record *pdp.Record, item batchItem) ([]byte, error) {
 	buffer := r.buffers.Get().(*[]byte)
 	defer r.buffers.Put(buffer)
-	w := writer{Recorder: r, record: record, out: (*buffer)[:0]}
+	w := writer{keyed: r.current.Load(), record: record, out: (*buffer)[:0]}
 	w.all(item)
 	*buffer = w.out
 	if cap(*buffer) > maxPooledBuffer {

@@ -11,7 +11,7 @@ import (
 
 // writer writes one record.
 type writer struct {
-	*Recorder
+	*keyed
 	record  *pdp.Record
 	out     []byte
 	comma   bool // the next member needs a comma

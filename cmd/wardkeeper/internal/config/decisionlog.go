@@ -30,6 +30,8 @@ type DecisionLog struct {
 	PseudonymKeyFile string
 	// Facts says whether records have the facts, which replaying them needs.
 	Facts bool
+	// Sinks are where records are sent to as well.
+	Sinks []Sink
 }
 
 // The values of [DecisionLog.Durability] and [DecisionLog.OnFailure].
@@ -98,5 +100,5 @@ func (s *Settings) validateDecisionLog() error {
 	if d.Dir == "" && d.Durability == DurabilitySync {
 		fault("%s is sync, but there is no log: set --decision-log", s.Spelling(decisionLogFlags["durability"]))
 	}
-	return errors.Join(faults...)
+	return errors.Join(append(faults, s.validateSinks())...)
 }

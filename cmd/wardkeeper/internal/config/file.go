@@ -81,7 +81,7 @@ func (l *loader) fileEntry(path string, key, value *yaml.Node, seen map[string]i
 	case key.Value == membershipKey:
 		l.section(path, membershipKey, value, l.settings.Membership.table(), sectionNames)
 	case key.Value == decisionLogKey:
-		l.section(path, decisionLogKey, value, l.settings.DecisionLog.table(), nil)
+		l.decisionLog(path, value)
 	case l.table.Lookup(flag).Value.Type() == addrListType && isList(value):
 		var addrs []string
 		for _, addr := range value.Content {

@@ -33,6 +33,7 @@ func Load(environ []string, flags map[string]string) (*Settings, error) {
 		l.file(file)
 	}
 	l.environment(variables)
+	l.settings.DecisionLog.openTelemetry(variables)
 	l.table.VisitAll(func(f *pflag.Flag) {
 		if value, ok := flags[f.Name]; ok {
 			l.set(f.Name, "--"+f.Name, value)

@@ -40,7 +40,7 @@ func newFakeServer(t *testing.T) *fakeServer {
 	reg := prometheus.NewRegistry()
 	start := prometheus.NewGauge(prometheus.GaugeOpts{Name: "process_start_time_seconds"})
 	start.Set(float64(time.Now().Add(-90 * time.Minute).Unix()))
-	reg.MustRegister(metrics.Facts(func() cache.Status { return f.facts }), metrics.DecisionLog(func() decisionlog.Status { return f.decisions }),
+	reg.MustRegister(metrics.Facts(func() cache.Status { return f.facts }), metrics.DecisionLog(func() decisionlog.Status { return f.decisions }, nil),
 		f.requests, f.refused, f.seconds, start)
 	f.mux.HandleFunc("/ready", func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(f.status)

@@ -13,10 +13,11 @@ import (
 
 // advice says what it means that something is missing, by the names of /ready.
 var advice = map[string]string{
-	"policy":       "no valid policy, or it is older than max_age",
-	"directory":    "the source of facts cannot be reached, or has no locations",
-	"decision_log": "records of decisions cannot be written",
-	"capacity":     "evaluations that nothing can stop take all places",
+	"policy":         "no valid policy, or it is older than max_age",
+	"directory":      "the source of facts cannot be reached, or has no locations",
+	"decision_log":   "records of decisions cannot be written",
+	"decision_sinks": "records of decisions cannot be sent",
+	"capacity":       "evaluations that nothing can stop take all places",
 }
 
 // page is a text of lines with labels. Lines about what is wrong begin with "!".

@@ -63,18 +63,26 @@ func BenchmarkServe(b *testing.B) {
 		defer func() { _ = conn.Close() }()
 		in := bufio.NewReader(conn)
 		for i := 0; pb.Next(); i++ {
-			question := servedQuestions[i%len(servedQuestions)]
-			fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", evaluationPath, len(question), question)
-			w, err := http.ReadResponse(in, nil)
-			if err != nil || w.StatusCode != http.StatusOK {
-				b.Error(w, err)
-				return
-			}
-			if _, err := io.Copy(io.Discard, w.Body); err != nil {
+			if err := askServed(conn, in, i); err != nil {
 				b.Error(err)
 				return
 			}
 		}
 	})
 	require.Zero(b, logs.Dropped())
+}
+
+// askServed asks one of the questions over a connection, and reads the answer.
+func askServed(conn net.Conn, in *bufio.Reader, i int) error {
+	question := servedQuestions[i%len(servedQuestions)]
+	fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", evaluationPath, len(question), question)
+	w, err := http.ReadResponse(in, nil)
+	if err != nil {
+		return err
+	}
+	if w.StatusCode != http.StatusOK {
+		return fmt.Errorf("status %d", w.StatusCode)
+	}
+	_, err = io.Copy(io.Discard, w.Body)
+	return err
 }

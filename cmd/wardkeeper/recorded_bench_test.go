@@ -1,0 +1,125 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// BenchmarkServeRecorded measures what records of decisions cost, in servers of their own that take turns: without a log, with a
+// buffered one, with one that is synced before each answer, and with a sink besides. For each it prints the time and the server's
+// processor time of a question, and how much more that is than without a log. An iteration is a turn of all; the figures are the
+// medians of at least five (-benchtime 5x).
+func BenchmarkServeRecorded(b *testing.B) {
+	collector := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }))
+	defer collector.Close()
+	service := func(format string) string {
+		return fmt.Sprintf("sinks: [{name: x, format: %s, to: %s}]", format, collector.URL)
+	}
+	var servers []*recordedServer
+	for _, c := range [][2]string{
+		{"off", "durability: off"}, {"buffered", "durability: buffered"}, {"sync", "durability: sync"}, {"stdout", "sinks: [{name: x, to: stdout}]"},
+		{"opa", service("opa")}, {"otlp", service("otlp")}, {"fhir", service("fhir")},
+	} {
+		settings := filepath.Join(b.TempDir(), "c.yaml")
+		text := fmt.Sprintf("decision_log: {dir: %s, %s}\n", filepath.Join(b.TempDir(), "log"), c[1])
+		require.NoError(b, os.WriteFile(settings, []byte(text), 0o600))
+		discard := func(cmd *exec.Cmd) *exec.Cmd {
+			cmd.Stdout = io.Discard
+			return cmd
+		}
+		servers = append(servers, &recordedServer{name: c[0], daemon: startServerBy(b, discard, "127.0.0.1:0",
+			"--directory", filepath.Join("..", "..", "testdata", "directories", "bench.yaml"), "--config", settings)})
+	}
+	for _, s := range servers { // warm up
+		s.ask(b)
+	}
+	for b.Loop() {
+		for _, s := range servers {
+			wall, cpu := s.ask(b)
+			s.wall, s.cpu = append(s.wall, wall), append(s.cpu, cpu)
+		}
+	}
+	off := servers[0]
+	for _, s := range servers {
+		more := func(of func(*recordedServer) []float64) float64 { return 100 * (median(of(s))/median(of(off)) - 1) }
+		wall, cpu := more(func(s *recordedServer) []float64 { return s.wall }), more(func(s *recordedServer) []float64 { return s.cpu })
+		b.Logf("%-8s  %5.0f questions/s  %+5.1f %% time   %5.1f µs of processor time  %+5.1f %%", s.name, 1e6/median(s.wall), wall, median(s.cpu), cpu)
+		b.ReportMetric(median(s.cpu), s.name+"-cpu-µs")
+	}
+}
+
+// recordedServer is a server, and what questions to it have taken in each turn, in microseconds.
+type recordedServer struct {
+	*daemon
+	name      string
+	wall, cpu []float64
+}
+
+const (
+	recordedConnections = 64
+	recordedQuestions   = 200 // over each connection in a turn
+)
+
+// ask asks from many connections at a time, and returns the time and the server's processor time of a question.
+func (s *recordedServer) ask(b *testing.B) (wall, cpu float64) {
+	b.Helper()
+	before, began := s.processorTime(b), time.Now()
+	var all sync.WaitGroup
+	for range recordedConnections {
+		all.Go(func() {
+			conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
+			if err != nil {
+				b.Error(err)
+				return
+			}
+			defer func() { _ = conn.Close() }()
+			in := bufio.NewReader(conn)
+			for i := range recordedQuestions {
+				if err := askServed(conn, in, i); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+	wall = float64(time.Since(began).Microseconds())
+	time.Sleep(1200 * time.Millisecond) // what is buffered and sent belongs to it
+	const questions = recordedConnections * recordedQuestions
+	return wall / questions, float64((s.processorTime(b) - before).Microseconds()) / questions
+}
+
+// processorTime returns what the process has used so far, as Linux counts it.
+func (s *recordedServer) processorTime(b *testing.B) time.Duration {
+	b.Helper()
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.cmd.Process.Pid))
+	require.NoError(b, err)
+	fields := strings.Fields(string(data[strings.LastIndexByte(string(data), ')')+1:]))
+	var ticks time.Duration
+	for _, field := range fields[11:13] { // utime and stime
+		n, err := strconv.Atoi(field)
+		require.NoError(b, err)
+		ticks += time.Duration(n)
+	}
+	return ticks * (time.Second / 100)
+}
+
+func median(all []float64) float64 {
+	sorted := slices.Sorted(slices.Values(all))
+	return sorted[len(sorted)/2]
+}

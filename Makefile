@@ -55,6 +55,12 @@ dist: ## build the packages of the adapters in other languages into bin/dist
 	@for dist in adapters/*/dist; do [ -d "$$dist" ] || "$$dist" bin/dist || exit 1; done
 	@ls -l bin/dist
 
+release: ## build the static binaries for Linux (amd64, arm64) into bin/release, with bills of materials and checksums
+	@rm -rf bin/release
+	@adapters/deploy/dist bin/release
+	@adapters/deploy/sbom bin/release
+	@cd bin/release && sha256sum * >SHA256SUMS && cat SHA256SUMS
+
 prerequisites: ## install the programs that the tests run
 	@.ci/prerequisites
 

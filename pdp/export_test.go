@@ -30,9 +30,6 @@ func (e *Engine) InputOf(ctx context.Context, r Request, reads facts.Reads) (*as
 // Query returns the query of the policy's decision.
 func (e *Engine) Query() *bundles.Query { return e.Policy().decision }
 
-// ReadOnly reports whether an action is read-only according to the policy's catalogue.
-func (p *Policy) ReadOnly(action string) bool { return p.catalogue[action].readOnly }
-
 // PrepareWithoutProbe prepares a policy without asking the probe, so that tests can use malformed policies.
 func PrepareWithoutProbe(ctx context.Context, r *bundles.Revision) (*Policy, error) {
 	return prepare(ctx, r, (*Policy).checkTables, (*Policy).prepareQueries, (*Policy).compileQueries, (*Policy).readTables, (*Policy).findReads, (*Policy).readOffers)

@@ -23,6 +23,10 @@ func mayImport(from, to string) bool {
 	switch {
 	case to == "pdp/deadline": // a leaf
 		return from == "pdp" || from == "pdp/httpapi"
+	case to == "pdp/outage": // a leaf
+		return from == "adapters/identity" || from == "bundles/follow" || strings.HasPrefix(from, "pdp/membership/")
+	case to == "pdp/tracing": // a leaf
+		return from == "pdp/httpapi" || from == "adapters/extauthz"
 	case to == "pdp/rotation": // a leaf
 		return from == "adapters/identity" || from == "bundles" || from == "bundles/follow" || strings.HasPrefix(from, "pdp/") || strings.HasPrefix(from, "cmd/")
 	case from == "bundles/internal/bundletest": // shared by the tests of bundles
@@ -35,7 +39,7 @@ func mayImport(from, to string) bool {
 		return false
 	case strings.HasPrefix(from, "bundles/"): // follow and release do not need each other: cmd connects them
 		return to == "bundles" || to == "bundles/internal/atomicfile"
-	case from == "policies" || from == "pdp/rotation" || from == "pdp/decisionlog" || from == "pdp/deadline" || from == "bundles" || from == "pdp/authzen":
+	case from == "policies" || from == "pdp/rotation" || from == "pdp/outage" || from == "pdp/tracing" || from == "pdp/decisionlog" || from == "pdp/deadline" || from == "bundles" || from == "pdp/authzen":
 		return false
 	case from == "pdp/decisionformat":
 		return to == "pdp/decisionrecord"
@@ -198,6 +202,7 @@ func TestImportRulesAreApplied(t *testing.T) {
 		{"pdp", "pdp/facts"}, {"pdp", "pdp/paging"}, {"pdp", "pdp/deadline"}, {"pdp/httpapi", "pdp/deadline"}, {"pdp/paging", "pdp/facts"}, {"pdp/facts", "pdp/authzen"}, {"pdp/membership/record", "pdp/facts"},
 		{"adapters/echo", "pdp/authzen"}, {"adapters/echo", "adapters/routes"}, {"adapters/client", "adapters/pep"}, {"adapters/extauthz", "adapters/check"}, {"adapters/inprocess", "pdp"}, {"adapters/echo/sample", "adapters/echo"}, {"adapters/echo/sample", "adapters/conformance/application"}, {"adapters/conformance/application", "adapters/client"}, {"cmd/wardkeeper", "policies"}, {"cmd/wardkeeper", "pdp/httpapi"},
 		{"bundles", "pdp/rotation"}, {"pdp/membership/pgorigin", "pdp/rotation"}, {"cmd/wardkeeper", "pdp/rotation"},
+		{"bundles/follow", "pdp/outage"}, {"pdp/membership/freshness", "pdp/outage"}, {"pdp/httpapi", "pdp/tracing"},
 		{"pdp/decisionlog", "pdp/rotation"}, {"cmd/wardkeeper", "pdp/decisionlog"},
 		{"pdp/decisionformat", "pdp/decisionrecord"}, {"pdp/decisionsink", "pdp/decisionlog"}, {"pdp/decisionsink", "pdp/rotation"},
 		{"cmd/wardkeeper", "cmd/wardkeeper/internal/config"},
@@ -215,6 +220,7 @@ func TestImportRulesAreApplied(t *testing.T) {
 		{"pdp/httpapi/opawire", "pdp/httpapi"}, {"pdp/httpapi/opawire", "pdp/httpapi/connlimit"}, {"pdp", "pdp/httpapi/opawire"},
 		{"adapters/echo", "adapters/client"}, {"adapters/echo", "adapters/nethttp"}, {"adapters/extauthz", "adapters/forwardauth"}, {"adapters/extauthz", "pdp"}, {"adapters/echo/sample", "adapters/nethttp"}, {"adapters/echo", "adapters/conformance/application"}, {"adapters/pep", "adapters/client"}, {"adapters/client", "pdp"}, {"adapters/identity", "adapters/routes"}, {"pdp", "cmd/wardkeeper"}, {"pdp", "cmd/wardkeeper/internal/config"}, {"tools", "pdp"},
 		{"pdp/rotation", "pdp"}, {"pdp/rotation", "bundles"}, {"policies", "pdp/rotation"}, {"pdp", "pdp/rotation"}, {"pdp/deadline", "pdp"}, {"pdp/facts", "pdp/deadline"},
+		{"pdp/outage", "pdp"}, {"pdp/tracing", "pdp"}, {"pdp/facts", "pdp/tracing"},
 		{"pdp/decisionlog", "pdp"}, {"pdp/decisionlog", "pdp/authzen"},
 		{"pdp/decisionformat", "pdp/decisionlog"}, {"pdp/decisionsink", "pdp/decisionrecord"}, {"pdp/decisionlog", "pdp/decisionsink"},
 		{"pdp/decisionrecord", "pdp/decisionlog"}, {"pdp/decisionrecord", "bundles"}, {"pdp", "pdp/decisionrecord"},

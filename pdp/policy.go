@@ -89,6 +89,9 @@ func (p *Policy) Vocabulary() *Vocabulary { return p.vocabulary }
 // Actions returns the actions in the policy's catalogue, sorted.
 func (p *Policy) Actions() []string { return slices.Sorted(maps.Keys(p.catalogue)) }
 
+// ReadOnly reports whether an action of the catalogue changes nothing.
+func (p *Policy) ReadOnly(action string) bool { return p.catalogue[action].readOnly }
+
 // ResourceType returns the resource type of an action in the catalogue; "" for any other action.
 func (p *Policy) ResourceType(action string) string { return p.catalogue[action].resource }
 

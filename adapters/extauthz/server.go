@@ -22,6 +22,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/adapters/check"
 	"github.com/wardkeeper/wardkeeper/adapters/pep"
 	"github.com/wardkeeper/wardkeeper/adapters/routes"
+	"github.com/wardkeeper/wardkeeper/pdp/tracing"
 )
 
 // The limits of a server.
@@ -214,7 +215,10 @@ func (s *Server) logAccess(ctx context.Context, r routes.Request, caller string,
 	}
 	attrs := []slog.Attr{
 		slog.String("method", methodOf(r.Method)), slog.String("route", authv3.Authorization_Check_FullMethodName), slog.Int("status", status),
-		slog.Duration("duration", elapsed), slog.String("request_id", result.Trace.RequestID),
+		slog.Int64("duration_us", elapsed.Microseconds()), slog.String("request_id", result.Trace.RequestID),
+	}
+	if id := tracing.TraceID([]string{result.Trace.Traceparent}); id != "" {
+		attrs = append(attrs, slog.String("trace_id", id))
 	}
 	if p, ok := peer.FromContext(ctx); ok {
 		attrs = append(attrs, slog.String("peer", p.Addr.String()))

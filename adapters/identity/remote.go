@@ -11,6 +11,8 @@ import (
 	"net/url"
 	"sync"
 	"time"
+
+	"github.com/wardkeeper/wardkeeper/pdp/outage"
 )
 
 // Ages of fetched keys.
@@ -35,6 +37,7 @@ type remote struct {
 	fetched time.Time     // when the last successful fetch ended
 	tried   time.Time     // when the last fetch began
 	failed  bool          // whether the last fetch that ended has failed
+	down    outage.Outage // while fetches fail
 	running chan struct{} // closed when the fetch in progress ends; nil if none is
 }
 
@@ -124,9 +127,14 @@ func (r *remote) start() {
 		defer r.mu.Unlock()
 		r.failed = err != nil
 		if err != nil {
-			r.logger.Warn("the issuer's keys cannot be fetched", "error", err)
+			if r.down.Failed() {
+				r.logger.Warn("the issuer's keys cannot be fetched", "error", err)
+			}
 		} else {
 			r.keys, r.fetched = keys, r.now()
+			if ended := r.down.Ended(); ended != nil {
+				r.logger.Info("the issuer's keys can be fetched again", ended...)
+			}
 		}
 		close(r.running)
 		r.running = nil

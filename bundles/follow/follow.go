@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/wardkeeper/wardkeeper/bundles"
+	"github.com/wardkeeper/wardkeeper/pdp/outage"
 )
 
 // Gate checks a revision before it becomes active, and changes nothing. An error refuses the revision; a [*bundles.Refusal]
@@ -45,13 +46,15 @@ type Follower struct {
 
 	// These fields belong to the one goroutine that makes attempts.
 	store          *stateStore
-	seen           seen      // the state of the source that was checked last
-	seenActive     bool      // whether seen is the active revision
-	keys           string    // the fingerprint of the keys that seen was checked under
-	failures       int       // in a row
-	savedFault     string    // why the bundle on disk is not used, as last logged
-	memoryReleased time.Time // when memory was last released
-	loggedStale    bool      // whether the policy was stale when that was last logged
+	seen           seen          // the state of the source that was checked last
+	seenActive     bool          // whether seen is the active revision
+	keys           string        // the fingerprint of the keys that seen was checked under
+	failures       int           // in a row
+	savedFault     string        // why the bundle on disk is not used, as last logged
+	memoryReleased time.Time     // when memory was last released
+	loggedStale    bool          // whether the policy was stale when that was last logged
+	unavailable    outage.Outage // of the source
+	unsaved        outage.Outage // of the disk
 	compiling      compiling
 
 	mu        sync.Mutex // guards status

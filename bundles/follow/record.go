@@ -27,9 +27,9 @@ func (f *Follower) recordActivated(r *bundles.Revision, confirmed time.Time, fro
 	case fromDisk:
 		f.log.Warn("policy activated from disk, until its source has a good one", attributes...)
 	case before == nil:
-		f.log.Info("policy activated", attributes...)
+		f.log.Info("policy activated", append(attributes, f.unavailable.Ended()...)...)
 	default:
-		f.log.Info("policy activated", append(attributes, "before", before.ID)...)
+		f.log.Info("policy activated", append(append(attributes, "before", before.ID), f.unavailable.Ended()...)...)
 	}
 }
 
@@ -50,7 +50,8 @@ func (f *Follower) recordUnchanged(tag string, at time.Time) {
 	f.status.Attempt.At = at
 	f.mu.Unlock()
 	if before == Unavailable {
-		f.log.Info("the source of the policy answers again, with the bundle that was refused", "source", f.source.String())
+		f.log.Info("the source of the policy answers again, with the bundle that was refused",
+			append(f.unavailable.Ended(), "source", f.source.String())...)
 	}
 }
 
@@ -63,12 +64,20 @@ func (f *Follower) recordConfirmed(at time.Time) {
 	f.mu.Unlock()
 	f.confirmed.Store(&at)
 	if f.cfg.Source.maxAge > 0 {
-		if err := f.store.confirm(at); err != nil {
-			f.log.Warn("cannot save to disk that the policy was confirmed", "error", err)
-		}
+		f.saveConfirmed(at)
 	}
 	if before == Refused || before == Unavailable {
-		f.log.Info("the source of the policy is good again", "source", f.source.String())
+		f.log.Info("the source of the policy is good again", append(f.unavailable.Ended(), "source", f.source.String())...)
+	}
+}
+
+func (f *Follower) saveConfirmed(at time.Time) {
+	if err := f.store.confirm(at); err != nil {
+		if f.unsaved.Failed() {
+			f.log.Warn("cannot save to disk that the policy was confirmed", "error", err)
+		}
+	} else if ended := f.unsaved.Ended(); ended != nil {
+		f.log.Info("that the policy was confirmed is saved to disk again", ended...)
 	}
 }
 
@@ -82,7 +91,7 @@ func (f *Follower) countFailure() {
 	}
 }
 
-// recordFailure records an attempt that failed, and logs it unless the last one failed in the same way.
+// recordFailure records an attempt that failed.
 func (f *Follower) recordFailure(found fetched, r *bundles.Refusal, at time.Time) {
 	switch {
 	case r.Temporary || found.tag == "": // it is fetched and checked again
@@ -98,23 +107,31 @@ func (f *Follower) recordFailure(found fetched, r *bundles.Refusal, at time.Time
 		attempt.Outcome = Unavailable
 	}
 	f.mu.Lock()
-	last, active := f.status.Attempt, f.status.Active
+	refused, active := f.status.Refusal.Err, f.status.Active
 	f.status.Attempt = attempt
 	if attempt.Outcome == Refused {
 		f.status.Refusal = attempt
 	}
 	f.status.Refused[r.Reason]++
 	f.mu.Unlock()
-	f.logFailure(last, attempt, active)
+	f.logFailure(refused, attempt, active)
 }
 
-func (f *Follower) logFailure(last, attempt Attempt, active *bundles.Revision) {
+// logFailure logs the first failure of an outage of the source, and a refusal unless it is the last one again.
+func (f *Follower) logFailure(refused error, attempt Attempt, active *bundles.Revision) {
+	news := false
+	if attempt.Outcome == Unavailable {
+		news = f.unavailable.Failed()
+	} else {
+		f.unavailable.Ended()
+		news = refused == nil || refused.Error() != attempt.Err.Error()
+	}
 	attributes := []any{"reason", string(attempt.Reason), "source", f.source.String(), "error", attempt.Err}
 	if active != nil {
 		attributes = append(attributes, "active", active.ID)
 	}
 	switch {
-	case last.Outcome == attempt.Outcome && last.Err != nil && last.Err.Error() == attempt.Err.Error():
+	case !news:
 		f.log.Debug("policy still not activated", attributes...)
 	case active == nil:
 		f.log.Error("policy not activated, and there is none to decide by yet: trying again", attributes...)

@@ -123,6 +123,24 @@ func TestServerFailureChangesNothing(t *testing.T) {
 	require.NotZero(t, f.Status().Refused[bundles.Unavailable])
 }
 
+// However its server fails meanwhile, an outage is one line when it begins, and one when it ends.
+func TestAnOutageOfTheServerIsOneLine(t *testing.T) {
+	t.Parallel()
+	s := serve(t, bundletest.Signed(bundletest.Release(5)).Pack())
+	f := startFollower(t, s.source(t, nil))
+	f.untilSequence(5)
+	for _, status := range []int{http.StatusNotFound, http.StatusBadGateway, http.StatusNotFound} {
+		s.change(func() { s.answer = func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) } })
+		f.until("it is unavailable", func(now follow.Status) bool {
+			return now.Attempt.Outcome == follow.Unavailable && strings.Contains(now.Attempt.Err.Error(), strconv.Itoa(status))
+		})
+	}
+	s.change(func() { s.answer = nil })
+	f.untilLogged("is good again", 1)
+	require.Equal(t, 1, f.log.count("cannot be read"))
+	require.Equal(t, 1, f.log.count("is good again\" lasted_ms="))
+}
+
 // Recovery comes with another good release, or with the active one, which is not checked again.
 func TestRecoversAfterRefusal(t *testing.T) {
 	t.Parallel()

@@ -70,7 +70,7 @@ func (f *Follower) logStale() {
 	switch {
 	case stale && !f.loggedStale:
 		f.log.Error("policy stale: its source has not confirmed it for max_age, and nothing is decided until it does",
-			"max_age", f.cfg.Source.maxAge, "source", f.source.String())
+			"max_age_s", int64(f.cfg.Source.maxAge.Seconds()), "source", f.source.String())
 	case !stale && f.loggedStale:
 		f.log.Info("policy confirmed again: it decides", "source", f.source.String())
 	}

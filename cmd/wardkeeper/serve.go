@@ -229,6 +229,7 @@ func serverConfig(s *config.Settings, l listeners, secure *serverTLS, clients *c
 		OperationsApart:   len(s.OperationsAddr) > 0,
 		Callers:           clients,
 		Logger:            logger,
+		LogSampleRate:     s.LogSampleRate,
 		Timeout:           s.RequestTimeout,
 		ReadHeaderTimeout: s.ReadHeaderTimeout,
 		ReadTimeout:       s.ReadTimeout,

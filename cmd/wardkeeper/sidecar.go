@@ -183,11 +183,9 @@ func (s *sidecar) publishActions() {
 	if s.server == nil {
 		return
 	}
-	var actions []string
 	if p := s.engine.Policy(); p != nil {
-		actions = p.Actions()
+		s.server.SetActions(p.Actions(), p.ReadOnly)
 	}
-	s.server.SetActions(actions)
 }
 
 // String describes policy and directory for people.

@@ -36,7 +36,7 @@ func BenchmarkEvaluation(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				s.SetActions([]string{"user.view"})
+				s.SetActions([]string{"user.view"}, nil)
 				handler := s.Handler()
 				body := bytes.NewReader([]byte(question))
 				r, _ := http.NewRequest("POST", "/access/v1/evaluation", io.NopCloser(body))

@@ -43,6 +43,9 @@ type Config struct {
 	// Registry is where the server registers its metrics, and the source of /metrics; nil creates one.
 	Registry *prometheus.Registry
 	Logger   *slog.Logger // nil means slog.Default()
+	// LogSampleRate N leaves out of the access log all but one of N requests whose questions are about actions that change
+	// nothing and were all allowed; 0 and 1 leave out none.
+	LogSampleRate int
 
 	Timeout           time.Duration // from the end of the body to the response; 0 means 10 s
 	ReadHeaderTimeout time.Duration // for reading a request's head; 0 means 5 s

@@ -100,7 +100,7 @@ func (rc *requestContext) writeOutcomes(items []pdp.Item, outcomes []pdp.Outcome
 		}
 	}
 	rc.out = append(out, "]}"...)
-	rc.logCause(firstError)
+	rc.noteFailure(firstError)
 	for i := range outcomes {
 		action := rc.server.metrics.action(items[i].Request.Action.Name)
 		if outcomes[i].Err != nil {

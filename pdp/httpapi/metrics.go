@@ -34,6 +34,7 @@ type metrics struct {
 // actionCounters count the decisions on an action.
 type actionCounters struct {
 	name                    string
+	readOnly                bool // the action changes nothing
 	allowed, denied, errors prometheus.Counter
 }
 
@@ -85,7 +86,7 @@ func newMetrics(cfg Config, more ...prometheus.Collector) (*metrics, error) {
 		m.countChanges(0, 0)
 	}
 	m.otherAction = newActionCounters(m.decisions, otherLabel)
-	m.setActions(nil)
+	m.setActions(nil, nil)
 	var policyRevision func() string
 	if cfg.Policy != nil {
 		policyRevision = func() string { return cfg.Policy().ID }
@@ -130,11 +131,12 @@ func newActionCounters(v *prometheus.CounterVec, name string) *actionCounters {
 	}
 }
 
-// setActions sets the actions that have their own counters.
-func (m *metrics) setActions(names []string) {
+// setActions sets the actions that have their own counters. readOnly reports whether one changes nothing; nil: none does.
+func (m *metrics) setActions(names []string, readOnly func(name string) bool) {
 	actions := make(map[string]*actionCounters, len(names))
 	for _, name := range names {
 		actions[name] = newActionCounters(m.decisions, strings.ToValidUTF8(name, "\ufffd"))
+		actions[name].readOnly = readOnly != nil && readOnly(name)
 	}
 	m.actions.Store(&actions)
 }

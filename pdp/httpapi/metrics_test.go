@@ -20,7 +20,7 @@ func TestMetrics(t *testing.T) {
 	f.decide = deciderReturning(pdp.Decision{Allow: true}, nil).decide
 	policy := "r1"
 	h := start(t, Config{Decider: f, Policy: func() PolicyStatus { return PolicyStatus{ID: policy} }, DirectoryRevision: func() string { return "" }})
-	h.server.SetActions([]string{"user.view", "deny"})
+	h.server.SetActions([]string{"user.view", "deny"}, nil)
 	h.post("/access/v1/evaluation", question)
 	h.post("/access/v1/evaluation", question)
 	h.post("/access/v1/evaluation", strings.Replace(question, "user.view", "jane@example.org", 1))
@@ -58,7 +58,7 @@ func TestMetrics(t *testing.T) {
 	policy = "r2"
 	assert.Contains(t, h.do("GET", "/metrics", "").body, `wardkeeper_policy_info{revision="r2"} 1`, "read when scraped")
 
-	h.server.SetActions([]string{"deny"}) // as after a policy change
+	h.server.SetActions([]string{"deny"}, nil) // as after a policy change
 	h.post("/access/v1/evaluation", question)
 	a = h.do("GET", "/metrics", "")
 	assert.Contains(t, a.body, `wardkeeper_decisions_total{action="user.view",outcome="allowed"} 4`+"\n", "counters are kept")
@@ -81,7 +81,7 @@ func TestAccessLogHasNoPersonalData(t *testing.T) {
 	f := newBatchDecider()
 	f.decide = deciderReturning(pdp.Decision{Revision: "r1", Reasons: []any{"Jane Secret may not"}}, nil).decide
 	h := start(t, Config{Decider: f})
-	h.server.SetActions([]string{"user.view"})
+	h.server.SetActions([]string{"user.view"}, nil)
 	body := `{"subject":{"type":"user","id":"secret1@example.org","properties":{"secret2":"x"}},"action":{"name":"user.view"},` +
 		`"resource":{"type":"user","id":"secret3@example.org"},"context":{"secret4":"secret5"}}`
 	h.post("/access/v1/evaluation?secret6", body, "X-Request-ID", "req-1", "User-Agent", "secret7")
@@ -103,8 +103,8 @@ func TestAccessLogHasNoPersonalData(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(lines[0]), &first))
 	assert.Equal(t, "INFO", first["level"])
 	assert.NotEmpty(t, first["peer"])
-	assert.NotZero(t, first["duration"])
-	for _, volatile := range []string{"time", "level", "peer", "duration"} {
+	assert.NotZero(t, first["duration_us"])
+	for _, volatile := range []string{"time", "level", "peer", "duration_us"} {
 		delete(first, volatile)
 	}
 	assert.Equal(t, map[string]any{"msg": "request", "method": "POST", "route": "/access/v1/evaluation", "status": 200.0,
@@ -118,11 +118,61 @@ func TestAccessLogHasNoPersonalData(t *testing.T) {
 	assert.Contains(t, lines[6], `"action":"user.view","hits":1`)
 }
 
+// A request that fails is one line, with its cause.
 func TestCausesAreLoggedOnce(t *testing.T) {
 	h := start(t, Config{Decider: newBatchDecider()})
 	h.post("/access/v1/evaluations", batchBody("execute_all", "fail", "fail", "fail"))
 	assert.Equal(t, 1, strings.Count(h.log.String(), "redis is down"))
+	assert.Equal(t, 1, strings.Count(h.log.String(), "\n"))
 	h = start(t, Config{Decider: deciderReturning(pdp.Decision{}, &pdp.Error{Kind: pdp.Unavailable, Err: errors.New("gone")})})
 	h.post("/access/v1/evaluation", question, "X-Request-ID", "req-7")
-	assert.Contains(t, h.log.String(), `"level":"WARN","msg":"request failed","kind":"unavailable","request_id":"req-7","cause":"gone"`)
+	assert.Equal(t, 1, strings.Count(h.log.String(), "\n"))
+	assert.Regexp(t, `"level":"WARN","msg":"request",.*"status":503,.*"request_id":"req-7",.*"kind":"unavailable","cause":"gone"`, h.log.String())
+}
+
+func TestAccessLogNamesTheTrace(t *testing.T) {
+	h := start(t, Config{Decider: allow()})
+	h.post("/access/v1/evaluation", question, "Traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+	h.post("/access/v1/evaluation", question, "Traceparent", "of jane.doe@example.org")
+	h.post("/access/v1/evaluation", question)
+	assert.Equal(t, 1, strings.Count(h.log.String(), `"trace_id":"0af7651916cd43dd8448eb211c80319c"`))
+	assert.Equal(t, 1, strings.Count(h.log.String(), "trace_id"))
+}
+
+// What is allowed and changes nothing may be left out of the access log, and nothing else.
+func TestAccessLogIsSampled(t *testing.T) {
+	const many = 200
+	f := newBatchDecider()
+	f.decide = func(_ context.Context, r pdp.Request) (pdp.Decision, error) {
+		if r.Action.Name == "fail" {
+			return pdp.Decision{}, &pdp.Error{Kind: pdp.Unavailable, Err: errors.New("gone")}
+		}
+		return pdp.Decision{Allow: r.Action.Name != "deny"}, nil
+	}
+	h := start(t, Config{Decider: f, LogSampleRate: 4})
+	h.server.SetActions([]string{"view", "edit", "deny", "fail"}, func(name string) bool { return name != "edit" })
+	logged := func(path string, body string) (lines, rates int) {
+		before := h.log.String()
+		for range many {
+			h.post(path, body)
+		}
+		log := h.log.String()[len(before):]
+		return strings.Count(log, `"msg":"request"`), strings.Count(log, `"sample_rate":4`)
+	}
+	lines, rates := logged("/access/v1/evaluation", strings.Replace(question, "user.view", "view", 1))
+	assert.Equal(t, lines, rates, "a line says what it stands for")
+	assert.NotZero(t, lines)
+	assert.Less(t, lines, many*3/4)
+	lines, rates = logged("/access/v1/evaluations", batchBody("execute_all", "view", "view"))
+	assert.Equal(t, lines, rates)
+	assert.Less(t, lines, many*3/4)
+	for _, body := range []string{"edit", "deny", "fail", "unknown"} {
+		lines, rates := logged("/access/v1/evaluation", strings.Replace(question, "user.view", body, 1))
+		assert.Equal(t, many, lines, body)
+		assert.Zero(t, rates, body)
+		lines, _ = logged("/access/v1/evaluations", batchBody("execute_all", "view", body))
+		assert.Equal(t, many, lines, body)
+	}
+	lines, _ = logged("/access/v1/search/action", question)
+	assert.Equal(t, many, lines, "a list")
 }

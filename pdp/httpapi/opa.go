@@ -162,7 +162,7 @@ func (rc *requestContext) batchDocuments() error {
 		return encodingError(err)
 	}
 	rc.status = response.Status()
-	rc.logCause(firstError)
+	rc.noteFailure(firstError)
 	for i := range result.Answers {
 		rc.countAnswer(&result.Answers[i])
 	}

@@ -24,7 +24,7 @@ func TestDecisionsAreCountedOnEveryOPAPath(t *testing.T) {
 		}
 		return a
 	})})
-	h.server.SetActions([]string{"user.view"})
+	h.server.SetActions([]string{"user.view"}, nil)
 	auth := []string{"Authorization", "Bearer secret-token"}
 	for _, in := range []string{`"yes"`, `"no"`, `"stranger"`, `"undefined"`, `"failed"`} {
 		h.post("/", in, auth...)

@@ -56,7 +56,7 @@ func (r *readiness) record(state string, missing []string, checks []Check, logge
 	if r.state == state && slices.Equal(r.missing, missing) || r.state == stateStopping {
 		return
 	}
-	first, lasted := r.state == "", time.Since(r.since).Round(time.Millisecond)
+	first, lasted := r.state == "", time.Since(r.since)
 	r.state, r.missing, r.since = state, missing, time.Now()
 	var attrs []any
 	for _, check := range checks {
@@ -71,7 +71,7 @@ func (r *readiness) record(state string, missing []string, checks []Check, logge
 	case state == stateDegraded:
 		logger.Warn("degraded: not every question can be decided now", attrs...)
 	case !first:
-		logger.Info("ready again", "after", lasted.String())
+		logger.Info("ready again", "lasted_ms", lasted.Milliseconds())
 	}
 }
 

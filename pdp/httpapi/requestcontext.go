@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"runtime/debug"
 	"strconv"
@@ -27,6 +26,7 @@ type requestContext struct {
 	id         string // the request id
 	callerName string // the name of the caller; "" if it is not known
 	stats      requestStats
+	failure    httpError // why the request, or a part of it, failed; without a status if the server is not at fault
 
 	body   []byte // buffer for the request body
 	out    []byte // the response body
@@ -181,20 +181,14 @@ func (rc *requestContext) fail(err error) {
 			return // the disconnect of the client is the only cause
 		}
 	}
-	rc.logCause(e)
+	rc.noteFailure(e)
 }
 
-// logCause logs the cause of an error, which is not sent to the client. Errors of the client are not logged.
-func (rc *requestContext) logCause(e httpError) {
-	if e.status < http.StatusInternalServerError {
-		return
+// noteFailure keeps an error for the access log, which has its cause. Errors of the client are of no interest there.
+func (rc *requestContext) noteFailure(e httpError) {
+	if e.status >= http.StatusInternalServerError {
+		rc.failure = e
 	}
-	level := slog.LevelWarn // trying again may help
-	if e.kind == pdp.Internal {
-		level = slog.LevelError
-	}
-	rc.server.log.LogAttrs(context.Background(), level, "request failed", slog.String("kind", string(e.kind)),
-		slog.String("request_id", rc.id), slog.Any("cause", e.cause))
 }
 
 // clientGone reports whether the client has disconnected.

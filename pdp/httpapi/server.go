@@ -36,6 +36,8 @@ type Server struct {
 	challenges []string // of responses with status 401
 	recorded   bool     // the engine is told who asks
 
+	logSampleRate int // one of so many allowed reads is logged; 0 and 1: each
+
 	log        *slog.Logger
 	metrics    *metrics
 	readiness  *readiness
@@ -75,6 +77,7 @@ func New(cfg Config) (*Server, error) {
 		membership:        cfg.Membership,
 		callers:           cfg.Callers,
 		recorded:          cfg.Recorded,
+		logSampleRate:     cfg.LogSampleRate,
 		log:               cfg.Logger,
 		readiness:         &readiness{},
 		admission:         newAdmission(cfg),
@@ -106,8 +109,11 @@ func New(cfg Config) (*Server, error) {
 }
 
 // SetActions sets the actions that metrics and the log distinguish; any other action is reported as "other". Counters of
-// earlier actions are kept. Until the first call, every action is "other".
-func (s *Server) SetActions(names []string) { s.metrics.setActions(names) }
+// earlier actions are kept. Until the first call, every action is "other". readOnly reports whether an action changes
+// nothing; nil means that each may change something.
+func (s *Server) SetActions(names []string, readOnly func(name string) bool) {
+	s.metrics.setActions(names, readOnly)
+}
 
 // Handler returns the handler of the server. It limits bodies and response times, but not the time that a slow client
 // takes to send a request: use [Server.HTTPServer] for that.

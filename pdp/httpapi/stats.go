@@ -3,9 +3,11 @@ package httpapi
 import (
 	"context"
 	"log/slog"
+	"math/rand/v2"
 	"time"
 
 	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/tracing"
 )
 
 // Values of the label and log key "outcome".
@@ -22,6 +24,7 @@ type requestStats struct {
 
 	action                  *actionCounters // nil until known
 	allowed, denied, errors int             // evaluations
+	changes                 bool            // an action that was decided may change something
 	hits                    int             // results of a search
 	users, locations        int             // announced changes
 	revision                string          // of the policy
@@ -29,6 +32,7 @@ type requestStats struct {
 
 // countDecision counts a decision. A denial that stands for a malformed result of the policy counts as an error.
 func (s *requestStats) countDecision(a *actionCounters, d *pdp.Decision) {
+	s.changes = s.changes || !a.readOnly
 	switch {
 	case d.Fault:
 		s.countError(a)
@@ -68,16 +72,39 @@ func (s *requestStats) outcome() string {
 	return outcomeError
 }
 
-// logAccess writes the access log.
+// logLevel returns the level of the request's line in the access log.
+func (rc *requestContext) logLevel() slog.Level {
+	switch {
+	case rc.failure.status == 0:
+		return rc.route.level
+	case rc.failure.kind == pdp.Internal:
+		return slog.LevelError
+	}
+	return slog.LevelWarn // trying again may help
+}
+
+// allowedReads reports whether the request asked questions about actions that change nothing, and all of them were allowed.
+func (s *requestStats) allowedReads() bool {
+	return s.evaluation && s.allowed > 0 && s.denied == 0 && s.errors == 0 && !s.changes
+}
+
+// logAccess writes the access log: one line for a request, with the cause if it failed.
 func (rc *requestContext) logAccess(elapsed time.Duration) {
-	handler, level := rc.server.log.Handler(), rc.route.level
+	handler, level := rc.server.log.Handler(), rc.logLevel()
 	if !handler.Enabled(context.Background(), level) {
 		return
 	}
-	attrs := make([]slog.Attr, 0, 12)
+	sampled := rc.server.logSampleRate > 1 && rc.stats.allowedReads()
+	if sampled && rand.IntN(rc.server.logSampleRate) != 0 {
+		return
+	}
+	attrs := make([]slog.Attr, 0, 16)
 	attrs = append(attrs,
 		slog.String("method", methodLabel(rc.r.Method)), slog.String("route", rc.route.path), slog.Int("status", rc.status),
-		slog.Duration("duration", elapsed), slog.String("request_id", rc.id), slog.String("peer", rc.r.RemoteAddr))
+		slog.Int64("duration_us", elapsed.Microseconds()), slog.String("request_id", rc.id), slog.String("peer", rc.r.RemoteAddr))
+	if id := tracing.TraceID(rc.r.Header["Traceparent"]); id != "" {
+		attrs = append(attrs, slog.String("trace_id", id))
+	}
 	if rc.callerName != "" {
 		attrs = append(attrs, slog.String("caller", rc.callerName))
 	}
@@ -97,6 +124,12 @@ func (rc *requestContext) logAccess(elapsed time.Duration) {
 	}
 	if s.revision != "" {
 		attrs = append(attrs, slog.String("revision", s.revision))
+	}
+	if sampled {
+		attrs = append(attrs, slog.Int("sample_rate", rc.server.logSampleRate))
+	}
+	if rc.failure.status != 0 {
+		attrs = append(attrs, slog.String("kind", string(rc.failure.kind)), slog.Any("cause", rc.failure.cause))
 	}
 	// A logger would look up the line of code that calls it, which takes as long as the rest.
 	record := slog.NewRecord(rc.start.Add(elapsed), level, "request", 0)

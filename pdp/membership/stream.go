@@ -30,7 +30,8 @@ type StreamHandler interface {
 	Changed(Announcement)
 	// Heartbeat reports that everything announced before asOf has been reported.
 	Heartbeat(asOf time.Time)
-	// Lost reports that changes since the last heartbeat may have been missed.
+	// Lost reports that changes since the last heartbeat may have been missed, and again for each attempt to follow the
+	// stream that fails.
 	Lost(err error)
 }
 

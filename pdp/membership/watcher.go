@@ -22,7 +22,8 @@ type ChangeHandler interface {
 	Changed([]pdp.Change)
 	// Heartbeat reports that everything committed before the given time has been reported.
 	Heartbeat(at time.Time)
-	// Lost reports that changes since the last heartbeat may have been missed. The error is an [*Unproven] if the channel
+	// Lost reports that changes since the last heartbeat may have been missed, and again for each attempt to listen that
+	// fails. The receiver logs it, so the error has no secrets. The error is an [*Unproven] if the channel
 	// works but may not carry every change.
 	Lost(err error)
 }

@@ -207,7 +207,7 @@ func (f *File) setDirectory(d, previous *Directory, start time.Time) {
 	f.mu.Unlock()
 	f.current.Store(d)
 	f.cfg.Logger.Info("directory loaded", "path", f.cfg.Path, "revision", d.Revision(),
-		"locations", len(d.All), "users", len(d.users), "took", time.Since(start).Round(time.Millisecond))
+		"locations", len(d.All), "users", len(d.users), "took_ms", time.Since(start).Milliseconds())
 	if previous != nil && f.cfg.OnReload != nil {
 		f.cfg.OnReload(d)
 	}

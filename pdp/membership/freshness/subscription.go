@@ -8,6 +8,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp"
 
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
+	"github.com/wardkeeper/wardkeeper/pdp/outage"
 )
 
 // subscription is the state of one source of announced changes.
@@ -20,6 +21,7 @@ type subscription struct {
 	losses     uint64
 	history    string   // of the records whose changes are reported
 	missing    []string // the missing proofs while it is lost
+	outage     outage.Outage
 }
 
 func (s *subscription) live(now time.Time, lease time.Duration) bool {
@@ -88,15 +90,39 @@ func (t *Tracker) lose(s *subscription, word string, err error) {
 		s.missing = slices.Compact(slices.Sorted(slices.Values(unproven.Missing)))
 	}
 	t.mu.Unlock()
-	t.logMissing(s, unproven)
+	begins := s.outage.Failed()
+	switch {
+	case t.confirms(s):
+		t.logMissing(s, err)
+	case !begins:
+	case s == &t.stream:
+		t.log.Warn("the stream of changes is lost", "error", err)
+	default:
+		t.log.Warn("not listening to changes of the database", "error", err)
+	}
 }
 
-// logMissing logs the missing proofs if they have changed since they were last logged. It ignores a subscription that
-// does not confirm records.
-func (t *Tracker) logMissing(s *subscription, why *membership.Unproven) {
-	if t.confirmer == ConfirmedByNone || s != t.confirming() {
-		return
+// logBegan logs that a subscription has begun, and the outage that this ends.
+func (t *Tracker) logBegan(s *subscription) {
+	ended := s.outage.Ended()
+	switch {
+	case t.confirms(s):
+		t.logMissing(s, nil, ended...)
+	case s == &t.stream:
+		t.log.Info("the stream of changes is followed", ended...)
+	default:
+		t.log.Info("listening to changes of the database", ended...)
 	}
+}
+
+// confirms reports whether the silence of a subscription confirms records.
+func (t *Tracker) confirms(s *subscription) bool {
+	return t.confirmer != ConfirmedByNone && s == t.confirming()
+}
+
+// logMissing logs the missing proofs of the subscription that confirms records, if they have changed since they were last
+// logged. It is the only line about a subscription that is lost, so it has the cause.
+func (t *Tracker) logMissing(s *subscription, cause error, ended ...any) {
 	t.mu.Lock()
 	missing := []string{}
 	switch {
@@ -108,15 +134,22 @@ func (t *Tracker) logMissing(s *subscription, why *membership.Unproven) {
 	same := t.loggedMissing != nil && slices.Equal(missing, t.loggedMissing)
 	t.loggedMissing = missing
 	t.mu.Unlock()
-	switch {
-	case same:
-	case len(missing) == 0:
-		t.log.Info("membership facts are confirmed by announced changes")
-	case why != nil:
-		t.log.Warn("membership facts are not confirmed and are fresh by age alone: proofs are missing", "unproven", missing, "reason", why.Reason)
-	default:
-		t.log.Warn("membership facts are not confirmed and are fresh by age alone: proofs are missing", "unproven", missing)
+	if same {
+		return
 	}
+	if len(missing) == 0 {
+		t.log.Info("membership facts are confirmed by announced changes", ended...)
+		return
+	}
+	attrs := []any{"unproven", missing}
+	var why *membership.Unproven
+	switch {
+	case errors.As(cause, &why):
+		attrs = append(attrs, "reason", why.Reason)
+	case cause != nil:
+		attrs = append(attrs, "error", cause)
+	}
+	t.log.Warn("membership facts are not confirmed and are fresh by age alone: proofs are missing", attrs...)
 }
 
 // StreamHandler returns the receiver of the stream that sidecars share.
@@ -132,7 +165,7 @@ func (h streamHandler) Began(at, floor membership.Position, tail []membership.An
 	h.position, h.floor = at, floor
 	h.begin(&h.stream, asOf, "")
 	h.mu.Unlock()
-	h.logMissing(&h.stream, nil)
+	h.logBegan(&h.stream)
 }
 
 func (h streamHandler) Changed(a membership.Announcement) {
@@ -155,7 +188,7 @@ func (h changeHandler) Began(at time.Time, history string) {
 	h.mu.Lock()
 	h.begin(&h.origin, at, history)
 	h.mu.Unlock()
-	h.logMissing(&h.origin, nil)
+	h.logBegan(&h.origin)
 }
 
 func (h changeHandler) Changed(changes []pdp.Change) {

@@ -79,7 +79,7 @@ func Open(cfg Config) (*Origin, error) {
 		// A redirect would send the token to another server.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-	h.breaker = newBreaker(cfg.breakerTimeout, h.base.Host, cfg.Logger)
+	h.breaker = newBreaker(cfg.breakerTimeout, h.base.Host, &h.down, cfg.Logger)
 	return h, nil
 }
 

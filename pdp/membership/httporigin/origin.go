@@ -18,6 +18,7 @@ import (
 
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
+	"github.com/wardkeeper/wardkeeper/pdp/outage"
 )
 
 // Origin reads membership facts from an application that implements the contract of [OpenAPI]. Callers must not modify
@@ -33,6 +34,7 @@ type Origin struct {
 	token     *bearerToken
 	etags     *etagCache
 	breaker   *breaker
+	down      outage.Outage // while breaker suspends requests
 	slots     chan struct{} // a semaphore of MaxConnections
 	logger    *slog.Logger
 

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/sony/gobreaker/v2"
+
+	"github.com/wardkeeper/wardkeeper/pdp/outage"
 )
 
 const (
@@ -21,7 +23,7 @@ const (
 // at a time.
 type breaker = gobreaker.TwoStepCircuitBreaker[struct{}]
 
-func newBreaker(openTimeout time.Duration, host string, logger *slog.Logger) *breaker {
+func newBreaker(openTimeout time.Duration, host string, down *outage.Outage, logger *slog.Logger) *breaker {
 	asFailure := func(err error) *failure {
 		var f *failure
 		errors.As(err, &f)
@@ -34,12 +36,13 @@ func newBreaker(openTimeout time.Duration, host string, logger *slog.Logger) *br
 		IsExcluded:  func(err error) bool { f := asFailure(err); return f != nil && f.inconclusive },
 		// A fault of one record or of the credentials shows that the application works.
 		IsSuccessful: func(err error) bool { f := asFailure(err); return f == nil || !f.unavailable },
-		OnStateChange: func(_ string, from, to gobreaker.State) {
+		OnStateChange: func(_ string, _, to gobreaker.State) {
 			switch {
-			case from == gobreaker.StateClosed:
-				logger.Warn("the application that serves membership facts does not answer: requests are suspended", "host", host, "for", openTimeout)
+			case to == gobreaker.StateOpen && down.Failed():
+				logger.Warn("the application that serves membership facts does not answer: requests are suspended",
+					"host", host, "for_ms", openTimeout.Milliseconds())
 			case to == gobreaker.StateClosed:
-				logger.Info("the application that serves membership facts answers again", "host", host)
+				logger.Info("the application that serves membership facts answers again", append(down.Ended(), "host", host)...)
 			}
 		},
 	})
@@ -79,6 +82,7 @@ func (h *Origin) admit(ctx context.Context, q *request) *failure {
 	}
 	done, err := h.breaker.Allow()
 	if err != nil {
+		h.down.Affected()
 		return &failure{reason: "does not answer: requests are suspended"}
 	}
 	f := h.attempt(ctx, q)

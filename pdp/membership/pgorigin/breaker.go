@@ -10,6 +10,8 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/sony/gobreaker/v2"
+
+	"github.com/wardkeeper/wardkeeper/pdp/outage"
 )
 
 const (
@@ -26,19 +28,19 @@ var errSuspended = errors.New("it does not answer: queries are suspended")
 // connection, as long as a database hangs. When half-open, it lets one query through at a time.
 type breaker = gobreaker.TwoStepCircuitBreaker[struct{}]
 
-func newBreaker(pause time.Duration, logger *slog.Logger) *breaker {
+func newBreaker(pause time.Duration, down *outage.Outage, logger *slog.Logger) *breaker {
 	return gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
 		MaxRequests:  1,
 		Timeout:      pause,
 		ReadyToTrip:  func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= breakerFailures },
 		IsExcluded:   func(err error) bool { return errors.Is(err, context.Canceled) || errors.Is(err, errNoConnection) },
 		IsSuccessful: answers,
-		OnStateChange: func(_ string, from, to gobreaker.State) {
+		OnStateChange: func(_ string, _, to gobreaker.State) {
 			switch {
-			case from == gobreaker.StateClosed:
-				logger.Warn("the database does not answer: queries are suspended", "for", pause)
+			case to == gobreaker.StateOpen && down.Failed():
+				logger.Warn("the database does not answer: queries are suspended", "for_ms", pause.Milliseconds())
 			case to == gobreaker.StateClosed:
-				logger.Info("the database answers again")
+				logger.Info("the database answers again", down.Ended()...)
 			}
 		},
 	})
@@ -62,6 +64,7 @@ var errNoConnection = errors.New("no connection of the pool became free")
 func (p *Origin) guarded(question func() error) error {
 	done, err := p.breaker.Allow()
 	if err != nil {
+		p.down.Affected()
 		return errSuspended
 	}
 	err = errors.New("a panic")

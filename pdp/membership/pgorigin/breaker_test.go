@@ -22,6 +22,7 @@ import (
 
 	"github.com/wardkeeper/wardkeeper/pdp/membership/cache"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
+	"github.com/wardkeeper/wardkeeper/pdp/outage"
 )
 
 // swallower is a proxy in front of a database. While it swallows, it takes what clients send, and answers nothing.
@@ -195,7 +196,7 @@ func TestOutcomesThatShowThatADatabaseWorks(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			require.Equal(t, c.answers, answers(c.err))
-			p := &Origin{breaker: newBreaker(time.Hour, slog.New(slog.DiscardHandler))}
+			p := &Origin{breaker: newBreaker(time.Hour, new(outage.Outage), slog.New(slog.DiscardHandler))}
 			for range breakerFailures {
 				require.Equal(t, c.err, p.guarded(func() error { return c.err }))
 			}

@@ -29,20 +29,17 @@ func (p *Origin) Watch(ctx context.Context, handler membership.ChangeHandler) {
 		<-ctx.Done()
 		return
 	}
-	pause, told := minReconnectDelay, ""
+	pause := minReconnectDelay
 	for e := new(baseline); ; {
 		began, err := p.listen(ctx, handler, e)
 		if ctx.Err() != nil {
 			return
 		}
 		if began {
-			pause, told = minReconnectDelay, ""
+			pause = minReconnectDelay
 		}
-		if missing := (*membership.Unproven)(nil); !errors.As(err, &missing) { // the handler logs missing proofs
-			if err = unavailable(p.secrets.redact(err)); err.Error() != told {
-				told = err.Error()
-				p.logger.Warn("not listening to changes of the database", "error", err)
-			}
+		if missing := (*membership.Unproven)(nil); !errors.As(err, &missing) {
+			err = unavailable(p.secrets.redact(err))
 		}
 		handler.Lost(err)
 		select {
@@ -62,7 +59,6 @@ func (p *Origin) listen(ctx context.Context, handler membership.ChangeHandler, e
 	}
 	defer func() { l.close(ctx) }()
 	handler.Began(time.Now(), l.history)
-	p.logger.Info("listening to the changes of the database", "channel", p.channel)
 	for {
 		if err := l.heartbeat(ctx); err != nil {
 			return true, err

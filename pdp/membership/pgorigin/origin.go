@@ -15,6 +15,7 @@ import (
 
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
+	"github.com/wardkeeper/wardkeeper/pdp/outage"
 )
 
 // DefaultChannel is the channel on which the triggers of [Schema] announce changes.
@@ -74,6 +75,7 @@ type Origin struct {
 	// listSlots limits how many lists are read at a time, because they are slow and must leave connections for records.
 	listSlots chan struct{}
 	breaker   *breaker
+	down      outage.Outage // while breaker suspends queries
 	secrets   *secrets
 	logger    *slog.Logger
 	// queries is nil until the columns of the tables are known.
@@ -107,7 +109,7 @@ func Open(_ context.Context, cfg Config) (*Origin, error) {
 		logger: cmp.Or(cfg.Logger, slog.Default()),
 	}
 	p.silence = cmp.Or(cfg.silence, heartbeatsUntilLost*p.heartbeat)
-	p.breaker = newBreaker(cmp.Or(cfg.breakerPause, breakerPause), p.logger)
+	p.breaker = newBreaker(cmp.Or(cfg.breakerPause, breakerPause), &p.down, p.logger)
 	p.secrets = new(secrets)
 	reading, settings, err := openAddress(cfg.URL, p.timeout, p.secrets, p.logger)
 	if err != nil {

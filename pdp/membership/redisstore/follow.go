@@ -21,10 +21,9 @@ const (
 	minBackoff   = 50 * time.Millisecond
 )
 
-// Follow implements [membership.Stream]. It calls Lost once for each interruption, including a first connection that fails,
-// and Began when it follows the stream again.
+// Follow implements [membership.Stream]. It calls Lost for each attempt that fails, and Began when it follows the stream again.
 func (s *Store) Follow(ctx context.Context, handler membership.StreamHandler) {
-	backoff, reported := minBackoff, false
+	backoff := minBackoff
 	for ctx.Err() == nil {
 		f := &follower{store: s, handler: handler}
 		err := f.run(ctx)
@@ -32,13 +31,9 @@ func (s *Store) Follow(ctx context.Context, handler membership.StreamHandler) {
 			return
 		}
 		if f.began {
-			backoff, reported = minBackoff, false
+			backoff = minBackoff
 		}
-		if !reported {
-			reported = true
-			s.cfg.Logger.Warn("the stream of changes is lost", "error", err)
-			handler.Lost(err)
-		}
+		handler.Lost(err)
 		refreshCluster(ctx, s.stream)
 		select {
 		case <-ctx.Done():
@@ -115,7 +110,6 @@ func (f *follower) begin(ctx context.Context) error {
 	}
 	f.began = true
 	f.store.followedEpoch.Store(&floor.Epoch)
-	f.store.cfg.Logger.Info("the stream of changes is followed", "known", len(tail))
 	f.handler.Began(f.position, floor, tail, asOf)
 	return nil
 }

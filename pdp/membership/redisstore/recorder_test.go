@@ -22,9 +22,9 @@ type recorder struct {
 	changes    []membership.Announcement // since following last began, starting with its tail
 	heartbeats int
 	asOf       time.Time
-	losses     []error
+	losses     []error  // the first of each interruption
 	violations []string // of the contract of StreamHandler
-	live       bool
+	live, lost bool
 }
 
 type begun struct {
@@ -36,7 +36,7 @@ func (h *recorder) Began(at, floor membership.Position, tail []membership.Announ
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.assert(!h.live, "began twice")
-	h.live, h.asOf = true, asOf
+	h.live, h.lost, h.asOf = true, false, asOf
 	h.begins = append(h.begins, begun{at, floor, tail})
 	h.changes = slices.Clone(tail)
 	next := floor.Sequence
@@ -72,8 +72,10 @@ func (h *recorder) Lost(err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.assert(err != nil, "lost without a reason")
-	h.live = false
-	h.losses = append(h.losses, err)
+	if !h.lost {
+		h.losses = append(h.losses, err)
+	}
+	h.live, h.lost = false, true
 }
 
 func (h *recorder) assert(ok bool, what string) {

@@ -213,8 +213,8 @@ func (c *Caller) validateRoles(fault func(format string, args ...any)) {
 			fault("%q is not a role: %schoose from %s", role, suggest.DidYouMean("", role, known), strings.Join(known, ", "))
 		}
 	}
-	if c.Rate < 0 || c.Burst < 0 || c.Rate > maxConcurrency || c.Burst > maxConcurrency {
-		fault("rate and burst must be numbers from 0 to %d", maxConcurrency)
+	if c.Rate < 0 || c.Burst < 0 || c.Rate > maxNumber || c.Burst > maxNumber {
+		fault("rate and burst must be numbers from 0 to %d", maxNumber)
 	}
 	if c.Burst > 0 && c.Rate == 0 {
 		fault("burst needs a rate")

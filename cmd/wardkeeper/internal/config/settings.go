@@ -71,6 +71,8 @@ type Settings struct {
 	LogFormat string
 	// LogLevel is debug, info, warn or error.
 	LogLevel string
+	// LogSampleRate N logs one of N requests that only asked about actions that change nothing, and were allowed.
+	LogSampleRate int
 	// Evaluator of policies: compiled or interpreted.
 	Evaluator string
 	// EvaluationTimeout limits each evaluation of the policy.
@@ -132,6 +134,7 @@ func Default() *Settings {
 		Decision:          DefaultDecision,
 		LogFormat:         "text",
 		LogLevel:          "info",
+		LogSampleRate:     1,
 		Evaluator:         "compiled",
 		EvaluationTimeout: time.Second,
 		ReadHeaderTimeout: 5 * time.Second,
@@ -183,6 +186,7 @@ func (s *Settings) table() *pflag.FlagSet {
 	t.BoolVar(&s.Check, "check", s.Check, "check settings, policies and directory, then exit")
 	t.StringVar(&s.LogFormat, "log-format", s.LogFormat, "`FORMAT` of log lines: text or json")
 	t.StringVar(&s.LogLevel, "log-level", s.LogLevel, "lowest `LEVEL` to log: debug, info, warn or error")
+	t.IntVar(&s.LogSampleRate, "log-sample-rate", s.LogSampleRate, "log one of `N` allowed questions that change nothing; denials, errors and changes are always logged")
 	t.StringVar(&s.Evaluator, "evaluator", s.Evaluator, "`EVALUATOR` of policies: compiled, or interpreted by OPA, which is slower")
 	t.DurationVar(&s.EvaluationTimeout, "evaluation-timeout", s.EvaluationTimeout, "limit for each evaluation of the policy")
 	t.DurationVar(&s.ReadHeaderTimeout, "read-header-timeout", s.ReadHeaderTimeout, "limit for reading the header of a request")

@@ -14,8 +14,8 @@ import (
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/suggest"
 )
 
-// maxConcurrency is the highest value of a setting that limits concurrency.
-const maxConcurrency = 1_000_000
+// maxNumber is the highest value of a setting that is a number.
+const maxNumber = 1_000_000
 
 // Validate returns every fault of the settings, joined. It opens no file and no connection.
 func (s *Settings) Validate() error {
@@ -31,9 +31,9 @@ func (s *Settings) Validate() error {
 	for _, limit := range []struct {
 		flag      string
 		n, lowest int
-	}{{"max-requests", s.MaxRequests, 1}, {"max-batches", s.MaxBatches, 0}, {"max-connections", s.MaxConnections, 0}} {
-		if limit.n < limit.lowest || limit.n > maxConcurrency {
-			faults = append(faults, fmt.Errorf("%s is %d: use a number from %d to %d", s.Spelling(limit.flag), limit.n, limit.lowest, maxConcurrency))
+	}{{"log-sample-rate", s.LogSampleRate, 1}, {"max-requests", s.MaxRequests, 1}, {"max-batches", s.MaxBatches, 0}, {"max-connections", s.MaxConnections, 0}} {
+		if limit.n < limit.lowest || limit.n > maxNumber {
+			faults = append(faults, fmt.Errorf("%s is %d: use a number from %d to %d", s.Spelling(limit.flag), limit.n, limit.lowest, maxNumber))
 		}
 	}
 	return errors.Join(append(faults, s.validateDurations("", s.table())...)...)

@@ -18,6 +18,9 @@ type lineHandler struct {
 	json         bool
 }
 
+// durationUnit ends the keys of durations, which are written in microseconds.
+const durationUnit = "_us"
+
 // maxPooledLine is the size of the largest buffer that is kept for later lines, in bytes.
 const maxPooledLine = 4 << 10
 
@@ -73,10 +76,14 @@ func (h *lineHandler) appendAttr(buf []byte, a slog.Attr) (_ []byte, ok bool) {
 	if !isPlain(a.Key) || a.Key == "" {
 		return buf, false
 	}
+	unit := ""
+	if a.Value.Kind() == slog.KindDuration {
+		unit = durationUnit
+	}
 	if h.json {
-		buf = append(append(append(buf, ',', '"'), a.Key...), '"', ':')
+		buf = append(append(append(append(buf, ',', '"'), a.Key...), unit...), '"', ':')
 	} else {
-		buf = append(append(append(buf, ' '), a.Key...), '=')
+		buf = append(append(append(append(buf, ' '), a.Key...), unit...), '=')
 	}
 	switch a.Value.Kind() {
 	case slog.KindString:
@@ -88,10 +95,7 @@ func (h *lineHandler) appendAttr(buf []byte, a slog.Attr) (_ []byte, ok bool) {
 	case slog.KindBool:
 		return strconv.AppendBool(buf, a.Value.Bool()), true
 	case slog.KindDuration:
-		if h.json {
-			return strconv.AppendInt(buf, int64(a.Value.Duration()), 10), true
-		}
-		return append(buf, a.Value.Duration().String()...), true
+		return strconv.AppendInt(buf, a.Value.Duration().Microseconds(), 10), true
 	}
 	return buf, false
 }

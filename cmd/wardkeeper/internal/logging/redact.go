@@ -34,11 +34,14 @@ func Redact(text string) string {
 	return text
 }
 
-// redactAttr redacts an attribute, for [slog.HandlerOptions].
+// redactAttr redacts an attribute, for [slog.HandlerOptions]. The key of a duration gets its unit: a number alone could be
+// anything.
 func redactAttr(_ []string, a slog.Attr) slog.Attr {
 	switch v := a.Value.Resolve(); v.Kind() {
 	case slog.KindString:
 		a.Value = slog.StringValue(Redact(v.String()))
+	case slog.KindDuration:
+		return slog.Int64(a.Key+durationUnit, v.Duration().Microseconds())
 	case slog.KindAny:
 		switch value := v.Any().(type) {
 		case *slog.Source:

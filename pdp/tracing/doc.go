@@ -1,0 +1,2 @@
+// Package tracing reads the W3C Trace Context of requests.
+package tracing

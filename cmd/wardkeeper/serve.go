@@ -161,7 +161,7 @@ func (p process) serve(ctx context.Context, s *config.Settings, faults error) er
 	if err != nil {
 		return &exitError{statusNo, errors.Join(err, opened.close())}
 	}
-	server, err := side.newServer(api, metrics.Log(logs.Dropped))
+	server, err := side.newServer(api, append(secure.metrics(), buildInfo(), metrics.Log(logs.Dropped))...)
 	if err != nil {
 		return &exitError{statusNo, errors.Join(err, opened.close())}
 	}

@@ -139,7 +139,7 @@ func (s *sidecar) newServer(cfg httpapi.Config, more ...prometheus.Collector) (*
 		cfg.Registry.MustRegister(metrics.DirectoryFile(directory.status)...)
 		cfg.DirectoryRevision = func() string { return directory.status().Revision }
 	case *remoteDirectory:
-		cfg.Registry.MustRegister(metrics.Facts(directory.Status))
+		cfg.Registry.MustRegister(metrics.Facts(directory.Status), metrics.Pools(directory.Pools))
 		cfg.Membership = directory.membershipStatus
 		if cfg.Callers != nil && cfg.Callers.Requires(httpapi.RoleAnnounce) {
 			cfg.Changes = directory

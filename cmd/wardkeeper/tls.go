@@ -4,7 +4,10 @@ import (
 	"crypto/tls"
 	"log/slog"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/metrics"
 	"github.com/wardkeeper/wardkeeper/pdp/rotation"
 )
 
@@ -33,6 +36,14 @@ func (t *serverTLS) config() *tls.Config {
 		return nil
 	}
 	return t.Config()
+}
+
+// metrics returns the metrics of the certificate, if there is one.
+func (t *serverTLS) metrics() []prometheus.Collector {
+	if t == nil {
+		return nil
+	}
+	return []prometheus.Collector{metrics.Certificate(t.Expires)}
 }
 
 // scheme returns the scheme of the server's URLs.

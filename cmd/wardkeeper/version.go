@@ -5,7 +5,10 @@ import (
 	"runtime"
 	"runtime/debug"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
+
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/metrics"
 )
 
 func newVersionCommand(p process) *cobra.Command {
@@ -30,11 +33,27 @@ func mainVersion() string {
 }
 
 func versionLine() string {
-	commit, opa := "", "unknown"
+	commit, opa := builtFrom()
+	if commit != "" {
+		commit = ", commit " + commit
+	}
+	return fmt.Sprintf("wardkeeper %s%s, OPA %s, %s %s/%s",
+		mainVersion(), commit, opa, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+}
+
+// buildInfo returns the metric that says what is running.
+func buildInfo() prometheus.Collector {
+	commit, opa := builtFrom()
+	return metrics.Build(mainVersion(), commit, opa, runtime.Version())
+}
+
+// builtFrom returns the commit that the binary was built from, "" if that is not known, and the version of OPA.
+func builtFrom() (commit, opa string) {
+	opa = "unknown"
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, s := range info.Settings {
 			if s.Key == "vcs.revision" {
-				commit = ", commit " + s.Value
+				commit = s.Value
 			}
 		}
 		for _, d := range info.Deps {
@@ -43,6 +62,5 @@ func versionLine() string {
 			}
 		}
 	}
-	return fmt.Sprintf("wardkeeper %s%s, OPA %s, %s %s/%s",
-		mainVersion(), commit, opa, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return commit, opa
 }

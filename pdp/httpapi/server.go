@@ -43,6 +43,7 @@ type Server struct {
 	readiness  *readiness
 	stopping   atomic.Bool
 	admission  *admission
+	limiters   atomic.Pointer[[]*connlimit.Limiter] // of connections
 	echo       *echo.Echo
 	operations *echo.Echo        // for the operations' addresses
 	routes     map[string]*route // by path
@@ -100,7 +101,8 @@ func New(cfg Config) (*Server, error) {
 		s.challenges = s.methods.challenges()
 	}
 	s.contexts.New = func() any { return &requestContext{server: s} }
-	if s.metrics, err = newMetrics(cfg, s.readiness); err != nil {
+	s.limiters.Store(&[]*connlimit.Limiter{})
+	if s.metrics, err = newMetrics(cfg, s.readiness, saturation{s}); err != nil {
 		return nil, err
 	}
 	s.addRoutes(basePath, cfg.OperationsApart)
@@ -152,6 +154,7 @@ func (s *Server) Listeners(maxConns int, ls ...net.Listener) []net.Listener {
 		Evicted:  dropped.WithLabelValues("closed").Inc,
 		Rejected: dropped.WithLabelValues("refused").Inc,
 	})
+	s.addLimiter(limiter)
 	limited := make([]net.Listener, len(ls))
 	for i, l := range ls {
 		secure := s.tls

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // ServerTLSConfig configures a [ServerTLS]. CertFile and KeyFile are required.
@@ -75,6 +76,9 @@ func (t *ServerTLS) readAuthorities() *x509.CertPool {
 
 // ClientCAs returns the authorities of client certificates that are in force, or nil if clients are not asked for one.
 func (t *ServerTLS) ClientCAs() *x509.CertPool { return t.current.Load().ClientCAs }
+
+// Expires returns when the certificate that is presented expires.
+func (t *ServerTLS) Expires() time.Time { return t.current.Load().Certificates[0].Leaf.NotAfter }
 
 // Config returns a configuration that uses the current files for each handshake.
 func (t *ServerTLS) Config() *tls.Config {

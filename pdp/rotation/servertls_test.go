@@ -2,6 +2,7 @@ package rotation
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"log/slog"
 	"path/filepath"
 	"testing"
@@ -41,6 +42,9 @@ func TestServerPairIsReplacedOnceItMatches(t *testing.T) {
 	assert.False(t, before.ClientCAs.Equal(secured.ClientCAs()))
 	put(t, key, secondKey)
 	assert.Equal(t, "second", nameIn(t, current()))
+	leaf, err := x509.ParseCertificate(current().Certificates[0].Certificate[0])
+	require.NoError(t, err)
+	assert.Equal(t, leaf.NotAfter, secured.Expires())
 	put(t, key, firstKey[:len(firstKey)/2])
 	assert.Equal(t, "second", nameIn(t, current()))
 

@@ -25,6 +25,13 @@ type Limiter struct {
 // New returns a limiter.
 func New(cfg Config) *Limiter { return &Limiter{cfg: cfg, open: make(map[*Conn]struct{})} }
 
+// Connections returns how many connections are open, and how many may be.
+func (l *Limiter) Connections() (open, limit int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.open), l.cfg.Max
+}
+
 // Listen returns a listener that accepts connections from inner. The server that uses it must have [ConnState] and
 // [ConnContext] as its hooks, and must report request bodies and HTTP/2 responses to the [Conn] of a request. Connections use
 // TLS if secure is not nil.

@@ -3,6 +3,8 @@ package cache
 import (
 	"sync/atomic"
 	"time"
+
+	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
 
 // Status is the state of a cache, for metrics and readiness.
@@ -43,6 +45,16 @@ func (c *Cache) Status() Status {
 	s.Conflicts = c.counters.conflicts.Load()
 	s.Refused, s.Lost = c.counters.refused.Load(), c.counters.lostPuts.Load()
 	return s
+}
+
+// Pools describes the connections to the origin and to the shared store.
+func (c *Cache) Pools() (pools []membership.Pool) {
+	for _, tier := range []any{c.origin, c.store} {
+		if pooled, ok := tier.(membership.Pooled); ok {
+			pools = append(pools, pooled.Pool())
+		}
+	}
+	return pools
 }
 
 // counters count events for metrics.

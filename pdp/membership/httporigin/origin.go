@@ -36,6 +36,7 @@ type Origin struct {
 	breaker   *breaker
 	down      outage.Outage // while breaker suspends requests
 	slots     chan struct{} // a semaphore of MaxConnections
+	waits     atomic.Uint64 // requests that had to wait for a slot
 	logger    *slog.Logger
 
 	unauthorized atomic.Bool // the application refuses the credentials, and that has been logged
@@ -43,6 +44,13 @@ type Origin struct {
 }
 
 var _ membership.Origin = (*Origin)(nil)
+
+var _ membership.Pooled = (*Origin)(nil)
+
+// Pool implements [membership.Pooled]. Idle connections are those of the transport, which does not count them.
+func (h *Origin) Pool() membership.Pool {
+	return membership.Pool{Name: "origin", Used: len(h.slots), Limit: cap(h.slots), Waits: h.waits.Load()}
+}
 
 const (
 	// envelopeBytes is the maximum number of bytes in an answer other than its records; for a list, per record.

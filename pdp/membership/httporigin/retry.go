@@ -76,10 +76,15 @@ func (h *Origin) admit(ctx context.Context, q *request) *failure {
 	}
 	select {
 	case h.slots <- struct{}{}:
-		defer func() { <-h.slots }()
-	case <-ctx.Done():
-		return notSent(ctx)
+	default:
+		h.waits.Add(1)
+		select {
+		case h.slots <- struct{}{}:
+		case <-ctx.Done():
+			return notSent(ctx)
+		}
 	}
+	defer func() { <-h.slots }()
 	done, err := h.breaker.Allow()
 	if err != nil {
 		h.down.Affected()

@@ -88,6 +88,14 @@ var _ membership.Origin = (*Origin)(nil)
 
 var _ membership.Watcher = (*Origin)(nil)
 
+var _ membership.Pooled = (*Origin)(nil)
+
+// Pool implements [membership.Pooled]. It leaves out the connection that listens.
+func (p *Origin) Pool() membership.Pool {
+	s := p.pool.Stat()
+	return membership.Pool{Name: "origin", Used: int(s.AcquiredConns()), Idle: int(s.IdleConns()), Limit: int(s.MaxConns()), Waits: uint64(s.EmptyAcquireCount())}
+}
+
 // Open opens an origin. It does not connect, so the database may be down. The error is a [*pdp.Error] of kind
 // [pdp.Invalid] if the URL, a name or a number is malformed. No error contains the password.
 func Open(_ context.Context, cfg Config) (*Origin, error) {

@@ -35,6 +35,15 @@ var (
 	_ membership.Stream = (*Store)(nil)
 )
 
+var _ membership.Pooled = (*Store)(nil)
+
+// Pool implements [membership.Pooled]. It describes the connections for values, of all servers of a cluster together; the limit
+// is that of each server.
+func (s *Store) Pool() membership.Pool {
+	p := s.values.PoolStats()
+	return membership.Pool{Name: "shared", Used: int(p.TotalConns) - int(p.IdleConns), Idle: int(p.IdleConns), Limit: valueConnections, Waits: uint64(p.WaitCount)}
+}
+
 const (
 	valueConnections  = 32 // per server
 	streamConnections = 16

@@ -69,7 +69,10 @@ func OpenOrigin(s *config.Settings, logger *slog.Logger) (membership.Origin, err
 		return nil, err
 	}
 	if c.Listen == "" { // without a channel it must not look like a Watcher
-		return struct{ membership.Origin }{origin}, nil
+		return struct {
+			membership.Origin
+			membership.Pooled
+		}{origin, origin}, nil
 	}
 	return origin, nil
 }

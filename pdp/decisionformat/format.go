@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
+	"strings"
 
 	"github.com/wardkeeper/wardkeeper/pdp/decisionrecord"
 )
@@ -25,14 +26,14 @@ func All() []Format { return []Format{JSON, OPA, OTLP, FHIR} }
 // Origin says where records come from, which they do not say themselves.
 type Origin struct {
 	Service  string // "wardkeeper" if empty
-	Instance string // of the service, such as the name of its machine; Service if empty
+	Instance string // of the service, such as the name of its machine; Service if empty. Both may be any text
 	Version  string
 	Decision string // path of the rule that decides
 }
 
 func (o Origin) withDefaults() Origin {
-	o.Service = cmp.Or(o.Service, "wardkeeper")
-	o.Instance = cmp.Or(o.Instance, o.Service)
+	o.Service = cmp.Or(strings.ToValidUTF8(o.Service, "?"), "wardkeeper")
+	o.Instance = cmp.Or(strings.ToValidUTF8(o.Instance, "?"), o.Service)
 	return o
 }
 

@@ -101,6 +101,8 @@ func TestCollectorsReadOTLP(t *testing.T) {
 		require.Equal(t, "wardkeeper.decision.id", r.Attributes[0].Key)
 		require.NotZero(t, r.TimeUnixNano)
 	}
+	named := decisionformat.OTLP.Body(decisionformat.Origin{Service: "pdp\xff", Instance: "\xfe"}, nil) // as the environment may say
+	require.NoError(t, proto.Unmarshal(named, &request))
 	answer, err := proto.Marshal(&collectorpb.ExportLogsServiceResponse{PartialSuccess: &collectorpb.ExportLogsPartialSuccess{RejectedLogRecords: 3, ErrorMessage: "x"}})
 	require.NoError(t, err)
 	require.Equal(t, 3, decisionformat.RejectedOTLP(answer))

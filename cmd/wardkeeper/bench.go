@@ -38,6 +38,7 @@ const (
 	maxBenchConcurrency = 4096
 	maxBenchRate        = 1_000_000
 	maxBenchDuration    = 24 * time.Hour
+	preparedRequests    = 8192 // then the first comes again
 )
 
 func newBenchCommand(p process) *cobra.Command {
@@ -97,7 +98,7 @@ func (f *benchFlags) run(ctx context.Context, p process) error {
 		return err
 	}
 	defer func() { _ = directory.Close() }()
-	requests, err := bench.NewRequests(directory.Directory(), f.seed, mix)
+	requests, err := bench.NewRequests(directory.Directory(), preparedRequests, f.seed, mix)
 	if err != nil {
 		return err
 	}

@@ -14,13 +14,13 @@ func TestBenchAsksPlausibleQuestions(t *testing.T) {
 	t.Parallel()
 	const directory = "../../testdata/directories/sample.yaml"
 	d := startServer(t, "--directory", directory)
-	got := run(t, nil, "bench", "--server", d.url, "--directory", directory, "--duration", "500ms", "--warm-up", "0s", "--mix", "single=60,batch=20,search=20", "--json")
+	got := run(t, nil, "bench", "--server", d.url, "--directory", directory, "--duration", "2s", "--warm-up", "0s", "--mix", "single=60,batch=20,search=20", "--json")
 	require.Equal(t, statusOK, got.status, got)
 	var r bench.Result
 	require.NoError(t, json.Unmarshal([]byte(got.out), &r), got.out)
 	assert.Positive(t, r.Requests)
 	assert.Zero(t, r.Errors)
-	all := float64(r.Allowed + r.Denied)
-	assert.InDelta(t, 0.5, float64(r.Allowed)/all, 0.35, "neither all allowed nor all denied: %+v", r)
+	assert.Positive(t, r.Allowed)
+	assert.Positive(t, r.Denied)
 	assert.Positive(t, r.Found)
 }

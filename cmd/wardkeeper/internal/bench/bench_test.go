@@ -30,12 +30,12 @@ func sample(t *testing.T) *directory.Directory {
 func TestTheSeedDeterminesTheRequests(t *testing.T) {
 	t.Parallel()
 	mix := map[string]int{Single: 50, Batch: 25, Search: 25}
-	first, err := NewRequests(sample(t), 7, mix)
+	first, err := NewRequests(sample(t), 1000, 7, mix)
 	require.NoError(t, err)
-	again, err := NewRequests(sample(t), 7, mix)
+	again, err := NewRequests(sample(t), 1000, 7, mix)
 	require.NoError(t, err)
 	require.Equal(t, first, again)
-	other, err := NewRequests(sample(t), 8, mix)
+	other, err := NewRequests(sample(t), 1000, 8, mix)
 	require.NoError(t, err)
 	require.NotEqual(t, first, other)
 	count := map[string]int{}
@@ -43,7 +43,7 @@ func TestTheSeedDeterminesTheRequests(t *testing.T) {
 		count[q.Kind]++
 	}
 	for kind, percent := range mix {
-		assert.InDelta(t, prepared*percent/100, count[kind], prepared/20, kind)
+		assert.InDelta(t, 10*percent, count[kind], 60, kind)
 	}
 }
 
@@ -68,33 +68,24 @@ func answer(w http.ResponseWriter, body string) { _, _ = w.Write([]byte(body)) }
 func TestLatencyCountsFromWhenARequestIsDue(t *testing.T) {
 	t.Parallel()
 	const stall = 100 * time.Millisecond
-	for _, c := range []struct {
-		name string
-		rate float64
-		slow func(n int) bool
-	}{
-		{"closed loop", 0, func(n int) bool { return n == 1 }},
-		{"open loop", 1000, func(n int) bool { return n >= 40 }}, // nearly all that were due while the server stalled
-	} {
-		var first atomic.Bool
-		r := Run(t.Context(), Config{
-			Server: serverOf(func(w http.ResponseWriter, _ *http.Request) {
-				if first.CompareAndSwap(false, true) {
-					time.Sleep(stall)
-				}
-				answer(w, `{"decision":true}`)
-			}),
-			Requests: []Request{{Kind: Single, Path: "/"}}, Concurrency: 1, Rate: c.rate, Duration: 3 * stall, Timeout: time.Minute,
-		})
-		slow := r.NotSent
-		for _, bar := range r.Histogram {
-			if bar.UpTo > 0.05 {
-				slow += int(bar.Requests)
+	var first atomic.Bool
+	r := Run(t.Context(), Config{
+		Server: serverOf(func(w http.ResponseWriter, _ *http.Request) {
+			if first.CompareAndSwap(false, true) {
+				time.Sleep(stall)
 			}
+			answer(w, `{"decision":true}`)
+		}),
+		Requests: []Request{{Kind: Single, Path: "/"}}, Concurrency: 1, Rate: 1000, Duration: 3 * stall, Timeout: time.Minute,
+	})
+	late := r.NotSent
+	for _, bar := range r.Histogram {
+		if bar.UpTo > 0.05 {
+			late += int(bar.Requests)
 		}
-		assert.True(t, slow >= 1 && c.slow(slow), "%s: %d", c.name, slow)
-		assert.Equal(t, r.Requests, r.Allowed, c.name)
 	}
+	assert.GreaterOrEqual(t, late, 40, "nearly all that were due in the first half of the stall")
+	assert.Equal(t, r.Requests, r.Allowed)
 }
 
 func TestWhatFailedIsCountedByKind(t *testing.T) {
@@ -121,7 +112,7 @@ func TestWhatFailedIsCountedByKind(t *testing.T) {
 			{Kind: Single, Path: "/single"}, {Kind: Batch, Path: "/batch"}, {Kind: Search, Path: "/search"}, {Kind: Single, Path: "/malformed"},
 			{Kind: Single, Path: "/busy"}, {Kind: Single, Path: "/slow"},
 		},
-		Concurrency: 1, Duration: time.Hour, Timeout: time.Second,
+		Concurrency: 1, Duration: time.Hour, Timeout: 2 * time.Second,
 	})
 	assert.Equal(t, []int{3, 1, batchSize - 1, 1, 1}, []int{r.Requests, r.Allowed, r.Denied, r.Errors, r.Found})
 	assert.Equal(t, map[string]Failure{
@@ -132,5 +123,5 @@ func TestWhatFailedIsCountedByKind(t *testing.T) {
 	assert.EqualValues(t, 4, r.Latency.Requests, "with the one that took too long")
 	text := r.Text()
 	assert.Contains(t, text, "FAILED     1: timeout, such as: ")
-	assert.Regexp(t, `(?m)^ +up to 1s +█+ +25\.0 %$|^ +up to 2s +█+ +25\.0 %$`, text)
+	assert.Regexp(t, `(?m)^ +up to (2|5|10)s +█+ +25\.0 %$`, text)
 }

@@ -25,7 +25,6 @@ func Kinds() []string { return []string{Single, Batch, Search} }
 const (
 	batchSize = 20 // questions, such as about the buttons of a page
 	pageSize  = 20
-	prepared  = 8192 // requests; then the first comes again
 )
 
 // Request is one request of the load.
@@ -101,19 +100,20 @@ func newGenerator(d Directory, seed uint64) (*generator, error) {
 	return g, nil
 }
 
-// NewRequests returns requests about a directory in their order, by how many of a hundred are of a kind. The same seed gives the same.
-func NewRequests(d Directory, seed uint64, mix map[string]int) ([]Request, error) {
+// NewRequests returns n requests about a directory in their order, by how many of a hundred are of a kind. The same seed gives the
+// same.
+func NewRequests(d Directory, n int, seed uint64, mix map[string]int) ([]Request, error) {
 	g, err := newGenerator(d, seed)
 	if err != nil {
 		return nil, err
 	}
-	all := make([]Request, prepared)
+	all := make([]Request, n)
 	for i := range all {
-		n := g.IntN(100)
+		share := g.IntN(100)
 		switch {
-		case n < mix[Single]:
+		case share < mix[Single]:
 			all[i], err = newRequest(Single, "/access/v1/evaluation", g.evaluation(g.standing()))
-		case n < mix[Single]+mix[Batch]:
+		case share < mix[Single]+mix[Batch]:
 			all[i], err = newRequest(Batch, "/access/v1/evaluations", g.batch())
 		case g.IntN(3) == 0:
 			all[i], err = newRequest(Search, "/access/v1/search/action", g.searchActions())

@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 
 	"github.com/wardkeeper/wardkeeper/adapters/identity"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/callers"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/httpapi"
+	"github.com/wardkeeper/wardkeeper/pdp/rotation"
 )
 
 // openCallers opens the files of the settings' callers. secure may be nil, even if its files are at fault.
@@ -34,16 +36,38 @@ func openCallers(s *config.Settings, secure *serverTLS, logger *slog.Logger) (*c
 	var fault error
 	if s.JWT != nil {
 		cfg.Issuer = s.JWT.Issuer
-		verifier, err := identity.New(identity.Config{
-			Issuer: s.JWT.Issuer, Audience: s.JWT.Audience, Algorithms: s.JWT.Algorithms, KeysURL: s.JWT.KeysURL, KeysFile: s.JWT.KeysFile, Logger: logger,
+		keys, err := keysClient(s.JWT.KeysCAFile, logger)
+		verifier, unusable := identity.New(identity.Config{
+			Issuer: s.JWT.Issuer, Audience: s.JWT.Audience, Algorithms: s.JWT.Algorithms, KeysURL: s.JWT.KeysURL, KeysFile: s.JWT.KeysFile, Client: keys, Logger: logger,
 		})
-		if err != nil {
+		if err = errors.Join(err, unusable); err != nil {
 			fault = fmt.Errorf("jwt: %w", err)
 		}
 		cfg.Verifier = verifier
 	}
 	opened, err := callers.Open(cfg)
 	return opened, errors.Join(fault, err)
+}
+
+// keysClient returns the client that fetches the keys of an issuer whose authorities are in a file; nil for the system's.
+func keysClient(caFile string, logger *slog.Logger) (*http.Client, error) {
+	if caFile == "" {
+		return nil, nil
+	}
+	files, err := rotation.OpenTLS(rotation.TLSConfig{CAFile: caFile, Logger: logger})
+	if err != nil {
+		return nil, err
+	}
+	transport, err := rotation.NewTransport(rotation.TransportConfig{
+		New: func() (*http.Transport, error) {
+			return &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: files.Config().Clone(), ForceAttemptHTTP2: true}, nil
+		},
+		Version: func() any { return files.Config() },
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &http.Client{Transport: transport}, nil
 }
 
 // proxyAuthenticator returns how proxies that call over gRPC prove who they are, or nil if they need not.

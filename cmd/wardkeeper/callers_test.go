@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"io"
 	"net/http"
@@ -200,7 +201,7 @@ func TestKeysThatCannotBeFetched(t *testing.T) {
 	var down atomic.Bool
 	down.Store(true)
 	keys := readFile(t, idp.keySet(t))
-	issuer := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	issuer := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		if down.Load() {
 			w.WriteHeader(http.StatusBadGateway)
 			return
@@ -208,7 +209,8 @@ func TestKeysThatCannotBeFetched(t *testing.T) {
 		_, _ = io.WriteString(w, keys)
 	}))
 	t.Cleanup(issuer.Close)
-	file, _, _ := callersFile(t, "keys_url: "+issuer.URL)
+	authority := writeFile(t, "ca.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: issuer.Certificate().Raw})))
+	file, _, _ := callersFile(t, "keys_url: "+issuer.URL+", keys_ca_file: "+authority)
 	file = writeFile(t, "wardkeeper.yaml", strings.NewReplacer(
 		`  - {name: prometheus, roles: [operations], certificate_subject: "CN=prometheus"}`+"\n", "",
 		`  - {name: mesh, roles: [ask], certificate_san: "URI:spiffe://example.org/mesh"}`+"\n", "").Replace(readFile(t, file)))

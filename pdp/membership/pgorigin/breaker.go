@@ -47,7 +47,9 @@ func newBreaker(pause time.Duration, down *outage.Outage, logger *slog.Logger) *
 }
 
 // answers reports whether the outcome of a query shows that the database works: whatever it refuses, such as a table that
-// does not exist, it has looked at. A server that starts, stops or takes no more connections does not work.
+// does not exist, it has looked at. So it is with a query that it cancels because the time is over (57014): it is slow, or
+// waits for a lock. One that hangs does not answer the request to cancel. A server that starts, stops or takes no more
+// connections does not work.
 func answers(err error) bool {
 	var refused *pgconn.PgError
 	if errors.As(err, &refused) {

@@ -120,8 +120,9 @@ func TestBreakerStopsAskingADatabaseThatHangs(t *testing.T) {
 	}
 }
 
-// Lists may have whole tables to read. Those who ask for such lists must not keep others from being answered.
-func TestSlowListsSuspendNoQueries(t *testing.T) {
+// Lists may have whole tables to read, and any query may wait for a lock. Those who ask so must not keep others from being
+// answered.
+func TestSlowQueriesSuspendNoOthers(t *testing.T) {
 	p, conn := filledOrigin(t, servertest.StartPostgres(t), origintest.ParseDirectory(t, fixture.WithUsers(administrator)))
 	p = openOrigin(t, Config{URL: p.listenAt.url, Timeout: 150 * time.Millisecond, breakerPause: time.Hour})
 	list := func() error { _, err := p.Users(t.Context(), facts.UserQuery{Limit: 1}); return err }
@@ -131,12 +132,14 @@ func TestSlowListsSuspendNoQueries(t *testing.T) {
 	require.NoError(t, err)
 	_, err = tx.Exec(t.Context(), "LOCK TABLE users")
 	require.NoError(t, err)
-	for range breakerFailures + 1 {
-		require.ErrorIs(t, list(), context.DeadlineExceeded)
+	lookup := func() error { _, err := p.User(t.Context(), "a"); return err }
+	for _, slow := range []func() error{list, lookup} {
+		for range breakerFailures + 1 {
+			require.ErrorIs(t, slow(), context.DeadlineExceeded)
+		}
 	}
 	require.NoError(t, tx.Rollback(t.Context()))
-	_, err = p.User(t.Context(), "a")
-	require.NotErrorIs(t, err, errSuspended)
+	require.NotErrorIs(t, lookup(), errSuspended)
 }
 
 // While the server is stopped by a signal, questions are answered from facts within their age. Afterwards everything works

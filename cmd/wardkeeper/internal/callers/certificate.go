@@ -45,24 +45,39 @@ func (c *certificates) find(state *tls.ConnectionState, entries []*entry, now ti
 		return nil, errNoCertificate
 	}
 	key := sha256.Sum256(leaf.Raw)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.pool != pool || len(c.verified) >= maxVerified {
-		c.pool, c.verified = pool, map[[sha256.Size]byte]verified{}
-	}
-	known, ok := c.verified[key]
+	known, ok := c.known(key, pool)
 	if !ok || now.After(known.until) {
-		until, err := verify(state.PeerCertificates, pool, now)
+		until, err := verify(state.PeerCertificates, pool, now) // nobody else waits for it
 		if err != nil {
 			return nil, err
 		}
 		known = verified{until, ownerOf(leaf, entries)}
-		c.verified[key] = known
+		c.remember(key, pool, known)
 	}
 	if known.of == nil {
 		return nil, errUnknown
 	}
 	return known.of, nil
+}
+
+// known returns what is known of a certificate by the authorities in a pool.
+func (c *certificates) known(key [sha256.Size]byte, pool *x509.CertPool) (verified, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.pool != pool {
+		return verified{}, false
+	}
+	known, ok := c.verified[key]
+	return known, ok
+}
+
+func (c *certificates) remember(key [sha256.Size]byte, pool *x509.CertPool, known verified) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.pool != pool || len(c.verified) >= maxVerified {
+		c.pool, c.verified = pool, map[[sha256.Size]byte]verified{}
+	}
+	c.verified[key] = known
 }
 
 // verify returns until when the certificates are valid.

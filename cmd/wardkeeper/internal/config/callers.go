@@ -38,6 +38,7 @@ type JWT struct {
 	Issuer, Audience  string
 	Algorithms        []string
 	KeysURL, KeysFile string // one of them
+	KeysCAFile        string // the authorities of the certificate at KeysURL (PEM); "" means the system's
 }
 
 // Claim returns the claim of JSON Web Tokens, and its value, by which the caller is recognized; "" if by none.
@@ -100,6 +101,7 @@ func (j *JWT) table() *pflag.FlagSet {
 	t.StringSliceVar(&j.Algorithms, "algorithms", nil, "")
 	t.StringVar(&j.KeysURL, "keys_url", "", "")
 	t.StringVar(&j.KeysFile, "keys_file", "", "")
+	t.StringVar(&j.KeysCAFile, "keys_ca_file", "", "")
 	return t
 }
 
@@ -260,6 +262,9 @@ func (s *Settings) validateJWT() (faults []error) {
 	used := slices.ContainsFunc(s.Callers, func(c Caller) bool { return c.JWTSubject != "" || c.JWTClaim != "" })
 	if s.JWT != nil && !used && !s.callersInvalid {
 		faults = append(faults, fmt.Errorf("%s is set and no caller has a jwt_subject or a jwt_claim", jwtKey))
+	}
+	if s.JWT != nil && s.JWT.KeysCAFile != "" && s.JWT.KeysURL == "" {
+		faults = append(faults, fmt.Errorf("%s: keys_ca_file is for keys_url", jwtKey))
 	}
 	return faults
 }

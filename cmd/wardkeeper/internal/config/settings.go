@@ -1,6 +1,7 @@
 package config
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -204,14 +205,15 @@ func (s *Settings) table() *pflag.FlagSet {
 
 // StopDelay returns how long to go on answering after having been told to stop. It is ShutdownDelay if that was given.
 // Otherwise it is 0 if only this machine can reach the server: what asks there is no load balancer, but an application or
-// a proxy that has no other server, and only a restart would take longer. The default elsewhere is what load balancers
+// a proxy that has no other server, and only a restart would take longer. An address for operations counts, because /ready
+// is there too: who follows it may send questions by way of an application. The default elsewhere is what load balancers
 // need: Kubernetes a second or two, and a check every two seconds two failures; together with ShutdownTimeout it is
 // shorter than the 30 s after which Kubernetes kills.
 func (s *Settings) StopDelay() time.Duration {
 	if s.IsSet("shutdown-delay") {
 		return s.ShutdownDelay
 	}
-	for _, addr := range append(s.Addr.Parsed(), s.ExtAuthz.Parsed()...) {
+	for _, addr := range slices.Concat(s.Addr, s.ExtAuthz, s.OperationsAddr).Parsed() {
 		if !addr.isLocal() {
 			return s.ShutdownDelay
 		}

@@ -87,15 +87,16 @@ func TestStopDelay(t *testing.T) {
 		want  time.Duration
 		fault string
 	}{
-		"default":              {nil, 0, ""},
-		"Unix socket":          {map[string]string{"addr": "unix:/run/pdp.sock"}, 0, ""},
-		"loopback of both":     {map[string]string{"addr": "127.0.0.1:1,[::1]:1", "ext-authz": "localhost:2", "routes": "r"}, 0, ""},
-		"reachable":            {map[string]string{"addr": "0.0.0.0:1", "insecure": "true"}, 5 * time.Second, ""},
-		"reachable among them": {map[string]string{"addr": "127.0.0.1:1,10.0.0.1:1", "insecure": "true"}, 5 * time.Second, ""},
-		"reachable by Envoy":   {map[string]string{"ext-authz": "10.0.0.1:1", "routes": "r", "insecure": "true"}, 5 * time.Second, ""},
-		"given":                {map[string]string{"shutdown-delay": "9s"}, 9 * time.Second, ""},
-		"none":                 {map[string]string{"addr": "0.0.0.0:1", "insecure": "true", "shutdown-delay": "0s"}, 0, ""},
-		"negative":             {map[string]string{"shutdown-delay": "-1s"}, -time.Second, "--shutdown-delay is -1s: it must not be negative"},
+		"default":                {nil, 0, ""},
+		"Unix socket":            {map[string]string{"addr": "unix:/run/pdp.sock"}, 0, ""},
+		"loopback of both":       {map[string]string{"addr": "127.0.0.1:1,[::1]:1", "ext-authz": "localhost:2", "routes": "r"}, 0, ""},
+		"reachable":              {map[string]string{"addr": "0.0.0.0:1", "insecure": "true"}, 5 * time.Second, ""},
+		"reachable among them":   {map[string]string{"addr": "127.0.0.1:1,10.0.0.1:1", "insecure": "true"}, 5 * time.Second, ""},
+		"reachable by Envoy":     {map[string]string{"ext-authz": "10.0.0.1:1", "routes": "r", "insecure": "true"}, 5 * time.Second, ""},
+		"reachable by operators": {map[string]string{"addr": "unix:/run/pdp.sock", "operations-addr": "10.0.0.1:1", "insecure": "true"}, 5 * time.Second, ""},
+		"given":                  {map[string]string{"shutdown-delay": "9s"}, 9 * time.Second, ""},
+		"none":                   {map[string]string{"addr": "0.0.0.0:1", "insecure": "true", "shutdown-delay": "0s"}, 0, ""},
+		"negative":               {map[string]string{"shutdown-delay": "-1s"}, -time.Second, "--shutdown-delay is -1s: it must not be negative"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, err := Load(nil, c.flags)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
+	"github.com/wardkeeper/wardkeeper/pdp/fleetkey"
 )
 
 // maxUsersWithFacts limits how many users keep the facts built for them.
@@ -26,6 +27,8 @@ type Config struct {
 	ServeData bool
 	// Recorder keeps a record of each answer. nil records nothing.
 	Recorder Recorder
+	// FleetKey seals the tokens that continue a list. nil leaves them readable.
+	FleetKey *fleetkey.Keys
 }
 
 // Engine makes decisions. It is safe for concurrent use.
@@ -37,13 +40,14 @@ type Engine struct {
 	stale     func() bool
 	evictor   *facts.Evictor
 	serveData bool
-	recorder  Recorder // nil: nothing is recorded
+	recorder  Recorder       // nil: nothing is recorded
+	keys      *fleetkey.Keys // nil: page tokens are not sealed
 }
 
 // New returns an engine.
 func New(cfg Config) *Engine {
 	e := &Engine{source: cfg.Source, timeout: cfg.Timeout, log: cfg.Logger, stale: cfg.Stale,
-		evictor: facts.NewEvictor(maxUsersWithFacts), serveData: cfg.ServeData, recorder: cfg.Recorder}
+		evictor: facts.NewEvictor(maxUsersWithFacts), serveData: cfg.ServeData, recorder: cfg.Recorder, keys: cfg.FleetKey}
 	e.policy.Store(cfg.Policy)
 	if e.timeout == 0 {
 		e.timeout = time.Second

@@ -9,6 +9,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/bundles"
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
+	"github.com/wardkeeper/wardkeeper/pdp/fleetkey"
 	"github.com/wardkeeper/wardkeeper/pdp/paging"
 )
 
@@ -53,6 +54,12 @@ func (e *Engine) Possible(ctx context.Context, r Request) (bool, error) {
 	return ev.may(ctx, r, ev.possible)
 }
 
+// WithFleetKey lets an engine seal its page tokens.
+func WithFleetKey(e *Engine, keys *fleetkey.Keys) *Engine {
+	e.keys = keys
+	return e
+}
+
 // Forged returns the hits of a resource search that continues at a forged token with the right checksum.
 func Forged(e *Engine, r SearchRequest, content string) []Hit {
 	var t struct {
@@ -64,7 +71,7 @@ func Forged(e *Engine, r SearchRequest, content string) []Hit {
 		return nil
 	}
 	r.Resource.ID = ""
-	page, err := paging.Read(resourceSearch, r.question(), &authzen.Page{Properties: r.Page.Properties})
+	page, err := paging.Read(resourceSearch, r.question(), &authzen.Page{Properties: r.Page.Properties}, e.keys)
 	if err != nil {
 		return nil
 	}

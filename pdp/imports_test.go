@@ -27,6 +27,10 @@ func mayImport(from, to string) bool {
 		return from == "adapters/identity" || from == "bundles/follow" || strings.HasPrefix(from, "pdp/membership/")
 	case to == "pdp/tracing": // a leaf
 		return from == "pdp/httpapi" || from == "adapters/extauthz"
+	case to == "pdp/fleetkey": // almost a leaf
+		return slices.Contains([]string{"pdp", "pdp/paging", "pdp/membership/cache", "pdp/membership/redisstore"}, from) || strings.HasPrefix(from, "cmd/")
+	case from == "pdp/fleetkey":
+		return to == "pdp/rotation"
 	case to == "pdp/rotation": // a leaf
 		return from == "adapters/identity" || from == "bundles" || from == "bundles/follow" || strings.HasPrefix(from, "pdp/") || strings.HasPrefix(from, "cmd/")
 	case from == "bundles/internal/bundletest": // shared by the tests of bundles

@@ -4,6 +4,10 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -11,6 +15,7 @@ import (
 
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
+	"github.com/wardkeeper/wardkeeper/pdp/fleetkey"
 )
 
 // begun starts a list of several pages, and returns its first request and the token of the second page.
@@ -92,6 +97,56 @@ func refused(t *testing.T, f find, r pdp.SearchRequest, why string) {
 	require.Error(t, err, why)
 	require.Equal(t, pdp.Invalid, pdp.KindOf(err), why)
 	require.Empty(t, result, why)
+}
+
+// With a fleet key a token is sealed: callers learn nothing from it, and cannot make one. Any sidecar with the key can
+// continue the list, also while the key is rotated.
+func TestTokensAreSealedByTheFleetKey(t *testing.T) {
+	t.Parallel()
+	w := generate(12)
+	a, b := strings.Repeat("a1", 32), strings.Repeat("b2", 32)
+	open := func(lines ...string) *pdp.Engine {
+		path := filepath.Join(t.TempDir(), "fleet.key")
+		require.NoError(t, os.WriteFile(path, []byte(strings.Join(lines, "\n")), 0o600))
+		keys, err := fleetkey.Open(path, slog.New(slog.DiscardHandler))
+		require.NoError(t, err)
+		return pdp.WithFleetKey(over(t, w), keys)
+	}
+	engine := open(a)
+	r, token := begun(t, engine, admin(w))
+	data, err := base64.RawURLEncoding.DecodeString(token)
+	require.NoError(t, err)
+	require.NotContains(t, string(data), `"i"`)
+	resumed := func(token string) pdp.SearchRequest {
+		c := r
+		c.Page = &authzen.Page{Token: token, Properties: r.Page.Properties}
+		return c
+	}
+	second := search(t, engine.SearchResources, resumed(token)).Hits
+	require.Len(t, second, 2)
+	_, again := begun(t, engine, admin(w))
+	require.NotEqual(t, token, again)
+	for name, other := range map[string]*pdp.Engine{"another sidecar": open(a), "with the next key too": open(a, b), "that signs with the next": open(b, a)} {
+		require.Equal(t, second, search(t, other.SearchResources, resumed(token)).Hits, name)
+	}
+	require.Equal(t, second, search(t, open(a, b).SearchResources, resumed(search(t, open(b, a).SearchResources, r).Page.NextToken)).Hits)
+
+	_, plain := begun(t, over(t, w), admin(w))
+	refused(t, engine.SearchResources, resumed(plain), "a token without a key")
+	refused(t, over(t, w).SearchResources, resumed(token), "at a sidecar without a key")
+	refused(t, open(b).SearchResources, resumed(token), "another key")
+	other := resumed(token)
+	other.Page.Properties = map[string]any{"sort": "name"}
+	refused(t, engine.SearchResources, other, "another list")
+	other = resumed(token)
+	other.Page.Limit = new(3)
+	refused(t, engine.SearchResources, other, "another limit")
+	for i := range token {
+		tampered := []byte(token)
+		tampered[i] ^= 1
+		refused(t, engine.SearchResources, resumed(string(tampered)), string(tampered))
+	}
+	refused(t, engine.SearchResources, resumed(token+"\n"), "a token in lines")
 }
 
 // A token contains the position in the list, and nothing about any other user.

@@ -93,7 +93,7 @@ func (e *Engine) search(ctx context.Context, kind string, r SearchRequest, find 
 // a panic.
 func (e *Engine) list(ctx context.Context, kind string, r SearchRequest, find finder, record *Record) (result SearchResult, err error) {
 	defer e.recovered(ctx, "a search panicked", &err)
-	page, err := paging.Read(kind, r.question(), r.Page)
+	page, err := paging.Read(kind, r.question(), r.Page, e.keys)
 	if err != nil {
 		return SearchResult{}, asError(ctx, err)
 	}

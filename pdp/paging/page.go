@@ -8,6 +8,7 @@ import (
 
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
+	"github.com/wardkeeper/wardkeeper/pdp/fleetkey"
 )
 
 // DefaultLimit is the number of hits on a page whose request sets no limit.
@@ -34,6 +35,7 @@ type Page struct {
 	search   string
 	question authzen.Evaluation
 	page     *authzen.Page
+	keys     *fleetkey.Keys // nil: tokens are not sealed
 }
 
 // An Error says what is wrong with a page, in a sentence for the caller.
@@ -49,9 +51,10 @@ var (
 )
 
 // Read reads the page of a search, whose properties the decoder does not check; nil asks for the defaults. The tokens of
-// the list are bound to the kind of search and to its question. The error is an [*Error].
-func Read(search string, question authzen.Evaluation, page *authzen.Page) (*Page, error) {
-	p := &Page{Sort: facts.SortName, Limit: DefaultLimit, search: search, question: question, page: page}
+// the list are bound to the kind of search and to its question, and sealed by the fleet's keys, if it has any. The error is
+// an [*Error].
+func Read(search string, question authzen.Evaluation, page *authzen.Page, keys *fleetkey.Keys) (*Page, error) {
+	p := &Page{Sort: facts.SortName, Limit: DefaultLimit, search: search, question: question, page: page, keys: keys}
 	if page == nil {
 		return p, nil
 	}

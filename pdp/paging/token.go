@@ -4,37 +4,36 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
+	"github.com/wardkeeper/wardkeeper/pdp/fleetkey"
 )
 
 // maxToken bounds the length of a token in bytes. A token with the longest id is shorter.
 const maxToken = 16 << 10
 
-// token is the position where a list continues. Sum binds it to the request that began the list and to its own content, so
-// that it continues only that list. It grants no right: each candidate is decided again when the list is resumed.
+// token is the position where a list continues. It grants no right: each candidate is decided again when the list is
+// resumed. It continues only the list that it was made for: with a fleet key it is sealed for the request that began the
+// list, so that callers can neither read nor make one. Without a key, sum binds it to the request and to its own content.
+// A random key of the process would not do: behind a load balancer, another sidecar may get the next request.
 type token struct {
 	ID     string `json:"i"`
 	Offset int    `json:"o"`
 	Limit  int    `json:"l"`
-	Sum    []byte `json:"s"`
+	Sum    []byte `json:"s,omitempty"`
 }
 
 // Token returns the token that continues the list after a candidate. It fails if the request cannot be encoded.
 func (p *Page) Token(last facts.Cursor) (string, error) {
-	return p.seal(token{ID: last.ID, Offset: last.Offset, Limit: p.Limit})
+	return p.encode(token{ID: last.ID, Offset: last.Offset, Limit: p.Limit})
 }
 
 // resume starts the page at the position of a token. A request without a limit keeps the limit of the token.
 func (p *Page) resume(sent string) error {
 	refused := fault("The member \"token\" does not continue this list at /page: send the request that began it, or begin again.")
-	var t token
-	data, err := base64.RawURLEncoding.DecodeString(sent)
-	if err != nil || len(sent) > maxToken || json.Unmarshal(data, &t) != nil {
-		return refused
-	}
-	// The token must be the one that this list would give, byte for byte.
-	if sealed, err := p.seal(t); err != nil || sealed != sent {
+	t, err := p.decode(sent)
+	if err != nil {
 		return refused
 	}
 	if t.Offset < 0 || t.Limit < 0 || t.Limit > maxLimit || p.page.Limit != nil && p.Limit != t.Limit {
@@ -44,15 +43,58 @@ func (p *Page) resume(sent string) error {
 	return nil
 }
 
-// seal encodes a token with its sum.
-func (p *Page) seal(t token) (string, error) {
-	sum, err := p.sum(t)
+// encode returns the text of a token.
+func (p *Page) encode(t token) (string, error) {
+	list := t
+	if p.keys != nil {
+		list = token{}
+	}
+	sum, err := p.sum(list)
 	if err != nil {
 		return "", fault("the request cannot be continued: %v", err)
 	}
-	t.Sum = sum
+	if p.keys == nil {
+		t.Sum = sum[:16]
+	}
 	data, err := json.Marshal(t)
+	if p.keys != nil {
+		data = p.keys.Seal(fleetkey.PageToken, data, sum)
+	}
 	return base64.RawURLEncoding.EncodeToString(data), err
+}
+
+var errToken = errors.New("not a token of this list")
+
+// decode returns the token of a text.
+func (p *Page) decode(sent string) (t token, err error) {
+	if len(sent) > maxToken {
+		return t, errToken
+	}
+	data, err := base64.RawURLEncoding.DecodeString(sent)
+	if err != nil {
+		return t, err
+	}
+	if p.keys == nil {
+		if err := json.Unmarshal(data, &t); err != nil {
+			return t, err
+		}
+		// The token must be the one that this list would give, byte for byte.
+		if again, err := p.encode(t); err != nil || again != sent {
+			return t, errToken
+		}
+		return t, nil
+	}
+	sum, err := p.sum(token{})
+	if err != nil {
+		return t, err
+	}
+	if base64.RawURLEncoding.EncodeToString(data) != sent { // decoding ignores line breaks and the bits of a last, incomplete byte
+		return t, errToken
+	}
+	if data, err = p.keys.Open(fleetkey.PageToken, data, sum); err != nil {
+		return t, err
+	}
+	return t, json.Unmarshal(data, &t)
 }
 
 // sum covers the token and the whole request except its token and limit, regardless of the order of members.
@@ -71,7 +113,7 @@ func (p *Page) sum(t token) ([]byte, error) {
 		return nil, err
 	}
 	sum := sha256.Sum256(data)
-	return sum[:16], nil
+	return sum[:], nil
 }
 
 // normalized returns an object without nulls, or nil if it is empty: null and empty mean the same as absent.

@@ -17,7 +17,7 @@ func (c *Cache) Announce(ctx context.Context, changes []pdp.Change) (string, err
 		return "", err
 	}
 	if c.store == nil {
-		return formatToken(c.tracker.InvalidateLocal(changes)), nil
+		return c.formatToken(c.tracker.InvalidateLocal(changes)), nil
 	}
 	at, err := c.stream.Announce(ctx, changes)
 	if err != nil {
@@ -25,7 +25,7 @@ func (c *Cache) Announce(ctx context.Context, changes []pdp.Change) (string, err
 	}
 	c.tracker.Invalidate(changes, at)
 	c.dropShared(ctx, changes)
-	return formatToken(at), nil
+	return c.formatToken(at), nil
 }
 
 // dropShared removes changed records from the shared store. A failure is harmless: the records were fetched before the

@@ -12,6 +12,7 @@ import (
 
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
+	"github.com/wardkeeper/wardkeeper/pdp/fleetkey"
 	"golang.org/x/sync/singleflight"
 
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
@@ -25,6 +26,7 @@ type Config struct {
 	Store      membership.Store  // shared by sidecars, closed with the cache; if it and Stream are nil, nothing is shared
 	Stream     membership.Stream // carries announcements of changes between sidecars
 	Vocabulary pdp.Vocabulary    // of the active policy
+	FleetKey   *fleetkey.Keys    // signs the tokens of announcements; nil: they are not signed
 	// Announced is the operator's promise that every change of the origin is announced ([Cache.Announce], here or at
 	// another sidecar with the same stream), so that the stream confirms facts. Without the promise announcements still
 	// invalidate records, but facts are fresh by age alone, unless the origin is a [membership.Watcher].

@@ -126,7 +126,7 @@ func TestUsernamesAreNotShared(t *testing.T) {
 }
 
 func TestKeysInRedis(t *testing.T) {
-	keys := redisstore.NewKeys("wk1")
+	keys := redisstore.NewKeys("wk1", false)
 	assert.Equal(t, "wk1:o3:{5:metro}", keys.Name(membership.Key{Kind: membership.OrganizationRecord, ID: "metro"}))
 	assert.Equal(t, "wk1:u3:{4:jane}", keys.Name(membership.Key{Kind: membership.UserRecord, ID: "jane"}))
 	seen := map[string]membership.Key{}

@@ -40,9 +40,13 @@ func (c *Cache) View(_ context.Context, need facts.Requirement) (facts.View, err
 		n.maxAge = c.cfg.MaxAgeUse
 	}
 	for _, token := range need.AtLeast {
-		at, err := parseToken(token)
+		at, proven, err := c.parseToken(token)
 		if err != nil {
 			return nil, err
+		}
+		if !proven { // whatever it stands for, what is fetched from now on includes it
+			n.fresh, n.noFallback = true, true
+			continue
 		}
 		// If an announcement has not been received here, the record is fetched from the origin. An announcement from before
 		// the stream was followed cannot be checked, so unconfirmed records do not count.

@@ -21,6 +21,7 @@ const (
 	PackedVersion  = "3" // of the format
 	packedFixed    = len(packedFormat) + 8 + 8
 	packedChecksum = 4
+	MinPacked      = packedFixed + packedChecksum // of any packed value, in bytes
 
 	MaxEpoch  = 128
 	MaxHeader = packedFixed + 1 + membership.MaxHistory + 1 + 2 + facts.MaxID + 2 + MaxEpoch + binary.MaxVarintLen64 + packedChecksum
@@ -93,6 +94,28 @@ func Unpack(key membership.Key, data []byte) (membership.Stamp, []byte, error) {
 	}
 	s.At = membership.Position{Epoch: string(epoch), Sequence: sequence}
 	return s, rest[n:], nil
+}
+
+// SplitPacked splits a packed value after the part that the script for storing values reads: format, version, asOf and
+// history. It returns ok false if there is no such part.
+func SplitPacked(data []byte) (readable, rest []byte, ok bool) {
+	if len(data) <= packedFixed {
+		return nil, nil, false
+	}
+	_, rest, ok = cutString(data[packedFixed:], membership.MaxHistory)
+	return data[:len(data)-len(rest)], rest, ok
+}
+
+// PackedAsOf returns the AsOf of a packed value.
+func PackedAsOf(data []byte) time.Time {
+	return time.UnixMicro(int64(binary.BigEndian.Uint64(data[len(packedFormat)+8:])))
+}
+
+// SetPackedAsOf replaces the AsOf of a packed value.
+func SetPackedAsOf(data []byte, asOf time.Time) {
+	binary.BigEndian.PutUint64(data[len(packedFormat)+8:], unixMicros(asOf))
+	end := len(data) - packedChecksum
+	binary.BigEndian.PutUint32(data[end:], crc32.Checksum(data[:end], castagnoli))
 }
 
 // unixMicros returns microseconds since 1970, rounded down; 0 for the zero time and any time before 1970.

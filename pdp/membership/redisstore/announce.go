@@ -74,7 +74,12 @@ func (s *Store) append(ctx context.Context, entry []byte) (streamState, error) {
 	conn := node.Conn()
 	defer conn.Close()
 	keys := []string{s.keys.state, s.keys.log}
-	state, err := parseStreamState(conn.Eval(ctx, announceScript, keys, randomEpoch(), entry, s.cfg.StreamLength).StringSlice())
+	var state streamState
+	if s.cfg.FleetKey != nil {
+		state, err = s.appendSigned(ctx, conn, entry)
+	} else {
+		state, err = parseStreamState(conn.Eval(ctx, announceScript, keys, randomEpoch(), entry, s.cfg.StreamLength).StringSlice())
+	}
 	if err != nil {
 		return state, err
 	}

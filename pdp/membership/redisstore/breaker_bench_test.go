@@ -23,7 +23,7 @@ func BenchmarkClusterWithoutMaster(b *testing.B) {
 	for _, node := range cluster.Nodes[3:] {
 		require.NoError(b, node.Client().ConfigSet(ctx, "cluster-replica-no-failover", "yes").Err())
 	}
-	home := cluster.MasterOf(NewKeys("wk1").log)
+	home := cluster.MasterOf(NewKeys("wk1", false).log)
 	other := cluster.Nodes[(slices.Index(cluster.Nodes, home)+1)%3]
 	read := func(b *testing.B) {
 		store := openStore(b, Config{URL: cluster.URL()})

@@ -11,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
 
+	"github.com/wardkeeper/wardkeeper/pdp/fleetkey"
 	"github.com/wardkeeper/wardkeeper/pdp/rotation"
 )
 
@@ -39,6 +40,9 @@ type Config struct {
 	StreamLength int
 	// Prefix is the beginning of every key; empty means "wk1".
 	Prefix string
+	// FleetKey seals values and signs announcements. What it does not verify is not used. nil: nothing is sealed or signed,
+	// and everything in Redis is believed.
+	FleetKey *fleetkey.Keys
 	// Logger logs when the stream is lost and followed again; nil means no log.
 	Logger *slog.Logger
 

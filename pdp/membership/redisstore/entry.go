@@ -80,21 +80,39 @@ func decodeChanges(text string) ([]pdp.Change, error) {
 
 // entry is an entry of the stream.
 type entry struct {
-	sequence uint64
-	epoch    string // as stored in Redis, see streamState.storedEpoch
-	changes  []pdp.Change
+	sequence  uint64
+	epoch     string // as stored in Redis, see streamState.storedEpoch
+	changes   []pdp.Change
+	signature string // by a fleet key; "" if there is none
 }
 
-func decodeEntry(m redis.XMessage) (entry, error) {
+// decodeEntry reads an entry. With a fleet key the entry must be signed by one, for this place in the stream.
+func (s *Store) decodeEntry(m redis.XMessage) (entry, error) {
 	n, _ := m.Values["n"].(string)
 	e, _ := m.Values["e"].(string)
 	c, _ := m.Values["c"].(string)
+	signature, _ := m.Values["s"].(string)
 	sequence, err := strconv.ParseUint(n, 10, 64)
-	if err != nil || sequence == 0 || sequence > pdp.MaxVersion || e == "" || len(e) > record.MaxEpoch {
+	valid := err == nil && sequence != 0 && sequence <= pdp.MaxVersion && e != "" && len(e) <= record.MaxEpoch && len(c) <= maxEntryBytes
+	if s.cfg.FleetKey != nil && s.verify(e, sequence, c, signature) != nil {
+		return entry{}, errNotSigned
+	}
+	if !valid {
 		return entry{}, errEntry
 	}
+	if s.cfg.FleetKey == nil && signature != "" {
+		s.warnSigned.Do(func() {
+			s.cfg.Logger.Warn("other sidecars sign their changes by a fleet key, and do not believe those of this one: set fleet_key_file here too")
+		})
+	}
 	changes, err := decodeChanges(c)
-	return entry{sequence: sequence, epoch: e, changes: changes}, err
+	return entry{sequence, e, changes, signature}, err
+}
+
+// sizeOf returns the size of the changes of an entry, in bytes.
+func sizeOf(m redis.XMessage) int {
+	changes, _ := m.Values["c"].(string)
+	return len(changes)
 }
 
 // follows returns an error unless the entry is the next one after sequence in the same epoch.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"sync/atomic"
@@ -19,13 +20,16 @@ const (
 	trimSlack    = 1_000    // entries kept above the configured length, because Redis trims whole nodes
 	maxTailBytes = 16 << 20 // of changes, when following begins
 	minBackoff   = 50 * time.Millisecond
+	maxDistrust  = time.Minute
 )
 
 // Follow implements [membership.Stream]. It calls Lost for each attempt that fails, and Began when it follows the stream again.
 func (s *Store) Follow(ctx context.Context, handler membership.StreamHandler) {
 	backoff := minBackoff
+	distrust := time.Duration(0) // how long not to follow, because somebody else writes to the stream
 	for ctx.Err() == nil {
 		f := &follower{store: s, handler: handler}
+		started := time.Now()
 		err := f.run(ctx)
 		if ctx.Err() != nil {
 			return
@@ -35,9 +39,17 @@ func (s *Store) Follow(ctx context.Context, handler membership.StreamHandler) {
 		}
 		handler.Lost(err)
 		refreshCluster(ctx, s.stream)
+		if time.Since(started) > maxDistrust {
+			distrust = 0
+		}
+		wait := backoff/2 + rand.N(backoff)
+		if errors.Is(err, errNotSigned) {
+			distrust = min(max(2*distrust, s.cfg.Lease), maxDistrust)
+			wait = distrust
+		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(backoff/2 + rand.N(backoff)):
+		case <-time.After(wait):
 		}
 		backoff = min(2*backoff, max(s.cfg.Lease, minBackoff))
 	}
@@ -101,6 +113,9 @@ func (f *follower) begin(ctx context.Context) error {
 	}
 	f.storedEpoch, f.position, f.heartbeatAt, f.lastID, f.newestID = state.storedEpoch, state.position, asOf, "0-0", state.newestID
 	tail, err := f.readTail(ctx)
+	if errors.Is(err, errTakenBack) {
+		return f.newEpoch(ctx, f.storedEpoch, nil, err)
+	}
 	if err != nil {
 		return err
 	}
@@ -115,42 +130,67 @@ func (f *follower) begin(ctx context.Context) error {
 }
 
 // readTail reads backward from the newest entry while sequences are consecutive, and sets the position from which to
-// follow.
+// follow. With a fleet key it reads on until it has found the entries that must still be there.
 func (f *follower) readTail(ctx context.Context) ([]membership.Announcement, error) {
 	var tail []membership.Announcement // newest first
-	sequence, before, size := f.position.Sequence, "+", 0
-	for len(tail) < f.store.cfg.StreamLength+trimSlack && size < maxTailBytes {
+	var signature string               // of the newest
+	var expected map[uint64]string
+	if f.store.cfg.FleetKey != nil {
+		var err error
+		if expected, err = f.store.announced.begin(f.position.Epoch); err != nil {
+			return nil, err
+		}
+	}
+	missing := maps.Clone(expected)
+	complete := true
+	sequence, before, size, read := f.position.Sequence, "+", 0, 0
+	for (complete || len(missing) > 0) && read < f.store.cfg.StreamLength+trimSlack && size < maxTailBytes {
 		batch, err := f.readBackward(ctx, before)
 		if err != nil {
 			return nil, err
 		}
 		for _, m := range batch {
-			e, err := decodeEntry(m)
-			if before == "+" && len(tail) == 0 && f.lastID == "0-0" {
+			e, err := f.store.decodeEntry(m)
+			ours := err == nil && e.epoch == f.storedEpoch
+			if before == "+" {
 				f.lastID = m.ID
-				if err == nil && e.epoch == f.storedEpoch && e.sequence > sequence {
+				if ours && e.sequence > sequence {
 					sequence = e.sequence // announced since the state was read
 					f.position.Sequence, f.newestID = sequence, m.ID
 				}
 			}
-			if err != nil || e.epoch != f.storedEpoch || e.sequence != sequence {
-				return oldestFirst(tail), nil
-			}
-			tail = append(tail, membership.Announcement{At: membership.Position{Epoch: f.position.Epoch, Sequence: sequence}, Changes: e.changes})
-			size += len(m.Values["c"].(string))
-			sequence--
 			before = "(" + m.ID
+			read, size = read+1, size+sizeOf(m)
+			if complete = complete && ours && e.sequence == sequence; complete {
+				if len(tail) == 0 {
+					signature = e.signature
+				}
+				tail = append(tail, membership.Announcement{At: membership.Position{Epoch: f.position.Epoch, Sequence: sequence}, Changes: e.changes})
+				sequence--
+			}
+			if ours && f.store.cfg.FleetKey != nil {
+				f.store.announced.passed(e.sequence, e.signature)
+				if missing[e.sequence] == e.signature {
+					delete(missing, e.sequence)
+				}
+			}
+			if !complete && len(missing) == 0 {
+				break
+			}
 		}
 		if len(batch) < batchSize {
 			break
 		}
 	}
-	return oldestFirst(tail), nil
-}
-
-func oldestFirst(tail []membership.Announcement) []membership.Announcement {
+	if len(missing) > 0 {
+		return nil, errTakenBack
+	}
+	if f.store.cfg.FleetKey != nil {
+		f.store.announced.began(expected, f.position, signature)
+		f.noteNewest()
+	}
 	slices.Reverse(tail)
-	return tail
+	return tail, nil
 }
 
 func (f *follower) readBackward(ctx context.Context, before string) ([]redis.XMessage, error) {
@@ -178,7 +218,7 @@ func (f *follower) readEntries(ctx context.Context, wait time.Duration) error {
 	}
 	for _, stream := range streams {
 		for _, m := range stream.Messages {
-			if err := f.deliver(m); err != nil {
+			if err := f.deliver(ctx, m); err != nil {
 				return err
 			}
 		}
@@ -186,8 +226,8 @@ func (f *follower) readEntries(ctx context.Context, wait time.Duration) error {
 	return nil
 }
 
-func (f *follower) deliver(m redis.XMessage) error {
-	e, err := decodeEntry(m)
+func (f *follower) deliver(ctx context.Context, m redis.XMessage) error {
+	e, err := f.store.decodeEntry(m)
 	if err != nil {
 		return err
 	}
@@ -195,8 +235,22 @@ func (f *follower) deliver(m redis.XMessage) error {
 		return err
 	}
 	f.position.Sequence, f.lastID, f.newestID = e.sequence, m.ID, m.ID
+	if f.store.cfg.FleetKey != nil {
+		if err := f.store.announced.read(f.position, e.signature); err != nil {
+			return f.newEpoch(ctx, f.storedEpoch, nil, err)
+		}
+		f.noteNewest()
+	}
 	f.handler.Changed(membership.Announcement{At: f.position, Changes: e.changes})
 	return nil
+}
+
+// noteNewest lets the next announcement of this sidecar know where the stream is, unless it knows better.
+func (f *follower) noteNewest() {
+	known := f.store.newest.Load()
+	if known.epoch != f.storedEpoch || known.sequence < f.position.Sequence {
+		f.store.newest.CompareAndSwap(known, &place{f.storedEpoch, f.position.Sequence})
+	}
 }
 
 // readState reads the state of the stream. It fails if this server can no longer prove that it receives all announcements.
@@ -244,7 +298,7 @@ func (f *follower) newEpoch(ctx context.Context, storedEpoch string, acknowledge
 // heartbeat reads the position of the stream, and then the entries up to it. After that, everything announced before the
 // request has been delivered.
 func (f *follower) heartbeat(ctx context.Context) error {
-	acknowledged := f.store.acknowledged.Load()
+	acknowledged, due := f.store.acknowledged.Load(), f.store.announced.due(f.position.Epoch)
 	state, asOf, err := f.readState(ctx)
 	if err != nil {
 		return err
@@ -269,6 +323,9 @@ func (f *follower) heartbeat(ctx context.Context) error {
 	}
 	if f.position.Sequence == state.position.Sequence && f.newestID != "" && state.newestID != "" && f.newestID != state.newestID {
 		return f.newEpoch(ctx, f.storedEpoch, acknowledged, errDataReplaced)
+	}
+	if err := f.store.announced.checkRead(due, f.position.Epoch); err != nil {
+		return f.newEpoch(ctx, f.storedEpoch, acknowledged, err)
 	}
 	f.store.acknowledged.CompareAndSwap(acknowledged, nil)
 	f.heartbeatAt = asOf

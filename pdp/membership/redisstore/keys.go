@@ -11,17 +11,25 @@ import (
 // two keys of the stream together.
 type Keys struct {
 	prefix     string
+	format     string // of values
 	log, state string // keys of the stream: its entries and its position
 }
 
-// NewKeys returns the Keys for a prefix.
-func NewKeys(prefix string) Keys {
-	return Keys{prefix: prefix, log: prefix + ":{changes}:log", state: prefix + ":{changes}:state"}
+// sealedFormat is the format of values that a fleet key seals, without its version.
+const sealedFormat = "s"
+
+// NewKeys returns the Keys for a prefix. sealed says whether a fleet key seals the values.
+func NewKeys(prefix string, sealed bool) Keys {
+	k := Keys{prefix: prefix, format: record.PackedVersion, log: prefix + ":{changes}:log", state: prefix + ":{changes}:state"}
+	if sealed {
+		k.format += sealedFormat
+	}
+	return k
 }
 
-// Name returns the name of a key. It contains the version of the format, because during an upgrade sidecars of two
-// releases must not drop each other's values. The length before the id keeps names distinct, whatever characters the ids
+// Name returns the name of a key. It contains the format, because during an upgrade sidecars of two releases, or with
+// and without a fleet key, must not drop each other's values. The length before the id keeps names distinct, whatever characters the ids
 // contain.
 func (k Keys) Name(key membership.Key) string {
-	return k.prefix + ":" + string(rune(key.Kind)) + record.PackedVersion + ":{" + strconv.Itoa(len(key.ID)) + ":" + key.ID + "}"
+	return k.prefix + ":" + string(rune(key.Kind)) + k.format + ":{" + strconv.Itoa(len(key.ID)) + ":" + key.ID + "}"
 }

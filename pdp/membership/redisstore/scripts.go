@@ -32,6 +32,7 @@ return 1
 // count if they answered within two seconds. The id and number of the newest entry reveal data restored from an older state.
 const (
 	scriptEpoch = `
+local appended = ''
 local epoch = redis.call('HGET', KEYS[1], 'epoch')
 if not epoch then
   epoch = ARGV[1]
@@ -50,7 +51,7 @@ return {
   epoch, redis.call('HGET', KEYS[1], 'sequence') or '', string.match(server, 'run_id:(%w+)') or '',
   string.match(replication, 'master_replid:(%w+)') or '', time[1], time[2], tostring(replicas),
   tostring(connected), string.match(replication, 'role:(%w+)') or '',
-  redis.call('HGET', KEYS[1], 'newest') or '', redis.call('HGET', KEYS[1], 'newest_id') or ''
+  redis.call('HGET', KEYS[1], 'newest') or '', redis.call('HGET', KEYS[1], 'newest_id') or '', appended
 }
 `
 	// announceScript appends an entry. Keys: state, log. Arguments: an epoch for a new stream, the changes, the stream's length.
@@ -58,6 +59,16 @@ return {
 local n = redis.call('HINCRBY', KEYS[1], 'sequence', 1)
 local id = redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[3], '*', 'n', n, 'e', epoch, 'c', ARGV[2])
 redis.call('HSET', KEYS[1], 'newest', n, 'newest_id', id)
+` + scriptState
+	// announceSignedScript appends a signed entry, unless the stream is not where the signature says. Keys and arguments as
+	// for announceScript, and the epoch and position of the entry before, and the signature.
+	announceSignedScript = scriptEpoch + `
+if epoch == ARGV[4] and redis.call('HGET', KEYS[1], 'sequence') == ARGV[5] then
+  local n = redis.call('HINCRBY', KEYS[1], 'sequence', 1)
+  local id = redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[3], '*', 'n', n, 'e', epoch, 'c', ARGV[2], 's', ARGV[6])
+  redis.call('HSET', KEYS[1], 'newest', n, 'newest_id', id)
+  appended = '1'
+end
 ` + scriptState
 	// heartbeatScript reads the state. It also writes, so that it fails on a server that cannot. Key: state. Argument: an epoch
 	// for a new stream.

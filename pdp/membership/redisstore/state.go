@@ -24,6 +24,7 @@ type streamState struct {
 	replicas       int    // that answered recently
 	replicasSilent bool   // replicas are connected, but none has answered recently
 	newestID       string // the id of the entry at the position; "" if unknown
+	appended       bool   // the script has appended a signed entry
 }
 
 var (
@@ -39,7 +40,7 @@ func parseStreamState(reply []string, err error) (streamState, error) {
 	if err != nil {
 		return streamState{}, err
 	}
-	if len(reply) != 11 {
+	if len(reply) != 12 {
 		return streamState{}, errState
 	}
 	storedEpoch, runID, replicationID := reply[0], reply[2], reply[3]
@@ -69,6 +70,7 @@ func parseStreamState(reply []string, err error) (streamState, error) {
 		replicas:       replicas,
 		replicasSilent: connected > 0 && replicas == 0,
 		newestID:       newestID,
+		appended:       reply[11] != "",
 	}, nil
 }
 

@@ -3,6 +3,7 @@ package redisstore
 import (
 	"context"
 	"errors"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -28,6 +29,13 @@ type Store struct {
 	acknowledged    atomic.Pointer[membership.Position]
 	followedEpoch   atomic.Pointer[string] // the last epoch followed; nil before the first
 	replicatedEpoch atomic.Pointer[string] // the last epoch in which a replica answered; nil if none did
+
+	warnSigned sync.Once // without a fleet key
+
+	// With a fleet key.
+	appending chan struct{} // held while an entry is written
+	newest    atomic.Pointer[place]
+	announced announced
 }
 
 var (
@@ -65,13 +73,16 @@ func Open(cfg Config) (*Store, error) {
 	stream.DialTimeout, stream.ReadTimeout, stream.WriteTimeout = cfg.Lease/2, cfg.Lease, cfg.Lease
 	stream.PoolTimeout, stream.PoolSize, stream.MaxActiveConns = cfg.Lease/2, streamConnections, streamConnections
 	values.Dialer, stream.Dialer = dial(values.DialTimeout), dial(stream.DialTimeout)
-	return &Store{
-		cfg:     cfg,
-		keys:    NewKeys(cfg.Prefix),
-		values:  redis.NewUniversalClient(&values),
-		stream:  redis.NewUniversalClient(&stream),
-		breaker: newBreaker(),
-	}, nil
+	s := &Store{
+		cfg:       cfg,
+		keys:      NewKeys(cfg.Prefix, cfg.FleetKey != nil),
+		values:    redis.NewUniversalClient(&values),
+		stream:    redis.NewUniversalClient(&stream),
+		breaker:   newBreaker(),
+		appending: make(chan struct{}, 1),
+	}
+	s.newest.Store(&place{})
+	return s, nil
 }
 
 // clockReading is the time of the server's clock at a local time.

@@ -158,7 +158,7 @@ func roundTripOf(store *Store, key membership.Key) error {
 }
 
 func TestKeyNames(t *testing.T) {
-	k := NewKeys("wk1")
+	k := NewKeys("wk1", false)
 	assert.Equal(t, "wk1:u3:{5:alice}", k.Name(membership.Key{Kind: membership.UserRecord, ID: "alice"}))
 	assert.Equal(t, "wk1:{changes}:log", k.log)
 	assert.NotEqual(t, k.Name(membership.Key{Kind: membership.UserRecord, ID: "a}"}), k.Name(membership.Key{Kind: membership.UserRecord, ID: "a"}))

@@ -256,7 +256,7 @@ func FuzzEntry(f *testing.F) {
 	f.Add("1", "e", `[{"k":"user","i":"x","v":1}]`)
 	f.Add("9007199254740991", "e", `[{"k":"location","i":"x","o":"y"},{"k":"anything"}]`)
 	f.Fuzz(func(t *testing.T, n, e, c string) {
-		got, err := decodeEntry(redis.XMessage{Values: map[string]any{"n": n, "e": e, "c": c}})
+		got, err := new(Store).decodeEntry(redis.XMessage{Values: map[string]any{"n": n, "e": e, "c": c}})
 		if err != nil {
 			return
 		}

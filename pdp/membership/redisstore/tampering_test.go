@@ -33,9 +33,13 @@ type streamFixture struct {
 }
 
 func newStreamFixture(t *testing.T, args ...string) *streamFixture {
+	return newStreamFixtureOf(t, Config{}, args...)
+}
+
+func newStreamFixtureOf(t *testing.T, cfg Config, args ...string) *streamFixture {
 	server := servertest.StartRedis(t, args...)
-	e := &streamFixture{t: t, server: server, client: server.Client(), store: openStore(t, Config{URL: server.URL()}),
-		publisher: openStore(t, Config{URL: server.URL()})}
+	cfg.URL = server.URL()
+	e := &streamFixture{t: t, server: server, client: server.Client(), store: openStore(t, cfg), publisher: openStore(t, cfg)}
 	e.state, e.log = e.store.keys.state, e.store.keys.log
 	e.seen, e.publisherSeen = follow(t, e.store), follow(t, e.publisher)
 	e.seen.waitBegan(t, 0)

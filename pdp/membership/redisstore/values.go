@@ -11,8 +11,10 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
-// Get implements [membership.Store]. It returns the stored bytes unchecked; nil if there are none. The caller must drop
-// a value that it cannot unpack: its header may claim a greater version than any real one, and Put would then keep it.
+// Get implements [membership.Store]. With a fleet key it returns only what a sidecar of the fleet has stored under this key,
+// and drops anything else. Without one it returns the stored bytes unchecked. It returns nil if there are none. The caller
+// must drop a value that it cannot unpack: its header may claim a greater version than any real one, and Put would then keep
+// it.
 func (s *Store) Get(caller context.Context, key membership.Key) ([]byte, error) {
 	name := s.keys.Name(key)
 	done, err := s.allow()
@@ -23,13 +25,21 @@ func (s *Store) Get(caller context.Context, key membership.Key) ([]byte, error) 
 	defer cancel()
 	// GetRange reads at most one byte more than a valid value has, so that a longer value is not transferred. It then
 	// cannot be unpacked.
-	value, err := s.values.GetRange(ctx, name, 0, int64(record.MaxPacked(key.Kind))).Bytes()
+	limit := record.MaxPacked(key.Kind)
+	if s.cfg.FleetKey != nil {
+		limit += sealSize
+	}
+	value, err := s.values.GetRange(ctx, name, 0, int64(limit)).Bytes()
 	done(s.outcome(caller, err))
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("redis: %w", err)
 	case len(value) == 0:
 		return nil, nil
+	case s.cfg.FleetKey != nil:
+		if value, err = s.unseal(name, value); err != nil { // it is counted and logged
+			return nil, s.Drop(caller, key)
+		}
 	}
 	return value, nil
 }
@@ -40,6 +50,11 @@ func (s *Store) Put(caller context.Context, key membership.Key, value []byte, tt
 		return record.ErrFormat
 	}
 	name := s.keys.Name(key)
+	if s.cfg.FleetKey != nil {
+		if value = s.seal(name, value); value == nil {
+			return record.ErrFormat
+		}
+	}
 	done, err := s.allow()
 	if err != nil {
 		return err

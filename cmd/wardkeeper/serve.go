@@ -62,6 +62,10 @@ schema" prints. With --redis, sidecars share fetched facts, and changes announce
 reach all. The key membership of the YAML file has more settings: credentials, TLS, tables, limits, and the promise that
 every change is announced (announced: all). Without it, facts of an application are trusted for a limited time.
 
+--fleet-key-file FILE has the keys that all sidecars share, one a line, such as the output of "openssl rand -hex 32": the first one
+signs, every one verifies. Facts and announcements in Redis, page tokens and at_least tokens are authenticated by them. Without it,
+whoever writes to Redis can make up facts.
+
 --bundle is followed while serving: a folder, a .tar.gz, https://HOST/PATH or oci://REGISTRY/NAME:TAG. If a new bundle is
 refused, the active policy stays in force, and /ready, /v1/revision and the log tell the reason. A bundle from the network
 must be signed (--verification-key) and needs --state-dir, which keeps the last good bundle for when its server is down.
@@ -191,10 +195,11 @@ func openConfigured(
 	ctx context.Context, s *config.Settings, valid bool, memory *limits.Memory, decisions *decisionLog, logger *slog.Logger,
 ) (*sidecar, error) {
 	bundle, err := bundleOf(s, logger)
+	keys, fault := openFleetKey(s, logger)
+	err = errors.Join(err, fault)
 	var cached *factsource.Config
 	if valid {
-		var fault error
-		cached, fault = factsource.Configure(s, logger)
+		cached, fault = factsource.Configure(s, keys, logger)
 		err = errors.Join(err, fault)
 		if cached != nil {
 			memory.ReserveCache(int(s.Membership.Memory))
@@ -206,7 +211,7 @@ func openConfigured(
 	return openSidecar(ctx, sidecarConfig{
 		bundle: bundle, once: s.Check, decision: s.Decision, directory: config.PublicName(s.Directory), cached: cached,
 		timeout: s.EvaluationTimeout, evaluator: s.Evaluator, serveData: s.ServeData, onLoad: memory.Loaded,
-		decisions: decisions,
+		decisions: decisions, fleetKey: keys,
 	}, logger)
 }
 

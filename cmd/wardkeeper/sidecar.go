@@ -15,6 +15,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/factsource"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/metrics"
 	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/fleetkey"
 	"github.com/wardkeeper/wardkeeper/pdp/httpapi"
 )
 
@@ -30,6 +31,7 @@ type sidecarConfig struct {
 	serveData bool                 // to clients of OPA's API
 	onLoad    func()               // called after each load of a directory file; may be nil
 	decisions *decisionLog         // nil: decisions are not recorded
+	fleetKey  *fleetkey.Keys       // nil: there is none
 }
 
 // sidecar is an engine with the policy and the facts it decides by.
@@ -38,6 +40,7 @@ type sidecar struct {
 	follower  *follow.Follower // nil if the policy is not followed
 	directory factSource       // nil if there are no facts
 	decisions *decisionLog     // nil if decisions are not recorded
+	fleetKey  *fleetkey.Keys   // nil if there is none
 
 	interpreted bool // whether policies are interpreted even if they can be compiled
 	logger      *slog.Logger
@@ -52,8 +55,9 @@ var errNoDirectory = errors.New("--directory is missing: the policy needs a file
 
 // openSidecar opens policy and directory. Its error joins the faults of both.
 func openSidecar(ctx context.Context, cfg sidecarConfig, logger *slog.Logger) (*sidecar, error) {
-	s := &sidecar{interpreted: cfg.evaluator == pdp.Interpreted, logger: logger, decisions: cfg.decisions}
-	engine := pdp.Config{Timeout: cfg.timeout, ServeData: cfg.serveData, Logger: logger, Stale: s.stale, Recorder: cfg.decisions.recorderOf()}
+	s := &sidecar{interpreted: cfg.evaluator == pdp.Interpreted, logger: logger, decisions: cfg.decisions, fleetKey: cfg.fleetKey}
+	engine := pdp.Config{Timeout: cfg.timeout, ServeData: cfg.serveData, Logger: logger, Stale: s.stale, Recorder: cfg.decisions.recorderOf(),
+		FleetKey: cfg.fleetKey}
 	if cfg.cached != nil {
 		remote, err := openRemote(cfg.directory, *cfg.cached)
 		if err != nil {
@@ -109,6 +113,7 @@ func (s *sidecar) reload() {
 	if s.directory != nil {
 		s.directory.reload()
 	}
+	s.fleetKey.Renew()
 }
 
 func (s *sidecar) close() {
@@ -130,6 +135,9 @@ func (s *sidecar) newServer(cfg httpapi.Config, more ...prometheus.Collector) (*
 	if s.decisions != nil {
 		cfg.Recorded = true
 		cfg.Registry.MustRegister(metrics.DecisionLog(s.decisions.log.Status, s.decisions.sinks))
+	}
+	if s.fleetKey != nil {
+		cfg.Registry.MustRegister(metrics.FleetKey(s.fleetKey.Status))
 	}
 	if s.follower != nil {
 		cfg.Registry.MustRegister(metrics.Bundle(s.follower)...)

@@ -33,6 +33,9 @@ type Settings struct {
 	// ChangesTokenFile holds the bearer tokens of clients that may announce changes to the directory. Whether every change is
 	// announced is a separate promise: Membership.Announced.
 	ChangesTokenFile string
+	// FleetKeyFile holds the keys that sidecars of one fleet share: one a line, the first one signs. It authenticates what they
+	// keep in Redis, and seals their tokens. It is read again when it changes.
+	FleetKeyFile string
 	// MaxAgeChange is the maximum age of an unconfirmed fact in a question about an action that changes something.
 	MaxAgeChange time.Duration
 	// MaxAgeUse is the maximum age of an unconfirmed fact in any other question.
@@ -168,6 +171,7 @@ func (s *Settings) table() *pflag.FlagSet {
 	t.StringVar(&s.Directory, "directory", s.Directory, "read locations, users and assignments from `FILE|URL`: YAML, JSON, https:// or postgres://")
 	t.StringVar(&s.Redis, "redis", s.Redis, "`URL` of the Redis through which sidecars share facts and announce changes")
 	t.StringVar(&s.ChangesTokenFile, "changes-token-file", s.ChangesTokenFile, "`FILE` with the bearer tokens for announcing directory changes")
+	t.StringVar(&s.FleetKeyFile, "fleet-key-file", s.FleetKeyFile, "`FILE` with the keys of all sidecars, which authenticate what they keep in Redis, and their tokens")
 	t.DurationVar(&s.MaxAgeChange, "max-age-change", s.MaxAgeChange, "maximum age of unconfirmed facts for an action that changes something")
 	t.DurationVar(&s.MaxAgeUse, "max-age-use", s.MaxAgeUse, "maximum age of unconfirmed facts for any other action")
 	t.DurationVar(&s.Lease, "lease", s.Lease, "how long facts stay confirmed without a heartbeat of the change feed")

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
+	"github.com/wardkeeper/wardkeeper/pdp/fleetkey"
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/cache"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/httporigin"
@@ -20,8 +21,8 @@ type Config struct {
 }
 
 // Configure opens the application or the database that the settings name and configures the cache in front of it. It returns
-// nil if the settings name a file or no directory.
-func Configure(s *config.Settings, logger *slog.Logger) (cfg *Config, err error) {
+// nil if the settings name a file or no directory. keys authenticate what sidecars share; nil: nothing does.
+func Configure(s *config.Settings, keys *fleetkey.Keys, logger *slog.Logger) (cfg *Config, err error) {
 	if s.Directory == "" || config.KindOf(s.Directory) == config.FileDirectory {
 		return nil, nil
 	}
@@ -29,10 +30,11 @@ func Configure(s *config.Settings, logger *slog.Logger) (cfg *Config, err error)
 	cfg = &Config{Config: cache.Config{
 		Announced: m.Announced == config.AnnouncedAll, MaxAgeChange: s.MaxAgeChange, MaxAgeUse: s.MaxAgeUse, Lease: s.Lease,
 		TTL: m.TTL, NegativeTTL: m.NegativeTTL, FetchTimeout: m.FetchTimeout, Memory: int(m.Memory), Logger: logger,
+		FleetKey: keys,
 	}}
 	if s.Redis != "" {
 		redis := m.Redis
-		redis.URL, redis.Lease, redis.Logger = s.Redis, s.Lease, logger
+		redis.URL, redis.Lease, redis.Logger, redis.FleetKey = s.Redis, s.Lease, logger, keys
 		cfg.Redis = &redis
 	}
 	cfg.Origin, err = OpenOrigin(s, logger)

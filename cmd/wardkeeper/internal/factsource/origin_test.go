@@ -17,7 +17,7 @@ func TestMembershipSettingsReachTheSource(t *testing.T) {
 		writeFile(t, "sentinel", "its-password\n")+"}}")
 	s, err := config.Load(nil, map[string]string{config.FileFlag: file})
 	require.NoError(t, err)
-	cfg, err := Configure(s, nil)
+	cfg, err := Configure(s, nil, nil)
 	require.NoError(t, err)
 	require.False(t, cfg.Announced, "nobody announces")
 	require.Equal(t, []time.Duration{2 * time.Second, 9 * time.Second, 2 * time.Second, 3 * time.Minute, 7 * time.Second, 4 * time.Second},
@@ -31,12 +31,12 @@ func TestMembershipSettingsReachTheSource(t *testing.T) {
 	require.NoError(t, cfg.Origin.Close())
 
 	s.ChangesTokenFile = "some"
-	cfg, err = Configure(s, nil)
+	cfg, err = Configure(s, nil, nil)
 	require.NoError(t, err)
 	require.False(t, cfg.Announced, "whoever may announce need not announce everything")
 	require.NoError(t, cfg.Origin.Close())
 	require.NoError(t, s.Membership.Announced.Set("all"))
-	cfg, err = Configure(s, nil)
+	cfg, err = Configure(s, nil, nil)
 	require.NoError(t, err)
 	require.True(t, cfg.Announced)
 	require.NoError(t, cfg.Origin.Close())
@@ -50,7 +50,7 @@ func TestMembershipSettingsReachTheSource(t *testing.T) {
 	}
 	for _, directory := range []string{"", "directory.yaml"} {
 		s.Directory = directory
-		cfg, err = Configure(s, nil)
+		cfg, err = Configure(s, nil, nil)
 		require.NoError(t, err)
 		require.Nil(t, cfg)
 	}

@@ -1,6 +1,7 @@
 package status
 
 import (
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -35,6 +36,7 @@ type Report struct {
 	Requests    *Requests             `json:"requests,omitempty"`
 	Decisions   *Decisions            `json:"decisions,omitempty"`
 	Admission   *Admission            `json:"admission,omitempty"`
+	FleetKey    *FleetKey             `json:"fleet_key,omitempty"`
 	DecisionLog *DecisionLog          `json:"decision_log,omitempty"`
 	LogDropped  float64               `json:"log_lines_dropped,omitempty"`
 	Process     *Process              `json:"process,omitempty"`
@@ -88,6 +90,13 @@ type Admission struct {
 	Refused     map[string]float64 `json:"refused,omitempty"` // requests by reason
 	Overdue     float64            `json:"overdue,omitempty"`
 	Connections float64            `json:"connections_dropped,omitempty"`
+}
+
+// FleetKey tells about the keys that sidecars share.
+type FleetKey struct {
+	Signs    []string           `json:"signs"`              // the id of the key
+	Verifies []string           `json:"verifies,omitempty"` // ids of other keys
+	Refused  map[string]float64 `json:"refused,omitempty"`  // what they do not verify, by kind
 }
 
 // DecisionLog tells about the log of decisions.
@@ -168,6 +177,12 @@ func (s *Snapshot) Since(earlier *Snapshot, server string) *Report {
 	r.Admission = &Admission{
 		Refused: grown(m, before, "wardkeeper_http_refused_total", "reason"),
 		Overdue: count("wardkeeper_http_overdue_total"), Connections: count("wardkeeper_http_connections_dropped_total"),
+	}
+	if info := "wardkeeper_fleet_key_info"; m.has(info) {
+		r.FleetKey = &FleetKey{
+			Signs: slices.Sorted(maps.Keys(m.by(info, "key", "role", "signs"))), Verifies: slices.Sorted(maps.Keys(m.by(info, "key", "role", "verifies"))),
+			Refused: grown(m, before, "wardkeeper_fleet_key_refused_total", "what"),
+		}
 	}
 	if m.has("wardkeeper_decision_log_records_total") {
 		r.DecisionLog = &DecisionLog{

@@ -15,6 +15,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/client"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/metrics"
 	"github.com/wardkeeper/wardkeeper/pdp/decisionlog"
+	"github.com/wardkeeper/wardkeeper/pdp/fleetkey"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/cache"
 )
 
@@ -24,6 +25,7 @@ type fakeServer struct {
 	ready, revision   string
 	facts             cache.Status
 	decisions         decisionlog.Status
+	keys              fleetkey.Status
 	requests, refused *prometheus.CounterVec
 	seconds           *prometheus.HistogramVec
 	mux               http.ServeMux
@@ -41,6 +43,7 @@ func newFakeServer(t *testing.T) *fakeServer {
 	start := prometheus.NewGauge(prometheus.GaugeOpts{Name: "process_start_time_seconds"})
 	start.Set(float64(time.Now().Add(-90 * time.Minute).Unix()))
 	reg.MustRegister(metrics.Facts(func() cache.Status { return f.facts }), metrics.DecisionLog(func() decisionlog.Status { return f.decisions }, nil),
+		metrics.FleetKey(func() fleetkey.Status { return f.keys }),
 		f.requests, f.refused, f.seconds, start)
 	f.mux.HandleFunc("/ready", func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(f.status)
@@ -100,6 +103,7 @@ func TestCountsAreThoseOfTheInterval(t *testing.T) {
 	f.count("/access/v1/evaluation", "200", .005, 30)
 	f.count("/access/v1/evaluation", "503", 9, 10)
 	f.refused.WithLabelValues("busy").Add(10)
+	f.keys = fleetkey.Status{Keys: []string{"a1", "b2"}, Refused: []fleetkey.Refused{{Use: "page_token", Reason: "forged", Count: 4}, {Use: "stream_entry", Reason: "forged"}}}
 	after := f.read(t)
 	after.at = before.at.Add(2 * time.Second)
 	report := after.Since(before, "")
@@ -108,6 +112,7 @@ func TestCountsAreThoseOfTheInterval(t *testing.T) {
 	text := report.Text()
 	assert.Contains(t, text, "  requests      20/s; half within 10ms, 99 % within more than the greatest bound, in 2 s\n!               not 200: 503: 5.0/s\n")
 	assert.Contains(t, text, "! admission     busy: 5.0/s\n")
+	assert.Contains(t, text, "! fleet key     a1 signs, also verified: b2; not verified: page_token: 2.0/s\n")
 }
 
 func TestWhatIsNotKnownIsSaid(t *testing.T) {

@@ -213,6 +213,14 @@ func (r *Report) workLines(p *page) {
 }
 
 func (r *Report) storageLines(p *page) {
+	if k := r.FleetKey; k != nil {
+		text := strings.Join(k.Signs, ", ") + " signs" + prefixed(", also verified: ", strings.Join(k.Verifies, ", "))
+		var parts []string
+		for _, what := range slices.Sorted(maps.Keys(k.Refused)) {
+			parts = append(parts, what+": "+r.rate(k.Refused[what]))
+		}
+		p.line(r.Interval > 0 && len(parts) > 0, "fleet key", "%s%s", text, prefixed("; not verified: ", strings.Join(parts, ", ")))
+	}
 	if d := r.DecisionLog; d != nil {
 		if d.Failing {
 			p.line(true, "decision log", "records cannot be written")

@@ -123,11 +123,8 @@ func (f *Follower) begin(ctx context.Context) error {
 func (f *Follower) run(ctx context.Context) {
 	defer close(f.done)
 	for first := f.source.remote() && f.status.Attempt.At.IsZero(); ; first = false {
-		select {
-		case <-ctx.Done():
+		if !f.wait(ctx, f.pause(first)) {
 			return
-		case <-time.After(f.pause(first)):
-		case <-f.wake:
 		}
 		if _ = f.attempt(ctx); f.active() == nil && ctx.Err() == nil { // attempt logs its error
 			f.loadSaved(ctx) // the cause may have been repaired
@@ -136,22 +133,52 @@ func (f *Follower) run(ctx context.Context) {
 	}
 }
 
+// wait waits before the next attempt. It returns false when the follower is closed. The pause ends when the policy becomes stale.
+// That is looked for every second, since no timer notices a clock that is set or a machine that was suspended.
+func (f *Follower) wait(ctx context.Context, pause time.Duration) bool {
+	over := time.NewTimer(pause)
+	defer over.Stop()
+	look := time.NewTicker(time.Second)
+	defer look.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-over.C:
+			return true
+		case <-f.wake:
+			return true
+		case <-look.C:
+			if !f.loggedStale && f.Stale() {
+				f.logStale()
+				return true
+			}
+		}
+	}
+}
+
 // maxFirstPause is the longest pause before a server is asked for the first time, if a policy from disk decides meanwhile.
 const maxFirstPause = 10 * time.Second
 
+// maxUselessPause is the longest pause while nothing is decided, because there is no policy or it is stale. Half of it is added by
+// chance.
+const maxUselessPause = 2 * time.Second
+
 // pause returns how long to wait before the next attempt; first says that there was none, since the policy came from disk.
-// The pause ends when the policy becomes stale, so that this is logged, and a policy that is stale already is not waited
-// with.
+// A policy that is stale then is not waited with.
 func (f *Follower) pause(first bool) time.Duration {
 	between := f.source.pause(f.failures, f.status.Attempt.Outcome == Activated)
 	if first {
 		between = interval{0, min(between.min, maxFirstPause)}
 	}
-	pause := between.min + time.Duration(f.cfg.random(int64(between.max-between.min)+1))
-	if at := f.confirmed.Load(); at != nil && f.cfg.Source.maxAge > 0 && !f.loggedStale {
-		pause = min(pause, max(time.Until(at.Add(f.cfg.Source.maxAge)), 0)+time.Millisecond)
+	switch {
+	case first && f.Stale():
+		return 0
+	case f.source.remote() && (f.active() == nil || f.Stale()):
+		between.min = min(between.min, maxUselessPause)
+		between.max = min(between.max, maxUselessPause+maxUselessPause/2)
 	}
-	return pause
+	return between.min + time.Duration(f.cfg.random(int64(between.max-between.min)+1))
 }
 
 // Renew asks the source now, over a new connection. If a request is in flight, another follows it.

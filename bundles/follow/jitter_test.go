@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/bundles"
 )
 
 // arrivals returns when each of the followers asks its server, if all start at once with a policy from disk.
@@ -14,6 +16,7 @@ func arrivals(followers, requests int, p Polling) []time.Duration {
 	var all []time.Duration
 	for i := range followers {
 		f := &Follower{source: &httpSource{polling: p}, cfg: Config{Source: &BundleSource{}}}
+		f.status.Active = &bundles.Revision{}
 		f.cfg.random = rand.New(rand.NewPCG(uint64(i), 1)).Int64N
 		at := time.Duration(0)
 		for n := range requests {
@@ -69,6 +72,7 @@ func TestFollowersThatFailTogetherDoNotArriveTogether(t *testing.T) {
 			var all []time.Duration
 			for i := range 1000 {
 				f := &Follower{source: &httpSource{polling: Polling{Min: time.Minute, Max: 2 * time.Minute}}, cfg: Config{Source: &BundleSource{}}}
+				f.status.Active = &bundles.Revision{}
 				f.cfg.random = rand.New(rand.NewPCG(uint64(i), 2)).Int64N
 				at := time.Duration(0)
 				for f.failures = 1; f.failures <= failures; f.failures++ {
@@ -81,15 +85,18 @@ func TestFollowersThatFailTogetherDoNotArriveTogether(t *testing.T) {
 	}
 }
 
-// A policy that has become stale decides nothing, so its source is asked at once.
+// A policy that is stale decides nothing, so its source is asked at once, and then every few seconds.
 func TestStalePolicyIsNotWaitedWith(t *testing.T) {
 	f := &Follower{source: &httpSource{polling: Polling{Min: time.Hour, Max: 2 * time.Hour}}, cfg: Config{Source: &BundleSource{maxAge: time.Minute}}}
 	f.cfg.random = func(n int64) int64 { return n - 1 }
+	require.Equal(t, 3*time.Second, f.pause(false), "there is no policy")
+	f.status.Active = &bundles.Revision{}
 	require.Equal(t, maxFirstPause, f.pause(true))
 	require.Equal(t, 2*time.Hour, f.pause(false))
 	long := time.Now().Add(-time.Hour)
 	f.confirmed.Store(&long)
-	require.Equal(t, time.Millisecond, f.pause(true))
+	require.Zero(t, f.pause(true))
+	require.Equal(t, 3*time.Second, f.pause(false))
 }
 
 func TestBackoffKeepsItsBounds(t *testing.T) {

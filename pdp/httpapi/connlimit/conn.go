@@ -18,7 +18,7 @@ type Conn struct {
 	net.Conn
 	limiter    *Limiter
 	phase      atomic.Int32
-	phaseStart atomic.Int64 // Unix time in nanoseconds
+	phaseStart atomic.Int64 // by monotonic
 
 	http2     atomic.Bool  // if set, phaseBusy means only that a request has begun
 	responses atomic.Int32 // HTTP/2 responses being computed
@@ -57,8 +57,14 @@ func (c *Conn) evictionRank(now int64) int {
 
 func (c *Conn) setPhase(phase int32) {
 	c.phase.Store(phase)
-	c.phaseStart.Store(time.Now().UnixNano())
+	c.phaseStart.Store(monotonic())
 }
+
+var start = time.Now()
+
+// monotonic returns the time since the start in nanoseconds. Setting the clock back would make the connections of before look
+// younger than those that are at work.
+func monotonic() int64 { return int64(time.Since(start)) }
 
 // Close closes the connection and makes room for another one.
 func (c *Conn) Close() error {
@@ -96,7 +102,7 @@ func (c *Conn) EndResponse() { c.addResponse(-1) }
 
 func (c *Conn) addResponse(n int32) {
 	if c != nil {
-		c.phaseStart.Store(time.Now().UnixNano())
+		c.phaseStart.Store(monotonic())
 		c.responses.Add(n)
 	}
 }

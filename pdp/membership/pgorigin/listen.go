@@ -18,7 +18,7 @@ import (
 const (
 	heartbeatsUntilLost = 5
 	minReconnectDelay   = 50 * time.Millisecond
-	maxReconnectDelay   = 5 * time.Second
+	maxReconnectDelay   = 2 * time.Second // half of it more at most: facts are confirmed within five seconds of an outage's end
 )
 
 var errNoHeartbeat = errors.New("no heartbeat on the listening connection")

@@ -41,7 +41,8 @@ const adminCount = 6
 // newRevocationTest fills a database, and starts three sidecars whose facts are confirmed.
 func newRevocationTest(t testing.TB, redis string, announces bool) *revocationTest {
 	t.Helper()
-	f := &revocationTest{t: t, database: servertest.StartPostgres(t), announces: announces, client: &http.Client{Timeout: servertest.Timeout}}
+	f := &revocationTest{t: t, database: servertest.StartPostgres(t), announces: announces, client: &http.Client{Timeout: servertest.Timeout},
+		log: revocationLog{maxAge: 5 * time.Second}}
 	document := strings.Builder{}
 	document.WriteString(`{"locations":[{"id":"metro","kind":"region","model":"regional"},{"id":"north","kind":"division","parent":"metro"},` +
 		`{"id":"ghi","kind":"facility","parent":"north"}],"users":[{"id":"jane","default_location":"ghi","assignments":[{"location":"ghi","role":"ed_normal"}]}`)
@@ -133,41 +134,68 @@ func (f *revocationTest) announce(n int, w adminChange) (token string) {
 		body = fmt.Sprintf(`{"users":[{"id":%q}]}`, w.id)
 	}
 	for ; ; n++ {
-		r, err := http.NewRequest(http.MethodPost, f.sidecars[n%len(f.sidecars)].url+"/v1/membership/changes", strings.NewReader(body))
-		require.NoError(f.t, err)
-		r.Header.Set("Content-Type", "application/json")
-		r.Header.Set("Authorization", "Bearer "+changesToken)
-		answer, err := f.client.Do(r)
-		if err == nil {
-			var taken struct{ Token string }
-			err = json.NewDecoder(answer.Body).Decode(&taken)
-			_ = answer.Body.Close()
-			if answer.StatusCode == http.StatusOK && err == nil {
-				return taken.Token
-			}
+		if token, err := announceTo(f.client, f.sidecars[n%len(f.sidecars)].url, body); err == nil {
+			return token
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
 }
 
-// ask asks whether an administrator may edit Jane, and logs the answer and the version of the record that decided it.
+// announceTo announces changes to a sidecar. It returns the token.
+func announceTo(client *http.Client, url, body string) (token string, err error) {
+	r, err := http.NewRequest(http.MethodPost, url+"/v1/membership/changes", strings.NewReader(body))
+	if err != nil {
+		return "", err
+	}
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Authorization", "Bearer "+changesToken)
+	answer, err := client.Do(r)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = answer.Body.Close() }()
+	var taken struct{ Token string }
+	if err := json.NewDecoder(answer.Body).Decode(&taken); err != nil || answer.StatusCode != http.StatusOK {
+		return "", fmt.Errorf("status %d, %w", answer.StatusCode, err)
+	}
+	return taken.Token, nil
+}
+
+// ask asks whether an administrator may edit Jane, and logs the answer.
 func (f *revocationTest) ask(sidecar int, id, token string) (allowed, answered bool) {
-	r := adminAnswer{sidecar: sidecar, id: id, token: token != "", at: time.Now()}
+	a, status, err := askAbout(f.client, f.sidecars[sidecar].url, id, token)
+	if err != nil || status != http.StatusOK {
+		f.log.addFailure()
+		return false, false
+	}
+	require.NotZero(f.t, a.version)
+	a.sidecar = sidecar
+	f.log.addAnswer(a)
+	return a.allowed, true
+}
+
+// askAbout asks whether an administrator may edit Jane. The answer has the version of the record that decided it.
+func askAbout(client *http.Client, url, id, token string) (a adminAnswer, status int, err error) {
+	a = adminAnswer{id: id, token: token != "", at: time.Now()}
 	atLeast := ""
 	if token != "" {
 		atLeast = fmt.Sprintf(`,"at_least":%q`, token)
 	}
-	answer, err := f.client.Post(f.sidecars[sidecar].url+evaluationPath, "application/json", strings.NewReader(fmt.Sprintf(
+	r, err := http.NewRequest(http.MethodPost, url+evaluationPath, strings.NewReader(fmt.Sprintf(
 		`{"subject":{"type":"user","id":%q},"action":{"name":"user.edit"},"resource":{"type":"user","id":"jane"},"context":{"current_location":"metro","include":["freshness"]%s}}`, id, atLeast)))
 	if err != nil {
-		f.log.addFailure()
-		return false, false
+		return a, 0, err
 	}
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Idempotency-Key", "-") // the client may ask again if the server has closed an idle connection
+	answer, err := client.Do(r)
+	if err != nil {
+		return a, 0, err
+	}
+	defer func() { _ = answer.Body.Close() }()
 	body, err := io.ReadAll(answer.Body)
-	_ = answer.Body.Close()
 	if err != nil || answer.StatusCode != http.StatusOK {
-		f.log.addFailure()
-		return false, false
+		return a, answer.StatusCode, err
 	}
 	var said struct {
 		Decision bool
@@ -181,14 +209,14 @@ func (f *revocationTest) ask(sidecar int, id, token string) (allowed, answered b
 			}
 		}
 	}
-	require.NoError(f.t, json.Unmarshal(body, &said), string(body))
+	if err := json.Unmarshal(body, &said); err != nil {
+		return a, answer.StatusCode, fmt.Errorf("%w: %s", err, body)
+	}
 	for _, record := range said.Context.Freshness.Records {
 		if record.Type == "user" && record.ID == id {
-			r.version, r.confirmed = record.Version, record.Vouched
+			a.version, a.confirmed = record.Version, record.Vouched
 		}
 	}
-	require.NotZero(f.t, r.version, string(body))
-	r.allowed = said.Decision
-	f.log.addAnswer(r)
-	return r.allowed, true
+	a.allowed = said.Decision
+	return a, answer.StatusCode, nil
 }

@@ -9,6 +9,8 @@ import (
 // revocationLog records when each change was written, and which version decided each question. Afterwards every answer is
 // checked against the changes.
 type revocationLog struct {
+	maxAge time.Duration // of facts that are not confirmed
+
 	mu          sync.Mutex
 	changes     map[string][]adminChange // by administrator, in order
 	answers     []adminAnswer
@@ -72,14 +74,13 @@ func (l *revocationLog) addDisruption(s span) {
 
 // The guarantees, and the tolerance for a busy machine.
 const (
-	budget    = 5 * time.Second
 	lease     = time.Second
 	tolerance = time.Second
 )
 
 // violations lists the answers that break the guarantees. knownSince returns the time from which a sidecar must learn of a
 // change: when it was committed, or when it was announced. The lease applies to confirmed records. A sidecar that is too busy
-// to receive heartbeats confirms none, and then the budget applies.
+// to receive heartbeats confirms none, and then the maximum age applies.
 func (l *revocationLog) violations(knownSince func(adminChange) time.Time) []string {
 	var all []string
 	for _, a := range l.answers {
@@ -92,7 +93,7 @@ func (l *revocationLog) violations(knownSince func(adminChange) time.Time) []str
 				continue
 			}
 			late := a.at.Sub(knownSince(w))
-			if late > budget+tolerance || late > lease+tolerance && a.confirmed && !l.disruptedBetween(knownSince(w), a.at) || a.token && late > 0 {
+			if late > l.maxAge+tolerance || late > lease+tolerance && a.confirmed && !l.disruptedBetween(knownSince(w), a.at) || a.token && late > 0 {
 				all = append(all, fmt.Sprintf("sidecar %d answered %t to %s by version %d, %v after version %d",
 					a.sidecar, a.allowed, a.id, a.version, late, w.version))
 				break

@@ -188,6 +188,18 @@ func (p *Postgres) Stop() {
 	p.stop()
 }
 
+// Kill ends the server at once, as a crash does: the next start recovers its data.
+func (p *Postgres) Kill() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.process != nil {
+		p.signalAll(syscall.SIGCONT)
+		_ = p.process.Process.Signal(syscall.SIGQUIT)
+		_ = p.process.Wait()
+		p.process = nil
+	}
+}
+
 // end stops the server at the end of the test, and shows its log if the test has failed.
 func (p *Postgres) end() {
 	p.Stop()

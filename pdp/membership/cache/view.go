@@ -113,7 +113,7 @@ func (v *cachedView) join(ctx context.Context, e *entry) (*viewedUser, error) {
 		at := e.user.record.Assignments[i].Location
 		t, err := v.organization(ctx, at)
 		switch {
-		case ctx.Err() != nil:
+		case err != nil && ctx.Err() != nil:
 			return nil, err
 		case err != nil: // the question may be about another organization
 			if _, ok := errors.AsType[*facts.Suspended](err); !ok {

@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"context"
 	"sync"
 	"testing"
 	"time"
@@ -134,5 +135,21 @@ func TestFirstReaderDeterminesView(t *testing.T) {
 		tree, err := c.organization(t.Context(), view.need, "clinic")
 		require.NoError(t, err)
 		assert.Same(t, gone, view.remember("clinic", tree))
+	})
+}
+
+// Its time may be over between the organization, which was found, and the next look at the context.
+func TestQuestionThatEndsWhileItsFactsAreJoinedHasThemOrAnError(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
+		c := openCache(t, o, h.connect(), nil)
+		waitHeartbeat()
+		assertRole(t, c, "jane", "ed_normal")
+		v, err := c.View(t.Context(), facts.Requirement{})
+		require.NoError(t, err)
+		over, cancel := context.WithCancel(t.Context())
+		cancel()
+		if jane, err := v.User(over, "jane"); err == nil {
+			require.NotNil(t, jane)
+		}
 	})
 }

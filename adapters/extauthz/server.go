@@ -39,7 +39,7 @@ type Config struct {
 	// Checker returns the current checker. It is called for each request, so that the route file can be replaced.
 	Checker func() *check.Checker
 	// Authenticate returns the name of a proxy and the context of what it asks. authorization has the values of that name in the
-	// call's metadata, state is nil without TLS. The error says why the proxy may not ask. A nil function means that any client
+	// call's metadata, state is nil without TLS. The name is empty if nobody has to prove who it is. The error says why the proxy may not ask. A nil function means that any client
 	// that can connect may.
 	Authenticate func(ctx context.Context, authorization []string, state *tls.ConnectionState) (known context.Context, name string, err error)
 	// TLS is for every connection but those over Unix sockets; nil means that none speaks TLS.
@@ -178,7 +178,7 @@ func (s *Server) check(ctx context.Context, attributes *authv3.AttributeContext)
 			s.log.WarnContext(ctx, "a proxy has no valid token: it must send authorization, as Bearer, in initial_metadata", "error", err)
 			return request, name, unavailable()
 		}
-		ctx, caller, fromProxy = known, name, true
+		ctx, caller, fromProxy = known, name, fromProxy || name != ""
 	}
 	request, err := requestOf(attributes, fromProxy)
 	if err != nil {

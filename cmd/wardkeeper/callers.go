@@ -70,10 +70,12 @@ func keysClient(caFile string, logger *slog.Logger) (*http.Client, error) {
 	return &http.Client{Transport: transport}, nil
 }
 
-// proxyAuthenticator returns how proxies that call over gRPC prove who they are, or nil if they need not.
+// proxyAuthenticator returns how proxies that call over gRPC prove who they are. The name is empty if they need not.
 func proxyAuthenticator(clients *callers.Callers) func(context.Context, []string, *tls.ConnectionState) (context.Context, string, error) {
 	if !clients.Requires(httpapi.RoleAsk) {
-		return nil
+		return func(ctx context.Context, _ []string, state *tls.ConnectionState) (context.Context, string, error) {
+			return ctx, "", clients.CheckCertificate(state)
+		}
 	}
 	return func(ctx context.Context, authorization []string, state *tls.ConnectionState) (context.Context, string, error) {
 		caller, err := clients.Authenticate(ctx, httpapi.Credentials{Authorization: authorization, TLS: state})

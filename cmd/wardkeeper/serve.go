@@ -144,6 +144,7 @@ func (p process) serve(ctx context.Context, s *config.Settings, faults error) er
 		return &exitError{statusFailed, faults}
 	}
 	clients.WarnIfExposed()
+	warnIfReadable(logger, s.TLSKeyFile, s.DecisionLog.KeyFile, s.DecisionLog.PseudonymKeyFile)
 	warnIfReplaceable(slices.Concat(s.Addr, s.ExtAuthz, s.OperationsAddr).Parsed(), logger)
 	if s.Check {
 		return p.reportCheck(s, side)

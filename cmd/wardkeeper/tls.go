@@ -6,6 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/callers"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/metrics"
 	"github.com/wardkeeper/wardkeeper/pdp/rotation"
@@ -28,6 +29,15 @@ func openTLS(s *config.Settings, logger *slog.Logger) (*serverTLS, error) {
 		return nil, err
 	}
 	return &serverTLS{opened}, nil
+}
+
+// warnIfReadable logs a warning for each file with a key that every user of the machine can read. A path may be empty.
+func warnIfReadable(logger *slog.Logger, keyFiles ...string) {
+	for _, file := range keyFiles {
+		if file != "" && callers.WorldReadable(file) {
+			logger.Warn("Every user of this machine can read the key: remove that permission (chmod o-r).", "file", file)
+		}
+	}
 }
 
 // config returns the configuration of listeners; nil if they do not speak TLS.

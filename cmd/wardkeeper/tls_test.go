@@ -13,6 +13,7 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -249,6 +250,27 @@ func TestClientCertificates(t *testing.T) {
 	}
 }
 
+// Connections live for as long as somebody asks over them, whoever the callers are.
+func TestConnectionOutlivesItsAuthority(t *testing.T) {
+	t.Parallel()
+	a, clients := newAuthority(t), newAuthority(t)
+	for name, args := range map[string][]string{"no callers": nil, "callers by token": {"--token-file", writeFile(t, "token", firstToken)}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ca := writeFile(t, "clients.pem", clients.pem)
+			d := startServer(t, append(append(a.serverFiles(t), "--directory", testDirectory, "--tls-client-ca-file", ca), args...)...)
+			client := a.client(t, clients.forClient(t, "portal", nil))
+			status := func() int {
+				w, _ := send(t, client, "POST", d.url+evaluationPath, "Bearer "+firstToken, viewJane)
+				return w.StatusCode
+			}
+			require.Equal(t, http.StatusOK, status())
+			replaceFile(t, ca, []byte(newAuthority(t).pem))
+			waitUntil(t, "the certificate is refused", func() bool { return status() == http.StatusUnauthorized })
+		})
+	}
+}
+
 func TestTLSOfEnvoysAddress(t *testing.T) {
 	t.Parallel()
 	a := newAuthority(t)
@@ -296,8 +318,10 @@ func TestFaultsOfTLSAreReportedTogether(t *testing.T) {
 		}
 		assert.NotContains(t, got.err, "PRIVATE", name)
 	}
+	require.NoError(t, os.Chmod(goodKey, 0o644))
 	got := run(t, nil, "serve", "--check", "--directory", testDirectory, "--addr", "0.0.0.0:0", "--tls-cert-file", good, "--tls-key-file", goodKey, "--tls-client-ca-file", good)
 	assert.Equal(t, statusOK, got.status, got)
+	assert.Contains(t, got.err, "Every user of this machine can read the key: remove that permission (chmod o-r).")
 }
 
 // A connection that does not begin its handshake gives way, and stopping does not wait for it.

@@ -34,6 +34,9 @@ type Callers interface {
 	// caller sends too many; it has a method Unavailable that returns true if it cannot be determined who the caller is; any
 	// other means that the credentials are those of no caller.
 	Authenticate(ctx context.Context, sent Credentials) (*Caller, error)
+	// CheckCertificate returns an error if a connection has a client certificate that is not valid any more. It is for requests
+	// whose caller need not be known; Authenticate checks the same. state may be nil.
+	CheckCertificate(state *tls.ConnectionState) error
 	// Requires reports whether a caller needs the role, or everybody has it. The result never changes.
 	Requires(role Role) bool
 	// Methods returns how callers can prove who they are. The result never changes.
@@ -82,7 +85,13 @@ func requireRole(role Role, h handler) handler {
 // authorize finds out who sends a request, and returns an error unless the caller has the role.
 func (rc *requestContext) authorize(role Role) error {
 	callers := rc.server.callers
-	if callers == nil || !callers.Requires(role) {
+	if callers == nil {
+		return nil
+	}
+	if !callers.Requires(role) {
+		if err := callers.CheckCertificate(rc.r.TLS); err != nil {
+			return rc.refuse(err)
+		}
 		return nil
 	}
 	caller, err := callers.Authenticate(rc.r.Context(), Credentials{rc.r.Header["Authorization"], rc.r.TLS})
@@ -167,8 +176,11 @@ const proxyTokenField = "X-Wardkeeper-Token"
 // authorizeProxy is authorize for proxies. proven is false if proxies need not prove who they are.
 func (rc *requestContext) authorizeProxy() (proven bool, err error) {
 	callers := rc.server.callers
-	if callers == nil || !callers.Requires(RoleAsk) {
+	if callers == nil {
 		return false, nil
+	}
+	if !callers.Requires(RoleAsk) {
+		return false, callers.CheckCertificate(rc.r.TLS)
 	}
 	sent := Credentials{TLS: rc.r.TLS}
 	for _, token := range rc.r.Header[proxyTokenField] {

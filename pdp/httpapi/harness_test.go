@@ -3,6 +3,7 @@ package httpapi
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"io"
@@ -201,6 +202,8 @@ func (c testCallers) Requires(role Role) bool {
 	}
 	return c.ask != nil
 }
+
+func (testCallers) CheckCertificate(*tls.ConnectionState) error { return nil }
 
 func (testCallers) Methods() Methods { return Methods{Bearer: true} }
 

@@ -18,7 +18,7 @@ const (
 	// TimestampGranularity exceeds the resolution of any file system's clock: two writes within it can leave the same
 	// modification time.
 	TimestampGranularity = 2 * time.Second
-	// settleTimeout is how long [Open] waits for a file that is being written.
+	// settleTimeout is how long a file may be written before that counts as a fault. [Open] waits for so long.
 	settleTimeout = 5 * time.Second
 )
 
@@ -45,6 +45,7 @@ type Value[T any] struct {
 	good      T
 	contents  [][]byte
 	states    []os.FileInfo // when the files were last read; nil if they must be read again
+	unsettled time.Time     // since when they have been written without an end; zero if they are not
 	lastFault string        // why good does not match the files; "" if it does
 }
 
@@ -101,7 +102,13 @@ func (v *Value[T]) reload() {
 	before := v.contents
 	err := v.read()
 	switch {
-	case Unsettled(err): // the next call reads it again
+	case !Unsettled(err):
+		v.unsettled = time.Time{}
+	case v.unsettled.IsZero():
+		v.unsettled = time.Now()
+	}
+	switch {
+	case Unsettled(err) && time.Since(v.unsettled) < settleTimeout: // the next call reads it again
 	case err != nil:
 		v.states = nil
 		if err.Error() != v.lastFault {

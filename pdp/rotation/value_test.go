@@ -146,6 +146,22 @@ func TestPartlyWrittenFileIsNotRead(t *testing.T) {
 	assert.Equal(t, "half", v.Get())
 	assert.NotContains(t, log.String(), "level=WARN", "writing a file is not a fault")
 
+	// A writer that does not end keeps a secret in force that should be withdrawn.
+	file, err = os.OpenFile(path, os.O_WRONLY|os.O_TRUNC, 0)
+	require.NoError(t, err)
+	assert.Equal(t, "half", v.Get())
+	v.unsettled = v.unsettled.Add(-settleTimeout)
+	for range 3 {
+		assert.Equal(t, "half", v.Get())
+	}
+	assert.Equal(t, 1, log.count("the word cannot be used, the last good content stays in force"))
+	assert.Contains(t, log.String(), "is being written")
+	_, err = file.WriteString("full")
+	require.NoError(t, err)
+	require.NoError(t, file.Close())
+	assert.Equal(t, "full", v.Get())
+	assert.Equal(t, 1, log.count("the word can be used again"))
+
 	// Open waits for the writer.
 	file, err = os.OpenFile(path, os.O_WRONLY|os.O_TRUNC, 0)
 	require.NoError(t, err)

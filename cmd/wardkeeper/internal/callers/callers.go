@@ -2,6 +2,7 @@ package callers
 
 import (
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -41,7 +42,7 @@ type Config struct {
 	Callers  []Caller
 	Verifier Verifier // required if a caller has a JWTClaim
 	Issuer   string   // of the tokens that Verifier accepts
-	// ClientCAs returns the authorities of client certificates in force. It is required if a caller is recognized by one.
+	// ClientCAs returns the authorities of client certificates in force. It is required if clients may have one.
 	ClientCAs func() *x509.CertPool
 	Logger    *slog.Logger
 }
@@ -234,10 +235,18 @@ func (c *Callers) Authenticate(ctx context.Context, sent httpapi.Credentials) (*
 	return &e.is, nil
 }
 
+// CheckCertificate implements [httpapi.Callers].
+func (c *Callers) CheckCertificate(state *tls.ConnectionState) error {
+	return c.certificates.check(state, c.entries, time.Now())
+}
+
 // recognize goes by the Authorization field if there is one, and by the client certificate if there is none.
 func (c *Callers) recognize(ctx context.Context, sent httpapi.Credentials) (*entry, error) {
 	if len(sent.Authorization) == 0 {
 		return c.certificates.find(sent.TLS, c.entries, time.Now())
+	}
+	if err := c.CheckCertificate(sent.TLS); err != nil {
+		return nil, err
 	}
 	p, ok := parseAuthorization(sent.Authorization)
 	if !ok {

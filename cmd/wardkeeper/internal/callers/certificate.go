@@ -36,10 +36,33 @@ type verified struct {
 	of    *entry // nil if it is nobody's
 }
 
+// find returns the caller that has the certificate of a connection.
 func (c *certificates) find(state *tls.ConnectionState, entries []*entry, now time.Time) (*entry, error) {
-	if c.authorities == nil || state == nil || len(state.VerifiedChains) == 0 {
+	if !c.has(state) {
 		return nil, errNoCertificate
 	}
+	owner, err := c.owner(state, entries, now)
+	if err == nil && owner == nil {
+		err = errUnknown
+	}
+	return owner, err
+}
+
+// check returns an error if a connection has a certificate that is not valid any more.
+func (c *certificates) check(state *tls.ConnectionState, entries []*entry, now time.Time) error {
+	if !c.has(state) {
+		return nil
+	}
+	_, err := c.owner(state, entries, now)
+	return err
+}
+
+func (c *certificates) has(state *tls.ConnectionState) bool {
+	return c.authorities != nil && state != nil && len(state.VerifiedChains) > 0
+}
+
+// owner verifies the certificate of a connection. It returns nil if the certificate is nobody's.
+func (c *certificates) owner(state *tls.ConnectionState, entries []*entry, now time.Time) (*entry, error) {
 	leaf, pool := state.PeerCertificates[0], c.authorities()
 	if pool == nil { // it would stand for the system's authorities
 		return nil, errNoCertificate
@@ -53,9 +76,6 @@ func (c *certificates) find(state *tls.ConnectionState, entries []*entry, now ti
 		}
 		known = verified{until, ownerOf(leaf, entries)}
 		c.remember(key, pool, known)
-	}
-	if known.of == nil {
-		return nil, errUnknown
 	}
 	return known.of, nil
 }

@@ -3,6 +3,7 @@ package decisionlog
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"fmt"
 	"io"
 	"maps"
@@ -359,6 +360,23 @@ func TestWriterNoticesThatItsSegmentIsGone(t *testing.T) {
 			require.ErrorAs(t, err, &fault)
 		})
 	}
+}
+
+// What was written to a folder while it was elsewhere is no fault once it is back.
+func TestFolderIsMovedAwayAndBack(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "log")
+	l := open(t, Config{Dir: dir})
+	add(t, l, numbered(1, 3)...)
+	require.NoError(t, os.Rename(dir, dir+".1"))
+	written := make(chan error, 1)
+	go func() { written <- l.Append(context.Background(), []byte(numbered(4, 4)[0])) }()
+	waitFor(t, "the loss is known", func() bool { return l.Status().Failing != nil })
+	require.NoError(t, os.Rename(dir+".1", dir))
+	require.NoError(t, <-written)
+	add(t, l, numbered(5, 5)...)
+	closeLog(t, l)
+	require.Equal(t, numbered(1, 5), readAll(t, dir))
+	verified(t, dir)
 }
 
 // Whoever may write to the folder must not have the log write elsewhere, or readers wait for a pipe.

@@ -223,9 +223,7 @@ func (w *writer) put(batch []*entry, end bool) error {
 		return w.undo(err, true)
 	}
 	if now, err := os.Lstat(w.path()); err != nil || !os.SameFile(now, w.named) {
-		err := fmt.Errorf("%s was removed or replaced", segmentName(w.number, false))
-		w.finish()
-		return err
+		return w.undo(fmt.Errorf("%s was removed or replaced", segmentName(w.number, false)), true)
 	}
 	w.chain, w.buf = next, buf
 	w.size += int64(len(buf))
@@ -242,10 +240,10 @@ func (w *writer) put(batch []*entry, end bool) error {
 	return nil
 }
 
-// undo removes what was written in part. If that fails, or if a sync failed, after which nobody knows what is on disk, the rest of
-// the segment is left behind and another one begins.
-func (w *writer) undo(cause error, syncFailed bool) error {
-	if err := w.file.Truncate(w.size); err != nil || syncFailed {
+// undo removes what was written in part. If that fails, or if nobody knows what is on disk, because a sync failed or another file
+// has the name, the rest of the segment is left behind and another one begins.
+func (w *writer) undo(cause error, unknown bool) error {
+	if err := w.file.Truncate(w.size); err != nil || unknown {
 		w.leaves = leavesUnsynced
 		w.finish()
 	}

@@ -43,7 +43,8 @@ func BenchmarkServeRecorded(b *testing.B) {
 			return cmd
 		}
 		servers = append(servers, &recordedServer{name: c[0], daemon: startServerBy(b, discard, "127.0.0.1:0",
-			"--directory", filepath.Join("..", "..", "testdata", "directories", "bench.yaml"), "--config", settings)})
+			"--directory", filepath.Join("..", "..", "testdata", "directories", "bench.yaml"), "--config", settings,
+			"--evaluation-timeout", "1m", "--request-timeout", "1m")}) // the machine may be busy
 	}
 	for _, s := range servers { // warm up
 		s.ask(b)

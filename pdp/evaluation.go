@@ -15,6 +15,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/bundles"
 	"github.com/wardkeeper/wardkeeper/bundles/input"
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
+	"github.com/wardkeeper/wardkeeper/pdp/tracing"
 )
 
 // evaluation decides a question, a batch or a page of a search under one policy and one view of the directory. It is not
@@ -27,6 +28,7 @@ type evaluation struct {
 	overrun  *time.Timer   // of limitTime
 	// lastMatched reports whether the last candidate of a list was a hit.
 	lastMatched bool
+	spans       int     // that may still be traced
 	record      *Record // of the question that is decided; nil if it is not recorded
 }
 
@@ -57,8 +59,24 @@ func (e *Engine) begin(ctx context.Context, questions ...Request) (ev *evaluatio
 		}
 		p = e.policy.Load()
 	}
-	return &evaluation{Policy: p, engine: e,
-		facts: facts.Builder{View: view, Lenient: p.disclosed != nil, Subjects: e.evictor, Users: e.evictor}}, nil
+	ev = &evaluation{Policy: p, engine: e,
+		facts: facts.Builder{View: view, Lenient: p.disclosed != nil, Subjects: e.evictor, Users: e.evictor}}
+	if tracing.On(ctx) {
+		ev.spans = maxSpans
+	}
+	return ev, nil
+}
+
+// maxSpans limits the spans of a batch or a page: the first questions show what there is to see.
+const maxSpans = 64
+
+// startSpan begins a span, if the evaluation is traced.
+func (ev *evaluation) startSpan(ctx context.Context, what string) (context.Context, tracing.Span) {
+	if ev.spans == 0 {
+		return ctx, tracing.Span{}
+	}
+	ev.spans--
+	return tracing.Start(ctx, what)
 }
 
 // view takes a view of the source. It fails if the source has none.
@@ -177,7 +195,9 @@ func (ev *evaluation) ask(ctx context.Context, r Request, query *bundles.Query) 
 	if err != nil {
 		return answer{}, err
 	}
-	term, err := evaluate(ctx, query, in)
+	evaluating, span := ev.startSpan(ctx, "evaluate")
+	term, err := evaluate(evaluating, query, in)
+	span.EndWith(err)
 	if err != nil {
 		return answer{}, err
 	}
@@ -210,7 +230,10 @@ func (ev *evaluation) askOne(ctx context.Context, r Request, query *bundles.Quer
 // input returns what the policy reads of a question, and the facts. The facts are nil if there is no source.
 func (ev *evaluation) input(ctx context.Context, r Request, reads facts.Reads) (in *input.Object, f *facts.Facts, err error) {
 	if ev.facts.View != nil {
-		if f, err = ev.facts.Gather(ctx, r, ev.catalogue[r.Action.Name].Action); err != nil {
+		gathering, span := ev.startSpan(ctx, "facts")
+		f, err = ev.facts.Gather(gathering, r, ev.catalogue[r.Action.Name].Action)
+		span.EndWith(err)
+		if err != nil {
 			return nil, nil, asError(ctx, err)
 		}
 	}

@@ -24,9 +24,9 @@ func mayImport(from, to string) bool {
 	case to == "pdp/deadline": // a leaf
 		return from == "pdp" || from == "pdp/httpapi"
 	case to == "pdp/outage": // a leaf
-		return from == "adapters/identity" || from == "bundles/follow" || strings.HasPrefix(from, "pdp/membership/")
+		return from == "adapters/identity" || from == "bundles/follow" || strings.HasPrefix(from, "pdp/membership/") || strings.HasPrefix(from, "cmd/")
 	case to == "pdp/tracing": // a leaf
-		return from == "pdp/httpapi" || from == "adapters/extauthz"
+		return slices.Contains([]string{"pdp", "pdp/httpapi", "pdp/membership/cache", "pdp/membership/httporigin", "adapters/extauthz"}, from) || strings.HasPrefix(from, "cmd/")
 	case to == "pdp/fleetkey": // almost a leaf
 		return slices.Contains([]string{"pdp", "pdp/paging", "pdp/membership/cache", "pdp/membership/redisstore"}, from) || strings.HasPrefix(from, "cmd/")
 	case from == "pdp/fleetkey":
@@ -134,6 +134,7 @@ var restricted = map[string][]string{
 	"github.com/jackc/pgx":              {"pdp/membership/pgorigin", "pdp/membership/servertest"},
 	"google.golang.org/grpc":            {"adapters/grpc", "adapters/extauthz", "adapters/extauthz/envoytest"},
 	"github.com/envoyproxy/":            {"adapters/extauthz", "adapters/extauthz/envoytest"},
+	"go.opentelemetry.io/otel":          {"pdp/tracing", "cmd/wardkeeper/internal/traces"},
 	"github.com/open-policy-agent/opa/": {"bundles", "bundles/input", "bundles/plan", "bundles/follow", "bundles/release", "bundles/internal/bundletest", "pdp", "pdp/facts", "pdp/proof", "pdp/decisionrecord"},
 }
 

@@ -139,8 +139,10 @@ func (p process) serve(ctx context.Context, s *config.Settings, faults error) er
 	if side != nil {
 		defer lifecycle.RunWithin(s.CloseTimeout(), side.close)
 	}
+	traced, traceFaults := openTraces(ctx, s, logger)
+	defer traced.close(s.CloseTimeout())
 	checker, routeFaults := openRouteFile(s, side, clients, logger)
-	if faults = errors.Join(faults, err, routeFaults); faults != nil {
+	if faults = errors.Join(faults, err, traceFaults, routeFaults); faults != nil {
 		return &exitError{statusFailed, faults}
 	}
 	clients.WarnIfExposed()
@@ -159,6 +161,7 @@ func (p process) serve(ctx context.Context, s *config.Settings, faults error) er
 		return &exitError{statusNo, err}
 	}
 	api := serverConfig(s, opened.api, secure, clients, logger)
+	api.Tracer = traced.tracer()
 	envoy, err := newEnvoyServers(s, side, checker, opened.envoy, secure, clients, logger)
 	if err == nil && checker != nil {
 		api.ForwardAuth, err = forwardauth.New(forwardauth.Config{Checker: checker, Timeout: s.ProxyTimeout, Logger: logger})

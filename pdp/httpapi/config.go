@@ -10,6 +10,7 @@ import (
 
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
+	"github.com/wardkeeper/wardkeeper/pdp/tracing"
 )
 
 // Config configures a server. Decider and BaseURL are required. Functions must be safe for concurrent use.
@@ -43,6 +44,8 @@ type Config struct {
 	// Registry is where the server registers its metrics, and the source of /metrics; nil creates one.
 	Registry *prometheus.Registry
 	Logger   *slog.Logger // nil means slog.Default()
+	// Tracer begins the traces of requests; nil: there are none.
+	Tracer *tracing.Tracer
 	// LogSampleRate N leaves out of the access log all but one of N requests whose questions are about actions that change
 	// nothing and were all allowed; 0 and 1 leave out none.
 	LogSampleRate int

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"runtime/debug"
 	"strconv"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/httpapi/connlimit"
+	"github.com/wardkeeper/wardkeeper/pdp/tracing"
 )
 
 // requestContext is one request and its response. It is reused: nothing may refer to it or its buffers after the response.
@@ -26,7 +28,8 @@ type requestContext struct {
 	id         string // the request id
 	callerName string // the name of the caller; "" if it is not known
 	stats      requestStats
-	failure    httpError // why the request, or a part of it, failed; without a status if the server is not at fault
+	span       tracing.Span // of the whole request; none if it is not traced
+	failure    httpError    // why the request, or a part of it, failed; without a status if the server is not at fault
 
 	body   []byte // buffer for the request body
 	out    []byte // the response body
@@ -56,6 +59,9 @@ func (s *Server) serve(c echo.Context, rt *route, h handler) {
 	rc.w, rc.r = c.Response().Writer, c.Request()
 	rc.conn = connlimit.FromContext(rc.r.Context())
 	rc.status = http.StatusOK
+	if s.tracer != nil && rt.level >= slog.LevelInfo {
+		rc.trace()
+	}
 	if rc.r.ProtoMajor < 2 {
 		s.process(rc, h)
 		return
@@ -133,6 +139,7 @@ func (rc *requestContext) record() {
 	elapsed := time.Since(rc.start)
 	rc.server.metrics.observe(rc, elapsed)
 	rc.logAccess(elapsed)
+	rc.endTrace()
 }
 
 // beginSending is called before anything of the response is sent. net/http first reads what is left of an HTTP/1 body.

@@ -17,6 +17,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/wardkeeper/wardkeeper/pdp/httpapi/connlimit"
+	"github.com/wardkeeper/wardkeeper/pdp/tracing"
 )
 
 // maxStreams limits the concurrent requests on one HTTP/2 connection.
@@ -36,7 +37,8 @@ type Server struct {
 	challenges []string // of responses with status 401
 	recorded   bool     // the engine is told who asks
 
-	logSampleRate int // one of so many allowed reads is logged; 0 and 1: each
+	tracer        *tracing.Tracer // nil: requests are not traced
+	logSampleRate int             // one of so many allowed reads is logged; 0 and 1: each
 
 	log        *slog.Logger
 	metrics    *metrics
@@ -78,6 +80,7 @@ func New(cfg Config) (*Server, error) {
 		membership:        cfg.Membership,
 		callers:           cfg.Callers,
 		recorded:          cfg.Recorded,
+		tracer:            cfg.Tracer,
 		logSampleRate:     cfg.LogSampleRate,
 		log:               cfg.Logger,
 		readiness:         &readiness{},

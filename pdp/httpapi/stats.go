@@ -102,7 +102,11 @@ func (rc *requestContext) logAccess(elapsed time.Duration) {
 	attrs = append(attrs,
 		slog.String("method", methodLabel(rc.r.Method)), slog.String("route", rc.route.path), slog.Int("status", rc.status),
 		slog.Int64("duration_us", elapsed.Microseconds()), slog.String("request_id", rc.id), slog.String("peer", rc.r.RemoteAddr))
-	if id := tracing.TraceID(rc.r.Header["Traceparent"]); id != "" {
+	id := rc.span.TraceID()
+	if id == "" {
+		id = tracing.TraceID(rc.r.Header["Traceparent"])
+	}
+	if id != "" {
 		attrs = append(attrs, slog.String("trace_id", id))
 	}
 	if rc.callerName != "" {

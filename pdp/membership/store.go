@@ -40,6 +40,19 @@ const (
 	LocationPointer    Kind = 'l' // by location id; contains the id of the organization's root
 )
 
+// Name returns the name of a kind.
+func (k Kind) Name() string {
+	switch k {
+	case UserRecord:
+		return "user"
+	case OrganizationRecord:
+		return "organization"
+	case LocationPointer:
+		return "location"
+	}
+	return "username"
+}
+
 // String returns a name for logs. It omits a username, which is personal.
 func (k Key) String() string {
 	switch k.Kind {

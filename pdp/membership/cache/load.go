@@ -12,6 +12,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/freshness"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
+	"github.com/wardkeeper/wardkeeper/pdp/tracing"
 )
 
 // user returns the entry of a user. It has Absent set if there is no such user.
@@ -196,7 +197,9 @@ func (c *Cache) fetch(ctx context.Context, n requirement, key membership.Key, as
 	for attempt := 1; ; attempt++ {
 		began := c.tracker.BeginFetch()
 		c.counters.origin.Add(1)
-		e, err := ask(ctx, began)
+		asking, span := tracing.Start(ctx, "origin")
+		e, err := ask(asking, began)
+		span.EndWith(err)
 		switch {
 		case err != nil:
 			c.counters.failures.Add(1)

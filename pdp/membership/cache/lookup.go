@@ -11,6 +11,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/freshness"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
+	"github.com/wardkeeper/wardkeeper/pdp/tracing"
 )
 
 // requirement describes how fresh the records of one view must be.
@@ -19,6 +20,7 @@ type requirement struct {
 	maxAge     time.Duration     // of unconfirmed records
 	since      uint64            // when the view was created, in the order of fetches
 	fresh      bool              // records fetched before the view do not count
+	traced     bool              // the view belongs to a request that is traced
 	noFallback bool              // unconfirmed records do not count, even if the origin is down
 	// atLeast are positions in the stream of announcements that the records must include.
 	atLeast []membership.Position
@@ -60,7 +62,15 @@ func (c *Cache) lookup(ctx context.Context, n requirement, known func() *entry, 
 	v := c.check(e, n)
 	if v == freshness.Fresh {
 		c.counters.memory.Add(1)
+		if n.traced {
+			tracing.Event(ctx, "memory "+key.Kind.Name())
+		}
 		return e, nil
+	}
+	if n.traced {
+		var span tracing.Span
+		ctx, span = tracing.Start(ctx, "load "+key.Kind.Name())
+		defer span.End()
 	}
 	loading := ctx
 	if v == freshness.Unconfirmed {
@@ -133,9 +143,13 @@ func (c *Cache) loadOnce(ctx context.Context, n requirement, key membership.Key,
 	if n.fresh || len(n.atLeast) > 0 {
 		name = "!" + name
 	}
+	first := ctx
 	result := c.flights.DoChan(name, func() (any, error) {
 		ctx, cancel := context.WithTimeout(c.ctx, c.cfg.FetchTimeout)
 		defer cancel()
+		if n.traced {
+			ctx = tracing.Continue(ctx, first)
+		}
 		e, err := c.recovering(ctx, n, load)
 		return flightResult{e, err}, nil
 	})

@@ -9,6 +9,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/freshness"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
+	"github.com/wardkeeper/wardkeeper/pdp/tracing"
 )
 
 // writers is the number of concurrent writes to the shared store.
@@ -112,7 +113,9 @@ func (c *Cache) fromShared(ctx context.Context, n requirement, key membership.Ke
 	if n.fresh || !c.storeUsable() || c.stream.Now().IsZero() {
 		return nil, false
 	}
-	value, err := c.store.Get(ctx, key)
+	asking, span := tracing.Start(ctx, "shared")
+	value, err := c.store.Get(asking, key)
+	span.EndWith(err)
 	if err != nil || value == nil {
 		return nil, false
 	}

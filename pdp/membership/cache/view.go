@@ -10,6 +10,7 @@ import (
 
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
+	"github.com/wardkeeper/wardkeeper/pdp/tracing"
 )
 
 // cachedView reads facts for one decision, batch or page of a search. It returns the same state of a record each time.
@@ -34,8 +35,8 @@ type viewedUser struct {
 var _ facts.View = (*cachedView)(nil)
 
 // View implements [facts.Source].
-func (c *Cache) View(_ context.Context, need facts.Requirement) (facts.View, error) {
-	n := requirement{validator: c.validator.Load(), maxAge: c.cfg.MaxAgeChange, since: c.tracker.NextOrder()}
+func (c *Cache) View(ctx context.Context, need facts.Requirement) (facts.View, error) {
+	n := requirement{validator: c.validator.Load(), maxAge: c.cfg.MaxAgeChange, since: c.tracker.NextOrder(), traced: tracing.On(ctx)}
 	if need.ReadOnly {
 		n.maxAge = c.cfg.MaxAgeUse
 	}

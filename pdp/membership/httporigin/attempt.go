@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
+	"github.com/wardkeeper/wardkeeper/pdp/tracing"
 )
 
 // request is one request of the contract ([OpenAPI]).
@@ -101,6 +102,7 @@ func (h *Origin) newRequest(ctx context.Context, q *request, token string) (*htt
 			"User-Agent":    {"wardkeeper"},
 		},
 	}).WithContext(ctx)
+	tracing.Inject(ctx, r.Header)
 	if token != "" {
 		r.Header.Set("Authorization", "Bearer "+token)
 	}

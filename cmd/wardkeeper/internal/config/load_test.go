@@ -38,7 +38,7 @@ func samples() map[string]string {
 		"bundle": "p", "verification-key": "k.pem", "state-dir": "s", "decision": "app/allow", "serve-data": "true", "token-file": "t",
 		"decision-log": "log", "decision-log-durability": "sync",
 		"routes": "routes.yaml", "ext-authz": "127.0.0.1:9001,unix:/run/envoy.sock", "operations-addr": "127.0.0.1:9002", "base-url": "https://pdp.example.org", "insecure": "true", "check": "true", "log-format": "json",
-		"log-level": "debug", "log-sample-rate": "15", "evaluator": "interpreted", "evaluation-timeout": "2s", "read-header-timeout": "3s", "read-timeout": "4s",
+		"log-level": "debug", "log-sample-rate": "15", "traces": "otlp", "evaluator": "interpreted", "evaluation-timeout": "2s", "read-header-timeout": "3s", "read-timeout": "4s",
 		"request-timeout": "5s", "proxy-timeout": "13s", "idle-timeout": "6s", "shutdown-delay": "14s", "shutdown-timeout": "7s",
 		"max-requests": "10", "max-batches": "11", "max-connections": "12",
 	}

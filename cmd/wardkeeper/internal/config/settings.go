@@ -75,6 +75,8 @@ type Settings struct {
 	LogFormat string
 	// LogLevel is debug, info, warn or error.
 	LogLevel string
+	// Traces says where traces of requests go: none, or otlp (by OTLP over HTTP, as the OTEL_... variables say).
+	Traces string
 	// LogSampleRate N logs one of N requests that only asked about actions that change nothing, and were allowed.
 	LogSampleRate int
 	// Evaluator of policies: compiled or interpreted.
@@ -124,6 +126,12 @@ type Settings struct {
 	spellings map[string]string
 }
 
+// The values of [Settings.Traces].
+const (
+	TracesNone = "none"
+	TracesOTLP = "otlp"
+)
+
 // DefaultDecision is the path of the rule that decides in the built-in policy.
 const DefaultDecision = "authz/decision"
 
@@ -139,6 +147,7 @@ func Default() *Settings {
 		LogFormat:         "text",
 		LogLevel:          "info",
 		LogSampleRate:     1,
+		Traces:            TracesNone,
 		Evaluator:         "compiled",
 		EvaluationTimeout: time.Second,
 		ReadHeaderTimeout: 5 * time.Second,
@@ -191,6 +200,7 @@ func (s *Settings) table() *pflag.FlagSet {
 	t.BoolVar(&s.Check, "check", s.Check, "check settings, policies and directory, then exit")
 	t.StringVar(&s.LogFormat, "log-format", s.LogFormat, "`FORMAT` of log lines: text or json")
 	t.StringVar(&s.LogLevel, "log-level", s.LogLevel, "lowest `LEVEL` to log: debug, info, warn or error")
+	t.StringVar(&s.Traces, "traces", s.Traces, "export traces of requests: none, or `otlp`, by the variables OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_TRACES_SAMPLER ...")
 	t.IntVar(&s.LogSampleRate, "log-sample-rate", s.LogSampleRate, "log one of `N` allowed questions that change nothing; denials, errors and changes are always logged")
 	t.StringVar(&s.Evaluator, "evaluator", s.Evaluator, "`EVALUATOR` of policies: compiled, or interpreted by OPA, which is slower")
 	t.DurationVar(&s.EvaluationTimeout, "evaluation-timeout", s.EvaluationTimeout, "limit for each evaluation of the policy")
@@ -225,8 +235,8 @@ func (s *Settings) StopDelay() time.Duration {
 	return 0
 }
 
-// CloseTimeout is the part of ShutdownTimeout reserved for each of the last four steps: closing sources, the decision log and
-// the log, and reporting why the process ends.
+// CloseTimeout is the part of ShutdownTimeout reserved for each of the last four steps: closing sources, the decision log with
+// the traces, and the log, and reporting why the process ends.
 func (s *Settings) CloseTimeout() time.Duration { return min(s.ShutdownTimeout/8, time.Second) }
 
 const envPrefix = "WARDKEEPER_"

@@ -24,6 +24,7 @@ func (s *Settings) Validate() error {
 		s.ValidateMembership(),
 		s.validateChoice("evaluator", s.Evaluator, "compiled", "interpreted"),
 		s.validateChoice("log-format", s.LogFormat, "text", "json"),
+		s.validateChoice("traces", s.Traces, TracesNone, TracesOTLP),
 		s.validateChoice("log-level", s.LogLevel, "debug", "info", "warn", "error"),
 		s.validateDecision(),
 		s.validateDecisionLog(),

@@ -37,7 +37,7 @@ users:
 
 // canaryQuestion is allowed. Each member that is no id has something private.
 const canaryQuestion = `{"subject":{"type":"user","id":"alice","properties":{"email":"alice.canary@example.org"}},` +
-	`"action":{"name":"user.view","properties":{"username":"zoe.canary@example.org","password":"canary-secret","name":{"given":"Zoe","family":"Canaryfield"}}},` +
+	`"action":{"name":"user.view","properties":{"username":"zoraida.canary@example.org","password":"canary-secret","name":{"given":"Zoraida","family":"Canaryfield"}}},` +
 	`"resource":{"type":"user","id":"jane","properties":{"name":"Jane Canaryfield"}},"context":{"current_location":"metro","comment":"Canaryfield called","password":"canary-secret"}}`
 
 // recorded is what a test compares of a record.
@@ -81,7 +81,7 @@ func TestDecisionsOfEveryFrontDoorAreRecorded(t *testing.T) {
 		{"/v1/data/authz/allow", input, []string{"opa answered alice data/authz/allow jane  metro"}},
 		{"/v0/data/authz/decision", canaryQuestion, []string{"opa allowed alice user.view jane  metro"}},
 		{"/", canaryQuestion, []string{"opa allowed alice user.view jane  metro"}},
-		{"/v1/batch/data/authz/decision", `{"inputs":{"a":` + canaryQuestion + `,"b":"Zoe Canaryfield"}}`, []string{"opa allowed alice user.view jane  metro", "opa denied     "}},
+		{"/v1/batch/data/authz/decision", `{"inputs":{"a":` + canaryQuestion + `,"b":"Zoraida Canaryfield"}}`, []string{"opa allowed alice user.view jane  metro", "opa denied     "}},
 	}
 	var want []string
 	for _, c := range asked {
@@ -129,7 +129,7 @@ func TestDecisionsOfEveryFrontDoorAreRecorded(t *testing.T) {
 		everything[strings.Join(args[:1], " ")+args[len(args)-1]] = shown.out + shown.err
 	}
 	for name, text := range everything {
-		require.NotRegexp(t, `(?i)canary|zoe|secret`, text, name)
+		require.NotRegexp(t, `(?i)canary|zoraida|secret`, text, name)
 	}
 }
 

@@ -87,7 +87,7 @@ func sourceMetrics(t *testing.T) (metrics []string) {
 	return metrics
 }
 
-var metricName = regexp.MustCompile(`\bwardkeeper_(?:build|tls|http|bundle|directory|membership|log|policy|decisions|decision|announced|readiness)_[a-z_]*[a-z]`)
+var metricName = regexp.MustCompile(`\bwardkeeper_(?:build|tls|fleet|http|bundle|directory|membership|log|policy|decisions|decision|announced|readiness)_[a-z_]*[a-z]`)
 
 // eachCall visits every call with arguments in the product's code, with the name of the function.
 func eachCall(t *testing.T, visit func(position token.Position, name string, args []ast.Expr)) {

@@ -30,18 +30,18 @@ users:
 var questionsOfPeople = map[string]string{
 	`{"subject":{"type":"user","id":"olga","properties":{"email":"olga.canary@example.org","Olga Canaryfield":1}},"action":{"name":"user.edit","properties":{"note":"about Canaryfield"}},` +
 		`"resource":{"type":"user","id":"pia.canary@example.org","properties":{"location":"Canaryfield Street 1"}},"context":{"current_location":"smile","comment":"Canaryfield called","at":["Canaryfield x"]}}`: decisionrecord.Denied,
-	`{"subject":{"type":"user","id":"olga"},"action":{"name":"user.edit"},"resource":{"type":"user","id":"pia.canary@example.org"},"context":{"current_location":"smile","confirmed":true}}`:                                                       decisionrecord.Allowed,
-	`{"subject":{"type":"user","id":"pia.canary@example.org"},"action":{"name":"user.edit"},"resource":{"type":"user","id":"olga"},"context":{"current_location":"smile"}}`:                                                                        decisionrecord.Denied,
-	`{"subject":{"type":"user","id":"olga"},"action":{"name":"user.deactivate"},"resource":{"type":"user","id":"pia.canary@example.org"},"context":{"current_location":"smile"}}`:                                                                  decisionrecord.Allowed,
-	invite("newbie", `"new":true,"name":{"given":"Zoe","family":"Canaryfield","title":"Dr Canaryfield"},"username":"zoe.canary@example.org","username_confirmation":"Zoe.Canary@example.org","password_supplied":true,"password":"canary secret"`): decisionrecord.Allowed,
-	invite("newbie", `"new":true,"name":{"given":"Zoe"},"username":"zoecanary ","username_confirmation":"other canary","password_supplied":"canary secret"`):                                                                                       decisionrecord.Denied,
-	invite("newbie", `"new":true,"name":"Zoe Canaryfield","username":["zoecanary x"],"username_confirmation":{"a canary":"b canary"},"password_supplied":true`):                                                                                    decisionrecord.Denied,
-	invite("New.Canary@example.org", `"username":"new.canary@example.org","username_confirmation":"NEW.CANARY@example.org"`):                                                                                                                       decisionrecord.Allowed,
-	invite("piacanary", `"username":"piacanary","username_confirmation":"piacanary"`):                                                                                                                                                              decisionrecord.Denied,
+	`{"subject":{"type":"user","id":"olga"},"action":{"name":"user.edit"},"resource":{"type":"user","id":"pia.canary@example.org"},"context":{"current_location":"smile","confirmed":true}}`:                                                                   decisionrecord.Allowed,
+	`{"subject":{"type":"user","id":"pia.canary@example.org"},"action":{"name":"user.edit"},"resource":{"type":"user","id":"olga"},"context":{"current_location":"smile"}}`:                                                                                    decisionrecord.Denied,
+	`{"subject":{"type":"user","id":"olga"},"action":{"name":"user.deactivate"},"resource":{"type":"user","id":"pia.canary@example.org"},"context":{"current_location":"smile"}}`:                                                                              decisionrecord.Allowed,
+	invite("newbie", `"new":true,"name":{"given":"Zoraida","family":"Canaryfield","title":"Dr Canaryfield"},"username":"zoraida.canary@example.org","username_confirmation":"Zoraida.Canary@example.org","password_supplied":true,"password":"canary secret"`): decisionrecord.Allowed,
+	invite("newbie", `"new":true,"name":{"given":"Zoraida"},"username":"zoraidacanary ","username_confirmation":"other canary","password_supplied":"canary secret"`):                                                                                           decisionrecord.Denied,
+	invite("newbie", `"new":true,"name":"Zoraida Canaryfield","username":["zoraidacanary x"],"username_confirmation":{"a canary":"b canary"},"password_supplied":true`):                                                                                        decisionrecord.Denied,
+	invite("New.Canary@example.org", `"username":"new.canary@example.org","username_confirmation":"NEW.CANARY@example.org"`):                                                                                                                                   decisionrecord.Allowed,
+	invite("piacanary", `"username":"piacanary","username_confirmation":"piacanary"`):                                                                                                                                                                          decisionrecord.Denied,
 }
 
 func invite(id, properties string) string {
-	return `{"subject":{"type":"user","id":"olga"},"action":{"name":"user.invite","properties":{"role":"practitioner","profession":"dentist","level":"full","registration_number":"canary 4711",` +
+	return `{"subject":{"type":"user","id":"olga"},"action":{"name":"user.invite","properties":{"role":"practitioner","profession":"dentist","level":"full","registration_number":"canary 471147114711",` +
 		`"locations":["smile-a"],` + properties + `}},"resource":{"type":"user","id":"` + id + `"},"context":{"current_location":"smile"}}`
 }
 
@@ -73,7 +73,7 @@ func TestRecordsHaveNothingPrivate(t *testing.T) {
 	t.Parallel()
 	var s sink
 	e := engine(t, builtIn(), parsed(t, people), decisionrecord.Config{Sink: &s})
-	caller := pdp.Caller{Door: "authzen", Name: "canary@example.org", RequestID: "about Zoe Canaryfield"}
+	caller := pdp.Caller{Door: "authzen", Name: "canary@example.org", RequestID: "about Zoraida Canaryfield"}
 	ctx := pdp.WithCaller(t.Context(), caller)
 	var items []pdp.Item
 	for text := range questionsOfPeople {
@@ -89,8 +89,8 @@ func TestRecordsHaveNothingPrivate(t *testing.T) {
 		_, _ = e.SearchActions(ctx, search)
 		value, err := authzen.ParseValue([]byte(text))
 		require.NoError(t, err)
-		for _, path := range [][]string{{"authz", "decision"}, {"authz", "Zoe Canaryfield"}, {"authz"}} {
-			_, err := e.Data(ctx, pdp.DataRequest{Path: path, Inputs: []pdp.DataInput{{Value: value, Sent: true}, {Value: "Zoe Canaryfield", Sent: true}}})
+		for _, path := range [][]string{{"authz", "decision"}, {"authz", "Zoraida Canaryfield"}, {"authz"}} {
+			_, err := e.Data(ctx, pdp.DataRequest{Path: path, Inputs: []pdp.DataInput{{Value: value, Sent: true}, {Value: "Zoraida Canaryfield", Sent: true}}})
 			require.NoError(t, err)
 		}
 	}
@@ -98,7 +98,7 @@ func TestRecordsHaveNothingPrivate(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, s.records, 10*len(questionsOfPeople))
 	for _, record := range s.records {
-		require.NotRegexp(t, `(?i)canary|zoe|secret|4711|@`, record)
+		require.NotRegexp(t, `(?i)canary|zoraida|secret|471147114711|@`, record)
 	}
 }
 
@@ -152,7 +152,7 @@ func TestRecordOfEachKind(t *testing.T) {
 	require.Equal(t, "regina", entry.Subject())
 	require.Contains(t, text, `"value":false`)
 
-	_, err = e.DecideAll(ctx, []pdp.Item{{Request: q}, {Err: &pdp.Error{Kind: pdp.Invalid, Message: "Zoe"}}}, authzen.ExecuteAll)
+	_, err = e.DecideAll(ctx, []pdp.Item{{Request: q}, {Err: &pdp.Error{Kind: pdp.Invalid, Message: "Zoraida"}}}, authzen.ExecuteAll)
 	require.NoError(t, err)
 	var outcomes []string
 	batches := map[string]bool{}

@@ -29,6 +29,7 @@ var machineFaults = map[string]fault{
 	// Everything looks five minutes older at once, and the policy older than max_age. What is fetched anew is young again.
 	"clock five minutes ahead": {
 		polling: 60,
+		stops:   true,
 		begin:   func(f *faultTest) { setClock(f.t, f.d.cmd.Process.Pid, 5*time.Minute) },
 		log:     "policy stale",
 	},

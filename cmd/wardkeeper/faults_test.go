@@ -31,6 +31,7 @@ type fault struct {
 	announced   bool               // facts are confirmed by announcements over Redis, instead of by the database
 	polling     int                // seconds between looks for another policy, instead of one
 	resets      bool               // new connections may be reset, and clients have to try again
+	stops       bool               // nothing is decided until the server has recovered
 	args        []string           // of the server, beside those of all
 	setUp       func(f *faultTest) // before the server is started
 	// unprotected are arguments that take away what protects against the fault. With UNPROTECTED=1 in the environment, every

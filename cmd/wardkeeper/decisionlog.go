@@ -28,7 +28,6 @@ type decisionLog struct {
 	recorder  *decisionrecord.Recorder
 	sinks     []*decisionsink.Sink
 	pseudonym *rotation.Value[[]byte] // key; nil if ids are kept
-	counting  bool                    // losses are counted, and answers leave nevertheless
 }
 
 // openDecisionLog opens the log of the settings and its sinks. It returns nil if they name none. With check it reads files of keys,
@@ -61,7 +60,7 @@ func openDecisionLog(s *config.Settings, check bool, stdout io.Writer, logger *s
 	if pseudonym != nil {
 		record.Key, record.Pseudonyms = pseudonym.Get(), true
 	}
-	return &decisionLog{log, decisionrecord.New(record), sinks, pseudonym, d.OnFailure == config.FailureCount}, nil
+	return &decisionLog{log, decisionrecord.New(record), sinks, pseudonym}, nil
 }
 
 // openSinks makes the sinks of the settings. They send nothing yet.
@@ -138,8 +137,11 @@ func (d *decisionLog) recorderOf() pdp.Recorder {
 	return d.recorder
 }
 
-// check returns why nothing can be recorded now; nil if nothing is wrong.
-func (d *decisionLog) check() error { return d.log.Status().Failing }
+// check returns why records cannot be written now, nil if nothing is wrong. Meanwhile answers may leave.
+func (d *decisionLog) check() (answering bool, err error) {
+	s := d.log.Status()
+	return s.Taking, s.Failing
+}
 
 // maxSinkLag is how old the records of a sink that fails may be before readiness tells.
 const maxSinkLag = time.Minute

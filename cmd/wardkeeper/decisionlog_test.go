@@ -210,11 +210,15 @@ func (d *daemon) page(t *testing.T, path, token string) string {
 func TestAnswersWithoutARecord(t *testing.T) {
 	skipIfShort(t)
 	t.Parallel()
-	for policy, withheld := range map[string]bool{"deny": true, "block": true, "count": false} {
-		t.Run(policy, func(t *testing.T) {
+	for _, c := range []struct {
+		durability, policy string
+		withheld           bool
+	}{{"sync", "deny", true}, {"sync", "block", true}, {"buffered", "block", false}, {"buffered", "count", false}} {
+		policy, withheld := c.policy, c.withheld
+		t.Run(c.durability+"/"+policy, func(t *testing.T) {
 			t.Parallel()
 			dir := filepath.Join(t.TempDir(), "log")
-			settings := writeFile(t, "c.yaml", "decision_log: {dir: "+dir+", durability: "+map[bool]string{true: "sync", false: "buffered"}[withheld]+", on_failure: "+policy+"}\n")
+			settings := writeFile(t, "c.yaml", "decision_log: {dir: "+dir+", durability: "+c.durability+", on_failure: "+policy+"}\n")
 			d := startLimitedServer(t, 32, "--directory", writeFile(t, "d.yaml", canaryDirectory), "--config", settings, "--evaluation-timeout", "300ms")
 			var statuses []int
 			waitUntil(t, "the log is full", func() bool {

@@ -20,8 +20,9 @@ func (s *sidecar) ready(ctx context.Context) []httpapi.Check {
 		_, degraded := errors.AsType[*pdp.DegradedError](err)
 		checks = append(checks, httpapi.Check{Name: "directory", Err: err, Degraded: degraded})
 	}
-	if s.decisions != nil { // if losses are counted, answers leave without their records
-		checks = append(checks, httpapi.Check{Name: "decision_log", Err: s.decisions.check(), Degraded: s.decisions.counting},
+	if s.decisions != nil {
+		answering, err := s.decisions.check()
+		checks = append(checks, httpapi.Check{Name: "decision_log", Err: err, Degraded: answering},
 			httpapi.Check{Name: "decision_sinks", Err: s.decisions.checkSinks(), Degraded: true}) // answers leave, and their records are kept
 	}
 	return checks

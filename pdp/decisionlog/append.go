@@ -91,6 +91,19 @@ func (l *Log) enqueue(ctx context.Context, e *entry) (queued bool, err error) {
 	}
 }
 
+// taking reports whether any record is taken at once.
+func (l *Log) taking() bool {
+	switch {
+	case l.closed:
+		return false
+	case l.cfg.Full == Count:
+		return true
+	case l.failing != nil && (l.cfg.Full == Deny || l.cfg.Durability == Sync):
+		return false
+	}
+	return l.records < l.cfg.QueueRecords && l.bytes+maxLine <= l.cfg.QueueBytes
+}
+
 func (l *Log) push(e *entry) {
 	l.queue = append(l.queue, e)
 	l.records++

@@ -148,7 +148,9 @@ func duringOutage(t *testing.T, l *Log, d *disk) (kept []string) {
 	waitFor(t, "the failure is known", func() bool { return l.Status().Failing != nil })
 	ended, cancel := context.WithCancel(context.Background())
 	cancel()
+	taking := l.Status().Taking
 	second := l.Append(ended, []byte(records[1]))
+	require.Equal(t, second == nil, taking)
 	switch {
 	case l.cfg.Durability == Sync && l.cfg.Full == Block:
 		require.ErrorIs(t, second, context.Canceled)
@@ -198,6 +200,7 @@ func TestFullQueue(t *testing.T) {
 			status := l.Status() // which does not wait for the disk
 			require.Equal(t, 3, status.Queued)
 			require.Positive(t, status.Lag)
+			require.Equal(t, policy == Count, status.Taking)
 			blocked := make(chan error, 1)
 			if policy == Block {
 				go func() { blocked <- l.Append(context.Background(), []byte(`{"last":true}`)) }()

@@ -159,6 +159,7 @@ type Status struct {
 	Lag         time.Duration // age of the oldest of them
 
 	Failing     error // why nothing can be written now; nil if nothing is wrong
+	Taking      bool  // records are taken now, even if they cannot be written: they wait, or are counted as lost
 	LastError   error // the last reason, and when it occurred
 	LastErrorAt time.Time
 
@@ -175,6 +176,7 @@ func (l *Log) Status() Status {
 	defer l.mu.Unlock()
 	s := l.status
 	s.Queued, s.QueuedBytes, s.Failing, s.Bytes = l.records, l.bytes, l.failing, l.active
+	s.Taking = l.taking()
 	switch {
 	case len(l.batch) > 0:
 		s.Lag = time.Since(l.batch[0].at)

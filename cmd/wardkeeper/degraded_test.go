@@ -45,7 +45,7 @@ func TestServerIsDegradedWhileItAnswersWithoutItsDatabase(t *testing.T) {
 	require.Equal(t, http.StatusOK, ask(d))
 	require.EqualValues(t, 1, d.metric(t, `wardkeeper_readiness_state{state="degraded"}`))
 	require.EqualValues(t, 1, d.metric(t, `wardkeeper_readiness_missing{check="directory"}`))
-	d.waitForLog(t, "degraded: not every question can be decided now", 1)
+	d.waitForLog(t, "degraded: questions are answered, but something is missing", 1)
 	waitUntil(t, "a server without facts is useless", func() bool {
 		status, body := cold.get(t, "/ready")
 		return status == http.StatusServiceUnavailable && strings.HasPrefix(body, useless)

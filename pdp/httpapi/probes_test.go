@@ -91,7 +91,7 @@ func TestReadinessIsLoggedWhenItChanges(t *testing.T) {
 	assert.Zero(t, count("ready again"))
 	set(Check{Name: "directory", Err: errors.New("refused"), Degraded: true})
 	look()
-	assert.Equal(t, 1, count(`degraded: not every question can be decided now","missing":"directory","cause":"refused"`))
+	assert.Equal(t, 1, count(`degraded: questions are answered, but something is missing","missing":"directory","cause":"refused"`))
 	set(Check{Name: "directory", Err: errors.New("refused")})
 	look()
 	assert.Equal(t, 1, count(`useless: no question can be decided now","missing":"directory","cause":"refused"`))

@@ -70,7 +70,7 @@ func (r *readiness) record(state string, missing []string, checks []Check, logge
 	case state == stateUseless:
 		logger.Error("useless: no question can be decided now", attrs...)
 	case state == stateDegraded:
-		logger.Warn("degraded: not every question can be decided now", attrs...)
+		logger.Warn("degraded: questions are answered, but something is missing", attrs...)
 	case !first:
 		logger.Info("ready again", "lasted_ms", lasted.Milliseconds())
 	}

@@ -23,7 +23,7 @@ var (
 	decisionsQueued   = prometheus.NewDesc("wardkeeper_decision_log_queued", "Records that wait to be written.", nil, nil)
 	decisionsLag      = prometheus.NewDesc("wardkeeper_decision_log_lag_seconds", "Age of the oldest record that waits to be written.", nil, nil)
 	decisionsFailing  = prometheus.NewDesc("wardkeeper_decision_log_failing", "1 while records cannot be written.", nil, nil)
-	decisionsBytes    = prometheus.NewDesc("wardkeeper_decision_log_bytes", "Size of the closed files of the log.", nil, nil)
+	decisionsBytes    = prometheus.NewDesc("wardkeeper_decision_log_bytes", "Size of the files of the log.", nil, nil)
 
 	sinkSent    = prometheus.NewDesc("wardkeeper_decision_sink_records_total", "Records that a sink has taken.", []string{"sink"}, nil)
 	sinkLost    = prometheus.NewDesc("wardkeeper_decision_sink_lost_total", "Records that a sink will never get.", []string{"sink"}, nil)

@@ -38,6 +38,7 @@ type Report struct {
 	Admission   *Admission            `json:"admission,omitempty"`
 	FleetKey    *FleetKey             `json:"fleet_key,omitempty"`
 	DecisionLog *DecisionLog          `json:"decision_log,omitempty"`
+	Sinks       []Sink                `json:"decision_sinks,omitempty"`
 	LogDropped  float64               `json:"log_lines_dropped,omitempty"`
 	Process     *Process              `json:"process,omitempty"`
 	Certificate *Certificate          `json:"certificate,omitempty"`
@@ -107,6 +108,16 @@ type DecisionLog struct {
 	Queued  float64 `json:"queued"`
 	Lag     float64 `json:"lag_seconds"`
 	Bytes   float64 `json:"bytes"`
+}
+
+// Sink tells about a sink of the log of decisions.
+type Sink struct {
+	Name    string  `json:"name"`
+	Failing bool    `json:"failing"`
+	Records float64 `json:"records"`
+	Lost    float64 `json:"lost"`
+	Behind  float64 `json:"behind"`
+	Lag     float64 `json:"lag_seconds"`
 }
 
 // Process tells what the process uses.
@@ -190,6 +201,14 @@ func (s *Snapshot) Since(earlier *Snapshot, server string) *Report {
 			Lost: count("wardkeeper_decision_log_lost_total"), Queued: m.sum("wardkeeper_decision_log_queued"),
 			Lag: m.sum("wardkeeper_decision_log_lag_seconds"), Bytes: m.sum("wardkeeper_decision_log_bytes"),
 		}
+	}
+	const failing = "wardkeeper_decision_sink_failing"
+	for _, name := range slices.Sorted(maps.Keys(m.by(failing, "sink"))) {
+		r.Sinks = append(r.Sinks, Sink{
+			Name: name, Failing: m.sum(failing, "sink", name) > 0, Records: count("wardkeeper_decision_sink_records_total", "sink", name),
+			Lost: count("wardkeeper_decision_sink_lost_total", "sink", name), Behind: m.sum("wardkeeper_decision_sink_behind", "sink", name),
+			Lag: m.sum("wardkeeper_decision_sink_lag_seconds", "sink", name),
+		})
 	}
 	r.LogDropped = count("wardkeeper_log_dropped_total")
 	r.Process = &Process{

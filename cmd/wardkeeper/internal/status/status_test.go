@@ -28,12 +28,14 @@ type fakeServer struct {
 	keys              fleetkey.Status
 	requests, refused *prometheus.CounterVec
 	seconds           *prometheus.HistogramVec
+	sinks             *prometheus.Registry
 	mux               http.ServeMux
 }
 
 func newFakeServer(t *testing.T) *fakeServer {
 	f := &fakeServer{
 		status: 200, ready: `{"ready":true}`, revision: `{"revision":"0123456789abcdef","source":"built-in","evaluator":"compiled"}`,
+		sinks:    prometheus.NewRegistry(),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "wardkeeper_http_requests_total"}, []string{"path", "status"}),
 		refused:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "wardkeeper_http_refused_total"}, []string{"reason"}),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
@@ -50,7 +52,7 @@ func newFakeServer(t *testing.T) *fakeServer {
 		fmt.Fprint(w, f.ready)
 	})
 	f.mux.HandleFunc("/v1/revision", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, f.revision) })
-	f.mux.Handle("/metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{}))
+	f.mux.Handle("/metrics", promhttp.HandlerFor(prometheus.Gatherers{reg, f.sinks}, promhttp.HandlerOpts{}))
 	return f
 }
 
@@ -80,6 +82,9 @@ func TestWhatIsWrongIsMarked(t *testing.T) {
 	f.status, f.ready = 503, `{"error":"Not ready, missing: directory.","missing":["directory"]}`
 	f.facts.Confirmed, f.facts.Unproven, f.facts.StreamLive, f.facts.Quarantined = false, []string{"stream"}, false, []string{`user "ann"`}
 	f.decisions = decisionlog.Status{Failing: assert.AnError}
+	failing := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "wardkeeper_decision_sink_failing"}, []string{"sink"})
+	failing.WithLabelValues("siem").Set(1)
+	f.sinks.MustRegister(failing)
 	f.revision = `{"revision":"r1","source":"https://b","evaluator":"interpreted","because":"no plan","stale":true,
 		"refused":{"at":"2026-11-01T08:00:00Z","outcome":"refused","reason":"unsigned","message":"no signature"}}`
 	report := f.read(t).Since(nil, "http://pdp")
@@ -89,6 +94,7 @@ func TestWhatIsWrongIsMarked(t *testing.T) {
 		"missing       directory: the source of facts cannot be reached, or has no locations", "policy        interpreted, which is slower: no plan",
 		"policy        stale: ", "policy        the newest bundle is refused: unsigned, ", "facts         not vouched: changes are not heard of, and facts are fetched more often; missing: stream",
 		"Redis         changes are not heard of", "quarantine    1 records break a rule of the directory: user ann", "decision log  records cannot be written",
+		"sink          siem: 0 sent, 0 lost; 0 records behind, the oldest for 0 s: it takes none, the log says why",
 	} {
 		assert.Contains(t, text, "\n! "+want)
 	}

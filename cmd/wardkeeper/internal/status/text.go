@@ -226,8 +226,15 @@ func (r *Report) storageLines(p *page) {
 			p.line(true, "decision log", "records cannot be written")
 		}
 		lag := time.Duration(d.Lag * float64(time.Second)).Round(time.Millisecond)
-		p.line(r.Interval > 0 && d.Lost > 0, "decision log", "%s written, %s lost; %s records wait, the oldest for %s; %s in closed files",
+		p.line(r.Interval > 0 && d.Lost > 0, "decision log", "%s written, %s lost; %s records wait, the oldest for %s; files of %s",
 			r.rate(d.Records), count(d.Lost), count(d.Queued), lag, size(d.Bytes))
+	}
+	for _, s := range r.Sinks {
+		text := fmt.Sprintf("%s: %s sent, %s lost; %s records behind", s.Name, r.rate(s.Records), count(s.Lost), count(s.Behind))
+		if s.Failing {
+			text += ", the oldest for " + lasted(s.Lag) + ": it takes none, the log says why"
+		}
+		p.line(s.Failing || r.Interval > 0 && s.Lost > 0, "sink", "%s", text)
 	}
 	if r.LogDropped > 0 {
 		p.line(r.Interval > 0, "log", "%s lines dropped%s", count(r.LogDropped), r.window())

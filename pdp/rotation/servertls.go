@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// ServerTLSConfig configures a [ServerTLS]. CertFile and KeyFile are required.
+// ServerTLSConfig configures a [ServerTLS]. CertFile, KeyFile and Logger are required.
 type ServerTLSConfig struct {
 	CertFile, KeyFile string // PEM; the certificate comes first in its file, then those that lead to its authority
 	// ClientCAFile has the authorities of client certificates (PEM). "" means that clients are not asked for one.
@@ -26,6 +26,7 @@ type ServerTLS struct {
 	pair        *Value[*tls.Certificate]
 	authorities *Value[*x509.CertPool] // nil: clients are not asked for a certificate
 	optional    bool
+	log         *slog.Logger
 
 	mu          sync.Mutex       // held while Reload reads the files
 	certificate *tls.Certificate // the one in current
@@ -34,7 +35,7 @@ type ServerTLS struct {
 
 // OpenServerTLS reads the files. Its error joins the faults of all of them.
 func OpenServerTLS(cfg ServerTLSConfig) (*ServerTLS, error) {
-	t := &ServerTLS{optional: cfg.ClientsOptional}
+	t := &ServerTLS{optional: cfg.ClientsOptional, log: cfg.Logger}
 	var err, fault error
 	t.pair, err = openPair("the server's certificate", cfg.CertFile, cfg.KeyFile, cfg.Logger)
 	if cfg.ClientCAFile != "" {
@@ -62,6 +63,9 @@ func (t *ServerTLS) Reload() {
 			next.ClientAuth = tls.VerifyClientCertIfGiven
 		}
 		next.SessionTicketsDisabled = true // a resumed session would keep a client whose authority was withdrawn
+	}
+	if t.certificate != certificate && time.Now().After(certificate.Leaf.NotAfter) {
+		t.log.Warn("the server's certificate has expired, so clients do not connect", "not_after", certificate.Leaf.NotAfter)
 	}
 	t.certificate = certificate
 	t.current.Store(next)

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -15,8 +16,8 @@ import (
 func TestServerPairIsReplacedOnceItMatches(t *testing.T) {
 	dir, log := t.TempDir(), &logBuffer{}
 	cert, key, ca := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem"), filepath.Join(dir, "ca.pem")
-	first, firstKey := selfSigned(t, "first")
-	second, secondKey := selfSigned(t, "second")
+	first, firstKey := selfSigned(t, "first", time.Hour)
+	second, secondKey := selfSigned(t, "second", time.Hour)
 	put(t, cert, first)
 	put(t, key, firstKey)
 	put(t, ca, first)
@@ -58,4 +59,16 @@ func TestServerPairIsReplacedOnceItMatches(t *testing.T) {
 	require.NoError(t, err)
 	assert.Nil(t, secured.ClientCAs())
 	assert.Equal(t, tls.NoClientCert, current().ClientAuth)
+}
+
+func TestExpiredCertificateIsToldOfOnce(t *testing.T) {
+	dir, log := t.TempDir(), &logBuffer{}
+	cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	expired, expiredKey := selfSigned(t, "expired", -time.Hour)
+	put(t, cert, expired)
+	put(t, key, expiredKey)
+	secured, err := OpenServerTLS(ServerTLSConfig{CertFile: cert, KeyFile: key, Logger: slog.New(slog.NewTextHandler(log, nil))})
+	require.NoError(t, err)
+	secured.Reload()
+	assert.Equal(t, 1, log.count("the server's certificate has expired"))
 }

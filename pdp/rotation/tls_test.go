@@ -25,12 +25,12 @@ import (
 )
 
 // selfSigned returns a self-signed certificate and its key, in PEM.
-func selfSigned(t *testing.T, name string) (certificate, key string) {
+func selfSigned(t *testing.T, name string, lasts time.Duration) (certificate, key string) {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
 	about := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotAfter: time.Now().Add(time.Hour),
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotAfter: time.Now().Add(lasts),
 		IsCA: true, BasicConstraintsValid: true, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 	}
 	der, err := x509.CreateCertificate(rand.Reader, about, about, private.Public(), private)
@@ -55,8 +55,8 @@ func nameIn(t *testing.T, cfg *tls.Config) string {
 func TestPairIsReplacedOnceItMatches(t *testing.T) {
 	dir, log := t.TempDir(), &logBuffer{}
 	cert, key, ca := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem"), filepath.Join(dir, "ca.pem")
-	first, firstKey := selfSigned(t, "first")
-	second, secondKey := selfSigned(t, "second")
+	first, firstKey := selfSigned(t, "first", time.Hour)
+	second, secondKey := selfSigned(t, "second", time.Hour)
 	put(t, cert, first)
 	put(t, key, firstKey)
 	put(t, ca, first)

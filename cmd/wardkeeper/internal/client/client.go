@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -88,6 +89,9 @@ func (c Client) do(ctx context.Context, method, path string, body []byte) (*Answ
 func explain(err error) error {
 	if request, ok := errors.AsType[*url.Error](err); ok {
 		err = request.Err
+	}
+	if invalid, ok := errors.AsType[x509.CertificateInvalidError](err); ok && invalid.Reason == x509.Expired {
+		return fmt.Errorf("%w: replace the server's certificate, or set the clock", err)
 	}
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
 		return fmt.Errorf("%w: name its authority by --ca-file, and the server as in its certificate", err)

@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -19,6 +20,8 @@ func TestMistakesAreExplained(t *testing.T) {
 	for _, server := range []*httptest.Server{plain, secure, mutual} {
 		t.Cleanup(server.Close)
 	}
+	late := secure.Client().Transport.(*http.Transport).Clone()
+	late.TLSClientConfig.Time = func() time.Time { return secure.Certificate().NotAfter.Add(time.Second) }
 	for name, c := range map[string]struct {
 		url       string
 		transport http.RoundTripper
@@ -26,6 +29,7 @@ func TestMistakesAreExplained(t *testing.T) {
 	}{
 		"TLS, but the server speaks none":   {strings.Replace(plain.URL, "http:", "https:", 1), &http.Transport{}, "use an http:// URL"},
 		"unknown authority":                 {secure.URL, &http.Transport{}, "name its authority by --ca-file"},
+		"an expired certificate":            {secure.URL, late, "replace the server's certificate, or set the clock"},
 		"no client certificate":             {mutual.URL, mutual.Client().Transport, "by --cert-file and --key-file"},
 		"nobody there":                      {"http://127.0.0.1:1", nil, "connection refused"},
 		"no TLS, but the server speaks TLS": {strings.Replace(secure.URL, "https:", "http:", 1), nil, "use an https:// URL"},

@@ -135,6 +135,7 @@ func TestLogShowFilters(t *testing.T) {
 				got := run(t, nil, append(append([]string{"log", "show", dir, "--json"}, flags...), c.flags...)...)
 				require.Equal(t, statusOK, got.status, got)
 				require.Equal(t, c.shown, strings.Count(got.out, "\n"), "%v: %s", c.flags, got.out)
+				require.Equal(t, c.shown == 0, strings.Contains(got.err, "no record matches"), got.err)
 			}
 			got := run(t, nil, "log", "show", dir)
 			require.Regexp(t, `(?m)user\.view +\S+ +metro +allowed`, got.out)

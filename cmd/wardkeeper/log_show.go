@@ -140,11 +140,13 @@ func (p process) readLog(dir string, visit func(raw []byte, e *decisionrecord.En
 
 func (p process) showLog(dir string, f *logFilter, asJSON bool) error {
 	t := table{p: p, header: []string{"time", "subject", "action", "resource", "at", "from", "answer", "door"}}
+	shown := false
 	broken, err := p.readLog(dir, func(raw []byte, e *decisionrecord.Entry) error {
-		switch {
-		case !f.matches(e):
+		if !f.matches(e) {
 			return nil
-		case asJSON:
+		}
+		shown = true
+		if asJSON {
 			return printLine(p.stdout, terminal.Printable(string(raw)))
 		}
 		return t.add(append([]string{e.Time.Local().Format(time.DateTime)}, append(questionCells(e), e.Summary(), e.Door)...))
@@ -154,6 +156,13 @@ func (p process) showLog(dir string, f *logFilter, asJSON bool) error {
 	}
 	if broken {
 		return &exitError{status: statusNo}
+	}
+	switch {
+	case shown:
+	case f.subject+f.resource != "" && len(f.keyFiles) == 0:
+		p.note("no record matches: if the log has pseudonyms instead of ids, name their key (--pseudonym-key-file)")
+	default:
+		p.note("no record matches")
 	}
 	return nil
 }

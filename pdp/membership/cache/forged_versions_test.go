@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -303,6 +304,7 @@ func TestStreamDoesNotConfirmWatchedOrigin(t *testing.T) {
 		var log bytes.Buffer
 		_, handler := openWatched(t, o, h.connect(), false, func(cfg *Config) { cfg.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
 		time.Sleep(time.Second)
+		synctest.Wait() // nobody writes to the log
 		assert.NotContains(t, log.String(), "confirmed")
 		handler.Began(time.Now(), "")
 		assert.Contains(t, log.String(), "membership facts are confirmed by announced changes")

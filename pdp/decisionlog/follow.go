@@ -20,11 +20,20 @@ type Position struct {
 // ID returns what tells the log from others, for a [Position].
 func (l *Log) ID() string { return l.id }
 
+// Has reports whether a record of the log is or was at a position. It is not if the position is of another log, or of what this one
+// had before an older copy of its folder took its place.
+func (l *Log) Has(p Position) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return p.Log == l.id && (p.Segment < l.writing || p.Segment == l.writing && p.Seq <= l.status.Seq)
+}
+
 // Follow returns the records after a position, in order. It waits for more until the context ends, or until the log has been
 // closed and all of it was returned. It returns only what is on disk for good, and delays no writer: if segments are deleted before
-// they are read, there is a gap. Errors are as with [Read]: the records go on after a [*Fault] alone.
+// they are read, there is a gap. It begins with the oldest record unless the log [Log.Has] the position. Errors are as with [Read]: the
+// records go on after a [*Fault] alone.
 func (l *Log) Follow(ctx context.Context, from Position) iter.Seq2[Entry, error] {
-	if from.Log != l.id {
+	if !l.Has(from) {
 		from = Position{}
 	}
 	return func(yield func(Entry, error) bool) {

@@ -78,6 +78,7 @@ func Open(cfg Config) (*Log, error) {
 		wake: make(chan struct{}, 1), hurry: make(chan struct{}, 1), tidy: make(chan struct{}, 1),
 		closing: make(chan struct{}), abort: make(chan struct{}), done: make(chan struct{}), room: make(chan struct{}), grew: make(chan struct{}),
 	}
+	l.writing, l.status.Seq = found.number, found.seq
 	l.reportRecovery(found)
 	if info, err := os.Stat(cfg.Dir); err == nil && info.Mode().Perm()&0o002 != 0 {
 		cfg.Logger.Warn("Every user of this machine can write to the folder of the decision log: remove that permission (chmod o-w).", "dir", cfg.Dir)

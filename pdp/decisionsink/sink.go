@@ -115,6 +115,9 @@ func (s *Sink) Start(log *decisionlog.Log, dir string) error {
 	if s.position, s.at, err = openPosition(dir, s.cfg.Name); err != nil {
 		return fmt.Errorf("the position of %s: %w", s.cfg.Name, err)
 	}
+	if !log.Has(s.at) {
+		s.at = decisionlog.Position{}
+	}
 	s.log = log
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
@@ -182,31 +185,52 @@ func (s *Sink) run(ctx context.Context) {
 	s.save()
 }
 
-// follow encodes the records of the log.
+// follow encodes the records of the log. If it cannot read it, such as for want of descriptors, it tries again.
 func (s *Sink) follow(ctx context.Context, items chan<- item) {
 	defer close(items)
-	last := s.at
-	for e, err := range s.log.Follow(ctx, s.at) {
-		if err != nil {
-			if ctx.Err() == nil {
-				s.cfg.Logger.Error("the log of decisions cannot be read where it is broken", "sink", s.cfg.Name, "error", err)
-			}
+	for last, backoff := s.at, minBackoff; ; backoff = min(2*backoff, maxBackoff) {
+		before := last
+		err := s.followFrom(ctx, &last, items)
+		if err == nil || ctx.Err() != nil {
+			return
+		}
+		s.fail(fmt.Errorf("the log of decisions cannot be read: %w", err))
+		if last != before {
+			backoff = minBackoff
+		}
+		select {
+		case <-time.After(backoff):
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// followFrom encodes the records after a position, and moves it. It returns nil at the end of a log that was closed.
+func (s *Sink) followFrom(ctx context.Context, last *decisionlog.Position, items chan<- item) error {
+	for e, err := range s.log.Follow(ctx, *last) {
+		if _, broken := errors.AsType[*decisionlog.Fault](err); broken {
+			s.cfg.Logger.Error("the log of decisions cannot be read where it is broken", "sink", s.cfg.Name, "error", err)
 			continue
+		}
+		if err != nil {
+			return err
 		}
 		i := item{at: decisionlog.Position{Log: s.log.ID(), Segment: e.Segment, Seq: e.Seq}, time: e.Time}
 		if last.Log == i.at.Log && last.Seq > 0 && e.Seq > last.Seq {
 			i.missing = e.Seq - last.Seq - 1
 		}
-		last = i.at
+		*last = i.at
 		if i.encoded, err = s.cfg.Format.Encode(s.cfg.Origin, e.Record); err != nil {
 			s.sayLost(e.Seq, err)
 		}
 		select {
 		case items <- i:
 		case <-ctx.Done():
-			return
+			return ctx.Err()
 		}
 	}
+	return nil
 }
 
 // collect returns what is to be sent together, and whether more can come.

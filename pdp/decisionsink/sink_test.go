@@ -252,6 +252,47 @@ func TestRecordsThatASinkNeverGetsAreCounted(t *testing.T) {
 	require.EqualValues(t, 55, status.Lost)
 }
 
+func TestASinkGoesOnWhenTheLogCanBeReadAgain(t *testing.T) {
+	t.Parallel()
+	c := &collector{}
+	server := httptest.NewServer(c)
+	defer server.Close()
+	dir := t.TempDir()
+	l := openLog(t, decisionlog.Config{Dir: dir, MaxSegment: 1 << 10})
+	add(t, l, 1, 40)
+	second := filepath.Join(dir, "decisions-00000002.ndjson.gz")
+	eventually(t, "it is compressed", func() bool { return os.Rename(second, second+".away") == nil })
+	require.NoError(t, os.Symlink(second, second), "opening it fails")
+	s := start(t, l, dir, Config{URL: server.URL})
+	eventually(t, "it fails", func() bool { return s.Status().Failing != nil })
+	require.NoError(t, os.Rename(second+".away", second))
+	eventually(t, "it is done with all", func() bool { return s.Status().Behind == 0 })
+	require.Equal(t, ids(1, 40), c.all())
+	require.Zero(t, s.Status().Lost)
+	require.NoError(t, s.Status().Failing)
+}
+
+func TestAPositionThatTheLogDoesNotHaveIsItsBeginning(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	cfg := decisionlog.Config{Dir: dir}
+	l := openLog(t, cfg)
+	add(t, l, 1, 3)
+	for _, at := range []decisionlog.Position{
+		{Log: l.ID(), Segment: 1, Seq: 4}, {Log: l.ID(), Segment: 2, Seq: 1}, {Log: "another", Segment: 1, Seq: 2},
+	} {
+		encoded, err := json.Marshal(at)
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "sink-siem.json"), encoded, 0o600))
+		c := &collector{}
+		server := httptest.NewServer(c)
+		s := start(t, l, dir, Config{URL: server.URL})
+		eventually(t, "it has all", func() bool { return s.Status().Sent == 3 })
+		require.Equal(t, ids(1, 3), c.all())
+		server.Close()
+	}
+}
+
 func TestServicesAreAskedOverTLSWithAToken(t *testing.T) {
 	t.Parallel()
 	var got string

@@ -24,7 +24,7 @@ func (s *Store) seal(name string, packed []byte) []byte {
 	if !ok {
 		return nil
 	}
-	fetched := time.Now().Add(record.PackedAsOf(packed).Sub(s.Now())) // by this machine's clock
+	fetched := time.Now().Add(min(0, record.PackedAsOf(packed).Sub(s.Now()))) // by this machine's clock, and never later than now
 	text := binary.BigEndian.AppendUint64(make([]byte, 0, clockSize+len(rest)), uint64(fetched.UnixMicro()))
 	sealed := s.cfg.FleetKey.Seal(fleetkey.SharedValue, append(text, rest...), []byte(name), readable)
 	return append(readable[:len(readable):len(readable)], sealed...)

@@ -148,6 +148,15 @@ func TestReplayedValueIsAsOldAsItIs(t *testing.T) {
 	require.NoError(t, store.Put(t.Context(), key, record.Pack(key, membership.Stamp{Version: 2, AsOf: store.Now().Add(-time.Minute)}, []byte("body")), time.Hour))
 	assert.GreaterOrEqual(t, age(), time.Minute)
 	assert.Less(t, age(), 2*time.Minute+servertest.Timeout)
+
+	// A clock of Redis that was an hour ahead when the record was fetched makes no later time of the fetch.
+	name := []byte(store.keys.Name(key))
+	ahead := store.seal(string(name), record.Pack(key, membership.Stamp{Version: 3, AsOf: store.Now().Add(time.Hour)}, []byte("body")))
+	readable, sealed, ok := record.SplitPacked(ahead)
+	require.True(t, ok)
+	text, err := store.cfg.FleetKey.Open(fleetkey.SharedValue, sealed, name, readable)
+	require.NoError(t, err)
+	assert.False(t, time.UnixMicro(int64(binary.BigEndian.Uint64(text))).After(time.Now()))
 }
 
 // newSignedFixture is a stream whose sidecars have a key.

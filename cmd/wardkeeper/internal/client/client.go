@@ -15,7 +15,10 @@ import (
 	"strings"
 )
 
-const maxResponse = 4 << 20 // bytes
+const (
+	maxResponse = 4 << 20 // bytes
+	maxMessage  = 500     // bytes of what is shown of a server's own words
+)
 
 // Client sends requests to a server. The zero Transport is [http.DefaultTransport].
 type Client struct {
@@ -74,7 +77,7 @@ func (c Client) do(ctx context.Context, method, path string, body []byte) (*Answ
 		return nil, fmt.Errorf("cannot reach the server: %w", explain(err))
 	}
 	defer func() { _ = w.Body.Close() }()
-	answer := &Answer{Status: w.StatusCode, Text: w.Status, TLS: w.TLS}
+	answer := &Answer{Status: w.StatusCode, Text: shortened(w.Status), TLS: w.TLS}
 	answer.Body, err = io.ReadAll(io.LimitReader(w.Body, maxResponse+1))
 	switch {
 	case err != nil:
@@ -106,6 +109,14 @@ func explain(err error) error {
 	return err
 }
 
+// shortened returns the beginning of a text. A server may say anything, and every failed request keeps what it said.
+func shortened(text string) string {
+	if len(text) > maxMessage {
+		return strings.ToValidUTF8(text[:maxMessage], "") + "..."
+	}
+	return text
+}
+
 // Err returns the error for an answer that is not what was asked for, with the server's own message if it sent one.
 func (a *Answer) Err() error {
 	var response struct {
@@ -113,7 +124,7 @@ func (a *Answer) Err() error {
 	}
 	switch err := json.Unmarshal(a.Body, &response); {
 	case err == nil && response.Error != "":
-		return fmt.Errorf("the server answered %s: %s", a.Text, response.Error)
+		return fmt.Errorf("the server answered %s: %s", a.Text, shortened(response.Error))
 	case bytes.HasPrefix(a.Body, []byte("Client sent an HTTP request to an HTTPS server.")): // as net/http says it
 		return fmt.Errorf("the server answered %s: it speaks TLS, so use an https:// URL", a.Text)
 	}

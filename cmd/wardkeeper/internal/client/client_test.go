@@ -1,7 +1,10 @@
 package client
 
 import (
+	"bufio"
 	"crypto/tls"
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -10,6 +13,30 @@ import (
 
 	"github.com/stretchr/testify/require"
 )
+
+func TestLongMessagesAreShortened(t *testing.T) {
+	t.Parallel()
+	for name, a := range map[string]string{
+		"message": "HTTP/1.1 503 Service Unavailable\r\n\r\n" + `{"error":"` + strings.Repeat("x", 100_000) + `"}`,
+		"status":  "HTTP/1.1 503 " + strings.Repeat("x", 100_000) + "\r\n\r\n",
+	} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		defer func() { _ = l.Close() }()
+		go func() {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = http.ReadRequest(bufio.NewReader(conn))
+			_, _ = io.WriteString(conn, a)
+			_ = conn.Close()
+		}()
+		answer, err := Client{BaseURL: "http://" + l.Addr().String()}.Get(t.Context(), "/ready")
+		require.NoError(t, err, name)
+		require.Less(t, len(answer.Text)+len(answer.Err().Error()), 2000, name)
+	}
+}
 
 func TestMistakesAreExplained(t *testing.T) {
 	t.Parallel()

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"strings"
 	"sync"
 
 	"github.com/open-policy-agent/opa/v1/keys"
@@ -98,7 +97,7 @@ func (c *client) rootCAs() *x509.CertPool {
 func (c *client) takeOverFiles() {
 	if bearer := c.cfg.Credentials.Bearer; bearer != nil && bearer.TokenPath != "" {
 		c.token = &lazyValue[string]{cfg: rotation.Config[string]{
-			Name: "the token of the credentials", Paths: []string{bearer.TokenPath}, Logger: c.logger, HidePaths: true, Parse: parseToken,
+			Name: "the token of the credentials", Paths: []string{bearer.TokenPath}, Logger: c.logger, HidePaths: true, Parse: rotation.ParseToken,
 		}}
 		bearer.TokenPath = ""
 	}
@@ -108,14 +107,6 @@ func (c *client) takeOverFiles() {
 			Name: "the client certificate", Paths: []string{pair.Cert, pair.PrivateKey}, Logger: c.logger, HidePaths: true,
 		}}
 	}
-}
-
-func parseToken(contents [][]byte) (string, error) {
-	token := strings.TrimSpace(string(contents[0]))
-	if token == "" {
-		return "", errors.New("it is empty")
-	}
-	return token, nil
 }
 
 // newTransport makes a transport as OPA's plugin does, with the current authorities.

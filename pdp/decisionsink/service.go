@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/wardkeeper/wardkeeper/pdp/decisionformat"
@@ -91,14 +90,7 @@ func openToken(path string, logger *slog.Logger) (*rotation.Value[string], error
 		return nil, nil
 	}
 	return rotation.Open(rotation.Config[string]{
-		Name: "the sink's token", Paths: []string{path}, Logger: logger,
-		Parse: func(contents [][]byte) (string, error) {
-			token := strings.TrimSpace(string(contents[0]))
-			if token == "" || strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
-				return "", errors.New("it must hold one token of ASCII letters, digits and punctuation")
-			}
-			return token, nil
-		},
+		Name: "the sink's token", Paths: []string{path}, Logger: logger, Parse: rotation.ParseToken,
 	})
 }
 

@@ -3,7 +3,6 @@ package httporigin
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/wardkeeper/wardkeeper/pdp/rotation"
 )
@@ -21,27 +20,15 @@ func openToken(cfg Config) (*bearerToken, error) {
 	case cfg.Token != "" && cfg.TokenFile != "":
 		return nil, errors.New("the application has both a token and a token file: choose one")
 	case cfg.Token != "":
-		if b.fixed, err = parseToken(cfg.Token); err != nil {
+		if b.fixed, err = rotation.ParseToken([][]byte{[]byte(cfg.Token)}); err != nil {
 			return nil, fmt.Errorf("the application's token: %w", err)
 		}
 	case cfg.TokenFile != "":
 		b.file, err = rotation.Open(rotation.Config[string]{
-			Name: "the application's token", Paths: []string{cfg.TokenFile}, Logger: cfg.Logger,
-			Parse: func(contents [][]byte) (string, error) { return parseToken(string(contents[0])) },
+			Name: "the application's token", Paths: []string{cfg.TokenFile}, Logger: cfg.Logger, Parse: rotation.ParseToken,
 		})
 	}
 	return b, err
-}
-
-func parseToken(text string) (string, error) {
-	token := strings.TrimSpace(text)
-	switch {
-	case token == "":
-		return "", errors.New("it is empty")
-	case strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }):
-		return "", errors.New("it has characters that a header cannot carry: use ASCII letters, digits and punctuation, no spaces")
-	}
-	return token, nil
 }
 
 // current returns the token to send; "" for none.

@@ -111,7 +111,7 @@ func (x *logExport) print(dir string, out *bufio.Writer) (broken bool, err error
 		if err != nil {
 			return fmt.Errorf("record %s: %w", e.ID, err)
 		}
-		_, err = out.Write(append(line, '\n'))
+		_, err = out.WriteString(terminal.Printable(string(line)) + "\n")
 		return err
 	})
 }

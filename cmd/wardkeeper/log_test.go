@@ -99,7 +99,7 @@ func TestLogExport(t *testing.T) {
 	log, err := decisionlog.Open(decisionlog.Config{Dir: dir})
 	require.NoError(t, err)
 	for _, subject := range []string{"alice", "bob", decisionrecord.Pseudonym([]byte("old key"), "carol"), decisionrecord.Pseudonym([]byte("new key"), "carol")} {
-		record := fmt.Appendf(nil, `{"id":"1","time":"2026-01-02T00:00:00Z","outcome":"denied","question":{"subject":{"type":"user","id":%q},"action":{"name":"user.view"}},"answer":{"allow":false}}`, subject)
+		record := fmt.Appendf(nil, `{"id":"1","time":"2026-01-02T00:00:00Z","outcome":"denied","question":{"subject":{"type":"user","id":%q},"action":{"name":"user.view"}},"answer":{"allow":false},"door":%s}`, subject, "\"\u009b31m\"")
 		require.NoError(t, log.Append(context.Background(), record))
 	}
 	require.NoError(t, log.Close(context.Background()))
@@ -124,6 +124,7 @@ func TestLogExport(t *testing.T) {
 		require.Equal(t, c.status, got.status, "%s: %v", name, got)
 		require.Equal(t, c.lines, strings.Count(got.out, "\n"), name)
 		require.Contains(t, got.out+got.err, c.want, name)
+		require.NotContains(t, got.out, "\u009b", "it would control a terminal")
 	}
 
 	segment := filepath.Join(dir, "decisions-00000001.ndjson")

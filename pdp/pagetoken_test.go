@@ -105,14 +105,25 @@ func TestTokensAreSealedByTheFleetKey(t *testing.T) {
 	t.Parallel()
 	w := generate(12)
 	a, b := strings.Repeat("a1", 32), strings.Repeat("b2", 32)
+	var keys *fleetkey.Keys // of the engine opened last
 	open := func(lines ...string) *pdp.Engine {
 		path := filepath.Join(t.TempDir(), "fleet.key")
 		require.NoError(t, os.WriteFile(path, []byte(strings.Join(lines, "\n")), 0o600))
-		keys, err := fleetkey.Open(path, slog.New(slog.DiscardHandler))
+		var err error
+		keys, err = fleetkey.Open(path, slog.New(slog.DiscardHandler))
 		require.NoError(t, err)
 		return pdp.WithFleetKey(over(t, w), keys)
 	}
 	engine := open(a)
+	own := keys
+	forged := func() (n uint64) {
+		for _, refused := range own.Status().Refused {
+			if refused.Reason == "forged" {
+				n += refused.Count
+			}
+		}
+		return n
+	}
 	r, token := begun(t, engine, admin(w))
 	data, err := base64.RawURLEncoding.DecodeString(token)
 	require.NoError(t, err)
@@ -141,12 +152,14 @@ func TestTokensAreSealedByTheFleetKey(t *testing.T) {
 	other = resumed(token)
 	other.Page.Limit = new(3)
 	refused(t, engine.SearchResources, other, "another limit")
+	require.Zero(t, forged(), "a mistake is no attack")
 	for i := range token {
 		tampered := []byte(token)
 		tampered[i] ^= 1
 		refused(t, engine.SearchResources, resumed(string(tampered)), string(tampered))
 	}
 	refused(t, engine.SearchResources, resumed(token+"\n"), "a token in lines")
+	require.NotZero(t, forged())
 }
 
 // A token contains the position in the list, and nothing about any other user.

@@ -1,6 +1,7 @@
 package paging
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -14,14 +15,14 @@ import (
 const maxToken = 16 << 10
 
 // token is the position where a list continues. It grants no right: each candidate is decided again when the list is
-// resumed. It continues only the list that it was made for: with a fleet key it is sealed for the request that began the
-// list, so that callers can neither read nor make one. Without a key, sum binds it to the request and to its own content.
-// A random key of the process would not do: behind a load balancer, another sidecar may get the next request.
+// resumed. It continues only the list that it was made for: sum binds it to the request that began the list and to its own
+// content. With a fleet key it is sealed too, so that callers can neither read nor make one. A random key of the process
+// would not do: behind a load balancer, another sidecar may get the next request.
 type token struct {
 	ID     string `json:"i"`
 	Offset int    `json:"o"`
 	Limit  int    `json:"l"`
-	Sum    []byte `json:"s,omitempty"`
+	Sum    []byte `json:"s"`
 }
 
 // Token returns the token that continues the list after a candidate. It fails if the request cannot be encoded.
@@ -45,27 +46,29 @@ func (p *Page) resume(sent string) error {
 
 // encode returns the text of a token.
 func (p *Page) encode(t token) (string, error) {
-	list := t
-	if p.keys != nil {
-		list = token{}
-	}
-	sum, err := p.sum(list)
+	data, err := p.plain(t)
 	if err != nil {
 		return "", fault("the request cannot be continued: %v", err)
 	}
-	if p.keys == nil {
-		t.Sum = sum[:16]
-	}
-	data, err := json.Marshal(t)
 	if p.keys != nil {
-		data = p.keys.Seal(fleetkey.PageToken, data, sum)
+		data = p.keys.Seal(fleetkey.PageToken, data)
 	}
-	return base64.RawURLEncoding.EncodeToString(data), err
+	return base64.RawURLEncoding.EncodeToString(data), nil
+}
+
+// plain returns a token that continues this list, before it is sealed.
+func (p *Page) plain(t token) ([]byte, error) {
+	sum, err := p.sum(t)
+	if err != nil {
+		return nil, err
+	}
+	t.Sum = sum[:16]
+	return json.Marshal(t)
 }
 
 var errToken = errors.New("not a token of this list")
 
-// decode returns the token of a text.
+// decode returns the token of a text. A token of another list is a mistake of the caller: the fleet key does not count it as forged.
 func (p *Page) decode(sent string) (t token, err error) {
 	if len(sent) > maxToken {
 		return t, errToken
@@ -74,27 +77,22 @@ func (p *Page) decode(sent string) (t token, err error) {
 	if err != nil {
 		return t, err
 	}
-	if p.keys == nil {
-		if err := json.Unmarshal(data, &t); err != nil {
-			return t, err
-		}
-		// The token must be the one that this list would give, byte for byte.
-		if again, err := p.encode(t); err != nil || again != sent {
-			return t, errToken
-		}
-		return t, nil
-	}
-	sum, err := p.sum(token{})
-	if err != nil {
-		return t, err
-	}
 	if base64.RawURLEncoding.EncodeToString(data) != sent { // decoding ignores line breaks and the bits of a last, incomplete byte
 		return t, errToken
 	}
-	if data, err = p.keys.Open(fleetkey.PageToken, data, sum); err != nil {
+	if p.keys != nil {
+		if data, err = p.keys.Open(fleetkey.PageToken, data); err != nil {
+			return t, err
+		}
+	}
+	if err := json.Unmarshal(data, &t); err != nil {
 		return t, err
 	}
-	return t, json.Unmarshal(data, &t)
+	// The token must be the one that this list would give, byte for byte.
+	if again, err := p.plain(t); err != nil || !bytes.Equal(again, data) {
+		return t, errToken
+	}
+	return t, nil
 }
 
 // sum covers the token and the whole request except its token and limit, regardless of the order of members.

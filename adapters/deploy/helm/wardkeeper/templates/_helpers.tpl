@@ -29,7 +29,11 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- $own = merge (dict "tls_cert_file" "/run/secrets/wardkeeper-tls/tls.crt" "tls_key_file" "/run/secrets/wardkeeper-tls/tls.key") $own -}}
 {{- end -}}
 {{- end -}}
-{{- toYaml (mergeOverwrite $own (deepCopy .Values.settings)) -}}
+{{- $text := toYaml (mergeOverwrite $own (deepCopy .Values.settings)) -}}
+{{- if regexMatch `://[^/@\s]*:[^/@\s]+@` $text -}}
+{{- fail "settings have a password in an address, and would be in a ConfigMap: put it into the Secret, and name its file" -}}
+{{- end -}}
+{{- $text -}}
 {{- end }}
 
 {{- define "wardkeeper.container" -}}

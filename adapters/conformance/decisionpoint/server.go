@@ -10,9 +10,13 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
+
+// settling is how long the end of a connection may take to be known. The slow answers take five times as long.
+const settling = 20 * time.Millisecond
 
 // Request is a request that reached the server.
 type Request struct {
@@ -110,9 +114,15 @@ func (s *Server) accept() {
 		s.opened++
 		number := s.opened
 		s.connections[conn] = number
-		s.mostOpen = max(s.mostOpen, len(s.connections))
 		s.mu.Unlock()
 		s.running.Go(func() { s.serve(conn, number) })
+		// A connection that was closed before this one was opened may not be known yet to be.
+		s.running.Go(func() {
+			time.Sleep(settling)
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.mostOpen = max(s.mostOpen, len(s.connections))
+		})
 	}
 }
 

@@ -45,8 +45,8 @@ test-fast: ## run the tests that need no server, without the race detector: for 
 	$(GOTEST) -short -p $$(($$(getconf _NPROCESSORS_ONLN) + 1)) ./cmd/wardkeeper ./pdp ./... $(TOOLS)
 
 test-adapters: prerequisites ## check the adapters in other languages: each builds its package and tries it with its frameworks
-# Two at a time: a check often waits, for servers that start and requests that time out.
-	@$(MAKE) --no-print-directory --output-sync=target -j 2 $(CHECKS)
+# One more at a time than there are processors: a check often waits, for servers that start and requests that time out.
+	@$(MAKE) --no-print-directory --output-sync=target -j $$(($$(getconf _NPROCESSORS_ONLN) + 1)) $(CHECKS)
 
 $(CHECKS): %.run:
 	@$*

@@ -66,6 +66,7 @@ func (l serverLog) entries(t *testing.T) (all []logEntry) {
 // a complete release that is not older than any that was active.
 func TestKilledServerRestartsWithTheSameOrANewerRelease(t *testing.T) {
 	skipIfShort(t)
+	t.Parallel()
 	m := &endlessReleases{t: t, signer: newSigner(t, "ES256"), padding: bulky(t, 0, 50_000).files["app/bulk/data.json"]}
 	server := httptest.NewServer(m)
 	defer server.Close()

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -188,11 +187,10 @@ func (f *benchFlags) tryOne(ctx context.Context, server client.Client, q bench.R
 func (f *benchFlags) print(out io.Writer, r *bench.Result) error {
 	text := r.Text()
 	if f.json {
-		line, err := json.Marshal(r)
-		if err != nil {
+		var err error
+		if text, err = jsonLine(r); err != nil {
 			return err
 		}
-		text = terminal.Printable(string(line)) + "\n"
 	}
 	if _, err := io.WriteString(out, text); err != nil {
 		return err

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -15,6 +16,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/callers"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/client"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/terminal"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/unixsocket"
 	"github.com/wardkeeper/wardkeeper/pdp/rotation"
 )
@@ -116,4 +118,10 @@ func (p process) variable(name string) string {
 		}
 	}
 	return ""
+}
+
+// jsonLine encodes a report for --json. What a server said in it cannot control a terminal.
+func jsonLine(report any) (string, error) {
+	line, err := json.Marshal(report)
+	return terminal.Printable(string(line)) + "\n", err
 }

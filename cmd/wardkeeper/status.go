@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -92,11 +91,10 @@ func (f *statusFlags) read(ctx context.Context, server client.Client) (*status.S
 func (f *statusFlags) print(out io.Writer, r *status.Report) error {
 	text := r.Text()
 	if f.json {
-		line, err := json.Marshal(r)
-		if err != nil {
+		var err error
+		if text, err = jsonLine(r); err != nil {
 			return err
 		}
-		text = terminal.Printable(string(line)) + "\n"
 	}
 	_, err := io.WriteString(out, text)
 	return err

@@ -7,22 +7,24 @@ import (
 	"errors"
 	"fmt"
 	"time"
-	"unicode/utf8"
 )
 
 // entry is a record on its way to the disk.
 type entry struct {
-	at   time.Time
-	body []byte
-	done chan error // nil if nobody waits
+	at     time.Time
+	record []byte
+	done   chan error // nil if nobody waits
 
 	// guarded by Log.mu:
 	writing  bool // too late to give it up
 	canceled bool
 }
 
-// Append appends a record, one JSON object in UTF-8 of at most [MaxRecord] bytes, and copies it. With [Sync] it returns when the
-// record is on disk, with [Buffered] when it is queued. See [FailurePolicy] for what it does if that is not possible.
+// size is what the entry counts for in the queue, in bytes.
+func (e *entry) size() int64 { return int64(len(e.record) + aroundRecord) }
+
+// Append appends a record, one JSON object in UTF-8 of at most [MaxRecord] bytes, and keeps the slice. With [Sync] it returns when
+// the record is on disk, with [Buffered] when it is queued. See [FailurePolicy] for what it does if that is not possible.
 //
 // If the context ends first, the error wraps its cause; a record that was being written at that moment may still be appended.
 func (l *Log) Append(ctx context.Context, record []byte) error {
@@ -30,8 +32,7 @@ func (l *Log) Append(ctx context.Context, record []byte) error {
 	if err != nil {
 		return err
 	}
-	now := time.Now()
-	e := &entry{at: now, body: recordBody(now, record)}
+	e := &entry{at: time.Now(), record: record}
 	if l.cfg.Durability == Sync {
 		e.done = make(chan error, 1)
 	}
@@ -52,7 +53,7 @@ func checkRecord(record []byte) ([]byte, error) {
 	switch {
 	case len(record) > MaxRecord:
 		return nil, fmt.Errorf("a record of the decision log has %d bytes: %d is the limit", len(record), MaxRecord)
-	case !isObject(record) || !utf8.Valid(record):
+	case !isObject(record):
 		return nil, errors.New("a record of the decision log is not a JSON object")
 	case bytes.ContainsAny(record, "\r\n"): // between its tokens: a string has none
 		var compact bytes.Buffer
@@ -72,7 +73,7 @@ func (l *Log) enqueue(ctx context.Context, e *entry) (queued bool, err error) {
 			return false, ErrClosed
 		case l.failing != nil && (l.cfg.Full == Deny || l.cfg.Full == Count && l.cfg.Durability == Sync):
 			return false, l.refuse(1, unwritable(l.failing))
-		case l.records < l.cfg.QueueRecords && l.bytes+int64(len(e.body)) <= l.cfg.QueueBytes:
+		case l.records < l.cfg.QueueRecords && l.bytes+e.size() <= l.cfg.QueueBytes:
 			l.push(e)
 			return true, nil
 		case l.cfg.Full != Block:
@@ -107,7 +108,7 @@ func (l *Log) taking() bool {
 func (l *Log) push(e *entry) {
 	l.queue = append(l.queue, e)
 	l.records++
-	l.bytes += int64(len(e.body))
+	l.bytes += e.size()
 	signal(l.wake)
 	if l.records > l.cfg.QueueRecords/2 || l.bytes > l.cfg.QueueBytes/2 {
 		signal(l.hurry)

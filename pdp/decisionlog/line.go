@@ -11,6 +11,8 @@ import (
 	"fmt"
 	"strconv"
 	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 const format = 1
@@ -81,21 +83,18 @@ const (
 	signaturePurpose = "wardkeeper decision log 1\x00"
 )
 
-// recordBody is a record's line without its sequence number and hash.
-func recordBody(at time.Time, record []byte) []byte {
-	body := make([]byte, 0, len(timeMiddle)+len(time.RFC3339Nano)+1+len(recordMiddle)+len(record))
-	body = append(body, timeMiddle...)
-	body = at.UTC().AppendFormat(body, time.RFC3339Nano)
-	body = append(body, '"')
-	body = append(body, recordMiddle...)
-	return append(body, record...)
-}
+// aroundRecord is about how many bytes a line has besides its record.
+const aroundRecord = len(recordStart) + 20 + len(timeMiddle) + len(time.RFC3339Nano) + 1 + len(recordMiddle) + hashLength + 1
 
-func appendRecord(to []byte, prev digest, seq uint64, body []byte) ([]byte, digest) {
+func appendRecord(to []byte, prev digest, seq uint64, e *entry) ([]byte, digest) {
 	start := len(to)
 	to = append(to, recordStart...)
 	to = strconv.AppendUint(to, seq, 10)
-	to = append(to, body...)
+	to = append(to, timeMiddle...)
+	to = e.at.UTC().AppendFormat(to, time.RFC3339Nano)
+	to = append(to, '"')
+	to = append(to, recordMiddle...)
+	to = append(to, e.record...)
 	return appendHash(to, start, prev)
 }
 
@@ -193,6 +192,7 @@ func (l *line) parseSigned(opening string, content any) error {
 	return nil
 }
 
+// isObject reports whether data is one JSON object in UTF-8.
 func isObject(data []byte) bool {
-	return len(data) > 0 && data[0] == '{' && json.Valid(data)
+	return len(data) > 0 && data[0] == '{' && jsontext.Value(data).IsValid(jsontext.AllowDuplicateNames(true))
 }

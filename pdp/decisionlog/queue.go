@@ -9,9 +9,9 @@ import (
 func (l *Log) take() []*entry {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	n, size := 0, 0
-	for n < len(l.queue) && (n == 0 || size+len(l.queue[n].body) <= batchBytes) {
-		size += len(l.queue[n].body)
+	n, size := 0, int64(0)
+	for n < len(l.queue) && (n == 0 || size+l.queue[n].size() <= batchBytes) {
+		size += l.queue[n].size()
 		n++
 	}
 	if n == len(l.queue) {
@@ -46,7 +46,7 @@ func (l *Log) claim(batch []*entry) []*entry {
 // release makes room for other records. The caller tells that there is room.
 func (l *Log) release(e *entry) {
 	l.records--
-	l.bytes -= int64(len(e.body))
+	l.bytes -= e.size()
 }
 
 // settle ends entries.

@@ -1,7 +1,6 @@
 package decisionlog
 
 import (
-	"compress/gzip"
 	"errors"
 	"io"
 	"io/fs"
@@ -9,6 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"github.com/klauspost/compress/gzip"
 )
 
 // tidyInterval is how often old segments are looked for, and compression is tried again.
@@ -156,7 +157,10 @@ func pack(dir string, s segment, stop <-chan struct{}) (packed segment, err erro
 // packInto writes and closes a compressed file, and returns its size.
 func packInto(out *os.File, in io.Reader) (int64, error) {
 	defer func() { _ = out.Close() }()
-	z := gzip.NewWriter(out)
+	z, err := gzip.NewWriterLevel(out, gzip.BestSpeed) // what runs here is taken from decisions
+	if err != nil {
+		return 0, err
+	}
 	if _, err := io.Copy(z, in); err != nil {
 		return 0, err
 	}

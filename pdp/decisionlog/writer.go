@@ -204,7 +204,7 @@ func (w *writer) put(batch []*entry, end bool) error {
 	next, buf := w.chain, w.buf[:0]
 	for _, e := range batch {
 		next.seq++
-		buf, next.hash = appendRecord(buf, next.hash, next.seq, e.body)
+		buf, next.hash = appendRecord(buf, next.hash, next.seq, e)
 	}
 	confirm := end || len(batch) == 0 || w.unconfirmed+len(batch) >= w.l.cfg.checkpointEvery || time.Since(w.confirmed) >= checkpointInterval
 	lost := w.l.lost()

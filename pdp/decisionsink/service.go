@@ -2,7 +2,6 @@ package decisionsink
 
 import (
 	"bytes"
-	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +12,8 @@ import (
 	"net/url"
 	"strconv"
 	"time"
+
+	"github.com/klauspost/compress/gzip"
 
 	"github.com/wardkeeper/wardkeeper/pdp/decisionformat"
 	"github.com/wardkeeper/wardkeeper/pdp/rotation"

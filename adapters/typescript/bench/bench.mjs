@@ -96,6 +96,7 @@ async function serve(socket) {
     };
     program.stdout.on("data", read);
     program.stderr.on("data", read);
+    program.on("error", (error) => reject(new Error(`${command} does not start (run "make build" first): ${error.message}`)));
     program.on("exit", () => reject(new Error(output)));
   });
   return { program, url };

@@ -1,7 +1,11 @@
 package decisionrecord
 
 import (
+	"slices"
+	"strconv"
+
 	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
 )
 
@@ -20,7 +24,8 @@ func (w *writer) answer() {
 			w.bool("value", value)
 		}
 	default:
-		w.value("answer", answerOf(w.private, &r.Decision, w.usernames()))
+		w.key("answer")
+		w.out = appendAnswer(w.out, w.private, &r.Decision, w.usernames())
 	}
 }
 
@@ -37,27 +42,31 @@ func (w *writer) usernames() []string {
 	return names
 }
 
-// answerOf returns what may be kept of a decision.
-func answerOf(p *private, d *pdp.Decision, usernames []string) map[string]any {
+// appendAnswer appends what may be kept of a decision. Members are sorted.
+func appendAnswer(out []byte, p *private, d *pdp.Decision, usernames []string) []byte {
 	a := answered{p, usernames}
-	answer := map[string]any{"allow": d.Allow}
-	if len(d.Reasons) > 0 {
-		answer["reasons"] = a.value("", d.Reasons)
+	out = append(out, '{')
+	if len(d.Advice) > 0 {
+		out = append(a.append(append(out, `"advice":`...), "", d.Advice), ',')
+	}
+	out = strconv.AppendBool(append(out, `"allow":`...), d.Allow)
+	if d.Fault {
+		out = append(out, `,"fault":true`...)
 	}
 	if len(d.Obligations) > 0 {
-		all := make([]any, len(d.Obligations))
+		out = append(out, `,"obligations":`...)
 		for i, o := range d.Obligations {
-			all[i] = map[string]any{"id": p.code(o.ID), "type": p.code(o.Type), "properties": a.value("", o.Properties)}
+			out = append(out, "[,"[min(i, 1)])
+			out = authzen.AppendString(append(out, `{"id":`...), p.code(o.ID))
+			out = a.append(append(out, `,"properties":`...), "", o.Properties)
+			out = append(authzen.AppendString(append(out, `,"type":`...), p.code(o.Type)), '}')
 		}
-		answer["obligations"] = all
+		out = append(out, ']')
 	}
-	if len(d.Advice) > 0 {
-		answer["advice"] = a.value("", d.Advice)
+	if len(d.Reasons) > 0 {
+		out = a.append(append(out, `,"reasons":`...), "", d.Reasons)
 	}
-	if d.Fault {
-		answer["fault"] = true
-	}
-	return answer
+	return append(out, '}')
 }
 
 // answered keeps parts of an answer.
@@ -75,27 +84,48 @@ var words = map[string]bool{
 	"area": true, "role": true, "level": true, "location": true, "locations": true, "organization": true, "acr_value": true, "amr_values": true,
 }
 
-// value returns what may be kept of a member of an answer.
-func (a *answered) value(name string, value any) any {
+// append appends what may be kept of a member of an answer.
+func (a *answered) append(out []byte, name string, value any) []byte {
 	switch value := value.(type) {
 	case string:
-		return a.text(name, value)
+		return authzen.AppendString(out, a.text(name, value))
 	case []any:
-		all := make([]any, len(value))
+		out = append(out, '[')
 		for i := range value {
-			all[i] = a.value(name, value[i])
-		}
-		return all
-	case map[string]any:
-		kept := make(map[string]any, len(value))
-		for member, inner := range value {
-			if !texts[member] {
-				kept[a.code(member)] = a.value(member, inner)
+			if i > 0 {
+				out = append(out, ',')
 			}
+			out = a.append(out, name, value[i])
 		}
-		return kept
+		return append(out, ']')
+	case map[string]any:
+		return a.appendMembers(out, value)
 	}
-	return value // a number, true, false or null
+	appended, err := authzen.AppendValue(out, value) // a number, true, false or null
+	if err != nil {                                  // it came from a policy
+		return append(out, "null"...)
+	}
+	return appended
+}
+
+func (a *answered) appendMembers(out []byte, members map[string]any) []byte {
+	var few [8]string
+	names := few[:0]
+	for name := range members {
+		if !texts[name] {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	out = append(out, '{')
+	for i, name := range names {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		out = append(authzen.AppendString(out, a.code(name)), ':')
+		out = a.append(out, name, members[name])
+	}
+	return append(out, '}')
 }
 
 func (a *answered) text(name, text string) string {

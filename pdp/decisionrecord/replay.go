@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/wardkeeper/wardkeeper/pdp"
-	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
 
 // ErrCannotReplay reports that a record does not have what it takes to decide its question again. It is wrapped by an error that
@@ -50,10 +49,7 @@ func (e *Entry) Replay(ctx context.Context, p *pdp.Policy) (is *Answer, same boo
 	if err != nil {
 		return nil, false, err
 	}
-	encoded, err := authzen.AppendValue(nil, answerOf(&private{verbatim: true}, &d, nil))
-	if err != nil {
-		return nil, false, err
-	}
+	encoded := appendAnswer(nil, &private{verbatim: true}, &d, nil)
 	decoder := json.NewDecoder(bytes.NewReader(encoded))
 	decoder.UseNumber()
 	is = &Answer{}

@@ -161,7 +161,13 @@ func (w *writer) bool(name string, b bool) {
 
 func (w *writer) time(name string, t time.Time) {
 	w.key(name)
-	w.out = append(t.UTC().AppendFormat(append(w.out, '"'), "2006-01-02T15:04:05.000000Z"), '"')
+	w.out = t.UTC().AppendFormat(append(w.out, '"'), time.RFC3339) // the fastest format
+	w.out[len(w.out)-1] = '.'                                      // was Z
+	micros := t.Nanosecond() / 1000
+	for unit := 100_000; unit > 0; unit /= 10 {
+		w.out = append(w.out, byte('0'+micros/unit%10))
+	}
+	w.out = append(w.out, `Z"`...)
 }
 
 // value writes a value that may be kept.

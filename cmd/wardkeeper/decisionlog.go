@@ -143,17 +143,31 @@ func (d *decisionLog) check() (answering bool, err error) {
 	return s.Taking, s.Failing
 }
 
-// maxSinkLag is how old the records of a sink that fails may be before readiness tells.
+// maxSinkLag is how long a sink may fail, and how old its records may be then, before readiness tells.
 const maxSinkLag = time.Minute
 
-// checkSinks returns which sinks do not take records, and why.
-func (d *decisionLog) checkSinks() (err error) {
+// checkSinks returns which sinks do not take records, and why: those for which that has lasted, and those for which it may pass.
+func (d *decisionLog) checkSinks() (lasting, recent error) {
+	var all []decisionsink.Status
 	for _, sink := range d.sinks {
-		if s := sink.Status(); s.Failing != nil && s.Lag > maxSinkLag {
-			err = errors.Join(err, fmt.Errorf("sink %s lacks the last %d records: %w", s.Name, s.Behind, s.Failing))
+		all = append(all, sink.Status())
+	}
+	return sinkFaults(all, time.Now())
+}
+
+func sinkFaults(all []decisionsink.Status, now time.Time) (lasting, recent error) {
+	for _, s := range all {
+		if s.Failing == nil || s.Behind == 0 {
+			continue
+		}
+		err := fmt.Errorf("sink %s lacks the last %d records: %w", s.Name, s.Behind, s.Failing)
+		if max(s.Lag, now.Sub(s.Since)) > maxSinkLag {
+			lasting = errors.Join(lasting, err)
+		} else {
+			recent = errors.Join(recent, err)
 		}
 	}
-	return err
+	return lasting, recent
 }
 
 // close closes the log, and lets the sinks send the rest of it, until the context ends.

@@ -41,7 +41,7 @@ func TestCheckNamesUnreachableServers(t *testing.T) {
 		"no Redis":              {filled, noRedis, []string{"redis: ", "127.0.0.1:2"}, []string{"the database cannot answer", "127.0.0.1:1:"}},
 		"no password for Redis": {filled, "redis://" + redis.Addr(), []string{"redis: NOAUTH"}, []string{"the database cannot answer"}},
 		"a wrong one":           {filled, "redis://:s3cr3t-pw2@" + redis.Addr(), []string{"redis: WRONGPASS"}, []string{"the database cannot answer"}},
-		"no tables":             {empty, "", []string{"the database cannot answer", "there is no table or view users"}, nil},
+		"no tables":             {empty, "", []string{"the database cannot answer", "there is no table or view users", "`wardkeeper directory schema`", "`wardkeeper directory import FILE --to URL`"}, nil},
 		"a wrong password":      {strings.Replace(filled, database.Password(), "s3cr3t-pw", 1), "", []string{"the database cannot answer", "28P01"}, nil},
 		"no such database":      {strings.Replace(filled, "/database_", "/nowhere_", 1), "", []string{"3D000"}, nil},
 		"no such contract":      {application.URL, "", []string{"application at " + application.Listener.Addr().String()}, nil},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/wardkeeper/wardkeeper/bundles"
 	"github.com/wardkeeper/wardkeeper/bundles/follow"
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/logging"
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/httpapi"
 )
@@ -22,8 +24,14 @@ func (s *sidecar) ready(ctx context.Context) []httpapi.Check {
 	}
 	if s.decisions != nil {
 		answering, err := s.decisions.check()
-		checks = append(checks, httpapi.Check{Name: "decision_log", Err: err, Degraded: answering},
-			httpapi.Check{Name: "decision_sinks", Err: s.decisions.checkSinks(), Degraded: true}) // answers leave, and their records are kept
+		lasting, recent := s.decisions.checkSinks()
+		checks = append(checks, httpapi.Check{Name: "decision_log", Err: err, Degraded: answering}, // answers leave, and sinks get their records later:
+			httpapi.Check{Name: "decision_sinks", Err: cmp.Or(lasting, recent), Degraded: true, Recent: lasting == nil})
+	}
+	for i := range checks {
+		if err := checks[i].Err; err != nil {
+			checks[i].Err = errors.New(logging.Redact(err.Error())) // libraries quote addresses
+		}
 	}
 	return checks
 }

@@ -3,12 +3,19 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/pdp/decisionsink"
 )
 
 // blocks collects what a command prints, and calls done after n texts.
@@ -58,4 +65,45 @@ callers:
 	require.Equal(t, statusOK, p.run(ctx, append([]string{"status", "--watch", "--interval", "100ms"}, operator...)))
 	assert.Equal(t, 2, strings.Count(out.text.String(), "READY  "+d.url), out.text.String())
 	assert.Contains(t, out.text.String(), "allowed 0/s, denied 0/s, errors 0/s", "in the interval")
+}
+
+func TestStatusTellsWhyASinkAndTheDirectoryFail(t *testing.T) {
+	t.Parallel()
+	siem := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }))
+	defer siem.Close()
+	d := startServer(t, "--directory", noDatabase, "--decision-log", t.TempDir(), "--decision-log-durability", "sync",
+		"--config", writeFile(t, "wardkeeper.yaml", fmt.Sprintf("decision_log: {sinks: [{name: siem, format: json, to: '%s', delay: 10ms}]}", siem.URL)))
+	run(t, nil, "ask", "alice", "user.view", "jane", "--server", d.url)
+	require.Eventually(t, func() bool {
+		return strings.Contains(run(t, nil, "status", "--server", d.url).out, "! cause         decision_sinks: sink siem lacks the last 1 records: the service answered 502\n")
+	}, 20*time.Second, 50*time.Millisecond)
+	got := run(t, nil, "status", "--server", d.url).out
+	assert.Contains(t, got, "! missing       directory: the source of facts cannot be reached, or has no locations\n")
+	assert.Regexp(t, `! cause         directory: .*connection refused`, got)
+	assert.NotContains(t, got, "s3cr3t-pw")
+	w, err := http.Get(d.url + "/ready")
+	require.NoError(t, err)
+	public, err := io.ReadAll(w.Body)
+	require.NoError(t, err)
+	require.NoError(t, w.Body.Close())
+	assert.NotContains(t, string(public), "refused", "causes are for operators")
+}
+
+// What a sink cannot read has no age: it fails since it was first tried.
+func TestSinksThatFailForLongAreMissing(t *testing.T) {
+	now, cause := time.Now(), errors.New("the log of decisions cannot be read")
+	for name, c := range map[string]struct {
+		status          decisionsink.Status
+		lasting, recent bool
+	}{
+		"it works":                    {decisionsink.Status{Behind: 3, Lag: time.Hour}, false, false},
+		"nothing is behind":           {decisionsink.Status{Failing: cause, Since: now.Add(-time.Hour)}, false, false},
+		"it fails for some time":      {decisionsink.Status{Failing: cause, Behind: 3, Since: now.Add(-time.Second)}, false, true},
+		"it cannot read for long":     {decisionsink.Status{Failing: cause, Behind: 3, Since: now.Add(-2 * time.Minute)}, true, false},
+		"what it has to send is late": {decisionsink.Status{Failing: cause, Behind: 3, Since: now, Lag: 2 * time.Minute}, true, false},
+	} {
+		lasting, recent := sinkFaults([]decisionsink.Status{c.status}, now)
+		assert.Equal(t, c.lasting, lasting != nil, name)
+		assert.Equal(t, c.recent, recent != nil, name)
+	}
 }

@@ -53,7 +53,7 @@ func (t *serverTLS) metrics() []prometheus.Collector {
 	if t == nil {
 		return nil
 	}
-	return []prometheus.Collector{metrics.Certificate(t.Expires)}
+	return metrics.Certificate(t.Expires, t.Refuses)
 }
 
 // scheme returns the scheme of the server's URLs.

@@ -76,7 +76,8 @@ type Status struct {
 	Lost    uint64        // records that were deleted before they could be sent, or that can never be sent
 	Behind  uint64        // records that are not sent yet
 	Lag     time.Duration // age of the oldest of them
-	Failing error         // why the last attempt failed; nil if it did not
+	Failing error         // why the last attempt failed, to send or to read the log; nil if it did not
+	Since   time.Time     // since when attempts have failed
 }
 
 // destination is where records go.
@@ -312,6 +313,9 @@ func (s *Sink) fail(err error) {
 	s.mu.Lock()
 	first := s.status.Failing == nil
 	s.status.Failing = err
+	if first {
+		s.status.Since = time.Now()
+	}
 	s.mu.Unlock()
 	if first {
 		s.cfg.Logger.Warn("decisions cannot be sent: they are tried again", "sink", s.cfg.Name, "error", err)
@@ -326,7 +330,7 @@ func (s *Sink) succeed(batch []item, lost int) {
 	}
 	s.mu.Lock()
 	recovered := s.status.Failing != nil
-	s.status.Failing, s.pending, s.at = nil, time.Time{}, batch[len(batch)-1].at
+	s.status.Failing, s.status.Since, s.pending, s.at = nil, time.Time{}, time.Time{}, batch[len(batch)-1].at
 	s.status.Sent += uint64(len(batch) - lost)
 	s.status.Lost += uint64(lost) + missing
 	s.mu.Unlock()

@@ -264,12 +264,13 @@ func TestASinkGoesOnWhenTheLogCanBeReadAgain(t *testing.T) {
 	eventually(t, "it is compressed", func() bool { return os.Rename(second, second+".away") == nil })
 	require.NoError(t, os.Symlink(second, second), "opening it fails")
 	s := start(t, l, dir, Config{URL: server.URL})
-	eventually(t, "it fails", func() bool { return s.Status().Failing != nil })
+	eventually(t, "it fails", func() bool { return s.Status().Failing != nil && !s.Status().Since.IsZero() })
 	require.NoError(t, os.Rename(second+".away", second))
 	eventually(t, "it is done with all", func() bool { return s.Status().Behind == 0 })
 	require.Equal(t, ids(1, 40), c.all())
 	require.Zero(t, s.Status().Lost)
 	require.NoError(t, s.Status().Failing)
+	require.Zero(t, s.Status().Since)
 }
 
 func TestAPositionThatTheLogDoesNotHaveIsItsBeginning(t *testing.T) {

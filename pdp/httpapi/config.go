@@ -65,9 +65,11 @@ type Config struct {
 // Check is one condition of readiness.
 type Check struct {
 	Name string // public: lower-case letters, digits and "_", at most 32
-	Err  error  // why the condition is not met, for the log only; nil if it is met
+	Err  error  // why the condition is not met, for the log and for operators, without secrets; nil if it is met
 	// Degraded says that questions can still be decided without it, if not all: the server stays ready.
 	Degraded bool
+	// Recent says that the condition has not been met for so short a time that readiness does not count it yet.
+	Recent bool
 }
 
 // Decider makes decisions. [*pdp.Engine] implements it. Implementations must be safe for concurrent use.

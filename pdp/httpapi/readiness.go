@@ -31,6 +31,7 @@ type readiness struct {
 	state   string // "" before the first check
 	missing []string
 	since   time.Time
+	causes  map[string]string // of the last checks, by their public names
 }
 
 // assess returns the state of readiness for the results of checks, and the public names of those that failed.
@@ -38,7 +39,7 @@ func assess(checks []Check) (state string, missing []string) {
 	state = stateReady
 	for _, check := range checks {
 		switch {
-		case check.Err == nil:
+		case check.Err == nil || check.Recent:
 			continue
 		case !check.Degraded:
 			state = stateUseless
@@ -50,10 +51,36 @@ func assess(checks []Check) (state string, missing []string) {
 	return state, missing
 }
 
+// maxCause bounds what operators see of a cause, in bytes.
+const maxCause = 500
+
+// causesOf returns why checks fail, each on one line, by their public names.
+func causesOf(checks []Check) map[string]string {
+	causes := map[string]string{}
+	for _, check := range checks {
+		if check.Err != nil {
+			text := strings.ReplaceAll(check.Err.Error(), "\n", "; ")
+			if len(text) > maxCause {
+				text = strings.ToValidUTF8(text[:maxCause], "") + " ..."
+			}
+			causes[publicName(check.Name)] = text
+		}
+	}
+	return causes
+}
+
+// lastCauses returns why the last checks failed. The caller must not change it.
+func (r *readiness) lastCauses() map[string]string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.causes
+}
+
 // record keeps the result of checks, and logs it if it differs from the last one.
 func (r *readiness) record(state string, missing []string, checks []Check, logger *slog.Logger) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.causes = causesOf(checks)
 	if r.state == state && slices.Equal(r.missing, missing) || r.state == stateStopping {
 		return
 	}
@@ -61,7 +88,7 @@ func (r *readiness) record(state string, missing []string, checks []Check, logge
 	r.state, r.missing, r.since = state, missing, time.Now()
 	var attrs []any
 	for _, check := range checks {
-		if check.Err != nil {
+		if check.Err != nil && !check.Recent {
 			attrs = append(attrs, "missing", check.Name, "cause", check.Err)
 		}
 	}

@@ -27,6 +27,13 @@ type PolicyStatus struct {
 	Refused *PolicyAttempt `json:"refused,omitempty"`
 }
 
+// Revision is what GET /v1/revision answers to operators.
+type Revision struct {
+	PolicyStatus
+	// Causes say why checks of readiness fail now, by their names in /ready, which reveals no causes.
+	Causes map[string]string `json:"causes,omitempty"`
+}
+
 // PolicyAttempt is one attempt to get a policy from its source. Message may be shown only to clients with the token.
 type PolicyAttempt struct {
 	At      time.Time `json:"at"`
@@ -43,13 +50,13 @@ func (a *PolicyAttempt) public() *PolicyAttempt {
 	return &PolicyAttempt{At: a.At, Outcome: a.Outcome, Reason: a.Reason}
 }
 
-// revision describes the policy in force: GET /v1/revision.
+// revision describes the policy in force, and why something is missing: GET /v1/revision.
 func (rc *requestContext) revision() (err error) {
-	var status PolicyStatus
+	answer := Revision{Causes: rc.server.readiness.lastCauses()}
 	if rc.server.policy != nil {
-		status = rc.server.policy()
+		answer.PolicyStatus = rc.server.policy()
 	}
-	rc.out, err = json.Marshal(status)
+	rc.out, err = json.Marshal(answer)
 	return err
 }
 

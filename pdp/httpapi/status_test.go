@@ -2,12 +2,15 @@ package httpapi
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 func TestReadinessShowsMembershipProblems(t *testing.T) {
@@ -78,6 +81,34 @@ func TestReadinessShowsPolicyProblemsWithoutMessages(t *testing.T) {
 	policy = PolicyStatus{ID: "r1", Label: "abc", Sequence: 7, Source: "https://b", Entrypoint: "authz/decision", Verified: true, Activated: at, Attempt: unsigned}
 	assert.Equal(t, http.StatusUnauthorized, h.do("GET", "/v1/revision", "").status)
 	assert.JSONEq(t, `{"revision":"r1","label":"abc","sequence":7,"source":"https://b","entrypoint":"authz/decision","verified":true,
-		"activated_at":"2026-11-01T08:00:00Z","last_attempt":{"at":"2026-11-01T08:00:00Z","outcome":"refused","reason":"unsigned","message":"it names a person"}}`,
+		"activated_at":"2026-11-01T08:00:00Z","last_attempt":{"at":"2026-11-01T08:00:00Z","outcome":"refused","reason":"unsigned","message":"it names a person"},
+		"causes":{"policy":"there is none"}}`,
 		h.do("GET", "/v1/revision", "", "Authorization", "Bearer secret-token-of-16").body)
+}
+
+func TestOperatorsSeeTheLatestCausesOfWhatFails(t *testing.T) {
+	var checks []Check
+	h := start(t, Config{
+		Decider: &fakeDecider{}, Callers: testCallers{ask: staticTokens("secret-token-of-16")}, Ready: func(context.Context) []Check { return checks },
+	})
+	causes := func() (r Revision) {
+		require.NoError(t, json.Unmarshal([]byte(h.do("GET", "/v1/revision", "", "Authorization", "Bearer secret-token-of-16").body), &r))
+		return r
+	}
+	checks = []Check{
+		{Name: "directory", Err: errors.New("refused"), Degraded: true},
+		{Name: "decision_sinks", Err: errors.Join(errors.New("siem: 500"), errors.New(strings.Repeat("x", 600))), Degraded: true, Recent: true},
+	}
+	assert.Equal(t, `{"ready":true,"degraded":true,"missing":["directory"]}`, h.do("GET", "/ready", "").body, "it has not failed for long, and causes are not public")
+	got := causes().Causes
+	assert.Equal(t, "refused", got["directory"])
+	assert.Equal(t, "siem: 500; "+strings.Repeat("x", 489)+" ...", got["decision_sinks"])
+	assert.NotContains(t, h.log.String(), "siem", "it does not count yet")
+
+	checks = []Check{{Name: "directory", Err: errors.New("too slow"), Degraded: true}}
+	h.do("GET", "/ready", "")
+	assert.Equal(t, map[string]string{"directory": "too slow"}, causes().Causes)
+	checks = nil
+	h.do("GET", "/ready", "")
+	assert.Empty(t, causes().Causes)
 }

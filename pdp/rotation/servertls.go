@@ -30,6 +30,8 @@ type ServerTLS struct {
 
 	mu          sync.Mutex       // held while Reload reads the files
 	certificate *tls.Certificate // the one in current
+	refused     *tls.Certificate // the last one that was not taken; nil: none
+	refuses     atomic.Bool
 	current     atomic.Pointer[tls.Config]
 }
 
@@ -48,11 +50,13 @@ func OpenServerTLS(cfg ServerTLSConfig) (*ServerTLS, error) {
 	return t, nil
 }
 
-// Reload reads the files again if they have changed. Later handshakes use what they then hold; connections are kept.
+// Reload reads the files again if they have changed. Later handshakes use what they then hold; connections are kept. A certificate that
+// is not valid now does not replace one that is.
 func (t *ServerTLS) Reload() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	certificate, pool := t.pair.Get(), t.readAuthorities()
+	certificate, pool := t.choose(t.pair.Get(), time.Now()), t.readAuthorities()
+	t.refuses.Store(t.refused != nil || t.pair.Faulty())
 	if t.certificate == certificate && t.current.Load().ClientCAs == pool {
 		return
 	}
@@ -64,11 +68,30 @@ func (t *ServerTLS) Reload() {
 		}
 		next.SessionTicketsDisabled = true // a resumed session would keep a client whose authority was withdrawn
 	}
-	if t.certificate != certificate && time.Now().After(certificate.Leaf.NotAfter) {
-		t.log.Warn("the server's certificate has expired, so clients do not connect", "not_after", certificate.Leaf.NotAfter)
+	if leaf := certificate.Leaf; t.certificate != certificate && !validAt(leaf, time.Now()) {
+		t.log.Warn("the server's certificate is not valid now, so clients do not connect", "not_before", leaf.NotBefore, "not_after", leaf.NotAfter)
 	}
 	t.certificate = certificate
 	t.current.Store(next)
+}
+
+// choose returns the certificate to present: the one in the files, or as long as that is not valid, the one that is presented now if it
+// is.
+func (t *ServerTLS) choose(found *tls.Certificate, now time.Time) *tls.Certificate {
+	if t.certificate == nil || t.certificate == found || validAt(found.Leaf, now) || !validAt(t.certificate.Leaf, now) {
+		t.refused = nil
+		return found
+	}
+	if t.refused != found {
+		t.refused = found
+		t.log.Warn("the new certificate of the server is not valid now, the last good one stays in force",
+			"not_before", found.Leaf.NotBefore, "not_after", found.Leaf.NotAfter)
+	}
+	return t.certificate
+}
+
+func validAt(leaf *x509.Certificate, now time.Time) bool {
+	return !now.Before(leaf.NotBefore) && !now.After(leaf.NotAfter)
 }
 
 func (t *ServerTLS) readAuthorities() *x509.CertPool {
@@ -80,6 +103,10 @@ func (t *ServerTLS) readAuthorities() *x509.CertPool {
 
 // ClientCAs returns the authorities of client certificates that are in force, or nil if clients are not asked for one.
 func (t *ServerTLS) ClientCAs() *x509.CertPool { return t.current.Load().ClientCAs }
+
+// Refuses reports whether the files have held something else than the certificate that is presented, because it is not valid now or
+// cannot be read.
+func (t *ServerTLS) Refuses() bool { return t.refuses.Load() }
 
 // Expires returns when the certificate that is presented expires.
 func (t *ServerTLS) Expires() time.Time { return t.current.Load().Certificates[0].Leaf.NotAfter }

@@ -70,5 +70,40 @@ func TestExpiredCertificateIsToldOfOnce(t *testing.T) {
 	secured, err := OpenServerTLS(ServerTLSConfig{CertFile: cert, KeyFile: key, Logger: slog.New(slog.NewTextHandler(log, nil))})
 	require.NoError(t, err)
 	secured.Reload()
-	assert.Equal(t, 1, log.count("the server's certificate has expired"))
+	assert.Equal(t, 1, log.count("the server's certificate is not valid now"))
+}
+
+// A renewal that went wrong must not lock out the clients that the certificate before still serves.
+func TestCertificateThatIsNotValidDoesNotReplaceOneThatIs(t *testing.T) {
+	valid, validKey := selfSigned(t, "valid", time.Hour)
+	expired, expiredKey := selfSigned(t, "expired", -time.Hour)
+	later, laterKey := selfSignedFrom(t, "later", time.Now().Add(time.Minute), time.Hour)
+	for name, bad := range map[string][2]string{"expired": {expired, expiredKey}, "not valid yet": {later, laterKey}} {
+		t.Run(name, func(t *testing.T) {
+			dir, log := t.TempDir(), &logBuffer{}
+			cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+			replace := func(certificate, private string) {
+				put(t, cert, certificate)
+				put(t, key, private)
+			}
+			replace(valid, validKey)
+			secured, err := OpenServerTLS(ServerTLSConfig{CertFile: cert, KeyFile: key, Logger: slog.New(slog.NewTextHandler(log, nil))})
+			require.NoError(t, err)
+			assert.False(t, secured.Refuses())
+			replace(bad[0], bad[1])
+			secured.Reload()
+			secured.Reload()
+			assert.Equal(t, "valid", nameIn(t, secured.current.Load()))
+			assert.True(t, secured.Refuses())
+			assert.Equal(t, 1, log.count("the last good one stays in force"))
+			found := secured.pair.Get()
+			assert.Same(t, found, secured.choose(found, time.Now().Add(2*time.Hour)), "the last one has expired too")
+			replace(valid, validKey)
+			secured.Reload()
+			assert.False(t, secured.Refuses())
+			put(t, key, expiredKey)
+			secured.Reload()
+			assert.True(t, secured.Refuses(), "the key does not match")
+		})
+	}
 }

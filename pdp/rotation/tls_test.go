@@ -27,10 +27,15 @@ import (
 // selfSigned returns a self-signed certificate and its key, in PEM.
 func selfSigned(t *testing.T, name string, lasts time.Duration) (certificate, key string) {
 	t.Helper()
+	return selfSignedFrom(t, name, time.Time{}, lasts)
+}
+
+func selfSignedFrom(t *testing.T, name string, from time.Time, lasts time.Duration) (certificate, key string) {
+	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
 	about := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotAfter: time.Now().Add(lasts),
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotBefore: from, NotAfter: time.Now().Add(lasts),
 		IsCA: true, BasicConstraintsValid: true, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 	}
 	der, err := x509.CreateCertificate(rand.Reader, about, about, private.Public(), private)

@@ -88,6 +88,13 @@ func (v *Value[T]) Renew() {
 	v.reload()
 }
 
+// Faulty reports whether the files could not be used when they were last read, so that an earlier content is in force.
+func (v *Value[T]) Faulty() bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.lastFault != ""
+}
+
 func (v *Value[T]) mayHaveChanged() bool {
 	for i, path := range v.cfg.Paths {
 		now, err := os.Stat(path)

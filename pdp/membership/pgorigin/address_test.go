@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -114,4 +115,19 @@ func TestConnectionsAreReplacedAfterTheirLifetime(t *testing.T) {
 		}
 		return len(asking) > 2 && len(listening) > 2
 	}, fixture.Timeout, 5*time.Millisecond)
+}
+
+// By default the driver tries each address with TLS and without; what it says of both may be the same.
+func TestRefusedConnectionsAreToldOnce(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	require.NoError(t, l.Close())
+	for _, settings := range []string{"", "?sslmode=disable", "?sslmode=prefer"} {
+		o, err := Open(t.Context(), Config{URL: "postgres://u:s3cr3t-pw@" + l.Addr().String() + "/app" + settings})
+		require.NoError(t, err)
+		err = o.Check(t.Context())
+		require.ErrorContains(t, err, "dial tcp "+l.Addr().String()+": connect: connection refused")
+		require.Equal(t, 1, strings.Count(err.Error(), "dial"), err)
+		require.NoError(t, o.Close())
+	}
 }

@@ -61,7 +61,8 @@ var columnsOf = [...][]column{
 
 // columnsError lists all faults of the columns.
 type columnsError struct {
-	faults []string
+	faults  []string
+	missing bool // whether a table is
 }
 
 // Is reports whether target is one of the two contract errors.
@@ -70,7 +71,12 @@ func (e *columnsError) Is(target error) bool {
 }
 
 func (e *columnsError) Error() string {
-	return "the tables do not have the columns that are needed: " + strings.Join(e.faults, "; ")
+	text := "the tables do not have the columns that are needed: " + strings.Join(e.faults, "; ")
+	if e.missing {
+		text += ": `wardkeeper directory schema` prints tables, `wardkeeper directory import FILE --to URL` makes and fills them, " +
+			"and membership.postgres names others"
+	}
+	return text
 }
 
 // querier is a connection or a pool.
@@ -114,7 +120,7 @@ FROM named LEFT JOIN (types t JOIN pg_type ty ON ty.oid = t.type AND ty.typtype 
 	for i, columns := range columnsOf {
 		name := strings.ReplaceAll(names[i], `"`, "")
 		if present[i] == nil {
-			wrong.faults = append(wrong.faults, fmt.Sprintf("there is no table or view %s", name))
+			wrong.faults, wrong.missing = append(wrong.faults, fmt.Sprintf("there is no table or view %s", name)), true
 			continue
 		}
 		for _, c := range columns {

@@ -101,7 +101,7 @@ func (s *secrets) redact(err error) error {
 	if err == nil {
 		return nil
 	}
-	text := strings.ReplaceAll(err.Error(), "\n\t", " ") // one line for each of several addresses
+	text := onOneLine(err.Error())
 	var refused *pgconn.PgError
 	if errors.As(err, &refused) {
 		text = "the database reports SQLSTATE " + refused.Code
@@ -116,6 +116,18 @@ func (s *secrets) redact(err error) error {
 		text = strings.ReplaceAll(text, secret, "xxxxx")
 	}
 	return &redactedError{text: text, err: err}
+}
+
+// onOneLine joins the lines of an error of the driver, of which there is one for each of several addresses, and for each of them one
+// with TLS and one without, which may say the same.
+func onOneLine(text string) string {
+	var lines []string
+	for line := range strings.SplitSeq(text, "\n\t") {
+		if line = strings.Replace(line, "dial error: dial ", "dial ", 1); !slices.Contains(lines, line) {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, " ")
 }
 
 // redactedError replaces the text of an error.

@@ -19,12 +19,18 @@ func Build(version, commit, opa, goVersion string) prometheus.Collector {
 	return info
 }
 
-// Certificate returns the collector for the server's certificate.
-func Certificate(expires func() time.Time) prometheus.Collector {
-	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "wardkeeper_tls_certificate_expiry_timestamp_seconds",
-		Help: "When the server's certificate expires.",
-	}, func() float64 { return unix(expires()) })
+// Certificate returns the collectors for the server's certificate: when it expires, and whether its files hold another that was refused.
+func Certificate(expires func() time.Time, refuses func() bool) []prometheus.Collector {
+	return []prometheus.Collector{
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "wardkeeper_tls_certificate_expiry_timestamp_seconds",
+			Help: "When the server's certificate expires.",
+		}, func() float64 { return unix(expires()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "wardkeeper_tls_certificate_refused",
+			Help: "1 while the files of the server's certificate have another one that is not valid now or cannot be read.",
+		}, func() float64 { return boolean(refuses()) }),
+	}
 }
 
 // Pools returns the collector for the connections to a source of facts, or to Redis.

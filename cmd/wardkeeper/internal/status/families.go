@@ -34,6 +34,19 @@ func (f families) by(name, label string, labels ...string) map[string]float64 {
 	return sums
 }
 
+// impossible returns the name of a counter or gauge that is not a number, infinite, or larger than any that a server counts; "" if
+// there is none.
+func (f families) impossible() string {
+	for _, name := range slices.Sorted(maps.Keys(f)) {
+		for _, m := range f[name].GetMetric() {
+			if !(math.Abs(value(m)) <= 1<<64) { // also false of NaN
+				return name
+			}
+		}
+	}
+	return ""
+}
+
 func value(m *dto.Metric) float64 {
 	switch {
 	case m.Counter != nil:

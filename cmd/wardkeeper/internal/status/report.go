@@ -1,10 +1,6 @@
 package status
 
 import (
-	"maps"
-	"math"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/wardkeeper/wardkeeper/pdp/httpapi"
@@ -26,6 +22,7 @@ type Report struct {
 	At          time.Time             `json:"at"`
 	State       string                `json:"state"`
 	Missing     []string              `json:"missing,omitempty"`
+	Causes      map[string]string     `json:"causes,omitempty"` // of what is missing or fails
 	Error       string                `json:"error,omitempty"`  // why it is unreachable
 	Hidden      []string              `json:"hidden,omitempty"` // why something is not known
 	Version     string                `json:"version,omitempty"`
@@ -42,6 +39,8 @@ type Report struct {
 	LogDropped  float64               `json:"log_lines_dropped,omitempty"`
 	Process     *Process              `json:"process,omitempty"`
 	Certificate *Certificate          `json:"certificate,omitempty"`
+	// CertificateRefused says that the server's files have another certificate, which it does not present.
+	CertificateRefused bool `json:"certificate_refused,omitempty"`
 }
 
 // Facts tells where facts come from. A directory file has Users, all other sources have records that are fetched one by one.
@@ -98,6 +97,7 @@ type FleetKey struct {
 	Signs    []string           `json:"signs"`              // the id of the key
 	Verifies []string           `json:"verifies,omitempty"` // ids of other keys
 	Refused  map[string]float64 `json:"refused,omitempty"`  // what they do not verify, by kind
+	Reasons  map[string]float64 `json:"reasons,omitempty"`  // the values and entries in Redis among them, by reason
 }
 
 // DecisionLog tells about the log of decisions.
@@ -134,187 +134,4 @@ type Certificate struct {
 	Subject  string    `json:"subject"`
 	Names    []string  `json:"names,omitempty"`
 	NotAfter time.Time `json:"not_after"`
-}
-
-// quiet are the paths of probes and operators.
-var quiet = []string{"/health", "/ready", "/metrics", "/v1/revision", "/debug/pprof/*", "/.well-known/authzen-configuration"}
-
-// Since reports a snapshot. What is counted is what was counted since the earlier one; since the server's start if that is nil, or
-// of another process.
-func (s *Snapshot) Since(earlier *Snapshot, server string) *Report {
-	r := &Report{Server: server, At: s.at, Missing: s.ready.Missing, Hidden: s.hidden, Policy: s.policy, Certificate: s.certificate}
-	switch {
-	case s.ready.Stopping:
-		r.State = Stopping
-	case !s.ready.Ready:
-		r.State = Useless
-	case s.ready.Degraded:
-		r.State = Degraded
-	default:
-		r.State = Ready
-	}
-	if s.policy == nil { // what everybody may know
-		p := s.ready.Policy
-		if p.FromDisk || p.Stale || p.Attempt != nil || p.Refused != nil {
-			r.Policy = &httpapi.PolicyStatus{FromDisk: p.FromDisk, Stale: p.Stale, Attempt: p.Attempt, Refused: p.Refused}
-		}
-	}
-	if s.metrics == nil {
-		r.Facts = s.publicFacts()
-		return r
-	}
-	m := s.metrics
-	start := m.sum("process_start_time_seconds")
-	var before families
-	if earlier != nil && earlier.metrics != nil && earlier.metrics.sum("process_start_time_seconds") == start {
-		before, r.Interval = earlier.metrics, s.at.Sub(earlier.at).Seconds()
-	}
-	count := func(name string, labels ...string) float64 {
-		return m.sum(name, labels...) - before.sum(name, labels...)
-	}
-	if start > 0 {
-		r.Uptime = seconds(s.at, start)
-	}
-	for version := range m.by("wardkeeper_build_info", "version") {
-		r.Version = version
-	}
-	r.Facts = s.facts(count)
-	r.Requests = requests(m, before)
-	r.Decisions = &Decisions{
-		Allowed: count("wardkeeper_decisions_total", "outcome", "allowed"),
-		Denied:  count("wardkeeper_decisions_total", "outcome", "denied"),
-		Errors:  count("wardkeeper_decisions_total", "outcome", "error"),
-	}
-	r.Admission = &Admission{
-		Refused: grown(m, before, "wardkeeper_http_refused_total", "reason"),
-		Overdue: count("wardkeeper_http_overdue_total"), Connections: count("wardkeeper_http_connections_dropped_total"),
-	}
-	if info := "wardkeeper_fleet_key_info"; m.has(info) {
-		r.FleetKey = &FleetKey{
-			Signs: slices.Sorted(maps.Keys(m.by(info, "key", "role", "signs"))), Verifies: slices.Sorted(maps.Keys(m.by(info, "key", "role", "verifies"))),
-			Refused: grown(m, before, "wardkeeper_fleet_key_refused_total", "what"),
-		}
-	}
-	if m.has("wardkeeper_decision_log_records_total") {
-		r.DecisionLog = &DecisionLog{
-			Failing: m.sum("wardkeeper_decision_log_failing") > 0, Records: count("wardkeeper_decision_log_records_total"),
-			Lost: count("wardkeeper_decision_log_lost_total"), Queued: m.sum("wardkeeper_decision_log_queued"),
-			Lag: m.sum("wardkeeper_decision_log_lag_seconds"), Bytes: m.sum("wardkeeper_decision_log_bytes"),
-		}
-	}
-	const failing = "wardkeeper_decision_sink_failing"
-	for _, name := range slices.Sorted(maps.Keys(m.by(failing, "sink"))) {
-		r.Sinks = append(r.Sinks, Sink{
-			Name: name, Failing: m.sum(failing, "sink", name) > 0, Records: count("wardkeeper_decision_sink_records_total", "sink", name),
-			Lost: count("wardkeeper_decision_sink_lost_total", "sink", name), Behind: m.sum("wardkeeper_decision_sink_behind", "sink", name),
-			Lag: m.sum("wardkeeper_decision_sink_lag_seconds", "sink", name),
-		})
-	}
-	r.LogDropped = count("wardkeeper_log_dropped_total")
-	r.Process = &Process{
-		CPU: count("process_cpu_seconds_total"), Resident: m.sum("process_resident_memory_bytes"), Goroutines: m.sum("go_goroutines"),
-		Files: m.sum("process_open_fds"), MaxFiles: m.sum("process_max_fds"),
-	}
-	return r
-}
-
-// publicFacts returns what everybody may know of the facts; nil if nothing is wrong.
-func (s *Snapshot) publicFacts() *Facts {
-	m := s.ready.Membership
-	if m.Quarantined == 0 && !m.NotConfirmed && len(m.MissingProofs) == 0 && !m.SharedCacheDown {
-		return nil
-	}
-	f := &Facts{Quarantined: float64(m.Quarantined), Unproven: m.MissingProofs}
-	if m.NotConfirmed {
-		f.Vouched = new(bool)
-	}
-	if m.SharedCacheDown {
-		f.Feeds = map[string]bool{"stream": false}
-	}
-	return f
-}
-
-func (s *Snapshot) facts(count func(string, ...string) float64) *Facts {
-	m := s.metrics
-	if m.has("wardkeeper_directory_users") {
-		f := &Facts{File: true, Users: m.sum("wardkeeper_directory_users"), ReloadFailures: count("wardkeeper_directory_reload_failures_total")}
-		if loaded := m.sum("wardkeeper_directory_loaded_timestamp_seconds"); loaded > 0 {
-			f.Age = seconds(s.at, loaded)
-		}
-		return f
-	}
-	if !m.has("wardkeeper_membership_facts_total") {
-		return nil
-	}
-	f := &Facts{
-		Records: m.sum("wardkeeper_membership_memory_records"), Bytes: m.sum("wardkeeper_membership_memory_bytes"),
-		Heard: m.sum("wardkeeper_membership_heard_seconds"), FeedBreaks: count("wardkeeper_membership_feed_breaks_total"),
-		SharedLost: count("wardkeeper_membership_shared_lost_total"), SharedRefused: count("wardkeeper_membership_shared_refused_total"),
-		OriginFailures: count("wardkeeper_membership_origin_failures_total"), OriginLagging: count("wardkeeper_membership_origin_lagging_total"),
-		Fallbacks: count("wardkeeper_membership_fallbacks_total"), Quarantined: m.sum("wardkeeper_membership_quarantined_records"),
-		ByTier: map[string]float64{}, Feeds: map[string]bool{},
-	}
-	for tier := range m.by("wardkeeper_membership_facts_total", "tier") {
-		f.ByTier[tier] = count("wardkeeper_membership_facts_total", "tier", tier)
-	}
-	if m.has("wardkeeper_membership_vouched") {
-		vouched := m.sum("wardkeeper_membership_vouched") > 0
-		f.Vouched = &vouched
-	}
-	for proof := range m.by("wardkeeper_membership_unproven", "proof") {
-		f.Unproven = append(f.Unproven, proof)
-	}
-	for feed, live := range m.by("wardkeeper_membership_feed_live", "feed") {
-		f.Feeds[feed] = live > 0
-	}
-	for _, q := range m["wardkeeper_membership_quarantined"].GetMetric() {
-		f.QuarantinedIDs = append(f.QuarantinedIDs, strings.TrimSpace(labelOf(q, "kind")+" "+labelOf(q, "id")))
-	}
-	slices.Sort(f.Unproven)
-	slices.Sort(f.QuarantinedIDs)
-	return f
-}
-
-func requests(m, before families) *Requests {
-	const duration = "wardkeeper_http_request_duration_seconds"
-	counts := m.buckets(duration, quiet)
-	for bound, n := range before.buckets(duration, quiet) {
-		counts[bound] -= n
-	}
-	r := &Requests{Count: counts[math.Inf(1)], Median: bounded(quantile(0.5, counts)), P99: bounded(quantile(0.99, counts)), Failed: map[string]float64{}}
-	const total = "wardkeeper_http_requests_total"
-	for path := range m.by(total, "path") {
-		if slices.Contains(quiet, path) {
-			continue
-		}
-		for status, n := range grown(m, before, total, "status", "path", path) {
-			if status != "200" {
-				r.Failed[status] += n
-			}
-		}
-	}
-	return r
-}
-
-func bounded(seconds float64) float64 {
-	if math.IsInf(seconds, 1) {
-		return Beyond
-	}
-	return seconds
-}
-
-// grown returns by how much counters have grown, by the values of a label; without those that have not.
-func grown(m, before families, name, label string, labels ...string) map[string]float64 {
-	sums, earlier := m.by(name, label, labels...), before.by(name, label, labels...)
-	for v := range sums {
-		if sums[v] -= earlier[v]; sums[v] <= 0 {
-			delete(sums, v)
-		}
-	}
-	return sums
-}
-
-// seconds returns how long ago a Unix time was.
-func seconds(now time.Time, unix float64) float64 {
-	return max(0, float64(now.UnixMilli())/1000-unix)
 }

@@ -21,6 +21,7 @@ type Snapshot struct {
 	at          time.Time
 	ready       readiness
 	policy      *httpapi.PolicyStatus // nil if it is not known
+	causes      map[string]string     // why checks fail, by their names; nil if that is not known
 	metrics     families              // nil if they are not known
 	hidden      []string              // why something is not known
 	certificate *Certificate          // nil without TLS
@@ -63,10 +64,11 @@ func Read(ctx context.Context, server client.Client) (*Snapshot, error) {
 		s.certificate = &Certificate{Subject: leaf.Subject.String(), Names: leaf.DNSNames, NotAfter: leaf.NotAfter}
 	}
 	if body := s.read(ctx, server, "/v1/revision"); body != nil {
-		s.policy = &httpapi.PolicyStatus{}
-		if err := json.Unmarshal(body, s.policy); err != nil {
-			s.policy = nil
+		var revision httpapi.Revision
+		if err := json.Unmarshal(body, &revision); err != nil {
 			s.hide("/v1/revision", "the answer is not that of a sidecar")
+		} else {
+			s.policy, s.causes = &revision.PolicyStatus, revision.Causes
 		}
 	}
 	if body := s.read(ctx, server, "/metrics"); body != nil {
@@ -74,6 +76,9 @@ func Read(ctx context.Context, server client.Client) (*Snapshot, error) {
 		if s.metrics, err = parser.TextToMetricFamilies(bytes.NewReader(body)); err != nil {
 			s.metrics = nil
 			s.hide("/metrics", "the answer is not in Prometheus' format")
+		} else if name := s.metrics.impossible(); name != "" {
+			s.metrics = nil
+			s.hide("/metrics", "no number can be the value of "+name)
 		}
 	}
 	return s, nil

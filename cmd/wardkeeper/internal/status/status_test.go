@@ -86,7 +86,9 @@ func TestWhatIsWrongIsMarked(t *testing.T) {
 	failing.WithLabelValues("siem").Set(1)
 	f.sinks.MustRegister(failing)
 	f.revision = `{"revision":"r1","source":"https://b","evaluator":"interpreted","because":"no plan","stale":true,
-		"refused":{"at":"2026-11-01T08:00:00Z","outcome":"refused","reason":"unsigned","message":"no signature"}}`
+		"refused":{"at":"2026-11-01T08:00:00Z","outcome":"refused","reason":"unsigned","message":"no signature"},
+		"last_attempt":{"at":"2026-11-01T08:00:30Z","outcome":"refused","reason":"unsigned","message":"no signature"},
+		"causes":{"directory":"connection refused","decision_sinks":"sink siem lacks the last 3 records: the service answered 500"}}`
 	report := f.read(t).Since(nil, "http://pdp")
 	assert.Equal(t, Useless, report.State)
 	text = report.Text()
@@ -94,10 +96,12 @@ func TestWhatIsWrongIsMarked(t *testing.T) {
 		"missing       directory: the source of facts cannot be reached, or has no locations", "policy        interpreted, which is slower: no plan",
 		"policy        stale: ", "policy        the newest bundle is refused: unsigned, ", "facts         not vouched: changes are not heard of, and facts are fetched more often; missing: stream",
 		"Redis         changes are not heard of", "quarantine    1 records break a rule of the directory: user ann", "decision log  records cannot be written",
-		"sink          siem: 0 sent, 0 lost; 0 records behind, the oldest for 0 s: it takes none, the log says why",
+		"sink          siem: 0 sent, 0 lost; 0 records behind, the oldest for 0 s: it takes none\n",
+		"cause         directory: connection refused\n", "cause         decision_sinks: sink siem lacks the last 3 records: the service answered 500\n",
 	} {
 		assert.Contains(t, text, "\n! "+want)
 	}
+	assert.Equal(t, 1, strings.Count(text, "no signature"), "a refusal is shown once, however often it is tried again")
 }
 
 func TestCountsAreThoseOfTheInterval(t *testing.T) {
@@ -149,5 +153,33 @@ func TestWhatIsNotKnownIsSaid(t *testing.T) {
 		f.ready = answer
 		_, err = Read(t.Context(), client.Client{BaseURL: "http://pdp", Transport: client.InProcess{Handler: &f.mux}})
 		require.ErrorContains(t, err, "is this the address of a sidecar?", answer)
+	}
+}
+
+func TestDifferingFleetKeysAreSeen(t *testing.T) {
+	f := newFakeServer(t)
+	f.keys = fleetkey.Status{Keys: []string{"a1"}, Refused: []fleetkey.Refused{
+		{Use: "shared_value", Reason: "unknown_key", Count: 12}, {Use: "stream_entry", Reason: "unsigned", Count: 3}, {Use: "page_token", Reason: "forged", Count: 9},
+	}}
+	assert.Contains(t, f.read(t).Since(nil, "").Text(), "  fleet key     a1 signs; not verified: page_token: 9, shared_value: 12, stream_entry: 3\n"+
+		"!               values and entries in Redis are ignored, unknown_key: 12, unsigned: 3, since the start: another sidecar has another key or none: give all the same file\n")
+	f.keys.Refused[0].Reason = "forged"
+	assert.Contains(t, f.read(t).Since(nil, "").Text(), "forged: 12, unsigned: 3, since the start: find out who writes to Redis\n")
+	f.keys.Refused = f.keys.Refused[2:]
+	assert.NotContains(t, f.read(t).Since(nil, "").Text(), "!", "tokens that callers make up")
+}
+
+func TestImpossibleMetricsAreNotBelieved(t *testing.T) {
+	for _, number := range []string{"NaN", "+Inf", "-Inf", "1e300"} {
+		f := newFakeServer(t)
+		metrics := "wardkeeper_decision_log_records_total " + number + "\nwardkeeper_decision_log_failing 0\n"
+		mux := http.NewServeMux()
+		mux.Handle("/", &f.mux)
+		mux.HandleFunc("/metrics", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, metrics) })
+		s, err := Read(t.Context(), client.Client{BaseURL: "http://pdp", Transport: client.InProcess{Handler: mux}})
+		require.NoError(t, err)
+		report := s.Since(nil, "")
+		assert.Nil(t, report.DecisionLog, number)
+		assert.Contains(t, report.Text(), "not known     /metrics: no number can be the value of wardkeeper_decision_log_records_total\n")
 	}
 }

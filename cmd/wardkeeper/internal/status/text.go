@@ -48,6 +48,9 @@ func (r *Report) Text() string {
 	for _, name := range r.Missing {
 		p.line(true, "missing", "%s: %s", name, advice[name])
 	}
+	for _, name := range slices.Sorted(maps.Keys(r.Causes)) {
+		p.line(true, "cause", "%s: %s", name, r.Causes[name])
+	}
 	if r.State == Stopping {
 		p.line(true, "stopping", "it was told to stop, and answers until it does")
 	}
@@ -102,9 +105,14 @@ func (r *Report) policyLines(p *page) {
 		p.line(true, "policy", "from disk: its source has not confirmed it since the start")
 	}
 	r.attemptLine(p, "the newest bundle is refused", s.Refused)
-	if s.Attempt != nil && s.Attempt.Reason != "" && (s.Refused == nil || *s.Refused != *s.Attempt) {
+	if s.Attempt != nil && s.Attempt.Reason != "" && !sameFault(s.Attempt, s.Refused) {
 		r.attemptLine(p, "the last attempt to get another came to nothing", s.Attempt)
 	}
+}
+
+// sameFault reports whether an attempt has found what another one was refused for, be it at another time.
+func sameFault(a, refused *httpapi.PolicyAttempt) bool {
+	return refused != nil && a.Outcome == refused.Outcome && a.Reason == refused.Reason && a.Message == refused.Message
 }
 
 func (r *Report) attemptLine(p *page, what string, a *httpapi.PolicyAttempt) {
@@ -118,64 +126,6 @@ func (r *Report) attemptLine(p *page, what string, a *httpapi.PolicyAttempt) {
 	p.line(true, "policy", "%s", text)
 }
 
-// feeds say by which channel changes are heard.
-var feeds = map[string]string{"stream": "Redis", "listen": "PostgreSQL"}
-
-// tiers say where facts were found.
-var tiers = []struct{ label, name string }{{"memory", "memory"}, {"shared", "Redis"}, {"origin", "the source"}}
-
-func (r *Report) factLines(p *page) {
-	f := r.Facts
-	switch {
-	case f == nil:
-		return
-	case f.File:
-		p.line(false, "facts", "a directory file with %s users, loaded %s ago", count(f.Users), lasted(f.Age))
-		if f.ReloadFailures > 0 {
-			p.line(true, "facts", "%s changes of the file were refused%s: wardkeeper directory check", count(f.ReloadFailures), r.window())
-		}
-		return
-	case f.ByTier != nil:
-		var parts []string
-		total := 0.0
-		for _, n := range f.ByTier {
-			total += n
-		}
-		for _, tier := range tiers {
-			if n := f.ByTier[tier.label]; n > 0 {
-				parts = append(parts, fmt.Sprintf("%.1f %% from %s", 100*n/total, tier.name))
-			}
-		}
-		p.line(false, "facts", "%s records in memory (%s)%s%s", count(f.Records), size(f.Bytes), prefixed("; ", strings.Join(parts, ", ")), r.windowIf(len(parts) > 0))
-	}
-	switch {
-	case f.Vouched == nil:
-	case *f.Vouched:
-		p.line(false, "", "vouched: changes are heard of, last %s ago", lasted(f.Heard))
-	default:
-		p.line(true, "facts", "not vouched: changes are not heard of, and facts are fetched more often%s", prefixed("; missing: ", strings.Join(f.Unproven, ", ")))
-	}
-	for _, feed := range slices.Sorted(maps.Keys(f.Feeds)) {
-		if !f.Feeds[feed] {
-			p.line(true, feeds[feed], "changes are not heard of (%s)", feed)
-		} else {
-			p.line(false, feeds[feed], "changes are heard of (%s)", feed)
-		}
-	}
-	if f.OriginFailures+f.OriginLagging+f.Fallbacks > 0 {
-		p.line(r.Interval > 0, "source", "%s questions not answered, %s answers too old, %s facts served nevertheless by their age%s",
-			count(f.OriginFailures), count(f.OriginLagging), count(f.Fallbacks), r.window())
-	}
-	if f.SharedLost+f.SharedRefused+f.FeedBreaks > 0 {
-		p.line(r.Interval > 0, "channels", "broken %s times, %s values not taken by Redis, %s of Redis dropped%s",
-			count(f.FeedBreaks), count(f.SharedLost), count(f.SharedRefused), r.window())
-	}
-	if f.Quarantined > 0 {
-		ids := f.QuarantinedIDs[:min(5, len(f.QuarantinedIDs))]
-		p.line(true, "quarantine", "%s records break a rule of the directory%s", count(f.Quarantined), prefixed(": ", strings.Join(ids, ", ")))
-	}
-}
-
 func (r *Report) workLines(p *page) {
 	if q := r.Requests; q != nil {
 		text := r.rate(q.Count)
@@ -183,12 +133,8 @@ func (r *Report) workLines(p *page) {
 			text += fmt.Sprintf("; half within %s, 99 %% within %s", bound(q.Median), bound(q.P99))
 		}
 		p.line(false, "requests", "%s%s", text, r.window())
-		var failed []string
-		for _, status := range slices.Sorted(maps.Keys(q.Failed)) {
-			failed = append(failed, status+": "+r.rate(q.Failed[status]))
-		}
-		if len(failed) > 0 {
-			p.line(r.Interval > 0, "", "not 200: %s", strings.Join(failed, ", "))
+		if len(q.Failed) > 0 {
+			p.line(r.Interval > 0, "", "not 200: %s", r.listed(q.Failed))
 		}
 	}
 	if d := r.Decisions; d != nil {
@@ -212,15 +158,34 @@ func (r *Report) workLines(p *page) {
 	}
 }
 
-func (r *Report) storageLines(p *page) {
-	if k := r.FleetKey; k != nil {
-		text := strings.Join(k.Signs, ", ") + " signs" + prefixed(", also verified: ", strings.Join(k.Verifies, ", "))
-		var parts []string
-		for _, what := range slices.Sorted(maps.Keys(k.Refused)) {
-			parts = append(parts, what+": "+r.rate(k.Refused[what]))
-		}
-		p.line(r.Interval > 0 && len(parts) > 0, "fleet key", "%s%s", text, prefixed("; not verified: ", strings.Join(parts, ", ")))
+func (r *Report) fleetKeyLines(p *page) {
+	k := r.FleetKey
+	if k == nil {
+		return
 	}
+	text := strings.Join(k.Signs, ", ") + " signs" + prefixed(", also verified: ", strings.Join(k.Verifies, ", "))
+	p.line(r.Interval > 0 && len(k.Refused) > 0, "fleet key", "%s%s", text, prefixed("; not verified: ", r.listed(k.Refused)))
+	if len(k.Reasons) == 0 {
+		return
+	}
+	advice := "another sidecar has another key or none: give all the same file"
+	if k.Reasons["forged"] > 0 {
+		advice = "find out who writes to Redis"
+	}
+	p.line(true, "", "values and entries in Redis are ignored, %s%s: %s", r.listed(k.Reasons), r.window(), advice)
+}
+
+// listed formats what was counted by names.
+func (r *Report) listed(counts map[string]float64) string {
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(counts)) {
+		parts = append(parts, name+": "+r.rate(counts[name]))
+	}
+	return strings.Join(parts, ", ")
+}
+
+func (r *Report) storageLines(p *page) {
+	r.fleetKeyLines(p)
 	if d := r.DecisionLog; d != nil {
 		if d.Failing {
 			p.line(true, "decision log", "records cannot be written")
@@ -232,7 +197,10 @@ func (r *Report) storageLines(p *page) {
 	for _, s := range r.Sinks {
 		text := fmt.Sprintf("%s: %s sent, %s lost; %s records behind", s.Name, r.rate(s.Records), count(s.Lost), count(s.Behind))
 		if s.Failing {
-			text += ", the oldest for " + lasted(s.Lag) + ": it takes none, the log says why"
+			text += ", the oldest for " + lasted(s.Lag) + ": it takes none"
+			if len(r.Causes) == 0 {
+				text += ", the log says why"
+			}
 		}
 		p.line(s.Failing || r.Interval > 0 && s.Lost > 0, "sink", "%s", text)
 	}
@@ -249,6 +217,9 @@ func (r *Report) storageLines(p *page) {
 			text += fmt.Sprintf(", %s of %s files open", count(u.Files), count(u.MaxFiles))
 		}
 		p.line(u.MaxFiles > 0 && u.Files > 0.9*u.MaxFiles, "process", "%s", text)
+	}
+	if r.CertificateRefused {
+		p.line(true, "certificate", "a new one is refused: it is not valid now, or cannot be read; the log says why")
 	}
 	if c := r.Certificate; c != nil {
 		left := c.NotAfter.Sub(r.At)
@@ -291,7 +262,7 @@ func (r *Report) since(t time.Time) string { return lasted(r.At.Sub(t).Seconds()
 
 // lasted formats a duration by its two largest units.
 func lasted(seconds float64) string {
-	n := int64(max(0, seconds))
+	n := int64(min(max(0, seconds), 1<<62))
 	switch {
 	case n >= 86400:
 		return fmt.Sprintf("%d d %d h", n/86400, n%86400/3600)
@@ -311,7 +282,7 @@ func bound(seconds float64) string {
 }
 
 // count formats a whole number: 12,034.
-func count(n float64) string { return terminal.Number(int64(n + 0.5)) }
+func count(n float64) string { return terminal.Number(int64(min(n+0.5, 1<<62))) }
 
 func size(bytes float64) string {
 	if bytes < 1<<20 {

@@ -45,7 +45,7 @@ func Serve(
 	for _, other := range others {
 		go func() { failed <- other.Serve() }()
 	}
-	notifySystemd(logger, daemon.SdNotifyReady)
+	announceToSystemd(logger, daemon.SdNotifyReady)
 	go feedWatchdog(ctx, logger)
 	attrs := []any{"delay", how.Delay.String()}
 	select {
@@ -58,7 +58,7 @@ func Serve(
 	if how.Announce != nil {
 		how.Announce()
 	}
-	notifySystemd(logger, daemon.SdNotifyStopping)
+	announceToSystemd(logger, daemon.SdNotifyStopping)
 	logger.Info("wardkeeper is stopping: requests in flight may finish", attrs...)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()

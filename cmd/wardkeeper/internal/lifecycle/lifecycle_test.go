@@ -242,3 +242,26 @@ func TestDelayEndsByItself(t *testing.T) {
 	stop <- syscall.SIGTERM
 	require.NoError(t, <-result)
 }
+
+func TestSystemdThatHangsKeepsNobodyFromStopping(t *testing.T) {
+	addr := &net.UnixAddr{Name: t.TempDir() + "/notify", Net: "unixgram"}
+	notify, err := net.ListenUnixgram(addr.Net, addr)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, notify.Close()) }()
+	sender, err := net.DialUnix(addr.Net, nil, addr)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, sender.Close()) }()
+	for err == nil { // until it takes no more
+		require.NoError(t, sender.SetWriteDeadline(time.Now().Add(10*time.Millisecond)))
+		_, err = sender.Write([]byte("X=1"))
+	}
+	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+	t.Setenv("NOTIFY_SOCKET", addr.Name)
+	stop, result, listener := make(chan os.Signal), make(chan error, 1), newListener(t)
+	go func() {
+		result <- Serve(t.Context(), &http.Server{Handler: http.NotFoundHandler()}, []net.Listener{listener},
+			Stopping{Timeout: time.Minute}, slog.New(slog.DiscardHandler), stop)
+	}()
+	stop <- syscall.SIGTERM
+	require.NoError(t, <-result)
+}

@@ -8,6 +8,14 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 )
 
+// notifyTimeout limits how long a change of state waits for systemd to read it. The process starts and stops without that, too.
+const notifyTimeout = time.Second
+
+// announceToSystemd is like notifySystemd, but does not wait for ever if systemd hangs.
+func announceToSystemd(logger *slog.Logger, state string) {
+	RunWithin(notifyTimeout, func() { notifySystemd(logger, state) })
+}
+
 // notifySystemd tells systemd a state, if it wants to know.
 func notifySystemd(logger *slog.Logger, state string) {
 	if _, err := daemon.SdNotify(false, state); err != nil {

@@ -12,27 +12,38 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/servertest"
 )
 
+// trusted removes the lease: facts stay confirmed although nobody is heard of.
+var trusted = []removal{without("pdp/membership/freshness/check.go", "if s.live(now, t.lease) {", "if true {", revokedIsAllowed)}
+
 // factsFaults are those of Redis and PostgreSQL.
 var factsFaults = map[string]fault{
 	"Redis killed": {
-		announced: true,
-		begin:     func(f *faultTest) { f.redis.Stop() },
-		ready:     `"shared_lost":true`, metrics: `^wardkeeper_membership_feed_live{feed="stream"} 0$`, log: "membership facts are not confirmed",
+		announced: true, unprotected: trusted,
+		begin: func(f *faultTest) { f.redis.Stop() },
+		ready: `"shared_lost":true`, metrics: `^wardkeeper_membership_feed_live{feed="stream"} 0$`, log: "membership facts are not confirmed",
 		end: func(f *faultTest) { f.redis.Start() },
 	},
 	"Redis paused": {
-		announced: true, unprotected: []string{"--lease", "1h"},
+		announced: true, unprotected: trusted,
 		begin: func(f *faultTest) { f.redis.Pause() },
 		ready: `"shared_lost":true`, metrics: `^wardkeeper_membership_feed_live{feed="stream"} 0$`, log: "membership facts are not confirmed",
 		end: func(f *faultTest) { f.redis.Resume() },
 	},
+	// The revocation was announced elsewhere, and the announcement is gone with the rest.
 	"Redis emptied": {
 		announced: true,
-		begin:     func(f *faultTest) { f.redis.FlushAll() },
-		metrics:   `^wardkeeper_membership_feed_breaks_total{feed="stream"} [1-9]`, log: "membership facts are not confirmed",
+		unprotected: []removal{
+			without("pdp/membership/redisstore/follow.go", "case state.position.Epoch != f.position.Epoch:", "case false:", revokedIsAllowed),
+		},
+		begin: func(f *faultTest) {
+			f.announce = nil
+			f.revoke()
+			f.redis.FlushAll()
+		},
+		metrics: `^wardkeeper_membership_feed_breaks_total{feed="stream"} [1-9]`, log: "membership facts are not confirmed",
 	},
 	"Redis slow": {
-		announced: true,
+		announced: true, unprotected: trusted,
 		setUp: func(f *faultTest) {
 			delay := startDelay(f.t, f.redis.Addr())
 			f.redisURL, f.slow = "redis://"+delay.addr, delay.by
@@ -42,9 +53,10 @@ var factsFaults = map[string]fault{
 		end: func(f *faultTest) { f.slow(0) },
 	},
 	"PostgreSQL killed": {
-		ownDatabase: true,
+		ownDatabase: true, unprotected: trusted,
 		begin: func(f *faultTest) {
-			f.revoke() // the news is on its way
+			f.postgres.Pause()
+			f.revokeMeanwhile() // the news is on its way
 			f.postgres.Kill()
 		},
 		ready: `"missing":\["directory"\]`, metrics: `^wardkeeper_membership_feed_live{feed="listen"} 0$`, log: "the database does not answer: queries are suspended",
@@ -52,7 +64,7 @@ var factsFaults = map[string]fault{
 	},
 	"PostgreSQL paused": {
 		ownDatabase: true,
-		unprotected: []string{"--max-age-change", "1h", "--max-age-use", "1h"},
+		unprotected: append(trusted, without("pdp/membership/pgorigin/breaker.go", "\t\treturn errSuspended\n", "\t\tdone = func(error) {}\n", "questions during the fault")),
 		begin: func(f *faultTest) {
 			f.postgres.Pause()
 			f.revokeMeanwhile()
@@ -62,6 +74,9 @@ var factsFaults = map[string]fault{
 	},
 	// The server writes nothing, so it goes on as before: facts are confirmed, and a change by somebody who may write is heard.
 	"PostgreSQL read-only": {
+		unprotected: []removal{
+			without("pdp/membership/pgorigin/queries.go", "u WHERE u.id::text = $1 LIMIT 2", "u WHERE u.id::text = $1 LIMIT 2 FOR SHARE", "cannot execute SELECT FOR SHARE in a read-only transaction"),
+		},
 		begin: func(f *faultTest) {
 			servertest.Exec(f.t, f.admin, "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only = on', current_database()); END $$")
 			terminateBackends(f) // the new connections are read-only

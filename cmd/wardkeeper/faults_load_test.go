@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -28,10 +29,12 @@ const faultsDirectory = `{"locations":[{"id":"metro","kind":"region","model":"re
 	{"id":"stable","default_location":"metro","assignments":[{"location":"metro","role":"regional_admin"}]},
 	{"id":"revoked","default_location":"metro","assignments":[{"location":"metro","role":"regional_admin"}]}]}`
 
-// faultLoad asks a server questions whose answers are known, without pause, and probes its /health.
+// faultLoad asks a server questions whose answers are known, without pause, and probes its /health as those do who have no
+// connection yet.
 type faultLoad struct {
 	url    string
 	client *http.Client
+	others *http.Client // makes a new connection for each request
 	log    revocationLog
 	fault  fault
 	faulty atomic.Bool // it shows now
@@ -53,7 +56,7 @@ type faultLoad struct {
 func startFaultLoad(t *testing.T, url string, one fault) *faultLoad {
 	l := &faultLoad{url: url, fault: one, log: revocationLog{maxAge: faultsMaxAge}, ending: make(chan struct{}), client: &http.Client{
 		Timeout: servertest.Timeout, Transport: &http.Transport{MaxIdleConnsPerHost: 10},
-	}}
+	}, others: &http.Client{Timeout: servertest.Timeout, Transport: &http.Transport{DisableKeepAlives: true}}}
 	for _, id := range []string{stableAdmin, revokedAdmin, nobodysAdmin} {
 		l.workers.Go(func() {
 			for l.wait(10 * time.Millisecond) {
@@ -131,7 +134,7 @@ func (l *faultLoad) ask(id string) {
 
 func (l *faultLoad) probe() {
 	began := time.Now()
-	status, _, err := l.get("/health")
+	status, _, err := getPage(l.others, l.url+"/health")
 	took := time.Since(began)
 	l.mu.Lock()
 	l.lateProbe = max(l.lateProbe, took)
@@ -143,7 +146,11 @@ func (l *faultLoad) probe() {
 }
 
 func (l *faultLoad) get(path string) (status int, body string, err error) {
-	w, err := l.client.Get(l.url + path)
+	return getPage(l.client, l.url+path)
+}
+
+func getPage(client *http.Client, url string) (status int, body string, err error) {
+	w, err := client.Get(url)
 	if err != nil {
 		return 0, "", err
 	}
@@ -152,12 +159,18 @@ func (l *faultLoad) get(path string) (status int, body string, err error) {
 	return w.StatusCode, string(text), err
 }
 
+// wrongAnswers lists what was answered wrongly so far.
+func (l *faultLoad) wrongAnswers() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Concat(l.wrong, l.log.violations(whenCommitted))
+}
+
 // check checks the answers: that they were right, and came in time.
 func (l *faultLoad) check(t *testing.T) {
 	t.Helper()
-	assert.Empty(t, l.wrong[:min(len(l.wrong), 5)], "of %d", len(l.wrong))
-	faults := l.log.violations(whenCommitted)
-	assert.Empty(t, faults[:min(len(faults), 5)], "of %d", len(faults))
+	wrong := l.wrongAnswers()
+	assert.Empty(t, wrong[:min(len(wrong), 5)], "of %d", len(wrong))
 	const overrun = time.Second / 4
 	busy := l.lateProbe > faultsTimeout/4 // the machine, so that it cannot be told who is slow
 	if l.fault.resets {

@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
-	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -23,6 +22,9 @@ var machineFaults = map[string]fault{
 			f.limit(unix.RLIMIT_FSIZE, 0)
 			f.bundles.release(secondRelease)
 		},
+		unprotected: []removal{
+			without("pdp/decisionlog/queue.go", `l.settle(waiting, l.refuse(len(waiting), unwritable(err)))`, `l.settle(waiting, nil)`, "answers have records"),
+		},
 		ready: `"missing":\["decision_log"\]`, metrics: `^wardkeeper_bundle_refusals_total{reason="not_kept"} [1-9]`, log: "decision log cannot be written",
 		end: func(f *faultTest) { f.limit(unix.RLIMIT_FSIZE, unix.RLIM_INFINITY) },
 	},
@@ -30,14 +32,22 @@ var machineFaults = map[string]fault{
 	"clock five minutes ahead": {
 		polling: 60,
 		stops:   true,
-		begin:   func(f *faultTest) { setClock(f.t, f.d.cmd.Process.Pid, 5*time.Minute) },
-		log:     "policy stale",
+		unprotected: []removal{ // it logs that the policy is too old, and then waits as ever
+			without("bundles/follow/follow.go", "f.logStale()\n\t\t\t\treturn true\n", "f.logStale()\n", `/ready: 503.*\n.*"stale":true`),
+		},
+		begin: func(f *faultTest) { setClock(f.t, f.d.cmd.Process.Pid, 5*time.Minute) },
+		log:   "policy stale",
 	},
 	// Nothing looks younger: facts that nobody confirms, since Redis is down as well, still become too old.
 	"clock five minutes back": {
 		announced: true,
+		unprotected: []removal{
+			without("pdp/membership/elapsed.go", "return max(now.Sub(then), now.Round(0).Sub(then.Round(0)))", "return now.Round(0).Sub(then.Round(0))", revokedIsAllowed),
+		},
 		begin: func(f *faultTest) {
 			f.redis.Stop()
+			f.waitUntil("facts are not confirmed", func() bool { return f.metric("wardkeeper_membership_vouched") == 0 })
+			f.load.waitForAnswers(50) // by facts that are fetched now, and may be used until they are too old
 			setClock(f.t, f.d.cmd.Process.Pid, -5*time.Minute)
 		},
 		ready: `"not_vouched":true`, metrics: "^wardkeeper_membership_vouched 0$",
@@ -48,6 +58,9 @@ var machineFaults = map[string]fault{
 		setUp:  limited("-n 160"),
 		args:   []string{"--max-connections", "2000", "--read-header-timeout", "10m"},
 		resets: true,
+		unprotected: []removal{
+			without("cmd/wardkeeper/serve.go", "\t}\n\treturn limit\n", "\t}\n\treturn s.MaxConnections\n", "accept.*too many open files"),
+		},
 		begin: func(f *faultTest) {
 			f.connect(1000, 20*time.Millisecond)
 			terminateBackends(f)
@@ -59,8 +72,10 @@ var machineFaults = map[string]fault{
 		end: func(f *faultTest) { f.disconnect() },
 	},
 	"10,000 connections": {
-		args:        []string{"--read-header-timeout", "10m"}, // or the first ones have ended before the last ones come
-		unprotected: []string{"--max-connections", "20000"},
+		args: []string{"--read-header-timeout", "10m"}, // or the first ones have ended before the last ones come
+		unprotected: []removal{
+			without("pdp/httpapi/connlimit/listener.go", "evicted = l.evictionCandidate(c.phaseStart.Load()); evicted == nil", "true", "/health: status 503"),
+		},
 		begin: func(f *faultTest) {
 			var files unix.Rlimit
 			require.NoError(f.t, unix.Getrlimit(unix.RLIMIT_NOFILE, &files))
@@ -75,14 +90,18 @@ var machineFaults = map[string]fault{
 	// More than the memory would be taken by requests that are never finished. A container's limit ends the process.
 	"memory limited": {
 		setUp: func(f *faultTest) {
-			f.start = func(t testing.TB, args ...string) *daemon {
-				return startServerBy(t, func(cmd *exec.Cmd) *exec.Cmd {
-					cmd.Env = append(cmd.Env, fmt.Sprintf("GOMEMLIMIT=%d", memoryLimit*9/10)) // as the limit of a container does
-					return cmd
-				}, "127.0.0.1:0", args...)
+			f.by = func(cmd *exec.Cmd) *exec.Cmd {
+				cmd.Env = append(cmd.Env, fmt.Sprintf("GOMEMLIMIT=%d", memoryLimit*9/10)) // as the limit of a container does
+				return cmd
 			}
 		},
 		resets: true,
+		unprotected: []removal{ // it counts what is too much, and takes it
+			without("pdp/httpapi/admission.go", "return a.bodyBytes.Add(int64(bytes)) <= a.maxBodyBytes", `if a.bodyBytes.Add(int64(bytes)) > a.maxBodyBytes {
+		rc.server.metrics.refused.WithLabelValues("bodies").Inc()
+	}
+	return true`, "is not less than"),
+		},
 		begin: func(f *faultTest) {
 			f.sendUnfinished(1200)
 		},
@@ -100,12 +119,10 @@ const memoryLimit = 768 << 20
 // limited starts the server with a limit of the shell's ulimit.
 func limited(limit string) func(*faultTest) {
 	return func(f *faultTest) {
-		f.start = func(t testing.TB, args ...string) *daemon {
-			return startServerBy(t, func(cmd *exec.Cmd) *exec.Cmd {
-				shell := exec.Command("bash", append([]string{"-c", `ulimit ` + limit + ` && exec "$0" "$@"`}, cmd.Args...)...)
-				shell.Env = cmd.Env
-				return shell
-			}, "127.0.0.1:0", args...)
+		f.by = func(cmd *exec.Cmd) *exec.Cmd {
+			shell := exec.Command("bash", append([]string{"-c", `ulimit ` + limit + ` && exec "$0" "$@"`}, cmd.Args...)...)
+			shell.Env = cmd.Env
+			return shell
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"sync/atomic"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -22,10 +23,17 @@ const (
 // policyFaults are those of a bundle server that lies. Whatever it says would allow everything.
 var policyFaults = map[string]fault{
 	"bundle server lies": {
+		unprotected: []removal{
+			without("bundles/verify.go", "case sent == nil && v.Required:", "case false:", everythingIsAllowed),
+			without("bundles/verify.go", "files, keyID, err := v.signature(signatures, headerOf(signatures))\n\tif err != nil {\n\t\treturn nil, err\n\t}",
+				"files, keyID, err := v.signature(signatures, headerOf(signatures))\n\tif err != nil {\n\t\treturn nil, nil\n\t}", everythingIsAllowed),
+			without("bundles/verify.go", "err != nil || !bytes.Equal(found, wanted)", "err != nil || !bytes.Equal(found[:0], wanted[:0])", everythingIsAllowed),
+			without("bundles/follow/statestore.go", "case highest == 0 || r.Sequence > highest || r.Sequence == highest && r.ID == s.state.ID:", "case true:", everythingIsAllowed),
+		},
 		begin: func(f *faultTest) {
 			other := newSigner(f.t, "ES256")
 			allowed := allowingRelease(secondRelease + 1)
-			genuine := builtInRelease(f.t, firstRelease).signed(f.t, f.bundles.signer)
+			genuine := builtInRelease(f.t, secondRelease).signed(f.t, f.bundles.signer)
 			for _, lie := range []struct {
 				reason string
 				tell   func(w http.ResponseWriter)
@@ -41,7 +49,8 @@ var policyFaults = map[string]fault{
 				metric := fmt.Sprintf("wardkeeper_bundle_refusals_total{reason=%q}", lie.reason)
 				before := f.metric(metric)
 				f.bundles.tell(lie.tell)
-				waitUntil(f.t, "it is refused: "+lie.reason, func() bool { return f.metric(metric) > before })
+				f.d.signal(f.t, syscall.SIGHUP) // it asks at once
+				f.waitUntil("it is refused: "+lie.reason, func() bool { return f.metric(metric) > before })
 			}
 		},
 		ready: `"refused":`, metrics: `^wardkeeper_bundle_refusals_total{reason="replayed"} [1-9]`, log: "policy refused, the active policy stays in force",
@@ -49,6 +58,10 @@ var policyFaults = map[string]fault{
 	},
 	// Nothing tells that there is a newer release, but that it does not arrive.
 	"bundle server always says 304": {
+		unprotected: []removal{ // it believes that nothing will ever be new
+			without("bundles/follow/follow.go", "case first && f.Stale():", "case f.status.Attempt.Outcome == Unchanged:\n\t\treturn time.Hour\n\tcase first && f.Stale():",
+				"it has not recovered"),
+		},
 		begin: func(f *faultTest) {
 			f.bundles.tell(func(w http.ResponseWriter) { w.WriteHeader(http.StatusNotModified) })
 		},
@@ -114,20 +127,20 @@ func endlessAnswer(w http.ResponseWriter) {
 	}
 }
 
-const allowingRule = "package authz\n\ndecision := {\"allow\": true}\n"
-
 func allowingRelease(n int64) testRelease {
-	return testRelease{n, map[string]string{"authz/authz.rego": allowingRule}}
+	return testRelease{n, map[string]string{"authz/authz.rego": "package authz\n\ndecision := {\"allow\": true}\n"}}
 }
 
-// replaceRule returns a signed release with a rule that allows everything, under the old signature.
+// replaceRule returns a signed release with a rule that allows what it denied to anybody, under the old signature.
 func replaceRule(t *testing.T, genuine []byte) []byte {
 	t.Helper()
 	a, err := bundles.ReadArchive(bytes.NewReader(genuine), bundles.Limits{})
 	require.NoError(t, err)
 	for i, file := range a.Files {
 		if file.Name == "authz/authz.rego" {
-			a.Files[i].Data = []byte(allowingRule)
+			const denial = "else := _denial"
+			a.Files[i].Data = bytes.Replace(file.Data, []byte(denial), []byte(`else := {"allow": true} if input.facts.subject.status == "active" `+denial), 1)
+			require.NotEqual(t, file.Data, a.Files[i].Data)
 		}
 	}
 	return archiveBytes(t, a)

@@ -27,11 +27,9 @@ func TestFootprintStaysFlat(t *testing.T) {
 		end = end.Add(d)
 	}
 	f := newFaultTest(t, fault{setUp: func(f *faultTest) {
-		f.start = func(t testing.TB, args ...string) *daemon {
-			return startServerBy(t, func(cmd *exec.Cmd) *exec.Cmd {
-				cmd.Env = append(cmd.Env, "GOGC=20") // so that the heap is little more than what is in use
-				return cmd
-			}, "127.0.0.1:0", args...)
+		f.by = func(cmd *exec.Cmd) *exec.Cmd {
+			cmd.Env = append(cmd.Env, "GOGC=20") // so that the heap is little more than what is in use
+			return cmd
 		}
 	}}, servertest.StartPostgres(t))
 	f.revoke()

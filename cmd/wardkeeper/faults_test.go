@@ -3,9 +3,8 @@ package main
 import (
 	"fmt"
 	"net/http"
-	"os"
+	"os/exec"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -34,9 +33,7 @@ type fault struct {
 	stops       bool               // nothing is decided until the server has recovered
 	args        []string           // of the server, beside those of all
 	setUp       func(f *faultTest) // before the server is started
-	// unprotected are arguments that take away what protects against the fault. With UNPROTECTED=1 in the environment, every
-	// fault that has some must fail.
-	unprotected []string
+	unprotected []removal          // of what protects against it: without any of them the test must fail
 }
 
 // faults lists the faults by name. OPERATIONS.md has the same, with what to do.
@@ -58,8 +55,8 @@ const (
 )
 
 const (
-	faultsMaxAge  = 2 * time.Second // of facts that are not confirmed
-	faultsTimeout = time.Second     // of a question
+	faultsMaxAge  = time.Second // of facts that are not confirmed
+	faultsTimeout = time.Second // of a question
 )
 
 func TestFaults(t *testing.T) {
@@ -88,17 +85,19 @@ type faultTest struct {
 	load     *faultLoad
 	sound    string // what /ready answers when nothing is wrong
 	revoked  time.Time
-	started  time.Duration       // how long the server took to start: to activate a policy takes no longer
-	announce func(adminChange)   // nil if the database does
-	slow     func(time.Duration) // makes Redis slow
-	start    func(t testing.TB, args ...string) *daemon
+	started  time.Duration             // how long the server took to start: to activate a policy takes no longer
+	announce func(adminChange)         // nil if the database does
+	slow     func(time.Duration)       // makes Redis slow
+	by       func(*exec.Cmd) *exec.Cmd // the command that starts the server by the given one
+	records  string                    // the folder of the log of decisions
 
 	disconnect func() // closes the connections that the fault consists of
 }
 
 func newFaultTest(t *testing.T, one fault, shared *servertest.Postgres) *faultTest {
 	t.Helper()
-	f := &faultTest{t: t, postgres: shared, redis: servertest.StartRedis(t), bundles: newLyingBundleServer(t), start: startServer}
+	f := &faultTest{t: t, postgres: shared, redis: servertest.StartRedis(t), bundles: newLyingBundleServer(t), records: t.TempDir(),
+		by: func(cmd *exec.Cmd) *exec.Cmd { return cmd }}
 	if one.ownDatabase {
 		f.postgres = servertest.StartPostgres(t)
 	}
@@ -114,22 +113,18 @@ func newFaultTest(t *testing.T, one fault, shared *servertest.Postgres) *faultTe
 	if one.announced {
 		membership, f.announce = `{announced: all, postgres: {listen: ""}}`, f.announceUntilTaken
 	}
-	args := one.args
-	if os.Getenv("UNPROTECTED") != "" {
-		args = slices.Concat(one.args, one.unprotected)
-	}
 	polling := max(one.polling, 1)
 	began := time.Now()
-	f.d = f.start(t, append([]string{
+	f.d = startServerBy(t, f.by, "127.0.0.1:0", append([]string{
 		"--directory", f.url, "--redis", f.redisURL, "--max-age-change", faultsMaxAge.String(), "--max-age-use", faultsMaxAge.String(),
 		"--evaluation-timeout", faultsTimeout.String(), "--state-dir", t.TempDir(), "--verification-key", writeFile(t, "public.pem", f.bundles.signer.public),
-		"--decision-log", t.TempDir(), "--decision-log-durability", "sync",
+		"--decision-log", f.records, "--decision-log-durability", "sync",
 		"--changes-token-file", writeFile(t, "changes", changesToken), "--config", writeFile(t, "sidecar.yaml", fmt.Sprintf(`
 membership: %s
 decision_log: {on_failure: deny}
 policy: {bundle: {service: {url: %q}, resource: authz.tar.gz, max_age: 4m, polling: {min_delay_seconds: %d, max_delay_seconds: %d}}}
 `, membership, f.bundles.url, polling, polling)),
-	}, args...)...)
+	}, one.args...)...)
 	waitUntil(t, "it is ready, and facts are confirmed", func() bool {
 		var status int
 		status, f.sound = f.d.get(t, "/ready")
@@ -150,7 +145,7 @@ func (f *faultTest) run(one fault) {
 	if f.revoked.IsZero() {
 		f.revoke()
 	}
-	waitUntil(t, "facts that are not confirmed are too old", func() bool { return time.Since(f.revoked) > faultsMaxAge+tolerance+time.Second/2 })
+	f.waitUntil("facts that are not confirmed are too old", func() bool { return time.Since(f.revoked) > faultsMaxAge+tolerance+time.Second/2 })
 	f.load.waitForAnswers(50)
 	f.waitVisible(one) // as long as it lasts
 	f.load.faulty.Store(false)
@@ -160,6 +155,26 @@ func (f *faultTest) run(one fault) {
 	f.checkRecovery()
 	f.load.stop()
 	f.load.check(t)
+	f.checkRecords()
+}
+
+// waitUntil is like the function of this name, but fails as soon as an answer is wrong.
+func (f *faultTest) waitUntil(what string, condition func() bool) {
+	f.t.Helper()
+	waitUntil(f.t, what, func() bool {
+		wrong := f.load.wrongAnswers()
+		require.Empty(f.t, wrong[:min(len(wrong), 5)], "of %d, while waiting until %s", len(wrong), what)
+		return condition()
+	})
+}
+
+// checkRecords checks that each answer has its record.
+func (f *faultTest) checkRecords() {
+	f.t.Helper()
+	shown := run(f.t, nil, "log", "show", f.records, "--json")
+	require.Zero(f.t, shown.status, shown.err)
+	kept := strings.Count(shown.out, `"outcome":"allowed"`) + strings.Count(shown.out, `"outcome":"denied"`)
+	assert.GreaterOrEqual(f.t, int64(kept), f.load.answered.Load(), "answers have records")
 }
 
 // revoke deactivates the administrator whom the load asks about.
@@ -190,7 +205,7 @@ func (f *faultTest) announceUntilTaken(w adminChange) {
 // waitVisible waits until a fault shows wherever it should.
 func (f *faultTest) waitVisible(one fault) {
 	f.t.Helper()
-	waitUntil(f.t, fmt.Sprintf("the fault shows as %q, %q, %q", one.ready, one.metrics, one.log), func() bool { return f.visible(one) })
+	f.waitUntil(fmt.Sprintf("the fault shows as %q, %q, %q", one.ready, one.metrics, one.log), func() bool { return f.visible(one) })
 }
 
 func (f *faultTest) visible(one fault) bool {
@@ -247,8 +262,13 @@ func (f *faultTest) missing() string {
 		return "confirmed facts"
 	}
 	for id, right := range map[string]bool{stableAdmin: true, revokedAdmin: false, nobodysAdmin: false} {
-		if a, status, err := askAbout(f.load.client, f.d.url, id, ""); err != nil || status != http.StatusOK || a.allowed != right {
-			return fmt.Sprintf("the right answer about %s: status %d, %t, %v", id, status, a.allowed, err)
+		a, status, err := askAbout(f.load.client, f.d.url, id, "")
+		if err != nil || status != http.StatusOK {
+			return fmt.Sprintf("an answer about %s: status %d, %v", id, status, err)
+		}
+		f.load.answered.Add(1)
+		if a.allowed != right {
+			return fmt.Sprintf("the right answer about %s: %t", id, a.allowed)
 		}
 	}
 	return ""

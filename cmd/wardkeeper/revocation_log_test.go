@@ -82,6 +82,8 @@ const (
 // change: when it was committed, or when it was announced. The lease applies to confirmed records. A sidecar that is too busy
 // to receive heartbeats confirms none, and then the maximum age applies.
 func (l *revocationLog) violations(knownSince func(adminChange) time.Time) []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	var all []string
 	for _, a := range l.answers {
 		explained := false

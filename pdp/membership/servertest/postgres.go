@@ -193,8 +193,8 @@ func (p *Postgres) Kill() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.process != nil {
+		p.signalAll(syscall.SIGQUIT) // first, so that those that are paused do nothing more
 		p.signalAll(syscall.SIGCONT)
-		_ = p.process.Process.Signal(syscall.SIGQUIT)
 		_ = p.process.Wait()
 		p.process = nil
 	}

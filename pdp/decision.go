@@ -5,6 +5,7 @@ import (
 
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
+	"github.com/wardkeeper/wardkeeper/pdp/guard"
 )
 
 // Request is one question in the form of AuthZEN.
@@ -19,6 +20,8 @@ type Decision struct {
 	Context     map[string]any // anything else from the policy
 	Revision    string         // of the policy that decided
 	Fault       bool           // the policy's answer was undefined or malformed, so it counts as a denial
+
+	stoodOn []guard.Record // what its guard is about; nil if it has none
 }
 
 // Obligation has the shape of the AuthZEN obligations profile.
@@ -117,5 +120,6 @@ type Hit struct {
 // Offers describes what a policy offers besides decisions.
 type Offers struct {
 	Subjects, Resources, Actions bool     // the searches that have candidates; all others fail with [NotOffered]
+	Guards                       bool     // allows of changes can carry guards
 	Obligations                  []string // the types of obligation that the policy declares, sorted
 }

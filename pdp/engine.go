@@ -27,8 +27,10 @@ type Config struct {
 	ServeData bool
 	// Recorder keeps a record of each answer. nil records nothing.
 	Recorder Recorder
-	// FleetKey seals the tokens that continue a list. nil leaves them readable.
+	// FleetKey seals the tokens that continue a list, and those of guards. nil leaves the former readable, and the latter to
+	// this process.
 	FleetKey *fleetkey.Keys
+	Guards   GuardConfig
 }
 
 // Engine makes decisions. It is safe for concurrent use.
@@ -42,12 +44,13 @@ type Engine struct {
 	serveData bool
 	recorder  Recorder       // nil: nothing is recorded
 	keys      *fleetkey.Keys // nil: page tokens are not sealed
+	guards    guards
 }
 
 // New returns an engine.
 func New(cfg Config) *Engine {
 	e := &Engine{source: cfg.Source, timeout: cfg.Timeout, log: cfg.Logger, stale: cfg.Stale,
-		evictor: facts.NewEvictor(maxUsersWithFacts), serveData: cfg.ServeData, recorder: cfg.Recorder, keys: cfg.FleetKey}
+		evictor: facts.NewEvictor(maxUsersWithFacts), serveData: cfg.ServeData, recorder: cfg.Recorder, keys: cfg.FleetKey, guards: newGuards(cfg)}
 	e.policy.Store(cfg.Policy)
 	if e.timeout == 0 {
 		e.timeout = time.Second
@@ -108,9 +111,18 @@ func (e *Engine) Decide(ctx context.Context, r Request) (Decision, error) {
 
 // decide answers one question. What is found out goes into the record, if there is one.
 func (e *Engine) decide(ctx context.Context, r Request, record *Record) (Decision, error) {
+	return e.decideBy(ctx, facts.Requirement{}, r, record)
+}
+
+// decideCurrent is like decide, by facts that the source is asked for from now on.
+func (e *Engine) decideCurrent(ctx context.Context, r Request, record *Record) (Decision, error) {
+	return e.decideBy(ctx, facts.Requirement{Current: true}, r, record)
+}
+
+func (e *Engine) decideBy(ctx context.Context, own facts.Requirement, r Request, record *Record) (Decision, error) {
 	limit := e.limitTime(ctx)
 	defer limit.end()
-	ev, err := e.begin(limit.Context, r)
+	ev, err := e.beginBy(limit.Context, own, []Request{r})
 	if err != nil {
 		return Decision{}, err
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"runtime/debug"
 	"slices"
 	"time"
@@ -35,6 +34,11 @@ type evaluation struct {
 // begin takes the policy in force and a view that is as fresh as all the questions require. The caller limits the time
 // with ctx. The error is an [*Error], even if the source panics.
 func (e *Engine) begin(ctx context.Context, questions ...Request) (ev *evaluation, err error) {
+	return e.beginBy(ctx, facts.Requirement{}, questions)
+}
+
+// beginBy is like begin with a requirement of its own, beside those of the questions.
+func (e *Engine) beginBy(ctx context.Context, own facts.Requirement, questions []Request) (ev *evaluation, err error) {
 	defer e.recovered(ctx, "a source panicked", &err)
 	p, err := e.policyInForce()
 	if err != nil {
@@ -44,6 +48,7 @@ func (e *Engine) begin(ctx context.Context, questions ...Request) (ev *evaluatio
 	if err != nil {
 		return nil, err
 	}
+	required.Current = own.Current
 	var view facts.View
 	if e.source != nil {
 		if view, err = e.view(ctx, required); err != nil {
@@ -154,15 +159,8 @@ func (ev *evaluation) decide(ctx context.Context, r Request) (Decision, error) {
 	}
 	d = d.limitedTo(r.Context, ev.offers.Obligations)
 	d.Revision = ev.revision.ID
-	if a.facts != nil && wantsFreshness(r) {
-		if d.Fault {
-			a.disclosed = nil
-		}
-		d.Context = maps.Clone(d.Context)
-		if d.Context == nil {
-			d.Context = map[string]any{}
-		}
-		d.Context[freshnessMember] = ev.freshness(a, r, time.Now())
+	if err := ev.addIncluded(ctx, &d, a, r); err != nil {
+		return Decision{}, err
 	}
 	return d, nil
 }
@@ -178,7 +176,7 @@ func (ev *evaluation) decideOne(ctx context.Context, r Request) (Decision, error
 type answer struct {
 	term      *ast.Term       // nil: undefined
 	facts     *facts.Facts    // nil if there is no source
-	disclosed map[string]bool // the records that the answer discloses; set only if the question asks for freshness
+	disclosed map[string]bool // the records that the answer discloses; set only if the question asks for them
 }
 
 // ask gathers the facts of a question and evaluates a query. The caller limits the time with ctx. The error is an
@@ -211,7 +209,7 @@ func (ev *evaluation) ask(ctx context.Context, r Request, query *bundles.Query) 
 	if err := ev.checkFaults(ctx, f, in, term); err != nil {
 		return answer{}, err
 	}
-	if wantsFreshness(r) {
+	if includes(r, freshnessMember) || ev.isGuarded(r) {
 		if a.disclosed, err = ev.disclosedRecords(ctx, in); err != nil {
 			return answer{}, err
 		}

@@ -1,6 +1,9 @@
 package pdp
 
 import (
+	"context"
+	"iter"
+	"maps"
 	"slices"
 	"time"
 
@@ -38,33 +41,84 @@ func (p *Policy) requirement(questions []Request) (facts.Requirement, error) {
 	return all, nil
 }
 
-// wantsFreshness reports whether a question asks how fresh its facts are.
-func wantsFreshness(r Request) bool {
+// includes reports whether a question asks for something beside the decision.
+func includes(r Request, what string) bool {
 	list, _ := r.Context[includeMember].([]any)
-	return slices.Contains(list, any(freshnessMember))
+	return slices.Contains(list, any(what))
 }
 
-// freshness describes the records that an answer depends on: the subject, the organization whose rules apply, and the
-// user asked about. It describes only the records that the decision itself discloses.
+// including returns a question that asks for something beside the decision too.
+func including(r Request, what string) Request {
+	list, _ := r.Context[includeMember].([]any)
+	r.Context = maps.Clone(r.Context)
+	if r.Context == nil {
+		r.Context = map[string]any{}
+	}
+	r.Context[includeMember] = append(slices.Clone(list), what)
+	return r
+}
+
+// addIncluded adds to a decision what the question asks for beside it.
+func (ev *evaluation) addIncluded(ctx context.Context, d *Decision, a answer, r Request) error {
+	guarded := d.Allow && ev.isGuarded(r)
+	if a.facts == nil || !guarded && !includes(r, freshnessMember) {
+		return nil
+	}
+	if d.Fault {
+		a.disclosed = nil
+	}
+	d.Context = maps.Clone(d.Context)
+	if d.Context == nil {
+		d.Context = map[string]any{}
+	}
+	if includes(r, freshnessMember) {
+		d.Context[freshnessMember] = ev.freshness(a, r, time.Now())
+	}
+	if guarded {
+		return ev.addGuard(ctx, d, a, r)
+	}
+	return nil
+}
+
+// disclosedOf returns the records of an answer that the decision itself discloses.
+func (ev *evaluation) disclosedOf(a answer, r Request) iter.Seq[facts.StoredRecord] {
+	return func(yield func(facts.StoredRecord) bool) {
+		governing, action := a.facts.Governing(), ev.catalogue[r.Action.Name]
+		for stored := range a.facts.Records(ev.facts.View) {
+			disclosed := false
+			switch stored.User {
+			case nil:
+				disclosed = a.disclosed["organization"]
+			case a.facts.Subject:
+				disclosed = a.disclosed["subject"]
+			default: // The answer to an invitation must not reveal whether the user is a member.
+				disclosed = governing != nil && a.disclosed["user"] && !action.Has("new") && stored.User.BelongsTo(governing.Organization())
+			}
+			if disclosed && !yield(stored) {
+				return
+			}
+		}
+	}
+}
+
+// describe returns the type and the id of a record, as answers name it.
+func describe(r facts.StoredRecord) (kind, id string) {
+	if r.User != nil {
+		return "user", r.User.ID()
+	}
+	return "organization", r.Root.ID()
+}
+
+// freshness describes the records that an answer depends on: the organization whose rules apply, the subject, and the user
+// asked about.
 func (ev *evaluation) freshness(a answer, r Request, now time.Time) map[string]any {
 	var records []any
-	add := func(kind, id string, f facts.Freshness) {
+	for stored := range ev.disclosedOf(a, r) {
+		kind, id := describe(stored)
 		records = append(records, map[string]any{
-			"type": kind, "id": id, "version": int(f.Version), "vouched": f.Confirmed,
-			"age_ms": int(max(now.Sub(f.AsOf).Milliseconds(), 0)),
+			"type": kind, "id": id, "version": int(stored.Version), "vouched": stored.Confirmed,
+			"age_ms": int(max(now.Sub(stored.AsOf).Milliseconds(), 0)),
 		})
-	}
-	view, subject, user, governing := ev.facts.View, a.facts.Subject, a.facts.User, a.facts.Governing()
-	if governing != nil && a.disclosed["organization"] {
-		add("organization", governing.Root().ID(), view.OrganizationFreshness(governing.Root()))
-	}
-	if subject != nil && a.disclosed["subject"] {
-		add("user", subject.ID(), view.UserFreshness(subject))
-	}
-	// The answer to an invitation must not reveal whether the user is a member.
-	action := ev.catalogue[r.Action.Name]
-	if governing != nil && user != nil && user != subject && a.disclosed["user"] && !action.Has("new") && user.BelongsTo(governing.Organization()) {
-		add("user", user.ID(), view.UserFreshness(user))
 	}
 	answer := map[string]any{"revision": ev.revision.ID}
 	if len(records) > 0 {

@@ -173,7 +173,7 @@ func TestOffersFollowThePolicy(t *testing.T) {
 			require.Empty(t, result)
 		}
 	}
-	require.Equal(t, pdp.Offers{Subjects: true, Resources: true, Actions: true, Obligations: []string{"custom", "notification", "session_termination"}},
+	require.Equal(t, pdp.Offers{Subjects: true, Resources: true, Actions: true, Guards: true, Obligations: []string{"custom", "notification", "session_termination"}},
 		withSource(t, fixed{generate(12).directory(t)}).Offers())
 	engine := pdp.New(pdp.Config{})
 	require.Equal(t, pdp.Offers{}, engine.Offers())

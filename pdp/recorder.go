@@ -40,13 +40,22 @@ type Record struct {
 type Caller struct {
 	Door      string // where the question came in, such as "authzen"; "" for a call of the engine itself
 	Name      string // of the caller, such as its address; "" if unknown
+	Proven    bool   // the caller has proven that this is its name
 	RequestID string
 }
 
 type callerKey struct{}
 
-// WithCaller returns a context that tells a [Recorder] who asks. Front doors of an engine that records nothing need not
-// call it.
+// proven returns the name of a caller that has proven it, and "" for all others.
+func (c Caller) proven() string {
+	if c.Proven {
+		return c.Name
+	}
+	return ""
+}
+
+// WithCaller returns a context that tells a [Recorder] who asks, and to whom a guard is given. Front doors of an engine that
+// records nothing need not call it for callers that have no name.
 func WithCaller(ctx context.Context, c Caller) context.Context {
 	return context.WithValue(ctx, callerKey{}, c)
 }

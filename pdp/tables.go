@@ -147,7 +147,7 @@ func (p *Policy) readVocabulary(ctx context.Context) error {
 // readOffers reads what the policy offers besides decisions.
 func (p *Policy) readOffers(ctx context.Context) error {
 	all := p.hasCatalogue()
-	p.offers = Offers{Subjects: all, Resources: all, Actions: all}
+	p.offers = Offers{Subjects: all, Resources: all, Actions: all, Guards: all}
 	if !all && p.candidates != nil {
 		kinds, open := p.revision.Members(p.sibling("candidates"))
 		p.offers.Subjects = open || slices.Contains(kinds, subjectSearch)

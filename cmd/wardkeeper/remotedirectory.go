@@ -8,6 +8,7 @@ import (
 
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/factsource"
 	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/guard"
 	"github.com/wardkeeper/wardkeeper/pdp/httpapi"
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/cache"
@@ -16,6 +17,7 @@ import (
 // remoteDirectory is an application or a database behind a cache. Each record is checked when it is fetched.
 type remoteDirectory struct {
 	*cache.Cache
+	claims guard.Claims // that sidecars share; nil if they share none
 	origin membership.Origin
 	name   string // for logs
 
@@ -26,11 +28,11 @@ type remoteDirectory struct {
 var _ factSource = (*remoteDirectory)(nil)
 
 func openRemote(name string, cfg factsource.Config) (*remoteDirectory, error) {
-	cached, err := factsource.Open(cfg)
+	cached, claims, err := factsource.Open(cfg)
 	if err != nil {
 		return nil, err
 	}
-	return &remoteDirectory{Cache: cached, origin: cfg.Origin, name: name}, nil
+	return &remoteDirectory{Cache: cached, claims: claims, origin: cfg.Origin, name: name}, nil
 }
 
 // check implements [factSource]. It cannot read all records: a record that the vocabulary does not admit is quarantined when it

@@ -20,6 +20,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/logging"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/metrics"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/terminal"
+	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/httpapi"
 )
 
@@ -65,6 +66,10 @@ every change is announced (announced: all). Without it, facts of an application 
 --fleet-key-file FILE has the keys that all sidecars share, one a line, such as the output of "openssl rand -hex 32": the first one
 signs, every one verifies. Facts and announcements in Redis, page tokens and at_least tokens are authenticated by them. Without it,
 whoever writes to Redis can make up facts.
+
+Callers that ask for guards can claim what an allowed change stands on, so that no other change of the same records is made
+meanwhile. A guard can be claimed for --guard-lifetime, and the claim lasts for --claim-lifetime. Sidecars exclude each other's
+claims through --redis, and open each other's guards by --fleet-key-file.
 
 --bundle is followed while serving: a folder, a .tar.gz, https://HOST/PATH or oci://REGISTRY/NAME:TAG. If a new bundle is
 refused, the active policy stays in force, and /ready, /v1/revision and the log tell the reason. A bundle from the network
@@ -215,7 +220,7 @@ func openConfigured(
 	return openSidecar(ctx, sidecarConfig{
 		bundle: bundle, once: s.Check, decision: s.Decision, directory: config.PublicName(s.Directory), cached: cached,
 		timeout: s.EvaluationTimeout, evaluator: s.Evaluator, serveData: s.ServeData, onLoad: memory.Loaded,
-		decisions: decisions, fleetKey: keys,
+		decisions: decisions, fleetKey: keys, guards: pdp.GuardConfig{Lifetime: s.GuardLifetime, Claim: s.ClaimLifetime},
 	}, logger)
 }
 

@@ -32,6 +32,7 @@ type sidecarConfig struct {
 	onLoad    func()               // called after each load of a directory file; may be nil
 	decisions *decisionLog         // nil: decisions are not recorded
 	fleetKey  *fleetkey.Keys       // nil: there is none
+	guards    pdp.GuardConfig      // without claims
 }
 
 // sidecar is an engine with the policy and the facts it decides by.
@@ -57,13 +58,13 @@ var errNoDirectory = errors.New("--directory is missing: the policy needs a file
 func openSidecar(ctx context.Context, cfg sidecarConfig, logger *slog.Logger) (*sidecar, error) {
 	s := &sidecar{interpreted: cfg.evaluator == pdp.Interpreted, logger: logger, decisions: cfg.decisions, fleetKey: cfg.fleetKey}
 	engine := pdp.Config{Timeout: cfg.timeout, ServeData: cfg.serveData, Logger: logger, Stale: s.stale, Recorder: cfg.decisions.recorderOf(),
-		FleetKey: cfg.fleetKey}
+		FleetKey: cfg.fleetKey, Guards: cfg.guards}
 	if cfg.cached != nil {
 		remote, err := openRemote(cfg.directory, *cfg.cached)
 		if err != nil {
 			return nil, err
 		}
-		s.directory, engine.Source = remote, remote
+		s.directory, engine.Source, engine.Guards.Claims = remote, remote, remote.claims
 	} else if cfg.directory != "" {
 		s.directory = &fileDirectory{path: cfg.directory, logger: logger, onLoad: cfg.onLoad}
 		engine.Source = s.directory
@@ -127,7 +128,7 @@ func (s *sidecar) close() {
 
 // newServer creates the HTTP server. It adds to cfg what concerns the engine, the policy and the facts.
 func (s *sidecar) newServer(cfg httpapi.Config, more ...prometheus.Collector) (*httpapi.Server, error) {
-	cfg.Decider, cfg.Data = s.engine, s.engine
+	cfg.Decider, cfg.Data, cfg.Claims = s.engine, s.engine, s.engine
 	cfg.Ready = s.ready
 	cfg.Policy = s.policyStatus
 	cfg.Registry = prometheus.NewRegistry()

@@ -13,6 +13,33 @@ func DecodeEvaluation(body []byte) (Evaluation, error) {
 	return q.evaluation()
 }
 
+// DecodeClaim decodes a request to claim a guard: an evaluation with the member "guard" (PROTOCOL.md, Guards). Every error is
+// an [*Error].
+func DecodeClaim(body []byte) (guard string, e Evaluation, err error) {
+	p := newParser(body)
+	defer p.release()
+	q := rawEvaluation{at: topLevel}
+	var guardErr error
+	err = p.topLevelObject(func(name string) (err error) {
+		if name != "guard" {
+			return q.member(p, name)
+		}
+		guard, err = p.stringMember(q.at.pointer, name, &guardErr)
+		return err
+	})
+	if err == nil {
+		err = guardErr
+	}
+	if err != nil {
+		return "", Evaluation{}, err
+	}
+	if guard == "" {
+		return "", Evaluation{}, newError("", quoted("guard")+" is missing", "send the token of the answer's context.guard")
+	}
+	e, err = q.evaluation()
+	return guard, e, err
+}
+
 // EvaluationOf converts a value returned by [ParseValue] or [ParseObject] to an evaluation, under the rules of
 // [DecodeEvaluation]. Every error is an [*Error].
 func EvaluationOf(value any) (Evaluation, error) {

@@ -171,24 +171,20 @@ func (w *writer) versions() {
 	w.key("versions")
 	w.out = append(w.out, '[')
 	w.comma = false
-	version := func(kind, id string, version uint64) {
+	for r := range f.Records(view) {
 		if w.comma {
 			w.out = append(w.out, ',')
 		}
 		w.open()
-		w.string("type", kind)
-		w.string("id", id)
-		w.int("version", int64(version))
+		if r.User != nil {
+			w.string("type", "user")
+			w.string("id", w.private.id(r.User.ID()))
+		} else {
+			w.string("type", "organization")
+			w.string("id", w.private.code(r.Root.ID()))
+		}
+		w.int("version", int64(r.Version))
 		w.end()
-	}
-	if root := f.Governing(); root != nil {
-		version("organization", w.private.code(root.Organization()), view.OrganizationFreshness(root.Root()).Version)
-	}
-	if f.Subject != nil {
-		version("user", w.private.id(f.Subject.ID()), view.UserFreshness(f.Subject).Version)
-	}
-	if f.User != nil && f.User != f.Subject {
-		version("user", w.private.id(f.User.ID()), view.UserFreshness(f.User).Version)
 	}
 	w.out, w.comma = append(w.out, ']'), true
 }

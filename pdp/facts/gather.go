@@ -3,6 +3,7 @@ package facts
 import (
 	"context"
 	"fmt"
+	"iter"
 	"slices"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -93,6 +94,29 @@ func (f *Facts) Governing() *Location {
 		return f.Place
 	}
 	return f.Current
+}
+
+// StoredRecord is a record that facts are made of, as its source has it.
+type StoredRecord struct {
+	User *User     // nil for an organization
+	Root *Location // of an organization with its locations; nil for a user
+	Freshness
+}
+
+// Records returns the records that the facts are made of, as far as the decision is about them: the organization whose rules
+// apply, the subject, and the user asked about, if that is somebody else.
+func (f *Facts) Records(view View) iter.Seq[StoredRecord] {
+	return func(yield func(StoredRecord) bool) {
+		if at := f.Governing(); at != nil && !yield(StoredRecord{Root: at.Root(), Freshness: view.OrganizationFreshness(at.Root())}) {
+			return
+		}
+		if f.Subject != nil && !yield(StoredRecord{User: f.Subject, Freshness: view.UserFreshness(f.Subject)}) {
+			return
+		}
+		if f.User != nil && f.User != f.Subject {
+			yield(StoredRecord{User: f.User, Freshness: view.UserFreshness(f.User)})
+		}
+	}
 }
 
 // findPeople looks up the subject and the user who is asked about.

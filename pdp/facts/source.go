@@ -37,6 +37,8 @@ type View interface {
 type Requirement struct {
 	// ReadOnly is for questions about actions that change nothing, whose facts may be older than those of a change.
 	ReadOnly bool
+	// Current asks for facts that the source is asked for after the call to View: what is known already does not count.
+	Current bool
 	// AtLeast has the tokens of announced changes that the facts must include.
 	AtLeast []string
 }

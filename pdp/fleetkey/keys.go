@@ -2,6 +2,7 @@ package fleetkey
 
 import (
 	"crypto/hkdf"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -21,12 +22,13 @@ const (
 	StreamEntry            // an entry of the stream of changes
 	PageToken              // a token that continues a list
 	ChangeToken            // a token of an announcement, for context.at_least
+	Guard                  // a token of a guard
 	uses
 )
 
 // String returns the name of the use.
 func (u Use) String() string {
-	return [...]string{"shared_value", "stream_entry", "page_token", "change_token"}[u]
+	return [...]string{"shared_value", "stream_entry", "page_token", "change_token", "guard"}[u]
 }
 
 const (
@@ -44,7 +46,10 @@ type key struct {
 // Keys are the keys of a fleet. They are safe for concurrent use. A nil *Keys stands for a fleet without a key; only
 // [Keys.Renew] and [Keys.Status] may be called on it.
 type Keys struct {
-	file *rotation.Value[[]key]
+	file interface {
+		Get() []key
+		Renew()
+	}
 	account
 }
 
@@ -66,6 +71,26 @@ func Open(path string, logger *slog.Logger) (*Keys, error) {
 	}
 	return &Keys{file: file, account: account{log: logger}}, nil
 }
+
+// Random returns a key of this process alone, for what no other process has to verify.
+func Random(logger *slog.Logger) *Keys {
+	secret := make([]byte, secretSize)
+	_, _ = rand.Read(secret) // never fails
+	k, err := derive(secret)
+	if err != nil {
+		panic(err) // the sizes are fixed
+	}
+	if logger == nil {
+		logger = slog.Default()
+	}
+	return &Keys{file: fixed{k}, account: account{log: logger}}
+}
+
+// fixed are keys that do not change.
+type fixed []key
+
+func (f fixed) Get() []key { return f }
+func (fixed) Renew()       {}
 
 // Renew reads the file again even if it looks unchanged.
 func (k *Keys) Renew() {

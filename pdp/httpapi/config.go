@@ -29,9 +29,11 @@ type Config struct {
 	Callers Callers
 	// Changes announces membership changes; nil disables the endpoint. It requires Callers with the role [RoleAnnounce].
 	Changes Announcer
+	// Claims claims guards; nil disables the endpoint.
+	Claims Claimer
 	// ForwardAuth answers proxies; nil disables it.
 	ForwardAuth ForwardAuth
-	// Recorded says that the Decider records decisions, so that it is told who asks ([pdp.WithCaller]).
+	// Recorded says that the Decider records decisions, so that it is told who asks ([pdp.WithCaller]) even without a name.
 	Recorded bool
 	// Ready checks the conditions for deciding; nil means that the server is always ready.
 	Ready func(ctx context.Context) []Check
@@ -89,4 +91,9 @@ type Announcer interface {
 	// for context.at_least of questions whose facts must include them. The error is a [*pdp.Error], of kind [pdp.Invalid]
 	// if a change is malformed; after any other error the caller may announce the same changes again.
 	Announce(ctx context.Context, changes []pdp.Change) (token string, err error)
+}
+
+// Claimer claims guards. [*pdp.Engine] implements it. Implementations must be safe for concurrent use.
+type Claimer interface {
+	Claim(ctx context.Context, r pdp.Request, token string) (pdp.Claim, error)
 }

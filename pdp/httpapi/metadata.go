@@ -19,12 +19,14 @@ func (rc *requestContext) metadata() (err error) {
 		SearchSubject  string   `json:"search_subject_endpoint,omitempty"`
 		SearchResource string   `json:"search_resource_endpoint,omitempty"`
 		SearchAction   string   `json:"search_action_endpoint,omitempty"`
+		GuardClaim     string   `json:"guard_claim_endpoint,omitempty"`
 		Obligations    []string `json:"supported_obligations,omitempty"`
 		Authentication []string `json:"authentication_methods_supported,omitempty"`
 		Issuers        []string `json:"authorization_servers,omitempty"`
 	}{
 		baseURL, baseURL + evaluationPath, baseURL + evaluationsPath, urlIf(offers.Subjects, searchSubjectPath),
-		urlIf(offers.Resources, searchResourcePath), urlIf(offers.Actions, searchActionPath), offers.Obligations,
+		urlIf(offers.Resources, searchResourcePath), urlIf(offers.Actions, searchActionPath),
+		urlIf(rc.server.claimer != nil && offers.Guards, claimPath), offers.Obligations,
 		rc.server.methods.names(), rc.server.methods.issuers(),
 	})
 	return err

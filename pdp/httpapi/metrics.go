@@ -24,6 +24,7 @@ type metrics struct {
 	announced *prometheus.CounterVec
 	refused   *prometheus.CounterVec
 	overdue   prometheus.Counter
+	claims    *prometheus.CounterVec
 	// connections counts dropped connections.
 	connections *prometheus.CounterVec
 	actions     atomic.Pointer[map[string]*actionCounters] // by name; replaced as a whole
@@ -73,6 +74,7 @@ func newMetrics(cfg Config, more ...prometheus.Collector) (*metrics, error) {
 			Help: "Requests answered with status 503 at their deadline although their work could not be stopped.",
 		}),
 	}
+	m.claims = newClaimCounters(cfg.Claims != nil)
 	m.connections = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "wardkeeper_http_connections_dropped_total",
 		Help: "Connections dropped because there were too many, by reason: closed (idle or slow, in favor of a new one), refused (new, while all others were busy).",
@@ -93,7 +95,7 @@ func newMetrics(cfg Config, more ...prometheus.Collector) (*metrics, error) {
 	}
 	err := errors.Join(
 		reg.Register(m.requests), reg.Register(m.seconds), reg.Register(m.decisions), reg.Register(m.announced),
-		reg.Register(m.refused), reg.Register(m.overdue), reg.Register(m.connections),
+		reg.Register(m.refused), reg.Register(m.overdue), reg.Register(m.connections), reg.Register(m.claims),
 		reg.Register(newRevisionInfo("wardkeeper_policy_info", "The policy revision in force.", policyRevision)),
 		reg.Register(newRevisionInfo("wardkeeper_directory_info", "The directory revision in force.", cfg.DirectoryRevision)),
 		registerOnce(reg, collectors.NewGoCollector()),

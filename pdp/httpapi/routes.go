@@ -27,6 +27,7 @@ const (
 	metricsPath  = "/metrics"
 	revisionPath = "/v1/revision"
 	changesPath  = "/v1/membership/changes"
+	claimPath    = "/v1/guards/claim"
 )
 
 // Paths of OPA's REST API. The paths that write policies or data do not exist here.
@@ -73,6 +74,9 @@ func (s *Server) addRoutes(basePath string, operationsApart bool) {
 	s.addRoute(http.MethodGet, forwardAuthPath, slog.LevelInfo, public, (*requestContext).forwardAuth, http.MethodPost)
 	if s.announcer != nil {
 		s.addRoute(http.MethodPost, changesPath, slog.LevelInfo, RoleAnnounce, (*requestContext).announceChanges)
+	}
+	if s.claimer != nil {
+		s.addRoute(http.MethodPost, claimPath, slog.LevelInfo, RoleAsk, (*requestContext).claim)
 	}
 	if s.data != nil {
 		for _, suffix := range []string{"", "/*"} {

@@ -28,6 +28,7 @@ type Server struct {
 	decider    Decider
 	data       Data        // nil: OPA's API is disabled
 	announcer  Announcer   // nil: announcing changes is disabled
+	claimer    Claimer     // nil: guards cannot be claimed
 	forward    ForwardAuth // nil: proxies are not answered
 	ready      func(context.Context) []Check
 	policy     func() PolicyStatus
@@ -74,6 +75,7 @@ func New(cfg Config) (*Server, error) {
 		decider:           cfg.Decider,
 		data:              cfg.Data,
 		announcer:         cfg.Changes,
+		claimer:           cfg.Claims,
 		forward:           cfg.ForwardAuth,
 		ready:             cfg.Ready,
 		policy:            cfg.Policy,

@@ -41,8 +41,8 @@ func (rc *requestContext) startWork() context.Context {
 	}
 	fire := w.fire
 	parent := pdp.WithOverrun(rc.r.Context(), fire)
-	if rc.server.recorded {
-		parent = pdp.WithCaller(parent, pdp.Caller{Door: rc.route.door, Name: rc.caller(), RequestID: rc.id})
+	if rc.server.recorded || rc.callerName != "" {
+		parent = pdp.WithCaller(parent, pdp.Caller{Door: rc.route.door, Name: rc.caller(), Proven: rc.callerName != "", RequestID: rc.id})
 	}
 	w.ctx = deadline.New(parent, rc.deadline)
 	w.timer = time.AfterFunc(time.Until(rc.deadline)+overdueGrace, fire)

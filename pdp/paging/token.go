@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 
+	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
 	"github.com/wardkeeper/wardkeeper/pdp/fleetkey"
 )
@@ -97,34 +98,15 @@ func (p *Page) decode(sent string) (t token, err error) {
 
 // sum covers the token and the whole request except its token and limit, regardless of the order of members.
 func (p *Page) sum(t token) ([]byte, error) {
-	q := p.question
 	var properties map[string]any
 	if p.page != nil {
-		properties = normalized(p.page.Properties)
+		properties = authzen.Normalized(p.page.Properties)
 	}
-	data, err := json.Marshal([]any{
-		p.search, q.Subject.Type, q.Subject.ID, normalized(q.Subject.Properties), q.Action.Name, normalized(q.Action.Properties),
-		q.Resource.Type, q.Resource.ID, normalized(q.Resource.Properties), normalized(q.Context), properties,
-		t.ID, t.Offset, t.Limit,
-	})
+	all := append([]any{p.search}, p.question.Canonical()...)
+	data, err := json.Marshal(append(all, properties, t.ID, t.Offset, t.Limit))
 	if err != nil {
 		return nil, err
 	}
 	sum := sha256.Sum256(data)
 	return sum[:], nil
-}
-
-// normalized returns an object without nulls, or nil if it is empty: null and empty mean the same as absent.
-func normalized(members map[string]any) map[string]any {
-	var all map[string]any
-	for name, value := range members {
-		if value == nil {
-			continue
-		}
-		if all == nil {
-			all = make(map[string]any, len(members))
-		}
-		all[name] = value
-	}
-	return all
 }

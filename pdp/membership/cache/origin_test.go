@@ -315,3 +315,23 @@ func TestReadinessIsDegradedAsLongAsTheStreamConfirms(t *testing.T) {
 		require.False(t, degraded())
 	})
 }
+
+// A question that requires current facts is not answered by what is known, however fresh, nor by Redis.
+func TestCurrentFactsAreThoseOfTheOrigin(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
+		c := openCache(t, o, h.connect(), nil)
+		waitHeartbeat()
+		assertRole(t, c, "jane", "ed_normal")
+		before := o.requestCount()
+		assertRole(t, c, "jane", "ed_normal")
+		require.Equal(t, before, o.requestCount())
+		role, err := roleOf(t, c, "jane", facts.Requirement{Current: true})
+		require.NoError(t, err)
+		assert.Equal(t, "ed_normal", role)
+		assert.Greater(t, o.requestCount(), before)
+		o.set(func() { o.down = true })
+		_, err = roleOf(t, c, "jane", facts.Requirement{Current: true, ReadOnly: true})
+		require.Error(t, err)
+		assertRole(t, c, "jane", "ed_normal")
+	})
+}

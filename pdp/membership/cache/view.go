@@ -40,6 +40,7 @@ func (c *Cache) View(ctx context.Context, need facts.Requirement) (facts.View, e
 	if need.ReadOnly {
 		n.maxAge = c.cfg.MaxAgeUse
 	}
+	n.fresh, n.noFallback = need.Current, need.Current
 	for _, token := range need.AtLeast {
 		at, proven, err := c.parseToken(token)
 		if err != nil {

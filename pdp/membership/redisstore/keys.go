@@ -7,12 +7,13 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
-// Keys builds the names of keys in Redis. A cluster places a key by its part in braces: each record separately, and the
-// two keys of the stream together.
+// Keys builds the names of keys in Redis. A cluster places a key by its part in braces: each record separately, the
+// two keys of the stream together, and all claims together.
 type Keys struct {
 	prefix     string
 	format     string // of values
 	log, state string // keys of the stream: its entries and its position
+	claims     string // begins the keys of claims
 }
 
 // sealedFormat is the format of values that a fleet key seals, without its version.
@@ -20,7 +21,8 @@ const sealedFormat = "s"
 
 // NewKeys returns the Keys for a prefix. sealed says whether a fleet key seals the values.
 func NewKeys(prefix string, sealed bool) Keys {
-	k := Keys{prefix: prefix, format: record.PackedVersion, log: prefix + ":{changes}:log", state: prefix + ":{changes}:state"}
+	k := Keys{prefix: prefix, format: record.PackedVersion, log: prefix + ":{changes}:log", state: prefix + ":{changes}:state",
+		claims: prefix + ":{claims}:"}
 	if sealed {
 		k.format += sealedFormat
 	}

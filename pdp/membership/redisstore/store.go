@@ -14,7 +14,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
 
-// Store implements [membership.Store] and [membership.Stream]. Values and the stream have separate clients, so that a burst of
+// Store implements [membership.Store], [membership.Stream] and [guard.Claims]. Values and the stream have separate clients, so that a burst of
 // values does not delay an announcement. It is safe for concurrent use.
 type Store struct {
 	cfg     Config
@@ -105,9 +105,14 @@ func (s *Store) Close() error {
 // streamNode returns a client of the server that has the stream. Unlike the cluster's client, it also sends commands
 // without a key to that server, and go-redis does not try other servers.
 func (s *Store) streamNode(ctx context.Context) (*redis.Client, error) {
+	return s.nodeOf(ctx, s.keys.log)
+}
+
+// nodeOf returns a client of the server that has a key.
+func (s *Store) nodeOf(ctx context.Context, key string) (*redis.Client, error) {
 	switch c := s.stream.(type) {
 	case *redis.ClusterClient:
-		return c.MasterForKey(ctx, s.keys.log)
+		return c.MasterForKey(ctx, key)
 	case *redis.Client:
 		return c, nil
 	}

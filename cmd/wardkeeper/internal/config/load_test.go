@@ -35,6 +35,7 @@ func samples() map[string]string {
 		"addr": "127.0.0.1:9000,unix:/run/pdp.sock", "socket-mode": "0600", "tls-cert-file": "cert.pem", "tls-key-file": "key.pem",
 		"tls-client-ca-file": "ca.pem", "tls-client-certificates": "optional", "directory": "d.yaml",
 		"redis": "redis://r", "changes-token-file": "c", "fleet-key-file": "f", "max-age-change": "8s", "max-age-use": "9s", "lease": "10s",
+		"guard-lifetime": "11s", "claim-lifetime": "12s",
 		"bundle": "p", "verification-key": "k.pem", "state-dir": "s", "decision": "app/allow", "serve-data": "true", "token-file": "t",
 		"decision-log": "log", "decision-log-durability": "sync",
 		"routes": "routes.yaml", "ext-authz": "127.0.0.1:9001,unix:/run/envoy.sock", "operations-addr": "127.0.0.1:9002", "base-url": "https://pdp.example.org", "insecure": "true", "check": "true", "log-format": "json",

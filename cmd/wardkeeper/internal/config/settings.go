@@ -42,6 +42,9 @@ type Settings struct {
 	MaxAgeUse time.Duration
 	// Lease is how long facts stay confirmed without a heartbeat from the change feed.
 	Lease time.Duration
+	// GuardLifetime is how long a guard can be claimed, and ClaimLifetime how long a claim lasts, in which the change has to be
+	// made.
+	GuardLifetime, ClaimLifetime time.Duration
 	// Bundle is the policy to serve instead of the built-in one: a directory of Rego and data files, a .tar.gz, or an address
 	// on a server (https://) or in a registry (oci://). It is followed while serving.
 	Bundle string
@@ -143,6 +146,8 @@ func Default() *Settings {
 		MaxAgeChange:      5 * time.Second,
 		MaxAgeUse:         time.Minute,
 		Lease:             time.Second,
+		GuardLifetime:     5 * time.Minute,
+		ClaimLifetime:     10 * time.Second,
 		Decision:          DefaultDecision,
 		LogFormat:         "text",
 		LogLevel:          "info",
@@ -184,6 +189,8 @@ func (s *Settings) table() *pflag.FlagSet {
 	t.DurationVar(&s.MaxAgeChange, "max-age-change", s.MaxAgeChange, "maximum age of unconfirmed facts for an action that changes something")
 	t.DurationVar(&s.MaxAgeUse, "max-age-use", s.MaxAgeUse, "maximum age of unconfirmed facts for any other action")
 	t.DurationVar(&s.Lease, "lease", s.Lease, "how long facts stay confirmed without a heartbeat of the change feed")
+	t.DurationVar(&s.GuardLifetime, "guard-lifetime", s.GuardLifetime, "how long the guard of an allowed change can be claimed, at most 1h")
+	t.DurationVar(&s.ClaimLifetime, "claim-lifetime", s.ClaimLifetime, "how long a claim lasts, in which the change has to be made, from 1s to 10m")
 	t.StringVar(&s.Bundle, "bundle", s.Bundle, "serve the policy at `PATH|URL` instead of the built-in one")
 	t.StringVar(&s.VerificationKey, "verification-key", s.VerificationKey, "`FILE` of public keys, one of which must have signed the bundle")
 	t.StringVar(&s.StateDir, "state-dir", s.StateDir, "`DIR` for the last good bundle and the highest release")

@@ -37,6 +37,14 @@ func (s *Settings) Validate() error {
 			faults = append(faults, fmt.Errorf("%s is %d: use a number from %d to %d", s.Spelling(limit.flag), limit.n, limit.lowest, maxNumber))
 		}
 	}
+	for _, limit := range []struct {
+		flag               string
+		d, lowest, highest time.Duration
+	}{{"guard-lifetime", s.GuardLifetime, time.Second, time.Hour}, {"claim-lifetime", s.ClaimLifetime, time.Second, 10 * time.Minute}} {
+		if limit.d > 0 && limit.d < limit.lowest || limit.d > limit.highest {
+			faults = append(faults, fmt.Errorf("%s is %s: use a duration from %s to %s", s.Spelling(limit.flag), limit.d, limit.lowest, limit.highest))
+		}
+	}
 	return errors.Join(append(faults, s.validateDurations("", s.table())...)...)
 }
 

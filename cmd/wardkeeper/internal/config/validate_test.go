@@ -111,3 +111,20 @@ func TestStopDelay(t *testing.T) {
 		})
 	}
 }
+
+func TestLifetimesOfGuardsAreBounded(t *testing.T) {
+	for flag, values := range map[string]map[string]string{
+		"guard-lifetime": {"1s": "", "1h": "", "999ms": "use a duration from 1s to 1h0m0s", "61m": "use a duration from 1s to 1h0m0s", "0s": "it must be positive"},
+		"claim-lifetime": {"1s": "", "10m": "", "1ms": "use a duration from 1s to 10m0s", "11m": "use a duration from 1s to 10m0s", "-1s": "it must be positive"},
+	} {
+		for value, fault := range values {
+			s, err := Load(nil, map[string]string{flag: value})
+			require.NoError(t, err)
+			if err = s.Validate(); fault == "" {
+				require.NoError(t, err, value)
+			} else {
+				require.ErrorContains(t, err, fault, value)
+			}
+		}
+	}
+}

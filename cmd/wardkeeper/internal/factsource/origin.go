@@ -7,6 +7,7 @@ import (
 
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
 	"github.com/wardkeeper/wardkeeper/pdp/fleetkey"
+	"github.com/wardkeeper/wardkeeper/pdp/guard"
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/cache"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/httporigin"
@@ -41,16 +42,17 @@ func Configure(s *config.Settings, keys *fleetkey.Keys, logger *slog.Logger) (cf
 	return cfg, err
 }
 
-// Open opens the cache.
-func Open(cfg Config) (*cache.Cache, error) {
+// Open opens the cache. The claims are those of the Redis that sidecars share; nil without one.
+func Open(cfg Config) (facts *cache.Cache, claims guard.Claims, err error) {
 	if cfg.Redis != nil {
 		shared, err := redisstore.Open(*cfg.Redis)
 		if err != nil {
-			return nil, fmt.Errorf("redis: %w", err)
+			return nil, nil, fmt.Errorf("redis: %w", err)
 		}
-		cfg.Store, cfg.Stream = shared, shared
+		cfg.Store, cfg.Stream, claims = shared, shared, shared
 	}
-	return cache.Open(cfg.Config)
+	facts, err = cache.Open(cfg.Config)
+	return facts, claims, err
 }
 
 // OpenOrigin opens the system of record that the settings name.

@@ -2,6 +2,7 @@ package facts
 
 import (
 	"sync"
+	"weak"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
@@ -59,21 +60,21 @@ func (u *User) in(organization string, evictor *Evictor) *userFacts {
 	return f
 }
 
-// Evictor bounds how many users keep the facts built from them, some 10 KB each. The first in is evicted first. It is safe
-// for concurrent use.
+// Evictor bounds how many users keep the facts built from them, some 10 KB each. The first in is evicted first. It keeps no user
+// in memory whose record has been replaced: that would keep the tree of the time, too. It is safe for concurrent use.
 type Evictor struct {
 	mu    sync.Mutex
-	users []*User // a ring
+	users []weak.Pointer[User] // a ring
 	next  int
 }
 
 // NewEvictor makes an evictor for at most size users.
-func NewEvictor(size int) *Evictor { return &Evictor{users: make([]*User, size)} }
+func NewEvictor(size int) *Evictor { return &Evictor{users: make([]weak.Pointer[User], size)} }
 
 func (e *Evictor) add(u *User) {
 	e.mu.Lock()
-	evicted := e.users[e.next]
-	e.users[e.next] = u
+	evicted := e.users[e.next].Value()
+	e.users[e.next] = weak.Make(u)
 	e.next = (e.next + 1) % len(e.users)
 	e.mu.Unlock()
 	if evicted != nil {

@@ -2,7 +2,9 @@ package facts
 
 import (
 	"errors"
+	"runtime"
 	"testing"
+	"weak"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/stretchr/testify/require"
@@ -45,4 +47,22 @@ func TestFactsOfAUser(t *testing.T) {
 		require.Zero(t, want.Compare(got), name)
 	}
 	require.Equal(t, `{"d": true, "f": true, "r": true}`, locations["f"].path.String(), "it is shared and must not change")
+}
+
+func TestEvictorKeepsTheFactsOfSoManyUsersAndNoUser(t *testing.T) {
+	evictor := NewEvictor(2)
+	built := func() *User {
+		u, err := NewUser(UserRecord{ID: "u"}, 1, nil)
+		require.NoError(t, err)
+		u.in(AnyOrganization, evictor)
+		return u
+	}
+	first, second := built(), built()
+	replaced := weak.Make(built()) // evicts the first
+	require.Nil(t, first.built)
+	require.NotNil(t, second.built)
+	runtime.GC()
+	require.Nil(t, replaced.Value(), "nothing else has it")
+	built()
+	require.Nil(t, second.built)
 }

@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/url"
 	"sync"
 	"time"
 
+	"github.com/wardkeeper/wardkeeper/pdp/loopback"
 	"github.com/wardkeeper/wardkeeper/pdp/outage"
 )
 
@@ -43,7 +43,7 @@ type remote struct {
 
 func newRemote(address string, client *http.Client, logger *slog.Logger, now func() time.Time) (*remote, error) {
 	u, err := url.Parse(address)
-	if err != nil || u.Host == "" || u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())) {
+	if err != nil || u.Host == "" || u.Scheme != "https" && (u.Scheme != "http" || !loopback.Is(u.Hostname())) {
 		return nil, errors.New("identity: the URL of the keys is not one of https (or of http at a loopback address)")
 	}
 	if client == nil {
@@ -54,11 +54,6 @@ func newRemote(address string, client *http.Client, logger *slog.Logger, now fun
 	// All trust rests on the keys, so they come only from the configured URL.
 	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &remote{url: address, client: &own, logger: logger, now: now}, nil
-}
-
-func isLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // find waits for a fetch if no usable key fits the token. While the keys cannot be fetched, the one that is missing may be a new

@@ -2,13 +2,14 @@ package routes
 
 import (
 	"cmp"
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/wardkeeper/wardkeeper/pdp/loopback"
 )
 
 // parser builds a table from a document and collects its faults.
@@ -434,6 +435,5 @@ func isKeysURL(text string) bool {
 	if err != nil || u.Host == "" || u.User != nil || u.Fragment != "" || u.Hostname() == "" {
 		return false
 	}
-	ip := net.ParseIP(u.Hostname())
-	return u.Scheme == "https" || u.Scheme == "http" && (u.Hostname() == "localhost" || ip != nil && ip.IsLoopback())
+	return u.Scheme == "https" || u.Scheme == "http" && loopback.Is(u.Hostname())
 }

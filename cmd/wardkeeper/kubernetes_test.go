@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,23 +15,26 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// manifestFiles returns the files of the ConfigMaps of a manifest, with a folder in place of those of the container, and free ports.
+// manifestFiles returns the files of the ConfigMaps and Secrets of a manifest, with a folder in place of those of the container, and free ports.
 func manifestFiles(t *testing.T, name, dir string) map[string]string {
 	t.Helper()
 	files := map[string]string{}
 	for decoder := yaml.NewDecoder(strings.NewReader(readFile(t, "../../adapters/deploy/kubernetes/"+name))); ; {
 		var object struct {
-			Kind string
-			Data map[string]string
+			Kind       string
+			Data       map[string]string
+			StringData map[string]string `yaml:"stringData"`
 		}
 		err := decoder.Decode(&object)
 		if errors.Is(err, io.EOF) {
 			break
 		}
 		require.NoError(t, err)
-		if object.Kind == "ConfigMap" {
-			maps.Copy(files, object.Data)
+		if object.Kind == "ConfigMap" { // many may read it: it has nothing about people
+			require.Equal(t, []string{"wardkeeper.yaml"}, slices.Collect(maps.Keys(object.Data)))
 		}
+		maps.Copy(files, object.Data)
+		maps.Copy(files, object.StringData)
 	}
 	replacer := strings.NewReplacer("/etc/wardkeeper", dir, "/run/", dir+"/", "/var/lib/", dir+"/", "0.0.0.0:8181", "127.0.0.1:0", "0.0.0.0:8282", "127.0.0.1:0")
 	files["wardkeeper.yaml"] = replacer.Replace(files["wardkeeper.yaml"])

@@ -6,9 +6,11 @@ import (
 	"io/fs"
 	"log/slog"
 	"net"
+	"slices"
 
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/unixsocket"
+	"github.com/wardkeeper/wardkeeper/pdp/loopback"
 )
 
 // listeners are the listeners of one server.
@@ -18,7 +20,7 @@ type listeners []net.Listener
 type opened struct{ api, envoy, operations listeners }
 
 // listen listens on every address, or on none if one fails, before the log reports the addresses.
-func listen(s *config.Settings) (opened, error) {
+func listen(s *config.Settings, logger *slog.Logger) (opened, error) {
 	var o opened
 	var apiErr, envoyErr, operationsErr error
 	passed := passedBySystemd()
@@ -28,7 +30,21 @@ func listen(s *config.Settings) (opened, error) {
 	if err := errors.Join(apiErr, envoyErr, operationsErr, passed.unused()); err != nil {
 		return opened{}, errors.Join(err, o.close())
 	}
+	if !s.AuthenticatesCallers() && !s.Insecure {
+		warnIfOpen(slices.Concat(o.api, o.envoy, o.operations), logger)
+	}
 	return o, nil
+}
+
+// warnIfOpen logs a warning for each Unix socket at which every user of the machine can ask. Only those of systemd can be a surprise,
+// but others may be left so too.
+func warnIfOpen(ls listeners, logger *slog.Logger) {
+	for _, l := range ls {
+		if path := l.Addr().String(); l.Addr().Network() == "unix" && unixsocket.OpenToAll(path) {
+			logger.Warn("Every user of this machine can ask at the socket, and nobody has to prove who they are: set socket_mode, or SocketMode of the"+
+				" socket unit, to 0660, or name callers.", "socket", path)
+		}
+	}
 }
 
 func (o opened) close() error {
@@ -70,7 +86,7 @@ func listenAt(addr config.Addr, flag string, s *config.Settings) (net.Listener, 
 // protected returns a TCP listener, or closes it if strangers could ask there. A host name may resolve to an address that other
 // machines can reach.
 func protected(l net.Listener, addr config.Addr, s *config.Settings) (net.Listener, error) {
-	if host, _, _ := net.SplitHostPort(l.Addr().String()); !s.AuthenticatesCallers() && !s.Insecure && !config.IsLoopback(host) {
+	if host, _, _ := net.SplitHostPort(l.Addr().String()); !s.AuthenticatesCallers() && !s.Insecure && !loopback.Is(host) {
 		return nil, errors.Join(fmt.Errorf("%s is %s, which other machines can reach: set --token-file, callers or --tls-client-ca-file, or set --insecure",
 			addr, l.Addr()), l.Close())
 	}

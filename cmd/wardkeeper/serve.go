@@ -102,6 +102,9 @@ finished; 2 settings, policy or directory are invalid.`,
 	flags := config.RegisterFlags(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		s, err := config.Load(p.environ, flags)
+		if _, unread := errors.AsType[*config.FileError](err); unread {
+			return &exitError{statusFailed, err}
+		}
 		return p.serve(cmd.Context(), s, errors.Join(err, s.Validate()))
 	}
 	return cmd
@@ -161,7 +164,7 @@ func (p process) serve(ctx context.Context, s *config.Settings, faults error) er
 	stop := p.signals()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	opened, err := listen(s)
+	opened, err := listen(s, logger)
 	if err != nil {
 		return &exitError{statusNo, err}
 	}

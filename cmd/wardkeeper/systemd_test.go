@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -120,5 +121,20 @@ func TestSocketsOfSystemdThatCannotBeUsedFailTheStart(t *testing.T) {
 		require.Error(t, cmd.Run())
 		require.Equal(t, statusNo, cmd.ProcessState.ExitCode(), log.String())
 		require.Contains(t, log.String(), c.want)
+	}
+}
+
+func TestOpenSocketsOfSystemdAreToldOfUnlessCallersAreNamed(t *testing.T) {
+	t.Parallel()
+	path := socketPath(t)
+	_, api := listening(t, "unix", path)
+	require.NoError(t, os.Chmod(filepath.Dir(path), 0o755))
+	require.NoError(t, os.Chmod(path, 0o666))
+	for _, c := range []struct {
+		args  []string
+		times int
+	}{{nil, 1}, {[]string{"--insecure"}, 0}, {[]string{"--token-file", writeFile(t, "token", firstToken)}, 0}} {
+		d := startServerBy(t, passing("", "pdp", api), "systemd:pdp", append([]string{"--directory", testDirectory}, c.args...)...)
+		require.Equal(t, c.times, strings.Count(requireStops(t, d), "Every user of this machine can ask at the socket"), c.args)
 	}
 }

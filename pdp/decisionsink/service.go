@@ -16,6 +16,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 
 	"github.com/wardkeeper/wardkeeper/pdp/decisionformat"
+	"github.com/wardkeeper/wardkeeper/pdp/loopback"
 	"github.com/wardkeeper/wardkeeper/pdp/rotation"
 )
 
@@ -74,15 +75,10 @@ func ParseURL(text string, insecure bool) (*url.URL, error) {
 		return nil, errors.New("it is no address of a service: use https://HOST/PATH")
 	case u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
 		return nil, errors.New("the address has a user, a query or a fragment: use https://HOST/PATH, and a token file or a client certificate")
-	case u.Scheme == "http" && !insecure && !isLoopback(u.Hostname()):
+	case u.Scheme == "http" && !insecure && !loopback.Is(u.Hostname()):
 		return nil, errors.New("over plain http anyone on the network can read the records and the token: use https, or set insecure if the network is trusted")
 	}
 	return u, nil
-}
-
-func isLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // openToken returns nil without a file.
@@ -148,6 +144,8 @@ func failureOf(w *http.Response) error {
 		return nil
 	case status == http.StatusRequestEntityTooLarge:
 		return errTooLarge
+	case status == http.StatusBadRequest || status == http.StatusUnprocessableEntity:
+		return fmt.Errorf("%w (%d)", errRefused, status)
 	case status >= 300 && status < 400:
 		return fmt.Errorf("%w: redirects are not followed, use the address that they lead to", err)
 	case status == http.StatusUnauthorized || status == http.StatusForbidden:

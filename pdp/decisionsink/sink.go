@@ -46,6 +46,9 @@ const (
 	maxBatchRecords = 10_000
 	// minBatch is the lowest limit of bytes that a service can ask for.
 	minBatch = 4 << 10
+	// maxRefusals is how often a service may refuse the content of a request before it is sent in parts, and a record alone is skipped:
+	// some 40 s in all, in which a proxy before the service may come back.
+	maxRefusals = 10
 	// saveInterval is how often the position is saved.
 	saveInterval = time.Second
 )
@@ -61,6 +64,7 @@ type Sink struct {
 	position *positionFile
 	saved    time.Time
 	batch    int // [Config.Batch], or less if the service wants less
+	refusals int // [maxRefusals]
 
 	mu      sync.Mutex
 	at      decisionlog.Position // of the last record that is done with
@@ -90,6 +94,9 @@ type destination interface {
 // errTooLarge says that the service wants less at a time.
 var errTooLarge = errors.New("the service does not take so much at a time (413)")
 
+// errRefused says that the service does not take what the records say: it would not take them later either.
+var errRefused = errors.New("the service refuses the records")
+
 // retryAfter is an error after which a service wants to be left alone for a while.
 type retryAfter struct {
 	error
@@ -100,7 +107,7 @@ type retryAfter struct {
 func New(cfg Config) (*Sink, error) {
 	cfg.Delay, cfg.Batch, cfg.Timeout = cmp.Or(cfg.Delay, time.Second), cmp.Or(cfg.Batch, 1<<20), cmp.Or(cfg.Timeout, 10*time.Second)
 	cfg.Logger = cmp.Or(cfg.Logger, slog.New(slog.DiscardHandler))
-	s := &Sink{cfg: cfg, batch: cfg.Batch, done: make(chan struct{}), status: Status{Name: cfg.Name}}
+	s := &Sink{cfg: cfg, batch: cfg.Batch, refusals: maxRefusals, done: make(chan struct{}), status: Status{Name: cfg.Name}}
 	if cfg.Writer != nil {
 		s.to = stream{cfg.Writer, cfg.Format, cfg.Origin}
 		return s, nil
@@ -179,7 +186,7 @@ func (s *Sink) run(ctx context.Context) {
 	for more := true; more; {
 		var batch []item
 		batch, more = s.collect(items)
-		if !s.deliver(ctx, batch) {
+		if !s.deliver(ctx, batch, 0) {
 			break
 		}
 	}
@@ -263,8 +270,8 @@ func (s *Sink) setPending(at time.Time) {
 	s.pending = at
 }
 
-// deliver sends a batch, again and again while that fails. It returns false if the context ended before.
-func (s *Sink) deliver(ctx context.Context, batch []item) bool {
+// deliver sends a batch, which has been refused so often, again and again while that fails. It returns false if the context ended before.
+func (s *Sink) deliver(ctx context.Context, batch []item, refused int) bool {
 	if len(batch) == 0 {
 		return true
 	}
@@ -282,31 +289,47 @@ func (s *Sink) deliver(ctx context.Context, batch []item) bool {
 			lost += min(rejected, len(records))
 			break
 		}
-		if errors.Is(err, errTooLarge) {
-			if len(batch) > 1 {
-				s.batch = max(size/2, minBatch)
-				return s.deliver(ctx, batch[:len(batch)/2]) && s.deliver(ctx, batch[len(batch)/2:])
-			}
-			s.sayLost(batch[0].at.Seq, err)
-			lost = 1
-			break
-		}
 		if ctx.Err() != nil {
 			return false
 		}
-		s.fail(err)
-		wait := backoff/2 + rand.N(backoff/2+1)
-		if asked, ok := errors.AsType[retryAfter](err); ok {
-			wait = max(wait, min(asked.wait, maxRetryAfter))
+		if errors.Is(err, errRefused) {
+			refused++
 		}
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
+		switch divide := errors.Is(err, errTooLarge) || refused >= s.refusals; {
+		case divide && len(batch) > 1:
+			if errors.Is(err, errTooLarge) {
+				s.batch = max(size/2, minBatch)
+			} else if !pause(ctx, minBackoff, err) { // a service that refuses everything is not flooded
+				return false
+			}
+			half := len(batch) / 2 // and each part is refused once before it is divided too
+			return s.deliver(ctx, batch[:half], max(refused-1, 0)) && s.deliver(ctx, batch[half:], max(refused-1, 0))
+		case divide:
+			s.sayLost(batch[0].at.Seq, err)
+			s.succeed(batch, 1)
+			return true
+		}
+		s.fail(err)
+		if !pause(ctx, backoff, err) {
 			return false
 		}
 	}
 	s.succeed(batch, lost)
 	return true
+}
+
+// pause waits after a failure, for as long as the service asks for if that is longer. It returns false if the context ended before.
+func pause(ctx context.Context, backoff time.Duration, err error) bool {
+	wait := backoff/2 + rand.N(backoff/2+1)
+	if asked, ok := errors.AsType[retryAfter](err); ok {
+		wait = max(wait, min(asked.wait, maxRetryAfter))
+	}
+	select {
+	case <-time.After(wait):
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 func (s *Sink) fail(err error) {

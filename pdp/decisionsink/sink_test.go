@@ -426,3 +426,64 @@ func TestStreamsGetLines(t *testing.T) {
 	cancel()
 	_ = s.Close(ended) // it returns
 }
+
+func TestRecordsThatAServiceRefusesDoNotStopASink(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{http.StatusBadRequest, http.StatusUnprocessableEntity} {
+		c := &collector{}
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			var body bytes.Buffer
+			z, err := gzip.NewReader(io.TeeReader(r.Body, &body))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			sent, err := io.ReadAll(z)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if bytes.Contains(sent, []byte(`"decision_id":"7"`)) {
+				w.WriteHeader(status)
+				return
+			}
+			r.Body = io.NopCloser(&body)
+			c.ServeHTTP(w, r)
+		}))
+		defer server.Close()
+		dir := t.TempDir()
+		l := openLog(t, decisionlog.Config{Dir: dir})
+		add(t, l, 1, 9)
+		s, err := New(Config{Name: "siem", Format: decisionformat.OPA, URL: server.URL, Delay: 10 * time.Millisecond})
+		require.NoError(t, err)
+		s.refusals = 2
+		require.NoError(t, s.Start(l, dir))
+		eventually(t, "it is done with all", func() bool { return s.Status().Behind == 0 })
+		require.Equal(t, append(ids(1, 6), ids(8, 9)...), c.all())
+		require.EqualValues(t, 1, s.Status().Lost)
+		require.EqualValues(t, 8, s.Status().Sent)
+		require.NoError(t, l.Close(t.Context()))
+		require.NoError(t, s.Close(t.Context()))
+	}
+}
+
+func TestOtherAnswersAreNeverTakenForARefusalOfRecords(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusTooManyRequests, http.StatusInternalServerError} {
+		c := &collector{answer: func(request, _ int, w http.ResponseWriter) bool { return request > 3 || refuse(w, status) }}
+		server := httptest.NewServer(c)
+		defer server.Close()
+		dir := t.TempDir()
+		l := openLog(t, decisionlog.Config{Dir: dir})
+		add(t, l, 1, 3)
+		s, err := New(Config{Name: "siem", Format: decisionformat.OPA, URL: server.URL, Delay: 10 * time.Millisecond})
+		require.NoError(t, err)
+		s.refusals = 1
+		require.NoError(t, s.Start(l, dir))
+		eventually(t, "it is done with all", func() bool { return s.Status().Behind == 0 })
+		require.Equal(t, ids(1, 3), c.all(), status)
+		require.Zero(t, s.Status().Lost)
+		require.NoError(t, l.Close(t.Context()))
+		require.NoError(t, s.Close(t.Context()))
+	}
+}

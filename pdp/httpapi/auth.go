@@ -78,6 +78,7 @@ func requireRole(role Role, h handler) handler {
 		if err := rc.authorize(role); err != nil {
 			return err
 		}
+		rc.trace()
 		return h(rc)
 	}
 }

@@ -24,6 +24,9 @@ func (rc *requestContext) forwardAuth() error {
 		return &pdp.Error{Kind: notFound, Message: "No proxy is answered here: start the server with a route file (--routes), which says what requests mean."}
 	}
 	proven, refused := rc.authorizeProxy()
+	if refused == nil {
+		rc.trace()
+	}
 	if err := rc.admit(0); err != nil {
 		return err
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"runtime/debug"
 	"strconv"
@@ -59,9 +58,6 @@ func (s *Server) serve(c echo.Context, rt *route, h handler) {
 	rc.w, rc.r = c.Response().Writer, c.Request()
 	rc.conn = connlimit.FromContext(rc.r.Context())
 	rc.status = http.StatusOK
-	if s.tracer != nil && rt.level >= slog.LevelInfo {
-		rc.trace()
-	}
 	if rc.r.ProtoMajor < 2 {
 		s.process(rc, h)
 		return

@@ -1,10 +1,15 @@
 package httpapi
 
-// trace begins the span of the request. Its names and attributes are those of OpenTelemetry's conventions for HTTP, and those of the
+import "log/slog"
+
+// trace begins the span of the request, from its arrival. It is called once the caller may ask, so that strangers fill no collector. Its names and attributes are those of OpenTelemetry's conventions for HTTP, and those of the
 // access log.
 func (rc *requestContext) trace() {
+	if rc.server.tracer == nil || rc.route.level < slog.LevelInfo {
+		return
+	}
 	method := methodLabel(rc.r.Method)
-	ctx, span := rc.server.tracer.Request(rc.r.Context(), method+" "+rc.route.path, rc.r.Header)
+	ctx, span := rc.server.tracer.Request(rc.r.Context(), method+" "+rc.route.path, rc.r.Header, rc.start)
 	rc.r, rc.span = rc.r.WithContext(ctx), span
 	span.Set("http.request.method", method)
 	span.Set("http.route", rc.route.path)

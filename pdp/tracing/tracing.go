@@ -3,6 +3,7 @@ package tracing
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
@@ -21,12 +22,12 @@ const name = "github.com/wardkeeper/wardkeeper"
 // NewTracer returns a tracer.
 func NewTracer(provider trace.TracerProvider) *Tracer { return &Tracer{provider.Tracer(name)} }
 
-// Request begins the span of a request, below the one that its header names (W3C Trace Context).
-func (t *Tracer) Request(ctx context.Context, name string, header http.Header) (context.Context, Span) {
+// Request begins the span of a request that arrived at a time, below the one that its header names (W3C Trace Context).
+func (t *Tracer) Request(ctx context.Context, name string, header http.Header, at time.Time) (context.Context, Span) {
 	if TraceID(header["Traceparent"]) != "" {
 		ctx = propagation.TraceContext{}.Extract(ctx, propagation.HeaderCarrier(header))
 	}
-	ctx, span := t.tracer.Start(ctx, name, trace.WithSpanKind(trace.SpanKindServer))
+	ctx, span := t.tracer.Start(ctx, name, trace.WithSpanKind(trace.SpanKindServer), trace.WithTimestamp(at))
 	return ctx, Span{span}
 }
 

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/wardkeeper/wardkeeper/pdp/loopback"
 	"github.com/wardkeeper/wardkeeper/pdp/rotation"
 
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
@@ -120,16 +121,11 @@ func parseURL(text string, insecure bool) (*url.URL, error) {
 		return nil, errors.New("the application's URL must be an https address: use https://HOST/PATH")
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
 		return nil, errors.New("the application's URL must not have a query or a fragment")
-	case u.Scheme == "http" && !insecure && !isLoopback(u.Hostname()):
+	case u.Scheme == "http" && !insecure && !loopback.Is(u.Hostname()):
 		return nil, fmt.Errorf("the application at %s would be called over plain http, where anyone on the network can read "+
 			"the token and change who holds which role: use https, or set insecure if this network is trusted", membership.Quote(u.Host))
 	}
 	u = u.JoinPath()
 	u.Path, u.RawPath = strings.TrimRight(u.Path, "/"), strings.TrimRight(u.RawPath, "/")
 	return u, nil
-}
-
-func isLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }

@@ -4,12 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"path/filepath"
 	"strconv"
 	"strings"
 
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/unixsocket"
+	"github.com/wardkeeper/wardkeeper/pdp/loopback"
 )
 
 // Addr is an address that a server listens on.
@@ -125,14 +125,5 @@ func (a Addr) isLocal() bool {
 		return true
 	}
 	host, _, err := net.SplitHostPort(a.Address)
-	return err == nil && IsLoopback(host)
-}
-
-// IsLoopback reports whether only this machine can reach a host, judging by the name alone: it resolves no host.
-func IsLoopback(host string) bool {
-	if host == "localhost" {
-		return true
-	}
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.Unmap().IsLoopback()
+	return err == nil && loopback.Is(host)
 }

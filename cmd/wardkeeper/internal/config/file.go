@@ -3,6 +3,7 @@ package config
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"regexp"
@@ -18,37 +19,35 @@ import (
 )
 
 // file reads the YAML file. It parses the text of each value through the same table as flags and variables, so that all layers
-// accept the same spellings: a YAML decoder would read a timeout of 5 as nanoseconds.
-func (l *loader) file(path string) {
+// accept the same spellings: a YAML decoder would read a timeout of 5 as nanoseconds. It returns an error if it can read none of them.
+func (l *loader) file(path string) error {
 	data, err := os.ReadFile(path)
 	if err != nil {
-		l.fault("cannot read the configuration file: %w", err)
-		return
+		return fmt.Errorf("cannot read the configuration file: %w", err)
 	}
 	var documents []*yaml.Node
 	for d := yaml.NewDecoder(strings.NewReader(string(data))); ; {
 		var n yaml.Node
 		if err := d.Decode(&n); err != nil {
 			if !errors.Is(err, io.EOF) {
-				l.fault("%s is not valid YAML: %s", path, yamlFault(err))
-				return
+				return fmt.Errorf("%s is not valid YAML: %s", path, yamlFault(err))
 			}
 			break
 		}
 		documents = append(documents, &n)
 	}
 	if len(documents) == 0 {
-		return
+		return nil
 	}
 	root := documents[0].Content[0]
 	if len(documents) > 1 || root.Kind != yaml.MappingNode && root.Tag != "!!null" {
-		l.fault("%s must be one mapping of settings to values, such as `addr: 127.0.0.1:8181`", path)
-		return
+		return fmt.Errorf("%s must be one mapping of settings to values, such as `addr: 127.0.0.1:8181`", path)
 	}
 	seen := map[string]int{}
 	for i := 0; i+1 < len(root.Content); i += 2 {
 		l.fileEntry(path, root.Content[i], root.Content[i+1], seen)
 	}
+	return nil
 }
 
 func (l *loader) fileEntry(path string, key, value *yaml.Node, seen map[string]int) {

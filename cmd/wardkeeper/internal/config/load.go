@@ -15,7 +15,7 @@ import (
 
 // Load reads the settings: the YAML file over the defaults, environ over the file, flags over environ. flags holds the flags
 // that were given, by name, as written. The error joins every fault. Load returns the settings even then, so that the valid
-// ones can be checked too.
+// ones can be checked too, unless it is a [*FileError].
 func Load(environ []string, flags map[string]string) (*Settings, error) {
 	l := loader{settings: Default()}
 	l.table = l.settings.table()
@@ -30,7 +30,9 @@ func Load(environ []string, flags map[string]string) (*Settings, error) {
 		file = variables[Variable(FileFlag)]
 	}
 	if file != "" {
-		l.file(file)
+		if err := l.file(file); err != nil {
+			return l.settings, &FileError{err}
+		}
 	}
 	l.environment(variables)
 	l.settings.DecisionLog.openTelemetry(variables)
@@ -41,6 +43,14 @@ func Load(environ []string, flags map[string]string) (*Settings, error) {
 	})
 	return l.settings, errors.Join(l.faults...)
 }
+
+// FileError says that nothing of the YAML file could be read. What other settings lack may be in it.
+type FileError struct{ err error }
+
+func (e *FileError) Error() string { return e.err.Error() }
+
+// Unwrap returns why.
+func (e *FileError) Unwrap() error { return e.err }
 
 // loader collects settings and faults while the layers are read.
 type loader struct {

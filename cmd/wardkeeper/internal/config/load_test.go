@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"maps"
 	"os"
 	"path/filepath"
@@ -177,6 +178,19 @@ func TestInvalidFilesAreRefused(t *testing.T) {
 	}
 	_, err := Load(nil, map[string]string{FileFlag: filepath.Join(t.TempDir(), "none.yaml")})
 	require.ErrorContains(t, err, "cannot read the configuration file")
+}
+
+// What other settings lack may be in a file that cannot be read, so nothing is said of them.
+func TestAFileThatCannotBeReadIsTheOnlyFault(t *testing.T) {
+	for _, file := range []string{filepath.Join(t.TempDir(), "none.yaml"), writeFile(t, "c.yaml", "addr: ["), writeFile(t, "c.yaml", "- a")} {
+		_, err := Load([]string{"WARDKEEPER_MAX_REQUESTS=many"}, map[string]string{FileFlag: file})
+		var unread *FileError
+		require.ErrorAs(t, err, &unread)
+		require.NotContains(t, err.Error(), "MAX_REQUESTS")
+	}
+	_, err := Load(nil, map[string]string{FileFlag: writeFile(t, "c.yaml", "addres: 127.0.0.1:1")})
+	var unread *FileError
+	require.False(t, errors.As(err, &unread), "other faults are reported with it")
 }
 
 func TestKubernetesVariablesAreIgnored(t *testing.T) {

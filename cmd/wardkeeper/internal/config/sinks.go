@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/pflag"
 	"go.yaml.in/yaml/v3"
+	"golang.org/x/net/http/httpguts"
 
 	"github.com/wardkeeper/wardkeeper/pdp/decisionformat"
 	"github.com/wardkeeper/wardkeeper/pdp/decisionsink"
@@ -31,8 +32,9 @@ type Sink struct {
 	BatchSize      ByteSize
 
 	// Header and Service come from OpenTelemetry's variables, for the format otlp.
-	Header  map[string]string
-	Service string
+	Header      map[string]string
+	headerFault error // why Header is not what they say
+	Service     string
 
 	// Setting names the entry in messages.
 	Setting string
@@ -123,16 +125,31 @@ func (d *DecisionLog) openTelemetry(variables map[string]string) {
 		if s.CAFile == "" {
 			s.CAFile = first("EXPORTER_OTLP_LOGS_CERTIFICATE", "EXPORTER_OTLP_CERTIFICATE")
 		}
-		for pair := range strings.SplitSeq(first("EXPORTER_OTLP_LOGS_HEADERS", "EXPORTER_OTLP_HEADERS"), ",") {
-			name, value, found := strings.Cut(strings.TrimSpace(pair), "=")
-			if decoded, err := url.PathUnescape(value); found && err == nil {
-				if s.Header == nil {
-					s.Header = map[string]string{}
-				}
-				s.Header[strings.TrimSpace(name)] = decoded
-			}
-		}
+		s.Header, s.headerFault = parseHeaders(first("EXPORTER_OTLP_LOGS_HEADERS", "EXPORTER_OTLP_HEADERS"))
 	}
+}
+
+// parseHeaders parses header fields as OpenTelemetry's variables have them: NAME=VALUE, separated by commas, with percent-encoded values.
+// Its error does not quote them, because they may be secrets.
+func parseHeaders(text string) (header map[string]string, err error) {
+	n := 0
+	for pair := range strings.SplitSeq(text, ",") {
+		if pair = strings.TrimSpace(pair); pair == "" {
+			continue
+		}
+		n++
+		name, value, found := strings.Cut(pair, "=")
+		name = strings.TrimSpace(name)
+		value, fault := url.PathUnescape(strings.TrimSpace(value))
+		if !found || fault != nil || !httpguts.ValidHeaderFieldName(name) || !httpguts.ValidHeaderFieldValue(value) {
+			return nil, fmt.Errorf("field %d is not NAME=VALUE with a percent-encoded value", n)
+		}
+		if header == nil {
+			header = map[string]string{}
+		}
+		header[name] = value
+	}
+	return header, nil
 }
 
 // sinkName matches the names of sinks, which are labels of metrics and parts of the names of files.
@@ -147,47 +164,64 @@ func (s *Settings) validateSinks() error {
 	if len(all) > 0 && s.DecisionLog.Dir == "" {
 		faults = append(faults, fmt.Errorf("%s: sinks send what is in the log, but there is none: set --decision-log", all[0].Setting))
 	}
+	names, stdout := map[string]bool{}, false
+	for _, sink := range all {
+		own := sink.validate()
+		if names[sink.Name] {
+			own = append(own, errors.New("name is that of another sink: each needs its own, because its position is kept by it"))
+		}
+		if stdout && sink.To == ToStdout {
+			own = append(own, errors.New("another sink writes to stdout: one can"))
+		}
+		names[sink.Name], stdout = true, stdout || sink.To == ToStdout
+		for _, fault := range own {
+			faults = append(faults, fmt.Errorf("%s: %w", sink.Setting, fault))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// validate returns the faults of a sink by itself.
+func (s *Sink) validate() (faults []error) {
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
+	if !sinkName.MatchString(s.Name) {
+		fault("name is %q: use up to 32 lower-case letters, digits, hyphens and underscores", s.Name)
+	}
 	var formats []string
 	for _, f := range decisionformat.All() {
 		formats = append(formats, string(f))
 	}
-	names, stdout := map[string]bool{}, false
-	for _, sink := range all {
-		fault := func(format string, args ...any) {
-			faults = append(faults, fmt.Errorf("%s: "+format, append([]any{sink.Setting}, args...)...))
-		}
-		switch {
-		case !sinkName.MatchString(sink.Name):
-			fault("name is %q: use up to 32 lower-case letters, digits, hyphens and underscores", sink.Name)
-		case names[sink.Name]:
-			fault("name is that of another sink: each needs its own, because its position is kept by it")
-		}
-		names[sink.Name] = true
-		if !slices.Contains(formats, sink.Format) {
-			fault("format is %q: choose from %s", sink.Format, strings.Join(formats, ", "))
-		}
-		switch {
-		case sink.To == ToStdout && !decisionformat.Format(sink.Format).Lines():
-			fault("format %s is not text: name a service instead of stdout", sink.Format)
-		case sink.To == ToStdout && stdout:
-			fault("another sink writes to stdout: one can")
-		case sink.To == ToStdout:
-			stdout = true
-		case sink.To == "" && sink.Format == string(decisionformat.OTLP):
-			fault("to is missing: name the service (https://HOST:4318/v1/logs), or set OTEL_EXPORTER_OTLP_ENDPOINT")
-		case sink.To == "":
-			fault("to is missing: stdout, or the address of a service")
-		default:
-			if _, err := decisionsink.ParseURL(sink.To, sink.Insecure); err != nil {
-				fault("to: %w", err)
-			}
-		}
-		if sink.Timeout <= 0 || sink.Delay <= 0 {
-			fault("timeout and delay must be positive")
-		}
-		if sink.BatchSize < 4<<10 || sink.BatchSize > 64<<20 {
-			fault("batch_size is %s: use 4KiB to 64MiB", &sink.BatchSize)
-		}
+	if !slices.Contains(formats, s.Format) {
+		fault("format is %q: choose from %s", s.Format, strings.Join(formats, ", "))
 	}
-	return errors.Join(faults...)
+	if err := s.validateTo(); err != nil {
+		faults = append(faults, err)
+	}
+	if s.headerFault != nil {
+		fault("OTEL_EXPORTER_OTLP_LOGS_HEADERS or OTEL_EXPORTER_OTLP_HEADERS: %w", s.headerFault)
+	}
+	if s.Timeout <= 0 || s.Delay <= 0 {
+		fault("timeout and delay must be positive")
+	}
+	if s.BatchSize < 4<<10 || s.BatchSize > 64<<20 {
+		fault("batch_size is %s: use 4KiB to 64MiB", &s.BatchSize)
+	}
+	return faults
+}
+
+func (s *Sink) validateTo() error {
+	switch {
+	case s.To == ToStdout && !decisionformat.Format(s.Format).Lines():
+		return fmt.Errorf("format %s is not text: name a service instead of stdout", s.Format)
+	case s.To == ToStdout:
+		return nil
+	case s.To == "" && s.Format == string(decisionformat.OTLP):
+		return errors.New("to is missing: name the service (https://HOST:4318/v1/logs), or set OTEL_EXPORTER_OTLP_ENDPOINT")
+	case s.To == "":
+		return errors.New("to is missing: stdout, or the address of a service")
+	}
+	if _, err := decisionsink.ParseURL(s.To, s.Insecure); err != nil {
+		return fmt.Errorf("to: %w", err)
+	}
+	return nil
 }

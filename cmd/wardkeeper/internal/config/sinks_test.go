@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -38,4 +39,22 @@ func TestOpenTelemetrysVariablesConfigureItsSinks(t *testing.T) {
 	s, err := Load(nil, map[string]string{FileFlag: file})
 	require.NoError(t, err)
 	require.ErrorContains(t, s.Validate(), "set OTEL_EXPORTER_OTLP_ENDPOINT")
+}
+
+func TestMalformedHeadersOfOpenTelemetryFailTheStart(t *testing.T) {
+	file := writeFile(t, "c.yaml", "decision_log:\n  dir: log\n  sinks: [{name: a, format: otlp}]\n")
+	for header, field := range map[string]int{
+		"hunter2": 1, "api-key=a,hunter2": 2, "api-key=%zz": 1, "=hunter2": 1, "api key=hunter2": 1, "api-key=hunter2%0d%0aX-Other: b": 1,
+		"api-key=a": 0, " api-key = a ,, x=%20b, ": 0,
+	} {
+		s, err := Load([]string{"OTEL_EXPORTER_OTLP_ENDPOINT=https://x", "OTEL_EXPORTER_OTLP_HEADERS=" + header}, map[string]string{FileFlag: file})
+		require.NoError(t, err)
+		err = s.Validate()
+		if field == 0 {
+			require.NoError(t, err, header)
+			continue
+		}
+		require.ErrorContains(t, err, fmt.Sprintf("OTEL_EXPORTER_OTLP_HEADERS: field %d is not NAME=VALUE", field), header)
+		require.NotContains(t, err.Error(), "hunter2")
+	}
 }

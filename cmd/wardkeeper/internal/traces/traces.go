@@ -25,7 +25,14 @@ func Open(ctx context.Context, version string, logger *slog.Logger) (*Exporter, 
 	// The SDK reports faults of variables in these two ways, and continues with its defaults.
 	otel.SetLogger(logr.FromSlogHandler(faults{logger}))
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { logger.Warn("a setting of OpenTelemetry is not used", "error", err) }))
-	client, err := otlptracehttp.New(ctx)
+	if err := checkEndpoint(); err != nil {
+		return nil, fmt.Errorf("traces: %w", err)
+	}
+	collector, err := collectorClient(logger)
+	if err != nil {
+		return nil, fmt.Errorf("traces: %w", err)
+	}
+	client, err := otlptracehttp.New(ctx, otlptracehttp.WithHTTPClient(collector))
 	if err != nil {
 		return nil, fmt.Errorf("traces: %w", err)
 	}

@@ -301,3 +301,22 @@ func TestReplaceableSocket(t *testing.T) {
 	}
 	require.Empty(t, Replaceable(filepath.Join(top, "none", "s")))
 }
+
+func TestOpenToAll(t *testing.T) {
+	top := tempDir(t)
+	require.NoError(t, os.Chmod(top, 0o755))
+	dir := filepath.Join(top, "a")
+	require.NoError(t, os.Mkdir(dir, 0o700))
+	path := filepath.Join(dir, "s")
+	require.NoError(t, os.WriteFile(path, nil, 0o600))
+	for _, c := range []struct {
+		dir, socket fs.FileMode
+		want        bool
+	}{{0o755, 0o666, true}, {0o711, 0o622, true}, {0o755, 0o660, false}, {0o755, 0o644, false}, {0o750, 0o666, false}} {
+		require.NoError(t, os.Chmod(dir, c.dir))
+		require.NoError(t, os.Chmod(path, c.socket))
+		require.Equal(t, c.want, OpenToAll(path), c)
+	}
+	require.True(t, OpenToAll("@pdp"))
+	require.False(t, OpenToAll(filepath.Join(top, "none", "s")))
+}

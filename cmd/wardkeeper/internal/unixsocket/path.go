@@ -30,6 +30,23 @@ func Replaceable(path string) (dir string) {
 	return ""
 }
 
+// OpenToAll reports whether every user of the machine can connect to the socket at path.
+func OpenToAll(path string) bool {
+	if !filepath.IsAbs(path) { // an abstract socket has no mode
+		return true
+	}
+	if mode(path)&0o002 == 0 {
+		return false
+	}
+	path, err := filepath.EvalSymlinks(path)
+	for dir := filepath.Dir(path); err == nil && mode(dir)&0o001 != 0; dir = filepath.Dir(dir) {
+		if dir == filepath.Dir(dir) {
+			return true
+		}
+	}
+	return false
+}
+
 // mode returns the mode of a file, 0 if it cannot be read.
 func mode(path string) fs.FileMode {
 	info, err := os.Stat(path)

@@ -106,7 +106,7 @@ volumeMounts:
   configMap: {name: {{ .Release.Name }}-settings}
 {{- if .Values.files }}
 - name: files
-  configMap: {name: {{ .Release.Name }}-files}
+  secret: {secretName: {{ .Release.Name }}-files, defaultMode: 0440}
 {{- end }}
 {{- if .Values.secretName }}
 - name: secret

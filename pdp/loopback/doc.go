@@ -1,0 +1,2 @@
+// Package loopback tells hosts that only this machine can reach, over which secrets may go without TLS.
+package loopback

@@ -25,16 +25,27 @@ reading a directory file: an OpenAPI 3.1 document in YAML.`,
 }
 
 func newDirectorySchemaCommand(p process) *cobra.Command {
-	return &cobra.Command{
+	guards := false
+	cmd := &cobra.Command{
 		Use:   "schema",
 		Short: "Print the SQL that creates the tables of a directory in PostgreSQL",
 		Long: `Print the SQL that creates the tables of a directory in PostgreSQL: users, assignments and locations, with the triggers
-that maintain the versions of records and notify servers of changes. It can be run again at any time.`,
-		Example: `  wardkeeper directory schema | psql postgres://user@localhost/app`,
-		Args:    arguments(),
+that maintain the versions of records and notify servers of changes. It can be run again at any time.
+
+With --guards, print the SQL that makes these tables refuse what breaks the rules about a user's last location, default location
+and roles, and about an organization's last administrator, whoever writes it. It needs the tables.`,
+		Example: `  wardkeeper directory schema | psql postgres://user@localhost/app
+  wardkeeper directory schema --guards | psql postgres://user@localhost/app`,
+		Args: arguments(),
 		RunE: func(*cobra.Command, []string) error {
-			_, err := io.WriteString(p.stdout, pgorigin.Schema)
+			sql := pgorigin.Schema
+			if guards {
+				sql = pgorigin.Guards
+			}
+			_, err := io.WriteString(p.stdout, sql)
 			return err
 		},
 	}
+	cmd.Flags().BoolVar(&guards, "guards", false, "print the SQL that makes the tables keep the rules that changes can break together")
+	return cmd
 }

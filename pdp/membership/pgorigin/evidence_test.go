@@ -103,6 +103,9 @@ var unannouncedWrites = map[string]struct {
 	"a subscription": {write: `CREATE SUBSCRIPTION s CONNECTION 'host=127.0.0.1 port=1' PUBLICATION p WITH (connect = false);
 		INSERT INTO pg_subscription_rel SELECT oid, 'users'::regclass, 'r', NULL FROM pg_subscription; ALTER SUBSCRIPTION s SET (slot_name = NONE)`, missing: "replication"},
 
+	"the guards": {before: Guards + `BEGIN; INSERT INTO users (id, default_location) VALUES ('other', 'metro'); INSERT INTO assignments VALUES ('other', 'metro', 'regional_admin'); COMMIT`,
+		write: deactivate, announced: true},
+
 	"versions set back":      {write: `SELECT setval('wardkeeper_versions', 1)`},
 	"versions made anew":     {write: `DROP SEQUENCE wardkeeper_versions; CREATE SEQUENCE wardkeeper_versions`},
 	"versions begin anew":    {write: `ALTER SEQUENCE wardkeeper_versions RESTART`},

@@ -114,6 +114,9 @@ func TestOrigin(t *testing.T) {
 		"import that cannot be":     postgresImportRefused,
 		"silence":                   postgresSilence,
 		"constraints":               postgresConstraints,
+		"guards":                    postgresGuards,
+		"guards' administrators":    postgresAdministrators,
+		"guards of racing changes":  postgresGuardsRace,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, server) })
 	}

@@ -131,6 +131,7 @@ func (s *Server) Close() error {
 
 // Check reports whether a request may pass. It never returns an error: every failure is a denial with status 503.
 func (s *Server) Check(ctx context.Context, r *authv3.CheckRequest) (*authv3.CheckResponse, error) {
+	defer keepOpen(ctx)()
 	start := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, s.timeLeft(ctx))
 	defer cancel()
@@ -196,11 +197,7 @@ func overUnixSocket(ctx context.Context) bool {
 
 // connectionState returns the state of the caller's connection, or nil if it is not secured.
 func connectionState(ctx context.Context) *tls.ConnectionState {
-	p, ok := peer.FromContext(ctx)
-	if !ok {
-		return nil
-	}
-	info, ok := p.AuthInfo.(credentials.TLSInfo)
+	info, ok := acceptedBy(ctx).AuthInfo.(credentials.TLSInfo)
 	if !ok {
 		return nil
 	}

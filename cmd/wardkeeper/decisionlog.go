@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/logging"
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/decisionformat"
 	"github.com/wardkeeper/wardkeeper/pdp/decisionlog"
@@ -127,6 +128,25 @@ func (d *decisionLog) reload() {
 	if d != nil && d.pseudonym != nil {
 		d.recorder.SetKey(d.pseudonym.Get())
 	}
+}
+
+// hidePeople keeps the ids of people out of the server's log too, if they are pseudonyms in the log of decisions.
+func (d *decisionLog) hidePeople(logs *logging.Writer) {
+	if d != nil && d.pseudonym != nil {
+		logs.HidePeople(d.pseudonymOf)
+	}
+}
+
+func (d *decisionLog) pseudonymOf(id string) string {
+	return decisionrecord.Pseudonym(d.pseudonym.Get(), id)
+}
+
+// public returns a message as operators may see it: with the ids of people if they are no pseudonyms in the log of decisions.
+func (d *decisionLog) public(text string) string {
+	if d == nil || d.pseudonym == nil {
+		return text
+	}
+	return logging.HidePeople(text, d.pseudonymOf)
 }
 
 // recorderOf returns what the engine records by; nil if there is no log.

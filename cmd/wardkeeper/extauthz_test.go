@@ -176,3 +176,23 @@ func TestClinicBehindEnvoy(t *testing.T) {
 	b.target.File = writeFile(t, "script.yaml", replaceIn(t, readFile(t, b.target.File), "['X-Request-ID: 5f 0c'], stopped: true", "['X-Request-ID: 5f0c'], stopped: true"))
 	script.Run(t, b.target)
 }
+
+// Connections that send nothing give way to those of Envoy, and none of Envoy's that is at work does.
+func TestConnectionsOfEnvoyHaveTheLimitsOfTheOthers(t *testing.T) {
+	t.Parallel()
+	socket := socketPath(t)
+	d := startServer(t, "--directory", testDirectory, "--routes", writeFile(t, "routes.yaml", routesOfEnvoy), "--ext-authz", "unix:"+socket, "--max-connections", "4",
+		"--token-file", writeFile(t, "token", firstToken))
+	for range 8 {
+		silent, err := net.Dial("unix", socket)
+		require.NoError(t, err)
+		defer func() { _ = silent.Close() }()
+	}
+	e := newEnvoy(t, "unix:"+socket, firstToken)
+	for range 3 {
+		require.Equal(t, http.StatusOK, e.status(t, http.MethodGet, "/users/jane", "alice", ""))
+	}
+	metrics := d.page(t, "/metrics", firstToken)
+	require.Regexp(t, `(?m)^wardkeeper_http_connections_dropped_total\{reason="closed"\} [4-9]`, metrics)
+	require.Regexp(t, `(?m)^wardkeeper_http_connections_open [1-4]$`, metrics)
+}

@@ -1,14 +1,22 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"fmt"
+	"io"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
+	"github.com/wardkeeper/wardkeeper/pdp/decisionrecord"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/origintest"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/servertest"
 )
 
@@ -53,4 +61,33 @@ func TestQuarantinedRecordIsReported(t *testing.T) {
 		return strings.Contains(body, `"membership":{"quarantined_count":2}`)
 	})
 	d.waitForLog(t, "record quarantined", 2)
+}
+
+// Whose records are at fault is nobody's business where the log of decisions has pseudonyms.
+func TestQuarantinedPeopleHavePseudonymsWhereDecisionsDo(t *testing.T) {
+	t.Parallel()
+	application := origintest.NewApplication(t, `{"locations":[{"id":"a","kind":"region","model":"regional"}],
+		"users":[{"id":"ann","default_location":"a","assignments":[{"location":"a","role":"regional_admin"}]}]}`)
+	address, err := url.Parse(application.Serve().URL)
+	require.NoError(t, err)
+	proxy := httputil.NewSingleHostReverseProxy(address)
+	proxy.ModifyResponse = func(w *http.Response) error {
+		body, err := io.ReadAll(w.Body)
+		w.Body = io.NopCloser(bytes.NewReader(bytes.ReplaceAll(body, []byte("regional_admin"), []byte("regional_bossy"))))
+		return err
+	}
+	faulty := httptest.NewServer(proxy)
+	defer faulty.Close()
+	key := strings.Repeat("k", 32)
+	d := startServer(t, "--directory", faulty.URL+"/membership", "--config", writeFile(t, "c.yaml", fmt.Sprintf(
+		"decision_log: {dir: '%s', pseudonym_key_file: '%s'}", t.TempDir(), writeFile(t, "key", key))))
+	w, _ := post(t, d.url, "", `{"subject":{"type":"user","id":"ann"},"action":{"name":"user.list"},"resource":{"type":"location","id":"a"},"context":{"current_location":"a"}}`)
+	require.Equal(t, http.StatusServiceUnavailable, w.StatusCode)
+	pseudonym := decisionrecord.Pseudonym([]byte(key), "ann")
+	require.EqualValues(t, 1, d.metric(t, `wardkeeper_membership_quarantined{id="`+pseudonym+`",kind="user"}`))
+	require.NotContains(t, get(t, http.DefaultClient, d.url+"/metrics"), `"ann"`)
+	d.waitForLog(t, "record quarantined", 1)
+	logs := requireStops(t, d)
+	require.Contains(t, logs, pseudonym)
+	require.NotRegexp(t, `\bann\b`, logs)
 }

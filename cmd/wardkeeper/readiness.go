@@ -30,7 +30,7 @@ func (s *sidecar) ready(ctx context.Context) []httpapi.Check {
 	}
 	for i := range checks {
 		if err := checks[i].Err; err != nil {
-			checks[i].Err = errors.New(logging.Redact(err.Error())) // libraries quote addresses
+			checks[i].Err = errors.New(s.decisions.public(logging.Redact(err.Error()))) // libraries quote addresses
 		}
 	}
 	return checks
@@ -57,18 +57,18 @@ func (s *sidecar) policyStatus() httpapi.PolicyStatus {
 	}
 	f := s.follower.Status()
 	status.Activated, status.Confirmed, status.FromDisk, status.Stale = f.Activated, f.Confirmed, f.FromDisk, s.follower.Stale()
-	status.Attempt, status.Refused = policyAttempt(f.Attempt), policyAttempt(f.Refusal)
+	status.Attempt, status.Refused = s.policyAttempt(f.Attempt), s.policyAttempt(f.Refusal)
 	return status
 }
 
 // policyAttempt converts an attempt. It returns nil if there was none.
-func policyAttempt(a follow.Attempt) *httpapi.PolicyAttempt {
+func (s *sidecar) policyAttempt(a follow.Attempt) *httpapi.PolicyAttempt {
 	if a.At.IsZero() {
 		return nil
 	}
 	attempt := &httpapi.PolicyAttempt{At: a.At, Outcome: string(a.Outcome), Reason: string(a.Reason)}
 	if a.Err != nil {
-		attempt.Message = a.Err.Error()
+		attempt.Message = s.decisions.public(a.Err.Error())
 	}
 	return attempt
 }

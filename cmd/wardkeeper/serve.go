@@ -137,6 +137,7 @@ func (p process) serve(ctx context.Context, s *config.Settings, faults error) er
 		faults = errors.Join(faults, checkSockets(s))
 	}
 	decisions, err := openDecisionLog(s, s.Check || faults != nil, p.stdout, logger)
+	decisions.hidePeople(logs)
 	faults = errors.Join(faults, err)
 	defer func() {
 		closing, cancel := context.WithTimeout(context.Background(), s.CloseTimeout())
@@ -170,7 +171,7 @@ func (p process) serve(ctx context.Context, s *config.Settings, faults error) er
 	}
 	api := serverConfig(s, opened.api, secure, clients, logger)
 	api.Tracer = traced.tracer()
-	envoy, err := newEnvoyServers(s, side, checker, opened.envoy, secure, clients, logger)
+	envoy, err := newEnvoyServer(s, side, checker, secure, clients, logger)
 	if err == nil && checker != nil {
 		api.ForwardAuth, err = forwardauth.New(forwardauth.Config{Checker: checker, Timeout: s.ProxyTimeout, Logger: logger})
 	}
@@ -193,9 +194,13 @@ func (p process) serve(ctx context.Context, s *config.Settings, faults error) er
 	go server.WatchReadiness(ctx)
 	go lifecycle.ReloadOften(ctx, clients.Reload, secure.reload, decisions.reload)
 	go lifecycle.ReloadOnSignal(ctx, hangups, logger, clients.Reload, secure.reload, side.reload, decisions.reload)
-	limited := server.Listeners(connectionLimit(s, logger), opened.api...)
+	limited, limitedEnvoy := server.ListenersBeside(connectionLimit(s, logger), opened.api, opened.envoy)
+	others := newOperationsServers(server, opened.operations)
+	if envoy != nil {
+		others = append(others, envoyServer{envoy, limitedEnvoy})
+	}
 	how := lifecycle.Stopping{Announce: side.announceStop, Delay: s.StopDelay(), Timeout: s.ShutdownTimeout - 4*s.CloseTimeout()}
-	if err := lifecycle.Serve(ctx, server.HTTPServer(), limited, how, logger, stop, append(envoy, newOperationsServers(server, opened.operations)...)...); err != nil {
+	if err := lifecycle.Serve(ctx, server.HTTPServer(), limited, how, logger, stop, others...); err != nil {
 		return &exitError{statusNo, err}
 	}
 	return nil

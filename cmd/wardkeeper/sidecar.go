@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/fleetkey"
 	"github.com/wardkeeper/wardkeeper/pdp/httpapi"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/cache"
 )
 
 // sidecarConfig configures a sidecar.
@@ -148,7 +150,7 @@ func (s *sidecar) newServer(cfg httpapi.Config, more ...prometheus.Collector) (*
 		cfg.Registry.MustRegister(metrics.DirectoryFile(directory.status)...)
 		cfg.DirectoryRevision = func() string { return directory.status().Revision }
 	case *remoteDirectory:
-		cfg.Registry.MustRegister(metrics.Facts(directory.Status), metrics.Pools(directory.Pools))
+		cfg.Registry.MustRegister(metrics.Facts(func() cache.Status { return s.publicFacts(directory.Status()) }), metrics.Pools(directory.Pools))
 		cfg.Membership = directory.membershipStatus
 		if cfg.Callers != nil && cfg.Callers.Requires(httpapi.RoleAnnounce) {
 			cfg.Changes = directory
@@ -219,4 +221,13 @@ func (s *sidecar) logAttrs() []any {
 		attrs = append(attrs, s.directory.logAttrs()...)
 	}
 	return attrs
+}
+
+// publicFacts returns a status whose records may be named in metrics.
+func (s *sidecar) publicFacts(status cache.Status) cache.Status {
+	for i, name := range status.Quarantined {
+		status.Quarantined[i] = s.decisions.public(name)
+	}
+	slices.Sort(status.Quarantined) // equal names follow each other
+	return status
 }

@@ -153,6 +153,13 @@ func (s *Server) HTTPServer() *http.Server {
 // Listeners returns listeners for the server of [Server.HTTPServer]. All of ls together keep at most maxConns
 // connections open. With [Config.TLS], all of them but Unix sockets speak TLS.
 func (s *Server) Listeners(maxConns int, ls ...net.Listener) []net.Listener {
+	limited, _ := s.ListenersBeside(maxConns, ls, nil)
+	return limited
+}
+
+// ListenersBeside is Listeners with those of a gRPC server under the same limit, which secures its connections itself and reports its
+// responses to them.
+func (s *Server) ListenersBeside(maxConns int, ls, grpc []net.Listener) (limited, limitedGRPC []net.Listener) {
 	dropped := s.metrics.connections
 	limiter := connlimit.New(connlimit.Config{
 		Max:      maxConns,
@@ -160,7 +167,7 @@ func (s *Server) Listeners(maxConns int, ls ...net.Listener) []net.Listener {
 		Rejected: dropped.WithLabelValues("refused").Inc,
 	})
 	s.addLimiter(limiter)
-	limited := make([]net.Listener, len(ls))
+	limited, limitedGRPC = make([]net.Listener, len(ls)), make([]net.Listener, len(grpc))
 	for i, l := range ls {
 		secure := s.tls
 		if l.Addr().Network() == "unix" {
@@ -168,7 +175,10 @@ func (s *Server) Listeners(maxConns int, ls ...net.Listener) []net.Listener {
 		}
 		limited[i] = limiter.Listen(l, secure)
 	}
-	return limited
+	for i, l := range grpc {
+		limitedGRPC[i] = limiter.ListenHTTP2(l)
+	}
+	return limited, limitedGRPC
 }
 
 // parseBaseURL validates a base URL. It returns the URL without a trailing slash, and its path as an echo pattern.

@@ -36,17 +36,23 @@ func (l *Limiter) Connections() (open, limit int) {
 // [ConnContext] as its hooks, and must report request bodies and HTTP/2 responses to the [Conn] of a request. Connections use
 // TLS if secure is not nil.
 func (l *Limiter) Listen(inner net.Listener, secure *tls.Config) net.Listener {
-	limited := &listener{inner, l, secure != nil}
+	limited := &listener{inner, l, secure != nil, false}
 	if secure == nil {
 		return limited
 	}
 	return tls.NewListener(limited, secure)
 }
 
+// ListenHTTP2 returns a listener for a server that speaks HTTP/2 alone and secures its connections itself. It has no hooks, but must
+// report its responses to the [Conn], which is what it accepts.
+func (l *Limiter) ListenHTTP2(inner net.Listener) net.Listener {
+	return &listener{inner, l, true, true}
+}
+
 type listener struct {
 	net.Listener
 	*Limiter
-	secure bool
+	secure, http2 bool
 }
 
 // Accept waits for the next connection and makes room for it.
@@ -58,6 +64,10 @@ func (l *listener) Accept() (net.Conn, error) {
 		}
 		c := &Conn{Conn: netConn, limiter: l.Limiter}
 		c.setPhase(phaseNew)
+		if l.http2 {
+			c.SetHTTP2()
+			c.setPhase(phaseBusy)
+		}
 		evicted, ok := l.add(c)
 		if evicted != nil {
 			_ = evicted.Conn.Close() // the client cannot be told about an error

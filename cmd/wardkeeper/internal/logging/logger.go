@@ -5,12 +5,15 @@ import (
 	"io"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 )
 
 // Config configures a logger.
 type Config struct {
 	Level slog.Level
 	JSON  bool // JSON instead of text
+
+	pseudonym *atomic.Pointer[func(string) string] // of [Writer.HidePeople]; nil: of nobody
 }
 
 // New returns a logger that writes each record at once.
@@ -23,12 +26,16 @@ func NewAsync(w io.Writer, cfg Config) (*slog.Logger, *Writer) {
 		New(&line, cfg).Warn("Log lines were dropped: they were not read in time, or could not be written.", "lines", dropped)
 		return line.Bytes()
 	})
+	cfg.pseudonym = &writer.pseudonym
 	return slog.New(newHandler(writer, cfg)), writer
 }
 
 // newHandler returns a handler that writes each record with one call of w, which must be safe for concurrent use.
 func newHandler(w io.Writer, cfg Config) *lineHandler {
 	options := &slog.HandlerOptions{Level: cfg.Level, ReplaceAttr: redactAttr}
+	if cfg.pseudonym != nil {
+		options.ReplaceAttr = hidden(cfg.pseudonym)
+	}
 	if cfg.JSON {
 		return &lineHandler{slog.NewJSONHandler(w, options), w, cfg.Level, true}
 	}

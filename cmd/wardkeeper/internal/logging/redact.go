@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"log/slog"
 	"regexp"
+	"strconv"
 	"strings"
+	"sync/atomic"
 )
 
 // Patterns of text that may be a password in a URL: everything before the @; a port that is not a number, as in a URL with user
@@ -32,6 +34,34 @@ func Redact(text string) string {
 		text = parameters.ReplaceAllString(text, "${1}...")
 	}
 	return text
+}
+
+// person matches how messages name a person.
+var person = regexp.MustCompile(`\buser "(?:[^"\\]|\\.)*"`)
+
+// HidePeople replaces the ids of people in a message by pseudonyms.
+func HidePeople(text string, pseudonym func(id string) string) string {
+	if !strings.Contains(text, `user "`) {
+		return text
+	}
+	return person.ReplaceAllStringFunc(text, func(named string) string {
+		id, err := strconv.Unquote(strings.TrimPrefix(named, "user "))
+		if err != nil {
+			id = named
+		}
+		return "user " + strconv.Quote(pseudonym(id))
+	})
+}
+
+// hidden returns a function that redacts an attribute, and replaces ids of people once there are pseudonyms for them.
+func hidden(pseudonym *atomic.Pointer[func(string) string]) func([]string, slog.Attr) slog.Attr {
+	return func(groups []string, a slog.Attr) slog.Attr {
+		a = redactAttr(groups, a)
+		if made := pseudonym.Load(); made != nil && a.Value.Kind() == slog.KindString {
+			a.Value = slog.StringValue(HidePeople(a.Value.String(), *made))
+		}
+		return a
+	}
 }
 
 // redactAttr redacts an attribute, for [slog.HandlerOptions]. The key of a duration gets its unit: a number alone could be

@@ -31,3 +31,13 @@ func TestRedact(t *testing.T) {
 	assert.NotContains(t, log.String(), "s3cret")
 	assert.Equal(t, 10, strings.Count(log.String(), "http://...@host/?token=..."), log.String())
 }
+
+func TestHidePeople(t *testing.T) {
+	for text, want := range map[string]string{
+		`user "jane": role`:                          `user "~JANE": role`,
+		`username of user "jane", user "a \"b\"": x`: `username of user "~JANE", user "~A \"B\"": x`,
+		`organization "jane", superuser "jane"`:      `organization "jane", superuser "jane"`,
+	} {
+		require.Equal(t, want, HidePeople(text, func(id string) string { return "~" + strings.ToUpper(id) }))
+	}
+}

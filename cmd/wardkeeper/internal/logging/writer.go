@@ -29,6 +29,8 @@ type Writer struct {
 	closed     bool
 	dropped    atomic.Int64
 
+	pseudonym atomic.Pointer[func(id string) string] // nil: ids of people are kept
+
 	wake chan struct{} // holds one element if there is work
 	done chan struct{} // closed when everything is written and the writer has ended
 }
@@ -38,6 +40,9 @@ func newWriter(out io.Writer, note func(dropped int64) []byte) *Writer {
 	go w.run()
 	return w
 }
+
+// HidePeople replaces the ids of people in lines from now on.
+func (w *Writer) HidePeople(pseudonym func(id string) string) { w.pseudonym.Store(&pseudonym) }
 
 // Write buffers a line or drops it. It never blocks and never fails.
 func (w *Writer) Write(line []byte) (int, error) {

@@ -51,6 +51,9 @@ func (r *Revision) compile(ctx context.Context, content *Content, schema []byte)
 		return compileErrors(r.compiler.Errors)
 	}
 	r.inputs, r.constants = readsOf(modules), constantsOf(modules)
+	if r.filters, err = filtersOf(content.Modules); err != nil {
+		return err
+	}
 	if len(masks) == 0 {
 		return nil
 	}

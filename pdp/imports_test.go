@@ -27,6 +27,8 @@ func mayImport(from, to string) bool {
 		return slices.Contains([]string{"adapters/identity", "adapters/routes", "pdp/decisionsink", "pdp/membership/httporigin"}, from) || strings.HasPrefix(from, "cmd/")
 	case to == "pdp/outage": // a leaf
 		return from == "adapters/identity" || from == "bundles/follow" || strings.HasPrefix(from, "pdp/membership/") || strings.HasPrefix(from, "cmd/")
+	case to == "pdp/filter": // a leaf
+		return from == "pdp" || strings.HasPrefix(from, "pdp/httpapi") || strings.HasPrefix(from, "cmd/")
 	case to == "pdp/tracing": // a leaf
 		return slices.Contains([]string{"pdp", "pdp/httpapi", "pdp/membership/cache", "pdp/membership/httporigin", "adapters/extauthz"}, from) || strings.HasPrefix(from, "cmd/")
 	case to == "pdp/fleetkey": // almost a leaf
@@ -45,7 +47,7 @@ func mayImport(from, to string) bool {
 		return false
 	case strings.HasPrefix(from, "bundles/"): // follow and release do not need each other: cmd connects them
 		return to == "bundles" || to == "bundles/internal/atomicfile"
-	case from == "policies" || from == "pdp/rotation" || from == "pdp/outage" || from == "pdp/loopback" || from == "pdp/tracing" || from == "pdp/decisionlog" || from == "pdp/deadline" || from == "bundles" || from == "pdp/authzen":
+	case from == "policies" || from == "pdp/rotation" || from == "pdp/outage" || from == "pdp/loopback" || from == "pdp/tracing" || from == "pdp/filter" || from == "pdp/decisionlog" || from == "pdp/deadline" || from == "bundles" || from == "pdp/authzen":
 		return false
 	case from == "pdp/decisionformat":
 		return to == "pdp/decisionrecord"
@@ -141,7 +143,7 @@ var restricted = map[string][]string{
 	"google.golang.org/grpc":            {"adapters/grpc", "adapters/extauthz", "adapters/extauthz/envoytest"},
 	"github.com/envoyproxy/":            {"adapters/extauthz", "adapters/extauthz/envoytest"},
 	"go.opentelemetry.io/otel":          {"pdp/tracing", "cmd/wardkeeper/internal/traces"},
-	"github.com/open-policy-agent/opa/": {"bundles", "bundles/input", "bundles/plan", "bundles/follow", "bundles/release", "bundles/internal/bundletest", "pdp", "pdp/facts", "pdp/proof", "pdp/decisionrecord"},
+	"github.com/open-policy-agent/opa/": {"bundles", "bundles/input", "bundles/plan", "bundles/follow", "bundles/release", "bundles/internal/bundletest", "pdp", "pdp/facts", "pdp/filter", "pdp/proof", "pdp/decisionrecord"},
 }
 
 func TestPackagesImportOnlyWhatTheyMay(t *testing.T) {

@@ -21,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
+	"github.com/wardkeeper/wardkeeper/pdp/filter"
 )
 
 const question = `{"subject":{"type":"user","id":"alice"},"action":{"name":"user.view"},"resource":{"type":"user","id":"jane"}}`
@@ -274,6 +275,12 @@ func newBlockedDecider() *blockedDecider {
 		},
 	}
 	return s
+}
+
+func (s *blockedDecider) Filter(_ context.Context, _ pdp.FilterRequest) (pdp.FilterResult, error) {
+	s.entered <- struct{}{}
+	<-s.release
+	return pdp.FilterResult{Condition: filter.All{}}, nil
 }
 
 func (s *blockedDecider) Data(_ context.Context, r pdp.DataRequest) (pdp.DataResult, error) {

@@ -19,6 +19,8 @@ type Data interface {
 	// Data evaluates a document for each input, all under one policy. It must reject inputs that contain facts, and must
 	// report a malformed decision as an error.
 	Data(ctx context.Context, r pdp.DataRequest) (pdp.DataResult, error)
+	// Filter returns a rule as a condition on the rows of a table. It must reject inputs that contain facts.
+	Filter(ctx context.Context, r pdp.FilterRequest) (pdp.FilterResult, error)
 	// Decides reports whether path is that of the decision, for the metrics.
 	Decides(path []string) bool
 	// CheckPolicy returns an error if no policy is ready to decide.

@@ -19,6 +19,7 @@ import (
 // fakeData is a Data whose decision is at authz/decision. It panics if it has no function.
 type fakeData struct {
 	answer func(context.Context, pdp.DataRequest) (pdp.DataResult, error)
+	filter func(context.Context, pdp.FilterRequest) (pdp.FilterResult, error)
 	broken error
 }
 
@@ -26,6 +27,9 @@ var _ Data = (*fakeData)(nil)
 
 func (f *fakeData) Data(ctx context.Context, r pdp.DataRequest) (pdp.DataResult, error) {
 	return f.answer(ctx, r)
+}
+func (f *fakeData) Filter(ctx context.Context, r pdp.FilterRequest) (pdp.FilterResult, error) {
+	return f.filter(ctx, r)
 }
 func (f *fakeData) Decides(path []string) bool {
 	return slices.Equal(path, []string{"authz", "decision"})

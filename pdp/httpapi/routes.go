@@ -35,6 +35,7 @@ const (
 	dataPath      = "/v1/data"
 	batchDataPath = "/v1/batch/data"
 	v0DataPath    = "/v0/data"
+	compilePath   = "/v1/compile"
 	defaultPath   = "/"
 )
 
@@ -84,6 +85,7 @@ func (s *Server) addRoutes(basePath string, operationsApart bool) {
 			s.addOPARoute(batchDataPath+suffix, (*requestContext).batchDocuments, http.MethodPost)
 			s.addOPARoute(v0DataPath+suffix, (*requestContext).v0Document, http.MethodPost)
 		}
+		s.addOPARoute(compilePath+"/*", (*requestContext).filter, http.MethodPost)
 		s.addOPARoute(defaultPath, (*requestContext).defaultDecision, http.MethodPost)
 	}
 

@@ -79,8 +79,10 @@ default _outcome := {}
 _outcome := _outcome_of(input.facts.model, input.facts.current, input.facts.place)
 
 # ALL-13: an allow whose obligations the caller cannot do is none. Anything but a list of texts supports nothing.
-_supported if object.get(input, ["context", "supported_obligations"], null) == null
+_supported if not _names_obligations
 _supported if _supports(_outcome)
+
+_names_obligations if input.context.supported_obligations != null
 
 _supports(outcome) if not outcome.obligations
 

@@ -70,9 +70,9 @@ _place_from(at) := input.facts.place if {
 } else := at
 
 _place_is_named if input.resource.type == "location"
-_place_is_named if question.named(object.get(input, ["resource", "properties", "location"], null))
+_place_is_named if question.named(input.resource.properties.location)
 
-_supported_from(_, _) if object.get(input, ["context", "supported_obligations"], null) == null
+_supported_from(_, _) if not _names_obligations
 _supported_from(at, place) if _supports(_outcome_of(at.model, at, place))
 
 _judged_alike(at) if at.organization == input.facts.organization.id

@@ -86,7 +86,9 @@ formed("flag?", name) if absent(name)
 
 # METADATA
 # title: Whether an action property is missing, null or empty
-absent(name) if object.get(object.get(input, ["action", "properties"], {}), name, null) in {null, ""}
+absent(name) if not _present(name)
+
+_present(name) if named(input.action.properties[name])
 
 # METADATA
 # title: Whether a value is a list of texts

@@ -46,7 +46,7 @@ func (e *Engine) Filter(ctx context.Context, r FilterRequest) (FilterResult, err
 }
 
 func (e *Engine) filter(ctx context.Context, r FilterRequest, record *Record) (result FilterResult, err error) {
-	defer e.recovered(ctx, "a filter panicked", &err)
+	defer e.recovered(ctx, "a decision panicked", &err)
 	if err := checkInputs([]DataInput{r.Input}); err != nil {
 		return FilterResult{}, err
 	}

@@ -259,7 +259,9 @@ func TestOPAIsReadOnlyAndRequiresToken(t *testing.T) {
 	h.do("GET", "/v1/batch/data/x", "").requireOPAError(t, 405, "invalid_operation")
 	h.do("GET", "/", "").requireOPAError(t, 405, "invalid_operation")
 	h.do("GET", "/v0/data/x", "").requireOPAError(t, 405, "invalid_operation")
-	for _, c := range []string{"PUT /v1/policies/p", "DELETE /v1/policies/p", "GET /v1/policies", "POST /v1/query", "POST /v1/compile/x", "GET /v1/config", "POST /v1/datas", "GET /v1/", "GET /v1", "POST /v0", "POST /v0/policies", "GET /v0/query"} {
+	h.post("/v1/compile/x", `{}`).requireOPAError(t, 401, "unauthorized")
+	h.do("GET", "/v1/compile/x", "").requireOPAError(t, 405, "invalid_operation")
+	for _, c := range []string{"PUT /v1/policies/p", "DELETE /v1/policies/p", "GET /v1/policies", "POST /v1/query", "POST /v1/compile", "GET /v1/config", "POST /v1/datas", "GET /v1/", "GET /v1", "POST /v0", "POST /v0/policies", "GET /v0/query"} {
 		method, path, _ := strings.Cut(c, " ")
 		h.do(method, path, `{}`).requireOPAError(t, 404, "resource_not_found")
 	}
@@ -268,7 +270,7 @@ func TestOPAIsReadOnlyAndRequiresToken(t *testing.T) {
 
 func TestOPAIsDisabledWithoutData(t *testing.T) {
 	h := start(t, Config{Decider: allow()})
-	for _, path := range append(opaPaths, "/v1/policies") {
+	for _, path := range append(opaPaths, "/v1/policies", "/v1/compile/x") {
 		h.post(path, `{}`).requireError(t, 404)
 	}
 	assert.Equal(t, `{"alive":true}`, h.do("GET", "/health?bundles", "").body)

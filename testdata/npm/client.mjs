@@ -17,6 +17,12 @@ const remove = (location, current) => ({
   resource: { type: "user", id: "jane", properties: { location } },
   context: { current_location: current },
 });
+const list = (id) => ({
+  subject: { type: "user", id },
+  action: { name: "user.list" },
+  resource: { type: "location", id: "metro" },
+  context: { current_location: "metro" },
+});
 const allowed = remove("abc", "metro");
 const denied = remove("abc", "lakeside");
 
@@ -43,6 +49,13 @@ const steps = {
     });
     return { allow: r.result.allow, bundles: Object.keys(r.provenance.bundles), versioned: typeof r.provenance.version };
   },
+  "a filter": async () => {
+    const { query, additionalProperties } = await administration.getFilters("authz/filters/user_list", list("alice"), { target: "postgresql" });
+    return { query, ...additionalProperties };
+  },
+  "a filter for Prisma": async () => (await administration.getFilters("authz/filters/user_list", list("alice"), "users")).query,
+  "a filter for nobody": () => administration.getFilters("authz/filters/user_list", list("nobody"), "users"),
+  "filters": () => administration.getMultipleFilters("authz/filters/user_list", list("nobody"), { targets: ["sqlite", "ucastPrisma"] }),
   "healthy": () => raw.health().then(() => true),
   "healthy with a policy": () => raw.health(true).then(() => true),
 

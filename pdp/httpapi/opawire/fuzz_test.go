@@ -2,12 +2,14 @@ package opawire
 
 import (
 	"encoding/json"
+	"net/http"
 	"reflect"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
+	"github.com/wardkeeper/wardkeeper/pdp/filter"
 )
 
 // FuzzMerge compares merge with a simpler implementation, and checks that it does not modify its arguments.
@@ -99,6 +101,41 @@ func FuzzYAMLToJSON(f *testing.F) {
 		same, err := authzen.ParseValue(out)
 		if err != nil || !reflect.DeepEqual(value, same) {
 			t.Fatalf("%q is %v as JSON and %v as YAML (%v)", body, value, same, err)
+		}
+	})
+}
+
+// Whatever a request for a filter is, it is refused or names languages, and its names are names.
+func FuzzFilterRequest(f *testing.F) {
+	for _, seed := range [][2]string{
+		{"application/vnd.opa.sql.postgresql+json", `{"input":{},"unknowns":["input.users"],"options":{"targetSQLTableMappings":{"users":{"$self":"people","name":"n"}}}}`},
+		{"application/vnd.opa.multitarget+json", `{"options":{"targetDialects":["sql+sqlite","ucast+prisma"],"targetSQLTableMappings":{"sql":{"users":{"a":"b"}},"sqlite":{}}}}`},
+		{"application/json", `{"query":"x"}`}, {"", `{}`},
+	} {
+		f.Add(seed[0], []byte(seed[1]))
+	}
+	c := filter.Comparison{Column: filter.Column{Table: "users", Name: "name"}, Operator: filter.Equal, Value: "x"}
+	f.Fuzz(func(t *testing.T, accept string, body []byte) {
+		members, err := ParseMembers(body)
+		if err != nil {
+			return
+		}
+		r, err := ParseFilterRequest(http.Header{"Accept": {accept}}, members)
+		if err != nil {
+			require.Equal(t, pdp.Invalid, pdp.KindOf(err))
+			return
+		}
+		require.NotEmpty(t, r.Targets)
+		require.Len(t, r.tables, len(r.Targets))
+		out, err := r.Append(nil, c)
+		require.NoError(t, err)
+		require.True(t, json.Valid(out))
+		for i, target := range r.Targets {
+			if target.Dialect == "" {
+				continue
+			}
+			clause, _ := filter.SQL(c, r.tables[i], target.Dialect)
+			require.Regexp(t, `^WHERE [A-Za-z0-9_]+\.[A-Za-z0-9_]+ = [?$]`, clause)
 		}
 	})
 }

@@ -15,3 +15,9 @@ var Schema string
 //
 //go:embed guards.sql
 var Guards string
+
+// UserList is SQL that creates the view of the filter of the user list over those tables. It may be run again as long as the
+// columns of users are the same.
+//
+//go:embed user_list.sql
+var UserList string

@@ -188,8 +188,10 @@ func (l *Log) Status() Status {
 		s.Segments++
 	}
 	for _, closed := range l.segments {
-		s.Segments++
-		s.Bytes += closed.size
+		if !closed.missing {
+			s.Segments++
+		}
+		s.Bytes += closed.onDisk()
 	}
 	return s
 }

@@ -33,7 +33,8 @@ var factsFaults = map[string]fault{
 	"Redis emptied": {
 		announced: true,
 		unprotected: []removal{
-			without("pdp/membership/redisstore/follow.go", "case state.position.Epoch != f.position.Epoch:", "case false:", revokedIsAllowed),
+			without("pdp/membership/redisstore/follow.go",
+				"case state.position.Epoch != f.position.Epoch:", "case false:", revokedIsAllowed),
 		},
 		begin: func(f *faultTest) {
 			f.announce = nil
@@ -64,7 +65,8 @@ var factsFaults = map[string]fault{
 	},
 	"PostgreSQL paused": {
 		ownDatabase: true,
-		unprotected: append(trusted, without("pdp/membership/pgorigin/breaker.go", "\t\treturn errSuspended\n", "\t\tdone = func(error) {}\n", "questions during the fault")),
+		unprotected: append(trusted, without("pdp/membership/pgorigin/breaker.go",
+			"\t\treturn errSuspended\n", "\t\tdone = func(error) {}\n", "questions during the fault")),
 		begin: func(f *faultTest) {
 			f.postgres.Pause()
 			f.revokeMeanwhile()
@@ -75,7 +77,9 @@ var factsFaults = map[string]fault{
 	// The server writes nothing, so it goes on as before: facts are confirmed, and a change by somebody who may write is heard.
 	"PostgreSQL read-only": {
 		unprotected: []removal{
-			without("pdp/membership/pgorigin/queries.go", "u WHERE u.id::text = $1 LIMIT 2", "u WHERE u.id::text = $1 LIMIT 2 FOR SHARE", "cannot execute SELECT FOR SHARE in a read-only transaction"),
+			without("pdp/membership/pgorigin/queries.go",
+				"u WHERE u.id::text = $1 LIMIT 2",
+				"u WHERE u.id::text = $1 LIMIT 2 FOR SHARE", "cannot execute SELECT FOR SHARE in a read-only transaction"),
 		},
 		begin: func(f *faultTest) {
 			servertest.Exec(f.t, f.admin, "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only = on', current_database()); END $$")

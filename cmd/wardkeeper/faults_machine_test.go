@@ -23,17 +23,19 @@ var machineFaults = map[string]fault{
 			f.bundles.release(secondRelease)
 		},
 		unprotected: []removal{
-			without("pdp/decisionlog/queue.go", `l.settle(waiting, l.refuse(len(waiting), unwritable(err)))`, `l.settle(waiting, nil)`, "answers have records"),
+			without("pdp/decisionlog/queue.go",
+				`l.settle(waiting, l.refuse(len(waiting), unwritable(err)))`, `l.settle(waiting, nil)`, "answers have records"),
 		},
 		ready: `"missing":\["decision_log"\]`, metrics: `^wardkeeper_bundle_refusals_total{reason="not_kept"} [1-9]`, log: "decision log cannot be written",
 		end: func(f *faultTest) { f.limit(unix.RLIMIT_FSIZE, unix.RLIM_INFINITY) },
 	},
 	// Everything looks five minutes older at once, and the policy older than max_age. What is fetched anew is young again.
 	"clock five minutes ahead": {
-		polling: 60,
+		polling: 150,
 		stops:   true,
 		unprotected: []removal{ // it logs that the policy is too old, and then waits as ever
-			without("bundles/follow/follow.go", "f.logStale()\n\t\t\t\treturn true\n", "f.logStale()\n", `/ready: 503.*\n.*"stale":true`),
+			without("bundles/follow/follow.go",
+				"f.logStale()\n\t\t\t\treturn true\n", "f.logStale()\n", `/ready: 503.*\n.*"stale":true`),
 		},
 		begin: func(f *faultTest) { setClock(f.t, f.d.cmd.Process.Pid, 5*time.Minute) },
 		log:   "policy stale",
@@ -42,7 +44,9 @@ var machineFaults = map[string]fault{
 	"clock five minutes back": {
 		announced: true,
 		unprotected: []removal{
-			without("pdp/membership/elapsed.go", "return max(now.Sub(then), now.Round(0).Sub(then.Round(0)))", "return now.Round(0).Sub(then.Round(0))", revokedIsAllowed),
+			without("pdp/membership/elapsed.go",
+				"return max(now.Sub(then), now.Round(0).Sub(then.Round(0)))",
+				"return now.Round(0).Sub(then.Round(0))", revokedIsAllowed),
 		},
 		begin: func(f *faultTest) {
 			f.redis.Stop()
@@ -59,7 +63,8 @@ var machineFaults = map[string]fault{
 		args:   []string{"--max-connections", "2000", "--read-header-timeout", "10m"},
 		resets: true,
 		unprotected: []removal{
-			without("cmd/wardkeeper/serve.go", "\t}\n\treturn limit\n", "\t}\n\treturn s.MaxConnections\n", "accept.*too many open files"),
+			without("cmd/wardkeeper/serve.go",
+				"\t}\n\treturn limit\n", "\t}\n\treturn s.MaxConnections\n", "accept.*too many open files"),
 		},
 		begin: func(f *faultTest) {
 			f.connect(1000, 20*time.Millisecond)
@@ -74,7 +79,8 @@ var machineFaults = map[string]fault{
 	"10,000 connections": {
 		args: []string{"--read-header-timeout", "10m"}, // or the first ones have ended before the last ones come
 		unprotected: []removal{
-			without("pdp/httpapi/connlimit/listener.go", "evicted = l.evictionCandidate(c.phaseStart.Load()); evicted == nil", "true", "/health: status 503"),
+			without("pdp/httpapi/connlimit/listener.go",
+				"evicted = l.evictionCandidate(c.phaseStart.Load()); evicted == nil", "true", "/health: status 503"),
 		},
 		begin: func(f *faultTest) {
 			var files unix.Rlimit
@@ -97,7 +103,8 @@ var machineFaults = map[string]fault{
 		},
 		resets: true,
 		unprotected: []removal{ // it counts what is too much, and takes it
-			without("pdp/httpapi/admission.go", "return a.bodyBytes.Add(int64(bytes)) <= a.maxBodyBytes", `if a.bodyBytes.Add(int64(bytes)) > a.maxBodyBytes {
+			without("pdp/httpapi/admission.go",
+				"return a.bodyBytes.Add(int64(bytes)) <= a.maxBodyBytes", `if a.bodyBytes.Add(int64(bytes)) > a.maxBodyBytes {
 		rc.server.metrics.refused.WithLabelValues("bodies").Inc()
 	}
 	return true`, "is not less than"),

@@ -25,10 +25,14 @@ var policyFaults = map[string]fault{
 	"bundle server lies": {
 		unprotected: []removal{
 			without("bundles/verify.go", "case sent == nil && v.Required:", "case false:", everythingIsAllowed),
-			without("bundles/verify.go", "files, keyID, err := v.signature(signatures, headerOf(signatures))\n\tif err != nil {\n\t\treturn nil, err\n\t}",
+			without("bundles/verify.go",
+				"files, keyID, err := v.signature(signatures, headerOf(signatures))\n\tif err != nil {\n\t\treturn nil, err\n\t}",
 				"files, keyID, err := v.signature(signatures, headerOf(signatures))\n\tif err != nil {\n\t\treturn nil, nil\n\t}", everythingIsAllowed),
-			without("bundles/verify.go", "err != nil || !bytes.Equal(found, wanted)", "err != nil || !bytes.Equal(found[:0], wanted[:0])", everythingIsAllowed),
-			without("bundles/follow/statestore.go", "case highest == 0 || r.Sequence > highest || r.Sequence == highest && r.ID == s.state.ID:", "case true:", everythingIsAllowed),
+			without("bundles/verify.go",
+				"err != nil || !bytes.Equal(found, wanted)", "err != nil || !bytes.Equal(found[:0], wanted[:0])", everythingIsAllowed),
+			without("bundles/follow/statestore.go",
+				"case highest == 0 || r.Sequence > highest || r.Sequence == highest && r.ID == s.state.ID:",
+				"case true:", everythingIsAllowed),
 		},
 		begin: func(f *faultTest) {
 			other := newSigner(f.t, "ES256")
@@ -59,7 +63,9 @@ var policyFaults = map[string]fault{
 	// Nothing tells that there is a newer release, but that it does not arrive.
 	"bundle server always says 304": {
 		unprotected: []removal{ // it believes that nothing will ever be new
-			without("bundles/follow/follow.go", "case first && f.Stale():", "case f.status.Attempt.Outcome == Unchanged:\n\t\treturn time.Hour\n\tcase first && f.Stale():",
+			without("bundles/follow/follow.go",
+				"case first && f.Stale():",
+				"case f.status.Attempt.Outcome == Unchanged:\n\t\treturn time.Hour\n\tcase first && f.Stale():",
 				"it has not recovered"),
 		},
 		begin: func(f *faultTest) {

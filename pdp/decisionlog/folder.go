@@ -26,7 +26,6 @@ type segment struct {
 	size    int64
 	content int64     // bytes before it was compressed; 0 if that is not known
 	ended   time.Time // by its content; only known to a [Log]
-	missing bool      // it was not there when it was to be compressed: the folder may have been moved, and be moved back
 }
 
 func (s segment) name() string { return segmentName(s.number, s.packed) }

@@ -188,10 +188,8 @@ func (l *Log) Status() Status {
 		s.Segments++
 	}
 	for _, closed := range l.segments {
-		if !closed.missing {
-			s.Segments++
-		}
-		s.Bytes += closed.onDisk()
+		s.Segments++
+		s.Bytes += closed.size
 	}
 	return s
 }

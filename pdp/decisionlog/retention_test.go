@@ -1,11 +1,8 @@
 package decisionlog
 
 import (
-	"compress/gzip"
-	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"testing"
 	"time"
 
@@ -162,60 +159,4 @@ func TestReadersBesideAWriter(t *testing.T) {
 		require.NoError(t, err)
 	}
 	closeLog(t, l)
-}
-
-// A folder that is moved away while segments are to be compressed, and moved back, is compressed and counted as if nothing had been.
-func TestSegmentsOfAFolderThatIsMovedBackCount(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "log")
-	l := open(t, Config{Dir: dir, MaxSegment: 500})
-	for _, r := range numbered(1, 30) {
-		add(t, l, r)
-	}
-	sum := func() (total int64) {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		for _, s := range l.segments {
-			total += s.onDisk()
-		}
-		return total
-	}
-	require.Eventually(t, func() bool {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		return len(l.segments) > 2 && !slices.ContainsFunc(l.segments, func(s segment) bool { return !s.packed })
-	}, time.Minute, time.Millisecond)
-	l.mu.Lock()
-	number := l.segments[1].number
-	l.mu.Unlock()
-	content, err := openPacked(filepath.Join(dir, segmentName(number, true)))
-	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(filepath.Join(dir, segmentName(number, false)), content, 0o600))
-	require.NoError(t, os.Remove(filepath.Join(dir, segmentName(number, true))))
-	l.mu.Lock()
-	l.segments[1].packed, l.segments[1].size = false, int64(len(content))
-	l.mu.Unlock()
-	before := sum()
-	require.NoError(t, os.Rename(dir, dir+".away"))
-	require.NoError(t, l.compress())
-	require.Less(t, sum(), before)
-	require.NoError(t, os.Rename(dir+".away", dir))
-	require.NoError(t, l.compress())
-	require.FileExists(t, filepath.Join(dir, segmentName(number, true)))
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	require.False(t, l.segments[1].missing)
-	require.True(t, l.segments[1].packed)
-}
-
-func openPacked(path string) ([]byte, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = file.Close() }()
-	z, err := gzip.NewReader(file)
-	if err != nil {
-		return nil, err
-	}
-	return io.ReadAll(z)
 }

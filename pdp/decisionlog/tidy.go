@@ -46,7 +46,7 @@ func (l *Log) chooseOld() {
 	defer l.mu.Unlock()
 	total := int64(0)
 	for _, s := range l.segments {
-		total += s.onDisk()
+		total += s.size
 	}
 	for _, s := range l.segments {
 		tooMuch := l.cfg.MaxTotal > 0 && total > l.cfg.MaxTotal
@@ -54,20 +54,12 @@ func (l *Log) chooseOld() {
 		if !tooMuch && !tooOld {
 			break
 		}
-		total -= s.onDisk()
+		total -= s.size
 		l.oldest = max(l.oldest, s.number+1)
 	}
 	if l.oldest > l.stated {
 		signal(l.wake)
 	}
-}
-
-// onDisk returns the bytes that a segment takes.
-func (s segment) onDisk() int64 {
-	if s.missing {
-		return 0
-	}
-	return s.size
 }
 
 // removeOld deletes the segments that a checkpoint on disk has said to be deleted.
@@ -83,9 +75,6 @@ func (l *Log) removeOld() error {
 		l.mu.Unlock()
 		if !found {
 			break
-		}
-		if _, err := os.Lstat(l.cfg.Dir); err != nil { // it may be moved back
-			return err
 		}
 		for _, packed := range []bool{false, true} { // both, if compression was interrupted
 			if err := os.Remove(filepath.Join(l.cfg.Dir, segmentName(s.number, packed))); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -116,12 +105,12 @@ func (l *Log) compress() error {
 			faults = append(faults, err)
 			continue
 		}
-		if removed && !s.missing {
+		if removed {
 			l.cfg.Logger.Error("decision log: a segment was removed by somebody else; run wardkeeper log verify", "dir", l.cfg.Dir, "segment", s.number)
 		}
 		l.mu.Lock()
 		if i := slices.IndexFunc(l.segments, func(o segment) bool { return o.number == s.number }); i >= 0 && removed {
-			l.segments[i].missing = true
+			l.segments = slices.Delete(l.segments, i, i+1)
 		} else if i >= 0 {
 			l.segments[i] = packed
 		}

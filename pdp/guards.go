@@ -139,7 +139,8 @@ type Claim struct {
 }
 
 // Claim takes the records that an allow stood on for the change that it allowed, for a limited time. It decides the question
-// again, and once more when the records are taken, by facts that the source is then asked for. So nobody else can have
+// again, and once more when the records are taken, by facts that the source is then asked for, as it is for the decision of a
+// claim that fails. So nobody else can have
 // claimed, and nobody can claim, a change of the same records that this one did not know of. The error is an [*Error], of kind
 // [Invalid] if the token is not that of a guard of this question and caller.
 func (e *Engine) Claim(ctx context.Context, r Request, token string) (Claim, error) {
@@ -166,6 +167,9 @@ func (e *Engine) Claim(ctx context.Context, r Request, token string) (Claim, err
 func (e *Engine) claim(ctx context.Context, r Request, g guard.Guard, record *Record) (Claim, error) {
 	r = including(r, guardMember)
 	d, err := e.decide(ctx, r, record)
+	if err == nil && refuses(g, d) != "" { // what is known here may be older than the guard, or its answer must be fresh
+		d, err = e.decideCurrent(ctx, r, record)
+	}
 	if err != nil {
 		return Claim{}, err
 	}
@@ -174,20 +178,20 @@ func (e *Engine) claim(ctx context.Context, r Request, g guard.Guard, record *Re
 	}
 	id, locks, expires := rand.Text(), guard.Locks(d.stoodOn), time.Now().Add(e.guards.Claim)
 	wait, err := e.guards.Claims.Claim(ctx, id, locks, e.guards.Claim)
-	if err == nil && wait > 0 {
-		return Claim{Refused: ClaimTaken, Wait: wait, Decision: d}, nil
-	}
 	if err != nil {
 		e.release(ctx, id, locks)
 		return Claim{}, &Error{Kind: Unavailable, Message: "It cannot be determined whether this has been claimed: try again later.", Err: err}
 	}
-	if d, err = e.decideCurrent(ctx, r, record); err != nil {
+	d, err = e.decideCurrent(ctx, r, record)
+	switch {
+	case err != nil:
 		e.release(ctx, id, locks)
 		return Claim{}, err
-	}
-	if refused := refuses(g, d); refused != "" {
+	case refuses(g, d) != "":
 		e.release(ctx, id, locks)
-		return Claim{Refused: refused, Decision: d}, nil
+		return Claim{Refused: refuses(g, d), Decision: d}, nil
+	case wait > 0:
+		return Claim{Refused: ClaimTaken, Wait: wait, Decision: d}, nil
 	}
 	given := d.Context[guardMember].(map[string]any)
 	d.Context[guardMember] = map[string]any{"records": given["records"]} // there is nothing left to claim

@@ -182,16 +182,23 @@ func (c *Client) post(ctx context.Context, endpoint string, message any) ([]byte
 // answer begins: the decision point may have closed it while it was idle. Questions change nothing, so asking again is safe
 // (PEP-8). What fails for another reason, such as a refused certificate, would fail again.
 func (c *Client) request(ctx context.Context, method, url string, body []byte) ([]byte, error) {
-	answer, broke, err := c.attempt(ctx, method, url, body)
+	a, broke, err := c.attempt(ctx, method, url, body)
 	if broke && ctx.Err() == nil {
 		c.http.CloseIdleConnections() // they have probably been closed as well
-		answer, _, err = c.attempt(ctx, method, url, body)
+		a, _, err = c.attempt(ctx, method, url, body)
 	}
-	return answer, err
+	return a.body, err
 }
 
-// attempt sends a request once. broke reports whether the connection was established and broke before an answer began.
-func (c *Client) attempt(ctx context.Context, method, url string, body []byte) (answer []byte, broke bool, err error) {
+// answer is a response to a request: with status 200, or another that the caller accepts.
+type answer struct {
+	status int
+	body   []byte
+}
+
+// attempt sends a request once. broke reports whether the connection was established and broke before an answer began. Other
+// statuses than 200 are errors unless they are among more.
+func (c *Client) attempt(ctx context.Context, method, url string, body []byte, more ...int) (a answer, broke bool, err error) {
 	var established, began, surplus atomic.Bool
 	var used atomic.Pointer[conn]
 	trace := &httptrace.ClientTrace{
@@ -214,31 +221,31 @@ func (c *Client) attempt(ctx context.Context, method, url string, body []byte) (
 	}
 	req, err := http.NewRequestWithContext(httptrace.WithClientTrace(ctx, trace), method, url, bytes.NewReader(body))
 	if err != nil {
-		return nil, false, errors.New("the request to the decision point cannot be made")
+		return a, false, errors.New("the request to the decision point cannot be made")
 	}
 	id, err := c.setHeader(ctx, req.Header)
 	if err != nil {
-		return nil, false, err
+		return a, false, err
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, established.Load() && !began.Load() && !isRefusal(err), unreachable(ctx, err)
+		return a, established.Load() && !began.Load() && !isRefusal(err), unreachable(ctx, err)
 	}
 	defer resp.Body.Close()
 	if surplus.Load() {
-		return nil, false, errors.New("the decision point sent an answer before it was asked")
+		return a, false, errors.New("the decision point sent an answer before it was asked")
 	}
-	if err := checkHeader(resp, id); err != nil {
-		return nil, false, err
+	if err := checkHeader(resp, id, more); err != nil {
+		return a, false, err
 	}
-	answer, err = io.ReadAll(io.LimitReader(resp.Body, c.maxResponse+1))
+	received, err := io.ReadAll(io.LimitReader(resp.Body, c.maxResponse+1))
 	switch {
 	case err != nil:
-		return nil, false, unreachable(ctx, err)
-	case int64(len(answer)) > c.maxResponse:
-		return nil, false, fmt.Errorf("the answer of the decision point is larger than %d bytes", c.maxResponse)
+		return a, false, unreachable(ctx, err)
+	case int64(len(received)) > c.maxResponse:
+		return a, false, fmt.Errorf("the answer of the decision point is larger than %d bytes", c.maxResponse)
 	}
-	return answer, false, nil
+	return answer{resp.StatusCode, received}, false, nil
 }
 
 // setHeader sets the header of a request, and returns its request id. It refuses values that the transport would refuse with an

@@ -15,11 +15,13 @@ import (
 type Endpoints struct {
 	Evaluation, Evaluations                     string
 	SearchSubject, SearchResource, SearchAction string
+	GuardClaim                                  string // Wardkeeper's own
 }
 
 var standardEndpoints = Endpoints{
 	Evaluation: "/access/v1/evaluation", Evaluations: "/access/v1/evaluations",
 	SearchSubject: "/access/v1/search/subject", SearchResource: "/access/v1/search/resource", SearchAction: "/access/v1/search/action",
+	GuardClaim: "/v1/guards/claim",
 }
 
 // Metadata describes a decision point, in its own words (pdp/authzen/PROTOCOL.md section 9).
@@ -51,6 +53,7 @@ func (c *Client) Metadata(ctx context.Context) (Metadata, error) {
 		"policy_decision_point": &m.PolicyDecisionPoint, "access_evaluation_endpoint": &m.Endpoints.Evaluation,
 		"access_evaluations_endpoint": &m.Endpoints.Evaluations, "search_subject_endpoint": &m.Endpoints.SearchSubject,
 		"search_resource_endpoint": &m.Endpoints.SearchResource, "search_action_endpoint": &m.Endpoints.SearchAction,
+		"guard_claim_endpoint": &m.Endpoints.GuardClaim,
 	} {
 		text, ok := members[name].(string)
 		malformed = malformed || !ok && members[name] != nil
@@ -101,7 +104,7 @@ func (c *Client) use(m Metadata) error {
 	if err != nil || !c.socket && trimSlash(m.PolicyDecisionPoint) != c.base {
 		return errors.New("the metadata are those of another decision point: use the URL that they give as policy_decision_point")
 	}
-	for _, endpoint := range []*string{&m.Endpoints.Evaluation, &m.Endpoints.Evaluations, &m.Endpoints.SearchSubject, &m.Endpoints.SearchResource, &m.Endpoints.SearchAction} {
+	for _, endpoint := range []*string{&m.Endpoints.Evaluation, &m.Endpoints.Evaluations, &m.Endpoints.SearchSubject, &m.Endpoints.SearchResource, &m.Endpoints.SearchAction, &m.Endpoints.GuardClaim} {
 		if *endpoint == "" {
 			continue
 		}

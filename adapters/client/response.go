@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"regexp"
+	"slices"
 )
 
 // StatusError is an answer with a status other than 200. 401 means that the token is missing or wrong.
@@ -18,9 +19,9 @@ func (e *StatusError) Error() string {
 	return fmt.Sprintf("the decision point answered with status %d", e.Status)
 }
 
-// checkHeader checks everything about an answer but its body.
-func checkHeader(resp *http.Response, id string) error {
-	if resp.StatusCode != http.StatusOK {
+// checkHeader checks everything about an answer but its body. more are statuses that are accepted beside 200.
+func checkHeader(resp *http.Response, id string, more []int) error {
+	if resp.StatusCode != http.StatusOK && !slices.Contains(more, resp.StatusCode) {
 		return &StatusError{resp.StatusCode}
 	}
 	if resp.ProtoMajor != 1 {

@@ -101,11 +101,13 @@ type SearchResult struct {
 	Hits []Hit
 }
 
-// PageInfo describes a page. NextToken is empty on the last page. Total is nil if it is expensive to compute.
+// PageInfo describes a page. NextToken is empty on the last page. Total is nil if it is expensive to compute, or unknown because
+// users are missing.
 type PageInfo struct {
-	NextToken string
-	Count     int
-	Total     *int
+	NextToken  string
+	Count      int
+	Total      *int
+	Incomplete []string // the ids of users about whom nothing could be decided, because their records break a rule of the directory
 }
 
 // Hit is one result of a search: {type, id} with the requested properties, or an action's {name}. Obligations are those

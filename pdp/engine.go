@@ -27,8 +27,8 @@ type Config struct {
 	ServeData bool
 	// Recorder keeps a record of each answer. nil records nothing.
 	Recorder Recorder
-	// FleetKey seals the tokens that continue a list, and those of guards. nil leaves the former readable, and the latter to
-	// this process.
+	// FleetKey seals the tokens that continue a list, and those of guards. nil: a key of this process, so that no other one
+	// knows them.
 	FleetKey *fleetkey.Keys
 	Guards   GuardConfig
 }
@@ -43,7 +43,7 @@ type Engine struct {
 	evictor   *facts.Evictor
 	serveData bool
 	recorder  Recorder       // nil: nothing is recorded
-	keys      *fleetkey.Keys // nil: page tokens are not sealed
+	keys      *fleetkey.Keys // seal page tokens
 	guards    guards
 }
 
@@ -57,6 +57,9 @@ func New(cfg Config) *Engine {
 	}
 	if e.log == nil {
 		e.log = slog.Default()
+	}
+	if e.keys == nil {
+		e.keys = fleetkey.Random(slog.New(slog.DiscardHandler)) // what another process made is no attack
 	}
 	if e.stale == nil {
 		e.stale = func() bool { return false }

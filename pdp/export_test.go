@@ -60,11 +60,12 @@ func WithFleetKey(e *Engine, keys *fleetkey.Keys) *Engine {
 	return e
 }
 
-// Forged returns the hits of a resource search that continues at a forged token with the right checksum.
+// Forged returns the hits of a resource search that continues at a token with any content, sealed by the right key.
 func Forged(e *Engine, r SearchRequest, content string) []Hit {
 	var t struct {
 		ID     string `json:"i"`
-		Offset int    `json:"o"`
+		First  string `json:"f"`
+		Second string `json:"g"`
 		Limit  int    `json:"l"`
 	}
 	if json.Unmarshal([]byte(content), &t) != nil {
@@ -76,7 +77,7 @@ func Forged(e *Engine, r SearchRequest, content string) []Hit {
 		return nil
 	}
 	page.Limit = t.Limit
-	token, err := page.Token(facts.Cursor{ID: t.ID, Offset: t.Offset})
+	token, err := page.Token(facts.Cursor{ID: t.ID, First: t.First, Second: t.Second})
 	if err != nil {
 		return nil
 	}

@@ -27,6 +27,8 @@ const (
 type candidate struct {
 	hit    Hit
 	cursor facts.Cursor // the position right after the candidate
+	// suspended is the id of a user of whom it cannot be said whether this is a hit. The candidate then has nothing else.
+	suspended string
 	// matches reports whether the candidate is a hit.
 	matches func(ctx context.Context) (bool, error)
 	// decide returns the decision that the hit represents, for its obligations. It is called only for hits.
@@ -327,6 +329,8 @@ func (ev *evaluation) offered(ctx context.Context, r SearchRequest, list *listin
 	if err != nil {
 		return none, &Error{Kind: Internal, Message: "The policy's candidates could not be read.", Err: err}
 	}
+	slices.Sort(ids)
+	ids = slices.Compact(ids)
 	all := make([]candidate, len(ids))
 	for i, id := range ids {
 		all[i] = ev.newCandidate(list.kind, r, id)

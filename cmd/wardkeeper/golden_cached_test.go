@@ -83,9 +83,8 @@ func (o *documentOrigin) Organization(ctx context.Context, location string) (*me
 func (o *documentOrigin) Users(ctx context.Context, q facts.UserQuery) (list membership.RawUsers, err error) {
 	page, err := o.directory.Users(ctx, q)
 	list.More = page.More
-	for i, u := range page.Users {
+	for _, u := range page.Users {
 		list.Users = append(list.Users, membership.RawRecord{Record: o.users[u.ID()], Version: 1})
-		list.Offsets = append(list.Offsets, page.Cursors[i].Offset)
 	}
 	return list, err
 }

@@ -72,18 +72,49 @@ type UserQuery struct {
 	Limit      int    // at most this many; below 1 means 1,000
 }
 
-// Cursor is a position in a list of users: right after the user with this ID. If that user is no longer in the list, the
-// position is after the first Offset users of the list, unfiltered by text.
+// Cursor is a position in a list of users: right after a user with this id and these values, whether or not there is one
+// any more. So whatever happens to the last user of a page, the next page neither repeats nor skips anybody else.
 type Cursor struct {
-	ID     string
-	Offset int
+	ID string // "" is the beginning of the list
+	// First and Second are what the list is sorted by, not yet folded: family and given name, or the one value. "" is an
+	// absent value, and stands for a default location in another organization. Times are RFC 3339 in UTC.
+	First, Second string
+}
+
+// CursorAfter returns the position right after a user in a list of a whole directory.
+func (key SortKey) CursorAfter(u *UserRecord) Cursor {
+	c := Cursor{ID: u.ID}
+	switch key {
+	case SortUsername:
+		c.First = u.Username
+	case SortDefaultLocation:
+		c.First = u.DefaultLocation
+	case SortLastLogin:
+		if !u.LastLogin.IsZero() {
+			c.First = u.LastLogin.UTC().Format(time.RFC3339Nano)
+		}
+	default:
+		c.First, c.Second = u.Name.Family, u.Name.Given
+	}
+	return c
 }
 
 // Users is part of a list.
 type Users struct {
 	Users   []*User
 	Cursors []Cursor // the position right after each of Users
-	More    bool     // more users follow
+	// Suspended are the ids of users of the list by whom nothing may be decided, each with the number of Users before it.
+	Suspended []SuspendedUser
+	More      bool // the list continues after Next
+	// Next is behind all users that were looked at. A source bounds the work of a query, and so can find fewer users than
+	// the limit, even none, before the end of the list.
+	Next Cursor
+}
+
+// SuspendedUser is the place in a list of a user who cannot be used, because the record breaks a rule of the directory.
+type SuspendedUser struct {
+	ID     string
+	Before int // Users that come before
 }
 
 // LocationQuery asks for some of the locations at or beneath a location, by ascending id.

@@ -79,6 +79,12 @@ func appendSearchResult(out []byte, r *pdp.SearchResult) (_ []byte, err error) {
 		if p.Total != nil {
 			out = strconv.AppendInt(append(out, `,"total":`...), int64(*p.Total), 10)
 		}
+		for i, id := range p.Incomplete {
+			out = authzen.AppendString(append(out, [...]string{`,"properties":{"incomplete":[`, `,`}[min(i, 1)]...), id)
+		}
+		if len(p.Incomplete) > 0 {
+			out = append(out, "]}"...)
+		}
 		out = append(out, "},"...)
 	}
 	out = append(out, `"results":[`...)

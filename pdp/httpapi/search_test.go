@@ -82,3 +82,9 @@ func TestSearchFails(t *testing.T) {
 	assert.Contains(t, h.post("/access/v1/search/action", `{"page":{"limit":-1},`+question[1:]).requireError(t, 400), `"limit" is not a valid number of results`)
 	assert.Contains(t, h.post("/access/v1/search/subject", `{"subject":{"type":"user"},"action":{"name":"x"},"resource":{"type":"t"}}`).requireError(t, 400), `"id" is missing at /resource`)
 }
+
+func TestUsersOfWhomNothingCanBeSaidAreNamed(t *testing.T) {
+	out, err := appendSearchResult(nil, &pdp.SearchResult{Page: &pdp.PageInfo{Count: 1, Incomplete: []string{"jane", `a"b`}}, Hits: []pdp.Hit{{Type: "user", ID: "bob"}}})
+	assert.NoError(t, err)
+	assert.JSONEq(t, `{"page": {"next_token": "", "count": 1, "properties": {"incomplete": ["jane", "a\"b"]}}, "results": [{"type": "user", "id": "bob"}]}`, string(out))
+}

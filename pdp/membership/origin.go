@@ -54,9 +54,10 @@ func ValidHistory(text string) bool {
 // RawUsers is a page of a list of users.
 type RawUsers struct {
 	Users []RawRecord
-	// Offsets has the position of each of Users in the list before it is filtered by text, starting at 1.
-	Offsets []int
-	More    bool // whether more users follow this page
+	More  bool // the list continues
+	// Next is where it continues; the zero Cursor is right after the last of Users. An origin that bounds the work of a query
+	// needs it, because such a query can find fewer users than the limit, even none, before the end of the list.
+	Next facts.Cursor
 }
 
 // Limits of the results of an [Origin].

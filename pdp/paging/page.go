@@ -17,6 +17,9 @@ const DefaultLimit = 100
 const (
 	maxLimit  = 1000
 	maxNumber = 1_000_000
+	// maxSkipped bounds the hits before a page that is asked for by number, because each of them is decided. A token costs
+	// the same anywhere in a list.
+	maxSkipped = 10_000
 )
 
 // Page has the paging parameters of a search.
@@ -35,7 +38,7 @@ type Page struct {
 	search   string
 	question authzen.Evaluation
 	page     *authzen.Page
-	keys     *fleetkey.Keys // nil: tokens are not sealed
+	keys     *fleetkey.Keys
 }
 
 // An Error says what is wrong with a page, in a sentence for the caller.
@@ -51,8 +54,7 @@ var (
 )
 
 // Read reads the page of a search, whose properties the decoder does not check; nil asks for the defaults. The tokens of
-// the list are bound to the kind of search and to its question, and sealed by the fleet's keys, if it has any. The error is
-// an [*Error].
+// the list are bound to the kind of search and to its question, and sealed by the keys. The error is an [*Error].
 func Read(search string, question authzen.Evaluation, page *authzen.Page, keys *fleetkey.Keys) (*Page, error) {
 	p := &Page{Sort: facts.SortName, Limit: DefaultLimit, search: search, question: question, page: page, keys: keys}
 	if page == nil {
@@ -76,7 +78,18 @@ func Read(search string, question authzen.Evaluation, page *authzen.Page, keys *
 		p.Resumed = true
 		return p, p.resume(page.Token)
 	}
+	if p.Skipped() > maxSkipped {
+		return nil, fault("The member \"page\" has more than %d hits before it at /page/properties: continue the list by its tokens.", maxSkipped)
+	}
 	return p, nil
+}
+
+// Skipped returns how many hits come before the page.
+func (p *Page) Skipped() int {
+	if p.Number <= 1 || p.Resumed {
+		return 0
+	}
+	return (p.Number - 1) * p.Limit
 }
 
 func (p *Page) readProperty(name string, value any) error {

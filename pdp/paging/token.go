@@ -12,23 +12,28 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/fleetkey"
 )
 
-// maxToken bounds the length of a token in bytes. A token with the longest id is shorter.
+// maxToken bounds the length of a token in bytes.
 const maxToken = 16 << 10
 
 // token is the position where a list continues. It grants no right: each candidate is decided again when the list is
 // resumed. It continues only the list that it was made for: sum binds it to the request that began the list and to its own
-// content. With a fleet key it is sealed too, so that callers can neither read nor make one. A random key of the process
-// would not do: behind a load balancer, another sidecar may get the next request.
+// content. It is sealed, so that callers can neither read nor make one: it has what the list is sorted by.
 type token struct {
 	ID     string `json:"i"`
-	Offset int    `json:"o"`
+	First  string `json:"f,omitempty"`
+	Second string `json:"g,omitempty"`
 	Limit  int    `json:"l"`
 	Sum    []byte `json:"s"`
 }
 
-// Token returns the token that continues the list after a candidate. It fails if the request cannot be encoded.
+// Token returns the token that continues the list after a candidate. It fails if the request cannot be encoded, or the
+// values that the candidate is sorted by are too long for a token.
 func (p *Page) Token(last facts.Cursor) (string, error) {
-	return p.encode(token{ID: last.ID, Offset: last.Offset, Limit: p.Limit})
+	text, err := p.encode(token{ID: last.ID, First: last.First, Second: last.Second, Limit: p.Limit})
+	if err == nil && len(text) > maxToken {
+		err = fault("the list cannot be continued: what the last hit is sorted by is too long")
+	}
+	return text, err
 }
 
 // resume starts the page at the position of a token. A request without a limit keeps the limit of the token.
@@ -38,10 +43,10 @@ func (p *Page) resume(sent string) error {
 	if err != nil {
 		return refused
 	}
-	if t.Offset < 0 || t.Limit < 0 || t.Limit > maxLimit || p.page.Limit != nil && p.Limit != t.Limit {
+	if t.Limit < 0 || t.Limit > maxLimit || p.page.Limit != nil && p.Limit != t.Limit {
 		return refused
 	}
-	p.After, p.Limit = facts.Cursor{ID: t.ID, Offset: t.Offset}, t.Limit
+	p.After, p.Limit = facts.Cursor{ID: t.ID, First: t.First, Second: t.Second}, t.Limit
 	return nil
 }
 
@@ -51,10 +56,7 @@ func (p *Page) encode(t token) (string, error) {
 	if err != nil {
 		return "", fault("the request cannot be continued: %v", err)
 	}
-	if p.keys != nil {
-		data = p.keys.Seal(fleetkey.PageToken, data)
-	}
-	return base64.RawURLEncoding.EncodeToString(data), nil
+	return base64.RawURLEncoding.EncodeToString(p.keys.Seal(fleetkey.PageToken, data)), nil
 }
 
 // plain returns a token that continues this list, before it is sealed.
@@ -81,10 +83,8 @@ func (p *Page) decode(sent string) (t token, err error) {
 	if base64.RawURLEncoding.EncodeToString(data) != sent { // decoding ignores line breaks and the bits of a last, incomplete byte
 		return t, errToken
 	}
-	if p.keys != nil {
-		if data, err = p.keys.Open(fleetkey.PageToken, data); err != nil {
-			return t, err
-		}
+	if data, err = p.keys.Open(fleetkey.PageToken, data); err != nil {
+		return t, err
 	}
 	if err := json.Unmarshal(data, &t); err != nil {
 		return t, err
@@ -103,7 +103,7 @@ func (p *Page) sum(t token) ([]byte, error) {
 		properties = authzen.Normalized(p.page.Properties)
 	}
 	all := append([]any{p.search}, p.question.Canonical()...)
-	data, err := json.Marshal(append(all, properties, t.ID, t.Offset, t.Limit))
+	data, err := json.Marshal(append(all, properties, t.ID, t.First, t.Second, t.Limit))
 	if err != nil {
 		return nil, err
 	}

@@ -186,10 +186,9 @@ func (o *fakeOrigin) Organization(ctx context.Context, location string) (s *memb
 
 func (o *fakeOrigin) Users(ctx context.Context, q facts.UserQuery) (list membership.RawUsers, err error) {
 	err = o.ask(ctx, membership.Key{}, func() {
-		for i, id := range slices.Sorted(maps.Keys(o.users)) {
+		for _, id := range slices.Sorted(maps.Keys(o.users)) {
 			if id > q.After.ID {
 				list.Users = append(list.Users, *o.rawRecord(membership.Key{Kind: membership.UserRecord, ID: id}, o.users[id]))
-				list.Offsets = append(list.Offsets, i+1)
 			}
 		}
 	})

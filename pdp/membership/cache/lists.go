@@ -9,9 +9,13 @@ import (
 
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/freshness"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
-var errOffsets = errors.New("the origin delivered a list whose offsets do not match its users")
+var (
+	errTooMany = errors.New("the origin delivered more of a list than it was asked for")
+	errNowhere = errors.New("the origin delivered nothing of a list, and not where it continues")
+)
 
 var errListedTwice = errors.New("the origin delivered a record twice in one list")
 
@@ -23,8 +27,12 @@ func (v *cachedView) Users(ctx context.Context, q facts.UserQuery) (facts.Users,
 	q.Limit = membership.PageLimit(q.Limit)
 	began := v.c.tracker.BeginFetch()
 	raw, err := v.c.origin.Users(ctx, q)
-	if err == nil && (len(raw.Users) != len(raw.Offsets) || len(raw.Users) > q.Limit) {
-		err = errOffsets
+	switch {
+	case err != nil:
+	case len(raw.Users) > q.Limit:
+		err = errTooMany
+	case raw.More && len(raw.Users) == 0 && raw.Next.ID == "":
+		err = errNowhere
 	}
 	if err != nil {
 		return facts.Users{}, unavailable(ctx, err)
@@ -32,24 +40,41 @@ func (v *cachedView) Users(ctx context.Context, q facts.UserQuery) (facts.Users,
 	page := facts.Users{More: raw.More}
 	listed := make(map[string]*viewedUser, len(raw.Users))
 	for i := range raw.Users {
-		s, err := v.listedUser(ctx, raw.Users[i], began)
+		e, err := v.c.userEntry(v.need, membership.Key{Kind: membership.UserRecord}, raw.Users[i], began, nil)
+		if err != nil {
+			if err = v.suspend(&page, listed, raw.Users[i], err); err != nil {
+				return facts.Users{}, err
+			}
+			continue
+		}
+		if page.Next, err = v.cursorAfter(ctx, &e.user.record.UserRecord, q); err != nil {
+			return facts.Users{}, err
+		}
+		s, err := v.listedUser(ctx, e)
 		if err != nil {
 			return facts.Users{}, err
 		}
+		if listed[e.Key.ID] != nil {
+			return facts.Users{}, unavailable(ctx, fmt.Errorf("user %s: %w", membership.Quote(e.Key.ID), errListedTwice))
+		}
+		listed[e.Key.ID] = s
 		if s.err != nil {
-			if err := v.mayList(ctx, s, q.Beneath); err != nil {
+			switch ok, err := v.mayList(ctx, s, q.Beneath); {
+			case err != nil:
 				return facts.Users{}, err
+			case !ok:
+				page.Suspended = append(page.Suspended, facts.SuspendedUser{ID: e.Key.ID, Before: len(page.Users)})
+				continue
 			}
 		}
 		if s.user == nil {
 			return facts.Users{}, unavailable(ctx, errChanging) // it was listed and is gone: the caller should read the list again
 		}
-		if listed[s.user.ID()] != nil {
-			return facts.Users{}, unavailable(ctx, fmt.Errorf("user %s: %w", membership.Quote(s.user.ID()), errListedTwice))
-		}
-		listed[s.user.ID()] = s
 		page.Users = append(page.Users, s.user)
-		page.Cursors = append(page.Cursors, facts.Cursor{ID: s.user.ID(), Offset: raw.Offsets[i]})
+		page.Cursors = append(page.Cursors, page.Next)
+	}
+	if raw.Next.ID != "" {
+		page.Next = raw.Next
 	}
 	v.mu.Lock()
 	v.listed = listed
@@ -57,12 +82,25 @@ func (v *cachedView) Users(ctx context.Context, q facts.UserQuery) (facts.Users,
 	return page, nil
 }
 
-// listedUser returns one user of a list, in the state that the view has returned before, if any.
-func (v *cachedView) listedUser(ctx context.Context, raw membership.RawRecord, began freshness.Provenance) (*viewedUser, error) {
-	e, err := v.c.userEntry(v.need, membership.Key{Kind: membership.UserRecord}, raw, began, nil)
-	if err != nil {
-		return nil, err
+// cursorAfter returns the position right after a user in a list, by the record that was listed: the view may know another
+// state of the user, which would be another position.
+func (v *cachedView) cursorAfter(ctx context.Context, rec *facts.UserRecord, q facts.UserQuery) (facts.Cursor, error) {
+	c := q.Sort.CursorAfter(rec)
+	if q.Sort != facts.SortDefaultLocation || q.Beneath == "" || c.First == "" {
+		return c, nil
 	}
+	list, err := v.organization(ctx, q.Beneath)
+	if err != nil {
+		return c, err
+	}
+	if list.tree == nil || !list.tree.Has(c.First) {
+		c.First = ""
+	}
+	return c, nil
+}
+
+// listedUser returns one user of a list, in the state that the view has returned before, if any.
+func (v *cachedView) listedUser(ctx context.Context, e *entry) (*viewedUser, error) {
 	v.mu.Lock()
 	before := v.users[e.Key.ID]
 	v.mu.Unlock()
@@ -79,17 +117,38 @@ func (v *cachedView) listedUser(ctx context.Context, raw membership.RawRecord, b
 	return v.join(ctx, e)
 }
 
-// mayList returns an error if a user must not be used in the organization whose list is read.
-func (v *cachedView) mayList(ctx context.Context, s *viewedUser, beneath string) error {
-	if s.user == nil || beneath == "" {
-		return s.err
+// suspend adds a user whose record cannot be read, for the given reason. It returns the reason if it is not the record, or if
+// the record does not even have an id.
+func (v *cachedView) suspend(page *facts.Users, listed map[string]*viewedUser, raw membership.RawRecord, reason error) error {
+	s, isRecord := errors.AsType[*facts.Suspended](reason)
+	id := record.IDOf(raw.Record)
+	if !isRecord || !facts.ValidID(id) || listed[id] != nil {
+		return reason
 	}
-	e, err := v.validOrganization(ctx, beneath)
-	switch {
-	case err != nil:
-		return err
-	case e.tree == nil || s.user.SuspendedIn(e.tree.Root.ID()) != nil:
-		return s.err
-	}
+	v.c.quarantine.add(v.need.validator, membership.Key{Kind: membership.UserRecord, ID: id}, s.Err)
+	listed[id] = &viewedUser{err: reason}
+	page.Suspended = append(page.Suspended, facts.SuspendedUser{ID: id, Before: len(page.Users)})
 	return nil
+}
+
+// mayList reports whether a user may be used in the organization whose list is read. The error is one of that organization, or
+// that another could not be fetched.
+func (v *cachedView) mayList(ctx context.Context, s *viewedUser, beneath string) (bool, error) {
+	root := facts.AnyOrganization
+	if beneath != "" {
+		e, err := v.validOrganization(ctx, beneath)
+		if err != nil {
+			return false, err
+		}
+		if e.tree != nil {
+			root = e.tree.Root.ID()
+		}
+	}
+	switch {
+	case s.user != nil && s.user.SuspendedIn(root) == nil:
+		return true, nil
+	case s.outage:
+		return false, s.err
+	}
+	return false, nil
 }

@@ -30,6 +30,8 @@ type viewedUser struct {
 	user  *facts.User
 	entry *entry
 	err   error // why the user must not be used, at least in some organizations
+	// outage says that err may be no fault of the record: an organization could not be fetched.
+	outage bool
 }
 
 var _ facts.View = (*cachedView)(nil)
@@ -138,7 +140,7 @@ func (v *cachedView) join(ctx context.Context, e *entry) (*viewedUser, error) {
 	if _, own := s.Err.(*record.Faults); own {
 		v.c.quarantine.add(e.validator, e.Key, s.Err)
 	} else if missing != nil {
-		return &viewedUser{user: s.User, entry: e, err: unavailable(ctx, &facts.Suspended{User: s.User, Err: missing})}, nil
+		return &viewedUser{user: s.User, entry: e, outage: true, err: unavailable(ctx, &facts.Suspended{User: s.User, Err: missing})}, nil
 	}
 	return &viewedUser{user: s.User, entry: e, err: quarantined(e.Key, err)}, nil
 }

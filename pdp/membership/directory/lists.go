@@ -24,11 +24,21 @@ const orderCount = 2 * len(membership.SortKeys)
 // One ranking of all users serves every location, unless organizations see different values of a sort key. Then each
 // organization has its own.
 type ranking struct {
-	once    sync.Once
-	all     bool    // includes all users of the directory
-	members []int32 // if not all: the users, ascending
-	users   []int32 // by rank
-	ranks   []int32 // by user; by index in members if not all
+	once       sync.Once
+	all        bool    // includes all users of the directory
+	members    []int32 // if not all: the users, ascending
+	users      []int32 // by rank
+	ranks      []int32 // by user; by index in members if not all
+	sortedBy   func(user int32) sortValues
+	descending bool
+}
+
+// sortValues are what a user is sorted by, then the id. Each is empty if absent.
+type sortValues struct{ first, second string }
+
+// compare compares two users by their sort values and ids.
+func (r *ranking) compare(a, b sortValues, aID, bID string) int {
+	return cmp.Or(absentLast(a.first, b.first, r.descending), absentLast(a.second, b.second, r.descending), strings.Compare(aID, bID))
 }
 
 // rankingKey identifies the ranking of one organization.
@@ -49,23 +59,20 @@ func (r *ranking) rank(user int32) (int32, bool) {
 	return r.ranks[at], true
 }
 
-// build ranks users by the two sort values that sortedBy returns for each user.
-func (r *ranking) build(users []int32, sortedBy func(user int32) (first, second string), descending bool) {
+// build ranks users by the values that sortedBy returns for each user.
+func (r *ranking) build(users []int32, sortedBy func(user int32) sortValues, descending bool) {
+	r.sortedBy, r.descending = sortedBy, descending
 	type entry struct {
-		first, second string
-		user, at      int32
+		sortValues
+		user, at int32
 	}
 	entries := make([]entry, len(users))
 	for i, user := range users {
-		entries[i].user, entries[i].at = user, int32(i)
-		entries[i].first, entries[i].second = sortedBy(user)
+		entries[i] = entry{sortedBy(user), user, int32(i)}
 	}
 	slices.SortFunc(entries, func(a, b entry) int {
-		return cmp.Or(
-			absentLast(a.first, b.first, descending),
-			absentLast(a.second, b.second, descending),
-			cmp.Compare(a.user, b.user), // user numbers are in the order of the ids
-		)
+		// User numbers are in the order of the ids.
+		return cmp.Or(r.compare(a.sortValues, b.sortValues, "", ""), cmp.Compare(a.user, b.user))
 	})
 	r.users = make([]int32, len(users))
 	r.ranks = make([]int32, len(users))
@@ -86,18 +93,13 @@ func absentLast(a, b string, descending bool) int {
 	return strings.Compare(a, b)
 }
 
-// sortedBy returns the two values by which a user is sorted. Each is empty if absent.
-func sortedBy(u *facts.User, key facts.SortKey) (first, second string) {
-	rec := u.Record()
-	switch key {
-	case facts.SortUsername:
-		return facts.Fold(rec.Username), ""
-	case facts.SortDefaultLocation:
-		return facts.Fold(rec.DefaultLocation), ""
-	case facts.SortLastLogin:
-		return sortableTime(rec.LastLogin), ""
+// valuesAt returns the values of a position in a list.
+func valuesAt(c facts.Cursor, key facts.SortKey) sortValues {
+	if key == facts.SortLastLogin {
+		at, _ := time.Parse(time.RFC3339Nano, c.First)
+		return sortValues{first: sortableTime(at)}
 	}
-	return facts.Fold(rec.Name.Family), facts.Fold(rec.Name.Given)
+	return sortValues{facts.Fold(c.First), facts.Fold(c.Second)}
 }
 
 // sortableTime encodes a time so that the strings have the order of the times. The zero time is empty.
@@ -137,7 +139,7 @@ func (d *Directory) ranking(key listKey) (*ranking, bool) {
 				all[i] = int32(i)
 			}
 			r.all = true
-			r.build(all, func(user int32) (string, string) { return sortedBy(d.users[user], by) }, descending)
+			r.build(all, func(user int32) sortValues { return valuesAt(d.cursorAfter(user, by, ""), by) }, descending)
 		})
 		return r, true
 	}
@@ -147,15 +149,21 @@ func (d *Directory) ranking(key listKey) (*ranking, bool) {
 	r := kept.(*ranking)
 	r.once.Do(func() {
 		r.members = d.usersBeneath(d.Ordinal[organization])
-		r.build(r.members, func(user int32) (first, second string) {
-			u := d.users[user]
-			if l := d.ByID(u.Record().DefaultLocation); l == nil || l.Organization() != organization {
-				return "", ""
-			}
-			return sortedBy(u, by)
-		}, descending)
+		r.build(r.members, func(user int32) sortValues { return valuesAt(d.cursorAfter(user, by, organization), by) }, descending)
 	})
 	return r, true
+}
+
+// cursorAfter returns the position right after a user in a list of an organization, or of the directory.
+func (d *Directory) cursorAfter(user int32, by facts.SortKey, organization string) facts.Cursor {
+	rec := d.users[user].Record()
+	c := by.CursorAfter(&rec)
+	if by == facts.SortDefaultLocation && organization != "" {
+		if l := d.ByID(c.First); l == nil || l.Organization() != organization {
+			c.First = ""
+		}
+	}
+	return c
 }
 
 // listRanks returns the ranks of the users of a list, ascending. It builds a list on first use and keeps it.
@@ -204,10 +212,14 @@ func (d *Directory) Users(ctx context.Context, q facts.UserQuery) (facts.Users, 
 		return facts.Users{}, nil
 	}
 	ranks := d.listRanks(key, r)
+	by, organization := membership.SortKeys[order/2], ""
+	if q.Beneath != "" {
+		organization = d.All[d.Ordinal[q.Beneath]].Organization()
+	}
 	matches := d.search.matcher(q.Text)
 	size := membership.PageLimit(q.Limit)
 	var page facts.Users
-	for i := d.indexAfter(ranks, r, q.After); i < len(ranks); i++ {
+	for i := d.indexAfter(ranks, r, q.After, by); i < len(ranks); i++ {
 		if i%4096 == 0 && ctx.Err() != nil {
 			return facts.Users{}, &pdp.Error{Kind: pdp.Timeout, Message: "It took too long to decide this.", Err: ctx.Err()}
 		}
@@ -219,24 +231,27 @@ func (d *Directory) Users(ctx context.Context, q facts.UserQuery) (facts.Users, 
 			page.More = true
 			break
 		}
-		u := d.users[user]
-		page.Users = append(page.Users, u)
-		page.Cursors = append(page.Cursors, facts.Cursor{ID: u.ID(), Offset: i + 1})
+		page.Users = append(page.Users, d.users[user])
+		page.Next = d.cursorAfter(user, by, organization)
+		page.Cursors = append(page.Cursors, page.Next)
 	}
 	return page, nil
 }
 
-// indexAfter returns the index in a list at which it continues after a cursor: behind the cursor's user or, if that user
-// is no longer in the list, at the cursor's offset.
-func (d *Directory) indexAfter(ranks []int32, r *ranking, after facts.Cursor) int {
-	if user, ok := d.userAt[after.ID]; ok {
-		if rank, ok := r.rank(user); ok {
-			if i, ok := slices.BinarySearch(ranks, rank); ok {
-				return i + 1
-			}
-		}
+// indexAfter returns the index in a list at which it continues after a cursor.
+func (d *Directory) indexAfter(ranks []int32, r *ranking, after facts.Cursor, by facts.SortKey) int {
+	if after.ID == "" {
+		return 0
 	}
-	return min(max(after.Offset, 0), len(ranks))
+	values := valuesAt(after, by)
+	i, _ := slices.BinarySearchFunc(ranks, after.ID, func(rank int32, id string) int {
+		user := r.users[rank]
+		if r.compare(r.sortedBy(user), values, d.users[user].ID(), id) <= 0 {
+			return -1
+		}
+		return 1
+	})
+	return i
 }
 
 // searchTexts contains the texts that a text filter searches. They are built on first use.

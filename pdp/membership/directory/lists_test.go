@@ -127,6 +127,11 @@ func TestDefaultLocationInAnotherOrganizationDoesNotAffectTheOrder(t *testing.T)
 		require.NoError(t, err)
 		return strings.Join(ids(page.Users), "")
 	}
+	after := func(beneath string, i int) facts.Cursor {
+		page, err := d.Users(context.Background(), facts.UserQuery{Beneath: beneath, Sort: facts.SortDefaultLocation})
+		require.NoError(t, err)
+		return page.Cursors[i]
+	}
 	for _, c := range []struct{ beneath, ascending, descending string }{
 		{"", "dbca", "acbd"},
 		{"metro", "cabd", "acbd"},
@@ -136,7 +141,7 @@ func TestDefaultLocationInAnotherOrganizationDoesNotAffectTheOrder(t *testing.T)
 	} {
 		assert.Equal(t, c.ascending, list(c.beneath, false, facts.Cursor{}), c.beneath)
 		assert.Equal(t, c.descending, list(c.beneath, true, facts.Cursor{}), c.beneath)
-		assert.Equal(t, c.ascending[2:], list(c.beneath, false, facts.Cursor{ID: c.ascending[1:2]}), c.beneath)
+		assert.Equal(t, c.ascending[2:], list(c.beneath, false, after(c.beneath, 1)), c.beneath)
 	}
 	assert.Empty(t, list("grp", false, facts.Cursor{ID: "a"}), "the list is empty, and the user of the cursor is not in it")
 	cachedLists := func() (n int) {
@@ -152,44 +157,34 @@ func TestDefaultLocationInAnotherOrganizationDoesNotAffectTheOrder(t *testing.T)
 	assert.Equal(t, before, cachedLists(), "nothing is kept of unknown locations")
 }
 
-func TestCursorFollowsItsUserElseItsOffset(t *testing.T) {
+// A list continues where the user of the cursor would be, whatever has become of that user.
+func TestListContinuesWhereTheUserOfTheCursorWouldBe(t *testing.T) {
 	ctx := context.Background()
 	d := mixedDirectory(t, 8, 100)
-	q := facts.UserQuery{Beneath: "metro", Sort: facts.SortUsername, Limit: 5, After: facts.Cursor{}}
-	page, err := d.Users(ctx, q)
-	require.NoError(t, err)
-	whole := ids(expectedList(d, q))
-	for i, c := range page.Cursors {
-		assert.Equal(t, facts.Cursor{ID: whole[i], Offset: i + 1}, c)
-	}
-	next := func(c facts.Cursor) string {
-		q.After = c
-		page, err := d.Users(ctx, q)
-		require.NoError(t, err)
-		if len(page.Users) == 0 {
-			return ""
+	for _, sort := range membership.SortKeys {
+		for _, descending := range []bool{false, true} {
+			q := facts.UserQuery{Beneath: "metro", Sort: sort, Descending: descending}
+			whole, err := d.Users(ctx, q)
+			require.NoError(t, err)
+			require.Equal(t, ids(expectedList(d, q)), ids(whole.Users))
+			for i, c := range whole.Cursors {
+				q.After = c
+				rest, err := d.Users(ctx, q)
+				require.NoError(t, err)
+				require.Equal(t, ids(whole.Users[i+1:]), ids(rest.Users), "%+v", q)
+				q.After.ID += "!" // a user who is gone, right behind
+				rest, err = d.Users(ctx, q)
+				require.NoError(t, err)
+				require.Equal(t, ids(whole.Users[i+1:]), ids(rest.Users), "%+v", q)
+				q.After.ID = "!" // and before those who are sorted by the same
+				rest, err = d.Users(ctx, q)
+				require.NoError(t, err)
+				require.Greater(t, len(rest.Users), len(whole.Users[i+1:]), "%+v", q)
+				require.Equal(t, [2]string{facts.Fold(c.First), facts.Fold(c.Second)},
+					[2]string{facts.Fold(rest.Cursors[0].First), facts.Fold(rest.Cursors[0].Second)}, "%+v", q)
+			}
 		}
-		return page.Users[0].ID()
 	}
-	assert.Equal(t, whole[4], next(facts.Cursor{ID: whole[3], Offset: 1}), "the user is in the list: the offset is ignored")
-	assert.Equal(t, whole[4], next(facts.Cursor{ID: "left", Offset: 4}), "the user does not exist: the offset is used")
-	elsewhere := firstUserBeneath(t, d, "grp")
-	assert.Equal(t, whole[4], next(facts.Cursor{ID: elsewhere, Offset: 4}), "the user is not in this list: the offset is used")
-	assert.Equal(t, whole[0], next(facts.Cursor{ID: "left", Offset: -4}))
-	assert.Empty(t, next(facts.Cursor{ID: "left", Offset: 1 << 40}))
-	filtered, err := d.Users(ctx, facts.UserQuery{Beneath: "metro", Text: "@example"})
-	require.NoError(t, err)
-	whole = ids(expectedList(d, facts.UserQuery{Beneath: "metro"}))
-	require.NotEqual(t, whole[:len(filtered.Users)], ids(filtered.Users))
-	for i, c := range filtered.Cursors {
-		assert.Equal(t, slices.Index(whole, filtered.Users[i].ID())+1, c.Offset, "offsets count the unfiltered list")
-	}
-}
-
-func firstUserBeneath(t *testing.T, d *Directory, location string) string {
-	page, err := d.Users(context.Background(), facts.UserQuery{Beneath: location, Limit: 1})
-	require.NoError(t, err)
-	return page.Users[0].ID()
 }
 
 func TestUsersRefusesUnknownSortKeyAndCanceledContext(t *testing.T) {

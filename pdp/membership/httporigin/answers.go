@@ -47,23 +47,15 @@ func readOrganizationAnswer(body []byte) (r membership.RawRecord, err error) {
 	return r, err
 }
 
-// readListAnswer decodes at most limit users whose offsets are greater than before.
-func readListAnswer(body []byte, limit, before int) (l membership.RawUsers, err error) {
+// readListAnswer decodes at most limit users.
+func readListAnswer(body []byte, limit int) (l membership.RawUsers, err error) {
 	err = readEnvelope(body, func(e *envelope) []member {
 		return []member{
 			{"users", true, func() error {
 				return e.list(limit, func() error {
 					var r membership.RawRecord
-					var offset uint64
-					err := e.object(append(e.userMembers(&r), member{"offset", false, e.number(&offset)})...)
-					if offset == 0 {
-						offset = uint64(before) + 1
-					}
-					if err == nil && len(l.Users) > 0 && int(offset) <= before {
-						err = errors.New("offset: it is not greater than the one before")
-					}
-					before = int(offset)
-					l.Users, l.Offsets = append(l.Users, r), append(l.Offsets, before)
+					err := e.object(e.userMembers(&r)...)
+					l.Users = append(l.Users, r)
 					return err
 				})
 			}},

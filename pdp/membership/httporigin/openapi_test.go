@@ -166,8 +166,8 @@ func TestOpenAPIAndDecoderAgree(t *testing.T) {
 		{"/users/by-username?username=a", `{"users": [{"user": {"id": "a"}, "offset": 1}]}`, false},
 		{"/users/by-username?username=a", `{"users": [{"id": "a"}]}`, false},
 		{"/users?sort=name&order=asc&limit=5", `{"users": [], "more": false}`, true},
-		{"/users?sort=name&order=asc&limit=5", `{"users": [{"user": {"id": "a"}, "offset": 1}], "more": true}`, true},
-		{"/users?sort=name&order=asc&limit=5", `{"users": [{"user": {"id": "a"}, "offset": 0}], "more": true}`, false},
+		{"/users?sort=name&order=asc&limit=5", `{"users": [{"user": {"id": "a"}, "version": 1}], "more": true}`, true},
+		{"/users?sort=name&order=asc&limit=5", `{"users": [{"user": {"id": "a"}, "version": 0}], "more": true}`, false},
 		{"/users?sort=name&order=asc&limit=5", `{"users": []}`, false},
 		{"/users?sort=name&order=asc&limit=5", `{"users": {}, "more": false}`, false},
 		{"/organizations/by-location?id=a", `{"locations": [{"id": "a", "kind": "vendor", "model": "vendor"}], "version": 1}`, true},
@@ -194,7 +194,7 @@ func TestOpenAPIAndDecoderAgree(t *testing.T) {
 		case "/membership/users/by-username":
 			_, err = readUsersAnswer([]byte(c.body))
 		case "/membership/users":
-			_, err = readListAnswer([]byte(c.body), 5, 0)
+			_, err = readListAnswer([]byte(c.body), 5)
 		case "/membership/organizations/by-location":
 			_, err = readOrganizationAnswer([]byte(c.body))
 		case "/membership/locations":

@@ -17,7 +17,6 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/rotation"
 
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
-	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 	"github.com/wardkeeper/wardkeeper/pdp/outage"
 )
 
@@ -110,7 +109,7 @@ func (h *Origin) UserByUsername(ctx context.Context, username string) (found []m
 }
 
 // Users implements [membership.Origin]. It returns an error of kind [pdp.Invalid] for an unknown order or a text that is
-// too long. The list ends early after 64 MiB.
+// too long. A page has at most 1,000 users.
 func (h *Origin) Users(ctx context.Context, q facts.UserQuery) (membership.RawUsers, error) {
 	q.Sort = cmp.Or(q.Sort, facts.SortName)
 	switch {
@@ -121,31 +120,7 @@ func (h *Origin) Users(ctx context.Context, q facts.UserQuery) (membership.RawUs
 	case q.Beneath != "" && !facts.ValidID(q.Beneath):
 		return membership.RawUsers{}, nil
 	}
-	q.Limit = membership.PageLimit(q.Limit)
-	var all membership.RawUsers
-	for bytes := 0; ; {
-		page, err := h.fetchPage(ctx, q)
-		if err != nil {
-			return membership.RawUsers{}, err
-		}
-		all.Users, all.Offsets = append(all.Users, page.Users...), append(all.Offsets, page.Offsets...)
-		all.More = page.More
-		for _, r := range page.Users {
-			bytes += len(r.Record)
-		}
-		q.Limit -= len(page.Users)
-		if !page.More || q.Limit == 0 || bytes >= maxListBytes {
-			return all, nil
-		}
-		last := len(page.Users) - 1
-		q.After = facts.Cursor{ID: record.IDOf(page.Users[last].Record), Offset: page.Offsets[last]}
-	}
-}
-
-// fetchPage fetches the first page of a query.
-func (h *Origin) fetchPage(ctx context.Context, q facts.UserQuery) (page membership.RawUsers, err error) {
-	n := min(q.Limit, pageSize)
-	before := min(max(q.After.Offset, 0), pdp.MaxVersion)
+	n := min(membership.PageLimit(q.Limit), pageSize)
 	order := "asc"
 	if q.Descending {
 		order = "desc"
@@ -159,18 +134,25 @@ func (h *Origin) fetchPage(ctx context.Context, q facts.UserQuery) (page members
 	}
 	if facts.ValidID(q.After.ID) {
 		query += "&after=" + escape(q.After.ID)
+		if q.After.First != "" {
+			query += "&after_value=" + escape(q.After.First)
+		}
+		if q.After.Second != "" {
+			query += "&after_given=" + escape(q.After.Second)
+		}
 	}
-	if before > 0 {
-		query += "&offset=" + strconv.Itoa(before)
-	}
-	err = h.do(ctx, request{
+	var page membership.RawUsers
+	err := h.do(ctx, request{
 		path: "/users", query: query, maxBytes: min(n*(membership.MaxRecord+envelopeBytes), maxListBytes),
 		read: func(body []byte) (err error) {
-			page, err = readListAnswer(body, n, before)
+			page, err = readListAnswer(body, n)
 			return err
 		},
 	})
-	return page, err
+	if err != nil {
+		return membership.RawUsers{}, err
+	}
+	return page, nil
 }
 
 // Locations implements [membership.Origin]. It returns an error of kind [pdp.Invalid] if after is not a valid id.

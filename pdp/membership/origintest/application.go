@@ -29,7 +29,6 @@ type Application struct {
 	requests     []*http.Request
 
 	OmitVersions bool // serve records without versions
-	OmitOffsets  bool // serve lists without offsets
 }
 
 // recordVersion is the version of a record with a given content.
@@ -158,21 +157,16 @@ func (a *Application) answer(r *http.Request) (int, any) {
 
 func (a *Application) list(r *http.Request, size int) object {
 	q := r.URL.Query()
-	offset, _ := strconv.Atoi(q.Get("offset"))
 	page, err := a.Directory.Users(r.Context(), facts.UserQuery{
 		Beneath: q.Get("beneath"), Sort: facts.SortKey(q.Get("sort")), Descending: q.Get("order") == "desc", Text: q.Get("query"),
-		After: facts.Cursor{ID: q.Get("after"), Offset: offset}, Limit: size,
+		After: facts.Cursor{ID: q.Get("after"), First: q.Get("after_value"), Second: q.Get("after_given")}, Limit: size,
 	})
 	if err != nil {
 		return object{"error": err.Error()}
 	}
 	users := []object{}
-	for i, u := range page.Users {
-		listed := a.user(u)
-		if !a.OmitOffsets {
-			listed["offset"] = page.Cursors[i].Offset
-		}
-		users = append(users, listed)
+	for _, u := range page.Users {
+		users = append(users, a.user(u))
 	}
 	return object{"users": users, "more": page.More}
 }

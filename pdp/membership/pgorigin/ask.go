@@ -85,15 +85,15 @@ func (p *Origin) currentQueries(ctx context.Context) (*queries, error) {
 	if q := p.queries.Load(); q != nil {
 		return q, nil
 	}
-	var users, locations bool
+	var has present
 	err := p.withConn(ctx, func(conn *pgxpool.Conn) (err error) {
-		users, locations, err = checkColumns(ctx, p.querier(conn), p.tables)
+		has, err = checkColumns(ctx, p.querier(conn), p.tables)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	q := newQueries(p.tables, users, locations, gathered)
+	q := newQueries(p.tables, has, gathered, walked)
 	p.queries.Store(q)
 	return q, nil
 }

@@ -48,12 +48,22 @@ func texts(names ...string) []column {
 	return all
 }
 
+// searchColumn has the folded texts in which a list searches; see [Schema].
+var searchColumn = column{name: "wardkeeper_search", wanted: "text", optional: true, accepts: textual}
+
+// present says which optional parts the tables have.
+type present struct {
+	userVersions, locationVersions bool
+	search                         bool // the column for searches
+	trigrams                       bool // an index of that column
+}
+
 var versionColumn = column{name: "version", wanted: "a bigint", optional: true, accepts: whole}
 
 // columnsOf lists the columns of the three tables, as in [Schema].
 var columnsOf = [...][]column{
 	append(texts("id", "username", "title", "given", "family", "status", "default_location"),
-		column{name: "last_login", wanted: "a timestamptz, which has a zone", accepts: instantaneous}, versionColumn),
+		column{name: "last_login", wanted: "a timestamptz, which has a zone", accepts: instantaneous}, versionColumn, searchColumn),
 	append(texts("user_id", "location", "role", "status", "profession", "registration_number"),
 		column{name: "access", wanted: "a jsonb", accepts: structured}),
 	append(texts("id", "name", "kind", "parent", "model", "plan"), versionColumn),
@@ -84,9 +94,9 @@ type querier interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }
 
-// checkColumns reports whether the tables of users and locations have a version column. The error is a [*columnsError] if a
-// table or column is missing or has a type that cannot be read.
-func checkColumns(ctx context.Context, db querier, t tables) (userVersions, locationVersions bool, err error) {
+// checkColumns reports which optional columns and indexes the tables have. The error is a [*columnsError] if a table or
+// column is missing or has a type that cannot be read.
+func checkColumns(ctx context.Context, db querier, t tables) (has present, err error) {
 	names := []string{t.users, t.assignments, t.locations}
 	const ask = `WITH RECURSIVE named AS (SELECT n, to_regclass(name) AS id FROM unnest($1::text[]) WITH ORDINALITY AS t(name, n)),
 types(n, name, type) AS (
@@ -96,35 +106,35 @@ SELECT named.n, t.name::text, ty.typname::text, ty.typcategory::text, format_typ
 FROM named LEFT JOIN (types t JOIN pg_type ty ON ty.oid = t.type AND ty.typtype <> 'd') ON t.n = named.n WHERE named.id IS NOT NULL`
 	rows, err := db.Query(ctx, ask, names)
 	if err != nil {
-		return false, false, err
+		return present{}, err
 	}
 	type found struct {
 		columnType
 		display string
 	}
-	present := [len(columnsOf)]map[string]found{}
+	columns := [len(columnsOf)]map[string]found{}
 	var n int
 	var attribute, typeName, category, display *string
 	if _, err := pgx.ForEachRow(rows, []any{&n, &attribute, &typeName, &category, &display}, func() error {
-		if present[n-1] == nil {
-			present[n-1] = map[string]found{}
+		if columns[n-1] == nil {
+			columns[n-1] = map[string]found{}
 		}
 		if attribute != nil {
-			present[n-1][*attribute] = found{columnType{*typeName, *category}, *display}
+			columns[n-1][*attribute] = found{columnType{*typeName, *category}, *display}
 		}
 		return nil
 	}); err != nil {
-		return false, false, err
+		return present{}, err
 	}
 	wrong := &columnsError{}
-	for i, columns := range columnsOf {
+	for i, needed := range columnsOf {
 		name := strings.ReplaceAll(names[i], `"`, "")
-		if present[i] == nil {
+		if columns[i] == nil {
 			wrong.faults, wrong.missing = append(wrong.faults, fmt.Sprintf("there is no table or view %s", name)), true
 			continue
 		}
-		for _, c := range columns {
-			switch has, ok := present[i][c.name]; {
+		for _, c := range needed {
+			switch has, ok := columns[i][c.name]; {
 			case !ok && !c.optional:
 				wrong.faults = append(wrong.faults, fmt.Sprintf("%s.%s is missing", name, c.name))
 			case ok && !c.accepts(has.columnType):
@@ -133,9 +143,24 @@ FROM named LEFT JOIN (types t JOIN pg_type ty ON ty.oid = t.type AND ty.typtype 
 		}
 	}
 	if len(wrong.faults) > 0 {
-		return false, false, wrong
+		return present{}, wrong
 	}
-	_, userVersions = present[0]["version"]
-	_, locationVersions = present[2]["version"]
-	return userVersions, locationVersions, nil
+	_, has.userVersions = columns[0]["version"]
+	_, has.locationVersions = columns[2]["version"]
+	if _, has.search = columns[0][searchColumn.name]; has.search {
+		has.trigrams, err = hasTrigrams(ctx, db, t)
+	}
+	return has, err
+}
+
+// hasTrigrams reports whether an index of trigrams finds texts of the column for searches.
+func hasTrigrams(ctx context.Context, db querier, t tables) (found bool, err error) {
+	rows, err := db.Query(ctx, `SELECT EXISTS (SELECT FROM pg_index i
+  JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attname = $2 AND i.indkey::text = a.attnum::text
+  JOIN pg_opclass o ON o.oid = i.indclass[0] AND o.opcname = 'gin_trgm_ops'
+  WHERE i.indrelid = to_regclass($1) AND i.indisvalid AND i.indpred IS NULL)`, t.users, searchColumn.name)
+	if err != nil {
+		return false, err
+	}
+	return pgx.CollectExactlyOneRow(rows, pgx.RowTo[bool])
 }

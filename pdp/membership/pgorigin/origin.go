@@ -216,20 +216,24 @@ func (p *Origin) records(ctx context.Context, query func(*queries) string, id st
 	return found, err
 }
 
-// scanRecord scans the columns record, version and history of a row, and the following columns into more.
-func scanRecord(rows pgx.Rows, more ...any) (one membership.RawRecord, err error) {
+// scanRecord scans the columns record, version and history of a row.
+func scanRecord(rows pgx.Rows) (one membership.RawRecord, err error) {
 	var version int64
-	if err := rows.Scan(append([]any{&one.Record, &version, &one.History}, more...)...); err != nil {
+	if err := rows.Scan(&one.Record, &version, &one.History); err != nil {
 		return membership.RawRecord{}, err
 	}
-	if one.Record == nil {
-		return membership.RawRecord{}, errTooLarge
-	}
-	if version < 0 || version > pdp.MaxVersion {
-		return membership.RawRecord{}, errVersionRange
+	return one, completeRecord(&one, version)
+}
+
+func completeRecord(one *membership.RawRecord, version int64) error {
+	switch {
+	case one.Record == nil:
+		return errTooLarge
+	case version < 0 || version > pdp.MaxVersion:
+		return errVersionRange
 	}
 	one.Version = uint64(version)
-	return one, nil
+	return nil
 }
 
 // Locations implements [membership.Origin].

@@ -184,7 +184,7 @@ func postgresUnknown(t *testing.T, server *servertest.Postgres) {
 			require.NoError(t, err, "%q", id)
 			assert.Empty(t, page.Users)
 		}
-		page, err := p.Users(ctx, facts.UserQuery{After: facts.Cursor{ID: id}, Limit: 1})
+		page, err := p.Users(ctx, facts.UserQuery{After: facts.Cursor{ID: id, First: "A"}, Limit: 1})
 		require.NoError(t, err, "%q", id)
 		assert.Len(t, page.Users, 1)
 	}

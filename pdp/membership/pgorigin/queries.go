@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/wardkeeper/wardkeeper/pdp/facts"
-
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
 
@@ -19,15 +17,18 @@ const (
 // queries are the SQL of all queries. Each is a single statement, so that it reads one snapshot.
 type queries struct {
 	user, username, organization, locations string
-	lists                                   map[listShape]string
+	list                                    func(listShape) string
+	budget                                  func(listShape) int64
+	trigrams                                bool // whether an index finds texts
 }
 
-func newQueries(t tables, userVersions, locationVersions bool, gathered int) *queries {
-	w := writer{tables: t, history: "(SELECT " + t.history(true) + ")", gathered: gathered, userVersion: "0::bigint", locationVersion: "0::bigint"}
-	if userVersions {
+func newQueries(t tables, has present, gathered, walked int) *queries {
+	w := writer{tables: t, history: "(SELECT " + t.history(true) + ")", gathered: gathered, walked: walked, search: has.search,
+		userVersion: "0::bigint", locationVersion: "0::bigint"}
+	if has.userVersions {
 		w.userVersion = "COALESCE(u.version::bigint, 0)"
 	}
-	if locationVersions {
+	if has.locationVersions {
 		w.locationVersion = "COALESCE(l.version::bigint, 0)"
 	}
 	q := &queries{
@@ -36,15 +37,9 @@ func newQueries(t tables, userVersions, locationVersions bool, gathered int) *qu
 		organization: w.organization(),
 		locations: fmt.Sprintf(`SELECT l.id::text FROM %s l WHERE l.id::text COLLATE "C" > $1 ORDER BY l.id::text COLLATE "C" LIMIT $2`,
 			t.locations),
-		lists: map[listShape]string{},
-	}
-	for _, sort := range membership.SortKeys {
-		for _, shape := range []listShape{{}, {everywhere: true}} {
-			for i := range 4 {
-				shape.sort, shape.descending, shape.filtered = sort, i&1 != 0, i&2 != 0
-				q.lists[shape] = w.list(shape)
-			}
-		}
+		list:     w.list,
+		budget:   w.budget,
+		trigrams: has.search && has.trigrams,
 	}
 	return q
 }
@@ -55,7 +50,8 @@ type writer struct {
 	tables
 	history                      string
 	userVersion, locationVersion string
-	gathered                     int
+	gathered, walked             int
+	search                       bool // whether users have the column for searches
 }
 
 // folded returns SQL for [facts.Fold]. Full case folding is lower(upper(lower())) in the root locale, except for the dotless i,
@@ -71,7 +67,7 @@ func canonical(text string) string {
 
 // bounded returns SQL that selects record, version and history of the rows of u. The record is NULL if it is too large.
 func (w writer) bounded(from string) string {
-	return fmt.Sprintf("SELECT CASE WHEN octet_length(r.record) <= %d THEN r.record END, r.version, %s AS history FROM (SELECT %s AS record, %s AS version %s) r",
+	return fmt.Sprintf("SELECT CASE WHEN octet_length(r.record) <= %d THEN r.record END AS record, r.version, %s AS history FROM (SELECT %s AS record, %s AS version %s) r",
 		membership.MaxRecord, w.history, w.userRecord(), w.userVersion, from)
 }
 
@@ -116,12 +112,4 @@ whole AS MATERIALIZED (
     COALESCE(max(version) FILTER (WHERE id = (SELECT id FROM top)), 0) AS version
   FROM tree CROSS JOIN LATERAL generate_series(1, LEAST(times, 2)))
 SELECT CASE WHEN octet_length(record) <= {most} THEN record END, version, {history} FROM whole WHERE EXISTS (SELECT FROM top)`)
-}
-
-// listShape selects the query for a list; everything else is a parameter.
-type listShape struct {
-	sort       facts.SortKey
-	descending bool
-	everywhere bool // not beneath a location
-	filtered   bool // by a text
 }

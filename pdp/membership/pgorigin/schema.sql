@@ -26,7 +26,7 @@ CREATE TABLE IF NOT EXISTS users (
     id               text COLLATE "C" PRIMARY KEY CHECK (octet_length(id) BETWEEN 1 AND 1024),
     username         text CHECK (octet_length(username) BETWEEN 1 AND 1024),
     title            text,
-    given            text,
+    given            text CHECK (octet_length(given) <= 1024),
     family           text CHECK (octet_length(family) <= 1024),
     status           text NOT NULL DEFAULT 'active' CHECK (status IN ('active', 'deactivated')),
     default_location text COLLATE "C",
@@ -65,17 +65,62 @@ DO $$
 BEGIN
     EXECUTE format('DROP INDEX IF EXISTS %I.users_folded_username', current_schema()); -- of earlier releases, without NFC
 END $$;
--- The order of names and usernames, absent last in both directions: what is absent counts as U+10FFFF, so nobody has that.
-CREATE INDEX IF NOT EXISTS users_family_ascending ON users
-    (COALESCE(NULLIF(translate(translate(lower(upper(lower(translate(family::text, 'ı', U&'\+10FFFE') COLLATE "und-x-icu"))), U&'\+10FFFEς', 'ıσ') COLLATE "C", U&'\+10FFFF', U&'\+10FFFD'), ''), U&'\+10FFFF'));
-CREATE INDEX IF NOT EXISTS users_family_descending ON users
-    (COALESCE(NULLIF(translate(translate(lower(upper(lower(translate(family::text, 'ı', U&'\+10FFFE') COLLATE "und-x-icu"))), U&'\+10FFFEς', 'ıσ') COLLATE "C", U&'\+10FFFF', U&'\+10FFFD'), ''), ''));
-CREATE INDEX IF NOT EXISTS users_username_ascending ON users
-    (COALESCE(NULLIF(translate(translate(lower(upper(lower(translate(username::text, 'ı', U&'\+10FFFE') COLLATE "und-x-icu"))), U&'\+10FFFEς', 'ıσ') COLLATE "C", U&'\+10FFFF', U&'\+10FFFD'), ''), U&'\+10FFFF'));
-CREATE INDEX IF NOT EXISTS users_username_descending ON users
-    (COALESCE(NULLIF(translate(translate(lower(upper(lower(translate(username::text, 'ı', U&'\+10FFFE') COLLATE "und-x-icu"))), U&'\+10FFFEς', 'ıσ') COLLATE "C", U&'\+10FFFF', U&'\+10FFFD'), ''), ''));
-CREATE INDEX IF NOT EXISTS users_last_login_ascending ON users (COALESCE(last_login, 'infinity'::timestamptz));
-CREATE INDEX IF NOT EXISTS users_last_login_descending ON users (COALESCE(last_login, '-infinity'::timestamptz));
+-- The orders of lists, each with what is absent last: it counts as U+10FFFF or as '', so nobody has that. Ties go by id.
+CREATE INDEX IF NOT EXISTS users_by_name_ascending ON users (
+    (COALESCE(NULLIF(translate(translate(lower(upper(lower(translate(family::text, 'ı', U&'\+10FFFE') COLLATE "und-x-icu"))), U&'\+10FFFEς', 'ıσ') COLLATE "C", U&'\+10FFFF', U&'\+10FFFD'), ''), U&'\+10FFFF')),
+    (COALESCE(NULLIF(translate(translate(lower(upper(lower(translate(given::text, 'ı', U&'\+10FFFE') COLLATE "und-x-icu"))), U&'\+10FFFEς', 'ıσ') COLLATE "C", U&'\+10FFFF', U&'\+10FFFD'), ''), U&'\+10FFFF')),
+    id);
+CREATE INDEX IF NOT EXISTS users_by_name_descending ON users (
+    (COALESCE(NULLIF(translate(translate(lower(upper(lower(translate(family::text, 'ı', U&'\+10FFFE') COLLATE "und-x-icu"))), U&'\+10FFFEς', 'ıσ') COLLATE "C", U&'\+10FFFF', U&'\+10FFFD'), ''), '')) DESC,
+    (COALESCE(NULLIF(translate(translate(lower(upper(lower(translate(given::text, 'ı', U&'\+10FFFE') COLLATE "und-x-icu"))), U&'\+10FFFEς', 'ıσ') COLLATE "C", U&'\+10FFFF', U&'\+10FFFD'), ''), '')) DESC,
+    id);
+CREATE INDEX IF NOT EXISTS users_by_username_ascending ON users (
+    (COALESCE(NULLIF(translate(translate(lower(upper(lower(translate(username::text, 'ı', U&'\+10FFFE') COLLATE "und-x-icu"))), U&'\+10FFFEς', 'ıσ') COLLATE "C", U&'\+10FFFF', U&'\+10FFFD'), ''), U&'\+10FFFF')),
+    id);
+CREATE INDEX IF NOT EXISTS users_by_username_descending ON users (
+    (COALESCE(NULLIF(translate(translate(lower(upper(lower(translate(username::text, 'ı', U&'\+10FFFE') COLLATE "und-x-icu"))), U&'\+10FFFEς', 'ıσ') COLLATE "C", U&'\+10FFFF', U&'\+10FFFD'), ''), '')) DESC,
+    id);
+CREATE INDEX IF NOT EXISTS users_by_default_location_ascending ON users (
+    (COALESCE(NULLIF(translate(translate(lower(upper(lower(translate(default_location::text, 'ı', U&'\+10FFFE') COLLATE "und-x-icu"))), U&'\+10FFFEς', 'ıσ') COLLATE "C", U&'\+10FFFF', U&'\+10FFFD'), ''), U&'\+10FFFF')),
+    id);
+CREATE INDEX IF NOT EXISTS users_by_default_location_descending ON users (
+    (COALESCE(NULLIF(translate(translate(lower(upper(lower(translate(default_location::text, 'ı', U&'\+10FFFE') COLLATE "und-x-icu"))), U&'\+10FFFEς', 'ıσ') COLLATE "C", U&'\+10FFFF', U&'\+10FFFD'), ''), '')) DESC,
+    id);
+CREATE INDEX IF NOT EXISTS users_by_last_login_ascending ON users ((COALESCE(last_login, 'infinity'::timestamptz)), id);
+CREATE INDEX IF NOT EXISTS users_by_last_login_descending ON users ((COALESCE(last_login, '-infinity'::timestamptz)) DESC, id);
+DO $$
+DECLARE
+    name text;
+BEGIN
+    -- Of earlier releases, without the given name and the id.
+    FOREACH name IN ARRAY ARRAY['users_family_ascending', 'users_family_descending', 'users_username_ascending',
+        'users_username_descending', 'users_last_login_ascending', 'users_last_login_descending'] LOOP
+        EXECUTE format('DROP INDEX IF EXISTS %I.%I', current_schema(), name);
+    END LOOP;
+END $$;
+
+-- The texts in which a list is searched, folded: "given family" and the username. An index of trigrams finds them where the
+-- extension pg_trgm can be had; elsewhere, and for texts of one or two characters, users are compared in the order of the list.
+-- In a database with users, adding the column writes their table anew, during which nobody else can use it.
+ALTER TABLE users ADD COLUMN IF NOT EXISTS wardkeeper_search text COLLATE "C" GENERATED ALWAYS AS (
+    normalize(translate(lower(upper(lower(translate(normalize((CASE WHEN given::text <> '' AND family::text <> '' THEN given::text || ' ' || family::text ELSE COALESCE(given::text, '') || COALESCE(family::text, '') END)::text, NFC)::text, 'ı', U&'\+10FFFE') COLLATE "und-x-icu"))), U&'\+10FFFEς', 'ıσ') COLLATE "C", NFC)
+    || E'\n' || normalize(translate(lower(upper(lower(translate(normalize(COALESCE(username::text, '')::text, NFC)::text, 'ı', U&'\+10FFFE') COLLATE "und-x-icu"))), U&'\+10FFFEς', 'ıσ') COLLATE "C", NFC)) STORED;
+DO $$
+DECLARE
+    home text;
+BEGIN
+    IF EXISTS (SELECT FROM pg_available_extensions WHERE name = 'pg_trgm') THEN
+        BEGIN
+            CREATE EXTENSION IF NOT EXISTS pg_trgm;
+        EXCEPTION WHEN insufficient_privilege THEN
+            RAISE NOTICE 'whoever owns the database may create the extension pg_trgm: lists are then searched faster';
+        END;
+    END IF;
+    SELECT n.nspname INTO home FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'pg_trgm';
+    IF home IS NOT NULL THEN
+        EXECUTE format('CREATE INDEX IF NOT EXISTS users_search ON users USING gin (wardkeeper_search %I.gin_trgm_ops)', home);
+    END IF;
+END $$;
 
 -- What follows keeps versions and tells of changes.
 

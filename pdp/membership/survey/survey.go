@@ -232,8 +232,12 @@ func (s *survey) users(ctx context.Context) error {
 		}); err != nil {
 			return err
 		}
+		before, last := len(s.ids), facts.Cursor{}
 		for i, raw := range page.Users {
 			u := s.user(raw)
+			if u != nil {
+				last = q.Sort.CursorAfter(&u.UserRecord)
+			}
 			if i == 0 && u != nil {
 				if err := s.sameAlone(ctx, u); err != nil {
 					return err
@@ -244,12 +248,14 @@ func (s *survey) users(ctx context.Context) error {
 		if !page.More {
 			return nil
 		}
-		last := len(page.Users) - 1
-		if last < 0 || len(page.Offsets) != len(page.Users) || page.Offsets[last] <= q.After.Offset {
+		if page.Next.ID != "" {
+			last = page.Next
+		}
+		if last == q.After || page.Next.ID == "" && len(s.ids) == before {
 			s.fault(record.Subject{}, "the list of users does not advance beyond the last page")
 			return nil
 		}
-		q.After = facts.Cursor{ID: record.IDOf(page.Users[last].Record), Offset: page.Offsets[last]}
+		q.After = last
 	}
 }
 

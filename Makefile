@@ -13,7 +13,7 @@ WAITING := -parallel $$((2 * $$(getconf _NPROCESSORS_ONLN)))
 TOOLS := ./.ci/gotest ./.ci/benchpeers ./.ci/benchpeers/echo
 FUZZTIME ?= 10s
 # Tests of cmd/wardkeeper that ask fewer questions under the race detector.
-SEQUENTIAL := TestGoldenDecisions|TestGoldenDecisionsThroughTheCache|TestGoldenDecisionsThroughTheGoAdapters|TestGoldenDecisionsThroughOPAsAPI|TestStockOPADecidesTheSame|TestMessagesNeverShowPasswords|TestReplayOfGoldenDecisions
+SEQUENTIAL := TestGoldenDecisions|TestGoldenDecisionsThroughTheCache|TestGoldenDecisionsThroughTheGoAdapters|TestGoldenDecisionsThroughOPAsAPI|TestStockOPADecidesTheSame|TestMessagesNeverShowPasswords|TestReplayOfGoldenDecisions|TestKilledServerRestartsWithTheSameOrANewerRelease
 ADDR ?= 127.0.0.1:8181
 # The checks of the adapters in other languages. The folder adapters/check is not one.
 CHECKS := $(patsubst %,%.run,$(shell find adapters -mindepth 2 -maxdepth 2 -name check -type f | sort))

@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// fewerQuestions reports whether a test that asks many questions, one after another, should ask only some of them: under the
-// race detector, which makes each of them ten times slower. `make test` then runs it once more, without the detector, and must
+// fewerQuestions reports whether a test that asks many questions or starts many servers, one after another, should do so less often:
+// under the race detector, which makes each question ten times slower. `make test` then runs it once more, without the detector, and must
 // name it.
 func fewerQuestions(t *testing.T) bool {
 	t.Helper()

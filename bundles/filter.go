@@ -62,7 +62,7 @@ func (f *Filter) Partial(ctx context.Context, in *input.Object) ([]ast.Body, err
 		WithTransaction(r.txn).
 		WithMetrics(metrics.NoOp()).
 		WithCancel(cancel).
-		WithIndexing(false). // the index leaves out rules that depend on what is unknown
+		WithIndexing(false).                // the index leaves out rules that depend on what is unknown
 		WithNondeterministicBuiltins(true). // or else they would be left, and each rule searched for them
 		WithUnknowns(unknowns).
 		WithInput(in.Term()).

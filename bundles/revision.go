@@ -50,7 +50,7 @@ type Revision struct {
 	Opened     time.Time // when it was compiled
 
 	compiler  *ast.Compiler
-	masks     *Revision // the policy with the rules that hide parts of records; nil if there are none
+	masks     *Revision            // the policy with the rules that hide parts of records; nil if there are none
 	filters   map[string][]ast.Ref // the tables of each, by its path
 	inputs    inputReads
 	constants map[string]bool

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -38,9 +39,9 @@ func TestClaim(t *testing.T) {
 		{409, `{}`, nil}, {200, ``, nil}, {400, `{"error":"x"}`, nil}, {503, `{"error":"x"}`, nil},
 		{503, `{"claimed":true,"expires":"2026-03-02T07:41:00Z","evaluation":{"decision":true}}`, nil},
 	} {
-		requests := 0
+		var requests atomic.Int64
 		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			requests++
+			requests.Add(1)
 			var sent map[string]any
 			assert.NoError(t, json.NewDecoder(r.Body).Decode(&sent))
 			assert.Equal(t, "/v1/guards/claim", r.URL.Path)
@@ -52,7 +53,7 @@ func TestClaim(t *testing.T) {
 		}))
 		got, err := newClient(t, client.Config{URL: s.URL}).Claim(t.Context(), about("jane"), "t0ken")
 		s.Close()
-		assert.Equal(t, 1, requests)
+		assert.Equal(t, int64(1), requests.Load())
 		if c.want == nil {
 			assert.Error(t, err, c.body)
 			assert.Equal(t, client.Claim{}, got, c.body)
@@ -68,9 +69,9 @@ func TestClaim(t *testing.T) {
 // A claim is sent once: the connection may have broken after it was in force.
 func TestClaimIsNotRepeated(t *testing.T) {
 	t.Parallel()
-	requests := 0
+	var requests atomic.Int64
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		requests++
+		requests.Add(1)
 		conn, _, err := http.NewResponseController(w).Hijack()
 		assert.NoError(t, err)
 		_ = conn.Close()
@@ -78,5 +79,5 @@ func TestClaimIsNotRepeated(t *testing.T) {
 	defer s.Close()
 	_, err := newClient(t, client.Config{URL: s.URL}).Claim(t.Context(), about("jane"), "t0ken")
 	require.Error(t, err)
-	assert.Equal(t, 1, requests)
+	assert.Equal(t, int64(1), requests.Load())
 }

@@ -57,7 +57,7 @@ var mutations = []broken{
 	{"PEP-1", "client/response.go", `(len(got) > 1 || got[0] != id)`, "len(got) > 2"},
 	{"PEP-1", "client/response.go", `(len(got) > 1 || got[0] != id)`, "got[0] != id"},
 	{"PEP-1", "client/client.go", "authzen.DecodeResponse(body)", lenient},
-	{"PEP-1", "client/client.go", "case err != nil:\n\t\treturn nil, false, unreachable(ctx, err)", "case false:"},
+	{"PEP-1", "client/client.go", "case err != nil:\n\t\treturn a, false, unreachable(ctx, err)", "case false:"},
 	{"PEP-1", "pep/answer.go", "problem != nil {", "problem == 1 {"},
 	{"PEP-1", "pep/answer.go", `o.ID == "" || o.Type == "" ||`, "false ||"},
 	{"PEP-2", "client/client.go", "return http.ErrUseLastResponse", "return nil"},

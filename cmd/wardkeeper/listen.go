@@ -41,8 +41,7 @@ func listen(s *config.Settings, logger *slog.Logger) (opened, error) {
 func warnIfOpen(ls listeners, logger *slog.Logger) {
 	for _, l := range ls {
 		if path := l.Addr().String(); l.Addr().Network() == "unix" && unixsocket.OpenToAll(path) {
-			logger.Warn("Every user of this machine can ask at the socket, and nobody has to prove who they are: set socket_mode, or SocketMode of the"+
-				" socket unit, to 0660, or name callers.", "socket", path)
+			logger.Warn("Every user of this machine can ask at the socket, as nobody has to say who they are: set SocketMode to 0660.", "socket", path)
 		}
 	}
 }

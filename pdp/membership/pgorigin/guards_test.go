@@ -3,6 +3,7 @@ package pgorigin
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -133,9 +134,9 @@ func count(t *testing.T, conn *pgx.Conn) (n int) {
 // are made.
 func postgresGuardsRace(t *testing.T, server *servertest.Postgres) {
 	url, conn := guardedDatabase(t, server)
-	for _, c := range []struct{ first, second, code string }{
+	for _, c := range []struct{ first, second, codes string }{ // where both rules break, the order of the transactions says which is named
 		{`UPDATE users SET default_location = 'abc' WHERE id = 'jane'; DELETE FROM assignments WHERE user_id = 'jane' AND location = 'ghi'`,
-			`DELETE FROM assignments WHERE user_id = 'jane' AND location = 'abc'`, "default_location"},
+			`DELETE FROM assignments WHERE user_id = 'jane' AND location = 'abc'`, "default_location only_location"},
 		{`DELETE FROM assignments WHERE user_id = 'jane' AND location = 'abc'`, `UPDATE users SET default_location = 'abc' WHERE id = 'jane'`, "not_assigned"},
 		{`UPDATE users SET status = 'deactivated' WHERE id = 'alice'`, `UPDATE users SET status = 'deactivated' WHERE id = 'rafael'`, "self"},
 		{`UPDATE users SET status = 'deactivated' WHERE id = 'alice'`, `DELETE FROM users WHERE id = 'rafael'`, "self"},
@@ -144,7 +145,7 @@ func postgresGuardsRace(t *testing.T, server *servertest.Postgres) {
 		for _, level := range []pgx.TxIsoLevel{pgx.ReadCommitted, pgx.RepeatableRead, pgx.Serializable} {
 			restore(t, conn)
 			first, second := race(t, url, level, c.first, c.second)
-			assert.Subset(t, []string{"", c.code, "40001", "40P01"}, []string{first, second}, "%s: %s", level, c.second)
+			assert.Subset(t, append([]string{"", "40001", "40P01"}, strings.Fields(c.codes)...), []string{first, second}, "%s: %s", level, c.second)
 			assert.False(t, first == "" && second == "", "%s: %s", level, c.second)
 		}
 	}

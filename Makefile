@@ -10,15 +10,16 @@ GOTEST := GOGC=400 go run ./.ci/gotest -vet=off -ldflags=-w
 # How many of a package's tests run at the same time where most of them wait for servers.
 WAITING := -parallel $$((2 * $$(getconf _NPROCESSORS_ONLN)))
 # Programs of the project's own work. Go's patterns leave out folders whose names begin with a dot, and testdata.
-TOOLS := ./.ci/gotest ./.ci/benchpeers ./.ci/benchpeers/echo
+TOOLS := ./.ci/gotest ./.ci/benchpeers ./.ci/benchpeers/echo ./.ci/benchscale
 FUZZTIME ?= 10s
+SIZES ?= 1000,10000,100000,1000000
 # Tests of cmd/wardkeeper that ask fewer questions under the race detector.
 SEQUENTIAL := TestGoldenDecisions|TestGoldenDecisionsThroughTheCache|TestGoldenDecisionsThroughTheGoAdapters|TestGoldenDecisionsThroughOPAsAPI|TestStockOPADecidesTheSame|TestMessagesNeverShowPasswords|TestReplayOfGoldenDecisions|TestKilledServerRestartsWithTheSameOrANewerRelease
 ADDR ?= 127.0.0.1:8181
 # The checks of the adapters in other languages. The folder adapters/check is not one.
 CHECKS := $(patsubst %,%.run,$(shell find adapters -mindepth 2 -maxdepth 2 -name check -type f | sort))
 
-.PHONY: help run build test test-fast test-adapters $(CHECKS) dist prerequisites check lint fmt fuzz bench bench-peers golden
+.PHONY: help run build test test-fast test-adapters $(CHECKS) dist prerequisites check lint fmt fuzz bench bench-peers bench-scale golden
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\): .*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|' 2>/dev/null || grep '##' Makefile
@@ -85,6 +86,10 @@ bench: ## benchmark decisions, the HTTP server, the Go adapters, loading, and re
 
 bench-peers: ## measure beside the stock OPA server for 6 minutes: bin/peers.md, bin/peers.svg (PEERS=-help lists options)
 	go run ./.ci/benchpeers $(PEERS)
+
+bench-scale: ## measure up to a million users over PostgreSQL and Redis: bin/scale.md, bin/scale.svg (SIZES=1000,10000,...)
+	@mkdir -p bin
+	go test -v ./.ci/benchscale -count=1 -timeout 4h -run '^TestScale$$' -args -sizes $(SIZES) -out "$$PWD/bin"
 
 golden: ## rewrite the golden decisions; the diff is the review of a policy change
 	@go test ./cmd/wardkeeper -run '^TestGoldenDecisions$$' -update

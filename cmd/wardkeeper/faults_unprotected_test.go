@@ -1,10 +1,7 @@
 package main
 
 import (
-	"encoding/json"
-	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -51,36 +48,6 @@ func TestEveryFaultHasAProtectionThatCanBeRemoved(t *testing.T) {
 		require.NotEmpty(t, some, test)
 		for _, r := range some {
 			r.source(t)
-		}
-	}
-}
-
-// TestFaultsWithoutProtection runs a test for each protection, with a server that is built without it. UNPROTECTED=1 runs it: it takes
-// minutes.
-func TestFaultsWithoutProtection(t *testing.T) {
-	if os.Getenv("UNPROTECTED") == "" {
-		t.Skip("UNPROTECTED=1 runs it")
-	}
-	t.Parallel()
-	for tested, some := range removals() {
-		for i, r := range some {
-			t.Run(fmt.Sprintf("%s/%d", strings.NewReplacer("^", "", "$", "").Replace(tested), i), func(t *testing.T) {
-				t.Parallel()
-				out, err := exec.Command("go", "env", "GOFLAGS").Output()
-				require.NoError(t, err)
-				path, without := r.source(t)
-				overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{path: writeFile(t, "without.go", string(without))}})
-				require.NoError(t, err)
-				flags := strings.TrimSpace(string(out) + " -overlay=" + writeFile(t, "overlay.json", string(overlay)))
-				test := exec.Command(os.Args[0], "-test.run", tested, "-test.v")
-				test.Env = append(os.Environ(), "SOAK=40s", "GOFLAGS="+strings.ReplaceAll(flags, "\n", ""))
-				said, err := test.CombinedOutput()
-				if strings.Contains(string(said), "--- SKIP") {
-					t.Skipf("%s", said)
-				}
-				require.Error(t, err, "it passes without %q of %s:\n%s", r.piece, r.file, said)
-				require.Regexp(t, r.fails, string(said), "it fails for another reason without %q of %s", r.piece, r.file)
-			})
 		}
 	}
 }
